@@ -1,0 +1,63 @@
+# `make demo` trains a small network on the embedded data and lets it write; `make test` runs the
+# tests; `make lint` checks style, format and import directions. Each first makes .venv, once:
+# PYTHON is the interpreter for that, and pip's own environment variables hold.
+
+PYTHON ?= python3
+RUN := demo-$(shell date +%Y%m%d-%H%M%S)
+
+# Succeeds where there is a PyTorch that fits, and prints the folder that it lies in.
+FIND_TORCH := import pathlib, torch; \
+	assert tuple(map(int, torch.__version__.split(".")[:2])) >= (2, 10); \
+	print(pathlib.Path(torch.__file__).parents[1])
+IS_NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
+
+.PHONY: help demo test lint
+
+help:
+	@echo "make demo   train a small network, and let it write (5 minutes)"
+	@echo "make test   run all tests"
+	@echo "make lint   check style, format and import directions"
+
+demo: .venv/installed
+	@.venv/bin/python train.py -c configs/conditional.json --run-id $(RUN)
+	@.venv/bin/python experiments.py -r saved/models/conditional/$(RUN) \
+		--text "A network learned to write." --bias 0.5 --output saved/figures/$(RUN)
+	@echo
+	@echo "What it writes:         saved/figures/$(RUN)"
+	@echo "How it learned that:    .venv/bin/python -m tensorboard.main --logdir saved/log"
+	@echo "Let it write your text: .venv/bin/python experiments.py \
+	-r saved/models/conditional/$(RUN) --text 'Your text'"
+
+test: .venv/installed-dev
+	@.venv/bin/python -m pytest
+
+lint: .venv/installed-dev
+	@.venv/bin/python -m ruff check
+	@.venv/bin/python -m ruff format --check
+	@.venv/bin/python .venv/bin/lint-imports
+
+# A .venv that is there already is used, and so is a PyTorch that fits, in .venv or in the
+# environment of $(PYTHON): that environment then stands behind .venv, found through a .pth file.
+.venv/installed: requirements.txt
+	@if ! .venv/bin/python -m pip --version >/dev/null 2>&1; then \
+		$(PYTHON) -c '$(IS_NEW_ENOUGH)' || { \
+			echo "This needs Python 3.11 or newer, and $(PYTHON) is not: name another one," \
+				"like: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }; \
+		$(PYTHON) -m venv .venv || exit 1; \
+		if folder=$$($(PYTHON) -c '$(FIND_TORCH)' 2>/dev/null); then \
+			echo "Keeping the PyTorch in $$folder"; \
+			echo "$$folder" > "$$(.venv/bin/python -c \
+				'import sysconfig; print(sysconfig.get_path("purelib"))')/pytorch.pth"; \
+		fi; \
+	fi
+	@.venv/bin/python -c '$(IS_NEW_ENOUGH)' || { \
+		echo "The Python of .venv is older than 3.11: remove .venv first" >&2; exit 1; }
+	@if .venv/bin/python -c '$(FIND_TORCH)' >/dev/null 2>&1; \
+		then sed 's/^torch==.*/torch/' requirements.txt; else cat requirements.txt; \
+		fi > .venv/requirements.txt
+	@.venv/bin/python -m pip install -r .venv/requirements.txt
+	@touch $@
+
+.venv/installed-dev: .venv/installed requirements-dev.txt
+	@.venv/bin/python -m pip install -r requirements-dev.txt
+	@touch $@

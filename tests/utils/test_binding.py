@@ -1,0 +1,140 @@
+from collections.abc import Callable, Iterable
+from typing import Annotated, Any, Literal
+
+import pytest
+
+from utils.binding import ABSENT, Binder, Fault, arguments_of
+from utils.checks import Range
+
+
+class Pen:
+    def __init__(self, *, width: float = 1.0) -> None:
+        self.width = width
+
+
+class Desk:
+    def __init__(self, owner, *, pens: list[Pen] = (), pen: Pen | None = None) -> None:
+        self.owner, self.pens, self.pen = owner, pens, pen
+
+
+class BigDesk(Desk):
+    def __init__(self, *supplied: Any, drawers: int, **options: Any) -> None:
+        super().__init__(*supplied, **options)
+
+
+class Pens(Binder):
+    def choices(self, base):
+        return {Pen: {"Pen": Pen}, Desk: {"Desk": Desk, "BigDesk": BigDesk}}.get(base)
+
+
+PENS = Pens()
+
+
+def expected(annotation: Any, value: Any) -> list[tuple[str, str]]:
+    return [(fault.key, fault.expected) for fault in PENS.check(annotation, value, "key")]
+
+
+Size = Annotated[int, Range(1, 9)]
+
+
+@pytest.mark.parametrize(
+    ("annotation", "value", "message"),
+    [
+        (int, 1.0, "a whole number"),
+        (int, False, "a whole number"),
+        (int, 2**63, "a whole number"),
+        (float, True, "a number"),
+        (float, float("nan"), None),  # never comes out of our JSON; a bound refuses it
+        (Annotated[float, Range(0)], float("nan"), "a number at least 0"),
+        (Annotated[float, Range(None, 2)], 3, "a number at most 2"),
+        (bool, 0, "true or false"),
+        (str, 1, "a string"),
+        (Size | None, 10, "a whole number from 1 to 9 or null"),
+        (Annotated[int | None, Range(1, 9)], 10, "a whole number from 1 to 9 or null"),
+        (Literal[1, 2], True, "one of 1, 2"),
+        (Literal[1, 2], 3, "one of 1, 2"),
+        (Iterable[int], 3, "a list, each a whole number"),
+        (tuple[float, ...], "x", "a list, each a number"),
+        (tuple[int, str], [1], "a list of 2, each a whole number"),
+        (int | list[int], "x", "a whole number or a list, each a whole number"),
+        (Callable[[int], int] | None, "x", "null"),
+        (Pen, "x", 'an object {"type": ..., "args": {...}}'),
+    ],
+)
+def test_a_value_that_does_not_fit_is_told_what_would(annotation, value, message):
+    assert expected(annotation, value) == ([] if message is None else [("key", message)])
+
+
+@pytest.mark.parametrize(
+    ("annotation", "value", "made"),
+    [
+        (int, 5, 5),
+        (float, 5, 5.0),
+        (Size, 9, 9),
+        (Size | None, None, None),
+        (Literal["a", "b"], "b", "b"),
+        (list[float], [1, 2], [1.0, 2.0]),
+        (list[list[int]], [[1], []], [[1], []]),
+        (tuple[float, str], [1, "a"], (1.0, "a")),
+        (tuple[float, ...], [1, 2, 3], (1.0, 2.0, 3.0)),
+        (dict[str, list[float]], {"a": [1]}, {"a": [1.0]}),
+        (float | list[float], [1], [1.0]),
+        (float | list[float], 1, 1.0),
+        (Any, [1, {"a": 2}], [1, {"a": 2}]),
+    ],
+)
+def test_a_value_that_fits_is_made_what_its_annotation_says(annotation, value, made):
+    assert expected(annotation, value) == []
+    result = PENS.make(annotation, value, "key")
+    assert result == made
+    assert repr(result) == repr(made)
+
+
+def test_a_fault_within_a_value_has_the_key_of_its_place():
+    assert expected(list[Size], [1, 0, "x"]) == [
+        ("key.1", "a whole number from 1 to 9"),
+        ("key.2", "a whole number from 1 to 9"),
+    ]
+    assert expected(Annotated[list[int], Range(1, 9)], [0])[0][0] == "key.0"
+    assert expected(dict[str, list[int]] | None, {"a": [1, "x"]}) == [("key.a.1", "a whole number")]
+    desk = {"type": "Desk", "args": {"pen": {"type": "Pen", "args": {"width": "x"}}}}
+    assert expected(Desk, desk) == [("key.args.pen.args.width", "a number")]
+
+
+def test_objects_hold_objects():
+    pen = {"type": "Pen", "args": {"width": 2}}
+    desk = PENS.make(Desk, {"type": "Desk", "args": {"pens": [pen, pen]}}, "desk", "me")
+    assert desk.owner == "me"
+    assert [type(pen) for pen in desk.pens] == [Pen, Pen]
+    assert desk.pens[0] is not desk.pens[1]
+
+
+def test_a_constructor_hands_its_options_on():
+    arguments = arguments_of(BigDesk)
+    assert arguments.supplied == ["owner"]
+    assert list(arguments.accepted) == ["drawers", "pens", "pen"]
+    assert arguments.defaults == {"pens": (), "pen": None}
+    assert expected(Desk, {"type": "BigDesk"}) == [
+        ("key.args.drawers", "is missing: a whole number")
+    ]
+
+
+def test_a_constructor_that_takes_no_options_hides_those_of_its_base():
+    class Small(Desk):
+        def __init__(self, *, height: int = 1) -> None: ...
+
+    assert arguments_of(Small) == ([], {"height": int}, {"height": 1})
+
+
+def test_annotations_that_cannot_be_resolved_accept_anything():
+    class Odd:
+        def __init__(self, *, size: "NowhereDefined" = 1) -> None: ...  # noqa: F821
+
+    assert arguments_of(Odd).accepted == {"size": Any}
+
+
+def test_a_fault_reads_well():
+    assert str(Fault("a.b", "x", "a number", "c.json")) == 'c.json: a.b = "x": a number'
+    assert str(Fault("a.b", ABSENT, "is missing", "c.json")) == "c.json: a.b: is missing"
+    assert str(Fault("", ABSENT, "no such file", "c.json")) == "c.json: no such file"
+    assert str(Fault("a", "é" * 99, "shorter")) == f'a = "{"é" * 56}...: shorter'

@@ -1,0 +1,371 @@
+"""Pictures read back: pixels of the PNG, the XML of the SVG."""
+
+import re
+import subprocess
+import sys
+import warnings
+import xml.etree.ElementTree as ElementTree
+
+import matplotlib.colors
+import numpy as np
+import pytest
+from PIL import Image
+
+from utils import drawing
+from utils.checks import DataError
+from utils.drawing import (
+    density_figure,
+    draw_density,
+    draw_lines,
+    draw_window,
+    lines_figure,
+    render,
+    to_pixels,
+    to_svg,
+    window_figure,
+    write_svg,
+)
+from utils.ink import bezier, from_strokes, strokes, to_points
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def wave(letters=8, height=10.0, readings=25):
+    """A line of `letters` ups and downs, with a dot above."""
+    t = np.linspace(0, 1, letters * readings)
+    body = np.stack([letters * height * t, height / 2 * np.sin(2 * np.pi * letters * t)], axis=1)
+    return from_strokes([body, np.array([[height, -2 * height]])])
+
+
+def dark(pixels):
+    return pixels.astype(int).sum(axis=-1) < 400
+
+
+def of_colour(pixels, colour):
+    wanted = np.array(matplotlib.colors.to_rgb(colour)) * 255
+    return np.abs(pixels.astype(float) - wanted).max(axis=-1) < 40
+
+
+def test_ink_is_where_the_strokes_are():
+    # A square bracket: a line down, one to the right, nothing at the upper right.
+    ink = from_strokes([np.array([[0, 0], [0, 50], [0, 100], [50, 100], [200, 100]])])
+    pixels = render([ink], dpi=400)
+    rows, columns = np.nonzero(dark(pixels))
+    top, left, bottom, right = rows.min(), columns.min(), rows.max(), columns.max()
+    pen = drawing.PEN * drawing.LETTER * 400
+    height, width = bottom - top + 1 - pen, right - left + 1 - pen
+    assert width / height == pytest.approx(2, rel=0.03)  # right proportions
+    assert dark(pixels)[top + 4 : bottom - 3, left + int(pen / 2)].all()
+    assert dark(pixels)[bottom - int(pen / 2), left + 4 : right - 3].all()
+    assert not dark(pixels)[top : bottom - int(height / 4), left + int(width / 4) :].any()
+    # Paper on all sides, about as much as the margin.
+    margin = drawing.MARGIN * 400
+    for gap in (top, left, len(pixels) - bottom, pixels.shape[1] - right):
+        assert 0.7 * margin < gap < 1.5 * margin
+
+
+def test_y_points_downwards():
+    down = dark(render([from_strokes([np.array([[0, 0], [0, 80], [60, 80]])])]))
+    rows, _ = np.nonzero(down)
+    assert down[rows.max() - 2].sum() > down[rows.min() + 8].sum() * 3
+
+
+def test_the_line_is_of_even_width():
+    ink = from_strokes([np.array([[0, 0], [0, 300]]), np.array([[100, 0], [400, 0]])])
+    pixels = dark(render([ink], dpi=400))
+    rows, columns = np.nonzero(pixels)
+    upright = pixels[(rows.min() + rows.max()) // 2].sum()
+    middle = (columns.min() + 2 * columns.max()) // 3
+    level = pixels[:, middle].sum()
+    assert upright == pytest.approx(level, abs=1)
+
+
+def test_dots_are_round_spots():
+    body = np.stack([np.arange(200.0), 10 * np.sin(np.arange(200.0) / 4)], axis=1)
+    plain, dotted = (
+        dark(render([from_strokes([np.array([[0, -30], [0, -10]]), body, *dots])], dpi=400))
+        for dots in ([], [np.array([[100.0, -25.0]])])
+    )
+    assert plain.shape == dotted.shape
+    rows, columns = np.nonzero(dotted & ~plain)
+    high, wide = np.ptp(rows) + 1, np.ptp(columns) + 1
+    assert high == pytest.approx(wide, abs=1)
+    # One and a half times as wide as the line: about 0.12 of 0.16 inches of a letter.
+    assert 9 <= high <= 13
+    # A disc fills about pi/4 of its box.
+    assert 0.6 < len(rows) / (high * wide) <= 1
+
+
+def test_a_single_dot_and_repeated_readings_can_be_drawn():
+    for ink in (np.zeros((1, 3)), np.zeros((5, 3))):
+        pixels = dark(render([ink], ["dot"]))
+        assert 0 < pixels.sum() < 0.05 * pixels.size
+
+
+def test_lines_stand_under_each_other_with_captions():
+    pixels = render([wave(), wave(), wave()], ["first", "", "third"])
+    filled = of_colour(pixels, drawing.INK).any(axis=1)
+    blocks = np.flatnonzero(np.diff(filled.astype(int)) == 1)
+    # Three lines, each a dot over a wave.
+    assert len(blocks) == 6
+    grey = of_colour(pixels, drawing.GREY)
+    ends = np.flatnonzero(np.diff(filled.astype(int)) == -1)
+    assert grey[ends[1] + 2 : blocks[2] - 2].sum() > 20
+    assert grey[ends[3] + 2 : blocks[4] - 2].sum() == 0
+    assert grey[ends[5] + 2 :].sum() > 20
+
+
+def test_all_lines_have_one_scale():
+    pixels = render([wave(4), wave(8)])
+    widths = []
+    rows = of_colour(pixels, drawing.INK)
+    half = len(pixels) // 2
+    for part in (rows[:half], rows[half:]):
+        columns = np.flatnonzero(part.any(axis=0))
+        widths.append(np.ptp(columns))
+    assert widths[1] / widths[0] == pytest.approx(2, rel=0.05)
+
+
+def test_a_line_that_ran_away_neither_hides_the_others_nor_fills_the_disk():
+    astray = wave(8) * np.array([1e6, 1e6, 1])
+    pixels = render([wave(), wave(), astray])
+    assert max(pixels.shape[:2]) < 2500
+    top = of_colour(pixels[:150], drawing.INK)
+    assert np.ptp(np.flatnonzero(top.any(axis=0))) > 60
+
+
+def test_primer_is_in_another_colour():
+    ink = wave()
+    pixels = to_pixels(lines_figure([ink], primers=[100]))
+    first, second = of_colour(pixels, drawing.PRIMER), of_colour(pixels, drawing.INK)
+    columns, others = np.nonzero(first)[1], np.nonzero(second)[1]
+    assert len(columns) > 100 and len(others) > 100
+    whole = np.nonzero(first | second)[1]
+    # The wave is half the primer's; the dot, written last, is not.
+    assert np.ptp(columns) == pytest.approx(np.ptp(whole) / 2, rel=0.1)
+
+
+def test_captions_are_plain_text_whatever_they_hold():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        pixels = render([wave()] * 2, ["costs $5^{ and $6_", "\u65e5 %s {}"])
+    assert of_colour(pixels, drawing.GREY).sum() > 50
+
+
+def test_a_long_caption_is_wrapped_inside_the_picture():
+    pixels = render([wave(4)], ["a long caption " * 20])
+    grey = of_colour(pixels, drawing.GREY)
+    assert not grey[:, -10:].any()
+    assert grey.any(axis=1).sum() > 40
+
+
+def test_png_file_holds_the_rendered_picture(tmp_path):
+    draw_lines(tmp_path / "lines.png", [wave()], ["text"], dpi=100)
+    with Image.open(tmp_path / "lines.png") as picture:
+        pixels = np.asarray(picture.convert("RGB"))
+    np.testing.assert_array_equal(pixels, render([wave()], ["text"], dpi=100))
+    assert [path.name for path in tmp_path.iterdir()] == ["lines.png"]
+
+
+def test_no_global_state_of_pyplot_is_touched():
+    code = "import utils.drawing, sys; sys.exit('matplotlib.pyplot' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (([],), "no line"),
+        (([np.zeros((0, 3))],), "empty"),
+        (([wave()], ["a", "b"]), "1 lines of ink, 2 texts"),
+    ],
+)
+def test_nothing_to_draw_is_an_error_and_leaves_no_file(tmp_path, arguments, message):
+    with pytest.raises(DataError, match=message):
+        draw_lines(tmp_path / "none.png", *arguments)
+    assert not list(tmp_path.iterdir())
+
+
+# SVG
+
+
+def numbers(text):
+    return [float(number) for number in re.findall(r"-?\d+(?:\.\d+)?", text)]
+
+
+def readings_of(path):
+    """The end points of the curves of a path element."""
+    way = path.get("d")
+    assert re.fullmatch(r"M[-\d. ]+(C[-\d. ]+)*(L[-\d. ]+)?", way)
+    start, *curves = re.split("[CL]", way[1:])
+    return np.array([numbers(start)] + [numbers(curve)[-2:] for curve in curves])
+
+
+def test_svg_is_read_back_to_the_same_readings(tmp_path):
+    generator = np.random.default_rng(3)
+    parts = [generator.normal(0, 20, (n, 2)).cumsum(axis=0) for n in (30, 2, 1, 17)]
+    ink = from_strokes(parts)
+    write_svg(tmp_path / "ink.svg", ink, "text")
+    root = ElementTree.parse(tmp_path / "ink.svg").getroot()
+    paths = list(root.iter(f"{SVG}path"))
+    assert len(paths) == 4
+    for path, points in zip(paths, strokes(ink), strict=True):
+        read = readings_of(path)
+        if len(points) == 1:  # a dot: a line to where it starts
+            assert len(read) == 2 and (read[0] == read[1]).all()
+            read = read[:1]
+        np.testing.assert_allclose(read, points, atol=0.006)  # two decimals of units of 20
+
+
+def test_svg_curves_are_the_smooth_ones():
+    points = np.array([[0, 0], [10, 20], [40, 25], [45, -30]], dtype=float)
+    root = ElementTree.fromstring(to_svg(from_strokes([points])))
+    (path,) = root.iter(f"{SVG}path")
+    curve = numbers(path.get("d").split("C")[2])
+    np.testing.assert_allclose(curve, bezier(points)[1, 1:].reshape(-1), atol=0.01)
+
+
+@pytest.mark.parametrize("size", [1e-3, 1.0, 500.0])
+def test_svg_has_the_inks_units_and_a_natural_size(size):
+    ink = wave() * np.array([size, size, 1])
+    root = ElementTree.fromstring(to_svg(ink))
+    left, top, width, height = numbers(root.get("viewBox"))
+    points = to_points(ink)
+    assert left < points[:, 0].min() and top < points[:, 1].min()
+    assert left + width > points[:, 0].max() and top + height > points[:, 1].max()
+    # Letters of 10 sizes are SVG_LETTER high, in both directions.
+    for name, units in (("width", width), ("height", height)):
+        assert root.get(name).endswith("mm")
+        natural = float(root.get(name)[:-2])
+        assert natural == pytest.approx(units / (10 * size) * drawing.SVG_LETTER, rel=0.03)
+    (group,) = root.iter(f"{SVG}g")
+    assert group.get("stroke-linecap") == "round" and group.get("stroke-linejoin") == "round"
+    assert group.get("fill") == "none"
+    assert float(group.get("stroke-width")) == pytest.approx(10 * size * drawing.PEN, rel=0.03)
+
+
+def test_svg_text_is_escaped():
+    text, description = "<b> & \"c\" 'd' ]]>", "bias\x00 0.5 \ud800"
+    root = ElementTree.fromstring(to_svg(wave(), text, description=description))
+    assert root.find(f"{SVG}title").text == text
+    assert root.find(f"{SVG}desc").text == "bias? 0.5 ?"
+
+
+def test_svg_primer_is_a_group_of_its_own():
+    root = ElementTree.fromstring(to_svg(wave(), primer=100))
+    primer, own = root.iter(f"{SVG}g")
+    assert primer.get("stroke") == drawing.PRIMER and own.get("stroke") == drawing.INK
+    before = readings_of(primer.find(f"{SVG}path"))
+    after = readings_of(own.find(f"{SVG}path"))
+    assert len(before) == 100
+    assert (before[-1] == after[0]).all()  # no gap between them
+
+
+def test_empty_svg_is_an_error(tmp_path):
+    with pytest.raises(DataError, match="empty"):
+        write_svg(tmp_path / "none.svg", np.zeros((0, 3)))
+    assert not list(tmp_path.iterdir())
+
+
+# The window
+
+
+def diagonal(ink, text, end=False):
+    """A window that passes over the text at an even pace."""
+    steps, characters = len(ink) - 1, len(text) + end
+    where = np.floor(np.arange(steps) * characters / steps).astype(int)
+    return np.eye(characters)[where]
+
+
+@pytest.mark.parametrize("end", [False, True])
+def test_window_map_rises_with_time(tmp_path, end):
+    ink, text = wave(), "a b$c_d"
+    draw_window(tmp_path / "window.png", diagonal(ink, text, end), text, ink)
+    figure = window_figure(diagonal(ink, text, end), text, ink)
+    (axes,) = figure.axes
+    labels = [label.get_text() for label in axes.get_yticklabels()]
+    assert labels == ["a", "␣", "b", "$", "c", "_", "d"] + ["end"] * end
+    pixels = to_pixels(figure)
+    box = axes.get_window_extent()
+    height = len(pixels)
+    first, last = int(height - box.y1) + 4, int(height - box.y0) - 4
+    inside = pixels[first:last, int(box.x0) + 4 : int(box.x1) - 4].astype(int).sum(axis=-1)
+    rows, columns = np.nonzero(inside < 200)
+    assert np.corrcoef(rows, columns)[0, 1] < -0.95  # upwards is a smaller row
+    assert len(rows) == pytest.approx(inside.size / len(labels), rel=0.1)
+    # The ink stands below the map, in two shades by turns.
+    below = pixels[int(height - box.y0) + 30 :]
+    assert of_colour(below, drawing.INK).sum() > 100
+    assert of_colour(below, drawing.LIGHT_INK).sum() > 100
+
+
+def test_ink_changes_its_shade_where_the_window_moves_on():
+    ink = from_strokes([np.array([[10.0 * n, 5.0 * (n % 2)] for n in range(41)])])
+    window = np.zeros((40, 2))
+    window[:10, 0] = window[10:, 1] = 1
+    pixels = to_pixels(window_figure(window, "ab", ink))
+    first = np.nonzero(of_colour(pixels, drawing.INK))
+    second = np.nonzero(of_colour(pixels, drawing.LIGHT_INK))
+    low = max(first[0].max(), second[0].max()) - 10
+    first, second = (columns[rows > low] for rows, columns in (first, second))
+    # The step to reading 11 is the first with the second character: a quarter of the line.
+    whole = second.max() - first.min()
+    assert (second.min() - first.min()) / whole == pytest.approx(0.25, abs=0.03)
+
+
+@pytest.mark.parametrize(
+    ("shape", "text"), [((199, 2), "ab"), ((200, 2), "abcd"), ((200, 4), "ab"), ((200,), "a")]
+)
+def test_window_that_does_not_fit_is_refused(shape, text):
+    with pytest.raises(DataError, match="does not fit"):
+        window_figure(np.zeros(shape), text, wave())  # 201 readings
+
+
+def test_window_of_a_line_that_ended_at_once_and_of_a_very_long_text():
+    assert to_pixels(window_figure(np.zeros((0, 2)), "a", np.zeros((1, 3)))).size
+    text = "a" * 2000
+    figure = window_figure(np.zeros((200, 2000)), text, wave())
+    assert max(figure.get_size_inches()) < 40
+
+
+# The density
+
+
+def test_density_map_lies_on_the_ink(tmp_path):
+    ink = from_strokes([np.array([[0, 0], [100, 40], [200, 0], [300, 40]], dtype=float)])
+    density = np.zeros((60, 320))
+    density[40:50, 200:210] = 1  # around (205, 35) of a grid that starts at (-10, -10)
+    extent = (-10.0, -10.0, 310.0, 50.0)
+    weights = np.zeros((3, 5))
+    weights[:, 1] = 1
+    draw_density(tmp_path / "density.png", density, extent, weights, ink, "text")
+    with Image.open(tmp_path / "density.png") as picture:
+        assert min(picture.size) > 100
+    figure = density_figure(density, extent, weights, ink)
+    pixels = to_pixels(figure)
+    height = len(pixels)
+    middle, low = (axes.get_window_extent() for axes in figure.axes)
+    part = pixels[int(height - middle.y1) + 3 : int(height - middle.y0) - 2]
+    rows, columns = np.nonzero(dark(part[:, int(middle.x0) + 3 : int(middle.x1) - 2]))
+    assert np.median(columns) / middle.width == pytest.approx(205 / 320, abs=0.02)
+    assert np.median(rows) / middle.height == pytest.approx(45 / 60, abs=0.06)
+    # The ink above has the same places: its left end is at x = 0 of the grid.
+    above = np.nonzero(of_colour(pixels[: int(height - middle.y1) - 3], drawing.INK))[1]
+    assert (above.min() - middle.x0) / middle.width == pytest.approx(10 / 320, abs=0.02)
+    # The weight is all on the second of five components.
+    bars = pixels[int(height - low.y1) + 3 : int(height - low.y0) - 2]
+    rows = np.nonzero(dark(bars[:, int(low.x0) + 3 : int(low.x1) - 2]))[0]
+    assert np.median(rows) / low.height == pytest.approx(1.5 / 5, abs=0.06)
+
+
+@pytest.mark.parametrize(
+    ("density", "extent", "weights", "message"),
+    [
+        (np.zeros((0, 4)), (0, 0, 1, 1), np.zeros((2, 3)), "shape"),
+        (np.zeros((4, 4)), (0, 0, 1, 1), np.zeros(3), "shape"),
+        (np.zeros((4, 4)), (0, 0, 0, 1), np.zeros((2, 3)), "area"),
+    ],
+)
+def test_density_that_does_not_fit_is_refused(density, extent, weights, message):
+    with pytest.raises(DataError, match=message):
+        density_figure(density, extent, weights, wave())

@@ -1,0 +1,122 @@
+"""Files are whole or not there, whatever fails on the way."""
+
+import errno
+import json
+import os
+import stat
+
+import pytest
+
+from utils import files
+from utils.files import atomic_write, remove_temporary, write_json, write_text
+
+
+def test_writes_and_replaces(tmp_path):
+    path = tmp_path / "a file.txt"
+    write_text(path, "first é")
+    write_text(path, "second")
+    assert path.read_text(encoding="utf-8") == "second"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["a file.txt"]
+
+
+def test_json_round_trip_keeps_any_character(tmp_path):
+    value = {"text": "naïve – ✓", "numbers": [1, 2.5, None, True]}
+    write_json(tmp_path / "value.json", value)
+    content = (tmp_path / "value.json").read_text(encoding="utf-8")
+    assert json.loads(content) == value
+    assert content.endswith("\n") and "✓" in content
+
+
+def test_mode_follows_the_umask(tmp_path):
+    old = os.umask(0o022)
+    try:
+        write_text(tmp_path / "file", "x")
+    finally:
+        os.umask(old)
+    assert stat.S_IMODE((tmp_path / "file").stat().st_mode) == 0o644
+
+
+@pytest.mark.parametrize("step", ["write", "fsync", "rename"])
+def test_each_step_that_fails_leaves_the_old_file_whole(tmp_path, monkeypatch, step):
+    path = tmp_path / "file"
+    write_text(path, "old")
+    full = OSError(errno.ENOSPC, "No space left on device")
+
+    def fail(*_):
+        raise full
+
+    if step == "fsync":
+        monkeypatch.setattr(files.os, "fsync", fail)
+    if step == "rename":
+        monkeypatch.setattr(files.os, "replace", fail)
+
+    def write(file):
+        file.write(b"new, but only ha")
+        if step == "write":
+            raise full
+
+    with pytest.raises(OSError, match="No space left"):
+        atomic_write(path, write)
+    assert path.read_text() == "old"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["file"]
+
+
+def test_an_interrupt_in_the_middle_leaves_the_old_file_whole(tmp_path):
+    path = tmp_path / "file"
+    write_text(path, "old")
+
+    def write(file):
+        file.write(b"half")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        atomic_write(path, write)
+    assert path.read_text() == "old"
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_nothing_stands_at_the_place_before_the_content_is_whole(tmp_path):
+    path = tmp_path / "file"
+
+    def write(file):
+        file.write(b"half")
+        file.flush()
+        assert not path.exists()
+        (left,) = tmp_path.glob(files.TEMPORARY)
+        assert left.parent == path.parent  # beside its place: the move stays on one disk
+
+    atomic_write(path, write)
+    assert path.read_bytes() == b"half"
+
+
+def test_a_failing_sync_of_the_folder_is_an_error_with_the_new_file_whole(tmp_path, monkeypatch):
+    path = tmp_path / "file"
+    write_text(path, "old")
+    sync, calls = os.fsync, []
+
+    def fail_second(descriptor):
+        calls.append(descriptor)
+        if len(calls) == 2:
+            raise OSError(errno.EIO, "Input/output error")
+        sync(descriptor)
+
+    monkeypatch.setattr(files.os, "fsync", fail_second)
+    with pytest.raises(OSError, match="Input/output"):
+        write_text(path, "new")
+    assert path.read_text() == "new" and len(calls) == 2
+
+
+def test_missing_folder_is_an_error(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        write_text(tmp_path / "nowhere" / "file", "x")
+
+
+def test_remove_temporary_takes_only_what_was_left(tmp_path):
+    for name in (".checkpoint.pth.12-ab.tmp", "checkpoint.pth", ".hidden", "notes.tmp"):
+        (tmp_path / name).write_text("x")
+    remove_temporary(tmp_path)
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == [
+        ".hidden",
+        "checkpoint.pth",
+        "notes.tmp",
+    ]

@@ -1,0 +1,159 @@
+"""Geometry of ink against values worked by hand, and against other ways to the same curve."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from utils.checks import DataError
+from utils.ink import bezier, bounds, check_ink, from_strokes, letter_height, strokes, to_points
+
+# An L of three readings, a dot, and a line that the pen has not left yet.
+INK = np.array(
+    [[0, 0, 0], [0, 4, 0], [3, 0, 1], [2, -5, 1], [-4, 1, 0], [1, 1, 0]], dtype=np.float32
+)
+POINTS = [(0, 0), (0, 4), (3, 4), (5, -1), (1, 0), (2, 1)]
+
+
+def test_points_and_strokes_by_hand():
+    assert to_points(INK).tolist() == [list(map(float, point)) for point in POINTS]
+    assert to_points(INK).dtype == np.float64
+    parts = [part.tolist() for part in strokes(INK)]
+    assert parts == [[[0, 0], [0, 4], [3, 4]], [[5, -1]], [[1, 0], [2, 1]]]
+
+
+def test_the_end_of_the_last_stroke_opens_no_empty_one():
+    ended = INK.copy()
+    ended[-1, 2] = 1
+    assert [len(part) for part in strokes(ended)] == [3, 1, 2]
+
+
+def test_from_strokes_and_back():
+    parts = [np.array([[10, 20], [10, 24.5]]), np.empty((0, 2)), np.array([[7, 7]])]
+    ink = from_strokes(parts)
+    assert ink.dtype == np.float32
+    assert ink.tolist() == [[0, 0, 0], [0, 4.5, 1], [-3, -17.5, 1]]
+    back = strokes(ink)
+    assert [np.add(part, (10, 20)).tolist() for part in back] == [
+        parts[0].tolist(),
+        parts[2].tolist(),
+    ]
+
+
+def test_positions_of_a_long_line_do_not_lose_precision():
+    ink = np.zeros((200_001, 3), dtype=np.float32)
+    ink[1:, 0] = 0.1
+    # In float32 the sum would be off by about a hundred.
+    assert to_points(ink)[-1, 0] == pytest.approx(200_000 * float(np.float32(0.1)), abs=1e-6)
+
+
+def test_bounds():
+    assert bounds(INK) == (0.0, -1.0, 5.0, 4.0)
+    assert bounds(np.zeros((1, 3))) == (0.0, 0.0, 0.0, 0.0)
+
+
+def test_letter_height_is_the_height_of_the_ways_up_and_down():
+    zigzag = [(0, 0), (1, 5), (1, 10), (2, 0), (2, 0), (3, 10), (4, 0), (5, 30), (6, 20)]
+    ink = from_strokes([np.array(zigzag)])
+    # Ways: 10, 10, 10, 10, 30, 10; half of their sum of 80 is reached among those of 10.
+    assert letter_height(ink) == pytest.approx(10)
+    # A line that climbs all the way has larger bounds, but letters as high as before.
+    drifting = from_strokes([np.add(zigzag[:7], (8.0 * n, 50.0 * n)) for n in range(20)])
+    assert letter_height(drifting) == pytest.approx(10)
+    assert bounds(drifting)[3] == 960
+
+
+@pytest.mark.parametrize(
+    ("points", "height"), [([(3, 3)], 1.0), ([(0, 0), (7, 0)], 7.0), ([(0, 0), (0, 2)], 2.0)]
+)
+def test_letter_height_is_positive_for_any_ink(points, height):
+    assert letter_height(from_strokes([np.array(points)])) == pytest.approx(height)
+
+
+@pytest.mark.parametrize(
+    ("ink", "message"),
+    [
+        (np.zeros((0, 3)), "empty"),
+        (np.zeros((4, 2)), r"\(4, 2\)"),
+        (np.zeros(3), r"\(3,\)"),
+        (np.array([[0, 0, 0], [np.nan, 0, 1]]), "row 1"),
+        (np.array([[0, np.inf, 0]]), "row 0"),
+    ],
+)
+def test_what_is_no_ink_is_refused(ink, message):
+    for function in (check_ink, to_points, strokes, bounds, letter_height):
+        with pytest.raises(DataError, match=message):
+            function(ink)
+
+
+def test_no_strokes_are_no_ink():
+    with pytest.raises(DataError, match="empty"):
+        from_strokes([])
+
+
+def at(curve, t):
+    """De Casteljau: a second way to a point of a Bezier curve."""
+    points = list(curve)
+    while len(points) > 1:
+        points = [(1 - t) * a + t * b for a, b in pairwise(points)]
+    return points[0]
+
+
+def barry_goldman(p, t):
+    """Centripetal Catmull-Rom spline by the pyramid of Barry and Goldman (1988)."""
+    knots = [0.0]
+    for a, b in pairwise(p):
+        knots.append(knots[-1] + np.linalg.norm(b - a) ** 0.5)
+    k0, k1, k2, k3 = knots
+    t = k1 + t * (k2 - k1)
+    a1 = (k1 - t) / (k1 - k0) * p[0] + (t - k0) / (k1 - k0) * p[1]
+    a2 = (k2 - t) / (k2 - k1) * p[1] + (t - k1) / (k2 - k1) * p[2]
+    a3 = (k3 - t) / (k3 - k2) * p[2] + (t - k2) / (k3 - k2) * p[3]
+    b1 = (k2 - t) / (k2 - k0) * a1 + (t - k0) / (k2 - k0) * a2
+    b2 = (k3 - t) / (k3 - k1) * a2 + (t - k1) / (k3 - k1) * a3
+    return (k2 - t) / (k2 - k1) * b1 + (t - k1) / (k2 - k1) * b2
+
+
+def test_bezier_is_the_centripetal_catmull_rom_spline():
+    points = np.array([[0, 0], [1, 2], [4, 2.5], [4.5, -3], [9, 0]])
+    curves = bezier(points)
+    assert curves.shape == (4, 4, 2)
+    for inner in (1, 2):
+        for t in (0.0, 0.13, 0.5, 0.9, 1.0):
+            expected = barry_goldman(points[inner - 1 : inner + 3], t)
+            np.testing.assert_allclose(at(curves[inner], t), expected, atol=1e-12)
+
+
+def test_bezier_passes_through_all_points_and_is_smooth():
+    points = np.random.default_rng(1).normal(size=(40, 2)).cumsum(axis=0)
+    curves = bezier(points)
+    np.testing.assert_array_equal(curves[:, 0], points[:-1])
+    np.testing.assert_array_equal(curves[:, 3], points[1:])
+    arriving, leaving = curves[:-1, 3] - curves[:-1, 2], curves[1:, 1] - curves[1:, 0]
+    cross = arriving[:, 0] * leaving[:, 1] - arriving[:, 1] * leaving[:, 0]
+    np.testing.assert_allclose(cross, 0, atol=1e-9)
+    assert ((arriving * leaving).sum(axis=1) > 0).all()
+
+
+def test_bezier_of_a_straight_line_is_straight_and_of_two_points_their_chord():
+    np.testing.assert_allclose(
+        bezier(np.array([[0, 0], [3, 6]])), [[[0, 0], [1, 2], [2, 4], [3, 6]]]
+    )
+    curves = bezier(np.array([[0, 0], [1, 1], [10, 10], [10.5, 10.5]]))
+    np.testing.assert_allclose(curves[..., 0], curves[..., 1], atol=1e-12)
+    assert (np.diff(curves[..., 0].reshape(-1)) >= -1e-12).all()
+
+
+def test_bezier_does_not_overshoot_at_uneven_steps():
+    # With uniform parameters the curve would swing far past the close pair of points.
+    curves = bezier(np.array([[0, 0], [100, 0], [100.5, 0.5], [100, 100]]))
+    short = np.array([at(curves[1], t) for t in np.linspace(0, 1, 50)])
+    assert np.abs(short - (100.25, 0.25)).max() < 0.6
+
+
+def test_bezier_of_points_that_repeat():
+    assert bezier(np.array([[2, 3]])).shape == (0, 4, 2)
+    assert bezier(np.array([[2, 3], [2, 3], [2, 3]])).shape == (0, 4, 2)
+    curves = bezier(np.array([[0, 0], [0, 0], [1, 1], [1, 1], [2, 0]]))
+    assert np.isfinite(curves).all()
+    assert curves[:, 3].tolist() == [[1, 1], [2, 0]]

@@ -1,0 +1,118 @@
+import json
+
+import numpy as np
+import pytest
+
+from utils.checks import DataError
+from utils.normalisation import Normalisation
+
+
+def random_inks(count=7, shift=0.0):
+    generator = np.random.default_rng(3)
+    return [
+        np.column_stack(
+            [
+                generator.normal(shift, 3, readings),
+                generator.normal(-2, 0.5, readings),
+                generator.integers(0, 2, readings),
+            ]
+        ).astype(np.float32)
+        for readings in generator.integers(1, 90, count)
+    ]
+
+
+def test_fit_by_hand():
+    # The offsets that count are (2, 1), (4, 1), (6, 7): first rows are no movement.
+    # Means 12/3 = 4 and 9/3 = 3; squared distances 4+0+4 and 4+4+16, so variances 8/3 and 8.
+    inks = [
+        np.array([[500, 500, 0], [2, 1, 0], [4, 1, 1]], np.float32),
+        np.array([[-70, 20, 0], [6, 7, 1]], np.float32),
+    ]
+    fitted = Normalisation.fit(iter(inks))
+    assert fitted.mean == pytest.approx((4, 3), rel=1e-12)
+    assert fitted.std == pytest.approx(((8 / 3) ** 0.5, 8**0.5), rel=1e-12)
+
+
+def test_fit_agrees_with_numpy_over_all_offsets_at_once():
+    inks = random_inks()
+    offsets = np.concatenate([ink[1:, :2] for ink in inks]).astype(np.float64)
+    fitted = Normalisation.fit(inks)
+    np.testing.assert_allclose(fitted.mean, offsets.mean(axis=0), rtol=1e-12)
+    np.testing.assert_allclose(fitted.std, offsets.std(axis=0), rtol=1e-12)
+
+
+def test_fit_does_not_lose_digits_to_a_large_mean():
+    # In float32, or as mean(x^2) - mean(x)^2, a deviation of 3 about a million is lost.
+    inks = random_inks(shift=1e6)
+    exact = np.concatenate([ink[1:, :2] for ink in inks]).astype(np.longdouble)
+    np.testing.assert_allclose(
+        Normalisation.fit(inks).std, exact.std(axis=0).astype(float), rtol=1e-9
+    )
+
+
+def test_apply_by_hand_leaves_the_pen_and_the_argument_alone():
+    ink = np.array([[0, 0, 0], [5, 1, 1]], np.float32)
+    before = ink.copy()
+    applied = Normalisation((1, -1), (2, 0.5)).apply(ink)
+    assert applied.dtype == np.float32
+    assert applied.tolist() == [[-0.5, 2, 0], [2, 4, 1]]
+    np.testing.assert_array_equal(ink, before)
+
+
+def test_invert_by_hand():
+    inverted = Normalisation((1, -1), (2, 0.5)).invert(np.array([[-0.5, 2, 0], [2, 4, 1]]))
+    assert inverted.dtype == np.float32
+    assert inverted.tolist() == [[0, 0, 0], [5, 1, 1]]
+
+
+def test_applied_to_its_own_data_gives_mean_0_and_deviation_1():
+    inks = random_inks()
+    fitted = Normalisation.fit(inks)
+    applied = np.concatenate([fitted.apply(ink)[1:] for ink in inks]).astype(np.float64)
+    np.testing.assert_allclose(applied[:, :2].mean(axis=0), 0, atol=1e-6)
+    np.testing.assert_allclose(applied[:, :2].std(axis=0), 1, atol=1e-6)
+
+
+def test_leading_dimensions_are_kept():
+    values = np.arange(24, dtype=np.float32).reshape(2, 4, 3)
+    normalisation = Normalisation((1, 2), (3, 4))
+    stacked = normalisation.apply(values)
+    assert stacked.shape == (2, 4, 3)
+    np.testing.assert_array_equal(stacked[1], normalisation.apply(values[1]))
+
+
+def test_survives_json():
+    normalisation = Normalisation((0.1, -1 / 3), (np.float32(1.7), 2))
+    copy = Normalisation.from_dict(json.loads(json.dumps(normalisation.to_dict())))
+    assert copy == normalisation
+    assert all(type(value) is float for value in copy.mean + copy.std)
+
+
+@pytest.mark.parametrize(
+    ("inks", "message"),
+    [
+        ([], "no offsets"),
+        ([np.zeros((1, 3))], "no offsets"),
+        ([np.array([[0, 0, 0], [1, 5, 0], [2, 5, 1]])], "both must be above 0"),
+        ([np.array([[0, 0, 0], [1, 5, 0], [np.nan, 6, 1]])], "two finite numbers"),
+    ],
+)
+def test_fit_refuses_what_cannot_be_normalised(inks, message):
+    with pytest.raises(DataError, match=message):
+        Normalisation.fit(inks)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"mean": [0, 0]}, "should have the keys 'mean' and 'std'"),
+        ([1, 2], "should have the keys"),
+        ({"mean": [0, 0], "std": [1, 0]}, "both must be above 0"),
+        ({"mean": [0, 0], "std": [1, 1, 1]}, "std is .* two finite numbers"),
+        ({"mean": [0, "x"], "std": [1, 1]}, "mean is .* two finite numbers"),
+        ({"mean": None, "std": [1, 1]}, "mean is None; two finite numbers"),
+    ],
+)
+def test_from_dict_refuses_broken_values(values, message):
+    with pytest.raises(DataError, match=message):
+        Normalisation.from_dict(values)

@@ -1,0 +1,84 @@
+import json
+
+import pytest
+
+from utils import strict_json
+from utils.checks import ConfigFault
+
+VALUES = {"name": "Grüße", "list": [1, -2.5e3, True, None], "nested": {"x": {}}}
+
+
+def test_values_come_back_as_they_are(tmp_path):
+    path = tmp_path / "values.json"
+    for encoding in ("utf-8", "utf-8-sig"):
+        path.write_text(json.dumps(VALUES, ensure_ascii=False), encoding=encoding)
+        assert strict_json.read(path) == VALUES
+    assert strict_json.plain(VALUES) == VALUES
+    assert strict_json.plain(VALUES) is not VALUES
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("", "line 1, column 1"),
+        ('{"a": 1,\n  b: 2}', "line 2, column 3"),
+        ('{"a": 1} {', "line 1, column 10"),
+        ("{'a': 1}", "line 1, column 2"),
+        ('[1, 2\n\n"', "line 3, column 1"),
+    ],
+)
+def test_a_syntax_error_has_line_and_column(text, place):
+    with pytest.raises(strict_json.NotJSON) as error:
+        strict_json.loads(text)
+    assert error.value.key == place
+    assert error.value.expected.startswith("not JSON: ")
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "message"),
+    [
+        ('{"a": {"b": 1, "c": 2, "b": 3}}', "b", "stands twice in one object"),
+        ("[NaN]", "NaN", "no finite number"),
+        ("[-Infinity]", "-Infinity", "no finite number"),
+        ("[1e999]", "1e999", "no finite number"),
+        ("9" * 5000, "", "4300 digits"),
+        ('"\\ud800"', "", "half a character"),
+        ("[" * 17 + "]" * 17, "", "nested more than 16 deep"),
+        ("[" * 100_000 + "]" * 100_000, "", "nested more than 16 deep"),
+        ('"' + "x" * 2**20 + '"', "", "larger than 1,048,576 bytes"),
+    ],
+)
+def test_what_the_standard_forbids_or_no_config_needs_is_refused(text, key, message):
+    with pytest.raises(ConfigFault) as error:
+        strict_json.loads(text)
+    assert not isinstance(error.value, strict_json.NotJSON)
+    assert error.value.key == key
+    assert message in error.value.expected
+
+
+def test_the_depth_that_is_allowed_is_read():
+    assert strict_json.loads("[" * 16 + "]" * 16)
+
+
+def test_files_that_cannot_be_read_are_faults(tmp_path):
+    with pytest.raises(ConfigFault, match="no such file"):
+        strict_json.read(tmp_path / "none.json")
+    with pytest.raises(ConfigFault, match="cannot be read: Is a directory"):
+        strict_json.read(tmp_path)
+    (tmp_path / "latin.json").write_bytes('{"a": "ü"}'.encode("latin-1"))
+    with pytest.raises(ConfigFault, match="not UTF-8 text: see byte 7"):
+        strict_json.read(tmp_path / "latin.json")
+    (tmp_path / "large.json").write_bytes(b" " * (2**20 + 1))
+    with pytest.raises(ConfigFault, match="larger than"):
+        strict_json.read(tmp_path / "large.json")
+
+
+def test_values_that_json_cannot_hold_are_faults():
+    endless: list = []
+    endless.append(endless)
+    many: list = []
+    for _ in range(12):
+        many = [many] * 20  # 20 ** 12 lists when written out
+    for odd in (endless, many, {"a": float("nan")}, {"a": {1, 2}}, {"a": b"x"}, {(1, 2): 3}):
+        with pytest.raises(ConfigFault):
+            strict_json.plain(odd)

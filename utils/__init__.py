@@ -1,0 +1,1 @@
+"""Ink, drawing, alphabets, files and checks: one named module each."""

@@ -1,0 +1,60 @@
+"""Bounds of configurable values and the errors that are meant for the person at the keyboard."""
+
+import difflib
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+
+class Range(NamedTuple):
+    """Inclusive bounds of a configurable number; `None` leaves a side open.
+
+    Used as `Annotated[int, Range(1, 4096)]` on keyword-only parameters. On a list it bounds
+    every element.
+    """
+
+    low: float | None = None
+    high: float | None = None
+
+    def __contains__(self, value: object) -> bool:
+        if not isinstance(value, int | float) or value != value:
+            return False
+        return (self.low is None or value >= self.low) and (self.high is None or value <= self.high)
+
+    def __str__(self) -> str:
+        if self.low is None and self.high is None:
+            return "any number"
+        if self.low is None:
+            return f"at most {self.high}"
+        if self.high is None:
+            return f"at least {self.low}"
+        return f"from {self.low} to {self.high}"
+
+
+class UserError(Exception):
+    """Something a person can mend: what was wrong, where, and what would be right.
+
+    The scripts print its message without a traceback and exit with status 2.
+    """
+
+
+class ConfigFault(UserError):
+    """A value of a config that does not fit, found by the constructor that got it."""
+
+    def __init__(self, key: str, value: Any, expected: str) -> None:
+        super().__init__(f"{key}: {value!r} does not fit: {expected}")
+        self.key, self.value, self.expected = key, value, expected
+
+
+class DataError(UserError):
+    """Data that is missing, broken, or not what its format promises."""
+
+
+class CheckpointError(UserError):
+    """A file that is no checkpoint, or not one for this purpose."""
+
+
+def nearest(name: str, names: Iterable[str], count: int = 3) -> list[str]:
+    """Return up to `count` of `names` that a misspelt `name` may have meant, closest first."""
+    by_lower = {candidate.lower(): candidate for candidate in names}
+    close = difflib.get_close_matches(name.lower(), by_lower, n=count, cutoff=0.5)
+    return [by_lower[candidate] for candidate in close]

@@ -1,0 +1,120 @@
+"""Geometry of ink: readings, strokes, bounds, and smooth curves through them.
+
+Ink is an array `(readings, 3)` of rows `(dx, dy, end_of_stroke)`: the offset from the previous
+reading and 1 where the reading is the last of its stroke; x to the right, y downwards. The first
+row is the first reading and has the offset (0, 0). A stroke of one reading is a dot.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from utils.checks import DataError
+
+
+def check_ink(ink: np.ndarray) -> np.ndarray:
+    """Return `ink` as an array `(readings, 3)` of finite numbers, at least one reading.
+
+    Raises:
+        DataError: if it is something else, saying what.
+    """
+    ink = np.asarray(ink)
+    if ink.ndim != 2 or ink.shape[1] != 3:
+        raise DataError(f"ink must be an array (readings, 3), not one of shape {ink.shape}")
+    if len(ink) == 0:
+        raise DataError("the ink is empty: it has no reading")
+    if not np.isfinite(ink).all():
+        raise DataError(f"the ink has a value that is no number in row {_first_not_finite(ink)}")
+    return ink
+
+
+def to_points(ink: np.ndarray) -> np.ndarray:
+    """Return the positions of the readings, `(readings, 2)` float64, the first at its offset."""
+    return np.cumsum(check_ink(ink)[:, :2], axis=0, dtype=np.float64)
+
+
+def strokes(ink: np.ndarray) -> list[np.ndarray]:
+    """Return the positions stroke by stroke, each `(n, 2)` float64 with n >= 1.
+
+    The last stroke need not have an end.
+    """
+    points = to_points(ink)
+    ends = np.flatnonzero(np.asarray(ink)[:-1, 2] > 0.5) + 1
+    return np.split(points, ends)
+
+
+def from_strokes(positions: Sequence[np.ndarray]) -> np.ndarray:
+    """Return the ink of strokes given by positions `(n, 2)`, as `(readings, 3)` float32.
+
+    The place of the first reading is not kept. Strokes without a reading are left out.
+
+    Raises:
+        DataError: if there is no reading at all.
+    """
+    kept = [np.asarray(stroke, dtype=np.float64) for stroke in positions if len(stroke)]
+    if not kept:
+        raise DataError("the ink is empty: it has no reading")
+    points = np.concatenate(kept)
+    ink = np.zeros((len(points), 3), dtype=np.float32)
+    ink[1:, :2] = np.diff(points, axis=0)
+    ink[np.cumsum([len(stroke) for stroke in kept]) - 1, 2] = 1
+    return check_ink(ink)
+
+
+def bounds(ink: np.ndarray) -> tuple[float, float, float, float]:
+    """Return `(left, top, right, bottom)` of the readings, relative to `to_points`."""
+    points = to_points(ink)
+    left, top = points.min(axis=0).tolist()
+    right, bottom = points.max(axis=0).tolist()
+    return left, top, right, bottom
+
+
+def letter_height(ink: np.ndarray) -> float:
+    """Return a typical height of the small letters, always positive.
+
+    It is the median height of the pen's ways up and down, each between two turning points and
+    weighted by its height; unlike the height of the bounds it does not grow when the line drifts.
+    Ink without any way up or down has the extent of its bounds as its height, a dot 1.
+    """
+    ways = []
+    for stroke in strokes(ink):
+        steps = np.diff(stroke[:, 1])
+        steps = steps[steps != 0]
+        if len(steps):
+            turns = np.flatnonzero(np.diff(np.sign(steps))) + 1
+            ways.append(np.abs(np.add.reduceat(steps, np.concatenate([[0], turns]))))
+    if ways:
+        heights = np.sort(np.concatenate(ways))
+        reached = np.cumsum(heights)
+        return float(heights[np.searchsorted(reached, reached[-1] / 2)])
+    left, top, right, bottom = bounds(ink)
+    return max(right - left, bottom - top) or 1.0
+
+
+def bezier(points: np.ndarray) -> np.ndarray:
+    """Return the smooth curve through `points` as cubic Bezier segments `(segments, 4, 2)`.
+
+    The curve is the centripetal Catmull-Rom spline, which passes through every point and makes
+    no loop or cusp between two of them, however unevenly they lie (Yuksel, Schaefer and Keyser,
+    "Parameterization and applications of Catmull-Rom curves", 2011). Points that repeat the one
+    before make no segment; at both ends the curve leaves along the chord.
+    """
+    points = np.asarray(points, dtype=np.float64)
+    moves = np.concatenate([[True], (np.diff(points, axis=0) != 0).any(axis=1)])
+    points = points[moves]
+    if len(points) < 2:
+        return np.empty((0, 4, 2))
+    first, last = 2 * points[0] - points[1], 2 * points[-1] - points[-2]
+    points = np.concatenate([[first], points, [last]])
+    before, start, end, after = points[:-3], points[1:-2], points[2:-1], points[3:]
+    chords = np.linalg.norm(np.diff(points, axis=0), axis=1, keepdims=True)
+    roots = np.sqrt(chords)
+    d1, d2, d3 = chords[:-2], chords[1:-1], chords[2:]
+    r1, r2, r3 = roots[:-2], roots[1:-1], roots[2:]
+    leave = (d1 * end - d2 * before + (2 * d1 + 3 * r1 * r2 + d2) * start) / (3 * r1 * (r1 + r2))
+    arrive = (d3 * start - d2 * after + (2 * d3 + 3 * r3 * r2 + d2) * end) / (3 * r3 * (r3 + r2))
+    return np.stack([start, leave, arrive, end], axis=1)
+
+
+def _first_not_finite(ink: np.ndarray) -> int:
+    return int(np.flatnonzero(~np.isfinite(ink).all(axis=1))[0])
