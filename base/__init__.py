@@ -1,0 +1,1 @@
+"""What every task shares, without any task's own word."""

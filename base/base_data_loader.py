@@ -1,0 +1,208 @@
+"""Batches of padded sequences: bucketed by length, and the same for any number of workers."""
+
+import signal
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+_ORDER = 2  # keeps the draws of an epoch's order apart from those of its samples
+_JITTER = 0.02  # assumed: see BucketBatchSampler; costs 0.5 % of padding at most
+
+
+@dataclass
+class Batch:
+    """Sequences padded with zeros to the longest one.
+
+    A sequence of N readings has N-1 steps: `inputs` are its readings 0..N-2, `targets` its
+    readings 1..N-1.
+    """
+
+    inputs: Tensor
+    """`(batch, time, 3)` float32, normalised `(dx, dy, end_of_stroke)`."""
+    targets: Tensor
+    """`(batch, time, 3)` float32, normalised."""
+    lengths: Tensor
+    """`(batch,)` int64, the steps of each sequence."""
+    text: Tensor
+    """`(batch, characters)` int64, the numbers of the characters."""
+    text_lengths: Tensor
+    """`(batch,)` int64, the characters of each text."""
+    index: Tensor
+    """`(batch,)` int64, which samples of the dataset these are."""
+
+    def to(self, device: torch.device | str, non_blocking: bool = False) -> "Batch":
+        """Return the batch with all its tensors on `device`."""
+        return self._map(lambda tensor: tensor.to(device, non_blocking=non_blocking))
+
+    def pin_memory(self) -> "Batch":
+        """Return the batch in page-locked memory, from where it can be copied to a GPU aside."""
+        return self._map(Tensor.pin_memory)
+
+    @property
+    def points(self) -> int:
+        """Number of steps, all sequences together, padding left out."""
+        return int(self.lengths.sum())
+
+    @property
+    def mask(self) -> Tensor:
+        """`(batch, time)` bool, true where a step is no padding."""
+        time = torch.arange(self.inputs.shape[1], device=self.lengths.device)
+        return time < self.lengths[:, None]
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def _map(self, change: Callable[[Tensor], Tensor]) -> "Batch":
+        return Batch(*(change(getattr(self, field.name)) for field in fields(self)))
+
+
+class BucketBatchSampler(Sampler[list[tuple[int, int]]]):
+    """Batches of samples of like length, in an order that seed and epoch alone decide.
+
+    Each epoch shuffles the samples, sorts them by length within stretches of `bucket` batches,
+    and shuffles the batches. Lengths are sorted with a jitter of 2 %, so that a set that is
+    smaller than one stretch makes other batches every epoch as well. Without `shuffle` the
+    samples come in order of length. The last batch of the sorted samples may be smaller.
+
+    Yields lists of `(epoch, index)`: with both, a sample's own randomness can be seeded wherever
+    it is made.
+    """
+
+    def __init__(self, seed: int, batch_size: int, bucket: int, shuffle: bool) -> None:
+        self.seed, self.batch_size, self.bucket, self.shuffle = seed, batch_size, bucket, shuffle
+        self.position = (0, 0)
+        self._indices: np.ndarray | None = None
+
+    def fill(self, indices: np.ndarray, lengths: np.ndarray) -> None:
+        """Set the samples to draw from and their steps, both `(samples,)` int64."""
+        if len(indices) != len(lengths):
+            raise ValueError(f"{len(indices)} samples, but {len(lengths)} lengths")
+        self._indices, self._lengths = np.asarray(indices), np.asarray(lengths)
+
+    def _places(self, epoch: int) -> list[np.ndarray]:
+        """Return the batches of an epoch as places in the lists that `fill` got."""
+        if self._indices is None:
+            raise RuntimeError("call prepare() before iterating over a data loader")
+        generator = np.random.default_rng([self.seed, epoch, 0, _ORDER])
+        count, size = len(self._indices), self.batch_size
+        if not self.shuffle:
+            order = np.argsort(self._lengths, kind="stable")
+            return [order[n : n + size] for n in range(0, count, size)]
+        order = generator.permutation(count)
+        key = self._lengths[order] * generator.uniform(1 - _JITTER, 1 + _JITTER, count)
+        batches = []
+        for n in range(0, count, self.bucket * size):
+            stretch = order[n : n + self.bucket * size]
+            stretch = stretch[np.argsort(key[n : n + len(stretch)], kind="stable")]
+            batches += [stretch[m : m + size] for m in range(0, len(stretch), size)]
+        return [batches[n] for n in generator.permutation(len(batches))]
+
+    def batches(self, epoch: int) -> list[np.ndarray]:
+        """Return the indices of the samples of each batch of an epoch."""
+        return [self._indices[places] for places in self._places(epoch)]
+
+    def padding(self, epoch: int) -> float:
+        """Return which part of all steps of an epoch, as computed by a network, is padding."""
+        lengths = [self._lengths[places] for places in self._places(epoch)]
+        computed = sum(len(batch) * int(batch.max()) for batch in lengths)
+        return 1 - int(self._lengths.sum()) / computed if computed else 0.0
+
+    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
+        epoch, start = self.position
+        batches = self.batches(epoch)[start:]
+        return iter([[(epoch, int(index)) for index in batch] for batch in batches])
+
+    def __len__(self) -> int:
+        if self._indices is None:
+            raise RuntimeError("call prepare() before asking a data loader for its length")
+        return -(-len(self._indices) // self.batch_size)
+
+
+def _worker(_: int) -> None:
+    """Let a worker process outlive the signals by which a terminal or a scheduler ends a run.
+
+    They reach every process of the run, and the trainer finishes its step before it saves. A
+    second SIGTERM ends the worker: that is how a closing program stops workers that hang.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda *_: signal.signal(signal.SIGTERM, signal.SIG_DFL))
+
+
+class BaseDataLoader(DataLoader, ABC):
+    """A DataLoader with bucketed batches, whose position can be set.
+
+    Every iteration is one epoch: the one after the last begun, from its start, unless
+    `set_position` said otherwise. Batches depend on the seed and the epoch only, not on
+    `num_workers` nor on the global state of any generator. The constructor touches no data;
+    subclasses do that in `prepare`, which must call `fill`.
+
+    Args:
+        samples: returns one sample for a key `(epoch, index)`.
+        collate: makes a batch of a list of samples; must be picklable.
+        seed: the seed of all randomness.
+        batch_size: samples a batch; the last batch may be smaller.
+        num_workers: processes that make batches; 0 makes them in this one.
+        bucket: batches whose samples are sorted by length together.
+        shuffle: false for the order of length.
+        pin_memory: put batches into page-locked memory if there is a GPU.
+    """
+
+    def __init__(
+        self,
+        samples: Dataset,
+        collate: Callable[[list[Any]], Any],
+        seed: int,
+        *,
+        batch_size: int = 32,
+        num_workers: int = 0,
+        bucket: int = 100,
+        shuffle: bool = True,
+        pin_memory: bool = False,
+    ) -> None:
+        self.sampler_of_batches = BucketBatchSampler(seed, batch_size, bucket, shuffle)
+        self._next = (0, 0)
+        super().__init__(
+            samples,
+            batch_sampler=self.sampler_of_batches,
+            num_workers=num_workers,
+            collate_fn=collate,
+            pin_memory=pin_memory and torch.cuda.is_available(),
+            worker_init_fn=_worker,
+            # A generator of its own: else every iteration would draw from torch's global one.
+            generator=torch.Generator(),
+            persistent_workers=shuffle and num_workers > 0,
+        )
+        self.seed = seed
+
+    @abstractmethod
+    def prepare(self) -> None:
+        """Load the data. Does nothing the second time."""
+
+    @abstractmethod
+    def split(self, name: str) -> "BaseDataLoader":
+        """Return a loader over another split, as recorded and in order of length."""
+
+    def fill(self, indices: np.ndarray, lengths: np.ndarray) -> None:
+        """Set the samples to draw from and their steps, both `(samples,)` int64."""
+        self.sampler_of_batches.fill(indices, lengths)
+
+    def set_position(self, epoch: int, batch: int = 0) -> None:
+        """Let the next iteration be that of `epoch`, from `batch` on (both count from 0)."""
+        if epoch < 0 or not 0 <= batch <= len(self):
+            raise ValueError(f"no batch {batch} of epoch {epoch}: an epoch has {len(self)} batches")
+        self._next = (epoch, batch)
+
+    def padding(self, epoch: int = 0) -> float:
+        """Return which part of all steps of an epoch's batches is padding."""
+        return self.sampler_of_batches.padding(epoch)
+
+    def __iter__(self) -> Iterator[Any]:
+        self.sampler_of_batches.position = self._next
+        self._next = (self._next[0] + 1, 0)
+        return super().__iter__()

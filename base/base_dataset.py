@@ -1,0 +1,74 @@
+"""What every source of handwriting offers, whatever its format."""
+
+from abc import ABC, abstractmethod
+from typing import ClassVar
+
+import numpy as np
+
+from utils.checks import UserError
+
+SPLITS = ("train", "valid", "test")
+
+
+class BaseDataset(ABC):
+    """Samples of ink with their text, divided into `train`, `valid` and `test`.
+
+    The constructor only takes options; `prepare` reads, parses or makes the samples. Ink is an
+    array `(readings, 3)` float32 of `(dx, dy, end_of_stroke)` in the source's units, x to the
+    right and y downwards, as recorded; its first row, the first reading, has the offset (0, 0).
+    """
+
+    canonical: ClassVar[tuple[float, float] | None] = None
+    """Standard deviations (dx, dy), in source units, that define the canonical log-loss."""
+
+    lattice: ClassVar[float | None] = None
+    """Spacing, in source units, of the grid that readings lie on; None if they lie on none."""
+
+    lengths: np.ndarray
+    """Number of readings of each sample, `(samples,)` int64; there after `prepare`."""
+
+    @abstractmethod
+    def prepare(self) -> None:
+        """Make the samples available. Does nothing the second time.
+
+        Raises:
+            DataError: if the source is missing or broken.
+        """
+
+    @abstractmethod
+    def split_indices(self) -> dict[str, np.ndarray]:
+        """Return the samples of each split as arrays of indices, int64."""
+
+    @abstractmethod
+    def ink(self, index: int) -> np.ndarray:
+        """Return the ink of one sample as recorded, `(readings, 3)` float32."""
+
+    @abstractmethod
+    def text(self, index: int) -> str:
+        """Return the transcription of one sample."""
+
+    @abstractmethod
+    def name(self, index: int) -> str:
+        """Return the name of one sample, unique within the dataset."""
+
+    @abstractmethod
+    def report(self) -> str:
+        """Return the counts of each split, and what is left out and why, as lines of text."""
+
+    def missing(self, index: int) -> np.ndarray:
+        """Return how many readings are missing before each reading, `(readings,)` uint8."""
+        return np.zeros(self.lengths[index], dtype=np.uint8)
+
+    def indices(self, split: str) -> np.ndarray:
+        """Return the indices of the samples of `split`, int64.
+
+        Raises:
+            UserError: if there is no such split, naming those there are.
+        """
+        splits = self.split_indices()
+        if split not in splits:
+            raise UserError(f"no split {split!r}: there are {', '.join(splits)}")
+        return splits[split]
+
+    def __len__(self) -> int:
+        return len(self.lengths)

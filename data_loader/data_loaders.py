@@ -1,0 +1,263 @@
+"""Ink and text of a dataset as batches for a network."""
+
+from collections import Counter
+from typing import Annotated
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+from tqdm import tqdm
+
+from base.base_data_loader import BaseDataLoader, Batch
+from base.base_dataset import BaseDataset
+from base.base_transform import BaseTransform
+from utils.alphabet import Alphabet, describe
+from utils.checks import ConfigFault, DataError, Range
+from utils.normalisation import Normalisation
+
+_SAMPLE = 1  # keeps the draws of a sample apart from those of an epoch's order
+
+
+class _Samples(Dataset):
+    """Makes one sample ready for a network, given a key `(epoch, index)`."""
+
+    def __init__(
+        self,
+        source: BaseDataset,
+        seed: int,
+        preprocessing: list[BaseTransform],
+        augmentation: list[BaseTransform],
+    ) -> None:
+        self.source, self.seed = source, seed
+        self.preprocessing, self.augmentation = preprocessing, augmentation
+        self.normalisation: Normalisation | None = None
+        self.alphabet: Alphabet | None = None
+
+    def preprocessed(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return ink `(readings, 3)` in source units, and its missing readings."""
+        ink, missing = self.source.ink(index), self.source.missing(index)
+        for transform in self.preprocessing:
+            ink, missing = transform(ink, missing, np.random.default_rng(0))
+        return ink, missing
+
+    def __getitem__(self, key: tuple[int, int]) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
+        epoch, index = key
+        generator = np.random.default_rng([self.seed, epoch, index, _SAMPLE])
+        ink, missing = self.preprocessed(index)
+        for transform in self.augmentation:
+            if not transform.of_inputs:
+                ink, missing = transform(ink, missing, generator)
+        ink = self.normalisation.apply(ink)
+        inputs, targets, missing = ink[:-1], ink[1:], missing[:-1]
+        for transform in self.augmentation:
+            if transform.of_inputs:
+                inputs, missing = transform(inputs, missing, generator)
+        return inputs, targets, self.alphabet.encode(self.source.text(index)), index
+
+
+def _padded(arrays: list[np.ndarray]) -> tuple[Tensor, Tensor]:
+    """Return arrays `(length, ...)` as one `(batch, longest, ...)`, and `(batch,)` lengths."""
+    lengths = [len(array) for array in arrays]
+    result = np.zeros((len(arrays), max(lengths), *arrays[0].shape[1:]), dtype=arrays[0].dtype)
+    for row, array in zip(result, arrays, strict=True):
+        row[: len(array)] = array
+    return torch.from_numpy(result), torch.tensor(lengths, dtype=torch.int64)
+
+
+def collate(samples: list[tuple[np.ndarray, np.ndarray, np.ndarray, int]]) -> Batch:
+    """Return samples `(inputs, targets, characters, index)` as one padded batch."""
+    inputs, targets, text, index = zip(*samples, strict=True)
+    padded_inputs, lengths = _padded(inputs)
+    padded_text, text_lengths = _padded(text)
+    return Batch(
+        inputs=padded_inputs,
+        targets=_padded(targets)[0],
+        lengths=lengths,
+        text=padded_text,
+        text_lengths=text_lengths,
+        index=torch.tensor(index, dtype=torch.int64),
+    )
+
+
+def check_alphabet(dataset: BaseDataset, alphabet: Alphabet) -> None:
+    """Raise a DataError that names the characters of the dataset's texts that `alphabet` lacks.
+
+    With each character stand its code point, how often it occurs, and the first sample that
+    holds it.
+    """
+    counts: Counter[str] = Counter()
+    first: dict[str, str] = {}
+    for index in _all_indices(dataset):
+        text = dataset.text(index)
+        for character in alphabet.unknown(text):
+            counts[character] += text.count(character)
+            first.setdefault(character, dataset.name(index))
+    if counts:
+        raise DataError(
+            "the alphabet lacks characters of the dataset's texts: "
+            + ", ".join(
+                f"{describe(character)} {count} times, first in {first[character]}"
+                for character, count in counts.most_common()
+            )
+            + "; leave these samples out, or train from the start with this dataset"
+        )
+
+
+def _all_indices(dataset: BaseDataset) -> list[int]:
+    """Return the samples that are in any split, each once."""
+    return np.unique(np.concatenate(list(dataset.split_indices().values()))).tolist()
+
+
+class _EvaluationDataLoader(BaseDataLoader):
+    """One split as recorded: nothing changed, nothing shuffled, in order of length."""
+
+    def __init__(self, samples: _Samples, name: str, **options: int | bool) -> None:
+        super().__init__(samples, collate, samples.seed, shuffle=False, **options)
+        self.name, self.source = name, samples.source
+        self.alphabet, self.normalisation = samples.alphabet, samples.normalisation
+        self._options = options
+        indices = self.source.indices(name)
+        self.fill(indices, self.source.lengths[indices] - 1)
+
+    def prepare(self) -> None:
+        """Nothing is left to do."""
+
+    def split(self, name: str) -> BaseDataLoader:
+        return _EvaluationDataLoader(self.dataset, name, **self._options)
+
+    def __iter__(self):  # an evaluation always starts at the beginning
+        self._next = (0, 0)
+        return super().__iter__()
+
+
+class HandwritingDataLoader(BaseDataLoader):
+    """The training split of a dataset in shuffled batches, and the others by `split`.
+
+    After `prepare`, `normalisation` and `alphabet` are there; `source` is the dataset itself
+    (`dataset` is what makes its samples ready for a network).
+
+    Args:
+        seed: the seed of shuffling and augmentation.
+        normalisation: to be used; None computes it from the training split after preprocessing.
+        alphabet: the characters to be used; None takes those of the texts of all splits.
+        dataset: where ink and texts come from.
+        batch_size: lines a batch.
+        valid_batch_size: lines a batch in loaders made by `split`; None takes `batch_size`.
+        num_workers: processes that make batches; 0 makes them in this one. The batches are the
+            same.
+        preprocessing: changes of the training ink, in this order, that are the same every time.
+        augmentation: changes of the training ink, in this order, drawn anew every time.
+        bucket: batches whose lines are sorted by length together: more leave less padding, fewer
+            mix better.
+        pin_memory: put batches into page-locked memory if there is a GPU.
+
+    Raises:
+        ConfigFault: if an augmentation stands among the preprocessing, or the reverse.
+    """
+
+    def __init__(
+        self,
+        seed: int,
+        normalisation: Normalisation | None,
+        alphabet: Alphabet | None,
+        *,
+        dataset: BaseDataset,
+        batch_size: Annotated[int, Range(1, 4096)] = 32,
+        valid_batch_size: Annotated[int, Range(1, 4096)] | None = None,
+        num_workers: Annotated[int, Range(0, 256)] = 0,
+        preprocessing: list[BaseTransform] = [],  # noqa: B006 (never changed)
+        augmentation: list[BaseTransform] = [],  # noqa: B006 (never changed)
+        bucket: Annotated[int, Range(1, 100_000)] = 100,
+        pin_memory: bool = False,
+    ) -> None:
+        for key, transforms in (("preprocessing", preprocessing), ("augmentation", augmentation)):
+            for transform in transforms:
+                if transform.random != (key == "augmentation"):
+                    other = "augmentation" if transform.random else "preprocessing"
+                    raise ConfigFault(key, type(transform).__name__, f"it belongs to {other}")
+        samples = _Samples(dataset, seed, list(preprocessing), list(augmentation))
+        super().__init__(
+            samples,
+            collate,
+            seed,
+            batch_size=batch_size,
+            num_workers=num_workers,
+            bucket=bucket,
+            pin_memory=pin_memory,
+        )
+        self.source, self.normalisation, self.alphabet = dataset, normalisation, alphabet
+        self._split_options = {
+            "batch_size": valid_batch_size or batch_size,
+            "num_workers": num_workers,
+            "pin_memory": pin_memory,
+        }
+        self._prepared = False
+
+    def prepare(self) -> None:
+        """Load the dataset; compute alphabet and normalisation unless given. Once only.
+
+        Raises:
+            DataError: if the data is missing or broken, the training split is empty, a sample
+                has fewer than two readings, or the given alphabet lacks a character.
+        """
+        if self._prepared:
+            return
+        source = self.source
+        source.prepare()
+        indices = source.indices("train")
+        if not len(indices):
+            raise DataError("the split 'train' is empty: there is nothing to train on")
+        used = np.asarray(_all_indices(source))
+        if len(short := used[source.lengths[used] < 2]):
+            raise DataError(
+                f"{len(short)} samples have fewer than two readings, and no step to learn or to "
+                f"score: {source.name(int(short[0]))} is the first"
+            )
+        if self.alphabet is None:
+            self.alphabet = Alphabet.from_texts(source.text(i) for i in used.tolist())
+        else:
+            check_alphabet(source, self.alphabet)
+        lengths = source.lengths[indices] - 1
+        if self.normalisation is None or self.dataset.preprocessing:
+            lengths = self._measure(indices)
+        self.dataset.alphabet, self.dataset.normalisation = self.alphabet, self.normalisation
+        self.fill(indices, lengths)
+        self._prepared = True
+
+    def _measure(self, indices: np.ndarray) -> np.ndarray:
+        """Return the steps of the training samples after preprocessing; set `normalisation`."""
+        lengths = np.zeros(len(indices), dtype=np.int64)
+
+        def inks():
+            bar = tqdm(
+                indices.tolist(),
+                "measuring the training set",
+                unit=" samples",
+                leave=False,
+                mininterval=0.5,
+            )
+            for n, index in enumerate(bar):
+                ink, _ = self.dataset.preprocessed(index)
+                lengths[n] = len(ink) - 1
+                yield ink
+
+        if self.normalisation is None:
+            self.normalisation = Normalisation.fit(inks())
+        else:
+            for _ in inks():
+                pass
+        return lengths
+
+    def split(self, name: str) -> BaseDataLoader:
+        """Return a loader over the split `name`, "train", "valid" or "test".
+
+        It has this one's alphabet and normalisation; its ink is as recorded, also for "train".
+
+        Raises:
+            UserError: if the dataset has no such split.
+        """
+        self.prepare()
+        samples = _Samples(self.source, self.seed, [], [])
+        samples.alphabet, samples.normalisation = self.alphabet, self.normalisation
+        return _EvaluationDataLoader(samples, name, **self._split_options)

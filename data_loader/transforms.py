@@ -1,0 +1,149 @@
+"""Changes of the ink on its way to a network in training: preprocessing and augmentation.
+
+Preprocessing is the same every time and counts in the normalisation; augmentation is drawn anew
+for every sample and epoch. Validation and test see neither.
+"""
+
+import math
+from typing import Annotated
+
+import numpy as np
+
+from base.base_transform import BaseTransform
+from utils.checks import ConfigFault, Range
+
+
+class FillMissing(BaseTransform):
+    """Puts readings, linearly interpolated, where a digitiser has left some out.
+
+    The paper fills missing readings without saying how; this way is assumed. Gaps between
+    strokes stay as they are.
+
+    Args:
+        max_missing: the most readings put into one gap. A longer gap gets that many, evenly
+            spaced. 20 readings are 0.3 s of IAM-OnDB (assumed).
+    """
+
+    def __init__(self, *, max_missing: Annotated[int, Range(1, 127)] = 20) -> None:
+        self.max_missing = max_missing
+
+    def __call__(
+        self, ink: np.ndarray, missing: np.ndarray, generator: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray]:
+        count = np.minimum(missing, self.max_missing).astype(np.int64)
+        count[0] = 0
+        count[1:][ink[:-1, 2] > 0] = 0
+        if not count.any():
+            return ink, missing
+        steps = count + 1
+        filled = np.repeat(ink, steps, axis=0)
+        filled[:, :2] /= np.repeat(steps, steps)[:, None]
+        filled[:, 2] = 0
+        filled[np.cumsum(steps) - 1, 2] = ink[:, 2]
+        return filled, np.zeros(len(filled), dtype=np.uint8)
+
+
+class CutLongSteps(BaseTransform):
+    """Cuts steps that are longer than a threshold to that length; they keep their direction.
+
+    The paper cuts long steps without giving its threshold. It matters for the normalisation, and
+    with it for a log-loss in normalised units (not for the canonical one).
+
+    Args:
+        threshold: length in source units.
+    """
+
+    def __init__(self, *, threshold: Annotated[float, Range(1e-3, 1e6)]) -> None:
+        self.threshold = threshold
+
+    def __call__(
+        self, ink: np.ndarray, missing: np.ndarray, generator: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray]:
+        length = np.hypot(ink[:, 0], ink[:, 1])
+        if length.max() <= self.threshold:
+            return ink, missing
+        cut = ink.copy()
+        cut[:, :2] *= (self.threshold / np.maximum(length, self.threshold))[:, None]
+        return cut, missing
+
+
+class _Linear(BaseTransform):
+    """Multiplies the offsets of a sample by one matrix, drawn anew every time."""
+
+    random = True
+
+    def matrix(self, generator: np.random.Generator) -> np.ndarray:
+        """Return the matrix that turns column vectors (dx, dy) into new ones."""
+        raise NotImplementedError
+
+    def __call__(
+        self, ink: np.ndarray, missing: np.ndarray, generator: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray]:
+        changed = ink.copy()
+        changed[:, :2] = ink[:, :2] @ self.matrix(generator).T
+        return changed, missing
+
+
+class Scale(_Linear):
+    """Scales a whole sample by one factor, drawn log-uniformly from `low` to `high`."""
+
+    def __init__(
+        self,
+        *,
+        low: Annotated[float, Range(0.01, 100)] = 0.8,
+        high: Annotated[float, Range(0.01, 100)] = 1.25,
+    ) -> None:
+        if low > high:
+            raise ConfigFault("low", low, f"at most high, which is {high}")
+        self.low, self.high = low, high
+
+    def matrix(self, generator: np.random.Generator) -> np.ndarray:
+        factor = math.exp(generator.uniform(math.log(self.low), math.log(self.high)))
+        return factor * np.eye(2)
+
+
+class Slant(_Linear):
+    """Slants a whole sample by an angle drawn uniformly from `-degrees` to `degrees`.
+
+    Level lines stay as they are, upright ones lean (to the right for positive angles).
+    """
+
+    def __init__(self, *, degrees: Annotated[float, Range(0, 60)] = 10.0) -> None:
+        self.degrees = degrees
+
+    def matrix(self, generator: np.random.Generator) -> np.ndarray:
+        angle = math.radians(generator.uniform(-self.degrees, self.degrees))
+        return np.array([[1, -math.tan(angle)], [0, 1]])  # y grows downwards
+
+
+class Rotate(_Linear):
+    """Rotates a whole sample by an angle drawn uniformly from `-degrees` to `degrees`."""
+
+    def __init__(self, *, degrees: Annotated[float, Range(0, 180)] = 5.0) -> None:
+        self.degrees = degrees
+
+    def matrix(self, generator: np.random.Generator) -> np.ndarray:
+        angle = math.radians(generator.uniform(-self.degrees, self.degrees))
+        cosine, sine = math.cos(angle), math.sin(angle)
+        return np.array([[cosine, -sine], [sine, cosine]])
+
+
+class InputNoise(BaseTransform):
+    """Adds Gaussian noise to the offsets that the network sees; its targets stay exact.
+
+    Args:
+        std: standard deviation of the noise in normalised units.
+    """
+
+    random = True
+    of_inputs = True
+
+    def __init__(self, *, std: Annotated[float, Range(0, 10)] = 0.05) -> None:
+        self.std = std
+
+    def __call__(
+        self, ink: np.ndarray, missing: np.ndarray, generator: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray]:
+        noisy = ink.copy()
+        noisy[:, :2] += generator.normal(0, self.std, (len(ink), 2))
+        return noisy, missing

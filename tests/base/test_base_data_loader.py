@@ -1,0 +1,180 @@
+import os
+import signal
+from dataclasses import fields
+from itertools import chain
+
+import numpy as np
+import pytest
+import torch
+from torch.utils.data import Dataset
+
+from base.base_data_loader import BaseDataLoader, Batch
+
+
+class Noise(Dataset):
+    """Samples that are random, but only by epoch and index."""
+
+    def __getitem__(self, key):
+        epoch, index = key
+        return index, np.random.default_rng([epoch, index]).normal()
+
+
+class Loader(BaseDataLoader):
+    def __init__(self, lengths, seed=1, **options):
+        super().__init__(Noise(), list, seed, **options)
+        self.lengths = np.asarray(lengths)
+
+    def prepare(self):
+        self.fill(np.arange(len(self.lengths)), self.lengths)
+        return self
+
+    def split(self, name):
+        raise NotImplementedError
+
+
+def lengths_like_iam(count, seed=0):
+    """Lengths of like mean (628), spread and limits as the lines of IAM-OnDB."""
+    drawn = np.random.default_rng(seed).normal(628, 215, count)
+    return np.clip(drawn, 31, 1940).astype(int)
+
+
+def indices(batches):
+    return [[index for index, _ in batch] for batch in batches]
+
+
+def test_padding_is_at_most_5_percent_at_batch_size_32():
+    lengths = lengths_like_iam(10_400)
+    loader = Loader(lengths, batch_size=32).prepare()
+    for epoch in range(3):
+        batches = loader.sampler_of_batches.batches(epoch)
+        computed = sum(lengths[batch].max() * len(batch) for batch in batches)
+        padding = 1 - lengths.sum() / computed
+        assert padding == pytest.approx(loader.padding(epoch))
+        assert padding < 0.05
+    # Unsorted batches, to see that the lengths here leave something to save.
+    assert Loader(lengths, batch_size=32, bucket=1).prepare().padding() > 0.3
+
+
+@pytest.mark.parametrize("count", [100, 1000])  # less and more than one stretch of batches
+def test_every_epoch_has_every_sample_once_in_other_batches(count):
+    loader = Loader(lengths_like_iam(count), batch_size=8, bucket=20).prepare()
+    epochs = [indices(loader) for _ in range(3)]
+    for batches in epochs:
+        assert sorted(chain(*batches)) == list(range(count))
+        assert len(batches) == len(loader) == -(-count // 8)
+        assert sorted(len(batch) for batch in batches)[1:] == [8] * (len(batches) - 1)
+    sets = [{frozenset(batch) for batch in batches} for batches in epochs]
+    assert len(sets[0] & sets[1]) < len(sets[0]) / 10
+
+
+def test_batches_of_like_length_do_not_come_in_order_of_length():
+    loader = Loader(lengths_like_iam(3200), batch_size=32).prepare()
+    longest = [loader.lengths[batch].max() for batch in loader.sampler_of_batches.batches(0)]
+    assert abs(np.corrcoef(longest, np.arange(len(longest)))[0, 1]) < 0.5  # fails by 1 in 10^6
+
+
+def test_seed_alone_decides_the_order():
+    lengths = lengths_like_iam(200)
+    first = list(Loader(lengths, seed=5).prepare())
+    np.random.seed(0)
+    torch.manual_seed(0)
+    assert list(Loader(lengths, seed=5).prepare()) == first
+    assert list(Loader(lengths, seed=6).prepare()) != first
+
+
+def test_without_shuffle_samples_come_in_order_of_length_every_time():
+    loader = Loader([5, 3, 9, 3, 7], batch_size=2, shuffle=False).prepare()
+    assert indices(loader) == indices(loader) == [[1, 3], [0, 4], [2]]
+
+
+@pytest.mark.parametrize("batch", [0, 1, 6, 7])
+def test_position_restored_is_exact(batch):
+    lengths = lengths_like_iam(50)
+    loader = Loader(lengths, batch_size=8).prepare()
+    epochs = [list(loader) for _ in range(4)]
+    resumed = Loader(lengths, batch_size=8).prepare()
+    resumed.set_position(2, batch)
+    assert list(resumed) == epochs[2][batch:]
+    assert list(resumed) == epochs[3]
+
+
+def test_position_out_of_range_is_refused():
+    loader = Loader(lengths_like_iam(50), batch_size=8).prepare()
+    with pytest.raises(ValueError, match="no batch 8 of epoch 0: an epoch has 7 batches"):
+        loader.set_position(0, 8)
+
+
+def test_an_iteration_broken_off_is_followed_by_the_next_epoch():
+    loader, other = (Loader(lengths_like_iam(50), batch_size=8).prepare() for _ in range(2))
+    next(iter(loader))
+    other.set_position(1)
+    assert list(loader) == list(other)
+
+
+def test_iterating_leaves_the_global_generators_alone():
+    loader = Loader(lengths_like_iam(50)).prepare()
+    torch_state, numpy_state = torch.get_rng_state(), np.random.get_state()[1].copy()
+    list(loader)
+    assert torch.equal(torch.get_rng_state(), torch_state)
+    assert (np.random.get_state()[1] == numpy_state).all()
+
+
+def test_workers_make_the_same_batches():
+    lengths = lengths_like_iam(60)
+    plain = Loader(lengths, batch_size=8).prepare()
+    workers = Loader(lengths, batch_size=8, num_workers=2).prepare()
+    for _ in range(2):
+        assert list(workers) == list(plain)
+    workers.set_position(1, 3)
+    plain.set_position(1, 3)
+    assert list(workers) == list(plain)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+def test_workers_outlive_the_signals_that_end_a_run():
+    lengths = lengths_like_iam(600)
+    loader = Loader(lengths, batch_size=2, num_workers=2).prepare()
+    batches = iter(loader)
+    taken = [next(batches), next(batches)]  # one of each worker: both have started
+    for worker in batches._workers:
+        os.kill(worker.pid, signal.SIGINT)
+        os.kill(worker.pid, signal.SIGTERM)
+    taken += list(batches)
+    assert taken == list(Loader(lengths, batch_size=2).prepare())
+
+
+def test_unprepared_loader_says_so():
+    loader = Loader([1, 2])
+    with pytest.raises(RuntimeError, match=r"call prepare\(\)"):
+        len(loader)
+    with pytest.raises(RuntimeError, match=r"call prepare\(\)"):
+        list(loader)
+
+
+def batch(lengths=(3, 1)):
+    time, size = max(lengths), len(lengths)
+    return Batch(
+        inputs=torch.ones(size, time, 3),
+        targets=torch.ones(size, time, 3),
+        lengths=torch.tensor(lengths),
+        text=torch.zeros(size, 2, dtype=torch.int64),
+        text_lengths=torch.tensor([2] * size),
+        index=torch.arange(size),
+    )
+
+
+def test_batch_counts_and_masks_its_steps():
+    assert len(batch()) == 2
+    assert batch().points == 4
+    assert batch().mask.tolist() == [[True, True, True], [True, False, False]]
+
+
+def test_batch_moves_all_its_tensors():
+    moved = batch().to("meta")
+    assert all(getattr(moved, field.name).device.type == "meta" for field in fields(Batch))
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_batch_pins_all_its_tensors():
+    pinned = batch().pin_memory()
+    assert all(getattr(pinned, field.name).is_pinned() for field in fields(Batch))

@@ -1,0 +1,257 @@
+from dataclasses import fields
+
+import numpy as np
+import pytest
+import torch
+
+from base.base_data_loader import Batch
+from base.base_dataset import BaseDataset
+from data_loader import CutLongSteps, FillMissing, HandwritingDataLoader, InputNoise, Scale
+from utils.alphabet import Alphabet
+from utils.checks import ConfigFault, DataError, UserError
+from utils.normalisation import Normalisation
+
+UNIT = Normalisation((0, 0), (1, 1))
+
+
+class Toy(BaseDataset):
+    """Random walks with random texts: half for training, the rest for validation and test."""
+
+    def __init__(self, count=40, *, letters="abc"):
+        self.count, self.letters, self.prepared = count, letters, 0
+
+    def prepare(self):
+        self.prepared += 1
+        rng = np.random.default_rng(7)
+        self.lengths = rng.integers(2, 60, self.count)
+        self.inks, self.texts = [], []
+        for length in self.lengths:
+            ink = np.rint(rng.normal(3, 20, (length, 3))).astype(np.float32)
+            ink[0, :2] = 0
+            ink[:, 2] = rng.random(length) < 0.1
+            ink[-1, 2] = 1
+            self.inks.append(ink)
+            self.texts.append("".join(rng.choice(list(self.letters), rng.integers(1, 9))))
+
+    def split_indices(self):
+        edges = [0, self.count // 2, self.count // 4 * 3, self.count]
+        names = ("train", "valid", "test")
+        return {name: np.arange(edges[n], edges[n + 1]) for n, name in enumerate(names)}
+
+    def ink(self, index):
+        return self.inks[index].copy()
+
+    def missing(self, index):
+        return np.where(np.arange(self.lengths[index]) % 5 == 2, 2, 0).astype(np.uint8)
+
+    def text(self, index):
+        return self.texts[index]
+
+    def name(self, index):
+        return f"sample{index}"
+
+    def report(self):
+        return ""
+
+
+def loader(normalisation=None, alphabet=None, seed=1, dataset=None, batch_size=4, **options):
+    made = HandwritingDataLoader(
+        seed,
+        normalisation,
+        alphabet,
+        dataset=Toy() if dataset is None else dataset,
+        batch_size=batch_size,
+        **options,
+    )
+    made.prepare()
+    return made
+
+
+def same(first, second):
+    return len(first) == len(second) and all(
+        torch.equal(getattr(a, field.name), getattr(b, field.name))
+        for a, b in zip(first, second, strict=True)
+        for field in fields(Batch)
+    )
+
+
+def test_batches_hold_the_samples_shifted_by_one_step():
+    made = loader()
+    seen = []
+    for batch in made:
+        assert batch.inputs.dtype == batch.targets.dtype == torch.float32
+        assert batch.inputs.shape == batch.targets.shape == (len(batch), max(batch.lengths), 3)
+        assert batch.text.dtype == batch.text_lengths.dtype == batch.lengths.dtype == torch.int64
+        for row, index in enumerate(batch.index.tolist()):
+            seen.append(index)
+            length = int(batch.lengths[row])
+            ink = made.source.inks[index].astype(np.float64)
+            ink[:, :2] = (ink[:, :2] - made.normalisation.mean) / made.normalisation.std
+            assert length == len(ink) - 1
+            np.testing.assert_allclose(batch.inputs[row, :length], ink[:-1], rtol=1e-5, atol=1e-6)
+            np.testing.assert_allclose(batch.targets[row, :length], ink[1:], rtol=1e-5, atol=1e-6)
+            assert not batch.inputs[row, length:].any() and not batch.targets[row, length:].any()
+            letters = batch.text[row, : batch.text_lengths[row]]
+            assert made.alphabet.decode(letters.tolist()) == made.source.texts[index]
+            assert not batch.text[row, batch.text_lengths[row] :].any()
+    assert sorted(seen) == list(range(20))
+
+
+def test_prepare_works_once_and_constructor_not_at_all():
+    dataset = Toy()
+    made = HandwritingDataLoader(1, None, None, dataset=dataset)
+    assert dataset.prepared == 0
+    made.prepare()
+    made.prepare()
+    assert dataset.prepared == 1
+
+
+def test_normalisation_is_that_of_the_training_targets():
+    made = loader()
+    offsets = np.concatenate([ink[1:, :2] for ink in made.source.inks[:20]]).astype(np.float64)
+    np.testing.assert_allclose(made.normalisation.mean, offsets.mean(axis=0))
+    np.testing.assert_allclose(made.normalisation.std, offsets.std(axis=0))
+
+
+def test_normalisation_counts_preprocessing_but_no_augmentation():
+    plain, cut = loader(), loader(preprocessing=[CutLongSteps(threshold=5.0)])
+    assert max(cut.normalisation.std) < 5 < min(plain.normalisation.std)
+    assert loader(augmentation=[Scale(low=3.0, high=4.0)]).normalisation == plain.normalisation
+
+
+def test_given_normalisation_and_alphabet_are_kept():
+    given = Normalisation((1, 2), (3, 4))
+    made = loader(given, Alphabet("zcba"))
+    assert made.normalisation is given
+    batch = next(iter(made))
+    ink = made.source.inks[int(batch.index[0])]
+    assert batch.targets[0, 0, :2].tolist() == pytest.approx(
+        [(ink[1, 0] - 1) / 3, (ink[1, 1] - 2) / 4]
+    )
+    assert made.alphabet.decode(
+        batch.text[0, : batch.text_lengths[0]].tolist()
+    ) == made.source.text(int(batch.index[0]))
+
+
+def test_alphabet_is_that_of_all_splits():
+    dataset = Toy()
+    dataset.prepare()
+    dataset.prepare = lambda: None
+    dataset.texts[3], dataset.texts[25], dataset.texts[39] = "x", "y", "z"
+    assert loader(dataset=dataset).alphabet.characters == list("abcxyz")
+
+
+def test_characters_that_the_alphabet_lacks_are_named_with_count_and_sample():
+    dataset = Toy(letters="abé")
+    dataset.prepare()
+    count = sum(text.count("é") for text in dataset.texts)
+    first = next(n for n, text in enumerate(dataset.texts) if "é" in text)
+    with pytest.raises(
+        DataError, match=rf"'é' \(U\+00E9\) {count} times, first in sample{first}; leave"
+    ):
+        loader(alphabet=Alphabet("abc"), dataset=Toy(letters="abé"))
+
+
+def test_preprocessing_changes_length_order_and_batches_alike():
+    made = loader(UNIT, preprocessing=[FillMissing()])
+    for batch in made:
+        for row, index in enumerate(batch.index.tolist()):
+            ink, missing = made.source.ink(index), made.source.missing(index)
+            within = np.concatenate([[0], 1 - ink[:-1, 2]])
+            assert batch.lengths[row] == len(ink) - 1 + (missing * within).sum()
+    sizes = made.sampler_of_batches._lengths
+    assert sizes.sum() == sum(batch.points for batch in made)
+
+
+def test_splits_are_as_recorded_whatever_training_does():
+    made = loader(
+        preprocessing=[FillMissing(), CutLongSteps(threshold=5.0)],
+        augmentation=[Scale(), InputNoise(std=1.0)],
+    )
+    for split, expected in (
+        ("valid", range(20, 30)),
+        ("test", range(30, 40)),
+        ("train", range(20)),
+    ):
+        evaluation = made.split(split)
+        first, second = list(evaluation), list(evaluation)
+        assert same(first, second)
+        assert evaluation.normalisation is made.normalisation
+        assert evaluation.alphabet is made.alphabet
+        indices = [index for batch in first for index in batch.index.tolist()]
+        assert sorted(indices) == list(expected)
+        lengths = [length for batch in first for length in batch.lengths.tolist()]
+        assert lengths == sorted(lengths)
+        for batch in first:
+            for row, index in enumerate(batch.index.tolist()):
+                recorded = made.normalisation.apply(made.source.inks[index])
+                length = len(recorded) - 1
+                assert (batch.inputs[row, :length].numpy() == recorded[:-1]).all()
+                assert (batch.targets[row, :length].numpy() == recorded[1:]).all()
+
+
+def test_valid_batch_size():
+    assert len(next(iter(loader(valid_batch_size=7).split("valid")))) == 7
+    assert len(next(iter(loader(batch_size=3).split("valid")))) == 3
+
+
+def test_unknown_split_is_named_with_those_there_are():
+    with pytest.raises(UserError, match="no split 'dev': there are train, valid, test"):
+        loader().split("dev")
+
+
+def test_augmentation_differs_by_epoch_and_is_repeated_by_seed():
+    made, again = (loader(augmentation=[Scale(), InputNoise(std=0.5)]) for _ in range(2))
+    first, second = list(made), list(made)
+    assert same(first, list(again)) and same(second, list(again))
+
+    def target(batches, index):
+        return next(b.targets[b.index == index][0] for b in batches if index in b.index.tolist())
+
+    a, b = target(first, 3), target(second, 3)
+    steps = len(made.source.inks[3]) - 1
+    assert not torch.allclose(a[:steps], b[:steps])
+    other = list(loader(seed=2, augmentation=[Scale(), InputNoise(std=0.5)]))
+    assert not torch.allclose(target(other, 3)[:steps], a[:steps])
+
+
+def test_input_noise_spares_the_targets():
+    noisy, plain = loader(augmentation=[InputNoise(std=0.5)]), loader()
+    for a, b in zip(noisy, plain, strict=True):
+        assert torch.equal(a.targets, b.targets)
+        assert torch.equal(a.inputs[..., 2], b.inputs[..., 2])
+        assert not torch.equal(a.inputs, b.inputs)
+        assert not a.inputs[~a.mask].any()
+
+
+def test_workers_and_position_give_the_same_batches():
+    options = {"augmentation": [Scale(), InputNoise(std=0.5)], "preprocessing": [FillMissing()]}
+    plain, workers = loader(**options), loader(num_workers=2, **options)
+    epochs = [list(plain) for _ in range(3)]
+    assert same(list(workers), epochs[0])
+    workers.set_position(2, 3)
+    assert same(list(workers), epochs[2][3:])
+    assert same(list(workers.split("valid")), list(plain.split("valid")))
+
+
+def test_transforms_in_the_wrong_place_are_refused():
+    with pytest.raises(ConfigFault, match=r"preprocessing: 'Scale' .* it belongs to augmentation"):
+        HandwritingDataLoader(1, None, None, dataset=Toy(), preprocessing=[Scale()])
+    with pytest.raises(
+        ConfigFault, match=r"augmentation: 'FillMissing' .* belongs to preprocessing"
+    ):
+        HandwritingDataLoader(1, None, None, dataset=Toy(), augmentation=[FillMissing()])
+
+
+def test_an_empty_training_split_is_an_error():
+    with pytest.raises(DataError, match="the split 'train' is empty"):
+        loader(dataset=Toy(1))
+
+
+def test_a_sample_without_a_step_is_an_error():
+    dataset = Toy()
+    dataset.prepare()
+    dataset.prepare = lambda: None
+    dataset.lengths[4] = 1
+    with pytest.raises(DataError, match=r"1 samples have fewer than two readings.* sample4 is"):
+        loader(dataset=dataset)
