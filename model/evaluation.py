@@ -1,0 +1,180 @@
+"""What a network predicts about recorded ink: its scores over a split, its density over the paper.
+
+Log-loss depends on the unit of the offsets. A network's density is one of normalised offsets
+`(x - mean) / s`; the density of the offsets in another unit c is that times c / s along each axis,
+so that the negative log-density of a point grows by `ln(s / c)` for each axis.
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from base.base_model import BaseModel
+from model.metrics import SSE
+from model.mixture import Mixture
+from utils.checks import UserError
+from utils.ink import bounds, letter_height, to_points
+from utils.normalisation import Normalisation
+
+
+@torch.inference_mode()
+def evaluate(
+    model: BaseModel,
+    loader: Any,
+    *,
+    normalisation: Normalisation,
+    canonical: tuple[float, float] | None = None,
+    lattice: float | None = None,
+    seed: int = 0,
+    device: torch.device | str = "cpu",
+    progress: bool = False,
+) -> dict[str, float | int | None]:
+    """Score a network on all points of a split, in float32 with sums in float64.
+
+    Args:
+        model: on `device`, in evaluation mode.
+        loader: yields batches with `inputs` and `targets` `(batch, time, 3)`, `mask`, `text`,
+            `text_lengths`, `index` and `lengths`, and has a length.
+        normalisation: of the batches.
+        canonical: the unit (dx, dy) of log-loss and SSE in the data's own units, as
+            `BaseDataset.canonical`; None leaves both in normalised units.
+        lattice: spacing of the recorded readings in the data's own units; None if they lie on no
+            lattice.
+        seed: of the noise that dequantises. A sequence's noise depends on nothing else but its
+            index.
+        device: where the model is.
+        progress: show a bar.
+
+    Returns:
+        by name: `sequences`; `points`, the offsets scored, one less than the readings; `log_loss`,
+        the nats of a sequence (paper, eq. 26), the pen included; `log_loss_per_point`;
+        `log_loss_dequantised`, the same with uniform noise of one lattice spacing on each target
+        offset (not on the inputs); `bits_per_point`, its bits per point in units of the lattice;
+        `sse`, `sse_strokes` and `sse_jumps`. Without a lattice `log_loss_dequantised` and
+        `bits_per_point` are None, as is any value that has no points or is not finite.
+
+    Raises:
+        UserError: if there is no sequence.
+    """
+    std = np.array(normalisation.std)
+    unit = std if canonical is None else np.array(canonical)
+    shift = float(np.log(std / unit).sum())
+    scale = torch.tensor(std / unit, dtype=torch.float32, device=device)
+    sse = SSE()
+    sequences = points = 0
+    nats = dequantised = 0.0
+    for batch in tqdm(loader, desc="evaluating", unit="batch", disable=not progress, leave=False):
+        batch = batch.to(device)
+        output = model(batch.inputs, batch.text, batch.text_lengths)
+        sse.update(output, batch, scale)
+        nats -= _total(output.mixture.log_prob(batch.targets), batch.mask)
+        if lattice is not None:
+            noise = (_noise(batch, seed) * torch.tensor(lattice / std)).float()
+            targets = batch.targets.clone()
+            targets[..., :2] += noise.to(device)
+            dequantised -= _total(output.mixture.log_prob(targets), batch.mask)
+        sequences += len(batch.lengths)
+        points += int(batch.mask.sum())
+    if not points:
+        raise UserError("there is no point to evaluate on: the split is empty")
+    nats, dequantised = nats + points * shift, dequantised + points * shift
+    scores: dict[str, float | int | None] = {
+        "sequences": sequences,
+        "points": points,
+        "log_loss": nats / sequences,
+        "log_loss_per_point": nats / points,
+        "log_loss_dequantised": None,
+        "bits_per_point": None,
+        **sse.compute(),
+    }
+    if lattice is not None:
+        in_lattice = dequantised / points + float(np.log(unit / lattice).sum())
+        scores["log_loss_dequantised"] = dequantised / sequences
+        scores["bits_per_point"] = in_lattice / math.log(2)
+    return {
+        name: None if value is None or not math.isfinite(value) else value
+        for name, value in scores.items()
+    }
+
+
+@torch.inference_mode()
+def density_map(
+    mixture: Mixture,
+    ink: np.ndarray,
+    normalisation: Normalisation,
+    *,
+    columns: int = 1600,
+    progress: bool = False,
+) -> tuple[np.ndarray, tuple[float, float, float, float]]:
+    """Add up, over all steps, the densities of the next position on the paper (paper, figure 10).
+
+    A component is left out further than four of its standard deviations from its mean, or where
+    its weight is below 1e-3; none is narrower than half a cell, so that none falls between cells.
+
+    Args:
+        mixture: of each step, leading dimensions `(steps,)`.
+        ink: `(steps + 1, 3)` in the data's units.
+        normalisation: of the mixture's offsets.
+        columns: cells of the grid in a row.
+        progress: show a bar.
+
+    Returns:
+        the sum `(rows, columns)` float64, per unit of area, first row at the top, and the grid's
+        `(left, top, right, bottom)` in the data's units.
+    """
+    mean, std = np.array(normalisation.mean), np.array(normalisation.std)
+    margin = 1.5 * letter_height(ink)
+    left, top, right, bottom = bounds(ink)
+    left, top, right, bottom = left - margin, top - margin, right + margin, bottom + margin
+    cell = max((right - left) / columns, (bottom - top) / 4 / columns)
+    shape = math.ceil((bottom - top) / cell), math.ceil((right - left) / cell)  # (rows, columns)
+    grid = np.zeros(shape)
+    corner, size = np.array([left, top]), shape[::-1]
+    narrowest = torch.from_numpy(np.log(cell / 2 / std)).float()[:, None]
+    weights = mixture.weights.double().cpu().numpy()  # (steps, M)
+    means, correlations = mixture.means.float().cpu(), mixture.correlations.float().cpu()
+    log_scales = torch.maximum(mixture.log_scales.float().cpu(), narrowest)  # (steps, 2, M)
+    centres = means.double().numpy() * std[:, None] + (mean - corner)[:, None]
+    centres += to_points(ink)[:-1, :, None]  # on the grid, (steps, 2, M)
+    reaches = 4 * log_scales.double().exp().numpy() * std[:, None]
+    firsts = np.floor((centres - reaches) / cell).clip(0, np.array(size)[:, None]).astype(int)
+    lasts = np.ceil((centres + reaches) / cell).clip(0, np.array(size)[:, None]).astype(int)
+    counted = (weights >= min(1e-3, 0.5 / weights.shape[1])) & (lasts > firsts).all(axis=1)
+    places = np.argwhere(counted).tolist()
+    # One component at a time, and only the cells that it reaches.
+    for step, m in tqdm(places, desc="density", disable=not progress, leave=False):
+        (x_first, y_first), (x_last, y_last) = firsts[step, :, m], lasts[step, :, m]
+        centre = centres[step, :, m]
+        x = ((np.arange(x_first, x_last) + 0.5) * cell - centre[0]) / std[0]
+        y = ((np.arange(y_first, y_last) + 0.5) * cell - centre[1]) / std[1]
+        offsets = torch.from_numpy(np.stack(np.meshgrid(x, y), axis=-1)).float()
+        component = Mixture(
+            end_logits=torch.zeros(()),
+            weight_logits=torch.zeros(1),
+            means=torch.zeros(2, 1),  # the offsets are those from it
+            log_scales=log_scales[step, :, m, None],
+            correlations=correlations[step, m, None],
+        )
+        density = component.log_prob_offset(offsets).double().exp().numpy()
+        grid[y_first:y_last, x_first:x_last] += weights[step, m] / std.prod() * density
+    end = (left, top, left + shape[1] * cell, top + shape[0] * cell)
+    return grid, tuple(float(edge) for edge in end)
+
+
+def _total(log_prob: Tensor, mask: Tensor) -> float:
+    return log_prob.masked_fill(~mask, 0.0).cpu().double().sum().item()
+
+
+def _noise(batch: Any, seed: int) -> Tensor:
+    """Return noise uniform on (-1/2, 1/2) for each target offset, `(batch, time, 2)` float64."""
+    noise = torch.zeros(*batch.targets.shape[:2], 2, dtype=torch.float64)
+    for row, (index, steps) in enumerate(
+        zip(batch.index.tolist(), batch.lengths.tolist(), strict=True)
+    ):
+        generator = np.random.default_rng([seed, index])
+        noise[row, :steps] = torch.from_numpy(generator.random((steps, 2)) - 0.5)
+    return noise

@@ -1,0 +1,49 @@
+"""Metrics of the generation networks."""
+
+from typing import Any, ClassVar
+
+import torch
+
+from base.base_metric import BaseMetric
+
+
+class SSE(BaseMetric):
+    """Squared distance between the mixture's mean and the point (the paper's "SSE").
+
+    The mean over points, in normalised units: over all points, over those within strokes, and
+    over jumps, the points that follow a pen lift. The first offset counts as within a stroke
+    unless the first reading is a stroke of its own.
+    """
+
+    names: ClassVar[tuple[str, ...]] = ("sse", "sse_strokes", "sse_jumps")
+
+    def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything added so far."""
+        self._sums = torch.zeros(2, dtype=torch.float64)
+        self._counts = torch.zeros(2, dtype=torch.float64)
+
+    @torch.no_grad()
+    def update(self, output: Any, batch: Any, scale: Any = 1.0) -> None:
+        """Add one batch.
+
+        Args:
+            output: with a `mixture` of leading dimensions `(batch, time)`.
+            batch: with `inputs` and `targets` `(batch, time, 3)` and the `mask` of real points.
+            scale: by which distances along the axes are multiplied first, a number or `(2,)`.
+        """
+        difference = (output.mixture.mean - batch.targets[..., :2]) * scale
+        squared = difference.double().square().sum(-1)  # (batch, time)
+        jumps = batch.inputs[..., 2] > 0.5
+        for place, kind in enumerate((~jumps, jumps)):
+            chosen = kind & batch.mask
+            self._sums[place] += squared[chosen].sum().cpu()
+            self._counts[place] += chosen.sum().cpu()
+
+    def compute(self) -> dict[str, float]:
+        """Return the means by name; nan where there was no such point."""
+        sums = torch.cat((self._sums.sum()[None], self._sums))
+        counts = torch.cat((self._counts.sum()[None], self._counts))
+        return dict(zip(self.names, (sums / counts).tolist(), strict=True))

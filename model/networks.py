@@ -1,0 +1,279 @@
+"""The prediction network and the synthesis network of the paper (sections 2, 4 and 5).
+
+Shapes: B sequences of a batch, T steps, U characters, A letters of the alphabet, H cells,
+M components of the mixture.
+"""
+
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, Literal
+
+import torch
+from torch import Tensor, nn
+
+from base.base_model import BaseModel
+from model.mixture import Mixture
+from model.recurrence import RecurrentLayer, WindowedLayer, clip_gradient
+from utils.alphabet import Alphabet
+from utils.checks import Range
+from utils.normalisation import Normalisation
+
+INPUT_SIZE = 3
+"""Numbers per point: the offset in x and y, and the end of stroke."""
+
+Size = Annotated[int, Range(1, 8192)]
+Bound = Annotated[float, Range(1e-6)] | None
+
+
+@dataclass
+class Output:
+    """What a network says of each step.
+
+    Attributes:
+        mixture: the density of the next point, leading dimensions `(B, T)`.
+        state: what the network carries to the step after the last, `(B, ...)` each.
+        window: phi over the characters of the text and the place behind its end,
+            `(B, T, U + 1)`; None without a text.
+    """
+
+    mixture: Mixture
+    state: dict[str, Tensor]
+    window: Tensor | None = None
+
+
+class MixtureNetwork(BaseModel):
+    """Stacked recurrent layers with skip connections, and a mixture density as output.
+
+    Every hidden layer sees the input and the layer below, the output layer sees all hidden layers
+    (the paper, eqs 1-5). Offsets are in normalised units throughout.
+
+    What the networks have in common in their constructors:
+
+    Args:
+        normalisation: of the offsets; it turns `min_scale` into normalised units.
+        hidden_size: cells of each layer.
+        num_layers: hidden layers.
+        cell: kind of the cells.
+        num_mixtures: components of the mixture, M.
+        dropout: share of a hidden layer's outputs that the layer above and the output layer do
+            not see, in training.
+        forget_bias: starting value of the bias of an LSTM's forget gates.
+        min_scale: lower bound on the mixture's scales, in the units of the data.
+        max_correlation: upper bound on the mixture's absolute correlations.
+        clip_output_gradient: bound on the gradient of one sequence's summed nats with respect to
+            the output layer's results (the paper: 100).
+        clip_lstm_gradient: the same with respect to the gates of the LSTMs before squashing (the
+            paper: 10).
+    """
+
+    def __init__(
+        self,
+        normalisation: Normalisation,
+        layers: list[nn.Module],
+        num_mixtures: int,
+        dropout: float,
+        min_scale: float,
+        max_correlation: float,
+        clip_output_gradient: float | None,
+        clip_lstm_gradient: float | None,
+    ) -> None:
+        super().__init__()
+        self.normalisation = normalisation
+        self.min_scale = min_scale
+        self.max_correlation = max_correlation
+        self.clip_output_gradient = clip_output_gradient
+        self.clip_lstm_gradient = clip_lstm_gradient
+        self.layers = nn.ModuleList(layers)
+        self.dropout = nn.Dropout(dropout)
+        hidden_sizes = sum(layer.hidden_size for layer in layers)
+        self.output = nn.Linear(hidden_sizes, Mixture.num_parameters(num_mixtures))
+        bound = [min_scale / deviation for deviation in normalisation.std]
+        self.register_buffer("min_scales", torch.tensor(bound), persistent=False)
+
+    def initial_state(self, batch: int) -> dict[str, Tensor]:
+        """Return the state before the first step: zeros, `(batch, ...)` each."""
+        zeros = self.output.weight.new_zeros
+        return {
+            f"{number}.{name}": zeros(batch, size)
+            for number, layer in enumerate(self.layers)
+            for name, size in layer.state_sizes.items()
+        }
+
+    def _bound(self, bound: float | None) -> float | None:
+        return None if bound is None else bound * self.gradient_scale
+
+    def forward(
+        self,
+        inputs: Tensor,
+        text: Tensor | None = None,
+        text_lengths: Tensor | None = None,
+        state: dict[str, Tensor] | None = None,
+    ) -> Output:
+        """Predict each next point.
+
+        Args:
+            inputs: points up to each step, `(B, T, 3)`, normalised.
+            text: indices of the characters, `(B, U)`; ignored by a network without a window.
+            text_lengths: characters of each text, `(B,)`.
+            state: as an earlier call returned it; None to start anew.
+        """
+        state = self.initial_state(len(inputs)) if state is None else state
+        inputs = inputs.transpose(0, 1)  # (T, B, 3)
+        hiddens, carried, window = self._run_layers(inputs, text, text_lengths, state)
+        raw = self.output(torch.cat([self.dropout(hidden) for hidden in hiddens], -1))
+        raw = clip_gradient(raw.transpose(0, 1), self._bound(self.clip_output_gradient))
+        mixture = Mixture.from_parameters(raw, self.min_scales, self.max_correlation)
+        return Output(mixture, carried, window)
+
+    def _run_layers(
+        self,
+        inputs: Tensor,
+        text: Tensor | None,
+        text_lengths: Tensor | None,
+        state: dict[str, Tensor],
+    ) -> tuple[list[Tensor], dict[str, Tensor], Tensor | None]:
+        """Return the hidden states of all layers `(T, B, H)`, the state carried on, and phi."""
+        raise NotImplementedError
+
+    def _run_stack(
+        self, seen: Tensor, hiddens: list[Tensor], carried: dict, state: dict[str, Tensor]
+    ) -> None:
+        """Run the plain layers that are left, each over `seen` and the layer below.
+
+        Args:
+            seen: what every layer sees, `(T, B, any)`.
+            hiddens: of the layers so far; receives those of the others.
+            carried: state so far; receives that of the others.
+        """
+        for number in range(len(hiddens), len(self.layers)):
+            below = [self.dropout(hiddens[-1]).to(seen.dtype)] if hiddens else []
+            hidden, last = self.layers[number](
+                torch.cat([seen, *below], -1),
+                _of_layer(state, number),
+                self._bound(self.clip_lstm_gradient),
+            )
+            hiddens.append(hidden)
+            carried |= _named(last, number)
+
+
+def _of_layer(state: dict[str, Tensor], number: int) -> dict[str, Tensor]:
+    prefix = f"{number}."
+    return {
+        name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)
+    }
+
+
+def _named(state: dict[str, Tensor], number: int) -> dict[str, Tensor]:
+    return {f"{number}.{name}": value for name, value in state.items()}
+
+
+class PredictionNetwork(MixtureNetwork):
+    """The unconditional network: predicts each next point from those before (section 4).
+
+    See `MixtureNetwork` for the arguments.
+    """
+
+    def __init__(
+        self,
+        normalisation: Normalisation,
+        *,
+        hidden_size: Size = 400,
+        num_layers: Annotated[int, Range(1, 16)] = 3,
+        cell: Literal["LSTM", "GRU"] = "LSTM",
+        num_mixtures: Annotated[int, Range(1, 1024)] = 20,
+        dropout: Annotated[float, Range(0.0, 0.95)] = 0.0,
+        forget_bias: Annotated[float, Range(-10.0, 10.0)] = 1.0,
+        min_scale: Annotated[float, Range(1e-6)] = 0.1,
+        max_correlation: Annotated[float, Range(0.0, 0.9999)] = 0.999,
+        clip_output_gradient: Bound = None,
+        clip_lstm_gradient: Bound = None,
+    ) -> None:
+        sees = [INPUT_SIZE] + [INPUT_SIZE + hidden_size] * (num_layers - 1)
+        super().__init__(
+            normalisation,
+            [RecurrentLayer(cell, size, hidden_size, forget_bias) for size in sees],
+            num_mixtures,
+            dropout,
+            min_scale,
+            max_correlation,
+            clip_output_gradient,
+            clip_lstm_gradient,
+        )
+
+    def _run_layers(
+        self,
+        inputs: Tensor,
+        text: Tensor | None,
+        text_lengths: Tensor | None,
+        state: dict[str, Tensor],
+    ) -> tuple[list[Tensor], dict[str, Tensor], None]:
+        hiddens: list[Tensor] = []
+        carried: dict[str, Tensor] = {}
+        self._run_stack(inputs, hiddens, carried, state)
+        return hiddens, carried, None
+
+
+class SynthesisNetwork(MixtureNetwork):
+    """The conditional network: told what to write through a window over the text (section 5).
+
+    Args:
+        normalisation: see `MixtureNetwork`, as are the arguments not listed here.
+        alphabet: of the texts.
+        num_windows: Gaussians of the window, K.
+        window_advance: characters that the window moves per step before training (measured:
+            IAM-OnDB has 29 characters on 628 points a line).
+    """
+
+    needs_text: ClassVar[bool] = True
+
+    def __init__(
+        self,
+        normalisation: Normalisation,
+        alphabet: Alphabet,
+        *,
+        hidden_size: Size = 400,
+        num_layers: Annotated[int, Range(1, 16)] = 3,
+        cell: Literal["LSTM", "GRU"] = "LSTM",
+        num_mixtures: Annotated[int, Range(1, 1024)] = 20,
+        num_windows: Annotated[int, Range(1, 256)] = 10,
+        window_advance: Annotated[float, Range(1e-4, 1.0)] = 0.05,
+        dropout: Annotated[float, Range(0.0, 0.95)] = 0.0,
+        forget_bias: Annotated[float, Range(-10.0, 10.0)] = 1.0,
+        min_scale: Annotated[float, Range(1e-6)] = 0.1,
+        max_correlation: Annotated[float, Range(0.0, 0.9999)] = 0.999,
+        clip_output_gradient: Bound = None,
+        clip_lstm_gradient: Bound = None,
+    ) -> None:
+        letters = len(alphabet)
+        first = WindowedLayer(
+            cell, INPUT_SIZE, hidden_size, letters, num_windows, forget_bias, window_advance
+        )
+        seen = INPUT_SIZE + letters + hidden_size
+        others = [
+            RecurrentLayer(cell, seen, hidden_size, forget_bias) for _ in range(num_layers - 1)
+        ]
+        super().__init__(
+            normalisation,
+            [first, *others],
+            num_mixtures,
+            dropout,
+            min_scale,
+            max_correlation,
+            clip_output_gradient,
+            clip_lstm_gradient,
+        )
+        self.alphabet = alphabet
+
+    def _run_layers(
+        self,
+        inputs: Tensor,
+        text: Tensor | None,
+        text_lengths: Tensor | None,
+        state: dict[str, Tensor],
+    ) -> tuple[list[Tensor], dict[str, Tensor], Tensor]:
+        hidden, windows, phi, last = self.layers[0](
+            inputs, text, text_lengths, _of_layer(state, 0), self._bound(self.clip_lstm_gradient)
+        )
+        hiddens, carried = [hidden], _named(last, 0)
+        # The upper layers are not tied to the window step by step: they see all of it at once.
+        self._run_stack(torch.cat((inputs.to(windows), windows), -1), hiddens, carried, state)
+        return hiddens, carried, phi.transpose(0, 1)

@@ -1,0 +1,203 @@
+"""Writing with a generation network: points are drawn from the mixture and fed back.
+
+Shapes: B lines of a batch, T steps, U characters.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from model.networks import MixtureNetwork, Output
+from utils.checks import UserError
+
+BLOCK = 256
+"""Steps for which a line's random numbers are drawn at once. Part of what a seed means: another
+value gives other lines."""
+
+PERIOD = 16
+"""Steps between two looks at which lines have ended (assumed: few host synchronisations on a GPU,
+little work thrown away)."""
+
+DEFAULT_STEPS = 700
+"""Steps of a line without a text (measured: a line of IAM-OnDB has about 628 points)."""
+
+STEPS_PER_CHARACTER = 40
+"""Limit for a line with a text (measured: IAM-OnDB has about 22 points a character)."""
+
+
+@dataclass
+class Line:
+    """A line that a network wrote.
+
+    Attributes:
+        ink: `(readings, 3)` float32 in the units of the data, the primer's readings first.
+        primed: number of the primer's readings at the start of `ink`, 0 without a primer.
+        window: phi at every step over the characters of the whole text, the primer's included,
+            and the place behind its end, `(readings - 1, U + 1)`; None without a text.
+        text: what was to be written, the primer's text first; None without a text.
+        ended: whether the stopping rule ended the line rather than the limit on steps.
+    """
+
+    ink: np.ndarray
+    primed: int
+    window: np.ndarray | None
+    text: str | None
+    ended: bool
+
+    @property
+    def written(self) -> np.ndarray:
+        """The ink without the primer's, as ink of its own."""
+        if not self.primed:
+            return self.ink
+        ink = self.ink[self.primed :].copy()
+        ink[:1, :2] = 0.0
+        return ink
+
+
+class _Noise:
+    """Random numbers of many lines, each from a generator of its own, so that a line's numbers do
+    not depend on what else is in the batch, on the device, or on the limit."""
+
+    def __init__(self, seeds: Sequence[int], device: torch.device) -> None:
+        self.generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+        self.device = device
+
+    def block(self) -> tuple[Tensor, Tensor]:
+        """Return uniform and normal numbers for the next steps, `(BLOCK, B, 2)` each."""
+        pairs = [
+            (torch.rand(BLOCK, 2, generator=one), torch.randn(BLOCK, 2, generator=one))
+            for one in self.generators
+        ]
+        uniform, normal = (torch.stack(parts, 1) for parts in zip(*pairs, strict=True))
+        return uniform.to(self.device), normal.to(self.device)
+
+
+def _encode(model: MixtureNetwork, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
+    """Return the texts as indices, `(B, U)` padded with 0, and their lengths, `(B,)`."""
+    device = model.min_scales.device
+    encoded = [torch.from_numpy(model.alphabet.encode(text)) for text in texts]
+    lengths = torch.tensor([len(one) for one in encoded], device=device)
+    return torch.nn.utils.rnn.pad_sequence(encoded, batch_first=True).to(device), lengths
+
+
+def _past_end(output: Output, text_lengths: Tensor) -> Tensor:
+    """Return whether the window's peak at the last step lies behind the text, `(B,)`.
+
+    The paper, section 5.3: phi(t, U + 1) > phi(t, u) for all u <= U.
+    """
+    phi = output.window[:, -1]  # (B, U + 1)
+    positions = torch.arange(phi.shape[1], device=phi.device)
+    behind = phi.gather(1, text_lengths[:, None])[:, 0]
+    before = phi.masked_fill(positions >= text_lengths[:, None], -1.0).amax(1)
+    return behind > before
+
+
+@torch.inference_mode()
+def sample(
+    model: MixtureNetwork,
+    seeds: Sequence[int],
+    texts: Sequence[str] | None = None,
+    *,
+    bias: float | Sequence[float] = 0.0,
+    max_steps: int | None = None,
+    primer: tuple[np.ndarray, str] | None = None,
+    progress: bool = False,
+) -> list[Line]:
+    """Write lines, all of them at once (the paper, sections 4.3, 5.3-5.5).
+
+    The network is run in the state it is in: call `model.eval()` first. A line depends on its
+    seed, text, bias and the primer alone, not on the other lines (up to the rounding of matrix
+    products, whose order of summation may change with the number of rows).
+
+    Args:
+        model: the network.
+        seeds: one for each line, each at least 0.
+        texts: what to write, one for each line, for a network that needs a text.
+        bias: sharpening of the mixture, at least 0, for all lines or for each (eqs 61-62).
+        max_steps: limit on the steps of a line; by default enough for the longest text.
+        primer: ink `(readings, 3)` in the units of the data, whose hand is to be continued, and
+            its text (ignored by a network without a window). To keep the words apart, let
+            one of the texts have a space where they meet.
+        progress: show a progress bar.
+
+    Raises:
+        UserError: if there are not as many texts or biases as seeds, an empty text, or a negative
+            bias; `UnknownCharacters` if the alphabet lacks a character.
+    """
+    count = len(seeds)
+    biases = [bias] * count if isinstance(bias, int | float) else list(bias)
+    if len(biases) != count or (model.needs_text and len(texts or ()) != count):
+        raise UserError(f"{count} seeds need as many biases, and texts if the network takes any")
+    if any(not one >= 0.0 for one in biases):
+        raise UserError(f"bias {min(biases)} does not fit: at least 0")
+    if model.needs_text and not all(texts):
+        raise UserError("there is no text to write: a text needs at least one character")
+    if not count:
+        return []
+    weights = model.output.weight
+    start = np.zeros((1, 3), np.float32) if primer is None else primer[0]
+    inputs = torch.from_numpy(model.normalisation.apply(start)).to(weights)
+    inputs = inputs.expand(count, -1, -1)  # (B, readings, 3)
+    text = lengths = whole = None
+    if model.needs_text:
+        whole = [("" if primer is None else primer[1]) + one for one in texts]
+        text, lengths = _encode(model, whole)
+    if max_steps is None:
+        longest = max(map(len, texts)) if model.needs_text else 0
+        max_steps = 100 + STEPS_PER_CHARACTER * longest if longest else DEFAULT_STEPS
+
+    noise = _Noise(seeds, weights.device)
+    strength = torch.tensor(biases).to(weights)
+    active = torch.arange(count, device=weights.device)
+    ends = torch.full((count,), max_steps, device=weights.device)
+    points = weights.new_zeros(max_steps, count, 3)
+    phis = None if text is None else weights.new_zeros(max_steps, count, text.shape[1] + 1)
+    primed_phi, state = None, None
+    for step in tqdm(range(max_steps), desc="writing", unit="step", disable=not progress):
+        if step % BLOCK == 0:
+            uniform, normal = noise.block()
+        output = model(inputs, text, lengths, state)
+        state = output.state
+        if text is not None:
+            primed_phi = output.window[:, :-1] if step == 0 else primed_phi
+            phis[step, active] = output.window[:, -1].to(phis)
+            past = active[_past_end(output, lengths)]
+            ends[past] = torch.minimum(ends[past], torch.full_like(ends[past], step))
+        mixture = output.mixture.last_step().biased(strength)
+        point = mixture.sample(uniform[step % BLOCK, active], normal[step % BLOCK, active])
+        points[step, active] = point.to(points)
+        inputs = point[:, None].to(weights)
+        if text is not None and step % PERIOD == PERIOD - 1:
+            on = ends[active] > step
+            if not on.any():
+                break
+            if not on.all():
+                active, inputs, text = active[on], inputs[on], text[on]
+                lengths, strength = lengths[on], strength[on]
+                state = {name: value[on] for name, value in state.items()}
+
+    lines = []
+    drawn, stops = points.cpu().numpy(), ends.tolist()
+    for number, stop in enumerate(stops):
+        offsets = model.normalisation.invert(drawn[:stop, number])
+        ink = np.concatenate((start.astype(np.float32), offsets.astype(np.float32)))
+        ink[-1, 2] = 1.0  # the pen leaves the paper in the end
+        window = None
+        if phis is not None:
+            characters = len(whole[number]) + 1
+            parts = (primed_phi[number], phis[:stop, number])
+            window = torch.cat([part[:, :characters] for part in parts]).float().cpu().numpy()
+        lines.append(
+            Line(
+                ink=ink,
+                primed=0 if primer is None else len(start),
+                window=window,
+                text=None if whole is None else whole[number],
+                ended=stop < max_steps,
+            )
+        )
+    return lines

@@ -1,0 +1,206 @@
+"""The networks: sizes as the paper has them, skip connections, clipping, gradients, padding."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from model import SSE, NegativeLogLikelihood, PredictionNetwork, SynthesisNetwork
+from utils.alphabet import Alphabet
+from utils.normalisation import Normalisation
+
+UNIT = Normalisation((0.0, 0.0), (1.0, 1.0))
+LETTERS = Alphabet("abcd")
+
+
+def build(kind: str, **changes):
+    torch.manual_seed(0)
+    sizes = {"hidden_size": 8, "num_mixtures": 3} | changes
+    if kind == "prediction":
+        return PredictionNetwork(UNIT, **sizes)
+    return SynthesisNetwork(UNIT, LETTERS, num_windows=2, **sizes)
+
+
+def batch_of(*lengths: int):
+    """A batch as the loader makes it: padded, with lengths and mask."""
+    torch.manual_seed(1)
+    time = max(lengths)
+    points = torch.randn(len(lengths), time + 1, 3)
+    points[..., 2] = (points[..., 2] > 1.0).float()
+    lengths = torch.tensor(lengths)
+    return SimpleNamespace(
+        inputs=points[:, :-1].clone(),
+        targets=points[:, 1:].clone(),
+        lengths=lengths,
+        mask=torch.arange(time) < lengths[:, None],
+        text=torch.randint(4, (len(lengths), 5)),
+        text_lengths=torch.full((len(lengths),), 5),
+    )
+
+
+def run(network, batch):
+    return network(batch.inputs, batch.text, batch.text_lengths)
+
+
+def test_the_paper_s_networks_have_the_paper_s_sizes():
+    """About 3.4M and 3.7M weights (the paper, sections 4.2 and 5.2; without peepholes)."""
+    prediction = PredictionNetwork(UNIT)
+    alphabet = Alphabet([chr(number) for number in range(57)])
+    assert prediction.num_parameters == pytest.approx(3.4e6, rel=0.03)
+    assert SynthesisNetwork(UNIT, alphabet).num_parameters == pytest.approx(3.7e6, rel=0.03)
+    assert prediction.output.out_features == 121
+
+
+@pytest.mark.parametrize("kind", ["prediction", "synthesis"])
+@pytest.mark.parametrize("cell", ["LSTM", "GRU"])
+def test_every_weight_has_a_gradient(kind, cell):
+    network, batch = build(kind, cell=cell, num_layers=3), batch_of(6, 4)
+    NegativeLogLikelihood()(run(network, batch), batch).sum().backward()
+    for name, weight in network.named_parameters():
+        assert weight.grad is not None and weight.grad.abs().sum() > 0, name
+
+
+@pytest.mark.parametrize("kind", ["prediction", "synthesis"])
+def test_every_hidden_layer_sees_the_input_and_the_output_sees_every_layer(kind):
+    network, batch = build(kind, num_layers=3), batch_of(1)
+    with torch.no_grad():
+        for layer in network.layers[1:]:  # cut every way through the layers below
+            layer.layer.weight_ih_l0[:, -8:] = 0.0
+    for number in range(3):
+        network.zero_grad()
+        # Only this layer's place in the output layer is left open.
+        kept = network.output.weight.detach().clone()
+        with torch.no_grad():
+            network.output.weight.zero_()
+            network.output.weight[:, 8 * number : 8 * number + 8] = 1.0
+        inputs = batch.inputs.clone().requires_grad_()
+        network(inputs, batch.text, batch.text_lengths).mixture.end_logits.sum().backward()
+        assert inputs.grad.abs().sum() > 0
+        with torch.no_grad():
+            network.output.weight.copy_(kept)
+
+
+@pytest.mark.parametrize("kind", ["prediction", "synthesis"])
+def test_padding_and_company_change_nothing(kind):
+    network, batch = build(kind).eval(), batch_of(9, 5)
+    loss = NegativeLogLikelihood()
+    together = loss(run(network, batch), batch)
+    batch.inputs[1, 5:], batch.targets[1, 5:] = 7.0, -7.0
+    changed = loss(run(network, batch), batch)
+    alone = batch_of(9, 5)
+    for name, value in vars(alone).items():
+        setattr(alone, name, value[1:, :5] if name in ("inputs", "targets", "mask") else value[1:])
+    torch.testing.assert_close(changed, together)
+    torch.testing.assert_close(loss(run(network, alone), alone)[0], together[1])
+
+
+def test_padding_of_the_text_changes_nothing():
+    network, batch = build("synthesis").eval(), batch_of(9, 5)
+    batch.text_lengths = torch.tensor([5, 3])
+    first = run(network, batch)
+    batch.text[1, 3:] = 2
+    second = run(network, batch)
+    torch.testing.assert_close(first.mixture.means, second.mixture.means, rtol=0.0, atol=0.0)
+
+
+@pytest.mark.parametrize("kind", ["prediction", "synthesis"])
+@pytest.mark.parametrize("cell", ["LSTM", "GRU"])
+def test_a_sequence_in_two_parts_is_the_sequence(kind, cell):
+    network, batch = build(kind, cell=cell).eval(), batch_of(9, 9)
+    whole = run(network, batch)
+    first = network(batch.inputs[:, :4], batch.text, batch.text_lengths)
+    second = network(batch.inputs[:, 4:], batch.text, batch.text_lengths, first.state)
+    joined = torch.cat((first.mixture.means, second.mixture.means), 1)
+    torch.testing.assert_close(joined, whole.mixture.means)
+    for name, value in whole.state.items():
+        torch.testing.assert_close(second.state[name], value)
+
+
+def test_nothing_stays_on_the_module():
+    network, batch = build("synthesis").eval(), batch_of(9, 5)
+    first, second = run(network, batch), run(network, batch)
+    torch.testing.assert_close(first.mixture.means, second.mixture.means, rtol=0.0, atol=0.0)
+
+
+def test_the_smallest_scale_is_in_the_units_of_the_data():
+    network = PredictionNetwork(Normalisation((1.0, 2.0), (40.0, 20.0)), min_scale=0.1)
+    assert network.min_scales.tolist() == pytest.approx([0.1 / 40.0, 0.1 / 20.0])
+
+
+def test_the_output_s_gradient_is_clipped_for_each_sequence():
+    batch = batch_of(3)
+    batch.targets = batch.targets * 1000.0  # errors large enough to reach the bound
+    gradients = []
+    for bound in (None, 100.0):
+        network = build("prediction", clip_output_gradient=bound)
+        NegativeLogLikelihood()(run(network, batch), batch).sum().backward()
+        gradients.append(network.output.bias.grad)
+    assert gradients[0].abs().max() > 300.0
+    assert gradients[1].abs().max() <= 300.0  # three steps of at most 100
+
+
+def test_the_scaler_s_factor_moves_the_bounds():
+    """A loss scaled by 8 must clip where the unscaled one does, and give 8 times the gradient."""
+    gradients = []
+    for scale in (1.0, 8.0):
+        batch = batch_of(3)
+        batch.targets = batch.targets * 100.0
+        network = build("synthesis", clip_output_gradient=1.0, clip_lstm_gradient=0.01)
+        network.gradient_scale = scale
+        loss = NegativeLogLikelihood()(run(network, batch), batch).sum()
+        (scale * loss).backward()
+        gradients.append([weight.grad / scale for weight in network.parameters()])
+    for one, other in zip(*gradients, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-6)
+
+
+def test_dropout_acts_in_training_only():
+    network, batch = build("prediction", dropout=0.5), batch_of(5)
+    noisy = [run(network.train(), batch).mixture.means for _ in range(2)]
+    still = [run(network.eval(), batch).mixture.means for _ in range(2)]
+    assert not torch.equal(*noisy)
+    assert torch.equal(*still)
+
+
+def test_the_loss_is_the_sum_over_real_points():
+    network, batch = build("prediction").eval(), batch_of(4, 2)
+    output = run(network, batch)
+    expected = [
+        -sum(output.mixture.log_prob(batch.targets)[row, step].item() for step in range(length))
+        for row, length in enumerate((4, 2))
+    ]
+    loss = NegativeLogLikelihood(reduction="sequence")
+    assert loss(output, batch).tolist() == pytest.approx(expected)
+    assert loss.divisor(batch) == 2
+    assert NegativeLogLikelihood(reduction="point").divisor(batch) == 6
+
+
+def test_sse_by_hand():
+    means = torch.tensor(
+        [[[1.0, 0.0], [0.0, 2.0], [9.0, 9.0]], [[0.0, 0.0], [3.0, 0.0], [0.5, 0.0]]]
+    )
+    pens = torch.tensor([[0.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
+    batch = SimpleNamespace(
+        inputs=torch.cat((torch.zeros(2, 3, 2), pens[..., None]), -1),
+        targets=torch.zeros(2, 3, 3),
+        mask=torch.tensor([[True, True, False], [True, True, True]]),
+    )
+    metric = SSE()
+    metric.update(SimpleNamespace(mixture=SimpleNamespace(mean=means)), batch)
+    assert metric.compute() == pytest.approx(
+        {"sse": (1 + 4 + 0 + 9 + 0.25) / 5, "sse_strokes": 10 / 3, "sse_jumps": 4.25 / 2}
+    )
+    metric.update(
+        SimpleNamespace(mixture=SimpleNamespace(mean=means)), batch, torch.tensor([2.0, 1.0])
+    )
+    assert metric.compute()["sse_strokes"] == pytest.approx((10 + 40) / 6)
+    metric.reset()
+    assert np.isnan(metric.compute()["sse"])
+
+
+def test_the_window_starts_at_the_pace_of_writing():
+    network = build("synthesis", window_advance=0.05, hidden_size=64).eval()
+    batch = batch_of(60)
+    kappa = run(network, batch).state["0.kappa"]
+    assert ((kappa > 60 * 0.025) & (kappa < 60 * 0.1)).all()
