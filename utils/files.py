@@ -20,7 +20,7 @@ def atomic_write(path: str | os.PathLike[str], write: Callable[[BinaryIO], Any])
 
     Raises:
         OSError: if the disk is full, the folder is missing or not writable. What was at `path`
-            is still there, and the half-written file is not.
+            is still there, and the half-written file is not. The error names `path`.
     """
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
@@ -30,9 +30,11 @@ def atomic_write(path: str | os.PathLike[str], write: Callable[[BinaryIO], Any])
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
-    except BaseException:
+    except BaseException as error:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.errno is not None:
+            raise OSError(error.errno, error.strerror, str(path)) from error
         raise
     _sync_folder(path.parent)
 

@@ -55,8 +55,9 @@ def test_each_step_that_fails_leaves_the_old_file_whole(tmp_path, monkeypatch, s
         if step == "write":
             raise full
 
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(OSError, match="No space left") as caught:
         atomic_write(path, write)
+    assert str(caught.value) == f"[Errno 28] No space left on device: {str(path)!r}"
     assert path.read_text() == "old"
     assert [entry.name for entry in tmp_path.iterdir()] == ["file"]
 

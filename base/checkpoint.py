@@ -1,0 +1,226 @@
+"""Checkpoints: one file that holds a run, whole or not there, and loads without running code."""
+
+import io
+import os
+import re
+import shutil
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from utils.checks import CheckpointError
+from utils.files import atomic_write
+
+FORMAT = 1
+"""Number of the layout described in the README; another one is refused."""
+
+BEST = "model_best.pth"
+_NAME = re.compile(r"checkpoint-epoch(\d+)(?:-step(\d+))?\.pth")
+_PLAIN = (Tensor, bool, int, float, str, bytes, type(None))
+
+
+def checkpoint_name(epoch: int, step: int | None = None) -> str:
+    """Return the file name of a checkpoint.
+
+    Args:
+        epoch: the epoch that is complete; if `step` is given, the one that is under way (from 1).
+        step: optimiser steps made since the start of the run.
+    """
+    return f"checkpoint-epoch{epoch}" + ("" if step is None else f"-step{step}") + ".pth"
+
+
+def checkpoints(folder: str | os.PathLike[str]) -> list[Path]:
+    """Return the checkpoints in `folder` (without the best one), newest first.
+
+    Within an epoch by step, and its end after all of them.
+    """
+    found = {}
+    for path in Path(folder).glob("checkpoint-epoch*.pth"):
+        if match := _NAME.fullmatch(path.name):
+            epoch, step = match.groups()
+            found[path] = (int(epoch), float("inf") if step is None else int(step))
+    return sorted(found, key=found.__getitem__, reverse=True)
+
+
+def save_checkpoint(path: str | os.PathLike[str], checkpoint: Mapping[str, Any]) -> None:
+    """Write a checkpoint so that at every moment the old or the new file is whole.
+
+    Raises:
+        TypeError: if it holds anything but tensors and plain values, naming the key.
+        OSError: if the disk is full or the like; the old file is still there.
+    """
+    content = {"format": FORMAT, **checkpoint}
+    _check_plain(content, "checkpoint")
+    # Serialised in memory first: nothing that goes wrong there touches the disk, and a full disk
+    # shows as the OSError that it is.
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    atomic_write(path, lambda file: file.write(buffer.getbuffer()))
+
+
+def load_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Read a checkpoint, its tensors on the CPU, without running any code that it may hold.
+
+    Raises:
+        CheckpointError: naming the file and what is wrong with it.
+    """
+    path = Path(path)
+    try:
+        with open(path, "rb") as file:
+            start = file.read(4)
+            if start[:1] == b"\x80":
+                raise CheckpointError(
+                    f"{path}: a bare pickle and no checkpoint of this project; it was not loaded, "
+                    "because loading a pickle can run code"
+                )
+            if start != b"PK\x03\x04":
+                what = "an empty file" if not start else "no checkpoint"
+                raise CheckpointError(f"{path}: {what}")
+            file.seek(0)
+            try:
+                with zipfile.ZipFile(file) as archive:
+                    damaged = archive.testzip()  # torch.load itself checks no sums
+            except (zipfile.BadZipFile, EOFError, NotImplementedError, ValueError) as error:
+                raise CheckpointError(f"{path}: truncated or damaged ({error})") from None
+            if damaged is not None:
+                raise CheckpointError(f"{path}: damaged (its part {damaged!r} has a wrong sum)")
+            file.seek(0)
+            content = torch.load(file, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise CheckpointError(f"{path}: no such file") from None
+    except OSError as error:
+        raise CheckpointError(f"{path}: cannot be read ({error.strerror or error})") from None
+    except CheckpointError:
+        raise
+    except Exception as error:  # torch.load promises no particular kind for foreign files
+        if "weights_only" in str(error) and "TorchScript" not in str(error):
+            cause = (
+                "holds more than tensors and plain values and was not loaded, because loading "
+                "it could run code"
+            )
+        else:
+            cause = f"no checkpoint of this project ({_first_line(error)})"
+        raise CheckpointError(f"{path}: {cause}") from None
+    if not isinstance(content, dict) or not {"state_dict", "config"} <= content.keys():
+        raise CheckpointError(f"{path}: no checkpoint of this project (no state_dict and config)")
+    if content.get("format") != FORMAT:
+        raise CheckpointError(
+            f"{path}: written in format {content.get('format')!r}; this version reads {FORMAT}"
+        )
+    return content
+
+
+def newest_checkpoint(folder: str | os.PathLike[str]) -> tuple[Path, dict[str, Any], list[str]]:
+    """Return the newest whole checkpoint of a run's folder.
+
+    Returns:
+        `(path, checkpoint, skipped)`; `skipped` says what is wrong with each newer one. Where
+        there is no other, the best one is taken.
+
+    Raises:
+        CheckpointError: if there is none.
+    """
+    folder = Path(folder)
+    skipped = []
+    for path in [*checkpoints(folder), folder / BEST]:
+        if path.name == BEST and not path.exists():
+            continue
+        try:
+            return path, load_checkpoint(path), skipped
+        except CheckpointError as error:
+            skipped.append(str(error))
+    if not folder.is_dir():
+        raise CheckpointError(f"{folder}: no such file or folder")
+    inside = sorted({str(path.parent) for path in folder.glob("*/**/checkpoint-epoch*.pth")})
+    raise CheckpointError(
+        f"{folder}: no whole checkpoint there"
+        + "".join(f"\n  {cause}" for cause in skipped)
+        + (f"; there are some in {', '.join(inside[-3:])}" if inside else "")
+    )
+
+
+def find_checkpoint(path: str | os.PathLike[str]) -> tuple[Path, dict[str, Any], list[str]]:
+    """Return the checkpoint that `path` means: a file itself, or the newest whole one of a folder.
+
+    Returns:
+        `(path, checkpoint, skipped)` as `newest_checkpoint`.
+
+    Raises:
+        CheckpointError: what is wrong with the file, and which is the newest whole one beside it.
+    """
+    path = Path(path)
+    if path.is_dir() or not path.suffix:
+        return newest_checkpoint(path)
+    try:
+        return path, load_checkpoint(path), []
+    except CheckpointError as error:
+        try:
+            whole, _, _ = newest_checkpoint(path.parent)
+        except CheckpointError:
+            raise error from None
+        raise CheckpointError(f"{error}\n  the newest whole one there is {whole}") from None
+
+
+def load_weights(
+    model: nn.Module,
+    state_dict: Mapping[str, Tensor],
+    source: str | os.PathLike[str],
+    *,
+    keep_buffers: bool = False,
+) -> None:
+    """Load weights into `model`, strictly.
+
+    Args:
+        model: the network.
+        state_dict: the weights.
+        source: the file that they are from, for the error.
+        keep_buffers: whether the model keeps its own buffers, which follow from its data.
+
+    Raises:
+        CheckpointError: if they are of another architecture, naming what differs.
+    """
+    own = model.state_dict()
+    state = dict(state_dict)
+    if keep_buffers:
+        buffers = {name for name, _ in model.named_buffers()} & own.keys()
+        state = {name: value for name, value in state.items() if name not in buffers}
+        state |= {name: own[name] for name in buffers}
+    differences = [f"{name} is missing" for name in own.keys() - state.keys()]
+    differences += [f"{name} is not in the network" for name in state.keys() - own.keys()]
+    differences += [
+        f"{name} has the shape {tuple(state[name].shape)} instead of {tuple(own[name].shape)}"
+        for name in own.keys() & state.keys()
+        if state[name].shape != own[name].shape
+    ]
+    if differences:
+        shown = "".join(f"\n  {difference}" for difference in sorted(differences)[:5])
+        more = f"\n  and {len(differences) - 5} more" if len(differences) > 5 else ""
+        raise CheckpointError(
+            f"{source}: its weights are of another architecture than the config's:{shown}{more}"
+        )
+    model.load_state_dict(state)
+
+
+def copy_checkpoint(source: Path, target: Path) -> None:
+    """Copy a checkpoint as `atomic_write` does."""
+    with open(source, "rb") as opened:
+        atomic_write(target, lambda file: shutil.copyfileobj(opened, file))
+
+
+def _check_plain(value: Any, where: str) -> None:
+    if isinstance(value, dict):
+        for key, item in value.items():
+            _check_plain(item, f"{where}[{key!r}]")
+    elif isinstance(value, list | tuple):
+        for number, item in enumerate(value):
+            _check_plain(item, f"{where}[{number}]")
+    elif not any(type(value) is plain or isinstance(value, Tensor) for plain in _PLAIN):
+        raise TypeError(f"{where} is a {type(value).__name__}, which would not load again")
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:200]

@@ -1,0 +1,42 @@
+"""Which device a run uses."""
+
+import torch
+
+from utils.checks import UserError
+
+DEVICES = "auto, cpu, cuda, cuda:N or mps"
+
+
+def resolve_device(name: str) -> torch.device:
+    """Return the device called `name`: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
+
+    `auto` takes CUDA, else MPS, else the CPU.
+
+    Raises:
+        UserError: if there is no such device here.
+    """
+    if name == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    kind, _, number = name.partition(":")
+    if kind not in ("cpu", "cuda", "mps") or (
+        ":" in name and not (kind == "cuda" and _digit(number))
+    ):
+        raise UserError(f"device {name!r}: {DEVICES} is accepted")
+    if kind == "cuda":
+        count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        if count == 0:
+            raise UserError(
+                f"device {name!r}: this PyTorch ({torch.__version__}) sees no CUDA device; "
+                "use -d cpu, or install the build for your CUDA"
+            )
+        if number and int(number) >= count:
+            raise UserError(f"device {name!r}: there are cuda:0 to cuda:{count - 1}")
+    if kind == "mps" and not torch.backends.mps.is_available():
+        raise UserError(f"device {name!r}: this PyTorch ({torch.__version__}) sees no MPS device")
+    return torch.device(name)
+
+
+def _digit(text: str) -> bool:
+    return text.isascii() and text.isdigit()

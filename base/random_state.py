@@ -1,0 +1,62 @@
+"""The generators of random numbers: seeded, saved and put back together."""
+
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+
+
+def seed_all(seed: int) -> None:
+    """Seed the generators of PyTorch (all devices), NumPy and Python."""
+    torch.manual_seed(seed)
+    np.random.seed(seed % 2**32)
+    random.seed(seed)
+
+
+def random_state() -> dict[str, Any]:
+    """Return the states of all generators as tensors and plain values."""
+    version, numbers, gaussian = random.getstate()
+    algorithm, keys, position, has_gaussian, cached = np.random.get_state()
+    state = {
+        "torch": torch.get_rng_state(),
+        "python": [version, list(numbers), gaussian],
+        "numpy": [
+            algorithm,
+            torch.from_numpy(keys.astype(np.int64)),
+            position,
+            has_gaussian,
+            float(cached),
+        ],
+    }
+    if torch.cuda.is_available():
+        state["cuda"] = torch.cuda.get_rng_state_all()
+    if torch.backends.mps.is_available():
+        state["mps"] = torch.mps.get_rng_state()
+    return state
+
+
+def set_random_state(state: dict[str, Any]) -> None:
+    """Put all generators where `random_state` found them; devices that are not here are left."""
+    torch.set_rng_state(state["torch"])
+    version, numbers, gaussian = state["python"]
+    random.setstate((version, tuple(numbers), gaussian))
+    algorithm, keys, position, has_gaussian, cached = state["numpy"]
+    np.random.set_state((algorithm, keys.numpy().astype(np.uint32), position, has_gaussian, cached))
+    if torch.cuda.is_available():
+        for device, device_state in enumerate(state.get("cuda", [])[: torch.cuda.device_count()]):
+            torch.cuda.set_rng_state(device_state, device)
+    if torch.backends.mps.is_available() and "mps" in state:
+        torch.mps.set_rng_state(state["mps"])
+
+
+@contextmanager
+def random_state_kept() -> Iterator[None]:
+    """Leave all generators as they were, so that what runs inside does not change the training."""
+    state = random_state()
+    try:
+        yield
+    finally:
+        set_random_state(state)

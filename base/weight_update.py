@@ -1,0 +1,239 @@
+"""How gradients become weights: scaling, clipping, noise, the step, the schedule, the average."""
+
+import copy
+import logging
+import math
+import warnings
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from base.checkpoint import load_weights
+from base.weight_noise import AdaptiveWeightNoise, FixedWeightNoise
+from utils.checks import CheckpointError
+
+log = logging.getLogger(__name__)
+
+
+class WeightUpdate:
+    """Makes the steps of an optimiser, and holds all that they depend on beside the data.
+
+    A step: `start`; inside `noisy()` any number of forward passes, each followed by `backward` of
+    a summed loss; then `step`.
+
+    Args:
+        model: the network, on its device.
+        optimizer: over its weights.
+        lr_scheduler: over `optimizer`, or None.
+        device_type: such as "cuda".
+        scaled: whether to scale the loss, which float16 needs.
+        clip_norm: bound on the gradient's norm, or None.
+        ema_decay: per step, of the moving average of the weights; None for no average.
+        weight_noise: "off", "fixed" or "adaptive".
+        weight_noise_std: its standard deviation, or the starting value of it.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        optimizer: Optimizer,
+        lr_scheduler: LRScheduler | None,
+        device_type: str,
+        *,
+        scaled: bool = False,
+        clip_norm: float | None = None,
+        ema_decay: float | None = None,
+        weight_noise: str = "off",
+        weight_noise_std: float = 0.075,
+    ) -> None:
+        self.model, self.optimizer, self.lr_scheduler = model, optimizer, lr_scheduler
+        self.clip_norm = math.inf if clip_norm is None else clip_norm
+        self.weights = [weight for group in optimizer.param_groups for weight in group["params"]]
+        self.scaler = torch.amp.GradScaler(device_type, enabled=scaled)
+        self.average = None
+        if ema_decay is not None:
+            self.average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(ema_decay))
+        self.noise = self.noise_optimizer = None
+        if weight_noise != "off":
+            kind = FixedWeightNoise if weight_noise == "fixed" else AdaptiveWeightNoise
+            self.noise = kind(model, weight_noise_std)
+            if self.noise.parameters():
+                # As one more group of `optimizer` it would come too late for the schedule, which
+                # was built on that; so it follows the settings of the first group at every step.
+                self.noise_optimizer = type(optimizer)(self.noise.parameters())
+        self._optimizer_start = _settings(optimizer)
+        self._scheduler_start = copy.deepcopy(lr_scheduler.state_dict()) if lr_scheduler else None
+
+    @property
+    def evaluated_model(self) -> nn.Module:
+        """The network with the weights to evaluate with: their average, if there is one."""
+        return self.model if self.average is None else self.average.module
+
+    @property
+    def learning_rate(self) -> float:
+        """The rate of the next step, of the first group."""
+        return float(self.optimizer.param_groups[0]["lr"])
+
+    def start(self) -> None:
+        """Forget the gradient of the step before."""
+        self.optimizer.zero_grad(set_to_none=True)
+        self.model.gradient_scale = self.scaler.get_scale()
+
+    def noisy(self) -> AbstractContextManager:
+        """Return a context in which the weights are noisy, if they are to be."""
+        return nullcontext() if self.noise is None else self.noise.applied()
+
+    def backward(self, loss: Tensor) -> None:
+        """Add the gradient of a summed loss."""
+        self.scaler.scale(loss).backward()
+
+    def step(self, divisor: int, divergence_factor: float) -> float:
+        """Make the step, unless the gradient is not finite.
+
+        Args:
+            divisor: of the summed gradient.
+            divergence_factor: weight of adaptive noise's divergence in the divided loss.
+
+        Returns:
+            the norm of the gradient before clipping; not finite where no step was made.
+        """
+        self.scaler.unscale_(self.optimizer)
+        gradients = [weight.grad for weight in self.weights if weight.grad is not None]
+        torch._foreach_div_(gradients, float(divisor))
+        trained = self.weights
+        if self.noise is not None:
+            self.noise.add_gradients(divergence_factor)
+            trained = [*trained, *self.noise.parameters()]
+        norm = float(nn.utils.clip_grad_norm_(trained, self.clip_norm))
+        if math.isfinite(norm):
+            self.scaler.step(self.optimizer)
+            if self.noise_optimizer is not None:
+                self.noise_optimizer.param_groups[0].update(_settings(self.optimizer)[0])
+                self.noise_optimizer.step()
+            if self.average is not None:
+                self.average.update_parameters(self.model)
+        self.scaler.update()
+        return norm
+
+    def step_schedule(self, value: float | None = None) -> None:
+        """Move the schedule on; `value` is what ReduceLROnPlateau looks at."""
+        schedule = self.lr_scheduler
+        if isinstance(schedule, ReduceLROnPlateau):
+            schedule.step(value)
+        # A schedule of so many steps stays at its end: when batches became smaller on the way,
+        # there are more.
+        elif schedule and schedule.last_epoch < getattr(schedule, "total_steps", math.inf):
+            with warnings.catch_warnings():
+                # Of a schedule that steps first, when steps were skipped or are made up for.
+                warnings.filterwarnings("ignore", message=".*lr_scheduler.step.*")
+                schedule.step()
+
+    def divergence(self) -> float | None:
+        """Return the divergence of adaptive noise in nats, or None."""
+        adaptive = isinstance(self.noise, AdaptiveWeightNoise)
+        return float(self.noise.divergence()) if adaptive else None
+
+    def are_finite(self) -> bool:
+        """Return whether all weights are finite."""
+        return all(bool(torch.isfinite(weight).all()) for weight in self.weights)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what resuming needs beside the weights of `evaluated_model`."""
+        noise = self.noise_optimizer
+        return {
+            "model": None if self.average is None else self.model.state_dict(),
+            "averaged": None if self.average is None else int(self.average.n_averaged),
+            "optimizer_type": type(self.optimizer).__name__,
+            "optimizer": self.optimizer.state_dict(),
+            "optimizer_start": self._optimizer_start,
+            "lr_scheduler_type": type(self.lr_scheduler).__name__,
+            "lr_scheduler": self.lr_scheduler.state_dict() if self.lr_scheduler else None,
+            "lr_scheduler_start": self._scheduler_start,
+            "scaler": self.scaler.state_dict(),
+            "weight_noise": self.noise.state_dict() if self.noise else {},
+            "weight_noise_optimizer": noise.state_dict() if noise else None,
+        }
+
+    def load_state_dict(
+        self,
+        state: Mapping[str, Any],
+        evaluated: Mapping[str, Tensor],
+        schedule_steps: int,
+        source: Path,
+    ) -> None:
+        """Take `state_dict` back.
+
+        Settings that differ from those of the run so far apply from here on. Another schedule is
+        put where it would be, had it been so from the start.
+
+        Args:
+            state: as `state_dict` returned it.
+            evaluated: the weights of `evaluated_model` then.
+            schedule_steps: how often the schedule has stepped.
+            source: the file, for messages.
+
+        Raises:
+            CheckpointError: if something does not fit.
+        """
+        load_weights(self.model, state["model"] or evaluated, source)
+        if self.average is not None:
+            load_weights(self.average.module, evaluated, source)
+            self.average.n_averaged.fill_(state["averaged"] or 0)
+        if self.scaler.is_enabled() and state["scaler"]:
+            self.scaler.load_state_dict(state["scaler"])
+        if self.noise is not None and state["weight_noise"]:
+            self.noise.load_state_dict(state["weight_noise"])
+        same_kind = state["optimizer_type"] == type(self.optimizer).__name__
+        if same_kind:
+            try:
+                self.optimizer.load_state_dict(state["optimizer"])
+                if self.noise_optimizer is not None and state["weight_noise_optimizer"]:
+                    self.noise_optimizer.load_state_dict(state["weight_noise_optimizer"])
+            except ValueError as error:
+                raise CheckpointError(f"{source}: its optimiser does not fit: {error}") from None
+        else:
+            log.warning(
+                "%s used %s: %s starts without averages of gradients",
+                source,
+                state["optimizer_type"],
+                type(self.optimizer).__name__,
+            )
+        same_settings = same_kind and self._optimizer_start == state["optimizer_start"]
+        if same_settings and self._load_schedule(state):
+            return
+        log.info("the optimiser or its schedule has other settings than before")
+        for group, settings in zip(self.optimizer.param_groups, self._optimizer_start, strict=True):
+            group.update(settings)
+        if not isinstance(self.lr_scheduler, ReduceLROnPlateau):
+            for _ in range(schedule_steps):
+                self.step_schedule()
+
+    def _load_schedule(self, state: Mapping[str, Any]) -> bool:
+        """Let the schedule go on where it was; return False if it is another one."""
+        schedule, before = self.lr_scheduler, state["lr_scheduler_start"]
+        if state["lr_scheduler_type"] != type(schedule).__name__:
+            return False
+        if before == self._scheduler_start:
+            if schedule is not None:
+                schedule.load_state_dict(state["lr_scheduler"])
+            return True
+        if isinstance(schedule, ReduceLROnPlateau):  # what it reduced so far stands
+            changed = {k: v for k, v in self._scheduler_start.items() if before.get(k) != v}
+            schedule.load_state_dict(state["lr_scheduler"] | changed)
+            return True
+        return False
+
+
+def _settings(optimizer: Optimizer) -> list[dict[str, Any]]:
+    """Return the settings of each of the optimiser's groups."""
+    return [
+        {name: copy.copy(value) for name, value in group.items() if name != "params"}
+        for group in optimizer.param_groups
+    ]

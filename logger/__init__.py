@@ -1,0 +1,1 @@
+"""Console and file logging, the table of metrics, and TensorBoard."""

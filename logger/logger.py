@@ -1,0 +1,76 @@
+"""Log messages to the console, between progress bars, and to a file."""
+
+import logging
+import sys
+import threading
+from contextlib import suppress
+from pathlib import Path
+
+from tqdm import tqdm
+
+_FILE_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+_QUIET = ("matplotlib", "PIL", "fontTools", "tensorboard", "urllib3")
+
+
+class ConsoleHandler(logging.Handler):
+    """Prints messages above the progress bars; warnings and errors say that they are such."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print one record: to standard output, from warnings on to standard error."""
+        try:
+            warning = record.levelno >= logging.WARNING
+            prefix = f"{record.levelname.lower()}: " if warning else ""
+            stream = sys.stderr if warning else sys.stdout
+            tqdm.write(prefix + self.format(record), file=stream)
+            stream.flush()
+        except BrokenPipeError:
+            pass  # who reads the output has gone; the run goes on
+        except Exception:
+            self.handleError(record)
+
+
+class LogFile(logging.FileHandler):
+    """Appends messages to a file; a full disk shows where something that matters is written."""
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Say nothing of a message that the disk did not take; it stands on the console."""
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handleError(record)
+
+
+def setup_logging(level: int = logging.INFO) -> None:
+    """Send messages of all loggers to the console. Calling it again changes nothing but the level.
+
+    What the warnings module says goes to the log as well, and so does an OSError of a thread
+    (TensorBoard writes in one), without its traceback.
+    """
+    root = logging.getLogger()
+    root.setLevel(level)
+    logging.captureWarnings(True)
+    threading.excepthook = _thread_error
+    for name in _QUIET:
+        logging.getLogger(name).setLevel(logging.WARNING)
+    if not any(isinstance(handler, ConsoleHandler) for handler in root.handlers):
+        root.addHandler(ConsoleHandler())
+
+
+def add_log_file(path: Path) -> logging.Handler:
+    """Send all messages to `path` as well, behind what it holds; return the handler."""
+    handler = LogFile(path, encoding="utf-8")
+    handler.setFormatter(logging.Formatter(_FILE_FORMAT))
+    logging.getLogger().addHandler(handler)
+    return handler
+
+
+def remove_log_file(handler: logging.Handler) -> None:
+    """Stop sending messages to the file of `add_log_file`, and close it."""
+    logging.getLogger().removeHandler(handler)
+    with suppress(OSError):
+        handler.close()
+
+
+def _thread_error(args: threading.ExceptHookArgs) -> None:
+    if isinstance(args.exc_value, OSError):
+        logging.getLogger(__name__).error("%s", args.exc_value)
+    else:
+        threading.__excepthook__(args)

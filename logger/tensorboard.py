@@ -1,0 +1,107 @@
+"""The log that TensorBoard shows: `tensorboard --logdir saved/log`."""
+
+import math
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+_EVENTS = "events.out.tfevents.*"
+
+
+class TensorBoardWriter:
+    """Writes scalars, pictures and texts of one run.
+
+    What a resumed run logs follows what was logged up to its checkpoint, and nothing else: what
+    came after it is cut off, and TensorBoard, where it runs already, is told to forget it.
+
+    Args:
+        folder: of the run's events; it exists.
+        enabled: whether anything is written.
+        sizes: what `sizes` returned when the checkpoint was written; None for a new run.
+        step: optimiser steps made up to the checkpoint.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        enabled: bool = True,
+        sizes: Mapping[str, int] | None = None,
+        step: int = 0,
+    ) -> None:
+        self.folder = folder
+        self._writer = None
+        if sizes is not None:
+            _take_back(folder, sizes)
+        if enabled:
+            # Imported here: it takes seconds, which --help and config errors need not wait for.
+            from torch.utils.tensorboard import SummaryWriter
+
+            purge = None if sizes is None else step + 1
+            self._writer = SummaryWriter(str(folder), purge_step=purge)
+
+    def scalars(self, values: Mapping[str, float], step: int) -> None:
+        """Write scalars by name at `step`, leaving out what is not finite."""
+        if self._writer is not None:
+            for name, value in values.items():
+                if math.isfinite(value):
+                    self._writer.add_scalar(name, value, step)
+
+    def picture(self, name: str, pixels: np.ndarray, step: int) -> None:
+        """Write a picture, `(height, width, 3)` uint8."""
+        if self._writer is not None:
+            self._writer.add_image(name, pixels, step, dataformats="HWC")
+
+    def text(self, name: str, text: str, step: int = 0) -> None:
+        """Write a text, which TensorBoard shows as Markdown."""
+        if self._writer is not None:
+            self._writer.add_text(name, text, step)
+
+    def hyperparameters(
+        self, parameters: Mapping[str, Any], metrics: Mapping[str, float], step: int
+    ) -> None:
+        """Write the run's settings with its final metrics, as the tab HPARAMS shows them.
+
+        Args:
+            parameters: settings by dotted key; lists and None are written as text.
+            metrics: final values by name.
+            step: at which they stand.
+        """
+        if self._writer is None:
+            return
+        from torch.utils.tensorboard.summary import hparams
+
+        plain = {
+            name: value if isinstance(value, bool | int | float | str) else str(value)
+            for name, value in parameters.items()
+        }
+        finite = {f"final/{name}": value for name, value in metrics.items() if math.isfinite(value)}
+        for summary in hparams(plain, finite):
+            self._writer.file_writer.add_summary(summary)
+        self.scalars(finite, step)
+
+    def sizes(self) -> dict[str, int]:
+        """Write out what is waiting, and return the size of each file of events in bytes."""
+        if self._writer is not None:
+            self._writer.flush()
+        return {path.name: path.stat().st_size for path in sorted(self.folder.glob(_EVENTS))}
+
+    def close(self) -> None:
+        """Write out what is waiting and close the file."""
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+
+
+def _take_back(folder: Path, sizes: Mapping[str, int]) -> None:
+    """Cut the files of events off at `sizes`, and remove those that did not exist then."""
+    for path in folder.glob(_EVENTS):
+        if path.name not in sizes:
+            path.unlink()
+        elif path.stat().st_size > sizes[path.name]:
+            with suppress(FileNotFoundError):
+                os.truncate(path, sizes[path.name])

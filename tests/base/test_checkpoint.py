@@ -1,0 +1,198 @@
+"""Checkpoints are whole or refused, and never run code."""
+
+import errno
+import os
+import pickle
+import re
+
+import pytest
+import torch
+from torch import nn
+
+from base.checkpoint import (
+    BEST,
+    checkpoint_name,
+    checkpoints,
+    find_checkpoint,
+    load_checkpoint,
+    load_weights,
+    newest_checkpoint,
+    save_checkpoint,
+)
+from utils import files
+from utils.checks import CheckpointError
+
+
+def content(value: float = 1.0) -> dict:
+    return {
+        "config": {"name": "x"},
+        "state_dict": {"weight": torch.full((50, 50), value)},
+        "epoch": 3,
+    }
+
+
+class Hostile:
+    """Would make a folder when it is unpickled."""
+
+    def __init__(self, path) -> None:
+        self.path = str(path)
+
+    def __reduce__(self):
+        return os.mkdir, (self.path,)
+
+
+def test_round_trip(tmp_path):
+    path = tmp_path / checkpoint_name(3)
+    saved = content() | {"values": [1, 2.5, None, True, ("a", b"b")], 7: float("inf")}
+    save_checkpoint(path, saved)
+    loaded = load_checkpoint(path)
+    assert torch.equal(loaded["state_dict"]["weight"], saved["state_dict"]["weight"])
+    assert loaded["values"] == saved["values"] and loaded[7] == float("inf")
+    assert torch.load(path, weights_only=True)["epoch"] == 3
+
+
+def test_names_sort_by_epoch_then_step_with_the_epochs_end_last(tmp_path):
+    order = [
+        checkpoint_name(2),
+        checkpoint_name(10, 950),
+        checkpoint_name(10, 1000),
+        checkpoint_name(10),
+    ]
+    assert order[1:3] == ["checkpoint-epoch10-step950.pth", "checkpoint-epoch10-step1000.pth"]
+    for name in [*reversed(order), "checkpoint-epoch11.pth.tmp", "checkpoint-epochX.pth", BEST]:
+        (tmp_path / name).touch()
+    assert [path.name for path in checkpoints(tmp_path)] == order[::-1]
+
+
+def bad_files(folder):
+    """Return by kind: what the file holds, and what the error says."""
+    whole = folder / "whole.pth"
+    save_checkpoint(whole, content())
+    data = whole.read_bytes()
+    flipped = bytearray(data)
+    flipped[len(data) // 2] ^= 0x10
+    made = {}
+
+    def saved(value):
+        torch.save(value, folder / "other.pth")
+        return (folder / "other.pth").read_bytes()
+
+    made["empty"] = b"", "empty file"
+    made["text"] = b"These are notes.", "no checkpoint"
+    made["half"] = data[: len(data) // 2], "truncated or damaged"
+    made["without its last byte"] = data[:-1], "truncated or damaged"
+    made["a bit flipped"] = bytes(flipped), "wrong sum"
+    made["pickle"] = pickle.dumps({"x": Hostile(folder / "hacked")}), "can run code"
+    made["code"] = saved(content() | {"x": Hostile(folder / "hacked")}), "could run code"
+    made["list"] = saved([1, 2]), "no checkpoint of this project"
+    made["weights alone"] = saved(content()["state_dict"]), "no state_dict and config"
+    made["other format"] = saved(content() | {"format": 99}), "format 99; this version reads 1"
+    torch.jit.save(torch.jit.script(nn.Linear(1, 1)), folder / "other.pth")
+    made["script"] = (folder / "other.pth").read_bytes(), "no checkpoint of this project"
+    return made
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_a_bad_file_gets_a_clear_error_and_runs_nothing(tmp_path):
+    for kind, (data, cause) in bad_files(tmp_path).items():
+        path = tmp_path / f"{kind}.pth"
+        path.write_bytes(data)
+        with pytest.raises(CheckpointError, match=re.escape(cause)) as caught:
+            load_checkpoint(path)
+        assert str(path) in str(caught.value), kind
+        assert "Traceback" not in str(caught.value) and len(str(caught.value)) < 500
+    assert not (tmp_path / "hacked").exists()
+
+
+def test_the_hostile_file_is_one(tmp_path):
+    torch.save({"x": Hostile(tmp_path / "hacked")}, tmp_path / "file.pth")
+    torch.load(tmp_path / "file.pth", weights_only=False)
+    assert (tmp_path / "hacked").exists()
+
+
+def test_missing_file_and_folder(tmp_path):
+    with pytest.raises(CheckpointError, match="no such file"):
+        load_checkpoint(tmp_path / "nothing.pth")
+    with pytest.raises(CheckpointError, match="cannot be read"):
+        load_checkpoint(tmp_path)
+    with pytest.raises(CheckpointError, match="no such file or folder"):
+        find_checkpoint(tmp_path / "nothing")
+
+
+def test_the_newest_whole_one_is_taken_and_the_skipped_are_named(tmp_path):
+    for epoch in (1, 2):
+        save_checkpoint(tmp_path / checkpoint_name(epoch), content(epoch))
+    whole = (tmp_path / checkpoint_name(2)).read_bytes()
+    (tmp_path / checkpoint_name(3)).write_bytes(whole[:100])
+    (tmp_path / checkpoint_name(4, 7)).write_bytes(b"")
+    path, loaded, skipped = newest_checkpoint(tmp_path)
+    assert path.name == checkpoint_name(2) and loaded["state_dict"]["weight"][0, 0] == 2
+    assert [re.search(r"epoch[\w-]+", cause)[0] for cause in skipped] == ["epoch4-step7", "epoch3"]
+    assert find_checkpoint(tmp_path)[0] == path
+
+
+def test_a_broken_file_is_an_error_that_names_the_newest_whole_one(tmp_path):
+    save_checkpoint(tmp_path / checkpoint_name(1), content())
+    broken = tmp_path / checkpoint_name(2)
+    broken.write_bytes(b"PK\x03\x04 but no more")
+    with pytest.raises(CheckpointError) as caught:
+        find_checkpoint(broken)
+    assert "epoch2.pth: truncated or damaged" in str(caught.value)
+    assert "newest whole one there is" in str(caught.value)
+    assert str(tmp_path / checkpoint_name(1)) in str(caught.value)
+
+
+def test_the_best_one_is_taken_where_there_is_no_other(tmp_path):
+    save_checkpoint(tmp_path / BEST, content())
+    assert newest_checkpoint(tmp_path)[0].name == BEST
+    save_checkpoint(tmp_path / checkpoint_name(1), content())
+    assert newest_checkpoint(tmp_path)[0].name == checkpoint_name(1)
+
+
+def test_a_folder_without_any_says_where_some_are(tmp_path):
+    (tmp_path / "run").mkdir()
+    save_checkpoint(tmp_path / "run" / checkpoint_name(1), content())
+    with pytest.raises(CheckpointError, match=re.escape(str(tmp_path / "run"))):
+        newest_checkpoint(tmp_path)
+
+
+@pytest.mark.parametrize("step", ["fsync", "replace"])
+def test_a_failing_save_leaves_the_old_one_whole(tmp_path, monkeypatch, step):
+    path = tmp_path / checkpoint_name(1)
+    save_checkpoint(path, content(1))
+
+    def fail(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(files.os, step, fail)
+    with pytest.raises(OSError, match="No space"):
+        save_checkpoint(path, content(2))
+    monkeypatch.undo()
+    assert load_checkpoint(path)["state_dict"]["weight"][0, 0] == 1
+    assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
+
+
+def test_what_would_not_load_again_is_refused_before_it_is_written(tmp_path):
+    with pytest.raises(TypeError, match=re.escape("checkpoint['training'][1]['x'] is a object")):
+        save_checkpoint(tmp_path / "file.pth", content() | {"training": [1, {"x": object()}]})
+    assert not list(tmp_path.iterdir())
+
+
+def test_weights_load_strictly_with_a_readable_error():
+    model = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3))
+    other = nn.Sequential(nn.Linear(2, 4), nn.Identity(), nn.Linear(1, 1))
+    with pytest.raises(CheckpointError) as caught:
+        load_weights(model, other.state_dict(), "file.pth")
+    message = str(caught.value)
+    assert message.startswith("file.pth: its weights are of another architecture")
+    assert "0.bias has the shape (4,) instead of (3,)" in message
+    assert "1.bias is missing" in message and "more" in message
+
+    source = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3))
+    source[1].running_mean.fill_(5)
+    load_weights(model, source.state_dict(), "file.pth", keep_buffers=True)
+    assert torch.equal(model[0].weight, source[0].weight) and model[1].running_mean[0] == 0
+    load_weights(model, source.state_dict(), "file.pth")
+    assert model[1].running_mean[0] == 5

@@ -1,0 +1,38 @@
+"""Devices by name, with an error where there is none."""
+
+import pytest
+import torch
+
+from base.device import resolve_device
+from utils.checks import UserError
+
+
+def test_cpu():
+    assert resolve_device("cpu") == torch.device("cpu")
+
+
+def test_auto_takes_what_is_there(monkeypatch):
+    for cuda, mps, expected in [(0, 0, "cpu"), (0, 1, "mps"), (1, 1, "cuda"), (1, 0, "cuda")]:
+        monkeypatch.setattr(torch.cuda, "is_available", lambda there=cuda: bool(there))
+        monkeypatch.setattr(torch.backends.mps, "is_available", lambda there=mps: bool(there))
+        assert resolve_device("auto").type == expected
+
+
+@pytest.mark.parametrize("name", ["gpu", "cuda:", "cuda:x", "cuda:-1", "cpu:0", "mps:1", ""])
+def test_unknown_names(name):
+    with pytest.raises(UserError, match="auto, cpu, cuda, cuda:N or mps"):
+        resolve_device(name)
+
+
+def test_absent_ones_are_named(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    with pytest.raises(UserError, match=r"'cuda:1': this PyTorch .* sees no CUDA device"):
+        resolve_device("cuda:1")
+    with pytest.raises(UserError, match="'mps': this PyTorch"):
+        resolve_device("mps")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert resolve_device("cuda:1") == torch.device("cuda", 1)
+    with pytest.raises(UserError, match="cuda:0 to cuda:1"):
+        resolve_device("cuda:2")

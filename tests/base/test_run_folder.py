@@ -1,0 +1,101 @@
+"""A run's folders: refused if there, never outside `saved`, nothing before its time."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from base.checkpoint import checkpoint_name
+from base.run_folder import RunFolder
+from utils.checks import UserError
+
+BAD = ["..", "../x", "a/b", "a\\b", "", ".hidden", "-r", "a\n", "x" * 101]
+
+
+@pytest.mark.parametrize("bad", BAD)
+@pytest.mark.parametrize("place", ["name", "run-id"])
+def test_names_that_could_lead_elsewhere_are_refused(tmp_path, bad, place):
+    arguments = (bad, "id") if place == "name" else ("name", bad)
+    with pytest.raises(UserError, match=place):
+        RunFolder(*arguments, tmp_path)
+
+
+def test_places(tmp_path):
+    run = RunFolder("words", "a.1", tmp_path)
+    assert run.models == tmp_path / "models" / "words" / "a.1"
+    assert run.log == tmp_path / "log" / "words" / "a.1"
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_default_id_is_a_time(tmp_path):
+    assert RunFolder("words", saved=tmp_path).run_id.replace("-", "").isdigit()
+
+
+def test_create_leaves_config_versions_and_seed(tmp_path):
+    run = RunFolder("words", "a", tmp_path)
+    run.create({"name": "words"}, 7, command=["train.py", "-c", "x.json"])
+    assert json.loads((run.models / "config.json").read_text()) == {"name": "words"}
+    record = json.loads((run.models / "run.json").read_text())
+    assert record["seed"] == 7 and record["run_id"] == "a"
+    (start,) = record["runs"]
+    assert start["command"] == ["train.py", "-c", "x.json"] and start["resumed_from"] is None
+    assert {"python", "torch", "numpy"} <= start["versions"].keys()
+    assert run.log.is_dir()
+
+
+def test_an_existing_run_is_refused_unless_resumed_from_within(tmp_path):
+    run = RunFolder("words", "a", tmp_path)
+    run.refuse_if_there()
+    run.create({}, 1)
+    with pytest.raises(UserError, match="'a' exists already"):
+        run.refuse_if_there()
+    with pytest.raises(UserError, match="exists already"):
+        run.create({}, 1)
+    with pytest.raises(UserError, match="exists already"):
+        run.create({}, 1, resumed_from=tmp_path / "elsewhere.pth")
+    run.create({}, 1, resumed_from=run.models / checkpoint_name(1))
+    record = json.loads((run.models / "run.json").read_text())
+    assert [start["resumed_from"] is None for start in record["runs"]] == [True, False]
+
+
+def test_a_checkpoint_tells_its_run(tmp_path, monkeypatch):
+    run = RunFolder("words", "a", tmp_path)
+    run.create({}, 1)
+    found = RunFolder.of_checkpoint(run.models / "model_best.pth")
+    assert (found.name, found.run_id) == ("words", "a")
+    assert (found.models, found.log) == (run.models, run.log)
+    assert RunFolder.of_checkpoint(tmp_path / "model.pth") is None
+    relative = RunFolder.of_checkpoint(Path("saved/models/words/a/x.pth"))
+    assert relative.log == Path("saved/log/words/a")
+    monkeypatch.chdir(run.models)
+    assert RunFolder.of_checkpoint("x.pth").log == run.log
+
+
+def test_the_last_ones_are_kept(tmp_path):
+    run = RunFolder("words", "a", tmp_path)
+    run.create({}, 1)
+    names = [checkpoint_name(9), checkpoint_name(10, 4), checkpoint_name(10), "model_best.pth"]
+    for name in names:
+        (run.models / name).touch()
+    run.keep_last(2)
+    assert sorted(path.name for path in run.models.glob("*.pth")) == sorted(names[1:])
+
+
+def test_newer_ones_are_set_aside(tmp_path):
+    run = RunFolder("words", "a", tmp_path)
+    run.create({}, 1)
+    for name in (checkpoint_name(1), checkpoint_name(2), checkpoint_name(3, 8)):
+        (run.models / name).touch()
+    assert run.set_aside_after(run.models / checkpoint_name(3, 8)) == []
+    moved = run.set_aside_after(run.models / checkpoint_name(1))
+    assert [path.name for path in moved] == [checkpoint_name(3, 8), checkpoint_name(2)]
+    assert [path.name for path in run.models.glob("*.pth")] == [checkpoint_name(1)]
+    assert len(list((run.models / "superseded").iterdir())) == 2
+
+
+def test_leftovers_of_a_kill_go_when_the_run_goes_on(tmp_path):
+    run = RunFolder("words", "a", tmp_path)
+    run.create({}, 1)
+    (run.models / ".checkpoint-epoch1.pth.1-ab.tmp").touch()
+    run.create({}, 1, resumed_from=run.models / checkpoint_name(1))
+    assert not list(run.models.glob(".*"))

@@ -1,0 +1,209 @@
+"""A network, a loss and data small enough to train in a moment, and a run with them.
+
+The network has dropout and a carried state, so that generators and states matter.
+"""
+
+import copy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from base.base_data_loader import BaseDataLoader, Batch
+from base.base_loss import BaseLoss
+from base.base_metric import BaseMetric
+from base.base_model import BaseModel
+from base.base_trainer import BaseTrainer, Part
+from base.random_state import seed_all
+from base.run_folder import RunFolder
+from trainer.generation_trainer import GenerationTrainer
+
+TRAIN = range(13)
+VALID = range(13, 18)
+
+
+def sequence(index: int) -> np.ndarray:
+    """Return sample `index`, `(readings, 3)`: 3 to 11 steps."""
+    generator = np.random.default_rng([7, index])
+    readings = generator.standard_normal((4 + (5 * index) % 9, 3))
+    readings[:, 2] = readings[:, 2] > 0.8
+    return readings.astype(np.float32)
+
+
+class Sequences(torch.utils.data.Dataset):
+    """Sample by key `(epoch, index)`; those in `broken` hold a NaN."""
+
+    def __init__(self, broken: tuple[int, ...] = ()) -> None:
+        self.broken = broken
+
+    def __getitem__(self, key: tuple[int, int]) -> tuple[np.ndarray, int]:
+        ink = sequence(key[1])
+        if key[1] in self.broken:
+            ink[1, 0] = np.nan
+        return ink, key[1]
+
+
+def collate(samples: list[tuple[np.ndarray, int]]) -> Batch:
+    lengths = torch.tensor([len(ink) - 1 for ink, _ in samples])
+    both = torch.zeros(2, len(samples), int(lengths.max()), 3)
+    for row, (ink, _) in enumerate(samples):
+        both[0, row, : len(ink) - 1] = torch.from_numpy(ink[:-1])
+        both[1, row, : len(ink) - 1] = torch.from_numpy(ink[1:])
+    index = torch.tensor([index for _, index in samples])
+    no_text = torch.zeros(len(samples), 1, dtype=torch.int64)
+    return Batch(both[0], both[1], lengths, no_text, torch.ones_like(lengths), index)
+
+
+class TinyLoader(BaseDataLoader):
+    def __init__(self, indices=TRAIN, *, seed=3, shuffle=True, broken=(), **options) -> None:
+        options = {"batch_size": 3, **options}
+        super().__init__(Sequences(broken), collate, seed, shuffle=shuffle, **options)
+        lengths = np.array([len(sequence(index)) - 1 for index in indices])
+        self.fill(np.array(indices), lengths)
+
+    def prepare(self) -> None:
+        pass
+
+    def split(self, name: str) -> BaseDataLoader:
+        return TinyLoader(VALID, shuffle=False)
+
+
+@dataclass
+class TinyOutput:
+    prediction: Tensor
+    state: dict[str, Tensor]
+
+
+class TinyModel(BaseModel):
+    def __init__(self, dropout: float = 0.2) -> None:
+        super().__init__()
+        self.layer = nn.GRU(3, 4, batch_first=True)
+        self.dropout = nn.Dropout(dropout)
+        self.output = nn.Linear(4, 3)
+        self.calls: list[dict[str, Any]] = []
+
+    def initial_state(self, batch: int) -> dict[str, Tensor]:
+        return {"hidden": torch.zeros(batch, 4)}
+
+    def forward(self, inputs, text=None, text_lengths=None, state=None) -> TinyOutput:
+        given = state
+        state = self.initial_state(len(inputs)) if state is None else state
+        hidden, last = self.layer(inputs, state["hidden"][None].to(inputs))
+        prediction = self.output(self.dropout(hidden))
+        if self.training:
+            self.calls.append(
+                {
+                    "inputs": inputs,
+                    "state": given,
+                    "dtype": prediction.dtype,
+                    "gradient_scale": self.gradient_scale,
+                }
+            )
+        return TinyOutput(prediction.float(), {"hidden": last[0].float()})
+
+
+class SquaredError(BaseLoss):
+    name: ClassVar[str] = "error"
+
+    def __init__(self, by_points: bool = True) -> None:
+        self.by_points = by_points
+
+    def __call__(self, output: TinyOutput, batch: Batch) -> Tensor:
+        squares = (output.prediction - batch.targets).square().sum(-1)
+        return (squares * batch.mask).sum(1)
+
+    def divisor(self, batch: Batch) -> int:
+        return batch.points if self.by_points else len(batch)
+
+
+class MeanPrediction(BaseMetric):
+    names: ClassVar[tuple[str, ...]] = ("mean_prediction",)
+
+    def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        self.sum, self.count = torch.zeros((), dtype=torch.float64), 0
+
+    def update(self, output: TinyOutput, batch: Batch) -> None:
+        self.sum = self.sum + output.prediction[batch.mask].double().sum()
+        self.count += batch.points
+
+    def compute(self) -> dict[str, float]:
+        return {"mean_prediction": float(self.sum) / self.count if self.count else float("nan")}
+
+
+class TinyTrainer(BaseTrainer):
+    """The least that a task has to say."""
+
+    def run_part(self, model, batch, chunk=None, state=None) -> Part:
+        return Part(model(batch.inputs), batch, len(batch), None)
+
+
+class ChunkTrainer(GenerationTrainer):
+    """The generation trainer, for its chunks, without anything to draw."""
+
+    def draw(self, epoch: int, step: int) -> None:
+        pass
+
+
+def make(
+    saved: Path,
+    run: str = "run",
+    *,
+    trainer: type[BaseTrainer] = ChunkTrainer,
+    optimizer: str = "Adam",
+    lr: float = 0.05,
+    scheduler=None,
+    loader: dict[str, Any] | None = None,
+    dropout: float = 0.2,
+    by_points: bool = True,
+    valid: bool = True,
+    checkpoint: dict[str, Any] | None = None,
+    source: Path | None = None,
+    **options: Any,
+) -> BaseTrainer:
+    """Return a trainer of the tiny network; from `checkpoint`, read from `source`, if given.
+
+    Args:
+        scheduler: makes a schedule of an optimiser and the number of its steps.
+        options: of the trainer.
+    """
+    options = {"epochs": 3, "seed": 5, "monitor": "min valid_error", "tensorboard": False} | options
+    seed_all(options["seed"])
+    model = TinyModel(dropout)
+    train_loader = TinyLoader(**(loader or {}))
+    built = getattr(torch.optim, optimizer)(model.parameters(), lr=lr)
+    schedule = None
+    if scheduler is not None:
+        schedule = scheduler(built, BaseTrainer.planned_steps(len(train_loader), options))
+    made = trainer(
+        model,
+        SquaredError(by_points),
+        [MeanPrediction()],
+        built,
+        schedule,
+        train_loader,
+        train_loader.split("valid") if valid else None,
+        RunFolder("tiny", run, saved),
+        torch.device("cpu"),
+        {
+            "config": {"name": "tiny", "lr": lr},
+            "alphabet": None,
+            "normalisation": {"mean": [0.0, 0.0], "std": [1.0, 1.0]},
+            "dataset": {"canonical": None, "lattice": None},
+            "versions": {},
+        },
+        **options,
+    )
+    if checkpoint is not None:
+        made.resume(checkpoint, source)
+    return made
+
+
+def weights(trainer: BaseTrainer) -> dict[str, Tensor]:
+    """Return a copy of the weights under training."""
+    return copy.deepcopy(trainer.model.state_dict())

@@ -1,0 +1,102 @@
+"""Messages reach the console and the file, each once."""
+
+import errno
+import logging
+import threading
+import warnings
+
+import pytest
+from tqdm import tqdm
+
+from logger.logger import ConsoleHandler, add_log_file, remove_log_file, setup_logging
+
+
+@pytest.fixture(autouse=True)
+def restored():
+    root = logging.getLogger()
+    before, level, hook = list(root.handlers), root.level, threading.excepthook
+    yield
+    root.handlers[:], threading.excepthook = before, hook
+    root.setLevel(level)
+    logging.captureWarnings(False)
+
+
+def test_console_and_file(tmp_path, capsys):
+    setup_logging()
+    setup_logging()
+    handler = add_log_file(tmp_path / "train.log")
+    log = logging.getLogger("some.module")
+    log.debug("not shown")
+    log.info("a message")
+    log.warning("take care")
+    remove_log_file(handler)
+    log.info("later")
+    printed = capsys.readouterr()
+    assert printed.out == "a message\nlater\n" and printed.err == "warning: take care\n"
+    lines = (tmp_path / "train.log").read_text().splitlines()
+    assert [line.split(" ", 2)[2] for line in lines] == [
+        "INFO some.module: a message",
+        "WARNING some.module: take care",
+    ]
+
+
+def test_the_file_goes_on_where_it_was(tmp_path):
+    setup_logging()
+    for message in ("one", "two"):
+        handler = add_log_file(tmp_path / "train.log")
+        logging.getLogger("x").info(message)
+        remove_log_file(handler)
+    assert (tmp_path / "train.log").read_text().count("\n") == 2
+
+
+def test_messages_stand_above_the_bar(capsys):
+    setup_logging()
+    with tqdm(total=3, disable=False) as bar:
+        bar.update(1)
+        logging.getLogger("x").info("between")
+        bar.update(1)
+    printed = capsys.readouterr()
+    assert printed.out == "between\n" and "2/3" in printed.err
+
+
+def test_warnings_are_logged(capsys):
+    setup_logging()
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        logging.captureWarnings(True)
+        warnings.warn("old habit", stacklevel=1)
+    logging.captureWarnings(False)
+    assert "old habit" in capsys.readouterr().err
+
+
+def test_a_full_disk_shows_no_traceback(tmp_path, capsys, monkeypatch):
+    setup_logging()
+    handler = add_log_file(tmp_path / "train.log")
+
+    def full(_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(handler.stream, "write", full, raising=False)
+    logging.getLogger("x").info("message")
+    assert capsys.readouterr().out == "message\n"
+
+    def fail():
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    thread = threading.Thread(target=fail)
+    thread.start()
+    thread.join()
+    printed = capsys.readouterr().err
+    assert "No space left" in printed and "Traceback" not in printed
+    remove_log_file(handler)
+
+
+def test_a_reader_that_went_away_does_not_end_the_run(monkeypatch):
+    setup_logging()
+    (handler,) = [h for h in logging.getLogger().handlers if isinstance(h, ConsoleHandler)]
+
+    def gone(*_, **__):
+        raise BrokenPipeError
+
+    monkeypatch.setattr(tqdm, "write", gone)
+    handler.emit(logging.makeLogRecord({"msg": "x", "levelno": logging.INFO}))

@@ -1,0 +1,107 @@
+"""Every file under configs/ is sound, and those of the paper hold the paper's numbers."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from base.base_model import BaseModel
+from parse_config import BASES, BINDER, ConfigParser, choices
+from utils.alphabet import Alphabet
+from utils.checks import Range
+from utils.normalisation import Normalisation
+
+ROOT = Path(__file__).parent.parent
+CONFIGS = sorted((ROOT / "configs").glob("*.json"))
+SHIPPED = ["conditional", "iam_conditional", "iam_unconditional", "unconditional"]
+
+
+def test_the_promised_configs_are_there():
+    assert set(SHIPPED) <= {path.stem for path in CONFIGS}
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_a_config_is_sound_and_named_like_its_file(path):
+    config = ConfigParser.from_file(path)
+    assert config.name == path.stem
+    assert config.stored == json.loads(path.read_text())
+
+
+def arguments(name: str, block: str) -> dict:
+    return json.loads((ROOT / "configs" / f"{name}.json").read_text())[block]["args"]
+
+
+@pytest.mark.parametrize("name", ["unconditional", "conditional"])
+def test_the_first_configs_need_no_data_of_others(name):
+    assert arguments(name, "data_loader")["dataset"]["type"] == "EmbeddedDataset"
+
+
+@pytest.mark.parametrize("name", ["iam_unconditional", "iam_conditional"])
+def test_the_papers_protocol(name):
+    config = json.loads((ROOT / "configs" / f"{name}.json").read_text())
+    arch = config["arch"]["args"]
+    assert (arch["num_layers"], arch["hidden_size"], arch["cell"]) == (3, 400, "LSTM")
+    assert arch["num_mixtures"] == 20
+    assert arch.get("num_windows") == (10 if name == "iam_conditional" else None)
+    assert (arch["clip_output_gradient"], arch["clip_lstm_gradient"]) == (100, 10)
+    assert arch["min_scale"] == 0.1
+    assert config["optimizer"] == {
+        "type": "GravesRMSprop",
+        "args": {"lr": 1e-4, "decay": 0.95, "momentum": 0.9, "damping": 1e-4},
+    }
+    assert config["lr_scheduler"] is None
+    assert config["loss"]["args"] == {"reduction": "sequence"}
+    assert config["trainer"]["args"]["monitor"] == "min valid_log_loss"
+    loader = config["data_loader"]["args"]
+    splits = loader["dataset"]["args"]["splits"]
+    assert sorted(splits["train"]) == ["testset_f", "testset_t", "trainset"]
+    assert splits["valid"] == ["testset_v"]
+    assert [step["type"] for step in loader["preprocessing"]] == ["FillMissing", "CutLongSteps"]
+
+
+@pytest.mark.parametrize(
+    ("name", "weights"), [("iam_unconditional", 3.4e6), ("iam_conditional", 3.7e6)]
+)
+def test_the_papers_networks_have_the_papers_size(name, weights):
+    config = ConfigParser.from_file(ROOT / "configs" / f"{name}.json")
+    supplied = [Normalisation(mean=(0.0, 0.0), std=(1.0, 1.0))]
+    if choices(BaseModel)[config.config["arch"]["type"]].needs_text:
+        supplied.append(Alphabet([chr(32 + number) for number in range(57)]))  # the paper's count
+    network = config.build("arch", *supplied)
+    assert network.num_parameters == pytest.approx(weights, rel=0.02)
+
+
+OWN = [
+    pytest.param(cls, id=name)
+    for base in BASES
+    for name, cls in choices(base).items()
+    if not cls.__module__.startswith("torch.")
+]
+
+
+@pytest.mark.parametrize("cls", OWN)
+def test_every_argument_that_a_config_can_set_says_which_values_fit(cls):
+    for name, annotation in BINDER.arguments(cls).accepted.items():
+        assert BINDER.described(annotation), f"{cls.__name__}.{name}: {annotation}"
+
+
+@pytest.mark.parametrize("cls", OWN)
+def test_sizes_have_bounds(cls):
+    """A whole number without an upper bound must be one that takes no memory: named here."""
+    harmless = {
+        *("epochs", "early_stop", "save_period", "keep_last", "steps_per_epoch", "accumulate"),
+        *("truncate", "max_skipped", "log_steps", "subset", "subset_seed"),
+    }
+    for name, annotation in BINDER.arguments(cls).accepted.items():
+        for bounds in ranges(annotation):
+            assert name in harmless or bounds.high is not None, f"{cls.__name__}.{name}"
+
+
+def ranges(annotation) -> list[Range]:
+    """Return the bounds of all whole numbers in an annotation."""
+    members = getattr(annotation, "__args__", ())
+    if hasattr(annotation, "__metadata__") and int in (annotation.__origin__, *members):
+        return [mark for mark in annotation.__metadata__ if isinstance(mark, Range)]
+    if annotation is int:
+        return [Range()]
+    return [found for member in members for found in ranges(member)]

@@ -1,0 +1,376 @@
+"""The training script as a person uses it."""
+
+import csv
+import json
+import logging
+import os
+import re
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+import train
+from base.checkpoint import checkpoints, load_checkpoint, save_checkpoint
+
+ROOT = Path(__file__).parents[1]
+DATASET = {
+    "seed": 3,
+    "size": 6,
+    "valid_size": 2,
+    "test_size": 1,
+    "writers": 2,
+    "min_characters": 2,
+    "max_characters": 8,
+    "rate": 20.0,
+}
+CONFIG = {
+    "name": "tiny",
+    "arch": {
+        "type": "PredictionNetwork",
+        "args": {"hidden_size": 6, "num_layers": 1, "num_mixtures": 2, "dropout": 0.2},
+    },
+    "data_loader": {
+        "type": "HandwritingDataLoader",
+        "args": {"dataset": {"type": "EmbeddedDataset", "args": DATASET}, "batch_size": 2},
+    },
+    "optimizer": {"type": "GravesRMSprop", "args": {"lr": 0.003}},
+    "lr_scheduler": {"type": "OneCycleLR"},
+    "loss": {"type": "NegativeLogLikelihood"},
+    "metrics": [{"type": "SSE"}],
+    "trainer": {
+        "type": "GenerationTrainer",
+        "args": {"epochs": 2, "seed": 4, "samples": 0, "tensorboard": False},
+    },
+}
+MODELS = Path("saved/models/tiny")
+
+
+@pytest.fixture(autouse=True)
+def logging_restored():
+    """What the script sets up for its process does not reach other tests."""
+    root = logging.getLogger()
+    before, level, hook = list(root.handlers), root.level, threading.excepthook
+    yield
+    root.handlers[:], threading.excepthook = before, hook
+    root.setLevel(level)
+    logging.captureWarnings(False)
+
+
+@pytest.fixture
+def workplace(tmp_path, monkeypatch):
+    """An empty folder with `config.json`, in which the script runs."""
+    monkeypatch.chdir(tmp_path)
+    Path("config.json").write_text(json.dumps(CONFIG))
+    return tmp_path
+
+
+def run(*words: str) -> int:
+    return train.main(["-d", "cpu", *words])
+
+
+def weights(path: Path) -> dict[str, torch.Tensor]:
+    return load_checkpoint(path)["state_dict"]
+
+
+def same(first, second) -> bool:
+    first, second = weights(first), weights(second)
+    return all(torch.equal(first[name], second[name]) for name in first)
+
+
+def refused(capsys, *words: str) -> str:
+    """Run what must fail for the user's reasons, and return the message."""
+    there = Path("saved").exists()
+    assert run(*words) == 2
+    printed = capsys.readouterr()
+    assert "Traceback" not in printed.err + printed.out
+    assert there or not Path("saved").exists()
+    # The last of a bar is overwritten on a terminal.
+    message = re.split(r"[\r\n](?=error: )", "\n" + printed.err)[-1]
+    assert message.startswith("error: ")
+    return message
+
+
+def test_a_run_leaves_what_the_readme_says(workplace, capsys):
+    assert run("-c", "config.json", "--run-id", "a") == 0
+    printed = capsys.readouterr().out
+    assert "train: 6 lines" in printed and "epoch 2/2" in printed
+    assert "to use it: python experiments.py -r saved/models/tiny/a" in printed
+    assert {path.name for path in (MODELS / "a").iterdir()} == {
+        *("checkpoint-epoch1.pth", "checkpoint-epoch2.pth", "model_best.pth"),
+        *("config.json", "run.json", "metrics.csv", "train.log"),
+    }
+    assert Path("saved/log/tiny/a").is_dir()
+    checkpoint = load_checkpoint(MODELS / "a" / "checkpoint-epoch2.pth")
+    assert checkpoint["config"] == CONFIG and checkpoint["alphabet"] is None
+    assert checkpoint["dataset"] == {"canonical": None, "lattice": None}
+    assert len(checkpoint["normalisation"]["std"]) == 2
+
+
+def test_overrides_and_shorthands(workplace):
+    words = ["--epochs", "1", "--bs", "3", "--lr", "0.5", "-o", "arch.args.hidden_size=5"]
+    assert run("-c", "config.json", "--run-id", "a", *words) == 0
+    config = json.loads((MODELS / "a" / "config.json").read_text())
+    assert config["arch"]["args"]["hidden_size"] == 5
+    checkpoint = load_checkpoint(MODELS / "a" / "checkpoint-epoch1.pth")
+    assert checkpoint["config"] == config and checkpoint["step"] == 2
+    assert checkpoint["training"]["update"]["optimizer_start"][0]["max_lr"] == 0.5
+    assert all(
+        tensor.shape[0] % 5 == 0
+        for name, tensor in weights(MODELS / "a" / "checkpoint-epoch1.pth").items()
+        if name.startswith("layers")
+    )
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_one_others(workplace):
+    for run_id, seed in (("a", 4), ("b", 4), ("c", 5)):
+        assert run("-c", "config.json", "--run-id", run_id, "-o", f"trainer.args.seed={seed}") == 0
+    last = [MODELS / run_id / "checkpoint-epoch2.pth" for run_id in "abc"]
+    assert same(last[0], last[1]) and not same(last[0], last[2])
+
+
+def test_without_a_run_id_it_is_the_time(workplace):
+    assert run("-c", "config.json", "--epochs", "1") == 0
+    (folder,) = MODELS.iterdir()
+    assert re.fullmatch(r"\d{8}-\d{6}", folder.name)
+
+
+# Help and errors.
+
+
+def test_without_arguments_the_help_is_printed(capsys):
+    with pytest.raises(SystemExit) as caught:
+        train.main([])
+    assert caught.value.code == 2
+    assert "--resume" in capsys.readouterr().out
+
+
+def test_help_shows_every_option_with_its_default_and_an_example(capsys):
+    with pytest.raises(SystemExit) as caught:
+        train.main(["--help"])
+    assert caught.value.code == 0
+    text = " ".join(capsys.readouterr().out.split())
+    for option in ("-c", "--config", "-r", "--resume", "-d", "--device", "--lr", "--bs"):
+        assert option in text
+    for option in ("--epochs", "--run-id", "-o", "--prepare"):
+        assert option in text
+    assert text.count("(default") >= 9
+    assert "python train.py -c configs/" in text
+
+
+def test_neither_config_nor_checkpoint(workplace, capsys):
+    with pytest.raises(SystemExit) as caught:
+        run("--epochs", "3")
+    assert caught.value.code == 2 and "-c CONFIG or -r CHECKPOINT" in capsys.readouterr().err
+
+
+def test_faults_of_a_config_come_together(workplace, capsys):
+    words = ["-o", "arch.args.hidden_sizes=3", "-o", "trainer.args.monitor=min nothing"]
+    message = refused(capsys, "-c", "config.json", *words, "--bs", "0")
+    assert "hidden_size" in message and "monitor" in message and "--bs" in message
+
+
+def test_what_only_shows_later_leaves_nothing_either(workplace, capsys):
+    assert "no such file" in refused(capsys, "-c", "nothing.json").lower()
+    assert "sees no CUDA" in refused(capsys, "-c", "config.json", "-d", "cuda:7")
+    assert "run-id '../x'" in refused(capsys, "-c", "config.json", "--run-id", "../x")
+    message = refused(capsys, "-c", "config.json", "-o", 'trainer.args.sample_text=["a"]')
+    assert "takes no text" in message
+    message = refused(capsys, "-c", "config.json", "-o", "trainer.args.truncate=9")
+    assert "steps_per_epoch" in message
+
+
+def test_a_schedule_that_needs_no_steps_leaves_chunks_alone(workplace):
+    words = ["-o", "trainer.args.truncate=9", "-o", "lr_scheduler=null", "--epochs", "1"]
+    assert run("-c", "config.json", "--run-id", "a", *words) == 0
+
+
+def test_an_existing_run_is_refused(workplace, capsys):
+    assert run("-c", "config.json", "--run-id", "a", "--epochs", "1") == 0
+    capsys.readouterr()
+    message = refused(capsys, "-c", "config.json", "--run-id", "a")
+    assert "'a' exists already" in message and "-r saved/models/tiny/a" in message
+    assert refused(capsys, "-c", "config.json", "-r", str(MODELS / "a"), "--run-id", "a")
+
+
+def test_prepare_prints_counts_and_ends(workplace, capsys):
+    assert run("-c", "config.json", "--prepare") == 0
+    printed = capsys.readouterr().out
+    assert all(f"{split}: " in printed for split in ("train", "valid", "test"))
+    assert not Path("saved").exists()
+
+
+# Going on.
+
+
+def test_more_epochs_of_a_finished_run(workplace, capsys):
+    schedule = ["-o", "lr_scheduler=null"]
+    assert run("-c", "config.json", "--run-id", "a", *schedule, "--epochs", "4") == 0
+    assert run("-c", "config.json", "--run-id", "b", *schedule) == 0
+    assert run("-r", str(MODELS / "b"), "--epochs", "4") == 0
+    assert same(*(MODELS / run_id / "checkpoint-epoch4.pth" for run_id in "ab"))
+    with open(MODELS / "b" / "metrics.csv", newline="") as file:
+        assert [row["epoch"] for row in csv.DictReader(file)] == ["1", "2", "3", "4"]
+    starts = json.loads((MODELS / "b" / "run.json").read_text())["runs"]
+    assert starts[1]["resumed_from"] == "saved/models/tiny/b/checkpoint-epoch2.pth"
+    capsys.readouterr()
+    assert run("-r", str(MODELS / "b")) == 0  # nothing is left to do
+    assert "finished after epoch 4" in capsys.readouterr().out
+
+
+def test_broken_checkpoints(workplace, capsys):
+    assert run("-c", "config.json", "--run-id", "a") == 0
+    last = MODELS / "a" / "checkpoint-epoch2.pth"
+    last.write_bytes(last.read_bytes()[:-1000])
+    capsys.readouterr()
+    message = refused(capsys, "-r", str(last))
+    assert "truncated" in message and "newest whole one there is saved/models/tiny/a/" in message
+    assert run("-r", str(MODELS / "a")) == 0
+    printed = capsys.readouterr()
+    assert "skipped saved/models/tiny/a/checkpoint-epoch2.pth: truncated" in printed.err
+    assert load_checkpoint(last)["epoch"] == 2  # made again
+    assert "no such file" in refused(capsys, "-r", "nothing.pth")
+
+
+def test_a_run_of_another_id_from_a_checkpoint(workplace):
+    assert run("-c", "config.json", "--run-id", "a") == 0
+    first = str(MODELS / "a" / "checkpoint-epoch1.pth")
+    assert run("-r", first, "--run-id", "b") == 0
+    assert same(*(MODELS / run_id / "checkpoint-epoch2.pth" for run_id in "ab"))
+    shutil.copy(first, "copied.pth")
+    assert run("-r", "copied.pth", "--run-id", "c") == 0
+    assert same(*(MODELS / run_id / "checkpoint-epoch2.pth" for run_id in "ac"))
+
+
+def test_a_checkpoints_config_chooses_no_place(workplace, capsys):
+    assert run("-c", "config.json", "--run-id", "a", "--epochs", "1") == 0
+    checkpoint = load_checkpoint(MODELS / "a" / "checkpoint-epoch1.pth")
+    checkpoint["config"]["name"] = "../../../outside"
+    save_checkpoint("evil.pth", checkpoint)
+    capsys.readouterr()
+    before = set(workplace.rglob("*"))
+    assert "name" in refused(capsys, "-r", "evil.pth", "--epochs", "2")
+    assert set(workplace.rglob("*")) == before
+
+
+def test_fine_tuning(workplace, capsys):
+    assert run("-c", "config.json", "--run-id", "a") == 0
+    other = json.loads(json.dumps(CONFIG))
+    other["data_loader"]["args"]["dataset"]["args"]["seed"] = 9
+    Path("other.json").write_text(json.dumps(other))
+    # Without a learning rate the weights stay those it started from.
+    words = ["-c", "other.json", "-r", str(MODELS / "a"), "--lr", "0", "-o", "lr_scheduler=null"]
+    assert run(*words, "--run-id", "b") == 0
+    assert run(*words, "--run-id", "c", "-o", "trainer.args.keep_normalisation=true") == 0
+    last = {run_id: MODELS / run_id / "checkpoint-epoch2.pth" for run_id in "abc"}
+    assert same(last["a"], last["b"]) and same(last["a"], last["c"])
+    own = {run_id: load_checkpoint(path)["normalisation"] for run_id, path in last.items()}
+    assert own["a"] == own["c"] != own["b"]
+    assert load_checkpoint(last["b"])["step"] == 6  # a new run, from its first epoch on
+    capsys.readouterr()
+    message = refused(capsys, *words, "--run-id", "d", "-o", "arch.args.hidden_size=7")
+    assert "another architecture" in message and "a/checkpoint-epoch2.pth" in message
+
+
+def test_fine_tuning_with_a_text(workplace, capsys):
+    config = json.loads(json.dumps(CONFIG))
+    config["arch"]["type"] = "SynthesisNetwork"
+    Path("config.json").write_text(json.dumps(config))
+    assert run("-c", "config.json", "--run-id", "a", "--epochs", "1") == 0
+    alphabet = load_checkpoint(MODELS / "a" / "checkpoint-epoch1.pth")["alphabet"]
+    assert len(alphabet) > 5
+    # The same characters or fewer: the alphabet stays.
+    words = ["-c", "config.json", "-r", str(MODELS / "a"), "--epochs", "1"]
+    fewer = ["-o", "data_loader.args.dataset.args.size=3"]
+    assert run(*words, *fewer, "--run-id", "b") == 0
+    assert load_checkpoint(MODELS / "b" / "checkpoint-epoch1.pth")["alphabet"] == alphabet
+    capsys.readouterr()
+    more = ["-o", "data_loader.args.dataset.args.size=60"]
+    assert "the alphabet lacks characters" in refused(capsys, *words, *more, "--run-id", "c")
+
+
+# Ends that come from outside: real processes.
+
+
+def start(*words: str, **options) -> subprocess.Popen:
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
+    return subprocess.Popen(
+        [sys.executable, str(ROOT / "train.py"), "-d", "cpu", *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+        **options,
+    )
+
+
+def wait_for(found, process: subprocess.Popen) -> None:
+    end = time.monotonic() + 60
+    while not found():
+        assert process.poll() is None and time.monotonic() < end, process.communicate()
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_saves_and_prints_how_to_go_on(workplace, number):
+    many = ["--epochs", "100000", "-o", "trainer.args.save_minutes=0"]
+    process = start("-c", "config.json", "--run-id", "a", *many)
+    wait_for(lambda: len(checkpoints(MODELS / "a")) > 1, process)
+    process.send_signal(number)
+    out, error = process.communicate(timeout=60)
+    assert process.returncode == 128 + number
+    assert f"{number.name}: finishing the step" in error and "Traceback" not in error
+    command = re.search(r"^to go on: python train\.py (-r .*)$", out, re.MULTILINE)[1]
+    assert command == "-r saved/models/tiny/a"
+    step = load_checkpoint(checkpoints(MODELS / "a")[0])["step"]
+    # The printed command goes on, and the whole is what an uninterrupted run comes to.
+    done = step // 3 + 2
+    shorter = ["--epochs", str(done), "-o", "lr_scheduler=null"]
+    assert run(*command.split(), *shorter) == 0
+    assert load_checkpoint(checkpoints(MODELS / "a")[0])["epoch"] == done
+
+
+def test_a_full_disk_is_an_error_and_leaves_the_old_checkpoint(workplace):
+    """A real one: the system refuses to let any file grow beyond a limit."""
+    assert run("-c", "config.json", "--run-id", "a", "--epochs", "1") == 0
+    path = checkpoints(MODELS / "a")[0]
+    limit = path.stat().st_size // 2
+
+    def full() -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+
+    words = ["-r", str(MODELS / "a"), "--epochs", "3"]
+    process = start(*words, preexec_fn=full)
+    out, error = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "error: [Errno 27] File too large: 'saved/models/tiny/a/" in error
+    assert "Traceback" not in error and "to go on: python train.py -r saved/models/tiny/a" in out
+    assert checkpoints(MODELS / "a") == [path] and load_checkpoint(path)["epoch"] == 1
+    assert run(*words) == 0
+    assert load_checkpoint(MODELS / "a" / "checkpoint-epoch3.pth")["epoch"] == 3
+
+
+def test_ctrl_c_before_there_is_anything_to_save(workplace, monkeypatch, capsys):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(train, "seed_all", interrupted)
+    assert run("-c", "config.json") == 130
+    assert "before there was anything to save" in capsys.readouterr().err
+    assert not Path("saved").exists()
+
+
+def test_losses_that_are_not_finite_end_the_run(workplace, capsys):
+    words = ["--lr", "1e30", "-o", "lr_scheduler=null", "-o", "trainer.args.max_skipped=2"]
+    status = run("-c", "config.json", "--run-id", "a", *words, "--epochs", "50")
+    assert status == 1
+    message = capsys.readouterr().err
+    assert "2 steps in a row" in message and "Traceback" not in message

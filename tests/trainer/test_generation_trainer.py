@@ -1,0 +1,292 @@
+"""The generation trainer with the real networks, on a few lines of embedded data."""
+
+import copy
+import csv
+import math
+
+import pytest
+import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+import trainer.generation_trainer as module
+from base.random_state import seed_all
+from base.run_folder import RunFolder
+from data_loader import EmbeddedDataset, HandwritingDataLoader
+from model import SSE, NegativeLogLikelihood, PredictionNetwork, SynthesisNetwork
+from model.evaluation import evaluate
+from trainer import GenerationTrainer
+from utils.checks import ConfigFault
+
+
+@pytest.fixture(scope="module")
+def loader():
+    dataset = EmbeddedDataset(
+        seed=3,
+        size=6,
+        valid_size=3,
+        test_size=1,
+        writers=3,
+        min_characters=2,
+        max_characters=8,
+        rate=20.0,
+    )
+    loader = HandwritingDataLoader(1, None, None, dataset=dataset, batch_size=2)
+    loader.prepare()
+    return loader
+
+
+def make(
+    tmp_path,
+    loader,
+    *,
+    run="run",
+    text=True,
+    lr=0.01,
+    reduction="point",
+    canonical=None,
+    **options,
+):
+    options = {"epochs": 1, "samples": 0, "tensorboard": False} | options
+    seed_all(1)
+    arguments = dict(hidden_size=8, num_layers=2, num_mixtures=2, min_scale=0.01)
+    if text:
+        model = SynthesisNetwork(loader.normalisation, loader.alphabet, num_windows=2, **arguments)
+    else:
+        model = PredictionNetwork(loader.normalisation, **arguments)
+    header = {
+        "config": {"name": "x"},
+        "normalisation": loader.normalisation.to_dict(),
+        "dataset": {"canonical": canonical, "lattice": None},
+    }
+    return GenerationTrainer(
+        model,
+        NegativeLogLikelihood(reduction=reduction),
+        [SSE()],
+        torch.optim.SGD(model.parameters(), lr=lr),
+        None,
+        loader,
+        loader.split("valid"),
+        RunFolder("x", run, tmp_path),
+        torch.device("cpu"),
+        header,
+        **options,
+    )
+
+
+def row(made):
+    with open(made.run.metrics_file, newline="") as file:
+        return {name: float(value) for name, value in list(csv.DictReader(file))[-1].items()}
+
+
+@pytest.mark.parametrize("text", [True, False])
+def test_what_is_logged_is_what_evaluation_finds(tmp_path, loader, text):
+    """Summed over batches and divided once, against `evaluate`; in canonical units as well."""
+    canonical = (3.0, 0.7)
+    made = make(tmp_path, loader, text=text, canonical=canonical, epochs=2)
+    made.train()
+    logged = row(made)
+    made.model.eval()
+    for unit, suffix in ((None, ""), (canonical, "_canonical")):
+        found = evaluate(
+            made.model,
+            loader.split("valid"),
+            normalisation=loader.normalisation,
+            canonical=unit,
+        )
+        assert logged[f"valid_log_loss{suffix}"] == pytest.approx(found["log_loss"], rel=1e-5)
+        if unit is None:
+            per_point = found["log_loss_per_point"]
+            assert logged["valid_log_loss_per_point"] == pytest.approx(per_point, rel=1e-5)
+            for name in ("sse", "sse_strokes", "sse_jumps"):
+                assert logged[f"valid_{name}"] == pytest.approx(found[name], rel=1e-5)
+    assert logged["valid_log_loss"] != pytest.approx(logged["valid_log_loss_canonical"], rel=0.01)
+
+
+def test_without_canonical_units_there_is_no_such_number(tmp_path, loader):
+    made = make(tmp_path, loader)
+    made.train()
+    assert "valid_log_loss_canonical" not in row(made)
+
+
+@pytest.mark.parametrize("text", [True, False])
+def test_the_state_is_carried_over_from_chunk_to_chunk(tmp_path, loader, text):
+    """Without a learning rate, chunks come to the very loss of whole sequences."""
+    losses = []
+    for truncate in (None, 7, 1000):
+        made = make(
+            tmp_path, loader, run=str(truncate), text=text, lr=0.0, epochs=1, truncate=truncate
+        )
+        made.train()
+        losses.append([row(made)[name] for name in ("log_loss", "log_loss_per_point", "sse")])
+    assert losses[1] == pytest.approx(losses[0], rel=1e-5)
+    assert losses[2] == pytest.approx(losses[0], rel=1e-5)
+
+
+@pytest.mark.parametrize("reduction", ["point", "sequence"])
+def test_each_chunk_makes_a_step_and_cuts_the_gradient(tmp_path, loader, reduction):
+    """Against one sequence after the other, its state handed on by hand."""
+    made = make(tmp_path, loader, truncate=9, steps_per_epoch=3, reduction=reduction, lr=0.05)
+    model, loss = copy.deepcopy(made.model), made.loss
+    loader.set_position(0, 0)
+    batch = next(iter(loader))
+    states = [None] * len(batch)
+    assert int(batch.lengths.min()) > 27, "all rows are there in each of three chunks"
+    for chunk in range(3):
+        steps = slice(9 * chunk, 9 * chunk + 9)
+        model.zero_grad()
+        for number in range(len(batch)):
+            row_of = slice(number, number + 1)
+            output = model(
+                batch.inputs[row_of, steps],
+                batch.text[row_of, : batch.text_lengths[number]],
+                batch.text_lengths[row_of],
+                states[number],
+            )
+            states[number] = {name: value.detach() for name, value in output.state.items()}
+            (-output.mixture.log_prob(batch.targets[row_of, steps])).sum().backward()
+        divisor = 9 * len(batch) if reduction == "point" else len(batch)
+        with torch.no_grad():
+            for weight in model.parameters():
+                if weight.grad is not None:
+                    weight -= 0.05 * weight.grad / divisor
+    made.train()
+    for (name, weight), own in zip(model.named_parameters(), made.model.parameters(), strict=True):
+        torch.testing.assert_close(own, weight, msg=name, rtol=1e-4, atol=1e-6)
+    assert loss.reduction == reduction and made.progress.chunk == 3
+
+
+def test_chunks_make_other_steps_than_whole_sequences(tmp_path, loader):
+    whole = make(tmp_path, loader, run="whole")
+    cut = make(tmp_path, loader, run="cut", truncate=9)
+    longest = [
+        -(-int(loader.source.lengths[batch].max() - 1) // 9)
+        for batch in loader.sampler_of_batches.batches(0)
+    ]
+    for made in (whole, cut):
+        made.train()
+    assert whole.progress.step == 3 and cut.progress.step == sum(longest) > 10
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_precision(tmp_path, loader, precision):
+    made = make(tmp_path, loader, precision=precision, epochs=2)
+    made.train()
+    assert made.progress.epoch == 2 and math.isfinite(row(made)["valid_log_loss"])
+
+
+def test_float16_needs_a_gpu(tmp_path, loader):
+    with pytest.raises(ConfigFault, match=r"trainer\.args\.precision.*bfloat16"):
+        make(tmp_path, loader, precision="float16").train()
+    assert not list(tmp_path.iterdir())
+
+
+def test_bfloat16_is_another_computation(tmp_path, loader):
+    losses = []
+    for precision in ("float32", "bfloat16"):
+        made = make(tmp_path, loader, run=precision, precision=precision, lr=0.0)
+        made.train()
+        losses.append(row(made)["valid_log_loss"])
+    assert losses[0] != losses[1] and losses[0] == pytest.approx(losses[1], rel=0.02)
+
+
+@pytest.mark.parametrize("text", [True, False])
+def test_pictures(tmp_path, loader, text):
+    made = make(tmp_path, loader, text=text, samples=2, sample_steps=20, tensorboard=True, epochs=2)
+    made.train()
+    kinds = ("samples", "window") if text else ("samples",)
+    names = {f"{kind}-epoch{epoch}.png" for kind in kinds for epoch in (1, 2)}
+    assert {path.name for path in made.run.log.glob("*.png")} == names
+    for path in made.run.log.glob("*.png"):
+        assert path.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+    reader = EventAccumulator(str(made.run.log), size_guidance={"images": 0}).Reload()
+    assert set(reader.Tags()["images"]) == set(kinds)
+    assert [event.step for event in reader.Images("samples")] == [3, 6]
+
+
+def drawn(monkeypatch, made):
+    """Train and return what was asked of the sampler, and the lines it gave."""
+    calls = []
+    real = module.sample
+
+    def watching(model, seeds, texts=None, **options):
+        lines = real(model, seeds, texts, **options)
+        calls.append((list(seeds), texts, options, lines))
+        return lines
+
+    monkeypatch.setattr(module, "sample", watching)
+    made.train()
+    return calls
+
+
+def test_options_of_the_samples(tmp_path, loader, monkeypatch):
+    first, second = loader.alphabet.characters[-1], "".join(loader.alphabet.characters[-3:])
+    made = make(
+        tmp_path,
+        loader,
+        samples=3,
+        sample_text=[first, second],
+        sample_steps=9,
+        sample_bias=2.5,
+        seed=40,
+    )
+    ((seeds, texts, options, lines),) = drawn(monkeypatch, made)
+    assert seeds == [40, 41, 42] and options == {"bias": 2.5, "max_steps": 9}
+    assert texts == [first, second, first]
+    assert len(lines) == 3 and all(len(line.ink) <= 10 for line in lines)
+
+
+def test_texts_are_those_of_the_validation_split(tmp_path, loader, monkeypatch):
+    made = make(tmp_path, loader, samples=4, sample_steps=5)
+    ((_, texts, _, _),) = drawn(monkeypatch, made)
+    valid = [loader.source.text(index) for index in loader.source.indices("valid")]
+    assert texts == [*valid, valid[0]]
+
+
+def test_the_evaluated_weights_draw(tmp_path, loader, monkeypatch):
+    used = []
+    real = module.sample
+
+    def watching(model, *args, **options):
+        used.append(model)
+        return real(model, *args, **options)
+
+    monkeypatch.setattr(module, "sample", watching)
+    made = make(tmp_path, loader, samples=1, sample_steps=5, ema_decay=0.9)
+    made.train()
+    assert used == [made.update.average.module] and not used[0].training
+
+
+def test_no_samples(tmp_path, loader, monkeypatch):
+    assert drawn(monkeypatch, make(tmp_path, loader, samples=0)) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "sample_text", "match"),
+    [
+        (True, ["a\u2603"], "alphabet lacks '\u2603'"),
+        (True, [""], "at least one character"),
+        (True, [], "at least one character"),
+        (False, ["a"], "the network takes no text"),
+    ],
+)
+def test_texts_that_do_not_fit(tmp_path, loader, text, sample_text, match):
+    made = make(tmp_path, loader, text=text, samples=1, sample_text=sample_text)
+    with pytest.raises(ConfigFault, match=match) as caught:
+        made.train()
+    assert caught.value.key == "trainer.args.sample_text"
+    assert not list(tmp_path.iterdir())
+
+
+def test_it_learns(tmp_path, loader):
+    made = make(tmp_path, loader, epochs=15, lr=0.1, clip_norm=1.0)
+    made.train()
+    with open(made.run.metrics_file, newline="") as file:
+        losses = [float(one["log_loss_per_point"]) for one in csv.DictReader(file)]
+    assert losses[-1] < losses[0] - 0.2
+
+
+def test_names_that_a_monitor_may_have():
+    names = GenerationTrainer.logged_names(NegativeLogLikelihood, [SSE])
+    assert {"log_loss", "log_loss_per_point", "sse", "learning_rate", "gradient_norm"} <= set(names)
+    assert {"points_per_second", "valid_log_loss", "valid_sse_jumps"} <= set(names)
+    assert "valid_learning_rate" not in names

@@ -1,0 +1,86 @@
+"""The paper's RMSprop against its equations worked out in a loop."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from trainer import GravesRMSprop
+
+
+def by_hand(start, gradients, lr=1e-4, decay=0.95, momentum=0.9, damping=1e-4):
+    """Equations (38)-(41), one weight and one step at a time."""
+    weight, n, m, delta = float(start), 0.0, 0.0, 0.0
+    for g in map(float, gradients):
+        n = decay * n + (1 - decay) * g * g
+        m = decay * m + (1 - decay) * g
+        delta = momentum * delta - lr * g / (n - m * m + damping) ** 0.5
+        weight += delta
+    return weight
+
+
+@pytest.mark.parametrize(
+    "options", [{}, dict(lr=0.02, decay=0.8, momentum=0.5, damping=1e-2)], ids=["paper", "others"]
+)
+def test_against_the_equations(options):
+    generator = np.random.default_rng(0)
+    starts = [generator.standard_normal(shape) for shape in ((3, 2), (4,))]
+    weights = [nn.Parameter(torch.tensor(start)) for start in starts]
+    gradients = [generator.standard_normal((7, *start.shape)) for start in starts]
+    optimizer = GravesRMSprop(weights, **options)
+    for step in range(7):
+        for weight, gradient in zip(weights, gradients, strict=True):
+            weight.grad = torch.tensor(gradient[step])
+        optimizer.step()
+    for weight, start, gradient in zip(weights, starts, gradients, strict=True):
+        expected = [
+            by_hand(start[place], gradient[(slice(None), *place)], **options)
+            for place in np.ndindex(start.shape)
+        ]
+        np.testing.assert_allclose(weight.detach().numpy().ravel(), expected, rtol=1e-12)
+
+
+def test_damping_stands_inside_the_root():
+    """A first step of a gradient of 1: 1e-4 / sqrt(0.05 - 0.05^2 + 1e-4), by hand 4.5835e-4."""
+    weight = nn.Parameter(torch.zeros(1, dtype=torch.float64))
+    weight.grad = torch.ones_like(weight)
+    GravesRMSprop([weight]).step()
+    assert weight.item() == pytest.approx(-1e-4 / 0.0476**0.5, rel=1e-12)
+
+
+def test_groups_state_and_missing_gradients():
+    first, second = nn.Parameter(torch.zeros(2)), nn.Parameter(torch.zeros(2))
+    optimizer = GravesRMSprop([{"params": [first]}, {"params": [second], "lr": 0.1}])
+    first.grad = torch.ones(2)
+    optimizer.step()
+    assert torch.equal(second, torch.zeros(2)) and first[0] != 0
+    other = GravesRMSprop([{"params": [first]}, {"params": [second]}])
+    other.load_state_dict(optimizer.state_dict())
+    assert other.param_groups[1]["lr"] == 0.1
+    assert torch.equal(other.state[first]["delta"], optimizer.state[first]["delta"])
+
+
+def test_constant_gradients_keep_the_root_real():
+    """The variance of equal gradients is zero, and rounding must not take it below."""
+    weight = nn.Parameter(torch.zeros(1000))
+    optimizer = GravesRMSprop([weight], damping=1e-12)
+    for _ in range(200):
+        weight.grad = torch.full((1000,), 123.456)
+        optimizer.step()
+    assert bool(torch.isfinite(weight).all())
+
+
+def test_it_learns():
+    torch.manual_seed(0)
+    weight = nn.Parameter(torch.randn(10))
+    optimizer = GravesRMSprop([weight], lr=1e-2)
+    for _ in range(300):
+        optimizer.zero_grad()
+        loss = optimizer.step(lambda: _loss(weight))
+    assert loss.item() < 1e-3
+
+
+def _loss(weight):
+    loss = weight.square().sum()
+    loss.backward()
+    return loss

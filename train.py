@@ -1,0 +1,163 @@
+"""Trains a network from a JSON config, or goes on with a run.
+
+examples:
+  python train.py -c configs/unconditional.json
+  python train.py -c configs/conditional.json -d cuda --epochs 20 -o arch.args.hidden_size=64
+  python train.py -r saved/models/NAME/RUN_ID                     (goes on with a run)
+  python train.py -c configs/conditional.json -r CHECKPOINT       (starts from its weights)
+"""
+
+import argparse
+import logging
+import shlex
+import signal
+import sys
+from pathlib import Path
+
+from base.base_model import BaseModel
+from base.base_trainer import BaseTrainer, TrainingFailed
+from base.checkpoint import checkpoints, find_checkpoint, load_weights
+from base.device import DEVICES, resolve_device
+from base.random_state import seed_all
+from base.run_folder import RunFolder, versions
+from logger.logger import setup_logging
+from parse_config import ConfigParser, add_override_options, choices
+from utils.alphabet import Alphabet
+from utils.checks import UserError
+from utils.normalisation import Normalisation
+
+log = logging.getLogger("train")
+
+
+def main(words: list[str] | None = None) -> int:
+    """Do what the command line says, and return the exit status."""
+    arguments = parse(words)
+    setup_logging()
+    try:
+        return train(arguments)
+    except UserError as error:
+        status, message = 2, str(error)
+    except (TrainingFailed, OSError) as error:
+        status, message = 1, str(error)
+    except KeyboardInterrupt:
+        status, message = 128 + signal.SIGINT, "interrupted before there was anything to save"
+    log.error("%s", message)
+    return status
+
+
+def train(arguments: argparse.Namespace) -> int:
+    """Train a new run, or go on with one, and return the exit status."""
+    checkpoint = path = None
+    if arguments.resume:
+        path, checkpoint, skipped = find_checkpoint(arguments.resume)
+        for cause in skipped:
+            log.warning("skipped %s", cause)
+    if arguments.config:
+        config = ConfigParser.from_file(arguments.config, arguments.overrides)
+    else:
+        config = ConfigParser.from_checkpoint(checkpoint["config"], path, arguments.overrides)
+    options = config.config["trainer"]["args"]
+    resuming = checkpoint is not None and not arguments.config
+    run = run_folder(arguments.run_id, config.name, path if resuming else None)
+    device = resolve_device(arguments.device)
+    seed = options.get("seed", 0)
+    seed_all(seed)
+
+    normalisation = alphabet = None
+    if checkpoint is not None:
+        if resuming or options.get("keep_normalisation", False):
+            normalisation = Normalisation.from_dict(checkpoint.get("normalisation"))
+        if checkpoint.get("alphabet"):
+            alphabet = Alphabet(checkpoint["alphabet"])
+    loader = config.build("data_loader", seed, normalisation, alphabet)
+    loader.prepare()
+    print(loader.source.report())
+    if arguments.prepare:
+        return 0
+
+    needs_text = choices(BaseModel)[config.config["arch"]["type"]].needs_text
+    supplied = [loader.normalisation, *([loader.alphabet] if needs_text else [])]
+    model = config.build("arch", *supplied)
+    if checkpoint is not None and not resuming:
+        load_weights(model, checkpoint["state_dict"], path, keep_buffers=True)
+    model.to(device)
+    optimizer, schedule = config.build("optimizer", model.parameters()), None
+    if config.config["lr_scheduler"] is not None:
+        steps = BaseTrainer.planned_steps(len(loader), options)
+        schedule = config.build_scheduler(optimizer, steps)
+    header = {
+        "config": config.stored,
+        "alphabet": loader.alphabet.characters if needs_text else None,
+        "normalisation": loader.normalisation.to_dict(),
+        "dataset": {"canonical": loader.source.canonical, "lattice": loader.source.lattice},
+        "versions": versions(),
+    }
+    trainer = config.build(
+        "trainer",
+        model,
+        config.build("loss"),
+        config.build("metrics"),
+        optimizer,
+        schedule,
+        loader,
+        loader.split("valid"),
+        run,
+        device,
+        header,
+    )
+    if resuming:
+        trainer.resume(checkpoint, path)
+    try:
+        stopped_by = trainer.train()
+    finally:
+        script = "go on: python train.py" if trainer.unfinished else "use it: python experiments.py"
+        if checkpoints(run.models):
+            print(f"to {script} -r {shlex.quote(str(run.models))}")
+    return 0 if stopped_by is None else 128 + stopped_by
+
+
+def run_folder(run_id: str | None, name: str, checkpoint: Path | None) -> RunFolder:
+    """Return where the run goes: on in the folder of `checkpoint`, or into a new one."""
+    own = None if checkpoint is None else RunFolder.of_checkpoint(checkpoint)
+    if own is not None and run_id in (None, own.run_id):
+        return own
+    run = RunFolder(name, run_id)
+    run.refuse_if_there()
+    return run
+
+
+def parse(words: list[str] | None = None) -> argparse.Namespace:
+    """Read the command line; without any words print the help and exit with status 2."""
+    text, _, examples = __doc__.partition("\n\n")
+    parser = argparse.ArgumentParser(
+        description=text, epilog=examples, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("-c", "--config", metavar="FILE", help="the JSON config (default: that of -r)")
+    add(
+        "-r",
+        "--resume",
+        metavar="CHECKPOINT",
+        help="go on from this file, or from the newest whole one of this folder; with -c start "
+        "from its weights only (default: start anew)",
+    )
+    add("-d", "--device", default="auto", help=f"{DEVICES} (default: auto)")
+    add("--run-id", metavar="ID", help="name of the run's folder (default: the time)")
+    add(
+        "--prepare",
+        action="store_true",
+        help="prepare the data, print its counts, and end (default: train)",
+    )
+    add_override_options(parser)
+    words = sys.argv[1:] if words is None else words
+    if not words:
+        parser.print_help()
+        parser.exit(2)
+    arguments = parser.parse_args(words)
+    if not (arguments.config or arguments.resume):
+        parser.error("-c CONFIG or -r CHECKPOINT is needed")
+    return arguments
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,6 @@
+"""One trainer per task, and the optimisers that torch lacks."""
+
+from trainer.generation_trainer import GenerationTrainer
+from trainer.optimizers import GravesRMSprop
+
+__all__ = ["GenerationTrainer", "GravesRMSprop"]

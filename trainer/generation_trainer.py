@@ -1,0 +1,142 @@
+"""Trains the prediction and the synthesis network."""
+
+import logging
+import math
+from typing import Annotated, Any
+
+from torch import Tensor, nn
+
+from base.base_data_loader import Batch
+from base.base_trainer import BaseTrainer, Part, Sums
+from model.sampling import sample
+from utils.checks import ConfigFault, Range
+from utils.drawing import draw_lines, draw_window, render, to_pixels, window_figure
+
+log = logging.getLogger(__name__)
+
+
+class GenerationTrainer(BaseTrainer):
+    """Trains a network that predicts the next point, and looks after each epoch how it writes.
+
+    Where the data has a canonical unit, `valid_log_loss_canonical` is logged as well: the same
+    density in that unit, over the points as recorded.
+
+    Args:
+        monitor: see `BaseTrainer`, as for the arguments not listed here.
+        samples: lines drawn after each epoch, the same seeds every time; 0 for none.
+        sample_text: what they write, in turn; null takes texts of the validation split.
+        sample_steps: limit on their steps; null takes the sampler's.
+        sample_bias: sharpening of the mixture (the paper, eqs 61-62); 0 for none.
+    """
+
+    def __init__(
+        self,
+        *supplied: Any,
+        monitor: str | None = "min valid_log_loss",
+        samples: Annotated[int, Range(0, 64)] = 4,
+        sample_text: list[str] | None = None,
+        sample_steps: Annotated[int, Range(1, 100_000)] | None = None,
+        sample_bias: Annotated[float, Range(0.0, 100.0)] = 0.5,
+        **options: Any,
+    ) -> None:
+        super().__init__(*supplied, monitor=monitor, **options)
+        self.samples, self.sample_text = samples, sample_text
+        self.sample_steps, self.sample_bias = sample_steps, sample_bias
+
+    def check(self) -> None:
+        """Raise a ConfigFault if precision or `sample_text` do not fit device and network."""
+        super().check()
+        if self.precision == "float16" and self.device.type == "cpu":
+            expected = "float32 or bfloat16: PyTorch has no LSTM in float16 on a CPU"
+            raise ConfigFault("trainer.args.precision", "float16", expected)
+        text = self.sample_text
+        if text is None:
+            return
+        problem = None
+        if not self.model.needs_text:
+            problem = "null: the network takes no text"
+        elif not text or not all(text):
+            problem = "texts of at least one character each"
+        elif unknown := self.model.alphabet.unknown("".join(text)):
+            problem = f"other texts: the alphabet lacks {', '.join(map(repr, unknown))}"
+        if problem:
+            raise ConfigFault("trainer.args.sample_text", text, problem)
+
+    def num_chunks(self, batch: Batch) -> int:
+        """Return in how many chunks of `truncate` steps `batch` is cut."""
+        return 1 if self.truncate is None else -(-batch.inputs.shape[1] // self.truncate)
+
+    def run_part(
+        self,
+        model: nn.Module,
+        batch: Batch,
+        chunk: int | None = None,
+        state: dict[str, Tensor] | None = None,
+    ) -> Part:
+        """Send a batch, or those rows of one chunk that go on so far, through `model`."""
+        if chunk is None:
+            output = model(batch.inputs, batch.text, batch.text_lengths)
+            return Part(output, batch, float(len(batch)), None)
+        start = chunk * self.truncate
+        rows = batch.lengths > start
+        left = batch.lengths[rows] - start
+        steps = slice(start, start + self.truncate)
+        part = Batch(
+            inputs=batch.inputs[rows, steps],
+            targets=batch.targets[rows, steps],
+            lengths=left.clamp(max=self.truncate),
+            text=batch.text[rows],
+            text_lengths=batch.text_lengths[rows],
+            index=batch.index[rows],
+        )
+        output = model(part.inputs, part.text, part.text_lengths, state)
+        going_on = left > self.truncate
+        carried = {name: value[going_on] for name, value in output.state.items()}
+        shares = part.lengths / batch.lengths[rows]
+        return Part(output, part, float(shares.sum()), carried if going_on.any() else None)
+
+    def derived(self, values: dict[str, float], sums: Sums) -> dict[str, float]:
+        """Return the log-loss of a validation in canonical units, if the data has such units.
+
+        A density of offsets in units of s becomes one in units of c by the factor c / s along
+        each axis, which adds ln(s / c) to the nats of every point.
+        """
+        canonical = self.header["dataset"]["canonical"]
+        if canonical is None or not sums.sequences:
+            return {}
+        std = self.header["normalisation"]["std"]
+        shift = sum(math.log(own / unit) for own, unit in zip(std, canonical, strict=True))
+        name = self.loss.name
+        return {f"{name}_canonical": values[name] + sums.points / sums.sequences * shift}
+
+    def draw(self, epoch: int, step: int) -> None:
+        """Write `samples` lines with the network, as pictures in the log."""
+        if not self.samples:
+            return
+        texts = self._texts() if self.model.needs_text else None
+        lines = sample(
+            self.evaluated_model,
+            range(self.seed, self.seed + self.samples),
+            texts,
+            bias=self.sample_bias,
+            max_steps=self.sample_steps,
+        )
+        inks = [line.ink for line in lines]
+        draw_lines(self.run.log / f"samples-epoch{epoch}.png", inks, texts)
+        self.events.picture("samples", render(inks, texts), step)
+        if texts is not None:
+            first = lines[0]
+            path = self.run.log / f"window-epoch{epoch}.png"
+            draw_window(path, first.window, first.text, first.ink)
+            figure = window_figure(first.window, first.text, first.ink)
+            self.events.picture("window", to_pixels(figure, 100), step)
+            ended = sum(line.ended for line in lines)
+            log.info("%d of %d lines ended by the stopping rule", ended, len(lines))
+
+    def _texts(self) -> list[str]:
+        texts = self.sample_text
+        if texts is None:
+            split = "train" if self.valid_loader is None else "valid"
+            source = self.train_loader.source
+            texts = [source.text(index) for index in source.indices(split)[: self.samples]]
+        return [texts[number % len(texts)] for number in range(self.samples)]
