@@ -36,7 +36,9 @@ class _ClampInwards(torch.autograd.Function):
 
 def clamp_inwards(value: Tensor, low: Tensor | float, high: Tensor | float) -> Tensor:
     """Clamp `value` to `[low, high]`, letting through gradients that lead back inside."""
-    low, high = (torch.as_tensor(bound).to(value) for bound in (low, high))
+    low, high = (
+        torch.as_tensor(bound, dtype=value.dtype, device=value.device) for bound in (low, high)
+    )
     return _ClampInwards.apply(value, low, high)
 
 

@@ -5,22 +5,20 @@ Shapes: B lines of a batch, T steps, U characters.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from model.networks import MixtureNetwork, Output
+from model.networks import MixtureNetwork
+from model.stepper import PERIOD, Lines, make_stepper
 from utils.checks import UserError
 
 BLOCK = 256
 """Steps for which a line's random numbers are drawn at once. Part of what a seed means: another
 value gives other lines."""
-
-PERIOD = 16
-"""Steps between two looks at which lines have ended (assumed: few host synchronisations on a GPU,
-little work thrown away)."""
 
 DEFAULT_STEPS = 700
 """Steps of a line without a text (measured: a line of IAM-OnDB has about 628 points)."""
@@ -84,15 +82,18 @@ def _encode(model: MixtureNetwork, texts: Sequence[str]) -> tuple[Tensor, Tensor
     return torch.nn.utils.rnn.pad_sequence(encoded, batch_first=True).to(device), lengths
 
 
-def _past_end(output: Output, text_lengths: Tensor) -> Tensor:
-    """Return whether the window's peak at the last step lies behind the text, `(B,)`.
+def _past_end(phi: Tensor, text_lengths: Tensor) -> Tensor:
+    """Return whether the window's peak lies behind the text, `(..., B)`.
 
     The paper, section 5.3: phi(t, U + 1) > phi(t, u) for all u <= U.
+
+    Args:
+        phi: `(..., B, U + 1)`, of which a line with a shorter text uses fewer places.
+        text_lengths: `(B,)`.
     """
-    phi = output.window[:, -1]  # (B, U + 1)
-    positions = torch.arange(phi.shape[1], device=phi.device)
-    behind = phi.gather(1, text_lengths[:, None])[:, 0]
-    before = phi.masked_fill(positions >= text_lengths[:, None], -1.0).amax(1)
+    positions = torch.arange(phi.shape[-1], device=phi.device)
+    behind = phi.gather(-1, text_lengths[:, None].expand(*phi.shape[:-1], 1))[..., 0]
+    before = phi.masked_fill(positions >= text_lengths[:, None], -1.0).amax(-1)
     return behind > before
 
 
@@ -106,12 +107,13 @@ def sample(
     max_steps: int | None = None,
     primer: tuple[np.ndarray, str] | None = None,
     progress: bool = False,
+    precision: Literal["float32", "bfloat16"] = "float32",
 ) -> list[Line]:
     """Write lines, all of them at once (the paper, sections 4.3, 5.3-5.5).
 
-    The network is run in the state it is in: call `model.eval()` first. A line depends on its
-    seed, text, bias and the primer alone, not on the other lines (up to the rounding of matrix
-    products, whose order of summation may change with the number of rows).
+    A line depends on its seed, text, bias and the primer alone, not on the other lines (without
+    the compiled loop up to the rounding of matrix products, whose order of summation may change
+    with the number of rows). Dropout is applied at most to a primer: call `model.eval()` first.
 
     Args:
         model: the network.
@@ -123,6 +125,7 @@ def sample(
             its text (ignored by a network without a window). To keep the words apart, let
             one of the texts have a space where they meet.
         progress: show a progress bar.
+        precision: of the matrix products, where the weights are float32.
 
     Raises:
         UserError: if there are not as many texts or biases as seeds, an empty text, or a negative
@@ -139,6 +142,7 @@ def sample(
     if not count:
         return []
     weights = model.output.weight
+    device = weights.device
     start = np.zeros((1, 3), np.float32) if primer is None else primer[0]
     inputs = torch.from_numpy(model.normalisation.apply(start)).to(weights)
     inputs = inputs.expand(count, -1, -1)  # (B, readings, 3)
@@ -149,36 +153,42 @@ def sample(
     if max_steps is None:
         longest = max(map(len, texts)) if model.needs_text else 0
         max_steps = 100 + STEPS_PER_CHARACTER * longest if longest else DEFAULT_STEPS
+    state, primed_phi = model.initial_state(count), None
+    if len(start) > 1:  # the last reading is the first step's
+        output = model(inputs[:, :-1], text, lengths, state)
+        state, primed_phi = output.state, output.window
+    products = {"float32": weights.dtype, "bfloat16": torch.bfloat16}[precision]
+    begin = Lines(inputs[:, -1], state, torch.tensor(biases).to(weights), text, lengths)
+    stepper = make_stepper(model, begin, products)
 
-    noise = _Noise(seeds, weights.device)
-    strength = torch.tensor(biases).to(weights)
-    active = torch.arange(count, device=weights.device)
-    ends = torch.full((count,), max_steps, device=weights.device)
+    noise = _Noise(seeds, device)
+    active = torch.arange(count, device=device)
+    ends = torch.full((count,), max_steps, device=device)
     points = weights.new_zeros(max_steps, count, 3)
     phis = None if text is None else weights.new_zeros(max_steps, count, text.shape[1] + 1)
-    primed_phi, state = None, None
-    for step in tqdm(range(max_steps), desc="writing", unit="step", disable=not progress):
-        if step % BLOCK == 0:
+    bar = tqdm(total=max_steps, desc="writing", unit="step", disable=not progress)
+    for first in range(0, max_steps, PERIOD):
+        if first % BLOCK == 0:
             uniform, normal = noise.block()
-        output = model(inputs, text, lengths, state)
-        state = output.state
-        if text is not None:
-            primed_phi = output.window[:, :-1] if step == 0 else primed_phi
-            phis[step, active] = output.window[:, -1].to(phis)
-            past = active[_past_end(output, lengths)]
-            ends[past] = torch.minimum(ends[past], torch.full_like(ends[past], step))
-        mixture = output.mixture.last_step().biased(strength)
-        point = mixture.sample(uniform[step % BLOCK, active], normal[step % BLOCK, active])
-        points[step, active] = point.to(points)
-        inputs = point[:, None].to(weights)
-        if text is not None and step % PERIOD == PERIOD - 1:
-            on = ends[active] > step
-            if not on.any():
-                break
-            if not on.all():
-                active, inputs, text = active[on], inputs[on], text[on]
-                lengths, strength = lengths[on], strength[on]
-                state = {name: value[on] for name, value in state.items()}
+        part = slice(first, min(first + PERIOD, max_steps))
+        now = slice(first % BLOCK, first % BLOCK + part.stop - first)
+        points[part, active], phi = stepper.run(uniform[now, active], normal[now, active])
+        bar.update(part.stop - first)
+        if text is None:
+            continue
+        phis[part, active] = phi
+        past = _past_end(phi, lengths[active])  # (T, B)
+        stops = torch.where(past.any(0), first + past.int().argmax(0), max_steps)
+        ends[active] = torch.minimum(ends[active], stops)
+        going_on = ends[active] >= part.stop
+        left = int(going_on.sum())
+        if left == 0:
+            break
+        if left < len(active) and left <= stepper.least_share * len(active):
+            rows = going_on.nonzero()[:, 0]
+            active = active[rows]
+            stepper.keep(rows)
+    bar.close()
 
     lines = []
     drawn, stops = points.cpu().numpy(), ends.tolist()
@@ -189,7 +199,8 @@ def sample(
         window = None
         if phis is not None:
             characters = len(whole[number]) + 1
-            parts = (primed_phi[number], phis[:stop, number])
+            parts = [] if primed_phi is None else [primed_phi[number]]
+            parts.append(phis[:stop, number])
             window = torch.cat([part[:, :characters] for part in parts]).float().cpu().numpy()
         lines.append(
             Line(

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from model.kernels import lstm
 from model.recurrence import RecurrentLayer, WindowedLayer, _LSTMRecurrence, clip_gradient
 
 
@@ -15,9 +16,7 @@ def random_state(layer: nn.Module, batch: int, dtype: torch.dtype) -> dict[str, 
 
 
 def windowed(cell: str = "LSTM", **changes) -> WindowedLayer:
-    sizes = dict(
-        input_size=3, hidden_size=5, letters=4, components=2, forget_bias=1.0, advance=0.3
-    )
+    sizes = dict(input_size=3, hidden_size=5, letters=4, components=2, forget_bias=1.0, advance=0.3)
     return WindowedLayer(cell, **(sizes | changes)).double()
 
 
@@ -47,7 +46,8 @@ def test_the_written_out_backward_equals_autograd(bound):
     for one, other in zip([*values[:3], *fast], [*expected[:3], *plain], strict=True):
         torch.testing.assert_close(one, other, rtol=0.0, atol=1e-10)
     if bound is not None:  # the bound must bite here, or nothing is tested
-        assert any((a - b).abs().max() > 1e-3 for a, b in zip(fast, gradients(layer, False)[1]))
+        free = gradients(layer, False)[1]
+        assert any((a - b).abs().max() > 1e-3 for a, b in zip(fast, free, strict=True))
 
 
 def test_the_windowed_layer_passes_gradcheck():
@@ -78,9 +78,7 @@ def test_the_window_follows_the_equations():
     with torch.no_grad():
         layer.window.weight.zero_()
         layer.window.bias.copy_(torch.tensor([0.1, -0.2, 0.3, 0.4, -1.0, 0.2]))
-    _, window, phi, last = layer(
-        torch.zeros(1, 1, 3).double(), TEXT[:1], TEXT_LENGTHS[:1], state
-    )
+    _, window, phi, last = layer(torch.zeros(1, 1, 3).double(), TEXT[:1], TEXT_LENGTHS[:1], state)
     alpha, beta = [math.exp(0.1), math.exp(-0.2)], [math.exp(0.3), math.exp(0.4)]
     kappa = [0.5 + math.exp(-1.0), 1.5 + math.exp(0.2)]
     expected = [
@@ -143,9 +141,10 @@ def test_the_bounded_lstm_passes_gradcheck():
 def test_the_bound_clamps_the_gradient_of_the_gates():
     """One cell, one step: the gradient of each gate is clamped before it reaches the bias."""
     layer = RecurrentLayer("LSTM", 3, 1, 0.0).double()
-    inputs, state = torch.ones(1, 1, 3).double(), {
-        name: torch.full((1, 1), 0.5).double() for name in ("hidden", "cell")
-    }
+    inputs, state = (
+        torch.ones(1, 1, 3).double(),
+        {name: torch.full((1, 1), 0.5).double() for name in ("hidden", "cell")},
+    )
     biases = []
     for bound in (None, 0.01):
         hidden, _ = layer(inputs, state, bound)
@@ -192,7 +191,16 @@ def test_the_window_carries_its_state(cell, plain):
         torch.testing.assert_close(torch.cat((one, two)), all_)
 
 
-def test_bfloat16_products_keep_the_states_in_float32():
+@pytest.fixture(params=["compiled", "torch operations"])
+def path(request, monkeypatch):
+    """Both ways to run in float32 and bfloat16 on a CPU."""
+    if request.param == "torch operations":
+        monkeypatch.setattr(lstm, "kernels", lambda bfloat16: None)
+    elif lstm.kernels(True) is None:
+        pytest.skip("there is no C compiler")
+
+
+def test_bfloat16_products_keep_the_states_in_float32(path):
     torch.manual_seed(7)
     layer = windowed(hidden_size=16).float()
     inputs = torch.randn(50, 2, 3)
@@ -205,3 +213,29 @@ def test_bfloat16_products_keep_the_states_in_float32():
     # bfloat16 has 8 bits of mantissa.
     torch.testing.assert_close(rough[0].float(), exact[0], rtol=0.05, atol=0.05)
     torch.testing.assert_close(rough[3]["kappa"], exact[3]["kappa"], rtol=0.02, atol=0.02)
+
+
+@pytest.mark.parametrize("bound", [None, 1e6])
+def test_recurrent_layers_in_bfloat16_are_near_torch_s_in_float32(path, bound):
+    torch.manual_seed(8)
+    layer = RecurrentLayer("LSTM", 3, 16, 1.0)
+    inputs = torch.randn(50, 2, 3)
+    state = random_state(layer, 2, torch.float32)
+    hiddens, (_, cell) = layer.layer(inputs, tuple(one[None] for one in state.values()))
+    slope = torch.randn_like(hiddens)
+    expected = torch.autograd.grad((hiddens * slope).sum(), [*layer.parameters()])
+    with torch.autocast("cpu", torch.bfloat16):
+        rough, last = layer(inputs, state, bound)
+    gradients = torch.autograd.grad((rough * slope).sum(), [*layer.parameters()])
+    assert rough.dtype == torch.bfloat16 and last["cell"].dtype == torch.float32
+    torch.testing.assert_close(rough.float(), hiddens, rtol=0.05, atol=0.02)
+    torch.testing.assert_close(last["cell"], cell[0], rtol=0.05, atol=0.02)
+    for one, other in zip(gradients, expected, strict=True):
+        assert (one - other).norm() < 0.02 * other.norm()
+
+
+def test_float64_never_goes_by_the_kernels(monkeypatch):
+    monkeypatch.setattr(lstm, "run", lambda *arguments: pytest.fail("it did"))
+    gradients(windowed(), False)
+    layer = RecurrentLayer("LSTM", 3, 4, 1.0).double()
+    layer(torch.randn(2, 2, 3).double(), random_state(layer, 2, torch.float64))

@@ -6,7 +6,6 @@ import torch
 
 from model import PredictionNetwork, SynthesisNetwork, sample
 from model.sampling import _past_end
-from model.networks import Output
 from utils.alphabet import Alphabet, UnknownCharacters
 from utils.checks import UserError
 from utils.normalisation import Normalisation
@@ -18,7 +17,11 @@ NORMALISATION = Normalisation((8.0, 0.5), (40.0, 30.0))
 def synthesis() -> SynthesisNetwork:
     torch.manual_seed(0)
     network = SynthesisNetwork(
-        NORMALISATION, Alphabet("abc "), hidden_size=16, num_mixtures=3, num_windows=2,
+        NORMALISATION,
+        Alphabet("abc "),
+        hidden_size=16,
+        num_mixtures=3,
+        num_windows=2,
         window_advance=0.1,
     )
     return network.eval()
@@ -59,7 +62,9 @@ def test_ink_is_in_the_units_of_the_data(prediction):
 
 def test_a_high_bias_calms_the_hand(prediction):
     wild, calm = (
-        np.concatenate([line.ink[1:, :2] for line in sample(prediction, range(8), bias=bias, max_steps=60)])
+        np.concatenate(
+            [line.ink[1:, :2] for line in sample(prediction, range(8), bias=bias, max_steps=60)]
+        )
         for bias in (0.0, 3.0)
     )
     assert calm.std() < 0.5 * wild.std()
@@ -71,7 +76,7 @@ def test_the_stopping_rule_is_the_paper_s():
     window[1, 1] = torch.tensor([0.1, 0.2, 0.3, 0.4, 0.0])
     window[2, 1] = torch.tensor([0.1, 0.2, 0.5, 0.4, 0.6])
     lengths = torch.tensor([3, 3, 4])
-    assert _past_end(Output(None, {}, window), lengths).tolist() == [False, True, True]
+    assert _past_end(window[:, 1], lengths).tolist() == [False, True, True]
 
 
 def test_lines_end_by_the_rule_and_fall_out_of_the_batch(synthesis):

@@ -1,0 +1,144 @@
+"""Writing, against plain PyTorch in the same run: points per second of many lines and of one.
+
+Each rival runs in a process of its own; they take turns. All have the same weights, and write as
+many points: those of a fresh network whose window moves so slowly that no line ends before the
+limit. Preparing the weights counts.
+"""
+
+import sys
+import time
+from argparse import Namespace
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from benchmarks import reference
+from benchmarks.measure import (
+    SEED,
+    Process,
+    Row,
+    Way,
+    alternate,
+    main,
+    make_row,
+    parser,
+    product_speed,
+    synchronise,
+    ways,
+)
+from model import SynthesisNetwork, sample
+from utils.alphabet import Alphabet
+from utils.checks import UserError
+from utils.normalisation import Normalisation
+
+MEASURES = ("sampling_64_conditional", "sampling_1_conditional")
+CHARACTERS = 83
+"""Of the alphabet, as many as IAM-OnDB has and one."""
+TEXT = 29
+"""Characters of a line, as many as in IAM-OnDB on average."""
+
+
+def build(hidden: int) -> SynthesisNetwork:
+    """Return the network that writes."""
+    torch.manual_seed(SEED)
+    alphabet = Alphabet([chr(ord(" ") + number) for number in range(CHARACTERS)])
+    normalisation = Normalisation((8.0, 0.1), (42.0, 37.0))
+    network = SynthesisNetwork(normalisation, alphabet, hidden_size=hidden, window_advance=0.01)
+    return network.eval()
+
+
+def make_texts(lines: int) -> list[str]:
+    """Return one text for each line."""
+    drawn = torch.randint(0, CHARACTERS, (lines, TEXT), generator=torch.Generator().manual_seed(1))
+    return ["".join(chr(ord(" ") + one) for one in line) for line in drawn.tolist()]
+
+
+def make_ours(
+    hidden: int, device: torch.device, way: Way, lines: int, calls: int, steps: int
+) -> Callable[[int], float]:
+    """Return a function that writes `lines` lines `calls` times and returns points per second."""
+    model, texts = build(hidden).to(device), make_texts(lines)
+
+    def run(number: int) -> float:
+        start = time.perf_counter()
+        for call in range(calls):
+            seeds = range(1000 * (number + 1) + call, 1000 * (number + 1) + call + lines)
+            written = sample(model, seeds, texts, max_steps=steps, precision=way.precision)
+            if any(len(line.ink) != steps + 1 for line in written):
+                raise RuntimeError("a line ended early: the rivals did not do the same")
+        return calls * lines * steps / (time.perf_counter() - start)
+
+    return run
+
+
+def make_reference(
+    hidden: int, device: torch.device, lines: int, calls: int, steps: int
+) -> Callable[[int], float]:
+    """Return the same of the reference, which writes them one after the other."""
+    own = build(hidden)
+    model = reference.Network(CHARACTERS, hidden, min_scale=tuple(own.min_scales.tolist()))
+    reference.load(model, own.state_dict())
+    model.to(device)
+    texts = [torch.from_numpy(own.alphabet.encode(text)).to(device) for text in make_texts(lines)]
+    start_point = torch.zeros(3, device=device)
+
+    def run(number: int) -> float:
+        torch.manual_seed(number + 1)
+        start = time.perf_counter()
+        for _ in range(calls):
+            for text in texts:
+                points = model.sample(steps, start_point, text)
+                if len(points) != steps:
+                    raise RuntimeError("a line ended early: the rivals did not do the same")
+        synchronise(device)
+        return calls * lines * steps / (time.perf_counter() - start)
+
+    return run
+
+
+def run(arguments: Namespace) -> list[Row]:
+    """Measure what was asked for."""
+    device, threads = arguments.device, arguments.threads
+    steps = round(arguments.steps * arguments.scale)
+    if steps < 1:
+        raise UserError(f"--steps {arguments.steps} does not fit: at least 1 step is needed")
+    found = ways(arguments.paths, device, "float32")
+    limits = {way: product_speed(device, getattr(torch, way.precision)) for way in found}
+    work = 2 * sum(one.numel() for one in build(arguments.hidden).parameters() if one.dim() == 2)
+    rows = []
+    for measure in arguments.only:
+        lines = 64 if measure == "sampling_64_conditional" else 1
+        calls = 1 if lines > 1 else 4
+        shared = arguments.hidden, device
+        rivals = {
+            str(way): Process(make_ours, (*shared, way, lines, calls, steps), way.compiled, threads)
+            for way in found
+        }
+        rivals["reference"] = Process(make_reference, (*shared, lines, calls, steps), True, threads)
+        answers = alternate(rivals, arguments.rounds, measure)
+        for rival in rivals.values():
+            rival.close()
+        for way in found:
+            limit = limits[way]
+            rows.append(
+                make_row(
+                    measure,
+                    device,
+                    str(way),
+                    answers[str(way)],
+                    answers["reference"],
+                    "points/s",
+                    f"{steps} steps, {TEXT} characters a line",
+                    lambda rate, limit=limit: rate * work / limit,
+                )
+            )
+    return rows
+
+
+if __name__ == "__main__":
+    options = parser(__doc__, MEASURES)
+    options.add_argument("--steps", type=int, default=256, help="of each line")
+    main(run, options.parse_args())

@@ -1,0 +1,145 @@
+"""Compiling the kernels when they are first needed, by the C compiler that this machine has.
+
+The first of $CC, cc, gcc and clang that compiles them is taken. The result is kept in
+$XDG_CACHE_HOME/online-handwriting (~/.cache/online-handwriting if that is not set), under a name
+made of the source, the compiler and the processor. Without a compiler, or with the environment
+variable ONLINE_HANDWRITING_KERNELS set to 0, everything runs in plain torch operations, slower.
+"""
+
+import contextlib
+import ctypes
+import functools
+import hashlib
+import logging
+import os
+import platform
+import shlex
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+SWITCH = "ONLINE_HANDWRITING_KERNELS"
+"""Environment variable; 0 turns the kernels off."""
+
+FLAGS = ("-O3", "-std=gnu11", "-fPIC", "-shared")
+OPTIONAL_FLAGS = (
+    ("-march=native", "-fopenmp"),
+    ("-march=native",),
+    ("-mcpu=native", "-fopenmp"),
+    ("-mcpu=native",),
+    ("-fopenmp",),
+    (),
+)
+"""Tried in this order: not every compiler knows all of them. Without OpenMP one core does all."""
+
+TIMEOUT = 120.0
+"""Seconds for one attempt to compile (assumed; measured: 1.5)."""
+
+log = logging.getLogger(__name__)
+
+
+def _compilers() -> list[list[str]]:
+    """Return the commands of the C compilers that there are."""
+    wanted = [shlex.split(os.environ.get("CC", "")), ["cc"], ["gcc"], ["clang"]]
+    return [command for command in wanted if command and shutil.which(command[0])]
+
+
+def _processor() -> str:
+    """Return what the compiled code depends on beside its source: the processor's abilities."""
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith(("flags", "Features")):
+                return f"{platform.machine()} {line}"
+    return f"{platform.machine()} {platform.processor()} {platform.node()}"
+
+
+def _folder(stack: contextlib.ExitStack) -> Path:
+    """Return the folder for what is compiled; one that `stack` removes if nothing can be kept."""
+    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    folder = Path(cache) / "online-handwriting"
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        log.info("What is compiled cannot be kept in %s: %s", folder, error)
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+    return folder
+
+
+def _version(compiler: list[str]) -> str:
+    command = [*compiler, "--version"]
+    return subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT).stdout
+
+
+def _load(path: Path | str) -> ctypes.CDLL | None:
+    """Load what was compiled; None if the file is not there, broken, or lacks a library."""
+    if not Path(path).is_file():
+        return None
+    try:
+        return ctypes.CDLL(str(path))
+    except OSError as error:
+        log.info("Compiled kernels do not load: %s", error)
+        return None
+
+
+def _compile(
+    compiler: list[str], source: Path, defines: tuple[str, ...], target: Path
+) -> ctypes.CDLL | None:
+    """Compile and load `source`, and move the result to `target`, whole or not at all."""
+    descriptor, temporary = tempfile.mkstemp(".so", target.stem, target.parent)
+    os.close(descriptor)
+    try:
+        for optional in OPTIONAL_FLAGS:
+            command = [*compiler, *FLAGS, *optional, *defines, "-o", temporary, str(source)]
+            done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT)
+            # Some compile with OpenMP and have no library for it.
+            library = _load(temporary) if done.returncode == 0 else None
+            if library is not None:
+                os.replace(temporary, target)
+                return library
+        log.info("%s does not compile %s: %s", compiler[0], source.name, done.stderr.strip()[-500:])
+        return None
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
+
+
+def build(source: Path, defines: tuple[str, ...]) -> ctypes.CDLL | None:
+    """Return `source` compiled and loaded, from the cache where it lies there.
+
+    Args:
+        source: a C file that includes nothing but system headers.
+        defines: options such as `-DNAME=1`.
+
+    Returns:
+        None if that cannot be done here; the log says why.
+    """
+    if os.environ.get(SWITCH) == "0":
+        log.info("The compiled kernels are turned off by %s=0", SWITCH)
+        return None
+    compilers = _compilers()
+    if not compilers:
+        log.info("There is no C compiler: plain torch operations take the place of the kernels")
+        return None
+    with contextlib.ExitStack() as stack:
+        folder = _folder(stack)
+        for compiler in compilers:
+            try:
+                parts = source.read_text(), _version(compiler), _processor()
+                key = repr((*parts, compiler, FLAGS, OPTIONAL_FLAGS, defines))
+                digest = hashlib.sha256(key.encode()).hexdigest()
+                target = folder / f"{source.stem}-{digest[:24]}.so"
+                library = _load(target) or _compile(compiler, source, defines, target)
+            except (OSError, subprocess.SubprocessError) as error:
+                log.info("%s does not compile %s: %s", compiler[0], source.name, error)
+                continue
+            if library is not None:
+                return library
+    return None
+
+
+@functools.cache
+def kernels(bfloat16: bool) -> ctypes.CDLL | None:
+    """Return the compiled `lstm.c` for products in bfloat16 or in float32; None without one."""
+    return build(Path(__file__).with_name("lstm.c"), (f"-DBFLOAT16={int(bfloat16)}",))

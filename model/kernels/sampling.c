@@ -1,0 +1,261 @@
+/* Writing on a CPU: many lines through the steps of a network, the drawing of points included.
+ *
+ * Compiled when first needed, see build.py; sampling.py calls it and says what each tensor holds.
+ * Products are as in lstm.c, whose vectors, products and packing this builds on; all else, the
+ * cell states, the window and the mixture, is float32.
+ *
+ * How it is fast: lines do not depend on each other, so threads share them out and take theirs
+ * through all steps of a call without waiting for each other. Few lines do not fill a tile of a
+ * product, and weights then arrive no faster than the memory gives them: threads that would have
+ * fewer than ROWS lines form a team instead, in which each takes some of the columns, and meet
+ * after each layer. What a layer sees exists twice, so that one thread may write the next step's
+ * while another still reads this step's.
+ */
+
+#include "lstm.c"
+
+#include <math.h>
+#ifdef _OPENMP
+#include <omp.h>
+#include <sched.h>
+#endif
+
+typedef struct {
+    int64_t steps, batch, layers, size, letters, components, places, mixtures, lstm, threads;
+    int64_t parity;                       /* which half of the joints holds the next step's */
+    float lowest[2], max_correlation;     /* of the mixture: logarithms of the bounds on scales */
+    const item *const *weights;           /* of each layer, packed */
+    const float *const *biases;           /* of each layer, (4 size) */
+    const int64_t *widths;                /* of a row of each layer's joint, even */
+    item *const *joints;                  /* (2, batch, width): hidden state, that of the layer
+                                             below, window, point */
+    const item *window_weights, *output_weights; /* packed */
+    const float *window_bias, *output_bias;
+    const int64_t *text, *text_lengths;   /* (batch, places - 1), (batch) */
+    item *hiddens;                        /* (batch, layers * size, made even) */
+    float *cells;                         /* (layers, batch, size): of a GRU the hidden states */
+    float *kappas;                        /* (batch, components) */
+    float *parameters, *raw;              /* (batch, 3 components), (batch, 6 mixtures + 1), padded */
+    const float *bias, *uniform, *normal; /* (batch), (steps, batch, 2) twice */
+    float *points, *phis;                 /* (steps, batch, 3), (steps, batch, places) */
+} Writing;
+
+/* Teams -------------------------------------------------------------------------------------- */
+
+typedef struct {
+    int waiting, phase;
+    char apart[56]; /* a line of the cache each */
+} Team;
+
+/* Wait until all members of a team are here. */
+static void meet(Team *team, int members) {
+#ifdef _OPENMP
+    if (members == 1) return;
+    int phase = __atomic_load_n(&team->phase, __ATOMIC_ACQUIRE);
+    if (__atomic_add_fetch(&team->waiting, 1, __ATOMIC_ACQ_REL) == members) {
+        __atomic_store_n(&team->waiting, 0, __ATOMIC_RELAXED);
+        __atomic_store_n(&team->phase, phase + 1, __ATOMIC_RELEASE);
+        return;
+    }
+    /* Others may be using the processors: after some microseconds they get them. */
+    for (int spins = 0; __atomic_load_n(&team->phase, __ATOMIC_ACQUIRE) == phase; spins++)
+        if (spins > 2000) sched_yield();
+#else
+    (void)team, (void)members;
+#endif
+}
+
+/* The largest number of teams that leaves each ROWS lines. */
+static int64_t teams_of(int64_t threads, int64_t batch) {
+    for (int64_t teams = threads; teams > 1; teams--)
+        if (threads % teams == 0 && batch >= teams * ROWS) return teams;
+    return 1;
+}
+
+/* One line --------------------------------------------------------------------------------- */
+
+INLINE item *joint_of(const Writing *w, int64_t layer, int64_t half, int64_t row) {
+    return w->joints[layer] + ((half & 1) * w->batch + row) * w->widths[layer];
+}
+
+/* The states of the cells from `cell` on after a step; `sums` are the products of the four gates.
+ * An LSTM as the paper, eqs 7-11 without peepholes; a GRU as torch.nn.GRU. */
+static __attribute__((noinline)) void settle(const Writing *w, int64_t layer, int64_t half,
+                                             int64_t row, int64_t cell, const float *sums) {
+    const int64_t size = w->size, count = size - cell;
+    const float *bias = w->biases[layer] + cell;
+    float *state = w->cells + (layer * w->batch + row) * size + cell;
+    vec before = load_some(state, count), hidden, values[4];
+#pragma GCC unroll 4
+    for (int gate = 0; gate < 4; gate++)
+        values[gate] = load(sums + gate * LANES) + load_some(bias + gate * size, count);
+    if (w->lstm) {
+        before = logistic(values[1]) * before + logistic(values[0]) * hyperbolic_tangent(values[3]);
+        hidden = logistic(values[2]) * hyperbolic_tangent(before);
+        store_some(state, before, count);
+    } else {
+        vec candidate = hyperbolic_tangent(values[2] + logistic(values[0]) * values[3]);
+        hidden = candidate + logistic(values[1]) * (before - candidate);
+        store_some(state, hidden, count);
+    }
+    store_items(joint_of(w, layer, half + 1, row) + cell, hidden, count);
+    store_items(w->hiddens + row * ((w->layers * size + 1) / 2 * 2) + layer * size + cell, hidden,
+                count);
+    if (layer + 1 < w->layers)
+        store_items(joint_of(w, layer + 1, half, row) + size + cell, hidden, count);
+}
+
+/* Move the window (the paper, eqs 46, 47, 49-51). `phi` and `window` have room for the padded
+ * places and letters. */
+static void look(const Writing *w, int64_t step, int64_t half, int64_t row, float *phi,
+                 float *window) {
+    const int64_t components = w->components, places = w->places, all_ = 3 * components;
+    float *sums = w->parameters + row * padded(all_), *kappas = w->kappas + row * components;
+    for (int64_t i = 0; i < all_; i += LANES)
+        store(sums + i, exponential(load(sums + i) + load_some(w->window_bias + i, all_ - i)));
+    memset(phi, 0, padded(places) * sizeof(float));
+    for (int64_t k = 0; k < components; k++) {
+        float kappa = kappas[k] + sums[2 * components + k];
+        kappas[k] = kappa = kappa > FARTHEST ? FARTHEST : kappa;
+        for (int64_t u = 0; u < places; u += LANES) {
+            vec offset = kappa - positions(u);
+            vec bell = exponential(-sums[components + k] * (offset * offset));
+            store(phi + u, load(phi + u) + sums[k] * bell);
+        }
+    }
+    memcpy(w->phis + (step * w->batch + row) * places, phi, places * sizeof(float));
+    memset(window, 0, padded(w->letters) * sizeof(float));
+    const int64_t *text = w->text + row * (places - 1);
+    for (int64_t u = 0; u < w->text_lengths[row]; u++) window[text[u]] += phi[u];
+    for (int64_t layer = 0; layer < w->layers; layer++) {
+        /* The first layer sees it at the next step (the paper, eqs 52, 53). */
+        item *target = joint_of(w, layer, half + (layer == 0), row) + w->size + (layer > 0) * w->size;
+        for (int64_t a = 0; a < w->letters; a += LANES)
+            store_items(target + a, load(window + a), w->letters - a);
+    }
+}
+
+static const float LIMIT = 1e4f; /* mixture.py */
+
+INLINE float limited(float value) { return value > LIMIT ? LIMIT : value < -LIMIT ? -LIMIT : value; }
+
+/* Draw the next point, as `Mixture` in mixture.py does (the paper, eqs 18-22, 61, 62). */
+static void draw(const Writing *w, int64_t step, int64_t half, int64_t row) {
+    const int64_t mixtures = w->mixtures;
+    float *raw = w->raw + row * padded(6 * mixtures + 1);
+    const float *uniform = w->uniform + (step * w->batch + row) * 2;
+    const float *normal = w->normal + (step * w->batch + row) * 2;
+    const float sharp = 1.0f + w->bias[row];
+    for (int64_t i = 0; i < 6 * mixtures + 1; i++) raw[i] = limited(raw[i] + w->output_bias[i]);
+    float *logits = raw + 1, largest = logits[0], sum = 0.0f;
+    for (int64_t m = 1; m < mixtures; m++) largest = logits[m] > largest ? logits[m] : largest;
+    for (int64_t m = 0; m < mixtures; m += LANES) {
+        vec share = exponential((load_some(logits + m, mixtures - m) - largest) * sharp);
+        store_some(logits + m, share, mixtures - m);
+    }
+    for (int64_t m = 0; m < mixtures; m++) logits[m] = sum += logits[m];
+    int64_t chosen = 0;
+    while (chosen < mixtures - 1 && logits[chosen] <= uniform[0] * sum) chosen++;
+    const float *part = raw + 1 + chosen; /* of each of the six kinds of numbers */
+    float rho = w->max_correlation * hyperbolic_tangent(all(part[5 * mixtures]))[0];
+    float numbers[2] = {normal[0],
+                        rho * normal[0] + sqrtf((1.0f - rho) * (1.0f + rho)) * normal[1]};
+    float *point = w->points + (step * w->batch + row) * 3;
+    for (int axis = 0; axis < 2; axis++) {
+        float log_scale = part[(3 + axis) * mixtures];
+        if (log_scale < w->lowest[axis]) log_scale = w->lowest[axis];
+        if (log_scale > logf(LIMIT)) log_scale = logf(LIMIT);
+        float scale = exponential(all(log_scale - w->bias[row]))[0];
+        point[axis] = part[(1 + axis) * mixtures] + scale * numbers[axis];
+    }
+    point[2] = uniform[1] < logistic(all(-raw[0]))[0];
+    vec next = {point[0], point[1], point[2]};
+    for (int64_t layer = 0; layer < w->layers; layer++) {
+        item *target = joint_of(w, layer, half + 1, row) + w->size + (layer > 0) * w->size;
+        store_items(target + w->letters, next, 3);
+    }
+}
+
+/* Many lines ------------------------------------------------------------------------------- */
+
+static void write_rows(const Writing *w, int64_t first, int64_t count, int member, int members,
+                       Team *team, float *space) {
+    const int64_t size = w->size, blocks = padded(size) / LANES;
+    const int64_t hidden_width = (w->layers * size + 1) / 2 * 2;
+    const int64_t columns = 6 * w->mixtures + 1, panels = (columns + PANEL - 1) / PANEL;
+    /* What is this thread's: some cells of all lines, and all of some lines. */
+    const int64_t from_block = blocks * member / members, to_block = blocks * (member + 1) / members;
+    const int64_t from_panel = panels * member / members, to_panel = panels * (member + 1) / members;
+    const int64_t from = first + count * member / members;
+    const int64_t to = first + count * (member + 1) / members;
+    float *phi = space, *window = phi + padded(w->places);
+    float gates[ROWS * PANEL] __attribute__((aligned(64)));
+    for (int64_t step = 0; step < w->steps; step++) {
+        const int64_t half = w->parity + step;
+        for (int64_t layer = 0; layer < w->layers; layer++) {
+            const int64_t width = w->widths[layer];
+            const item *joint = joint_of(w, layer, half, first);
+            for (int64_t block = from_block; block < to_block; block++) {
+                const item *panel = w->weights[layer] + block * width * PANEL;
+                for (int64_t row = 0, rows; row < count; row += rows) {
+                    rows = tile_rows(row, count);
+                    product(joint + row * width, width, width, panel, gates, PANEL, 0,
+                            (int)rows, VECTORS);
+                    for (int64_t i = 0; i < rows; i++)
+                        settle(w, layer, half, first + row + i, block * LANES, gates + i * PANEL);
+                }
+            }
+            meet(team, members);
+            if (layer || !w->components) continue;
+            const int64_t parameters = 3 * w->components;
+            multiply(w->hiddens + from * hidden_width, hidden_width, to - from, size,
+                     w->window_weights, parameters, w->parameters + from * padded(parameters),
+                     padded(parameters), 0);
+            for (int64_t row = from; row < to; row++) look(w, step, half, row, phi, window);
+            meet(team, members);
+        }
+        if (to_panel > from_panel) {
+            const int64_t start = from_panel * PANEL;
+            const int64_t end = to_panel * PANEL < columns ? to_panel * PANEL : columns;
+            const int64_t depth = w->layers * size;
+            multiply(w->hiddens + first * hidden_width, hidden_width, count, depth,
+                     w->output_weights + start * ((depth + STEP - 1) / STEP * STEP), end - start,
+                     w->raw + first * padded(columns) + start, padded(columns), 0);
+        }
+        meet(team, members);
+        for (int64_t row = from; row < to; row++) draw(w, step, half, row);
+        meet(team, members);
+    }
+}
+
+/* Return 0; or 1 where there is no memory, 2 where the text is none of the alphabet. */
+int write_lines(const Writing *w) {
+    for (int64_t row = 0; row < w->batch && w->components; row++) {
+        if (w->text_lengths[row] < 0 || w->text_lengths[row] > w->places - 1) return 2;
+        for (int64_t u = 0; u < w->text_lengths[row]; u++) {
+            int64_t letter = w->text[row * (w->places - 1) + u];
+            if (letter < 0 || letter >= w->letters) return 2;
+        }
+    }
+    const int64_t each = padded(w->places) + padded(w->letters) + 16;
+    float *space = malloc(w->threads * each * sizeof(float));
+    Team *teams = calloc(w->threads, sizeof(Team));
+    if (space && teams) {
+#pragma omp parallel num_threads(w->threads)
+        {
+            int threads = 1, thread = 0;
+#ifdef _OPENMP
+            threads = omp_get_num_threads(), thread = omp_get_thread_num();
+#endif
+            const int64_t groups = teams_of(threads, w->batch), members = threads / groups;
+            const int64_t group = thread / members;
+            const int64_t first = w->batch * group / groups;
+            write_rows(w, first, w->batch * (group + 1) / groups - first, thread % members, members,
+                       teams + group, space + thread * each);
+        }
+    }
+    int failed = !space || !teams;
+    free(space);
+    free(teams);
+    return failed;
+}

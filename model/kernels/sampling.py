@@ -1,0 +1,248 @@
+"""Writing by the compiled loop of `sampling.c`: what it takes, in the layout that it reads.
+
+Shapes: B lines, T steps, U characters, A letters of the alphabet, H cells, N layers, M components
+of the mixture, K components of the window.
+"""
+
+import ctypes
+import functools
+import hashlib
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from model.kernels.build import build
+
+
+@functools.cache
+def _library(bfloat16: bool) -> ctypes.CDLL | None:
+    """Return the compiled `sampling.c`; None without a compiler."""
+    folder = Path(__file__).parent
+    # The name of what was compiled is made of the source and of the defines: of both sources, so.
+    included = hashlib.sha256((folder / "lstm.c").read_bytes()).hexdigest()[:16]
+    defines = (f"-DBFLOAT16={int(bfloat16)}", f"-DINCLUDED=0x{included}")
+    return build(folder / "sampling.c", defines)
+
+
+def available(device: torch.device, products: torch.dtype) -> bool:
+    """Return whether the loop runs on `device` with matrix products of that dtype."""
+    fits = device.type == "cpu" and products in (torch.float32, torch.bfloat16)
+    return fits and _library(products == torch.bfloat16) is not None
+
+
+def _even(count: int) -> int:
+    return count + count % 2
+
+
+class _Writing(ctypes.Structure):
+    """`Writing` of sampling.c."""
+
+    _NUMBERS = "steps batch layers size letters components places mixtures lstm threads parity"
+    _POINTERS = (
+        "weights biases widths joints window_weights output_weights window_bias output_bias "
+        "text text_lengths hiddens cells kappas parameters raw bias uniform normal points phis"
+    )
+    _fields_ = (
+        *((name, ctypes.c_int64) for name in _NUMBERS.split()),
+        ("lowest", ctypes.c_float * 2),
+        ("max_correlation", ctypes.c_float),
+        *((name, ctypes.c_void_p) for name in _POINTERS.split()),
+    )
+
+
+def _pointers(tensors: list[Tensor]) -> ctypes.Array:
+    return (ctypes.c_void_p * len(tensors))(*(tensor.data_ptr() for tensor in tensors))
+
+
+class Weights:
+    """A network's weights, packed once.
+
+    Args:
+        layers: of each layer, the weights `(4 H, any)` from its own hidden state, from that of
+            the layer below, from the window and from the point, as far as there are such, and the
+            bias `(4 H)`. The gates of an LSTM: input, forget, output, candidate; of a GRU: reset,
+            update, and of the candidate what comes in and what the reset gate lets through.
+        output: from all hidden states to the mixture.
+        window: from the first hidden state to the window's parameters; None without a window.
+        letters: of the alphabet, A.
+        lstm: whether the cells are those of an LSTM rather than a GRU.
+        lowest: logarithms of the lower bounds on the mixture's scales.
+        max_correlation: upper bound on the mixture's correlations.
+        products: float32 or bfloat16.
+    """
+
+    def __init__(
+        self,
+        layers: list[tuple[list[Tensor], Tensor]],
+        output: nn.Linear,
+        window: nn.Linear | None,
+        letters: int,
+        lstm: bool,
+        lowest: list[float],
+        max_correlation: float,
+        products: torch.dtype,
+    ) -> None:
+        self.products, self.lstm, self.letters = products, lstm, letters
+        self.library = _library(products == torch.bfloat16)
+        self.lanes = self.library.lanes()
+        self.size = len(layers[0][1]) // 4
+        # The library reads through these addresses: the tensors must live as long.
+        self.layers = [self._gates(torch.cat(parts, 1)) for parts, _ in layers]
+        self.biases = [bias.float().contiguous() for _, bias in layers]
+        self.widths = [_even(sum(part.shape[1] for part in parts)) for parts, _ in layers]
+        self.output, self.output_bias = self._rows(output.weight), output.bias.float()
+        self.outputs = len(output.bias)
+        self.components = 0
+        if window is not None:
+            self.window, self.window_bias = self._rows(window.weight), window.bias.float()
+            self.components = len(window.bias) // 3
+        self.arrays = _pointers(self.layers), _pointers(self.biases)
+        self.array_of_widths = (ctypes.c_int64 * len(layers))(*self.widths)
+        self.fixed = dict(
+            layers=len(layers),
+            size=self.size,
+            letters=letters,
+            components=self.components,
+            mixtures=self.outputs // 6,
+            lstm=int(lstm),
+            lowest=(ctypes.c_float * 2)(*lowest),
+            max_correlation=max_correlation,
+            weights=ctypes.addressof(self.arrays[0]),
+            biases=ctypes.addressof(self.arrays[1]),
+            widths=ctypes.addressof(self.array_of_widths),
+            output_weights=self.output.data_ptr(),
+            output_bias=self.output_bias.data_ptr(),
+        )
+        if window is not None:
+            self.fixed |= dict(
+                window_weights=self.window.data_ptr(), window_bias=self.window_bias.data_ptr()
+            )
+
+    def padded(self, count: int) -> int:
+        """Return `count` rounded up to whole vectors."""
+        return -(-count // self.lanes) * self.lanes
+
+    def _pack(self, weight: Tensor, rows: Tensor) -> Tensor:
+        """Pack the transpose of `weight` with `rows` of it as columns, -1 for one of zeros."""
+        weight = weight.detach().to(self.products).contiguous()
+        depth = weight.shape[1]
+        offsets = torch.where(rows < 0, -1, rows * depth).contiguous()
+        packed = weight.new_empty(_even(depth) * len(offsets))  # bfloat16 is packed in pairs
+        numbers = depth, len(offsets), offsets.data_ptr(), 1, weight.data_ptr(), packed.data_ptr()
+        self.library.pack(*(ctypes.c_int64(number) for number in numbers))
+        return packed
+
+    def _rows(self, weight: Tensor) -> Tensor:
+        rows = torch.arange(self.padded(len(weight)))
+        return self._pack(weight, torch.where(rows < len(weight), rows, -1))
+
+    def _gates(self, weight: Tensor) -> Tensor:
+        """Pack the weights of a layer, the four gates of `lanes` cells together."""
+        weight = functional.pad(weight, (0, weight.shape[1] % 2))
+        cells = torch.arange(self.padded(self.size)).view(-1, 1, self.lanes)
+        rows = torch.arange(4)[:, None] * self.size + cells  # (blocks, 4, lanes)
+        return self._pack(weight, torch.where(cells < self.size, rows, -1).flatten())
+
+
+class Buffers:
+    """Lines on their way through the steps.
+
+    Args:
+        weights: of the network.
+        hiddens, cells: of each layer, `(B, H)`; of a GRU the hidden states stand for both.
+        window, kappa: `(B, A)` and `(B, K)`; None without a window.
+        point: the next input, `(B, 3)`.
+        bias: sharpening of the mixture, `(B,)`.
+        text, text_lengths: `(B, U)` and `(B,)` int64; None without a window.
+        period: most steps of a call.
+    """
+
+    def __init__(
+        self,
+        weights: Weights,
+        hiddens: list[Tensor],
+        cells: list[Tensor],
+        window: Tensor | None,
+        kappa: Tensor | None,
+        point: Tensor,
+        bias: Tensor,
+        text: Tensor | None,
+        text_lengths: Tensor | None,
+        period: int,
+    ) -> None:
+        self.weights, self.period, self.parity = weights, period, 0
+        batch, size, letters = len(point), weights.size, weights.letters
+        # Zero where nothing is written: products go over the padding too.
+        self.joints = [
+            torch.zeros(2, batch, width, dtype=weights.products) for width in weights.widths
+        ]
+        for number, (joint, hidden) in enumerate(zip(self.joints, hiddens, strict=True)):
+            joint[0, :, :size] = hidden
+            after = size * (2 if number else 1) + letters
+            joint[0, :, after : after + 3] = point
+        if window is not None:
+            self.joints[0][0, :, size : size + letters] = window
+        self.cells = torch.stack(cells).float()
+        self.kappas = None if kappa is None else kappa.float().clone()
+        self.bias = bias.float()
+        self.text = None if text is None else text.contiguous()
+        self.text_lengths = text_lengths
+        self._allocate()
+
+    def _allocate(self) -> None:
+        weights, batch = self.weights, len(self.bias)
+        width = _even(len(self.joints) * weights.size)
+        self.hiddens = torch.zeros(batch, width, dtype=weights.products)
+        self.raw = torch.empty(batch, weights.padded(weights.outputs))
+        self.parameters = torch.empty(batch, weights.padded(3 * weights.components))
+        self.points = torch.empty(self.period, batch, 3)
+        self.phis = None
+        if self.text is not None:
+            self.phis = torch.empty(self.period, batch, self.text.shape[1] + 1)
+        self.array = _pointers(self.joints)
+        tensors = dict(
+            text=self.text,
+            text_lengths=self.text_lengths,
+            hiddens=self.hiddens,
+            cells=self.cells,
+            kappas=self.kappas,
+            parameters=self.parameters,
+            raw=self.raw,
+            bias=self.bias,
+            points=self.points,
+            phis=self.phis,
+        )
+        self.writing = _Writing(
+            batch=batch,
+            places=0 if self.text is None else self.text.shape[1] + 1,
+            joints=ctypes.addressof(self.array),
+            **{name: value.data_ptr() for name, value in tensors.items() if value is not None},
+            **weights.fixed,
+        )
+
+    def keep(self, rows: Tensor) -> None:
+        """Go on with some of the lines only."""
+        self.joints = [joint[:, rows] for joint in self.joints]
+        self.cells, self.bias = self.cells[:, rows], self.bias[rows]
+        if self.text is not None:
+            self.text, self.text_lengths = self.text[rows], self.text_lengths[rows]
+            self.kappas = self.kappas[rows]
+        self._allocate()
+
+    def run(self, uniform: Tensor, normal: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Take all lines through some steps: see `Stepper.run`."""
+        uniform, normal = uniform.contiguous(), normal.contiguous()
+        writing = self.writing
+        writing.steps, writing.parity = len(uniform), self.parity
+        writing.uniform, writing.normal = uniform.data_ptr(), normal.data_ptr()
+        writing.threads = torch.get_num_threads()
+        failure = self.weights.library.write_lines(ctypes.byref(writing))
+        if failure == 1:
+            raise MemoryError("there is no memory left for the scratch space of writing")
+        if failure:
+            raise IndexError("the text holds indices of no letter, or is shorter than its length")
+        self.parity = (self.parity + len(uniform)) % 2
+        steps = len(uniform)
+        return self.points[:steps], None if self.phis is None else self.phis[:steps]

@@ -1,0 +1,106 @@
+"""The networks against their plain rewriting, which shares no code with them."""
+
+import numpy as np
+import pytest
+import torch
+
+from benchmarks import reference
+from model import NegativeLogLikelihood, PredictionNetwork, SynthesisNetwork, sample
+from model.sampling import BLOCK
+from utils.alphabet import Alphabet
+from utils.normalisation import Normalisation
+
+NORMALISATION = Normalisation((8.0, 0.5), (40.0, 30.0))
+CONDITIONAL = [False, True]
+
+
+def pair(conditional: bool):
+    """Return a network and its rewriting with the same weights, in float64."""
+    torch.manual_seed(3)
+    sizes = {"hidden_size": 12, "num_mixtures": 4, "max_correlation": 0.9}
+    if conditional:
+        own = SynthesisNetwork(
+            NORMALISATION, Alphabet("abc "), num_windows=3, window_advance=0.1, **sizes
+        )
+    else:
+        own = PredictionNetwork(NORMALISATION, **sizes)
+    own = own.double().eval()
+    plain = reference.Network(
+        4 if conditional else None, 12, mixtures=4, windows=3, max_correlation=0.9
+    ).double()
+    plain.min_scale.copy_(own.min_scales[:, None])
+    reference.load(plain, own.state_dict())
+    return own, plain
+
+
+def lines(generator) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    inks = [generator.normal(0, 0.7, (steps, 3)) for steps in (9, 17, 12)]
+    for ink in inks:
+        ink[:, 2] = ink[:, 2] > 0.5
+    return inks, [generator.integers(0, 4, length) for length in (3, 6, 4)]
+
+
+class Batch:
+    """What the project's loss reads."""
+
+
+@pytest.mark.parametrize("conditional", CONDITIONAL)
+def test_loss_and_gradients_are_the_same(conditional):
+    own, plain = pair(conditional)
+    inks, texts = lines(np.random.default_rng(1))
+    (inputs, targets, mask, text, lengths) = next(reference.batches(inks, texts, 3, 0))
+    batch = Batch()
+    batch.targets, batch.mask = targets, mask
+    loss = NegativeLogLikelihood()(own(inputs, text, lengths), batch)
+    loss.sum().backward()
+    expected = plain.loss(inputs, targets, mask, text, lengths)
+    expected.sum().backward()
+    torch.testing.assert_close(loss, expected, rtol=1e-9, atol=1e-9)
+    gradients = reference.by_name(plain)
+    assert gradients.keys() == dict(own.named_parameters()).keys()
+    for name, weights in own.named_parameters():
+        assert weights.grad.abs().sum() > 0.0, name
+        torch.testing.assert_close(
+            weights.grad, gradients[name], rtol=1e-8, atol=1e-8, msg=lambda m, n=name: f"{n}: {m}"
+        )
+
+
+@pytest.mark.parametrize("bias", [0.0, 0.7])
+@pytest.mark.parametrize("conditional", CONDITIONAL)
+def test_the_lines_are_the_same(conditional, bias):
+    """The same random numbers, over more than one block of them, to the same end."""
+    own, plain = pair(conditional)
+    steps = BLOCK + 20
+    texts = ["a cab", "bb"] if conditional else None
+    if conditional:  # slow enough that the first line meets the limit, the second the rule
+        with torch.no_grad():
+            own.layers[0].window.bias[-3:] = torch.tensor([-4.2, -4.4, -4.0])
+        reference.load(plain, own.state_dict())
+    drawn = sample(own, [5, 6], texts, bias=bias, max_steps=steps)
+    start = torch.from_numpy(NORMALISATION.apply(np.zeros((1, 3), np.float32)))[0].double()
+    for seed, line in zip((5, 6), drawn, strict=True):
+        generator = torch.Generator().manual_seed(seed)
+        numbers = [
+            (torch.rand(BLOCK, 2, generator=generator), torch.randn(BLOCK, 2, generator=generator))
+            for _ in range(2)
+        ]
+        uniform, normal = (torch.cat(parts).double() for parts in zip(*numbers, strict=True))
+        text = torch.from_numpy(own.alphabet.encode(line.text)) if conditional else None
+        points = plain.sample(steps, start, text, bias, uniform, normal)
+        assert len(line.ink) == len(points) + 1
+        assert line.ended == (len(points) < steps)
+        expected = NORMALISATION.invert(points.numpy())
+        np.testing.assert_allclose(line.ink[1:, :2], expected[:, :2], rtol=1e-5, atol=1e-4)
+        np.testing.assert_array_equal(line.ink[1:-1, 2], expected[:-1, 2])
+    if conditional:
+        assert [line.ended for line in drawn] == [False, True]
+
+
+def test_batches_are_padded_and_complete():
+    inks, texts = lines(np.random.default_rng(2))
+    got = list(reference.batches(inks, texts, 2, 0))
+    assert [len(batch[0]) for batch in got] == [2, 1]
+    assert sum(int(batch[2].sum()) for batch in got) == sum(len(ink) - 1 for ink in inks)
+    for inputs, targets, mask, *_ in got:
+        torch.testing.assert_close(inputs[:, 1:], targets[:, :-1])
+        assert (targets[~mask] == 0.0).all()

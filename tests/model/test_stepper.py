@@ -1,0 +1,194 @@
+"""Both steppers against the network itself, run step by step, and its mixture."""
+
+import pytest
+import torch
+
+from model import PredictionNetwork, SynthesisNetwork, sample, stepper
+from model.kernels import sampling as compiled
+from model.mixture import Mixture
+from model.stepper import PERIOD, CompiledStepper, Lines, TorchStepper, draw
+from utils.alphabet import Alphabet
+from utils.normalisation import Normalisation
+
+NORMALISATION = Normalisation((8.0, 0.5), (40.0, 30.0))
+NEEDS_COMPILER = pytest.mark.skipif(
+    not compiled.available(torch.device("cpu"), torch.float32), reason="there is no C compiler"
+)
+STEPPERS = [TorchStepper, pytest.param(CompiledStepper, marks=NEEDS_COMPILER)]
+
+
+@pytest.fixture(autouse=True)
+def _no_gradients():
+    with torch.inference_mode():
+        yield
+
+
+def make(cell="LSTM", layers=3, conditional=True, hidden=20, mixtures=3):
+    torch.manual_seed(1)
+    sizes = {"hidden_size": hidden, "num_layers": layers, "cell": cell, "num_mixtures": mixtures}
+    if not conditional:
+        network = PredictionNetwork(NORMALISATION, **sizes)
+    else:
+        network = SynthesisNetwork(
+            NORMALISATION, Alphabet("abcde"), num_windows=2, window_advance=0.3, **sizes
+        )
+    for weights in network.parameters():  # far enough from zero that every part tells
+        weights.add_(0.3 * torch.randn_like(weights))
+    return network.eval()
+
+
+def begin(network, count) -> Lines:
+    """Return lines in the midst of writing."""
+    state = {name: 0.5 * torch.randn_like(v) for name, v in network.initial_state(count).items()}
+    text = lengths = None
+    if network.needs_text:
+        state["0.kappa"] = state["0.kappa"].abs()
+        text, lengths = torch.randint(0, 5, (count, 7)), torch.randint(1, 8, (count,))
+    dtype = network.output.weight.dtype
+    point = torch.randn(count, 3).to(dtype)
+    return Lines(point, state, torch.rand(count).to(dtype), text, lengths)
+
+
+def plainly(network, lines, uniform, normal):
+    """Return points and phi by the network and its mixture."""
+    inputs, state, points, phis = lines.point[:, None], lines.state, [], []
+    for one, two in zip(uniform, normal, strict=True):
+        output = network(inputs, lines.text, lines.text_lengths, state)
+        state = output.state
+        points.append(output.mixture.last_step().biased(lines.bias).sample(one, two))
+        inputs = points[-1][:, None]
+        phis.append(None if output.window is None else output.window[:, -1])
+    return torch.stack(points), None if phis[0] is None else torch.stack(phis)
+
+
+def numbers(steps, count):
+    return torch.rand(steps, count, 2), torch.randn(steps, count, 2)
+
+
+CASES = [
+    ("LSTM", 3, True, 20),
+    ("GRU", 3, True, 20),
+    ("LSTM", 1, True, 17),
+    ("GRU", 4, True, 17),
+    ("LSTM", 4, False, 33),
+    ("GRU", 2, False, 7),
+    ("LSTM", 1, False, 64),
+]
+
+
+@pytest.mark.parametrize(("cell", "layers", "conditional", "hidden"), CASES)
+def test_the_torch_stepper_is_the_network(cell, layers, conditional, hidden):
+    network = make(cell, layers, conditional, hidden).double()
+    lines = begin(network, 3)
+    uniform, normal = (part.double() for part in numbers(2 * PERIOD, 3))
+    expected, expected_phi = plainly(network, lines, uniform, normal)
+    steps = TorchStepper(network, lines, torch.float64)
+    for part in (slice(0, PERIOD), slice(PERIOD, 2 * PERIOD)):
+        points, phi = steps.run(uniform[part], normal[part])
+        torch.testing.assert_close(points, expected[part], rtol=1e-9, atol=1e-9)
+        if conditional:
+            torch.testing.assert_close(phi, expected_phi[part], rtol=1e-9, atol=1e-9)
+
+
+@NEEDS_COMPILER
+@pytest.mark.parametrize("mixtures", [1, 20])
+@pytest.mark.parametrize(("cell", "layers", "conditional", "hidden"), CASES)
+def test_the_compiled_stepper_is_the_network(cell, layers, conditional, hidden, mixtures):
+    """For fewer steps, as rounding grows from step to step."""
+    network = make(cell, layers, conditional, hidden, mixtures)
+    lines = begin(network, 8)
+    uniform, normal = numbers(6, 8)
+    expected, expected_phi = plainly(network, lines, uniform, normal)
+    steps = CompiledStepper(network, lines, torch.float32)
+    for part in (slice(0, 3), slice(3, 6)):  # an odd number in between
+        points, phi = steps.run(uniform[part], normal[part])
+        torch.testing.assert_close(points, expected[part], rtol=1e-3, atol=1e-3)
+        if conditional:
+            torch.testing.assert_close(phi, expected_phi[part], rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("kind", STEPPERS)
+@pytest.mark.parametrize("cell", ["LSTM", "GRU"])
+def test_lines_can_be_dropped(kind, cell):
+    network = make(cell)
+    lines, rows = begin(network, 5), torch.tensor([0, 3])
+    uniform, normal = numbers(8, 5)
+    whole = kind(network, lines, torch.float32)
+    expected = [whole.run(uniform[:5], normal[:5])[0].clone()[:, rows]]
+    expected.append(whole.run(uniform[5:], normal[5:])[0][:, rows])
+    some = kind(network, lines, torch.float32)
+    points = [some.run(uniform[:5], normal[:5])[0].clone()[:, rows]]
+    some.keep(rows)
+    points.append(some.run(uniform[5:, rows], normal[5:, rows])[0])
+    torch.testing.assert_close(torch.cat(points), torch.cat(expected), rtol=1e-4, atol=1e-4)
+
+
+@NEEDS_COMPILER
+@pytest.mark.parametrize("products", [torch.float32, torch.bfloat16])
+def test_compiled_lines_do_not_depend_on_others_nor_on_threads(products):
+    network = make(hidden=40, mixtures=20)
+    lines = begin(network, 21)
+    uniform, normal = numbers(PERIOD, 21)
+    expected = None
+    before = torch.get_num_threads()
+    try:
+        for threads in (1, 2, 3, 4):
+            torch.set_num_threads(threads)
+            points, _ = CompiledStepper(network, lines, products).run(uniform, normal)
+            expected = points.clone() if expected is None else expected
+            assert torch.equal(points, expected)
+            row = torch.tensor([13])
+            alone = CompiledStepper(network, lines[row], products)
+            assert torch.equal(alone.run(uniform[:, row], normal[:, row])[0], expected[:, row])
+    finally:
+        torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("kind", STEPPERS)
+def test_bfloat16_is_near(kind):
+    """Of the first step: the same components and pens, and offsets that are close."""
+    network = make(hidden=64)
+    for weights in network.parameters():
+        weights.mul_(0.3)
+    lines = begin(network, 50)
+    uniform, normal = numbers(1, 50)
+    exact, exact_phi = kind(network, lines, torch.float32).run(uniform, normal)
+    rough, rough_phi = kind(network, lines, torch.bfloat16).run(uniform, normal)
+    # bfloat16 has 8 bits; a component on the brink may change.
+    assert ((rough - exact).abs().amax(2) < 0.05).float().mean() > 0.9
+    torch.testing.assert_close(rough_phi, exact_phi, rtol=0.05, atol=0.02)
+    assert not torch.equal(rough, exact)
+
+
+def test_draw_is_the_mixture_s():
+    torch.manual_seed(4)
+    raw = 3.0 * torch.randn(400, 6 * 5 + 1, dtype=torch.float64)
+    raw[::7] *= 1e6  # beyond all bounds
+    low, bias = torch.tensor([0.2, 0.3], dtype=torch.float64), torch.rand(400).double()
+    uniform, normal = torch.rand(400, 2).double(), torch.randn(400, 2).double()
+    expected = Mixture.from_parameters(raw, low, 0.9).biased(bias).sample(uniform, normal)
+    points = draw(raw, low.log(), 0.9, bias[:, None], uniform, normal)
+    # The mixture rounds one of its bounds to float32.
+    torch.testing.assert_close(points, expected, rtol=1e-5, atol=1e-12)
+
+
+@NEEDS_COMPILER
+def test_without_the_compiled_loop_the_lines_are_the_same(monkeypatch):
+    network = make(conditional=False)
+    lines = sample(network, [1, 2, 3], max_steps=12)
+    used = []
+    monkeypatch.setattr(stepper.compiled, "available", lambda *_: used.append(1) and False)
+    for one, other in zip(lines, sample(network, [1, 2, 3], max_steps=12), strict=True):
+        torch.testing.assert_close(
+            torch.from_numpy(one.ink), torch.from_numpy(other.ink), rtol=1e-3, atol=0.1
+        )
+    assert used
+
+
+@NEEDS_COMPILER
+def test_a_text_of_no_letters_is_an_error():
+    network = make()
+    lines = begin(network, 2)
+    lines.text[1, 0] = 5
+    with pytest.raises(IndexError, match="indices of no letter"):
+        CompiledStepper(network, lines, torch.float32).run(*numbers(1, 2))
