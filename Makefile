@@ -14,19 +14,22 @@ IS_NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 .PHONY: help demo test lint
 
 help:
-	@echo "make demo   train a small network, and let it write (5 minutes)"
+	@echo "make demo   train a small network, and let it write (about 5 minutes)"
 	@echo "make test   run all tests"
 	@echo "make lint   check style, format and import directions"
 
 demo: .venv/installed
 	@.venv/bin/python train.py -c configs/conditional.json --run-id $(RUN)
-	@.venv/bin/python experiments.py -r saved/models/conditional/$(RUN) \
-		--text "A network learned to write." --bias 0.5 --output saved/figures/$(RUN)
+	@.venv/bin/python experiments.py -r saved/models/conditional/$(RUN)/model_best.pth \
+		--text "Dear Anna" --text "The ink is blue" --text "made of points" \
+		--text "pen and paper" --text "How are you?" \
+		--num-samples 4 --bias 0.7 --output saved/figures/$(RUN)
 	@echo
-	@echo "What it writes:         saved/figures/$(RUN)"
-	@echo "How it learned that:    .venv/bin/python -m tensorboard.main --logdir saved/log"
-	@echo "Let it write your text: .venv/bin/python experiments.py \
-	-r saved/models/conditional/$(RUN) --text 'Your text'"
+	@echo "Look at what it writes: saved/figures/$(RUN)/conditional.png"
+	@echo "See how it learned:     .venv/bin/python -m tensorboard.main --logdir saved/log"
+	@echo "Let it write for you:   .venv/bin/python experiments.py" \
+		"-r saved/models/conditional/$(RUN) --text 'Your words' --window"
+	@echo "Train another network:  .venv/bin/python train.py -c configs/unconditional.json"
 
 test: .venv/installed-dev
 	@.venv/bin/python -m pytest

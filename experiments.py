@@ -25,7 +25,7 @@ from base.device import DEVICES, resolve_device
 from model import Line, Mixture, PredictionNetwork, SynthesisNetwork, sample
 from model.evaluation import density_map, evaluate
 from model.sampling import DEFAULT_STEPS
-from parse_config import ConfigParser, Override, add_override_options, choices
+from parse_config import ConfigParser, Override, add_override_options
 from utils.alphabet import Alphabet, describe
 from utils.checks import CheckpointError, Range, UserError
 from utils.drawing import draw_density, draw_lines, draw_window, write_svg
@@ -204,12 +204,12 @@ def load(path: str | Path, device: str = "auto", overrides: Sequence[Override] =
     for cause in skipped:
         print(f"skipped {cause}", file=sys.stderr)
     config = ConfigParser.from_checkpoint(checkpoint["config"], path, overrides)
-    supplied: list[Any] = [Normalisation.from_dict(checkpoint.get("normalisation"))]
-    if choices(BaseModel)[config.config["arch"]["type"]].needs_text:
+    normalisation, alphabet = Normalisation.from_dict(checkpoint.get("normalisation")), None
+    if config.needs_text:
         if not checkpoint.get("alphabet"):
             raise CheckpointError(f"{path}: it lacks the alphabet that its network needs")
-        supplied.append(Alphabet(checkpoint["alphabet"]))
-    model = config.build("arch", *supplied)
+        alphabet = Alphabet(checkpoint["alphabet"])
+    model = config.build_model(normalisation, alphabet)
     load_weights(model, checkpoint["state_dict"], path)
     return Loaded(model.to(place).eval(), config, path, place)
 
@@ -372,11 +372,10 @@ def evaluate_split(loaded: Loaded, arguments: argparse.Namespace) -> None:
     model, seed = loaded.model, loaded.config.config["trainer"].get("args", {}).get("seed", 0)
     alphabet = model.alphabet if model.needs_text else None
     loader = loaded.config.build("data_loader", seed, model.normalisation, alphabet)
-    loader.prepare()
-    source = loader.source
+    split, source = loader.split(arguments.evaluate), loader.source
     scores = evaluate(
         model,
-        loader.split(arguments.evaluate),
+        split,
         normalisation=model.normalisation,
         canonical=source.canonical,
         lattice=source.lattice,

@@ -201,6 +201,15 @@ class ConfigParser:
         with _faults_of(self._with_source):
             return BINDER.make(BLOCKS[key], self.config[key], key, *supplied)
 
+    @property
+    def needs_text(self) -> bool:
+        """Whether the network is given texts, and so built with an alphabet."""
+        return choices(BaseModel)[self.config["arch"]["type"]].needs_text
+
+    def build_model(self, normalisation: Normalisation, alphabet: Alphabet | None) -> BaseModel:
+        """Build the network, which gets the alphabet only if it `needs_text`."""
+        return self.build("arch", normalisation, *([alphabet] if self.needs_text else []))
+
     def build_scheduler(self, optimizer: Optimizer, total_steps: int) -> LRScheduler | None:
         """Build the schedule of the learning rate; None where the config has null.
 

@@ -5,6 +5,7 @@ examples:
   python train.py -c configs/conditional.json -d cuda --epochs 20 -o arch.args.hidden_size=64
   python train.py -r saved/models/NAME/RUN_ID                     (goes on with a run)
   python train.py -c configs/conditional.json -r CHECKPOINT       (starts from its weights)
+  torchrun --nproc_per_node=4 train.py -c configs/conditional.json   (shares every batch among 4)
 """
 
 import argparse
@@ -14,14 +15,14 @@ import signal
 import sys
 from pathlib import Path
 
-from base.base_model import BaseModel
+from base import distributed
 from base.base_trainer import BaseTrainer, TrainingFailed
 from base.checkpoint import checkpoints, find_checkpoint, load_weights
 from base.device import DEVICES, resolve_device
 from base.random_state import seed_all
 from base.run_folder import RunFolder, versions
 from logger.logger import setup_logging
-from parse_config import ConfigParser, add_override_options, choices
+from parse_config import ConfigParser, add_override_options
 from utils.alphabet import Alphabet
 from utils.checks import UserError
 from utils.normalisation import Normalisation
@@ -34,14 +35,17 @@ def main(words: list[str] | None = None) -> int:
     arguments = parse(words)
     setup_logging()
     try:
-        return train(arguments)
+        with distributed.started():
+            setup_logging(logging.INFO if distributed.is_main() else logging.ERROR)
+            return train(arguments)
     except UserError as error:
         status, message = 2, str(error)
-    except (TrainingFailed, OSError) as error:
+    except (TrainingFailed, OSError, distributed.Lost) as error:
         status, message = 1, str(error)
     except KeyboardInterrupt:
         status, message = 128 + signal.SIGINT, "interrupted before there was anything to save"
-    log.error("%s", message)
+    if distributed.first_to_say(message):
+        log.error("%s", message)
     return status
 
 
@@ -49,7 +53,7 @@ def train(arguments: argparse.Namespace) -> int:
     """Train a new run, or go on with one, and return the exit status."""
     checkpoint = path = None
     if arguments.resume:
-        path, checkpoint, skipped = find_checkpoint(arguments.resume)
+        path, checkpoint, skipped = distributed.from_main(lambda: find_checkpoint(arguments.resume))
         for cause in skipped:
             log.warning("skipped %s", cause)
     if arguments.config:
@@ -58,7 +62,8 @@ def train(arguments: argparse.Namespace) -> int:
         config = ConfigParser.from_checkpoint(checkpoint["config"], path, arguments.overrides)
     options = config.config["trainer"]["args"]
     resuming = checkpoint is not None and not arguments.config
-    run = run_folder(arguments.run_id, config.name, path if resuming else None)
+    goes_on = path if resuming else None
+    run = distributed.from_main(lambda: run_folder(arguments.run_id, config.name, goes_on))
     device = resolve_device(arguments.device)
     seed = options.get("seed", 0)
     seed_all(seed)
@@ -71,13 +76,11 @@ def train(arguments: argparse.Namespace) -> int:
             alphabet = Alphabet(checkpoint["alphabet"])
     loader = config.build("data_loader", seed, normalisation, alphabet)
     loader.prepare()
-    print(loader.source.report())
+    log.info("%s", loader.source.report())
     if arguments.prepare:
         return 0
 
-    needs_text = choices(BaseModel)[config.config["arch"]["type"]].needs_text
-    supplied = [loader.normalisation, *([loader.alphabet] if needs_text else [])]
-    model = config.build("arch", *supplied)
+    model = config.build_model(loader.normalisation, loader.alphabet)
     if checkpoint is not None and not resuming:
         load_weights(model, checkpoint["state_dict"], path, keep_buffers=True)
     model.to(device)
@@ -87,7 +90,7 @@ def train(arguments: argparse.Namespace) -> int:
         schedule = config.build_scheduler(optimizer, steps)
     header = {
         "config": config.stored,
-        "alphabet": loader.alphabet.characters if needs_text else None,
+        "alphabet": loader.alphabet.characters if config.needs_text else None,
         "normalisation": loader.normalisation.to_dict(),
         "dataset": {"canonical": loader.source.canonical, "lattice": loader.source.lattice},
         "versions": versions(),
@@ -112,7 +115,7 @@ def train(arguments: argparse.Namespace) -> int:
     finally:
         script = "go on: python train.py" if trainer.unfinished else "use it: python experiments.py"
         if checkpoints(run.models):
-            print(f"to {script} -r {shlex.quote(str(run.models))}")
+            log.info("to %s -r %s", script, shlex.quote(str(run.models)))
     return 0 if stopped_by is None else 128 + stopped_by
 
 

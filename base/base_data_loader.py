@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from base import distributed
+
 _ORDER = 2  # keeps the draws of an epoch's order apart from those of its samples
 _JITTER = 0.02  # assumed: see BucketBatchSampler; costs 0.5 % of padding at most
 
@@ -71,7 +73,8 @@ class BucketBatchSampler(Sampler[list[tuple[int, int]]]):
     samples come in order of length. The last batch of the sorted samples may be smaller.
 
     Yields lists of `(epoch, index)`: with both, a sample's own randomness can be seeded wherever
-    it is made.
+    it is made. Of several processes each gets its share of every batch, which may be empty;
+    positions and counts are of whole batches.
     """
 
     def __init__(self, seed: int, batch_size: int, bucket: int, shuffle: bool) -> None:
@@ -115,13 +118,23 @@ class BucketBatchSampler(Sampler[list[tuple[int, int]]]):
 
     def __iter__(self) -> Iterator[list[tuple[int, int]]]:
         epoch, start = self.position
-        batches = self.batches(epoch)[start:]
-        return iter([[(epoch, int(index)) for index in batch] for batch in batches])
+        shares = map(distributed.share, self.batches(epoch)[start:])
+        return iter([[(epoch, int(index)) for index in share] for share in shares])
 
     def __len__(self) -> int:
         if self._indices is None:
             raise RuntimeError("call prepare() before asking a data loader for its length")
         return -(-len(self._indices) // self.batch_size)
+
+
+@dataclass
+class _Collate:
+    """Makes a batch of samples, and None where there is none."""
+
+    collate: Callable[[list[Any]], Any]
+
+    def __call__(self, samples: list[Any]) -> Any:
+        return self.collate(samples) if samples else None
 
 
 def _worker(_: int) -> None:
@@ -136,6 +149,8 @@ def _worker(_: int) -> None:
 
 class BaseDataLoader(DataLoader, ABC):
     """A DataLoader with bucketed batches, whose position can be set.
+
+    In training with several processes it yields this one's share of each batch, or None.
 
     Every iteration is one epoch: the one after the last begun, from its start, unless
     `set_position` said otherwise. Batches depend on the seed and the epoch only, not on
@@ -171,7 +186,7 @@ class BaseDataLoader(DataLoader, ABC):
             samples,
             batch_sampler=self.sampler_of_batches,
             num_workers=num_workers,
-            collate_fn=collate,
+            collate_fn=_Collate(collate),
             pin_memory=pin_memory and torch.cuda.is_available(),
             worker_init_fn=_worker,
             # A generator of its own: else every iteration would draw from torch's global one.

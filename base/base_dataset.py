@@ -1,10 +1,12 @@
 """What every source of handwriting offers, whatever its format."""
 
 from abc import ABC, abstractmethod
+from collections import Counter
 from typing import ClassVar
 
 import numpy as np
 
+from utils.alphabet import describe
 from utils.checks import UserError
 
 SPLITS = ("train", "valid", "test")
@@ -69,6 +71,22 @@ class BaseDataset(ABC):
         if split not in splits:
             raise UserError(f"no split {split!r}: there are {', '.join(splits)}")
         return splits[split]
+
+    def character_counts(self) -> dict[str, int]:
+        """Return how often each character stands in the texts of all splits, the rare ones first.
+
+        Those of the same count are in the order of their code points.
+        """
+        used = np.unique(np.concatenate(list(self.split_indices().values())))
+        counts = Counter("".join(self.text(index) for index in used.tolist()))
+        return dict(sorted(counts.items(), key=lambda item: (item[1], item[0])))
+
+    def character_report(self, columns: int = 4) -> str:
+        """Return `character_counts` as lines of text, `columns` characters in each."""
+        counts = self.character_counts()
+        cells = [f"{describe(character):>14} {count:>9,}" for character, count in counts.items()]
+        rows = ["  ".join(cells[n : n + columns]) for n in range(0, len(cells), columns)]
+        return "\n".join([f"{len(counts)} different characters, the rare ones first", *rows])
 
     def __len__(self) -> int:
         return len(self.lengths)

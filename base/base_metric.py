@@ -1,7 +1,13 @@
 """What every metric offers to a trainer."""
 
+import copy
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Any, ClassVar
+
+from torch import Tensor
+
+from base import distributed
 
 
 class BaseMetric(ABC):
@@ -9,6 +15,9 @@ class BaseMetric(ABC):
 
     names: ClassVar[tuple[str, ...]]
     """The names of the values that `compute` returns."""
+    sums: ClassVar[tuple[str, ...]]
+    """The names of the attributes that hold numerators and denominators, tensors or numbers: zero
+    after `reset`, they add up over batches, and over the processes of a run."""
 
     @abstractmethod
     def reset(self) -> None:
@@ -21,3 +30,19 @@ class BaseMetric(ABC):
     @abstractmethod
     def compute(self) -> dict[str, float]:
         """Return the metric by name over everything added since `reset`; nan where empty."""
+
+
+def merged(metrics: Sequence[BaseMetric]) -> list[BaseMetric]:
+    """Return the metrics over what all processes added, in the main one; elsewhere its own."""
+    if distributed.world_size() == 1:
+        return list(metrics)
+    own = [{name: _on_cpu(getattr(metric, name)) for name in metric.sums} for metric in metrics]
+    result = copy.deepcopy(list(metrics))
+    for number, parts in enumerate(zip(*distributed.gathered(own), strict=True)):
+        for name in parts[0]:
+            setattr(result[number], name, sum(part[name] for part in parts))
+    return result
+
+
+def _on_cpu(value: Any) -> Any:
+    return value.cpu() if isinstance(value, Tensor) else value

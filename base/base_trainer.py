@@ -18,13 +18,15 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from tqdm import tqdm
 
+from base import carried_state, distributed
 from base.base_data_loader import BaseDataLoader, Batch
 from base.base_loss import BaseLoss
-from base.base_metric import BaseMetric
+from base.base_metric import BaseMetric, merged
 from base.base_model import BaseModel
 from base.checkpoint import checkpoint_name, checkpoints, save_checkpoint
 from base.random_state import random_state, random_state_kept, set_random_state
 from base.run_folder import RunFolder
+from base.step_profiler import StepProfiler
 from base.stop_request import StopRequest
 from base.weight_update import WeightUpdate
 from logger.logger import add_log_file, remove_log_file
@@ -50,12 +52,14 @@ class Part:
         batch: the rows and steps that `output` is of.
         sequences: how many sequences these are, a row cut into chunks counted by its share.
         state: to carry to the next chunk, for the rows that have one; None after the last.
+        rows: of the whole batch that `state` is of, `(rows,)` int64, ascending.
     """
 
     output: Any
     batch: Batch
     sequences: float
     state: dict[str, Tensor] | None
+    rows: Tensor | None = None
 
 
 @dataclass
@@ -88,7 +92,10 @@ class Progress:
 
 @dataclass
 class Sums:
-    """Numerators and denominators of an epoch under way; they are divided once, at its end."""
+    """Numerators and denominators of an epoch under way; they are divided once, at its end.
+
+    Of several processes all have those of all.
+    """
 
     loss: float = 0.0
     sequences: float = 0.0
@@ -111,6 +118,10 @@ class BaseTrainer(ABC):
     Checkpoints are written between steps and hold all that the run depends on, so that a resumed
     run on a CPU gives the weights of an uninterrupted one bit for bit. Their `state_dict` is what
     to evaluate with: the average of the weights if there is one, the means of noisy weights.
+
+    Of several processes (see `base.distributed`) each computes its share of every batch. A run is
+    the same for any number of them but for the order of sums and the draws of dropout, and goes on
+    from a checkpoint with any number. Only the main one writes, logs and draws.
 
     Args:
         model: the network, on `device`.
@@ -145,6 +156,7 @@ class BaseTrainer(ABC):
         max_skipped: steps skipped in a row that end the run.
         log_steps: optimiser steps from one point of TensorBoard's curves to the next.
         tensorboard: whether to write TensorBoard's log.
+        profile: whether to write a trace of a few of the first steps into the run's log.
         keep_normalisation: in fine-tuning, whether the old run's normalisation is kept.
     """
 
@@ -181,6 +193,7 @@ class BaseTrainer(ABC):
         max_skipped: Annotated[int, Range(1)] = 30,
         log_steps: Annotated[int, Range(1)] = 10,
         tensorboard: bool = True,
+        profile: bool = False,
         keep_normalisation: bool = False,
     ) -> None:
         self.model, self.loss, self.metrics = model, loss, list(metrics)
@@ -205,7 +218,7 @@ class BaseTrainer(ABC):
         self.steps_per_epoch, self.accumulate, self.truncate = steps_per_epoch, accumulate, truncate
         self.precision, self.schedule_by = precision, schedule_by
         self.max_skipped, self.log_steps = max_skipped, log_steps
-        self.tensorboard = tensorboard
+        self.tensorboard, self.profile = tensorboard, profile
         self.keep_normalisation = keep_normalisation
         self._set_monitor(monitor)
         self._check_plateau(lr_scheduler)
@@ -217,8 +230,10 @@ class BaseTrainer(ABC):
         self._source: Path | None = None
         self._saved_sizes: dict[str, int] | None = None
         self._batches: Iterator[Batch] | None = None
-        self._group: list[Batch] | None = None
+        self._group: list[Batch | None] | None = None
         self._states: list[dict[str, Tensor] | None] = []
+        self._rows: list[Tensor | None] = []
+        self._chunks = 1  # Of the present group, over all processes.
         self._stop = StopRequest()
         self._events: TensorBoardWriter | None = None
 
@@ -323,13 +338,18 @@ class BaseTrainer(ABC):
         """
         self.check()
         self._sequences = sum(map(len, self.train_loader.sampler_of_batches.batches(0)))
+        distributed.copy_from_main([*self.model.parameters(), *self.model.buffers()])
         self._stop = StopRequest(self.time_limit)
         # A Ctrl-C from here on is kept until there is something to save.
         with self._stop, self._files():
             if self._source is None:
                 log.info("%s", self.model)
                 self.events.text("config", _as_code(self.header.get("config")))
-            self._run()
+            try:
+                self._run()
+            finally:
+                self._profiler.close(self.progress.step)
+            self._stop.now()
         return self._stop.signal
 
     # The loop.
@@ -373,7 +393,7 @@ class BaseTrainer(ABC):
             desc=f"epoch {self.progress.epoch + 1}/{self.epochs}",
             unit="step",
             leave=False,
-            disable=None,
+            disable=distributed.no_bar(),
         ) as bar:
             while not self._epoch_is_trained():
                 started = time.perf_counter()
@@ -381,12 +401,11 @@ class BaseTrainer(ABC):
                 self.sums.seconds += time.perf_counter() - started
                 bar.update(self.progress.epoch_steps - bar.n)
                 bar.set_postfix({f"{self.loss.name}/point": f"{loss:.3f}"}, refresh=False)
-                if self._stop.signal is not None:
-                    return False
+                self._profiler.step(self.progress.step)
                 if self._stop.now():
-                    return self._epoch_is_trained()
+                    return self._stop.signal is None and self._epoch_is_trained()
                 due = time.monotonic() - self._last_save >= self.save_seconds
-                if due and not self._epoch_is_trained():
+                if distributed.main_says(due) and not self._epoch_is_trained():
                     self._save(within_epoch=True)
         return True
 
@@ -408,10 +427,29 @@ class BaseTrainer(ABC):
         if validation is None:
             return False
         values |= {f"valid_{name}": value for name, value in validation.items()}
+        values = distributed.from_main(lambda: values)
         progress.epoch += 1
         improved = self._judge(values)
         if self.schedule_by == "epoch":
             self.update.step_schedule(values.get(self.monitored))
+        self.values = values
+        if distributed.is_main():
+            self._show(values, improved)
+        self.sums = Sums()
+        for metric in self.metrics:
+            metric.reset()
+        progress.epoch_steps, progress.epoch_pass = 0, progress.data_pass
+        # The best first: whoever is killed in between resumes before this epoch, and repeats it.
+        if improved:
+            self._write(self.run.best)
+        last = progress.epoch >= self.epochs or self._out_of_patience() or self._stop.now()
+        if last or progress.epoch % self.save_period == 0:
+            self._save()
+        return True
+
+    def _show(self, values: dict[str, float], improved: bool) -> None:
+        """Draw and log what an epoch came to."""
+        progress = self.progress
         self.evaluated_model.eval()
         try:
             with random_state_kept():
@@ -420,7 +458,6 @@ class BaseTrainer(ABC):
             raise
         except Exception:  # A picture is not worth the epoch.
             log.exception("the pictures of epoch %d could not be drawn", progress.epoch)
-        self.values = values
         counts = {"skipped_steps": self.sums.skipped}
         if (divergence := self.update.divergence()) is not None:
             # In nats per sequence, to be compared with the loss.
@@ -435,29 +472,23 @@ class BaseTrainer(ABC):
             f", {self.sums.skipped} steps skipped" if self.sums.skipped else "",
             " (best so far)" if improved else "",
         )
-        self.sums = Sums()
-        for metric in self.metrics:
-            metric.reset()
-        progress.epoch_steps, progress.epoch_pass = 0, progress.data_pass
-        # The best first: whoever is killed in between resumes before this epoch, and repeats it.
-        if improved:
-            save_checkpoint(self.run.best, self.checkpoint())
-        last = progress.epoch >= self.epochs or self._out_of_patience() or self._stop.now()
-        if last or progress.epoch % self.save_period == 0:
-            self._save()
-        return True
 
     def _train_step(self) -> float:
         """Make one optimiser step, and return its loss per point."""
         progress, sums, step = self.progress, self.sums, Sums()
         if self._group is None:
-            self._group = self._next_group()
+            with self._profiler.part("batch"):
+                self._group = self._next_group()
+            chunks = max((self.num_chunks(batch) for batch in self._group if batch), default=1)
+            self._chunks = distributed.largest([chunks])[0]
             if len(self._states) != len(self._group):
                 self._states = [None] * len(self._group)
+                self._rows = [None] * len(self._group)
         divisor = self._add_gradients(step)
         norm, rate = math.nan, self.update.learning_rate
         if divisor is not None:
-            norm = self.update.step(divisor, step.sequences / divisor / self._sequences)
+            with self._profiler.part("update"):
+                norm = self.update.step(divisor, step.sequences / divisor / self._sequences)
         sums.loss += step.loss
         sums.sequences += step.sequences
         sums.points += step.points
@@ -493,25 +524,37 @@ class BaseTrainer(ABC):
             step: receives what those chunks came to whose loss is finite.
 
         Returns:
-            what to divide the gradient by; None if a loss was not finite.
+            what to divide the gradient by; None if a loss was not finite. Both are of all
+            processes; the gradient is added up over them when the step is made.
         """
         chunk, divisor, finite = self.progress.chunk, 0, True
+        position = (self.progress.data_pass, self.progress.batch, chunk)
         self.model.train()
         self.update.start()
-        with self.update.noisy():
+        with (
+            self.update.noisy(),
+            distributed.own_randomness(self.device, self.seed, *position),
+        ):
             for number, batch in enumerate(self._group):
-                if chunk >= self.num_chunks(batch):
-                    continue
-                wanted = None if self.truncate is None else chunk
-                with self._autocast():
-                    part = self.run_part(self.model, batch, wanted, self._states[number])
-                losses = self.loss(part.output, part.batch)
-                self._states[number] = _finite_state(part.state)
-                loss = losses.detach().cpu().double().sum().item()
-                if not math.isfinite(loss):
+                part, loss, lost = None, 0.0, False
+                if batch is not None and chunk < self.num_chunks(batch):
+                    wanted = None if self.truncate is None else chunk
+                    with self._autocast(), self._profiler.part("forward"):
+                        part = self.run_part(self.model, batch, wanted, self._states[number])
+                    losses = self.loss(part.output, part.batch)
+                    self._states[number], self._rows[number] = _finite_state(part.state), part.rows
+                    lost = part.state is not None and self._states[number] is None
+                    loss = losses.detach().cpu().double().sum().item()
+                # What is not finite in one process counts in none.
+                unfit, lost = distributed.largest([not math.isfinite(loss), lost])
+                if lost:
+                    self._states[number] = None
+                if unfit:
                     finite = False
+                if unfit or part is None:
                     continue
-                self.update.backward(losses.sum())
+                with self._profiler.part("backward"):
+                    self.update.backward(losses.sum())
                 with torch.no_grad():
                     for metric in self.metrics:
                         metric.update(part.output, part.batch)
@@ -519,28 +562,32 @@ class BaseTrainer(ABC):
                 step.loss += loss
                 step.sequences += part.sequences
                 step.points += part.batch.points
+        step.loss, step.sequences, step.points, divisor = distributed.add_up(
+            [step.loss, step.sequences, step.points, divisor]
+        )
         return divisor if finite else None
 
     def _advance(self) -> None:
         """Move on to the next chunk, group of batches, or pass over the data."""
         progress = self.progress
         progress.chunk += 1
-        if progress.chunk < max(map(self.num_chunks, self._group)):
+        if progress.chunk < self._chunks:
             return
         progress.chunk, progress.batch = 0, progress.batch + len(self._group)
-        self._group, self._states = None, []
+        self._group, self._states, self._rows = None, [], []
         if progress.batch >= len(self.train_loader):
             progress.data_pass, progress.batch = progress.data_pass + 1, 0
             self._batches = None
 
-    def _next_group(self) -> list[Batch]:
-        """Return the batches of the next step, on the device."""
+    def _next_group(self) -> list[Batch | None]:
+        """Return the batches of the next step, on the device: this process's share of each."""
         progress = self.progress
         if self._batches is None:
             self.train_loader.set_position(progress.data_pass, progress.batch)
             self._batches = iter(self.train_loader)
         count = min(self.accumulate, len(self.train_loader) - progress.batch)
-        return [next(self._batches).to(self.device, non_blocking=True) for _ in range(count)]
+        batches = [next(self._batches) for _ in range(count)]
+        return [batch and batch.to(self.device, non_blocking=True) for batch in batches]
 
     @torch.no_grad()
     def _validate(self) -> dict[str, float] | None:
@@ -551,10 +598,19 @@ class BaseTrainer(ABC):
         for metric in self.valid_metrics:
             metric.reset()
         with random_state_kept():
-            bar = tqdm(self.valid_loader, "validating", unit="batch", leave=False, disable=None)
+            bar = tqdm(
+                self.valid_loader,
+                "validating",
+                unit="batch",
+                leave=False,
+                disable=distributed.no_bar(),
+            )
             for batch in bar:
+                self._stop.now()
                 if self._stop.signal is not None:
                     return None
+                if batch is None:
+                    continue
                 batch = batch.to(self.device, non_blocking=True)
                 with self._autocast():
                     part = self.run_part(model, batch)
@@ -563,14 +619,17 @@ class BaseTrainer(ABC):
                 sums.points += batch.points
                 for metric in self.valid_metrics:
                     metric.update(part.output, part.batch)
+        sums.loss, sums.sequences, sums.points = distributed.add_up(
+            [sums.loss, sums.sequences, sums.points]
+        )
         values = self._loss_values(sums)
-        for metric in self.valid_metrics:
+        for metric in merged(self.valid_metrics):
             values |= metric.compute()
         return values | self.derived(values, sums)
 
     def _training_values(self) -> dict[str, float]:
         sums, values = self.sums, self._loss_values(self.sums)
-        for metric in self.metrics:
+        for metric in merged(self.metrics):
             values |= metric.compute()
         return values | {
             "learning_rate": sums.learning_rate,
@@ -640,6 +699,14 @@ class BaseTrainer(ABC):
     def _files(self) -> Iterator[None]:
         """Make the run's folder and open what is written to all along."""
         source = self._source
+        self._last_save, self._saved = time.monotonic(), None
+        self._profiler = StepProfiler(
+            self.run.log, self.device, enabled=self.profile and distributed.is_main()
+        )
+        if not distributed.is_main():
+            self._events = TensorBoardWriter(self.run.log, enabled=False)
+            yield
+            return
         self.run.create(self.header.get("config", {}), self.seed, resumed_from=source)
         handler = add_log_file(self.run.log_file)
         try:
@@ -655,7 +722,6 @@ class BaseTrainer(ABC):
                 sizes=self._saved_sizes if inside else None,
                 step=self.progress.step,
             )
-            self._last_save, self._saved = time.monotonic(), None
             log.info("weights and metrics: %s; TensorBoard: %s", self.run.models, self.run.log)
             try:
                 yield
@@ -676,11 +742,17 @@ class BaseTrainer(ABC):
             else checkpoint_name(progress.epoch)
         )
         path = self.run.models / name
-        save_checkpoint(path, self.checkpoint())
-        self.run.keep_last(self.keep_last)
+        self._write(path)
+        if distributed.is_main():
+            self.run.keep_last(self.keep_last)
         self._last_save, self._saved = time.monotonic(), asdict(progress)
         log.info("saved %s", path)
         return path
+
+    def _write(self, path: Path) -> None:
+        content = self.checkpoint()
+        if distributed.is_main():
+            save_checkpoint(path, content)
 
     def _give_up(self) -> None:
         """End the run after too many steps that were not finite."""
@@ -697,7 +769,11 @@ class BaseTrainer(ABC):
         )
 
     def checkpoint(self) -> dict[str, Any]:
-        """Return all that the run depends on, as tensors and plain values."""
+        """Return all that the run depends on, as tensors and plain values.
+
+        All processes call it together; what the main one gets is whole.
+        """
+        states, rows = carried_state.gather(self._states, self._rows)
         training = {
             "update": self.update.state_dict(),
             "random_state": random_state(),
@@ -705,9 +781,10 @@ class BaseTrainer(ABC):
             "batches": len(self.train_loader),
             "accumulate": self.accumulate,
             "truncate": self.truncate,
-            "states": self._states,
+            "states": states,
+            "rows": rows,
             "sums": asdict(self.sums),
-            "metrics": [_contents(metric) for metric in self.metrics],
+            "metrics": [_contents(metric) for metric in merged(self.metrics)],
             "event_sizes": self._events.sizes() if self._events else {},
         }
         return {
@@ -744,7 +821,8 @@ class BaseTrainer(ABC):
         self.update.load_state_dict(training["update"], checkpoint["state_dict"], steps, source)
         self.progress, self.sums, self.values = progress, sums, dict(checkpoint["metrics"])
         self._source, self._saved_sizes = source, training["event_sizes"]
-        for metric, contents in zip(self.metrics, training["metrics"], strict=False):
+        saved = training["metrics"] if distributed.is_main() else []  # What adds up is there once.
+        for metric, contents in zip(self.metrics, saved, strict=False):
             if vars(metric).keys() == contents.keys():
                 vars(metric).update(contents)
         self._resume_position(training)
@@ -755,7 +833,7 @@ class BaseTrainer(ABC):
 
     def _resume_position(self, training: Mapping[str, Any]) -> None:
         progress, before, now = self.progress, training["batches"], len(self.train_loader)
-        states = training["states"]
+        states, rows = training["states"], training["rows"]
         if before != now:
             log.warning("a pass over the data has %d batches instead of %d", now, before)
             progress.batch = min(progress.batch * now // before, now - 1)
@@ -763,11 +841,8 @@ class BaseTrainer(ABC):
         elif (self.accumulate, self.truncate) != (training["accumulate"], training["truncate"]):
             progress.chunk = 0
         if progress.chunk == 0:
-            states = []
-        self._states = [
-            state and {name: value.to(self.device) for name, value in state.items()}
-            for state in states
-        ]
+            states = rows = []
+        self._states, self._rows = carried_state.share(states, rows, self.device)
 
 
 def _contents(metric: BaseMetric) -> dict[str, Any]:

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from base import distributed
+
 
 def seed_all(seed: int) -> None:
     """Seed the generators of PyTorch (all devices), NumPy and Python."""
@@ -32,7 +34,9 @@ def random_state() -> dict[str, Any]:
         ],
     }
     if torch.cuda.is_available():
-        state["cuda"] = torch.cuda.get_rng_state_all()
+        # Of several processes each has a GPU of its own, and leaves those of others alone.
+        one = distributed.world_size() > 1
+        state["cuda"] = [torch.cuda.get_rng_state()] if one else torch.cuda.get_rng_state_all()
     if torch.backends.mps.is_available():
         state["mps"] = torch.mps.get_rng_state()
     return state
@@ -46,8 +50,13 @@ def set_random_state(state: dict[str, Any]) -> None:
     algorithm, keys, position, has_gaussian, cached = state["numpy"]
     np.random.set_state((algorithm, keys.numpy().astype(np.uint32), position, has_gaussian, cached))
     if torch.cuda.is_available():
-        for device, device_state in enumerate(state.get("cuda", [])[: torch.cuda.device_count()]):
-            torch.cuda.set_rng_state(device_state, device)
+        states = state.get("cuda", [])[: torch.cuda.device_count()]
+        if distributed.world_size() > 1:
+            for device_state in states[:1]:
+                torch.cuda.set_rng_state(device_state)
+        else:
+            for device, device_state in enumerate(states):
+                torch.cuda.set_rng_state(device_state, device)
     if torch.backends.mps.is_available() and "mps" in state:
         torch.mps.set_rng_state(state["mps"])
 

@@ -15,6 +15,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from base import distributed
 from base.checkpoint import load_weights
 from base.weight_noise import AdaptiveWeightNoise, FixedWeightNoise
 from utils.checks import CheckpointError
@@ -95,7 +96,7 @@ class WeightUpdate:
         self.scaler.scale(loss).backward()
 
     def step(self, divisor: int, divergence_factor: float) -> float:
-        """Make the step, unless the gradient is not finite.
+        """Make the step, unless the gradient, that of all processes, is not finite.
 
         Args:
             divisor: of the summed gradient.
@@ -104,6 +105,7 @@ class WeightUpdate:
         Returns:
             the norm of the gradient before clipping; not finite where no step was made.
         """
+        distributed.add_up_gradients(self.weights)
         self.scaler.unscale_(self.optimizer)
         gradients = [weight.grad for weight in self.weights if weight.grad is not None]
         torch._foreach_div_(gradients, float(divisor))

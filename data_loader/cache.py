@@ -6,7 +6,7 @@ elements from `starts[n]` up to `starts[n + 1]`.
 
 | field | element | of each sample |
 |---|---|---|
-| offsets | (2,) int16 | (dx, dy) of each reading, source units; the first reading has (0, 0) |
+| offsets | (2,) int16 | (dx, dy) of each reading, source units (float32 if not all whole) |
 | stroke_ends | int32 | the readings that are the last of their stroke |
 | gaps | (2,) int32 | a reading, and how many (1 to 127) are missing before it |
 | names, texts, writers, groups | uint8 | a string in UTF-8 |
@@ -31,6 +31,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from base import distributed
 from base.base_dataset import BaseDataset
 from utils.checks import DataError
 
@@ -40,6 +41,7 @@ FIELDS = ("offsets", "stroke_ends", "gaps", *STRINGS)
 _SHAPES = {"offsets": ((2,), np.int16), "stroke_ends": ((), np.int32), "gaps": ((2,), np.int32)}
 _STALE = 3600  # seconds after which the half-made cache of another machine is taken for dead
 _LIMIT = np.iinfo(np.int16).max
+_FLOAT_LIMIT = 1e9  # beyond it float32 has no fractions, and squares grow large; assumed
 
 logger = logging.getLogger(__name__)
 
@@ -50,7 +52,7 @@ class Sample(NamedTuple):
     name: str
     """Unique within the source."""
     ink: np.ndarray
-    """`(readings, 3)`: (dx, dy, end_of_stroke), whole numbers of source units."""
+    """`(readings, 3)`: (dx, dy, end_of_stroke), source units."""
     text: str
     missing: np.ndarray | None = None
     """`(readings,)`: how many readings, up to 127, are missing before each; None if unknown."""
@@ -93,22 +95,23 @@ def places(root: Path, cache: str | None) -> list[Path]:
     return [root / "cache", Path(user) / "online-handwriting"]
 
 
-def _pack(sample: Sample) -> dict[str, np.ndarray] | Rejected:
-    """Return the fields of a sample, or why it cannot be stored."""
+def _pack(sample: Sample, whole: bool) -> dict[str, np.ndarray] | Rejected:
+    """Return the fields of a sample, or why it cannot be stored (as `whole` numbers)."""
     if not len(sample.ink):
         return Rejected(sample.name, "no points")
     offsets = np.asarray(sample.ink[:, :2], dtype=np.float64)
     if not np.isfinite(offsets).all():
         return Rejected(sample.name, "a non-number among the points")
-    if (offsets != np.round(offsets)).any():
+    if whole and (offsets != np.round(offsets)).any():
         return Rejected(sample.name, "offsets that are no whole numbers")
-    if (largest := np.abs(offsets).max()) > _LIMIT:
-        return Rejected(sample.name, f"an offset longer than {_LIMIT}", f"{largest:.0f}")
+    limit = _LIMIT if whole else _FLOAT_LIMIT
+    if (largest := np.abs(offsets).max()) > limit:
+        return Rejected(sample.name, f"an offset longer than {limit:.6g}", f"{largest:.6g}")
     missing = np.zeros(len(offsets)) if sample.missing is None else sample.missing
     at = np.flatnonzero(missing)
     strings = (sample.name, sample.text, sample.writer, sample.group)
     return {
-        "offsets": offsets.astype(np.int16),
+        "offsets": offsets.astype(np.int16 if whole else np.float32),
         "stroke_ends": np.flatnonzero(sample.ink[:, 2]).astype(np.int32),
         "gaps": np.stack([at, np.clip(missing[at], 0, 127)], axis=1).astype(np.int32),
         **{
@@ -143,6 +146,8 @@ class Cache:
             values = np.load(self.folder / f"{field}.npy", mmap_mode="r", allow_pickle=False)
             starts = np.load(self.folder / f"{field}_starts.npy", mmap_mode="r", allow_pickle=False)
             shape, dtype = _SHAPES.get(field, ((), np.uint8))
+            if field == "offsets":
+                dtype = self.meta.get("offsets", dtype)
             if values.shape[1:] != shape or values.dtype != dtype:
                 raise ValueError(f"{field}.npy: {values.dtype} of shape {values.shape}")
             if starts.shape != (self.meta["samples"] + 1,) or starts[-1] != len(values):
@@ -155,6 +160,10 @@ class Cache:
 
     def __len__(self) -> int:
         return len(self.lengths)
+
+    def all(self, field: str) -> np.ndarray:
+        """Return a field of all samples, one after the other, as a view into the file."""
+        return self._values[field]
 
     def values(self, field: str, index: int) -> np.ndarray:
         """Return a field of one sample as a view into the file."""
@@ -182,7 +191,11 @@ class Cache:
 
 
 def _write(
-    folder: Path, meta: dict[str, Any], samples: Iterable[Sample | Rejected], strict: bool
+    folder: Path,
+    meta: dict[str, Any],
+    samples: Iterable[Sample | Rejected],
+    strict: bool,
+    whole: bool,
 ) -> None:
     """Write the files of a cache into an empty folder.
 
@@ -192,7 +205,7 @@ def _write(
     rejected: list[Rejected] = []
     packed: dict[str, dict[str, np.ndarray]] = {}
     for sample in samples:
-        fields = sample if isinstance(sample, Rejected) else _pack(sample)
+        fields = sample if isinstance(sample, Rejected) else _pack(sample, whole)
         if not isinstance(fields, Rejected) and sample.name in packed:
             fields = Rejected(sample.name, "a name that another sample has")
         if isinstance(fields, Rejected):
@@ -295,17 +308,19 @@ def _temporary(candidates: list[Path]) -> Path:
     )
 
 
+@distributed.first_on_machine()
 def load_or_make(
     kind: str,
     candidates: list[Path],
     key: Mapping[str, Any],
     read: Callable[[], Iterable[Sample | Rejected]],
     strict: bool = False,
+    whole: bool = True,
 ) -> Cache:
     """Return the cache for `key`, made of what `read` yields unless there is one.
 
     It is made in a folder of its own and moved into its place when whole, so that an interrupted
-    parse leaves nothing.
+    parse leaves nothing. Of several processes on a machine one makes it, the others open it.
 
     Args:
         kind: the source, as the beginning of the folder's name.
@@ -313,11 +328,15 @@ def load_or_make(
         key: everything that the samples depend on, as JSON: a fingerprint and options.
         read: yields samples, and those to be left out.
         strict: let the first sample to be left out be an error.
+        whole: all offsets are whole numbers up to 32,767 (others are left out), stored as int16;
+            else they are stored as float32.
 
     Raises:
         DataError: if no place can be written, `strict` is broken, or what `read` raises.
     """
     key = {"format": FORMAT, "kind": kind, **key}
+    if not whole:
+        key["offsets"] = "float32"
     digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
     name = f"{kind}-{digest[:16]}"
     for place in candidates:
@@ -330,7 +349,7 @@ def load_or_make(
     temporary = _temporary(candidates)
     folder = temporary.parent / name
     try:
-        _write(temporary, key, read(), strict)
+        _write(temporary, key, read(), strict, whole)
         if folder.exists() and not _open(folder):
             shutil.rmtree(folder)
         try:

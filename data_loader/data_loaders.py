@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 from tqdm import tqdm
 
+from base import distributed
 from base.base_data_loader import BaseDataLoader, Batch
 from base.base_dataset import BaseDataset
 from base.base_transform import BaseTransform
@@ -192,7 +193,7 @@ class HandwritingDataLoader(BaseDataLoader):
             "num_workers": num_workers,
             "pin_memory": pin_memory,
         }
-        self._prepared = False
+        self._loaded = self._prepared = False
 
     def prepare(self) -> None:
         """Load the dataset; compute alphabet and normalisation unless given. Once only.
@@ -203,11 +204,23 @@ class HandwritingDataLoader(BaseDataLoader):
         """
         if self._prepared:
             return
-        source = self.source
-        source.prepare()
-        indices = source.indices("train")
+        self._load()
+        indices = self.source.indices("train")
         if not len(indices):
             raise DataError("the split 'train' is empty: there is nothing to train on")
+        lengths = self.source.lengths[indices] - 1
+        if self.normalisation is None or self.dataset.preprocessing:
+            lengths = self._measure(indices)
+        self.dataset.alphabet, self.dataset.normalisation = self.alphabet, self.normalisation
+        self.fill(indices, lengths)
+        self._prepared = True
+
+    def _load(self) -> None:
+        """Load the dataset, and set `alphabet` unless given."""
+        if self._loaded:
+            return
+        source = self.source
+        source.prepare()
         used = np.asarray(_all_indices(source))
         if len(short := used[source.lengths[used] < 2]):
             raise DataError(
@@ -218,12 +231,7 @@ class HandwritingDataLoader(BaseDataLoader):
             self.alphabet = Alphabet.from_texts(source.text(i) for i in used.tolist())
         else:
             check_alphabet(source, self.alphabet)
-        lengths = source.lengths[indices] - 1
-        if self.normalisation is None or self.dataset.preprocessing:
-            lengths = self._measure(indices)
-        self.dataset.alphabet, self.dataset.normalisation = self.alphabet, self.normalisation
-        self.fill(indices, lengths)
-        self._prepared = True
+        self._loaded = True
 
     def _measure(self, indices: np.ndarray) -> np.ndarray:
         """Return the steps of the training samples after preprocessing; set `normalisation`."""
@@ -236,6 +244,7 @@ class HandwritingDataLoader(BaseDataLoader):
                 unit=" samples",
                 leave=False,
                 mininterval=0.5,
+                disable=distributed.no_bar(),
             )
             for n, index in enumerate(bar):
                 ink, _ = self.dataset.preprocessed(index)
@@ -253,11 +262,15 @@ class HandwritingDataLoader(BaseDataLoader):
         """Return a loader over the split `name`, "train", "valid" or "test".
 
         It has this one's alphabet and normalisation; its ink is as recorded, also for "train".
+        Where these are given the training split is not looked at.
 
         Raises:
+            DataError: as `prepare`.
             UserError: if the dataset has no such split.
         """
-        self.prepare()
+        if self.normalisation is None:
+            self.prepare()
+        self._load()
         samples = _Samples(self.source, self.seed, [], [])
         samples.alphabet, samples.normalisation = self.alphabet, self.normalisation
         return _EvaluationDataLoader(samples, name, **self._split_options)

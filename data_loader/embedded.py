@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import numpy as np
 from tqdm import tqdm
 
+from base import distributed
 from base.base_dataset import SPLITS, BaseDataset
 from data_loader import corpus
 from data_loader.stroke_fonts import CHARACTERS, FONTS, X_HEIGHT, Font, font
@@ -286,7 +287,15 @@ class EmbeddedDataset(BaseDataset):
         invented: dict[tuple[int, int], Writer] = {}
         inks, texts, writers = [], [], []
         places = [(split, n) for split, size in enumerate(self.sizes) for n in range(size)]
-        for split, n in tqdm(places, desc="Writing lines", unit="line", leave=False, delay=1):
+        bar = tqdm(
+            places,
+            "writing lines",
+            unit="line",
+            leave=False,
+            delay=1,
+            disable=distributed.no_bar(),
+        )
+        for split, n in bar:
             generator = np.random.default_rng([self.seed, split, OF_LINE, n])
             draws = corpus.Draws(generator)
             number = draws.between(0, self.writers[split] - 1)

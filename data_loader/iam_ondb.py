@@ -23,6 +23,7 @@ from xml.parsers import expat
 import numpy as np
 from tqdm import tqdm
 
+from base import distributed
 from base.base_dataset import SPLITS
 from data_loader.cache import CachedDataset, Rejected, Sample, fingerprint, load_or_make, places
 from data_loader.splits import subset as choose
@@ -341,7 +342,12 @@ class IAMOnDBDataset(CachedDataset):
         forms: dict[str, dict[int, tuple[str, tuple[np.ndarray, np.ndarray] | _Fault]]]
         forms = defaultdict(dict)
         bar = tqdm(
-            total=strokes.size, desc="parsing IAM-OnDB", unit="B", unit_scale=True, mininterval=0.5
+            total=strokes.size,
+            desc="parsing IAM-OnDB",
+            unit="B",
+            unit_scale=True,
+            mininterval=0.5,
+            disable=distributed.no_bar(),
         )
         with bar:
             for name, content in _documents(strokes, bar):

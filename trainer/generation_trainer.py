@@ -93,7 +93,13 @@ class GenerationTrainer(BaseTrainer):
         going_on = left > self.truncate
         carried = {name: value[going_on] for name, value in output.state.items()}
         shares = part.lengths / batch.lengths[rows]
-        return Part(output, part, float(shares.sum()), carried if going_on.any() else None)
+        return Part(
+            output,
+            part,
+            float(shares.sum()),
+            carried if going_on.any() else None,
+            rows.nonzero().flatten()[going_on],
+        )
 
     def derived(self, values: dict[str, float], sums: Sums) -> dict[str, float]:
         """Return the log-loss of a validation in canonical units, if the data has such units.

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from base import distributed
 from base.device import resolve_device
 from utils.checks import UserError
 
@@ -36,3 +37,20 @@ def test_absent_ones_are_named(monkeypatch):
     assert resolve_device("cuda:1") == torch.device("cuda", 1)
     with pytest.raises(UserError, match="cuda:0 to cuda:1"):
         resolve_device("cuda:2")
+
+
+def test_of_several_processes_each_has_its_own(monkeypatch):
+    monkeypatch.setattr(distributed, "world_size", lambda: 4)
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert resolve_device("auto") == resolve_device("cuda") == torch.device("cuda:1")
+    assert resolve_device("cpu") == torch.device("cpu")
+    with pytest.raises(UserError, match="each takes a device of its own: auto, cpu or cuda"):
+        resolve_device("cuda:0")
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    with pytest.raises(UserError, match=r"2 processes .* sees 1 CUDA devices"):
+        resolve_device("auto")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert resolve_device("auto") == torch.device("cpu")

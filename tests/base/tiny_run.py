@@ -121,6 +121,7 @@ class SquaredError(BaseLoss):
 
 class MeanPrediction(BaseMetric):
     names: ClassVar[tuple[str, ...]] = ("mean_prediction",)
+    sums: ClassVar[tuple[str, ...]] = ("sum", "count")
 
     def __init__(self) -> None:
         self.reset()

@@ -195,6 +195,24 @@ def test_valid_batch_size():
     assert len(next(iter(loader(batch_size=3).split("valid")))) == 3
 
 
+def test_a_split_of_known_normalisation_does_not_look_at_the_training_ink():
+    class Counting(Toy):
+        asked = ()
+
+        def ink(self, index):
+            self.asked = {*self.asked, index}
+            return super().ink(index)
+
+    source = Counting()
+    made = HandwritingDataLoader(
+        1, UNIT, Alphabet(list("abc")), dataset=source, preprocessing=[FillMissing()]
+    )
+    assert sum(len(batch) for batch in made.split("test")) == 10
+    assert source.asked == set(range(30, 40)) and source.prepared == 1
+    made.prepare()  # training comes later, and needs to know how long its ink is then
+    assert source.asked >= set(range(20)) and source.prepared == 1
+
+
 def test_unknown_split_is_named_with_those_there_are():
     with pytest.raises(UserError, match="no split 'dev': there are train, valid, test"):
         loader().split("dev")

@@ -1,0 +1,79 @@
+"""A trace of a few training steps, for https://ui.perfetto.dev or chrome://tracing."""
+
+import gzip
+import logging
+import tempfile
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+
+import torch
+from torch.profiler import ProfilerActivity, profile, record_function, schedule
+
+from utils.files import atomic_write
+
+log = logging.getLogger(__name__)
+
+SKIPPED, WARM_UP, TRACED = 3, 2, 3
+"""Steps that pass before the profiler runs, that it runs without being heeded (both measured: what
+is built at first use is built by then), and that are traced."""
+
+
+class StepProfiler:
+    """Traces a few of the steps it is told of, and writes them to a file as Chrome's JSON.
+
+    Args:
+        folder: where `trace-step*.json.gz` goes.
+        device: of the network.
+        enabled: whether to do anything.
+    """
+
+    def __init__(self, folder: Path, device: torch.device, *, enabled: bool) -> None:
+        self.folder = folder
+        self._steps, self._profile = 0, None
+        if enabled:
+            on_device = [ProfilerActivity.CUDA] if device.type == "cuda" else []
+            self._profile = profile(
+                activities=[ProfilerActivity.CPU, *on_device],
+                schedule=schedule(wait=SKIPPED, warmup=WARM_UP, active=TRACED, repeat=1),
+                acc_events=True,
+            )
+            self._profile.start()
+
+    def part(self, name: str) -> AbstractContextManager:
+        """Return a context that the trace shows as one block."""
+        return nullcontext() if self._profile is None else record_function(name)
+
+    def step(self, number: int) -> None:
+        """Take note that step `number` of the run is made; after the last one write the trace."""
+        if self._profile is None:
+            return
+        self._steps += 1
+        if self._steps < SKIPPED + WARM_UP + TRACED:
+            self._profile.step()
+        else:
+            self._write(number)
+
+    def close(self, number: int) -> None:
+        """End it; a run that was too short for all steps gets a trace of those there were."""
+        if self._profile is None:
+            return
+        if self._steps > SKIPPED + WARM_UP:
+            self._write(number)
+            return
+        self._profile.stop()
+        self._profile = None
+        log.warning(
+            "no profile: a run of %d steps is too short, the trace begins after %d",
+            self._steps,
+            SKIPPED + WARM_UP,
+        )
+
+    def _write(self, number: int) -> None:
+        self._profile.stop()
+        path = self.folder / f"trace-step{number}.json.gz"
+        with tempfile.TemporaryDirectory() as folder:
+            plain = Path(folder) / "trace.json"
+            self._profile.export_chrome_trace(str(plain))
+            atomic_write(path, lambda file: file.write(gzip.compress(plain.read_bytes())))
+        self._profile = None
+        log.info("profile of the steps up to %d, for https://ui.perfetto.dev: %s", number, path)

@@ -1,0 +1,142 @@
+"""A program that trains the tiny network in several processes, in all ways that matter for them.
+
+python -m torch.distributed.run --standalone --nproc_per_node=2 tests/base/parallel_run.py FOLDER
+
+What the main process finds goes to FOLDER/found.json; the runs are in FOLDER as always.
+"""
+
+import hashlib
+import json
+import logging
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+from tiny_run import VALID, ChunkTrainer, make
+from torch.optim.lr_scheduler import ReduceLROnPlateau
+
+from base import distributed
+from base.checkpoint import newest_checkpoint
+
+NO_DROPOUT = {"dropout": 0.0, "optimizer": "SGD", "save_minutes": 10.0}
+"""What must be the same for any number of processes, but for the order of float32 sums."""
+
+KINDS = {
+    "plain": {},
+    "sequences": {"by_points": False, "loader": {"batch_size": 4}},
+    "accumulated": {"accumulate": 2, "epochs": 2},
+    "cut": {"truncate": 3, "epochs": 2},
+    "cut-accumulated": {"truncate": 2, "accumulate": 3, "epochs": 2},
+    "noisy": {"weight_noise": "adaptive", "ema_decay": 0.8, "clip_norm": 0.5},
+    "skipping": {"loader": {"broken": (4,)}, "max_skipped": 9},
+    "cut-skipping": {"truncate": 3, "loader": {"broken": (4,)}, "max_skipped": 9, "epochs": 2},
+    "stopping": {
+        **{"early_stop": 2, "monitor": "max valid_error", "epochs": 9, "steps_per_epoch": 3},
+        **{"schedule_by": "epoch", "scheduler": lambda optimizer, _: plateau(optimizer)},
+    },
+    "more-processes-than-samples": {"loader": {"batch_size": 1}, "epochs": 1},
+}
+KINDS = {kind: NO_DROPOUT | options for kind, options in KINDS.items()}
+
+
+def plateau(optimizer: torch.optim.Optimizer) -> ReduceLROnPlateau:
+    return ReduceLROnPlateau(optimizer, mode="max", patience=0, factor=0.5)
+
+
+STOPPED_AFTER = 10
+"""Steps after which a run is stopped, in the middle of a cut batch."""
+
+
+class Stopped(ChunkTrainer):
+    """Gets a signal in the middle of a step, in the last process only."""
+
+    def _train_step(self):
+        last = distributed.rank() == distributed.world_size() - 1
+        if self.progress.step == STOPPED_AFTER - 1 and last:
+            os.kill(os.getpid(), signal.SIGINT)
+        return super()._train_step()
+
+
+class Spying(ChunkTrainer):
+    """Writes down which sequences it validates."""
+
+    seen: list[int]
+
+    def run_part(self, model, batch, chunk=None, state=None):
+        if not model.training:
+            self.seen += batch.index.tolist()
+        return super().run_part(model, batch, chunk, state)
+
+
+def go_on(saved: Path, run: str, **options: Any) -> ChunkTrainer:
+    """Resume from the newest checkpoint of a run, and train on."""
+    path, checkpoint, _ = newest_checkpoint(saved / "models" / "tiny" / run)
+    trainer = make(saved, run, checkpoint=checkpoint, source=path, **options)
+    trainer.train()
+    return trainer
+
+
+def digest(trainer: ChunkTrainer) -> str:
+    """Return a digest of the weights under training, bit for bit."""
+    weights = trainer.model.state_dict().values()
+    return hashlib.sha256(b"".join(weight.numpy().tobytes() for weight in weights)).hexdigest()
+
+
+def main(saved: Path) -> None:
+    found: dict[str, Any] = {"weights": {}}
+    for kind, options in KINDS.items():
+        trainer = make(saved, kind, **options)
+        trainer.train()
+        found["weights"][kind] = distributed.gathered(digest(trainer))
+
+    # Stopped here, to be resumed by one process; and what one process was stopped in.
+    trainer = make(saved, "stopped-here", trainer=Stopped, **KINDS["cut"])
+    found["signals"] = distributed.gathered(trainer.train())
+    trainer = go_on(saved, "stopped-there", **KINDS["cut"])
+    found["weights"]["stopped-there"] = distributed.gathered(digest(trainer))
+
+    # With dropout, a run is that of as many processes, bit for bit.
+    for run, base in (("dropout", ChunkTrainer), ("dropout-stopped", Stopped)):
+        trainer = make(saved, run, trainer=base, truncate=3, epochs=2, weight_noise="fixed")
+        trainer.train()
+    go_on(saved, "dropout-stopped", truncate=3, epochs=2, weight_noise="fixed")
+
+    trainer = make(saved, "spying", trainer=Spying, epochs=1)
+    trainer.seen = []
+    trainer.train()
+    found["validated"] = distributed.gathered(trainer.seen)
+
+    with distributed.own_randomness(torch.device("cpu"), 1, 2):
+        own = torch.rand(2).tolist()
+    found["own"] = distributed.gathered(own)
+    found["common"] = distributed.gathered(torch.rand(2).tolist())
+
+    # One process alone knows this or that.
+    other = distributed.rank() == 1
+    weights = [torch.nn.Parameter(torch.zeros(2)) for _ in range(3)]
+    weights[0].grad = torch.tensor([1.0, 2.0])
+    weights[1].grad = torch.tensor([1.0, 0.5]) if other else None
+    distributed.add_up_gradients(weights)
+    found["gradients"] = [weight.grad and weight.grad.tolist() for weight in weights[2:]]
+    found["gradients"] += [weight.grad.tolist() for weight in weights[:2]]
+    found["words"] = {
+        "sum": distributed.add_up([1, 0.25]),
+        "largest": distributed.largest([3 if other else 1, 0.5]),
+        "said": [distributed.main_says(other), distributed.main_says(not other)],
+        "from_main": distributed.gathered(distributed.from_main(lambda: distributed.rank() + 5)),
+    }
+    told = [distributed.gathered(distributed.first_to_say(word)) for word in ("a", "b")]
+    found["words"]["told"] = [sum(answers) for answers in told]
+    if distributed.is_main():
+        (saved / "found.json").write_text(json.dumps(found))
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    with distributed.started():
+        logging.disable()
+        assert distributed.world_size() == 2 and len(VALID) == 5
+        main(Path(sys.argv[1]))

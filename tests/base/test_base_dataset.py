@@ -1,0 +1,46 @@
+import numpy as np
+
+from base.base_dataset import BaseDataset
+
+
+class Texts(BaseDataset):
+    """Only texts."""
+
+    def __init__(self, texts, splits):
+        self.texts, self.splits = texts, {name: np.array(n) for name, n in splits.items()}
+        self.lengths = np.full(len(texts), 2)
+
+    def prepare(self): ...
+
+    def split_indices(self):
+        return self.splits
+
+    def ink(self, index):
+        return np.zeros((2, 3), dtype=np.float32)
+
+    def text(self, index):
+        return self.texts[index]
+
+    def name(self, index):
+        return str(index)
+
+    def report(self):
+        return ""
+
+
+def test_characters_are_counted_the_rare_ones_first_and_each_sample_once():
+    dataset = Texts(
+        ["abba é", "a b", "zzz"], {"train": [0], "valid": [1], "test": [1]}
+    )  # the last one is in no split
+    assert list(dataset.character_counts().items()) == [("é", 1), (" ", 2), ("a", 3), ("b", 3)]
+    assert dataset.character_report(columns=3).split("\n") == [
+        "4 different characters, the rare ones first",
+        "  'é' (U+00E9)         1    ' ' (U+0020)         2    'a' (U+0061)         3",
+        "  'b' (U+0062)         3",
+    ]
+
+
+def test_without_texts_there_are_no_characters():
+    dataset = Texts(["", ""], {"train": [0], "valid": [1]})
+    assert dataset.character_counts() == {}
+    assert dataset.character_report() == "0 different characters, the rare ones first"

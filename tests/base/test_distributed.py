@@ -1,0 +1,209 @@
+"""Several processes compute what one does. The processes are real, started by torchrun."""
+
+import csv
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from parallel_run import KINDS, STOPPED_AFTER, Stopped, go_on
+from tiny_run import VALID, ChunkTrainer, make, weights
+
+from base import distributed
+from base.base_data_loader import BucketBatchSampler
+from base.checkpoint import checkpoints, load_checkpoint
+
+HERE = Path(__file__).parent
+
+WEIGHTS = {"rtol": 1e-5, "atol": 2e-6}
+"""How far float32 weights may be apart after some 15 steps whose sums had another order."""
+
+VALUES = 2e-5
+"""The same of logged values, relative."""
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory) -> Path:
+    """The folder in which two processes have run `parallel_run.py`."""
+    saved = tmp_path_factory.mktemp("parallel")
+    make(saved, "stopped-there", trainer=Stopped, **KINDS["cut"]).train()
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    if sys.platform == "linux":
+        environment["GLOO_SOCKET_IFNAME"] = "lo"
+    process = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"),
+            *(str(HERE / "parallel_run.py"), str(saved)),
+        ],
+        env=environment | {"PYTHONPATH": str(HERE.parents[1])},
+    )
+    try:
+        assert process.wait(timeout=120) == 0
+    finally:
+        process.terminate()  # Not kill: it would leave its processes behind.
+        process.wait()
+    return saved
+
+
+@pytest.fixture(scope="module")
+def found(ran) -> dict:
+    return json.loads((ran / "found.json").read_text())
+
+
+def rows(folder: Path) -> list[dict[str, str]]:
+    with open(folder / "metrics.csv", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def assert_same_run(folder: Path, trainer: ChunkTrainer) -> None:
+    """Compare a run's files with those of a trainer that has trained in one process."""
+    for own, others in zip(rows(trainer.run.models), rows(folder), strict=True):
+        assert own.keys() == others.keys()
+        for name in own.keys() - {"points_per_second"}:
+            close = math.isclose(float(own[name]), float(others[name]), rel_tol=VALUES)
+            assert close or own[name] == others[name] == "nan", (name, own, others)
+    names = [path.name for path in checkpoints(trainer.run.models)]
+    assert [path.name for path in checkpoints(folder)] == names
+    expected, state = (load_checkpoint(place / names[0]) for place in (trainer.run.models, folder))
+    for name, weight in expected["state_dict"].items():
+        torch.testing.assert_close(state["state_dict"][name], weight, **WEIGHTS)
+    own, others = expected["training"]["progress"], state["training"]["progress"]
+    assert math.isclose(own.pop("best"), others.pop("best"), rel_tol=VALUES)
+    assert own == others
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_two_processes_are_one(ran, found, tmp_path, kind):
+    trainer = make(tmp_path, kind, **KINDS[kind])
+    before = weights(trainer)
+    trainer.train()
+    assert not any(torch.equal(before[name], weight) for name, weight in weights(trainer).items())
+    assert_same_run(ran / "models" / "tiny" / kind, trainer)
+    first, second = found["weights"][kind]
+    assert first == second  # bit for bit
+
+
+def test_the_kinds_do_what_they_are_there_for(ran):
+    state = {kind: newest(ran, kind) for kind in KINDS}
+    assert int(rows(ran / "models/tiny/skipping")[0]["skipped_steps"]) > 0
+    assert int(rows(ran / "models/tiny/cut-skipping")[0]["skipped_steps"]) > 0
+    assert state["stopping"]["epoch"] == 3
+    assert len({row["learning_rate"] for row in rows(ran / "models/tiny/stopping")}) == 2
+    assert state["cut"]["step"] > 2 * state["cut"]["training"]["batches"]
+
+
+def newest(saved: Path, run: str) -> dict:
+    return load_checkpoint(checkpoints(saved / "models" / "tiny" / run)[0])
+
+
+def test_a_run_of_two_is_resumed_by_one(ran, found, tmp_path):
+    assert found["signals"] == [signal.SIGINT, signal.SIGINT]  # only the second one got it
+    state = newest(ran, "stopped-here")
+    assert state["step"] == STOPPED_AFTER
+    # One process, stopped there, would have saved the same: sums, and rows of the whole batch.
+    alone = make(tmp_path, "alone", trainer=Stopped, **KINDS["cut"])
+    alone.train()
+    expected = newest(tmp_path, "alone")["training"]
+    training = state["training"]
+    assert expected["progress"]["chunk"] > 0 and len(expected["rows"][0]) > 1
+    assert training["progress"] == expected["progress"]
+    assert torch.equal(training["rows"][0], expected["rows"][0])
+    (own,), (others,) = expected["states"], training["states"]
+    torch.testing.assert_close(others["hidden"], own["hidden"], **WEIGHTS)
+    assert training["sums"]["points"] == expected["sums"]["points"]
+    assert training["metrics"][0]["count"] == expected["metrics"][0]["count"]
+    assert math.isclose(training["sums"]["loss"], expected["sums"]["loss"], rel_tol=VALUES)
+
+    whole = make(tmp_path, "whole", **KINDS["cut"])
+    whole.train()
+    resumed = go_on(ran, "stopped-here", **KINDS["cut"])
+    torch.testing.assert_close(weights(resumed), weights(whole), **WEIGHTS)
+    for own, others in zip(rows(whole.run.models), rows(resumed.run.models), strict=True):
+        for name in own.keys() - {"points_per_second"}:
+            assert math.isclose(float(own[name]), float(others[name]), rel_tol=VALUES), name
+
+
+def test_a_run_of_one_is_resumed_by_two(ran, tmp_path):
+    whole = make(tmp_path, "whole", **KINDS["cut"])
+    whole.train()
+    state = newest(ran, "stopped-there")
+    assert state["step"] == whole.progress.step > STOPPED_AFTER
+    for name, weight in weights(whole).items():
+        torch.testing.assert_close(state["state_dict"][name], weight, **WEIGHTS)
+
+
+def test_with_dropout_a_resumed_run_of_two_is_the_uninterrupted_one_bit_for_bit(ran):
+    first, second = newest(ran, "dropout"), newest(ran, "dropout-stopped")
+    assert len(checkpoints(ran / "models/tiny/dropout-stopped")) > 2
+    for name, weight in first["state_dict"].items():
+        assert torch.equal(weight, second["state_dict"][name])
+
+
+def test_validation_is_shared(found):
+    first, second = found["validated"]
+    assert first and second and sorted(first + second) == list(VALID)
+
+
+def test_own_randomness(found):
+    first, second = found["own"]
+    assert first != second
+    first, second = found["common"]
+    assert first == second
+
+
+def test_gradients_are_added_up_and_absent_where_no_process_has_one(found):
+    assert found["gradients"] == [None, [2.0, 4.0], [1.0, 0.5]]
+
+
+def test_words(found):
+    assert found["words"] == {
+        "sum": [2, 0.5],
+        "largest": [3, 0.5],
+        "said": [False, True],
+        "from_main": [5, 5],
+        "told": [1, 1],
+    }
+
+
+def test_only_the_main_process_leaves_files(ran):
+    assert {path.name for path in (ran / "models/tiny/plain").iterdir()} == {
+        *(f"checkpoint-epoch{epoch}.pth" for epoch in (1, 2, 3)),
+        *("model_best.pth", "config.json", "run.json", "metrics.csv", "train.log"),
+    }
+    record = json.loads((ran / "models/tiny/plain/run.json").read_text())
+    assert len(record["runs"]) == 1
+
+
+def test_shares_are_whole_and_of_like_length(monkeypatch):
+    sampler = BucketBatchSampler(3, 8, 2, shuffle=True)
+    lengths = torch.arange(20, 47).numpy()
+    sampler.fill(lengths, lengths)
+    whole = [[index for _, index in batch] for batch in sampler]
+    assert [len(batch) for batch in whole].count(3) == 1
+    shares = []
+    monkeypatch.setattr(distributed, "world_size", lambda: 4)
+    for rank in range(4):
+        monkeypatch.setattr(distributed, "rank", lambda rank=rank: rank)
+        shares.append([[index for _, index in batch] for batch in sampler])
+    for number, batch in enumerate(whole):
+        parts = [share[number] for share in shares]
+        assert sorted(index for part in parts for index in part) == sorted(batch)
+        sums = [sum(part) for part in parts]
+        assert len(batch) < 8 or max(sums) < 1.5 * min(sums)
+
+
+def test_in_one_process_nothing_changes():
+    assert (distributed.rank(), distributed.world_size(), distributed.is_main()) == (0, 1, True)
+    values = [1, 0.5]
+    assert distributed.add_up(values) == values and distributed.largest(values) == values
+    assert distributed.gathered("x") == ["x"] and distributed.from_main(lambda: 3) == 3
+    assert distributed.first_to_say("x") and distributed.first_to_say("x")
+    state = torch.get_rng_state()
+    with distributed.own_randomness(torch.device("cpu"), 1), distributed.started():
+        pass
+    assert torch.equal(torch.get_rng_state(), state)

@@ -1,0 +1,138 @@
+"""The training script in two processes, as torchrun starts it."""
+
+import csv
+import json
+import math
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+import train
+from base.checkpoint import checkpoints, load_checkpoint
+
+ROOT = Path(__file__).parents[1]
+DATASET = {
+    "seed": 3,
+    "size": 9,  # the last batch of four holds one line: the second process has none of it
+    "valid_size": 3,
+    "test_size": 1,
+    "writers": 2,
+    "min_characters": 2,
+    "max_characters": 8,
+    "rate": 20.0,
+}
+CONFIG = {
+    "name": "tiny",
+    "arch": {
+        "type": "SynthesisNetwork",
+        "args": {"hidden_size": 6, "num_layers": 2, "num_mixtures": 2, "num_windows": 2},
+    },
+    "data_loader": {
+        "type": "HandwritingDataLoader",
+        "args": {"dataset": {"type": "EmbeddedDataset", "args": DATASET}, "batch_size": 4},
+    },
+    "optimizer": {"type": "SGD", "args": {"lr": 0.05}},
+    "lr_scheduler": None,
+    "loss": {"type": "NegativeLogLikelihood"},
+    "metrics": [{"type": "SSE"}],
+    "trainer": {
+        "type": "GenerationTrainer",
+        "args": {"epochs": 3, "seed": 4, "samples": 1, "sample_steps": 4, "weight_noise": "fixed"},
+    },
+}
+MODELS, LOG = Path("saved/models/tiny"), Path("saved/log/tiny")
+
+WEIGHTS = {"rtol": 1e-5, "atol": 2e-6}
+"""How far float32 weights may be apart after some ten steps whose sums had another order."""
+
+
+@pytest.fixture
+def workplace(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("config.json").write_text(json.dumps(CONFIG))
+    return tmp_path
+
+
+def start(*words: str) -> subprocess.Popen:
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
+    if sys.platform == "linux":
+        environment["GLOO_SOCKET_IFNAME"] = "lo"
+    return subprocess.Popen(
+        [
+            *(sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"),
+            *(str(ROOT / "train.py"), "-d", "cpu", *words),
+        ],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+    )
+
+
+def rows(run: str) -> list[dict[str, str]]:
+    with open(MODELS / run / "metrics.csv", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def assert_close(first: Path, second: Path) -> None:
+    first, second = (load_checkpoint(path)["state_dict"] for path in (first, second))
+    torch.testing.assert_close(first, second, **WEIGHTS)
+
+
+def test_two_processes_train_as_one_and_one_of_them_writes(workplace):
+    process = start("-c", "config.json", "--run-id", "two")
+    assert train.main(["-d", "cpu", "-c", "config.json", "--run-id", "one"]) == 0
+    out, error = process.communicate(timeout=100)
+    assert process.returncode == 0, error
+    for one, two in zip(rows("one"), rows("two"), strict=True):
+        for name in one.keys() - {"points_per_second"}:
+            assert math.isclose(float(one[name]), float(two[name]), rel_tol=2e-5), name
+    for epoch in (1, 2, 3):
+        name = f"checkpoint-epoch{epoch}.pth"
+        assert_close(MODELS / "one" / name, MODELS / "two" / name)
+
+    # Everything once.
+    assert out.count("train: 9 lines") == out.count("epoch 3/3: ") == 1
+    assert out.count("to use it: python experiments.py -r saved/models/tiny/two") == 1
+    for folder in (MODELS, LOG):
+        one, two = (
+            sorted(path.name.split(".tfevents")[0] for path in (folder / run).iterdir())
+            for run in ("one", "two")
+        )
+        assert one == two
+    assert (MODELS / "two" / "train.log").read_text().count("epoch 3/3: ") == 1
+
+
+def test_sigterm_ends_all_and_another_number_goes_on(workplace):
+    endless = ["--epochs", "100000", "-o", "trainer.args.save_minutes=0"]
+    less = ["-o", "trainer.args.samples=0", "-o", "trainer.args.tensorboard=false"]
+    process = start("-c", "config.json", "--run-id", "two", *endless, *less)
+    end = time.monotonic() + 100
+    while len(checkpoints(MODELS / "two")) < 2:
+        assert process.poll() is None and time.monotonic() < end, process.communicate()
+        time.sleep(0.05)
+    process.send_signal(signal.SIGTERM)
+    out, error = process.communicate(timeout=100)
+    assert process.returncode != 0 and "SIGKILL" not in error
+    assert error.count("SIGTERM: finishing the step") == 1
+    command = re.search(r"^to go on: python train\.py (-r .*)$", out, re.MULTILINE)[1]
+    state = load_checkpoint(checkpoints(MODELS / "two")[0])
+    done = state["epoch"] + 2
+    assert train.main(["-d", "cpu", *command.split(), "--epochs", str(done)]) == 0
+    last = load_checkpoint(MODELS / "two" / f"checkpoint-epoch{done}.pth")
+    assert last["step"] == 3 * done and [int(row["epoch"]) for row in rows("two")][-1] == done
+
+
+def test_an_error_is_said_once(workplace):
+    process = start("-c", "config.json", "-o", "data_loader.args.dataset.args.size=0", "--bs", "0")
+    _, error = process.communicate(timeout=100)
+    assert process.returncode != 0
+    assert error.count("--bs") == 1 and "train.py" in error
+    assert not Path("saved").exists()
