@@ -78,6 +78,7 @@ def train(arguments: argparse.Namespace) -> int:
     loader.prepare()
     log.info("%s", loader.source.report())
     if arguments.prepare:
+        print(loader.source.character_report())
         return 0
 
     model = config.build_model(loader.normalisation, loader.alphabet)

@@ -3,6 +3,18 @@
 from data_loader.data_loaders import HandwritingDataLoader
 from data_loader.embedded import EmbeddedDataset
 from data_loader.iam_ondb import IAMOnDBDataset
+from data_loader.inkml import InkMLDataset
+from data_loader.mnist_strokes import MNISTStrokesDataset
+from data_loader.shaping import (
+    LevelBaseline,
+    ResampleDistance,
+    ResampleTime,
+    ScaleHeight,
+    ShapedDataset,
+    Simplify,
+    UndoSlant,
+)
+from data_loader.stroke_arrays import StrokeArraysDataset
 from data_loader.transforms import (
     CutLongSteps,
     FillMissing,
@@ -11,6 +23,7 @@ from data_loader.transforms import (
     Scale,
     Slant,
 )
+from data_loader.unipen import UnipenDataset
 
 __all__ = [
     "CutLongSteps",
@@ -18,8 +31,19 @@ __all__ = [
     "FillMissing",
     "HandwritingDataLoader",
     "IAMOnDBDataset",
+    "InkMLDataset",
     "InputNoise",
+    "LevelBaseline",
+    "MNISTStrokesDataset",
+    "ResampleDistance",
+    "ResampleTime",
     "Rotate",
     "Scale",
+    "ScaleHeight",
+    "ShapedDataset",
+    "Simplify",
     "Slant",
+    "StrokeArraysDataset",
+    "UndoSlant",
+    "UnipenDataset",
 ]

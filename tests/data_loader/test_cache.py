@@ -145,6 +145,16 @@ def test_a_name_that_stands_twice_is_left_out(tmp_path):
     assert cache.string("texts", 0) == ""
 
 
+def test_offsets_that_are_not_whole_are_kept_where_that_is_asked_for(tmp_path):
+    ink = np.array([[0, 0, 0], [0.1, -70_000.5, 0], [2.5, 1e-9, 1]], dtype=np.float32)
+    cache = make(tmp_path, [Sample("a", ink, "text")], whole=False)
+    assert (cache.ink(0) == ink).all() and cache.all("offsets").dtype == np.float32
+    assert (Cache(cache.folder).ink(0) == ink).all()
+    far = ink * np.float32([1, 1e6, 1])
+    cache = make(tmp_path / "far", [Sample("a", ink, ""), Sample("b", far, "")], whole=False)
+    assert str(cache.rejected[0]) == "b: an offset longer than 1e+09 (7.00005e+10)"
+
+
 def test_nothing_whole_is_an_error(tmp_path):
     with pytest.raises(DataError, match=r"no sample is whole; 1 are left out: x: broken \(so\)"):
         make(tmp_path, [Rejected("x", "broken", "so")])

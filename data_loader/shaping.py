@@ -1,0 +1,412 @@
+"""Changes of the ink that make different hands and devices alike, the same every time.
+
+Among a loader's `preprocessing` they change the training split alone. `ShapedDataset` applies them
+to all splits, which is what a network needs that is then scored on them, or reads them: its
+log-loss is in the units of the shaped ink.
+
+| what | class | inverse |
+|---|---|---|
+| level the base line | `LevelBaseline` | `undo`, with the matrix that `matrix` measured |
+| undo the slant | `UndoSlant` | `undo` |
+| a common height | `ScaleHeight` | `undo` |
+| equal time | `ResampleTime` | none: where readings lay between the new ones is lost |
+| equal distance | `ResampleDistance` | none, as before; the speed is lost as well |
+| Ramer-Douglas-Peucker | `Simplify` | none: what it drops lay within the tolerance, that is all |
+| split at a length | `ShapedDataset.split_length` | `join_pieces` |
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from typing import Annotated, Literal
+
+import numpy as np
+from tqdm import tqdm
+
+from base.base_dataset import BaseDataset
+from base.base_transform import BaseTransform
+from utils.checks import ConfigFault, DataError, Range
+from utils.ink import bounds, letter_height, strokes
+
+MAX_READINGS = 1_000_000
+"""Readings that resampling makes of one sample at most."""
+
+
+class _Measured(BaseTransform):
+    """Multiplies the offsets of a sample by one matrix that is measured on it."""
+
+    def matrix(self, ink: np.ndarray) -> np.ndarray:
+        """Return the matrix `(2, 2)` float64 that turns column vectors (dx, dy) into new ones."""
+        raise NotImplementedError
+
+    def __call__(
+        self, ink: np.ndarray, missing: np.ndarray, generator: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray]:
+        return _multiplied(ink, self.matrix(ink)), missing
+
+    @staticmethod
+    def undo(ink: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+        """Return the ink as it was before it was multiplied by `matrix`, but for rounding."""
+        return _multiplied(ink, np.linalg.inv(matrix))
+
+
+def _multiplied(ink: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    changed = np.array(ink, dtype=np.float32)
+    changed[:, :2] = ink[:, :2].astype(np.float64) @ matrix.T
+    return changed
+
+
+def _turning_ways(ink: np.ndarray) -> np.ndarray:
+    """Return the pen's ways up and down, `(ways, 4)`: x and y where each begins, dx, dy."""
+    found = []
+    for stroke in strokes(ink):
+        steps = np.sign(np.diff(stroke[:, 1]))
+        moving = np.flatnonzero(steps)
+        if not len(moving):
+            continue
+        turns = moving[1:][np.diff(steps[moving]) != 0]
+        corners = stroke[[moving[0], *turns.tolist(), moving[-1] + 1]]
+        found.append(np.concatenate([corners[:-1], np.diff(corners, axis=0)], axis=1))
+    return np.concatenate(found) if found else np.empty((0, 4))
+
+
+class LevelBaseline(_Measured):
+    """Turns a line so that what it stands on is level.
+
+    The base line is the median slope over pairs of low turning points that are well apart
+    (Theil-Sen), which a few letters that hang below do not move. Ink that is too short for a base
+    line (single letters, a digit) stays as it is. Inverse: `undo`.
+
+    Args:
+        max_degrees: the steepest base line believed; ink that seems steeper stays as it is.
+        min_letters: how many letter heights a line must be wide.
+    """
+
+    def __init__(
+        self,
+        *,
+        max_degrees: Annotated[float, Range(0, 89)] = 30.0,
+        min_letters: Annotated[float, Range(1, 1000)] = 4.0,
+    ) -> None:
+        self.max_degrees, self.min_letters = max_degrees, min_letters
+
+    def angle(self, ink: np.ndarray) -> float:
+        """Return the angle of the base line in radians, positive where it falls to the right."""
+        ways = _turning_ways(ink)
+        letter = letter_height(ink)
+        down = ways[ways[:, 3] > 0.3 * letter]
+        low = down[:, :2] + down[:, 2:]
+        # Of very long lines every so manieth: all pairs of them would be too many.
+        low = low[:: max(1, math.ceil(len(low) / 400))]
+        first, second = np.triu_indices(len(low), 1)
+        run = low[second] - low[first]
+        run = run[np.abs(run[:, 0]) > 0.5 * self.min_letters * letter]
+        left, _, right, _ = bounds(ink)
+        if len(run) < 3 or right - left < self.min_letters * letter:
+            return 0.0
+        angle = math.atan(float(np.median(run[:, 1] / run[:, 0])))
+        return angle if abs(angle) <= math.radians(self.max_degrees) else 0.0
+
+    def matrix(self, ink: np.ndarray) -> np.ndarray:
+        angle = self.angle(ink)
+        cosine, sine = math.cos(angle), math.sin(angle)
+        return np.array([[cosine, sine], [-sine, cosine]])
+
+
+class UndoSlant(_Measured):
+    """Shears a line so that its downstrokes stand upright; level lines stay as they are.
+
+    The slant is the median over the pen's ways down that are not flat, weighted by their height.
+    Inverse: `undo`.
+
+    Args:
+        max_degrees: the strongest slant believed; ways that lean more are not counted.
+    """
+
+    def __init__(self, *, max_degrees: Annotated[float, Range(0, 80)] = 50.0) -> None:
+        self.max_degrees = max_degrees
+
+    def slant(self, ink: np.ndarray) -> float:
+        """Return how far downstrokes lean to the right, x over y."""
+        ways = _turning_ways(ink)
+        down = ways[ways[:, 3] > 0.5 * letter_height(ink)]
+        lean = -down[:, 2] / down[:, 3]
+        kept = np.abs(lean) <= math.tan(math.radians(self.max_degrees))
+        lean, weight = lean[kept], down[kept, 3]
+        if not len(lean):
+            return 0.0
+        order = np.argsort(lean)
+        reached = np.cumsum(weight[order])
+        return float(lean[order][np.searchsorted(reached, reached[-1] / 2)])
+
+    def matrix(self, ink: np.ndarray) -> np.ndarray:
+        return np.array([[1.0, self.slant(ink)], [0.0, 1.0]])  # y grows downwards
+
+
+class ScaleHeight(_Measured):
+    """Scales a sample to a common height. Inverse: `undo`.
+
+    Args:
+        height: in the units that come out.
+        of: what gets that height: small letters as a rule ("letters", see `letter_height`), which
+            letters that rise or hang do not change, or all of the ink ("ink"), as for digits.
+    """
+
+    def __init__(
+        self,
+        *,
+        height: Annotated[float, Range(1e-3, 1e6)] = 100.0,
+        of: Literal["letters", "ink"] = "letters",
+    ) -> None:
+        self.height, self.of = height, of
+
+    def matrix(self, ink: np.ndarray) -> np.ndarray:
+        if self.of == "letters":
+            present = letter_height(ink)
+        else:
+            left, top, right, bottom = bounds(ink)
+            present = bottom - top or right - left or 1.0
+        return np.eye(2) * (self.height / present)
+
+
+def _by_stroke(
+    ink: np.ndarray, change: Callable[[np.ndarray, slice], np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the ink whose strokes are `change(points, rows)`, and no missing readings.
+
+    Strokes may change how many points they have, and keep their first and their last.
+    """
+    changed, start = [], 0
+    total = 0
+    for points in strokes(ink):
+        changed.append(change(points, slice(start, start + len(points))))
+        start += len(points)
+        total += len(changed[-1])
+        if total > MAX_READINGS:
+            raise DataError(f"resampling makes more than {MAX_READINGS:,} readings of one sample")
+    points = np.concatenate(changed)
+    result = np.zeros((len(points), 3), dtype=np.float32)
+    result[0, :2] = ink[0, :2]
+    result[1:, :2] = np.diff(points, axis=0)
+    result[np.cumsum([len(stroke) for stroke in changed]) - 1, 2] = 1
+    result[-1, 2] = ink[-1, 2]
+    return result, np.zeros(len(result), dtype=np.uint8)
+
+
+def _at_equal_steps(points: np.ndarray, place: np.ndarray, step: float) -> np.ndarray:
+    """Return points on a stroke at equal steps of `place`, as near to `step` as its ends allow."""
+    count = place[-1] / step
+    if count > MAX_READINGS:
+        raise DataError(f"resampling makes more than {MAX_READINGS:,} readings of one sample")
+    if len(points) == 1:
+        return points
+    at = np.linspace(0, place[-1], max(1, round(count)) + 1)
+    resampled = np.stack([np.interp(at, place, points[:, axis]) for axis in (0, 1)], axis=1)
+    resampled[[0, -1]] = points[[0, -1]]
+    return resampled
+
+
+class ResampleTime(BaseTransform):
+    """Puts readings at equal times, along straight lines between the recorded ones.
+
+    Readings are taken for equally far apart in time, but for those counted as missing between
+    them. Each stroke keeps its first and its last reading, so that its steps are `period` as
+    nearly as its length allows. There is no inverse: the recorded readings between are lost.
+
+    Args:
+        period: from one new reading to the next, in periods of the recorded ones: 2 halves them.
+    """
+
+    def __init__(self, *, period: Annotated[float, Range(0.01, 1000)] = 1.0) -> None:
+        self.period = period
+
+    def __call__(
+        self, ink: np.ndarray, missing: np.ndarray, generator: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray]:
+        clock = np.cumsum(missing.astype(np.float64) + 1)
+        return _by_stroke(
+            ink,
+            lambda points, rows: _at_equal_steps(points, clock[rows] - clock[rows][0], self.period),
+        )
+
+
+class ResampleDistance(BaseTransform):
+    """Puts readings at equal distances along each stroke.
+
+    Each stroke keeps its first and its last reading, so that its steps are `spacing` as nearly as
+    its length allows. There is no inverse: the recorded readings and the pen's speed are lost.
+
+    Args:
+        spacing: in the ink's units.
+    """
+
+    def __init__(self, *, spacing: Annotated[float, Range(1e-6, 1e6)]) -> None:
+        self.spacing = spacing
+
+    def __call__(
+        self, ink: np.ndarray, missing: np.ndarray, generator: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray]:
+        def change(points: np.ndarray, rows: slice) -> np.ndarray:
+            path = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(points, axis=0).T))])
+            return _at_equal_steps(points, path, self.spacing)
+
+        return _by_stroke(ink, change)
+
+
+def simplified(points: np.ndarray, tolerance: float) -> np.ndarray:
+    """Return which points `(n, 2)` Ramer-Douglas-Peucker keeps, `(n,)` bool.
+
+    From the chord between the ends the furthest point is kept if it is further than `tolerance`,
+    and both sides are treated likewise (Ramer 1972; Douglas and Peucker 1973). Distances are to
+    the chord as a line with ends, so that a stroke that comes back over its start keeps its turn.
+    """
+    kept = np.zeros(len(points), dtype=bool)
+    kept[[0, -1]] = True
+    open_parts = [(0, len(points) - 1)]
+    while open_parts:
+        first, last = open_parts.pop()
+        if last - first < 2:
+            continue
+        inner, chord = points[first + 1 : last] - points[first], points[last] - points[first]
+        square = float(chord @ chord)
+        along = np.clip(inner @ chord / square, 0, 1) if square > 0 else np.zeros(len(inner))
+        away = np.hypot(*(inner - along[:, None] * chord).T)
+        furthest = int(away.argmax())
+        if away[furthest] > tolerance:
+            middle = first + 1 + furthest
+            kept[middle] = True
+            open_parts += [(first, middle), (middle, last)]
+    return kept
+
+
+class Simplify(BaseTransform):
+    """Drops readings by Ramer-Douglas-Peucker, stroke by stroke.
+
+    There is no inverse: what was dropped lay within the tolerance of what is kept, and that is all
+    that is known of it.
+
+    Args:
+        tolerance: how far, in the ink's units, a dropped reading may lie from the new line.
+    """
+
+    def __init__(self, *, tolerance: Annotated[float, Range(0, 1e6)]) -> None:
+        self.tolerance = tolerance
+
+    def __call__(
+        self, ink: np.ndarray, missing: np.ndarray, generator: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray]:
+        return _by_stroke(ink, lambda points, rows: points[simplified(points, self.tolerance)])
+
+
+def pieces(readings: int, steps: int) -> list[slice]:
+    """Return the rows of the pieces of a sample, of `steps` steps at most and of like length.
+
+    Each piece begins with the last reading of the one before, so that no step is lost.
+    """
+    count = max(1, math.ceil((readings - 1) / steps))
+    edges = [round(n * (readings - 1) / count) for n in range(count + 1)]
+    return [slice(first, last + 1) for first, last in pairwise(edges)]
+
+
+def join_pieces(parts: Sequence[np.ndarray]) -> np.ndarray:
+    """Return the ink whose pieces, in order, are `parts`: the inverse of splitting it."""
+    return np.concatenate([parts[0], *(part[1:] for part in parts[1:])])
+
+
+class ShapedDataset(BaseDataset):
+    """Another dataset, all of whose splits are shaped, and split at a length.
+
+    Splitting is for networks without text: nobody knows which characters of a line stand in a
+    piece of it, so pieces have none (samples that are short enough keep theirs).
+
+    Args:
+        dataset: any other one.
+        shaping: what is done to each sample, in this order.
+        split_length: steps that a sample has at most; longer ones become pieces of like length.
+            None splits nothing.
+
+    Raises:
+        ConfigFault: if `shaping` holds what is drawn anew every time.
+    """
+
+    def __init__(
+        self,
+        *,
+        dataset: BaseDataset,
+        shaping: list[BaseTransform] = [],  # noqa: B006 (never changed)
+        split_length: Annotated[int, Range(1, 1_000_000)] | None = None,
+    ) -> None:
+        for transform in shaping:
+            if transform.random:
+                name = type(transform).__name__
+                raise ConfigFault("shaping", name, "it belongs to the loader's augmentation")
+        self.dataset, self.shaping, self.split_length = dataset, list(shaping), split_length
+        self._inks: list[tuple[np.ndarray, np.ndarray]] = []
+
+    def prepare(self) -> None:
+        """Prepare the dataset and shape its samples, in memory. Does nothing the second time."""
+        if self._inks:
+            return
+        self.dataset.prepare()
+        if not self.shaping:  # then it is the recorded ink
+            self.canonical, self.lattice = self.dataset.canonical, self.dataset.lattice
+        inks: list[tuple[np.ndarray, np.ndarray]] = []
+        self._source: list[tuple[int, int | None]] = []
+        generator = np.random.default_rng(0)
+        for index in tqdm(range(len(self.dataset)), "shaping", unit=" samples", delay=1):
+            ink, missing = self.dataset.ink(index), self.dataset.missing(index)
+            for transform in self.shaping:
+                ink, missing = transform(ink, missing, generator)
+            rows = [slice(0, len(ink))]
+            if self.split_length is not None:
+                rows = pieces(len(ink), self.split_length)
+            for number, part in enumerate(rows):
+                piece = ink[part].copy()
+                piece[0, :2] = 0
+                gaps = missing[part].copy()
+                gaps[0] = 0
+                inks.append((piece, gaps))
+                self._source.append((index, number if len(rows) > 1 else None))
+        self.lengths = np.array([len(ink) for ink, _ in inks], dtype=np.int64)
+        self._inks = inks
+
+    def split_indices(self) -> dict[str, np.ndarray]:
+        of = np.array([index for index, _ in self._source])
+        return {
+            split: np.flatnonzero(np.isin(of, indices)).astype(np.int64)
+            for split, indices in self.dataset.split_indices().items()
+        }
+
+    def ink(self, index: int) -> np.ndarray:
+        return self._inks[index][0].copy()
+
+    def missing(self, index: int) -> np.ndarray:
+        return self._inks[index][1].copy()
+
+    def text(self, index: int) -> str:
+        source, piece = self._source[index]
+        return self.dataset.text(source) if piece is None else ""
+
+    def name(self, index: int) -> str:
+        source, piece = self._source[index]
+        name = self.dataset.name(source)
+        return name if piece is None else f"{name}/{piece}"
+
+    def writer(self, index: int) -> str:
+        """Return who wrote a sample, where the dataset says."""
+        writer = getattr(self.dataset, "writer", None)
+        return writer(self._source[index][0]) if writer else ""
+
+    def report(self) -> str:
+        names = [type(transform).__name__ for transform in self.shaping]
+        before, after = int(self.dataset.lengths.sum()), int(self.lengths.sum())
+        lines = [self.dataset.report()]
+        if names:
+            lines.append(f"shaped by {', '.join(names)}: {before:,} readings became {after:,}")
+        if self.split_length is not None:
+            split = sum(piece is not None for _, piece in self._source)
+            lines.append(
+                f"split at {self.split_length:,} steps: {len(self.dataset):,} samples became "
+                f"{len(self):,}, {split:,} of them pieces without text"
+            )
+        return "\n  ".join(lines)
