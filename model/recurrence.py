@@ -5,7 +5,8 @@ keeps only what it needs, and gathers the gradients of the weights over time int
 Where a C compiler is found, all of it runs on a CPU in the compiled kernels of `model.kernels`
 (see `model.kernels.build` for how to turn them off); elsewhere the input's share of the gates is
 one matrix product for all steps, and the loop over the rest is in torch operations, as is
-everything in float64.
+everything in float64. On CUDA that loop is replayed from graphs (see `model.kernels.cuda`, and for
+how to turn them off).
 
 The LSTM has no peephole connections (the paper's, eqs 7-11, has diagonal ones), so that fused
 kernels compute the same function.
@@ -20,7 +21,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from model.kernels import lstm
+from model.kernels import cuda, lstm
 
 Gradients = tuple[Tensor | None, ...]
 
@@ -374,13 +375,19 @@ class RecurrentLayer(nn.Module):
         weights, layer = inputs.dtype, self.layer
         bias = (layer.bias_ih_l0 + layer.bias_hh_l0)[order]
         shares = functional.linear(inputs, layer.weight_ih_l0[order].to(weights), bias.to(weights))
-        hiddens, cell = _LSTMRecurrence.apply(
+        arguments = (
             shares,
             layer.weight_hh_l0[order].to(weights),
             state["hidden"],
             state["cell"].to(state_dtype(weights)),
             bound,
         )
+        replayed = cuda.run(*arguments)
+        if replayed is not None:
+            hiddens, _, cell, _, _ = replayed
+            # A copy, as the hidden states lie in a tensor that is large to be kept.
+            return hiddens, {"hidden": hiddens[-1].clone(), "cell": cell}
+        hiddens, cell = _LSTMRecurrence.apply(*arguments)
         return hiddens, {"hidden": hiddens[-1], "cell": cell}
 
 
@@ -485,21 +492,20 @@ class WindowedLayer(nn.Module):
         state = {name: value.to(precise) for name, value in state.items()}
         if plain or self.cell == "GRU":
             return self._forward_plain(shares, letters, state, bound)
-        with torch.autocast(inputs.device.type, enabled=False):
-            hiddens, windows, cell, kappa, phis = _WindowedRecurrence.apply(
-                shares,
-                torch.cat((self.weight_hidden, self.weight_window), 1).to(dtype),
-                self.window.weight.to(dtype),
-                self.window.bias.to(precise),
-                letters,
-                state["hidden"],
-                state["cell"],
-                state["window"],
-                state["kappa"],
-                bound,
-            )
-        last = {"hidden": hiddens[-1], "cell": cell, "window": windows[-1], "kappa": kappa}
-        return hiddens, windows, phis, last
+        weight = torch.cat((self.weight_hidden, self.weight_window), 1).to(dtype)
+        parameters = self.window.weight.to(dtype), self.window.bias.to(precise), letters
+        carried = state["hidden"], state["cell"]
+        moved = state["window"], state["kappa"]
+        results = cuda.run(shares, weight, *carried, bound, cuda.Window(*parameters, *moved))
+        if results is None:
+            with torch.autocast(inputs.device.type, enabled=False):
+                results = _WindowedRecurrence.apply(
+                    shares, weight, *parameters, *carried, *moved, bound
+                )
+        hiddens, windows, cell, kappa, phis = results
+        # Copies, as hidden states and windows may lie in a tensor that is large to be kept.
+        last = {"hidden": hiddens[-1].clone(), "window": windows[-1].clone()}
+        return hiddens, windows, phis, last | {"cell": cell, "kappa": kappa}
 
     def _forward_compiled(
         self,

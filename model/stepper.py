@@ -330,7 +330,8 @@ class TorchStepper(Stepper):
                 self._step(0)
         torch.cuda.current_stream(self.device).wait_stream(stream)
         self.graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self.graph):
+        # Other threads, such as the one that pins memory for a data loader, may go on.
+        with torch.cuda.graph(self.graph, capture_error_mode="thread_local"):
             for step in range(PERIOD):
                 self._step(step)
         for value, saved in zip(state, before, strict=True):

@@ -1,1 +1,1 @@
-"""Compiled kernels for the CPU, each with a path without them that computes the same."""
+"""Compiled kernels and CUDA graphs, each with a path without them that computes the same."""

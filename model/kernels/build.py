@@ -3,7 +3,8 @@
 The first of $CC, cc, gcc and clang that compiles them is taken. The result is kept in
 $XDG_CACHE_HOME/online-handwriting (~/.cache/online-handwriting if that is not set), under a name
 made of the source, the compiler and the processor. Without a compiler, or with the environment
-variable ONLINE_HANDWRITING_KERNELS set to 0, everything runs in plain torch operations, slower.
+variable ONLINE_HANDWRITING_KERNELS set to 0 (it turns off the Triton kernels of `fused` as well),
+everything runs in plain torch operations, slower.
 """
 
 import contextlib
