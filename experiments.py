@@ -271,7 +271,7 @@ def make_lines(
     ]
     written = []
     jobs = list(zip(lines, names, captions, strict=True))
-    for line, name, caption in tqdm(jobs, desc="drawing", unit="line", leave=False):
+    for line, name, caption in tqdm(jobs, desc="drawing", unit="line", leave=False, disable=None):
         written.append(save_line(loaded, arguments, line, name, caption))
     for line, paths in zip(lines, written, strict=True):
         end = "" if line.text is None else ", ended" if line.ended else ", not ended"

@@ -28,6 +28,7 @@ from base.base_model import BaseModel
 from base.base_trainer import BaseTrainer
 from base.base_transform import BaseTransform
 from base.run_folder import RunFolder
+from data_loader.cache import user_cache
 from utils import strict_json
 from utils.alphabet import Alphabet
 from utils.binding import ABSENT, Arguments, Binder, Fault, arguments_of, hint
@@ -75,8 +76,8 @@ TORCH_RANGES = {
 
 # Arguments that say where files are written. They are taken from the command line only, so that
 # no config that is passed on, alone or in a checkpoint, makes the program write somewhere. (The
-# cache beside the data is no such place: it lies, under a fixed name, in the folder it was read
-# from.)
+# cache beside the data lies, under a fixed name, in the folder it was read from; for data that only
+# a checkpoint names, outside of `data/`, not even there.)
 PLACES = {"cache"}
 
 # What constructors are tried with before there is the real thing.
@@ -176,7 +177,9 @@ class ConfigParser:
         """Take the config that the checkpoint at `path` holds, whoever made that."""
         with _faults_of(f"checkpoint {path}"):
             config = strict_json.plain(config)
-        return cls(config, f"checkpoint {path}", overrides)
+        parser = cls(config, f"checkpoint {path}", overrides)
+        parser._keep_caches_at_home()
+        return parser
 
     @property
     def name(self) -> str:
@@ -231,6 +234,21 @@ class ConfigParser:
                 place = "lr_scheduler.args.total_steps"
                 raise ConfigFault(place, args["total_steps"], expected)
             return self._schedule(optimizer, args, total_steps)
+
+    def _keep_caches_at_home(self) -> None:
+        """Let data that a checkpoint names be cached in the user's folder, not beside it.
+
+        Data below `data/`, or named by an -o, is cached where it always is.
+        """
+        for key, block in _blocks(self.config, choices(BaseDataset)):
+            known = arguments_of(choices(BaseDataset)[block["type"]])
+            args = block.get("args", {})
+            root = args.get("root")
+            if not (isinstance(root, str) and "cache" in known.accepted) or args.get("cache"):
+                continue
+            below = Path(root).resolve().is_relative_to(Path("data").resolve())
+            if not below and not self._option(f"{key}.args.root"):
+                args["cache"] = str(user_cache())
 
     def _override(self, override: Override) -> Fault | None:
         """Put a value of the command line into the config."""
@@ -473,6 +491,14 @@ def _places(values: Any, key: str = "") -> Iterator[str]:
             yield f"{key}{name}"
         else:
             yield from _places(child, f"{key}{name}.")
+
+
+def _blocks(values: Any, types: Iterable[str], key: str = "") -> Iterator[tuple[str, Any]]:
+    """Find all blocks whose type is one of `types`, with their keys."""
+    if isinstance(values, dict) and values.get("type") in types:
+        yield key, values
+    for name, child in _children(values).items():
+        yield from _blocks(child, types, f"{key}.{name}" if key else name)
 
 
 def _without_places(values: Any) -> Any:

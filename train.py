@@ -72,7 +72,7 @@ def train(arguments: argparse.Namespace) -> int:
     if checkpoint is not None:
         if resuming or options.get("keep_normalisation", False):
             normalisation = Normalisation.from_dict(checkpoint.get("normalisation"))
-        if checkpoint.get("alphabet"):
+        if config.needs_text and checkpoint.get("alphabet"):
             alphabet = Alphabet(checkpoint["alphabet"])
     loader = config.build("data_loader", seed, normalisation, alphabet)
     loader.prepare()
@@ -94,7 +94,7 @@ def train(arguments: argparse.Namespace) -> int:
         "alphabet": loader.alphabet.characters if config.needs_text else None,
         "normalisation": loader.normalisation.to_dict(),
         "dataset": {"canonical": loader.source.canonical, "lattice": loader.source.lattice},
-        "versions": versions(),
+        "versions": versions(device),
     }
     trainer = config.build(
         "trainer",

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from base.base_transform import BaseTransform
 from utils.alphabet import describe
 from utils.checks import UserError
 
@@ -25,6 +26,18 @@ class BaseDataset(ABC):
 
     lattice: ClassVar[float | None] = None
     """Spacing, in source units, of the grid that readings lie on; None if they lie on none."""
+
+    @property
+    def characters(self) -> str | None:
+        """Characters that texts of this source may hold, seen or not; None for those that do.
+
+        A source that knows them keeps its alphabet whatever its size and seed.
+        """
+        return None
+
+    def preprocessing(self) -> list[BaseTransform]:
+        """Return the preprocessing that training on this source has unless a config says else."""
+        return []
 
     lengths: np.ndarray
     """Number of readings of each sample, `(samples,)` int64; there after `prepare`."""

@@ -8,7 +8,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -707,7 +707,9 @@ class BaseTrainer(ABC):
             self._events = TensorBoardWriter(self.run.log, enabled=False)
             yield
             return
-        self.run.create(self.header.get("config", {}), self.seed, resumed_from=source)
+        self.run.create(
+            self.header.get("config", {}), self.seed, resumed_from=source, device=self.device
+        )
         handler = add_log_file(self.run.log_file)
         try:
             inside = source is not None and source.parent.resolve() == self.run.models.resolve()
@@ -811,22 +813,25 @@ class BaseTrainer(ABC):
         """
         try:
             training = checkpoint["training"]
-            progress = Progress(**training["progress"])
-            sums = Sums(**training["sums"])
-        except (KeyError, TypeError) as error:
+            progress = _filled(Progress, training["progress"])
+            sums = _filled(Sums, training["sums"])
+            steps = progress.step if self.schedule_by == "batch" else progress.epoch
+            self.update.load_state_dict(training["update"], checkpoint["state_dict"], steps, source)
+            self.progress, self.sums, self.values = progress, sums, dict(checkpoint["metrics"])
+            self._source, self._saved_sizes = source, dict(training["event_sizes"])
+            # What adds up is there once.
+            saved = training["metrics"] if distributed.is_main() else []
+            for metric, contents in zip(self.metrics, saved, strict=False):
+                if vars(metric).keys() == contents.keys():
+                    vars(metric).update(contents)
+            self._resume_position(training)
+            set_random_state(training["random_state"])
+        # A file may hold anything under these names.
+        except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+            cause = f"{type(error).__name__}: {error}"
             raise CheckpointError(
-                f"{source}: no state of training to go on from ({error})"
+                f"{source}: no state of training to go on from ({cause})"
             ) from None
-        steps = progress.step if self.schedule_by == "batch" else progress.epoch
-        self.update.load_state_dict(training["update"], checkpoint["state_dict"], steps, source)
-        self.progress, self.sums, self.values = progress, sums, dict(checkpoint["metrics"])
-        self._source, self._saved_sizes = source, training["event_sizes"]
-        saved = training["metrics"] if distributed.is_main() else []  # What adds up is there once.
-        for metric, contents in zip(self.metrics, saved, strict=False):
-            if vars(metric).keys() == contents.keys():
-                vars(metric).update(contents)
-        self._resume_position(training)
-        set_random_state(training["random_state"])
         log.info(
             "resumed from %s: %d epochs complete, %d steps", source, progress.epoch, progress.step
         )
@@ -843,6 +848,21 @@ class BaseTrainer(ABC):
         if progress.chunk == 0:
             states = rows = []
         self._states, self._rows = carried_state.share(states, rows, self.device)
+
+
+def _filled(kind: type, values: Mapping[str, Any]) -> Any:
+    """Return a dataclass of numbers with `values`.
+
+    Raises:
+        TypeError: if a value is not of the type that the field has by default.
+    """
+    made = kind(**values)
+    for field in fields(kind):
+        value, default = getattr(made, field.name), field.default
+        known = int | float if isinstance(default, float) else type(default)
+        if default is not None and not isinstance(value, known):
+            raise TypeError(f"{field.name} is {value!r}")
+    return made
 
 
 def _contents(metric: BaseMetric) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 import io
 import os
 import re
-import shutil
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,7 +15,14 @@ from utils.checks import CheckpointError
 from utils.files import atomic_write
 
 FORMAT = 1
-"""Number of the layout described in the README; another one is refused."""
+"""Number of the layout; another one is refused. A checkpoint is a dict of tensors and plain values:
+
+- `config`, `alphabet` (None for a network without text), `normalisation`, `dataset`, `versions`;
+- `state_dict`: the weights to evaluate with (the average if there is one, the means of noisy ones);
+- `metrics` of the last epoch, `epoch` (complete ones), `step` (of the optimiser, of the whole run);
+- `training`: what only a resumed run needs: `update` (weights under training, optimiser, schedule,
+  scaler, noise), `random_state`, `progress`, carried `states` and their `rows`, sums under way.
+"""
 
 BEST = "model_best.pth"
 _NAME = re.compile(r"checkpoint-epoch(\d+)(?:-step(\d+))?\.pth")
@@ -184,7 +190,7 @@ def load_weights(
         CheckpointError: if they are of another architecture, naming what differs.
     """
     own = model.state_dict()
-    state = dict(state_dict)
+    state = dict(state_dict) if isinstance(state_dict, Mapping) else {}
     if keep_buffers:
         buffers = {name for name, _ in model.named_buffers()} & own.keys()
         state = {name: value for name, value in state.items() if name not in buffers}
@@ -192,9 +198,9 @@ def load_weights(
     differences = [f"{name} is missing" for name in own.keys() - state.keys()]
     differences += [f"{name} is not in the network" for name in state.keys() - own.keys()]
     differences += [
-        f"{name} has the shape {tuple(state[name].shape)} instead of {tuple(own[name].shape)}"
+        f"{name} has the shape {_shape(state[name])} instead of {_shape(own[name])}"
         for name in own.keys() & state.keys()
-        if state[name].shape != own[name].shape
+        if _shape(state[name]) != _shape(own[name])
     ]
     if differences:
         shown = "".join(f"\n  {difference}" for difference in sorted(differences)[:5])
@@ -205,10 +211,9 @@ def load_weights(
     model.load_state_dict(state)
 
 
-def copy_checkpoint(source: Path, target: Path) -> None:
-    """Copy a checkpoint as `atomic_write` does."""
-    with open(source, "rb") as opened:
-        atomic_write(target, lambda file: shutil.copyfileobj(opened, file))
+def _shape(value: Any) -> tuple[int, ...] | None:
+    """Return the shape of a tensor, and None for anything else, which a file may hold as well."""
+    return tuple(value.shape) if isinstance(value, Tensor) else None
 
 
 def _check_plain(value: Any, where: str) -> None:

@@ -90,6 +90,7 @@ class RunFolder:
         *,
         resumed_from: Path | None = None,
         command: Sequence[str] | None = None,
+        device: torch.device | None = None,
     ) -> None:
         """Make the folders, or go on in them, and leave `config.json` and `run.json` there.
 
@@ -98,6 +99,7 @@ class RunFolder:
             seed: of the run.
             resumed_from: the checkpoint, which may lie in this run or elsewhere; None if none.
             command: the words of the command line; by default those of this process.
+            device: that the run computes on; None for the CPU.
 
         Raises:
             UserError: if the run exists and `resumed_from` does not lie in it.
@@ -116,7 +118,7 @@ class RunFolder:
                 "started": datetime.now().astimezone().isoformat(timespec="seconds"),
                 "command": list(sys.argv if command is None else command),
                 "resumed_from": None if resumed_from is None else str(resumed_from),
-                "versions": versions(),
+                "versions": versions(device),
             }
         )
         write_json(self.models / "config.json", config)
@@ -150,14 +152,15 @@ class RunFolder:
         return self.models / BEST
 
 
-def versions() -> dict[str, str]:
-    """Return the versions that a run's numbers depend on."""
+def versions(device: torch.device | None = None) -> dict[str, str]:
+    """Return the versions that a run's numbers depend on, and what it computes on."""
+    device = device or torch.device("cpu")
     return {
         "python": platform.python_version(),
         "torch": str(torch.__version__),
         "numpy": np.__version__,
         "platform": platform.platform(),
-        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
     }
 
 

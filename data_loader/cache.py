@@ -83,16 +83,21 @@ def fingerprint(files: Iterable[Path], root: Path) -> dict[str, Any]:
     return {"files": count, "bytes": size, "sha256": digest.hexdigest()}
 
 
+def user_cache() -> Path:
+    """Return the user's folder for caches: in `$XDG_CACHE_HOME`, else in `~/.cache`."""
+    home = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+    return Path(home) / "online-handwriting"
+
+
 def places(root: Path, cache: str | None) -> list[Path]:
     """Return the folders in which a cache may lie, the preferred one first.
 
     That is `cache` if given. Else it is `cache` beside the data, and where that cannot be
-    written, the user's folder for caches (`$XDG_CACHE_HOME`, else `~/.cache`).
+    written, `user_cache`.
     """
     if cache is not None:
         return [Path(cache).expanduser()]
-    user = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
-    return [root / "cache", Path(user) / "online-handwriting"]
+    return [root / "cache", user_cache()]
 
 
 def _pack(sample: Sample, whole: bool) -> dict[str, np.ndarray] | Rejected:

@@ -4,6 +4,7 @@ The texts are there to be written, not to be believed. Together they hold every 
 character; which split a sentence belongs to follows from the sentence itself.
 """
 
+import string
 import zlib
 from collections.abc import Sequence
 from typing import TypeVar
@@ -313,6 +314,10 @@ def symbols(draws: Draws) -> str:
         lambda: f"{draws.pick(LETTERS)}. {draws.pick(LETTERS)}. {last}, ${n(10, 99)}*",
     )
     return draws.pick(written)()
+
+
+PLAIN = string.ascii_letters + " .,;:!?'\"-"
+"""Characters of plain sentences."""
 
 
 def sentence(draws: Draws, share: float) -> str:

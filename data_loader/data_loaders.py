@@ -147,7 +147,8 @@ class HandwritingDataLoader(BaseDataLoader):
         valid_batch_size: lines a batch in loaders made by `split`; None takes `batch_size`.
         num_workers: processes that make batches; 0 makes them in this one. The batches are the
             same.
-        preprocessing: changes of the training ink, in this order, that are the same every time.
+        preprocessing: changes of the training ink, in this order, that are the same every time;
+            None takes the dataset's own.
         augmentation: changes of the training ink, in this order, drawn anew every time.
         bucket: batches whose lines are sorted by length together: more leave less padding, fewer
             mix better.
@@ -167,11 +168,13 @@ class HandwritingDataLoader(BaseDataLoader):
         batch_size: Annotated[int, Range(1, 4096)] = 32,
         valid_batch_size: Annotated[int, Range(1, 4096)] | None = None,
         num_workers: Annotated[int, Range(0, 256)] = 0,
-        preprocessing: list[BaseTransform] = [],  # noqa: B006 (never changed)
+        preprocessing: list[BaseTransform] | None = None,
         augmentation: list[BaseTransform] = [],  # noqa: B006 (never changed)
         bucket: Annotated[int, Range(1, 100_000)] = 100,
         pin_memory: bool = False,
     ) -> None:
+        if preprocessing is None:
+            preprocessing = dataset.preprocessing()
         for key, transforms in (("preprocessing", preprocessing), ("augmentation", augmentation)):
             for transform in transforms:
                 if transform.random != (key == "augmentation"):
@@ -228,7 +231,9 @@ class HandwritingDataLoader(BaseDataLoader):
                 f"score: {source.name(int(short[0]))} is the first"
             )
         if self.alphabet is None:
-            self.alphabet = Alphabet.from_texts(source.text(i) for i in used.tolist())
+            texts = (source.text(index) for index in used.tolist())
+            known = source.characters
+            self.alphabet = Alphabet.from_texts(texts if known is None else [known])
         else:
             check_alphabet(source, self.alphabet)
         self._loaded = True

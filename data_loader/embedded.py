@@ -273,7 +273,7 @@ class EmbeddedDataset(BaseDataset):
         self.seed = seed
         self.sizes = (size, valid_size, test_size)
         self.writers = (writers, max(1, writers // 4), max(1, writers // 4))
-        self.characters = (min_characters, max_characters)
+        self.line_bounds = (min_characters, max_characters)
         self.symbols = symbols
         self.fonts = sorted(set(fonts or FONTS), key=list(FONTS).index)
         self.variation = variation
@@ -299,7 +299,7 @@ class EmbeddedDataset(BaseDataset):
             generator = np.random.default_rng([self.seed, split, OF_LINE, n])
             draws = corpus.Draws(generator)
             number = draws.between(0, self.writers[split] - 1)
-            text = corpus.line(draws, split, *self.characters, self.symbols)
+            text = corpus.line(draws, split, *self.line_bounds, self.symbols)
             if (split, number) not in invented:
                 invented[split, number] = self.invent(split, number)
             inks.append(write(text, invented[split, number], generator, self.rate))
@@ -326,6 +326,11 @@ class EmbeddedDataset(BaseDataset):
             name: np.arange(end - size, end, dtype=np.int64)
             for name, size, end in zip(SPLITS, self.sizes, ends, strict=True)
         }
+
+    @property
+    def characters(self) -> str:
+        """All printable ASCII; without symbols the characters of plain sentences."""
+        return "".join(CHARACTERS) if self.symbols else corpus.PLAIN
 
     def ink(self, index: int) -> np.ndarray:
         """Return the ink of one sample, `(readings, 3)` float32, a copy."""

@@ -343,6 +343,11 @@ class ShapedDataset(BaseDataset):
         self.dataset, self.shaping, self.split_length = dataset, list(shaping), split_length
         self._inks: list[tuple[np.ndarray, np.ndarray]] = []
 
+    @property
+    def characters(self) -> str | None:
+        """Those of the dataset."""
+        return self.dataset.characters
+
     def prepare(self) -> None:
         """Prepare the dataset and shape its samples, in memory. Does nothing the second time."""
         if self._inks:

@@ -67,7 +67,9 @@ def evaluate(
     sse = SSE()
     sequences = points = 0
     nats = dequantised = 0.0
-    for batch in tqdm(loader, desc="evaluating", unit="batch", disable=not progress, leave=False):
+    for batch in tqdm(
+        loader, desc="evaluating", unit="batch", disable=None if progress else True, leave=False
+    ):
         batch = batch.to(device)
         output = model(batch.inputs, batch.text, batch.text_lengths)
         sse.update(output, batch, scale)
@@ -146,7 +148,7 @@ def density_map(
     counted = (weights >= min(1e-3, 0.5 / weights.shape[1])) & (lasts > firsts).all(axis=1)
     places = np.argwhere(counted).tolist()
     # One component at a time, and only the cells that it reaches.
-    for step, m in tqdm(places, desc="density", disable=not progress, leave=False):
+    for step, m in tqdm(places, desc="density", disable=None if progress else True, leave=False):
         (x_first, y_first), (x_last, y_last) = firsts[step, :, m], lasts[step, :, m]
         centre = centres[step, :, m]
         x = ((np.arange(x_first, x_last) + 0.5) * cell - centre[0]) / std[0]

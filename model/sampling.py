@@ -166,7 +166,13 @@ def sample(
     ends = torch.full((count,), max_steps, device=device)
     points = weights.new_zeros(max_steps, count, 3)
     phis = None if text is None else weights.new_zeros(max_steps, count, text.shape[1] + 1)
-    bar = tqdm(total=max_steps, desc="writing", unit="step", disable=not progress)
+    bar = tqdm(
+        total=max_steps,
+        desc="writing",
+        unit="step",
+        leave=False,
+        disable=None if progress else True,
+    )
     for first in range(0, max_steps, PERIOD):
         if first % BLOCK == 0:
             uniform, normal = noise.block()

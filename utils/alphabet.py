@@ -24,6 +24,8 @@ class UnknownCharacters(UserError):
             + " out, or train on texts that hold "
             + ("it" if len(characters) == 1 else "them")
         )
+        if not isinstance(characters, Sequence):
+            raise DataError(f"an alphabet is a list of characters, not {characters!r}")
         self.characters = list(characters)
 
 

@@ -6,7 +6,14 @@ import torch
 
 from base.base_data_loader import Batch
 from base.base_dataset import BaseDataset
-from data_loader import CutLongSteps, FillMissing, HandwritingDataLoader, InputNoise, Scale
+from data_loader import (
+    CutLongSteps,
+    FillMissing,
+    HandwritingDataLoader,
+    IAMOnDBDataset,
+    InputNoise,
+    Scale,
+)
 from utils.alphabet import Alphabet
 from utils.checks import ConfigFault, DataError, UserError
 from utils.normalisation import Normalisation
@@ -273,3 +280,12 @@ def test_a_sample_without_a_step_is_an_error():
     dataset.lengths[4] = 1
     with pytest.raises(DataError, match=r"1 samples have fewer than two readings.* sample4 is"):
         loader(dataset=dataset)
+
+
+def test_a_dataset_brings_its_own_preprocessing():
+    own = IAMOnDBDataset(root="nowhere")
+    kinds = [type(one).__name__ for one in own.preprocessing()]
+    assert kinds == ["FillMissing", "CutLongSteps"]
+    for given, expected in ((None, kinds), ([], [])):
+        loader = HandwritingDataLoader(0, None, None, dataset=own, preprocessing=given)
+        assert [type(one).__name__ for one in loader.dataset.preprocessing] == expected

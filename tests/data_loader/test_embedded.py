@@ -427,3 +427,13 @@ def test_few_writers():
     data.prepare()
     assert {data.writer(index) for index in range(30)} == {"train-writer-000"}
     assert {data.writer(index) for index in range(30, 35)} == {"valid-writer-000"}
+
+
+@pytest.mark.parametrize("symbols", [0.0, 0.5])
+def test_the_alphabet_does_not_depend_on_the_size(symbols):
+    few = EmbeddedDataset(size=3, valid_size=1, test_size=1, symbols=symbols)
+    many = EmbeddedDataset(size=300, valid_size=1, test_size=1, symbols=symbols)
+    many.prepare()
+    assert few.characters == many.characters
+    assert set("".join(map(many.text, range(len(many))))) <= set(many.characters)
+    assert ("@" in many.characters) == (symbols > 0)

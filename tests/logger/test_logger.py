@@ -95,8 +95,12 @@ def test_a_reader_that_went_away_does_not_end_the_run(monkeypatch):
     setup_logging()
     (handler,) = [h for h in logging.getLogger().handlers if isinstance(h, ConsoleHandler)]
 
+    calls = []
+
     def gone(*_, **__):
+        calls.append("write")
         raise BrokenPipeError
 
     monkeypatch.setattr(tqdm, "write", gone)
     handler.emit(logging.makeLogRecord({"msg": "x", "levelno": logging.INFO}))
+    assert calls == ["write"]
