@@ -1,6 +1,7 @@
 """The script as its users call it: small untrained networks, whole files, real exit statuses."""
 
 import json
+import re
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
@@ -470,3 +471,15 @@ def test_bad_input_ends_with_status_2_and_no_traceback(conditional, tmp_path):
         assert "Traceback" not in done.stderr
     assert names(tmp_path) == ["broken.pth", "file"]
     assert occupied.read_text() == "mine"
+
+
+def test_the_lines_that_the_readme_shows_for_a_notebook(conditional):
+    readme = (Path(experiments.__file__).parent / "README.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
+    shown = 'load("saved/models/conditional/RUN_ID")'
+    assert shown in code
+    values = {}
+    exec(code.replace(shown, f"load({str(conditional)!r})"), values)
+    assert [line.text for line in values["lines"]] == ["Hello", "world"]
+    assert values["picture"].dtype == np.uint8 and values["picture"].ndim == 3
+    assert values["picture"].min() < 128  # there is ink
