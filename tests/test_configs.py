@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from base.base_model import BaseModel
-from parse_config import BASES, BINDER, ConfigParser, choices
+from parse_config import BASES, BINDER, ConfigParser, Override, choices
 from utils.alphabet import Alphabet
 from utils.checks import Range
 from utils.normalisation import Normalisation
@@ -105,3 +105,19 @@ def ranges(annotation) -> list[Range]:
     if annotation is int:
         return [Range()]
     return [found for member in members for found in ranges(member)]
+
+
+@pytest.mark.parametrize("given", [True, False])
+def test_data_that_a_checkpoint_names_is_cached_at_home(tmp_path, monkeypatch, given):
+    """Nobody's checkpoint writes into a folder of its choice; one's own -o does."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
+    config = json.loads((ROOT / "configs" / "iam_unconditional.json").read_text())
+    args = config["data_loader"]["args"]["dataset"]["args"]
+    below = ConfigParser.from_checkpoint(config, "x.pth").config["data_loader"]
+    assert "cache" not in below["args"]["dataset"]["args"]
+    args["root"] = str(tmp_path / "elsewhere")
+    option = Override.parse(f"data_loader.args.dataset.args.root={args['root']}")
+    parser = ConfigParser.from_checkpoint(config, "x.pth", [option] if given else [])
+    kept = parser.config["data_loader"]["args"]["dataset"]["args"].get("cache")
+    assert kept == (None if given else str(tmp_path / "home" / "online-handwriting"))
+    assert "cache" not in parser.stored["data_loader"]["args"]["dataset"]["args"]

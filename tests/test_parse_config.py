@@ -4,7 +4,6 @@ import argparse
 import copy
 import json
 import types
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -666,20 +665,3 @@ def test_the_rest_of_an_annotation_that_torch_hides_is_left_to_the_trial():
     assert faults(changed("lr_scheduler", {"type": "MultiStepLR", "args": {"milestones": 3}}))
     described = BINDER.described(BINDER.arguments(torch.optim.Adam).accepted["lr"])
     assert described == "a number at least 0"
-
-
-@pytest.mark.parametrize("given", [True, False])
-def test_data_that_a_checkpoint_names_is_cached_at_home(tmp_path, monkeypatch, given):
-    """Nobody's checkpoint writes into a folder of its choice; one's own -o does."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
-    folder = Path(parse_config.__file__).parent / "configs"
-    config = json.loads((folder / "iam_unconditional.json").read_text())
-    args = config["data_loader"]["args"]["dataset"]["args"]
-    below = ConfigParser.from_checkpoint(config, "x.pth").config["data_loader"]
-    assert "cache" not in below["args"]["dataset"]["args"]
-    args["root"] = str(tmp_path / "elsewhere")
-    option = Override.parse(f"data_loader.args.dataset.args.root={args['root']}")
-    parser = ConfigParser.from_checkpoint(config, "x.pth", [option] if given else [])
-    kept = parser.config["data_loader"]["args"]["dataset"]["args"].get("cache")
-    assert kept == (None if given else str(tmp_path / "home" / "online-handwriting"))
-    assert "cache" not in parser.stored["data_loader"]["args"]["dataset"]["args"]

@@ -282,6 +282,7 @@ def test_fine_tuning(workplace, capsys):
 def test_fine_tuning_with_a_text(workplace, capsys):
     config = json.loads(json.dumps(CONFIG))
     config["arch"]["type"] = "SynthesisNetwork"
+    config["data_loader"]["args"]["dataset"]["args"]["symbols"] = 0.0
     Path("config.json").write_text(json.dumps(config))
     assert run("-c", "config.json", "--run-id", "a", "--epochs", "1") == 0
     alphabet = load_checkpoint(MODELS / "a" / "checkpoint-epoch1.pth")["alphabet"]
@@ -292,8 +293,36 @@ def test_fine_tuning_with_a_text(workplace, capsys):
     assert run(*words, *fewer, "--run-id", "b") == 0
     assert load_checkpoint(MODELS / "b" / "checkpoint-epoch1.pth")["alphabet"] == alphabet
     capsys.readouterr()
-    more = ["-o", "data_loader.args.dataset.args.size=60"]
+    more = ["-o", "data_loader.args.dataset.args.symbols=0.9"]
     assert "the alphabet lacks characters" in refused(capsys, *words, *more, "--run-id", "c")
+
+
+def test_a_checkpoint_with_anything_in_it_is_refused_in_a_line(workplace, capsys):
+    Path("config.json").write_text(json.dumps(CONFIG))
+    assert run("-c", "config.json", "--run-id", "a", "--epochs", "1") == 0
+    whole = MODELS / "a" / "checkpoint-epoch1.pth"
+    capsys.readouterr()
+
+    def tampered(*keys, value):
+        checkpoint = load_checkpoint(whole)
+        holder = checkpoint
+        for key in keys[:-1]:
+            holder = holder[key]
+        holder[keys[-1]] = value
+        torch.save(checkpoint, "odd.pth")
+        return refused(capsys, "-r", "odd.pth", "--run-id", "b")
+
+    for keys, value in (
+        (["training", "update"], None),
+        (["training", "progress", "epoch"], "one"),
+        (["training", "random_state"], {}),
+        (["metrics"], 7),
+        (["training"], []),
+    ):
+        assert "no state of training to go on from" in tampered(*keys, value=value), keys
+    assert "another architecture" in tampered("state_dict", "output.bias", value=3)
+    assert "another architecture" in tampered("state_dict", value=[1])
+    assert not (MODELS / "b").exists()
 
 
 # Ends that come from outside: real processes.
