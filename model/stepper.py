@@ -1,15 +1,17 @@
 """A network one step at a time, for writing: the weights prepared once, no gradients, no modules.
 
 A stepper holds many lines and takes all of them through some steps in one call. Of the two here,
-one runs everywhere (on CUDA as a captured graph, so that no step waits for Python), and one calls
-the compiled loop of `kernels/sampling.c`. Both keep all state in buffers that they allocate once
-for a number of lines. Dropout is not applied.
+one runs everywhere (on CUDA as a captured graph, so that no step waits for Python, unless
+ONLINE_HANDWRITING_GRAPHS is 0), and one calls the compiled loop of `kernels/sampling.c`. Both keep
+all state in buffers that they allocate once for a number of lines. Dropout is not applied.
 
 Shapes: B lines, T steps, U characters, A letters of the alphabet, H cells, N layers, M components
 of the mixture, K components of the window.
 """
 
+import logging
 import math
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,9 +21,15 @@ from torch import Tensor
 from torch.nn import functional
 
 from model.kernels import sampling as compiled
+from model.kernels.cuda import SWITCH as GRAPHS_SWITCH
 from model.mixture import LIMIT
 from model.networks import INPUT_SIZE, MixtureNetwork
 from model.recurrence import WindowedLayer, state_dtype
+
+log = logging.getLogger(__name__)
+
+_no_graphs = False
+"""Whether a graph could not be recorded, which is not tried again."""
 
 PERIOD = 16
 """Steps of one call (assumed: few calls and few looks at what has ended; a line runs on for half of
@@ -310,32 +318,44 @@ class TorchStepper(Stepper):
         steps = len(uniform)
         self.uniform[:steps].copy_(uniform)
         self.normal[:steps].copy_(normal)
-        if self.device.type == "cuda" and steps == PERIOD:
-            if self.graph is None:
-                self._capture()
+        if self.graph is None and self.device.type == "cuda" and steps == PERIOD:
+            self.graph = self._capture()
+        if self.graph is not None and steps == PERIOD:
             self.graph.replay()
         else:
             for step in range(steps):
                 self._step(step)
         return self.points[:steps], None if self.phis is None else self.phis[:steps]
 
-    def _capture(self) -> None:
-        """Record the steps of a call as a graph. Not run where this was written."""
+    def _capture(self) -> torch.cuda.CUDAGraph | None:
+        """Return a graph of the steps of a call; None if none is wanted, or none can be recorded.
+
+        Recording has not been run on a GPU yet.
+        """
+        global _no_graphs
+        if _no_graphs or os.environ.get(GRAPHS_SWITCH) == "0":
+            return None
         state = [self.seen, *self.cells, *([self.kappa] if self.windowed else [])]
         before = [value.clone() for value in state]
-        stream = torch.cuda.Stream(self.device)
-        stream.wait_stream(torch.cuda.current_stream(self.device))
-        with torch.cuda.stream(stream):  # libraries set themselves up at the first calls
-            for _ in range(2):
-                self._step(0)
-        torch.cuda.current_stream(self.device).wait_stream(stream)
-        self.graph = torch.cuda.CUDAGraph()
-        # Other threads, such as the one that pins memory for a data loader, may go on.
-        with torch.cuda.graph(self.graph, capture_error_mode="thread_local"):
-            for step in range(PERIOD):
-                self._step(step)
+        try:
+            stream = torch.cuda.Stream(self.device)
+            stream.wait_stream(torch.cuda.current_stream(self.device))
+            with torch.cuda.stream(stream):  # libraries set themselves up at the first calls
+                for _ in range(2):
+                    self._step(0)
+            torch.cuda.current_stream(self.device).wait_stream(stream)
+            graph = torch.cuda.CUDAGraph()
+            # Other threads, such as the one that pins memory for a data loader, may go on.
+            with torch.cuda.graph(graph, capture_error_mode="thread_local"):
+                for step in range(PERIOD):
+                    self._step(step)
+        # Drivers and graphs fail in many ways, and one by one the steps do the same.
+        except Exception as error:
+            log.warning("Writing goes step by step, slower: no CUDA graph is recorded: %s", error)
+            _no_graphs, graph = True, None
         for value, saved in zip(state, before, strict=True):
             value.copy_(saved)
+        return graph
 
     def _step(self, step: int) -> None:
         for number in range(self.number):

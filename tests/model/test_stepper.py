@@ -160,6 +160,22 @@ def test_bfloat16_is_near(kind):
     assert not torch.equal(rough, exact)
 
 
+@pytest.mark.skipif(torch.cuda.is_available(), reason="here a graph can be recorded")
+def test_without_a_graph_the_steps_go_one_by_one(monkeypatch, caplog):
+    network = make()
+    lines = begin(network, 3)
+    uniform, normal = numbers(stepper.PERIOD, 3)
+    expected = TorchStepper(network, lines, torch.float32).run(uniform, normal)[0].clone()
+    monkeypatch.setattr(stepper, "_no_graphs", False)
+    for _ in range(2):
+        steps = TorchStepper(network, lines, torch.float32)
+        steps.device = torch.device("cuda")  # where there is none, recording fails
+        torch.testing.assert_close(steps.run(uniform, normal)[0], expected)
+    assert [record.message[:39] for record in caplog.records] == [
+        "Writing goes step by step, slower: no C"
+    ]
+
+
 def test_draw_is_the_mixture_s():
     torch.manual_seed(4)
     raw = 3.0 * torch.randn(400, 6 * 5 + 1, dtype=torch.float64)
