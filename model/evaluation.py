@@ -1,8 +1,6 @@
 """What a network predicts about recorded ink: its scores over a split, its density over the paper.
 
-Log-loss depends on the unit of the offsets. A network's density is one of normalised offsets
-`(x - mean) / s`; the density of the offsets in another unit c is that times c / s along each axis,
-so that the negative log-density of a point grows by `ln(s / c)` for each axis.
+Log-loss depends on the unit of the offsets: `Normalisation.nats_in` says by how much.
 """
 
 import math
@@ -62,7 +60,7 @@ def evaluate(
     """
     std = np.array(normalisation.std)
     unit = std if canonical is None else np.array(canonical)
-    shift = float(np.log(std / unit).sum())
+    shift = 0.0 if canonical is None else normalisation.nats_in(canonical)
     scale = torch.tensor(std / unit, dtype=torch.float32, device=device)
     sse = SSE()
     sequences = points = 0

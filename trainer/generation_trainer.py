@@ -1,7 +1,6 @@
 """Trains the prediction and the synthesis network."""
 
 import logging
-import math
 from typing import Annotated, Any
 
 from torch import Tensor, nn
@@ -11,6 +10,7 @@ from base.base_trainer import BaseTrainer, Part, Sums
 from model.sampling import sample
 from utils.checks import ConfigFault, Range
 from utils.drawing import draw_lines, draw_window, render, to_pixels, window_figure
+from utils.normalisation import Normalisation
 
 log = logging.getLogger(__name__)
 
@@ -102,16 +102,11 @@ class GenerationTrainer(BaseTrainer):
         )
 
     def derived(self, values: dict[str, float], sums: Sums) -> dict[str, float]:
-        """Return the log-loss of a validation in canonical units, if the data has such units.
-
-        A density of offsets in units of s becomes one in units of c by the factor c / s along
-        each axis, which adds ln(s / c) to the nats of every point.
-        """
+        """Return the log-loss of a validation in canonical units, if the data has such units."""
         canonical = self.header["dataset"]["canonical"]
         if canonical is None or not sums.sequences:
             return {}
-        std = self.header["normalisation"]["std"]
-        shift = sum(math.log(own / unit) for own, unit in zip(std, canonical, strict=True))
+        shift = Normalisation.from_dict(self.header["normalisation"]).nats_in(canonical)
         name = self.loss.name
         return {f"{name}_canonical": values[name] + sums.points / sums.sequences * shift}
 

@@ -83,6 +83,17 @@ class Normalisation:
         result[..., :2] = result[..., :2] * self.std + self.mean
         return result.astype(np.float32)
 
+    def nats_in(self, unit: tuple[float, float]) -> float:
+        """Return what a point's nats grow by when its density is one of offsets in another unit.
+
+        A density of offsets in units of s becomes one in units of c by the factor c / s along each
+        axis, which adds ln(s / c) to the negative log-density.
+
+        Args:
+            unit: the other unit (dx, dy), in source units.
+        """
+        return sum(math.log(own / other) for own, other in zip(self.std, unit, strict=True))
+
     def to_dict(self) -> dict[str, list[float]]:
         """Return it as lists of plain floats, for a checkpoint or JSON."""
         return {"mean": list(self.mean), "std": list(self.std)}

@@ -2,6 +2,7 @@ import json
 
 import numpy as np
 import pytest
+import torch
 
 from utils.checks import DataError
 from utils.normalisation import Normalisation
@@ -116,3 +117,17 @@ def test_fit_refuses_what_cannot_be_normalised(inks, message):
 def test_from_dict_refuses_broken_values(values, message):
     with pytest.raises(DataError, match=message):
         Normalisation.from_dict(values)
+
+
+def test_nats_in_another_unit_by_torch_s_own_densities():
+    """The same Gaussian in both units: the log-densities differ by the factor of the units."""
+    own, unit = (20.0, 5.0), (40.0, 8.0)
+    shift = Normalisation((3.0, 1.0), own).nats_in(unit)
+    x = torch.tensor([7.0, -2.0])
+    density = [
+        torch.distributions.Normal(torch.zeros(2), 10.0 / torch.tensor(scale))
+        .log_prob(x / torch.tensor(scale))
+        .sum()
+        for scale in (own, unit)
+    ]
+    assert float(density[0] - density[1]) == pytest.approx(shift, abs=1e-5)
