@@ -3,6 +3,7 @@
 from data_loader.data_loaders import HandwritingDataLoader
 from data_loader.embedded import EmbeddedDataset
 from data_loader.iam_ondb import IAMOnDBDataset
+from data_loader.ink_files import InkSample, read_ink
 from data_loader.inkml import InkMLDataset
 from data_loader.mnist_strokes import MNISTStrokesDataset
 from data_loader.shaping import (
@@ -32,6 +33,7 @@ __all__ = [
     "HandwritingDataLoader",
     "IAMOnDBDataset",
     "InkMLDataset",
+    "InkSample",
     "InputNoise",
     "LevelBaseline",
     "MNISTStrokesDataset",
@@ -46,4 +48,5 @@ __all__ = [
     "StrokeArraysDataset",
     "UndoSlant",
     "UnipenDataset",
+    "read_ink",
 ]

@@ -41,7 +41,9 @@ FIELDS = ("offsets", "stroke_ends", "gaps", *STRINGS)
 _SHAPES = {"offsets": ((2,), np.int16), "stroke_ends": ((), np.int32), "gaps": ((2,), np.int32)}
 _STALE = 3600  # seconds after which the half-made cache of another machine is taken for dead
 _LIMIT = np.iinfo(np.int16).max
-_FLOAT_LIMIT = 1e9  # beyond it float32 has no fractions, and squares grow large; assumed
+FARTHEST = 1e9
+"""The longest offset of ink that is no whole numbers: beyond it float32 has no fractions, and
+squares grow large; assumed."""
 
 logger = logging.getLogger(__name__)
 
@@ -69,7 +71,14 @@ class Rejected(NamedTuple):
     detail: str = ""
 
     def __str__(self) -> str:
-        return f"{self.name}: {self.reason}" + (f" ({self.detail})" if self.detail else "")
+        detail = f" ({self.detail})" if self.detail else ""
+        return printable(f"{self.name}: {self.reason}{detail}")
+
+
+def printable(text: str) -> str:
+    """Return a text from a stranger's file so that it stays on one line of a terminal."""
+    shown = (c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+    return "".join(shown)
 
 
 def fingerprint(files: Iterable[Path], root: Path) -> dict[str, Any]:
@@ -100,8 +109,8 @@ def places(root: Path, cache: str | None) -> list[Path]:
     return [root / "cache", user_cache()]
 
 
-def _pack(sample: Sample, whole: bool) -> dict[str, np.ndarray] | Rejected:
-    """Return the fields of a sample, or why it cannot be stored (as `whole` numbers)."""
+def refusal(sample: Sample, whole: bool) -> Rejected | None:
+    """Return why a sample cannot be used, with `whole` numbers for offsets; None if it can."""
     if not len(sample.ink):
         return Rejected(sample.name, "no points")
     offsets = np.asarray(sample.ink[:, :2], dtype=np.float64)
@@ -109,9 +118,17 @@ def _pack(sample: Sample, whole: bool) -> dict[str, np.ndarray] | Rejected:
         return Rejected(sample.name, "a non-number among the points")
     if whole and (offsets != np.round(offsets)).any():
         return Rejected(sample.name, "offsets that are no whole numbers")
-    limit = _LIMIT if whole else _FLOAT_LIMIT
+    limit = _LIMIT if whole else FARTHEST
     if (largest := np.abs(offsets).max()) > limit:
         return Rejected(sample.name, f"an offset longer than {limit:.6g}", f"{largest:.6g}")
+    return None
+
+
+def _pack(sample: Sample, whole: bool) -> dict[str, np.ndarray] | Rejected:
+    """Return the fields of a sample, or why it cannot be stored (as `whole` numbers)."""
+    if refused := refusal(sample, whole):
+        return refused
+    offsets = np.asarray(sample.ink[:, :2], dtype=np.float64)
     missing = np.zeros(len(offsets)) if sample.missing is None else sample.missing
     at = np.flatnonzero(missing)
     strings = (sample.name, sample.text, sample.writer, sample.group)
@@ -437,7 +454,9 @@ def left_out(rejected: list[Rejected], names: int = 3) -> list[str]:
         by_reason.setdefault(entry.reason, []).append(entry)
     return [
         f"{len(entries):,} left out: {reason}: "
-        + ", ".join(e.name + (f" ({e.detail})" if e.detail else "") for e in entries[:names])
+        + printable(
+            ", ".join(e.name + (f" ({e.detail})" if e.detail else "") for e in entries[:names])
+        )
         + (", ..." if len(entries) > names else "")
         for reason, entries in sorted(by_reason.items(), key=lambda item: -len(item[1]))
     ]

@@ -9,24 +9,20 @@ out: a08-551z (8 texts, 9 files; of trainset) and z01-000z (1 text, 8 files; of 
 theirs holds an XML or HTML entity, and all are ASCII, so texts are taken as they stand.
 """
 
-import gzip
 import os
 import re
-import tarfile
-import zlib
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, NamedTuple
 from xml.parsers import expat
 
 import numpy as np
-from tqdm import tqdm
 
-from base import distributed
 from base.base_dataset import SPLITS
 from base.base_transform import BaseTransform
 from data_loader.cache import CachedDataset, Rejected, Sample, fingerprint, load_or_make, places
+from data_loader.source import MEBIBYTE, Fault, check_points, members, progress, read_file
 from data_loader.splits import subset as choose
 from data_loader.transforms import CutLongSteps, FillMissing
 from utils.checks import ConfigFault, DataError, Range
@@ -60,23 +56,18 @@ measured, one jump in 10,000 is longer than 2,076, and one step within a stroke,
 so that training sees next to the unit of the uncut data)."""
 
 
-class _Fault(Exception):
-    """Why a file cannot be used: a reason that reports count by, and a detail."""
-
-    def __init__(self, reason: str, detail: str = "") -> None:
-        super().__init__(reason, detail)
-        self.reason, self.detail = reason, detail
-
-
-def parse_line(document: bytes, period: float = PERIOD) -> tuple[np.ndarray, np.ndarray]:
+def parse_line(
+    document: bytes, period: float = PERIOD, max_points: int = 20_000
+) -> tuple[np.ndarray, np.ndarray]:
     """Return the ink `(readings, 3)` float64 of an XML file, and its missing readings.
 
     Missing readings, `(readings,)` int64, are counted from gaps in time within strokes of more
     than `GAP` periods.
 
     Raises:
-        _Fault: if the file is no whole XML, declares a document type (entities are never
-            expanded), has less than two readings, or a value that is no number.
+        Fault: if the file is no whole XML, declares a document type (entities are never
+            expanded), has less than two readings or more than `max_points`, or a value that is
+            no number.
     """
     values: list[str] = []
     ends: list[int] = []  # readings up to the end of each stroke
@@ -89,7 +80,7 @@ def parse_line(document: bytes, period: float = PERIOD) -> tuple[np.ndarray, np.
                 values.extend((attributes["x"], attributes["y"], attributes["time"]))
             except KeyError as error:
                 line = parser.CurrentLineNumber
-                raise _Fault("a point without x, y or time", f"line {line}: {error}") from None
+                raise Fault("a point without x, y or time", f"line {line}: {error}") from None
         elif name == "Stroke":
             depth += 1
 
@@ -100,8 +91,10 @@ def parse_line(document: bytes, period: float = PERIOD) -> tuple[np.ndarray, np.
             ends.append(len(values) // 3)
 
     def doctype(*_: object) -> None:
-        raise _Fault("a document type, which line files do not have")
+        raise Fault("a document type, which line files do not have")
 
+    if not document.strip():
+        raise Fault("an empty file")
     parser = expat.ParserCreate()
     parser.StartElementHandler = start
     parser.EndElementHandler = end
@@ -109,14 +102,13 @@ def parse_line(document: bytes, period: float = PERIOD) -> tuple[np.ndarray, np.
     try:
         parser.Parse(document, True)
     except (expat.ExpatError, LookupError, ValueError) as error:  # the latter: unknown encodings
-        raise _Fault("broken XML", str(error)) from None
-    if len(values) < 6:
-        raise _Fault("a single point" if values else "no points")
+        raise Fault("broken XML", str(error)) from None
+    check_points(len(values) // 3, max_points)
     if not _READINGS.fullmatch(" ".join(values) + " "):
         raise _bad_value(values)
     readings = np.array(list(map(float, values))).reshape(-1, 3)
     if not np.isfinite(readings).all():
-        raise _Fault("a non-number among the points", "a number with hundreds of digits")
+        raise Fault("a non-number among the points", "a number with hundreds of digits")
 
     strokes = np.array(ends, dtype=np.int64)
     last = np.unique(strokes[strokes > 0]) - 1  # strokes without points leave nothing
@@ -131,14 +123,14 @@ def parse_line(document: bytes, period: float = PERIOD) -> tuple[np.ndarray, np.
     return ink, missing
 
 
-def _bad_value(values: list[str]) -> _Fault:
+def _bad_value(values: list[str]) -> Fault:
     """Return what is wrong with values `x, y, time, x, ...` of which one is no number."""
     for n, value in enumerate(values):
         name, place = ("x", "y", "time")[n % 3], f"of point {n // 3 + 1}"
         if not re.fullmatch(r"-?\d+(\.\d+)?", value, re.ASCII):
-            return _Fault("a non-number among the points", f"{name} {place} is {value!r}")
+            return Fault("a non-number among the points", f"{name} {place} is {value!r}")
         if n % 3 < 2 and "." in value:
-            return _Fault("a point off the sensor's grid", f"{name} {place} is {value!r}")
+            return Fault("a point off the sensor's grid", f"{name} {place} is {value!r}")
     raise AssertionError("all values are numbers")
 
 
@@ -146,7 +138,7 @@ def parse_texts(document: bytes) -> list[str]:
     """Return the transcriptions of the lines of a form: what follows `CSR:`, without empty lines.
 
     Raises:
-        _Fault: if there is no such part, it is empty, or it holds unprintable characters.
+        Fault: if there is no such part, it is empty, or it holds unprintable characters.
     """
     try:
         content = document.decode("utf-8-sig")
@@ -154,14 +146,42 @@ def parse_texts(document: bytes) -> list[str]:
         content = document.decode("iso-8859-1")  # what the XML files of the database are in
     parts = re.split(r"^CSR:", content, maxsplit=1, flags=re.MULTILINE)
     if len(parts) < 2:
-        raise _Fault("a transcription without the part CSR:")
+        raise Fault("a transcription without the part CSR:")
     lines = (line.replace("\t", " ").strip() for line in re.split(r"\r\n|\r|\n", parts[1]))
     texts = [line for line in lines if line]
     if not texts:
-        raise _Fault("an empty transcription")
+        raise Fault("an empty transcription")
     if bad := next((text for text in texts if not text.isprintable()), None):
-        raise _Fault("unprintable characters in the transcription", repr(bad))
+        raise Fault("unprintable characters in the transcription", repr(bad))
     return texts
+
+
+def is_text_file(file: Path) -> bool:
+    """Return whether a file is called as those with the transcriptions of a form are."""
+    return _TEXT_FILE.fullmatch(file.name) is not None
+
+
+def text_beside(file: Path, read: Callable[[Path], bytes]) -> str:
+    """Return the transcription of a line file if the database lies around it, or an empty string.
+
+    That of `lineStrokes/a01/a01-000/a01-000u-01.xml` is in `ascii/a01/a01-000/a01-000u.txt`.
+
+    Args:
+        file: the line file.
+        read: returns the content of a file.
+
+    Raises:
+        Fault: if the text file cannot be used, or has no such line.
+    """
+    match = _LINE_FILE.fullmatch(file.name)
+    parts = [part.replace("lineStrokes", "ascii") for part in file.resolve().parent.parts]
+    texts = Path(*parts, f"{match[1]}.txt") if match else file
+    if match is None or parts == [*file.resolve().parent.parts] or not texts.is_file():
+        return ""
+    found, number = parse_texts(read(texts)), int(match[2])
+    if not 1 <= number <= len(found):
+        raise Fault("no such line among the transcriptions of the form", f"{len(found)} lines")
+    return found[number - 1]
 
 
 class _Part(NamedTuple):
@@ -170,11 +190,6 @@ class _Part(NamedTuple):
     path: Path
     files: list[Path]
     """The archive itself, or all files in the folder."""
-
-    @property
-    def size(self) -> int:
-        """Bytes to be read."""
-        return sum(file.stat().st_size for file in self.files)
 
 
 def _folders(root: Path) -> Iterator[Path]:
@@ -204,47 +219,6 @@ def _find_part(folders: list[Path], name: str, suffix: str) -> _Part | None:
     return None
 
 
-def _documents(part: _Part, progress: tqdm | None = None) -> Iterator[tuple[str, bytes | OSError]]:
-    """Yield the name and the content of each file of a half of the database.
-
-    A file that cannot be read comes with the error instead.
-
-    Raises:
-        DataError: if an archive is broken.
-    """
-    if part.path.is_dir():
-        for file in part.files:
-            try:
-                content: bytes | OSError = file.read_bytes()
-            except OSError as error:
-                content = error
-            yield file.name, content
-            if progress is not None and isinstance(content, bytes):
-                progress.update(len(content))
-        return
-    try:
-        with open(part.path, "rb") as raw:
-            zipped = raw.read(2) == b"\x1f\x8b"  # browsers unpack some and leave the name
-            if not zipped:
-                raw.seek(max(0, part.size - 1024))
-                if raw.read().strip(b"\0"):
-                    raise tarfile.ReadError("it does not end as tar archives do")
-            raw.seek(0)
-            stream = gzip.GzipFile(fileobj=raw) if zipped else raw
-            with tarfile.open(fileobj=stream, mode="r|") as archive:
-                for member in archive:
-                    if member.isreg():
-                        yield os.path.basename(member.name), archive.extractfile(member).read()
-                    if progress is not None:
-                        progress.update(raw.tell() - progress.n)
-            while stream.read(1 << 20):  # to the end, where the checksum stands
-                pass
-    except (tarfile.TarError, zlib.error, EOFError, OSError) as error:
-        raise DataError(
-            f"{part.path}: a broken archive ({error}); download it again from {SITE}"
-        ) from None
-
-
 class IAMOnDBDataset(CachedDataset):
     """Lines of IAM-OnDB with their transcriptions.
 
@@ -262,6 +236,10 @@ class IAMOnDBDataset(CachedDataset):
         subset: how many lines of the training split to use; None uses all.
         subset_seed: which ones.
         strict: let broken files, and forms that a task file names and the data lacks, be errors.
+        max_points: limit on the points of one line; one with more is left out.
+        max_bytes: limit on the bytes of one file or archive member, left out beyond it.
+        max_members: limit on files of a folder or members of an archive.
+        max_archive_bytes: limit on the bytes of an unpacked archive.
 
     Raises:
         ConfigFault: if `splits` names something else, or lets one set be in training and elsewhere.
@@ -279,11 +257,21 @@ class IAMOnDBDataset(CachedDataset):
         subset: Annotated[int, Range(1, None)] | None = None,
         subset_seed: Annotated[int, Range(0, None)] = 0,
         strict: bool = False,
+        max_points: Annotated[int, Range(2, 10_000_000)] = 20_000,
+        max_bytes: Annotated[int, Range(1, 1 << 40)] = 64 * MEBIBYTE,
+        max_members: Annotated[int, Range(1, 100_000_000)] = 500_000,
+        max_archive_bytes: Annotated[int, Range(1, 1 << 40)] = 4096 * MEBIBYTE,
     ) -> None:
         _check_splits(splits)
         self.root, self.cache_folder = Path(root).expanduser(), cache
         self.splits, self.subset, self.subset_seed = splits, subset, subset_seed
         self.strict = strict
+        self.limits = {
+            "max_points": max_points,
+            "max_bytes": max_bytes,
+            "max_members": max_members,
+            "max_archive_bytes": max_archive_bytes,
+        }
         self._indices: dict[str, np.ndarray] = {}
 
     def prepare(self) -> None:
@@ -301,6 +289,7 @@ class IAMOnDBDataset(CachedDataset):
             "texts": fingerprint(texts.files, self.root),
             "period": PERIOD,
             "gap": GAP,
+            "limits": self.limits,
         }
         where = places(self.root, self.cache_folder)
         cache = load_or_make(
@@ -336,51 +325,74 @@ class IAMOnDBDataset(CachedDataset):
             )
         return strokes, texts, tasks
 
+    def _documents(
+        self, part: _Part, wanted: re.Pattern[str], description: str
+    ) -> Iterator[tuple[str, bytes | Rejected]]:
+        """Yield names and contents of the files of a half whose names fit `wanted`.
+
+        What cannot be used comes with the reason instead; see `members`.
+
+        Raises:
+            DataError: if an archive is broken, or there are more files than the limit allows.
+        """
+        most = self.limits["max_members"]
+        if not part.path.is_dir():
+            limits = self.limits["max_bytes"], most, self.limits["max_archive_bytes"]
+            again = f"; download it again from {SITE}"
+            yield from members(part.path, wanted, *limits, description, again)
+            return
+        if len(part.files) > most:
+            raise DataError(f"{part.path}: more than {most:,} files (the limit max_members)")
+        for file in progress(part.files, description):
+            if wanted.fullmatch(file.name):
+                try:
+                    yield file.name, read_file(file, self.limits["max_bytes"])
+                except Fault as fault:
+                    yield file.name, fault.of(file.name)
+
     def _read(self, strokes: _Part, texts: _Part) -> Iterator[Sample | Rejected]:
         """Yield all lines of both halves, paired."""
-        transcriptions: dict[str, list[str] | _Fault] = {}
-        for name, content in _documents(texts):
-            if match := _TEXT_FILE.fullmatch(name):
+        transcriptions: dict[str, list[str] | Fault] = {}
+        for name, content in self._documents(texts, _TEXT_FILE, "reading transcriptions"):
+            if isinstance(content, Rejected):
+                found: list[str] | Fault = Fault(content.reason, content.detail)
+            else:
                 try:
-                    if isinstance(content, OSError):
-                        raise _Fault("a file that cannot be read", str(content))
-                    transcriptions[match[1]] = parse_texts(content)
-                except _Fault as fault:
-                    transcriptions[match[1]] = fault
-        forms: dict[str, dict[int, tuple[str, tuple[np.ndarray, np.ndarray] | _Fault]]]
+                    found = parse_texts(content)
+                except Fault as fault:
+                    found = fault
+            if match := _TEXT_FILE.fullmatch(name):
+                transcriptions[match[1]] = found
+            else:  # a member that points outside
+                yield content
+        forms: dict[str, dict[int, tuple[str, tuple[np.ndarray, np.ndarray] | Fault]]]
         forms = defaultdict(dict)
-        bar = tqdm(
-            total=strokes.size,
-            desc="parsing IAM-OnDB",
-            unit="B",
-            unit_scale=True,
-            mininterval=0.5,
-            disable=distributed.no_bar(),
-        )
-        with bar:
-            for name, content in _documents(strokes, bar):
-                if match := _LINE_FILE.fullmatch(name):
-                    try:
-                        if isinstance(content, OSError):
-                            raise _Fault("a file that cannot be read", str(content))
-                        line = _narrow(*parse_line(content))
-                    except _Fault as fault:
-                        line = fault
-                    forms[match[1]][int(match[2])] = (name.removesuffix(".xml"), line)
+        for name, content in self._documents(strokes, _LINE_FILE, "parsing IAM-OnDB"):
+            match = _LINE_FILE.fullmatch(name)
+            if match is None:  # a member that points outside
+                yield content
+                continue
+            try:
+                if isinstance(content, Rejected):
+                    raise Fault(content.reason, content.detail)
+                line = _narrow(*parse_line(content, max_points=self.limits["max_points"]))
+            except Fault as fault:
+                line = fault
+            forms[match[1]][int(match[2])] = (name.removesuffix(".xml"), line)
         if not forms:
             raise DataError(f"{strokes.path}: no line files such as a01-000u-01.xml in it")
         for form, lines in forms.items():
-            found = transcriptions.get(form, _Fault("no transcription of the form"))
-            if not isinstance(found, _Fault) and sorted(lines) != [*range(1, len(found) + 1)]:
+            found = transcriptions.get(form, Fault("no transcription of the form"))
+            if not isinstance(found, Fault) and sorted(lines) != [*range(1, len(found) + 1)]:
                 # Which text belongs to which line cannot be told.
                 numbered = ", numbered otherwise" if len(found) == len(lines) else ""
-                found = _Fault(
+                found = Fault(
                     f"form with {len(found)} transcriptions for {len(lines)} line files{numbered}"
                 )
             for number, (name, line) in lines.items():
-                fault = next((part for part in (line, found) if isinstance(part, _Fault)), None)
+                fault = next((part for part in (line, found) if isinstance(part, Fault)), None)
                 if fault is not None:
-                    yield Rejected(name, fault.reason, fault.detail)
+                    yield fault.of(name)
                 else:
                     yield Sample(name, line[0], found[number - 1], line[1], group=form)
 
@@ -452,7 +464,9 @@ class IAMOnDBDataset(CachedDataset):
 
 def _narrow(ink: np.ndarray, missing: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the same in fewer bytes, for the time until all lines are read."""
-    return ink.astype(np.float32), missing.astype(np.uint8)
+    with np.errstate(over="ignore"):  # the cache refuses what becomes infinite
+        ink = ink.astype(np.float32)
+    return ink, missing.astype(np.uint8)
 
 
 def _read_task(file: Path) -> list[str]:

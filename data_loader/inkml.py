@@ -18,20 +18,22 @@ from xml.parsers import expat
 from xml.sax.saxutils import escape, quoteattr
 
 import numpy as np
-from tqdm import tqdm
 
 from data_loader.cache import Rejected, Sample
 from data_loader.source import (
     Fault,
     SourceDataset,
+    check_offsets,
     check_points,
     clean_text,
     files_below,
+    join_strokes,
+    progress,
     read_file,
 )
 from utils.checks import ConfigFault, DataError
 from utils.files import write_text
-from utils.ink import check_ink, from_strokes
+from utils.ink import check_ink
 
 TRUTHS = ("truth", "label", "normalizedLabel", "transcription")
 """Types of annotations that hold a transcription, the preferred one first, in any case."""
@@ -307,10 +309,11 @@ def _ink(traces: list[_Trace], most: int) -> tuple[np.ndarray, np.ndarray | None
         if trace.continues and ends:
             ends[-1] = False
         ends.append(trace.ends)
-    ink = from_strokes(points)
+    ink = join_strokes(points, most)
     last = np.cumsum([len(piece) for piece in points]) - 1
     ink[last, 2] = ends
     if len(offsets) == len(points):  # of `to_inkml`
+        check_offsets(np.concatenate(offsets))
         ink[1:, :2] = np.concatenate(offsets)[1:]
     if len(times) < len(points):
         return ink, None
@@ -333,7 +336,7 @@ def _missing(times: list[np.ndarray]) -> np.ndarray | None:
 
 def parse(
     content: bytes,
-    level: Literal["file", "group"] = "file",
+    level: Literal["file", "group", "annotated"] = "file",
     encoding: str | None = None,
     max_points: int = 20_000,
 ) -> Iterator[tuple[np.ndarray, str, str, np.ndarray | None] | Fault]:
@@ -341,7 +344,8 @@ def parse(
 
     Args:
         content: of the file.
-        level: see `InkMLDataset`.
+        level: see `InkMLDataset`; "annotated" is "group" if only groups have transcriptions, and
+            several do.
         encoding: of the file; None takes what it says.
         max_points: limit on the points of a sample.
 
@@ -350,6 +354,9 @@ def parse(
     """
     reader = _Reader(content, encoding)
     root = reader.root
+    if level == "annotated":
+        several = not root.text() and len(list(root.outermost())) > 1
+        level = "group" if several else "file"
     groups = [root] if level == "file" else list(root.outermost())
     if not groups:
         raise Fault("no traceGroup with a transcription")
@@ -516,7 +523,7 @@ class InkMLDataset(SourceDataset):
         return files
 
     def read(self, files: list[Path]) -> Iterator[Sample | Rejected]:
-        for file in tqdm(files, "parsing InkML", unit=" files", mininterval=0.5):
+        for file in progress(files, "parsing InkML"):
             path = file.relative_to(self.folder).as_posix()
             name = path.removesuffix(file.suffix)
             try:

@@ -25,6 +25,7 @@ from data_loader.source import (
     check_points,
     files_below,
     members,
+    progress,
     read_file,
 )
 from data_loader.splits import draw
@@ -106,6 +107,30 @@ def parse_class(content: bytes, most: int) -> tuple[int, int]:
     return int(classes[0].argmax()), len(rows)
 
 
+def joint_class(
+    listed: int | None, target: tuple[int, int] | Fault | None, rows: int
+) -> int | None:
+    """Return the class of a digit by the label file and by its target file; None without both.
+
+    Args:
+        listed: the class in the label file.
+        target: what `parse_class` says of the target file.
+        rows: of the digit.
+
+    Raises:
+        Fault: if the target data cannot be used, or the two do not agree.
+    """
+    if isinstance(target, Fault):
+        raise Fault(f"target data: {target.reason}", target.detail)
+    if target is None:
+        return listed
+    if target[1] != rows:
+        raise Fault("target data of another length", f"{target[1]} rows for {rows}")
+    if listed is not None and target[0] != listed:
+        raise Fault("two classes", f"{listed} in the label file, {target[0]} in target data")
+    return target[0]
+
+
 def embedded_digit(
     digit: int, generator: np.random.Generator, writer: Writer, rate: float = 75.0
 ) -> np.ndarray:
@@ -135,6 +160,9 @@ class MNISTStrokesDataset(SourceDataset):
 
     The texts are the digits. Training samples are those called `train...`, test samples those
     called `test...`; the validation split is taken from the training samples.
+
+    A digit ends with its last reading, which its file must mark as its end: batches have that as
+    the end of the sequence, of a line that of its last digit.
 
     Args:
         root: the archive `sequences.tar.gz`, or a folder with it, or with the files in it (also
@@ -225,6 +253,13 @@ class MNISTStrokesDataset(SourceDataset):
         if self.embedded:
             yield from self._invented()
             return
+        for found in self.digits(files):
+            if isinstance(found, Sample) and not found.text:
+                found = Rejected(found.name, "no class: neither target data nor a label file")
+            yield found
+
+    def digits(self, files: list[Path]) -> Iterator[Sample | Rejected]:
+        """Yield the digits in files, those without a class too, with an empty text."""
         digits: dict[tuple[str, int], Sample | Rejected | np.ndarray] = {}
         classes: dict[tuple[str, int], tuple[int, int] | Fault] = {}
         lengths: dict[tuple[str, int], int] = {}
@@ -264,24 +299,12 @@ class MNISTStrokesDataset(SourceDataset):
                 yield ink
                 continue
             try:
-                digit = self._class(
+                digit = joint_class(
                     listed.get(part, {}).get(number), classes.get(key), lengths[key]
                 )
-                yield Sample(name, ink, str(digit), group=part)
+                yield Sample(name, ink, "" if digit is None else str(digit), group=part)
             except Fault as fault:
                 yield fault.of(name)
-
-    def _class(self, listed: int | None, target: tuple[int, int] | Fault | None, rows: int) -> int:
-        """Return the class of a digit by the label file and by its target file."""
-        if isinstance(target, Fault):
-            raise Fault(f"target data: {target.reason}", target.detail)
-        if target is not None and target[1] != rows:
-            raise Fault("target data of another length", f"{target[1]} rows for {rows}")
-        if target is None and listed is None:
-            raise Fault("no class: neither target data nor a label file")
-        if target is not None and listed is not None and target[0] != listed:
-            raise Fault("two classes", f"{listed} in the label file, {target[0]} in target data")
-        return target[0] if listed is None else listed
 
     def _labels(self, part: str, content: bytes, numbers: list[int]) -> dict[int, int]:
         """Return the classes in a label file by the number of the digit."""
@@ -316,7 +339,7 @@ class MNISTStrokesDataset(SourceDataset):
             )
             return
         seen: dict[str, Path] = {}
-        for file in tqdm(files, "parsing MNIST strokes", unit=" files", mininterval=0.5):
+        for file in progress(files, "parsing MNIST strokes"):
             if file.name in seen:
                 raise DataError(
                     f"{seen[file.name]} and {file}: two files of that name; name one of their "

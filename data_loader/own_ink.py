@@ -4,12 +4,19 @@
         def lines(self):
             yield "hello", [[(0, 0), (4, 12), (9, 3)], [(15, 2), (15, 9)]]
 
-docs/data.md shows the few lines that train on it.
+docs/data.md shows the few lines that train on it. In a file the same is JSON, one object or a list
+of them, y growing downwards; "text" and "writer" may be left out:
+
+    {"text": "hello", "strokes": [[[0, 0], [4, 12], [9, 3]], [[15, 2], [15, 9]]], "writer": "ann"}
+
+`json_lines` reads that for `lines`.
 """
 
+import os
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
-from typing import Annotated, ClassVar
+from pathlib import Path
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from tqdm import tqdm
@@ -17,16 +24,84 @@ from tqdm import tqdm
 from base.base_dataset import BaseDataset
 from data_loader.source import (
     FRACTIONS,
+    MEBIBYTE,
     Fault,
     check_fractions,
-    check_points,
     clean_text,
+    decode,
     divide,
+    join_strokes,
+    read_file,
 )
-from utils.checks import DataError, Range
-from utils.ink import from_strokes
+from utils import strict_json
+from utils.checks import ConfigFault, DataError, Range
 
 Stroke = Sequence[tuple[float, float]]
+
+
+def ink_of(strokes: object, max_points: int, y_grows_down: bool = True) -> np.ndarray:
+    """Return the ink `(readings, 3)` float32 of strokes, lists of (x, y).
+
+    Raises:
+        Fault: if they are something else, or too few or too many.
+    """
+    if isinstance(strokes, str | bytes | dict) or not isinstance(strokes, Iterable):
+        raise Fault("strokes that are no list", repr(strokes)[:60])
+    positions = []
+    for number, stroke in enumerate(strokes):
+        try:
+            points = np.asarray(stroke)
+        except (TypeError, ValueError) as error:
+            raise Fault(f"stroke {number} is no list of (x, y)", str(error)) from None
+        if points.size and (points.ndim != 2 or points.shape[1] != 2):
+            raise Fault(f"stroke {number} is no list of (x, y)", f"shape {points.shape}")
+        if points.dtype.kind not in "iuf":
+            raise Fault(f"stroke {number} is no list of (x, y)", "not all of them are numbers")
+        if not np.isfinite(points).all():
+            raise Fault("a non-number among the points", f"stroke {number}")
+        y = 1 if y_grows_down else -1
+        positions.append(points.reshape(-1, 2).astype(np.float64) * (1, y))
+    return join_strokes(positions, max_points)
+
+
+def parse_json(content: bytes) -> list[tuple[str, Any, str]]:
+    """Return the text, the strokes (unchecked) and the writer of each line in a JSON file.
+
+    Raises:
+        Fault: if it is no JSON, or the lines are not as the head of this module shows them.
+    """
+    try:
+        values = strict_json.loads(decode(content), max_bytes=len(content))
+    except ConfigFault as fault:
+        raise Fault("broken JSON", ": ".join(filter(None, (fault.key, fault.expected)))) from None
+    lines = []
+    for number, line in enumerate(values if isinstance(values, list) else [values]):
+        place = f"line {number} (from 0)"
+        if not isinstance(line, dict) or "strokes" not in line:
+            raise Fault('a line that is no object with "strokes"', f"{place}: {repr(line)[:40]}")
+        text, writer = line.get("text") or "", line.get("writer") or ""
+        if not isinstance(text, str) or not isinstance(writer, str):
+            raise Fault("a text or a writer that is no string", place)
+        lines.append((text, line["strokes"], writer))
+    return lines
+
+
+def json_lines(
+    path: str | os.PathLike[str], max_bytes: int = 64 * MEBIBYTE
+) -> list[tuple[str, Any, str]]:
+    """Return the lines in a JSON file, for `OwnInk.lines` (which checks the strokes).
+
+    Args:
+        path: the file.
+        max_bytes: limit on its size.
+
+    Raises:
+        DataError: naming the file and what is wrong with it.
+    """
+    try:
+        return parse_json(read_file(Path(path), max_bytes))
+    except Fault as fault:
+        raise DataError(str(fault.of(str(path)))) from None
 
 
 class OwnInk(BaseDataset):
@@ -104,19 +179,7 @@ class OwnInk(BaseDataset):
         text, strokes, writer = (*line, "")[:3]
         if not isinstance(text, str) or not isinstance(writer, str):
             raise Fault("a text or a writer that is no string", repr(line)[:60])
-        positions = []
-        for number, stroke in enumerate(strokes):
-            try:
-                points = np.asarray(stroke, dtype=np.float64)
-            except (TypeError, ValueError) as error:
-                raise Fault(f"stroke {number} is no list of (x, y)", str(error)) from None
-            if points.size and (points.ndim != 2 or points.shape[1] != 2):
-                raise Fault(f"stroke {number} is no list of (x, y)", f"shape {points.shape}")
-            if not np.isfinite(points).all():
-                raise Fault("a non-number among the points", f"stroke {number}")
-            positions.append(points.reshape(-1, 2) * (1, 1 if self.y_grows_down else -1))
-        check_points(sum(map(len, positions)), self.max_points)
-        return from_strokes(positions), clean_text(text), writer
+        return ink_of(strokes, self.max_points, self.y_grows_down), clean_text(text), writer
 
     def split_indices(self) -> dict[str, np.ndarray]:
         return self._indices

@@ -7,15 +7,17 @@ import tarfile
 import unicodedata
 import zlib
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from tqdm import tqdm
 
+from base import distributed
 from base.base_dataset import SPLITS
 from data_loader.cache import (
+    FARTHEST,
     CachedDataset,
     Rejected,
     Sample,
@@ -25,7 +27,9 @@ from data_loader.cache import (
 )
 from data_loader.splits import by_hash, draw
 from data_loader.splits import subset as choose
+from utils.alphabet import nfc
 from utils.checks import ConfigFault, DataError, Range
+from utils.ink import from_strokes
 
 FRACTIONS = {"train": 0.8, "valid": 0.1, "test": 0.1}
 MEBIBYTE = 1 << 20
@@ -45,12 +49,12 @@ class Fault(Exception):
 
 
 def clean_text(text: str) -> str:
-    """Return a transcription on one line, without spaces around it.
+    """Return a transcription on one line in NFC, without spaces around it.
 
     Raises:
         Fault: if it holds control characters.
     """
-    text = " ".join(text.split())
+    text = nfc(" ".join(text.split()))
     if bad := next((c for c in text if unicodedata.category(c) in ("Cc", "Cs")), None):
         raise Fault("control characters in the transcription", repr(bad))
     return text
@@ -78,6 +82,24 @@ def check_points(count: int, most: int) -> None:
         raise Fault(f"more than {most:,} points (the limit max_points)", f"{count:,}")
     if count < 2:
         raise Fault("a single point" if count else "no points")
+
+
+def check_offsets(offsets: np.ndarray) -> None:
+    """Raise a Fault if an offset is longer than any ink's."""
+    if len(offsets) and not (largest := float(np.abs(offsets).max())) <= FARTHEST:
+        raise Fault(f"an offset longer than {FARTHEST:.6g}", f"{largest:.6g}")
+
+
+def join_strokes(strokes: Sequence[np.ndarray], most: int) -> np.ndarray:
+    """Return the ink `(readings, 3)` float32 of strokes given by finite positions `(n, 2)`.
+
+    Raises:
+        Fault: if there are fewer than two points or more than `most`, or they lie too far apart.
+    """
+    check_points(sum(map(len, strokes)), most)
+    with np.errstate(over="ignore"):
+        check_offsets(np.diff(np.concatenate([np.reshape(s, (-1, 2)) for s in strokes]), axis=0))
+    return from_strokes(strokes)
 
 
 def read_file(file: Path, most: int) -> bytes:
@@ -121,6 +143,11 @@ def files_below(root: Path, pattern: str, most: int) -> list[Path]:
     return sorted(found)
 
 
+def progress(files: Iterable[Path], description: str) -> Iterable[Path]:
+    """Return `files` with a bar that shows how many are done."""
+    return tqdm(files, description, unit=" files", mininterval=0.5, disable=distributed.no_bar())
+
+
 class _Header(tarfile.TarInfo):
     """A header of an archive that does not let long names and the like fill the memory."""
 
@@ -137,17 +164,18 @@ class _Header(tarfile.TarInfo):
 
 
 class _Bounded:
-    """A stream that ends in an error after a number of bytes."""
+    """The stream of an unpacked archive, which ends in an error after a number of bytes."""
 
-    def __init__(self, stream: Any, most: int) -> None:
-        self.stream, self.left, self.most = stream, most, most
+    def __init__(self, stream: Any, most: int, archive: Path) -> None:
+        self.stream, self.left, self.most, self.archive = stream, most, most, archive
 
     def read(self, size: int) -> bytes:
         data = self.stream.read(size)
         self.left -= len(data)
         if self.left < 0:
-            raise tarfile.ReadError(
-                f"more than {self.most:,} bytes unpacked (the limit max_archive_bytes)"
+            raise DataError(
+                f"{self.archive}: more than {self.most:,} bytes unpacked (the limit "
+                "max_archive_bytes)"
             )
         return data
 
@@ -159,6 +187,7 @@ def members(
     max_members: int,
     max_archive_bytes: int,
     description: str,
+    advice: str = "",
 ) -> Iterator[tuple[str, bytes | Rejected]]:
     """Yield names (without folders) and contents of an archive's files whose names fit `wanted`.
 
@@ -173,13 +202,19 @@ def members(
         max_members: of the archive.
         max_archive_bytes: unpacked.
         description: of the progress bar.
+        advice: what to do if the archive is broken, the end of the message.
 
     Raises:
         DataError: if the archive is broken or beyond a limit.
     """
     count = 0
     bar = tqdm(
-        total=archive.stat().st_size, desc=description, unit="B", unit_scale=True, mininterval=0.5
+        total=archive.stat().st_size,
+        desc=description,
+        unit="B",
+        unit_scale=True,
+        mininterval=0.5,
+        disable=distributed.no_bar(),
     )
     try:
         with bar, open(archive, "rb") as raw:
@@ -189,14 +224,15 @@ def members(
                 if raw.read().strip(b"\0"):
                     raise tarfile.ReadError("it does not end as tar archives do")
             raw.seek(0)
-            stream = _Bounded(gzip.GzipFile(fileobj=raw) if zipped else raw, max_archive_bytes)
+            unpacked = gzip.GzipFile(fileobj=raw) if zipped else raw
+            stream = _Bounded(unpacked, max_archive_bytes, archive)
             with tarfile.open(fileobj=stream, mode="r|", tarinfo=_Header) as tar:
                 for member in tar:
                     tar.members = []  # else it keeps them all
                     count += 1
                     if count > max_members:
-                        raise tarfile.ReadError(
-                            f"more than {max_members:,} members (the limit max_members)"
+                        raise DataError(
+                            f"{archive}: more than {max_members:,} members (the limit max_members)"
                         )
                     bar.update(raw.tell() - bar.n)
                     path = PurePosixPath(member.name.replace("\\", "/"))
@@ -212,7 +248,7 @@ def members(
             while stream.read(MEBIBYTE):  # to the end, where the checksum stands
                 pass
     except (tarfile.TarError, zlib.error, EOFError, OSError, ValueError) as error:
-        raise DataError(f"{archive}: a broken archive ({error})") from None
+        raise DataError(f"{archive}: a broken archive ({error}){advice}") from None
 
 
 def official_split(path: str) -> str:

@@ -7,13 +7,14 @@ knows what numpy's arrays are made of and nothing else.
 
 import io
 import pickle
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import numpy as np
 
-from data_loader.cache import Rejected, Sample
+from data_loader.cache import Rejected, Sample, printable
 from data_loader.source import MEBIBYTE, Fault, SourceDataset, check_points, clean_text, read_file
 from utils.checks import DataError, Range
 
@@ -78,7 +79,8 @@ class _Unpickler(pickle._Unpickler):
         if name == "_reconstruct" and module in ("numpy.core.multiarray", "numpy._core.multiarray"):
             return lambda *_: _Array()
         raise DataError(
-            f"it would run {module}.{name} when loaded; arrays of numbers do not, so it is refused"
+            f"it would run {printable(f'{module}.{name}')} when loaded; arrays of numbers do not, "
+            "so it is refused"
         )
 
     def persistent_load(self, pid: Any) -> NoReturn:
@@ -103,8 +105,10 @@ def load_arrays(content: bytes) -> list[Any]:
     """Return the arrays in the content of a `.npy` file, unchecked, one for each line.
 
     Raises:
-        DataError: if it is no such file, is cut short, or holds something else than numbers.
+        DataError: if it is no such file, is empty or cut short, or holds what are no numbers.
     """
+    if not content:
+        raise DataError("an empty file")
     stream = io.BytesIO(content)
     try:
         version = np.lib.format.read_magic(stream)
@@ -112,8 +116,9 @@ def load_arrays(content: bytes) -> list[Any]:
             (1, 0): np.lib.format.read_array_header_1_0,
             (2, 0): np.lib.format.read_array_header_2_0,
         }
-        shape, fortran, dtype = readers[version](stream)
-    except (ValueError, KeyError, SyntaxError, TypeError, EOFError, MemoryError) as error:
+        with warnings.catch_warnings(action="ignore"):  # that Python 2 wrote it
+            shape, fortran, dtype = readers[version](stream)
+    except Exception as error:  # a header is Python's source, which can fail in any way
         raise DataError(f"not a .npy file of arrays ({_first_line(error)})") from None
     try:
         if not dtype.hasobject:
@@ -135,7 +140,7 @@ def load_arrays(content: bytes) -> list[Any]:
 
 
 def _first_line(error: Exception) -> str:
-    return str(error).partition("\n")[0][:200]
+    return printable(str(error).partition("\n")[0][:200])
 
 
 def parse_line(element: Any, max_points: int) -> np.ndarray:

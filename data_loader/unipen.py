@@ -14,20 +14,19 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
-from tqdm import tqdm
 
-from data_loader.cache import Rejected, Sample
+from data_loader.cache import Rejected, Sample, printable
 from data_loader.source import (
     Fault,
     SourceDataset,
-    check_points,
     clean_text,
     decode,
     files_below,
+    join_strokes,
+    progress,
     read_file,
 )
 from utils.checks import DataError, Range
-from utils.ink import from_strokes
 
 _KEYWORD = re.compile(r"^[ \t]*\.([A-Z][A-Z0-9_]*)", re.MULTILINE)
 _SEGMENT = re.compile(
@@ -202,6 +201,37 @@ def _strokes(
     return found
 
 
+def samples(
+    document: Document, level: str, max_points: int
+) -> Iterator[tuple[Segment, np.ndarray | Fault, str]]:
+    """Yield the segments of a level with their ink `(readings, 3)`, or why they have none.
+
+    The third is the label, or an empty string.
+
+    Raises:
+        Fault: if the segments repeat the pieces so often that they would fill the memory.
+    """
+    points, most = 0, sum(len(p) for p in document.pieces if not isinstance(p, Fault))
+    for segment, lines in assemble(document, level):
+        points += 0 if isinstance(lines, Fault) else sum(map(len, lines))
+        if points > 10 * most:
+            raise Fault("segments that repeat the same pieces over and over")
+        try:
+            if isinstance(lines, Fault):
+                raise lines
+            ink: np.ndarray | Fault = join_strokes(lines, max_points)
+            text = clean_text(_ESCAPED.sub(_unescaped, segment.label or ""))
+        except Fault as fault:
+            ink, text = fault, ""
+        yield segment, ink, text
+
+
+def located(fault: Fault, segment: Segment) -> Fault:
+    """Return a fault that says which segment it is of."""
+    detail = f"{fault.detail}, " if fault.detail else ""
+    return Fault(fault.reason, f"{detail}.SEGMENT in line {segment.line}")
+
+
 class UnipenDataset(SourceDataset):
     """Labelled segments of UNIPEN files.
 
@@ -246,7 +276,7 @@ class UnipenDataset(SourceDataset):
 
     def read(self, files: list[Path]) -> Iterator[Sample | Rejected]:
         documents: dict[str, Document] = {}
-        for file in tqdm(files, "parsing UNIPEN", unit=" files", mininterval=0.5):
+        for file in progress(files, "parsing UNIPEN"):
             name = file.relative_to(self.folder).as_posix()
             try:
                 documents[name] = parse(decode(read_file(file, self.max_bytes)))
@@ -254,34 +284,36 @@ class UnipenDataset(SourceDataset):
                 yield fault.of(name)
         level = self._level(documents)
         for name, document in documents.items():
-            number, points = -1, 0
-            most = sum(len(piece) for piece in document.pieces if not isinstance(piece, Fault))
-            for number, (segment, lines) in enumerate(assemble(document, level)):
+            yield from self._samples(name, document, level)
+
+    def _samples(self, name: str, document: Document, level: str) -> Iterator[Sample | Rejected]:
+        """Yield the samples of the file called `name`, and those left out."""
+        number = -1
+        try:
+            for number, found in enumerate(samples(document, level, self.max_points)):
+                segment, ink, text = found
                 own = f"{name}:{number:05}"
-                points += 0 if isinstance(lines, Fault) else sum(map(len, lines))
-                if points > 10 * most:
-                    yield Rejected(name, "segments that repeat the same pieces over and over")
-                    break
                 try:
-                    if isinstance(lines, Fault):
-                        raise lines
-                    check_points(sum(map(len, lines)), self.max_points)
-                    text = clean_text(_ESCAPED.sub(_unescaped, segment.label or ""))
+                    if isinstance(ink, Fault):
+                        raise ink
                     if not text:
                         raise Fault("a segment without a label")
                     writer = self._writer(name, segment)
-                    yield Sample(own, from_strokes(lines), text, writer=writer, group=name)
+                    yield Sample(own, ink, text, writer=writer, group=name)
                 except Fault as fault:
-                    detail = f"{fault.detail}, " if fault.detail else ""
-                    place = f"{detail}.SEGMENT in line {segment.line}"
-                    yield Rejected(own, fault.reason, place)
-            if number < 0:
-                yield Rejected(name, f"no segments of the level {level}")
+                    yield located(fault, segment).of(own)
+        except Fault as fault:
+            yield fault.of(name)
+            return
+        if number < 0:
+            yield Rejected(name, f"no segments of the level {level}")
 
     def _level(self, documents: dict[str, Document]) -> str:
         """Return the level to use, that of the config or the only one there is."""
         levels = Counter(s.level.upper() for d in documents.values() for s in d.segments)
-        there = ", ".join(f"{level} ({count:,} segments)" for level, count in levels.items())
+        there = ", ".join(
+            f"{printable(level[:40])} ({count:,} segments)" for level, count in levels.items()
+        )
         if self.level is not None:
             if documents and self.level.upper() not in levels:
                 raise DataError(f"{self.root}: no level {self.level}; there are {there or 'none'}")

@@ -1,15 +1,68 @@
-"""The characters that a network knows, and their numbers."""
+"""The characters that a network knows, and their numbers; text in one normal form.
 
-from collections.abc import Iterable, Sequence
+The same visible text can be typed in several ways, such as `é` as one character or as `e` and a
+combining accent. Texts are brought to Unicode's normal form C (NFC), in which it is one way:
+composed where there is a composed character. What has none, such as `x̂` or an emoji of several
+parts, stays the characters that it is made of.
+"""
+
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
 from utils.checks import DataError, UserError
 
+WIDTH = 110
+"""Columns of a terminal that a table takes at most (assumed)."""
+
+
+def nfc(text: str) -> str:
+    """Return a text in Unicode's normal form C, see above. Its length may be another one."""
+    return unicodedata.normalize("NFC", text)
+
 
 def describe(character: str) -> str:
-    """Return a character with its code point, such as `'é' (U+00E9)`."""
-    return f"{character!r} (U+{ord(character):04X})"
+    """Return a character with its code point, such as `'é' (U+00E9)`.
+
+    One that does not show by itself is named as well: `' ' (U+0020 space)`. A combining one stands
+    on a dotted circle.
+    """
+    combining = unicodedata.category(character).startswith("M")
+    shown = f"'\N{DOTTED CIRCLE}{character}'" if combining else repr(character)
+    code = f"U+{ord(character):04X}"
+    if combining or character == " " or not character.isprintable():
+        code = f"{code} {unicodedata.name(character, '').lower()}".rstrip()
+    return f"{shown} ({code})"
+
+
+def table(counts: Mapping[str, int], marked: Iterable[str] = (), columns: int = 4) -> str:
+    """Return lines of text with characters and their counts, in the order of `counts`.
+
+    Args:
+        counts: how often each character occurs.
+        marked: characters that get a `*` behind their count.
+        columns: characters in a line, or fewer where they do not fit into `WIDTH`.
+    """
+    marked = set(marked)
+    names = [describe(character) for character in counts]
+    width = max([12, *map(_columns, names)])
+    cells = [
+        f"  {name}{' ' * (width - _columns(name))} {count:>9,}" + "*" * (character in marked)
+        for name, (character, count) in zip(names, counts.items(), strict=True)
+    ]
+    if marked:  # A count without a mark ends where those with one do.
+        cells = [cell if cell.endswith("*") else f"{cell} " for cell in cells]
+    columns = max(1, min(columns, (WIDTH + 2) // (width + 14)))
+    rows = ["  ".join(cells[n : n + columns]) for n in range(0, len(cells), columns)]
+    return "\n".join(row.rstrip() for row in rows)
+
+
+def _columns(text: str) -> int:
+    """Return how many columns a text takes on a terminal."""
+    wide = sum(unicodedata.east_asian_width(character) in "WF" for character in text)
+    none = sum(unicodedata.category(character) in ("Mn", "Me") for character in text)
+    return len(text) + wide - none
 
 
 class UnknownCharacters(UserError):
@@ -24,26 +77,33 @@ class UnknownCharacters(UserError):
             + " out, or train on texts that hold "
             + ("it" if len(characters) == 1 else "them")
         )
-        if not isinstance(characters, Sequence):
-            raise DataError(f"an alphabet is a list of characters, not {characters!r}")
         self.characters = list(characters)
 
 
 class Alphabet:
-    """Characters, each known by its place in the list.
+    """Characters, each known by its place in the list. Texts are brought to NFC first.
 
     Args:
-        characters: single characters, each once; `encode` turns the n-th into n (from 0).
+        characters: single characters (code points), each once; `encode` turns the n-th into n
+            (from 0).
 
     Raises:
-        DataError: if an element is not a single character, or stands twice.
+        DataError: if an element is not a single character, stands twice, or is none that a text
+            in NFC can hold.
     """
 
     def __init__(self, characters: Sequence[str]) -> None:
+        if not isinstance(characters, Sequence):
+            raise DataError(f"an alphabet is a list of characters, not {characters!r}")
         self.characters = list(characters)
         for character in self.characters:
             if not isinstance(character, str) or len(character) != 1:
                 raise DataError(f"an alphabet holds single characters, not {character!r}")
+            if (normal := nfc(character)) != character:
+                raise DataError(
+                    f"an alphabet holds characters of Unicode's normal form C: "
+                    f"{' '.join(map(describe, normal))} instead of {describe(character)}"
+                )
         self._index = {character: n for n, character in enumerate(self.characters)}
         if len(self._index) < len(self.characters):
             twice = sorted({c for c in self.characters if self.characters.count(c) > 1})
@@ -54,21 +114,29 @@ class Alphabet:
     @classmethod
     def from_texts(cls, texts: Iterable[str]) -> "Alphabet":
         """Return the alphabet of all characters in `texts`, in the order of their code points."""
-        return cls(sorted(set().union(*texts)))
+        return cls(sorted(set().union(*map(nfc, texts))))
+
+    def extended(self, texts: Iterable[str]) -> "Alphabet":
+        """Return this alphabet and behind it what it lacks of `texts`, by code point.
+
+        The characters known before keep their numbers.
+        """
+        new = set().union(*map(nfc, texts)) - self._index.keys()
+        return Alphabet([*self.characters, *sorted(new)])
 
     def unknown(self, text: str) -> list[str]:
         """Return the characters of `text` that are not in the alphabet, each once, in order."""
-        return [character for character in dict.fromkeys(text) if character not in self._index]
+        return [one for one in dict.fromkeys(nfc(text)) if one not in self._index]
 
     def encode(self, text: str) -> np.ndarray:
-        """Return the numbers of the characters of `text`, `(characters,)` int64.
+        """Return the numbers of the characters of `text` in NFC, `(characters,)` int64.
 
         Raises:
             UnknownCharacters: if the alphabet lacks a character of `text`.
         """
         if unknown := self.unknown(text):
             raise UnknownCharacters(unknown)
-        return np.array([self._index[character] for character in text], dtype=np.int64)
+        return np.array([self._index[character] for character in nfc(text)], dtype=np.int64)
 
     def decode(self, indices: Iterable[int]) -> str:
         """Return the text whose characters have the numbers `indices`.

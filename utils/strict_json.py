@@ -7,7 +7,7 @@ from typing import Any
 
 from utils.checks import ConfigFault
 
-MAX_BYTES = 2**20  # Assumed: our own configs have two thousand.
+MAX_BYTES = 2**20  # Of a text; assumed: our own configs have two thousand.
 MAX_DEPTH = 16  # Assumed: our own configs have eight.
 
 
@@ -50,16 +50,20 @@ def plain(values: Any) -> Any:
     return loads(text)
 
 
-def loads(text: str) -> Any:
+def loads(text: str, max_bytes: int = MAX_BYTES) -> Any:
     """Return the values of a JSON text.
+
+    Args:
+        text: the text.
+        max_bytes: limit on its length; more than a config needs is for whoever reads data.
 
     Raises:
         NotJSON: if the syntax is broken.
         ConfigFault: if a key stands twice in an object, a number is not finite, a string holds
             half a character, or the text is too large or too deeply nested.
     """
-    if len(text) > MAX_BYTES:
-        raise ConfigFault("", None, f"larger than {MAX_BYTES:,} bytes")
+    if len(text) > max_bytes:
+        raise ConfigFault("", None, f"larger than {max_bytes:,} bytes")
     try:
         values = json.loads(
             text, object_pairs_hook=_unique, parse_float=_finite, parse_constant=_finite

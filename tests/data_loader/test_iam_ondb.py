@@ -180,7 +180,7 @@ def test_report_says_what_is_used_and_what_is_not(tmp_path, files):
 
 BROKEN = {
     "truncated": (xml()[:300], r"broken XML \(.*: line \d+, column \d+\)"),
-    "empty file": (b"", "broken XML"),
+    "empty file": (b"", "an empty file"),
     "no points": (xml([]), "no points"),
     "empty strokes": (xml([[], []]), "no points"),
     "one point": (xml([[(1, 2, 3)]]), "a single point"),

@@ -1,7 +1,9 @@
+import unicodedata
+
 import numpy as np
 import pytest
 
-from utils.alphabet import Alphabet, UnknownCharacters
+from utils.alphabet import Alphabet, UnknownCharacters, describe, nfc, table
 from utils.checks import DataError, UserError
 
 
@@ -61,8 +63,84 @@ def test_equality_is_that_of_the_characters_in_order():
         (["a", ""], "single characters, not ''"),
         (["a", 3], "single characters, not 3"),
         (["a", "b", "a"], r"stand twice in an alphabet: 'a' \(U\+0061\)"),
+        (["a", "\u212b"], r"normal form C: '\u00c5' \(U\+00C5\) instead of '\u212b' \(U\+212B\)"),
+        (7, "an alphabet is a list of characters, not 7"),
+        ({"a": 1}, "an alphabet is a list of characters"),
     ],
 )
 def test_what_is_no_alphabet_is_refused(characters, message):
     with pytest.raises(DataError, match=message):
         Alphabet(characters)
+
+
+COMPOSED, TAKEN_APART = "caf\u00e9", "cafe\u0301"
+
+
+def test_the_same_text_in_another_normal_form_is_the_same_text():
+    assert COMPOSED != TAKEN_APART and nfc(TAKEN_APART) == COMPOSED
+    for one in (COMPOSED, TAKEN_APART):
+        alphabet = Alphabet.from_texts([one])
+        assert alphabet.characters == list("acf\u00e9")
+        for other in (COMPOSED, TAKEN_APART):
+            assert alphabet.unknown(other) == []
+            assert alphabet.encode(other).tolist() == [1, 0, 2, 3]
+            assert alphabet.extended([other]) == alphabet
+    # The Korean syllable and the sign for Angstrom have several forms as well.
+    for text in ("\ud55c\uae00", "\u212bngstr\u00f6m", "\u0958"):
+        forms = [unicodedata.normalize(form, text) for form in ("NFC", "NFD")]
+        alphabet = Alphabet.from_texts(forms[:1])
+        assert all(
+            alphabet.encode(form).tolist() == alphabet.encode(text).tolist() for form in forms
+        )
+
+
+def test_a_combined_letter_is_not_its_parts():
+    with pytest.raises(UnknownCharacters, match=r"lacks '\u00e9' \(U\+00E9\)"):
+        Alphabet("cafe\u0301").encode(TAKEN_APART)
+
+
+def test_what_has_no_composed_form_stays_the_characters_that_it_is_made_of():
+    texts = ["x\u0302", "\U0001f469\u200d\U0001f4bb", "\u0645\u06cc\u200c\u062e", "\u6f22\u5b57"]
+    alphabet = Alphabet.from_texts(texts)
+    for text in texts:
+        assert len(alphabet.encode(text)) == len(text)
+        assert alphabet.decode(alphabet.encode(text)) == text
+
+
+def test_extended_puts_what_is_new_behind_by_code_point():
+    alphabet = Alphabet("zab")
+    assert alphabet.extended(["by\u00e9", "xz"]).characters == list("zabxy\u00e9")
+    assert alphabet.extended(iter(["ab", ""])) == alphabet
+    assert alphabet.characters == list("zab")
+
+
+def test_what_does_not_show_is_named():
+    for character, expected in {
+        "a": "'a' (U+0061)",
+        "'": '"\'" (U+0027)',
+        " ": "' ' (U+0020 space)",
+        "\u00a0": "'\\xa0' (U+00A0 no-break space)",
+        "\u3000": "'\\u3000' (U+3000 ideographic space)",
+        "\u0301": "'\u25cc\u0301' (U+0301 combining acute accent)",
+        "\u093f": "'\u25cc\u093f' (U+093F devanagari vowel sign i)",
+        "\u200d": "'\\u200d' (U+200D zero width joiner)",
+        "\ufe0f": "'\u25cc\ufe0f' (U+FE0F variation selector-16)",
+        "\U0001f600": "'\U0001f600' (U+1F600)",
+        "\x07": "'\\x07' (U+0007)",
+    }.items():
+        assert describe(character) == expected
+
+
+def test_a_table_has_columns_for_characters_of_any_width():
+    counts = {"\u6f22": 1, "a": 12345, "b": 3}
+    assert table(counts, columns=2).split("\n") == [
+        "  '\u6f22' (U+6F22)         1    'a' (U+0061)     12,345",
+        "  'b' (U+0062)          3",
+    ]
+    marked = table(counts, "ab", columns=3)
+    assert marked == (
+        "  '\u6f22' (U+6F22)         1     'a' (U+0061)     12,345*    'b' (U+0062)          3*"
+    )
+    assert table({}) == ""
+    long = table({"\u0301": 1, "\u0302": 2, "c": 3, "d": 4})
+    assert max(map(len, long.split("\n"))) <= 110 and len(long.split("\n")) == 2
