@@ -19,6 +19,9 @@ class BaseMetric(ABC):
     """The names of the attributes that hold numerators and denominators, tensors or numbers: zero
     after `reset`, they add up over batches, and over the processes of a run."""
 
+    in_training: ClassVar[bool] = True
+    """Whether it is also taken over the batches that a network learns from."""
+
     @abstractmethod
     def reset(self) -> None:
         """Forget everything added so far."""

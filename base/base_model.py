@@ -1,8 +1,10 @@
 """What every network of the project shares."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
+import torch
 from torch import Tensor, nn
 
 
@@ -28,6 +30,37 @@ class BaseModel(nn.Module, ABC):
     @abstractmethod
     def initial_state(self, batch: int) -> dict[str, Tensor]:
         """Return the state before the first step, each tensor with `batch` as first dimension."""
+
+    @property
+    def letter_axes(self) -> dict[str, tuple[int, int]]:
+        """Weights that have one place for each letter of `self.alphabet`, in its order.
+
+        By their names in `state_dict`: the dimension, and the place of the first letter in it.
+        """
+        return {}
+
+    def grown(self, state_dict: Mapping[str, Tensor], letters_before: int) -> dict[str, Tensor]:
+        """Return for this network the weights of one that knows the first letters only.
+
+        A letter that is new gets the weights that this network has for it, as it was made. All
+        other weights are those given; what stands behind the letters moves along.
+
+        Args:
+            state_dict: the weights of the other network. Those that do not fit stay as they are.
+            letters_before: how many letters of `self.alphabet` it knows.
+        """
+        own, grown = self.state_dict(), dict(state_dict)
+        added = len(self.alphabet) - letters_before if self.letter_axes else 0
+        for name, (dim, first) in self.letter_axes.items():
+            old, fresh = grown.get(name), own[name].movedim(dim, 0)
+            if not isinstance(old, Tensor) or old.ndim != fresh.ndim:
+                continue
+            old = old.movedim(dim, 0)
+            if old.shape[1:] == fresh.shape[1:]:
+                end = first + letters_before
+                parts = (old[:end], fresh[end : end + added], old[end:])
+                grown[name] = torch.cat(parts).movedim(0, dim)
+        return grown
 
     @property
     def num_parameters(self) -> int:

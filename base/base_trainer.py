@@ -196,7 +196,8 @@ class BaseTrainer(ABC):
         profile: bool = False,
         keep_normalisation: bool = False,
     ) -> None:
-        self.model, self.loss, self.metrics = model, loss, list(metrics)
+        self.model, self.loss = model, loss
+        self.metrics = [metric for metric in metrics if metric.in_training]
         self.update = WeightUpdate(
             model,
             optimizer,
@@ -220,10 +221,10 @@ class BaseTrainer(ABC):
         self.max_skipped, self.log_steps = max_skipped, log_steps
         self.tensorboard, self.profile = tensorboard, profile
         self.keep_normalisation = keep_normalisation
+        self.valid_metrics = copy.deepcopy(list(metrics))
         self._set_monitor(monitor)
         self._check_plateau(lr_scheduler)
 
-        self.valid_metrics = copy.deepcopy(self.metrics)
         self._sequences = 0  # of the training set; counted in `train`
         self.progress, self.sums, self.values = Progress(), Sums(), {}
         self.unfinished = False
@@ -283,10 +284,11 @@ class BaseTrainer(ABC):
         cls, loss_class: type[BaseLoss], metric_classes: Sequence[type[BaseMetric]]
     ) -> list[str]:
         """Return the names of all that every run logs after an epoch: what `monitor` may name."""
-        own = [loss_class.name, f"{loss_class.name}_per_point"]
-        own += [name for metric in metric_classes for name in metric.names]
+        losses = [loss_class.name, f"{loss_class.name}_per_point"]
+        own = [name for metric in metric_classes if metric.in_training for name in metric.names]
         rates = ["learning_rate", "gradient_norm", "points_per_second"]
-        return [*own, *rates, *(f"valid_{name}" for name in own)]
+        valid = losses + [name for metric in metric_classes for name in metric.names]
+        return [*losses, *own, *rates, *(f"valid_{name}" for name in valid)]
 
     @staticmethod
     def planned_steps(batches: int, options: Mapping[str, Any]) -> int:
@@ -660,7 +662,7 @@ class BaseTrainer(ABC):
                 raise ConfigFault("early_stop", self.early_stop, expected)
             return
         mode, _, self.monitored = self.monitor.partition(" ")
-        names = self.logged_names(type(self.loss), [type(metric) for metric in self.metrics])
+        names = self.logged_names(type(self.loss), [type(metric) for metric in self.valid_metrics])
         if self.valid_loader is None:
             names = [name for name in names if not name.startswith("valid_")]
         if mode not in ("min", "max") or self.monitored not in names:

@@ -4,6 +4,7 @@ The texts are there to be written, not to be believed. Together they hold every 
 character; which split a sentence belongs to follows from the sentence itself.
 """
 
+import itertools
 import string
 import zlib
 from collections.abc import Sequence
@@ -349,3 +350,18 @@ def line(draws: Draws, split: int, low: int, high: int, share: float) -> str:
         if low <= len(text) <= high and split_of(text) == split:
             return text
     raise DataError(f"no line of {low} to {high} characters could be made")
+
+
+def held_out(count: int, low: int = 20, high: int = 40) -> list[str]:
+    """Return `count` plain sentences of the test split, the same every time, no two alike.
+
+    Args:
+        count: how many; the first ones of a longer list are those of a shorter one.
+        low, high: bounds on their characters.
+    """
+    found: dict[str, None] = {}
+    numbers = itertools.count()
+    while len(found) < count:
+        draws = Draws(np.random.default_rng([2, next(numbers)]))
+        found.setdefault(line(draws, 2, low, high, 0.0))
+    return list(found)

@@ -2,5 +2,6 @@
 
 from trainer.generation_trainer import GenerationTrainer
 from trainer.optimizers import GravesRMSprop
+from trainer.recognition_trainer import RecognitionTrainer
 
-__all__ = ["GenerationTrainer", "GravesRMSprop"]
+__all__ = ["GenerationTrainer", "GravesRMSprop", "RecognitionTrainer"]

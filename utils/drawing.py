@@ -282,6 +282,54 @@ def window_figure(window: np.ndarray, text: str, ink: np.ndarray) -> Figure:
     return figure
 
 
+def reading_figure(
+    ink: np.ndarray, caption: str, evidence: np.ndarray, labels: Sequence[str]
+) -> Figure:
+    """Return a figure of what the reading of a line rests on.
+
+    Above stands the map, a row for each label from the top down and the frames to the right, below
+    it the ink and the caption.
+
+    Args:
+        ink: `(readings, 3)`.
+        caption: its lines stand under the ink.
+        evidence: `(labels, frames)`, from 0 to 1: attention, or the chances of characters.
+        labels: a character for each row.
+
+    Raises:
+        DataError: if there is another number of rows than labels.
+    """
+    if len(evidence) != len(labels):
+        raise DataError(f"{len(evidence)} rows do not fit {len(labels)} labels")
+    left, top, right, bottom = bounds(ink)
+    letter = letter_height(ink)
+    scale = min(WIDTH / max(right - left, bottom - top, letter), LETTER / letter)
+    width = max((right - left) * scale, MIN_WIDTH)
+    height = min(max(len(labels) * 0.145, 0.3), 30.0)
+    side, head, between = MARGIN + 0.2, MARGIN + 0.2, 0.3
+    ink_top = head + height + between
+    lines = _wrap(caption, width)
+    below = ink_top + (bottom - top) * scale + CAPTION_GAP
+    size = (side + width + MARGIN, below + LINE_HEIGHT * len(lines) + MARGIN)
+    figure = Figure(figsize=size, facecolor="white")
+    frames = max(evidence.shape[1], 1)
+    axes = _add_map(
+        figure,
+        (side, head, width, height),
+        np.asarray(evidence, dtype=np.float64).reshape(len(labels), -1) if len(labels) else [[0.0]],
+        extent=(0, frames, len(labels) - 0.5, -0.5),
+        vmax=1.0,
+    )
+    axes.set_yticks(range(len(labels)), ["␣" if label == " " else label for label in labels])
+    for label in axes.get_yticklabels():
+        label.set(parse_math=False, family="DejaVu Sans Mono", color="#333842", size=7.5)
+    axes.tick_params(axis="y", length=0, pad=3)
+    axes.xaxis.tick_top()
+    _add_ink(figure, ink, side, ink_top, scale, PEN * letter * scale)
+    _add_caption(figure, lines, side, below)
+    return figure
+
+
 def draw_density(
     path: str | PathLike[str],
     density: np.ndarray,
@@ -367,6 +415,46 @@ def density_figure(
     axes.set_xlabel("step", size=CAPTION, color=GREY, labelpad=3)
     axes.set_ylabel("component", size=CAPTION, color=GREY, labelpad=1)
     return figure
+
+
+def draw_curve(
+    path: str | PathLike[str],
+    x: Sequence[float],
+    y: Sequence[float],
+    names: tuple[str, str],
+    caption: str = "",
+    *,
+    dpi: int = DPI,
+) -> None:
+    """Write a curve through points as a PNG, each with its value.
+
+    Args:
+        path: the file, whose folder exists.
+        x, y: of the points; `y` is drawn from 0 upwards.
+        names: of the axes.
+        caption: stands above.
+    """
+    figure = Figure(figsize=(5.0, 3.2), facecolor="white", layout="constrained")
+    axes = figure.add_subplot()
+    axes.plot(x, y, color=INK, marker="o", markersize=4, linewidth=1.2)
+    for place, value in zip(x, y, strict=True):
+        axes.annotate(
+            f"{value:.1f}",
+            (place, value),
+            xytext=(0, 5),
+            textcoords="offset points",
+            ha="center",
+            size=CAPTION - 1,
+            color=GREY,
+        )
+    axes.set_ylim(0, 1.15 * max([value for value in y if math.isfinite(value)], default=1.0) or 1.0)
+    axes.set_xlabel(names[0], size=CAPTION, color=GREY)
+    axes.set_ylabel(names[1], size=CAPTION, color=GREY)
+    axes.set_title(caption, size=CAPTION, color=GREY, parse_math=False)
+    axes.tick_params(labelsize=CAPTION - 1, colors=GREY, length=2, width=0.6)
+    for side, spine in axes.spines.items():
+        spine.set(color=FRAME, linewidth=0.6, visible=side in ("left", "bottom"))
+    _write_png(path, figure, dpi)
 
 
 def to_pixels(figure: Figure, dpi: int = DPI) -> np.ndarray:
@@ -520,7 +608,8 @@ def _add_map(
 
 def _wrap(text: str, width: float) -> list[str]:
     """Return a caption in lines that fit into `width` inches (a letter is half as wide as high)."""
-    return textwrap.wrap(text, max(int(width * 72 / (0.52 * CAPTION)), 10))
+    letters = max(int(width * 72 / (0.52 * CAPTION)), 10)
+    return [part for line in text.split("\n") for part in textwrap.wrap(line, letters)]
 
 
 def _xml(text: str) -> str:

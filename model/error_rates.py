@@ -1,0 +1,153 @@
+"""How wrong read text is: character and word error rates, and which characters are mistaken.
+
+Errors are substitutions, insertions and deletions, the fewest that turn what was read into the
+truth (Levenshtein). Rates are all errors over the total length of the truth, not means of lines'
+ratios, and may exceed 1. Characters are Unicode code points of the text in the form NFC, so that
+an accent counts the same however it was typed. Blanks before and after the text do not count, since
+ink does not show them; all else does: blanks within, case, punctuation. Words are what stands
+between blanks, punctuation included.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any, ClassVar, Literal, NamedTuple
+
+from rapidfuzz.distance import Levenshtein
+
+from base.base_metric import BaseMetric
+from utils.alphabet import nfc
+
+
+class ErrorCounts(NamedTuple):
+    """Errors, and the lengths of the truth that they are divided by."""
+
+    character_errors: int
+    characters: int
+    word_errors: int
+    words: int
+
+
+class Piece(NamedTuple):
+    """A stretch of the truth and what was read in its place; one of them may be empty."""
+
+    kind: Literal["equal", "replace", "insert", "delete"]
+    truth: str
+    read: str
+
+
+class Confusion(NamedTuple):
+    """A character, what was read in its place, and how often; "" where there is none."""
+
+    truth: str
+    read: str
+    count: int
+
+
+def normalised(text: str) -> str:
+    """Return what of `text` is compared: its form NFC, without blanks before and after."""
+    return nfc(text).strip()
+
+
+def error_counts(truth: str, read: str) -> ErrorCounts:
+    """Return the errors of one line."""
+    truth, read = normalised(truth), normalised(read)
+    words = truth.split()
+    return ErrorCounts(
+        Levenshtein.distance(truth, read),
+        len(truth),
+        Levenshtein.distance(words, read.split()),
+        len(words),
+    )
+
+
+def rates(pairs: Iterable[tuple[str, str]]) -> dict[str, float]:
+    """Return the error rates of lines, each a pair of the truth and what was read.
+
+    Returns:
+        `cer` and `wer`, errors over length (nan if there is none); `sequences`, `characters` and
+        `words`, how much truth there is; `line_accuracy`, the share of lines without an error (nan
+        without lines).
+    """
+    counts = [error_counts(truth, read) for truth, read in pairs]
+    total = ErrorCounts(*map(sum, zip(*counts, strict=True))) if counts else ErrorCounts(0, 0, 0, 0)
+    return {
+        "cer": _ratio(total.character_errors, total.characters),
+        "wer": _ratio(total.word_errors, total.words),
+        "sequences": len(counts),
+        "characters": total.characters,
+        "words": total.words,
+        "line_accuracy": _ratio(sum(not line.character_errors for line in counts), len(counts)),
+    }
+
+
+def alignment(truth: str, read: str) -> list[Piece]:
+    """Return the two texts, as they are compared, cut into stretches that agree or differ."""
+    truth, read = normalised(truth), normalised(read)
+    return [
+        Piece(kind, truth[start:end], read[read_start:read_end])
+        for kind, start, end, read_start, read_end in Levenshtein.opcodes(truth, read)
+    ]
+
+
+def confusions(pairs: Iterable[tuple[str, str]], top: int = 20) -> list[Confusion]:
+    """Return the most frequent errors of lines, each a pair of the truth and what was read.
+
+    The frequent ones first, those as frequent in the order of their code points. Where several
+    ways of counting a line's errors are equally short, one of them is counted.
+    """
+    found: Counter[tuple[str, str]] = Counter()
+    for truth, read in pairs:
+        truth, read = normalised(truth), normalised(read)
+        for kind, place, read_place in Levenshtein.editops(truth, read):
+            found[
+                "" if kind == "insert" else truth[place],
+                "" if kind == "delete" else read[read_place],
+            ] += 1
+    ranked = sorted(found.items(), key=lambda item: (-item[1], item[0]))
+    return [Confusion(*error, count) for error, count in ranked[:top]]
+
+
+class ErrorRates(BaseMetric):
+    """Character and word error rate of what a recogniser reads."""
+
+    names: ClassVar[tuple[str, ...]] = ("cer", "wer")
+    in_training: ClassVar[bool] = False  # a network that learns is not asked to read
+    sums: ClassVar[tuple[str, ...]] = ("_character_errors", "_characters", "_word_errors", "_words")
+
+    def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything added so far."""
+        self._character_errors = self._characters = self._word_errors = self._words = 0
+
+    def update(self, output: Any, batch: Any) -> None:
+        """Add one batch.
+
+        Args:
+            output: with the texts `read`, a list of strings, and the `alphabet` of the batch's
+                texts; None for `read` adds nothing.
+            batch: with the characters' numbers `text` `(batch, characters)`, padded with anything,
+                and `text_lengths` `(batch,)`.
+        """
+        if output.read is None:
+            return
+        lengths = batch.text_lengths.tolist()
+        for read, text, length in zip(output.read, batch.text.tolist(), lengths, strict=True):
+            counts = error_counts(output.alphabet.decode(text[:length]), read)
+            self._character_errors += counts.character_errors
+            self._characters += counts.characters
+            self._word_errors += counts.word_errors
+            self._words += counts.words
+
+    def compute(self) -> dict[str, float]:
+        """Return the rates by name; nan where there is no truth."""
+        return {
+            "cer": _ratio(self._character_errors, self._characters),
+            "wer": _ratio(self._word_errors, self._words),
+        }
+
+
+def _ratio(numerator: float, denominator: float) -> float:
+    return numerator / denominator if denominator else math.nan

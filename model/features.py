@@ -1,0 +1,108 @@
+"""What a recogniser sees of the ink: features that writing has at any size and speed.
+
+The ink is measured in heights of its own small letters and resampled to equal distances, so that
+neither the unit nor the sampling rate of a digitiser, nor the speed of a hand, changes them.
+"""
+
+import numpy as np
+
+from utils.ink import letter_height, strokes
+
+SPACING = 0.35
+"""Distance between points in heights of the small letters (measured: IAM-OnDB then has some 10
+points a character, against 22 as recorded)."""
+
+NUM_FEATURES = 10
+"""Numbers per point, see `stroke_features`."""
+
+MAX_POINTS = 20_000
+"""Limit on the points of one sample; ink that is longer is resampled at a wider spacing (assumed:
+60 times a line of IAM-OnDB)."""
+
+_FAR = 8.0  # heights, beyond which positions and jumps only grow with the logarithm
+
+
+def stroke_features(ink: np.ndarray) -> np.ndarray:
+    """Return the features of ink of any unit and sampling rate.
+
+    Every stroke gives points at equal distances of about `SPACING` letter heights, its first and
+    its last place included; a dot gives one. Each point has:
+
+    0, 1: cosine and sine of the direction in which the pen came within the stroke (0 at its first
+        point);
+    2, 3: cosine and sine of the turn between that direction and the next one, minus (1, 0): zeros
+        where the pen goes straight on, or where the stroke begins or ends;
+    4: 1 at the first point of a stroke;
+    5: 1 at its last point;
+    6, 7: the jump in x and y from the stroke before, in letter heights (0 elsewhere and at the
+        first stroke);
+    8: height above the line that the writing runs along, in letter heights;
+    9: how far the point lies to the left of the rightmost place so far, in letter heights: delayed
+        dots and bars.
+
+    The values of 6 to 9 grow with the logarithm beyond some heights.
+
+    Args:
+        ink: `(readings, 3)`, any unit, y downwards.
+
+    Returns:
+        `(points, NUM_FEATURES)` float32.
+
+    Raises:
+        DataError: if the ink is empty or holds something else than finite numbers.
+    """
+    # Readings that repeat the place before have no direction.
+    height = letter_height(ink)
+    pieces = strokes(ink)
+    distances = [np.concatenate([[0.0], np.cumsum(_lengths(piece))]) for piece in pieces]
+    total = sum(distance[-1] for distance in distances)
+    spacing = max(SPACING * height, total / MAX_POINTS)
+    places = [_at_distance(*both, spacing) for both in zip(pieces, distances, strict=True)]
+    counts = np.array([len(place) for place in places])
+    points = np.concatenate(places) / height
+    starts = np.cumsum(counts) - counts
+    ends = starts + counts - 1
+
+    features = np.zeros((len(points), NUM_FEATURES))
+    steps = np.diff(points, axis=0, prepend=points[:1])  # (points, 2)
+    features[starts[1:], 6:8] = steps[starts[1:]]
+    steps[starts] = 0.0
+    direction = features[:, 0:2]
+    np.divide(steps, np.maximum(np.hypot(*steps.T), 1e-12)[:, None], out=direction)
+    (x, y), (next_x, next_y) = direction[:-1].T, direction[1:].T
+    turns = np.stack((x * next_x + y * next_y - 1.0, x * next_y - y * next_x), 1)
+    straight = np.ones(len(points), dtype=bool)
+    straight[starts] = straight[ends] = False
+    inner = np.flatnonzero(straight)
+    features[inner, 2:4] = turns[inner]
+    features[starts, 4] = 1.0
+    features[ends, 5] = 1.0
+    features[:, 8] = _height_above_line(points)
+    features[:, 9] = np.maximum.accumulate(points[:, 0]) - points[:, 0]
+    features[:, 6:] = _FAR * np.arcsinh(features[:, 6:] / _FAR)
+    return features.astype(np.float32)
+
+
+def _lengths(piece: np.ndarray) -> np.ndarray:
+    return np.hypot(*np.diff(piece, axis=0).T)
+
+
+def _at_distance(piece: np.ndarray, distance: np.ndarray, spacing: float) -> np.ndarray:
+    """Return points `(n, 2)` at equal distances of at most `spacing` along a stroke."""
+    if distance[-1] <= 0.0:
+        return piece[:1]
+    wanted = np.linspace(0.0, distance[-1], int(np.ceil(distance[-1] / spacing)) + 1)
+    return np.stack([np.interp(wanted, distance, axis) for axis in piece.T], 1)
+
+
+def _height_above_line(points: np.ndarray) -> np.ndarray:
+    """Return how high points lie above the straight line of least squares through them all.
+
+    A line through ink that is less wide than high would follow the letters: that ink is taken
+    relative to its middle.
+    """
+    x, y = (points - points.mean(0)).T
+    spread = (x * x).sum()
+    if np.ptp(x) <= 2.0 * np.ptp(y):
+        return -y
+    return (x * y).sum() / spread * x - y

@@ -1,0 +1,124 @@
+"""The losses of the recognition networks: the negative log-probability of the true text."""
+
+import logging
+from typing import Annotated, Any, ClassVar, Literal
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from base.base_loss import BaseLoss
+from utils.checks import Range
+
+log = logging.getLogger(__name__)
+
+
+class _TextLoss(BaseLoss):
+    """A loss of each text, whose gradient is divided by the texts or by their characters.
+
+    Args:
+        reduction: which of the two. By "character", long lines count as much as they say.
+    """
+
+    def __init__(self, *, reduction: Literal["sequence", "character"] = "sequence") -> None:
+        self.reduction = reduction
+
+    def divisor(self, batch: Any) -> int:
+        """Return the number of texts of `batch`, or of their characters."""
+        return len(batch.lengths) if self.reduction == "sequence" else int(batch.text_lengths.sum())
+
+
+class CTCLoss(_TextLoss):
+    """The negative log-probability of the text over all ways to label the frames with it.
+
+    Connectionist temporal classification (Graves et al. 2006, eq. 5), by torch's own kernel. A
+    text that has more characters than its line has frames (and blanks between equal letters) has
+    no such way: its loss counts as zero, and a warning names the sample.
+
+    Args:
+        reduction: see `_TextLoss`.
+    """
+
+    name: ClassVar[str] = "ctc_loss"
+
+    def __init__(self, *, reduction: Literal["sequence", "character"] = "sequence") -> None:
+        super().__init__(reduction=reduction)
+        self._named: set[int] = set()
+
+    def __call__(self, output: Any, batch: Any) -> Tensor:
+        """Return the nats of each text, `(batch,)`.
+
+        Args:
+            output: with `labels` `(batch, frames, classes)`, log-probabilities, the blank last,
+                and the `lengths` of the lines in frames, `(batch,)`.
+            batch: with `text` `(batch, characters)` and `text_lengths` `(batch,)`.
+        """
+        text, lengths = batch.text, batch.text_lengths
+        repeated = (text[:, 1:] == text[:, :-1]) & (
+            torch.arange(1, text.shape[1], device=text.device) < lengths[:, None]
+        )
+        impossible = lengths + repeated.sum(1) > output.lengths
+        for index in batch.index[impossible].tolist():
+            if index not in self._named:
+                self._named.add(index)
+                log.warning(
+                    "sample %d has more characters than frames: CTC cannot learn from it", index
+                )
+        nats = functional.ctc_loss(
+            output.labels.transpose(0, 1),
+            text,
+            output.lengths,
+            lengths,
+            blank=output.labels.shape[-1] - 1,
+            reduction="none",
+            zero_infinity=True,
+        )
+        return nats
+
+
+class TranscriptionLoss(_TextLoss):
+    """The negative log-probability of the text under a decoder, character by character.
+
+    Args:
+        reduction: see `_TextLoss`.
+        label_smoothing: share of the probability that the target spreads evenly over all classes,
+            in training; what is logged of the validation has it too.
+        ctc_weight: by which the CTC loss of the network's labels is multiplied and added; 0 for
+            none (Watanabe et al. 2017: joint training makes the attention find its way).
+    """
+
+    name: ClassVar[str] = "transcription_loss"
+
+    def __init__(
+        self,
+        *,
+        reduction: Literal["sequence", "character"] = "sequence",
+        label_smoothing: Annotated[float, Range(0.0, 0.99)] = 0.0,
+        ctc_weight: Annotated[float, Range(0.0, 100.0)] = 0.0,
+    ) -> None:
+        super().__init__(reduction=reduction)
+        self.label_smoothing, self.ctc_weight = label_smoothing, ctc_weight
+        self._ctc = CTCLoss()
+
+    def __call__(self, output: Any, batch: Any) -> Tensor:
+        """Return the nats of each text, `(batch,)`.
+
+        Args:
+            output: with `characters` `(batch, characters + 1, classes)`, log-probabilities, the
+                end of the text last, and, with a `ctc_weight`, what `CTCLoss` needs.
+            batch: with `text` `(batch, characters)` and `text_lengths` `(batch,)`.
+        """
+        end = output.characters.shape[-1] - 1
+        places = torch.arange(batch.text.shape[1] + 1, device=batch.text.device)
+        lengths = batch.text_lengths[:, None]
+        targets = functional.pad(batch.text, (0, 1)).masked_fill(places >= lengths, end)
+        nats = functional.cross_entropy(
+            output.characters.transpose(1, 2),  # (batch, classes, characters + 1)
+            targets,
+            reduction="none",
+            label_smoothing=self.label_smoothing,
+        )
+        nats = nats.masked_fill(places > lengths, 0.0).sum(1)
+        if self.ctc_weight:
+            nats = nats + self.ctc_weight * self._ctc(output, batch)
+        return nats

@@ -1,0 +1,130 @@
+"""Trains the recognition networks."""
+
+import logging
+from typing import Annotated, Any
+
+import torch
+from torch import Tensor, nn
+
+from base.base_data_loader import Batch
+from base.base_trainer import BaseTrainer, Part
+from model.recognition import Search, Transcript
+from utils.checks import ConfigFault, Range
+from utils.drawing import draw_lines, reading_figure, to_pixels
+
+log = logging.getLogger(__name__)
+
+
+class RecognitionTrainer(BaseTrainer):
+    """Trains a network that reads, and looks after each epoch how it does.
+
+    In validation the lines are read as well, by the best class at each place, so that the metric
+    `ErrorRates` gives the rates of errors over the whole split. The loss is that of the text when
+    a decoder is told all its characters.
+
+    Args:
+        monitor: see `BaseTrainer`, as for the arguments not listed here.
+        teacher_forcing: share of the characters that a decoder is told in training, in the first
+            epoch and in the last; in between it changes evenly. After the others the decoder sees
+            what it would have written (scheduled sampling: Bengio et al. 2015).
+        samples: lines of the validation split that are drawn with the true and the read text
+            after each epoch; 0 for none.
+    """
+
+    def __init__(
+        self,
+        *supplied: Any,
+        monitor: str | None = "min valid_cer",
+        teacher_forcing: Annotated[list[float], Range(0.0, 1.0)] = [1.0, 1.0],  # noqa: B006
+        samples: Annotated[int, Range(0, 64)] = 4,
+        **options: Any,
+    ) -> None:
+        if len(teacher_forcing) != 2:
+            expected = "two shares from 0 to 1: of the first epoch and of the last"
+            raise ConfigFault("teacher_forcing", teacher_forcing, expected)
+        super().__init__(*supplied, monitor=monitor, **options)
+        self.teacher_forcing, self.samples = list(teacher_forcing), samples
+
+    def check(self) -> None:
+        """Raise a ConfigFault if the precision does not fit the device."""
+        super().check()
+        if self.precision == "float16" and self.device.type == "cpu":
+            expected = "float32 or bfloat16: PyTorch has no LSTM in float16 on a CPU"
+            raise ConfigFault("trainer.args.precision", "float16", expected)
+
+    @property
+    def told(self) -> float:
+        """Share of the characters that a decoder is told in the epoch under way."""
+        first, last = self.teacher_forcing
+        return first + (last - first) * self.progress.epoch / max(1, self.epochs - 1)
+
+    def run_part(
+        self,
+        model: nn.Module,
+        batch: Batch,
+        chunk: int | None = None,
+        state: dict[str, Tensor] | None = None,
+    ) -> Part:
+        """Send a batch through `model`; in validation also read it."""
+        ink, readings = whole_ink(batch)
+        output = model(
+            ink,
+            readings,
+            batch.text,
+            batch.text_lengths,
+            teacher_forcing=self.told,
+            search=None if model.training else Search(),
+        )
+        return Part(output, batch, float(len(batch)), None)
+
+    @torch.no_grad()
+    def draw(self, epoch: int, step: int) -> None:
+        """Draw `samples` lines with the text they hold and the one that was read."""
+        loader = self.valid_loader or self.train_loader.split("train")
+        source = loader.source
+        indices = source.indices("valid" if self.valid_loader else "train")
+        # Spread over the split, and the same every time.
+        chosen = indices[:: max(1, len(indices) // max(1, self.samples))][: self.samples]
+        if not len(chosen):
+            return
+        inks = [source.ink(int(index)) for index in chosen]
+        truths = [source.text(int(index)) for index in chosen]
+        outputs: list[Transcript] = [self.evaluated_model.read([ink]) for ink in inks]
+        captions = [
+            f"true: {truth}\nread: {output.read[0]}"
+            for truth, output in zip(truths, outputs, strict=True)
+        ]
+        draw_lines(self.run.log / f"samples-epoch{epoch}.png", inks, captions)
+        for number, (ink, output) in enumerate(zip(inks, outputs, strict=True)):
+            figure = reading_figure(ink, captions[number], *evidence(output))
+            self.events.picture(f"reading/{number}", to_pixels(figure, 100), step)
+
+
+def whole_ink(batch: Batch) -> tuple[Tensor, Tensor]:
+    """Return all readings of a batch's lines, `(B, N, columns)` normalised, and `(B,)` how many.
+
+    A batch holds them as inputs, all but the last, and targets, all but the first.
+    """
+    rows = torch.arange(len(batch.lengths), device=batch.lengths.device)
+    ink = torch.cat((batch.inputs, torch.zeros_like(batch.inputs[:, :1])), 1)
+    ink[rows, batch.lengths] = batch.targets[rows, batch.lengths - 1]
+    return ink, batch.lengths + 1
+
+
+def evidence(output: Transcript) -> tuple[Any, list[str]]:
+    """Return what the reading of one line rests on, for a picture: `(rows, frames)`, and names.
+
+    The attention has a row for each character read and the end; labels of CTC have one for each
+    character that is likely somewhere, in the order of their place.
+    """
+    frames = int(output.lengths[0])
+    if output.attention is not None:
+        weights = output.attention[0, : len(output.read[0]) + 1, :frames]
+        names = [*output.read[0], "end"][: len(weights)]
+        return weights.float().cpu().numpy(), names
+    chances = output.labels[0, :frames, :-1].float().exp()
+    best, where = chances.max(0)
+    likely = (best > 0.1).nonzero()[:, 0]
+    likely = likely[where[likely].argsort()]
+    names = [output.alphabet.characters[number] for number in likely.tolist()]
+    return chances[:, likely].T.cpu().numpy(), names
