@@ -1,8 +1,11 @@
-# `make demo` trains a small network on the embedded data and lets it write; `make test` runs the
-# tests; `make lint` checks style, format and import directions. Each first makes .venv, once:
-# PYTHON is the interpreter for that, and pip's own environment variables hold.
+# `make demo` trains a small network on the embedded data and lets it write; `make digits` trains one
+# for each digit, or goes on where it was cut off, and draws them; `make test` runs the tests; `make
+# lint` checks style, format and import directions. Each first makes .venv, once: PYTHON is the
+# interpreter for that, and pip's own environment variables hold.
 
 PYTHON ?= python3
+# Where the MNIST stroke sequences of `make digits` lie; null makes digits of that form.
+DATA ?= $(if $(wildcard data/mnist_strokes),data/mnist_strokes,null)
 RUN := demo-$(shell date +%Y%m%d-%H%M%S)
 
 # Succeeds where there is a PyTorch that fits, and prints the folder that it lies in.
@@ -11,12 +14,14 @@ FIND_TORCH := import pathlib, torch; \
 	print(pathlib.Path(torch.__file__).parents[1])
 IS_NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 
-.PHONY: help demo test lint
+.PHONY: help demo digits test lint
 
 help:
-	@echo "make demo   train a small network, and let it write (about 5 minutes)"
-	@echo "make test   run all tests"
-	@echo "make lint   check style, format and import directions"
+	@echo "make demo    train a small network, and let it write (about 5 minutes)"
+	@echo "make digits  train a network for each digit, and draw them (about 10 minutes);"
+	@echo "             DATA=FOLDER says where MNIST stroke sequences lie, DATA=null makes digits"
+	@echo "make test    run all tests"
+	@echo "make lint    check style, format and import directions"
 
 demo: .venv/installed
 	@.venv/bin/python train.py -c configs/conditional.json --run-id $(RUN)
@@ -30,6 +35,19 @@ demo: .venv/installed
 	@echo "Let it write for you:   .venv/bin/python experiments.py" \
 		"-r saved/models/conditional/$(RUN) --text 'Your words' --window"
 	@echo "Train another network:  .venv/bin/python train.py -c configs/unconditional.json"
+
+DIGITS := saved/models/mnist_single_digit
+
+digits: .venv/installed
+	@for digit in 0 1 2 3 4 5 6 7 8 9; do \
+		if [ -e $(DIGITS)/$$digit ]; \
+			then .venv/bin/python train.py -r $(DIGITS)/$$digit; \
+			else .venv/bin/python train.py -c configs/mnist_single_digit.json \
+				--run-id $$digit -o data_loader.args.dataset.args.digit=$$digit \
+				-o "data_loader.args.dataset.args.root=$(DATA)"; \
+		fi || exit; \
+	done
+	@.venv/bin/python experiments.py --sheet $(DIGITS)/[0-9]/model_best.pth
 
 test: .venv/installed-dev
 	@.venv/bin/python -m pytest

@@ -17,13 +17,13 @@ from pathlib import Path
 
 from base import distributed
 from base.base_trainer import BaseTrainer, TrainingFailed
-from base.checkpoint import checkpoints, find_checkpoint, load_weights
+from base.checkpoint import checkpoints, find_checkpoint, load_weights, stored_alphabet
 from base.device import DEVICES, resolve_device
 from base.random_state import seed_all
 from base.run_folder import RunFolder, versions
 from logger.logger import setup_logging
 from parse_config import ConfigParser, add_override_options
-from utils.alphabet import Alphabet
+from utils.alphabet import table
 from utils.checks import UserError
 from utils.normalisation import Normalisation
 
@@ -72,18 +72,22 @@ def train(arguments: argparse.Namespace) -> int:
     if checkpoint is not None:
         if resuming or options.get("keep_normalisation", False):
             normalisation = Normalisation.from_dict(checkpoint.get("normalisation"))
-        if config.needs_text and checkpoint.get("alphabet"):
-            alphabet = Alphabet(checkpoint["alphabet"])
+        if config.needs_text:
+            alphabet = stored_alphabet(checkpoint, path)
     loader = config.build("data_loader", seed, normalisation, alphabet)
+    loader.extends_alphabet = not resuming
     loader.prepare()
     log.info("%s", loader.source.report())
     if arguments.prepare:
-        print(loader.source.character_report())
+        print(loader.source.character_report(known=alphabet))
         return 0
+    if new := loader.new_characters:
+        log.info("new characters: %d, with counts in all splits\n%s", len(new), table(new))
 
     model = config.build_model(loader.normalisation, loader.alphabet)
     if checkpoint is not None and not resuming:
-        load_weights(model, checkpoint["state_dict"], path, keep_buffers=True)
+        letters = None if alphabet is None else len(alphabet)
+        load_weights(model, checkpoint["state_dict"], path, keep_buffers=True, letters=letters)
     model.to(device)
     optimizer, schedule = config.build("optimizer", model.parameters()), None
     if config.config["lr_scheduler"] is not None:
@@ -143,7 +147,7 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
         "--resume",
         metavar="CHECKPOINT",
         help="go on from this file, or from the newest whole one of this folder; with -c start "
-        "from its weights only (default: start anew)",
+        "from its weights only, and let it learn characters that it lacks (default: start anew)",
     )
     add("-d", "--device", default="auto", help=f"{DEVICES} (default: auto)")
     add("--run-id", metavar="ID", help="name of the run's folder (default: the time)")

@@ -26,9 +26,9 @@ class Batch:
     """
 
     inputs: Tensor
-    """`(batch, time, 3)` float32, normalised `(dx, dy, end_of_stroke)`."""
+    """`(batch, time, 4)` float32, normalised `(dx, dy, end_of_stroke, end_of_sequence)`."""
     targets: Tensor
-    """`(batch, time, 3)` float32, normalised."""
+    """`(batch, time, 4)` float32, normalised."""
     lengths: Tensor
     """`(batch,)` int64, the steps of each sequence."""
     text: Tensor

@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 
 from base.base_transform import BaseTransform
-from utils.alphabet import describe
+from utils.alphabet import Alphabet, nfc, table
 from utils.checks import UserError
 
 SPLITS = ("train", "valid", "test")
@@ -70,6 +70,10 @@ class BaseDataset(ABC):
     def report(self) -> str:
         """Return the counts of each split, and what is left out and why, as lines of text."""
 
+    def ends(self, index: int) -> bool:
+        """Return whether a sequence ends with the last reading of a sample, as whole ones do."""
+        return True
+
     def missing(self, index: int) -> np.ndarray:
         """Return how many readings are missing before each reading, `(readings,)` uint8."""
         return np.zeros(self.lengths[index], dtype=np.uint8)
@@ -88,18 +92,24 @@ class BaseDataset(ABC):
     def character_counts(self) -> dict[str, int]:
         """Return how often each character stands in the texts of all splits, the rare ones first.
 
-        Those of the same count are in the order of their code points.
+        Those of the same count are in the order of their code points. Texts are taken in NFC.
         """
         used = np.unique(np.concatenate(list(self.split_indices().values())))
-        counts = Counter("".join(self.text(index) for index in used.tolist()))
+        counts = Counter("".join(nfc(self.text(index)) for index in used.tolist()))
         return dict(sorted(counts.items(), key=lambda item: (item[1], item[0])))
 
-    def character_report(self, columns: int = 4) -> str:
-        """Return `character_counts` as lines of text, `columns` characters in each."""
+    def character_report(self, columns: int = 4, known: Alphabet | None = None) -> str:
+        """Return `character_counts` as lines of text.
+
+        Args:
+            columns: characters in a line, or fewer where they do not fit.
+            known: the alphabet of a checkpoint; characters that it lacks are marked.
+        """
         counts = self.character_counts()
-        cells = [f"{describe(character):>14} {count:>9,}" for character, count in counts.items()]
-        rows = ["  ".join(cells[n : n + columns]) for n in range(0, len(cells), columns)]
-        return "\n".join([f"{len(counts)} different characters, the rare ones first", *rows])
+        new = set() if known is None else {one for one in counts if one not in known}
+        title = f"{len(counts)} different characters, the rare ones first"
+        title += f"; * marks {len(new)} that the checkpoint does not know" if new else ""
+        return "\n".join(filter(None, [title, table(counts, new, columns)]))
 
     def __len__(self) -> int:
         return len(self.lengths)

@@ -11,7 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from utils.checks import CheckpointError
+from utils.alphabet import Alphabet
+from utils.checks import CheckpointError, DataError
 from utils.files import atomic_write
 
 FORMAT = 1
@@ -171,12 +172,28 @@ def find_checkpoint(path: str | os.PathLike[str]) -> tuple[Path, dict[str, Any],
         raise CheckpointError(f"{error}\n  the newest whole one there is {whole}") from None
 
 
+def stored_alphabet(checkpoint: Mapping[str, Any], source: str | os.PathLike[str]) -> Alphabet:
+    """Return the alphabet of the network that a checkpoint holds.
+
+    Raises:
+        CheckpointError: if there is none, or one that is no alphabet.
+    """
+    characters = checkpoint.get("alphabet")
+    if not characters:
+        raise CheckpointError(f"{source}: it lacks the alphabet that the config's network needs")
+    try:
+        return Alphabet(characters)
+    except DataError as error:
+        raise CheckpointError(f"{source}: {error}") from None
+
+
 def load_weights(
     model: nn.Module,
     state_dict: Mapping[str, Tensor],
     source: str | os.PathLike[str],
     *,
     keep_buffers: bool = False,
+    letters: int | None = None,
 ) -> None:
     """Load weights into `model`, strictly.
 
@@ -185,12 +202,16 @@ def load_weights(
         state_dict: the weights.
         source: the file that they are from, for the error.
         keep_buffers: whether the model keeps its own buffers, which follow from its data.
+        letters: how many letters of the model's alphabet, its first ones, the weights know; new
+            ones keep the weights that the model has for them. None for all.
 
     Raises:
         CheckpointError: if they are of another architecture, naming what differs.
     """
     own = model.state_dict()
     state = dict(state_dict) if isinstance(state_dict, Mapping) else {}
+    if letters is not None:
+        state = model.grown(state, letters)
     if keep_buffers:
         buffers = {name for name, _ in model.named_buffers()} & own.keys()
         state = {name: value for name, value in state.items() if name not in buffers}
@@ -202,6 +223,12 @@ def load_weights(
         for name in own.keys() & state.keys()
         if _shape(state[name]) != _shape(own[name])
     ]
+    if (surplus := _surplus_letters(model, state)) and len(differences) == len(model.letter_axes):
+        known = len(model.alphabet) if letters is None else letters
+        raise CheckpointError(
+            f"{source}: its alphabet has {known} characters, but its weights are for "
+            f"{known + surplus}"
+        )
     if differences:
         shown = "".join(f"\n  {difference}" for difference in sorted(differences)[:5])
         more = f"\n  and {len(differences) - 5} more" if len(differences) > 5 else ""
@@ -209,6 +236,19 @@ def load_weights(
             f"{source}: its weights are of another architecture than the config's:{shown}{more}"
         )
     model.load_state_dict(state)
+
+
+def _surplus_letters(model: nn.Module, state: Mapping[str, Any]) -> int:
+    """Return how many letters more than the model's alphabet all weights for letters have."""
+    own, counts = model.state_dict(), set()
+    for name, (dim, _) in getattr(model, "letter_axes", {}).items():
+        here, there = list(own[name].shape), list(_shape(state.get(name)) or ())
+        if len(here) != len(there):
+            return 0
+        counts.add(there.pop(dim) - here.pop(dim))
+        if here != there:
+            return 0
+    return counts.pop() if len(counts) == 1 else 0
 
 
 def _shape(value: Any) -> tuple[int, ...] | None:

@@ -13,7 +13,7 @@ from base import distributed
 from base.base_data_loader import BaseDataLoader, Batch
 from base.base_dataset import BaseDataset
 from base.base_transform import BaseTransform
-from utils.alphabet import Alphabet, describe
+from utils.alphabet import Alphabet, describe, nfc
 from utils.checks import ConfigFault, DataError, Range
 from utils.normalisation import Normalisation
 
@@ -35,17 +35,30 @@ class _Samples(Dataset):
         self.normalisation: Normalisation | None = None
         self.alphabet: Alphabet | None = None
 
-    def preprocessed(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return ink `(readings, 3)` in source units, and its missing readings."""
+    def preprocessed(self, index: int) -> tuple[np.ndarray, np.ndarray, bool]:
+        """Return ink `(readings, 3)` in source units, its missing readings, and whether the
+        sequence ends with it."""
         ink, missing = self.source.ink(index), self.source.missing(index)
+        ends = self.source.ends(index)
+        if ink.shape[1] == 4:
+            ink, ends = ink[:, :3], self._ends(ink[:, 3], index)
         for transform in self.preprocessing:
             ink, missing = transform(ink, missing, np.random.default_rng(0))
-        return ink, missing
+        return ink, missing, ends
+
+    def _ends(self, marks: np.ndarray, index: int) -> bool:
+        """Return whether the last reading is marked as the end of the sequence."""
+        if marks[:-1].any():
+            raise DataError(
+                f"{self.source.name(index)}: reading {int(np.flatnonzero(marks)[0]) + 1} of "
+                f"{len(marks)} is marked as the end of the sequence, which only the last can be"
+            )
+        return bool(marks[-1])
 
     def __getitem__(self, key: tuple[int, int]) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
         epoch, index = key
         generator = np.random.default_rng([self.seed, epoch, index, _SAMPLE])
-        ink, missing = self.preprocessed(index)
+        ink, missing, ends = self.preprocessed(index)
         for transform in self.augmentation:
             if not transform.of_inputs:
                 ink, missing = transform(ink, missing, generator)
@@ -54,6 +67,9 @@ class _Samples(Dataset):
         for transform in self.augmentation:
             if transform.of_inputs:
                 inputs, missing = transform(inputs, missing, generator)
+        # The fourth column: whatever became of the readings, the last one is the last.
+        inputs, targets = (np.pad(part, ((0, 0), (0, 1))) for part in (inputs, targets))
+        targets[-1, 3] = ends
         return inputs, targets, self.alphabet.encode(self.source.text(index)), index
 
 
@@ -81,16 +97,16 @@ def collate(samples: list[tuple[np.ndarray, np.ndarray, np.ndarray, int]]) -> Ba
     )
 
 
-def check_alphabet(dataset: BaseDataset, alphabet: Alphabet) -> None:
+def check_alphabet(dataset: BaseDataset, alphabet: Alphabet, remedy: str) -> None:
     """Raise a DataError that names the characters of the dataset's texts that `alphabet` lacks.
 
     With each character stand its code point, how often it occurs, and the first sample that
-    holds it.
+    holds it; behind them what else can be done than to leave these samples out.
     """
     counts: Counter[str] = Counter()
     first: dict[str, str] = {}
     for index in _all_indices(dataset):
-        text = dataset.text(index)
+        text = nfc(dataset.text(index))
         for character in alphabet.unknown(text):
             counts[character] += text.count(character)
             first.setdefault(character, dataset.name(index))
@@ -101,7 +117,7 @@ def check_alphabet(dataset: BaseDataset, alphabet: Alphabet) -> None:
                 f"{describe(character)} {count} times, first in {first[character]}"
                 for character, count in counts.most_common()
             )
-            + "; leave these samples out, or train from the start with this dataset"
+            + f"; leave these samples out, or {remedy}"
         )
 
 
@@ -135,6 +151,10 @@ class _EvaluationDataLoader(BaseDataLoader):
 class HandwritingDataLoader(BaseDataLoader):
     """The training split of a dataset in shuffled batches, and the others by `split`.
 
+    The points of its batches have four numbers, `(dx, dy, end_of_stroke, end_of_sequence)`. The
+    last one is 1 at the last reading of a sample and 0 elsewhere; ink that has a fourth column of
+    its own may say there that a sequence does not end with it.
+
     After `prepare`, `normalisation` and `alphabet` are there; `source` is the dataset itself
     (`dataset` is what makes its samples ready for a network).
 
@@ -153,10 +173,19 @@ class HandwritingDataLoader(BaseDataLoader):
         bucket: batches whose lines are sorted by length together: more leave less padding, fewer
             mix better.
         pin_memory: put batches into page-locked memory if there is a GPU.
+        characters: those that texts may hold, in a row, instead of those that the dataset's texts
+            do: the network then knows each, whether it occurs or not, and any other one is an
+            error. Like texts they are taken in NFC, so that a combining mark of its own must not
+            stand behind a letter that it combines with. None takes those of the texts.
 
     Raises:
-        ConfigFault: if an augmentation stands among the preprocessing, or the reverse.
+        ConfigFault: if an augmentation stands among the preprocessing, or the reverse; if
+            `characters` are none, or one stands twice (in NFC).
     """
+
+    extends_alphabet = False
+    """Whether characters that the given alphabet lacks are put behind its own, as fine-tuning
+    needs it, or are an error. To be set before `prepare`."""
 
     def __init__(
         self,
@@ -172,7 +201,15 @@ class HandwritingDataLoader(BaseDataLoader):
         augmentation: list[BaseTransform] = [],  # noqa: B006 (never changed)
         bucket: Annotated[int, Range(1, 100_000)] = 100,
         pin_memory: bool = False,
+        characters: str | None = None,
     ) -> None:
+        if characters is not None:
+            characters = nfc(characters)
+            if not characters:
+                raise ConfigFault("characters", characters, "at least one character, or null")
+            if twice := [one for one in dict.fromkeys(characters) if characters.count(one) > 1]:
+                names = ", ".join(map(describe, twice))
+                raise ConfigFault("characters", characters, f"each once; twice stands {names}")
         if preprocessing is None:
             preprocessing = dataset.preprocessing()
         for key, transforms in (("preprocessing", preprocessing), ("augmentation", augmentation)):
@@ -191,6 +228,8 @@ class HandwritingDataLoader(BaseDataLoader):
             pin_memory=pin_memory,
         )
         self.source, self.normalisation, self.alphabet = dataset, normalisation, alphabet
+        self.characters = characters
+        self.new_characters: dict[str, int] = {}
         self._split_options = {
             "batch_size": valid_batch_size or batch_size,
             "num_workers": num_workers,
@@ -203,7 +242,8 @@ class HandwritingDataLoader(BaseDataLoader):
 
         Raises:
             DataError: if the data is missing or broken, the training split is empty, a sample
-                has fewer than two readings, or the given alphabet lacks a character.
+                has fewer than two readings, or a character is neither in the given alphabet
+                nor among `characters`, and is not to extend the alphabet.
         """
         if self._prepared:
             return
@@ -219,7 +259,7 @@ class HandwritingDataLoader(BaseDataLoader):
         self._prepared = True
 
     def _load(self) -> None:
-        """Load the dataset, and set `alphabet` unless given."""
+        """Load the dataset, and set `alphabet` unless given, or extend it."""
         if self._loaded:
             return
         source = self.source
@@ -230,13 +270,32 @@ class HandwritingDataLoader(BaseDataLoader):
                 f"{len(short)} samples have fewer than two readings, and no step to learn or to "
                 f"score: {source.name(int(short[0]))} is the first"
             )
+        known = source.characters
+        if self.characters is not None:
+            known = self.characters
+            check_alphabet(source, Alphabet.from_texts([known]), "add them to `characters`")
+        texts = [known] if known is not None else map(source.text, used.tolist())
         if self.alphabet is None:
-            texts = (source.text(index) for index in used.tolist())
-            known = source.characters
-            self.alphabet = Alphabet.from_texts(texts if known is None else [known])
+            self.alphabet = Alphabet.from_texts(texts)
+        elif self.extends_alphabet:
+            before, self.alphabet = self.alphabet, self.alphabet.extended(texts)
+            self._count_new(len(before))
+        elif self.characters is not None and (unknown := self.alphabet.unknown(self.characters)):
+            expected = f"characters of the checkpoint; it lacks {', '.join(map(describe, unknown))}"
+            raise ConfigFault("characters", self.characters, expected)
         else:
-            check_alphabet(source, self.alphabet)
+            check_alphabet(
+                source,
+                self.alphabet,
+                "start a run from the checkpoint's weights, which gives them inputs of their own",
+            )
         self._loaded = True
+
+    def _count_new(self, known: int) -> None:
+        """Set `new_characters`: those of the alphabet behind the first `known`, rare ones first."""
+        counts = self.source.character_counts()
+        new = ((counts.get(one, 0), one) for one in self.alphabet.characters[known:])
+        self.new_characters = {one: count for count, one in sorted(new)}
 
     def _measure(self, indices: np.ndarray) -> np.ndarray:
         """Return the steps of the training samples after preprocessing; set `normalisation`."""
@@ -252,7 +311,7 @@ class HandwritingDataLoader(BaseDataLoader):
                 disable=distributed.no_bar(),
             )
             for n, index in enumerate(bar):
-                ink, _ = self.dataset.preprocessed(index)
+                ink, _, _ = self.dataset.preprocessed(index)
                 lengths[n] = len(ink) - 1
                 yield ink
 

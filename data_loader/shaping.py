@@ -385,6 +385,11 @@ class ShapedDataset(BaseDataset):
     def ink(self, index: int) -> np.ndarray:
         return self._inks[index][0].copy()
 
+    def ends(self, index: int) -> bool:
+        source, piece = self._source[index]
+        cut = piece is not None and index + 1 < len(self._source)
+        return self.dataset.ends(source) and not (cut and self._source[index + 1][0] == source)
+
     def missing(self, index: int) -> np.ndarray:
         return self._inks[index][1].copy()
 

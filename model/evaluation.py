@@ -4,6 +4,7 @@ Log-loss depends on the unit of the offsets: `Normalisation.nats_in` says by how
 """
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,9 @@ from torch import Tensor
 from tqdm import tqdm
 
 from base.base_model import BaseModel
+from model.loss import SquaredError
 from model.metrics import SSE
-from model.mixture import Mixture
+from model.mixture import Mixture, cross_entropy
 from utils.checks import UserError
 from utils.ink import bounds, letter_height, to_points
 from utils.normalisation import Normalisation
@@ -33,10 +35,14 @@ def evaluate(
 ) -> dict[str, float | int | None]:
     """Score a network on all points of a split, in float32 with sums in float64.
 
+    A network that predicts the end of the sequence has that Bernoulli, of each point, in its
+    log-loss too, which then is not to be compared with that of a network without it.
+
     Args:
         model: on `device`, in evaluation mode.
-        loader: yields batches with `inputs` and `targets` `(batch, time, 3)`, `mask`, `text`,
-            `text_lengths`, `index` and `lengths`, and has a length.
+        loader: yields batches with `inputs` and `targets` `(batch, time, 3)`, or `(batch, time,
+            4)` if the network predicts the end of the sequence, `mask`, `text`, `text_lengths`,
+            `index` and `lengths`, and has a length.
         normalisation: of the batches.
         canonical: the unit (dx, dy) of log-loss and SSE in the data's own units, as
             `BaseDataset.canonical`; None leaves both in normalised units.
@@ -55,9 +61,17 @@ def evaluate(
         `sse`, `sse_strokes` and `sse_jumps`. Without a lattice `log_loss_dequantised` and
         `bits_per_point` are None, as is any value that has no points or is not finite.
 
+        Of a network with a regression head, which has no density, instead of the log-losses:
+        `squared_error` and `squared_error_per_point`, the loss of that name (at `pen_weight` 1) of
+        a sequence and of a point, always in normalised units; `pen_cross_entropy`, nats a point;
+        with an end of the sequence `end_cross_entropy`, nats a sequence. `lattice` and `seed` have
+        no effect.
+
     Raises:
         UserError: if there is no sequence.
     """
+    if model.head == "regression":
+        return _evaluate_estimates(model, loader, normalisation, canonical, device, progress)
     std = np.array(normalisation.std)
     unit = std if canonical is None else np.array(canonical)
     shift = 0.0 if canonical is None else normalisation.nats_in(canonical)
@@ -65,11 +79,7 @@ def evaluate(
     sse = SSE()
     sequences = points = 0
     nats = dequantised = 0.0
-    for batch in tqdm(
-        loader, desc="evaluating", unit="batch", disable=None if progress else True, leave=False
-    ):
-        batch = batch.to(device)
-        output = model(batch.inputs, batch.text, batch.text_lengths)
+    for batch, output in _outputs(model, loader, device, progress):
         sse.update(output, batch, scale)
         nats -= _total(output.mixture.log_prob(batch.targets), batch.mask)
         if lattice is not None:
@@ -79,8 +89,7 @@ def evaluate(
             dequantised -= _total(output.mixture.log_prob(targets), batch.mask)
         sequences += len(batch.lengths)
         points += int(batch.mask.sum())
-    if not points:
-        raise UserError("there is no point to evaluate on: the split is empty")
+    _check(points)
     nats, dequantised = nats + points * shift, dequantised + points * shift
     scores: dict[str, float | int | None] = {
         "sequences": sequences,
@@ -95,6 +104,65 @@ def evaluate(
         in_lattice = dequantised / points + float(np.log(unit / lattice).sum())
         scores["log_loss_dequantised"] = dequantised / sequences
         scores["bits_per_point"] = in_lattice / math.log(2)
+    return _finite(scores)
+
+
+def _evaluate_estimates(
+    model: BaseModel,
+    loader: Any,
+    normalisation: Normalisation,
+    canonical: tuple[float, float] | None,
+    device: torch.device | str,
+    progress: bool,
+) -> dict[str, float | int | None]:
+    """Score a network with a regression head; see `evaluate`."""
+    unit = np.array(normalisation.std if canonical is None else canonical)
+    scale = torch.tensor(np.array(normalisation.std) / unit, dtype=torch.float32, device=device)
+    sse, loss = SSE(), SquaredError()
+    sequences = points = 0
+    total = pen = end = 0.0
+    for batch, output in _outputs(model, loader, device, progress):
+        sse.update(output, batch, scale)
+        estimate = output.mixture
+        total += loss(output, batch).cpu().double().sum().item()
+        pen += _total(cross_entropy(estimate.end_logits, batch.targets[..., 2]), batch.mask)
+        if estimate.sequence_logits is not None:
+            nats = cross_entropy(estimate.sequence_logits, batch.targets[..., 3])
+            end += _total(nats, batch.mask)
+        sequences += len(batch.lengths)
+        points += int(batch.mask.sum())
+    _check(points)
+    ends = {"end_cross_entropy": end / sequences} if model.end_of_sequence else {}
+    return _finite(
+        {
+            "sequences": sequences,
+            "points": points,
+            "squared_error": total / sequences,
+            "squared_error_per_point": total / points,
+            "pen_cross_entropy": pen / points,
+            **ends,
+            **sse.compute(),
+        }
+    )
+
+
+def _outputs(
+    model: BaseModel, loader: Any, device: torch.device | str, progress: bool
+) -> Iterator[tuple[Any, Any]]:
+    """Yield each batch, on `device`, with what the network says of it."""
+    for batch in tqdm(
+        loader, desc="evaluating", unit="batch", disable=None if progress else True, leave=False
+    ):
+        batch = batch.to(device)
+        yield batch, model(batch.inputs, batch.text, batch.text_lengths)
+
+
+def _check(points: int) -> None:
+    if not points:
+        raise UserError("there is no point to evaluate on: the split is empty")
+
+
+def _finite(scores: dict[str, Any]) -> dict[str, Any]:
     return {
         name: None if value is None or not math.isfinite(value) else value
         for name, value in scores.items()
@@ -165,8 +233,8 @@ def density_map(
     return grid, tuple(float(edge) for edge in end)
 
 
-def _total(log_prob: Tensor, mask: Tensor) -> float:
-    return log_prob.masked_fill(~mask, 0.0).cpu().double().sum().item()
+def _total(nats: Tensor, mask: Tensor) -> float:
+    return nats.masked_fill(~mask, 0.0).cpu().double().sum().item()
 
 
 def _noise(batch: Any, seed: int) -> Tensor:

@@ -32,7 +32,8 @@ class SSE(BaseMetric):
 
         Args:
             output: with a `mixture` of leading dimensions `(batch, time)`.
-            batch: with `inputs` and `targets` `(batch, time, 3)` and the `mask` of real points.
+            batch: with `inputs` and `targets` `(batch, time, 3 or more)`, and the `mask` of real
+                points.
             scale: by which distances along the axes are multiplied first, a number or `(2,)`.
         """
         difference = (output.mixture.mean - batch.targets[..., :2]) * scale

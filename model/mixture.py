@@ -4,7 +4,7 @@ Shapes: `...` any leading dimensions, M components, 2 the axes (x, y).
 """
 
 import math
-from typing import Self
+from typing import Any, Self
 
 import torch
 from torch import Tensor
@@ -42,11 +42,47 @@ def clamp_inwards(value: Tensor, low: Tensor | float, high: Tensor | float) -> T
     return _ClampInwards.apply(value, low, high)
 
 
-class Mixture:
-    """A mixture of bivariate Gaussians for the offset, and a Bernoulli for the end of stroke.
+class NextPoint:
+    """What a network says of the next point, whatever its head: where strokes and sequences end.
 
     Attributes:
         end_logits: log-odds of the end of a stroke, `(...)`.
+        sequence_logits: log-odds that the sequence ends at the point, `(...)`; None if points have
+            no fourth number.
+    """
+
+    end_logits: Tensor
+    sequence_logits: Tensor | None
+
+    def __getitem__(self, place: Any) -> Self:
+        """Return what it says at a place of the leading dimensions."""
+        return type(self)(
+            **{name: None if part is None else part[place] for name, part in vars(self).items()}
+        )
+
+    def last_step(self) -> Self:
+        """Return that `(B, ...)` of the last step of what is `(B, T, ...)`."""
+        return self[:, -1]
+
+    @property
+    def end_of_stroke(self) -> Tensor:
+        """Probability that the stroke ends at the point, `(...)`."""
+        return self.end_logits.sigmoid()
+
+    @property
+    def end_of_sequence(self) -> Tensor | None:
+        """Probability that the sequence ends at the point, `(...)`; None without such an end."""
+        return None if self.sequence_logits is None else self.sequence_logits.sigmoid()
+
+
+class Mixture(NextPoint):
+    """A mixture of bivariate Gaussians for the offset, and a Bernoulli for the end of stroke.
+
+    Where sequences end by themselves (see `sequence_logits`) a point has a fourth number, 1 where
+    it is the last of its sequence, with a Bernoulli of its own.
+
+    Attributes:
+        end_logits, sequence_logits: see `NextPoint`.
         weight_logits: unnormalised log-weights of the components, `(..., M)`.
         means: `(..., 2, M)`, in normalised units.
         log_scales: logarithms of the standard deviations, `(..., 2, M)`.
@@ -60,21 +96,27 @@ class Mixture:
         means: Tensor,
         log_scales: Tensor,
         correlations: Tensor,
+        sequence_logits: Tensor | None = None,
     ) -> None:
         self.end_logits = end_logits
         self.weight_logits = weight_logits
         self.means = means
         self.log_scales = log_scales
         self.correlations = correlations
+        self.sequence_logits = sequence_logits
 
     @staticmethod
-    def num_parameters(components: int) -> int:
+    def num_parameters(components: int, end_of_sequence: bool = False) -> int:
         """Return how many outputs of a network describe one point (the paper, eq. 17)."""
-        return 6 * components + 1
+        return 6 * components + 1 + end_of_sequence
 
     @classmethod
     def from_parameters(
-        cls, raw: Tensor, min_scale: Tensor | float, max_correlation: float
+        cls,
+        raw: Tensor,
+        min_scale: Tensor | float,
+        max_correlation: float,
+        end_of_sequence: bool = False,
     ) -> Self:
         """Build the mixture that a network's outputs describe (the paper, eqs 18-22).
 
@@ -83,12 +125,16 @@ class Mixture:
 
         Args:
             raw: `(..., 6 M + 1)`: e-hat, then M each of pi-hat, mu-hat (x, y), sigma-hat (x, y)
-                and rho-hat.
+                and rho-hat; with an end of the sequence `(..., 6 M + 2)`, last its own e-hat.
             min_scale: lower bound on the scales in normalised units, a number or `(2,)`.
             max_correlation: upper bound on the absolute correlation, below 1.
+            end_of_sequence: whether there is an end of the sequence.
         """
         raw = raw if raw.dtype == torch.float64 else raw.float()
         raw = clamp_inwards(raw, -LIMIT, LIMIT)
+        ends = None
+        if end_of_sequence:
+            raw, ends = raw[..., :-1], -raw[..., -1]
         parts = raw[..., 1:].unflatten(-1, (6, -1))  # (..., 6, M)
         lowest = torch.as_tensor(min_scale).to(raw).log().reshape(-1, 1)  # (2 or 1, 1)
         return cls(
@@ -97,6 +143,7 @@ class Mixture:
             means=parts[..., 1:3, :],
             log_scales=clamp_inwards(parts[..., 3:5, :], lowest, math.log(LIMIT)),
             correlations=max_correlation * torch.tanh(parts[..., 5, :]),
+            sequence_logits=ends,
         )
 
     def biased(self, bias: Tensor | float) -> Self:
@@ -112,27 +159,13 @@ class Mixture:
             self.means,
             self.log_scales - bias[..., None],
             self.correlations,
-        )
-
-    def last_step(self) -> Self:
-        """Return the mixtures `(B, ...)` of the last step of mixtures `(B, T, ...)`."""
-        return type(self)(
-            self.end_logits[:, -1],
-            self.weight_logits[:, -1],
-            self.means[:, -1],
-            self.log_scales[:, -1],
-            self.correlations[:, -1],
+            self.sequence_logits,
         )
 
     @property
     def weights(self) -> Tensor:
         """Probabilities of the components, `(..., M)`."""
         return self.weight_logits.softmax(-1)
-
-    @property
-    def end_of_stroke(self) -> Tensor:
-        """Probability that the stroke ends at the point, `(...)`."""
-        return self.end_logits.sigmoid()
 
     @property
     def mean(self) -> Tensor:
@@ -160,27 +193,34 @@ class Mixture:
     def log_prob(self, point: Tensor) -> Tensor:
         """Return the log-probability of points: offset and end of stroke (the paper, eq. 26).
 
+        Where there is an end of the sequence, that counts as well.
+
         Args:
-            point: `(..., 3)`: the offset in normalised units, and 1 or 0 for the end of stroke.
+            point: `(..., 3)`: the offset in normalised units, and 1 or 0 for the end of stroke;
+                or `(..., 4)`: also 1 or 0 for the end of the sequence, which must be there if the
+                mixture has one, and does not count else.
 
         Returns:
             `(...)`, in nats.
         """
         point = point.to(self.means.dtype)
-        pen = -functional.binary_cross_entropy_with_logits(
-            self.end_logits, point[..., 2], reduction="none"
-        )
-        return self.log_prob_offset(point[..., :2]) + pen
+        log_prob = self.log_prob_offset(point[..., :2])
+        log_prob = log_prob - cross_entropy(self.end_logits, point[..., 2])
+        if self.sequence_logits is not None:
+            log_prob = log_prob - cross_entropy(self.sequence_logits, point[..., 3])
+        return log_prob
 
     def sample(self, uniform: Tensor, normal: Tensor) -> Tensor:
         """Turn random numbers into points.
 
         Args:
-            uniform: `(..., 2)` in [0, 1): one picks the component, one decides on the pen.
+            uniform: `(..., 2)` in [0, 1): one picks the component, one decides on the pen;
+                `(..., 3)` where there is an end of the sequence, on which the last one decides.
             normal: `(..., 2)` of the standard normal distribution.
 
         Returns:
-            `(..., 3)`: the offset in normalised units, and the end of stroke as 1 or 0.
+            `(..., 3)`: the offset in normalised units, and the end of stroke as 1 or 0; with an
+            end of the sequence `(..., 4)`, last that as 1 or 0.
         """
         cumulative = self.weights.cumsum(-1)
         # Scaled by the last sum, so that rounding never leaves the number past the end.
@@ -193,5 +233,59 @@ class Mixture:
         first, second = normal.unbind(-1)
         second = rho * first + ((1.0 - rho) * (1.0 + rho)).sqrt() * second
         offset = mean + scale * torch.stack((first, second), -1)
-        end = uniform[..., 1] < self.end_of_stroke
-        return torch.cat((offset, end[..., None].to(offset)), -1)
+        return torch.cat((offset, draw_ends(uniform, self.end_logits, self.sequence_logits)), -1)
+
+
+def cross_entropy(logits: Tensor, ends: Tensor) -> Tensor:
+    """Return the nats of ends that are 1 or 0 under their log-odds, all `(...)`."""
+    return functional.binary_cross_entropy_with_logits(logits, ends, reduction="none")
+
+
+def draw_ends(uniform: Tensor, end_logits: Tensor, sequence_logits: Tensor | None) -> Tensor:
+    """Return the end of stroke, and that of the sequence if there is one, as 1 or 0.
+
+    Args:
+        uniform: `(..., 2)` or `(..., 3)` as `Mixture.sample` takes them.
+        end_logits, sequence_logits: as those of a mixture, `(...)`.
+
+    Returns:
+        `(..., 1)` or `(..., 2)`, of the dtype of `end_logits`.
+    """
+    ends = [end_logits] if sequence_logits is None else [end_logits, sequence_logits]
+    drawn = [uniform[..., place] < end.sigmoid() for place, end in enumerate(ends, 1)]
+    return torch.stack(drawn, -1).to(end_logits)
+
+
+def draw(
+    raw: Tensor,
+    lowest: Tensor,
+    max_correlation: float,
+    bias: Tensor,
+    uniform: Tensor,
+    normal: Tensor,
+    end_of_sequence: bool = False,
+) -> Tensor:
+    """Return points `(B, 3)` or `(B, 4)`, the very ones that `Mixture.from_parameters(raw, ...)
+    .biased(bias).sample(uniform, normal)` draws, working out the chosen component only.
+
+    Args:
+        raw: `(B, 6 M + 1)`, or `(B, 6 M + 2)`.
+        lowest: logarithm of the lower bounds on the scales, `(2,)`.
+        max_correlation, end_of_sequence: as there.
+        bias: `(B, 1)`.
+        uniform, normal: `(B, 2)`; `uniform` is `(B, 3)` with an end of the sequence.
+    """
+    raw, ends = raw.clamp(-LIMIT, LIMIT), None
+    if end_of_sequence:
+        raw, ends = raw[:, :-1], -raw[:, -1]
+    parts = raw[:, 1:].unflatten(1, (6, -1))  # (B, 6, M)
+    cumulative = (parts[:, 0] * (1.0 + bias)).softmax(1).cumsum(1)
+    chosen = (cumulative <= uniform[:, :1] * cumulative[:, -1:]).sum(1, keepdim=True)
+    chosen = chosen.clamp_max(cumulative.shape[1] - 1)[:, :, None].expand(-1, 6, 1)
+    parts = parts.gather(2, chosen)[:, :, 0]  # (B, 6)
+    log_scales = parts[:, 3:5].clamp_max(math.log(LIMIT)).maximum(lowest)
+    rho = max_correlation * torch.tanh(parts[:, 5:])
+    second = rho * normal[:, :1] + ((1.0 - rho) * (1.0 + rho)).sqrt() * normal[:, 1:]
+    scales = torch.exp(log_scales - bias)
+    offset = parts[:, 1:3] + scales * torch.cat((normal[:, :1], second), 1)
+    return torch.cat((offset, draw_ends(uniform, -raw[:, 0], ends)), 1)

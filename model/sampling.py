@@ -1,6 +1,6 @@
 """Writing with a generation network: points are drawn from the mixture and fed back.
 
-Shapes: B lines of a batch, T steps, U characters.
+Shapes: B lines of a batch, T steps, U characters, I numbers of a point.
 """
 
 from collections.abc import Sequence
@@ -10,10 +10,12 @@ from typing import Literal
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 from tqdm import tqdm
 
 from model.networks import MixtureNetwork
 from model.stepper import PERIOD, Lines, make_stepper
+from utils.alphabet import nfc
 from utils.checks import UserError
 
 BLOCK = 256
@@ -37,7 +39,8 @@ class Line:
         window: phi at every step over the characters of the whole text, the primer's included,
             and the place behind its end, `(readings - 1, U + 1)`; None without a text.
         text: what was to be written, the primer's text first; None without a text.
-        ended: whether the stopping rule ended the line rather than the limit on steps.
+        ended: whether the window's stopping rule, or the network's own end of the sequence, ended
+            the line rather than the limit on steps.
     """
 
     ink: np.ndarray
@@ -60,17 +63,21 @@ class _Noise:
     """Random numbers of many lines, each from a generator of its own, so that a line's numbers do
     not depend on what else is in the batch, on the device, or on the limit."""
 
-    def __init__(self, seeds: Sequence[int], device: torch.device) -> None:
+    def __init__(self, seeds: Sequence[int], device: torch.device, ends: bool) -> None:
         self.generators = [torch.Generator().manual_seed(seed) for seed in seeds]
-        self.device = device
+        self.device, self.ends = device, ends
 
     def block(self) -> tuple[Tensor, Tensor]:
-        """Return uniform and normal numbers for the next steps, `(BLOCK, B, 2)` each."""
+        """Return uniform and normal numbers for the next steps, `(BLOCK, B, 2)` each; with ends
+        of sequences the uniform ones are `(BLOCK, B, 3)`."""
         pairs = [
             (torch.rand(BLOCK, 2, generator=one), torch.randn(BLOCK, 2, generator=one))
             for one in self.generators
         ]
         uniform, normal = (torch.stack(parts, 1) for parts in zip(*pairs, strict=True))
+        if self.ends:  # drawn last and only here: without ends a seed's lines stay what they are
+            more = [torch.rand(BLOCK, 1, generator=one) for one in self.generators]
+            uniform = torch.cat((uniform, torch.stack(more, 1)), -1)
         return uniform.to(self.device), normal.to(self.device)
 
 
@@ -111,6 +118,9 @@ def sample(
 ) -> list[Line]:
     """Write lines, all of them at once (the paper, sections 4.3, 5.3-5.5).
 
+    A line ends where the window's peak is behind the text, before the point of that step; or, with
+    a network that predicts the end of the sequence, after the first point that is drawn as such.
+
     A line depends on its seed, text, bias and the primer alone, not on the other lines (without
     the compiled loop up to the rounding of matrix products, whose order of summation may change
     with the number of rows). Dropout is applied at most to a primer: call `model.eval()` first.
@@ -143,12 +153,15 @@ def sample(
         return []
     weights = model.output.weight
     device = weights.device
-    start = np.zeros((1, 3), np.float32) if primer is None else primer[0]
+    start = np.zeros((1, 3), np.float32) if primer is None else primer[0][:, :3]
     inputs = torch.from_numpy(model.normalisation.apply(start)).to(weights)
-    inputs = inputs.expand(count, -1, -1)  # (B, readings, 3)
+    # A reading that is to be continued is not the end of the sequence.
+    inputs = functional.pad(inputs, (0, model.input_size - 3))
+    inputs = inputs.expand(count, -1, -1)  # (B, readings, I)
     text = lengths = whole = None
     if model.needs_text:
-        whole = [("" if primer is None else primer[1]) + one for one in texts]
+        # As the alphabet has it, so that phi has a place for each character of `Line.text`.
+        whole = [nfc(("" if primer is None else primer[1]) + one) for one in texts]
         text, lengths = _encode(model, whole)
     if max_steps is None:
         longest = max(map(len, texts)) if model.needs_text else 0
@@ -161,10 +174,11 @@ def sample(
     begin = Lines(inputs[:, -1], state, torch.tensor(biases).to(weights), text, lengths)
     stepper = make_stepper(model, begin, products)
 
-    noise = _Noise(seeds, device)
+    noise = _Noise(seeds, device, model.end_of_sequence)
     active = torch.arange(count, device=device)
-    ends = torch.full((count,), max_steps, device=device)
-    points = weights.new_zeros(max_steps, count, 3)
+    never = max_steps + 1
+    ends = torch.full((count,), never, device=device)  # steps of which a line is made
+    points = weights.new_zeros(max_steps, count, model.input_size)
     phis = None if text is None else weights.new_zeros(max_steps, count, text.shape[1] + 1)
     bar = tqdm(
         total=max_steps,
@@ -180,13 +194,18 @@ def sample(
         now = slice(first % BLOCK, first % BLOCK + part.stop - first)
         points[part, active], phi = stepper.run(uniform[now, active], normal[now, active])
         bar.update(part.stop - first)
-        if text is None:
+        if text is None and not model.end_of_sequence:
             continue
-        phis[part, active] = phi
-        past = _past_end(phi, lengths[active])  # (T, B)
-        stops = torch.where(past.any(0), first + past.int().argmax(0), max_steps)
-        ends[active] = torch.minimum(ends[active], stops)
-        going_on = ends[active] >= part.stop
+        if text is not None:
+            phis[part, active] = phi
+            past = _past_end(phi, lengths[active])  # (T, B)
+            stops = torch.where(past.any(0), first + past.int().argmax(0), never)
+            ends[active] = torch.minimum(ends[active], stops)
+        if model.end_of_sequence:
+            last = points[part, active, 3] > 0.5  # (T, B)
+            stops = torch.where(last.any(0), first + last.int().argmax(0) + 1, never)
+            ends[active] = torch.minimum(ends[active], stops)
+        going_on = ends[active] > part.stop
         left = int(going_on.sum())
         if left == 0:
             break
@@ -196,8 +215,8 @@ def sample(
             stepper.keep(rows)
     bar.close()
 
-    lines = []
-    drawn, stops = points.cpu().numpy(), ends.tolist()
+    lines, ended = [], (ends < never).tolist()
+    drawn, stops = points[..., :3].cpu().numpy(), ends.clamp(max=max_steps).tolist()
     for number, stop in enumerate(stops):
         offsets = model.normalisation.invert(drawn[:stop, number])
         ink = np.concatenate((start.astype(np.float32), offsets.astype(np.float32)))
@@ -214,7 +233,7 @@ def sample(
                 primed=0 if primer is None else len(start),
                 window=window,
                 text=None if whole is None else whole[number],
-                ended=stop < max_steps,
+                ended=ended[number],
             )
         )
     return lines

@@ -6,11 +6,10 @@ ONLINE_HANDWRITING_GRAPHS is 0), and one calls the compiled loop of `kernels/sam
 all state in buffers that they allocate once for a number of lines. Dropout is not applied.
 
 Shapes: B lines, T steps, U characters, A letters of the alphabet, H cells, N layers, M components
-of the mixture, K components of the window.
+of the mixture, K components of the window, I numbers of a point.
 """
 
 import logging
-import math
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -22,8 +21,7 @@ from torch.nn import functional
 
 from model.kernels import sampling as compiled
 from model.kernels.cuda import SWITCH as GRAPHS_SWITCH
-from model.mixture import LIMIT
-from model.networks import INPUT_SIZE, MixtureNetwork
+from model.networks import MixtureNetwork
 from model.recurrence import WindowedLayer, state_dtype
 
 log = logging.getLogger(__name__)
@@ -41,7 +39,7 @@ class Lines:
     """The lines that a stepper works on.
 
     Attributes:
-        point: the next input, `(B, 3)`, normalised.
+        point: the next input, `(B, I)`, normalised.
         state: what the network carries to that step, by the network's names, `(B, ...)` each.
         bias: sharpening of the mixture, `(B,)`.
         text, text_lengths: indices of the characters, `(B, U)`, and how many count, `(B,)`; None
@@ -106,9 +104,9 @@ class Cells:
             bias = torch.cat(
                 (bias[: 2 * size] + more[: 2 * size], bias[2 * size :], more[2 * size :])
             )
-        below = size if number else 0
-        letters = incoming.shape[1] - INPUT_SIZE - below
-        point, window, lower = incoming.split((INPUT_SIZE, letters, below), 1)
+        below, seen = size if number else 0, network.input_size
+        letters = incoming.shape[1] - seen - below
+        point, window, lower = incoming.split((seen, letters, below), 1)
         return cls(hidden, lower if number else None, window if letters else None, point, bias)
 
 
@@ -134,11 +132,11 @@ class Stepper(ABC):
         """Draw the next points of all lines.
 
         Args:
-            uniform, normal: random numbers as `Mixture.sample` takes them, `(T, B, 2)`, for at
-                most `PERIOD` steps.
+            uniform, normal: random numbers as `Mixture.sample` takes them, `(T, B, I - 1)` and
+                `(T, B, 2)`, for at most `PERIOD` steps.
 
         Returns:
-            points `(T, B, 3)` and phi `(T, B, U + 1)` or None, in buffers that the next call
+            points `(T, B, I)` and phi `(T, B, U + 1)` or None, in buffers that the next call
             overwrites.
         """
 
@@ -162,42 +160,11 @@ def make_stepper(network: MixtureNetwork, lines: Lines, products: torch.dtype) -
         lines: where to begin.
         products: dtype of the matrix products; all else is in float32, or in float64 if this is.
     """
-    if compiled.available(network.output.weight.device, products):
+    # The compiled loop knows the paper's mixture only, without an end of the sequence.
+    plain = network.head == "mixture" and not network.end_of_sequence
+    if plain and compiled.available(network.output.weight.device, products):
         return CompiledStepper(network, lines, products)
     return TorchStepper(network, lines, products)
-
-
-def draw(
-    raw: Tensor,
-    lowest: Tensor,
-    max_correlation: float,
-    bias: Tensor,
-    uniform: Tensor,
-    normal: Tensor,
-) -> Tensor:
-    """Return points `(B, 3)`, the very ones that `Mixture.from_parameters(raw, ...)
-    .biased(bias).sample(uniform, normal)` draws, working out the chosen component only.
-
-    Args:
-        raw: `(B, 6 M + 1)`.
-        lowest: logarithm of the lower bounds on the scales, `(2,)`.
-        max_correlation: as there.
-        bias: `(B, 1)`.
-        uniform, normal: `(B, 2)`.
-    """
-    raw = raw.clamp(-LIMIT, LIMIT)
-    parts = raw[:, 1:].unflatten(1, (6, -1))  # (B, 6, M)
-    cumulative = (parts[:, 0] * (1.0 + bias)).softmax(1).cumsum(1)
-    chosen = (cumulative <= uniform[:, :1] * cumulative[:, -1:]).sum(1, keepdim=True)
-    chosen = chosen.clamp_max(cumulative.shape[1] - 1)[:, :, None].expand(-1, 6, 1)
-    parts = parts.gather(2, chosen)[:, :, 0]  # (B, 6)
-    log_scales = parts[:, 3:5].clamp_max(math.log(LIMIT)).maximum(lowest)
-    rho = max_correlation * torch.tanh(parts[:, 5:])
-    second = rho * normal[:, :1] + ((1.0 - rho) * (1.0 + rho)).sqrt() * normal[:, 1:]
-    scales = torch.exp(log_scales - bias)
-    offset = parts[:, 1:3] + scales * torch.cat((normal[:, :1], second), 1)
-    end = uniform[:, 1:] < torch.sigmoid(-raw[:, :1])
-    return torch.cat((offset, end.to(offset)), 1)
 
 
 class TorchStepper(Stepper):
@@ -215,11 +182,11 @@ class TorchStepper(Stepper):
         self.lstm = network.layers[0].cell == "LSTM"
         self.windowed = lines.text is not None
         self.letters = network.layers[0].letters if self.windowed else 0
-        self.max_correlation = network.max_correlation
-        self.lowest = network.min_scales.to(self.precise).log()
+        self.inputs = network.input_size
+        self.draw = network.drawing(self.precise)
         # Where in the buffer each hidden state begins, and the point.
         self.at_point = self.size
-        after = self.size + INPUT_SIZE + self.letters
+        after = self.size + self.inputs + self.letters
         self.at = [0, *(after + n * self.size for n in range(self.number - 1))]
         self.width = after + (self.number - 1) * self.size
         self.spans, self.weights, self.biases = [], [], []
@@ -229,7 +196,7 @@ class TorchStepper(Stepper):
             self._place(whole, cells.hidden, self.at[number])
             self._place(whole, cells.below, self.at[number - 1])
             self._place(whole, cells.point, self.at_point)
-            self._place(whole, cells.window, self.at_point + INPUT_SIZE)
+            self._place(whole, cells.window, self.at_point + self.inputs)
             start = 0 if number < 2 else self.at_point
             end = after if number == 0 else self.at[number] + self.size
             self.spans.append((start, end))
@@ -268,8 +235,8 @@ class TorchStepper(Stepper):
         self.bias = lines.bias.to(self.precise)[:, None]
         self.seen = empty(batch, self.width, dtype=self.dtype)
         self.hiddens = [self.seen[:, at : at + size] for at in self.at]
-        self.point = self.seen[:, self.at_point : self.at_point + INPUT_SIZE]
-        self.window = self.seen[:, self.at_point + INPUT_SIZE :][:, : self.letters]
+        self.point = self.seen[:, self.at_point : self.at_point + self.inputs]
+        self.window = self.seen[:, self.at_point + self.inputs :][:, : self.letters]
         self.point.copy_(lines.point)
         carried = "cell" if self.lstm else "hidden"
         self.cells = [
@@ -284,8 +251,9 @@ class TorchStepper(Stepper):
         self.first, self.second, self.third, self.fourth = self.gates.chunk(4, 1)
         self.scratch = empty(batch, size)
         self.raw = empty(batch, len(self.biases[-1]))
-        self.uniform, self.normal = empty(PERIOD, batch, 2), empty(PERIOD, batch, 2)
-        self.points = empty(PERIOD, batch, 3)
+        self.uniform = empty(PERIOD, batch, self.inputs - 1)
+        self.normal = empty(PERIOD, batch, 2)
+        self.points = empty(PERIOD, batch, self.inputs)
         self.phis = None
         if self.windowed:
             self.window.copy_(lines.state["0.window"])
@@ -373,14 +341,7 @@ class TorchStepper(Stepper):
                 self._move_window(step)
         seen = self.seen.to(self.precise)
         torch.addmm(self.biases[-1], seen, self.weights[-1], out=self.raw)
-        point = draw(
-            self.raw,
-            self.lowest,
-            self.max_correlation,
-            self.bias,
-            self.uniform[step],
-            self.normal[step],
-        )
+        point = self.draw(self.raw, self.bias, self.uniform[step], self.normal[step])
         self.points[step].copy_(point)
         self.point.copy_(point)
 

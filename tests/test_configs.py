@@ -71,6 +71,27 @@ def test_the_papers_networks_have_the_papers_size(name, weights):
     assert network.num_parameters == pytest.approx(weights, rel=0.02)
 
 
+def test_the_squared_error_network_is_that_of_earlier_projects():
+    """Some 500 cells in each of two layers, 3M weights, three outputs; splits as elsewhere."""
+    config = ConfigParser.from_file(ROOT / "configs" / "regression.json")
+    network = config.build("arch", Normalisation(mean=(0.0, 0.0), std=(1.0, 1.0)))
+    assert network.num_parameters == pytest.approx(3e6, rel=0.02)
+    assert len(network.layers) == 2 and network.output.out_features == 3
+    assert type(config.build("loss")).head == network.head
+    loader, other = (arguments(name, "data_loader") for name in ("regression", "iam_unconditional"))
+    dataset = loader["dataset"]["args"]
+    assert dataset["subset"] == 8000
+    assert dataset["splits"] == other["dataset"]["args"]["splits"]
+    assert loader["augmentation"][0]["type"] == "InputNoise"
+    assert arguments("regression", "trainer")["truncate"] is not None
+
+
+def test_the_network_of_one_digit_ends_by_itself():
+    assert arguments("mnist_single_digit", "arch")["end_of_sequence"] is True
+    dataset = arguments("mnist_single_digit", "data_loader")["dataset"]["args"]
+    assert dataset["digit"] == 7 and dataset["digits_per_line"] is None
+
+
 OWN = [
     pytest.param(cls, id=name)
     for base in BASES

@@ -293,8 +293,15 @@ def test_fine_tuning_with_a_text(workplace, capsys):
     assert run(*words, *fewer, "--run-id", "b") == 0
     assert load_checkpoint(MODELS / "b" / "checkpoint-epoch1.pth")["alphabet"] == alphabet
     capsys.readouterr()
+    # Further ones stand behind them, and a run that goes on refuses them.
     more = ["-o", "data_loader.args.dataset.args.symbols=0.9"]
-    assert "the alphabet lacks characters" in refused(capsys, *words, *more, "--run-id", "c")
+    assert run(*words, *more, "--run-id", "c") == 0
+    longer = load_checkpoint(MODELS / "c" / "checkpoint-epoch1.pth")["alphabet"]
+    assert longer[: len(alphabet)] == alphabet and "7" in longer and "7" not in alphabet
+    report = capsys.readouterr().out.partition(f"new characters: {len(longer) - len(alphabet)}, ")
+    assert re.search(r"'7' \(U\+0037\) +\d", report[2])
+    words = ["-r", str(MODELS / "a"), "--epochs", "2", *more]
+    assert "the alphabet lacks characters" in refused(capsys, *words)
 
 
 def test_a_checkpoint_with_anything_in_it_is_refused_in_a_line(workplace, capsys):

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from base.base_data_loader import Batch
 from base.base_trainer import BaseTrainer, Part, Sums
+from model.loss import NegativeLogLikelihood, SquaredError
 from model.sampling import sample
 from utils.checks import ConfigFault, Range
 from utils.drawing import draw_lines, draw_window, render, to_pixels, window_figure
@@ -19,7 +20,8 @@ class GenerationTrainer(BaseTrainer):
     """Trains a network that predicts the next point, and looks after each epoch how it writes.
 
     Where the data has a canonical unit, `valid_log_loss_canonical` is logged as well: the same
-    density in that unit, over the points as recorded.
+    density in that unit, over the points as recorded. (With a regression head there is no density,
+    and no such number.)
 
     Args:
         monitor: see `BaseTrainer`, as for the arguments not listed here.
@@ -44,8 +46,17 @@ class GenerationTrainer(BaseTrainer):
         self.sample_steps, self.sample_bias = sample_steps, sample_bias
 
     def check(self) -> None:
-        """Raise a ConfigFault if precision or `sample_text` do not fit device and network."""
+        """Raise a ConfigFault if loss, precision or `sample_text` do not fit network and device."""
         super().check()
+        model, loss = type(self.model).__name__, type(self.loss)
+        losses = {one.head: one for one in (NegativeLogLikelihood, SquaredError)}
+        head = getattr(self.model, "head", None)
+        if head not in losses:
+            expected = "a network that predicts the next point, for a GenerationTrainer"
+            raise ConfigFault("arch", model, expected)
+        if loss is not losses[head]:
+            expected = f"{losses[head].__name__}, as the network's head is {head!r}"
+            raise ConfigFault("loss", loss.__name__, expected)
         if self.precision == "float16" and self.device.type == "cpu":
             expected = "float32 or bfloat16: PyTorch has no LSTM in float16 on a CPU"
             raise ConfigFault("trainer.args.precision", "float16", expected)
@@ -104,7 +115,8 @@ class GenerationTrainer(BaseTrainer):
     def derived(self, values: dict[str, float], sums: Sums) -> dict[str, float]:
         """Return the log-loss of a validation in canonical units, if the data has such units."""
         canonical = self.header["dataset"]["canonical"]
-        if canonical is None or not sums.sequences:
+        density = isinstance(self.loss, NegativeLogLikelihood)
+        if canonical is None or not density or not sums.sequences:
             return {}
         shift = Normalisation.from_dict(self.header["normalisation"]).nats_in(canonical)
         name = self.loss.name
@@ -131,8 +143,9 @@ class GenerationTrainer(BaseTrainer):
             draw_window(path, first.window, first.text, first.ink)
             figure = window_figure(first.window, first.text, first.ink)
             self.events.picture("window", to_pixels(figure, 100), step)
+        if texts is not None or self.model.end_of_sequence:
             ended = sum(line.ended for line in lines)
-            log.info("%d of %d lines ended by the stopping rule", ended, len(lines))
+            log.info("%d of %d lines ended by themselves", ended, len(lines))
 
     def _texts(self) -> list[str]:
         texts = self.sample_text

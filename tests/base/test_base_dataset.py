@@ -1,6 +1,7 @@
 import numpy as np
 
 from base.base_dataset import BaseDataset
+from utils.alphabet import Alphabet
 
 
 class Texts(BaseDataset):
@@ -33,11 +34,25 @@ def test_characters_are_counted_the_rare_ones_first_and_each_sample_once():
         ["abba é", "a b", "zzz"], {"train": [0], "valid": [1], "test": [1]}
     )  # the last one is in no split
     assert list(dataset.character_counts().items()) == [("é", 1), (" ", 2), ("a", 3), ("b", 3)]
-    assert dataset.character_report(columns=3).split("\n") == [
+    assert dataset.character_report(columns=2).split("\n") == [
         "4 different characters, the rare ones first",
-        "  'é' (U+00E9)         1    ' ' (U+0020)         2    'a' (U+0061)         3",
-        "  'b' (U+0062)         3",
+        "  'é' (U+00E9)               1    ' ' (U+0020 space)         2",
+        "  'a' (U+0061)               3    'b' (U+0062)               3",
     ]
+
+
+def test_characters_are_those_of_the_normal_form():
+    dataset = Texts(["caf\u00e9", "e\u0301t\u00e9", "\u0301"], {"train": [0, 1], "valid": [2]})
+    counts = dict.fromkeys(["a", "c", "f", "t", "\u0301"], 1)
+    assert list(dataset.character_counts().items()) == [*counts.items(), ("\u00e9", 3)]
+
+
+def test_the_report_marks_what_a_checkpoint_does_not_know():
+    dataset = Texts(["abba", "b"], {"train": [0], "valid": [1]})
+    title, row = dataset.character_report(known=Alphabet("bc")).split("\n")
+    assert title.endswith("; * marks 1 that the checkpoint does not know")
+    assert row.split() == ["'a'", "(U+0061)", "2*", "'b'", "(U+0062)", "3"]
+    assert "*" not in dataset.character_report(known=Alphabet("abc"))
 
 
 def test_without_texts_there_are_no_characters():

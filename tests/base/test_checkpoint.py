@@ -18,6 +18,7 @@ from base.checkpoint import (
     load_weights,
     newest_checkpoint,
     save_checkpoint,
+    stored_alphabet,
 )
 from utils import files
 from utils.checks import CheckpointError
@@ -196,3 +197,20 @@ def test_weights_load_strictly_with_a_readable_error():
     assert torch.equal(model[0].weight, source[0].weight) and model[1].running_mean[0] == 0
     load_weights(model, source.state_dict(), "file.pth")
     assert model[1].running_mean[0] == 5
+
+
+def test_a_checkpoint_without_a_whole_alphabet_is_named():
+    assert stored_alphabet({"alphabet": ["b", "a"]}, "file.pth").characters == ["b", "a"]
+    for value, message in (
+        (None, "lacks the alphabet"),
+        ([], "lacks the alphabet"),
+        (7, "a list of characters, not 7"),
+        (["a", "bc"], "single characters, not 'bc'"),
+        (["a", 3], "single characters, not 3"),
+        (["a", "a"], "stand twice"),
+        (["e", "\u212b"], "normal form C"),
+    ):
+        with pytest.raises(CheckpointError, match=rf"^file\.pth: .*{message}"):
+            stored_alphabet({"alphabet": value}, "file.pth")
+    with pytest.raises(CheckpointError, match="lacks the alphabet"):
+        stored_alphabet({}, "file.pth")

@@ -87,7 +87,7 @@ def test_batches_hold_the_samples_shifted_by_one_step():
     seen = []
     for batch in made:
         assert batch.inputs.dtype == batch.targets.dtype == torch.float32
-        assert batch.inputs.shape == batch.targets.shape == (len(batch), max(batch.lengths), 3)
+        assert batch.inputs.shape == batch.targets.shape == (len(batch), max(batch.lengths), 4)
         assert batch.text.dtype == batch.text_lengths.dtype == batch.lengths.dtype == torch.int64
         for row, index in enumerate(batch.index.tolist()):
             seen.append(index)
@@ -95,6 +95,7 @@ def test_batches_hold_the_samples_shifted_by_one_step():
             ink = made.source.inks[index].astype(np.float64)
             ink[:, :2] = (ink[:, :2] - made.normalisation.mean) / made.normalisation.std
             assert length == len(ink) - 1
+            ink = np.column_stack((ink, np.arange(len(ink)) == length))  # the last one ends it
             np.testing.assert_allclose(batch.inputs[row, :length], ink[:-1], rtol=1e-5, atol=1e-6)
             np.testing.assert_allclose(batch.targets[row, :length], ink[1:], rtol=1e-5, atol=1e-6)
             assert not batch.inputs[row, length:].any() and not batch.targets[row, length:].any()
@@ -159,6 +160,97 @@ def test_characters_that_the_alphabet_lacks_are_named_with_count_and_sample():
         loader(alphabet=Alphabet("abc"), dataset=Toy(letters="abé"))
 
 
+def extending(alphabet, dataset, **options):
+    made = HandwritingDataLoader(1, UNIT, alphabet, dataset=dataset, **options)
+    made.extends_alphabet = True
+    made.prepare()
+    return made
+
+
+def test_new_characters_stand_behind_the_known_ones_and_are_counted():
+    dataset = Toy(letters="abcdé")
+    made = extending(Alphabet("zcb"), dataset)
+    assert made.alphabet.characters == list("zcbadé")
+    counts = {one: "".join(dataset.texts).count(one) for one in "adé"}
+    assert made.new_characters == counts
+    assert list(made.new_characters.values()) == sorted(counts.values())
+    assert made.split("valid").alphabet is made.alphabet
+    assert extending(Alphabet("édcba"), Toy(letters="abc")).new_characters == {}
+
+
+def test_new_characters_of_a_source_that_knows_its_characters():
+    class Knowing(Toy):
+        characters = "abcß"
+
+    made = extending(Alphabet("cb"), Knowing())
+    assert made.alphabet.characters == list("cbaß") and made.new_characters["ß"] == 0
+    assert list(made.new_characters) == ["ß", "a"]
+
+
+def test_characters_may_come_from_the_config():
+    assert loader(characters="cxba").alphabet.characters == list("abcx")
+    made = extending(Alphabet("yb"), Toy(), characters="cxba")
+    assert made.alphabet.characters == list("ybacx")
+    assert made.new_characters["x"] == 0 and next(iter(made.new_characters)) == "x"
+
+    class Knowing(Toy):
+        characters = "abcß"
+
+    assert loader(dataset=Knowing(), characters="cba").alphabet.characters == list("abc")
+
+
+def test_characters_that_the_config_lacks_are_named_with_count_and_sample():
+    for alphabet, make in ((None, loader), (Alphabet("abcé"), extending)):
+        dataset = Toy(letters="abé")
+        dataset.prepare()
+        count = "".join(dataset.texts).count("é")
+        first = next(n for n, text in enumerate(dataset.texts) if "é" in text)
+        with pytest.raises(
+            DataError,
+            match=rf"'é' \(U\+00E9\) {count} times, first in sample{first}; .* `characters`",
+        ):
+            make(alphabet=alphabet, dataset=dataset, characters="abc")
+
+
+@pytest.mark.parametrize(
+    ("characters", "message"),
+    [
+        ("abca", r"each once; twice stands 'a' \(U\+0061\)"),
+        ("e\u0301a\u00e9", r"each once; twice stands '\u00e9' \(U\+00E9\)"),
+        ("", "at least one character, or null"),
+    ],
+)
+def test_characters_of_a_config_that_do_not_fit(characters, message):
+    with pytest.raises(ConfigFault, match=message):
+        HandwritingDataLoader(1, None, None, dataset=Toy(), characters=characters)
+
+
+def test_a_resumed_run_takes_no_further_characters_of_a_config():
+    made = HandwritingDataLoader(1, UNIT, Alphabet("cbax"), dataset=Toy(), characters="abc")
+    made.prepare()
+    assert made.alphabet.characters == list("cbax") and made.new_characters == {}
+    made = HandwritingDataLoader(1, UNIT, Alphabet("cba"), dataset=Toy(), characters="abcé")
+    with pytest.raises(ConfigFault, match=r"of the checkpoint; it lacks 'é' \(U\+00E9\)"):
+        made.prepare()
+
+
+def test_texts_of_another_normal_form_are_the_same_texts():
+    composed, apart = Toy(), Toy()
+    for dataset, text in ((composed, "caf\u00e9"), (apart, "cafe\u0301")):
+        dataset.prepare()
+        dataset.prepare = lambda: None
+        dataset.texts = [text] * 40
+    known = loader(dataset=composed).alphabet
+    assert known.characters == list("acf\u00e9")
+    for characters in (None, "acfe\u0301"):
+        made = loader(dataset=apart, characters=characters)
+        assert made.alphabet == known
+        assert next(iter(made)).text[0].tolist() == [1, 0, 2, 3]
+    assert extending(known, apart).new_characters == {}
+    with pytest.raises(DataError, match=r"'\u00e9' \(U\+00E9\) 40 times, first in sample0"):
+        loader(alphabet=Alphabet("acfe\u0301"), dataset=apart)
+
+
 def test_preprocessing_changes_length_order_and_batches_alike():
     made = loader(UNIT, preprocessing=[FillMissing()])
     for batch in made:
@@ -193,8 +285,8 @@ def test_splits_are_as_recorded_whatever_training_does():
             for row, index in enumerate(batch.index.tolist()):
                 recorded = made.normalisation.apply(made.source.inks[index])
                 length = len(recorded) - 1
-                assert (batch.inputs[row, :length].numpy() == recorded[:-1]).all()
-                assert (batch.targets[row, :length].numpy() == recorded[1:]).all()
+                assert (batch.inputs[row, :length, :3].numpy() == recorded[:-1]).all()
+                assert (batch.targets[row, :length, :3].numpy() == recorded[1:]).all()
 
 
 def test_valid_batch_size():
@@ -247,6 +339,51 @@ def test_input_noise_spares_the_targets():
         assert torch.equal(a.inputs[..., 2], b.inputs[..., 2])
         assert not torch.equal(a.inputs, b.inputs)
         assert not a.inputs[~a.mask].any()
+
+
+@pytest.mark.parametrize("filled", [False, True])
+def test_the_last_reading_ends_the_sequence(filled):
+    """Whatever preprocessing puts between the readings, and noise on the inputs."""
+    changes = {"preprocessing": [FillMissing()]} if filled else {}
+    made = loader(UNIT, augmentation=[InputNoise(std=0.5)], **changes)
+    for part in (made, made.split("valid")):
+        for batch in part:
+            expected = torch.zeros(batch.targets.shape[:2])
+            expected[torch.arange(len(batch)), batch.lengths - 1] = 1.0
+            assert torch.equal(batch.targets[..., 3], expected)
+            assert not batch.inputs[..., 3].any()
+
+
+class Ending(Toy):
+    """Says itself where sequences end: those of an odd index do not."""
+
+    def ink(self, index):
+        ink = super().ink(index)
+        marks = np.zeros((len(ink), 1), np.float32)
+        marks[-1] = index % 2 == 0
+        return np.concatenate([ink, marks], axis=1)
+
+
+def test_ink_of_four_columns_says_whether_the_sequence_ends():
+    plain, made = loader(preprocessing=[FillMissing()]), None
+    made = loader(preprocessing=[FillMissing()], dataset=Ending())
+    assert made.normalisation == plain.normalisation
+    for batch, other in zip(made, plain, strict=True):
+        assert torch.equal(batch.targets[..., :3], other.targets[..., :3])
+        last = batch.targets[torch.arange(len(batch)), batch.lengths - 1, 3]
+        assert last.tolist() == (1 - batch.index % 2).tolist()
+        assert batch.targets[..., 3].sum() == last.sum()
+
+
+def test_an_end_before_the_last_reading_is_an_error():
+    class Early(Ending):
+        def ink(self, index):
+            ink = super().ink(index)
+            ink[len(ink) // 2, 3] = 1
+            return ink
+
+    with pytest.raises(DataError, match=r"sample\d+: reading \d+ of \d+ is marked as the end of"):
+        loader(dataset=Early(), batch_size=20)
 
 
 def test_workers_and_position_give_the_same_batches():

@@ -4,6 +4,7 @@ import itertools
 import numpy as np
 import pytest
 
+from data_loader import HandwritingDataLoader
 from data_loader.mnist_strokes import MNISTStrokesDataset
 from tests.data_loader.archives import link, pack
 from utils.checks import ConfigFault, DataError
@@ -126,6 +127,19 @@ def test_lines_of_digits_side_by_side(tmp_path):
     assert (each == np.cumsum(np.array(INK)[:, :2], axis=0)).all()
     assert dataset.name(index) == "train-line-000005"
     assert f"{len(dataset):,} samples" in dataset.report()
+
+
+@pytest.mark.parametrize("options", [{}, {"digits_per_line": (2, 4)}])
+def test_the_last_digit_s_end_is_that_of_the_sequence(tmp_path, options):
+    dataset = MNISTStrokesDataset(root=str(write(tmp_path, sequences(200, 40))), **options)
+    loader = HandwritingDataLoader(1, None, None, dataset=dataset, batch_size=7)
+    loader.prepare()
+    for batch in loader:
+        assert batch.targets[..., 3].sum(1).tolist() == [1.0] * len(batch)
+        ends = batch.targets[..., 3].argmax(1) + 1  # readings but the first
+        assert ends.tolist() == batch.lengths.tolist()
+        digits = 1 if not options else batch.text_lengths
+        assert (batch.lengths == digits * 5 - 1).all()
 
 
 def test_lines_follow_from_their_seed_on_every_machine(tmp_path):

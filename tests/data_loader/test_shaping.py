@@ -3,6 +3,7 @@ import math
 import numpy as np
 import pytest
 
+from data_loader.data_loaders import HandwritingDataLoader
 from data_loader.embedded import EmbeddedDataset, Writer, write
 from data_loader.shaping import (
     LevelBaseline,
@@ -258,3 +259,22 @@ def test_a_dataset_split_at_a_length_can_be_joined():
 def test_what_is_drawn_anew_is_no_shaping():
     with pytest.raises(ConfigFault, match=r"shaping: 'Rotate' .* the loader's augmentation"):
         ShapedDataset(dataset=source(), shaping=[CutLongSteps(threshold=1.0), Rotate()])
+
+
+def test_only_the_last_piece_of_a_line_ends_a_sequence():
+    dataset = ShapedDataset(dataset=source(), split_length=100)
+    dataset.prepare()
+    names = [dataset.name(index) for index in range(len(dataset))]
+    lines = {name.partition("/")[0] for name in names}
+    ending = [name for index, name in enumerate(names) if dataset.ends(index)]
+    assert len(ending) == len(lines) < len(names)
+    for name in ending:
+        line, _, piece = name.partition("/")
+        assert f"{line}/{int(piece or 0) + 1}" not in names
+    loader = HandwritingDataLoader(1, None, None, dataset=dataset, preprocessing=[])
+    loader.prepare()
+    for batch in loader:
+        for row, index in enumerate(batch.index.tolist()):
+            marks = batch.targets[row, :, 3]
+            assert marks.sum() == dataset.ends(index)
+            assert marks[batch.lengths[row] - 1] == dataset.ends(index)

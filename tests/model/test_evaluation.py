@@ -165,6 +165,71 @@ def test_canonical_log_loss_does_not_depend_on_the_normalisation(inks):
     assert one == pytest.approx(two, rel=1e-4)
 
 
+def with_ends(made):
+    """The batches with the fourth column, as a data loader makes them."""
+    for batch in made:
+        last = torch.arange(batch.targets.shape[1]) == batch.lengths[:, None] - 1
+        batch.inputs = torch.cat((batch.inputs, torch.zeros(*last.shape, 1)), -1)
+        batch.targets = torch.cat((batch.targets, last[..., None].float()), -1)
+    return made
+
+
+def test_the_end_of_the_sequence_counts(inks):
+    """Against torch.distributions, in float64: one Bernoulli more a point."""
+    torch.manual_seed(6)
+    network = PredictionNetwork(
+        NORMALISATION, hidden_size=8, num_layers=1, num_mixtures=3, end_of_sequence=True
+    ).eval()
+    units = {"canonical": CANONICAL, "lattice": 1.0}
+    scores = evaluate(network, with_ends(batches(inks, 3)), normalisation=NORMALISATION, **units)
+    nats = 0.0
+    for ink in inks:
+        with torch.no_grad():
+            mixture = network(torch.from_numpy(NORMALISATION.apply(ink))[None, :-1]).mixture
+        end = distributions.Bernoulli(logits=mixture.sequence_logits[0].double())
+        marks = torch.zeros(len(ink) - 1, dtype=torch.float64)
+        marks[-1] = 1.0
+        nats += reference(network, ink)[0].sum() - end.log_prob(marks).sum().item()
+    expected = nats - 45 * math.log(41.95 * 37.12)
+    assert scores["log_loss"] == pytest.approx(expected / 4, rel=1e-5)
+
+
+@pytest.mark.parametrize("ends", [False, True])
+def test_scores_of_a_regression_head(inks, ends):
+    """Against torch.distributions and numpy; distances in canonical units for SSE alone."""
+    torch.manual_seed(6)
+    network = PredictionNetwork(
+        NORMALISATION, hidden_size=8, num_layers=1, head="regression", end_of_sequence=ends
+    ).eval()
+    units = {"canonical": CANONICAL, "lattice": 1.0}
+    scores = evaluate(network, with_ends(batches(inks, 3)), normalisation=NORMALISATION, **units)
+    squared, canonical, pen, end = [], [], 0.0, 0.0
+    for ink in inks:
+        target = NORMALISATION.apply(ink)
+        with torch.no_grad():
+            estimate = network(torch.from_numpy(target)[None, :-1]).mixture
+        difference = estimate.mean[0].numpy().astype(float) - target[1:, :2]
+        squared.append((difference**2).sum(1))
+        canonical.append(((difference * NORMALISATION.std / CANONICAL) ** 2).sum(1))
+        bernoulli = distributions.Bernoulli(logits=estimate.end_logits[0].double())
+        pen -= bernoulli.log_prob(torch.from_numpy(ink[1:, 2]).double()).sum().item()
+        if ends:
+            bernoulli = distributions.Bernoulli(logits=estimate.sequence_logits[0].double())
+            marks = torch.zeros(len(ink) - 1, dtype=torch.float64)
+            marks[-1] = 1.0
+            end -= bernoulli.log_prob(marks).sum().item()
+    total = np.concatenate(squared).sum() / 2 + pen + end
+    assert scores["squared_error"] == pytest.approx(total / 4, rel=1e-5)
+    assert scores["squared_error_per_point"] == pytest.approx(total / 45, rel=1e-5)
+    assert scores["pen_cross_entropy"] == pytest.approx(pen / 45, rel=1e-5)
+    assert scores["sse"] == pytest.approx(np.concatenate(canonical).mean(), rel=1e-5)
+    assert ("end_cross_entropy" in scores) == ends and "log_loss" not in scores
+    if ends:
+        assert scores["end_cross_entropy"] == pytest.approx(end / 4, rel=1e-5)
+    with pytest.raises(UserError, match="empty"):
+        evaluate(network, [], normalisation=NORMALISATION)
+
+
 def test_nothing_to_score_is_an_error(network):
     with pytest.raises(UserError, match="empty"):
         evaluate(network, [], normalisation=NORMALISATION)
@@ -194,8 +259,7 @@ def test_evaluation_passes_the_text_on(inks):
 
 def normal_mixture(network, ink):
     with torch.no_grad():
-        mixture = network(torch.from_numpy(NORMALISATION.apply(ink[:-1]))[None]).mixture
-    return type(mixture)(**{name: value[0] for name, value in vars(mixture).items()})
+        return network(torch.from_numpy(NORMALISATION.apply(ink[:-1]))[None]).mixture[0]
 
 
 def test_density_is_the_sum_of_the_steps_densities(network, inks):

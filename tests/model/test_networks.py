@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from model import SSE, NegativeLogLikelihood, PredictionNetwork, SynthesisNetwork
+from model import SSE, NegativeLogLikelihood, PredictionNetwork, SquaredError, SynthesisNetwork
 from utils.alphabet import Alphabet
 from utils.normalisation import Normalisation
 
@@ -115,6 +115,41 @@ def test_a_sequence_in_two_parts_is_the_sequence(kind, cell):
     torch.testing.assert_close(joined, whole.mixture.means)
     for name, value in whole.state.items():
         torch.testing.assert_close(second.state[name], value)
+
+
+@pytest.mark.parametrize("kind", ["prediction", "synthesis"])
+@pytest.mark.parametrize("cell", ["LSTM", "GRU"])
+def test_what_the_fourth_number_does(kind, cell):
+    """A network without it does not see it; one with it does, and takes its absence for 0."""
+    batch = batch_of(6, 4)
+    four = torch.cat((batch.inputs, torch.ones(2, 6, 1)), -1)
+    plain = build(kind, cell=cell).eval()
+    for other in (four, four * torch.tensor([1.0, 1.0, 1.0, 5.0])):
+        output = plain(other, batch.text, batch.text_lengths)
+        assert torch.equal(output.mixture.means, run(plain, batch).mixture.means)
+    ending = build(kind, cell=cell, end_of_sequence=True).eval()
+    assert ending.output.out_features == 20 and plain.output.out_features == 19
+    three, zero, one = (
+        ending(inputs, batch.text, batch.text_lengths).mixture.sequence_logits
+        for inputs in (batch.inputs, four * torch.tensor([1.0, 1.0, 1.0, 0.0]), four)
+    )
+    assert torch.equal(three, zero) and not torch.allclose(zero, one)
+
+
+def test_the_end_of_the_sequence_starts_out_rare():
+    ends = run(build("prediction", end_of_sequence=True), batch_of(9)).mixture.end_of_sequence
+    assert ((ends > 0.003) & (ends < 0.03)).all()
+
+
+@pytest.mark.parametrize("kind", ["prediction", "synthesis"])
+def test_every_weight_of_a_regression_head_has_a_gradient(kind):
+    network, batch = build(kind, head="regression", num_layers=2, end_of_sequence=True), batch_of(6)
+    assert network.output.out_features == 4
+    batch.inputs = torch.cat((batch.inputs, torch.ones(1, 6, 1)), -1)
+    batch.targets = torch.cat((batch.targets, torch.ones(1, 6, 1)), -1)
+    SquaredError()(run(network, batch), batch).sum().backward()
+    for name, weight in network.named_parameters():
+        assert weight.grad is not None and weight.grad.abs().sum() > 0, name
 
 
 def test_nothing_stays_on_the_module():

@@ -131,3 +131,156 @@ def test_faults_are_named(synthesis):
         sample(synthesis, [1, 2], ["a"])
     with pytest.raises(UserError, match="at least 0"):
         sample(synthesis, [1], ["a"], bias=-1.0)
+
+
+# Networks that end their sequences themselves
+
+
+def ending(kind: str, logit: float):
+    """An untrained network whose sequences end with about the chance of `logit` at each point."""
+    torch.manual_seed(0)
+    sizes = {"hidden_size": 16, "num_mixtures": 3, "end_of_sequence": True}
+    if kind == "prediction":
+        network = PredictionNetwork(NORMALISATION, **sizes)
+    else:
+        network = SynthesisNetwork(
+            NORMALISATION, Alphabet("abc "), num_windows=2, window_advance=0.1, **sizes
+        )
+    with torch.no_grad():
+        network.output.bias[-1] = -logit
+    return network.eval()
+
+
+def numbers_of(seed: int):
+    """The random numbers of a line's first steps, as drawn by hand."""
+    generator = torch.Generator().manual_seed(seed)
+    uniform, normal = (make(256, 2, generator=generator) for make in (torch.rand, torch.randn))
+    return torch.cat((uniform, torch.rand(256, 1, generator=generator)), 1), normal
+
+
+def by_hand(network, seed: int, steps: int):
+    """Return the points of a line, `(steps, 4)` normalised, by the network and its mixture."""
+    uniform, normal = numbers_of(seed)
+    point, state, points = torch.tensor([[[-8.0 / 40.0, -0.5 / 30.0, 0.0, 0.0]]]), None, []
+    with torch.no_grad():
+        for step in range(steps):
+            output = network(point, state=state)
+            state = output.state
+            drawn = output.mixture.last_step().sample(
+                uniform[step : step + 1], normal[step : step + 1]
+            )
+            points.append(drawn[0])
+            point = drawn[None]
+    return torch.stack(points)
+
+
+def test_a_line_ends_with_its_first_drawn_end():
+    network = ending("prediction", -3.0)
+    lines = sample(network, range(12), max_steps=40)
+    assert 3 < sum(line.ended for line in lines) < 12
+    for seed, line in enumerate(lines):
+        points = by_hand(network, seed, 40)
+        ends = (points[:, 3] == 1).nonzero()[:, 0].tolist()
+        assert line.ended == bool(ends)
+        count = ends[0] + 1 if ends else 40  # the point at which it ends is part of it
+        assert line.ink.shape == (count + 1, 3) and line.ink[-1, 2] == 1
+        offsets = points[:count, :2].numpy() * [40.0, 30.0] + [8.0, 0.5]
+        np.testing.assert_allclose(line.ink[1:, :2], offsets, atol=0.05)
+        np.testing.assert_array_equal(line.ink[1:-1, 2], points[: count - 1, 2])
+        # Neither the others of the batch nor the limit have a say in it.
+        alone = sample(network, [seed], max_steps=300)[0]
+        assert alone.ended and len(alone.ink) >= len(line.ink)
+        np.testing.assert_allclose(alone.ink[:count], line.ink[:count], atol=0.05)
+
+
+def test_an_end_at_the_last_step_is_an_end():
+    network = ending("prediction", -3.0)
+    whole = next(line for line in sample(network, [1], max_steps=300) if line.ended)
+    steps = len(whole.ink) - 1
+    (same,) = sample(network, [1], max_steps=steps)
+    assert same.ended and len(same.ink) == steps + 1
+    (shorter,) = sample(network, [1], max_steps=steps - 1)
+    assert not shorter.ended and len(shorter.ink) == steps
+
+
+def test_the_earlier_of_window_and_end_ends_a_line():
+    seeds, texts = [3, 4, 5], ["abcabc", "ab", "cba cba"]
+    never, always = ending("synthesis", -30.0), ending("synthesis", 30.0)
+    by_window = sample(never, seeds, texts, max_steps=400)
+    assert all(line.ended and (line.window.argmax(1) < len(line.text)).all() for line in by_window)
+    for line in sample(always, seeds, texts, max_steps=400):
+        assert line.ended and len(line.ink) == 2 and line.window.shape == (1, len(line.text) + 1)
+    mixed = sample(ending("synthesis", -4.0), range(20), texts[:1] * 20, max_steps=400)
+    by_window = sample(never, range(20), texts[:1] * 20, max_steps=400)
+    lengths = [[len(line.ink) for line in lines] for lines in (mixed, by_window)]
+    assert all(line.ended for line in mixed)
+    shorter = [one < other for one, other in zip(*lengths, strict=True)]
+    assert 0 < sum(shorter) < 20 and all(a <= b for a, b in zip(*lengths, strict=True))
+
+
+def test_without_an_end_a_seed_means_the_same_line_whatever_networks_with_one_draw():
+    """The same weights but for the end: the first points are the very same."""
+    torch.manual_seed(0)
+    plain = PredictionNetwork(NORMALISATION, hidden_size=16, num_mixtures=3).eval()
+    both = ending("prediction", -30.0)
+    with torch.no_grad():
+        for name, weights in both.named_parameters():
+            own = plain.get_parameter(name)
+            weights.zero_()
+            weights[tuple(slice(0, size) for size in own.shape)] = own
+            if name.endswith("weight_ih_l0") and own.shape[1] > 3:
+                weights[:, 4:], weights[:, 3] = own[:, 3:], 0.0
+        both.output.bias[-1] = 30.0
+    for one, other in zip(sample(plain, [1, 2]), sample(both, [1, 2]), strict=True):
+        np.testing.assert_allclose(one.ink[:100], other.ink[:100], atol=0.5)
+        assert not other.ended
+
+
+def test_a_primer_is_continued_by_a_network_that_ends_itself():
+    primer = np.array([[0, 0, 0, 0], [9, 3, 0, 0], [8, -2, 1, 0]], np.float32)
+    (line,) = sample(ending("prediction", -2.0), [1], max_steps=200, primer=(primer, ""))
+    assert line.primed == 3 and line.ended and 3 < len(line.ink) < 203
+    np.testing.assert_array_equal(line.ink[:3], primer[:, :3])
+
+
+def test_a_regression_network_writes_means():
+    torch.manual_seed(0)
+    network = PredictionNetwork(NORMALISATION, hidden_size=16, head="regression").eval()
+    one, other = sample(network, [1, 2], max_steps=50, bias=[0.0, 5.0])
+    first = torch.tensor([[[-8.0 / 40.0, -0.5 / 30.0, 0.0]]])
+    with torch.no_grad():
+        mean = network(first).mixture.mean[0, 0]
+    for line in (one, other):  # what differs from line to line is the pen only
+        np.testing.assert_allclose(
+            line.ink[1, :2], mean.numpy() * [40.0, 30.0] + [8.0, 0.5], rtol=1e-4
+        )
+    assert not np.array_equal(one.ink[:, 2], other.ink[:, 2])
+
+
+def test_a_network_that_has_learned_a_digit_ends_where_the_digit_does():
+    """A seven in two strokes: learned by heart, then written at a high bias."""
+    seven = [(0, 0), (4, 0), (8, 0), (12, 0), (10, 4), (8, 8), (6, 12), (5, 16), (3, 8), (8, 8)]
+    ink = np.zeros((len(seven), 4), np.float32)
+    ink[1:, :2] = np.diff(np.array(seven, np.float32), axis=0)
+    ink[[7, 9], 2], ink[9, 3] = 1, 1
+    normalisation = Normalisation.fit([ink])
+    points = torch.from_numpy(normalisation.apply(ink))[None]
+    torch.manual_seed(1)
+    network = PredictionNetwork(
+        normalisation, hidden_size=24, num_layers=1, num_mixtures=1, min_scale=1.0,
+        max_correlation=0.5, end_of_sequence=True,
+    )  # fmt: skip
+    optimizer = torch.optim.Adam(network.parameters(), 0.03)
+    for _ in range(250):
+        optimizer.zero_grad()
+        noisy = points[:, :-1] + torch.tensor([0.05, 0.05, 0.0, 0.0]) * torch.randn(8, 9, 4)
+        loss = -network(noisy).mixture.log_prob(points[:, 1:].expand(8, -1, -1)).mean()
+        loss.backward()
+        optimizer.step()
+    lines = sample(network.eval(), range(10), bias=3.0, max_steps=100)
+    # Each ends elsewhere with a chance of some thousandths; three of ten would be no accident.
+    right = [line for line in lines if line.ended and len(line.ink) == len(ink)]
+    assert len(right) >= 8
+    drawn = np.cumsum(right[0].ink[:, :2], axis=0)
+    np.testing.assert_allclose(drawn, np.array(seven), atol=1.5)
+    np.testing.assert_array_equal(right[0].ink[:, 2], ink[:, 2])

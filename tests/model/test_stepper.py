@@ -5,8 +5,8 @@ import torch
 
 from model import PredictionNetwork, SynthesisNetwork, sample, stepper
 from model.kernels import sampling as compiled
-from model.mixture import Mixture
-from model.stepper import PERIOD, CompiledStepper, Lines, TorchStepper, draw
+from model.mixture import Mixture, draw
+from model.stepper import PERIOD, CompiledStepper, Lines, TorchStepper, make_stepper
 from utils.alphabet import Alphabet
 from utils.normalisation import Normalisation
 
@@ -23,9 +23,10 @@ def _no_gradients():
         yield
 
 
-def make(cell="LSTM", layers=3, conditional=True, hidden=20, mixtures=3):
+def make(cell="LSTM", layers=3, conditional=True, hidden=20, mixtures=3, **more):
     torch.manual_seed(1)
     sizes = {"hidden_size": hidden, "num_layers": layers, "cell": cell, "num_mixtures": mixtures}
+    sizes |= more
     if not conditional:
         network = PredictionNetwork(NORMALISATION, **sizes)
     else:
@@ -45,7 +46,7 @@ def begin(network, count) -> Lines:
         state["0.kappa"] = state["0.kappa"].abs()
         text, lengths = torch.randint(0, 5, (count, 7)), torch.randint(1, 8, (count,))
     dtype = network.output.weight.dtype
-    point = torch.randn(count, 3).to(dtype)
+    point = torch.randn(count, network.input_size).to(dtype)
     return Lines(point, state, torch.rand(count).to(dtype), text, lengths)
 
 
@@ -88,6 +89,26 @@ def test_the_torch_stepper_is_the_network(cell, layers, conditional, hidden):
         torch.testing.assert_close(points, expected[part], rtol=1e-9, atol=1e-9)
         if conditional:
             torch.testing.assert_close(phi, expected_phi[part], rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize(("head", "ends"), [("mixture", True), ("regression", False),
+                                            ("regression", True)])  # fmt: skip
+@pytest.mark.parametrize(("cell", "conditional"), [("LSTM", False), ("GRU", True)])
+def test_other_heads_run_in_plain_torch(cell, conditional, head, ends):
+    network = make(cell, 2, conditional, head=head, end_of_sequence=ends).double()
+    lines = begin(network, 3)
+    uniform, normal = torch.rand(PERIOD, 3, 2 + ends).double(), torch.randn(PERIOD, 3, 2).double()
+    expected, expected_phi = plainly(network, lines, uniform, normal)
+    assert expected.shape == (PERIOD, 3, 3 + ends)
+    if ends:
+        assert set(expected[..., 3].unique().tolist()) <= {0.0, 1.0}
+    for products in (torch.float32, torch.bfloat16):  # where the compiled loop is there as well
+        assert isinstance(make_stepper(network.float(), lines, products), TorchStepper)
+    network = network.double()
+    points, phi = TorchStepper(network, lines, torch.float64).run(uniform, normal)
+    torch.testing.assert_close(points, expected, rtol=1e-5, atol=1e-5)
+    if conditional:
+        torch.testing.assert_close(phi, expected_phi, rtol=1e-5, atol=1e-5)
 
 
 @NEEDS_COMPILER
@@ -176,14 +197,16 @@ def test_without_a_graph_the_steps_go_one_by_one(monkeypatch, caplog):
     ]
 
 
-def test_draw_is_the_mixture_s():
+@pytest.mark.parametrize("ends", [False, True])
+def test_draw_is_the_mixture_s(ends):
     torch.manual_seed(4)
-    raw = 3.0 * torch.randn(400, 6 * 5 + 1, dtype=torch.float64)
+    raw = 3.0 * torch.randn(400, 6 * 5 + 1 + ends, dtype=torch.float64)
     raw[::7] *= 1e6  # beyond all bounds
     low, bias = torch.tensor([0.2, 0.3], dtype=torch.float64), torch.rand(400).double()
-    uniform, normal = torch.rand(400, 2).double(), torch.randn(400, 2).double()
-    expected = Mixture.from_parameters(raw, low, 0.9).biased(bias).sample(uniform, normal)
-    points = draw(raw, low.log(), 0.9, bias[:, None], uniform, normal)
+    uniform, normal = torch.rand(400, 2 + ends).double(), torch.randn(400, 2).double()
+    mixture = Mixture.from_parameters(raw, low, 0.9, ends).biased(bias)
+    expected = mixture.sample(uniform, normal)
+    points = draw(raw, low.log(), 0.9, bias[:, None], uniform, normal, ends)
     # The mixture rounds one of its bounds to float32.
     torch.testing.assert_close(points, expected, rtol=1e-5, atol=1e-12)
 

@@ -12,7 +12,13 @@ import trainer.generation_trainer as module
 from base.random_state import seed_all
 from base.run_folder import RunFolder
 from data_loader import EmbeddedDataset, HandwritingDataLoader
-from model import SSE, NegativeLogLikelihood, PredictionNetwork, SynthesisNetwork
+from model import (
+    SSE,
+    NegativeLogLikelihood,
+    PredictionNetwork,
+    SquaredError,
+    SynthesisNetwork,
+)
 from model.evaluation import evaluate
 from trainer import GenerationTrainer
 from utils.checks import ConfigFault
@@ -44,11 +50,16 @@ def make(
     lr=0.01,
     reduction="point",
     canonical=None,
+    head="mixture",
+    ends=False,
+    loss=None,
     **options,
 ):
     options = {"epochs": 1, "samples": 0, "tensorboard": False} | options
     seed_all(1)
     arguments = dict(hidden_size=8, num_layers=2, num_mixtures=2, min_scale=0.01)
+    arguments |= {"head": head, "end_of_sequence": ends}
+    loss = loss or {"mixture": NegativeLogLikelihood, "regression": SquaredError}[head]
     if text:
         model = SynthesisNetwork(loader.normalisation, loader.alphabet, num_windows=2, **arguments)
     else:
@@ -60,7 +71,7 @@ def make(
     }
     return GenerationTrainer(
         model,
-        NegativeLogLikelihood(reduction=reduction),
+        loss(reduction=reduction),
         [SSE()],
         torch.optim.SGD(model.parameters(), lr=lr),
         None,
@@ -102,24 +113,76 @@ def test_what_is_logged_is_what_evaluation_finds(tmp_path, loader, text):
     assert logged["valid_log_loss"] != pytest.approx(logged["valid_log_loss_canonical"], rel=0.01)
 
 
+def test_a_regression_head_logs_what_evaluation_finds(tmp_path, loader):
+    """In normalised units alone: without a density there is no canonical log-loss."""
+    options = {"head": "regression", "ends": True, "monitor": "min valid_squared_error"}
+    made = make(tmp_path, loader, canonical=(3.0, 0.7), **options)
+    made.train()
+    logged = row(made)
+    made.model.eval()
+    found = evaluate(made.model, loader.split("valid"), normalisation=loader.normalisation)
+    for name in ("squared_error", "squared_error_per_point", "sse", "sse_strokes", "sse_jumps"):
+        assert logged[f"valid_{name}"] == pytest.approx(found[name], rel=1e-5)
+    assert not [name for name in logged if "canonical" in name or "log_loss" in name]
+
+
+@pytest.mark.parametrize(
+    ("head", "loss", "right"),
+    [
+        ("mixture", SquaredError, "NegativeLogLikelihood, as the network's head is 'mixture'"),
+        ("regression", NegativeLogLikelihood, "SquaredError, as the network's head is 'regres"),
+    ],
+)
+def test_a_loss_of_another_head_is_refused(tmp_path, loader, head, loss, right):
+    made = make(tmp_path, loader, head=head, loss=loss, monitor=None)
+    with pytest.raises(ConfigFault, match=f"{loss.__name__}.*{right}") as caught:
+        made.train()
+    assert caught.value.key == "loss"
+    assert not list(tmp_path.iterdir())
+
+
 def test_without_canonical_units_there_is_no_such_number(tmp_path, loader):
     made = make(tmp_path, loader)
     made.train()
     assert "valid_log_loss_canonical" not in row(made)
 
 
-@pytest.mark.parametrize("text", [True, False])
-def test_the_state_is_carried_over_from_chunk_to_chunk(tmp_path, loader, text):
+@pytest.mark.parametrize(
+    ("text", "head", "ends"),
+    [(True, "mixture", False), (False, "mixture", True), (False, "regression", True)],
+)
+def test_the_state_is_carried_over_from_chunk_to_chunk(tmp_path, loader, text, head, ends):
     """Without a learning rate, chunks come to the very loss of whole sequences."""
     losses = []
     for truncate in (None, 7, 1000):
         made = make(
-            tmp_path, loader, run=str(truncate), text=text, lr=0.0, epochs=1, truncate=truncate
-        )
+            tmp_path, loader, run=str(truncate), text=text, lr=0.0, epochs=1, truncate=truncate,
+            head=head, ends=ends, monitor=None,
+        )  # fmt: skip
         made.train()
-        losses.append([row(made)[name] for name in ("log_loss", "log_loss_per_point", "sse")])
+        name = made.loss.name
+        losses.append([row(made)[name] for name in (name, f"{name}_per_point", "sse")])
     assert losses[1] == pytest.approx(losses[0], rel=1e-5)
     assert losses[2] == pytest.approx(losses[0], rel=1e-5)
+
+
+def test_the_end_of_a_sequence_is_in_its_last_chunk(tmp_path, loader):
+    made = make(tmp_path, loader, text=False, ends=True, truncate=9)
+    loader.set_position(0, 0)
+    batch = next(iter(loader))
+    ends = torch.zeros(len(batch))
+    rows, state = torch.arange(len(batch)), None
+    for chunk in range(made.num_chunks(batch)):
+        part = made.run_part(made.model, batch, chunk, state)
+        last = batch.lengths[rows] <= 9 * (chunk + 1)
+        assert torch.equal(part.batch.targets[..., 3].sum(1), last.float())
+        places = part.batch.targets[last, part.batch.lengths[last] - 1, 3]
+        assert torch.equal(places, torch.ones(int(last.sum())))
+        ends[rows] += part.batch.targets[..., 3].sum(1)
+        state = part.state
+        if state is not None:
+            rows = part.rows
+    assert torch.equal(ends, torch.ones(len(batch)))
 
 
 @pytest.mark.parametrize("reduction", ["point", "sequence"])
@@ -201,6 +264,13 @@ def test_pictures(tmp_path, loader, text):
     reader = EventAccumulator(str(made.run.log), size_guidance={"images": 0}).Reload()
     assert set(reader.Tags()["images"]) == set(kinds)
     assert [event.step for event in reader.Images("samples")] == [3, 6]
+
+
+@pytest.mark.parametrize("ends", [True, False])
+def test_the_log_says_how_many_lines_ended_by_themselves(tmp_path, loader, ends, caplog):
+    caplog.set_level("INFO")
+    make(tmp_path, loader, text=False, ends=ends, samples=3, sample_steps=5).train()
+    assert ("of 3 lines ended by themselves" in caplog.text) == ends
 
 
 def drawn(monkeypatch, made):

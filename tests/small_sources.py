@@ -1,0 +1,177 @@
+"""Small data for every ready config, in its source's own format and where the config looks for it.
+
+The ink is that of the embedded writers, whose lines differ in length and letters as real ones do.
+"""
+
+from collections.abc import Callable, Iterable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from data_loader import EmbeddedDataset
+from data_loader.embedded import Writer
+from data_loader.inkml import write_inkml
+from data_loader.mnist_strokes import embedded_digit
+from data_loader.stroke_fonts import FONTS
+from tests.data_loader import ink_formats
+from tests.data_loader.archives import pack
+from utils.ink import strokes
+
+LINES, DIGITS = 10, "0123456789" * 3
+
+FORMS = {  # form of IAM-OnDB: (task file, lines)
+    "a01-000u": ("trainset", 3),
+    "a01-003x": ("trainset", 3),
+    "b02-105": ("testset_v", 2),
+    "c03-003a": ("testset_t", 1),
+    "d04-081": ("testset_f", 1),
+}
+SUBSET = 6
+"""Of the eight lines that the paper's protocol trains on."""
+
+
+@cache
+def written() -> list[tuple[list[np.ndarray], str]]:
+    """Return lines as strokes, each `(readings, 2)` in whole units, and their texts."""
+    dataset = EmbeddedDataset(seed=5, size=LINES, writers=3, max_characters=16, rate=30.0)
+    dataset.prepare()
+    return [([np.rint(s) for s in strokes(dataset.ink(n))], dataset.text(n)) for n in range(LINES)]
+
+
+@cache
+def digit(number: int, value: int) -> list[np.ndarray]:
+    """Return a digit as strokes, each `(readings, 2)` in pixels of MNIST's image."""
+    generator = np.random.default_rng([5, number])
+    return strokes(embedded_digit(value, generator, Writer.invent(generator, list(FONTS), 1.0)))
+
+
+def put(root: Path, files: dict[str, bytes]) -> None:
+    """Write files into a folder, by name."""
+    for name, content in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(content)
+
+
+def embedded(root: Path, args: dict[str, Any]) -> dict[str, Any]:
+    """Return the sizes of a small embedded dataset, which needs no files."""
+    return {"size": 6, "valid_size": 2, "test_size": 2, "min_characters": 2, "max_characters": 8}
+
+
+def iam_ondb(root: Path, args: dict[str, Any]) -> dict[str, Any]:
+    """Write both archives and the task files.
+
+    The first line lacks readings in a stroke, and its pen once moves further than training keeps.
+    """
+    lines, left = {}, iter(written())
+    texts = {}
+    for form, (_, count) in FORMS.items():
+        chosen = [next(left) for _ in range(count)]
+        folder = f"{form[:3]}/{form[:7]}"
+        for number, (line, _) in enumerate(chosen, 1):
+            content = line_file(line, flawed=not lines)
+            lines[f"lineStrokes/{folder}/{form}-{number:02}.xml"] = content
+        said = "".join(f"{text}\n" for _, text in chosen)
+        texts[f"ascii/{folder}/{form}.txt"] = f"OCR:\n\n\nCSR:\n\n{said}".encode()
+    tasks = dict.fromkeys(task for task, _ in FORMS.values())
+    forms = {task: [form for form, (own, _) in FORMS.items() if own == task] for task in tasks}
+    put(root, {f"{task}.txt": "".join(f" {f}\n" for f in forms[task]).encode() for task in forms})
+    pack(root / "lineStrokes-all.tar.gz", lines)
+    pack(root / "ascii-all.tar.gz", texts)
+    return {"subset": SUBSET} if args.get("subset") else {}
+
+
+def line_file(line: Iterable[np.ndarray], flawed: bool) -> bytes:
+    """Return a line's XML, with times as the database has them: every 15 ms, given to 10 ms."""
+    time, right, body = 7.0, 0, []
+    for stroke in line:
+        body.append("<Stroke>")
+        for number, (x, y) in enumerate(stroke.astype(int).tolist()):
+            time += 0.3 if flawed and number == 1 else 0.015
+            body.append(f'<Point x="{x + right}" y="{y}" time="{time:.2f}"/>')
+        body.append("</Stroke>")
+        time, right = time + 0.5, 3000 if flawed else 0
+    head = '<?xml version="1.0" encoding="ISO-8859-1"?>\n<WhiteboardCaptureSession><StrokeSet>\n'
+    tail = "</StrokeSet></WhiteboardCaptureSession>\n"
+    return "\n".join([head, *body, tail]).encode()
+
+
+def inkml(root: Path, args: dict[str, Any]) -> dict[str, Any]:
+    """Write a file for each line, half of them without a transcription."""
+    root.mkdir(parents=True)
+    for number, (line, text) in enumerate(written()):
+        ink = ink_formats.rows(line)
+        write_inkml(root / f"{number}.inkml", ink, text if number % 2 else "")
+    return {}
+
+
+def stroke_arrays(root: Path, args: dict[str, Any]) -> dict[str, Any]:
+    """Write the object array and the sentences."""
+    lines = written()
+    content = ink_formats.arrays([line for line, _ in lines])
+    sentences = "".join(f"{text}\n" for _, text in lines).encode()
+    put(root, {"strokes-py3.npy": content, "sentences.txt": sentences})
+    return {}
+
+
+def mnist_sequences(args: dict[str, Any]) -> dict[str, bytes]:
+    """Return the files of digits; where the config wants only one digit, every other is that."""
+    wanted, files = args.get("digit"), {}
+    for part, values in (("train", DIGITS), ("test", DIGITS[:10])):
+        for number, value in enumerate(map(int, values)):
+            if wanted is not None and number % 2:
+                value = wanted
+            content = ink_formats.mnist(digit(number, value))
+            rows = content.decode().splitlines()
+            one_hot = " ".join(str(int(n == value)) for n in range(10))
+            target = "".join(f"{one_hot} {row}\n" for row in [*rows[1:], "0 0 0 0"]).encode()
+            files[f"{part}img-{number}-inputdata.txt"] = content
+            files[f"{part}img-{number}-targetdata.txt"] = target
+    return files
+
+
+def mnist_archive(root: Path, args: dict[str, Any]) -> dict[str, Any]:
+    """Write `sequences.tar.gz`."""
+    root.mkdir(parents=True)
+    files = {f"sequences/{name}": content for name, content in mnist_sequences(args).items()}
+    pack(root / "sequences.tar.gz", files)
+    return {}
+
+
+def mnist_folder(root: Path, args: dict[str, Any]) -> dict[str, Any]:
+    """Write the folder `sequences`."""
+    put(root / "sequences", mnist_sequences(args))
+    return {}
+
+
+def mnist_embedded(root: Path, args: dict[str, Any]) -> dict[str, Any]:
+    """Return what makes digits without any file."""
+    return {"root": None, "embedded_size": 30 if args.get("digit") is None else 150}
+
+
+def unipen(root: Path, args: dict[str, Any]) -> dict[str, Any]:
+    """Write a file for training and one for test as the UCI pen digits are, of several writers."""
+    for part, values in (("train", DIGITS[:20]), ("test", DIGITS[:10])):
+        segments = ['.LEXICON "0" "1" "2" "3" "4" "5" "6" "7" "8" "9"\n.HIERARCHY DIGIT\n']
+        for number, value in enumerate(values):
+            segment = ink_formats.unipen(
+                (value,), [s.astype(int) for s in digit(number, int(value))]
+            )
+            declared, _, pieces = segment.decode().partition("\n")
+            segments.append(f"{declared}\n.COMMENT {value} {number % 7} {number}\n{pieces}")
+        put(root, {f"pendigits-{part}": "".join(segments).encode()})
+    return {}
+
+
+Maker = Callable[[Path, dict[str, Any]], dict[str, Any]]
+MAKERS: dict[str, Maker] = {
+    "EmbeddedDataset": embedded,
+    "IAMOnDBDataset": iam_ondb,
+    "InkMLDataset": inkml,
+    "MNISTStrokesDataset": mnist_archive,
+    "StrokeArraysDataset": stroke_arrays,
+    "UnipenDataset": unipen,
+}
+"""By the dataset's name in a config: given its root and its arguments, writes the files there and
+returns the arguments that must be others for so little data."""

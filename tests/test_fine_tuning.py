@@ -1,0 +1,379 @@
+"""Any Unicode text, and checkpoints that learn further characters, as a person uses both."""
+
+import copy
+import json
+import logging
+import random
+import re
+import threading
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+import data_loader
+import experiments
+import train
+from base.base_model import BaseModel
+from base.checkpoint import load_checkpoint, load_weights, save_checkpoint
+from data_loader.own_ink import OwnInk
+from model import SynthesisNetwork
+from utils.alphabet import Alphabet
+from utils.checks import CheckpointError, UserError
+from utils.normalisation import Normalisation
+
+UNIT = Normalisation((0.0, 0.0), (1.0, 1.0))
+OLD, NEW = Alphabet("cab "), Alphabet("cab éß")
+
+
+def networks(cell="LSTM", layers=3, **options):
+    """Return a network that knows the old letters, and one made anew that knows all."""
+    torch.manual_seed(1)
+    options |= {"cell": cell, "num_layers": layers, "hidden_size": 9, "num_mixtures": 3}
+    return tuple(SynthesisNetwork(UNIT, one, **options).eval() for one in (OLD, NEW))
+
+
+def predicted(network, text, points):
+    """Return the numbers of all mixtures along `points` `(steps, any)`, one after another."""
+    indices = torch.from_numpy(network.alphabet.encode(text))[None]
+    output = network(points[None], indices, torch.tensor([indices.shape[1]]))
+    values = [value for value in vars(output.mixture).values() if isinstance(value, torch.Tensor)]
+    return torch.cat([value.flatten() for value in (*values, output.window)])
+
+
+# The weights.
+
+
+@pytest.mark.parametrize("ends", [False, True])
+@pytest.mark.parametrize("layers", [1, 3])
+@pytest.mark.parametrize("cell", ["LSTM", "GRU"])
+def test_a_grown_network_writes_what_it_wrote_and_hears_its_new_letters(cell, layers, ends):
+    before, after = networks(cell, layers, end_of_sequence=ends)
+    made = copy.deepcopy(after.state_dict())
+    load_weights(after, before.state_dict(), "file.pth", letters=4)
+    known, now = before.state_dict(), after.state_dict()
+    # The old letters stand before the new ones, behind the pen's numbers in the upper layers.
+    start = {name: 4 if "weight_window" in name else 7 + ends for name in now}
+    for name, value in now.items():
+        new = value.shape[-1] - known[name].shape[-1]
+        place = start[name]
+        kept = torch.cat((value[..., :place], value[..., place + new :]), -1) if new else value
+        assert torch.equal(kept, known[name]), name
+        assert new == (2 if "weight_window" in name or re.search(r"[12].*ih_l0$", name) else 0) or (
+            "bias" in name and not new
+        )
+        added = slice(place, place + new)
+        assert torch.equal(value[..., added], made[name][..., added])
+    before, after = before.double(), after.double()
+    points = torch.randn(30, 3, dtype=torch.float64)
+    # Up to the rounding of products whose order of summation changes with their size.
+    same = {"rtol": 0, "atol": 1e-13}
+    torch.testing.assert_close(
+        predicted(after, "abba cab", points), predicted(before, "abba cab", points), **same
+    )
+    other = predicted(after, "abéa cab", points)
+    assert (other - predicted(after, "abba cab", points)).abs().max() > 1e-4
+    other.sum().backward()
+    for name in after.letter_axes:
+        gradient = after.get_parameter(name).grad
+        column = 0 if "weight_window" in name else 3 + ends
+        heard = gradient[:, column : column + 6].abs().amax(0) > 0
+        assert heard.tolist() == [True, True, True, True, True, False]  # no ß in the text
+
+
+def test_in_float32_not_a_bit_of_the_weights_changes():
+    before, after = networks()
+    load_weights(after, before.state_dict(), "file.pth", letters=4)
+    window = after.state_dict()["layers.0.weight_window"][:, :4]
+    assert torch.equal(window, before.state_dict()["layers.0.weight_window"])
+    upper = after.state_dict()["layers.2.layer.weight_ih_l0"]
+    assert torch.equal(
+        upper[:, [*range(7), *range(9, 18)]], before.state_dict()["layers.2.layer.weight_ih_l0"]
+    )
+
+
+class Reader(BaseModel):
+    """Has weights with something before the letters, and with something behind them."""
+
+    def __init__(self, alphabet):
+        super().__init__()
+        self.alphabet = alphabet
+        self.embedding = nn.Embedding(2 + len(alphabet), 3)
+        self.output = nn.Linear(3, len(alphabet) + 1)
+
+    @property
+    def letter_axes(self):
+        return {"embedding.weight": (0, 2), "output.weight": (0, 0), "output.bias": (0, 0)}
+
+    def forward(self): ...
+
+    def initial_state(self, batch): ...
+
+
+def test_what_stands_before_and_behind_the_letters_moves_along():
+    before, after = Reader(Alphabet("ba")), Reader(Alphabet("baxyz"))
+    old, made = before.state_dict(), copy.deepcopy(after.state_dict())
+    load_weights(after, old, "file.pth", letters=2)
+    now = after.state_dict()
+    assert torch.equal(now["embedding.weight"][:4], old["embedding.weight"])
+    assert torch.equal(now["embedding.weight"][4:], made["embedding.weight"][4:])
+    for name in ("output.weight", "output.bias"):
+        assert torch.equal(now[name][[0, 1, 5]], old[name])
+        assert torch.equal(now[name][2:5], made[name][2:5])
+
+
+def test_as_many_letters_are_the_weights_themselves():
+    before, _ = networks()
+    grown = before.grown(before.state_dict(), 4)
+    assert all(torch.equal(grown[name], value) for name, value in before.state_dict().items())
+
+
+@pytest.mark.parametrize("letters", [3, 5, 6])
+def test_an_alphabet_that_is_not_that_of_the_weights_is_named(letters):
+    before, after = networks()
+    message = f"file.pth: its alphabet has {letters} characters, but its weights are for 4"
+    with pytest.raises(CheckpointError, match=message):
+        load_weights(after, before.state_dict(), "file.pth", letters=letters)
+    with pytest.raises(CheckpointError, match=r"has 6 characters, but its weights are for 4$"):
+        load_weights(after, before.state_dict(), "file.pth")
+
+
+def test_another_architecture_is_one_still():
+    before, _ = networks()
+    for options in ({"layers": 2}, {"cell": "GRU"}):
+        with pytest.raises(CheckpointError, match="another architecture"):
+            load_weights(networks(**options)[1], before.state_dict(), "file.pth", letters=4)
+    _, after = networks()
+    for value in (3, torch.zeros(3), torch.zeros(36, 4, 1), torch.tensor(1.0)):
+        odd = before.state_dict() | {"layers.0.weight_window": value}
+        with pytest.raises(CheckpointError, match="another architecture"):
+            load_weights(after, odd, "file.pth", letters=4)
+    with pytest.raises(CheckpointError, match="another architecture"):
+        load_weights(after, [1], "file.pth", letters=4)
+
+
+# The scripts.
+
+
+class Mine(OwnInk):
+    """Made-up strokes for given texts, each as a line of its own."""
+
+    def __init__(self, *, texts: list[str]) -> None:
+        super().__init__()
+        self.texts = texts
+
+    def lines(self):
+        for number, text in enumerate(self.texts):
+            rng = random.Random(number)
+            points = [(3 * n + rng.random(), 20 * rng.random()) for n in range(3 * len(text))]
+            yield text, [points]
+
+
+KNOWN = ["ab cab", "back", "cab", "a b c", "kab", "cak", "ack b", "bb k"]
+SCRIPTS = [
+    "caf\u00e9 cre\u0300me",  # one of the accents composed, one not
+    "\u0633\u0644\u0627\u0645",  # Arabic
+    "\u6f22\u5b57 \u304b\u306a",  # Chinese, Japanese
+    "\u043c\u0438\u0440",  # Cyrillic
+    "\u0939\u093f\u0928\u094d\u0926\u0940",  # Devanagari
+    "x\u0302 \u2192 \u221e",  # a combined letter without a composed form, symbols
+    "\U0001f469\u200d\U0001f4bb \U0001f600\ufe0f",  # emoji, one of them of three parts
+    "\ud55c\uae00",  # Korean
+]
+MODELS = Path("saved/models/letters")
+
+
+def config_of(texts, **loader):
+    return {
+        "name": "letters",
+        "arch": {
+            "type": "SynthesisNetwork",
+            "args": {"hidden_size": 6, "num_layers": 2, "num_mixtures": 2, "num_windows": 2},
+        },
+        "data_loader": {
+            "type": "HandwritingDataLoader",
+            "args": {"dataset": {"type": "Mine", "args": {"texts": texts}}, "batch_size": 4}
+            | loader,
+        },
+        "optimizer": {"type": "Adam", "args": {"lr": 0.001}},
+        "lr_scheduler": None,
+        "loss": {"type": "NegativeLogLikelihood"},
+        "metrics": [{"type": "SSE"}],
+        "trainer": {
+            "type": "GenerationTrainer",
+            "args": {"epochs": 1, "seed": 4, "samples": 0, "tensorboard": False},
+        },
+    }
+
+
+@pytest.fixture
+def workplace(tmp_path, monkeypatch):
+    """An empty folder in which the scripts run, and `Mine` among the datasets."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(data_loader, "Mine", Mine, raising=False)
+    monkeypatch.setattr(data_loader, "__all__", [*data_loader.__all__, "Mine"])
+    root = logging.getLogger()
+    before, level, hook = list(root.handlers), root.level, threading.excepthook
+    yield tmp_path
+    root.handlers[:], threading.excepthook = before, hook
+    root.setLevel(level)
+    logging.captureWarnings(False)
+
+
+def run(texts, *words, **loader):
+    """Train on `texts` and return the exit status."""
+    Path("config.json").write_text(json.dumps(config_of(texts, **loader)))
+    return train.main(["-d", "cpu", "-c", "config.json", *words])
+
+
+def write(checkpoint, text, *words):
+    """Let a checkpoint write `text`."""
+    words = ["-r", str(checkpoint), "-d", "cpu", "--text", text, "--steps", "20", *words]
+    experiments.main(experiments.parse([*words, "--output", "figures"]))
+
+
+def checkpoint_of(run_id):
+    return MODELS / run_id / "checkpoint-epoch1.pth"
+
+
+@pytest.fixture
+def trained(workplace, capsys):
+    assert run(KNOWN, "--run-id", "old") == 0
+    capsys.readouterr()
+    return checkpoint_of("old")
+
+
+@pytest.mark.filterwarnings("ignore:Glyph")
+def test_texts_in_any_script_train_and_are_written(workplace, capsys):
+    assert run(SCRIPTS, "--run-id", "all", "-o", "trainer.args.samples=1") == 0
+    alphabet = load_checkpoint(checkpoint_of("all"))["alphabet"]
+    assert {"\u00e9", "\u00e8", "\u0302", "\u200d", "\ufe0f", "\u6f22", "\ud55c"} <= set(alphabet)
+    assert not {"\u0300", "\u0301"} & set(alphabet)
+    for text in SCRIPTS:
+        write(checkpoint_of("all"), text)
+    # Typed in another normal form, it is the same text and the same ink.
+    names = []
+    for text in ("cre\u0300me caf\u00e9", "cr\u00e8me cafe\u0301"):
+        capsys.readouterr()
+        write(checkpoint_of("all"), text)
+        (name,) = re.findall(r"\S+\.svg", capsys.readouterr().out)
+        names.append(re.findall("<path.*", Path(name).read_text(encoding="utf-8")))
+    assert names[0] == names[1] and names[0]
+    with pytest.raises(UserError, match=r"does not know '\u00ea' \(U\+00EA\)"):
+        write(checkpoint_of("all"), "e\u0302")
+
+
+def test_fine_tuning_keeps_what_is_known_and_says_what_is_new(trained, capsys):
+    texts = [
+        "c\u00e9 b",
+        "ce\u0301\u00df",
+        "ab \u00e9",
+        "\u0645 a",
+        "ab",
+        "ba",
+        "\u00e9\u00e9",
+        "b",
+    ]
+    # Without a learning rate the weights stay those that the run started from.
+    words = ["--lr", "0", "-o", "trainer.args.keep_normalisation=true"]
+    assert run(texts, "-r", str(trained), *words, "--run-id", "new") == 0
+    printed = capsys.readouterr().out
+    report = printed[printed.index("new characters") :].split("\n")
+    assert report[0] == "new characters: 3, with counts in all splits"
+    assert re.split(r"\s{2,}", report[1].strip()) == [
+        *("'\u00df' (U+00DF)", "1", "'\u0645' (U+0645)", "1", "'\u00e9' (U+00E9)", "5"),
+    ]
+    assert "'a' (U" not in printed
+    old, new = load_checkpoint(trained), load_checkpoint(checkpoint_of("new"))
+    assert old["alphabet"] == list(" abck")
+    assert new["alphabet"] == list(" abck\u00df\u00e9\u0645")  # k is kept, though it is not there
+    first, upper = "layers.0.weight_window", "layers.1.layer.weight_ih_l0"
+    for name, value in old["state_dict"].items():
+        kept = new["state_dict"][name]
+        if name == first:
+            assert kept.shape[1] == 8
+            kept = kept[:, :5]
+        elif name == upper:
+            assert kept.shape[1] == 3 + 8 + 6
+            kept = torch.cat((kept[:, :8], kept[:, 11:]), 1)
+        assert torch.equal(kept, value), name
+    added = new["state_dict"][first][:, 5:]
+    assert added.std() > 0.1 and added.abs().max() <= 6**-0.5  # as the network begins
+    write(checkpoint_of("new"), "k\u00e9 \u00df")
+    with pytest.raises(UserError, match=r"does not know '\u00e9' \(U\+00E9\), '\u00df'"):
+        write(trained, "k\u00e9 \u00df")
+    # The same ink as before for what was known before.
+    lines = []
+    for path in (trained, checkpoint_of("new")):
+        write(path, "back cab")
+        (svg,) = Path("figures").glob("*back-cab*.svg")
+        lines.append(re.findall("<path.*", svg.read_text(encoding="utf-8")))
+    assert lines[0] == lines[1] and lines[0]
+
+
+def test_fine_tuning_trains_the_new_characters(trained):
+    texts = [f"c\u00e9 {text}" for text in KNOWN]
+    assert run(texts, "-r", str(trained), "--run-id", "start", "--lr", "0") == 0
+    assert run(texts, "-r", str(trained), "--run-id", "new", "--epochs", "3") == 0
+    start = load_checkpoint(checkpoint_of("start"))["state_dict"]["layers.0.weight_window"]
+    now = load_checkpoint(MODELS / "new" / "checkpoint-epoch3.pth")["state_dict"]
+    assert (now["layers.0.weight_window"] != start).any(0).all()
+
+
+def test_fine_tuning_on_what_is_known_says_nothing(trained, capsys):
+    assert run(KNOWN[:4] * 2, "-r", str(trained), "--run-id", "new") == 0
+    assert "new characters" not in capsys.readouterr().out
+    assert load_checkpoint(checkpoint_of("new"))["alphabet"] == list(" abck")
+
+
+def test_fine_tuning_takes_the_characters_of_the_config(trained, capsys):
+    words = ["-r", str(trained), "--run-id"]
+    assert run(KNOWN, *words, "new", characters="kcba \u00e9") == 0
+    assert "new characters: 1, with counts in all splits\n  '\u00e9' (U+00E9)         0" in (
+        capsys.readouterr().out
+    )
+    write(checkpoint_of("new"), "b\u00e9")
+    assert run(KNOWN, *words, "few", characters="cba ") == 2
+    assert "'k' (U+006B) 5 times, first in line-000001" in capsys.readouterr().err
+    assert run(KNOWN, *words, "twice", characters="kcba a") == 2
+    assert "data_loader.args.characters = " in capsys.readouterr().err
+
+
+def test_a_resumed_run_refuses_characters_that_it_does_not_know(trained, capsys):
+    texts = json.dumps([*KNOWN, "c\u00e9"])
+    override = f"data_loader.args.dataset.args.texts={texts}"
+    assert train.main(["-d", "cpu", "-r", str(trained), "--epochs", "2", "-o", override]) == 2
+    message = capsys.readouterr().err
+    assert "the alphabet lacks characters" in message and "'\u00e9' (U+00E9) 1 times" in message
+    assert train.main(["-d", "cpu", "-r", str(trained), "--epochs", "2"]) == 0
+
+
+def test_the_report_marks_what_a_checkpoint_does_not_know(trained, capsys):
+    texts = [*KNOWN[:6], "c\u00e9", "x\u0302"]
+    assert run(texts, "-r", str(trained), "--prepare") == 0
+    printed = capsys.readouterr().out
+    assert "; * marks 3 that the checkpoint does not know" in printed
+    assert set(re.findall(r"'(\S+)' \([^)]*\) +[\d,]+\*", printed)) == {
+        "\u00e9",
+        "x",
+        "\u25cc\u0302",
+    }
+    assert "combining circumflex accent" in printed
+    assert run(texts, "--prepare") == 0
+    assert "*" not in capsys.readouterr().out
+
+
+def test_a_checkpoint_whose_alphabet_was_edited_is_refused(trained, capsys):
+    for value, message in (
+        (list(" abc"), "its alphabet has 4 characters, but its weights are for 5"),
+        (list(" abckx"), "its alphabet has 6 characters, but its weights are for 5"),
+        (list(" abcc"), "stand twice in an alphabet"),
+        (None, "lacks the alphabet"),
+        (7, "a list of characters"),
+    ):
+        save_checkpoint("odd.pth", load_checkpoint(trained) | {"alphabet": value})
+        assert run(["c\u00e9", *KNOWN[:-1]], "-r", "odd.pth", "--run-id", "odd") == 2
+        error = capsys.readouterr().err
+        assert message in error and "odd.pth" in error and "Traceback" not in error
+        assert not (MODELS / "odd").exists()

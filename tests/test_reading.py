@@ -1,0 +1,249 @@
+"""Reading with the script as its users call it."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import experiments
+from base.checkpoint import save_checkpoint
+from data_loader import EmbeddedDataset
+from data_loader.corpus import held_out, split_of
+from data_loader.inkml import write_inkml
+from model import AttentionNetwork, CTCNetwork, SynthesisNetwork
+from model.error_rates import rates
+from model.reading import read_back, read_lines, score, worst
+from model.recognition import Search
+from utils.alphabet import Alphabet
+from utils.checks import UserError
+from utils.normalisation import Normalisation
+
+NORMALISATION = Normalisation(mean=(8.0, 0.5), std=(40.0, 35.0))
+ALPHABET = Alphabet([chr(code) for code in range(32, 127)])
+DATA = {"seed": 3, "size": 6, "valid_size": 5, "test_size": 3, "writers": 2, "max_characters": 20}
+NETWORKS = {
+    "CTCNetwork": (CTCNetwork, {"hidden_size": 8, "channels": 8, "num_layers": 1}, "CTCLoss"),
+    "AttentionNetwork": (
+        AttentionNetwork,
+        {"hidden_size": 8, "channels": 8, "num_layers": 1},
+        "TranscriptionLoss",
+    ),
+    "SynthesisNetwork": (
+        SynthesisNetwork,
+        {"hidden_size": 12, "num_layers": 1, "num_mixtures": 3},
+        "NegativeLogLikelihood",
+    ),
+}
+
+
+def save(folder, arch):
+    """Write a checkpoint of an untrained network."""
+    cls, arguments, loss = NETWORKS[arch]
+    torch.manual_seed(4)
+    model = cls(NORMALISATION, ALPHABET, **arguments)
+    if arch != "SynthesisNetwork":
+        with torch.no_grad():  # so that something is read
+            model.labels.bias[:-1] += 2.0
+    writes = arch == "SynthesisNetwork"
+    dataset = {"type": "EmbeddedDataset", "args": DATA}
+    config = {
+        "name": arch.lower(),
+        "arch": {"type": arch, "args": arguments},
+        "data_loader": {
+            "type": "HandwritingDataLoader",
+            "args": {"dataset": dataset, "batch_size": 2},
+        },
+        "optimizer": {"type": "Adam", "args": {"lr": 0.001}},
+        "lr_scheduler": None,
+        "loss": {"type": loss, "args": {}},
+        "metrics": [],
+        "trainer": {
+            "type": "GenerationTrainer" if writes else "RecognitionTrainer",
+            "args": {"epochs": 1, **({} if writes else {"monitor": None})},
+        },
+    }
+    path = folder / f"{arch}.pth"
+    save_checkpoint(
+        path,
+        {
+            "config": config,
+            "state_dict": model.state_dict(),
+            "alphabet": ALPHABET.characters,
+            "normalisation": NORMALISATION.to_dict(),
+            "metrics": {},
+            "dataset": {"canonical": None, "lattice": None},
+            "epoch": 1,
+            "step": 10,
+        },
+    )
+    return path
+
+
+@pytest.fixture(scope="module")
+def checkpoints(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("checkpoints")
+    return {arch: save(folder, arch) for arch in NETWORKS}
+
+
+@pytest.fixture(scope="module")
+def data():
+    dataset = EmbeddedDataset(**DATA)
+    dataset.prepare()
+    return dataset
+
+
+def run(*words):
+    experiments.main(experiments.parse([*map(str, words)]))
+
+
+READERS = ["CTCNetwork", "AttentionNetwork"]
+
+
+@pytest.mark.parametrize("arch", READERS)
+def test_ink_files_are_read_and_drawn(checkpoints, data, tmp_path, capsys, arch):
+    (tmp_path / "ink").mkdir()
+    for number in range(3):
+        write_inkml(tmp_path / "ink" / f"{number}.inkml", data.ink(number), data.text(number))
+    run("-r", checkpoints[arch], "--input", tmp_path / "ink", "--output", tmp_path / "out")
+    printed = capsys.readouterr().out.splitlines()
+    model = experiments.load(checkpoints[arch]).model
+    for number in range(3):
+        read = model.read([data.ink(number)]).read[0]
+        assert f"{number}.inkml\t{read}" in printed
+    truths = [data.text(number) for number in range(3)]
+    read = read_lines(model, [data.ink(number) for number in range(3)])
+    cer = rates(zip(truths, read, strict=True))["cer"]
+    assert any(f"cer {cer:.4f}" in line for line in printed)
+    assert Image.open(tmp_path / "out" / f"{arch.lower()}-read.png").width > 100
+
+
+@pytest.mark.parametrize("arch", READERS)
+def test_an_evaluation_gives_rates_and_a_page(checkpoints, data, tmp_path, capsys, arch):
+    run("-r", checkpoints[arch], "--evaluate", "test", "--output", tmp_path)
+    metrics = json.loads((tmp_path / "metrics.json").read_text())
+    indices = [int(index) for index in data.indices("test")]
+    model = experiments.load(checkpoints[arch]).model
+    read = [model.read([data.ink(index)]).read[0] for index in indices]
+    expected = rates(zip(map(data.text, indices), read, strict=True))
+    for name in ("cer", "wer", "sequences", "characters"):
+        assert metrics[name] == pytest.approx(expected[name]), name
+    assert f"cer {expected['cer']:.4f}" in capsys.readouterr().out
+    assert (tmp_path / f"{arch.lower()}-worst.png").exists()
+
+
+@pytest.mark.parametrize("arch", READERS)
+def test_beam_and_language_model_are_reported_apart(checkpoints, tmp_path, capsys, arch):
+    text = tmp_path / "text.txt"
+    text.write_text("zzz zzz\nzz zzzz\n", encoding="utf-8")
+    options = ("--beam", 3, "--language-model", text, "--language-weight", 30)
+    run("-r", checkpoints[arch], "--evaluate", "test", "--output", tmp_path, *options)
+    metrics = json.loads((tmp_path / "metrics.json").read_text())
+    printed = capsys.readouterr().out
+    assert re.search(r"greedy +cer", printed) and re.search(r"language_model +cer", printed)
+    assert metrics["language_model"]["cer"] != metrics["cer"]
+    assert metrics["beam"]["sequences"] == metrics["sequences"] == DATA["test_size"]
+    run("-r", checkpoints[arch], "--evaluate", "test", "--output", tmp_path / "plain")
+    plain = json.loads((tmp_path / "plain" / "metrics.json").read_text())
+    assert plain["cer"] == metrics["cer"]  # off by default, and what stands first is without
+
+
+def test_a_language_model_of_the_training_texts(checkpoints, tmp_path, capsys):
+    options = ("--beam", 2, "--language-model", "--output", tmp_path)
+    run("-r", checkpoints["CTCNetwork"], "--evaluate", "valid", *options)
+    assert "language model of train" in capsys.readouterr().out
+
+
+def test_read_back_gives_a_rate_for_each_bias(checkpoints, tmp_path, capsys):
+    run(
+        *("-r", checkpoints["SynthesisNetwork"], "--read-back", checkpoints["CTCNetwork"]),
+        *("--text", "one", "--text", "two and", "--biases", 1, 0.5, "--steps", 40),
+        *("--output", tmp_path),
+    )
+    written = json.loads((tmp_path / "read_back.json").read_text())
+    assert [one["bias"] for one in written["results"]] == [0.5, 1.0]
+    writer = experiments.load(checkpoints["SynthesisNetwork"]).model
+    reader = experiments.load(checkpoints["CTCNetwork"]).model
+    results = read_back(writer, reader, ["one", "two and"], [0.5, 1.0], max_steps=40)
+    for one, stored in zip(results, written["results"], strict=True):
+        assert stored["cer"] == pytest.approx(one.rates["cer"])
+        pairs = [(reading.truth, reading.read) for reading in one.readings]
+        assert one.rates["cer"] == rates(pairs)["cer"]
+        assert [truth for truth, _ in pairs] == ["one", "two and"]
+    assert "bias 0.5" in capsys.readouterr().out
+    for name in ("legibility", "read-back"):
+        assert Image.open(tmp_path / f"synthesisnetwork-{name}.png").width > 100
+
+
+def test_sentences_of_read_back_are_those_no_training_has():
+    sentences = held_out(30)
+    assert len(set(sentences)) == 30 and held_out(10) == sentences[:10]
+    assert all(split_of(text) == 2 and 20 <= len(text) <= 40 for text in sentences)
+
+
+def test_the_worst_lines_come_first():
+    ink = np.zeros((2, 3), dtype=np.float32)
+    read = [("abcd", "abcd"), ("abcd", "abce"), ("ab", "")]
+    readings = [experiments.Reading(str(number), ink, *pair) for number, pair in enumerate(read)]
+    assert [one.name for one in worst(readings, 2)] == ["2", "1"]
+    assert score(readings)["cer"] == pytest.approx(3 / 10)  # over all characters, no mean of ratios
+
+
+def test_reading_in_one_batch_or_apart_is_the_same(checkpoints, data):
+    model = experiments.load(checkpoints["CTCNetwork"]).model
+    inks = [data.ink(number) for number in range(5)]
+    apart = [read_lines(model, [ink])[0] for ink in inks]
+    assert read_lines(model, inks) == apart
+    assert read_lines(model, [], Search()) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ((), "--input PATH says what it is to read"),
+        (("--input", "nowhere.inkml"), "nowhere.inkml"),
+        (("--read-back", "CTCNetwork"), "a writer is needed"),
+        (("--evaluate", "--beam", "2", "--language-model", "nowhere.txt"), "nowhere.txt"),
+        (("--evaluate", "sometimes"), "no split 'sometimes'"),
+    ],
+)
+def test_what_does_not_fit_is_said(checkpoints, tmp_path, words, message):
+    words = [str(checkpoints.get(word, word)) for word in words]
+    with pytest.raises(UserError, match=re.escape(message)):
+        run("-r", checkpoints["CTCNetwork"], "--output", tmp_path, *words)
+
+
+def test_a_reader_for_read_back_must_be_one(checkpoints, tmp_path):
+    writer = checkpoints["SynthesisNetwork"]
+    with pytest.raises(UserError, match="SynthesisNetwork, not a recogniser"):
+        run("-r", writer, "--read-back", writer, "--output", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(b"", "no line of text"), (b"\n  \n", "no line of text"), (b"\xff\xfe\x00", "no text in UTF")],
+)
+def test_a_broken_text_file_is_named(checkpoints, tmp_path, content, message):
+    path = tmp_path / "text.txt"
+    path.write_bytes(content)
+    options = ("--evaluate", "--beam", 2, "--language-model", path, "--output", tmp_path)
+    with pytest.raises(UserError, match=message):
+        run("-r", checkpoints["CTCNetwork"], *options)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--read-back", "x", "--evaluate"),
+        ("--biases", "1"),
+        ("--language-model", "x.txt"),
+        ("--beam", "0"),
+    ],
+)
+def test_options_that_contradict_end_with_status_2(words, capsys):
+    with pytest.raises(SystemExit) as ended:
+        experiments.parse(["-r", "x", *words])
+    assert ended.value.code == 2
+    assert "error:" in capsys.readouterr().err

@@ -1,0 +1,205 @@
+"""Every ready config trains, goes on, and its checkpoint can be used: only the sizes are smaller.
+
+The data is made in the format of the config's source, and lies where the config looks for it, so
+that its dataset, splits, changes of the ink, schedule, loss, metrics and trainer are all in use.
+"""
+
+import csv
+import json
+import logging
+import math
+import os
+import re
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import experiments
+import train
+from base.base_trainer import BaseTrainer
+from base.checkpoint import load_checkpoint
+from data_loader.inkml import read_inkml, write_inkml
+from parse_config import BINDER, choices
+from tests import small_sources
+from tests.data_loader import ink_formats
+
+ROOT = Path(__file__).parents[1]
+CONFIGS = sorted((ROOT / "configs").glob("*.json"))
+DATA = Path(
+    os.environ.get("HANDWRITING_DATA", Path(__file__).parents[2] / "shared" / "data")
+).expanduser()
+SIZES = ("hidden_size", "channels", "decoder_size", "attention_size", "embedding_size")
+STEPS = 5
+"""Of a line that is written."""
+
+CASES = [pytest.param(path, None, id=path.stem) for path in CONFIGS] + [
+    pytest.param(ROOT / "configs" / f"{name}.json", maker, id=f"{name}-{maker.__name__[6:]}")
+    for name, maker in (
+        ("mnist_digits", small_sources.mnist_folder),
+        ("mnist_digits", small_sources.mnist_embedded),
+        ("mnist_single_digit", small_sources.mnist_embedded),
+    )
+]
+
+
+@pytest.fixture(autouse=True)
+def workplace(tmp_path, monkeypatch):
+    """An empty folder in which the script runs; its logging does not reach other tests."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
+    root = logging.getLogger()
+    before, level, hook = list(root.handlers), root.level, threading.excepthook
+    yield
+    root.handlers[:], threading.excepthook = before, hook
+    root.setLevel(level)
+    logging.captureWarnings(False)
+
+
+def smaller(path: Path, maker: small_sources.Maker | None) -> list[str]:
+    """Write small data for a config, and return the options that shrink the rest to fit it."""
+    config = json.loads(path.read_text())
+    dataset = config["data_loader"]["args"]["dataset"]
+    maker = maker or small_sources.MAKERS.get(dataset["type"])
+    if maker is None:
+        pytest.fail(
+            f"configs/{path.name} lacks small data: it reads {dataset['type']}, for which "
+            "tests/small_sources.py needs a maker, named in MAKERS"
+        )
+    args = dataset.get("args", {})
+    root = args.get("root") or "data"
+    assert not Path(root).is_absolute(), f"configs/{path.name}: {root} is a place on one machine"
+    data = maker(Path(root), args)
+    options = {f"data_loader.args.dataset.args.{name}": value for name, value in data.items()}
+    options |= {"data_loader.args.batch_size": 3, "data_loader.args.valid_batch_size": 2}
+    arch, trainer = config["arch"].get("args", {}), config["trainer"]["args"]
+    options |= {f"arch.args.{name}": 8 for name in SIZES if name in arch}
+    few = {"epochs": 2, "samples": 1}
+    if "sample_steps" in BINDER.arguments(choices(BaseTrainer)[config["trainer"]["type"]]).accepted:
+        few["sample_steps"] = STEPS
+    few |= {
+        name: value
+        for name, value in (("steps_per_epoch", 2), ("truncate", 60))
+        if trainer.get(name) is not None
+    }
+    options |= {f"trainer.args.{name}": value for name, value in few.items()}
+    return [word for key, value in options.items() for word in ("-o", f"{key}={json.dumps(value)}")]
+
+
+def epochs(run: Path) -> list[dict[str, float]]:
+    """Return what a run logged after each epoch."""
+    with open(run / "metrics.csv", newline="") as file:
+        return [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
+
+
+@pytest.mark.parametrize(("path", "maker"), CASES)
+def test_a_ready_config_trains_and_goes_on_and_its_checkpoint_is_of_use(path, maker, capsys):
+    words = ["-d", "cpu", "-c", str(path), "--run-id", "small", *smaller(path, maker)]
+    assert train.main(words) == 0, capsys.readouterr().err
+    run = Path("saved/models") / path.stem / "small"
+    check_epochs(path, epochs(run), 2)
+    assert len(list(Path("saved/log", path.stem, "small").glob("samples-epoch[12].png"))) == 2
+    logged = (run / "metrics.csv").read_text()
+    capsys.readouterr()
+
+    loaded = experiments.load(run, "cpu")
+    assert loaded.path.name == "checkpoint-epoch2.pth"
+    if hasattr(loaded.model, "read"):
+        read_a_line(run, loaded.model.alphabet.characters, capsys)
+    else:
+        write_a_line(run, loaded.model.needs_text and loaded.model.alphabet.characters)
+
+    assert train.main(["-d", "cpu", "-r", str(run), "--epochs", "3"]) == 0, capsys.readouterr().err
+    assert (run / "metrics.csv").read_text().startswith(logged)
+    check_epochs(path, epochs(run), 3)
+    weights = [load_checkpoint(run / f"checkpoint-epoch{n}.pth")["state_dict"] for n in (2, 3)]
+    assert any(not torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+
+
+def check_epochs(path: Path, rows: list[dict[str, float]], count: int) -> None:
+    """Check that so many epochs of two or more steps were made, by the config's schedule."""
+    config = json.loads(path.read_text())
+    loss = next(name for name in rows[0] if name.endswith("_per_point")).removesuffix("_per_point")
+    names = [loss, f"valid_{loss}", f"{loss}_per_point", f"valid_{loss}_per_point"]
+    if monitor := config["trainer"]["args"].get("monitor"):
+        names.append(monitor.split()[1])
+    assert [row["epoch"] for row in rows] == list(range(1, count + 1))
+    for before, row in zip([{"step": 0.0}, *rows], rows, strict=False):
+        assert all(math.isfinite(row[name]) for name in names), row
+        assert row["skipped_steps"] == 0 and row["step"] - before["step"] >= 2
+    schedule = (config["lr_scheduler"] or {}).get("type")
+    # Others may stay as they are for so few steps.
+    if schedule in (None, "CosineAnnealingLR", "OneCycleLR"):
+        assert (len({row["learning_rate"] for row in rows}) == 1) == (schedule is None)
+
+
+def write_a_line(run: Path, characters: list[str] | bool) -> None:
+    """Check that a checkpoint writes a line of a few steps, which InkML then holds."""
+    words = ["-d", "cpu", "-r", str(run), "--output", "out", "--steps", str(STEPS), "--inkml"]
+    text = "".join(c for c in characters if not c.isspace())[:5] if characters else ""
+    words += ["--text", text] if text else []
+    experiments.main(experiments.parse([*words, "--num-samples", "1", "--seed", "3"]))
+    (file,) = Path("out").glob("*.inkml")
+    ink, written = read_inkml(file)
+    assert 2 <= len(ink) <= STEPS + 1 and np.isfinite(ink).all() and written == text
+    assert ink[-1, 2] == 1 and len(list(Path("out").glob("*.png"))) == 1
+
+
+def read_a_line(run: Path, characters: list[str], capsys) -> None:
+    """Check that a checkpoint reads a line from a file, in characters that it knows."""
+    line, text = small_sources.written()[0]
+    write_inkml("line.inkml", ink_formats.rows(line), text)
+    words = ["-d", "cpu", "-r", str(run), "--output", "out", "--input", "line.inkml"]
+    experiments.main(experiments.parse(words))
+    (read,) = re.findall(r"^line\.inkml\t(.*)$", capsys.readouterr().out, re.MULTILINE)
+    assert set(read) <= set(characters)
+    assert len(list(Path("out").glob("*-read.png"))) == 1
+
+
+def test_a_config_without_small_data_fails_by_name(tmp_path):
+    path = tmp_path / "new.json"
+    path.write_text('{"data_loader": {"args": {"dataset": {"type": "ClayTablets"}}}}')
+    with pytest.raises(pytest.fail.Exception, match=r"new\.json lacks small data: .*ClayTablets"):
+        smaller(path, None)
+
+
+# What people bring, through its ready config and nothing else.
+
+# Config: folder, lines of all splits, characters of all splits and of the test split. Of the sevens
+# there are as many as `grep -c '? "7"' unipen_digits/*` prints, since both hold the same digits.
+REAL = {
+    "mnist_digits": ("mnist_strokes", None, 10_492, 2_998),
+    "mnist_single_digit": ("mnist_strokes", 778 + 306, 778 + 306, 306),
+    "unipen_digits": ("unipen_digits", 10_492, 10_492, 2_998),
+    "stroke_arrays": ("stroke_arrays", 600, None, None),
+    "inkml": ("inkml", 8, 0, 0),
+}
+
+
+@pytest.fixture(scope="module")
+def real_cache(tmp_path_factory):
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.mark.parametrize("name", REAL)
+def test_real_data_loads_through_its_ready_config(name, real_cache, capsys):
+    folder, *expected = REAL[name]
+    if not (DATA / folder).is_dir():
+        pytest.skip(f"no {folder} in {DATA} (HANDWRITING_DATA names another folder)")
+    options = {"root": str(DATA / folder), "cache": str(real_cache), "strict": True}
+    words = ["-d", "cpu", "-c", str(ROOT / "configs" / f"{name}.json"), "--prepare"]
+    for key, value in options.items():
+        words += ["-o", f"data_loader.args.dataset.args.{key}={json.dumps(value)}"]
+    assert train.main(words) == 0
+    printed = capsys.readouterr().out
+    count = r"^  (train|valid|test) +([\d,]+) lines +[\d,]+ readings +([\d,]+) characters"
+    found = re.findall(count, printed, re.MULTILINE)
+    lines = {split: int(number.replace(",", "")) for split, number, _ in found}
+    characters = {split: int(number.replace(",", "")) for split, _, number in found}
+    assert set(lines) == {"train", "valid", "test"} and min(lines.values()) > 0
+    seen = (sum(lines.values()), sum(characters.values()), characters["test"])
+    for value, right in zip(seen, expected, strict=True):
+        assert right is None or value == right, printed
+    assert f"cache: {real_cache}" in printed and not Path("saved").exists()
