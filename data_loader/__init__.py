@@ -23,6 +23,8 @@ from data_loader.transforms import (
     Rotate,
     Scale,
     Slant,
+    Stretch,
+    Warp,
 )
 from data_loader.unipen import UnipenDataset
 
@@ -45,8 +47,10 @@ __all__ = [
     "ShapedDataset",
     "Simplify",
     "Slant",
+    "Stretch",
     "StrokeArraysDataset",
     "UndoSlant",
     "UnipenDataset",
+    "Warp",
     "read_ink",
 ]

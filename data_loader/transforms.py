@@ -11,6 +11,7 @@ import numpy as np
 
 from base.base_transform import BaseTransform
 from utils.checks import ConfigFault, Range
+from utils.ink import letter_height
 
 
 class FillMissing(BaseTransform):
@@ -126,6 +127,60 @@ class Rotate(_Linear):
         angle = math.radians(generator.uniform(-self.degrees, self.degrees))
         cosine, sine = math.cos(angle), math.sin(angle)
         return np.array([[cosine, -sine], [sine, cosine]])
+
+
+class Stretch(Scale):
+    """Stretches a whole sample along x by a factor drawn log-uniformly from `low` to `high`."""
+
+    def matrix(self, generator: np.random.Generator) -> np.ndarray:
+        return np.diag([super().matrix(generator)[0, 0], 1.0])
+
+
+class Warp(BaseTransform):
+    """Bends a sample: every place is moved by smooth waves that run along the line.
+
+    Letters get wider and narrower, higher and lower, lean and leave the line, each a little and in
+    its own way (in the manner of Simard, Steinkraus and Platt 2003). Pen lifts stay where they are
+    in time.
+
+    Args:
+        amplitude: standard deviation of the movement in x and in y, in heights of the small
+            letters.
+        shortest, longest: lengths of the waves, drawn log-uniformly, in the same unit.
+    """
+
+    random = True
+    _WAVES = 4  # in each direction, assumed: enough that no two letters are bent alike
+
+    def __init__(
+        self,
+        *,
+        amplitude: Annotated[float, Range(0, 10)] = 0.15,
+        shortest: Annotated[float, Range(0.1, 1000)] = 2.0,
+        longest: Annotated[float, Range(0.1, 1000)] = 12.0,
+    ) -> None:
+        if shortest > longest:
+            raise ConfigFault("shortest", shortest, f"at most longest, which is {longest}")
+        self.amplitude, self.shortest, self.longest = amplitude, shortest, longest
+
+    def __call__(
+        self, ink: np.ndarray, missing: np.ndarray, generator: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray]:
+        points = np.cumsum(ink[:, :2], axis=0, dtype=np.float64)
+        height = letter_height(ink)
+        lengths = np.exp(
+            generator.uniform(math.log(self.shortest), math.log(self.longest), (2, self._WAVES))
+        )
+        directions = generator.uniform(-0.5, 0.5, (2, self._WAVES))  # radians, about along x
+        phases = generator.uniform(0, 2 * np.pi, (2, self._WAVES))
+        along = points[:, 0, None, None] * np.cos(directions)
+        along = along + points[:, 1, None, None] * np.sin(directions)  # (readings, 2, waves)
+        waves = np.sin(2 * np.pi * along / (lengths * height) + phases)
+        # A sine has the variance 1/2.
+        points += self.amplitude * height * waves.sum(-1) * math.sqrt(2 / self._WAVES)
+        changed = ink.copy()
+        changed[1:, :2] = np.diff(points, axis=0)
+        return changed, missing
 
 
 class InputNoise(BaseTransform):

@@ -43,6 +43,10 @@ STRIDE = 2
 that every character has its frames, and CTC a frame for the blank between equal letters)."""
 
 
+STRETCH = 10
+"""Points that are hidden together on average (measured: IAM-OnDB has 9 a character)."""
+
+
 @dataclass
 class Transcript:
     """What a recogniser says of a batch.
@@ -141,6 +145,9 @@ class RecognitionNetwork(BaseModel):
         dropout: share of the outputs of the convolution and of each layer that the next one does
             not see, in training.
         forget_bias: starting value of the bias of an LSTM's forget gates.
+        masked: share of the points that the network does not see in training, hidden in stretches
+            of about a character, so that it learns to read from what is around (in the manner of
+            SpecAugment, Park et al. 2019).
     """
 
     needs_text: ClassVar[bool] = True
@@ -156,9 +163,11 @@ class RecognitionNetwork(BaseModel):
         cell: str,
         dropout: float,
         forget_bias: float,
+        masked: float,
     ) -> None:
         super().__init__()
         self.normalisation, self.alphabet = normalisation, alphabet
+        self.masked = masked
         self.halvings = min(halvings, num_layers - 1)
         self.convolution = nn.Conv1d(NUM_FEATURES, channels, KERNEL, STRIDE, KERNEL // 2)
         size, layers = channels, []
@@ -207,6 +216,8 @@ class RecognitionNetwork(BaseModel):
         Returns:
             `(B, S, D)`, zero behind each line's end, and the frames of each line, `(B,)`.
         """
+        if self.training and self.masked:
+            features = self._with_masks(features)
         frames = functional.gelu(self.convolution(features.transpose(1, 2)))  # (B, channels, S)
         lengths = -(-points // STRIDE)
         hidden = self.dropout(frames).permute(2, 0, 1)  # (S, B, channels)
@@ -215,6 +226,22 @@ class RecognitionNetwork(BaseModel):
             if number < self.halvings:
                 hidden, lengths = _halved(hidden, lengths)  # (S / 2, B, 4 H)
         return (hidden * _inside(hidden, lengths)).transpose(0, 1), lengths
+
+    def _with_masks(self, features: Tensor) -> Tensor:
+        """Return features `(B, points, F)` with stretches of about `masked` of them zero."""
+        batch, points, _ = features.shape
+        # A stretch begins at a point with a chance such that they come to `masked`, but for those
+        # that overlap.
+        chance = self.masked / STRETCH
+        begins = torch.rand(batch, 1, points, device=features.device) < chance
+        lengths = torch.randint(1, 2 * STRETCH, (batch, 1, points), device=features.device)
+        places = torch.arange(2 * STRETCH, device=features.device)
+        reach = torch.where(begins, lengths, 0)  # (B, 1, points)
+        padded = functional.pad(reach, (len(places) - 1, 0))
+        windows = padded.unfold(2, len(places), 1)[:, 0]  # (B, points, 2 STRETCH)
+        # The last of a window is the point itself, the first 2 STRETCH - 1 points before it.
+        hidden = (windows > places.flip(0)).any(-1)
+        return features.masked_fill(hidden[..., None], 0.0)
 
     def forward(
         self,
@@ -293,6 +320,7 @@ class CTCNetwork(RecognitionNetwork):
         cell: Literal["LSTM", "GRU"] = "LSTM",
         dropout: Share = 0.3,
         forget_bias: Annotated[float, Range(-10.0, 10.0)] = 1.0,
+        masked: Share = 0.0,
     ) -> None:
         super().__init__(
             normalisation,
@@ -304,6 +332,7 @@ class CTCNetwork(RecognitionNetwork):
             cell,
             dropout,
             forget_bias,
+            masked,
         )
         self.labels = nn.Linear(self.encoded_size, len(alphabet) + 1)
 
@@ -376,6 +405,7 @@ class AttentionNetwork(RecognitionNetwork):
         embedding_size: Size = 50,
         dropout: Share = 0.3,
         forget_bias: Annotated[float, Range(-10.0, 10.0)] = 1.0,
+        masked: Share = 0.0,
     ) -> None:
         super().__init__(
             normalisation,
@@ -387,6 +417,7 @@ class AttentionNetwork(RecognitionNetwork):
             cell,
             dropout,
             forget_bias,
+            masked,
         )
         classes = len(alphabet) + 1  # the last: the end of the text
         self.labels = nn.Linear(self.encoded_size, classes)

@@ -1,7 +1,16 @@
 import numpy as np
 import pytest
 
-from data_loader.transforms import CutLongSteps, FillMissing, InputNoise, Rotate, Scale, Slant
+from data_loader.transforms import (
+    CutLongSteps,
+    FillMissing,
+    InputNoise,
+    Rotate,
+    Scale,
+    Slant,
+    Stretch,
+    Warp,
+)
 from utils.checks import ConfigFault
 
 INK = np.array([[0, 0, 0], [3, 6, 0], [9, -3, 1], [300, 400, 0], [30, 40, 1]], dtype=np.float32)
@@ -118,3 +127,62 @@ def test_kinds_of_transforms():
         True,
     ]
     assert InputNoise.of_inputs and not Scale.of_inputs
+
+
+def test_stretch_changes_x_alone():
+    factors = []
+    for seed in range(100):
+        ink, _ = apply(Stretch(low=0.5, high=2.0), seed=seed)
+        factors.append(ink[1, 0] / INK[1, 0])
+        np.testing.assert_allclose(ink[:, 0], INK[:, 0] * factors[-1], rtol=1e-5)
+        assert (ink[:, 1:] == INK[:, 1:]).all()
+    assert 0.5 <= min(factors) < 0.7 and 1.5 < max(factors) <= 2.0
+
+
+def zigzag(readings=400, size=1.0):
+    """Return a line of ink of letters of height `size`, 200 times as long."""
+    ink = np.zeros((readings, 3), dtype=np.float32)
+    ink[1:, 0] = 0.5 * size
+    ink[1:, 1] = size * np.where(np.arange(readings - 1) % 2, -1, 1)
+    ink[-1, 2] = 1
+    return ink
+
+
+def moved(ink, warped):
+    """Return how far each place was moved, relative to the first."""
+    return np.cumsum(warped[:, :2] - ink[:, :2], axis=0, dtype=np.float64)
+
+
+def test_warp_moves_places_by_its_amplitude_in_heights_of_the_letters():
+    ink = zigzag(size=30.0)
+    missing = np.zeros(len(ink), dtype=np.uint8)
+    moves = []
+    for seed in range(40):
+        warped, _ = apply(Warp(amplitude=0.2), ink, missing, seed)
+        assert (warped[:, 2] == ink[:, 2]).all() and not warped[0, :2].any()
+        moves.append(moved(ink, warped))
+    moves = np.stack(moves)
+    moves -= moves.mean(axis=1, keepdims=True)  # the first place is moved as well
+    # 40 lines of 17 or more wave lengths: hardly ever 15 % off.
+    assert moves.std(axis=(0, 1)) == pytest.approx([0.2 * 30, 0.2 * 30], rel=0.15)
+
+
+def test_warp_is_smooth():
+    """Of waves no shorter than 20 letters a letter sees a movement, and hardly a bend."""
+    ink = zigzag(size=10.0)
+    missing = np.zeros(len(ink), dtype=np.uint8)
+    warped, _ = apply(Warp(amplitude=0.5, shortest=20.0, longest=40.0), ink, missing)
+    moves = moved(ink, warped)
+    assert np.ptp(moves, axis=0).min() > 2.0
+    # The steepest wave: 2 pi / 200 a unit, of 4 waves with a sum of amplitudes of 0.5 * 10 * 2.83.
+    steps = np.hypot(ink[1:, 0], ink[1:, 1])
+    bound = 2 * np.pi / 200 * 5 * 2.83 * steps.max()
+    assert np.abs(np.diff(moves, axis=0)).max() < bound
+
+
+def test_warp_without_amplitude_changes_nothing():
+    ink = zigzag()
+    warped, _ = apply(Warp(amplitude=0.0), ink, np.zeros(len(ink), dtype=np.uint8))
+    np.testing.assert_allclose(warped, ink, atol=1e-4)
+    with pytest.raises(ConfigFault, match="shortest"):
+        Warp(shortest=3.0, longest=2.0)

@@ -298,3 +298,22 @@ def test_a_network_learns_to_read_a_few_lines(kind):
         if nats.max() < 0.3:
             break
     assert model.eval().read(inks).read == texts
+
+
+def test_masks_hide_their_share_in_stretches_and_only_in_training():
+    model = network(CTCNetwork, masked=0.2)
+    features = torch.ones(200, 300, 10)
+    torch.manual_seed(0)
+    masked = model._with_masks(features)
+    hidden = masked[..., 0] == 0
+    assert (masked[hidden] == 0).all() and (masked[~hidden] == 1).all()
+    # Overlaps leave 1 - exp(-0.2) of 0.2 hidden; of 1,200 stretches 12 % are four deviations.
+    assert hidden.float().mean() == pytest.approx(1 - math.exp(-0.2), rel=0.12)
+    starts = (hidden[:, 1:] & ~hidden[:, :-1]).sum() + hidden[:, 0].sum()
+    assert hidden.sum() / starts == pytest.approx(10 * 1.12, rel=0.12)  # overlaps join some
+    points = torch.full((200,), 300)
+    seen = model.encode(features, points)[0]
+    torch.testing.assert_close(model.encode(features, points)[0], seen)
+    model.train()
+    model.dropout.p = 0.0
+    assert (model.encode(features, points)[0] - seen).abs().max() > 1e-3
