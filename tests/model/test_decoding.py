@@ -262,11 +262,14 @@ class Decoder:
         state = state | {"hash": (state["hash"] * 5 + tokens + 1) % self.table.shape[1]}
         return self.table[state["line"], state["hash"]], state
 
-    def log_probability(self, line: int, text) -> float:
+    def log_probability(self, line: int, text, weight: float = 0.0) -> float:
+        """Of a text, each class weighed by the language model's and the classes brought to 1."""
         state, total = self.start_state([line]), 0.0
-        for token, following in zip((4, *text), (*text, 3), strict=True):
+        for place, (token, following) in enumerate(zip((4, *text), (*text, 3), strict=True)):
             log_probs, state = self.step(torch.tensor([token]), state)
-            total += float(log_probs[0, following])
+            chances = np.exp(log_probs[0].double().numpy())
+            chances *= np.exp(MODEL.log_probs(tuple(text[:place]))) ** weight
+            total += math.log(chances[following] / chances.sum())
         return total
 
 
@@ -281,8 +284,7 @@ def test_wide_attention_beam_finds_the_best_of_all_texts(power, weight):
     expected = []
     for line in range(12):
         score = {
-            text: (decoder.log_probability(line, text) + weight * language_score(text))
-            / (len(text) + 1) ** power
+            text: decoder.log_probability(line, text, weight) / (len(text) + 1) ** power
             for text in TEXTS
         }
         expected.append(list(max(score, key=score.get)))
