@@ -104,6 +104,17 @@ def _past_end(phi: Tensor, text_lengths: Tensor) -> Tensor:
     return behind > before
 
 
+def _at_last(phi: Tensor, text_lengths: Tensor) -> Tensor:
+    """Return whether the window's peak is at the last character or behind it, `(..., B)`.
+
+    Args:
+        phi, text_lengths: as `_past_end` has them.
+    """
+    positions = torch.arange(phi.shape[-1], device=phi.device)
+    peak = phi.masked_fill(positions > text_lengths[:, None], -1.0).argmax(-1)
+    return peak >= text_lengths - 1
+
+
 @torch.inference_mode()
 def sample(
     model: MixtureNetwork,
@@ -119,7 +130,9 @@ def sample(
     """Write lines, all of them at once (the paper, sections 4.3, 5.3-5.5).
 
     A line ends where the window's peak is behind the text, before the point of that step; or, with
-    a network that predicts the end of the sequence, after the first point that is drawn as such.
+    a network that predicts the end of the sequence, after the first point that is drawn as such
+    (with a text only once the window has reached its last character: what has come so far may be a
+    whole line too, so that these networks give every character some chance of being the last).
 
     A line depends on its seed, text, bias and the primer alone, not on the other lines (without
     the compiled loop up to the rounding of matrix products, whose order of summation may change
@@ -203,6 +216,8 @@ def sample(
             ends[active] = torch.minimum(ends[active], stops)
         if model.end_of_sequence:
             last = points[part, active, 3] > 0.5  # (T, B)
+            if text is not None:
+                last &= _at_last(phi, lengths[active])
             stops = torch.where(last.any(0), first + last.int().argmax(0) + 1, never)
             ends[active] = torch.minimum(ends[active], stops)
         going_on = ends[active] > part.stop

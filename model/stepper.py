@@ -344,6 +344,7 @@ class TorchStepper(Stepper):
         point = self.draw(self.raw, self.bias, self.uniform[step], self.normal[step])
         self.points[step].copy_(point)
         self.point.copy_(point)
+        self.point[:, 3:].zero_()  # What goes on has not ended.
 
     def _lstm(self, number: int) -> None:
         cell = self.cells[number]

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from model import PredictionNetwork, SynthesisNetwork, sample
-from model.sampling import _past_end
+from model.sampling import _at_last, _past_end
 from utils.alphabet import Alphabet, UnknownCharacters
 from utils.checks import UserError
 from utils.normalisation import Normalisation
@@ -77,6 +77,14 @@ def test_the_stopping_rule_is_the_paper_s():
     window[2, 1] = torch.tensor([0.1, 0.2, 0.5, 0.4, 0.6])
     lengths = torch.tensor([3, 3, 4])
     assert _past_end(window[:, 1], lengths).tolist() == [False, True, True]
+
+
+def test_the_last_character_is_reached_where_the_peak_is_on_it_or_behind():
+    phi = torch.tensor([[[0.9, 0.2, 0.1, 0.0]], [[0.1, 0.5, 0.2, 0.9]], [[0.1, 0.2, 0.9, 0.0]]])
+    assert _at_last(phi, torch.tensor([3]))[:, 0].tolist() == [False, True, True]
+    # A shorter text of the batch: its last character is the second, behind it stands the third.
+    assert _at_last(phi, torch.tensor([2]))[:, 0].tolist() == [False, True, True]
+    assert _at_last(phi, torch.tensor([1]))[:, 0].tolist() == [True, True, True]
 
 
 def test_lines_end_by_the_rule_and_fall_out_of_the_batch(synthesis):
@@ -170,7 +178,7 @@ def by_hand(network, seed: int, steps: int):
                 uniform[step : step + 1], normal[step : step + 1]
             )
             points.append(drawn[0])
-            point = drawn[None]
+            point = drawn[None] * torch.tensor([1.0, 1.0, 1.0, 0.0])  # it has not ended
     return torch.stack(points)
 
 
@@ -209,7 +217,8 @@ def test_the_earlier_of_window_and_end_ends_a_line():
     by_window = sample(never, seeds, texts, max_steps=400)
     assert all(line.ended and (line.window.argmax(1) < len(line.text)).all() for line in by_window)
     for line in sample(always, seeds, texts, max_steps=400):
-        assert line.ended and len(line.ink) == 2 and line.window.shape == (1, len(line.text) + 1)
+        peaks = line.window.argmax(1)  # every point is drawn as an end: the text decides
+        assert line.ended and peaks[-1] == len(line.text) - 1 > peaks[:-1].max()
     mixed = sample(ending("synthesis", -4.0), range(20), texts[:1] * 20, max_steps=400)
     by_window = sample(never, range(20), texts[:1] * 20, max_steps=400)
     lengths = [[len(line.ink) for line in lines] for lines in (mixed, by_window)]

@@ -57,7 +57,8 @@ def plainly(network, lines, uniform, normal):
         output = network(inputs, lines.text, lines.text_lengths, state)
         state = output.state
         points.append(output.mixture.last_step().biased(lines.bias).sample(one, two))
-        inputs = points[-1][:, None]
+        inputs = points[-1][:, None].clone()
+        inputs[..., 3:] = 0.0  # what goes on has not ended
         phis.append(None if output.window is None else output.window[:, -1])
     return torch.stack(points), None if phis[0] is None else torch.stack(phis)
 
