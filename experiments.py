@@ -26,7 +26,13 @@ import torch
 from tqdm import tqdm
 
 from base.base_model import BaseModel
-from base.checkpoint import find_checkpoint, load_weights
+from base.checkpoint import (
+    find_checkpoint,
+    load_weights,
+    save_checkpoint,
+    stored_alphabet,
+    to_share,
+)
 from base.device import DEVICES, resolve_device
 from data_loader import read_ink
 from data_loader.corpus import held_out
@@ -49,7 +55,7 @@ from model.recognition import RecognitionNetwork, Search
 from model.sampling import DEFAULT_STEPS
 from parse_config import ConfigParser, Override, add_override_options
 from utils.alphabet import Alphabet, describe, nfc
-from utils.checks import CheckpointError, Range, UserError
+from utils.checks import Range, UserError
 from utils.drawing import draw_curve, draw_density, draw_lines, draw_window, write_svg
 from utils.files import write_json
 from utils.ink import bounds, to_points
@@ -87,6 +93,13 @@ OWN_LINES, OWN_STEPS = 8, 300
 """Lines that a network writes, and their steps, so that a primer can be compared with them
 (measured: after two epochs of IAM-OnDB the median of their heights is 1.1 and 1.4 times that of the
 data)."""
+
+FOR_WRITERS = (
+    *("text", "skip_unknown", "num_samples", "steps"),
+    *("primer", "inkml", "window", "density"),
+)
+FOR_READERS = ("input", "beam", "language_model", "length_bonus")
+"""Options for networks of one kind. With --read-back a writer takes those of its reader."""
 
 UNITS = {
     "log_loss": "nats a sequence",
@@ -127,7 +140,10 @@ def main(arguments: argparse.Namespace) -> None:
         return
     loaded = load(arguments.resume, arguments.device, arguments.overrides)
     print(f"{type(loaded.model).__name__} of {loaded.path} on {loaded.device}")
-    if arguments.read_back:
+    refuse_options(loaded, arguments)
+    if arguments.export:
+        export(loaded, arguments.export)
+    elif arguments.read_back:
         judge_legibility(loaded, arguments)
     elif arguments.continued:
         continue_lines(loaded, arguments)
@@ -139,6 +155,20 @@ def main(arguments: argparse.Namespace) -> None:
         use(loaded, arguments)
     else:
         raise UserError(f"nothing but --evaluate can be done with a {type(loaded.model).__name__}")
+
+
+def refuse_options(loaded: Loaded, arguments: argparse.Namespace) -> None:
+    """Raise a UserError if an option is for networks of the other kind than the loaded one."""
+    reads = isinstance(loaded.model, RecognitionNetwork)
+    others = FOR_WRITERS if reads else () if arguments.read_back else FOR_READERS
+    for name in others:
+        value = getattr(arguments, name)
+        if value and not (name == "beam" and value == 1):
+            kind = "writes" if reads else "reads"
+            raise UserError(
+                f"--{name.replace('_', '-')} is for a network that {kind}: {loaded.path} holds a "
+                f"{type(loaded.model).__name__}"
+            )
 
 
 def parse(words: Sequence[str] | None = None) -> argparse.Namespace:
@@ -203,6 +233,14 @@ def parse(words: Sequence[str] | None = None) -> argparse.Namespace:
         metavar="FOLDER",
         help="where pictures and metrics.json go; those of the same name are replaced "
         "(default: saved/figures), e.g. --output ~/letters",
+    )
+    add(
+        "--export",
+        type=Path,
+        metavar="FILE",
+        help="write what it takes to use the network, and to start another training from it, into "
+        "a small file: weights in half precision, without the state of the training, e.g. "
+        "--export mine.pth",
     )
     add("--inkml", action="store_true", help="save each line as InkML as well (default: no)")
     add(
@@ -310,8 +348,9 @@ def parse(words: Sequence[str] | None = None) -> argparse.Namespace:
     add(
         "--read-back",
         metavar="RECOGNISER",
-        help="have the texts (default: sentences that no network was trained on) read by this "
-        "checkpoint as written at several biases, and draw its rate of errors over bias",
+        help=f"have the texts (default: --num-samples or {SENTENCES} sentences that no network was "
+        "trained on) read by this checkpoint as written at several biases, and draw its rate of "
+        "errors over bias",
     )
     add(
         "--biases",
@@ -339,12 +378,20 @@ def parse(words: Sequence[str] | None = None) -> argparse.Namespace:
         parser.error(f"--continue draws one picture: leave out --{other.replace('_', '-')}")
     if arguments.evaluate and (arguments.text or arguments.window or arguments.density):
         parser.error("--evaluate draws nothing: leave out --text, --window and --density")
+    if arguments.evaluate and arguments.input:
+        parser.error("--evaluate reads a split: leave out --input")
     if arguments.read_back and (arguments.evaluate or arguments.input):
         parser.error("--read-back writes what it reads: leave out --evaluate and --input")
+    if arguments.read_back and arguments.text and arguments.num_samples:
+        parser.error("--read-back writes each --text once: leave out --num-samples")
+    if arguments.read_back and (arguments.window or arguments.density):
+        parser.error("--read-back draws pictures of its own: leave out --window and --density")
     if arguments.biases and not arguments.read_back:
         parser.error("--biases belongs to --read-back; --bias is that of everything else")
     if arguments.language_model and arguments.beam == 1:
         parser.error("--language-model chooses between hypotheses: give --beam 2 or more")
+    if arguments.length_bonus and arguments.beam == 1:
+        parser.error("--length-bonus chooses between hypotheses: give --beam 2 or more")
     options = ("primer_text", "primer_number", "primer_points", "primer_scale")
     given = [name for name in options if getattr(arguments, name) is not None]
     if arguments.continued and given == ["primer_points"]:
@@ -358,6 +405,14 @@ def parse(words: Sequence[str] | None = None) -> argparse.Namespace:
             "--primer and --inkml are for writing: leave out --evaluate, --input and --read-back"
         )
     return arguments
+
+
+def export(loaded: Loaded, path: Path) -> None:
+    """Write the checkpoint without its training state, in half precision."""
+    _, checkpoint, _ = find_checkpoint(loaded.path)
+    save_checkpoint(path, to_share(checkpoint))
+    before, after = loaded.path.stat().st_size, path.stat().st_size
+    print(f"{path}  ({after / 2**20:.1f} MiB of {before / 2**20:.1f})")
 
 
 def primer_scale(text: str) -> float | str:
@@ -400,9 +455,7 @@ def load(path: str | Path, device: str = "auto", overrides: Sequence[Override] =
     config = ConfigParser.from_checkpoint(checkpoint["config"], path, overrides)
     normalisation, alphabet = Normalisation.from_dict(checkpoint.get("normalisation")), None
     if config.needs_text:
-        if not checkpoint.get("alphabet"):
-            raise CheckpointError(f"{path}: it lacks the alphabet that its network needs")
-        alphabet = Alphabet(checkpoint["alphabet"])
+        alphabet = stored_alphabet(checkpoint, path)
     model = config.build_model(normalisation, alphabet)
     load_weights(model, checkpoint["state_dict"], path)
     return Loaded(model.to(place).eval(), config, path, place)
@@ -692,6 +745,7 @@ def draw_sheet(arguments: argparse.Namespace) -> None:
                 f"--sheet: {loaded.path} holds a {type(model).__name__}; only networks without a "
                 "text are drawn so"
             )
+        refuse_options(loaded, arguments)
         lines = sample(
             model,
             range(arguments.seed, arguments.seed + count),
@@ -843,8 +897,17 @@ def evaluate_split(loaded: Loaded, arguments: argparse.Namespace) -> None:
 
 
 def search_of(loaded: Loaded, arguments: argparse.Namespace) -> Search:
-    """Return how a recogniser is to look for texts, with its language model if one is asked for."""
+    """Return how a recogniser is to look for texts, with its language model if one is asked for.
+
+    Raises:
+        UserError: if an option does not fit the network, or there is no text for a language model.
+    """
     language_model = None
+    if arguments.length_bonus and not isinstance(loaded.model, CTCNetwork):
+        raise UserError(
+            f"--length-bonus is for a CTCNetwork: {loaded.path} holds a "
+            f"{type(loaded.model).__name__}"
+        )
     if arguments.language_model:
         alphabet = loaded.model.alphabet
         if arguments.language_model == "train":
@@ -853,9 +916,16 @@ def search_of(loaded: Loaded, arguments: argparse.Namespace) -> Search:
             source = loader.source
             texts = [source.text(int(index)) for index in source.indices("train")]
         else:
-            texts = lines_of(Path(arguments.language_model))
-            unknown = set(alphabet.unknown("".join(texts)))
-            texts = ["".join(c for c in text if c not in unknown) for text in texts]
+            texts = [nfc(text) for text in lines_of(Path(arguments.language_model))]
+            if unknown := alphabet.unknown("".join(texts)):
+                names = ", ".join(map(describe, unknown))
+                print(f"left out of the language model, as the network does not know it: {names}")
+            texts = ["".join(c for c in text if c not in unknown).strip() for text in texts]
+        if not (texts := [text for text in texts if text]):
+            raise UserError(
+                f"--language-model {arguments.language_model}: it holds no text of characters that "
+                "the network knows"
+            )
         language_model = CharacterLanguageModel.fit(texts, alphabet)
     return Search(
         width=arguments.beam,
@@ -898,8 +968,13 @@ def evaluate_reading(loaded: Loaded, arguments: argparse.Namespace) -> None:
     loader = build_loader(loaded)
     loader.split(arguments.evaluate)
     source, search = loader.source, search_of(loaded, arguments)
-    indices = [int(index) for index in source.indices(arguments.evaluate)]
-    inks = [source.ink(index) for index in indices]
+    everything = source.indices(arguments.evaluate).tolist()
+    indices = [index for index in everything if source.text(index).strip()]
+    if not indices:
+        raise UserError(f"no line of the split {arguments.evaluate!r} has a text to compare with")
+    if silent := len(everything) - len(indices):
+        print(f"left out, because they have no text: {silent} of {len(everything)} lines")
+    inks = [source.ink(index)[:, :3] for index in indices]
     results = {"greedy": Search()}
     if search.width > 1:
         results["beam"] = replace(search, language_model=None, language_weight=0.0)
@@ -918,12 +993,12 @@ def evaluate_reading(loaded: Loaded, arguments: argparse.Namespace) -> None:
         f"split {arguments.evaluate}: {first['sequences']} sequences, {first['characters']} "
         f"characters, {first['words']} words"
     )
+    bonus = f", bonus {search.length_bonus:g}" if search.length_bonus else ""
     meaning = {
         "greedy": "the best class at each place",
-        "beam": f"beam of {search.width}",
+        "beam": f"beam of {search.width}{bonus}",
         "language_model": f"beam of {search.width} with the language model of "
-        f"{arguments.language_model}, weight {search.language_weight:g}, "
-        f"bonus {search.length_bonus:g}",
+        f"{arguments.language_model}, weight {search.language_weight:g}{bonus}",
     }
     for name, rates in scores.items():
         print(
@@ -962,8 +1037,12 @@ def judge_legibility(loaded: Loaded, arguments: argparse.Namespace) -> None:
         )
     make_folder(arguments.output)
     texts = arguments.text or held_out(arguments.num_samples or SENTENCES)
-    known_texts(loaded.model.alphabet, argparse.Namespace(text=texts, skip_unknown=False))
+    skip = arguments.skip_unknown or not arguments.text
+    texts = known(loaded.model.alphabet, [nfc(text) for text in texts], skip)
     print(f"{type(reader.model).__name__} of {reader.path} reads {len(texts)} texts")
+    if unknown := reader.model.alphabet.unknown("".join(texts)):
+        names = ", ".join(map(describe, unknown))
+        print(f"errors wherever they stand, because the reader does not know them: {names}")
     results = read_back(
         loaded.model,
         reader.model,

@@ -365,6 +365,11 @@ class ConfigParser:
             "checkpoint_header": {},
         }
         yield from BINDER.trial(cls, block.get("args", {}), "trainer", stand_ins)
+        if "arch" in sound:
+            with torch.device("meta"):
+                network = self.build_model(STAND_INS["normalisation"], STAND_INS["alphabet"])
+            for fault in cls.misfits(network, stand_ins["loss"], stand_ins["metrics"]):
+                yield Fault(fault.key, fault.value, fault.expected)
         try:
             if schedule is not None:
                 cls.planned_steps(1, block.get("args", {}))

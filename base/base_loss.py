@@ -11,6 +11,8 @@ class BaseLoss(ABC):
 
     name: ClassVar[str]
     """What logs call the loss."""
+    head: ClassVar[str | None] = None
+    """The `head` of the networks that the loss is for; None if a trainer need not look at it."""
 
     @abstractmethod
     def __call__(self, output: Any, batch: Any) -> Tensor:

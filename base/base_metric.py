@@ -22,6 +22,9 @@ class BaseMetric(ABC):
     in_training: ClassVar[bool] = True
     """Whether it is also taken over the batches that a network learns from."""
 
+    heads: ClassVar[tuple[str, ...] | None] = None
+    """The `head` of the networks that it is for, one of these; None for all."""
+
     @abstractmethod
     def reset(self) -> None:
         """Forget everything added so far."""

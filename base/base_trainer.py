@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -160,6 +160,11 @@ class BaseTrainer(ABC):
         keep_normalisation: in fine-tuning, whether the old run's normalisation is kept.
     """
 
+    task: ClassVar[str] = "learns"
+    """What the networks do that it trains, for messages: "a network that ..."."""
+    losses: ClassVar[tuple[type[BaseLoss], ...]] = ()
+    """The losses of its task, one for each `head` that its networks may have; none for any."""
+
     def __init__(
         self,
         model: BaseModel,
@@ -248,6 +253,8 @@ class BaseTrainer(ABC):
         if self.truncate is not None and type(self).num_chunks is BaseTrainer.num_chunks:
             expected = f"null: {type(self).__name__} does not cut its sequences"
             raise ConfigFault("trainer.args.truncate", self.truncate, expected)
+        for fault in self.misfits(self.model, self.loss, self.valid_metrics):
+            raise fault
 
     def num_chunks(self, batch: Batch) -> int:
         """Return in how many chunks `batch` goes through the network."""
@@ -289,6 +296,23 @@ class BaseTrainer(ABC):
         rates = ["learning_rate", "gradient_norm", "points_per_second"]
         valid = losses + [name for metric in metric_classes for name in metric.names]
         return [*losses, *own, *rates, *(f"valid_{name}" for name in valid)]
+
+    @classmethod
+    def misfits(
+        cls, model: nn.Module, loss: BaseLoss, metrics: Sequence[BaseMetric]
+    ) -> Iterator[ConfigFault]:
+        """Yield what does not fit together of trainer, network, loss and metrics."""
+        head, losses = getattr(model, "head", None), {one.head: one for one in cls.losses}
+        if losses and head not in losses:
+            expected = f"a network that {cls.task}, for a {cls.__name__}"
+            yield ConfigFault("arch", type(model).__name__, expected)
+        elif losses and type(loss) is not losses[head]:
+            expected = f"{losses[head].__name__}, as the network's head is {head!r}"
+            yield ConfigFault("loss", type(loss).__name__, expected)
+        for number, metric in enumerate(metrics):
+            if metric.heads is not None and head not in metric.heads:
+                expected = f"a metric of networks whose head is {head!r}"
+                yield ConfigFault(f"metrics.{number}", type(metric).__name__, expected)
 
     @staticmethod
     def planned_steps(batches: int, options: Mapping[str, Any]) -> int:

@@ -113,6 +113,7 @@ class ErrorRates(BaseMetric):
 
     names: ClassVar[tuple[str, ...]] = ("cer", "wer")
     in_training: ClassVar[bool] = False  # a network that learns is not asked to read
+    heads: ClassVar[tuple[str, ...]] = ("ctc", "decoder")
     sums: ClassVar[tuple[str, ...]] = ("_character_errors", "_characters", "_word_errors", "_words")
 
     def __init__(self) -> None:

@@ -16,8 +16,8 @@ NUM_FEATURES = 10
 """Numbers per point, see `stroke_features`."""
 
 MAX_POINTS = 20_000
-"""Limit on the points of one sample; ink that is longer is resampled at a wider spacing (assumed:
-60 times a line of IAM-OnDB)."""
+"""Limit on the points of one sample, beside two for each stroke; ink that is longer is resampled at
+a wider spacing (assumed: 60 times a line of IAM-OnDB)."""
 
 _FAR = 8.0  # heights, beyond which positions and jumps only grow with the logarithm
 
@@ -51,7 +51,6 @@ def stroke_features(ink: np.ndarray) -> np.ndarray:
     Raises:
         DataError: if the ink is empty or holds something else than finite numbers.
     """
-    # Readings that repeat the place before have no direction.
     height = letter_height(ink)
     pieces = strokes(ink)
     distances = [np.concatenate([[0.0], np.cumsum(_lengths(piece))]) for piece in pieces]
@@ -68,6 +67,7 @@ def stroke_features(ink: np.ndarray) -> np.ndarray:
     features[starts[1:], 6:8] = steps[starts[1:]]
     steps[starts] = 0.0
     direction = features[:, 0:2]
+    # Of equal places there is no direction: a stroke may turn back between two points.
     np.divide(steps, np.maximum(np.hypot(*steps.T), 1e-12)[:, None], out=direction)
     (x, y), (next_x, next_y) = direction[:-1].T, direction[1:].T
     turns = np.stack((x * next_x + y * next_y - 1.0, x * next_y - y * next_x), 1)

@@ -17,6 +17,7 @@ class SSE(BaseMetric):
 
     names: ClassVar[tuple[str, ...]] = ("sse", "sse_strokes", "sse_jumps")
     sums: ClassVar[tuple[str, ...]] = ("_sums", "_counts")
+    heads: ClassVar[tuple[str, ...]] = ("mixture", "regression")
 
     def __init__(self) -> None:
         self.reset()

@@ -43,8 +43,10 @@ def read_lines(
         leave=False,
         disable=None if progress else True,
     ) as bar:
-        for start in range(0, len(order), TOGETHER):
-            part = order[start : start + TOGETHER]
+        # A beam multiplies what a decoder holds.
+        together = max(1, TOGETHER // search.width)
+        for start in range(0, len(order), together):
+            part = order[start : start + together]
             found = model.read([inks[number] for number in part], search).read
             for number, text in zip(part, found, strict=True):
                 read[number] = text

@@ -29,7 +29,7 @@ from model.features import NUM_FEATURES, stroke_features
 from model.language_model import CharacterLanguageModel
 from model.recurrence import RecurrentLayer, state_dtype
 from utils.alphabet import Alphabet
-from utils.checks import Range
+from utils.checks import ConfigFault, Range
 from utils.normalisation import Normalisation
 
 Size = Annotated[int, Range(1, 8192)]
@@ -78,7 +78,8 @@ class Search:
         width: hypotheses kept by the beam; 1 takes the best class at each place (greedy).
         language_model: of characters, or None.
         language_weight: by which its log-probabilities are multiplied.
-        length_bonus: nats for every character, against a language model's liking of short texts.
+        length_bonus: nats for every character, against a language model's liking of short texts;
+            for CTC alone.
     """
 
     width: int = 1
@@ -140,7 +141,8 @@ class RecognitionNetwork(BaseModel):
         hidden_size: cells of each direction of an encoder's layer.
         num_layers: of the encoder.
         channels: of the convolution over the features.
-        halvings: after how many of the lower layers two frames become one.
+        halvings: after how many of the layers two frames become one, the lowest first; never after
+            the highest.
         cell: kind of the cells.
         dropout: share of the outputs of the convolution and of each layer that the next one does
             not see, in training.
@@ -148,9 +150,15 @@ class RecognitionNetwork(BaseModel):
         masked: share of the points that the network does not see in training, hidden in stretches
             of about a character, so that it learns to read from what is around (in the manner of
             SpecAugment, Park et al. 2019).
+
+    Raises:
+        ConfigFault: if there are as many `halvings` as layers.
     """
 
     needs_text: ClassVar[bool] = True
+
+    head: ClassVar[str]
+    """What turns frames into text, "ctc" or "decoder"; the loss must be the one for it."""
 
     def __init__(
         self,
@@ -168,7 +176,12 @@ class RecognitionNetwork(BaseModel):
         super().__init__()
         self.normalisation, self.alphabet = normalisation, alphabet
         self.masked = masked
-        self.halvings = min(halvings, num_layers - 1)
+        if halvings > num_layers - 1:
+            expected = (
+                f"at most {num_layers - 1}: only below another one of the {num_layers} layers"
+            )
+            raise ConfigFault("halvings", halvings, expected)
+        self.halvings = halvings
         self.convolution = nn.Conv1d(NUM_FEATURES, channels, KERNEL, STRIDE, KERNEL // 2)
         size, layers = channels, []
         for number in range(num_layers):
@@ -308,6 +321,8 @@ class CTCNetwork(RecognitionNetwork):
     See `RecognitionNetwork` for the arguments.
     """
 
+    head: ClassVar[str] = "ctc"
+
     def __init__(
         self,
         normalisation: Normalisation,
@@ -389,6 +404,8 @@ class AttentionNetwork(RecognitionNetwork):
         attention_size: numbers in which frames and decoder are compared.
         embedding_size: numbers that stand for a character.
     """
+
+    head: ClassVar[str] = "decoder"
 
     def __init__(
         self,

@@ -40,6 +40,7 @@ class CTCLoss(_TextLoss):
     """
 
     name: ClassVar[str] = "ctc_loss"
+    head: ClassVar[str] = "ctc"
 
     def __init__(self, *, reduction: Literal["sequence", "character"] = "sequence") -> None:
         super().__init__(reduction=reduction)
@@ -54,9 +55,8 @@ class CTCLoss(_TextLoss):
             batch: with `text` `(batch, characters)` and `text_lengths` `(batch,)`.
         """
         text, lengths = batch.text, batch.text_lengths
-        repeated = (text[:, 1:] == text[:, :-1]) & (
-            torch.arange(1, text.shape[1], device=text.device) < lengths[:, None]
-        )
+        places = torch.arange(text.shape[1], device=text.device)
+        repeated = (text[:, 1:] == text[:, :-1]) & (places[1:] < lengths[:, None])
         impossible = lengths + repeated.sum(1) > output.lengths
         for index in batch.index[impossible].tolist():
             if index not in self._named:
@@ -88,6 +88,7 @@ class TranscriptionLoss(_TextLoss):
     """
 
     name: ClassVar[str] = "transcription_loss"
+    head: ClassVar[str] = "decoder"
 
     def __init__(
         self,

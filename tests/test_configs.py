@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from base.base_model import BaseModel
-from parse_config import BASES, BINDER, ConfigParser, Override, choices
+from parse_config import BASES, BINDER, ConfigError, ConfigParser, Override, choices
 from utils.alphabet import Alphabet
 from utils.checks import Range
 from utils.normalisation import Normalisation
@@ -142,3 +142,22 @@ def test_data_that_a_checkpoint_names_is_cached_at_home(tmp_path, monkeypatch, g
     kept = parser.config["data_loader"]["args"]["dataset"]["args"].get("cache")
     assert kept == (None if given else str(tmp_path / "home" / "online-handwriting"))
     assert "cache" not in parser.stored["data_loader"]["args"]["dataset"]["args"]
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "value", "message"),
+    [
+        ("recognition_ctc", "loss", '{"type": "TranscriptionLoss"}', "CTCLoss, as the network's"),
+        ("recognition", "loss", '{"type": "CTCLoss"}', "TranscriptionLoss, as the network's head"),
+        ("conditional", "loss", '{"type": "SquaredError"}', "NegativeLogLikelihood, as the net"),
+        ("conditional", "metrics.0.type", "ErrorRates", "of networks whose head is 'mixture'"),
+        ("recognition", "metrics", '[{"type": "ErrorRates"}, {"type": "SSE"}]', "is 'decoder'"),
+        ("recognition_ctc", "arch", '{"type": "SynthesisNetwork"}', "a network that reads, for a"),
+        ("conditional", "arch", '{"type": "CTCNetwork"}', "that predicts the next point, for a"),
+    ],
+)
+def test_parts_of_another_task_are_found_before_data_loads(name, key, value, message):
+    with pytest.raises(ConfigError) as caught:
+        ConfigParser.from_file(ROOT / "configs" / f"{name}.json", [Override("-o", key, value)])
+    faults = [fault for fault in caught.value.faults if message in fault.expected]
+    assert [fault.key for fault in faults] in ([key.removesuffix(".type")], ["metrics.1"])

@@ -13,6 +13,7 @@ import torch
 from PIL import Image
 
 import experiments
+import train
 from base.checkpoint import save_checkpoint
 from data_loader import EmbeddedDataset
 from model import PredictionNetwork, SynthesisNetwork, sample
@@ -483,3 +484,30 @@ def test_the_lines_that_the_readme_shows_for_a_notebook(conditional):
     assert [line.text for line in values["lines"]] == ["Hello", "world"]
     assert values["picture"].dtype == np.uint8 and values["picture"].ndim == 3
     assert values["picture"].min() < 128  # there is ink
+
+
+def test_an_export_is_small_and_writes_like_the_checkpoint(conditional, tmp_path, capsys):
+    path = tmp_path / "mine.pth"
+    experiments.main(experiments.parse(["-r", str(conditional), "--export", str(path)]))
+    assert str(path) in capsys.readouterr().out
+    whole, shared = experiments.load(conditional), experiments.load(path)
+    for name, weight in whole.model.state_dict().items():
+        half = shared.model.state_dict()[name]
+        assert half.dtype == weight.dtype
+        torch.testing.assert_close(half, weight, rtol=2**-11, atol=1e-7)
+    assert shared.model.alphabet == whole.model.alphabet
+    # Trained with, a checkpoint is three times the size of its weights or more; this one was not.
+    assert path.stat().st_size < 0.75 * conditional.stat().st_size
+    content = torch.load(path, weights_only=True)
+    assert "training" not in content and content["epoch"] == 1
+
+
+def test_training_starts_from_an_export(conditional, tmp_path, monkeypatch):
+    path = tmp_path / "mine.pth"
+    experiments.main(experiments.parse(["-r", str(conditional), "--export", str(path)]))
+    config = tmp_path / "config.json"
+    config.write_text(json.dumps(config_of("SynthesisNetwork", "conditional")))
+    monkeypatch.chdir(tmp_path)
+    assert train.main(["-c", str(config), "-r", str(path), "--run-id", "on", "-d", "cpu"]) == 0
+    # On its own it cannot be gone on with: there is no state of a training in it.
+    assert train.main(["-r", str(path), "-d", "cpu"]) == 2

@@ -133,6 +133,9 @@ def test_a_sheet_is_of_networks_without_a_text_and_of_nothing_else(tmp_path, cap
         with pytest.raises(SystemExit):
             call(tmp_path / "out", "--sheet", path, *words)
         assert "--sheet draws one picture" in capsys.readouterr().err
+    plain = save(tmp_path / "b/one/c.pth")
+    with pytest.raises(UserError, match="--beam is for a network that reads"):
+        call(tmp_path / "out", "--sheet", plain, "--beam", 4)
 
 
 def test_lines_say_whether_they_ended_by_themselves(tmp_path, capsys):

@@ -15,6 +15,7 @@ from data_loader.corpus import held_out, split_of
 from data_loader.inkml import write_inkml
 from model import AttentionNetwork, CTCNetwork, SynthesisNetwork
 from model.error_rates import rates
+from model.language_model import CharacterLanguageModel
 from model.reading import read_back, read_lines, score, worst
 from model.recognition import Search
 from utils.alphabet import Alphabet
@@ -28,7 +29,7 @@ NETWORKS = {
     "CTCNetwork": (CTCNetwork, {"hidden_size": 8, "channels": 8, "num_layers": 1}, "CTCLoss"),
     "AttentionNetwork": (
         AttentionNetwork,
-        {"hidden_size": 8, "channels": 8, "num_layers": 1},
+        {"hidden_size": 8, "channels": 8, "num_layers": 2},
         "TranscriptionLoss",
     ),
     "SynthesisNetwork": (
@@ -207,12 +208,118 @@ def test_reading_in_one_batch_or_apart_is_the_same(checkpoints, data):
         (("--read-back", "CTCNetwork"), "a writer is needed"),
         (("--evaluate", "--beam", "2", "--language-model", "nowhere.txt"), "nowhere.txt"),
         (("--evaluate", "sometimes"), "no split 'sometimes'"),
+        (("--continue", "valid"), "holds a CTCNetwork, not a writer"),
+        (("--text", "a"), "--text is for a network that writes"),
+        (("--skip-unknown",), "--skip-unknown is for a network that writes"),
+        (("--num-samples", "1"), "--num-samples is for a network that writes"),
+        (("--steps", "9"), "--steps is for a network that writes"),
+        (("--primer", "x.inkml"), "--primer is for a network that writes"),
+        (("--inkml",), "--inkml is for a network that writes"),
+        (("--input", "x.inkml", "--window"), "--window is for a network that writes"),
+        (("--input", "x.inkml", "--density"), "--density is for a network that writes"),
     ],
 )
 def test_what_does_not_fit_is_said(checkpoints, tmp_path, words, message):
     words = [str(checkpoints.get(word, word)) for word in words]
     with pytest.raises(UserError, match=re.escape(message)):
         run("-r", checkpoints["CTCNetwork"], "--output", tmp_path, *words)
+
+
+@pytest.mark.parametrize(
+    ("words", "option"),
+    [
+        (("--input", "x.inkml"), "--input"),
+        (("--beam", "2"), "--beam"),
+        (("--evaluate", "--beam", "2", "--language-model"), "--beam"),
+        (("--continue", "valid", "--beam", "3", "--length-bonus", "1"), "--beam"),
+    ],
+)
+def test_a_writer_refuses_what_is_for_readers(checkpoints, tmp_path, words, option):
+    with pytest.raises(UserError, match=f"{option} is for a network that reads: .*Synthesis"):
+        run("-r", checkpoints["SynthesisNetwork"], "--output", tmp_path, *words)
+
+
+def test_a_bonus_is_for_ctc(checkpoints, tmp_path):
+    options = ("--evaluate", "test", "--beam", 2, "--length-bonus", 0.5, "--output", tmp_path)
+    with pytest.raises(UserError, match="--length-bonus is for a CTCNetwork"):
+        run("-r", checkpoints["AttentionNetwork"], *options)
+    run("-r", checkpoints["CTCNetwork"], *options)
+    metrics = json.loads((tmp_path / "metrics.json").read_text())
+    assert metrics["beam"]["search"] == "beam of 2, bonus 0.5"
+
+
+def test_read_back_leaves_out_what_the_writer_lacks_and_says_what_the_reader_lacks(
+    checkpoints, tmp_path, capsys, monkeypatch
+):
+    load = experiments.load
+
+    def with_fewer(path, *arguments):
+        loaded = load(path, *arguments)
+        if isinstance(loaded.model, CTCNetwork):
+            loaded.model.alphabet = Alphabet([*ALPHABET.characters[:-1], "ß"])  # "~" is lacking
+        return loaded
+
+    monkeypatch.setattr(experiments, "load", with_fewer)
+    words = ("-r", checkpoints["SynthesisNetwork"], "--read-back", checkpoints["CTCNetwork"])
+    words += ("--text", "a\u00e9~b", "--biases", 1, "--steps", 5, "--output", tmp_path)
+    with pytest.raises(UserError, match="does not know 'é'"):
+        run(*words)
+    run(*words, "--skip-unknown")
+    printed = capsys.readouterr().out
+    assert "the reader does not know them: '~'" in printed
+    assert "left out, because the network does not know it: 'é'" in printed
+    stored = json.loads((tmp_path / "read_back.json").read_text())
+    assert [one["text"] for one in stored["texts"]] == ["a~b"]
+
+
+def test_lines_without_a_text_are_not_scored(checkpoints, data, tmp_path, capsys, monkeypatch):
+    text = EmbeddedDataset.text
+    lacking = {int(data.indices("test")[0])}
+    monkeypatch.setattr(
+        EmbeddedDataset, "text", lambda self, n: "" if n in lacking else text(self, n)
+    )
+    ink = EmbeddedDataset.ink  # with a fourth column, as ink may have
+    monkeypatch.setattr(
+        EmbeddedDataset, "ink", lambda self, n: np.pad(ink(self, n), ((0, 0), (0, 1)))
+    )
+    words = ("-r", checkpoints["CTCNetwork"], "--evaluate", "test", "--output", tmp_path)
+    run(*words)
+    assert "no text: 1 of 3 lines" in capsys.readouterr().out
+    metrics = json.loads((tmp_path / "metrics.json").read_text())
+    assert metrics["sequences"] == 2
+    lacking |= set(data.indices("test").tolist())
+    with pytest.raises(UserError, match="no line of the split 'test' has a text"):
+        run(*words)
+
+
+def test_a_wide_beam_reads_fewer_lines_at_once(checkpoints, data, monkeypatch):
+    model, batches = experiments.load(checkpoints["AttentionNetwork"]).model, []
+    read = model.read
+
+    def counted(inks, search):
+        batches.append(len(inks))
+        return read(inks, search)
+
+    monkeypatch.setattr(model, "read", counted)
+    inks = [data.ink(number) for number in range(5)]
+    read_lines(model, inks)
+    read_lines(model, inks, Search(width=24))
+    read_lines(model, inks[:2], Search(width=100))
+    assert batches == [5, 2, 2, 1, 1, 1]
+
+
+def test_a_language_model_takes_texts_in_normal_form(checkpoints, tmp_path, capsys):
+    path = tmp_path / "text.txt"
+    path.write_text("cafe\u0301 and cafe\n", encoding="utf-8")  # the alphabet lacks the letter
+    loaded = experiments.load(checkpoints["CTCNetwork"])
+    words = ["-r", "x", "--evaluate", "--beam", "2", "--language-model", str(path)]
+    found = experiments.search_of(loaded, experiments.parse(words)).language_model
+    same = CharacterLanguageModel.fit(["caf and cafe"], ALPHABET)
+    assert found.perplexity(["caf and cafe"]) == same.perplexity(["caf and cafe"])
+    assert "as the network does not know it: 'é'" in capsys.readouterr().out
+    path.write_text("é\nß é\n", encoding="utf-8")
+    with pytest.raises(UserError, match=r"text\.txt: it holds no text of characters that the net"):
+        experiments.search_of(loaded, experiments.parse(words))
 
 
 def test_a_reader_for_read_back_must_be_one(checkpoints, tmp_path):
@@ -240,6 +347,11 @@ def test_a_broken_text_file_is_named(checkpoints, tmp_path, content, message):
         ("--biases", "1"),
         ("--language-model", "x.txt"),
         ("--beam", "0"),
+        ("--length-bonus", "1"),
+        ("--evaluate", "--input", "x.inkml"),
+        ("--read-back", "x", "--window"),
+        ("--read-back", "x", "--density"),
+        ("--read-back", "x", "--text", "a", "--num-samples", "2"),
     ],
 )
 def test_options_that_contradict_end_with_status_2(words, capsys):

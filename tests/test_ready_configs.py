@@ -170,7 +170,7 @@ def test_a_config_without_small_data_fails_by_name(tmp_path):
 # Config: folder, lines of all splits, characters of all splits and of the test split. Of the sevens
 # there are as many as `grep -c '? "7"' unipen_digits/*` prints, since both hold the same digits.
 REAL = {
-    "mnist_digits": ("mnist_strokes", None, 10_492, 2_998),
+    "mnist_digits": ("mnist_strokes", None, 4 * 10_492, 4 * 2_998),  # each digit in four lines
     "mnist_single_digit": ("mnist_strokes", 778 + 306, 778 + 306, 306),
     "unipen_digits": ("unipen_digits", 10_492, 10_492, 2_998),
     "stroke_arrays": ("stroke_arrays", 600, None, None),

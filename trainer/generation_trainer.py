@@ -1,6 +1,8 @@
 """Trains the prediction and the synthesis network."""
 
 import logging
+from collections.abc import Iterator
+from itertools import islice
 from typing import Annotated, Any
 
 from torch import Tensor, nn
@@ -9,7 +11,7 @@ from base.base_data_loader import Batch
 from base.base_trainer import BaseTrainer, Part, Sums
 from model.loss import NegativeLogLikelihood, SquaredError
 from model.sampling import sample
-from utils.checks import ConfigFault, Range
+from utils.checks import ConfigFault, DataError, Range
 from utils.drawing import draw_lines, draw_window, render, to_pixels, window_figure
 from utils.normalisation import Normalisation
 
@@ -31,6 +33,9 @@ class GenerationTrainer(BaseTrainer):
         sample_bias: sharpening of the mixture (the paper, eqs 61-62); 0 for none.
     """
 
+    task = "predicts the next point"
+    losses = (NegativeLogLikelihood, SquaredError)
+
     def __init__(
         self,
         *supplied: Any,
@@ -46,20 +51,20 @@ class GenerationTrainer(BaseTrainer):
         self.sample_steps, self.sample_bias = sample_steps, sample_bias
 
     def check(self) -> None:
-        """Raise a ConfigFault if loss, precision or `sample_text` do not fit network and device."""
+        """Raise a ConfigFault as `BaseTrainer.check`, or if `sample_text` or precision do not fit.
+
+        Raises:
+            DataError: if the network needs texts and the training data has none.
+        """
         super().check()
-        model, loss = type(self.model).__name__, type(self.loss)
-        losses = {one.head: one for one in (NegativeLogLikelihood, SquaredError)}
-        head = getattr(self.model, "head", None)
-        if head not in losses:
-            expected = "a network that predicts the next point, for a GenerationTrainer"
-            raise ConfigFault("arch", model, expected)
-        if loss is not losses[head]:
-            expected = f"{losses[head].__name__}, as the network's head is {head!r}"
-            raise ConfigFault("loss", loss.__name__, expected)
         if self.precision == "float16" and self.device.type == "cpu":
             expected = "float32 or bfloat16: PyTorch has no LSTM in float16 on a CPU"
             raise ConfigFault("trainer.args.precision", "float16", expected)
+        if self.model.needs_text and not any(self._known("train")):
+            raise DataError(
+                "no sample of the split 'train' has a text: a network that is told what to write "
+                "cannot learn from them"
+            )
         text = self.sample_text
         if text is None:
             return
@@ -150,7 +155,12 @@ class GenerationTrainer(BaseTrainer):
     def _texts(self) -> list[str]:
         texts = self.sample_text
         if texts is None:
-            split = "train" if self.valid_loader is None else "valid"
-            source = self.train_loader.source
-            texts = [source.text(index) for index in source.indices(split)[: self.samples]]
+            splits = ["train"] if self.valid_loader is None else ["valid", "train"]
+            known = (list(islice(self._known(split), self.samples)) for split in splits)
+            texts = next(filter(None, known))
         return [texts[number % len(texts)] for number in range(self.samples)]
+
+    def _known(self, split: str) -> Iterator[str]:
+        """Yield the texts of the samples of a split that have one."""
+        source = self.train_loader.source
+        return filter(None, map(source.text, source.indices(split).tolist()))

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from base.base_data_loader import Batch
 from base.base_trainer import BaseTrainer, Part
 from model.recognition import Search, Transcript
-from utils.checks import ConfigFault, Range
+from model.recognition_loss import CTCLoss, TranscriptionLoss
+from utils.checks import ConfigFault, DataError, Range
 from utils.drawing import draw_lines, reading_figure, to_pixels
 
 log = logging.getLogger(__name__)
@@ -31,6 +32,9 @@ class RecognitionTrainer(BaseTrainer):
             after each epoch; 0 for none.
     """
 
+    task = "reads"
+    losses = (CTCLoss, TranscriptionLoss)
+
     def __init__(
         self,
         *supplied: Any,
@@ -46,11 +50,25 @@ class RecognitionTrainer(BaseTrainer):
         self.teacher_forcing, self.samples = list(teacher_forcing), samples
 
     def check(self) -> None:
-        """Raise a ConfigFault if the precision does not fit the device."""
+        """Raise a ConfigFault as `BaseTrainer.check`, or if the precision does not fit the device.
+
+        Raises:
+            DataError: if a sample has no text.
+        """
         super().check()
         if self.precision == "float16" and self.device.type == "cpu":
             expected = "float32 or bfloat16: PyTorch has no LSTM in float16 on a CPU"
             raise ConfigFault("trainer.args.precision", "float16", expected)
+        # An empty text would be learnt as the right reading of ink of which nothing is known.
+        source = self.train_loader.source
+        for split in ("train", *(["valid"] if self.valid_loader else [])):
+            indices = source.indices(split).tolist()
+            if silent := [index for index in indices if not source.text(index).strip()]:
+                raise DataError(
+                    f"{len(silent):,} of {len(indices):,} samples of the split {split!r} have no "
+                    f"text, {source.name(silent[0])} first: a network that reads cannot learn from "
+                    "them; leave them out of the dataset"
+                )
 
     @property
     def told(self) -> float:
@@ -87,7 +105,7 @@ class RecognitionTrainer(BaseTrainer):
         chosen = indices[:: max(1, len(indices) // max(1, self.samples))][: self.samples]
         if not len(chosen):
             return
-        inks = [source.ink(int(index)) for index in chosen]
+        inks = [source.ink(int(index))[:, :3] for index in chosen]
         truths = [source.text(int(index)) for index in chosen]
         outputs: list[Transcript] = [self.evaluated_model.read([ink]) for ink in inks]
         captions = [

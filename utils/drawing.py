@@ -317,7 +317,7 @@ def reading_figure(
         figure,
         (side, head, width, height),
         np.asarray(evidence, dtype=np.float64).reshape(len(labels), -1) if len(labels) else [[0.0]],
-        extent=(0, frames, len(labels) - 0.5, -0.5),
+        extent=(0, frames, max(len(labels), 1) - 0.5, -0.5),
         vmax=1.0,
     )
     axes.set_yticks(range(len(labels)), ["␣" if label == " " else label for label in labels])

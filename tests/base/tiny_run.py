@@ -145,7 +145,9 @@ class TinyTrainer(BaseTrainer):
 
 
 class ChunkTrainer(GenerationTrainer):
-    """The generation trainer, for its chunks, without anything to draw."""
+    """The generation trainer, for its chunks, of any network, without anything to draw."""
+
+    losses = ()
 
     def draw(self, epoch: int, step: int) -> None:
         pass

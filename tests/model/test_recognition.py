@@ -21,6 +21,7 @@ from model.recognition import (
 )
 from model.recognition_loss import CTCLoss, TranscriptionLoss
 from utils.alphabet import Alphabet
+from utils.checks import ConfigFault
 from utils.normalisation import Normalisation
 
 NORMALISATION = Normalisation((3.0, -1.0), (20.0, 30.0))
@@ -234,6 +235,27 @@ def test_ctc_leaves_out_texts_longer_than_their_frames_and_names_them(caplog):
         "sample 8 has more characters than frames",
         "sample 9 has more characters than frames",
     ]
+
+
+def test_the_ctc_loss_of_texts_without_a_character_is_that_of_blanks():
+    labels = torch.randn(2, 4, 3, dtype=torch.float64).log_softmax(-1)
+    output = SimpleNamespace(labels=labels, lengths=torch.tensor([4, 2]))
+    batch = SimpleNamespace(
+        text=torch.zeros(2, 0, dtype=torch.int64),
+        text_lengths=torch.tensor([0, 0]),
+        index=torch.tensor([0, 1]),
+    )
+    blanks = torch.stack([-labels[0, :, 2].sum(), -labels[1, :2, 2].sum()])
+    torch.testing.assert_close(CTCLoss()(output, batch), blanks)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_there_are_fewer_halvings_than_layers(kind):
+    with pytest.raises(ConfigFault, match="halvings: 2 does not fit: at most 1") as caught:
+        network(kind, num_layers=2, halvings=2)
+    assert caught.value.key == "halvings"
+    frames = [network(kind, num_layers=3, halvings=n).read([scribble(99)]).lengths for n in (0, 2)]
+    assert frames[1] == -(-frames[0] // 4)
 
 
 @pytest.mark.parametrize("kind", KINDS)

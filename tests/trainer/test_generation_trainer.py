@@ -14,6 +14,7 @@ from base.run_folder import RunFolder
 from data_loader import EmbeddedDataset, HandwritingDataLoader
 from model import (
     SSE,
+    ErrorRates,
     NegativeLogLikelihood,
     PredictionNetwork,
     SquaredError,
@@ -21,7 +22,7 @@ from model import (
 )
 from model.evaluation import evaluate
 from trainer import GenerationTrainer
-from utils.checks import ConfigFault
+from utils.checks import ConfigFault, DataError
 
 
 @pytest.fixture(scope="module")
@@ -139,6 +140,26 @@ def test_a_loss_of_another_head_is_refused(tmp_path, loader, head, loss, right):
         made.train()
     assert caught.value.key == "loss"
     assert not list(tmp_path.iterdir())
+
+
+def test_a_metric_of_recognisers_is_refused(tmp_path, loader):
+    made = make(tmp_path, loader)
+    made.valid_metrics.append(ErrorRates())
+    with pytest.raises(ConfigFault, match=r"ErrorRates.*head is 'mixture'") as caught:
+        made.train()
+    assert caught.value.key == "metrics.1"
+
+
+def test_samples_without_a_text_are_not_written(tmp_path, loader, monkeypatch):
+    source = loader.source
+    texts = {index: "" for index in source.indices("valid").tolist()}
+    texts |= {index: str(index) for index in source.indices("train").tolist()}
+    monkeypatch.setattr(source, "text", texts.__getitem__)
+    known = [texts[index] for index in source.indices("train").tolist()]
+    assert make(tmp_path, loader, samples=2)._texts() == known[:2]
+    texts |= dict.fromkeys(texts, "")
+    with pytest.raises(DataError, match="no sample of the split 'train' has a text"):
+        make(tmp_path, loader).train()
 
 
 def test_without_canonical_units_there_is_no_such_number(tmp_path, loader):

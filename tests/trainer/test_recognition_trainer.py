@@ -11,11 +11,20 @@ from base.checkpoint import find_checkpoint
 from base.random_state import seed_all
 from base.run_folder import RunFolder
 from data_loader import EmbeddedDataset, HandwritingDataLoader, InputNoise
-from model import AttentionNetwork, CTCLoss, CTCNetwork, ErrorRates, TranscriptionLoss
+from model import (
+    SSE,
+    AttentionNetwork,
+    CTCLoss,
+    CTCNetwork,
+    ErrorRates,
+    NegativeLogLikelihood,
+    SynthesisNetwork,
+    TranscriptionLoss,
+)
 from model.error_rates import rates
 from trainer import RecognitionTrainer
 from trainer.recognition_trainer import evidence, whole_ink
-from utils.checks import ConfigFault
+from utils.checks import ConfigFault, DataError
 
 KINDS = ["ctc", "attention"]
 
@@ -152,3 +161,58 @@ def test_truncated_back_propagation_is_refused(tmp_path, loader):
     assert RecognitionTrainer.num_chunks is BaseTrainer.num_chunks
     with pytest.raises(ConfigFault, match="does not cut"):
         make(tmp_path, loader, "ctc", truncate=10).train()
+
+
+@pytest.mark.parametrize(
+    ("kind", "loss", "right"),
+    [
+        ("ctc", TranscriptionLoss, "CTCLoss, as the network's head is 'ctc'"),
+        ("attention", CTCLoss, "TranscriptionLoss, as the network's head is 'decoder'"),
+        ("ctc", NegativeLogLikelihood, "CTCLoss, as the network's head is 'ctc'"),
+    ],
+)
+def test_a_loss_of_another_network_is_refused(tmp_path, loader, kind, loss, right):
+    trainer = make(tmp_path, loader, kind)
+    trainer.loss = loss()
+    with pytest.raises(ConfigFault, match=f"{loss.__name__}.*{right}") as caught:
+        trainer.train()
+    assert caught.value.key == "loss"
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_network_that_writes_is_refused(tmp_path, loader):
+    trainer = make(tmp_path, loader, "ctc")
+    trainer.model = SynthesisNetwork(
+        loader.normalisation, loader.alphabet, hidden_size=4, num_layers=1
+    )
+    with pytest.raises(ConfigFault, match=r"SynthesisNetwork.*a network that reads") as caught:
+        trainer.train()
+    assert caught.value.key == "arch"
+
+
+def test_a_metric_of_other_networks_is_refused(tmp_path, loader):
+    trainer = make(tmp_path, loader, "ctc")
+    trainer.valid_metrics.append(SSE())
+    with pytest.raises(ConfigFault, match=r"SSE.*networks whose head is 'ctc'") as caught:
+        trainer.train()
+    assert caught.value.key == "metrics.1"
+
+
+@pytest.mark.parametrize("split", ["train", "valid"])
+def test_samples_without_a_text_are_refused(tmp_path, loader, monkeypatch, split):
+    trainer, source = make(tmp_path, loader, "ctc"), loader.source
+    silent, text = int(source.indices(split)[1]), source.text
+    monkeypatch.setattr(source, "text", lambda index: " " if index == silent else text(index))
+    counts = f"1 of {len(source.indices(split))} samples of the split '{split}' have no text"
+    with pytest.raises(DataError, match=f"{counts}, {source.name(silent)} first"):
+        trainer.train()
+    assert not list(tmp_path.iterdir())
+
+
+def test_ink_with_a_fourth_column_is_drawn_as_well(tmp_path, loader, monkeypatch, caplog):
+    ink = loader.source.ink
+    monkeypatch.setattr(loader.source, "ink", lambda index: np.pad(ink(index), ((0, 0), (0, 1))))
+    trainer = make(tmp_path, loader, "ctc", samples=2)
+    trainer.train()
+    assert (trainer.run.log / "samples-epoch1.png").exists()
+    assert "could not be drawn" not in caplog.text

@@ -369,3 +369,10 @@ def test_density_map_lies_on_the_ink(tmp_path):
 def test_density_that_does_not_fit_is_refused(density, extent, weights, message):
     with pytest.raises(DataError, match=message):
         density_figure(density, extent, weights, wave())
+
+
+def test_a_reading_without_any_evidence_is_drawn(recwarn):
+    ink = np.array([[0, 0, 0], [30, 20, 1]], dtype=np.float32)
+    figure = drawing.reading_figure(ink, "read:", np.zeros((0, 7)), [])
+    assert to_pixels(figure, 50).min() < 128  # the ink
+    assert not recwarn.list
