@@ -239,8 +239,8 @@ def parse(words: Sequence[str] | None = None) -> argparse.Namespace:
         type=Path,
         metavar="FILE",
         help="write what it takes to use the network, and to start another training from it, into "
-        "a small file: weights in half precision, without the state of the training, e.g. "
-        "--export mine.pth",
+        "a small file: weights in half precision, without the state of the training; -o changes "
+        "what its config says, such as where the data lies, e.g. --export mine.pth",
     )
     add("--inkml", action="store_true", help="save each line as InkML as well (default: no)")
     add(
@@ -410,7 +410,7 @@ def parse(words: Sequence[str] | None = None) -> argparse.Namespace:
 def export(loaded: Loaded, path: Path) -> None:
     """Write the checkpoint without its training state, in half precision."""
     _, checkpoint, _ = find_checkpoint(loaded.path)
-    save_checkpoint(path, to_share(checkpoint))
+    save_checkpoint(path, to_share(checkpoint | {"config": loaded.config.stored}))
     before, after = loaded.path.stat().st_size, path.stat().st_size
     print(f"{path}  ({after / 2**20:.1f} MiB of {before / 2**20:.1f})")
 

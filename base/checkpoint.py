@@ -173,7 +173,8 @@ def find_checkpoint(path: str | os.PathLike[str]) -> tuple[Path, dict[str, Any],
 
 
 def to_share(checkpoint: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what it takes to use a network, without what only going on with its training needs.
+    """Return what it takes to use a network, without what only going on with its training needs,
+    and without what tells of the machine.
 
     Weights are in half precision, 11 bits of the fraction: a quarter or less of the size. They load
     like any others, and training starts from them with a fresh optimiser.
@@ -181,7 +182,8 @@ def to_share(checkpoint: Mapping[str, Any]) -> dict[str, Any]:
     Args:
         checkpoint: as `load_checkpoint` returned it.
     """
-    shared = {name: value for name, value in checkpoint.items() if name != "training"}
+    own = ("training", "versions")
+    shared = {name: value for name, value in checkpoint.items() if name not in own}
     shared["state_dict"] = {
         name: value.half() if value.is_floating_point() else value
         for name, value in checkpoint["state_dict"].items()

@@ -488,7 +488,9 @@ def test_the_lines_that_the_readme_shows_for_a_notebook(conditional):
 
 def test_an_export_is_small_and_writes_like_the_checkpoint(conditional, tmp_path, capsys):
     path = tmp_path / "mine.pth"
-    experiments.main(experiments.parse(["-r", str(conditional), "--export", str(path)]))
+    moved = "data_loader.args.dataset.args.seed=9"
+    words = ["-r", str(conditional), "--export", str(path), "-o", moved]
+    experiments.main(experiments.parse(words))
     assert str(path) in capsys.readouterr().out
     whole, shared = experiments.load(conditional), experiments.load(path)
     for name, weight in whole.model.state_dict().items():
@@ -500,6 +502,7 @@ def test_an_export_is_small_and_writes_like_the_checkpoint(conditional, tmp_path
     assert path.stat().st_size < 0.75 * conditional.stat().st_size
     content = torch.load(path, weights_only=True)
     assert "training" not in content and content["epoch"] == 1
+    assert content["config"]["data_loader"]["args"]["dataset"]["args"]["seed"] == 9
 
 
 def test_training_starts_from_an_export(conditional, tmp_path, monkeypatch):
