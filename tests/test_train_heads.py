@@ -105,8 +105,9 @@ def test_one_command_trains_all_ten_and_goes_on_where_it_was_cut_off(tmp_path):
         shutil.copy(ROOT / name, name)
     tool = tmp_path / ".venv/bin/python"
     tool.parent.mkdir(parents=True)
-    tool.write_text(
-        f"#!{sys.executable}\n"
+    # Through a shell, as a `#!` line takes no path with a space.
+    tool.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$0.py" "$@"\n')
+    tool.with_name("python.py").write_text(
         "import json, pathlib, sys\n"
         "words = sys.argv[1:]\n"
         "with open('calls', 'a') as file: file.write(json.dumps(words) + chr(10))\n"
