@@ -26,7 +26,7 @@ from tqdm import tqdm
 from base.base_dataset import BaseDataset
 from base.base_transform import BaseTransform
 from utils.checks import ConfigFault, DataError, Range
-from utils.ink import bounds, letter_height, strokes
+from utils.ink import at_equal_steps, bounds, letter_height, path_along, strokes
 
 MAX_READINGS = 1_000_000
 """Readings that resampling makes of one sample at most."""
@@ -193,15 +193,14 @@ def _by_stroke(
     return result, np.zeros(len(result), dtype=np.uint8)
 
 
-def _at_equal_steps(points: np.ndarray, place: np.ndarray, step: float) -> np.ndarray:
+def _near_steps(points: np.ndarray, place: np.ndarray, step: float) -> np.ndarray:
     """Return points on a stroke at equal steps of `place`, as near to `step` as its ends allow."""
     count = place[-1] / step
     if count > MAX_READINGS:
         raise DataError(f"resampling makes more than {MAX_READINGS:,} readings of one sample")
     if len(points) == 1:
         return points
-    at = np.linspace(0, place[-1], max(1, round(count)) + 1)
-    resampled = np.stack([np.interp(at, place, points[:, axis]) for axis in (0, 1)], axis=1)
+    resampled = at_equal_steps(points, place, max(1, round(count)))
     resampled[[0, -1]] = points[[0, -1]]
     return resampled
 
@@ -226,7 +225,7 @@ class ResampleTime(BaseTransform):
         clock = np.cumsum(missing.astype(np.float64) + 1)
         return _by_stroke(
             ink,
-            lambda points, rows: _at_equal_steps(points, clock[rows] - clock[rows][0], self.period),
+            lambda points, rows: _near_steps(points, clock[rows] - clock[rows][0], self.period),
         )
 
 
@@ -247,8 +246,7 @@ class ResampleDistance(BaseTransform):
         self, ink: np.ndarray, missing: np.ndarray, generator: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray]:
         def change(points: np.ndarray, rows: slice) -> np.ndarray:
-            path = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(points, axis=0).T))])
-            return _at_equal_steps(points, path, self.spacing)
+            return _near_steps(points, path_along(points), self.spacing)
 
         return _by_stroke(ink, change)
 

@@ -14,6 +14,8 @@ from functools import cache
 import numpy as np
 from HersheyFonts import HersheyFonts
 
+from utils.ink import at_equal_steps, path_along
+
 CHARACTERS = [chr(code) for code in range(32, 127)]
 BASE_LINE, X_LINE = 9.0, -5.0
 X_HEIGHT = BASE_LINE - X_LINE
@@ -248,10 +250,8 @@ class Font:
 
 def resample(points: np.ndarray, spacing: float) -> np.ndarray:
     """Return points at equal distances, at most `spacing`, along the line through `points`."""
-    steps = np.diff(points, axis=0)
-    path = np.concatenate([[0.0], np.cumsum(np.sqrt(steps[:, 0] ** 2 + steps[:, 1] ** 2))])
-    at = np.linspace(0, path[-1], max(2, int(np.ceil(path[-1] / spacing)) + 1))
-    return np.stack([np.interp(at, path, points[:, axis]) for axis in (0, 1)], axis=1)
+    path = path_along(points)
+    return at_equal_steps(points, path, max(1, int(np.ceil(path[-1] / spacing))))
 
 
 def rounded(points: np.ndarray, radius: float) -> np.ndarray:

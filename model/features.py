@@ -6,7 +6,7 @@ neither the unit nor the sampling rate of a digitiser, nor the speed of a hand, 
 
 import numpy as np
 
-from utils.ink import letter_height, strokes
+from utils.ink import at_equal_steps, letter_height, path_along, strokes
 
 SPACING = 0.35
 """Distance between points in heights of the small letters (measured: IAM-OnDB then has some 10
@@ -53,7 +53,7 @@ def stroke_features(ink: np.ndarray) -> np.ndarray:
     """
     height = letter_height(ink)
     pieces = strokes(ink)
-    distances = [np.concatenate([[0.0], np.cumsum(_lengths(piece))]) for piece in pieces]
+    distances = [path_along(piece) for piece in pieces]
     total = sum(distance[-1] for distance in distances)
     spacing = max(SPACING * height, total / MAX_POINTS)
     places = [_at_distance(*both, spacing) for both in zip(pieces, distances, strict=True)]
@@ -83,16 +83,11 @@ def stroke_features(ink: np.ndarray) -> np.ndarray:
     return features.astype(np.float32)
 
 
-def _lengths(piece: np.ndarray) -> np.ndarray:
-    return np.hypot(*np.diff(piece, axis=0).T)
-
-
 def _at_distance(piece: np.ndarray, distance: np.ndarray, spacing: float) -> np.ndarray:
     """Return points `(n, 2)` at equal distances of at most `spacing` along a stroke."""
     if distance[-1] <= 0.0:
         return piece[:1]
-    wanted = np.linspace(0.0, distance[-1], int(np.ceil(distance[-1] / spacing)) + 1)
-    return np.stack([np.interp(wanted, distance, axis) for axis in piece.T], 1)
+    return at_equal_steps(piece, distance, int(np.ceil(distance[-1] / spacing)))
 
 
 def _height_above_line(points: np.ndarray) -> np.ndarray:

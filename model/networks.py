@@ -7,7 +7,7 @@ M components of the mixture, I numbers of a point.
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -93,14 +93,15 @@ class MixtureNetwork(BaseModel):
         self,
         normalisation: Normalisation,
         layers: list[nn.Module],
-        num_mixtures: int,
-        dropout: float,
-        min_scale: float,
-        max_correlation: float,
-        clip_output_gradient: float | None,
-        clip_lstm_gradient: float | None,
-        end_of_sequence: bool,
-        head: Head,
+        *,
+        num_mixtures: Annotated[int, Range(1, 1024)] = 20,
+        dropout: Annotated[float, Range(0.0, 0.95)] = 0.0,
+        min_scale: Annotated[float, Range(1e-6)] = 0.1,
+        max_correlation: Annotated[float, Range(0.0, 0.9999)] = 0.999,
+        clip_output_gradient: Bound = None,
+        clip_lstm_gradient: Bound = None,
+        end_of_sequence: bool = False,
+        head: Head = "mixture",
     ) -> None:
         super().__init__()
         self.end_of_sequence, self.head = end_of_sequence, head
@@ -246,29 +247,17 @@ class PredictionNetwork(MixtureNetwork):
         hidden_size: Size = 400,
         num_layers: Annotated[int, Range(1, 16)] = 3,
         cell: Literal["LSTM", "GRU"] = "LSTM",
-        num_mixtures: Annotated[int, Range(1, 1024)] = 20,
-        dropout: Annotated[float, Range(0.0, 0.95)] = 0.0,
         forget_bias: Annotated[float, Range(-10.0, 10.0)] = 1.0,
-        min_scale: Annotated[float, Range(1e-6)] = 0.1,
-        max_correlation: Annotated[float, Range(0.0, 0.9999)] = 0.999,
-        clip_output_gradient: Bound = None,
-        clip_lstm_gradient: Bound = None,
         end_of_sequence: bool = False,
-        head: Head = "mixture",
+        **options: Any,
     ) -> None:
         size = input_size(end_of_sequence)
         sees = [size] + [size + hidden_size] * (num_layers - 1)
         super().__init__(
             normalisation,
             [RecurrentLayer(cell, size, hidden_size, forget_bias) for size in sees],
-            num_mixtures,
-            dropout,
-            min_scale,
-            max_correlation,
-            clip_output_gradient,
-            clip_lstm_gradient,
-            end_of_sequence,
-            head,
+            end_of_sequence=end_of_sequence,
+            **options,
         )
 
     def _run_layers(
@@ -305,17 +294,11 @@ class SynthesisNetwork(MixtureNetwork):
         hidden_size: Size = 400,
         num_layers: Annotated[int, Range(1, 16)] = 3,
         cell: Literal["LSTM", "GRU"] = "LSTM",
-        num_mixtures: Annotated[int, Range(1, 1024)] = 20,
         num_windows: Annotated[int, Range(1, 256)] = 10,
         window_advance: Annotated[float, Range(1e-4, 1.0)] = 0.05,
-        dropout: Annotated[float, Range(0.0, 0.95)] = 0.0,
         forget_bias: Annotated[float, Range(-10.0, 10.0)] = 1.0,
-        min_scale: Annotated[float, Range(1e-6)] = 0.1,
-        max_correlation: Annotated[float, Range(0.0, 0.9999)] = 0.999,
-        clip_output_gradient: Bound = None,
-        clip_lstm_gradient: Bound = None,
         end_of_sequence: bool = False,
-        head: Head = "mixture",
+        **options: Any,
     ) -> None:
         letters, size = len(alphabet), input_size(end_of_sequence)
         first = WindowedLayer(
@@ -328,14 +311,8 @@ class SynthesisNetwork(MixtureNetwork):
         super().__init__(
             normalisation,
             [first, *others],
-            num_mixtures,
-            dropout,
-            min_scale,
-            max_correlation,
-            clip_output_gradient,
-            clip_lstm_gradient,
-            end_of_sequence,
-            head,
+            end_of_sequence=end_of_sequence,
+            **options,
         )
         self.alphabet = alphabet
 

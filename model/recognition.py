@@ -15,7 +15,7 @@ F features, H cells, D numbers a frame.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -164,14 +164,15 @@ class RecognitionNetwork(BaseModel):
         self,
         normalisation: Normalisation,
         alphabet: Alphabet,
-        hidden_size: int,
-        num_layers: int,
-        channels: int,
-        halvings: int,
-        cell: str,
-        dropout: float,
-        forget_bias: float,
-        masked: float,
+        *,
+        num_layers: Annotated[int, Range(1, 16)],
+        halvings: Annotated[int, Range(0, 4)],
+        hidden_size: Size = 256,
+        channels: Size = 64,
+        cell: Literal["LSTM", "GRU"] = "LSTM",
+        dropout: Share = 0.3,
+        forget_bias: Annotated[float, Range(-10.0, 10.0)] = 1.0,
+        masked: Share = 0.0,
     ) -> None:
         super().__init__()
         self.normalisation, self.alphabet = normalisation, alphabet
@@ -328,26 +329,12 @@ class CTCNetwork(RecognitionNetwork):
         normalisation: Normalisation,
         alphabet: Alphabet,
         *,
-        hidden_size: Size = 256,
         num_layers: Annotated[int, Range(1, 16)] = 3,
-        channels: Size = 64,
         halvings: Annotated[int, Range(0, 4)] = 0,
-        cell: Literal["LSTM", "GRU"] = "LSTM",
-        dropout: Share = 0.3,
-        forget_bias: Annotated[float, Range(-10.0, 10.0)] = 1.0,
-        masked: Share = 0.0,
+        **options: Any,
     ) -> None:
         super().__init__(
-            normalisation,
-            alphabet,
-            hidden_size,
-            num_layers,
-            channels,
-            halvings,
-            cell,
-            dropout,
-            forget_bias,
-            masked,
+            normalisation, alphabet, num_layers=num_layers, halvings=halvings, **options
         )
         self.labels = nn.Linear(self.encoded_size, len(alphabet) + 1)
 
@@ -412,29 +399,15 @@ class AttentionNetwork(RecognitionNetwork):
         normalisation: Normalisation,
         alphabet: Alphabet,
         *,
-        hidden_size: Size = 256,
         num_layers: Annotated[int, Range(1, 16)] = 2,
-        channels: Size = 64,
         halvings: Annotated[int, Range(0, 4)] = 1,
-        cell: Literal["LSTM", "GRU"] = "LSTM",
         decoder_size: Size = 256,
         attention_size: Size = 128,
         embedding_size: Size = 50,
-        dropout: Share = 0.3,
-        forget_bias: Annotated[float, Range(-10.0, 10.0)] = 1.0,
-        masked: Share = 0.0,
+        **options: Any,
     ) -> None:
         super().__init__(
-            normalisation,
-            alphabet,
-            hidden_size,
-            num_layers,
-            channels,
-            halvings,
-            cell,
-            dropout,
-            forget_bias,
-            masked,
+            normalisation, alphabet, num_layers=num_layers, halvings=halvings, **options
         )
         classes = len(alphabet) + 1  # the last: the end of the text
         self.labels = nn.Linear(self.encoded_size, classes)

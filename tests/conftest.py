@@ -1,6 +1,21 @@
 """What all tests need: one thread, as sizes are small, here and in child processes."""
 
+import logging
 import os
+import threading
+
+import pytest
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("MPLBACKEND", "Agg")
+
+
+@pytest.fixture
+def logging_restored():
+    """What the script sets up for its process does not reach other tests."""
+    root = logging.getLogger()
+    before, level, hook = list(root.handlers), root.level, threading.excepthook
+    yield
+    root.handlers[:], threading.excepthook = before, hook
+    root.setLevel(level)
+    logging.captureWarnings(False)

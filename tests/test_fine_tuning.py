@@ -2,10 +2,8 @@
 
 import copy
 import json
-import logging
 import random
 import re
-import threading
 from pathlib import Path
 
 import pytest
@@ -208,17 +206,12 @@ def config_of(texts, **loader):
 
 
 @pytest.fixture
-def workplace(tmp_path, monkeypatch):
+def workplace(tmp_path, monkeypatch, logging_restored):
     """An empty folder in which the scripts run, and `Mine` among the datasets."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(data_loader, "Mine", Mine, raising=False)
     monkeypatch.setattr(data_loader, "__all__", [*data_loader.__all__, "Mine"])
-    root = logging.getLogger()
-    before, level, hook = list(root.handlers), root.level, threading.excepthook
-    yield tmp_path
-    root.handlers[:], threading.excepthook = before, hook
-    root.setLevel(level)
-    logging.captureWarnings(False)
+    return tmp_path
 
 
 def run(texts, *words, **loader):

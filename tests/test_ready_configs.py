@@ -6,11 +6,9 @@ that its dataset, splits, changes of the ink, schedule, loss, metrics and traine
 
 import csv
 import json
-import logging
 import math
 import os
 import re
-import threading
 from pathlib import Path
 
 import numpy as np
@@ -46,16 +44,10 @@ CASES = [pytest.param(path, None, id=path.stem) for path in CONFIGS] + [
 
 
 @pytest.fixture(autouse=True)
-def workplace(tmp_path, monkeypatch):
+def workplace(tmp_path, monkeypatch, logging_restored):
     """An empty folder in which the script runs; its logging does not reach other tests."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
-    root = logging.getLogger()
-    before, level, hook = list(root.handlers), root.level, threading.excepthook
-    yield
-    root.handlers[:], threading.excepthook = before, hook
-    root.setLevel(level)
-    logging.captureWarnings(False)
 
 
 def smaller(path: Path, maker: small_sources.Maker | None) -> list[str]:

@@ -2,7 +2,6 @@
 
 import csv
 import json
-import logging
 import os
 import re
 import resource
@@ -10,7 +9,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 
@@ -53,15 +51,7 @@ CONFIG = {
 MODELS = Path("saved/models/tiny")
 
 
-@pytest.fixture(autouse=True)
-def logging_restored():
-    """What the script sets up for its process does not reach other tests."""
-    root = logging.getLogger()
-    before, level, hook = list(root.handlers), root.level, threading.excepthook
-    yield
-    root.handlers[:], threading.excepthook = before, hook
-    root.setLevel(level)
-    logging.captureWarnings(False)
+pytestmark = pytest.mark.usefixtures("logging_restored")
 
 
 @pytest.fixture

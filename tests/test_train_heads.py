@@ -1,11 +1,9 @@
 """Configs of other heads and of single digits, trained for a few steps and used."""
 
 import json
-import logging
 import shutil
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import pytest
@@ -24,16 +22,10 @@ DIGITS = [f"{DATA}.args.root=null", f"{DATA}.args.embedded_size=400"]
 
 
 @pytest.fixture(autouse=True)
-def workplace(tmp_path, monkeypatch):
+def workplace(tmp_path, monkeypatch, logging_restored):
     """An empty folder; what the script sets up for its process does not reach other tests."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    root = logging.getLogger()
-    before, level, hook = list(root.handlers), root.level, threading.excepthook
-    yield
-    root.handlers[:], threading.excepthook = before, hook
-    root.setLevel(level)
-    logging.captureWarnings(False)
 
 
 def run(config: str, run_id: str, *overrides: str) -> Path:

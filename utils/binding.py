@@ -47,7 +47,7 @@ class Arguments(NamedTuple):
 
 
 def arguments_of(cls: type, from_program: Collection[str] | None = None) -> Arguments:
-    """Read the constructor of `cls`, and those it hands its `**options` on to.
+    """Read the constructor of `cls`, and those it hands its `**options`, or `*supplied`, on to.
 
     Args:
         cls: the class.
@@ -55,6 +55,7 @@ def arguments_of(cls: type, from_program: Collection[str] | None = None) -> Argu
             knows nothing of the convention; all others are accepted then.
     """
     arguments = Arguments([], {}, {})
+    handed_on = True  # what the program supplies, so far
     for owner in cls.__mro__:
         if "__init__" not in vars(owner):
             continue
@@ -74,12 +75,15 @@ def arguments_of(cls: type, from_program: Collection[str] | None = None) -> Argu
             else:
                 supplied = name in from_program
             if supplied:
-                arguments.supplied.append(name)
+                if handed_on:
+                    arguments.supplied.append(name)
             elif name not in arguments.accepted:
                 arguments.accepted[name] = hints.get(name, Any)
                 if parameter.default is not parameter.empty:
                     arguments.defaults[name] = parameter.default
-        if all(parameter.kind is not parameter.VAR_KEYWORD for parameter in parameters):
+        kinds = {parameter.kind for parameter in parameters}
+        handed_on = handed_on and inspect.Parameter.VAR_POSITIONAL in kinds
+        if inspect.Parameter.VAR_KEYWORD not in kinds:
             break
     return arguments
 

@@ -61,6 +61,24 @@ def from_strokes(positions: Sequence[np.ndarray]) -> np.ndarray:
     return check_ink(ink)
 
 
+def path_along(points: np.ndarray) -> np.ndarray:
+    """Return how far each of `points` `(n, 2)` lies along the line through them, `(n,)`."""
+    steps = np.diff(points, axis=0)
+    return np.concatenate([[0.0], np.cumsum(np.sqrt(steps[:, 0] ** 2 + steps[:, 1] ** 2))])
+
+
+def at_equal_steps(points: np.ndarray, place: np.ndarray, count: int) -> np.ndarray:
+    """Return `count` + 1 points at equal steps of `place` on the line through `points`.
+
+    Args:
+        points: `(n, 2)`.
+        place: of each on a scale that grows, such as `path_along` or a clock, `(n,)`; from 0.
+        count: of the steps, at least 1.
+    """
+    at = np.linspace(0, place[-1], count + 1)
+    return np.stack([np.interp(at, place, points[:, axis]) for axis in (0, 1)], axis=1)
+
+
 def bounds(ink: np.ndarray) -> tuple[float, float, float, float]:
     """Return `(left, top, right, bottom)` of the readings, relative to `to_points`."""
     points = to_points(ink)

@@ -25,7 +25,6 @@ from data_loader.own_ink import OwnInk, json_lines
 from tests.data_loader import ink_formats
 from tests.data_loader.archives import pack
 from tests.data_loader.ink_formats import STROKES
-from tests.test_train import logging_restored  # noqa: F401 (a fixture)
 from utils.checks import DataError
 
 BOMB = (

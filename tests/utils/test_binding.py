@@ -138,3 +138,17 @@ def test_a_fault_reads_well():
     assert str(Fault("a.b", ABSENT, "is missing", "c.json")) == "c.json: a.b: is missing"
     assert str(Fault("", ABSENT, "no such file", "c.json")) == "c.json: no such file"
     assert str(Fault("a", "é" * 99, "shorter")) == f'a = "{"é" * 56}...: shorter'
+
+
+class Chest(Desk):
+    """Gives the class it comes from what it needs itself, and hands on the options alone."""
+
+    def __init__(self, place, *, drawers: int = 3, **options: Any) -> None:
+        super().__init__(f"{place} with {drawers}", **options)
+
+
+def test_what_a_class_supplies_to_its_base_is_not_the_programs():
+    arguments = arguments_of(Chest)
+    assert arguments.supplied == ["place"]
+    assert list(arguments.accepted) == ["drawers", "pens", "pen"]
+    assert arguments_of(BigDesk).supplied == ["owner"]

@@ -6,7 +6,17 @@ import numpy as np
 import pytest
 
 from utils.checks import DataError
-from utils.ink import bezier, bounds, check_ink, from_strokes, letter_height, strokes, to_points
+from utils.ink import (
+    at_equal_steps,
+    bezier,
+    bounds,
+    check_ink,
+    from_strokes,
+    letter_height,
+    path_along,
+    strokes,
+    to_points,
+)
 
 # An L of three readings, a dot, and a line that the pen has not left yet.
 INK = np.array(
@@ -157,3 +167,13 @@ def test_bezier_of_points_that_repeat():
     curves = bezier(np.array([[0, 0], [0, 0], [1, 1], [1, 1], [2, 0]]))
     assert np.isfinite(curves).all()
     assert curves[:, 3].tolist() == [[1, 1], [2, 0]]
+
+
+def test_points_at_equal_steps_worked_by_hand():
+    corner = np.array([[0.0, 0.0], [3.0, 4.0], [3.0, 4.0], [3.0, 14.0]])
+    path = path_along(corner)
+    assert path.tolist() == [0, 5, 5, 15]
+    found = at_equal_steps(corner, path, 3)
+    np.testing.assert_allclose(found, [[0, 0], [3, 4], [3, 9], [3, 14]])
+    clock = np.array([0.0, 1.0, 2.0, 4.0])
+    np.testing.assert_allclose(at_equal_steps(corner, clock, 2), [[0, 0], [3, 4], [3, 14]])
