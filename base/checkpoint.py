@@ -26,6 +26,8 @@ FORMAT = 1
 """
 
 BEST = "model_best.pth"
+PRETRAINED = Path(__file__).resolve().parents[1] / "saved" / "pretrained"
+"""Networks that come with the project: `NAME.pth`, or `NAME.partial.pth` of an unended training."""
 _NAME = re.compile(r"checkpoint-epoch(\d+)(?:-step(\d+))?\.pth")
 _PLAIN = (Tensor, bool, int, float, str, bytes, type(None))
 
@@ -150,16 +152,35 @@ def newest_checkpoint(folder: str | os.PathLike[str]) -> tuple[Path, dict[str, A
     )
 
 
+def pretrained() -> dict[str, Path]:
+    """Return the networks that come with the project, by name; whole trainings before others."""
+    files = sorted(PRETRAINED.glob("*.pth"), key=lambda file: (".partial" in file.name, file.name))
+    found: dict[str, Path] = {}
+    for file in files:
+        found.setdefault(file.stem.removesuffix(".partial"), file)
+    return found
+
+
 def find_checkpoint(path: str | os.PathLike[str]) -> tuple[Path, dict[str, Any], list[str]]:
-    """Return the checkpoint that `path` means: a file itself, or the newest whole one of a folder.
+    """Return the checkpoint that `path` means: a file itself, the newest whole one of a folder, or
+    the network of that name that comes with the project, if there is no such folder.
 
     Returns:
         `(path, checkpoint, skipped)` as `newest_checkpoint`.
 
     Raises:
-        CheckpointError: what is wrong with the file, and which is the newest whole one beside it.
+        CheckpointError: what is wrong with the file, and which is the newest whole one beside it;
+            for a bare name that is not there, which ones there are.
     """
-    path = Path(path)
+    given, path = str(path), Path(path)
+    if not path.exists() and path.name == given and not path.suffix:
+        shipped = pretrained()
+        if given not in shipped:
+            raise CheckpointError(
+                f"{given}: no such file or folder, and no network of that name comes with the "
+                f"project: there are {', '.join(shipped) or 'none'}"
+            )
+        return shipped[given], load_checkpoint(shipped[given]), []
     if path.is_dir() or not path.suffix:
         return newest_checkpoint(path)
     try:

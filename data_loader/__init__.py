@@ -5,6 +5,7 @@ from data_loader.embedded import EmbeddedDataset
 from data_loader.iam_ondb import IAMOnDBDataset
 from data_loader.ink_files import InkSample, read_ink
 from data_loader.inkml import InkMLDataset
+from data_loader.mixed import MixedDataset
 from data_loader.mnist_strokes import MNISTStrokesDataset
 from data_loader.shaping import (
     LevelBaseline,
@@ -39,6 +40,7 @@ __all__ = [
     "InputNoise",
     "LevelBaseline",
     "MNISTStrokesDataset",
+    "MixedDataset",
     "ResampleDistance",
     "ResampleTime",
     "Rotate",

@@ -1,0 +1,206 @@
+"""Lines of one dataset among those of another, so that a network learns what either lacks."""
+
+from typing import Annotated
+
+import numpy as np
+from tqdm import tqdm
+
+from base import distributed
+from base.base_dataset import BaseDataset
+from base.base_transform import BaseTransform
+from utils.checks import ConfigFault, DataError, Range
+from utils.ink import letter_height, to_points
+
+MEASURED = 300
+"""Lines of each dataset whose letters are measured, spread evenly; assumed."""
+NEARBY = 4.0
+"""Letter heights at the seam of a joined line within which the height of the writing is taken."""
+
+
+class MixedDataset(BaseDataset):
+    """A dataset whose training split is joined by the training lines of another.
+
+    Validation, test, units and preprocessing are those of `dataset`. The lines of `added` are
+    scaled so that the letters of both have the same typical height, and rounded to the lattice of
+    `dataset` if it has one. What stands in few lines of a real set (a `@`, say) is so learned from
+    lines that can be made at will; in joined lines also beside the hands of the real set.
+
+    Args:
+        dataset: the one that all is about.
+        added: lends its training lines, all of them.
+        joined: further training lines, each made of one of `dataset` and one of `added`, behind or
+            before it, with a gap of a word between them.
+        seed: what is joined with what.
+
+    Raises:
+        ConfigFault: if `added` is a mixed dataset itself, whose lines have no one height.
+    """
+
+    def __init__(
+        self,
+        *,
+        dataset: BaseDataset,
+        added: BaseDataset,
+        joined: Annotated[int, Range(0, 1_000_000)] = 0,
+        seed: Annotated[int, Range(0, 2**32 - 1)] = 0,
+    ) -> None:
+        if isinstance(added, MixedDataset):
+            raise ConfigFault("added", type(added).__name__, "a dataset that is not mixed itself")
+        self.dataset, self.added, self.joined, self.seed = dataset, added, joined, seed
+        self._inks: list[np.ndarray] = []
+
+    @property
+    def characters(self) -> str | None:
+        """Those of both datasets, if both know them."""
+        known = self.dataset.characters, self.added.characters
+        return None if None in known else "".join(dict.fromkeys("".join(known)))
+
+    def preprocessing(self) -> list[BaseTransform]:
+        return self.dataset.preprocessing()
+
+    def prepare(self) -> None:
+        """Prepare both datasets; scale and join lines. Does nothing the second time.
+
+        Raises:
+            DataError: if one of them has no training lines, or as they say themselves.
+        """
+        if self._inks:
+            return
+        main, added = self.dataset, self.added
+        for part in (main, added):
+            part.prepare()
+            if not len(part.indices("train")):
+                raise DataError(f"{type(part).__name__}: the split 'train' is empty")
+        self.canonical, self.lattice = main.canonical, main.lattice
+        typical = _typical_height(main)
+        self._factor = typical / _typical_height(added)
+        # Of each line behind those of `dataset`: which of `dataset` (or -1), which of `added`.
+        lent = added.indices("train")
+        self._parts = [(-1, index) for index in lent.tolist()]
+        inks = [self._scaled(index, self._factor) for index in lent.tolist()]
+        generator = np.random.default_rng(self.seed)
+        bar = tqdm(
+            zip(
+                generator.choice(main.indices("train"), self.joined).tolist(),
+                generator.choice(lent, self.joined).tolist(),
+                strict=True,
+            ),
+            "joining lines",
+            total=self.joined,
+            unit="line",
+            leave=False,
+            delay=1,
+            disable=distributed.no_bar(),
+        )
+        self._before: set[int] = set()
+        for first, second in bar:
+            line = main.ink(first)[:, :3]
+            height = letter_height(line)
+            piece = self._scaled(second, self._factor * height / typical)
+            pair = [line, piece]
+            if generator.random() < 0.5:
+                self._before.add(len(inks))
+                pair.reverse()
+            inks.append(self._rounded(join(*pair, height, height * generator.uniform(0.8, 1.8))))
+            self._parts.append((first, second))
+        self._size = len(main)
+        self.lengths = np.concatenate(
+            [main.lengths, np.array([len(ink) for ink in inks], dtype=np.int64)]
+        )
+        self._inks = inks
+
+    def _scaled(self, index: int, factor: float) -> np.ndarray:
+        """Return a line of `added`, with offsets in units of `dataset`."""
+        ink = self.added.ink(index)[:, :3].copy()
+        ink[:, :2] *= np.float32(factor)
+        return self._rounded(ink)
+
+    def _rounded(self, ink: np.ndarray) -> np.ndarray:
+        """Return ink whose readings lie on the lattice of `dataset`, if it has one."""
+        if self.lattice is not None:
+            at = np.rint(to_points(ink) / self.lattice)
+            ink[:, :2] = np.diff(at, axis=0, prepend=at[:1]) * self.lattice
+        return ink
+
+    def split_indices(self) -> dict[str, np.ndarray]:
+        splits = dict(self.dataset.split_indices())
+        more = np.arange(self._size, len(self), dtype=np.int64)
+        splits["train"] = np.concatenate([splits["train"], more])
+        return splits
+
+    def ink(self, index: int) -> np.ndarray:
+        if index < self._size:
+            return self.dataset.ink(index)
+        return self._inks[index - self._size].copy()
+
+    def missing(self, index: int) -> np.ndarray:
+        return self.dataset.missing(index) if index < self._size else super().missing(index)
+
+    def ends(self, index: int) -> bool:
+        return self.dataset.ends(index) if index < self._size else True
+
+    def _both(self, index: int, of_main: str, of_added: str, between: str) -> str:
+        """Return what is said of both parts of a line, in the order in which they stand."""
+        parts = [of_main, of_added]
+        if index - self._size in self._before:
+            parts.reverse()
+        return between.join(filter(None, parts))
+
+    def text(self, index: int) -> str:
+        """Return the text of one sample, empty for a joined line if that of a part is unknown."""
+        if index < self._size:
+            return self.dataset.text(index)
+        first, second = self._parts[index - self._size]
+        words = self.added.text(second)
+        if first < 0:
+            return words
+        line = self.dataset.text(first)
+        return self._both(index, line, words, " ") if line and words else ""
+
+    def name(self, index: int) -> str:
+        """Return the name of one sample, such as "added/train-000017"."""
+        if index < self._size:
+            return self.dataset.name(index)
+        first, second = self._parts[index - self._size]
+        lent = f"added/{self.added.name(second)}"
+        if first < 0:
+            return lent
+        return f"joined-{index - self._size}/{self.dataset.name(first)}+{lent}"
+
+    def report(self) -> str:
+        count = len(self._inks) - self.joined
+        points = int(self.lengths[self._size :].sum())
+        return (
+            f"{self.dataset.report()}\n"
+            f"joins the training: {count:,} lines of {type(self.added).__name__}, letters scaled "
+            f"by {self._factor:.4g}, and {self.joined:,} lines made of both; {points:,} readings"
+        )
+
+
+def join(left: np.ndarray, right: np.ndarray, height: float, gap: float) -> np.ndarray:
+    """Return one line `(readings, 3)` float32 of two, side by side at the same height.
+
+    The heights are matched where the two meet: by the medians of the readings that lie within
+    `NEARBY` letter heights of the seam.
+
+    Args:
+        left, right: `(readings, 3)`, the same units.
+        height: of the letters, in these units.
+        gap: between the right edge of the one and the left edge of the other.
+    """
+    first, second = to_points(left), to_points(right)
+    edge, start = first[:, 0].max(), second[:, 0].min()
+    level = np.median(first[first[:, 0] >= edge - NEARBY * height, 1])
+    second_level = np.median(second[second[:, 0] <= start + NEARBY * height, 1])
+    joined = np.concatenate([left, right]).astype(np.float32)
+    joined[len(left) - 1, 2] = 1
+    shift = second[0] + (edge + gap - start, level - second_level)
+    joined[len(left), :2] = shift - first[-1]
+    return joined
+
+
+def _typical_height(dataset: BaseDataset) -> float:
+    """Return the median height of the small letters over training lines of a dataset."""
+    indices = dataset.indices("train")
+    chosen = indices[np.linspace(0, len(indices) - 1, min(len(indices), MEASURED)).astype(int)]
+    return float(np.median([letter_height(dataset.ink(int(i))[:, :3]) for i in chosen]))

@@ -1,0 +1,114 @@
+import numpy as np
+import pytest
+
+from data_loader import CutLongSteps, EmbeddedDataset, HandwritingDataLoader, MixedDataset
+from data_loader.mixed import join
+from data_loader.own_ink import OwnInk
+from utils.checks import ConfigFault
+from utils.ink import bounds, letter_height, to_points
+
+
+class Large(OwnInk):
+    """Zigzags 300 units high, on a lattice of 1, as a device with whole numbers has them."""
+
+    canonical = (40.0, 30.0)
+    lattice = 1.0
+
+    def lines(self):
+        for n in range(60):
+            x = np.arange(40) * 50
+            yield "wwww", [list(zip(x, (np.arange(40) % 2) * (300 + n), strict=True))]
+
+    def preprocessing(self):
+        return [CutLongSteps(threshold=250.0)]
+
+
+def mixed(**options):
+    added = EmbeddedDataset(size=20, valid_size=2, test_size=2, writers=5, symbols=1.0)
+    dataset = MixedDataset(dataset=Large(), added=added, **options)
+    dataset.prepare()
+    return dataset
+
+
+def test_lines_join_the_training_alone():
+    dataset = mixed(joined=7)
+    main, added = dataset.dataset, dataset.added
+    for split in ("valid", "test"):
+        assert dataset.indices(split).tolist() == main.indices(split).tolist()
+    train = dataset.indices("train")
+    assert len(train) == len(main.indices("train")) + 20 + 7
+    assert (dataset.canonical, dataset.lattice) == ((40.0, 30.0), 1.0)
+    assert [type(one) for one in dataset.preprocessing()] == [CutLongSteps]
+    assert dataset.lengths.tolist() == [len(dataset.ink(n)) for n in range(len(dataset))]
+    assert len({dataset.name(n) for n in range(len(dataset))}) == len(dataset)
+    assert [dataset.text(60 + n) for n in range(20)] == [added.text(n) for n in range(20)]
+    assert "joins the training: 20 lines of EmbeddedDataset" in dataset.report()
+    assert "7 lines made of both" in dataset.report()
+    np.testing.assert_array_equal(dataset.ink(3), main.ink(3))
+
+
+def test_letters_become_as_high_and_readings_lie_on_the_lattice():
+    dataset = mixed()
+    heights = [letter_height(dataset.ink(60 + n)) for n in range(20)]
+    before = [letter_height(dataset.added.ink(n)) for n in range(20)]
+    # 330 is the median of the zigzags; rounding moves a reading by half a unit at most.
+    assert np.median(heights) == pytest.approx(330, rel=0.05)
+    np.testing.assert_allclose(np.array(heights) / before, 330 / np.median(before), rtol=0.05)
+    for n in range(60, 80):
+        ink = dataset.ink(n)
+        assert not ink[0, :2].any() and np.array_equal(ink[:, :2], np.rint(ink[:, :2]))
+        assert np.array_equal(ink[:, 2], dataset.added.ink(n - 60)[:, 2])
+
+
+def test_a_joined_line_holds_both_side_by_side():
+    dataset = mixed(joined=30)
+    behind = 0
+    for n in range(80, 110):
+        ink, text = dataset.ink(n), dataset.text(n)
+        behind += text.startswith("wwww ")
+        assert text.startswith("wwww ") or text.endswith(" wwww")
+        assert text.replace("wwww", "").strip() in {dataset.added.text(m) for m in range(20)}
+        size = 40  # readings of a zigzag
+        left, right = (
+            (ink[:size], ink[size:]) if text.startswith("w") else (ink[:-size], ink[-size:])
+        )
+        assert left[-1, 2] == 1
+        points = to_points(ink)
+        seam = len(left)
+        gap = points[seam:, 0].min() - points[:seam, 0].max()
+        assert 0.7 * 300 < gap < 1.9 * 360
+        assert dataset.ends(n) and not dataset.missing(n).any()
+    assert 5 < behind < 25  # outside with a chance of 3 in 10,000
+    again = mixed(joined=30)
+    np.testing.assert_array_equal(again.ink(95), dataset.ink(95))
+    other = mixed(joined=30, seed=1)
+    assert any(dataset.text(n) != other.text(n) for n in range(80, 110))
+
+
+def test_the_seam_is_level_where_a_line_rises():
+    across = np.arange(101) * 10.0
+    rising = np.zeros((101, 3), dtype=np.float32)
+    rising[1:, 0], rising[1:, 1] = 10, -1
+    level = np.zeros((101, 3), dtype=np.float32)
+    level[1:, 0] = 10
+    joined = join(rising, level, height=5.0, gap=30.0)
+    points = to_points(joined)
+    # The last 20 units of the first line lie at -98 to -100, their median is -99.
+    assert points[101:, 1].tolist() == [-99.0] * 101
+    assert points[101, 0] == across[-1] + 30
+    assert bounds(joined)[2] == 1000 + 30 + 1000
+
+
+def test_it_trains_with_all_characters(tmp_path):
+    loader = HandwritingDataLoader(0, None, None, dataset=mixed(joined=5), batch_size=16)
+    loader.prepare()
+    seen = [int(n) for batch in loader for n in batch.index]
+    assert sorted(seen) == sorted(loader.source.indices("train").tolist())
+    assert {"w", "W", "@"} & set(loader.alphabet.characters) >= {"w"}
+
+
+def test_mixtures_are_not_lent():
+    inner = MixedDataset(dataset=Large(), added=EmbeddedDataset(size=2))
+    with pytest.raises(ConfigFault) as caught:
+        MixedDataset(dataset=Large(), added=inner)
+    assert caught.value.key == "added"
