@@ -69,9 +69,7 @@ def test_a_joined_line_holds_both_side_by_side():
         assert text.startswith("wwww ") or text.endswith(" wwww")
         assert text.replace("wwww", "").strip() in {dataset.added.text(m) for m in range(20)}
         size = 40  # readings of a zigzag
-        left, right = (
-            (ink[:size], ink[size:]) if text.startswith("w") else (ink[:-size], ink[-size:])
-        )
+        left = ink[:size] if text.startswith("w") else ink[:-size]
         assert left[-1, 2] == 1
         points = to_points(ink)
         seam = len(left)
