@@ -10,6 +10,7 @@ examples:
   python experiments.py --sheet saved/models/mnist_single_digit/?
   python experiments.py -r RECOGNISER --input letter.inkml --beam 16
   python experiments.py -r WRITER --read-back RECOGNISER
+  python experiments.py -r conditional --text "Hello world"            (comes with the project)
 """
 
 import argparse
@@ -29,13 +30,14 @@ from base.base_model import BaseModel
 from base.checkpoint import (
     find_checkpoint,
     load_weights,
+    pretrained,
     save_checkpoint,
     stored_alphabet,
     to_share,
 )
 from base.device import DEVICES, resolve_device
 from data_loader import read_ink
-from data_loader.corpus import held_out
+from data_loader.corpus import CARRIERS, held_out
 from data_loader.ink_files import ACCEPTED, HANDS, matched
 from data_loader.inkml import write_inkml
 from model import (
@@ -88,6 +90,10 @@ BIASES = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0)
 
 SENTENCES = 50
 """That --read-back writes without --text and --num-samples."""
+
+CHARACTER_SAMPLES, CHARACTER_BIAS, CHARACTERS_IN_ROW = 10, 1.0, 6
+"""Of --characters: samples of each and their bias, without --num-samples and --biases; how many
+stand side by side on its sheet."""
 
 OWN_LINES, OWN_STEPS = 8, 300
 """Lines that a network writes, and their steps, so that a primer can be compared with them
@@ -181,8 +187,9 @@ def parse(words: Sequence[str] | None = None) -> argparse.Namespace:
     add(
         *("-r", "--resume"),
         metavar="CHECKPOINT",
-        help="the checkpoint, or the folder of a run, of which the newest whole one is taken; "
-        "the training data is not needed",
+        help="the checkpoint, or the folder of a run, of which the newest whole one is taken, or "
+        f"the name of a network that comes with the project ({', '.join(pretrained())}); the "
+        "training data is not needed",
     )
     add("-d", "--device", default="auto", help=f"{DEVICES} (default: auto), e.g. -d cuda:1")
     add(
@@ -359,6 +366,13 @@ def parse(words: Sequence[str] | None = None) -> argparse.Namespace:
         metavar="B",
         help=f"of --read-back (default: {' '.join(f'{bias:g}' for bias in BIASES)})",
     )
+    add(
+        "--characters",
+        action="store_true",
+        help="have --read-back write every visible character of ASCII in a word or two, instead of "
+        f"sentences, and draw the sheet (without --num-samples {CHARACTER_SAMPLES} times each, "
+        f"without --biases at {CHARACTER_BIAS:g}), e.g. --read-back recognition --characters",
+    )
     add_override_options(parser, shorthands=False)
     words = sys.argv[1:] if words is None else words
     if not words:
@@ -388,6 +402,10 @@ def parse(words: Sequence[str] | None = None) -> argparse.Namespace:
         parser.error("--read-back draws pictures of its own: leave out --window and --density")
     if arguments.biases and not arguments.read_back:
         parser.error("--biases belongs to --read-back; --bias is that of everything else")
+    if arguments.characters and not arguments.read_back:
+        parser.error("--characters belongs to --read-back RECOGNISER")
+    if arguments.characters and (arguments.text or len(arguments.biases or ()) > 1):
+        parser.error("--characters has texts of its own, and one bias: leave out --text")
     if arguments.language_model and arguments.beam == 1:
         parser.error("--language-model chooses between hypotheses: give --beam 2 or more")
     if arguments.length_bonus and arguments.beam == 1:
@@ -1036,6 +1054,9 @@ def judge_legibility(loaded: Loaded, arguments: argparse.Namespace) -> None:
             "recogniser"
         )
     make_folder(arguments.output)
+    if arguments.characters:
+        judge_characters(loaded, reader, arguments)
+        return
     texts = arguments.text or held_out(arguments.num_samples or SENTENCES)
     skip = arguments.skip_unknown or not arguments.text
     texts = known(loaded.model.alphabet, [nfc(text) for text in texts], skip)
@@ -1056,7 +1077,8 @@ def judge_legibility(loaded: Loaded, arguments: argparse.Namespace) -> None:
     for one in results:
         print(
             f"  bias {one.bias:<5g} cer {one.rates['cer']:.4f}  wer {one.rates['wer']:.4f}  texts "
-            f"read without an error {one.rates['line_accuracy']:.4f}  ended {one.ended:.4f}"
+            f"read without an error {one.rates['line_accuracy']:.4f}  ended {one.ended:.4f}, with "
+            f"every word {one.complete:.4f}"
         )
     name = loaded.config.name
     curve = arguments.output / f"{name}-legibility.png"
@@ -1085,7 +1107,10 @@ def judge_legibility(loaded: Loaded, arguments: argparse.Namespace) -> None:
             "writer": str(loaded.path),
             "reader": str(reader.path),
             "seed": arguments.seed,
-            "results": [{"bias": one.bias, "ended": one.ended, **one.rates} for one in results],
+            "results": [
+                {"bias": one.bias, "ended": one.ended, "complete": one.complete, **one.rates}
+                for one in results
+            ],
             "texts": [
                 {"text": one.truth, "read": [result.readings[n].read for result in results]}
                 for n, one in enumerate(results[0].readings)
@@ -1093,6 +1118,68 @@ def judge_legibility(loaded: Loaded, arguments: argparse.Namespace) -> None:
         },
     )
     print(f"{curve}  {lines}  {path}")
+
+
+def judge_characters(loaded: Loaded, reader: Loaded, arguments: argparse.Namespace) -> None:
+    """Write every visible character of ASCII in its carrier several times, have them read, and
+    draw the first of each."""
+    alphabet, count = loaded.model.alphabet, arguments.num_samples or CHARACTER_SAMPLES
+    carriers = {one: text for one, text in CARRIERS.items() if not alphabet.unknown(text)}
+    if unknown := [one for one in CARRIERS if one not in carriers]:
+        print(f"left out, because the writer does not know it: {' '.join(unknown)}")
+    if not carriers:
+        raise UserError(f"{loaded.path}: its network knows no text that could be tried")
+    (result,) = read_back(
+        loaded.model,
+        reader.model,
+        [text for text in carriers.values() for _ in range(count)],
+        arguments.biases or [CHARACTER_BIAS],
+        seed=arguments.seed,
+        max_steps=arguments.steps,
+        search=search_of(reader, arguments),
+        progress=True,
+    )
+    of = {
+        one: result.readings[number * count : (number + 1) * count]
+        for number, one in enumerate(carriers)
+    }
+    exact = {one: sum(each.read == each.truth for each in found) for one, found in of.items()}
+    for one, found in of.items():
+        wrong = dict.fromkeys(each.read for each in found if each.read != each.truth)
+        others = f"  else: {'  '.join(wrong)}" if wrong else ""
+        print(f"  {one}  {exact[one]:>3} of {count}  {carriers[one]}{others}")
+    share = sum(exact.values()) / (count * len(carriers))
+    print(
+        f"bias {result.bias:g}: {share:.4f} of {len(carriers)} characters, {count} times each, read"
+        f" exactly with all of their carriers; ended {result.ended:.4f}"
+    )
+    shown = list(carriers)
+    rows = [shown[n : n + CHARACTERS_IN_ROW] for n in range(0, len(shown), CHARACTERS_IN_ROW)]
+    widths = [bounds(of[one][0].ink)[2] - bounds(of[one][0].ink)[0] for one in shown]
+    pitch = 1.2 * float(np.quantile(widths, 0.95)) or 1.0
+    sheet = arguments.output / f"{loaded.config.name}-characters.png"
+    draw_lines(
+        sheet,
+        [side_by_side([of[one][0].ink for one in row], pitch) for row in rows],
+        ["  ·  ".join(carriers[one] for one in row) for row in rows],
+    )
+    path = arguments.output / "characters.json"
+    write_json(
+        path,
+        {
+            "writer": str(loaded.path),
+            "reader": str(reader.path),
+            "seed": arguments.seed,
+            "bias": result.bias,
+            "samples": count,
+            "exact": share,
+            "characters": {
+                one: {"text": carriers[one], "exact": exact[one], "read": [x.read for x in found]}
+                for one, found in of.items()
+            },
+        },
+    )
+    print(f"{sheet}  {path}")
 
 
 if __name__ == "__main__":

@@ -233,7 +233,14 @@ class ConfigParser:
                 expected = f"at least the {total_steps} steps of the run; or leave it out"
                 place = "lr_scheduler.args.total_steps"
                 raise ConfigFault(place, args["total_steps"], expected)
-            return self._schedule(optimizer, args, total_steps)
+            try:
+                return self._schedule(optimizer, args, total_steps)
+            except ZeroDivisionError:  # of OneCycleLR, whose rise is to end with its first step
+                expected = (
+                    f"a schedule none of whose parts is empty: the run has {total_steps} steps in "
+                    "all; more epochs, or another pct_start, make it so"
+                )
+                raise ConfigFault("lr_scheduler.args", args, expected) from None
 
     def _keep_caches_at_home(self) -> None:
         """Let data that a checkpoint names be cached in the user's folder, not beside it.

@@ -365,3 +365,54 @@ def held_out(count: int, low: int = 20, high: int = 40) -> list[str]:
         draws = Draws(np.random.default_rng([2, next(numbers)]))
         found.setdefault(line(draws, 2, low, high, 0.0))
     return list(found)
+
+
+CARRIERS = dict(
+    zip(
+        string.ascii_uppercase + string.ascii_lowercase + string.digits,
+        phrases("""
+Anna came|Berlin|Clara|David said|Emil|Florence|Greta|Hello again|In winter|Jack|Kyoto|Laura|Maria|
+Never mind|Oslo|Paris|Quentin|Rome|Susan|Thank you|Uma sings|Victor|Well done|Xenia|Yes please|
+Zurich|a garden|number|the circle|good idea|the evening|coffee|a dragon|the house|milk and tea|
+just now|a kettle|yellow|summer|the moon|open door|paper|a square|morning|the sister|little street|
+under|every day|the window|next box|my story|frozen|room 10|page 21|2 apples|3 houses|gate 4|
+5 letters|6 horses|7 rivers|8 candles|line 9
+"""),
+        strict=True,
+    )
+) | {
+    "!": "come in!",
+    '"': 'he said "no"',
+    "#": "room #two",
+    "$": "ten $ more",
+    "%": "ten % off",
+    "&": "salt & pepper",
+    "'": "Anna's dog",
+    "(": "tea (hot)",
+    ")": "(or) red",
+    "*": "two * three",
+    "+": "one + two",
+    ",": "yes, please",
+    "-": "well-known",
+    ".": "the end.",
+    "/": "and/or",
+    ":": "dear all:",
+    ";": "wait; stop",
+    "<": "two < ten",
+    "=": "six = six",
+    ">": "ten > two",
+    "?": "who is it?",
+    "@": "anna@home",
+    "[": "list[one]",
+    "\\": "home\\letters",
+    "]": "word [sic]",
+    "^": "up ^ here",
+    "_": "file_name",
+    "`": "run `this`",
+    "{": "{one, two}",
+    "|": "left | right",
+    "}": "set {ten}",
+    "~": "about ~ten",
+}
+"""Each visible character of ASCII in a word or a pair of words that carries it, to judge by how
+legibly it is written."""

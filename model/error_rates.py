@@ -90,6 +90,25 @@ def alignment(truth: str, read: str) -> list[Piece]:
     ]
 
 
+def missing_words(truth: str, read: str) -> list[str]:
+    """Return the words of the truth in whose place nothing at all was read.
+
+    That is, all of a word's characters are deletions in the alignment: a word that was read
+    wrongly is not missing, one that was never written is.
+    """
+    missing, word, there = [], "", False
+    for piece in [*alignment(truth, read), Piece("equal", " ", " ")]:
+        for character in piece.truth:
+            if character == " ":
+                if word and not there:
+                    missing.append(word)
+                word, there = "", False
+            else:
+                word += character
+                there |= piece.kind != "delete"
+    return missing
+
+
 def confusions(pairs: Iterable[tuple[str, str]], top: int = 20) -> list[Confusion]:
     """Return the most frequent errors of lines, each a pair of the truth and what was read.
 

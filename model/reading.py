@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from model.error_rates import error_counts, rates
+from model.error_rates import error_counts, missing_words, rates
 from model.networks import MixtureNetwork
 from model.recognition import GREEDY, RecognitionNetwork, Search
 from model.sampling import Line, sample
@@ -95,12 +95,14 @@ class Legibility:
         bias: of the writer.
         rates: see `model.error_rates.rates`.
         ended: share of the lines that ended by the stopping rule.
+        complete: share of the lines that did so, and of whose words none is missing.
         readings: of all lines.
     """
 
     bias: float
     rates: dict[str, Any]
     ended: float
+    complete: float
     readings: list[Reading]
 
 
@@ -148,6 +150,11 @@ def read_back(
             Reading(f"text {number + 1}", line.ink, text, found)
             for number, (line, text, found) in enumerate(zip(lines, texts, read, strict=True))
         ]
-        ended = sum(line.ended for line in lines) / max(len(lines), 1)
-        result.append(Legibility(float(bias), score(readings), ended, readings))
+        whole = [
+            line.ended and not missing_words(one.truth, one.read)
+            for line, one in zip(lines, readings, strict=True)
+        ]
+        count = max(len(lines), 1)
+        ended, complete = sum(line.ended for line in lines) / count, sum(whole) / count
+        result.append(Legibility(float(bias), score(readings), ended, complete, readings))
     return result

@@ -164,12 +164,23 @@ def unipen(root: Path, args: dict[str, Any]) -> dict[str, Any]:
     return {}
 
 
+def mixed(root: Path, args: dict[str, Any]) -> dict[str, Any]:
+    """Write the data of both parts, each where it looks for it."""
+    changed: dict[str, Any] = {"joined": 4}
+    for part in ("dataset", "added"):
+        own = args[part].get("args", {})
+        few = MAKERS[args[part]["type"]](Path(own.get("root") or "data"), own)
+        changed |= {f"{part}.args.{name}": value for name, value in few.items()}
+    return changed
+
+
 Maker = Callable[[Path, dict[str, Any]], dict[str, Any]]
 MAKERS: dict[str, Maker] = {
     "EmbeddedDataset": embedded,
     "IAMOnDBDataset": iam_ondb,
     "InkMLDataset": inkml,
     "MNISTStrokesDataset": mnist_archive,
+    "MixedDataset": mixed,
     "StrokeArraysDataset": stroke_arrays,
     "UnipenDataset": unipen,
 }

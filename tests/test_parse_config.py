@@ -661,6 +661,14 @@ def test_no_schedule_is_none_and_one_that_is_too_short_is_refused():
     )
 
 
+def test_a_rise_of_no_length_is_refused_before_torch_divides_by_it():
+    schedule = {"type": "OneCycleLR", "args": {"pct_start": 0.1}}
+    parsed = ConfigParser(changed("lr_scheduler", schedule), "c.json")
+    assert parsed.build_scheduler(optimizer_of(parsed), 11) is not None
+    with pytest.raises(ConfigError, match=r"lr_scheduler.args = .*the run has 10 steps in all"):
+        parsed.build_scheduler(optimizer_of(parsed), 10)
+
+
 def test_the_rest_of_an_annotation_that_torch_hides_is_left_to_the_trial():
     assert faults(changed("lr_scheduler", {"type": "MultiStepLR", "args": {"milestones": 3}}))
     described = BINDER.described(BINDER.arguments(torch.optim.Adam).accepted["lr"])

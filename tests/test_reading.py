@@ -11,13 +11,14 @@ from PIL import Image
 import experiments
 from base.checkpoint import save_checkpoint
 from data_loader import EmbeddedDataset
-from data_loader.corpus import held_out, split_of
+from data_loader.corpus import CARRIERS, held_out, split_of
 from data_loader.inkml import write_inkml
 from model import AttentionNetwork, CTCNetwork, SynthesisNetwork
 from model.error_rates import rates
 from model.language_model import CharacterLanguageModel
 from model.reading import read_back, read_lines, score, worst
 from model.recognition import Search
+from model.sampling import Line
 from utils.alphabet import Alphabet
 from utils.checks import UserError
 from utils.normalisation import Normalisation
@@ -176,6 +177,60 @@ def test_read_back_gives_a_rate_for_each_bias(checkpoints, tmp_path, capsys):
     assert "bias 0.5" in capsys.readouterr().out
     for name in ("legibility", "read-back"):
         assert Image.open(tmp_path / f"synthesisnetwork-{name}.png").width > 100
+
+
+def test_every_visible_character_is_written_read_and_drawn(checkpoints, tmp_path, capsys):
+    """An untrained writer is read wrongly; one whose lines are read as their texts, rightly."""
+    words = ("-r", checkpoints["SynthesisNetwork"], "--read-back", checkpoints["CTCNetwork"])
+    words += ("--characters", "--num-samples", 2, "--steps", 12, "--output", tmp_path)
+    run(*words)
+    stored = json.loads((tmp_path / "characters.json").read_text())
+    assert sorted(stored["characters"]) == [chr(code) for code in range(33, 127)]
+    assert all(one in entry["text"] for one, entry in stored["characters"].items())
+    assert all(len(entry["read"]) == 2 for entry in stored["characters"].values())
+    assert (stored["exact"], stored["bias"], stored["samples"]) == (0.0, 1.0, 2)
+    printed = capsys.readouterr().out
+    assert "bias 1: 0.0000 of 94 characters" in printed and "0 of 2  anna@home" in printed
+    assert Image.open(tmp_path / "synthesisnetwork-characters.png").height > 500
+
+
+def test_what_is_read_exactly_is_counted_by_character(checkpoints, tmp_path, monkeypatch, capsys):
+    read = []
+
+    def by_heart(model, inks, search=None, progress=False):
+        texts = [text for text in CARRIERS.values() for _ in range(3)]
+        read.extend(texts)
+        read[:2] = ["Anna", "anna came"]  # two of the three samples of the first character
+        return read
+
+    monkeypatch.setattr("model.reading.read_lines", by_heart)
+    words = ("-r", checkpoints["SynthesisNetwork"], "--read-back", checkpoints["CTCNetwork"])
+    run(*words, "--characters", "--num-samples", 3, "--steps", 3, "--output", tmp_path)
+    stored = json.loads((tmp_path / "characters.json").read_text())
+    first, *others = stored["characters"].values()
+    assert first["exact"] == 1 and first["read"] == ["Anna", "anna came", "Anna came"]
+    assert {one["exact"] for one in others} == {3}
+    assert stored["exact"] == pytest.approx(1 - 2 / (94 * 3))
+    assert "1 of 3  Anna came  else: Anna  anna came" in capsys.readouterr().out
+
+
+def test_a_line_is_complete_that_ended_with_all_words(checkpoints, monkeypatch):
+    """Of four lines that end one lacks a word; a line that ran out of steps never counts."""
+    texts = ["one two", "one two", "one two", "one two"]
+    read = ["one two", "ons tvvo", "one", "onetwo"]
+    monkeypatch.setattr("model.reading.read_lines", lambda *words, **options: read)
+    ink = np.zeros((2, 3), dtype=np.float32)
+
+    def written(ended):
+        def write(writer, seeds, part, **options):
+            return [Line(ink, 0, None, text, ended) for text in part]
+
+        return write
+
+    for ended, complete in ((True, 0.75), (False, 0.0)):
+        monkeypatch.setattr("model.reading.sample", written(ended))
+        (result,) = read_back(None, None, texts, [0.5])
+        assert (result.ended, result.complete) == (float(ended), complete)
 
 
 def test_sentences_of_read_back_are_those_no_training_has():
@@ -350,6 +405,9 @@ def test_a_broken_text_file_is_named(checkpoints, tmp_path, content, message):
         ("--length-bonus", "1"),
         ("--evaluate", "--input", "x.inkml"),
         ("--read-back", "x", "--window"),
+        ("--characters",),
+        ("--read-back", "x", "--characters", "--text", "a"),
+        ("--read-back", "x", "--characters", "--biases", "0", "1"),
         ("--read-back", "x", "--density"),
         ("--read-back", "x", "--text", "a", "--num-samples", "2"),
     ],

@@ -4,6 +4,7 @@ import errno
 import os
 import pickle
 import re
+from pathlib import Path
 
 import pytest
 import torch
@@ -17,6 +18,7 @@ from base.checkpoint import (
     load_checkpoint,
     load_weights,
     newest_checkpoint,
+    pretrained,
     save_checkpoint,
     stored_alphabet,
 )
@@ -120,6 +122,28 @@ def test_missing_file_and_folder(tmp_path):
         load_checkpoint(tmp_path)
     with pytest.raises(CheckpointError, match="no such file or folder"):
         find_checkpoint(tmp_path / "nothing")
+
+
+def test_networks_of_the_project_are_found_by_name(tmp_path, monkeypatch):
+    shipped, place = tmp_path / "shipped", tmp_path / "place"
+    place.mkdir()
+    shipped.mkdir()
+    monkeypatch.setattr("base.checkpoint.PRETRAINED", shipped)
+    monkeypatch.chdir(place)
+    with pytest.raises(CheckpointError, match=r"writer: no such file .* there are none"):
+        find_checkpoint("writer")
+    for epoch, name in enumerate(("a_writer", "writer.partial", "reader.partial", "writer"), 1):
+        save_checkpoint(shipped / f"{name}.pth", content(epoch))
+    assert list(pretrained()) == ["a_writer", "writer", "reader"]
+    path, loaded, skipped = find_checkpoint("writer")  # the whole training before the other
+    assert (path, skipped) == (shipped / "writer.pth", [])
+    assert loaded["state_dict"]["weight"][0, 0] == 4
+    assert find_checkpoint("reader")[0] == shipped / "reader.partial.pth"
+    with pytest.raises(CheckpointError, match=r"writr: .* there are a_writer, writer, reader"):
+        find_checkpoint("writr")
+    (place / "writer").mkdir()
+    save_checkpoint(place / "writer" / checkpoint_name(7), content(7))
+    assert find_checkpoint("writer")[0] == Path("writer", checkpoint_name(7))  # the folder first
 
 
 def test_the_newest_whole_one_is_taken_and_the_skipped_are_named(tmp_path):

@@ -13,6 +13,7 @@ from model.error_rates import (
     alignment,
     confusions,
     error_counts,
+    missing_words,
     rates,
 )
 from utils.alphabet import Alphabet
@@ -161,3 +162,21 @@ def test_confusions_are_counted_and_ranked():
     many = random_pairs(50)
     errors = sum(error_counts(*pair).character_errors for pair in many)
     assert sum(confusion.count for confusion in confusions(many, top=1000)) == errors
+
+
+@pytest.mark.parametrize(
+    ("read", "expected"),
+    [
+        ("the cat sat", []),
+        ("the cat", ["sat"]),
+        ("cat sat", ["the"]),
+        ("the sat", ["cat"]),
+        ("the dog sat", []),  # read wrongly, but there
+        ("thecatsat", []),
+        ("", ["the", "cat", "sat"]),
+        ("the cat sat on it", []),
+    ],
+)
+def test_a_word_is_missing_if_nothing_was_read_in_its_place(read, expected):
+    assert missing_words("the cat sat", read) == expected
+    assert missing_words("", read) == []
