@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import data_loader
-from data_loader import EmbeddedDataset, UnipenDataset
+from data_loader import EmbeddedDataset, IAMOnDBDataset, UnipenDataset
 from docs import draw_shaping
 from parse_config import BINDER, ConfigParser
 from utils.ink import strokes
@@ -58,15 +58,21 @@ def test_ten_lines_of_own_ink_train(my_ink, tmp_path):
     assert list((tmp_path / "saved" / "models" / "conditional" / "mine").glob("*.pth"))
 
 
-def test_the_wrapped_dataset_of_the_page_can_be_built():
-    (block,) = blocks("json")
-    config = json.loads((ROOT / "configs" / "unipen_digits.json").read_text())
-    config["data_loader"]["args"]["dataset"] = json.loads("{" + block + "}")["dataset"]
-    loader = ConfigParser(config, "page").build("data_loader", 0, None, None)
-    assert isinstance(loader.source.dataset, UnipenDataset)
-    assert [type(t).__name__ for t in loader.source.shaping] == [
+def test_the_wrapped_datasets_of_the_page_can_be_built():
+    mixed, shaped = (built(block, "unipen_digits") for block in blocks("json"))
+    assert isinstance(mixed.dataset, IAMOnDBDataset) and isinstance(mixed.added, EmbeddedDataset)
+    assert mixed.joined == 300
+    assert isinstance(shaped.dataset, UnipenDataset)
+    assert [type(t).__name__ for t in shaped.shaping] == [
         *("UndoSlant", "ScaleHeight", "ResampleDistance"),
     ]
+
+
+def built(block, config):
+    """Return the dataset of a block of the page, built in the place of a config's own."""
+    config = json.loads((ROOT / "configs" / f"{config}.json").read_text())
+    config["data_loader"]["args"]["dataset"] = json.loads("{" + block + "}")["dataset"]
+    return ConfigParser(config, "page").build("data_loader", 0, None, None).source
 
 
 def test_the_defaults_of_the_page_are_those_of_the_code():
