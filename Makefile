@@ -1,7 +1,8 @@
-# `make demo` trains a small network on the embedded data and lets it write; `make digits` trains one
-# for each digit, or goes on where it was cut off, and draws them; `make test` runs the tests; `make
-# lint` checks style, format and import directions. Each first makes .venv, once: PYTHON is the
-# interpreter for that, and pip's own environment variables hold.
+# `make demo` lets a network that comes with the project write a line, trains a small one on the
+# embedded data, and lets that write; `make digits` trains one for each digit, or goes on where it was
+# cut off, and draws them; `make test` runs the tests; `make lint` checks style, format and import
+# directions. Each first makes .venv, once: PYTHON is the interpreter for that, and pip's own
+# environment variables hold.
 
 PYTHON ?= python3
 # Where the MNIST stroke sequences of `make digits` lie; null makes digits of that form.
@@ -17,13 +18,18 @@ IS_NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 .PHONY: help demo digits test lint
 
 help:
-	@echo "make demo    train a small network, and let it write (about 5 minutes)"
+	@echo "make demo    write a line, train a small network, and let that write (about 5 minutes)"
 	@echo "make digits  train a network for each digit, and draw them (about 10 minutes);"
 	@echo "             DATA=FOLDER says where MNIST stroke sequences lie, DATA=null makes digits"
 	@echo "make test    run all tests"
 	@echo "make lint    check style, format and import directions"
 
 demo: .venv/installed
+	@.venv/bin/python experiments.py -r conditional --bias 0.75 \
+		--text "Written by a network that comes along" --output saved/figures/$(RUN)/in-the-box
+	@echo
+	@echo "That was a network which comes with the project. Now one of your own is trained:"
+	@echo
 	@.venv/bin/python train.py -c configs/conditional.json --run-id $(RUN)
 	@.venv/bin/python experiments.py -r saved/models/conditional/$(RUN)/model_best.pth \
 		--text "Dear Anna" --text "The ink is blue" --text "made of points" \
@@ -31,6 +37,7 @@ demo: .venv/installed
 		--num-samples 4 --bias 0.7 --output saved/figures/$(RUN)
 	@echo
 	@echo "Look at what it writes: saved/figures/$(RUN)/conditional.png"
+	@echo "And at what came along: saved/figures/$(RUN)/in-the-box"
 	@echo "See how it learned:     .venv/bin/python -m tensorboard.main --logdir saved/log"
 	@echo "Let it write for you:   .venv/bin/python experiments.py" \
 		"-r saved/models/conditional/$(RUN) --text 'Your words' --window"

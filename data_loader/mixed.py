@@ -139,13 +139,6 @@ class MixedDataset(BaseDataset):
     def ends(self, index: int) -> bool:
         return self.dataset.ends(index) if index < self._size else True
 
-    def _both(self, index: int, of_main: str, of_added: str, between: str) -> str:
-        """Return what is said of both parts of a line, in the order in which they stand."""
-        parts = [of_main, of_added]
-        if index - self._size in self._before:
-            parts.reverse()
-        return between.join(filter(None, parts))
-
     def text(self, index: int) -> str:
         """Return the text of one sample, empty for a joined line if that of a part is unknown."""
         if index < self._size:
@@ -154,8 +147,10 @@ class MixedDataset(BaseDataset):
         words = self.added.text(second)
         if first < 0:
             return words
-        line = self.dataset.text(first)
-        return self._both(index, line, words, " ") if line and words else ""
+        parts = [self.dataset.text(first), words]
+        if index - self._size in self._before:
+            parts.reverse()
+        return " ".join(parts) if all(parts) else ""
 
     def name(self, index: int) -> str:
         """Return the name of one sample, such as "added/train-000017"."""
