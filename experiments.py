@@ -66,6 +66,9 @@ from utils.normalisation import Normalisation
 TEXT = "Sphinx of black quartz, judge my vow"
 """What is written without --text: every letter, in the length of a usual line."""
 
+BIAS = 0.5
+"""Of the mixture without --bias."""
+
 LINES = 5
 """Lines that are drawn without --num-samples where there is no text."""
 
@@ -206,7 +209,6 @@ def parse(words: Sequence[str] | None = None) -> argparse.Namespace:
     add(
         "--bias",
         type=number(float, Range(0, 100)),
-        default=0.5,
         help="0: as varied as the training data; 1 and more: an average, very legible hand; the "
         "paper calls 0.15 a good balance, briefly trained networks need more (default: 0.5), "
         "e.g. --bias 1",
@@ -404,8 +406,14 @@ def parse(words: Sequence[str] | None = None) -> argparse.Namespace:
         parser.error("--biases belongs to --read-back; --bias is that of everything else")
     if arguments.characters and not arguments.read_back:
         parser.error("--characters belongs to --read-back RECOGNISER")
-    if arguments.characters and (arguments.text or len(arguments.biases or ()) > 1):
-        parser.error("--characters has texts of its own, and one bias: leave out --text")
+    if arguments.characters and arguments.text:
+        parser.error("--characters has texts of its own: leave out --text")
+    if arguments.characters and len(arguments.biases or ()) > 1:
+        parser.error("--characters writes at one bias: give --biases one value")
+    if arguments.read_back and arguments.bias is not None:
+        parser.error("--read-back takes --biases, one or several, in the place of --bias")
+    if arguments.bias is None:
+        arguments.bias = BIAS
     if arguments.language_model and arguments.beam == 1:
         parser.error("--language-model chooses between hypotheses: give --beam 2 or more")
     if arguments.length_bonus and arguments.beam == 1:
@@ -459,7 +467,8 @@ def load(path: str | Path, device: str = "auto", overrides: Sequence[Override] =
     """Make the network of a checkpoint ready for use; nothing but the file is needed.
 
     Args:
-        path: the file, or the folder of a run for its newest whole checkpoint.
+        path: the file, the folder of a run for its newest whole checkpoint, or the name of a
+            network that comes with the project.
         device: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
         overrides: values that replace those of its config.
 
@@ -1060,10 +1069,7 @@ def judge_legibility(loaded: Loaded, arguments: argparse.Namespace) -> None:
     texts = arguments.text or held_out(arguments.num_samples or SENTENCES)
     skip = arguments.skip_unknown or not arguments.text
     texts = known(loaded.model.alphabet, [nfc(text) for text in texts], skip)
-    print(f"{type(reader.model).__name__} of {reader.path} reads {len(texts)} texts")
-    if unknown := reader.model.alphabet.unknown("".join(texts)):
-        names = ", ".join(map(describe, unknown))
-        print(f"errors wherever they stand, because the reader does not know them: {names}")
+    introduce(reader, texts)
     results = read_back(
         loaded.model,
         reader.model,
@@ -1120,19 +1126,33 @@ def judge_legibility(loaded: Loaded, arguments: argparse.Namespace) -> None:
     print(f"{curve}  {lines}  {path}")
 
 
+def introduce(reader: Loaded, texts: Sequence[str]) -> None:
+    """Print what reads how many texts, and which of their characters it does not know."""
+    print(f"{type(reader.model).__name__} of {reader.path} reads {len(texts)} texts")
+    if unknown := reader.model.alphabet.unknown("".join(texts)):
+        names = ", ".join(map(describe, unknown))
+        print(f"errors wherever they stand, because the reader does not know them: {names}")
+
+
 def judge_characters(loaded: Loaded, reader: Loaded, arguments: argparse.Namespace) -> None:
     """Write every visible character of ASCII in its carrier several times, have them read, and
     draw the first of each."""
     alphabet, count = loaded.model.alphabet, arguments.num_samples or CHARACTER_SAMPLES
     carriers = {one: text for one, text in CARRIERS.items() if not alphabet.unknown(text)}
-    if unknown := [one for one in CARRIERS if one not in carriers]:
-        print(f"left out, because the writer does not know it: {' '.join(unknown)}")
+    if left_out := [one for one in CARRIERS if one not in carriers]:
+        unknown = ", ".join(map(describe, alphabet.unknown("".join(CARRIERS.values()))))
+        print(
+            f"left out: {' '.join(left_out)}, because their texts hold what the writer does not "
+            f"know: {unknown}"
+        )
     if not carriers:
         raise UserError(f"{loaded.path}: its network knows no text that could be tried")
+    texts = [text for text in carriers.values() for _ in range(count)]
+    introduce(reader, texts)
     (result,) = read_back(
         loaded.model,
         reader.model,
-        [text for text in carriers.values() for _ in range(count)],
+        texts,
         arguments.biases or [CHARACTER_BIAS],
         seed=arguments.seed,
         max_steps=arguments.steps,

@@ -59,6 +59,9 @@ NOT_OFFERED = {
 # What the program gives torch's constructors, and what it works out for a schedule where the
 # config leaves it out: its rate from the optimiser's, its length from the run's.
 FROM_PROGRAM = ("params", "optimizer", "last_epoch", "epochs", "steps_per_epoch")
+
+TRIAL_STEPS = 1009
+"""Of the run that a schedule is tried on: a prime, so that no usual share of it is one step."""
 WORKED_OUT = {
     "OneCycleLR": {"max_lr": "lr", "total_steps": "steps"},
     "CyclicLR": {"base_lr": "lr"},
@@ -222,7 +225,8 @@ class ConfigParser:
                 or once an epoch.
 
         Raises:
-            ConfigError: if the config's schedule ends before the run does.
+            ConfigError: if the config's schedule ends before the run does, or a part of it has no
+                length.
         """
         block = self.config["lr_scheduler"]
         if block is None:
@@ -233,14 +237,7 @@ class ConfigParser:
                 expected = f"at least the {total_steps} steps of the run; or leave it out"
                 place = "lr_scheduler.args.total_steps"
                 raise ConfigFault(place, args["total_steps"], expected)
-            try:
-                return self._schedule(optimizer, args, total_steps)
-            except ZeroDivisionError:  # of OneCycleLR, whose rise is to end with its first step
-                expected = (
-                    f"a schedule none of whose parts is empty: the run has {total_steps} steps in "
-                    "all; more epochs, or another pct_start, make it so"
-                )
-                raise ConfigFault("lr_scheduler.args", args, expected) from None
+            return self._schedule(optimizer, args, total_steps)
 
     def _keep_caches_at_home(self) -> None:
         """Let data that a checkpoint names be cached in the user's folder, not beside it.
@@ -336,14 +333,21 @@ class ConfigParser:
         values = {"lr": optimizer.param_groups[0]["lr"], "steps": total_steps}
         args = {name: values[of] for name, of in WORKED_OUT.get(kind, {}).items()} | args
         block = {"type": kind, "args": args}
-        return BINDER.make(LRScheduler, block, "lr_scheduler", optimizer)
+        try:
+            return BINDER.make(LRScheduler, block, "lr_scheduler", optimizer)
+        except ZeroDivisionError:  # of OneCycleLR, whose rise is to end with its first step
+            expected = (
+                f"a schedule none of whose parts is empty over {args.get('total_steps')} steps; "
+                "more of them (epochs), or another pct_start, make it so"
+            )
+            raise ConfigFault("lr_scheduler.args", args, expected) from None
 
     def _schedule_faults(self, optimizer_is_sound: bool) -> Iterator[Fault]:
         """Try a step of the schedule."""
 
         def trial(**args: Any) -> None:
             optimizer = self._trial_optimizer(optimizer_is_sound)
-            schedule = self._schedule(optimizer, args, total_steps=1000)
+            schedule = self._schedule(optimizer, args, total_steps=TRIAL_STEPS)
             optimizer.step()
             plateau = isinstance(schedule, lr_scheduler.ReduceLROnPlateau)
             schedule.step(*([1.0] if plateau else []))
@@ -358,7 +362,7 @@ class ConfigParser:
         cls = choices(BaseTrainer)[block["type"]]
         optimizer = self._trial_optimizer("optimizer" in sound)
         if "lr_scheduler" in sound and (given := self.config["lr_scheduler"]) is not None:
-            schedule = self._schedule(optimizer, given.get("args", {}), total_steps=1000)
+            schedule = self._schedule(optimizer, given.get("args", {}), TRIAL_STEPS)
         stand_ins = {
             "model": torch.nn.Linear(1, 1),
             "loss": self.build("loss"),

@@ -17,14 +17,20 @@ from pathlib import Path
 
 from base import distributed
 from base.base_trainer import BaseTrainer, TrainingFailed
-from base.checkpoint import checkpoints, find_checkpoint, load_weights, stored_alphabet
+from base.checkpoint import (
+    checkpoints,
+    find_checkpoint,
+    load_weights,
+    pretrained,
+    stored_alphabet,
+)
 from base.device import DEVICES, resolve_device
 from base.random_state import seed_all
 from base.run_folder import RunFolder, versions
 from logger.logger import setup_logging
 from parse_config import ConfigParser, add_override_options
 from utils.alphabet import table
-from utils.checks import UserError
+from utils.checks import CheckpointError, UserError
 from utils.normalisation import Normalisation
 
 log = logging.getLogger("train")
@@ -56,6 +62,11 @@ def train(arguments: argparse.Namespace) -> int:
         path, checkpoint, skipped = distributed.from_main(lambda: find_checkpoint(arguments.resume))
         for cause in skipped:
             log.warning("skipped %s", cause)
+        if not arguments.config and "training" not in checkpoint:
+            raise CheckpointError(
+                f"{path}: it holds a network without the state of a training, which cannot go on; "
+                "-c CONFIG starts another one from its weights"
+            )
     if arguments.config:
         config = ConfigParser.from_file(arguments.config, arguments.overrides)
     else:
@@ -147,7 +158,9 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
         "--resume",
         metavar="CHECKPOINT",
         help="go on from this file, or from the newest whole one of this folder; with -c start "
-        "from its weights only, and let it learn characters that it lacks (default: start anew)",
+        "from its weights only (also those of a network that comes with the project, by its name: "
+        f"{', '.join(pretrained())}), and let it learn characters that it lacks (default: start "
+        "anew)",
     )
     add("-d", "--device", default="auto", help=f"{DEVICES} (default: auto)")
     add("--run-id", metavar="ID", help="name of the run's folder (default: the time)")

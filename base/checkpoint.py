@@ -163,7 +163,7 @@ def pretrained() -> dict[str, Path]:
 
 def find_checkpoint(path: str | os.PathLike[str]) -> tuple[Path, dict[str, Any], list[str]]:
     """Return the checkpoint that `path` means: a file itself, the newest whole one of a folder, or
-    the network of that name that comes with the project, if there is no such folder.
+    the network of that name that comes with the project, if there is no such file or folder.
 
     Returns:
         `(path, checkpoint, skipped)` as `newest_checkpoint`.
@@ -173,16 +173,21 @@ def find_checkpoint(path: str | os.PathLike[str]) -> tuple[Path, dict[str, Any],
             for a bare name that is not there, which ones there are.
     """
     given, path = str(path), Path(path)
-    if not path.exists() and path.name == given and not path.suffix:
-        shipped = pretrained()
-        if given not in shipped:
-            raise CheckpointError(
-                f"{given}: no such file or folder, and no network of that name comes with the "
-                f"project: there are {', '.join(shipped) or 'none'}"
-            )
-        return shipped[given], load_checkpoint(shipped[given]), []
+    shipped = pretrained() if path.name == given else {}
+    named = {alias: file for file in shipped.values() for alias in (file.name, file.stem)} | shipped
+    if not path.exists() and given in named:
+        return named[given], load_checkpoint(named[given]), []
     if path.is_dir() or not path.suffix:
-        return newest_checkpoint(path)
+        try:
+            return newest_checkpoint(path)
+        except CheckpointError as error:
+            if given in named:
+                hint = f"the network of that name that comes with the project is {named[given]}"
+            elif path.name == given and not path.exists():
+                hint = f"networks that come with the project: {', '.join(shipped) or 'none'}"
+            else:
+                raise
+            raise CheckpointError(f"{error}; {hint}") from None
     try:
         return path, load_checkpoint(path), []
     except CheckpointError as error:

@@ -15,6 +15,9 @@ MEASURED = 300
 """Lines of each dataset whose letters are measured, spread evenly; assumed."""
 NEARBY = 4.0
 """Letter heights at the seam of a joined line within which the height of the writing is taken."""
+EXTREME = 4.0
+"""How many times larger or smaller than typical the letters of a line are taken to be at most: of a
+dash or a dot nobody knows."""
 
 
 class MixedDataset(BaseDataset):
@@ -95,7 +98,7 @@ class MixedDataset(BaseDataset):
         self._before: set[int] = set()
         for first, second in bar:
             line = main.ink(first)[:, :3]
-            height = letter_height(line)
+            height = float(np.clip(letter_height(line), typical / EXTREME, EXTREME * typical))
             piece = self._scaled(second, self._factor * height / typical)
             pair = [line, piece]
             if generator.random() < 0.5:
@@ -134,23 +137,37 @@ class MixedDataset(BaseDataset):
         return self._inks[index - self._size].copy()
 
     def missing(self, index: int) -> np.ndarray:
-        return self.dataset.missing(index) if index < self._size else super().missing(index)
+        if index < self._size:
+            return self.dataset.missing(index)
+        parts = [part.missing(number).copy() for part, number in self._parts_of(index)]
+        for part in parts:
+            part[0] = 0  # the pen was lifted before it
+        return np.concatenate(parts)
 
     def ends(self, index: int) -> bool:
-        return self.dataset.ends(index) if index < self._size else True
+        """Return whether the part that stands last ends a sequence."""
+        part, number = (self.dataset, index)
+        if index >= self._size:
+            part, number = self._parts_of(index)[-1]
+            ink = part.ink(number)
+            if ink.shape[1] == 4:
+                return bool(ink[-1, 3])
+        return part.ends(number)
+
+    def _parts_of(self, index: int) -> list[tuple[BaseDataset, int]]:
+        """Return the samples that an added or joined line is made of, from left to right."""
+        first, second = self._parts[index - self._size]
+        parts = [(self.dataset, first), (self.added, second)] if first >= 0 else []
+        if index - self._size in self._before:
+            parts.reverse()
+        return parts or [(self.added, second)]
 
     def text(self, index: int) -> str:
         """Return the text of one sample, empty for a joined line if that of a part is unknown."""
         if index < self._size:
             return self.dataset.text(index)
-        first, second = self._parts[index - self._size]
-        words = self.added.text(second)
-        if first < 0:
-            return words
-        parts = [self.dataset.text(first), words]
-        if index - self._size in self._before:
-            parts.reverse()
-        return " ".join(parts) if all(parts) else ""
+        texts = [part.text(number) for part, number in self._parts_of(index)]
+        return " ".join(texts) if all(texts) else ""
 
     def name(self, index: int) -> str:
         """Return the name of one sample, such as "added/train-000017"."""

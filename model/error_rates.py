@@ -93,19 +93,21 @@ def alignment(truth: str, read: str) -> list[Piece]:
 def missing_words(truth: str, read: str) -> list[str]:
     """Return the words of the truth in whose place nothing at all was read.
 
-    That is, all of a word's characters are deletions in the alignment: a word that was read
-    wrongly is not missing, one that was never written is.
+    A word is missing if the truth without it is nearer to what was read by the whole length of the
+    word: all of it are deletions then. A word that was read wrongly, or together with its
+    neighbour, is not missing.
     """
-    missing, word, there = [], "", False
-    for piece in [*alignment(truth, read), Piece("equal", " ", " ")]:
-        for character in piece.truth:
-            if character == " ":
-                if word and not there:
-                    missing.append(word)
-                word, there = "", False
-            else:
-                word += character
-                there |= piece.kind != "delete"
+    missing, left, place = [], normalised(truth).split(), 0
+    read = " ".join(normalised(read).split())
+    while place < len(left):
+        without = [*left[:place], *left[place + 1 :]]
+        before, after = " ".join(left), " ".join(without)
+        nearer = Levenshtein.distance(before, read) - Levenshtein.distance(after, read)
+        if nearer == len(before) - len(after):
+            missing.append(left[place])
+            left = without
+        else:
+            place += 1
     return missing
 
 

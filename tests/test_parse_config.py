@@ -665,8 +665,13 @@ def test_a_rise_of_no_length_is_refused_before_torch_divides_by_it():
     schedule = {"type": "OneCycleLR", "args": {"pct_start": 0.1}}
     parsed = ConfigParser(changed("lr_scheduler", schedule), "c.json")
     assert parsed.build_scheduler(optimizer_of(parsed), 11) is not None
-    with pytest.raises(ConfigError, match=r"lr_scheduler.args = .*the run has 10 steps in all"):
+    with pytest.raises(ConfigError, match=r"lr_scheduler.args = .*is empty over 10 steps"):
         parsed.build_scheduler(optimizer_of(parsed), 10)
+    schedule["args"] = {"pct_start": 0.001}
+    assert not faults(changed("lr_scheduler", schedule))  # of the run's own steps nothing is known
+    schedule["args"] = {"pct_start": 0.1, "total_steps": 10}
+    (fault,) = faults(changed("lr_scheduler", schedule))
+    assert "is empty over 10 steps" in str(fault)
 
 
 def test_the_rest_of_an_annotation_that_torch_hides_is_left_to_the_trial():

@@ -41,11 +41,11 @@ NETWORKS = {
 }
 
 
-def save(folder, arch):
+def save(folder, arch, alphabet=ALPHABET):
     """Write a checkpoint of an untrained network."""
     cls, arguments, loss = NETWORKS[arch]
     torch.manual_seed(4)
-    model = cls(NORMALISATION, ALPHABET, **arguments)
+    model = cls(NORMALISATION, alphabet, **arguments)
     if arch != "SynthesisNetwork":
         with torch.no_grad():  # so that something is read
             model.labels.bias[:-1] += 2.0
@@ -73,7 +73,7 @@ def save(folder, arch):
         {
             "config": config,
             "state_dict": model.state_dict(),
-            "alphabet": ALPHABET.characters,
+            "alphabet": alphabet.characters,
             "normalisation": NORMALISATION.to_dict(),
             "metrics": {},
             "dataset": {"canonical": None, "lattice": None},
@@ -212,6 +212,19 @@ def test_what_is_read_exactly_is_counted_by_character(checkpoints, tmp_path, mon
     assert {one["exact"] for one in others} == {3}
     assert stored["exact"] == pytest.approx(1 - 2 / (94 * 3))
     assert "1 of 3  Anna came  else: Anna  anna came" in capsys.readouterr().out
+
+
+def test_what_reader_and_writer_lack_of_the_characters_is_said(tmp_path, capsys):
+    paths = {}
+    for arch, lacks in (("CTCNetwork", "@~"), ("SynthesisNetwork", "#")):
+        left = Alphabet([one for one in ALPHABET.characters if one not in lacks])
+        paths[arch] = save(tmp_path, arch, left)
+    words = ("-r", paths["SynthesisNetwork"], "--read-back", paths["CTCNetwork"])
+    run(*words, "--characters", "--num-samples", 1, "--steps", 3, "--output", tmp_path)
+    printed = capsys.readouterr().out
+    assert "left out: #, because their texts hold what the writer does not know: '#'" in printed
+    assert "CTCNetwork of" in printed and "reads 93 texts" in printed
+    assert re.search("the reader does not know them: '[@~]' .*, '[@~]' ", printed)
 
 
 def test_a_line_is_complete_that_ended_with_all_words(checkpoints, monkeypatch):
@@ -405,9 +418,6 @@ def test_a_broken_text_file_is_named(checkpoints, tmp_path, content, message):
         ("--length-bonus", "1"),
         ("--evaluate", "--input", "x.inkml"),
         ("--read-back", "x", "--window"),
-        ("--characters",),
-        ("--read-back", "x", "--characters", "--text", "a"),
-        ("--read-back", "x", "--characters", "--biases", "0", "1"),
         ("--read-back", "x", "--density"),
         ("--read-back", "x", "--text", "a", "--num-samples", "2"),
     ],
@@ -417,3 +427,18 @@ def test_options_that_contradict_end_with_status_2(words, capsys):
         experiments.parse(["-r", "x", *words])
     assert ended.value.code == 2
     assert "error:" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--characters",), "--characters belongs to --read-back RECOGNISER"),
+        (("--read-back", "x", "--bias", "1"), "--read-back takes --biases"),
+        (("--read-back", "x", "--characters", "--text", "a"), "leave out --text"),
+        (("--read-back", "x", "--characters", "--biases", "0", "1"), "give --biases one value"),
+    ],
+)
+def test_options_of_read_back_that_contradict_say_what_would_be_right(words, message, capsys):
+    with pytest.raises(SystemExit):
+        experiments.parse(["-r", "x", *words])
+    assert message in capsys.readouterr().err

@@ -294,6 +294,12 @@ def test_fine_tuning_with_a_text(workplace, capsys):
     assert "the alphabet lacks characters" in refused(capsys, *words)
 
 
+def test_a_network_that_comes_along_cannot_go_on_but_be_started_from(workplace, capsys):
+    message = refused(capsys, "-r", "digits", "--run-id", "a")
+    assert "digits.pth: it holds a network without the state of a training" in message
+    assert "-c CONFIG starts another one from its weights" in message
+
+
 def test_a_checkpoint_with_anything_in_it_is_refused_in_a_line(workplace, capsys):
     Path("config.json").write_text(json.dumps(CONFIG))
     assert run("-c", "config.json", "--run-id", "a", "--epochs", "1") == 0

@@ -130,7 +130,7 @@ def test_networks_of_the_project_are_found_by_name(tmp_path, monkeypatch):
     shipped.mkdir()
     monkeypatch.setattr("base.checkpoint.PRETRAINED", shipped)
     monkeypatch.chdir(place)
-    with pytest.raises(CheckpointError, match=r"writer: no such file .* there are none"):
+    with pytest.raises(CheckpointError, match=r"writer: no such file or folder; .*: none$"):
         find_checkpoint("writer")
     for epoch, name in enumerate(("a_writer", "writer.partial", "reader.partial", "writer"), 1):
         save_checkpoint(shipped / f"{name}.pth", content(epoch))
@@ -138,10 +138,15 @@ def test_networks_of_the_project_are_found_by_name(tmp_path, monkeypatch):
     path, loaded, skipped = find_checkpoint("writer")  # the whole training before the other
     assert (path, skipped) == (shipped / "writer.pth", [])
     assert loaded["state_dict"]["weight"][0, 0] == 4
-    assert find_checkpoint("reader")[0] == shipped / "reader.partial.pth"
-    with pytest.raises(CheckpointError, match=r"writr: .* there are a_writer, writer, reader"):
+    for name in ("reader", "reader.partial", "reader.partial.pth"):
+        assert find_checkpoint(name)[0] == shipped / "reader.partial.pth"
+    with pytest.raises(CheckpointError, match=r"writr: no such .*: a_writer, writer, reader$"):
         find_checkpoint("writr")
     (place / "writer").mkdir()
+    with pytest.raises(CheckpointError, match=r"no whole checkpoint there; .* is .*writer\.pth$"):
+        find_checkpoint("writer")
+    with pytest.raises(CheckpointError, match=r"no such file or folder$"):
+        find_checkpoint(tmp_path / "writer")  # a path is no name
     save_checkpoint(place / "writer" / checkpoint_name(7), content(7))
     assert find_checkpoint("writer")[0] == Path("writer", checkpoint_name(7))  # the folder first
 

@@ -102,7 +102,61 @@ def test_it_trains_with_all_characters(tmp_path):
     loader.prepare()
     seen = [int(n) for batch in loader for n in batch.index]
     assert sorted(seen) == sorted(loader.source.indices("train").tolist())
-    assert {"w", "W", "@"} & set(loader.alphabet.characters) >= {"w"}
+    lent = "".join(loader.source.added.text(n) for n in range(20))
+    assert set("w" + lent) <= set(loader.alphabet.characters) and set(lent) - set("w")
+
+
+class Gaps(OwnInk):
+    """Lines of which every third reading has one missing before it, and that do not end."""
+
+    def lines(self):
+        yield from ((f"gaps {n}", [[(m, m % 5) for m in range(30)]]) for n in range(40))
+
+    def missing(self, index):
+        return (np.arange(30) % 3 == 0).astype(np.uint8)
+
+    def ends(self, index):
+        return False
+
+
+def test_gaps_and_ends_are_those_of_the_parts():
+    embedded = EmbeddedDataset(size=20, valid_size=1, test_size=1)
+    for main, added in ((Gaps(), embedded), (embedded, Gaps())):
+        dataset = MixedDataset(dataset=main, added=added, joined=12)
+        dataset.prepare()
+        own, lent = len(main), len(added.indices("train"))
+        assert dataset.ends(own) == (added is embedded)
+        for n in range(own + lent, own + lent + 12):
+            last_is_gaps = dataset.text(n).split()[-2] == "gaps"
+            assert dataset.ends(n) == (not last_is_gaps)
+            gaps = np.flatnonzero(dataset.missing(n))
+            start = len(dataset.ink(n)) - 30 if last_is_gaps else 0
+            # The first reading of a part has the jump before it, whatever was missing there.
+            assert gaps.tolist() == (start + np.arange(3, 30, 3)).tolist()
+        lent_gaps = [dataset.missing(own + n).any() for n in range(lent)]
+        assert all(lent_gaps) if added is not embedded else not any(lent_gaps)
+
+
+class Dashes(OwnInk):
+    """Zigzags, and among them dashes, whose height says nothing of letters."""
+
+    def lines(self):
+        for n in range(60):
+            high = 1 if n % 3 == 0 else 300
+            yield "-" if high == 1 else "w", [[(50 * m, high * (m % 2)) for m in range(20)]]
+
+
+def test_a_dash_does_not_shrink_what_joins_it():
+    added = EmbeddedDataset(size=20, valid_size=1, test_size=1)
+    dataset = MixedDataset(dataset=Dashes(), added=added, joined=60)
+    dataset.prepare()
+    heights = {False: [], True: []}
+    for n in range(80, 140):
+        text = dataset.text(n)
+        _, top, _, bottom = bounds(dataset.ink(n))
+        heights["-" in (text[0], text[-1])].append(bottom - top)
+    assert min(map(len, heights.values())) > 5  # fewer with a chance of 1 in 10,000
+    assert min(heights[True]) > 300 / 4
 
 
 def test_mixtures_are_not_lent():

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from data_loader.corpus import held_out
 from model.error_rates import (
     ErrorCounts,
     ErrorRates,
@@ -180,3 +181,15 @@ def test_confusions_are_counted_and_ranked():
 def test_a_word_is_missing_if_nothing_was_read_in_its_place(read, expected):
     assert missing_words("the cat sat", read) == expected
     assert missing_words("", read) == []
+
+
+def test_whichever_word_is_left_out_one_is_missing():
+    for text in held_out(60):
+        words = text.split()
+        for place in range(len(words)):
+            # Of "in winter.", read as "in", it cannot be told which of the two was left out.
+            missing = missing_words(text, " ".join(words[:place] + words[place + 1 :]))
+            assert len(missing) == 1 and missing[0] in words
+        assert missing_words(text, text) == missing_words(text, text.replace(" ", "")) == []
+    assert missing_words("a and", "and") == ["a"]
+    assert missing_words("very very good", "very good") == ["very"]
