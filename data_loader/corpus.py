@@ -317,6 +317,34 @@ def symbols(draws: Draws) -> str:
     return draws.pick(written)()
 
 
+def sign(draws: Draws) -> str:
+    """Return one to eight characters, among them some that English hardly has, such as `50%`."""
+    n, mark = draws.between, draws.pick(SIGNS)
+    opening, closing = draws.pick(("()", "[]", "{}", "<>", "``", '""', "**", "||", "__"))
+    short = draws.pick(SHORT)
+    written = (
+        lambda: mark,
+        lambda: mark,
+        lambda: mark,
+        lambda: f"{opening}{short}{closing}",
+        lambda: f"{opening}{n(0, 99)}{closing}",
+        lambda: draws.pick((f"{n(1, 99)}%", f"${n(1, 99)}", f"#{n(1, 99)}", f"~{n(1, 99)}")),
+        lambda: f"{n(1, 9)}{draws.pick('+-*/=<>^')}{n(1, 9)}",
+        lambda: f"{short}{draws.pick('@_/|&-+')}{draws.pick(SHORT)}",
+        lambda: f"{draws.pick('#@~$')}{short}",
+        lambda: f"{draws.pick('ACDE')}:\\{short}",
+        lambda: draws.pick((f"{short}!", f"{short};", f"{short}:", f"{short}?", f"{short}*")),
+        lambda: draws.pick([name for name in FIRST_NAMES if name[0] in "QUVXYZ"]),
+        lambda: draws.pick("QXZQXZJKUVY") + draws.pick("QXZJKUVY"),
+        lambda: str(n(0, 9999)),
+    )
+    return draws.pick(written)()
+
+
+SIGNS = "@#$%&*+=<>~|/\\[]{}()?!QXZ"
+"""Those that may stand alone: of a lone `_` or `^` nobody sees how high it stands."""
+SHORT = words("a an at box cat go he in it me no of on so tea to up us we x y yes zoo")
+
 PLAIN = string.ascii_letters + " .,;:!?'\"-"
 """Characters of plain sentences."""
 

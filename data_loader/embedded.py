@@ -237,6 +237,8 @@ class EmbeddedDataset(BaseDataset):
         min_characters, max_characters: bounds on the length of a line.
         symbols: share of sentences made of numbers, addresses, formulas or code, from 0 to 1; they
             hold most of the digits and signs.
+        signs: share of lines that are no sentences, but one to eight characters with a sign, a
+            digit or a rare capital among them, whatever the bounds on the length.
         fonts: the fonts in use, all if None.
         variation: factor on all irregularity, 0 for letters that are always the same.
         rate: readings a second; the default gives about 20 a character.
@@ -257,6 +259,7 @@ class EmbeddedDataset(BaseDataset):
         min_characters: Annotated[int, Range(2, 200)] = 10,
         max_characters: Annotated[int, Range(8, 250)] = 45,
         symbols: Annotated[float, Range(0, 1)] = 0.2,
+        signs: Annotated[float, Range(0, 1)] = 0.0,
         fonts: list[Literal["print", "joined", "italic", "cursive", "mixed"]] | None = None,
         variation: Annotated[float, Range(0, 2)] = 1.0,
         rate: Annotated[float, Range(10, 500)] = 75.0,
@@ -274,7 +277,7 @@ class EmbeddedDataset(BaseDataset):
         self.sizes = (size, valid_size, test_size)
         self.writers = (writers, max(1, writers // 4), max(1, writers // 4))
         self.line_bounds = (min_characters, max_characters)
-        self.symbols = symbols
+        self.symbols, self.signs = symbols, signs
         self.fonts = sorted(set(fonts or FONTS), key=list(FONTS).index)
         self.variation = variation
         self.rate = rate
@@ -299,7 +302,10 @@ class EmbeddedDataset(BaseDataset):
             generator = np.random.default_rng([self.seed, split, OF_LINE, n])
             draws = corpus.Draws(generator)
             number = draws.between(0, self.writers[split] - 1)
-            text = corpus.line(draws, split, *self.line_bounds, self.symbols)
+            if self.signs and draws.chance(self.signs):
+                text = corpus.sign(draws)
+            else:
+                text = corpus.line(draws, split, *self.line_bounds, self.symbols)
             if (split, number) not in invented:
                 invented[split, number] = self.invent(split, number)
             inks.append(write(text, invented[split, number], generator, self.rate))
@@ -329,8 +335,8 @@ class EmbeddedDataset(BaseDataset):
 
     @property
     def characters(self) -> str:
-        """All printable ASCII; without symbols the characters of plain sentences."""
-        return "".join(CHARACTERS) if self.symbols else corpus.PLAIN
+        """All printable ASCII; without symbols and signs the characters of plain sentences."""
+        return "".join(CHARACTERS) if self.symbols or self.signs else corpus.PLAIN
 
     def ink(self, index: int) -> np.ndarray:
         """Return the ink of one sample, `(readings, 3)` float32, a copy."""

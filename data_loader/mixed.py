@@ -30,13 +30,16 @@ class MixedDataset(BaseDataset):
 
     Args:
         dataset: the one that all is about.
-        added: lends its training lines, all of them.
+        added: lends its training lines.
+        alone: whether these are training lines by themselves. If not, they stand in joined lines.
         joined: further training lines, each made of one of `dataset` and one of `added`, behind or
-            before it, with a gap of a word between them.
+            before it, with a gap of a word between them. Where both are sentences, a network learns
+            to change its hand in the midst of a line; short pieces leave it what it is.
         seed: what is joined with what.
 
     Raises:
-        ConfigFault: if `added` is a mixed dataset itself, whose lines have no one height.
+        ConfigFault: if `added` is a mixed dataset itself, whose lines have no one height, or lends
+            nothing.
     """
 
     def __init__(
@@ -44,12 +47,16 @@ class MixedDataset(BaseDataset):
         *,
         dataset: BaseDataset,
         added: BaseDataset,
+        alone: bool = True,
         joined: Annotated[int, Range(0, 1_000_000)] = 0,
         seed: Annotated[int, Range(0, 2**32 - 1)] = 0,
     ) -> None:
         if isinstance(added, MixedDataset):
             raise ConfigFault("added", type(added).__name__, "a dataset that is not mixed itself")
-        self.dataset, self.added, self.joined, self.seed = dataset, added, joined, seed
+        if not alone and not joined:
+            raise ConfigFault("joined", joined, "at least 1 where `alone` is false")
+        self.dataset, self.added, self.alone = dataset, added, alone
+        self.joined, self.seed = joined, seed
         self._inks: list[np.ndarray] = []
 
     @property
@@ -79,8 +86,8 @@ class MixedDataset(BaseDataset):
         self._factor = typical / _typical_height(added)
         # Of each line behind those of `dataset`: which of `dataset` (or -1), which of `added`.
         lent = added.indices("train")
-        self._parts = [(-1, index) for index in lent.tolist()]
-        inks = [self._scaled(index, self._factor) for index in lent.tolist()]
+        self._parts = [(-1, index) for index in lent.tolist() if self.alone]
+        inks = [self._scaled(index, self._factor) for _, index in self._parts]
         generator = np.random.default_rng(self.seed)
         bar = tqdm(
             zip(

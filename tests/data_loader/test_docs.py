@@ -61,7 +61,7 @@ def test_ten_lines_of_own_ink_train(my_ink, tmp_path):
 def test_the_wrapped_datasets_of_the_page_can_be_built():
     mixed, shaped = (built(block, "unipen_digits") for block in blocks("json"))
     assert isinstance(mixed.dataset, IAMOnDBDataset) and isinstance(mixed.added, EmbeddedDataset)
-    assert mixed.joined == 300
+    assert (mixed.joined, mixed.alone, mixed.added.signs) == (1200, False, 1.0)
     assert isinstance(shaped.dataset, UnipenDataset)
     assert [type(t).__name__ for t in shaped.shaping] == [
         *("UndoSlant", "ScaleHeight", "ResampleDistance"),

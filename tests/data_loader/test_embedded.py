@@ -437,3 +437,20 @@ def test_the_alphabet_does_not_depend_on_the_size(symbols):
     assert few.characters == many.characters
     assert set("".join(map(many.text, range(len(many))))) <= set(many.characters)
     assert ("@" in many.characters) == (symbols > 0)
+
+
+def test_signs_are_short_and_hold_what_english_hardly_has():
+    dataset = EmbeddedDataset(seed=2, size=400, valid_size=1, test_size=1, signs=1.0, symbols=0.0)
+    dataset.prepare()
+    texts = [dataset.text(n) for n in range(400)]
+    assert all(1 <= len(text) <= 8 and text.strip() == text for text in texts)
+    assert set("@#$%&*+=<>^~|_`/\\[]{}()!?;:QXZ0123456789") <= set("".join(texts))
+    assert set("".join(texts)) <= set(dataset.characters)
+    # A share of them leaves the rest sentences; none leaves all lines what they are.
+    mixed = EmbeddedDataset(seed=2, size=400, valid_size=1, test_size=1, signs=0.5)
+    mixed.prepare()
+    short = sum(len(mixed.text(n)) < 10 for n in range(400))
+    assert 140 < short < 260  # outside with a chance below 1 in a million
+    plain = EmbeddedDataset(seed=2, size=400, valid_size=1, test_size=1)
+    plain.prepare()
+    assert all(len(plain.text(n)) >= 10 for n in range(400))

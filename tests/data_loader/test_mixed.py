@@ -159,6 +159,16 @@ def test_a_dash_does_not_shrink_what_joins_it():
     assert min(heights[True]) > 300 / 4
 
 
+def test_lines_may_be_lent_to_joined_ones_alone():
+    dataset = mixed(joined=9, alone=False)
+    assert len(dataset.indices("train")) == len(dataset.dataset.indices("train")) + 9
+    assert all("wwww" in dataset.text(n) for n in range(60, 69))
+    assert "0 lines of EmbeddedDataset" in dataset.report()
+    with pytest.raises(ConfigFault) as caught:
+        MixedDataset(dataset=Large(), added=EmbeddedDataset(size=2), alone=False)
+    assert (caught.value.key, caught.value.value) == ("joined", 0)
+
+
 def test_mixtures_are_not_lent():
     inner = MixedDataset(dataset=Large(), added=EmbeddedDataset(size=2))
     with pytest.raises(ConfigFault) as caught:
