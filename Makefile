@@ -25,7 +25,7 @@ help:
 	@echo "make lint    check style, format and import directions"
 
 demo: .venv/installed
-	@.venv/bin/python experiments.py -r conditional --bias 0.75 \
+	@.venv/bin/python experiments.py -r conditional \
 		--text "Written by a network that comes along" --output saved/figures/$(RUN)/in-the-box
 	@echo
 	@echo "That was a network which comes with the project. Now one of your own is trained:"
