@@ -131,6 +131,14 @@ def test_the_small_ones_are_drawn_from_by_name_and_end_by_themselves(name, tmp_p
     assert all(Image.open(picture).convert("L").getextrema()[0] < 100 for picture in pictures)
 
 
+def test_the_network_of_squared_errors_is_drawn_from_by_name(tmp_path, capsys):
+    run("-r", "regression", "--num-samples", 2, "--steps", 60, "--output", tmp_path)
+    assert re.search(r"of .*/saved/pretrained/regression.*\.pth", capsys.readouterr().out)
+    pictures = sorted(tmp_path.glob("*-seed*.png"))
+    assert len(pictures) == 2
+    assert all(Image.open(picture).convert("L").getextrema()[0] < 100 for picture in pictures)
+
+
 @pytest.mark.parametrize("digit", range(10))
 def test_a_digit_is_about_as_large_as_those_it_was_trained_on(digit):
     """Twenty pixels of MNIST's image high, give or take; a network that lost itself is not."""
