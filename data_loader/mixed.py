@@ -114,6 +114,8 @@ class MixedDataset(BaseDataset):
             inks.append(self._rounded(join(*pair, height, height * generator.uniform(0.8, 1.8))))
             self._parts.append((first, second))
         self._size = len(main)
+        last = (self._parts_of(self._size + n)[-1] for n in range(len(inks)))
+        self._ends = [_ends(part, number) for part, number in last]
         self.lengths = np.concatenate(
             [main.lengths, np.array([len(ink) for ink in inks], dtype=np.int64)]
         )
@@ -153,13 +155,9 @@ class MixedDataset(BaseDataset):
 
     def ends(self, index: int) -> bool:
         """Return whether the part that stands last ends a sequence."""
-        part, number = (self.dataset, index)
-        if index >= self._size:
-            part, number = self._parts_of(index)[-1]
-            ink = part.ink(number)
-            if ink.shape[1] == 4:
-                return bool(ink[-1, 3])
-        return part.ends(number)
+        if index < self._size:
+            return self.dataset.ends(index)
+        return self._ends[index - self._size]
 
     def _parts_of(self, index: int) -> list[tuple[BaseDataset, int]]:
         """Return the samples that an added or joined line is made of, from left to right."""
@@ -216,6 +214,12 @@ def join(left: np.ndarray, right: np.ndarray, height: float, gap: float) -> np.n
     shift = second[0] + (edge + gap - start, level - second_level)
     joined[len(left), :2] = shift - first[-1]
     return joined
+
+
+def _ends(dataset: BaseDataset, index: int) -> bool:
+    """Return whether a sequence ends with a sample, which a fourth column of its ink may tell."""
+    ink = dataset.ink(index)
+    return bool(ink[-1, 3]) if ink.shape[1] == 4 else dataset.ends(index)
 
 
 def _typical_height(dataset: BaseDataset) -> float:

@@ -2,9 +2,7 @@
 
 import csv
 import json
-import os
 import re
-from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -17,11 +15,9 @@ from model import sample
 from model.error_rates import rates
 from model.evaluation import evaluate
 from model.reading import read_back, read_lines
+from tests.shared_data import DATA
 
 CARD = (PRETRAINED / "README.md").read_text(encoding="utf-8")
-DATA = Path(
-    os.environ.get("HANDWRITING_DATA", Path(__file__).parents[2] / "shared" / "data")
-).expanduser()
 SMALL = ["digits", "digits_gru", *(f"digit_{digit}" for digit in range(10))]
 
 
@@ -118,6 +114,13 @@ def test_recorded_lines_are_read_as_well_as_the_card_says(lines):
     assert rates(zip(map(lines.text, chosen), read, strict=True))["cer"] < 0.096
 
 
+def assert_drawn(folder, count):
+    """Each of `count` lines has a picture, with ink on it."""
+    pictures = sorted(folder.glob("*-seed*.png"))
+    assert len(pictures) == count
+    assert all(Image.open(picture).convert("L").getextrema()[0] < 100 for picture in pictures)
+
+
 @pytest.mark.parametrize("name", SMALL)
 def test_the_small_ones_are_drawn_from_by_name_and_end_by_themselves(name, tmp_path, capsys):
     told = ("--text", "2026", "--text", "31415") if name.startswith("digits") else ()
@@ -126,17 +129,13 @@ def test_the_small_ones_are_drawn_from_by_name_and_end_by_themselves(name, tmp_p
     count = 6 if told else 3
     assert f"{count} of {count} lines ended by" in printed
     assert re.search(rf"of .*/saved/pretrained/{name}\.pth", printed)
-    pictures = sorted(tmp_path.glob("*-seed*.png"))
-    assert len(pictures) == count
-    assert all(Image.open(picture).convert("L").getextrema()[0] < 100 for picture in pictures)
+    assert_drawn(tmp_path, count)
 
 
 def test_the_network_of_squared_errors_is_drawn_from_by_name(tmp_path, capsys):
     run("-r", "regression", "--num-samples", 2, "--steps", 60, "--output", tmp_path)
     assert re.search(r"of .*/saved/pretrained/regression.*\.pth", capsys.readouterr().out)
-    pictures = sorted(tmp_path.glob("*-seed*.png"))
-    assert len(pictures) == 2
-    assert all(Image.open(picture).convert("L").getextrema()[0] < 100 for picture in pictures)
+    assert_drawn(tmp_path, 2)
 
 
 @pytest.mark.parametrize("digit", range(10))

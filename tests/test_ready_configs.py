@@ -7,7 +7,6 @@ that its dataset, splits, changes of the ink, schedule, loss, metrics and traine
 import csv
 import json
 import math
-import os
 import re
 from pathlib import Path
 
@@ -23,12 +22,10 @@ from data_loader.inkml import read_inkml, write_inkml
 from parse_config import BINDER, choices
 from tests import small_sources
 from tests.data_loader import ink_formats
+from tests.shared_data import DATA
 
 ROOT = Path(__file__).parents[1]
 CONFIGS = sorted((ROOT / "configs").glob("*.json"))
-DATA = Path(
-    os.environ.get("HANDWRITING_DATA", Path(__file__).parents[2] / "shared" / "data")
-).expanduser()
 SIZES = ("hidden_size", "channels", "decoder_size", "attention_size", "embedding_size")
 STEPS = 5
 """Of a line that is written."""

@@ -3,18 +3,12 @@
 They lie in the folder that HANDWRITING_DATA names, else in ../shared/data beside the project.
 """
 
-import os
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from data_loader import InkMLDataset, MNISTStrokesDataset, StrokeArraysDataset, UnipenDataset
 from data_loader.inkml import read_inkml, write_inkml
-
-DATA = Path(
-    os.environ.get("HANDWRITING_DATA", Path(__file__).parents[3] / "shared" / "data")
-).expanduser()
+from tests.shared_data import DATA
 
 
 def prepared(dataset, folder, cache, **options):

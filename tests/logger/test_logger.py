@@ -10,15 +10,7 @@ from tqdm import tqdm
 
 from logger.logger import ConsoleHandler, add_log_file, remove_log_file, setup_logging
 
-
-@pytest.fixture(autouse=True)
-def restored():
-    root = logging.getLogger()
-    before, level, hook = list(root.handlers), root.level, threading.excepthook
-    yield
-    root.handlers[:], threading.excepthook = before, hook
-    root.setLevel(level)
-    logging.captureWarnings(False)
+pytestmark = pytest.mark.usefixtures("logging_restored")
 
 
 def test_console_and_file(tmp_path, capsys):
