@@ -28,6 +28,15 @@ DEFAULT_STEPS = 700
 STEPS_PER_CHARACTER = 40
 """Limit for a line with a text (measured: IAM-OnDB has about 22 points a character)."""
 
+REST = 0.1
+"""Standard deviations within which both parts of an offset lie while the pen rests (measured: with
+the pen down, 95 of 100 recorded lines never rest through `PERIOD` readings, and none through more
+than 66)."""
+
+LONGEST_FINISH = 40
+"""Steps within which a stroke ends that the window has left behind (measured on 206 recorded lines:
+half within 5, all within 24)."""
+
 
 @dataclass
 class Line:
@@ -115,6 +124,11 @@ def _at_last(phi: Tensor, text_lengths: Tensor) -> Tensor:
     return peak >= text_lengths - 1
 
 
+def _first(true: Tensor, first: int, never: int) -> Tensor:
+    """Return the step at which each line of `true` `(T, B)`, from step `first` on, first is so."""
+    return torch.where(true.any(0), first + true.int().argmax(0), never)
+
+
 @torch.inference_mode()
 def sample(
     model: MixtureNetwork,
@@ -129,10 +143,19 @@ def sample(
 ) -> list[Line]:
     """Write lines, all of them at once (the paper, sections 4.3, 5.3-5.5).
 
-    A line ends where the window's peak is behind the text, before the point of that step; or, with
-    a network that predicts the end of the sequence, after the first point that is drawn as such
-    (with a text only once the window has reached its last character: what has come so far may be a
-    whole line too, so that these networks give every character some chance of being the last).
+    A line with a text ends with the stroke at which the window's peak gets behind the text. The
+    paper ends it there and then; but the window is ahead of the pen (measured on recorded lines:
+    seven readings, the median), and the last letter would lose its end. A stroke that goes on for
+    more than `LONGEST_FINISH` steps is ended as the paper has it.
+
+    Of a pen that rests, a sharpened density knows hardly anything but more rest, and the pen may
+    never go on. So the bias of a line is halved each time that its pen has rested through the
+    `PERIOD` steps of a call.
+
+    With a network that predicts the end of the sequence, a line ends as well after the first point
+    that is drawn as such (with a text only once the window has reached its last character: what has
+    come so far may be a whole line too, so that these networks give every character some chance of
+    being the last).
 
     A line depends on its seed, text, bias and the primer alone, not on the other lines (without
     the compiled loop up to the rounding of matrix products, whose order of summation may change
@@ -184,13 +207,18 @@ def sample(
         output = model(inputs[:, :-1], text, lengths, state)
         state, primed_phi = output.state, output.window
     products = {"float32": weights.dtype, "bfloat16": torch.bfloat16}[precision]
-    begin = Lines(inputs[:, -1], state, torch.tensor(biases).to(weights), text, lengths)
+    bias_of = torch.tensor(biases).to(weights)
+    begin = Lines(inputs[:, -1], state, bias_of, text, lengths)
+    still = torch.from_numpy(model.normalisation.apply(np.zeros((1, 3), np.float32)))
+    still = still[:, :2].to(weights)  # the offset of a pen that rests
     stepper = make_stepper(model, begin, products)
 
     noise = _Noise(seeds, device, model.end_of_sequence)
     active = torch.arange(count, device=device)
     never = max_steps + 1
     ends = torch.full((count,), never, device=device)  # steps of which a line is made
+    behind = ends.clone()  # steps after which the window's peak is behind the text
+    lifted = inputs[:, -1, 2] > 0.5
     points = weights.new_zeros(max_steps, count, model.input_size)
     phis = None if text is None else weights.new_zeros(max_steps, count, text.shape[1] + 1)
     bar = tqdm(
@@ -207,19 +235,28 @@ def sample(
         now = slice(first % BLOCK, first % BLOCK + part.stop - first)
         points[part, active], phi = stepper.run(uniform[now, active], normal[now, active])
         bar.update(part.stop - first)
+        moved = (points[part, active, :2] - still).abs().amax((0, 2)) > REST
+        moved |= (points[part, active, 2] > 0.5).any(0)
+        bias_of[active] *= torch.where(moved, 1.0, 0.5)
+        stepper.sharpen(bias_of[active])
         if text is None and not model.end_of_sequence:
             continue
         if text is not None:
             phis[part, active] = phi
             past = _past_end(phi, lengths[active])  # (T, B)
-            stops = torch.where(past.any(0), first + past.int().argmax(0), never)
-            ends[active] = torch.minimum(ends[active], stops)
+            behind[active] = torch.minimum(behind[active], _first(past, first, never))
+            pens = torch.cat((lifted[active][None], points[part, active, 2] > 0.5))  # (T + 1, B)
+            lifted[active] = pens[-1]
+            steps = torch.arange(first, part.stop + 1, device=device)[:, None]
+            stops = _first(pens & (steps >= behind[active]), first, never)
+            too_long = stops.clamp_max(part.stop) - behind[active] > LONGEST_FINISH
+            stops = torch.where(too_long, behind[active], stops)
+            ends[active] = torch.where(ends[active] < never, ends[active], stops)
         if model.end_of_sequence:
             last = points[part, active, 3] > 0.5  # (T, B)
             if text is not None:
                 last &= _at_last(phi, lengths[active])
-            stops = torch.where(last.any(0), first + last.int().argmax(0) + 1, never)
-            ends[active] = torch.minimum(ends[active], stops)
+            ends[active] = torch.minimum(ends[active], _first(last, first + 1, never))
         going_on = ends[active] > part.stop
         left = int(going_on.sum())
         if left == 0:
@@ -229,6 +266,7 @@ def sample(
             active = active[rows]
             stepper.keep(rows)
     bar.close()
+    ends = torch.where(ends < never, ends, behind)  # the limit may cut a last stroke short
 
     lines, ended = [], (ends < never).tolist()
     drawn, stops = points[..., :3].cpu().numpy(), ends.clamp(max=max_steps).tolist()

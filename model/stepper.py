@@ -148,6 +148,14 @@ class Stepper(ABC):
             rows: their places among the lines there are, ascending.
         """
 
+    @abstractmethod
+    def sharpen(self, bias: Tensor) -> None:
+        """Go on with other biases.
+
+        Args:
+            bias: of each of the lines there are, `(B,)`.
+        """
+
     least_share = 1.0
     """Lines are better dropped together, once at most this share of them is left."""
 
@@ -232,7 +240,7 @@ class TorchStepper(Stepper):
 
         self.graph: Callable[[], None] | None = None
         self.lines = lines
-        self.bias = lines.bias.to(self.precise)[:, None]
+        self.bias = lines.bias.to(self.precise, copy=True)[:, None]
         self.seen = empty(batch, self.width, dtype=self.dtype)
         self.hiddens = [self.seen[:, at : at + size] for at in self.at]
         self.point = self.seen[:, self.at_point : self.at_point + self.inputs]
@@ -278,8 +286,13 @@ class TorchStepper(Stepper):
         if self.windowed:
             state |= {"0.window": self.window, "0.kappa": self.kappa}
         # The last point was rounded if products are in bfloat16, as it is when it goes in.
-        lines = Lines(self.point, state, self.lines.bias, self.lines.text, self.lines.text_lengths)
+        bias = self.bias[:, 0]
+        lines = Lines(self.point, state, bias, self.lines.text, self.lines.text_lengths)
         self._begin(lines[rows])
+
+    def sharpen(self, bias: Tensor) -> None:
+        """Go on with other biases."""
+        self.bias.copy_(bias[:, None])  # where a graph looks for it
 
     def run(self, uniform: Tensor, normal: Tensor) -> tuple[Tensor, Tensor | None]:
         """Draw the next points of all lines."""
@@ -415,6 +428,10 @@ class CompiledStepper(Stepper):
     def keep(self, rows: Tensor) -> None:
         """Go on with some of the lines only."""
         self.buffers.keep(rows)
+
+    def sharpen(self, bias: Tensor) -> None:
+        """Go on with other biases."""
+        self.buffers.bias.copy_(bias)
 
     def run(self, uniform: Tensor, normal: Tensor) -> tuple[Tensor, Tensor | None]:
         """Draw the next points of all lines."""

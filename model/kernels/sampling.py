@@ -186,7 +186,7 @@ class Buffers:
             self.joints[0][0, :, size : size + letters] = window
         self.cells = torch.stack(cells).float()
         self.kappas = None if kappa is None else kappa.float().clone()
-        self.bias = bias.float()
+        self.bias = bias.to(torch.float32, copy=True)
         self.text = None if text is None else text.contiguous()
         self.text_lengths = text_lengths
         self._allocate()

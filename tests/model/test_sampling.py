@@ -1,11 +1,15 @@
 """Writing: seeds, bias, primer, the stopping rule and the limit."""
 
+import copy
+import math
+
 import numpy as np
 import pytest
 import torch
 
 from model import PredictionNetwork, SynthesisNetwork, sample
 from model.sampling import _at_last, _past_end
+from model.stepper import PERIOD
 from utils.alphabet import Alphabet, UnknownCharacters
 from utils.checks import UserError
 from utils.normalisation import Normalisation
@@ -93,8 +97,56 @@ def test_lines_end_by_the_rule_and_fall_out_of_the_batch(synthesis):
     assert len(lines[0].ink) < len(lines[1].ink) < 400
     for line, characters in zip(lines, (1, 12), strict=True):
         assert line.window.shape == (len(line.ink) - 1, characters + 1)
-        peaks = line.window.argmax(1)
-        assert (peaks < characters).all()  # it ended at the first step whose peak is behind
+        behind = (line.window.argmax(1) >= characters).nonzero()[0]
+        # From the first step whose peak is behind on, the pen stayed down.
+        assert not len(behind) or not line.ink[behind[0] : -1, 2].any()
+
+
+@pytest.mark.parametrize("lifts", [False, True])
+def test_a_line_ends_with_the_stroke_that_the_window_has_left_behind(synthesis, lifts):
+    """The rule of the paper where the pen is always down, or always up; in between the stroke that
+    is under way is drawn to its end."""
+    network = copy.deepcopy(synthesis)
+    seeds, texts = list(range(12)), ["abcabc"] * 12
+    with torch.no_grad():
+        network.output.weight[0] = 0.0
+        network.output.bias[0] = -30.0 if lifts else 30.0
+    for line in sample(network, seeds, texts, max_steps=400):
+        # Before the point of the first step whose peak is behind, of which nothing is kept.
+        assert line.ended and (line.window.argmax(1) < 6).all()
+    with torch.no_grad():
+        network.output.bias[0] = 1.5  # the pen goes up at one step in five
+    finished = 0
+    for line in sample(network, seeds, texts, max_steps=400):
+        peaks, last = line.window.argmax(1), len(line.ink) - 1
+        behind = int((peaks >= 6).argmax()) if (peaks >= 6).any() else last
+        assert line.ended and not line.ink[behind:last, 2].any()
+        finished += behind < last
+    assert finished > 3
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("lifts", [False, True])
+def test_the_bias_is_halved_while_the_pen_rests(dtype, lifts):
+    """Points drawn by hand from one Gaussian around the offset of a pen that rests."""
+    network = PredictionNetwork(NORMALISATION, hidden_size=4, num_mixtures=1)
+    still, scale = torch.tensor([-8.0 / 40.0, -0.5 / 30.0]), 0.2
+    with torch.no_grad():
+        for weights in network.parameters():
+            weights.zero_()
+        network.output.bias[0] = -30.0 if lifts else 30.0
+        network.output.bias[2:4], network.output.bias[4:6] = still, math.log(scale)
+    (line,) = sample(network.to(dtype), [4], bias=4.0, max_steps=4 * PERIOD)
+    normal = numbers_of(4)[1]
+    bias, biases = 4.0, []
+    for start in range(0, 4 * PERIOD, PERIOD):
+        biases.append(bias)
+        part = scale * math.exp(-bias) * normal[start : start + PERIOD]
+        if not lifts and part.abs().max() <= 0.1:
+            bias /= 2
+        drawn = line.ink[1 + start : 1 + start + PERIOD, :2]
+        np.testing.assert_allclose(drawn, part * torch.tensor([40.0, 30.0]), atol=1e-4)
+    assert biases == ([4.0] * 4 if lifts else [4.0, 2.0, 1.0, 1.0])
 
 
 def test_the_limit_ends_what_the_rule_does_not(synthesis):
