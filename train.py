@@ -98,7 +98,9 @@ def train(arguments: argparse.Namespace) -> int:
     model = config.build_model(loader.normalisation, loader.alphabet)
     if checkpoint is not None and not resuming:
         letters = None if alphabet is None else len(alphabet)
-        load_weights(model, checkpoint["state_dict"], path, keep_buffers=True, letters=letters)
+        load_weights(
+            model, checkpoint["state_dict"], path, keep_buffers=True, letters=letters, grow=True
+        )
     model.to(device)
     optimizer, schedule = config.build("optimizer", model.parameters()), None
     if config.config["lr_scheduler"] is not None:

@@ -39,7 +39,9 @@ class BaseModel(nn.Module, ABC):
         """
         return {}
 
-    def grown(self, state_dict: Mapping[str, Tensor], letters_before: int) -> dict[str, Tensor]:
+    def grown(
+        self, state_dict: Mapping[str, Tensor], letters_before: int | None = None
+    ) -> dict[str, Tensor]:
         """Return for this network the weights of one that knows the first letters only.
 
         A letter that is new gets the weights that this network has for it, as it was made. All
@@ -47,9 +49,11 @@ class BaseModel(nn.Module, ABC):
 
         Args:
             state_dict: the weights of the other network. Those that do not fit stay as they are.
-            letters_before: how many letters of `self.alphabet` it knows.
+            letters_before: how many letters of `self.alphabet` it knows; None for all.
         """
         own, grown = self.state_dict(), dict(state_dict)
+        if letters_before is None:
+            return grown
         added = len(self.alphabet) - letters_before if self.letter_axes else 0
         for name, (dim, first) in self.letter_axes.items():
             old, fresh = grown.get(name), own[name].movedim(dim, 0)

@@ -239,6 +239,7 @@ def load_weights(
     *,
     keep_buffers: bool = False,
     letters: int | None = None,
+    grow: bool = False,
 ) -> None:
     """Load weights into `model`, strictly.
 
@@ -247,15 +248,17 @@ def load_weights(
         state_dict: the weights.
         source: the file that they are from, for the error.
         keep_buffers: whether the model keeps its own buffers, which follow from its data.
-        letters: how many letters of the model's alphabet, its first ones, the weights know; new
-            ones keep the weights that the model has for them. None for all.
+        letters: how many letters of the model's alphabet, its first ones, the weights know. None
+            for all.
+        grow: whether the model may have what the weights do not know, new letters or the end of
+            sequences, and keeps the weights that it has for these.
 
     Raises:
         CheckpointError: if they are of another architecture, naming what differs.
     """
     own = model.state_dict()
     state = dict(state_dict) if isinstance(state_dict, Mapping) else {}
-    if letters is not None:
+    if grow:
         state = model.grown(state, letters)
     if keep_buffers:
         buffers = {name for name, _ in model.named_buffers()} & own.keys()

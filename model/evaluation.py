@@ -15,7 +15,7 @@ from tqdm import tqdm
 from base.base_model import BaseModel
 from model.loss import SquaredError
 from model.metrics import SSE
-from model.mixture import Mixture, cross_entropy
+from model.mixture import Mixture, NextPoint, cross_entropy
 from utils.checks import UserError
 from utils.ink import bounds, letter_height, to_points
 from utils.normalisation import Normalisation
@@ -36,7 +36,8 @@ def evaluate(
     """Score a network on all points of a split, in float32 with sums in float64.
 
     A network that predicts the end of the sequence has that Bernoulli, of each point, in its
-    log-loss too, which then is not to be compared with that of a network without it.
+    log-losses too. Less `end_cross_entropy` they are those of the points alone, to be compared with
+    a network without it.
 
     Args:
         model: on `device`, in evaluation mode.
@@ -59,13 +60,13 @@ def evaluate(
         `log_loss_dequantised`, the same with uniform noise of one lattice spacing on each target
         offset (not on the inputs); `bits_per_point`, its bits per point in units of the lattice;
         `sse`, `sse_strokes` and `sse_jumps`. Without a lattice `log_loss_dequantised` and
-        `bits_per_point` are None, as is any value that has no points or is not finite.
+        `bits_per_point` are None, as is any value that has no points or is not finite. With an end
+        of the sequence `end_cross_entropy`, its nats a sequence.
 
         Of a network with a regression head, which has no density, instead of the log-losses:
         `squared_error` and `squared_error_per_point`, the loss of that name (at `pen_weight` 1) of
-        a sequence and of a point, always in normalised units; `pen_cross_entropy`, nats a point;
-        with an end of the sequence `end_cross_entropy`, nats a sequence. `lattice` and `seed` have
-        no effect.
+        a sequence and of a point, always in normalised units; `pen_cross_entropy`, nats a point.
+        `lattice` and `seed` have no effect.
 
     Raises:
         UserError: if there is no sequence.
@@ -78,10 +79,11 @@ def evaluate(
     scale = torch.tensor(std / unit, dtype=torch.float32, device=device)
     sse = SSE()
     sequences = points = 0
-    nats = dequantised = 0.0
+    nats = dequantised = end = 0.0
     for batch, output in _outputs(model, loader, device, progress):
         sse.update(output, batch, scale)
         nats -= _total(output.mixture.log_prob(batch.targets), batch.mask)
+        end += _ends(output.mixture, batch)
         if lattice is not None:
             noise = (_noise(batch, seed) * torch.tensor(lattice / std)).float()
             targets = batch.targets.clone()
@@ -99,6 +101,7 @@ def evaluate(
         "log_loss_dequantised": None,
         "bits_per_point": None,
         **sse.compute(),
+        **({"end_cross_entropy": end / sequences} if model.end_of_sequence else {}),
     }
     if lattice is not None:
         in_lattice = dequantised / points + float(np.log(unit / lattice).sum())
@@ -126,9 +129,7 @@ def _evaluate_estimates(
         estimate = output.mixture
         total += loss(output, batch).cpu().double().sum().item()
         pen += _total(cross_entropy(estimate.end_logits, batch.targets[..., 2]), batch.mask)
-        if estimate.sequence_logits is not None:
-            nats = cross_entropy(estimate.sequence_logits, batch.targets[..., 3])
-            end += _total(nats, batch.mask)
+        end += _ends(estimate, batch)
         sequences += len(batch.lengths)
         points += int(batch.mask.sum())
     _check(points)
@@ -144,6 +145,13 @@ def _evaluate_estimates(
             **sse.compute(),
         }
     )
+
+
+def _ends(point: NextPoint, batch: Any) -> float:
+    """Return the nats of the ends of sequences, 0 of a network that does not predict them."""
+    if point.sequence_logits is None:
+        return 0.0
+    return _total(cross_entropy(point.sequence_logits, batch.targets[..., 3]), batch.mask)
 
 
 def _outputs(

@@ -214,8 +214,7 @@ class Mixture(NextPoint):
         """Turn random numbers into points.
 
         Args:
-            uniform: `(..., 2)` in [0, 1): one picks the component, one decides on the pen;
-                `(..., 3)` where there is an end of the sequence, on which the last one decides.
+            uniform: `(..., 2)` in [0, 1): one picks the component, one decides on the ends.
             normal: `(..., 2)` of the standard normal distribution.
 
         Returns:
@@ -244,16 +243,19 @@ def cross_entropy(logits: Tensor, ends: Tensor) -> Tensor:
 def draw_ends(uniform: Tensor, end_logits: Tensor, sequence_logits: Tensor | None) -> Tensor:
     """Return the end of stroke, and that of the sequence if there is one, as 1 or 0.
 
+    One number decides on both, so that the pen is lifted where a sequence ends, as in the data.
+    Drawn apart, last strokes would often end without the sequence, and no network knows what
+    comes then.
+
     Args:
-        uniform: `(..., 2)` or `(..., 3)` as `Mixture.sample` takes them.
+        uniform: `(..., 2)` as `Mixture.sample` takes them.
         end_logits, sequence_logits: as those of a mixture, `(...)`.
 
     Returns:
         `(..., 1)` or `(..., 2)`, of the dtype of `end_logits`.
     """
     ends = [end_logits] if sequence_logits is None else [end_logits, sequence_logits]
-    drawn = [uniform[..., place] < end.sigmoid() for place, end in enumerate(ends, 1)]
-    return torch.stack(drawn, -1).to(end_logits)
+    return torch.stack([uniform[..., 1] < end.sigmoid() for end in ends], -1).to(end_logits)
 
 
 def draw(
@@ -273,7 +275,7 @@ def draw(
         lowest: logarithm of the lower bounds on the scales, `(2,)`.
         max_correlation, end_of_sequence: as there.
         bias: `(B, 1)`.
-        uniform, normal: `(B, 2)`; `uniform` is `(B, 3)` with an end of the sequence.
+        uniform, normal: `(B, 2)`.
     """
     raw, ends = raw.clamp(-LIMIT, LIMIT), None
     if end_of_sequence:

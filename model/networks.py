@@ -5,7 +5,7 @@ M components of the mixture, I numbers of a point.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -124,6 +124,28 @@ class MixtureNetwork(BaseModel):
                 self.output.bias[-1] = math.log(1.0 / FIRST_END - 1.0)
         bound = [min_scale / deviation for deviation in normalisation.std]
         self.register_buffer("min_scales", torch.tensor(bound), persistent=False)
+
+    def grown(
+        self, state_dict: Mapping[str, Tensor], letters_before: int | None = None
+    ) -> dict[str, Tensor]:
+        """Return for this network the weights of one that may lack letters, or ends of sequences.
+
+        See `BaseModel.grown`. Where the end is new, the output layer tells it with the weights that
+        this network was made with, and a point's fourth number, which is 0 wherever a sequence goes
+        on, has no effect: all else stays what it was.
+        """
+        grown, own = dict(state_dict), self.state_dict()
+        rows = {name: grown.get(name) for name in ("output.weight", "output.bias")}
+        if self.end_of_sequence and all(
+            isinstance(old, Tensor) and old.shape == own[name][:-1].shape
+            for name, old in rows.items()
+        ):
+            grown |= {name: torch.cat((old, own[name][-1:])) for name, old in rows.items()}
+            for name, old in grown.items():
+                if name.endswith(("weight_input", "weight_ih_l0")) and getattr(old, "ndim", 0) == 2:
+                    point, others = old[:, :INPUT_SIZE], old[:, INPUT_SIZE:]
+                    grown[name] = torch.cat((point, torch.zeros_like(old[:, :1]), others), 1)
+        return super().grown(grown, letters_before)
 
     def initial_state(self, batch: int) -> dict[str, Tensor]:
         """Return the state before the first step: zeros, `(batch, ...)` each."""

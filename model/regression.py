@@ -63,8 +63,8 @@ class PointEstimate(NextPoint):
         """Return points: the mean, and ends that are drawn.
 
         Args:
-            uniform: `(..., 2)` or `(..., 3)` in [0, 1): see `Mixture.sample`, whose second and
-                third numbers decide here too; the first one is not used.
+            uniform: `(..., 2)` in [0, 1): see `Mixture.sample`, whose second number decides here
+                too; the first one is not used.
             normal: not used.
 
         Returns:

@@ -72,21 +72,17 @@ class _Noise:
     """Random numbers of many lines, each from a generator of its own, so that a line's numbers do
     not depend on what else is in the batch, on the device, or on the limit."""
 
-    def __init__(self, seeds: Sequence[int], device: torch.device, ends: bool) -> None:
+    def __init__(self, seeds: Sequence[int], device: torch.device) -> None:
         self.generators = [torch.Generator().manual_seed(seed) for seed in seeds]
-        self.device, self.ends = device, ends
+        self.device = device
 
     def block(self) -> tuple[Tensor, Tensor]:
-        """Return uniform and normal numbers for the next steps, `(BLOCK, B, 2)` each; with ends
-        of sequences the uniform ones are `(BLOCK, B, 3)`."""
+        """Return uniform and normal numbers for the next steps, `(BLOCK, B, 2)` each."""
         pairs = [
             (torch.rand(BLOCK, 2, generator=one), torch.randn(BLOCK, 2, generator=one))
             for one in self.generators
         ]
         uniform, normal = (torch.stack(parts, 1) for parts in zip(*pairs, strict=True))
-        if self.ends:  # drawn last and only here: without ends a seed's lines stay what they are
-            more = [torch.rand(BLOCK, 1, generator=one) for one in self.generators]
-            uniform = torch.cat((uniform, torch.stack(more, 1)), -1)
         return uniform.to(self.device), normal.to(self.device)
 
 
@@ -213,7 +209,7 @@ def sample(
     still = still[:, :2].to(weights)  # the offset of a pen that rests
     stepper = make_stepper(model, begin, products)
 
-    noise = _Noise(seeds, device, model.end_of_sequence)
+    noise = _Noise(seeds, device)
     active = torch.arange(count, device=device)
     never = max_steps + 1
     ends = torch.full((count,), never, device=device)  # steps of which a line is made

@@ -132,8 +132,8 @@ class Stepper(ABC):
         """Draw the next points of all lines.
 
         Args:
-            uniform, normal: random numbers as `Mixture.sample` takes them, `(T, B, I - 1)` and
-                `(T, B, 2)`, for at most `PERIOD` steps.
+            uniform, normal: random numbers as `Mixture.sample` takes them, `(T, B, 2)` each, for at
+                most `PERIOD` steps.
 
         Returns:
             points `(T, B, I)` and phi `(T, B, U + 1)` or None, in buffers that the next call
@@ -168,9 +168,7 @@ def make_stepper(network: MixtureNetwork, lines: Lines, products: torch.dtype) -
         lines: where to begin.
         products: dtype of the matrix products; all else is in float32, or in float64 if this is.
     """
-    # The compiled loop knows the paper's mixture only, without an end of the sequence.
-    plain = network.head == "mixture" and not network.end_of_sequence
-    if plain and compiled.available(network.output.weight.device, products):
+    if network.head == "mixture" and compiled.available(network.output.weight.device, products):
         return CompiledStepper(network, lines, products)
     return TorchStepper(network, lines, products)
 
@@ -259,7 +257,7 @@ class TorchStepper(Stepper):
         self.first, self.second, self.third, self.fourth = self.gates.chunk(4, 1)
         self.scratch = empty(batch, size)
         self.raw = empty(batch, len(self.biases[-1]))
-        self.uniform = empty(PERIOD, batch, self.inputs - 1)
+        self.uniform = empty(PERIOD, batch, 2)
         self.normal = empty(PERIOD, batch, 2)
         self.points = empty(PERIOD, batch, self.inputs)
         self.phis = None
@@ -407,6 +405,7 @@ class CompiledStepper(Stepper):
             window=first.window if windowed else None,
             letters=first.letters if windowed else 0,
             lstm=first.cell == "LSTM",
+            ends=network.end_of_sequence,
             lowest=network.min_scales.log().tolist(),
             max_correlation=network.max_correlation,
             products=products,

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional
 
 import data_loader
 import experiments
@@ -16,7 +17,7 @@ import train
 from base.base_model import BaseModel
 from base.checkpoint import load_checkpoint, load_weights, save_checkpoint
 from data_loader.own_ink import OwnInk
-from model import SynthesisNetwork
+from model import PredictionNetwork, SynthesisNetwork
 from utils.alphabet import Alphabet
 from utils.checks import CheckpointError, UserError
 from utils.normalisation import Normalisation
@@ -30,6 +31,14 @@ def networks(cell="LSTM", layers=3, **options):
     torch.manual_seed(1)
     options |= {"cell": cell, "num_layers": layers, "hidden_size": 9, "num_mixtures": 3}
     return tuple(SynthesisNetwork(UNIT, one, **options).eval() for one in (OLD, NEW))
+
+
+def mixture_of(network, text, points):
+    """Return what a network says along `points` `(steps, any)`."""
+    if text is None:
+        return network(points[None]).mixture
+    indices = torch.from_numpy(network.alphabet.encode(text))[None]
+    return network(points[None], indices, torch.tensor([indices.shape[1]])).mixture
 
 
 def predicted(network, text, points):
@@ -49,7 +58,7 @@ def predicted(network, text, points):
 def test_a_grown_network_writes_what_it_wrote_and_hears_its_new_letters(cell, layers, ends):
     before, after = networks(cell, layers, end_of_sequence=ends)
     made = copy.deepcopy(after.state_dict())
-    load_weights(after, before.state_dict(), "file.pth", letters=4)
+    load_weights(after, before.state_dict(), "file.pth", letters=4, grow=True)
     known, now = before.state_dict(), after.state_dict()
     # The old letters stand before the new ones, behind the pen's numbers in the upper layers.
     start = {name: 4 if "weight_window" in name else 7 + ends for name in now}
@@ -80,9 +89,38 @@ def test_a_grown_network_writes_what_it_wrote_and_hears_its_new_letters(cell, la
         assert heard.tolist() == [True, True, True, True, True, False]  # no ß in the text
 
 
+@pytest.mark.parametrize("conditional", [False, True])
+@pytest.mark.parametrize("cell", ["LSTM", "GRU"])
+def test_a_network_that_comes_to_know_ends_writes_what_it_wrote(cell, conditional):
+    """And learns of them, new letters besides."""
+    torch.manual_seed(1)
+    if conditional:
+        (before, _), (_, after) = networks(cell), networks(cell, end_of_sequence=True)
+    else:
+        sizes = {"cell": cell, "hidden_size": 9, "num_mixtures": 3}
+        before = PredictionNetwork(UNIT, **sizes)
+        after = PredictionNetwork(UNIT, end_of_sequence=True, **sizes)
+    made = copy.deepcopy(after.state_dict())
+    letters = 4 if conditional else None
+    load_weights(after, before.state_dict(), "file.pth", letters=letters, grow=True)
+    for name in ("output.weight", "output.bias"):
+        assert torch.equal(after.state_dict()[name][-1], made[name][-1])
+    before, after = before.double(), after.double()
+    points = torch.randn(30, 3, dtype=torch.float64)
+    text = "abba cab" if conditional else None
+    one = mixture_of(before, text, points)
+    other = mixture_of(after, text, functional.pad(points, (0, 1)))
+    for name in ("end_logits", "weight_logits", "means", "log_scales", "correlations"):
+        torch.testing.assert_close(getattr(other, name), getattr(one, name), rtol=0, atol=1e-13)
+    other.sequence_logits.sum().backward()
+    assert after.output.weight.grad[-1].abs().min() > 0
+    with pytest.raises(CheckpointError, match="another architecture"):
+        load_weights(after, before.state_dict(), "file.pth", letters=letters)
+
+
 def test_in_float32_not_a_bit_of_the_weights_changes():
     before, after = networks()
-    load_weights(after, before.state_dict(), "file.pth", letters=4)
+    load_weights(after, before.state_dict(), "file.pth", letters=4, grow=True)
     window = after.state_dict()["layers.0.weight_window"][:, :4]
     assert torch.equal(window, before.state_dict()["layers.0.weight_window"])
     upper = after.state_dict()["layers.2.layer.weight_ih_l0"]
@@ -112,7 +150,7 @@ class Reader(BaseModel):
 def test_what_stands_before_and_behind_the_letters_moves_along():
     before, after = Reader(Alphabet("ba")), Reader(Alphabet("baxyz"))
     old, made = before.state_dict(), copy.deepcopy(after.state_dict())
-    load_weights(after, old, "file.pth", letters=2)
+    load_weights(after, old, "file.pth", letters=2, grow=True)
     now = after.state_dict()
     assert torch.equal(now["embedding.weight"][:4], old["embedding.weight"])
     assert torch.equal(now["embedding.weight"][4:], made["embedding.weight"][4:])
@@ -132,7 +170,7 @@ def test_an_alphabet_that_is_not_that_of_the_weights_is_named(letters):
     before, after = networks()
     message = f"file.pth: its alphabet has {letters} characters, but its weights are for 4"
     with pytest.raises(CheckpointError, match=message):
-        load_weights(after, before.state_dict(), "file.pth", letters=letters)
+        load_weights(after, before.state_dict(), "file.pth", letters=letters, grow=True)
     with pytest.raises(CheckpointError, match=r"has 6 characters, but its weights are for 4$"):
         load_weights(after, before.state_dict(), "file.pth")
 
@@ -141,14 +179,16 @@ def test_another_architecture_is_one_still():
     before, _ = networks()
     for options in ({"layers": 2}, {"cell": "GRU"}):
         with pytest.raises(CheckpointError, match="another architecture"):
-            load_weights(networks(**options)[1], before.state_dict(), "file.pth", letters=4)
+            load_weights(
+                networks(**options)[1], before.state_dict(), "file.pth", letters=4, grow=True
+            )
     _, after = networks()
     for value in (3, torch.zeros(3), torch.zeros(36, 4, 1), torch.tensor(1.0)):
         odd = before.state_dict() | {"layers.0.weight_window": value}
         with pytest.raises(CheckpointError, match="another architecture"):
-            load_weights(after, odd, "file.pth", letters=4)
+            load_weights(after, odd, "file.pth", letters=4, grow=True)
     with pytest.raises(CheckpointError, match="another architecture"):
-        load_weights(after, [1], "file.pth", letters=4)
+        load_weights(after, [1], "file.pth", letters=4, grow=True)
 
 
 # The scripts.

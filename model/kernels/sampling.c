@@ -22,22 +22,23 @@
 
 typedef struct {
     int64_t steps, batch, layers, size, letters, components, places, mixtures, lstm, threads;
+    int64_t ends;                         /* 1 where points have a fourth number, their end */
     int64_t parity;                       /* which half of the joints holds the next step's */
     float lowest[2], max_correlation;     /* of the mixture: logarithms of the bounds on scales */
     const item *const *weights;           /* of each layer, packed */
     const float *const *biases;           /* of each layer, (4 size) */
     const int64_t *widths;                /* of a row of each layer's joint, even */
     item *const *joints;                  /* (2, batch, width): hidden state, that of the layer
-                                             below, window, point */
+                                             below, window, point: of (3 + ends) numbers */
     const item *window_weights, *output_weights; /* packed */
     const float *window_bias, *output_bias;
     const int64_t *text, *text_lengths;   /* (batch, places - 1), (batch) */
     item *hiddens;                        /* (batch, layers * size, made even) */
     float *cells;                         /* (layers, batch, size): of a GRU the hidden states */
     float *kappas;                        /* (batch, components) */
-    float *parameters, *raw;              /* (batch, 3 components), (batch, 6 mixtures + 1), padded */
+    float *parameters, *raw;              /* (batch, 3 components), (batch, columns_of), padded */
     const float *bias, *uniform, *normal; /* (batch), (steps, batch, 2) twice */
-    float *points, *phis;                 /* (steps, batch, 3), (steps, batch, places) */
+    float *points, *phis;                 /* (steps, batch, 3 + ends), (steps, batch, places) */
 } Writing;
 
 /* Teams -------------------------------------------------------------------------------------- */
@@ -71,6 +72,9 @@ static int64_t teams_of(int64_t threads, int64_t batch) {
         if (threads % teams == 0 && batch >= teams * ROWS) return teams;
     return 1;
 }
+
+/* Outputs of the network. */
+INLINE int64_t columns_of(const Writing *w) { return 6 * w->mixtures + 1 + w->ends; }
 
 /* One line --------------------------------------------------------------------------------- */
 
@@ -141,12 +145,12 @@ INLINE float limited(float value) { return value > LIMIT ? LIMIT : value < -LIMI
 
 /* Draw the next point, as `Mixture` in mixture.py does (the paper, eqs 18-22, 61, 62). */
 static void draw(const Writing *w, int64_t step, int64_t half, int64_t row) {
-    const int64_t mixtures = w->mixtures;
-    float *raw = w->raw + row * padded(6 * mixtures + 1);
+    const int64_t mixtures = w->mixtures, columns = columns_of(w);
+    float *raw = w->raw + row * padded(columns);
     const float *uniform = w->uniform + (step * w->batch + row) * 2;
     const float *normal = w->normal + (step * w->batch + row) * 2;
     const float sharp = 1.0f + w->bias[row];
-    for (int64_t i = 0; i < 6 * mixtures + 1; i++) raw[i] = limited(raw[i] + w->output_bias[i]);
+    for (int64_t i = 0; i < columns; i++) raw[i] = limited(raw[i] + w->output_bias[i]);
     float *logits = raw + 1, largest = logits[0], sum = 0.0f;
     for (int64_t m = 1; m < mixtures; m++) largest = logits[m] > largest ? logits[m] : largest;
     for (int64_t m = 0; m < mixtures; m += LANES) {
@@ -160,7 +164,7 @@ static void draw(const Writing *w, int64_t step, int64_t half, int64_t row) {
     float rho = w->max_correlation * hyperbolic_tangent(all(part[5 * mixtures]))[0];
     float numbers[2] = {normal[0],
                         rho * normal[0] + sqrtf((1.0f - rho) * (1.0f + rho)) * normal[1]};
-    float *point = w->points + (step * w->batch + row) * 3;
+    float *point = w->points + (step * w->batch + row) * (3 + w->ends);
     for (int axis = 0; axis < 2; axis++) {
         float log_scale = part[(3 + axis) * mixtures];
         if (log_scale < w->lowest[axis]) log_scale = w->lowest[axis];
@@ -169,10 +173,11 @@ static void draw(const Writing *w, int64_t step, int64_t half, int64_t row) {
         point[axis] = part[(1 + axis) * mixtures] + scale * numbers[axis];
     }
     point[2] = uniform[1] < logistic(all(-raw[0]))[0];
-    vec next = {point[0], point[1], point[2]};
+    if (w->ends) point[3] = uniform[1] < logistic(all(-raw[columns - 1]))[0];
+    vec next = {point[0], point[1], point[2]}; /* and 0: what goes on has not ended */
     for (int64_t layer = 0; layer < w->layers; layer++) {
         item *target = joint_of(w, layer, half + 1, row) + w->size + (layer > 0) * w->size;
-        store_items(target + w->letters, next, 3);
+        store_items(target + w->letters, next, 3 + w->ends);
     }
 }
 
@@ -182,7 +187,7 @@ static void write_rows(const Writing *w, int64_t first, int64_t count, int membe
                        Team *team, float *space) {
     const int64_t size = w->size, blocks = padded(size) / LANES;
     const int64_t hidden_width = (w->layers * size + 1) / 2 * 2;
-    const int64_t columns = 6 * w->mixtures + 1, panels = (columns + PANEL - 1) / PANEL;
+    const int64_t columns = columns_of(w), panels = (columns + PANEL - 1) / PANEL;
     /* What is this thread's: some cells of all lines, and all of some lines. */
     const int64_t from_block = blocks * member / members, to_block = blocks * (member + 1) / members;
     const int64_t from_panel = panels * member / members, to_panel = panels * (member + 1) / members;

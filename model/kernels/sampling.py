@@ -1,7 +1,7 @@
 """Writing by the compiled loop of `sampling.c`: what it takes, in the layout that it reads.
 
 Shapes: B lines, T steps, U characters, A letters of the alphabet, H cells, N layers, M components
-of the mixture, K components of the window.
+of the mixture, K components of the window, I numbers of a point.
 """
 
 import ctypes
@@ -39,7 +39,7 @@ def _even(count: int) -> int:
 class _Writing(ctypes.Structure):
     """`Writing` of sampling.c."""
 
-    _NUMBERS = "steps batch layers size letters components places mixtures lstm threads parity"
+    _NUMBERS = "steps batch layers size letters components places mixtures lstm threads ends parity"
     _POINTERS = (
         "weights biases widths joints window_weights output_weights window_bias output_bias "
         "text text_lengths hiddens cells kappas parameters raw bias uniform normal points phis"
@@ -68,6 +68,7 @@ class Weights:
         window: from the first hidden state to the window's parameters; None without a window.
         letters: of the alphabet, A.
         lstm: whether the cells are those of an LSTM rather than a GRU.
+        ends: whether points have a fourth number, the end of the sequence.
         lowest: logarithms of the lower bounds on the mixture's scales.
         max_correlation: upper bound on the mixture's correlations.
         products: float32 or bfloat16.
@@ -80,11 +81,13 @@ class Weights:
         window: nn.Linear | None,
         letters: int,
         lstm: bool,
+        ends: bool,
         lowest: list[float],
         max_correlation: float,
         products: torch.dtype,
     ) -> None:
         self.products, self.lstm, self.letters = products, lstm, letters
+        self.inputs = 3 + ends
         self.library = _library(products == torch.bfloat16)
         self.lanes = self.library.lanes()
         self.size = len(layers[0][1]) // 4
@@ -107,6 +110,7 @@ class Weights:
             components=self.components,
             mixtures=self.outputs // 6,
             lstm=int(lstm),
+            ends=int(ends),
             lowest=(ctypes.c_float * 2)(*lowest),
             max_correlation=max_correlation,
             weights=ctypes.addressof(self.arrays[0]),
@@ -153,7 +157,7 @@ class Buffers:
         weights: of the network.
         hiddens, cells: of each layer, `(B, H)`; of a GRU the hidden states stand for both.
         window, kappa: `(B, A)` and `(B, K)`; None without a window.
-        point: the next input, `(B, 3)`.
+        point: the next input, `(B, I)`.
         bias: sharpening of the mixture, `(B,)`.
         text, text_lengths: `(B, U)` and `(B,)` int64; None without a window.
         period: most steps of a call.
@@ -181,7 +185,7 @@ class Buffers:
         for number, (joint, hidden) in enumerate(zip(self.joints, hiddens, strict=True)):
             joint[0, :, :size] = hidden
             after = size * (2 if number else 1) + letters
-            joint[0, :, after : after + 3] = point
+            joint[0, :, after : after + weights.inputs] = point
         if window is not None:
             self.joints[0][0, :, size : size + letters] = window
         self.cells = torch.stack(cells).float()
@@ -197,7 +201,7 @@ class Buffers:
         self.hiddens = torch.zeros(batch, width, dtype=weights.products)
         self.raw = torch.empty(batch, weights.padded(weights.outputs))
         self.parameters = torch.empty(batch, weights.padded(3 * weights.components))
-        self.points = torch.empty(self.period, batch, 3)
+        self.points = torch.empty(self.period, batch, weights.inputs)
         self.phis = None
         if self.text is not None:
             self.phis = torch.empty(self.period, batch, self.text.shape[1] + 1)

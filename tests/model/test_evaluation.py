@@ -182,15 +182,17 @@ def test_the_end_of_the_sequence_counts(inks):
     ).eval()
     units = {"canonical": CANONICAL, "lattice": 1.0}
     scores = evaluate(network, with_ends(batches(inks, 3)), normalisation=NORMALISATION, **units)
-    nats = 0.0
+    nats = end = 0.0
     for ink in inks:
         with torch.no_grad():
             mixture = network(torch.from_numpy(NORMALISATION.apply(ink))[None, :-1]).mixture
-        end = distributions.Bernoulli(logits=mixture.sequence_logits[0].double())
+        bernoulli = distributions.Bernoulli(logits=mixture.sequence_logits[0].double())
         marks = torch.zeros(len(ink) - 1, dtype=torch.float64)
         marks[-1] = 1.0
-        nats += reference(network, ink)[0].sum() - end.log_prob(marks).sum().item()
-    expected = nats - 45 * math.log(41.95 * 37.12)
+        nats += reference(network, ink)[0].sum()
+        end -= bernoulli.log_prob(marks).sum().item()
+    assert scores["end_cross_entropy"] == pytest.approx(end / 4, rel=1e-5)
+    expected = nats + end - 45 * math.log(41.95 * 37.12)
     assert scores["log_loss"] == pytest.approx(expected / 4, rel=1e-5)
 
 

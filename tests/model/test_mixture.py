@@ -78,19 +78,23 @@ def test_a_point_must_say_whether_the_sequence_ends_where_that_counts():
         mixture.log_prob(torch.zeros(2, 3).double())
 
 
-def test_the_third_number_draws_the_end_of_the_sequence():
+def test_the_number_of_the_pen_draws_the_end_of_the_sequence_too():
     """And changes nothing else. 100,000 draws within 5 standard errors (false alarm < 1e-5)."""
     torch.manual_seed(5)
     raw, plain = random_mixture(1)
     count = 100_000
     raw = torch.cat((raw, torch.tensor([[0.7]])), -1).expand(count, -1)
     mixture = Mixture.from_parameters(raw, 0.01, 0.999, end_of_sequence=True)
-    uniform = torch.rand(count, 3, dtype=torch.float64)
+    uniform = torch.rand(count, 2, dtype=torch.float64)
     normal = torch.randn(count, 2, dtype=torch.float64)
     points = mixture.sample(uniform, normal)
     assert points.shape == (count, 4) and set(points[:, 3].unique().tolist()) == {0.0, 1.0}
     plain = plain[torch.zeros(count, dtype=torch.int64)]
-    torch.testing.assert_close(points[:, :3], plain.sample(uniform[:, :2], normal))
+    torch.testing.assert_close(points[:, :3], plain.sample(uniform, normal))
+    both = points[:, 2] * points[:, 3]
+    assert torch.equal(both, points[:, 2:].amin(1)) and (both == points[:, 2]).any()
+    rarer = points[:, 2:].mean(0).argmin()
+    assert torch.equal(both, points[:, 2 + rarer])  # the rarer of the two comes with the other only
     expected = 1.0 / (1.0 + math.exp(0.7))
     error = 5 * (expected * (1 - expected) / count) ** 0.5
     assert abs(points[:, 3].mean().item() - expected) < error

@@ -71,7 +71,7 @@ def test_a_sample_is_the_mean_and_drawn_ends():
     count = 100_000
     raw = torch.tensor([0.3, -4.0, 0.8, -0.6], dtype=torch.float64).expand(count, -1)
     estimate = PointEstimate.from_parameters(raw, True)
-    uniform = torch.rand(count, 3, dtype=torch.float64)
+    uniform = torch.rand(count, 2, dtype=torch.float64)
     points = estimate.sample(uniform, torch.randn(count, 2))
     assert points.shape == (count, 4)
     assert torch.equal(points[:, :2], raw[:, :2])
@@ -81,7 +81,7 @@ def test_a_sample_is_the_mean_and_drawn_ends():
         assert abs(points[:, column].mean().item() - chance) < error
     assert estimate.biased(3.0) is estimate
     assert torch.equal(PointEstimate.draw(raw, uniform, True), points)
-    without = PointEstimate.from_parameters(raw[:, :3]).sample(uniform[:, :2], uniform[:, :2])
+    without = PointEstimate.from_parameters(raw[:, :3]).sample(uniform, uniform)
     assert torch.equal(without, points[:, :3])
 
 
