@@ -331,18 +331,20 @@ def sign(draws: Draws) -> str:
         lambda: draws.pick((f"{n(1, 99)}%", f"${n(1, 99)}", f"#{n(1, 99)}", f"~{n(1, 99)}")),
         lambda: f"{n(1, 9)}{draws.pick('+-*/=<>^')}{n(1, 9)}",
         lambda: f"{short}{draws.pick('@_/|&-+')}{draws.pick(SHORT)}",
-        lambda: f"{draws.pick('#@~$')}{short}",
+        lambda: f"{draws.pick(ATTACHED)}{short}",
         lambda: f"{draws.pick('ACDE')}:\\{short}",
         lambda: draws.pick((f"{short}!", f"{short};", f"{short}:", f"{short}?", f"{short}*")),
         lambda: draws.pick([name for name in FIRST_NAMES if name[0] in "QUVXYZ"]),
         lambda: draws.pick("QXZQXZJKUVY") + draws.pick("QXZJKUVY"),
         lambda: str(n(0, 9999)),
+        lambda: str(n(0, 9)),
     )
     return draws.pick(written)()
 
 
 SIGNS = "@#$%&*+=<>~|/\\[]{}()?!QXZ"
 """Those that may stand alone: of a lone `_` or `^` nobody sees how high it stands."""
+ATTACHED = "#@~$/\\_<>"
 SHORT = words("a an at box cat go he in it me no of on so tea to up us we x y yes zoo")
 
 PLAIN = string.ascii_letters + " .,;:!?'\"-"

@@ -15,6 +15,9 @@ MEASURED = 300
 """Lines of each dataset whose letters are measured, spread evenly; assumed."""
 NEARBY = 4.0
 """Letter heights at the seam of a joined line within which the height of the writing is taken."""
+BLANK, CLOSE = (0.8, 1.8), (0.1, 0.5)
+"""Least and widest gap between the parts of a joined line, in letter heights, with a blank between
+them or without; assumed."""
 EXTREME = 4.0
 """How many times larger or smaller than typical the letters of a line are taken to be at most: of a
 dash or a dot nobody knows."""
@@ -35,6 +38,8 @@ class MixedDataset(BaseDataset):
         joined: further training lines, each made of one of `dataset` and one of `added`, behind or
             before it, with a gap of a word between them. Where both are sentences, a network learns
             to change its hand in the midst of a line; short pieces leave it what it is.
+        tight: share of the joined lines whose parts are as close as letters of a word, without a
+            blank in the text.
         seed: what is joined with what.
 
     Raises:
@@ -49,6 +54,7 @@ class MixedDataset(BaseDataset):
         added: BaseDataset,
         alone: bool = True,
         joined: Annotated[int, Range(0, 1_000_000)] = 0,
+        tight: Annotated[float, Range(0, 1)] = 0.0,
         seed: Annotated[int, Range(0, 2**32 - 1)] = 0,
     ) -> None:
         if isinstance(added, MixedDataset):
@@ -56,7 +62,7 @@ class MixedDataset(BaseDataset):
         if not alone and not joined:
             raise ConfigFault("joined", joined, "at least 1 where `alone` is false")
         self.dataset, self.added, self.alone = dataset, added, alone
-        self.joined, self.seed = joined, seed
+        self.joined, self.tight, self.seed = joined, tight, seed
         self._inks: list[np.ndarray] = []
 
     @property
@@ -103,6 +109,7 @@ class MixedDataset(BaseDataset):
             disable=distributed.no_bar(),
         )
         self._before: set[int] = set()
+        self._close: set[int] = set()
         for first, second in bar:
             line = main.ink(first)[:, :3]
             height = float(np.clip(letter_height(line), typical / EXTREME, EXTREME * typical))
@@ -111,7 +118,11 @@ class MixedDataset(BaseDataset):
             if generator.random() < 0.5:
                 self._before.add(len(inks))
                 pair.reverse()
-            inks.append(self._rounded(join(*pair, height, height * generator.uniform(0.8, 1.8))))
+            gap = generator.uniform(*BLANK)
+            if self.tight and generator.random() < self.tight:
+                self._close.add(len(inks))
+                gap = generator.uniform(*CLOSE)
+            inks.append(self._rounded(join(*pair, height, height * gap)))
             self._parts.append((first, second))
         self._size = len(main)
         last = (self._parts_of(self._size + n)[-1] for n in range(len(inks)))
@@ -172,7 +183,8 @@ class MixedDataset(BaseDataset):
         if index < self._size:
             return self.dataset.text(index)
         texts = [part.text(number) for part, number in self._parts_of(index)]
-        return " ".join(texts) if all(texts) else ""
+        between = "" if index - self._size in self._close else " "
+        return between.join(texts) if all(texts) else ""
 
     def name(self, index: int) -> str:
         """Return the name of one sample, such as "added/train-000017"."""

@@ -159,6 +159,26 @@ def test_a_dash_does_not_shrink_what_joins_it():
     assert min(heights[True]) > 300 / 4
 
 
+def test_parts_may_stand_as_close_as_letters_without_a_blank():
+    dataset, apart = mixed(joined=60, tight=0.5), mixed(joined=60)
+    gaps = {True: [], False: []}
+    for n in range(80, 140):
+        ink, text = dataset.ink(n), dataset.text(n)
+        first = text.startswith("wwww")
+        edge = 40 if first else len(ink) - 40
+        x = to_points(ink)[:, 0]
+        close = not (text.startswith("wwww ") or text.endswith(" wwww"))
+        assert text.replace("wwww", "").strip() in {dataset.added.text(m) for m in range(20)}
+        height = letter_height(ink[:40] if first else ink[-40:])
+        gaps[close].append((x[edge:].min() - x[:edge].max()) / height)
+    assert 15 < len(gaps[True]) < 45
+    # Rounding moves an edge by half a unit; letters are 300 and more units high.
+    assert 0.09 < min(gaps[True]) < max(gaps[True]) < 0.51
+    assert 0.79 < min(gaps[False]) < max(gaps[False]) < 1.81
+    texts = [apart.text(n) for n in range(80, 140)]
+    assert all(text.startswith("wwww ") or text.endswith(" wwww") for text in texts)
+
+
 def test_lines_may_be_lent_to_joined_ones_alone():
     dataset = mixed(joined=9, alone=False)
     assert len(dataset.indices("train")) == len(dataset.dataset.indices("train")) + 9
