@@ -27,6 +27,10 @@ class BaseDataset(ABC):
     lattice: ClassVar[float | None] = None
     """Spacing, in source units, of the grid that readings lie on; None if they lie on none."""
 
+    letter_height: ClassVar[float | None] = None
+    """Height of the small letters in source units, as `utils.ink.letter_height` measures it in
+    running text, where the lines there are need not be such; None to measure it in these."""
+
     @property
     def characters(self) -> str | None:
         """Characters that texts of this source may hold, seen or not; None for those that do.

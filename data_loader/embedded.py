@@ -248,6 +248,8 @@ class EmbeddedDataset(BaseDataset):
             given.
     """
 
+    letter_height = 95.0  # measured, median over lines of plain text; signs and digits are higher
+
     def __init__(
         self,
         *,

@@ -27,9 +27,10 @@ class MixedDataset(BaseDataset):
     """A dataset whose training split is joined by the training lines of another.
 
     Validation, test, units and preprocessing are those of `dataset`. The lines of `added` are
-    scaled so that the letters of both have the same typical height, and rounded to the lattice of
-    `dataset` if it has one. What stands in few lines of a real set (a `@`, say) is so learned from
-    lines that can be made at will; in joined lines also beside the hands of the real set.
+    scaled so that the small letters of both have the same typical height, and rounded to the
+    lattice of `dataset` if it has one. What stands in few lines of a real set (a `@`, say) is so
+    learned from lines that can be made at will; in joined lines also beside the hands of the real
+    set.
 
     Args:
         dataset: the one that all is about.
@@ -236,6 +237,8 @@ def _ends(dataset: BaseDataset, index: int) -> bool:
 
 def _typical_height(dataset: BaseDataset) -> float:
     """Return the median height of the small letters over training lines of a dataset."""
+    if dataset.letter_height is not None:
+        return dataset.letter_height
     indices = dataset.indices("train")
     chosen = indices[np.linspace(0, len(indices) - 1, min(len(indices), MEASURED)).astype(int)]
     return float(np.median([letter_height(dataset.ink(int(i))[:, :3]) for i in chosen]))

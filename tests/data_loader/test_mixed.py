@@ -23,8 +23,9 @@ class Large(OwnInk):
         return [CutLongSteps(threshold=250.0)]
 
 
-def mixed(**options):
-    added = EmbeddedDataset(size=20, valid_size=2, test_size=2, writers=5, symbols=1.0)
+def mixed(added=None, **options):
+    given = {"size": 20, "valid_size": 2, "test_size": 2, "writers": 5, "symbols": 1.0}
+    added = EmbeddedDataset(**given | (added or {}))
     dataset = MixedDataset(dataset=Large(), added=added, **options)
     dataset.prepare()
     return dataset
@@ -48,12 +49,18 @@ def test_lines_join_the_training_alone():
 
 
 def test_letters_become_as_high_and_readings_lie_on_the_lattice():
-    dataset = mixed()
-    heights = [letter_height(dataset.ink(60 + n)) for n in range(20)]
-    before = [letter_height(dataset.added.ink(n)) for n in range(20)]
+    dataset = mixed({"size": 80, "writers": 80, "symbols": 0.0})
+    heights = [letter_height(dataset.ink(60 + n)) for n in range(80)]
+    before = [letter_height(dataset.added.ink(n)) for n in range(80)]
     # 330 is the median of the zigzags; rounding moves a reading by half a unit at most.
     assert np.median(heights) == pytest.approx(330, rel=0.05)
-    np.testing.assert_allclose(np.array(heights) / before, 330 / np.median(before), rtol=0.05)
+    factors = np.array(heights) / before
+    np.testing.assert_allclose(factors, 330 / EmbeddedDataset.letter_height, rtol=0.05)
+    # Signs are higher than small letters: where they are all there is, letters stay as high.
+    signs = mixed({"signs": 1.0})
+    of_signs = [letter_height(signs.ink(60 + n)) / letter_height(signs.added.ink(n))
+                for n in range(20)]  # fmt: skip
+    assert np.median(of_signs) == pytest.approx(np.median(factors), rel=0.02)
     for n in range(60, 80):
         ink = dataset.ink(n)
         assert not ink[0, :2].any() and np.array_equal(ink[:, :2], np.rint(ink[:, :2]))
