@@ -630,7 +630,7 @@ def save_line(
         draw_window(paths[-1], line.window, line.text, line.ink)
     if arguments.density:
         paths.append(arguments.output / f"{name}-density.png")
-        mixture = predict(loaded, line).biased(arguments.bias)
+        mixture = predict(loaded, line).biased(torch.from_numpy(line.bias).to(loaded.device))
         density, extent = density_map(mixture, line.ink, loaded.model.normalisation)
         draw_density(paths[-1], density, extent, mixture.weights.cpu().numpy(), line.ink, caption)
     return paths

@@ -36,8 +36,8 @@ def evaluate(
     """Score a network on all points of a split, in float32 with sums in float64.
 
     A network that predicts the end of the sequence has that Bernoulli, of each point, in its
-    log-losses too. Less `end_cross_entropy` they are those of the points alone, to be compared with
-    a network without it.
+    log-losses and bits too. Less `end_cross_entropy`, `log_loss` and `log_loss_dequantised` are
+    those of the points alone, to be compared with a network without it.
 
     Args:
         model: on `device`, in evaluation mode.

@@ -243,9 +243,9 @@ def cross_entropy(logits: Tensor, ends: Tensor) -> Tensor:
 def draw_ends(uniform: Tensor, end_logits: Tensor, sequence_logits: Tensor | None) -> Tensor:
     """Return the end of stroke, and that of the sequence if there is one, as 1 or 0.
 
-    One number decides on both, so that the pen is lifted where a sequence ends, as in the data.
-    Drawn apart, last strokes would often end without the sequence, and no network knows what
-    comes then.
+    One number decides on both, so that the pen is lifted where a sequence ends, as in the data, if
+    the network finds the one at least as likely as the other. Drawn apart, last strokes would often
+    end without the sequence, and no network knows what comes then.
 
     Args:
         uniform: `(..., 2)` as `Mixture.sample` takes them.

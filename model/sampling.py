@@ -31,7 +31,7 @@ STEPS_PER_CHARACTER = 40
 REST = 0.1
 """Standard deviations within which both parts of an offset lie while the pen rests (measured: with
 the pen down, 95 of 100 recorded lines never rest through `PERIOD` readings, and none through more
-than 66)."""
+than 66; of a pen read at 500 Hz many would)."""
 
 LONGEST_FINISH = 40
 """Steps within which a stroke ends that the window has left behind (measured on 206 recorded lines:
@@ -50,6 +50,7 @@ class Line:
         text: what was to be written, the primer's text first; None without a text.
         ended: whether the window's stopping rule, or the network's own end of the sequence, ended
             the line rather than the limit on steps.
+        bias: sharpening of the mixture at every step, `(readings - 1,)` float32.
     """
 
     ink: np.ndarray
@@ -57,6 +58,7 @@ class Line:
     window: np.ndarray | None
     text: str | None
     ended: bool
+    bias: np.ndarray
 
     @property
     def written(self) -> np.ndarray:
@@ -146,7 +148,7 @@ def sample(
 
     Of a pen that rests, a sharpened density knows hardly anything but more rest, and the pen may
     never go on. So the bias of a line is halved each time that its pen has rested through the
-    `PERIOD` steps of a call.
+    `PERIOD` steps of a call of the stepper.
 
     With a network that predicts the end of the sequence, a line ends as well after the first point
     that is drawn as such (with a text only once the window has reached its last character: what has
@@ -216,6 +218,7 @@ def sample(
     behind = ends.clone()  # steps after which the window's peak is behind the text
     lifted = inputs[:, -1, 2] > 0.5
     points = weights.new_zeros(max_steps, count, model.input_size)
+    sharpening = weights.new_zeros(max_steps, count)
     phis = None if text is None else weights.new_zeros(max_steps, count, text.shape[1] + 1)
     bar = tqdm(
         total=max_steps,
@@ -231,6 +234,7 @@ def sample(
         now = slice(first % BLOCK, first % BLOCK + part.stop - first)
         points[part, active], phi = stepper.run(uniform[now, active], normal[now, active])
         bar.update(part.stop - first)
+        sharpening[part, active] = bias_of[active]
         moved = (points[part, active, :2] - still).abs().amax((0, 2)) > REST
         moved |= (points[part, active, 2] > 0.5).any(0)
         bias_of[active] *= torch.where(moved, 1.0, 0.5)
@@ -262,7 +266,6 @@ def sample(
             active = active[rows]
             stepper.keep(rows)
     bar.close()
-    ends = torch.where(ends < never, ends, behind)  # the limit may cut a last stroke short
 
     lines, ended = [], (ends < never).tolist()
     drawn, stops = points[..., :3].cpu().numpy(), ends.clamp(max=max_steps).tolist()
@@ -283,6 +286,11 @@ def sample(
                 window=window,
                 text=None if whole is None else whole[number],
                 ended=ended[number],
+                bias=np.pad(
+                    sharpening[:stop, number].float().cpu().numpy(),
+                    (len(start) - 1, 0),
+                    constant_values=biases[number],
+                ),
             )
         )
     return lines

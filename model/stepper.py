@@ -31,7 +31,8 @@ _no_graphs = False
 
 PERIOD = 16
 """Steps of one call (assumed: few calls and few looks at what has ended; a line runs on for half of
-it behind its end, on average)."""
+it behind its end, on average). Part of what a seed means where there is a bias: after each call it
+is looked whether the pen rests."""
 
 
 @dataclass

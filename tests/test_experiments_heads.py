@@ -206,7 +206,7 @@ def test_a_primer_is_drawn_in_another_colour(tmp_path):
     ink = np.zeros((40, 3), np.float32)
     ink[1:, :2] = 5.0
     for primed in (0, 20):
-        line = Line(ink=ink, primed=primed, window=None, text=None, ended=False)
+        line = Line(ink=ink, primed=primed, window=None, text=None, ended=False, bias=None)
         experiments.save_line(loaded, arguments, line, "one", "caption", "")
         assert of_colour(tmp_path / "one.png", INK) > 10
         assert (of_colour(tmp_path / "one.png", PRIMER) > 10) == bool(primed)

@@ -236,7 +236,7 @@ def test_a_line_is_complete_that_ended_with_all_words(checkpoints, monkeypatch):
 
     def written(ended):
         def write(writer, seeds, part, **options):
-            return [Line(ink, 0, None, text, ended) for text in part]
+            return [Line(ink, 0, None, text, ended, np.zeros(len(ink) - 1)) for text in part]
 
         return write
 

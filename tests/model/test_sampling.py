@@ -9,7 +9,7 @@ import torch
 
 from model import PredictionNetwork, SynthesisNetwork, sample
 from model.sampling import _at_last, _past_end
-from model.stepper import PERIOD
+from model.stepper import PERIOD, TorchStepper
 from utils.alphabet import Alphabet, UnknownCharacters
 from utils.checks import UserError
 from utils.normalisation import Normalisation
@@ -117,12 +117,31 @@ def test_a_line_ends_with_the_stroke_that_the_window_has_left_behind(synthesis, 
     with torch.no_grad():
         network.output.bias[0] = 1.5  # the pen goes up at one step in five
     finished = 0
-    for line in sample(network, seeds, texts, max_steps=400):
+    for seed, line in enumerate(sample(network, seeds, texts, max_steps=400)):
         peaks, last = line.window.argmax(1), len(line.ink) - 1
         behind = int((peaks >= 6).argmax()) if (peaks >= 6).any() else last
         assert line.ended and not line.ink[behind:last, 2].any()
         finished += behind < last
+        if behind < last:  # of a limit within the last stroke it depends what is drawn of it
+            (short,) = sample(network, [seed], texts[:1], max_steps=last - 1)
+            assert not short.ended and len(short.ink) == last
     assert finished > 3
+
+
+@pytest.mark.parametrize("ends", [False, True])
+def test_lines_that_have_ended_may_stay_in_the_batch(synthesis, ends, monkeypatch):
+    """As they do for a while on CUDA."""
+    network = ending("synthesis", -4.0) if ends else copy.deepcopy(synthesis)
+    network = network.double()  # in plain torch
+    seeds, texts = list(range(9)), ["abc", "ab", "cba cba"] * 3
+    alone = sample(network, seeds, texts, bias=1.0, max_steps=300)
+    assert all(line.ended for line in alone)
+    monkeypatch.setattr(TorchStepper, "least_share", 0.3)
+    for line, other in zip(
+        sample(network, seeds, texts, bias=1.0, max_steps=300), alone, strict=True
+    ):
+        assert len(line.ink) == len(other.ink) and line.ended
+        np.testing.assert_allclose(line.ink, other.ink, atol=1e-3)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -136,17 +155,20 @@ def test_the_bias_is_halved_while_the_pen_rests(dtype, lifts):
             weights.zero_()
         network.output.bias[0] = -30.0 if lifts else 30.0
         network.output.bias[2:4], network.output.bias[4:6] = still, math.log(scale)
-    (line,) = sample(network.to(dtype), [4], bias=4.0, max_steps=4 * PERIOD)
-    normal = numbers_of(4)[1]
-    bias, biases = 4.0, []
-    for start in range(0, 4 * PERIOD, PERIOD):
-        biases.append(bias)
-        part = scale * math.exp(-bias) * normal[start : start + PERIOD]
-        if not lifts and part.abs().max() <= 0.1:
-            bias /= 2
-        drawn = line.ink[1 + start : 1 + start + PERIOD, :2]
-        np.testing.assert_allclose(drawn, part * torch.tensor([40.0, 30.0]), atol=1e-4)
-    assert biases == ([4.0] * 4 if lifts else [4.0, 2.0, 1.0, 1.0])
+    seeds, first = [4, 5, 6], [4.0, 0.0, 3.0]
+    lines = sample(network.to(dtype), seeds, bias=first, max_steps=4 * PERIOD)
+    for seed, bias, line in zip(seeds, first, lines, strict=True):
+        normal, biases = numbers_of(seed)[1], []
+        for start in range(0, 4 * PERIOD, PERIOD):
+            biases.append(bias)
+            part = scale * math.exp(-bias) * normal[start : start + PERIOD]
+            if not lifts and part.abs().max() <= 0.1:
+                bias /= 2
+            drawn = line.ink[1 + start : 1 + start + PERIOD, :2]
+            np.testing.assert_allclose(drawn, part * torch.tensor([40.0, 30.0]), atol=1e-4)
+        np.testing.assert_array_equal(line.bias, np.repeat(biases, PERIOD))
+        halved = {4.0: [4.0, 2.0, 1.0, 1.0], 0.0: [0.0] * 4, 3.0: [3.0, 1.5, 0.75, 0.75]}
+        assert biases == (biases[:1] * 4 if lifts else halved[biases[0]])
 
 
 def test_the_limit_ends_what_the_rule_does_not(synthesis):
@@ -161,10 +183,11 @@ def test_the_numbers_do_not_depend_on_the_limit(prediction):
 
 def test_a_primer_is_continued(synthesis):
     primer = np.array([[0, 0, 0], [9, 3, 0], [8, -2, 1]], np.float32)
-    line = sample(synthesis, [1], ["ab"], primer=(primer, "c "), max_steps=10)[0]
+    line = sample(synthesis, [1], ["ab"], primer=(primer, "c "), max_steps=10, bias=0.5)[0]
     assert line.text == "c ab" and line.primed == 3 and len(line.ink) <= 13
     np.testing.assert_array_equal(line.ink[:3], primer)
     assert line.window.shape == (len(line.ink) - 1, 5)
+    assert line.bias.tolist() == [0.5] * (len(line.ink) - 1)
     assert line.written[0, :2].tolist() == [0.0, 0.0]
     np.testing.assert_array_equal(line.written[1:], line.ink[4:])
     # The window at the primer's steps is that of the network over the primer.

@@ -136,14 +136,17 @@ def test_the_compiled_stepper_is_the_network(cell, layers, conditional, hidden, 
 @pytest.mark.parametrize("kind", STEPPERS)
 @pytest.mark.parametrize("cell", ["LSTM", "GRU"])
 def test_lines_can_be_dropped(kind, cell):
+    """And be written with other biases from a step on."""
     network = make(cell)
     lines, rows = begin(network, 5), torch.tensor([0, 3])
     uniform, normal = numbers(8, 5)
-    whole = kind(network, lines, torch.float32)
+    whole, bias = kind(network, lines, torch.float32), torch.tensor([0.0, 2.0, 1.0, 3.0, 0.5])
     expected = [whole.run(uniform[:5], normal[:5])[0].clone()[:, rows]]
+    whole.sharpen(bias)
     expected.append(whole.run(uniform[5:], normal[5:])[0][:, rows])
     some = kind(network, lines, torch.float32)
     points = [some.run(uniform[:5], normal[:5])[0].clone()[:, rows]]
+    some.sharpen(bias)
     some.keep(rows)
     points.append(some.run(uniform[5:, rows], normal[5:, rows])[0])
     torch.testing.assert_close(torch.cat(points), torch.cat(expected), rtol=1e-4, atol=1e-4)
