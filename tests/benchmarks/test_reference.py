@@ -68,7 +68,8 @@ def test_loss_and_gradients_are_the_same(conditional):
 @pytest.mark.parametrize("bias", [0.0, 0.7])
 @pytest.mark.parametrize("conditional", CONDITIONAL)
 def test_the_lines_are_the_same(conditional, bias):
-    """The same random numbers, over more than one block of them, to the same end."""
+    """The same random numbers, over more than one block of them, to the end of the paper's rule,
+    from where on the project's lines go on to the end of the stroke."""
     own, plain = pair(conditional)
     steps = BLOCK + 20
     texts = ["a cab", "bb"] if conditional else None
@@ -87,11 +88,14 @@ def test_the_lines_are_the_same(conditional, bias):
         uniform, normal = (torch.cat(parts).double() for parts in zip(*numbers, strict=True))
         text = torch.from_numpy(own.alphabet.encode(line.text)) if conditional else None
         points = plain.sample(steps, start, text, bias, uniform, normal)
-        assert len(line.ink) == len(points) + 1
-        assert line.ended == (len(points) < steps)
+        count = len(points)
+        assert len(line.ink) > count and line.ended == (count < steps)
+        assert not line.ink[count:-1, 2].any()
+        assert len(line.ink) == count + 1 or not (points[-1, 2] or count == steps)
         expected = NORMALISATION.invert(points.numpy())
-        np.testing.assert_allclose(line.ink[1:, :2], expected[:, :2], rtol=1e-5, atol=1e-4)
-        np.testing.assert_array_equal(line.ink[1:-1, 2], expected[:-1, 2])
+        drawn_so_far = line.ink[1 : count + 1]
+        np.testing.assert_allclose(drawn_so_far[:, :2], expected[:, :2], rtol=1e-5, atol=1e-4)
+        np.testing.assert_array_equal(drawn_so_far[:-1, 2], expected[:-1, 2])
     if conditional:
         assert [line.ended for line in drawn] == [False, True]
 
