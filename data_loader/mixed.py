@@ -1,6 +1,6 @@
 """Lines of one dataset among those of another, so that a network learns what either lacks."""
 
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import numpy as np
 from tqdm import tqdm
@@ -21,6 +21,22 @@ them or without; assumed."""
 EXTREME = 4.0
 """How many times larger or smaller than typical the letters of a line are taken to be at most: of a
 dash or a dot nobody knows."""
+
+
+class _Origin(NamedTuple):
+    """What a line behind those of `dataset` is made of.
+
+    Attributes:
+        main: the line of `dataset`, -1 for none.
+        lent: the line of `added`.
+        before: whether the lent one stands before the other.
+        close: whether it does so without a blank between them.
+    """
+
+    main: int
+    lent: int
+    before: bool = False
+    close: bool = False
 
 
 class MixedDataset(BaseDataset):
@@ -91,10 +107,9 @@ class MixedDataset(BaseDataset):
         self.canonical, self.lattice = main.canonical, main.lattice
         typical = _typical_height(main)
         self._factor = typical / _typical_height(added)
-        # Of each line behind those of `dataset`: which of `dataset` (or -1), which of `added`.
         lent = added.indices("train")
-        self._parts = [(-1, index) for index in lent.tolist() if self.alone]
-        inks = [self._scaled(index, self._factor) for _, index in self._parts]
+        self._origins = [_Origin(-1, index) for index in lent.tolist() if self.alone]
+        inks = [self._scaled(origin.lent, self._factor) for origin in self._origins]
         generator = np.random.default_rng(self.seed)
         bar = tqdm(
             zip(
@@ -109,22 +124,20 @@ class MixedDataset(BaseDataset):
             delay=1,
             disable=distributed.no_bar(),
         )
-        self._before: set[int] = set()
-        self._close: set[int] = set()
         for first, second in bar:
             line = main.ink(first)[:, :3]
             height = float(np.clip(letter_height(line), typical / EXTREME, EXTREME * typical))
             piece = self._scaled(second, self._factor * height / typical)
             pair = [line, piece]
-            if generator.random() < 0.5:
-                self._before.add(len(inks))
+            before = bool(generator.random() < 0.5)
+            if before:
                 pair.reverse()
             gap = generator.uniform(*BLANK)
-            if self.tight and generator.random() < self.tight:
-                self._close.add(len(inks))
+            close = bool(self.tight and generator.random() < self.tight)
+            if close:
                 gap = generator.uniform(*CLOSE)
             inks.append(self._rounded(join(*pair, height, height * gap)))
-            self._parts.append((first, second))
+            self._origins.append(_Origin(first, second, before, close))
         self._size = len(main)
         last = (self._parts_of(self._size + n)[-1] for n in range(len(inks)))
         self._ends = [_ends(part, number) for part, number in last]
@@ -173,29 +186,30 @@ class MixedDataset(BaseDataset):
 
     def _parts_of(self, index: int) -> list[tuple[BaseDataset, int]]:
         """Return the samples that an added or joined line is made of, from left to right."""
-        first, second = self._parts[index - self._size]
-        parts = [(self.dataset, first), (self.added, second)] if first >= 0 else []
-        if index - self._size in self._before:
-            parts.reverse()
-        return parts or [(self.added, second)]
+        origin = self._origins[index - self._size]
+        lent = (self.added, origin.lent)
+        if origin.main < 0:
+            return [lent]
+        main = (self.dataset, origin.main)
+        return [lent, main] if origin.before else [main, lent]
 
     def text(self, index: int) -> str:
         """Return the text of one sample, empty for a joined line if that of a part is unknown."""
         if index < self._size:
             return self.dataset.text(index)
         texts = [part.text(number) for part, number in self._parts_of(index)]
-        between = "" if index - self._size in self._close else " "
+        between = "" if self._origins[index - self._size].close else " "
         return between.join(texts) if all(texts) else ""
 
     def name(self, index: int) -> str:
         """Return the name of one sample, such as "added/train-000017"."""
         if index < self._size:
             return self.dataset.name(index)
-        first, second = self._parts[index - self._size]
-        lent = f"added/{self.added.name(second)}"
-        if first < 0:
+        origin = self._origins[index - self._size]
+        lent = f"added/{self.added.name(origin.lent)}"
+        if origin.main < 0:
             return lent
-        return f"joined-{index - self._size}/{self.dataset.name(first)}+{lent}"
+        return f"joined-{index - self._size}/{self.dataset.name(origin.main)}+{lent}"
 
     def report(self) -> str:
         count = len(self._inks) - self.joined

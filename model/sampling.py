@@ -216,7 +216,6 @@ def sample(
     never = max_steps + 1
     ends = torch.full((count,), never, device=device)  # steps of which a line is made
     behind = ends.clone()  # steps after which the window's peak is behind the text
-    lifted = inputs[:, -1, 2] > 0.5
     points = weights.new_zeros(max_steps, count, model.input_size)
     sharpening = weights.new_zeros(max_steps, count)
     phis = None if text is None else weights.new_zeros(max_steps, count, text.shape[1] + 1)
@@ -232,11 +231,13 @@ def sample(
             uniform, normal = noise.block()
         part = slice(first, min(first + PERIOD, max_steps))
         now = slice(first % BLOCK, first % BLOCK + part.stop - first)
-        points[part, active], phi = stepper.run(uniform[now, active], normal[now, active])
+        before = points[first - 1, active, 2] if first else inputs[active, -1, 2]
+        drawn, phi = stepper.run(uniform[now, active], normal[now, active])
+        points[part, active] = drawn
+        lifted = torch.cat((before[None], drawn[..., 2])) > 0.5  # (T + 1, B)
         bar.update(part.stop - first)
         sharpening[part, active] = bias_of[active]
-        moved = (points[part, active, :2] - still).abs().amax((0, 2)) > REST
-        moved |= (points[part, active, 2] > 0.5).any(0)
+        moved = ((drawn[..., :2] - still).abs().amax((0, 2)) > REST) | lifted[1:].any(0)
         bias_of[active] *= torch.where(moved, 1.0, 0.5)
         stepper.sharpen(bias_of[active])
         if text is None and not model.end_of_sequence:
@@ -245,15 +246,13 @@ def sample(
             phis[part, active] = phi
             past = _past_end(phi, lengths[active])  # (T, B)
             behind[active] = torch.minimum(behind[active], _first(past, first, never))
-            pens = torch.cat((lifted[active][None], points[part, active, 2] > 0.5))  # (T + 1, B)
-            lifted[active] = pens[-1]
             steps = torch.arange(first, part.stop + 1, device=device)[:, None]
-            stops = _first(pens & (steps >= behind[active]), first, never)
+            stops = _first(lifted & (steps >= behind[active]), first, never)
             too_long = stops.clamp_max(part.stop) - behind[active] > LONGEST_FINISH
             stops = torch.where(too_long, behind[active], stops)
             ends[active] = torch.where(ends[active] < never, ends[active], stops)
         if model.end_of_sequence:
-            last = points[part, active, 3] > 0.5  # (T, B)
+            last = drawn[..., 3] > 0.5  # (T, B)
             if text is not None:
                 last &= _at_last(phi, lengths[active])
             ends[active] = torch.minimum(ends[active], _first(last, first + 1, never))
@@ -268,9 +267,9 @@ def sample(
     bar.close()
 
     lines, ended = [], (ends < never).tolist()
-    drawn, stops = points[..., :3].cpu().numpy(), ends.clamp(max=max_steps).tolist()
+    written, stops = points[..., :3].cpu().numpy(), ends.clamp(max=max_steps).tolist()
     for number, stop in enumerate(stops):
-        offsets = model.normalisation.invert(drawn[:stop, number])
+        offsets = model.normalisation.invert(written[:stop, number])
         ink = np.concatenate((start.astype(np.float32), offsets.astype(np.float32)))
         ink[-1, 2] = 1.0  # the pen leaves the paper in the end
         window = None

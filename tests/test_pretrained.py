@@ -64,9 +64,7 @@ def test_the_writer_writes_every_printable_character(box):
 @pytest.fixture(scope="module")
 def box():
     """The writer and the reader that come with the project."""
-    return experiments.load("conditional", "cpu").model, experiments.load(
-        "recognition", "cpu"
-    ).model
+    return tuple(experiments.load(name, "cpu").model for name in ("conditional", "recognition"))
 
 
 @pytest.fixture(scope="module")
