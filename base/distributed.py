@@ -52,6 +52,11 @@ def started() -> Iterator[None]:
     if torch.cuda.is_available() and dist.is_nccl_available():
         backend = "cpu:gloo,cuda:nccl"
         torch.cuda.set_device(local_rank() % torch.cuda.device_count())
+    # Its functions have the group that exists when it is first imported as a default, and torch
+    # imports it with the first optimizer. A group that is kept has threads at the interpreter's
+    # end, and one that then frees a tensor aborts the process (pytorch/pytorch#179291).
+    from torch.distributed import nn  # noqa: F401
+
     _store, number, count = next(dist.rendezvous("env://", timeout=PATIENCE))
     dist.init_process_group(
         backend,

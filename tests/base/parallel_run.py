@@ -140,3 +140,6 @@ if __name__ == "__main__":
         logging.disable()
         assert distributed.world_size() == 2 and len(VALID) == 5
         main(Path(sys.argv[1]))
+    # A thread of the group that outlives it can abort the process at its end.
+    threads = [(task / "comm").read_text() for task in Path("/proc/self/task").glob("*")]
+    assert not any("gloo" in name for name in threads), threads
