@@ -1,5 +1,7 @@
 """Lines of one dataset among those of another, so that a network learns what either lacks."""
 
+from collections.abc import Iterator
+from itertools import islice
 from typing import Annotated, NamedTuple
 
 import numpy as np
@@ -8,6 +10,7 @@ from tqdm import tqdm
 from base import distributed
 from base.base_dataset import BaseDataset
 from base.base_transform import BaseTransform
+from data_loader.words import word_numbers
 from utils.checks import ConfigFault, DataError, Range
 from utils.ink import letter_height, to_points
 
@@ -18,24 +21,78 @@ NEARBY = 4.0
 BLANK, CLOSE = (0.8, 1.8), (0.1, 0.5)
 """Least and widest gap between the parts of a joined line, in letter heights, with a blank between
 them or without; assumed."""
+PIECE = 3
+"""Most words of a piece of a line."""
 EXTREME = 4.0
 """How many times larger or smaller than typical the letters of a line are taken to be at most: of a
 dash or a dot nobody knows."""
+
+
+class _Part(NamedTuple):
+    """A line of a dataset, or some words of one.
+
+    Attributes:
+        dataset: the line's.
+        index: of the line.
+        words: numbers of the words, None for the whole line.
+    """
+
+    dataset: BaseDataset
+    index: int
+    words: range | None = None
+
+    @property
+    def name(self) -> str:
+        name = self.dataset.name(self.index)
+        return name if self.words is None else f"{name}[{self.words.start}:{self.words.stop}]"
+
+    @property
+    def text(self) -> str:
+        text = self.dataset.text(self.index)
+        if self.words is None:
+            return text
+        return " ".join(text.split()[self.words.start : self.words.stop])
+
+    @property
+    def ink(self) -> np.ndarray:
+        """Its readings `(readings, 3)`; of a piece, the first one has no offset."""
+        ink = self.dataset.ink(self.index)[:, :3]
+        if self.words is None:
+            return ink
+        rows = self._rows()
+        points = to_points(ink)[rows]
+        piece = ink[rows]
+        piece[:, :2] = np.diff(points, axis=0, prepend=points[:1])
+        return piece
+
+    @property
+    def missing(self) -> np.ndarray:
+        missing = self.dataset.missing(self.index)
+        return missing if self.words is None else missing[self._rows()]
+
+    @property
+    def ends(self) -> bool:
+        """Whether a sequence ends with it, which a fourth column of its ink may tell."""
+        text = self.dataset.text(self.index)
+        if self.words is not None and self.words.stop < len(text.split()):
+            return True  # the pen is lifted behind a word
+        ink = self.dataset.ink(self.index)
+        return bool(ink[-1, 3]) if ink.shape[1] == 4 else self.dataset.ends(self.index)
+
+    def _rows(self) -> np.ndarray:
+        numbers = word_numbers(self.dataset.ink(self.index)[:, :3], self.dataset.text(self.index))
+        return np.flatnonzero(np.isin(numbers, self.words))
 
 
 class _Origin(NamedTuple):
     """What a line behind those of `dataset` is made of.
 
     Attributes:
-        main: the line of `dataset`, -1 for none.
-        lent: the line of `added`.
-        before: whether the lent one stands before the other.
-        close: whether it does so without a blank between them.
+        parts: from left to right.
+        close: whether they stand without a blank between them.
     """
 
-    main: int
-    lent: int
-    before: bool = False
+    parts: tuple[_Part, ...]
     close: bool = False
 
 
@@ -57,6 +114,11 @@ class MixedDataset(BaseDataset):
             to change its hand in the midst of a line; short pieces leave it what it is.
         tight: share of the joined lines whose parts are as close as letters of a word, without a
             blank in the text.
+        short: share of the joined lines in which one to three words stand for the line of
+            `dataset`.
+        pieces: further training lines, each one to three words of a line of `dataset`. Short texts
+            are what people ask for, and full lines all that most sets have. Both take what they
+            cut from lines whose words stand clearly apart (`word_numbers`).
         seed: what is joined with what.
 
     Raises:
@@ -72,6 +134,8 @@ class MixedDataset(BaseDataset):
         alone: bool = True,
         joined: Annotated[int, Range(0, 1_000_000)] = 0,
         tight: Annotated[float, Range(0, 1)] = 0.0,
+        short: Annotated[float, Range(0, 1)] = 0.0,
+        pieces: Annotated[int, Range(0, 1_000_000)] = 0,
         seed: Annotated[int, Range(0, 2**32 - 1)] = 0,
     ) -> None:
         if isinstance(added, MixedDataset):
@@ -79,7 +143,8 @@ class MixedDataset(BaseDataset):
         if not alone and not joined:
             raise ConfigFault("joined", joined, "at least 1 where `alone` is false")
         self.dataset, self.added, self.alone = dataset, added, alone
-        self.joined, self.tight, self.seed = joined, tight, seed
+        self.joined, self.tight, self.short = joined, tight, short
+        self.pieces, self.seed = pieces, seed
         self._inks: list[np.ndarray] = []
 
     @property
@@ -108,8 +173,8 @@ class MixedDataset(BaseDataset):
         typical = _typical_height(main)
         self._factor = typical / _typical_height(added)
         lent = added.indices("train")
-        self._origins = [_Origin(-1, index) for index in lent.tolist() if self.alone]
-        inks = [self._scaled(origin.lent, self._factor) for origin in self._origins]
+        self._origins = [_Origin((_Part(added, index),)) for index in lent.tolist() if self.alone]
+        inks = [self._scaled(origin.parts[0], self._factor) for origin in self._origins]
         generator = np.random.default_rng(self.seed)
         bar = tqdm(
             zip(
@@ -125,30 +190,35 @@ class MixedDataset(BaseDataset):
             disable=distributed.no_bar(),
         )
         for first, second in bar:
-            line = main.ink(first)[:, :3]
-            height = float(np.clip(letter_height(line), typical / EXTREME, EXTREME * typical))
-            piece = self._scaled(second, self._factor * height / typical)
-            pair = [line, piece]
+            line, lent_line = _Part(main, first), _Part(added, second)
+            height = float(np.clip(letter_height(line.ink), typical / EXTREME, EXTREME * typical))
             before = bool(generator.random() < 0.5)
-            if before:
-                pair.reverse()
             gap = generator.uniform(*BLANK)
             close = bool(self.tight and generator.random() < self.tight)
             if close:
                 gap = generator.uniform(*CLOSE)
+            if self.short and generator.random() < self.short:
+                line = _piece(line, generator) or line
+            pair = [line.ink, self._scaled(lent_line, self._factor * height / typical)]
+            parts = [line, lent_line]
+            if before:
+                pair.reverse()
+                parts.reverse()
             inks.append(self._rounded(join(*pair, height, height * gap)))
-            self._origins.append(_Origin(first, second, before, close))
+            self._origins.append(_Origin(tuple(parts), close))
+        for piece in islice(_pieces(main, generator), self.pieces):
+            inks.append(self._rounded(piece.ink.copy()))
+            self._origins.append(_Origin((piece,)))
         self._size = len(main)
-        last = (self._parts_of(self._size + n)[-1] for n in range(len(inks)))
-        self._ends = [_ends(part, number) for part, number in last]
+        self._ends = [origin.parts[-1].ends for origin in self._origins]
         self.lengths = np.concatenate(
             [main.lengths, np.array([len(ink) for ink in inks], dtype=np.int64)]
         )
         self._inks = inks
 
-    def _scaled(self, index: int, factor: float) -> np.ndarray:
-        """Return a line of `added`, with offsets in units of `dataset`."""
-        ink = self.added.ink(index)[:, :3].copy()
+    def _scaled(self, lent: _Part, factor: float) -> np.ndarray:
+        """Return the ink of a line of `added`, with offsets in units of `dataset`."""
+        ink = lent.ink.copy()
         ink[:, :2] *= np.float32(factor)
         return self._rounded(ink)
 
@@ -173,7 +243,7 @@ class MixedDataset(BaseDataset):
     def missing(self, index: int) -> np.ndarray:
         if index < self._size:
             return self.dataset.missing(index)
-        parts = [part.missing(number).copy() for part, number in self._parts_of(index)]
+        parts = [part.missing.copy() for part in self._origin(index).parts]
         for part in parts:
             part[0] = 0  # the pen was lifted before it
         return np.concatenate(parts)
@@ -184,40 +254,37 @@ class MixedDataset(BaseDataset):
             return self.dataset.ends(index)
         return self._ends[index - self._size]
 
-    def _parts_of(self, index: int) -> list[tuple[BaseDataset, int]]:
-        """Return the samples that an added or joined line is made of, from left to right."""
-        origin = self._origins[index - self._size]
-        lent = (self.added, origin.lent)
-        if origin.main < 0:
-            return [lent]
-        main = (self.dataset, origin.main)
-        return [lent, main] if origin.before else [main, lent]
+    def _origin(self, index: int) -> _Origin:
+        return self._origins[index - self._size]
 
     def text(self, index: int) -> str:
         """Return the text of one sample, empty for a joined line if that of a part is unknown."""
         if index < self._size:
             return self.dataset.text(index)
-        texts = [part.text(number) for part, number in self._parts_of(index)]
-        between = "" if self._origins[index - self._size].close else " "
-        return between.join(texts) if all(texts) else ""
+        origin = self._origin(index)
+        texts = [part.text for part in origin.parts]
+        return ("" if origin.close else " ").join(texts) if all(texts) else ""
 
     def name(self, index: int) -> str:
         """Return the name of one sample, such as "added/train-000017"."""
         if index < self._size:
             return self.dataset.name(index)
-        origin = self._origins[index - self._size]
-        lent = f"added/{self.added.name(origin.lent)}"
-        if origin.main < 0:
+        parts = self._origin(index).parts
+        lent = "+".join(f"added/{part.name}" for part in parts if part.dataset is self.added)
+        own = "+".join(part.name for part in parts if part.dataset is not self.added)
+        if not own:
             return lent
-        return f"joined-{index - self._size}/{self.dataset.name(origin.main)}+{lent}"
+        number = index - self._size
+        return f"joined-{number}/{own}+{lent}" if lent else f"piece-{number}/{own}"
 
     def report(self) -> str:
-        count = len(self._inks) - self.joined
+        count = len(self._inks) - self.joined - self.pieces
         points = int(self.lengths[self._size :].sum())
         return (
             f"{self.dataset.report()}\n"
             f"joins the training: {count:,} lines of {type(self.added).__name__}, letters scaled "
-            f"by {self._factor:.4g}, and {self.joined:,} lines made of both; {points:,} readings"
+            f"by {self._factor:.4g}, and {self.joined:,} lines made of both, "
+            f"{self.pieces:,} pieces of lines; {points:,} readings"
         )
 
 
@@ -243,10 +310,38 @@ def join(left: np.ndarray, right: np.ndarray, height: float, gap: float) -> np.n
     return joined
 
 
-def _ends(dataset: BaseDataset, index: int) -> bool:
-    """Return whether a sequence ends with a sample, which a fourth column of its ink may tell."""
-    ink = dataset.ink(index)
-    return bool(ink[-1, 3]) if ink.shape[1] == 4 else dataset.ends(index)
+def _piece(line: _Part, generator: np.random.Generator) -> _Part | None:
+    """Return one to `PIECE` words of a line at random, None where they do not stand apart.
+
+    Two letters or digits at least: how high a lone comma stands, say, nobody knows.
+    """
+    words = line.text.split()
+    count = int(generator.integers(1, PIECE + 1))
+    starts = [
+        start
+        for start in range(len(words) - count + 1)
+        if sum(map(str.isalnum, "".join(words[start : start + count]))) >= 2
+    ]
+    if not starts or len(words) == count or word_numbers(line.ink, line.text) is None:
+        return None
+    start = int(generator.choice(starts))
+    return line._replace(words=range(start, start + count))
+
+
+def _pieces(dataset: BaseDataset, generator: np.random.Generator) -> Iterator[_Part]:
+    """Yield pieces of training lines at random, of each line one before any has a second.
+
+    Raises:
+        DataError: if the words of no line stand apart.
+    """
+    found = True
+    while found:
+        found = False
+        for index in generator.permutation(dataset.indices("train")).tolist():
+            if piece := _piece(_Part(dataset, index), generator):
+                found = True
+                yield piece
+    raise DataError(f"{type(dataset).__name__}: no line has words that stand apart, for `pieces`")
 
 
 def _typical_height(dataset: BaseDataset) -> float:

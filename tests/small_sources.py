@@ -166,7 +166,7 @@ def unipen(root: Path, args: dict[str, Any]) -> dict[str, Any]:
 
 def mixed(root: Path, args: dict[str, Any]) -> dict[str, Any]:
     """Write the data of both parts, each where it looks for it."""
-    changed: dict[str, Any] = {"joined": 4}
+    changed: dict[str, Any] = {"joined": 4, "pieces": 3}
     for part in ("dataset", "added"):
         own = args[part].get("args", {})
         few = MAKERS[args[part]["type"]](Path(own.get("root") or "data"), own)

@@ -4,7 +4,7 @@ import pytest
 from data_loader import CutLongSteps, EmbeddedDataset, HandwritingDataLoader, MixedDataset
 from data_loader.mixed import join
 from data_loader.own_ink import OwnInk
-from utils.checks import ConfigFault
+from utils.checks import ConfigFault, DataError
 from utils.ink import bounds, letter_height, to_points
 
 
@@ -201,3 +201,89 @@ def test_mixtures_are_not_lent():
     with pytest.raises(ConfigFault) as caught:
         MixedDataset(dataset=Large(), added=inner)
     assert caught.value.key == "added"
+
+
+class Words(OwnInk):
+    """Lines of zigzags, one for each letter, a letter wide; words stand two letters apart."""
+
+    TEXTS = ("aa bbb cc dddd", "ee ff ,", "ggg hh ii j", "kkkk", "ll mmm nn")
+
+    def lines(self):
+        for n in range(40):
+            x, strokes = 0, []
+            for character in self.TEXTS[n % 5]:
+                if character == " ":
+                    x += 200
+                else:
+                    strokes.append([(x + 8 * m, 300 * (m % 2)) for m in range(10)])
+                    x += 100
+            yield self.TEXTS[n % 5], strokes
+
+    def missing(self, index):
+        return np.arange(len(self.ink(index))).astype(np.uint8)  # tells where a reading is from
+
+    def ends(self, index):
+        return False
+
+
+def short_lines(**options):
+    dataset = MixedDataset(
+        dataset=Words(), added=EmbeddedDataset(size=9, valid_size=1, test_size=1, signs=1.0),
+        **options,
+    )  # fmt: skip
+    dataset.prepare()
+    return dataset
+
+
+def test_pieces_are_one_to_three_words_of_a_line():
+    dataset = short_lines(pieces=60)
+    own = dataset.dataset
+    lengths = set()
+    whole = {own.name(n): n for n in own.indices("train").tolist()}
+    for n in range(49, 109):
+        text, name, ink = dataset.text(n), dataset.name(n), dataset.ink(n)
+        index = whole[name.partition("/")[2].partition("[")[0]]
+        words = own.text(index).split()
+        count = len(text.split())
+        lengths.add(count)
+        start = next(m for m in range(9) if words[m : m + count] == text.split())
+        assert name.endswith(f"[{start}:{start + count}]") and count < len(words)
+        assert text not in (",", "j")  # of a lone comma or stem nobody knows how high it stands
+        # Each character is ten readings: the piece's stand behind those of the words before it.
+        first = 10 * len("".join(words[:start]))
+        rows = slice(first, first + 10 * len(text.replace(" ", "")))
+        expected = to_points(own.ink(index))[rows]
+        np.testing.assert_array_equal(to_points(ink), expected - expected[0])
+        np.testing.assert_array_equal(ink[:, 2], own.ink(index)[rows, 2])
+        assert dataset.missing(n).tolist() == [0, *range(rows.start + 1, rows.stop)]
+        assert dataset.ends(n) == (start + count < len(words))
+    assert lengths == {1, 2, 3}
+    assert len({dataset.name(n) for n in range(len(dataset))}) == len(dataset)
+    assert dataset.lengths.tolist() == [len(dataset.ink(n)) for n in range(len(dataset))]
+    assert "60 pieces of lines" in dataset.report()
+    np.testing.assert_array_equal(short_lines(pieces=60).ink(70), dataset.ink(70))
+
+
+def test_joined_lines_may_hold_a_piece():
+    dataset = short_lines(joined=60, short=0.5)
+    own, added = dataset.dataset, dataset.added
+    texts = {own.name(n): own.text(n) for n in range(len(own))}
+    lent = {added.name(n): added.text(n) for n in range(len(added))}
+    pieces = 0
+    for n in range(49, 109):
+        line, sign = dataset.name(n).partition("/")[2].split("+added/")
+        line, _, cut = line.partition("[")
+        pieces += bool(cut)
+        words = slice(*map(int, cut[:-1].split(":"))) if cut else slice(None)
+        pair = [" ".join(texts[line].split()[words]), lent[sign]]
+        assert dataset.text(n) in (" ".join(pair), " ".join(reversed(pair)))
+        assert len(dataset.missing(n)) == len(dataset.ink(n)) == dataset.lengths[n]
+    # A third of the lines on average: a line of n words is not cut where n are asked for.
+    assert 8 < pieces < 40
+    whole = short_lines(joined=60)
+    assert not any("[" in whole.name(n) for n in range(49, 109))
+
+
+def test_pieces_need_words_that_stand_apart():
+    with pytest.raises(DataError, match="Large: no line has words that stand apart"):
+        mixed(pieces=3)
