@@ -98,6 +98,9 @@ CHARACTER_SAMPLES, CHARACTER_BIAS, CHARACTERS_IN_ROW = 10, 1.0, 6
 """Of --characters: samples of each and their bias, without --num-samples and --biases; how many
 stand side by side on its sheet."""
 
+LANGUAGE_WEIGHT = 0.5
+"""Of a language model's log-probabilities, without --language-weight."""
+
 OWN_LINES, OWN_STEPS = 8, 300
 """Lines that a network writes, and their steps, so that a primer can be compared with them
 (measured: after two epochs of IAM-OnDB the median of their heights is 1.1 and 1.4 times that of the
@@ -342,9 +345,9 @@ def parse(words: Sequence[str] | None = None) -> argparse.Namespace:
     add(
         "--language-weight",
         type=number(float, Range(0, 100)),
-        default=0.5,
         metavar="W",
-        help="weight of its log-probabilities (default: 0.5), e.g. --language-weight 0.8",
+        help=f"weight of its log-probabilities (default: {LANGUAGE_WEIGHT:g}), e.g. "
+        "--language-weight 0.8",
     )
     add(
         "--length-bonus",
@@ -394,6 +397,8 @@ def parse(words: Sequence[str] | None = None) -> argparse.Namespace:
         parser.error(f"--continue draws one picture: leave out --{other.replace('_', '-')}")
     if arguments.evaluate and (arguments.text or arguments.window or arguments.density):
         parser.error("--evaluate draws nothing: leave out --text, --window and --density")
+    if arguments.evaluate and (arguments.num_samples or arguments.steps):
+        parser.error("--evaluate takes a whole split: leave out --num-samples and --steps")
     if arguments.evaluate and arguments.input:
         parser.error("--evaluate reads a split: leave out --input")
     if arguments.read_back and (arguments.evaluate or arguments.input):
@@ -416,6 +421,10 @@ def parse(words: Sequence[str] | None = None) -> argparse.Namespace:
         arguments.bias = BIAS
     if arguments.language_model and arguments.beam == 1:
         parser.error("--language-model chooses between hypotheses: give --beam 2 or more")
+    if arguments.language_weight is None:
+        arguments.language_weight = LANGUAGE_WEIGHT
+    elif not arguments.language_model:
+        parser.error("--language-weight is that of a --language-model: give one, or leave it out")
     if arguments.length_bonus and arguments.beam == 1:
         parser.error("--length-bonus chooses between hypotheses: give --beam 2 or more")
     options = ("primer_text", "primer_number", "primer_points", "primer_scale")

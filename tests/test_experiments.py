@@ -433,6 +433,9 @@ def test_without_arguments_the_help_is_shown(capsys):
         (["-r", "x", "--num-samples", "2.5"], "whole number from 1"),
         (["-r", "x", "--seed", "-1"], "whole number from 0"),
         (["-r", "x", "--evaluate", "--text", "a"], "--evaluate draws nothing"),
+        (["-r", "x", "--evaluate", "--num-samples", "3"], "--evaluate takes a whole split"),
+        (["-r", "x", "--evaluate", "--steps", "3"], "--evaluate takes a whole split"),
+        (["-r", "x", "--input", "a", "--language-weight", "1"], "that of a --language-model"),
         (["-r", "x", "-o", "hidden"], "KEY=VALUE"),
     ],
 )
