@@ -311,21 +311,20 @@ def join(left: np.ndarray, right: np.ndarray, height: float, gap: float) -> np.n
 
 
 def _piece(line: _Part, generator: np.random.Generator) -> _Part | None:
-    """Return one to `PIECE` words of a line at random, None where they do not stand apart.
+    """Return one to `PIECE` words of a line at random, not all; None where they stand too close.
 
     Two letters or digits at least: how high a lone comma stands, say, nobody knows.
     """
     words = line.text.split()
-    count = int(generator.integers(1, PIECE + 1))
-    starts = [
-        start
+    pieces = [
+        range(start, start + count)
+        for count in range(1, min(PIECE, len(words) - 1) + 1)
         for start in range(len(words) - count + 1)
         if sum(map(str.isalnum, "".join(words[start : start + count]))) >= 2
     ]
-    if not starts or len(words) == count or word_numbers(line.ink, line.text) is None:
+    if not pieces or word_numbers(line.ink, line.text) is None:
         return None
-    start = int(generator.choice(starts))
-    return line._replace(words=range(start, start + count))
+    return line._replace(words=pieces[generator.integers(len(pieces))])
 
 
 def _pieces(dataset: BaseDataset, generator: np.random.Generator) -> Iterator[_Part]:

@@ -278,8 +278,8 @@ def test_joined_lines_may_hold_a_piece():
         pair = [" ".join(texts[line].split()[words]), lent[sign]]
         assert dataset.text(n) in (" ".join(pair), " ".join(reversed(pair)))
         assert len(dataset.missing(n)) == len(dataset.ink(n)) == dataset.lengths[n]
-    # A third of the lines on average: a line of n words is not cut where n are asked for.
-    assert 8 < pieces < 40
+    # 48 of 60 lines have several words, and half of these are cut: 24, 3.8 standard deviations.
+    assert 10 < pieces < 38
     whole = short_lines(joined=60)
     assert not any("[" in whole.name(n) for n in range(49, 109))
 
