@@ -170,7 +170,7 @@ def main(arguments: argparse.Namespace) -> None:
 
 
 def refuse_options(loaded: Loaded, arguments: argparse.Namespace) -> None:
-    """Raise a UserError if an option is for networks of the other kind than the loaded one."""
+    """Raise a UserError if an option is for networks of the other kind, or for nothing given."""
     reads = isinstance(loaded.model, RecognitionNetwork)
     others = FOR_WRITERS if reads else () if arguments.read_back else FOR_READERS
     for name in others:
@@ -181,6 +181,8 @@ def refuse_options(loaded: Loaded, arguments: argparse.Namespace) -> None:
                 f"--{name.replace('_', '-')} is for a network that {kind}: {loaded.path} holds a "
                 f"{type(loaded.model).__name__}"
             )
+    if arguments.skip_unknown and not (arguments.text or arguments.primer or arguments.read_back):
+        raise UserError("--skip-unknown is for a --text, the text of a --primer, or --read-back")
 
 
 def parse(words: Sequence[str] | None = None) -> argparse.Namespace:
@@ -393,6 +395,11 @@ def parse(words: Sequence[str] | None = None) -> argparse.Namespace:
             "--sheet draws one picture: it takes --num-samples, --steps, --seed, --bias and "
             "--output, and the place of -r"
         )
+    if arguments.export:
+        more = ("sheet", "continued", *others, "num_samples", "steps", "skip_unknown")
+        if extra := next((name for name in more if getattr(arguments, name)), None):
+            extra = {"continued": "continue"}.get(extra, extra).replace("_", "-")
+            parser.error(f"--export writes the checkpoint and nothing else: leave out --{extra}")
     if arguments.continued and other:
         parser.error(f"--continue draws one picture: leave out --{other.replace('_', '-')}")
     if arguments.evaluate and (arguments.text or arguments.window or arguments.density):
@@ -417,6 +424,8 @@ def parse(words: Sequence[str] | None = None) -> argparse.Namespace:
         parser.error("--characters writes at one bias: give --biases one value")
     if arguments.read_back and arguments.bias is not None:
         parser.error("--read-back takes --biases, one or several, in the place of --bias")
+    if (arguments.evaluate or arguments.input) and arguments.bias is not None:
+        parser.error("--bias is for writing: leave it out")
     if arguments.bias is None:
         arguments.bias = BIAS
     if arguments.language_model and arguments.beam == 1:

@@ -63,6 +63,8 @@ class _Part(NamedTuple):
         points = to_points(ink)[rows]
         piece = ink[rows]
         piece[:, :2] = np.diff(points, axis=0, prepend=points[:1])
+        if rows[-1] < len(ink) - 1:
+            piece[-1, 2] = 1
         return piece
 
     @property
@@ -115,7 +117,7 @@ class MixedDataset(BaseDataset):
         tight: share of the joined lines whose parts are as close as letters of a word, without a
             blank in the text.
         short: share of the joined lines in which one to three words stand for the line of
-            `dataset`.
+            `dataset`, if it can be cut.
         pieces: further training lines, each one to three words of a line of `dataset`. Short texts
             are what people ask for, and full lines all that most sets have. Both take what they
             cut from lines whose words stand clearly apart (`word_numbers`).
@@ -206,7 +208,16 @@ class MixedDataset(BaseDataset):
                 parts.reverse()
             inks.append(self._rounded(join(*pair, height, height * gap)))
             self._origins.append(_Origin(tuple(parts), close))
-        for piece in islice(_pieces(main, generator), self.pieces):
+        bar = tqdm(
+            islice(_pieces(main, generator), self.pieces),
+            "cutting lines",
+            total=self.pieces,
+            unit="piece",
+            leave=False,
+            delay=1,
+            disable=distributed.no_bar(),
+        )
+        for piece in bar:
             inks.append(self._rounded(piece.ink.copy()))
             self._origins.append(_Origin((piece,)))
         self._size = len(main)
@@ -279,12 +290,14 @@ class MixedDataset(BaseDataset):
 
     def report(self) -> str:
         count = len(self._inks) - self.joined - self.pieces
+        joined = (origin.parts for origin in self._origins if len(origin.parts) > 1)
+        cut = sum(any(part.words is not None for part in parts) for parts in joined)
         points = int(self.lengths[self._size :].sum())
         return (
             f"{self.dataset.report()}\n"
             f"joins the training: {count:,} lines of {type(self.added).__name__}, letters scaled "
-            f"by {self._factor:.4g}, and {self.joined:,} lines made of both, "
-            f"{self.pieces:,} pieces of lines; {points:,} readings"
+            f"by {self._factor:.4g}, {self.joined:,} lines made of both, {cut:,} of them with a "
+            f"piece, and {self.pieces:,} pieces; {points:,} readings"
         )
 
 

@@ -1,5 +1,7 @@
 """Where the words of a line stand."""
 
+import unicodedata
+
 import numpy as np
 
 from utils.ink import strokes
@@ -26,13 +28,15 @@ def word_numbers(ink: np.ndarray, text: str) -> np.ndarray | None:
 
     Returns:
         None where the words do not stand clearly apart: where a gap between them is less than
-        `CLEAR` times the widest within one, or where a word is much wider or narrower than its
-        characters (`SLACK`).
+        `CLEAR` times the widest within one, where a word is much wider or narrower than its
+        characters (`SLACK`), or where a script runs from right to left.
     """
     parts = strokes(ink)
     lefts, rights = (np.array([edge(part[:, 0]) for part in parts]) for edge in (np.min, np.max))
     lengths = np.array([len(word) for word in text.split()])
     if not 0 < len(lengths) <= len(parts):
+        return None
+    if any(unicodedata.bidirectional(character) in ("R", "AL") for character in text):
         return None
     order = np.argsort(lefts)
     gaps = lefts[order][1:] - np.maximum.accumulate(rights[order])[:-1]

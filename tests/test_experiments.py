@@ -241,6 +241,8 @@ def test_unknown_characters_are_named_and_can_be_left_out(conditional, tmp_path,
     call(conditional, tmp_path / "out", *words, "--skip-unknown")
     assert "U+00E9" in capsys.readouterr().out
     assert "conditional-caf-seed0.svg" in names(tmp_path / "out")
+    with pytest.raises(UserError, match="--skip-unknown is for a --text"):
+        call(conditional, tmp_path / "out", "--evaluate", "--skip-unknown")
     with pytest.raises(UserError, match="nothing to write in '\u00e9'"):
         call(conditional, tmp_path / "out", "--text", "\u00e9", "--skip-unknown")
 
@@ -436,6 +438,10 @@ def test_without_arguments_the_help_is_shown(capsys):
         (["-r", "x", "--evaluate", "--num-samples", "3"], "--evaluate takes a whole split"),
         (["-r", "x", "--evaluate", "--steps", "3"], "--evaluate takes a whole split"),
         (["-r", "x", "--input", "a", "--language-weight", "1"], "that of a --language-model"),
+        (["-r", "x", "--evaluate", "--bias", "1"], "--bias is for writing"),
+        (["-r", "x", "--input", "a", "--bias", "0"], "--bias is for writing"),
+        (["-r", "x", "--export", "y", "--text", "a"], "nothing else: leave out --text"),
+        (["-r", "x", "--export", "y", "--continue", "valid"], "nothing else: leave out --continue"),
         (["-r", "x", "-o", "hidden"], "KEY=VALUE"),
     ],
 )

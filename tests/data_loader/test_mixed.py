@@ -260,7 +260,7 @@ def test_pieces_are_one_to_three_words_of_a_line():
     assert lengths == {1, 2, 3}
     assert len({dataset.name(n) for n in range(len(dataset))}) == len(dataset)
     assert dataset.lengths.tolist() == [len(dataset.ink(n)) for n in range(len(dataset))]
-    assert "60 pieces of lines" in dataset.report()
+    assert "60 pieces" in dataset.report()
     np.testing.assert_array_equal(short_lines(pieces=60).ink(70), dataset.ink(70))
 
 
@@ -280,6 +280,7 @@ def test_joined_lines_may_hold_a_piece():
         assert len(dataset.missing(n)) == len(dataset.ink(n)) == dataset.lengths[n]
     # 48 of 60 lines have several words, and half of these are cut: 24, 3.8 standard deviations.
     assert 10 < pieces < 38
+    assert f"60 lines made of both, {pieces} of them with a piece" in dataset.report()
     whole = short_lines(joined=60)
     assert not any("[" in whole.name(n) for n in range(49, 109))
 

@@ -47,6 +47,8 @@ def test_words_that_do_not_stand_apart_are_not_guessed():
     assert numbers("one two", (0, 40), (40, 80)) is None
     assert numbers("one two", (0, 40), (30, 80)) is None
     assert numbers("", (0, 40)) is None
+    # The first word would be the one at the right.
+    assert numbers("\u05d0\u05d1\u05d2 \u05d3\u05d4\u05d5", (0, 40), (60, 100)) is None
 
 
 def test_a_word_is_about_as_wide_as_its_characters():
