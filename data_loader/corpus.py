@@ -318,9 +318,9 @@ def symbols(draws: Draws) -> str:
 
 
 def sign(draws: Draws) -> str:
-    """Return one to eight characters, among them some that English hardly has, such as `50%`."""
+    """Return one to nine characters, among them some that English hardly has, such as `50%`."""
     n, mark = draws.between, draws.pick(SIGNS)
-    opening, closing = draws.pick(("()", "[]", "{}", "<>", "``", '""', "**", "||", "__"))
+    opening, closing = draws.pick(PAIRS)
     short = draws.pick(SHORT)
     written = (
         lambda: mark,
@@ -334,7 +334,8 @@ def sign(draws: Draws) -> str:
         lambda: f"{draws.pick(ATTACHED)}{short}",
         lambda: f"{draws.pick('ACDE')}:\\{short}",
         lambda: draws.pick((f"{short}!", f"{short};", f"{short}:", f"{short}?", f"{short}*")),
-        lambda: draws.pick([name for name in FIRST_NAMES if name[0] in "QUVXYZ"]),
+        lambda: draws.pick(CAPITALS[draws.pick(LETTERS)]),
+        lambda: draws.pick(CAPITALS[draws.pick(LETTERS)]),
         lambda: draws.pick("QXZQXZJKUVY") + draws.pick("QXZJKUVY"),
         lambda: str(n(0, 9999)),
         lambda: str(n(0, 9)),
@@ -342,8 +343,14 @@ def sign(draws: Draws) -> str:
     return draws.pick(written)()
 
 
-SIGNS = "@#$%&*+=<>~|/\\[]{}()?!QXZ"
+SIGNS = "@#$%&*+=<>~|/\\[]{}{}()()?!QXZ"
 """Those that may stand alone: of a lone `_` or `^` nobody sees how high it stands."""
+PAIRS = ("()", "()", "[]", "{}", "{}", "<>", "``", '""', "**", "||", "__")
+"""Those that enclose. Parentheses and braces, which are alike, come twice as often."""
+CAPITALS = {
+    letter: [name for name in LAST_NAMES + list(map(capital, THINGS)) if name[0] == letter]
+    for letter in LETTERS
+}
 ATTACHED = "#@~$/\\_<>"
 SHORT = words("a an at box cat go he in it me no of on so tea to up us we x y yes zoo")
 

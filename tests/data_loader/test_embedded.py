@@ -439,11 +439,23 @@ def test_the_alphabet_does_not_depend_on_the_size(symbols):
     assert ("@" in many.characters) == (symbols > 0)
 
 
+def test_signs_hold_all_capitals_and_marks():
+    draws = corpus.Draws(np.random.default_rng(7))
+    signs = [corpus.sign(draws) for _ in range(3000)]
+    assert {len(sign) for sign in signs} == set(range(1, 10))
+    assert not any(" " in sign for sign in signs)
+    having = {one: sum(one in sign for sign in signs) for one in map(chr, range(33, 127))}
+    # Of a lone `.`, `,` or `'` nobody sees what it is.
+    marks = set(string.punctuation) - set(".,'")
+    assert min(having[one] for one in marks | set(string.digits)) >= 15
+    assert min(having[one] for one in string.ascii_uppercase) >= 3
+
+
 def test_signs_are_short_and_hold_what_english_hardly_has():
     dataset = EmbeddedDataset(seed=2, size=400, valid_size=1, test_size=1, signs=1.0, symbols=0.0)
     dataset.prepare()
     texts = [dataset.text(n) for n in range(400)]
-    assert all(1 <= len(text) <= 8 and text.strip() == text for text in texts)
+    assert all(1 <= len(text) <= 9 and text.strip() == text for text in texts)
     assert set("@#$%&*+=<>^~|_`/\\[]{}()!?;:QXZ0123456789") <= set("".join(texts))
     assert set("".join(texts)) <= set(dataset.characters)
     # A share of them leaves the rest sentences; none leaves all lines what they are.
