@@ -39,25 +39,25 @@ def test_the_recogniser_reads_writers_and_a_device_that_it_never_saw():
     read = read_lines(model, [data.ink(index) for index in indices])
     pairs = list(zip(map(data.text, indices), read, strict=True))
     # In float32 on another machine a few characters may differ.
-    assert rates(pairs)["cer"] == pytest.approx(0.016, abs=0.01)
+    assert rates(pairs)["cer"] == pytest.approx(0.008, abs=0.01)
 
 
 def test_the_writer_writes_sentences_that_are_read(box):
     """Twenty sentences that no network was trained on, at bias 0.75.
 
-    Measured: 6.1 % of the characters misread, 19 of 20 ended.
+    Measured: 5.0 % of the characters misread, 20 of 20 ended.
     On another machine other lines may be drawn.
     """
     (result,) = read_back(*box, held_out(20), [0.75])
-    assert result.rates["cer"] < 0.11
+    assert result.rates["cer"] < 0.10
     assert result.ended > 0.85
 
 
 def test_the_writer_writes_every_printable_character(box):
-    """One sample of each of the 94, each read exactly with its carrier. Measured: 62."""
+    """One sample of each of the 94, each read exactly with its carrier. Measured: 61."""
     (result,) = read_back(*box, list(CARRIERS.values()), [1.0])
     exact = sum(one.read == one.truth for one in result.readings)
-    assert len(result.readings) == 94 and exact >= 52
+    assert len(result.readings) == 94 and exact >= 51
     assert result.ended > 0.9
 
 
@@ -80,7 +80,7 @@ def lines(tmp_path_factory):
     return dataset
 
 
-@pytest.mark.parametrize(("name", "measured"), [("conditional", -913.4), ("unconditional", -850.6)])
+@pytest.mark.parametrize(("name", "measured"), [("conditional", -915.2), ("unconditional", -850.6)])
 def test_recorded_lines_are_as_likely_as_the_card_says(name, measured, lines):
     """The canonical log-loss of 63 lines; of the whole split it stands in the card."""
     model = experiments.load(name, "cpu").model
@@ -104,12 +104,12 @@ def test_recorded_lines_are_as_likely_as_the_card_says(name, measured, lines):
 def test_recorded_lines_are_read_as_well_as_the_card_says(lines):
     """The same 63 lines; these are harder than those of `testset_f`.
 
-    Measured: 8.5 % of the characters.
+    Measured: 8.0 % of the characters.
     """
     model = experiments.load("recognition", "cpu").model
     chosen = lines.indices("valid")[::23][:64].tolist()
     read = read_lines(model, [lines.ink(index) for index in chosen])
-    assert rates(zip(map(lines.text, chosen), read, strict=True))["cer"] < 0.096
+    assert rates(zip(map(lines.text, chosen), read, strict=True))["cer"] < 0.090
 
 
 def assert_drawn(folder, count):
