@@ -1,8 +1,8 @@
 """Lines of one dataset among those of another, so that a network learns what either lacks."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
-from typing import Annotated, NamedTuple
+from typing import Annotated, NamedTuple, TypeVar
 
 import numpy as np
 from tqdm import tqdm
@@ -13,6 +13,8 @@ from base.base_transform import BaseTransform
 from data_loader.words import word_numbers
 from utils.checks import ConfigFault, DataError, Range
 from utils.ink import letter_height, to_points
+
+Item = TypeVar("Item")
 
 MEASURED = 300
 """Lines of each dataset whose letters are measured, spread evenly; assumed."""
@@ -35,11 +37,13 @@ class _Part(NamedTuple):
         dataset: the line's.
         index: of the line.
         words: numbers of the words, None for the whole line.
+        rows: the line's readings that belong to them, None for all.
     """
 
     dataset: BaseDataset
     index: int
     words: range | None = None
+    rows: np.ndarray | None = None
 
     @property
     def name(self) -> str:
@@ -57,20 +61,19 @@ class _Part(NamedTuple):
     def ink(self) -> np.ndarray:
         """Its readings `(readings, 3)`; of a piece, the first one has no offset."""
         ink = self.dataset.ink(self.index)[:, :3]
-        if self.words is None:
+        if self.rows is None:
             return ink
-        rows = self._rows()
-        points = to_points(ink)[rows]
-        piece = ink[rows]
+        points = to_points(ink)[self.rows]
+        piece = ink[self.rows]
         piece[:, :2] = np.diff(points, axis=0, prepend=points[:1])
-        if rows[-1] < len(ink) - 1:
+        if self.rows[-1] < len(ink) - 1:
             piece[-1, 2] = 1
         return piece
 
     @property
     def missing(self) -> np.ndarray:
         missing = self.dataset.missing(self.index)
-        return missing if self.words is None else missing[self._rows()]
+        return missing if self.rows is None else missing[self.rows]
 
     @property
     def ends(self) -> bool:
@@ -80,10 +83,6 @@ class _Part(NamedTuple):
             return True  # the pen is lifted behind a word
         ink = self.dataset.ink(self.index)
         return bool(ink[-1, 3]) if ink.shape[1] == 4 else self.dataset.ends(self.index)
-
-    def _rows(self) -> np.ndarray:
-        numbers = word_numbers(self.dataset.ink(self.index)[:, :3], self.dataset.text(self.index))
-        return np.flatnonzero(np.isin(numbers, self.words))
 
 
 class _Origin(NamedTuple):
@@ -178,20 +177,12 @@ class MixedDataset(BaseDataset):
         self._origins = [_Origin((_Part(added, index),)) for index in lent.tolist() if self.alone]
         inks = [self._scaled(origin.parts[0], self._factor) for origin in self._origins]
         generator = np.random.default_rng(self.seed)
-        bar = tqdm(
-            zip(
-                generator.choice(main.indices("train"), self.joined).tolist(),
-                generator.choice(lent, self.joined).tolist(),
-                strict=True,
-            ),
-            "joining lines",
-            total=self.joined,
-            unit="line",
-            leave=False,
-            delay=1,
-            disable=distributed.no_bar(),
+        pairs = zip(
+            generator.choice(main.indices("train"), self.joined).tolist(),
+            generator.choice(lent, self.joined).tolist(),
+            strict=True,
         )
-        for first, second in bar:
+        for first, second in _with_bar(pairs, "joining lines", self.joined):
             line, lent_line = _Part(main, first), _Part(added, second)
             height = float(np.clip(letter_height(line.ink), typical / EXTREME, EXTREME * typical))
             before = bool(generator.random() < 0.5)
@@ -208,17 +199,9 @@ class MixedDataset(BaseDataset):
                 parts.reverse()
             inks.append(self._rounded(join(*pair, height, height * gap)))
             self._origins.append(_Origin(tuple(parts), close))
-        bar = tqdm(
-            islice(_pieces(main, generator), self.pieces),
-            "cutting lines",
-            total=self.pieces,
-            unit="piece",
-            leave=False,
-            delay=1,
-            disable=distributed.no_bar(),
-        )
-        for piece in bar:
-            inks.append(self._rounded(piece.ink.copy()))
+        pieces = islice(_pieces(main, generator), self.pieces)
+        for piece in _with_bar(pieces, "cutting lines", self.pieces):
+            inks.append(self._rounded(piece.ink))
             self._origins.append(_Origin((piece,)))
         self._size = len(main)
         self._ends = [origin.parts[-1].ends for origin in self._origins]
@@ -335,9 +318,10 @@ def _piece(line: _Part, generator: np.random.Generator) -> _Part | None:
         for start in range(len(words) - count + 1)
         if sum(map(str.isalnum, "".join(words[start : start + count]))) >= 2
     ]
-    if not pieces or word_numbers(line.ink, line.text) is None:
+    if not pieces or (numbers := word_numbers(line.ink, line.text)) is None:
         return None
-    return line._replace(words=pieces[generator.integers(len(pieces))])
+    chosen = pieces[generator.integers(len(pieces))]
+    return line._replace(words=chosen, rows=np.flatnonzero(np.isin(numbers, chosen)))
 
 
 def _pieces(dataset: BaseDataset, generator: np.random.Generator) -> Iterator[_Part]:
@@ -354,6 +338,12 @@ def _pieces(dataset: BaseDataset, generator: np.random.Generator) -> Iterator[_P
                 found = True
                 yield piece
     raise DataError(f"{type(dataset).__name__}: no line has words that stand apart, for `pieces`")
+
+
+def _with_bar(items: Iterable[Item], what: str, count: int) -> Iterable[Item]:
+    """Return items that come with a progress bar once they take longer than a second."""
+    hidden = distributed.no_bar()
+    return tqdm(items, what, count, unit="line", leave=False, delay=1, disable=hidden)
 
 
 def _typical_height(dataset: BaseDataset) -> float:
