@@ -481,3 +481,28 @@ def test_the_check_of_a_recording_leaves_the_buffers_empty(tapes):
     (loop, *_) = cuda._loops.values()
     padding = loop.weight[:, loop.sizes.cells + loop.sizes.letters :]
     assert not padding.any() and not loop.joint[..., loop.sizes.cells + loop.sizes.letters :].any()
+
+
+@pytest.mark.parametrize("windowed", [True, False])
+def test_the_check_allows_for_the_rounding_of_wide_layers(windowed):
+    """As the fused steps do, which square, multiply and squash before they round."""
+
+    class Rounding(cuda.TorchSteps):
+        def lstm(self, t):
+            loop, size = self.loop, self.loop.sizes.cells
+            gates = loop.gates[t].float()
+            entry, forget, exit_ = gates[:, : 3 * size].sigmoid().chunk(3, 1)
+            candidate = gates[:, 3 * size :].tanh()
+            loop.cells[t + 1].copy_(forget * loop.cells[t] + entry * candidate)
+            loop.hiddens[t + 1].copy_(exit_ * loop.cells[t + 1].tanh())
+            loop.gates[t].copy_(torch.cat((entry, forget, exit_, candidate), 1))
+
+    class Wrong(Rounding):
+        def lstm(self, t):
+            super().lstm(t)
+            self.loop.hiddens[t + 1].mul_(1.1)
+
+    sizes = cuda.Sizes(8, 400, *((20, 10, 16) if windowed else ()))
+    cuda._verify(cuda.Loop(sizes, torch.bfloat16, torch.device("cpu"), Rounding))
+    with pytest.raises(RuntimeError, match="differs from what it should"):
+        cuda._verify(cuda.Loop(sizes, torch.bfloat16, torch.device("cpu"), Wrong))
