@@ -11,11 +11,13 @@ class BaseTransform(ABC):
 
     `random` tells preprocessing (the same every time, counted in the normalisation) from
     augmentation (drawn anew for every sample and epoch). `of_inputs` marks augmentation that acts
-    on the normalised inputs of the network alone and leaves the targets as they are.
+    on the normalised inputs of the network alone and leaves the targets as they are, `of_targets`
+    augmentation that acts on the targets alone.
     """
 
     random: ClassVar[bool] = False
     of_inputs: ClassVar[bool] = False
+    of_targets: ClassVar[bool] = False
 
     @abstractmethod
     def __call__(

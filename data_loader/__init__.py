@@ -19,6 +19,7 @@ from data_loader.shaping import (
 from data_loader.stroke_arrays import StrokeArraysDataset
 from data_loader.transforms import (
     CutLongSteps,
+    Dequantise,
     FillMissing,
     InputNoise,
     Rotate,
@@ -31,6 +32,7 @@ from data_loader.unipen import UnipenDataset
 
 __all__ = [
     "CutLongSteps",
+    "Dequantise",
     "EmbeddedDataset",
     "FillMissing",
     "HandwritingDataLoader",

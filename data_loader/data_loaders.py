@@ -60,10 +60,14 @@ class _Samples(Dataset):
         generator = np.random.default_rng([self.seed, epoch, index, _SAMPLE])
         ink, missing, ends = self.preprocessed(index)
         for transform in self.augmentation:
-            if not transform.of_inputs:
+            if not (transform.of_inputs or transform.of_targets):
                 ink, missing = transform(ink, missing, generator)
-        ink = self.normalisation.apply(ink)
-        inputs, targets, missing = ink[:-1], ink[1:], missing[:-1]
+        targets = ink[1:]
+        for transform in self.augmentation:
+            if transform.of_targets:
+                targets, _ = transform(targets, missing[1:], generator)
+        inputs, targets = map(self.normalisation.apply, (ink[:-1], targets))
+        missing = missing[:-1]
         for transform in self.augmentation:
             if transform.of_inputs:
                 inputs, missing = transform(inputs, missing, generator)

@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
+from scipy import stats
 
 from data_loader.transforms import (
     CutLongSteps,
+    Dequantise,
     FillMissing,
     InputNoise,
     Rotate,
@@ -117,16 +119,20 @@ def test_input_noise_has_its_standard_deviation_and_spares_the_pen():
     assert not noisy[:, 2].any()
 
 
+def test_dequantising_spreads_offsets_evenly_over_a_cell_and_spares_the_pen():
+    ink = np.full((20_000, 3), 3.0, dtype=np.float32)
+    spread, _ = apply(Dequantise(spacing=2.0), ink, np.zeros(len(ink), dtype=np.uint8))
+    for column in (0, 1):
+        assert stats.kstest(spread[:, column], stats.uniform(2.0, 2.0).cdf).pvalue > 1e-6
+    assert abs(np.corrcoef(spread[:, :2].T)[0, 1]) < 0.04  # fails by 1 in 10^7
+    assert (spread[:, 2] == 3.0).all() and (ink == 3.0).all()
+
+
 def test_kinds_of_transforms():
-    assert [t.random for t in (FillMissing, CutLongSteps, Scale, Slant, Rotate, InputNoise)] == [
-        False,
-        False,
-        True,
-        True,
-        True,
-        True,
-    ]
-    assert InputNoise.of_inputs and not Scale.of_inputs
+    assert not FillMissing.random and not CutLongSteps.random
+    assert all(one.random for one in (Scale, Slant, Rotate, InputNoise, Dequantise))
+    assert InputNoise.of_inputs and not Scale.of_inputs and not Dequantise.of_inputs
+    assert Dequantise.of_targets and not Scale.of_targets and not InputNoise.of_targets
 
 
 def test_stretch_changes_x_alone():
