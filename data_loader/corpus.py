@@ -318,7 +318,7 @@ def symbols(draws: Draws) -> str:
 
 
 def sign(draws: Draws) -> str:
-    """Return one to nine characters, among them some that English hardly has, such as `50%`."""
+    """Return a word or two with characters that English hardly has, such as `50%` or `up | on`."""
     n, mark = draws.between, draws.pick(SIGNS)
     opening, closing = draws.pick(PAIRS)
     short = draws.pick(SHORT)
@@ -331,9 +331,12 @@ def sign(draws: Draws) -> str:
         lambda: draws.pick((f"{n(1, 99)}%", f"${n(1, 99)}", f"#{n(1, 99)}", f"~{n(1, 99)}")),
         lambda: f"{n(1, 9)}{draws.pick('+-*/=<>^')}{n(1, 9)}",
         lambda: f"{short}{draws.pick('@_/|&-+')}{draws.pick(SHORT)}",
+        lambda: f"{short} {draws.pick(BETWEEN)} {draws.pick(SHORT)}",
         lambda: f"{draws.pick(ATTACHED)}{short}",
         lambda: f"{draws.pick('ACDE')}:\\{short}",
         lambda: draws.pick((f"{short}!", f"{short};", f"{short}:", f"{short}?", f"{short}*")),
+        lambda: draws.pick(CAPITALS[draws.pick(LETTERS)]),
+        lambda: draws.pick(CAPITALS[draws.pick(LETTERS)]),
         lambda: draws.pick(CAPITALS[draws.pick(LETTERS)]),
         lambda: draws.pick(CAPITALS[draws.pick(LETTERS)]),
         lambda: draws.pick("QXZQXZJKUVY") + draws.pick("QXZJKUVY"),
@@ -345,8 +348,10 @@ def sign(draws: Draws) -> str:
 
 SIGNS = "@#$%&*+=<>~|/\\[]{}{}()()?!QXZ"
 """Those that may stand alone: of a lone `_` or `^` nobody sees how high it stands."""
-PAIRS = ("()", "()", "[]", "{}", "{}", "<>", "``", '""', "**", "||", "__")
-"""Those that enclose. Parentheses and braces, which are alike, come twice as often."""
+PAIRS = ("()", "()", "[]", "[]", "{}", "{}", "<>", "``", "``", '""', '""', "**", "||", "__")
+"""Those that enclose. Brackets, which are alike, and quotes come twice as often."""
+BETWEEN = "^^^|||~&+=<>*@#"
+"""Those that stand between words, with blanks; those of which else the least are seen oftener."""
 CAPITALS = {
     letter: [name for name in LAST_NAMES + list(map(capital, THINGS)) if name[0] == letter]
     for letter in LETTERS

@@ -443,12 +443,16 @@ def test_signs_hold_all_capitals_and_marks():
     draws = corpus.Draws(np.random.default_rng(7))
     signs = [corpus.sign(draws) for _ in range(3000)]
     assert {len(sign) for sign in signs} == set(range(1, 10))
-    assert not any(" " in sign for sign in signs)
+    assert all(sign.strip() == sign for sign in signs)
+    # With blanks stand those that are seen between words.
+    spaced = [sign.split(" ") for sign in signs if " " in sign]
+    assert spaced and {middle for _, middle, _ in spaced} == set(corpus.BETWEEN)
     having = {one: sum(one in sign for sign in signs) for one in map(chr, range(33, 127))}
     # Of a lone `.`, `,` or `'` nobody sees what it is.
     marks = set(string.punctuation) - set(".,'")
     assert min(having[one] for one in marks | set(string.digits)) >= 15
-    assert min(having[one] for one in string.ascii_uppercase) >= 3
+    assert min(having[one] for one in string.ascii_uppercase) >= 10
+    assert min(having[one] for one in '^`|"') >= 40
 
 
 def test_signs_are_short_and_hold_what_english_hardly_has():

@@ -186,6 +186,22 @@ def test_parts_may_stand_as_close_as_letters_without_a_blank():
     assert all(text.startswith("wwww ") or text.endswith(" wwww") for text in texts)
 
 
+def test_a_digit_never_stands_close_to_a_letter():
+    """A line is close unless a digit of what is lent would touch its letters."""
+    added = EmbeddedDataset(size=60, valid_size=1, test_size=1, signs=1.0)
+    dataset = MixedDataset(dataset=Large(), added=added, alone=False, joined=200, tight=1.0)
+    dataset.prepare()
+    kinds = {True: 0, False: 0}
+    for n in range(len(dataset) - 200, len(dataset)):
+        text = dataset.text(n)
+        close = not (text.startswith("wwww ") or text.endswith(" wwww"))
+        lent = text.removeprefix("wwww").removesuffix("wwww").strip()
+        assert lent in set(map(added.text, range(60)))
+        assert close != (lent[0] if text.startswith("wwww") else lent[-1]).isdigit()
+        kinds[close] += 1
+    assert min(kinds.values()) > 10  # fewer with a chance below 1 in a million
+
+
 def test_lines_may_be_lent_to_joined_ones_alone():
     dataset = mixed(joined=9, alone=False)
     assert len(dataset.indices("train")) == len(dataset.dataset.indices("train")) + 9
