@@ -17,7 +17,7 @@ once). ONLINE_HANDWRITING_KERNELS=0 turns off only the Triton kernels. Calls are
 of a device, as they are in training.
 
 What has been run: on an NVIDIA H200 with PyTorch 2.11 and Triton 3.6, the tests, and trainings of
-all networks (benchmarks/README.md has what they reached); on a CPU the functions of a chunk and all
+both generators (benchmarks/README.md has their speeds); on a CPU the functions of a chunk and all
 around them, with either kind of steps (Triton's in its interpreter), against the loop in
 `model.recurrence`, the graphs' place taken by a tape of the torch operations that a first run
 recorded. tests/model/test_cuda_loop.py has tests for a machine with a GPU, skipped on others.
