@@ -327,6 +327,8 @@ def sign(draws: Draws) -> str:
         lambda: mark,
         lambda: mark,
         lambda: f"{opening}{short}{closing}",
+        lambda: f"{short}{opening}{draws.pick(SHORT)}{closing}",
+        lambda: f"{opening}{short}, {draws.pick(SHORT)}{closing}",
         lambda: f"{opening}{n(0, 99)}{closing}",
         lambda: draws.pick((f"{n(1, 99)}%", f"${n(1, 99)}", f"#{n(1, 99)}", f"~{n(1, 99)}")),
         lambda: f"{n(1, 9)}{draws.pick('+-*/=<>^')}{n(1, 9)}",
@@ -357,7 +359,13 @@ CAPITALS = {
     for letter in LETTERS
 }
 ATTACHED = "#@~$/\\_<>"
-SHORT = words("a an at box cat go he in it me no of on so tea to up us we x y yes zoo")
+SHORT = words("""
+a all an and are as at be box boy but by cat day did do dog end few for get go good had has he
+help her him his hot how i in it its let long main man me men my new no not note now of off old
+on one or our out over own page put red rest run same see set she six so some star sun tea ten
+that the then they this time to too top two up us use was way we well went what who why with
+work x y yes you zoo
+""")
 
 PLAIN = string.ascii_letters + " .,;:!?'\"-"
 """Characters of plain sentences."""

@@ -115,7 +115,8 @@ def letters(text: str, writer: Writer, generator: np.random.Generator) -> tuple[
     y += (writer.descender - 1) * np.maximum(y, 0)
     across = (x - 0.5 * glyphs.width[codes][of]) / X_HEIGHT
     up = y / X_HEIGHT + 0.5
-    x = left[of] + wide[of] * x - (writer.slant + 0.05 * normal[4])[of] * y
+    slant = writer.slant * glyphs.lean[codes] + 0.05 * normal[4]
+    x = left[of] + wide[of] * x - slant[of] * y
     x += (0.6 * normal[5])[of] * (up * up)
     y = high[of] * y + (0.35 * normal[3])[of] + (0.5 * normal[6])[of] * (across * across)
 
@@ -237,8 +238,8 @@ class EmbeddedDataset(BaseDataset):
         min_characters, max_characters: bounds on the length of a line.
         symbols: share of sentences made of numbers, addresses, formulas or code, from 0 to 1; they
             hold most of the digits and signs.
-        signs: share of lines that are no sentences, but one to eight characters with a sign, a
-            digit or a rare capital among them, whatever the bounds on the length.
+        signs: share of lines that are no sentences, but one to twelve characters with a sign,
+            a digit or a rare capital among them, whatever the bounds on the length.
         fonts: the fonts in use, all if None.
         variation: factor on all irregularity, 0 for letters that are always the same.
         rate: readings a second; the default gives about 20 a character.

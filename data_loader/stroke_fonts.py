@@ -21,6 +21,9 @@ BASE_LINE, X_LINE = 9.0, -5.0
 X_HEIGHT = BASE_LINE - X_LINE
 SPACING = 0.6
 """Distance between the points of a glyph, in font units: a fifth of a usual pen step (assumed)."""
+SIGN_LEAN, SIGN_ROUNDING = 0.4, 0.6
+"""Share of a hand's slant that signs take, and the most that their corners are rounded, in font
+units; assumed. With all of it a backslash stands upright, and a bracket becomes a parenthesis."""
 
 # A stroke is a list of pieces that the pen draws without a lift, in the order of writing. A piece
 # is the number n of a stroke of the package's glyph, ~n for the same one backwards, or
@@ -130,6 +133,11 @@ SIGNS: dict[str, Strokes] = {
 # than people do: left edge, right edge and strokes, in the same coordinates.
 DAB, TOP_DAB = [(-0.5, 7.3), (0.4, 9.0)], [(-0.5, -1.7), (0.4, 0.0)]
 COMMA = [(0.4, 8.0), (0.6, 9.4), (0.0, 10.8), (-1.0, 12.0)]
+# The tip of a brace, by which it is told from a parenthesis, stands out as far as its ends do.
+BRACE = [
+    [(5, -14), (2.5, -13.5), (0.8, -12), (0, -9.5), (0, -5), (-0.6, -3), (-2, -1.8), (-6, -1)],
+    [(-6, -1), (-2, -0.2), (-0.6, 1), (0, 3), (0, 7.5), (0.8, 10), (2.5, 11.5), (5, 12)],
+]
 OWN: dict[str, tuple[float, float, list[list[tuple[float, float]]]]] = {
     " ": (-5, 5, []),
     ".": (-3, 4, [DAB]),
@@ -139,11 +147,11 @@ OWN: dict[str, tuple[float, float, list[list[tuple[float, float]]]]] = {
     "!": (-4, 4, [[(0, -12), (0, 4)], DAB]),
     "'": (-3, 3, [[(0.4, -12), (0.3, -9.5), (-0.4, -7)]]),
     '"': (-5, 5, [[(-1.6, -12), (-2, -7)], [(2, -12), (1.6, -7)]]),
-    "`": (-4, 4, [[(-1.8, -12), (1.6, -8)]]),
+    "`": (-5, 5, [[(-3.2, -12.5), (2.4, -8)]]),
     "-": (-7, 7, [[(-5, 1), (5, 1)]]),
     "_": (-8, 8, [[(-8, 11), (8, 11)]]),
     "/": (-8, 8, [[(6, -14), (-6, 11)]]),
-    "\\": (-8, 8, [[(-6, -14), (6, 11)]]),
+    "\\": (-9, 9, [[(-8, -13), (8, 10)]]),
     "|": (-4, 4, [[(0, -14), (0, 12)]]),
     "I": (-6, 6, [[(-4, -12), (4, -12)], [(0, -12), (0, 9)], [(-4, 9), (4, 9)]]),
     "+": (-9, 9, [[(0, -6), (0, 8)], [(-7, 1), (7, 1)]]),
@@ -168,22 +176,10 @@ OWN: dict[str, tuple[float, float, list[list[tuple[float, float]]]]] = {
             ]
         ],
     ),
-    "[": (-5, 5, [[(4, -14), (-2, -14), (-2, 12), (4, 12)]]),
-    "]": (-5, 5, [[(-4, -14), (2, -14), (2, 12), (-4, 12)]]),
-    "{": (
-        *(-6, 5),
-        [
-            [(4, -14), (2, -13.5), (0.5, -12), (0, -10), (0, -5), (-0.5, -3), (-2, -1.6), (-4, -1)],
-            [(-4, -1), (-2, -0.4), (-0.5, 1), (0, 3), (0, 8), (0.5, 10), (2, 11.5), (4, 12)],
-        ],
-    ),
-    "}": (
-        *(-5, 6),
-        [
-            [(-4, -14), (-2, -13.5), (-0.5, -12), (0, -10), (0, -5), (0.5, -3), (2, -1.6), (4, -1)],
-            [(4, -1), (2, -0.4), (0.5, 1), (0, 3), (0, 8), (-0.5, 10), (-2, 11.5), (-4, 12)],
-        ],
-    ),
+    "[": (-5, 6, [[(5, -14), (-2, -14), (-2, 12), (5, 12)]]),
+    "]": (-6, 5, [[(-5, -14), (2, -14), (2, 12), (-5, 12)]]),
+    "{": (*(-7, 6), BRACE),
+    "}": (*(-6, 7), [[(-x, y) for x, y in half] for half in BRACE]),
 }
 
 
@@ -234,6 +230,7 @@ class Font:
         end: `(points,)` bool, whether the pen is lifted after the point.
         start, count: `(95,)` int64, where the points of each character lie.
         width: `(95,)` float64, from a character's left edge to its right edge.
+        lean: `(95,)` float64, the share of a hand's slant that a character takes.
         enters, leaves: `(95,)` bool, whether its line starts at the left edge, or ends at the
             right edge, so that a line of a neighbour can run into it.
     """
@@ -244,6 +241,7 @@ class Font:
     start: np.ndarray
     count: np.ndarray
     width: np.ndarray
+    lean: np.ndarray
     enters: np.ndarray
     leaves: np.ndarray
 
@@ -317,7 +315,7 @@ def glyph(source: Source, character: str) -> tuple[float, float, list[np.ndarray
 def font(name: str, rounding: float) -> Font:
     """Return a font of `FONTS` with its corners rounded by `rounding` font units."""
     capitals, small, signs = FONTS[name]
-    points, ends, starts, counts, widths, enters, leaves = [], [], [], [], [], [], []
+    points, ends, starts, counts, widths, leans, enters, leaves = ([] for _ in range(8))
     for character in CHARACTERS:
         source = capitals if character.isupper() else small if character.islower() else signs
         left, right, strokes = glyph(source, character)
@@ -327,10 +325,13 @@ def font(name: str, rounding: float) -> Font:
                 lines[-1] = np.concatenate([lines[-1], stroke[1:]])
             else:
                 lines.append(stroke)
-        lines = [rounded(line, rounding) - (left, BASE_LINE) for line in lines]
+        plain = character.isalnum()
+        radius = rounding if plain else min(rounding, SIGN_ROUNDING)
+        lines = [rounded(line, radius) - (left, BASE_LINE) for line in lines]
         starts.append(sum(map(len, points)))
         counts.append(sum(map(len, lines)))
         widths.append(right - left)
+        leans.append(1.0 if plain else SIGN_LEAN)
         points += lines
         ends += [np.arange(len(line)) == len(line) - 1 for line in lines]
         # A line that begins at the left edge, or ends at the right one, at the height of small
@@ -346,6 +347,7 @@ def font(name: str, rounding: float) -> Font:
         np.array(starts, dtype=np.int64),
         np.array(counts, dtype=np.int64),
         np.array(widths, dtype=np.float64),
+        np.array(leans, dtype=np.float64),
         np.array(enters),
         np.array(leaves),
     )
