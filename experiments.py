@@ -50,6 +50,7 @@ from model import (
     SynthesisNetwork,
     sample,
 )
+from model.error_rates import is_read
 from model.evaluation import density_map, evaluate
 from model.language_model import CharacterLanguageModel
 from model.reading import TOGETHER, Reading, read_back, read_lines, score, worst
@@ -1182,14 +1183,19 @@ def judge_characters(loaded: Loaded, reader: Loaded, arguments: argparse.Namespa
         for number, one in enumerate(carriers)
     }
     exact = {one: sum(each.read == each.truth for each in found) for one, found in of.items()}
+    itself = {
+        one: sum(is_read(one, each.truth, each.read) for each in found) for one, found in of.items()
+    }
     for one, found in of.items():
         wrong = dict.fromkeys(each.read for each in found if each.read != each.truth)
         others = f"  else: {'  '.join(wrong)}" if wrong else ""
-        print(f"  {one}  {exact[one]:>3} of {count}  {carriers[one]}{others}")
-    share = sum(exact.values()) / (count * len(carriers))
+        counts = f"{exact[one]:>3} of {count}, itself {itself[one]:>3}"
+        print(f"  {one}  {counts}  {carriers[one]}{others}")
+    share, share_itself = (sum(x.values()) / (count * len(carriers)) for x in (exact, itself))
     print(
         f"bias {result.bias:g}: {share:.4f} of {len(carriers)} characters, {count} times each, read"
-        f" exactly with all of their carriers; ended {result.ended:.4f}"
+        f" exactly with all of their carriers, {share_itself:.4f} whatever was misread beside "
+        f"them; ended {result.ended:.4f}"
     )
     shown = list(carriers)
     rows = [shown[n : n + CHARACTERS_IN_ROW] for n in range(0, len(shown), CHARACTERS_IN_ROW)]
@@ -1211,8 +1217,14 @@ def judge_characters(loaded: Loaded, reader: Loaded, arguments: argparse.Namespa
             "bias": result.bias,
             "samples": count,
             "exact": share,
+            "itself": share_itself,
             "characters": {
-                one: {"text": carriers[one], "exact": exact[one], "read": [x.read for x in found]}
+                one: {
+                    "text": carriers[one],
+                    "exact": exact[one],
+                    "itself": itself[one],
+                    "read": [x.read for x in found],
+                }
                 for one, found in of.items()
             },
         },

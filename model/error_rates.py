@@ -90,6 +90,13 @@ def alignment(truth: str, read: str) -> list[Piece]:
     ]
 
 
+def is_read(character: str, truth: str, read: str) -> bool:
+    """Return whether a character was read wherever it stands in the truth, whatever was misread
+    beside it; of several shortest alignments one counts."""
+    right = "".join(piece.truth for piece in alignment(truth, read) if piece.kind == "equal")
+    return right.count(character) == normalised(truth).count(character)
+
+
 def missing_words(truth: str, read: str) -> list[str]:
     """Return the words of the truth in whose place nothing at all was read.
 

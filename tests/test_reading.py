@@ -190,7 +190,8 @@ def test_every_visible_character_is_written_read_and_drawn(checkpoints, tmp_path
     assert all(len(entry["read"]) == 2 for entry in stored["characters"].values())
     assert (stored["exact"], stored["bias"], stored["samples"]) == (0.0, 1.0, 2)
     printed = capsys.readouterr().out
-    assert "bias 1: 0.0000 of 94 characters" in printed and "0 of 2  anna@home" in printed
+    assert "bias 1: 0.0000 of 94 characters" in printed
+    assert "0 of 2, itself   0  anna@home" in printed
     assert Image.open(tmp_path / "synthesisnetwork-characters.png").height > 500
 
 
@@ -200,7 +201,7 @@ def test_what_is_read_exactly_is_counted_by_character(checkpoints, tmp_path, mon
     def by_heart(model, inks, search=None, progress=False):
         texts = [text for text in CARRIERS.values() for _ in range(3)]
         read.extend(texts)
-        read[:2] = ["Anna", "anna came"]  # two of the three samples of the first character
+        read[:2] = ["Ann", "anna come"]  # two of the three samples of the first character
         return read
 
     monkeypatch.setattr("model.reading.read_lines", by_heart)
@@ -208,10 +209,14 @@ def test_what_is_read_exactly_is_counted_by_character(checkpoints, tmp_path, mon
     run(*words, "--characters", "--num-samples", 3, "--steps", 3, "--output", tmp_path)
     stored = json.loads((tmp_path / "characters.json").read_text())
     first, *others = stored["characters"].values()
-    assert first["exact"] == 1 and first["read"] == ["Anna", "anna came", "Anna came"]
-    assert {one["exact"] for one in others} == {3}
+    assert first["exact"] == 1 and first["read"] == ["Ann", "anna come", "Anna came"]
+    assert first["itself"] == 2  # an A is read in "Ann", none in "anna come"
+    assert {(one["exact"], one["itself"]) for one in others} == {(3, 3)}
     assert stored["exact"] == pytest.approx(1 - 2 / (94 * 3))
-    assert "1 of 3  Anna came  else: Anna  anna came" in capsys.readouterr().out
+    assert stored["itself"] == pytest.approx(1 - 1 / (94 * 3))
+    printed = capsys.readouterr().out
+    assert "1 of 3, itself   2  Anna came  else: Ann  anna come" in printed
+    assert re.search("0.9929 of 94 characters.* carriers, 0.9965 whatever", printed)
 
 
 def test_what_reader_and_writer_lack_of_the_characters_is_said(tmp_path, capsys):

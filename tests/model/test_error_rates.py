@@ -14,6 +14,7 @@ from model.error_rates import (
     alignment,
     confusions,
     error_counts,
+    is_read,
     missing_words,
     rates,
 )
@@ -163,6 +164,23 @@ def test_confusions_are_counted_and_ranked():
     many = random_pairs(50)
     errors = sum(error_counts(*pair).character_errors for pair in many)
     assert sum(confusion.count for confusion in confusions(many, top=1000)) == errors
+
+
+@pytest.mark.parametrize(
+    ("character", "read", "expected"),
+    [
+        ("=", "six = six", True),
+        ("=", "Sit = sir", True),
+        ("=", "six - six", False),
+        ("=", "six six", False),
+        ("s", "Six = six", False),  # at one of its two places
+        ("s", " six == six ", True),
+        ("x", "six = siz six", True),
+        ("=", "", False),
+    ],
+)
+def test_a_character_is_read_if_it_agrees_wherever_it_stands(character, read, expected):
+    assert is_read(character, "six = six", read) is expected
 
 
 @pytest.mark.parametrize(
