@@ -1,7 +1,7 @@
 """What every change of the ink on its way to a network offers."""
 
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 
@@ -10,14 +10,13 @@ class BaseTransform(ABC):
     """A change of one sample's ink during training.
 
     `random` tells preprocessing (the same every time, counted in the normalisation) from
-    augmentation (drawn anew for every sample and epoch). `of_inputs` marks augmentation that acts
-    on the normalised inputs of the network alone and leaves the targets as they are, `of_targets`
-    augmentation that acts on the targets alone.
+    augmentation (drawn anew for every sample and epoch). Augmentation `acts_on` the ink, of which
+    the inputs of the network and its targets are made then; or on the targets alone; or on the
+    normalised inputs alone.
     """
 
     random: ClassVar[bool] = False
-    of_inputs: ClassVar[bool] = False
-    of_targets: ClassVar[bool] = False
+    acts_on: ClassVar[Literal["ink", "inputs", "targets"]] = "ink"
 
     @abstractmethod
     def __call__(
@@ -26,7 +25,7 @@ class BaseTransform(ABC):
         """Return new `(ink, missing)`, leaving the given arrays as they are.
 
         Args:
-            ink: `(readings, 3)` float32, source units (normalised units if `of_inputs`).
+            ink: `(readings, 3)` float32, source units (normalised units if it acts on inputs).
             missing: `(readings,)` uint8, the readings missing before each reading.
             generator: the source of randomness.
         """

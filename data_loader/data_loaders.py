@@ -55,22 +55,23 @@ class _Samples(Dataset):
             )
         return bool(marks[-1])
 
+    def _augmented(
+        self, part: str, ink: np.ndarray, missing: np.ndarray, generator: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return `(ink, missing)` after the augmentation that acts on this part of a sample."""
+        for transform in self.augmentation:
+            if transform.acts_on == part:
+                ink, missing = transform(ink, missing, generator)
+        return ink, missing
+
     def __getitem__(self, key: tuple[int, int]) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
         epoch, index = key
         generator = np.random.default_rng([self.seed, epoch, index, _SAMPLE])
         ink, missing, ends = self.preprocessed(index)
-        for transform in self.augmentation:
-            if not (transform.of_inputs or transform.of_targets):
-                ink, missing = transform(ink, missing, generator)
-        targets = ink[1:]
-        for transform in self.augmentation:
-            if transform.of_targets:
-                targets, _ = transform(targets, missing[1:], generator)
+        ink, missing = self._augmented("ink", ink, missing, generator)
+        targets, _ = self._augmented("targets", ink[1:], missing[1:], generator)
         inputs, targets = map(self.normalisation.apply, (ink[:-1], targets))
-        missing = missing[:-1]
-        for transform in self.augmentation:
-            if transform.of_inputs:
-                inputs, missing = transform(inputs, missing, generator)
+        inputs, _ = self._augmented("inputs", inputs, missing[:-1], generator)
         # The fourth column: whatever became of the readings, the last one is the last.
         inputs, targets = (np.pad(part, ((0, 0), (0, 1))) for part in (inputs, targets))
         targets[-1, 3] = ends

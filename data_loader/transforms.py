@@ -191,7 +191,7 @@ class InputNoise(BaseTransform):
     """
 
     random = True
-    of_inputs = True
+    acts_on = "inputs"
 
     def __init__(self, *, std: Annotated[float, Range(0, 10)] = 0.05) -> None:
         self.std = std
@@ -217,7 +217,7 @@ class Dequantise(BaseTransform):
     """
 
     random = True
-    of_targets = True
+    acts_on = "targets"
 
     def __init__(self, *, spacing: Annotated[float, Range(1e-6, 1e6)] = 1.0) -> None:
         self.spacing = spacing

@@ -131,8 +131,7 @@ def test_dequantising_spreads_offsets_evenly_over_a_cell_and_spares_the_pen():
 def test_kinds_of_transforms():
     assert not FillMissing.random and not CutLongSteps.random
     assert all(one.random for one in (Scale, Slant, Rotate, InputNoise, Dequantise))
-    assert InputNoise.of_inputs and not Scale.of_inputs and not Dequantise.of_inputs
-    assert Dequantise.of_targets and not Scale.of_targets and not InputNoise.of_targets
+    assert [one.acts_on for one in (Scale, InputNoise, Dequantise)] == ["ink", "inputs", "targets"]
 
 
 def test_stretch_changes_x_alone():
