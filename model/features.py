@@ -9,8 +9,9 @@ import numpy as np
 from utils.ink import at_equal_steps, letter_height, path_along, strokes
 
 SPACING = 0.35
-"""Distance between points in heights of the small letters (measured: IAM-OnDB then has some 10
-points a character, against 22 as recorded)."""
+"""Usual distance between points in heights of the small letters (measured: IAM-OnDB then has some
+10 points a character, against 22 as recorded). What is smaller, the tip of a brace, falls between
+them."""
 
 NUM_FEATURES = 10
 """Numbers per point, see `stroke_features`."""
@@ -22,10 +23,10 @@ a wider spacing (assumed: 60 times a line of IAM-OnDB)."""
 _FAR = 8.0  # heights, beyond which positions and jumps only grow with the logarithm
 
 
-def stroke_features(ink: np.ndarray) -> np.ndarray:
+def stroke_features(ink: np.ndarray, spacing: float = SPACING) -> np.ndarray:
     """Return the features of ink of any unit and sampling rate.
 
-    Every stroke gives points at equal distances of about `SPACING` letter heights, its first and
+    Every stroke gives points at equal distances of about `spacing` letter heights, its first and
     its last place included; a dot gives one. Each point has:
 
     0, 1: cosine and sine of the direction in which the pen came within the stroke (0 at its first
@@ -44,6 +45,7 @@ def stroke_features(ink: np.ndarray) -> np.ndarray:
 
     Args:
         ink: `(readings, 3)`, any unit, y downwards.
+        spacing: above 0.
 
     Returns:
         `(points, NUM_FEATURES)` float32.
@@ -55,8 +57,8 @@ def stroke_features(ink: np.ndarray) -> np.ndarray:
     pieces = strokes(ink)
     distances = [path_along(piece) for piece in pieces]
     total = sum(distance[-1] for distance in distances)
-    spacing = max(SPACING * height, total / MAX_POINTS)
-    places = [_at_distance(*both, spacing) for both in zip(pieces, distances, strict=True)]
+    distance = max(spacing * height, total / MAX_POINTS)
+    places = [_at_distance(*both, distance) for both in zip(pieces, distances, strict=True)]
     counts = np.array([len(place) for place in places])
     points = np.concatenate(places) / height
     starts = np.cumsum(counts) - counts

@@ -25,7 +25,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from base.base_model import BaseModel
 from model.decoding import attention_beam, attention_greedy, ctc_beam, ctc_greedy
-from model.features import NUM_FEATURES, stroke_features
+from model.features import NUM_FEATURES, SPACING, stroke_features
 from model.language_model import CharacterLanguageModel
 from model.recurrence import RecurrentLayer, state_dtype
 from utils.alphabet import Alphabet
@@ -35,6 +35,7 @@ from utils.normalisation import Normalisation
 Size = Annotated[int, Range(1, 8192)]
 Share = Annotated[float, Range(0.0, 0.95)]
 
+# What follows in points is at the usual `SPACING`.
 KERNEL = 5
 """Points that the convolution sees at once (assumed: about half a character)."""
 
@@ -150,6 +151,9 @@ class RecognitionNetwork(BaseModel):
         masked: share of the points that the network does not see in training, hidden in stretches
             of about a character, so that it learns to read from what is around (in the manner of
             SpecAugment, Park et al. 2019).
+        spacing: distance between the points of the features, in heights of the small letters. A
+            smaller one shows more of a sign's shape, and gives more frames; with half of it and one
+            more halving the layers above the lowest run over as many as before.
 
     Raises:
         ConfigFault: if there are as many `halvings` as layers.
@@ -173,10 +177,11 @@ class RecognitionNetwork(BaseModel):
         dropout: Share = 0.3,
         forget_bias: Annotated[float, Range(-10.0, 10.0)] = 1.0,
         masked: Share = 0.0,
+        spacing: Annotated[float, Range(0.02, 2.0)] = SPACING,
     ) -> None:
         super().__init__()
         self.normalisation, self.alphabet = normalisation, alphabet
-        self.masked = masked
+        self.masked, self.spacing = masked, spacing
         if halvings > num_layers - 1:
             expected = (
                 f"at most {num_layers - 1}: only below another one of the {num_layers} layers"
@@ -208,7 +213,7 @@ class RecognitionNetwork(BaseModel):
         """
         whole = self.normalisation.invert(ink[..., :3].float().cpu().numpy())
         found = [
-            stroke_features(line[:length])
+            stroke_features(line[:length], self.spacing)
             for line, length in zip(whole, readings.tolist(), strict=True)
         ]
         return self.batched(found)
@@ -244,16 +249,17 @@ class RecognitionNetwork(BaseModel):
     def _with_masks(self, features: Tensor) -> Tensor:
         """Return features `(B, points, F)` with stretches of about `masked` of them zero."""
         batch, points, _ = features.shape
+        stretch = max(1, round(STRETCH * SPACING / self.spacing))
         # A stretch begins at a point with a chance such that they come to `masked`, but for those
         # that overlap.
-        chance = self.masked / STRETCH
+        chance = self.masked / stretch
         begins = torch.rand(batch, 1, points, device=features.device) < chance
-        lengths = torch.randint(1, 2 * STRETCH, (batch, 1, points), device=features.device)
-        places = torch.arange(2 * STRETCH, device=features.device)
+        lengths = torch.randint(1, 2 * stretch, (batch, 1, points), device=features.device)
+        places = torch.arange(2 * stretch, device=features.device)
         reach = torch.where(begins, lengths, 0)  # (B, 1, points)
         padded = functional.pad(reach, (len(places) - 1, 0))
-        windows = padded.unfold(2, len(places), 1)[:, 0]  # (B, points, 2 STRETCH)
-        # The last of a window is the point itself, the first 2 STRETCH - 1 points before it.
+        windows = padded.unfold(2, len(places), 1)[:, 0]  # (B, points, 2 stretch)
+        # The last of a window is the point itself, the first 2 stretch - 1 points before it.
         hidden = (windows > places.flip(0)).any(-1)
         return features.masked_fill(hidden[..., None], 0.0)
 
@@ -302,7 +308,8 @@ class RecognitionNetwork(BaseModel):
     @torch.inference_mode()
     def read(self, inks: Sequence[np.ndarray], search: Search = GREEDY) -> Transcript:
         """Read ink of any unit, `(readings, 3)` each; call `eval()` first."""
-        return self.transcribe(*self.batched([stroke_features(ink) for ink in inks]), search=search)
+        found = [stroke_features(ink, self.spacing) for ink in inks]
+        return self.transcribe(*self.batched(found), search=search)
 
 
 def _inside(hidden: Tensor, lengths: Tensor) -> Tensor:
@@ -517,7 +524,8 @@ class AttentionNetwork(RecognitionNetwork):
         self, state: dict[str, Tensor], lengths: Tensor, search: Search
     ) -> tuple[list[str], Tensor | None]:
         # Measured: no line of IAM-OnDB has fewer than 3 points a character.
-        longest = (5 + STRIDE * 2**self.halvings * lengths // 3).tolist()
+        points = STRIDE * 2**self.halvings * lengths * (self.spacing / SPACING)
+        longest = (5 + points / 3).long().tolist()
         attentions: list[Tensor] = []
 
         def step(tokens: Tensor, state: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:

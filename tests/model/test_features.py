@@ -34,16 +34,17 @@ def test_features_hardly_depend_on_sampling_rate_and_speed():
     assert difference.mean() < 0.03
 
 
-def test_points_are_equally_far_apart_and_keep_the_ends_of_strokes():
+@pytest.mark.parametrize("spacing", [SPACING, 0.1])
+def test_points_are_equally_far_apart_and_keep_the_ends_of_strokes(spacing):
     ink = wave(800)
-    features = stroke_features(ink)
+    features = stroke_features(ink, spacing)
     height = letter_height(ink)
     starts, ends = features[:, 4] == 1, features[:, 5] == 1
     assert starts.sum() == ends.sum() == 3
     assert starts[-1] and ends[-1]  # the dot is one point, and both
     length = np.hypot(*np.diff(np.cumsum(ink[:800, :2], 0), axis=0).T).sum()
     first = np.flatnonzero(ends)[0] + 1
-    assert first == int(np.ceil(length / (SPACING * height))) + 1
+    assert first == int(np.ceil(length / (spacing * height))) + 1
     directions = np.hypot(features[~starts, 0], features[~starts, 1])
     np.testing.assert_allclose(directions, 1, atol=1e-5)
     assert not features[starts, :2].any()

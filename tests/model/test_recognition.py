@@ -259,6 +259,23 @@ def test_there_are_fewer_halvings_than_layers(kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_a_finer_spacing_gives_more_points_in_training_and_in_reading(kind):
+    fine = network(kind, spacing=0.175)
+    ink = scribble(300)
+    points, readings, *_ = as_batch([ink], ["abc"], torch.float32)
+    features, lengths = fine.features(points, readings)
+    torch.testing.assert_close(
+        features[0], torch.from_numpy(stroke_features(ink, 0.175)), atol=1e-3, rtol=1e-3
+    )
+    usual = network(kind).features(points, readings)[1]
+    assert 1.7 < lengths[0] / usual[0] < 2.0  # each stroke keeps its first point
+    # With one halving more the frames are as many.
+    again = network(kind, num_layers=4, halvings=3, spacing=0.175).read([ink])
+    coarse = network(kind, num_layers=4, halvings=2).read([ink])
+    assert abs(again.lengths[0] - coarse.lengths[0]) <= 0.15 * coarse.lengths[0]
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_the_number_of_texts_or_characters_divides_the_gradient(kind):
     batch = SimpleNamespace(lengths=torch.tensor([9, 5]), text_lengths=torch.tensor([4, 3]))
     loss = {CTCNetwork: CTCLoss, AttentionNetwork: TranscriptionLoss}[kind]
@@ -322,9 +339,10 @@ def test_a_network_learns_to_read_a_few_lines(kind):
     assert model.eval().read(inks).read == texts
 
 
-def test_masks_hide_their_share_in_stretches_and_only_in_training():
-    model = network(CTCNetwork, masked=0.2)
-    features = torch.ones(200, 300, 10)
+@pytest.mark.parametrize(("spacing", "stretch"), [(0.35, 10), (0.175, 20)])
+def test_masks_hide_their_share_in_stretches_and_only_in_training(spacing, stretch):
+    model = network(CTCNetwork, masked=0.2, spacing=spacing)
+    features = torch.ones(200, 30 * stretch, 10)
     torch.manual_seed(0)
     masked = model._with_masks(features)
     hidden = masked[..., 0] == 0
@@ -332,8 +350,8 @@ def test_masks_hide_their_share_in_stretches_and_only_in_training():
     # Overlaps leave 1 - exp(-0.2) of 0.2 hidden; of 1,200 stretches 12 % are four deviations.
     assert hidden.float().mean() == pytest.approx(1 - math.exp(-0.2), rel=0.12)
     starts = (hidden[:, 1:] & ~hidden[:, :-1]).sum() + hidden[:, 0].sum()
-    assert hidden.sum() / starts == pytest.approx(10 * 1.12, rel=0.12)  # overlaps join some
-    points = torch.full((200,), 300)
+    assert hidden.sum() / starts == pytest.approx(stretch * 1.12, rel=0.12)  # overlaps join some
+    points = torch.full((200,), 30 * stretch)
     seen = model.encode(features, points)[0]
     torch.testing.assert_close(model.encode(features, points)[0], seen)
     model.train()
