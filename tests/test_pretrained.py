@@ -28,7 +28,7 @@ def run(*words):
 def test_the_recogniser_reads_writers_and_a_device_that_it_never_saw():
     """Trained on a whiteboard's ink, it reads lines of stroke fonts in other units.
 
-    Measured: 0.7 % of the characters wrong.
+    Measured: 0.4 % of the characters wrong.
     """
     model = experiments.load("recognition", "cpu").model
     data = EmbeddedDataset(
@@ -39,13 +39,13 @@ def test_the_recogniser_reads_writers_and_a_device_that_it_never_saw():
     read = read_lines(model, [data.ink(index) for index in indices])
     pairs = list(zip(map(data.text, indices), read, strict=True))
     # In float32 on another machine a few characters may differ.
-    assert rates(pairs)["cer"] == pytest.approx(0.007, abs=0.01)
+    assert rates(pairs)["cer"] == pytest.approx(0.004, abs=0.01)
 
 
 def test_the_writer_writes_sentences_that_are_read(box):
     """Twenty sentences that no network was trained on, at bias 0.75.
 
-    Measured: 3.1 % of the characters misread, 20 of 20 ended.
+    Measured: 2.5 % of the characters misread, 20 of 20 ended.
     On another machine other lines may be drawn.
     """
     (result,) = read_back(*box, held_out(20), [0.75])
@@ -54,7 +54,7 @@ def test_the_writer_writes_sentences_that_are_read(box):
 
 
 def test_the_writer_writes_every_printable_character(box):
-    """One sample of each of the 94, each read exactly with its carrier. Measured: 74."""
+    """One sample of each of the 94, each read exactly with its carrier. Measured: 75."""
     (result,) = read_back(*box, list(CARRIERS.values()), [1.0])
     exact = sum(one.read == one.truth for one in result.readings)
     assert len(result.readings) == 94 and exact >= 64
