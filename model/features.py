@@ -10,7 +10,7 @@ from utils.ink import at_equal_steps, letter_height, path_along, strokes
 
 SPACING = 0.35
 """Usual distance between points in heights of the small letters (measured: IAM-OnDB then has some
-10 points a character, against 22 as recorded). What is smaller, the tip of a brace, falls between
+10 points a character, against 22 as recorded). Smaller things, as the tip of a brace, fall between
 them."""
 
 NUM_FEATURES = 10
