@@ -35,7 +35,7 @@ from utils.normalisation import Normalisation
 Size = Annotated[int, Range(1, 8192)]
 Share = Annotated[float, Range(0.0, 0.95)]
 
-# Numbers of points are those of the usual `SPACING`.
+# What was measured or assumed of points below holds at the usual `SPACING`.
 KERNEL = 5
 """Points that the convolution sees at once (assumed: about half a character)."""
 
