@@ -11,10 +11,10 @@ from utils.ink import at_equal_steps, letter_height, path_along, strokes
 SPACING = 0.35
 """Usual distance between points in heights of the small letters (measured: IAM-OnDB then has some
 10 points a character, against 22 as recorded). Smaller things, as the tip of a brace, fall between
-them."""
+them; `parts` of the way between them show these."""
 
 NUM_FEATURES = 10
-"""Numbers per point, see `stroke_features`."""
+"""Numbers per point without `parts`, see `stroke_features`."""
 
 MAX_POINTS = 20_000
 """Limit on the points of one sample, beside two for each stroke; ink that is longer is resampled at
@@ -23,7 +23,12 @@ a wider spacing (assumed: 60 times a line of IAM-OnDB)."""
 _FAR = 8.0  # heights, beyond which positions and jumps only grow with the logarithm
 
 
-def stroke_features(ink: np.ndarray, spacing: float = SPACING) -> np.ndarray:
+def num_features(parts: int) -> int:
+    """Return the numbers per point, see `stroke_features`."""
+    return NUM_FEATURES + (2 * parts if parts > 1 else 0)
+
+
+def stroke_features(ink: np.ndarray, spacing: float = SPACING, parts: int = 1) -> np.ndarray:
     """Return the features of ink of any unit and sampling rate.
 
     Every stroke gives points at equal distances of about `spacing` letter heights, its first and
@@ -41,14 +46,20 @@ def stroke_features(ink: np.ndarray, spacing: float = SPACING) -> np.ndarray:
     9: how far the point lies to the left of the rightmost place so far, in letter heights: delayed
         dots and bars.
 
+    10, 11, 12, ...: with more than one of `parts`, into which the way from the point before is
+        divided by its length: x and y of each part in shares of its length, so that they come to
+        the cosine and sine of its direction where it is straight, and to less where the pen turns
+        within it (0 at the first point of a stroke).
+
     The values of 6 to 9 grow with the logarithm beyond some heights.
 
     Args:
         ink: `(readings, 3)`, any unit, y downwards.
         spacing: above 0.
+        parts: at least 1.
 
     Returns:
-        `(points, NUM_FEATURES)` float32.
+        `(points, num_features(parts))` float32.
 
     Raises:
         DataError: if the ink is empty or holds something else than finite numbers.
@@ -58,13 +69,14 @@ def stroke_features(ink: np.ndarray, spacing: float = SPACING) -> np.ndarray:
     distances = [path_along(piece) for piece in pieces]
     total = sum(distance[-1] for distance in distances)
     distance = max(spacing * height, total / MAX_POINTS)
-    places = [_at_distance(*both, distance) for both in zip(pieces, distances, strict=True)]
+    fine = [_at_distance(*both, distance, parts) for both in zip(pieces, distances, strict=True)]
+    places = [stroke[::parts] for stroke in fine]
     counts = np.array([len(place) for place in places])
     points = np.concatenate(places) / height
     starts = np.cumsum(counts) - counts
     ends = starts + counts - 1
 
-    features = np.zeros((len(points), NUM_FEATURES))
+    features = np.zeros((len(points), num_features(parts)))
     steps = np.diff(points, axis=0, prepend=points[:1])  # (points, 2)
     features[starts[1:], 6:8] = steps[starts[1:]]
     steps[starts] = 0.0
@@ -81,15 +93,29 @@ def stroke_features(ink: np.ndarray, spacing: float = SPACING) -> np.ndarray:
     features[ends, 5] = 1.0
     features[:, 8] = _height_above_line(points)
     features[:, 9] = np.maximum.accumulate(points[:, 0]) - points[:, 0]
-    features[:, 6:] = _FAR * np.arcsinh(features[:, 6:] / _FAR)
+    features[:, 6:10] = _FAR * np.arcsinh(features[:, 6:10] / _FAR)
+    if parts > 1:
+        later = np.ones(len(points), dtype=bool)
+        later[starts] = False
+        features[later, NUM_FEATURES:] = np.concatenate(
+            [_shares(*both, parts) for both in zip(fine, distances, strict=True)]
+        )
     return features.astype(np.float32)
 
 
-def _at_distance(piece: np.ndarray, distance: np.ndarray, spacing: float) -> np.ndarray:
-    """Return points `(n, 2)` at equal distances of at most `spacing` along a stroke."""
+def _at_distance(piece: np.ndarray, distance: np.ndarray, spacing: float, parts: int) -> np.ndarray:
+    """Return points `(n parts + 1, 2)` along a stroke, `parts` equal ones of each equal distance of
+    at most `spacing`."""
     if distance[-1] <= 0.0:
         return piece[:1]
-    return at_equal_steps(piece, distance, int(np.ceil(distance[-1] / spacing)))
+    return at_equal_steps(piece, distance, parts * int(np.ceil(distance[-1] / spacing)))
+
+
+def _shares(fine: np.ndarray, distance: np.ndarray, parts: int) -> np.ndarray:
+    """Return the steps between points `(n parts + 1, 2)` along a stroke, in shares of their equal
+    length along it, `(n, 2 parts)`."""
+    count = len(fine) - 1
+    return np.diff(fine, axis=0).reshape(-1, 2 * parts) / (distance[-1] / max(count, 1) or 1.0)
 
 
 def _height_above_line(points: np.ndarray) -> np.ndarray:

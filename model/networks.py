@@ -16,7 +16,7 @@ from torch.nn import functional
 from base.base_model import BaseModel
 from model.mixture import Mixture
 from model.mixture import draw as draw_of_mixture
-from model.recurrence import RecurrentLayer, WindowedLayer, clip_gradient
+from model.recurrence import INPUT_WEIGHTS, RecurrentLayer, WindowedLayer, clip_gradient
 from model.regression import PointEstimate
 from utils.alphabet import Alphabet
 from utils.checks import Range
@@ -142,7 +142,7 @@ class MixtureNetwork(BaseModel):
         ):
             grown |= {name: torch.cat((old, own[name][-1:])) for name, old in rows.items()}
             for name, old in grown.items():
-                if name.endswith(("weight_input", "weight_ih_l0")) and getattr(old, "ndim", 0) == 2:
+                if name.endswith(INPUT_WEIGHTS) and getattr(old, "ndim", 0) == 2:
                     point, others = old[:, :INPUT_SIZE], old[:, INPUT_SIZE:]
                     grown[name] = torch.cat((point, torch.zeros_like(old[:, :1]), others), 1)
         return super().grown(grown, letters_before)

@@ -13,7 +13,7 @@ Shapes: B lines of a batch, N readings, S frames, U characters, C characters of 
 F features, H cells, D numbers a frame.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -25,9 +25,9 @@ from torch.nn.utils.rnn import pad_sequence
 
 from base.base_model import BaseModel
 from model.decoding import attention_beam, attention_greedy, ctc_beam, ctc_greedy
-from model.features import NUM_FEATURES, SPACING, stroke_features
+from model.features import SPACING, num_features, stroke_features
 from model.language_model import CharacterLanguageModel
-from model.recurrence import RecurrentLayer, state_dtype
+from model.recurrence import INPUT_WEIGHTS, RecurrentLayer, state_dtype
 from utils.alphabet import Alphabet
 from utils.checks import ConfigFault, Range
 from utils.normalisation import Normalisation
@@ -154,6 +154,9 @@ class RecognitionNetwork(BaseModel):
         spacing: distance between the points of the features, in heights of the small letters. A
             smaller one shows more of a sign's shape, and gives more frames; with half of it and one
             more halving the layers above the lowest run over as many as before.
+        parts: of the way between two such points, whose directions are features as well; 1 for none
+            of these. They show what falls between the points, as the tip of a brace, and give no
+            more frames.
 
     Raises:
         ConfigFault: if there are as many `halvings` as layers.
@@ -178,17 +181,18 @@ class RecognitionNetwork(BaseModel):
         forget_bias: Annotated[float, Range(-10.0, 10.0)] = 1.0,
         masked: Share = 0.0,
         spacing: Annotated[float, Range(0.02, 2.0)] = SPACING,
+        parts: Annotated[int, Range(1, 16)] = 1,
     ) -> None:
         super().__init__()
         self.normalisation, self.alphabet = normalisation, alphabet
-        self.masked, self.spacing = masked, spacing
+        self.masked, self.spacing, self.parts = masked, spacing, parts
         if halvings > num_layers - 1:
             expected = (
                 f"at most {num_layers - 1}: only below another one of the {num_layers} layers"
             )
             raise ConfigFault("halvings", halvings, expected)
         self.halvings = halvings
-        self.convolution = nn.Conv1d(NUM_FEATURES, channels, KERNEL, STRIDE, KERNEL // 2)
+        self.convolution = nn.Conv1d(num_features(parts), channels, KERNEL, STRIDE, KERNEL // 2)
         size, layers = channels, []
         for number in range(num_layers):
             layers.append(BidirectionalLayer(cell, size, hidden_size, forget_bias))
@@ -196,6 +200,29 @@ class RecognitionNetwork(BaseModel):
         self.layers = nn.ModuleList(layers)
         self.dropout = nn.Dropout(dropout)
         self.encoded_size = size
+
+    def grown(
+        self, state_dict: Mapping[str, Tensor], letters_before: int | None = None
+    ) -> dict[str, Tensor]:
+        """Return for this network the weights of one that may lack letters, features or channels.
+
+        See `BaseModel.grown`. New features, and new channels of the convolution, have no effect on
+        what the network says until it is trained on.
+        """
+        grown, own = dict(state_dict), self.state_dict()
+        fresh, fresh_bias = own["convolution.weight"], own["convolution.bias"]
+        old, bias = grown.get("convolution.weight"), grown.get("convolution.bias")
+        if isinstance(old, Tensor) and isinstance(bias, Tensor) and old.ndim == fresh.ndim:
+            channels, features = (fresh.shape[dim] - old.shape[dim] for dim in (0, 1))
+            if min(channels, features) >= 0:
+                old = functional.pad(old, (0, 0, 0, features))
+                grown["convolution.weight"] = torch.cat((old, fresh[len(old) :]))
+                grown["convolution.bias"] = torch.cat((bias, fresh_bias[len(bias) :]))
+                for name, weights in grown.items():
+                    lowest = name.startswith("layers.0.") and name.endswith(INPUT_WEIGHTS)
+                    if lowest and isinstance(weights, Tensor):
+                        grown[name] = functional.pad(weights, (0, channels))
+        return super().grown(grown, letters_before)
 
     def initial_state(self, batch: int) -> dict[str, Tensor]:
         """Return nothing: a line is read as a whole."""
@@ -213,7 +240,7 @@ class RecognitionNetwork(BaseModel):
         """
         whole = self.normalisation.invert(ink[..., :3].float().cpu().numpy())
         found = [
-            stroke_features(line[:length], self.spacing)
+            stroke_features(line[:length], self.spacing, self.parts)
             for line, length in zip(whole, readings.tolist(), strict=True)
         ]
         return self.batched(found)
@@ -308,7 +335,7 @@ class RecognitionNetwork(BaseModel):
     @torch.inference_mode()
     def read(self, inks: Sequence[np.ndarray], search: Search = GREEDY) -> Transcript:
         """Read ink of any unit, `(readings, 3)` each; call `eval()` first."""
-        found = [stroke_features(ink, self.spacing) for ink in inks]
+        found = [stroke_features(ink, self.spacing, self.parts) for ink in inks]
         return self.transcribe(*self.batched(found), search=search)
 
 

@@ -31,6 +31,9 @@ OWN_ORDER = (0, 1, 2, 3)
 TORCH_ORDER = (0, 1, 3, 2)
 """and where torch's LSTM has them."""
 
+INPUT_WEIGHTS = ("weight_input", "weight_ih_l0")
+"""What the weights for a layer's input are called, in the layers here and in torch's."""
+
 
 class _ClipGradient(torch.autograd.Function):
     """The identity, whose gradient is clamped to [-bound, bound]."""

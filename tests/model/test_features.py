@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from model.features import NUM_FEATURES, SPACING, stroke_features
+from model.features import NUM_FEATURES, SPACING, num_features, stroke_features
 from utils.checks import DataError
 from utils.ink import from_strokes, letter_height
 
@@ -70,6 +70,24 @@ def test_a_square_gives_the_directions_and_turns_worked_by_hand():
     )
 
 
+def test_parts_of_the_way_between_points_show_what_falls_between_them():
+    """A tip between two points, worked by hand."""
+    tip = np.array([[0, 0], [7, 0], [7, 1], [7, 0], [14, 0], [14, 20]], dtype=float)
+    ink = from_strokes([tip, np.array([[3.0, 9.0]])])
+    assert letter_height(ink) == 20
+    features = stroke_features(ink, spacing=0.3, parts=3)  # 36 long: 6 pieces of 6, parts of 2
+    assert features.shape == (8, num_features(3)) == (8, 16)
+    np.testing.assert_allclose(features[:, :10], stroke_features(ink, spacing=0.3), atol=1e-6)
+    parts = features[:, 10:].reshape(-1, 3, 2)
+    onward, down = [1, 0], [0, 1]
+    np.testing.assert_allclose(parts[1], [onward] * 3, atol=1e-6)
+    # 1 on and 1 down, 1 up and 1 on, 2 on: of the way of 2 each is a half.
+    np.testing.assert_allclose(parts[2], [[0.5, 0.5], [0.5, -0.5], onward], atol=1e-6)
+    np.testing.assert_allclose(parts[3], [onward, onward, down], atol=1e-6)
+    np.testing.assert_allclose(parts[4:7], np.broadcast_to(down, (3, 3, 2)), atol=1e-6)
+    assert not parts[0].any() and not parts[7].any()  # where strokes begin; the last is a dot
+
+
 def test_a_jump_back_is_a_delayed_stroke():
     bar = np.stack([np.linspace(0, 100, 50), np.tile([0.0, 10.0], 25)], 1)
     dot = np.array([[40.0, -20.0]])
@@ -102,9 +120,10 @@ def test_a_line_that_drifts_keeps_its_heights():
     ],
     ids=["dot", "rest", "dash", "tiny", "huge"],
 )
-def test_odd_ink_gives_finite_features(piece):
-    features = stroke_features(from_strokes([piece]))
-    assert features.shape[1] == NUM_FEATURES and len(features) >= 1
+@pytest.mark.parametrize("parts", [1, 4])
+def test_odd_ink_gives_finite_features(piece, parts):
+    features = stroke_features(from_strokes([piece]), parts=parts)
+    assert features.shape[1] == NUM_FEATURES + 8 * (parts == 4) and len(features) >= 1
     assert features.dtype == np.float32
     assert np.isfinite(features).all()
 

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
+from base.checkpoint import CheckpointError, load_weights
 from data_loader.embedded import EmbeddedDataset
 from model.features import stroke_features
 from model.language_model import CharacterLanguageModel
@@ -20,6 +21,7 @@ from model.recognition import (
     _halved,
 )
 from model.recognition_loss import CTCLoss, TranscriptionLoss
+from model.recurrence import INPUT_WEIGHTS
 from utils.alphabet import Alphabet
 from utils.checks import ConfigFault
 from utils.normalisation import Normalisation
@@ -273,6 +275,32 @@ def test_a_finer_spacing_gives_more_points_in_training_and_in_reading(kind):
     again = network(kind, num_layers=4, halvings=3, spacing=0.175).read([ink])
     coarse = network(kind, num_layers=4, halvings=2).read([ink])
     assert abs(again.lengths[0] - coarse.lengths[0]) <= 0.15 * coarse.lengths[0]
+
+
+@pytest.mark.parametrize("cell", ["LSTM", "GRU"])
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("options", [{"parts": 3}, {"channels": 11}, {"parts": 2, "channels": 9}])
+def test_features_and_channels_that_are_new_change_nothing_until_they_learn(kind, cell, options):
+    old, new = network(kind, cell=cell), network(kind, cell=cell, **options)
+    load_weights(new, old.state_dict(), "old.pth", grow=True)
+    inks = [scribble(150), scribble(90, 1)]
+    before, after = old.read(inks), new.read(inks)
+    torch.testing.assert_close(after.labels, before.labels)
+    assert after.read == before.read
+    # The same from normalised ink, and all that is new can learn.
+    points, readings, text, lengths = as_batch(inks, ["abc", "h gab"], torch.float32)
+    said = new(points, readings, text, lengths).labels
+    torch.testing.assert_close(said, before.labels, atol=1e-3, rtol=1e-3)
+    said[..., 0].sum().backward()
+    slope = new.convolution.weight.grad
+    assert (slope[:8].abs().sum((0, 2)) > 0).all()
+    lowest = dict(new.layers[0].onward.named_parameters())
+    (weights,) = (one for name, one in lowest.items() if name.endswith(INPUT_WEIGHTS))
+    assert (weights.grad.abs().sum(0) > 0).all()
+    with pytest.raises(CheckpointError, match=r"convolution\.weight has the shape"):
+        load_weights(old, new.state_dict(), "new.pth", grow=True)
+    with pytest.raises(CheckpointError, match=r"convolution\.weight has the shape"):
+        load_weights(new, old.state_dict(), "old.pth")
 
 
 @pytest.mark.parametrize("kind", KINDS)
