@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from model import PredictionNetwork, SynthesisNetwork, sample
-from model.sampling import _at_last, _past_end
+from model.sampling import LONGEST_FINISH, _at_last, _past_end
 from model.stepper import PERIOD, TorchStepper
 from utils.alphabet import Alphabet, UnknownCharacters
 from utils.checks import UserError
@@ -97,35 +97,73 @@ def test_lines_end_by_the_rule_and_fall_out_of_the_batch(synthesis):
     assert len(lines[0].ink) < len(lines[1].ink) < 400
     for line, characters in zip(lines, (1, 12), strict=True):
         assert line.window.shape == (len(line.ink) - 1, characters + 1)
-        behind = (line.window.argmax(1) >= characters).nonzero()[0]
-        # From the first step whose peak is behind on, the pen stayed down.
-        assert not len(behind) or not line.ink[behind[0] : -1, 2].any()
 
 
-@pytest.mark.parametrize("lifts", [False, True])
-def test_a_line_ends_with_the_stroke_that_the_window_has_left_behind(synthesis, lifts):
-    """The rule of the paper where the pen is always down, or always up; in between the stroke that
-    is under way is drawn to its end."""
-    network = copy.deepcopy(synthesis)
-    seeds, texts = list(range(12)), ["abcabc"] * 12
+def by_rule(network, seed: int, text: str, limit: int):
+    """Return the points of a line, `(steps, 3)` normalised, whether it ended, and how many strokes
+    it has behind the one with which the window left the text: step by step, with no batch."""
+    letters = torch.from_numpy(network.alphabet.encode(text))[None]
+    length, mean = torch.tensor([len(text)]), network.normalisation.mean[0]
+    still = -torch.tensor(network.normalisation.mean) / torch.tensor(network.normalisation.std)
+    uniform, normal = numbers_of(seed)
+    point, state = torch.tensor([[[*still.tolist(), 0.0]]]), network.initial_state(1)
+    points, behind, finished, strokes = [], None, None, 0
+    for step in range(limit + 1):
+        up = step > 0 and points[-1][2] > 0.5
+        back = False
+        if step < limit:
+            with torch.no_grad():
+                output = network(point, letters, length, state)
+            state = output.state
+            if behind is None and output.window[0, 0].argmax() == len(text):
+                behind = step
+            drawn = output.mixture.last_step().sample(
+                uniform[step : step + 1], normal[step : step + 1]
+            )
+            point = drawn[None]
+            back = text[-1].isalnum() and step > 0 and (drawn[0, 0] - still[0]) * mean < 0
+        if behind is not None:
+            if finished is None and up:
+                finished = step
+            if finished is None and step - behind > LONGEST_FINISH:
+                return points[:behind], True, 0
+            if finished is not None and step - finished > LONGEST_FINISH:
+                return points[:finished], True, 0
+            if up and not back and step < limit:
+                return points[:step], True, strokes
+            strokes += up
+        if step < limit:
+            points.append(drawn[0])
+    return points[:finished], finished is not None, 0
+
+
+@pytest.mark.parametrize("mean", [8.0, -8.0])
+@pytest.mark.parametrize("text", ["abcabc", "abcab."])
+@pytest.mark.parametrize("up", [-30.0, -2.5, 1.5, 30.0], ids=["never", "seldom", "often", "always"])
+def test_a_line_ends_with_its_stroke_and_those_that_were_put_off(mean, text, up):
+    """Where the text ends in a letter, and to the other side where the hand runs to the left."""
+    torch.manual_seed(0)
+    network = SynthesisNetwork(
+        Normalisation((mean, 0.5), (40.0, 30.0)),
+        Alphabet("abc. "),
+        hidden_size=16,
+        num_mixtures=3,
+        num_windows=2,
+        window_advance=0.1,
+    ).eval()
     with torch.no_grad():
         network.output.weight[0] = 0.0
-        network.output.bias[0] = -30.0 if lifts else 30.0
-    for line in sample(network, seeds, texts, max_steps=400):
-        # Before the point of the first step whose peak is behind, of which nothing is kept.
-        assert line.ended and (line.window.argmax(1) < 6).all()
-    with torch.no_grad():
-        network.output.bias[0] = 1.5  # the pen goes up at one step in five
-    finished = 0
-    for seed, line in enumerate(sample(network, seeds, texts, max_steps=400)):
-        peaks, last = line.window.argmax(1), len(line.ink) - 1
-        behind = int((peaks >= 6).argmax()) if (peaks >= 6).any() else last
-        assert line.ended and not line.ink[behind:last, 2].any()
-        finished += behind < last
-        if behind < last:  # of a limit within the last stroke it depends what is drawn of it
-            (short,) = sample(network, [seed], texts[:1], max_steps=last - 1)
-            assert not short.ended and len(short.ink) == last
-    assert finished > 3
+        network.output.bias[0] = -up
+    more = 0
+    for limit in (250, 61):
+        lines = sample(network, range(6), [text] * 6, max_steps=limit)
+        for seed, line in enumerate(lines):
+            points, ended, strokes = by_rule(network, seed, text, limit)
+            assert line.ended == ended and len(line.ink) == len(points) + 1
+            offsets = torch.stack(points)[:, :2].numpy() * [40.0, 30.0] + [mean, 0.5]
+            np.testing.assert_allclose(line.ink[1:, :2], offsets, atol=0.05)
+            more += strokes
+    assert (more > 0) == (text[-1].isalpha() and up > -30.0)
 
 
 @pytest.mark.parametrize("ends", [False, True])
@@ -290,8 +328,7 @@ def test_the_earlier_of_window_and_end_ends_a_line():
     never, always = ending("synthesis", -30.0), ending("synthesis", 30.0)
     by_window = sample(never, seeds, texts, max_steps=400)
     for line in by_window:
-        (behind,) = (line.window.argmax(1) >= len(line.text)).nonzero()
-        assert line.ended and (not len(behind) or not line.ink[behind[0] : -1, 2].any())
+        assert line.ended
     for line in sample(always, seeds, texts, max_steps=400):
         peaks = line.window.argmax(1)  # every point is drawn as an end: the text decides
         assert line.ended and peaks[-1] == len(line.text) - 1 > peaks[:-1].max()
