@@ -78,14 +78,13 @@ def test_parts_of_the_way_between_points_show_what_falls_between_them():
     features = stroke_features(ink, spacing=0.3, parts=3)  # 36 long: 6 pieces of 6, parts of 2
     assert features.shape == (8, num_features(3)) == (8, 16)
     np.testing.assert_allclose(features[:, :10], stroke_features(ink, spacing=0.3), atol=1e-6)
-    parts = features[:, 10:].reshape(-1, 3, 2)
+    shares = features[:, 10:].reshape(-1, 3, 2) / 3 + features[:, None, :2]
     onward, down = [1, 0], [0, 1]
-    np.testing.assert_allclose(parts[1], [onward] * 3, atol=1e-6)
     # 1 on and 1 down, 1 up and 1 on, 2 on: of the way of 2 each is a half.
-    np.testing.assert_allclose(parts[2], [[0.5, 0.5], [0.5, -0.5], onward], atol=1e-6)
-    np.testing.assert_allclose(parts[3], [onward, onward, down], atol=1e-6)
-    np.testing.assert_allclose(parts[4:7], np.broadcast_to(down, (3, 3, 2)), atol=1e-6)
-    assert not parts[0].any() and not parts[7].any()  # where strokes begin; the last is a dot
+    np.testing.assert_allclose(shares[2], [[0.5, 0.5], [0.5, -0.5], onward], atol=1e-6)
+    np.testing.assert_allclose(shares[3], [onward, onward, down], atol=1e-6)
+    np.testing.assert_allclose(features[3, :2], np.array([4, 2]) / 20**0.5, atol=1e-6)
+    assert not np.delete(features[:, 10:], [2, 3], axis=0).round(6).any()  # straight, and the dot
 
 
 def test_a_jump_back_is_a_delayed_stroke():
