@@ -14,6 +14,12 @@ LIMIT = 1e4
 """Bound on every raw output of a network, so that all values and gradients stay finite. Means
 thus stay within 1e4 standard deviations (assumed: real offsets stay within 100)."""
 
+PEN_PIVOT, PEN_SHARPNESS = -1.5, 3.0
+"""Log-odds of ends that a bias leaves as they are (0.18), and how much it sharpens the others, see
+`sharpen_ends`. Measured on 500 texts, of which nothing else is reported, at bias 0.5 and 1: without
+it 5.5 and 4.7 % of the characters are misread; with a pivot of -1.5 and a sharpness of 2, 3 and 4
+3.4 and 2.4, 3.1 and 2.4, 2.9 and 2.5 %; with pivots of -1 and -2 and less of it a little more."""
+
 
 class _ClampInwards(torch.autograd.Function):
     """Clamp to bounds; of the gradient outside them, only what leads back inside passes.
@@ -147,19 +153,20 @@ class Mixture(NextPoint):
         )
 
     def biased(self, bias: Tensor | float) -> Self:
-        """Return the mixture sharpened by `bias` >= 0 (the paper, eqs 61-62).
+        """Return the mixture sharpened by `bias` >= 0 (the paper, eqs 61-62), and with it the ends,
+        see `sharpen_ends`.
 
         Args:
             bias: a number, or `(...)` for a bias of its own at each place.
         """
-        bias = torch.as_tensor(bias).to(self.means)[..., None]
+        bias, ends = torch.as_tensor(bias).to(self.means), self.sequence_logits
         return type(self)(
-            self.end_logits,
-            self.weight_logits * (1.0 + bias),
+            sharpen_ends(self.end_logits, bias),
+            self.weight_logits * (1.0 + bias[..., None]),
             self.means,
-            self.log_scales - bias[..., None],
+            self.log_scales - bias[..., None, None],
             self.correlations,
-            self.sequence_logits,
+            None if ends is None else sharpen_ends(ends, bias),
         )
 
     @property
@@ -240,6 +247,17 @@ def cross_entropy(logits: Tensor, ends: Tensor) -> Tensor:
     return functional.binary_cross_entropy_with_logits(logits, ends, reduction="none")
 
 
+def sharpen_ends(logits: Tensor, bias: Tensor) -> Tensor:
+    """Return the log-odds of ends under a bias, both `(...)`.
+
+    The paper sharpens the offsets alone. But a chance of a few per cent at each of a letter's
+    points lifts the pen within one letter in two, which no hand does that is sure of itself; and
+    where an end is due, its chance is spread over some points. So chances under that of
+    `PEN_PIVOT` fall, and others rise. Without a bias nothing changes.
+    """
+    return logits + PEN_SHARPNESS * bias * (logits - PEN_PIVOT)
+
+
 def draw_ends(uniform: Tensor, end_logits: Tensor, sequence_logits: Tensor | None) -> Tensor:
     """Return the end of stroke, and that of the sequence if there is one, as 1 or 0.
 
@@ -290,4 +308,6 @@ def draw(
     second = rho * normal[:, :1] + ((1.0 - rho) * (1.0 + rho)).sqrt() * normal[:, 1:]
     scales = torch.exp(log_scales - bias)
     offset = parts[:, 1:3] + scales * torch.cat((normal[:, :1], second), 1)
-    return torch.cat((offset, draw_ends(uniform, -raw[:, 0], ends)), 1)
+    pen = sharpen_ends(-raw[:, 0], bias[:, 0])
+    ends = None if ends is None else sharpen_ends(ends, bias[:, 0])
+    return torch.cat((offset, draw_ends(uniform, pen, ends)), 1)

@@ -139,9 +139,14 @@ static void look(const Writing *w, int64_t step, int64_t half, int64_t row, floa
     }
 }
 
-static const float LIMIT = 1e4f; /* mixture.py */
+static const float LIMIT = 1e4f, PEN_PIVOT = -1.5f, PEN_SHARPNESS = 3.0f; /* mixture.py */
 
 INLINE float limited(float value) { return value > LIMIT ? LIMIT : value < -LIMIT ? -LIMIT : value; }
+
+/* Whether a stroke or a sequence ends, as `sharpen_ends` and `draw_ends` in mixture.py have it. */
+INLINE float ends(float uniform, float logit, float bias) {
+    return uniform < logistic(all(logit + PEN_SHARPNESS * bias * (logit - PEN_PIVOT)))[0];
+}
 
 /* Draw the next point, as `Mixture` in mixture.py does (the paper, eqs 18-22, 61, 62). */
 static void draw(const Writing *w, int64_t step, int64_t half, int64_t row) {
@@ -172,8 +177,8 @@ static void draw(const Writing *w, int64_t step, int64_t half, int64_t row) {
         float scale = exponential(all(log_scale - w->bias[row]))[0];
         point[axis] = part[(1 + axis) * mixtures] + scale * numbers[axis];
     }
-    point[2] = uniform[1] < logistic(all(-raw[0]))[0];
-    if (w->ends) point[3] = uniform[1] < logistic(all(-raw[columns - 1]))[0];
+    point[2] = ends(uniform[1], -raw[0], w->bias[row]);
+    if (w->ends) point[3] = ends(uniform[1], -raw[columns - 1], w->bias[row]);
     vec next = {point[0], point[1], point[2]}; /* and 0: what goes on has not ended */
     for (int64_t layer = 0; layer < w->layers; layer++) {
         item *target = joint_of(w, layer, half + 1, row) + w->size + (layer > 0) * w->size;

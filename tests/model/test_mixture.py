@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.distributions import Bernoulli, Categorical, MixtureSameFamily, MultivariateNormal
 
-from model.mixture import Mixture, clamp_inwards
+from model.mixture import Mixture, clamp_inwards, sharpen_ends
 
 
 def random_mixture(*shape: int, components: int = 4) -> tuple[torch.Tensor, Mixture]:
@@ -21,7 +21,14 @@ def independent(raw: torch.Tensor, bias: float = 0.0) -> tuple[MixtureSameFamily
     covariance = torch.stack((s_x**2, rho * s_x * s_y, rho * s_x * s_y, s_y**2), -1)
     parts = MultivariateNormal(torch.stack((mu_x, mu_y), -1), covariance.unflatten(-1, (2, 2)))
     weights = Categorical(logits=pi * (1.0 + bias))
-    return MixtureSameFamily(weights, parts), Bernoulli(1.0 / (1.0 + raw[..., 0].exp()))
+    return MixtureSameFamily(weights, parts), ends(raw[..., 0], bias)
+
+
+def ends(raw, bias=0.0):
+    """An end's Bernoulli: odds of 1 to exp(1.5) stay, those beyond are pushed away from them."""
+    odds = 1.0 / raw.exp()  # e-hat has the sign of eq. 18
+    odds = odds * (odds * math.exp(1.5)) ** (3.0 * bias)
+    return Bernoulli(odds / (1.0 + odds))
 
 
 @pytest.mark.parametrize("bias", [0.0, 0.75])
@@ -56,12 +63,13 @@ def test_log_prob_of_one_component_by_hand():
 def test_the_end_of_the_sequence_is_a_bernoulli_of_its_own(bias):
     torch.manual_seed(0)
     raw, plain = random_mixture(5, 7)
-    ends = torch.randn(5, 7, 1, dtype=torch.float64)
-    both = Mixture.from_parameters(torch.cat((raw, ends), -1), 0.01, 0.999, end_of_sequence=True)
+    raw_ends = torch.randn(5, 7, 1, dtype=torch.float64)
+    both = torch.cat((raw, raw_ends), -1)
+    both = Mixture.from_parameters(both, 0.01, 0.999, end_of_sequence=True)
     both, plain = both.biased(bias), plain.biased(bias)
     points = torch.randn(5, 7, 4, dtype=torch.float64)
     points[..., 2:] = (points[..., 2:] > 0).double()
-    end = Bernoulli(logits=-ends[..., 0])  # e-hat has the sign of eq. 18
+    end = ends(raw_ends[..., 0], bias)
     expected = plain.log_prob(points[..., :3]) + end.log_prob(points[..., 3])
     torch.testing.assert_close(both.log_prob(points), expected, rtol=1e-9, atol=1e-9)
     torch.testing.assert_close(both.end_of_sequence, end.probs)
@@ -199,3 +207,15 @@ def test_the_bias_may_differ_from_line_to_line():
     torch.testing.assert_close(both.weights[0], mixture.weights[0])
     torch.testing.assert_close(both.weights[1], mixture.biased(2.0).weights[1])
     torch.testing.assert_close(both.log_scales[1], mixture.log_scales[1] - 2.0)
+    assert both.end_logits[0].equal(mixture.end_logits[0])
+    torch.testing.assert_close(both.end_logits[1], mixture.biased(2.0).end_logits[1])
+
+
+def test_a_bias_makes_ends_surer():
+    """A chance of a hundredth and one of a half, by hand; one of 0.18 stays."""
+    chances = torch.tensor([0.01, 0.5, 1.0 / (1.0 + math.exp(1.5))]).double()
+    for bias in (0.0, 0.5, 1.0):
+        told = sharpen_ends(chances.logit(), torch.tensor(bias)).sigmoid()
+        low, even = (1 / 99) * (math.exp(1.5) / 99) ** (3 * bias), math.exp(1.5) ** (3 * bias)
+        expected = [low / (1 + low), even / (1 + even), chances[2].item()]
+        assert told.tolist() == pytest.approx(expected, rel=1e-6)
