@@ -8,10 +8,11 @@ import pytest
 import torch
 
 from model import PredictionNetwork, SynthesisNetwork, sample
-from model.sampling import LONGEST_FINISH, _at_last, _past_end
+from model.sampling import LONGEST_FINISH, _at_last, _past_end, _surplus
 from model.stepper import PERIOD, TorchStepper
 from utils.alphabet import Alphabet, UnknownCharacters
 from utils.checks import UserError
+from utils.ink import from_strokes
 from utils.normalisation import Normalisation
 
 NORMALISATION = Normalisation((8.0, 0.5), (40.0, 30.0))
@@ -140,8 +141,9 @@ def by_rule(network, seed: int, text: str, limit: int):
 @pytest.mark.parametrize("mean", [8.0, -8.0])
 @pytest.mark.parametrize("text", ["abcabc", "abcab."])
 @pytest.mark.parametrize("up", [-30.0, -2.5, 1.5, 30.0], ids=["never", "seldom", "often", "always"])
-def test_a_line_ends_with_its_stroke_and_those_that_were_put_off(mean, text, up):
+def test_a_line_ends_with_its_stroke_and_those_that_were_put_off(mean, text, up, monkeypatch):
     """Where the text ends in a letter, and to the other side where the hand runs to the left."""
+    monkeypatch.setattr("model.sampling._surplus", lambda *_: 0)
     torch.manual_seed(0)
     network = SynthesisNetwork(
         Normalisation((mean, 0.5), (40.0, 30.0)),
@@ -164,6 +166,39 @@ def test_a_line_ends_with_its_stroke_and_those_that_were_put_off(mean, text, up)
             np.testing.assert_allclose(line.ink[1:, :2], offsets, atol=0.05)
             more += strokes
     assert (more > 0) == (text[-1].isalpha() and up > -30.0)
+
+
+def test_a_stroke_begun_beyond_a_last_sign_is_too_many():
+    """A letter 10 high, a full stop and a stroke 8 beyond it; peaks where each is begun."""
+
+    def surplus(text="a.", gap=8.0, peaks=(1, 1), onward=1.0, mirror=1.0):
+        letter = np.array([[0, 0], [2, 10], [4, 0], [6, 10]])
+        stop, more = np.array([[9, 10], [9, 11]]), np.array([[9 + gap, 0], [9 + gap, 10]])
+        ink = from_strokes([one * [mirror, 1] for one in (letter, stop, more)])
+        window = np.zeros((len(ink) - 1, len(text) + 1), np.float32)
+        window[:3, 0] = window[3:5, peaks[0]] = window[5:, peaks[1]] = 1.0
+        return _surplus(ink, window, text, onward)
+
+    assert surplus() == surplus("a. ") == surplus("a!", 4.6) == surplus(peaks=(1, 2)) == 2
+    assert surplus("ab") == surplus("  ") == surplus(gap=4.4) == surplus(gap=-3.0) == 0
+    assert surplus(peaks=(0, 1)) == surplus(peaks=(0, 2)) == surplus(peaks=(1, 0)) == 0
+    assert surplus(mirror=-1.0) == 0 and surplus(onward=-1.0, mirror=-1.0) == 2
+
+
+def test_a_line_is_left_without_what_is_too_many(synthesis, monkeypatch):
+    primer = (np.array([[0, 0, 0], [9, 3, 0], [8, -2, 1]], np.float32), "c ")
+    words = {"bias": 0.5, "max_steps": 300, "primer": primer}
+    whole = sample(synthesis, [1, 2], ["ab", "cab"], **words)
+    for surplus in (2, 1000):
+        monkeypatch.setattr("model.sampling._surplus", lambda *_: surplus)  # noqa: B023
+        for line, before in zip(
+            sample(synthesis, [1, 2], ["ab", "cab"], **words), whole, strict=True
+        ):
+            kept = max(len(before.ink) - surplus, 3)
+            assert line.ended and len(line.ink) == kept
+            np.testing.assert_array_equal(line.ink[:, :2], before.ink[:kept, :2])
+            np.testing.assert_array_equal(line.window, before.window[: kept - 1])
+            np.testing.assert_array_equal(line.bias, before.bias[: kept - 1])
 
 
 @pytest.mark.parametrize("ends", [False, True])
