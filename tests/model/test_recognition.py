@@ -277,6 +277,19 @@ def test_a_finer_spacing_gives_more_points_in_training_and_in_reading(kind):
     assert abs(again.lengths[0] - coarse.lengths[0]) <= 0.15 * coarse.lengths[0]
 
 
+def test_the_longest_text_that_is_looked_for_does_not_depend_on_the_spacing():
+    """Of a network that never ends by itself."""
+    lengths = []
+    for spacing in (0.7, 0.35, 0.175, 0.0875):
+        endless = network(AttentionNetwork, spacing=spacing)
+        with torch.no_grad():
+            endless.characters.bias[endless.end] = -1e4
+        lengths.append(len(endless.read([scribble(2000)], Search()).read[0]))
+    assert lengths[1] > 100
+    # Strokes keep both their ends, so that the longest steps give some points more.
+    assert max(lengths) < 1.35 * min(lengths) and lengths[3] == pytest.approx(lengths[2], rel=0.1)
+
+
 @pytest.mark.parametrize("cell", ["LSTM", "GRU"])
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("options", [{"parts": 3}, {"channels": 11}, {"parts": 2, "channels": 9}])
