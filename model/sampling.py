@@ -137,8 +137,9 @@ def _surplus(ink: np.ndarray, window: np.ndarray, text: str, onward: float = 1.0
     """Return how many of the last readings of a line are those of a stroke too many.
 
     A full stop is written in no time, and before the window gets behind it the pen may begin what
-    comes after a sentence. So where the text ends in a sign, the last stroke is too many if another
-    one before it was begun with the window's peak on that sign, and it lies apart from all ink.
+    comes after a sentence. So where the text ends in a sign, the last stroke is too many if it lies
+    apart from all ink, and if another one was begun with the window's peak on that sign, which
+    itself went on from the ink before: an earlier dot or bar that was put off is not the sign.
 
     Args:
         ink, window: `(readings, 3)` and `(readings - 1, U + 1)`, as a `Line` has them.
@@ -150,9 +151,10 @@ def _surplus(ink: np.ndarray, window: np.ndarray, text: str, onward: float = 1.0
     at_sign = starts[window[starts - 1].argmax(1) >= len(said) - 1]
     if not said or said[-1].isalnum() or len(at_sign) < 2 or starts[-1] != at_sign[-1]:
         return 0
-    x, last = onward * to_points(ink)[:, 0], starts[-1]
-    gap = SURPLUS_GAP * letter_height(ink)
-    return len(ink) - last if x[last] - x[:last].max() > gap else 0
+    x = onward * to_points(ink)[:, 0]
+    beyond = x[at_sign] - np.maximum.accumulate(x)[at_sign - 1]
+    apart = beyond[-1] > SURPLUS_GAP * letter_height(ink)
+    return len(ink) - at_sign[-1] if apart and (beyond[:-1] > 0.0).any() else 0
 
 
 @torch.inference_mode()

@@ -171,9 +171,10 @@ def test_a_line_ends_with_its_stroke_and_those_that_were_put_off(mean, text, up,
 def test_a_stroke_begun_beyond_a_last_sign_is_too_many():
     """A letter 10 high, a full stop and a stroke 8 beyond it; peaks where each is begun."""
 
-    def surplus(text="a.", gap=8.0, peaks=(1, 1), onward=1.0, mirror=1.0):
+    def surplus(text="a.", gap=8.0, peaks=(1, 1), onward=1.0, mirror=1.0, place=9.0):
         letter = np.array([[0, 0], [2, 10], [4, 0], [6, 10]])
-        stop, more = np.array([[9, 10], [9, 11]]), np.array([[9 + gap, 0], [9 + gap, 10]])
+        more = np.array([[max(place, 6) + gap, 0], [max(place, 6) + gap, 10]])
+        stop = np.array([[place, 10], [place, 11]])
         ink = from_strokes([one * [mirror, 1] for one in (letter, stop, more)])
         window = np.zeros((len(ink) - 1, len(text) + 1), np.float32)
         window[:3, 0] = window[3:5, peaks[0]] = window[5:, peaks[1]] = 1.0
@@ -182,6 +183,7 @@ def test_a_stroke_begun_beyond_a_last_sign_is_too_many():
     assert surplus() == surplus("a. ") == surplus("a!", 4.6) == surplus(peaks=(1, 2)) == 2
     assert surplus("ab") == surplus("  ") == surplus(gap=4.4) == surplus(gap=-3.0) == 0
     assert surplus(peaks=(0, 1)) == surplus(peaks=(0, 2)) == surplus(peaks=(1, 0)) == 0
+    assert surplus(place=4.0) == 0  # a dot that was put off, and the sign itself
     assert surplus(mirror=-1.0) == 0 and surplus(onward=-1.0, mirror=-1.0) == 2
 
 
