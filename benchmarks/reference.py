@@ -123,7 +123,7 @@ class Network(nn.Module):
             steps: limit.
             start: the first input, (3,).
             text: indices of the characters, (U,).
-            bias: sharpening of the mixture.
+            bias: sharpening of the mixture and of the pen.
             uniform, normal: the random numbers of each step, (steps, 2); drawn if not given.
 
         Returns:
@@ -148,6 +148,7 @@ class Network(nn.Module):
             first, second = normal[t]
             second = rho[chosen] * first + torch.sqrt(1 - rho[chosen] ** 2) * second
             offset = mean + scale * torch.stack((first, second))
+            end = end + 3.0 * bias * (end + 1.5)  # the project's, the paper's bias leaves it alone
             pen = (uniform[t, 1] < torch.sigmoid(end)).to(offset)
             point = torch.cat((offset, pen[None]))[None]
             points.append(point[0])

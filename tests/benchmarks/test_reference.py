@@ -20,13 +20,13 @@ def pair(conditional: bool):
     sizes = {"hidden_size": 12, "num_mixtures": 4, "max_correlation": 0.9}
     if conditional:
         own = SynthesisNetwork(
-            NORMALISATION, Alphabet("abc "), num_windows=3, window_advance=0.1, **sizes
+            NORMALISATION, Alphabet("abc ."), num_windows=3, window_advance=0.1, **sizes
         )
     else:
         own = PredictionNetwork(NORMALISATION, **sizes)
     own = own.double().eval()
     plain = reference.Network(
-        4 if conditional else None, 12, mixtures=4, windows=3, max_correlation=0.9
+        5 if conditional else None, 12, mixtures=4, windows=3, max_correlation=0.9
     ).double()
     plain.min_scale.copy_(own.min_scales[:, None])
     reference.load(plain, own.state_dict())
@@ -69,10 +69,10 @@ def test_loss_and_gradients_are_the_same(conditional):
 @pytest.mark.parametrize("conditional", CONDITIONAL)
 def test_the_lines_are_the_same(conditional, bias):
     """The same random numbers, over more than one block of them, to the end of the paper's rule,
-    from where on the project's lines go on to the end of the stroke."""
+    from where on the project's lines, where the text ends in a sign, go on to the stroke's end."""
     own, plain = pair(conditional)
     steps = BLOCK + 20
-    texts = ["a cab", "bb"] if conditional else None
+    texts = ["a cab.", "bb."] if conditional else None
     if conditional:  # slow enough that the first line meets the limit, the second the rule
         with torch.no_grad():
             own.layers[0].window.bias[-3:] = torch.tensor([-4.2, -4.4, -4.0])
