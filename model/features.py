@@ -20,7 +20,7 @@ MAX_POINTS = 20_000
 """Limit on the points of one sample, beside two for each stroke; ink that is longer is resampled at
 a wider spacing (assumed: 60 times a line of IAM-OnDB)."""
 
-_DETAIL = 3.0  # what it multiplies is a third of the other features (measured on IAM-OnDB)
+_DETAIL = 3.0  # what it multiplies is a third as large as other features (measured on IAM-OnDB)
 _FAR = 8.0  # heights, beyond which positions and jumps only grow with the logarithm
 
 
