@@ -93,7 +93,7 @@ def stroke_features(ink: np.ndarray, spacing: float = SPACING, parts: int = 1) -
     features[ends, 5] = 1.0
     features[:, 8] = _height_above_line(points)
     features[:, 9] = np.maximum.accumulate(points[:, 0]) - points[:, 0]
-    features[:, 6:10] = _FAR * np.arcsinh(features[:, 6:10] / _FAR)
+    features[:, 6:NUM_FEATURES] = _FAR * np.arcsinh(features[:, 6:NUM_FEATURES] / _FAR)
     if parts > 1:
         later = features[:, 4] == 0.0
         shares = [_shares(*both, parts) for both in zip(fine, distances, strict=True)]

@@ -133,6 +133,11 @@ def _first(true: Tensor, first: int, never: int) -> Tensor:
     return torch.where(true.any(0), first + true.int().argmax(0), never)
 
 
+def _ends_in_letter(text: str) -> bool:
+    """Return whether a text ends, but for blanks, in a letter or a digit."""
+    return text.rstrip()[-1:].isalnum()
+
+
 def _surplus(ink: np.ndarray, window: np.ndarray, text: str, onward: float = 1.0) -> int:
     """Return how many of the last readings of a line are those of a stroke too many.
 
@@ -149,7 +154,7 @@ def _surplus(ink: np.ndarray, window: np.ndarray, text: str, onward: float = 1.0
     said = text.rstrip()
     starts = np.flatnonzero(ink[:-1, 2] > 0.5) + 1
     at_sign = starts[window[starts - 1].argmax(1) >= len(said) - 1]
-    if not said or said[-1].isalnum() or len(at_sign) < 2 or starts[-1] != at_sign[-1]:
+    if not said or _ends_in_letter(said) or len(at_sign) < 2 or starts[-1] != at_sign[-1]:
         return 0
     x = onward * to_points(ink)[:, 0]
     beyond = x[at_sign] - np.maximum.accumulate(x)[at_sign - 1]
@@ -232,7 +237,7 @@ def sample(
         # As the alphabet has it, so that phi has a place for each character of `Line.text`.
         whole = [nfc(("" if primer is None else primer[1]) + one) for one in texts]
         text, lengths = _encode(model, whole)
-        to_letter = torch.tensor([one.rstrip()[-1:].isalnum() for one in whole], device=device)
+        to_letter = torch.tensor([_ends_in_letter(one) for one in whole], device=device)
     if max_steps is None:
         longest = max(map(len, texts)) if model.needs_text else 0
         max_steps = 100 + STEPS_PER_CHARACTER * longest if longest else DEFAULT_STEPS

@@ -92,12 +92,20 @@ def test_the_last_character_is_reached_where_the_peak_is_on_it_or_behind():
     assert _at_last(phi, torch.tensor([1]))[:, 0].tolist() == [True, True, True]
 
 
+def only_goes_back(line) -> bool:
+    """Whether from the first step on whose peak is behind the text, strokes begin to the left."""
+    (behind,) = (line.window.argmax(1) >= len(line.text)).nonzero()
+    lifted = np.flatnonzero(line.ink[:-1, 2])
+    return not len(behind) or bool((line.ink[lifted[lifted >= behind[0]] + 1, 0] < 0.0).all())
+
+
 def test_lines_end_by_the_rule_and_fall_out_of_the_batch(synthesis):
     lines = sample(synthesis, [1, 2], ["a", "abcabcabcabc"], max_steps=400)
     assert all(line.ended for line in lines)
     assert len(lines[0].ink) < len(lines[1].ink) < 400
     for line, characters in zip(lines, (1, 12), strict=True):
         assert line.window.shape == (len(line.ink) - 1, characters + 1)
+        assert only_goes_back(line)
 
 
 def by_rule(network, seed: int, text: str, limit: int):
@@ -156,15 +164,21 @@ def test_a_line_ends_with_its_stroke_and_those_that_were_put_off(mean, text, up,
     with torch.no_grad():
         network.output.weight[0] = 0.0
         network.output.bias[0] = -up
+
+    def check(line, seed, limit):
+        points, ended, strokes = by_rule(network, seed, text, limit)
+        assert line.ended == ended and len(line.ink) == len(points) + 1
+        offsets = torch.stack(points)[:, :2].numpy() * [40.0, 30.0] + [mean, 0.5]
+        np.testing.assert_allclose(line.ink[1:, :2], offsets, atol=0.05)
+        return strokes
+
     more = 0
     for limit in (250, 61):
-        lines = sample(network, range(6), [text] * 6, max_steps=limit)
-        for seed, line in enumerate(lines):
-            points, ended, strokes = by_rule(network, seed, text, limit)
-            assert line.ended == ended and len(line.ink) == len(points) + 1
-            offsets = torch.stack(points)[:, :2].numpy() * [40.0, 30.0] + [mean, 0.5]
-            np.testing.assert_allclose(line.ink[1:, :2], offsets, atol=0.05)
-            more += strokes
+        for seed, line in enumerate(sample(network, range(6), [text] * 6, max_steps=limit)):
+            more += check(line, seed, limit)
+            if line.ended and seed < 3:  # of a limit within the last stroke
+                short = len(line.ink) - 2
+                check(*sample(network, [seed], [text], max_steps=short), seed, short)
     assert (more > 0) == (text[-1].isalpha() and up > -30.0)
 
 
@@ -365,7 +379,7 @@ def test_the_earlier_of_window_and_end_ends_a_line():
     never, always = ending("synthesis", -30.0), ending("synthesis", 30.0)
     by_window = sample(never, seeds, texts, max_steps=400)
     for line in by_window:
-        assert line.ended
+        assert line.ended and only_goes_back(line)
     for line in sample(always, seeds, texts, max_steps=400):
         peaks = line.window.argmax(1)  # every point is drawn as an end: the text decides
         assert line.ended and peaks[-1] == len(line.text) - 1 > peaks[:-1].max()
