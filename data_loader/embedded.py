@@ -9,7 +9,7 @@ from tqdm import tqdm
 from base import distributed
 from base.base_dataset import SPLITS, BaseDataset
 from data_loader import corpus
-from data_loader.stroke_fonts import CHARACTERS, FONTS, X_HEIGHT, Font, font
+from data_loader.stroke_fonts import CHARACTERS, FONTS, OTHERS, SHAPES, X_HEIGHT, Font, font
 from utils.checks import ConfigFault, Range
 
 GRID = 1 / 64
@@ -46,6 +46,7 @@ class Writer:
         wobble: amplitude of the smooth deformation along the pen's path.
         variation: how much letters differ in size, place, slant and bend, 1 on average.
         speed: font units a second at a curvature of one per x-height.
+        shapes: places in `SHAPES` of what it draws instead of a font's shapes.
     """
 
     font: str
@@ -63,9 +64,16 @@ class Writer:
     wobble: float
     variation: float
     speed: float
+    shapes: tuple[int, ...] = ()
 
     @classmethod
-    def invent(cls, generator: np.random.Generator, fonts: list[str], variation: float) -> "Writer":
+    def invent(
+        cls,
+        generator: np.random.Generator,
+        fonts: list[str],
+        variation: float,
+        shapes: float = 0.0,
+    ) -> "Writer":
         """Draw a writer; each number is assumed, and looked at in pictures."""
         pick = corpus.Draws(generator)
         name = pick.pick(fonts)
@@ -87,7 +95,22 @@ class Writer:
             wobble=variation * 0.42 * float(np.exp(0.4 * normal[9])),
             variation=variation * float(np.exp(0.3 * normal[10])),
             speed=226 * float(np.exp(0.13 * normal[11])),
+            shapes=other_shapes(pick, shapes) if shapes else (),
         )
+
+
+def other_shapes(pick: corpus.Draws, share: float) -> tuple[int, ...]:
+    """Draw for a share of the groups of `OTHERS` one of their shapes; places in `SHAPES`."""
+    chosen: list[int] = []
+    start = 0
+    for group in OTHERS:
+        sizes = [len(shapes) for shapes in group]
+        if pick.chance(share):
+            which = pick.between(0, len(group) - 1)
+            begin = start + sum(sizes[:which])
+            chosen += range(begin, begin + sizes[which])
+        start += sum(sizes)
+    return tuple(chosen)
 
 
 def letters(text: str, writer: Writer, generator: np.random.Generator) -> tuple[np.ndarray, ...]:
@@ -98,6 +121,11 @@ def letters(text: str, writer: Writer, generator: np.random.Generator) -> tuple[
     """
     glyphs: Font = font(writer.font, writer.rounding)
     codes = np.frombuffer(text.encode("ascii"), dtype=np.uint8).astype(np.int64) - ord(" ")
+    if writer.shapes:
+        letter_of = np.arange(len(CHARACTERS))
+        for shape in writer.shapes:
+            letter_of[ord(SHAPES[shape][0]) - ord(" ")] = len(CHARACTERS) + shape
+        codes = letter_of[codes]
     counts, which = glyphs.count[codes], np.arange(len(codes))
     # Of each letter: width, height, place in x and y, slant, bend of stems and of bars, advance.
     normal = generator.standard_normal((8, len(codes))).clip(-2.5, 2.5) * writer.variation
@@ -240,6 +268,8 @@ class EmbeddedDataset(BaseDataset):
             hold most of the digits and signs.
         signs: share of lines that are no sentences, but one to twelve characters with a sign,
             a digit or a rare capital among them, whatever the bounds on the length.
+        shapes: chance with which a writer draws signs, of those that people draw in several ways,
+            in another than the plain one: a brace with a small tip, a `7` with a bar.
         fonts: the fonts in use, all if None.
         variation: factor on all irregularity, 0 for letters that are always the same.
         rate: readings a second; the default gives about 20 a character.
@@ -264,6 +294,7 @@ class EmbeddedDataset(BaseDataset):
         max_characters: Annotated[int, Range(8, 250)] = 45,
         symbols: Annotated[float, Range(0, 1)] = 0.2,
         signs: Annotated[float, Range(0, 1)] = 0.0,
+        shapes: Annotated[float, Range(0, 1)] = 0.0,
         fonts: list[Literal["print", "joined", "italic", "cursive", "mixed"]] | None = None,
         variation: Annotated[float, Range(0, 2)] = 1.0,
         rate: Annotated[float, Range(10, 500)] = 75.0,
@@ -281,7 +312,7 @@ class EmbeddedDataset(BaseDataset):
         self.sizes = (size, valid_size, test_size)
         self.writers = (writers, max(1, writers // 4), max(1, writers // 4))
         self.line_bounds = (min_characters, max_characters)
-        self.symbols, self.signs = symbols, signs
+        self.symbols, self.signs, self.shapes = symbols, signs, shapes
         self.fonts = sorted(set(fonts or FONTS), key=list(FONTS).index)
         self.variation = variation
         self.rate = rate
@@ -324,7 +355,7 @@ class EmbeddedDataset(BaseDataset):
     def invent(self, split: int, number: int) -> Writer:
         """Return a writer of a split (its place in `SPLITS`)."""
         generator = np.random.default_rng([self.seed, split, OF_WRITER, number])
-        return Writer.invent(generator, self.fonts, self.variation)
+        return Writer.invent(generator, self.fonts, self.variation, self.shapes)
 
     def _split(self, index: int) -> int:
         return int(np.searchsorted(np.cumsum(self.sizes), index, side="right"))

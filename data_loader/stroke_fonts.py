@@ -7,6 +7,7 @@ of a plain small letter. Of the many fonts three are used: `futural` (plain, one
 (script, one line), and of `timesi` (italic, drawn with two lines) the one line a pen would take.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -138,7 +139,8 @@ BRACE = [
     [(5, -14), (2.5, -13.5), (0.8, -12), (0, -9.5), (0, -5), (-0.6, -3), (-2, -1.8), (-6, -1)],
     [(-6, -1), (-2, -0.2), (-0.6, 1), (0, 3), (0, 7.5), (0.8, 10), (2.5, 11.5), (5, 12)],
 ]
-OWN: dict[str, tuple[float, float, list[list[tuple[float, float]]]]] = {
+Line = list[tuple[float, float]]
+OWN: dict[str, tuple[float, float, list[Line]]] = {
     " ": (-5, 5, []),
     ".": (-3, 4, [DAB]),
     ",": (-3, 4, [COMMA]),
@@ -183,6 +185,143 @@ OWN: dict[str, tuple[float, float, list[list[tuple[float, float]]]]] = {
 }
 
 
+def bow(depth: float, top: float, bottom: float) -> Line:
+    """Return a line from top to bottom that bows to the left by `depth`, as a parenthesis does."""
+    at = [n / 8 for n in range(9)]
+    return [(depth * (0.6 - 4 * t * (1 - t)), top + (bottom - top) * t) for t in at]
+
+
+def turn(
+    middle: tuple[float, float], radii: tuple[float, float], start: float, stop: float
+) -> Line:
+    """Return an arc about `middle` from one angle to another, the radius going from the first of
+    `radii` to the second; degrees, from the right by way of the top."""
+    steps = max(2, round(abs(stop - start) / 20))
+    line = []
+    for n in range(steps + 1):
+        angle = math.radians(start + (stop - start) * n / steps)
+        radius = radii[0] + (radii[1] - radii[0]) * n / steps
+        line.append((middle[0] + radius * math.cos(angle), middle[1] - radius * math.sin(angle)))
+    return line
+
+
+def mirrored(line: Line) -> Line:
+    """Return a line seen in a mirror."""
+    return [(-x, y) for x, y in line]
+
+
+# Braces with smaller tips, with corners, and of two strokes.
+SMALL_BRACE = [
+    [(4, -14), (2, -13.5), (0.5, -12), (0, -10), (0, -5), (-0.5, -3), (-2, -1.6), (-4, -1)],
+    [(-4, -1), (-2, -0.4), (-0.5, 1), (0, 3), (0, 8), (0.5, 10), (2, 11.5), (4, 12)],
+]
+CORNERED_BRACE = [[(5, -14), (0.5, -13), (0, -3.5), (-5, -1), (0, 1.5), (0.5, 11), (5, 12)]]
+PARTED_BRACE = [BRACE[0], [(-5.4, -0.4), *BRACE[1][1:]]]
+BRACKET = [[(-2, -14), (-2, 12), (5, 12)], [(-1.6, -13.8), (5, -14)]]
+CLOSING = [[(-5, -14), (2, -14), (2, 12)], [(1.6, 11.8), (-5, 12)]]
+WAVE = OWN["~"][2][0]
+AT = [
+    [
+        *turn((0, 0), (4, 4), 20, 380),
+        (4, 3.5),
+        (6, 5),
+        *turn((0, -1), (8.5, 10.5), -20, 290),
+    ]
+]
+ET = [(5, -10), (0, -12), (-4, -9.5), (-3, -4), (2, -2), (-3.5, -1), (-6, 4), (-2, 8.5), (6, 7)]
+STAR = [[(0, -11), (0, 1)], [(-5, -8), (5, -2)], [(5, -8), (-5, -2)]]
+
+# Other shapes that people give to characters: for each group of them, which a hand draws alike,
+# those that it may have instead of the shapes above. Assumed, and looked at in pictures.
+OTHERS: list[list[dict[str, tuple[float, float, list[Line]]]]] = [
+    [
+        {"{": (-6, 5, brace), "}": (-5, 6, [mirrored(half) for half in brace])}
+        for brace in (SMALL_BRACE, CORNERED_BRACE, PARTED_BRACE)
+    ],
+    [
+        {"[": (-5, 6, BRACKET), "]": (-6, 5, CLOSING)},
+        {
+            "[": (-4, 5, [[(4, -13), (-1, -13), (-1, 10), (4, 10)]]),
+            "]": (-5, 4, [[(-4, -13), (1, -13), (1, 10), (-4, 10)]]),
+        },
+    ],
+    [
+        {"(": (-4, 4, [bow(depth, -13, 11)]), ")": (-4, 4, [mirrored(bow(depth, -13, 11))])}
+        for depth in (3.0, 6.0)
+    ],
+    [
+        {
+            "/": (-x, x, [[(x - 1, top), (1 - x, bottom)]]),
+            "\\": (-x, x, [[(1 - x, top), (x - 1, bottom)]]),
+        }
+        for x, top, bottom in ((5.5, -14, 11), (9, -11, 9))
+    ],
+    [{"|": (-4, 4, [[(0, -12), (0, 9)]])}],
+    [{"`": (-4, 4, [[(-1.8, -12), (1.6, -8)]])}, {"`": (-5, 5, [[(-3, -11), (3, -5.5)]])}],
+    [{"'": (-3, 3, [[(1.0, -12.5), (1.1, -11), (0.6, -9), (-0.9, -7.5)]])}],
+    [{'"': (-5, 5, [[(-1.8, -12), (-1.8, -7)], [(1.8, -12), (1.8, -7)]])}],
+    [
+        {
+            "#": (
+                *(-9, 9),
+                [[(-2, -10), (-5, 9)], [(4, -10), (1, 9)], [(-8, -4), (8, -4)], [(-9, 3), (7, 3)]],
+            )
+        },
+        {
+            "#": (
+                *(-9, 9),
+                [[(-8, -5), (8, -5)], [(-8, 3), (8, 3)], [(-3, -12), (-3, 9)], [(3, -12), (3, 9)]],
+            )
+        },
+    ],
+    [{"&": (-8, 8, [ET, [(-0.5, -15), (-0.5, -10)], [(-0.5, 6.5), (-0.5, 12)]])}],
+    [{"@": (-12, 12, AT)}],
+    [
+        {"+": (-9, 9, [[(-7, 1), (7, 1)], [(0, -6), (0, 8)]])},
+        {"+": (-7, 7, [[(0, -4), (0, 7), (-5, 1.5), (5, 1.5)]])},
+    ],
+    [{"=": (-7, 7, [[(-5, -1), (5, -1)], [(-5, 3), (5, 3)]])}],
+    [
+        {"<": (-9, 9, [[(6, -10), (-7, 0), (6, 9)]]), ">": (-9, 9, [[(-6, -10), (7, 0), (-6, 9)]])},
+        {"<": (-6, 6, [[(4, -4), (-4, 1), (4, 6)]]), ">": (-6, 6, [[(-4, -4), (4, 1), (-4, 6)]])},
+    ],
+    [
+        {"^": (-8, 8, [[(-7, -6), (0, -13), (7, -6)]])},
+        {"^": (-5, 5, [[(-3, -5), (0, -12.5), (3, -5)]])},
+    ],
+    [{"~": (-9, 9, [[(0.8 * x, 1 + high * (y - 1)) for x, y in WAVE]])} for high in (0.75, 1.6)],
+    [
+        {"*": (-7, 7, STAR)},
+        {"*": (-7, 7, [[(x, y + 6) for x, y in line] for line in STAR])},
+        {"*": (-7, 7, [STAR[1], STAR[2], [(-6, -5), (6, -5)]])},
+    ],
+    [
+        {
+            "%": (
+                *(-10, 10),
+                [
+                    turn((-5, -7), (3.5, 3.5), 60, 420),
+                    [(7, -12), (-7, 9)],
+                    turn((5, 4.5), (3.5, 3.5), 60, 420),
+                ],
+            )
+        }
+    ],
+    [{"_": (-7, 7, [[(-6, 10), (6, 10)]])}, {"_": (-10, 10, [[(-10, 12), (10, 12)]])}],
+    [{"-": (-5, 5, [[(-3.5, 1), (3.5, 1)]])}],
+    [{"1": (-6, 4, [[(-4, -7), (1, -12), (1, 9)]])}],
+    [{"7": (-8, 8, [[(-6, -12), (6, -12), (-2, 9)], [(-4, -2), (5, -2)]])}],
+    [
+        {
+            "Z": (-8, 8, [[(-6, -12), (6, -12), (-7, 9), (7, 9)], [(-4, -2), (4, -2)]]),
+            "z": (-6, 6, [[(-4, -5), (4, -5), (-5, 9), (5, 9)], [(-3, 2), (3, 2)]]),
+        }
+    ],
+]
+SHAPES = [(one, shape) for group in OTHERS for shapes in group for one, shape in shapes.items()]
+"""Character and shape of each of these, in the order in which `font` has them."""
+
+
 @dataclass(frozen=True)
 class Source:
     """Letters of one font of the package, and how they are made upright and of one height.
@@ -223,15 +362,15 @@ FONTS = {
 
 @dataclass(frozen=True, eq=False)
 class Font:
-    """Upright letters as points a pen passes, for the characters of `CHARACTERS`.
+    """Upright letters as points a pen passes, for `CHARACTERS` and, behind them, for `SHAPES`.
 
     Attributes:
         x, y: `(points,)` float64, font units; the base line is y = 0 and x = 0 the letter's left.
         end: `(points,)` bool, whether the pen is lifted after the point.
-        start, count: `(95,)` int64, where the points of each character lie.
-        width: `(95,)` float64, from a character's left edge to its right edge.
-        lean: `(95,)` float64, the share of a hand's slant that a character takes.
-        enters, leaves: `(95,)` bool, whether its line starts at the left edge, or ends at the
+        start, count: `(letters,)` int64, where the points of each lie.
+        width: `(letters,)` float64, from a letter's left edge to its right edge.
+        lean: `(letters,)` float64, the share of a hand's slant that a letter takes.
+        enters, leaves: `(letters,)` bool, whether its line starts at the left edge, or ends at the
             right edge, so that a line of a neighbour can run into it.
     """
 
@@ -316,9 +455,13 @@ def font(name: str, rounding: float) -> Font:
     """Return a font of `FONTS` with its corners rounded by `rounding` font units."""
     capitals, small, signs = FONTS[name]
     points, ends, starts, counts, widths, leans, enters, leaves = ([] for _ in range(8))
-    for character in CHARACTERS:
+    for number, character in enumerate(CHARACTERS + [one for one, _ in SHAPES]):
         source = capitals if character.isupper() else small if character.islower() else signs
-        left, right, strokes = glyph(source, character)
+        if number < len(CHARACTERS):
+            left, right, strokes = glyph(source, character)
+        else:
+            left, right, lines_of = SHAPES[number - len(CHARACTERS)][1]
+            strokes = [np.array(line, dtype=np.float64) for line in lines_of]
         lines: list[np.ndarray] = []
         for stroke in strokes:  # what ends where the next begins is one stroke
             if lines and np.array_equal(lines[-1][-1], stroke[0]):
@@ -336,7 +479,7 @@ def font(name: str, rounding: float) -> Font:
         ends += [np.arange(len(line)) == len(line) - 1 for line in lines]
         # A line that begins at the left edge, or ends at the right one, at the height of small
         # letters (not a dot or a bar above them) can be one with its neighbour's.
-        joins = source.connects and character.islower()
+        joins = source.connects and character.islower() and number < len(CHARACTERS)
         enters.append(joins and lines[0][0, 0] < 2.5 and -11 < lines[0][0, 1] < 0)
         leaves.append(joins and lines[-1][-1, 0] > right - left - 2.5 and lines[-1][-1, 1] > -11)
     x, y = np.ascontiguousarray(np.concatenate(points).T)

@@ -13,7 +13,7 @@ from HersheyFonts import HersheyFonts
 from base.base_dataset import SPLITS
 from data_loader import corpus
 from data_loader.embedded import EmbeddedDataset, Writer, digitise, write
-from data_loader.stroke_fonts import CHARACTERS, FONTS, SIGN_LEAN, font
+from data_loader.stroke_fonts import CHARACTERS, FONTS, OTHERS, SHAPES, SIGN_LEAN, font
 from utils.checks import ConfigFault, DataError, UserError
 
 PRINTABLE = string.ascii_letters + string.digits + string.punctuation + " "
@@ -329,6 +329,64 @@ def test_signs_are_told_apart_in_every_hand(slant, rounding):
                 assert abs(middle - quarter) < 0.2 and quarter > 5.5
             else:
                 assert 0.5 < middle - quarter < 2.5
+
+
+# Of each shape how many strokes it has (a bar through a 7, a bracket of two).
+STROKES_OF_SHAPES = {
+    "{": [1, 1, 2], "}": [1, 1, 2], "[": [2, 1], "]": [2, 1], "(": [1, 1], ")": [1, 1],
+    "/": [1, 1], "\\": [1, 1], "|": [1], "`": [1, 1], "'": [1], '"': [2], "#": [4, 4], "&": [3],
+    "@": [1], "+": [2, 1], "=": [2], "<": [1, 1], ">": [1, 1], "^": [1, 1], "~": [1, 1],
+    "*": [3, 3, 3], "%": [3], "_": [1, 1], "-": [1], "1": [1], "7": [2], "Z": [2], "z": [2],
+}  # fmt: skip
+
+
+def test_every_other_shape_is_drawn_where_its_character_stands():
+    counts = {}
+    for number, (character, _) in enumerate(SHAPES):
+        plain = write(f"n{character}n", hand(), Still(), 300)
+        other = write(f"n{character}n", hand(shapes=(number,)), Still(), 300)
+        assert len(strokes(plain)[0]) == len(strokes(other)[0])
+        drawn = strokes(other)[2:-2]
+        counts.setdefault(character, []).append(len(drawn))
+
+        # Between its neighbours, at the height of the plain shape, and not like it.
+        def box(parts):
+            return np.concatenate(parts).min(axis=0), np.concatenate(parts).max(axis=0)
+
+        (left, top), (right, bottom) = box(drawn)
+        (_, plain_top), (_, plain_bottom) = box(strokes(plain)[2:-2])
+        assert (
+            left > box(strokes(other)[:2])[1][0] - 7 and right < box(strokes(other)[-2:])[0][0] + 7
+        )
+        assert abs((top + bottom) - (plain_top + plain_bottom)) / 2 < 6 * 7, character
+        assert other.tobytes() != plain.tobytes()
+    assert counts == STROKES_OF_SHAPES
+
+
+def test_other_shapes_change_signs_alone():
+    sizes = dict(seed=3, size=300, valid_size=1, test_size=1, writers=40, signs=0.7)
+    plain, others, some = (EmbeddedDataset(**sizes, shapes=share) for share in (0.0, 1.0, 0.3))
+    for dataset in (plain, others, some):
+        dataset.prepare()
+    shaped = {character for character, _ in SHAPES}
+    same = [np.array_equal(plain.ink(n), others.ink(n)) for n in range(300)]
+    assert [plain.text(n) for n in range(300)] == [others.text(n) for n in range(300)]
+    assert same == [not shaped & set(plain.text(n)) for n in range(300)]
+    assert 60 < sum(same) < 240
+    # A hand draws all of a group alike: both braces are of the same kind, or both plain.
+    used = [some.invent(0, number).shapes for number in range(40)]
+    assert len(set(used)) > 30
+    for shapes in used:
+        characters = [SHAPES[number][0] for number in shapes]
+        assert len(set(characters)) == len(characters)
+        for one, other in ("{}", "[]", "()", "<>", "/\\", "Zz"):
+            assert (one in characters) == (other in characters)
+            if one in characters:
+                assert abs(shapes[characters.index(one)] - shapes[characters.index(other)]) == 1
+    expected = 0.3 * sum(len(group[0]) for group in OTHERS)
+    assert np.mean([len(shapes) for shapes in used]) == pytest.approx(expected, rel=0.2)
+    everyone = {number for writer in range(40) for number in others.invent(0, writer).shapes}
+    assert everyone == set(range(len(SHAPES)))
 
 
 def test_connected_hands_lift_the_pen_less():
