@@ -16,7 +16,6 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
-from tqdm import tqdm
 
 from base import carried_state, distributed
 from base.base_data_loader import BaseDataLoader, Batch
@@ -413,13 +412,12 @@ class BaseTrainer(ABC):
 
     def _train_epoch(self) -> bool:
         """Make the steps that are left of an epoch; return whether none is left undone."""
-        with tqdm(
+        with distributed.bar(
+            what=f"epoch {self.progress.epoch + 1}/{self.epochs}",
             total=self._steps_of_epoch(),
             initial=self.progress.epoch_steps,
-            desc=f"epoch {self.progress.epoch + 1}/{self.epochs}",
             unit="step",
             leave=False,
-            disable=distributed.no_bar(),
         ) as bar:
             while not self._epoch_is_trained():
                 started = time.perf_counter()
@@ -624,14 +622,8 @@ class BaseTrainer(ABC):
         for metric in self.valid_metrics:
             metric.reset()
         with random_state_kept():
-            bar = tqdm(
-                self.valid_loader,
-                "validating",
-                unit="batch",
-                leave=False,
-                disable=distributed.no_bar(),
-            )
-            for batch in bar:
+            batches = distributed.bar(self.valid_loader, "validating", unit="batch", leave=False)
+            for batch in batches:
                 self._stop.now()
                 if self._stop.signal is not None:
                     return None

@@ -25,8 +25,9 @@ import numpy as np
 import torch
 import torch.distributed as dist
 from torch import Tensor
+from tqdm import tqdm
 
-Value = TypeVar("Value")
+Value, Item = TypeVar("Value"), TypeVar("Item")
 
 LAUNCHER = {"RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"}
 """What torchrun says to each process by its environment."""
@@ -92,9 +93,11 @@ def is_main() -> bool:
     return rank() == 0
 
 
-def no_bar() -> bool | None:
-    """Return the `disable` of a tqdm bar: only the main process shows it, on a terminal."""
-    return None if is_main() else True
+def bar(
+    items: Iterable[Item] | None = None, what: str | None = None, **settings: Any
+) -> "tqdm[Item]":
+    """Return a tqdm progress bar that the main process alone shows, on a terminal."""
+    return tqdm(items, what, mininterval=0.5, disable=None if is_main() else True, **settings)
 
 
 def first_to_say(message: str) -> bool:

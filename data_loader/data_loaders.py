@@ -7,7 +7,6 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
-from tqdm import tqdm
 
 from base import distributed
 from base.base_data_loader import BaseDataLoader, Batch
@@ -307,15 +306,10 @@ class HandwritingDataLoader(BaseDataLoader):
         lengths = np.zeros(len(indices), dtype=np.int64)
 
         def inks():
-            bar = tqdm(
-                indices.tolist(),
-                "measuring the training set",
-                unit=" samples",
-                leave=False,
-                mininterval=0.5,
-                disable=distributed.no_bar(),
+            samples = distributed.bar(
+                indices.tolist(), "measuring the training set", unit=" samples", leave=False
             )
-            for n, index in enumerate(bar):
+            for n, index in enumerate(samples):
                 ink, _, _ = self.dataset.preprocessed(index)
                 lengths[n] = len(ink) - 1
                 yield ink

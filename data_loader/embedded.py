@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import numpy as np
-from tqdm import tqdm
 
 from base import distributed
 from base.base_dataset import SPLITS, BaseDataset
@@ -325,15 +324,7 @@ class EmbeddedDataset(BaseDataset):
         invented: dict[tuple[int, int], Writer] = {}
         inks, texts, writers = [], [], []
         places = [(split, n) for split, size in enumerate(self.sizes) for n in range(size)]
-        bar = tqdm(
-            places,
-            "writing lines",
-            unit="line",
-            leave=False,
-            delay=1,
-            disable=distributed.no_bar(),
-        )
-        for split, n in bar:
+        for split, n in distributed.bar(places, "writing lines", unit="line", leave=False, delay=1):
             generator = np.random.default_rng([self.seed, split, OF_LINE, n])
             draws = corpus.Draws(generator)
             number = draws.between(0, self.writers[split] - 1)

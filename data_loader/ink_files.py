@@ -24,7 +24,6 @@ from typing import NamedTuple
 from xml.parsers import expat
 
 import numpy as np
-from tqdm import tqdm
 
 from base import distributed
 from data_loader import iam_ondb, inkml, mnist_strokes, own_ink, stroke_arrays, unipen
@@ -126,8 +125,7 @@ def read_ink(
         raise DataError(f"{path}: cannot be read ({error.strerror})") from None
     samples: list[InkSample] = []
     refused: list[Rejected] = []
-    bar = tqdm(files, "reading ink", unit=" files", delay=1, disable=distributed.no_bar())
-    for file in bar:
+    for file in distributed.bar(files, "reading ink", unit=" files", delay=1):
         name = file.relative_to(path).as_posix() if folder else file.name
         for found in _samples(file, name, limits):
             if isinstance(found, Rejected):

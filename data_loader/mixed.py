@@ -5,7 +5,6 @@ from itertools import islice
 from typing import Annotated, NamedTuple, TypeVar
 
 import numpy as np
-from tqdm import tqdm
 
 from base import distributed
 from base.base_dataset import BaseDataset
@@ -352,8 +351,7 @@ def _pieces(dataset: BaseDataset, generator: np.random.Generator) -> Iterator[_P
 
 def _with_bar(items: Iterable[Item], what: str, count: int) -> Iterable[Item]:
     """Return items that come with a progress bar once they take longer than a second."""
-    hidden = distributed.no_bar()
-    return tqdm(items, what, count, unit="line", leave=False, delay=1, disable=hidden)
+    return distributed.bar(items, what, total=count, unit="line", leave=False, delay=1)
 
 
 def _typical_height(dataset: BaseDataset) -> float:

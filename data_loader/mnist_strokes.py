@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
-from tqdm import tqdm
 
+from base import distributed
 from data_loader.cache import Rejected, Sample, places
 from data_loader.embedded import Writer, write
 from data_loader.source import (
@@ -356,7 +356,8 @@ class MNISTStrokesDataset(SourceDataset):
         for group, (part, size) in enumerate(
             (("train", self.embedded_size), ("test", max(10, self.embedded_size // 6)))
         ):
-            for n in tqdm(range(size), f"writing digits for {part}", unit=" digits", delay=1):
+            what = f"writing digits for {part}"
+            for n in distributed.bar(range(size), what, unit=" digits", delay=1):
                 generator = np.random.default_rng([self.embedded_seed, group, n])
                 writer = Writer.invent(generator, list(FONTS), 1.0)
                 digit = int(generator.integers(10))

@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
-from tqdm import tqdm
 
+from base import distributed
 from base.base_dataset import BaseDataset
 from data_loader.source import (
     FRACTIONS,
@@ -144,7 +144,8 @@ class OwnInk(BaseDataset):
         if self._inks:
             return
         inks, texts, writers = [], [], []
-        for number, line in enumerate(tqdm(self.lines(), "reading lines", delay=1, leave=False)):
+        lines = distributed.bar(self.lines(), "reading lines", delay=1, leave=False)
+        for number, line in enumerate(lines):
             try:
                 ink, text, writer = self._checked(line)
             except Fault as fault:

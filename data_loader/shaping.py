@@ -21,8 +21,8 @@ from itertools import pairwise
 from typing import Annotated, Literal
 
 import numpy as np
-from tqdm import tqdm
 
+from base import distributed
 from base.base_dataset import BaseDataset
 from base.base_transform import BaseTransform
 from utils.checks import ConfigFault, DataError, Range
@@ -356,7 +356,8 @@ class ShapedDataset(BaseDataset):
         inks: list[tuple[np.ndarray, np.ndarray]] = []
         self._source: list[tuple[int, int | None]] = []
         generator = np.random.default_rng(0)
-        for index in tqdm(range(len(self.dataset)), "shaping", unit=" samples", delay=1):
+        indices = range(len(self.dataset))
+        for index in distributed.bar(indices, "shaping", unit=" samples", delay=1):
             ink, missing = self.dataset.ink(index), self.dataset.missing(index)
             for transform in self.shaping:
                 ink, missing = transform(ink, missing, generator)

@@ -12,7 +12,6 @@ from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
-from tqdm import tqdm
 
 from base import distributed
 from base.base_dataset import SPLITS
@@ -145,7 +144,7 @@ def files_below(root: Path, pattern: str, most: int) -> list[Path]:
 
 def progress(files: Iterable[Path], description: str) -> Iterable[Path]:
     """Return `files` with a bar that shows how many are done."""
-    return tqdm(files, description, unit=" files", mininterval=0.5, disable=distributed.no_bar())
+    return distributed.bar(files, description, unit=" files")
 
 
 class _Header(tarfile.TarInfo):
@@ -208,14 +207,8 @@ def members(
         DataError: if the archive is broken or beyond a limit.
     """
     count = 0
-    bar = tqdm(
-        total=archive.stat().st_size,
-        desc=description,
-        unit="B",
-        unit_scale=True,
-        mininterval=0.5,
-        disable=distributed.no_bar(),
-    )
+    size = archive.stat().st_size
+    bar = distributed.bar(what=description, total=size, unit="B", unit_scale=True)
     try:
         with bar, open(archive, "rb") as raw:
             zipped = raw.read(2) == b"\x1f\x8b"
