@@ -53,6 +53,7 @@ from model import (
 from model.error_rates import is_read
 from model.evaluation import density_map, evaluate
 from model.language_model import CharacterLanguageModel
+from model.mixture import PEN_SHARPNESS
 from model.reading import TOGETHER, Reading, read_back, read_lines, score, worst
 from model.recognition import RecognitionNetwork, Search
 from model.sampling import DEFAULT_STEPS
@@ -218,6 +219,13 @@ def parse(words: Sequence[str] | None = None) -> argparse.Namespace:
         help="0: as varied as the training data; 1 and more: an average, very legible hand; the "
         "paper calls 0.15 a good balance, briefly trained networks need more (default: 0.5), "
         "e.g. --bias 1",
+    )
+    add(
+        "--pen-sharpness",
+        type=number(float, Range(0, 100)),
+        metavar="S",
+        help="how much the bias also sharpens when the pen is lifted; 0: not at all, as in the "
+        f"paper (default: {PEN_SHARPNESS:g}), e.g. --pen-sharpness 0",
     )
     add(
         "--num-samples",
@@ -393,8 +401,8 @@ def parse(words: Sequence[str] | None = None) -> argparse.Namespace:
     other = next((name for name in others if getattr(arguments, name)), None)
     if arguments.sheet and (arguments.resume or arguments.continued or other):
         parser.error(
-            "--sheet draws one picture: it takes --num-samples, --steps, --seed, --bias and "
-            "--output, and the place of -r"
+            "--sheet draws one picture: it takes --num-samples, --steps, --seed, --bias, "
+            "--pen-sharpness and --output, and the place of -r"
         )
     if arguments.export:
         more = ("sheet", "continued", *others, "num_samples", "steps", "skip_unknown")
@@ -427,8 +435,12 @@ def parse(words: Sequence[str] | None = None) -> argparse.Namespace:
         parser.error("--read-back takes --biases, one or several, in the place of --bias")
     if (arguments.evaluate or arguments.input) and arguments.bias is not None:
         parser.error("--bias is for writing: leave it out")
+    if (arguments.evaluate or arguments.input) and arguments.pen_sharpness is not None:
+        parser.error("--pen-sharpness is for writing: leave it out")
     if arguments.bias is None:
         arguments.bias = BIAS
+    if arguments.pen_sharpness is None:
+        arguments.pen_sharpness = PEN_SHARPNESS
     if arguments.language_model and arguments.beam == 1:
         parser.error("--language-model chooses between hypotheses: give --beam 2 or more")
     if arguments.language_weight is None:
@@ -597,6 +609,7 @@ def make_lines(
             seeds[part],
             None if texts is None else [after(primer, text, loaded) for text in texts[part]],
             bias=arguments.bias,
+            pen_sharpness=arguments.pen_sharpness,
             max_steps=arguments.steps,
             primer=primer,
             progress=True,
@@ -649,7 +662,8 @@ def save_line(
         draw_window(paths[-1], line.window, line.text, line.ink)
     if arguments.density:
         paths.append(arguments.output / f"{name}-density.png")
-        mixture = predict(loaded, line).biased(torch.from_numpy(line.bias).to(loaded.device))
+        bias = torch.from_numpy(line.bias).to(loaded.device)
+        mixture = predict(loaded, line).biased(bias, arguments.pen_sharpness)
         density, extent = density_map(mixture, line.ink, loaded.model.normalisation)
         draw_density(paths[-1], density, extent, mixture.weights.cpu().numpy(), line.ink, caption)
     return paths
@@ -731,7 +745,11 @@ def after(primer: tuple[np.ndarray, str] | None, text: str, loaded: Loaded) -> s
 
 def sharpening(loaded: Loaded, arguments: argparse.Namespace) -> str:
     """Return the part of a caption that tells the bias; nothing where there is none to apply."""
-    return "" if loaded.model.head == "regression" else f" · bias {arguments.bias:g}"
+    if loaded.model.head == "regression":
+        return ""
+    usual = arguments.pen_sharpness == PEN_SHARPNESS
+    pen = "" if usual else f" · pen sharpness {arguments.pen_sharpness:g}"
+    return f" · bias {arguments.bias:g}{pen}"
 
 
 def continue_lines(loaded: Loaded, arguments: argparse.Namespace) -> None:
@@ -764,6 +782,7 @@ def continue_lines(loaded: Loaded, arguments: argparse.Namespace) -> None:
             [seed],
             [source.text(index)] if model.needs_text else None,
             bias=arguments.bias,
+            pen_sharpness=arguments.pen_sharpness,
             max_steps=arguments.steps or CONTINUED_STEPS,
             primer=(source.ink(index)[:points], ""),
         )
@@ -796,6 +815,7 @@ def draw_sheet(arguments: argparse.Namespace) -> None:
             model,
             range(arguments.seed, arguments.seed + count),
             bias=arguments.bias,
+            pen_sharpness=arguments.pen_sharpness,
             max_steps=arguments.steps,
             progress=True,
         )
@@ -1094,6 +1114,7 @@ def judge_legibility(loaded: Loaded, arguments: argparse.Namespace) -> None:
         reader.model,
         texts,
         sorted(set(arguments.biases or BIASES)),
+        pen_sharpness=arguments.pen_sharpness,
         seed=arguments.seed,
         max_steps=arguments.steps,
         search=search_of(reader, arguments),
@@ -1132,6 +1153,7 @@ def judge_legibility(loaded: Loaded, arguments: argparse.Namespace) -> None:
             "writer": str(loaded.path),
             "reader": str(reader.path),
             "seed": arguments.seed,
+            "pen_sharpness": arguments.pen_sharpness,
             "results": [
                 {"bias": one.bias, "ended": one.ended, "complete": one.complete, **one.rates}
                 for one in results
@@ -1173,6 +1195,7 @@ def judge_characters(loaded: Loaded, reader: Loaded, arguments: argparse.Namespa
         reader.model,
         texts,
         arguments.biases or [CHARACTER_BIAS],
+        pen_sharpness=arguments.pen_sharpness,
         seed=arguments.seed,
         max_steps=arguments.steps,
         search=search_of(reader, arguments),
@@ -1214,6 +1237,7 @@ def judge_characters(loaded: Loaded, reader: Loaded, arguments: argparse.Namespa
             "writer": str(loaded.path),
             "reader": str(reader.path),
             "seed": arguments.seed,
+            "pen_sharpness": arguments.pen_sharpness,
             "bias": result.bias,
             "samples": count,
             "exact": share,

@@ -116,7 +116,9 @@ class Network(nn.Module):
         return ((pen - density) * mask).sum(1)
 
     @torch.no_grad()
-    def sample(self, steps, start, text=None, bias=0.0, uniform=None, normal=None):
+    def sample(
+        self, steps, start, text=None, bias=0.0, uniform=None, normal=None, pen_sharpness=3.0
+    ):
         """Write one line, at most `steps` points.
 
         Args:
@@ -125,6 +127,7 @@ class Network(nn.Module):
             text: indices of the characters, (U,).
             bias: sharpening of the mixture and of the pen.
             uniform, normal: the random numbers of each step, (steps, 2); drawn if not given.
+            pen_sharpness: how much the pen is sharpened; the paper's bias leaves it alone.
 
         Returns:
             the points written before the stopping rule held, (at most steps, 3).
@@ -148,7 +151,7 @@ class Network(nn.Module):
             first, second = normal[t]
             second = rho[chosen] * first + torch.sqrt(1 - rho[chosen] ** 2) * second
             offset = mean + scale * torch.stack((first, second))
-            end = end + 3.0 * bias * (end + 1.5)  # the project's, the paper's bias leaves it alone
+            end = end + pen_sharpness * bias * (end + 1.5)
             pen = (uniform[t, 1] < torch.sigmoid(end)).to(offset)
             point = torch.cat((offset, pen[None]))[None]
             points.append(point[0])

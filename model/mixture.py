@@ -15,10 +15,11 @@ LIMIT = 1e4
 thus stay within 1e4 standard deviations (assumed: real offsets stay within 100)."""
 
 PEN_PIVOT, PEN_SHARPNESS = -1.5, 3.0
-"""Log-odds of ends that a bias leaves as they are (0.18), and how much it sharpens the others, see
-`sharpen_ends`. Measured on 500 texts, of which nothing else is reported, at bias 0.5 and 1: without
-it 5.5 and 4.7 % of the characters are misread; with a pivot of -1.5 and a sharpness of 2, 3 and 4
-3.4 and 2.4, 3.1 and 2.4, 2.9 and 2.5 %; with pivots of -1 and -2 and less of it a little more."""
+"""Log-odds of ends that a bias leaves as they are (0.18), and how much it sharpens the others if
+nothing else is said, see `sharpen_ends`. Measured on 500 texts, of which nothing else is reported,
+at bias 0.5 and 1: without it 5.5 and 4.7 % of the characters are misread; with a pivot of -1.5 and
+a sharpness of 2, 3 and 4 3.4 and 2.4, 3.1 and 2.4, 2.9 and 2.5 %; with pivots of -1 and -2 and less
+of it a little more."""
 
 
 class _ClampInwards(torch.autograd.Function):
@@ -152,21 +153,21 @@ class Mixture(NextPoint):
             sequence_logits=ends,
         )
 
-    def biased(self, bias: Tensor | float) -> Self:
-        """Return the mixture sharpened by `bias` >= 0 (the paper, eqs 61-62), and with it the ends,
-        see `sharpen_ends`.
+    def biased(self, bias: Tensor | float, pen_sharpness: float = PEN_SHARPNESS) -> Self:
+        """Return the mixture sharpened by `bias` >= 0 (the paper, eqs 61-62), and with it the ends.
 
         Args:
             bias: a number, or `(...)` for a bias of its own at each place.
+            pen_sharpness: how much the ends are, see `sharpen_ends`; 0 for the paper's bias.
         """
         bias, ends = torch.as_tensor(bias).to(self.means), self.sequence_logits
         return type(self)(
-            sharpen_ends(self.end_logits, bias),
+            sharpen_ends(self.end_logits, bias, pen_sharpness),
             self.weight_logits * (1.0 + bias[..., None]),
             self.means,
             self.log_scales - bias[..., None, None],
             self.correlations,
-            None if ends is None else sharpen_ends(ends, bias),
+            None if ends is None else sharpen_ends(ends, bias, pen_sharpness),
         )
 
     @property
@@ -247,15 +248,15 @@ def cross_entropy(logits: Tensor, ends: Tensor) -> Tensor:
     return functional.binary_cross_entropy_with_logits(logits, ends, reduction="none")
 
 
-def sharpen_ends(logits: Tensor, bias: Tensor) -> Tensor:
+def sharpen_ends(logits: Tensor, bias: Tensor, sharpness: float) -> Tensor:
     """Return the log-odds of ends under a bias, both `(...)`.
 
     The paper sharpens the offsets alone. But a chance of a few per cent at each of a letter's
     points lifts the pen within one letter in two, which no hand does that is sure of itself; and
     where an end is due, its chance is spread over some points. So chances under that of
-    `PEN_PIVOT` fall, and others rise. Without a bias nothing changes.
+    `PEN_PIVOT` fall, and others rise. Without a bias, or with a sharpness of 0, nothing changes.
     """
-    return logits + PEN_SHARPNESS * bias * (logits - PEN_PIVOT)
+    return logits + sharpness * bias * (logits - PEN_PIVOT)
 
 
 def draw_ends(uniform: Tensor, end_logits: Tensor, sequence_logits: Tensor | None) -> Tensor:
@@ -284,9 +285,11 @@ def draw(
     uniform: Tensor,
     normal: Tensor,
     end_of_sequence: bool = False,
+    pen_sharpness: float = PEN_SHARPNESS,
 ) -> Tensor:
     """Return points `(B, 3)` or `(B, 4)`, the very ones that `Mixture.from_parameters(raw, ...)
-    .biased(bias).sample(uniform, normal)` draws, working out the chosen component only.
+    .biased(bias, pen_sharpness).sample(uniform, normal)` draws, working out the chosen component
+    only.
 
     Args:
         raw: `(B, 6 M + 1)`, or `(B, 6 M + 2)`.
@@ -308,6 +311,6 @@ def draw(
     second = rho * normal[:, :1] + ((1.0 - rho) * (1.0 + rho)).sqrt() * normal[:, 1:]
     scales = torch.exp(log_scales - bias)
     offset = parts[:, 1:3] + scales * torch.cat((normal[:, :1], second), 1)
-    pen = sharpen_ends(-raw[:, 0], bias[:, 0])
-    ends = None if ends is None else sharpen_ends(ends, bias[:, 0])
+    pen = sharpen_ends(-raw[:, 0], bias[:, 0], pen_sharpness)
+    ends = None if ends is None else sharpen_ends(ends, bias[:, 0], pen_sharpness)
     return torch.cat((offset, draw_ends(uniform, pen, ends)), 1)

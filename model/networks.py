@@ -167,8 +167,9 @@ class MixtureNetwork(BaseModel):
             raw, self.min_scales, self.max_correlation, self.end_of_sequence
         )
 
-    def drawing(self, dtype: torch.dtype) -> Draw:
-        """Return a function that draws points as `next_point(raw).biased(bias).sample(...)`, fast.
+    def drawing(self, dtype: torch.dtype, pen_sharpness: float) -> Draw:
+        """Return a function that draws points as `next_point(raw).biased(bias, pen_sharpness)
+        .sample(...)`, fast.
 
         It takes `raw` `(B, any)`, the bias `(B, 1)`, and the random numbers as `sample` does, all
         of `dtype`, and looks at the weights and bounds as they are now.
@@ -179,7 +180,7 @@ class MixtureNetwork(BaseModel):
         lowest = self.min_scales.to(dtype).log()
 
         def draw(raw: Tensor, bias: Tensor, uniform: Tensor, normal: Tensor) -> Tensor:
-            return draw_of_mixture(raw, lowest, most, bias, uniform, normal, ends)
+            return draw_of_mixture(raw, lowest, most, bias, uniform, normal, ends, pen_sharpness)
 
         return draw
 

@@ -9,6 +9,7 @@ import torch
 from tqdm import tqdm
 
 from model.error_rates import error_counts, missing_words, rates
+from model.mixture import PEN_SHARPNESS
 from model.networks import MixtureNetwork
 from model.recognition import GREEDY, RecognitionNetwork, Search
 from model.sampling import Line, sample
@@ -113,6 +114,7 @@ def read_back(
     texts: Sequence[str],
     biases: Sequence[float],
     *,
+    pen_sharpness: float = PEN_SHARPNESS,
     seed: int = 0,
     max_steps: int | None = None,
     search: Search = GREEDY,
@@ -128,6 +130,7 @@ def read_back(
         texts: what to write; the writer must know their characters. What the reader does not know
             counts as errors.
         biases: at least 0 each (the paper, eqs 61-62).
+        pen_sharpness: as `sample` takes it.
         seed: of the first text.
         max_steps: limit on the steps of a line; by default enough for the longest text.
         search: how to look for the text.
@@ -144,7 +147,15 @@ def read_back(
         for start in range(0, len(texts), TOGETHER):
             part = texts[start : start + TOGETHER]
             seeds = range(seed + start, seed + start + len(part))
-            lines += sample(writer, seeds, part, bias=bias, max_steps=max_steps, progress=progress)
+            lines += sample(
+                writer,
+                seeds,
+                part,
+                bias=bias,
+                pen_sharpness=pen_sharpness,
+                max_steps=max_steps,
+                progress=progress,
+            )
         read = read_lines(reader, [line.ink for line in lines], search, progress=progress)
         readings = [
             Reading(f"text {number + 1}", line.ink, text, found)

@@ -55,7 +55,7 @@ class PointEstimate(NextPoint):
         .sample(uniform, ...)` returns, by operations that a CUDA graph can hold."""
         return cls._of(raw.clamp(-LIMIT, LIMIT), end_of_sequence).sample(uniform, uniform)
 
-    def biased(self, bias: Tensor | float) -> Self:
+    def biased(self, bias: Tensor | float, pen_sharpness: float = 0.0) -> Self:
         """Return the estimate itself: there is nothing to sharpen."""
         return self
 

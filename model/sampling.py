@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 from tqdm import tqdm
 
+from model.mixture import PEN_SHARPNESS
 from model.networks import MixtureNetwork
 from model.stepper import PERIOD, Lines, make_stepper
 from utils.alphabet import nfc
@@ -169,6 +170,7 @@ def sample(
     texts: Sequence[str] | None = None,
     *,
     bias: float | Sequence[float] = 0.0,
+    pen_sharpness: float = PEN_SHARPNESS,
     max_steps: int | None = None,
     primer: tuple[np.ndarray, str] | None = None,
     progress: bool = False,
@@ -204,6 +206,8 @@ def sample(
         seeds: one for each line, each at least 0.
         texts: what to write, one for each line, for a network that needs a text.
         bias: sharpening of the mixture, at least 0, for all lines or for each (eqs 61-62).
+        pen_sharpness: how much the bias also sharpens when the pen is lifted, at least 0: not at
+            all in the paper, see `mixture.sharpen_ends`.
         max_steps: limit on the steps of a line; by default enough for the longest text.
         primer: ink `(readings, 3)` in the units of the data, whose hand is to be continued, and
             its text (ignored by a network without a window). To keep the words apart, let
@@ -213,7 +217,7 @@ def sample(
 
     Raises:
         UserError: if there are not as many texts or biases as seeds, an empty text, or a negative
-            bias; `UnknownCharacters` if the alphabet lacks a character.
+            bias or sharpness; `UnknownCharacters` if the alphabet lacks a character.
     """
     count = len(seeds)
     biases = [bias] * count if isinstance(bias, int | float) else list(bias)
@@ -221,6 +225,8 @@ def sample(
         raise UserError(f"{count} seeds need as many biases, and texts if the network takes any")
     if any(not one >= 0.0 for one in biases):
         raise UserError(f"bias {min(biases)} does not fit: at least 0")
+    if not pen_sharpness >= 0.0:
+        raise UserError(f"pen_sharpness {pen_sharpness} does not fit: at least 0")
     if model.needs_text and not all(texts):
         raise UserError("there is no text to write: a text needs at least one character")
     if not count:
@@ -247,7 +253,7 @@ def sample(
         state, primed_phi = output.state, output.window
     products = {"float32": weights.dtype, "bfloat16": torch.bfloat16}[precision]
     bias_of = torch.tensor(biases).to(weights)
-    begin = Lines(inputs[:, -1], state, bias_of, text, lengths)
+    begin = Lines(inputs[:, -1], state, bias_of, text, lengths, pen_sharpness)
     still = torch.from_numpy(model.normalisation.apply(np.zeros((1, 3), np.float32)))
     still = still[:, :2].to(weights)  # the offset of a pen that rests
     onward = -1.0 if model.normalisation.mean[0] < 0 else 1.0  # some hands run to the left

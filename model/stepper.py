@@ -21,6 +21,7 @@ from torch.nn import functional
 
 from model.kernels import sampling as compiled
 from model.kernels.cuda import SWITCH as GRAPHS_SWITCH
+from model.mixture import PEN_PIVOT, PEN_SHARPNESS
 from model.networks import MixtureNetwork
 from model.recurrence import WindowedLayer, state_dtype
 
@@ -45,6 +46,7 @@ class Lines:
         bias: sharpening of the mixture, `(B,)`.
         text, text_lengths: indices of the characters, `(B, U)`, and how many count, `(B,)`; None
             for a network without a window.
+        pen_sharpness: how much the bias sharpens ends, see `mixture.sharpen_ends`.
     """
 
     point: Tensor
@@ -52,6 +54,7 @@ class Lines:
     bias: Tensor
     text: Tensor | None = None
     text_lengths: Tensor | None = None
+    pen_sharpness: float = PEN_SHARPNESS
 
     def __getitem__(self, rows: Tensor) -> "Lines":
         """Return some of the lines."""
@@ -62,6 +65,7 @@ class Lines:
             self.bias[rows],
             None if none else self.text[rows],
             None if none else self.text_lengths[rows],
+            self.pen_sharpness,
         )
 
 
@@ -190,7 +194,7 @@ class TorchStepper(Stepper):
         self.windowed = lines.text is not None
         self.letters = network.layers[0].letters if self.windowed else 0
         self.inputs = network.input_size
-        self.draw = network.drawing(self.precise)
+        self.draw = network.drawing(self.precise, lines.pen_sharpness)
         # Where in the buffer each hidden state begins, and the point.
         self.at_point = self.size
         after = self.size + self.inputs + self.letters
@@ -420,6 +424,7 @@ class CompiledStepper(Stepper):
             kappa=lines.state.get("0.kappa"),
             point=lines.point,
             bias=lines.bias,
+            pen=(PEN_PIVOT, lines.pen_sharpness),
             text=lines.text,
             text_lengths=lines.text_lengths,
             period=PERIOD,

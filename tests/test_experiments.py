@@ -212,6 +212,22 @@ def test_window_and_density_are_drawn_on_request(conditional, unconditional, tmp
             assert np.asarray(picture.convert("L")).std() > 5, path.name
 
 
+def test_the_pen_can_be_left_to_the_paper(conditional, tmp_path):
+    words = ("--text", "ab", "--steps", 60, "--bias", 1.0)
+    call(conditional, tmp_path / "usual", *words)
+    call(conditional, tmp_path / "paper", *words, "--pen-sharpness", 0)
+    svg = {one: next((tmp_path / one).glob("*.svg")) for one in ("usual", "paper")}
+    told = {one: " · bias 1 · pen sharpness 0" in svg[one].read_text() for one in svg}
+    assert told == {"usual": False, "paper": True}
+    (line,) = sample(
+        experiments.load(conditional, "cpu").model, [0], ["ab"],
+        bias=1.0, pen_sharpness=0.0, max_steps=60,
+    )  # fmt: skip
+    ends = int(line.ink[:, 2].sum())
+    assert svg["paper"].read_text().count("<path") == ends
+    assert svg["usual"].read_text().count("<path") != ends
+
+
 def test_what_a_line_was_drawn_from_is_what_the_density_shows(conditional):
     """Fed with its own line, the network predicts what it did when it wrote it."""
     loaded = experiments.load(conditional, "cpu")
@@ -419,8 +435,9 @@ def test_without_arguments_the_help_is_shown(capsys):
         experiments.parse([])
     assert stopped.value.code == 2
     shown = " ".join(capsys.readouterr().out.split())
-    for option in ("--resume", "--device", "--text", "--bias", "--num-samples", "--steps", "--seed",
-                   "--output", "--evaluate", "--window", "--density", "--override"):  # fmt: skip
+    for option in ("--resume", "--device", "--text", "--bias", "--pen-sharpness", "--num-samples",
+                   "--steps", "--seed", "--output", "--evaluate", "--window", "--density",
+                   "--override"):  # fmt: skip
         assert option in shown
     assert shown.count("(default") >= 11
 
@@ -440,6 +457,8 @@ def test_without_arguments_the_help_is_shown(capsys):
         (["-r", "x", "--input", "a", "--language-weight", "1"], "that of a --language-model"),
         (["-r", "x", "--evaluate", "--bias", "1"], "--bias is for writing"),
         (["-r", "x", "--input", "a", "--bias", "0"], "--bias is for writing"),
+        (["-r", "x", "--evaluate", "--pen-sharpness", "0"], "--pen-sharpness is for writing"),
+        (["-r", "x", "--pen-sharpness", "-1"], "from 0 to 100"),
         (["-r", "x", "--export", "y", "--text", "a"], "nothing else: leave out --text"),
         (["-r", "x", "--export", "y", "--continue", "valid"], "nothing else: leave out --continue"),
         (["-r", "x", "-o", "hidden"], "KEY=VALUE"),

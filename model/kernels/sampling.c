@@ -25,6 +25,8 @@ typedef struct {
     int64_t ends;                         /* 1 where points have a fourth number, their end */
     int64_t parity;                       /* which half of the joints holds the next step's */
     float lowest[2], max_correlation;     /* of the mixture: logarithms of the bounds on scales */
+    float pen[2];                         /* log-odds of ends that a bias leaves as they are, and
+                                             how much it sharpens others */
     const item *const *weights;           /* of each layer, packed */
     const float *const *biases;           /* of each layer, (4 size) */
     const int64_t *widths;                /* of a row of each layer's joint, even */
@@ -139,13 +141,13 @@ static void look(const Writing *w, int64_t step, int64_t half, int64_t row, floa
     }
 }
 
-static const float LIMIT = 1e4f, PEN_PIVOT = -1.5f, PEN_SHARPNESS = 3.0f; /* mixture.py */
+static const float LIMIT = 1e4f; /* mixture.py */
 
 INLINE float limited(float value) { return value > LIMIT ? LIMIT : value < -LIMIT ? -LIMIT : value; }
 
 /* Whether a stroke or a sequence ends, as `sharpen_ends` and `draw_ends` in mixture.py have it. */
-INLINE float ends(float uniform, float logit, float bias) {
-    return uniform < logistic(all(logit + PEN_SHARPNESS * bias * (logit - PEN_PIVOT)))[0];
+INLINE float ends(float uniform, float logit, float bias, const float *pen) {
+    return uniform < logistic(all(logit + pen[1] * bias * (logit - pen[0])))[0];
 }
 
 /* Draw the next point, as `Mixture` in mixture.py does (the paper, eqs 18-22, 61, 62). */
@@ -177,8 +179,8 @@ static void draw(const Writing *w, int64_t step, int64_t half, int64_t row) {
         float scale = exponential(all(log_scale - w->bias[row]))[0];
         point[axis] = part[(1 + axis) * mixtures] + scale * numbers[axis];
     }
-    point[2] = ends(uniform[1], -raw[0], w->bias[row]);
-    if (w->ends) point[3] = ends(uniform[1], -raw[columns - 1], w->bias[row]);
+    point[2] = ends(uniform[1], -raw[0], w->bias[row], w->pen);
+    if (w->ends) point[3] = ends(uniform[1], -raw[columns - 1], w->bias[row], w->pen);
     vec next = {point[0], point[1], point[2]}; /* and 0: what goes on has not ended */
     for (int64_t layer = 0; layer < w->layers; layer++) {
         item *target = joint_of(w, layer, half + 1, row) + w->size + (layer > 0) * w->size;

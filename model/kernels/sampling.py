@@ -48,6 +48,7 @@ class _Writing(ctypes.Structure):
         *((name, ctypes.c_int64) for name in _NUMBERS.split()),
         ("lowest", ctypes.c_float * 2),
         ("max_correlation", ctypes.c_float),
+        ("pen", ctypes.c_float * 2),
         *((name, ctypes.c_void_p) for name in _POINTERS.split()),
     )
 
@@ -159,6 +160,7 @@ class Buffers:
         window, kappa: `(B, A)` and `(B, K)`; None without a window.
         point: the next input, `(B, I)`.
         bias: sharpening of the mixture, `(B,)`.
+        pen: log-odds of ends that a bias leaves as they are, and how much it sharpens others.
         text, text_lengths: `(B, U)` and `(B,)` int64; None without a window.
         period: most steps of a call.
     """
@@ -172,6 +174,7 @@ class Buffers:
         kappa: Tensor | None,
         point: Tensor,
         bias: Tensor,
+        pen: tuple[float, float],
         text: Tensor | None,
         text_lengths: Tensor | None,
         period: int,
@@ -190,7 +193,7 @@ class Buffers:
             self.joints[0][0, :, size : size + letters] = window
         self.cells = torch.stack(cells).float()
         self.kappas = None if kappa is None else kappa.float().clone()
-        self.bias = bias.to(torch.float32, copy=True)
+        self.bias, self.pen = bias.to(torch.float32, copy=True), pen
         self.text = None if text is None else text.contiguous()
         self.text_lengths = text_lengths
         self._allocate()
@@ -222,6 +225,7 @@ class Buffers:
             batch=batch,
             places=0 if self.text is None else self.text.shape[1] + 1,
             joints=ctypes.addressof(self.array),
+            pen=(ctypes.c_float * 2)(*self.pen),
             **{name: value.data_ptr() for name, value in tensors.items() if value is not None},
             **weights.fixed,
         )

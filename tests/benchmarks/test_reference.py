@@ -65,9 +65,9 @@ def test_loss_and_gradients_are_the_same(conditional):
         )
 
 
-@pytest.mark.parametrize("bias", [0.0, 0.7])
+@pytest.mark.parametrize(("bias", "sharpness"), [(0.0, 3.0), (0.7, 3.0), (0.3, 0.0)])
 @pytest.mark.parametrize("conditional", CONDITIONAL)
-def test_the_lines_are_the_same(conditional, bias):
+def test_the_lines_are_the_same(conditional, bias, sharpness):
     """The same random numbers, over more than one block of them, to the end of the paper's rule,
     from where on the project's lines, where the text ends in a sign, go on to the stroke's end."""
     own, plain = pair(conditional)
@@ -77,7 +77,7 @@ def test_the_lines_are_the_same(conditional, bias):
         with torch.no_grad():
             own.layers[0].window.bias[-3:] = torch.tensor([-4.2, -4.4, -4.0])
         reference.load(plain, own.state_dict())
-    drawn = sample(own, [5, 6], texts, bias=bias, max_steps=steps)
+    drawn = sample(own, [5, 6], texts, bias=bias, pen_sharpness=sharpness, max_steps=steps)
     start = torch.from_numpy(NORMALISATION.apply(np.zeros((1, 3), np.float32)))[0].double()
     for seed, line in zip((5, 6), drawn, strict=True):
         generator = torch.Generator().manual_seed(seed)
@@ -87,7 +87,7 @@ def test_the_lines_are_the_same(conditional, bias):
         ]
         uniform, normal = (torch.cat(parts).double() for parts in zip(*numbers, strict=True))
         text = torch.from_numpy(own.alphabet.encode(line.text)) if conditional else None
-        points = plain.sample(steps, start, text, bias, uniform, normal)
+        points = plain.sample(steps, start, text, bias, uniform, normal, sharpness)
         count = len(points)
         assert len(line.ink) > count and line.ended == (count < steps)
         assert not line.ink[count:-1, 2].any()

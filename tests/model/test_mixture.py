@@ -215,7 +215,16 @@ def test_a_bias_makes_ends_surer():
     """A chance of a hundredth and one of a half, by hand; one of 0.18 stays."""
     chances = torch.tensor([0.01, 0.5, 1.0 / (1.0 + math.exp(1.5))]).double()
     for bias in (0.0, 0.5, 1.0):
-        told = sharpen_ends(chances.logit(), torch.tensor(bias)).sigmoid()
+        told = sharpen_ends(chances.logit(), torch.tensor(bias), 3.0).sigmoid()
         low, even = (1 / 99) * (math.exp(1.5) / 99) ** (3 * bias), math.exp(1.5) ** (3 * bias)
         expected = [low / (1 + low), even / (1 + even), chances[2].item()]
         assert told.tolist() == pytest.approx(expected, rel=1e-6)
+
+
+def test_without_sharpness_ends_are_as_likely_as_before():
+    """The paper's bias is for the offsets alone."""
+    _, mixture = random_mixture(2, 3)
+    biased = mixture.biased(0.7, pen_sharpness=0.0)
+    assert biased.end_logits.equal(mixture.end_logits)
+    assert biased.weights.equal(mixture.biased(0.7).weights)
+    assert not mixture.biased(0.7).end_logits.equal(mixture.end_logits)

@@ -303,6 +303,8 @@ def test_faults_are_named(synthesis):
         sample(synthesis, [1, 2], ["a"])
     with pytest.raises(UserError, match="at least 0"):
         sample(synthesis, [1], ["a"], bias=-1.0)
+    with pytest.raises(UserError, match=r"pen_sharpness -1\.0 does not fit"):
+        sample(synthesis, [1], ["a"], pen_sharpness=-1.0)
 
 
 # Networks that end their sequences themselves

@@ -47,7 +47,7 @@ def begin(network, count) -> Lines:
         text, lengths = torch.randint(0, 5, (count, 7)), torch.randint(1, 8, (count,))
     dtype = network.output.weight.dtype
     point = torch.randn(count, network.input_size).to(dtype)
-    return Lines(point, state, torch.rand(count).to(dtype), text, lengths)
+    return Lines(point, state, torch.rand(count).to(dtype), text, lengths, pen_sharpness=1.7)
 
 
 def plainly(network, lines, uniform, normal):
@@ -56,7 +56,8 @@ def plainly(network, lines, uniform, normal):
     for one, two in zip(uniform, normal, strict=True):
         output = network(inputs, lines.text, lines.text_lengths, state)
         state = output.state
-        points.append(output.mixture.last_step().biased(lines.bias).sample(one, two))
+        mixture = output.mixture.last_step().biased(lines.bias, lines.pen_sharpness)
+        points.append(mixture.sample(one, two))
         inputs = points[-1][:, None].clone()
         inputs[..., 3:] = 0.0  # what goes on has not ended
         phis.append(None if output.window is None else output.window[:, -1])
@@ -205,16 +206,17 @@ def test_without_a_graph_the_steps_go_one_by_one(monkeypatch, caplog):
     ]
 
 
+@pytest.mark.parametrize("sharpness", [0.0, 2.0])
 @pytest.mark.parametrize("ends", [False, True])
-def test_draw_is_the_mixture_s(ends):
+def test_draw_is_the_mixture_s(ends, sharpness):
     torch.manual_seed(4)
     raw = 3.0 * torch.randn(400, 6 * 5 + 1 + ends, dtype=torch.float64)
     raw[::7] *= 1e6  # beyond all bounds
     low, bias = torch.tensor([0.2, 0.3], dtype=torch.float64), torch.rand(400).double()
     uniform, normal = torch.rand(400, 2).double(), torch.randn(400, 2).double()
-    mixture = Mixture.from_parameters(raw, low, 0.9, ends).biased(bias)
+    mixture = Mixture.from_parameters(raw, low, 0.9, ends).biased(bias, sharpness)
     expected = mixture.sample(uniform, normal)
-    points = draw(raw, low.log(), 0.9, bias[:, None], uniform, normal, ends)
+    points = draw(raw, low.log(), 0.9, bias[:, None], uniform, normal, ends, sharpness)
     # The mixture rounds one of its bounds to float32.
     torch.testing.assert_close(points, expected, rtol=1e-5, atol=1e-12)
 
