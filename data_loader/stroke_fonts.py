@@ -140,7 +140,8 @@ BRACE = [
     [(-6, -1), (-2, -0.2), (-0.6, 1), (0, 3), (0, 7.5), (0.8, 10), (2.5, 11.5), (5, 12)],
 ]
 Line = list[tuple[float, float]]
-OWN: dict[str, tuple[float, float, list[Line]]] = {
+Shape = tuple[float, float, list[Line]]
+OWN: dict[str, Shape] = {
     " ": (-5, 5, []),
     ".": (-3, 4, [DAB]),
     ",": (-3, 4, [COMMA]),
@@ -233,7 +234,7 @@ STAR = [[(0, -11), (0, 1)], [(-5, -8), (5, -2)], [(5, -8), (-5, -2)]]
 
 # Other shapes that people give to characters: for each group of them, which a hand draws alike,
 # those that it may have instead of the shapes above. Assumed, and looked at in pictures.
-OTHERS: list[list[dict[str, tuple[float, float, list[Line]]]]] = [
+OTHERS: list[list[dict[str, Shape]]] = [
     [
         {"{": (-6, 5, brace), "}": (-5, 6, [mirrored(half) for half in brace])}
         for brace in (SMALL_BRACE, CORNERED_BRACE, PARTED_BRACE)
