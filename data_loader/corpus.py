@@ -328,11 +328,12 @@ def sign(draws: Draws) -> str:
         lambda: mark,
         lambda: f"{opening}{short}{closing}",
         lambda: f"{short}{opening}{draws.pick(SHORT)}{closing}",
+        lambda: f"{short} {opening}{draws.pick(SHORT)}{closing}",
         lambda: f"{opening}{short}, {draws.pick(SHORT)}{closing}",
         lambda: f"{opening}{n(0, 99)}{closing}",
         lambda: draws.pick((f"{n(1, 99)}%", f"${n(1, 99)}", f"#{n(1, 99)}", f"~{n(1, 99)}")),
         lambda: f"{n(1, 9)}{draws.pick('+-*/=<>^')}{n(1, 9)}",
-        lambda: f"{short}{draws.pick('@_/|&-+')}{draws.pick(SHORT)}",
+        lambda: f"{short}{draws.pick(WITHIN)}{draws.pick(SHORT)}",
         lambda: f"{short} {draws.pick(BETWEEN)} {draws.pick(SHORT)}",
         lambda: f"{draws.pick(ATTACHED)}{short}",
         lambda: f"{draws.pick('ACDE')}:\\{short}",
@@ -354,6 +355,8 @@ PAIRS = ("()", "()", "[]", "[]", "{}", "{}", "<>", "``", "``", '""', '""', "**",
 """Those that enclose. Brackets, which are alike, and quotes come twice as often."""
 BETWEEN = "^^^|||~&+=<>*@#"
 """Those that stand between words, with blanks; those of which else the least are seen oftener."""
+WITHIN = "@_/\\|&-+#~"
+"""Those that stand between words without blanks."""
 CAPITALS = {
     letter: [name for name in LAST_NAMES + list(map(capital, THINGS)) if name[0] == letter]
     for letter in LETTERS

@@ -530,8 +530,13 @@ def test_signs_hold_all_capitals_and_marks():
     assert {len(sign) for sign in signs} == set(range(1, 13))
     assert all(sign.strip() == sign for sign in signs)
     # With blanks stand those that are seen between words.
-    spaced = [sign.split(" ") for sign in signs if " " in sign and ", " not in sign]
+    spaced = [sign.split(" ") for sign in signs if sign.count(" ") == 2]
     assert spaced and {middle for _, middle, _ in spaced} == set(corpus.BETWEEN)
+    # And a second word in any of the pairs, or both in one.
+    pairs = [sign.split(" ") for sign in signs if sign.count(" ") == 1]
+    after = {second[0] + second[-1] for first, second in pairs if first[-1] != ","}
+    assert after == set(corpus.PAIRS)
+    assert {first[0] + second[-1] for first, second in pairs if first[-1] == ","} == after
     having = {one: sum(one in sign for sign in signs) for one in map(chr, range(33, 127))}
     # Of a lone `.`, `,` or `'` nobody sees what it is.
     marks = set(string.punctuation) - set(".,'")
