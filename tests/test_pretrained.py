@@ -54,10 +54,10 @@ def test_the_writer_writes_sentences_that_are_read(box):
 
 
 def test_the_writer_writes_every_printable_character(box):
-    """One sample of each of the 94, each read exactly with its carrier. Measured: 77."""
+    """One sample of each of the 94, each read exactly with its carrier. Measured: 83."""
     (result,) = read_back(*box, list(CARRIERS.values()), [1.0])
     exact = sum(one.read == one.truth for one in result.readings)
-    assert len(result.readings) == 94 and exact >= 67
+    assert len(result.readings) == 94 and exact >= 73
     assert result.ended > 0.9
 
 
@@ -80,7 +80,7 @@ def lines(tmp_path_factory):
     return dataset
 
 
-@pytest.mark.parametrize(("name", "measured"), [("conditional", -927.0), ("unconditional", -865.3)])
+@pytest.mark.parametrize(("name", "measured"), [("conditional", -928.8), ("unconditional", -865.3)])
 def test_recorded_lines_are_as_likely_as_the_card_says(name, measured, lines):
     """The canonical log-loss of 63 lines; of the whole split it stands in the card."""
     model = experiments.load(name, "cpu").model
@@ -104,12 +104,12 @@ def test_recorded_lines_are_as_likely_as_the_card_says(name, measured, lines):
 def test_recorded_lines_are_read_as_well_as_the_card_says(lines):
     """The same 63 lines; these are harder than those of `testset_f`.
 
-    Measured: 7.6 % of the characters.
+    Measured: 7.3 % of the characters.
     """
     model = experiments.load("recognition", "cpu").model
     chosen = lines.indices("valid")[::23][:64].tolist()
     read = read_lines(model, [lines.ink(index) for index in chosen])
-    assert rates(zip(map(lines.text, chosen), read, strict=True))["cer"] < 0.084
+    assert rates(zip(map(lines.text, chosen), read, strict=True))["cer"] < 0.081
 
 
 def assert_drawn(folder, count):
