@@ -290,7 +290,8 @@ class TorchStepper(Stepper):
             state |= {"0.window": self.window, "0.kappa": self.kappa}
         # The last point was rounded if products are in bfloat16, as it is when it goes in.
         bias = self.bias[:, 0]
-        lines = Lines(self.point, state, bias, self.lines.text, self.lines.text_lengths)
+        text, lengths = self.lines.text, self.lines.text_lengths
+        lines = Lines(self.point, state, bias, text, lengths, self.lines.pen_sharpness)
         self._begin(lines[rows])
 
     def sharpen(self, bias: Tensor) -> None:
