@@ -201,9 +201,27 @@ def test_a_stroke_begun_beyond_a_last_sign_is_too_many():
     assert surplus(mirror=-1.0) == 0 and surplus(onward=-1.0, mirror=-1.0) == 2
 
 
+def test_a_stroke_begun_beyond_a_last_letter_is_too_many_as_the_window_leaves_it():
+    """Three stems 10 high, the first an `a`, the second a `b`, the third 8 beyond it."""
+
+    def surplus(text="ab", gap=8.0, back=0.0, leaving=0.6, first=1):
+        stems = [np.array([[x, 0], [x, 10]]) for x in (0.0, 6.0)]
+        more = np.array([[6 + gap, 0], [6 + gap - back, 10]])
+        window = np.zeros((5, len(text) + 1), np.float32)
+        window[:1, 0] = window[1:3, first] = window[3:, 1] = 1.0
+        window[3:, 2] = leaving
+        return _surplus(from_strokes([*stems, more]), window, text)
+
+    assert surplus() == surplus("ab ") == surplus("a1") == surplus(back=7.0) == 2
+    assert surplus(leaving=0.4) == 0  # the window waits for it: the last of a `w`
+    assert surplus(back=9.0) == 0  # it comes back: the second of a `y`
+    assert surplus(gap=4.0) == surplus(first=0) == 0
+
+
 def test_a_line_is_left_without_what_is_too_many(synthesis, monkeypatch):
     primer = (np.array([[0, 0, 0], [9, 3, 0], [8, -2, 1]], np.float32), "c ")
     words = {"bias": 0.5, "max_steps": 300, "primer": primer}
+    monkeypatch.setattr("model.sampling._surplus", lambda *_: 0)
     whole = sample(synthesis, [1, 2], ["ab", "cab"], **words)
     for surplus in (2, 1000):
         monkeypatch.setattr("model.sampling._surplus", lambda *_: surplus)  # noqa: B023
