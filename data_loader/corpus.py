@@ -318,7 +318,10 @@ def symbols(draws: Draws) -> str:
 
 
 def sign(draws: Draws) -> str:
-    """Return a word or two with characters that English hardly has, such as `50%` or `up | on`."""
+    """Return a word or two with characters that English hardly has, such as `50%` or `up | on`.
+
+    At most 19 characters, and mostly fewer than 13.
+    """
     n, mark = draws.between, draws.pick(SIGNS)
     opening, closing = draws.pick(PAIRS)
     short = draws.pick(SHORT)
@@ -329,11 +332,13 @@ def sign(draws: Draws) -> str:
         lambda: f"{opening}{short}{closing}",
         lambda: f"{short}{opening}{draws.pick(SHORT)}{closing}",
         lambda: f"{short} {opening}{draws.pick(SHORT)}{closing}",
+        lambda: f"{short} {opening}{draws.pick(THINGS)}{closing}",
         lambda: f"{opening}{short}, {draws.pick(SHORT)}{closing}",
         lambda: f"{opening}{n(0, 99)}{closing}",
         lambda: draws.pick((f"{n(1, 99)}%", f"${n(1, 99)}", f"#{n(1, 99)}", f"~{n(1, 99)}")),
         lambda: f"{n(1, 9)}{draws.pick('+-*/=<>^')}{n(1, 9)}",
         lambda: f"{short}{draws.pick(WITHIN)}{draws.pick(SHORT)}",
+        lambda: f"{draws.pick(THINGS)}{draws.pick(WITHIN)}{draws.pick(THINGS)}",
         lambda: f"{short} {draws.pick(BETWEEN)} {draws.pick(SHORT)}",
         lambda: f"{draws.pick(ATTACHED)}{short}",
         lambda: f"{draws.pick('ACDE')}:\\{short}",
@@ -342,6 +347,7 @@ def sign(draws: Draws) -> str:
         lambda: draws.pick(CAPITALS[draws.pick(LETTERS)]),
         lambda: draws.pick(CAPITALS[draws.pick(LETTERS)]),
         lambda: draws.pick(CAPITALS[draws.pick(LETTERS)]),
+        lambda: draws.pick(CAPITALS[draws.pick(LIKE_OTHERS)]),
         lambda: draws.pick("QXZQXZJKUVY") + draws.pick("QXZJKUVY"),
         lambda: str(n(0, 9999)),
         lambda: str(n(0, 9)),
@@ -355,8 +361,10 @@ PAIRS = ("()", "()", "[]", "[]", "{}", "{}", "<>", "``", "``", '""', '""', "**",
 """Those that enclose. Brackets, which are alike, and quotes come twice as often."""
 BETWEEN = "^^^|||~&+=<>*@#"
 """Those that stand between words, with blanks; those of which else the least are seen oftener."""
-WITHIN = "@_/\\|&-+#~"
-"""Those that stand between words without blanks."""
+WITHIN = "@_/\\\\|&-+#~"
+"""Those that stand between words without blanks; a backslash beside an `l` looks like a `v`."""
+LIKE_OTHERS = "OOIKLRY"
+"""Capitals that look like a digit, or like two letters where their strokes stand apart."""
 CAPITALS = {
     letter: [name for name in LAST_NAMES + list(map(capital, THINGS)) if name[0] == letter]
     for letter in LETTERS

@@ -265,7 +265,7 @@ class EmbeddedDataset(BaseDataset):
         min_characters, max_characters: bounds on the length of a line.
         symbols: share of sentences made of numbers, addresses, formulas or code, from 0 to 1; they
             hold most of the digits and signs.
-        signs: share of lines that are no sentences, but one to twelve characters with a sign,
+        signs: share of lines that are no sentences, but one to 19 characters with a sign,
             a digit or a rare capital among them, whatever the bounds on the length.
         shapes: chance with which a writer draws signs, of those that people draw in several ways,
             in another than the plain one: a brace with a small tip, a `7` with a bar.

@@ -527,7 +527,9 @@ def test_the_alphabet_does_not_depend_on_the_size(symbols):
 def test_signs_hold_all_capitals_and_marks():
     draws = corpus.Draws(np.random.default_rng(7))
     signs = [corpus.sign(draws) for _ in range(3000)]
-    assert {len(sign) for sign in signs} == set(range(1, 13))
+    lengths = sorted(map(len, signs))
+    assert set(range(1, 13)) <= set(lengths) <= set(range(1, 20))
+    assert lengths[2880] < 13  # 96 of 100
     assert all(sign.strip() == sign for sign in signs)
     # With blanks stand those that are seen between words.
     spaced = [sign.split(" ") for sign in signs if sign.count(" ") == 2]
@@ -542,22 +544,22 @@ def test_signs_hold_all_capitals_and_marks():
     marks = set(string.punctuation) - set(".,'")
     assert min(having[one] for one in marks | set(string.digits)) >= 15
     assert min(having[one] for one in string.ascii_uppercase) >= 10
-    assert min(having[one] for one in '^`|"') >= 40
+    assert min(having[one] for one in '^`|"') >= 30
 
 
 def test_signs_are_short_and_hold_what_english_hardly_has():
     dataset = EmbeddedDataset(seed=2, size=400, valid_size=1, test_size=1, signs=1.0, symbols=0.0)
     dataset.prepare()
     texts = [dataset.text(n) for n in range(400)]
-    assert all(1 <= len(text) <= 12 and text.strip() == text for text in texts)
+    assert all(1 <= len(text) <= 19 and text.strip() == text for text in texts)
     assert set("@#$%&*+=<>^~|_`/\\[]{}()!?;:QXZ0123456789") <= set("".join(texts))
     assert set("".join(texts)) <= set(dataset.characters)
     # A share of them leaves the rest sentences; none leaves all lines what they are.
-    sizes = dict(size=400, valid_size=1, test_size=1, min_characters=13)
+    sizes = dict(size=400, valid_size=1, test_size=1, min_characters=20)
     mixed = EmbeddedDataset(seed=2, **sizes, signs=0.5)
     mixed.prepare()
-    short = sum(len(mixed.text(n)) < 13 for n in range(400))
+    short = sum(len(mixed.text(n)) < 20 for n in range(400))
     assert 140 < short < 260  # outside with a chance below 1 in a million
     plain = EmbeddedDataset(seed=2, **sizes)
     plain.prepare()
-    assert all(len(plain.text(n)) >= 13 for n in range(400))
+    assert all(len(plain.text(n)) >= 20 for n in range(400))
