@@ -27,7 +27,8 @@ FORMAT = 1
 
 BEST = "model_best.pth"
 PRETRAINED = Path(__file__).resolve().parents[1] / "saved" / "pretrained"
-"""Networks that come with the project: `NAME.pth`, or `NAME.partial.pth` of an unended training."""
+"""Networks that come with the project: `NAME.pth`, or `NAME.partial.pth` of a training far from its
+end."""
 _NAME = re.compile(r"checkpoint-epoch(\d+)(?:-step(\d+))?\.pth")
 _PLAIN = (Tensor, bool, int, float, str, bytes, type(None))
 

@@ -103,12 +103,11 @@ def other_shapes(pick: corpus.Draws, share: float) -> tuple[int, ...]:
     chosen: list[int] = []
     start = 0
     for group in OTHERS:
-        sizes = [len(shapes) for shapes in group]
         if pick.chance(share):
             which = pick.between(0, len(group) - 1)
-            begin = start + sum(sizes[:which])
-            chosen += range(begin, begin + sizes[which])
-        start += sum(sizes)
+            begin = start + sum(map(len, group[:which]))
+            chosen += range(begin, begin + len(group[which]))
+        start += sum(map(len, group))
     return tuple(chosen)
 
 
