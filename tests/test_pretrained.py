@@ -28,7 +28,7 @@ def run(*words):
 def test_the_recogniser_reads_writers_and_a_device_that_it_never_saw():
     """Trained on a whiteboard's ink, it reads lines of stroke fonts in other units.
 
-    Measured: 0.5 % of the characters wrong.
+    Measured: 0.7 % of the characters wrong.
     """
     model = experiments.load("recognition", "cpu").model
     data = EmbeddedDataset(
@@ -39,13 +39,13 @@ def test_the_recogniser_reads_writers_and_a_device_that_it_never_saw():
     read = read_lines(model, [data.ink(index) for index in indices])
     pairs = list(zip(map(data.text, indices), read, strict=True))
     # In float32 on another machine a few characters may differ.
-    assert rates(pairs)["cer"] == pytest.approx(0.005, abs=0.01)
+    assert rates(pairs)["cer"] == pytest.approx(0.007, abs=0.01)
 
 
 def test_the_writer_writes_sentences_that_are_read(box):
     """Twenty sentences that no network was trained on, at bias 0.75.
 
-    Measured: 2.3 % of the characters misread, 20 of 20 ended.
+    Measured: 2.8 % of the characters misread, 20 of 20 ended.
     On another machine other lines may be drawn.
     """
     (result,) = read_back(*box, held_out(20), [0.75])
@@ -54,10 +54,10 @@ def test_the_writer_writes_sentences_that_are_read(box):
 
 
 def test_the_writer_writes_every_printable_character(box):
-    """One sample of each of the 94, each read exactly with its carrier. Measured: 83."""
+    """One sample of each of the 94, each read exactly with its carrier. Measured: 85."""
     (result,) = read_back(*box, list(CARRIERS.values()), [1.0])
     exact = sum(one.read == one.truth for one in result.readings)
-    assert len(result.readings) == 94 and exact >= 73
+    assert len(result.readings) == 94 and exact >= 75
     assert result.ended > 0.9
 
 
@@ -104,12 +104,12 @@ def test_recorded_lines_are_as_likely_as_the_card_says(name, measured, lines):
 def test_recorded_lines_are_read_as_well_as_the_card_says(lines):
     """The same 63 lines; these are harder than those of `testset_f`.
 
-    Measured: 7.3 % of the characters.
+    Measured: 7.2 % of the characters.
     """
     model = experiments.load("recognition", "cpu").model
     chosen = lines.indices("valid")[::23][:64].tolist()
     read = read_lines(model, [lines.ink(index) for index in chosen])
-    assert rates(zip(map(lines.text, chosen), read, strict=True))["cer"] < 0.081
+    assert rates(zip(map(lines.text, chosen), read, strict=True))["cer"] < 0.08
 
 
 def assert_drawn(folder, count):
