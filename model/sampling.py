@@ -165,15 +165,16 @@ def _surplus(ink: np.ndarray, window: np.ndarray, text: str, onward: float = 1.0
     at_last = starts[window[starts - 1].argmax(1) >= len(said) - 1]
     if not said or len(at_last) < 2 or starts[-1] != at_last[-1]:
         return 0
+    start = at_last[-1]
     x = onward * to_points(ink)[:, 0]
     furthest = np.maximum.accumulate(x)
     beyond = x[at_last] - furthest[at_last - 1]
     apart = beyond[-1] > SURPLUS_GAP * letter_height(ink)
     if _ends_in_letter(said):
-        phi, start = window[at_last[-1] - 1], at_last[-1]
+        phi = window[start - 1]
         apart &= x[start:].min() > furthest[start - 1]
         apart &= phi[len(said) :].max() > LEAVING * phi[: len(said)].max()
-    return len(ink) - at_last[-1] if apart and (beyond[:-1] > 0.0).any() else 0
+    return len(ink) - start if apart and (beyond[:-1] > 0.0).any() else 0
 
 
 @torch.inference_mode()
@@ -198,8 +199,8 @@ def sample(
     or a digit, strokes that then go back from where the pen was lifted belong to the line as well,
     the dot or the bar of a letter that was put off (measured on 331 recorded lines: 290 end where
     they end without that, 311 with it; behind a sign there is nothing to gain, and a full stop may
-    become a colon); all of them together may have as many steps again. A stroke that
-    the pen has begun beyond the last character is left out.
+    become a colon); all of them together may have as many steps again. A stroke that the pen has
+    begun beyond the last character is left out.
 
     Of a pen that rests, a sharpened density knows hardly anything but more rest, and the pen may
     never go on. So the bias of a line is halved each time that its pen has rested through the

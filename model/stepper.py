@@ -13,7 +13,7 @@ import logging
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -59,13 +59,13 @@ class Lines:
     def __getitem__(self, rows: Tensor) -> "Lines":
         """Return some of the lines."""
         none = self.text is None
-        return Lines(
-            self.point[rows],
-            {name: value[rows] for name, value in self.state.items()},
-            self.bias[rows],
-            None if none else self.text[rows],
-            None if none else self.text_lengths[rows],
-            self.pen_sharpness,
+        return replace(
+            self,
+            point=self.point[rows],
+            state={name: value[rows] for name, value in self.state.items()},
+            bias=self.bias[rows],
+            text=None if none else self.text[rows],
+            text_lengths=None if none else self.text_lengths[rows],
         )
 
 
@@ -289,9 +289,7 @@ class TorchStepper(Stepper):
         if self.windowed:
             state |= {"0.window": self.window, "0.kappa": self.kappa}
         # The last point was rounded if products are in bfloat16, as it is when it goes in.
-        bias = self.bias[:, 0]
-        text, lengths = self.lines.text, self.lines.text_lengths
-        lines = Lines(self.point, state, bias, text, lengths, self.lines.pen_sharpness)
+        lines = replace(self.lines, point=self.point, state=state, bias=self.bias[:, 0])
         self._begin(lines[rows])
 
     def sharpen(self, bias: Tensor) -> None:
