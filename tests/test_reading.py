@@ -1,7 +1,9 @@
 """Reading with the script as its users call it."""
 
+import csv
 import json
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,7 +11,8 @@ import torch
 from PIL import Image
 
 import experiments
-from base.checkpoint import save_checkpoint
+import train
+from base.checkpoint import load_checkpoint, save_checkpoint
 from data_loader import EmbeddedDataset
 from data_loader.corpus import CARRIERS, held_out, split_of
 from data_loader.inkml import write_inkml
@@ -19,6 +22,7 @@ from model.language_model import CharacterLanguageModel
 from model.reading import read_back, read_lines, score, worst
 from model.recognition import Search
 from model.sampling import Line
+from tests import small_sources
 from utils.alphabet import Alphabet
 from utils.checks import UserError
 from utils.normalisation import Normalisation
@@ -134,6 +138,34 @@ def test_an_evaluation_gives_rates_and_a_page(checkpoints, data, tmp_path, capsy
         assert metrics[name] == pytest.approx(expected[name]), name
     assert f"cer {expected['cer']:.4f}" in capsys.readouterr().out
     assert (tmp_path / f"{arch.lower()}-worst.png").exists()
+
+
+@pytest.mark.parametrize("arch", READERS)
+def test_a_validation_gives_the_rates_of_an_evaluation(
+    checkpoints, tmp_path, monkeypatch, logging_restored, arch
+):
+    """Of ink on a digitiser's grid, where the pen often stays on a height for some readings."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
+    splits = {"train": ["testset_v"], "valid": ["trainset"], "test": ["testset_t"]}
+    small_sources.iam_ondb(Path("data"), {})
+    config = load_checkpoint(checkpoints[arch])["config"]
+    dataset = {"type": "IAMOnDBDataset", "args": {"root": "data", "splits": splits}}
+    config["data_loader"]["args"]["dataset"] = dataset
+    config["optimizer"]["args"]["lr"] = 1e-4  # what it says goes on being of all characters
+    config["metrics"] = [{"type": "ErrorRates"}]
+    config["trainer"]["args"] |= {"samples": 0, "tensorboard": False}
+    Path("config.json").write_text(json.dumps(config))
+    words = ["-d", "cpu", "-c", "config.json", "-r", str(checkpoints[arch]), "--run-id", "a"]
+    assert train.main(words) == 0
+    folder = Path("saved/models", config["name"], "a")
+    with (folder / "metrics.csv").open(newline="") as file:
+        (row,) = csv.DictReader(file)
+    run("-d", "cpu", "-r", folder, "--evaluate", "valid", "--output", "out")
+    metrics = json.loads(Path("out/metrics.json").read_text())
+    assert metrics["sequences"] == 6
+    for name in ("cer", "wer"):
+        assert float(row[f"valid_{name}"]) == pytest.approx(metrics[name], rel=1e-5), name
 
 
 @pytest.mark.parametrize("arch", READERS)
