@@ -242,7 +242,7 @@ def test_what_is_read_exactly_is_counted_by_character(checkpoints, tmp_path, mon
     def by_heart(model, inks, search=None, progress=False):
         texts = [text for text in CARRIERS.values() for _ in range(3)]
         read.extend(texts)
-        read[:3] = ["Ann", "anna come", "anna came"]  # the samples of the first character
+        read[:3] = ["Ann", "anna came!", "anna came"]  # the samples of the first character
         return read
 
     monkeypatch.setattr("model.reading.read_lines", by_heart)
@@ -250,13 +250,13 @@ def test_what_is_read_exactly_is_counted_by_character(checkpoints, tmp_path, mon
     run(*words, "--characters", "--num-samples", 3, "--steps", 3, "--output", tmp_path)
     stored = json.loads((tmp_path / "characters.json").read_text())
     first, *others = stored["characters"].values()
-    assert first["exact"] == 0 and first["read"] == ["Ann", "anna come", "anna came"]
+    assert first["exact"] == 0 and first["read"] == ["Ann", "anna came!", "anna came"]
     assert first["itself"] == 1  # an A is read in "Ann", none in the others
     assert {(one["exact"], one["itself"]) for one in others} == {(3, 3)}
     assert stored["exact"] == pytest.approx(1 - 3 / (94 * 3))
     assert stored["itself"] == pytest.approx(1 - 2 / (94 * 3))
     printed = capsys.readouterr().out
-    assert "0 of 3, itself   1  Anna came  else: Ann  anna come  anna came" in printed
+    assert "0 of 3, itself   1  Anna came  else: Ann  anna came!  anna came" in printed
     assert re.search("0.9894 of 94 characters.* carriers, 0.9929 whatever", printed)
 
 
