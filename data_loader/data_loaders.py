@@ -76,7 +76,7 @@ class _Samples(Dataset):
         text = self.alphabet.encode(self.source.text(index))
         if self.features is not None:
             if any(transform.acts_on == "inputs" for transform in self.augmentation):
-                # Only then: there and back, a pen that moves straight on no longer does.
+                # Only then: to normalised units and back, an offset of 0 becomes one of 1e-8.
                 inputs = self.normalisation.apply(ink)
                 inputs, _ = self._augmented("inputs", inputs, missing, generator)
                 ink = self.normalisation.invert(inputs)
