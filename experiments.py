@@ -105,8 +105,9 @@ CHARACTER_SAMPLES, CHARACTER_BIAS, CHARACTERS_IN_ROW = 10, 1.0, 6
 """Of --characters: samples of each and their bias, without --num-samples and --biases; how many
 stand side by side on its sheet."""
 
-LANGUAGE_WEIGHT = 0.5
-"""Of a language model's log-probabilities, without --language-weight."""
+LANGUAGE_WEIGHT = 0.7
+"""Of a language model's log-probabilities, without --language-weight (chosen with `recognition` on
+lines of `testset_v` and `testset_t`, see saved/pretrained/README.md)."""
 
 OWN_LINES, OWN_STEPS = 8, 300
 """Lines that a network writes, and their steps, so that a primer can be compared with them

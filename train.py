@@ -111,6 +111,7 @@ def train_in(run: RunFolder | None, arguments: argparse.Namespace) -> int:
         log.info("new characters: %d, with counts in all splits\n%s", len(new), table(new))
 
     model = config.build_model(loader.normalisation, loader.alphabet)
+    loader.features = model.features
     if checkpoint is not None and not resuming:
         run.weights_from = path
         letters = None if alphabet is None else len(alphabet)

@@ -23,13 +23,15 @@ class Batch:
     """Sequences padded with zeros to the longest one.
 
     A sequence of N readings has N-1 steps: `inputs` are its readings 0..N-2, `targets` its
-    readings 1..N-1.
+    readings 1..N-1. For a network that sees features of the ink (`BaseModel.features`), `inputs`
+    are these, its steps their points, and there are no targets.
     """
 
     inputs: Tensor
-    """`(batch, time, 4)` float32, normalised `(dx, dy, end_of_stroke, end_of_sequence)`."""
-    targets: Tensor
-    """`(batch, time, 4)` float32, normalised."""
+    """`(batch, time, 4)` float32, normalised `(dx, dy, end_of_stroke, end_of_sequence)`; or
+    features, `(batch, points, features)` float32."""
+    targets: Tensor | None
+    """`(batch, time, 4)` float32, normalised; None beside features."""
     lengths: Tensor
     """`(batch,)` int64, the steps of each sequence."""
     text: Tensor
@@ -62,7 +64,8 @@ class Batch:
         return len(self.lengths)
 
     def _map(self, change: Callable[[Tensor], Tensor]) -> "Batch":
-        return Batch(*(change(getattr(self, field.name)) for field in fields(self)))
+        values = (getattr(self, field.name) for field in fields(self))
+        return Batch(*(None if value is None else change(value) for value in values))
 
 
 class BucketBatchSampler(Sampler[list[tuple[int, int]]]):

@@ -1,9 +1,10 @@
 """What every network of the project shares."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -30,6 +31,15 @@ class BaseModel(nn.Module, ABC):
     @abstractmethod
     def initial_state(self, batch: int) -> dict[str, Tensor]:
         """Return the state before the first step, each tensor with `batch` as first dimension."""
+
+    @property
+    def features(self) -> Callable[[np.ndarray], np.ndarray] | None:
+        """What makes the network's inputs `(points, features)` of ink `(readings, 3)` in any unit.
+
+        It can be pickled, and is called where samples are made. None: the network sees the
+        normalised readings themselves.
+        """
+        return None
 
     @property
     def letter_axes(self) -> dict[str, tuple[int, int]]:

@@ -1,6 +1,7 @@
 """Ink and text of a dataset as batches for a network."""
 
 from collections import Counter
+from collections.abc import Callable
 from typing import Annotated
 
 import numpy as np
@@ -18,6 +19,9 @@ from utils.normalisation import Normalisation
 
 _SAMPLE = 1  # keeps the draws of a sample apart from those of an epoch's order
 
+Sample = tuple[np.ndarray, np.ndarray | None, np.ndarray, int]
+"""Inputs, targets unless the inputs are features, characters, and index."""
+
 
 class _Samples(Dataset):
     """Makes one sample ready for a network, given a key `(epoch, index)`."""
@@ -33,6 +37,7 @@ class _Samples(Dataset):
         self.preprocessing, self.augmentation = preprocessing, augmentation
         self.normalisation: Normalisation | None = None
         self.alphabet: Alphabet | None = None
+        self.features: Callable[[np.ndarray], np.ndarray] | None = None
 
     def preprocessed(self, index: int) -> tuple[np.ndarray, np.ndarray, bool]:
         """Return ink `(readings, 3)` in source units, its missing readings, and whether the
@@ -63,18 +68,26 @@ class _Samples(Dataset):
                 ink, missing = transform(ink, missing, generator)
         return ink, missing
 
-    def __getitem__(self, key: tuple[int, int]) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
+    def __getitem__(self, key: tuple[int, int]) -> Sample:
         epoch, index = key
         generator = np.random.default_rng([self.seed, epoch, index, _SAMPLE])
         ink, missing, ends = self.preprocessed(index)
         ink, missing = self._augmented("ink", ink, missing, generator)
+        text = self.alphabet.encode(self.source.text(index))
+        if self.features is not None:
+            if any(transform.acts_on == "inputs" for transform in self.augmentation):
+                # Only then: to normalised units and back, an offset of 0 becomes one of 1e-8.
+                inputs = self.normalisation.apply(ink)
+                inputs, _ = self._augmented("inputs", inputs, missing, generator)
+                ink = self.normalisation.invert(inputs)
+            return self.features(ink), None, text, index
         targets, _ = self._augmented("targets", ink[1:], missing[1:], generator)
         inputs, targets = map(self.normalisation.apply, (ink[:-1], targets))
         inputs, _ = self._augmented("inputs", inputs, missing[:-1], generator)
         # The fourth column: whatever became of the readings, the last one is the last.
         inputs, targets = (np.pad(part, ((0, 0), (0, 1))) for part in (inputs, targets))
         targets[-1, 3] = ends
-        return inputs, targets, self.alphabet.encode(self.source.text(index)), index
+        return inputs, targets, text, index
 
 
 def _padded(arrays: list[np.ndarray]) -> tuple[Tensor, Tensor]:
@@ -86,14 +99,14 @@ def _padded(arrays: list[np.ndarray]) -> tuple[Tensor, Tensor]:
     return torch.from_numpy(result), torch.tensor(lengths, dtype=torch.int64)
 
 
-def collate(samples: list[tuple[np.ndarray, np.ndarray, np.ndarray, int]]) -> Batch:
-    """Return samples `(inputs, targets, characters, index)` as one padded batch."""
+def collate(samples: list[Sample]) -> Batch:
+    """Return samples as one padded batch."""
     inputs, targets, text, index = zip(*samples, strict=True)
     padded_inputs, lengths = _padded(inputs)
     padded_text, text_lengths = _padded(text)
     return Batch(
         inputs=padded_inputs,
-        targets=_padded(targets)[0],
+        targets=None if targets[0] is None else _padded(targets)[0],
         lengths=lengths,
         text=padded_text,
         text_lengths=text_lengths,
@@ -155,9 +168,10 @@ class _EvaluationDataLoader(BaseDataLoader):
 class HandwritingDataLoader(BaseDataLoader):
     """The training split of a dataset in shuffled batches, and the others by `split`.
 
-    The points of its batches have four numbers, `(dx, dy, end_of_stroke, end_of_sequence)`. The
-    last one is 1 at the last reading of a sample and 0 elsewhere; ink that has a fourth column of
-    its own may say there that a sequence does not end with it.
+    The points of its batches have four numbers, `(dx, dy, end_of_stroke, end_of_sequence)`, unless
+    `features` makes others of the ink. The last one is 1 at the last reading of a sample and 0
+    elsewhere; ink that has a fourth column of its own may say there that a sequence does not end
+    with it.
 
     After `prepare`, `normalisation` and `alphabet` are there; `source` is the dataset itself
     (`dataset` is what makes its samples ready for a network).
@@ -240,6 +254,18 @@ class HandwritingDataLoader(BaseDataLoader):
             "pin_memory": pin_memory,
         }
         self._loaded = self._prepared = False
+
+    @property
+    def features(self) -> Callable[[np.ndarray], np.ndarray] | None:
+        """What makes the inputs of a sample's ink, see `BaseModel`; None: its normalised readings.
+
+        To be set before the first batch is asked for, and before `split`.
+        """
+        return self.dataset.features
+
+    @features.setter
+    def features(self, make: Callable[[np.ndarray], np.ndarray] | None) -> None:
+        self.dataset.features = make
 
     def prepare(self) -> None:
         """Load the dataset; compute alphabet and normalisation unless given. Once only.
@@ -336,4 +362,5 @@ class HandwritingDataLoader(BaseDataLoader):
         self._load()
         samples = _Samples(self.source, self.seed, [], [])
         samples.alphabet, samples.normalisation = self.alphabet, self.normalisation
+        samples.features = self.features
         return _EvaluationDataLoader(samples, name, **self._split_options)

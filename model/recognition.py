@@ -13,8 +13,10 @@ Shapes: B lines of a batch, N readings, S frames, U characters, C characters of 
 F features, H cells, D numbers a frame.
 """
 
-from collections.abc import Mapping, Sequence
+from abc import abstractmethod
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
@@ -137,7 +139,7 @@ class RecognitionNetwork(BaseModel):
     What the networks have in common in their constructors:
 
     Args:
-        normalisation: of the offsets that come in; undone before features are taken.
+        normalisation: of the data's offsets, for the checkpoint: features do not depend on it.
         alphabet: of the texts.
         hidden_size: cells of each direction of an encoder's layer.
         num_layers: of the encoder.
@@ -228,22 +230,10 @@ class RecognitionNetwork(BaseModel):
         """Return nothing: a line is read as a whole."""
         return {}
 
-    def features(self, ink: Tensor, readings: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the features of normalised ink, padded with zeros, and the points of each line.
-
-        Args:
-            ink: `(B, N, 3 or more)`, normalised.
-            readings: of each line, `(B,)`.
-
-        Returns:
-            `(B, points, F)` and `(B,)`, on the network's device.
-        """
-        whole = self.normalisation.invert(ink[..., :3].float().cpu().numpy())
-        found = [
-            stroke_features(line[:length], self.spacing, self.parts)
-            for line, length in zip(whole, readings.tolist(), strict=True)
-        ]
-        return self.batched(found)
+    @property
+    def features(self) -> Callable[[np.ndarray], np.ndarray]:
+        """`stroke_features` as this network sees them, `(points, F)`; see `BaseModel`."""
+        return partial(stroke_features, spacing=self.spacing, parts=self.parts)
 
     def batched(self, features: Sequence[np.ndarray]) -> tuple[Tensor, Tensor]:
         """Return features of lines as one tensor `(B, points, F)`, and `(B,)` their points."""
@@ -290,36 +280,8 @@ class RecognitionNetwork(BaseModel):
         hidden = (windows > places.flip(0)).any(-1)
         return features.masked_fill(hidden[..., None], 0.0)
 
+    @abstractmethod
     def forward(
-        self,
-        ink: Tensor,
-        readings: Tensor,
-        text: Tensor | None = None,
-        text_lengths: Tensor | None = None,
-        *,
-        teacher_forcing: float = 1.0,
-        search: Search | None = None,
-    ) -> Transcript:
-        """Read lines.
-
-        Args:
-            ink: `(B, N, 3 or more)`, normalised.
-            readings: of each line, `(B,)`.
-            text: what it says, as indices `(B, U)`; None where only reading is wanted.
-            text_lengths: characters of each text, `(B,)`.
-            teacher_forcing: share of the characters that a decoder is told, in training; after the
-                others it sees what it would have written itself.
-            search: how to look for the text; None leaves that out.
-        """
-        return self.transcribe(
-            *self.features(ink, readings),
-            text,
-            text_lengths,
-            teacher_forcing=teacher_forcing,
-            search=search,
-        )
-
-    def transcribe(
         self,
         features: Tensor,
         points: Tensor,
@@ -329,14 +291,22 @@ class RecognitionNetwork(BaseModel):
         teacher_forcing: float = 1.0,
         search: Search | None = None,
     ) -> Transcript:
-        """Do as `forward` from features on: `(B, points, F)`, and the points of each line."""
-        raise NotImplementedError
+        """Read lines.
+
+        Args:
+            features: `(B, points, F)`, zero behind each line's end.
+            points: of each line, `(B,)`.
+            text: what it says, as indices `(B, U)`; None where only reading is wanted.
+            text_lengths: characters of each text, `(B,)`.
+            teacher_forcing: share of the characters that a decoder is told, in training; after the
+                others it sees what it would have written itself.
+            search: how to look for the text; None leaves that out.
+        """
 
     @torch.inference_mode()
     def read(self, inks: Sequence[np.ndarray], search: Search = GREEDY) -> Transcript:
         """Read ink of any unit, `(readings, 3)` each; call `eval()` first."""
-        found = [stroke_features(ink, self.spacing, self.parts) for ink in inks]
-        return self.transcribe(*self.batched(found), search=search)
+        return self(*self.batched(list(map(self.features, inks))), search=search)
 
 
 def _inside(hidden: Tensor, lengths: Tensor) -> Tensor:
@@ -372,7 +342,7 @@ class CTCNetwork(RecognitionNetwork):
         )
         self.labels = nn.Linear(self.encoded_size, len(alphabet) + 1)
 
-    def transcribe(
+    def forward(
         self,
         features: Tensor,
         points: Tensor,
@@ -458,7 +428,7 @@ class AttentionNetwork(RecognitionNetwork):
         """The class that ends a text; the one after it stands for its beginning."""
         return len(self.alphabet)
 
-    def transcribe(
+    def forward(
         self,
         features: Tensor,
         points: Tensor,

@@ -2,8 +2,10 @@
 
 import csv
 import json
+import math
 import re
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -25,40 +27,69 @@ def run(*words):
     experiments.main(experiments.parse([str(word) for word in words]))
 
 
+def card(pattern):
+    """Return the one number that the card has at a place, per cent as a share."""
+    (number,) = re.findall(pattern, CARD, re.MULTILINE)
+    return float(number.removesuffix(" %")) / (100 if number.endswith(" %") else 1)
+
+
+REDRAWN = 0.05
+"""Share of the lines that another machine's rounding may draw or read otherwise (measured: written
+in float64 instead of float32, 2 of 134 are other lines, and none is read otherwise; assumed)."""
+
+
+def hold(found, measured, published, count, clustering=1.0):
+    """Compare a share of `count` characters or lines with what it was here, and with the card.
+
+    The sample is seeded: from `measured` it differs by the lines that are redrawn, which gives the
+    difference of two draws of these. `published` is of more lines, so that the whole sample may
+    differ. Errors of a line come together: the variance of their number is `clustering` times that
+    of independent ones. Four standard errors are allowed, which chance exceeds once in 16,000
+    times (of a normal distribution; of few errors some ten times as often).
+    """
+    error = math.sqrt(clustering * published * (1.0 - published) / count)
+    assert abs(found - measured) < 4.0 * math.sqrt(2.0 * REDRAWN) * error
+    assert abs(found - published) < 4.0 * error
+
+
 def test_the_recogniser_reads_writers_and_a_device_that_it_never_saw():
     """Trained on a whiteboard's ink, it reads lines of stroke fonts in other units.
 
-    Measured: 0.7 % of the characters wrong.
+    Measured: 31 of 5,327 characters wrong; clustering 1.4.
     """
     model = experiments.load("recognition", "cpu").model
     data = EmbeddedDataset(
-        seed=5, size=2, valid_size=2, test_size=40, writers=20, fonts=["joined"], symbols=0.0
+        seed=5, size=2, valid_size=2, test_size=160, writers=20, fonts=["joined"], symbols=0.0
     )
     data.prepare()
     indices = [int(index) for index in data.indices("test")]
     read = read_lines(model, [data.ink(index) for index in indices])
-    pairs = list(zip(map(data.text, indices), read, strict=True))
-    # In float32 on another machine a few characters may differ.
-    assert rates(pairs)["cer"] == pytest.approx(0.007, abs=0.01)
+    found = rates(zip(map(data.text, indices), read, strict=True))
+    published = card(r"font `joined`[^.]*read with ([\d.]+ %)")
+    hold(found["cer"], 31 / 5327, published, found["characters"], 1.4)
 
 
 def test_the_writer_writes_sentences_that_are_read(box):
-    """Twenty sentences that no network was trained on, at bias 0.75.
+    """Forty sentences that no network was trained on, at bias 0.75.
 
-    Measured: 2.8 % of the characters misread, 20 of 20 ended.
-    On another machine other lines may be drawn.
+    Measured: 32 of 1,323 characters misread, all 40 ended with every word; clustering 4.8, of the
+    200 sentences of the card.
     """
-    (result,) = read_back(*box, held_out(20), [0.75])
-    assert result.rates["cer"] < 0.055
-    assert result.ended > 0.85
+    (result,) = read_back(*box, held_out(40), [0.75])
+    found = result.rates
+    published = card(r"at bias 0\.5, 0\.75, 1 \| \| \| [\d.]+, ([\d.]+), [\d.]+ %") / 100
+    hold(found["cer"], 32 / 1323, published, found["characters"], 4.8)
+    assert result.complete >= 0.95  # one in 200 lines at most lacks something
 
 
 def test_the_writer_writes_every_printable_character(box):
-    """One sample of each of the 94, each read exactly with its carrier. Measured: 85."""
+    """One sample of each of the 94. Measured: 85 are read exactly with the whole carrier."""
     (result,) = read_back(*box, list(CARRIERS.values()), [1.0])
     exact = sum(one.read == one.truth for one in result.readings)
-    assert len(result.readings) == 94 and exact >= 75
-    assert result.ended > 0.9
+    published = card(r"exactly with the whole of their carriers \| \| \| ([\d.]+ %)")
+    assert len(result.readings) == 94
+    hold(exact / 94, 85 / 94, published, 94)
+    assert result.ended >= 0.95
 
 
 @pytest.fixture(scope="module")
@@ -69,11 +100,11 @@ def box():
 
 @pytest.fixture(scope="module")
 def lines(tmp_path_factory):
-    """The first lines of `testset_v`, as far as IAM-OnDB is there."""
+    """IAM-OnDB as far as it is there: `testset_v` as "valid", `testset_t` as "test"."""
     root = DATA / "iam_ondb"
     if not root.is_dir():
         pytest.skip(f"no iam_ondb in {DATA} (HANDWRITING_DATA names another folder)")
-    splits = {"train": ["trainset"], "valid": ["testset_v"], "test": ["testset_v"]}
+    splits = {"train": ["trainset"], "valid": ["testset_v"], "test": ["testset_t"]}
     cache = str(tmp_path_factory.mktemp("cache"))
     dataset = IAMOnDBDataset(root=str(root), splits=splits, cache=cache)
     dataset.prepare()
@@ -102,14 +133,18 @@ def test_recorded_lines_are_as_likely_as_the_card_says(name, measured, lines):
 
 
 def test_recorded_lines_are_read_as_well_as_the_card_says(lines):
-    """The same 63 lines; these are harder than those of `testset_f`.
+    """Every tenth line of those on which the network was chosen.
 
-    Measured: 7.2 % of the characters.
+    Measured: 577 of 8,399 characters wrong; clustering 3.2, of all these lines.
     """
     model = experiments.load("recognition", "cpu").model
-    chosen = lines.indices("valid")[::23][:64].tolist()
+    both = np.concatenate([lines.indices("valid"), lines.indices("test")])
+    chosen = both[::10].tolist()
     read = read_lines(model, [lines.ink(index) for index in chosen])
-    assert rates(zip(map(lines.text, chosen), read, strict=True))["cer"] < 0.08
+    found = rates(zip(map(lines.text, chosen), read, strict=True))
+    published = card(r"`testset_v` and `testset_t`, .* \| ([\d.]+ %) \| [\d.]+ % \| [\d.]+ % \|$")
+    assert (len(both), len(chosen)) == (2956, 296)
+    hold(found["cer"], 577 / 8399, published, found["characters"], 3.2)
 
 
 def assert_drawn(folder, count):
@@ -152,6 +187,47 @@ def test_every_network_has_its_card_and_the_log_of_its_training():
         with open(log, newline="") as file:
             rows = list(csv.DictReader(file))
         assert rows and "epoch" in rows[0], name
+
+
+LOG_LOSS = r"^\| log-loss on `testset_v`.*\*\*(-[\d.]+)\*\* \|$"
+PUBLISHED = {
+    "conditional": ("valid_log_loss_canonical", rf"^## conditional$[\s\S]*?{LOG_LOSS}"),
+    "unconditional": ("valid_log_loss_canonical", rf"^## unconditional$[\s\S]*?{LOG_LOSS}"),
+    "recognition": ("valid_cer", r"^\| `testset_v` and `testset_t`,[^|]*\|[^|]*\| ([\d.]+ %)"),
+    "digits": ("valid_log_loss", r"^\| `digits` \|.*\| (-?[\d.]+) \|$"),
+    "digits_gru": ("valid_log_loss", r"^\| `digits_gru` \|.*\| (-?[\d.]+) \|$"),
+    **{
+        f"digit_{n}": (
+            "valid_log_loss",
+            rf"^\| `digit_0` \.\.\.[^|]*\|.*\| (?:-?[\d.]+, ){{{n}}}(-?[\d.]+)[^|]*\|$",
+        )
+        for n in range(10)
+    },
+    "regression": ("valid_squared_error", None),
+}
+"""What the record of each file holds, and where the card has it; None: its log does."""
+
+OF_A_PART = pytest.mark.xfail(
+    strict=True, reason="the record is that of one of the three trainings whose mean is the file"
+)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=OF_A_PART if name == "recognition" else ()) for name in pretrained()],
+)
+def test_the_record_of_a_file_is_of_the_file_itself(name):
+    """What it says of the validation is what was published of this file, in all digits given."""
+    metric, pattern = PUBLISHED[name]
+    record = load_checkpoint(pretrained()[name])
+    if pattern is None:
+        with open(pretrained()[name].with_suffix(".csv"), newline="") as file:
+            row = list(csv.DictReader(file))[record["epoch"] - 1]
+        assert int(row["step"]) == record["step"]
+        assert float(row[metric]) == pytest.approx(record["metrics"][metric], rel=1e-6)
+        return
+    digits = 4 if metric == "valid_cer" else 1
+    assert round(record["metrics"][metric], digits) == pytest.approx(card(pattern), abs=1e-9)
 
 
 def test_commands_of_the_card_name_networks_that_are_there():

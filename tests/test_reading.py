@@ -1,7 +1,9 @@
 """Reading with the script as its users call it."""
 
+import csv
 import json
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,7 +11,8 @@ import torch
 from PIL import Image
 
 import experiments
-from base.checkpoint import save_checkpoint
+import train
+from base.checkpoint import load_checkpoint, save_checkpoint
 from data_loader import EmbeddedDataset
 from data_loader.corpus import CARRIERS, held_out, split_of
 from data_loader.inkml import write_inkml
@@ -18,7 +21,8 @@ from model.error_rates import rates
 from model.language_model import CharacterLanguageModel
 from model.reading import read_back, read_lines, score, worst
 from model.recognition import Search
-from model.sampling import Line
+from model.sampling import Line, sample
+from tests import small_sources
 from utils.alphabet import Alphabet
 from utils.checks import UserError
 from utils.normalisation import Normalisation
@@ -137,6 +141,34 @@ def test_an_evaluation_gives_rates_and_a_page(checkpoints, data, tmp_path, capsy
 
 
 @pytest.mark.parametrize("arch", READERS)
+def test_a_validation_gives_the_rates_of_an_evaluation(
+    checkpoints, tmp_path, monkeypatch, logging_restored, arch
+):
+    """Of ink on a digitiser's grid, where the pen often stays on a height for some readings."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
+    splits = {"train": ["testset_v"], "valid": ["trainset"], "test": ["testset_t"]}
+    small_sources.iam_ondb(Path("data"), {})
+    config = load_checkpoint(checkpoints[arch])["config"]
+    dataset = {"type": "IAMOnDBDataset", "args": {"root": "data", "splits": splits}}
+    config["data_loader"]["args"]["dataset"] = dataset
+    config["optimizer"]["args"]["lr"] = 1e-4  # what it says goes on being of all characters
+    config["metrics"] = [{"type": "ErrorRates"}]
+    config["trainer"]["args"] |= {"samples": 0, "tensorboard": False}
+    Path("config.json").write_text(json.dumps(config))
+    words = ["-d", "cpu", "-c", "config.json", "-r", str(checkpoints[arch]), "--run-id", "a"]
+    assert train.main(words) == 0
+    folder = Path("saved/models", config["name"], "a")
+    with (folder / "metrics.csv").open(newline="") as file:
+        (row,) = csv.DictReader(file)
+    run("-d", "cpu", "-r", folder, "--evaluate", "valid", "--output", "out")
+    metrics = json.loads(Path("out/metrics.json").read_text())
+    assert metrics["sequences"] == 6
+    for name in ("cer", "wer"):
+        assert float(row[f"valid_{name}"]) == pytest.approx(metrics[name], rel=1e-5), name
+
+
+@pytest.mark.parametrize("arch", READERS)
 def test_beam_and_language_model_are_reported_apart(checkpoints, tmp_path, capsys, arch):
     text = tmp_path / "text.txt"
     text.write_text("zzz zzz\nzz zzzz\n", encoding="utf-8")
@@ -152,10 +184,18 @@ def test_beam_and_language_model_are_reported_apart(checkpoints, tmp_path, capsy
     assert plain["cer"] == metrics["cer"]  # off by default, and what stands first is without
 
 
-def test_a_language_model_of_the_training_texts(checkpoints, tmp_path, capsys):
-    options = ("--beam", 2, "--language-model", "--output", tmp_path)
-    run("-r", checkpoints["CTCNetwork"], "--evaluate", "valid", *options)
+@pytest.mark.parametrize("split", ["valid", "test"])
+def test_a_language_model_is_of_the_training_texts(checkpoints, data, tmp_path, capsys, split):
+    words = ["-r", str(checkpoints["CTCNetwork"]), "--evaluate", split, "--beam", "2"]
+    words += ["--language-model", "--output", str(tmp_path)]
+    run(*words)
     assert "language model of train" in capsys.readouterr().out
+    loaded = experiments.load(checkpoints["CTCNetwork"])
+    found = experiments.search_of(loaded, experiments.parse(words)).language_model
+    texts = {name: [data.text(int(n)) for n in data.indices(name)] for name in ("train", split)}
+    of = {name: CharacterLanguageModel.fit(texts[name], ALPHABET) for name in texts}
+    assert found.perplexity(texts[split]) == of["train"].perplexity(texts[split])
+    assert of["train"].perplexity(texts[split]) > 2 * of[split].perplexity(texts[split])
 
 
 def test_read_back_gives_a_rate_for_each_bias(checkpoints, tmp_path, capsys):
@@ -202,7 +242,7 @@ def test_what_is_read_exactly_is_counted_by_character(checkpoints, tmp_path, mon
     def by_heart(model, inks, search=None, progress=False):
         texts = [text for text in CARRIERS.values() for _ in range(3)]
         read.extend(texts)
-        read[:2] = ["Ann", "anna come"]  # two of the three samples of the first character
+        read[:3] = ["Ann", "anna came!", "anna came"]  # the samples of the first character
         return read
 
     monkeypatch.setattr("model.reading.read_lines", by_heart)
@@ -210,14 +250,14 @@ def test_what_is_read_exactly_is_counted_by_character(checkpoints, tmp_path, mon
     run(*words, "--characters", "--num-samples", 3, "--steps", 3, "--output", tmp_path)
     stored = json.loads((tmp_path / "characters.json").read_text())
     first, *others = stored["characters"].values()
-    assert first["exact"] == 1 and first["read"] == ["Ann", "anna come", "Anna came"]
-    assert first["itself"] == 2  # an A is read in "Ann", none in "anna come"
+    assert first["exact"] == 0 and first["read"] == ["Ann", "anna came!", "anna came"]
+    assert first["itself"] == 1  # an A is read in "Ann", none in the others
     assert {(one["exact"], one["itself"]) for one in others} == {(3, 3)}
-    assert stored["exact"] == pytest.approx(1 - 2 / (94 * 3))
-    assert stored["itself"] == pytest.approx(1 - 1 / (94 * 3))
+    assert stored["exact"] == pytest.approx(1 - 3 / (94 * 3))
+    assert stored["itself"] == pytest.approx(1 - 2 / (94 * 3))
     printed = capsys.readouterr().out
-    assert "1 of 3, itself   2  Anna came  else: Ann  anna come" in printed
-    assert re.search("0.9929 of 94 characters.* carriers, 0.9965 whatever", printed)
+    assert "0 of 3, itself   1  Anna came  else: Ann  anna came!  anna came" in printed
+    assert re.search("0.9894 of 94 characters.* carriers, 0.9929 whatever", printed)
 
 
 def test_what_reader_and_writer_lack_of_the_characters_is_said(tmp_path, capsys):
@@ -250,6 +290,34 @@ def test_a_line_is_complete_that_ended_with_all_words(checkpoints, monkeypatch):
         monkeypatch.setattr("model.reading.sample", written(ended))
         (result,) = read_back(None, None, texts, [0.5])
         assert (result.ended, result.complete) == (float(ended), complete)
+
+
+def test_a_letter_of_the_other_case_is_misread(monkeypatch):
+    """Two of seven characters, both words and none of the lines; no word is left out."""
+    monkeypatch.setattr("model.reading.read_lines", lambda *words, **options: ["abc Def"])
+    line = Line(np.zeros((2, 3), dtype=np.float32), 0, None, "Abc def", True, np.zeros(1))
+    monkeypatch.setattr("model.reading.sample", lambda *words, **options: [line])
+    (result,) = read_back(None, None, ["Abc def"], [0.5])
+    assert result.rates["cer"] == pytest.approx(2 / 7)
+    assert (result.rates["wer"], result.rates["line_accuracy"]) == (1.0, 0.0)
+    assert (result.ended, result.complete) == (1.0, 1.0)
+
+
+def test_texts_beyond_the_first_batch_have_seeds_of_their_own(checkpoints, monkeypatch):
+    """Text n is written with the first seed plus n, whatever is written with it."""
+    writer, reader = (
+        experiments.load(checkpoints[arch]).model for arch in ("SynthesisNetwork", "CTCNetwork")
+    )
+    texts, options = ["one"] * 7, {"seed": 5, "max_steps": 30}
+    (whole,) = read_back(writer, reader, texts, [1.0], **options)
+    monkeypatch.setattr("model.reading.TOGETHER", 3)
+    (parts,) = read_back(writer, reader, texts, [1.0], **options)
+    inks = [one.ink for one in whole.readings]
+    assert len({ink.tobytes() for ink in inks}) == len(parts.readings) == len(texts)
+    for number, (ink, one) in enumerate(zip(inks, parts.readings, strict=True)):
+        (alone,) = sample(writer, [5 + number], ["one"], bias=1.0, max_steps=30)
+        np.testing.assert_allclose(one.ink, ink, atol=1e-2)
+        np.testing.assert_allclose(one.ink, alone.ink, atol=1e-2)
 
 
 def test_sentences_of_read_back_are_those_no_training_has():

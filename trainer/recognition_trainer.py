@@ -84,10 +84,9 @@ class RecognitionTrainer(BaseTrainer):
         state: dict[str, Tensor] | None = None,
     ) -> Part:
         """Send a batch through `model`; in validation also read it."""
-        ink, readings = whole_ink(batch)
         output = model(
-            ink,
-            readings,
+            batch.inputs,
+            batch.lengths,
             batch.text,
             batch.text_lengths,
             teacher_forcing=self.told,
@@ -116,17 +115,6 @@ class RecognitionTrainer(BaseTrainer):
         for number, (ink, output) in enumerate(zip(inks, outputs, strict=True)):
             figure = reading_figure(ink, captions[number], *evidence(output))
             self.events.picture(f"reading/{number}", to_pixels(figure, 100), step)
-
-
-def whole_ink(batch: Batch) -> tuple[Tensor, Tensor]:
-    """Return all readings of a batch's lines, `(B, N, columns)` normalised, and `(B,)` how many.
-
-    A batch holds them as inputs, all but the last, and targets, all but the first.
-    """
-    rows = torch.arange(len(batch.lengths), device=batch.lengths.device)
-    ink = torch.cat((batch.inputs, torch.zeros_like(batch.inputs[:, :1])), 1)
-    ink[rows, batch.lengths] = batch.targets[rows, batch.lengths - 1]
-    return ink, batch.lengths + 1
 
 
 def evidence(output: Transcript) -> tuple[Any, list[str]]:

@@ -1,10 +1,9 @@
-from dataclasses import fields
+from dataclasses import astuple
 
 import numpy as np
 import pytest
 import torch
 
-from base.base_data_loader import Batch
 from base.base_dataset import BaseDataset
 from data_loader import (
     CutLongSteps,
@@ -77,9 +76,9 @@ def loader(normalisation=None, alphabet=None, seed=1, dataset=None, batch_size=4
 
 def same(first, second):
     return len(first) == len(second) and all(
-        torch.equal(getattr(a, field.name), getattr(b, field.name))
+        one is other is None or torch.equal(one, other)
         for a, b in zip(first, second, strict=True)
-        for field in fields(Batch)
+        for one, other in zip(astuple(a), astuple(b), strict=True)
     )
 
 
@@ -400,14 +399,57 @@ def test_an_end_before_the_last_reading_is_an_error():
         loader(dataset=Early(), batch_size=20)
 
 
-def test_workers_and_position_give_the_same_batches():
+def heights(ink):
+    """Features for a test: fewer points than readings, each of one number."""
+    return np.cumsum(ink[:, 1:2], axis=0, dtype=np.float32)[::2]
+
+
+@pytest.mark.parametrize("features", [None, heights])
+def test_workers_and_position_give_the_same_batches(features):
     options = {"augmentation": [Scale(), InputNoise(std=0.5)], "preprocessing": [FillMissing()]}
     plain, workers = loader(**options), loader(num_workers=2, **options)
+    plain.features = workers.features = features
     epochs = [list(plain) for _ in range(3)]
     assert same(list(workers), epochs[0])
     workers.set_position(2, 3)
     assert same(list(workers), epochs[2][3:])
     assert same(list(workers.split("valid")), list(plain.split("valid")))
+
+
+def test_features_are_made_of_the_ink_as_recorded_where_samples_are_made():
+    made = loader()
+    made.features = heights
+    for part, count in ((made, 20), (made.split("valid"), 10)):
+        seen = []
+        for batch in part:
+            assert batch.targets is None and batch.to("cpu").targets is None
+            assert batch.inputs.shape == (len(batch), max(batch.lengths), 1)
+            for row, index in enumerate(batch.index.tolist()):
+                expected = heights(made.source.ink(index))
+                assert batch.lengths[row] == len(expected)
+                assert np.array_equal(batch.inputs[row, : len(expected)], expected)
+                assert not batch.inputs[row, len(expected) :].any()
+                text = batch.text[row, : batch.text_lengths[row]].tolist()
+                assert made.alphabet.decode(text) == made.source.text(index)
+            seen += batch.index.tolist()
+        assert len(seen) == count
+
+
+def test_features_are_of_ink_with_the_noise_on_inputs():
+    """In normalised units, as for networks that see the readings."""
+    plain, noisy = loader(), loader(augmentation=[InputNoise(std=0.5)])
+    noisy.features = lambda ink: ink.copy()
+    found = []
+    for batch in noisy:
+        for row, index in enumerate(batch.index.tolist()):
+            ink = plain.source.ink(index)
+            difference = batch.inputs[row, : len(ink)].numpy() - ink
+            assert not difference[:, 2].any()
+            found.append(difference[:, :2] / plain.normalisation.std)
+    found = np.concatenate(found)
+    assert len(found) > 400
+    # Five standard errors of a standard deviation: outside once in a million times.
+    assert found.std() == pytest.approx(0.5, abs=5 * 0.5 / (2 * found.size) ** 0.5)
 
 
 def test_transforms_in_the_wrong_place_are_refused():

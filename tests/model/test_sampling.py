@@ -146,12 +146,8 @@ def by_rule(network, seed: int, text: str, limit: int):
     return points[:finished], finished is not None, 0
 
 
-@pytest.mark.parametrize("mean", [8.0, -8.0])
-@pytest.mark.parametrize("text", ["abcabc", "abcab."])
-@pytest.mark.parametrize("up", [-30.0, -2.5, 1.5, 30.0], ids=["never", "seldom", "often", "always"])
-def test_a_line_ends_with_its_stroke_and_those_that_were_put_off(mean, text, up, monkeypatch):
-    """Where the text ends in a letter, and to the other side where the hand runs to the left."""
-    monkeypatch.setattr("model.sampling._surplus", lambda *_: 0)
+def lifting(up: float, mean: float = 8.0) -> SynthesisNetwork:
+    """Return a network that lifts the pen at each point with the same log-odds."""
     torch.manual_seed(0)
     network = SynthesisNetwork(
         Normalisation((mean, 0.5), (40.0, 30.0)),
@@ -164,6 +160,16 @@ def test_a_line_ends_with_its_stroke_and_those_that_were_put_off(mean, text, up,
     with torch.no_grad():
         network.output.weight[0] = 0.0
         network.output.bias[0] = -up
+    return network
+
+
+@pytest.mark.parametrize("mean", [8.0, -8.0])
+@pytest.mark.parametrize("text", ["abcabc", "abcab."])
+@pytest.mark.parametrize("up", [-30.0, -2.5, 1.5, 30.0], ids=["never", "seldom", "often", "always"])
+def test_a_line_ends_with_its_stroke_and_those_that_were_put_off(mean, text, up, monkeypatch):
+    """Where the text ends in a letter, and to the other side where the hand runs to the left."""
+    monkeypatch.setattr("model.sampling._surplus", lambda *_: 0)
+    network = lifting(up, mean)
 
     def check(line, seed, limit):
         points, ended, strokes = by_rule(network, seed, text, limit)
@@ -180,6 +186,24 @@ def test_a_line_ends_with_its_stroke_and_those_that_were_put_off(mean, text, up,
                 short = len(line.ink) - 2
                 check(*sample(network, [seed], [text], max_steps=short), seed, short)
     assert (more > 0) == (text[-1].isalpha() and up > -30.0)
+
+
+def test_strokes_that_were_put_off_have_a_limit(monkeypatch):
+    """Of a pen that is lifted at each point and nearly always goes back, by two deviations."""
+    monkeypatch.setattr("model.sampling._surplus", lambda *_: 0)
+    network, text, seeds = lifting(30.0), "abcabc", range(8)
+    with torch.no_grad():
+        network.output.weight[1:] = 0.0
+        network.output.bias[1:] = 0.0
+        network.output.bias[4:7] = -0.2 - 2.0  # x of the three components; -0.2 is at rest
+    lines = sample(network, seeds, [text] * len(seeds), max_steps=300)
+    for seed, line in zip(seeds, lines, strict=True):
+        points, ended, _ = by_rule(network, seed, text, 300)
+        assert line.ended and ended and len(line.ink) == len(points) + 1
+    monkeypatch.setattr("model.sampling.LONGEST_FINISH", 300)
+    endless = sample(network, seeds, [text] * len(seeds), max_steps=300)
+    more = [len(one.ink) - len(line.ink) for one, line in zip(endless, lines, strict=True)]
+    assert 0 in more and max(more) > LONGEST_FINISH
 
 
 def test_a_stroke_begun_beyond_a_last_sign_is_too_many():

@@ -10,7 +10,7 @@ from base.base_trainer import BaseTrainer
 from base.checkpoint import find_checkpoint
 from base.random_state import seed_all
 from base.run_folder import RunFolder
-from data_loader import EmbeddedDataset, HandwritingDataLoader, InputNoise
+from data_loader import EmbeddedDataset, HandwritingDataLoader
 from model import (
     SSE,
     AttentionNetwork,
@@ -23,17 +23,21 @@ from model import (
 )
 from model.error_rates import rates
 from trainer import RecognitionTrainer
-from trainer.recognition_trainer import evidence, whole_ink
+from trainer.recognition_trainer import evidence
 from utils.checks import ConfigFault, DataError
 
 KINDS = ["ctc", "attention"]
 
 
+DATA = {
+    **{"seed": 3, "size": 6, "valid_size": 5, "test_size": 1, "writers": 3},
+    **{"min_characters": 2, "max_characters": 8},
+}
+
+
 def data_loader(**options):
-    dataset = EmbeddedDataset(
-        seed=3, size=6, valid_size=5, test_size=1, writers=3, min_characters=2, max_characters=8
-    )
-    loader = HandwritingDataLoader(1, None, None, dataset=dataset, batch_size=3, **options)
+    options = {"dataset": EmbeddedDataset(**DATA), "batch_size": 3} | options
+    loader = HandwritingDataLoader(1, None, None, **options)
     loader.prepare()
     return loader
 
@@ -52,6 +56,7 @@ def make(tmp_path, loader, kind, *, run="run", **options):
     }[kind]
     small = {"hidden_size": 8, "channels": 8, "num_layers": 2}
     model = cls(loader.normalisation, loader.alphabet, **small)
+    loader.features = model.features
     return RecognitionTrainer(
         model,
         loss,
@@ -67,25 +72,48 @@ def make(tmp_path, loader, kind, *, run="run", **options):
     )
 
 
-def test_the_whole_ink_is_that_of_the_dataset(loader):
-    for batch in loader.split("valid"):
-        ink, readings = whole_ink(batch)
-        for row, index in enumerate(batch.index.tolist()):
-            expected = loader.normalisation.apply(loader.source.ink(index))
-            assert readings[row] == len(expected)
-            np.testing.assert_array_equal(ink[row, : len(expected), :3], expected)
-            assert not ink[row, len(expected) :].any()
+class OnGrid(EmbeddedDataset):
+    """Ink as a digitiser records it: the pen often stays on a height for some readings."""
+
+    def ink(self, index):
+        return np.rint(super().ink(index) / 4)
 
 
-def test_the_network_sees_the_noise_on_its_inputs():
-    noisy = data_loader(augmentation=[InputNoise(std=0.5)])
-    batch = next(iter(noisy))
-    ink, readings = whole_ink(batch)
-    length = readings[0]
-    exact = noisy.normalisation.apply(noisy.source.ink(int(batch.index[0])))
-    difference = (ink[0, : length - 1, :2] - torch.from_numpy(exact[:-1, :2])).std()
-    # 20 or more numbers: outside one in a million times.
-    assert 0.2 < difference < 0.9
+def test_a_validation_sees_what_a_reading_sees(tmp_path, monkeypatch):
+    trainer = make(tmp_path, data_loader(dataset=OnGrid(**DATA)), "ctc")
+    source, model = trainer.valid_loader.source, trainer.model.eval()
+    seen, encode = [], model.encode
+
+    def watched(features, points):
+        lines = zip(features, points.tolist(), strict=True)
+        seen.extend(line[:count].clone() for line, count in lines)
+        return encode(features, points)
+
+    monkeypatch.setattr(model, "encode", watched)
+    indices = []
+    for batch in trainer.valid_loader:
+        trainer.run_part(model, batch)
+        indices += batch.index.tolist()
+    assert sorted(indices) == source.indices("valid").tolist()
+    inks = [source.ink(index) for index in indices]
+    assert sum(int(((ink[1:-1, 1] == 0) & (ink[1:-1, 0] != 0)).sum()) for ink in inks) > 20
+    validated, seen[:] = list(seen), []
+    for ink in inks:
+        model.read([ink])
+    assert len(validated) == len(seen) == 5
+    for one, other in zip(validated, seen, strict=True):
+        assert torch.equal(one, other)
+
+
+def test_workers_that_begin_anew_make_the_features(tmp_path, loader):
+    """As on systems where a process cannot be forked."""
+    trainer = make(tmp_path, loader, "ctc")
+    workers = data_loader(num_workers=1)
+    workers.features = trainer.model.features
+    workers.multiprocessing_context = "spawn"
+    loader.set_position(0)
+    for one, other in zip(workers, loader, strict=True):
+        assert torch.equal(one.inputs, other.inputs) and torch.equal(one.lengths, other.lengths)
 
 
 @pytest.mark.parametrize("kind", KINDS)

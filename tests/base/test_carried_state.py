@@ -1,0 +1,68 @@
+"""The states of a batch's chunks among any number of processes, played one after the other."""
+
+import pytest
+import torch
+
+from base import carried_state, distributed
+
+
+def play(monkeypatch, count, rank):
+    """Let this process be one of `count`."""
+    monkeypatch.setattr(distributed, "world_size", lambda: count)
+    monkeypatch.setattr(distributed, "rank", lambda: rank)
+
+
+def gathered(monkeypatch, count, parts):
+    """Return what `gather` returns in the main process for the parts of all, by rank."""
+    sent = []
+    for rank in range(count):
+        play(monkeypatch, count, rank)
+        monkeypatch.setattr(distributed, "gathered", lambda own: sent.append(own) or [])
+        assert count == 1 or carried_state.gather(*parts[rank]) == ([], [])
+    play(monkeypatch, count, 0)
+    monkeypatch.setattr(distributed, "gathered", lambda own: sent)
+    return carried_state.gather(*parts[0])
+
+
+@pytest.mark.parametrize("before", [1, 2, 3])
+@pytest.mark.parametrize("after", [1, 2, 3, 5])
+def test_a_state_goes_to_the_process_that_has_its_sequence(monkeypatch, before, after):
+    """Of two batches of seven sequences, the second of which has ended throughout.
+
+    Sequences 0, 3 and 5 of the first have ended. `distributed.share` says who has which sequence.
+    """
+    going_on = torch.tensor([1, 2, 4, 6])
+    whole = {"hidden": torch.arange(7.0)[:, None] * torch.ones(3), "cell": -torch.arange(7.0)}
+
+    def part(count, rank):
+        """What a process of `count` carries over of the first batch, and its rows."""
+        play(monkeypatch, count, rank)
+        own = distributed.share(torch.arange(7))
+        rows = torch.isin(own, going_on).nonzero()[:, 0]
+        if not len(rows):
+            return None, None
+        return {name: value[own[rows]] for name, value in whole.items()}, rows
+
+    def both(count, rank):
+        state, rows = part(count, rank)
+        return [state, None], [rows, None]
+
+    parts = [both(before, rank) for rank in range(before)]
+    (state, none), (rows, no_rows) = gathered(monkeypatch, before, parts)
+    assert none is None and no_rows is None
+    assert torch.equal(rows, going_on)
+    for name, value in state.items():
+        assert torch.equal(value, whole[name][going_on])
+
+    for rank in range(after):
+        expected, expected_rows = part(after, rank)
+        play(monkeypatch, after, rank)
+        states, shares = carried_state.share([state, None], [rows, None], torch.device("cpu"))
+        assert states[1] is None and shares[1] is None
+        if expected is None:
+            assert states[0] is None and shares[0] is None
+            continue
+        assert torch.equal(shares[0], expected_rows)
+        assert states[0].keys() == expected.keys()
+        for name, value in expected.items():
+            assert torch.equal(states[0][name], value)
