@@ -21,6 +21,7 @@ from tqdm import tqdm
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[0] = str(ROOT)
+os.environ |= {"OMP_NUM_THREADS": "1", "MPLBACKEND": "Agg"}  # before numpy and torch
 # Not the package of that name that a dependency installs.
 sys.modules["tests"] = types.ModuleType("tests")
 sys.modules["tests"].__path__ = [str(ROOT / "tests")]
@@ -47,8 +48,6 @@ def main(words: Sequence[str] | None = None) -> int:
     """Run the trials that the command line asks for; return 1 if any failed."""
     known = {family.name: family for family in families()}
     arguments = parse(words, known)
-    for variable, value in (("OMP_NUM_THREADS", "1"), ("MPLBACKEND", "Agg")):
-        os.environ[variable] = value
     folder = Path(tempfile.mkdtemp(prefix=f"campaign-{arguments.seed}-"))
     os.environ["CAMPAIGN"] = str(folder)
     preload(warm_up(folder), folder)

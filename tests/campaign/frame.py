@@ -133,6 +133,13 @@ class Process:
             return []
         return [int(pid) for pid in text.split()]
 
+    def seconds(self) -> float:
+        """Return the processor time that it has had: moments that a busy machine does not shift."""
+        try:
+            return int(Path(f"/proc/{self.pid}/schedstat").read_text().split()[0]) / 1e9
+        except (OSError, IndexError):
+            return 0.0
+
     def send(self, number: int, *, all_of_them: bool = False) -> None:
         """Send a signal to it, if it still runs; and to its children, as a terminal does."""
         if self.status is None:
@@ -254,8 +261,6 @@ def preload(runs: Sequence[Sequence[str]], folder: Path) -> None:
         runs: of the program; what a child imports for them is imported here.
         folder: in which they run. (No TemporaryDirectory: it would be removed by each child.)
     """
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
-    os.environ.setdefault("MPLBACKEND", "Agg")
     import torch
 
     torch.set_num_threads(1)

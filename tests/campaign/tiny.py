@@ -5,6 +5,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from data_loader import EmbeddedDataset
+
 DATASET = {
     "seed": 3,
     "size": 6,
@@ -65,7 +67,11 @@ def write(path: Path, config: dict[str, Any]) -> None:
 
 
 def warm_up(folder: Path) -> list[list[str]]:
-    """Return runs of the program that need all that it ever imports; their files go to `folder`."""
+    """Return runs of the program that need all that it ever imports; their files go to `folder`.
+
+    What the embedded data keeps of its fonts is made here, for all processes forked from this one.
+    """
+    EmbeddedDataset(**DATASET).prepare()
     writer = changed(CONFIG, WRITER | {"trainer.args.tensorboard": True, "trainer.args.samples": 1})
     write(folder / "config.json", writer)
     use = ["experiments.py", "-r", str(RUN), "-d", "cpu"]
