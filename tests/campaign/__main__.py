@@ -7,7 +7,6 @@ python tests/campaign --seed 1 --trial "kills while training:17"
 
 import argparse
 import importlib
-import importlib.util
 import os
 import shutil
 import sys
@@ -29,19 +28,16 @@ sys.modules["tests"].__path__ = [str(ROOT / "tests")]
 from tests.campaign.frame import Family, Trial, preload  # noqa: E402
 from tests.campaign.tiny import warm_up  # noqa: E402
 
-MODULES = (
-    *("kills", "failing_calls", "resumption", "signals", "two_processes", "divergence"),
-    *("checkpoints", "training_states", "data_files", "configs"),
-)
 LINES = 15
 """Shown of what a failed trial printed."""
 
 
 def families() -> list[Family]:
-    """Return the families of all modules that are there."""
-    names = [f"tests.campaign.{name}" for name in MODULES]
-    there = [name for name in names if importlib.util.find_spec(name)]
-    return [family for name in there for family in importlib.import_module(name).FAMILIES]
+    """Return the families of all modules of this folder."""
+    here = Path(__file__).parent
+    names = [path.stem for path in sorted(here.glob("[a-z]*.py")) if "test_" not in path.stem]
+    modules = [importlib.import_module(f"tests.campaign.{name}") for name in names]
+    return [family for module in modules for family in getattr(module, "FAMILIES", [])]
 
 
 def main(words: Sequence[str] | None = None) -> int:

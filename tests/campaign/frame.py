@@ -25,12 +25,17 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple, NoReturn
+from typing import NamedTuple, NoReturn, TextIO
+
+from tqdm import tqdm
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPTS = ("train.py", "experiments.py")
 SECONDS = 60.0
 """Given to a trial, and to a program of which no other limit is known."""
+
+BAR_SECONDS, tqdm.monitor_interval = tqdm.monitor_interval, 0
+"""No thread watches bars before a fork; the program's own has one."""
 
 Hook = Callable[[], None]
 
@@ -102,7 +107,7 @@ class Process:
         environment: dict[str, str] | None = None,
     ) -> None:
         self.words = [str(word) for word in words]
-        self._file = tempfile.TemporaryFile("w+b")
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115
         self._status: int | None = None
         sys.stdout.flush()
         sys.stderr.flush()
@@ -183,7 +188,7 @@ def start(words: Sequence[str], **options) -> Process:
 
 
 def run(words: Sequence[str], *, seconds: float = SECONDS, **options) -> Done:
-    """Run `train.py` or `experiments.py` to its end: `(status, output)`; options as of `Process`."""
+    """Run `train.py` or `experiments.py` with arguments to its end; options as of `Process`."""
     return Process(words, **options).wait(seconds)
 
 
@@ -209,10 +214,10 @@ def _become(
         signal.signal(signal.SIGINT, signal.default_int_handler)
         if fresh:
             os.execv(sys.executable, [sys.executable, str(ROOT / words[0]), *words[1:]])
-        sys.stdout = open(1, "w", encoding="utf-8", closefd=False)
-        sys.stderr = open(2, "w", encoding="utf-8", closefd=False, buffering=1)
+        sys.stdout, sys.stderr = _stream(1), _stream(2)
         sys.argv = [str(ROOT / words[0]), *words[1:]]
         sys.path[0] = str(ROOT)
+        tqdm.monitor_interval = BAR_SECONDS
         script = types.ModuleType("__main__")
         script.__file__ = sys.argv[0]
         sys.modules["__main__"] = script
@@ -229,6 +234,10 @@ def _become(
             signal.signal(signal.SIGINT, signal.SIG_DFL)
             os.kill(os.getpid(), signal.SIGINT)
         os._exit(status)
+
+
+def _stream(descriptor: int) -> TextIO:
+    return open(descriptor, "w", encoding="utf-8", closefd=False, buffering=1)
 
 
 def _status_of(call: Callable[[], object]) -> int:
@@ -321,8 +330,7 @@ class Trial:
             os.setpgid(0, 0)
             os.dup2(os.open(folder / "output.txt", os.O_CREAT | os.O_WRONLY | os.O_APPEND), 1)
             os.dup2(1, 2)
-            sys.stdout = open(1, "w", encoding="utf-8", closefd=False, buffering=1)
-            sys.stderr = sys.stdout
+            sys.stdout = sys.stderr = _stream(1)
             os.chdir(work)
             family.trial(generator(seed, family, number), work)
             status = 0
