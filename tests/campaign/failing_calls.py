@@ -42,7 +42,8 @@ def failing(words: Sequence[str], rng: random.Random, folder: Path, whole: Whole
     check_no_traceback(done)
     demand(done.status in (0, 1, 2), f"{failed[0]}: it ended with {done.status}")
     if done.status:
-        errors = re.findall(r"(?:^|[\r\n])error: (.+)", done.output)
+        # A thread of TensorBoard's may say the same as the main one.
+        errors = list(dict.fromkeys(re.findall(r"(?:^|[\r\n])error: (.+)", done.output)))
         demand(len(errors) == 1, f"{failed[0]}: {len(errors)} errors instead of one message")
         # A temporary file is known to nobody: its message names what it was to become.
         names = {re.sub(r"^\.(.+)\.\d+-\w+\.tmp$", r"\1", Path(one).name) for one in failed}
