@@ -13,7 +13,6 @@ import logging
 import shlex
 import signal
 import sys
-from pathlib import Path
 
 from base import distributed
 from base.base_trainer import BaseTrainer, TrainingFailed
@@ -57,6 +56,18 @@ def main(words: list[str] | None = None) -> int:
 
 def train(arguments: argparse.Namespace) -> int:
     """Train a new run, or go on with one, and return the exit status."""
+    own = RunFolder.of(arguments.resume) if arguments.resume and not arguments.config else None
+    if own is None or arguments.prepare or arguments.run_id not in (None, own.run_id):
+        return train_in(None, arguments)
+    with own.held():  # Before its newest checkpoint is looked for: another process may save one.
+        if begun := distributed.from_main(lambda: own.beginning()):
+            log.warning("%s was stopped before its first checkpoint: it begins anew", own.models)
+            arguments.config, arguments.resume = begun
+        return train_in(own, arguments)
+
+
+def train_in(run: RunFolder | None, arguments: argparse.Namespace) -> int:
+    """Train in the folder of a run that is there, or, without one, in that of a new run."""
     checkpoint = path = None
     if arguments.resume:
         path, checkpoint, skipped = distributed.from_main(lambda: find_checkpoint(arguments.resume))
@@ -73,8 +84,7 @@ def train(arguments: argparse.Namespace) -> int:
         config = ConfigParser.from_checkpoint(checkpoint["config"], path, arguments.overrides)
     options = config.config["trainer"]["args"]
     resuming = checkpoint is not None and not arguments.config
-    goes_on = path if resuming else None
-    run = distributed.from_main(lambda: run_folder(arguments.run_id, config.name, goes_on))
+    run = run or distributed.from_main(lambda: new_run(config.name, arguments.run_id))
     device = resolve_device(arguments.device)
     seed = options.get("seed", 0)
     seed_all(seed)
@@ -97,6 +107,7 @@ def train(arguments: argparse.Namespace) -> int:
 
     model = config.build_model(loader.normalisation, loader.alphabet)
     if checkpoint is not None and not resuming:
+        run.weights_from = path
         letters = None if alphabet is None else len(alphabet)
         load_weights(
             model, checkpoint["state_dict"], path, keep_buffers=True, letters=letters, grow=True
@@ -132,16 +143,13 @@ def train(arguments: argparse.Namespace) -> int:
         stopped_by = trainer.train()
     finally:
         script = "go on: python train.py" if trainer.unfinished else "use it: python experiments.py"
-        if checkpoints(run.models):
+        if trainer.unfinished is not None and checkpoints(run.models):
             log.info("to %s -r %s", script, shlex.quote(str(run.models)))
     return 0 if stopped_by is None else 128 + stopped_by
 
 
-def run_folder(run_id: str | None, name: str, checkpoint: Path | None) -> RunFolder:
-    """Return where the run goes: on in the folder of `checkpoint`, or into a new one."""
-    own = None if checkpoint is None else RunFolder.of_checkpoint(checkpoint)
-    if own is not None and run_id in (None, own.run_id):
-        return own
+def new_run(name: str, run_id: str | None) -> RunFolder:
+    """Return the folder of a new run, which is not there yet."""
     run = RunFolder(name, run_id)
     run.refuse_if_there()
     return run

@@ -3,6 +3,7 @@
 import signal
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -143,7 +144,9 @@ def _worker(_: int) -> None:
     They reach every process of the run, and the trainer finishes its step before it saves. A
     second SIGTERM ends the worker: that is how a closing program stops workers that hang.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for name in ("SIGINT", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda *_: signal.signal(signal.SIGTERM, signal.SIG_DFL))
 
 
@@ -220,4 +223,10 @@ class BaseDataLoader(DataLoader, ABC):
     def __iter__(self) -> Iterator[Any]:
         self.sampler_of_batches.position = self._next
         self._next = (self._next[0] + 1, 0)
-        return super().__iter__()
+        batches = super().__iter__()
+        if self.num_workers and hasattr(signal, "SIGCHLD"):
+            # torch's handler raises wherever the process is when a worker dies, in the middle of
+            # saving too. Without it the next batch raises, some seconds later.
+            with suppress(ValueError):  # Outside the main thread torch has set none.
+                signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        return batches

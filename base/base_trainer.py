@@ -6,8 +6,8 @@ import logging
 import math
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
@@ -22,7 +22,7 @@ from base.base_data_loader import BaseDataLoader, Batch
 from base.base_loss import BaseLoss
 from base.base_metric import BaseMetric, merged
 from base.base_model import BaseModel
-from base.checkpoint import checkpoint_name, checkpoints, save_checkpoint
+from base.checkpoint import BEST, checkpoint_name, checkpoints, load_checkpoint, save_checkpoint
 from base.random_state import random_state, random_state_kept, set_random_state
 from base.run_folder import RunFolder
 from base.step_profiler import StepProfiler
@@ -32,10 +32,18 @@ from logger.logger import add_log_file, remove_log_file
 from logger.metrics_csv import MetricsTable
 from logger.tensorboard import TensorBoardWriter
 from utils.checks import CheckpointError, ConfigFault, Range
+from utils.files import atomic_write
 
 log = logging.getLogger(__name__)
 
 DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16}
+
+ADVICE = "A smaller learning rate, clip_norm, or float32 may help"
+
+EXPLODED = 10.0
+"""How far the loss per point of a sound state may be above that of the first step, in units of
+this loss's size, or of 1 if that is larger (assumed: far more than a warm-up or a new task costs,
+and far less than what comes of a rate that is ten times too high)."""
 
 
 class TrainingFailed(Exception):
@@ -81,6 +89,8 @@ class Progress:
     """and the chunk of their steps."""
     skipped_in_row: int = 0
     """Steps just before that were skipped, because they were not finite."""
+    first_loss: float | None = None
+    """Loss per point of the first step that was made."""
     best: float | None = None
     """The best value of the monitored metric,"""
     best_epoch: int | None = None
@@ -116,7 +126,8 @@ class BaseTrainer(ABC):
 
     Checkpoints are written between steps and hold all that the run depends on, so that a resumed
     run on a CPU gives the weights of an uninterrupted one bit for bit. Their `state_dict` is what
-    to evaluate with: the average of the weights if there is one, the means of noisy weights.
+    to evaluate with: the average of the weights if there is one, the means of noisy weights. Only
+    a sound state is saved (see `_fault`), so that a run that diverges keeps what it had.
 
     Of several processes (see `base.distributed`) each computes its share of every batch. A run is
     the same for any number of them but for the order of sums and the draws of dropout, and goes on
@@ -231,9 +242,11 @@ class BaseTrainer(ABC):
 
         self._sequences = 0  # of the training set; counted in `train`
         self.progress, self.sums, self.values = Progress(), Sums(), {}
-        self.unfinished = False
+        self.unfinished: bool | None = None
         self._source: Path | None = None
-        self._saved_sizes: dict[str, int] | None = None
+        self._saved_sizes: dict[str, int] = {}
+        self._last_group: list[Batch | None] = []  # Of the last step that was made.
+        self._skipped = 0  # Steps since the last checkpoint.
         self._batches: Iterator[Batch] | None = None
         self._group: list[Batch | None] | None = None
         self._states: list[dict[str, Tensor] | None] = []
@@ -351,15 +364,18 @@ class BaseTrainer(ABC):
     def train(self) -> int | None:
         """Train to the end, or until a signal or the time limit.
 
-        `unfinished` says afterwards whether there is something left to resume.
+        `unfinished` says afterwards whether there is something left to resume; before the first
+        step is tried it is None.
 
         Returns:
             the number of the signal that stopped it, or None.
 
         Raises:
             ConfigFault: if settings do not fit, before anything is written.
-            TrainingFailed: if too many steps in a row were not finite.
-            OSError: if something cannot be written. The last checkpoint is whole.
+            TrainingFailed: if too many steps in a row were not finite, if the network that it came
+                to is not sound, or if a process that loads data was lost.
+            OSError: if something cannot be written. The last checkpoint is whole, and is of the
+                last step if it was only the log that could not.
         """
         self.check()
         self._sequences = sum(map(len, self.train_loader.sampler_of_batches.batches(0)))
@@ -375,6 +391,8 @@ class BaseTrainer(ABC):
             finally:
                 self._profiler.close(self.progress.step)
             self._stop.now()
+            if self._stop.failure is not None:
+                raise self._stop.failure
         return self._stop.signal
 
     # The loop.
@@ -383,11 +401,11 @@ class BaseTrainer(ABC):
         self.unfinished = True
         while self.progress.epoch < self.epochs and not self._out_of_patience():
             if not (self._train_epoch() and self._end_epoch()):
-                self._save(within_epoch=True)
+                self._save(self._fault(), within_epoch=True)
                 return
             if self._stop.now():
                 if self._saved != asdict(self.progress):
-                    self._save()
+                    self._save(self._fault())
                 break
         complete = self.progress.epoch >= self.epochs
         self.unfinished = not (complete or self._out_of_patience())
@@ -403,9 +421,10 @@ class BaseTrainer(ABC):
             if best.best is None
             else f"; best {self.monitor}: {best.best:.6g} in epoch {best.best_epoch}",
         )
-        self.events.hyperparameters(
-            dict(_flat(self.header.get("config", {}))), self.values, self.progress.step
-        )
+        with self._stop.failing():
+            self.events.hyperparameters(
+                dict(_flat(self.header.get("config", {}))), self.values, self.progress.step
+            )
 
     def _out_of_patience(self) -> bool:
         return self.early_stop is not None and self.progress.not_improved >= self.early_stop
@@ -427,10 +446,10 @@ class BaseTrainer(ABC):
                 bar.set_postfix({f"{self.loss.name}/point": f"{loss:.3f}"}, refresh=False)
                 self._profiler.step(self.progress.step)
                 if self._stop.now():
-                    return self._stop.signal is None and self._epoch_is_trained()
+                    return not self._stop.at_once and self._epoch_is_trained()
                 due = time.monotonic() - self._last_save >= self.save_seconds
                 if distributed.main_says(due) and not self._epoch_is_trained():
-                    self._save(within_epoch=True)
+                    self._save(self._fault(), within_epoch=True)
         return True
 
     def _steps_of_epoch(self) -> int | None:
@@ -453,7 +472,8 @@ class BaseTrainer(ABC):
         values |= {f"valid_{name}": value for name, value in validation.items()}
         values = distributed.from_main(lambda: values)
         progress.epoch += 1
-        improved = self._judge(values)
+        fault = self._fault()
+        improved = self._judge(values, sound=fault is None)
         if self.schedule_by == "epoch":
             self.update.step_schedule(values.get(self.monitored))
         self.values = values
@@ -466,27 +486,38 @@ class BaseTrainer(ABC):
         # The best first: whoever is killed in between resumes before this epoch, and repeats it.
         if improved:
             self._write(self.run.best)
-        last = progress.epoch >= self.epochs or self._out_of_patience() or self._stop.now()
-        if last or progress.epoch % self.save_period == 0:
-            self._save()
+        last = progress.epoch >= self.epochs or self._out_of_patience()
+        if progress.step == 0:
+            fault = fault or "no step could be made"
+        if last and fault is not None:
+            raise TrainingFailed(
+                f"the run ends after epoch {progress.epoch}, but {fault}; {self._last_sound()}. "
+                f"{ADVICE}"
+            )
+        if last or self._stop.now() or progress.epoch % self.save_period == 0:
+            self._save(fault)
         return True
 
     def _show(self, values: dict[str, float], improved: bool) -> None:
         """Draw and log what an epoch came to."""
         progress = self.progress
         self.evaluated_model.eval()
-        try:
-            with random_state_kept():
-                self.draw(progress.epoch, progress.step)
-        except OSError:
-            raise
-        except Exception:  # A picture is not worth the epoch.
-            log.exception("the pictures of epoch %d could not be drawn", progress.epoch)
+        with self._stop.failing():
+            try:
+                with random_state_kept():
+                    self.draw(progress.epoch, progress.step)
+            except OSError:
+                raise
+            except Exception:  # A picture is not worth the epoch.
+                log.exception("the pictures of epoch %d could not be drawn", progress.epoch)
         counts = {"skipped_steps": self.sums.skipped}
         if (divergence := self.update.divergence()) is not None:
             # In nats per sequence, to be compared with the loss.
             counts["weight_noise_divergence"] = divergence / self._sequences
-        self.events.scalars({f"epoch/{k}": v for k, v in (values | counts).items()}, progress.step)
+        with self._stop.failing():
+            self.events.scalars(
+                {f"epoch/{k}": v for k, v in (values | counts).items()}, progress.step
+            )
         self._table.append({"epoch": progress.epoch, "step": progress.step, **values, **counts})
         log.info(
             "epoch %d/%d: %s%s%s",
@@ -504,7 +535,10 @@ class BaseTrainer(ABC):
             with self._profiler.part("batch"):
                 self._group = self._next_group()
             chunks = max((self.num_chunks(batch) for batch in self._group if batch), default=1)
-            self._chunks = distributed.largest([chunks])[0]
+            self._chunks, failed = distributed.largest([chunks, self._stop.failure is not None])
+            if failed:
+                self._group = None
+                return math.nan
             if len(self._states) != len(self._group):
                 self._states = [None] * len(self._group)
                 self._rows = [None] * len(self._group)
@@ -523,6 +557,9 @@ class BaseTrainer(ABC):
             progress.step += 1
             progress.epoch_steps += 1
             progress.skipped_in_row = 0
+            if progress.first_loss is None:
+                progress.first_loss = per_point
+            self._last_group = self._group
             sums.steps += 1
             sums.gradient_norm += norm
             sums.learning_rate = rate
@@ -532,9 +569,11 @@ class BaseTrainer(ABC):
                     "step/gradient_norm": norm,
                     "step/learning_rate": rate,
                 }
-                self.events.scalars(curves, progress.step)
+                with self._stop.failing():
+                    self.events.scalars(curves, progress.step)
         else:
             progress.skipped_in_row += 1
+            self._skipped += 1
             sums.skipped += 1
         self._advance()
         if progress.skipped_in_row >= self.max_skipped:
@@ -608,10 +647,27 @@ class BaseTrainer(ABC):
         progress = self.progress
         if self._batches is None:
             self.train_loader.set_position(progress.data_pass, progress.batch)
-            self._batches = iter(self.train_loader)
+            self._batches = self._loaded(self.train_loader)
         count = min(self.accumulate, len(self.train_loader) - progress.batch)
-        batches = [next(self._batches) for _ in range(count)]
+        batches = [next(self._batches, None) for _ in range(count)]
         return [batch and batch.to(self.device, non_blocking=True) for batch in batches]
+
+    def _loaded(self, batches: Iterable[Batch | None]) -> Iterator[Batch | None]:
+        """Yield what a loader gives; one that fails asks the run to end, and gives None last."""
+        iterator = iter(batches)
+        while True:
+            try:
+                batch = next(iterator)
+            except StopIteration:
+                return
+            # What torch raises where a worker was killed, or nothing came through to it.
+            except (RuntimeError, OSError) as error:
+                lost = TrainingFailed(f"loading data failed: {_first_line(error)}")
+                lost.__cause__ = error
+                self._stop.fail(lost)
+                yield None
+                return
+            yield batch
 
     @torch.no_grad()
     def _validate(self) -> dict[str, float] | None:
@@ -623,16 +679,15 @@ class BaseTrainer(ABC):
             metric.reset()
         with random_state_kept():
             batches = distributed.bar(self.valid_loader, "validating", unit="batch", leave=False)
-            for batch in batches:
+            for batch in self._loaded(batches):
                 self._stop.now()
-                if self._stop.signal is not None:
+                if self._stop.at_once:
                     return None
                 if batch is None:
                     continue
                 batch = batch.to(self.device, non_blocking=True)
-                with self._autocast():
-                    part = self.run_part(model, batch)
-                sums.loss += self.loss(part.output, part.batch).cpu().double().sum().item()
+                part, loss = self._part_and_loss(model, batch)
+                sums.loss += loss
                 sums.sequences += len(batch)
                 sums.points += batch.points
                 for metric in self.valid_metrics:
@@ -644,6 +699,36 @@ class BaseTrainer(ABC):
         for metric in merged(self.valid_metrics):
             values |= metric.compute()
         return values | self.derived(values, sums)
+
+    def _part_and_loss(self, model: nn.Module, batch: Batch) -> tuple[Part, float]:
+        """Return what a whole batch comes to, and the sum of its losses."""
+        with self._autocast():
+            part = self.run_part(model, batch)
+        return part, self.loss(part.output, part.batch).cpu().double().sum().item()
+
+    @torch.no_grad()
+    def _fault(self) -> str | None:
+        """Return why the present state is not sound, and so not to be saved; None if it is.
+
+        Sound are finite weights with which the batches of the last step still have a finite loss
+        that has not exploded. All processes call it together.
+        """
+        progress = self.progress
+        if self._skipped and self._holds_last_step():
+            return "no step could be made since the last checkpoint"
+        if not self.update.are_finite():
+            return "weights are not finite"
+        if not self._last_group:  # No step was made yet.
+            return None
+        model, loss, points = self.model.eval(), 0.0, 0
+        with random_state_kept():
+            for batch in filter(None, self._last_group):
+                loss += self._part_and_loss(model, batch)[1]
+                points += batch.points
+        per_point, first = _ratio(*distributed.add_up([loss, points])), progress.first_loss
+        if per_point <= first + EXPLODED * max(1.0, abs(first)):
+            return None
+        return f"the loss per point went from {first:.3g} in the first step to {per_point:.3g}"
 
     def _training_values(self) -> dict[str, float]:
         sums, values = self.sums, self._loss_values(self.sums)
@@ -698,13 +783,15 @@ class BaseTrainer(ABC):
             expected = f'"{schedule.mode} NAME", as ReduceLROnPlateau has it in its mode'
             raise ConfigFault("monitor", self.monitor, expected)
 
-    def _judge(self, values: Mapping[str, float]) -> bool:
-        """Compare an epoch with the best before it; return whether it is better."""
+    def _judge(self, values: Mapping[str, float], sound: bool) -> bool:
+        """Compare an epoch with the best before it; return whether it is sound and better."""
         if self.monitored is None:
             return False
         progress, value = self.progress, values[self.monitored]
-        if math.isfinite(value) and (
-            progress.best is None or self._sign * value < self._sign * progress.best
+        if (
+            sound
+            and math.isfinite(value)
+            and (progress.best is None or self._sign * value < self._sign * progress.best)
         ):
             progress.best, progress.best_epoch, progress.not_improved = value, progress.epoch, 0
             return True
@@ -718,28 +805,34 @@ class BaseTrainer(ABC):
         """Make the run's folder and open what is written to all along."""
         source = self._source
         self._last_save, self._saved = time.monotonic(), None
+        self._saved_step = self.progress.step
         self._profiler = StepProfiler(
             self.run.log, self.device, enabled=self.profile and distributed.is_main()
         )
         if not distributed.is_main():
             self._events = TensorBoardWriter(self.run.log, enabled=False)
+            self._agree_on_best()
             yield
             return
-        self.run.create(
-            self.header.get("config", {}), self.seed, resumed_from=source, device=self.device
-        )
-        handler = add_log_file(self.run.log_file)
-        try:
+        with ExitStack() as stack:
+            stack.callback(self.run.release)
+            config = self.header.get("config", {})
+            begun = self.run.create(config, self.seed, resumed_from=source, device=self.device)
+            stack.callback(remove_log_file, add_log_file(self.run.log_file))
             inside = source is not None and source.parent.resolve() == self.run.models.resolve()
+            if inside:
+                self._set_aside(self.run.newer_than(source), f"newer than {source.name}")
+            else:
+                self._saved_sizes = {}
+            if source is not None:
+                self._settle_best(source)
+            self._agree_on_best()
             self._table = MetricsTable(self.run.metrics_file)
             self._table.take_back(self.progress.epoch)
-            if inside:
-                for path in self.run.set_aside_after(source):
-                    log.warning("%s is newer than %s: set aside", path, source.name)
             self._events = TensorBoardWriter(
                 self.run.log,
                 enabled=self.tensorboard,
-                sizes=self._saved_sizes if inside else None,
+                sizes=self._saved_sizes if begun else None,
                 step=self.progress.step,
             )
             log.info("weights and metrics: %s; TensorBoard: %s", self.run.models, self.run.log)
@@ -750,12 +843,65 @@ class BaseTrainer(ABC):
                     self._events.close()
                 raise
             self._events.close()
-        finally:
-            remove_log_file(handler)
 
-    def _save(self, within_epoch: bool = False) -> Path:
-        """Write a checkpoint, and remove the oldest once it is whole."""
+    def _set_aside(self, paths: list[Path], reason: str) -> None:
+        """Keep files of a branch that is left where nothing takes them for this one's."""
+        if paths:
+            folder = self.run.set_aside(paths)
+            names = ", ".join(path.name for path in paths)
+            log.warning("%s: %s, set aside in %s", names, reason, folder)
+
+    def _settle_best(self, source: Path) -> None:
+        """Let the best checkpoint be the best of those that led to `source`.
+
+        The one that is there may be of a branch that was left. If one of that branch has taken its
+        place, the best is lost; then it is `source`, or, where that is within an epoch, the next.
+        """
+        progress, best = self.progress, self.run.best
+        if self.monitored is None:
+            return
+
+        def is_best(path: Path) -> bool:
+            try:
+                checkpoint = load_checkpoint(path)
+            except CheckpointError:
+                return False
+            value = checkpoint["metrics"].get(self.monitored)
+            return checkpoint["epoch"] == progress.best_epoch and value == progress.best
+
+        names = (BEST, checkpoint_name(progress.best_epoch)) if progress.best_epoch else ()
+        found = next(filter(is_best, (source.with_name(name) for name in names)), None)
+        if best.exists():
+            if found is not None and best.samefile(found):
+                return
+            self._set_aside([best], "of a branch that was left")
+        value = self.values.get(self.monitored, math.nan)
+        is_whole = source.name == checkpoint_name(progress.epoch)
+        if found is None and is_whole and math.isfinite(value):
+            found, progress.best, progress.best_epoch = source, value, progress.epoch
+        if found is not None:
+            atomic_write(best, lambda file: file.write(found.read_bytes()))
+        else:
+            progress.best = progress.best_epoch = None
+
+    def _agree_on_best(self) -> None:
+        """Let all processes know the main one's best epoch."""
         progress = self.progress
+        progress.best, progress.best_epoch = distributed.from_main(
+            lambda: (progress.best, progress.best_epoch)
+        )
+
+    def _save(self, fault: str | None, within_epoch: bool = False) -> Path | None:
+        """Write a checkpoint of a sound state, and remove the oldest once it is whole.
+
+        Returns:
+            its file; None if the state has a `fault` and was not saved.
+        """
+        progress = self.progress
+        self._last_save = time.monotonic()
+        if fault is not None:
+            log.warning("not saved: %s; %s", fault, self._last_sound())
+            return None
         name = (
             checkpoint_name(progress.epoch + 1, progress.step)
             if within_epoch
@@ -766,6 +912,7 @@ class BaseTrainer(ABC):
         if distributed.is_main():
             self.run.keep_last(self.keep_last)
         self._last_save, self._saved = time.monotonic(), asdict(progress)
+        self._saved_step, self._skipped = progress.step, 0
         log.info("saved %s", path)
         return path
 
@@ -778,15 +925,22 @@ class BaseTrainer(ABC):
         """End the run after too many steps that were not finite."""
         count, self.progress.skipped_in_row = self.progress.skipped_in_row, 0
         message = f"{count} steps in a row had a loss or gradient that is not finite"
-        if self.update.are_finite():
-            saved = self._save(within_epoch=True)
-            where = f"the weights of the last good step are in {saved}"
-        else:
-            whole = checkpoints(self.run.models)
-            where = f"the last good checkpoint is {whole[0]}" if whole else "none was saved before"
-        raise TrainingFailed(
-            f"{message}; {where}. A smaller learning rate, clip_norm, or float32 may help"
-        )
+        self._save(self._fault(), within_epoch=True)
+        raise TrainingFailed(f"{message}; {self._last_sound()}. {ADVICE}")
+
+    def _holds_last_step(self) -> bool:
+        """Return whether the last checkpoint is of the last step that was made."""
+        saved = self._saved is not None or self._source is not None
+        return saved and self.progress.step == self._saved_step
+
+    def _last_sound(self) -> str:
+        """Say which checkpoint is the newest; all of them are sound."""
+        there = [*checkpoints(self.run.models), *filter(None, [self._source])]
+        if not there:
+            return "nothing was saved before"
+        if self._holds_last_step():
+            return f"the weights of the last good step are in {there[0]}"
+        return f"the last sound checkpoint is {there[0]}"
 
     def checkpoint(self) -> dict[str, Any]:
         """Return all that the run depends on, as tensors and plain values.
@@ -794,6 +948,8 @@ class BaseTrainer(ABC):
         All processes call it together; what the main one gets is whole.
         """
         states, rows = carried_state.gather(self._states, self._rows)
+        with self._stop.failing():
+            self._saved_sizes = self._events.sizes() if self._events else {}
         training = {
             "update": self.update.state_dict(),
             "random_state": random_state(),
@@ -805,7 +961,7 @@ class BaseTrainer(ABC):
             "rows": rows,
             "sums": asdict(self.sums),
             "metrics": [_contents(metric) for metric in merged(self.metrics)],
-            "event_sizes": self._events.sizes() if self._events else {},
+            "event_sizes": self._saved_sizes,
         }
         return {
             **self.header,
@@ -896,6 +1052,10 @@ def _finite_state(state: dict[str, Tensor] | None) -> dict[str, Tensor] | None:
     if state is None or not all(bool(torch.isfinite(value).all()) for value in state.values()):
         return None
     return {name: value.detach().clone() for name, value in state.items()}
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def _ratio(numerator: float, denominator: float) -> float:

@@ -1,35 +1,43 @@
 """Where a run leaves its files: `saved/models/NAME/RUN_ID` and `saved/log/NAME/RUN_ID`."""
 
+import itertools
 import json
 import os
 import platform
 import re
+import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from filelock import FileLock, Timeout
 
+from base import distributed
 from base.checkpoint import BEST, checkpoints
-from utils.checks import UserError
+from utils.checks import CheckpointError, UserError
 from utils.files import remove_temporary, write_json
 
 SAVED = Path("saved")
 _PLAIN_NAME = re.compile(r"[^\W_][\w.-]{0,99}")
 _SUPERSEDED = "superseded"
+_LOCK = "run.lock"
 
 
 class RunFolder:
     """The two folders of a run: its weights and what belongs beside them, and its log.
 
-    Nothing is made before `create`.
+    Nothing is made before `create`. One process at a time has the run: the operating system frees
+    the lock of one that was killed. (Where a network's file system has no locks, the file itself is
+    the lock: one left by a process that was killed on another machine has to be removed by hand.)
 
     Args:
         name: of the experiment, from its config.
-        run_id: of the run; by default the time.
+        run_id: of the run; by default the time, with a number if another run took that.
         saved: the folder that holds `models` and `log`.
 
     Raises:
@@ -37,16 +45,37 @@ class RunFolder:
     """
 
     def __init__(self, name: str, run_id: str | None = None, saved: Path = SAVED) -> None:
-        self.run_id = datetime.now().strftime("%Y%m%d-%H%M%S") if run_id is None else run_id
+        self._given = run_id is not None
+        self.run_id = run_id if self._given else datetime.now().strftime("%Y%m%d-%H%M%S")
         for what, value in (("name", name), ("run-id", self.run_id)):
             if not isinstance(value, str) or not _PLAIN_NAME.fullmatch(value):
                 raise UserError(
                     f"{what} {value!r} does not fit: letters, digits, '_', '-' and '.', beginning "
                     "with a letter or digit, at most 100 of them"
                 )
-        self.name = name
-        self.models = saved / "models" / name / self.run_id
-        self.log = saved / "log" / name / self.run_id
+        self.name, self.saved = name, saved
+        self.weights_from: Path | None = None
+        self._lock: FileLock | None = None
+
+    @property
+    def models(self) -> Path:
+        """The folder of the weights and what belongs beside them."""
+        return self.saved / "models" / self.name / self.run_id
+
+    @property
+    def log(self) -> Path:
+        """The folder of what TensorBoard shows, and of pictures."""
+        return self.saved / "log" / self.name / self.run_id
+
+    @classmethod
+    def of(cls, place: str | os.PathLike[str]) -> "RunFolder | None":
+        """Return the run whose folder, or a file in it, is at `place`; None if there is none."""
+        place = Path(place)
+        if place.is_dir():
+            place /= BEST
+        elif not place.exists():
+            return None
+        return cls.of_checkpoint(place)
 
     @classmethod
     def of_checkpoint(cls, path: str | os.PathLike[str]) -> "RunFolder | None":
@@ -74,14 +103,64 @@ class RunFolder:
         """The table of metrics."""
         return self.models / "metrics.csv"
 
+    def hold(self) -> None:
+        """Keep other processes from this run until `release`. Does nothing the second time.
+
+        Raises:
+            UserError: if another one has it, saying which.
+        """
+        if self._lock is not None:
+            return
+        path, holder = self.models / _LOCK, ""
+        lock = FileLock(path, timeout=0)
+        try:
+            lock.acquire()
+        except Timeout:
+            with suppress(OSError, ValueError):
+                holder = path.read_text(encoding="utf-8").strip()
+            raise UserError(
+                f"run {self.models} is in use by {holder or 'another process'}; one process at a "
+                "time works on a run: wait for it, or stop it"
+            ) from None
+        self._lock = lock
+        since = datetime.now().astimezone().isoformat(" ", "seconds")
+        with suppress(OSError):
+            path.write_text(f"process {os.getpid()} on {platform.node()}, since {since}\n", "utf-8")
+
+    def release(self) -> None:
+        """Let other processes have this run, if `hold` was called."""
+        if self._lock is not None:
+            with suppress(OSError):
+                os.truncate(self.models / _LOCK, 0)
+            self._lock.release()
+            self._lock = None
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Inside, the run is held by the main process."""
+        try:
+            if distributed.is_main():
+                self.hold()
+            yield
+        finally:
+            self.release()
+
     def refuse_if_there(self) -> None:
-        """Raise a UserError if there is such a run already."""
-        for folder in (self.models, self.log):
-            if folder.exists():
-                raise UserError(
-                    f"run-id {self.run_id!r} exists already ({folder}); choose another, or go on "
-                    f"with it: -r {self.models}"
-                )
+        """Raise a UserError if there is such a run already, and something was saved in it."""
+        if self.has_checkpoint():
+            raise UserError(
+                f"run-id {self.run_id!r} exists already ({self.models}); choose another, or go on "
+                f"with it: -r {self.models}"
+            )
+        if self.log.exists() and not self.models.exists():
+            raise UserError(
+                f"run-id {self.run_id!r}: the log of such a run is there already ({self.log}), "
+                "its weights are not; choose another"
+            )
+
+    def has_checkpoint(self) -> bool:
+        """Return whether anything was saved in this run."""
+        return bool(checkpoints(self.models)) or self.best.exists()
 
     def create(
         self,
@@ -91,8 +170,10 @@ class RunFolder:
         resumed_from: Path | None = None,
         command: Sequence[str] | None = None,
         device: torch.device | None = None,
-    ) -> None:
+    ) -> bool:
         """Make the folders, or go on in them, and leave `config.json` and `run.json` there.
+
+        The run is held from here on. One that was stopped before its first checkpoint begins anew.
 
         Args:
             config: of the run.
@@ -101,45 +182,90 @@ class RunFolder:
             command: the words of the command line; by default those of this process.
             device: that the run computes on; None for the CPU.
 
+        Returns:
+            whether the run had begun before.
+
         Raises:
-            UserError: if the run exists and `resumed_from` does not lie in it.
+            UserError: if the run exists and `resumed_from` does not lie in it, or if another
+                process has it.
             OSError: if the folders or files cannot be written.
         """
         inside = resumed_from is not None and resumed_from.resolve().parent == self.models.resolve()
         if not inside:
             self.refuse_if_there()
-        self.models.mkdir(parents=True, exist_ok=inside)
-        self.log.mkdir(parents=True, exist_ok=inside)
+        self._make_folders()
+        self.hold()
+        if not inside:  # Another process may have been here in between.
+            self.refuse_if_there()
         remove_temporary(self.models)
         record = self.models / "run.json"
-        starts = _read_starts(record)
-        starts.append(
-            {
-                "started": datetime.now().astimezone().isoformat(timespec="seconds"),
-                "command": list(sys.argv if command is None else command),
-                "resumed_from": None if resumed_from is None else str(resumed_from),
-                "versions": versions(device),
-            }
-        )
+        before = _read_starts(record)
+        start = {
+            "started": datetime.now().astimezone().isoformat(timespec="seconds"),
+            "command": list(sys.argv if command is None else command),
+            "resumed_from": None if resumed_from is None else str(resumed_from),
+            "weights_from": None if self.weights_from is None else str(self.weights_from),
+            "versions": versions(device),
+        }
         write_json(self.models / "config.json", config)
-        write_json(record, {"name": self.name, "run_id": self.run_id, "seed": seed, "runs": starts})
+        content = {"name": self.name, "run_id": self.run_id, "seed": seed, "runs": [*before, start]}
+        write_json(record, content)
+        return bool(before)
 
-    def set_aside_after(self, path: Path) -> list[Path]:
-        """Move the checkpoints newer than `path` into `superseded/`, and return their old places.
+    def beginning(self) -> tuple[Path, str | None] | None:
+        """Return what a run began with that was stopped before its first checkpoint.
+
+        Returns:
+            its config, and the file of the weights that it started from, if any; None if the run
+            has a checkpoint.
+
+        Raises:
+            CheckpointError: if it was stopped before even that was written.
+        """
+        if self.has_checkpoint():
+            return None
+        config = self.models / "config.json"
+        starts = _read_starts(self.models / "run.json")
+        if not config.exists() or not starts:
+            raise CheckpointError(
+                f"{self.models}: no checkpoint found, nor what the run began with; start it again: "
+                f"-c CONFIG --run-id {self.run_id}"
+            )
+        return config, starts[-1].get("weights_from")
+
+    def _make_folders(self) -> None:
+        """Make the folders. Two runs that were to be called by the same second get two names."""
+        wanted = self.run_id
+        for number in itertools.count(2):
+            try:
+                self.models.mkdir(parents=True, exist_ok=self._given)
+                break
+            except FileExistsError:
+                self.run_id = f"{wanted}-{number}"
+        self.log.mkdir(parents=True, exist_ok=True)
+
+    def newer_than(self, path: Path) -> list[Path]:
+        """Return the checkpoints newer than `path`, newest first; none if it lies elsewhere.
 
         A run resumed from an older checkpoint makes its own; those of the branch left behind
         would be taken for the newest.
         """
         there = checkpoints(self.models)
         places = [one.resolve() for one in there]
-        if path.resolve() not in places:
-            return []
-        newer = there[: places.index(path.resolve())]
-        if newer:
-            (self.models / _SUPERSEDED).mkdir(exist_ok=True)
-            for one in newer:
-                os.replace(one, self.models / _SUPERSEDED / one.name)
-        return newer
+        return there[: places.index(path.resolve())] if path.resolve() in places else []
+
+    def set_aside(self, paths: Iterable[Path]) -> Path:
+        """Move files of this run, and copy its metrics, into a new folder, which is returned."""
+        folder = self.models / _SUPERSEDED
+        folder.mkdir(exist_ok=True)
+        taken = [int(one.name) for one in folder.iterdir() if one.name.isdecimal()]
+        folder = folder / str(max(taken, default=0) + 1)
+        folder.mkdir()
+        if self.metrics_file.exists():
+            shutil.copyfile(self.metrics_file, folder / self.metrics_file.name)
+        for path in paths:
+            os.replace(path, folder / path.name)
+        return folder
 
     def keep_last(self, count: int) -> None:
         """Remove all but the newest `count` checkpoints; the best one is not counted."""

@@ -1,10 +1,11 @@
-"""Asking a run to end: Ctrl-C, SIGTERM, and a time limit, heeded between steps."""
+"""Asking a run to end: Ctrl-C, SIGTERM, SIGHUP, a time limit and failures, heeded between steps."""
 
 import math
 import os
 import signal
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 from base import distributed
 
@@ -12,38 +13,67 @@ from base import distributed
 class StopRequest:
     """Inside `with`, signals no longer end the process but are kept here.
 
-    A signal to any process of a run is one to all, and the main process's clock is that of all.
+    A signal to any process of a run is one to all, and so is a failure; the main process's clock
+    is that of all. SIGHUP, of a connection that is lost, stays ignored under `nohup`.
 
     Attributes:
         signal: number of the first signal that `now` found, or None.
+        failure: the first error of this process that keeps the run from going on, but not from
+            being saved; None without one.
 
     Args:
         seconds: after which the run is to end.
     """
 
-    SIGNALS = (signal.SIGINT, signal.SIGTERM)
+    SIGNALS = tuple(
+        getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+    )
 
     def __init__(self, seconds: float = math.inf) -> None:
         self.signal: int | None = None
+        self.failure: Exception | None = None
         self._received: int | None = None
+        self._failed = False
         self._end = time.monotonic() + seconds
 
+    def fail(self, error: Exception) -> None:
+        """Ask the run to save and end because of `error`."""
+        self.failure = self.failure or error
+
+    @contextmanager
+    def failing(self) -> Iterator[None]:
+        """Let an OSError of what the run can be saved without ask it to end."""
+        try:
+            yield
+        except OSError as error:
+            self.fail(error)
+
     def now(self) -> bool:
-        """Return whether the run is to end, by a signal or the time limit.
+        """Return whether the run is to end, by a signal, a failure or the time limit.
 
         All processes call it together, and get the same answer.
         """
         over = distributed.is_main() and time.monotonic() >= self._end
-        number, over = distributed.largest([self._received or 0, over])
+        number, failed, over = distributed.largest(
+            [self._received or 0, self.failure is not None, over]
+        )
         if self.signal is None and number:
             self.signal = number
-        return self.signal is not None or over
+        self._failed = bool(failed)
+        return self.at_once or over
+
+    @property
+    def at_once(self) -> bool:
+        """Whether `now` found a signal or a failure, which wait for no epoch to be complete."""
+        return self.signal is not None or self._failed
 
     def __enter__(self) -> "StopRequest":
         self._before = []
         with suppress(ValueError):  # Outside the main thread: signals go elsewhere.
             for number in self.SIGNALS:
-                self._before.append((number, signal.signal(number, self._receive)))
+                ignored = signal.getsignal(number) is signal.SIG_IGN
+                if not (ignored and signal.Signals(number).name == "SIGHUP"):
+                    self._before.append((number, signal.signal(number, self._receive)))
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -22,6 +22,9 @@ from utils.checks import CheckpointError
 
 log = logging.getLogger(__name__)
 
+DECAYS = {"weight_decay", "lambd"}
+"""Settings of torch's optimisers by which weights decay."""
+
 
 class WeightUpdate:
     """Makes the steps of an optimiser, and holds all that they depend on beside the data.
@@ -117,7 +120,10 @@ class WeightUpdate:
         if math.isfinite(norm):
             self.scaler.step(self.optimizer)
             if self.noise_optimizer is not None:
-                self.noise_optimizer.param_groups[0].update(_settings(self.optimizer)[0])
+                settings = _settings(self.optimizer)[0]
+                # These pull weights towards zero; of ln s that is no prior.
+                settings |= dict.fromkeys(settings.keys() & DECAYS, 0.0)
+                self.noise_optimizer.param_groups[0].update(settings)
                 self.noise_optimizer.step()
             if self.average is not None:
                 self.average.update_parameters(self.model)

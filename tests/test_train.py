@@ -16,7 +16,9 @@ import pytest
 import torch
 
 import train
+from base.base_trainer import BaseTrainer
 from base.checkpoint import checkpoints, load_checkpoint, save_checkpoint
+from base.run_folder import RunFolder
 
 ROOT = Path(__file__).parents[1]
 DATASET = {
@@ -95,7 +97,7 @@ def test_a_run_leaves_what_the_readme_says(workplace, capsys):
     assert "to use it: python experiments.py -r saved/models/tiny/a" in printed
     assert {path.name for path in (MODELS / "a").iterdir()} == {
         *("checkpoint-epoch1.pth", "checkpoint-epoch2.pth", "model_best.pth"),
-        *("config.json", "run.json", "metrics.csv", "train.log"),
+        *("config.json", "run.json", "metrics.csv", "train.log", "run.lock"),
     }
     assert Path("saved/log/tiny/a").is_dir()
     checkpoint = load_checkpoint(MODELS / "a" / "checkpoint-epoch2.pth")
@@ -350,7 +352,7 @@ def wait_for(found, process: subprocess.Popen) -> None:
         time.sleep(0.01)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_saves_and_prints_how_to_go_on(workplace, number):
     many = ["--epochs", "100000", "-o", "trainer.args.save_minutes=0"]
     process = start("-c", "config.json", "--run-id", "a", *many)
@@ -406,3 +408,75 @@ def test_losses_that_are_not_finite_end_the_run(workplace, capsys):
     assert status == 1
     message = capsys.readouterr().err
     assert "2 steps in a row" in message and "Traceback" not in message
+
+
+def test_a_run_that_was_stopped_before_its_first_checkpoint(workplace, monkeypatch, capsys):
+    """Whether it is named or started again, it begins anew and leaves what it should."""
+    assert run("-c", "config.json", "--run-id", "whole") == 0
+    assert run("-c", "config.json", "-r", str(MODELS / "whole"), "--run-id", "tuned") == 0
+
+    class Killed(BaseException):
+        pass
+
+    def killed(*_):
+        raise Killed
+
+    started = {
+        "a": ["-c", "config.json"],
+        "b": ["-c", "config.json"],
+        "c": ["-c", "config.json", "-r", str(MODELS / "whole")],
+    }
+    with monkeypatch.context() as patch:
+        patch.setattr(BaseTrainer, "_run", killed)
+        for run_id, words in started.items():
+            with pytest.raises(Killed):
+                run(*words, "--run-id", run_id)
+            assert not checkpoints(MODELS / run_id)
+    capsys.readouterr()
+    assert run("-r", str(MODELS / "a")) == 0
+    printed = capsys.readouterr()
+    assert "saved/models/tiny/a was stopped before its first checkpoint: it begins" in printed.err
+    assert run(*started["b"], "--run-id", "b") == 0
+    assert run("-r", str(MODELS / "c")) == 0
+    for run_id, like in (("a", "whole"), ("b", "whole"), ("c", "tuned")):
+        assert same(*(MODELS / one / "checkpoint-epoch2.pth" for one in (run_id, like)))
+    starts = json.loads((MODELS / "c" / "run.json").read_text())["runs"]
+    assert [start["weights_from"] for start in starts] == [
+        "saved/models/tiny/whole/checkpoint-epoch2.pth"
+    ] * 2
+
+
+def test_a_folder_in_which_nothing_was_begun(workplace, capsys):
+    (MODELS / "a").mkdir(parents=True)
+    message = refused(capsys, "-r", str(MODELS / "a"))
+    assert "no checkpoint found" in message and "-c CONFIG --run-id a" in message
+    assert run("-c", "config.json", "--run-id", "a") == 0
+
+
+def test_a_resumption_that_fails_does_not_say_how_to_use_it(workplace, capsys):
+    assert run("-c", "config.json", "--run-id", "a") == 0
+    capsys.readouterr()
+    words = ["-r", str(MODELS / "a"), "-o", "trainer.args.truncate=9"]
+    assert run(*words, "-o", "trainer.args.steps_per_epoch=3", "-o", "lr_scheduler=null") == 0
+    capsys.readouterr()
+    words = ["-r", str(MODELS / "a"), "-o", 'trainer.args.sample_text=["a"]']
+    assert run(*words) == 2
+    printed = capsys.readouterr()
+    assert "takes no text" in printed.err and "to use it" not in printed.out
+
+
+def test_one_process_at_a_time_trains_a_run(workplace, capsys):
+    assert run("-c", "config.json", "--run-id", "a") == 0
+    first = RunFolder.of(MODELS / "a")
+    before = {path: path.stat().st_mtime_ns for path in MODELS.rglob("*") if path.suffix != ".lock"}
+    with first.held():
+        capsys.readouterr()
+        for place in (MODELS / "a", MODELS / "a" / "checkpoint-epoch1.pth"):
+            message = refused(capsys, "-r", str(place), "--epochs", "9")
+            assert f"in use by process {os.getpid()} on " in message
+        # Other runs may start from it, and it can be looked at.
+        assert run("-r", str(MODELS / "a"), "--run-id", "b", "--epochs", "3") == 0
+        assert run("-r", str(MODELS / "a"), "--prepare") == 0
+    after = {path: path.stat().st_mtime_ns for path in before}
+    assert after == before
+    assert run("-r", str(MODELS / "a"), "--epochs", "3") == 0

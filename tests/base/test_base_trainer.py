@@ -304,24 +304,45 @@ def test_float16_scales_the_loss_and_not_the_step(tmp_path, monkeypatch):
 
 
 def test_float16_lowers_the_scale_when_a_gradient_overflows(tmp_path, monkeypatch):
-    trainer = float16(tmp_path, monkeypatch, "half", "float16", epochs=1)
+    trainer = float16(tmp_path, monkeypatch, "half", "float16", epochs=5)
     trainer.update.scaler = torch.amp.GradScaler("cpu", init_scale=2.0**30)
     trainer.train()
     scales = [call["scale"] for call in trainer.model.calls]
     assert scales[0] == 2.0**30 and scales[1] == 2.0**29
-    assert int(rows(trainer)[0]["skipped_steps"]) == len(scales) - trainer.progress.step > 0
-    saved = load_checkpoint(trainer.run.models / "checkpoint-epoch1.pth")
+    skipped = sum(int(row["skipped_steps"]) for row in rows(trainer))
+    assert skipped == 5 * 5 - trainer.progress.step > 0
+    saved = load_checkpoint(trainer.run.models / "checkpoint-epoch5.pth")
     assert saved["training"]["update"]["scaler"]["scale"] == trainer.update.scaler.get_scale()
     again = float16(
         tmp_path,
         monkeypatch,
         "run2",
         "float16",
-        epochs=2,
+        epochs=6,
         checkpoint=saved,
         source=tmp_path / "elsewhere.pth",
     )
     assert again.update.scaler.get_scale() == trainer.update.scaler.get_scale()
+
+
+@pytest.mark.parametrize(("optimizer", "decay"), [("AdamW", "weight_decay"), ("ASGD", "lambd")])
+def test_what_decays_weights_leaves_the_size_of_the_noise_alone(tmp_path, optimizer, decay):
+    """Graves 2011 has a prior for the weights and their widths, and no other pull on ln s."""
+    trainer = make(tmp_path, optimizer=optimizer, weight_noise="adaptive", weight_noise_std=0.075)
+    trainer.update.optimizer.param_groups[0][decay] = 0.5
+    stds = trainer.update.noise.parameters()
+    before = [log_std.detach().clone() for log_std in stds]
+    trainer.update.noise.add_gradients = lambda _: [
+        setattr(log_std, "grad", torch.zeros_like(log_std)) for log_std in stds
+    ]
+    weight = trainer.update.weights[0]
+    start = weight.detach().abs().sum()
+    for _ in range(100):
+        for parameter in trainer.update.weights:
+            parameter.grad = torch.zeros_like(parameter)
+        trainer.update.step(1, 1.0)
+    assert weight.abs().sum() < 0.9 * start  # The weights themselves do decay.
+    assert all(map(torch.equal, stds, before))
 
 
 # Steps that are not finite.
@@ -600,6 +621,7 @@ def test_files_of_a_run(tmp_path, caplog):
         "metrics.csv",
         "checkpoint-epoch1.pth",
         "model_best.pth",
+        "run.lock",
     }
     assert json.loads((trainer.run.models / "run.json").read_text())["seed"] == 5
     assert "epoch 1/1" in (trainer.run.models / "train.log").read_text()

@@ -156,9 +156,9 @@ def test_more_signals_during_the_save_do_not_tear_it(tmp_path, monkeypatch, capf
         sync(descriptor)
 
     class Stopped(stopped_at(ChunkTrainer, 3)):
-        def _save(self, within_epoch=False):
+        def _save(self, *arguments, **options):
             monkeypatch.setattr(files.os, "fsync", interrupted)
-            return super()._save(within_epoch)
+            return super()._save(*arguments, **options)
 
     trainer = make(tmp_path, trainer=Stopped)
     assert trainer.train() == signal.SIGINT
@@ -206,8 +206,8 @@ def test_an_older_checkpoint_takes_back_what_came_after_it(tmp_path):
     assert [step for step, _ in curve()[0]] == [2, 4, 6] and len(curve()[1]) == 1
     # The later ones are aside, so that the newest is the one just made.
     assert newest_checkpoint(whole.run.models)[0].name == "checkpoint-epoch2-step7.pth"
-    aside = {path.name for path in (whole.run.models / "superseded").iterdir()}
-    assert aside == {"checkpoint-epoch2.pth", "checkpoint-epoch3.pth"}
+    aside = {path.name for path in (whole.run.models / "superseded" / "1").iterdir()}
+    assert aside >= {"checkpoint-epoch2.pth", "checkpoint-epoch3.pth", "metrics.csv"}
     go_on(tmp_path, "run", **options)
     assert rows(whole) == table and curve() == curves
 
@@ -379,7 +379,7 @@ def test_each_write_sync_and_rename_may_fail_once(tmp_path, monkeypatch):
 
 
 def test_runs_killed_at_random_moments(tmp_path):
-    """A child process is killed 20 times; each time a whole last checkpoint is left.
+    """A child process is killed at least 20 times; each time a whole last checkpoint is left.
 
     What the last one holds is bit for bit what a run that nobody killed has at that step, and so
     are table and curves.
@@ -393,7 +393,7 @@ def test_runs_killed_at_random_moments(tmp_path):
     report = f"seed {seed}\n{done.stdout}\n{done.stderr}"
     assert done.returncode == 0, report
     killed = [line for line in done.stdout.splitlines() if line.startswith("killed")]
-    assert len(killed) == 20, report
+    assert len(killed) >= 20, report
 
     path, checkpoint, skipped = newest_checkpoint(tmp_path / "models" / "tiny" / "run")
     assert skipped == [] and checkpoint["step"] > 20, report

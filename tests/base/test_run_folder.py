@@ -1,13 +1,17 @@
 """A run's folders: refused if there, never outside `saved`, nothing before its time."""
 
 import json
+import os
+import platform
+import signal
+import time
 from pathlib import Path
 
 import pytest
 
 from base.checkpoint import checkpoint_name
 from base.run_folder import RunFolder
-from utils.checks import UserError
+from utils.checks import CheckpointError, UserError
 
 BAD = ["..", "../x", "a/b", "a\\b", "", ".hidden", "-r", "a\n", "x" * 101]
 
@@ -46,14 +50,15 @@ def test_create_leaves_config_versions_and_seed(tmp_path):
 def test_an_existing_run_is_refused_unless_resumed_from_within(tmp_path):
     run = RunFolder("words", "a", tmp_path)
     run.refuse_if_there()
-    run.create({}, 1)
+    assert not run.create({}, 1)
+    (run.models / checkpoint_name(1)).touch()
     with pytest.raises(UserError, match="'a' exists already"):
         run.refuse_if_there()
     with pytest.raises(UserError, match="exists already"):
         run.create({}, 1)
     with pytest.raises(UserError, match="exists already"):
         run.create({}, 1, resumed_from=tmp_path / "elsewhere.pth")
-    run.create({}, 1, resumed_from=run.models / checkpoint_name(1))
+    assert run.create({}, 1, resumed_from=run.models / checkpoint_name(1))
     record = json.loads((run.models / "run.json").read_text())
     assert [start["resumed_from"] is None for start in record["runs"]] == [True, False]
 
@@ -86,11 +91,77 @@ def test_newer_ones_are_set_aside(tmp_path):
     run.create({}, 1)
     for name in (checkpoint_name(1), checkpoint_name(2), checkpoint_name(3, 8)):
         (run.models / name).touch()
-    assert run.set_aside_after(run.models / checkpoint_name(3, 8)) == []
-    moved = run.set_aside_after(run.models / checkpoint_name(1))
-    assert [path.name for path in moved] == [checkpoint_name(3, 8), checkpoint_name(2)]
+    assert run.newer_than(run.models / checkpoint_name(3, 8)) == []
+    newer = run.newer_than(run.models / checkpoint_name(1))
+    assert [path.name for path in newer] == [checkpoint_name(3, 8), checkpoint_name(2)]
+    assert run.newer_than(tmp_path / checkpoint_name(1)) == []
+    run.metrics_file.write_text("epoch\n1\n2\n")
+    assert run.set_aside(newer) == run.models / "superseded" / "1"
     assert [path.name for path in run.models.glob("*.pth")] == [checkpoint_name(1)]
-    assert len(list((run.models / "superseded").iterdir())) == 2
+    names = {path.name for path in (run.models / "superseded" / "1").iterdir()}
+    assert names == {checkpoint_name(3, 8), checkpoint_name(2), "metrics.csv"}
+    # The next time the same names are not in the way.
+    (run.models / checkpoint_name(2)).write_text("other")
+    assert run.set_aside([run.models / checkpoint_name(2)]) == run.models / "superseded" / "2"
+    assert (run.models / "superseded" / "1" / checkpoint_name(2)).read_text() == ""
+    assert (run.models / "superseded" / "2" / checkpoint_name(2)).read_text() == "other"
+
+
+def test_one_process_at_a_time_has_a_run(tmp_path):
+    run, other = RunFolder("words", "a", tmp_path), RunFolder("words", "a", tmp_path)
+    run.create({}, 1)
+    expected = rf"in use by process {os.getpid()} on {platform.node()}, since \d{{4}}-.*\+"
+    for _ in range(2):  # Who was refused leaves the name of the holder there.
+        with pytest.raises(UserError, match=expected):
+            other.create({}, 1)
+    run.release()
+    other.create({}, 1)
+
+
+def test_a_process_that_was_killed_has_its_run_no_longer(tmp_path):
+    """The lock is freed though a child of that process, as a data worker is, lives on."""
+    run = RunFolder("words", "a", tmp_path)
+    reader, writer = os.pipe()
+    holder = os.fork()
+    if holder == 0:
+        run.create({}, 1)
+        worker = os.fork()
+        if worker != 0:
+            os.write(writer, str(worker).encode())
+        time.sleep(60)
+        os._exit(0)
+    worker = int(os.read(reader, 10))
+    with pytest.raises(UserError, match=f"in use by process {holder}"):
+        run.create({}, 1)
+    os.kill(holder, signal.SIGKILL)
+    os.waitpid(holder, 0)
+    os.kill(worker, 0)
+    run.create({}, 1)
+    os.kill(worker, signal.SIGKILL)
+
+
+def test_runs_that_start_in_the_same_second_get_names_of_their_own(tmp_path):
+    runs = [RunFolder("words", saved=tmp_path) for _ in range(3)]
+    for run in runs:
+        run.run_id = "20260101-120000"
+        run.create({}, 1)
+    assert [run.run_id[15:] for run in runs] == ["", "-2", "-3"]
+    assert sorted(path.name for path in (tmp_path / "models" / "words").iterdir()) == [
+        run.run_id for run in runs
+    ]
+    assert json.loads((runs[1].models / "run.json").read_text())["run_id"] == runs[1].run_id
+
+
+def test_what_a_run_began_with(tmp_path):
+    run = RunFolder("words", "a", tmp_path)
+    run.models.mkdir(parents=True)
+    with pytest.raises(CheckpointError, match=r"no checkpoint found.*-c CONFIG --run-id a"):
+        run.beginning()
+    run.weights_from = tmp_path / "other.pth"
+    run.create({}, 1)
+    assert run.beginning() == (run.models / "config.json", str(tmp_path / "other.pth"))
+    (run.models / checkpoint_name(1, 3)).touch()
+    assert run.beginning() is None
 
 
 def test_leftovers_of_a_kill_go_when_the_run_goes_on(tmp_path):

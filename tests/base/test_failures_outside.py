@@ -1,0 +1,127 @@
+"""What fails beside the training: the run is saved first, and then says so."""
+
+import os
+import shutil
+import signal
+import time
+
+import pytest
+import torch
+from tiny_run import ChunkTrainer, Sequences, make, weights
+
+from base.base_trainer import TrainingFailed
+from base.checkpoint import newest_checkpoint
+from base.stop_request import StopRequest
+
+OPTIONS = {"epochs": 4, "loader": {"num_workers": 2}, "valid": False, "monitor": None}
+
+
+def go_on(tmp_path, **options):
+    path, checkpoint, _ = newest_checkpoint(tmp_path / "models" / "tiny" / "run")
+    trainer = make(tmp_path, checkpoint=checkpoint, source=path, **options)
+    trainer.train()
+    return trainer
+
+
+def same(first, second) -> bool:
+    return all(torch.equal(first[name], second[name]) for name in first)
+
+
+def workers() -> list[int]:
+    """Return the children of this process."""
+    with open(f"/proc/self/task/{os.getpid()}/children") as file:
+        return list(map(int, file.read().split()))
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/task"), reason="no /proc to find workers in")
+def test_a_data_worker_that_is_killed(tmp_path):
+    before = set(workers())
+
+    class Robbed(ChunkTrainer):
+        def _train_step(self):
+            loss = super()._train_step()
+            if self.progress.step == 7:
+                for worker in set(workers()) - before:
+                    os.kill(worker, signal.SIGKILL)
+                time.sleep(0.1)
+            return loss
+
+    whole = make(tmp_path, "whole", **OPTIONS)
+    whole.train()
+    trainer = make(tmp_path, trainer=Robbed, **OPTIONS)
+    with pytest.raises(TrainingFailed, match=r"loading data failed: .*worker"):
+        trainer.train()
+    assert trainer.unfinished and newest_checkpoint(trainer.run.models)[1]["step"] >= 7
+    assert same(weights(go_on(tmp_path, **OPTIONS)), weights(whole))
+
+
+def test_a_failure_of_the_loader_in_validation(tmp_path):
+    class Lost(Sequences):
+        def __getitem__(self, key):
+            raise RuntimeError("DataLoader worker (pid 7) is killed by signal: Killed.")
+
+    class Broken(ChunkTrainer):
+        def _validate(self):
+            if self.progress.epoch == 1:
+                self.valid_loader.dataset.__class__ = Lost
+            return super()._validate()
+
+    options = {"epochs": 3}
+    whole = make(tmp_path, "whole", **options)
+    whole.train()
+    trainer = make(tmp_path, trainer=Broken, **options)
+    with pytest.raises(TrainingFailed, match="loading data failed: DataLoader worker"):
+        trainer.train()
+    path = newest_checkpoint(trainer.run.models)[0]
+    assert path.name == "checkpoint-epoch2-step10.pth"
+    again = go_on(tmp_path, **options)
+    assert same(weights(again), weights(whole)) and again.progress == whole.progress
+
+
+@pytest.mark.parametrize("step", [3, 5])
+def test_a_log_folder_that_is_removed(tmp_path, step):
+    """Within an epoch, and at the end of one."""
+
+    class Removed(ChunkTrainer):
+        def _train_step(self):
+            loss = super()._train_step()
+            if self.progress.step == step:
+                shutil.rmtree(self.run.log)
+            return loss
+
+    options = {"epochs": 3, "tensorboard": True, "log_steps": 1, "save_minutes": 0.0}
+    whole = make(tmp_path, "whole", **options)
+    whole.train()
+    trainer = make(tmp_path, trainer=Removed, **options)
+    with pytest.raises(FileNotFoundError, match=str(trainer.run.log)):
+        trainer.train()
+    assert newest_checkpoint(trainer.run.models)[1]["step"] >= step
+    assert same(weights(go_on(tmp_path, **options)), weights(whole))
+
+
+def test_a_picture_that_the_disk_does_not_take(tmp_path):
+    class Full(ChunkTrainer):
+        def draw(self, epoch, step):
+            raise OSError(28, "No space left on device", "a.png")
+
+    trainer = make(tmp_path, trainer=Full, epochs=3)
+    with pytest.raises(OSError, match="No space left"):
+        trainer.train()
+    assert newest_checkpoint(trainer.run.models)[0].name == "checkpoint-epoch1.pth"
+
+
+def test_a_lost_connection_is_a_request_to_end():
+    with StopRequest() as stop:
+        os.kill(os.getpid(), signal.SIGHUP)
+        assert stop.now() and stop.signal == signal.SIGHUP
+
+
+def test_under_nohup_it_stays_ignored():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with StopRequest() as stop:
+            os.kill(os.getpid(), signal.SIGHUP)
+            assert not stop.now()
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
