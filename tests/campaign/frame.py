@@ -183,7 +183,8 @@ class Process:
         while not found():
             if self.status is not None:
                 return bool(found())
-            demand(time.monotonic() < end, f"in vain waited for: {shlex.join(self.words)}")
+            if time.monotonic() > end:
+                raise Failed(f"waited in vain for {seconds:g} s: {shlex.join(self.words)}")
             time.sleep(0.001)
         return True
 

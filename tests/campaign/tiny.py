@@ -6,9 +6,7 @@ import hashlib
 import json
 import os
 import re
-import shlex
 import shutil
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -178,11 +176,9 @@ def trained(config: dict[str, Any]) -> Whole:
 
 def seconds_of(process: Process) -> float:
     """Wait for the end of a program, and return the processor time that it took."""
-    used = 0.0
-    while process.status is None:
-        used = max(used, process.seconds())
-        time.sleep(0.002)
-    return used
+    used = [0.0]
+    process.wait_for(lambda: used.append(max(used.pop(), process.seconds())))
+    return used[0]
 
 
 def start_up(script: str = "train.py") -> float:
@@ -279,8 +275,8 @@ def go_on(*more: str) -> Done:
         Failed: if there is no way to.
     """
     done = run([*next_words(), *more])
-    if done.status == 2 and (named := re.search(r"train\.py (-.*)", last_line(done))):
-        done = run(["train.py", *shlex.split(named[1]), *more])
+    if done.status == 2 and f"-c CONFIG --run-id {RUN.name}" in done.output:  # as it says
+        done = run([*TRAIN, *more])
     check_no_traceback(done)
     demand(done.status == 0, f"it does not go on (status {done.status}): {last_line(done)}")
     return done
