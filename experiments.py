@@ -13,6 +13,11 @@ examples:
   python experiments.py -r conditional --text "Hello world"            (comes with the project)
 """
 
+from utils import console
+
+if __name__ == "__main__":
+    console.set_up()  # Before the slow imports, during which there may be an interrupt.
+
 import argparse
 import re
 import signal
@@ -61,7 +66,7 @@ from parse_config import ConfigParser, Override, add_override_options
 from utils.alphabet import Alphabet, describe, nfc
 from utils.checks import Range, UserError
 from utils.drawing import draw_curve, draw_density, draw_lines, draw_window, write_svg
-from utils.files import write_json
+from utils.files import open_file, write_json
 from utils.ink import bounds, to_points
 from utils.normalisation import Normalisation
 
@@ -1008,7 +1013,8 @@ def lines_of(path: Path) -> list[str]:
         UserError: if it cannot be read, is no text, or holds no line.
     """
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        with open_file(path) as file:
+            lines = file.read().decode("utf-8-sig").splitlines()
     except OSError as error:
         raise UserError(f"{path}: it cannot be read: {error.strerror}") from None
     except UnicodeDecodeError as error:
@@ -1257,14 +1263,18 @@ def judge_characters(loaded: Loaded, reader: Loaded, arguments: argparse.Namespa
 
 
 if __name__ == "__main__":
-    parsed = parse()
+    status, message = 0, ""
     try:
-        sys.exit(main(parsed))
+        with console.Interruptible():
+            main(parse())
+    except SystemExit as end:  # Of the help or a wrong option; argparse has said what there is.
+        status = end.code
     except UserError as error:
         status, message = 2, str(error)
     except OSError as error:
         status, message = 1, str(error)
     except KeyboardInterrupt:
         status, message = 128 + signal.SIGINT, "interrupted"
-    print(f"error: {message}", file=sys.stderr)
-    sys.exit(status)
+    if message:
+        print(f"error: {message}", file=sys.stderr)
+    sys.exit(status or console.output_is_lost())

@@ -8,6 +8,11 @@ examples:
   torchrun --nproc_per_node=4 train.py -c configs/conditional.json   (shares every batch among 4)
 """
 
+from utils import console
+
+if __name__ == "__main__":
+    console.set_up()  # Before the slow imports, during which there may be an interrupt.
+
 import argparse
 import logging
 import shlex
@@ -40,7 +45,7 @@ def main(words: list[str] | None = None) -> int:
     arguments = parse(words)
     setup_logging()
     try:
-        with distributed.started():
+        with console.Interruptible(), distributed.started():
             setup_logging(logging.INFO if distributed.is_main() else logging.ERROR)
             return train(arguments)
     except UserError as error:

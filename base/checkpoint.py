@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from utils.alphabet import Alphabet
 from utils.checks import CheckpointError, DataError
-from utils.files import atomic_write
+from utils.files import atomic_write, open_file
 
 FORMAT = 1
 """Number of the layout; another one is refused. A checkpoint is a dict of tensors and plain values:
@@ -80,7 +80,7 @@ def load_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
     """
     path = Path(path)
     try:
-        with open(path, "rb") as file:
+        with open_file(path) as file:
             start = file.read(4)
             if start[:1] == b"\x80":
                 raise CheckpointError(
@@ -178,7 +178,7 @@ def find_checkpoint(path: str | os.PathLike[str]) -> tuple[Path, dict[str, Any],
     named = {alias: file for file in shipped.values() for alias in (file.name, file.stem)} | shipped
     if not path.exists() and given in named:
         return named[given], load_checkpoint(named[given]), []
-    if path.is_dir() or not path.suffix:
+    if path.is_dir() or not (path.suffix or path.exists()):
         try:
             return newest_checkpoint(path)
         except CheckpointError as error:

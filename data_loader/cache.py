@@ -87,7 +87,8 @@ def fingerprint(files: Iterable[Path], root: Path) -> dict[str, Any]:
     for file in sorted(files):
         status = file.stat()
         name = os.path.relpath(file, root)
-        digest.update(f"{name}\0{status.st_size}\0{status.st_mtime_ns}\n".encode())
+        line = f"{name}\0{status.st_size}\0{status.st_mtime_ns}\n"
+        digest.update(line.encode(errors="backslashreplace"))
         count, size = count + 1, size + status.st_size
     return {"files": count, "bytes": size, "sha256": digest.hexdigest()}
 
@@ -137,7 +138,7 @@ def _pack(sample: Sample, whole: bool) -> dict[str, np.ndarray] | Rejected:
         "stroke_ends": np.flatnonzero(sample.ink[:, 2]).astype(np.int32),
         "gaps": np.stack([at, np.clip(missing[at], 0, 127)], axis=1).astype(np.int32),
         **{
-            field: np.frombuffer(string.encode(), dtype=np.uint8)
+            field: np.frombuffer(string.encode(errors="backslashreplace"), np.uint8)
             for field, string in zip(STRINGS, strings, strict=True)
         },
     }
@@ -366,7 +367,7 @@ def load_or_make(
             if strict and cache.rejected:
                 raise _strict_error(cache.rejected[0], len(cache.rejected))
             return cache
-        if (place / name).exists():
+        if os.path.exists(place / name):
             logger.warning("the cache %s is damaged and is made anew", place / name)
     temporary = _temporary(candidates)
     folder = temporary.parent / name

@@ -22,7 +22,16 @@ import numpy as np
 from base.base_dataset import SPLITS
 from base.base_transform import BaseTransform
 from data_loader.cache import CachedDataset, Rejected, Sample, fingerprint, load_or_make, places
-from data_loader.source import MEBIBYTE, Fault, check_points, members, progress, read_file
+from data_loader.source import (
+    MEBIBYTE,
+    Fault,
+    check_points,
+    check_root,
+    files_below,
+    members,
+    progress,
+    read_file,
+)
 from data_loader.splits import subset as choose
 from data_loader.transforms import CutLongSteps, FillMissing
 from utils.checks import ConfigFault, DataError, Range
@@ -201,21 +210,30 @@ def _folders(root: Path) -> Iterator[Path]:
         level = [
             entry
             for folder in level
-            if os.access(folder, os.R_OK | os.X_OK)
+            if _can_be_read(folder)
             for entry in sorted(folder.iterdir())
             if entry.is_dir() and entry.name not in parts and not entry.name.startswith(".")
         ]
 
 
-def _find_part(folders: list[Path], name: str, suffix: str) -> _Part | None:
-    """Return a half of the database: its archive if there is one, else its folder."""
+def _can_be_read(folder: Path) -> bool:
+    return os.access(folder, os.R_OK | os.X_OK)
+
+
+def _find_part(folders: list[Path], name: str, suffix: str, most: int) -> _Part | None:
+    """Return a half of the database: its archive if there is one, else its folder.
+
+    Raises:
+        DataError: if the folder has more than `most` files, or cannot be read.
+    """
     for folder in folders:
         for archive in (f"{name}-all.tar.gz", f"{name}-all.tgz", f"{name}-all.tar"):
             if (folder / archive).is_file():
                 return _Part(folder / archive, [folder / archive])
     for folder in folders:
-        if (folder / name).is_dir() and (files := sorted((folder / name).rglob(f"*{suffix}"))):
-            return _Part(folder / name, files)
+        whole = folder / name
+        if whole.is_dir() and (files := files_below(whole, f"*{suffix}", most)):
+            return _Part(whole, files)
     return None
 
 
@@ -303,9 +321,13 @@ class IAMOnDBDataset(CachedDataset):
 
     def _locate(self) -> tuple[_Part, _Part, dict[str, Path]]:
         """Find both halves and the task files that `splits` names."""
+        check_root(self.root)
         folders = list(_folders(self.root)) if self.root.is_dir() else []
-        strokes = _find_part(folders, "lineStrokes", ".xml")
-        texts = _find_part(folders, "ascii", ".txt")
+        locked = [folder for folder in folders if not _can_be_read(folder)]
+        folders = [folder for folder in folders if folder not in locked]
+        most = self.limits["max_members"]
+        strokes = _find_part(folders, "lineStrokes", ".xml", most)
+        texts = _find_part(folders, "ascii", ".txt", most)
         tasks = {}
         for name in dict.fromkeys(name for names in self.splits.values() for name in names):
             files = (folder / f"{name}.txt" for folder in folders)
@@ -315,6 +337,11 @@ class IAMOnDBDataset(CachedDataset):
             *(["ascii-all.tar.gz"] if texts is None else []),
             *(f"{name}.txt" for name, file in tasks.items() if file is None),
         ]
+        if lacking and locked:
+            raise DataError(
+                f"IAM-OnDB: {self.root} has no {', no '.join(lacking)}, unless in "
+                f"{', '.join(map(str, locked))}, which cannot be read: allow that"
+            )
         if lacking:
             raise DataError(
                 f"IAM-OnDB: {self.root} has no {', no '.join(lacking)}. Register (free for "
@@ -333,16 +360,13 @@ class IAMOnDBDataset(CachedDataset):
         What cannot be used comes with the reason instead; see `members`.
 
         Raises:
-            DataError: if an archive is broken, or there are more files than the limit allows.
+            DataError: if an archive is broken.
         """
-        most = self.limits["max_members"]
         if not part.path.is_dir():
-            limits = self.limits["max_bytes"], most, self.limits["max_archive_bytes"]
+            limits = map(self.limits.get, ("max_bytes", "max_members", "max_archive_bytes"))
             again = f"; download it again from {SITE}"
             yield from members(part.path, wanted, *limits, description, again)
             return
-        if len(part.files) > most:
-            raise DataError(f"{part.path}: more than {most:,} files (the limit max_members)")
         for file in progress(part.files, description):
             if wanted.fullmatch(file.name):
                 try:

@@ -31,6 +31,7 @@ from data_loader.cache import Rejected, Sample, left_out, refusal
 from data_loader.shaping import ResampleTime
 from data_loader.source import MEBIBYTE, Fault, decode, files_below, read_file
 from utils.checks import DataError
+from utils.files import open_file
 from utils.ink import letter_height
 
 ACCEPTED = (
@@ -136,7 +137,8 @@ def read_ink(
         others = f", and {len(refused) - 1:,} more" if len(refused) > 1 else ""
         if refused[0].reason == _UNKNOWN:
             others = f"; what is read: {ACCEPTED}"
-        raise DataError(f"{path}{str(refused[0]).removeprefix(path.name)}{others}")
+        named = refused[0].name.removeprefix(path.name)
+        raise DataError(f"{path}{refused[0]._replace(name=named)}{others}")
     if not samples:
         why = f": {'; '.join(left_out(refused))}" if refused else ""
         raise DataError(f"{path}: no ink there{why}; what is read: {ACCEPTED}")
@@ -161,7 +163,7 @@ def _finished(sample: Sample) -> InkSample:
 def _samples(file: Path, name: str, limits: _Limits) -> Iterator[Sample | Rejected]:
     """Yield the samples of a file that is called `name`, and what cannot be used."""
     try:
-        with open(file, "rb") as stream:
+        with open_file(file) as stream:
             head = stream.read(_HEAD)
         for found in _reader(file, head)(file, limits):
             own = f"{name}:{found.name}" if found.name else name

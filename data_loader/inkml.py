@@ -25,6 +25,7 @@ from data_loader.source import (
     SourceDataset,
     check_offsets,
     check_points,
+    check_root,
     clean_text,
     files_below,
     join_strokes,
@@ -502,7 +503,7 @@ class InkMLDataset(SourceDataset):
         if encoding is not None:
             try:
                 b" ".decode(encoding, "ignore")
-            except LookupError:
+            except (LookupError, ValueError):
                 expected = 'the name of an encoding, such as "cp1256", or null'
                 raise ConfigFault("encoding", encoding, expected) from None
         self.level, self.encoding, self.require_text = level, encoding, require_text
@@ -512,6 +513,7 @@ class InkMLDataset(SourceDataset):
         return {**super().options(), **own}
 
     def find(self) -> list[Path]:
+        check_root(self.root)
         if self.root.is_file():
             return [self.root]
         files = []

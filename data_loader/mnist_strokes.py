@@ -23,6 +23,7 @@ from data_loader.source import (
     Fault,
     SourceDataset,
     check_points,
+    check_root,
     files_below,
     members,
     progress,
@@ -234,6 +235,7 @@ class MNISTStrokesDataset(SourceDataset):
     def find(self) -> list[Path]:
         if self.embedded:
             return []
+        check_root(self.root)
         if self.root.is_file():
             return [self.root]
         archive = next((self.root / n for n in ARCHIVES if (self.root / n).is_file()), None)

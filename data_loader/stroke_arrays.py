@@ -15,7 +15,15 @@ from typing import Annotated, Any, NoReturn
 import numpy as np
 
 from data_loader.cache import Rejected, Sample, printable
-from data_loader.source import MEBIBYTE, Fault, SourceDataset, check_points, clean_text, read_file
+from data_loader.source import (
+    MEBIBYTE,
+    Fault,
+    SourceDataset,
+    check_points,
+    check_root,
+    clean_text,
+    read_file,
+)
 from utils.checks import DataError, Range
 
 NAMES = ("strokes-py3.npy", "strokes.npy")
@@ -197,6 +205,7 @@ class StrokeArraysDataset(SourceDataset):
         return {**super().options(), "texts": self.texts}
 
     def find(self) -> list[Path]:
+        check_root(self.root)
         if self.root.is_file():
             array = self.root
         else:
@@ -257,5 +266,5 @@ class StrokeArraysDataset(SourceDataset):
 
 def _of(file: Path, error: Fault | DataError) -> DataError:
     if isinstance(error, Fault):
-        return DataError(str(error.of(str(file))))
+        return DataError(f"{file}{error.of('')}")
     return DataError(f"{file}: {error}")

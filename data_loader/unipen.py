@@ -19,6 +19,7 @@ from data_loader.cache import Rejected, Sample, printable
 from data_loader.source import (
     Fault,
     SourceDataset,
+    check_root,
     clean_text,
     decode,
     files_below,
@@ -267,6 +268,7 @@ class UnipenDataset(SourceDataset):
         return {**super().options(), **own}
 
     def find(self) -> list[Path]:
+        check_root(self.root)
         files = [self.root] if self.root.is_file() else []
         if self.root.is_dir():
             files = files_below(self.root, self.pattern, self.max_members)

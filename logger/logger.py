@@ -23,8 +23,6 @@ class ConsoleHandler(logging.Handler):
             stream = sys.stderr if warning else sys.stdout
             tqdm.write(prefix + self.format(record), file=stream)
             stream.flush()
-        except BrokenPipeError:
-            pass  # who reads the output has gone; the run goes on
         except Exception:
             self.handleError(record)
 
@@ -56,7 +54,7 @@ def setup_logging(level: int = logging.INFO) -> None:
 
 def add_log_file(path: Path) -> logging.Handler:
     """Send all messages to `path` as well, behind what it holds; return the handler."""
-    handler = LogFile(path, encoding="utf-8")
+    handler = LogFile(path, encoding="utf-8", errors="backslashreplace")
     handler.setFormatter(logging.Formatter(_FILE_FORMAT))
     logging.getLogger().addHandler(handler)
     return handler

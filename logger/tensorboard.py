@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from utils.checks import UserError
+
 _EVENTS = "events.out.tfevents.*"
 
 
@@ -23,6 +25,9 @@ class TensorBoardWriter:
         enabled: whether anything is written.
         sizes: what `sizes` returned when the checkpoint was written; None for a new run.
         step: optimiser steps made up to the checkpoint.
+
+    Raises:
+        UserError: if TensorBoard cannot write into a folder of that name.
     """
 
     def __init__(
@@ -41,6 +46,11 @@ class TensorBoardWriter:
             # Imported here: it takes seconds, which --help and config errors need not wait for.
             from torch.utils.tensorboard import SummaryWriter
 
+            if _escaped(str(folder)) != str(folder):
+                raise UserError(
+                    f"{folder}: TensorBoard cannot write where a folder's name is no text in "
+                    "UTF-8; rename it, or set trainer.args.tensorboard to false"
+                )
             purge = None if sizes is None else step + 1
             self._writer = SummaryWriter(str(folder), purge_step=purge)
 
@@ -59,7 +69,7 @@ class TensorBoardWriter:
     def text(self, name: str, text: str, step: int = 0) -> None:
         """Write a text, which TensorBoard shows as Markdown."""
         if self._writer is not None:
-            self._writer.add_text(name, text, step)
+            self._writer.add_text(name, _escaped(text), step)
 
     def hyperparameters(
         self, parameters: Mapping[str, Any], metrics: Mapping[str, float], step: int
@@ -76,7 +86,7 @@ class TensorBoardWriter:
         from torch.utils.tensorboard.summary import hparams
 
         plain = {
-            name: value if isinstance(value, bool | int | float | str) else str(value)
+            name: value if isinstance(value, bool | int | float) else _escaped(str(value))
             for name, value in parameters.items()
         }
         finite = {f"final/{name}": value for name, value in metrics.items() if math.isfinite(value)}
@@ -95,6 +105,11 @@ class TensorBoardWriter:
         if self._writer is not None:
             self._writer.close()
             self._writer = None
+
+
+def _escaped(text: str) -> str:
+    """Return a text with escapes for what UTF-8 lacks: a file name's bytes that are no text."""
+    return text.encode(errors="backslashreplace").decode()
 
 
 def _take_back(folder: Path, sizes: Mapping[str, int]) -> None:

@@ -348,7 +348,9 @@ def start(*words: str, **options) -> subprocess.Popen:
 def wait_for(found, process: subprocess.Popen) -> None:
     end = time.monotonic() + 60
     while not found():
-        assert process.poll() is None and time.monotonic() < end, process.communicate()
+        if process.poll() is not None or time.monotonic() >= end:
+            process.kill()  # Else its output has no end.
+            pytest.fail(str(process.communicate()))
         time.sleep(0.01)
 
 

@@ -1,8 +1,10 @@
 """Files that are whole or not there: written beside their place and moved into it."""
 
+import errno
 import json
 import os
 import secrets
+import stat
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -10,6 +12,21 @@ from typing import Any, BinaryIO
 
 TEMPORARY = ".*.tmp"
 """Pattern of the files that a killed `atomic_write` may leave beside its target."""
+
+
+def open_file(path: str | os.PathLike[str]) -> BinaryIO:
+    """Open a file that somebody named, to be read.
+
+    Raises:
+        OSError: if it cannot be opened, or is no regular file: a pipe could be waited for, and a
+            device be read, for ever.
+    """
+    if stat.S_ISDIR(mode := os.stat(path).st_mode):
+        raise OSError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if not stat.S_ISREG(mode):
+        reason = "a pipe, a socket or a device, and no regular file"
+        raise OSError(errno.EINVAL, reason, str(path))
+    return open(path, "rb")
 
 
 def atomic_write(path: str | os.PathLike[str], write: Callable[[BinaryIO], Any]) -> None:
@@ -45,8 +62,12 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
 
 
 def write_json(path: str | os.PathLike[str], value: Any) -> None:
-    """Write `value` as indented JSON with `atomic_write`."""
-    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+    """Write `value` as indented JSON with `atomic_write`.
+
+    What UTF-8 lacks, such as a file name's bytes that are no text, becomes an escape that JSON has.
+    """
+    text = json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+    atomic_write(path, lambda file: file.write(text.encode(errors="backslashreplace")))
 
 
 def remove_temporary(folder: str | os.PathLike[str]) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from utils.checks import ConfigFault
+from utils.files import open_file
 
 MAX_BYTES = 2**20  # Of a text; assumed: our own configs have two thousand.
 MAX_DEPTH = 16  # Assumed: our own configs have eight.
@@ -22,7 +23,7 @@ def read(path: Path) -> Any:
         ConfigFault: if there is no such file, or it is not what `loads` takes.
     """
     try:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             return loads(file.read(MAX_BYTES + 1).decode("utf-8-sig"))
     except FileNotFoundError:
         raise ConfigFault("", None, "no such file") from None
@@ -68,7 +69,8 @@ def loads(text: str, max_bytes: int = MAX_BYTES) -> Any:
         values = json.loads(
             text, object_pairs_hook=_unique, parse_float=_finite, parse_constant=_finite
         )
-        json.dumps(values, ensure_ascii=False).encode()
+        # What stands for a byte of a file's name that is no text is welcome.
+        json.dumps(values, ensure_ascii=False).encode(errors="surrogateescape")
     except json.JSONDecodeError as error:
         place = f"line {error.lineno}, column {error.colno}"
         raise NotJSON(place, None, f"not JSON: {error.msg}") from None

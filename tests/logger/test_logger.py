@@ -8,7 +8,7 @@ import warnings
 import pytest
 from tqdm import tqdm
 
-from logger.logger import ConsoleHandler, add_log_file, remove_log_file, setup_logging
+from logger.logger import add_log_file, remove_log_file, setup_logging
 
 pytestmark = pytest.mark.usefixtures("logging_restored")
 
@@ -81,18 +81,3 @@ def test_a_full_disk_shows_no_traceback(tmp_path, capsys, monkeypatch):
     printed = capsys.readouterr().err
     assert "No space left" in printed and "Traceback" not in printed
     remove_log_file(handler)
-
-
-def test_a_reader_that_went_away_does_not_end_the_run(monkeypatch):
-    setup_logging()
-    (handler,) = [h for h in logging.getLogger().handlers if isinstance(h, ConsoleHandler)]
-
-    calls = []
-
-    def gone(*_, **__):
-        calls.append("write")
-        raise BrokenPipeError
-
-    monkeypatch.setattr(tqdm, "write", gone)
-    handler.emit(logging.makeLogRecord({"msg": "x", "levelno": logging.INFO}))
-    assert calls == ["write"]

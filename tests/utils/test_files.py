@@ -3,12 +3,13 @@
 import errno
 import json
 import os
+import socket
 import stat
 
 import pytest
 
 from utils import files
-from utils.files import atomic_write, remove_temporary, write_json, write_text
+from utils.files import atomic_write, open_file, remove_temporary, write_json, write_text
 
 
 def test_writes_and_replaces(tmp_path):
@@ -25,6 +26,34 @@ def test_json_round_trip_keeps_any_character(tmp_path):
     content = (tmp_path / "value.json").read_text(encoding="utf-8")
     assert json.loads(content) == value
     assert content.endswith("\n") and "✓" in content
+
+
+def test_names_that_are_no_text_are_kept_in_json(tmp_path):
+    name = os.fsdecode(b"o\xff")
+    write_json(tmp_path / "a.json", {"checkpoint": name})
+    assert json.loads((tmp_path / "a.json").read_bytes().decode()) == {"checkpoint": name}
+
+
+@pytest.mark.timeout(20)  # What waits for a writer waits for ever.
+def test_only_regular_files_are_opened(tmp_path):
+    (tmp_path / "file").write_bytes(b"content")
+    (tmp_path / "link").symlink_to(tmp_path / "file")
+    for name in ("file", "link"):
+        with open_file(tmp_path / name) as file:
+            assert file.read() == b"content"
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", "/dev/zero"):
+        with pytest.raises(OSError, match="no regular file") as caught:
+            open_file(path)
+        assert caught.value.filename == str(path)
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "socket"))
+        with pytest.raises(OSError, match="no regular file"):
+            open_file(tmp_path / "socket")
+    with pytest.raises(IsADirectoryError):
+        open_file(tmp_path)
+    with pytest.raises(FileNotFoundError):
+        open_file(tmp_path / "nothing")
 
 
 def test_mode_follows_the_umask(tmp_path):

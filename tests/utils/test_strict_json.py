@@ -1,4 +1,5 @@
 import json
+import os
 
 import pytest
 
@@ -71,6 +72,11 @@ def test_files_that_cannot_be_read_are_faults(tmp_path):
     (tmp_path / "large.json").write_bytes(b" " * (2**20 + 1))
     with pytest.raises(ConfigFault, match="larger than"):
         strict_json.read(tmp_path / "large.json")
+
+
+def test_names_of_files_that_are_no_text_are_values():
+    values = {"root": os.fsdecode(b"d\xff")}
+    assert strict_json.loads(json.dumps(values)) == strict_json.plain(values) == values
 
 
 def test_values_that_json_cannot_hold_are_faults():

@@ -1,0 +1,69 @@
+"""A script run in a copy of this process, so that what it imports is there already."""
+
+import logging
+import os
+import runpy
+import signal
+import sys
+import traceback
+from pathlib import Path
+from typing import TextIO
+
+import torch._dynamo  # which torch's optimisers import when the first is made
+import torch.utils.tensorboard  # noqa: F401
+
+ROOT = Path(__file__).parents[1]
+
+
+def run(
+    name: str,
+    *words: str,
+    stdout: int | None,
+    stderr: int | None,
+    encoding: str = "utf-8",
+) -> int:
+    """Run a script as `python NAME WORDS...` does, and return its exit status.
+
+    Args:
+        name: of the script.
+        words: of the command line.
+        stdout: file descriptor of standard output; None if it is closed.
+        stderr: file descriptor of standard error; None if it is closed.
+        encoding: of both, with no character beyond it on standard output.
+    """
+    child = os.fork()
+    if child:
+        try:
+            return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        except BaseException:  # such as a test's time limit
+            os.kill(child, signal.SIGKILL)
+            raise
+    status = 1
+    try:
+        for number, given in ((1, stdout), (2, stderr)):
+            if given is None:
+                os.close(number)
+            else:
+                os.dup2(given, number)
+        sys.stdout = stdout and _stream(1, encoding, "strict")
+        sys.stderr = stderr and _stream(2, encoding, "backslashreplace")
+        logging.getLogger().handlers.clear()
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        sys.argv = [name, *words]
+        try:
+            runpy.run_path(str(ROOT / name), run_name="__main__")
+        except SystemExit as end:
+            status = int(end.code or 0)
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except BaseException:
+        status = 120  # as Python ends where it cannot flush its streams
+        os.write(2, traceback.format_exc().encode(errors="backslashreplace"))
+    finally:
+        os._exit(status)
+
+
+def _stream(number: int, encoding: str, errors: str) -> TextIO:
+    """Return a standard stream as Python makes it where that is no terminal."""
+    by_line = 1 if number == 2 else -1
+    return open(number, "w", by_line, encoding=encoding, errors=errors, closefd=False)

@@ -1,0 +1,303 @@
+"""The scripts, interrupted while they import, with streams that take nothing, and odd names."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from base.checkpoint import load_checkpoint
+from tests import forked_script, test_reading
+from tests.data_loader import ink_formats
+from tests.test_experiments import save
+from tests.test_train import CONFIG
+
+ROOT = forked_script.ROOT
+NOT_WRITTEN = "standard output could not be written"
+MODELS = Path("saved/models/tiny")
+
+
+@pytest.fixture
+def workplace(tmp_path, monkeypatch):
+    """An empty folder with `config.json`, in which the scripts run."""
+    monkeypatch.chdir(tmp_path)
+    Path("config.json").write_text(json.dumps(CONFIG))
+    return tmp_path
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Runs a script and returns its status, what it printed, and its errors."""
+
+    def call(name, *words, stdout=..., stderr=..., encoding="utf-8"):
+        with open(tmp_path / "out", "wb") as out, open(tmp_path / "err", "wb") as err:
+            status = forked_script.run(
+                name,
+                *words,
+                stdout=out.fileno() if stdout is ... else stdout,
+                stderr=err.fileno() if stderr is ... else stderr,
+                encoding=encoding,
+            )
+        printed = [(tmp_path / name).read_bytes().decode(encoding) for name in ("out", "err")]
+        assert "Traceback" not in "".join(printed), printed
+        return status, *printed
+
+    return call
+
+
+@pytest.fixture
+def full():
+    """A file that takes nothing, as on a full disk."""
+    if not os.path.exists("/dev/full"):
+        pytest.skip("there is no /dev/full here")
+    with open("/dev/full", "wb") as file:
+        yield file.fileno()
+
+
+@pytest.fixture
+def unread():
+    """A pipe whose reader has gone."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    yield writer
+    os.close(writer)
+
+
+@pytest.fixture(params=["full", "closed", "unread"])
+def stdout(request):
+    """Standard output that takes nothing, by what is wrong with it."""
+    return request.param, None if request.param == "closed" else request.getfixturevalue(
+        request.param
+    )
+
+
+# Interrupts.
+
+
+@pytest.mark.parametrize("script", ["train.py", "experiments.py"])
+def test_an_interrupt_while_importing_is_one_line(tmp_path, script):
+    # The first slow import is interrupted, and makes another error of it, as extensions do.
+    (tmp_path / "torch.py").write_text(
+        "import os, signal, time\n"
+        "try:\n"
+        "    os.kill(os.getpid(), signal.SIGINT)\n"
+        "    time.sleep(20)\n"
+        "except BaseException as error:\n"
+        "    raise ImportError('torch is broken') from error\n"
+    )
+    done = subprocess.run(
+        [sys.executable, str(ROOT / script), "--help"],
+        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (130, "error: interrupted\n")
+
+
+def test_importing_a_script_leaves_the_process_as_it_is():
+    lines = [
+        "import signal, sys",
+        "before = sys.stdout, signal.getsignal(signal.SIGINT)",
+        "from utils import console",
+        "with console.Interruptible(): pass",
+        "assert (sys.stdout, signal.getsignal(signal.SIGINT)) == before",
+        "console.set_up()",
+        "assert signal.getsignal(signal.SIGINT) is not before[1]",
+        "with console.Interruptible():",
+        "    assert signal.getsignal(signal.SIGINT) is before[1]",
+    ]
+    subprocess.run([sys.executable, "-c", "\n".join(lines)], cwd=ROOT, check=True, timeout=60)
+
+
+def test_nothing_slow_is_imported_before_interrupts_are_handled():
+    lines = [
+        "import sys",
+        "before = set(sys.modules)",
+        "from utils import console",
+        "assert set(sys.modules) - before == {'utils', 'utils.console'}",
+    ]
+    subprocess.run([sys.executable, "-c", "\n".join(lines)], cwd=ROOT, check=True, timeout=60)
+
+
+def test_an_ignored_interrupt_stays_ignored():
+    """As a shell has it for what it starts in the background."""
+    lines = [
+        "import os, signal",
+        "signal.signal(signal.SIGINT, signal.SIG_IGN)",
+        "from utils import console",
+        "console.set_up()",
+        "os.kill(os.getpid(), signal.SIGINT)",
+        "print('goes on')",
+    ]
+    done = subprocess.run(
+        [sys.executable, "-c", "\n".join(lines)], cwd=ROOT, capture_output=True, timeout=60
+    )
+    assert (done.returncode, done.stdout.strip(), done.stderr) == (0, b"goes on", b"")
+
+
+# Streams that take nothing.
+
+
+def test_training_goes_on_whatever_standard_output_takes(workplace, run, stdout):
+    fault, descriptor = stdout
+    status, _, error = run("train.py", "-c", "config.json", "--run-id", "a", stdout=descriptor)
+    assert status == 0 and error.count(NOT_WRITTEN) == (fault != "unread")
+    assert error.count("\n") == (fault != "unread"), error
+    assert load_checkpoint(MODELS / "a" / "checkpoint-epoch2.pth")["epoch"] == 2
+    messages = (MODELS / "a" / "train.log").read_text()
+    assert "finished after epoch 2" in messages and NOT_WRITTEN not in messages
+
+
+def test_training_goes_on_without_standard_error(workplace, run, full):
+    for run_id, stderr in (("closed", None), ("full", full)):
+        # A run whose data are few warns of it; the number of the closed stream is not reused.
+        status, printed, _ = run(
+            *("train.py", "-c", "config.json", "--run-id", run_id), stderr=stderr
+        )
+        assert status == 0 and "finished after epoch 2" in printed
+        assert load_checkpoint(MODELS / run_id / "checkpoint-epoch2.pth")["epoch"] == 2
+    status, _, _ = run("train.py", "-c", "config.json", "--run-id", "full", stderr=full)
+    assert status == 2
+
+
+def test_pictures_are_drawn_whatever_standard_output_takes(workplace, run, stdout):
+    fault, descriptor = stdout
+    checkpoint = save(workplace / "one.pth", "SynthesisNetwork", "small")
+    words = ("-r", str(checkpoint), "-d", "cpu", "--text", "a", "--steps", "9", "--output", "o")
+    status, _, error = run("experiments.py", *words, stdout=descriptor)
+    assert status == (fault != "unread") and error.count("\n") == (fault != "unread")
+    assert (NOT_WRITTEN in error) == (fault != "unread")
+    assert {path.suffix for path in Path("o").iterdir()} == {".png", ".svg"}
+
+
+@pytest.mark.parametrize("script", ["train.py", "experiments.py"])
+def test_help_that_nobody_reads_ends_well(workplace, run, unread, script):
+    assert run(script, "--help", stdout=unread) == (0, "", "")
+
+
+def test_help_that_is_not_written_does_not(workplace, run, full):
+    status, _, error = run("experiments.py", "--help", stdout=full)
+    assert status == 1 and NOT_WRITTEN in error
+
+
+def test_a_script_may_stand_without_any_stream():
+    """Real streams of Python's own, closed by a shell."""
+    lines = [
+        "import os, sys",
+        "from utils import console",
+        "console.set_up()",
+        "with open('/dev/null') as file: assert file.fileno() > 2, file.fileno()",
+        "print('é', file=sys.stderr)",
+        "print('é')",
+        "sys.exit(3 + console.output_is_lost())",
+    ]
+    command = f'exec {sys.executable} -c "$0" <&- >&- 2>&-'
+    done = subprocess.run(["sh", "-c", command, "\n".join(lines)], cwd=ROOT, timeout=60)
+    assert done.returncode == 4
+    done = subprocess.run(
+        [sys.executable, "-c", "\n".join(lines)],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONIOENCODING": "ascii:strict"},
+        capture_output=True,
+        timeout=60,
+    )
+    printed = (b"\\xe9" + os.linesep.encode(),) * 2
+    assert (done.returncode, done.stdout, done.stderr) == (3, *printed)
+
+
+# Names that are no text.
+
+
+ODD = os.fsdecode(b"\xff")
+SHOWN = "\\udcff"
+
+
+def test_files_are_used_under_names_that_are_no_text(workplace, run):
+    data = f"d{ODD}"
+    Path(data).mkdir()
+    for number in range(12):
+        ink = ink_formats.inkml([[(0, 0), (number, 4), (9, 7)]], "ab")
+        Path(data, f"{ODD}{number}.inkml").write_bytes(ink)
+    args = CONFIG["trainer"]["args"] | {"tensorboard": True, "samples": 1}
+    dataset = {"type": "InkMLDataset", "args": {"root": "elsewhere"}}
+    config = CONFIG | {
+        "data_loader": CONFIG["data_loader"] | {"args": {"dataset": dataset, "batch_size": 2}},
+        "trainer": CONFIG["trainer"] | {"args": args},
+    }
+    Path(f"c{ODD}.json").write_text(json.dumps(config))
+    root = f"data_loader.args.dataset.args.root={data}"
+    words = ("-c", f"c{ODD}.json", "-o", root, "-d", "cpu", "--run-id", "a")
+    status, printed, error = run("train.py", *words)
+    assert status == 0, error
+    assert f"d{SHOWN}" in printed and "finished after epoch 2" in printed
+    folder = MODELS / "a"
+    record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    assert record["runs"][0]["command"][2] == f"c{ODD}.json"
+    # The config that is kept, and the one in the checkpoint, name the same folder.
+    status, _, error = run("train.py", "-c", str(folder / "config.json"), "--prepare")
+    assert status == 0, error
+    os.rename("saved", f"s{ODD}")
+    folder = Path(f"s{ODD}", *folder.parts[1:])
+    words = ("-r", str(folder), "--epochs", "3")
+    status, _, error = run("train.py", *words)
+    assert status == 2 and f"s{SHOWN}/log/tiny/a: TensorBoard cannot write" in error
+    words = (*words, "-o", "trainer.args.tensorboard=false")
+    status, printed, error = run("train.py", *words)
+    assert status == 0 and f"-r 's{SHOWN}/models/tiny/a'" in printed, error
+    assert f"s{SHOWN}/models/tiny/a;" in (folder / "train.log").read_text(encoding="utf-8")
+
+    checkpoint = str(folder / "checkpoint-epoch3.pth")
+    for encoding in ("utf-8", "ascii"):
+        output = ("-r", checkpoint, "-d", "cpu", "--output", f"o{ODD}{encoding}")
+        status, printed, error = run(
+            *("experiments.py", *output, "--inkml", "--steps", "9", "--num-samples", "1"),
+            *("--primer", str(Path(data, f"{ODD}3.inkml"))),
+            encoding=encoding,
+        )
+        assert status == 0 and f"o{SHOWN}{encoding}/tiny-seed0.png" in printed, error
+        assert f"primed with {SHOWN}3.inkml" in printed
+        assert "tiny-seed0.inkml" in os.listdir(f"o{ODD}{encoding}")
+        status, printed, error = run("experiments.py", *output, "--evaluate", encoding=encoding)
+        assert status == 0 and f"o{SHOWN}{encoding}/metrics.json" in printed, error
+        scores = json.loads(Path(f"o{ODD}{encoding}", "metrics.json").read_text("utf-8"))
+        assert scores["checkpoint"] == checkpoint
+
+
+def test_what_is_missing_is_named_once(workplace, run):
+    checkpoint = str(save(workplace / "one.pth", "PredictionNetwork", "small"))
+    for words in (
+        ("train.py", "-c", f"c{ODD}.json"),
+        ("train.py", "-r", f"c{ODD}.pth"),
+        ("experiments.py", "-r", f"c{ODD}"),
+        ("experiments.py", "-r", checkpoint, "--primer", f"c{ODD}"),
+    ):
+        status, _, error = run(*words)
+        assert status == 2 and error.count(f"c{SHOWN}") == 1, error
+
+
+@pytest.mark.timeout(60)  # What waits for a writer waits for ever.
+def test_what_is_no_file_is_refused_at_once(workplace, run):
+    reader = str(test_reading.save(workplace, "CTCNetwork"))
+    checkpoint = str(save(workplace / "one.pth", "SynthesisNetwork", "small"))
+    for path in ("pipe", "pipe.pth"):
+        os.mkfifo(path)
+        for words in (
+            ("train.py", "-c", path),
+            ("train.py", "-r", path),
+            ("experiments.py", "-r", path),
+            ("experiments.py", "-r", checkpoint, "--primer", path, "--primer-text", "a"),
+            ("experiments.py", "-r", reader, "--input", path),
+            ("experiments.py", "-r", reader, "--evaluate", "--beam", "2", "--language-model", path),
+        ):
+            status, _, error = run(*words)
+            assert status == 2 and path in error and "no regular file" in error, (words, error)
+
+
+def test_a_text_that_is_no_text_is_named(workplace, run):
+    checkpoint = save(workplace / "one.pth", "SynthesisNetwork", "small")
+    status, _, error = run("experiments.py", "-r", str(checkpoint), "--text", f"a{ODD}")
+    assert status == 2 and f"the network does not know '{SHOWN}' (U+DCFF)" in error

@@ -1,0 +1,102 @@
+"""How a script's process bears interrupts, and standard streams that take nothing.
+
+The scripts import this first and the slow things after it. It imports only what Python has in
+memory from its start: even `signal` would load other modules first, for its enumerations.
+"""
+
+import _signal as signal
+import io
+import os
+import sys
+
+
+class _Output(io.RawIOBase):
+    """What lies beneath a standard stream: writing to it never fails.
+
+    What is printed is not what a run is about. If who reads it has gone, it is dropped in silence;
+    if it cannot be written for another reason, such as a full disk, that is said once.
+    """
+
+    failed = False
+
+    def __init__(self, stream: io.TextIOWrapper) -> None:
+        self._stream = stream  # kept, because it closes its file when it is collected
+        self._raw = getattr(stream.buffer, "raw", stream.buffer)
+
+    def writable(self) -> bool:
+        return True
+
+    def fileno(self) -> int:
+        return self._raw.fileno()
+
+    def isatty(self) -> bool:
+        return self._raw.isatty()
+
+    def write(self, data: memoryview) -> int | None:
+        try:
+            return self._raw.write(data)
+        except BrokenPipeError:
+            pass
+        except OSError as error:
+            if not self.failed:
+                _say(f"warning: standard output could not be written ({error.strerror})")
+            self.failed = True
+        return len(data)
+
+
+def set_up() -> None:
+    """Let an interrupt end the process with one line, and printing never fail, from here on.
+
+    What a stream's encoding lacks, such as a file name's bytes that are no text, is printed as
+    an escape.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _end)
+    for number, mode in enumerate((os.O_RDONLY, os.O_RDONLY, os.O_WRONLY)):
+        try:
+            os.fstat(number)
+        except OSError:
+            # Closed: else the next file that is opened gets its number, and what is printed. What
+            # stands in for standard output cannot be written, so that this is said.
+            os.open(os.devnull, mode)
+    for number, name in ((1, "stdout"), (2, "stderr")):
+        stream = getattr(sys, name) or open(number, "w", closefd=False)  # noqa: SIM115
+        by_line = stream.line_buffering or stream.write_through
+        output = io.BufferedWriter(_Output(stream))
+        escaping = io.TextIOWrapper(
+            output, stream.encoding, "backslashreplace", line_buffering=by_line
+        )
+        setattr(sys, name, escaping)
+
+
+class Interruptible:
+    """Inside, after `set_up`, an interrupt raises KeyboardInterrupt, as Python has it."""
+
+    def __enter__(self) -> None:
+        self._is_set_up = signal.getsignal(signal.SIGINT) is _end
+        if self._is_set_up:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    def __exit__(self, *_: object) -> None:
+        if self._is_set_up:
+            signal.signal(signal.SIGINT, _end)
+
+
+def output_is_lost() -> bool:
+    """Write out what waits on standard output; return whether any of it could not be written."""
+    sys.stdout.flush()
+    return sys.stdout.buffer.raw.failed
+
+
+def _end(number: int, _frame: object) -> None:
+    # At once: an exception in the middle of an import can become any other one.
+    _say("error: interrupted")
+    os._exit(128 + number)
+
+
+def _say(line: str) -> None:
+    """Print a line to standard error, past a buffer that may be in use."""
+    try:  # noqa: SIM105 (contextlib has other modules loaded)
+        os.write(2, f"{line}\n".encode())
+    except OSError:
+        pass
