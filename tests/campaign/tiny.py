@@ -176,9 +176,15 @@ def trained(config: dict[str, Any]) -> Whole:
 
 def seconds_of(process: Process) -> float:
     """Wait for the end of a program, and return the processor time that it took."""
-    used = [0.0]
-    process.wait_for(lambda: used.append(max(used.pop(), process.seconds())))
-    return used[0]
+    used = 0.0
+
+    def grown() -> bool:
+        nonlocal used
+        used = max(used, process.seconds())
+        return False
+
+    process.wait_for(grown)
+    return used
 
 
 def start_up(script: str = "train.py") -> float:
