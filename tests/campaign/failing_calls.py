@@ -37,7 +37,7 @@ def failing(words: Sequence[str], rng: random.Random, folder: Path, whole: Whole
     if not told.exists():  # other calls than undisturbed, and fewer
         demand(done.status == 0, f"nothing failed, and it ended with {done.status}")
         return done
-    failed = told.read_text().splitlines()
+    failed = told.read_text().replace(f"{folder.resolve()}/", "").splitlines()
     print(f"what failed, from call {number} on: {failed}")
     check_no_traceback(done)
     demand(done.status in (0, 1, 2), f"{failed[0]}: it ended with {done.status}")

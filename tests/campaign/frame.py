@@ -366,7 +366,8 @@ class Trial:
         if not pid:
             self.failure = f"hung for {self.family.seconds:g} s"
         elif status:
-            self.failure = message.read_text() if message.exists() else f"ended with {status}"
+            text = message.read_text() if message.exists() else f"ended with {status}"
+            self.failure = " ".join(text.split())
         return True
 
     def kill(self) -> None:
