@@ -1,6 +1,5 @@
 """Nothing is lost: runs that are stopped, killed, or out of disk go on as if nothing had been."""
 
-import csv
 import errno
 import os
 import signal
@@ -17,10 +16,9 @@ from torch.optim import lr_scheduler
 
 from base.base_trainer import BaseTrainer
 from base.checkpoint import BEST, checkpoints, find_checkpoint, load_checkpoint, newest_checkpoint
+from tests.same_run import differences, rows_of
 from utils import files
 from utils.checks import CheckpointError
-
-TIMES = {"points_per_second", "seconds"}
 
 
 def one_cycle(optimizer, steps):
@@ -62,36 +60,8 @@ KINDS = {
 }
 
 
-def differences(first, second, where=""):
-    """Return the places where two checkpoints differ in anything but the clock."""
-    if isinstance(first, dict) and isinstance(second, dict):
-        if first.keys() != second.keys():
-            return [f"{where}: {first.keys() ^ second.keys()}"]
-        ignored = {*TIMES, "event_sizes"}
-        return [
-            place
-            for name in first.keys() - ignored
-            for place in differences(first[name], second[name], f"{where}.{name}")
-        ]
-    if isinstance(first, list | tuple) and isinstance(second, list | tuple):
-        if len(first) != len(second):
-            return [f"{where}: lengths"]
-        return [
-            place
-            for number, pair in enumerate(zip(first, second, strict=True))
-            for place in differences(*pair, f"{where}.{number}")
-        ]
-    if isinstance(first, torch.Tensor):
-        return [] if torch.equal(first, second) else [where]
-    return [] if first == second or (first != first and second != second) else [where]
-
-
 def rows(trainer):
-    with open(trainer.run.metrics_file, newline="") as file:
-        return [
-            {name: value for name, value in row.items() if name not in TIMES}
-            for row in csv.DictReader(file)
-        ]
+    return rows_of(trainer.run.metrics_file)
 
 
 def rates(trainer):

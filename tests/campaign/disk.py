@@ -1,0 +1,156 @@
+"""Calls of a process on files, watched: at one of them it is killed, or the call fails."""
+
+import builtins
+import errno
+import io
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+NAMES = ("open", "fsync", "replace", "rename", "unlink", "remove", "mkdir")
+"""Of `os`; beside them the built-in open is watched, and what reads and writes its files."""
+ERRORS = (errno.ENOSPC, errno.EIO, errno.EACCES, errno.EDQUOT)
+FULL = (errno.ENOSPC, errno.EDQUOT)
+CHANGES = {"write", "fsync", "replace", "rename", "mkdir", "create"}
+"""What a full disk refuses as long as it is full."""
+
+Event = Callable[[str, str], None]
+
+
+class Disk:
+    """What a new process does on files below its working directory.
+
+    It is the `hook` of a `Process`, and stays what it is in forks of that one, its data workers.
+
+    Args:
+        event: called with the kind of each call and its path, before it; may raise or kill.
+        after: whether `event` is called after the call instead.
+    """
+
+    def __init__(self, event: Event, *, after: bool = False) -> None:
+        self.event, self.after = event, after
+
+    def __call__(self) -> None:
+        """Put the watched calls in the place of the real ones."""
+        self.folder, self.owner = os.path.realpath(os.curdir), os.getpid()
+        for name in NAMES:
+            setattr(os, name, self._watched(name, getattr(os, name)))
+        self.open = io.open
+        io.open = builtins.open = self._open
+
+    def happens(self, kind: str, path: Any) -> None:
+        """Tell of one call on `path`, a name or a descriptor, if it is below the folder."""
+        if isinstance(path, int):
+            path = os.readlink(f"/proc/self/fd/{path}")
+        path = os.path.realpath(os.fsdecode(path))
+        if os.getpid() == self.owner and path.startswith(self.folder + os.sep):
+            self.event(kind, path)
+
+    def _watched(self, name: str, real: Callable[..., Any]) -> Callable[..., Any]:
+        def call(path: Any, *arguments: Any, **options: Any) -> Any:
+            if not self.after:
+                self.happens(name, path)
+            result = real(path, *arguments, **options)
+            if self.after:
+                # What was moved is told of by its new name.
+                moved = name in ("replace", "rename")
+                self.happens(name, arguments[0] if moved else path)
+            return result
+
+        return call
+
+    def _open(self, file: Any, mode: str = "r", buffering: int = -1, *text: Any, **named: Any):
+        """Open as the built-in function does, on a raw file that tells of its calls."""
+        if isinstance(file, int) or named.get("opener") or not named.get("closefd", True):
+            return self.open(file, mode, buffering, *text, **named)
+        if not os.path.realpath(os.fsdecode(file)).startswith(self.folder + os.sep):
+            return self.open(file, mode, buffering, *text, **named)
+        new = any(letter in mode for letter in "wxa")
+        kind = "create" if new else "open"
+        if not self.after:
+            self.happens(kind, file)
+        raw = _Raw(file, mode.replace("b", "").replace("t", ""))
+        raw.disk = self
+        if self.after:
+            self.happens(kind, file)
+        if buffering == 0:
+            return raw
+        kinds = {True: io.BufferedRandom, False: io.BufferedWriter if new else io.BufferedReader}
+        size = io.DEFAULT_BUFFER_SIZE if buffering < 2 else buffering
+        buffered = kinds["+" in mode](raw, size)
+        if "b" in mode:
+            return buffered
+        wrapped = io.TextIOWrapper(buffered, *text, **named, line_buffering=buffering == 1)
+        wrapped.mode = mode
+        return wrapped
+
+
+class _Raw(io.FileIO):
+    """A file without a buffer that tells a `Disk` of what is read and written.
+
+    What happens at a write happens when half is written.
+    """
+
+    disk: Disk
+
+    def write(self, data: Any) -> int:
+        data = memoryview(data).cast("B")
+        half = super().write(data[: len(data) // 2])
+        self.disk.happens("write", self.name)
+        return half + super().write(data[half:])
+
+    def readinto(self, buffer: Any) -> int | None:
+        self.disk.happens("read", self.name)
+        return super().readinto(buffer)
+
+    def readall(self) -> bytes:
+        self.disk.happens("read", self.name)
+        return super().readall()
+
+
+def _note(file: Path, line: str) -> None:
+    """Add a line to a file outside of the watched folder."""
+    with open(file, "a", encoding="utf-8") as opened:
+        opened.write(f"{line}\n")
+
+
+def count(found: Path) -> Disk:
+    """Write a line into `found` for each call."""
+    return Disk(lambda kind, path: _note(found, f"{kind} {path}"))
+
+
+def kill_at(number: int, *, after: bool, signals: tuple[int, ...] = (signal.SIGKILL,)) -> Disk:
+    """Let the process get signals just before, or after, its call `number` from 0."""
+    seen = [0]
+
+    def event(kind: str, path: str) -> None:
+        seen[0] += 1
+        if seen[0] - 1 == number:
+            for one in signals:
+                os.kill(os.getpid(), one)
+
+    return Disk(event, after=after)
+
+
+def fail_at(number: int, code: int, told: Path, *, lasting: bool) -> Disk:
+    """Let the call `number` from 0 fail with an error, and write what fails into `told`.
+
+    Args:
+        number: of the call.
+        code: of the error.
+        told: outside of the watched folder.
+        lasting: whether all calls after it that take space fail as well.
+    """
+    seen = [0]
+
+    def event(kind: str, path: str) -> None:
+        seen[0] += 1
+        if seen[0] - 1 == number or (lasting and seen[0] > number and kind in CHANGES):
+            _note(told, f"{kind} {path}")
+            # As the system does: neither fsync nor read and write name the file.
+            named = () if kind in ("fsync", "write", "read") else (path,)
+            raise OSError(code, os.strerror(code), *named)
+
+    return Disk(event)

@@ -1,0 +1,95 @@
+"""Uses of trained networks that write files, over older ones or into an empty folder."""
+
+import os
+import shutil
+from pathlib import Path
+
+from data_loader import EmbeddedDataset
+from data_loader.inkml import write_inkml
+from tests.campaign.frame import demand, once, run
+from tests.campaign.tiny import (
+    CONFIG,
+    DATASET,
+    READER,
+    RUN,
+    WRITER,
+    Whole,
+    changed,
+    check_no_traceback,
+    check_whole,
+    last_line,
+    trained,
+    undisturbed,
+)
+
+OUT = Path("out")
+USES = {
+    "draw": [
+        *("-r", "writer.pth", "--text", "ab", "--num-samples", "2", "--steps", "9"),
+        *("--inkml", "--window", "--output", "out"),
+    ],
+    "export": ["-r", "writer.pth", "--export", "out/mine.pth"],
+    "score": ["-r", "writer.pth", "--evaluate", "--output", "out"],
+    "read": ["-r", "reader.pth", "--input", "ink.inkml", "--output", "out"],
+    "score a reader": ["-r", "reader.pth", "--evaluate", "--output", "out"],
+}
+USES = {what: ["experiments.py", "-d", "cpu", *words] for what, words in USES.items()}
+"""Words of a command, by what it does."""
+
+
+def used(what: str, epoch: int = 2) -> Whole:
+    """Return what a use of the networks after an epoch comes to, undisturbed."""
+    return undisturbed(f"{what}-{epoch}", USES[what], lambda: give(epoch))
+
+
+def give(epoch: int = 2) -> None:
+    """Put networks after an epoch, ink, and an empty folder into the working directory."""
+    with once("networks") as folder:
+        for name, kind in (("writer", WRITER), ("reader", READER)):
+            if not (folder / name).exists():
+                os.symlink(
+                    trained(changed(CONFIG, kind | {"trainer.args.keep_last": 9})).folder / RUN,
+                    folder / name,
+                )
+            shutil.copy(folder / name / f"checkpoint-epoch{epoch}.pth", f"{name}.pth")
+    source = EmbeddedDataset(**DATASET)
+    source.prepare()
+    write_inkml("ink.inkml", source.ink(0)[:, :3], source.text(0))
+    OUT.mkdir(exist_ok=True)
+
+
+def give_older(what: str) -> dict[str, bytes]:
+    """Put the files of the networks before where the use writes, and return them."""
+    shutil.copytree(used(what, 1).folder / OUT, OUT, dirs_exist_ok=True)
+    return products(OUT)
+
+
+def products(folder: Path) -> dict[str, bytes]:
+    """Return the files under a final name, by name."""
+    there = (path for path in folder.iterdir() if not path.name.startswith("."))
+    return {path.name: path.read_bytes() for path in there}
+
+
+def check_products(before: dict[str, bytes], whole: Whole) -> None:
+    """Demand that each file is what it was before, or what it becomes."""
+    now, after = products(OUT), products(whole.folder / OUT)
+    check_whole(OUT)
+    gone = before.keys() - now.keys()
+    demand(not gone, f"{gone} was there before and is gone")
+    odd = [name for name in now if now[name] not in (before.get(name), after.get(name))]
+    demand(not odd, f"{odd} is neither what was there nor what was to be written")
+
+
+def check_done(whole: Whole) -> None:
+    """Demand that all is there that comes of the use, as it is undisturbed."""
+    now, after = products(OUT), products(whole.folder / OUT)
+    different = [name for name in after if now.get(name) != after[name]]
+    demand(not different, f"{different} is another than undisturbed")
+
+
+def check_again(what: str, whole: Whole) -> None:
+    """Demand that the same in peace comes to the same."""
+    done = run(USES[what])
+    check_no_traceback(done)
+    demand(done.status == 0, f"once more, it ends with {done.status}: {last_line(done)}")
+    check_done(whole)
