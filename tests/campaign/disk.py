@@ -12,6 +12,7 @@ from typing import Any
 NAMES = ("open", "fsync", "replace", "rename", "unlink", "remove", "mkdir")
 """Of `os`; beside them the built-in open is watched, and what reads and writes its files."""
 ERRORS = (errno.ENOSPC, errno.EIO, errno.EACCES, errno.EDQUOT)
+FULL = (errno.ENOSPC, errno.EDQUOT)
 CHANGES = {"write", "fsync", "replace", "rename", "mkdir", "create"}
 """What a full disk refuses as long as it is full."""
 
@@ -43,7 +44,7 @@ class Disk:
         """Tell of one call on `path`, a name or a descriptor, if it is below the folder."""
         if isinstance(path, int):
             path = os.readlink(f"/proc/self/fd/{path}")
-        path = os.path.realpath(os.fspath(path))
+        path = os.path.realpath(os.fsdecode(path))
         if os.getpid() == self.owner and path.startswith(self.folder + os.sep):
             self.event(kind, path)
 
@@ -64,7 +65,7 @@ class Disk:
         """Open as the built-in function does, on a raw file that tells of its calls."""
         if isinstance(file, int) or named.get("opener") or not named.get("closefd", True):
             return self.open(file, mode, buffering, *text, **named)
-        if not os.path.realpath(os.fspath(file)).startswith(self.folder + os.sep):
+        if not os.path.realpath(os.fsdecode(file)).startswith(self.folder + os.sep):
             return self.open(file, mode, buffering, *text, **named)
         new = any(letter in mode for letter in "wxa")
         kind = "create" if new else "open"

@@ -6,6 +6,8 @@ import hashlib
 import json
 import os
 import re
+import shlex
+import shutil
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,8 +20,7 @@ from PIL import Image
 from base.checkpoint import BEST, checkpoints, load_checkpoint
 from data_loader import EmbeddedDataset
 from tests.campaign.disk import count
-from tests.campaign.frame import Done, Failed, demand, once, start
-from tests.campaign.frame import run as program
+from tests.campaign.frame import Done, Failed, Process, demand, once, run, start
 from tests.same_run import differences, rows_of
 
 DATASET = {
@@ -152,28 +153,36 @@ def undisturbed(
     with once(name) as folder:
         work, calls, seconds = folder / "work", folder / "calls", folder / "seconds"
         if not seconds.exists():
+            shutil.rmtree(work, ignore_errors=True)
+            calls.unlink(missing_ok=True)
             work.mkdir()
             here = Path.cwd()
             os.chdir(work)
             prepare()
             process = start(words, hook=count(calls) if watched else None)
-            used = 0.0
-            while process.status is None:
-                used = max(used, process.seconds())
-                time.sleep(0.002)
+            used = seconds_of(process)
             done = process.wait()
-            demand(done.status == 0, f"undisturbed, it ended with {done.status}: {last_line(done)}")
             os.chdir(here)
+            demand(done.status == 0, f"undisturbed, it ended with {done.status}: {last_line(done)}")
             seconds.write_text(str(used))
         told = calls.read_text().splitlines() if watched else []
         return Whole(work, told, float(seconds.read_text()))
 
 
-def trained(config: dict[str, Any], words: Sequence[str] = TRAIN) -> Whole:
+def trained(config: dict[str, Any]) -> Whole:
     """Return an uninterrupted run of a config; the config file is written here as well."""
     write(Path("config.json"), config)
-    key = hashlib.sha256(json.dumps([config, list(words)]).encode()).hexdigest()[:16]
-    return undisturbed(f"run-{key}", words, lambda: write(Path("config.json"), config))
+    key = hashlib.sha256(json.dumps(config).encode()).hexdigest()[:16]
+    return undisturbed(f"run-{key}", TRAIN, lambda: write(Path("config.json"), config))
+
+
+def seconds_of(process: Process) -> float:
+    """Wait for the end of a program, and return the processor time that it took."""
+    used = 0.0
+    while process.status is None:
+        used = max(used, process.seconds())
+        time.sleep(0.002)
+    return used
 
 
 def start_up(script: str = "train.py") -> float:
@@ -181,11 +190,7 @@ def start_up(script: str = "train.py") -> float:
     with once(f"start-up-{script}") as folder:
         told = folder / "seconds"
         if not told.exists():
-            process, used = start([script, "--help"], fresh=True), 0.0
-            while process.status is None:
-                used = max(used, process.seconds())
-                time.sleep(0.002)
-            told.write_text(str(used))
+            told.write_text(str(seconds_of(start([script, "--help"], fresh=True))))
         return float(told.read_text())
 
 
@@ -259,30 +264,31 @@ def check_same(whole: Whole, run: Path = RUN) -> None:
     demand(same, "metrics.csv differs from the uninterrupted run's")
 
 
-def next_words(first: Sequence[str], run: Path = RUN) -> list[str]:
-    """Return the command that goes on with a run, or begins it, where nothing of it is there."""
-    if checkpoints(run) or (run / "config.json").exists():
-        return ["train.py", "-r", str(run), "-d", "cpu"]
-    return list(first)
+def next_words() -> list[str]:
+    """Return the command that goes on with a run, or begins it where nothing of it is there."""
+    return ["train.py", "-r", str(RUN), "-d", "cpu"] if RUN.exists() else list(TRAIN)
 
 
-def go_on(first: Sequence[str] = TRAIN, run: Path = RUN, **options: Any) -> Done:
+def go_on(*more: str) -> Done:
     """Go on with a run as a person would, to its end, and return how it ended.
+
+    Args:
+        more: options.
 
     Raises:
         Failed: if there is no way to.
     """
-    done = program(next_words(first, run), **options)
-    if done.status == 2 and (named := re.search(r"(-r) ([^\s;,]+)", last_line(done))):
-        done = program(["train.py", *named.groups(), "-d", "cpu"], **options)
+    done = run([*next_words(), *more])
+    if done.status == 2 and (named := re.search(r"train\.py (-.*)", last_line(done))):
+        done = run(["train.py", *shlex.split(named[1]), *more])
     check_no_traceback(done)
-    demand(done.status == 0, f"it does not go on ({done.status}): {last_line(done)}")
+    demand(done.status == 0, f"it does not go on (status {done.status}): {last_line(done)}")
     return done
 
 
-def check_resumes(whole: Whole, first: Sequence[str] = TRAIN) -> None:
+def check_resumes(whole: Whole) -> None:
     """Demand that a run goes on, and comes to what it would have been without any trouble."""
-    go_on(first)
+    go_on()
     check_same(whole)
     check_whole(Path("saved"))
     check_tidy(Path.cwd())
