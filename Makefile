@@ -1,12 +1,14 @@
 # `make demo` lets a network that comes with the project write a line, trains a small one on the
 # embedded data, and lets that write; `make digits` trains one for each digit, or goes on where it was
-# cut off, and draws them; `make test` runs the tests; `make lint` checks style, format and import
-# directions. Each first makes .venv, once: PYTHON is the interpreter for that, and pip's own
-# environment variables hold.
+# cut off, and draws them; `make test` runs the tests; `make campaign` tries what docs/reliability.md
+# promises; `make lint` checks style, format and import directions. Each first makes .venv, once:
+# PYTHON is the interpreter for that, and pip's own environment variables hold.
 
 PYTHON ?= python3
 # Where the MNIST stroke sequences of `make digits` lie; null makes digits of that form.
 DATA ?= $(if $(wildcard data/mnist_strokes),data/mnist_strokes,null)
+# Of all chances of `make campaign`.
+SEED ?= 1
 RUN := demo-$(shell date +%Y%m%d-%H%M%S)
 
 # Succeeds where there is a PyTorch that fits, and prints the folder that it lies in.
@@ -15,13 +17,15 @@ FIND_TORCH := import pathlib, torch; \
 	print(pathlib.Path(torch.__file__).parents[1])
 IS_NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 
-.PHONY: help demo digits test lint
+.PHONY: help demo digits test campaign lint
 
 help:
 	@echo "make demo    write a line, train a small network, and let that write (about 5 minutes)"
 	@echo "make digits  train a network for each digit, and draw them (about 10 minutes);"
 	@echo "             DATA=FOLDER says where MNIST stroke sequences lie, DATA=null makes digits"
 	@echo "make test    run all tests"
+	@echo "make campaign  kill it, fail its disk, feed it broken files, about 1,000 times (30 minutes);"
+	@echo "             SEED=N makes other chances"
 	@echo "make lint    check style, format and import directions"
 
 demo: .venv/installed
@@ -58,6 +62,9 @@ digits: .venv/installed
 
 test: .venv/installed-dev
 	@.venv/bin/python -m pytest
+
+campaign: .venv/installed-dev
+	@.venv/bin/python tests/campaign --seed $(SEED)
 
 lint: .venv/installed-dev
 	@.venv/bin/python -m ruff check

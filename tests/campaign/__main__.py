@@ -8,6 +8,7 @@ python tests/campaign --seed 1 --trial "kills while training:17"
 import argparse
 import importlib
 import os
+import resource
 import shutil
 import sys
 import tempfile
@@ -60,7 +61,11 @@ def main(words: Sequence[str] | None = None) -> int:
         tried = sum(one == name for one, _ in chosen)
         print(f"{name:<{width}}  {tried:>5}  {sum(one.family.name == name for one in failed):>6}")
     print(f"{'all':<{width}}  {len(chosen):>5}  {len(failed):>6}")
-    print(f"seed {arguments.seed}, {time.monotonic() - started:.0f} s")
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    spent = (
+        f"{time.monotonic() - started:.0f} s, {used.ru_utime + used.ru_stime:.0f} s of processors"
+    )
+    print(f"seed {arguments.seed}: {spent}")
     for one in failed:
         again = f'--seed {arguments.seed} --trial "{one.family.name}:{one.number}"'
         print(f"failed: {again}: {one.failure}")

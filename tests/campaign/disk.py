@@ -135,7 +135,7 @@ def kill_at(number: int, *, after: bool, signals: tuple[int, ...] = (signal.SIGK
 
 
 def fail_at(number: int, code: int, told: Path, *, lasting: bool) -> Disk:
-    """Let the call `number` from 0 fail with an error, and write what failed into `told`.
+    """Let the call `number` from 0 fail with an error, and write what fails into `told`.
 
     Args:
         number: of the call.
@@ -148,8 +148,7 @@ def fail_at(number: int, code: int, told: Path, *, lasting: bool) -> Disk:
     def event(kind: str, path: str) -> None:
         seen[0] += 1
         if seen[0] - 1 == number or (lasting and seen[0] > number and kind in CHANGES):
-            if seen[0] - 1 == number:
-                _note(told, f"{kind} {path}")
+            _note(told, f"{kind} {path}")
             # As the system does: neither fsync nor read and write name the file.
             named = () if kind in ("fsync", "write", "read") else (path,)
             raise OSError(code, os.strerror(code), *named)

@@ -37,16 +37,17 @@ def failing(words: Sequence[str], rng: random.Random, folder: Path, whole: Whole
     if not told.exists():  # other calls than undisturbed, and fewer
         demand(done.status == 0, f"nothing failed, and it ended with {done.status}")
         return done
-    kind, path = told.read_text().split(" ", 1)
-    print(f"what failed: call {number}, {kind} {path}")
+    failed = told.read_text().splitlines()
+    print(f"what failed, from call {number} on: {failed}")
     check_no_traceback(done)
-    demand(done.status in (0, 1, 2), f"{kind} {path}: it ended with {done.status}")
+    demand(done.status in (0, 1, 2), f"{failed[0]}: it ended with {done.status}")
     if done.status:
         errors = re.findall(r"(?:^|[\r\n])error: (.+)", done.output)
-        demand(len(errors) == 1, f"{kind} {path}: {len(errors)} errors instead of one message")
+        demand(len(errors) == 1, f"{failed[0]}: {len(errors)} errors instead of one message")
         # A temporary file is known to nobody: its message names what it was to become.
-        name = re.sub(r"^\.(.+)\.\d+-\w+\.tmp$", r"\1", Path(path).name)
-        demand(name in errors[0], f"{kind} {path}: not named by {errors[0]!r}")
+        names = {re.sub(r"^\.(.+)\.\d+-\w+\.tmp$", r"\1", Path(one).name) for one in failed}
+        named = any(name in errors[0] for name in names)
+        demand(named, f"{failed[0]}: not named by {errors[0]!r}")
     return done
 
 

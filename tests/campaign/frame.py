@@ -31,8 +31,9 @@ from tqdm import tqdm
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPTS = ("train.py", "experiments.py")
-SECONDS = 60.0
-"""Given to a trial, and to a program of which no other limit is known."""
+SECONDS, PROGRAM_SECONDS = 180.0, 60.0
+"""Given to a trial, and to each program in it, of which no other limit is known: far more than they
+need on a busy machine."""
 
 BAR_SECONDS, tqdm.monitor_interval = tqdm.monitor_interval, 0
 """No thread watches bars before a fork; the program's own has one."""
@@ -111,9 +112,14 @@ class Process:
         self._status: int | None = None
         sys.stdout.flush()
         sys.stderr.flush()
+        ready, told = os.pipe()
         self.pid = os.fork()
         if self.pid == 0:
-            _become(self.words, self._file.fileno(), hook, fresh, cwd, environment or {})
+            os.close(ready)
+            _become(self.words, self._file.fileno(), told, hook, fresh, cwd, environment or {})
+        os.close(told)
+        os.read(ready, 1)  # so that nothing happens to it before the script's first line
+        os.close(ready)
 
     @property
     def output(self) -> str:
@@ -152,7 +158,7 @@ class Process:
                 with suppress(ProcessLookupError):
                     os.kill(pid, number)
 
-    def wait(self, seconds: float = SECONDS) -> Done:
+    def wait(self, seconds: float = PROGRAM_SECONDS) -> Done:
         """Wait for its end.
 
         Raises:
@@ -171,7 +177,7 @@ class Process:
         print(f"$ {shlex.join(self.words)}\n{done.output.rstrip()}\n[status {done.status}]")
         return done
 
-    def wait_for(self, found: Callable[[], object], seconds: float = SECONDS) -> bool:
+    def wait_for(self, found: Callable[[], object], seconds: float = PROGRAM_SECONDS) -> bool:
         """Wait until something is found, and return True; False if the program ends before."""
         end = time.monotonic() + seconds
         while not found():
@@ -187,7 +193,7 @@ def start(words: Sequence[str], **options) -> Process:
     return Process(words, **options)
 
 
-def run(words: Sequence[str], *, seconds: float = SECONDS, **options) -> Done:
+def run(words: Sequence[str], *, seconds: float = PROGRAM_SECONDS, **options) -> Done:
     """Run `train.py` or `experiments.py` with arguments to its end; options as of `Process`."""
     return Process(words, **options).wait(seconds)
 
@@ -195,6 +201,7 @@ def run(words: Sequence[str], *, seconds: float = SECONDS, **options) -> Done:
 def _become(
     words: list[str],
     output: int,
+    ready: int,
     hook: Hook | None,
     fresh: bool,
     cwd: Path | None,
@@ -223,6 +230,7 @@ def _become(
         sys.modules["__main__"] = script
         if hook is not None:
             hook()
+        os.close(ready)
         status = _status_of(lambda: exec(_code(words[0]), script.__dict__))
         # As an interpreter ends.
         status = _status_of(threading._shutdown) or status

@@ -90,6 +90,6 @@ def while_used(rng: random.Random, folder: Path) -> None:
 
 FAMILIES = [
     Family("kills while training", 110, while_training),
-    Family("kills while starting", 20, while_starting, seconds=120),
+    Family("kills while starting", 20, while_starting),
     Family("kills while drawing, exporting, scoring, reading", 70, while_used),
 ]

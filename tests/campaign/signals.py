@@ -118,6 +118,6 @@ def while_used(rng: random.Random, folder: Path) -> None:
 
 FAMILIES = [
     Family("signals while training", 100, while_training),
-    Family("signals while starting", 30, while_starting, seconds=120),
+    Family("signals while starting", 30, while_starting),
     Family("signals while drawing, exporting, scoring, reading", 40, while_used),
 ]

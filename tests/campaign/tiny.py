@@ -119,7 +119,7 @@ def warm_up(folder: Path) -> list[list[str]]:
     use = ["experiments.py", "-r", str(RUN), "-d", "cpu"]
     return [
         list(TRAIN),
-        [*use, "--text", "ab", "--steps", "9", "--window", "--density", "--inkml"],
+        [*use, "--text", "ab", "--steps", "9", "--window", "--inkml"],
         [*use, "--evaluate"],
     ]
 

@@ -26,7 +26,7 @@ OUT = Path("out")
 USES = {
     "draw": [
         *("-r", "writer.pth", "--text", "ab", "--num-samples", "2", "--steps", "9"),
-        *("--inkml", "--window", "--density", "--output", "out"),
+        *("--inkml", "--window", "--output", "out"),
     ],
     "export": ["-r", "writer.pth", "--export", "out/mine.pth"],
     "score": ["-r", "writer.pth", "--evaluate", "--output", "out"],
