@@ -373,7 +373,7 @@ def usual(kind: str, words: list[str], content: Content) -> tuple[float, int]:
         told, here = folder / "told.json", Path.cwd()
         if not told.exists():
             os.chdir(folder)
-            give(saved(content))
+            give(kind, saved(content))
             done, spent, most = use(words)
             os.chdir(here)
             sound = f"sound, it ended with {done.status}: {tiny.last_line(done)}"
@@ -382,11 +382,12 @@ def usual(kind: str, words: list[str], content: Content) -> tuple[float, int]:
         return tuple(json.loads(told.read_text()))
 
 
-def give(data: bytes) -> None:
+def give(kind: str, data: bytes) -> None:
     """Put the checkpoint, ink and a config into the working directory."""
+    tiny.write(Path("config.json"), tiny.changed(tiny.CONFIG, NETWORKS[kind]))
     Path("file.pth").write_bytes(data)
     Path("ink.inkml").write_bytes(ink_formats.inkml())
-    Path("out").mkdir()
+    Path("out").mkdir(exist_ok=True)
 
 
 def hostile(damage: tuple[Damage, ...], rng: random.Random, folder: Path) -> None:
@@ -400,7 +401,7 @@ def hostile(damage: tuple[Damage, ...], rng: random.Random, folder: Path) -> Non
 
     made = rng.choice(damage)(rng, content)
     data = made if isinstance(made, bytes) else saved(made)
-    give(data)
+    give(kind, data)
     before = files_in(folder)
     done, needed, most = use(words)
     after = files_in(folder)
