@@ -25,6 +25,7 @@ from parse_config import ConfigParser
 from tests.campaign import tiny
 from tests.campaign.damage import (
     MEBIBYTE,
+    Call,
     check_answer,
     damaged,
     files_in,
@@ -42,8 +43,8 @@ from utils.normalisation import Normalisation
 SECONDS = 5.0
 """Of processor time for a command, beyond what the sound checkpoint takes."""
 SLACK = 64 * MEBIBYTE
-"""Of memory, beyond twice the file and what the sound checkpoint takes: parts of torch that only
-the odd one touches, and what the allocator keeps (the sound ones differ by up to 20 MiB)."""
+"""Of memory, beyond twice the file and what the sound checkpoint takes: for parts of torch that
+only an odd one touches, and for what the allocator keeps (assumed)."""
 
 NETWORKS = {"writer": tiny.WRITER, "drawer": {}, "reader": tiny.READER, "attentive": tiny.ATTENTIVE}
 WORDS = {
@@ -56,13 +57,6 @@ WORDS = {
     "attentive": [["--input", "ink.inkml"]],
 }
 EVERY = [["--evaluate"], ["--export", "out/small.pth"]]
-
-
-class Call:
-    """Would make a folder when it is unpickled."""
-
-    def __reduce__(self) -> tuple[Callable, tuple]:
-        return Path.mkdir, (Path("executed"),)
 
 
 Content = dict[str, Any]

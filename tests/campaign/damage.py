@@ -24,6 +24,13 @@ NUMBERS = (
 OTHERS = (None, "", "x", "nan", "\ud800", "\x1b[31m\n", "x" * 10_000, [], {}, [[]], [None], {"": 0})
 
 
+class Call:
+    """Would make a folder when it is unpickled."""
+
+    def __reduce__(self) -> tuple[Callable, tuple]:
+        return Path.mkdir, (Path("executed"),)
+
+
 def damaged(rng: random.Random, content: bytes) -> bytes:
     """Return bytes with one thing wrong: cut, flipped, lacking, doubled, put in, moved."""
     start = rng.randrange(len(content) + 1)

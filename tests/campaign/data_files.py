@@ -19,6 +19,7 @@ from data_loader.cache import FARTHEST
 from tests.campaign import tiny
 from tests.campaign.damage import (
     MEBIBYTE,
+    Call,
     check_answer,
     check_message,
     damaged,
@@ -37,7 +38,7 @@ POINTS = 20_000
 
 MEMORY, PER_BYTE, SECONDS = 96 * MEBIBYTE, 60, 5.0
 """What a file may take: bytes whatever its size is (the parts of numpy and expat that a forked
-process touches first among them), bytes for each of its own, and processor time."""
+process touches first among them), bytes for each of its own, and processor time (assumed)."""
 
 Strokes = list[list[tuple[int, int]]]
 
@@ -132,13 +133,6 @@ def damaged_json(rng: random.Random, content: bytes) -> bytes:
         if isinstance(values, dict | list) and values:
             spoil(rng, values)
     return json.dumps(values, skipkeys=True).encode()
-
-
-class Call:
-    """Would make a folder when it is unpickled."""
-
-    def __reduce__(self) -> tuple[Callable, tuple]:
-        return Path.mkdir, (Path("executed"),)
 
 
 def odd_elements(rng: random.Random) -> list[Any]:
