@@ -192,11 +192,14 @@ class _Bounded:
         data = self.stream.read(size)
         self.left -= len(data)
         if self.left < 0:
-            raise DataError(
-                f"{self.archive}: more than {self.most:,} bytes unpacked (the limit "
-                "max_archive_bytes)"
-            )
+            raise self.too_much()
         return data
+
+    def too_much(self) -> DataError:
+        """Return what is wrong with an archive that holds, or says to hold, more than that."""
+        return DataError(
+            f"{self.archive}: more than {self.most:,} bytes unpacked (the limit max_archive_bytes)"
+        )
 
 
 def members(
@@ -247,6 +250,8 @@ def members(
                         raise DataError(
                             f"{archive}: more than {max_members:,} members (the limit max_members)"
                         )
+                    if member.size > stream.left:  # else tarfile looks for its end without one
+                        raise stream.too_much()
                     bar.update(raw.tell() - bar.n)
                     path = PurePosixPath(member.name.replace("\\", "/"))
                     if path.is_absolute() or ".." in path.parts or ":" in path.parts[:1]:

@@ -5,6 +5,7 @@ What a format cannot have (entities, members) is put there all the same, under i
 
 import json
 import re
+import tarfile
 from itertools import pairwise
 from pathlib import Path
 
@@ -249,6 +250,16 @@ def test_names_of_strangers_stay_on_one_line(tmp_path):
     content = changed(npy(STROKES), b"{'descr'", b"{('descr'")  # a header that Python cannot parse
     (tmp_path / "strokes.npy").write_bytes(content)
     assert "not a .npy file of arrays" in message(lambda: read_ink(tmp_path / "strokes.npy"))
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("mode", ["w", "w:gz"])
+def test_a_header_that_promises_more_than_there_can_be(tmp_path, mode):
+    """tarfile looks for the end of such a member for years."""
+    huge = tarfile.TarInfo("trainimg-0-inputdata.txt")
+    huge.size = 2**70
+    said = message(lambda: read_ink(pack(tmp_path / "s.tar.gz", {"x": huge, "y": b""}, mode)))
+    assert re.search(r"s\.tar\.gz: more than \d\S+ bytes unpacked \(the limit max_archive_b", said)
 
 
 def test_archives_of_iam_ondb(tmp_path):

@@ -1,0 +1,429 @@
+"""Files of ink with something wrong in them: a clear error, or ink that is sound."""
+
+import gzip
+import io
+import json
+import random
+import re
+import tarfile
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import data_loader
+from data_loader import read_ink
+from data_loader.cache import FARTHEST
+from tests.campaign import tiny
+from tests.campaign.damage import (
+    MEBIBYTE,
+    Call,
+    check_answer,
+    check_message,
+    damaged,
+    files_in,
+    peak,
+    seconds,
+    spoil,
+)
+from tests.campaign.frame import Failed, Family, demand, run
+from tests.data_loader import ink_formats
+from tests.data_loader.test_broken_files import BOMB, MyInk, broken
+from utils.checks import UserError
+
+POINTS = 20_000
+"""Of a sample at most, as the readers have it without an option."""
+
+MEMORY, PER_BYTE, SECONDS = 96 * MEBIBYTE, 60, 5.0
+"""What a file may take: bytes whatever its size is (the parts of numpy and expat that a forked
+process touches first among them), bytes for each of its own, and processor time (assumed)."""
+
+Strokes = list[list[tuple[int, int]]]
+
+
+def strokes(rng: random.Random) -> Strokes:
+    """Return a few strokes of whole numbers."""
+    return [
+        [(rng.randrange(-500, 500), rng.randrange(-500, 500)) for _ in range(rng.randint(1, 12))]
+        for _ in range(rng.randint(1, 5))
+    ]
+
+
+# What is put in the place of a number, or anywhere, in a text.
+NUMBERS = (
+    *(
+        "nan",
+        "inf",
+        "-Infinity",
+        "1e400",
+        "-1e308",
+        "3e38",
+        "9" * 400,
+        "9" * 5000,
+        "1e-400",
+        "0x1F",
+    ),
+    *("1_000", "+-3", "1.5.2", "", "1e", "\u0661\u0662", "1,5", "#FF", "T", "*", "'3", '"4', "!5"),
+    *("2147483648", "-9223372036854775809", "1" + "0" * 18, "--", "e9", ".", "999999999", "\x00"),
+)
+PIECES = (
+    *("<", ">", "&", "&amp;", "&#0;", "&#xD800;", "<!--", "]]>", "<![CDATA[", "<?x?>", "</ink>"),
+    *("<trace>", "<traceGroup>", "<Stroke>", '<Point x="1" y="2" time="3"/>', "{", "[", '"', "\\"),
+    *(
+        "\ufeff",
+        "\x00",
+        "\r",
+        "\x1b[2J",
+        "\u2028",
+        "\ud800",
+        ".PEN_DOWN\n",
+        ".PEN_UP\n",
+        ".COORD X\n",
+    ),
+    *(
+        '.SEGMENT DIGIT 0-999999999 ? "1"\n',
+        ".INCLUDE /etc/passwd\n",
+        ".COORD Y X Y X\n",
+        "\n" * 50,
+    ),
+    *('<channel name="X"/>', '<traceView traceDataRef="#a"/>', '<annotation type="truth">', "NaN"),
+    *('<traceFormat><channel name="T"/><channel name="Y"/><channel name="X"/></traceFormat>', ","),
+)
+ENCODINGS = ("utf-16", "utf-32", "utf-8-sig", "latin-1", "utf-7", "cp037")
+
+
+def damaged_text(rng: random.Random, content: bytes) -> bytes:
+    """Return the content of a text file with something wrong that its format knows."""
+    text = content.decode("utf-8", "surrogateescape")
+    kind = rng.randrange(9)
+    if kind <= 2 and (numbers := list(re.finditer(r"[-+]?\d+(?:\.\d+)?", text))):
+        found = rng.choice(numbers)
+        text = text[: found.start()] + rng.choice(NUMBERS) + text[found.end() :]
+    elif kind == 3:  # lines and elements leave, come twice, or come often
+        parts = re.split(r"(?<=>)|(?<=\n)|(?<=,)", text)
+        place = rng.randrange(len(parts))
+        parts[place] *= rng.choice((0, 0, 2, 50, 20_000))
+        text = "".join(parts)
+    elif kind == 4:
+        parts = re.split(r"(?<=>)|(?<=\n)|(?<=,)", text)
+        one, other = rng.randrange(len(parts)), rng.randrange(len(parts))
+        parts[one], parts[other] = parts[other], parts[one]
+        text = "".join(parts)
+    elif kind == 5:
+        place = rng.randrange(len(text) + 1)
+        text = text[:place] + rng.choice(PIECES) * rng.choice((1, 1, 3, 3000)) + text[place:]
+    elif kind == 6:
+        words = re.findall(r"[A-Za-z]{2,}", text) or ["x"]
+        old, new = rng.choice(words), rng.choice((*words, "", "x" * 100_000, "\u00e9", "UTF-16"))
+        text = text.replace(old, new, rng.choice((1, -1)))
+    elif kind == 7:
+        body = text.split("?>\n", 1)[-1]
+        text = BOMB.decode() + body.replace("1", "&i;", 1)
+    else:
+        return text.encode(rng.choice(ENCODINGS), "replace")
+    return text.encode("utf-8", "surrogatepass" if rng.random() < 0.5 else "replace")
+
+
+def damaged_json(rng: random.Random, content: bytes) -> bytes:
+    """Return JSON whose values have something wrong."""
+    values = json.loads(content)
+    for _ in range(rng.choice((1, 1, 2, 5))):
+        if isinstance(values, dict | list) and values:
+            spoil(rng, values)
+    return json.dumps(values, skipkeys=True).encode()
+
+
+def odd_elements(rng: random.Random) -> list[Any]:
+    """Return what an array of lines may hold and should not."""
+    line = ink_formats.rows(strokes(rng))[:, [2, 0, 1]]
+    column, row = rng.randrange(3), rng.randrange(len(line))
+    spoilt = line.astype(np.float64)
+    spoilt[row, column] = rng.choice((np.nan, np.inf, 1e38, 1e300, -1.0, 0.5, 2.0))
+    return [
+        spoilt,
+        spoilt,
+        line.astype(rng.choice(("f2", "f8", "i1", "i8", "u8", "?", ">f4", "c16", "U5", "S3", "O"))),
+        line.T,
+        line[None],
+        line[:, :2],
+        line[:1],
+        line[:0],
+        np.zeros((POINTS + 1, 3)),
+        line.tolist(),
+        np.array(None),
+        None,
+        "x",
+        10**400,
+        {"x": line},
+        Call(),
+    ]
+
+
+def odd_arrays(rng: random.Random, content: bytes) -> bytes:
+    """Return stroke arrays with something wrong in their elements, pickle or header."""
+    kind = rng.randrange(4)
+    if kind == 0:
+        lines = [rng.choice(odd_elements(rng)) for _ in range(rng.randint(1, 3))]
+        array = np.empty(len(lines), dtype=object)
+        for number, line in enumerate(lines):
+            array[number] = line
+        stream = io.BytesIO()
+        np.save(stream, array)
+        return stream.getvalue()
+    if kind == 1:  # one array named many times
+        line = ink_formats.rows(strokes(rng))[:, [2, 0, 1]]
+        return ink_formats.arrays([line] * rng.choice((3, 1000, 100_000)))
+    if kind == 2:
+        shape = rng.choice((b"(10**12,)", b"(999999999999,)", b"(-1,)", b"()", b"(3, 4)", b"None"))
+        return re.sub(rb"\(\d+,\)", shape, content, count=1)
+    stream = io.BytesIO()
+    array = rng.choice(odd_elements(rng)[:10])
+    np.save(stream, np.asarray(array, dtype=None if isinstance(array, np.ndarray) else object))
+    return stream.getvalue()
+
+
+def bomb(size: int) -> bytes:
+    """Return zeros, zipped."""
+    return gzip.compress(bytes(size), 1)
+
+
+def odd_archive(rng: random.Random, files: dict[str, bytes]) -> bytes:
+    """Return an archive of files with something wrong in its members, headers or stream."""
+    stream = io.BytesIO()
+    form = rng.choice((tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT))
+    with tarfile.open(fileobj=stream, mode="w", format=form) as archive:
+        chosen = rng.randrange(len(files))
+        for number, (name, content) in enumerate(files.items()):
+            info = tarfile.TarInfo(name)
+            if number == chosen:
+                content = _odd_member(rng, info, content)
+            info.size = len(content)
+            try:
+                archive.addfile(info, io.BytesIO(content))
+            except (ValueError, UnicodeError):  # a name that this form cannot hold
+                info.name = "x"
+                archive.addfile(info, io.BytesIO(content))
+    content = stream.getvalue()
+    kind = rng.randrange(8)
+    if kind == 0:  # a header that lies, its sum right
+        at = 512 * rng.randrange(min(4, len(content) // 512))
+        header = bytearray(content[at : at + 512])
+        size = rng.choice((b"77777777777\0", b"\x80" + b"\xff" * 11, b"-0000000001\0", b"x" * 12))
+        header[124:136] = size
+        header[148:156] = b" " * 8
+        header[148:156] = b"%06o\0 " % sum(header)
+        content = content[:at] + bytes(header) + content[at + 512 :]
+    elif kind == 1:
+        content = damaged(rng, content)
+    elif kind == 2:
+        content = content + bytes(rng.choice((1, 512, MEBIBYTE)))
+    if rng.random() < 0.7:
+        content = gzip.compress(content, 1)
+        if kind == 3:
+            content = damaged(rng, content)
+        elif kind == 4:
+            content += rng.choice((bomb(200 * MEBIBYTE), b"\x00" * 100, b"not zipped", content))
+    return content
+
+
+def _odd_member(rng: random.Random, info: tarfile.TarInfo, content: bytes) -> bytes:
+    """Change the header of a member, and return its content."""
+    kind = rng.randrange(5)
+    if kind == 0:
+        outside = (
+            "../../",
+            "/",
+            "/tmp/",
+            "C:/",
+            "..\\..\\",
+            "a/../../",
+            "\x1b[31m/",
+            "x" * 300_000,
+        )
+        info.name = rng.choice(outside) + info.name
+    elif kind == 1:
+        kinds = (tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.FIFOTYPE, b"S", b"Z")
+        info.type, info.linkname = rng.choice((*kinds, tarfile.DIRTYPE)), "/etc/passwd"
+        return b""
+    elif kind == 2:
+        return bytes(rng.choice((MEBIBYTE + 1, 100 * MEBIBYTE)))
+    elif kind == 3:
+        long = "x" * rng.choice((10, 100_000, 3 * MEBIBYTE))
+        info.pax_headers = rng.choice(({"size": "9" * 30}, {"path": long}, {"a": long}))
+    return damaged_text(rng, content)
+
+
+def digits(rng: random.Random) -> dict[str, bytes]:
+    """Return the files of MNIST stroke sequences."""
+    count = rng.randint(1, 12)
+    files = {f"s/trainimg-{n}-inputdata.txt": ink_formats.mnist(strokes(rng)) for n in range(count)}
+    return files | {"s/trainlabels.txt": b"".join(b"%d\n" % (n % 10) for n in range(count))}
+
+
+def file_of(rng: random.Random, form: str) -> bytes:
+    """Return the content of a sound file of a format."""
+    if form == "stroke arrays":
+        return ink_formats.arrays([strokes(rng) for _ in range(rng.randint(1, 4))])
+    if form == "UNIPEN":
+        return ink_formats.unipen("0123456789"[: rng.randint(1, 10)], strokes(rng))
+    if form == "own":
+        return ink_formats.own([("hello", strokes(rng)) for _ in range(rng.randint(1, 3))])
+    makers = {
+        "IAM-OnDB": ink_formats.iam,
+        "InkML": ink_formats.inkml,
+        "MNIST strokes": ink_formats.mnist,
+    }
+    return makers[form](strokes(rng))
+
+
+OWN_DAMAGE = {"stroke arrays": odd_arrays, "own": damaged_json}
+
+
+def wrong(rng: random.Random, form: str) -> bytes:
+    """Return the content of a file of a format with one to three things wrong in it."""
+    content = file_of(rng, form)
+    if (own := OWN_DAMAGE.get(form)) and rng.random() < 0.8:
+        content = own(rng, content)
+    for _ in range(rng.choice((0, 0, 1, 2)) if own else rng.choice((1, 1, 2, 3))):
+        if content:
+            content = (damaged if rng.random() < 0.35 else damaged_text)(rng, content)
+    return content
+
+
+def check_sound(ink: np.ndarray, text: str | None) -> None:
+    """Raise Failed unless ink is finite and within bounds, and its text can be written down."""
+    shape = f"ink {ink.dtype} of shape {ink.shape}"
+    demand(ink.dtype == np.float32 and ink.ndim == 2 and ink.shape[1] in (3, 4), shape)
+    demand(2 <= len(ink) <= POINTS, shape)
+    demand(np.isfinite(ink).all(), "ink that is not finite")
+    demand(np.abs(ink[:, :2]).max() <= FARTHEST, "offsets that are too long")
+    demand(np.isin(ink[:, 2:], (0, 1)).all(), "an end of stroke that is neither 0 nor 1")
+    if text is not None:
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise Failed(f"a text that is none: {text!a}") from None
+
+
+def within_bounds(call: Callable[[], None], size: int) -> None:
+    """Call what reads a file of `size` bytes, which may end in an error of the user's.
+
+    Raises:
+        Failed: if that is no message of a line, or it took too much memory or time.
+    """
+    memory, spent = peak(), seconds()
+    try:
+        call()
+    except UserError as error:
+        check_message(str(error))
+        demand("\n" not in str(error), f"more than a line: {str(error)[:300]!a}")
+    memory, spent = peak() - memory, seconds() - spent
+    limit = MEMORY + PER_BYTE * size
+    demand(memory <= limit, f"{memory >> 20} MiB of memory for {size >> 10} KiB")
+    demand(spent <= SECONDS, f"{spent:.1f} s of processor time for {size >> 10} KiB")
+
+
+def read(path: Path) -> None:
+    """Read ink outside of a dataset."""
+    for sample in read_ink(path):
+        check_sound(sample.ink, sample.text)
+
+
+def prepare(dataset: Any) -> None:
+    """Read ink as a dataset, and look at every sample."""
+    dataset.prepare()
+    for split in dataset.split_indices().values():
+        for index in split.tolist():
+            check_sound(dataset.ink(index), dataset.text(index))
+            demand(len(dataset.ink(index)) == dataset.lengths[index], "another length")
+    check_message(dataset.report().partition("\n")[0])
+
+
+def check_nothing_written(folder: Path, before: set[str]) -> None:
+    """Raise Failed if anything but a cache was written."""
+    new = {name for name in set(files_in(folder)) - before if "/cache/" not in f"/{name}"}
+    demand(not new, f"files were written: {sorted(new)}")
+    demand(not (folder / "executed").exists(), "a pickle was executed")
+
+
+def damaged_file(form: str, rng: random.Random, folder: Path) -> None:
+    """One damaged file, read by itself and as one of a dataset's."""
+    content = wrong(rng, form)
+    file, dataset = broken(folder / "data", form, content)
+    dataset.strict = rng.random() < 0.5
+    before = set(files_in(folder))
+    within_bounds(partial(read, file), len(content))
+    within_bounds(partial(prepare, dataset), len(content))
+    check_nothing_written(folder, before)
+
+
+def damaged_archive(rng: random.Random, folder: Path) -> None:
+    """An archive of MNIST stroke sequences, or one of the two of IAM-OnDB."""
+    (folder / "data").mkdir()
+    if rng.random() < 0.6:
+        file = folder / "data" / "sequences.tar.gz"
+        file.write_bytes(odd_archive(rng, digits(rng)))
+        dataset = data_loader.MNISTStrokesDataset(root=str(folder / "data"))
+        before = set(files_in(folder))
+        within_bounds(partial(read, file), file.stat().st_size)
+    else:
+        forms = ("a01-000u", "b02-105")
+        lines = {
+            f"lineStrokes/{f[:3]}/{f[:7]}/{f}-{n:02}.xml": file_of(rng, "IAM-OnDB")
+            for f in forms
+            for n in (1, 2)
+        }
+        texts = {f"ascii/{f[:3]}/{f[:7]}/{f}.txt": b"OCR:\n\nCSR:\n\none\ntwo\n" for f in forms}
+        bad = rng.random() < 0.7
+        for name, files, is_bad in (("lineStrokes", lines, bad), ("ascii", texts, not bad)):
+            file = folder / "data" / f"{name}-all.tar.gz"
+            with tarfile.open(file, "w:gz") as archive:
+                for member, content in files.items():
+                    info = tarfile.TarInfo(member)
+                    info.size = len(content)
+                    archive.addfile(info, io.BytesIO(content))
+            if is_bad:
+                file.write_bytes(odd_archive(rng, files))
+        for task, form in zip(("trainset", "testset_v"), forms, strict=True):
+            (folder / "data" / f"{task}.txt").write_text(f"{form}\n")
+        splits = {"train": ["trainset"], "valid": ["testset_v"]}
+        dataset = data_loader.IAMOnDBDataset(root=str(folder / "data"), splits=splits)
+        before = set(files_in(folder))
+    dataset.strict = rng.random() < 0.5
+    size = sum(path.stat().st_size for path in (folder / "data").iterdir() if path.is_file())
+    within_bounds(partial(prepare, dataset), size)
+    check_nothing_written(folder, before)
+
+
+FORMS = ("IAM-OnDB", "InkML", "stroke arrays", "MNIST strokes", "UNIPEN", "own")
+
+
+def damaged_file_in_the_script(rng: random.Random, folder: Path) -> None:
+    """The same as the config's dataset: `--prepare` counts it, or says in a line what is wrong."""
+    form = rng.choice(FORMS)
+    _, dataset = broken(folder / "data", form, wrong(rng, form))
+    own = {} if form == "own" else {"root": "data", "strict": rng.random() < 0.5}
+    if form == "IAM-OnDB":
+        own["splits"] = dataset.splits
+    described = {"type": type(dataset).__name__, "args": own}
+    config = tiny.changed(tiny.CONFIG, {"data_loader.args.dataset": described})
+    tiny.write(folder / "config.json", config)
+    before = set(files_in(folder))
+
+    def offer() -> None:
+        data_loader.MyInk = MyInk
+        data_loader.__all__.append("MyInk")
+
+    words = ["train.py", "-c", "config.json", "--prepare", "-d", "cpu"]
+    answer = run(words, hook=offer)
+    check_answer(answer)
+    check_nothing_written(folder, before)
+
+
+FAMILIES = [
+    *(Family(f"damaged files of {form}", 200, partial(damaged_file, form), 20.0) for form in FORMS),
+    Family("damaged archives", 200, damaged_archive, 30.0),
+    Family("damaged data in a run", 100, damaged_file_in_the_script, 30.0),
+]
