@@ -3,6 +3,11 @@
 Products are of bfloat16 or float32; cell states and the window are float32. The results of a row
 do not depend, bit for bit, on what else is in the batch, nor on the number of threads.
 
+Weights are packed anew for each call: nothing tells reliably that they are those of the call before
+(a fused optimiser on a CPU, or a write through `.data`, does not count up a tensor's version), and
+beside the steps of a batch packing costs little. Who takes a network through the steps of a line
+one by one packs once for that line: see `model.stepper`.
+
 Shapes: B sequences of a batch, T steps, U characters, A letters of the alphabet, H cells,
 K components of the window, X numbers that come in at each step, J columns of the joint: what a
 step's product takes. These are the hidden state, the window, what comes in, a one, whose weights'
@@ -17,7 +22,6 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
-from torch.utils.weak import WeakIdKeyDictionary, WeakIdRef
 
 from model.kernels.build import kernels
 
@@ -151,52 +155,14 @@ def _join_weights(hidden: Tensor, window: Tensor | None, inputs: Tensor, dtype) 
     return torch.cat((*parts, parts[0].new_zeros(len(hidden), 1 + width % 2)), 1)
 
 
-@dataclass
-class _Packed:
-    """Weights as the forward pass takes them; `width` is J."""
-
-    width: int
-    gates: Tensor
-    window: Tensor | None
-
-
-def _pack_forward(settings: Settings, weight: Tensor, window_weight: Tensor | None) -> _Packed:
-    window = None
-    if window_weight is not None:
-        window = _pack_transposed(window_weight.to(settings.dtype).contiguous())
-    return _Packed(weight.shape[1], _pack_gates(weight, settings.order), window)
-
-
-_kept: WeakIdKeyDictionary = WeakIdKeyDictionary()
-"""Packed weights of the last call without a gradient, by the weights from the hidden state."""
-
-
-def _pack_kept(settings: Settings, weights: tuple[Tensor | None, ...]) -> _Packed:
-    """Pack what does not change between calls once: writing a line calls for each point.
-
-    A change of the weights shows in their version. (One through `.data` does not show; nothing
-    should do that.)
-    """
-    weight_input, weight_hidden, weight_window, window_weight = weights
-    there = [weight for weight in weights if weight is not None]
-    if any(weight.is_inference() for weight in there):
-        weight = _join_weights(weight_hidden, weight_window, weight_input, settings.dtype)
-        return _pack_forward(settings, weight, window_weight)
-    key = [(WeakIdRef(weight), weight._version, weight.data_ptr()) for weight in there]
-    key.append((settings.dtype, settings.order))
-    if weight_hidden not in _kept or _kept[weight_hidden][0] != key:
-        weight = _join_weights(weight_hidden, weight_window, weight_input, settings.dtype)
-        _kept[weight_hidden] = key, _pack_forward(settings, weight, window_weight)
-    return _kept[weight_hidden][1]
-
-
 def _forward(
     settings: Settings,
-    packed: _Packed,
+    weight: Tensor,
     inputs: Tensor,
     bias: Tensor,
     hidden: Tensor,
     cell: Tensor,
+    window_weight: Tensor | None,
     window_bias: Tensor | None,
     window: Tensor | None,
     kappa: Tensor | None,
@@ -204,9 +170,12 @@ def _forward(
     text_lengths: Tensor | None,
     keep: bool,
 ) -> tuple[Results, tuple[Tensor | None, ...]]:
-    """Run the forward pass; return its results and what the backward pass needs, if to `keep`."""
+    """Run the forward pass; return its results and what the backward pass needs, if to `keep`.
+
+    `weight` is what `_join_weights` returns.
+    """
     steps, batch, seen = inputs.shape
-    size, width, dtype = hidden.shape[1], packed.width, settings.dtype
+    size, width, dtype = hidden.shape[1], weight.shape[1], settings.dtype
     # Products take pairs, so that the last pair of an odd hidden state reaches into what follows,
     # which must be a number.
     fresh = torch.empty if keep and size % 2 == 0 else torch.zeros
@@ -233,7 +202,7 @@ def _forward(
         values = dict(
             letters=start - size,
             components=components,
-            window_weights=packed.window,
+            window_weights=_pack_transposed(window_weight.to(dtype).contiguous()),
             window_bias=window_bias,
             kappas=kappas,
             kappas_step=batch * components if keep else 0,
@@ -249,7 +218,7 @@ def _forward(
         size=size,
         width=width,
         order=settings.order,
-        weights=packed.gates,
+        weights=_pack_gates(weight, settings.order),
         bias=bias,
         joint=joint,
         gates=gates,
@@ -306,10 +275,9 @@ class _Recurrence(torch.autograd.Function):
         kappa: Tensor | None,
     ) -> Results:
         weight = _join_weights(weight_hidden, weight_window, weight_input, settings.dtype)
-        packed = _pack_forward(settings, weight, window_weight)
-        state = (hidden, cell, window_bias, window, kappa)
-        arguments = (inputs, bias, *state, text, text_lengths)
-        results, saved = _forward(settings, packed, *arguments, keep=True)
+        of_window = (window_weight, window_bias, window, kappa, text, text_lengths)
+        arguments = (weight, inputs, bias, hidden, cell, *of_window)
+        results, saved = _forward(settings, *arguments, keep=True)
         ctx.settings, ctx.input_size = settings, inputs.shape[2]
         ctx.save_for_backward(weight, window_weight, text, text_lengths, *saved)
         if text is not None:
@@ -446,6 +414,6 @@ def run(
     wants = [one is not None and one.requires_grad for one in tensors]
     if torch.is_grad_enabled() and any(wants):
         return _Recurrence.apply(settings, text, text_lengths, *tensors)
-    packed = _pack_kept(settings, (weight_input, weight_hidden, *parts[:2]))
-    arguments = (inputs, bias, hidden, cell, *parts[2:], text, text_lengths)
-    return _forward(settings, packed, *arguments, keep=False)[0]
+    weight = _join_weights(weight_hidden, parts[0], weight_input, settings.dtype)
+    arguments = (weight, inputs, bias, hidden, cell, *parts[1:], text, text_lengths)
+    return _forward(settings, *arguments, keep=False)[0]

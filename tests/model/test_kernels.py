@@ -108,7 +108,6 @@ def test_they_do_so_on_other_processors(flags, dtype, monkeypatch, tmp_path):
     library = build.build(SOURCE, (f"-DBFLOAT16={int(dtype == torch.bfloat16)}",))
     assert library is not None
     monkeypatch.setattr(lstm, "kernels", lambda bfloat16: library)
-    monkeypatch.setattr(lstm, "_kept", type(lstm._kept)())
     assert_close(run_backward(layer, arguments, dtype), native, TOLERANCE[dtype])
     with torch.no_grad():
         assert_close(
@@ -203,6 +202,48 @@ def test_point_by_point_equals_all_at_once_and_sees_new_weights():
         other = {name: value * 3.0 for name, value in layer.named_parameters()}
         called = torch.func.functional_call(layer, other, (inputs, text, lengths, state))
         assert not torch.allclose(called[0], whole)
+
+
+def fused(kind, **options):
+    """Return what takes a step with a fused optimiser, which counts up no tensor's version."""
+
+    def change(layer, arguments):
+        optimizer = kind(layer.parameters(), lr=0.1, fused=True, **options)
+        run(layer, arguments)[0].square().sum().backward()
+        optimizer.step()
+
+    return change
+
+
+def write_to_data(layer, arguments):
+    for weight in layer.parameters():
+        weight.data.mul_(0.5)
+
+
+CHANGES = {
+    "Adam": fused(torch.optim.Adam),
+    "AdamW": fused(torch.optim.AdamW),
+    "SGD": fused(torch.optim.SGD, momentum=0.9),
+    "Adagrad": fused(torch.optim.Adagrad),
+    ".data": write_to_data,
+}
+
+
+@pytest.mark.parametrize("window", [True, False])
+@pytest.mark.parametrize("change", CHANGES)
+def test_evaluations_see_weights_that_changed_unnoticed(change, window, plain):
+    """Against the torch operations: for a layer without a window, `torch.nn.LSTM`."""
+    layer, arguments = case(**SIZES[0], window=window)
+    seen = []
+    for _ in range(3):
+        with torch.no_grad():
+            seen.append(run(layer, arguments))
+        CHANGES[change](layer, arguments)
+    with torch.no_grad():
+        now = run(layer, arguments)
+        plain()
+        assert_close(now, run(layer, arguments), 1e-5)
+    assert not any(torch.allclose(before[0], now[0], rtol=1e-2) for before in seen)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
