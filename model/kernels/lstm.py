@@ -23,6 +23,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
+from model.kernels.arguments import PRODUCTS, check
 from model.kernels.build import kernels
 
 Results = tuple[Tensor, Tensor | None, Tensor, Tensor | None, Tensor | None]
@@ -61,25 +62,36 @@ class Settings:
         dtype: of the products, float32 or bfloat16.
         order: where the rows of the gates have those of input, forget, output and candidate.
         bound: to which the gradient of the gates is clamped at every step, or None.
+
+    Raises:
+        ValueError: if dtype or order are something else.
     """
 
     dtype: torch.dtype
     order: tuple[int, int, int, int]
     bound: float | None = None
 
+    def __post_init__(self) -> None:
+        if self.dtype not in PRODUCTS:
+            raise ValueError(f"dtype is {self.dtype}; it must be torch.float32 or torch.bfloat16")
+        if sorted(self.order) != [0, 1, 2, 3]:
+            raise ValueError(f"order is {self.order}; it must hold each of 0, 1, 2 and 3 once")
+
 
 def available(device: torch.device, dtype: torch.dtype) -> bool:
     """Return whether the kernels run on `device` with products of `dtype`."""
-    fits = device.type == "cpu" and dtype in (torch.float32, torch.bfloat16)
+    fits = device.type == "cpu" and dtype in PRODUCTS
     return fits and kernels(dtype == torch.bfloat16) is not None
 
 
 def _call(name: str, dtype: torch.dtype, **values) -> None:
     """Call `forward` or `backward` of lstm.c; a tensor stands for the address of its data."""
-    for key, value in values.items():
-        if isinstance(value, Tensor):
-            values[key] = value.data_ptr()
-    layer = _Layer(threads=torch.get_num_threads(), **values)
+    # `values` goes on holding the tensors: one that was made for the call has no other owner.
+    fields = {
+        key: value.data_ptr() if isinstance(value, Tensor) else value
+        for key, value in values.items()
+    }
+    layer = _Layer(threads=torch.get_num_threads(), **fields)
     _check(getattr(kernels(dtype == torch.bfloat16), name)(ctypes.byref(layer)))
 
 
@@ -136,9 +148,22 @@ def gather(left: Tensor, right: Tensor, threads: int | None = None) -> Tensor:
     Args:
         left: `(rows, m)` and `right`, `(rows, n)`: float32 or bfloat16, contiguous in a row.
         threads: by default those that torch uses.
+
+    Raises:
+        ValueError: if they are something else.
     """
+    check("left", left, "(rows, m)", (None, None))
+    rows, m = left.shape
+    check("right", right, "(rows, n)", (rows, None), left.dtype)
+    n = right.shape[1]
+    if left.dtype not in PRODUCTS:
+        raise ValueError(f"left is of {left.dtype}; it must be of torch.float32 or torch.bfloat16")
+    for name, one in (("left", left), ("right", right)):
+        if one.stride(1) != 1 and one.shape[1] > 1:
+            raise ValueError(
+                f"{name} has strides {one.stride()}; the second must be 1: its rows contiguous"
+            )
     library = kernels(left.dtype == torch.bfloat16)
-    (rows, m), n = left.shape, right.shape[1]
     out = torch.empty(m, n + -n % library.lanes())
     if not rows:
         return out.zero_()[:, :n]
@@ -375,6 +400,38 @@ class Window:
     text_lengths: Tensor
 
 
+def _check_arguments(
+    inputs: Tensor,
+    weight_input: Tensor,
+    weight_hidden: Tensor,
+    bias: Tensor,
+    hidden: Tensor,
+    cell: Tensor,
+    window: Window | None,
+) -> None:
+    """Raise a ValueError unless the arguments of `run` are what it says."""
+    check("inputs", inputs, "(T, B, X)", (None, None, None))
+    steps, batch, seen = inputs.shape
+    if not steps:
+        raise ValueError(f"inputs has shape {tuple(inputs.shape)}, (T, B, X); T must be at least 1")
+    check("hidden", hidden, "(B, H)", (batch, None))
+    size = hidden.shape[1]
+    check("cell", cell, "(B, H)", (batch, size))
+    check("weight_input", weight_input, "(4 H, X)", (4 * size, seen))
+    check("weight_hidden", weight_hidden, "(4 H, H)", (4 * size, size))
+    check("bias", bias, "(4 H)", (4 * size,))
+    if window is None:
+        return
+    check("window.text", window.text, "(B, U)", (batch, None), torch.int64)
+    check("window.text_lengths", window.text_lengths, "(B,)", (batch,), torch.int64)
+    check("window.window", window.window, "(B, A)", (batch, None))
+    check("window.to_gates", window.to_gates, "(4 H, A)", (4 * size, window.window.shape[1]))
+    check("window.kappa", window.kappa, "(B, K)", (batch, None))
+    parameters = 3 * max(window.kappa.shape[1], 1)
+    check("window.weight", window.weight, "(3 K, H)", (parameters, size))
+    check("window.bias", window.bias, "(3 K)", (parameters,))
+
+
 def run(
     settings: Settings,
     inputs: Tensor,
@@ -394,15 +451,17 @@ def run(
         hidden, cell: before the first step, `(B, H)`.
         window: the window, if there is one.
 
-    All tensors are float32, or what of them only enters products is of any dtype.
+    All tensors are of any floating-point dtype, but for the text.
 
     Returns:
         see `Results`; phi has no gradient. Hidden states and windows are of the products' dtype,
         and lie within a larger tensor.
 
     Raises:
+        ValueError: if a tensor has another shape or dtype, or is not on the CPU.
         IndexError: if a text has indices that are no letter's.
     """
+    _check_arguments(inputs, weight_input, weight_hidden, bias, hidden, cell, window)
     text = text_lengths = None
     parts: tuple[Tensor | None, ...] = (None,) * 5
     if window is not None:
