@@ -504,6 +504,38 @@ def test_without_a_compiler_there_are_no_kernels_and_the_log_says_so(tiny, monke
         assert "There is no C compiler" in caplog.text
 
 
+def test_an_open_quote_in_the_environment_is_left_out(tiny, monkeypatch, caplog):
+    monkeypatch.setenv("CC", 'gcc "')
+    monkeypatch.setenv(build.MORE_FLAGS, "'-DMORE=1")
+    with caplog.at_level(logging.INFO):
+        assert answer(tiny, 9) == 9
+    assert 'CC=gcc " is left out: No closing quotation' in caplog.text
+    assert f"{build.MORE_FLAGS}='-DMORE=1 is left out" in caplog.text
+
+
+def test_further_options_make_another_file_in_the_cache(tiny, monkeypatch, tmp_path):
+    tiny.write_text("int answer(void) { return ANSWER + MORE; }")
+    for more in (1, 2):
+        monkeypatch.setenv(build.MORE_FLAGS, f"-DNAME='a name' -DMORE={more}")
+        assert answer(tiny, 20) == 20 + more
+    assert len(os.listdir(tmp_path / "cache/online-handwriting")) == 2
+
+
+def test_without_a_home_what_is_compiled_lies_in_a_temporary_folder(tiny, homeless):
+    assert answer(tiny, 5) == 5
+    (folder,) = homeless.iterdir()
+    assert folder.stat().st_mode & 0o777 == 0o700 and len(os.listdir(folder)) == 1
+
+
+def test_without_any_folder_that_can_be_written_there_are_no_kernels(
+    tiny, homeless, monkeypatch, caplog
+):
+    homeless.rmdir()
+    with caplog.at_level(logging.INFO):
+        assert answer(tiny, 5) is None
+    assert "There is no folder to compile kernels in" in caplog.text
+
+
 def test_what_compiles_and_does_not_load_is_compiled_in_another_way(tiny, monkeypatch):
     """Such as a compiler that has OpenMP's pragmas and not its library."""
     tiny.write_text("int missing(void); int answer(void) { return FLAG ? missing() : ANSWER; }")
