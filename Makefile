@@ -1,8 +1,8 @@
 # `make demo` lets a network that comes with the project write a line, trains a small one on the
 # embedded data, and lets that write; `make digits` trains one for each digit, or goes on where it was
-# cut off, and draws them; `make test` runs the tests; `make lint` checks style, format and import
-# directions. Each first makes .venv, once: PYTHON is the interpreter for that, and pip's own
-# environment variables hold.
+# cut off, and draws them; `make test` runs the tests; `make sanitize` runs those of the compiled
+# kernels under sanitizers; `make lint` checks style, format and import directions. Each first makes
+# .venv, once: PYTHON is the interpreter for that, and pip's own environment variables hold.
 
 PYTHON ?= python3
 # Where the MNIST stroke sequences of `make digits` lie; null makes digits of that form.
@@ -15,13 +15,15 @@ FIND_TORCH := import pathlib, torch; \
 	print(pathlib.Path(torch.__file__).parents[1])
 IS_NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 
-.PHONY: help demo digits test lint
+.PHONY: help demo digits test sanitize lint
 
 help:
 	@echo "make demo    write a line, train a small network, and let that write (about 5 minutes)"
 	@echo "make digits  train a network for each digit, and draw them (about 10 minutes);"
 	@echo "             DATA=FOLDER says where MNIST stroke sequences lie, DATA=null makes digits"
 	@echo "make test    run all tests"
+	@echo "make sanitize  run those of the compiled kernels under address and undefined-behaviour"
+	@echo "             sanitizers, for AVX-512 and AVX2 (about 10 minutes)"
 	@echo "make lint    check style, format and import directions"
 
 demo: .venv/installed
@@ -58,6 +60,9 @@ digits: .venv/installed
 
 test: .venv/installed-dev
 	@.venv/bin/python -m pytest
+
+sanitize: .venv/installed-dev
+	@PYTHONPATH=. .venv/bin/python tests/sanitize.py
 
 lint: .venv/installed-dev
 	@.venv/bin/python -m ruff check
