@@ -223,8 +223,9 @@ class TorchStepper(Stepper):
         self.weights.append(whole.to(self.precise).t())
         self.biases.append(network.output.bias.to(self.precise, copy=True))
         if self.windowed:
-            self.to_window = network.layers[0].window.weight.to(self.precise).t().contiguous()
-            self.window_bias = network.layers[0].window.bias.to(self.precise, copy=True)
+            window = network.layers[0].window
+            self.to_window = window.weight.to(self.precise, copy=True).t().contiguous()
+            self.window_bias = window.bias.to(self.precise, copy=True)
         self._begin(lines)
 
     @staticmethod
