@@ -1,8 +1,9 @@
 # `make demo` lets a network that comes with the project write a line, trains a small one on the
 # embedded data, and lets that write; `make digits` trains one for each digit, or goes on where it was
 # cut off, and draws them; `make test` runs the tests; `make campaign` tries what docs/reliability.md
-# promises; `make lint` checks style, format and import directions. Each first makes .venv, once:
-# PYTHON is the interpreter for that, and pip's own environment variables hold.
+# promises; `make sanitize` runs the compiled kernels' tests under sanitizers; `make lint` checks
+# style, format and import directions. Each first makes .venv, once: PYTHON is the interpreter for
+# that, and pip's own environment variables hold.
 
 PYTHON ?= python3
 # Where the MNIST stroke sequences of `make digits` lie; null makes digits of that form.
@@ -17,7 +18,7 @@ FIND_TORCH := import pathlib, torch; \
 	print(pathlib.Path(torch.__file__).parents[1])
 IS_NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 
-.PHONY: help demo digits test campaign lint
+.PHONY: help demo digits test campaign sanitize lint
 
 help:
 	@echo "make demo    write a line, train a small network, and let that write (about 5 minutes)"
@@ -26,6 +27,8 @@ help:
 	@echo "make test    run all tests"
 	@echo "make campaign  kill it, fail its disk, feed it broken files, about 1,000 times (30 minutes);"
 	@echo "             SEED=N makes other chances"
+	@echo "make sanitize  run those of the compiled kernels under address and undefined-behaviour"
+	@echo "             sanitizers, for AVX-512 and AVX2 (about 10 minutes)"
 	@echo "make lint    check style, format and import directions"
 
 demo: .venv/installed
@@ -65,6 +68,9 @@ test: .venv/installed-dev
 
 campaign: .venv/installed-dev
 	@.venv/bin/python tests/campaign --seed $(SEED)
+
+sanitize: .venv/installed-dev
+	@PYTHONPATH=. .venv/bin/python tests/sanitize.py
 
 lint: .venv/installed-dev
 	@.venv/bin/python -m ruff check

@@ -28,11 +28,11 @@ from base.base_model import BaseModel
 from base.base_trainer import BaseTrainer
 from base.base_transform import BaseTransform
 from base.run_folder import RunFolder
-from data_loader.cache import user_cache
 from utils import strict_json
 from utils.alphabet import Alphabet
 from utils.binding import ABSENT, Arguments, Binder, Fault, arguments_of, hint
 from utils.checks import ConfigFault, Range, UserError
+from utils.files import user_cache
 from utils.normalisation import Normalisation
 
 BLOCKS: dict[str, Any] = {

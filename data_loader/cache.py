@@ -34,6 +34,7 @@ import numpy as np
 from base import distributed
 from base.base_dataset import BaseDataset
 from utils.checks import DataError
+from utils.files import user_cache
 
 FORMAT = 1
 STRINGS = ("names", "texts", "writers", "groups")
@@ -93,17 +94,11 @@ def fingerprint(files: Iterable[Path], root: Path) -> dict[str, Any]:
     return {"files": count, "bytes": size, "sha256": digest.hexdigest()}
 
 
-def user_cache() -> Path:
-    """Return the user's folder for caches: in `$XDG_CACHE_HOME`, else in `~/.cache`."""
-    home = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
-    return Path(home) / "online-handwriting"
-
-
 def places(root: Path, cache: str | None) -> list[Path]:
     """Return the folders in which a cache may lie, the preferred one first.
 
     That is `cache` if given. Else it is `cache` beside the data, and where that cannot be
-    written, `user_cache`.
+    written, `utils.files.user_cache`.
     """
     if cache is not None:
         return [Path(cache).expanduser()]

@@ -1,5 +1,8 @@
 """A network one step at a time, for writing: the weights prepared once, no gradients, no modules.
 
+The weights are copied when a stepper is made, and it goes on with those: it is for one call of
+`sample`, and never kept for the next, for which the network may have learned.
+
 A stepper holds many lines and takes all of them through some steps in one call. Of the two here,
 one runs everywhere (on CUDA as a captured graph, so that no step waits for Python, unless
 ONLINE_HANDWRITING_GRAPHS is 0), and one calls the compiled loop of `kernels/sampling.c`. Both keep
@@ -212,16 +215,17 @@ class TorchStepper(Stepper):
             end = after if number == 0 else self.at[number] + self.size
             self.spans.append((start, end))
             self.weights.append(whole[:, start:end].to(products).contiguous().t())
-            self.biases.append(cells.bias.to(products))
+            self.biases.append(cells.bias.to(products, copy=True))
         whole = network.output.weight.new_zeros(len(network.output.weight), self.width)
         for at, part in zip(self.at, network.output.weight.split(self.size, 1), strict=True):
             self._place(whole, part, at)
         # The small products that end in the window and the mixture are precise.
         self.weights.append(whole.to(self.precise).t())
-        self.biases.append(network.output.bias.to(self.precise))
+        self.biases.append(network.output.bias.to(self.precise, copy=True))
         if self.windowed:
-            self.to_window = network.layers[0].window.weight.to(self.precise).t().contiguous()
-            self.window_bias = network.layers[0].window.bias.to(self.precise)
+            window = network.layers[0].window
+            self.to_window = window.weight.to(self.precise, copy=True).t().contiguous()
+            self.window_bias = window.bias.to(self.precise, copy=True)
         self._begin(lines)
 
     @staticmethod

@@ -2,9 +2,12 @@
 
 import logging
 import os
+import tempfile
 import threading
 
 import pytest
+
+from utils import files
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("MPLBACKEND", "Agg")
@@ -19,3 +22,22 @@ def logging_restored():
     root.handlers[:], threading.excepthook = before, hook
     root.setLevel(level)
     logging.captureWarnings(False)
+
+
+@pytest.fixture
+def homeless(monkeypatch, tmp_path):
+    """Be a user whom the system does not know; return the folder for temporary files."""
+    pwd = pytest.importorskip("pwd", reason="Windows knows every user's home")
+
+    def unknown(user):
+        raise KeyError(user)
+
+    monkeypatch.setattr(pwd, "getpwuid", unknown)
+    for name in ("HOME", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    files._temporary_cache.cache_clear()
+    yield folder
+    files._temporary_cache.cache_clear()

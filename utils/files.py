@@ -1,10 +1,16 @@
-"""Files that are whole or not there: written beside their place and moved into it."""
+"""Files that are whole or not there: written beside their place and moved into it; and where caches
+lie."""
 
+import atexit
 import errno
+import functools
 import json
+import logging
 import os
 import secrets
+import shutil
 import stat
+import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -12,6 +18,27 @@ from typing import Any, BinaryIO
 
 TEMPORARY = ".*.tmp"
 """Pattern of the files that a killed `atomic_write` may leave beside its target."""
+
+log = logging.getLogger(__name__)
+
+
+def user_cache() -> Path:
+    """Return the user's folder for caches: in `$XDG_CACHE_HOME`, else in `~/.cache`; without a home
+    directory a temporary one, which this process removes at its end."""
+    cache = os.environ.get("XDG_CACHE_HOME")
+    try:
+        return Path(cache or Path.home() / ".cache") / "online-handwriting"
+    except RuntimeError:  # neither $HOME nor an entry among the system's users
+        return _temporary_cache()
+
+
+@functools.cache
+def _temporary_cache() -> Path:
+    # A name that nobody foresees: what lies in a cache is run.
+    folder = tempfile.mkdtemp(prefix="online-handwriting-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    log.info("There is no home directory: caches lie in %s until the end", folder)
+    return Path(folder)
 
 
 def open_file(path: str | os.PathLike[str]) -> BinaryIO:

@@ -1,10 +1,11 @@
 """Compiling the kernels when they are first needed, by the C compiler that this machine has.
 
-The first of $CC, cc, gcc and clang that compiles them is taken. The result is kept in
-$XDG_CACHE_HOME/online-handwriting (~/.cache/online-handwriting if that is not set), under a name
-made of the source, the compiler and the processor. Without a compiler, or with the environment
-variable ONLINE_HANDWRITING_KERNELS set to 0 (it turns off the Triton kernels of `fused` as well),
-everything runs in plain torch operations, slower.
+The first of $CC, cc, gcc and clang that compiles them is taken, with the options in
+$ONLINE_HANDWRITING_CFLAGS last. The result is kept in $XDG_CACHE_HOME/online-handwriting
+(~/.cache/online-handwriting if that is not set, or a temporary folder), under a name made of the
+source, the compiler with all options, and the processor. Without a compiler, or with the
+environment variable ONLINE_HANDWRITING_KERNELS set to 0 (it turns off the Triton kernels of `fused`
+as well), everything runs in plain torch operations, slower.
 """
 
 import contextlib
@@ -20,8 +21,14 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from utils.files import user_cache
+
 SWITCH = "ONLINE_HANDWRITING_KERNELS"
 """Environment variable; 0 turns the kernels off."""
+
+MORE_FLAGS = "ONLINE_HANDWRITING_CFLAGS"
+"""Environment variable; further options for the compiler, quoted as a shell has them. What is
+compiled with -fsanitize needs the sanitizers' library to be loaded first: see tests/sanitize.py."""
 
 FLAGS = ("-O3", "-std=gnu11", "-fPIC", "-shared")
 OPTIONAL_FLAGS = (
@@ -40,9 +47,19 @@ TIMEOUT = 120.0
 log = logging.getLogger(__name__)
 
 
+def _words(variable: str) -> list[str]:
+    """Return the words of an environment variable; none if a quote is open, and the log says so."""
+    value = os.environ.get(variable, "")
+    try:
+        return shlex.split(value)
+    except ValueError as error:
+        log.info("%s=%s is left out: %s", variable, value, error)
+        return []
+
+
 def _compilers() -> list[list[str]]:
     """Return the commands of the C compilers that there are."""
-    wanted = [shlex.split(os.environ.get("CC", "")), ["cc"], ["gcc"], ["clang"]]
+    wanted = [_words("CC"), ["cc"], ["gcc"], ["clang"]]
     return [command for command in wanted if command and shutil.which(command[0])]
 
 
@@ -57,8 +74,7 @@ def _processor() -> str:
 
 def _folder(stack: contextlib.ExitStack) -> Path:
     """Return the folder for what is compiled; one that `stack` removes if nothing can be kept."""
-    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    folder = Path(cache) / "online-handwriting"
+    folder = user_cache()
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=folder).close()
@@ -85,14 +101,14 @@ def _load(path: Path | str) -> ctypes.CDLL | None:
 
 
 def _compile(
-    compiler: list[str], source: Path, defines: tuple[str, ...], target: Path
+    compiler: list[str], source: Path, options: tuple[str, ...], target: Path
 ) -> ctypes.CDLL | None:
     """Compile and load `source`, and move the result to `target`, whole or not at all."""
     descriptor, temporary = tempfile.mkstemp(".so", target.stem, target.parent)
     os.close(descriptor)
     try:
         for optional in OPTIONAL_FLAGS:
-            command = [*compiler, *FLAGS, *optional, *defines, "-o", temporary, str(source)]
+            command = [*compiler, *FLAGS, *optional, *options, "-o", temporary, str(source)]
             done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT)
             # Some compile with OpenMP and have no library for it.
             library = _load(temporary) if done.returncode == 0 else None
@@ -123,15 +139,20 @@ def build(source: Path, defines: tuple[str, ...]) -> ctypes.CDLL | None:
     if not compilers:
         log.info("There is no C compiler: plain torch operations take the place of the kernels")
         return None
+    options = (*defines, *_words(MORE_FLAGS))
     with contextlib.ExitStack() as stack:
-        folder = _folder(stack)
+        try:
+            folder = _folder(stack)
+        except OSError as error:
+            log.info("There is no folder to compile kernels in: %s", error)
+            return None
         for compiler in compilers:
             try:
                 parts = source.read_text(), _version(compiler), _processor()
-                key = repr((*parts, compiler, FLAGS, OPTIONAL_FLAGS, defines))
+                key = repr((*parts, compiler, FLAGS, OPTIONAL_FLAGS, options))
                 digest = hashlib.sha256(key.encode()).hexdigest()
                 target = folder / f"{source.stem}-{digest[:24]}.so"
-                library = _load(target) or _compile(compiler, source, defines, target)
+                library = _load(target) or _compile(compiler, source, options, target)
             except (OSError, subprocess.SubprocessError) as error:
                 log.info("%s does not compile %s: %s", compiler[0], source.name, error)
                 continue

@@ -232,14 +232,13 @@ void pack(int64_t depth, int64_t columns, const int64_t *offsets, int64_t stride
     int64_t padded = (depth + STEP - 1) / STEP * STEP;
     for (int64_t first = 0; first < columns; first += PANEL) {
         int64_t width = columns - first < PANEL ? columns - first : PANEL;
-        for (int64_t n = 0; n < width; n++) {
-            int64_t offset = offsets[first + n];
-            for (int64_t k = 0; k < padded; k++) {
+        for (int64_t k = 0; k < padded; k++)
+            for (int64_t n = 0; n < width; n++) {
+                int64_t offset = offsets[first + n];
                 int inside = offset >= 0 && k < depth;
                 target[(k / STEP * width + n) * STEP + k % STEP] =
                     inside ? source[offset + k * stride] : (item)0;
             }
-        }
         target += padded * width;
     }
 }

@@ -3,6 +3,11 @@
 Products are of bfloat16 or float32; cell states and the window are float32. The results of a row
 do not depend, bit for bit, on what else is in the batch, nor on the number of threads.
 
+Weights are packed anew for each call: nothing tells reliably that they are those of the call before
+(a fused optimiser on a CPU, or a write through `.data`, does not count up a tensor's version), and
+beside the steps of a batch packing costs little. Who takes a network through the steps of a line
+one by one packs once for that line: see `model.stepper`.
+
 Shapes: B sequences of a batch, T steps, U characters, A letters of the alphabet, H cells,
 K components of the window, X numbers that come in at each step, J columns of the joint: what a
 step's product takes. These are the hidden state, the window, what comes in, a one, whose weights'
@@ -17,8 +22,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
-from torch.utils.weak import WeakIdKeyDictionary, WeakIdRef
 
+from model.kernels.arguments import PRODUCTS, check
 from model.kernels.build import kernels
 
 Results = tuple[Tensor, Tensor | None, Tensor, Tensor | None, Tensor | None]
@@ -57,25 +62,36 @@ class Settings:
         dtype: of the products, float32 or bfloat16.
         order: where the rows of the gates have those of input, forget, output and candidate.
         bound: to which the gradient of the gates is clamped at every step, or None.
+
+    Raises:
+        ValueError: if dtype or order are something else.
     """
 
     dtype: torch.dtype
     order: tuple[int, int, int, int]
     bound: float | None = None
 
+    def __post_init__(self) -> None:
+        if self.dtype not in PRODUCTS:
+            raise ValueError(f"dtype is {self.dtype}; it must be torch.float32 or torch.bfloat16")
+        if sorted(self.order) != [0, 1, 2, 3]:
+            raise ValueError(f"order is {self.order}; it must hold each of 0, 1, 2 and 3 once")
+
 
 def available(device: torch.device, dtype: torch.dtype) -> bool:
     """Return whether the kernels run on `device` with products of `dtype`."""
-    fits = device.type == "cpu" and dtype in (torch.float32, torch.bfloat16)
+    fits = device.type == "cpu" and dtype in PRODUCTS
     return fits and kernels(dtype == torch.bfloat16) is not None
 
 
 def _call(name: str, dtype: torch.dtype, **values) -> None:
     """Call `forward` or `backward` of lstm.c; a tensor stands for the address of its data."""
-    for key, value in values.items():
-        if isinstance(value, Tensor):
-            values[key] = value.data_ptr()
-    layer = _Layer(threads=torch.get_num_threads(), **values)
+    # `values` goes on holding the tensors: one that was made for the call has no other owner.
+    fields = {
+        key: value.data_ptr() if isinstance(value, Tensor) else value
+        for key, value in values.items()
+    }
+    layer = _Layer(threads=torch.get_num_threads(), **fields)
     _check(getattr(kernels(dtype == torch.bfloat16), name)(ctypes.byref(layer)))
 
 
@@ -132,9 +148,22 @@ def gather(left: Tensor, right: Tensor, threads: int | None = None) -> Tensor:
     Args:
         left: `(rows, m)` and `right`, `(rows, n)`: float32 or bfloat16, contiguous in a row.
         threads: by default those that torch uses.
+
+    Raises:
+        ValueError: if they are something else.
     """
+    check("left", left, "(rows, m)", (None, None))
+    rows, m = left.shape
+    check("right", right, "(rows, n)", (rows, None), left.dtype)
+    n = right.shape[1]
+    if left.dtype not in PRODUCTS:
+        raise ValueError(f"left is of {left.dtype}; it must be of torch.float32 or torch.bfloat16")
+    for name, one in (("left", left), ("right", right)):
+        if one.stride(1) != 1 and one.shape[1] > 1:
+            raise ValueError(
+                f"{name} has strides {one.stride()}; the second must be 1: its rows contiguous"
+            )
     library = kernels(left.dtype == torch.bfloat16)
-    (rows, m), n = left.shape, right.shape[1]
     out = torch.empty(m, n + -n % library.lanes())
     if not rows:
         return out.zero_()[:, :n]
@@ -151,52 +180,14 @@ def _join_weights(hidden: Tensor, window: Tensor | None, inputs: Tensor, dtype) 
     return torch.cat((*parts, parts[0].new_zeros(len(hidden), 1 + width % 2)), 1)
 
 
-@dataclass
-class _Packed:
-    """Weights as the forward pass takes them; `width` is J."""
-
-    width: int
-    gates: Tensor
-    window: Tensor | None
-
-
-def _pack_forward(settings: Settings, weight: Tensor, window_weight: Tensor | None) -> _Packed:
-    window = None
-    if window_weight is not None:
-        window = _pack_transposed(window_weight.to(settings.dtype).contiguous())
-    return _Packed(weight.shape[1], _pack_gates(weight, settings.order), window)
-
-
-_kept: WeakIdKeyDictionary = WeakIdKeyDictionary()
-"""Packed weights of the last call without a gradient, by the weights from the hidden state."""
-
-
-def _pack_kept(settings: Settings, weights: tuple[Tensor | None, ...]) -> _Packed:
-    """Pack what does not change between calls once: writing a line calls for each point.
-
-    A change of the weights shows in their version. (One through `.data` does not show; nothing
-    should do that.)
-    """
-    weight_input, weight_hidden, weight_window, window_weight = weights
-    there = [weight for weight in weights if weight is not None]
-    if any(weight.is_inference() for weight in there):
-        weight = _join_weights(weight_hidden, weight_window, weight_input, settings.dtype)
-        return _pack_forward(settings, weight, window_weight)
-    key = [(WeakIdRef(weight), weight._version, weight.data_ptr()) for weight in there]
-    key.append((settings.dtype, settings.order))
-    if weight_hidden not in _kept or _kept[weight_hidden][0] != key:
-        weight = _join_weights(weight_hidden, weight_window, weight_input, settings.dtype)
-        _kept[weight_hidden] = key, _pack_forward(settings, weight, window_weight)
-    return _kept[weight_hidden][1]
-
-
 def _forward(
     settings: Settings,
-    packed: _Packed,
+    weight: Tensor,
     inputs: Tensor,
     bias: Tensor,
     hidden: Tensor,
     cell: Tensor,
+    window_weight: Tensor | None,
     window_bias: Tensor | None,
     window: Tensor | None,
     kappa: Tensor | None,
@@ -204,9 +195,12 @@ def _forward(
     text_lengths: Tensor | None,
     keep: bool,
 ) -> tuple[Results, tuple[Tensor | None, ...]]:
-    """Run the forward pass; return its results and what the backward pass needs, if to `keep`."""
+    """Run the forward pass; return its results and what the backward pass needs, if to `keep`.
+
+    `weight` is what `_join_weights` returns.
+    """
     steps, batch, seen = inputs.shape
-    size, width, dtype = hidden.shape[1], packed.width, settings.dtype
+    size, width, dtype = hidden.shape[1], weight.shape[1], settings.dtype
     # Products take pairs, so that the last pair of an odd hidden state reaches into what follows,
     # which must be a number.
     fresh = torch.empty if keep and size % 2 == 0 else torch.zeros
@@ -233,7 +227,7 @@ def _forward(
         values = dict(
             letters=start - size,
             components=components,
-            window_weights=packed.window,
+            window_weights=_pack_transposed(window_weight.to(dtype).contiguous()),
             window_bias=window_bias,
             kappas=kappas,
             kappas_step=batch * components if keep else 0,
@@ -249,7 +243,7 @@ def _forward(
         size=size,
         width=width,
         order=settings.order,
-        weights=packed.gates,
+        weights=_pack_gates(weight, settings.order),
         bias=bias,
         joint=joint,
         gates=gates,
@@ -306,10 +300,9 @@ class _Recurrence(torch.autograd.Function):
         kappa: Tensor | None,
     ) -> Results:
         weight = _join_weights(weight_hidden, weight_window, weight_input, settings.dtype)
-        packed = _pack_forward(settings, weight, window_weight)
-        state = (hidden, cell, window_bias, window, kappa)
-        arguments = (inputs, bias, *state, text, text_lengths)
-        results, saved = _forward(settings, packed, *arguments, keep=True)
+        of_window = (window_weight, window_bias, window, kappa, text, text_lengths)
+        arguments = (weight, inputs, bias, hidden, cell, *of_window)
+        results, saved = _forward(settings, *arguments, keep=True)
         ctx.settings, ctx.input_size = settings, inputs.shape[2]
         ctx.save_for_backward(weight, window_weight, text, text_lengths, *saved)
         if text is not None:
@@ -407,6 +400,38 @@ class Window:
     text_lengths: Tensor
 
 
+def _check_arguments(
+    inputs: Tensor,
+    weight_input: Tensor,
+    weight_hidden: Tensor,
+    bias: Tensor,
+    hidden: Tensor,
+    cell: Tensor,
+    window: Window | None,
+) -> None:
+    """Raise a ValueError unless the arguments of `run` are what it says."""
+    check("inputs", inputs, "(T, B, X)", (None, None, None))
+    steps, batch, seen = inputs.shape
+    if not steps:
+        raise ValueError(f"inputs has shape {tuple(inputs.shape)}, (T, B, X); T must be at least 1")
+    check("hidden", hidden, "(B, H)", (batch, None))
+    size = hidden.shape[1]
+    check("cell", cell, "(B, H)", (batch, size))
+    check("weight_input", weight_input, "(4 H, X)", (4 * size, seen))
+    check("weight_hidden", weight_hidden, "(4 H, H)", (4 * size, size))
+    check("bias", bias, "(4 H)", (4 * size,))
+    if window is None:
+        return
+    check("window.text", window.text, "(B, U)", (batch, None), torch.int64)
+    check("window.text_lengths", window.text_lengths, "(B,)", (batch,), torch.int64)
+    check("window.window", window.window, "(B, A)", (batch, None))
+    check("window.to_gates", window.to_gates, "(4 H, A)", (4 * size, window.window.shape[1]))
+    check("window.kappa", window.kappa, "(B, K)", (batch, None))
+    parameters = 3 * max(window.kappa.shape[1], 1)
+    check("window.weight", window.weight, "(3 K, H)", (parameters, size))
+    check("window.bias", window.bias, "(3 K)", (parameters,))
+
+
 def run(
     settings: Settings,
     inputs: Tensor,
@@ -426,15 +451,17 @@ def run(
         hidden, cell: before the first step, `(B, H)`.
         window: the window, if there is one.
 
-    All tensors are float32, or what of them only enters products is of any dtype.
+    All tensors are of any floating-point dtype, but for the text.
 
     Returns:
         see `Results`; phi has no gradient. Hidden states and windows are of the products' dtype,
         and lie within a larger tensor.
 
     Raises:
+        ValueError: if a tensor has another shape or dtype, or is not on the CPU.
         IndexError: if a text has indices that are no letter's.
     """
+    _check_arguments(inputs, weight_input, weight_hidden, bias, hidden, cell, window)
     text = text_lengths = None
     parts: tuple[Tensor | None, ...] = (None,) * 5
     if window is not None:
@@ -446,6 +473,6 @@ def run(
     wants = [one is not None and one.requires_grad for one in tensors]
     if torch.is_grad_enabled() and any(wants):
         return _Recurrence.apply(settings, text, text_lengths, *tensors)
-    packed = _pack_kept(settings, (weight_input, weight_hidden, *parts[:2]))
-    arguments = (inputs, bias, hidden, cell, *parts[2:], text, text_lengths)
-    return _forward(settings, packed, *arguments, keep=False)[0]
+    weight = _join_weights(weight_hidden, parts[0], weight_input, settings.dtype)
+    arguments = (weight, inputs, bias, hidden, cell, *parts[1:], text, text_lengths)
+    return _forward(settings, *arguments, keep=False)[0]

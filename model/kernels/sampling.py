@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from model.kernels.arguments import PRODUCTS, check
 from model.kernels.build import build
 
 
@@ -28,7 +29,7 @@ def _library(bfloat16: bool) -> ctypes.CDLL | None:
 
 def available(device: torch.device, products: torch.dtype) -> bool:
     """Return whether the loop runs on `device` with matrix products of that dtype."""
-    fits = device.type == "cpu" and products in (torch.float32, torch.bfloat16)
+    fits = device.type == "cpu" and products in PRODUCTS
     return fits and _library(products == torch.bfloat16) is not None
 
 
@@ -58,7 +59,7 @@ def _pointers(tensors: list[Tensor]) -> ctypes.Array:
 
 
 class Weights:
-    """A network's weights, packed once.
+    """A network's weights, packed once. All are copies: what changes later has no effect.
 
     Args:
         layers: of each layer, the weights `(4 H, any)` from its own hidden state, from that of
@@ -73,6 +74,9 @@ class Weights:
         lowest: logarithms of the lower bounds on the mixture's scales.
         max_correlation: upper bound on the mixture's correlations.
         products: float32 or bfloat16.
+
+    Raises:
+        ValueError: if a tensor has another shape, or is not on the CPU.
     """
 
     def __init__(
@@ -89,18 +93,21 @@ class Weights:
     ) -> None:
         self.products, self.lstm, self.letters = products, lstm, letters
         self.inputs = 3 + ends
+        self._check(layers, output, window, lowest)
         self.library = _library(products == torch.bfloat16)
         self.lanes = self.library.lanes()
         self.size = len(layers[0][1]) // 4
         # The library reads through these addresses: the tensors must live as long.
         self.layers = [self._gates(torch.cat(parts, 1)) for parts, _ in layers]
-        self.biases = [bias.float().contiguous() for _, bias in layers]
+        self.biases = [bias.to(torch.float32, copy=True) for _, bias in layers]
         self.widths = [_even(sum(part.shape[1] for part in parts)) for parts, _ in layers]
-        self.output, self.output_bias = self._rows(output.weight), output.bias.float()
+        self.output = self._rows(output.weight)
+        self.output_bias = output.bias.to(torch.float32, copy=True)
         self.outputs = len(output.bias)
         self.components = 0
         if window is not None:
-            self.window, self.window_bias = self._rows(window.weight), window.bias.float()
+            self.window = self._rows(window.weight)
+            self.window_bias = window.bias.to(torch.float32, copy=True)
             self.components = len(window.bias) // 3
         self.arrays = _pointers(self.layers), _pointers(self.biases)
         self.array_of_widths = (ctypes.c_int64 * len(layers))(*self.widths)
@@ -124,6 +131,46 @@ class Weights:
             self.fixed |= dict(
                 window_weights=self.window.data_ptr(), window_bias=self.window_bias.data_ptr()
             )
+
+    def _check(
+        self,
+        layers: list[tuple[list[Tensor], Tensor]],
+        output: nn.Linear,
+        window: nn.Linear | None,
+        lowest: list[float],
+    ) -> None:
+        """Raise a ValueError unless the arguments fit each other."""
+        if self.products not in PRODUCTS:
+            raise ValueError(
+                f"products is {self.products}; it must be torch.float32 or torch.bfloat16"
+            )
+        if len(lowest) != 2:
+            raise ValueError(f"lowest has {len(lowest)} numbers; it must have 2")
+        if (window is None) != (self.letters == 0):
+            given = "no" if window is None else "a"
+            raise ValueError(f"letters is {self.letters} with {given} window; 0 stands for none")
+        check("layers[0] bias", layers[0][1], "(4 H)", (None,))
+        size = len(layers[0][1]) // 4
+        for number, (parts, bias) in enumerate(layers):
+            check(f"layers[{number}] bias", bias, "(4 H)", (4 * size,))
+            widths = [size, size] if number else [size]
+            widths += ([self.letters] if self.letters else []) + [self.inputs]
+            if len(parts) != len(widths):
+                raise ValueError(
+                    f"layers[{number}] has {len(parts)} weights; it must have {len(widths)}"
+                )
+            for place, (part, width) in enumerate(zip(parts, widths, strict=True)):
+                name = f"layers[{number}] weights[{place}]"
+                check(name, part, "(4 H, any)", (4 * size, width))
+        check("output.bias", output.bias, "(6 M + 1 or 2)", (None,))
+        outputs = max(len(output.bias) // 6, 1) * 6 + self.inputs - 2
+        check("output.bias", output.bias, "(6 M + 1 or 2)", (outputs,))
+        check("output.weight", output.weight, "(any, N H)", (outputs, len(layers) * size))
+        if window is not None:
+            check("window.bias", window.bias, "(3 K)", (None,))
+            parameters = max(len(window.bias) // 3, 1) * 3
+            check("window.bias", window.bias, "(3 K)", (parameters,))
+            check("window.weight", window.weight, "(3 K, H)", (parameters, size))
 
     def padded(self, count: int) -> int:
         """Return `count` rounded up to whole vectors."""
@@ -163,6 +210,9 @@ class Buffers:
         pen: log-odds of ends that a bias leaves as they are, and how much it sharpens others.
         text, text_lengths: `(B, U)` and `(B,)` int64; None without a window.
         period: most steps of a call.
+
+    Raises:
+        ValueError: if a tensor has another shape or dtype, or is not on the CPU.
     """
 
     def __init__(
@@ -180,7 +230,21 @@ class Buffers:
         period: int,
     ) -> None:
         self.weights, self.period, self.parity = weights, period, 0
+        check("point", point, "(B, I)", (None, weights.inputs))
         batch, size, letters = len(point), weights.size, weights.letters
+        for name, states in (("hiddens", hiddens), ("cells", cells)):
+            if len(states) != len(weights.widths):
+                raise ValueError(f"{name} has {len(states)} tensors; one for each layer is right")
+            for number, state in enumerate(states):
+                check(f"{name}[{number}]", state, "(B, H)", (batch, size))
+        check("bias", bias, "(B,)", (batch,))
+        if weights.components:
+            check("window", window, "(B, A)", (batch, letters))
+            check("kappa", kappa, "(B, K)", (batch, weights.components))
+            check("text", text, "(B, U)", (batch, None), torch.int64)
+            check("text_lengths", text_lengths, "(B,)", (batch,), torch.int64)
+        elif any(one is not None for one in (window, kappa, text, text_lengths)):
+            raise ValueError("window, kappa, text and text_lengths are for a network with a window")
         # Zero where nothing is written: products go over the padding too.
         self.joints = [
             torch.zeros(2, batch, width, dtype=weights.products) for width in weights.widths
@@ -192,10 +256,12 @@ class Buffers:
         if window is not None:
             self.joints[0][0, :, size : size + letters] = window
         self.cells = torch.stack(cells).float()
-        self.kappas = None if kappa is None else kappa.float().clone()
+        self.kappas = None
+        if kappa is not None:
+            self.kappas = kappa.to(torch.float32, copy=True, memory_format=torch.contiguous_format)
         self.bias, self.pen = bias.to(torch.float32, copy=True), pen
         self.text = None if text is None else text.contiguous()
-        self.text_lengths = text_lengths
+        self.text_lengths = None if text_lengths is None else text_lengths.contiguous()
         self._allocate()
 
     def _allocate(self) -> None:
@@ -241,9 +307,15 @@ class Buffers:
 
     def run(self, uniform: Tensor, normal: Tensor) -> tuple[Tensor, Tensor | None]:
         """Take all lines through some steps: see `Stepper.run`."""
+        batch = len(self.bias)
+        check("uniform", uniform, "(T, B, 2)", (None, batch, 2), torch.float32)
+        steps = len(uniform)
+        check("normal", normal, "(T, B, 2)", (steps, batch, 2), torch.float32)
+        if steps > self.period:
+            raise ValueError(f"uniform is for {steps} steps; there must be at most {self.period}")
         uniform, normal = uniform.contiguous(), normal.contiguous()
         writing = self.writing
-        writing.steps, writing.parity = len(uniform), self.parity
+        writing.steps, writing.parity = steps, self.parity
         writing.uniform, writing.normal = uniform.data_ptr(), normal.data_ptr()
         writing.threads = torch.get_num_threads()
         failure = self.weights.library.write_lines(ctypes.byref(writing))
@@ -251,6 +323,5 @@ class Buffers:
             raise MemoryError("there is no memory left for the scratch space of writing")
         if failure:
             raise IndexError("the text holds indices of no letter, or is shorter than its length")
-        self.parity = (self.parity + len(uniform)) % 2
-        steps = len(uniform)
+        self.parity = (self.parity + steps) % 2
         return self.points[:steps], None if self.phis is None else self.phis[:steps]

@@ -276,6 +276,14 @@ def test_cache_lies_beside_the_data_or_where_it_can_be_written(tmp_path, monkeyp
     assert load_or_make("kind", places(closed, None), {}, forbidden).folder == found.folder
 
 
+def test_without_a_home_the_cache_lies_in_a_temporary_folder(homeless, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    closed = tmp_path / "closed"
+    closed.write_text("a file stands where the data should be")
+    cache = load_or_make("kind", places(closed, None), {}, lambda: SAMPLES)
+    assert cache.folder.is_relative_to(homeless) and not (tmp_path / "~").exists()
+
+
 def test_no_place_that_can_be_written_is_an_error(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(DataError, match=r'no place for the cache.*file \(File exists\).*"cache"'):

@@ -3,9 +3,12 @@
 import ctypes
 import logging
 import os
+import re
 import subprocess
 import sys
+import weakref
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -108,7 +111,6 @@ def test_they_do_so_on_other_processors(flags, dtype, monkeypatch, tmp_path):
     library = build.build(SOURCE, (f"-DBFLOAT16={int(dtype == torch.bfloat16)}",))
     assert library is not None
     monkeypatch.setattr(lstm, "kernels", lambda bfloat16: library)
-    monkeypatch.setattr(lstm, "_kept", type(lstm._kept)())
     assert_close(run_backward(layer, arguments, dtype), native, TOLERANCE[dtype])
     with torch.no_grad():
         assert_close(
@@ -203,6 +205,185 @@ def test_point_by_point_equals_all_at_once_and_sees_new_weights():
         other = {name: value * 3.0 for name, value in layer.named_parameters()}
         called = torch.func.functional_call(layer, other, (inputs, text, lengths, state))
         assert not torch.allclose(called[0], whole)
+
+
+def fused(kind, **options):
+    """Return what takes a step with a fused optimiser, which counts up no tensor's version."""
+
+    def change(layer, arguments):
+        optimizer = kind(layer.parameters(), lr=0.1, fused=True, **options)
+        run(layer, arguments)[0].square().sum().backward()
+        optimizer.step()
+
+    return change
+
+
+def write_to_data(layer, arguments):
+    for weight in layer.parameters():
+        weight.data.mul_(0.5)
+
+
+CHANGES = {
+    "Adam": fused(torch.optim.Adam),
+    "AdamW": fused(torch.optim.AdamW),
+    "SGD": fused(torch.optim.SGD, momentum=0.9),
+    "Adagrad": fused(torch.optim.Adagrad),
+    ".data": write_to_data,
+}
+
+
+@pytest.mark.parametrize("window", [True, False])
+@pytest.mark.parametrize("change", CHANGES)
+def test_evaluations_see_weights_that_changed_unnoticed(change, window, plain):
+    """Against the torch operations: for a layer without a window, `torch.nn.LSTM`."""
+    layer, arguments = case(**SIZES[0], window=window)
+    seen = []
+    for _ in range(3):
+        with torch.no_grad():
+            seen.append(run(layer, arguments))
+        CHANGES[change](layer, arguments)
+    with torch.no_grad():
+        now = run(layer, arguments)
+        plain()
+        assert_close(now, run(layer, arguments), 1e-5)
+    assert not any(torch.allclose(before[0], now[0], rtol=1e-2) for before in seen)
+
+
+def faults(window):
+    """Arguments of `lstm.run` for sizes that are all different, and what may be wrong with them.
+
+    T = 7, B = 4, X = 3, H = 5, A = 6, K = 2, U = 8.
+    """
+    arguments = dict(
+        settings=lstm.Settings(torch.float32, (0, 1, 2, 3)),
+        inputs=torch.randn(7, 4, 3),
+        weight_input=torch.randn(20, 3),
+        weight_hidden=torch.randn(20, 5),
+        bias=torch.randn(20),
+        hidden=torch.randn(4, 5),
+        cell=torch.randn(4, 5),
+    )
+    parts = dict(
+        to_gates=torch.randn(20, 6),
+        weight=torch.randn(6, 5),
+        bias=torch.randn(6),
+        window=torch.randn(4, 6),
+        kappa=torch.rand(4, 2),
+        text=torch.randint(0, 6, (4, 8)),
+        text_lengths=torch.tensor([8, 1, 3, 2]),
+    )
+    return (arguments | {"window": lstm.Window(**parts)} if window else arguments), parts
+
+
+WRONG = {
+    "inputs": (torch.randn(7, 3), "float32 of shape (7, 3)", "floating point", "(T, B, X)"),
+    "weight_input": (torch.randn(20, 2), "(20, 2)", "(4 H, X) = (20, 3)"),
+    "weight_hidden": (torch.randn(20, 4), "(20, 4)", "(4 H, H) = (20, 5)"),
+    "bias": (torch.randn(5), "(5,)", "(4 H) = (20,)"),
+    "hidden": (torch.randn(1, 5), "(1, 5)", "(B, H) = (4, any)"),
+    "cell": (torch.randn(4, 1), "(4, 1)", "(B, H) = (4, 5)"),
+    "window.to_gates": (torch.randn(20, 5), "(20, 5)", "(4 H, A) = (20, 6)"),
+    "window.weight": (torch.randn(3, 5), "(3, 5)", "(3 K, H) = (6, 5)"),
+    "window.bias": (torch.randn(3), "(3,)", "(3 K) = (6,)"),
+    "window.window": (torch.randn(6), "(6,)", "(B, A) = (4, any)"),
+    "window.kappa": (torch.rand(4, 2).to_sparse(), "sparse", "a dense tensor", "(B, K)"),
+    "window.text": (torch.zeros(1, 8, dtype=torch.int64), "(1, 8)", "(B, U) = (4, any)"),
+    "window.text_lengths": (torch.tensor([8]), "int64 of shape (1,)", "(B,) = (4,)"),
+}
+"""For each argument one that does not fit, and what the error says of it."""
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_arguments_that_do_not_fit_are_refused_by_name(name):
+    wrong, *said = WRONG[name]
+    arguments, parts = faults(window=True)
+    lstm.run(**arguments)  # all else is right
+    if name.startswith("window."):
+        parts[name.removeprefix("window.")] = wrong
+        arguments["window"] = lstm.Window(**parts)
+    else:
+        arguments[name] = wrong
+    with pytest.raises(ValueError) as error:
+        lstm.run(**arguments)
+    message = str(error.value)
+    assert message.startswith(f"{name} is a ") and all(words in message for words in said)
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "said"),
+    [
+        ("text", torch.Tensor.int, "int32 of shape (4, 8) on cpu; it must be a dense tensor of i"),
+        ("text_lengths", torch.Tensor.float, "float32 of shape (4,) on cpu; it must be a dense "),
+        ("text_lengths", torch.Tensor.tolist, "text_lengths is a list; it must be a dense tensor"),
+        ("kappa", lambda kappa: kappa[:, :0], "of shape (4, 0) on cpu; it must be a dense tensor"),
+        ("window", lambda one: one.to("meta"), "of shape (4, 6) on meta; it must be a dense tens"),
+    ],
+)
+def test_other_dtypes_kinds_and_devices_are_refused(name, change, said):
+    arguments, parts = faults(window=True)
+    parts[name] = change(parts[name])
+    if name == "kappa":  # no components at all would be no window
+        parts["weight"], parts["bias"], said = torch.empty(0, 5), torch.empty(0), "(0, 5) on cpu"
+    with pytest.raises(ValueError, match=re.escape(said)):
+        lstm.run(**arguments | {"window": lstm.Window(**parts)})
+
+
+def test_steps_dtypes_and_orders_that_are_none_are_refused():
+    arguments, _ = faults(window=False)
+    with pytest.raises(ValueError, match=r"inputs has shape \(0, 4, 3\), .* T must be at least 1"):
+        lstm.run(**arguments | {"inputs": torch.empty(0, 4, 3)})
+    with pytest.raises(ValueError, match=r"dtype is torch.float64; it must be torch.float32 or"):
+        lstm.Settings(torch.float64, (0, 1, 2, 3))
+    with pytest.raises(ValueError, match=r"order is \(0, 1, 2, 4\); it must hold each of 0, 1,"):
+        lstm.Settings(torch.float32, (0, 1, 2, 4))
+
+
+def test_arguments_that_are_not_contiguous_are_read_as_what_they_are():
+    arguments, parts = faults(window=True)
+    expected = lstm.run(**arguments)
+
+    def spread(value):
+        if not isinstance(value, torch.Tensor):
+            return value
+        apart = value.new_full((*value.shape, 2), 3)
+        apart[..., 0] = value
+        return apart[..., 0]
+
+    apart = {name: spread(value) for name, value in arguments.items()}
+    apart["window"] = lstm.Window(**{name: spread(value) for name, value in parts.items()})
+    assert not apart["window"].text_lengths.is_contiguous()
+    for one, other in zip(lstm.run(**apart), expected, strict=True):
+        assert torch.equal(one, other)
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "said"),
+    [
+        (torch.ones(3), torch.ones(3, 2), "left is a dense tensor of float32 of shape (3,) on"),
+        (torch.ones(3, 2), torch.ones(4, 2), "right is a dense tensor of float32 of shape (4, 2)"),
+        (torch.ones(3, 2), torch.ones(3, 2).bfloat16(), "right is a dense tensor of bfloat16 of"),
+        (torch.ones(3, 2).double(), torch.ones(3, 2).double(), "left is of torch.float64; it mus"),
+        (torch.ones(2, 3).t(), torch.ones(3, 2), "left has strides (1, 3); the second must be 1"),
+    ],
+)
+def test_gather_refuses_what_does_not_fit(left, right, said):
+    with pytest.raises(ValueError, match=re.escape(said)):
+        lstm.gather(left, right)
+
+
+def test_tensors_made_for_a_call_live_until_its_end(monkeypatch):
+    """Tensors that nothing else refers to, of which C has the address only."""
+    died = []
+    library = SimpleNamespace(forward=lambda layer: died.append("after") or 0)
+    monkeypatch.setattr(lstm, "kernels", lambda bfloat16: library)
+
+    def made():
+        tensor = torch.ones(3)
+        weakref.finalize(tensor, died.append, "tensor")
+        return tensor
+
+    lstm._call("forward", torch.float32, weights=made(), window_weights=made())
+    assert died == ["after", "tensor", "tensor"]
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -321,6 +502,38 @@ def test_without_a_compiler_there_are_no_kernels_and_the_log_says_so(tiny, monke
         monkeypatch.setenv("CC", "")
         assert answer(tiny, 6) is None
         assert "There is no C compiler" in caplog.text
+
+
+def test_an_open_quote_in_the_environment_is_left_out(tiny, monkeypatch, caplog):
+    monkeypatch.setenv("CC", 'gcc "')
+    monkeypatch.setenv(build.MORE_FLAGS, "'-DMORE=1")
+    with caplog.at_level(logging.INFO):
+        assert answer(tiny, 9) == 9
+    assert 'CC=gcc " is left out: No closing quotation' in caplog.text
+    assert f"{build.MORE_FLAGS}='-DMORE=1 is left out" in caplog.text
+
+
+def test_further_options_make_another_file_in_the_cache(tiny, monkeypatch, tmp_path):
+    tiny.write_text("int answer(void) { return ANSWER + MORE; }")
+    for more in (1, 2):
+        monkeypatch.setenv(build.MORE_FLAGS, f"-DNAME='a name' -DMORE={more}")
+        assert answer(tiny, 20) == 20 + more
+    assert len(os.listdir(tmp_path / "cache/online-handwriting")) == 2
+
+
+def test_without_a_home_what_is_compiled_lies_in_a_temporary_folder(tiny, homeless):
+    assert answer(tiny, 5) == 5
+    (folder,) = homeless.iterdir()
+    assert folder.stat().st_mode & 0o777 == 0o700 and len(os.listdir(folder)) == 1
+
+
+def test_without_any_folder_that_can_be_written_there_are_no_kernels(
+    tiny, homeless, monkeypatch, caplog
+):
+    homeless.rmdir()
+    with caplog.at_level(logging.INFO):
+        assert answer(tiny, 5) is None
+    assert "There is no folder to compile kernels in" in caplog.text
 
 
 def test_what_compiles_and_does_not_load_is_compiled_in_another_way(tiny, monkeypatch):

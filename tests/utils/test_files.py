@@ -5,11 +5,21 @@ import json
 import os
 import socket
 import stat
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from utils import files
-from utils.files import atomic_write, open_file, remove_temporary, write_json, write_text
+from utils.files import (
+    atomic_write,
+    open_file,
+    remove_temporary,
+    user_cache,
+    write_json,
+    write_text,
+)
 
 
 def test_writes_and_replaces(tmp_path):
@@ -150,3 +160,40 @@ def test_remove_temporary_takes_only_what_was_left(tmp_path):
         "checkpoint.pth",
         "notes.tmp",
     ]
+
+
+def test_caches_lie_where_the_user_says_or_at_home(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    assert user_cache() == tmp_path / ".cache" / "online-handwriting"
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "own"))
+    assert user_cache() == tmp_path / "own" / "online-handwriting"
+
+
+def test_without_a_home_caches_lie_in_one_temporary_folder(homeless):
+    folder = user_cache()
+    assert folder == user_cache() and folder.parent == homeless
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+
+
+HOMELESS = """
+import pwd
+def unknown(user):
+    raise KeyError(user)
+pwd.getpwuid = unknown
+from utils.files import user_cache
+print(user_cache().is_dir())
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows knows every user's home")
+def test_which_is_removed_at_the_end(tmp_path):
+    environment = {"TMPDIR": str(tmp_path), "PATH": os.environ["PATH"]}
+    done = subprocess.run(
+        [sys.executable, "-c", HOMELESS],
+        cwd=Path(__file__).parents[2],
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout == "True\n" and not any(tmp_path.iterdir()), done.stderr

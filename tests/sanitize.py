@@ -1,0 +1,141 @@
+"""Runs the kernels' tests with what is compiled under the address and undefined-behaviour
+sanitizers of GCC, once for AVX-512 and once for AVX2: `make sanitize`.
+
+Python itself is not compiled under them, so that their library has to be loaded before all others.
+"""
+
+import os
+import shlex
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from model.kernels import build
+
+ROOT = Path(__file__).parents[1]
+
+FLAGS = (
+    # Not -O3: the tiles of a product, all inlined, would take minutes to compile.
+    "-O1 -g1 -fno-omit-frame-pointer "
+    # The last one is not among those of "undefined". What one reports ends the process.
+    "-fsanitize=address,undefined,float-cast-overflow -fno-sanitize-recover=all"
+)
+VARIANTS = {
+    "AVX-512": ("avx512f", "", 16),
+    "AVX2": ("avx2", "-mno-avx512f", 8),
+}
+"""For each the ability of a processor that it needs, its option, and the lanes of a vector."""
+
+TESTS = "tests/model/test_kernels.py", "tests/model/test_stepper.py"
+OPTIONS = "--capture=sys", "-k", "not other_processors"
+"""Reports must reach the terminal, though the process ends with them. The test that is left out
+compiles for other processors, as the variants do, and takes long here."""
+
+PLANTED = """
+#include <stdint.h>
+#include <stdlib.h>
+int fault(int kind) {
+    volatile int32_t count = 4, most = INT32_MAX; /* so that no compiler sees what comes */
+    volatile float large = 1e10f;
+    int32_t *numbers = calloc(count, sizeof(int32_t));
+    if (kind == 1) return numbers[count];
+    if (kind == 2) return *(int32_t *)((char *)numbers + count / 2);
+    if (kind == 3) return (int32_t)large;
+    if (kind == 4) return most + count;
+    return 0;
+}
+"""
+REPORTS = {
+    0: "",
+    1: "heap-buffer-overflow",
+    2: "misaligned address",
+    3: "outside the range of representable values",
+    4: "signed integer overflow",
+}
+"""What is said of each fault; of none, nothing."""
+
+FAULT = (
+    "import runpy, sys; from pathlib import Path; "
+    "build = runpy.run_path('model/kernels/build.py')['build']; "
+    "build(Path(sys.argv[1]), ()).fault(int(sys.argv[2]))"
+)
+
+COMPILE = """
+import sys
+from model.kernels import build, sampling
+build.TIMEOUT = 1800.0  # the sanitizers make much code of little
+for bfloat16 in (False, True):
+    for library in (build.kernels(bfloat16), sampling._library(bfloat16)):
+        if library is None:
+            sys.exit("the kernels do not compile")
+        if library.lanes() != int(sys.argv[1]):
+            sys.exit(f"a vector has {library.lanes()} numbers, not {sys.argv[1]}")
+"""
+
+
+def environment() -> dict[str, str] | None:
+    """Return the variables under which programs compile and run with sanitizers; None without."""
+    for compiler in build._compilers():
+        command = [*compiler, "-print-file-name=libasan.so"]
+        found = subprocess.run(command, capture_output=True, text=True).stdout.strip()
+        # Clang has a library of its own, and finds GCC's.
+        if Path(found).is_absolute() and "clang" not in build._version(compiler):
+            return {
+                **os.environ,
+                build.MORE_FLAGS: FLAGS,
+                build.SWITCH: "1",
+                # The compiler does without: it would become slow.
+                "CC": shlex.join(["env", "-u", "LD_PRELOAD", *compiler]),
+                "LD_PRELOAD": found,
+                "ASAN_OPTIONS": "detect_leaks=0",  # Python's own, at its end
+                "UBSAN_OPTIONS": "print_stacktrace=1",
+                "PYTHONMALLOC": "malloc",  # so that the ends of its objects are guarded as well
+            }
+    return None
+
+
+def run(variables: dict[str, str], *words: str, **options) -> subprocess.CompletedProcess:
+    """Run Python at the root of the project."""
+    return subprocess.run([sys.executable, *words], cwd=ROOT, env=variables, **options)
+
+
+def unnoticed(variables: dict[str, str], folder: Path) -> list[int]:
+    """Return which of the planted faults go unnoticed (0: what is no fault does not)."""
+    source = folder / "planted.c"
+    source.write_text(PLANTED)
+    variables = {**variables, "XDG_CACHE_HOME": str(folder)}
+    missed = []
+    for kind, said in REPORTS.items():
+        done = run(variables, "-c", FAULT, str(source), str(kind), capture_output=True, text=True)
+        if (done.returncode == 0) != (kind == 0) or said not in done.stderr:
+            missed.append(kind)
+    return missed
+
+
+def main() -> int:
+    """Return the exit status: 0 if all went well, or nothing of it can be done here."""
+    variables = environment()
+    if variables is None:
+        print("skipped: there is no GCC here that has its sanitizers (libasan.so)")
+        return 0
+    with tempfile.TemporaryDirectory() as folder:
+        if missed := unnoticed(variables, Path(folder)):
+            print(f"the sanitizers do not work here: they miss the planted faults {missed}")
+            return 1
+    failed = 0
+    for name, (ability, option, lanes) in VARIANTS.items():
+        if ability not in build._processor().split():
+            print(f"{name}: skipped, this processor has none")
+            continue
+        print(
+            f"{name}: compiling (minutes, unless it lies in the cache), then the tests", flush=True
+        )
+        own = {**variables, build.MORE_FLAGS: f"{FLAGS} {option}"}
+        compiled = run(own, "-c", COMPILE, str(lanes)).returncode == 0
+        failed |= not compiled or run(own, "-m", "pytest", *TESTS, *OPTIONS).returncode != 0
+    return int(failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
