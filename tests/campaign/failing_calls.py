@@ -46,7 +46,8 @@ def failing(words: Sequence[str], rng: random.Random, folder: Path, whole: Whole
         errors = list(dict.fromkeys(re.findall(r"(?:^|[\r\n])error: (.+)", done.output)))
         demand(len(errors) == 1, f"{failed[0]}: {len(errors)} errors instead of one message")
         # A temporary file is known to nobody: its message names what it was to become.
-        names = {re.sub(r"^\.(.+)\.\d+-\w+\.tmp$", r"\1", Path(one).name) for one in failed}
+        paths = [Path(one.partition(" ")[2]) for one in failed]
+        names = {re.sub(r"^\.(.+)\.\d+-\w+\.tmp$", r"\1", path.name) for path in paths}
         named = any(name in errors[0] for name in names)
         demand(named, f"{failed[0]}: not named by {errors[0]!r}")
     return done
