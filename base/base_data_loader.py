@@ -233,3 +233,10 @@ class BaseDataLoader(DataLoader, ABC):
             with suppress(ValueError):  # Outside the main thread torch has set none.
                 signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         return batches
+
+    def close(self) -> None:
+        """End the worker processes, if there are any; another iteration starts new ones.
+
+        At Python's end, where a signal is what stops workers, it would be waited for these.
+        """
+        self._iterator = None  # torch's own, which has the workers that persist

@@ -389,6 +389,8 @@ class BaseTrainer(ABC):
             try:
                 self._run()
             finally:
+                self._batches = None
+                self.train_loader.close()
                 self._profiler.close(self.progress.step)
             self._stop.now()
             if self._stop.failure is not None:
@@ -654,20 +656,14 @@ class BaseTrainer(ABC):
 
     def _loaded(self, batches: Iterable[Batch | None]) -> Iterator[Batch | None]:
         """Yield what a loader gives; one that fails asks the run to end, and gives None last."""
-        iterator = iter(batches)
-        while True:
-            try:
-                batch = next(iterator)
-            except StopIteration:
-                return
-            # What torch raises where a worker was killed, or nothing came through to it.
-            except (RuntimeError, OSError) as error:
-                lost = TrainingFailed(f"loading data failed: {_first_line(error)}")
-                lost.__cause__ = error
-                self._stop.fail(lost)
-                yield None
-                return
-            yield batch
+        try:
+            yield from batches
+        # What torch raises where a worker was killed, or nothing came through to it.
+        except (RuntimeError, OSError) as error:
+            lost = TrainingFailed(f"loading data failed: {_first_line(error)}")
+            lost.__cause__ = error
+            self._stop.fail(lost)
+            yield None
 
     @torch.no_grad()
     def _validate(self) -> dict[str, float] | None:

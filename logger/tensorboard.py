@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from utils.checks import UserError
+from utils.files import errors_name
 
 _EVENTS = "events.out.tfevents.*"
 
@@ -56,20 +57,17 @@ class TensorBoardWriter:
 
     def scalars(self, values: Mapping[str, float], step: int) -> None:
         """Write scalars by name at `step`, leaving out what is not finite."""
-        if self._writer is not None:
-            for name, value in values.items():
-                if math.isfinite(value):
-                    self._writer.add_scalar(name, value, step)
+        for name, value in values.items():
+            if math.isfinite(value):
+                self._call("add_scalar", name, value, step)
 
     def picture(self, name: str, pixels: np.ndarray, step: int) -> None:
         """Write a picture, `(height, width, 3)` uint8."""
-        if self._writer is not None:
-            self._writer.add_image(name, pixels, step, dataformats="HWC")
+        self._call("add_image", name, pixels, step, dataformats="HWC")
 
     def text(self, name: str, text: str, step: int = 0) -> None:
         """Write a text, which TensorBoard shows as Markdown."""
-        if self._writer is not None:
-            self._writer.add_text(name, _escaped(text), step)
+        self._call("add_text", name, _escaped(text), step)
 
     def hyperparameters(
         self, parameters: Mapping[str, Any], metrics: Mapping[str, float], step: int
@@ -90,21 +88,26 @@ class TensorBoardWriter:
             for name, value in parameters.items()
         }
         finite = {f"final/{name}": value for name, value in metrics.items() if math.isfinite(value)}
-        for summary in hparams(plain, finite):
-            self._writer.file_writer.add_summary(summary)
+        with errors_name(self.folder):
+            for summary in hparams(plain, finite):
+                self._writer.file_writer.add_summary(summary)
         self.scalars(finite, step)
 
     def sizes(self) -> dict[str, int]:
         """Write out what is waiting, and return the size of each file of events in bytes."""
-        if self._writer is not None:
-            self._writer.flush()
+        self._call("flush")
         return {path.name: path.stat().st_size for path in sorted(self.folder.glob(_EVENTS))}
 
     def close(self) -> None:
         """Write out what is waiting and close the file."""
+        self._call("close")
+        self._writer = None
+
+    def _call(self, method: str, *arguments: Any, **options: Any) -> None:
+        """Call a method of torch's writer, if there is one."""
         if self._writer is not None:
-            self._writer.close()
-            self._writer = None
+            with errors_name(self.folder):  # Its thread's errors name no file.
+                getattr(self._writer, method)(*arguments, **options)
 
 
 def _escaped(text: str) -> str:

@@ -27,20 +27,27 @@ def same(first, second) -> bool:
     return all(torch.equal(first[name], second[name]) for name in first)
 
 
+needs_proc = pytest.mark.skipif(
+    not os.path.exists("/proc/self/task"), reason="no /proc to find workers in"
+)
+
+
 def workers() -> list[int]:
     """Return the children of this process."""
     with open(f"/proc/self/task/{os.getpid()}/children") as file:
         return list(map(int, file.read().split()))
 
 
-@pytest.mark.skipif(not os.path.exists("/proc/self/task"), reason="no /proc to find workers in")
-def test_a_data_worker_that_is_killed(tmp_path):
+@needs_proc
+@pytest.mark.parametrize("step", [7, 10])
+def test_a_data_worker_that_is_killed(tmp_path, step):
+    """Within a pass, and between two."""
     before = set(workers())
 
     class Robbed(ChunkTrainer):
         def _train_step(self):
             loss = super()._train_step()
-            if self.progress.step == 7:
+            if self.progress.step == step:
                 for worker in set(workers()) - before:
                     os.kill(worker, signal.SIGKILL)
                 time.sleep(0.1)
@@ -51,8 +58,17 @@ def test_a_data_worker_that_is_killed(tmp_path):
     trainer = make(tmp_path, trainer=Robbed, **OPTIONS)
     with pytest.raises(TrainingFailed, match=r"loading data failed: .*worker"):
         trainer.train()
-    assert trainer.unfinished and newest_checkpoint(trainer.run.models)[1]["step"] >= 7
+    assert trainer.unfinished and newest_checkpoint(trainer.run.models)[1]["step"] >= step
     assert same(weights(go_on(tmp_path, **OPTIONS)), weights(whole))
+
+
+@needs_proc
+def test_no_data_worker_outlives_a_run_that_stops_within_a_pass(tmp_path):
+    before = set(workers())
+    trainer = make(tmp_path, **OPTIONS | {"time_limit_minutes": 0.0})
+    trainer.train()
+    assert trainer.unfinished and trainer.progress.batch == 1
+    assert set(workers()) <= before
 
 
 def test_a_failure_of_the_loader_in_validation(tmp_path):

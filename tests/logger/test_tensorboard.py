@@ -90,3 +90,17 @@ def test_switched_off(tmp_path, sizes):
     assert writer.sizes() == {}
     writer.close()
     assert not list(tmp_path.iterdir())
+
+
+def test_an_error_of_the_thread_that_writes_names_the_folder(tmp_path, monkeypatch):
+    writer = TensorBoardWriter(tmp_path)
+
+    def full():
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(writer._writer, "flush", full)
+        with pytest.raises(OSError, match="No space left") as caught:
+            writer.sizes()
+    assert caught.value.filename == str(tmp_path)
+    writer.close()

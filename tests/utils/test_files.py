@@ -141,8 +141,9 @@ def test_a_failing_sync_of_the_folder_is_an_error_with_the_new_file_whole(tmp_pa
         sync(descriptor)
 
     monkeypatch.setattr(files.os, "fsync", fail_second)
-    with pytest.raises(OSError, match="Input/output"):
+    with pytest.raises(OSError, match="Input/output") as caught:
         write_text(path, "new")
+    assert caught.value.filename == str(path)
     assert path.read_text() == "new" and len(calls) == 2
 
 
