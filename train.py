@@ -23,6 +23,7 @@ from base.checkpoint import (
     load_weights,
     pretrained,
     stored_alphabet,
+    stored_normalisation,
 )
 from base.device import DEVICES, resolve_device
 from base.random_state import seed_all
@@ -31,7 +32,6 @@ from logger.logger import setup_logging
 from parse_config import ConfigParser, add_override_options
 from utils.alphabet import table
 from utils.checks import CheckpointError, UserError
-from utils.normalisation import Normalisation
 
 log = logging.getLogger("train")
 
@@ -82,7 +82,7 @@ def train(arguments: argparse.Namespace) -> int:
     normalisation = alphabet = None
     if checkpoint is not None:
         if resuming or options.get("keep_normalisation", False):
-            normalisation = Normalisation.from_dict(checkpoint.get("normalisation"))
+            normalisation = stored_normalisation(checkpoint, path)
         if config.needs_text:
             alphabet = stored_alphabet(checkpoint, path)
     loader = config.build("data_loader", seed, normalisation, alphabet)
@@ -95,7 +95,8 @@ def train(arguments: argparse.Namespace) -> int:
     if new := loader.new_characters:
         log.info("new characters: %d, with counts in all splits\n%s", len(new), table(new))
 
-    model = config.build_model(loader.normalisation, loader.alphabet)
+    own_weights = checkpoint["state_dict"] if resuming else None
+    model = config.build_model(loader.normalisation, loader.alphabet, own_weights)
     if checkpoint is not None and not resuming:
         letters = None if alphabet is None else len(alphabet)
         load_weights(
