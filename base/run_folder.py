@@ -1,6 +1,7 @@
 """Where a run leaves its files: `saved/models/NAME/RUN_ID` and `saved/log/NAME/RUN_ID`."""
 
 import json
+import logging
 import os
 import platform
 import re
@@ -15,7 +16,9 @@ import torch
 
 from base.checkpoint import BEST, checkpoints
 from utils.checks import UserError
-from utils.files import remove_temporary, write_json
+from utils.files import remove_temporary, set_aside, write_json
+
+log = logging.getLogger(__name__)
 
 SAVED = Path("saved")
 _PLAIN_NAME = re.compile(r"[^\W_][\w.-]{0,99}")
@@ -165,7 +168,17 @@ def versions(device: torch.device | None = None) -> dict[str, str]:
 
 
 def _read_starts(record: Path) -> list[dict[str, Any]]:
+    """Return the starts of a run so far; a record that is none is kept under another name."""
     try:
-        return list(json.loads(record.read_text(encoding="utf-8"))["runs"])
-    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        values = json.loads(record.read_text(encoding="utf-8-sig"))
+    except FileNotFoundError:
         return []
+    except (ValueError, RecursionError) as error:
+        values, cause = None, f"not JSON ({error})"
+    else:
+        cause = 'no object with a list "runs"'
+    starts = values.get("runs") if isinstance(values, dict) else None
+    if isinstance(starts, list):
+        return starts
+    log.warning("%s: %s; kept as %s", record, cause, set_aside(record))
+    return []

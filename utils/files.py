@@ -55,6 +55,14 @@ def remove_temporary(folder: str | os.PathLike[str]) -> None:
         path.unlink(missing_ok=True)
 
 
+def set_aside(path: Path) -> Path:
+    """Rename a file that cannot be read, so that it is not lost, and return its new place."""
+    number = 1
+    while (aside := path.with_name(f"{path.name}.unreadable-{number}")).exists():
+        number += 1
+    return path.rename(aside)
+
+
 def _sync_folder(folder: Path) -> None:
     """Put the folder's new entry on the disk as well, so that a power cut does not undo it."""
     if os.name == "nt":  # Windows opens no folders; its rename needs no such step.
