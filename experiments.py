@@ -34,10 +34,12 @@ from tqdm import tqdm
 from base.base_model import BaseModel
 from base.checkpoint import (
     find_checkpoint,
+    load_checkpoint,
     load_weights,
     pretrained,
     save_checkpoint,
     stored_alphabet,
+    stored_normalisation,
     to_share,
 )
 from base.device import DEVICES, resolve_device
@@ -64,11 +66,10 @@ from model.recognition import RecognitionNetwork, Search
 from model.sampling import DEFAULT_STEPS
 from parse_config import ConfigParser, Override, add_override_options
 from utils.alphabet import Alphabet, describe, nfc
-from utils.checks import Range, UserError
+from utils.checks import CheckpointError, Range, UserError
 from utils.drawing import draw_curve, draw_density, draw_lines, draw_window, write_svg
 from utils.files import open_file, write_json
 from utils.ink import bounds, to_points
-from utils.normalisation import Normalisation
 
 TEXT = "Sphinx of black quartz, judge my vow"
 """What is written without --text: every letter, in the length of a usual line."""
@@ -471,8 +472,24 @@ def parse(words: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def export(loaded: Loaded, path: Path) -> None:
-    """Write the checkpoint without its training state, in half precision."""
-    _, checkpoint, _ = find_checkpoint(loaded.path)
+    """Write the checkpoint without its training state, in half precision.
+
+    Raises:
+        UserError: if it would take the place of a checkpoint that has one, itself or another.
+    """
+    if path.exists():
+        if path.samefile(loaded.path):
+            raise UserError(f"--export {path}: that is the checkpoint itself; name another file")
+        try:
+            holds_training = "training" in load_checkpoint(path)
+        except CheckpointError:
+            holds_training = False
+        if holds_training:
+            raise UserError(
+                f"--export {path}: that checkpoint holds the state of a training, which would be "
+                "lost; name another file"
+            )
+    checkpoint = load_checkpoint(loaded.path)
     save_checkpoint(path, to_share(checkpoint | {"config": loaded.config.stored}))
     before, after = loaded.path.stat().st_size, path.stat().st_size
     print(f"{path}  ({after / 2**20:.1f} MiB of {before / 2**20:.1f})")
@@ -517,10 +534,10 @@ def load(path: str | Path, device: str = "auto", overrides: Sequence[Override] =
     for cause in skipped:
         print(f"skipped {cause}", file=sys.stderr)
     config = ConfigParser.from_checkpoint(checkpoint["config"], path, overrides)
-    normalisation, alphabet = Normalisation.from_dict(checkpoint.get("normalisation")), None
+    normalisation, alphabet = stored_normalisation(checkpoint, path), None
     if config.needs_text:
         alphabet = stored_alphabet(checkpoint, path)
-    model = config.build_model(normalisation, alphabet)
+    model = config.build_model(normalisation, alphabet, checkpoint["state_dict"])
     load_weights(model, checkpoint["state_dict"], path)
     return Loaded(model.to(place).eval(), config, path, place)
 

@@ -27,6 +27,7 @@ from base.base_metric import BaseMetric
 from base.base_model import BaseModel
 from base.base_trainer import BaseTrainer
 from base.base_transform import BaseTransform
+from base.checkpoint import check_weights
 from base.run_folder import RunFolder
 from utils import strict_json
 from utils.alphabet import Alphabet
@@ -83,6 +84,14 @@ TORCH_RANGES = {
 # a checkpoint names, outside of `data/`, not even there.)
 PLACES = {"cache"}
 
+MAX_FAULTS = 12
+"""That a message lists (assumed: a screen)."""
+
+MAX_MADE = 50_000
+"""Lines that a dataset makes because a checkpoint asks for it, unless an -o says so too (assumed:
+eight times the most of our own configs; measured: 85 seconds on a slow core, and 0.4 GiB)."""
+LINE_COUNTS = ("size", "valid_size", "test_size", "joined", "pieces")
+
 # What constructors are tried with before there is the real thing.
 STAND_INS = {
     "seed": 0,
@@ -99,13 +108,15 @@ SHORTHANDS = {
 
 
 class ConfigError(UserError):
-    """All faults of a config."""
+    """All faults of a config; the message lists the first `MAX_FAULTS`."""
 
     def __init__(self, faults: Iterable[Fault]) -> None:
         self.faults = list(faults)
-        lines = [str(fault) for fault in self.faults]
+        lines = [str(fault) for fault in self.faults[:MAX_FAULTS]]
         if len(lines) > 1:
-            lines = [f"{len(lines)} faults in the config", *(f"  {line}" for line in lines)]
+            lines = [f"{len(self.faults)} faults in the config", *(f"  {line}" for line in lines)]
+        if len(self.faults) > MAX_FAULTS:
+            lines.append(f"  and {len(self.faults) - MAX_FAULTS} more")
         super().__init__("\n".join(lines))
 
 
@@ -182,6 +193,8 @@ class ConfigParser:
             config = strict_json.plain(config)
         parser = cls(config, f"checkpoint {path}", overrides)
         parser._keep_caches_at_home()
+        if faults := list(parser._too_many_lines()):
+            raise ConfigError(faults)
         return parser
 
     @property
@@ -212,9 +225,28 @@ class ConfigParser:
         """Whether the network is given texts, and so built with an alphabet."""
         return choices(BaseModel)[self.config["arch"]["type"]].needs_text
 
-    def build_model(self, normalisation: Normalisation, alphabet: Alphabet | None) -> BaseModel:
-        """Build the network, which gets the alphabet only if it `needs_text`."""
-        return self.build("arch", normalisation, *([alphabet] if self.needs_text else []))
+    def build_model(
+        self,
+        normalisation: Normalisation,
+        alphabet: Alphabet | None,
+        weights: Mapping[str, Any] | None = None,
+    ) -> BaseModel:
+        """Build the network, which gets the alphabet only if it `needs_text`.
+
+        Args:
+            normalisation: of its data.
+            alphabet: of its texts, if there is one.
+            weights: of the checkpoint that the config is from, if they are to be loaded.
+
+        Raises:
+            CheckpointError: if `weights` are those of another network, which is found before any
+                memory is taken: a few bytes of config can describe gigabytes.
+        """
+        supplied = [normalisation, *([alphabet] if self.needs_text else [])]
+        if weights is not None:
+            with torch.device("meta"):
+                check_weights(self.build("arch", *supplied), weights, self.source)
+        return self.build("arch", *supplied)
 
     def build_scheduler(self, optimizer: Optimizer, total_steps: int) -> LRScheduler | None:
         """Build the schedule of the learning rate; None where the config has null.
@@ -253,6 +285,18 @@ class ConfigParser:
             below = Path(root).resolve().is_relative_to(Path("data").resolve())
             if not below and not self._option(f"{key}.args.root"):
                 args["cache"] = str(user_cache())
+
+    def _too_many_lines(self) -> Iterator[Fault]:
+        """Find datasets that make more lines than a checkpoint alone may ask for."""
+        for key, block in _blocks(self.config, choices(BaseDataset)):
+            for name in LINE_COUNTS:
+                place, count = f"{key}.args.{name}", block.get("args", {}).get(name, 0)
+                if count > MAX_MADE and not self._option(place):
+                    expected = (
+                        f"at most {MAX_MADE:,} lines are made because a checkpoint says so; "
+                        f"-o {place}={count} makes them all the same"
+                    )
+                    yield Fault(place, count, expected, self.source)
 
     def _override(self, override: Override) -> Fault | None:
         """Put a value of the command line into the config."""

@@ -27,6 +27,7 @@ from base.checkpoint import (
     load_weights,
     pretrained,
     stored_alphabet,
+    stored_normalisation,
 )
 from base.device import DEVICES, resolve_device
 from base.random_state import seed_all
@@ -35,7 +36,6 @@ from logger.logger import setup_logging
 from parse_config import ConfigParser, add_override_options
 from utils.alphabet import table
 from utils.checks import CheckpointError, UserError
-from utils.normalisation import Normalisation
 
 log = logging.getLogger("train")
 
@@ -97,7 +97,7 @@ def train_in(run: RunFolder | None, arguments: argparse.Namespace) -> int:
     normalisation = alphabet = None
     if checkpoint is not None:
         if resuming or options.get("keep_normalisation", False):
-            normalisation = Normalisation.from_dict(checkpoint.get("normalisation"))
+            normalisation = stored_normalisation(checkpoint, path)
         if config.needs_text:
             alphabet = stored_alphabet(checkpoint, path)
     loader = config.build("data_loader", seed, normalisation, alphabet)
@@ -110,7 +110,8 @@ def train_in(run: RunFolder | None, arguments: argparse.Namespace) -> int:
     if new := loader.new_characters:
         log.info("new characters: %d, with counts in all splits\n%s", len(new), table(new))
 
-    model = config.build_model(loader.normalisation, loader.alphabet)
+    own_weights = checkpoint["state_dict"] if resuming else None
+    model = config.build_model(loader.normalisation, loader.alphabet, own_weights)
     loader.features = model.features
     if checkpoint is not None and not resuming:
         run.weights_from = path

@@ -8,7 +8,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -23,6 +23,7 @@ from base.base_loss import BaseLoss
 from base.base_metric import BaseMetric, merged
 from base.base_model import BaseModel
 from base.checkpoint import BEST, checkpoint_name, checkpoints, load_checkpoint, save_checkpoint
+from base.checkpoint_schema import check_training, filled, like, naming
 from base.random_state import random_state, random_state_kept, set_random_state
 from base.run_folder import RunFolder
 from base.step_profiler import StepProfiler
@@ -31,7 +32,7 @@ from base.weight_update import WeightUpdate
 from logger.logger import add_log_file, remove_log_file
 from logger.metrics_csv import MetricsTable
 from logger.tensorboard import TensorBoardWriter
-from utils.checks import CheckpointError, ConfigFault, Range
+from utils.checks import CheckpointError, ConfigFault, Range, first_line
 from utils.files import atomic_write
 
 log = logging.getLogger(__name__)
@@ -107,13 +108,13 @@ class Sums:
     """
 
     loss: float = 0.0
-    sequences: float = 0.0
+    sequences: Annotated[float, Range(0.0)] = 0.0
     points: int = 0
-    gradient_norm: float = 0.0
+    gradient_norm: Annotated[float, Range(0.0)] = 0.0
     steps: int = 0
     skipped: int = 0
-    seconds: float = 0.0
-    learning_rate: float = 0.0
+    seconds: Annotated[float, Range(0.0)] = 0.0
+    learning_rate: Annotated[float, Range(0.0)] = 0.0
     """Of the last step."""
 
 
@@ -544,6 +545,8 @@ class BaseTrainer(ABC):
             if len(self._states) != len(self._group):
                 self._states = [None] * len(self._group)
                 self._rows = [None] * len(self._group)
+            if progress.chunk:
+                self._check_position()
         divisor = self._add_gradients(step)
         norm, rate = math.nan, self.update.learning_rate
         if divisor is not None:
@@ -660,7 +663,7 @@ class BaseTrainer(ABC):
             yield from batches
         # What torch raises where a worker was killed, or nothing came through to it.
         except (RuntimeError, OSError) as error:
-            lost = TrainingFailed(f"loading data failed: {_first_line(error)}")
+            lost = TrainingFailed(f"loading data failed: {first_line(error)}")
             lost.__cause__ = error
             self._stop.fail(lost)
             yield None
@@ -981,27 +984,23 @@ class BaseTrainer(ABC):
         Raises:
             CheckpointError: if it does not fit the network, or holds no training state.
         """
-        try:
-            training = checkpoint["training"]
-            progress = _filled(Progress, training["progress"])
-            sums = _filled(Sums, training["sums"])
-            steps = progress.step if self.schedule_by == "batch" else progress.epoch
-            self.update.load_state_dict(training["update"], checkpoint["state_dict"], steps, source)
-            self.progress, self.sums, self.values = progress, sums, dict(checkpoint["metrics"])
-            self._source, self._saved_sizes = source, dict(training["event_sizes"])
-            # What adds up is there once.
-            saved = training["metrics"] if distributed.is_main() else []
-            for metric, contents in zip(self.metrics, saved, strict=False):
-                if vars(metric).keys() == contents.keys():
-                    vars(metric).update(contents)
-            self._resume_position(training)
-            set_random_state(training["random_state"])
-        # A file may hold anything under these names.
-        except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
-            cause = f"{type(error).__name__}: {error}"
-            raise CheckpointError(
-                f"{source}: no state of training to go on from ({cause})"
-            ) from None
+        with naming(source, "no state of training to go on from: "):
+            check_training(checkpoint, Progress, Sums, self.model.initial_state(1))
+        training = checkpoint["training"]
+        progress, sums = filled(Progress, training["progress"]), filled(Sums, training["sums"])
+        steps = progress.step if self.schedule_by == "batch" else progress.epoch
+        self.update.load_state_dict(training["update"], checkpoint["state_dict"], steps, source)
+        self.progress, self.sums, self.values = progress, sums, dict(checkpoint["metrics"])
+        self._source, self._saved_sizes = source, dict(training["event_sizes"])
+        # What adds up is there once.
+        saved = training["metrics"] if distributed.is_main() else []
+        for number, (metric, contents) in enumerate(zip(self.metrics, saved, strict=False)):
+            if vars(metric).keys() == contents.keys():
+                with naming(source):
+                    like(vars(metric), finite=False)(contents, f"training.metrics.{number}")
+                vars(metric).update(contents)
+        self._resume_position(training)
+        set_random_state(training["random_state"])
         log.info(
             "resumed from %s: %d epochs complete, %d steps", source, progress.epoch, progress.step
         )
@@ -1019,20 +1018,20 @@ class BaseTrainer(ABC):
             states = rows = []
         self._states, self._rows = carried_state.share(states, rows, self.device)
 
-
-def _filled(kind: type, values: Mapping[str, Any]) -> Any:
-    """Return a dataclass of numbers with `values`.
-
-    Raises:
-        TypeError: if a value is not of the type that the field has by default.
-    """
-    made = kind(**values)
-    for field in fields(kind):
-        value, default = getattr(made, field.name), field.default
-        known = int | float if isinstance(default, float) else type(default)
-        if default is not None and not isinstance(value, known):
-            raise TypeError(f"{field.name} is {value!r}")
-    return made
+    def _check_position(self) -> None:
+        """Begin a group of batches anew that is another one than the checkpoint was made in."""
+        progress = self.progress
+        fits = progress.chunk < self._chunks
+        for batch, rows, state in zip(self._group, self._rows, self._states, strict=True):
+            if fits and state is not None:
+                lengths = torch.zeros(0) if batch is None else batch.lengths
+                going_on = (lengths > progress.chunk * self.truncate).nonzero().flatten()
+                fits = torch.equal(rows, going_on)
+        if not distributed.largest([not fits])[0]:
+            return
+        log.warning("the data are no longer those of %s: a batch begins anew", self._source)
+        progress.chunk = 0
+        self._states, self._rows = [None] * len(self._group), [None] * len(self._group)
 
 
 def _contents(metric: BaseMetric) -> dict[str, Any]:
@@ -1048,10 +1047,6 @@ def _finite_state(state: dict[str, Tensor] | None) -> dict[str, Tensor] | None:
     if state is None or not all(bool(torch.isfinite(value).all()) for value in state.values()):
         return None
     return {name: value.detach().clone() for name, value in state.items()}
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def _ratio(numerator: float, denominator: float) -> float:

@@ -3,7 +3,6 @@
 import io
 import os
 import re
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,9 +10,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from base import checkpoint_archive
+from base.checkpoint_schema import check_content, is_finite, naming
 from utils.alphabet import Alphabet
-from utils.checks import CheckpointError, DataError
-from utils.files import atomic_write, open_file
+from utils.checks import CheckpointError, DataError, short
+from utils.files import atomic_write
+from utils.normalisation import Normalisation
 
 FORMAT = 1
 """Number of the layout; another one is refused. A checkpoint is a dict of tensors and plain values:
@@ -26,11 +28,13 @@ FORMAT = 1
 """
 
 BEST = "model_best.pth"
+SHOWN = 5
+"""Files or weights that an error lists at most."""
 PRETRAINED = Path(__file__).resolve().parents[1] / "saved" / "pretrained"
 """Networks that come with the project: `NAME.pth`, or `NAME.partial.pth` of a training far from its
 end."""
 _NAME = re.compile(r"checkpoint-epoch(\d+)(?:-step(\d+))?\.pth")
-_PLAIN = (Tensor, bool, int, float, str, bytes, type(None))
+_PLAIN = (Tensor, bool, int, float, str, type(None))
 
 
 def checkpoint_name(epoch: int, step: int | None = None) -> str:
@@ -75,52 +79,23 @@ def save_checkpoint(path: str | os.PathLike[str], checkpoint: Mapping[str, Any])
 def load_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
     """Read a checkpoint, its tensors on the CPU, without running any code that it may hold.
 
+    Whoever made the file, it takes little more than twice its size in memory, and what comes back
+    is as `base.checkpoint_schema` says, but for the state of training, which that compares with
+    what goes on from it.
+
     Raises:
         CheckpointError: naming the file and what is wrong with it.
     """
     path = Path(path)
-    try:
-        with open_file(path) as file:
-            start = file.read(4)
-            if start[:1] == b"\x80":
-                raise CheckpointError(
-                    f"{path}: a bare pickle and no checkpoint of this project; it was not loaded, "
-                    "because loading a pickle can run code"
-                )
-            if start != b"PK\x03\x04":
-                what = "an empty file" if not start else "no checkpoint"
-                raise CheckpointError(f"{path}: {what}")
-            file.seek(0)
-            try:
-                with zipfile.ZipFile(file) as archive:
-                    damaged = archive.testzip()  # torch.load itself checks no sums
-            except (zipfile.BadZipFile, EOFError, NotImplementedError, ValueError) as error:
-                raise CheckpointError(f"{path}: truncated or damaged ({error})") from None
-            if damaged is not None:
-                raise CheckpointError(f"{path}: damaged (its part {damaged!r} has a wrong sum)")
-            file.seek(0)
-            content = torch.load(file, map_location="cpu", weights_only=True)
-    except FileNotFoundError:
-        raise CheckpointError(f"{path}: no such file") from None
-    except OSError as error:
-        raise CheckpointError(f"{path}: cannot be read ({error.strerror or error})") from None
-    except CheckpointError:
-        raise
-    except Exception as error:  # torch.load promises no particular kind for foreign files
-        if "weights_only" in str(error) and "TorchScript" not in str(error):
-            cause = (
-                "holds more than tensors and plain values and was not loaded, because loading "
-                "it could run code"
-            )
-        else:
-            cause = f"no checkpoint of this project ({_first_line(error)})"
-        raise CheckpointError(f"{path}: {cause}") from None
+    content, size = checkpoint_archive.read(path)
     if not isinstance(content, dict) or not {"state_dict", "config"} <= content.keys():
         raise CheckpointError(f"{path}: no checkpoint of this project (no state_dict and config)")
     if content.get("format") != FORMAT:
         raise CheckpointError(
-            f"{path}: written in format {content.get('format')!r}; this version reads {FORMAT}"
+            f"{path}: written in format {short(content.get('format'))}; this version reads {FORMAT}"
         )
+    with naming(path):
+        check_content(content, size)
     return content
 
 
@@ -146,9 +121,11 @@ def newest_checkpoint(folder: str | os.PathLike[str]) -> tuple[Path, dict[str, A
     if not folder.is_dir():
         raise CheckpointError(f"{folder}: no such file or folder")
     inside = sorted({str(path.parent) for path in folder.glob("*/**/checkpoint-epoch*.pth")})
+    more = len(skipped) - SHOWN
     raise CheckpointError(
         f"{folder}: no whole checkpoint there"
-        + "".join(f"\n  {cause}" for cause in skipped)
+        + "".join(f"\n  {cause}" for cause in skipped[:SHOWN])
+        + (f"\n  and {more} more" if more > 0 else "")
         + (f"; there are some in {', '.join(inside[-3:])}" if inside else "")
     )
 
@@ -225,10 +202,24 @@ def stored_alphabet(checkpoint: Mapping[str, Any], source: str | os.PathLike[str
         CheckpointError: if there is none, or one that is no alphabet.
     """
     characters = checkpoint.get("alphabet")
-    if not characters:
+    if characters is None or characters == []:
         raise CheckpointError(f"{source}: it lacks the alphabet that the config's network needs")
     try:
         return Alphabet(characters)
+    except DataError as error:
+        raise CheckpointError(f"{source}: {error}") from None
+
+
+def stored_normalisation(
+    checkpoint: Mapping[str, Any], source: str | os.PathLike[str]
+) -> Normalisation:
+    """Return the normalisation that the network of a checkpoint was trained with.
+
+    Raises:
+        CheckpointError: if there is none, or one that is no normalisation.
+    """
+    try:
+        return Normalisation.from_dict(checkpoint.get("normalisation"))
     except DataError as error:
         raise CheckpointError(f"{source}: {error}") from None
 
@@ -255,7 +246,7 @@ def load_weights(
             sequences, and keeps the weights that it has for these.
 
     Raises:
-        CheckpointError: if they are of another architecture, naming what differs.
+        CheckpointError: if they are of another architecture, naming what differs, or not finite.
     """
     own = model.state_dict()
     state = dict(state_dict) if isinstance(state_dict, Mapping) else {}
@@ -265,10 +256,34 @@ def load_weights(
         buffers = {name for name, _ in model.named_buffers()} & own.keys()
         state = {name: value for name, value in state.items() if name not in buffers}
         state |= {name: own[name] for name in buffers}
+    check_weights(model, state, source, letters)
+    if lost := [name for name, value in state.items() if not is_finite(value)]:
+        raise CheckpointError(
+            f"{source}: a network that computes nothing: {lost[0]} and {len(lost) - 1} more of its "
+            f"{len(state)} weights hold numbers that are not finite"
+        )
+    model.load_state_dict(state)
+
+
+def check_weights(
+    model: nn.Module,
+    state: Mapping[str, Any],
+    source: str | os.PathLike[str],
+    letters: int | None = None,
+) -> None:
+    """Compare the names and shapes of weights with those of `model`, which may be on "meta".
+
+    Args and raises: as `load_weights`.
+    """
+    own = model.state_dict()
     differences = [f"{name} is missing" for name in own.keys() - state.keys()]
-    differences += [f"{name} is not in the network" for name in state.keys() - own.keys()]
     differences += [
-        f"{name} has the shape {_shape(state[name])} instead of {_shape(own[name])}"
+        f"{name if isinstance(name, str) and name.isprintable() else short(name)} is not in the "
+        "network"
+        for name in state.keys() - own.keys()
+    ]
+    differences += [
+        f"{name} has the shape {short(_shape(state[name]))} instead of {_shape(own[name])}"
         for name in own.keys() & state.keys()
         if _shape(state[name]) != _shape(own[name])
     ]
@@ -279,12 +294,12 @@ def load_weights(
             f"{known + surplus}"
         )
     if differences:
-        shown = "".join(f"\n  {difference}" for difference in sorted(differences)[:5])
-        more = f"\n  and {len(differences) - 5} more" if len(differences) > 5 else ""
+        shown = "".join(f"\n  {difference[:200]}" for difference in sorted(differences)[:SHOWN])
+        left = len(differences) - SHOWN
+        more = f"\n  and {left} more" if left > 0 else ""
         raise CheckpointError(
             f"{source}: its weights are of another architecture than the config's:{shown}{more}"
         )
-    model.load_state_dict(state)
 
 
 def _surplus_letters(model: nn.Module, state: Mapping[str, Any]) -> int:
@@ -314,7 +329,3 @@ def _check_plain(value: Any, where: str) -> None:
             _check_plain(item, f"{where}[{number}]")
     elif not any(type(value) is plain or isinstance(value, Tensor) for plain in _PLAIN):
         raise TypeError(f"{where} is a {type(value).__name__}, which would not load again")
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:200]

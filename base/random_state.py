@@ -42,13 +42,32 @@ def random_state() -> dict[str, Any]:
     return state
 
 
+def _as_set(state: dict[str, Any]) -> tuple[tuple, tuple]:
+    """Return the states of Python's and NumPy's generator as these take them."""
+    version, numbers, gaussian = state["python"]
+    algorithm, keys, *rest = state["numpy"]
+    keys = keys.numpy().astype(np.uint32)
+    return (version, tuple(numbers), gaussian), (algorithm, keys, *rest)
+
+
+def try_random_state(state: dict[str, Any]) -> None:
+    """Put generators of their own where `random_state` found all: they raise if they refuse it."""
+    python, numpy = _as_set(state)
+    torch.Generator().set_state(state["torch"])
+    random.Random().setstate(python)
+    np.random.RandomState().set_state(numpy)
+    for kind, states in (("cuda", state.get("cuda", [])), ("mps", [state.get("mps")])):
+        if getattr(torch, kind).is_available():
+            for one in filter(None.__ne__, states):
+                torch.Generator(kind).set_state(one)
+
+
 def set_random_state(state: dict[str, Any]) -> None:
     """Put all generators where `random_state` found them; devices that are not here are left."""
+    python, numpy = _as_set(state)
     torch.set_rng_state(state["torch"])
-    version, numbers, gaussian = state["python"]
-    random.setstate((version, tuple(numbers), gaussian))
-    algorithm, keys, position, has_gaussian, cached = state["numpy"]
-    np.random.set_state((algorithm, keys.numpy().astype(np.uint32), position, has_gaussian, cached))
+    random.setstate(python)
+    np.random.set_state(numpy)
     if torch.cuda.is_available():
         states = state.get("cuda", [])[: torch.cuda.device_count()]
         if distributed.world_size() > 1:

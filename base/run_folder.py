@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import logging
 import os
 import platform
 import re
@@ -20,7 +21,9 @@ from filelock import FileLock, Timeout
 from base import distributed
 from base.checkpoint import BEST, checkpoints
 from utils.checks import CheckpointError, UserError
-from utils.files import remove_temporary, write_json
+from utils.files import remove_temporary, set_aside, write_json
+
+log = logging.getLogger(__name__)
 
 SAVED = Path("saved")
 _PLAIN_NAME = re.compile(r"[^\W_][\w.-]{0,99}")
@@ -291,7 +294,17 @@ def versions(device: torch.device | None = None) -> dict[str, str]:
 
 
 def _read_starts(record: Path) -> list[dict[str, Any]]:
+    """Return the starts of a run so far; a record that is none is kept under another name."""
     try:
-        return list(json.loads(record.read_text(encoding="utf-8"))["runs"])
-    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        values = json.loads(record.read_text(encoding="utf-8-sig"))
+    except FileNotFoundError:
         return []
+    except (ValueError, RecursionError) as error:
+        values, cause = None, f"not JSON ({error})"
+    else:
+        cause = 'no object with a list "runs"'
+    starts = values.get("runs") if isinstance(values, dict) else None
+    if isinstance(starts, list):
+        return starts
+    log.warning("%s: %s; kept as %s", record, cause, set_aside(record))
+    return []

@@ -17,8 +17,8 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from base import distributed
 from base.checkpoint import load_weights
+from base.checkpoint_schema import check_optimizer, check_schedule, like, naming
 from base.weight_noise import AdaptiveWeightNoise, FixedWeightNoise
-from utils.checks import CheckpointError
 
 log = logging.getLogger(__name__)
 
@@ -182,7 +182,7 @@ class WeightUpdate:
         put where it would be, had it been so from the start.
 
         Args:
-            state: as `state_dict` returned it.
+            state: as `state_dict` returned it, and `base.checkpoint_schema` has it.
             evaluated: the weights of `evaluated_model` then.
             schedule_steps: how often the schedule has stepped.
             source: the file, for messages.
@@ -196,16 +196,17 @@ class WeightUpdate:
             self.average.n_averaged.fill_(state["averaged"] or 0)
         if self.scaler.is_enabled() and state["scaler"]:
             self.scaler.load_state_dict(state["scaler"])
-        if self.noise is not None and state["weight_noise"]:
+        if self.noise_optimizer is not None and state["weight_noise"]:
+            with naming(source):
+                like(self.noise.state_dict())(state["weight_noise"], "training.update.weight_noise")
             self.noise.load_state_dict(state["weight_noise"])
         same_kind = state["optimizer_type"] == type(self.optimizer).__name__
+        same_settings = same_kind and self._optimizer_start == state["optimizer_start"]
+        tried = None
         if same_kind:
-            try:
-                self.optimizer.load_state_dict(state["optimizer"])
-                if self.noise_optimizer is not None and state["weight_noise_optimizer"]:
-                    self.noise_optimizer.load_state_dict(state["weight_noise_optimizer"])
-            except ValueError as error:
-                raise CheckpointError(f"{source}: its optimiser does not fit: {error}") from None
+            settings = None if same_settings else self._optimizer_start
+            with naming(source):
+                tried = self._load_optimizers(state, settings)
         else:
             log.warning(
                 "%s used %s: %s starts without averages of gradients",
@@ -213,9 +214,9 @@ class WeightUpdate:
                 state["optimizer_type"],
                 type(self.optimizer).__name__,
             )
-        same_settings = same_kind and self._optimizer_start == state["optimizer_start"]
-        if same_settings and self._load_schedule(state):
-            return
+        with naming(source):
+            if same_settings and self._load_schedule(state, tried):
+                return
         log.info("the optimiser or its schedule has other settings than before")
         for group, settings in zip(self.optimizer.param_groups, self._optimizer_start, strict=True):
             group.update(settings)
@@ -223,20 +224,48 @@ class WeightUpdate:
             for _ in range(schedule_steps):
                 self.step_schedule()
 
-    def _load_schedule(self, state: Mapping[str, Any]) -> bool:
-        """Let the schedule go on where it was; return False if it is another one."""
+    def _load_optimizers(
+        self, state: Mapping[str, Any], settings: list[dict[str, Any]] | None
+    ) -> Optimizer:
+        """Let the optimisers go on where they were; return what the check of the first made.
+
+        Args:
+            state: as `state_dict` returned it.
+            settings: that are to replace those of `state`, if any.
+        """
+        former, start = state["optimizer"], state["optimizer_start"]
+        key = "training.update.optimizer"
+        tried = check_optimizer(self.optimizer, former, key, start=start, settings=settings)
+        self.optimizer.load_state_dict(former)
+        if self.noise_optimizer is not None and (former := state["weight_noise_optimizer"]):
+            key = "training.update.weight_noise_optimizer"
+            check_optimizer(self.noise_optimizer, former, key, settings=_settings(tried)[:1])
+            self.noise_optimizer.load_state_dict(former)
+        return tried
+
+    def _load_schedule(self, state: Mapping[str, Any], tried: Optimizer) -> bool:
+        """Let the schedule go on where it was; return False if it is another one.
+
+        Args:
+            state: as `state_dict` returned it.
+            tried: what `_load_optimizers` returned.
+        """
         schedule, before = self.lr_scheduler, state["lr_scheduler_start"]
         if state["lr_scheduler_type"] != type(schedule).__name__:
             return False
-        if before == self._scheduler_start:
-            if schedule is not None:
-                schedule.load_state_dict(state["lr_scheduler"])
+        if schedule is None:
             return True
-        if isinstance(schedule, ReduceLROnPlateau):  # what it reduced so far stands
-            changed = {k: v for k, v in self._scheduler_start.items() if before.get(k) != v}
-            schedule.load_state_dict(state["lr_scheduler"] | changed)
-            return True
-        return False
+        former = state["lr_scheduler"]
+        if before != self._scheduler_start:
+            if not isinstance(schedule, ReduceLROnPlateau):
+                return False
+            # What it reduced so far stands.
+            changed = {k: v for k, v in self._scheduler_start.items() if (before or {}).get(k) != v}
+            former = (former or {}) | changed
+        key = "training.update.lr_scheduler"
+        check_schedule(schedule, former, self._scheduler_start, tried, key)
+        schedule.load_state_dict(former)
+        return True
 
 
 def _settings(optimizer: Optimizer) -> list[dict[str, Any]]:

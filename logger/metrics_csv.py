@@ -2,10 +2,13 @@
 
 import csv
 import io
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 
-from utils.files import write_text
+from utils.files import set_aside, write_text
+
+log = logging.getLogger(__name__)
 
 
 class MetricsTable:
@@ -15,15 +18,18 @@ class MetricsTable:
     Numbers are written such that they read back exactly.
 
     Args:
-        path: the file; rows that it has already are kept.
+        path: the file; rows that it has already are kept. One that is no such table is kept under
+            another name.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.rows: list[dict[str, str]] = []
         if path.exists():
-            with open(path, encoding="utf-8", newline="") as file:
-                self.rows = [row for row in csv.DictReader(file) if (row["epoch"] or "").isdigit()]
+            try:
+                self.rows = _read(path)
+            except (csv.Error, ValueError) as error:
+                log.warning("%s: %s; kept as %s", path, error, set_aside(path))
 
     def append(self, row: Mapping[str, float | int | str | None]) -> None:
         """Add the row of an epoch; it may have other columns than the rows before."""
@@ -44,6 +50,26 @@ class MetricsTable:
         table.writeheader()
         table.writerows(self.rows)
         write_text(self.path, buffer.getvalue())
+
+
+def _read(path: Path) -> list[dict[str, str]]:
+    """Return the rows of epochs.
+
+    Raises:
+        csv.Error, ValueError: if it is no table of epochs, saying why.
+    """
+    with open(path, encoding="utf-8-sig", newline="") as file:
+        reader = csv.DictReader(file, strict=True)
+        if "epoch" not in (reader.fieldnames or []):
+            raise ValueError("no table of metrics: its first line has no column epoch")
+        rows = []
+        for row in reader:
+            if None in row:
+                raise ValueError(f"line {reader.line_num} has more values than there are columns")
+            if (row["epoch"] or "").isdecimal():
+                int(row["epoch"])
+                rows.append(row)
+    return rows
 
 
 def _text(value: float | int | str | None) -> str:

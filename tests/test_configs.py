@@ -36,6 +36,18 @@ def test_the_first_configs_need_no_data_of_others(name):
     assert arguments(name, "data_loader")["dataset"]["type"] == "EmbeddedDataset"
 
 
+def test_a_checkpoint_alone_does_not_ask_for_a_million_lines():
+    config = json.loads((ROOT / "configs" / "conditional.json").read_text())
+    key = "data_loader.args.dataset.args.size"
+    config["data_loader"]["args"]["dataset"]["args"]["size"] = 10**6
+    with pytest.raises(ConfigError, match=rf"x\.pth: {key} = 1000000: .* -o {key}=1000000 makes"):
+        ConfigParser.from_checkpoint(config, "x.pth")
+    for count in (10**6, 60_000, 50_000):
+        config = ConfigParser.from_checkpoint(config, "x.pth", [Override("-o", key, str(count))])
+        config = config.config
+    assert ConfigParser.from_checkpoint(config, "x.pth").config == config
+
+
 @pytest.mark.parametrize("name", ["iam_unconditional", "iam_conditional"])
 def test_the_papers_protocol(name):
     config = json.loads((ROOT / "configs" / f"{name}.json").read_text())

@@ -1,6 +1,7 @@
 """The script as its users call it: small untrained networks, whole files, real exit statuses."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -531,6 +532,32 @@ def test_an_export_is_small_and_writes_like_the_checkpoint(conditional, tmp_path
     content = torch.load(path, weights_only=True)
     assert "training" not in content and content["epoch"] == 1
     assert content["config"]["data_loader"]["args"]["dataset"]["args"]["seed"] == 9
+
+
+def test_an_export_destroys_no_training(conditional, tmp_path):
+    trained, other = tmp_path / "trained.pth", tmp_path / "other.pth"
+    whole = torch.load(conditional, weights_only=True) | {"training": {"update": None}}
+    for path in (trained, other):
+        torch.save(whole, path)
+    link, hard = tmp_path / "link.pth", tmp_path / "hard.pth"
+    link.symlink_to(trained)
+    os.link(trained, hard)
+    before = [path.read_bytes() for path in (trained, other)]
+    for target, cause in (
+        (trained, "that is the checkpoint itself"),
+        (link, "that is the checkpoint itself"),
+        (hard, "that is the checkpoint itself"),
+        (other, "holds the state of a training, which would be lost"),
+    ):
+        words = ["-r", str(trained), "--export", str(target)]
+        with pytest.raises(UserError, match=re.escape(f"--export {target}: ")) as caught:
+            experiments.main(experiments.parse(words))
+        assert cause in str(caught.value)
+        assert [path.read_bytes() for path in (trained, other)] == before and link.is_symlink()
+    shared = tmp_path / "shared.pth"
+    for _ in range(2):  # an earlier export makes way
+        experiments.main(experiments.parse(["-r", str(trained), "--export", str(shared)]))
+    assert "training" not in torch.load(shared, weights_only=True)
 
 
 def test_training_starts_from_an_export(conditional, tmp_path, monkeypatch):

@@ -403,7 +403,7 @@ def test_a_checkpoint_whose_alphabet_was_edited_is_refused(trained, capsys):
         (list(" abckx"), "its alphabet has 6 characters, but its weights are for 5"),
         (list(" abcc"), "stand twice in an alphabet"),
         (None, "lacks the alphabet"),
-        (7, "a list of characters"),
+        (7, "alphabet = 7: a list"),
     ):
         save_checkpoint("odd.pth", load_checkpoint(trained) | {"alphabet": value})
         assert run(["c\u00e9", *KNOWN[:-1]], "-r", "odd.pth", "--run-id", "odd") == 2

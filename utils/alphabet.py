@@ -7,14 +7,18 @@ parts, stays the characters that it is made of.
 """
 
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from utils.checks import DataError, UserError
+from utils.checks import DataError, UserError, short
 
 WIDTH = 110
 """Columns of a terminal that a table takes at most (assumed)."""
+
+SHOWN = 10
+"""Characters that a message lists at most."""
 
 
 def nfc(text: str) -> str:
@@ -89,16 +93,18 @@ class Alphabet:
 
     Raises:
         DataError: if an element is not a single character, stands twice, or is none that a text
-            in NFC can hold.
+            in NFC can hold, such as half of a surrogate pair.
     """
 
     def __init__(self, characters: Sequence[str]) -> None:
         if not isinstance(characters, Sequence):
-            raise DataError(f"an alphabet is a list of characters, not {characters!r}")
+            raise DataError(f"an alphabet is a list of characters, not {short(characters)}")
         self.characters = list(characters)
         for character in self.characters:
             if not isinstance(character, str) or len(character) != 1:
-                raise DataError(f"an alphabet holds single characters, not {character!r}")
+                raise DataError(f"an alphabet holds single characters, not {short(character)}")
+            if unicodedata.category(character) == "Cs":
+                raise DataError(f"an alphabet holds characters, not halves as {character!r}")
             if (normal := nfc(character)) != character:
                 raise DataError(
                     f"an alphabet holds characters of Unicode's normal form C: "
@@ -106,9 +112,11 @@ class Alphabet:
                 )
         self._index = {character: n for n, character in enumerate(self.characters)}
         if len(self._index) < len(self.characters):
-            twice = sorted({c for c in self.characters if self.characters.count(c) > 1})
+            twice = sorted(c for c, count in Counter(self.characters).items() if count > 1)
+            more = f" and {len(twice) - SHOWN} more" if len(twice) > SHOWN else ""
             raise DataError(
-                f"characters stand twice in an alphabet: {', '.join(map(describe, twice))}"
+                "characters stand twice in an alphabet: "
+                f"{', '.join(map(describe, twice[:SHOWN]))}{more}"
             )
 
     @classmethod

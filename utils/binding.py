@@ -21,7 +21,7 @@ UNIONS = (typing.Union, types.UnionType)
 SEQUENCES = (list, tuple, collections.abc.Iterable, collections.abc.Sequence)
 ABSENT = object()
 MAX_INTEGER = 2**63 - 1  # What a tensor holds.
-MAX_SHOWN = 60  # Characters of a value in a message; assumed.
+MAX_SHOWN, MAX_KEY = 60, 200  # Characters of a value and of a key in a message; assumed.
 
 
 class Fault(NamedTuple):
@@ -34,6 +34,7 @@ class Fault(NamedTuple):
 
     def __str__(self) -> str:
         key = self.key if self.key.isprintable() else json.dumps(self.key)
+        key = key if len(key) <= MAX_KEY else f"{key[: MAX_KEY - 3]}..."
         value = "" if self.value is ABSENT else f" = {shown(self.value)}"
         return ": ".join(filter(None, (self.source, f"{key}{value}", self.expected)))
 

@@ -1,6 +1,7 @@
 """Bounds of configurable values and the errors that are meant for the person at the keyboard."""
 
 import difflib
+import reprlib
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
@@ -51,6 +52,22 @@ class DataError(UserError):
 
 class CheckpointError(UserError):
     """A file that is no checkpoint, or not one for this purpose."""
+
+
+_SHORT = reprlib.Repr()
+_SHORT.maxlevel, _SHORT.maxother, _SHORT.maxstring = 2, 60, 60
+
+
+def short(value: Any) -> str:
+    """Return any value on one line of at most 80 characters, whatever its size, for a message."""
+    text = " ".join(_SHORT.repr(value).split())
+    text = text if text.isprintable() else ascii(text)[1:-1]
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def first_line(error: Exception) -> str:
+    """Return what another library says of an error, at most 200 characters of it."""
+    return (str(error).splitlines() or [type(error).__name__])[0][:200]
 
 
 def nearest(name: str, names: Iterable[str], count: int = 3) -> list[str]:

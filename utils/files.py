@@ -41,8 +41,8 @@ def _temporary_cache() -> Path:
     return Path(folder)
 
 
-def open_file(path: str | os.PathLike[str]) -> BinaryIO:
-    """Open a file that somebody named, to be read.
+def open_file(path: str | os.PathLike[str], buffering: int = -1) -> BinaryIO:
+    """Open a file that somebody named, to be read; `buffering` is that of `open`.
 
     Raises:
         OSError: if it cannot be opened, or is no regular file: a pipe could be waited for, and a
@@ -53,7 +53,7 @@ def open_file(path: str | os.PathLike[str]) -> BinaryIO:
     if not stat.S_ISREG(mode):
         reason = "a pipe, a socket or a device, and no regular file"
         raise OSError(errno.EINVAL, reason, str(path))
-    return open(path, "rb")
+    return open(path, "rb", buffering)
 
 
 def atomic_write(path: str | os.PathLike[str], write: Callable[[BinaryIO], Any]) -> None:
@@ -113,6 +113,14 @@ def remove_temporary(folder: str | os.PathLike[str]) -> None:
     """Remove what a killed `atomic_write` left in `folder`."""
     for path in Path(folder).glob(TEMPORARY):
         path.unlink(missing_ok=True)
+
+
+def set_aside(path: Path) -> Path:
+    """Rename a file that cannot be read, so that it is not lost, and return its new place."""
+    number = 1
+    while (aside := path.with_name(f"{path.name}.unreadable-{number}")).exists():
+        number += 1
+    return path.rename(aside)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from utils.checks import DataError
+from utils.checks import DataError, short
 
 
 @dataclass(frozen=True)
@@ -25,11 +25,11 @@ class Normalisation:
         for name in ("mean", "std"):
             try:
                 x, y = (float(value) for value in getattr(self, name))
-            except (TypeError, ValueError):
+            except (TypeError, ValueError, OverflowError):
                 x = y = math.nan
             if not (math.isfinite(x) and math.isfinite(y)):
                 raise DataError(
-                    f"normalisation: {name} is {getattr(self, name)!r}; two finite numbers, "
+                    f"normalisation: {name} is {short(getattr(self, name))}; two finite numbers, "
                     "for dx and dy, are needed"
                 )
             object.__setattr__(self, name, (x, y))
@@ -106,5 +106,5 @@ class Normalisation:
             DataError: if `values` lacks a key or holds something else than two numbers in one.
         """
         if not isinstance(values, Mapping) or set(values) != {"mean", "std"}:
-            raise DataError(f"normalisation: {values!r} should have the keys 'mean' and 'std'")
+            raise DataError(f"normalisation: {short(values)} should have the keys 'mean' and 'std'")
         return cls(values["mean"], values["std"])

@@ -4,8 +4,11 @@ import errno
 import os
 import pickle
 import re
+import sys
+import time
 from pathlib import Path
 
+import hostile_files
 import pytest
 import torch
 from torch import nn
@@ -46,7 +49,7 @@ class Hostile:
 
 def test_round_trip(tmp_path):
     path = tmp_path / checkpoint_name(3)
-    saved = content() | {"values": [1, 2.5, None, True, ("a", b"b")], 7: float("inf")}
+    saved = content() | {"values": [1, 2.5, None, True, ("a", "b")], 7: float("inf")}
     save_checkpoint(path, saved)
     loaded = load_checkpoint(path)
     assert torch.equal(loaded["state_dict"]["weight"], saved["state_dict"]["weight"])
@@ -86,12 +89,12 @@ def bad_files(folder):
     made["without its last byte"] = data[:-1], "truncated or damaged"
     made["a bit flipped"] = bytes(flipped), "wrong sum"
     made["pickle"] = pickle.dumps({"x": Hostile(folder / "hacked")}), "can run code"
-    made["code"] = saved(content() | {"x": Hostile(folder / "hacked")}), "could run code"
+    made["code"] = saved(content() | {"x": Hostile(folder / "hacked")}), "could run code or"
     made["list"] = saved([1, 2]), "no checkpoint of this project"
     made["weights alone"] = saved(content()["state_dict"]), "no state_dict and config"
     made["other format"] = saved(content() | {"format": 99}), "format 99; this version reads 1"
     torch.jit.save(torch.jit.script(nn.Linear(1, 1)), folder / "other.pth")
-    made["script"] = (folder / "other.pth").read_bytes(), "no checkpoint of this project"
+    made["script"] = (folder / "other.pth").read_bytes(), "is compressed"
     return made
 
 
@@ -243,3 +246,51 @@ def test_a_checkpoint_without_a_whole_alphabet_is_named():
             stored_alphabet({"alphabet": value}, "file.pth")
     with pytest.raises(CheckpointError, match="lacks the alphabet"):
         stored_alphabet({}, "file.pth")
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.skipif(sys.platform != "linux", reason="bounds memory as Linux does")
+def test_files_of_strangers_are_refused_within_bounds(tmp_path):
+    causes = dict(hostile_files.make(tmp_path))
+    report = hostile_files.load_within_bounds(causes)
+    for path, cause in causes.items():
+        message, seconds = report[path.name]
+        assert message and cause in message and str(path) in message, (path.name, message)
+        assert seconds < 5, path.name
+        assert len(message) < 3000 and message.count("\n") < 24, (path.name, len(message))
+        assert message.encode(), "half a character would not print"
+
+
+def test_a_folder_of_hostile_files_is_skipped_within_bounds(tmp_path):
+    save_checkpoint(tmp_path / checkpoint_name(1), content())
+    for epoch in range(2, 30):
+        path = tmp_path / checkpoint_name(epoch)
+        hostile_files.pickled(b"\x80\x02})" + b"\x85" * 500_000 + b"Ns.", path)
+    start = time.process_time()
+    path, _, skipped = newest_checkpoint(tmp_path)
+    assert path.name == checkpoint_name(1) and len(skipped) == 28
+    assert time.process_time() - start < 5
+    path.unlink()
+    with pytest.raises(CheckpointError, match=r"and 23 more$") as caught:
+        newest_checkpoint(tmp_path)
+    assert str(caught.value).count("\n") == 6
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+def test_weights_that_are_not_finite_are_refused(value, dtype):
+    model = nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 1))
+    state = {name: weight.to(dtype) for name, weight in model.state_dict().items()}
+    load_weights(model, state, "file.pth")
+    state["1.weight"][0, 1] = value
+    with pytest.raises(CheckpointError, match=r"^file\.pth: .*1\.weight and 0 more of its 4 weig"):
+        load_weights(model, state, "file.pth")
+
+
+def test_views_of_one_storage_load(tmp_path):
+    """On a GPU the weights of a recurrent layer are views of one tensor."""
+    whole = torch.arange(12.0)
+    state = {"a": whole[:4].view(2, 2), "b": whole[4:].view(2, 4).t()}
+    save_checkpoint(tmp_path / "file.pth", content() | {"state_dict": state})
+    loaded = load_checkpoint(tmp_path / "file.pth")["state_dict"]
+    assert all(torch.equal(loaded[name], state[name]) for name in state)

@@ -432,3 +432,13 @@ def test_old_checkpoints_go_only_when_the_new_one_is_whole(tmp_path, monkeypatch
     with pytest.raises(OSError, match="No space"):
         trainer.train()
     assert [path.name for path in checkpoints(trainer.run.models)] == ["checkpoint-epoch1.pth"]
+
+
+def test_a_checkpoint_of_before_there_was_a_first_loss(tmp_path):
+    whole = make(tmp_path, epochs=2)
+    whole.train()
+    path, checkpoint, _ = newest_checkpoint(whole.run.models)
+    del checkpoint["training"]["progress"]["first_loss"]
+    again = make(tmp_path, epochs=3, checkpoint=checkpoint, source=path)
+    again.train()
+    assert again.progress.epoch == 3 and again.progress.first_loss is not None

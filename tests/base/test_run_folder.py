@@ -63,6 +63,36 @@ def test_an_existing_run_is_refused_unless_resumed_from_within(tmp_path):
     assert [start["resumed_from"] is None for start in record["runs"]] == [True, False]
 
 
+@pytest.mark.parametrize(
+    ("data", "cause"),
+    [
+        (b"\xff\x00", "can't decode byte"),
+        (b"{", "not JSON"),
+        (b"[" * 100_000, "recursion"),
+        (b"[1]", 'no object with a list "runs"'),
+        (b'{"runs": "none"}', 'no object with a list "runs"'),
+    ],
+)
+def test_a_record_that_is_none_is_kept_aside(tmp_path, caplog, data, cause):
+    run = RunFolder("words", "a", tmp_path)
+    run.create({}, 1)
+    (run.models / "run.json").write_bytes(data)
+    run.create({}, 1, resumed_from=run.models / checkpoint_name(1))
+    assert len(json.loads((run.models / "run.json").read_text())["runs"]) == 1
+    assert (run.models / "run.json.unreadable-1").read_bytes() == data
+    (message,) = caplog.messages
+    assert "run.json: " in message and cause in message and "unreadable-1" in message
+
+
+def test_a_record_with_a_byte_order_mark_is_read(tmp_path):
+    run = RunFolder("words", "a", tmp_path)
+    run.create({}, 1)
+    record = run.models / "run.json"
+    record.write_text(record.read_text(), encoding="utf-8-sig")
+    run.create({}, 1, resumed_from=run.models / checkpoint_name(1))
+    assert len(json.loads(record.read_text())["runs"]) == 2
+
+
 def test_a_checkpoint_tells_its_run(tmp_path, monkeypatch):
     run = RunFolder("words", "a", tmp_path)
     run.create({}, 1)

@@ -1,3 +1,4 @@
+import time
 import unicodedata
 
 import numpy as np
@@ -66,11 +67,25 @@ def test_equality_is_that_of_the_characters_in_order():
         (["a", "\u212b"], r"normal form C: '\u00c5' \(U\+00C5\) instead of '\u212b' \(U\+212B\)"),
         (7, "an alphabet is a list of characters, not 7"),
         ({"a": 1}, "an alphabet is a list of characters"),
+        (np.zeros(10**6), "a list of characters, not array"),
+        (["a", "\ud800"], r"characters, not halves as '\\ud800'"),
     ],
 )
 def test_what_is_no_alphabet_is_refused(characters, message):
     with pytest.raises(DataError, match=message):
         Alphabet(characters)
+
+
+def test_a_long_list_is_refused_at_once_and_in_a_few_words():
+    characters = [chr(code) for code in range(0x3400, 0x4DC0)] * 50
+    start = time.process_time()
+    with pytest.raises(DataError, match=r"stand twice in an alphabet: .* and 6582 more$") as caught:
+        Alphabet(characters)
+    assert time.process_time() - start < 2 and len(str(caught.value)) < 300
+    for wrong in ("a" * 10**6, [["a"] * 10**6], {"a": "b" * 10**6}):
+        with pytest.raises(DataError) as caught:
+            Alphabet(wrong if isinstance(wrong, dict) else [wrong])
+        assert len(str(caught.value)) < 200
 
 
 COMPOSED, TAKEN_APART = "caf\u00e9", "cafe\u0301"

@@ -112,6 +112,8 @@ def test_fit_refuses_what_cannot_be_normalised(inks, message):
         ({"mean": [0, 0], "std": [1, 1, 1]}, "std is .* two finite numbers"),
         ({"mean": [0, "x"], "std": [1, 1]}, "mean is .* two finite numbers"),
         ({"mean": None, "std": [1, 1]}, "mean is None; two finite numbers"),
+        ({"mean": [10**400, 0], "std": [1, 1]}, r"mean is .{1,80}; two finite numbers"),
+        (["a" * 10**6] * 3, r"normalisation: .{1,80} should have the keys"),
     ],
 )
 def test_from_dict_refuses_broken_values(values, message):
