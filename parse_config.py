@@ -84,7 +84,7 @@ TORCH_RANGES = {
 # a checkpoint names, outside of `data/`, not even there.)
 PLACES = {"cache"}
 
-MAX_FAULTS = 12
+MAX_FAULTS = 16
 """That a message lists (assumed: a screen)."""
 
 MAX_MADE = 50_000
