@@ -237,6 +237,9 @@ class BaseDataLoader(DataLoader, ABC):
     def close(self) -> None:
         """End the worker processes, if there are any; another iteration starts new ones.
 
-        At Python's end, where a signal is what stops workers, it would be waited for these.
+        Else torch does so when nothing knows of them any more. If an error's traceback does until
+        Python's end, they outlive the one signal that they get there, and are waited for.
         """
-        self._iterator = None  # torch's own, which has the workers that persist
+        if self._iterator is not None:  # torch's own, which has the workers that persist
+            self._iterator._shutdown_workers()
+            self._iterator = None

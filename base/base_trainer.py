@@ -663,9 +663,7 @@ class BaseTrainer(ABC):
             yield from batches
         # What torch raises where a worker was killed, or nothing came through to it.
         except (RuntimeError, OSError) as error:
-            lost = TrainingFailed(f"loading data failed: {first_line(error)}")
-            lost.__cause__ = error
-            self._stop.fail(lost)
+            self._stop.fail(TrainingFailed(f"loading data failed: {first_line(error)}"))
             yield None
 
     @torch.no_grad()
