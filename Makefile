@@ -54,7 +54,7 @@ DIGITS := saved/models/mnist_single_digit
 
 digits: .venv/installed
 	@for digit in 0 1 2 3 4 5 6 7 8 9; do \
-		if [ -e $(DIGITS)/$$digit ]; \
+		if [ -e $(DIGITS)/$$digit/run.json ]; \
 			then .venv/bin/python train.py -r $(DIGITS)/$$digit; \
 			else .venv/bin/python train.py -c configs/mnist_single_digit.json \
 				--run-id $$digit -o data_loader.args.dataset.args.digit=$$digit \

@@ -23,9 +23,10 @@ from base.base_loss import BaseLoss
 from base.base_metric import BaseMetric, merged
 from base.base_model import BaseModel
 from base.checkpoint import BEST, checkpoint_name, checkpoints, load_checkpoint, save_checkpoint
-from base.checkpoint_schema import check_training, filled, like, naming
+from base.checkpoint_schema import check_training
 from base.random_state import random_state, random_state_kept, set_random_state
 from base.run_folder import RunFolder
+from base.schema import filled, like, naming
 from base.step_profiler import StepProfiler
 from base.stop_request import StopRequest
 from base.weight_update import WeightUpdate

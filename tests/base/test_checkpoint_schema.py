@@ -13,7 +13,7 @@ from torch.optim import Optimizer, lr_scheduler
 from torch.optim.lr_scheduler import LRScheduler
 
 from base.checkpoint import load_checkpoint, newest_checkpoint
-from base.checkpoint_schema import like
+from base.schema import like
 from base.weight_update import WeightUpdate
 from parse_config import choices
 from utils.checks import CheckpointError
