@@ -33,7 +33,7 @@ from base.weight_update import WeightUpdate
 from logger.logger import add_log_file, remove_log_file
 from logger.metrics_csv import MetricsTable
 from logger.tensorboard import TensorBoardWriter
-from utils.checks import CheckpointError, ConfigFault, Range, first_line
+from utils.checks import CheckpointError, ConfigFault, NotFinite, Range, first_line
 from utils.files import atomic_write
 
 log = logging.getLogger(__name__)
@@ -247,7 +247,8 @@ class BaseTrainer(ABC):
         self.unfinished: bool | None = None
         self._source: Path | None = None
         self._saved_sizes: dict[str, int] = {}
-        self._last_group: list[Batch | None] = []  # Of the last step that was made.
+        self._parts: list[Batch] = []  # That the present step is of,
+        self._last_parts: list[Batch] | None = None  # and the last one that was made.
         self._skipped = 0  # Steps since the last checkpoint.
         self._batches: Iterator[Batch] | None = None
         self._group: list[Batch | None] | None = None
@@ -482,7 +483,7 @@ class BaseTrainer(ABC):
             self.update.step_schedule(values.get(self.monitored))
         self.values = values
         if distributed.is_main():
-            self._show(values, improved)
+            self._show(values, improved, sound=fault is None)
         self.sums = Sums()
         for metric in self.metrics:
             metric.reset()
@@ -502,18 +503,12 @@ class BaseTrainer(ABC):
             self._save(fault)
         return True
 
-    def _show(self, values: dict[str, float], improved: bool) -> None:
-        """Draw and log what an epoch came to."""
+    def _show(self, values: dict[str, float], improved: bool, sound: bool) -> None:
+        """Draw what a sound epoch came to, and log it."""
         progress = self.progress
         self.evaluated_model.eval()
-        with self._stop.failing():
-            try:
-                with random_state_kept():
-                    self.draw(progress.epoch, progress.step)
-            except OSError:
-                raise
-            except Exception:  # A picture is not worth the epoch.
-                log.exception("the pictures of epoch %d could not be drawn", progress.epoch)
+        if sound:
+            self._draw()
         counts = {"skipped_steps": self.sums.skipped}
         if (divergence := self.update.divergence()) is not None:
             # In nats per sequence, to be compared with the loss.
@@ -531,6 +526,17 @@ class BaseTrainer(ABC):
             f", {self.sums.skipped} steps skipped" if self.sums.skipped else "",
             " (best so far)" if improved else "",
         )
+
+    def _draw(self) -> None:
+        progress = self.progress
+        with self._stop.failing():
+            try:
+                with random_state_kept():
+                    self.draw(progress.epoch, progress.step)
+            except OSError:
+                raise
+            except Exception:  # A picture is not worth the epoch.
+                log.exception("the pictures of epoch %d could not be drawn", progress.epoch)
 
     def _train_step(self) -> float:
         """Make one optimiser step, and return its loss per point."""
@@ -565,7 +571,7 @@ class BaseTrainer(ABC):
             progress.skipped_in_row = 0
             if progress.first_loss is None:
                 progress.first_loss = per_point
-            self._last_group = self._group
+            self._last_parts = self._parts
             sums.steps += 1
             sums.gradient_norm += norm
             sums.learning_rate = rate
@@ -597,6 +603,7 @@ class BaseTrainer(ABC):
             processes; the gradient is added up over them when the step is made.
         """
         chunk, divisor, finite = self.progress.chunk, 0, True
+        self._parts = []
         position = (self.progress.data_pass, self.progress.batch, chunk)
         self.model.train()
         self.update.start()
@@ -628,6 +635,7 @@ class BaseTrainer(ABC):
                     for metric in self.metrics:
                         metric.update(part.output, part.batch)
                 divisor += self.loss.divisor(part.batch)
+                self._parts.append(part.batch)
                 step.loss += loss
                 step.sequences += part.sequences
                 step.points += part.batch.points
@@ -664,7 +672,9 @@ class BaseTrainer(ABC):
             yield from batches
         # What torch raises where a worker was killed, or nothing came through to it.
         except (RuntimeError, OSError) as error:
-            self._stop.fail(TrainingFailed(f"loading data failed: {first_line(error)}"))
+            self._stop.fail(
+                TrainingFailed(f"the data loader or a worker of it failed: {first_line(error)}")
+            )
             yield None
 
     @torch.no_grad()
@@ -688,39 +698,48 @@ class BaseTrainer(ABC):
                 sums.loss += loss
                 sums.sequences += len(batch)
                 sums.points += batch.points
+                if part is None:
+                    sums.skipped += 1
+                    continue
                 for metric in self.valid_metrics:
                     metric.update(part.output, part.batch)
-        sums.loss, sums.sequences, sums.points = distributed.add_up(
-            [sums.loss, sums.sequences, sums.points]
+        sums.loss, sums.sequences, sums.points, sums.skipped = distributed.add_up(
+            [sums.loss, sums.sequences, sums.points, sums.skipped]
         )
         values = self._loss_values(sums)
         for metric in merged(self.valid_metrics):
             values |= metric.compute()
-        return values | self.derived(values, sums)
+        values |= self.derived(values, sums)
+        # Of a part of the split they would not be what they are called.
+        return dict.fromkeys(values, math.nan) if sums.skipped else values
 
-    def _part_and_loss(self, model: nn.Module, batch: Batch) -> tuple[Part, float]:
-        """Return what a whole batch comes to, and the sum of its losses."""
-        with self._autocast():
-            part = self.run_part(model, batch)
+    def _part_and_loss(self, model: nn.Module, batch: Batch) -> tuple[Part | None, float]:
+        """Return what a whole batch comes to, and the sum of its losses; None and NaN if what it
+        comes to is of no use."""
+        try:
+            with self._autocast():
+                part = self.run_part(model, batch)
+        except NotFinite:
+            return None, math.nan
         return part, self.loss(part.output, part.batch).cpu().double().sum().item()
 
     @torch.no_grad()
     def _fault(self) -> str | None:
         """Return why the present state is not sound, and so not to be saved; None if it is.
 
-        Sound are finite weights with which the batches of the last step still have a finite loss
-        that has not exploded. All processes call it together.
+        Sound are finite weights with which the last step's batches, or its chunks of them, still
+        have a finite loss that has not exploded. All processes call it together.
         """
         progress = self.progress
         if self._skipped and self._holds_last_step():
             return "no step could be made since the last checkpoint"
         if not self.update.are_finite():
             return "weights are not finite"
-        if not self._last_group:  # No step was made yet.
+        if self._last_parts is None:
             return None
         model, loss, points = self.model.eval(), 0.0, 0
         with random_state_kept():
-            for batch in filter(None, self._last_group):
+            for batch in self._last_parts:
                 loss += self._part_and_loss(model, batch)[1]
                 points += batch.points
         per_point, first = _ratio(*distributed.add_up([loss, points])), progress.first_loss

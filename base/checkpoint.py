@@ -91,9 +91,10 @@ def load_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
     content, size = checkpoint_archive.read(path)
     if not isinstance(content, dict) or not {"state_dict", "config"} <= content.keys():
         raise CheckpointError(f"{path}: no checkpoint of this project (no state_dict and config)")
-    if content.get("format") != FORMAT:
+    written = content.get("format")
+    if not isinstance(written, int) or written != FORMAT:
         raise CheckpointError(
-            f"{path}: written in format {short(content.get('format'))}; this version reads {FORMAT}"
+            f"{path}: written in format {short(written)}; this version reads {FORMAT}"
         )
     with naming(path):
         check_content(content, size)

@@ -5,6 +5,7 @@ tensors and containers of many kinds, and small files can ask for more memory an
 is. What `save_checkpoint` writes needs little of that, and nothing else is let through.
 """
 
+import io
 import pickletools
 import zipfile
 from pathlib import Path
@@ -46,8 +47,7 @@ def read(path: Path) -> tuple[Any, int]:
             `save_checkpoint` writes.
     """
     try:
-        # Without a buffer, which would only copy: tensors are read in one piece.
-        with open_file(path, buffering=0) as file:
+        with open_file(path) as file:
             start = file.read(4)
             if start[:1] == b"\x80":
                 raise CheckpointError(
@@ -59,7 +59,9 @@ def read(path: Path) -> tuple[Any, int]:
             size = file.seek(0, 2)
             _check(file, size)
             file.seek(0)
-            return torch.load(file, map_location="cpu", weights_only=True), size
+            # From memory: of a file, torch takes an interrupted read for a broken one.
+            content = io.BytesIO(file.read())
+            return torch.load(content, map_location="cpu", weights_only=True), size
     except FileNotFoundError:
         cause = "no such file"
     except OSError as error:

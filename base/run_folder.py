@@ -200,7 +200,8 @@ class RunFolder:
         self.hold()
         if not inside:  # Another process may have been here in between.
             self.refuse_if_there()
-        remove_temporary(self.models)
+        for folder in (self.models, self.log):
+            remove_temporary(folder)
         record = self.models / "run.json"
         before = _read_starts(record)
         start = {

@@ -39,8 +39,8 @@ class LogFile(logging.FileHandler):
 def setup_logging(level: int = logging.INFO) -> None:
     """Send messages of all loggers to the console. Calling it again changes nothing but the level.
 
-    What the warnings module says goes to the log as well, and so does an OSError of a thread
-    (TensorBoard writes in one), without its traceback.
+    What the warnings module says goes to the log as well. An OSError of a thread does not: the one
+    thread that writes is TensorBoard's, and it raises its error again where it is called next.
     """
     root = logging.getLogger()
     root.setLevel(level)
@@ -68,7 +68,5 @@ def remove_log_file(handler: logging.Handler) -> None:
 
 
 def _thread_error(args: threading.ExceptHookArgs) -> None:
-    if isinstance(args.exc_value, OSError):
-        logging.getLogger(__name__).error("%s", args.exc_value)
-    else:
+    if not isinstance(args.exc_value, OSError):
         threading.__excepthook__(args)

@@ -13,10 +13,16 @@ import torch
 from torch import Tensor
 
 from model.language_model import CharacterLanguageModel
+from utils.checks import NotFinite
 
 PRUNING = 12.0
 """Nats below a frame's most likely class from which on a character is not tried there (assumed).
 At 12 a character that is left out has less than 1/160,000 of the best one's probability."""
+
+NO_DISTRIBUTION = (
+    "the network came to no distribution over the characters: it has diverged, or its weights are "
+    "damaged"
+)
 
 Step = Callable[[Tensor, dict[str, Tensor]], tuple[Tensor, dict[str, Tensor]]]
 """One step of a decoder: `(tokens (N,) int64, state) -> (log_probs (N, C+1), state)`, the state's
@@ -39,13 +45,13 @@ def ctc_greedy(log_probs: Tensor, lengths: Tensor) -> list[list[int]]:
         lengths: frames of each line, `(B,)`.
 
     Raises:
-        ValueError: if a frame is no distribution: NaN, or -inf throughout.
+        NotFinite: if a frame is no distribution: NaN, or -inf throughout.
     """
     best, classes = log_probs.max(-1)  # (B, S)
     frames = torch.arange(classes.shape[1], device=classes.device)
     inside = frames < lengths.to(classes.device)[:, None]
     if not best[inside].isfinite().all():
-        raise ValueError("a frame's log-probabilities are no distribution")
+        raise NotFinite(NO_DISTRIBUTION)
     blank = log_probs.shape[-1] - 1
     before = torch.nn.functional.pad(classes, (1, 0), value=blank)[:, :-1]
     kept = inside & (classes != blank) & (classes != before)
@@ -74,7 +80,7 @@ def ctc_beam(
         width, language_model, language_weight, length_bonus, pruning: as `ctc_hypotheses` has them.
 
     Raises:
-        ValueError: if a frame is no distribution: NaN, or -inf throughout.
+        NotFinite: if a frame is no distribution: NaN, or -inf throughout.
     """
     lines = log_probs.cpu().double().numpy()
     return [
@@ -115,12 +121,12 @@ def ctc_hypotheses(
             there; `math.inf` tries them all.
 
     Raises:
-        ValueError: if a frame is no distribution: NaN, or -inf throughout.
+        NotFinite: if a frame is no distribution: NaN, or -inf throughout.
     """
     blank = log_probs.shape[1] - 1
     best = log_probs.max(1)
     if not np.isfinite(best).all():
-        raise ValueError("a frame's log-probabilities are no distribution")
+        raise NotFinite(NO_DISTRIBUTION)
     model = _checked(language_model, language_weight, blank)
     tree = _Prefixes(0 if model is None else model.order)
     column = np.empty(blank + 1, dtype=np.int64)
@@ -202,7 +208,7 @@ def attention_greedy(
         end: the class of the text's end, C; the first token is C+1.
 
     Raises:
-        ValueError: if log-probabilities are NaN.
+        NotFinite: if log-probabilities are NaN.
     """
     lines, device = _lines(start_state)
     limits = _limits(max_length, lines)
@@ -216,7 +222,7 @@ def attention_greedy(
         going = []
         for line in running:
             if classes[line] < 0:
-                raise ValueError("a decoder's log-probabilities are NaN")
+                raise NotFinite(NO_DISTRIBUTION)
             if classes[line] != end:
                 texts[line].append(classes[line])
                 if len(texts[line]) < limits[line]:
@@ -264,7 +270,7 @@ def attention_beam(
             line has more or fewer hypotheses than before.
 
     Raises:
-        ValueError: if log-probabilities are NaN.
+        NotFinite: if log-probabilities are NaN.
     """
     lines, device = _lines(start_state)
     limits = _limits(max_length, lines)
@@ -280,7 +286,7 @@ def attention_beam(
         log_probs, state = step(tokens, state)
         rows = log_probs.cpu().double().numpy()  # (N, C+1)
         if np.isnan(rows).any():
-            raise ValueError("a decoder's log-probabilities are NaN")
+            raise NotFinite(NO_DISTRIBUTION)
         if model is not None:
             contexts = (text[-model.order :] for line in running for text in texts[line])
             rows = rows + language_weight * np.array([model.log_probs(one) for one in contexts])

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -195,7 +196,7 @@ def test_a_script_may_stand_without_any_stream():
         "print('é')",
         "sys.exit(3 + console.output_is_lost())",
     ]
-    command = f'exec {sys.executable} -c "$0" <&- >&- 2>&-'
+    command = f'exec {shlex.quote(sys.executable)} -c "$0" <&- >&- 2>&-'
     done = subprocess.run(["sh", "-c", command, "\n".join(lines)], cwd=ROOT, timeout=60)
     assert done.returncode == 4
     done = subprocess.run(

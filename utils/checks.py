@@ -54,6 +54,10 @@ class CheckpointError(UserError):
     """A file that is no checkpoint, or not one for this purpose."""
 
 
+class NotFinite(UserError, ValueError):
+    """Outputs of a network that are no numbers, as of weights that have diverged."""
+
+
 _SHORT = reprlib.Repr()
 _SHORT.maxlevel, _SHORT.maxother, _SHORT.maxstring = 2, 60, 60
 

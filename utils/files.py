@@ -41,8 +41,8 @@ def _temporary_cache() -> Path:
     return Path(folder)
 
 
-def open_file(path: str | os.PathLike[str], buffering: int = -1) -> BinaryIO:
-    """Open a file that somebody named, to be read; `buffering` is that of `open`.
+def open_file(path: str | os.PathLike[str]) -> BinaryIO:
+    """Open a file that somebody named, to be read.
 
     Raises:
         OSError: if it cannot be opened, or is no regular file: a pipe could be waited for, and a
@@ -53,7 +53,7 @@ def open_file(path: str | os.PathLike[str], buffering: int = -1) -> BinaryIO:
     if not stat.S_ISREG(mode):
         reason = "a pipe, a socket or a device, and no regular file"
         raise OSError(errno.EINVAL, reason, str(path))
-    return open(path, "rb", buffering)
+    return open(path, "rb")
 
 
 def atomic_write(path: str | os.PathLike[str], write: Callable[[BinaryIO], Any]) -> None:

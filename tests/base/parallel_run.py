@@ -66,8 +66,8 @@ class Spying(ChunkTrainer):
     seen: list[int]
 
     def run_part(self, model, batch, chunk=None, state=None):
-        if not model.training:
-            self.seen += batch.index.tolist()
+        if not model.training:  # The last step's batches are tried as well.
+            self.seen += [index for index in batch.index.tolist() if index in VALID]
         return super().run_part(model, batch, chunk, state)
 
 

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from functools import partial
 from pathlib import Path
 
@@ -188,10 +189,16 @@ def test_an_older_checkpoint_takes_back_what_came_after_it(tmp_path):
         names = ("step/error_per_point", "epoch/valid_error")
         return [[(e.step, e.value) for e in reader.Scalars(name)] for name in names]
 
+    def next_second():
+        """TensorBoard reads files in the order of their names: the second, and a counter without
+        leading zeros, which all writers of a process share."""
+        time.sleep(1.0 - time.time() % 1.0)
+
     options = dict(tensorboard=True, log_steps=2, keep_last=9)
     whole = make(tmp_path, **options)
     whole.train()
     table, curves = rows(whole), curve()
+    next_second()
     assert [step for step, _ in curves[0]] == [2, 4, 6, 8, 10, 12, 14]
     path, checkpoint, _ = find_checkpoint(whole.run.models / "checkpoint-epoch1.pth")
     stopped = make(
@@ -208,6 +215,7 @@ def test_an_older_checkpoint_takes_back_what_came_after_it(tmp_path):
     assert newest_checkpoint(whole.run.models)[0].name == "checkpoint-epoch2-step7.pth"
     aside = {path.name for path in (whole.run.models / "superseded" / "1").iterdir()}
     assert aside >= {"checkpoint-epoch2.pth", "checkpoint-epoch3.pth", "metrics.csv"}
+    next_second()
     go_on(tmp_path, "run", **options)
     assert rows(whole) == table and curve() == curves
 

@@ -198,5 +198,6 @@ def test_leftovers_of_a_kill_go_when_the_run_goes_on(tmp_path):
     run = RunFolder("words", "a", tmp_path)
     run.create({}, 1)
     (run.models / ".checkpoint-epoch1.pth.1-ab.tmp").touch()
+    (run.log / ".window-epoch1.png.1-ab.tmp").touch()
     run.create({}, 1, resumed_from=run.models / checkpoint_name(1))
-    assert not list(run.models.glob(".*"))
+    assert not list(run.models.glob(".*")) and not list(run.log.glob(".*"))

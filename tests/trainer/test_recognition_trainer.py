@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from base.base_trainer import BaseTrainer
-from base.checkpoint import find_checkpoint
+from base.base_trainer import BaseTrainer, TrainingFailed
+from base.checkpoint import checkpoints, find_checkpoint
 from base.random_state import seed_all
 from base.run_folder import RunFolder
 from data_loader import EmbeddedDataset, HandwritingDataLoader
@@ -244,3 +244,32 @@ def test_ink_with_a_fourth_column_is_drawn_as_well(tmp_path, loader, monkeypatch
     trainer.train()
     assert (trainer.run.log / "samples-epoch1.png").exists()
     assert "could not be drawn" not in caplog.text
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("valid", [True, False])
+def test_a_reader_that_diverges_is_not_saved(tmp_path, loader, kind, valid, caplog):
+    """Nothing can be read with it: in validation, in a picture, or where it is tried."""
+    monitor = "min valid_cer" if valid else None
+    trainer = make(tmp_path, loader, kind, epochs=3, samples=1, monitor=monitor)
+    if not valid:
+        trainer.valid_loader = None
+    train_step = trainer._train_step
+
+    def ruined():
+        loss = train_step()
+        if trainer.progress.step == 4:
+            with torch.no_grad():
+                for weight in trainer.model.parameters():
+                    weight.fill_(3e38)
+        return loss
+
+    trainer._train_step = ruined
+    with pytest.raises(TrainingFailed, match=r"the loss per point went from .* to nan"):
+        trainer.train()
+    assert [path.name for path in checkpoints(trainer.run.models)] == ["checkpoint-epoch1.pth"]
+    with open(trainer.run.metrics_file, newline="") as file:
+        rows = list(csv.DictReader(file))
+    if valid:
+        assert [row["valid_cer"] == "nan" for row in rows] == [False, True, True]
+    assert "Traceback" not in (trainer.run.models / "train.log").read_text()
