@@ -65,7 +65,7 @@ def train(arguments: argparse.Namespace) -> int:
     if own is None or arguments.prepare or arguments.run_id not in (None, own.run_id):
         return train_in(None, arguments)
     with own.held():  # Before its newest checkpoint is looked for: another process may save one.
-        if begun := distributed.from_main(lambda: own.beginning()):
+        if begun := distributed.from_main(own.beginning):
             log.warning("%s was stopped before its first checkpoint: it begins anew", own.models)
             arguments.config, arguments.resume = begun
         return train_in(own, arguments)
