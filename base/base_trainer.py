@@ -22,7 +22,14 @@ from base.base_data_loader import BaseDataLoader, Batch
 from base.base_loss import BaseLoss
 from base.base_metric import BaseMetric, merged
 from base.base_model import BaseModel
-from base.checkpoint import BEST, checkpoint_name, checkpoints, load_checkpoint, save_checkpoint
+from base.checkpoint import (
+    BEST,
+    checkpoint_name,
+    checkpoints,
+    load_checkpoint,
+    position,
+    save_checkpoint,
+)
 from base.checkpoint_schema import check_training
 from base.random_state import random_state, random_state_kept, set_random_state
 from base.run_folder import RunFolder
@@ -604,12 +611,12 @@ class BaseTrainer(ABC):
         """
         chunk, divisor, finite = self.progress.chunk, 0, True
         self._parts = []
-        position = (self.progress.data_pass, self.progress.batch, chunk)
+        place = (self.progress.data_pass, self.progress.batch, chunk)
         self.model.train()
         self.update.start()
         with (
             self.update.noisy(),
-            distributed.own_randomness(self.device, self.seed, *position),
+            distributed.own_randomness(self.device, self.seed, *place),
         ):
             for number, batch in enumerate(self._group):
                 part, loss, lost = None, 0.0, False
@@ -838,7 +845,9 @@ class BaseTrainer(ABC):
             stack.callback(remove_log_file, add_log_file(self.run.log_file))
             inside = source is not None and source.parent.resolve() == self.run.models.resolve()
             if inside:
-                self._set_aside(self.run.newer_than(source), f"newer than {source.name}")
+                epoch = self.run.models / checkpoint_name(self.progress.epoch)
+                newer = self.run.newer_than(source if position(source) else epoch)
+                self._set_aside(newer, f"newer than {source.name}")
             else:
                 self._saved_sizes = {}
             if source is not None:
@@ -883,7 +892,7 @@ class BaseTrainer(ABC):
                 checkpoint = load_checkpoint(path)
             except CheckpointError:
                 return False
-            value = checkpoint["metrics"].get(self.monitored)
+            value = checkpoint.get("metrics", {}).get(self.monitored)
             return checkpoint["epoch"] == progress.best_epoch and value == progress.best
 
         names = (BEST, checkpoint_name(progress.best_epoch)) if progress.best_epoch else ()
@@ -893,7 +902,7 @@ class BaseTrainer(ABC):
                 return
             self._set_aside([best], "of a branch that was left")
         value = self.values.get(self.monitored, math.nan)
-        is_whole = source.name == checkpoint_name(progress.epoch)
+        is_whole = source.name in (BEST, checkpoint_name(progress.epoch))
         if found is None and is_whole and math.isfinite(value):
             found, progress.best, progress.best_epoch = source, value, progress.epoch
         if found is not None:

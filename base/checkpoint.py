@@ -1,6 +1,7 @@
 """Checkpoints: one file that holds a run, whole or not there, and loads without running code."""
 
 import io
+import math
 import os
 import re
 from collections.abc import Mapping
@@ -53,12 +54,16 @@ def checkpoints(folder: str | os.PathLike[str]) -> list[Path]:
 
     Within an epoch by step, and its end after all of them.
     """
-    found = {}
-    for path in Path(folder).glob("checkpoint-epoch*.pth"):
-        if match := _NAME.fullmatch(path.name):
-            epoch, step = match.groups()
-            found[path] = (int(epoch), float("inf") if step is None else int(step))
-    return sorted(found, key=found.__getitem__, reverse=True)
+    paths = [path for path in Path(folder).glob("checkpoint-epoch*.pth") if position(path)]
+    return sorted(paths, key=position, reverse=True)
+
+
+def position(path: Path) -> tuple[int, float] | None:
+    """Return epoch and step as a checkpoint's name tells them, to be compared; None if none."""
+    if not (match := _NAME.fullmatch(path.name)):
+        return None
+    epoch, step = match.groups()
+    return int(epoch), math.inf if step is None else int(step)
 
 
 def save_checkpoint(path: str | os.PathLike[str], checkpoint: Mapping[str, Any]) -> None:

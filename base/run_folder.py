@@ -19,7 +19,7 @@ import torch
 from filelock import FileLock, Timeout
 
 from base import distributed
-from base.checkpoint import BEST, checkpoints
+from base.checkpoint import BEST, checkpoints, position
 from utils.checks import CheckpointError, UserError
 from utils.files import remove_temporary, set_aside, write_json
 
@@ -249,14 +249,12 @@ class RunFolder:
         self.log.mkdir(parents=True, exist_ok=True)
 
     def newer_than(self, path: Path) -> list[Path]:
-        """Return the checkpoints newer than `path`, newest first; none if it lies elsewhere.
+        """Return the checkpoints newer than that of the name of `path`, newest first.
 
         A run resumed from an older checkpoint makes its own; those of the branch left behind
         would be taken for the newest.
         """
-        there = checkpoints(self.models)
-        places = [one.resolve() for one in there]
-        return there[: places.index(path.resolve())] if path.resolve() in places else []
+        return [one for one in checkpoints(self.models) if position(one) > position(path)]
 
     def set_aside(self, paths: Iterable[Path]) -> Path:
         """Move files of this run, and copy its metrics, into a new folder, which is returned."""

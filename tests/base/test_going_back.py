@@ -3,7 +3,7 @@
 import pytest
 from tiny_run import ChunkTrainer, make
 
-from base.checkpoint import BEST, find_checkpoint, load_checkpoint
+from base.checkpoint import BEST, find_checkpoint, load_checkpoint, newest_checkpoint
 
 
 def scripted(*values: float) -> type[ChunkTrainer]:
@@ -85,3 +85,15 @@ def test_going_back_again_overwrites_nothing(tmp_path, times):
     assert found == set(kept[:-1]) and len(found) == times
     tables = {path.read_text() for path in aside.glob("*/metrics.csv")}
     assert len(tables) == times
+
+
+def test_going_on_from_the_best_is_going_back_as_well(tmp_path):
+    """Also where the checkpoint of its epoch is no longer there."""
+    first = train(tmp_path, 3.0, 1.0, 2.0, 2.5, keep_last=2)
+    assert not (first.run.models / "checkpoint-epoch2.pth").exists()
+    again = train(tmp_path, 3.0, 1.0, 1.5, back_to=BEST)
+    assert best(again) == (2, 1.0)
+    assert newest_checkpoint(again.run.models)[1]["epoch"] == 3
+    assert {path.parent.name for path in again.run.models.glob("superseded/*/*-epoch4.pth")} == {
+        "1"
+    }
