@@ -21,7 +21,7 @@ from filelock import FileLock, Timeout
 from base import distributed
 from base.checkpoint import BEST, checkpoints, position
 from utils.checks import CheckpointError, UserError
-from utils.files import remove_temporary, set_aside, write_json
+from utils.files import errors_name, remove_temporary, set_aside, write_json
 
 log = logging.getLogger(__name__)
 
@@ -295,7 +295,8 @@ def versions(device: torch.device | None = None) -> dict[str, str]:
 def _read_starts(record: Path) -> list[dict[str, Any]]:
     """Return the starts of a run so far; a record that is none is kept under another name."""
     try:
-        values = json.loads(record.read_text(encoding="utf-8-sig"))
+        with errors_name(record):
+            values = json.loads(record.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         return []
     except (ValueError, RecursionError) as error:

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Mapping
 from pathlib import Path
 
-from utils.files import set_aside, write_text
+from utils.files import errors_name, set_aside, write_text
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +27,8 @@ class MetricsTable:
         self.rows: list[dict[str, str]] = []
         if path.exists():
             try:
-                self.rows = _read(path)
+                with errors_name(path):
+                    self.rows = _read(path)
             except (csv.Error, ValueError) as error:
                 log.warning("%s: %s; kept as %s", path, error, set_aside(path))
 

@@ -42,12 +42,13 @@ def failing(words: Sequence[str], rng: random.Random, folder: Path, whole: Whole
     check_no_traceback(done)
     demand(done.status in (0, 1, 2), f"{failed[0]}: it ended with {done.status}")
     if done.status:
-        # A thread of TensorBoard's may say the same as the main one.
         errors = list(dict.fromkeys(re.findall(r"(?:^|[\r\n])error: (.+)", done.output)))
         demand(len(errors) == 1, f"{failed[0]}: {len(errors)} errors instead of one message")
-        # A temporary file is known to nobody: its message names what it was to become.
+        # A temporary file is known to nobody: its message names what it was to become. Of
+        # TensorBoard's files, whose names mean nothing, it names the folder.
         paths = [Path(one.partition(" ")[2]) for one in failed]
         names = {re.sub(r"^\.(.+)\.\d+-\w+\.tmp$", r"\1", path.name) for path in paths}
+        names |= {str(path.parent) for path in paths if path.name.startswith("events.out")}
         named = any(name in errors[0] for name in names)
         demand(named, f"{failed[0]}: not named by {errors[0]!r}")
     return done

@@ -1,6 +1,7 @@
 """The table of metrics is always whole, and forgets what is taken back."""
 
 import csv
+import errno
 import math
 
 import pytest
@@ -92,3 +93,16 @@ def test_a_failing_write_leaves_the_old_table(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="full"):
         table.append({"epoch": 2, "x": 2.0})
     assert [row["epoch"] for row in read(path)] == ["1"]
+
+
+def test_a_table_that_cannot_be_read_is_named(tmp_path, monkeypatch):
+    path = tmp_path / "metrics.csv"
+    path.write_text("epoch\n1\n")
+
+    def failing(*_, **__):
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(csv, "DictReader", failing)
+    with pytest.raises(OSError, match="Input/output") as caught:
+        MetricsTable(path)
+    assert caught.value.filename == str(path) and path.exists()
