@@ -106,7 +106,8 @@ def test_one_command_trains_all_ten_and_goes_on_where_it_was_cut_off(tmp_path):
         "folder = pathlib.Path('saved/models/mnist_single_digit')\n"
         "if '--run-id' in words:\n"
         "    run = folder / words[words.index('--run-id') + 1]\n"
-        "    run.mkdir(parents=True); (run / 'model_best.pth').touch()\n"
+        "    run.mkdir(parents=True, exist_ok=True)\n"
+        "    for name in ('run.json', 'model_best.pth'): (run / name).touch()\n"
         "    sys.exit(130 if run.name == '6' and not pathlib.Path('again').exists() else 0)\n"
     )
     tool.chmod(0o755)
@@ -121,14 +122,17 @@ def test_one_command_trains_all_ten_and_goes_on_where_it_was_cut_off(tmp_path):
     status, calls = make()
     assert status != 0 and len(calls) == 7  # cut off in the seventh
     Path("again").touch()
+    # One that was cut off before anything was written begins anew.
+    Path("saved/models/mnist_single_digit/7").mkdir()
     status, calls = make()
     assert status == 0 and len(calls) == 11
     folder = "saved/models/mnist_single_digit"
     assert calls[:7] == [["train.py", "-r", f"{folder}/{n}"] for n in range(7)]
-    assert calls[8] == [
-        *("train.py", "-c", "configs/mnist_single_digit.json", "--run-id", "8"),
-        *("-o", "data_loader.args.dataset.args.digit=8"),
-        *("-o", "data_loader.args.dataset.args.root=my data"),
-    ]
+    for number in (7, 8, 9):
+        assert calls[number] == [
+            *("train.py", "-c", "configs/mnist_single_digit.json", "--run-id", str(number)),
+            *("-o", f"data_loader.args.dataset.args.digit={number}"),
+            *("-o", "data_loader.args.dataset.args.root=my data"),
+        ]
     best = [f"{folder}/{n}/model_best.pth" for n in range(10)]
     assert calls[10] == ["experiments.py", "--sheet", *best]
