@@ -38,6 +38,9 @@ need on a busy machine."""
 BAR_SECONDS, tqdm.monitor_interval = tqdm.monitor_interval, 0
 """No thread watches bars before a fork; the program's own has one."""
 
+tqdm.set_lock(threading.RLock())
+"""By default all that are forked from here share a lock, which one of them would be killed with."""
+
 Hook = Callable[[], None]
 
 
