@@ -266,8 +266,8 @@ def load_weights(
     check_weights(model, state, source, letters)
     if lost := [name for name, value in state.items() if not is_finite(value)]:
         raise CheckpointError(
-            f"{source}: a network that computes nothing: {lost[0]} and {len(lost) - 1} more of its "
-            f"{len(state)} weights hold numbers that are not finite"
+            f"{source}: {len(lost)} of its {len(state)} weights are not finite, {lost[0]} first: "
+            "the network has diverged, or the file is damaged"
         )
     model.load_state_dict(state)
 

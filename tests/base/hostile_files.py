@@ -108,7 +108,7 @@ def make(folder: Path) -> Iterator[tuple[Path, str]]:
         "long alphabet": ({"alphabet": ["a"] * 10**6}, "bytes of plain values"),
         "weights": (
             {"state_dict": whole["state_dict"] | {"output.bias": torch.full((62,), torch.nan)}},
-            "output.bias and 0 more of its 10 weights hold numbers that are not finite",
+            "1 of its 10 weights are not finite, output.bias first",
         ),
         "a long name": ({"state_dict": {"a" * 10**5: 3}}, "= 3: a tensor of plain numbers"),
         "an odd name": ({"state_dict": {"\ud800": torch.ones(1)}}, "'\\ud800' is not in the net"),
