@@ -13,7 +13,7 @@ from base.checkpoint import load_checkpoint
 from tests import forked_script, test_reading
 from tests.data_loader import ink_formats
 from tests.test_experiments import save
-from tests.test_train import CONFIG
+from tests.tiny_config import CONFIG
 
 ROOT = forked_script.ROOT
 NOT_WRITTEN = "standard output could not be written"

@@ -17,34 +17,12 @@ from PIL import Image
 
 from base.checkpoint import BEST, checkpoints, load_checkpoint
 from data_loader import EmbeddedDataset
+from tests import tiny_config
 from tests.campaign.disk import count
 from tests.campaign.frame import Done, Failed, Process, demand, once, run, start
 from tests.same_run import differences, rows_of
 
-DATASET = {
-    "seed": 3,
-    "size": 6,
-    "valid_size": 2,
-    "test_size": 1,
-    "writers": 2,
-    "min_characters": 2,
-    "max_characters": 8,
-    "rate": 20.0,
-}
-CONFIG = {
-    "name": "tiny",
-    "arch": {
-        "type": "PredictionNetwork",
-        "args": {"hidden_size": 6, "num_layers": 1, "num_mixtures": 2, "dropout": 0.2},
-    },
-    "data_loader": {
-        "type": "HandwritingDataLoader",
-        "args": {"dataset": {"type": "EmbeddedDataset", "args": DATASET}, "batch_size": 2},
-    },
-    "optimizer": {"type": "GravesRMSprop", "args": {"lr": 0.003}},
-    "lr_scheduler": {"type": "OneCycleLR"},
-    "loss": {"type": "NegativeLogLikelihood"},
-    "metrics": [{"type": "SSE"}],
+CONFIG = tiny_config.CONFIG | {
     "trainer": {
         "type": "GenerationTrainer",
         "args": {
@@ -55,7 +33,7 @@ CONFIG = {
             "samples": 0,
             "tensorboard": False,
         },
-    },
+    }
 }
 WRITER = {"arch.type": "SynthesisNetwork"}
 """Makes the network one that writes texts,"""
@@ -114,7 +92,7 @@ def warm_up(folder: Path) -> list[list[str]]:
 
     What the embedded data keeps of its fonts is made here, for all processes forked from this one.
     """
-    EmbeddedDataset(**DATASET).prepare()
+    EmbeddedDataset(**tiny_config.DATASET).prepare()
     writer = changed(CONFIG, WRITER | {"trainer.args.tensorboard": True, "trainer.args.samples": 1})
     write(folder / "config.json", writer)
     use = ["experiments.py", "-r", str(RUN), "-d", "cpu"]

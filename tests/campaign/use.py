@@ -6,10 +6,10 @@ from pathlib import Path
 
 from data_loader import EmbeddedDataset
 from data_loader.inkml import write_inkml
+from tests import tiny_config
 from tests.campaign.frame import demand, once, run
 from tests.campaign.tiny import (
     CONFIG,
-    DATASET,
     READER,
     RUN,
     WRITER,
@@ -52,7 +52,7 @@ def give(epoch: int = 2) -> None:
                     folder / name,
                 )
             shutil.copy(folder / name / f"checkpoint-epoch{epoch}.pth", f"{name}.pth")
-    source = EmbeddedDataset(**DATASET)
+    source = EmbeddedDataset(**tiny_config.DATASET)
     source.prepare()
     write_inkml("ink.inkml", source.ink(0)[:, :3], source.text(0))
     OUT.mkdir(exist_ok=True)
