@@ -53,7 +53,7 @@ def main(words: list[str] | None = None) -> int:
     except (TrainingFailed, OSError, distributed.Lost) as error:
         status, message = 1, str(error)
     except KeyboardInterrupt:
-        status, message = 128 + signal.SIGINT, "interrupted before there was anything to save"
+        status, message = 128 + signal.SIGINT, "interrupted; there was nothing to save"
     if distributed.first_to_say(message):
         log.error("%s", message)
     return status

@@ -374,7 +374,7 @@ def test_ctrl_c_before_there_is_anything_to_save(workplace, monkeypatch, capsys)
 
     monkeypatch.setattr(train, "seed_all", interrupted)
     assert run("-c", "config.json") == 130
-    assert "before there was anything to save" in capsys.readouterr().err
+    assert "there was nothing to save" in capsys.readouterr().err
     assert not Path("saved").exists()
 
 

@@ -234,7 +234,7 @@ def _become(
         sys.modules["__main__"] = script
         if hook is not None:
             hook()
-        os.close(ready)
+        _close_when_set_up(ready)
         status = _status_of(lambda: exec(_code(words[0]), script.__dict__))
         # As an interpreter ends.
         status = _status_of(threading._shutdown) or status
@@ -246,6 +246,20 @@ def _become(
             signal.signal(signal.SIGINT, signal.SIG_DFL)
             os.kill(os.getpid(), signal.SIGINT)
         os._exit(status)
+
+
+def _close_when_set_up(descriptor: int) -> None:
+    """Close a descriptor when the script's first line is done: before it, an interrupt is as little
+    the script's as one that comes while an interpreter starts."""
+    from utils import console
+
+    set_up = console.set_up
+
+    def set_up_and_tell() -> None:
+        set_up()
+        os.close(descriptor)
+
+    console.set_up = set_up_and_tell
 
 
 def _stream(descriptor: int) -> TextIO:

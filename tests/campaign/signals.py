@@ -68,8 +68,6 @@ def while_training(rng: random.Random, folder: Path) -> None:
     check_ended(done, numbers)
     if done.status and RUN.exists():
         demand(checkpoints(RUN), "it had begun, and saved nothing")
-        untrue = "before there was anything to save" in done.output
-        demand(not untrue, "it says that there was nothing to save, and there was")
     check_told(done)
     check_resumes(whole)
 
