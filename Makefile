@@ -25,7 +25,7 @@ help:
 	@echo "make digits  train a network for each digit, and draw them (about 10 minutes);"
 	@echo "             DATA=FOLDER says where MNIST stroke sequences lie, DATA=null makes digits"
 	@echo "make test    run all tests"
-	@echo "make campaign  kill it, fail its disk, feed it broken files, about 1,000 times (30 minutes);"
+	@echo "make campaign  kill it, fail its disk, feed it broken files, some 4,000 times (10 minutes);"
 	@echo "             SEED=N makes other chances"
 	@echo "make sanitize  run those of the compiled kernels under address and undefined-behaviour"
 	@echo "             sanitizers, for AVX-512 and AVX2 (about 10 minutes)"

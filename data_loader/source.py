@@ -33,6 +33,8 @@ from utils.ink import from_strokes
 
 FRACTIONS = {"train": 0.8, "valid": 0.1, "test": 0.1}
 MEBIBYTE = 1 << 20
+MAX_DETAIL = 200
+"""Characters of a fault's detail (assumed)."""
 _OFFICIAL = re.compile(r"(?<![a-z])(train|valid|test)(?:ing|ation)?(?![a-z])", re.IGNORECASE)
 
 
@@ -40,6 +42,8 @@ class Fault(Exception):
     """Why a sample or a file cannot be used: a reason that reports count by, and a detail."""
 
     def __init__(self, reason: str, detail: str = "") -> None:
+        if len(detail) > MAX_DETAIL:  # It may quote the file.
+            detail = f"{detail[: MAX_DETAIL - 3]}..."
         super().__init__(reason, detail)
         self.reason, self.detail = reason, detail
 

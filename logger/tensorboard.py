@@ -53,7 +53,8 @@ class TensorBoardWriter:
                     "UTF-8; rename it, or set trainer.args.tensorboard to false"
                 )
             purge = None if sizes is None else step + 1
-            self._writer = SummaryWriter(str(folder), purge_step=purge)
+            with errors_name(folder):
+                self._writer = SummaryWriter(str(folder), purge_step=purge)
 
     def scalars(self, values: Mapping[str, float], step: int) -> None:
         """Write scalars by name at `step`, leaving out what is not finite."""

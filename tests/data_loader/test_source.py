@@ -186,3 +186,9 @@ def test_few_samples_leave_no_split_empty_and_one_writer_is_divided_by_name():
 def test_fractions_that_do_not_fit_are_refused(fractions, message):
     with pytest.raises(ConfigFault, match=message):
         StrokeArraysDataset(fractions=fractions)
+
+
+def test_a_fault_quotes_no_more_of_a_file_than_fits_on_a_line():
+    long = Fault("a non-number", f"point 3 is {'9' * 10**5!r}").of("line.xml")
+    assert "point 3 is '999" in str(long) and len(str(long)) < 300
+    assert str(Fault("a non-number", "point 3 is 'x'").of("line.xml")).endswith("(point 3 is 'x')")

@@ -104,3 +104,13 @@ def test_an_error_of_the_thread_that_writes_names_the_folder(tmp_path, monkeypat
             writer.sizes()
     assert caught.value.filename == str(tmp_path)
     writer.close()
+
+
+def test_an_error_of_the_start_names_it_as_well(tmp_path, monkeypatch):
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("torch.utils.tensorboard.SummaryWriter", full)
+    with pytest.raises(OSError, match="No space left") as caught:
+        TensorBoardWriter(tmp_path)
+    assert caught.value.filename == str(tmp_path)
