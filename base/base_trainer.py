@@ -897,18 +897,18 @@ class BaseTrainer(ABC):
 
         names = (BEST, checkpoint_name(progress.best_epoch)) if progress.best_epoch else ()
         found = next(filter(is_best, (source.with_name(name) for name in names)), None)
-        if best.exists():
-            if found is not None and best.samefile(found):
-                return
-            self._set_aside([best], "of a branch that was left")
         value = self.values.get(self.monitored, math.nan)
         is_whole = source.name in (BEST, checkpoint_name(progress.epoch))
         if found is None and is_whole and math.isfinite(value):
             found, progress.best, progress.best_epoch = source, value, progress.epoch
+        elif found is None:
+            progress.best = progress.best_epoch = None
+        if best.exists():
+            if found is not None and best.samefile(found):
+                return
+            self._set_aside([best], "of a branch that was left")
         if found is not None:
             atomic_write(best, lambda file: file.write(found.read_bytes()))
-        else:
-            progress.best = progress.best_epoch = None
 
     def _agree_on_best(self) -> None:
         """Let all processes know the main one's best epoch."""
@@ -924,9 +924,9 @@ class BaseTrainer(ABC):
             its file; None if the state has a `fault` and was not saved.
         """
         progress = self.progress
-        self._last_save = time.monotonic()
         if fault is not None:
             log.warning("not saved: %s; %s", fault, self._last_sound())
+            self._last_save = time.monotonic()
             return None
         name = (
             checkpoint_name(progress.epoch + 1, progress.step)

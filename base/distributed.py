@@ -27,6 +27,8 @@ import torch.distributed as dist
 from torch import Tensor
 from tqdm import tqdm
 
+from utils.checks import first_line
+
 Value, Item = TypeVar("Value"), TypeVar("Item")
 
 LAUNCHER = {"RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"}
@@ -226,5 +228,4 @@ def _call(function: Callable[..., Any], *arguments: Any) -> None:
     try:
         function(*arguments)
     except RuntimeError as error:  # Of a connection that is closed, or kept silent too long.
-        cause = (str(error).splitlines() or [type(error).__name__])[0]
-        raise Lost(f"{_LOST} ({cause})") from error
+        raise Lost(f"{_LOST} ({first_line(error)})") from error

@@ -97,3 +97,12 @@ def test_going_on_from_the_best_is_going_back_as_well(tmp_path):
     assert {path.parent.name for path in again.run.models.glob("superseded/*/*-epoch4.pth")} == {
         "1"
     }
+
+
+def test_going_on_from_the_best_with_another_monitor(tmp_path):
+    first = train(tmp_path, 3.0, 1.0, 2.0)
+    before = (first.run.models / BEST).read_bytes()
+    again = train(tmp_path, 3.0, 1.0, back_to=BEST, monitor="min error")
+    assert again.run.best.read_bytes() == before
+    own = load_checkpoint(again.run.best)["metrics"]["error"]
+    assert (again.progress.best, again.progress.best_epoch) == (own, 2)
