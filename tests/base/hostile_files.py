@@ -30,6 +30,7 @@ def load_within_bounds(paths: Iterable[Path]) -> dict[str, tuple[str | None, flo
     reading, writing = os.pipe()
     if (child := os.fork()) == 0:
         try:
+            torch.set_num_threads(1)  # No others came along.
             with open(writing, "w") as report:
                 json.dump({path.name: _load(path) for path in paths}, report)
         finally:
