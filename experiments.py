@@ -44,9 +44,9 @@ from base.checkpoint import (
 )
 from base.device import DEVICES, resolve_device
 from data_loader import read_ink
-from data_loader.corpus import CARRIERS, held_out
-from data_loader.ink_files import ACCEPTED, HANDS, matched
-from data_loader.inkml import write_inkml
+from data_loader.sources.ink_files import ACCEPTED, HANDS, matched
+from data_loader.sources.inkml import write_inkml
+from data_loader.synthetic.corpus import CARRIERS, held_out
 from model import (
     AttentionNetwork,
     CTCNetwork,
@@ -57,14 +57,16 @@ from model import (
     SynthesisNetwork,
     sample,
 )
-from model.error_rates import is_read
-from model.evaluation import density_map, evaluate
-from model.language_model import CharacterLanguageModel
-from model.mixture import PEN_SHARPNESS
-from model.reading import TOGETHER, Reading, read_back, read_lines, score, worst
-from model.recognition import RecognitionNetwork, Search
-from model.sampling import DEFAULT_STEPS
+from model.generation.density import density_map
+from model.generation.mixture import PEN_SHARPNESS
+from model.generation.sampling import DEFAULT_STEPS
+from model.legibility import read_back
+from model.recognition.error_rates import is_read
+from model.recognition.language_model import CharacterLanguageModel
+from model.recognition.networks import RecognitionNetwork, Search
+from model.recognition.transcribing import TOGETHER, Reading, read_lines, score, worst
 from parse_config import ConfigParser, Override, add_override_options
+from trainer.scores import evaluate
 from utils.alphabet import Alphabet, describe, nfc
 from utils.checks import CheckpointError, Range, UserError
 from utils.drawing import draw_curve, draw_density, draw_lines, draw_window, write_svg

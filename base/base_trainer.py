@@ -31,12 +31,12 @@ from base.checkpoint import (
     save_checkpoint,
 )
 from base.checkpoint_schema import check_training
+from base.optimizer_step import WeightUpdate
 from base.random_state import random_state, random_state_kept, set_random_state
 from base.run_folder import RunFolder
 from base.schema import filled, like, naming
 from base.step_profiler import StepProfiler
 from base.stop_request import StopRequest
-from base.weight_update import WeightUpdate
 from logger.logger import add_log_file, remove_log_file
 from logger.metrics_csv import MetricsTable
 from logger.tensorboard import TensorBoardWriter

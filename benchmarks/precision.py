@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from data_loader import EmbeddedDataset, HandwritingDataLoader
 from model import NegativeLogLikelihood, SynthesisNetwork
-from model.evaluation import evaluate
+from trainer.scores import evaluate
 
 PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16}
 

@@ -1,23 +1,15 @@
 """Where samples come from: datasets, one file per source; transforms; batching."""
 
 from data_loader.data_loaders import HandwritingDataLoader
-from data_loader.embedded import EmbeddedDataset
-from data_loader.iam_ondb import IAMOnDBDataset
-from data_loader.ink_files import InkSample, read_ink
-from data_loader.inkml import InkMLDataset
-from data_loader.mixed import MixedDataset
-from data_loader.mnist_strokes import MNISTStrokesDataset
-from data_loader.shaping import (
-    LevelBaseline,
-    ResampleDistance,
-    ResampleTime,
-    ScaleHeight,
-    ShapedDataset,
-    Simplify,
-    UndoSlant,
-)
-from data_loader.stroke_arrays import StrokeArraysDataset
-from data_loader.transforms import (
+from data_loader.sources.iam_ondb import IAMOnDBDataset
+from data_loader.sources.ink_files import InkSample, read_ink
+from data_loader.sources.inkml import InkMLDataset
+from data_loader.sources.mnist_strokes import MNISTStrokesDataset
+from data_loader.sources.stroke_arrays import StrokeArraysDataset
+from data_loader.sources.unipen import UnipenDataset
+from data_loader.synthetic.embedded import EmbeddedDataset
+from data_loader.synthetic.mixed import MixedDataset
+from data_loader.transforms.augmentation import (
     CutLongSteps,
     Dequantise,
     FillMissing,
@@ -28,7 +20,15 @@ from data_loader.transforms import (
     Stretch,
     Warp,
 )
-from data_loader.unipen import UnipenDataset
+from data_loader.transforms.shaping import (
+    LevelBaseline,
+    ResampleDistance,
+    ResampleTime,
+    ScaleHeight,
+    ShapedDataset,
+    Simplify,
+    UndoSlant,
+)
 
 __all__ = [
     "CutLongSteps",

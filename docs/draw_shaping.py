@@ -1,4 +1,4 @@
-"""Draws docs/shaping.png: what each option of data_loader/shaping.py does to embedded ink.
+"""Draws docs/shaping.png: what each option of data_loader/transforms/shaping.py does.
 
 python -m docs.draw_shaping            (from the root of the project)
 """
@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from data_loader.embedded import Writer, write
-from data_loader.shaping import (
+from data_loader.synthetic.embedded import Writer, write
+from data_loader.transforms.shaping import (
     LevelBaseline,
     ResampleDistance,
     ResampleTime,

@@ -1,14 +1,14 @@
 """The networks, their losses and metrics, and writing and reading with them."""
 
-from model.error_rates import ErrorRates
-from model.loss import NegativeLogLikelihood, SquaredError
-from model.metrics import SSE
-from model.mixture import Mixture
-from model.networks import PredictionNetwork, SynthesisNetwork
-from model.recognition import AttentionNetwork, CTCNetwork
-from model.recognition_loss import CTCLoss, TranscriptionLoss
-from model.regression import PointEstimate
-from model.sampling import Line, sample
+from model.generation.loss import NegativeLogLikelihood, SquaredError
+from model.generation.metrics import SSE
+from model.generation.mixture import Mixture
+from model.generation.networks import PredictionNetwork, SynthesisNetwork
+from model.generation.regression import PointEstimate
+from model.generation.sampling import Line, sample
+from model.recognition.error_rates import ErrorRates
+from model.recognition.loss import CTCLoss, TranscriptionLoss
+from model.recognition.networks import AttentionNetwork, CTCNetwork
 
 __all__ = [
     "SSE",

@@ -11,7 +11,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from model.kernels import build
+from model.layers.kernels import build
 
 ROOT = Path(__file__).parents[1]
 
@@ -27,7 +27,7 @@ VARIANTS = {
 }
 """For each the ability of a processor that it needs, its option, and the lanes of a vector."""
 
-TESTS = "tests/model/test_kernels.py", "tests/model/test_stepper.py"
+TESTS = "tests/model/layers/kernels/test_kernels.py", "tests/model/generation/test_stepper.py"
 OPTIONS = "--capture=sys", "-k", "not other_processors"
 """Reports must reach the terminal, though the process ends with them. The test that is left out
 compiles for other processors, as the variants do, and takes long here."""
@@ -57,13 +57,13 @@ REPORTS = {
 
 FAULT = (
     "import runpy, sys; from pathlib import Path; "
-    "build = runpy.run_path('model/kernels/build.py')['build']; "
+    "build = runpy.run_path('model/layers/kernels/build.py')['build']; "
     "build(Path(sys.argv[1]), ()).fault(int(sys.argv[2]))"
 )
 
 COMPILE = """
 import sys
-from model.kernels import build, sampling
+from model.layers.kernels import build, sampling
 build.TIMEOUT = 1800.0  # the sanitizers make much code of little
 for bfloat16 in (False, True):
     for library in (build.kernels(bfloat16), sampling._library(bfloat16)):

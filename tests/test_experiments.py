@@ -18,7 +18,7 @@ import train
 from base.checkpoint import save_checkpoint
 from data_loader import EmbeddedDataset
 from model import PredictionNetwork, SynthesisNetwork, sample
-from model.evaluation import evaluate
+from trainer.scores import evaluate
 from utils.alphabet import Alphabet
 from utils.checks import CheckpointError, UserError
 from utils.ink import strokes

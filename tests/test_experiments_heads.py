@@ -12,7 +12,7 @@ import experiments
 from base.checkpoint import save_checkpoint
 from data_loader import EmbeddedDataset
 from model import Line, PredictionNetwork, SynthesisNetwork, sample
-from model.evaluation import evaluate
+from trainer.scores import evaluate
 from utils.alphabet import Alphabet
 from utils.checks import UserError
 from utils.drawing import INK, PRIMER

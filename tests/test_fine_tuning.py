@@ -16,7 +16,7 @@ import experiments
 import train
 from base.base_model import BaseModel
 from base.checkpoint import load_checkpoint, load_weights, save_checkpoint
-from data_loader.own_ink import OwnInk
+from data_loader.sources.own_ink import OwnInk
 from model import PredictionNetwork, SynthesisNetwork
 from utils.alphabet import Alphabet
 from utils.checks import CheckpointError, UserError

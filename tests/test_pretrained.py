@@ -12,12 +12,13 @@ from PIL import Image
 import experiments
 from base.checkpoint import PRETRAINED, load_checkpoint, pretrained
 from data_loader import EmbeddedDataset, HandwritingDataLoader, IAMOnDBDataset
-from data_loader.corpus import CARRIERS, held_out
+from data_loader.synthetic.corpus import CARRIERS, held_out
 from model import sample
-from model.error_rates import rates
-from model.evaluation import evaluate
-from model.reading import read_back, read_lines
+from model.legibility import read_back
+from model.recognition.error_rates import rates
+from model.recognition.transcribing import read_lines
 from tests.shared_data import DATA
+from trainer.scores import evaluate
 
 CARD = (PRETRAINED / "README.md").read_text(encoding="utf-8")
 SMALL = ["digits", "digits_gru", *(f"digit_{digit}" for digit in range(10))]

@@ -14,14 +14,15 @@ import experiments
 import train
 from base.checkpoint import load_checkpoint, save_checkpoint
 from data_loader import EmbeddedDataset
-from data_loader.corpus import CARRIERS, held_out, split_of
-from data_loader.inkml import write_inkml
+from data_loader.sources.inkml import write_inkml
+from data_loader.synthetic.corpus import CARRIERS, held_out, split_of
 from model import AttentionNetwork, CTCNetwork, SynthesisNetwork
-from model.error_rates import rates
-from model.language_model import CharacterLanguageModel
-from model.reading import read_back, read_lines, score, worst
-from model.recognition import Search
-from model.sampling import Line, sample
+from model.generation.sampling import Line, sample
+from model.legibility import read_back
+from model.recognition.error_rates import rates
+from model.recognition.language_model import CharacterLanguageModel
+from model.recognition.networks import Search
+from model.recognition.transcribing import read_lines, score, worst
 from tests import small_sources
 from utils.alphabet import Alphabet
 from utils.checks import UserError
@@ -245,7 +246,7 @@ def test_what_is_read_exactly_is_counted_by_character(checkpoints, tmp_path, mon
         read[:3] = ["Ann", "anna came!", "anna came"]  # the samples of the first character
         return read
 
-    monkeypatch.setattr("model.reading.read_lines", by_heart)
+    monkeypatch.setattr("model.legibility.read_lines", by_heart)
     words = ("-r", checkpoints["SynthesisNetwork"], "--read-back", checkpoints["CTCNetwork"])
     run(*words, "--characters", "--num-samples", 3, "--steps", 3, "--output", tmp_path)
     stored = json.loads((tmp_path / "characters.json").read_text())
@@ -277,7 +278,7 @@ def test_a_line_is_complete_that_ended_with_all_words(checkpoints, monkeypatch):
     """Of four lines that end one lacks a word; a line that ran out of steps never counts."""
     texts = ["one two", "one two", "one two", "one two"]
     read = ["one two", "ons tvvo", "one", "onetwo"]
-    monkeypatch.setattr("model.reading.read_lines", lambda *words, **options: read)
+    monkeypatch.setattr("model.legibility.read_lines", lambda *words, **options: read)
     ink = np.zeros((2, 3), dtype=np.float32)
 
     def written(ended):
@@ -287,16 +288,16 @@ def test_a_line_is_complete_that_ended_with_all_words(checkpoints, monkeypatch):
         return write
 
     for ended, complete in ((True, 0.75), (False, 0.0)):
-        monkeypatch.setattr("model.reading.sample", written(ended))
+        monkeypatch.setattr("model.legibility.sample", written(ended))
         (result,) = read_back(None, None, texts, [0.5])
         assert (result.ended, result.complete) == (float(ended), complete)
 
 
 def test_a_letter_of_the_other_case_is_misread(monkeypatch):
     """Two of seven characters, both words and none of the lines; no word is left out."""
-    monkeypatch.setattr("model.reading.read_lines", lambda *words, **options: ["abc Def"])
+    monkeypatch.setattr("model.legibility.read_lines", lambda *words, **options: ["abc Def"])
     line = Line(np.zeros((2, 3), dtype=np.float32), 0, None, "Abc def", True, np.zeros(1))
-    monkeypatch.setattr("model.reading.sample", lambda *words, **options: [line])
+    monkeypatch.setattr("model.legibility.sample", lambda *words, **options: [line])
     (result,) = read_back(None, None, ["Abc def"], [0.5])
     assert result.rates["cer"] == pytest.approx(2 / 7)
     assert (result.rates["wer"], result.rates["line_accuracy"]) == (1.0, 0.0)
@@ -310,7 +311,7 @@ def test_texts_beyond_the_first_batch_have_seeds_of_their_own(checkpoints, monke
     )
     texts, options = ["one"] * 7, {"seed": 5, "max_steps": 30}
     (whole,) = read_back(writer, reader, texts, [1.0], **options)
-    monkeypatch.setattr("model.reading.TOGETHER", 3)
+    monkeypatch.setattr("model.legibility.TOGETHER", 3)
     (parts,) = read_back(writer, reader, texts, [1.0], **options)
     inks = [one.ink for one in whole.readings]
     assert len({ink.tobytes() for ink in inks}) == len(parts.readings) == len(texts)

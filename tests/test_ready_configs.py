@@ -18,7 +18,7 @@ import experiments
 import train
 from base.base_trainer import BaseTrainer
 from base.checkpoint import load_checkpoint
-from data_loader.inkml import read_inkml, write_inkml
+from data_loader.sources.inkml import read_inkml, write_inkml
 from parse_config import BINDER, choices
 from tests import small_sources
 from tests.data_loader import ink_formats

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from base.base_data_loader import Batch
 from base.base_trainer import BaseTrainer, Part, Sums
-from model.loss import NegativeLogLikelihood, SquaredError
-from model.sampling import sample
+from model.generation.loss import NegativeLogLikelihood, SquaredError
+from model.generation.sampling import sample
 from utils.checks import ConfigFault, DataError, Range
 from utils.drawing import draw_lines, draw_window, render, to_pixels, window_figure
 from utils.normalisation import Normalisation

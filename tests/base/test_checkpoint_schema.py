@@ -13,8 +13,8 @@ from torch.optim import Optimizer, lr_scheduler
 from torch.optim.lr_scheduler import LRScheduler
 
 from base.checkpoint import load_checkpoint, newest_checkpoint
+from base.optimizer_step import WeightUpdate
 from base.schema import like
-from base.weight_update import WeightUpdate
 from parse_config import choices
 from utils.checks import CheckpointError
 

@@ -6,7 +6,7 @@ import torch
 
 from benchmarks import reference
 from model import NegativeLogLikelihood, PredictionNetwork, SynthesisNetwork, sample
-from model.sampling import BLOCK
+from model.generation.sampling import BLOCK
 from utils.alphabet import Alphabet
 from utils.normalisation import Normalisation
 

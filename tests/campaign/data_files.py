@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from tests.data_loader.test_broken_files import BOMB, MyInk, broken
 
 import data_loader
 from data_loader import read_ink
-from data_loader.cache import FARTHEST
+from data_loader.sources.cache import FARTHEST
 from tests.campaign import tiny
 from tests.campaign.damage import (
     MEBIBYTE,
@@ -30,7 +31,6 @@ from tests.campaign.damage import (
 )
 from tests.campaign.frame import Failed, Family, demand, run
 from tests.data_loader import ink_formats
-from tests.data_loader.test_broken_files import BOMB, MyInk, broken
 from utils.checks import UserError
 
 POINTS = 20_000

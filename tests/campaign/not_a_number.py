@@ -15,7 +15,7 @@ from torch import Tensor
 
 from base.base_trainer import BaseTrainer, TrainingFailed
 from base.checkpoint import BEST, load_checkpoint
-from base.weight_update import WeightUpdate
+from base.optimizer_step import WeightUpdate
 from tests.base import tiny_run
 from tests.campaign.damage import check_message
 from tests.campaign.frame import Family, demand

@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 from data_loader import EmbeddedDataset
-from data_loader.inkml import write_inkml
+from data_loader.sources.inkml import write_inkml
 from tests import tiny_config
 from tests.campaign.frame import demand, once, run
 from tests.campaign.tiny import (

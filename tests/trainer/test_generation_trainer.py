@@ -20,8 +20,8 @@ from model import (
     SquaredError,
     SynthesisNetwork,
 )
-from model.evaluation import evaluate
 from trainer import GenerationTrainer
+from trainer.scores import evaluate
 from utils.checks import ConfigFault, DataError
 
 

@@ -21,7 +21,7 @@ from model import (
     SynthesisNetwork,
     TranscriptionLoss,
 )
-from model.error_rates import rates
+from model.recognition.error_rates import rates
 from trainer import RecognitionTrainer
 from trainer.recognition_trainer import evidence
 from utils.checks import ConfigFault, DataError

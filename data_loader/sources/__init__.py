@@ -1,0 +1,1 @@
+"""Formats of recorded ink, one file each, and what they share."""

@@ -1,0 +1,535 @@
+"""The IAM On-Line Handwriting Database (IAM-OnDB): lines of English written on a whiteboard.
+
+Read from the archives as its site hands them out, or from the folders in them. A line is an XML
+file such as `lineStrokes/a01/a01-000/a01-000u-01.xml`; the texts of a form stand in
+`ascii/a01/a01-000/a01-000u.txt` after `CSR:`, the n-th belonging to the file `-0n.xml`.
+
+Two forms of the official archives have another number of texts than of line files and are left
+out: a08-551z (8 texts, 9 files; of trainset) and z01-000z (1 text, 8 files; of no set). No text of
+theirs holds an XML or HTML entity, and all are ASCII, so texts are taken as they stand.
+"""
+
+import os
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Annotated, NamedTuple
+from xml.parsers import expat
+
+import numpy as np
+
+from base.base_dataset import SPLITS
+from base.base_transform import BaseTransform
+from data_loader.sources.cache import (
+    CachedDataset,
+    Rejected,
+    Sample,
+    fingerprint,
+    load_or_make,
+    places,
+)
+from data_loader.sources.source import (
+    MEBIBYTE,
+    Fault,
+    check_points,
+    check_root,
+    files_below,
+    members,
+    progress,
+    read_file,
+)
+from data_loader.sources.splits import subset as choose
+from data_loader.transforms.augmentation import CutLongSteps, FillMissing
+from utils.checks import ConfigFault, DataError, Range
+
+SITE = "https://fki.tic.heia-fr.ch/databases/iam-on-line-handwriting-database"
+SETS = ("trainset", "testset_v", "testset_t", "testset_f")
+PAPER_SPLITS = {
+    "train": ["trainset", "testset_t", "testset_f"],
+    "valid": ["testset_v"],
+    "test": ["testset_v"],
+}
+"""The paper's protocol for generation; it reports on the set on which it validates."""
+
+PERIOD = 0.015
+"""Seconds between readings: the mean over all steps shorter than 50 ms is 0.01506 (measured)."""
+GAP = 2.5
+"""Periods after which readings count as missing (assumed). Times are given to 10 ms, so that two
+periods may be mere rounding: steps of 0.03 s are hardly longer than others, 0.04 s and more are
+(measured)."""
+
+_FORM = r"[a-z]\d\d-\d{3}[a-z]?"
+_LINE_FILE = re.compile(rf"({_FORM})-(\d+)\.xml")
+_TEXT_FILE = re.compile(rf"({_FORM})\.txt")
+_TASK_FORM = re.compile(_FORM)
+_READINGS = re.compile(r"(?:-?\d+ -?\d+ -?\d+(?:\.\d+)? )*", re.ASCII)
+
+
+LONGEST_STEP = 2000.0
+"""Where steps are cut by default, in sensor units. The paper does not give its threshold (assumed:
+measured, one jump in 10,000 is longer than 2,076, and one step within a stroke, a glitch of 2,466,
+so that training sees next to the unit of the uncut data)."""
+
+
+def parse_line(
+    document: bytes, period: float = PERIOD, max_points: int = 20_000
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the ink `(readings, 3)` float64 of an XML file, and its missing readings.
+
+    Missing readings, `(readings,)` int64, are counted from gaps in time within strokes of more
+    than `GAP` periods.
+
+    Raises:
+        Fault: if the file is no whole XML, declares a document type (entities are never
+            expanded), has less than two readings or more than `max_points`, or a value that is
+            no number.
+    """
+    values: list[str] = []
+    ends: list[int] = []  # readings up to the end of each stroke
+    depth = 0  # of elements called Stroke around the present place
+
+    def start(name: str, attributes: dict[str, str]) -> None:
+        nonlocal depth
+        if name == "Point" and depth:
+            try:
+                values.extend((attributes["x"], attributes["y"], attributes["time"]))
+            except KeyError as error:
+                line = parser.CurrentLineNumber
+                raise Fault("a point without x, y or time", f"line {line}: {error}") from None
+        elif name == "Stroke":
+            depth += 1
+
+    def end(name: str) -> None:
+        nonlocal depth
+        if name == "Stroke":
+            depth -= 1
+            ends.append(len(values) // 3)
+
+    def doctype(*_: object) -> None:
+        raise Fault("a document type, which line files do not have")
+
+    if not document.strip():
+        raise Fault("an empty file")
+    parser = expat.ParserCreate()
+    parser.StartElementHandler = start
+    parser.EndElementHandler = end
+    parser.StartDoctypeDeclHandler = doctype
+    try:
+        parser.Parse(document, True)
+    except (expat.ExpatError, LookupError, ValueError) as error:  # the latter: unknown encodings
+        raise Fault("broken XML", str(error)) from None
+    check_points(len(values) // 3, max_points)
+    if not _READINGS.fullmatch(" ".join(values) + " "):
+        raise _bad_value(values)
+    readings = np.array(list(map(float, values))).reshape(-1, 3)
+    if not np.isfinite(readings).all():
+        raise Fault("a non-number among the points", "a number with hundreds of digits")
+
+    strokes = np.array(ends, dtype=np.int64)
+    last = np.unique(strokes[strokes > 0]) - 1  # strokes without points leave nothing
+    ink = np.zeros((len(readings), 3))
+    ink[1:, :2] = np.diff(readings[:, :2], axis=0)
+    ink[last, 2] = 1
+    periods = np.diff(readings[:, 2]) / period
+    within = ink[:-1, 2] == 0
+    missing = np.zeros(len(readings), dtype=np.int64)
+    gaps = within & (periods > GAP)
+    missing[1:][gaps] = np.clip(np.round(periods[gaps]) - 1, 0, 127)
+    return ink, missing
+
+
+def _bad_value(values: list[str]) -> Fault:
+    """Return what is wrong with values `x, y, time, x, ...` of which one is no number."""
+    for n, value in enumerate(values):
+        name, place = ("x", "y", "time")[n % 3], f"of point {n // 3 + 1}"
+        if not re.fullmatch(r"-?\d+(\.\d+)?", value, re.ASCII):
+            return Fault("a non-number among the points", f"{name} {place} is {value!r}")
+        if n % 3 < 2 and "." in value:
+            return Fault("a point off the sensor's grid", f"{name} {place} is {value!r}")
+    raise AssertionError("all values are numbers")
+
+
+def parse_texts(document: bytes) -> list[str]:
+    """Return the transcriptions of the lines of a form: what follows `CSR:`, without empty lines.
+
+    Raises:
+        Fault: if there is no such part, it is empty, or it holds unprintable characters.
+    """
+    try:
+        content = document.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        content = document.decode("iso-8859-1")  # what the XML files of the database are in
+    parts = re.split(r"^CSR:", content, maxsplit=1, flags=re.MULTILINE)
+    if len(parts) < 2:
+        raise Fault("a transcription without the part CSR:")
+    lines = (line.replace("\t", " ").strip() for line in re.split(r"\r\n|\r|\n", parts[1]))
+    texts = [line for line in lines if line]
+    if not texts:
+        raise Fault("an empty transcription")
+    if bad := next((text for text in texts if not text.isprintable()), None):
+        raise Fault("unprintable characters in the transcription", repr(bad))
+    return texts
+
+
+def is_text_file(file: Path) -> bool:
+    """Return whether a file is called as those with the transcriptions of a form are."""
+    return _TEXT_FILE.fullmatch(file.name) is not None
+
+
+def text_beside(file: Path, read: Callable[[Path], bytes]) -> str:
+    """Return the transcription of a line file if the database lies around it, or an empty string.
+
+    That of `lineStrokes/a01/a01-000/a01-000u-01.xml` is in `ascii/a01/a01-000/a01-000u.txt`.
+
+    Args:
+        file: the line file.
+        read: returns the content of a file.
+
+    Raises:
+        Fault: if the text file cannot be used, or has no such line.
+    """
+    match = _LINE_FILE.fullmatch(file.name)
+    parts = [part.replace("lineStrokes", "ascii") for part in file.resolve().parent.parts]
+    texts = Path(*parts, f"{match[1]}.txt") if match else file
+    if match is None or parts == [*file.resolve().parent.parts] or not texts.is_file():
+        return ""
+    found, number = parse_texts(read(texts)), int(match[2])
+    if not 1 <= number <= len(found):
+        raise Fault("no such line among the transcriptions of the form", f"{len(found)} lines")
+    return found[number - 1]
+
+
+class _Part(NamedTuple):
+    """One half of the database: an archive, or a folder with its files."""
+
+    path: Path
+    files: list[Path]
+    """The archive itself, or all files in the folder."""
+
+
+def _folders(root: Path) -> Iterator[Path]:
+    """Yield `root` and the folders in it where parts may lie, two levels deep."""
+    parts = {"lineStrokes", "ascii", "lineImages", "original", "cache"}
+    level = [root]
+    for _ in range(3):
+        yield from level
+        level = [
+            entry
+            for folder in level
+            if _can_be_read(folder)
+            for entry in sorted(folder.iterdir())
+            if entry.is_dir() and entry.name not in parts and not entry.name.startswith(".")
+        ]
+
+
+def _can_be_read(folder: Path) -> bool:
+    return os.access(folder, os.R_OK | os.X_OK)
+
+
+def _find_part(folders: list[Path], name: str, suffix: str, most: int) -> _Part | None:
+    """Return a half of the database: its archive if there is one, else its folder.
+
+    Raises:
+        DataError: if the folder has more than `most` files, or cannot be read.
+    """
+    for folder in folders:
+        for archive in (f"{name}-all.tar.gz", f"{name}-all.tgz", f"{name}-all.tar"):
+            if (folder / archive).is_file():
+                return _Part(folder / archive, [folder / archive])
+    for folder in folders:
+        whole = folder / name
+        if whole.is_dir() and (files := files_below(whole, f"*{suffix}", most)):
+            return _Part(whole, files)
+    return None
+
+
+class IAMOnDBDataset(CachedDataset):
+    """Lines of IAM-OnDB with their transcriptions.
+
+    Ink is in sensor units of the whiteboard; readings are whole numbers. The database names no
+    writers in these files, so `writer` is empty; `group` is the form.
+
+    Args:
+        root: folder with `lineStrokes-all.tar.gz`, `ascii-all.tar.gz` and the task files
+            `trainset.txt`, `testset_v.txt`, `testset_t.txt`, `testset_f.txt`, or with what is in
+            the archives. Folders up to two levels deeper are searched as well. Where there is an
+            archive and a folder, the archive is read: it is either whole or an error.
+        cache: folder for what was parsed; None is `cache` in `root`, and where that cannot be
+            written, the user's folder for caches.
+        splits: which task files make up `train`, `valid` and `test`; as in the paper by default.
+        subset: how many lines of the training split to use; None uses all.
+        subset_seed: which ones.
+        strict: let broken files, and forms that a task file names and the data lacks, be errors.
+        max_points: limit on the points of one line; one with more is left out.
+        max_bytes: limit on the bytes of one file or archive member, left out beyond it.
+        max_members: limit on files of a folder or members of an archive.
+        max_archive_bytes: limit on the bytes of an unpacked archive.
+
+    Raises:
+        ConfigFault: if `splits` names something else, or lets one set be in training and elsewhere.
+    """
+
+    canonical = (41.95, 37.12)  # standard deviations over the complete training set, uncut
+    lattice = 1.0
+
+    def __init__(
+        self,
+        *,
+        root: str = "data/iam_ondb",
+        cache: str | None = None,
+        splits: dict[str, list[str]] = PAPER_SPLITS,
+        subset: Annotated[int, Range(1, None)] | None = None,
+        subset_seed: Annotated[int, Range(0, None)] = 0,
+        strict: bool = False,
+        max_points: Annotated[int, Range(2, 10_000_000)] = 20_000,
+        max_bytes: Annotated[int, Range(1, 1 << 40)] = 64 * MEBIBYTE,
+        max_members: Annotated[int, Range(1, 100_000_000)] = 500_000,
+        max_archive_bytes: Annotated[int, Range(1, 1 << 40)] = 4096 * MEBIBYTE,
+    ) -> None:
+        _check_splits(splits)
+        self.root, self.cache_folder = Path(root).expanduser(), cache
+        self.splits, self.subset, self.subset_seed = splits, subset, subset_seed
+        self.strict = strict
+        self.limits = {
+            "max_points": max_points,
+            "max_bytes": max_bytes,
+            "max_members": max_members,
+            "max_archive_bytes": max_archive_bytes,
+        }
+        self._indices: dict[str, np.ndarray] = {}
+
+    def prepare(self) -> None:
+        """Open the cache, made of the archives with a progress bar unless it is there.
+
+        Raises:
+            DataError: if files are missing (with where to get them) or archives broken; if
+                `strict`, also for every broken line and absent form.
+        """
+        if self._cache is not None:
+            return
+        strokes, texts, tasks = self._locate()
+        key = {
+            "strokes": fingerprint(strokes.files, self.root),
+            "texts": fingerprint(texts.files, self.root),
+            "period": PERIOD,
+            "gap": GAP,
+            "limits": self.limits,
+        }
+        where = places(self.root, self.cache_folder)
+        cache = load_or_make(
+            "iam_ondb", where, key, lambda: self._read(strokes, texts), self.strict
+        )
+        groups = np.array([cache.string("groups", n) for n in range(len(cache))])
+        names = [cache.string("names", n) for n in range(len(cache))]
+        refused = {entry.name.rsplit("-", 1)[0] for entry in cache.rejected}
+        self._divide(tasks, groups, names, refused)
+        self._cache = cache
+
+    def _locate(self) -> tuple[_Part, _Part, dict[str, Path]]:
+        """Find both halves and the task files that `splits` names."""
+        check_root(self.root)
+        folders = list(_folders(self.root)) if self.root.is_dir() else []
+        locked = [folder for folder in folders if not _can_be_read(folder)]
+        folders = [folder for folder in folders if folder not in locked]
+        most = self.limits["max_members"]
+        strokes = _find_part(folders, "lineStrokes", ".xml", most)
+        texts = _find_part(folders, "ascii", ".txt", most)
+        tasks = {}
+        for name in dict.fromkeys(name for names in self.splits.values() for name in names):
+            files = (folder / f"{name}.txt" for folder in folders)
+            tasks[name] = next((file for file in files if file.is_file()), None)
+        lacking = [
+            *(["lineStrokes-all.tar.gz"] if strokes is None else []),
+            *(["ascii-all.tar.gz"] if texts is None else []),
+            *(f"{name}.txt" for name, file in tasks.items() if file is None),
+        ]
+        if lacking and locked:
+            raise DataError(
+                f"IAM-OnDB: {self.root} has no {', no '.join(lacking)}, unless in "
+                f"{', '.join(map(str, locked))}, which cannot be read: allow that"
+            )
+        if lacking:
+            raise DataError(
+                f"IAM-OnDB: {self.root} has no {', no '.join(lacking)}. Register (free for "
+                f"non-commercial research) at {SITE}, download lineStrokes-all.tar.gz and "
+                "ascii-all.tar.gz, and of the task IAM-OnDB-t1 the files "
+                f"{', '.join(f'{name}.txt' for name in SETS)}; put them, packed as they are, into "
+                f'{self.root} (or name their folder as "root" of the dataset)'
+            )
+        return strokes, texts, tasks
+
+    def _documents(
+        self, part: _Part, wanted: re.Pattern[str], description: str
+    ) -> Iterator[tuple[str, bytes | Rejected]]:
+        """Yield names and contents of the files of a half whose names fit `wanted`.
+
+        What cannot be used comes with the reason instead; see `members`.
+
+        Raises:
+            DataError: if an archive is broken.
+        """
+        if not part.path.is_dir():
+            limits = map(self.limits.get, ("max_bytes", "max_members", "max_archive_bytes"))
+            again = f"; download it again from {SITE}"
+            yield from members(part.path, wanted, *limits, description, again)
+            return
+        for file in progress(part.files, description):
+            if wanted.fullmatch(file.name):
+                try:
+                    yield file.name, read_file(file, self.limits["max_bytes"])
+                except Fault as fault:
+                    yield file.name, fault.of(file.name)
+
+    def _read(self, strokes: _Part, texts: _Part) -> Iterator[Sample | Rejected]:
+        """Yield all lines of both halves, paired."""
+        transcriptions: dict[str, list[str] | Fault] = {}
+        for name, content in self._documents(texts, _TEXT_FILE, "reading transcriptions"):
+            if isinstance(content, Rejected):
+                found: list[str] | Fault = Fault(content.reason, content.detail)
+            else:
+                try:
+                    found = parse_texts(content)
+                except Fault as fault:
+                    found = fault
+            if match := _TEXT_FILE.fullmatch(name):
+                transcriptions[match[1]] = found
+            else:  # a member that points outside
+                yield content
+        forms: dict[str, dict[int, tuple[str, tuple[np.ndarray, np.ndarray] | Fault]]]
+        forms = defaultdict(dict)
+        for name, content in self._documents(strokes, _LINE_FILE, "parsing IAM-OnDB"):
+            match = _LINE_FILE.fullmatch(name)
+            if match is None:  # a member that points outside
+                yield content
+                continue
+            try:
+                if isinstance(content, Rejected):
+                    raise Fault(content.reason, content.detail)
+                line = _narrow(*parse_line(content, max_points=self.limits["max_points"]))
+            except Fault as fault:
+                line = fault
+            forms[match[1]][int(match[2])] = (name.removesuffix(".xml"), line)
+        if not forms:
+            raise DataError(f"{strokes.path}: no line files such as a01-000u-01.xml in it")
+        for form, lines in forms.items():
+            found = transcriptions.get(form, Fault("no transcription of the form"))
+            if not isinstance(found, Fault) and sorted(lines) != [*range(1, len(found) + 1)]:
+                # Which text belongs to which line cannot be told.
+                numbered = ", numbered otherwise" if len(found) == len(lines) else ""
+                found = Fault(
+                    f"form with {len(found)} transcriptions for {len(lines)} line files{numbered}"
+                )
+            for number, (name, line) in lines.items():
+                fault = next((part for part in (line, found) if isinstance(part, Fault)), None)
+                if fault is not None:
+                    yield fault.of(name)
+                else:
+                    yield Sample(name, line[0], found[number - 1], line[1], group=form)
+
+    def _divide(
+        self, tasks: dict[str, Path], groups: np.ndarray, names: list[str], refused: set[str]
+    ) -> None:
+        """Find the samples of each split, and note what is absent or unused.
+
+        Args:
+            tasks: the task files by name.
+            groups: the form of each sample.
+            names: of the samples.
+            refused: forms of which lines are left out.
+        """
+        notes, forms = [], {name: _read_task(file) for name, file in tasks.items()}
+        there = refused.union(groups.tolist())
+        for name in forms:
+            if absent := [form for form in forms[name] if form not in there]:
+                first = ", ".join(absent[:3]) + (", ..." if len(absent) > 3 else "")
+                notes.append(f"{len(absent):,} forms of {name} are not there: {first}")
+        if self.strict and notes:
+            raise DataError(f'{"; ".join(notes)}; without "strict": true the others would be used')
+        wanted = {
+            split: {form for name in names_of_sets for form in forms[name]}
+            for split, names_of_sets in self.splits.items()
+        }
+        for split in ("valid", "test"):
+            if both := sorted(wanted["train"] & wanted.get(split, set())):
+                raise DataError(f"the task files let form {both[0]} be in train and in {split}")
+        indices = {
+            split: np.flatnonzero(np.isin(groups, sorted(chosen)))
+            for split, chosen in wanted.items()
+        }
+        for split, found in indices.items():
+            if not len(found):
+                raise DataError(f"no lines for the split {split!r}: {'; '.join(notes)}")
+        if unused := len(groups) - len(np.unique(np.concatenate(list(indices.values())))):
+            notes.append(f"{unused:,} lines are of no set in use")
+        if self.subset is not None:
+            train = indices["train"]
+            if self.subset > len(train):
+                raise ConfigFault("subset", self.subset, f"at most the {len(train)} training lines")
+            chosen = choose([names[n] for n in train], self.subset, self.subset_seed)
+            indices["train"] = train[chosen]
+            notes.append(f"{len(train) - len(chosen):,} training lines are outside the subset")
+        self._indices, self._notes = indices, notes
+        self._lines_of_set = {
+            name: int(np.isin(groups, forms_of_set).sum()) for name, forms_of_set in forms.items()
+        }
+
+    def preprocessing(self) -> list[BaseTransform]:
+        """Return what the paper does: missing readings are filled, and long steps cut."""
+        return [FillMissing(), CutLongSteps(threshold=LONGEST_STEP)]
+
+    def split_indices(self) -> dict[str, np.ndarray]:
+        return self._indices
+
+    def report(self) -> str:
+        lines = [f"IAM-OnDB in {self.root}: {len(self):,} lines with their transcriptions"]
+        for split, sets in self.splits.items():
+            counts = ", ".join(f"{name} {self._lines_of_set[name]:,}" for name in sets)
+            lines.append(f"{self.count(split)}  ({counts})")
+        used = np.unique(np.concatenate(list(self._indices.values())))
+        characters = set().union(*(self.text(n) for n in used.tolist()))
+        lines.append(f"{len(characters)} different characters")
+        lines += [*self.left_out(), *self._notes, f"cache: {self.cache.folder}"]
+        return "\n  ".join(lines)
+
+
+def _narrow(ink: np.ndarray, missing: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the same in fewer bytes, for the time until all lines are read."""
+    with np.errstate(over="ignore"):  # the cache refuses what becomes infinite
+        ink = ink.astype(np.float32)
+    return ink, missing.astype(np.uint8)
+
+
+def _read_task(file: Path) -> list[str]:
+    """Return the forms that a task file names.
+
+    Raises:
+        DataError: if it names none, or holds something else.
+    """
+    try:
+        forms = file.read_text(encoding="ascii", errors="replace").split()
+    except OSError as error:
+        raise DataError(f"{file}: cannot be read ({error.strerror})") from None
+    if bad := next((form for form in forms if not _TASK_FORM.fullmatch(form)), None):
+        raise DataError(f"{file}: {bad!r} is not the name of a form, such as a01-000u")
+    if not forms:
+        raise DataError(f"{file}: names no forms")
+    return forms
+
+
+def _check_splits(splits: dict[str, list[str]]) -> None:
+    """Raise a ConfigFault if `splits` is not as `IAMOnDBDataset` needs it."""
+    for split, names in splits.items():
+        if split not in SPLITS:
+            raise ConfigFault("splits", split, f"one of {', '.join(SPLITS)}")
+        for name in names:
+            if name not in SETS:
+                raise ConfigFault("splits", name, f"one of {', '.join(SETS)}")
+        if not names or len(set(names)) < len(names):
+            raise ConfigFault("splits", {split: names}, "at least one set, each once")
+    for split in ("train", "valid"):
+        if split not in splits:
+            raise ConfigFault("splits", splits, f"a list of sets for {split!r} as well")
+    for split in ("valid", "test"):
+        if both := sorted(set(splits["train"]) & set(splits.get(split, []))):
+            raise ConfigFault("splits", both[0], f"in train or in {split}, not in both")

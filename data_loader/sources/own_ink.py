@@ -1,0 +1,207 @@
+"""Your own ink: inherit from `OwnInk`, and say where your lines are.
+
+    class MyInk(OwnInk):
+        def lines(self):
+            yield "hello", [[(0, 0), (4, 12), (9, 3)], [(15, 2), (15, 9)]]
+
+docs/data.md shows the few lines that train on it. In a file the same is JSON, one object or a list
+of them, y growing downwards; "text" and "writer" may be left out:
+
+    {"text": "hello", "strokes": [[[0, 0], [4, 12], [9, 3]], [[15, 2], [15, 9]]], "writer": "ann"}
+
+`json_lines` reads that for `lines`.
+"""
+
+import os
+from abc import abstractmethod
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Annotated, Any, ClassVar
+
+import numpy as np
+
+from base import distributed
+from base.base_dataset import BaseDataset
+from data_loader.sources.source import (
+    FRACTIONS,
+    MEBIBYTE,
+    Fault,
+    check_fractions,
+    clean_text,
+    decode,
+    divide,
+    join_strokes,
+    read_file,
+)
+from utils import strict_json
+from utils.checks import ConfigFault, DataError, Range
+
+Stroke = Sequence[tuple[float, float]]
+
+
+def ink_of(strokes: object, max_points: int, y_grows_down: bool = True) -> np.ndarray:
+    """Return the ink `(readings, 3)` float32 of strokes, lists of (x, y).
+
+    Raises:
+        Fault: if they are something else, or too few or too many.
+    """
+    if isinstance(strokes, str | bytes | dict) or not isinstance(strokes, Iterable):
+        raise Fault("strokes that are no list", repr(strokes)[:60])
+    positions = []
+    for number, stroke in enumerate(strokes):
+        try:
+            points = np.asarray(stroke)
+        except (TypeError, ValueError) as error:
+            raise Fault(f"stroke {number} is no list of (x, y)", str(error)) from None
+        if points.size and (points.ndim != 2 or points.shape[1] != 2):
+            raise Fault(f"stroke {number} is no list of (x, y)", f"shape {points.shape}")
+        if points.dtype.kind not in "iuf":
+            raise Fault(f"stroke {number} is no list of (x, y)", "not all of them are numbers")
+        if not np.isfinite(points).all():
+            raise Fault("a non-number among the points", f"stroke {number}")
+        y = 1 if y_grows_down else -1
+        positions.append(points.reshape(-1, 2).astype(np.float64) * (1, y))
+    return join_strokes(positions, max_points)
+
+
+def parse_json(content: bytes) -> list[tuple[str, Any, str]]:
+    """Return the text, the strokes (unchecked) and the writer of each line in a JSON file.
+
+    Raises:
+        Fault: if it is no JSON, or the lines are not as the head of this module shows them.
+    """
+    try:
+        values = strict_json.loads(decode(content), max_bytes=len(content))
+    except ConfigFault as fault:
+        raise Fault("broken JSON", ": ".join(filter(None, (fault.key, fault.expected)))) from None
+    lines = []
+    for number, line in enumerate(values if isinstance(values, list) else [values]):
+        place = f"line {number} (from 0)"
+        if not isinstance(line, dict) or "strokes" not in line:
+            raise Fault('a line that is no object with "strokes"', f"{place}: {repr(line)[:40]}")
+        text, writer = line.get("text") or "", line.get("writer") or ""
+        if not isinstance(text, str) or not isinstance(writer, str):
+            raise Fault("a text or a writer that is no string", place)
+        lines.append((text, line["strokes"], writer))
+    return lines
+
+
+def json_lines(
+    path: str | os.PathLike[str], max_bytes: int = 64 * MEBIBYTE
+) -> list[tuple[str, Any, str]]:
+    """Return the lines in a JSON file, for `OwnInk.lines` (which checks the strokes).
+
+    Args:
+        path: the file.
+        max_bytes: limit on its size.
+
+    Raises:
+        DataError: naming the file and what is wrong with it.
+    """
+    try:
+        return parse_json(read_file(Path(path), max_bytes))
+    except Fault as fault:
+        raise DataError(str(fault.of(str(path)))) from None
+
+
+class OwnInk(BaseDataset):
+    """Lines of writing that a subclass yields as plain lists; kept in memory.
+
+    Args:
+        fractions: how much of the lines each of `train`, `valid`, `test` gets, together 1: by a
+            hash of the writer, or of the line's number where the writer is unknown.
+        split_seed: another one divides otherwise.
+        max_points: limit on the points of a line; more are an error.
+    """
+
+    y_grows_down: ClassVar[bool] = True
+    """Whether y grows downwards, as on screens; a subclass whose y grows upwards says False."""
+
+    def __init__(
+        self,
+        *,
+        fractions: dict[str, Annotated[float, Range(0, 1)]] = FRACTIONS,
+        split_seed: Annotated[int, Range(0, 2**32 - 1)] = 0,
+        max_points: Annotated[int, Range(2, 10_000_000)] = 20_000,
+    ) -> None:
+        check_fractions(fractions)
+        self.fractions, self.split_seed, self.max_points = fractions, split_seed, max_points
+        self._inks: list[np.ndarray] = []
+
+    @abstractmethod
+    def lines(self) -> Iterable[tuple[str, Sequence[Stroke]] | tuple[str, Sequence[Stroke], str]]:
+        """Yield the text of each line and its strokes, lists of (x, y); as a third who wrote it.
+
+        The text is empty where nobody knows it. It is called once, by `prepare`.
+        """
+
+    def prepare(self) -> None:
+        """Take all lines. Does nothing the second time.
+
+        Raises:
+            DataError: if there is none, or a line is not what `lines` promises, by its number.
+        """
+        if self._inks:
+            return
+        inks, texts, writers = [], [], []
+        lines = distributed.bar(self.lines(), "reading lines", delay=1, leave=False)
+        for number, line in enumerate(lines):
+            try:
+                ink, text, writer = self._checked(line)
+            except Fault as fault:
+                raise DataError(
+                    f"{type(self).__name__}: {fault.of(f'line {number} (from 0)')}"
+                ) from None
+            inks.append(ink)
+            texts.append(text)
+            writers.append(writer)
+        if not inks:
+            raise DataError(f"{type(self).__name__}: lines() yields nothing")
+        self._inks, self._texts, self._writers = inks, texts, writers
+        self.lengths = np.array([len(ink) for ink in inks], dtype=np.int64)
+        names = [self.name(n) for n in range(len(inks))]
+        self._indices, self._notes = divide(
+            names, writers, [""] * len(inks), self.fractions, self.split_seed
+        )
+        for split, found in self._indices.items():
+            if not len(found):
+                raise DataError(
+                    f"{type(self).__name__}: {len(inks)} lines are too few: none for {split!r}"
+                )
+
+    def _checked(self, line: object) -> tuple[np.ndarray, str, str]:
+        """Return ink, text and writer of what `lines` yields.
+
+        Raises:
+            Fault: if it is something else.
+        """
+        if not isinstance(line, tuple | list) or len(line) not in (2, 3):
+            raise Fault("not (text, strokes) or (text, strokes, writer)", repr(line)[:60])
+        text, strokes, writer = (*line, "")[:3]
+        if not isinstance(text, str) or not isinstance(writer, str):
+            raise Fault("a text or a writer that is no string", repr(line)[:60])
+        return ink_of(strokes, self.max_points, self.y_grows_down), clean_text(text), writer
+
+    def split_indices(self) -> dict[str, np.ndarray]:
+        return self._indices
+
+    def ink(self, index: int) -> np.ndarray:
+        return self._inks[index].copy()
+
+    def text(self, index: int) -> str:
+        return self._texts[index]
+
+    def name(self, index: int) -> str:
+        return f"line-{index:06}"
+
+    def writer(self, index: int) -> str:
+        """Return who wrote a line, or an empty string."""
+        return self._writers[index]
+
+    def report(self) -> str:
+        lines = [f"{type(self).__name__}: {len(self):,} lines"]
+        for split, indices in self._indices.items():
+            lines.append(
+                f"{split:<6}{len(indices):>8,} lines{self.lengths[indices].sum():>12,} readings"
+            )
+        return "\n  ".join([*lines, *self._notes])

@@ -1,0 +1,270 @@
+"""Stroke arrays: `strokes.npy`, an object array of lines, beside `sentences.txt`, one text a line.
+
+Each line is an array `(points, 3)` of (end of stroke, dx, dy), y growing upwards. Object arrays are
+pickles, and a pickle may call anything when it is loaded: here they are read by an unpickler that
+knows what numpy's arrays are made of and nothing else.
+"""
+
+import io
+import pickle
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import numpy as np
+
+from data_loader.sources.cache import Rejected, Sample, printable
+from data_loader.sources.source import (
+    MEBIBYTE,
+    Fault,
+    SourceDataset,
+    check_points,
+    check_root,
+    clean_text,
+    read_file,
+)
+from utils.checks import DataError, Range
+
+NAMES = ("strokes-py3.npy", "strokes.npy")
+
+
+class _Type:
+    """A dtype in a pickle: its code and byte order, as far as plain numbers need them."""
+
+    __slots__ = ("code", "order")
+
+    def __init__(self, code: str) -> None:
+        self.code, self.order = code, "="
+
+    def __setstate__(self, state: tuple) -> None:
+        self.order = state[1]
+
+    def dtype(self) -> np.dtype:
+        """Return numpy's, if it is one of numbers or of objects."""
+        order = self.order if self.order in ("<", ">") else "="
+        dtype = np.dtype(str(self.code)).newbyteorder(order)
+        if dtype.kind not in "biufO" or dtype.itemsize > 16:
+            raise Fault("values that are no numbers", str(dtype))
+        return dtype
+
+
+class _Array:
+    """An array in a pickle: its state, which numpy itself never sees."""
+
+    __slots__ = ("data", "fortran", "shape", "type")
+
+    def __setstate__(self, state: tuple) -> None:
+        _, self.shape, self.type, self.fortran, self.data = state
+
+    def array(self) -> np.ndarray | list:
+        """Return an array of numbers, or the elements of an object array of one dimension.
+
+        Raises:
+            Fault: if it is neither, or its parts do not fit each other.
+        """
+        dtype = self.type.dtype()
+        if dtype.kind == "O":
+            if not isinstance(self.data, list) or self.shape != (len(self.data),):
+                raise Fault("an object array of more than one dimension", str(self.shape))
+            return self.data
+        # Python 2 pickles bytes as strings, in which every character stands for a byte.
+        data = self.data.encode("latin-1") if isinstance(self.data, str) else self.data
+        return _numbers(data, dtype, self.shape, bool(self.fortran))
+
+
+class _Unpickler(pickle._Unpickler):
+    """Admits what numpy's pickled arrays are made of, and stands its own parts in for it.
+
+    The one written in Python: the one in C fills the memory if a pickle numbers its parts high.
+    """
+
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) == ("numpy", "ndarray"):
+            return "ndarray"  # named by _reconstruct's arguments only
+        if (module, name) == ("numpy", "dtype"):
+            return lambda code, *_: _Type(code)
+        if name == "_reconstruct" and module in ("numpy.core.multiarray", "numpy._core.multiarray"):
+            return lambda *_: _Array()
+        raise DataError(
+            f"it would run {printable(f'{module}.{name}')} when loaded; arrays of numbers do not, "
+            "so it is refused"
+        )
+
+    def persistent_load(self, pid: Any) -> NoReturn:
+        raise DataError("it refers to something outside of the file")
+
+
+def _numbers(data: bytes, dtype: np.dtype, shape: tuple, fortran: bool) -> np.ndarray:
+    """Return an array of numbers made of bytes.
+
+    Raises:
+        Fault: if their count does not fit the shape.
+    """
+    size = dtype.itemsize
+    for length in shape:
+        size *= length
+    if size != len(data) or not all(type(n) is int and n >= 0 for n in shape):
+        raise Fault("an array cut short", f"{len(data):,} bytes for the shape {shape}")
+    return np.frombuffer(data, dtype).reshape(shape, order="F" if fortran else "C")
+
+
+def load_arrays(content: bytes) -> list[Any]:
+    """Return the arrays in the content of a `.npy` file, unchecked, one for each line.
+
+    Raises:
+        DataError: if it is no such file, is empty or cut short, or holds what are no numbers.
+    """
+    if not content:
+        raise DataError("an empty file")
+    stream = io.BytesIO(content)
+    try:
+        version = np.lib.format.read_magic(stream)
+        readers = {
+            (1, 0): np.lib.format.read_array_header_1_0,
+            (2, 0): np.lib.format.read_array_header_2_0,
+        }
+        with warnings.catch_warnings(action="ignore"):  # that Python 2 wrote it
+            shape, fortran, dtype = readers[version](stream)
+    except Exception as error:  # a header is Python's source, which can fail in any way
+        raise DataError(f"not a .npy file of arrays ({_first_line(error)})") from None
+    try:
+        if not dtype.hasobject:
+            if dtype.kind not in "biuf":
+                raise Fault("values that are no numbers", str(dtype))
+            return list(_numbers(content[stream.tell() :], dtype, shape, fortran))
+        whole = _Unpickler(stream, encoding="latin1").load()
+        elements = whole.array() if isinstance(whole, _Array) else None
+        if not isinstance(elements, list):
+            raise Fault("no object array in the pickle")
+        return elements
+    except Fault as fault:
+        raise DataError(f"{fault.reason} ({fault.detail})") from None
+    except DataError:
+        raise
+    except Exception as error:  # a broken pickle can fail in any way
+        detail = _first_line(error) or type(error).__name__
+        raise DataError(f"a broken pickle, or one cut short ({detail})") from None
+
+
+def _first_line(error: Exception) -> str:
+    return printable(str(error).partition("\n")[0][:200])
+
+
+def parse_line(element: Any, max_points: int) -> np.ndarray:
+    """Return the ink `(points, 3)` float64 of one element of a stroke array.
+
+    Raises:
+        Fault: if it is no array of (end of stroke, dx, dy), or has too many points.
+    """
+    array = element.array() if isinstance(element, _Array) else element
+    if array is not element and isinstance(array, list):
+        raise Fault("an array of objects")
+    if not isinstance(array, np.ndarray):
+        raise Fault("no array", type(element).__name__)
+    if array.ndim != 2 or array.shape[1] != 3:
+        raise Fault("an array that is not (points, 3)", f"shape {array.shape}")
+    check_points(len(array), max_points)
+    values = array.astype(np.float64)
+    if not np.isfinite(values).all():
+        raise Fault("a non-number among the points")
+    if not np.isin(values[:, 0], (0, 1)).all():
+        bad = int(np.flatnonzero(~np.isin(values[:, 0], (0, 1)))[0])
+        raise Fault("an end of stroke that is not 0 or 1", f"row {bad} has {values[bad, 0]:g}")
+    ink = values[:, [1, 2, 0]] * (1, -1, 1)  # y grows upwards there
+    ink[0, :2] = 0  # where the line starts is no movement
+    return ink + 0.0  # no -0
+
+
+class StrokeArraysDataset(SourceDataset):
+    """Lines in `strokes.npy` (or `strokes-py3.npy`), their texts in `sentences.txt`.
+
+    Args:
+        root: the folder with both, or the `.npy` file itself.
+        texts: the file of the transcriptions, one a line in the order of the arrays, in the
+            folder of the `.npy` file; None if there are none.
+        max_bytes: see `SourceDataset`, as for the arguments not listed here.
+    """
+
+    kind = "stroke_arrays"
+    title = "Stroke arrays"
+    whole = False
+
+    def __init__(
+        self,
+        *,
+        root: str = "data/stroke_arrays",
+        texts: str | None = "sentences.txt",
+        max_bytes: Annotated[int, Range(1, 1 << 40)] = 1024 * MEBIBYTE,
+        **options: Any,
+    ) -> None:
+        super().__init__(root=root, max_bytes=max_bytes, **options)
+        self.texts = texts
+
+    def options(self) -> dict[str, Any]:
+        return {**super().options(), "texts": self.texts}
+
+    def find(self) -> list[Path]:
+        check_root(self.root)
+        if self.root.is_file():
+            array = self.root
+        else:
+            there = (self.root / name for name in NAMES)
+            array = next((file for file in there if file.is_file()), None)
+            if array is None:
+                raise DataError(f"{self.root} has no {' or '.join(NAMES)}")
+        if self.texts is None:
+            return [array]
+        texts = array.parent / self.texts
+        if not texts.is_file():
+            raise DataError(
+                f"{texts} is not there: one transcription a line belongs in it; without any, set "
+                '"texts": null'
+            )
+        return [array, texts]
+
+    def read(self, files: list[Path]) -> Iterator[Sample | Rejected]:
+        try:
+            content = read_file(files[0], self.max_bytes)
+            elements, size, points = load_arrays(content), len(content), 0
+        except (Fault, DataError) as error:
+            raise _of(files[0], error) from None
+        sentences = [""] * len(elements)
+        if len(files) > 1:
+            try:
+                content = read_file(files[1], self.max_bytes)
+                sentences = content.decode("utf-8-sig").rstrip().splitlines()
+            except Fault as error:
+                raise _of(files[1], error) from None
+            except UnicodeDecodeError as error:
+                line = content.count(b"\n", 0, error.start) + 1
+                raise DataError(
+                    f"{files[1]}: not UTF-8 text (byte 0x{content[error.start]:02x} in line {line})"
+                ) from None
+            if len(sentences) != len(elements):
+                raise DataError(
+                    f"{files[1]}: {len(sentences):,} lines for the {len(elements):,} lines of ink "
+                    f"in {files[0].name}: which belongs to which cannot be told"
+                )
+        digits = max(5, len(str(len(elements) - 1)))
+        for number, (element, sentence) in enumerate(zip(elements, sentences, strict=True)):
+            name = f"line-{number:0{digits}}"
+            try:
+                text = clean_text(sentence)
+                if not text and self.texts is not None:
+                    raise Fault("an empty transcription")
+                ink = parse_line(element, self.max_points)
+                points += len(ink)
+                if points > size:  # a pickle can name one array many times
+                    raise DataError(f"{files[0]}: it repeats the same arrays over and over")
+                yield Sample(name, ink, text)
+            except Fault as fault:
+                yield fault.of(name)
+            except (TypeError, ValueError, AttributeError) as error:  # a pickle's odd parts
+                yield Rejected(name, "no array of numbers", _first_line(error))
+
+
+def _of(file: Path, error: Fault | DataError) -> DataError:
+    if isinstance(error, Fault):
+        return DataError(f"{file}{error.of('')}")
+    return DataError(f"{file}: {error}")

@@ -1,0 +1,403 @@
+"""Lines written by invented people with stroke fonts: data that every machine can make itself."""
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+import numpy as np
+
+from base import distributed
+from base.base_dataset import SPLITS, BaseDataset
+from data_loader.synthetic import corpus
+from data_loader.synthetic.stroke_fonts import (
+    CHARACTERS,
+    FONTS,
+    OTHERS,
+    SHAPES,
+    X_HEIGHT,
+    Font,
+    font,
+)
+from utils.checks import ConfigFault, Range
+
+GRID = 1 / 64
+"""Spacing, in units, that readings are rounded to: machines differ by far less (about 1e-10), and
+float32 adds such offsets without error."""
+
+# Which number in a seed stands for what, so that no two streams are the same.
+OF_LINE, OF_WRITER = 0, 1
+
+# Coefficients of the speed law below (assumed; the steps they give are measured by the tests).
+STRAIGHT = 0.4
+"""Curvature, per x-height, under which a line counts as straight: it bounds the speed."""
+REST = 2.0
+"""How much slower than in motion, less 1, the pen is where it comes down and lifts."""
+REST_LENGTH = 0.12
+"""Length, in x-heights, over which it gets up to speed."""
+
+
+@dataclass(frozen=True)
+class Writer:
+    """The hand of an invented person. Lengths in font units, 14 to the height of a plain letter.
+
+    Attributes:
+        font: one of `FONTS`.
+        rounding: radius to which corners are rounded.
+        connected: whether letters of a word run into each other where the font lets them.
+        size: units of the ink to a font unit.
+        slant: how far stems lean to the right, x over y.
+        aspect: factor on the width of letters.
+        ascender, descender: factors on what rises above small letters and hangs below the line.
+        letter_space, word_space: added after each letter; width of a space.
+        drift: rise of the base line, y over x.
+        wave: amplitude of the base line's slow wave.
+        wobble: amplitude of the smooth deformation along the pen's path.
+        variation: how much letters differ in size, place, slant and bend, 1 on average.
+        speed: font units a second at a curvature of one per x-height.
+        shapes: places in `SHAPES` of what it draws instead of a font's shapes.
+    """
+
+    font: str
+    rounding: float
+    connected: bool
+    size: float
+    slant: float
+    aspect: float
+    ascender: float
+    descender: float
+    letter_space: float
+    word_space: float
+    drift: float
+    wave: float
+    wobble: float
+    variation: float
+    speed: float
+    shapes: tuple[int, ...] = ()
+
+    @classmethod
+    def invent(
+        cls,
+        generator: np.random.Generator,
+        fonts: list[str],
+        variation: float,
+        shapes: float = 0.0,
+    ) -> "Writer":
+        """Draw a writer; each number is assumed, and looked at in pictures."""
+        pick = corpus.Draws(generator)
+        name = pick.pick(fonts)
+        normal = generator.standard_normal(16).clip(-2.2, 2.2).tolist()
+        upright = name in ("print", "joined")
+        return cls(
+            font=name,
+            rounding=pick.pick((0.6, 1.0, 1.5)),
+            connected=pick.chance(0.4 if name == "italic" else 0.8),
+            size=7.2 * float(np.exp(0.13 * normal[0])),
+            slant=(0.08 if upright else 0.24) + 0.12 * normal[1],
+            aspect=float(np.exp(0.11 * normal[2])) * (0.9 if upright else 0.95),
+            ascender=1 + 0.1 * normal[3],
+            descender=1 + 0.12 * normal[4],
+            letter_space=0.8 * normal[5] - (1.8 if upright else 0.8 if name == "italic" else 0),
+            word_space=float(13 * np.exp(0.18 * normal[6])),
+            drift=0.012 * normal[7],
+            wave=variation * 0.6 * float(np.exp(0.4 * normal[8])),
+            wobble=variation * 0.42 * float(np.exp(0.4 * normal[9])),
+            variation=variation * float(np.exp(0.3 * normal[10])),
+            speed=226 * float(np.exp(0.13 * normal[11])),
+            shapes=other_shapes(pick, shapes) if shapes else (),
+        )
+
+
+def other_shapes(pick: corpus.Draws, share: float) -> tuple[int, ...]:
+    """Draw for a share of the groups of `OTHERS` one of their shapes; places in `SHAPES`."""
+    chosen: list[int] = []
+    start = 0
+    for group in OTHERS:
+        if pick.chance(share):
+            which = pick.between(0, len(group) - 1)
+            begin = start + sum(map(len, group[:which]))
+            chosen += range(begin, begin + len(group[which]))
+        start += sum(map(len, group))
+    return tuple(chosen)
+
+
+def letters(text: str, writer: Writer, generator: np.random.Generator) -> tuple[np.ndarray, ...]:
+    """Return the path of the pen over a line of text, before any deformation along it.
+
+    Returns:
+        x and y, `(points,)` float64, font units, and whether the pen is lifted after each point.
+    """
+    glyphs: Font = font(writer.font, writer.rounding)
+    codes = np.frombuffer(text.encode("ascii"), dtype=np.uint8).astype(np.int64) - ord(" ")
+    if writer.shapes:
+        letter_of = np.arange(len(CHARACTERS))
+        for shape in writer.shapes:
+            letter_of[ord(SHAPES[shape][0]) - ord(" ")] = len(CHARACTERS) + shape
+        codes = letter_of[codes]
+    counts, which = glyphs.count[codes], np.arange(len(codes))
+    # Of each letter: width, height, place in x and y, slant, bend of stems and of bars, advance.
+    normal = generator.standard_normal((8, len(codes))).clip(-2.5, 2.5) * writer.variation
+    normal[3, 1:] = 0.6 * (normal[3, 1:] + normal[3, :-1])  # the base line wanders
+    wide, high = writer.aspect * (1 + 0.08 * normal[0]), 1 + 0.06 * normal[1]
+    advance = glyphs.width[codes] * wide + writer.letter_space + 0.5 * normal[7]
+    advance = np.where(codes == 0, writer.word_space * (1 + 0.1 * normal[7]), advance)
+    left = np.cumsum(advance) - advance + 0.3 * normal[2]
+
+    total = int(counts.sum())
+    of = np.repeat(which, counts)
+    points = np.arange(total) + (glyphs.start[codes] - (np.cumsum(counts) - counts))[of]
+    x, y, end = glyphs.x[points], glyphs.y[points], glyphs.end[points]
+    y = y + (writer.ascender - 1) * np.minimum(y + X_HEIGHT, 0)
+    y += (writer.descender - 1) * np.maximum(y, 0)
+    across = (x - 0.5 * glyphs.width[codes][of]) / X_HEIGHT
+    up = y / X_HEIGHT + 0.5
+    slant = writer.slant * glyphs.lean[codes] + 0.05 * normal[4]
+    x = left[of] + wide[of] * x - slant[of] * y
+    x += (0.6 * normal[5])[of] * (up * up)
+    y = high[of] * y + (0.35 * normal[3])[of] + (0.5 * normal[6])[of] * (across * across)
+
+    if writer.connected:
+        joined = glyphs.leaves[codes[:-1]] & glyphs.enters[codes[1:]]
+        last = np.cumsum(counts)[:-1] - 1
+        end[last[joined]] = False
+    return x, y, end
+
+
+def deform(
+    x: np.ndarray, y: np.ndarray, writer: Writer, generator: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return a path deformed smoothly: along the path by wobble, along the line by drift and wave.
+
+    The wobble is a sum of three sines in each axis with periods of 1 to 5 x-heights of the path,
+    drawn anew for every line, so it is never the same on two letters.
+    """
+    path = np.cumsum(np.abs(np.diff(x, prepend=x[0])) + np.abs(np.diff(y, prepend=y[0])))
+    periods = X_HEIGHT * (1 + 4 * generator.random((2, 3)))
+    phases, sizes = 2 * np.pi * generator.random((2, 3)), generator.standard_normal((2, 3))
+    moved = []
+    for axis in (0, 1):
+        move = np.zeros_like(path)
+        for period, phase, size in zip(periods[axis], phases[axis], sizes[axis], strict=True):
+            move += writer.wobble * size * np.sin(path * (2 * np.pi / period) + phase)
+        moved.append(move)
+    length, phase = X_HEIGHT * (10 + 15 * generator.random()), 2 * np.pi * generator.random()
+    drift = writer.drift + 0.005 * generator.standard_normal()
+    moved[1] += writer.wave * np.sin(x * (2 * np.pi / length) + phase) - drift * x
+    return x + moved[0], y + moved[1]
+
+
+def digitise(
+    x: np.ndarray, y: np.ndarray, end: np.ndarray, speed: float, rate: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return readings of a pen on its path at equal times.
+
+    The speed follows the two-thirds power law (Lacquaniti, Terzuolo and Viviani 1983): it goes
+    with curvature to the power -1/3, here bounded on straight lines, and is less where the pen
+    comes down and lifts. The clock starts anew with each stroke; its last reading is that of the
+    last tick before the lift.
+
+    Args:
+        x, y, end: the path, `(points,)`, font units, and whether the pen lifts after a point.
+        speed: font units a second at a curvature of one per x-height.
+        rate: readings a second.
+
+    Returns:
+        x, y and the end of stroke of each reading, `(readings,)`.
+    """
+    step_x, step_y = np.diff(x), np.diff(y)
+    step = np.sqrt(step_x * step_x + step_y * step_y) + 1e-9
+    step_x /= step
+    step_y /= step
+    # Turning at each point between two steps: sin(angle) up to a right angle, growing to 2 beyond.
+    sine = np.abs(step_x[:-1] * step_y[1:] - step_y[:-1] * step_x[1:])
+    cosine = step_x[:-1] * step_x[1:] + step_y[:-1] * step_y[1:]
+    turn = np.where(cosine > 0, sine, 2 - sine)
+    curvature = np.zeros_like(x)  # per x-height
+    curvature[1:-1] = turn * (2 * X_HEIGHT) / (step[:-1] + step[1:])
+
+    last = np.flatnonzero(end)
+    first = np.concatenate([[0], last[:-1] + 1])
+    count = last - first + 1
+    curvature[first] = curvature[last] = 0
+    slowness = np.cbrt(curvature + STRAIGHT)
+    for _ in range(2):  # a hand does not change its speed from one hundredth to the next
+        slowness[1:-1] = (slowness[:-2] + 2 * slowness[1:-1] + slowness[2:]) / 4
+
+    path = np.concatenate([[0.0], np.cumsum(step)])
+    rest = np.minimum(path - np.repeat(path[first], count), np.repeat(path[last], count) - path) / (
+        REST_LENGTH * X_HEIGHT
+    )
+    slowness *= 1 + REST / (1 + rest * rest)
+
+    duration = step * (slowness[:-1] + slowness[1:]) * (0.5 / speed)
+    time = np.concatenate([[0.0], np.cumsum(duration)])
+    ticks = np.floor((time[last] - time[first]) * rate).astype(np.int64) + 1
+    after = np.cumsum(ticks)
+    tick = np.arange(after[-1]) - np.repeat(after - ticks, ticks)
+    at = np.repeat(time[first], ticks) + tick / rate
+    ends = np.zeros(len(at), dtype=bool)
+    ends[after - 1] = True
+    return np.interp(at, time, x), np.interp(at, time, y), ends
+
+
+def write(text: str, writer: Writer, generator: np.random.Generator, rate: float) -> np.ndarray:
+    """Return the ink of a line of text in a writer's hand, `(readings, 3)` float32, in units.
+
+    Raises:
+        ValueError: if a character of `text` is no printable ASCII, or all are spaces.
+    """
+    if not text.strip(" ") or any(character not in CHARACTERS for character in text):
+        raise ValueError(f"only printable ASCII can be written, and something of it: {text!r}")
+    x, y, end = letters(text, writer, generator)
+    x, y = deform(x, y, writer, generator)
+    speed = writer.speed * (1 + 0.05 * float(generator.standard_normal()))
+    x, y, end = digitise(x, y, end, speed, rate)
+    ink = np.empty((len(x), 3), dtype=np.float32)
+    for axis, values in enumerate((x, y)):
+        grid = np.rint(values * (writer.size / GRID))
+        ink[:, axis] = np.diff(grid, prepend=grid[0]) * GRID
+    ink[:, 2] = end
+    return ink
+
+
+class EmbeddedDataset(BaseDataset):
+    """Lines of English written by invented people, made in memory from a seed.
+
+    Sample n of a split is the same whatever the sizes, and on every machine. The writers of the
+    splits differ, and so do their sentences. Small plain letters are about 100 units high; as a
+    person's hand does, sizes differ by writer.
+
+    Args:
+        seed: what all writers and lines follow from.
+        size, valid_size, test_size: lines in each split.
+        writers: people who write the training lines; a quarter as many write each other split.
+        min_characters, max_characters: bounds on the length of a line.
+        symbols: share of sentences made of numbers, addresses, formulas or code, from 0 to 1; they
+            hold most of the digits and signs.
+        signs: share of lines that are no sentences, but one to 19 characters with a sign,
+            a digit or a rare capital among them, whatever the bounds on the length.
+        shapes: chance with which a writer draws signs, of those that people draw in several ways,
+            in another than the plain one: a brace with a small tip, a `7` with a bar.
+        fonts: the fonts in use, all if None.
+        variation: factor on all irregularity, 0 for letters that are always the same.
+        rate: readings a second; the default gives about 20 a character.
+
+    Raises:
+        ConfigFault: if `max_characters` is not at least 6 above `min_characters`, or no font is
+            given.
+    """
+
+    letter_height = 95.0
+    """Measured, the median over plain lines in all fonts (82 to 101 in each); signs are higher."""
+
+    def __init__(
+        self,
+        *,
+        seed: Annotated[int, Range(0, 2**32 - 1)] = 0,
+        size: Annotated[int, Range(1, 1_000_000)] = 2000,
+        valid_size: Annotated[int, Range(1, 1_000_000)] = 200,
+        test_size: Annotated[int, Range(1, 1_000_000)] = 200,
+        writers: Annotated[int, Range(1, 1_000_000)] = 200,
+        min_characters: Annotated[int, Range(2, 200)] = 10,
+        max_characters: Annotated[int, Range(8, 250)] = 45,
+        symbols: Annotated[float, Range(0, 1)] = 0.2,
+        signs: Annotated[float, Range(0, 1)] = 0.0,
+        shapes: Annotated[float, Range(0, 1)] = 0.0,
+        fonts: list[Literal["print", "joined", "italic", "cursive", "mixed"]] | None = None,
+        variation: Annotated[float, Range(0, 2)] = 1.0,
+        rate: Annotated[float, Range(10, 500)] = 75.0,
+    ) -> None:
+        if max_characters < min_characters + 6:
+            raise ConfigFault(
+                "max_characters",
+                max_characters,
+                f"at least 6 more than min_characters ({min_characters}), as lines break between "
+                "words",
+            )
+        if fonts is not None and not fonts:
+            raise ConfigFault("fonts", fonts, f"at least one of {', '.join(FONTS)}, or null")
+        self.seed = seed
+        self.sizes = (size, valid_size, test_size)
+        self.writers = (writers, max(1, writers // 4), max(1, writers // 4))
+        self.line_bounds = (min_characters, max_characters)
+        self.symbols, self.signs, self.shapes = symbols, signs, shapes
+        self.fonts = sorted(set(fonts or FONTS), key=list(FONTS).index)
+        self.variation = variation
+        self.rate = rate
+        self._texts: list[str] = []
+
+    def prepare(self) -> None:
+        """Write all lines. Does nothing the second time."""
+        if self._texts:
+            return
+        invented: dict[tuple[int, int], Writer] = {}
+        inks, texts, writers = [], [], []
+        places = [(split, n) for split, size in enumerate(self.sizes) for n in range(size)]
+        for split, n in distributed.bar(places, "writing lines", unit="line", leave=False, delay=1):
+            generator = np.random.default_rng([self.seed, split, OF_LINE, n])
+            draws = corpus.Draws(generator)
+            number = draws.between(0, self.writers[split] - 1)
+            if self.signs and draws.chance(self.signs):
+                text = corpus.sign(draws)
+            else:
+                text = corpus.line(draws, split, *self.line_bounds, self.symbols)
+            if (split, number) not in invented:
+                invented[split, number] = self.invent(split, number)
+            inks.append(write(text, invented[split, number], generator, self.rate))
+            texts.append(text)
+            writers.append(number)
+        self.lengths = np.array([len(ink) for ink in inks], dtype=np.int64)
+        self._ends = np.cumsum(self.lengths)
+        self._ink = np.concatenate(inks)
+        self._writers = np.array(writers, dtype=np.int64)
+        self._texts = texts
+
+    def invent(self, split: int, number: int) -> Writer:
+        """Return a writer of a split (its place in `SPLITS`)."""
+        generator = np.random.default_rng([self.seed, split, OF_WRITER, number])
+        return Writer.invent(generator, self.fonts, self.variation, self.shapes)
+
+    def _split(self, index: int) -> int:
+        return int(np.searchsorted(np.cumsum(self.sizes), index, side="right"))
+
+    def split_indices(self) -> dict[str, np.ndarray]:
+        """Return the samples of each split as arrays of indices, int64."""
+        ends = np.cumsum(self.sizes)
+        return {
+            name: np.arange(end - size, end, dtype=np.int64)
+            for name, size, end in zip(SPLITS, self.sizes, ends, strict=True)
+        }
+
+    @property
+    def characters(self) -> str:
+        """All printable ASCII; without symbols and signs the characters of plain sentences."""
+        return "".join(CHARACTERS) if self.symbols or self.signs else corpus.PLAIN
+
+    def ink(self, index: int) -> np.ndarray:
+        """Return the ink of one sample, `(readings, 3)` float32, a copy."""
+        end = self._ends[index]
+        return self._ink[end - self.lengths[index] : end].copy()
+
+    def text(self, index: int) -> str:
+        """Return the text of one sample."""
+        return self._texts[index]
+
+    def name(self, index: int) -> str:
+        """Return the name of one sample, such as "train-000017"."""
+        split = self._split(index)
+        return f"{SPLITS[split]}-{index - sum(self.sizes[:split]):06d}"
+
+    def writer(self, index: int) -> str:
+        """Return the name of who wrote a sample, such as "train-writer-017"."""
+        return f"{SPLITS[self._split(index)]}-writer-{self._writers[index]:03d}"
+
+    def report(self) -> str:
+        """Return the counts of each split as lines of text."""
+        lines = [f"Embedded data, seed {self.seed}, written in memory"]
+        for split, indices in self.split_indices().items():
+            people = len(set(self._writers[indices].tolist()))
+            points = int(self.lengths[indices].sum())
+            characters = sum(len(self._texts[index]) for index in indices)
+            lines.append(
+                f"{split}: {len(indices):,} lines by {people:,} writers, "
+                f"{characters:,} characters, {points:,} points; left out: none"
+            )
+        return "\n".join(lines)

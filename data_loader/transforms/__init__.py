@@ -1,0 +1,1 @@
+"""What changes ink: augmentation in training, and shaping once before it."""

@@ -1,0 +1,1 @@
+"""Networks that write: the mixture density, its loss and metrics, and sampling."""

@@ -1,0 +1,75 @@
+"""The density that a network predicts over the paper (paper, figure 10)."""
+
+import math
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from model.generation.mixture import Mixture
+from utils.ink import bounds, letter_height, to_points
+from utils.normalisation import Normalisation
+
+
+@torch.inference_mode()
+def density_map(
+    mixture: Mixture,
+    ink: np.ndarray,
+    normalisation: Normalisation,
+    *,
+    columns: int = 1600,
+    progress: bool = False,
+) -> tuple[np.ndarray, tuple[float, float, float, float]]:
+    """Add up, over all steps, the densities of the next position on the paper (paper, figure 10).
+
+    A component is left out further than four of its standard deviations from its mean, or where
+    its weight is below 1e-3; none is narrower than half a cell, so that none falls between cells.
+
+    Args:
+        mixture: of each step, leading dimensions `(steps,)`.
+        ink: `(steps + 1, 3)` in the data's units.
+        normalisation: of the mixture's offsets.
+        columns: cells of the grid in a row.
+        progress: show a bar.
+
+    Returns:
+        the sum `(rows, columns)` float64, per unit of area, first row at the top, and the grid's
+        `(left, top, right, bottom)` in the data's units.
+    """
+    mean, std = np.array(normalisation.mean), np.array(normalisation.std)
+    margin = 1.5 * letter_height(ink)
+    left, top, right, bottom = bounds(ink)
+    left, top, right, bottom = left - margin, top - margin, right + margin, bottom + margin
+    cell = max((right - left) / columns, (bottom - top) / 4 / columns)
+    shape = math.ceil((bottom - top) / cell), math.ceil((right - left) / cell)  # (rows, columns)
+    grid = np.zeros(shape)
+    corner, size = np.array([left, top]), shape[::-1]
+    narrowest = torch.from_numpy(np.log(cell / 2 / std)).float()[:, None]
+    weights = mixture.weights.double().cpu().numpy()  # (steps, M)
+    means, correlations = mixture.means.float().cpu(), mixture.correlations.float().cpu()
+    log_scales = torch.maximum(mixture.log_scales.float().cpu(), narrowest)  # (steps, 2, M)
+    centres = means.double().numpy() * std[:, None] + (mean - corner)[:, None]
+    centres += to_points(ink)[:-1, :, None]  # on the grid, (steps, 2, M)
+    reaches = 4 * log_scales.double().exp().numpy() * std[:, None]
+    firsts = np.floor((centres - reaches) / cell).clip(0, np.array(size)[:, None]).astype(int)
+    lasts = np.ceil((centres + reaches) / cell).clip(0, np.array(size)[:, None]).astype(int)
+    counted = (weights >= min(1e-3, 0.5 / weights.shape[1])) & (lasts > firsts).all(axis=1)
+    places = np.argwhere(counted).tolist()
+    # One component at a time, and only the cells that it reaches.
+    for step, m in tqdm(places, desc="density", disable=None if progress else True, leave=False):
+        (x_first, y_first), (x_last, y_last) = firsts[step, :, m], lasts[step, :, m]
+        centre = centres[step, :, m]
+        x = ((np.arange(x_first, x_last) + 0.5) * cell - centre[0]) / std[0]
+        y = ((np.arange(y_first, y_last) + 0.5) * cell - centre[1]) / std[1]
+        offsets = torch.from_numpy(np.stack(np.meshgrid(x, y), axis=-1)).float()
+        component = Mixture(
+            end_logits=torch.zeros(()),
+            weight_logits=torch.zeros(1),
+            means=torch.zeros(2, 1),  # the offsets are those from it
+            log_scales=log_scales[step, :, m, None],
+            correlations=correlations[step, m, None],
+        )
+        density = component.log_prob_offset(offsets).double().exp().numpy()
+        grid[y_first:y_last, x_first:x_last] += weights[step, m] / std.prod() * density
+    end = (left, top, left + shape[1] * cell, top + shape[0] * cell)
+    return grid, tuple(float(edge) for edge in end)

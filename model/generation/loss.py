@@ -1,0 +1,96 @@
+"""The losses of the generation networks."""
+
+from typing import Annotated, Any, ClassVar, Literal
+
+from torch import Tensor
+
+from base.base_loss import BaseLoss
+from model.generation.mixture import cross_entropy
+from utils.checks import Range
+
+Reduction = Literal["sequence", "point"]
+
+
+class _OfPoints(BaseLoss):
+    """A loss that is a sum over the points of a sequence.
+
+    Args:
+        reduction: whether a batch's gradient is divided by its sequences, as the paper's bounds
+            on gradients assume, or by its points, which makes a step independent of lengths.
+    """
+
+    head: ClassVar[str]
+    """The head of the networks that the loss is for."""
+
+    def __init__(self, *, reduction: Reduction = "point") -> None:
+        self.reduction = reduction
+
+    def divisor(self, batch: Any) -> int:
+        """Return the number of sequences of `batch`, or of points."""
+        return len(batch.lengths) if self.reduction == "sequence" else int(batch.lengths.sum())
+
+
+class NegativeLogLikelihood(_OfPoints):
+    """The negative log-probability of the points under the mixture (the paper, eq. 26).
+
+    Of a network with an end of the sequence, that is part of it.
+
+    Args:
+        reduction: whether a batch's gradient is divided by its sequences, as the paper's bounds
+            on gradients assume, or by its points, which makes a step independent of lengths.
+    """
+
+    name: ClassVar[str] = "log_loss"
+    head: ClassVar[str] = "mixture"
+
+    def __call__(self, output: Any, batch: Any) -> Tensor:
+        """Return the nats of each sequence, `(batch,)`; padding does not count.
+
+        Args:
+            output: with a `mixture` of leading dimensions `(batch, time)`.
+            batch: with `targets` `(batch, time, 3)`, or `(batch, time, 4)`, and the `mask` of real
+                points.
+        """
+        nats = -output.mixture.log_prob(batch.targets)  # (batch, time)
+        return nats.masked_fill(~batch.mask, 0.0).sum(1)
+
+
+class SquaredError(_OfPoints):
+    """Half the squared distance of the estimated offset, and the cross-entropy of the pen.
+
+    Half the squared distance, in normalised units, is the negative log-density of the offset under
+    a Gaussian of standard deviation 1 in both axes, up to its constant ln(2 pi): with that factor
+    both terms are nats, and at `pen_weight` 1 the loss is a negative log-likelihood but for
+    ln(2 pi) a point. Of a network with an end of the sequence, its cross-entropy is added.
+
+    Args:
+        reduction: see `NegativeLogLikelihood`.
+        pen_weight: by which the cross-entropies are multiplied.
+    """
+
+    name: ClassVar[str] = "squared_error"
+    head: ClassVar[str] = "regression"
+
+    def __init__(
+        self,
+        *,
+        reduction: Reduction = "point",
+        pen_weight: Annotated[float, Range(0.0, 1e6)] = 1.0,
+    ) -> None:
+        super().__init__(reduction=reduction)
+        self.pen_weight = pen_weight
+
+    def __call__(self, output: Any, batch: Any) -> Tensor:
+        """Return the sum of each sequence, `(batch,)`; padding does not count.
+
+        Args:
+            output: whose `mixture` is a `PointEstimate` of leading dimensions `(batch, time)`.
+            batch: as for `NegativeLogLikelihood`.
+        """
+        estimate, targets = output.mixture, batch.targets.to(output.mixture.mean.dtype)
+        ends = cross_entropy(estimate.end_logits, targets[..., 2])  # (batch, time)
+        if estimate.sequence_logits is not None:
+            ends = ends + cross_entropy(estimate.sequence_logits, targets[..., 3])
+        squared = (estimate.mean - targets[..., :2]).square().sum(-1)  # (batch, time)
+        total = 0.5 * squared + self.pen_weight * ends
+        return total.masked_fill(~batch.mask, 0.0).sum(1)

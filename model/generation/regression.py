@@ -1,0 +1,74 @@
+"""A single guess of the next pen point, for networks that learn by squared error.
+
+Shapes: `...` any leading dimensions, 2 the axes (x, y).
+"""
+
+from typing import Self
+
+import torch
+from torch import Tensor
+
+from model.generation.mixture import LIMIT, NextPoint, clamp_inwards, draw_ends
+
+
+class PointEstimate(NextPoint):
+    """The expected offset of the next point, and a Bernoulli for the end of stroke.
+
+    Where sequences end by themselves a point has a fourth number, as in `Mixture`.
+
+    Attributes:
+        end_logits, sequence_logits: see `NextPoint`.
+        mean: `(..., 2)`, in normalised units.
+    """
+
+    def __init__(
+        self, end_logits: Tensor, mean: Tensor, sequence_logits: Tensor | None = None
+    ) -> None:
+        self.end_logits = end_logits
+        self.mean = mean
+        self.sequence_logits = sequence_logits
+
+    @staticmethod
+    def num_parameters(end_of_sequence: bool = False) -> int:
+        """Return how many outputs of a network describe one point."""
+        return 3 + end_of_sequence
+
+    @classmethod
+    def from_parameters(cls, raw: Tensor, end_of_sequence: bool = False) -> Self:
+        """Return the estimate that a network's outputs are, in float32 or better.
+
+        Args:
+            raw: `(..., 3)`: the offset (x, y) and e-hat, the log-odds against the end of stroke as
+                in the paper, eq. 18; with an end of the sequence `(..., 4)`, last its own e-hat.
+            end_of_sequence: whether there is an end of the sequence.
+        """
+        raw = raw if raw.dtype == torch.float64 else raw.float()
+        return cls._of(clamp_inwards(raw, -LIMIT, LIMIT), end_of_sequence)
+
+    @classmethod
+    def _of(cls, raw: Tensor, end_of_sequence: bool) -> Self:
+        return cls(-raw[..., 2], raw[..., :2], -raw[..., 3] if end_of_sequence else None)
+
+    @classmethod
+    def draw(cls, raw: Tensor, uniform: Tensor, end_of_sequence: bool = False) -> Tensor:
+        """Return points `(..., 3)` or `(..., 4)`, the very ones that `from_parameters(raw, ...)
+        .sample(uniform, ...)` returns, by operations that a CUDA graph can hold."""
+        return cls._of(raw.clamp(-LIMIT, LIMIT), end_of_sequence).sample(uniform, uniform)
+
+    def biased(self, bias: Tensor | float, pen_sharpness: float = 0.0) -> Self:
+        """Return the estimate itself: there is nothing to sharpen."""
+        return self
+
+    def sample(self, uniform: Tensor, normal: Tensor) -> Tensor:
+        """Return points: the mean, and ends that are drawn.
+
+        Args:
+            uniform: `(..., 2)` in [0, 1): see `Mixture.sample`, whose second number decides here
+                too; the first one is not used.
+            normal: not used.
+
+        Returns:
+            `(..., 3)` or `(..., 4)`, as those of `Mixture.sample`.
+        """
+        ends = draw_ends(uniform, self.end_logits, self.sequence_logits)
+        return torch.cat((self.mean, ends), -1)

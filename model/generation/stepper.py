@@ -1,0 +1,446 @@
+"""A network one step at a time, for writing: the weights prepared once, no gradients, no modules.
+
+The weights are copied when a stepper is made, and it goes on with those: it is for one call of
+`sample`, and never kept for the next, for which the network may have learned.
+
+A stepper holds many lines and takes all of them through some steps in one call. Of the two here,
+one runs everywhere (on CUDA as a captured graph, so that no step waits for Python, unless
+ONLINE_HANDWRITING_GRAPHS is 0), and one calls the compiled loop of `kernels/sampling.c`. Both keep
+all state in buffers that they allocate once for a number of lines. Dropout is not applied.
+
+Shapes: B lines, T steps, U characters, A letters of the alphabet, H cells, N layers, M components
+of the mixture, K components of the window, I numbers of a point.
+"""
+
+import logging
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from model.generation.mixture import PEN_PIVOT, PEN_SHARPNESS
+from model.generation.networks import MixtureNetwork
+from model.layers.kernels import sampling as compiled
+from model.layers.kernels.cuda import SWITCH as GRAPHS_SWITCH
+from model.layers.recurrence import WindowedLayer, state_dtype
+
+log = logging.getLogger(__name__)
+
+_no_graphs = False
+"""Whether a graph could not be recorded, which is not tried again."""
+
+PERIOD = 16
+"""Steps of one call (assumed: few calls and few looks at what has ended; a line runs on for half of
+it behind its end, on average). Part of what a seed means where there is a bias: after each call it
+is looked whether the pen rests."""
+
+
+@dataclass
+class Lines:
+    """The lines that a stepper works on.
+
+    Attributes:
+        point: the next input, `(B, I)`, normalised.
+        state: what the network carries to that step, by the network's names, `(B, ...)` each.
+        bias: sharpening of the mixture, `(B,)`.
+        text, text_lengths: indices of the characters, `(B, U)`, and how many count, `(B,)`; None
+            for a network without a window.
+        pen_sharpness: how much the bias sharpens ends, see `mixture.sharpen_ends`.
+    """
+
+    point: Tensor
+    state: dict[str, Tensor]
+    bias: Tensor
+    text: Tensor | None = None
+    text_lengths: Tensor | None = None
+    pen_sharpness: float = PEN_SHARPNESS
+
+    def __getitem__(self, rows: Tensor) -> "Lines":
+        """Return some of the lines."""
+        none = self.text is None
+        return replace(
+            self,
+            point=self.point[rows],
+            state={name: value[rows] for name, value in self.state.items()},
+            bias=self.bias[rows],
+            text=None if none else self.text[rows],
+            text_lengths=None if none else self.text_lengths[rows],
+        )
+
+
+@dataclass
+class Cells:
+    """The weights of a hidden layer, `(4 H, any)` for each part of what it sees.
+
+    An LSTM's rows are those of its input, forget and output gate and of its candidate; a GRU's
+    those of its reset and update gate, and of its candidate what comes in, then what the reset
+    gate lets through of the hidden state.
+    """
+
+    hidden: Tensor
+    below: Tensor | None
+    window: Tensor | None
+    point: Tensor
+    bias: Tensor
+
+    @classmethod
+    def of(cls, network: MixtureNetwork, number: int) -> "Cells":
+        """Return the weights of layer `number`, in the dtype that they have there."""
+        layer = network.layers[number]
+        if isinstance(layer, WindowedLayer):
+            window, point = layer.weight_window, layer.weight_input
+            if layer.cell == "LSTM":
+                return cls(layer.weight_hidden, None, window, point, layer.bias)
+            return cls(
+                _reset(layer.weight_hidden),
+                None,
+                _incoming(window),
+                _incoming(point),
+                torch.cat((layer.bias, layer.bias_candidate)),
+            )
+        fused, size = layer.layer, layer.hidden_size
+        incoming, hidden = fused.weight_ih_l0, fused.weight_hh_l0
+        bias, more = fused.bias_ih_l0, fused.bias_hh_l0
+        if layer.cell == "LSTM":  # torch has the candidate before the output gate
+            incoming, hidden, bias = (_exchange(part) for part in (incoming, hidden, bias + more))
+        else:
+            incoming, hidden = _incoming(incoming), _reset(hidden)
+            bias = torch.cat(
+                (bias[: 2 * size] + more[: 2 * size], bias[2 * size :], more[2 * size :])
+            )
+        below, seen = size if number else 0, network.input_size
+        letters = incoming.shape[1] - seen - below
+        point, window, lower = incoming.split((seen, letters, below), 1)
+        return cls(hidden, lower if number else None, window if letters else None, point, bias)
+
+
+def _exchange(rows: Tensor) -> Tensor:
+    first, second, third, fourth = rows.chunk(4)
+    return torch.cat((first, second, fourth, third))
+
+
+def _reset(rows: Tensor) -> Tensor:
+    both, candidate = rows.split((len(rows) // 3 * 2, len(rows) // 3))
+    return torch.cat((both, torch.zeros_like(candidate), candidate))
+
+
+def _incoming(rows: Tensor) -> Tensor:
+    return torch.cat((rows, torch.zeros_like(rows[: len(rows) // 3])))
+
+
+class Stepper(ABC):
+    """Takes lines through the steps of a network."""
+
+    @abstractmethod
+    def run(self, uniform: Tensor, normal: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Draw the next points of all lines.
+
+        Args:
+            uniform, normal: random numbers as `Mixture.sample` takes them, `(T, B, 2)` each, for at
+                most `PERIOD` steps.
+
+        Returns:
+            points `(T, B, I)` and phi `(T, B, U + 1)` or None, in buffers that the next call
+            overwrites.
+        """
+
+    @abstractmethod
+    def keep(self, rows: Tensor) -> None:
+        """Go on with some of the lines only.
+
+        Args:
+            rows: their places among the lines there are, ascending.
+        """
+
+    @abstractmethod
+    def sharpen(self, bias: Tensor) -> None:
+        """Go on with other biases.
+
+        Args:
+            bias: of each of the lines there are, `(B,)`.
+        """
+
+    least_share = 1.0
+    """Lines are better dropped together, once at most this share of them is left."""
+
+
+def make_stepper(network: MixtureNetwork, lines: Lines, products: torch.dtype) -> Stepper:
+    """Return the fastest stepper there is for the network's device.
+
+    Args:
+        network: whose weights are copied as they are now.
+        lines: where to begin.
+        products: dtype of the matrix products; all else is in float32, or in float64 if this is.
+    """
+    if network.head == "mixture" and compiled.available(network.output.weight.device, products):
+        return CompiledStepper(network, lines, products)
+    return TorchStepper(network, lines, products)
+
+
+class TorchStepper(Stepper):
+    """Steps in plain torch operations; on CUDA all steps of a call are one captured graph.
+
+    What the layers see lies side by side in one buffer: the first hidden state, the point, the
+    window, then the other hidden states, so that each product takes a slice of it without copying.
+    """
+
+    def __init__(self, network: MixtureNetwork, lines: Lines, products: torch.dtype) -> None:
+        self.dtype, self.precise = products, state_dtype(products)
+        self.device = network.output.weight.device
+        self.size = network.layers[0].hidden_size
+        self.number = len(network.layers)
+        self.lstm = network.layers[0].cell == "LSTM"
+        self.windowed = lines.text is not None
+        self.letters = network.layers[0].letters if self.windowed else 0
+        self.inputs = network.input_size
+        self.draw = network.drawing(self.precise, lines.pen_sharpness)
+        # Where in the buffer each hidden state begins, and the point.
+        self.at_point = self.size
+        after = self.size + self.inputs + self.letters
+        self.at = [0, *(after + n * self.size for n in range(self.number - 1))]
+        self.width = after + (self.number - 1) * self.size
+        self.spans, self.weights, self.biases = [], [], []
+        for number in range(self.number):
+            cells = Cells.of(network, number)
+            whole = cells.hidden.new_zeros(4 * self.size, self.width)
+            self._place(whole, cells.hidden, self.at[number])
+            self._place(whole, cells.below, self.at[number - 1])
+            self._place(whole, cells.point, self.at_point)
+            self._place(whole, cells.window, self.at_point + self.inputs)
+            start = 0 if number < 2 else self.at_point
+            end = after if number == 0 else self.at[number] + self.size
+            self.spans.append((start, end))
+            self.weights.append(whole[:, start:end].to(products).contiguous().t())
+            self.biases.append(cells.bias.to(products, copy=True))
+        whole = network.output.weight.new_zeros(len(network.output.weight), self.width)
+        for at, part in zip(self.at, network.output.weight.split(self.size, 1), strict=True):
+            self._place(whole, part, at)
+        # The small products that end in the window and the mixture are precise.
+        self.weights.append(whole.to(self.precise).t())
+        self.biases.append(network.output.bias.to(self.precise, copy=True))
+        if self.windowed:
+            window = network.layers[0].window
+            self.to_window = window.weight.to(self.precise, copy=True).t().contiguous()
+            self.window_bias = window.bias.to(self.precise, copy=True)
+        self._begin(lines)
+
+    @staticmethod
+    def _place(whole: Tensor, part: Tensor | None, at: int) -> None:
+        if part is not None:
+            whole[:, at : at + part.shape[1]] = part
+
+    @property
+    def least_share(self) -> float:
+        """A graph is captured anew for every number of lines, which takes longer than it saves."""
+        return 0.5 if self.device.type == "cuda" else 1.0
+
+    def _begin(self, lines: Lines) -> None:
+        """Allocate all buffers for the number of `lines`, and fill them."""
+        batch, size = len(lines.point), self.size
+
+        def empty(*shape: int, dtype: torch.dtype = self.precise) -> Tensor:
+            return torch.empty(shape, dtype=dtype, device=self.device)
+
+        self.graph: Callable[[], None] | None = None
+        self.lines = lines
+        self.bias = lines.bias.to(self.precise, copy=True)[:, None]
+        self.seen = empty(batch, self.width, dtype=self.dtype)
+        self.hiddens = [self.seen[:, at : at + size] for at in self.at]
+        self.point = self.seen[:, self.at_point : self.at_point + self.inputs]
+        self.window = self.seen[:, self.at_point + self.inputs :][:, : self.letters]
+        self.point.copy_(lines.point)
+        carried = "cell" if self.lstm else "hidden"
+        self.cells = [
+            lines.state[f"{number}.{carried}"].to(self.precise).clone()
+            for number in range(self.number)
+        ]
+        for number, hidden in enumerate(self.hiddens):
+            hidden.copy_(lines.state[f"{number}.hidden"])
+        self.products = empty(batch, 4 * size, dtype=self.dtype)
+        same = self.dtype == self.precise
+        self.gates = self.products if same else empty(batch, 4 * size)
+        self.first, self.second, self.third, self.fourth = self.gates.chunk(4, 1)
+        self.scratch = empty(batch, size)
+        self.raw = empty(batch, len(self.biases[-1]))
+        self.uniform = empty(PERIOD, batch, 2)
+        self.normal = empty(PERIOD, batch, 2)
+        self.points = empty(PERIOD, batch, self.inputs)
+        self.phis = None
+        if self.windowed:
+            self.window.copy_(lines.state["0.window"])
+            self.kappa = lines.state["0.kappa"].to(self.precise).clone()
+            places = lines.text.shape[1] + 1
+            letters = functional.one_hot(functional.pad(lines.text, (0, 1)), self.letters)
+            self.positions = torch.arange(1, places + 1, device=self.device).to(self.precise)
+            inside = self.positions <= lines.text_lengths[:, None]
+            self.one_hot = (letters * inside[..., None]).to(self.precise)  # (B, U + 1, A)
+            components = self.kappa.shape[1]
+            self.parameters = empty(batch, 3 * components)
+            self.bells = empty(batch, components, places)
+            self.phis = empty(PERIOD, batch, places)
+
+    def keep(self, rows: Tensor) -> None:
+        """Go on with some of the lines only."""
+        carried = "cell" if self.lstm else "hidden"
+        state = {}
+        for number in range(self.number):
+            state[f"{number}.hidden"] = self.hiddens[number]
+            state[f"{number}.{carried}"] = self.cells[number]
+        if self.windowed:
+            state |= {"0.window": self.window, "0.kappa": self.kappa}
+        # The last point was rounded if products are in bfloat16, as it is when it goes in.
+        lines = replace(self.lines, point=self.point, state=state, bias=self.bias[:, 0])
+        self._begin(lines[rows])
+
+    def sharpen(self, bias: Tensor) -> None:
+        """Go on with other biases."""
+        self.bias.copy_(bias[:, None])  # where a graph looks for it
+
+    def run(self, uniform: Tensor, normal: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Draw the next points of all lines."""
+        steps = len(uniform)
+        self.uniform[:steps].copy_(uniform)
+        self.normal[:steps].copy_(normal)
+        if self.graph is None and self.device.type == "cuda" and steps == PERIOD:
+            self.graph = self._capture()
+        if self.graph is not None and steps == PERIOD:
+            self.graph.replay()
+        else:
+            for step in range(steps):
+                self._step(step)
+        return self.points[:steps], None if self.phis is None else self.phis[:steps]
+
+    def _capture(self) -> torch.cuda.CUDAGraph | None:
+        """Return a graph of the steps of a call; None if none is wanted, or none can be recorded.
+
+        Recording has not been run on a GPU yet.
+        """
+        global _no_graphs
+        if _no_graphs or os.environ.get(GRAPHS_SWITCH) == "0":
+            return None
+        state = [self.seen, *self.cells, *([self.kappa] if self.windowed else [])]
+        before = [value.clone() for value in state]
+        try:
+            stream = torch.cuda.Stream(self.device)
+            stream.wait_stream(torch.cuda.current_stream(self.device))
+            with torch.cuda.stream(stream):  # libraries set themselves up at the first calls
+                for _ in range(2):
+                    self._step(0)
+            torch.cuda.current_stream(self.device).wait_stream(stream)
+            graph = torch.cuda.CUDAGraph()
+            # Other threads, such as the one that pins memory for a data loader, may go on.
+            with torch.cuda.graph(graph, capture_error_mode="thread_local"):
+                for step in range(PERIOD):
+                    self._step(step)
+        # Drivers and graphs fail in many ways, and one by one the steps do the same.
+        except Exception as error:
+            log.warning("Writing goes step by step, slower: no CUDA graph is recorded: %s", error)
+            _no_graphs, graph = True, None
+        for value, saved in zip(state, before, strict=True):
+            value.copy_(saved)
+        return graph
+
+    def _step(self, step: int) -> None:
+        for number in range(self.number):
+            start, end = self.spans[number]
+            torch.addmm(
+                self.biases[number],
+                self.seen[:, start:end],
+                self.weights[number],
+                out=self.products,
+            )
+            if self.gates is not self.products:
+                self.gates.copy_(self.products)
+            (self._lstm if self.lstm else self._gru)(number)
+            if number == 0 and self.windowed:
+                self._move_window(step)
+        seen = self.seen.to(self.precise)
+        torch.addmm(self.biases[-1], seen, self.weights[-1], out=self.raw)
+        point = self.draw(self.raw, self.bias, self.uniform[step], self.normal[step])
+        self.points[step].copy_(point)
+        self.point.copy_(point)
+        self.point[:, 3:].zero_()  # What goes on has not ended.
+
+    def _lstm(self, number: int) -> None:
+        cell = self.cells[number]
+        self.gates[:, : 3 * self.size].sigmoid_()
+        self.fourth.tanh_()
+        cell.mul_(self.second).addcmul_(self.first, self.fourth)
+        torch.tanh(cell, out=self.scratch)
+        self.hiddens[number].copy_(self.scratch.mul_(self.third))
+
+    def _gru(self, number: int) -> None:
+        hidden = self.cells[number]
+        self.gates[:, : 2 * self.size].sigmoid_()
+        candidate = self.third.addcmul_(self.first, self.fourth).tanh_()
+        hidden.sub_(candidate).mul_(self.second).add_(candidate)
+        self.hiddens[number].copy_(hidden)
+
+    def _move_window(self, step: int) -> None:
+        """The paper, eqs 46-51."""
+        hidden = self.hiddens[0].to(self.precise)
+        torch.addmm(self.window_bias, hidden, self.to_window, out=self.parameters)
+        alpha, beta, advance = self.parameters.exp_().chunk(3, 1)
+        self.kappa.add_(advance)
+        torch.sub(self.kappa[:, :, None], self.positions, out=self.bells)
+        self.bells.square_().mul_(beta[:, :, None]).neg_().exp_()
+        phi = self.phis[step]
+        torch.bmm(alpha[:, None], self.bells, out=phi[:, None])
+        self.window.copy_(torch.bmm(phi[:, None], self.one_hot)[:, 0])
+
+
+class CompiledStepper(Stepper):
+    """Steps by the compiled loop, on a CPU. A line's points do not depend, bit for bit, on the
+    other lines, nor on the number of threads."""
+
+    def __init__(self, network: MixtureNetwork, lines: Lines, products: torch.dtype) -> None:
+        layers = [Cells.of(network, number) for number in range(len(network.layers))]
+        first = network.layers[0]
+        windowed = lines.text is not None
+        self.weights = compiled.Weights(
+            layers=[
+                (
+                    [p for p in (one.hidden, one.below, one.window, one.point) if p is not None],
+                    one.bias,
+                )
+                for one in layers
+            ],
+            output=network.output,
+            window=first.window if windowed else None,
+            letters=first.letters if windowed else 0,
+            lstm=first.cell == "LSTM",
+            ends=network.end_of_sequence,
+            lowest=network.min_scales.log().tolist(),
+            max_correlation=network.max_correlation,
+            products=products,
+        )
+        carried = "cell" if self.weights.lstm else "hidden"
+        self.buffers = compiled.Buffers(
+            self.weights,
+            hiddens=[lines.state[f"{number}.hidden"] for number in range(len(layers))],
+            cells=[lines.state[f"{number}.{carried}"] for number in range(len(layers))],
+            window=lines.state.get("0.window"),
+            kappa=lines.state.get("0.kappa"),
+            point=lines.point,
+            bias=lines.bias,
+            pen=(PEN_PIVOT, lines.pen_sharpness),
+            text=lines.text,
+            text_lengths=lines.text_lengths,
+            period=PERIOD,
+        )
+
+    def keep(self, rows: Tensor) -> None:
+        """Go on with some of the lines only."""
+        self.buffers.keep(rows)
+
+    def sharpen(self, bias: Tensor) -> None:
+        """Go on with other biases."""
+        self.buffers.bias.copy_(bias)
+
+    def run(self, uniform: Tensor, normal: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Draw the next points of all lines."""
+        return self.buffers.run(uniform, normal)

@@ -1,0 +1,1 @@
+"""Recurrent layers and the attention window over the text; their compiled kernels."""

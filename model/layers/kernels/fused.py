@@ -1,0 +1,329 @@
+"""The element-wise parts of a step of `cuda.Loop` as Triton kernels: four, where torch has forty.
+
+Importing this needs Triton, which comes with torch for CUDA; nothing else here does.
+
+Run so far: on an NVIDIA H200 with Triton 3.6, and in the interpreter of Triton 3.9 on a CPU
+(tests/model/layers/kernels/test_cuda_loop.py).
+
+Each element of what is written has one program that writes it, and no program reads what another
+one writes, so that no order among them is assumed. Numbers are turned into the dtype of the states
+on the way in, and computed in it.
+
+Shapes: as in `cuda`.
+"""
+
+from typing import TYPE_CHECKING
+
+import triton
+import triton.language as tl
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from model.layers.kernels.cuda import Loop
+
+CELLS = 256
+"""Cells of one program of the LSTM's kernels (128 and 512 were no faster on an H200)."""
+
+PLACES = 16
+"""Positions of the text that a program looks at together (assumed)."""
+
+LETTERS = 128
+"""Letters of the alphabet that a program looks at together (assumed)."""
+
+
+@triton.jit
+def _tanh(value):
+    return 2.0 * tl.sigmoid(2.0 * value) - 1.0
+
+
+@triton.jit
+def _lstm(gates, cell, next_cell, hidden, hidden_row, size, count, CELLS: tl.constexpr):
+    """The paper, eqs 7-11 without peepholes; `gates` are squashed in place."""
+    state = next_cell.dtype.element_ty
+    index = tl.program_id(0) * CELLS + tl.arange(0, CELLS)
+    inside = index < count
+    row = index // size
+    column = index - row * size
+    at = gates + row * 4 * size + column
+    entry = tl.sigmoid(tl.load(at, inside, 0.0).to(state))
+    forget = tl.sigmoid(tl.load(at + size, inside, 0.0).to(state))
+    exit_ = tl.sigmoid(tl.load(at + 2 * size, inside, 0.0).to(state))
+    candidate = _tanh(tl.load(at + 3 * size, inside, 0.0).to(state))
+    value = forget * tl.load(cell + index, inside, 0.0) + entry * candidate
+    tl.store(at, entry.to(gates.dtype.element_ty), inside)
+    tl.store(at + size, forget.to(gates.dtype.element_ty), inside)
+    tl.store(at + 2 * size, exit_.to(gates.dtype.element_ty), inside)
+    tl.store(at + 3 * size, candidate.to(gates.dtype.element_ty), inside)
+    tl.store(next_cell + index, value, inside)
+    result = exit_ * _tanh(value)
+    tl.store(hidden + row * hidden_row + column, result.to(hidden.dtype.element_ty), inside)
+
+
+@triton.jit
+def _clamp(value, bound):
+    # Comparisons, as NaN must stay NaN.
+    value = tl.where(value > bound, bound, value)
+    return tl.where(value < -bound, -bound, value)
+
+
+@triton.jit
+def _lstm_backward(
+    gates,
+    cell,
+    next_cell,
+    d_hidden,
+    d_joint,
+    d_joint_row,
+    d_product,
+    d_next_cell,
+    d_cell,
+    d_gates,
+    bound,
+    size,
+    count,
+    WINDOWED: tl.constexpr,
+    CELLS: tl.constexpr,
+):
+    """The gradient of a hidden state is the sum of `d_hidden`, `d_joint` and `d_product`."""
+    state = cell.dtype.element_ty
+    target = d_gates.dtype.element_ty
+    index = tl.program_id(0) * CELLS + tl.arange(0, CELLS)
+    inside = index < count
+    row = index // size
+    column = index - row * size
+    at = row * 4 * size + column
+    entry = tl.load(gates + at, inside, 0.0).to(state)
+    forget = tl.load(gates + at + size, inside, 0.0).to(state)
+    exit_ = tl.load(gates + at + 2 * size, inside, 0.0).to(state)
+    candidate = tl.load(gates + at + 3 * size, inside, 0.0).to(state)
+    d_value = tl.load(d_hidden + index, inside, 0.0).to(state)
+    d_value += tl.load(d_joint + row * d_joint_row + column, inside, 0.0).to(state)
+    if WINDOWED:
+        d_value += tl.load(d_product + index, inside, 0.0).to(state)
+    squashed = _tanh(tl.load(next_cell + index, inside, 0.0))
+    d_state = tl.load(d_next_cell + index, inside, 0.0)
+    d_state += d_value * exit_ * (1.0 - squashed * squashed)
+    limit = tl.load(bound)
+    d_entry = d_state * candidate * entry * (1.0 - entry)
+    d_forget = d_state * tl.load(cell + index, inside, 0.0) * forget * (1.0 - forget)
+    d_exit = d_value * squashed * exit_ * (1.0 - exit_)
+    d_candidate = d_state * entry * (1.0 - candidate * candidate)
+    tl.store(d_gates + at, _clamp(d_entry, limit).to(target), inside)
+    tl.store(d_gates + at + size, _clamp(d_forget, limit).to(target), inside)
+    tl.store(d_gates + at + 2 * size, _clamp(d_exit, limit).to(target), inside)
+    tl.store(d_gates + at + 3 * size, _clamp(d_candidate, limit).to(target), inside)
+    tl.store(d_cell + index, d_state * forget, inside)
+
+
+@triton.jit
+def _window(
+    products,
+    products_row,
+    bias,
+    exponentials,
+    kappa,
+    next_kappa,
+    phi,
+    letters,
+    window,
+    window_row,
+    places,
+    alphabet,
+    components,
+    COMPONENTS: tl.constexpr,
+    PLACES: tl.constexpr,
+    LETTERS: tl.constexpr,
+):
+    """The paper, eqs 46-51, for one row and LETTERS letters."""
+    state = kappa.dtype.element_ty
+    row = tl.program_id(0)
+    part = tl.program_id(1)
+    k = tl.arange(0, COMPONENTS)
+    real = k < components
+    source = products + row * products_row + k
+    target = exponentials + row * 3 * components + k
+    alpha = tl.exp(tl.load(source, real, 0.0).to(state) + tl.load(bias + k, real, 0.0))
+    beta = tl.exp(
+        tl.load(source + components, real, 0.0).to(state)
+        + tl.load(bias + components + k, real, 0.0)
+    )
+    advance = tl.exp(
+        tl.load(source + 2 * components, real, 0.0).to(state)
+        + tl.load(bias + 2 * components + k, real, 0.0)
+    )
+    position = tl.load(kappa + row * components + k, real, 0.0) + advance
+    # The program of the first letters also writes what all have in common.
+    common = k < tl.where(part == 0, components, 0)
+    tl.store(target, alpha, common)
+    tl.store(target + components, beta, common)
+    tl.store(target + 2 * components, advance, common)
+    tl.store(next_kappa + row * components + k, position, common)
+    alpha = tl.where(real, alpha, 0.0)
+    a = part * LETTERS + tl.arange(0, LETTERS)
+    total = tl.zeros((LETTERS,), state)
+    for start in range(0, places, PLACES):
+        u = start + tl.arange(0, PLACES)
+        offset = (u + 1).to(state)[None, :] - position[:, None]  # (K, U')
+        heights = tl.sum(alpha[:, None] * tl.exp(-beta[:, None] * offset * offset), 0)
+        tl.store(phi + row * places + u, heights, u < tl.where(part == 0, places, 0))
+        seen = tl.load(
+            letters + (row * places + u[:, None]) * alphabet + a[None, :],
+            (u[:, None] < places) & (a[None, :] < alphabet),
+            0.0,
+        )
+        total += tl.sum(heights[:, None] * seen, 0)
+    tl.store(window + row * window_row + a, total.to(window.dtype.element_ty), a < alphabet)
+
+
+@triton.jit
+def _window_backward(
+    exponentials,
+    kappa,
+    letters,
+    d_window,
+    d_joint,
+    d_joint_row,
+    d_next_kappa,
+    d_kappa,
+    d_parameters,
+    d_parameters_row,
+    places,
+    alphabet,
+    components,
+    COMPONENTS: tl.constexpr,
+    PLACES: tl.constexpr,
+    LETTERS: tl.constexpr,
+):
+    """The paper, eqs 56-60, for one row; the window's gradient is `d_window` plus `d_joint`."""
+    state = kappa.dtype.element_ty
+    row = tl.program_id(0)
+    k = tl.arange(0, COMPONENTS)
+    real = k < components
+    source = exponentials + row * 3 * components + k
+    alpha = tl.load(source, real, 0.0)[:, None]
+    beta = tl.load(source + components, real, 0.0)[:, None]
+    position = tl.load(kappa + row * components + k, real, 0.0)[:, None]
+    d_alpha = tl.zeros((COMPONENTS,), state)
+    d_beta = tl.zeros((COMPONENTS,), state)
+    d_position = tl.zeros((COMPONENTS,), state)
+    for start in range(0, places, PLACES):
+        u = start + tl.arange(0, PLACES)
+        d_letters = tl.zeros((PLACES,), state)
+        for begin in range(0, alphabet, LETTERS):
+            a = begin + tl.arange(0, LETTERS)
+            known = a < alphabet
+            d_value = tl.load(d_window + row * alphabet + a, known, 0.0).to(state)
+            d_value += tl.load(d_joint + row * d_joint_row + a, known, 0.0).to(state)
+            seen = tl.load(
+                letters + (row * places + u[:, None]) * alphabet + a[None, :],
+                (u[:, None] < places) & known[None, :],
+                0.0,
+            )
+            d_letters += tl.sum(seen * d_value[None, :], 1)
+        offset = (u + 1).to(state)[None, :] - position  # (K, U')
+        curve = beta * offset * offset
+        share = alpha * tl.exp(-curve) * d_letters[None, :]
+        d_alpha += tl.sum(share, 1)
+        d_beta -= tl.sum(curve * share, 1)
+        d_position += tl.sum(2.0 * beta * offset * share, 1)
+    d_position += tl.load(d_next_kappa + row * components + k, real, 0.0)
+    tl.store(d_kappa + row * components + k, d_position, real)
+    advance = tl.load(source + 2 * components, real, 0.0)
+    target = d_parameters + row * d_parameters_row + k
+    tl.store(target, d_alpha.to(d_parameters.dtype.element_ty), real)
+    tl.store(target + components, d_beta.to(d_parameters.dtype.element_ty), real)
+    tl.store(
+        target + 2 * components, (d_position * advance).to(d_parameters.dtype.element_ty), real
+    )
+
+
+class FusedSteps:
+    """The element-wise parts of the steps of a loop; see `cuda.TorchSteps`."""
+
+    def __init__(self, loop: "Loop") -> None:
+        self.loop = loop
+        sizes = loop.sizes
+        self.count = sizes.batch * sizes.cells
+        self.blocks = (triton.cdiv(self.count, CELLS),)
+        self.text = (sizes.places, sizes.letters, sizes.components)
+        self.constants = dict(
+            COMPONENTS=triton.next_power_of_2(max(sizes.components, 1)),
+            PLACES=PLACES,
+            LETTERS=min(LETTERS, triton.next_power_of_2(max(sizes.letters, 1))),
+        )
+
+    def lstm(self, t: int) -> None:
+        """Squash the gates of step `t`; work out its cell state and hidden state."""
+        loop, hidden = self.loop, self.loop.hiddens[t + 1]
+        _lstm[self.blocks](
+            loop.gates[t],
+            loop.cells[t],
+            loop.cells[t + 1],
+            hidden,
+            hidden.stride(0),
+            loop.sizes.cells,
+            self.count,
+            CELLS=CELLS,
+        )
+
+    def window(self, t: int) -> None:
+        """Move the window, whose parameters' products lie in `products`."""
+        loop, sizes, window = self.loop, self.loop.sizes, self.loop.windows[t + 1]
+        _window[(sizes.batch, triton.cdiv(sizes.letters, self.constants["LETTERS"]))](
+            loop.products,
+            loop.products.stride(0),
+            loop.window_bias,
+            loop.exponentials[t],
+            loop.kappas[t],
+            loop.kappas[t + 1],
+            loop.phis[t],
+            loop.letters,
+            window,
+            window.stride(0),
+            *self.text,
+            **self.constants,
+        )
+
+    def begin_backward(self) -> None:
+        """Nothing comes before the steps of a chunk."""
+
+    def window_backward(self, t: int) -> None:
+        """Work out the gradients of the window's parameters and of kappa before step `t`."""
+        loop, d_joint = self.loop, self.loop.d_joint_windows[t + 1]
+        _window_backward[(loop.sizes.batch,)](
+            loop.exponentials[t],
+            loop.kappas[t + 1],
+            loop.letters,
+            loop.d_windows[t],
+            d_joint,
+            d_joint.stride(0),
+            loop.d_kappas[t + 1],
+            loop.d_kappas[t],
+            loop.d_parameters[t],
+            loop.d_parameters.stride(1),
+            *self.text,
+            **self.constants,
+        )
+
+    def lstm_backward(self, t: int) -> None:
+        """Work out the gradients of the gates, clamped, and of the cell state before step `t`."""
+        loop, d_joint = self.loop, self.loop.d_joint_hiddens[t + 1]
+        windowed = loop.sizes.places > 0
+        product: Tensor = loop.d_product if windowed else loop.d_hiddens
+        _lstm_backward[self.blocks](
+            loop.gates[t],
+            loop.cells[t],
+            loop.cells[t + 1],
+            loop.d_hiddens[t],
+            d_joint,
+            d_joint.stride(0),
+            product,
+            loop.d_cells[t + 1],
+            loop.d_cells[t],
+            loop.d_gates[t],
+            loop.upper,
+            loop.sizes.cells,
+            self.count,
+            WINDOWED=windowed,
+            CELLS=CELLS,
+        )

@@ -1,0 +1,327 @@
+"""Writing by the compiled loop of `sampling.c`: what it takes, in the layout that it reads.
+
+Shapes: B lines, T steps, U characters, A letters of the alphabet, H cells, N layers, M components
+of the mixture, K components of the window, I numbers of a point.
+"""
+
+import ctypes
+import functools
+import hashlib
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from model.layers.kernels.arguments import PRODUCTS, check
+from model.layers.kernels.build import build
+
+
+@functools.cache
+def _library(bfloat16: bool) -> ctypes.CDLL | None:
+    """Return the compiled `sampling.c`; None without a compiler."""
+    folder = Path(__file__).parent
+    # The name of what was compiled is made of the source and of the defines: of both sources, so.
+    included = hashlib.sha256((folder / "lstm.c").read_bytes()).hexdigest()[:16]
+    defines = (f"-DBFLOAT16={int(bfloat16)}", f"-DINCLUDED=0x{included}")
+    return build(folder / "sampling.c", defines)
+
+
+def available(device: torch.device, products: torch.dtype) -> bool:
+    """Return whether the loop runs on `device` with matrix products of that dtype."""
+    fits = device.type == "cpu" and products in PRODUCTS
+    return fits and _library(products == torch.bfloat16) is not None
+
+
+def _even(count: int) -> int:
+    return count + count % 2
+
+
+class _Writing(ctypes.Structure):
+    """`Writing` of sampling.c."""
+
+    _NUMBERS = "steps batch layers size letters components places mixtures lstm threads ends parity"
+    _POINTERS = (
+        "weights biases widths joints window_weights output_weights window_bias output_bias "
+        "text text_lengths hiddens cells kappas parameters raw bias uniform normal points phis"
+    )
+    _fields_ = (
+        *((name, ctypes.c_int64) for name in _NUMBERS.split()),
+        ("lowest", ctypes.c_float * 2),
+        ("max_correlation", ctypes.c_float),
+        ("pen", ctypes.c_float * 2),
+        *((name, ctypes.c_void_p) for name in _POINTERS.split()),
+    )
+
+
+def _pointers(tensors: list[Tensor]) -> ctypes.Array:
+    return (ctypes.c_void_p * len(tensors))(*(tensor.data_ptr() for tensor in tensors))
+
+
+class Weights:
+    """A network's weights, packed once. All are copies: what changes later has no effect.
+
+    Args:
+        layers: of each layer, the weights `(4 H, any)` from its own hidden state, from that of
+            the layer below, from the window and from the point, as far as there are such, and the
+            bias `(4 H)`. The gates of an LSTM: input, forget, output, candidate; of a GRU: reset,
+            update, and of the candidate what comes in and what the reset gate lets through.
+        output: from all hidden states to the mixture.
+        window: from the first hidden state to the window's parameters; None without a window.
+        letters: of the alphabet, A.
+        lstm: whether the cells are those of an LSTM rather than a GRU.
+        ends: whether points have a fourth number, the end of the sequence.
+        lowest: logarithms of the lower bounds on the mixture's scales.
+        max_correlation: upper bound on the mixture's correlations.
+        products: float32 or bfloat16.
+
+    Raises:
+        ValueError: if a tensor has another shape, or is not on the CPU.
+    """
+
+    def __init__(
+        self,
+        layers: list[tuple[list[Tensor], Tensor]],
+        output: nn.Linear,
+        window: nn.Linear | None,
+        letters: int,
+        lstm: bool,
+        ends: bool,
+        lowest: list[float],
+        max_correlation: float,
+        products: torch.dtype,
+    ) -> None:
+        self.products, self.lstm, self.letters = products, lstm, letters
+        self.inputs = 3 + ends
+        self._check(layers, output, window, lowest)
+        self.library = _library(products == torch.bfloat16)
+        self.lanes = self.library.lanes()
+        self.size = len(layers[0][1]) // 4
+        # The library reads through these addresses: the tensors must live as long.
+        self.layers = [self._gates(torch.cat(parts, 1)) for parts, _ in layers]
+        self.biases = [bias.to(torch.float32, copy=True) for _, bias in layers]
+        self.widths = [_even(sum(part.shape[1] for part in parts)) for parts, _ in layers]
+        self.output = self._rows(output.weight)
+        self.output_bias = output.bias.to(torch.float32, copy=True)
+        self.outputs = len(output.bias)
+        self.components = 0
+        if window is not None:
+            self.window = self._rows(window.weight)
+            self.window_bias = window.bias.to(torch.float32, copy=True)
+            self.components = len(window.bias) // 3
+        self.arrays = _pointers(self.layers), _pointers(self.biases)
+        self.array_of_widths = (ctypes.c_int64 * len(layers))(*self.widths)
+        self.fixed = dict(
+            layers=len(layers),
+            size=self.size,
+            letters=letters,
+            components=self.components,
+            mixtures=self.outputs // 6,
+            lstm=int(lstm),
+            ends=int(ends),
+            lowest=(ctypes.c_float * 2)(*lowest),
+            max_correlation=max_correlation,
+            weights=ctypes.addressof(self.arrays[0]),
+            biases=ctypes.addressof(self.arrays[1]),
+            widths=ctypes.addressof(self.array_of_widths),
+            output_weights=self.output.data_ptr(),
+            output_bias=self.output_bias.data_ptr(),
+        )
+        if window is not None:
+            self.fixed |= dict(
+                window_weights=self.window.data_ptr(), window_bias=self.window_bias.data_ptr()
+            )
+
+    def _check(
+        self,
+        layers: list[tuple[list[Tensor], Tensor]],
+        output: nn.Linear,
+        window: nn.Linear | None,
+        lowest: list[float],
+    ) -> None:
+        """Raise a ValueError unless the arguments fit each other."""
+        if self.products not in PRODUCTS:
+            raise ValueError(
+                f"products is {self.products}; it must be torch.float32 or torch.bfloat16"
+            )
+        if len(lowest) != 2:
+            raise ValueError(f"lowest has {len(lowest)} numbers; it must have 2")
+        if (window is None) != (self.letters == 0):
+            given = "no" if window is None else "a"
+            raise ValueError(f"letters is {self.letters} with {given} window; 0 stands for none")
+        check("layers[0] bias", layers[0][1], "(4 H)", (None,))
+        size = len(layers[0][1]) // 4
+        for number, (parts, bias) in enumerate(layers):
+            check(f"layers[{number}] bias", bias, "(4 H)", (4 * size,))
+            widths = [size, size] if number else [size]
+            widths += ([self.letters] if self.letters else []) + [self.inputs]
+            if len(parts) != len(widths):
+                raise ValueError(
+                    f"layers[{number}] has {len(parts)} weights; it must have {len(widths)}"
+                )
+            for place, (part, width) in enumerate(zip(parts, widths, strict=True)):
+                name = f"layers[{number}] weights[{place}]"
+                check(name, part, "(4 H, any)", (4 * size, width))
+        check("output.bias", output.bias, "(6 M + 1 or 2)", (None,))
+        outputs = max(len(output.bias) // 6, 1) * 6 + self.inputs - 2
+        check("output.bias", output.bias, "(6 M + 1 or 2)", (outputs,))
+        check("output.weight", output.weight, "(any, N H)", (outputs, len(layers) * size))
+        if window is not None:
+            check("window.bias", window.bias, "(3 K)", (None,))
+            parameters = max(len(window.bias) // 3, 1) * 3
+            check("window.bias", window.bias, "(3 K)", (parameters,))
+            check("window.weight", window.weight, "(3 K, H)", (parameters, size))
+
+    def padded(self, count: int) -> int:
+        """Return `count` rounded up to whole vectors."""
+        return -(-count // self.lanes) * self.lanes
+
+    def _pack(self, weight: Tensor, rows: Tensor) -> Tensor:
+        """Pack the transpose of `weight` with `rows` of it as columns, -1 for one of zeros."""
+        weight = weight.detach().to(self.products).contiguous()
+        depth = weight.shape[1]
+        offsets = torch.where(rows < 0, -1, rows * depth).contiguous()
+        packed = weight.new_empty(_even(depth) * len(offsets))  # bfloat16 is packed in pairs
+        numbers = depth, len(offsets), offsets.data_ptr(), 1, weight.data_ptr(), packed.data_ptr()
+        self.library.pack(*(ctypes.c_int64(number) for number in numbers))
+        return packed
+
+    def _rows(self, weight: Tensor) -> Tensor:
+        rows = torch.arange(self.padded(len(weight)))
+        return self._pack(weight, torch.where(rows < len(weight), rows, -1))
+
+    def _gates(self, weight: Tensor) -> Tensor:
+        """Pack the weights of a layer, the four gates of `lanes` cells together."""
+        weight = functional.pad(weight, (0, weight.shape[1] % 2))
+        cells = torch.arange(self.padded(self.size)).view(-1, 1, self.lanes)
+        rows = torch.arange(4)[:, None] * self.size + cells  # (blocks, 4, lanes)
+        return self._pack(weight, torch.where(cells < self.size, rows, -1).flatten())
+
+
+class Buffers:
+    """Lines on their way through the steps.
+
+    Args:
+        weights: of the network.
+        hiddens, cells: of each layer, `(B, H)`; of a GRU the hidden states stand for both.
+        window, kappa: `(B, A)` and `(B, K)`; None without a window.
+        point: the next input, `(B, I)`.
+        bias: sharpening of the mixture, `(B,)`.
+        pen: log-odds of ends that a bias leaves as they are, and how much it sharpens others.
+        text, text_lengths: `(B, U)` and `(B,)` int64; None without a window.
+        period: most steps of a call.
+
+    Raises:
+        ValueError: if a tensor has another shape or dtype, or is not on the CPU.
+    """
+
+    def __init__(
+        self,
+        weights: Weights,
+        hiddens: list[Tensor],
+        cells: list[Tensor],
+        window: Tensor | None,
+        kappa: Tensor | None,
+        point: Tensor,
+        bias: Tensor,
+        pen: tuple[float, float],
+        text: Tensor | None,
+        text_lengths: Tensor | None,
+        period: int,
+    ) -> None:
+        self.weights, self.period, self.parity = weights, period, 0
+        check("point", point, "(B, I)", (None, weights.inputs))
+        batch, size, letters = len(point), weights.size, weights.letters
+        for name, states in (("hiddens", hiddens), ("cells", cells)):
+            if len(states) != len(weights.widths):
+                raise ValueError(f"{name} has {len(states)} tensors; one for each layer is right")
+            for number, state in enumerate(states):
+                check(f"{name}[{number}]", state, "(B, H)", (batch, size))
+        check("bias", bias, "(B,)", (batch,))
+        if weights.components:
+            check("window", window, "(B, A)", (batch, letters))
+            check("kappa", kappa, "(B, K)", (batch, weights.components))
+            check("text", text, "(B, U)", (batch, None), torch.int64)
+            check("text_lengths", text_lengths, "(B,)", (batch,), torch.int64)
+        elif any(one is not None for one in (window, kappa, text, text_lengths)):
+            raise ValueError("window, kappa, text and text_lengths are for a network with a window")
+        # Zero where nothing is written: products go over the padding too.
+        self.joints = [
+            torch.zeros(2, batch, width, dtype=weights.products) for width in weights.widths
+        ]
+        for number, (joint, hidden) in enumerate(zip(self.joints, hiddens, strict=True)):
+            joint[0, :, :size] = hidden
+            after = size * (2 if number else 1) + letters
+            joint[0, :, after : after + weights.inputs] = point
+        if window is not None:
+            self.joints[0][0, :, size : size + letters] = window
+        self.cells = torch.stack(cells).float()
+        self.kappas = None
+        if kappa is not None:
+            self.kappas = kappa.to(torch.float32, copy=True, memory_format=torch.contiguous_format)
+        self.bias, self.pen = bias.to(torch.float32, copy=True), pen
+        self.text = None if text is None else text.contiguous()
+        self.text_lengths = None if text_lengths is None else text_lengths.contiguous()
+        self._allocate()
+
+    def _allocate(self) -> None:
+        weights, batch = self.weights, len(self.bias)
+        width = _even(len(self.joints) * weights.size)
+        self.hiddens = torch.zeros(batch, width, dtype=weights.products)
+        self.raw = torch.empty(batch, weights.padded(weights.outputs))
+        self.parameters = torch.empty(batch, weights.padded(3 * weights.components))
+        self.points = torch.empty(self.period, batch, weights.inputs)
+        self.phis = None
+        if self.text is not None:
+            self.phis = torch.empty(self.period, batch, self.text.shape[1] + 1)
+        self.array = _pointers(self.joints)
+        tensors = dict(
+            text=self.text,
+            text_lengths=self.text_lengths,
+            hiddens=self.hiddens,
+            cells=self.cells,
+            kappas=self.kappas,
+            parameters=self.parameters,
+            raw=self.raw,
+            bias=self.bias,
+            points=self.points,
+            phis=self.phis,
+        )
+        self.writing = _Writing(
+            batch=batch,
+            places=0 if self.text is None else self.text.shape[1] + 1,
+            joints=ctypes.addressof(self.array),
+            pen=(ctypes.c_float * 2)(*self.pen),
+            **{name: value.data_ptr() for name, value in tensors.items() if value is not None},
+            **weights.fixed,
+        )
+
+    def keep(self, rows: Tensor) -> None:
+        """Go on with some of the lines only."""
+        self.joints = [joint[:, rows] for joint in self.joints]
+        self.cells, self.bias = self.cells[:, rows], self.bias[rows]
+        if self.text is not None:
+            self.text, self.text_lengths = self.text[rows], self.text_lengths[rows]
+            self.kappas = self.kappas[rows]
+        self._allocate()
+
+    def run(self, uniform: Tensor, normal: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Take all lines through some steps: see `Stepper.run`."""
+        batch = len(self.bias)
+        check("uniform", uniform, "(T, B, 2)", (None, batch, 2), torch.float32)
+        steps = len(uniform)
+        check("normal", normal, "(T, B, 2)", (steps, batch, 2), torch.float32)
+        if steps > self.period:
+            raise ValueError(f"uniform is for {steps} steps; there must be at most {self.period}")
+        uniform, normal = uniform.contiguous(), normal.contiguous()
+        writing = self.writing
+        writing.steps, writing.parity = steps, self.parity
+        writing.uniform, writing.normal = uniform.data_ptr(), normal.data_ptr()
+        writing.threads = torch.get_num_threads()
+        failure = self.weights.library.write_lines(ctypes.byref(writing))
+        if failure == 1:
+            raise MemoryError("there is no memory left for the scratch space of writing")
+        if failure:
+            raise IndexError("the text holds indices of no letter, or is shorter than its length")
+        self.parity = (self.parity + steps) % 2
+        return self.points[:steps], None if self.phis is None else self.phis[:steps]

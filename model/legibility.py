@@ -1,0 +1,98 @@
+"""A recogniser judges how legible a writer is."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from model.generation.mixture import PEN_SHARPNESS
+from model.generation.networks import MixtureNetwork
+from model.generation.sampling import Line, sample
+from model.recognition.error_rates import missing_words
+from model.recognition.networks import GREEDY, RecognitionNetwork, Search
+from model.recognition.transcribing import TOGETHER, Reading, read_lines, score
+from utils.alphabet import nfc
+
+
+@dataclass(frozen=True)
+class Legibility:
+    """How well a reader reads what a writer wrote at one bias.
+
+    Attributes:
+        bias: of the writer.
+        rates: see `model.recognition.error_rates.rates`.
+        ended: share of the lines that ended by the stopping rule.
+        complete: share of the lines that did so, and of whose words none is missing.
+        readings: of all lines.
+    """
+
+    bias: float
+    rates: dict[str, Any]
+    ended: float
+    complete: float
+    readings: list[Reading]
+
+
+@torch.inference_mode()
+def read_back(
+    writer: MixtureNetwork,
+    reader: RecognitionNetwork,
+    texts: Sequence[str],
+    biases: Sequence[float],
+    *,
+    pen_sharpness: float = PEN_SHARPNESS,
+    seed: int = 0,
+    max_steps: int | None = None,
+    search: Search = GREEDY,
+    progress: bool = False,
+) -> list[Legibility]:
+    """Write texts at several biases and have them read: a number for legibility.
+
+    Text n is written once, with seed `seed` + n, the same at every bias.
+
+    Args:
+        writer: a network that takes a text.
+        reader: a recogniser, which should not have learnt from what networks wrote.
+        texts: what to write; the writer must know their characters. What the reader does not know
+            counts as errors.
+        biases: at least 0 each (the paper, eqs 61-62).
+        pen_sharpness: as `sample` takes it.
+        seed: of the first text.
+        max_steps: limit on the steps of a line; by default enough for the longest text.
+        search: how to look for the text.
+        progress: show progress bars.
+
+    Raises:
+        UserError: as `sample`.
+    """
+    # Normal form as the alphabet has it, so that an accent typed apart is no error.
+    texts = [nfc(text) for text in texts]
+    result = []
+    for bias in biases:
+        lines: list[Line] = []
+        for start in range(0, len(texts), TOGETHER):
+            part = texts[start : start + TOGETHER]
+            seeds = range(seed + start, seed + start + len(part))
+            lines += sample(
+                writer,
+                seeds,
+                part,
+                bias=bias,
+                pen_sharpness=pen_sharpness,
+                max_steps=max_steps,
+                progress=progress,
+            )
+        read = read_lines(reader, [line.ink for line in lines], search, progress=progress)
+        readings = [
+            Reading(f"text {number + 1}", line.ink, text, found)
+            for number, (line, text, found) in enumerate(zip(lines, texts, read, strict=True))
+        ]
+        whole = [
+            line.ended and not missing_words(one.truth, one.read)
+            for line, one in zip(lines, readings, strict=True)
+        ]
+        count = max(len(lines), 1)
+        ended, complete = sum(line.ended for line in lines) / count, sum(whole) / count
+        result.append(Legibility(float(bias), score(readings), ended, complete, readings))
+    return result

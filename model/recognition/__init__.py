@@ -1,0 +1,1 @@
+"""Networks that read: losses, decoding, language model, error rates, transcribing."""

@@ -1,0 +1,559 @@
+"""Networks that read: strokes in, text out.
+
+Both see the features of `utils.ink_features` through a convolution that halves their number, and a
+stack of bidirectional recurrent layers. One labels every frame with a character or none
+(connectionist temporal classification: Graves, Fernandez, Gomez and Schmidhuber 2006; on pen
+movements Graves et al. 2009), the other writes the text down character by character, each time
+attending to part of the frames (Bahdanau, Cho and Bengio 2015; with a memory of where it has
+looked, Chorowski et al. 2015).
+
+Padding is invisible: what a network says of a line does not depend on the others of the batch.
+
+Shapes: B lines of a batch, N readings, S frames, U characters, C characters of the alphabet,
+F features, H cells, D numbers a frame.
+"""
+
+from abc import abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Annotated, Any, ClassVar, Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.nn.utils.rnn import pad_sequence
+
+from base.base_model import BaseModel
+from model.layers.recurrence import INPUT_WEIGHTS, RecurrentLayer, state_dtype
+from model.recognition.decoding import attention_beam, attention_greedy, ctc_beam, ctc_greedy
+from model.recognition.language_model import CharacterLanguageModel
+from utils.alphabet import Alphabet
+from utils.checks import ConfigFault, Range
+from utils.ink_features import SPACING, num_features, stroke_features
+from utils.normalisation import Normalisation
+
+Size = Annotated[int, Range(1, 8192)]
+Share = Annotated[float, Range(0.0, 0.95)]
+
+# What was measured or assumed of points below holds at the usual `SPACING`.
+KERNEL = 5
+"""Points that the convolution sees at once (assumed: about half a character)."""
+
+STRIDE = 2
+"""Points a frame (measured: lines of IAM-OnDB have 9 points a character, hardly ever below 6, so
+that every character has its frames, and CTC a frame for the blank between equal letters)."""
+
+
+STRETCH = 10
+"""Points that are hidden together on average (measured: IAM-OnDB has 9 a character)."""
+
+
+@dataclass
+class Transcript:
+    """What a recogniser says of a batch.
+
+    Attributes:
+        alphabet: that its classes stand for; class C is the blank or the end of the text.
+        labels: log-probabilities of frames for CTC, `(B, S, C + 1)`, the blank last; None from a
+            network without.
+        lengths: frames of each line, `(B,)`.
+        characters: log-probabilities of each next character given those before,
+            `(B, U + 1, C + 1)`, the end of the text last; None from a network without a decoder.
+        attention: to which part of the frames each of these attends, `(B, U + 1, S)`; or None.
+        read: the texts, where they were asked for; else None.
+    """
+
+    alphabet: Alphabet
+    labels: Tensor | None
+    lengths: Tensor
+    characters: Tensor | None = None
+    attention: Tensor | None = None
+    read: list[str] | None = None
+
+
+@dataclass(frozen=True)
+class Search:
+    """How to look for the text.
+
+    Attributes:
+        width: hypotheses kept by the beam; 1 takes the best class at each place (greedy).
+        language_model: of characters, or None.
+        language_weight: by which its log-probabilities are multiplied.
+        length_bonus: nats for every character, against a language model's liking of short texts;
+            for CTC alone.
+    """
+
+    width: int = 1
+    language_model: CharacterLanguageModel | None = None
+    language_weight: float = 0.0
+    length_bonus: float = 0.0
+
+
+GREEDY = Search()
+
+
+class BidirectionalLayer(nn.Module):
+    """Two recurrent layers, one of which reads each line from its own end.
+
+    Args:
+        cell: "LSTM" or "GRU".
+        input_size: numbers per frame that come in.
+        hidden_size: cells of each direction, H.
+        forget_bias: starting value of the bias of an LSTM's forget gates.
+    """
+
+    def __init__(self, cell: str, input_size: int, hidden_size: int, forget_bias: float) -> None:
+        super().__init__()
+        self.onward = RecurrentLayer(cell, input_size, hidden_size, forget_bias)
+        self.backward = RecurrentLayer(cell, input_size, hidden_size, forget_bias)
+        self.hidden_size = hidden_size
+
+    def forward(self, inputs: Tensor, lengths: Tensor) -> Tensor:
+        """Run both directions.
+
+        Args:
+            inputs: `(S, B, input_size)`, padded with anything.
+            lengths: frames of each line, `(B,)`.
+
+        Returns:
+            `(S, B, 2 H)`; behind a line's end anything.
+        """
+        place = torch.arange(len(inputs), device=inputs.device)[:, None]
+        turned = torch.where(place < lengths, lengths - 1 - place, place)[..., None]  # (S, B, 1)
+        state = {
+            name: inputs.new_zeros(inputs.shape[1], size, dtype=state_dtype(inputs.dtype))
+            for name, size in self.onward.state_sizes.items()
+        }
+        onward, _ = self.onward(inputs, state)
+        reversed_inputs = inputs.gather(0, turned.expand_as(inputs))
+        backward, _ = self.backward(reversed_inputs, state)
+        backward = backward.gather(0, turned.expand_as(backward))
+        return torch.cat((onward, backward), -1)  # (S, B, 2 H)
+
+
+class RecognitionNetwork(BaseModel):
+    """Features of the ink, and the encoder over them, which all recognisers share.
+
+    What the networks have in common in their constructors:
+
+    Args:
+        normalisation: of the data's offsets, for the checkpoint: features do not depend on it.
+        alphabet: of the texts.
+        hidden_size: cells of each direction of an encoder's layer.
+        num_layers: of the encoder.
+        channels: of the convolution over the features.
+        halvings: after how many of the layers two frames become one, the lowest first; never after
+            the highest.
+        cell: kind of the cells.
+        dropout: share of the outputs of the convolution and of each layer that the next one does
+            not see, in training.
+        forget_bias: starting value of the bias of an LSTM's forget gates.
+        masked: share of the points that the network does not see in training, hidden in stretches
+            of about a character, so that it learns to read from what is around (in the manner of
+            SpecAugment, Park et al. 2019).
+        spacing: distance between the points of the features, in heights of the small letters. A
+            smaller one shows more of a sign's shape, and gives more frames; with half of it and one
+            more halving the layers above the lowest run over as many as before.
+        parts: of the way between two such points, whose directions are features as well; 1 for none
+            of these. They show what falls between the points, as the tip of a brace, and give no
+            more frames.
+
+    Raises:
+        ConfigFault: if there are as many `halvings` as layers.
+    """
+
+    needs_text: ClassVar[bool] = True
+
+    head: ClassVar[str]
+    """What turns frames into text, "ctc" or "decoder"; the loss must be the one for it."""
+
+    def __init__(
+        self,
+        normalisation: Normalisation,
+        alphabet: Alphabet,
+        *,
+        num_layers: Annotated[int, Range(1, 16)],
+        halvings: Annotated[int, Range(0, 4)],
+        hidden_size: Size = 256,
+        channels: Size = 64,
+        cell: Literal["LSTM", "GRU"] = "LSTM",
+        dropout: Share = 0.3,
+        forget_bias: Annotated[float, Range(-10.0, 10.0)] = 1.0,
+        masked: Share = 0.0,
+        spacing: Annotated[float, Range(0.02, 2.0)] = SPACING,
+        parts: Annotated[int, Range(1, 16)] = 1,
+    ) -> None:
+        super().__init__()
+        self.normalisation, self.alphabet = normalisation, alphabet
+        self.masked, self.spacing, self.parts = masked, spacing, parts
+        if halvings > num_layers - 1:
+            expected = (
+                f"at most {num_layers - 1}: only below another one of the {num_layers} layers"
+            )
+            raise ConfigFault("halvings", halvings, expected)
+        self.halvings = halvings
+        self.convolution = nn.Conv1d(num_features(parts), channels, KERNEL, STRIDE, KERNEL // 2)
+        size, layers = channels, []
+        for number in range(num_layers):
+            layers.append(BidirectionalLayer(cell, size, hidden_size, forget_bias))
+            size = 2 * hidden_size * (2 if number < self.halvings else 1)
+        self.layers = nn.ModuleList(layers)
+        self.dropout = nn.Dropout(dropout)
+        self.encoded_size = size
+
+    def grown(
+        self, state_dict: Mapping[str, Tensor], letters_before: int | None = None
+    ) -> dict[str, Tensor]:
+        """Return for this network the weights of one that may lack letters, features or channels.
+
+        See `BaseModel.grown`. New features, and new channels of the convolution, have no effect on
+        what the network says until it is trained on.
+        """
+        grown, own = dict(state_dict), self.state_dict()
+        fresh, fresh_bias = own["convolution.weight"], own["convolution.bias"]
+        old, bias = grown.get("convolution.weight"), grown.get("convolution.bias")
+        if isinstance(old, Tensor) and isinstance(bias, Tensor) and old.ndim == fresh.ndim:
+            channels, features = (fresh.shape[dim] - old.shape[dim] for dim in (0, 1))
+            if min(channels, features) >= 0:
+                old = functional.pad(old, (0, 0, 0, features))
+                grown["convolution.weight"] = torch.cat((old, fresh[len(old) :]))
+                grown["convolution.bias"] = torch.cat((bias, fresh_bias[len(bias) :]))
+                for name, weights in grown.items():
+                    lowest = name.startswith("layers.0.") and name.endswith(INPUT_WEIGHTS)
+                    if lowest and isinstance(weights, Tensor):
+                        grown[name] = functional.pad(weights, (0, channels))
+        return super().grown(grown, letters_before)
+
+    def initial_state(self, batch: int) -> dict[str, Tensor]:
+        """Return nothing: a line is read as a whole."""
+        return {}
+
+    @property
+    def features(self) -> Callable[[np.ndarray], np.ndarray]:
+        """`stroke_features` as this network sees them, `(points, F)`; see `BaseModel`."""
+        return partial(stroke_features, spacing=self.spacing, parts=self.parts)
+
+    def batched(self, features: Sequence[np.ndarray]) -> tuple[Tensor, Tensor]:
+        """Return features of lines as one tensor `(B, points, F)`, and `(B,)` their points."""
+        weight = self.convolution.weight
+        padded = pad_sequence([torch.from_numpy(line) for line in features], batch_first=True)
+        lengths = torch.tensor([len(line) for line in features])
+        return padded.to(weight), lengths.to(weight.device)
+
+    def encode(self, features: Tensor, points: Tensor) -> tuple[Tensor, Tensor]:
+        """Run the encoder.
+
+        Args:
+            features: `(B, points, F)`, zero behind each line's end.
+            points: of each line, `(B,)`.
+
+        Returns:
+            `(B, S, D)`, zero behind each line's end, and the frames of each line, `(B,)`.
+        """
+        if self.training and self.masked:
+            features = self._with_masks(features)
+        frames = functional.gelu(self.convolution(features.transpose(1, 2)))  # (B, channels, S)
+        lengths = -(-points // STRIDE)
+        hidden = self.dropout(frames).permute(2, 0, 1)  # (S, B, channels)
+        for number, layer in enumerate(self.layers):
+            hidden = self.dropout(layer(hidden, lengths))  # (S, B, 2 H)
+            if number < self.halvings:
+                hidden, lengths = _halved(hidden, lengths)  # (S / 2, B, 4 H)
+        return (hidden * _inside(hidden, lengths)).transpose(0, 1), lengths
+
+    def _with_masks(self, features: Tensor) -> Tensor:
+        """Return features `(B, points, F)` with stretches of about `masked` of them zero."""
+        batch, points, _ = features.shape
+        stretch = max(1, round(STRETCH * SPACING / self.spacing))
+        # A stretch begins at a point with a chance such that they come to `masked`, but for those
+        # that overlap.
+        chance = self.masked / stretch
+        begins = torch.rand(batch, 1, points, device=features.device) < chance
+        lengths = torch.randint(1, 2 * stretch, (batch, 1, points), device=features.device)
+        places = torch.arange(2 * stretch, device=features.device)
+        reach = torch.where(begins, lengths, 0)  # (B, 1, points)
+        padded = functional.pad(reach, (len(places) - 1, 0))
+        windows = padded.unfold(2, len(places), 1)[:, 0]  # (B, points, 2 stretch)
+        # The last of a window is the point itself, the first 2 stretch - 1 points before it.
+        hidden = (windows > places.flip(0)).any(-1)
+        return features.masked_fill(hidden[..., None], 0.0)
+
+    @abstractmethod
+    def forward(
+        self,
+        features: Tensor,
+        points: Tensor,
+        text: Tensor | None = None,
+        text_lengths: Tensor | None = None,
+        *,
+        teacher_forcing: float = 1.0,
+        search: Search | None = None,
+    ) -> Transcript:
+        """Read lines.
+
+        Args:
+            features: `(B, points, F)`, zero behind each line's end.
+            points: of each line, `(B,)`.
+            text: what it says, as indices `(B, U)`; None where only reading is wanted.
+            text_lengths: characters of each text, `(B,)`.
+            teacher_forcing: share of the characters that a decoder is told, in training; after the
+                others it sees what it would have written itself.
+            search: how to look for the text; None leaves that out.
+        """
+
+    @torch.inference_mode()
+    def read(self, inks: Sequence[np.ndarray], search: Search = GREEDY) -> Transcript:
+        """Read ink of any unit, `(readings, 3)` each; call `eval()` first."""
+        return self(*self.batched(list(map(self.features, inks))), search=search)
+
+
+def _inside(hidden: Tensor, lengths: Tensor) -> Tensor:
+    """Return which frames of `(S, B, D)` belong to their line, `(S, B, 1)` bool."""
+    return (torch.arange(len(hidden), device=hidden.device)[:, None] < lengths)[..., None]
+
+
+def _halved(hidden: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+    """Return two frames of `(S, B, D)` as one of twice the size; a missing second one is zero."""
+    hidden = functional.pad(hidden * _inside(hidden, lengths), (0, 0, 0, 0, 0, len(hidden) % 2))
+    return torch.cat((hidden[0::2], hidden[1::2]), -1), -(-lengths // 2)
+
+
+class CTCNetwork(RecognitionNetwork):
+    """Labels every frame with a character or the blank (connectionist temporal classification).
+
+    See `RecognitionNetwork` for the arguments.
+    """
+
+    head: ClassVar[str] = "ctc"
+
+    def __init__(
+        self,
+        normalisation: Normalisation,
+        alphabet: Alphabet,
+        *,
+        num_layers: Annotated[int, Range(1, 16)] = 3,
+        halvings: Annotated[int, Range(0, 4)] = 0,
+        **options: Any,
+    ) -> None:
+        super().__init__(
+            normalisation, alphabet, num_layers=num_layers, halvings=halvings, **options
+        )
+        self.labels = nn.Linear(self.encoded_size, len(alphabet) + 1)
+
+    def forward(
+        self,
+        features: Tensor,
+        points: Tensor,
+        text: Tensor | None = None,
+        text_lengths: Tensor | None = None,
+        *,
+        teacher_forcing: float = 1.0,
+        search: Search | None = None,
+    ) -> Transcript:
+        encoded, lengths = self.encode(features, points)
+        labels = _log_softmax(self.labels(encoded))  # (B, S, C + 1)
+        transcript = Transcript(self.alphabet, labels, lengths)
+        if search is not None:
+            transcript.read = self.decode(labels, lengths, search)
+        return transcript
+
+    def decode(self, labels: Tensor, lengths: Tensor, search: Search) -> list[str]:
+        """Return the texts of log-probabilities `(B, S, C + 1)`."""
+        labels = labels.detach()
+        if search.width == 1 and search.language_model is None:
+            found = ctc_greedy(labels, lengths)
+        else:
+            found = ctc_beam(
+                labels,
+                lengths,
+                width=search.width,
+                language_model=search.language_model,
+                language_weight=search.language_weight,
+                length_bonus=search.length_bonus,
+            )
+        return [self.alphabet.decode(indices) for indices in found]
+
+    @property
+    def letter_axes(self) -> dict[str, tuple[int, int]]:
+        """The weights that have a place for each letter, see `BaseModel`."""
+        return {"labels.weight": (0, 0), "labels.bias": (0, 0)}
+
+
+class AttentionNetwork(RecognitionNetwork):
+    """Writes the text down character by character, attending to the frames.
+
+    The decoder is an LSTM that sees the character before and what it attended to. Its attention
+    is additive and sees where it has looked so far. A second output labels the frames as CTC does,
+    so that a loss may ask for both (Watanabe et al. 2017): that makes the attention run along the
+    line much earlier in training.
+
+    Args:
+        normalisation: see `RecognitionNetwork`, as are the arguments not listed here.
+        decoder_size: cells of the decoder.
+        attention_size: numbers in which frames and decoder are compared.
+        embedding_size: numbers that stand for a character.
+    """
+
+    head: ClassVar[str] = "decoder"
+
+    def __init__(
+        self,
+        normalisation: Normalisation,
+        alphabet: Alphabet,
+        *,
+        num_layers: Annotated[int, Range(1, 16)] = 2,
+        halvings: Annotated[int, Range(0, 4)] = 1,
+        decoder_size: Size = 256,
+        attention_size: Size = 128,
+        embedding_size: Size = 50,
+        **options: Any,
+    ) -> None:
+        super().__init__(
+            normalisation, alphabet, num_layers=num_layers, halvings=halvings, **options
+        )
+        classes = len(alphabet) + 1  # the last: the end of the text
+        self.labels = nn.Linear(self.encoded_size, classes)
+        self.embedding = nn.Embedding(classes + 1, embedding_size)  # the last: its beginning
+        self.decoder = nn.LSTMCell(embedding_size + self.encoded_size, decoder_size)
+        self.keys = nn.Linear(self.encoded_size, attention_size)
+        self.query = nn.Linear(decoder_size, attention_size, bias=False)
+        self.places = nn.Conv1d(1, attention_size, 15, padding=7, bias=False)
+        self.energy = nn.Linear(attention_size, 1, bias=False)
+        self.characters = nn.Linear(decoder_size + self.encoded_size, classes)
+
+    @property
+    def end(self) -> int:
+        """The class that ends a text; the one after it stands for its beginning."""
+        return len(self.alphabet)
+
+    def forward(
+        self,
+        features: Tensor,
+        points: Tensor,
+        text: Tensor | None = None,
+        text_lengths: Tensor | None = None,
+        *,
+        teacher_forcing: float = 1.0,
+        search: Search | None = None,
+    ) -> Transcript:
+        encoded, lengths = self.encode(features, points)
+        labels = _log_softmax(self.labels(encoded))  # (B, S, C + 1)
+        transcript = Transcript(self.alphabet, labels, lengths)
+        state = self._start(encoded, lengths)
+        if text is not None:
+            told = functional.pad(text, (1, 0), value=self.end + 1)  # (B, U + 1)
+            transcript.characters, transcript.attention = self._follow(told, state, teacher_forcing)
+        if search is not None:
+            transcript.read, attention = self._search(state, lengths, search)
+            if transcript.attention is None:
+                transcript.attention = attention
+        return transcript
+
+    def _start(self, encoded: Tensor, lengths: Tensor) -> dict[str, Tensor]:
+        """Return the decoder's state before the first character, B first in each."""
+        batch, frames, _ = encoded.shape
+        precise = state_dtype(encoded.dtype)
+        zeros = encoded.new_zeros(batch, self.decoder.hidden_size, dtype=precise)
+        outside = torch.arange(frames, device=encoded.device) >= lengths[:, None]
+        return {
+            "hidden": zeros,
+            "cell": zeros,
+            "context": encoded.new_zeros(batch, self.encoded_size, dtype=precise),
+            "looked": encoded.new_zeros(batch, frames, dtype=precise),
+            "frames": encoded,
+            "keys": self.keys(encoded),
+            "outside": outside,
+        }
+
+    def step(
+        self, tokens: Tensor, state: dict[str, Tensor]
+    ) -> tuple[Tensor, dict[str, Tensor], Tensor]:
+        """Say what comes after one more character.
+
+        Args:
+            tokens: the characters, `(B,)`; class C + 1 before the first.
+            state: as the step before returned it.
+
+        Returns:
+            log-probabilities `(B, C + 1)`, the state, and the attention `(B, S)`.
+        """
+        frames, keys, looked = state["frames"], state["keys"], state["looked"]
+        seen = torch.cat((self.embedding(tokens), state["context"]), -1)
+        hidden, cell = self.decoder(self.dropout(seen), (state["hidden"], state["cell"]))
+        places = self.places(looked[:, None]).transpose(1, 2)  # (B, S, A)
+        compared = torch.tanh(keys + places + self.query(hidden)[:, None])
+        energy = self.energy(compared)[..., 0].to(looked)  # (B, S)
+        attention = energy.masked_fill(state["outside"], -torch.inf).softmax(-1).to(looked)
+        context = torch.bmm(attention[:, None].to(frames), frames)[:, 0].to(looked)  # (B, D)
+        output = self.characters(self.dropout(torch.cat((hidden, context), -1)))
+        carried = {
+            "hidden": hidden.to(looked),
+            "cell": cell.to(looked),
+            "context": context,
+            "looked": looked + attention,
+        }
+        return _log_softmax(output), state | carried, attention
+
+    def _follow(
+        self, told: Tensor, state: dict[str, Tensor], teacher_forcing: float
+    ) -> tuple[Tensor, Tensor]:
+        """Return what comes after each of the characters `told`, `(B, U + 1)`, and the attention.
+
+        In training, one minus `teacher_forcing` of them (not the beginning) are replaced by what
+        the network itself holds for the most likely.
+        """
+        outputs, attentions, tokens = [], [], told[:, 0]
+        for place in range(told.shape[1]):
+            if place:
+                tokens = told[:, place]
+                if self.training and teacher_forcing < 1.0:
+                    own = torch.rand(tokens.shape, device=tokens.device) >= teacher_forcing
+                    tokens = torch.where(own, outputs[-1].argmax(-1), tokens)
+            output, state, attention = self.step(tokens, state)
+            outputs.append(output)
+            attentions.append(attention.detach())
+        return torch.stack(outputs, 1), torch.stack(attentions, 1)
+
+    @torch.no_grad()
+    def _search(
+        self, state: dict[str, Tensor], lengths: Tensor, search: Search
+    ) -> tuple[list[str], Tensor | None]:
+        # Measured: no line of IAM-OnDB has fewer than 3 points a character.
+        points = STRIDE * 2**self.halvings * lengths * (self.spacing / SPACING)
+        longest = (5 + points / 3).long().tolist()
+        attentions: list[Tensor] = []
+
+        def step(tokens: Tensor, state: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+            output, state, attention = self.step(tokens, state)
+            attentions.append(attention)
+            return output, state
+
+        if search.width == 1 and search.language_model is None:
+            found = attention_greedy(step, state, max_length=longest, end=self.end)
+            attention = torch.stack(attentions, 1)
+        else:
+            found = attention_beam(
+                step,
+                state,
+                width=search.width,
+                max_length=longest,
+                end=self.end,
+                language_model=search.language_model,
+                language_weight=search.language_weight,
+                per_line=("frames", "keys", "outside"),
+            )
+            attention = None
+        return [self.alphabet.decode(indices) for indices in found], attention
+
+    @property
+    def letter_axes(self) -> dict[str, tuple[int, int]]:
+        """The weights that have a place for each letter, see `BaseModel`."""
+        names = ("labels.weight", "labels.bias", "characters.weight", "characters.bias")
+        return dict.fromkeys((*names, "embedding.weight"), (0, 0))
+
+
+def _log_softmax(output: Tensor) -> Tensor:
+    """Return log-probabilities in float32 or better."""
+    return functional.log_softmax(output.to(state_dtype(output.dtype)), -1)

@@ -1,0 +1,426 @@
+import io
+import os
+import pickle
+import tarfile
+import time
+
+import numpy as np
+import pytest
+
+from data_loader.sources.iam_ondb import IAMOnDBDataset
+from utils.checks import ConfigFault, DataError
+from utils.normalisation import Normalisation
+
+# Two strokes: two steps, a pen lift of 1 s, and within the second stroke a gap of 0.06 s, which
+# is four periods of 15 ms, so three readings are missing.
+STROKES = [
+    [(100, 200, "7.00"), (103, 204, "7.02"), (101, 210, "7.03")],
+    [(150, 190, "8.03"), (152, 191, "8.09"), (153, 191, "8.12")],
+]
+INK = [[0, 0, 0], [3, 4, 0], [-2, 6, 1], [49, -20, 0], [2, 1, 0], [1, 0, 1]]
+MISSING = [0, 0, 0, 0, 3, 0]
+
+
+def xml(strokes=STROKES, head='<?xml version="1.0" encoding="ISO-8859-1"?>'):
+    body = "".join(
+        '<Stroke colour="black" start_time="1" end_time="2">\n'
+        + "".join(f'  <Point x="{x}" y="{y}" time="{t}"/>\n' for x, y, t in stroke)
+        + "</Stroke>\n"
+        for stroke in strokes
+    )
+    return (
+        f"{head}\n<WhiteboardCaptureSession><WhiteboardDescription>"
+        '<DiagonallyOppositeCoords x="6512" y="1376"/></WhiteboardDescription>\n'
+        f"<StrokeSet>\n{body}</StrokeSet></WhiteboardCaptureSession>\n"
+    ).encode()
+
+
+def ascii_form(texts):
+    return ("OCR:\n\nnot this\n\nCSR:\n\n" + "\n".join(texts) + "\n").encode()
+
+
+FORMS = {  # form: (task file, lines)
+    "a01-000u": ("trainset", 2),
+    "a01-000x": ("trainset", 1),
+    "b02-105": ("testset_v", 2),
+    "c03-003a": ("testset_t", 1),
+    "d04-081": ("testset_f", 3),
+    "z00-001": (None, 1),
+}
+
+
+def line_name(form, number):
+    return f"lineStrokes/{form[:3]}/{form[:7]}/{form}-{number:02}.xml"
+
+
+def text_name(form):
+    return f"ascii/{form[:3]}/{form[:7]}/{form}.txt"
+
+
+def database():
+    """A small database in its own format, as a dict from file name to content."""
+    files = {}
+    for form, (_, lines) in FORMS.items():
+        files[text_name(form)] = ascii_form([f"{form} line {n}" for n in range(1, lines + 1)])
+        for n in range(1, lines + 1):
+            files[line_name(form, n)] = xml()
+    for task in ("trainset", "testset_v", "testset_t", "testset_f"):
+        forms = [form for form, (name, _) in FORMS.items() if name == task]
+        files[f"{task}.txt"] = "".join(f" {form}\n" for form in forms).encode()
+    return files
+
+
+def write(root, files, layout="archives"):
+    """Write a database as its site hands it out, or with its archives unpacked."""
+    mode = {"archives": "w:gz", "plain": "w"}.get(layout)
+    for part in ("lineStrokes", "ascii"):
+        members = {name: content for name, content in files.items() if name.startswith(part)}
+        if mode is None:
+            above = root / layout.replace("PART", part)
+            for name, content in members.items():
+                (above / name).parent.mkdir(parents=True, exist_ok=True)
+                (above / name).write_bytes(content)
+            continue
+        root.mkdir(parents=True, exist_ok=True)
+        with tarfile.open(root / f"{part}-all.tar.gz", mode) as archive:
+            for name, content in members.items():
+                info = tarfile.TarInfo(name)
+                info.size = len(content)
+                archive.addfile(info, io.BytesIO(content))
+    for name, content in files.items():
+        if "/" not in name:
+            (root / name).write_bytes(content)
+    return root
+
+
+def prepared(root, **options):
+    dataset = IAMOnDBDataset(root=str(root), **options)
+    dataset.prepare()
+    return dataset
+
+
+@pytest.fixture
+def files():
+    return database()
+
+
+def names(dataset, split):
+    return [dataset.name(n) for n in dataset.indices(split)]
+
+
+@pytest.mark.parametrize(
+    "layout", ["archives", "plain", ".", "PART-all", "data", "iam/data"], ids=lambda name: name
+)
+def test_reads_archives_and_folders(tmp_path, files, layout):
+    dataset = prepared(write(tmp_path, files, layout))
+    assert len(dataset) == 10
+    assert names(dataset, "valid") == names(dataset, "test") == ["b02-105-01", "b02-105-02"]
+    assert names(dataset, "train") == [
+        "a01-000u-01",
+        "a01-000u-02",
+        "a01-000x-01",
+        "c03-003a-01",
+        "d04-081-01",
+        "d04-081-02",
+        "d04-081-03",
+    ]
+    index = int(dataset.indices("valid")[1])
+    assert dataset.ink(index).tolist() == INK
+    assert dataset.missing(index).tolist() == MISSING
+    assert dataset.text(index) == "b02-105 line 2"
+    assert dataset.group(index) == "b02-105" and dataset.writer(index) == ""
+    assert dataset.lengths[index] == 6
+    assert (dataset.canonical, dataset.lattice) == ((41.95, 37.12), 1.0)
+
+
+def test_constructor_touches_no_files(tmp_path, files):
+    root = write(tmp_path, files)
+    before = sorted(root.iterdir())
+    IAMOnDBDataset(root=str(root))
+    IAMOnDBDataset(root=str(root / "nowhere"))
+    assert sorted(root.iterdir()) == before
+
+
+def test_cache_lies_beside_the_data_and_serves_the_second_run(tmp_path, files, monkeypatch):
+    root = write(tmp_path, files)
+    first = prepared(root)
+    assert first.cache.folder.parent == root / "cache"
+    monkeypatch.setattr(IAMOnDBDataset, "_read", None)  # reading again would fail
+    again = prepared(root)
+    assert (again.ink(3) == first.ink(3)).all()
+    assert pickle.loads(pickle.dumps(again)).text(3) == first.text(3)
+
+
+def test_a_changed_source_makes_a_new_cache(tmp_path, files):
+    root = write(tmp_path, files)
+    first = prepared(root)
+    files[text_name("a01-000x")] = ascii_form(["other words"])
+    later = time.time() + 5
+    os.utime(write(root, files) / "ascii-all.tar.gz", (later, later))
+    second = prepared(root)
+    assert second.cache.folder != first.cache.folder
+    index = next(n for n in range(len(second)) if second.name(n) == "a01-000x-01")
+    assert second.text(index) == "other words"
+
+
+def test_report_says_what_is_used_and_what_is_not(tmp_path, files):
+    del files[line_name("d04-081", 3)]
+    files["testset_f.txt"] += b" e05-000\n e05-001z\n"
+    report = prepared(write(tmp_path, files)).report()
+    assert "train        4 lines          24 readings        60 characters" in report
+    assert "(trainset 3, testset_t 1, testset_f 0)" in report
+    assert "valid        2 lines" in report
+    assert (
+        "2 left out: form with 3 transcriptions for 2 line files: d04-081-01, d04-081-02" in report
+    )
+    assert "2 forms of testset_f are not there: e05-000, e05-001z" in report
+    assert "1 lines are of no set in use" in report
+    assert str(tmp_path / "cache") in report
+
+
+BROKEN = {
+    "truncated": (xml()[:300], r"broken XML \(.*: line \d+, column \d+\)"),
+    "empty file": (b"", "an empty file"),
+    "no points": (xml([]), "no points"),
+    "empty strokes": (xml([[], []]), "no points"),
+    "one point": (xml([[(1, 2, 3)]]), "a single point"),
+    "non-number": (
+        xml([[(1, 2, 3), ("abc", 2, 4)]]),
+        r"a non-number among the points \(x of point 2 is 'abc'\)",
+    ),
+    "nan": (xml([[(1, 2, 3), (1, "nan", 4)]]), r"a non-number .*y of point 2 is 'nan'"),
+    "empty number": (xml([[(1, 2, 3), (1, 2, "")]]), r"a non-number .*time of point 2 is ''"),
+    "underscore": (xml([[(1, 2, 3), ("1_0", 2, 4)]]), r"a non-number .*x of point 2 is '1_0'"),
+    "off the grid": (xml([[(1, 2, 3), (1.5, 2, 4)]]), r"a point off the sensor's grid .*'1.5'"),
+    "endless": (xml([[(1, 2, 3), ("9" * 400, 2, 4)]]), "a non-number"),
+    "too far": (xml([[(1, 2, 3), (40_000, 2, 4)]]), r"an offset longer than 32767 \(39999\)"),
+    "no time": (xml().replace(b'time="8.12"', b""), "a point without x, y or time .*'time'"),
+    "entities": (
+        xml(
+            [[(1, 2, 3), ("&b;", 2, 4)]],
+            '<!DOCTYPE x [<!ENTITY a "1"><!ENTITY b "&a;&a;&a;&a;">]>',
+        ),
+        "a document type, which line files do not have",
+    ),
+    "encoding": (xml(head='<?xml version="1.0" encoding="klingon"?>'), "broken XML"),
+}
+
+
+@pytest.mark.parametrize("kind", BROKEN)
+def test_broken_line_files_are_named_and_left_out_or_stop_the_run(tmp_path, files, kind):
+    content, reason = BROKEN[kind]
+    files[line_name("a01-000u", 2)] = content
+    root = write(tmp_path, files)
+    with pytest.raises(DataError, match=f"^a01-000u-02: {reason}"):
+        prepared(root, strict=True)
+    assert not list((root / "cache").iterdir())
+    dataset = prepared(root)
+    assert len(dataset) == 9 and "a01-000u-01" in names(dataset, "train")
+    assert "1 left out: " in dataset.report() and "a01-000u-02" in dataset.report()
+
+
+BROKEN_FORMS = {
+    "missing": (None, "no transcription of the form"),
+    "without CSR": (b"OCR:\n\none\ntwo\n", "a transcription without the part CSR:"),
+    "empty": (b"OCR:\n\none\n\nCSR:\n\n \n", "an empty transcription"),
+    "too few": (ascii_form(["one"]), "form with 1 transcriptions for 2 line files"),
+    "too many": (ascii_form(["1", "2", "3"]), "form with 3 transcriptions for 2 line files"),
+    "binary": (ascii_form(["one", "t\x00wo"]), r"unprintable characters .*'t\\x00wo'"),
+}
+
+
+@pytest.mark.parametrize("kind", BROKEN_FORMS)
+def test_lines_without_a_sound_transcription_are_left_out(tmp_path, files, kind):
+    content, reason = BROKEN_FORMS[kind]
+    if content is None:
+        del files[text_name("a01-000u")]
+    else:
+        files[text_name("a01-000u")] = content
+    root = write(tmp_path, files)
+    with pytest.raises(DataError, match=f"^a01-000u-01: {reason}"):
+        prepared(root, strict=True)
+    dataset = prepared(root)
+    assert len(dataset) == 8
+    assert "2 left out" in dataset.report() and "a01-000u-02" in dataset.report()
+
+
+def test_files_numbered_with_a_gap_are_not_paired(tmp_path, files):
+    files[line_name("a01-000u", 3)] = files.pop(line_name("a01-000u", 2))
+    report = prepared(write(tmp_path, files)).report()
+    assert (
+        "2 transcriptions for 2 line files, numbered otherwise: a01-000u-01, a01-000u-03" in report
+    )
+
+
+def test_transcriptions_skip_blank_lines_and_read_any_line_ends(tmp_path, files):
+    files[text_name("a01-000u")] = b"OCR:\r\n\r\nCSR: \r\n\r\n\r\n He said &c \r\n\r\ncaf\xe9\r\n"
+    dataset = prepared(write(tmp_path, files))
+    assert [dataset.text(n) for n in dataset.indices("train")[:2]] == ["He said &c", "café"]
+
+
+@pytest.mark.parametrize("time_text", ["8.06", "7.50", "-5"])  # 2 periods; backwards in time
+def test_short_gaps_and_odd_clocks_miss_nothing(tmp_path, files, time_text):
+    files[line_name("b02-105", 1)] = xml([[(1, 1, "8.03"), (2, 2, time_text)]])
+    dataset = prepared(write(tmp_path, files))
+    assert not dataset.missing(dataset.indices("valid")[0]).any()
+
+
+def test_long_gaps_count_up_to_127(tmp_path, files):
+    files[line_name("b02-105", 1)] = xml([[(1, 1, "8.00"), (2, 2, "8.04"), (2, 3, "99.00")]])
+    dataset = prepared(write(tmp_path, files))
+    assert dataset.missing(dataset.indices("valid")[0]).tolist() == [0, 2, 127]
+
+
+@pytest.mark.parametrize("part", ["lineStrokes-all.tar.gz", "ascii-all.tar.gz", "testset_v.txt"])
+def test_a_missing_part_is_named_with_where_to_get_it(tmp_path, files, part):
+    root = write(tmp_path, files)
+    (root / part).unlink()
+    with pytest.raises(DataError) as caught:
+        prepared(root)
+    message = str(caught.value)
+    assert f"{root} has no {part}. Register" in message
+    assert "https://fki.tic.heia-fr.ch/databases/iam-on-line-handwriting-database" in message
+    assert "download lineStrokes-all.tar.gz and ascii-all.tar.gz" in message
+    assert f"into {root} " in message
+
+
+def test_nothing_found_is_an_error_that_leaves_nothing(tmp_path):
+    with pytest.raises(DataError, match=r"no lineStrokes-all.tar.gz, no ascii-all.tar.gz, no tra"):
+        prepared(tmp_path / "nowhere")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("layout", ["archives", "plain"])
+@pytest.mark.parametrize("part", ["lineStrokes-all.tar.gz", "ascii-all.tar.gz"])
+@pytest.mark.parametrize("keep", [0.1, 0.6])
+def test_a_truncated_archive_is_an_error(tmp_path, files, layout, part, keep):
+    root = write(tmp_path, files, layout)
+    data = (root / part).read_bytes()
+    # A plain archive is cut between two members, where nothing but its end tells.
+    length = int(len(data) * keep) if layout == "archives" else 1024 * int(len(data) * keep / 1024)
+    (root / part).write_bytes(data[:length])
+    with pytest.raises(DataError, match=f"{part}: a broken archive .* download it again from http"):
+        prepared(root)
+    assert not list((root / "cache").iterdir())
+
+
+def test_a_login_page_saved_as_an_archive_is_an_error(tmp_path, files):
+    root = write(tmp_path, files)
+    (root / "ascii-all.tar.gz").write_text("<html>Please log in</html>" * 100)
+    with pytest.raises(DataError, match="a broken archive"):
+        prepared(root)
+
+
+def test_an_archive_with_nothing_of_use_is_an_error(tmp_path, files):
+    files = {name.replace("-0", "_0"): content for name, content in files.items()}
+    with pytest.raises(DataError, match=r"no line files such as a01-000u-01.xml"):
+        prepared(write(tmp_path, files))
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root reads all")
+def test_a_file_that_cannot_be_read_is_left_out(tmp_path, files):
+    root = write(tmp_path, files, ".")
+    (root / line_name("a01-000u", 2)).chmod(0)
+    assert "1 left out: a file that cannot be read: a01-000u-02" in prepared(root).report()
+
+
+def test_absent_forms_are_an_error_only_if_strict(tmp_path, files):
+    files["testset_f.txt"] += b" e05-000\n"
+    root = write(tmp_path, files)
+    assert len(prepared(root)) == 10
+    with pytest.raises(DataError, match="1 forms of testset_f are not there: e05-000; without"):
+        prepared(root, strict=True)
+
+
+def test_a_task_file_that_is_none_is_an_error(tmp_path, files):
+    files["testset_v.txt"] = b"<html>log in</html>"
+    with pytest.raises(DataError, match=r"testset_v.txt: '<html>log' is not the name of a form"):
+        prepared(write(tmp_path, files))
+
+
+def test_an_empty_task_file_is_an_error(tmp_path, files):
+    files["testset_v.txt"] = b"\n"
+    with pytest.raises(DataError, match=r"testset_v.txt: names no forms"):
+        prepared(write(tmp_path, files))
+
+
+def test_a_form_in_training_and_validation_is_an_error(tmp_path, files):
+    files["testset_v.txt"] += b" a01-000u\n"
+    with pytest.raises(DataError, match="form a01-000u be in train and in valid"):
+        prepared(write(tmp_path, files))
+
+
+def test_a_split_without_lines_is_an_error(tmp_path, files):
+    files["testset_v.txt"] = b" e05-000\n"
+    with pytest.raises(DataError, match="no lines for the split 'valid': 1 forms of testset_v"):
+        prepared(write(tmp_path, files))
+
+
+def test_splits_follow_the_config(tmp_path, files):
+    splits = {"train": ["trainset"], "valid": ["testset_v", "testset_t"], "test": ["testset_f"]}
+    dataset = prepared(write(tmp_path, files), splits=splits)
+    assert [len(dataset.indices(split)) for split in splits] == [3, 3, 3]
+    dataset = prepared(tmp_path, splits={"train": ["trainset"], "valid": ["testset_v"]})
+    assert set(dataset.split_indices()) == {"train", "valid"}
+
+
+@pytest.mark.parametrize(
+    ("splits", "message"),
+    [
+        ({"train": ["trainset"], "val": ["testset_v"]}, "'val' .* one of train, valid, test"),
+        (
+            {"train": ["trainset"], "valid": ["testset"]},
+            "'testset' .* one of trainset, testset_v, testset_t, testset_f",
+        ),
+        ({"train": ["trainset"], "valid": ["trainset"]}, "'trainset' .* in train or in valid"),
+        (
+            {"train": ["trainset", "testset_f"], "valid": ["testset_v"], "test": ["testset_f"]},
+            "'testset_f' .* in train or in test",
+        ),
+        ({"train": ["trainset"]}, "a list of sets for 'valid' as well"),
+        ({"train": [], "valid": ["testset_v"]}, "at least one set, each once"),
+        (
+            {"train": ["trainset", "trainset"], "valid": ["testset_v"]},
+            "at least one set, each once",
+        ),
+    ],
+)
+def test_splits_that_do_not_fit_are_refused(splits, message):
+    with pytest.raises(ConfigFault, match=f"splits: .*{message}"):
+        IAMOnDBDataset(splits=splits)
+
+
+def test_subset_takes_lines_by_seed_and_leaves_validation(tmp_path, files):
+    root = write(tmp_path, files)
+    full = names(prepared(root), "train")
+    some = prepared(root, subset=3)
+    assert len(names(some, "train")) == 3 and set(names(some, "train")) < set(full)
+    assert len(names(some, "valid")) == 2
+    assert "4 training lines are outside the subset" in some.report()
+    others = {tuple(names(prepared(root, subset=3, subset_seed=n), "train")) for n in range(5)}
+    assert len(others) > 1  # fails by (1 / 35) ^ 4
+    with pytest.raises(ConfigFault, match="subset: 8 does not fit: at most the 7 training lines"):
+        prepared(root, subset=8)
+
+
+def test_unprepared_dataset_says_so():
+    with pytest.raises(RuntimeError, match=r"call prepare\(\)"):
+        len(IAMOnDBDataset())
+
+
+@pytest.mark.skipif("IAM_ONDB" not in os.environ, reason="IAM_ONDB names no folder with the data")
+def test_the_official_data(tmp_path):
+    root = os.environ["IAM_ONDB"]
+    start = time.perf_counter()
+    dataset = prepared(root, cache=str(tmp_path))
+    assert time.perf_counter() - start < 90
+    start = time.perf_counter()
+    prepared(root, cache=str(tmp_path))
+    assert time.perf_counter() - start < 2
+    assert len(dataset.indices("valid")) == 1438
+    assert dataset.lengths.max() == 1940
+    size = sum(file.stat().st_size for file in dataset.cache.folder.iterdir())
+    assert size / dataset.lengths.sum() < 5
+    fitted = Normalisation.fit(dataset.ink(n) for n in dataset.indices("train"))
+    # The constants are those of the complete set; a copy may lack forms.
+    np.testing.assert_allclose(fitted.std, dataset.canonical, rtol=0.005)

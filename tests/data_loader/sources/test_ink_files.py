@@ -1,0 +1,293 @@
+import json
+import logging
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import data_loader
+from data_loader import EmbeddedDataset, InkSample, read_ink
+from data_loader.sources.ink_files import matched
+from data_loader.sources.inkml import write_inkml
+from parse_config import BASES, choices
+from tests.data_loader import ink_formats
+from tests.data_loader.archives import link, pack
+from tests.data_loader.ink_formats import INK, STROKES
+from utils.checks import DataError
+from utils.ink import letter_height, strokes
+
+DATA = Path(__file__).parents[4] / "shared" / "data"
+
+
+def put(root, **files):
+    """Write files whose names have `__` for a dot and `___` for a slash."""
+    for name, content in files.items():
+        path = root / name.replace("___", "/").replace("__", ".")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    return root
+
+
+def plain(samples):
+    return [(one.name, one.ink.tolist(), one.text) for one in samples]
+
+
+SOUND = {
+    "InkML": (ink_formats.inkml(), "hello"),
+    "InkML with a byte order mark": (b"\xef\xbb\xbf" + ink_formats.inkml(), "hello"),
+    "InkML in UTF-16": (ink_formats.inkml().decode().encode("utf-16"), "hello"),
+    "InkML without text": (ink_formats.inkml(text=""), None),
+    "IAM-OnDB": (ink_formats.iam(), None),
+    "MNIST": (ink_formats.mnist(), None),
+    "UNIPEN without segments": (b".VERSION 1.0\n" + ink_formats.unipen().split(b"\n", 1)[1], None),
+    "own": (json.dumps({"strokes": STROKES, "text": "hello"}).encode(), "hello"),
+    "own without text": (b"\n " + json.dumps({"strokes": STROKES}).encode(), None),
+    "own list": (ink_formats.own(), "hello"),
+}
+
+
+@pytest.mark.parametrize("kind", SOUND)
+@pytest.mark.parametrize("name", ["sample", "sample.txt", "sample.npy"])
+def test_the_content_tells_the_format(tmp_path, kind, name):
+    content, text = SOUND[kind]
+    (tmp_path / name).write_bytes(content)
+    (sample,) = read_ink(tmp_path / name)
+    assert isinstance(sample, InkSample) and (sample.name, sample.text) == (name, text)
+    assert sample.ink.tolist() == INK and sample.ink.dtype == np.float32
+
+
+def test_files_of_many_samples_name_each(tmp_path):
+    put(
+        tmp_path,
+        digits=ink_formats.unipen(["7", "", "2"]),
+        lines__npy=ink_formats.arrays([STROKES, STROKES]),
+        sentences__txt=b"one\ntwo\n",
+        mine__json=ink_formats.own([("a", STROKES), ("b", STROKES), ("", STROKES)]),
+    )
+    assert plain(read_ink(tmp_path)) == [
+        ("digits:00000", INK, "7"),
+        ("digits:00001", INK, None),
+        ("digits:00002", INK, "2"),
+        ("lines.npy:line-00000", INK, "one"),
+        ("lines.npy:line-00001", INK, "two"),
+        ("mine.json:00000", INK, "a"),
+        ("mine.json:00001", INK, "b"),
+        ("mine.json:00002", INK, None),
+    ]
+    (tmp_path / "sentences.txt").unlink()
+    assert [one.text for one in read_ink(tmp_path / "lines.npy")] == [None, None]
+
+
+def test_levels_of_unipen_and_groups_of_inkml(tmp_path):
+    pieces = ink_formats.unipen().split(b"\n", 1)[1]
+    words = b'.SEGMENT LETTER 0 ? "h"\n.SEGMENT LETTER 1 ? "i"\n.SEGMENT WORD 0-1 ? "hi"\n'
+    group = "<traceGroup><annotation type='truth'>{}</annotation><trace>{}</trace></traceGroup>"
+    groups = group.format("a", "0 0,1 1") + group.format("b", "5 5,6 7")
+    put(
+        tmp_path,
+        words=words + pieces,
+        lines=words + b'.SEGMENT LINE 0 ? "h"\n.SEGMENT LINE 1 ? "i"\n' + pieces,
+        groups=f"<ink>{groups}</ink>".encode(),
+        whole=f"<ink><annotation type='truth'>a b</annotation>{groups}</ink>".encode(),
+        nothing=b"<ink><trace>0 0,1 1</trace></ink>",
+    )
+    texts = {one.name: one.text for one in read_ink(tmp_path)}
+    assert texts == {
+        "groups:0000": "a",
+        "groups:0001": "b",
+        "lines:00000": "h",
+        "lines:00001": "i",
+        "nothing": None,
+        "whole": "a b",
+        "words:00000": "hi",
+    }
+
+
+def test_a_folder_in_order_and_what_is_no_ink_by_name(tmp_path, caplog):
+    put(
+        tmp_path,
+        b__inkml=ink_formats.inkml(),
+        a___z=ink_formats.mnist(),
+        a___note__txt=b"to be bought: milk",
+        a___page__xml=b"<svg/>",
+        c__inkml=ink_formats.inkml()[:-9],
+        trainset__txt=b"a01-000\n",
+    )
+    with caplog.at_level(logging.WARNING):
+        assert [one.name for one in read_ink(tmp_path)] == ["a/z", "b.inkml"]
+    said = [record.message.removeprefix(f"{tmp_path}: ") for record in caplog.records]
+    assert said[0].startswith("3 left out: no ink in a known format: a/note.txt, a/page.xml (XML")
+    assert said[1].startswith("1 left out: broken XML: c.inkml (")
+
+
+def test_nothing_of_use_is_an_error(tmp_path):
+    with pytest.raises(DataError, match=r"nowhere: a file that cannot be read \(No such"):
+        read_ink(tmp_path / "nowhere")
+    with pytest.raises(DataError, match=f"^{tmp_path}: no ink there; what is read: InkML, a line"):
+        read_ink(tmp_path)
+    put(tmp_path, note=b"hello", sentences__txt=b"a\n")
+    message = r"no ink there: 1 left out: no ink in a known format: note; what is read: InkML"
+    with pytest.raises(DataError, match=message):
+        read_ink(tmp_path)
+    with pytest.raises(DataError, match=r"/note: no ink in a known format; what is read: InkML, a"):
+        read_ink(tmp_path / "note")
+    (tmp_path / "note").write_bytes(b"<svg/>")
+    with pytest.raises(DataError, match=r"/note: no .* \(XML whose outermost element is <svg>\); "):
+        read_ink(tmp_path / "note")
+
+
+def test_iam_lines_find_their_texts_in_the_database(tmp_path):
+    put(
+        tmp_path,
+        **{
+            "lineStrokes-all___lineStrokes___a01___a01-000___a01-000u-02__xml": ink_formats.iam(),
+            "ascii-all___ascii___a01___a01-000___a01-000u__txt": b"OCR:\nx\n\nCSR:\n\none\ntwo\n",
+            "alone___a01-000u-01__xml": ink_formats.iam(),
+        },
+    )
+    names = ("alone/a01-000u-01.xml", "lineStrokes-all/lineStrokes/a01/a01-000/a01-000u-02.xml")
+    assert plain(read_ink(tmp_path)) == [(names[0], INK, None), (names[1], INK, "two")]
+    line = tmp_path / names[1]
+    line = line.rename(line.with_name("a01-000u-03.xml"))
+    with pytest.raises(DataError, match=r"-03.xml: no such line among .* of the form \(2 lines\)"):
+        read_ink(line)
+
+
+def target(digit, count):
+    """Return the target data of a digit: its class, and the next row."""
+    one_hot = " ".join(str(int(n == digit)) for n in range(10))
+    return f"{one_hot} 0 0 0 0\n".encode() * count
+
+
+def test_digits_find_their_classes_beside_them(tmp_path, caplog):
+    digit, count = ink_formats.mnist(), len(INK)
+    files = {
+        "trainimg-0-inputdata.txt": digit,
+        "trainimg-0-targetdata.txt": target(4, count),
+        "trainimg-0-points.txt": b"x,y\n",
+        "trainimg-10-inputdata.txt": digit,
+        "trainimg-9-inputdata.txt": digit,
+        "trainimg-9-targetdata.txt": target(9, count),
+        "testimg-1-inputdata.txt": digit,
+        "testlabels.txt": b"3\n8\n",
+    }
+    for name, content in files.items():
+        (tmp_path / name).write_bytes(content)
+    with caplog.at_level(logging.WARNING):
+        texts = {one.name.split("-i")[0]: one.text for one in read_ink(tmp_path)}
+    assert texts == {"testimg-1": "8", "trainimg-0": "4", "trainimg-10": None, "trainimg-9": "9"}
+    assert not caplog.records
+    with pytest.raises(DataError, match="target data of another length"):
+        (tmp_path / "trainimg-0-targetdata.txt").write_bytes(target(4, count - 1))
+        read_ink(tmp_path / "trainimg-0-inputdata.txt")
+    del files["testlabels.txt"]
+    archive = pack(tmp_path / "sequences.tar.gz", {f"s/{name}": files[name] for name in files})
+    found = [(one.name, one.text) for one in read_ink(archive)]
+    assert found == [
+        ("sequences.tar.gz:testimg-1", None),
+        ("sequences.tar.gz:trainimg-0", "4"),
+        ("sequences.tar.gz:trainimg-9", "9"),
+        ("sequences.tar.gz:trainimg-10", None),
+    ]
+
+
+def test_limits_are_options_and_named_when_hit(tmp_path):
+    content, digit = ink_formats.inkml(), ink_formats.mnist()
+    put(tmp_path, a__inkml=content, b__inkml=content)
+    archive = pack(tmp_path / "s.tar.gz", {"trainimg-0-inputdata.txt": digit, "x": link("x", "y")})
+    path = tmp_path / "a.inkml"
+    for file, limit, message in (
+        (path, {"max_points": 4}, r"a\.inkml: more than 4 points \(the limit max_points\) \(5\)"),
+        (path, {"max_bytes": 99}, r"a\.inkml: more than 99 bytes \(the limit max_bytes\) \("),
+        (tmp_path, {"max_members": 1}, r"more than 1 files \(the limit max_members\)"),
+        (archive, {"max_members": 1}, r"tar\.gz: more than 1 members \(the limit max_members\)"),
+        (archive, {"max_archive_bytes": 600}, r"more than 600 bytes unpacked \(the limit max_arc"),
+        (archive, {"max_bytes": 9}, r"more than 9 bytes \(the limit max_bytes\) \(\d+\), and 1 mo"),
+        (archive, {"max_points": 4}, r"trainimg-0: more than 4 points \(the limit max_points\)"),
+    ):
+        with pytest.raises(DataError, match=message):
+            read_ink(file, **limit)
+    assert len(read_ink(archive, max_points=5, max_members=2, max_bytes=len(digit))) == 1
+    assert read_ink(path, encoding="utf-8")[0].text == "hello"
+
+
+@pytest.mark.parametrize("text", ["hello", "", "a  b <&> é 文 ", "two\nlines"])
+def test_what_is_written_as_inkml_is_read_back_unchanged(tmp_path, text):
+    generator = np.random.default_rng(0)
+    ink = generator.normal(0, 30, (400, 3)).astype(np.float32)
+    ink[:, 2] = generator.random(400) < 0.1
+    ink[0, :2], ink[-1, 2] = 0, 1
+    write_inkml(tmp_path / "one.inkml", ink, text)
+    (sample,) = read_ink(tmp_path / "one.inkml")
+    assert (sample.ink == ink).all() and sample.text == (text or None)
+
+
+def test_registries_offer_classes_only():
+    assert {"InkSample", "read_ink"} <= set(data_loader.__all__)
+    for base in BASES:
+        assert not {"InkSample", "read_ink"} & set(choices(base))
+
+
+@pytest.fixture(scope="module")
+def lines():
+    dataset = EmbeddedDataset(size=8, valid_size=1, test_size=1)
+    dataset.prepare()
+    return [dataset.ink(n) for n in range(8)]
+
+
+def mean_step(ink):
+    steps = [np.hypot(*np.diff(stroke, axis=0).T) for stroke in strokes(ink)]
+    return float(np.concatenate(steps).mean())
+
+
+@pytest.mark.parametrize("factor", [1 / 50, 1.0, 40.0])
+def test_ink_of_other_units_gets_the_size_of_the_examples(lines, factor):
+    foreign = lines[0] * np.float32([factor, factor, 1])
+    ink, scale, period = matched(foreign, lines[1:])
+    assert len(ink) == len(foreign) and period == 1
+    np.testing.assert_array_equal(ink[:, 2], foreign[:, 2])
+    if factor == 1:
+        assert scale == 1 and (ink == foreign).all()
+    else:
+        usual = float(np.median([letter_height(line) for line in lines[1:]]))
+        assert letter_height(ink) == pytest.approx(usual, rel=1e-4)
+        np.testing.assert_allclose(ink[:, :2], lines[0][:, :2] * factor * scale, rtol=1e-5)
+
+
+def test_ink_of_another_rate_is_resampled(lines):
+    dense = np.repeat(lines[0], 5, axis=0)  # each step in five
+    dense[:, :2] /= 5
+    dense[:, 2] = 0
+    dense[4::5, 2] = lines[0][:, 2]
+    jumps = np.flatnonzero(lines[0][:-1, 2]) + 1
+    for row in jumps:  # the pen jumps at once
+        dense[5 * row, :2], dense[5 * row + 1 : 5 * row + 5, :2] = lines[0][row, :2], 0
+    dense[0, :2] = 0
+    ink, scale, period = matched(dense, lines[1:])
+    assert scale == 1 and 2.5 < period < 10
+    usual = float(np.median([mean_step(line) for line in lines[1:]]))
+    assert mean_step(ink) == pytest.approx(usual, rel=0.15)
+    assert (ink[:, 2] == 1).sum() == (lines[0][:, 2] == 1).sum()
+    ends = np.cumsum(ink[:, :2], axis=0)[ink[:, 2] == 1]
+    np.testing.assert_allclose(ends, np.cumsum(dense[:, :2], axis=0)[dense[:, 2] == 1], atol=0.05)
+
+
+def test_a_dot_has_nothing_to_be_matched_by(lines):
+    dot = np.array([[0, 0, 1], [0, 0, 1]], dtype=np.float32)
+    ink, _, period = matched(dot, lines)
+    assert (ink == dot).all() and period == 1
+
+
+@pytest.mark.skipif(not DATA.is_dir(), reason="no real data beside the checkout")
+@pytest.mark.parametrize(
+    ("path", "count", "text"),
+    [
+        ("inkml", 8, None),
+        ("stroke_arrays", 600, "By Trevor Williams. A move to"),
+        ("unipen_digits/pendigits-test", 2998, "8"),
+        ("mnist_strokes/trainimg-7-inputdata.txt", 1, "3"),
+    ],
+)
+def test_the_shared_data(path, count, text, caplog):
+    found = read_ink(DATA / path)
+    assert (len(found), found[0].text) == (count, text) and not caplog.records

@@ -1,0 +1,309 @@
+import io
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+
+from data_loader.sources.inkml import InkMLDataset, read_inkml, to_inkml, write_inkml
+from data_loader.synthetic.embedded import EmbeddedDataset
+from utils.checks import ConfigFault, DataError
+
+HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n'
+INK = [[0, 0, 0], [3, 4, 0], [-1, 6, 1], [10, -2, 0], [0, 1, 1]]
+TRACES = "<trace>10 20, 13 24, 12 30</trace><trace>22 28,22 29</trace>"
+
+
+def document(body=TRACES, truth="hello", head=HEAD, extra=""):
+    said = f'<annotation type="truth">{truth}</annotation>' if truth else ""
+    return f'{head}<ink xmlns="http://www.w3.org/2003/InkML">{extra}{said}{body}</ink>\n'
+
+
+def prepared(root, files=(), **options):
+    for name, content in dict(files).items():
+        data = content if isinstance(content, bytes) else content.encode()
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(data)
+    dataset = InkMLDataset(root=str(root), **options)
+    dataset.prepare()
+    return dataset
+
+
+def several(content=None, count=12):
+    return {f"{n:02}.inkml": content or document() for n in range(count)}
+
+
+def first(tmp_path, content, **options):
+    """Return ink and text of a file."""
+    data = content if isinstance(content, bytes) else content.encode()
+    (tmp_path / "one.inkml").write_bytes(data)
+    ink, text = read_inkml(tmp_path / "one.inkml", **options)
+    return ink.tolist(), text
+
+
+def test_files_and_folders(tmp_path):
+    dataset = prepared(tmp_path, several() | {"s/x.XML": document(), "a.txt": "no"}, strict=True)
+    assert len(dataset) == 13 and dataset.lattice == 1.0
+    assert dataset.ink(0).tolist() == INK and dataset.text(0) == "hello"
+    assert [dataset.name(n) for n in (0, 12)] == ["00", "s/x"]
+    assert all(len(dataset.indices(split)) for split in ("train", "valid", "test"))
+
+
+def test_channels_as_declared(tmp_path):
+    form = (
+        '<traceFormat><channel name="T"/><channel name="Y" orientation="-ve"/>'
+        '<channel name="X"/><intermittentChannels><channel name="F"/></intermittentChannels>'
+        "</traceFormat>"
+    )
+    body = "<trace>0 -20 10 7, 10 -24 13, 20 -30 12</trace><trace>90 -28 22,100 -29 22 5</trace>"
+    assert first(tmp_path, document(body, extra=form)) == (INK, "hello")
+    assert first(tmp_path, document("<trace>10 20 1,13 24 2,12 30 9</trace>"))[0] == [
+        *INK[:3],
+    ]
+
+
+def test_a_channel_of_time_tells_missing_readings(tmp_path):
+    form = "<traceFormat>" + "".join(f'<channel name="{c}"/>' for c in "XYT") + "</traceFormat>"
+    body = "<trace>0 0 0, 1 0 10, 2 0 20, 3 0 60, 4 0 70</trace><trace>9 9 900, 9 8 910</trace>"
+    dataset = prepared(tmp_path, several(document(body, extra=form)))
+    assert dataset.missing(0).tolist() == [0, 0, 0, 3, 0, 0, 0]
+
+
+def test_differences_as_the_recommendation_has_them(tmp_path):
+    # Its own example, worked out there: X 1125, 1148, 1173, 1196; Y 18432, 18475, 18510, 18544.
+    body = "<trace>1125 18432,'23 '43,\"2 \"-8,-2-1</trace>"
+    ink, _ = first(tmp_path, document(body))
+    x, y = np.cumsum(np.array(ink)[:, :2], axis=0).T
+    assert x.tolist() == [0, 23, 48, 71] and y.tolist() == [0, 43, 78, 112]
+    assert first(tmp_path, document("<trace>5 5,*6,!9*,#A 1</trace>"))[0] == [
+        *([0, 0, 0], [0, 1, 0], [4, 0, 0], [1, -5, 1]),
+    ]
+
+
+def test_traces_to_be_continued_and_in_the_air(tmp_path):
+    body = (
+        '<trace continuation="begin">10 20,13 24</trace>'
+        '<trace continuation="end">12 30</trace><trace type="penUp">1 1,2 2</trace>'
+        '<trace continuation="begin">22 28,22 29</trace><trace> </trace>'
+    )
+    assert first(tmp_path, document(body))[0] == [*INK[:-1], [0, 1, 0]]
+
+
+@pytest.mark.parametrize(
+    ("annotations", "text"),
+    [
+        ('<annotation type="label">a</annotation><annotation type="truth">b</annotation>', "b"),
+        ('<annotation type="normalizedLabel">c</annotation>', "c"),
+        ('<annotation type="Truth">\n  d  &amp;\te </annotation>', "d & e"),
+        ('<annotation type="age">9</annotation>', ""),
+    ],
+)
+def test_transcriptions(tmp_path, annotations, text):
+    assert first(tmp_path, document(truth="", extra=annotations)) == (INK, text)
+    group = f"<traceGroup>{annotations}{TRACES}</traceGroup>"
+    assert first(tmp_path, document(group, truth="")) == (INK, text)
+
+
+def test_groups_as_samples(tmp_path):
+    said = '<annotation type="truth">{}</annotation>'
+    body = (
+        '<trace xml:id="a">0 0,1 1</trace><trace xml:id="b">5 5,6 6,7 7</trace>'
+        f"<traceGroup>{said.format('all')}<traceGroup>{said.format('x')}"
+        '<traceView traceDataRef="#b"/></traceGroup><traceView traceDataRef="#a"/></traceGroup>'
+        f"<traceGroup><traceGroup>{said.format('y')}<trace>1 2,3 4</trace></traceGroup>"
+        "</traceGroup>"
+        f'<traceGroup>{said.format("z")}<traceView traceDataRef="#c"/></traceGroup>'
+    )
+    dataset = prepared(tmp_path, several(document(body)), level="group")
+    assert [dataset.text(n) for n in range(2)] == ["all", "y"]
+    assert [dataset.name(n) for n in range(2)] == ["00#0000", "00#0001"]
+    assert [len(dataset.ink(n)) for n in range(2)] == [5, 2]
+    assert "a view of a trace that is not there: 00#0002 ('c')" in dataset.report()
+    files = prepared(tmp_path)
+    assert len(files.ink(0)) == 7 and files.text(0) == "hello"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "iso-8859-1", "windows-1256", "ascii"])
+def test_encodings_that_files_declare(tmp_path, encoding):
+    truth = {"windows-1256": "الفكة", "ascii": "cafe"}.get(encoding, "café")
+    content = document(truth=truth, head=f'<?xml version="1.0" encoding="{encoding}"?>\n')
+    assert first(tmp_path, content.encode(encoding))[1] == truth
+
+
+def test_an_encoding_by_option_goes_before_what_the_file_declares(tmp_path):
+    content = document(truth="الفكة", head='<?xml version="1.0" encoding="ASCII"?>')
+    data = content.encode("cp1256")
+    assert first(tmp_path, data, encoding="cp1256")[1] == "الفكة"
+    with pytest.raises(DataError, match=r"one.inkml: broken XML"):
+        first(tmp_path, data)
+    with pytest.raises(DataError, match=r"one.inkml: not utf-8 text .byte 0x"):
+        first(tmp_path, data, encoding="utf-8")
+    for name in ("klingon", "zip"):
+        with pytest.raises(ConfigFault, match=f"encoding: '{name}' does not fit: the name of"):
+            InkMLDataset(encoding=name)
+
+
+def test_samples_without_text(tmp_path):
+    files = several() | {"99.inkml": document(truth="")}
+    dataset = prepared(tmp_path, files)
+    assert dataset.text(12) == "" and "1 samples have no transcription" in dataset.report()
+    dataset = prepared(tmp_path, require_text=True)
+    assert "1 left out: no transcription: 99" in dataset.report()
+
+
+BOMB = (
+    '<!DOCTYPE x [<!ENTITY a "10 20,">'
+    + "".join(
+        f'<!ENTITY {b} "{f"&{a};" * 10}">' for a, b in zip("abcdefgh", "bcdefghi", strict=True)
+    )
+    + "]>"
+)
+FORM = '<traceFormat><channel name="X"/><channel name="{}"/></traceFormat>'
+BROKEN = {
+    "empty": ("", "an empty file"),
+    "blank": (" \n", "an empty file"),
+    "cut short": (document()[:150], r"broken XML \(.*line 2, column"),
+    "cut in a tag": (document()[:-4], "broken XML"),
+    "text": ("hello", "broken XML"),
+    "other XML": ("<svg/>", "no InkML .its outermost element is <svg>"),
+    "not UTF-8": (document().encode() + b"\xff", "broken XML"),
+    "bad text": (document().encode().replace(b"hello", b"h\xff"), "broken XML .*invalid token"),
+    "unknown encoding": (document(head='<?xml version="1.0" encoding="klingon"?>'), "broken XML"),
+    "entities": (document("<trace>&i;1 2</trace>", head=BOMB), "a document type, which InkML does"),
+    "outer entity": (
+        document("<trace>&e;</trace>", head='<!DOCTYPE x [<!ENTITY e SYSTEM "/etc/passwd">]>'),
+        "a document type",
+    ),
+    "undefined entity": (document("<trace>&e;</trace>"), "broken XML .*undefined entity"),
+    "one value": (document("<trace>1,2 3</trace>"), r"a point without 2 values \(point 1 of the t"),
+    "too few": (
+        document("<trace>1 2,3 4,5</trace>", extra=FORM.format("Y")),
+        "a point without 2 values .point 3 of the trace in line 2 has 1",
+    ),
+    "too many": (
+        document("<trace>1 2 3,3 4 4</trace>", extra=FORM.format("Y")),
+        "a point without 2 values .point 1 .* has 3",
+    ),
+    "comma": (document("<trace>1 2,3 4,</trace>"), "a point without values .point 3"),
+    "word": (document("<trace>1 2,3 x</trace>"), "a non-number .*point 2 of the trace.*'x'"),
+    "nan": (document("<trace>1 2,3 nan</trace>"), "a non-number"),
+    "huge": (document(f"<trace>1 2,3 {'9' * 400}</trace>"), "a non-number"),
+    "far": (document("<trace>1 2,3 1e12</trace>"), r"an offset longer than 1e\+09"),
+    "no Y": (document(extra=FORM.format("Z")), "a traceFormat without the channels X and Y"),
+    "two formats": (
+        document(extra=FORM.format("Y") + "<traceFormat><channel name='Y'/><channel name='X'/>"
+                 "</traceFormat>"),
+        "several different traceFormats",
+    ),
+    "difference first": (document("<trace>'1 2,3 4</trace>"), "a difference without a point"),
+    "no points": (document(""), "no points"),
+    "dot": (document("<trace>1 2</trace>"), "a single point"),
+    "many points": (document(f"<trace>{'1 2,' * 200}1 2</trace>"), "more than 100 points .the"),
+    "large": (document() + " " * 10_000, r"more than 8,000 bytes \(the limit max_bytes"),
+    "deep": (document("<traceGroup>" * 150 + "</traceGroup>" * 150), "elements nested more than"),
+    "view": (document('<traceView traceDataRef="#a" from="3"/>'), "a part of a trace as a view"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", BROKEN)
+def test_a_broken_file_is_named_and_left_out_or_an_error(tmp_path, kind):
+    content, reason = BROKEN[kind]
+    limits = {"max_points": 100, "max_bytes": 8000}
+    with pytest.raises(DataError, match=f"^bad(.inkml)?: {reason}") as caught:
+        prepared(tmp_path, several() | {"bad.inkml": content}, strict=True, **limits)
+    assert "\n" not in str(caught.value)
+    dataset = prepared(tmp_path, **limits)
+    assert len(dataset) == 12 and "1 left out: " in dataset.report()
+    assert ": bad" in dataset.report()
+
+
+def test_a_million_points_end_at_the_limit(tmp_path):
+    files = several() | {"bad.inkml": document(f"<trace>{'1 2,' * 999_999}1 2</trace>")}
+    assert "more than 20,000 points (the limit max_points): bad (1,000,000)" in (
+        prepared(tmp_path, files).report()
+    )
+
+
+def test_views_that_repeat_traces_fill_no_memory(tmp_path):
+    said = '<annotation type="truth">x</annotation>'
+    trace = f'<trace id="a">{"1 2," * 9_999}1 2</trace>'
+    group = f'<traceGroup>{said}<traceView traceDataRef="#a"/></traceGroup>'
+    files = {"a.inkml": document(trace + group * 1_000)}
+    report = prepared(tmp_path, files, level="group").report()
+    assert "views that repeat the same traces over and over: a#" in report
+
+
+@pytest.mark.parametrize("body", ["1" * 50_000 + "x", " " * 50_000 + "x", "1 " * 20_000 + "-"])
+@pytest.mark.timeout(5)
+def test_no_text_takes_long_to_refuse(tmp_path, body):
+    with pytest.raises(DataError, match=r"one\.inkml: "):
+        first(tmp_path, document(f"<trace>{body}</trace>"))
+
+
+def test_absence_is_named(tmp_path):
+    with pytest.raises(DataError, match=r"no file called \.inkml or \.xml there"):
+        prepared(tmp_path)
+    with pytest.raises(DataError, match=r"nowhere.inkml: a file that cannot be read"):
+        read_inkml(tmp_path / "nowhere.inkml")
+
+
+def round_trip(tmp_path, ink, text="", writer=""):
+    write_inkml(tmp_path / "one.inkml", ink, text, writer=writer)
+    return read_inkml(tmp_path / "one.inkml")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "hello",
+        "",
+        " two  spaces ",
+        "<a> & 'b' \"c\"]]>",
+        "tab\tand\r\nlines",
+        "نَصّ 文 😀 ‌",
+        "a\u2028b",
+    ],
+)
+def test_what_is_written_is_read_unchanged(tmp_path, text):
+    ink, read = round_trip(tmp_path, np.array(INK, dtype=np.float32), text, "ann")
+    assert ink.tolist() == INK and ink.dtype == np.float32 and read == text
+    dataset = prepared(tmp_path / "many", {f"{n}.inkml": to_inkml(ink, text) for n in range(3)})
+    assert dataset.text(0) == text and (dataset.ink(0) == ink).all()
+
+
+def test_any_ink_is_read_unchanged(tmp_path):
+    """Also where offsets are so different that positions cannot hold them."""
+    generator = np.random.default_rng(0)
+    embedded = EmbeddedDataset(size=3, valid_size=1, test_size=1)
+    embedded.prepare()
+    inks = [embedded.ink(n) for n in range(3)]
+    for scale in (1e-6, 1.0, 1e6):
+        ink = generator.normal(0, scale, (500, 3)).astype(np.float32)
+        ink[:, 2] = generator.random(500) < 0.1
+        inks.append(ink)
+    mixed = inks[-1].copy()
+    mixed[::2, :2] *= 1e-14
+    inks.append(mixed)
+    inks.append(np.array([[0, 0, 0], [1, 1, 0]], dtype=np.float32))  # the pen is still down
+    assert 'name="DX"' in to_inkml(mixed) and 'name="DX"' not in to_inkml(inks[0])
+    for ink in inks:
+        read, _ = round_trip(tmp_path, ink)
+        assert (read[1:, :2] == ink[1:, :2]).all() and (read[:, 2] == ink[:, 2]).all()
+        assert (read[0, :2] == 0).all()
+
+
+def test_what_is_written_is_inkml_for_others(tmp_path):
+    root = ElementTree.parse(io.StringIO(to_inkml(np.array(INK), "a & b", writer="ann"))).getroot()
+    space = "{http://www.w3.org/2003/InkML}"
+    assert root.tag == f"{space}ink"
+    assert [channel.get("name") for channel in root.iter(f"{space}channel")] == ["X", "Y"]
+    said = {a.get("type"): a.text for a in root.iter(f"{space}annotation")}
+    assert said == {"truth": "a & b", "writer": "ann"}
+    traces = [trace.text for trace in root.iter(f"{space}trace")]
+    assert traces == ["0 0, 3 4, 2 10", "12 8, 12 9"]
+
+
+def test_what_xml_cannot_hold_is_refused():
+    with pytest.raises(DataError, match=r"XML cannot hold the character U\+0000"):
+        to_inkml(np.array(INK), "a\x00")
+    with pytest.raises(DataError, match="the ink is empty"):
+        to_inkml(np.empty((0, 3)))

@@ -1,0 +1,324 @@
+import hashlib
+import itertools
+
+import numpy as np
+import pytest
+
+from data_loader import HandwritingDataLoader
+from data_loader.sources.mnist_strokes import MNISTStrokesDataset
+from tests.data_loader.archives import link, pack
+from utils.checks import ConfigFault, DataError
+from utils.ink import bounds, to_points
+
+# A stroke of three readings from (5, 8), a lift, and a second one of two.
+ROWS = [(5, 8, 0, 0), (1, -1, 0, 0), (1, 0, 0, 0), (0, 0, 1, 0), (3, 4, 0, 0), (0, 1, 0, 0)]
+ROWS += [(0, 0, 1, 1)]
+INK = [[0, 0, 0], [1, -1, 0], [1, 0, 1], [3, 4, 0], [0, 1, 1]]
+
+
+def text(rows):
+    return "".join(" ".join(map(str, row)) + "\n" for row in rows).encode()
+
+
+def target(rows, digit):
+    one_hot = [int(n == digit) for n in range(10)]
+    return text([*one_hot, *row] for row in [*rows[1:], (0, 0, 0, 0)])
+
+
+def sequences(train=60, test=12, labels=True, targets=True):
+    files = {}
+    for part, count in (("train", train), ("test", test)):
+        for n in range(count):
+            rows = [(5 + n % 3, *ROWS[0][1:]), *ROWS[1:]]
+            files[f"{part}img-{n}-inputdata.txt"] = text(rows)
+            if targets:
+                files[f"{part}img-{n}-targetdata.txt"] = target(rows, n % 10)
+            files[f"{part}img-{n}-points.txt"] = b"x,y\n5,8\n-1,-1\n"
+        if labels:
+            files[f"{part}labels.txt"] = "".join(f"{n % 10}\n" for n in range(count)).encode()
+    return files
+
+
+def write(root, files, layout="archive"):
+    if layout == "archive":
+        pack(root / "sequences.tar.gz", {f"sequences/{name}": c for name, c in files.items()})
+        return root
+    for name, content in files.items():
+        (root / layout / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / layout / name).write_bytes(content)
+    return root
+
+
+def prepared(root, **options):
+    dataset = MNISTStrokesDataset(root=None if root is None else str(root), **options)
+    dataset.prepare()
+    return dataset
+
+
+@pytest.mark.parametrize("layout", ["archive", ".", "a/b"])
+@pytest.mark.parametrize(("labels", "targets"), [(True, True), (False, True), (True, False)])
+def test_reads_archives_and_folders_with_classes_of_either_kind(tmp_path, layout, labels, targets):
+    dataset = prepared(
+        write(tmp_path, sequences(labels=labels, targets=targets), layout), strict=True
+    )
+    assert len(dataset) == 72 and dataset.lattice == 1.0
+    index = next(n for n in range(72) if dataset.name(n) == "trainimg-17")
+    assert dataset.ink(index).tolist() == INK and dataset.text(index) == "7"
+    assert not dataset.missing(index).any() and dataset.writer(index) == ""
+    test = [dataset.name(n) for n in dataset.indices("test")]
+    assert sorted(test) == sorted(f"testimg-{n}" for n in range(12))
+    valid = [dataset.name(n) for n in dataset.indices("valid")]
+    assert valid and all(name.startswith("train") for name in valid)
+    assert len(dataset.indices("train")) == 60 - len(valid)
+
+
+def test_the_archive_goes_before_files_unless_told_otherwise(tmp_path):
+    write(tmp_path, sequences(20, 5))
+    write(tmp_path, sequences(30, 6), ".")
+    assert len(prepared(tmp_path)) == len(prepared(tmp_path, archive=True)) == 25
+    assert len(prepared(tmp_path, archive=False)) == 36
+    assert len(prepared(tmp_path / "sequences.tar.gz")) == 25
+    (tmp_path / "sequences.tar.gz").unlink()
+    assert len(prepared(tmp_path)) == 36
+    with pytest.raises(DataError, match=r"has no sequences\.tar\.gz \(MNIST"):
+        prepared(tmp_path, archive=True)
+
+
+def test_nothing_there_says_what_belongs_there(tmp_path):
+    message = r'no sequences\.tar\.gz, nor files such as trainimg-0-.*"root": null'
+    with pytest.raises(DataError, match=message):
+        prepared(tmp_path)
+    with pytest.raises(DataError, match=message):
+        prepared(tmp_path / "nowhere")
+    (tmp_path / "sequences.tar.gz").write_bytes(b"")
+    pack(tmp_path / "sequences.tar.gz", {"readme.txt": b"hello"})
+    with pytest.raises(DataError, match=r"no files such as trainimg-0-inputdata\.txt in it"):
+        prepared(tmp_path)
+
+
+def test_one_digit(tmp_path):
+    dataset = prepared(write(tmp_path, sequences(300, 20)), digit=7)
+    used = np.concatenate(list(dataset.split_indices().values())).tolist()
+    assert {dataset.text(n) for n in used} == {"7"} and len(used) == 32
+    assert "only the digit 7" in dataset.report()
+    with pytest.raises(DataError, match="no 7 in the split 'test'"):
+        prepared(write(tmp_path, sequences(300, 6)), digit=7)
+
+
+def test_lines_of_digits_side_by_side(tmp_path):
+    options = {"digits_per_line": (2, 4), "gap": (3, 5), "repeats": 2}
+    dataset = prepared(write(tmp_path, sequences(200, 40)), **options)
+    split = dataset.split_indices()
+    assert sorted(np.concatenate(list(split.values())).tolist()) == list(range(len(dataset)))
+    for name, count in (("test", 40), ("train", None)):
+        lines = [dataset.text(n) for n in split[name].tolist()]
+        assert {len(line) for line in lines} == {2, 3, 4}
+        if count:  # each digit twice, but for what is too little for a last line
+            assert 2 * (count - 1) <= sum(map(len, lines)) <= 2 * count
+    index = int(split["train"][5])
+    ink, written = dataset.ink(index), dataset.text(index)
+    assert ink[0].tolist() == [0, 0, 0] and len(ink) == dataset.lengths[index] == 5 * len(written)
+    assert ink[:, 2].reshape(-1, 5).tolist() == [[0, 0, 1, 0, 1]] * len(written)
+    points = to_points(ink).reshape(-1, 5, 2)  # digit by digit
+    assert (np.ptp(points[:, 0, 1]) == 0) and (points == np.round(points)).all()  # one base line
+    gaps = points[1:, :, 0].min(axis=1) - points[:-1, :, 0].max(axis=1)
+    assert set(gaps.tolist()) <= {3, 4, 5}
+    each = points - points[:, :1]
+    assert (each == np.cumsum(np.array(INK)[:, :2], axis=0)).all()
+    assert dataset.name(index) == "train-line-000005"
+    assert f"{len(dataset):,} samples" in dataset.report()
+
+
+@pytest.mark.parametrize("options", [{}, {"digits_per_line": (2, 4)}])
+def test_the_last_digit_s_end_is_that_of_the_sequence(tmp_path, options):
+    dataset = MNISTStrokesDataset(root=str(write(tmp_path, sequences(200, 40))), **options)
+    loader = HandwritingDataLoader(1, None, None, dataset=dataset, batch_size=7)
+    loader.prepare()
+    for batch in loader:
+        assert batch.targets[..., 3].sum(1).tolist() == [1.0] * len(batch)
+        ends = batch.targets[..., 3].argmax(1) + 1  # readings but the first
+        assert ends.tolist() == batch.lengths.tolist()
+        digits = 1 if not options else batch.text_lengths
+        assert (batch.lengths == digits * 5 - 1).all()
+
+
+def test_lines_follow_from_their_seed_on_every_machine(tmp_path):
+    write(tmp_path, sequences(100, 20, targets=False))
+
+    def lines(**options):
+        dataset = prepared(tmp_path, digits_per_line=(1, 6), **options)
+        return [dataset.text(n) for n in dataset.indices("train")]
+
+    first = lines()
+    assert first == lines() != lines(lines_seed=1)
+    # Here from the definition of the draws: SHA-256 of "seed:key".
+    single = prepared(tmp_path)
+    digits = {single.name(n): single.text(n) for n in single.indices("train").tolist()}
+    order, expected = sorted(digits, key=lambda name: drawn(f"train:0:{name}")), []
+    while order:
+        count = 1 + int(6 * drawn(f"count:train:0:{len(expected)}"))
+        expected.append("".join(digits[name] for name in order[:count]))
+        order = order[count:]
+    assert first == expected
+    assert len(lines(subset=3)) == 3
+
+
+def drawn(key):
+    return int(hashlib.sha256(f"0:{key}".encode()).hexdigest()[:16], 16) / 16**16
+
+
+def test_ranges_and_too_few_digits_are_refused(tmp_path):
+    with pytest.raises(ConfigFault, match=r"digits_per_line: .* the fewest first"):
+        MNISTStrokesDataset(digits_per_line=(6, 1))
+    with pytest.raises(ConfigFault, match=r"gap: .* the fewest first"):
+        MNISTStrokesDataset(gap=(6, 1))
+    with pytest.raises(DataError, match="too few for a line of 50"):
+        prepared(write(tmp_path, sequences()), digits_per_line=(50, 60))
+
+
+INPUT = "trainimg-3-inputdata.txt"
+TARGET = "trainimg-3-targetdata.txt"
+BROKEN = {
+    "empty": (INPUT, b"", "an empty file"),
+    "blank": (INPUT, b"\n \n", "an empty file"),
+    "cut in a row": (INPUT, text(ROWS)[:20], r"a row without 4 columns \(line 3 has 2\)"),
+    "cut after a row": (INPUT, text(ROWS[:4]), "a digit cut short: no row ends it"),
+    "columns": (INPUT, text(row[:3] for row in ROWS), r"a row without 4 columns \(line 1 has 3"),
+    "words": (INPUT, text([("a", 1, 0, 0), *ROWS]), "a row that is not whole numbers .*line 1"),
+    "decimals": (INPUT, text([(1.5, 1, 0, 0), *ROWS]), "a row that is not whole numbers"),
+    "not UTF-8": (
+        INPUT,
+        b"\xff\xfe\x00" + text(ROWS),
+        r"a row that is not whole numbers .*xff.*xfe",
+    ),
+    "long numbers": (INPUT, text([(10**7, 1, 0, 0), *ROWS]), "a row that is not whole numbers"),
+    "pen": (INPUT, text([(1, 1, 2, 0), *ROWS]), r"an end that is neither 0 nor 1 \(row 1 has 2"),
+    "ends": (INPUT, text([*ROWS, *ROWS]), r"rows after the end .*it ends in row 7"),
+    "dot": (INPUT, text([ROWS[0], ROWS[-1]]), "a single point"),
+    "too long": (INPUT, text(ROWS[1:2] * 200 + ROWS[-1:]), r"more than 100 points \(the limit max"),
+    "too large": (INPUT, b"0" * 5000, r"more than 4,000 bytes \(the limit max_bytes\) \(5,000\)"),
+    "two classes": (TARGET, target(ROWS, 4), "two classes .3 in the label file, 4 in"),
+    "no class": (TARGET, text([(0,) * 14] * 7), "target data: a class that is not one of ten"),
+    "classes": (
+        TARGET,
+        target(ROWS, 3)[:-28] + target(ROWS, 4)[-28:],
+        "target data: rows that do not agree",
+    ),
+    "shorter": (TARGET, target(ROWS[:-1], 3), "target data of another length .6 rows for 7"),
+    "target columns": (TARGET, text(ROWS), r"target data: a row without 14 columns"),
+}
+
+
+@pytest.mark.parametrize("kind", BROKEN)
+@pytest.mark.parametrize("layout", ["archive", "."])
+def test_a_broken_digit_is_named_and_left_out_or_an_error(tmp_path, kind, layout):
+    name, content, reason = BROKEN[kind]
+    write(tmp_path, sequences() | {name: content}, layout)
+    limits = {"max_points": 100, "max_bytes": 4000}
+    with pytest.raises(DataError, match=f"^trainimg-3: {reason}"):
+        prepared(tmp_path, strict=True, **limits)
+    dataset = prepared(tmp_path, **limits)
+    assert len(dataset) == 71 and "1 left out: " in dataset.report()
+    assert "trainimg-3" in dataset.report()
+
+
+def test_a_million_rows_are_beyond_the_limit(tmp_path):
+    files = sequences() | {INPUT: b"1 1 0 0\n" * 1_000_000}
+    report = prepared(write(tmp_path, files), max_bytes=1 << 24).report()
+    assert "more than 20,000 points (the limit max_points): trainimg-3 (1,000,000)" in report
+    assert "more than 1,048,576 bytes" in prepared(tmp_path).report()
+
+
+def test_neither_target_nor_label_is_named(tmp_path):
+    files = sequences(labels=False)
+    del files[TARGET]
+    assert "neither target data nor a label file: trainimg-3" in (
+        prepared(write(tmp_path, files)).report()
+    )
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (b"1\n" * 59, "trainlabels.txt has 59 labels for 60 digits; there must be one a line"),
+        (b"1\n" * 61, "trainlabels.txt has 61 labels for 60 digits"),
+        (b"", "trainlabels.txt has 0 labels for 60 digits"),
+        (b"1\n" * 59 + b"11\n", "trainlabels.txt, line 60: '11' is not a digit from 0 to 9"),
+        (b"1\n\xff\n" + b"1\n" * 58, "trainlabels.txt, line 2: .* is not a digit"),
+    ],
+)
+def test_labels_that_do_not_fit_are_an_error(tmp_path, labels, message):
+    write(tmp_path, sequences() | {"trainlabels.txt": labels})
+    with pytest.raises(DataError, match=message):
+        prepared(tmp_path)
+
+
+def test_labels_of_digits_with_a_gap_in_their_numbers_are_an_error(tmp_path):
+    files = sequences(targets=False)
+    files["trainimg-99-inputdata.txt"] = files.pop(INPUT)
+    with pytest.raises(DataError, match=r"the digits are not numbered 0 to 59 \(one is 99\)"):
+        prepared(write(tmp_path, files))
+
+
+def test_two_files_of_one_name_are_an_error(tmp_path):
+    write(tmp_path, sequences(), "a")
+    write(tmp_path, sequences(), "b")
+    with pytest.raises(DataError, match="two files of that name"):
+        prepared(tmp_path)
+
+
+def test_members_that_point_outside_are_left_out_by_name(tmp_path):
+    evil = {
+        "sequences/../../trainimg-99-inputdata.txt": text(ROWS),
+        "x": link(INPUT, "/etc/passwd"),
+    }
+    files = evil | {f"s/{name}": content for name, content in sequences().items()}
+    folder = tmp_path / "in"
+    folder.mkdir()
+    pack(folder / "sequences.tar.gz", files)
+    with pytest.raises(
+        DataError, match=r"^sequences/\.\./\.\./trainimg-99.*outside of the archive"
+    ):
+        prepared(folder, strict=True)
+    report = prepared(folder).report()
+    assert "a member outside of the archive: sequences/../../trainimg-99" in report
+    assert f"a member that is a link: {INPUT}" in report and "72 samples" in report
+    assert not list(tmp_path.rglob("*inputdata.txt"))
+
+
+@pytest.mark.parametrize("keep", [0.0, 0.3, 0.9])
+def test_an_archive_cut_short_is_an_error(tmp_path, keep):
+    file = write(tmp_path, sequences()) / "sequences.tar.gz"
+    file.write_bytes(file.read_bytes()[: int(keep * file.stat().st_size)])
+    with pytest.raises(DataError, match=r"sequences\.tar\.gz: a broken archive"):
+        prepared(tmp_path)
+
+
+def test_embedded_digits_have_the_same_form(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    dataset = prepared(None, embedded_size=60)
+    assert len(dataset) == 70 and len(dataset.indices("test")) == 10
+    assert {dataset.text(n) for n in range(70)} == set("0123456789")
+    for n in range(70):
+        ink = dataset.ink(n)
+        within = ink[1:][ink[:-1, 2] == 0]
+        assert np.abs(within[:, :2]).max() == 1 and np.abs(within[:, :2]).sum(axis=1).min() >= 1
+        left, top, right, bottom = bounds(ink)
+        assert 18 <= max(right - left, bottom - top) <= 21
+    assert dataset.report().startswith("Digits written by invented people: 70 samples")
+    again = prepared(None, embedded_size=60, cache=str(tmp_path / "other"))
+    assert all((again.ink(n) == dataset.ink(n)).all() for n in range(70))
+    lines = prepared(None, embedded_size=60, digits_per_line=(1, 6))
+    assert all(1 <= len(lines.text(n)) <= 6 for n in range(len(lines)))
+    other = prepared(None, embedded_size=60, embedded_seed=1)
+    assert any(len(other.ink(n)) != len(dataset.ink(n)) for n in range(70)), (
+        "another seed, other digits"
+    )
+
+
+def test_nothing_is_read_or_made_by_the_constructor(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    MNISTStrokesDataset()
+    MNISTStrokesDataset(root=None)
+    assert not list(itertools.islice(tmp_path.iterdir(), 1))

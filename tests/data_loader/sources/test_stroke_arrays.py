@@ -1,0 +1,228 @@
+import io
+import os
+import pickle
+from collections import OrderedDict
+
+import numpy as np
+import pytest
+
+from data_loader.sources.stroke_arrays import StrokeArraysDataset, load_arrays
+from utils.checks import ConfigFault, DataError
+
+LINE = np.array([[0, 0, 0], [0, 2.5, 1.5], [1, 1, -2], [1, 10, 0]], dtype=np.float32)
+INK = [[0, 0, 0], [2.5, -1.5, 0], [1, 2, 1], [10, 0, 1]]  # y grew upwards
+
+
+def array_of(lines):
+    array = np.empty(len(lines), dtype=object)
+    array[:] = lines
+    return array
+
+
+def npy(array, **options):
+    stream = io.BytesIO()
+    np.save(stream, array, **options)
+    return stream.getvalue()
+
+
+def npy_of_pickle(content):
+    """Return a .npy file of an object array whose pickle is `content`."""
+    stream = io.BytesIO()
+    header = {"descr": "|O", "fortran_order": False, "shape": (1,)}
+    np.lib.format.write_array_header_1_0(stream, header)
+    return stream.getvalue() + content
+
+
+TEXTS = "".join(f"text {n}\n" for n in range(6))
+
+
+def write(root, content=None, texts=TEXTS):
+    lines = [LINE + np.float32([0, n, 0]) for n in range(6)]
+    (root / "strokes.npy").write_bytes(npy(array_of(lines)) if content is None else content)
+    if texts is not None:
+        data = texts if isinstance(texts, bytes) else texts.encode()
+        (root / "sentences.txt").write_bytes(data)
+    return root
+
+
+def prepared(root, **options):
+    dataset = StrokeArraysDataset(root=str(root), **options)
+    dataset.prepare()
+    return dataset
+
+
+def test_lines_and_texts_are_paired_and_turned_downwards(tmp_path):
+    dataset = prepared(write(tmp_path), strict=True)
+    assert len(dataset) == 6 and dataset.lattice is None
+    assert dataset.ink(0).tolist() == INK and dataset.ink(0).dtype == np.float32
+    assert (dataset.name(3), dataset.text(3)) == ("line-00003", "text 3")
+    assert not np.signbit(dataset.ink(0)).any() or (dataset.ink(0) < 0).any()
+    assert "6 samples" in dataset.report()
+    again = prepared(tmp_path / "strokes.npy")
+    assert again.cache.folder == dataset.cache.folder
+
+
+@pytest.mark.parametrize("protocol", [3, 4])  # of all versions of numpy for Python 3
+def test_reads_what_numpy_pickles(protocol):
+    content = npy_of_pickle(pickle.dumps(array_of([LINE, LINE[:2]]), protocol=protocol))
+    arrays = [element.array() for element in load_arrays(content)]
+    assert [array.tolist() for array in arrays] == [LINE.tolist(), LINE[:2].tolist()]
+
+
+def test_reads_arrays_that_python_2_has_pickled():
+    # A pickle of Python 2 holds the bytes of an array as a string (U), written here by hand.
+    raw = LINE.tobytes()
+    by_hand = (
+        b"\x80\x02cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(K\x00tU\x01btR"
+        b"(K\x01(K\x01tcnumpy\ndtype\n(U\x02O8K\x00K\x01tR(K\x03U\x01|NNNJ\xff\xff\xff\xff"
+        b"J\xff\xff\xff\xffK?tb\x89]"
+        b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(K\x00tU\x01btR"
+        b"(K\x01(K\x04K\x03tcnumpy\ndtype\n(U\x02f4K\x00K\x01tR(K\x03U\x01<NNNJ\xff\xff\xff\xff"
+        b"J\xff\xff\xff\xffK\x00tb\x89U" + bytes([len(raw)]) + raw + b"tbatb."
+    )
+    (element,) = load_arrays(npy_of_pickle(by_hand))
+    assert element.array().tolist() == LINE.tolist()
+
+
+@pytest.mark.parametrize("dtype", ["<f4", ">f8", "<i2"])
+def test_reads_lines_of_one_length_that_numpy_stores_as_one_array(tmp_path, dtype):
+    lines = np.stack([np.round(LINE)] * 6).astype(dtype)
+    dataset = prepared(write(tmp_path, npy(lines)))
+    assert len(dataset) == 6 and dataset.ink(0)[1].tolist() == [2, -2, 0]
+    big = prepared(write(tmp_path, npy(array_of([LINE.astype(">f8"), *[LINE] * 5]))))
+    assert (big.ink(0) == big.ink(1)).all()
+
+
+class Evil:
+    """Pickles as a call."""
+
+    def __init__(self, function, *arguments):
+        self.call = (function, arguments)
+
+    def __reduce__(self):
+        return self.call
+
+
+@pytest.mark.parametrize(
+    ("element", "name"),
+    [
+        (Evil(os.system, "touch EVIL"), f"{os.name}.system"),
+        (Evil(eval, "open('EVIL', 'w')"), "builtins.eval"),
+        (Evil(np.load, "EVIL"), r"numpy\.load"),
+        (Evil(np.fromfile, "EVIL"), r"numpy[\w.]*\.fromfile"),
+        (OrderedDict(a=1), r"collections\.OrderedDict"),
+        (np.float64(1), r"numpy\._core\.multiarray\.scalar"),
+    ],
+)
+def test_what_would_run_is_refused_by_name(tmp_path, monkeypatch, element, name):
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path, npy(array_of([LINE, element])))
+    with pytest.raises(DataError, match=rf"strokes\.npy: it would run {name} when loaded"):
+        prepared(tmp_path)
+    assert not (tmp_path / "EVIL").exists()
+
+
+GOOD = npy(array_of([LINE, LINE]))
+
+
+@pytest.mark.parametrize("keep", [0, 5, 40, 127, 128, 130, 200, 300, len(GOOD) - 1])
+def test_a_file_cut_short_is_one_clear_line(tmp_path, keep):
+    write(tmp_path, GOOD[:keep])
+    with pytest.raises(DataError, match=r"strokes\.npy: [^\n]+$") as caught:
+        prepared(tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"hello", "not a .npy file of arrays"),
+        (npy(np.array(["a", "b"])), "values that are no numbers"),
+        (npy_of_pickle(pickle.dumps("text")), "no object array in the pickle"),
+        (npy_of_pickle(pickle.dumps([LINE.tolist()])), "no object array in the pickle"),
+        (npy_of_pickle(b"\x80\x02r\xff\xff\xff\x7f."), "a broken pickle"),
+        (npy_of_pickle(b"\x80\x04\x8e\xff\xff\xff\xff\xff\xff\xff\x7fx."), "a broken pickle"),
+        (npy_of_pickle(b"garbage"), "a broken pickle"),
+        (npy_of_pickle(b"\x80\x02Ppersistent\n."), "a broken pickle|outside of the file"),
+        (npy(np.zeros((2, 2), dtype=object)), "more than one dimension"),
+    ],
+)
+def test_another_file_is_one_clear_line(tmp_path, content, message):
+    write(tmp_path, content)
+    with pytest.raises(DataError, match=message):
+        prepared(tmp_path)
+
+
+def test_a_header_that_promises_too_much_takes_no_memory(tmp_path):
+    stream = io.BytesIO()
+    header = {"descr": "<f8", "fortran_order": False, "shape": (10**9, 10**6, 3)}
+    np.lib.format.write_array_header_1_0(stream, header)
+    write(tmp_path, stream.getvalue() + bytes(24))
+    with pytest.raises(DataError, match=r"an array cut short .24 bytes for the shape"):
+        prepared(tmp_path)
+
+
+BROKEN = {
+    "columns": (LINE[:, :2], r"an array that is not \(points, 3\) \(shape \(4, 2\)\)"),
+    "flat": (LINE[0], "an array that is not"),
+    "pen": (LINE + 2, "an end of stroke that is not 0 or 1"),
+    "nan": (np.full((3, 3), np.nan), "a non-number among the points"),
+    "infinite": (LINE + np.float32([0, np.inf, 0]), "a non-number among the points"),
+    "none": (None, r"no array \(NoneType\)"),
+    "list": (LINE.tolist(), r"no array \(list\)"),
+    "text": (np.array(["a"]), "values that are no numbers"),
+    "objects": (array_of([1, 2]), "an array of objects"),
+    "empty": (LINE[:0], "no points"),
+    "dot": (LINE[:1], "a single point"),
+    "far": (LINE * np.float32([1, 1e12, 1]), r"an offset longer than 1e\+09"),
+    "long": (np.zeros((101, 3)), r"more than 100 points \(the limit max_points\) \(101\)"),
+}
+
+
+@pytest.mark.parametrize("kind", BROKEN)
+def test_a_broken_line_is_named_and_left_out_or_an_error(tmp_path, kind):
+    element, reason = BROKEN[kind]
+    write(tmp_path, npy(array_of([LINE, element, *[LINE] * 4])))
+    with pytest.raises(DataError, match=f"^line-00001: {reason}"):
+        prepared(tmp_path, strict=True, max_points=100)
+    dataset = prepared(tmp_path, max_points=100)
+    assert len(dataset) == 5 and [dataset.text(n) for n in (0, 1)] == ["text 0", "text 2"]
+    assert "1 left out: " in dataset.report() and "line-00001" in dataset.report()
+
+
+def test_a_million_points_are_beyond_the_limit(tmp_path):
+    write(tmp_path, npy(array_of([np.zeros((1_000_000, 3), np.float32), *[LINE] * 5])))
+    assert "more than 20,000 points (the limit max_points): line-00000 (1,000,000)" in (
+        prepared(tmp_path).report()
+    )
+
+
+def test_a_pickle_that_names_one_array_many_times_fills_no_memory(tmp_path):
+    line = np.zeros((10_000, 3), dtype=np.float32)
+    write(tmp_path, npy(array_of([line] * 10_000)), texts="a\n" * 10_000)
+    with pytest.raises(DataError, match=r"strokes\.npy: it repeats the same arrays over and over"):
+        prepared(tmp_path)
+
+
+def test_texts_that_do_not_fit_are_an_error(tmp_path):
+    with pytest.raises(DataError, match=r"sentences\.txt: 5 lines for the 6 lines of ink"):
+        prepared(write(tmp_path, texts="a\n" * 5))
+    with pytest.raises(DataError, match=r"sentences\.txt: not UTF-8 text \(byte 0xff in line 2\)"):
+        prepared(write(tmp_path, texts=b"a\nb\xff\nc\nd\ne\nf\n"))
+    (tmp_path / "sentences.txt").unlink()
+    with pytest.raises(DataError, match=r'sentences.txt is not there: .* set "texts": null'):
+        prepared(tmp_path)
+    assert [prepared(tmp_path, texts=None).text(n) for n in range(6)] == [""] * 6
+    report = prepared(write(tmp_path, texts="a\n\nc\nd\ne\nf\n")).report()
+    assert "1 left out: an empty transcription: line-00001" in report
+
+
+def test_limits_and_absence_are_named(tmp_path):
+    with pytest.raises(DataError, match=r"has no strokes-py3\.npy or strokes\.npy"):
+        prepared(tmp_path)
+    write(tmp_path)
+    with pytest.raises(DataError, match=r"strokes.npy: more than 100 bytes \(the limit max_bytes"):
+        prepared(tmp_path, max_bytes=100)
+    with pytest.raises(ConfigFault, match="subset: 7 does not fit: at most the"):
+        prepared(tmp_path, subset=7)
+    assert len(prepared(tmp_path, subset=2).indices("train")) == 2

@@ -1,0 +1,206 @@
+import numpy as np
+import pytest
+
+from data_loader.sources.unipen import UnipenDataset
+from utils.checks import DataError
+
+PIECES = [[(10, 20), (13, 24), (12, 30)], [(15, 20), (15, 25)], [(30, 10), (31, 12)]]
+
+
+def down(points):
+    rows = "".join(f" {x}  {y}\n" for x, y in points)
+    return f".PEN_DOWN\n{rows}.PEN_UP\n.DT 120\n"
+
+
+def digits(count=30, start=0, writer=lambda n: n % 12):
+    """Return a file as the UCI pen digits are: each segment before its pieces."""
+    content, at = '.INCLUDE other.doc\n\n.LEXICON "0" "1"\n.HIERARCHY DIGIT\n\n', start
+    for n in range(count):
+        size = 1 + n % 2
+        named = f"{at}" if size == 1 else f"{at}-{at + 1}"
+        content += f'.SEGMENT DIGIT  {named} ? "{n % 10}"\n.COMMENT {n % 10} {writer(n)}  224\n'
+        content += "".join(down(piece) for piece in PIECES[:size])
+        at += size
+    return content
+
+
+def prepared(root, content=None, name="digits", **options):
+    if content is not None:
+        data = content if isinstance(content, bytes) else content.encode()
+        (root / name).write_bytes(data)
+    dataset = UnipenDataset(root=str(root), **options)
+    dataset.prepare()
+    return dataset
+
+
+def named(dataset):
+    return {dataset.name(n): n for n in range(len(dataset))}
+
+
+def test_segments_before_their_pieces(tmp_path):
+    dataset = prepared(tmp_path, digits(), strict=True, writer_comment=1)
+    assert len(dataset) == 30 and dataset.lattice == 1.0
+    index = named(dataset)["digits:00001"]
+    assert dataset.ink(index).tolist() == [
+        *([0, 0, 0], [3, -4, 0], [-1, -6, 1]),  # y grew upwards
+        *([3, 10, 0], [0, -5, 1]),
+    ]
+    assert dataset.text(index) == "1" and dataset.writer(index) == "digits:1"
+    assert dataset.ink(named(dataset)["digits:00000"])[:, 2].tolist() == [0, 0, 1]
+    for split in ("train", "valid", "test"):
+        assert len({dataset.writer(n) for n in dataset.indices(split)})
+
+
+def test_numbers_that_do_not_fit_the_file_do_not_shift_labels(tmp_path):
+    """Where segments were taken out of a file, its later ones count on as before."""
+    content = digits(10) + digits(10, start=500).split("DIGIT\n", 1)[1]
+    dataset = prepared(tmp_path, content, strict=True)
+    assert [dataset.text(n) for n in range(20)] == [str(n % 10) for n in range(10)] * 2
+    assert [len(dataset.ink(n)) for n in (0, 1, 10, 11)] == [3, 5, 3, 5]
+
+
+def test_segments_ahead_of_all_pieces_by_number_and_point(tmp_path):
+    content = (
+        ".WRITER_ID ann smith\n.COORD X Y T P\n.HIERARCHY WORD CHARACTER\n"
+        '.SEGMENT WORD 0-2 OK "say \\"hi\\"\\n there"\n.SEGMENT CHARACTER 0 ? "s"\n'
+        '.SEGMENT CHARACTER 1,2 ? "a"\n.SEGMENT CHARACTER 0:1-1:0 ? "x"\n'
+    )
+    content += "".join(
+        ".PEN_DOWN\n" + "".join(f"{x} {y} 5 99\n" for x, y in piece) + ".PEN_UP\n8 8 5 0\n"
+        for piece in PIECES
+    )
+    for name in ("b", "c", "d"):
+        (tmp_path / name).write_text(content)
+    words = prepared(tmp_path, content, "a", level="word")
+    assert words.text(0) == 'say "hi" there' and words.writer(0) == "ann smith"
+    assert words.ink(0)[:, 2].tolist() == [0, 0, 1, 0, 1, 0, 1]
+    letters = prepared(tmp_path, level="CHARACTER")
+    assert [len(letters.ink(n)) for n in range(3)] == [3, 4, 3]
+    assert letters.ink(2).tolist() == [[0, 0, 0], [-1, -6, 1], [3, 10, 1]]
+    with pytest.raises(DataError, match=r"name one as \"level\": WORD \(4 segments\), CHARACTER"):
+        prepared(tmp_path)
+    with pytest.raises(DataError, match="no level LINE; there are WORD"):
+        prepared(tmp_path, level="LINE")
+
+
+def test_files_called_train_and_test_are_the_splits(tmp_path):
+    prepared(tmp_path, digits(40), "pendigits-train", writer_comment=1)
+    dataset = prepared(tmp_path, digits(20), "pendigits-test", writer_comment=1)
+    assert {dataset.group(n) for n in dataset.indices("test")} == {"pendigits-test"}
+    assert len(dataset.indices("test")) == 20 and len(dataset.indices("valid")) > 0
+    both = [{dataset.writer(n) for n in dataset.indices(s)} for s in ("train", "valid")]
+    assert not both[0] & both[1]
+    assert len(prepared(tmp_path, pattern="*-test", writer_comment=1)) == 20
+
+
+def changed(old, new, count=1):
+    """Return a file with something else in the second of its segments."""
+    head, second, rest = digits().partition(".SEGMENT DIGIT  1-2")
+    assert old in rest
+    return head + second + rest.replace(old, new, count)
+
+
+BROKEN = {
+    "columns": (changed(" 13  24\n", " 13\n"), r"a point without 2 values \(line 18 has 1"),
+    "more columns": (
+        changed(" 13  24\n", " 13 24 5\n"),
+        r"a point without 2 values \(line 18 has 3",
+    ),
+    "words": (changed(" 13  24\n", " 13 y24\n"), r"a non-number .*\(line 18: 'y24'"),
+    "underscore": (changed(" 13  24\n", " 13 2_4\n"), r"a non-number .*\(line 18: '2_4'"),
+    "nan": (changed(" 13  24\n", " 13 nan\n"), r"a non-number among the points \(after line 16"),
+    "no label": (changed('? "1"', "?"), "a segment without a label"),
+    "empty label": (changed('? "1"', '? " "'), "a segment without a label"),
+    "control": (changed('? "1"', '? "\x01"'), "control characters in the transcription"),
+    "no pen up": (changed(".PEN_UP\n", ""), "a piece without .PEN_UP"),
+    "missing piece": (
+        changed(down(PIECES[1]), ""),
+        r"a segment with other pieces than it names \(1 for 2",
+    ),
+    "far": (changed(" 13  24\n", " 13 1e12\n"), r"an offset longer than 1e\+09"),
+    "points": (changed(" 13  24\n", " 13 24\n" * 100), r"more than 50 points \(the limit max_poi"),
+}
+
+
+@pytest.mark.parametrize("kind", BROKEN)
+def test_a_broken_segment_is_named_and_left_out_or_an_error(tmp_path, kind):
+    content, reason = BROKEN[kind]
+    with pytest.raises(DataError, match=f"^digits:00001: {reason}"):
+        prepared(tmp_path, content, strict=True, max_points=50)
+    dataset = prepared(tmp_path, max_points=50)
+    assert "digits:00001" not in named(dataset) and len(dataset) >= 28
+    assert "digits:00001" in dataset.report() and "left out" in dataset.report()
+
+
+def test_a_file_cut_short_loses_its_last_segment_only(tmp_path):
+    content = digits()
+    with pytest.raises(
+        DataError, match=r"^digits:00029: a piece cut short: .*\.SEGMENT in line \d+"
+    ):
+        prepared(tmp_path, content[: content.rindex(".PEN_UP") - 3], strict=True)
+    assert len(prepared(tmp_path)) == 29
+    report = prepared(tmp_path, content[: content.rindex(".PEN_DOWN")]).report()
+    assert "other pieces than it names: digits:00029" in report
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "an empty file"),
+        (b" \n", "an empty file"),
+        (b"hello\n1 2\n", "no UNIPEN keyword in it"),
+        (digits().encode() + b'.SEGMENT DIGIT 0 ? "\xe9"\n', r"not UTF-8 text .byte 0xe9 in line"),
+        (b".COORD X T\n" + digits().encode(), "columns without X or Y .*line 1"),
+        (b"0" * 10_000, "more than 8,000 bytes .the limit max_bytes"),
+        (b".PEN_DOWN\n1 2\n3 4\n.PEN_UP\n", "no segments of the level"),
+    ],
+)
+def test_a_broken_file_is_named_and_left_out_or_an_error(tmp_path, content, reason):
+    (tmp_path / "good").write_text(digits())
+    with pytest.raises(DataError, match=f"^digits: {reason}"):
+        prepared(tmp_path, content, strict=True, max_bytes=8000)
+    dataset = prepared(tmp_path, max_bytes=8000)
+    assert len(dataset) == 30 and ": digits" in dataset.report()
+
+
+def test_a_million_points_end_at_the_limit(tmp_path):
+    long = ".PEN_DOWN\n" + "1 2\n" * 1_000_000 + ".PEN_UP\n"
+    content = digits() + f'.SEGMENT DIGIT 45 ? "3"\n{long}'
+    report = prepared(tmp_path, content).report()
+    assert "more than 20,000 points (the limit max_points): digits:00030 (1,000,000," in report
+
+
+def test_segments_that_repeat_pieces_fill_no_memory(tmp_path):
+    content = '.SEGMENT DIGIT 0-29 ? "1"\n' * 10_000 + down(PIECES[0]) * 30
+    report = prepared(tmp_path, content).report()
+    assert "segments that repeat the same pieces over and over: digits" in report
+
+
+def test_too_few_segments_for_all_splits_are_an_error(tmp_path):
+    with pytest.raises(DataError, match=r"1 samples are too few, there are none for .*'valid'"):
+        prepared(tmp_path, digits(1))
+
+
+def test_absence_and_limits_are_named(tmp_path):
+    with pytest.raises(DataError, match="no UNIPEN file there"):
+        prepared(tmp_path)
+    prepared(tmp_path, digits(), "a")
+    with pytest.raises(DataError, match=r"more than 1 files \(the limit max_members\)"):
+        prepared(tmp_path, digits(), "b", max_members=1)
+    with pytest.raises(DataError, match="no writer in the comment"):
+        prepared(tmp_path, writer_comment=9, strict=True)
+
+
+def test_included_files_are_never_opened(tmp_path):
+    (tmp_path / "secret").mkdir()
+    (tmp_path / "secret" / "other.doc").write_text(digits())
+    (tmp_path / "in").mkdir()
+    content = ".INCLUDE ../secret/other.doc\n" + digits(12)
+    assert len(prepared(tmp_path / "in", content)) == 12
+
+
+def test_decimals_have_no_lattice(tmp_path):
+    dataset = prepared(tmp_path, digits().replace(" 13  24", " 13.5  24.25"))
+    assert dataset.lattice is None
+    assert dataset.ink(0)[1].tolist() == [3.5, -4.25, 0]
+    assert dataset.ink(0).dtype == np.float32

@@ -1,0 +1,565 @@
+"""The embedded data: what is written, how the pen moves, and that seeds decide it alone."""
+
+import inspect
+import re
+import string
+import zlib
+from collections import Counter
+
+import numpy as np
+import pytest
+from HersheyFonts import HersheyFonts
+
+from base.base_dataset import SPLITS
+from data_loader.synthetic import corpus
+from data_loader.synthetic.embedded import EmbeddedDataset, Writer, digitise, write
+from data_loader.synthetic.stroke_fonts import CHARACTERS, FONTS, OTHERS, SHAPES, SIGN_LEAN, font
+from utils.checks import ConfigFault, DataError, UserError
+
+PRINTABLE = string.ascii_letters + string.digits + string.punctuation + " "
+
+
+@pytest.fixture(scope="module")
+def dataset():
+    data = EmbeddedDataset(size=600, valid_size=80, test_size=60)
+    data.prepare()
+    return data
+
+
+def points(ink):
+    return np.cumsum(ink[:, :2].astype(np.float64), axis=0)
+
+
+def strokes(ink):
+    ends = np.flatnonzero(ink[:, 2])
+    return np.split(points(ink), ends[:-1] + 1)
+
+
+def hand(**changes):
+    """A writer without any irregularity."""
+    values = dict(
+        font="print", rounding=0.6, connected=False, size=7.0, slant=0.0, aspect=1.0,
+        ascender=1.0, descender=1.0, letter_space=0.0, word_space=13.0, drift=0.0, wave=0.0,
+        wobble=0.0, variation=0.0, speed=226.0,
+    )  # fmt: skip
+    return Writer(**{**values, **changes})
+
+
+class Still:
+    """A generator that draws nothing but zeros: no variation of line or letter."""
+
+    def standard_normal(self, shape=None):
+        return 0.0 if shape is None else np.zeros(shape)
+
+    def random(self, shape=None):
+        return 0.0 if shape is None else np.zeros(shape)
+
+
+# --- the format -------------------------------------------------------------------------------
+
+
+def test_ink_has_the_format_of_the_project(dataset):
+    assert len(dataset) == 740 == len(dataset.lengths)
+    assert dataset.lengths.dtype == np.int64
+    assert dataset.canonical is None and dataset.lattice is None
+    for index in range(0, 740, 7):
+        ink = dataset.ink(index)
+        assert ink.dtype == np.float32 and ink.shape == (dataset.lengths[index], 3)
+        assert ink[0, :2].tolist() == [0, 0]
+        assert set(np.unique(ink[:, 2])) <= {0.0, 1.0}
+        assert ink[-1, 2] == 1
+        assert np.isfinite(ink).all()
+        # On a grid of 1/64, so that sums of offsets in float32 are exact.
+        np.testing.assert_array_equal(ink[:, :2] * 64, np.rint(ink[:, :2] * 64))
+        missing = dataset.missing(index)
+        assert missing.dtype == np.uint8 and missing.shape == (len(ink),) and not missing.any()
+
+
+def test_ink_is_a_copy(dataset):
+    dataset.ink(3)[:] = 7
+    assert dataset.ink(3)[0, 0] == 0
+
+
+def test_splits_names_and_report(dataset):
+    assert dataset.indices("train").tolist() == list(range(600))
+    assert dataset.indices("valid").tolist() == list(range(600, 680))
+    assert dataset.indices("test").tolist() == list(range(680, 740))
+    assert dataset.indices("valid").dtype == np.int64
+    with pytest.raises(UserError, match="'exam': there are train, valid, test"):
+        dataset.indices("exam")
+    names = [dataset.name(index) for index in range(740)]
+    assert len(set(names)) == 740
+    assert names[0] == "train-000000" and names[601] == "valid-000001"
+    assert names[739] == "test-000059"
+    report = dataset.report()
+    assert "train: 600 lines by" in report and "test: 60 lines by" in report
+    assert f"{int(dataset.lengths[:600].sum()):,} points" in report
+
+
+def test_prepare_does_nothing_the_second_time(dataset):
+    before = dataset.ink(0)
+    dataset.prepare()
+    np.testing.assert_array_equal(dataset.ink(0), before)
+
+
+# --- determinism ------------------------------------------------------------------------------
+
+
+def checksum(data, index):
+    ink = np.rint(data.ink(index) * 64).astype("<i4").tobytes()
+    return zlib.crc32(ink, zlib.crc32(data.text(index).encode()))
+
+
+def test_checksums_are_the_same_on_every_machine(dataset):
+    # Pinned: also found with numpy 2.0.2, and with numpy's vector instructions turned off. A
+    # change of fonts, texts or hands changes them; nothing else should.
+    found = [checksum(dataset, index) for index in (0, 1, 2, 599, 600, 739)]
+    assert found == CHECKSUMS
+
+
+CHECKSUMS = [556160726, 1976758174, 3872938997, 3588381605, 735946908, 2756938476]
+
+
+def test_a_sample_is_the_same_at_any_size(dataset):
+    small = EmbeddedDataset(size=5, valid_size=3, test_size=2)
+    small.prepare()
+    for split in SPLITS:
+        for mine, theirs in zip(small.indices(split), dataset.indices(split), strict=False):
+            np.testing.assert_array_equal(small.ink(mine), dataset.ink(theirs))
+            assert small.text(mine) == dataset.text(theirs)
+            assert small.name(mine) == dataset.name(theirs)
+            assert small.writer(mine) == dataset.writer(theirs)
+
+
+def test_another_seed_gives_other_lines_and_other_hands(dataset):
+    other = EmbeddedDataset(seed=1, size=20, valid_size=1, test_size=1)
+    other.prepare()
+    assert sum(other.text(n) == dataset.text(n) for n in range(20)) < 2
+    assert other.invent(0, 0) != dataset.invent(0, 0)
+
+
+# --- texts ------------------------------------------------------------------------------------
+
+
+def sentences(text):
+    """Whole sentences within a line: what stands between two ends of sentences."""
+    return re.split(r"(?<=[.!?]) ", text)[1:-1]
+
+
+def test_splits_share_no_line_and_no_sentence(monkeypatch):
+    # Three words of each kind: so few that the same sentences come up in every split by chance.
+    for kind in ("THINGS", "PEOPLE", "QUALITIES", "DOINGS", "GOINGS", "FIRST_NAMES", "LAST_NAMES"):
+        monkeypatch.setattr(corpus, kind, getattr(corpus, kind)[:3])
+    lines, whole = [], []
+    for split in range(3):
+        draws = corpus.Draws(np.random.default_rng(split))
+        short = [corpus.line(draws, split, 4, 14, 0.1) for _ in range(800)]
+        long = [corpus.line(draws, split, 60, 110, 0.0) for _ in range(1000)]
+        lines.append(set(short + long))
+        whole.append([sentence for line in long for sentence in sentences(line)])
+        assert len(short) - len(set(short)) > 100
+        assert len(whole[split]) - len(set(whole[split])) > 20
+    for one, other in ((0, 1), (0, 2), (1, 2)):
+        assert not lines[one] & lines[other]
+        assert not set(whole[one]) & set(whole[other])
+
+
+def test_splits_share_no_writer(dataset):
+    writers = [{dataset.writer(n) for n in dataset.indices(split)} for split in SPLITS]
+    assert [len(names) > 20 for names in writers] == [True, True, True]
+    assert not (writers[0] & writers[1] or writers[0] & writers[2] or writers[1] & writers[2])
+    # Not only their names differ.
+    hands = {dataset.invent(split, n) for split in range(3) for n in range(50)}
+    assert len(hands) == len({writer.slant for writer in hands}) == 150
+
+
+def test_every_printable_ascii_character_occurs_often_enough(dataset):
+    data = EmbeddedDataset(rate=10)
+    data.prepare()
+    counts = Counter("".join(data.text(index) for index in data.indices("train")))
+    assert set(counts) == set(PRINTABLE) and len(PRINTABLE) == 95
+    assert min(counts.values()) >= 20, counts.most_common()[-5:]
+    # Mostly plain English all the same.
+    letters = sum(counts[character] for character in string.ascii_lowercase + " .,")
+    assert letters / counts.total() > 0.85
+
+
+def test_without_symbols_texts_are_plain_sentences():
+    data = EmbeddedDataset(symbols=0, size=300, valid_size=1, test_size=1, rate=10)
+    data.prepare()
+    used = set("".join(data.text(index) for index in range(300)))
+    assert used <= set(string.ascii_letters + " .,;:!?'\"-")
+
+
+@pytest.mark.parametrize(("low", "high"), [(2, 8), (12, 18), (80, 86)])
+def test_lines_keep_to_their_bounds(low, high):
+    draws = corpus.Draws(np.random.default_rng(5))
+    lengths = [
+        len(corpus.line(draws, split, low, high, 0.2)) for split in range(3) for _ in range(40)
+    ]
+    assert min(lengths) >= low and max(lengths) <= high
+    assert len(set(lengths)) > 3
+
+
+def test_lines_break_between_words():
+    draws = corpus.Draws(np.random.default_rng(6))
+    for _ in range(300):
+        line = corpus.line(draws, 0, 10, 30, 0.2)
+        assert line == line.strip() and "  " not in line
+
+
+def test_bounds_that_no_line_meets_are_an_error():
+    draws = corpus.Draws(np.random.default_rng(0))
+    with pytest.raises(DataError, match="no line of 5 to 4 characters"):
+        corpus.line(draws, 0, 5, 4, 0.0)
+
+
+# --- letters ----------------------------------------------------------------------------------
+
+
+def glyph_points(name, character):
+    glyphs, code = font(name, 0.6), ord(character) - 32
+    part = slice(glyphs.start[code], glyphs.start[code] + glyphs.count[code])
+    return np.stack([glyphs.x[part], glyphs.y[part]], axis=1), glyphs.end[part]
+
+
+@pytest.mark.parametrize("name", FONTS)
+def test_every_font_draws_every_character_at_its_height(name):
+    assert [ord(character) for character in CHARACTERS] == list(range(32, 127))
+    tops, bottoms, forms = {}, {}, set()
+    for character in PRINTABLE.strip():
+        line, end = glyph_points(name, character)
+        assert len(line) >= 3 and end[-1], character
+        assert np.hypot(*np.diff(line, axis=0)[~end[:-1]].T).max() < 0.7, character
+        tops[character], bottoms[character] = line[:, 1].min(), line[:, 1].max()
+        forms.add(line.round(2).tobytes())
+        ink = write(character, hand(font=name), Still(), 75)
+        assert ink[-1, 2] == 1, character
+    assert len(forms) == 94  # no two characters look the same
+    assert glyph_points(name, " ")[0].size == 0
+    x_height = -tops["x"]
+    assert 10 < x_height < 15
+    for character in "acemnorsuvwxz":
+        assert tops[character] == pytest.approx(-x_height, abs=2.2), character
+    for character in "bdfhkl" + string.digits + string.ascii_uppercase:
+        assert -24 < tops[character] < -19, character
+    for character in "abcdehiklmnorstuvwx" + string.digits + "ABCDEFGHIKLMNOPRSTUVWX":
+        assert bottoms[character] == pytest.approx(0, abs=1.5), character
+    for character in "gjpqy,;":
+        assert bottoms[character] > 2, character
+    for character in "'\"`^":
+        assert bottoms[character] < -10, character
+    for character in "._":
+        assert tops[character] > -2, character
+
+
+def test_plain_letters_are_those_of_the_package():
+    package = HersheyFonts()
+    package.load_default_font("futural")
+    for character in "abcdefghklmnopqrstuvwxyzABCDEFGHJKLMNOPQRSTUVWXYZ0123456789&()#*":
+        glyph = package.all_glyphs[character]
+        # Dense points along the package's own lines, with the base line at 0.
+        theirs = np.concatenate(
+            [
+                np.linspace(start, stop, 200)
+                for stroke in glyph.strokes
+                for start, stop in zip(np.array(stroke[:-1]), np.array(stroke[1:]), strict=True)
+            ]
+        ) - (glyph.left_offset, 9)
+        mine, _ = glyph_points("print", character)
+        distance = np.hypot(*(mine[:, None] - theirs[None]).transpose(2, 0, 1))
+        assert distance.min(axis=1).max() < 0.8, character  # nothing is drawn beside them
+        assert distance.min(axis=0).max() < 1.0, character  # and nothing left out
+
+
+def test_written_from_left_to_right_and_downwards():
+    ink = write("n n n n", hand(), Still(), 1000)
+    middles = [stroke[:, 0].mean() for stroke in strokes(ink)]
+    assert len(middles) == 8  # a stem and an arch each
+    assert middles == sorted(middles)
+    # A stem starts at the top: y grows by the height of the letter, 14 font units of 7.
+    stem = strokes(ink)[0]
+    assert stem[-1, 1] - stem[0, 1] == pytest.approx(14 * 7, rel=0.03)
+
+
+def test_two_letters_are_never_the_same_unless_variation_is_0():
+    line, still = "oooooo", hand(variation=0.0)
+    for writer, same in ((still, True), (hand(variation=1.0), False)):
+        ovals = strokes(write(line, writer, np.random.default_rng(2), 300))
+        sizes = np.array([np.ptp(oval, axis=0) for oval in ovals])
+        assert len(sizes) == 6
+        assert (np.ptp(sizes, axis=0) < 1).all() == same
+    wobbling = strokes(write(line, hand(wobble=0.5), np.random.default_rng(2), 300))
+    assert (np.ptp([np.ptp(oval, axis=0) for oval in wobbling], axis=0) > 2).all()
+
+
+def test_stems_lean_as_the_writer_does():
+    for slant in (-0.1, 0.0, 0.3):
+        ink = write("l" * 60, hand(slant=slant, variation=1.0), np.random.default_rng(1), 75)
+        first = np.array([stroke[0] for stroke in strokes(ink)])
+        last = np.array([stroke[-1] for stroke in strokes(ink)])
+        lean = (first[:, 0] - last[:, 0]) / (last[:, 1] - first[:, 1])
+        # 60 letters, each off by a deviation of 0.05 and a little: the mean by 0.008.
+        assert lean.mean() == pytest.approx(slant, abs=0.04)
+        assert 0.01 < lean.std() < 0.15
+
+
+@pytest.mark.parametrize("rounding", [0.6, 1.5])
+@pytest.mark.parametrize("slant", [-0.15, 0.0, 0.5])  # the bounds of invented hands
+def test_signs_are_told_apart_in_every_hand(slant, rounding):
+    def sign(character):
+        (stroke,) = strokes(write(character, hand(slant=slant, rounding=rounding), Still(), 300))
+        return stroke / hand().size  # from top to bottom, in font units
+
+    back, quote, slash = sign("\\"), sign("`"), sign("/")
+    assert back[-1, 0] - back[0, 0] > 10 and quote[-1, 0] - quote[0, 0] > 3.5
+    assert slash[-1, 0] - slash[0, 0] < -10
+    for opening, closing in ("{}", "[]", "()"):
+        for character, side in ((opening, -1), (closing, 1)):
+            line = sign(character)
+            upright = line[:, 0] + SIGN_LEAN * slant * (line[:, 1] - line[0, 1])
+            out = side * (upright - upright[0])
+            middle, quarter = (
+                out[np.argmin(abs(line[:, 1] - np.quantile(line[[0, -1], 1], part)))]
+                for part in (0.5, 0.25)
+            )
+            if opening == "{":  # the tip stands out from the stem as far as the ends do
+                assert middle - quarter > 4 and quarter > 3.5
+            elif opening == "[":  # a long straight stem
+                assert abs(middle - quarter) < 0.2 and quarter > 5.5
+            else:
+                assert 0.5 < middle - quarter < 2.5
+
+
+# Of each shape how many strokes it has (a bar through a 7, a bracket of two).
+STROKES_OF_SHAPES = {
+    "{": [1, 1, 2], "}": [1, 1, 2], "[": [2, 1], "]": [2, 1], "(": [1, 1], ")": [1, 1],
+    "/": [1, 1], "\\": [1, 1], "|": [1], "`": [1, 1], "'": [1], '"': [2], "#": [4, 4], "&": [3],
+    "@": [1], "+": [2, 1], "=": [2], "<": [1, 1], ">": [1, 1], "^": [1, 1], "~": [1, 1],
+    "*": [3, 3, 3], "%": [3], "_": [1, 1], "-": [1], "1": [1], "7": [2], "Z": [2], "z": [2],
+}  # fmt: skip
+
+
+def test_every_other_shape_is_drawn_where_its_character_stands():
+    counts = {}
+    for number, (character, _) in enumerate(SHAPES):
+        plain = write(f"n{character}n", hand(), Still(), 300)
+        other = write(f"n{character}n", hand(shapes=(number,)), Still(), 300)
+        assert len(strokes(plain)[0]) == len(strokes(other)[0])
+        drawn = strokes(other)[2:-2]
+        counts.setdefault(character, []).append(len(drawn))
+
+        # Between its neighbours, at the height of the plain shape, and not like it.
+        def box(parts):
+            return np.concatenate(parts).min(axis=0), np.concatenate(parts).max(axis=0)
+
+        (left, top), (right, bottom) = box(drawn)
+        (_, plain_top), (_, plain_bottom) = box(strokes(plain)[2:-2])
+        assert (
+            left > box(strokes(other)[:2])[1][0] - 7 and right < box(strokes(other)[-2:])[0][0] + 7
+        )
+        assert abs((top + bottom) - (plain_top + plain_bottom)) / 2 < 6 * 7, character
+        assert other.tobytes() != plain.tobytes()
+    assert counts == STROKES_OF_SHAPES
+
+
+def test_other_shapes_change_signs_alone():
+    sizes = dict(seed=3, size=300, valid_size=1, test_size=1, writers=40, signs=0.7)
+    plain, others, some = (EmbeddedDataset(**sizes, shapes=share) for share in (0.0, 1.0, 0.3))
+    for dataset in (plain, others, some):
+        dataset.prepare()
+    shaped = {character for character, _ in SHAPES}
+    same = [np.array_equal(plain.ink(n), others.ink(n)) for n in range(300)]
+    assert [plain.text(n) for n in range(300)] == [others.text(n) for n in range(300)]
+    assert same == [not shaped & set(plain.text(n)) for n in range(300)]
+    assert 60 < sum(same) < 240
+    # A hand draws all of a group alike: both braces are of the same kind, or both plain.
+    used = [some.invent(0, number).shapes for number in range(40)]
+    assert len(set(used)) > 30
+    for shapes in used:
+        characters = [SHAPES[number][0] for number in shapes]
+        assert len(set(characters)) == len(characters)
+        for one, other in ("{}", "[]", "()", "<>", "/\\", "Zz"):
+            assert (one in characters) == (other in characters)
+            if one in characters:
+                assert abs(shapes[characters.index(one)] - shapes[characters.index(other)]) == 1
+    expected = 0.3 * sum(len(group[0]) for group in OTHERS)
+    assert np.mean([len(shapes) for shapes in used]) == pytest.approx(expected, rel=0.2)
+    everyone = {number for writer in range(40) for number in others.invent(0, writer).shapes}
+    assert everyone == set(range(len(SHAPES)))
+
+
+def test_connected_hands_lift_the_pen_less():
+    lifts = [
+        write("minimum", hand(font="cursive", connected=connected), Still(), 75)[:, 2].sum()
+        for connected in (False, True)
+    ]
+    # Seven letters and two dots; the strokes end at the dots, and else run through.
+    assert lifts == [9, 5]
+
+
+def test_writers_differ_and_keep_in_bounds():
+    hands = [EmbeddedDataset().invent(0, n) for n in range(200)]
+    assert {writer.font for writer in hands} == set(FONTS)
+    sizes = np.array([writer.size for writer in hands])
+    assert 4.5 < sizes.min() < sizes.max() < 11
+    assert np.ptp([writer.slant for writer in hands]) > 0.3
+    chosen = EmbeddedDataset(fonts=["italic", "print"])
+    assert {chosen.invent(1, n).font for n in range(50)} == {"print", "italic"}
+
+
+@pytest.mark.parametrize("text", ["", "  ", "café", "a\tb"])
+def test_only_printable_ascii_is_written(text):
+    with pytest.raises(ValueError, match="only printable ASCII"):
+        write(text, hand(), Still(), 75)
+
+
+# --- the pen ----------------------------------------------------------------------------------
+
+
+def test_the_speed_follows_the_two_thirds_power_law():
+    # An ellipse, drawn 5 times around; its curvature is known. Between the bound for straight
+    # lines and the smoothing the exponent -1/3 is met where the curvature is large.
+    angle = np.linspace(0, 10 * np.pi, 20000)
+    a, b, height = 20.0, 6.0, 14.0
+    x, y = a * np.cos(angle), b * np.sin(angle)
+    end = np.arange(len(x)) == len(x) - 1
+    rate, speed = 2000.0, 200.0
+    read_x, read_y, _ = digitise(x, y, end, speed, rate)
+    step = np.hypot(np.diff(read_x), np.diff(read_y)) * rate
+    at = np.arctan2((read_y[1:] + read_y[:-1]) / b, (read_x[1:] + read_x[:-1]) / a)
+    curvature = height * a * b / ((a * np.sin(at)) ** 2 + (b * np.cos(at)) ** 2) ** 1.5
+    inner = slice(len(step) // 5, -len(step) // 5)
+    expected = speed * (curvature + 0.4) ** (-1 / 3)
+    np.testing.assert_allclose(step[inner], expected[inner], rtol=0.02)
+    slope = np.polyfit(np.log(curvature[inner]), np.log(step[inner]), 1)[0]
+    assert -1 / 3 < slope < -0.2
+
+
+def test_readings_are_at_equal_times_and_slow_at_the_ends():
+    x = np.linspace(0, 400, 1001)
+    end = np.arange(1001) == 1000
+    for rate in (50.0, 100.0):
+        read_x, read_y, ends = digitise(x, 0 * x, end, 100.0, rate)
+        assert ends[-1] and ends.sum() == 1 and not read_y.any()
+        step = np.diff(read_x)
+        middle = len(step) // 2
+        # Straight: 100 units a second times 0.4^(-1/3), and no faster.
+        assert step[middle] * rate == pytest.approx(100 * 0.4 ** (-1 / 3), rel=0.01)
+        assert step[0] < 0.5 * step[middle] and step[-1] < 0.5 * step[middle]
+        assert (np.diff(step[:middle]) > -1e-9).all() and (np.diff(step[middle:]) < 1e-9).all()
+        # The last reading is less than one step short of where the pen is lifted.
+        assert 0 <= 400 - read_x[-1] < step[-1] * 1.5
+
+
+def test_twice_the_rate_is_twice_the_readings():
+    counts = [len(write("Handwriting", hand(), Still(), rate)) for rate in (100, 200)]
+    assert counts[1] / counts[0] == pytest.approx(2, rel=0.05)
+
+
+def test_readings_are_denser_where_the_pen_turns(dataset):
+    steps, turns = [], []
+    for index in range(200):
+        for stroke in strokes(dataset.ink(index)):
+            offsets = np.diff(stroke, axis=0)
+            if len(offsets) < 3:
+                continue
+            heading = np.unwrap(np.arctan2(offsets[:, 1], offsets[:, 0]))
+            steps.append(np.hypot(*offsets.T)[1:-1])
+            turns.append(np.abs(heading[2:] - heading[:-2]) / 2)
+    steps, turns = np.concatenate(steps), np.concatenate(turns)
+    ranks = [np.argsort(np.argsort(values)) for values in (steps, turns)]
+    assert np.corrcoef(*ranks)[0, 1] < -0.4
+    assert np.median(steps[turns > 0.8]) < 0.7 * np.median(steps[turns < 0.2])
+
+
+def test_about_twenty_readings_a_character_and_like_scales(dataset):
+    characters = [len(dataset.text(index)) for index in range(600)]
+    assert 18 < dataset.lengths[:600].sum() / sum(characters) < 22.5
+    offsets = np.concatenate([dataset.ink(index)[1:, :2] for index in range(600)]).astype(float)
+    assert (np.abs(offsets.std(axis=0) - 22) < 3).all()
+    assert 3 < offsets[:, 0].mean() < 8 and abs(offsets[:, 1].mean()) < 1
+    by_writer = {}
+    for index in range(600):
+        by_writer.setdefault(dataset.writer(index), []).append(dataset.ink(index)[1:, :2])
+    deviations = [np.concatenate(inks).std() for inks in by_writer.values()]
+    assert max(deviations) / min(deviations) < 4
+
+
+# --- options ----------------------------------------------------------------------------------
+
+
+def test_constructor_is_cheap_and_all_options_are_keywords_with_bounds():
+    parameters = inspect.signature(EmbeddedDataset).parameters.values()
+    assert all(parameter.kind is parameter.KEYWORD_ONLY for parameter in parameters)
+    for parameter in parameters:
+        if isinstance(parameter.default, int | float):
+            assert parameter.default in parameter.annotation.__metadata__[0], parameter.name
+    EmbeddedDataset(size=1_000_000)  # makes nothing yet
+
+
+def test_options_that_do_not_fit_together_are_named():
+    with pytest.raises(ConfigFault, match="at least 6 more than min_characters \\(20\\)") as fault:
+        EmbeddedDataset(min_characters=20, max_characters=25)
+    assert fault.value.key == "max_characters"
+    with pytest.raises(ConfigFault, match="at least one of print, joined, italic") as fault:
+        EmbeddedDataset(fonts=[])
+    assert fault.value.key == "fonts"
+
+
+def test_few_writers():
+    data = EmbeddedDataset(writers=1, size=30, valid_size=5, test_size=5, rate=20)
+    data.prepare()
+    assert {data.writer(index) for index in range(30)} == {"train-writer-000"}
+    assert {data.writer(index) for index in range(30, 35)} == {"valid-writer-000"}
+
+
+@pytest.mark.parametrize("symbols", [0.0, 0.5])
+def test_the_alphabet_does_not_depend_on_the_size(symbols):
+    few = EmbeddedDataset(size=3, valid_size=1, test_size=1, symbols=symbols)
+    many = EmbeddedDataset(size=300, valid_size=1, test_size=1, symbols=symbols)
+    many.prepare()
+    assert few.characters == many.characters
+    assert set("".join(map(many.text, range(len(many))))) <= set(many.characters)
+    assert ("@" in many.characters) == (symbols > 0)
+
+
+def test_signs_hold_all_capitals_and_marks():
+    draws = corpus.Draws(np.random.default_rng(7))
+    signs = [corpus.sign(draws) for _ in range(3000)]
+    lengths = sorted(map(len, signs))
+    assert set(range(1, 13)) <= set(lengths) <= set(range(1, 20))
+    assert lengths[2880] < 13  # 96 of 100
+    assert all(sign.strip() == sign for sign in signs)
+    # With blanks stand those that are seen between words.
+    spaced = [sign.split(" ") for sign in signs if sign.count(" ") == 2]
+    assert spaced and {middle for _, middle, _ in spaced} == set(corpus.BETWEEN)
+    # And a second word in any of the pairs, or both in one.
+    pairs = [sign.split(" ") for sign in signs if sign.count(" ") == 1]
+    after = {second[0] + second[-1] for first, second in pairs if first[-1] != ","}
+    assert after == set(corpus.PAIRS)
+    assert {first[0] + second[-1] for first, second in pairs if first[-1] == ","} == after
+    having = {one: sum(one in sign for sign in signs) for one in map(chr, range(33, 127))}
+    # Of a lone `.`, `,` or `'` nobody sees what it is.
+    marks = set(string.punctuation) - set(".,'")
+    assert min(having[one] for one in marks | set(string.digits)) >= 15
+    assert min(having[one] for one in string.ascii_uppercase) >= 10
+    assert min(having[one] for one in '^`|"') >= 35
+
+
+def test_signs_are_short_and_hold_what_english_hardly_has():
+    dataset = EmbeddedDataset(seed=2, size=400, valid_size=1, test_size=1, signs=1.0, symbols=0.0)
+    dataset.prepare()
+    texts = [dataset.text(n) for n in range(400)]
+    assert all(1 <= len(text) <= 19 and text.strip() == text for text in texts)
+    assert set("@#$%&*+=<>^~|_`/\\[]{}()!?;:QXZ0123456789") <= set("".join(texts))
+    assert set("".join(texts)) <= set(dataset.characters)
+    # A share of them leaves the rest sentences; none leaves all lines what they are.
+    sizes = dict(size=400, valid_size=1, test_size=1, min_characters=20)
+    mixed = EmbeddedDataset(seed=2, **sizes, signs=0.5)
+    mixed.prepare()
+    short = sum(len(mixed.text(n)) < 20 for n in range(400))
+    assert 140 < short < 260  # outside with a chance below 1 in a million
+    plain = EmbeddedDataset(seed=2, **sizes)
+    plain.prepare()
+    assert all(len(plain.text(n)) >= 20 for n in range(400))

@@ -1,0 +1,306 @@
+import numpy as np
+import pytest
+
+from data_loader import CutLongSteps, EmbeddedDataset, HandwritingDataLoader, MixedDataset
+from data_loader.sources.own_ink import OwnInk
+from data_loader.synthetic.mixed import join
+from utils.checks import ConfigFault, DataError
+from utils.ink import bounds, letter_height, to_points
+
+
+class Large(OwnInk):
+    """Zigzags 300 units high, on a lattice of 1, as a device with whole numbers has them."""
+
+    canonical = (40.0, 30.0)
+    lattice = 1.0
+
+    def lines(self):
+        for n in range(60):
+            x = np.arange(40) * 50
+            yield "wwww", [list(zip(x, (np.arange(40) % 2) * (300 + n), strict=True))]
+
+    def preprocessing(self):
+        return [CutLongSteps(threshold=250.0)]
+
+
+def mixed(added=None, **options):
+    given = {"size": 20, "valid_size": 2, "test_size": 2, "writers": 5, "symbols": 1.0}
+    added = EmbeddedDataset(**given | (added or {}))
+    dataset = MixedDataset(dataset=Large(), added=added, **options)
+    dataset.prepare()
+    return dataset
+
+
+def test_lines_join_the_training_alone():
+    dataset = mixed(joined=7)
+    main, added = dataset.dataset, dataset.added
+    for split in ("valid", "test"):
+        assert dataset.indices(split).tolist() == main.indices(split).tolist()
+    train = dataset.indices("train")
+    assert len(train) == len(main.indices("train")) + 20 + 7
+    assert (dataset.canonical, dataset.lattice) == ((40.0, 30.0), 1.0)
+    assert [type(one) for one in dataset.preprocessing()] == [CutLongSteps]
+    assert dataset.lengths.tolist() == [len(dataset.ink(n)) for n in range(len(dataset))]
+    assert len({dataset.name(n) for n in range(len(dataset))}) == len(dataset)
+    assert [dataset.text(60 + n) for n in range(20)] == [added.text(n) for n in range(20)]
+    assert "joins the training: 20 lines of EmbeddedDataset" in dataset.report()
+    assert "7 lines made of both" in dataset.report()
+    np.testing.assert_array_equal(dataset.ink(3), main.ink(3))
+
+
+def test_letters_become_as_high_and_readings_lie_on_the_lattice():
+    dataset = mixed({"size": 80, "writers": 80, "symbols": 0.0})
+    heights = [letter_height(dataset.ink(60 + n)) for n in range(80)]
+    before = [letter_height(dataset.added.ink(n)) for n in range(80)]
+    # 330 is the median of the zigzags; rounding moves a reading by half a unit at most.
+    assert np.median(heights) == pytest.approx(330, rel=0.05)
+    factors = np.array(heights) / before
+    np.testing.assert_allclose(factors, 330 / EmbeddedDataset.letter_height, rtol=0.05)
+    # Signs are higher than small letters: where they are all there is, letters stay as high.
+    signs = mixed({"signs": 1.0})
+    of_signs = [letter_height(signs.ink(60 + n)) / letter_height(signs.added.ink(n))
+                for n in range(20)]  # fmt: skip
+    assert np.median(of_signs) == pytest.approx(np.median(factors), rel=0.02)
+    for n in range(60, 80):
+        ink = dataset.ink(n)
+        assert not ink[0, :2].any() and np.array_equal(ink[:, :2], np.rint(ink[:, :2]))
+        assert np.array_equal(ink[:, 2], dataset.added.ink(n - 60)[:, 2])
+
+
+def test_a_joined_line_holds_both_side_by_side():
+    dataset = mixed(joined=30)
+    behind = 0
+    for n in range(80, 110):
+        ink, text = dataset.ink(n), dataset.text(n)
+        behind += text.startswith("wwww ")
+        assert text.startswith("wwww ") or text.endswith(" wwww")
+        assert text.replace("wwww", "").strip() in {dataset.added.text(m) for m in range(20)}
+        size = 40  # readings of a zigzag
+        left = ink[:size] if text.startswith("w") else ink[:-size]
+        assert left[-1, 2] == 1
+        points = to_points(ink)
+        seam = len(left)
+        gap = points[seam:, 0].min() - points[:seam, 0].max()
+        assert 0.7 * 300 < gap < 1.9 * 360
+        assert dataset.ends(n) and not dataset.missing(n).any()
+    assert 5 < behind < 25  # outside with a chance of 3 in 10,000
+    again = mixed(joined=30)
+    np.testing.assert_array_equal(again.ink(95), dataset.ink(95))
+    other = mixed(joined=30, seed=1)
+    assert any(dataset.text(n) != other.text(n) for n in range(80, 110))
+
+
+def test_the_seam_is_level_where_a_line_rises():
+    across = np.arange(101) * 10.0
+    rising = np.zeros((101, 3), dtype=np.float32)
+    rising[1:, 0], rising[1:, 1] = 10, -1
+    level = np.zeros((101, 3), dtype=np.float32)
+    level[1:, 0] = 10
+    joined = join(rising, level, height=5.0, gap=30.0)
+    points = to_points(joined)
+    # The last 20 units of the first line lie at -98 to -100, their median is -99.
+    assert points[101:, 1].tolist() == [-99.0] * 101
+    assert points[101, 0] == across[-1] + 30
+    assert bounds(joined)[2] == 1000 + 30 + 1000
+
+
+def test_it_trains_with_all_characters(tmp_path):
+    loader = HandwritingDataLoader(0, None, None, dataset=mixed(joined=5), batch_size=16)
+    loader.prepare()
+    seen = [int(n) for batch in loader for n in batch.index]
+    assert sorted(seen) == sorted(loader.source.indices("train").tolist())
+    lent = "".join(loader.source.added.text(n) for n in range(20))
+    assert set("w" + lent) <= set(loader.alphabet.characters) and set(lent) - set("w")
+
+
+class Gaps(OwnInk):
+    """Lines of which every third reading has one missing before it, and that do not end."""
+
+    def lines(self):
+        yield from ((f"gaps {n}", [[(m, m % 5) for m in range(30)]]) for n in range(40))
+
+    def missing(self, index):
+        return (np.arange(30) % 3 == 0).astype(np.uint8)
+
+    def ends(self, index):
+        return False
+
+
+def test_gaps_and_ends_are_those_of_the_parts():
+    embedded = EmbeddedDataset(size=20, valid_size=1, test_size=1)
+    for main, added in ((Gaps(), embedded), (embedded, Gaps())):
+        dataset = MixedDataset(dataset=main, added=added, joined=12)
+        dataset.prepare()
+        own, lent = len(main), len(added.indices("train"))
+        assert dataset.ends(own) == (added is embedded)
+        for n in range(own + lent, own + lent + 12):
+            last_is_gaps = dataset.text(n).split()[-2] == "gaps"
+            assert dataset.ends(n) == (not last_is_gaps)
+            gaps = np.flatnonzero(dataset.missing(n))
+            start = len(dataset.ink(n)) - 30 if last_is_gaps else 0
+            # The first reading of a part has the jump before it, whatever was missing there.
+            assert gaps.tolist() == (start + np.arange(3, 30, 3)).tolist()
+        lent_gaps = [dataset.missing(own + n).any() for n in range(lent)]
+        assert all(lent_gaps) if added is not embedded else not any(lent_gaps)
+
+
+class Dashes(OwnInk):
+    """Zigzags, and among them dashes, whose height says nothing of letters."""
+
+    def lines(self):
+        for n in range(60):
+            high = 1 if n % 3 == 0 else 300
+            yield "-" if high == 1 else "w", [[(50 * m, high * (m % 2)) for m in range(20)]]
+
+
+def test_a_dash_does_not_shrink_what_joins_it():
+    added = EmbeddedDataset(size=20, valid_size=1, test_size=1)
+    dataset = MixedDataset(dataset=Dashes(), added=added, joined=60)
+    dataset.prepare()
+    heights = {False: [], True: []}
+    for n in range(80, 140):
+        text = dataset.text(n)
+        _, top, _, bottom = bounds(dataset.ink(n))
+        heights["-" in (text[0], text[-1])].append(bottom - top)
+    assert min(map(len, heights.values())) > 5  # fewer with a chance of 1 in 10,000
+    assert min(heights[True]) > 300 / 4
+
+
+def test_parts_may_stand_as_close_as_letters_without_a_blank():
+    dataset, apart = mixed(joined=60, tight=0.5), mixed(joined=60)
+    gaps = {True: [], False: []}
+    for n in range(80, 140):
+        ink, text = dataset.ink(n), dataset.text(n)
+        first = text.startswith("wwww")
+        edge = 40 if first else len(ink) - 40
+        x = to_points(ink)[:, 0]
+        close = not (text.startswith("wwww ") or text.endswith(" wwww"))
+        assert text.replace("wwww", "").strip() in {dataset.added.text(m) for m in range(20)}
+        height = letter_height(ink[:40] if first else ink[-40:])
+        gaps[close].append((x[edge:].min() - x[:edge].max()) / height)
+    assert 15 < len(gaps[True]) < 45
+    # Rounding moves an edge by half a unit; letters are 300 and more units high.
+    assert 0.09 < min(gaps[True]) < max(gaps[True]) < 0.51
+    assert 0.79 < min(gaps[False]) < max(gaps[False]) < 1.81
+    texts = [apart.text(n) for n in range(80, 140)]
+    assert all(text.startswith("wwww ") or text.endswith(" wwww") for text in texts)
+
+
+def test_a_digit_never_stands_close_to_a_letter():
+    """A line is close unless a digit of what is lent would touch its letters."""
+    added = EmbeddedDataset(size=60, valid_size=1, test_size=1, signs=1.0)
+    dataset = MixedDataset(dataset=Large(), added=added, alone=False, joined=200, tight=1.0)
+    dataset.prepare()
+    kinds = {True: 0, False: 0}
+    for n in range(len(dataset) - 200, len(dataset)):
+        text = dataset.text(n)
+        close = not (text.startswith("wwww ") or text.endswith(" wwww"))
+        lent = text.removeprefix("wwww").removesuffix("wwww").strip()
+        assert lent in set(map(added.text, range(60)))
+        assert close != (lent[0] if text.startswith("wwww") else lent[-1]).isdigit()
+        kinds[close] += 1
+    assert min(kinds.values()) > 10  # fewer with a chance below 1 in a million
+
+
+def test_lines_may_be_lent_to_joined_ones_alone():
+    dataset = mixed(joined=9, alone=False)
+    assert len(dataset.indices("train")) == len(dataset.dataset.indices("train")) + 9
+    assert all("wwww" in dataset.text(n) for n in range(60, 69))
+    assert "0 lines of EmbeddedDataset" in dataset.report()
+    with pytest.raises(ConfigFault) as caught:
+        MixedDataset(dataset=Large(), added=EmbeddedDataset(size=2), alone=False)
+    assert (caught.value.key, caught.value.value) == ("joined", 0)
+
+
+def test_mixtures_are_not_lent():
+    inner = MixedDataset(dataset=Large(), added=EmbeddedDataset(size=2))
+    with pytest.raises(ConfigFault) as caught:
+        MixedDataset(dataset=Large(), added=inner)
+    assert caught.value.key == "added"
+
+
+class Words(OwnInk):
+    """Lines of zigzags, one for each letter, a letter wide; words stand two letters apart."""
+
+    TEXTS = ("aa bbb cc dddd", "ee ff ,", "ggg hh ii j", "kkkk", "ll mmm nn")
+
+    def lines(self):
+        for n in range(40):
+            x, strokes = 0, []
+            for character in self.TEXTS[n % 5]:
+                if character == " ":
+                    x += 200
+                else:
+                    strokes.append([(x + 8 * m, 300 * (m % 2)) for m in range(10)])
+                    x += 100
+            yield self.TEXTS[n % 5], strokes
+
+    def missing(self, index):
+        return np.arange(len(self.ink(index))).astype(np.uint8)  # tells where a reading is from
+
+    def ends(self, index):
+        return False
+
+
+def short_lines(**options):
+    dataset = MixedDataset(
+        dataset=Words(), added=EmbeddedDataset(size=9, valid_size=1, test_size=1, signs=1.0),
+        **options,
+    )  # fmt: skip
+    dataset.prepare()
+    return dataset
+
+
+def test_pieces_are_one_to_three_words_of_a_line():
+    dataset = short_lines(pieces=60)
+    own = dataset.dataset
+    lengths = set()
+    whole = {own.name(n): n for n in own.indices("train").tolist()}
+    for n in range(49, 109):
+        text, name, ink = dataset.text(n), dataset.name(n), dataset.ink(n)
+        index = whole[name.partition("/")[2].partition("[")[0]]
+        words = own.text(index).split()
+        count = len(text.split())
+        lengths.add(count)
+        start = next(m for m in range(9) if words[m : m + count] == text.split())
+        assert name.endswith(f"[{start}:{start + count}]") and count < len(words)
+        assert text not in (",", "j")  # of a lone comma or stem nobody knows how high it stands
+        # Each character is ten readings: the piece's stand behind those of the words before it.
+        first = 10 * len("".join(words[:start]))
+        rows = slice(first, first + 10 * len(text.replace(" ", "")))
+        expected = to_points(own.ink(index))[rows]
+        np.testing.assert_array_equal(to_points(ink), expected - expected[0])
+        np.testing.assert_array_equal(ink[:, 2], own.ink(index)[rows, 2])
+        assert dataset.missing(n).tolist() == [0, *range(rows.start + 1, rows.stop)]
+        assert dataset.ends(n) == (start + count < len(words))
+    assert lengths == {1, 2, 3}
+    assert len({dataset.name(n) for n in range(len(dataset))}) == len(dataset)
+    assert dataset.lengths.tolist() == [len(dataset.ink(n)) for n in range(len(dataset))]
+    assert "60 pieces" in dataset.report()
+    np.testing.assert_array_equal(short_lines(pieces=60).ink(70), dataset.ink(70))
+
+
+def test_joined_lines_may_hold_a_piece():
+    dataset = short_lines(joined=60, short=0.5)
+    own, added = dataset.dataset, dataset.added
+    texts = {own.name(n): own.text(n) for n in range(len(own))}
+    lent = {added.name(n): added.text(n) for n in range(len(added))}
+    pieces = 0
+    for n in range(49, 109):
+        line, sign = dataset.name(n).partition("/")[2].split("+added/")
+        line, _, cut = line.partition("[")
+        pieces += bool(cut)
+        words = slice(*map(int, cut[:-1].split(":"))) if cut else slice(None)
+        pair = [" ".join(texts[line].split()[words]), lent[sign]]
+        assert dataset.text(n) in (" ".join(pair), " ".join(reversed(pair)))
+        assert len(dataset.missing(n)) == len(dataset.ink(n)) == dataset.lengths[n]
+    # 48 of 60 lines have several words, and half of these are cut: 24, 3.8 standard deviations.
+    assert 10 < pieces < 38
+    assert f"60 lines made of both, {pieces} of them with a piece" in dataset.report()
+    whole = short_lines(joined=60)
+    assert not any("[" in whole.name(n) for n in range(49, 109))
+
+
+def test_pieces_need_words_that_stand_apart():
+    with pytest.raises(DataError, match="Large: no line has words that stand apart"):
+        mixed(pieces=3)

@@ -1,0 +1,193 @@
+import numpy as np
+import pytest
+from scipy import stats
+
+from data_loader.transforms.augmentation import (
+    CutLongSteps,
+    Dequantise,
+    FillMissing,
+    InputNoise,
+    Rotate,
+    Scale,
+    Slant,
+    Stretch,
+    Warp,
+)
+from utils.checks import ConfigFault
+
+INK = np.array([[0, 0, 0], [3, 6, 0], [9, -3, 1], [300, 400, 0], [30, 40, 1]], dtype=np.float32)
+NONE = np.zeros(5, dtype=np.uint8)
+
+
+def apply(transform, ink=INK, missing=NONE, seed=0):
+    before = ink.copy()
+    result, left = transform(ink, missing, np.random.default_rng(seed))
+    assert (ink == before).all(), "the given array was changed"
+    assert result.dtype == np.float32 and len(left) == len(result)
+    return result, left
+
+
+def test_fill_missing_interpolates_within_a_stroke():
+    missing = np.array([0, 0, 2, 0, 0], dtype=np.uint8)
+    ink, left = apply(FillMissing(), missing=missing)
+    third = [3, -1]
+    assert ink.tolist() == [
+        [0, 0, 0],
+        [3, 6, 0],
+        [*third, 0],
+        [*third, 0],
+        [*third, 1],
+        [300, 400, 0],
+        [30, 40, 1],
+    ]
+    assert not left.any()
+
+
+def test_fill_missing_leaves_jumps_and_the_first_reading():
+    ink, _ = apply(FillMissing(), missing=np.array([4, 0, 0, 7, 0], dtype=np.uint8))
+    assert (ink == INK).all()
+
+
+def test_fill_missing_stops_at_its_limit():
+    missing = np.array([0, 0, 100, 0, 0], dtype=np.uint8)
+    ink, _ = apply(FillMissing(max_missing=2), missing=missing)
+    assert len(ink) == 7
+    assert ink[:, :2].sum(axis=0).tolist() == INK[:, :2].sum(axis=0).tolist()
+
+
+def test_cut_long_steps_keeps_direction_and_pen():
+    ink, _ = apply(CutLongSteps(threshold=50.0))
+    assert ink[3].tolist() == pytest.approx([30, 40, 0])
+    assert ink[4].tolist() == [30, 40, 1]
+    assert (ink[:3] == INK[:3]).all()
+
+
+def test_scale_stays_between_its_bounds_and_keeps_the_shape():
+    factors = []
+    for seed in range(200):
+        ink, _ = apply(Scale(low=0.5, high=2.0), seed=seed)
+        factors.append(ink[1, 0] / INK[1, 0])
+        np.testing.assert_allclose(ink[:, :2], INK[:, :2] * factors[-1], rtol=1e-5)
+        assert (ink[:, 2] == INK[:, 2]).all()
+    assert 0.5 <= min(factors) < 0.6 and 1.8 < max(factors) <= 2  # fails by 1 in 10^10
+    # As often smaller as larger: 200 draws lie within 4 standard deviations of one half.
+    assert abs(np.mean(np.array(factors) < 1) - 0.5) < 4 * 0.5 / 200**0.5
+
+
+def test_scale_refuses_bounds_the_wrong_way_round():
+    with pytest.raises(ConfigFault, match=r"low: 2.0 does not fit: at most high, which is 1.0"):
+        Scale(low=2.0, high=1.0)
+
+
+def test_slant_leaves_level_lines_and_leans_upright_ones():
+    ink = np.array([[0, 0, 0], [10, 0, 0], [0, -10, 1]], dtype=np.float32)  # right, then up
+    leans = []
+    for seed in range(200):
+        slanted, _ = apply(Slant(degrees=45.0), ink, NONE[:3], seed)
+        assert slanted[1].tolist() == [10, 0, 0]
+        assert slanted[2, 1] == -10
+        leans.append(slanted[2, 0])
+    assert -10 <= min(leans) < -8 and 8 < max(leans) <= 10  # fails by 1 in 10^4
+
+
+def test_slant_to_the_right_is_a_positive_angle():
+    class Highest:
+        def uniform(self, low, high):
+            return high
+
+    matrix = Slant(degrees=45.0).matrix(Highest())
+    assert (matrix @ [0, -1]).tolist() == pytest.approx([1, -1])  # up becomes right and up
+
+
+def test_rotate_keeps_lengths_and_turns_by_one_angle():
+    angles = []
+    for seed in range(200):
+        ink, _ = apply(Rotate(degrees=30.0), seed=seed)
+        before = INK[1:, 0] + 1j * INK[1:, 1]
+        turned = (ink[1:, 0] + 1j * ink[1:, 1]) / before
+        np.testing.assert_allclose(turned, turned[0], rtol=1e-4)
+        assert abs(turned[0]) == pytest.approx(1, abs=1e-5)
+        angles.append(np.degrees(np.angle(turned[0])))
+    assert -30.01 <= min(angles) < -27 and 27 < max(angles) <= 30.01  # fails by 1 in 10^4
+
+
+def test_input_noise_has_its_standard_deviation_and_spares_the_pen():
+    ink = np.zeros((20_000, 3), dtype=np.float32)
+    noisy, _ = apply(InputNoise(std=0.3), ink, np.zeros(len(ink), dtype=np.uint8))
+    # The standard deviation of 40,000 draws is known to 0.0011; 5 of these are allowed.
+    assert noisy[:, :2].std() == pytest.approx(0.3, abs=0.0055)
+    assert not noisy[:, 2].any()
+
+
+def test_dequantising_spreads_offsets_evenly_over_a_cell_and_spares_the_pen():
+    ink = np.full((20_000, 3), 3.0, dtype=np.float32)
+    spread, _ = apply(Dequantise(spacing=2.0), ink, np.zeros(len(ink), dtype=np.uint8))
+    for column in (0, 1):
+        assert stats.kstest(spread[:, column], stats.uniform(2.0, 2.0).cdf).pvalue > 1e-6
+    assert abs(np.corrcoef(spread[:, :2].T)[0, 1]) < 0.04  # fails by 1 in 10^7
+    assert (spread[:, 2] == 3.0).all() and (ink == 3.0).all()
+
+
+def test_kinds_of_transforms():
+    assert not FillMissing.random and not CutLongSteps.random
+    assert all(one.random for one in (Scale, Slant, Rotate, InputNoise, Dequantise))
+    assert [one.acts_on for one in (Scale, InputNoise, Dequantise)] == ["ink", "inputs", "targets"]
+
+
+def test_stretch_changes_x_alone():
+    factors = []
+    for seed in range(100):
+        ink, _ = apply(Stretch(low=0.5, high=2.0), seed=seed)
+        factors.append(ink[1, 0] / INK[1, 0])
+        np.testing.assert_allclose(ink[:, 0], INK[:, 0] * factors[-1], rtol=1e-5)
+        assert (ink[:, 1:] == INK[:, 1:]).all()
+    assert 0.5 <= min(factors) < 0.7 and 1.5 < max(factors) <= 2.0
+
+
+def zigzag(readings=400, size=1.0):
+    """Return a line of ink of letters of height `size`, 200 times as long."""
+    ink = np.zeros((readings, 3), dtype=np.float32)
+    ink[1:, 0] = 0.5 * size
+    ink[1:, 1] = size * np.where(np.arange(readings - 1) % 2, -1, 1)
+    ink[-1, 2] = 1
+    return ink
+
+
+def moved(ink, warped):
+    """Return how far each place was moved, relative to the first."""
+    return np.cumsum(warped[:, :2] - ink[:, :2], axis=0, dtype=np.float64)
+
+
+def test_warp_moves_places_by_its_amplitude_in_heights_of_the_letters():
+    ink = zigzag(size=30.0)
+    missing = np.zeros(len(ink), dtype=np.uint8)
+    moves = []
+    for seed in range(40):
+        warped, _ = apply(Warp(amplitude=0.2), ink, missing, seed)
+        assert (warped[:, 2] == ink[:, 2]).all() and not warped[0, :2].any()
+        moves.append(moved(ink, warped))
+    moves = np.stack(moves)
+    moves -= moves.mean(axis=1, keepdims=True)  # the first place is moved as well
+    # 40 lines of 17 or more wave lengths: hardly ever 15 % off.
+    assert moves.std(axis=(0, 1)) == pytest.approx([0.2 * 30, 0.2 * 30], rel=0.15)
+
+
+def test_warp_is_smooth():
+    """Of waves no shorter than 20 letters a letter sees a movement, and hardly a bend."""
+    ink = zigzag(size=10.0)
+    missing = np.zeros(len(ink), dtype=np.uint8)
+    warped, _ = apply(Warp(amplitude=0.5, shortest=20.0, longest=40.0), ink, missing)
+    moves = moved(ink, warped)
+    assert np.ptp(moves, axis=0).min() > 2.0
+    # The steepest wave: 2 pi / 200 a unit, of 4 waves with a sum of amplitudes of 0.5 * 10 * 2.83.
+    steps = np.hypot(ink[1:, 0], ink[1:, 1])
+    bound = 2 * np.pi / 200 * 5 * 2.83 * steps.max()
+    assert np.abs(np.diff(moves, axis=0)).max() < bound
+
+
+def test_warp_without_amplitude_changes_nothing():
+    ink = zigzag()
+    warped, _ = apply(Warp(amplitude=0.0), ink, np.zeros(len(ink), dtype=np.uint8))
+    np.testing.assert_allclose(warped, ink, atol=1e-4)
+    with pytest.raises(ConfigFault, match="shortest"):
+        Warp(shortest=3.0, longest=2.0)

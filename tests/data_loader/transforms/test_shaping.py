@@ -1,0 +1,280 @@
+import math
+
+import numpy as np
+import pytest
+
+from data_loader.data_loaders import HandwritingDataLoader
+from data_loader.synthetic.embedded import EmbeddedDataset, Writer, write
+from data_loader.transforms.augmentation import CutLongSteps, Rotate
+from data_loader.transforms.shaping import (
+    LevelBaseline,
+    ResampleDistance,
+    ResampleTime,
+    ScaleHeight,
+    ShapedDataset,
+    Simplify,
+    UndoSlant,
+    join_pieces,
+    pieces,
+    simplified,
+)
+from utils.checks import ConfigFault, DataError
+from utils.ink import bounds, from_strokes, letter_height, strokes, to_points
+
+
+def line(seed=0, text="several words on a line", **hand):
+    """Return a line of a writer who writes level and upright unless told otherwise."""
+    values = {
+        **dict(font="print", rounding=1.0, connected=False, size=7.0, slant=0.0, aspect=1.0),
+        **dict(ascender=1.0, descender=1.0, letter_space=0.0, word_space=13.0, drift=0.0),
+        **dict(wave=0.0, wobble=0.2, variation=0.3, speed=226.0),
+    }
+    return write(text, Writer(**values | hand), np.random.default_rng(seed), 75.0)
+
+
+def shaped(transform, ink, missing=None):
+    before = ink.copy()
+    missing = np.zeros(len(ink), dtype=np.uint8) if missing is None else missing
+    result, gaps = transform(ink, missing, np.random.default_rng(0))
+    assert (ink == before).all() and len(gaps) == len(result)
+    assert result.dtype == np.float32 and (result[0, :2] == ink[0, :2]).all()
+    return result
+
+
+def turned(ink, degrees):
+    angle = math.radians(degrees)
+    matrix = [[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]]
+    result = ink.copy()
+    result[:, :2] = ink[:, :2] @ np.array(matrix, dtype=np.float32).T
+    return result
+
+
+@pytest.mark.parametrize("degrees", [-20, -5, 0, 8, 25])
+def test_level_baseline_undoes_a_known_turn(degrees):
+    for seed in range(3):
+        ink = line(seed)
+        found = math.degrees(LevelBaseline().angle(turned(ink, degrees)))
+        assert found == pytest.approx(degrees, abs=1.5)
+        level = shaped(LevelBaseline(), turned(ink, degrees))
+        np.testing.assert_allclose(
+            to_points(level), to_points(ink), atol=0.03 * np.ptp(level[:, 0]) + 40
+        )
+
+
+def test_level_baseline_leaves_what_has_none():
+    for text in ("7", "a", "."):
+        ink = turned(line(text=text), 10)
+        assert (shaped(LevelBaseline(), ink) == ink).all()
+    steep = turned(line(), 50)
+    assert (shaped(LevelBaseline(), steep) == steep).all()
+    upright = from_strokes([np.array([[n, 3 * n % 7] for n in range(4)])])
+    shaped(LevelBaseline(), upright)
+
+
+@pytest.mark.parametrize("slant", [-0.3, 0.0, 0.25, 0.6])
+def test_undo_slant_finds_a_known_slant(slant):
+    for seed in range(3):
+        ink = line(seed, slant=slant)
+        own = UndoSlant().slant(line(seed))  # letters lean a little by themselves
+        assert UndoSlant().slant(ink) - own == pytest.approx(slant, abs=0.08)
+        assert UndoSlant().slant(shaped(UndoSlant(), ink)) == pytest.approx(0, abs=0.02)
+    assert UndoSlant().slant(from_strokes([np.array([[0, 0], [5, 0]])])) == 0
+
+
+def test_scale_height():
+    ink = line()
+    assert letter_height(shaped(ScaleHeight(height=50), ink)) == pytest.approx(50, rel=1e-4)
+    left, top, right, bottom = bounds(shaped(ScaleHeight(height=50, of="ink"), ink))
+    assert bottom - top == pytest.approx(50, rel=1e-4) and right - left > 50
+    flat = from_strokes([np.array([[0, 0], [5, 0]])])
+    assert shaped(ScaleHeight(height=50, of="ink"), flat)[1].tolist() == [50, 0, 1]
+    dots = from_strokes([np.array([[0, 0]]), np.array([[0, 0]])])
+    assert np.isfinite(shaped(ScaleHeight(height=50, of="ink"), dots)).all()
+
+
+@pytest.mark.parametrize("transform", [LevelBaseline(), UndoSlant(), ScaleHeight(height=3)])
+def test_what_is_measured_can_be_undone(transform):
+    ink = turned(line(slant=0.3), 7)
+    back = transform.undo(shaped(transform, ink), transform.matrix(ink))
+    assert not (shaped(transform, ink) == ink).all()
+    np.testing.assert_allclose(back, ink, atol=1e-3)
+
+
+SQUARE = from_strokes(
+    [np.array([[0, 0], [4, 0], [4, 2]]), np.array([[9, 9]]), np.array([[3, 3], [3, 7]])]
+)
+
+
+def test_resampling_by_distance_by_hand():
+    ink = shaped(ResampleDistance(spacing=2), SQUARE)
+    assert to_points(ink).tolist() == [
+        [0, 0],
+        [2, 0],
+        [4, 0],
+        [4, 2],
+        [9, 9],
+        [3, 3],
+        [3, 5],
+        [3, 7],
+    ]
+    assert ink[:, 2].tolist() == [0, 0, 0, 1, 1, 0, 0, 1]
+    open_end = SQUARE.copy()
+    open_end[-1, 2] = 0  # the pen is still down
+    assert shaped(ResampleDistance(spacing=2), open_end)[-1, 2] == 0
+    assert len(shaped(ResampleDistance(spacing=100), SQUARE)) == 5  # both ends of each stroke
+    still = from_strokes([np.zeros((5, 2))])
+    assert len(shaped(ResampleDistance(spacing=1), still)) == 2
+
+
+def test_resampling_keeps_to_the_line_and_to_its_step():
+    ink = line()
+    result = shaped(ResampleDistance(spacing=10), ink)
+    for before, after in zip(strokes(ink), strokes(result), strict=True):
+        assert np.allclose(before[[0, -1]], after[[0, -1]], atol=0.01)
+        steps = np.hypot(*np.diff(after, axis=0).T)
+        assert not len(steps) or steps.max() < 15.01
+        # No new point is further from the old line than rounding.
+        for point in after:
+            start, way = before[:-1], np.diff(before, axis=0)
+            square = np.maximum((way**2).sum(axis=1), 1e-12)
+            along = np.clip(((point - start) * way).sum(axis=1) / square, 0, 1)
+            assert len(way) == 0 or np.hypot(*(start + along[:, None] * way - point).T).min() < 0.02
+
+
+def test_resampling_by_time_counts_what_is_missing():
+    ink = from_strokes([np.array([[0, 0], [2, 0], [8, 0], [9, 0]])])
+    missing = np.array([0, 0, 2, 0], dtype=np.uint8)  # three periods from x = 2 to x = 8
+    result = shaped(ResampleTime(period=1), ink, missing)
+    assert to_points(result)[:, 0].tolist() == [0, 2, 4, 6, 8, 9]
+    assert to_points(shaped(ResampleTime(period=2), SQUARE)).tolist() == [
+        *([0, 0], [4, 2], [9, 9], [3, 3], [3, 7]),
+    ]
+    assert to_points(shaped(ResampleTime(period=0.5), ink))[:, 0].tolist() == [
+        0,
+        1,
+        2,
+        5,
+        8,
+        8.5,
+        9,
+    ]
+
+
+def test_resampling_does_not_fill_the_memory():
+    far = from_strokes([np.array([[0, 0], [1e6, 0]])])
+    with pytest.raises(DataError, match="more than 1,000,000 readings of one sample"):
+        shaped(ResampleDistance(spacing=1e-3), far)
+    many = from_strokes([np.array([[0, 0], [4e5, 0]])] * 3)
+    with pytest.raises(DataError, match="more than 1,000,000 readings of one sample"):
+        shaped(ResampleDistance(spacing=1), many)
+
+
+def recursive(points, tolerance):
+    """Ramer-Douglas-Peucker as the textbook has it."""
+    if len(points) < 3:
+        return points.tolist()
+    way = points[-1] - points[0]
+    away = []
+    for point in points[1:-1]:
+        square = way @ way
+        along = min(max((point - points[0]) @ way / square, 0), 1) if square else 0
+        away.append(np.linalg.norm(point - points[0] - along * way))
+    furthest = int(np.argmax(away)) + 1
+    if away[furthest - 1] <= tolerance:
+        return [points[0].tolist(), points[-1].tolist()]
+    left = recursive(points[: furthest + 1], tolerance)
+    return left[:-1] + recursive(points[furthest:], tolerance)
+
+
+@pytest.mark.parametrize("tolerance", [0.0, 0.5, 3.0, 50.0])
+def test_ramer_douglas_peucker_against_the_textbook(tolerance):
+    generator = np.random.default_rng(0)
+    for length in (1, 2, 3, 60):
+        points = np.cumsum(generator.normal(0, 2, (length, 2)), axis=0)
+        assert points[simplified(points, tolerance)].tolist() == recursive(points, tolerance)
+    ring = np.array([[0, 0], [5, 0], [5, 5], [0, 5], [0, 0]], dtype=float)  # ends where it began
+    assert len(ring[simplified(ring, 0.1)]) == 5
+
+
+def test_simplify_keeps_strokes_and_drops_points():
+    ink = line()
+    result = shaped(Simplify(tolerance=3.0), ink)
+    assert len(result) < 0.6 * len(ink) and result[:, 2].sum() == ink[:, 2].sum()
+    assert np.allclose(to_points(result)[-1], to_points(ink)[-1], atol=0.01)
+    assert len(shaped(Simplify(tolerance=0.5), SQUARE)) == 6
+
+
+@pytest.mark.parametrize("readings", [2, 5, 11, 100])
+@pytest.mark.parametrize("steps", [1, 3, 10, 99, 500])
+def test_pieces_hold_every_step_once_and_can_be_joined(readings, steps):
+    ink = np.random.default_rng(0).normal(size=(readings, 3)).astype(np.float32)
+    rows = pieces(readings, steps)
+    assert all(1 <= part.stop - part.start - 1 <= steps for part in rows)
+    assert len(rows) == math.ceil((readings - 1) / steps)
+    assert (join_pieces([ink[part] for part in rows]) == ink).all()
+
+
+def source(**options):
+    return EmbeddedDataset(size=6, valid_size=2, test_size=2, **options)
+
+
+def test_a_shaped_dataset_shapes_all_splits():
+    plain = source()
+    dataset = ShapedDataset(dataset=source(), shaping=[UndoSlant(), ScaleHeight(height=50.0)])
+    plain.prepare()
+    dataset.prepare()
+    assert {split: len(part) for split, part in dataset.split_indices().items()} == {
+        **{"train": 6, "valid": 2, "test": 2},
+    }
+    for n in range(10):
+        assert letter_height(dataset.ink(n)) == pytest.approx(50, rel=1e-3)
+        assert (dataset.text(n), dataset.name(n), dataset.writer(n)) == (
+            *(plain.text(n), plain.name(n), plain.writer(n)),
+        )
+        assert len(dataset.ink(n)) == dataset.lengths[n] == len(dataset.missing(n))
+    assert dataset.canonical is None
+    assert "shaped by UndoSlant, ScaleHeight" in dataset.report()
+
+
+def test_a_dataset_split_at_a_length_can_be_joined():
+    plain, dataset = source(), ShapedDataset(dataset=source(), split_length=100)
+    plain.prepare()
+    dataset.prepare()
+    assert dataset.lengths.max() <= 101
+    for split in ("train", "valid", "test"):
+        parts = {}
+        for n in dataset.indices(split).tolist():
+            name, _, piece = dataset.name(n).partition("/")
+            parts.setdefault(name, {})[int(piece or 0)] = dataset.ink(n)
+            assert dataset.text(n) == "" or not piece
+            assert (dataset.ink(n)[0, :2] == 0).all()
+        for n in plain.indices(split).tolist():
+            own = parts.pop(plain.name(n))
+            whole = join_pieces([own[number] for number in range(len(own))])
+            assert (whole == plain.ink(n)).all()
+        assert not parts
+    assert "split at 100 steps: 10 samples became" in dataset.report()
+
+
+def test_what_is_drawn_anew_is_no_shaping():
+    with pytest.raises(ConfigFault, match=r"shaping: 'Rotate' .* the loader's augmentation"):
+        ShapedDataset(dataset=source(), shaping=[CutLongSteps(threshold=1.0), Rotate()])
+
+
+def test_only_the_last_piece_of_a_line_ends_a_sequence():
+    dataset = ShapedDataset(dataset=source(), split_length=100)
+    dataset.prepare()
+    names = [dataset.name(index) for index in range(len(dataset))]
+    lines = {name.partition("/")[0] for name in names}
+    ending = [name for index, name in enumerate(names) if dataset.ends(index)]
+    assert len(ending) == len(lines) < len(names)
+    for name in ending:
+        line, _, piece = name.partition("/")
+        assert f"{line}/{int(piece or 0) + 1}" not in names
+    loader = HandwritingDataLoader(1, None, None, dataset=dataset, preprocessing=[])
+    loader.prepare()
+    for batch in loader:
+        for row, index in enumerate(batch.index.tolist()):
+            marks = batch.targets[row, :, 3]
+            assert marks.sum() == dataset.ends(index)
+            assert marks[batch.lengths[row] - 1] == dataset.ends(index)

@@ -1,0 +1,498 @@
+"""Writing: seeds, bias, primer, the stopping rule and the limit."""
+
+import copy
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from model import PredictionNetwork, SynthesisNetwork, sample
+from model.generation.sampling import LONGEST_FINISH, _at_last, _past_end, _surplus
+from model.generation.stepper import PERIOD, TorchStepper
+from utils.alphabet import Alphabet, UnknownCharacters
+from utils.checks import UserError
+from utils.ink import from_strokes
+from utils.normalisation import Normalisation
+
+NORMALISATION = Normalisation((8.0, 0.5), (40.0, 30.0))
+
+
+@pytest.fixture(scope="module")
+def synthesis() -> SynthesisNetwork:
+    torch.manual_seed(0)
+    network = SynthesisNetwork(
+        NORMALISATION,
+        Alphabet("abc "),
+        hidden_size=16,
+        num_mixtures=3,
+        num_windows=2,
+        window_advance=0.1,
+    )
+    return network.eval()
+
+
+@pytest.fixture(scope="module")
+def prediction() -> PredictionNetwork:
+    torch.manual_seed(0)
+    return PredictionNetwork(NORMALISATION, hidden_size=16, num_mixtures=3).eval()
+
+
+def test_a_line_depends_on_its_seed_alone(synthesis):
+    texts, seeds = ["abc", "a", "cab ba", "bb"], [5, 6, 7, 8]
+    together = sample(synthesis, seeds, texts, bias=[0.0, 0.5, 1.0, 0.2], max_steps=80)
+    alone = sample(synthesis, [7], ["cab ba"], bias=1.0, max_steps=80)[0]
+    again = sample(synthesis, [7], ["cab ba"], bias=1.0, max_steps=80)[0]
+    other = sample(synthesis, [9], ["cab ba"], bias=1.0, max_steps=80)[0]
+    np.testing.assert_array_equal(alone.ink, again.ink)
+    np.testing.assert_allclose(together[2].ink, alone.ink, atol=1e-2)
+    np.testing.assert_allclose(together[2].window, alone.window, atol=1e-4)
+    assert not np.allclose(alone.ink[:20], other.ink[:20], atol=1.0)
+
+
+def test_ink_is_in_the_units_of_the_data(prediction):
+    """The first step by hand: the same random numbers through the network's own mixture."""
+    line = sample(prediction, [3], max_steps=5)[0]
+    assert line.ink.shape == (6, 3) and not line.ended and line.window is None
+    assert line.ink[0].tolist() == [0.0, 0.0, 0.0] and line.ink[-1, 2] == 1.0
+    generator = torch.Generator().manual_seed(3)
+    uniform, normal = (make(256, 2, generator=generator) for make in (torch.rand, torch.randn))
+    start = torch.tensor([[[-8.0 / 40.0, -0.5 / 30.0, 0.0]]])
+    with torch.no_grad():
+        mixture = prediction(start).mixture.last_step()
+    point = mixture.sample(uniform[:1], normal[:1])[0].tolist()
+    expected = [point[0] * 40.0 + 8.0, point[1] * 30.0 + 0.5, point[2]]
+    assert line.ink[1].tolist() == pytest.approx(expected, rel=1e-4)
+
+
+def test_a_high_bias_calms_the_hand(prediction):
+    wild, calm = (
+        np.concatenate(
+            [line.ink[1:, :2] for line in sample(prediction, range(8), bias=bias, max_steps=60)]
+        )
+        for bias in (0.0, 3.0)
+    )
+    assert calm.std() < 0.5 * wild.std()
+
+
+def test_the_stopping_rule_is_the_paper_s():
+    window = torch.zeros(3, 2, 5)
+    window[0, 1] = torch.tensor([0.1, 0.2, 0.5, 0.0, 9.0])  # 3 characters: place 4 counts
+    window[1, 1] = torch.tensor([0.1, 0.2, 0.3, 0.4, 0.0])
+    window[2, 1] = torch.tensor([0.1, 0.2, 0.5, 0.4, 0.6])
+    lengths = torch.tensor([3, 3, 4])
+    assert _past_end(window[:, 1], lengths).tolist() == [False, True, True]
+
+
+def test_the_last_character_is_reached_where_the_peak_is_on_it_or_behind():
+    phi = torch.tensor([[[0.9, 0.2, 0.1, 0.0]], [[0.1, 0.5, 0.2, 0.9]], [[0.1, 0.2, 0.9, 0.0]]])
+    assert _at_last(phi, torch.tensor([3]))[:, 0].tolist() == [False, True, True]
+    # A shorter text of the batch: its last character is the second, behind it stands the third.
+    assert _at_last(phi, torch.tensor([2]))[:, 0].tolist() == [False, True, True]
+    assert _at_last(phi, torch.tensor([1]))[:, 0].tolist() == [True, True, True]
+
+
+def only_goes_back(line) -> bool:
+    """Whether from the first step on whose peak is behind the text, strokes begin to the left."""
+    (behind,) = (line.window.argmax(1) >= len(line.text)).nonzero()
+    lifted = np.flatnonzero(line.ink[:-1, 2])
+    return not len(behind) or bool((line.ink[lifted[lifted >= behind[0]] + 1, 0] < 0.0).all())
+
+
+def test_lines_end_by_the_rule_and_fall_out_of_the_batch(synthesis):
+    lines = sample(synthesis, [1, 2], ["a", "abcabcabcabc"], max_steps=400)
+    assert all(line.ended for line in lines)
+    assert len(lines[0].ink) < len(lines[1].ink) < 400
+    for line, characters in zip(lines, (1, 12), strict=True):
+        assert line.window.shape == (len(line.ink) - 1, characters + 1)
+        assert only_goes_back(line)
+
+
+def by_rule(network, seed: int, text: str, limit: int):
+    """Return the points of a line, `(steps, 3)` normalised, whether it ended, and how many strokes
+    it has behind the one with which the window left the text: step by step, with no batch."""
+    letters = torch.from_numpy(network.alphabet.encode(text))[None]
+    length, mean = torch.tensor([len(text)]), network.normalisation.mean[0]
+    still = -torch.tensor(network.normalisation.mean) / torch.tensor(network.normalisation.std)
+    uniform, normal = numbers_of(seed)
+    point, state = torch.tensor([[[*still.tolist(), 0.0]]]), network.initial_state(1)
+    points, behind, finished, strokes = [], None, None, 0
+    for step in range(limit + 1):
+        up = step > 0 and points[-1][2] > 0.5
+        back = False
+        if step < limit:
+            with torch.no_grad():
+                output = network(point, letters, length, state)
+            state = output.state
+            if behind is None and output.window[0, 0].argmax() == len(text):
+                behind = step
+            drawn = output.mixture.last_step().sample(
+                uniform[step : step + 1], normal[step : step + 1]
+            )
+            point = drawn[None]
+            back = text[-1].isalnum() and step > 0 and (drawn[0, 0] - still[0]) * mean < 0
+        if behind is not None:
+            if finished is None and up:
+                finished = step
+            if finished is None and step - behind > LONGEST_FINISH:
+                return points[:behind], True, 0
+            if finished is not None and step - finished > LONGEST_FINISH:
+                return points[:finished], True, 0
+            if up and not back and step < limit:
+                return points[:step], True, strokes
+            strokes += up
+        if step < limit:
+            points.append(drawn[0])
+    return points[:finished], finished is not None, 0
+
+
+def lifting(up: float, mean: float = 8.0) -> SynthesisNetwork:
+    """Return a network that lifts the pen at each point with the same log-odds."""
+    torch.manual_seed(0)
+    network = SynthesisNetwork(
+        Normalisation((mean, 0.5), (40.0, 30.0)),
+        Alphabet("abc. "),
+        hidden_size=16,
+        num_mixtures=3,
+        num_windows=2,
+        window_advance=0.1,
+    ).eval()
+    with torch.no_grad():
+        network.output.weight[0] = 0.0
+        network.output.bias[0] = -up
+    return network
+
+
+@pytest.mark.parametrize("mean", [8.0, -8.0])
+@pytest.mark.parametrize("text", ["abcabc", "abcab."])
+@pytest.mark.parametrize("up", [-30.0, -2.5, 1.5, 30.0], ids=["never", "seldom", "often", "always"])
+def test_a_line_ends_with_its_stroke_and_those_that_were_put_off(mean, text, up, monkeypatch):
+    """Where the text ends in a letter, and to the other side where the hand runs to the left."""
+    monkeypatch.setattr("model.generation.sampling._surplus", lambda *_: 0)
+    network = lifting(up, mean)
+
+    def check(line, seed, limit):
+        points, ended, strokes = by_rule(network, seed, text, limit)
+        assert line.ended == ended and len(line.ink) == len(points) + 1
+        offsets = torch.stack(points)[:, :2].numpy() * [40.0, 30.0] + [mean, 0.5]
+        np.testing.assert_allclose(line.ink[1:, :2], offsets, atol=0.05)
+        return strokes
+
+    more = 0
+    for limit in (250, 61):
+        for seed, line in enumerate(sample(network, range(6), [text] * 6, max_steps=limit)):
+            more += check(line, seed, limit)
+            if line.ended and seed < 3:  # of a limit within the last stroke
+                short = len(line.ink) - 2
+                check(*sample(network, [seed], [text], max_steps=short), seed, short)
+    assert (more > 0) == (text[-1].isalpha() and up > -30.0)
+
+
+def test_strokes_that_were_put_off_have_a_limit(monkeypatch):
+    """Of a pen that is lifted at each point and nearly always goes back, by two deviations."""
+    monkeypatch.setattr("model.generation.sampling._surplus", lambda *_: 0)
+    network, text, seeds = lifting(30.0), "abcabc", range(8)
+    with torch.no_grad():
+        network.output.weight[1:] = 0.0
+        network.output.bias[1:] = 0.0
+        network.output.bias[4:7] = -0.2 - 2.0  # x of the three components; -0.2 is at rest
+    lines = sample(network, seeds, [text] * len(seeds), max_steps=300)
+    for seed, line in zip(seeds, lines, strict=True):
+        points, ended, _ = by_rule(network, seed, text, 300)
+        assert line.ended and ended and len(line.ink) == len(points) + 1
+    monkeypatch.setattr("model.generation.sampling.LONGEST_FINISH", 300)
+    endless = sample(network, seeds, [text] * len(seeds), max_steps=300)
+    more = [len(one.ink) - len(line.ink) for one, line in zip(endless, lines, strict=True)]
+    assert 0 in more and max(more) > LONGEST_FINISH
+
+
+def test_a_stroke_begun_beyond_a_last_sign_is_too_many():
+    """A letter 10 high, a full stop and a stroke 8 beyond it; peaks where each is begun."""
+
+    def surplus(text="a.", gap=8.0, peaks=(1, 1), onward=1.0, mirror=1.0, place=9.0):
+        letter = np.array([[0, 0], [2, 10], [4, 0], [6, 10]])
+        more = np.array([[max(place, 6) + gap, 0], [max(place, 6) + gap, 10]])
+        stop = np.array([[place, 10], [place, 11]])
+        ink = from_strokes([one * [mirror, 1] for one in (letter, stop, more)])
+        window = np.zeros((len(ink) - 1, len(text) + 1), np.float32)
+        window[:3, 0] = window[3:5, peaks[0]] = window[5:, peaks[1]] = 1.0
+        return _surplus(ink, window, text, onward)
+
+    assert surplus() == surplus("a. ") == surplus("a!", 4.6) == surplus(peaks=(1, 2)) == 2
+    assert surplus("ab") == surplus("  ") == surplus(gap=4.4) == surplus(gap=-3.0) == 0
+    assert surplus(peaks=(0, 1)) == surplus(peaks=(0, 2)) == surplus(peaks=(1, 0)) == 0
+    assert surplus(place=4.0) == 0  # a dot that was put off, and the sign itself
+    assert surplus(mirror=-1.0) == 0 and surplus(onward=-1.0, mirror=-1.0) == 2
+
+
+def test_a_stroke_begun_beyond_a_last_letter_is_too_many_as_the_window_leaves_it():
+    """Three stems 10 high, the first an `a`, the second a `b`, the third 8 beyond it."""
+
+    def surplus(text="ab", gap=8.0, back=0.0, leaving=0.6, first=1):
+        stems = [np.array([[x, 0], [x, 10]]) for x in (0.0, 6.0)]
+        more = np.array([[6 + gap, 0], [6 + gap - back, 10]])
+        window = np.zeros((5, len(text) + 1), np.float32)
+        window[:1, 0] = window[1:3, first] = window[3:, 1] = 1.0
+        window[3:, 2] = leaving
+        return _surplus(from_strokes([*stems, more]), window, text)
+
+    assert surplus() == surplus("ab ") == surplus("a1") == surplus(back=7.0) == 2
+    assert surplus(leaving=0.4) == 0  # the window waits for it: the last of a `w`
+    assert surplus(back=9.0) == 0  # it comes back: the second of a `y`
+    assert surplus(gap=4.0) == surplus(first=0) == 0
+
+
+def test_a_line_is_left_without_what_is_too_many(synthesis, monkeypatch):
+    primer = (np.array([[0, 0, 0], [9, 3, 0], [8, -2, 1]], np.float32), "c ")
+    words = {"bias": 0.5, "max_steps": 300, "primer": primer}
+    monkeypatch.setattr("model.generation.sampling._surplus", lambda *_: 0)
+    whole = sample(synthesis, [1, 2], ["ab", "cab"], **words)
+    for surplus in (2, 1000):
+        monkeypatch.setattr("model.generation.sampling._surplus", lambda *_: surplus)  # noqa: B023
+        for line, before in zip(
+            sample(synthesis, [1, 2], ["ab", "cab"], **words), whole, strict=True
+        ):
+            kept = max(len(before.ink) - surplus, 3)
+            assert line.ended and len(line.ink) == kept
+            np.testing.assert_array_equal(line.ink[:, :2], before.ink[:kept, :2])
+            np.testing.assert_array_equal(line.window, before.window[: kept - 1])
+            np.testing.assert_array_equal(line.bias, before.bias[: kept - 1])
+
+
+@pytest.mark.parametrize("ends", [False, True])
+def test_lines_that_have_ended_may_stay_in_the_batch(synthesis, ends, monkeypatch):
+    """As they do for a while on CUDA."""
+    network = ending("synthesis", -4.0) if ends else copy.deepcopy(synthesis)
+    network = network.double()  # in plain torch
+    seeds, texts = list(range(9)), ["abc", "ab", "cba cba"] * 3
+    alone = sample(network, seeds, texts, bias=1.0, max_steps=300)
+    assert all(line.ended for line in alone)
+    monkeypatch.setattr(TorchStepper, "least_share", 0.3)
+    for line, other in zip(
+        sample(network, seeds, texts, bias=1.0, max_steps=300), alone, strict=True
+    ):
+        assert len(line.ink) == len(other.ink) and line.ended
+        np.testing.assert_allclose(line.ink, other.ink, atol=1e-3)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("lifts", [False, True])
+def test_the_bias_is_halved_while_the_pen_rests(dtype, lifts):
+    """Points drawn by hand from one Gaussian around the offset of a pen that rests."""
+    network = PredictionNetwork(NORMALISATION, hidden_size=4, num_mixtures=1)
+    still, scale = torch.tensor([-8.0 / 40.0, -0.5 / 30.0]), 0.2
+    with torch.no_grad():
+        for weights in network.parameters():
+            weights.zero_()
+        network.output.bias[0] = -30.0 if lifts else 30.0
+        network.output.bias[2:4], network.output.bias[4:6] = still, math.log(scale)
+    seeds, first = [4, 5, 6], [4.0, 0.0, 3.0]
+    lines = sample(network.to(dtype), seeds, bias=first, max_steps=4 * PERIOD)
+    for seed, bias, line in zip(seeds, first, lines, strict=True):
+        normal, biases = numbers_of(seed)[1], []
+        for start in range(0, 4 * PERIOD, PERIOD):
+            biases.append(bias)
+            part = scale * math.exp(-bias) * normal[start : start + PERIOD]
+            if not lifts and part.abs().max() <= 0.1:
+                bias /= 2
+            drawn = line.ink[1 + start : 1 + start + PERIOD, :2]
+            np.testing.assert_allclose(drawn, part * torch.tensor([40.0, 30.0]), atol=1e-4)
+        np.testing.assert_array_equal(line.bias, np.repeat(biases, PERIOD))
+        halved = {4.0: [4.0, 2.0, 1.0, 1.0], 0.0: [0.0] * 4, 3.0: [3.0, 1.5, 0.75, 0.75]}
+        assert biases == (biases[:1] * 4 if lifts else halved[biases[0]])
+
+
+def test_the_limit_ends_what_the_rule_does_not(synthesis):
+    line = sample(synthesis, [1], ["abcabcabcabc"], max_steps=20)[0]
+    assert not line.ended and len(line.ink) == 21
+
+
+def test_the_numbers_do_not_depend_on_the_limit(prediction):
+    short, long = (sample(prediction, [4], max_steps=steps)[0].ink for steps in (30, 300))
+    np.testing.assert_allclose(short[1:30], long[1:30], atol=1e-3)
+
+
+def test_a_primer_is_continued(synthesis):
+    primer = np.array([[0, 0, 0], [9, 3, 0], [8, -2, 1]], np.float32)
+    line = sample(synthesis, [1], ["ab"], primer=(primer, "c "), max_steps=10, bias=0.5)[0]
+    assert line.text == "c ab" and line.primed == 3 and len(line.ink) <= 13
+    np.testing.assert_array_equal(line.ink[:3], primer)
+    assert line.window.shape == (len(line.ink) - 1, 5)
+    assert line.bias.tolist() == [0.5] * (len(line.ink) - 1)
+    assert line.written[0, :2].tolist() == [0.0, 0.0]
+    np.testing.assert_array_equal(line.written[1:], line.ink[4:])
+    # The window at the primer's steps is that of the network over the primer.
+    inputs = torch.from_numpy(NORMALISATION.apply(primer))[None]
+    text = torch.from_numpy(synthesis.alphabet.encode("c ab"))[None]
+    with torch.no_grad():
+        output = synthesis(inputs, text, torch.tensor([4]))
+    np.testing.assert_allclose(line.window[:3], output.window[0].numpy(), atol=1e-6)
+
+
+def test_a_primer_changes_what_follows(prediction):
+    primer = np.array([[0, 0, 0], [300, 90, 0], [-200, -200, 1]], np.float32)
+    plain = sample(prediction, [1], max_steps=5)[0].ink[1]
+    primed = sample(prediction, [1], max_steps=5, primer=(primer, ""))[0].ink[3]
+    assert not np.allclose(plain, primed, atol=0.1)
+
+
+def test_faults_are_named(synthesis):
+    with pytest.raises(UnknownCharacters, match="U\\+007A"):
+        sample(synthesis, [1], ["az"])
+    with pytest.raises(UserError, match="at least one character"):
+        sample(synthesis, [1], [""])
+    with pytest.raises(UserError, match="as many"):
+        sample(synthesis, [1, 2], ["a"])
+    with pytest.raises(UserError, match="at least 0"):
+        sample(synthesis, [1], ["a"], bias=-1.0)
+    with pytest.raises(UserError, match=r"pen_sharpness -1\.0 does not fit"):
+        sample(synthesis, [1], ["a"], pen_sharpness=-1.0)
+
+
+# Networks that end their sequences themselves
+
+
+def ending(kind: str, logit: float):
+    """An untrained network whose sequences end with about the chance of `logit` at each point."""
+    torch.manual_seed(0)
+    sizes = {"hidden_size": 16, "num_mixtures": 3, "end_of_sequence": True}
+    if kind == "prediction":
+        network = PredictionNetwork(NORMALISATION, **sizes)
+    else:
+        network = SynthesisNetwork(
+            NORMALISATION, Alphabet("abc "), num_windows=2, window_advance=0.1, **sizes
+        )
+    with torch.no_grad():
+        network.output.bias[-1] = -logit
+    return network.eval()
+
+
+def numbers_of(seed: int):
+    """The random numbers of a line's first steps, as drawn by hand."""
+    generator = torch.Generator().manual_seed(seed)
+    return tuple(make(256, 2, generator=generator) for make in (torch.rand, torch.randn))
+
+
+def by_hand(network, seed: int, steps: int):
+    """Return the points of a line, `(steps, 4)` normalised, by the network and its mixture."""
+    uniform, normal = numbers_of(seed)
+    point, state, points = torch.tensor([[[-8.0 / 40.0, -0.5 / 30.0, 0.0, 0.0]]]), None, []
+    with torch.no_grad():
+        for step in range(steps):
+            output = network(point, state=state)
+            state = output.state
+            drawn = output.mixture.last_step().sample(
+                uniform[step : step + 1], normal[step : step + 1]
+            )
+            points.append(drawn[0])
+            point = drawn[None] * torch.tensor([1.0, 1.0, 1.0, 0.0])  # it has not ended
+    return torch.stack(points)
+
+
+def test_a_line_ends_with_its_first_drawn_end():
+    network = ending("prediction", -3.0)
+    lines = sample(network, range(12), max_steps=40)
+    assert 3 < sum(line.ended for line in lines) < 12
+    for seed, line in enumerate(lines):
+        points = by_hand(network, seed, 40)
+        ends = (points[:, 3] == 1).nonzero()[:, 0].tolist()
+        assert line.ended == bool(ends)
+        count = ends[0] + 1 if ends else 40  # the point at which it ends is part of it
+        assert line.ink.shape == (count + 1, 3) and line.ink[-1, 2] == 1
+        offsets = points[:count, :2].numpy() * [40.0, 30.0] + [8.0, 0.5]
+        np.testing.assert_allclose(line.ink[1:, :2], offsets, atol=0.05)
+        np.testing.assert_array_equal(line.ink[1:-1, 2], points[: count - 1, 2])
+        # Neither the others of the batch nor the limit have a say in it.
+        alone = sample(network, [seed], max_steps=300)[0]
+        assert alone.ended and len(alone.ink) >= len(line.ink)
+        np.testing.assert_allclose(alone.ink[:count], line.ink[:count], atol=0.05)
+
+
+def test_an_end_at_the_last_step_is_an_end():
+    network = ending("prediction", -3.0)
+    whole = next(line for line in sample(network, [1], max_steps=300) if line.ended)
+    steps = len(whole.ink) - 1
+    (same,) = sample(network, [1], max_steps=steps)
+    assert same.ended and len(same.ink) == steps + 1
+    (shorter,) = sample(network, [1], max_steps=steps - 1)
+    assert not shorter.ended and len(shorter.ink) == steps
+
+
+def test_the_earlier_of_window_and_end_ends_a_line():
+    seeds, texts = [3, 4, 5], ["abcabc", "ab", "cba cba"]
+    never, always = ending("synthesis", -30.0), ending("synthesis", 30.0)
+    by_window = sample(never, seeds, texts, max_steps=400)
+    for line in by_window:
+        assert line.ended and only_goes_back(line)
+    for line in sample(always, seeds, texts, max_steps=400):
+        peaks = line.window.argmax(1)  # every point is drawn as an end: the text decides
+        assert line.ended and peaks[-1] == len(line.text) - 1 > peaks[:-1].max()
+    mixed = sample(ending("synthesis", -4.0), range(20), texts[:1] * 20, max_steps=400)
+    by_window = sample(never, range(20), texts[:1] * 20, max_steps=400)
+    lengths = [[len(line.ink) for line in lines] for lines in (mixed, by_window)]
+    assert all(line.ended for line in mixed)
+    shorter = [one < other for one, other in zip(*lengths, strict=True)]
+    assert 0 < sum(shorter) < 20 and all(a <= b for a, b in zip(*lengths, strict=True))
+
+
+def test_without_an_end_a_seed_means_the_same_line_whatever_networks_with_one_draw():
+    """The same weights but for the end: the first points are the very same."""
+    torch.manual_seed(0)
+    plain = PredictionNetwork(NORMALISATION, hidden_size=16, num_mixtures=3).eval()
+    both = ending("prediction", -30.0)
+    both.load_state_dict(both.grown(plain.state_dict()))
+    with torch.no_grad():
+        both.output.bias[-1] = 30.0
+    for one, other in zip(sample(plain, [1, 2]), sample(both, [1, 2]), strict=True):
+        np.testing.assert_allclose(one.ink[:100], other.ink[:100], atol=0.5)
+        assert not other.ended
+
+
+def test_a_primer_is_continued_by_a_network_that_ends_itself():
+    primer = np.array([[0, 0, 0, 0], [9, 3, 0, 0], [8, -2, 1, 0]], np.float32)
+    (line,) = sample(ending("prediction", -2.0), [1], max_steps=200, primer=(primer, ""))
+    assert line.primed == 3 and line.ended and 3 < len(line.ink) < 203
+    np.testing.assert_array_equal(line.ink[:3], primer[:, :3])
+
+
+def test_a_regression_network_writes_means():
+    torch.manual_seed(0)
+    network = PredictionNetwork(NORMALISATION, hidden_size=16, head="regression").eval()
+    one, other = sample(network, [1, 2], max_steps=50, bias=[0.0, 5.0])
+    first = torch.tensor([[[-8.0 / 40.0, -0.5 / 30.0, 0.0]]])
+    with torch.no_grad():
+        mean = network(first).mixture.mean[0, 0]
+    for line in (one, other):  # what differs from line to line is the pen only
+        np.testing.assert_allclose(
+            line.ink[1, :2], mean.numpy() * [40.0, 30.0] + [8.0, 0.5], rtol=1e-4
+        )
+    assert not np.array_equal(one.ink[:, 2], other.ink[:, 2])
+
+
+def test_a_network_that_has_learned_a_digit_ends_where_the_digit_does():
+    """A seven in two strokes: learned by heart, then written at a high bias."""
+    seven = [(0, 0), (4, 0), (8, 0), (12, 0), (10, 4), (8, 8), (6, 12), (5, 16), (3, 8), (8, 8)]
+    ink = np.zeros((len(seven), 4), np.float32)
+    ink[1:, :2] = np.diff(np.array(seven, np.float32), axis=0)
+    ink[[7, 9], 2], ink[9, 3] = 1, 1
+    normalisation = Normalisation.fit([ink])
+    points = torch.from_numpy(normalisation.apply(ink))[None]
+    torch.manual_seed(1)
+    network = PredictionNetwork(
+        normalisation, hidden_size=24, num_layers=1, num_mixtures=1, min_scale=1.0,
+        max_correlation=0.5, end_of_sequence=True,
+    )  # fmt: skip
+    optimizer = torch.optim.Adam(network.parameters(), 0.03)
+    for _ in range(250):
+        optimizer.zero_grad()
+        noisy = points[:, :-1] + torch.tensor([0.05, 0.05, 0.0, 0.0]) * torch.randn(8, 9, 4)
+        loss = -network(noisy).mixture.log_prob(points[:, 1:].expand(8, -1, -1)).mean()
+        loss.backward()
+        optimizer.step()
+    lines = sample(network.eval(), range(10), bias=3.0, max_steps=100)
+    # Each ends elsewhere with a chance of some thousandths; three of ten would be no accident.
+    right = [line for line in lines if line.ended and len(line.ink) == len(ink)]
+    assert len(right) >= 8
+    drawn = np.cumsum(right[0].ink[:, :2], axis=0)
+    np.testing.assert_allclose(drawn, np.array(seven), atol=1.5)
+    np.testing.assert_array_equal(right[0].ink[:, 2], ink[:, 2])

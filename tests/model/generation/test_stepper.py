@@ -1,0 +1,350 @@
+"""Both steppers against the network itself, run step by step, and its mixture."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from model import PredictionNetwork, SynthesisNetwork, sample
+from model.generation import stepper
+from model.generation.mixture import Mixture, draw
+from model.generation.stepper import PERIOD, CompiledStepper, Lines, TorchStepper, make_stepper
+from model.layers.kernels import sampling as compiled
+from utils.alphabet import Alphabet
+from utils.normalisation import Normalisation
+
+NORMALISATION = Normalisation((8.0, 0.5), (40.0, 30.0))
+NEEDS_COMPILER = pytest.mark.skipif(
+    not compiled.available(torch.device("cpu"), torch.float32), reason="there is no C compiler"
+)
+STEPPERS = [TorchStepper, pytest.param(CompiledStepper, marks=NEEDS_COMPILER)]
+
+
+@pytest.fixture(autouse=True)
+def _no_gradients():
+    with torch.inference_mode():
+        yield
+
+
+def make(cell="LSTM", layers=3, conditional=True, hidden=20, mixtures=3, **more):
+    torch.manual_seed(1)
+    sizes = {"hidden_size": hidden, "num_layers": layers, "cell": cell, "num_mixtures": mixtures}
+    sizes |= more
+    if not conditional:
+        network = PredictionNetwork(NORMALISATION, **sizes)
+    else:
+        network = SynthesisNetwork(
+            NORMALISATION, Alphabet("abcde"), num_windows=2, window_advance=0.3, **sizes
+        )
+    for weights in network.parameters():  # far enough from zero that every part tells
+        weights.add_(0.3 * torch.randn_like(weights))
+    return network.eval()
+
+
+def begin(network, count) -> Lines:
+    """Return lines in the midst of writing."""
+    state = {name: 0.5 * torch.randn_like(v) for name, v in network.initial_state(count).items()}
+    text = lengths = None
+    if network.needs_text:
+        state["0.kappa"] = state["0.kappa"].abs()
+        text, lengths = torch.randint(0, 5, (count, 7)), torch.randint(1, 8, (count,))
+    dtype = network.output.weight.dtype
+    point = torch.randn(count, network.input_size).to(dtype)
+    return Lines(point, state, torch.rand(count).to(dtype), text, lengths, pen_sharpness=1.7)
+
+
+def plainly(network, lines, uniform, normal):
+    """Return points and phi by the network and its mixture."""
+    inputs, state, points, phis = lines.point[:, None], lines.state, [], []
+    for one, two in zip(uniform, normal, strict=True):
+        output = network(inputs, lines.text, lines.text_lengths, state)
+        state = output.state
+        mixture = output.mixture.last_step().biased(lines.bias, lines.pen_sharpness)
+        points.append(mixture.sample(one, two))
+        inputs = points[-1][:, None].clone()
+        inputs[..., 3:] = 0.0  # what goes on has not ended
+        phis.append(None if output.window is None else output.window[:, -1])
+    return torch.stack(points), None if phis[0] is None else torch.stack(phis)
+
+
+def numbers(steps, count):
+    return torch.rand(steps, count, 2), torch.randn(steps, count, 2)
+
+
+CASES = [
+    ("LSTM", 3, True, 20),
+    ("GRU", 3, True, 20),
+    ("LSTM", 1, True, 17),
+    ("GRU", 4, True, 17),
+    ("LSTM", 4, False, 33),
+    ("GRU", 2, False, 7),
+    ("LSTM", 1, False, 64),
+]
+
+
+@pytest.mark.parametrize(("cell", "layers", "conditional", "hidden"), CASES)
+def test_the_torch_stepper_is_the_network(cell, layers, conditional, hidden):
+    network = make(cell, layers, conditional, hidden).double()
+    lines = begin(network, 3)
+    uniform, normal = (part.double() for part in numbers(2 * PERIOD, 3))
+    expected, expected_phi = plainly(network, lines, uniform, normal)
+    steps = TorchStepper(network, lines, torch.float64)
+    for part in (slice(0, PERIOD), slice(PERIOD, 2 * PERIOD)):
+        points, phi = steps.run(uniform[part], normal[part])
+        torch.testing.assert_close(points, expected[part], rtol=1e-9, atol=1e-9)
+        if conditional:
+            torch.testing.assert_close(phi, expected_phi[part], rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize(("head", "ends"), [("mixture", True), ("regression", False),
+                                            ("regression", True)])  # fmt: skip
+@pytest.mark.parametrize(("cell", "conditional"), [("LSTM", False), ("GRU", True)])
+def test_ends_of_sequences_and_other_heads(cell, conditional, head, ends):
+    network = make(cell, 2, conditional, head=head, end_of_sequence=ends).double()
+    lines = begin(network, 3)
+    uniform, normal = (part.double() for part in numbers(PERIOD, 3))
+    expected, expected_phi = plainly(network, lines, uniform, normal)
+    assert expected.shape == (PERIOD, 3, 3 + ends)
+    if ends:
+        assert set(expected[..., 3].unique().tolist()) <= {0.0, 1.0}
+    if head == "regression":
+        for products in (torch.float32, torch.bfloat16):  # the compiled loop knows mixtures only
+            assert isinstance(make_stepper(network.float(), lines, products), TorchStepper)
+        network = network.double()
+    points, phi = TorchStepper(network, lines, torch.float64).run(uniform, normal)
+    torch.testing.assert_close(points, expected, rtol=1e-5, atol=1e-5)
+    if conditional:
+        torch.testing.assert_close(phi, expected_phi, rtol=1e-5, atol=1e-5)
+
+
+@NEEDS_COMPILER
+@pytest.mark.parametrize(("mixtures", "ends"), [(1, False), (20, False), (5, True)])
+@pytest.mark.parametrize(("cell", "layers", "conditional", "hidden"), CASES)
+def test_the_compiled_stepper_is_the_network(cell, layers, conditional, hidden, mixtures, ends):
+    """For fewer steps, as rounding grows from step to step."""
+    network = make(cell, layers, conditional, hidden, mixtures, end_of_sequence=ends)
+    if ends:
+        network.output.bias[-1] = 0.0  # made, it hardly ever draws one
+    lines = begin(network, 8)
+    uniform, normal = numbers(6, 8)
+    expected, expected_phi = plainly(network, lines, uniform, normal)
+    assert not ends or 0 < expected[..., 3].mean() < 1  # there is something to be wrong about
+    steps = CompiledStepper(network, lines, torch.float32)
+    for part in (slice(0, 3), slice(3, 6)):  # an odd number in between
+        points, phi = steps.run(uniform[part], normal[part])
+        torch.testing.assert_close(points, expected[part], rtol=1e-3, atol=1e-3)
+        if conditional:
+            torch.testing.assert_close(phi, expected_phi[part], rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("kind", STEPPERS)
+@pytest.mark.parametrize("cell", ["LSTM", "GRU"])
+def test_lines_can_be_dropped(kind, cell):
+    """And be written with other biases from a step on."""
+    network = make(cell)
+    lines, rows = begin(network, 5), torch.tensor([0, 3])
+    uniform, normal = numbers(8, 5)
+    whole, bias = kind(network, lines, torch.float32), torch.tensor([0.0, 2.0, 1.0, 3.0, 0.5])
+    expected = [whole.run(uniform[:5], normal[:5])[0].clone()[:, rows]]
+    whole.sharpen(bias)
+    expected.append(whole.run(uniform[5:], normal[5:])[0][:, rows])
+    some = kind(network, lines, torch.float32)
+    points = [some.run(uniform[:5], normal[:5])[0].clone()[:, rows]]
+    some.sharpen(bias)
+    some.keep(rows)
+    points.append(some.run(uniform[5:, rows], normal[5:, rows])[0])
+    torch.testing.assert_close(torch.cat(points), torch.cat(expected), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("kind", STEPPERS)
+def test_a_stepper_goes_on_with_the_weights_it_was_made_with(kind):
+    """All of them: old weights and new biases would make a network that never was."""
+    network = make()
+    lines = begin(network, 2)
+    uniform, normal = numbers(8, 2)
+    expected = kind(network, lines, torch.float32).run(uniform, normal)[0].clone()
+    steps = kind(network, lines, torch.float32)
+    for weights in network.parameters():
+        weights.add_(1.0)
+    assert torch.equal(steps.run(uniform, normal)[0], expected)
+
+
+@NEEDS_COMPILER
+@pytest.mark.parametrize("products", [torch.float32, torch.bfloat16])
+def test_compiled_lines_do_not_depend_on_others_nor_on_threads(products):
+    network = make(hidden=40, mixtures=20)
+    lines = begin(network, 21)
+    uniform, normal = numbers(PERIOD, 21)
+    expected = None
+    before = torch.get_num_threads()
+    try:
+        for threads in (1, 2, 3, 4):
+            torch.set_num_threads(threads)
+            points, _ = CompiledStepper(network, lines, products).run(uniform, normal)
+            expected = points.clone() if expected is None else expected
+            assert torch.equal(points, expected)
+            row = torch.tensor([13])
+            alone = CompiledStepper(network, lines[row], products)
+            assert torch.equal(alone.run(uniform[:, row], normal[:, row])[0], expected[:, row])
+    finally:
+        torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("kind", STEPPERS)
+def test_bfloat16_is_near(kind):
+    """Of the first step: the same components and pens, and offsets that are close."""
+    network = make(hidden=64)
+    for weights in network.parameters():
+        weights.mul_(0.3)
+    lines = begin(network, 50)
+    uniform, normal = numbers(1, 50)
+    exact, exact_phi = kind(network, lines, torch.float32).run(uniform, normal)
+    rough, rough_phi = kind(network, lines, torch.bfloat16).run(uniform, normal)
+    # bfloat16 has 8 bits; a component on the brink may change.
+    assert ((rough - exact).abs().amax(2) < 0.05).float().mean() > 0.9
+    torch.testing.assert_close(rough_phi, exact_phi, rtol=0.05, atol=0.02)
+    assert not torch.equal(rough, exact)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="here a graph can be recorded")
+def test_without_a_graph_the_steps_go_one_by_one(monkeypatch, caplog):
+    network = make()
+    lines = begin(network, 3)
+    uniform, normal = numbers(stepper.PERIOD, 3)
+    expected = TorchStepper(network, lines, torch.float32).run(uniform, normal)[0].clone()
+    monkeypatch.setattr(stepper, "_no_graphs", False)
+    for _ in range(2):
+        steps = TorchStepper(network, lines, torch.float32)
+        steps.device = torch.device("cuda")  # where there is none, recording fails
+        torch.testing.assert_close(steps.run(uniform, normal)[0], expected)
+    assert [record.message[:39] for record in caplog.records] == [
+        "Writing goes step by step, slower: no C"
+    ]
+
+
+@pytest.mark.parametrize("sharpness", [0.0, 2.0])
+@pytest.mark.parametrize("ends", [False, True])
+def test_draw_is_the_mixture_s(ends, sharpness):
+    torch.manual_seed(4)
+    raw = 3.0 * torch.randn(400, 6 * 5 + 1 + ends, dtype=torch.float64)
+    raw[::7] *= 1e6  # beyond all bounds
+    low, bias = torch.tensor([0.2, 0.3], dtype=torch.float64), torch.rand(400).double()
+    uniform, normal = torch.rand(400, 2).double(), torch.randn(400, 2).double()
+    mixture = Mixture.from_parameters(raw, low, 0.9, ends).biased(bias, sharpness)
+    expected = mixture.sample(uniform, normal)
+    points = draw(raw, low.log(), 0.9, bias[:, None], uniform, normal, ends, sharpness)
+    # The mixture rounds one of its bounds to float32.
+    torch.testing.assert_close(points, expected, rtol=1e-5, atol=1e-12)
+
+
+@NEEDS_COMPILER
+def test_without_the_compiled_loop_the_lines_are_the_same(monkeypatch):
+    network = make(conditional=False)
+    lines = sample(network, [1, 2, 3], max_steps=12)
+    used = []
+    monkeypatch.setattr(stepper.compiled, "available", lambda *_: used.append(1) and False)
+    for one, other in zip(lines, sample(network, [1, 2, 3], max_steps=12), strict=True):
+        torch.testing.assert_close(
+            torch.from_numpy(one.ink), torch.from_numpy(other.ink), rtol=1e-3, atol=0.1
+        )
+    assert used
+
+
+@NEEDS_COMPILER
+def test_a_text_of_no_letters_is_an_error():
+    network = make()
+    lines = begin(network, 2)
+    lines.text[1, 0] = 5
+    with pytest.raises(IndexError, match="indices of no letter"):
+        CompiledStepper(network, lines, torch.float32).run(*numbers(1, 2))
+
+
+def wrong_lines(state=None, **changed):
+    """Return a way to begin with lines that do not fit."""
+
+    def change(network, lines):
+        wrong = replace(lines, state=lines.state | (state or {}), **changed)
+        CompiledStepper(network, wrong, torch.float32)
+
+    return change
+
+
+def wrong_numbers(uniform, normal):
+    def change(network, lines):
+        CompiledStepper(network, lines, torch.float32).run(uniform, normal)
+
+    return change
+
+
+def wrong_weight(name, shape):
+    def change(network, lines):
+        holder, _, last = name.rpartition(".")
+        holder = network.get_submodule(holder)
+        setattr(holder, last, torch.nn.Parameter(torch.zeros(shape)))
+        CompiledStepper(network, lines, torch.float32)
+
+    return change
+
+
+RIGHT = torch.rand(4, 3, 2)
+"""Of 4 steps; the lines below are 3, of 7 characters (of 5), 20 cells, 2 components of the window
+and 3 of the mixture."""
+
+
+@NEEDS_COMPILER
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (wrong_lines(text=torch.zeros(1, 7).long()), ("text is ", "(1, 7)", "(B, U) = (3, any)")),
+        (wrong_lines(text=torch.zeros(3, 7).int()), ("text is ", "int32", "of int64 ")),
+        (wrong_lines(text_lengths=torch.ones(1).long()), ("text_lengths is", "(1,)", "= (3,)")),
+        (wrong_lines(text_lengths=None), ("text_lengths is a NoneType", "(B,) = (3,)")),
+        (wrong_lines(bias=torch.zeros(1)), ("bias is ", "(1,)", "(B,) = (3,)")),
+        (wrong_lines(point=torch.zeros(3, 2)), ("point is ", "(3, 2)", "(B, I) = (any, 3)")),
+        (wrong_lines(state={"1.hidden": torch.zeros(1, 20)}), ("hiddens[1] is", "= (3, 20)")),
+        (wrong_lines(state={"2.cell": torch.zeros(3, 1)}), ("cells[2] is", "(3, 1)", "= (3, 20)")),
+        (wrong_lines(state={"0.window": torch.zeros(5)}), ("window is", "(5,)", "= (3, 5)")),
+        (wrong_lines(state={"0.kappa": torch.zeros(3, 1)}), ("kappa is", "(3, 1)", "= (3, 2)")),
+        (wrong_numbers(RIGHT.double(), RIGHT), ("uniform is", "float64", "of float32 ")),
+        (wrong_numbers(RIGHT[:, :1], RIGHT), ("uniform is", "(4, 1, 2)", "= (any, 3, 2)")),
+        (wrong_numbers(RIGHT, RIGHT[:3]), ("normal is", "(3, 3, 2)", "= (4, 3, 2)")),
+        (wrong_numbers(*(torch.rand(17, 3, 2),) * 2), ("uniform is for 17 steps", "at most 16")),
+        (wrong_weight("output.bias", 18), ("output.bias is", "(18,)", "1 or 2) = (19,)")),
+        (wrong_weight("output.weight", (19, 40)), ("output.weight is", "N H) = (19, 60)")),
+        (wrong_weight("layers.0.window.weight", (6, 19)), ("window.weight is", "= (6, 20)")),
+        (wrong_weight("layers.0.window.bias", 4), ("window.bias is", "(4,)", "(3 K) = (3,)")),
+        (wrong_weight("layers.0.bias", 60), ("layers[0] weights[0] is", "= (60, 15)")),
+        (wrong_weight("layers.0.weight_window", (80, 4)), ("layers[0] weights[1]", "= (80, 5)")),
+    ],
+    ids=lambda value: value[0].split(" is")[0] if isinstance(value, tuple) else "",
+)
+def test_what_does_not_fit_is_refused_by_name(change, said):
+    network = make()
+    with pytest.raises(ValueError) as error:
+        change(network, begin(network, 3))
+    assert str(error.value).startswith(said[0]) and all(words in str(error.value) for words in said)
+
+
+@NEEDS_COMPILER
+def test_lines_that_are_not_contiguous_are_read_as_what_they_are():
+    network = make()
+    lines = begin(network, 3)
+    uniform, normal = numbers(8, 3)
+    expected = CompiledStepper(network, lines, torch.float32).run(uniform, normal)[0].clone()
+
+    def spread(value):
+        apart = value.new_full((*value.shape[::-1], 2), 3)[..., 0].permute(*range(value.ndim)[::-1])
+        apart.copy_(value)
+        return apart
+
+    apart = Lines(
+        spread(lines.point),
+        {name: spread(value) for name, value in lines.state.items()},
+        spread(lines.bias),
+        spread(lines.text),
+        spread(lines.text_lengths),
+        lines.pen_sharpness,
+    )
+    assert not apart.text_lengths.is_contiguous() and not apart.state["0.kappa"].is_contiguous()
+    steps = CompiledStepper(network, apart, torch.float32)
+    assert torch.equal(steps.run(spread(uniform), spread(normal))[0], expected)

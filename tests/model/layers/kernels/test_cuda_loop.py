@@ -1,0 +1,508 @@
+"""The loop for CUDA against the one of torch operations: on a CPU step by step and from a tape that
+stands for a graph, on CUDA as it is. The Triton kernels run in Triton's interpreter on a CPU."""
+
+import importlib.util
+import logging
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from model.layers.kernels import cuda, lstm
+from model.layers.recurrence import (
+    RecurrentLayer,
+    WindowedLayer,
+    _LSTMRecurrence,
+    _WindowedRecurrence,
+)
+
+INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
+on_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+PRECISE = dict(rtol=0.0, atol=1e-10)
+
+
+def kinds():
+    """The kinds of steps that run on a CPU here."""
+    if INTERPRETED:
+        from model.layers.kernels.fused import FusedSteps
+
+        return [FusedSteps]
+    return [cuda.TorchSteps]
+
+
+def sample(steps, batch=2, size=5, letters=4, components=2, places=4, dtype=torch.float64):
+    """What the recurrences take: a dictionary of leaves, and the letters."""
+    torch.manual_seed(steps)
+    joint = size + letters
+    shapes = dict(
+        shares=(steps, batch, 4 * size),
+        weight=(4 * size, joint),
+        window_weight=(3 * components, size),
+        window_bias=(3 * components,),
+        hidden=(batch, size),
+        cell=(batch, size),
+        window=(batch, letters),
+        kappa=(batch, components),
+    )
+    values = {name: 0.5 * torch.randn(shape, dtype=dtype) for name, shape in shapes.items()}
+    values["weight"] *= 3.0 / joint**0.5
+    # The window crosses the text within the sequence.
+    values["window_bias"][2 * components :] -= 2.5
+    text = torch.randint(letters, (batch, places))
+    inside = torch.arange(places) < torch.arange(places - batch, places)[:, None]
+    one_hot = torch.nn.functional.one_hot(text, letters) * inside[..., None]
+    leaves = {name: value.requires_grad_() for name, value in values.items()}
+    return leaves, one_hot.to(torch.promote_types(dtype, torch.float32))
+
+
+def loop_for(leaves, letters, kind, windowed=True):
+    dtype, batch, size = leaves["shares"].dtype, *leaves["hidden"].shape
+    sizes = cuda.Sizes(batch, size)
+    if windowed:
+        places = cuda._align(letters.shape[1], cuda.PLACES)
+        sizes = cuda.Sizes(batch, size, letters.shape[2], leaves["kappa"].shape[1], places)
+    return cuda.Loop(sizes, dtype, letters.device, kind)
+
+
+def run_loop(loop, leaves, letters, bound=None, windowed=True):
+    names = ("shares", "weight", "hidden", "cell")
+    parts = None
+    values = [leaves[name] for name in names]
+    if windowed:
+        parts = cuda.Window(
+            leaves["window_weight"],
+            leaves["window_bias"],
+            letters,
+            leaves["window"],
+            leaves["kappa"],
+        )
+    else:
+        values[1] = values[1][:, : values[2].shape[1]]
+    return [one for one in cuda.run_on(loop, *values, bound, parts) if one is not None]
+
+
+def run_written_out(leaves, letters, bound=None, windowed=True):
+    shares, weight, hidden, cell = (leaves[n] for n in ("shares", "weight", "hidden", "cell"))
+    if not windowed:
+        return [*_LSTMRecurrence.apply(shares, weight[:, : hidden.shape[1]], hidden, cell, bound)]
+    window = (leaves["window_weight"], leaves["window_bias"], letters)
+    moved = (leaves["window"], leaves["kappa"])
+    return [*_WindowedRecurrence.apply(shares, weight, *window, hidden, cell, *moved, bound)]
+
+
+def values_and_gradients(results, leaves):
+    """Results, and all gradients of a fixed, uneven scalar of them."""
+    generator = torch.Generator().manual_seed(1)
+    total = 0.0
+    for one in results:
+        if one.requires_grad:
+            slopes = torch.randn(one.shape, generator=generator, dtype=torch.float64)
+            total = total + (one.double() * slopes.to(one.device)).sum()
+    gradients = torch.autograd.grad(total, [*leaves.values()], allow_unused=True)
+    used = [gradient for gradient in gradients if gradient is not None]
+    return [one.detach() for one in results], used
+
+
+def same(left, right, **tolerance):
+    for one, other in zip(left, right, strict=True):
+        torch.testing.assert_close(one, other, **tolerance)
+
+
+@pytest.mark.parametrize("kind", kinds())
+@pytest.mark.parametrize("windowed", [True, False])
+@pytest.mark.parametrize("bound", [None, 0.02])
+@pytest.mark.parametrize("steps", [5, cuda.CHUNK, 2 * cuda.CHUNK + 7])
+def test_chunks_equal_the_written_out_loop(kind, windowed, bound, steps):
+    leaves, letters = sample(steps)
+    loop = loop_for(leaves, letters, kind, windowed)
+    own = values_and_gradients(run_loop(loop, leaves, letters, bound, windowed), leaves)
+    expected = values_and_gradients(run_written_out(leaves, letters, bound, windowed), leaves)
+    assert len(own[1]) == (8 if windowed else 4)
+    for left, right in zip(own, expected, strict=True):
+        same(left, right, **PRECISE)
+    if bound is not None:  # the bound must bite here, or nothing is tested
+        free = values_and_gradients(run_written_out(leaves, letters, None, windowed), leaves)[1]
+        assert any((a - b).abs().max() > 1e-3 for a, b in zip(own[1], free, strict=True))
+
+
+@pytest.mark.parametrize("kind", kinds())
+def test_many_components_letters_and_places(kind):
+    """More than one block of each in the Triton kernels, and sizes that are not aligned."""
+    leaves, letters = sample(9, batch=3, size=101, letters=131, components=3, places=35)
+    loop = loop_for(leaves, letters, kind)
+    own = values_and_gradients(run_loop(loop, leaves, letters), leaves)
+    expected = values_and_gradients(run_written_out(leaves, letters), leaves)
+    for left, right in zip(own, expected, strict=True):
+        same(left, right, **PRECISE)
+
+
+@pytest.mark.parametrize("kind", kinds())
+def test_bfloat16_chunks_are_near_the_written_out_loop_in_float32(kind):
+    leaves, letters = sample(40, size=16, dtype=torch.float32)
+    exact = values_and_gradients(run_written_out(leaves, letters), leaves)
+    narrow = {
+        name: value.detach().bfloat16() if name in ("shares", "weight", "window_weight") else value
+        for name, value in leaves.items()
+    }
+    narrow = {name: value.detach().requires_grad_() for name, value in narrow.items()}
+    loop = loop_for(narrow, letters, kind)
+    results, gradients = values_and_gradients(run_loop(loop, narrow, letters), narrow)
+    assert [one.dtype for one in results] == [torch.bfloat16] * 2 + [torch.float32] * 3
+    # bfloat16 has 8 bits of mantissa, which Triton's interpreter cuts off instead of rounding.
+    tolerance = 0.06 if INTERPRETED else 0.03
+    for one, other in zip([*results, *gradients], [*exact[0], *exact[1]], strict=True):
+        assert (one.float() - other).norm() < tolerance * other.norm()
+
+
+@pytest.mark.parametrize("kind", kinds())
+def test_without_a_gradient_the_values_are_the_same(kind):
+    leaves, letters = sample(40)
+    loop = loop_for(leaves, letters, kind)
+    expected = run_loop(loop, leaves, letters)
+    with torch.no_grad():
+        same(run_loop(loop, leaves, letters), expected, rtol=0.0, atol=0.0)
+    with torch.inference_mode():
+        same(run_loop(loop, leaves, letters), expected, rtol=0.0, atol=0.0)
+
+
+@pytest.mark.parametrize("kind", kinds())
+def test_a_loop_keeps_nothing_from_call_to_call(kind):
+    """A long text, one with NaN, then a short one; and another call before the backward pass."""
+    leaves, letters = sample(40)
+    expected = values_and_gradients(
+        run_loop(loop_for(leaves, letters, kind), leaves, letters), leaves
+    )
+    loop = loop_for(leaves, letters, kind)
+    others, long = sample(70, places=12)
+    values_and_gradients(run_loop(loop, others, long, 0.01), others)
+    broken = {name: torch.full_like(value, torch.nan) for name, value in others.items()}
+    run_loop(loop, {name: one.requires_grad_() for name, one in broken.items()}, long)
+    results = run_loop(loop, leaves, letters)
+    run_loop(loop, others, long)
+    own = values_and_gradients(results, leaves)
+    for left, right in zip(own, expected, strict=True):
+        same(left, right, rtol=0.0, atol=0.0)
+
+
+class Tape(TorchDispatchMode):
+    """Stands for a CUDA graph: operations as a first run did them, on the same tensors."""
+
+    def __init__(self, function):
+        super().__init__()
+        self.operations = []
+        with self:
+            function()
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        result = func(*args, **(kwargs or {}))
+        self.operations.append((func, args, kwargs or {}, result))
+        return result
+
+    def replay(self):
+        for func, args, kwargs, _ in self.operations:
+            func(*args, **kwargs)
+
+
+@pytest.fixture
+def tapes(monkeypatch):
+    """Loops on a CPU, with tapes in the place of graphs; a list of what was recorded."""
+    made = []
+
+    def record(function):
+        made.append(Tape(function))
+        return made[-1].replay
+
+    monkeypatch.setattr(cuda, "_record", record)
+    monkeypatch.setattr(cuda, "_kinds_of_steps", lambda: [cuda.TorchSteps])
+    monkeypatch.setattr(cuda, "available", lambda device: not cuda._refused.graphs)
+    monkeypatch.setattr(cuda, "_loops", type(cuda._loops)())
+    monkeypatch.setattr(cuda, "_refused", cuda._Refused())
+    monkeypatch.setattr(lstm, "available", lambda device, dtype: False)
+    return made
+
+
+@pytest.mark.parametrize("windowed", [True, False])
+def test_a_chunk_works_in_its_buffers_alone(windowed):
+    """What a graph records must lie in memory that stays, and must not depend on the numbers."""
+    leaves, letters = sample(5)
+    loop = loop_for(leaves, letters, cuda.TorchSteps, windowed)
+    kept = [*vars(loop).values(), *vars(loop.steps).values()]
+    kept = {one.untyped_storage().data_ptr() for one in kept if isinstance(one, torch.Tensor)}
+    for function in (loop.forward, loop.backward):
+        tape = Tape(function)
+        assert len(tape.operations) > cuda.CHUNK
+        for func, _, _, result in tape.operations:
+            for one in result if isinstance(result, list) else [result]:  # chunks are lists
+                assert one.untyped_storage().data_ptr() in kept, func
+    # On the meta device there are no numbers to look at.
+    somewhere = cuda.Loop(loop.sizes, torch.bfloat16, torch.device("meta"), cuda.TorchSteps)
+    somewhere.forward()
+    somewhere.backward()
+
+
+def run_layers(device, steps, bound, dtype=torch.float64, batch=2, places=3, autocast=False):
+    """Values and gradients of both kinds of layers; the upper one sees the lower one's results."""
+    torch.manual_seed(6)
+    lower = WindowedLayer("LSTM", 3, 5, 4, 2, 1.0, 0.1).to(device, dtype)
+    upper = RecurrentLayer("LSTM", 5, 6, 1.0).to(device, dtype)
+    inputs = torch.randn(steps, batch, 3, dtype=dtype).to(device).requires_grad_()
+    text = torch.randint(4, (batch, places)).to(device)
+    lengths = torch.randint(1, places + 1, (batch,)).to(device)
+    states = [
+        {
+            name: torch.rand(batch, size, dtype=dtype).to(device).requires_grad_()
+            for name, size in layer.state_sizes.items()
+        }
+        for layer in (lower, upper)
+    ]
+    with torch.autocast(torch.device(device).type, torch.bfloat16, enabled=autocast):
+        hidden, window, phi, last = lower(inputs, text, lengths, states[0], bound)
+        above, end = upper(hidden.to(inputs.dtype), states[1], 1e6 if bound is None else bound)
+    results = [hidden, window, phi, *last.values(), above, *end.values()]
+    leaves = [inputs, *states[0].values(), *states[1].values()]
+    leaves += [*lower.parameters(), *upper.parameters()]
+    return values_and_gradients(results, dict(enumerate(leaves)))
+
+
+@pytest.mark.parametrize("bound", [None, 0.05])
+def test_the_layers_replay_what_was_recorded(tapes, monkeypatch, bound):
+    own = [run_layers("cpu", steps, bound) for steps in (40, 70)]
+    assert len(tapes) == 4  # forward and backward of two loops, none for the second call
+    monkeypatch.setattr(cuda, "available", lambda device: False)
+    for steps, result in zip((40, 70), own, strict=True):
+        for left, right in zip(result, run_layers("cpu", steps, bound), strict=True):
+            same(left, right, **PRECISE)
+
+
+def test_autocast_keeps_the_states_in_float32(tapes, monkeypatch):
+    own = run_layers("cpu", 40, None, torch.float32, autocast=True)
+    assert tapes
+    monkeypatch.setattr(cuda, "available", lambda device: False)
+    for left, right in zip(own, run_layers("cpu", 40, None, torch.float32), strict=True):
+        for one, other in zip(left, right, strict=True):
+            assert (one.float() - other).norm() < 0.05 * other.norm()
+
+
+def test_the_number_of_loops_is_bounded_and_few_serve_all_texts(tapes, monkeypatch):
+    monkeypatch.setattr(cuda, "KEPT", 2)
+    for places in (3, 9, 15):  # one position more lies behind the end
+        run_layers("cpu", 10, None, places=places)
+    assert len(tapes) == 4
+    run_layers("cpu", 10, None, places=16)
+    assert len(tapes) == 6  # the text's; the layer above still has its own
+    run_layers("cpu", 10, None, batch=3)
+    assert len(cuda._loops) == 2
+    assert {sizes.batch for sizes, *_ in cuda._loops} == {3}
+
+
+def test_a_short_sequence_is_not_worth_a_chunk(tapes):
+    run_layers("cpu", cuda.LEAST - 1, None)
+    assert not tapes
+    run_layers("cpu", cuda.LEAST, None)
+    assert tapes
+
+
+def test_a_graph_that_cannot_be_recorded_is_logged_once(tapes, monkeypatch, caplog):
+    def record(function):
+        raise RuntimeError("no graphs today")
+
+    monkeypatch.setattr(cuda, "_record", record)
+    with caplog.at_level(logging.WARNING):
+        own = run_layers("cpu", 40, 0.05)
+        run_layers("cpu", 40, 0.05)
+    assert [line.message for line in caplog.records] == [
+        "TorchSteps cannot be recorded as a CUDA graph: no graphs today",
+        "Recurrent layers run step by step, slower: no CUDA graph can be recorded",
+    ]
+    monkeypatch.setattr(cuda, "available", lambda device: False)
+    same(own[1], run_layers("cpu", 40, 0.05)[1], rtol=0.0, atol=0.0)
+
+
+def test_steps_that_fail_leave_their_place_to_the_next(tapes, monkeypatch, caplog):
+    class Failing(cuda.TorchSteps):
+        def lstm(self, t):
+            raise ValueError("no compiler")
+
+    monkeypatch.setattr(cuda, "_kinds_of_steps", lambda: [Failing, cuda.TorchSteps])
+    with caplog.at_level(logging.WARNING):
+        run_layers("cpu", 40, None)
+    assert "Failing cannot be recorded as a CUDA graph: no compiler" in caplog.messages
+    assert cuda._refused == cuda._Refused(graphs=False, fused=True)
+    assert {type(loop.steps) for loop in cuda._loops.values()} == {cuda.TorchSteps}
+
+
+def test_the_switch_and_other_devices_leave_graphs_out(monkeypatch):
+    assert not cuda.available(torch.device("cpu"))
+    monkeypatch.setattr(torch.cuda, "is_current_stream_capturing", lambda: False)
+    monkeypatch.setattr(cuda, "_refused", cuda._Refused())
+    monkeypatch.delenv(cuda.SWITCH, raising=False)
+    assert cuda.available(torch.device("cuda"))
+    monkeypatch.setenv(cuda.SWITCH, "0")
+    assert not cuda.available(torch.device("cuda"))
+
+
+def test_the_switch_of_the_kernels_leaves_triton_out(monkeypatch):
+    monkeypatch.setenv(cuda.KERNELS_SWITCH, "0")
+    assert cuda._kinds_of_steps() == [cuda.TorchSteps]
+
+
+@pytest.mark.skipif(
+    INTERPRETED or importlib.util.find_spec("triton") is None,
+    reason="needs Triton, and starts itself",
+)
+def test_the_triton_kernels_in_their_interpreter():
+    """This file again, with Triton's interpreter, which must be chosen before it is imported."""
+    command = [sys.executable, "-m", "pytest", "-q", "-k", "FusedSteps", __file__]
+    environment = os.environ | {"TRITON_INTERPRET": "1"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600)
+    if "only 0-dimensional arrays can be converted" in done.stdout:
+        pytest.skip("the interpreter of this Triton (3.6 is one) is too old for this NumPy")
+    assert done.returncode == 0, done.stdout[-3000:]
+
+
+# What follows needs a GPU.
+
+
+@pytest.fixture(params=["fused", "torch operations"])
+def graphs(request, monkeypatch):
+    """Graphs on CUDA with either kind of steps; fails where none are recorded."""
+    if INTERPRETED:
+        pytest.skip("Triton's interpreter cannot be recorded")
+    monkeypatch.setattr(cuda, "_loops", type(cuda._loops)())
+    monkeypatch.setattr(cuda, "_refused", cuda._Refused())
+    monkeypatch.delenv(cuda.SWITCH, raising=False)
+    if request.param == "fused":
+        pytest.importorskip("triton")
+        monkeypatch.delenv(cuda.KERNELS_SWITCH, raising=False)
+    else:
+        monkeypatch.setenv(cuda.KERNELS_SWITCH, "0")
+    yield
+    kind = "FusedSteps" if request.param == "fused" else "TorchSteps"
+    assert {type(loop.steps).__name__ for loop in cuda._loops.values()} == {kind}
+
+
+def without_graphs(monkeypatch, *arguments, **options):
+    with monkeypatch.context() as patch:
+        patch.setenv(cuda.SWITCH, "0")
+        return run_layers("cuda", *arguments, **options)
+
+
+@on_cuda
+@pytest.mark.parametrize("bound", [None, 0.05])
+def test_graphs_equal_the_written_out_loop_in_float64(graphs, monkeypatch, bound):
+    for batch, places, steps in [(2, 3, 8), (2, 3, 70), (2, 15, 64), (5, 40, 33), (2, 3, 70)]:
+        own = run_layers("cuda", steps, bound, batch=batch, places=places)
+        expected = without_graphs(monkeypatch, steps, bound, batch=batch, places=places)
+        for left, right in zip(own, expected, strict=True):
+            same(left, right, **PRECISE)
+    # For two batches' upper layers, and for texts of up to 16 positions and of 48.
+    assert len(cuda._loops) == 4
+
+
+@on_cuda
+def test_graphs_equal_the_loop_on_a_cpu(graphs):
+    own = run_layers("cuda", 70, 0.05)
+    for left, right in zip(own, run_layers("cpu", 70, 0.05), strict=True):
+        same([one.cpu() for one in left], right, **PRECISE)
+
+
+@on_cuda
+@pytest.mark.parametrize("autocast", [False, True])
+def test_graphs_are_near_the_written_out_loop_in_lower_precision(graphs, monkeypatch, autocast):
+    own = run_layers("cuda", 70, None, torch.float32, batch=32, autocast=autocast)
+    again = run_layers("cuda", 70, None, torch.float32, batch=32, autocast=autocast)
+    wide = without_graphs(monkeypatch, 70, None, torch.float32, batch=32)
+    tolerance = 0.05 if autocast else 1e-3  # of bfloat16, and of TF32 if that is chosen
+    for left, right, other in zip(own, again, wide, strict=True):
+        assert [one.dtype for one in left][3:5] == [one.dtype for one in right][3:5]
+        for one, two, three in zip(left, right, other, strict=True):
+            torch.testing.assert_close(one, two, rtol=1e-5, atol=1e-5)
+            assert (one.float() - three).norm() <= tolerance * three.norm()
+
+
+@on_cuda
+def test_two_layers_of_one_size_share_a_loop(graphs, monkeypatch):
+    """Both forward passes come before both backward passes, with other weights and bounds."""
+
+    def run():
+        torch.manual_seed(9)
+        layers = [RecurrentLayer("LSTM", 6, 6, 1.0).cuda().double() for _ in range(2)]
+        seen = torch.randn(50, 3, 6, dtype=torch.float64).cuda()
+        for layer, bound in zip(layers, (0.1, 1e6), strict=True):
+            zeros = {name: seen.new_zeros(3, size) for name, size in layer.state_sizes.items()}
+            seen, _ = layer(seen, zeros, bound)
+        leaves = [*layers[0].parameters(), *layers[1].parameters()]
+        return values_and_gradients([seen], dict(enumerate(leaves)))
+
+    own = run()
+    assert len(cuda._loops) == 1
+    with monkeypatch.context() as patch:
+        patch.setenv(cuda.SWITCH, "0")
+        expected = run()
+    for left, right in zip(own, expected, strict=True):
+        same(left, right, **PRECISE)
+
+
+@on_cuda
+def test_graphs_outlive_inference_mode_and_the_loops_that_are_kept(graphs, monkeypatch):
+    with torch.inference_mode():
+        layer = RecurrentLayer("LSTM", 6, 6, 1.0).cuda()
+        zeros = {name: torch.zeros(3, size).cuda() for name, size in layer.state_sizes.items()}
+        layer(torch.randn(40, 3, 6).cuda(), zeros, 1.0)
+    monkeypatch.setattr(cuda, "KEPT", 1)
+    own = run_layers("cuda", 70, 0.05)  # the upper layer's loop takes the lower one's place
+    expected = without_graphs(monkeypatch, 70, 0.05)
+    for left, right in zip(own, expected, strict=True):
+        same(left, right, **PRECISE)
+
+
+def test_a_recording_that_gives_something_else_is_not_used(tapes, monkeypatch, caplog):
+    class Forgetful(Tape):
+        """Leaves out the last operation of what it recorded, as a broken graph might."""
+
+        def replay(self):
+            for func, args, kwargs, _ in self.operations[:-1]:
+                func(*args, **kwargs)
+
+    monkeypatch.setattr(cuda, "_record", lambda function: Forgetful(function).replay)
+    with caplog.at_level(logging.WARNING):
+        own = run_layers("cpu", 40, 0.05)
+    assert "differs from what it should" in caplog.text
+    assert cuda._refused.graphs and not cuda._loops
+    monkeypatch.setattr(cuda, "available", lambda device: False)
+    same(own[1], run_layers("cpu", 40, 0.05)[1], rtol=0.0, atol=0.0)
+
+
+def test_the_check_of_a_recording_leaves_the_buffers_empty(tapes):
+    run_layers("cpu", 40, 0.05)
+    (loop, *_) = cuda._loops.values()
+    padding = loop.weight[:, loop.sizes.cells + loop.sizes.letters :]
+    assert not padding.any() and not loop.joint[..., loop.sizes.cells + loop.sizes.letters :].any()
+
+
+@pytest.mark.parametrize("windowed", [True, False])
+def test_the_check_allows_for_the_rounding_of_wide_layers(windowed):
+    """As the fused steps do, which square, multiply and squash before they round."""
+
+    class Rounding(cuda.TorchSteps):
+        def lstm(self, t):
+            loop, size = self.loop, self.loop.sizes.cells
+            gates = loop.gates[t].float()
+            entry, forget, exit_ = gates[:, : 3 * size].sigmoid().chunk(3, 1)
+            candidate = gates[:, 3 * size :].tanh()
+            loop.cells[t + 1].copy_(forget * loop.cells[t] + entry * candidate)
+            loop.hiddens[t + 1].copy_(exit_ * loop.cells[t + 1].tanh())
+            loop.gates[t].copy_(torch.cat((entry, forget, exit_, candidate), 1))
+
+    class Wrong(Rounding):
+        def lstm(self, t):
+            super().lstm(t)
+            self.loop.hiddens[t + 1].mul_(1.1)
+
+    sizes = cuda.Sizes(8, 400, *((20, 10, 16) if windowed else ()))
+    cuda._verify(cuda.Loop(sizes, torch.bfloat16, torch.device("cpu"), Rounding))
+    with pytest.raises(RuntimeError, match="differs from what it should"):
+        cuda._verify(cuda.Loop(sizes, torch.bfloat16, torch.device("cpu"), Wrong))

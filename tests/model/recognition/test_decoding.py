@@ -1,0 +1,408 @@
+"""Decoding against sums over all paths, all texts, and a plain second implementation."""
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from model.recognition.decoding import (
+    attention_beam,
+    attention_greedy,
+    ctc_beam,
+    ctc_greedy,
+    ctc_hypotheses,
+)
+from model.recognition.language_model import CharacterLanguageModel
+from utils.alphabet import Alphabet
+from utils.checks import NotFinite
+
+MODEL = CharacterLanguageModel.fit(["ab", "abba", "aab", "b"], Alphabet("abc"), order=3)
+
+
+def random_log_probs(*shape: int, sharpness: float = 1.0) -> torch.Tensor:
+    return (sharpness * torch.randn(*shape, dtype=torch.float64)).log_softmax(-1)
+
+
+def collapsed(path, blank: int) -> tuple[int, ...]:
+    """What a path of classes spells."""
+    return tuple(c for c, _ in itertools.groupby(path) if c != blank)
+
+
+def all_texts(log_probs: np.ndarray) -> dict[tuple[int, ...], float]:
+    """The log-probability of every text, summed over every path."""
+    frames, classes = log_probs.shape
+    sums: dict[tuple[int, ...], float] = {}
+    for path in itertools.product(range(classes), repeat=frames):
+        text = collapsed(path, classes - 1)
+        probability = math.exp(sum(log_probs[n, c] for n, c in enumerate(path)))
+        sums[text] = sums.get(text, 0.0) + probability
+    return {text: math.log(probability) for text, probability in sums.items()}
+
+
+def language_score(text, end: int = 3) -> float:
+    line = (*text, end)
+    return sum(MODEL.log_probs(line[:n])[symbol] for n, symbol in enumerate(line))
+
+
+def plain_beam(log_probs: np.ndarray, width: int, weight: float, bonus: float):
+    """Prefix beam search on dictionaries of prefixes, written from Hannun et al. 2014."""
+    blank = log_probs.shape[1] - 1
+
+    def added(prefix) -> float:
+        grown = sum(MODEL.log_probs(prefix[:n])[c] for n, c in enumerate(prefix))
+        return weight * grown + bonus * len(prefix)
+
+    beams = {(): (1.0, 0.0)}
+    for frame in np.exp(log_probs):
+        grown: dict[tuple[int, ...], list[float]] = {}
+        for prefix, (in_blank, in_character) in beams.items():
+            unchanged = grown.setdefault(prefix, [0.0, 0.0])
+            unchanged[0] += (in_blank + in_character) * frame[blank]
+            for c in range(blank):
+                longer = grown.setdefault((*prefix, c), [0.0, 0.0])
+                if prefix and prefix[-1] == c:
+                    unchanged[1] += in_character * frame[c]
+                    longer[1] += in_blank * frame[c]
+                else:
+                    longer[1] += (in_blank + in_character) * frame[c]
+        ranked = sorted(
+            (one for one in grown if sum(grown[one]) > 0),
+            key=lambda one: -math.log(sum(grown[one])) - added(one),
+        )
+        beams = {prefix: tuple(grown[prefix]) for prefix in ranked[:width]}
+    ends = {p: weight * MODEL.log_probs(p)[blank] for p in beams}
+    result = {p: math.log(sum(beams[p])) + added(p) + ends[p] for p in beams}
+    return sorted(result.items(), key=lambda item: -item[1])
+
+
+def test_greedy_collapses_the_best_path():
+    torch.manual_seed(0)
+    log_probs = random_log_probs(20, 9, 4)
+    lengths = torch.randint(0, 10, (20,))
+    expected = [
+        list(collapsed(line[:length].argmax(-1).tolist(), 3))
+        for line, length in zip(log_probs, lengths.tolist(), strict=True)
+    ]
+    assert ctc_greedy(log_probs, lengths) == expected
+    one_hot = torch.eye(3, dtype=torch.float64)[[0, 0, 2, 0, 1, 1, 2]].log()
+    assert ctc_greedy(one_hot[None], torch.tensor([7])) == [[0, 0, 1]]
+    assert ctc_greedy(torch.zeros(2, 0, 3), torch.zeros(2).long()) == [[], []]
+
+
+@pytest.mark.parametrize("sharpness", [0.5, 3.0])
+def test_wide_beam_scores_are_the_sums_over_all_paths(sharpness):
+    torch.manual_seed(1)
+    for frames, classes in ((1, 3), (4, 3), (5, 4), (6, 3)):
+        log_probs = random_log_probs(frames, classes, sharpness=sharpness)
+        expected = all_texts(log_probs.numpy())
+        found = ctc_hypotheses(log_probs.numpy(), width=10_000, pruning=math.inf)
+        scores = {tuple(one.indices): one.score for one in found}
+        assert scores == pytest.approx(expected, rel=1e-9)
+        assert found == sorted(found, key=lambda one: -one.score)
+        assert ctc_beam(log_probs[None], torch.tensor([frames]), width=10_000) == [
+            list(max(expected, key=expected.get))
+        ]
+        for text in (one for one in expected if one):
+            loss = torch.nn.functional.ctc_loss(
+                log_probs[:, None],
+                torch.tensor([text]),
+                torch.tensor([frames]),
+                torch.tensor([len(text)]),
+                blank=classes - 1,
+                reduction="none",
+            )
+            assert scores[text] == pytest.approx(-loss.item(), rel=1e-9)
+
+
+def test_wide_beam_adds_language_model_and_bonus():
+    torch.manual_seed(2)
+    log_probs = random_log_probs(5, 4).numpy()
+    found = ctc_hypotheses(
+        log_probs,
+        width=10_000,
+        language_model=MODEL,
+        language_weight=0.7,
+        length_bonus=0.4,
+        pruning=math.inf,
+    )
+    expected = {
+        text: score + 0.7 * language_score(text) + 0.4 * len(text)
+        for text, score in all_texts(log_probs).items()
+    }
+    assert {tuple(one.indices): one.score for one in found} == pytest.approx(expected, rel=1e-9)
+    assert found[0].indices == list(max(expected, key=expected.get))
+
+
+@pytest.mark.parametrize("width", [1, 2, 3, 5])
+@pytest.mark.parametrize(("weight", "bonus"), [(0.0, 0.0), (0.0, 0.6), (1.3, 0.6)])
+def test_narrow_beam_equals_a_plain_implementation(width, weight, bonus):
+    """Prefixes leave such a beam and come back, while longer ones of theirs stay."""
+    torch.manual_seed(width)
+    for _ in range(20):
+        log_probs = random_log_probs(12, 4).numpy()
+        found = ctc_hypotheses(
+            log_probs,
+            width=width,
+            language_model=MODEL,
+            language_weight=weight,
+            length_bonus=bonus,
+            pruning=math.inf,
+        )
+        expected = plain_beam(log_probs, width, weight, bonus)
+        assert [tuple(one.indices) for one in found] == [text for text, _ in expected]
+        assert [one.score for one in found] == pytest.approx([score for _, score in expected])
+
+
+def test_beam_sums_paths_where_greedy_takes_the_best():
+    """By hand. Two frames of a 0.4, blank 0.6: the path without text has 0.36, `a` has 0.64."""
+    log_probs = torch.tensor([[[0.4, 0.6], [0.4, 0.6]]]).log()
+    lengths = torch.tensor([2])
+    assert ctc_greedy(log_probs, lengths) == [[]]
+    assert ctc_beam(log_probs, lengths, width=2) == [[0]]
+    # `a` 0.6, then b 0.4: the best path is `ab`, but `a` keeps 0.6 of the 0.6 as a prefix.
+    log_probs = torch.tensor([[[0.6, 0.0, 0.4], [0.25, 0.4, 0.35]]]).log()
+    assert ctc_greedy(log_probs, lengths) == [[0, 1]]
+    assert ctc_beam(log_probs, lengths, width=1) == [[0]]
+
+
+def test_language_model_settles_what_the_ink_leaves_open():
+    log_probs = torch.tensor([[0.9, 0.05, 0.01, 0.04], [0.1, 0.42, 0.43, 0.05]]).log()[None]
+    lengths = torch.tensor([2])
+    assert ctc_beam(log_probs, lengths) == [[0, 2]]
+    settings = {"language_model": MODEL, "language_weight": 1.0}
+    assert ctc_beam(log_probs, lengths, **settings) == [[0, 1]]
+    assert ctc_beam(log_probs, lengths, language_model=MODEL) == [[0, 2]]  # a weight of 0
+
+
+@pytest.mark.parametrize("language_weight", [0.0, 0.5])
+def test_ctc_line_does_not_depend_on_what_else_is_in_the_batch(language_weight):
+    torch.manual_seed(3)
+    lengths = torch.tensor([7, 0, 12, 1])
+    log_probs = random_log_probs(4, 12, 4)
+    for line, length in enumerate(lengths):
+        log_probs[line, length:] = math.nan
+    settings = {"width": 4, "language_model": MODEL, "language_weight": language_weight}
+    together = ctc_beam(log_probs, lengths, **settings)
+    assert together[1] == []
+    assert len(together[2]) > 1
+    for line, length in enumerate(lengths):
+        alone = log_probs[line, None, :length], lengths[line, None]
+        assert ctc_beam(*alone, **settings) == [together[line]]
+        assert ctc_greedy(*alone) == [ctc_greedy(log_probs, lengths)[line]]
+
+
+def test_pruning_leaves_out_what_is_unlikely_and_hardly_changes_a_result():
+    log_probs = torch.tensor([[[0.5, 0.4, 0.1], [0.4, 0.5, 0.1]]]).log()
+    pruned = {
+        tuple(one.indices): math.exp(one.score)
+        for one in ctc_hypotheses(log_probs[0].numpy(), pruning=1.0)
+    }
+    expected = {(): 0.01, (0,): 0.2 + 0.05 + 0.04, (1,): 0.2 + 0.04 + 0.05}
+    assert pruned == pytest.approx(expected | {(0, 1): 0.25, (1, 0): 0.16})
+    # The best class alone is followed: a, then b.
+    only = {tuple(one.indices) for one in ctc_hypotheses(log_probs[0].numpy(), pruning=0.0)}
+    assert only == {(), (0,), (1,), (0, 1)}
+
+    torch.manual_seed(4)
+    logits = 1.5 * torch.randn(10, 60, 81, dtype=torch.float64)
+    peaks = torch.randint(0, 81, (10, 60))
+    peaks[torch.rand(10, 60) < 0.6] = 80
+    logits.scatter_add_(2, peaks[..., None], torch.full((10, 60, 1), 12.0, dtype=torch.float64))
+    log_probs, lengths = logits.log_softmax(-1), torch.full((10,), 60)
+    left_out = log_probs < log_probs.amax(-1, keepdim=True) - 12.0
+    assert 0.3 < left_out.double().mean() < 0.7
+    for line in log_probs.numpy():
+        best, everything = ctc_hypotheses(line)[0], ctc_hypotheses(line, pruning=math.inf)[0]
+        assert best.indices == everything.indices
+        assert best.score == pytest.approx(everything.score, abs=1e-3)
+    assert ctc_beam(log_probs, lengths) == ctc_beam(log_probs, lengths, pruning=math.inf)
+
+
+def test_what_is_no_distribution_is_refused():
+    for value in (math.nan, -math.inf):
+        log_probs = random_log_probs(2, 4, 3)
+        log_probs[1, 2] = value
+        for decode in (ctc_greedy, ctc_beam):
+            with pytest.raises(NotFinite, match="no distribution"):
+                decode(log_probs, torch.tensor([4, 4]))
+            decode(log_probs, torch.tensor([4, 2]))
+    with pytest.raises(ValueError, match="3 characters for an alphabet of 2"):
+        ctc_beam(
+            random_log_probs(1, 4, 3), torch.tensor([4]), language_model=MODEL, language_weight=1
+        )
+
+
+class Decoder:
+    """A decoder whose distributions are looked up by line and by all tokens so far.
+
+    Classes 0 to 2, the end is 3 and the start 4. It checks what it is given.
+    """
+
+    END = 3
+
+    def __init__(self, lines: int, sharpness: float = 1.0, entries: int = 4099) -> None:
+        self.table = random_log_probs(lines, entries, 4, sharpness=sharpness)
+        self.calls: list[int] = []
+
+    def start_state(self, lines=None) -> dict[str, torch.Tensor]:
+        numbers = torch.arange(len(self.table)) if lines is None else torch.tensor(lines)
+        return {
+            "line": numbers,
+            "hash": torch.zeros(len(numbers), dtype=torch.long),
+            "ink": numbers[:, None].expand(-1, 5) * 10,
+        }
+
+    def step(self, tokens, state):
+        self.calls.append(len(tokens))
+        assert tokens.dtype == torch.long and tokens.shape == state["line"].shape
+        assert (state["ink"] == state["line"][:, None] * 10).all()
+        first = state["hash"] == 0
+        assert ((tokens == 4) == first).all()
+        state = state | {"hash": (state["hash"] * 5 + tokens + 1) % self.table.shape[1]}
+        return self.table[state["line"], state["hash"]], state
+
+    def log_probability(self, line: int, text, weight: float = 0.0) -> float:
+        """Of a text, each class weighed by the language model's and the classes brought to 1."""
+        state, total = self.start_state([line]), 0.0
+        for place, (token, following) in enumerate(zip((4, *text), (*text, 3), strict=True)):
+            log_probs, state = self.step(torch.tensor([token]), state)
+            chances = np.exp(log_probs[0].double().numpy())
+            chances *= np.exp(MODEL.log_probs(tuple(text[:place]))) ** weight
+            total += math.log(chances[following] / chances.sum())
+        return total
+
+
+TEXTS = [text for size in range(4) for text in itertools.product(range(3), repeat=size)]
+
+
+@pytest.mark.parametrize("weight", [0.0, 0.8])
+@pytest.mark.parametrize("power", [0.0, 0.7, 1.0])
+def test_wide_attention_beam_finds_the_best_of_all_texts(power, weight):
+    torch.manual_seed(5)
+    decoder = Decoder(12, sharpness=1.5)
+    expected = []
+    for line in range(12):
+        score = {
+            text: decoder.log_probability(line, text, weight) / (len(text) + 1) ** power
+            for text in TEXTS
+        }
+        expected.append(list(max(score, key=score.get)))
+    found = attention_beam(
+        decoder.step,
+        decoder.start_state(),
+        width=100,
+        max_length=3,
+        end=3,
+        language_model=MODEL,
+        language_weight=weight,
+        length_normalisation=power,
+    )
+    assert found == expected
+    assert len({len(text) for text in expected}) > 1
+
+
+def test_length_normalisation_favours_longer_texts():
+    torch.manual_seed(6)
+    decoder = Decoder(50)
+    lengths = [
+        sum(
+            map(
+                len,
+                attention_beam(
+                    decoder.step,
+                    decoder.start_state(),
+                    width=5,
+                    max_length=6,
+                    end=3,
+                    length_normalisation=power,
+                ),
+            )
+        )
+        for power in (0.0, 1.0)
+    ]
+    assert lengths[0] < lengths[1]
+
+
+def test_attention_greedy_takes_the_likeliest_each_time():
+    torch.manual_seed(7)
+    decoder = Decoder(40)
+    expected = []
+    for line in range(40):
+        text, token, state = [], 4, decoder.start_state([line])
+        while len(text) < 8:
+            log_probs, state = decoder.step(torch.tensor([token]), state)
+            token = int(log_probs.argmax())
+            if token == 3:
+                break
+            text.append(token)
+        expected.append(text)
+    assert {0, 8} < {len(text) for text in expected}
+    assert attention_greedy(decoder.step, decoder.start_state(), max_length=8, end=3) == expected
+
+
+@pytest.mark.parametrize("sharpness", [0.0, 1.0])  # 0: all continuations are equally likely
+def test_attention_beam_of_width_one_is_greedy(sharpness):
+    torch.manual_seed(8)
+    decoder = Decoder(60, sharpness)
+    settings = {"max_length": torch.randint(0, 9, (60,)), "end": 3}
+    greedy = attention_greedy(decoder.step, decoder.start_state(), **settings)
+    assert attention_beam(decoder.step, decoder.start_state(), width=1, **settings) == greedy
+    assert max(map(len, greedy)) == 8
+
+
+def test_attention_beam_finds_what_greedy_misses():
+    """By hand: a 0.6 then at best 0.5; b 0.4 then the end with 0.9."""
+    rows = torch.tensor([[0.6, 0.4, 0.0], [0.25, 0.25, 0.5], [0.1, 0.0, 0.9]]).log()
+
+    def step(tokens, state):
+        return rows[(tokens + 1) % 4], state  # the start is 3
+
+    state = {"nothing": torch.zeros(1)}
+    assert attention_greedy(step, state, max_length=5, end=2) == [[0]]
+    assert attention_beam(step, state, width=2, max_length=5, end=2) == [[1]]
+
+
+@pytest.mark.parametrize("per_line", [(), ("ink", "line")])
+def test_attention_line_does_not_depend_on_what_else_is_in_the_batch(per_line):
+    torch.manual_seed(9)
+    decoder = Decoder(10, 0.7)
+    limits = [3, 9, 1, 0, 12, 5, 5, 2, 7, 20]
+    settings = {"end": 3, "width": 4, "per_line": per_line, "language_model": MODEL}
+    settings |= {"language_weight": 0.3, "length_normalisation": 0.5}
+    together = attention_beam(decoder.step, decoder.start_state(), max_length=limits, **settings)
+    greedy = attention_greedy(decoder.step, decoder.start_state(), max_length=limits, end=3)
+    assert decoder.calls[0] == 10 and 10 < max(decoder.calls) <= 40
+    for line, limit in enumerate(limits):
+        start = decoder.start_state([line])
+        alone = attention_beam(decoder.step, start, max_length=limit, **settings)
+        assert alone == [together[line]]
+        assert len(alone[0]) <= limit
+        alone = attention_greedy(decoder.step, start, max_length=limit, end=3)
+        assert alone == [greedy[line]]
+
+
+def test_attention_beam_stops_when_nothing_can_surpass_what_has_ended():
+    """The end has 0.97 at once: what else is open has 0.03 at most, and no step follows."""
+    row = torch.tensor([0.01, 0.01, 0.01, 0.97]).log()
+    calls = []
+
+    def step(tokens, state):
+        calls.append(len(tokens))
+        return row.expand(len(tokens), -1), state
+
+    assert attention_beam(step, {"x": torch.zeros(3)}, width=4, max_length=50, end=3) == [[]] * 3
+    assert calls == [3]
+
+
+def test_attention_refuses_nan():
+    def step(tokens, state):
+        return torch.full((len(tokens), 4), math.nan), state
+
+    for decode in (
+        attention_greedy,
+        lambda *given, **named: attention_beam(*given, width=2, **named),
+    ):
+        with pytest.raises(NotFinite, match="no distribution"):
+            decode(step, {"x": torch.zeros(2)}, max_length=3, end=3)

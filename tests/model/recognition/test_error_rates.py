@@ -1,0 +1,213 @@
+"""Error rates against edit distances by plain dynamic programming, and counts worked by hand."""
+
+import math
+import random
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from data_loader.synthetic.corpus import held_out
+from model.recognition.error_rates import (
+    ErrorCounts,
+    ErrorRates,
+    alignment,
+    confusions,
+    error_counts,
+    is_read,
+    missing_words,
+    rates,
+)
+from utils.alphabet import Alphabet
+
+
+def edit_distance(truth, read) -> int:
+    """Wagner & Fischer 1974."""
+    row = list(range(len(read) + 1))
+    for n, wanted in enumerate(truth, start=1):
+        above, row = row, [n]
+        for m, got in enumerate(read, start=1):
+            row.append(min(above[m] + 1, row[m - 1] + 1, above[m - 1] + (wanted != got)))
+    return row[-1]
+
+
+def random_pairs(count: int) -> list[tuple[str, str]]:
+    source = random.Random(3)
+    texts = ["".join(source.choices("ab é.", k=source.randrange(12))) for _ in range(2 * count)]
+    return list(zip(texts[::2], texts[1::2], strict=True))
+
+
+def metric_of(pairs, alphabet: Alphabet, *, padding: int = 0) -> ErrorRates:
+    texts = [alphabet.encode(truth).tolist() for truth, _ in pairs]
+    longest = max(map(len, texts))
+    batch = SimpleNamespace(
+        text=torch.tensor([text + [padding] * (longest - len(text)) for text in texts]),
+        text_lengths=torch.tensor([len(text) for text in texts]),
+    )
+    metric = ErrorRates()
+    metric.update(SimpleNamespace(read=[read for _, read in pairs], alphabet=alphabet), batch)
+    return metric
+
+
+def test_counts_equal_dynamic_programming():
+    for truth, read in random_pairs(300):
+        got = error_counts(truth, read)
+        truth, read = truth.strip(), read.strip()
+        assert got == ErrorCounts(
+            edit_distance(truth, read),
+            len(truth),
+            edit_distance(truth.split(), read.split()),
+            len(truth.split()),
+        )
+
+
+@pytest.mark.parametrize(
+    ("truth", "read", "expected"),
+    [
+        ("the cat sat", "the cat sat", (0, 11, 0, 3)),
+        ("the cat", "thecat", (1, 7, 2, 2)),  # a blank within counts
+        ("the  cat", "the cat", (1, 8, 0, 2)),  # and so does a second one
+        (" the cat", "the cat ", (0, 7, 0, 2)),  # those outside do not
+        ("The cat.", "the cat", (2, 8, 2, 2)),  # case and punctuation do
+        ("café", "cafe\u0301", (0, 4, 0, 1)),  # an accent typed in two ways
+        ("café", "cafe", (1, 4, 1, 1)),
+        ("", "ab c", (4, 0, 2, 0)),
+        ("ab c", "", (4, 4, 2, 2)),
+    ],
+)
+def test_what_counts_as_an_error(truth, read, expected):
+    assert error_counts(truth, read) == expected
+
+
+def test_rates_divide_all_errors_by_all_characters():
+    """1 error in 1 character and 1 in 9: 2 of 10, not the mean of 1 and 1/9."""
+    got = rates([("a", "b"), ("aaaa bbbb", "aaaa bbbc"), ("", "")])
+    assert got == {
+        "cer": 2 / 10,
+        "wer": 2 / 3,
+        "sequences": 3,
+        "characters": 10,
+        "words": 3,
+        "line_accuracy": 1 / 3,
+    }
+    assert rates([("ab", "ab")])["line_accuracy"] == 1.0
+
+
+def test_rates_are_nan_where_there_is_no_truth():
+    for pairs in ([], [("", "abc")]):
+        got = rates(pairs)
+        assert math.isnan(got["cer"]) and math.isnan(got["wer"])
+        assert (got["sequences"], got["characters"], got["words"]) == (len(pairs), 0, 0)
+    assert math.isnan(rates([])["line_accuracy"])
+    assert rates([("", "abc")])["line_accuracy"] == 0.0
+    assert all(math.isnan(value) for value in ErrorRates().compute().values())
+
+
+def test_metric_equals_rates_of_the_same_pairs_and_forgets_on_reset():
+    pairs = random_pairs(40)
+    alphabet = Alphabet("ab é.")
+    for padding in (0, -1):
+        metric = metric_of(pairs, alphabet, padding=padding)
+        expected = rates(pairs)
+        assert metric.compute() == {"cer": expected["cer"], "wer": expected["wer"]}
+    assert tuple(metric.compute()) == ErrorRates.names
+    metric.reset()
+    assert math.isnan(metric.compute()["cer"])
+
+
+def test_metric_adds_nothing_where_nothing_was_read():
+    metric = metric_of([("ab", "a")], Alphabet("ab"))
+    before = metric.compute()
+    metric.update(SimpleNamespace(read=None, alphabet=Alphabet("ab")), SimpleNamespace())
+    assert metric.compute() == before == {"cer": 0.5, "wer": 1.0}
+
+
+def test_metric_refuses_another_number_of_texts():
+    batch = SimpleNamespace(text=torch.zeros(2, 1).long(), text_lengths=torch.ones(2).long())
+    with pytest.raises(ValueError):
+        ErrorRates().update(SimpleNamespace(read=["a"], alphabet=Alphabet("a")), batch)
+
+
+def test_sums_of_parts_are_the_sums_of_the_whole():
+    pairs, alphabet = random_pairs(30), Alphabet("ab é.")
+    one, other, whole = (metric_of(part, alphabet) for part in (pairs[:7], pairs[7:], pairs))
+    for name in ErrorRates.sums:
+        setattr(one, name, getattr(one, name) + getattr(other, name))
+    assert one.compute() == whole.compute()
+
+
+def test_alignment_cuts_both_texts_and_differs_as_often_as_there_are_errors():
+    for truth, read in random_pairs(100):
+        pieces = alignment(truth, read)
+        assert "".join(piece.truth for piece in pieces) == truth.strip()
+        assert "".join(piece.read for piece in pieces) == read.strip()
+        for piece in pieces:
+            assert (piece.truth == piece.read) == (piece.kind == "equal")
+            assert bool(piece.truth) == (piece.kind != "insert")
+            assert bool(piece.read) == (piece.kind != "delete")
+        errors = sum(max(len(p.truth), len(p.read)) for p in pieces if p.kind != "equal")
+        assert errors == error_counts(truth, read).character_errors
+    assert alignment("the cat", "the hat!") == [
+        ("equal", "the ", "the "),
+        ("replace", "c", "h"),
+        ("equal", "at", "at"),
+        ("insert", "", "!"),
+    ]
+
+
+def test_confusions_are_counted_and_ranked():
+    pairs = [("cat", "hat"), ("cot", "hot"), ("dog", "dg"), ("a", "ab"), ("e", "e")]
+    expected = [("c", "h", 2), ("", "b", 1), ("o", "", 1)]
+    assert confusions(pairs) == expected
+    assert confusions(pairs, top=1) == expected[:1]
+    assert confusions([]) == []
+    many = random_pairs(50)
+    errors = sum(error_counts(*pair).character_errors for pair in many)
+    assert sum(confusion.count for confusion in confusions(many, top=1000)) == errors
+
+
+@pytest.mark.parametrize(
+    ("character", "read", "expected"),
+    [
+        ("=", "six = six", True),
+        ("=", "Sit = sir", True),
+        ("=", "six - six", False),
+        ("=", "six six", False),
+        ("s", "Six = six", False),  # at one of its two places
+        ("s", " six == six ", True),
+        ("x", "six = siz six", True),
+        ("=", "", False),
+    ],
+)
+def test_a_character_is_read_if_it_agrees_wherever_it_stands(character, read, expected):
+    assert is_read(character, "six = six", read) is expected
+
+
+@pytest.mark.parametrize(
+    ("read", "expected"),
+    [
+        ("the cat sat", []),
+        ("the cat", ["sat"]),
+        ("cat sat", ["the"]),
+        ("the sat", ["cat"]),
+        ("the dog sat", []),  # read wrongly, but there
+        ("thecatsat", []),
+        ("", ["the", "cat", "sat"]),
+        ("the cat sat on it", []),
+    ],
+)
+def test_a_word_is_missing_if_nothing_was_read_in_its_place(read, expected):
+    assert missing_words("the cat sat", read) == expected
+    assert missing_words("", read) == []
+
+
+def test_whichever_word_is_left_out_one_is_missing():
+    for text in held_out(60):
+        words = text.split()
+        for place in range(len(words)):
+            # Of "in winter.", read as "in", it cannot be told which of the two was left out.
+            missing = missing_words(text, " ".join(words[:place] + words[place + 1 :]))
+            assert len(missing) == 1 and missing[0] in words
+        assert missing_words(text, text) == missing_words(text, text.replace(" ", "")) == []
+    assert missing_words("a and", "and") == ["a"]
+    assert missing_words("very very good", "very good") == ["very"]

@@ -1,0 +1,192 @@
+"""The language model against a second implementation on dictionaries, and values by hand."""
+
+import io
+import itertools
+import math
+import random
+from collections import Counter, defaultdict
+
+import numpy as np
+import pytest
+import torch
+
+from model.recognition import language_model
+from model.recognition.language_model import CharacterLanguageModel
+from utils.alphabet import Alphabet, UnknownCharacters
+
+TEXTS = [
+    "the cat sat on the mat",
+    "a cat and a hat",
+    "that hat sat there",
+    "on and on and on",
+    "at the end",
+    "",
+    "a",
+]
+
+
+def reference(texts, alphabet: Alphabet, order: int):
+    """Modified Kneser-Ney by Chen & Goodman 1999, eqs 16 to 19, on dictionaries of strings.
+
+    Returns a function from a line's text so far to a dictionary of probabilities.
+    """
+    start, end = "\x02", "\x03"
+    predicted = [*alphabet.characters, end]
+    raw = [Counter() for _ in range(order + 2)]
+    for text in texts:
+        line = start + text + end
+        for size in range(1, order + 1):
+            raw[size].update(line[n : n + size] for n in range(len(line) - size + 1))
+    del raw[1][start]
+    levels = {}
+    for size in range(1, order + 1):
+        contexts = defaultdict(set)
+        for longer in raw[size + 1]:
+            contexts[longer[1:]].add(longer[0])
+        counts = {
+            ngram: len(contexts[ngram]) if size < order and ngram[0] != start else count
+            for ngram, count in raw[size].items()
+        }
+        n = Counter(counts.values())
+        taken = (0.5, 1.0, 1.5)
+        if n[1] and n[2] and n[3]:
+            y = n[1] / (n[1] + 2 * n[2])
+            found = tuple(i - (i + 1) * y * n[i + 1] / n[i] for i in (1, 2, 3))
+            if all(0 < discount < i for i, discount in enumerate(found, start=1)):
+                taken = found
+        levels[size] = counts, taken
+
+    def after(context: str) -> dict[str, float]:
+        lower = after(context[1:]) if context else dict.fromkeys(predicted, 1 / len(predicted))
+        counts, taken = levels[len(context) + 1]
+        here = {c: counts[context + c] for c in predicted if context + c in counts}
+        if not here:
+            return lower
+        total = sum(here.values())
+        discount = {c: taken[min(count, 3) - 1] for c, count in here.items()}
+        spread = sum(discount.values()) / total
+        return {
+            c: (here.get(c, 0) - discount.get(c, 0)) / total + spread * lower[c] for c in predicted
+        }
+
+    return lambda text: after((start + text)[max(0, len(text) + 2 - order) :])
+
+
+@pytest.mark.parametrize("order", [1, 2, 3, 4, 6])
+def test_equals_a_second_implementation(order):
+    alphabet = Alphabet.from_texts([*TEXTS, "xz"])  # two characters are in no text
+    source = random.Random(order)
+    texts = TEXTS * 2 + ["".join(source.choices("the cats", k=20)) for _ in range(20)]
+    model = CharacterLanguageModel.fit(texts, alphabet, order=order)
+    expected = reference(texts, alphabet, order)
+    lines = [*TEXTS, "xzx cat", "cat on the hat z", "zzzzzzzz"]
+    for text in {line[:n] for line in lines for n in range(len(line) + 1)}:
+        got = model.log_probs(tuple(alphabet.encode(text).tolist()))
+        np.testing.assert_allclose(np.exp(got), list(expected(text).values()), rtol=1e-10)
+
+
+def test_discounts_of_counts_are_estimated_where_there_are_enough():
+    """Chen & Goodman 1999, eq. 17, with 10, 4, 2 and 1 n-grams of the counts 1 to 4."""
+    y = 10 / (10 + 2 * 4)
+    expected = [0, 1 - 2 * y * 4 / 10, 2 - 3 * y * 2 / 4, 3 - 4 * y * 1 / 2]
+    counts = np.repeat([1, 2, 3, 4, 9], [10, 4, 2, 1, 5])
+    np.testing.assert_allclose(language_model._discounts(counts), expected)
+    np.testing.assert_allclose(language_model._discounts(np.array([1, 1, 5])), [0, 0.5, 1, 1.5])
+
+
+def test_one_line_by_hand():
+    """After `a`: one n-gram counted once, discount 0.5; below it a, b and the end, once each."""
+    model = CharacterLanguageModel.fit(["ab"], Alphabet("ab"), order=2)
+    third = 0.5 / 3 + 1.5 / 3 * 1 / 3
+    after_a = [0.5 * third, 0.5 + 0.5 * third, 0.5 * third]
+    assert np.exp(model.log_probs((0,))).tolist() == pytest.approx(after_a)
+    at_start = [0.5 + 0.5 * third, 0.5 * third, 0.5 * third]
+    assert np.exp(model.log_probs(())).tolist() == pytest.approx(at_start)
+
+
+@pytest.mark.parametrize("order", [1, 3, 6])
+@pytest.mark.parametrize("texts", [TEXTS, TEXTS * 50, ["a"], [""], []])
+def test_distributions_are_normalised_and_bounded_for_any_context(order, texts):
+    alphabet = Alphabet("abcdehmnorst z")
+    model = CharacterLanguageModel.fit(texts, alphabet, order=order)
+    seen = {tuple(alphabet.encode(t[:n]).tolist()) for t in texts for n in range(len(t) + 1)}
+    unseen = set(itertools.product((0, 5, 13), repeat=3)) | {(13,) * n for n in range(9)}
+    for context in seen | unseen:
+        got = model.log_probs(context)
+        assert got.shape == (15,) and got.dtype == np.float64
+        assert np.isfinite(got).all()
+        assert np.exp(got).sum() == pytest.approx(1.0, abs=1e-12)
+
+
+def test_context_is_cut_to_the_order_and_a_short_one_begins_the_line():
+    alphabet = Alphabet("abc")
+    model = CharacterLanguageModel.fit(["abc", "abc", "bca"], alphabet, order=3)
+    np.testing.assert_array_equal(model.log_probs((2, 2, 0, 1)), model.log_probs((0, 1)))
+    # `c` stands after `b` everywhere; that a line begins with `c` was never seen.
+    assert model.log_probs((0, 1)).argmax() == 2
+    assert model.log_probs(()).argmax() == 0
+    assert model.log_probs((1, 2))[3] > model.log_probs((1,))[3]  # lines end after `bc` only
+
+
+def test_what_is_returned_is_cached_and_cannot_be_changed():
+    model = CharacterLanguageModel.fit(TEXTS, Alphabet.from_texts(TEXTS))
+    first = model.log_probs((0, 1))
+    assert model.log_probs((0, 1)) is first
+    with pytest.raises(ValueError):
+        first[0] = 0.0
+
+
+def test_cache_is_bounded_and_changes_nothing(monkeypatch):
+    alphabet = Alphabet.from_texts(TEXTS)
+    contexts = [tuple(alphabet.encode(text[:n]).tolist()) for text in TEXTS for n in range(9)]
+    expected = CharacterLanguageModel.fit(TEXTS, alphabet)
+    monkeypatch.setattr(language_model, "_CACHED_NUMBERS", 10 * (len(alphabet) + 2))
+    model = CharacterLanguageModel.fit(TEXTS, alphabet)
+    for context in contexts:
+        np.testing.assert_array_equal(model.log_probs(context), expected.log_probs(context))
+        assert len(model._cache) <= 10
+    assert len(expected._cache) > 10
+
+
+def test_perplexity_is_that_of_the_chain_of_probabilities():
+    alphabet = Alphabet.from_texts(TEXTS)
+    model = CharacterLanguageModel.fit(TEXTS, alphabet, order=4)
+    probabilities = reference(TEXTS, alphabet, 4)
+    held_out = ["the hat on that mat", "no end"]
+    logs = [
+        math.log(probabilities(text[:n])[symbol])
+        for text in held_out
+        for n, symbol in enumerate(text + "\x03")
+    ]
+    assert model.perplexity(held_out) == pytest.approx(math.exp(-sum(logs) / len(logs)))
+    assert model.perplexity(TEXTS) < model.perplexity(["nnnn", "tmotm"])
+
+
+def test_without_texts_it_is_uniform_and_perplexity_of_nothing_is_nan():
+    model = CharacterLanguageModel.fit([], Alphabet("abc"))
+    assert model.perplexity(["abcabc"]) == pytest.approx(4.0)
+    assert math.isnan(model.perplexity([]))
+
+
+def test_its_numbers_travel_in_a_checkpoint():
+    alphabet = Alphabet.from_texts(TEXTS)
+    model = CharacterLanguageModel.fit(TEXTS, alphabet)
+    file = io.BytesIO()
+    torch.save(
+        [[torch.from_numpy(a) for a in arrays] for arrays in (model.keys, model.counts)], file
+    )
+    file.seek(0)
+    keys, counts = torch.load(file, weights_only=True)
+    again = CharacterLanguageModel(
+        alphabet, model.order, [k.numpy() for k in keys], [c.numpy() for c in counts]
+    )
+    assert again.perplexity(["the hat", "moat"]) == model.perplexity(["the hat", "moat"])
+
+
+def test_bad_arguments_are_refused():
+    with pytest.raises(UnknownCharacters, match="'é'"):
+        CharacterLanguageModel.fit(["é"], Alphabet("ab"))
+    with pytest.raises(ValueError, match="not 0"):
+        CharacterLanguageModel.fit(["a"], Alphabet("ab"), order=0)
+    with pytest.raises(UnknownCharacters):
+        CharacterLanguageModel.fit(["a"], Alphabet("ab")).perplexity(["c"])

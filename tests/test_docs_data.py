@@ -1,0 +1,102 @@
+"""What docs/data.md shows works."""
+
+import json
+import math
+import re
+import shlex
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import data_loader
+from data_loader import EmbeddedDataset, IAMOnDBDataset, UnipenDataset
+from docs import draw_shaping
+from parse_config import BINDER, ConfigParser
+from utils.ink import strokes
+
+ROOT = Path(__file__).parents[1]
+PAGE = (ROOT / "docs" / "data.md").read_text(encoding="utf-8")
+
+
+def blocks(kind):
+    return re.findall(rf"```{kind}\n(.*?)```", PAGE, re.DOTALL)
+
+
+@pytest.fixture
+def my_ink(tmp_path, monkeypatch):
+    """The class of the page, in the place and with the data that it speaks of."""
+    (source,) = [block for block in blocks("python") if "class MyInk" in block]
+    assert len([line for line in source.split("\n") if line.strip()]) <= 10
+    embedded = EmbeddedDataset(size=30, valid_size=1, test_size=1, max_characters=16)
+    embedded.prepare()
+    lines = [
+        {"text": embedded.text(n), "strokes": [s.tolist() for s in strokes(embedded.ink(n))]}
+        for n in range(30)
+    ]
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "my_ink.json").write_text(json.dumps(lines))
+    monkeypatch.chdir(tmp_path)
+    names: dict = {"__name__": "data_loader.my_ink"}
+    exec(compile(source, "data_loader/my_ink.py", "exec"), names)
+    monkeypatch.setattr(data_loader, "MyInk", names["MyInk"], raising=False)
+    monkeypatch.setattr(data_loader, "__all__", [*data_loader.__all__, "MyInk"])
+    return lines
+
+
+def test_ten_lines_of_own_ink_train(my_ink, tmp_path):
+    import train
+
+    command = re.search(r"python train.py (-c configs/conditional.json .*\n.*)", PAGE)[1]
+    _, config, *overrides = shlex.split(command.replace("\\\n", ""))
+    assert '{"type": "MyInk"}' in overrides[1]
+    small = ["arch.args.hidden_size=8", "trainer.args.steps_per_epoch=1", "trainer.args.samples=0"]
+    words = ["-c", str(ROOT / config), *overrides, "--epochs", "1", "--run-id", "mine"]
+    for setting in small:
+        words += ["-o", setting]
+    assert train.main([*words, "-d", "cpu"]) == 0
+    assert list((tmp_path / "saved" / "models" / "conditional" / "mine").glob("*.pth"))
+
+
+def test_the_wrapped_datasets_of_the_page_can_be_built():
+    mixed, shaped = (built(block, "unipen_digits") for block in blocks("json"))
+    assert isinstance(mixed.dataset, IAMOnDBDataset) and isinstance(mixed.added, EmbeddedDataset)
+    assert (mixed.joined, mixed.alone, mixed.added.signs) == (1200, False, 1.0)
+    assert isinstance(shaped.dataset, UnipenDataset)
+    assert [type(t).__name__ for t in shaped.shaping] == [
+        *("UndoSlant", "ScaleHeight", "ResampleDistance"),
+    ]
+
+
+def built(block, config):
+    """Return the dataset of a block of the page, built in the place of a config's own."""
+    config = json.loads((ROOT / "configs" / f"{config}.json").read_text())
+    config["data_loader"]["args"]["dataset"] = json.loads("{" + block + "}")["dataset"]
+    return ConfigParser(config, "page").build("data_loader", 0, None, None).source
+
+
+def test_the_defaults_of_the_page_are_those_of_the_code():
+    for name, defaults in {
+        "LevelBaseline": {"max_degrees": 30, "min_letters": 4},
+        "UndoSlant": {"max_degrees": 50},
+        "ScaleHeight": {"height": 100, "of": "letters"},
+        "ResampleTime": {"period": 1},
+        "MNISTStrokesDataset": {"max_bytes": 1 << 20, "repeats": 1, "gap": (4, 8)},
+        "StrokeArraysDataset": {"max_bytes": 1 << 30},
+        "UnipenDataset": {"max_points": 20_000, "max_bytes": 64 << 20, "max_members": 500_000},
+    }.items():
+        assert f"`{name}`" in PAGE
+        found = BINDER.arguments(getattr(data_loader, name)).defaults
+        assert {key: found[key] for key in defaults} == defaults
+
+
+def test_the_picture_shows_every_option_and_is_there(tmp_path):
+    rows = draw_shaping.rows()
+    names = [caption.split("(")[0].split(" ")[0] for caption, *_ in rows]
+    assert names == re.findall(r"^\| `(\w+)`[^|]*\| (?:\w+ )+", PAGE, re.MULTILINE)[-7:]
+    for _, before, after, dotted in rows:
+        same = len(before) == len(after) and all(map(np.array_equal, before, after))
+        assert not same and (not dotted or sum(map(len, after)) < sum(map(len, before)))
+    draw_shaping.figure().savefig(tmp_path / "shaping.png", dpi=20)
+    assert (ROOT / "docs" / "shaping.png").stat().st_size > 10_000
+    assert math.isfinite(sum(float(ink.sum()) for _, before, *_ in rows for ink in before))

@@ -1,0 +1,191 @@
+"""What a network predicts about recorded ink: its scores over a split, its density over the paper.
+
+Log-loss depends on the unit of the offsets: `Normalisation.nats_in` says by how much.
+"""
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from base.base_model import BaseModel
+from model.generation.loss import SquaredError
+from model.generation.metrics import SSE
+from model.generation.mixture import NextPoint, cross_entropy
+from utils.checks import UserError
+from utils.normalisation import Normalisation
+
+
+@torch.inference_mode()
+def evaluate(
+    model: BaseModel,
+    loader: Any,
+    *,
+    normalisation: Normalisation,
+    canonical: tuple[float, float] | None = None,
+    lattice: float | None = None,
+    seed: int = 0,
+    device: torch.device | str = "cpu",
+    progress: bool = False,
+) -> dict[str, float | int | None]:
+    """Score a network on all points of a split, in float32 with sums in float64.
+
+    A network that predicts the end of the sequence has that Bernoulli, of each point, in its
+    log-losses and bits too. Less `end_cross_entropy`, `log_loss` and `log_loss_dequantised` are
+    those of the points alone, to be compared with a network without it.
+
+    Args:
+        model: on `device`, in evaluation mode.
+        loader: yields batches with `inputs` and `targets` `(batch, time, 3)`, or `(batch, time,
+            4)` if the network predicts the end of the sequence, `mask`, `text`, `text_lengths`,
+            `index` and `lengths`, and has a length.
+        normalisation: of the batches.
+        canonical: the unit (dx, dy) of log-loss and SSE in the data's own units, as
+            `BaseDataset.canonical`; None leaves both in normalised units.
+        lattice: spacing of the recorded readings in the data's own units; None if they lie on no
+            lattice.
+        seed: of the noise that dequantises. A sequence's noise depends on nothing else but its
+            index.
+        device: where the model is.
+        progress: show a bar.
+
+    Returns:
+        by name: `sequences`; `points`, the offsets scored, one less than the readings; `log_loss`,
+        the nats of a sequence (paper, eq. 26), the pen included; `log_loss_per_point`;
+        `log_loss_dequantised`, the same with uniform noise of one lattice spacing on each target
+        offset (not on the inputs); `bits_per_point`, its bits per point in units of the lattice;
+        `sse`, `sse_strokes` and `sse_jumps`. Without a lattice `log_loss_dequantised` and
+        `bits_per_point` are None, as is any value that has no points or is not finite. With an end
+        of the sequence `end_cross_entropy`, its nats a sequence.
+
+        Of a network with a regression head, which has no density, instead of the log-losses:
+        `squared_error` and `squared_error_per_point`, the loss of that name (at `pen_weight` 1) of
+        a sequence and of a point, always in normalised units; `pen_cross_entropy`, nats a point.
+        `lattice` and `seed` have no effect.
+
+    Raises:
+        UserError: if there is no sequence.
+    """
+    if model.head == "regression":
+        return _evaluate_estimates(model, loader, normalisation, canonical, device, progress)
+    std = np.array(normalisation.std)
+    unit = std if canonical is None else np.array(canonical)
+    shift = 0.0 if canonical is None else normalisation.nats_in(canonical)
+    scale = torch.tensor(std / unit, dtype=torch.float32, device=device)
+    sse = SSE()
+    sequences = points = 0
+    nats = dequantised = end = 0.0
+    for batch, output in _outputs(model, loader, device, progress):
+        sse.update(output, batch, scale)
+        nats -= _total(output.mixture.log_prob(batch.targets), batch.mask)
+        end += _ends(output.mixture, batch)
+        if lattice is not None:
+            noise = (_noise(batch, seed) * torch.tensor(lattice / std)).float()
+            targets = batch.targets.clone()
+            targets[..., :2] += noise.to(device)
+            dequantised -= _total(output.mixture.log_prob(targets), batch.mask)
+        sequences += len(batch.lengths)
+        points += int(batch.mask.sum())
+    _check(points)
+    nats, dequantised = nats + points * shift, dequantised + points * shift
+    scores: dict[str, float | int | None] = {
+        "sequences": sequences,
+        "points": points,
+        "log_loss": nats / sequences,
+        "log_loss_per_point": nats / points,
+        "log_loss_dequantised": None,
+        "bits_per_point": None,
+        **sse.compute(),
+        **({"end_cross_entropy": end / sequences} if model.end_of_sequence else {}),
+    }
+    if lattice is not None:
+        in_lattice = dequantised / points + float(np.log(unit / lattice).sum())
+        scores["log_loss_dequantised"] = dequantised / sequences
+        scores["bits_per_point"] = in_lattice / math.log(2)
+    return _finite(scores)
+
+
+def _evaluate_estimates(
+    model: BaseModel,
+    loader: Any,
+    normalisation: Normalisation,
+    canonical: tuple[float, float] | None,
+    device: torch.device | str,
+    progress: bool,
+) -> dict[str, float | int | None]:
+    """Score a network with a regression head; see `evaluate`."""
+    unit = np.array(normalisation.std if canonical is None else canonical)
+    scale = torch.tensor(np.array(normalisation.std) / unit, dtype=torch.float32, device=device)
+    sse, loss = SSE(), SquaredError()
+    sequences = points = 0
+    total = pen = end = 0.0
+    for batch, output in _outputs(model, loader, device, progress):
+        sse.update(output, batch, scale)
+        estimate = output.mixture
+        total += loss(output, batch).cpu().double().sum().item()
+        pen += _total(cross_entropy(estimate.end_logits, batch.targets[..., 2]), batch.mask)
+        end += _ends(estimate, batch)
+        sequences += len(batch.lengths)
+        points += int(batch.mask.sum())
+    _check(points)
+    ends = {"end_cross_entropy": end / sequences} if model.end_of_sequence else {}
+    return _finite(
+        {
+            "sequences": sequences,
+            "points": points,
+            "squared_error": total / sequences,
+            "squared_error_per_point": total / points,
+            "pen_cross_entropy": pen / points,
+            **ends,
+            **sse.compute(),
+        }
+    )
+
+
+def _ends(point: NextPoint, batch: Any) -> float:
+    """Return the nats of the ends of sequences, 0 of a network that does not predict them."""
+    if point.sequence_logits is None:
+        return 0.0
+    return _total(cross_entropy(point.sequence_logits, batch.targets[..., 3]), batch.mask)
+
+
+def _outputs(
+    model: BaseModel, loader: Any, device: torch.device | str, progress: bool
+) -> Iterator[tuple[Any, Any]]:
+    """Yield each batch, on `device`, with what the network says of it."""
+    for batch in tqdm(
+        loader, desc="evaluating", unit="batch", disable=None if progress else True, leave=False
+    ):
+        batch = batch.to(device)
+        yield batch, model(batch.inputs, batch.text, batch.text_lengths)
+
+
+def _check(points: int) -> None:
+    if not points:
+        raise UserError("there is no point to evaluate on: the split is empty")
+
+
+def _finite(scores: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: None if value is None or not math.isfinite(value) else value
+        for name, value in scores.items()
+    }
+
+
+def _total(nats: Tensor, mask: Tensor) -> float:
+    return nats.masked_fill(~mask, 0.0).cpu().double().sum().item()
+
+
+def _noise(batch: Any, seed: int) -> Tensor:
+    """Return noise uniform on (-1/2, 1/2) for each target offset, `(batch, time, 2)` float64."""
+    noise = torch.zeros(*batch.targets.shape[:2], 2, dtype=torch.float64)
+    for row, (index, steps) in enumerate(
+        zip(batch.index.tolist(), batch.lengths.tolist(), strict=True)
+    ):
+        generator = np.random.default_rng([seed, index])
+        noise[row, :steps] = torch.from_numpy(generator.random((steps, 2)) - 0.5)
+    return noise
