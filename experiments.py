@@ -64,7 +64,7 @@ from model.legibility import read_back
 from model.recognition.error_rates import is_read
 from model.recognition.language_model import CharacterLanguageModel
 from model.recognition.networks import RecognitionNetwork, Search
-from model.recognition.transcribing import TOGETHER, Reading, read_lines, score, worst
+from model.recognition.transcribing import TOGETHER, Transcription, read_lines, score, worst
 from parse_config import ConfigParser, Override, add_override_options
 from trainer.scores import evaluate
 from utils.alphabet import Alphabet, describe, nfc
@@ -86,7 +86,7 @@ SHEET = 50
 """Lines on the picture that shows them together."""
 
 CONTINUED, CONTINUED_POINTS, CONTINUED_STEPS = 6, 50, 200
-"""Without --num-samples, --primer-points and --steps: lines that --continue takes, readings of
+"""Without --num-samples, --primer-points and --steps: lines that --continue takes, points of
 each, and points that follow them."""
 
 SHEET_DPI = 300
@@ -128,7 +128,7 @@ UNITS = {
     "log_loss": "nats a sequence",
     "log_loss_per_point": "nats a point",
     "log_loss_dequantised": "nats a sequence",
-    "bits_per_point": "bits, dequantised, in units of the readings' lattice",
+    "bits_per_point": "bits, dequantised, in units of the points' quantisation step",
     "squared_error": "a sequence, half squared distances and the pen's nats",
     "squared_error_per_point": "the same, a point",
     "pen_cross_entropy": "nats a point",
@@ -296,7 +296,7 @@ def parse(words: Sequence[str] | None = None) -> argparse.Namespace:
         "--primer-points",
         type=number(int, Range(1, None)),
         metavar="N",
-        help="only the first N readings of the primer (default: all; "
+        help="only the first N points of the primer (default: all; "
         f"with --continue {CONTINUED_POINTS}), e.g. --primer-points 50",
     )
     add(
@@ -323,7 +323,7 @@ def parse(words: Sequence[str] | None = None) -> argparse.Namespace:
         help="what turns the primer's units into those of the training data, e.g. --primer-scale 1 "
         "where they are the same; auto compares the primer with what the network writes by itself: "
         f"if its letters are more than {HANDS:g} times larger or smaller it is scaled, if its "
-        f"readings then lie {HANDS:g} times denser or sparser it is resampled, and else it stays "
+        f"points then lie {HANDS:g} times denser or sparser it is resampled, and else it stays "
         "as it is (default: auto)",
     )
     add("--window", action="store_true", help="draw the window's path as well (default: no)")
@@ -587,7 +587,7 @@ def read(loaded: Loaded, arguments: argparse.Namespace) -> None:
     for one, text in zip(samples, texts, strict=True):
         print(f"{one.name}\t{text}")
     known = [
-        Reading(one.name, one.ink, one.text, text)
+        Transcription(one.name, one.ink, one.text, text)
         for one, text in zip(samples, texts, strict=True)
         if one.text is not None
     ]
@@ -684,7 +684,7 @@ def save_line(
         return paths
     if arguments.window:
         paths.append(arguments.output / f"{name}-window.png")
-        draw_window(paths[-1], line.window, line.text, line.ink)
+        draw_window(paths[-1], line.attention, line.text, line.ink)
     if arguments.density:
         paths.append(arguments.output / f"{name}-density.png")
         bias = torch.from_numpy(line.bias).to(loaded.device)
@@ -729,7 +729,7 @@ def take_primer(loaded: Loaded, arguments: argparse.Namespace) -> tuple[np.ndarr
     if arguments.primer_scale in (None, "auto"):
         ink, scale, period = matched(ink, own_writing(model))
         changes = [f"scaled by {scale:.4g}"] if scale != 1 else []
-        changes += [f"resampled, {period:.3g} readings to one"] if period != 1 else []
+        changes += [f"resampled, {period:.3g} points to one"] if period != 1 else []
         done = " and ".join(changes) or f"{done}, about as large as what the network writes"
         count = None if count is None else max(1, round(count / period))
     elif arguments.primer_scale != 1:
@@ -738,7 +738,7 @@ def take_primer(loaded: Loaded, arguments: argparse.Namespace) -> tuple[np.ndarr
     ink = ink[:count]
     of = f", one of {len(samples):,} in the file" if len(samples) > 1 else ""
     says = f", {text!r}" if model.needs_text else ""
-    print(f"primed with {one.name}{of}{says}: {len(ink)} readings, {done}")
+    print(f"primed with {one.name}{of}{says}: {len(ink)} points, {done}")
     return ink, text
 
 
@@ -795,7 +795,7 @@ def continue_lines(loaded: Loaded, arguments: argparse.Namespace) -> None:
     ]
     if len(fitting) < count:
         raise UserError(
-            f"the split {split!r} has {len(fitting)} lines of more than {points} readings: too few "
+            f"the split {split!r} has {len(fitting)} lines of more than {points} points: too few "
             f"for {count}; --num-samples and --primer-points say otherwise"
         )
     chosen = np.random.default_rng(arguments.seed).choice(fitting, count, replace=False).tolist()
@@ -894,7 +894,7 @@ def predict(loaded: Loaded, line: Line) -> Mixture | PointEstimate:
     if line.text is not None:
         text = torch.from_numpy(model.alphabet.encode(line.text))[None].to(loaded.device)
         lengths = torch.tensor([text.shape[1]], device=loaded.device)
-    return model(inputs, text, lengths).mixture[0]
+    return model(inputs, text, lengths).prediction[0]
 
 
 def known_texts(alphabet: Alphabet, arguments: argparse.Namespace) -> list[str]:
@@ -954,7 +954,7 @@ def evaluate_split(loaded: Loaded, arguments: argparse.Namespace) -> None:
         split,
         normalisation=model.normalisation,
         canonical=source.canonical,
-        lattice=source.lattice,
+        quantisation_step=source.quantisation_step,
         seed=arguments.seed,
         device=loaded.device,
         progress=True,
@@ -1075,11 +1075,11 @@ def evaluate_reading(loaded: Loaded, arguments: argparse.Namespace) -> None:
     scores: dict[str, dict[str, Any]] = {}
     for name, how in results.items():
         texts = read_lines(loaded.model, inks, how, progress=True)
-        readings = [
-            Reading(source.name(index), ink, source.text(index), text)
+        transcriptions = [
+            Transcription(source.name(index), ink, source.text(index), text)
             for index, ink, text in zip(indices, inks, texts, strict=True)
         ]
-        scores[name] = score(readings)
+        scores[name] = score(transcriptions)
     first = scores["greedy"]
     print(
         f"split {arguments.evaluate}: {first['sequences']} sequences, {first['characters']} "
@@ -1098,12 +1098,13 @@ def evaluate_reading(loaded: Loaded, arguments: argparse.Namespace) -> None:
             f"{rates['line_accuracy']:.4f}  ({meaning[name]})"
         )
     page = arguments.output / f"{loaded.config.name}-worst.png"
-    chosen = worst(readings, WORST)
+    chosen = worst(transcriptions, WORST)
     draw_lines(
         page,
         [one.ink for one in chosen],
         [
-            f"{one.name} · {one.error_rate:.0%} errors\ntrue: {one.truth}\nread: {one.read}"
+            f"{one.name} · {one.error_rate:.0%} errors\ntrue: {one.reference}\n"
+            f"read: {one.hypothesis}"
             for one in chosen
         ],
     )
@@ -1164,10 +1165,10 @@ def judge_legibility(loaded: Loaded, arguments: argparse.Namespace) -> None:
     lines = arguments.output / f"{name}-read-back.png"
     draw_lines(
         lines,
-        [one.readings[row].ink for row in range(min(3, len(texts))) for one in results],
+        [one.transcriptions[row].ink for row in range(min(3, len(texts))) for one in results],
         [
-            f"bias {one.bias:g} · written: {one.readings[row].truth}\n"
-            f"read: {one.readings[row].read}"
+            f"bias {one.bias:g} · written: {one.transcriptions[row].reference}\n"
+            f"read: {one.transcriptions[row].hypothesis}"
             for row in range(min(3, len(texts)))
             for one in results
         ],
@@ -1185,8 +1186,11 @@ def judge_legibility(loaded: Loaded, arguments: argparse.Namespace) -> None:
                 for one in results
             ],
             "texts": [
-                {"text": one.truth, "read": [result.readings[n].read for result in results]}
-                for n, one in enumerate(results[0].readings)
+                {
+                    "text": one.reference,
+                    "read": [result.transcriptions[n].hypothesis for result in results],
+                }
+                for n, one in enumerate(results[0].transcriptions)
             ],
         },
     )
@@ -1228,15 +1232,20 @@ def judge_characters(loaded: Loaded, reader: Loaded, arguments: argparse.Namespa
         progress=True,
     )
     of = {
-        one: result.readings[number * count : (number + 1) * count]
+        one: result.transcriptions[number * count : (number + 1) * count]
         for number, one in enumerate(carriers)
     }
-    exact = {one: sum(each.read == each.truth for each in found) for one, found in of.items()}
+    exact = {
+        one: sum(each.hypothesis == each.reference for each in found) for one, found in of.items()
+    }
     itself = {
-        one: sum(is_read(one, each.truth, each.read) for each in found) for one, found in of.items()
+        one: sum(is_read(one, each.reference, each.hypothesis) for each in found)
+        for one, found in of.items()
     }
     for one, found in of.items():
-        wrong = dict.fromkeys(each.read for each in found if each.read != each.truth)
+        wrong = dict.fromkeys(
+            each.hypothesis for each in found if each.hypothesis != each.reference
+        )
         others = f"  else: {'  '.join(wrong)}" if wrong else ""
         counts = f"{exact[one]:>3} of {count}, itself {itself[one]:>3}"
         print(f"  {one}  {counts}  {carriers[one]}{others}")
@@ -1273,7 +1282,7 @@ def judge_characters(loaded: Loaded, reader: Loaded, arguments: argparse.Namespa
                     "text": carriers[one],
                     "exact": exact[one],
                     "itself": itself[one],
-                    "read": [x.read for x in found],
+                    "read": [x.hypothesis for x in found],
                 }
                 for one, found in of.items()
             },

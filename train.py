@@ -65,7 +65,7 @@ def train(arguments: argparse.Namespace) -> int:
     if own is None or arguments.prepare or arguments.run_id not in (None, own.run_id):
         return train_in(None, arguments)
     with own.held():  # Before its newest checkpoint is looked for: another process may save one.
-        if begun := distributed.from_main(own.beginning):
+        if begun := distributed.broadcast_object(own.beginning):
             log.warning("%s was stopped before its first checkpoint: it begins anew", own.models)
             arguments.config, arguments.resume = begun
         return train_in(own, arguments)
@@ -75,7 +75,9 @@ def train_in(run: RunFolder | None, arguments: argparse.Namespace) -> int:
     """Train in the folder of a run that is there, or, without one, in that of a new run."""
     checkpoint = path = None
     if arguments.resume:
-        path, checkpoint, skipped = distributed.from_main(lambda: find_checkpoint(arguments.resume))
+        path, checkpoint, skipped = distributed.broadcast_object(
+            lambda: find_checkpoint(arguments.resume)
+        )
         for cause in skipped:
             log.warning("skipped %s", cause)
         if not arguments.config and "training" not in checkpoint:
@@ -89,7 +91,7 @@ def train_in(run: RunFolder | None, arguments: argparse.Namespace) -> int:
         config = ConfigParser.from_checkpoint(checkpoint["config"], path, arguments.overrides)
     options = config.config["trainer"]["args"]
     resuming = checkpoint is not None and not arguments.config
-    run = run or distributed.from_main(lambda: new_run(config.name, arguments.run_id))
+    run = run or distributed.broadcast_object(lambda: new_run(config.name, arguments.run_id))
     device = resolve_device(arguments.device)
     seed = options.get("seed", 0)
     seed_all(seed)
@@ -128,7 +130,10 @@ def train_in(run: RunFolder | None, arguments: argparse.Namespace) -> int:
         "config": config.stored,
         "alphabet": loader.alphabet.characters if config.needs_text else None,
         "normalisation": loader.normalisation.to_dict(),
-        "dataset": {"canonical": loader.source.canonical, "lattice": loader.source.lattice},
+        "dataset": {
+            "canonical": loader.source.canonical,
+            "quantisation_step": loader.source.quantisation_step,
+        },
         "versions": versions(device),
     }
     trainer = config.build(

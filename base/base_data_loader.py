@@ -22,8 +22,8 @@ _JITTER = 0.02  # assumed: see BucketBatchSampler; costs 0.5 % of padding at mos
 class Batch:
     """Sequences padded with zeros to the longest one.
 
-    A sequence of N readings has N-1 steps: `inputs` are its readings 0..N-2, `targets` its
-    readings 1..N-1. For a network that sees features of the ink (`BaseModel.features`), `inputs`
+    A sequence of N points has N-1 steps: `inputs` are its points 0..N-2, `targets` its
+    points 1..N-1. For a network that sees features of the ink (`BaseModel.features`), `inputs`
     are these, its steps their points, and there are no targets.
     """
 

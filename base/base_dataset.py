@@ -17,18 +17,18 @@ class BaseDataset(ABC):
     """Samples of ink with their text, divided into `train`, `valid` and `test`.
 
     The constructor only takes options; `prepare` reads, parses or makes the samples. Ink is an
-    array `(readings, 3)` float32 of `(dx, dy, end_of_stroke)` in the source's units, x to the
-    right and y downwards, as recorded; its first row, the first reading, has the offset (0, 0).
+    array `(points, 3)` float32 of `(dx, dy, end_of_stroke)` in the source's units, x to the
+    right and y downwards, as recorded; its first row, the first point, has the offset (0, 0).
     """
 
     canonical: ClassVar[tuple[float, float] | None] = None
     """Standard deviations (dx, dy), in source units, that define the canonical log-loss."""
 
-    lattice: ClassVar[float | None] = None
-    """Spacing, in source units, of the grid that readings lie on; None if they lie on none."""
+    quantisation_step: ClassVar[float | None] = None
+    """Spacing, in source units, of the grid that points lie on; None if they lie on none."""
 
-    letter_height: ClassVar[float | None] = None
-    """Height of the small letters in source units, as `utils.ink.letter_height` measures it in
+    x_height: ClassVar[float | None] = None
+    """Height of the small letters in source units, as `utils.ink.x_height` measures it in
     running text, where the lines there are need not be such; None to measure it in these."""
 
     @property
@@ -44,7 +44,7 @@ class BaseDataset(ABC):
         return []
 
     lengths: np.ndarray
-    """Number of readings of each sample, `(samples,)` int64; there after `prepare`."""
+    """Number of points of each sample, `(samples,)` int64; there after `prepare`."""
 
     @abstractmethod
     def prepare(self) -> None:
@@ -60,7 +60,7 @@ class BaseDataset(ABC):
 
     @abstractmethod
     def ink(self, index: int) -> np.ndarray:
-        """Return the ink of one sample as recorded, `(readings, 3)` float32."""
+        """Return the ink of one sample as recorded, `(points, 3)` float32."""
 
     @abstractmethod
     def text(self, index: int) -> str:
@@ -75,11 +75,11 @@ class BaseDataset(ABC):
         """Return the counts of each split, and what is left out and why, as lines of text."""
 
     def ends(self, index: int) -> bool:
-        """Return whether a sequence ends with the last reading of a sample, as whole ones do."""
+        """Return whether a sequence ends with the last point of a sample, as whole ones do."""
         return True
 
     def missing(self, index: int) -> np.ndarray:
-        """Return how many readings are missing before each reading, `(readings,)` uint8."""
+        """Return how many points are missing before each point, `(points,)` uint8."""
         return np.zeros(self.lengths[index], dtype=np.uint8)
 
     def indices(self, split: str) -> np.ndarray:

@@ -44,7 +44,7 @@ def merged(metrics: Sequence[BaseMetric]) -> list[BaseMetric]:
         return list(metrics)
     own = [{name: _on_cpu(getattr(metric, name)) for name in metric.sums} for metric in metrics]
     result = copy.deepcopy(list(metrics))
-    for number, parts in enumerate(zip(*distributed.gathered(own), strict=True)):
+    for number, parts in enumerate(zip(*distributed.all_gather_object(own), strict=True)):
         for name in parts[0]:
             setattr(result[number], name, sum(part[name] for part in parts))
     return result

@@ -34,10 +34,10 @@ class BaseModel(nn.Module, ABC):
 
     @property
     def features(self) -> Callable[[np.ndarray], np.ndarray] | None:
-        """What makes the network's inputs `(points, features)` of ink `(readings, 3)` in any unit.
+        """What makes the network's inputs `(points, features)` of ink `(points, 3)` in any unit.
 
         It can be pickled, and is called where samples are made. None: the network sees the
-        normalised readings themselves.
+        normalised points themselves.
         """
         return None
 

@@ -389,7 +389,7 @@ class BaseTrainer(ABC):
         """
         self.check()
         self._sequences = sum(map(len, self.train_loader.sampler_of_batches.batches(0)))
-        distributed.copy_from_main([*self.model.parameters(), *self.model.buffers()])
+        distributed.broadcast_tensors([*self.model.parameters(), *self.model.buffers()])
         self._stop = StopRequest(self.time_limit)
         # A Ctrl-C from here on is kept until there is something to save.
         with self._stop, self._files():
@@ -482,7 +482,7 @@ class BaseTrainer(ABC):
         if validation is None:
             return False
         values |= {f"valid_{name}": value for name, value in validation.items()}
-        values = distributed.from_main(lambda: values)
+        values = distributed.broadcast_object(lambda: values)
         progress.epoch += 1
         fault = self._fault()
         improved = self._judge(values, sound=fault is None)
@@ -552,7 +552,9 @@ class BaseTrainer(ABC):
             with self._profiler.part("batch"):
                 self._group = self._next_group()
             chunks = max((self.num_chunks(batch) for batch in self._group if batch), default=1)
-            self._chunks, failed = distributed.largest([chunks, self._stop.failure is not None])
+            self._chunks, failed = distributed.all_reduce_max(
+                [chunks, self._stop.failure is not None]
+            )
             if failed:
                 self._group = None
                 return math.nan
@@ -629,7 +631,7 @@ class BaseTrainer(ABC):
                     lost = part.state is not None and self._states[number] is None
                     loss = losses.detach().cpu().double().sum().item()
                 # What is not finite in one process counts in none.
-                unfit, lost = distributed.largest([not math.isfinite(loss), lost])
+                unfit, lost = distributed.all_reduce_max([not math.isfinite(loss), lost])
                 if lost:
                     self._states[number] = None
                 if unfit:
@@ -646,7 +648,7 @@ class BaseTrainer(ABC):
                 step.loss += loss
                 step.sequences += part.sequences
                 step.points += part.batch.points
-        step.loss, step.sequences, step.points, divisor = distributed.add_up(
+        step.loss, step.sequences, step.points, divisor = distributed.all_reduce_sum(
             [step.loss, step.sequences, step.points, divisor]
         )
         return divisor if finite else None
@@ -710,7 +712,7 @@ class BaseTrainer(ABC):
                     continue
                 for metric in self.valid_metrics:
                     metric.update(part.output, part.batch)
-        sums.loss, sums.sequences, sums.points, sums.skipped = distributed.add_up(
+        sums.loss, sums.sequences, sums.points, sums.skipped = distributed.all_reduce_sum(
             [sums.loss, sums.sequences, sums.points, sums.skipped]
         )
         values = self._loss_values(sums)
@@ -749,7 +751,7 @@ class BaseTrainer(ABC):
             for batch in self._last_parts:
                 loss += self._part_and_loss(model, batch)[1]
                 points += batch.points
-        per_point, first = _ratio(*distributed.add_up([loss, points])), progress.first_loss
+        per_point, first = _ratio(*distributed.all_reduce_sum([loss, points])), progress.first_loss
         if per_point <= first + EXPLODED * max(1.0, abs(first)):
             return None
         return f"the loss per point went from {first:.3g} in the first step to {per_point:.3g}"
@@ -913,7 +915,7 @@ class BaseTrainer(ABC):
     def _agree_on_best(self) -> None:
         """Let all processes know the main one's best epoch."""
         progress = self.progress
-        progress.best, progress.best_epoch = distributed.from_main(
+        progress.best, progress.best_epoch = distributed.broadcast_object(
             lambda: (progress.best, progress.best_epoch)
         )
 
@@ -1054,7 +1056,7 @@ class BaseTrainer(ABC):
                 lengths = torch.zeros(0) if batch is None else batch.lengths
                 going_on = (lengths > progress.chunk * self.truncate).nonzero().flatten()
                 fits = torch.equal(rows, going_on)
-        if not distributed.largest([not fits])[0]:
+        if not distributed.all_reduce_max([not fits])[0]:
             return
         log.warning("the data are no longer those of %s: a batch begins anew", self._source)
         progress.chunk = 0

@@ -25,7 +25,7 @@ class BaseTransform(ABC):
         """Return new `(ink, missing)`, leaving the given arrays as they are.
 
         Args:
-            ink: `(readings, 3)` float32, source units (normalised units if it acts on inputs).
-            missing: `(readings,)` uint8, the readings missing before each reading.
+            ink: `(points, 3)` float32, source units (normalised units if it acts on inputs).
+            missing: `(points,)` uint8, the points missing before each point.
             generator: the source of randomness.
         """

@@ -37,7 +37,7 @@ def gather(
         return list(states), [None if part is None else part[1] for part in own]
     all_states: list[State] = []
     all_rows: list[Tensor | None] = []
-    for parts in zip(*distributed.gathered(own), strict=True):
+    for parts in zip(*distributed.all_gather_object(own), strict=True):
         there = [part for part in parts if part is not None]
         state = where = None
         if there:

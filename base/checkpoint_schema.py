@@ -57,7 +57,9 @@ CHECKPOINT = record(
         "config": of(dict),  # that it is one without faults, ConfigParser sees
         "alphabet": optional(listed(of(str))),  # as also Alphabet
         "normalisation": record({"mean": _PAIR, "std": listed(number(0.0), 2)}),
-        "dataset": record({"canonical": optional(_PAIR), "lattice": optional(number(0.0))}),
+        "dataset": record(
+            {"canonical": optional(_PAIR), "quantisation_step": optional(number(0.0))}
+        ),
         "versions": table(of(str)),
         "metrics": table(number(finite=False)),
         "epoch": whole(),

@@ -153,25 +153,25 @@ def own_randomness(device: torch.device, *key: int) -> Iterator[None]:
 def barrier() -> None:
     """Wait until all processes are here."""
     if world_size() > 1:
-        add_up([0])
+        all_reduce_sum([0])
 
 
-def add_up(values: Sequence[float]) -> list[Any]:
+def all_reduce_sum(values: Sequence[float]) -> list[Any]:
     """Return the sums of numbers over all processes, in float64; of ints as ints."""
     return _reduced(values, dist.ReduceOp.SUM)
 
 
-def largest(values: Sequence[float]) -> list[Any]:
+def all_reduce_max(values: Sequence[float]) -> list[Any]:
     """Return the maxima of numbers over all processes."""
     return _reduced(values, dist.ReduceOp.MAX)
 
 
 def main_says(value: bool) -> bool:
     """Return what the main process has as `value`."""
-    return bool(largest([int(value and is_main())])[0])
+    return bool(all_reduce_max([int(value and is_main())])[0])
 
 
-def from_main(make: Callable[[], Value]) -> Value:
+def broadcast_object(make: Callable[[], Value]) -> Value:
     """Return what `make` returns in the main process; it is called nowhere else."""
     if world_size() == 1:
         return make()
@@ -180,7 +180,7 @@ def from_main(make: Callable[[], Value]) -> Value:
     return value[0]
 
 
-def gathered(value: Value) -> list[Value]:
+def all_gather_object(value: Value) -> list[Value]:
     """Return the values of all processes, by rank, in the main one; elsewhere an empty list."""
     if world_size() == 1:
         return [value]
@@ -189,14 +189,14 @@ def gathered(value: Value) -> list[Value]:
     return values if is_main() else []
 
 
-def copy_from_main(tensors: Iterable[Tensor]) -> None:
+def broadcast_tensors(tensors: Iterable[Tensor]) -> None:
     """Give tensors the values that they have in the main process."""
     if world_size() > 1:
         for tensor in tensors:
             _call(dist.broadcast, tensor.detach(), 0)
 
 
-def add_up_gradients(weights: Sequence[Tensor]) -> None:
+def all_reduce_gradients(weights: Sequence[Tensor]) -> None:
     """Give each weight the sum of its gradients in all processes; None where none has one."""
     if world_size() == 1:
         return

@@ -109,7 +109,7 @@ class WeightUpdate:
         Returns:
             the norm of the gradient before clipping; not finite where no step was made.
         """
-        distributed.add_up_gradients(self.weights)
+        distributed.all_reduce_gradients(self.weights)
         self.scaler.unscale_(self.optimizer)
         gradients = [weight.grad for weight in self.weights if weight.grad is not None]
         torch._foreach_div_(gradients, float(divisor))

@@ -54,7 +54,7 @@ class StopRequest:
         All processes call it together, and get the same answer.
         """
         over = distributed.is_main() and time.monotonic() >= self._end
-        number, failed, over = distributed.largest(
+        number, failed, over = distributed.all_reduce_max(
             [self._received or 0, self.failure is not None, over]
         )
         if self.signal is None and number:

@@ -26,7 +26,7 @@ from utils.normalisation import Normalisation
 
 SHARES = (0, 0.01, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 0.999, 1)
 READINGS = (31, 155, 311, 403, 479, 532, 577, 620, 664, 714, 776, 872, 956, 1141, 1454, 1940)
-"""Lengths of IAM-OnDB's lines: these shares of them have at most so many readings (measured over
+"""Lengths of IAM-OnDB's lines: these shares of them have at most so many points (measured over
 11,845 lines; their mean is 628)."""
 
 SEED = 0
@@ -76,7 +76,7 @@ class Data:
         mean = sum(map(len, inks)) / len(inks)
         alphabet, normalisation = Alphabet.from_texts(texts), Normalisation.fit(inks)
         return cls(
-            f"{name}: {mean:.0f} readings on average, {len(alphabet)} characters",
+            f"{name}: {mean:.0f} points on average, {len(alphabet)} characters",
             [normalisation.apply(ink) for ink in inks],
             [alphabet.encode(text) for text in texts],
             alphabet,

@@ -40,7 +40,7 @@ class _Samples(Dataset):
         self.features: Callable[[np.ndarray], np.ndarray] | None = None
 
     def preprocessed(self, index: int) -> tuple[np.ndarray, np.ndarray, bool]:
-        """Return ink `(readings, 3)` in source units, its missing readings, and whether the
+        """Return ink `(points, 3)` in source units, its missing points, and whether the
         sequence ends with it."""
         ink, missing = self.source.ink(index), self.source.missing(index)
         ends = self.source.ends(index)
@@ -51,7 +51,7 @@ class _Samples(Dataset):
         return ink, missing, ends
 
     def _ends(self, marks: np.ndarray, index: int) -> bool:
-        """Return whether the last reading is marked as the end of the sequence."""
+        """Return whether the last point is marked as the end of the sequence."""
         if marks[:-1].any():
             raise DataError(
                 f"{self.source.name(index)}: reading {int(np.flatnonzero(marks)[0]) + 1} of "
@@ -84,7 +84,7 @@ class _Samples(Dataset):
         targets, _ = self._augmented("targets", ink[1:], missing[1:], generator)
         inputs, targets = map(self.normalisation.apply, (ink[:-1], targets))
         inputs, _ = self._augmented("inputs", inputs, missing[:-1], generator)
-        # The fourth column: whatever became of the readings, the last one is the last.
+        # The fourth column: whatever became of the points, the last one is the last.
         inputs, targets = (np.pad(part, ((0, 0), (0, 1))) for part in (inputs, targets))
         targets[-1, 3] = ends
         return inputs, targets, text, index
@@ -169,7 +169,7 @@ class HandwritingDataLoader(BaseDataLoader):
     """The training split of a dataset in shuffled batches, and the others by `split`.
 
     The points of its batches have four numbers, `(dx, dy, end_of_stroke, end_of_sequence)`, unless
-    `features` makes others of the ink. The last one is 1 at the last reading of a sample and 0
+    `features` makes others of the ink. The last one is 1 at the last point of a sample and 0
     elsewhere; ink that has a fourth column of its own may say there that a sequence does not end
     with it.
 
@@ -257,7 +257,7 @@ class HandwritingDataLoader(BaseDataLoader):
 
     @property
     def features(self) -> Callable[[np.ndarray], np.ndarray] | None:
-        """What makes the inputs of a sample's ink, see `BaseModel`; None: its normalised readings.
+        """What makes the inputs of a sample's ink, see `BaseModel`; None: its normalised points.
 
         To be set before the first batch is asked for, and before `split`.
         """
@@ -272,7 +272,7 @@ class HandwritingDataLoader(BaseDataLoader):
 
         Raises:
             DataError: if the data is missing or broken, the training split is empty, a sample
-                has fewer than two readings, or a character is neither in the given alphabet
+                has fewer than two points, or a character is neither in the given alphabet
                 nor among `characters`, and is not to extend the alphabet.
         """
         if self._prepared:
@@ -297,7 +297,7 @@ class HandwritingDataLoader(BaseDataLoader):
         used = np.asarray(_all_indices(source))
         if len(short := used[source.lengths[used] < 2]):
             raise DataError(
-                f"{len(short)} samples have fewer than two readings, and no step to learn or to "
+                f"{len(short)} samples have fewer than two points, and no step to learn or to "
                 f"score: {source.name(int(short[0]))} is the first"
             )
         known = source.characters

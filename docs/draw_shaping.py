@@ -80,7 +80,7 @@ def figure() -> Figure:
         if caption.startswith("split"):
             axes[1].clear()
             pieces_of_a_line(axes[1], after, -bounds(before[0])[0])
-        count = f"{sum(map(len, before))} to {sum(map(len, after))} readings" if dotted else ""
+        count = f"{sum(map(len, before))} to {sum(map(len, after))} points" if dotted else ""
         axes[0].set_title(caption, loc="left", fontsize=9, color="#333842")
         axes[1].set_title(count, loc="left", fontsize=9, color="#7d818c")
         for ax in axes:
@@ -91,7 +91,7 @@ def figure() -> Figure:
 
 
 def place(axes, inks: list[np.ndarray], dotted: bool) -> None:
-    """Draw lines of ink beside each other, with their readings as dots if wanted."""
+    """Draw lines of ink beside each other, with their points as dots if wanted."""
     left = 0.0
     for ink in inks:
         box = bounds(ink)

@@ -11,7 +11,7 @@ from model.generation.networks import MixtureNetwork
 from model.generation.sampling import Line, sample
 from model.recognition.error_rates import missing_words
 from model.recognition.networks import GREEDY, RecognitionNetwork, Search
-from model.recognition.transcribing import TOGETHER, Reading, read_lines, score
+from model.recognition.transcribing import TOGETHER, Transcription, read_lines, score
 from utils.alphabet import nfc
 
 
@@ -24,14 +24,14 @@ class Legibility:
         rates: see `model.recognition.error_rates.rates`.
         ended: share of the lines that ended by the stopping rule.
         complete: share of the lines that did so, and of whose words none is missing.
-        readings: of all lines.
+        transcriptions: of all lines.
     """
 
     bias: float
     rates: dict[str, Any]
     ended: float
     complete: float
-    readings: list[Reading]
+    transcriptions: list[Transcription]
 
 
 @torch.inference_mode()
@@ -84,15 +84,17 @@ def read_back(
                 progress=progress,
             )
         read = read_lines(reader, [line.ink for line in lines], search, progress=progress)
-        readings = [
-            Reading(f"text {number + 1}", line.ink, text, found)
+        transcriptions = [
+            Transcription(f"text {number + 1}", line.ink, text, found)
             for number, (line, text, found) in enumerate(zip(lines, texts, read, strict=True))
         ]
         whole = [
-            line.ended and not missing_words(one.truth, one.read)
-            for line, one in zip(lines, readings, strict=True)
+            line.ended and not missing_words(one.reference, one.hypothesis)
+            for line, one in zip(lines, transcriptions, strict=True)
         ]
         count = max(len(lines), 1)
         ended, complete = sum(line.ended for line in lines) / count, sum(whole) / count
-        result.append(Legibility(float(bias), score(readings), ended, complete, readings))
+        result.append(
+            Legibility(float(bias), score(transcriptions), ended, complete, transcriptions)
+        )
     return result

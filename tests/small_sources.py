@@ -34,7 +34,7 @@ SUBSET = 6
 
 @cache
 def written() -> list[tuple[list[np.ndarray], str]]:
-    """Return lines as strokes, each `(readings, 2)` in whole units, and their texts."""
+    """Return lines as strokes, each `(points, 2)` in whole units, and their texts."""
     dataset = EmbeddedDataset(seed=5, size=LINES, writers=3, max_characters=16, rate=30.0)
     dataset.prepare()
     return [([np.rint(s) for s in strokes(dataset.ink(n))], dataset.text(n)) for n in range(LINES)]
@@ -42,7 +42,7 @@ def written() -> list[tuple[list[np.ndarray], str]]:
 
 @cache
 def digit(number: int, value: int) -> list[np.ndarray]:
-    """Return a digit as strokes, each `(readings, 2)` in pixels of MNIST's image."""
+    """Return a digit as strokes, each `(points, 2)` in pixels of MNIST's image."""
     generator = np.random.default_rng([5, number])
     return strokes(embedded_digit(value, generator, Writer.invent(generator, list(FONTS), 1.0)))
 
@@ -62,7 +62,7 @@ def embedded(root: Path, args: dict[str, Any]) -> dict[str, Any]:
 def iam_ondb(root: Path, args: dict[str, Any]) -> dict[str, Any]:
     """Write both archives and the task files.
 
-    The first line lacks readings in a stroke, and its pen once moves further than training keeps.
+    The first line lacks points in a stroke, and its pen once moves further than training keeps.
     """
     lines, left = {}, iter(written())
     texts = {}

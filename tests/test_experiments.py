@@ -64,7 +64,7 @@ def save(path, arch, name, **changes):
         "alphabet": ALPHABET.characters if arch == "SynthesisNetwork" else None,
         "normalisation": NORMALISATION.to_dict(),
         "metrics": {},
-        "dataset": {"canonical": None, "lattice": None},
+        "dataset": {"canonical": None, "quantisation_step": None},
         "epoch": 1,
         "step": 10,
     }
@@ -243,7 +243,7 @@ def test_what_a_line_was_drawn_from_is_what_the_density_shows(conditional):
         for step in range(len(line.ink) - 1):
             output = loaded.model(points[None, step : step + 1], text, torch.tensor([3]), state)
             state = output.state
-            log_prob.append(output.mixture.log_prob(points[None, step + 1 : step + 2])[0, 0])
+            log_prob.append(output.prediction.log_prob(points[None, step + 1 : step + 2])[0, 0])
     np.testing.assert_allclose(mixture.log_prob(target), torch.stack(log_prob), atol=1e-3)
 
 
@@ -376,7 +376,7 @@ def test_evaluation_in_normalised_units(conditional, tmp_path, capsys):
             points = torch.from_numpy(NORMALISATION.apply(ink))[None]
             text = torch.from_numpy(ALPHABET.encode(data.text(index)))[None]
             output = model(points[:, :-1], text, torch.tensor([text.shape[1]]))
-            nats -= output.mixture.log_prob(points[:, 1:]).double().sum().item()
+            nats -= output.prediction.log_prob(points[:, 1:]).double().sum().item()
     assert scores["log_loss"] == pytest.approx(nats / 5, rel=1e-5)
     assert scores["log_loss_per_point"] == pytest.approx(nats / scores["points"], rel=1e-5)
     printed = capsys.readouterr().out
@@ -387,7 +387,7 @@ def test_evaluation_in_normalised_units(conditional, tmp_path, capsys):
 def test_evaluation_in_canonical_units_on_a_lattice(unconditional, tmp_path, monkeypatch, capsys):
     call(unconditional, tmp_path / "plain", "--evaluate", "test")
     monkeypatch.setattr(EmbeddedDataset, "canonical", (41.95, 37.12))
-    monkeypatch.setattr(EmbeddedDataset, "lattice", 1.0)
+    monkeypatch.setattr(EmbeddedDataset, "quantisation_step", 1.0)
     call(unconditional, tmp_path / "canonical", "--evaluate", "test")
     plain, canonical = (
         json.loads((tmp_path / kind / "metrics.json").read_text())
@@ -410,7 +410,7 @@ def test_evaluation_of_a_split_that_is_not_there(unconditional, tmp_path):
 
 
 def test_dequantising_noise_follows_the_seed(unconditional, tmp_path, monkeypatch):
-    monkeypatch.setattr(EmbeddedDataset, "lattice", 20.0)
+    monkeypatch.setattr(EmbeddedDataset, "quantisation_step", 20.0)
     found = []
     for seed in (1, 1, 2):
         call(unconditional, tmp_path, "--evaluate", "--seed", seed)

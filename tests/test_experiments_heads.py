@@ -56,7 +56,7 @@ def save(path: Path, *, arch="PredictionNetwork", name=None, dataset=EMBEDDED, b
             "alphabet": ALPHABET.characters if arch == "SynthesisNetwork" else None,
             "normalisation": NORMALISATION.to_dict(),
             "metrics": {},
-            "dataset": {"canonical": None, "lattice": None},
+            "dataset": {"canonical": None, "quantisation_step": None},
             "epoch": 1,
             "step": 10,
         },
@@ -191,7 +191,7 @@ def test_recorded_lines_are_continued(tmp_path, capsys, monkeypatch, options):
 
 def test_what_cannot_be_continued_is_named(tmp_path, capsys):
     path = save(tmp_path / "a/one/c.pth")
-    with pytest.raises(UserError, match="has 5 lines of more than 1 readings: too few for 6"):
+    with pytest.raises(UserError, match="has 5 lines of more than 1 points: too few for 6"):
         call(tmp_path / "out", "-r", path, "--continue", "valid", "--primer-points", 1)
     with pytest.raises(UserError, match="no split 'dev': there are train, valid, test"):
         call(tmp_path / "out", "-r", path, "--continue", "dev")
@@ -206,7 +206,7 @@ def test_a_primer_is_drawn_in_another_colour(tmp_path):
     ink = np.zeros((40, 3), np.float32)
     ink[1:, :2] = 5.0
     for primed in (0, 20):
-        line = Line(ink=ink, primed=primed, window=None, text=None, ended=False, bias=None)
+        line = Line(ink=ink, primed=primed, attention=None, text=None, ended=False, bias=None)
         experiments.save_line(loaded, arguments, line, "one", "caption", "")
         assert of_colour(tmp_path / "one.png", INK) > 10
         assert (of_colour(tmp_path / "one.png", PRIMER) > 10) == bool(primed)

@@ -36,17 +36,19 @@ def networks(cell="LSTM", layers=3, **options):
 def mixture_of(network, text, points):
     """Return what a network says along `points` `(steps, any)`."""
     if text is None:
-        return network(points[None]).mixture
+        return network(points[None]).prediction
     indices = torch.from_numpy(network.alphabet.encode(text))[None]
-    return network(points[None], indices, torch.tensor([indices.shape[1]])).mixture
+    return network(points[None], indices, torch.tensor([indices.shape[1]])).prediction
 
 
 def predicted(network, text, points):
     """Return the numbers of all mixtures along `points` `(steps, any)`, one after another."""
     indices = torch.from_numpy(network.alphabet.encode(text))[None]
     output = network(points[None], indices, torch.tensor([indices.shape[1]]))
-    values = [value for value in vars(output.mixture).values() if isinstance(value, torch.Tensor)]
-    return torch.cat([value.flatten() for value in (*values, output.window)])
+    values = [
+        value for value in vars(output.prediction).values() if isinstance(value, torch.Tensor)
+    ]
+    return torch.cat([value.flatten() for value in (*values, output.attention)])
 
 
 # The weights.

@@ -86,9 +86,9 @@ def test_the_writer_writes_sentences_that_are_read(box):
 def test_the_writer_writes_every_printable_character(box):
     """One sample of each of the 94. Measured: 85 are read exactly with the whole carrier."""
     (result,) = read_back(*box, list(CARRIERS.values()), [1.0])
-    exact = sum(one.read == one.truth for one in result.readings)
+    exact = sum(one.hypothesis == one.reference for one in result.transcriptions)
     published = card(r"exactly with the whole of their carriers \| \| \| ([\d.]+ %)")
-    assert len(result.readings) == 94
+    assert len(result.transcriptions) == 94
     hold(exact / 94, 85 / 94, published, 94)
     assert result.ended >= 0.95
 
@@ -126,7 +126,7 @@ def test_recorded_lines_are_as_likely_as_the_card_says(name, measured, lines):
         split,
         normalisation=model.normalisation,
         canonical=lines.canonical,
-        lattice=lines.lattice,
+        quantisation_step=lines.quantisation_step,
     )
     assert scores["sequences"] == 63
     assert scores["log_loss"] == pytest.approx(measured, abs=1.0)

@@ -52,7 +52,7 @@ def test_an_unconditional_network_continues_the_ink(checkpoints, ink, tmp_path, 
         assert len(read.ink) == 40 and read.text is None
         np.testing.assert_array_equal(read.ink, line.written)
     printed = capsys.readouterr().out
-    assert f"primed with primer.inkml: {len(ink)} readings, as it is\n" in printed
+    assert f"primed with primer.inkml: {len(ink)} points, as it is\n" in printed
     assert printed.count(f"(40 points after the {len(ink)} of the primer)") == 2
 
 
@@ -83,7 +83,7 @@ def test_a_conditional_network_writes_in_the_primers_hand(
     assert svg.find("{http://www.w3.org/2000/svg}title").text == text
     assert (tmp_path / "out" / "conditional-B-seed0-window.png").exists()
     printed = capsys.readouterr().out
-    assert f"primed with primer.inkml, {said!r}: {len(ink)} readings, as it is\n" in printed
+    assert f"primed with primer.inkml, {said!r}: {len(ink)} points, as it is\n" in printed
 
 
 def test_a_primer_after_which_nothing_is_left_to_write(checkpoints, ink, tmp_path, capsys):
@@ -121,7 +121,7 @@ def test_ink_of_other_units_gets_the_networks_size(checkpoints, ink, tmp_path, n
     (read,) = read_ink(next((tmp_path / "out").glob("*.inkml")))
     np.testing.assert_array_equal(read.ink, line.written)
     printed = capsys.readouterr().out
-    assert f"{len(fitted)} readings, scaled by {scale:.4g}" in printed
+    assert f"{len(fitted)} points, scaled by {scale:.4g}" in printed
     assert ("resampled" in printed) == (period != 1)
 
 
@@ -134,7 +134,7 @@ def test_a_part_of_the_primer(checkpoints, ink, tmp_path, capsys):
     (line,) = sample(network("PredictionNetwork"), [0], bias=0.5, max_steps=20, primer=(part, ""))
     (read,) = read_ink(tmp_path / "out" / "unconditional-seed0.inkml")
     np.testing.assert_array_equal(read.ink, line.written)
-    assert "9 readings, scaled by 2\n" in capsys.readouterr().out
+    assert "9 points, scaled by 2\n" in capsys.readouterr().out
     with pytest.raises(UserError, match=r"--primer-points 9 leaves a part of primer\.inkml: say w"):
         call(checkpoints["conditional"], tmp_path / "out", *words, "--text", "B")
     call(checkpoints["conditional"], tmp_path, *words, "--text", "B", "--primer-text", "O")
@@ -172,8 +172,8 @@ def test_one_of_several_samples(checkpoints, tmp_path, capsys):
     call(checkpoints["conditional"], tmp_path, *words)
     call(checkpoints["conditional"], tmp_path, *words, "--primer-number", 2)
     printed = capsys.readouterr().out
-    assert "primed with digits:00000, one of 3 in the file, '1': 5 readings" in printed
-    assert "primed with digits:00002, one of 3 in the file, '3': 5 readings" in printed
+    assert "primed with digits:00000, one of 3 in the file, '1': 5 points" in printed
+    assert "primed with digits:00002, one of 3 in the file, '3': 5 points" in printed
     with pytest.raises(UserError, match=r"--primer-number 3: .*digits has 3 samples, counted from"):
         call(checkpoints["conditional"], tmp_path, *words, "--primer-number", 3)
 

@@ -1,4 +1,4 @@
-"""Reading with the script as its users call it."""
+"""Transcription with the script as its users call it."""
 
 import csv
 import json
@@ -81,7 +81,7 @@ def save(folder, arch, alphabet=ALPHABET):
             "alphabet": alphabet.characters,
             "normalisation": NORMALISATION.to_dict(),
             "metrics": {},
-            "dataset": {"canonical": None, "lattice": None},
+            "dataset": {"canonical": None, "quantisation_step": None},
             "epoch": 1,
             "step": 10,
         },
@@ -118,7 +118,7 @@ def test_ink_files_are_read_and_drawn(checkpoints, data, tmp_path, capsys, arch)
     printed = capsys.readouterr().out.splitlines()
     model = experiments.load(checkpoints[arch]).model
     for number in range(3):
-        read = model.read([data.ink(number)]).read[0]
+        read = model.read([data.ink(number)]).hypotheses[0]
         assert f"{number}.inkml\t{read}" in printed
     truths = [data.text(number) for number in range(3)]
     read = read_lines(model, [data.ink(number) for number in range(3)])
@@ -133,7 +133,7 @@ def test_an_evaluation_gives_rates_and_a_page(checkpoints, data, tmp_path, capsy
     metrics = json.loads((tmp_path / "metrics.json").read_text())
     indices = [int(index) for index in data.indices("test")]
     model = experiments.load(checkpoints[arch]).model
-    read = [model.read([data.ink(index)]).read[0] for index in indices]
+    read = [model.read([data.ink(index)]).hypotheses[0] for index in indices]
     expected = rates(zip(map(data.text, indices), read, strict=True))
     for name in ("cer", "wer", "sequences", "characters"):
         assert metrics[name] == pytest.approx(expected[name]), name
@@ -145,7 +145,7 @@ def test_an_evaluation_gives_rates_and_a_page(checkpoints, data, tmp_path, capsy
 def test_a_validation_gives_the_rates_of_an_evaluation(
     checkpoints, tmp_path, monkeypatch, logging_restored, arch
 ):
-    """Of ink on a digitiser's grid, where the pen often stays on a height for some readings."""
+    """Of ink on a digitiser's grid, where the pen often stays on a height for some points."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
     splits = {"train": ["testset_v"], "valid": ["trainset"], "test": ["testset_t"]}
@@ -213,7 +213,7 @@ def test_read_back_gives_a_rate_for_each_bias(checkpoints, tmp_path, capsys):
     results = read_back(writer, reader, ["one", "two and"], [0.5, 1.0], max_steps=40)
     for one, stored in zip(results, written["results"], strict=True):
         assert stored["cer"] == pytest.approx(one.rates["cer"])
-        pairs = [(reading.truth, reading.read) for reading in one.readings]
+        pairs = [(each.reference, each.hypothesis) for each in one.transcriptions]
         assert one.rates["cer"] == rates(pairs)["cer"]
         assert [truth for truth, _ in pairs] == ["one", "two and"]
     assert "bias 0.5" in capsys.readouterr().out
@@ -313,9 +313,9 @@ def test_texts_beyond_the_first_batch_have_seeds_of_their_own(checkpoints, monke
     (whole,) = read_back(writer, reader, texts, [1.0], **options)
     monkeypatch.setattr("model.legibility.TOGETHER", 3)
     (parts,) = read_back(writer, reader, texts, [1.0], **options)
-    inks = [one.ink for one in whole.readings]
-    assert len({ink.tobytes() for ink in inks}) == len(parts.readings) == len(texts)
-    for number, (ink, one) in enumerate(zip(inks, parts.readings, strict=True)):
+    inks = [one.ink for one in whole.transcriptions]
+    assert len({ink.tobytes() for ink in inks}) == len(parts.transcriptions) == len(texts)
+    for number, (ink, one) in enumerate(zip(inks, parts.transcriptions, strict=True)):
         (alone,) = sample(writer, [5 + number], ["one"], bias=1.0, max_steps=30)
         np.testing.assert_allclose(one.ink, ink, atol=1e-2)
         np.testing.assert_allclose(one.ink, alone.ink, atol=1e-2)
@@ -330,9 +330,13 @@ def test_sentences_of_read_back_are_those_no_training_has():
 def test_the_worst_lines_come_first():
     ink = np.zeros((2, 3), dtype=np.float32)
     read = [("abcd", "abcd"), ("abcd", "abce"), ("ab", "")]
-    readings = [experiments.Reading(str(number), ink, *pair) for number, pair in enumerate(read)]
-    assert [one.name for one in worst(readings, 2)] == ["2", "1"]
-    assert score(readings)["cer"] == pytest.approx(3 / 10)  # over all characters, no mean of ratios
+    transcriptions = [
+        experiments.Transcription(str(number), ink, *pair) for number, pair in enumerate(read)
+    ]
+    assert [one.name for one in worst(transcriptions, 2)] == ["2", "1"]
+    assert score(transcriptions)["cer"] == pytest.approx(
+        3 / 10
+    )  # over all characters, no mean of ratios
 
 
 def test_reading_in_one_batch_or_apart_is_the_same(checkpoints, data):

@@ -183,7 +183,7 @@ def test_real_data_loads_through_its_ready_config(name, real_cache, capsys):
         words += ["-o", f"data_loader.args.dataset.args.{key}={json.dumps(value)}"]
     assert train.main(words) == 0
     printed = capsys.readouterr().out
-    count = r"^  (train|valid|test) +([\d,]+) lines +[\d,]+ readings +([\d,]+) characters"
+    count = r"^  (train|valid|test) +([\d,]+) lines +[\d,]+ points +([\d,]+) characters"
     found = re.findall(count, printed, re.MULTILINE)
     lines = {split: int(number.replace(",", "")) for split, number, _ in found}
     characters = {split: int(number.replace(",", "")) for split, _, number in found}

@@ -145,8 +145,8 @@ class GenerationTrainer(BaseTrainer):
         if texts is not None:
             first = lines[0]
             path = self.run.log / f"window-epoch{epoch}.png"
-            draw_window(path, first.window, first.text, first.ink)
-            figure = window_figure(first.window, first.text, first.ink)
+            draw_window(path, first.attention, first.text, first.ink)
+            figure = window_figure(first.attention, first.text, first.ink)
             self.events.picture("window", to_pixels(figure, 100), step)
         if texts is not None or self.model.end_of_sequence:
             ended = sum(line.ended for line in lines)

@@ -25,9 +25,9 @@ class RecognitionTrainer(BaseTrainer):
 
     Args:
         monitor: see `BaseTrainer`, as for the arguments not listed here.
-        teacher_forcing: share of the characters that a decoder is told in training, in the first
-            epoch and in the last; in between it changes evenly. After the others the decoder sees
-            what it would have written (scheduled sampling: Bengio et al. 2015).
+        teacher_forcing_ratio: share of the characters that a decoder is told in training, in the
+            first epoch and in the last; in between it changes evenly. After the others the decoder
+            sees what it would have written (scheduled sampling: Bengio et al. 2015).
         samples: lines of the validation split that are drawn with the true and the read text
             after each epoch; 0 for none.
     """
@@ -39,15 +39,15 @@ class RecognitionTrainer(BaseTrainer):
         self,
         *supplied: Any,
         monitor: str | None = "min valid_cer",
-        teacher_forcing: Annotated[list[float], Range(0.0, 1.0)] = [1.0, 1.0],  # noqa: B006
+        teacher_forcing_ratio: Annotated[list[float], Range(0.0, 1.0)] = [1.0, 1.0],  # noqa: B006
         samples: Annotated[int, Range(0, 64)] = 4,
         **options: Any,
     ) -> None:
-        if len(teacher_forcing) != 2:
+        if len(teacher_forcing_ratio) != 2:
             expected = "two shares from 0 to 1: of the first epoch and of the last"
-            raise ConfigFault("teacher_forcing", teacher_forcing, expected)
+            raise ConfigFault("teacher_forcing_ratio", teacher_forcing_ratio, expected)
         super().__init__(*supplied, monitor=monitor, **options)
-        self.teacher_forcing, self.samples = list(teacher_forcing), samples
+        self.teacher_forcing_ratio, self.samples = list(teacher_forcing_ratio), samples
 
     def check(self) -> None:
         """Raise a ConfigFault as `BaseTrainer.check`, or if the precision does not fit the device.
@@ -73,7 +73,7 @@ class RecognitionTrainer(BaseTrainer):
     @property
     def told(self) -> float:
         """Share of the characters that a decoder is told in the epoch under way."""
-        first, last = self.teacher_forcing
+        first, last = self.teacher_forcing_ratio
         return first + (last - first) * self.progress.epoch / max(1, self.epochs - 1)
 
     def run_part(
@@ -89,7 +89,7 @@ class RecognitionTrainer(BaseTrainer):
             batch.lengths,
             batch.text,
             batch.text_lengths,
-            teacher_forcing=self.told,
+            teacher_forcing_ratio=self.told,
             search=None if model.training else Search(),
         )
         return Part(output, batch, float(len(batch)), None)
@@ -108,7 +108,7 @@ class RecognitionTrainer(BaseTrainer):
         truths = [source.text(int(index)) for index in chosen]
         outputs: list[Transcript] = [self.evaluated_model.read([ink]) for ink in inks]
         captions = [
-            f"true: {truth}\nread: {output.read[0]}"
+            f"true: {truth}\nread: {output.hypotheses[0]}"
             for truth, output in zip(truths, outputs, strict=True)
         ]
         draw_lines(self.run.log / f"samples-epoch{epoch}.png", inks, captions)
@@ -125,8 +125,8 @@ def evidence(output: Transcript) -> tuple[Any, list[str]]:
     """
     frames = int(output.lengths[0])
     if output.attention is not None:
-        weights = output.attention[0, : len(output.read[0]) + 1, :frames]
-        names = [*output.read[0], "end"][: len(weights)]
+        weights = output.attention[0, : len(output.hypotheses[0]) + 1, :frames]
+        names = [*output.hypotheses[0], "end"][: len(weights)]
         return weights.float().cpu().numpy(), names
     chances = output.labels[0, :frames, :-1].float().exp()
     best, where = chances.max(0)

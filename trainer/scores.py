@@ -27,7 +27,7 @@ def evaluate(
     *,
     normalisation: Normalisation,
     canonical: tuple[float, float] | None = None,
-    lattice: float | None = None,
+    quantisation_step: float | None = None,
     seed: int = 0,
     device: torch.device | str = "cpu",
     progress: bool = False,
@@ -46,26 +46,26 @@ def evaluate(
         normalisation: of the batches.
         canonical: the unit (dx, dy) of log-loss and SSE in the data's own units, as
             `BaseDataset.canonical`; None leaves both in normalised units.
-        lattice: spacing of the recorded readings in the data's own units; None if they lie on no
-            lattice.
+        quantisation_step: spacing of the recorded points in the data's own units; None if they are
+            not quantised.
         seed: of the noise that dequantises. A sequence's noise depends on nothing else but its
             index.
         device: where the model is.
         progress: show a bar.
 
     Returns:
-        by name: `sequences`; `points`, the offsets scored, one less than the readings; `log_loss`,
+        by name: `sequences`; `points`, the offsets scored, one less than the points; `log_loss`,
         the nats of a sequence (paper, eq. 26), the pen included; `log_loss_per_point`;
-        `log_loss_dequantised`, the same with uniform noise of one lattice spacing on each target
-        offset (not on the inputs); `bits_per_point`, its bits per point in units of the lattice;
-        `sse`, `sse_strokes` and `sse_jumps`. Without a lattice `log_loss_dequantised` and
+        `log_loss_dequantised`, the same with uniform noise of one step on each target
+        offset (not on the inputs); `bits_per_point`, its bits per point in units of that step;
+        `sse`, `sse_strokes` and `sse_jumps`. Without it `log_loss_dequantised` and
         `bits_per_point` are None, as is any value that has no points or is not finite. With an end
         of the sequence `end_cross_entropy`, its nats a sequence.
 
         Of a network with a regression head, which has no density, instead of the log-losses:
         `squared_error` and `squared_error_per_point`, the loss of that name (at `pen_weight` 1) of
         a sequence and of a point, always in normalised units; `pen_cross_entropy`, nats a point.
-        `lattice` and `seed` have no effect.
+        `quantisation_step` and `seed` have no effect.
 
     Raises:
         UserError: if there is no sequence.
@@ -81,13 +81,13 @@ def evaluate(
     nats = dequantised = end = 0.0
     for batch, output in _outputs(model, loader, device, progress):
         sse.update(output, batch, scale)
-        nats -= _total(output.mixture.log_prob(batch.targets), batch.mask)
-        end += _ends(output.mixture, batch)
-        if lattice is not None:
-            noise = (_noise(batch, seed) * torch.tensor(lattice / std)).float()
+        nats -= _total(output.prediction.log_prob(batch.targets), batch.mask)
+        end += _ends(output.prediction, batch)
+        if quantisation_step is not None:
+            noise = (_noise(batch, seed) * torch.tensor(quantisation_step / std)).float()
             targets = batch.targets.clone()
             targets[..., :2] += noise.to(device)
-            dequantised -= _total(output.mixture.log_prob(targets), batch.mask)
+            dequantised -= _total(output.prediction.log_prob(targets), batch.mask)
         sequences += len(batch.lengths)
         points += int(batch.mask.sum())
     _check(points)
@@ -102,10 +102,10 @@ def evaluate(
         **sse.compute(),
         **({"end_cross_entropy": end / sequences} if model.end_of_sequence else {}),
     }
-    if lattice is not None:
-        in_lattice = dequantised / points + float(np.log(unit / lattice).sum())
+    if quantisation_step is not None:
+        in_steps = dequantised / points + float(np.log(unit / quantisation_step).sum())
         scores["log_loss_dequantised"] = dequantised / sequences
-        scores["bits_per_point"] = in_lattice / math.log(2)
+        scores["bits_per_point"] = in_steps / math.log(2)
     return _finite(scores)
 
 
@@ -125,7 +125,7 @@ def _evaluate_estimates(
     total = pen = end = 0.0
     for batch, output in _outputs(model, loader, device, progress):
         sse.update(output, batch, scale)
-        estimate = output.mixture
+        estimate = output.prediction
         total += loss(output, batch).cpu().double().sum().item()
         pen += _total(cross_entropy(estimate.end_logits, batch.targets[..., 2]), batch.mask)
         end += _ends(estimate, batch)

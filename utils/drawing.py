@@ -25,7 +25,7 @@ from matplotlib.path import Path
 
 from utils.checks import DataError
 from utils.files import atomic_write, write_text
-from utils.ink import bezier, bounds, check_ink, letter_height, strokes, to_points
+from utils.ink import bezier, bounds, check_ink, strokes, to_points, x_height
 
 INK = "#1b2a4e"
 LIGHT_INK = "#4f8fd6"
@@ -72,9 +72,9 @@ def draw_lines(
 
     Args:
         path: the file, whose folder exists.
-        inks: lines of ink `(readings, 3)`, all drawn to one scale.
+        inks: lines of ink `(points, 3)`, all drawn to one scale.
         texts: a caption for each line, in small grey letters under it.
-        primers: for each line the number of its leading readings to draw as a primer.
+        primers: for each line the number of its leading points to draw as a primer.
         dpi: pixels per inch.
 
     Raises:
@@ -105,7 +105,7 @@ def lines_figure(
         raise DataError(f"{len(inks)} lines of ink, {len(texts)} texts, {len(primers)} primers")
     boxes = np.array([bounds(ink) for ink in inks])
     extents = boxes[:, 2:] - boxes[:, :2]
-    letter = float(np.median([letter_height(ink) for ink in inks]))
+    letter = float(np.median([x_height(ink) for ink in inks]))
     # One scale for all, so that hands can be compared; only a line that ran away is drawn smaller.
     scale = min(LETTER / letter, WIDTH / max(float(np.median(extents[:, 0])), letter))
     scales = np.minimum(scale, 1.5 * WIDTH / np.maximum(extents.max(axis=1), letter))
@@ -138,15 +138,15 @@ def write_svg(
     """Write one line of ink as an SVG that browsers draw and pen plotters can follow.
 
     Every stroke is one `<path>` in the ink's own units and place (the stroke in which a primer
-    ends is two): cubic curves whose end points are the readings. `width` and `height` give the
+    ends is two): cubic curves whose end points are the points. `width` and `height` give the
     line a natural size on paper.
 
     Args:
         path: the file, whose folder exists.
-        ink: `(readings, 3)`.
+        ink: `(points, 3)`.
         text: what is written; becomes the title.
         description: how it came about, such as the bias.
-        primer: the number of leading readings to draw as a primer.
+        primer: the number of leading points to draw as a primer.
 
     Raises:
         DataError: if it is no ink.
@@ -157,7 +157,7 @@ def write_svg(
 def to_svg(ink: np.ndarray, text: str = "", *, description: str = "", primer: int = 0) -> str:
     """Return the text of the SVG; see `write_svg`."""
     ink = check_ink(ink)
-    letter = letter_height(ink)
+    letter = x_height(ink)
     decimals = max(0, 3 - math.floor(math.log10(letter)))  # a thousandth of a letter or finer
 
     def number(value: float) -> str:
@@ -232,14 +232,14 @@ def window_figure(window: np.ndarray, text: str, ink: np.ndarray) -> Figure:
     labels += ["end"] if window.shape[1:] == (len(text) + 1,) else []
     if window.shape != (len(points) - 1, len(labels)):
         raise DataError(
-            f"a window of shape {window.shape} does not fit ink of {len(points)} readings "
+            f"a window of shape {window.shape} does not fit ink of {len(points)} points "
             f"and a text of {len(text)} characters"
         )
     if not len(window):  # writing ended at once
         window = np.zeros((1, len(labels)))
     steps, characters = window.shape
     left, top, right, bottom = bounds(ink)
-    letter = letter_height(ink)
+    letter = x_height(ink)
     width = min(max(4.0, steps / 100, characters * 0.22), 16.0)
     scale = min(width / max(right - left, bottom - top, letter), 3 * LETTER / letter)
     map_height = min(max(characters * 0.145, 1.0), 30.0)
@@ -291,7 +291,7 @@ def reading_figure(
     it the ink and the caption.
 
     Args:
-        ink: `(readings, 3)`.
+        ink: `(points, 3)`.
         caption: its lines stand under the ink.
         evidence: `(labels, frames)`, from 0 to 1: attention, or the chances of characters.
         labels: a character for each row.
@@ -302,7 +302,7 @@ def reading_figure(
     if len(evidence) != len(labels):
         raise DataError(f"{len(evidence)} rows do not fit {len(labels)} labels")
     left, top, right, bottom = bounds(ink)
-    letter = letter_height(ink)
+    letter = x_height(ink)
     scale = min(WIDTH / max(right - left, bottom - top, letter), LETTER / letter)
     width = max((right - left) * scale, MIN_WIDTH)
     height = min(max(len(labels) * 0.145, 0.3), 30.0)
@@ -360,7 +360,7 @@ def density_figure(
         density: `(rows, columns)` on a grid over the paper, the first row at the top.
         extent: `(left, top, right, bottom)` of the grid in the ink's units.
         weights: `(steps, components)`.
-        ink: `(readings, 3)`.
+        ink: `(points, 3)`.
         caption: what is written.
 
     Raises:
@@ -372,7 +372,7 @@ def density_figure(
         raise DataError(f"no map of shape {density.shape} with weights of shape {weights.shape}")
     if not (right > left and bottom > top):
         raise DataError(f"the map has no area: {extent}")
-    letter = letter_height(ink)
+    letter = x_height(ink)
     scale = min(WIDTH / (right - left), 3 * LETTER / letter, WIDTH / (bottom - top))
     wide, high = (right - left) * scale, (bottom - top) * scale
     width = max(wide, MIN_WIDTH)
@@ -482,9 +482,9 @@ def _quiet_about_fonts() -> Iterator[None]:
 
 
 def _pieces(ink: np.ndarray, shades: np.ndarray) -> list[tuple[np.ndarray, int]]:
-    """Return the strokes `(n, 2)` with their shade, divided where the readings' shades change.
+    """Return the strokes `(n, 2)` with their shade, divided where the points' shades change.
 
-    Each later piece of a stroke starts at the last reading of the one before.
+    Each later piece of a stroke starts at the last point of the one before.
     """
     pieces, start = [], 0
     for points in strokes(ink):
@@ -510,12 +510,12 @@ def _add_ink(
 
     Args:
         figure: to draw on.
-        ink: `(readings, 3)`.
+        ink: `(points, 3)`.
         left: inches from the figure's left edge.
         top: inches from the figure's upper edge.
         scale: inches for a unit of the ink.
         pen: width of the line in inches.
-        shades: for each reading the number of the colour of the ink that leads to it.
+        shades: for each point the number of the colour of the ink that leads to it.
         colours: by number.
     """
     shades = np.zeros(len(ink), dtype=int) if shades is None else shades

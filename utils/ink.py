@@ -1,8 +1,8 @@
-"""Geometry of ink: readings, strokes, bounds, and smooth curves through them.
+"""Geometry of ink: points, strokes, bounds, and smooth curves through them.
 
-Ink is an array `(readings, 3)` of rows `(dx, dy, end_of_stroke)`: the offset from the previous
-reading and 1 where the reading is the last of its stroke; x to the right, y downwards. The first
-row is the first reading and has the offset (0, 0). A stroke of one reading is a dot.
+Ink is an array `(points, 3)` of rows `(dx, dy, end_of_stroke)`: the offset from the previous
+reading and 1 where the point is the last of its stroke; x to the right, y downwards. The first
+row is the first point and has the offset (0, 0). A stroke of one point is a dot.
 """
 
 from collections.abc import Sequence
@@ -13,23 +13,23 @@ from utils.checks import DataError
 
 
 def check_ink(ink: np.ndarray) -> np.ndarray:
-    """Return `ink` as an array `(readings, 3)` of finite numbers, at least one reading.
+    """Return `ink` as an array `(points, 3)` of finite numbers, at least one point.
 
     Raises:
         DataError: if it is something else, saying what.
     """
     ink = np.asarray(ink)
     if ink.ndim != 2 or ink.shape[1] != 3:
-        raise DataError(f"ink must be an array (readings, 3), not one of shape {ink.shape}")
+        raise DataError(f"ink must be an array (points, 3), not one of shape {ink.shape}")
     if len(ink) == 0:
-        raise DataError("the ink is empty: it has no reading")
+        raise DataError("the ink is empty: it has no point")
     if not np.isfinite(ink).all():
         raise DataError(f"the ink has a value that is no number in row {_first_not_finite(ink)}")
     return ink
 
 
 def to_points(ink: np.ndarray) -> np.ndarray:
-    """Return the positions of the readings, `(readings, 2)` float64, the first at its offset."""
+    """Return the positions of the points, `(points, 2)` float64, the first at its offset."""
     return np.cumsum(check_ink(ink)[:, :2], axis=0, dtype=np.float64)
 
 
@@ -44,16 +44,16 @@ def strokes(ink: np.ndarray) -> list[np.ndarray]:
 
 
 def from_strokes(positions: Sequence[np.ndarray]) -> np.ndarray:
-    """Return the ink of strokes given by positions `(n, 2)`, as `(readings, 3)` float32.
+    """Return the ink of strokes given by positions `(n, 2)`, as `(points, 3)` float32.
 
-    The place of the first reading is not kept. Strokes without a reading are left out.
+    The place of the first point is not kept. Strokes without a point are left out.
 
     Raises:
-        DataError: if there is no reading at all.
+        DataError: if there is no point at all.
     """
     kept = [np.asarray(stroke, dtype=np.float64) for stroke in positions if len(stroke)]
     if not kept:
-        raise DataError("the ink is empty: it has no reading")
+        raise DataError("the ink is empty: it has no point")
     points = np.concatenate(kept)
     ink = np.zeros((len(points), 3), dtype=np.float32)
     ink[1:, :2] = np.diff(points, axis=0)
@@ -80,14 +80,14 @@ def at_equal_steps(points: np.ndarray, place: np.ndarray, count: int) -> np.ndar
 
 
 def bounds(ink: np.ndarray) -> tuple[float, float, float, float]:
-    """Return `(left, top, right, bottom)` of the readings, relative to `to_points`."""
+    """Return `(left, top, right, bottom)` of the points, relative to `to_points`."""
     points = to_points(ink)
     left, top = points.min(axis=0).tolist()
     right, bottom = points.max(axis=0).tolist()
     return left, top, right, bottom
 
 
-def letter_height(ink: np.ndarray) -> float:
+def x_height(ink: np.ndarray) -> float:
     """Return a typical height of the small letters, always positive.
 
     It is the median height of the pen's ways up and down, each between two turning points and

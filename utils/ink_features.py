@@ -6,7 +6,7 @@ neither the unit nor the sampling rate of a digitiser, nor the speed of a hand, 
 
 import numpy as np
 
-from utils.ink import at_equal_steps, letter_height, path_along, strokes
+from utils.ink import at_equal_steps, path_along, strokes, x_height
 
 SPACING = 0.35
 """Usual distance between points in heights of the small letters (measured: IAM-OnDB then has some
@@ -54,7 +54,7 @@ def stroke_features(ink: np.ndarray, spacing: float = SPACING, parts: int = 1) -
     The values of 6 to 9 grow with the logarithm beyond some heights.
 
     Args:
-        ink: `(readings, 3)`, any unit, y downwards.
+        ink: `(points, 3)`, any unit, y downwards.
         spacing: above 0.
         parts: at least 1.
 
@@ -64,7 +64,7 @@ def stroke_features(ink: np.ndarray, spacing: float = SPACING, parts: int = 1) -
     Raises:
         DataError: if the ink is empty or holds something else than finite numbers.
     """
-    height = letter_height(ink)
+    height = x_height(ink)
     pieces = strokes(ink)
     distances = [path_along(piece) for piece in pieces]
     total = sum(distance[-1] for distance in distances)

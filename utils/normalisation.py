@@ -48,7 +48,7 @@ class Normalisation:
         over millions of points.
 
         Args:
-            inks: arrays `(readings, 3)` in source units.
+            inks: arrays `(points, 3)` in source units.
 
         Raises:
             DataError: if there are no offsets, or they do not vary, or they are not finite.

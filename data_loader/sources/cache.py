@@ -6,9 +6,9 @@ elements from `starts[n]` up to `starts[n + 1]`.
 
 | field | element | of each sample |
 |---|---|---|
-| offsets | (2,) int16 | (dx, dy) of each reading, source units (float32 if not all whole) |
-| stroke_ends | int32 | the readings that are the last of their stroke |
-| gaps | (2,) int32 | a reading, and how many (1 to 127) are missing before it |
+| offsets | (2,) int16 | (dx, dy) of each point, source units (float32 if not all whole) |
+| stroke_ends | int32 | the points that are the last of their stroke |
+| gaps | (2,) int32 | a point, and how many (1 to 127) are missing before it |
 | names, texts, writers, groups | uint8 | a string in UTF-8 |
 
 `meta.json` holds what the cache was made of and which samples were left out. Samples are sorted by
@@ -55,10 +55,10 @@ class Sample(NamedTuple):
     name: str
     """Unique within the source."""
     ink: np.ndarray
-    """`(readings, 3)`: (dx, dy, end_of_stroke), source units."""
+    """`(points, 3)`: (dx, dy, end_of_stroke), source units."""
     text: str
     missing: np.ndarray | None = None
-    """`(readings,)`: how many readings, up to 127, are missing before each; None if unknown."""
+    """`(points,)`: how many points, up to 127, are missing before each; None if unknown."""
     writer: str = ""
     group: str = ""
     """What official splits name (a form, a file); empty if nothing."""
@@ -193,7 +193,7 @@ class Cache:
         return self.values(field, index).tobytes().decode()
 
     def ink(self, index: int) -> np.ndarray:
-        """Return `(readings, 3)` float32, (dx, dy, end_of_stroke)."""
+        """Return `(points, 3)` float32, (dx, dy, end_of_stroke)."""
         offsets = self.values("offsets", index)
         ink = np.zeros((len(offsets), 3), dtype=np.float32)
         ink[:, :2] = offsets
@@ -201,7 +201,7 @@ class Cache:
         return ink
 
     def missing(self, index: int) -> np.ndarray:
-        """Return how many readings are missing before each reading, `(readings,)` uint8."""
+        """Return how many points are missing before each point, `(points,)` uint8."""
         missing = np.zeros(self.lengths[index], dtype=np.uint8)
         gaps = self.values("gaps", index)
         missing[gaps[:, 0]] = gaps[:, 1]
@@ -246,7 +246,7 @@ def _write(
     meta = {
         **meta,
         "samples": len(ordered),
-        "readings": sum(len(sample["offsets"]) for sample in ordered),
+        "points": sum(len(sample["offsets"]) for sample in ordered),
         "rejected": sorted(rejected),
     }
     with open(folder / "meta.json", "w", encoding="utf-8") as stream:
@@ -401,7 +401,7 @@ class CachedDataset(BaseDataset):
 
     @property
     def lengths(self) -> np.ndarray:
-        """Number of readings of each sample, `(samples,)` int64."""
+        """Number of points of each sample, `(samples,)` int64."""
         return self.cache.lengths
 
     @abstractmethod
@@ -431,12 +431,9 @@ class CachedDataset(BaseDataset):
     def count(self, split: str) -> str:
         """Return the counts of a split as one line of a report."""
         indices = self.indices(split)
-        readings = int(self.lengths[indices].sum())
+        points = int(self.lengths[indices].sum())
         characters = sum(len(self.text(index)) for index in indices.tolist())
-        return (
-            f"{split:<6}{len(indices):>8,} lines{readings:>12,} readings"
-            f"{characters:>10,} characters"
-        )
+        return f"{split:<6}{len(indices):>8,} lines{points:>12,} points{characters:>10,} characters"
 
     def left_out(self) -> list[str]:
         """Return which samples are left out, and why, as lines of a report."""

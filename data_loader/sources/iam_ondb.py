@@ -53,9 +53,9 @@ PAPER_SPLITS = {
 """The paper's protocol for generation; it reports on the set on which it validates."""
 
 PERIOD = 0.015
-"""Seconds between readings: the mean over all steps shorter than 50 ms is 0.01506 (measured)."""
+"""Seconds between points: the mean over all steps shorter than 50 ms is 0.01506 (measured)."""
 GAP = 2.5
-"""Periods after which readings count as missing (assumed). Times are given to 10 ms, so that two
+"""Periods after which points count as missing (assumed). Times are given to 10 ms, so that two
 periods may be mere rounding: steps of 0.03 s are hardly longer than others, 0.04 s and more are
 (measured)."""
 
@@ -75,18 +75,18 @@ so that training sees next to the unit of the uncut data)."""
 def parse_line(
     document: bytes, period: float = PERIOD, max_points: int = 20_000
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the ink `(readings, 3)` float64 of an XML file, and its missing readings.
+    """Return the ink `(points, 3)` float64 of an XML file, and its missing points.
 
-    Missing readings, `(readings,)` int64, are counted from gaps in time within strokes of more
+    Missing points, `(points,)` int64, are counted from gaps in time within strokes of more
     than `GAP` periods.
 
     Raises:
         Fault: if the file is no whole XML, declares a document type (entities are never
-            expanded), has less than two readings or more than `max_points`, or a value that is
+            expanded), has less than two points or more than `max_points`, or a value that is
             no number.
     """
     values: list[str] = []
-    ends: list[int] = []  # readings up to the end of each stroke
+    ends: list[int] = []  # points up to the end of each stroke
     depth = 0  # of elements called Stroke around the present place
 
     def start(name: str, attributes: dict[str, str]) -> None:
@@ -122,18 +122,18 @@ def parse_line(
     check_points(len(values) // 3, max_points)
     if not _READINGS.fullmatch(" ".join(values) + " "):
         raise _bad_value(values)
-    readings = np.array(list(map(float, values))).reshape(-1, 3)
-    if not np.isfinite(readings).all():
+    points = np.array(list(map(float, values))).reshape(-1, 3)
+    if not np.isfinite(points).all():
         raise Fault("a non-number among the points", "a number with hundreds of digits")
 
     strokes = np.array(ends, dtype=np.int64)
     last = np.unique(strokes[strokes > 0]) - 1  # strokes without points leave nothing
-    ink = np.zeros((len(readings), 3))
-    ink[1:, :2] = np.diff(readings[:, :2], axis=0)
+    ink = np.zeros((len(points), 3))
+    ink[1:, :2] = np.diff(points[:, :2], axis=0)
     ink[last, 2] = 1
-    periods = np.diff(readings[:, 2]) / period
+    periods = np.diff(points[:, 2]) / period
     within = ink[:-1, 2] == 0
-    missing = np.zeros(len(readings), dtype=np.int64)
+    missing = np.zeros(len(points), dtype=np.int64)
     gaps = within & (periods > GAP)
     missing[1:][gaps] = np.clip(np.round(periods[gaps]) - 1, 0, 127)
     return ink, missing
@@ -247,7 +247,7 @@ def _find_part(folders: list[Path], name: str, suffix: str, most: int) -> _Part 
 class IAMOnDBDataset(CachedDataset):
     """Lines of IAM-OnDB with their transcriptions.
 
-    Ink is in sensor units of the whiteboard; readings are whole numbers. The database names no
+    Ink is in sensor units of the whiteboard; points are whole numbers. The database names no
     writers in these files, so `writer` is empty; `group` is the form.
 
     Args:
@@ -271,7 +271,7 @@ class IAMOnDBDataset(CachedDataset):
     """
 
     canonical = (41.95, 37.12)  # standard deviations over the complete training set, uncut
-    lattice = 1.0
+    quantisation_step = 1.0
 
     def __init__(
         self,
@@ -475,7 +475,7 @@ class IAMOnDBDataset(CachedDataset):
         }
 
     def preprocessing(self) -> list[BaseTransform]:
-        """Return what the paper does: missing readings are filled, and long steps cut."""
+        """Return what the paper does: missing points are filled, and long steps cut."""
         return [FillMissing(), CutLongSteps(threshold=LONGEST_STEP)]
 
     def split_indices(self) -> dict[str, np.ndarray]:

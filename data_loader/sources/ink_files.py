@@ -32,7 +32,7 @@ from data_loader.sources.source import MEBIBYTE, Fault, decode, files_below, rea
 from data_loader.transforms.shaping import ResampleTime
 from utils.checks import DataError
 from utils.files import open_file
-from utils.ink import letter_height
+from utils.ink import x_height
 
 ACCEPTED = (
     "InkML, a line of IAM-OnDB (XML), stroke arrays (.npy), MNIST stroke sequences "
@@ -65,7 +65,7 @@ class InkSample:
     Attributes:
         name: the file, below a folder with its path there, and behind a colon the sample's own
             name where a file may hold several: "strokes.npy:line-00003".
-        ink: `(readings, 3)` float32, (dx, dy, end_of_stroke) in the file's own units, the first
+        ink: `(points, 3)` float32, (dx, dy, end_of_stroke) in the file's own units, the first
             offset (0, 0), y growing downwards.
         text: the transcription; None where nothing tells it.
     """
@@ -354,18 +354,18 @@ def matched(ink: np.ndarray, like: Sequence[np.ndarray]) -> tuple[np.ndarray, fl
     """Return ink of one device as if another one had recorded it, the one of `like`.
 
     It is scaled so that its small letters get the height of theirs, and then resampled in time so
-    that the readings within strokes lie as far apart as theirs. Either is done only where they
+    that the points within strokes lie as far apart as theirs. Either is done only where they
     differ by more than `HANDS`: less may be the hand itself, which is to stay as it is.
 
     Args:
-        ink: `(readings, 3)`.
-        like: examples of the other device, each of at least two readings.
+        ink: `(points, 3)`.
+        like: examples of the other device, each of at least two points.
 
     Returns:
-        the ink, its scale, and how many of its readings made one.
+        the ink, its scale, and how many of its points made one.
     """
-    height = float(np.median([letter_height(one) for one in like]))
-    scale = _beyond_hands(height / letter_height(ink))
+    height = float(np.median([x_height(one) for one in like]))
+    scale = _beyond_hands(height / x_height(ink))
     result = np.array(ink[:, :3], dtype=np.float32)
     result[:, :2] *= scale
     steps = [step for one in like if (step := _mean_step(one)) > 0]

@@ -42,7 +42,7 @@ WRITERS = ("writer", "writerID")
 NAMESPACE = "http://www.w3.org/2003/InkML"
 SUFFIXES = (".inkml", ".xml")
 GAP = 2.5
-"""Periods after which readings count as missing where a channel tells the time (assumed)."""
+"""Periods after which points count as missing where a channel tells the time (assumed)."""
 
 MAX_DEPTH = 100
 """Elements within elements; assumed."""
@@ -287,7 +287,7 @@ def _number(word: str) -> float:
 
 
 def _ink(traces: list[_Trace], most: int) -> tuple[np.ndarray, np.ndarray | None]:
-    """Return the ink `(readings, 3)` of traces, and the missing readings if the time is told.
+    """Return the ink `(points, 3)` of traces, and the missing points if the time is told.
 
     Raises:
         Fault: if there are more than `most` points, or too few, or a trace is broken.
@@ -322,7 +322,7 @@ def _ink(traces: list[_Trace], most: int) -> tuple[np.ndarray, np.ndarray | None
 
 
 def _missing(times: list[np.ndarray]) -> np.ndarray | None:
-    """Return how many readings are missing before each, judged by the usual time between two."""
+    """Return how many points are missing before each, judged by the usual time between two."""
     steps = np.concatenate([np.diff(time) for time in times])
     usual = float(np.median(steps)) if len(steps) else 0.0
     if usual <= 0:
@@ -405,7 +405,7 @@ def to_inkml(ink: np.ndarray, text: str = "", *, writer: str = "") -> str:
     size forbid that, the offsets stand beside them, as channels DX and DY.
 
     Args:
-        ink: `(readings, 3)`; its first offset, the place where it starts, is not kept.
+        ink: `(points, 3)`; its first offset, the place where it starts, is not kept.
         text: the transcription, or an empty string.
         writer: who wrote it.
 
@@ -456,7 +456,7 @@ def write_inkml(
 def read_inkml(
     path: str | os.PathLike[str], *, encoding: str | None = None, max_points: int = 20_000
 ) -> tuple[np.ndarray, str]:
-    """Return the ink `(readings, 3)` float32 and the transcription of an InkML file.
+    """Return the ink `(points, 3)` float32 and the transcription of an InkML file.
 
     Raises:
         DataError: naming the file and what is wrong with it.

@@ -3,7 +3,7 @@
 Of each digit there is `trainimg-N-inputdata.txt` (or `testimg-...`) with rows `dx dy end_of_stroke
 end_of_digit`, the first one from the image's upper left corner, and `...-targetdata.txt` with 14
 columns: the class as ten of which one is 1, then the next row. A row `0 0 1 x` lifts the pen where
-it is: here it makes the reading before it the last of its stroke. The classes stand also, one a
+it is: here it makes the point before it the last of its stroke. The classes stand also, one a
 line, in `trainlabels.txt` and `testlabels.txt` where there are such files. The `-points.txt` files
 hold nothing further and are not read.
 """
@@ -72,7 +72,7 @@ def parse_rows(content: bytes, columns: int, most: int) -> np.ndarray:
 def parse_digit(content: bytes, most: int) -> tuple[np.ndarray, int]:
     """Return the ink of an `inputdata` file, and how many rows that has.
 
-    The ink is `(readings, 3)`, its first row from the corner of the image.
+    The ink is `(points, 3)`, its first row from the corner of the image.
 
     Raises:
         Fault: if it is no such file, or does not end where the digit does.
@@ -135,7 +135,7 @@ def joint_class(
 def embedded_digit(
     digit: int, generator: np.random.Generator, writer: Writer, rate: float = 75.0
 ) -> np.ndarray:
-    """Return a digit of an invented writer as MNIST has it, `(readings, 3)` float32.
+    """Return a digit of an invented writer as MNIST has it, `(points, 3)` float32.
 
     Its longer side is 20 pixels, it lies in the middle of the image, and within strokes the pen
     moves by one pixel at a time; the first row leads from the image's corner.
@@ -162,7 +162,7 @@ class MNISTStrokesDataset(SourceDataset):
     The texts are the digits. Training samples are those called `train...`, test samples those
     called `test...`; the validation split is taken from the training samples.
 
-    A digit ends with its last reading, which its file must mark as its end: batches have that as
+    A digit ends with its last point, which its file must mark as its end: batches have that as
     the end of the sequence, of a line that of its last digit.
 
     Args:
@@ -188,7 +188,7 @@ class MNISTStrokesDataset(SourceDataset):
 
     kind = "mnist_strokes"
     title = "MNIST stroke sequences"
-    lattice = 1.0
+    quantisation_step = 1.0
 
     def __init__(
         self,
@@ -425,7 +425,7 @@ class MNISTStrokesDataset(SourceDataset):
 
     @property
     def lengths(self) -> np.ndarray:
-        """Number of readings of each sample, `(samples,)` int64."""
+        """Number of points of each sample, `(samples,)` int64."""
         return self.cache.lengths if self._lines is None else self._line_lengths
 
     def ink(self, index: int) -> np.ndarray:

@@ -40,7 +40,7 @@ Stroke = Sequence[tuple[float, float]]
 
 
 def ink_of(strokes: object, max_points: int, y_grows_down: bool = True) -> np.ndarray:
-    """Return the ink `(readings, 3)` float32 of strokes, lists of (x, y).
+    """Return the ink `(points, 3)` float32 of strokes, lists of (x, y).
 
     Raises:
         Fault: if they are something else, or too few or too many.
@@ -202,6 +202,6 @@ class OwnInk(BaseDataset):
         lines = [f"{type(self).__name__}: {len(self):,} lines"]
         for split, indices in self._indices.items():
             lines.append(
-                f"{split:<6}{len(indices):>8,} lines{self.lengths[indices].sum():>12,} readings"
+                f"{split:<6}{len(indices):>8,} lines{self.lengths[indices].sum():>12,} points"
             )
         return "\n  ".join([*lines, *self._notes])

@@ -95,7 +95,7 @@ def check_offsets(offsets: np.ndarray) -> None:
 
 
 def join_strokes(strokes: Sequence[np.ndarray], most: int) -> np.ndarray:
-    """Return the ink `(readings, 3)` float32 of strokes given by finite positions `(n, 2)`.
+    """Return the ink `(points, 3)` float32 of strokes given by finite positions `(n, 2)`.
 
     Raises:
         Fault: if there are fewer than two points or more than `most`, or they lie too far apart.
@@ -377,7 +377,7 @@ class SourceDataset(CachedDataset):
     """What reports call the source."""
     whole: ClassVar[bool] = True
     """Whether all offsets must be whole numbers, see `load_or_make`. Where they need not but are,
-    `prepare` sets `lattice` to 1."""
+    `prepare` sets `quantisation_step` to 1."""
 
     def __init__(
         self,
@@ -449,9 +449,9 @@ class SourceDataset(CachedDataset):
         self._cache = load_or_make(
             self.kind, self.places(), key, lambda: self.read(files), self.strict, self.whole
         )
-        if not self.whole and self.lattice is None:
+        if not self.whole and self.quantisation_step is None:
             offsets = self._cache.all("offsets")
-            self.lattice = 1.0 if (offsets == np.rint(offsets)).all() else None
+            self.quantisation_step = 1.0 if (offsets == np.rint(offsets)).all() else None
         try:
             self.divide()
         except BaseException:

@@ -205,7 +205,7 @@ def _strokes(
 def samples(
     document: Document, level: str, max_points: int
 ) -> Iterator[tuple[Segment, np.ndarray | Fault, str]]:
-    """Yield the segments of a level with their ink `(readings, 3)`, or why they have none.
+    """Yield the segments of a level with their ink `(points, 3)`, or why they have none.
 
     The third is the label, or an empty string.
 

@@ -20,7 +20,7 @@ from data_loader.synthetic.stroke_fonts import (
 from utils.checks import ConfigFault, Range
 
 GRID = 1 / 64
-"""Spacing, in units, that readings are rounded to: machines differ by far less (about 1e-10), and
+"""Spacing, in units, that points are rounded to: machines differ by far less (about 1e-10), and
 float32 adds such offsets without error."""
 
 # Which number in a seed stands for what, so that no two streams are the same.
@@ -187,20 +187,20 @@ def deform(
 def digitise(
     x: np.ndarray, y: np.ndarray, end: np.ndarray, speed: float, rate: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return readings of a pen on its path at equal times.
+    """Return points of a pen on its path at equal times.
 
     The speed follows the two-thirds power law (Lacquaniti, Terzuolo and Viviani 1983): it goes
     with curvature to the power -1/3, here bounded on straight lines, and is less where the pen
-    comes down and lifts. The clock starts anew with each stroke; its last reading is that of the
+    comes down and lifts. The clock starts anew with each stroke; its last point is that of the
     last tick before the lift.
 
     Args:
         x, y, end: the path, `(points,)`, font units, and whether the pen lifts after a point.
         speed: font units a second at a curvature of one per x-height.
-        rate: readings a second.
+        rate: points a second.
 
     Returns:
-        x, y and the end of stroke of each reading, `(readings,)`.
+        x, y and the end of stroke of each point, `(points,)`.
     """
     step_x, step_y = np.diff(x), np.diff(y)
     step = np.sqrt(step_x * step_x + step_y * step_y) + 1e-9
@@ -239,7 +239,7 @@ def digitise(
 
 
 def write(text: str, writer: Writer, generator: np.random.Generator, rate: float) -> np.ndarray:
-    """Return the ink of a line of text in a writer's hand, `(readings, 3)` float32, in units.
+    """Return the ink of a line of text in a writer's hand, `(points, 3)` float32, in units.
 
     Raises:
         ValueError: if a character of `text` is no printable ASCII, or all are spaces.
@@ -278,14 +278,14 @@ class EmbeddedDataset(BaseDataset):
             in another than the plain one: a brace with a small tip, a `7` with a bar.
         fonts: the fonts in use, all if None.
         variation: factor on all irregularity, 0 for letters that are always the same.
-        rate: readings a second; the default gives about 20 a character.
+        rate: points a second; the default gives about 20 a character.
 
     Raises:
         ConfigFault: if `max_characters` is not at least 6 above `min_characters`, or no font is
             given.
     """
 
-    letter_height = 95.0
+    x_height = 95.0
     """Measured, the median over plain lines in all fonts (82 to 101 in each); signs are higher."""
 
     def __init__(
@@ -372,7 +372,7 @@ class EmbeddedDataset(BaseDataset):
         return "".join(CHARACTERS) if self.symbols or self.signs else corpus.PLAIN
 
     def ink(self, index: int) -> np.ndarray:
-        """Return the ink of one sample, `(readings, 3)` float32, a copy."""
+        """Return the ink of one sample, `(points, 3)` float32, a copy."""
         end = self._ends[index]
         return self._ink[end - self.lengths[index] : end].copy()
 

@@ -11,7 +11,7 @@ from base.base_dataset import BaseDataset
 from base.base_transform import BaseTransform
 from data_loader.synthetic.words import word_numbers
 from utils.checks import ConfigFault, DataError, Range
-from utils.ink import letter_height, to_points
+from utils.ink import to_points, x_height
 
 Item = TypeVar("Item")
 
@@ -36,7 +36,7 @@ class _Part(NamedTuple):
         dataset: the line's.
         index: of the line.
         words: numbers of the words, None for the whole line.
-        rows: the line's readings that belong to them, None for all.
+        rows: the line's points that belong to them, None for all.
     """
 
     dataset: BaseDataset
@@ -58,7 +58,7 @@ class _Part(NamedTuple):
 
     @property
     def ink(self) -> np.ndarray:
-        """Its readings `(readings, 3)`; of a piece, the first one has no offset."""
+        """Its points `(points, 3)`; of a piece, the first one has no offset."""
         ink = self.dataset.ink(self.index)[:, :3]
         if self.rows is None:
             return ink
@@ -101,9 +101,9 @@ class MixedDataset(BaseDataset):
 
     Validation, test, units and preprocessing are those of `dataset`. The lines of `added` are
     scaled so that the small letters of both have the same typical height, and rounded to the
-    lattice of `dataset` if it has one. What stands in few lines of a real set (a `@`, say) is so
-    learned from lines that can be made at will; in joined lines also beside the hands of the real
-    set.
+    quantisation grid of `dataset` if it has one. What stands in few lines of a real set (a `@`,
+    say) is so learned from lines that can be made at will; in joined lines also beside the hands of
+    the real set.
 
     Args:
         dataset: the one that all is about.
@@ -169,7 +169,7 @@ class MixedDataset(BaseDataset):
             part.prepare()
             if not len(part.indices("train")):
                 raise DataError(f"{type(part).__name__}: the split 'train' is empty")
-        self.canonical, self.lattice = main.canonical, main.lattice
+        self.canonical, self.quantisation_step = main.canonical, main.quantisation_step
         typical = _typical_height(main)
         self._factor = typical / _typical_height(added)
         lent = added.indices("train")
@@ -183,7 +183,7 @@ class MixedDataset(BaseDataset):
         )
         for first, second in _with_bar(pairs, "joining lines", self.joined):
             line, lent_line = _Part(main, first), _Part(added, second)
-            height = float(np.clip(letter_height(line.ink), typical / EXTREME, EXTREME * typical))
+            height = float(np.clip(x_height(line.ink), typical / EXTREME, EXTREME * typical))
             before = bool(generator.random() < 0.5)
             gap = generator.uniform(*BLANK)
             close = bool(self.tight and generator.random() < self.tight)
@@ -217,10 +217,10 @@ class MixedDataset(BaseDataset):
         return self._rounded(ink)
 
     def _rounded(self, ink: np.ndarray) -> np.ndarray:
-        """Return ink whose readings lie on the lattice of `dataset`, if it has one."""
-        if self.lattice is not None:
-            at = np.rint(to_points(ink) / self.lattice)
-            ink[:, :2] = np.diff(at, axis=0, prepend=at[:1]) * self.lattice
+        """Return ink whose points lie on the quantisation grid of `dataset`, if it has one."""
+        if self.quantisation_step is not None:
+            at = np.rint(to_points(ink) / self.quantisation_step)
+            ink[:, :2] = np.diff(at, axis=0, prepend=at[:1]) * self.quantisation_step
         return ink
 
     def split_indices(self) -> dict[str, np.ndarray]:
@@ -280,18 +280,18 @@ class MixedDataset(BaseDataset):
             f"{self.dataset.report()}\n"
             f"joins the training: {count:,} lines of {type(self.added).__name__}, letters scaled "
             f"by {self._factor:.4g}, {self.joined:,} lines made of both, {cut:,} of them with a "
-            f"piece, and {self.pieces:,} pieces; {points:,} readings"
+            f"piece, and {self.pieces:,} pieces; {points:,} points"
         )
 
 
 def join(left: np.ndarray, right: np.ndarray, height: float, gap: float) -> np.ndarray:
-    """Return one line `(readings, 3)` float32 of two, side by side at the same height.
+    """Return one line `(points, 3)` float32 of two, side by side at the same height.
 
-    The heights are matched where the two meet: by the medians of the readings that lie within
+    The heights are matched where the two meet: by the medians of the points that lie within
     `NEARBY` letter heights of the seam.
 
     Args:
-        left, right: `(readings, 3)`, the same units.
+        left, right: `(points, 3)`, the same units.
         height: of the letters, in these units.
         gap: between the right edge of the one and the left edge of the other.
     """
@@ -356,8 +356,8 @@ def _with_bar(items: Iterable[Item], what: str, count: int) -> Iterable[Item]:
 
 def _typical_height(dataset: BaseDataset) -> float:
     """Return the median height of the small letters over training lines of a dataset."""
-    if dataset.letter_height is not None:
-        return dataset.letter_height
+    if dataset.x_height is not None:
+        return dataset.x_height
     indices = dataset.indices("train")
     chosen = indices[np.linspace(0, len(indices) - 1, min(len(indices), MEASURED)).astype(int)]
-    return float(np.median([letter_height(dataset.ink(int(i))[:, :3]) for i in chosen]))
+    return float(np.median([x_height(dataset.ink(int(i))[:, :3]) for i in chosen]))

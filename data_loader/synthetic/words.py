@@ -17,13 +17,13 @@ whose widest gap is inside a word, as before a last dash."""
 
 
 def word_numbers(ink: np.ndarray, text: str) -> np.ndarray | None:
-    """Return which word of its text each reading of a line belongs to, `(readings,)` from 0.
+    """Return which word of its text each point of a line belongs to, `(points,)` from 0.
 
     A text of n words is cut at the n - 1 widest gaps of its line, seen from above, so that a dot
     or a bar set later belongs to the word it stands in.
 
     Args:
-        ink: `(readings, 3)`, a line from left to right, in any unit.
+        ink: `(points, 3)`, a line from left to right, in any unit.
         text: its words, with blanks between them.
 
     Returns:

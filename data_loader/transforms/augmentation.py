@@ -11,18 +11,18 @@ import numpy as np
 
 from base.base_transform import BaseTransform
 from utils.checks import ConfigFault, Range
-from utils.ink import letter_height
+from utils.ink import x_height
 
 
 class FillMissing(BaseTransform):
-    """Puts readings, linearly interpolated, where a digitiser has left some out.
+    """Puts points, linearly interpolated, where a digitiser has left some out.
 
-    The paper fills missing readings without saying how; this way is assumed. Gaps between
+    The paper fills missing points without saying how; this way is assumed. Gaps between
     strokes stay as they are.
 
     Args:
-        max_missing: the most readings put into one gap. A longer gap gets that many, evenly
-            spaced. 20 readings are 0.3 s of IAM-OnDB (assumed).
+        max_missing: the most points put into one gap. A longer gap gets that many, evenly
+            spaced. 20 points are 0.3 s of IAM-OnDB (assumed).
     """
 
     def __init__(self, *, max_missing: Annotated[int, Range(1, 127)] = 20) -> None:
@@ -167,14 +167,14 @@ class Warp(BaseTransform):
         self, ink: np.ndarray, missing: np.ndarray, generator: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray]:
         points = np.cumsum(ink[:, :2], axis=0, dtype=np.float64)
-        height = letter_height(ink)
+        height = x_height(ink)
         lengths = np.exp(
             generator.uniform(math.log(self.shortest), math.log(self.longest), (2, self._WAVES))
         )
         directions = generator.uniform(-0.5, 0.5, (2, self._WAVES))  # radians, about along x
         phases = generator.uniform(0, 2 * np.pi, (2, self._WAVES))
         along = points[:, 0, None, None] * np.cos(directions)
-        along = along + points[:, 1, None, None] * np.sin(directions)  # (readings, 2, waves)
+        along = along + points[:, 1, None, None] * np.sin(directions)  # (points, 2, waves)
         waves = np.sin(2 * np.pi * along / (lengths * height) + phases)
         # A sine has the variance 1/2.
         points += self.amplitude * height * waves.sum(-1) * math.sqrt(2 / self._WAVES)
@@ -207,7 +207,7 @@ class InputNoise(BaseTransform):
 class Dequantise(BaseTransform):
     """Spreads the offsets that a network is to predict evenly over a cell of the digitiser's grid.
 
-    Readings on a grid have the same few offsets again and again. A density that peaks at these has
+    Points on a grid have the same few offsets again and again. A density that peaks at these has
     a fine log-loss and says no more of the writing; under this noise, uniform and added to the
     targets alone, peaks bring nothing (Theis, van den Oord and Bethge 2016, section 3.1). It is
     that of `log_loss_dequantised`. The pen is spared.

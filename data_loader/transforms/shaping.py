@@ -9,7 +9,7 @@ log-loss is in the units of the shaped ink.
 | level the base line | `LevelBaseline` | `undo`, with the matrix that `matrix` measured |
 | undo the slant | `UndoSlant` | `undo` |
 | a common height | `ScaleHeight` | `undo` |
-| equal time | `ResampleTime` | none: where readings lay between the new ones is lost |
+| equal time | `ResampleTime` | none: where points lay between the new ones is lost |
 | equal distance | `ResampleDistance` | none, as before; the speed is lost as well |
 | Ramer-Douglas-Peucker | `Simplify` | none: what it drops lay within the tolerance, that is all |
 | split at a length | `ShapedDataset.split_length` | `join_pieces` |
@@ -26,10 +26,10 @@ from base import distributed
 from base.base_dataset import BaseDataset
 from base.base_transform import BaseTransform
 from utils.checks import ConfigFault, DataError, Range
-from utils.ink import at_equal_steps, bounds, letter_height, path_along, strokes
+from utils.ink import at_equal_steps, bounds, path_along, strokes, x_height
 
-MAX_READINGS = 1_000_000
-"""Readings that resampling makes of one sample at most."""
+MAX_POINTS = 1_000_000
+"""Points that resampling makes of one sample at most."""
 
 
 class _Measured(BaseTransform):
@@ -93,7 +93,7 @@ class LevelBaseline(_Measured):
     def angle(self, ink: np.ndarray) -> float:
         """Return the angle of the base line in radians, positive where it falls to the right."""
         ways = _turning_ways(ink)
-        letter = letter_height(ink)
+        letter = x_height(ink)
         down = ways[ways[:, 3] > 0.3 * letter]
         low = down[:, :2] + down[:, 2:]
         # Of very long lines every so manieth: all pairs of them would be too many.
@@ -129,7 +129,7 @@ class UndoSlant(_Measured):
     def slant(self, ink: np.ndarray) -> float:
         """Return how far downstrokes lean to the right, x over y."""
         ways = _turning_ways(ink)
-        down = ways[ways[:, 3] > 0.5 * letter_height(ink)]
+        down = ways[ways[:, 3] > 0.5 * x_height(ink)]
         lean = -down[:, 2] / down[:, 3]
         kept = np.abs(lean) <= math.tan(math.radians(self.max_degrees))
         lean, weight = lean[kept], down[kept, 3]
@@ -148,7 +148,7 @@ class ScaleHeight(_Measured):
 
     Args:
         height: in the units that come out.
-        of: what gets that height: small letters as a rule ("letters", see `letter_height`), which
+        of: what gets that height: small letters as a rule ("letters", see `x_height`), which
             letters that rise or hang do not change, or all of the ink ("ink"), as for digits.
     """
 
@@ -162,7 +162,7 @@ class ScaleHeight(_Measured):
 
     def matrix(self, ink: np.ndarray) -> np.ndarray:
         if self.of == "letters":
-            present = letter_height(ink)
+            present = x_height(ink)
         else:
             left, top, right, bottom = bounds(ink)
             present = bottom - top or right - left or 1.0
@@ -172,7 +172,7 @@ class ScaleHeight(_Measured):
 def _by_stroke(
     ink: np.ndarray, change: Callable[[np.ndarray, slice], np.ndarray]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the ink whose strokes are `change(points, rows)`, and no missing readings.
+    """Return the ink whose strokes are `change(points, rows)`, and no missing points.
 
     Strokes may change how many points they have, and keep their first and their last.
     """
@@ -182,8 +182,8 @@ def _by_stroke(
         changed.append(change(points, slice(start, start + len(points))))
         start += len(points)
         total += len(changed[-1])
-        if total > MAX_READINGS:
-            raise DataError(f"resampling makes more than {MAX_READINGS:,} readings of one sample")
+        if total > MAX_POINTS:
+            raise DataError(f"resampling makes more than {MAX_POINTS:,} points of one sample")
     points = np.concatenate(changed)
     result = np.zeros((len(points), 3), dtype=np.float32)
     result[0, :2] = ink[0, :2]
@@ -196,8 +196,8 @@ def _by_stroke(
 def _near_steps(points: np.ndarray, place: np.ndarray, step: float) -> np.ndarray:
     """Return points on a stroke at equal steps of `place`, as near to `step` as its ends allow."""
     count = place[-1] / step
-    if count > MAX_READINGS:
-        raise DataError(f"resampling makes more than {MAX_READINGS:,} readings of one sample")
+    if count > MAX_POINTS:
+        raise DataError(f"resampling makes more than {MAX_POINTS:,} points of one sample")
     if len(points) == 1:
         return points
     resampled = at_equal_steps(points, place, max(1, round(count)))
@@ -206,14 +206,14 @@ def _near_steps(points: np.ndarray, place: np.ndarray, step: float) -> np.ndarra
 
 
 class ResampleTime(BaseTransform):
-    """Puts readings at equal times, along straight lines between the recorded ones.
+    """Puts points at equal times, along straight lines between the recorded ones.
 
-    Readings are taken for equally far apart in time, but for those counted as missing between
-    them. Each stroke keeps its first and its last reading, so that its steps are `period` as
-    nearly as its length allows. There is no inverse: the recorded readings between are lost.
+    Points are taken for equally far apart in time, but for those counted as missing between
+    them. Each stroke keeps its first and its last point, so that its steps are `period` as
+    nearly as its length allows. There is no inverse: the recorded points between are lost.
 
     Args:
-        period: from one new reading to the next, in periods of the recorded ones: 2 halves them.
+        period: from one new point to the next, in periods of the recorded ones: 2 halves them.
     """
 
     def __init__(self, *, period: Annotated[float, Range(0.01, 1000)] = 1.0) -> None:
@@ -230,10 +230,10 @@ class ResampleTime(BaseTransform):
 
 
 class ResampleDistance(BaseTransform):
-    """Puts readings at equal distances along each stroke.
+    """Puts points at equal distances along each stroke.
 
-    Each stroke keeps its first and its last reading, so that its steps are `spacing` as nearly as
-    its length allows. There is no inverse: the recorded readings and the pen's speed are lost.
+    Each stroke keeps its first and its last point, so that its steps are `spacing` as nearly as
+    its length allows. There is no inverse: the recorded points and the pen's speed are lost.
 
     Args:
         spacing: in the ink's units.
@@ -278,13 +278,13 @@ def simplified(points: np.ndarray, tolerance: float) -> np.ndarray:
 
 
 class Simplify(BaseTransform):
-    """Drops readings by Ramer-Douglas-Peucker, stroke by stroke.
+    """Drops points by Ramer-Douglas-Peucker, stroke by stroke.
 
     There is no inverse: what was dropped lay within the tolerance of what is kept, and that is all
     that is known of it.
 
     Args:
-        tolerance: how far, in the ink's units, a dropped reading may lie from the new line.
+        tolerance: how far, in the ink's units, a dropped point may lie from the new line.
     """
 
     def __init__(self, *, tolerance: Annotated[float, Range(0, 1e6)]) -> None:
@@ -296,13 +296,13 @@ class Simplify(BaseTransform):
         return _by_stroke(ink, lambda points, rows: points[simplified(points, self.tolerance)])
 
 
-def pieces(readings: int, steps: int) -> list[slice]:
+def pieces(points: int, steps: int) -> list[slice]:
     """Return the rows of the pieces of a sample, of `steps` steps at most and of like length.
 
-    Each piece begins with the last reading of the one before, so that no step is lost.
+    Each piece begins with the last point of the one before, so that no step is lost.
     """
-    count = max(1, math.ceil((readings - 1) / steps))
-    edges = [round(n * (readings - 1) / count) for n in range(count + 1)]
+    count = max(1, math.ceil((points - 1) / steps))
+    edges = [round(n * (points - 1) / count) for n in range(count + 1)]
     return [slice(first, last + 1) for first, last in pairwise(edges)]
 
 
@@ -352,7 +352,10 @@ class ShapedDataset(BaseDataset):
             return
         self.dataset.prepare()
         if not self.shaping:  # then it is the recorded ink
-            self.canonical, self.lattice = self.dataset.canonical, self.dataset.lattice
+            self.canonical, self.quantisation_step = (
+                self.dataset.canonical,
+                self.dataset.quantisation_step,
+            )
         inks: list[tuple[np.ndarray, np.ndarray]] = []
         self._source: list[tuple[int, int | None]] = []
         generator = np.random.default_rng(0)
@@ -411,7 +414,7 @@ class ShapedDataset(BaseDataset):
         before, after = int(self.dataset.lengths.sum()), int(self.lengths.sum())
         lines = [self.dataset.report()]
         if names:
-            lines.append(f"shaped by {', '.join(names)}: {before:,} readings became {after:,}")
+            lines.append(f"shaped by {', '.join(names)}: {before:,} points became {after:,}")
         if self.split_length is not None:
             split = sum(piece is not None for _, piece in self._source)
             lines.append(

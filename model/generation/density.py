@@ -7,7 +7,7 @@ import torch
 from tqdm import tqdm
 
 from model.generation.mixture import Mixture
-from utils.ink import bounds, letter_height, to_points
+from utils.ink import bounds, to_points, x_height
 from utils.normalisation import Normalisation
 
 
@@ -37,7 +37,7 @@ def density_map(
         `(left, top, right, bottom)` in the data's units.
     """
     mean, std = np.array(normalisation.mean), np.array(normalisation.std)
-    margin = 1.5 * letter_height(ink)
+    margin = 1.5 * x_height(ink)
     left, top, right, bottom = bounds(ink)
     left, top, right, bottom = left - margin, top - margin, right + margin, bottom + margin
     cell = max((right - left) / columns, (bottom - top) / 4 / columns)

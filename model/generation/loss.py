@@ -51,7 +51,7 @@ class NegativeLogLikelihood(_OfPoints):
             batch: with `targets` `(batch, time, 3)`, or `(batch, time, 4)`, and the `mask` of real
                 points.
         """
-        nats = -output.mixture.log_prob(batch.targets)  # (batch, time)
+        nats = -output.prediction.log_prob(batch.targets)  # (batch, time)
         return nats.masked_fill(~batch.mask, 0.0).sum(1)
 
 
@@ -87,7 +87,7 @@ class SquaredError(_OfPoints):
             output: whose `mixture` is a `PointEstimate` of leading dimensions `(batch, time)`.
             batch: as for `NegativeLogLikelihood`.
         """
-        estimate, targets = output.mixture, batch.targets.to(output.mixture.mean.dtype)
+        estimate, targets = output.prediction, batch.targets.to(output.prediction.mean.dtype)
         ends = cross_entropy(estimate.end_logits, targets[..., 2])  # (batch, time)
         if estimate.sequence_logits is not None:
             ends = ends + cross_entropy(estimate.sequence_logits, targets[..., 3])

@@ -12,7 +12,7 @@ class SSE(BaseMetric):
 
     The mean over points, in normalised units: over all points, over those within strokes, and
     over jumps, the points that follow a pen lift. The first offset counts as within a stroke
-    unless the first reading is a stroke of its own.
+    unless the first point is a stroke of its own.
     """
 
     names: ClassVar[tuple[str, ...]] = ("sse", "sse_strokes", "sse_jumps")
@@ -37,7 +37,7 @@ class SSE(BaseMetric):
                 points.
             scale: by which distances along the axes are multiplied first, a number or `(2,)`.
         """
-        difference = (output.mixture.mean - batch.targets[..., :2]) * scale
+        difference = (output.prediction.mean - batch.targets[..., :2]) * scale
         squared = difference.double().square().sum(-1)  # (batch, time)
         jumps = batch.inputs[..., 2] > 0.5
         for place, kind in enumerate((~jumps, jumps)):

@@ -43,16 +43,16 @@ class Output:
     """What a network says of each step.
 
     Attributes:
-        mixture: the density of the next point, leading dimensions `(B, T)`; of a network with a
+        prediction: the density of the next point, leading dimensions `(B, T)`; of a network with a
             regression head its estimate.
         state: what the network carries to the step after the last, `(B, ...)` each.
-        window: phi over the characters of the text and the place behind its end,
+        attention: phi over the characters of the text and the place behind its end,
             `(B, T, U + 1)`; None without a text.
     """
 
-    mixture: Mixture | PointEstimate
+    prediction: Mixture | PointEstimate
     state: dict[str, Tensor]
-    window: Tensor | None = None
+    attention: Tensor | None = None
 
 
 class MixtureNetwork(BaseModel):

@@ -18,7 +18,7 @@ from model.generation.networks import MixtureNetwork
 from model.generation.stepper import PERIOD, Lines, make_stepper
 from utils.alphabet import nfc
 from utils.checks import UserError
-from utils.ink import letter_height, to_points
+from utils.ink import to_points, x_height
 
 BLOCK = 256
 """Steps for which a line's random numbers are drawn at once. Part of what a seed means: another
@@ -32,7 +32,7 @@ STEPS_PER_CHARACTER = 40
 
 REST = 0.1
 """Standard deviations within which both parts of an offset lie while the pen rests (measured: with
-the pen down, 95 of 100 recorded lines never rest through `PERIOD` readings, and none through more
+the pen down, 95 of 100 recorded lines never rest through `PERIOD` points, and none through more
 than 66; of a pen read at 500 Hz many would)."""
 
 LONGEST_FINISH = 40
@@ -56,19 +56,19 @@ class Line:
     """A line that a network wrote.
 
     Attributes:
-        ink: `(readings, 3)` float32 in the units of the data, the primer's readings first.
-        primed: number of the primer's readings at the start of `ink`, 0 without a primer.
-        window: phi at every step over the characters of the whole text, the primer's included,
-            and the place behind its end, `(readings - 1, U + 1)`; None without a text.
+        ink: `(points, 3)` float32 in the units of the data, the primer's points first.
+        primed: number of the primer's points at the start of `ink`, 0 without a primer.
+        attention: phi at every step over the characters of the whole text, the primer's included,
+            and the place behind its end, `(points - 1, U + 1)`; None without a text.
         text: what was to be written, the primer's text first; None without a text.
         ended: whether the window's stopping rule, or the network's own end of the sequence, ended
             the line rather than the limit on steps.
-        bias: sharpening of the mixture at every step, `(readings - 1,)` float32.
+        bias: sharpening of the mixture at every step, `(points - 1,)` float32.
     """
 
     ink: np.ndarray
     primed: int
-    window: np.ndarray | None
+    attention: np.ndarray | None
     text: str | None
     ended: bool
     bias: np.ndarray
@@ -146,7 +146,7 @@ def _ends_in_letter(text: str) -> bool:
 
 
 def _surplus(ink: np.ndarray, window: np.ndarray, text: str, onward: float = 1.0) -> int:
-    """Return how many of the last readings of a line are those of a stroke too many.
+    """Return how many of the last points of a line are those of a stroke too many.
 
     What is written in no time, or was held up before, ends before the window gets behind it, and
     the pen may begin what would come next. So the last stroke is too many if it lies apart from all
@@ -156,7 +156,7 @@ def _surplus(ink: np.ndarray, window: np.ndarray, text: str, onward: float = 1.0
     the other ink (a `y` comes back) and the window was leaving as it began.
 
     Args:
-        ink, window: `(readings, 3)` and `(readings - 1, U + 1)`, as a `Line` has them.
+        ink, window: `(points, 3)` and `(points - 1, U + 1)`, as a `Line` has them.
         text: of U characters.
         onward: 1 where the hand runs to the right, -1 where it runs to the left.
     """
@@ -169,7 +169,7 @@ def _surplus(ink: np.ndarray, window: np.ndarray, text: str, onward: float = 1.0
     x = onward * to_points(ink)[:, 0]
     furthest = np.maximum.accumulate(x)
     beyond = x[at_last] - furthest[at_last - 1]
-    apart = beyond[-1] > SURPLUS_GAP * letter_height(ink)
+    apart = beyond[-1] > SURPLUS_GAP * x_height(ink)
     if _ends_in_letter(said):
         phi = window[start - 1]
         apart &= x[start:].min() > furthest[start - 1]
@@ -194,7 +194,7 @@ def sample(
 
     A line with a text ends with the stroke at which the window's peak gets behind the text. The
     paper ends it there and then; but the window is ahead of the pen (measured on recorded lines:
-    seven readings, the median), and the last letter would lose its end. A stroke that goes on for
+    seven points, the median), and the last letter would lose its end. A stroke that goes on for
     more than `LONGEST_FINISH` steps is ended as the paper has it. Where the text ends in a letter
     or a digit, strokes that then go back from where the pen was lifted belong to the line as well,
     the dot or the bar of a letter that was put off (measured on 331 recorded lines: 290 end where
@@ -223,7 +223,7 @@ def sample(
         pen_sharpness: how much the bias also sharpens when the pen is lifted, at least 0: not at
             all in the paper, see `mixture.sharpen_ends`.
         max_steps: limit on the steps of a line; by default enough for the longest text.
-        primer: ink `(readings, 3)` in the units of the data, whose hand is to be continued, and
+        primer: ink `(points, 3)` in the units of the data, whose hand is to be continued, and
             its text (ignored by a network without a window). To keep the words apart, let
             one of the texts have a space where they meet.
         progress: show a progress bar.
@@ -249,9 +249,9 @@ def sample(
     device = weights.device
     start = np.zeros((1, 3), np.float32) if primer is None else primer[0][:, :3]
     inputs = torch.from_numpy(model.normalisation.apply(start)).to(weights)
-    # A reading that is to be continued is not the end of the sequence.
+    # A point that is to be continued is not the end of the sequence.
     inputs = functional.pad(inputs, (0, model.input_size - 3))
-    inputs = inputs.expand(count, -1, -1)  # (B, readings, I)
+    inputs = inputs.expand(count, -1, -1)  # (B, points, I)
     text = lengths = whole = None
     if model.needs_text:
         # As the alphabet has it, so that phi has a place for each character of `Line.text`.
@@ -262,9 +262,9 @@ def sample(
         longest = max(map(len, texts)) if model.needs_text else 0
         max_steps = 100 + STEPS_PER_CHARACTER * longest if longest else DEFAULT_STEPS
     state, primed_phi = model.initial_state(count), None
-    if len(start) > 1:  # the last reading is the first step's
+    if len(start) > 1:  # the last point is the first step's
         output = model(inputs[:, :-1], text, lengths, state)
-        state, primed_phi = output.state, output.window
+        state, primed_phi = output.state, output.attention
     products = {"float32": weights.dtype, "bfloat16": torch.bfloat16}[precision]
     bias_of = torch.tensor(biases).to(weights)
     begin = Lines(inputs[:, -1], state, bias_of, text, lengths, pen_sharpness)
@@ -359,7 +359,7 @@ def sample(
             Line(
                 ink=ink,
                 primed=0 if primer is None else len(start),
-                window=window,
+                attention=window,
                 text=None if whole is None else whole[number],
                 ended=ended[number],
                 bias=np.pad(

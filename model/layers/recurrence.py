@@ -2,11 +2,11 @@
 
 Only the windowed layer is tied to the window step by step. An LSTM's backward pass is written out,
 keeps only what it needs, and gathers the gradients of the weights over time into one product each.
-Where a C compiler is found, all of it runs on a CPU in the compiled kernels of `model.layers.kernels`
-(see `model.layers.kernels.build` for how to turn them off); elsewhere the input's share of the gates is
-one matrix product for all steps, and the loop over the rest is in torch operations, as is
-everything in float64. On CUDA that loop is replayed from graphs (see `model.layers.kernels.cuda`, and for
-how to turn them off).
+Where a C compiler is found, all of it runs on a CPU in the compiled kernels of
+`model.layers.kernels` (see `model.layers.kernels.build` for how to turn them off); elsewhere the
+input's share of the gates is one matrix product for all steps, and the loop over the rest is in
+torch operations, as is everything in float64. On CUDA that loop is replayed from graphs (see
+`model.layers.kernels.cuda`, and for how to turn them off).
 
 The LSTM has no peephole connections (the paper's, eqs 7-11, has diagonal ones), so that fused
 kernels compute the same function.

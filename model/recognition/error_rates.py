@@ -1,10 +1,10 @@
 """How wrong read text is: character and word error rates, and which characters are mistaken.
 
 Errors are substitutions, insertions and deletions, the fewest that turn what was read into the
-truth (Levenshtein). Rates are all errors over the total length of the truth, not means of lines'
-ratios, and may exceed 1. Characters are Unicode code points of the text in the form NFC, so that
-an accent counts the same however it was typed. Blanks before and after the text do not count, since
-ink does not show them; all else does: blanks within, case, punctuation. Words are what stands
+reference (Levenshtein). Rates are all errors over the total length of the reference, not means of
+lines' ratios, and may exceed 1. Characters are Unicode code points of the text in the form NFC, so
+that an accent counts the same however it was typed. Blanks before and after the text do not count,
+since ink does not show them; all else does: blanks within, case, punctuation. Words are what stands
 between blanks, punctuation included.
 """
 
@@ -20,7 +20,7 @@ from utils.alphabet import nfc
 
 
 class ErrorCounts(NamedTuple):
-    """Errors, and the lengths of the truth that they are divided by."""
+    """Errors, and the lengths of the reference that they are divided by."""
 
     character_errors: int
     characters: int
@@ -29,18 +29,18 @@ class ErrorCounts(NamedTuple):
 
 
 class Piece(NamedTuple):
-    """A stretch of the truth and what was read in its place; one of them may be empty."""
+    """A stretch of the reference and what was hypothesis in its place; one of them may be empty."""
 
     kind: Literal["equal", "replace", "insert", "delete"]
-    truth: str
-    read: str
+    reference: str
+    hypothesis: str
 
 
 class Confusion(NamedTuple):
-    """A character, what was read in its place, and how often; "" where there is none."""
+    """A character, what was hypothesis in its place, and how often; "" where there is none."""
 
-    truth: str
-    read: str
+    reference: str
+    hypothesis: str
     count: int
 
 
@@ -49,27 +49,27 @@ def normalised(text: str) -> str:
     return nfc(text).strip()
 
 
-def error_counts(truth: str, read: str) -> ErrorCounts:
+def error_counts(reference: str, hypothesis: str) -> ErrorCounts:
     """Return the errors of one line."""
-    truth, read = normalised(truth), normalised(read)
-    words = truth.split()
+    reference, hypothesis = normalised(reference), normalised(hypothesis)
+    words = reference.split()
     return ErrorCounts(
-        Levenshtein.distance(truth, read),
-        len(truth),
-        Levenshtein.distance(words, read.split()),
+        Levenshtein.distance(reference, hypothesis),
+        len(reference),
+        Levenshtein.distance(words, hypothesis.split()),
         len(words),
     )
 
 
 def rates(pairs: Iterable[tuple[str, str]]) -> dict[str, float]:
-    """Return the error rates of lines, each a pair of the truth and what was read.
+    """Return the error rates of lines, each a pair of the reference and what was read.
 
     Returns:
         `cer` and `wer`, errors over length (nan if there is none); `sequences`, `characters` and
-        `words`, how much truth there is; `line_accuracy`, the share of lines without an error (nan
-        without lines).
+        `words`, how much reference there is; `line_accuracy`, the share of lines without an error
+        (nan without lines).
     """
-    counts = [error_counts(truth, read) for truth, read in pairs]
+    counts = [error_counts(reference, hypothesis) for reference, hypothesis in pairs]
     total = ErrorCounts(*map(sum, zip(*counts, strict=True))) if counts else ErrorCounts(0, 0, 0, 0)
     return {
         "cer": _ratio(total.character_errors, total.characters),
@@ -81,35 +81,40 @@ def rates(pairs: Iterable[tuple[str, str]]) -> dict[str, float]:
     }
 
 
-def alignment(truth: str, read: str) -> list[Piece]:
+def alignment(reference: str, hypothesis: str) -> list[Piece]:
     """Return the two texts, as they are compared, cut into stretches that agree or differ."""
-    truth, read = normalised(truth), normalised(read)
+    reference, hypothesis = normalised(reference), normalised(hypothesis)
     return [
-        Piece(kind, truth[start:end], read[read_start:read_end])
-        for kind, start, end, read_start, read_end in Levenshtein.opcodes(truth, read)
+        Piece(kind, reference[start:end], hypothesis[hypothesis_start:hypothesis_end])
+        for kind, start, end, hypothesis_start, hypothesis_end in Levenshtein.opcodes(
+            reference, hypothesis
+        )
     ]
 
 
-def is_read(character: str, truth: str, read: str) -> bool:
-    """Return whether a character was read wherever it stands in the truth, whatever was misread
+def is_read(character: str, reference: str, hypothesis: str) -> bool:
+    """Return whether a character was read wherever it stands in the reference, whatever was misread
     beside it; of several shortest alignments one counts."""
-    right = "".join(piece.truth for piece in alignment(truth, read) if piece.kind == "equal")
-    return right.count(character) == normalised(truth).count(character)
+    right = "".join(
+        piece.reference for piece in alignment(reference, hypothesis) if piece.kind == "equal"
+    )
+    return right.count(character) == normalised(reference).count(character)
 
 
-def missing_words(truth: str, read: str) -> list[str]:
-    """Return the words of the truth in whose place nothing at all was read.
+def missing_words(reference: str, hypothesis: str) -> list[str]:
+    """Return the words of the reference in whose place nothing at all was read.
 
-    A word is missing if the truth without it is nearer to what was read by the whole length of the
+    A word is missing if the reference without it is nearer to what was read by the whole length of
+    the
     word: all of it are deletions then. A word that was read wrongly, or together with its
     neighbour, is not missing.
     """
-    missing, left, place = [], normalised(truth).split(), 0
-    read = " ".join(normalised(read).split())
+    missing, left, place = [], normalised(reference).split(), 0
+    hypothesis = " ".join(normalised(hypothesis).split())
     while place < len(left):
         without = [*left[:place], *left[place + 1 :]]
         before, after = " ".join(left), " ".join(without)
-        nearer = Levenshtein.distance(before, read) - Levenshtein.distance(after, read)
+        nearer = Levenshtein.distance(before, hypothesis) - Levenshtein.distance(after, hypothesis)
         if nearer == len(before) - len(after):
             missing.append(left[place])
             left = without
@@ -119,18 +124,18 @@ def missing_words(truth: str, read: str) -> list[str]:
 
 
 def confusions(pairs: Iterable[tuple[str, str]], top: int = 20) -> list[Confusion]:
-    """Return the most frequent errors of lines, each a pair of the truth and what was read.
+    """Return the most frequent errors of lines, each a pair of the reference and what was read.
 
     The frequent ones first, those as frequent in the order of their code points. Where several
     ways of counting a line's errors are equally short, one of them is counted.
     """
     found: Counter[tuple[str, str]] = Counter()
-    for truth, read in pairs:
-        truth, read = normalised(truth), normalised(read)
-        for kind, place, read_place in Levenshtein.editops(truth, read):
+    for reference, hypothesis in pairs:
+        reference, hypothesis = normalised(reference), normalised(hypothesis)
+        for kind, place, hypothesis_place in Levenshtein.editops(reference, hypothesis):
             found[
-                "" if kind == "insert" else truth[place],
-                "" if kind == "delete" else read[read_place],
+                "" if kind == "insert" else reference[place],
+                "" if kind == "delete" else hypothesis[hypothesis_place],
             ] += 1
     ranked = sorted(found.items(), key=lambda item: (-item[1], item[0]))
     return [Confusion(*error, count) for error, count in ranked[:top]]
@@ -160,18 +165,20 @@ class ErrorRates(BaseMetric):
             batch: with the characters' numbers `text` `(batch, characters)`, padded with anything,
                 and `text_lengths` `(batch,)`.
         """
-        if output.read is None:
+        if output.hypotheses is None:
             return
         lengths = batch.text_lengths.tolist()
-        for read, text, length in zip(output.read, batch.text.tolist(), lengths, strict=True):
-            counts = error_counts(output.alphabet.decode(text[:length]), read)
+        for hypothesis, text, length in zip(
+            output.hypotheses, batch.text.tolist(), lengths, strict=True
+        ):
+            counts = error_counts(output.alphabet.decode(text[:length]), hypothesis)
             self._character_errors += counts.character_errors
             self._characters += counts.characters
             self._word_errors += counts.word_errors
             self._words += counts.words
 
     def compute(self) -> dict[str, float]:
-        """Return the rates by name; nan where there is no truth."""
+        """Return the rates by name; nan where there is no reference."""
         return {
             "cer": _ratio(self._character_errors, self._characters),
             "wer": _ratio(self._word_errors, self._words),

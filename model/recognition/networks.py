@@ -9,7 +9,7 @@ looked, Chorowski et al. 2015).
 
 Padding is invisible: what a network says of a line does not depend on the others of the batch.
 
-Shapes: B lines of a batch, N readings, S frames, U characters, C characters of the alphabet,
+Shapes: B lines of a batch, N points, S frames, U characters, C characters of the alphabet,
 F features, H cells, D numbers a frame.
 """
 
@@ -62,7 +62,7 @@ class Transcript:
         characters: log-probabilities of each next character given those before,
             `(B, U + 1, C + 1)`, the end of the text last; None from a network without a decoder.
         attention: to which part of the frames each of these attends, `(B, U + 1, S)`; or None.
-        read: the texts, where they were asked for; else None.
+        hypotheses: the texts, where they were asked for; else None.
     """
 
     alphabet: Alphabet
@@ -70,7 +70,7 @@ class Transcript:
     lengths: Tensor
     characters: Tensor | None = None
     attention: Tensor | None = None
-    read: list[str] | None = None
+    hypotheses: list[str] | None = None
 
 
 @dataclass(frozen=True)
@@ -106,8 +106,8 @@ class BidirectionalLayer(nn.Module):
 
     def __init__(self, cell: str, input_size: int, hidden_size: int, forget_bias: float) -> None:
         super().__init__()
-        self.onward = RecurrentLayer(cell, input_size, hidden_size, forget_bias)
-        self.backward = RecurrentLayer(cell, input_size, hidden_size, forget_bias)
+        self.forward_rnn = RecurrentLayer(cell, input_size, hidden_size, forget_bias)
+        self.backward_rnn = RecurrentLayer(cell, input_size, hidden_size, forget_bias)
         self.hidden_size = hidden_size
 
     def forward(self, inputs: Tensor, lengths: Tensor) -> Tensor:
@@ -124,11 +124,11 @@ class BidirectionalLayer(nn.Module):
         turned = torch.where(place < lengths, lengths - 1 - place, place)[..., None]  # (S, B, 1)
         state = {
             name: inputs.new_zeros(inputs.shape[1], size, dtype=state_dtype(inputs.dtype))
-            for name, size in self.onward.state_sizes.items()
+            for name, size in self.forward_rnn.state_sizes.items()
         }
-        onward, _ = self.onward(inputs, state)
+        onward, _ = self.forward_rnn(inputs, state)
         reversed_inputs = inputs.gather(0, turned.expand_as(inputs))
-        backward, _ = self.backward(reversed_inputs, state)
+        backward, _ = self.backward_rnn(reversed_inputs, state)
         backward = backward.gather(0, turned.expand_as(backward))
         return torch.cat((onward, backward), -1)  # (S, B, 2 H)
 
@@ -144,15 +144,15 @@ class RecognitionNetwork(BaseModel):
         hidden_size: cells of each direction of an encoder's layer.
         num_layers: of the encoder.
         channels: of the convolution over the features.
-        halvings: after how many of the layers two frames become one, the lowest first; never after
-            the highest.
+        time_reductions: after how many of the layers two frames become one, the lowest first; never
+            after the highest.
         cell: kind of the cells.
         dropout: share of the outputs of the convolution and of each layer that the next one does
             not see, in training.
         forget_bias: starting value of the bias of an LSTM's forget gates.
-        masked: share of the points that the network does not see in training, hidden in stretches
-            of about a character, so that it learns to read from what is around (in the manner of
-            SpecAugment, Park et al. 2019).
+        mask_ratio: share of the points that the network does not see in training, hidden in
+            stretches of about a character, so that it learns to read from what is around (in the
+            manner of SpecAugment, Park et al. 2019).
         spacing: distance between the points of the features, in heights of the small letters. A
             smaller one shows more of a sign's shape, and gives more frames; with half of it and one
             more halving the layers above the lowest run over as many as before.
@@ -161,7 +161,7 @@ class RecognitionNetwork(BaseModel):
             more frames.
 
     Raises:
-        ConfigFault: if there are as many `halvings` as layers.
+        ConfigFault: if there are as many `time_reductions` as layers.
     """
 
     needs_text: ClassVar[bool] = True
@@ -175,30 +175,30 @@ class RecognitionNetwork(BaseModel):
         alphabet: Alphabet,
         *,
         num_layers: Annotated[int, Range(1, 16)],
-        halvings: Annotated[int, Range(0, 4)],
+        time_reductions: Annotated[int, Range(0, 4)],
         hidden_size: Size = 256,
         channels: Size = 64,
         cell: Literal["LSTM", "GRU"] = "LSTM",
         dropout: Share = 0.3,
         forget_bias: Annotated[float, Range(-10.0, 10.0)] = 1.0,
-        masked: Share = 0.0,
+        mask_ratio: Share = 0.0,
         spacing: Annotated[float, Range(0.02, 2.0)] = SPACING,
         parts: Annotated[int, Range(1, 16)] = 1,
     ) -> None:
         super().__init__()
         self.normalisation, self.alphabet = normalisation, alphabet
-        self.masked, self.spacing, self.parts = masked, spacing, parts
-        if halvings > num_layers - 1:
+        self.mask_ratio, self.spacing, self.parts = mask_ratio, spacing, parts
+        if time_reductions > num_layers - 1:
             expected = (
                 f"at most {num_layers - 1}: only below another one of the {num_layers} layers"
             )
-            raise ConfigFault("halvings", halvings, expected)
-        self.halvings = halvings
+            raise ConfigFault("time_reductions", time_reductions, expected)
+        self.time_reductions = time_reductions
         self.convolution = nn.Conv1d(num_features(parts), channels, KERNEL, STRIDE, KERNEL // 2)
         size, layers = channels, []
         for number in range(num_layers):
             layers.append(BidirectionalLayer(cell, size, hidden_size, forget_bias))
-            size = 2 * hidden_size * (2 if number < self.halvings else 1)
+            size = 2 * hidden_size * (2 if number < self.time_reductions else 1)
         self.layers = nn.ModuleList(layers)
         self.dropout = nn.Dropout(dropout)
         self.encoded_size = size
@@ -252,24 +252,24 @@ class RecognitionNetwork(BaseModel):
         Returns:
             `(B, S, D)`, zero behind each line's end, and the frames of each line, `(B,)`.
         """
-        if self.training and self.masked:
+        if self.training and self.mask_ratio:
             features = self._with_masks(features)
         frames = functional.gelu(self.convolution(features.transpose(1, 2)))  # (B, channels, S)
         lengths = -(-points // STRIDE)
         hidden = self.dropout(frames).permute(2, 0, 1)  # (S, B, channels)
         for number, layer in enumerate(self.layers):
             hidden = self.dropout(layer(hidden, lengths))  # (S, B, 2 H)
-            if number < self.halvings:
+            if number < self.time_reductions:
                 hidden, lengths = _halved(hidden, lengths)  # (S / 2, B, 4 H)
         return (hidden * _inside(hidden, lengths)).transpose(0, 1), lengths
 
     def _with_masks(self, features: Tensor) -> Tensor:
-        """Return features `(B, points, F)` with stretches of about `masked` of them zero."""
+        """Return features `(B, points, F)` with stretches of about `mask_ratio` of them zero."""
         batch, points, _ = features.shape
         stretch = max(1, round(STRETCH * SPACING / self.spacing))
-        # A stretch begins at a point with a chance such that they come to `masked`, but for those
-        # that overlap.
-        chance = self.masked / stretch
+        # A stretch begins at a point with a chance such that they come to `mask_ratio`, but for
+        # those that overlap.
+        chance = self.mask_ratio / stretch
         begins = torch.rand(batch, 1, points, device=features.device) < chance
         lengths = torch.randint(1, 2 * stretch, (batch, 1, points), device=features.device)
         places = torch.arange(2 * stretch, device=features.device)
@@ -288,7 +288,7 @@ class RecognitionNetwork(BaseModel):
         text: Tensor | None = None,
         text_lengths: Tensor | None = None,
         *,
-        teacher_forcing: float = 1.0,
+        teacher_forcing_ratio: float = 1.0,
         search: Search | None = None,
     ) -> Transcript:
         """Read lines.
@@ -298,14 +298,14 @@ class RecognitionNetwork(BaseModel):
             points: of each line, `(B,)`.
             text: what it says, as indices `(B, U)`; None where only reading is wanted.
             text_lengths: characters of each text, `(B,)`.
-            teacher_forcing: share of the characters that a decoder is told, in training; after the
-                others it sees what it would have written itself.
+            teacher_forcing_ratio: share of the characters that a decoder is told, in training;
+                after the others it sees what it would have written itself.
             search: how to look for the text; None leaves that out.
         """
 
     @torch.inference_mode()
     def read(self, inks: Sequence[np.ndarray], search: Search = GREEDY) -> Transcript:
-        """Read ink of any unit, `(readings, 3)` each; call `eval()` first."""
+        """Read ink of any unit, `(points, 3)` each; call `eval()` first."""
         return self(*self.batched(list(map(self.features, inks))), search=search)
 
 
@@ -334,11 +334,15 @@ class CTCNetwork(RecognitionNetwork):
         alphabet: Alphabet,
         *,
         num_layers: Annotated[int, Range(1, 16)] = 3,
-        halvings: Annotated[int, Range(0, 4)] = 0,
+        time_reductions: Annotated[int, Range(0, 4)] = 0,
         **options: Any,
     ) -> None:
         super().__init__(
-            normalisation, alphabet, num_layers=num_layers, halvings=halvings, **options
+            normalisation,
+            alphabet,
+            num_layers=num_layers,
+            time_reductions=time_reductions,
+            **options,
         )
         self.labels = nn.Linear(self.encoded_size, len(alphabet) + 1)
 
@@ -349,14 +353,14 @@ class CTCNetwork(RecognitionNetwork):
         text: Tensor | None = None,
         text_lengths: Tensor | None = None,
         *,
-        teacher_forcing: float = 1.0,
+        teacher_forcing_ratio: float = 1.0,
         search: Search | None = None,
     ) -> Transcript:
         encoded, lengths = self.encode(features, points)
         labels = _log_softmax(self.labels(encoded))  # (B, S, C + 1)
         transcript = Transcript(self.alphabet, labels, lengths)
         if search is not None:
-            transcript.read = self.decode(labels, lengths, search)
+            transcript.hypotheses = self.decode(labels, lengths, search)
         return transcript
 
     def decode(self, labels: Tensor, lengths: Tensor, search: Search) -> list[str]:
@@ -404,14 +408,18 @@ class AttentionNetwork(RecognitionNetwork):
         alphabet: Alphabet,
         *,
         num_layers: Annotated[int, Range(1, 16)] = 2,
-        halvings: Annotated[int, Range(0, 4)] = 1,
+        time_reductions: Annotated[int, Range(0, 4)] = 1,
         decoder_size: Size = 256,
         attention_size: Size = 128,
         embedding_size: Size = 50,
         **options: Any,
     ) -> None:
         super().__init__(
-            normalisation, alphabet, num_layers=num_layers, halvings=halvings, **options
+            normalisation,
+            alphabet,
+            num_layers=num_layers,
+            time_reductions=time_reductions,
+            **options,
         )
         classes = len(alphabet) + 1  # the last: the end of the text
         self.labels = nn.Linear(self.encoded_size, classes)
@@ -435,7 +443,7 @@ class AttentionNetwork(RecognitionNetwork):
         text: Tensor | None = None,
         text_lengths: Tensor | None = None,
         *,
-        teacher_forcing: float = 1.0,
+        teacher_forcing_ratio: float = 1.0,
         search: Search | None = None,
     ) -> Transcript:
         encoded, lengths = self.encode(features, points)
@@ -444,9 +452,11 @@ class AttentionNetwork(RecognitionNetwork):
         state = self._start(encoded, lengths)
         if text is not None:
             told = functional.pad(text, (1, 0), value=self.end + 1)  # (B, U + 1)
-            transcript.characters, transcript.attention = self._follow(told, state, teacher_forcing)
+            transcript.characters, transcript.attention = self._follow(
+                told, state, teacher_forcing_ratio
+            )
         if search is not None:
-            transcript.read, attention = self._search(state, lengths, search)
+            transcript.hypotheses, attention = self._search(state, lengths, search)
             if transcript.attention is None:
                 transcript.attention = attention
         return transcript
@@ -497,19 +507,19 @@ class AttentionNetwork(RecognitionNetwork):
         return _log_softmax(output), state | carried, attention
 
     def _follow(
-        self, told: Tensor, state: dict[str, Tensor], teacher_forcing: float
+        self, told: Tensor, state: dict[str, Tensor], teacher_forcing_ratio: float
     ) -> tuple[Tensor, Tensor]:
         """Return what comes after each of the characters `told`, `(B, U + 1)`, and the attention.
 
-        In training, one minus `teacher_forcing` of them (not the beginning) are replaced by what
-        the network itself holds for the most likely.
+        In training, one minus `teacher_forcing_ratio` of them (not the beginning) are replaced by
+        what the network itself holds for the most likely.
         """
         outputs, attentions, tokens = [], [], told[:, 0]
         for place in range(told.shape[1]):
             if place:
                 tokens = told[:, place]
-                if self.training and teacher_forcing < 1.0:
-                    own = torch.rand(tokens.shape, device=tokens.device) >= teacher_forcing
+                if self.training and teacher_forcing_ratio < 1.0:
+                    own = torch.rand(tokens.shape, device=tokens.device) >= teacher_forcing_ratio
                     tokens = torch.where(own, outputs[-1].argmax(-1), tokens)
             output, state, attention = self.step(tokens, state)
             outputs.append(output)
@@ -521,7 +531,7 @@ class AttentionNetwork(RecognitionNetwork):
         self, state: dict[str, Tensor], lengths: Tensor, search: Search
     ) -> tuple[list[str], Tensor | None]:
         # Measured: no line of IAM-OnDB has fewer than 3 points a character.
-        points = STRIDE * 2**self.halvings * lengths * (self.spacing / SPACING)
+        points = STRIDE * 2**self.time_reductions * lengths * (self.spacing / SPACING)
         longest = (5 + points / 3).long().tolist()
         attentions: list[Tensor] = []
 

@@ -1,4 +1,4 @@
-"""Reading ink with a recogniser, and scoring what it reads."""
+"""Transcription ink with a recogniser, and scoring what it reads."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ def read_lines(
 
     Args:
         model: in evaluation mode.
-        inks: `(readings, 3)` each, in any unit.
+        inks: `(points, 3)` each, in any unit.
         search: how to look for the text.
         progress: show a progress bar.
     """
@@ -43,7 +43,7 @@ def read_lines(
         together = max(1, TOGETHER // search.width)
         for start in range(0, len(order), together):
             part = order[start : start + together]
-            found = model.read([inks[number] for number in part], search).read
+            found = model.read([inks[number] for number in part], search).hypotheses
             for number, text in zip(part, found, strict=True):
                 read[number] = text
             bar.update(len(part))
@@ -51,33 +51,33 @@ def read_lines(
 
 
 @dataclass(frozen=True)
-class Reading:
+class Transcription:
     """A line that was read.
 
     Attributes:
         name: of the line.
-        ink: `(readings, 3)`.
-        truth: what it says.
-        read: what was read.
+        ink: `(points, 3)`.
+        reference: what it says.
+        hypothesis: what was read.
     """
 
     name: str
     ink: np.ndarray
-    truth: str
-    read: str
+    reference: str
+    hypothesis: str
 
     @property
     def error_rate(self) -> float:
-        """Errors a character of the truth; all of them where it has none."""
-        counts = error_counts(self.truth, self.read)
+        """Errors a character of the reference; all of them where it has none."""
+        counts = error_counts(self.reference, self.hypothesis)
         return counts.character_errors / max(counts.characters, 1)
 
 
-def score(readings: Iterable[Reading]) -> dict[str, Any]:
-    """Return the rates of errors of readings, see `model.recognition.error_rates.rates`."""
-    return rates((reading.truth, reading.read) for reading in readings)
+def score(transcriptions: Iterable[Transcription]) -> dict[str, Any]:
+    """Return the rates of errors of transcriptions, see `model.recognition.error_rates.rates`."""
+    return rates((one.reference, one.hypothesis) for one in transcriptions)
 
 
-def worst(readings: Iterable[Reading], count: int) -> list[Reading]:
-    """Return the `count` readings with the highest rates of errors, the worst first."""
-    return sorted(readings, key=lambda reading: -reading.error_rate)[:count]
+def worst(transcriptions: Iterable[Transcription], count: int) -> list[Transcription]:
+    """Return the `count` transcriptions with the highest rates of errors, the worst first."""
+    return sorted(transcriptions, key=lambda one: -one.error_rate)[:count]

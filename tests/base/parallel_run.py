@@ -90,13 +90,13 @@ def main(saved: Path) -> None:
     for kind, options in KINDS.items():
         trainer = make(saved, kind, **options)
         trainer.train()
-        found["weights"][kind] = distributed.gathered(digest(trainer))
+        found["weights"][kind] = distributed.all_gather_object(digest(trainer))
 
     # Stopped here, to be resumed by one process; and what one process was stopped in.
     trainer = make(saved, "stopped-here", trainer=Stopped, **KINDS["cut"])
-    found["signals"] = distributed.gathered(trainer.train())
+    found["signals"] = distributed.all_gather_object(trainer.train())
     trainer = go_on(saved, "stopped-there", **KINDS["cut"])
-    found["weights"]["stopped-there"] = distributed.gathered(digest(trainer))
+    found["weights"]["stopped-there"] = distributed.all_gather_object(digest(trainer))
 
     # With dropout, a run is that of as many processes, bit for bit.
     for run, base in (("dropout", ChunkTrainer), ("dropout-stopped", Stopped)):
@@ -107,28 +107,30 @@ def main(saved: Path) -> None:
     trainer = make(saved, "spying", trainer=Spying, epochs=1)
     trainer.seen = []
     trainer.train()
-    found["validated"] = distributed.gathered(trainer.seen)
+    found["validated"] = distributed.all_gather_object(trainer.seen)
 
     with distributed.own_randomness(torch.device("cpu"), 1, 2):
         own = torch.rand(2).tolist()
-    found["own"] = distributed.gathered(own)
-    found["common"] = distributed.gathered(torch.rand(2).tolist())
+    found["own"] = distributed.all_gather_object(own)
+    found["common"] = distributed.all_gather_object(torch.rand(2).tolist())
 
     # One process alone knows this or that.
     other = distributed.rank() == 1
     weights = [torch.nn.Parameter(torch.zeros(2)) for _ in range(3)]
     weights[0].grad = torch.tensor([1.0, 2.0])
     weights[1].grad = torch.tensor([1.0, 0.5]) if other else None
-    distributed.add_up_gradients(weights)
+    distributed.all_reduce_gradients(weights)
     found["gradients"] = [weight.grad and weight.grad.tolist() for weight in weights[2:]]
     found["gradients"] += [weight.grad.tolist() for weight in weights[:2]]
     found["words"] = {
-        "sum": distributed.add_up([1, 0.25]),
-        "largest": distributed.largest([3 if other else 1, 0.5]),
+        "sum": distributed.all_reduce_sum([1, 0.25]),
+        "largest": distributed.all_reduce_max([3 if other else 1, 0.5]),
         "said": [distributed.main_says(other), distributed.main_says(not other)],
-        "from_main": distributed.gathered(distributed.from_main(lambda: distributed.rank() + 5)),
+        "broadcast_object": distributed.all_gather_object(
+            distributed.broadcast_object(lambda: distributed.rank() + 5)
+        ),
     }
-    told = [distributed.gathered(distributed.first_to_say(word)) for word in ("a", "b")]
+    told = [distributed.all_gather_object(distributed.first_to_say(word)) for word in ("a", "b")]
     found["words"]["told"] = [sum(answers) for answers in told]
     if distributed.is_main():
         (saved / "found.json").write_text(json.dumps(found))

@@ -170,7 +170,7 @@ def test_words(found):
         "sum": [2, 0.5],
         "largest": [3, 0.5],
         "said": [False, True],
-        "from_main": [5, 5],
+        "broadcast_object": [5, 5],
         "told": [1, 1],
     }
 
@@ -205,8 +205,13 @@ def test_shares_are_whole_and_of_like_length(monkeypatch):
 def test_in_one_process_nothing_changes():
     assert (distributed.rank(), distributed.world_size(), distributed.is_main()) == (0, 1, True)
     values = [1, 0.5]
-    assert distributed.add_up(values) == values and distributed.largest(values) == values
-    assert distributed.gathered("x") == ["x"] and distributed.from_main(lambda: 3) == 3
+    assert (
+        distributed.all_reduce_sum(values) == values
+        and distributed.all_reduce_max(values) == values
+    )
+    assert (
+        distributed.all_gather_object("x") == ["x"] and distributed.broadcast_object(lambda: 3) == 3
+    )
     assert distributed.first_to_say("x") and distributed.first_to_say("x")
     state = torch.get_rng_state()
     with distributed.own_randomness(torch.device("cpu"), 1), distributed.started():

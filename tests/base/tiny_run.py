@@ -26,11 +26,11 @@ VALID = range(13, 18)
 
 
 def sequence(index: int) -> np.ndarray:
-    """Return sample `index`, `(readings, 3)`: 3 to 11 steps."""
+    """Return sample `index`, `(points, 3)`: 3 to 11 steps."""
     generator = np.random.default_rng([7, index])
-    readings = generator.standard_normal((4 + (5 * index) % 9, 3))
-    readings[:, 2] = readings[:, 2] > 0.8
-    return readings.astype(np.float32)
+    points = generator.standard_normal((4 + (5 * index) % 9, 3))
+    points[:, 2] = points[:, 2] > 0.8
+    return points.astype(np.float32)
 
 
 class Sequences(torch.utils.data.Dataset):
@@ -197,7 +197,7 @@ def make(
             "config": {"name": "tiny", "lr": lr},
             "alphabet": None,
             "normalisation": {"mean": [0.0, 0.0], "std": [1.0, 1.0]},
-            "dataset": {"canonical": None, "lattice": None},
+            "dataset": {"canonical": None, "quantisation_step": None},
             "versions": {},
         },
         **options,

@@ -50,7 +50,7 @@ class Once:
 
 
 def in_ink(rng: random.Random, number: float, at: int, more: int) -> list:
-    """A reading of some samples, in every epoch."""
+    """A point of some samples, in every epoch."""
     chosen, sound = rng.sample(tiny_run.TRAIN, rng.choice((1, 1, 3))), tiny_run.sequence
     share, column = rng.random(), rng.randrange(2)
 

@@ -356,7 +356,7 @@ def test_dequantising_spares_the_inputs_and_is_in_source_units():
 
 @pytest.mark.parametrize("filled", [False, True])
 def test_the_last_reading_ends_the_sequence(filled):
-    """Whatever preprocessing puts between the readings, and noise on the inputs."""
+    """Whatever preprocessing puts between the points, and noise on the inputs."""
     changes = {"preprocessing": [FillMissing()]} if filled else {}
     made = loader(UNIT, augmentation=[InputNoise(std=0.5)], **changes)
     for part in (made, made.split("valid")):
@@ -400,7 +400,7 @@ def test_an_end_before_the_last_reading_is_an_error():
 
 
 def heights(ink):
-    """Features for a test: fewer points than readings, each of one number."""
+    """Features for a test: fewer points than points, each of one number."""
     return np.cumsum(ink[:, 1:2], axis=0, dtype=np.float32)[::2]
 
 
@@ -436,7 +436,7 @@ def test_features_are_made_of_the_ink_as_recorded_where_samples_are_made():
 
 
 def test_features_are_of_ink_with_the_noise_on_inputs():
-    """In normalised units, as for networks that see the readings."""
+    """In normalised units, as for networks that see the points."""
     plain, noisy = loader(), loader(augmentation=[InputNoise(std=0.5)])
     noisy.features = lambda ink: ink.copy()
     found = []
@@ -471,7 +471,7 @@ def test_a_sample_without_a_step_is_an_error():
     dataset.prepare()
     dataset.prepare = lambda: None
     dataset.lengths[4] = 1
-    with pytest.raises(DataError, match=r"1 samples have fewer than two readings.* sample4 is"):
+    with pytest.raises(DataError, match=r"1 samples have fewer than two points.* sample4 is"):
         loader(dataset=dataset)
 
 

@@ -68,7 +68,7 @@ def make(
     header = {
         "config": {"name": "x"},
         "normalisation": loader.normalisation.to_dict(),
-        "dataset": {"canonical": canonical, "lattice": None},
+        "dataset": {"canonical": canonical, "quantisation_step": None},
     }
     return GenerationTrainer(
         model,
@@ -227,7 +227,7 @@ def test_each_chunk_makes_a_step_and_cuts_the_gradient(tmp_path, loader, reducti
                 states[number],
             )
             states[number] = {name: value.detach() for name, value in output.state.items()}
-            (-output.mixture.log_prob(batch.targets[row_of, steps])).sum().backward()
+            (-output.prediction.log_prob(batch.targets[row_of, steps])).sum().backward()
         divisor = 9 * len(batch) if reduction == "point" else len(batch)
         with torch.no_grad():
             for weight in model.parameters():

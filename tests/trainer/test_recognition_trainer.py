@@ -67,13 +67,13 @@ def make(tmp_path, loader, kind, *, run="run", **options):
         loader.split("valid"),
         RunFolder("x", run, tmp_path),
         torch.device("cpu"),
-        {"config": {"name": "x"}, "dataset": {"canonical": None, "lattice": None}},
+        {"config": {"name": "x"}, "dataset": {"canonical": None, "quantisation_step": None}},
         **options,
     )
 
 
 class OnGrid(EmbeddedDataset):
-    """Ink as a digitiser records it: the pen often stays on a height for some readings."""
+    """Ink as a digitiser records it: the pen often stays on a height for some points."""
 
     def ink(self, index):
         return np.rint(super().ink(index) / 4)
@@ -126,7 +126,7 @@ def test_a_validation_gives_the_rates_of_what_is_read(tmp_path, loader, kind):
     assert "cer" not in rows[0]  # nothing is read in training
     source, model = loader.source, trainer.evaluated_model.eval()
     indices = [int(index) for index in source.indices("valid")]
-    read = [model.read([source.ink(index)]).read[0] for index in indices]
+    read = [model.read([source.ink(index)]).hypotheses[0] for index in indices]
     expected = rates(zip(map(source.text, indices), read, strict=True))
     assert float(rows[-1]["valid_cer"]) == pytest.approx(expected["cer"])
     assert float(rows[-1]["valid_wer"]) == pytest.approx(expected["wer"])
@@ -160,18 +160,18 @@ def test_evidence_has_a_row_for_each_label(tmp_path, loader, kind):
 
 
 def test_teacher_forcing_changes_evenly_from_the_first_epoch_to_the_last(tmp_path, loader):
-    trainer = make(tmp_path, loader, "attention", epochs=5, teacher_forcing=[1.0, 0.6])
+    trainer = make(tmp_path, loader, "attention", epochs=5, teacher_forcing_ratio=[1.0, 0.6])
     shares = []
     for trainer.progress.epoch in range(5):
         shares.append(trainer.told)
     assert shares == pytest.approx([1.0, 0.9, 0.8, 0.7, 0.6])
-    with pytest.raises(ConfigFault, match=r"teacher_forcing.*two shares"):
-        make(tmp_path, loader, "attention", teacher_forcing=[1.0])
+    with pytest.raises(ConfigFault, match=r"teacher_forcing_ratio.*two shares"):
+        make(tmp_path, loader, "attention", teacher_forcing_ratio=[1.0])
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_resumed_run_is_the_uninterrupted_one(tmp_path, loader, kind):
-    options = {"teacher_forcing": [0.8, 0.5], "epochs": 2}
+    options = {"teacher_forcing_ratio": [0.8, 0.5], "epochs": 2}
     whole = make(tmp_path, loader, kind, run="whole", **options)
     whole.train()
     part = make(tmp_path, loader, kind, run="part", **options)

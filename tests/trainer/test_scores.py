@@ -29,10 +29,10 @@ def network():
 def inks():
     generator = np.random.default_rng(2)
     made = []
-    for readings in (12, 5, 30, 2):
-        ink = np.zeros((readings, 3), dtype=np.float32)
-        ink[1:, :2] = generator.integers(-40, 60, (readings - 1, 2))
-        ink[:, 2] = generator.random(readings) < 0.25
+    for points in (12, 5, 30, 2):
+        ink = np.zeros((points, 3), dtype=np.float32)
+        ink[1:, :2] = generator.integers(-40, 60, (points - 1, 2))
+        ink[:, 2] = generator.random(points) < 0.25
         made.append(ink)
     return made
 
@@ -58,7 +58,7 @@ def reference(network, ink, noise=None):
     """Nats of each offset in the data's own units, and squared distances, all in float64."""
     normalised = torch.from_numpy(NORMALISATION.apply(ink))[None]
     with torch.no_grad():
-        mixture = network(normalised[:, :-1]).mixture
+        mixture = network(normalised[:, :-1]).prediction
     std, mean = torch.tensor(NORMALISATION.std), torch.tensor(NORMALISATION.mean)
     scales = mixture.log_scales[0].double().exp().mT * std  # (steps, M, 2)
     rho = mixture.correlations[0].double()
@@ -78,7 +78,11 @@ def reference(network, ink, noise=None):
 
 def test_canonical_scores(network, inks):
     scores = evaluate(
-        network, batches(inks, 3), normalisation=NORMALISATION, canonical=CANONICAL, lattice=1.0
+        network,
+        batches(inks, 3),
+        normalisation=NORMALISATION,
+        canonical=CANONICAL,
+        quantisation_step=1.0,
     )
     nats, differences = zip(*(reference(network, ink) for ink in inks), strict=True)
     points = sum(len(ink) - 1 for ink in inks)
@@ -97,22 +101,22 @@ def test_canonical_scores(network, inks):
     assert scores["sse_strokes"] == pytest.approx(everything[~after_lift].mean(), rel=1e-5)
 
 
-@pytest.mark.parametrize("lattice", [1.0, 4.0])
-def test_dequantised_scores(network, inks, lattice):
+@pytest.mark.parametrize("quantisation_step", [1.0, 4.0])
+def test_dequantised_scores(network, inks, quantisation_step):
     scores = evaluate(
         network,
         batches(inks, 3),
         normalisation=NORMALISATION,
         canonical=CANONICAL,
-        lattice=lattice,
+        quantisation_step=quantisation_step,
         seed=9,
     )
     nats = 0.0
     for index, ink in enumerate(inks):
         noise = np.random.default_rng([9, index]).random((len(ink) - 1, 2)) - 0.5
-        nats += reference(network, ink, noise * lattice)[0].sum()
-    # Bits of an offset on its lattice: the density times the area of a cell.
-    bits = (nats / 45 - math.log(lattice**2)) / math.log(2)
+        nats += reference(network, ink, noise * quantisation_step)[0].sum()
+    # Bits of an offset on its grid: the density times the area of a cell.
+    bits = (nats / 45 - math.log(quantisation_step**2)) / math.log(2)
     assert scores["bits_per_point"] == pytest.approx(bits, rel=1e-5)
     canonical = nats - 45 * math.log(41.95 * 37.12)
     assert scores["log_loss_dequantised"] == pytest.approx(canonical / 4, rel=1e-5)
@@ -120,7 +124,7 @@ def test_dequantised_scores(network, inks, lattice):
 
 
 def test_scores_do_not_depend_on_the_batches(network, inks):
-    options = {"normalisation": NORMALISATION, "canonical": CANONICAL, "lattice": 1.0}
+    options = {"normalisation": NORMALISATION, "canonical": CANONICAL, "quantisation_step": 1.0}
     whole = evaluate(network, batches(inks, 4), **options)
     single = evaluate(network, batches(inks, 1), **options)
     assert whole == pytest.approx(single, rel=1e-5)
@@ -160,7 +164,7 @@ def test_canonical_log_loss_does_not_depend_on_the_normalisation(inks):
             offsets = points[..., :2] * torch.tensor([20.0, 10.0]) + torch.tensor([3.0, -1.0])
             points[..., :2] = offsets / torch.tensor([5.0, 40.0])
         other.append(batch)
-    units = {"canonical": CANONICAL, "lattice": 1.0}
+    units = {"canonical": CANONICAL, "quantisation_step": 1.0}
     one = evaluate(first, batches(inks, 4), normalisation=NORMALISATION, **units)
     two = evaluate(second, other, normalisation=second_unit, **units)
     assert one == pytest.approx(two, rel=1e-4)
@@ -181,12 +185,12 @@ def test_the_end_of_the_sequence_counts(inks):
     network = PredictionNetwork(
         NORMALISATION, hidden_size=8, num_layers=1, num_mixtures=3, end_of_sequence=True
     ).eval()
-    units = {"canonical": CANONICAL, "lattice": 1.0}
+    units = {"canonical": CANONICAL, "quantisation_step": 1.0}
     scores = evaluate(network, with_ends(batches(inks, 3)), normalisation=NORMALISATION, **units)
     nats = end = 0.0
     for ink in inks:
         with torch.no_grad():
-            mixture = network(torch.from_numpy(NORMALISATION.apply(ink))[None, :-1]).mixture
+            mixture = network(torch.from_numpy(NORMALISATION.apply(ink))[None, :-1]).prediction
         bernoulli = distributions.Bernoulli(logits=mixture.sequence_logits[0].double())
         marks = torch.zeros(len(ink) - 1, dtype=torch.float64)
         marks[-1] = 1.0
@@ -204,13 +208,13 @@ def test_scores_of_a_regression_head(inks, ends):
     network = PredictionNetwork(
         NORMALISATION, hidden_size=8, num_layers=1, head="regression", end_of_sequence=ends
     ).eval()
-    units = {"canonical": CANONICAL, "lattice": 1.0}
+    units = {"canonical": CANONICAL, "quantisation_step": 1.0}
     scores = evaluate(network, with_ends(batches(inks, 3)), normalisation=NORMALISATION, **units)
     squared, canonical, pen, end = [], [], 0.0, 0.0
     for ink in inks:
         target = NORMALISATION.apply(ink)
         with torch.no_grad():
-            estimate = network(torch.from_numpy(target)[None, :-1]).mixture
+            estimate = network(torch.from_numpy(target)[None, :-1]).prediction
         difference = estimate.mean[0].numpy().astype(float) - target[1:, :2]
         squared.append((difference**2).sum(1))
         canonical.append(((difference * NORMALISATION.std / CANONICAL) ** 2).sum(1))
@@ -262,7 +266,7 @@ def test_evaluation_passes_the_text_on(inks):
 
 def normal_mixture(network, ink):
     with torch.no_grad():
-        return network(torch.from_numpy(NORMALISATION.apply(ink[:-1]))[None]).mixture[0]
+        return network(torch.from_numpy(NORMALISATION.apply(ink[:-1]))[None]).prediction[0]
 
 
 def test_density_is_the_sum_of_the_steps_densities(network, inks):

@@ -30,9 +30,9 @@ from utils.ink import bezier, from_strokes, strokes, to_points
 SVG = "{http://www.w3.org/2000/svg}"
 
 
-def wave(letters=8, height=10.0, readings=25):
+def wave(letters=8, height=10.0, points=25):
     """A line of `letters` ups and downs, with a dot above."""
-    t = np.linspace(0, 1, letters * readings)
+    t = np.linspace(0, 1, letters * points)
     body = np.stack([letters * height * t, height / 2 * np.sin(2 * np.pi * letters * t)], axis=1)
     return from_strokes([body, np.array([[height, -2 * height]])])
 
@@ -318,7 +318,7 @@ def test_ink_changes_its_shade_where_the_window_moves_on():
 )
 def test_window_that_does_not_fit_is_refused(shape, text):
     with pytest.raises(DataError, match="does not fit"):
-        window_figure(np.zeros(shape), text, wave())  # 201 readings
+        window_figure(np.zeros(shape), text, wave())  # 201 points
 
 
 def test_window_of_a_line_that_ended_at_once_and_of_a_very_long_text():

@@ -12,13 +12,13 @@ from utils.ink import (
     bounds,
     check_ink,
     from_strokes,
-    letter_height,
     path_along,
     strokes,
     to_points,
+    x_height,
 )
 
-# An L of three readings, a dot, and a line that the pen has not left yet.
+# An L of three points, a dot, and a line that the pen has not left yet.
 INK = np.array(
     [[0, 0, 0], [0, 4, 0], [3, 0, 1], [2, -5, 1], [-4, 1, 0], [1, 1, 0]], dtype=np.float32
 )
@@ -66,10 +66,10 @@ def test_letter_height_is_the_height_of_the_ways_up_and_down():
     zigzag = [(0, 0), (1, 5), (1, 10), (2, 0), (2, 0), (3, 10), (4, 0), (5, 30), (6, 20)]
     ink = from_strokes([np.array(zigzag)])
     # Ways: 10, 10, 10, 10, 30, 10; half of their sum of 80 is reached among those of 10.
-    assert letter_height(ink) == pytest.approx(10)
+    assert x_height(ink) == pytest.approx(10)
     # A line that climbs all the way has larger bounds, but letters as high as before.
     drifting = from_strokes([np.add(zigzag[:7], (8.0 * n, 50.0 * n)) for n in range(20)])
-    assert letter_height(drifting) == pytest.approx(10)
+    assert x_height(drifting) == pytest.approx(10)
     assert bounds(drifting)[3] == 960
 
 
@@ -77,7 +77,7 @@ def test_letter_height_is_the_height_of_the_ways_up_and_down():
     ("points", "height"), [([(3, 3)], 1.0), ([(0, 0), (7, 0)], 7.0), ([(0, 0), (0, 2)], 2.0)]
 )
 def test_letter_height_is_positive_for_any_ink(points, height):
-    assert letter_height(from_strokes([np.array(points)])) == pytest.approx(height)
+    assert x_height(from_strokes([np.array(points)])) == pytest.approx(height)
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_letter_height_is_positive_for_any_ink(points, height):
     ],
 )
 def test_what_is_no_ink_is_refused(ink, message):
-    for function in (check_ink, to_points, strokes, bounds, letter_height):
+    for function in (check_ink, to_points, strokes, bounds, x_height):
         with pytest.raises(DataError, match=message):
             function(ink)
 

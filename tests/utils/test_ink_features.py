@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from utils.checks import DataError
-from utils.ink import from_strokes, letter_height
+from utils.ink import from_strokes, x_height
 from utils.ink_features import NUM_FEATURES, SPACING, num_features, stroke_features
 
 
@@ -38,7 +38,7 @@ def test_features_hardly_depend_on_sampling_rate_and_speed():
 def test_points_are_equally_far_apart_and_keep_the_ends_of_strokes(spacing):
     ink = wave(800)
     features = stroke_features(ink, spacing)
-    height = letter_height(ink)
+    height = x_height(ink)
     starts, ends = features[:, 4] == 1, features[:, 5] == 1
     assert starts.sum() == ends.sum() == 3
     assert starts[-1] and ends[-1]  # the dot is one point, and both
@@ -53,7 +53,7 @@ def test_points_are_equally_far_apart_and_keep_the_ends_of_strokes(spacing):
 def test_a_square_gives_the_directions_and_turns_worked_by_hand():
     corners = np.array([[0, 0], [0, 8], [8, 8], [8, 0]], dtype=float)  # down, right, up
     ink = from_strokes([corners])
-    assert letter_height(ink) == 8
+    assert x_height(ink) == 8
     features = stroke_features(ink)
     assert len(features) == 10  # 24 long at no more than 0.35 * 8 = 2.8: 9 pieces of 8 / 3
     np.testing.assert_allclose(features[1:4, :2], [[0, 1]] * 3, atol=1e-6)
@@ -74,7 +74,7 @@ def test_parts_of_the_way_between_points_show_what_falls_between_them():
     """A tip between two points, worked by hand."""
     tip = np.array([[0, 0], [7, 0], [7, 1], [7, 0], [14, 0], [14, 20]], dtype=float)
     ink = from_strokes([tip, np.array([[3.0, 9.0]])])
-    assert letter_height(ink) == 20
+    assert x_height(ink) == 20
     features = stroke_features(ink, spacing=0.3, parts=3)  # 36 long: 6 pieces of 6, parts of 2
     assert features.shape == (8, num_features(3)) == (8, 16)
     np.testing.assert_allclose(features[:, :10], stroke_features(ink, spacing=0.3), atol=1e-6)
@@ -91,7 +91,7 @@ def test_a_jump_back_is_a_delayed_stroke():
     bar = np.stack([np.linspace(0, 100, 50), np.tile([0.0, 10.0], 25)], 1)
     dot = np.array([[40.0, -20.0]])
     features = stroke_features(from_strokes([bar, dot]))
-    height = letter_height(from_strokes([bar, dot]))
+    height = x_height(from_strokes([bar, dot]))
     assert features[-1, 9] == pytest.approx(8 * np.arcsinh(60 / height / 8), rel=1e-5)
     jump = np.array([-60.0, -30.0]) / height
     np.testing.assert_allclose(features[-1, 6:8], 8 * np.arcsinh(jump / 8), rtol=1e-5)

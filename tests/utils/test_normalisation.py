@@ -13,12 +13,12 @@ def random_inks(count=7, shift=0.0):
     return [
         np.column_stack(
             [
-                generator.normal(shift, 3, readings),
-                generator.normal(-2, 0.5, readings),
-                generator.integers(0, 2, readings),
+                generator.normal(shift, 3, points),
+                generator.normal(-2, 0.5, points),
+                generator.integers(0, 2, points),
             ]
         ).astype(np.float32)
-        for readings in generator.integers(1, 90, count)
+        for points in generator.integers(1, 90, count)
     ]
 
 

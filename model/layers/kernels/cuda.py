@@ -12,15 +12,16 @@ The element-wise parts of a step are four Triton kernels where Triton is found (
 with torch for CUDA), else torch's operations, of which there are some forty.
 
 ONLINE_HANDWRITING_GRAPHS=0 turns all of this off, and the loop of torch operations in
-`model.layers.recurrence` takes its place, as it does when a graph cannot be recorded (the log says so
-once). ONLINE_HANDWRITING_KERNELS=0 turns off only the Triton kernels. Calls are to be on one stream
-of a device, as they are in training.
+`model.layers.recurrence` takes its place, as it does when a graph cannot be recorded (the log says
+so once). ONLINE_HANDWRITING_KERNELS=0 turns off only the Triton kernels. Calls are to be on one
+stream of a device, as they are in training.
 
 What has been run: on an NVIDIA H200 with PyTorch 2.11 and Triton 3.6, the tests, and trainings of
 both generators (benchmarks/README.md has their speeds); on a CPU the functions of a chunk and all
 around them, with either kind of steps (Triton's in its interpreter), against the loop in
-`model.layers.recurrence`, the graphs' place taken by a tape of the torch operations that a first run
-recorded. tests/model/layers/kernels/test_cuda_loop.py has tests for a machine with a GPU, skipped on others.
+`model.layers.recurrence`, the graphs' place taken by a tape of the torch operations that a first
+run recorded. tests/model/layers/kernels/test_cuda_loop.py has tests for a machine with a GPU,
+skipped on others.
 
 Shapes: B sequences of a batch, T steps, S steps of a chunk, U characters, P positions of the text
 (U + 1, and more to a multiple of PLACES), A letters of the alphabet, H cells, K components of the

@@ -61,7 +61,7 @@ def test_samples_come_back_as_they_were_sorted_by_name(tmp_path):
 def test_files_open_memory_mapped_without_pickle_and_are_small(tmp_path):
     rng = np.random.default_rng(0)
     samples = []
-    for n in range(50):  # lines of the size of those of IAM-OnDB: 628 readings, 25 strokes
+    for n in range(50):  # lines of the size of those of IAM-OnDB: 628 points, 25 strokes
         ink = np.rint(rng.normal(8, 40, (628, 3)))
         ink[:, 2] = rng.random(628) < 25 / 628
         missing = (rng.random(628) < 0.002) * 3

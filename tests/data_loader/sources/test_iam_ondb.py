@@ -12,7 +12,7 @@ from utils.checks import ConfigFault, DataError
 from utils.normalisation import Normalisation
 
 # Two strokes: two steps, a pen lift of 1 s, and within the second stroke a gap of 0.06 s, which
-# is four periods of 15 ms, so three readings are missing.
+# is four periods of 15 ms, so three points are missing.
 STROKES = [
     [(100, 200, "7.00"), (103, 204, "7.02"), (101, 210, "7.03")],
     [(150, 190, "8.03"), (152, 191, "8.09"), (153, 191, "8.12")],
@@ -130,7 +130,7 @@ def test_reads_archives_and_folders(tmp_path, files, layout):
     assert dataset.text(index) == "b02-105 line 2"
     assert dataset.group(index) == "b02-105" and dataset.writer(index) == ""
     assert dataset.lengths[index] == 6
-    assert (dataset.canonical, dataset.lattice) == ((41.95, 37.12), 1.0)
+    assert (dataset.canonical, dataset.quantisation_step) == ((41.95, 37.12), 1.0)
 
 
 def test_constructor_touches_no_files(tmp_path, files):
@@ -167,7 +167,7 @@ def test_report_says_what_is_used_and_what_is_not(tmp_path, files):
     del files[line_name("d04-081", 3)]
     files["testset_f.txt"] += b" e05-000\n e05-001z\n"
     report = prepared(write(tmp_path, files)).report()
-    assert "train        4 lines          24 readings        60 characters" in report
+    assert "train        4 lines          24 points        60 characters" in report
     assert "(trainset 3, testset_t 1, testset_f 0)" in report
     assert "valid        2 lines" in report
     assert (

@@ -14,7 +14,7 @@ from tests.data_loader import ink_formats
 from tests.data_loader.archives import link, pack
 from tests.data_loader.ink_formats import INK, STROKES
 from utils.checks import DataError
-from utils.ink import letter_height, strokes
+from utils.ink import strokes, x_height
 
 DATA = Path(__file__).parents[4] / "shared" / "data"
 
@@ -249,8 +249,8 @@ def test_ink_of_other_units_gets_the_size_of_the_examples(lines, factor):
     if factor == 1:
         assert scale == 1 and (ink == foreign).all()
     else:
-        usual = float(np.median([letter_height(line) for line in lines[1:]]))
-        assert letter_height(ink) == pytest.approx(usual, rel=1e-4)
+        usual = float(np.median([x_height(line) for line in lines[1:]]))
+        assert x_height(ink) == pytest.approx(usual, rel=1e-4)
         np.testing.assert_allclose(ink[:, :2], lines[0][:, :2] * factor * scale, rtol=1e-5)
 
 

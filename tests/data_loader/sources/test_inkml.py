@@ -42,7 +42,7 @@ def first(tmp_path, content, **options):
 
 def test_files_and_folders(tmp_path):
     dataset = prepared(tmp_path, several() | {"s/x.XML": document(), "a.txt": "no"}, strict=True)
-    assert len(dataset) == 13 and dataset.lattice == 1.0
+    assert len(dataset) == 13 and dataset.quantisation_step == 1.0
     assert dataset.ink(0).tolist() == INK and dataset.text(0) == "hello"
     assert [dataset.name(n) for n in (0, 12)] == ["00", "s/x"]
     assert all(len(dataset.indices(split)) for split in ("train", "valid", "test"))

@@ -10,7 +10,7 @@ from tests.data_loader.archives import link, pack
 from utils.checks import ConfigFault, DataError
 from utils.ink import bounds, to_points
 
-# A stroke of three readings from (5, 8), a lift, and a second one of two.
+# A stroke of three points from (5, 8), a lift, and a second one of two.
 ROWS = [(5, 8, 0, 0), (1, -1, 0, 0), (1, 0, 0, 0), (0, 0, 1, 0), (3, 4, 0, 0), (0, 1, 0, 0)]
 ROWS += [(0, 0, 1, 1)]
 INK = [[0, 0, 0], [1, -1, 0], [1, 0, 1], [3, 4, 0], [0, 1, 1]]
@@ -61,7 +61,7 @@ def test_reads_archives_and_folders_with_classes_of_either_kind(tmp_path, layout
     dataset = prepared(
         write(tmp_path, sequences(labels=labels, targets=targets), layout), strict=True
     )
-    assert len(dataset) == 72 and dataset.lattice == 1.0
+    assert len(dataset) == 72 and dataset.quantisation_step == 1.0
     index = next(n for n in range(72) if dataset.name(n) == "trainimg-17")
     assert dataset.ink(index).tolist() == INK and dataset.text(index) == "7"
     assert not dataset.missing(index).any() and dataset.writer(index) == ""
@@ -136,7 +136,7 @@ def test_the_last_digit_s_end_is_that_of_the_sequence(tmp_path, options):
     loader.prepare()
     for batch in loader:
         assert batch.targets[..., 3].sum(1).tolist() == [1.0] * len(batch)
-        ends = batch.targets[..., 3].argmax(1) + 1  # readings but the first
+        ends = batch.targets[..., 3].argmax(1) + 1  # points but the first
         assert ends.tolist() == batch.lengths.tolist()
         digits = 1 if not options else batch.text_lengths
         assert (batch.lengths == digits * 5 - 1).all()

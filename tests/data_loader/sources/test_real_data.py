@@ -52,7 +52,7 @@ def test_unipen(tmp_path):
     assert len(dataset) == 10_492 and split["test"] == 2_998
     assert split["train"] + split["valid"] == 7_494
     assert len({dataset.writer(n) for n in range(len(dataset))}) == 44
-    assert dataset.lattice == 1.0
+    assert dataset.quantisation_step == 1.0
 
 
 def test_unipen_and_mnist_hold_the_same_digits(tmp_path):

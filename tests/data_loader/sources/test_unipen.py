@@ -39,7 +39,7 @@ def named(dataset):
 
 def test_segments_before_their_pieces(tmp_path):
     dataset = prepared(tmp_path, digits(), strict=True, writer_comment=1)
-    assert len(dataset) == 30 and dataset.lattice == 1.0
+    assert len(dataset) == 30 and dataset.quantisation_step == 1.0
     index = named(dataset)["digits:00001"]
     assert dataset.ink(index).tolist() == [
         *([0, 0, 0], [3, -4, 0], [-1, -6, 1]),  # y grew upwards
@@ -201,6 +201,6 @@ def test_included_files_are_never_opened(tmp_path):
 
 def test_decimals_have_no_lattice(tmp_path):
     dataset = prepared(tmp_path, digits().replace(" 13  24", " 13.5  24.25"))
-    assert dataset.lattice is None
+    assert dataset.quantisation_step is None
     assert dataset.ink(0)[1].tolist() == [3.5, -4.25, 0]
     assert dataset.ink(0).dtype == np.float32

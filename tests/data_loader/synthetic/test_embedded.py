@@ -61,7 +61,7 @@ class Still:
 def test_ink_has_the_format_of_the_project(dataset):
     assert len(dataset) == 740 == len(dataset.lengths)
     assert dataset.lengths.dtype == np.int64
-    assert dataset.canonical is None and dataset.lattice is None
+    assert dataset.canonical is None and dataset.quantisation_step is None
     for index in range(0, 740, 7):
         ink = dataset.ink(index)
         assert ink.dtype == np.float32 and ink.shape == (dataset.lengths[index], 3)
@@ -448,7 +448,7 @@ def test_readings_are_at_equal_times_and_slow_at_the_ends():
         assert step[middle] * rate == pytest.approx(100 * 0.4 ** (-1 / 3), rel=0.01)
         assert step[0] < 0.5 * step[middle] and step[-1] < 0.5 * step[middle]
         assert (np.diff(step[:middle]) > -1e-9).all() and (np.diff(step[middle:]) < 1e-9).all()
-        # The last reading is less than one step short of where the pen is lifted.
+        # The last point is less than one step short of where the pen is lifted.
         assert 0 <= 400 - read_x[-1] < step[-1] * 1.5
 
 

@@ -5,14 +5,14 @@ from data_loader import CutLongSteps, EmbeddedDataset, HandwritingDataLoader, Mi
 from data_loader.sources.own_ink import OwnInk
 from data_loader.synthetic.mixed import join
 from utils.checks import ConfigFault, DataError
-from utils.ink import bounds, letter_height, to_points
+from utils.ink import bounds, to_points, x_height
 
 
 class Large(OwnInk):
-    """Zigzags 300 units high, on a lattice of 1, as a device with whole numbers has them."""
+    """Zigzags 300 units high, on a grid of 1, as a device with whole numbers has them."""
 
     canonical = (40.0, 30.0)
-    lattice = 1.0
+    quantisation_step = 1.0
 
     def lines(self):
         for n in range(60):
@@ -38,7 +38,7 @@ def test_lines_join_the_training_alone():
         assert dataset.indices(split).tolist() == main.indices(split).tolist()
     train = dataset.indices("train")
     assert len(train) == len(main.indices("train")) + 20 + 7
-    assert (dataset.canonical, dataset.lattice) == ((40.0, 30.0), 1.0)
+    assert (dataset.canonical, dataset.quantisation_step) == ((40.0, 30.0), 1.0)
     assert [type(one) for one in dataset.preprocessing()] == [CutLongSteps]
     assert dataset.lengths.tolist() == [len(dataset.ink(n)) for n in range(len(dataset))]
     assert len({dataset.name(n) for n in range(len(dataset))}) == len(dataset)
@@ -50,15 +50,15 @@ def test_lines_join_the_training_alone():
 
 def test_letters_become_as_high_and_readings_lie_on_the_lattice():
     dataset = mixed({"size": 80, "writers": 80, "symbols": 0.0})
-    heights = [letter_height(dataset.ink(60 + n)) for n in range(80)]
-    before = [letter_height(dataset.added.ink(n)) for n in range(80)]
-    # 330 is the median of the zigzags; rounding moves a reading by half a unit at most.
+    heights = [x_height(dataset.ink(60 + n)) for n in range(80)]
+    before = [x_height(dataset.added.ink(n)) for n in range(80)]
+    # 330 is the median of the zigzags; rounding moves a point by half a unit at most.
     assert np.median(heights) == pytest.approx(330, rel=0.05)
     factors = np.array(heights) / before
-    np.testing.assert_allclose(factors, 330 / EmbeddedDataset.letter_height, rtol=0.05)
+    np.testing.assert_allclose(factors, 330 / EmbeddedDataset.x_height, rtol=0.05)
     # Signs are higher than small letters: where they are all there is, letters stay as high.
     signs = mixed({"signs": 1.0})
-    of_signs = [letter_height(signs.ink(60 + n)) / letter_height(signs.added.ink(n))
+    of_signs = [x_height(signs.ink(60 + n)) / x_height(signs.added.ink(n))
                 for n in range(20)]  # fmt: skip
     assert np.median(of_signs) == pytest.approx(np.median(factors), rel=0.02)
     for n in range(60, 80):
@@ -75,7 +75,7 @@ def test_a_joined_line_holds_both_side_by_side():
         behind += text.startswith("wwww ")
         assert text.startswith("wwww ") or text.endswith(" wwww")
         assert text.replace("wwww", "").strip() in {dataset.added.text(m) for m in range(20)}
-        size = 40  # readings of a zigzag
+        size = 40  # points of a zigzag
         left = ink[:size] if text.startswith("w") else ink[:-size]
         assert left[-1, 2] == 1
         points = to_points(ink)
@@ -138,7 +138,7 @@ def test_gaps_and_ends_are_those_of_the_parts():
             assert dataset.ends(n) == (not last_is_gaps)
             gaps = np.flatnonzero(dataset.missing(n))
             start = len(dataset.ink(n)) - 30 if last_is_gaps else 0
-            # The first reading of a part has the jump before it, whatever was missing there.
+            # The first point of a part has the jump before it, whatever was missing there.
             assert gaps.tolist() == (start + np.arange(3, 30, 3)).tolist()
         lent_gaps = [dataset.missing(own + n).any() for n in range(lent)]
         assert all(lent_gaps) if added is not embedded else not any(lent_gaps)
@@ -176,7 +176,7 @@ def test_parts_may_stand_as_close_as_letters_without_a_blank():
         x = to_points(ink)[:, 0]
         close = not (text.startswith("wwww ") or text.endswith(" wwww"))
         assert text.replace("wwww", "").strip() in {dataset.added.text(m) for m in range(20)}
-        height = letter_height(ink[:40] if first else ink[-40:])
+        height = x_height(ink[:40] if first else ink[-40:])
         gaps[close].append((x[edge:].min() - x[:edge].max()) / height)
     assert 15 < len(gaps[True]) < 45
     # Rounding moves an edge by half a unit; letters are 300 and more units high.
@@ -236,7 +236,7 @@ class Words(OwnInk):
             yield self.TEXTS[n % 5], strokes
 
     def missing(self, index):
-        return np.arange(len(self.ink(index))).astype(np.uint8)  # tells where a reading is from
+        return np.arange(len(self.ink(index))).astype(np.uint8)  # tells where a point is from
 
     def ends(self, index):
         return False
@@ -265,7 +265,7 @@ def test_pieces_are_one_to_three_words_of_a_line():
         start = next(m for m in range(9) if words[m : m + count] == text.split())
         assert name.endswith(f"[{start}:{start + count}]") and count < len(words)
         assert text not in (",", "j")  # of a lone comma or stem nobody knows how high it stands
-        # Each character is ten readings: the piece's stand behind those of the words before it.
+        # Each character is ten points: the piece's stand behind those of the words before it.
         first = 10 * len("".join(words[:start]))
         rows = slice(first, first + 10 * len(text.replace(" ", "")))
         expected = to_points(own.ink(index))[rows]

@@ -10,7 +10,7 @@ from utils.ink import from_strokes
 
 
 def bars(*edges):
-    """Return the ink of a level stroke of three readings from each left edge to each right one."""
+    """Return the ink of a level stroke of three points from each left edge to each right one."""
     return from_strokes([np.array([(a, 0), ((a + b) / 2, 5), (b, 0)]) for a, b in edges])
 
 

@@ -144,11 +144,11 @@ def test_stretch_changes_x_alone():
     assert 0.5 <= min(factors) < 0.7 and 1.5 < max(factors) <= 2.0
 
 
-def zigzag(readings=400, size=1.0):
+def zigzag(points=400, size=1.0):
     """Return a line of ink of letters of height `size`, 200 times as long."""
-    ink = np.zeros((readings, 3), dtype=np.float32)
+    ink = np.zeros((points, 3), dtype=np.float32)
     ink[1:, 0] = 0.5 * size
-    ink[1:, 1] = size * np.where(np.arange(readings - 1) % 2, -1, 1)
+    ink[1:, 1] = size * np.where(np.arange(points - 1) % 2, -1, 1)
     ink[-1, 2] = 1
     return ink
 

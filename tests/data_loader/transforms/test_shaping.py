@@ -19,7 +19,7 @@ from data_loader.transforms.shaping import (
     simplified,
 )
 from utils.checks import ConfigFault, DataError
-from utils.ink import bounds, from_strokes, letter_height, strokes, to_points
+from utils.ink import bounds, from_strokes, strokes, to_points, x_height
 
 
 def line(seed=0, text="several words on a line", **hand):
@@ -83,7 +83,7 @@ def test_undo_slant_finds_a_known_slant(slant):
 
 def test_scale_height():
     ink = line()
-    assert letter_height(shaped(ScaleHeight(height=50), ink)) == pytest.approx(50, rel=1e-4)
+    assert x_height(shaped(ScaleHeight(height=50), ink)) == pytest.approx(50, rel=1e-4)
     left, top, right, bottom = bounds(shaped(ScaleHeight(height=50, of="ink"), ink))
     assert bottom - top == pytest.approx(50, rel=1e-4) and right - left > 50
     flat = from_strokes([np.array([[0, 0], [5, 0]])])
@@ -162,10 +162,10 @@ def test_resampling_by_time_counts_what_is_missing():
 
 def test_resampling_does_not_fill_the_memory():
     far = from_strokes([np.array([[0, 0], [1e6, 0]])])
-    with pytest.raises(DataError, match="more than 1,000,000 readings of one sample"):
+    with pytest.raises(DataError, match="more than 1,000,000 points of one sample"):
         shaped(ResampleDistance(spacing=1e-3), far)
     many = from_strokes([np.array([[0, 0], [4e5, 0]])] * 3)
-    with pytest.raises(DataError, match="more than 1,000,000 readings of one sample"):
+    with pytest.raises(DataError, match="more than 1,000,000 points of one sample"):
         shaped(ResampleDistance(spacing=1), many)
 
 
@@ -204,13 +204,13 @@ def test_simplify_keeps_strokes_and_drops_points():
     assert len(shaped(Simplify(tolerance=0.5), SQUARE)) == 6
 
 
-@pytest.mark.parametrize("readings", [2, 5, 11, 100])
+@pytest.mark.parametrize("points", [2, 5, 11, 100])
 @pytest.mark.parametrize("steps", [1, 3, 10, 99, 500])
-def test_pieces_hold_every_step_once_and_can_be_joined(readings, steps):
-    ink = np.random.default_rng(0).normal(size=(readings, 3)).astype(np.float32)
-    rows = pieces(readings, steps)
+def test_pieces_hold_every_step_once_and_can_be_joined(points, steps):
+    ink = np.random.default_rng(0).normal(size=(points, 3)).astype(np.float32)
+    rows = pieces(points, steps)
     assert all(1 <= part.stop - part.start - 1 <= steps for part in rows)
-    assert len(rows) == math.ceil((readings - 1) / steps)
+    assert len(rows) == math.ceil((points - 1) / steps)
     assert (join_pieces([ink[part] for part in rows]) == ink).all()
 
 
@@ -227,7 +227,7 @@ def test_a_shaped_dataset_shapes_all_splits():
         **{"train": 6, "valid": 2, "test": 2},
     }
     for n in range(10):
-        assert letter_height(dataset.ink(n)) == pytest.approx(50, rel=1e-3)
+        assert x_height(dataset.ink(n)) == pytest.approx(50, rel=1e-3)
         assert (dataset.text(n), dataset.name(n), dataset.writer(n)) == (
             *(plain.text(n), plain.name(n), plain.writer(n)),
         )

@@ -75,7 +75,7 @@ def test_every_hidden_layer_sees_the_input_and_the_output_sees_every_layer(kind)
             network.output.weight.zero_()
             network.output.weight[:, 8 * number : 8 * number + 8] = 1.0
         inputs = batch.inputs.clone().requires_grad_()
-        network(inputs, batch.text, batch.text_lengths).mixture.end_logits.sum().backward()
+        network(inputs, batch.text, batch.text_lengths).prediction.end_logits.sum().backward()
         assert inputs.grad.abs().sum() > 0
         with torch.no_grad():
             network.output.weight.copy_(kept)
@@ -101,7 +101,7 @@ def test_padding_of_the_text_changes_nothing():
     first = run(network, batch)
     batch.text[1, 3:] = 2
     second = run(network, batch)
-    torch.testing.assert_close(first.mixture.means, second.mixture.means, rtol=0.0, atol=0.0)
+    torch.testing.assert_close(first.prediction.means, second.prediction.means, rtol=0.0, atol=0.0)
 
 
 @pytest.mark.parametrize("kind", ["prediction", "synthesis"])
@@ -111,8 +111,8 @@ def test_a_sequence_in_two_parts_is_the_sequence(kind, cell):
     whole = run(network, batch)
     first = network(batch.inputs[:, :4], batch.text, batch.text_lengths)
     second = network(batch.inputs[:, 4:], batch.text, batch.text_lengths, first.state)
-    joined = torch.cat((first.mixture.means, second.mixture.means), 1)
-    torch.testing.assert_close(joined, whole.mixture.means)
+    joined = torch.cat((first.prediction.means, second.prediction.means), 1)
+    torch.testing.assert_close(joined, whole.prediction.means)
     for name, value in whole.state.items():
         torch.testing.assert_close(second.state[name], value)
 
@@ -126,18 +126,18 @@ def test_what_the_fourth_number_does(kind, cell):
     plain = build(kind, cell=cell).eval()
     for other in (four, four * torch.tensor([1.0, 1.0, 1.0, 5.0])):
         output = plain(other, batch.text, batch.text_lengths)
-        assert torch.equal(output.mixture.means, run(plain, batch).mixture.means)
+        assert torch.equal(output.prediction.means, run(plain, batch).prediction.means)
     ending = build(kind, cell=cell, end_of_sequence=True).eval()
     assert ending.output.out_features == 20 and plain.output.out_features == 19
     three, zero, one = (
-        ending(inputs, batch.text, batch.text_lengths).mixture.sequence_logits
+        ending(inputs, batch.text, batch.text_lengths).prediction.sequence_logits
         for inputs in (batch.inputs, four * torch.tensor([1.0, 1.0, 1.0, 0.0]), four)
     )
     assert torch.equal(three, zero) and not torch.allclose(zero, one)
 
 
 def test_the_end_of_the_sequence_starts_out_rare():
-    ends = run(build("prediction", end_of_sequence=True), batch_of(9)).mixture.end_of_sequence
+    ends = run(build("prediction", end_of_sequence=True), batch_of(9)).prediction.end_of_sequence
     assert ((ends > 0.003) & (ends < 0.03)).all()
 
 
@@ -155,7 +155,7 @@ def test_every_weight_of_a_regression_head_has_a_gradient(kind):
 def test_nothing_stays_on_the_module():
     network, batch = build("synthesis").eval(), batch_of(9, 5)
     first, second = run(network, batch), run(network, batch)
-    torch.testing.assert_close(first.mixture.means, second.mixture.means, rtol=0.0, atol=0.0)
+    torch.testing.assert_close(first.prediction.means, second.prediction.means, rtol=0.0, atol=0.0)
 
 
 def test_the_smallest_scale_is_in_the_units_of_the_data():
@@ -192,8 +192,8 @@ def test_the_scaler_s_factor_moves_the_bounds():
 
 def test_dropout_acts_in_training_only():
     network, batch = build("prediction", dropout=0.5), batch_of(5)
-    noisy = [run(network.train(), batch).mixture.means for _ in range(2)]
-    still = [run(network.eval(), batch).mixture.means for _ in range(2)]
+    noisy = [run(network.train(), batch).prediction.means for _ in range(2)]
+    still = [run(network.eval(), batch).prediction.means for _ in range(2)]
     assert not torch.equal(*noisy)
     assert torch.equal(*still)
 
@@ -202,7 +202,7 @@ def test_the_loss_is_the_sum_over_real_points():
     network, batch = build("prediction").eval(), batch_of(4, 2)
     output = run(network, batch)
     expected = [
-        -sum(output.mixture.log_prob(batch.targets)[row, step].item() for step in range(length))
+        -sum(output.prediction.log_prob(batch.targets)[row, step].item() for step in range(length))
         for row, length in enumerate((4, 2))
     ]
     loss = NegativeLogLikelihood(reduction="sequence")
@@ -222,12 +222,12 @@ def test_sse_by_hand():
         mask=torch.tensor([[True, True, False], [True, True, True]]),
     )
     metric = SSE()
-    metric.update(SimpleNamespace(mixture=SimpleNamespace(mean=means)), batch)
+    metric.update(SimpleNamespace(prediction=SimpleNamespace(mean=means)), batch)
     assert metric.compute() == pytest.approx(
         {"sse": (1 + 4 + 0 + 9 + 0.25) / 5, "sse_strokes": 10 / 3, "sse_jumps": 4.25 / 2}
     )
     metric.update(
-        SimpleNamespace(mixture=SimpleNamespace(mean=means)), batch, torch.tensor([2.0, 1.0])
+        SimpleNamespace(prediction=SimpleNamespace(mean=means)), batch, torch.tensor([2.0, 1.0])
     )
     assert metric.compute()["sse_strokes"] == pytest.approx((10 + 40) / 6)
     metric.reset()

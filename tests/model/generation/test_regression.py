@@ -33,14 +33,14 @@ def test_the_loss_is_a_likelihood_under_a_unit_gaussian(ends):
     if ends:
         nats -= Bernoulli(logits=-raw[..., 3]).log_prob(targets[..., 3])
     expected = (nats - math.log(2 * math.pi)) * torch.tensor([[1] * 5, [1, 1, 0, 0, 0]])
-    found = SquaredError()(SimpleNamespace(mixture=estimate), batch_of(targets, [5, 2]))
+    found = SquaredError()(SimpleNamespace(prediction=estimate), batch_of(targets, [5, 2]))
     torch.testing.assert_close(found, expected.sum(1))
 
 
 def test_the_loss_by_hand():
     raw = torch.tensor([[[1.0, -2.0, 0.0]]])
     batch = batch_of(torch.tensor([[[4.0, 2.0, 1.0, 1.0]]]), [1])
-    output = SimpleNamespace(mixture=PointEstimate.from_parameters(raw))
+    output = SimpleNamespace(prediction=PointEstimate.from_parameters(raw))
     for weight in (0.0, 1.0, 3.0):
         found = SquaredError(pen_weight=weight)(output, batch)
         assert found.tolist() == pytest.approx([12.5 + weight * math.log(2)])
@@ -60,7 +60,7 @@ def test_gradcheck(ends):
     batch, loss = batch_of(random_points(2, 3), [3, 2]), SquaredError(pen_weight=0.5)
 
     def total(raw):
-        return loss(SimpleNamespace(mixture=PointEstimate.from_parameters(raw, ends)), batch)
+        return loss(SimpleNamespace(prediction=PointEstimate.from_parameters(raw, ends)), batch)
 
     assert torch.autograd.gradcheck(total, raw)
 
@@ -98,6 +98,8 @@ def test_values_and_gradients_are_finite_for_all_finite_outputs():
     raw = torch.tensor([[[largest] * 4, [-largest] * 4, [1e30, -1e30, 1e9, -1e9]]])
     raw.requires_grad_()
     batch = batch_of(torch.ones(1, 3, 4), [3])
-    loss = SquaredError()(SimpleNamespace(mixture=PointEstimate.from_parameters(raw, True)), batch)
+    loss = SquaredError()(
+        SimpleNamespace(prediction=PointEstimate.from_parameters(raw, True)), batch
+    )
     loss.sum().backward()
     assert loss.isfinite().all() and raw.grad.isfinite().all()

@@ -46,20 +46,20 @@ def test_a_line_depends_on_its_seed_alone(synthesis):
     other = sample(synthesis, [9], ["cab ba"], bias=1.0, max_steps=80)[0]
     np.testing.assert_array_equal(alone.ink, again.ink)
     np.testing.assert_allclose(together[2].ink, alone.ink, atol=1e-2)
-    np.testing.assert_allclose(together[2].window, alone.window, atol=1e-4)
+    np.testing.assert_allclose(together[2].attention, alone.attention, atol=1e-4)
     assert not np.allclose(alone.ink[:20], other.ink[:20], atol=1.0)
 
 
 def test_ink_is_in_the_units_of_the_data(prediction):
     """The first step by hand: the same random numbers through the network's own mixture."""
     line = sample(prediction, [3], max_steps=5)[0]
-    assert line.ink.shape == (6, 3) and not line.ended and line.window is None
+    assert line.ink.shape == (6, 3) and not line.ended and line.attention is None
     assert line.ink[0].tolist() == [0.0, 0.0, 0.0] and line.ink[-1, 2] == 1.0
     generator = torch.Generator().manual_seed(3)
     uniform, normal = (make(256, 2, generator=generator) for make in (torch.rand, torch.randn))
     start = torch.tensor([[[-8.0 / 40.0, -0.5 / 30.0, 0.0]]])
     with torch.no_grad():
-        mixture = prediction(start).mixture.last_step()
+        mixture = prediction(start).prediction.last_step()
     point = mixture.sample(uniform[:1], normal[:1])[0].tolist()
     expected = [point[0] * 40.0 + 8.0, point[1] * 30.0 + 0.5, point[2]]
     assert line.ink[1].tolist() == pytest.approx(expected, rel=1e-4)
@@ -94,7 +94,7 @@ def test_the_last_character_is_reached_where_the_peak_is_on_it_or_behind():
 
 def only_goes_back(line) -> bool:
     """Whether from the first step on whose peak is behind the text, strokes begin to the left."""
-    (behind,) = (line.window.argmax(1) >= len(line.text)).nonzero()
+    (behind,) = (line.attention.argmax(1) >= len(line.text)).nonzero()
     lifted = np.flatnonzero(line.ink[:-1, 2])
     return not len(behind) or bool((line.ink[lifted[lifted >= behind[0]] + 1, 0] < 0.0).all())
 
@@ -104,7 +104,7 @@ def test_lines_end_by_the_rule_and_fall_out_of_the_batch(synthesis):
     assert all(line.ended for line in lines)
     assert len(lines[0].ink) < len(lines[1].ink) < 400
     for line, characters in zip(lines, (1, 12), strict=True):
-        assert line.window.shape == (len(line.ink) - 1, characters + 1)
+        assert line.attention.shape == (len(line.ink) - 1, characters + 1)
         assert only_goes_back(line)
 
 
@@ -124,9 +124,9 @@ def by_rule(network, seed: int, text: str, limit: int):
             with torch.no_grad():
                 output = network(point, letters, length, state)
             state = output.state
-            if behind is None and output.window[0, 0].argmax() == len(text):
+            if behind is None and output.attention[0, 0].argmax() == len(text):
                 behind = step
-            drawn = output.mixture.last_step().sample(
+            drawn = output.prediction.last_step().sample(
                 uniform[step : step + 1], normal[step : step + 1]
             )
             point = drawn[None]
@@ -255,7 +255,7 @@ def test_a_line_is_left_without_what_is_too_many(synthesis, monkeypatch):
             kept = max(len(before.ink) - surplus, 3)
             assert line.ended and len(line.ink) == kept
             np.testing.assert_array_equal(line.ink[:, :2], before.ink[:kept, :2])
-            np.testing.assert_array_equal(line.window, before.window[: kept - 1])
+            np.testing.assert_array_equal(line.attention, before.attention[: kept - 1])
             np.testing.assert_array_equal(line.bias, before.bias[: kept - 1])
 
 
@@ -317,7 +317,7 @@ def test_a_primer_is_continued(synthesis):
     line = sample(synthesis, [1], ["ab"], primer=(primer, "c "), max_steps=10, bias=0.5)[0]
     assert line.text == "c ab" and line.primed == 3 and len(line.ink) <= 13
     np.testing.assert_array_equal(line.ink[:3], primer)
-    assert line.window.shape == (len(line.ink) - 1, 5)
+    assert line.attention.shape == (len(line.ink) - 1, 5)
     assert line.bias.tolist() == [0.5] * (len(line.ink) - 1)
     assert line.written[0, :2].tolist() == [0.0, 0.0]
     np.testing.assert_array_equal(line.written[1:], line.ink[4:])
@@ -326,7 +326,7 @@ def test_a_primer_is_continued(synthesis):
     text = torch.from_numpy(synthesis.alphabet.encode("c ab"))[None]
     with torch.no_grad():
         output = synthesis(inputs, text, torch.tensor([4]))
-    np.testing.assert_allclose(line.window[:3], output.window[0].numpy(), atol=1e-6)
+    np.testing.assert_allclose(line.attention[:3], output.attention[0].numpy(), atol=1e-6)
 
 
 def test_a_primer_changes_what_follows(prediction):
@@ -381,7 +381,7 @@ def by_hand(network, seed: int, steps: int):
         for step in range(steps):
             output = network(point, state=state)
             state = output.state
-            drawn = output.mixture.last_step().sample(
+            drawn = output.prediction.last_step().sample(
                 uniform[step : step + 1], normal[step : step + 1]
             )
             points.append(drawn[0])
@@ -425,7 +425,7 @@ def test_the_earlier_of_window_and_end_ends_a_line():
     for line in by_window:
         assert line.ended and only_goes_back(line)
     for line in sample(always, seeds, texts, max_steps=400):
-        peaks = line.window.argmax(1)  # every point is drawn as an end: the text decides
+        peaks = line.attention.argmax(1)  # every point is drawn as an end: the text decides
         assert line.ended and peaks[-1] == len(line.text) - 1 > peaks[:-1].max()
     mixed = sample(ending("synthesis", -4.0), range(20), texts[:1] * 20, max_steps=400)
     by_window = sample(never, range(20), texts[:1] * 20, max_steps=400)
@@ -461,7 +461,7 @@ def test_a_regression_network_writes_means():
     one, other = sample(network, [1, 2], max_steps=50, bias=[0.0, 5.0])
     first = torch.tensor([[[-8.0 / 40.0, -0.5 / 30.0, 0.0]]])
     with torch.no_grad():
-        mean = network(first).mixture.mean[0, 0]
+        mean = network(first).prediction.mean[0, 0]
     for line in (one, other):  # what differs from line to line is the pen only
         np.testing.assert_allclose(
             line.ink[1, :2], mean.numpy() * [40.0, 30.0] + [8.0, 0.5], rtol=1e-4
@@ -486,7 +486,7 @@ def test_a_network_that_has_learned_a_digit_ends_where_the_digit_does():
     for _ in range(250):
         optimizer.zero_grad()
         noisy = points[:, :-1] + torch.tensor([0.05, 0.05, 0.0, 0.0]) * torch.randn(8, 9, 4)
-        loss = -network(noisy).mixture.log_prob(points[:, 1:].expand(8, -1, -1)).mean()
+        loss = -network(noisy).prediction.log_prob(points[:, 1:].expand(8, -1, -1)).mean()
         loss.backward()
         optimizer.step()
     lines = sample(network.eval(), range(10), bias=3.0, max_steps=100)

@@ -59,11 +59,11 @@ def plainly(network, lines, uniform, normal):
     for one, two in zip(uniform, normal, strict=True):
         output = network(inputs, lines.text, lines.text_lengths, state)
         state = output.state
-        mixture = output.mixture.last_step().biased(lines.bias, lines.pen_sharpness)
+        mixture = output.prediction.last_step().biased(lines.bias, lines.pen_sharpness)
         points.append(mixture.sample(one, two))
         inputs = points[-1][:, None].clone()
         inputs[..., 3:] = 0.0  # what goes on has not ended
-        phis.append(None if output.window is None else output.window[:, -1])
+        phis.append(None if output.attention is None else output.attention[:, -1])
     return torch.stack(points), None if phis[0] is None else torch.stack(phis)
 
 

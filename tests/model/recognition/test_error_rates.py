@@ -21,12 +21,12 @@ from model.recognition.error_rates import (
 from utils.alphabet import Alphabet
 
 
-def edit_distance(truth, read) -> int:
+def edit_distance(reference, hypothesis) -> int:
     """Wagner & Fischer 1974."""
-    row = list(range(len(read) + 1))
-    for n, wanted in enumerate(truth, start=1):
+    row = list(range(len(hypothesis) + 1))
+    for n, wanted in enumerate(reference, start=1):
         above, row = row, [n]
-        for m, got in enumerate(read, start=1):
+        for m, got in enumerate(hypothesis, start=1):
             row.append(min(above[m] + 1, row[m - 1] + 1, above[m - 1] + (wanted != got)))
     return row[-1]
 
@@ -38,31 +38,34 @@ def random_pairs(count: int) -> list[tuple[str, str]]:
 
 
 def metric_of(pairs, alphabet: Alphabet, *, padding: int = 0) -> ErrorRates:
-    texts = [alphabet.encode(truth).tolist() for truth, _ in pairs]
+    texts = [alphabet.encode(reference).tolist() for reference, _ in pairs]
     longest = max(map(len, texts))
     batch = SimpleNamespace(
         text=torch.tensor([text + [padding] * (longest - len(text)) for text in texts]),
         text_lengths=torch.tensor([len(text) for text in texts]),
     )
     metric = ErrorRates()
-    metric.update(SimpleNamespace(read=[read for _, read in pairs], alphabet=alphabet), batch)
+    metric.update(
+        SimpleNamespace(hypotheses=[hypothesis for _, hypothesis in pairs], alphabet=alphabet),
+        batch,
+    )
     return metric
 
 
 def test_counts_equal_dynamic_programming():
-    for truth, read in random_pairs(300):
-        got = error_counts(truth, read)
-        truth, read = truth.strip(), read.strip()
+    for reference, hypothesis in random_pairs(300):
+        got = error_counts(reference, hypothesis)
+        reference, hypothesis = reference.strip(), hypothesis.strip()
         assert got == ErrorCounts(
-            edit_distance(truth, read),
-            len(truth),
-            edit_distance(truth.split(), read.split()),
-            len(truth.split()),
+            edit_distance(reference, hypothesis),
+            len(reference),
+            edit_distance(reference.split(), hypothesis.split()),
+            len(reference.split()),
         )
 
 
 @pytest.mark.parametrize(
-    ("truth", "read", "expected"),
+    ("reference", "hypothesis", "expected"),
     [
         ("the cat sat", "the cat sat", (0, 11, 0, 3)),
         ("the cat", "thecat", (1, 7, 2, 2)),  # a blank within counts
@@ -75,8 +78,8 @@ def test_counts_equal_dynamic_programming():
         ("ab c", "", (4, 4, 2, 2)),
     ],
 )
-def test_what_counts_as_an_error(truth, read, expected):
-    assert error_counts(truth, read) == expected
+def test_what_counts_as_an_error(reference, hypothesis, expected):
+    assert error_counts(reference, hypothesis) == expected
 
 
 def test_rates_divide_all_errors_by_all_characters():
@@ -118,14 +121,14 @@ def test_metric_equals_rates_of_the_same_pairs_and_forgets_on_reset():
 def test_metric_adds_nothing_where_nothing_was_read():
     metric = metric_of([("ab", "a")], Alphabet("ab"))
     before = metric.compute()
-    metric.update(SimpleNamespace(read=None, alphabet=Alphabet("ab")), SimpleNamespace())
+    metric.update(SimpleNamespace(hypotheses=None, alphabet=Alphabet("ab")), SimpleNamespace())
     assert metric.compute() == before == {"cer": 0.5, "wer": 1.0}
 
 
 def test_metric_refuses_another_number_of_texts():
     batch = SimpleNamespace(text=torch.zeros(2, 1).long(), text_lengths=torch.ones(2).long())
     with pytest.raises(ValueError):
-        ErrorRates().update(SimpleNamespace(read=["a"], alphabet=Alphabet("a")), batch)
+        ErrorRates().update(SimpleNamespace(hypotheses=["a"], alphabet=Alphabet("a")), batch)
 
 
 def test_sums_of_parts_are_the_sums_of_the_whole():
@@ -137,16 +140,16 @@ def test_sums_of_parts_are_the_sums_of_the_whole():
 
 
 def test_alignment_cuts_both_texts_and_differs_as_often_as_there_are_errors():
-    for truth, read in random_pairs(100):
-        pieces = alignment(truth, read)
-        assert "".join(piece.truth for piece in pieces) == truth.strip()
-        assert "".join(piece.read for piece in pieces) == read.strip()
+    for reference, hypothesis in random_pairs(100):
+        pieces = alignment(reference, hypothesis)
+        assert "".join(piece.reference for piece in pieces) == reference.strip()
+        assert "".join(piece.hypothesis for piece in pieces) == hypothesis.strip()
         for piece in pieces:
-            assert (piece.truth == piece.read) == (piece.kind == "equal")
-            assert bool(piece.truth) == (piece.kind != "insert")
-            assert bool(piece.read) == (piece.kind != "delete")
-        errors = sum(max(len(p.truth), len(p.read)) for p in pieces if p.kind != "equal")
-        assert errors == error_counts(truth, read).character_errors
+            assert (piece.reference == piece.hypothesis) == (piece.kind == "equal")
+            assert bool(piece.reference) == (piece.kind != "insert")
+            assert bool(piece.hypothesis) == (piece.kind != "delete")
+        errors = sum(max(len(p.reference), len(p.hypothesis)) for p in pieces if p.kind != "equal")
+        assert errors == error_counts(reference, hypothesis).character_errors
     assert alignment("the cat", "the hat!") == [
         ("equal", "the ", "the "),
         ("replace", "c", "h"),
@@ -167,7 +170,7 @@ def test_confusions_are_counted_and_ranked():
 
 
 @pytest.mark.parametrize(
-    ("character", "read", "expected"),
+    ("character", "hypothesis", "expected"),
     [
         ("=", "six = six", True),
         ("=", "Sit = sir", True),
@@ -179,12 +182,12 @@ def test_confusions_are_counted_and_ranked():
         ("=", "", False),
     ],
 )
-def test_a_character_is_read_if_it_agrees_wherever_it_stands(character, read, expected):
-    assert is_read(character, "six = six", read) is expected
+def test_a_character_is_read_if_it_agrees_wherever_it_stands(character, hypothesis, expected):
+    assert is_read(character, "six = six", hypothesis) is expected
 
 
 @pytest.mark.parametrize(
-    ("read", "expected"),
+    ("hypothesis", "expected"),
     [
         ("the cat sat", []),
         ("the cat", ["sat"]),
@@ -196,9 +199,9 @@ def test_a_character_is_read_if_it_agrees_wherever_it_stands(character, read, ex
         ("the cat sat on it", []),
     ],
 )
-def test_a_word_is_missing_if_nothing_was_read_in_its_place(read, expected):
-    assert missing_words("the cat sat", read) == expected
-    assert missing_words("", read) == []
+def test_a_word_is_missing_if_nothing_was_read_in_its_place(hypothesis, expected):
+    assert missing_words("the cat sat", hypothesis) == expected
+    assert missing_words("", hypothesis) == []
 
 
 def test_whichever_word_is_left_out_one_is_missing():

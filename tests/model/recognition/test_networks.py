@@ -35,18 +35,18 @@ KINDS = [CTCNetwork, AttentionNetwork]
 def network(kind, **options):
     """Return a small network with the same weights every time."""
     torch.manual_seed(1)
-    small = {"hidden_size": 12, "channels": 8, "num_layers": 3, "halvings": 2} | options
+    small = {"hidden_size": 12, "channels": 8, "num_layers": 3, "time_reductions": 2} | options
     if kind is AttentionNetwork:
         small |= {"decoder_size": 10, "attention_size": 7, "embedding_size": 5}
     return kind(NORMALISATION, ALPHABET, **small).eval()
 
 
-def scribble(readings: int, seed: int = 0) -> np.ndarray:
+def scribble(points: int, seed: int = 0) -> np.ndarray:
     """Return ink that goes somewhere, with a few strokes."""
     generator = np.random.default_rng(seed)
-    ink = np.zeros((readings, 3), dtype=np.float32)
-    ink[1:, :2] = generator.normal(0, 20, (readings - 1, 2)) + np.array([4, 0])
-    ink[:, 2] = generator.random(readings) < 0.05
+    ink = np.zeros((points, 3), dtype=np.float32)
+    ink[1:, :2] = generator.normal(0, 20, (points - 1, 2)) + np.array([4, 0])
+    ink[:, 2] = generator.random(points) < 0.05
     ink[-1, 2] = 1
     return ink
 
@@ -67,7 +67,7 @@ def test_a_bidirectional_layer_is_torchs_over_packed_sequences(cell):
     layer = BidirectionalLayer(cell, 4, 6, 1.0).double()
     reference = getattr(nn, cell)(4, 6, bidirectional=True).double()
     with torch.no_grad():
-        for direction, suffix in ((layer.onward, ""), (layer.backward, "_reverse")):
+        for direction, suffix in ((layer.forward_rnn, ""), (layer.backward_rnn, "_reverse")):
             for name, weight in direction.layer.named_parameters():
                 getattr(reference, name + suffix).copy_(weight)
     inputs, lengths = torch.randn(9, 3, 4, dtype=torch.float64), torch.tensor([9, 1, 6])
@@ -100,7 +100,7 @@ def test_a_line_does_not_depend_on_the_others_of_its_batch(kind, cell):
         torch.testing.assert_close(
             together.labels[row, :frames], alone.labels[0, :frames], atol=1e-11, rtol=0
         )
-        assert together.read[row] == alone.read[0]
+        assert together.hypotheses[row] == alone.hypotheses[0]
         if kind is AttentionNetwork:
             places = len(text) + 1
             torch.testing.assert_close(
@@ -142,13 +142,13 @@ def test_what_is_read_does_not_depend_on_the_unit(kind):
     larger = ink * np.float32([64, 64, 1])
     read = model.read([ink, larger])
     torch.testing.assert_close(read.labels[0], read.labels[1], atol=1e-4, rtol=0)
-    assert read.read[0] == read.read[1]
+    assert read.hypotheses[0] == read.hypotheses[1]
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_line_of_2000_points_is_read(kind):
     output = network(kind).read([scribble(2000)])
-    assert len(output.read) == 1 and torch.isfinite(output.labels).all()
+    assert len(output.hypotheses) == 1 and torch.isfinite(output.labels).all()
 
 
 def test_the_decoder_searches_as_it_follows():
@@ -156,7 +156,7 @@ def test_the_decoder_searches_as_it_follows():
     with torch.no_grad():
         model.characters.bias[ALPHABET.encode("c")] += 0.3  # so that the text is not empty at once
     ink = scribble(200)
-    text = model.read([ink]).read[0]
+    text = model.read([ink]).hypotheses[0]
     assert text
     told = model(*as_batch([ink], [text], torch.float32)).characters[0]
     likeliest = told.argmax(-1).tolist()
@@ -167,9 +167,9 @@ def test_the_decoder_searches_as_it_follows():
 def test_scheduled_sampling_feeds_back_what_the_decoder_wrote():
     model = network(AttentionNetwork, dropout=0.0).train()
     arguments = as_batch([scribble(200)], ["abcabc"], torch.float32)
-    told = model(*arguments, teacher_forcing=1.0).characters
+    told = model(*arguments, teacher_forcing_ratio=1.0).characters
     torch.manual_seed(0)
-    own = model(*arguments, teacher_forcing=0.0).characters
+    own = model(*arguments, teacher_forcing_ratio=0.0).characters
     torch.testing.assert_close(own[:, 0], told[:, 0])
     assert (own[:, 1:] - told[:, 1:]).abs().max() > 1e-4
     written = own.argmax(-1)[0, :-1]
@@ -177,7 +177,7 @@ def test_scheduled_sampling_feeds_back_what_the_decoder_wrote():
     again = model(arguments[0], arguments[1], written[None], torch.tensor([6]))
     torch.testing.assert_close(again.characters, own)
     model.eval()
-    torch.testing.assert_close(model(*arguments, teacher_forcing=0.0).characters, told)
+    torch.testing.assert_close(model(*arguments, teacher_forcing_ratio=0.0).characters, told)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -187,7 +187,7 @@ def test_a_beam_finds_no_less_likely_a_text(kind):
     loss = CTCLoss() if kind is CTCNetwork else TranscriptionLoss()
 
     def nats(search):
-        read = model.read(inks, search).read
+        read = model.read(inks, search).hypotheses
         arguments = as_batch(inks, [text or "a" for text in read], torch.float32)
         batch = SimpleNamespace(text=arguments[2], text_lengths=arguments[3], index=torch.arange(6))
         with torch.no_grad():
@@ -197,7 +197,7 @@ def test_a_beam_finds_no_less_likely_a_text(kind):
         assert nats(Search(width=8)) <= nats(Search(width=1)) + 1e-4
     model_of_text = CharacterLanguageModel.fit(["abc", "cab"], ALPHABET, order=3)
     search = Search(width=4, language_model=model_of_text, language_weight=50.0)
-    read = model.read(inks, search).read
+    read = model.read(inks, search).hypotheses
     assert set("".join(read)) <= set("abc")  # with all its weight, the language model decides
 
 
@@ -252,10 +252,12 @@ def test_the_ctc_loss_of_texts_without_a_character_is_that_of_blanks():
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_there_are_fewer_halvings_than_layers(kind):
-    with pytest.raises(ConfigFault, match="halvings: 2 does not fit: at most 1") as caught:
-        network(kind, num_layers=2, halvings=2)
-    assert caught.value.key == "halvings"
-    frames = [network(kind, num_layers=3, halvings=n).read([scribble(99)]).lengths for n in (0, 2)]
+    with pytest.raises(ConfigFault, match="time_reductions: 2 does not fit: at most 1") as caught:
+        network(kind, num_layers=2, time_reductions=2)
+    assert caught.value.key == "time_reductions"
+    frames = [
+        network(kind, num_layers=3, time_reductions=n).read([scribble(99)]).lengths for n in (0, 2)
+    ]
     assert frames[1] == -(-frames[0] // 4)
 
 
@@ -267,8 +269,8 @@ def test_a_finer_spacing_gives_more_points_in_training_and_in_reading(kind):
     np.testing.assert_array_equal(features, stroke_features(ink, 0.175))
     assert 1.7 < len(features) / len(network(kind).features(ink)) < 2.0  # strokes keep their ends
     # With one halving more the frames are as many.
-    again = network(kind, num_layers=4, halvings=3, spacing=0.175).read([ink])
-    coarse = network(kind, num_layers=4, halvings=2).read([ink])
+    again = network(kind, num_layers=4, time_reductions=3, spacing=0.175).read([ink])
+    coarse = network(kind, num_layers=4, time_reductions=2).read([ink])
     assert abs(again.lengths[0] - coarse.lengths[0]) <= 0.15 * coarse.lengths[0]
 
 
@@ -279,7 +281,7 @@ def test_the_longest_text_that_is_looked_for_does_not_depend_on_the_spacing():
         endless = network(AttentionNetwork, spacing=spacing)
         with torch.no_grad():
             endless.characters.bias[endless.end] = -1e4
-        lengths.append(len(endless.read([scribble(2000)], Search()).read[0]))
+        lengths.append(len(endless.read([scribble(2000)], Search()).hypotheses[0]))
     assert lengths[1] > 100
     # Strokes keep both their ends, so that the longest steps give some points more.
     assert max(lengths) < 1.35 * min(lengths) and lengths[3] == pytest.approx(lengths[2], rel=0.1)
@@ -294,13 +296,13 @@ def test_features_and_channels_that_are_new_change_nothing_until_they_learn(kind
     inks = [scribble(150), scribble(90, 1)]
     before, after = old.read(inks), new.read(inks)
     torch.testing.assert_close(after.labels, before.labels)
-    assert after.read == before.read
+    assert after.hypotheses == before.hypotheses
     # All that is new can learn.
     said = new(*as_batch(inks, ["abc", "h gab"], torch.float32, new.features)).labels
     said[..., 0].sum().backward()
     slope = new.convolution.weight.grad
     assert (slope[:8].abs().sum((0, 2)) > 0).all()
-    lowest = dict(new.layers[0].onward.named_parameters())
+    lowest = dict(new.layers[0].forward_rnn.named_parameters())
     (weights,) = (one for name, one in lowest.items() if name.endswith(INPUT_WEIGHTS))
     assert (weights.grad.abs().sum(0) > 0).all()
     with pytest.raises(CheckpointError, match=r"convolution\.weight has the shape"):
@@ -321,7 +323,7 @@ def test_the_number_of_texts_or_characters_divides_the_gradient(kind):
 def test_a_network_with_more_letters_keeps_what_it_knows(kind):
     old = network(kind)
     torch.manual_seed(2)
-    options = {"hidden_size": 12, "channels": 8, "num_layers": 3, "halvings": 2}
+    options = {"hidden_size": 12, "channels": 8, "num_layers": 3, "time_reductions": 2}
     if kind is AttentionNetwork:
         options |= {"decoder_size": 10, "attention_size": 7, "embedding_size": 5}
     new = kind(NORMALISATION, Alphabet([*ALPHABET.characters, "é", "ß"]), **options).eval()
@@ -370,12 +372,12 @@ def test_a_network_learns_to_read_a_few_lines(kind):
         optimizer.step()
         if nats.max() < 0.3:
             break
-    assert model.eval().read(inks).read == texts
+    assert model.eval().read(inks).hypotheses == texts
 
 
 @pytest.mark.parametrize(("spacing", "stretch"), [(0.35, 10), (0.175, 20)])
 def test_masks_hide_their_share_in_stretches_and_only_in_training(spacing, stretch):
-    model = network(CTCNetwork, masked=0.2, spacing=spacing)
+    model = network(CTCNetwork, mask_ratio=0.2, spacing=spacing)
     features = torch.ones(200, 30 * stretch, 10)
     torch.manual_seed(0)
     masked = model._with_masks(features)
