@@ -13,17 +13,25 @@ from torch import Tensor, nn
 
 from base import checkpoint_archive
 from base.checkpoint_schema import check_content
+from base.migration import migrate
 from base.schema import is_finite, naming
 from utils.alphabet import Alphabet
 from utils.checks import CheckpointError, DataError, short
 from utils.files import atomic_write
 from utils.normalisation import Normalisation
 
-FORMAT = 1
-"""Number of the layout; another one is refused. A checkpoint is a dict of tensors and plain values:
+FORMAT = 2
+"""Number of the layout; older ones are migrated, newer ones are refused. A checkpoint is a dict of
+tensors and plain values. What it takes to use the network:
 
-- `config`, `alphabet` (None for a network without text), `normalisation`, `dataset`, `versions`;
+- `config`: the record of how it was trained, whose `arch` is the network's architecture; the rest
+  is looked at only where training resumes or a split is evaluated;
 - `state_dict`: the weights to evaluate with (the average if there is one, the means of noisy ones);
+- `alphabet` (None for a network without text), `normalisation`.
+
+And what is known of it:
+
+- `dataset` (its units), `versions`, `modules` (those of the user's own: name and SHA-256);
 - `metrics` of the last epoch, `epoch` (complete ones), `step` (of the optimiser, of the whole run);
 - `training`: what only a resumed run needs: `update` (weights under training, optimiser, schedule,
   scaler, noise), `random_state`, `progress`, carried `states` and their `rows`, sums under way.
@@ -97,17 +105,22 @@ def load_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
     if not isinstance(content, dict) or not {"state_dict", "config"} <= content.keys():
         raise CheckpointError(f"{path}: no checkpoint of this project (no state_dict and config)")
     written = content.get("format")
-    if not isinstance(written, int) or written != FORMAT:
+    if type(written) is not int or written < 1:
+        raise CheckpointError(f"{path}: format = {short(written)}: a number from 1 to {FORMAT}")
+    if written > FORMAT:
         raise CheckpointError(
-            f"{path}: written in format {short(written)}; this version reads {FORMAT}"
+            f"{path}: made by a newer version of this program (format {short(written)}; this one "
+            f"reads formats up to {FORMAT}): update the program"
         )
+    if written < FORMAT:
+        content = migrate(content)
     with naming(path):
         check_content(content, size)
     return content
 
 
 def newest_checkpoint(folder: str | os.PathLike[str]) -> tuple[Path, dict[str, Any], list[str]]:
-    """Return the newest whole checkpoint of a run's folder.
+    """Return the newest complete checkpoint of a run's folder.
 
     Returns:
         `(path, checkpoint, skipped)`; `skipped` says what is wrong with each newer one. Where
@@ -130,7 +143,7 @@ def newest_checkpoint(folder: str | os.PathLike[str]) -> tuple[Path, dict[str, A
     inside = sorted({str(path.parent) for path in folder.glob("*/**/checkpoint-epoch*.pth")})
     more = len(skipped) - SHOWN
     raise CheckpointError(
-        f"{folder}: no whole checkpoint there"
+        f"{folder}: no complete checkpoint found"
         + "".join(f"\n  {cause}" for cause in skipped[:SHOWN])
         + (f"\n  and {more} more" if more > 0 else "")
         + (f"; there are some in {', '.join(inside[-3:])}" if inside else "")
@@ -147,15 +160,15 @@ def pretrained() -> dict[str, Path]:
 
 
 def find_checkpoint(path: str | os.PathLike[str]) -> tuple[Path, dict[str, Any], list[str]]:
-    """Return the checkpoint that `path` means: a file itself, the newest whole one of a folder, or
-    the network of that name that comes with the project, if there is no such file or folder.
+    """Return the checkpoint that `path` means: a file itself, the newest complete one of a folder,
+    or the network of that name that comes with the project, if there is no such file or folder.
 
     Returns:
         `(path, checkpoint, skipped)` as `newest_checkpoint`.
 
     Raises:
-        CheckpointError: what is wrong with the file, and which is the newest whole one beside it;
-            for a bare name that is not there, which ones there are.
+        CheckpointError: what is wrong with the file, and which is the newest complete one beside
+            it; for a bare name that is not there, which ones there are.
     """
     given, path = str(path), Path(path)
     shipped = pretrained() if path.name == given else {}
@@ -180,7 +193,7 @@ def find_checkpoint(path: str | os.PathLike[str]) -> tuple[Path, dict[str, Any],
             whole, _, _ = newest_checkpoint(path.parent)
         except CheckpointError:
             raise error from None
-        raise CheckpointError(f"{error}\n  the newest whole one there is {whole}") from None
+        raise CheckpointError(f"{error}\n  the newest complete one there is {whole}") from None
 
 
 def to_share(checkpoint: Mapping[str, Any]) -> dict[str, Any]:
