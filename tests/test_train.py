@@ -303,9 +303,7 @@ def test_a_checkpoint_with_anything_in_it_is_refused_in_a_line(workplace, capsys
     assert "odd.pth: metrics = 7: a dictionary" in tampered("metrics", value=7)
     assert "state_dict.output.bias = 3: a tensor" in tampered("state_dict", "output.bias", value=3)
     assert "state_dict = [1]: a dictionary" in tampered("state_dict", value=[1])
-    assert "hidden_size is 6 in the file, 7 in the config" in tampered(
-        "state_dict", "output.bias", value=torch.zeros(3)
-    )
+    assert "another architecture" in tampered("state_dict", "output.bias", value=torch.zeros(3))
     assert not (MODELS / "b").exists()
 
 
