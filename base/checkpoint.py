@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from base import checkpoint_archive
 from base.checkpoint_schema import check_content
 from base.migration import migrate
+from base.pretrained import located, shipped
 from base.schema import is_finite, naming
 from utils.alphabet import Alphabet
 from utils.checks import CheckpointError, DataError, short
@@ -40,9 +41,6 @@ And what is known of it:
 BEST = "model_best.pth"
 SHOWN = 5
 """Files or weights that an error lists at most."""
-PRETRAINED = Path(__file__).resolve().parents[1] / "saved" / "pretrained"
-"""Networks that come with the project: `NAME.pth`, or `NAME.partial.pth` of a training far from its
-end."""
 _NAME = re.compile(r"checkpoint-epoch(\d+)(?:-step(\d+))?\.pth")
 _PLAIN = (Tensor, bool, int, float, str, type(None))
 
@@ -150,15 +148,6 @@ def newest_checkpoint(folder: str | os.PathLike[str]) -> tuple[Path, dict[str, A
     )
 
 
-def pretrained() -> dict[str, Path]:
-    """Return the networks that come with the project, by name; whole trainings before others."""
-    files = sorted(PRETRAINED.glob("*.pth"), key=lambda file: (".partial" in file.name, file.name))
-    found: dict[str, Path] = {}
-    for file in files:
-        found.setdefault(file.stem.removesuffix(".partial"), file)
-    return found
-
-
 def find_checkpoint(path: str | os.PathLike[str]) -> tuple[Path, dict[str, Any], list[str]]:
     """Return the checkpoint that `path` means: a file itself, the newest complete one of a folder,
     or the network of that name that comes with the project, if there is no such file or folder.
@@ -167,24 +156,17 @@ def find_checkpoint(path: str | os.PathLike[str]) -> tuple[Path, dict[str, Any],
         `(path, checkpoint, skipped)` as `newest_checkpoint`.
 
     Raises:
-        CheckpointError: what is wrong with the file, and which is the newest complete one beside
-            it; for a bare name that is not there, which ones there are.
+        CheckpointError: as `located`; what is wrong with the file, and which is the newest complete
+            one beside it.
     """
-    given, path = str(path), Path(path)
-    shipped = pretrained() if path.name == given else {}
-    named = {alias: file for file in shipped.values() for alias in (file.name, file.stem)} | shipped
-    if not path.exists() and given in named:
-        return named[given], load_checkpoint(named[given]), []
-    if path.is_dir() or not (path.suffix or path.exists()):
+    given, path = path, located(path)
+    if path.is_dir():
         try:
             return newest_checkpoint(path)
         except CheckpointError as error:
-            if given in named:
-                hint = f"the network of that name that comes with the project is {named[given]}"
-            elif path.name == given and not path.exists():
-                hint = f"networks that come with the project: {', '.join(shipped) or 'none'}"
-            else:
+            if (file := shipped(given)) is None:
                 raise
+            hint = f"the network of that name that comes with the project is {file}"
             raise CheckpointError(f"{error}; {hint}") from None
     try:
         return path, load_checkpoint(path), []

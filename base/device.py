@@ -5,9 +5,7 @@ import os
 import torch
 
 from base import distributed
-from utils.checks import UserError
-
-DEVICES = "auto, cpu, cuda, cuda:N or mps"
+from utils.checks import UserError, device_name
 
 
 def resolve_device(name: str) -> torch.device:
@@ -25,11 +23,7 @@ def resolve_device(name: str) -> torch.device:
         if torch.cuda.is_available():
             return torch.device("cuda")
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
-    kind, _, number = name.partition(":")
-    if kind not in ("cpu", "cuda", "mps") or (
-        ":" in name and not (kind == "cuda" and _digit(number))
-    ):
-        raise UserError(f"device {name!r}: {DEVICES} is accepted")
+    kind, _, number = device_name(name).partition(":")
     if kind == "cuda":
         count = torch.cuda.device_count() if torch.cuda.is_available() else 0
         if count == 0:
@@ -63,6 +57,3 @@ def _own_device(name: str) -> torch.device:
         )
     return torch.device("cuda", distributed.local_rank())
 
-
-def _digit(text: str) -> bool:
-    return text.isascii() and text.isdigit()

@@ -1,31 +1,30 @@
 """The networks, their losses and metrics, and writing and reading with them."""
 
-from model.generation.line import Line
-from model.generation.loss import NegativeLogLikelihood, SquaredError
-from model.generation.metrics import SSE
-from model.generation.mixture import Mixture
-from model.generation.networks import PredictionNetwork, SynthesisNetwork
-from model.generation.regression import PointEstimate
-from model.generation.sampling import sample
-from model.loading import load
-from model.recognition.error_rates import ErrorRates
-from model.recognition.loss import CTCLoss, TranscriptionLoss
-from model.recognition.networks import AttentionNetwork, CTCNetwork
+from importlib import import_module
+from typing import Any
 
-__all__ = [
-    "SSE",
-    "AttentionNetwork",
-    "CTCLoss",
-    "CTCNetwork",
-    "ErrorRates",
-    "Line",
-    "Mixture",
-    "NegativeLogLikelihood",
-    "PointEstimate",
-    "PredictionNetwork",
-    "SquaredError",
-    "SynthesisNetwork",
-    "TranscriptionLoss",
-    "load",
-    "sample",
-]
+_HOMES = {
+    "SSE": "generation.metrics",
+    "AttentionNetwork": "recognition.networks",
+    "CTCLoss": "recognition.loss",
+    "CTCNetwork": "recognition.networks",
+    "ErrorRates": "recognition.error_rates",
+    "Line": "generation.line",
+    "Mixture": "generation.mixture",
+    "NegativeLogLikelihood": "generation.loss",
+    "PointEstimate": "generation.regression",
+    "PredictionNetwork": "generation.networks",
+    "SquaredError": "generation.loss",
+    "SynthesisNetwork": "generation.networks",
+    "TranscriptionLoss": "recognition.loss",
+    "load": "loading",
+    "sample": "generation.sampling",
+}
+__all__ = list(_HOMES)
+
+
+def __getattr__(name: str) -> Any:
+    """Import a name when it is first asked for: who writes waits for nothing that trains."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -10,7 +10,8 @@ import pytest
 from PIL import Image
 
 import experiments
-from base.checkpoint import PRETRAINED, load_checkpoint, pretrained
+from base.checkpoint import load_checkpoint
+from base.pretrained import PRETRAINED, pretrained
 from data_loader import EmbeddedDataset, HandwritingDataLoader, IAMOnDBDataset
 from data_loader.synthetic.corpus import CARRIERS, held_out
 from model import sample

@@ -1,6 +1,7 @@
 """Bounds of configurable values and the errors that are meant for the person at the keyboard."""
 
 import difflib
+import re
 import reprlib
 from collections.abc import Iterable
 from typing import Any, NamedTuple
@@ -56,6 +57,16 @@ class CheckpointError(UserError):
 
 class NotFinite(UserError, ValueError):
     """Outputs of a network that are no numbers, as of weights that have diverged."""
+
+
+DEVICES = "auto, cpu, cuda, cuda:N or mps"
+
+
+def device_name(name: str) -> str:
+    """Return the name of a device, which need not be there; a UserError if it can be none."""
+    if not re.fullmatch(r"auto|cpu|cuda|cuda:[0-9]+|mps", name):
+        raise UserError(f"device {name!r}: {DEVICES} is accepted")
+    return name
 
 
 _SHORT = reprlib.Repr()

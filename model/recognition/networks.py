@@ -303,6 +303,10 @@ class RecognitionNetwork(BaseModel):
             search: how to look for the text; None leaves that out.
         """
 
+    @abstractmethod
+    def decode(self, encoded: Tensor, lengths: Tensor, search: Search) -> list[str]:
+        """Return the texts of what `encode` returned."""
+
     @torch.inference_mode()
     def read(self, inks: Sequence[np.ndarray], search: Search = GREEDY) -> Transcript:
         """Read ink of any unit, `(points, 3)` each; call `eval()` first."""
@@ -360,10 +364,13 @@ class CTCNetwork(RecognitionNetwork):
         labels = _log_softmax(self.labels(encoded))  # (B, S, C + 1)
         transcript = Transcript(self.alphabet, labels, lengths)
         if search is not None:
-            transcript.hypotheses = self.decode(labels, lengths, search)
+            transcript.hypotheses = self._search(labels, lengths, search)
         return transcript
 
-    def decode(self, labels: Tensor, lengths: Tensor, search: Search) -> list[str]:
+    def decode(self, encoded: Tensor, lengths: Tensor, search: Search) -> list[str]:
+        return self._search(_log_softmax(self.labels(encoded)), lengths, search)
+
+    def _search(self, labels: Tensor, lengths: Tensor, search: Search) -> list[str]:
         """Return the texts of log-probabilities `(B, S, C + 1)`."""
         labels = labels.detach()
         if search.width == 1 and search.language_model is None:
@@ -460,6 +467,9 @@ class AttentionNetwork(RecognitionNetwork):
             if transcript.attention is None:
                 transcript.attention = attention
         return transcript
+
+    def decode(self, encoded: Tensor, lengths: Tensor, search: Search) -> list[str]:
+        return self._search(self._start(encoded, lengths), lengths, search)[0]
 
     def _start(self, encoded: Tensor, lengths: Tensor) -> dict[str, Tensor]:
         """Return the decoder's state before the first character, B first in each."""

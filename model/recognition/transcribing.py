@@ -1,10 +1,11 @@
-"""Transcription ink with a recogniser, and scoring what it reads."""
+"""Transcribing ink with a recogniser, and scoring what it reads."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 from tqdm import tqdm
 
 from model.recognition.error_rates import error_counts, rates
@@ -29,24 +30,45 @@ def read_lines(
         search: how to look for the text.
         progress: show a progress bar.
     """
+    return read_each_way(model, inks, {"": search}, progress=progress)[""]
+
+
+@torch.inference_mode()
+def read_each_way(
+    model: RecognitionNetwork,
+    inks: Sequence[np.ndarray],
+    searches: Mapping[str, Search],
+    *,
+    progress: bool = False,
+) -> dict[str, list[str]]:
+    """Return the texts of lines of ink by the name of the search that found them.
+
+    The encoder runs once for all searches. Args: as `read_lines`.
+    """
     # Lines of like length together: less padding. What is read does not depend on it.
     order = sorted(range(len(inks)), key=lambda number: len(inks[number]))
-    read = [""] * len(inks)
+    read = {name: [""] * len(inks) for name in searches}
     with tqdm(
-        total=len(inks),
+        total=len(inks) * len(searches),
         desc="reading",
         unit="line",
         leave=False,
         disable=None if progress else True,
     ) as bar:
-        # A beam multiplies what a decoder holds.
-        together = max(1, TOGETHER // search.width)
-        for start in range(0, len(order), together):
-            part = order[start : start + together]
-            found = model.read([inks[number] for number in part], search).hypotheses
-            for number, text in zip(part, found, strict=True):
-                read[number] = text
-            bar.update(len(part))
+        for start in range(0, len(order), TOGETHER):
+            numbers = order[start : start + TOGETHER]
+            features = [model.features(inks[number]) for number in numbers]
+            encoded, lengths = model.encode(*model.batched(features))
+            for name, search in searches.items():
+                # A beam multiplies what a decoder holds.
+                together = max(1, TOGETHER // search.width)
+                for first in range(0, len(numbers), together):
+                    part = slice(first, first + together)
+                    frames = int(lengths[part].max())
+                    found = model.decode(encoded[part, :frames], lengths[part], search)
+                    for number, text in zip(numbers[part], found, strict=True):
+                        read[name][number] = text
+                    bar.update(len(found))
     return read
 
 

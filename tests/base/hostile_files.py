@@ -13,7 +13,8 @@ from typing import Any
 import torch
 
 import experiments
-from base.checkpoint import PRETRAINED, load_checkpoint
+from base.checkpoint import load_checkpoint
+from base.pretrained import PRETRAINED
 from utils.checks import UserError
 
 MEMORY = 2**27

@@ -21,10 +21,10 @@ from base.checkpoint import (
     load_checkpoint,
     load_weights,
     newest_checkpoint,
-    pretrained,
     save_checkpoint,
     stored_alphabet,
 )
+from base.pretrained import pretrained
 from utils import files
 from utils.checks import CheckpointError
 
@@ -134,7 +134,7 @@ def test_networks_of_the_project_are_found_by_name(tmp_path, monkeypatch):
     shipped, place = tmp_path / "shipped", tmp_path / "place"
     place.mkdir()
     shipped.mkdir()
-    monkeypatch.setattr("base.checkpoint.PRETRAINED", shipped)
+    monkeypatch.setattr("base.pretrained.PRETRAINED", shipped)
     monkeypatch.chdir(place)
     with pytest.raises(CheckpointError, match=r"writer: no such file or folder; .*: none$"):
         find_checkpoint("writer")

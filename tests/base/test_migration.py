@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from base import checkpoint as module
-from base.checkpoint import load_checkpoint, pretrained
+from base.checkpoint import load_checkpoint
+from base.pretrained import pretrained
 from base.migration import migrate, migrated_config, migrated_key
 from utils.checks import CheckpointError
 

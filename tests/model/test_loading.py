@@ -5,7 +5,8 @@ import pytest
 import torch
 
 import model
-from base.checkpoint import load_checkpoint, pretrained, save_checkpoint
+from base.checkpoint import load_checkpoint, save_checkpoint
+from base.pretrained import pretrained
 from model import CTCNetwork, PredictionNetwork, SynthesisNetwork, sample
 from model.generation.mixture import PEN_SHARPNESS
 from model.loading import Reader, Writer, differing_arguments, load
