@@ -97,8 +97,10 @@ class Stopping:
         up = torch.cat((self.up[rows][None], points[..., 2] > 0.5))  # (T + 1, rows)
         self.up[rows] = up[-1]
         if phi is not None:
-            past = past_end(phi, self.lengths[rows])  # (T, rows)
-            behind = torch.minimum(self.behind[rows], self._first(past, first))
+            lengths = self.lengths[rows]
+            place = peak(phi, lengths)  # (T, rows)
+            # The paper, section 5.3: phi(t, U + 1) > phi(t, u) for all u <= U.
+            behind = torch.minimum(self.behind[rows], self._first(place >= lengths, first))
             steps = torch.arange(first, stop + 1, device=up.device)[:, None]
             lifted = up & (steps >= behind)
             finished = torch.minimum(self.finished[rows], self._first(lifted, first))
@@ -116,7 +118,7 @@ class Stopping:
         if self.end_of_sequence:
             last = points[..., 3] > 0.5  # (T, rows)
             if phi is not None:
-                last &= at_last(phi, self.lengths[rows])
+                last &= place >= lengths - 1
             self.stops[rows] = torch.minimum(self.stops[rows], self._first(last, first + 1))
         return self.stops[rows] > stop
 
@@ -147,30 +149,15 @@ class Stopping:
         return torch.where(true.any(0), first + true.int().argmax(0), self.never)
 
 
-def past_end(phi: Tensor, text_lengths: Tensor) -> Tensor:
-    """Return whether the window's peak lies behind the text, `(..., B)`.
-
-    The paper, section 5.3: phi(t, U + 1) > phi(t, u) for all u <= U.
+def peak(phi: Tensor, text_lengths: Tensor) -> Tensor:
+    """Return the character at which the window's peak is, `(..., B)`: its text's length behind it.
 
     Args:
         phi: `(..., B, U + 1)`, of which a line with a shorter text uses fewer places.
         text_lengths: `(B,)`.
     """
     positions = torch.arange(phi.shape[-1], device=phi.device)
-    behind = phi.gather(-1, text_lengths[:, None].expand(*phi.shape[:-1], 1))[..., 0]
-    before = phi.masked_fill(positions >= text_lengths[:, None], -1.0).amax(-1)
-    return behind > before
-
-
-def at_last(phi: Tensor, text_lengths: Tensor) -> Tensor:
-    """Return whether the window's peak is at the last character or behind it, `(..., B)`.
-
-    Args:
-        phi, text_lengths: as `past_end` has them.
-    """
-    positions = torch.arange(phi.shape[-1], device=phi.device)
-    peak = phi.masked_fill(positions > text_lengths[:, None], -1.0).argmax(-1)
-    return peak >= text_lengths - 1
+    return phi.masked_fill(positions > text_lengths[:, None], -1.0).argmax(-1)
 
 
 def surplus_points(ink: np.ndarray, phi: np.ndarray, text: str, onward: float = 1.0) -> int:

@@ -8,8 +8,7 @@ from model.generation.stopping import (
     LONGEST_FINISH,
     REST,
     Stopping,
-    at_last,
-    past_end,
+    peak,
     surplus_points,
 )
 from utils.ink import from_strokes
@@ -66,15 +65,17 @@ def test_the_stopping_rule_is_the_paper_s():
     window[1, 1] = torch.tensor([0.1, 0.2, 0.3, 0.4, 0.0])
     window[2, 1] = torch.tensor([0.1, 0.2, 0.5, 0.4, 0.6])
     lengths = torch.tensor([3, 3, 4])
-    assert past_end(window[:, 1], lengths).tolist() == [False, True, True]
+    assert (peak(window[:, 1], lengths) >= lengths).tolist() == [False, True, True]
+    window[1, 1, 2] = 0.4  # as high as behind the text
+    assert (peak(window[:, 1], lengths) >= lengths).tolist() == [False, False, True]
 
 
-def test_the_last_character_is_reached_where_the_peak_is_on_it_or_behind():
+def test_the_peak_is_looked_for_among_a_text_s_own_places():
     phi = torch.tensor([[[0.9, 0.2, 0.1, 0.0]], [[0.1, 0.5, 0.2, 0.9]], [[0.1, 0.2, 0.9, 0.0]]])
-    assert at_last(phi, torch.tensor([3]))[:, 0].tolist() == [False, True, True]
+    assert peak(phi, torch.tensor([3]))[:, 0].tolist() == [0, 3, 2]
     # A shorter text of the batch: its last character is the second, behind it stands the third.
-    assert at_last(phi, torch.tensor([2]))[:, 0].tolist() == [False, True, True]
-    assert at_last(phi, torch.tensor([1]))[:, 0].tolist() == [True, True, True]
+    assert peak(phi, torch.tensor([2]))[:, 0].tolist() == [0, 1, 2]
+    assert peak(phi, torch.tensor([1]))[:, 0].tolist() == [0, 1, 1]
 
 
 @pytest.mark.parametrize("period", [1, 7, 16, 200])
