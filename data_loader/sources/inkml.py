@@ -1,4 +1,4 @@
-"""InkML (W3C Ink Markup Language, Recommendation of 2011): reading and writing.
+"""InkML (W3C Ink Markup Language, Recommendation of 2011), read; `utils.page.inkml` writes.
 
 `<trace>` elements hold points separated by commas, the values of a point separated by spaces, in
 the order of the channels that `<traceFormat>` declares (x and y first where it is missing), y
@@ -11,11 +11,9 @@ import re
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
 from xml.parsers import expat
-from xml.sax.saxutils import escape, quoteattr
 
 import numpy as np
 
@@ -33,13 +31,10 @@ from data_loader.sources.source import (
     read_file,
 )
 from utils.checks import ConfigFault, DataError
-from utils.files import write_text
-from utils.ink import check_ink
 
 TRUTHS = ("truth", "label", "normalizedLabel", "transcription")
 """Types of annotations that hold a transcription, the preferred one first, in any case."""
 WRITERS = ("writer", "writerID")
-NAMESPACE = "http://www.w3.org/2003/InkML"
 SUFFIXES = (".inkml", ".xml")
 GAP = 2.5
 """Periods after which points count as missing where a channel tells the time (assumed)."""
@@ -51,7 +46,6 @@ _PLAIN = re.compile(r"[-+.0-9eE\s]+", re.ASCII)
 _VALUE = re.compile(
     r"\s*([!'\"]?)\s*([-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d{1,3})?|#[0-9A-Fa-f]{1,13}|[TF*])\s*"
 )
-_FORBIDDEN = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 @dataclass
@@ -313,7 +307,7 @@ def _ink(traces: list[_Trace], most: int) -> tuple[np.ndarray, np.ndarray | None
     ink = join_strokes(points, most)
     last = np.cumsum([len(piece) for piece in points]) - 1
     ink[last, 2] = ends
-    if len(offsets) == len(points):  # of `to_inkml`
+    if len(offsets) == len(points):  # as `to_inkml` writes them
         check_offsets(np.concatenate(offsets))
         ink[1:, :2] = np.concatenate(offsets)[1:]
     if len(times) < len(points):
@@ -395,62 +389,6 @@ def _checked(text: str) -> str:
     """Return a transcription without control characters, its spaces as they are."""
     clean_text(text)
     return text
-
-
-def to_inkml(ink: np.ndarray, text: str = "", *, writer: str = "") -> str:
-    """Return ink and its transcription as InkML, from which `parse` reads the very same.
-
-    A stroke whose end the ink does not hold is a trace to be continued. Positions are written so
-    that the differences of what is read are the offsets again. Where numbers of very different
-    size forbid that, the offsets stand beside them, as channels DX and DY.
-
-    Args:
-        ink: `(points, 3)`; its first offset, the place where it starts, is not kept.
-        text: the transcription, or an empty string.
-        writer: who wrote it.
-
-    Raises:
-        DataError: if it is no ink, or the text holds a character that XML does not.
-    """
-    ink = np.array(check_ink(ink), dtype=np.float32)
-    ink[0, :2] = 0
-    for value in (text, writer):
-        if bad := _FORBIDDEN.search(value):
-            raise DataError(f"XML cannot hold the character U+{ord(bad[0]):04X} of {value!r}")
-    points = np.cumsum(ink[:, :2], axis=0, dtype=np.float64)
-    channels = ["X", "Y"]
-    if (np.diff(points, axis=0).astype(np.float32) != ink[1:, :2]).any():
-        channels += ["DX", "DY"]
-        points = np.concatenate([points, ink[:, :2]], axis=1)
-    declared = "".join(f'<channel name="{name}" type="decimal"/>' for name in channels)
-    lines = [
-        '<?xml version="1.0" encoding="UTF-8"?>',
-        f'<ink xmlns="{NAMESPACE}">',
-        f"  <traceFormat>{declared}</traceFormat>",
-    ]
-    for kind, value in (("truth", text), ("writer", writer)):
-        if value:
-            kept = ' xml:space="preserve"' if value != " ".join(value.split()) else ""
-            shown = escape(value, {"\r": "&#13;"})
-            lines.append(f"  <annotation type={quoteattr(kind)}{kept}>{shown}</annotation>")
-    ends = np.flatnonzero(ink[:-1, 2] > 0.5) + 1
-    for first, stop in pairwise([0, *ends.tolist(), len(ink)]):
-        last = ' continuation="begin"' if ink[stop - 1, 2] <= 0.5 else ""
-        written = ", ".join(" ".join(map(_shown, row)) for row in points[first:stop].tolist())
-        lines.append(f"  <trace{last}>{written}</trace>")
-    return "\n".join([*lines, "</ink>", ""])
-
-
-def _shown(value: float) -> str:
-    """Return the shortest decimal that is read as the same number."""
-    return np.format_float_positional(value, trim="-")
-
-
-def write_inkml(
-    path: str | os.PathLike[str], ink: np.ndarray, text: str = "", *, writer: str = ""
-) -> None:
-    """Write ink and its transcription as an InkML file; see `to_inkml`."""
-    write_text(path, to_inkml(ink, text, writer=writer))
 
 
 def read_inkml(
