@@ -126,8 +126,10 @@ def train_in(run: RunFolder | None, arguments: argparse.Namespace) -> int:
         )
         if checkpoint is not None and not resuming:
             run.weights_from = path
-            letters = None if alphabet is None else len(alphabet)
-            load_weights(model, own_weights, path, keep_buffers=True, letters=letters, grow=True)
+            vocab_size = None if alphabet is None else len(alphabet)
+            load_weights(
+                model, own_weights, path, keep_buffers=True, vocab_size=vocab_size, grow=True
+            )
     loader.features = model.features
     model.to(device)
     optimizer, schedule = config.build("optimizer", model.parameters()), None

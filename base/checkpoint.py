@@ -232,7 +232,7 @@ def load_weights(
     source: str | os.PathLike[str],
     *,
     keep_buffers: bool = False,
-    letters: int | None = None,
+    vocab_size: int | None = None,
     grow: bool = False,
 ) -> None:
     """Load weights into `model`, strictly.
@@ -242,9 +242,9 @@ def load_weights(
         state_dict: the weights.
         source: the file that they are from, for the error.
         keep_buffers: whether the model keeps its own buffers, which follow from its data.
-        letters: how many letters of the model's alphabet, its first ones, the weights know. None
-            for all.
-        grow: whether the model may have what the weights do not know, new letters or the end of
+        vocab_size: how many characters of the model's alphabet, its first ones, the weights know.
+            None for all.
+        grow: whether the model may have what the weights do not know, new characters or the end of
             sequences, and keeps the weights that it has for these.
 
     Raises:
@@ -253,12 +253,12 @@ def load_weights(
     own = model.state_dict()
     state = dict(state_dict) if isinstance(state_dict, Mapping) else {}
     if grow:
-        state = model.grown(state, letters)
+        state = model.grown(state, vocab_size)
     if keep_buffers:
         buffers = {name for name, _ in model.named_buffers()} & own.keys()
         state = {name: value for name, value in state.items() if name not in buffers}
         state |= {name: own[name] for name in buffers}
-    check_weights(model, state, source, letters)
+    check_weights(model, state, source, vocab_size)
     if lost := [name for name, value in state.items() if not is_finite(value)]:
         raise CheckpointError(
             f"{source}: {len(lost)} of its {len(state)} weights are not finite, {lost[0]} first: "
@@ -271,7 +271,7 @@ def check_weights(
     model: nn.Module,
     state: Mapping[str, Any],
     source: str | os.PathLike[str],
-    letters: int | None = None,
+    vocab_size: int | None = None,
 ) -> None:
     """Compare the names and shapes of weights with those of `model`, which may be on "meta".
 
@@ -289,8 +289,10 @@ def check_weights(
         for name in own.keys() & state.keys()
         if _shape(state[name]) != _shape(own[name])
     ]
-    if (surplus := _surplus_letters(model, state)) and len(differences) == len(model.letter_axes):
-        known = len(model.alphabet) if letters is None else letters
+    if (surplus := _surplus_characters(model, state)) and len(differences) == len(
+        model.vocabulary_axes
+    ):
+        known = len(model.alphabet) if vocab_size is None else vocab_size
         raise CheckpointError(
             f"{source}: its alphabet has {known} characters, but its weights are for "
             f"{known + surplus}"
@@ -304,10 +306,10 @@ def check_weights(
         )
 
 
-def _surplus_letters(model: nn.Module, state: Mapping[str, Any]) -> int:
-    """Return how many letters more than the model's alphabet all weights for letters have."""
+def _surplus_characters(model: nn.Module, state: Mapping[str, Any]) -> int:
+    """Return how many characters more than the model's alphabet all weights for characters have."""
     own, counts = model.state_dict(), set()
-    for name, (dim, _) in getattr(model, "letter_axes", {}).items():
+    for name, (dim, _) in getattr(model, "vocabulary_axes", {}).items():
         here, there = list(own[name].shape), list(_shape(state.get(name)) or ())
         if len(here) != len(there):
             return 0

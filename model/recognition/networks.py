@@ -204,9 +204,10 @@ class RecognitionNetwork(BaseModel):
         self.encoded_size = size
 
     def grown(
-        self, state_dict: Mapping[str, Tensor], letters_before: int | None = None
+        self, state_dict: Mapping[str, Tensor], vocab_size_before: int | None = None
     ) -> dict[str, Tensor]:
-        """Return for this network the weights of one that may lack letters, features or channels.
+        """Return for this network the weights of one that may lack characters, features or
+        channels.
 
         See `BaseModel.grown`. New features, and new channels of the convolution, have no effect on
         what the network says until it is trained on.
@@ -224,7 +225,7 @@ class RecognitionNetwork(BaseModel):
                     lowest = name.startswith("layers.0.") and name.endswith(INPUT_WEIGHTS)
                     if lowest and isinstance(weights, Tensor):
                         grown[name] = functional.pad(weights, (0, channels))
-        return super().grown(grown, letters_before)
+        return super().grown(grown, vocab_size_before)
 
     def initial_state(self, batch: int) -> dict[str, Tensor]:
         """Return nothing: a line is read as a whole."""
@@ -387,8 +388,8 @@ class CTCNetwork(RecognitionNetwork):
         return [self.alphabet.decode(indices) for indices in found]
 
     @property
-    def letter_axes(self) -> dict[str, tuple[int, int]]:
-        """The weights that have a place for each letter, see `BaseModel`."""
+    def vocabulary_axes(self) -> dict[str, tuple[int, int]]:
+        """The weights that have a place for each character, see `BaseModel`."""
         return {"labels.weight": (0, 0), "labels.bias": (0, 0)}
 
 
@@ -568,8 +569,8 @@ class AttentionNetwork(RecognitionNetwork):
         return [self.alphabet.decode(indices) for indices in found], attention
 
     @property
-    def letter_axes(self) -> dict[str, tuple[int, int]]:
-        """The weights that have a place for each letter, see `BaseModel`."""
+    def vocabulary_axes(self) -> dict[str, tuple[int, int]]:
+        """The weights that have a place for each character, see `BaseModel`."""
         names = ("labels.weight", "labels.bias", "characters.weight", "characters.bias")
         return dict.fromkeys((*names, "embedding.weight"), (0, 0))
 
