@@ -4,13 +4,11 @@ Types resolve in closed lists only: what the project's own packages export, and 
 and schedules, by name. How values are bound to constructors is said in `utils.binding`.
 """
 
-import argparse
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any
 
 import torch
 from torch.optim import Optimizer, lr_scheduler
@@ -29,13 +27,14 @@ from base.base_trainer import BaseTrainer
 from base.base_transform import BaseTransform
 from base.migration import migrated_config, migrated_key
 from base.run_folder import RunFolder
-from model.loading import build_network
+from model.loading import TrainedNetwork, build_network
 from utils import strict_json
 from utils.alphabet import Alphabet
 from utils.binding import ABSENT, Arguments, Binder, Fault, arguments_of, hint
 from utils.checks import ConfigFault, Range, UserError
 from utils.files import user_cache
 from utils.normalisation import Normalisation
+from utils.override import Override
 
 BLOCKS: dict[str, Any] = {
     "arch": BaseModel,
@@ -100,13 +99,6 @@ STAND_INS = {
     "alphabet": Alphabet([" "]),
 }
 
-EXAMPLE = "arch.args.hidden_size=64"
-SHORTHANDS = {
-    "--lr": ("optimizer.args.lr", "RATE", "learning rate", "0.001"),
-    "--bs": ("data_loader.args.batch_size", "SIZE", "lines in a batch", "16"),
-    "--epochs": ("trainer.args.epochs", "N", "epochs to train, those done included", "20"),
-}
-
 
 class ConfigError(UserError):
     """All faults of a config; the message lists the first `MAX_FAULTS`."""
@@ -119,42 +111,6 @@ class ConfigError(UserError):
         if len(self.faults) > MAX_FAULTS:
             lines.append(f"  and {len(self.faults) - MAX_FAULTS} more")
         super().__init__("\n".join(lines))
-
-
-class Override(NamedTuple):
-    """A value of the command line that replaces one of the config."""
-
-    option: str
-    key: str
-    text: str
-
-    @classmethod
-    def parse(cls, text: str) -> "Override":
-        """Read the `KEY=VALUE` of an -o."""
-        key, equals, value = text.partition("=")
-        if not equals:
-            raise argparse.ArgumentTypeError(f"{text!r} is not KEY=VALUE, like {EXAMPLE}")
-        return cls("-o", key, value)
-
-
-def add_override_options(parser: argparse.ArgumentParser, *, shorthands: bool = True) -> None:
-    """Add -o (and --lr, --bs, --epochs), which collect in `overrides`, a list of `Override`."""
-    collect = partial(parser.add_argument, dest="overrides", action="append", default=[])
-    for option, (key, metavar, meaning, example) in SHORTHANDS.items() if shorthands else ():
-        collect(
-            option,
-            type=partial(Override, option, key),
-            metavar=metavar,
-            help=f"{meaning}: short for -o {key}={metavar} "
-            f"(default: the config's), e.g. {option} {example}",
-        )
-    collect(
-        *("-o", "--override"),
-        type=Override.parse,
-        metavar="KEY=VALUE",
-        help="set any dotted key of the config; may be given several times; VALUE is JSON, or "
-        f"else a string (default: the config's), e.g. -o {EXAMPLE}",
-    )
 
 
 class ConfigParser:
@@ -291,13 +247,13 @@ class ConfigParser:
     def _override(self, override: Override) -> Fault | None:
         """Put a value of the command line into the config."""
         option, key, text = override
-        key = migrated_key(key)
         try:
-            value = strict_json.loads(text)
+            key = migrated_key(key) if key else self._root_key()
+            value = strict_json.loads(text) if override.key else text
         except strict_json.NotJSON:
             value = text
         except ConfigFault as fault:
-            return Fault(key, text, fault.expected, option)
+            return Fault(fault.key or key, text, fault.expected, option)
         *parents, last = key.split(".")
         holder = self.config
         for depth, name in enumerate(parents, 1):
@@ -315,6 +271,26 @@ class ConfigParser:
             return Fault(key, ABSENT, f"no such key{hint(last, _children(holder))}", option)
         self._options[key] = option
         return None
+
+    def _root_key(self) -> str:
+        """Return the key of the folder that the dataset is read from, alone or within others.
+
+        Raises:
+            ConfigFault: if there is none, or more than one.
+        """
+        types = choices(BaseDataset)
+        roots = [
+            f"{key}.args.root"
+            for key, block in _blocks(self.config, types)
+            if "root" in arguments_of(types[block["type"]]).accepted
+        ]
+        if len(roots) == 1:
+            return roots[0]
+        expected = "no dataset of the config is read from a folder; -o data_loader.args.dataset=..."
+        if roots:
+            options = " or ".join(f"-o {key}=FOLDER" for key in roots)
+            expected = f"several datasets of the config are read from folders; say {options}"
+        raise ConfigFault("data_loader", None, expected)
 
     def _option(self, key: str) -> str | None:
         """Return the option of the command line that set `key`, or what holds it."""
@@ -421,6 +397,28 @@ class ConfigParser:
                 cls.planned_steps(1, block.get("args", {}))
         except ConfigFault as fault:
             yield Fault(fault.key, fault.value, fault.expected)
+
+
+def config_of(network: TrainedNetwork, overrides: Iterable[Override] = ()) -> ConfigParser:
+    """Return the config that a network was trained with.
+
+    Raises:
+        UserError: if it has faults here, such as a dataset of a module that is not loaded.
+    """
+    extension.check(network.record.get("modules", {}), network.path)
+    return ConfigParser.from_checkpoint(network.record["config"], network.path, overrides)
+
+
+def data_of(network: TrainedNetwork, overrides: Iterable[Override] = ()) -> BaseDataLoader:
+    """Return the data loader of the config that a network was trained with, not yet prepared.
+
+    Raises:
+        UserError: as `config_of`.
+    """
+    config, model = config_of(network, overrides), network.model
+    seed = config.config["trainer"].get("args", {}).get("seed", 0)
+    alphabet = model.alphabet if model.needs_text else None
+    return config.build("data_loader", seed, model.normalisation, alphabet)
 
 
 def choices(base: type) -> dict[str, type]:

@@ -56,4 +56,3 @@ def _own_device(name: str) -> torch.device:
             "(--nproc_per_node), or use -d cpu"
         )
     return torch.device("cuda", distributed.local_rank())
-

@@ -5,7 +5,6 @@ import json
 import logging
 import os
 import platform
-import re
 import shutil
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -21,12 +20,11 @@ from filelock import FileLock, Timeout
 from base import distributed
 from base.checkpoint import BEST, checkpoints, position
 from utils.checks import CheckpointError, UserError
-from utils.files import errors_name, remove_temporary, set_aside, write_json
+from utils.files import PLAIN_NAME, errors_name, remove_temporary, set_aside, write_json
 
 log = logging.getLogger(__name__)
 
 SAVED = Path("saved")
-_PLAIN_NAME = re.compile(r"[^\W_][\w.-]{0,99}")
 _SUPERSEDED = "superseded"
 _LOCK = "run.lock"
 
@@ -51,7 +49,7 @@ class RunFolder:
         self._given = run_id is not None
         self.run_id = run_id if self._given else datetime.now().strftime("%Y%m%d-%H%M%S")
         for what, value in (("name", name), ("run-id", self.run_id)):
-            if not isinstance(value, str) or not _PLAIN_NAME.fullmatch(value):
+            if not isinstance(value, str) or not PLAIN_NAME.fullmatch(value):
                 raise UserError(
                     f"{what} {value!r} does not fit: letters, digits, '_', '-' and '.', beginning "
                     "with a letter or digit, at most 100 of them"

@@ -1,6 +1,6 @@
 """A recogniser judges how legible a writer is."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +9,7 @@ import torch
 from model.generation.mixture import PEN_SHARPNESS
 from model.generation.networks import MixtureNetwork
 from model.generation.sampling import Line, sample
-from model.recognition.error_rates import missing_words
+from model.recognition.error_rates import is_read, missing_words
 from model.recognition.networks import GREEDY, RecognitionNetwork, Search
 from model.recognition.transcribing import TOGETHER, Transcription, read_lines, score
 from utils.alphabet import nfc
@@ -32,6 +32,39 @@ class Legibility:
     ended: float
     complete: float
     transcriptions: list[Transcription]
+
+
+@dataclass(frozen=True)
+class CharacterLegibility:
+    """How well a reader reads one character.
+
+    Attributes:
+        character: which.
+        text: that carries it, and was written several times.
+        transcriptions: of these.
+    """
+
+    character: str
+    text: str
+    transcriptions: list[Transcription]
+
+    @property
+    def exact(self) -> int:
+        """How often the whole text was read without an error."""
+        return sum(one.hypothesis == one.reference for one in self.transcriptions)
+
+    @property
+    def itself(self) -> int:
+        """How often the character was read, whatever was misread beside it."""
+        return sum(
+            is_read(self.character, one.reference, one.hypothesis) for one in self.transcriptions
+        )
+
+    @property
+    def misreadings(self) -> list[str]:
+        """What else was read, each once."""
+        read = dict.fromkeys(one.hypothesis for one in self.transcriptions)
+        return [text for text in read if text != self.text]
 
 
 @torch.inference_mode()
@@ -98,3 +131,32 @@ def read_back(
             Legibility(float(bias), score(transcriptions), ended, complete, transcriptions)
         )
     return result
+
+
+def read_characters(
+    writer: MixtureNetwork,
+    reader: RecognitionNetwork,
+    carriers: Mapping[str, str],
+    count: int,
+    bias: float = 1.0,
+    **options: Any,
+) -> tuple[Legibility, list[CharacterLegibility]]:
+    """Write characters several times each and have them read.
+
+    Args:
+        writer, reader: as `read_back` takes them.
+        carriers: for each character a text that holds it.
+        count: how often each is written.
+        bias: of the writer.
+        options: as `read_back` takes them, such as `seed`.
+
+    Returns:
+        all together, and each character.
+    """
+    texts = [nfc(text) for text in carriers.values()]
+    repeated = [text for text in texts for _ in range(count)]
+    (whole,) = read_back(writer, reader, repeated, [bias], **options)
+    return whole, [
+        CharacterLegibility(one, text, whole.transcriptions[n * count : (n + 1) * count])
+        for n, (one, text) in enumerate(zip(carriers, texts, strict=True))
+    ]

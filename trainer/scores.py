@@ -1,10 +1,11 @@
-"""What a network predicts about recorded ink: its scores over a split, its density over the paper.
+"""What a network says of recorded ink: its scores over a split, what it reads of it.
 
 Log-loss depends on the unit of the offsets: `Normalisation.nats_in` says by how much.
 """
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,12 +13,30 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from base.base_dataset import BaseDataset
 from base.base_model import BaseModel
 from model.generation.loss import SquaredError
 from model.generation.metrics import SSE
 from model.generation.mixture import NextPoint, cross_entropy
+from model.recognition.networks import GREEDY, RecognitionNetwork, Search
+from model.recognition.transcribing import Transcription, read_each_way
 from utils.checks import UserError
 from utils.normalisation import Normalisation
+
+UNITS = {
+    "log_loss": "nats a sequence",
+    "log_loss_per_point": "nats a point",
+    "log_loss_dequantised": "nats a sequence",
+    "bits_per_point": "bits, dequantised, in units of the points' quantisation step",
+    "squared_error": "a sequence, half squared distances and the pen's nats",
+    "squared_error_per_point": "the same, a point",
+    "pen_cross_entropy": "nats a point",
+    "end_cross_entropy": "nats a sequence, of the end of the sequence",
+    "sse": "a point",
+    "sse_strokes": "a point within a stroke",
+    "sse_jumps": "a point after a pen lift",
+}
+"""Of the scores that `evaluate` returns, by name."""
 
 
 @torch.inference_mode()
@@ -107,6 +126,49 @@ def evaluate(
         scores["log_loss_dequantised"] = dequantised / sequences
         scores["bits_per_point"] = in_steps / math.log(2)
     return _finite(scores)
+
+
+def read_split(
+    model: RecognitionNetwork,
+    source: BaseDataset,
+    split: str,
+    search: Search = GREEDY,
+    *,
+    progress: bool = False,
+) -> dict[str, list[Transcription]]:
+    """Read the lines of a split that say what they hold.
+
+    Args:
+        model: in evaluation mode.
+        source: the dataset, prepared.
+        split: its name.
+        search: how to look for the texts.
+        progress: show a bar.
+
+    Returns:
+        by name, as far as they differ: what the search finds if it is `greedy`, what its `beam`
+        finds alone, and what that finds with its `language_model`.
+
+    Raises:
+        UserError: if no line of the split has a text.
+    """
+    indices = [index for index in source.indices(split).tolist() if source.text(index).strip()]
+    if not indices:
+        raise UserError(f"no line of the split {split!r} has a text to compare with")
+    searches = {"greedy": GREEDY}
+    if search.width > 1:
+        searches["beam"] = replace(search, language_model=None, language_weight=0.0)
+    if search.language_model is not None:
+        searches["language_model"] = search
+    inks = [source.ink(index)[:, :3] for index in indices]
+    found = read_each_way(model, inks, searches, progress=progress)
+    return {
+        name: [
+            Transcription(source.name(index), ink, source.text(index), text)
+            for index, ink, text in zip(indices, inks, texts, strict=True)
+        ]
+        for name, texts in found.items()
+    }
 
 
 def _evaluate_estimates(

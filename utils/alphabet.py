@@ -14,6 +14,9 @@ import numpy as np
 
 from utils.checks import DataError, UserError, short
 
+PANGRAM = "Sphinx of black quartz, judge my vow"
+"""Every letter, in the length of a usual line."""
+
 WIDTH = 110
 """Columns of a terminal that a table takes at most (assumed)."""
 

@@ -20,6 +20,9 @@ from typing import Any, BinaryIO
 TEMPORARY = ".*.tmp"
 """Pattern of the files that a killed `atomic_write` may leave beside its target."""
 
+PLAIN_NAME = re.compile(r"[^\W_][\w.-]{0,99}")
+"""A name that leads nowhere else as part of a path."""
+
 XML_FORBIDDEN = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """Characters that XML forbids even when escaped."""
 

@@ -152,3 +152,18 @@ def bezier(points: np.ndarray) -> np.ndarray:
 
 def _first_not_finite(ink: np.ndarray) -> int:
     return int(np.flatnonzero(~np.isfinite(ink).all(axis=1))[0])
+
+
+def side_by_side(inks: Sequence[np.ndarray], pitch: float) -> np.ndarray:
+    """Return lines of ink as one: their left edges are `pitch` apart, their middles level."""
+    moved, pen = [], np.zeros(2)
+    for number, ink in enumerate(inks):
+        left, top, _, bottom = bounds(ink)
+        points = to_points(ink) + np.array([number * pitch - left, -(top + bottom) / 2])
+        piece = ink.copy()
+        piece[0, :2], piece[-1, 2] = points[0] - pen, 1
+        moved.append(piece)
+        pen = points[-1]
+    row = np.concatenate(moved)
+    row[0, :2] = 0
+    return row

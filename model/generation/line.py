@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from utils.checks import UserError
-from utils.drawing import to_svg, write_svg
 from utils.ink import to_points
+from utils.page.inkml import write_inkml
+from utils.page.svg import to_svg, write_svg
 
 
 @dataclass
@@ -63,7 +64,7 @@ class Line:
         return to_svg(self.written, self.title, description=self.description)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the line, without its primer, into a file: .svg or .png says of what kind.
+        """Write the line, without its primer, into a file: .svg, .png or .inkml says of what kind.
 
         Raises:
             UserError: if the name ends otherwise.
@@ -72,9 +73,11 @@ class Line:
         suffix = Path(path).suffix.lower()
         if suffix == ".svg":
             write_svg(path, self.written, self.title, description=self.description)
+        elif suffix == ".inkml":
+            write_inkml(path, self.written, self.title)
         elif suffix == ".png":
-            from utils.drawing import draw_lines  # slow to import
+            from utils.plots import draw_lines  # slow to import
 
             draw_lines(path, [self.written], [self.description])
         else:
-            raise UserError(f"{path}: a line is saved as .svg or .png")
+            raise UserError(f"{path}: a line is saved as .svg, .png or .inkml")

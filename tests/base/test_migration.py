@@ -7,8 +7,8 @@ import torch
 
 from base import checkpoint as module
 from base.checkpoint import load_checkpoint
-from base.pretrained import pretrained
 from base.migration import migrate, migrated_config, migrated_key
+from base.pretrained import pretrained
 from utils.checks import CheckpointError
 
 OLD = {

@@ -1,0 +1,75 @@
+"""Reads the command line of `experiments.py`: a command, then its own options."""
+
+import argparse
+from collections.abc import Mapping
+from importlib import import_module
+from types import ModuleType
+
+from commands.options import Parser
+from utils.checks import UserError, nearest
+
+FORMER = {
+    "--evaluate": ["evaluate"],
+    "--input": ["read"],
+    "--read-back": ["legibility", "--reader"],
+    "--continue": ["continue"],
+    "--sheet": ["compare"],
+    "--export": ["export"],
+}
+"""Options of calls without a command, as they were before, and what such a call is now; one without
+any of them writes."""
+
+
+def parse(words: list[str], commands: Mapping[str, str]) -> tuple[ModuleType, argparse.Namespace]:
+    """Return the command of a command line, and its options.
+
+    Args:
+        words: behind the name of the script, at least one.
+        commands: by name, the module of each.
+
+    Raises:
+        UserError: naming the option that is wrong.
+    """
+    name, *rest = translated(words)
+    if name not in commands:
+        near = nearest(name, commands)
+        hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(commands)}"
+        raise UserError(f"no command {name!r}: {hint}")
+    command, parser = import_module(commands[name]), parser_of(name, commands)
+    arguments, unknown = parser.parse_known_intermixed_args(rest)
+    if unknown:
+        word = next((word for word in unknown if word.startswith("-")), unknown[0])
+        owners = [other for other in commands if parser_of(other, commands).knows(word)]
+        *some, last = owners or [""]
+        whose = " and ".join(filter(None, (", ".join(some), last)))
+        problem = f"belongs to {whose}" if whose else "is unknown"
+        raise UserError(f"{word} {problem}; `{name} --help` shows what {name} takes")
+    command.check(arguments)
+    return command, arguments
+
+
+def parser_of(name: str, commands: Mapping[str, str]) -> Parser:
+    """Return the parser of a command."""
+    command = import_module(commands[name])
+    parser = Parser(prog=f"experiments.py {name}", description=command.__doc__)
+    command.add_options(parser)
+    return parser
+
+
+def translated(words: list[str]) -> list[str]:
+    """Return a command line with its command first, also one of before."""
+    if not words[0].startswith("-"):
+        return words
+    former = next((name for word in words if (name := word.partition("=")[0]) in FORMER), None)
+    named: list[str] = []
+    rest: list[str] = []
+    to = rest
+    for word in words:
+        option, _, value = word.partition("=")
+        if option == former:
+            to = named
+            named += [value] if value else []
+        else:
+            to = rest if word.startswith("-") else to
+            to.append(word)
+    return [*FORMER.get(former, ["write"]), *named, *rest]

@@ -1,0 +1,77 @@
+"""Draws the lines of several networks without a text in one picture, a row for each."""
+
+import argparse
+from typing import Any
+
+from base.pretrained import located
+from commands import options
+from commands.options import Parser
+from utils.checks import UserError
+
+ROW = 10
+"""Lines of each checkpoint without --num-samples."""
+
+DPI = 300
+"""Pixels per inch of the picture (assumed: single digits are small on paper)."""
+
+
+def add_options(parser: Parser) -> None:
+    parser.add_argument(
+        "checkpoints",
+        nargs="+",
+        metavar="CHECKPOINT",
+        help="files, folders of runs, or names of networks that come with the project, such as "
+        "those of the ten digits, e.g. saved/models/mnist_single_digit/*",
+    )
+    options.add_common(parser)
+    samples = f"lines of each network (default: {ROW})"
+    options.add_sampling(parser, samples=samples, steps="default: 700")
+    options.add_seed(parser, "seed of the first line of each row, the next one has the next")
+    options.add_output(parser, (".png",))
+
+
+def check(arguments: argparse.Namespace) -> None:
+    pass
+
+
+def run(arguments: argparse.Namespace) -> None:
+    for path in arguments.checkpoints:
+        located(path)
+    options.make_output(arguments.output, (".png",))
+    count, how = arguments.num_samples or ROW, options.sharpening(arguments)
+    rows, captions, names = [], [], []
+    for path in arguments.checkpoints:
+        writer = options.load(path, arguments, to="write")
+        if writer.model.needs_text:
+            raise UserError(
+                f"{writer.path} holds a {type(writer.model).__name__}; only networks without a "
+                "text are compared"
+            )
+        seeds = range(arguments.seed, arguments.seed + count)
+        lines = writer.write_lines(None, seeds, **how, max_steps=arguments.steps, progress=True)
+        label = label_of(writer)
+        ended = f"{sum(line.ended for line in lines)} of {count} ended by themselves"
+        print(f"{label}: {ended}  ({writer.path})")
+        rows.append([line.ink for line in lines])
+        captions.append(f"{label} · {ended}{writer.sharpening(**how)}")
+        names.append(writer.name)
+    import numpy as np
+
+    from utils.ink import bounds, side_by_side
+    from utils.plots import draw_lines
+
+    widths = [right - left for row in rows for left, _, right, _ in map(bounds, row)]
+    # One that ran away is not to push all others apart.
+    pitch = 1.3 * float(np.quantile(widths, 0.9)) or 1.0
+    path = options.picture(arguments.output, f"{names[0]}-sheet.png")
+    draw_lines(path, [side_by_side(row, pitch) for row in rows], captions, dpi=DPI)
+    print(f"{path}  ({len(rows)} rows of {count}, seeds from {arguments.seed})")
+
+
+def label_of(writer: Any) -> str:
+    """Return what a row is called: the digit that its network was trained on, or its run."""
+    try:
+        digit = writer.record["config"]["data_loader"]["args"]["dataset"]["args"]["digit"]
+    except (KeyError, TypeError):
+        digit = None
+    return f"{writer.name} {writer.path.parent.name}" if digit is None else f"digit {digit}"

@@ -1,0 +1,83 @@
+"""Continues the beginnings of recorded lines, in one picture."""
+
+import argparse
+
+from commands import options
+from commands.options import Parser, number
+from utils.checks import Range, UserError
+
+LINES, POINTS, STEPS = 6, 50, 200
+"""Without --num-samples, --primer-points and --steps: lines that are taken, points of each, and
+points that follow them."""
+
+
+def add_options(parser: Parser) -> None:
+    options.add_network(parser)
+    parser.add_argument(
+        "split",
+        nargs="?",
+        default="valid",
+        metavar="SPLIT",
+        help="of whose lines the beginnings are continued: train, valid or test (default: valid)",
+    )
+    options.add_overrides(parser)
+    parser.add_argument(
+        "--primer-points",
+        type=number(int, Range(1, None)),
+        default=POINTS,
+        metavar="N",
+        help=f"points of each beginning (default: {POINTS}), e.g. --primer-points 100",
+    )
+    steps = f"that follow a beginning; default: {STEPS}"
+    options.add_sampling(parser, samples=f"lines (default: {LINES})", steps=steps)
+    options.add_seed(parser, "chooses the lines; seed of the first one, the next one has the next")
+    options.add_output(parser, (".png",))
+
+
+def check(arguments: argparse.Namespace) -> None:
+    pass
+
+
+def run(arguments: argparse.Namespace) -> None:
+    writer = options.load(arguments.resume, arguments, to="write")
+    import numpy as np
+
+    from parse_config import data_of
+    from utils.plots import draw_lines
+
+    options.make_output(arguments.output, (".png",))
+    count, points, split = arguments.num_samples or LINES, arguments.primer_points, arguments.split
+    loader, needs_text = data_of(writer, arguments.overrides), writer.model.needs_text
+    loader.split(split)
+    source = loader.source
+    fitting = [
+        index
+        for index in source.indices(split).tolist()
+        if source.lengths[index] > points and (source.text(index) or not needs_text)
+    ]
+    if len(fitting) < count:
+        raise UserError(
+            f"the split {split!r} has {len(fitting)} lines of more than {points} points: too few "
+            f"for {count}; --num-samples and --primer-points say otherwise"
+        )
+    chosen = np.random.default_rng(arguments.seed).choice(fitting, count, replace=False).tolist()
+    how = options.sharpening(arguments)
+    lines, captions = [], []
+    for seed, index in enumerate(chosen, arguments.seed):
+        # The whole text from the start: the window finds its own way along the primer.
+        (line,) = writer.write_lines(
+            [source.text(index)] if needs_text else None,
+            [seed],
+            **how,
+            max_steps=arguments.steps or STEPS,
+            primer=(source.ink(index)[:points], ""),
+        )
+        lines.append(line)
+        name = source.name(index) + ("" if line.text is None else f" · {line.text}")
+        captions.append(f"{name}{writer.sharpening(**how)} · seed {seed}")
+        print(f"{name}: {len(line.ink) - line.primed} points after the first {line.primed}")
+    path = options.picture(arguments.output, f"{writer.name}-continued.png")
+    draw_lines(
+        path, [line.ink for line in lines], captions, primers=[line.primed for line in lines]
+    )
+    print(f"{path}  ({count} lines)")

@@ -1,0 +1,146 @@
+"""Scores a network on a split of the data that it was trained with."""
+
+import argparse
+from typing import Any
+
+from commands import options
+from commands.options import Parser
+from utils.checks import UserError
+from utils.files import write_json
+
+WORST = 20
+"""Lines on the picture of those that were read worst."""
+
+
+def add_options(parser: Parser) -> None:
+    options.add_network(parser)
+    parser.add_argument(
+        "split",
+        nargs="?",
+        default="valid",
+        metavar="SPLIT",
+        help="train, valid or test (default: valid)",
+    )
+    options.add_overrides(parser)
+    options.add_search(parser)
+    options.add_seed(parser, "seed of the noise that dequantises")
+    options.add_output(parser)
+
+
+def check(arguments: argparse.Namespace) -> None:
+    options.check_search(arguments, reads_data=True)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    network = options.load(arguments.resume, arguments)
+    from model.loading import Reader
+
+    if isinstance(network, Reader):
+        evaluate_reading(network, arguments)
+        return
+    for name in ("language_model", "length_bonus", "beam"):
+        if getattr(arguments, name) not in (None, 0.0, 1):
+            raise UserError(
+                f"--{name.replace('_', '-')} is for a network that reads: {network.path} holds a "
+                f"{type(network.model).__name__}"
+            )
+    evaluate_points(network, arguments)
+
+
+def evaluate_points(network: Any, arguments: argparse.Namespace) -> None:
+    """Score a network on the points of a split; print the scores and write metrics.json."""
+    from parse_config import data_of
+    from trainer.scores import UNITS, evaluate
+
+    options.make_output(arguments.output)
+    model, loader = network.model, data_of(network, arguments.overrides)
+    split, source = loader.split(arguments.split), loader.source
+    scores = evaluate(
+        model,
+        split,
+        normalisation=model.normalisation,
+        canonical=source.canonical,
+        quantisation_step=source.quantisation_step,
+        seed=arguments.seed,
+        device=network.device,
+        progress=True,
+    )
+    unit = (
+        "normalised units of the checkpoint"
+        if source.canonical is None
+        else "canonical units of {} and {}".format(*source.canonical)
+    )
+    print(f"split {arguments.split}: {scores['sequences']} sequences, {scores['points']} points")
+    described = {"unit": unit, "checkpoint": str(network.path)}
+    if model.head == "regression":
+        print(f"SSE in {unit}; the squared error in normalised units of the checkpoint")
+    else:
+        described["min_scale"] = model.min_scale
+        print(
+            f"log-loss and SSE in {unit}; sigma is at least {model.min_scale} of the data's units"
+        )
+        if model.end_of_sequence:
+            print("the log-loss includes, for each point, whether the sequence ends there")
+    if model.end_of_sequence:
+        described["end_of_sequence"] = True
+    for name, meaning in UNITS.items():
+        if name not in scores:
+            continue
+        value = "none" if scores[name] is None else f"{scores[name]:.4f}"
+        print(f"  {name:<21}{value:>12}  {meaning}")
+    path = arguments.output / "metrics.json"
+    write_json(path, {"split": arguments.split, **scores, **described})
+    print(path)
+
+
+def evaluate_reading(reader: Any, arguments: argparse.Namespace) -> None:
+    """Score a recogniser on a split; print the rates, write metrics.json, draw the worst lines."""
+    from model.recognition.transcribing import score, worst
+    from parse_config import data_of
+    from trainer.scores import read_split
+    from utils.plots import draw_lines
+
+    options.make_output(arguments.output)
+    loader = data_of(reader, arguments.overrides)
+    loader.split(arguments.split)
+    search = options.search_of(reader, arguments)
+    found = read_split(reader.model, loader.source, arguments.split, search, progress=True)
+    scores = {name: score(transcriptions) for name, transcriptions in found.items()}
+    first, lines = scores["greedy"], len(loader.source.indices(arguments.split))
+    if silent := lines - first["sequences"]:
+        print(f"left out, because they have no text: {silent} of {lines} lines")
+    print(
+        f"split {arguments.split}: {first['sequences']} sequences, {first['characters']} "
+        f"characters, {first['words']} words"
+    )
+    bonus = f", bonus {search.length_bonus:g}" if search.length_bonus else ""
+    meaning = {
+        "greedy": "the best class at each place",
+        "beam": f"beam of {search.width}{bonus}",
+        "language_model": f"beam of {search.width} with the language model of "
+        f"{arguments.language_model}, weight {search.language_weight:g}{bonus}",
+    }
+    for name, rates in scores.items():
+        print(
+            f"  {name:<15} cer {rates['cer']:.4f}  wer {rates['wer']:.4f}  lines without an error "
+            f"{rates['line_accuracy']:.4f}  ({meaning[name]})"
+        )
+    page = arguments.output / f"{reader.name}-worst.png"
+    chosen = worst(list(found.values())[-1], WORST)
+    draw_lines(
+        page,
+        [one.ink for one in chosen],
+        [
+            f"{one.name} · {one.error_rate:.0%} errors\ntrue: {one.reference}\n"
+            f"read: {one.hypothesis}"
+            for one in chosen
+        ],
+    )
+    path = arguments.output / "metrics.json"
+    described = {"split": arguments.split, **first, "checkpoint": str(reader.path)}
+    others = {name: rates for name, rates in scores.items() if name != "greedy"}
+    write_json(
+        path,
+        described | {name: rates | {"search": meaning[name]} for name, rates in others.items()},
+    )
+    print(f"{path}  {page}  (the {len(chosen)} worst lines)")

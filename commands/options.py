@@ -1,0 +1,440 @@
+"""Options that several commands have, and what they mean."""
+
+import argparse
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, NoReturn
+
+from base.pretrained import located, pretrained
+from utils.alphabet import Alphabet, describe, nfc
+from utils.checks import DEVICES, Range, UserError, device_name
+from utils.files import open_file
+from utils.override import EXAMPLE, Override
+
+SHORTHANDS = {
+    "--lr": ("optimizer.args.lr", "RATE", "learning rate", "0.001"),
+    "--bs": ("data_loader.args.batch_size", "SIZE", "lines in a batch", "16"),
+    "--epochs": ("trainer.args.epochs", "N", "epochs to train, those done included", "20"),
+}
+LANGUAGE_WEIGHT = 0.7
+"""Of a language model's log-probabilities, without --language-weight (chosen with `recognition` on
+lines of `testset_v` and `testset_t`, see saved/pretrained/README.md)."""
+SHOWN = 50
+"""Lines on the picture that shows them together."""
+
+
+class Parser(argparse.ArgumentParser):
+    """Reads a command line; a fault is a UserError, and not ten lines of usage."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UserError(message)
+
+    def knows(self, word: str) -> bool:
+        """Return whether a word is one of its options."""
+        return word.partition("=")[0] in self._option_string_actions
+
+
+def typed(function: Callable[[str], Any]) -> Callable[[str], Any]:
+    """Let argparse name the option of which a function refuses the value with a UserError."""
+
+    def parse(text: str) -> Any:
+        try:
+            return function(text)
+        except UserError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return parse
+
+
+def number(kind: type, bounds: Range) -> Callable[[str], Any]:
+    """Return the argparse type of numbers of a kind within bounds."""
+
+    def parse(text: str) -> Any:
+        try:
+            value = kind(text)
+        except ValueError:
+            value = None
+        if value not in bounds:
+            raise UserError(
+                f"{text!r}: a {'whole ' if kind is int else ''}number {bounds} is accepted"
+            )
+        return value
+
+    return typed(parse)
+
+
+# What is used, and where
+
+
+def add_network(parser: Parser, default: str | None = None) -> None:
+    """Add -r, and what every command has."""
+    parser.add_argument(
+        *("-r", "--resume"),
+        metavar="CHECKPOINT",
+        required=default is None,
+        default=default,
+        help="the checkpoint, or the folder of a run, of which the newest complete one is taken, or"
+        f" the name of a network that comes with the project ({', '.join(pretrained())})"
+        + ("" if default is None else f" (default: {default})"),
+    )
+    add_common(parser)
+
+
+def add_common(parser: Parser) -> None:
+    """Add -d and --module."""
+    parser.add_argument(
+        *("-d", "--device"),
+        type=typed(device_name),
+        default="auto",
+        help=f"{DEVICES} (default: auto), e.g. -d cuda:1",
+    )
+    parser.add_argument(
+        "--module",
+        dest="modules",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="a Python file of your own with classes that the network was trained with, such as a "
+        "dataset; may be given several times (default: none)",
+    )
+
+
+def load(path: str, arguments: argparse.Namespace, to: str | None = None) -> Any:
+    """Load a network, and print which.
+
+    Args:
+        path: as `model.load` takes it.
+        arguments: of the command.
+        to: "write" or "read", what it is needed for; None for either.
+
+    Raises:
+        UserError: as `model.load`; if it is for something else, with the command to use instead.
+    """
+    located(path)  # before torch is imported
+    load_modules(arguments)
+    from model.loading import Reader, Writer, load
+
+    network = load(path, arguments.device)
+    kind = type(network.model).__name__
+    print(f"{kind} of {network.path} on {network.device}")
+    use = {Writer: "write", Reader: "read"}.get(type(network))
+    if to not in (None, use):
+        instead = f"it {use}s; use `{use}`" if use else f"it does not {to}"
+        raise UserError(f"{network.path} holds a {kind}: {instead}")
+    return network
+
+
+def load_modules(arguments: argparse.Namespace) -> None:
+    """Load the user's own modules."""
+    from base import extension
+
+    for path in arguments.modules:
+        extension.load_module(path)
+
+
+def readable(path: Path) -> None:
+    """Raise a UserError if there is nothing at a path, before there is any work to lose."""
+    try:
+        path.expanduser().stat()
+    except OSError as error:
+        raise UserError(f"{path}: a file that cannot be read ({error.strerror})") from None
+
+
+# What comes out
+
+
+def add_seed(parser: Parser, meaning: str) -> None:
+    """Add --seed."""
+    parser.add_argument(
+        "--seed",
+        type=number(int, Range(0, 2**32)),
+        default=0,
+        metavar="N",
+        help=f"{meaning} (default: 0), e.g. --seed 7",
+    )
+
+
+def add_output(parser: Parser, files: Sequence[str] = ()) -> None:
+    """Add --output, a folder, or one of the kinds of `files` where it has their suffix."""
+    kinds = f", or one file of the kind {' or '.join(files)}" if files else ""
+    parser.add_argument(
+        "--output",
+        type=Path,
+        default=Path("saved/figures"),
+        metavar="FOLDER" if not files else "PATH",
+        help=f"the folder for what is made, where files of the same name are replaced{kinds} "
+        "(default: saved/figures), e.g. --output ~/letters",
+    )
+
+
+def output_file(path: Path, kinds: Sequence[str]) -> Path | None:
+    """Return the value of --output if it is a file of one of `kinds`, None if it is a folder."""
+    return path if path.suffix.lower() in kinds and not path.is_dir() else None
+
+
+def make_output(path: Path, kinds: Sequence[str] = ()) -> None:
+    """Make the folder of --output, before there is any work to lose."""
+    folder = path.parent if output_file(path, kinds) else path
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(
+            f"--output {folder}: no folder can be made there: {error.strerror}"
+        ) from None
+
+
+def picture(path: Path, name: str) -> Path:
+    """Return the PNG of a command that draws one: that of --output, or `name` in that folder."""
+    return output_file(path, (".png",)) or path / name
+
+
+# How lines are written
+
+
+def add_sampling(parser: Parser, *, samples: str, steps: str, bias: bool = True) -> None:
+    """Add --bias, --pen-sharpness, --num-samples and --steps.
+
+    Args:
+        parser: of the command.
+        samples, steps: what --num-samples and --steps count, with their defaults.
+        bias: whether there is a --bias.
+    """
+    if bias:
+        parser.add_argument(
+            "--bias",
+            type=number(float, Range(0, 100)),
+            help="0: as varied as the training data; 1 and more: an average, very legible hand; "
+            "the paper calls 0.15 a good balance, briefly trained networks need more "
+            "(default: 0.5), e.g. --bias 1",
+        )
+    parser.add_argument(
+        "--pen-sharpness",
+        type=number(float, Range(0, 100)),
+        metavar="S",
+        help="how much the bias also sharpens when the pen is lifted; 0: not at all, as in the "
+        "paper (default: 3), e.g. --pen-sharpness 0",
+    )
+    parser.add_argument(
+        "--num-samples",
+        type=number(int, Range(1, 10_000)),
+        metavar="N",
+        help=f"{samples}, e.g. --num-samples 20",
+    )
+    parser.add_argument(
+        "--steps",
+        type=number(int, Range(1, 100_000)),
+        metavar="N",
+        help=f"limit on the points of a line ({steps}), e.g. --steps 300",
+    )
+
+
+def sharpening(arguments: argparse.Namespace) -> dict[str, float]:
+    """Return --bias and --pen-sharpness, as far as they are given."""
+    values = {name: getattr(arguments, name, None) for name in ("bias", "pen_sharpness")}
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def add_skip_unknown(parser: Parser) -> None:
+    """Add --skip-unknown."""
+    parser.add_argument(
+        "--skip-unknown",
+        action="store_true",
+        help="leave out characters that the network does not know (default: they are an error)",
+    )
+
+
+def known(alphabet: Alphabet, texts: Sequence[str], skip: bool) -> list[str]:
+    """Return texts without the characters that an alphabet lacks if `skip`, else refuse these.
+
+    Raises:
+        UserError: naming the characters that the alphabet lacks, or if nothing is left.
+    """
+    texts = [nfc(text) for text in texts]
+    unknown = list(dict.fromkeys(c for text in texts for c in alphabet.unknown(text)))
+    if unknown:
+        names = ", ".join(map(describe, unknown))
+        if not skip:
+            raise UserError(
+                f"the network does not know {names}; --skip-unknown leaves that out. It knows "
+                f"{''.join(alphabet.characters)!r}"
+            )
+        print(f"left out, because the network does not know it: {names}")
+    left = ["".join(c for c in text if c not in unknown) for text in texts]
+    for text, given in zip(left, texts, strict=True):
+        if not text.strip():
+            raise UserError(f"there is nothing to write in {given!r}")
+    return left
+
+
+# How texts are looked for
+
+
+def add_search(parser: Parser) -> None:
+    """Add the options of a recogniser's search, and those of the data for its language model."""
+    parser.add_argument(
+        "--beam",
+        type=number(int, Range(1, 1000)),
+        default=1,
+        metavar="N",
+        help="hypotheses that a recogniser keeps (default: 1, the best class at each place), e.g. "
+        "--beam 16",
+    )
+    parser.add_argument(
+        "--language-model",
+        nargs="?",
+        const="train",
+        metavar="FILE",
+        help="let a character language model help: built from the lines of a text file, or, "
+        "without FILE, from the texts of the training split of the config's dataset "
+        "(default: none)",
+    )
+    parser.add_argument(
+        "--language-weight",
+        type=number(float, Range(0, 100)),
+        metavar="W",
+        help=f"weight of its log-probabilities (default: {LANGUAGE_WEIGHT:g}), e.g. "
+        "--language-weight 0.8",
+    )
+    parser.add_argument(
+        "--length-bonus",
+        type=number(float, Range(-100, 100)),
+        default=0.0,
+        metavar="NATS",
+        help="for each character, with CTC: more for longer texts (default: 0), e.g. "
+        "--length-bonus 0.5",
+    )
+
+
+def check_search(arguments: argparse.Namespace, reads_data: bool = False) -> None:
+    """Refuse options of the search that contradict each other, or have no effect.
+
+    Args:
+        arguments: of the command.
+        reads_data: whether the command reads the config's dataset anyway.
+    """
+    if arguments.language_model and arguments.beam == 1:
+        raise UserError("--language-model chooses between hypotheses: give --beam 2 or more")
+    if arguments.language_weight is not None and not arguments.language_model:
+        raise UserError("--language-weight is that of a --language-model: give one, or leave it")
+    if arguments.length_bonus and arguments.beam == 1:
+        raise UserError("--length-bonus chooses between hypotheses: give --beam 2 or more")
+    if arguments.overrides and not reads_data and arguments.language_model != "train":
+        raise UserError(
+            f"{arguments.overrides[0].option} is for the training texts of --language-model "
+            "without a FILE"
+        )
+    if arguments.language_model not in (None, "train"):
+        arguments.language_lines = lines_of(Path(arguments.language_model))
+
+
+def search_of(reader: Any, arguments: argparse.Namespace) -> Any:
+    """Return the `Search` that the options describe, with its language model if one is asked for.
+
+    Raises:
+        UserError: if an option does not fit the network, or there is no text for a language model.
+    """
+    from model.recognition.language_model import CharacterLanguageModel
+    from model.recognition.networks import CTCNetwork, Search
+
+    language_model = None
+    if arguments.length_bonus and not isinstance(reader.model, CTCNetwork):
+        raise UserError(
+            f"--length-bonus is for a CTCNetwork: {reader.path} holds a "
+            f"{type(reader.model).__name__}"
+        )
+    if arguments.language_model:
+        alphabet = reader.model.alphabet
+        if arguments.language_model == "train":
+            from parse_config import data_of
+
+            loader = data_of(reader, arguments.overrides)
+            loader.split("train")
+            source = loader.source
+            texts = [source.text(int(index)) for index in source.indices("train")]
+        else:
+            texts = [nfc(text) for text in arguments.language_lines]
+            if unknown := alphabet.unknown("".join(texts)):
+                names = ", ".join(map(describe, unknown))
+                print(f"left out of the language model, as the network does not know it: {names}")
+            texts = ["".join(c for c in text if c not in unknown).strip() for text in texts]
+        if not (texts := [text for text in texts if text]):
+            raise UserError(
+                f"--language-model {arguments.language_model}: it holds no text of characters that "
+                "the network knows"
+            )
+        language_model = CharacterLanguageModel.fit(texts, alphabet)
+    weight = LANGUAGE_WEIGHT if arguments.language_weight is None else arguments.language_weight
+    return Search(
+        width=arguments.beam,
+        language_model=language_model,
+        language_weight=weight if language_model else 0.0,
+        length_bonus=arguments.length_bonus,
+    )
+
+
+def lines_of(path: Path) -> list[str]:
+    """Return the lines of a text file that are not empty.
+
+    Raises:
+        UserError: if it cannot be read, is no text, or holds no line.
+    """
+    try:
+        with open_file(path) as file:
+            lines = file.read().decode("utf-8-sig").splitlines()
+    except OSError as error:
+        raise UserError(f"{path}: it cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise UserError(
+            f"{path}: it is no text in UTF-8 (byte {error.start} is "
+            f"0x{error.object[error.start]:02x})"
+        ) from None
+    if not (lines := [line.strip() for line in lines if line.strip()]):
+        raise UserError(f"{path}: it holds no line of text")
+    return lines
+
+
+# What the config says
+
+
+def add_overrides(parser: Parser, *, trains: bool = False) -> None:
+    """Add -o and --data (and --lr, --bs and --epochs), collected as `overrides` in their order.
+
+    Args:
+        parser: of the script or command.
+        trains: whether it is the script that trains. Any other takes the network as the checkpoint
+            has it.
+    """
+    collect = partial(parser.add_argument, dest="overrides", action="append", default=[])
+    for option, (key, metavar, meaning, example) in SHORTHANDS.items() if trains else ():
+        collect(
+            option,
+            type=partial(Override, option, key),
+            metavar=metavar,
+            help=f"{meaning}: short for -o {key}={metavar} "
+            f"(default: the config's), e.g. {option} {example}",
+        )
+    collect(
+        "--data",
+        type=partial(Override, "--data", ""),
+        metavar="FOLDER",
+        help="where the data of the config's dataset lie, wherever the config has its root "
+        "(default: the config's), e.g. --data data/iam_ondb",
+    )
+    collect(
+        *("-o", "--override"),
+        type=typed(Override.parse if trains else _of_data),
+        metavar="KEY=VALUE",
+        help="set any dotted key of the config; may be given several times; VALUE is JSON, or "
+        "else a string (default: the config's), e.g. -o "
+        + (EXAMPLE if trains else "data_loader.args.batch_size=8"),
+    )
+
+
+def _of_data(text: str) -> Override:
+    """Read the KEY=VALUE of an -o that leaves the network as the checkpoint has it."""
+    override = Override.parse(text)
+    if override.key.partition(".")[0] == "arch":
+        raise UserError(f"{override.key}: the architecture is that of the checkpoint: leave it out")
+    return override

@@ -1,0 +1,282 @@
+"""Writes texts, or draws lines, in a synthetic hand."""
+
+import argparse
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from commands import options
+from commands.options import Parser, number, typed
+from utils.alphabet import PANGRAM
+from utils.checks import Range, UserError
+
+LINES = 5
+"""Lines that are drawn without --num-samples where there is no text."""
+
+FILES = (".svg", ".png", ".inkml")
+"""Kinds of a file that --output may be."""
+
+PRIMED = ("primer_text", "primer_number", "primer_points", "primer_scale")
+
+
+def add_options(parser: Parser) -> None:
+    options.add_network(parser, default="conditional")
+    add = parser.add_argument
+    add(
+        "--text",
+        action="append",
+        help="what a conditional network is to write; may be given several times "
+        f"(default: {PANGRAM!r})",
+    )
+    options.add_skip_unknown(parser)
+    options.add_sampling(
+        parser,
+        samples="lines of each text (default: 1), or lines without a text "
+        f"(default: {LINES}, in a file 1)",
+        steps="default: enough for the text, or 700 without one",
+    )
+    seed = "seed of the first line, the next one has the next; the same seed gives the same line"
+    options.add_seed(parser, seed)
+    options.add_output(parser, FILES)
+    add("--inkml", action="store_true", help="save each line as InkML as well (default: no)")
+    add(
+        "--primer",
+        type=Path,
+        metavar="FILE",
+        help="ink whose hand is to be continued, of any format that `read` takes (default: none)",
+    )
+    add(
+        "--primer-text",
+        metavar="TEXT",
+        help="what the primer says, for a conditional network (default: what its file tells)",
+    )
+    add(
+        "--primer-number",
+        type=number(int, Range(0, None)),
+        metavar="N",
+        help="which sample of the primer's file, counted from 0 (default: 0)",
+    )
+    add(
+        "--primer-points",
+        type=number(int, Range(1, None)),
+        metavar="N",
+        help="only the first N points of the primer (default: all), e.g. --primer-points 50",
+    )
+    add(
+        "--primer-scale",
+        type=typed(primer_scale),
+        metavar="auto|FACTOR",
+        help="what turns the primer's units into those of the training data, e.g. --primer-scale 1 "
+        "where they are the same; auto compares the primer with what the network writes by itself: "
+        "if its letters are more than 2 times larger or smaller it is scaled, if its points then "
+        "lie 2 times denser or sparser it is resampled, and else it stays as it is (default: auto)",
+    )
+    add("--window", action="store_true", help="draw the window's path as well (default: no)")
+    add("--density", action="store_true", help="draw the density as well (default: no)")
+
+
+def primer_scale(text: str) -> float | str:
+    """Return the value of --primer-scale: a factor, or `auto`."""
+    return text if text == "auto" else number(float, Range(1e-6, 1e6))(text)
+
+
+def check(arguments: argparse.Namespace) -> None:
+    given = [name for name in PRIMED if getattr(arguments, name) is not None]
+    if given and arguments.primer is None:
+        raise UserError(f"--{given[0].replace('_', '-')} is for a --primer FILE")
+    if arguments.skip_unknown and not (arguments.text or arguments.primer):
+        raise UserError("--skip-unknown is for a --text, or the text of a --primer")
+    file = options.output_file(arguments.output, FILES)
+    lines = len(arguments.text or [PANGRAM]) * (arguments.num_samples or 1)
+    if file and lines > 1:
+        raise UserError(
+            f"--output {file} is a file of one line, and {lines} are to be written: give a folder, "
+            "or one --text and --num-samples 1"
+        )
+
+
+def run(arguments: argparse.Namespace) -> None:
+    if arguments.primer:
+        options.readable(arguments.primer)
+    writer = options.load(arguments.resume, arguments, to="write")
+    first, count = arguments.seed, arguments.num_samples
+    if writer.model.needs_text:
+        skip = arguments.skip_unknown or not arguments.text
+        texts = options.known(writer.model.alphabet, arguments.text or [PANGRAM], skip)
+        seeds = range(first, first + (count or 1))
+        jobs = [
+            (f"{writer.name}-{name}-seed{seed}", text, seed)
+            for name, text in zip(file_names(texts), texts, strict=True)
+            for seed in seeds
+        ]
+    else:
+        if arguments.text or arguments.window or arguments.primer_text:
+            raise UserError(
+                f"{writer.path} holds a network without a text: it draws lines, and --text, "
+                "--window and --primer-text are for a conditional one"
+            )
+        one = options.output_file(arguments.output, FILES)
+        seeds = range(first, first + (count or (1 if one else LINES)))
+        jobs = [(f"{writer.name}-seed{seed}", None, seed) for seed in seeds]
+    if arguments.density and writer.model.head == "regression":
+        raise UserError(
+            f"{writer.path} holds a network with a regression head: it has no density to draw; "
+            "leave out --density"
+        )
+    primer = take_primer(writer, arguments)
+    options.make_output(arguments.output, FILES)
+    names, texts, seeds = zip(*jobs, strict=True)
+    lines = writer.write_lines(
+        texts if writer.model.needs_text else None,
+        seeds,
+        **options.sharpening(arguments),
+        max_steps=arguments.steps,
+        primer=primer,
+        progress=True,
+    )
+    save(writer, arguments, names, lines)
+    ended = f"{sum(line.ended for line in lines)} of {len(lines)} lines ended by"
+    if writer.model.needs_text:
+        print(f"{ended} the stopping rule")
+    elif writer.model.end_of_sequence:
+        print(f"{ended} themselves")
+
+
+def save(writer: Any, arguments: argparse.Namespace, names: Sequence[str], lines: list) -> None:
+    """Save the files of each line, and a picture of all, and print where they are."""
+    from tqdm import tqdm
+
+    file = options.output_file(arguments.output, FILES)
+    jobs = list(zip(names, lines, strict=True))
+    written = []
+    for name, line in tqdm(jobs, desc="drawing", unit="line", leave=False, disable=None):
+        stem = file.with_suffix("") if file else arguments.output / name
+        kinds = {file.suffix.lower()} if file else {".png", ".svg"}
+        kinds |= {".inkml"} if arguments.inkml else set()
+        written.append(save_line(writer, arguments, line, stem, kinds))
+    for line, paths in zip(lines, written, strict=True):
+        can_end = writer.model.needs_text or writer.model.end_of_sequence
+        end = "" if not can_end else ", ended" if line.ended else ", not ended"
+        points = f"{len(line.ink) - line.primed} points"
+        if line.primed:
+            points += f" after the {line.primed} of the primer"
+        print(f"{'  '.join(map(str, paths))}  ({points}{end})")
+    if len(lines) > 1:
+        from utils.plots import draw_lines
+
+        shown, together = lines[: options.SHOWN], arguments.output / f"{writer.name}.png"
+        captions, primed = [line.description for line in shown], [line.primed for line in shown]
+        draw_lines(together, [line.ink for line in shown], captions, primers=primed)
+        some = "all" if len(shown) == len(lines) else "the first"
+        print(f"{together}  ({some} {len(shown)} lines)")
+
+
+def save_line(
+    writer: Any, arguments: argparse.Namespace, line: Any, stem: Path, kinds: set[str]
+) -> list[Path]:
+    """Save the files of one line, whose names begin with `stem`, and return their paths.
+
+    A picture shows a primer as well; SVG and InkML hold what was written after it.
+    """
+    paths = []
+    if ".png" in kinds:
+        from utils.plots import draw_lines
+
+        paths.append(stem.with_name(f"{stem.name}.png"))
+        draw_lines(paths[-1], [line.ink], [line.description], primers=[line.primed])
+    if len(line.written):  # else the network takes the text for written when the primer is
+        for kind in sorted(kinds - {".png"}, reverse=True):
+            paths.append(stem.with_name(f"{stem.name}{kind}"))
+            line.save(paths[-1])
+    if len(line.ink) < 2:  # it ended at once: there is no step to show
+        return paths
+    if arguments.window:
+        from utils.plots import draw_window
+
+        paths.append(stem.with_name(f"{stem.name}-window.png"))
+        draw_window(paths[-1], line.attention, line.text, line.ink)
+    if arguments.density:
+        paths.append(stem.with_name(f"{stem.name}-density.png"))
+        save_density(paths[-1], writer, line, **options.sharpening(arguments))
+    return paths
+
+
+def save_density(path: Path, writer: Any, line: Any, *, bias: float = 0, **pen: float) -> None:
+    """Draw the mixture's density along a line, as it was sharpened step by step."""
+    import torch
+
+    from model.generation.density import density_map
+    from utils.plots import draw_density
+
+    mixture = writer.predict(line).biased(torch.from_numpy(line.bias).to(writer.device), **pen)
+    density, extent = density_map(mixture, line.ink, writer.model.normalisation)
+    weights = mixture.weights.cpu().numpy()
+    draw_density(path, density, extent, weights, line.ink, line.description)
+
+
+def take_primer(writer: Any, arguments: argparse.Namespace) -> tuple[Any, str] | None:
+    """Return the ink of --primer in the units of the training data and its text, and print both.
+
+    Raises:
+        UserError: if it cannot be read, or what it says is needed and not known.
+    """
+    if arguments.primer is None:
+        return None
+    import numpy as np
+
+    from data_loader.sources.ink_files import matched, read_ink
+
+    model, chosen = writer.model, arguments.primer_number or 0
+    samples = read_ink(arguments.primer)
+    if chosen >= len(samples):
+        raise UserError(
+            f"--primer-number {chosen}: {arguments.primer} has {len(samples):,} samples, counted "
+            "from 0"
+        )
+    one, count = samples[chosen], arguments.primer_points
+    cut = count is not None and count < len(one.ink)
+    text = ""
+    if model.needs_text:
+        if cut and arguments.primer_text is None:
+            raise UserError(
+                f"--primer-points {count} leaves a part of {one.name}: say with --primer-text "
+                "what is written in it"
+            )
+        given = one.text if arguments.primer_text is None else arguments.primer_text
+        if not given or not given.strip():
+            raise UserError(
+                f"{arguments.primer} does not tell what is written in {one.name}: say it with "
+                "--primer-text, since this network writes by text"
+            )
+        (text,) = options.known(model.alphabet, [given], arguments.skip_unknown)
+    ink, done = one.ink, "as it is"
+    if arguments.primer_scale in (None, "auto"):
+        ink, scale, period = matched(ink, writer.own_hand())
+        changes = [f"scaled by {scale:.4g}"] if scale != 1 else []
+        changes += [f"resampled, {period:.3g} points to one"] if period != 1 else []
+        done = " and ".join(changes) or f"{done}, about as large as what the network writes"
+        count = None if count is None else max(1, round(count / period))
+    elif arguments.primer_scale != 1:
+        ink = ink * np.float32([arguments.primer_scale, arguments.primer_scale, 1])
+        done = f"scaled by {arguments.primer_scale:g}"
+    ink = ink[:count]
+    of = f", one of {len(samples):,} in the file" if len(samples) > 1 else ""
+    says = f", {text!r}" if model.needs_text else ""
+    print(f"primed with {one.name}{of}{says}: {len(ink)} points, {done}")
+    return ink, text
+
+
+def file_names(texts: Sequence[str]) -> list[str]:
+    """Return a name for each text that every file system takes, no two alike."""
+    names: list[str] = []
+    taken: set[str] = set()
+    for text in texts:
+        plain = name = re.sub("[^A-Za-z0-9]+", "-", text)[:40].strip("-") or "text"
+        count = 1
+        while name.lower() in taken:  # Some file systems do not tell capitals from small letters.
+            count += 1
+            name = f"{plain}-{count}"
+        taken.add(name.lower())
+        names.append(name)
+    return names

@@ -1,0 +1,33 @@
+"""Values of the command line that replace those of a config."""
+
+from typing import NamedTuple
+
+from utils.checks import UserError
+
+EXAMPLE = "arch.args.hidden_size=64"
+
+
+class Override(NamedTuple):
+    """A value of the command line that replaces one of the config.
+
+    Attributes:
+        option: of the command line, for messages.
+        key: dotted; "" for the folder that the config's dataset is read from, wherever it stands.
+        text: the value, as it was typed.
+    """
+
+    option: str
+    key: str
+    text: str
+
+    @classmethod
+    def parse(cls, text: str) -> "Override":
+        """Read the `KEY=VALUE` of an -o.
+
+        Raises:
+            UserError: if it is none.
+        """
+        key, equals, value = text.partition("=")
+        if not equals or not key:
+            raise UserError(f"-o {text!r} is not KEY=VALUE, like {EXAMPLE}")
+        return cls("-o", key, value)
