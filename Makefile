@@ -1,4 +1,4 @@
-# `make demo` lets a network that comes with the project write a line, trains a small one on the
+# `make install` makes .venv and nothing else; `make demo` lets a network that comes with the project write a line, trains a small one on the
 # embedded data, and lets that write; `make digits` trains one for each digit, or goes on where it was
 # cut off, and draws them; `make test` runs the tests; `make campaign` tries what docs/reliability.md
 # promises; `make sanitize` runs the compiled kernels' tests under sanitizers; `make lint` checks
@@ -18,9 +18,10 @@ FIND_TORCH := import pathlib, torch; \
 	print(pathlib.Path(torch.__file__).parents[1])
 IS_NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 
-.PHONY: help demo digits test campaign sanitize lint
+.PHONY: help install demo digits test campaign sanitize lint
 
 help:
+	@echo "make install  make .venv with what the project needs, once (the other targets do so too)"
 	@echo "make demo    write a line, train a small network, and let that write (about 5 minutes)"
 	@echo "make digits  train a network for each digit, and draw them (about 10 minutes);"
 	@echo "             DATA=FOLDER says where MNIST stroke sequences lie, DATA=null makes digits"
@@ -31,14 +32,16 @@ help:
 	@echo "             sanitizers, for AVX-512 and AVX2 (about 10 minutes)"
 	@echo "make lint    check style, format and import directions"
 
+install: .venv/installed
+
 demo: .venv/installed
-	@.venv/bin/python experiments.py -r conditional \
+	@.venv/bin/python experiments.py write \
 		--text "Written by a network that comes along" --output saved/figures/$(RUN)/in-the-box
 	@echo
 	@echo "That was a network which comes with the project. Now one of your own is trained:"
 	@echo
 	@.venv/bin/python train.py -c configs/conditional.json --run-id $(RUN)
-	@.venv/bin/python experiments.py -r saved/models/conditional/$(RUN)/model_best.pth \
+	@.venv/bin/python experiments.py write -r saved/models/conditional/$(RUN)/model_best.pth \
 		--text "Dear Anna" --text "The ink is blue" --text "made of points" \
 		--text "pen and paper" --text "How are you?" \
 		--num-samples 4 --bias 0.7 --output saved/figures/$(RUN)
@@ -46,7 +49,7 @@ demo: .venv/installed
 	@echo "Look at what it writes: saved/figures/$(RUN)/conditional.png"
 	@echo "And at what came along: saved/figures/$(RUN)/in-the-box"
 	@echo "See how it learned:     .venv/bin/python -m tensorboard.main --logdir saved/log"
-	@echo "Let it write for you:   .venv/bin/python experiments.py" \
+	@echo "Let it write for you:   .venv/bin/python experiments.py write" \
 		"-r saved/models/conditional/$(RUN) --text 'Your words' --window"
 	@echo "Train another network:  .venv/bin/python train.py -c configs/unconditional.json"
 
@@ -61,7 +64,7 @@ digits: .venv/installed
 				-o "data_loader.args.dataset.args.root=$(DATA)"; \
 		fi || exit; \
 	done
-	@.venv/bin/python experiments.py --sheet $(DIGITS)/[0-9]/model_best.pth
+	@.venv/bin/python experiments.py compare $(DIGITS)/[0-9]/model_best.pth
 
 test: .venv/installed-dev
 	@.venv/bin/python -m pytest

@@ -25,16 +25,17 @@ from base.checkpoint import (
     checkpoints,
     find_checkpoint,
     load_weights,
-    pretrained,
     stored_alphabet,
     stored_normalisation,
 )
-from base.device import DEVICES, resolve_device
+from base.device import resolve_device
+from base.pretrained import pretrained
 from base.random_state import seed_all
 from base.run_folder import RunFolder, versions
+from commands import options
 from logger.logger import setup_logging
 from model.loading import naming_misfits
-from parse_config import ConfigParser, add_override_options
+from parse_config import ConfigParser
 from utils.alphabet import table
 from utils.checks import CheckpointError, UserError
 
@@ -43,9 +44,9 @@ log = logging.getLogger("train")
 
 def main(words: list[str] | None = None) -> int:
     """Do what the command line says, and return the exit status."""
-    arguments = parse(words)
     setup_logging()
     try:
+        arguments = parse(words)
         with console.Interruptible(), distributed.started():
             setup_logging(logging.INFO if distributed.is_main() else logging.ERROR)
             return train(arguments)
@@ -62,6 +63,7 @@ def main(words: list[str] | None = None) -> int:
 
 def train(arguments: argparse.Namespace) -> int:
     """Train a new run, or go on with one, and return the exit status."""
+    options.load_modules(arguments)
     own = RunFolder.of(arguments.resume) if arguments.resume and not arguments.config else None
     if own is None or arguments.prepare or arguments.run_id not in (None, own.run_id):
         return train_in(None, arguments)
@@ -92,16 +94,16 @@ def train_in(run: RunFolder | None, arguments: argparse.Namespace) -> int:
         config = ConfigParser.from_file(arguments.config, arguments.overrides)
     else:
         config = ConfigParser.from_checkpoint(checkpoint["config"], path, arguments.overrides)
-    options = config.config["trainer"]["args"]
+    settings = config.config["trainer"]["args"]
     resuming = checkpoint is not None and not arguments.config
     run = run or distributed.broadcast_object(lambda: new_run(config.name, arguments.run_id))
     device = resolve_device(arguments.device)
-    seed = options.get("seed", 0)
+    seed = settings.get("seed", 0)
     seed_all(seed)
 
     normalisation = alphabet = None
     if checkpoint is not None:
-        if resuming or options.get("keep_normalisation", False):
+        if resuming or settings.get("keep_normalisation", False):
             normalisation = stored_normalisation(checkpoint, path)
         if config.needs_text:
             alphabet = stored_alphabet(checkpoint, path)
@@ -134,7 +136,7 @@ def train_in(run: RunFolder | None, arguments: argparse.Namespace) -> int:
     model.to(device)
     optimizer, schedule = config.build("optimizer", model.parameters()), None
     if config.config["lr_scheduler"] is not None:
-        steps = BaseTrainer.planned_steps(len(loader), options)
+        steps = BaseTrainer.planned_steps(len(loader), settings)
         schedule = config.build_scheduler(optimizer, steps)
     header = {
         "config": config.stored,
@@ -181,28 +183,27 @@ def new_run(name: str, run_id: str | None) -> RunFolder:
 def parse(words: list[str] | None = None) -> argparse.Namespace:
     """Read the command line; without any words print the help and exit with status 2."""
     text, _, examples = __doc__.partition("\n\n")
-    parser = argparse.ArgumentParser(
+    parser = options.Parser(
         description=text, epilog=examples, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
     add("-c", "--config", metavar="FILE", help="the JSON config (default: that of -r)")
     add(
-        "-r",
-        "--resume",
+        *("-r", "--resume"),
         metavar="CHECKPOINT",
-        help="go on from this file, or from the newest whole one of this folder; with -c start "
+        help="go on from this file, or from the newest complete one of this folder; with -c start "
         "from its weights only (also those of a network that comes with the project, by its name: "
         f"{', '.join(pretrained())}), and let it learn characters that it lacks (default: start "
         "anew)",
     )
-    add("-d", "--device", default="auto", help=f"{DEVICES} (default: auto)")
     add("--run-id", metavar="ID", help="name of the run's folder (default: the time)")
     add(
         "--prepare",
         action="store_true",
         help="prepare the data, print its counts, and end (default: train)",
     )
-    add_override_options(parser)
+    options.add_overrides(parser, trains=True)
+    options.add_common(parser)
     words = sys.argv[1:] if words is None else words
     if not words:
         parser.print_help()

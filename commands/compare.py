@@ -41,7 +41,7 @@ def run(arguments: argparse.Namespace) -> None:
     count, how = arguments.num_samples or ROW, options.sharpening(arguments)
     rows, captions, names = [], [], []
     for path in arguments.checkpoints:
-        writer = options.load(path, arguments, to="write")
+        writer = options.load(path, arguments, to="write", silent=True)
         if writer.model.needs_text:
             raise UserError(
                 f"{writer.path} holds a {type(writer.model).__name__}; only networks without a "

@@ -85,7 +85,7 @@ def run(arguments: argparse.Namespace) -> None:
     if not isinstance(writer, Writer) or not writer.model.needs_text:
         kind = type(writer.model).__name__
         raise UserError(f"{writer.path} holds a {kind}: a writer of texts is needed")
-    reader = options.load(arguments.reader, arguments)
+    reader = options.load(arguments.reader, arguments, silent=True)
     if not isinstance(reader, Reader):
         raise UserError(
             f"--reader {arguments.reader}: it holds a {type(reader.model).__name__}, not a "

@@ -101,13 +101,16 @@ def add_common(parser: Parser) -> None:
     )
 
 
-def load(path: str, arguments: argparse.Namespace, to: str | None = None) -> Any:
+def load(
+    path: str, arguments: argparse.Namespace, to: str | None = None, *, silent: bool = False
+) -> Any:
     """Load a network, and print which.
 
     Args:
         path: as `model.load` takes it.
         arguments: of the command.
         to: "write" or "read", what it is needed for; None for either.
+        silent: do not print it.
 
     Raises:
         UserError: as `model.load`; if it is for something else, with the command to use instead.
@@ -118,7 +121,8 @@ def load(path: str, arguments: argparse.Namespace, to: str | None = None) -> Any
 
     network = load(path, arguments.device)
     kind = type(network.model).__name__
-    print(f"{kind} of {network.path} on {network.device}")
+    if not silent:
+        print(f"{kind} of {network.path} on {network.device}")
     use = {Writer: "write", Reader: "read"}.get(type(network))
     if to not in (None, use):
         instead = f"it {use}s; use `{use}`" if use else f"it does not {to}"

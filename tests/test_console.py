@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from base.checkpoint import load_checkpoint
-from tests import forked_script, test_reading
+from tests import forked_script
+from tests.commands.networks import save
 from tests.data_loader import ink_formats
-from tests.test_experiments import save
 from tests.tiny_config import CONFIG
 
 ROOT = forked_script.ROOT
@@ -168,7 +168,19 @@ def test_training_goes_on_without_standard_error(workplace, run, full):
 def test_pictures_are_drawn_whatever_standard_output_takes(workplace, run, stdout):
     fault, descriptor = stdout
     checkpoint = save(workplace / "one.pth", "SynthesisNetwork", "small")
-    words = ("-r", str(checkpoint), "-d", "cpu", "--text", "a", "--steps", "9", "--output", "o")
+    words = (
+        "write",
+        "-r",
+        str(checkpoint),
+        "-d",
+        "cpu",
+        "--text",
+        "a",
+        "--steps",
+        "9",
+        "--output",
+        "o",
+    )
     status, _, error = run("experiments.py", *words, stdout=descriptor)
     assert status == (fault != "unread") and error.count("\n") == (fault != "unread")
     assert (NOT_WRITTEN in error) == (fault != "unread")
@@ -255,14 +267,14 @@ def test_files_are_used_under_names_that_are_no_text(workplace, run):
     for encoding in ("utf-8", "ascii"):
         output = ("-r", checkpoint, "-d", "cpu", "--output", f"o{ODD}{encoding}")
         status, printed, error = run(
-            *("experiments.py", *output, "--inkml", "--steps", "9", "--num-samples", "1"),
+            *("experiments.py", "write", *output, "--inkml", "--steps", "9", "--num-samples", "1"),
             *("--primer", str(Path(data, f"{ODD}3.inkml"))),
             encoding=encoding,
         )
         assert status == 0 and f"o{SHOWN}{encoding}/tiny-seed0.png" in printed, error
         assert f"primed with {SHOWN}3.inkml" in printed
         assert "tiny-seed0.inkml" in os.listdir(f"o{ODD}{encoding}")
-        status, printed, error = run("experiments.py", *output, "--evaluate", encoding=encoding)
+        status, printed, error = run("experiments.py", "evaluate", *output, encoding=encoding)
         assert status == 0 and f"o{SHOWN}{encoding}/metrics.json" in printed, error
         scores = json.loads(Path(f"o{ODD}{encoding}", "metrics.json").read_text("utf-8"))
         assert scores["checkpoint"] == checkpoint
@@ -273,8 +285,8 @@ def test_what_is_missing_is_named_once(workplace, run):
     for words in (
         ("train.py", "-c", f"c{ODD}.json"),
         ("train.py", "-r", f"c{ODD}.pth"),
-        ("experiments.py", "-r", f"c{ODD}"),
-        ("experiments.py", "-r", checkpoint, "--primer", f"c{ODD}"),
+        ("experiments.py", "write", "-r", f"c{ODD}"),
+        ("experiments.py", "write", "-r", checkpoint, "--primer", f"c{ODD}"),
     ):
         status, _, error = run(*words)
         assert status == 2 and error.count(f"c{SHOWN}") == 1, error
@@ -282,17 +294,17 @@ def test_what_is_missing_is_named_once(workplace, run):
 
 @pytest.mark.timeout(60)  # What waits for a writer waits for ever.
 def test_what_is_no_file_is_refused_at_once(workplace, run):
-    reader = str(test_reading.save(workplace, "CTCNetwork"))
+    reader = str(save(workplace / "reader.pth", "CTCNetwork", "small"))
     checkpoint = str(save(workplace / "one.pth", "SynthesisNetwork", "small"))
     for path in ("pipe", "pipe.pth"):
         os.mkfifo(path)
         for words in (
             ("train.py", "-c", path),
             ("train.py", "-r", path),
-            ("experiments.py", "-r", path),
-            ("experiments.py", "-r", checkpoint, "--primer", path, "--primer-text", "a"),
-            ("experiments.py", "-r", reader, "--input", path),
-            ("experiments.py", "-r", reader, "--evaluate", "--beam", "2", "--language-model", path),
+            ("experiments.py", "write", "-r", path),
+            ("experiments.py", "write", "-r", checkpoint, "--primer", path, "--primer-text", "a"),
+            ("experiments.py", "read", "-r", reader, path),
+            ("experiments.py", "evaluate", "-r", reader, "--beam", "2", "--language-model", path),
         ):
             status, _, error = run(*words)
             assert status == 2 and path in error and "no regular file" in error, (words, error)

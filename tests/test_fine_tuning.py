@@ -265,7 +265,7 @@ def run(texts, *words, **loader):
 def write(checkpoint, text, *words):
     """Let a checkpoint write `text`."""
     words = ["-r", str(checkpoint), "-d", "cpu", "--text", text, "--steps", "20", *words]
-    experiments.main(experiments.parse([*words, "--output", "figures"]))
+    assert experiments.main(["write", *words, "--output", "figures"]) == 0
 
 
 def checkpoint_of(run_id):

@@ -14,19 +14,20 @@ from base.checkpoint import load_checkpoint
 from base.pretrained import PRETRAINED, pretrained
 from data_loader import EmbeddedDataset, HandwritingDataLoader, IAMOnDBDataset
 from data_loader.synthetic.corpus import CARRIERS, held_out
-from model import sample
+from model import load, sample
 from model.legibility import read_back
 from model.recognition.error_rates import rates
 from model.recognition.transcribing import read_lines
 from tests.shared_data import DATA
 from trainer.scores import evaluate
+from utils.ink import bounds
 
 CARD = (PRETRAINED / "README.md").read_text(encoding="utf-8")
 SMALL = ["digits", "digits_gru", *(f"digit_{digit}" for digit in range(10))]
 
 
 def run(*words):
-    experiments.main(experiments.parse([str(word) for word in words]))
+    assert experiments.main([str(word) for word in words]) == 0
 
 
 def card(pattern):
@@ -59,7 +60,7 @@ def test_the_recogniser_reads_writers_and_a_device_that_it_never_saw():
 
     Measured: 31 of 5,327 characters wrong; clustering 1.4.
     """
-    model = experiments.load("recognition", "cpu").model
+    model = load("recognition", "cpu").model
     data = EmbeddedDataset(
         seed=5, size=2, valid_size=2, test_size=160, writers=20, fonts=["joined"], symbols=0.0
     )
@@ -97,7 +98,7 @@ def test_the_writer_writes_every_printable_character(box):
 @pytest.fixture(scope="module")
 def box():
     """The writer and the reader that come with the project."""
-    return tuple(experiments.load(name, "cpu").model for name in ("conditional", "recognition"))
+    return tuple(load(name, "cpu").model for name in ("conditional", "recognition"))
 
 
 @pytest.fixture(scope="module")
@@ -116,7 +117,7 @@ def lines(tmp_path_factory):
 @pytest.mark.parametrize(("name", "measured"), [("conditional", -928.8), ("unconditional", -865.3)])
 def test_recorded_lines_are_as_likely_as_the_card_says(name, measured, lines):
     """The canonical log-loss of 63 lines; of the whole split it stands in the card."""
-    model = experiments.load(name, "cpu").model
+    model = load(name, "cpu").model
     alphabet = model.alphabet if model.needs_text else None
     loader = HandwritingDataLoader(0, model.normalisation, alphabet, dataset=lines, batch_size=64)
     split = loader.split("valid")
@@ -139,7 +140,7 @@ def test_recorded_lines_are_read_as_well_as_the_card_says(lines):
 
     Measured: 577 of 8,399 characters wrong; clustering 3.2, of all these lines.
     """
-    model = experiments.load("recognition", "cpu").model
+    model = load("recognition", "cpu").model
     both = np.concatenate([lines.indices("valid"), lines.indices("test")])
     chosen = both[::10].tolist()
     read = read_lines(model, [lines.ink(index) for index in chosen])
@@ -176,9 +177,9 @@ def test_the_network_of_squared_errors_is_drawn_from_by_name(tmp_path, capsys):
 @pytest.mark.parametrize("digit", range(10))
 def test_a_digit_is_about_as_large_as_those_it_was_trained_on(digit):
     """Twenty pixels of MNIST's image high, give or take; a network that lost itself is not."""
-    model = experiments.load(f"digit_{digit}", "cpu").model
+    model = load(f"digit_{digit}", "cpu").model
     for line in sample(model, range(5), bias=0.5):
-        _, top, _, bottom = experiments.bounds(line.ink)
+        _, top, _, bottom = bounds(line.ink)
         assert 12 < bottom - top < 30
 
 
@@ -233,7 +234,7 @@ def test_the_record_of_a_file_is_of_the_file_itself(name):
 
 
 def test_commands_of_the_card_name_networks_that_are_there():
-    named = re.findall(r"(?:-r|--read-back|--sheet) ([a-z]\w*)(?=\s)", CARD)
+    named = re.findall(r"(?:-r|--reader|--read-back|compare|--sheet) ([a-z]\w*)(?=\s)", CARD)
     assert named and set(named) <= set(pretrained())
 
 

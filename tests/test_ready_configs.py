@@ -19,6 +19,7 @@ import train
 from base.base_trainer import BaseTrainer
 from base.checkpoint import load_checkpoint
 from data_loader.sources.inkml import read_inkml
+from model import load
 from parse_config import BINDER, choices
 from tests import small_sources
 from tests.data_loader import ink_formats
@@ -94,7 +95,7 @@ def test_a_ready_config_trains_and_goes_on_and_its_checkpoint_is_of_use(path, ma
     logged = (run / "metrics.csv").read_text()
     capsys.readouterr()
 
-    loaded = experiments.load(run, "cpu")
+    loaded = load(run, "cpu")
     assert loaded.path.name == "checkpoint-epoch2.pth"
     if hasattr(loaded.model, "read"):
         read_a_line(run, loaded.model.alphabet.characters, capsys)
@@ -130,7 +131,7 @@ def write_a_line(run: Path, characters: list[str] | bool) -> None:
     words = ["-d", "cpu", "-r", str(run), "--output", "out", "--steps", str(STEPS), "--inkml"]
     text = "".join(c for c in characters if not c.isspace())[:5] if characters else ""
     words += ["--text", text] if text else []
-    experiments.main(experiments.parse([*words, "--num-samples", "1", "--seed", "3"]))
+    assert experiments.main(["write", *words, "--num-samples", "1", "--seed", "3"]) == 0
     (file,) = Path("out").glob("*.inkml")
     ink, written = read_inkml(file)
     assert 2 <= len(ink) <= STEPS + 1 and np.isfinite(ink).all() and written == text
@@ -141,8 +142,8 @@ def read_a_line(run: Path, characters: list[str], capsys) -> None:
     """Check that a checkpoint reads a line from a file, in characters that it knows."""
     line, text = small_sources.written()[0]
     write_inkml("line.inkml", ink_formats.rows(line), text)
-    words = ["-d", "cpu", "-r", str(run), "--output", "out", "--input", "line.inkml"]
-    experiments.main(experiments.parse(words))
+    words = ["-d", "cpu", "-r", str(run), "--output", "out"]
+    assert experiments.main(["read", *words, "line.inkml"]) == 0
     (read,) = re.findall(r"^line\.inkml\t(.*)$", capsys.readouterr().out, re.MULTILINE)
     assert set(read) <= set(characters)
     assert len(list(Path("out").glob("*-read.png"))) == 1

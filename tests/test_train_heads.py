@@ -36,7 +36,7 @@ def run(config: str, run_id: str, *overrides: str) -> Path:
 
 
 def draw(*words: object) -> list[str]:
-    experiments.main(experiments.parse([*map(str, words), "-d", "cpu", "--output", "out"]))
+    assert experiments.main([*map(str, words), "-d", "cpu", "--output", "out"]) == 0
     return sorted(path.name for path in Path("out").iterdir())
 
 
@@ -45,7 +45,7 @@ def test_networks_of_single_digits_make_a_sheet(capsys):
     runs = [
         run("mnist_single_digit", str(n), *DIGITS, steps, f"{DATA}.args.digit={n}") for n in (0, 7)
     ]
-    written = draw("--sheet", *(path / "model_best.pth" for path in runs), "--steps", 30)
+    written = draw("compare", *(path / "model_best.pth" for path in runs), "--steps", 30)
     assert written == ["mnist_single_digit-sheet.png"]
     printed = capsys.readouterr().out
     assert "only the digit 7" in printed and "of 10 lines ended by themselves" in printed
@@ -60,7 +60,7 @@ def test_networks_of_single_digits_make_a_sheet(capsys):
 def test_either_cell_learns_to_write_digits(cell):
     overrides = [*DIGITS, f"{ARCH}.cell={cell}", f"{TRAINER}.steps_per_epoch=2"]
     path = run("mnist_digits", cell, *overrides, f"{TRAINER}.sample_steps=20")
-    written = draw("-r", path, "--text", "2026", "--steps", 20)
+    written = draw("write", "-r", path, "--text", "2026", "--steps", 20)
     assert written == ["mnist_digits-2026-seed0.png", "mnist_digits-2026-seed0.svg"]
 
 
@@ -70,9 +70,9 @@ def test_the_squared_error_network_learns_in_chunks_and_goes_on_with_lines(capsy
     overrides += [f"{TRAINER}.sample_steps=30", f"{TRAINER}.truncate=20"]
     path = run("regression", "one", *overrides)
     assert load_checkpoint(path / "model_best.pth")["step"] > 2  # one pass, several chunks
-    words = ["--continue", "valid", "--num-samples", 3, "--primer-points", 10, "--steps", 30]
-    assert draw("-r", path, *words) == ["regression-continued.png"]
-    draw("-r", path, "--evaluate")
+    words = ["valid", "--num-samples", 3, "--primer-points", 10, "--steps", 30]
+    assert draw("continue", "-r", path, *words) == ["regression-continued.png"]
+    draw("evaluate", "-r", path)
     assert "squared_error_per_point" in capsys.readouterr().out
 
 
@@ -135,4 +135,4 @@ def test_one_command_trains_all_ten_and_goes_on_where_it_was_cut_off(tmp_path):
             *("-o", "data_loader.args.dataset.args.root=my data"),
         ]
     best = [f"{folder}/{n}/model_best.pth" for n in range(10)]
-    assert calls[10] == ["experiments.py", "--sheet", *best]
+    assert calls[10] == ["experiments.py", "compare", *best]

@@ -12,9 +12,9 @@ from typing import Any
 
 import torch
 
-import experiments
 from base.checkpoint import load_checkpoint
 from base.pretrained import PRETRAINED
+from model import load
 from utils.checks import UserError
 
 MEMORY = 2**27
@@ -27,7 +27,7 @@ def load_within_bounds(paths: Iterable[Path]) -> dict[str, tuple[str | None, flo
     Returns:
         by name of the file the error, None if there was none, and the seconds.
     """
-    experiments.load(PRETRAINED / "digit_0.pth", "cpu")  # what is imported and kept on the way
+    load(PRETRAINED / "digit_0.pth", "cpu")  # what is imported and kept on the way
     reading, writing = os.pipe()
     if (child := os.fork()) == 0:
         try:
@@ -48,7 +48,7 @@ def _load(path: Path) -> tuple[str | None, float]:
     resource.setrlimit(resource.RLIMIT_AS, (used + MEMORY, resource.RLIM_INFINITY))
     start, message = time.process_time(), None
     try:
-        experiments.load(path, "cpu")
+        load(path, "cpu")
     except UserError as error:
         message = str(error)
     except Exception as error:

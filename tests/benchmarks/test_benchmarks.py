@@ -1,6 +1,7 @@
 """The benchmarks run, at tiny sizes, and say what they are asked for."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks import startup
 from benchmarks.measure import READINGS, SHARES, Data, make_row
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -73,3 +75,13 @@ def test_a_row_holds_medians_and_the_spread_of_ratios():
     row = make_row("m", "cpu", "p", [10.0, 30.0, 20.0], [5.0, 6.0, 4.0], "u", "d", lambda r: r / 40)
     assert (row.ours, row.reference, row.ratio) == (20.0, 5.0, 4.0)
     assert row.spread == (2.0, 5.0) and row.share == 0.5
+
+
+def test_the_start_is_measured_against_torch_alone():
+    done = run("startup.py", "--rounds", "1")
+    assert done.returncode == 0, done.stderr
+    rows = re.findall(r"^(.+?) +([\d.]+) s  ([\d.]+)$", done.stdout, re.MULTILINE)
+    assert [row[0] for row in rows] == ["import torch", *startup.CALLS]
+    assert float(rows[0][2]) == 1.0
+    # Nothing that is wrong waits for torch, with a margin for a busy machine.
+    assert all(float(row[2]) < 0.8 for row in rows[3:])

@@ -48,15 +48,18 @@ only an odd one touches, and for what the allocator keeps (assumed)."""
 
 NETWORKS = {"writer": tiny.WRITER, "drawer": {}, "reader": tiny.READER, "attentive": tiny.ATTENTIVE}
 WORDS = {
-    "writer": [["--text", "ab", "--steps", "9"], ["--primer", "ink.inkml", "--primer-text", "a"]],
-    "drawer": [
-        ["--num-samples", "2", "--steps", "9"],
-        ["--continue", "valid", "--primer-points", "5", "--num-samples", "1"],
+    "writer": [
+        ["write", "--text", "ab", "--steps", "9"],
+        ["write", "--primer", "ink.inkml", "--primer-text", "a"],
     ],
-    "reader": [["--input", "ink.inkml"], ["--input", "ink.inkml", "--beam", "3"]],
-    "attentive": [["--input", "ink.inkml"]],
+    "drawer": [
+        ["write", "--num-samples", "2", "--steps", "9"],
+        ["continue", "valid", "--primer-points", "5", "--num-samples", "1"],
+    ],
+    "reader": [["read", "ink.inkml"], ["read", "ink.inkml", "--beam", "3"]],
+    "attentive": [["read", "ink.inkml"]],
 }
-EVERY = [["--evaluate"], ["--export", "out/small.pth"]]
+EVERY = [["evaluate"], ["export", "out/small.pth"]]
 
 
 Content = dict[str, Any]
@@ -349,8 +352,8 @@ def commands(rng: random.Random, kind: str) -> list[str]:
     if chance < 0.25:
         return ["train.py", "-c", "config.json", "-r", "file.pth", "-d", "cpu"]
     words = rng.choice([*WORDS[kind], *WORDS[kind], *EVERY])
-    output = [] if "--export" in words else ["--output", "out"]
-    return ["experiments.py", "-r", "file.pth", "-d", "cpu", *words, *output]
+    output = [] if "export" in words else ["--output", "out"]
+    return ["experiments.py", *words, "-r", "file.pth", "-d", "cpu", *output]
 
 
 def use(words: list[str]) -> tuple[Done, float, int]:

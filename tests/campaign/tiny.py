@@ -95,11 +95,11 @@ def warm_up(folder: Path) -> list[list[str]]:
     EmbeddedDataset(**tiny_config.DATASET).prepare()
     writer = changed(CONFIG, WRITER | {"trainer.args.tensorboard": True, "trainer.args.samples": 1})
     write(folder / "config.json", writer)
-    use = ["experiments.py", "-r", str(RUN), "-d", "cpu"]
+    use = ["-r", str(RUN), "-d", "cpu"]
     return [
         list(TRAIN),
-        [*use, "--text", "ab", "--steps", "9", "--window", "--inkml"],
-        [*use, "--evaluate"],
+        ["experiments.py", "write", *use, "--text", "ab", "--steps", "9", "--window", "--inkml"],
+        ["experiments.py", "evaluate", *use],
     ]
 
 

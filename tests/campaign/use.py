@@ -25,15 +25,15 @@ from utils.page.inkml import write_inkml
 OUT = Path("out")
 USES = {
     "draw": [
-        *("-r", "writer.pth", "--text", "ab", "--num-samples", "2", "--steps", "9"),
+        *("write", "-r", "writer.pth", "--text", "ab", "--num-samples", "2", "--steps", "9"),
         *("--inkml", "--window", "--output", "out"),
     ],
-    "export": ["-r", "writer.pth", "--export", "out/mine.pth"],
-    "score": ["-r", "writer.pth", "--evaluate", "--output", "out"],
-    "read": ["-r", "reader.pth", "--input", "ink.inkml", "--output", "out"],
-    "score a reader": ["-r", "reader.pth", "--evaluate", "--output", "out"],
+    "export": ["export", "-r", "writer.pth", "out/mine.pth"],
+    "score": ["evaluate", "-r", "writer.pth", "--output", "out"],
+    "read": ["read", "-r", "reader.pth", "ink.inkml", "--output", "out"],
+    "score a reader": ["evaluate", "-r", "reader.pth", "--output", "out"],
 }
-USES = {what: ["experiments.py", "-d", "cpu", *words] for what, words in USES.items()}
+USES = {what: ["experiments.py", *words, "-d", "cpu"] for what, words in USES.items()}
 """Words of a command, by what it does."""
 
 

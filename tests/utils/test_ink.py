@@ -13,6 +13,7 @@ from utils.ink import (
     check_ink,
     from_strokes,
     path_along,
+    side_by_side,
     strokes,
     to_points,
     x_height,
@@ -177,3 +178,21 @@ def test_points_at_equal_steps_worked_by_hand():
     np.testing.assert_allclose(found, [[0, 0], [3, 4], [3, 9], [3, 14]])
     clock = np.array([0.0, 1.0, 2.0, 4.0])
     np.testing.assert_allclose(at_equal_steps(corner, clock, 2), [[0, 0], [3, 4], [3, 14]])
+
+
+def test_lines_side_by_side():
+    inks = []
+    for points in ([(0, 0), (10, 30)], [(5, 5), (5, 5)], [(0, 0), (40, -9), (-8, 9)]):
+        ink = np.zeros((len(points), 3), np.float32)
+        ink[1:, :2] = np.diff(points, axis=0)
+        ink[-1, 2] = 1
+        inks.append(ink)
+    row = side_by_side(inks, 25.0)
+    drawn = strokes(row)
+    assert row[0, :2].tolist() == [0, 0] and len(drawn) == 3
+    lefts = [stroke[:, 0].min() for stroke in drawn]
+    assert np.diff(lefts).tolist() == pytest.approx([25.0, 25.0])
+    middles = [(stroke[:, 1].min() + stroke[:, 1].max()) / 2 for stroke in drawn]
+    assert middles == pytest.approx([middles[0]] * 3, abs=1e-5)
+    for stroke, ink in zip(drawn, inks, strict=True):
+        np.testing.assert_allclose(stroke - stroke[0], to_points(ink), atol=1e-5)

@@ -1,16 +1,16 @@
-"""Primed sampling by the script, from ink of every format."""
+"""Primed sampling, from ink of every format."""
 
 import xml.etree.ElementTree as ElementTree
 
 import numpy as np
 import pytest
 
-import experiments
 from data_loader import EmbeddedDataset, read_ink
 from data_loader.sources.ink_files import matched
-from model import PredictionNetwork, sample
+from model import load, sample
+from model.loading import Writer
+from tests.commands.networks import names, network, write
 from tests.data_loader import ink_formats
-from tests.test_experiments import NORMALISATION, SMALL, call, names, network, save
 from utils.alphabet import Alphabet
 from utils.checks import UserError
 from utils.page.inkml import write_inkml
@@ -19,9 +19,8 @@ NETWORKS = {"conditional": "SynthesisNetwork", "unconditional": "PredictionNetwo
 
 
 @pytest.fixture(scope="module")
-def checkpoints(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("runs")
-    return {name: save(folder / name / "c.pth", arch, name) for name, arch in NETWORKS.items()}
+def checkpoints(conditional, unconditional):
+    return {"conditional": conditional, "unconditional": unconditional}
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +38,7 @@ def primer_of(folder, ink, text="On it"):
 def test_an_unconditional_network_continues_the_ink(checkpoints, ink, tmp_path, capsys):
     primer = primer_of(tmp_path, ink)
     words = ("--primer", primer, "--primer-scale", 1, "--inkml", "--num-samples", 2, "--steps", 40)
-    call(checkpoints["unconditional"], tmp_path / "out", *words)
+    write(checkpoints["unconditional"], tmp_path / "out", *words)
     lines = sample(
         network("PredictionNetwork"), [0, 1], bias=0.5, max_steps=40, primer=(ink, "On it")
     )
@@ -70,7 +69,7 @@ def test_a_conditional_network_writes_in_the_primers_hand(
 ):
     primer = primer_of(tmp_path, ink)
     words = ["--primer", primer, "--primer-scale", 1, *given, "--text", text, "--inkml"]
-    call(checkpoints["conditional"], tmp_path / "out", *words, "--steps", 30, "--window")
+    write(checkpoints["conditional"], tmp_path / "out", *words, "--steps", 30, "--window")
     said = given[1] if given else "On it"
     (line,) = sample(
         network("SynthesisNetwork"), [0], [written], bias=0.5, max_steps=30, primer=(ink, said)
@@ -89,7 +88,7 @@ def test_a_conditional_network_writes_in_the_primers_hand(
 def test_a_primer_after_which_nothing_is_left_to_write(checkpoints, ink, tmp_path, capsys):
     """The window is behind the short text when it has gone along all of the primer."""
     words = ("--primer", primer_of(tmp_path, ink), "--primer-scale", 1, "--primer-text", "x")
-    call(checkpoints["conditional"], tmp_path / "out", *words, "--text", "B", "--inkml")
+    write(checkpoints["conditional"], tmp_path / "out", *words, "--text", "B", "--inkml")
     assert names(tmp_path / "out") == ["conditional-B-seed0.png"]
     assert f"(0 points after the {len(ink)} of the primer, ended)" in capsys.readouterr().out
 
@@ -98,12 +97,13 @@ def test_no_space_where_the_network_knows_none():
     class Digits:
         alphabet = Alphabet("0123456789")
 
-    loaded = experiments.Loaded(Digits(), None, None, None)
+    writer = Writer(Digits(), None, None, {})
     primer = (np.zeros((2, 3)), "20")
-    assert experiments.after(primer, "26", loaded) == "26"
-    loaded.model.alphabet = Alphabet(" 0123456789")
-    assert experiments.after(primer, "26", loaded) == " 26"
-    assert experiments.after(None, "26", loaded) == "26"
+    assert writer._after(primer, "26") == "26"
+    writer.model.alphabet = Alphabet(" 0123456789")
+    assert writer._after(primer, "26") == " 26"
+    assert writer._after(None, "26") == "26"
+    assert writer._after((primer[0], ""), "26") == "26"  # of a primer that says nothing
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -111,11 +111,11 @@ def test_ink_of_other_units_gets_the_networks_size(checkpoints, ink, tmp_path, n
     small = ink * np.float32([1 / 64, 1 / 64, 1])
     primer = primer_of(tmp_path, small)
     model = network(NETWORKS[name])
-    fitted, scale, period = matched(small, experiments.own_writing(model))
+    fitted, scale, period = matched(small, load(checkpoints[name], "cpu").own_hand())
     assert scale > 2 and len(fitted) > 1
     words = ["--primer", primer, "--steps", 20, "--num-samples", 1, "--inkml"]
     words += ["--text", "B"] if model.needs_text else []
-    call(checkpoints[name], tmp_path / "out", *words)
+    write(checkpoints[name], tmp_path / "out", *words)
     texts = [" B"] if model.needs_text else None
     (line,) = sample(model, [0], texts, bias=0.5, max_steps=20, primer=(fitted, "On it"))
     (read,) = read_ink(next((tmp_path / "out").glob("*.inkml")))
@@ -129,15 +129,66 @@ def test_a_part_of_the_primer(checkpoints, ink, tmp_path, capsys):
     primer = primer_of(tmp_path, ink)
     words = ("--primer", primer, "--primer-scale", 2, "--primer-points", 9, "--steps", 20)
     one = ("--num-samples", 1, "--inkml")
-    call(checkpoints["unconditional"], tmp_path / "out", *words, *one)
+    write(checkpoints["unconditional"], tmp_path / "out", *words, *one)
     part = ink[:9] * np.float32([2, 2, 1])
     (line,) = sample(network("PredictionNetwork"), [0], bias=0.5, max_steps=20, primer=(part, ""))
     (read,) = read_ink(tmp_path / "out" / "unconditional-seed0.inkml")
     np.testing.assert_array_equal(read.ink, line.written)
     assert "9 points, scaled by 2\n" in capsys.readouterr().out
     with pytest.raises(UserError, match=r"--primer-points 9 leaves a part of primer\.inkml: say w"):
-        call(checkpoints["conditional"], tmp_path / "out", *words, "--text", "B")
-    call(checkpoints["conditional"], tmp_path, *words, "--text", "B", "--primer-text", "O")
+        write(checkpoints["conditional"], tmp_path / "out", *words, "--text", "B")
+    write(checkpoints["conditional"], tmp_path, *words, "--text", "B", "--primer-text", "O")
+
+
+def test_one_of_several_samples(checkpoints, tmp_path, capsys):
+    (tmp_path / "digits").write_bytes(ink_formats.unipen("123"))
+    words = ("--primer", tmp_path / "digits", "--primer-scale", 1, "--text", "B", "--steps", 5)
+    write(checkpoints["conditional"], tmp_path, *words)
+    write(checkpoints["conditional"], tmp_path, *words, "--primer-number", 2)
+    printed = capsys.readouterr().out
+    assert "primed with digits:00000, one of 3 in the file, '1': 5 points" in printed
+    assert "primed with digits:00002, one of 3 in the file, '3': 5 points" in printed
+    with pytest.raises(UserError, match=r"--primer-number 3: .*digits has 3 samples, counted from"):
+        write(checkpoints["conditional"], tmp_path, *words, "--primer-number", 3)
+
+
+def test_what_does_not_fit_is_refused(checkpoints, ink, tmp_path):
+    silent, loud, out = tmp_path / "silent.inkml", primer_of(tmp_path, ink, "Ünder"), tmp_path / "o"
+    write_inkml(silent, ink)
+    out.mkdir()
+    for name, words, message in (
+        ("conditional", [silent], r"silent\.inkml does not tell what is written .* --primer-text"),
+        ("conditional", [silent, "--primer-text", " "], "does not tell what is written"),
+        ("conditional", [loud], r"the network does not know 'Ü' \(U\+00DC\); --skip-unknown"),
+        ("conditional", [tmp_path / "no"], r"no: a file that cannot be read \(No such"),
+        ("conditional", [out], "no ink there; what is read: InkML"),
+        ("unconditional", [silent, "--primer-text", "a"], "and --primer-text are for a"),
+    ):
+        with pytest.raises(UserError, match=message):
+            write(checkpoints[name], out, "--primer", *words)
+        assert not names(out)
+    words = ("--primer", loud, "--skip-unknown", "--steps", 5, "--primer-scale", 1)
+    write(checkpoints["conditional"], out, *words)
+
+
+def test_a_network_that_draws_nothing_like_its_data_needs_a_factor():
+    model = network("PredictionNetwork", head="regression")
+    with pytest.raises(UserError, match=r"nothing by itself .* say with --primer-scale what"):
+        Writer(model, None, None, {}).own_hand()
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_any_sample_can_be_saved_as_inkml(checkpoints, tmp_path, name):
+    """Without a primer too: what is read back is what was written, unchanged."""
+    texts = ["<B> & 'c'"] * 3 if name == "conditional" else None
+    words = ["--seed", 7, "--num-samples", 3, "--inkml", "--steps", 60]
+    write(checkpoints[name], tmp_path, *words, *(["--text", texts[0]] if texts else []))
+    lines = sample(network(NETWORKS[name]), [7, 8, 9], texts, bias=0.5, max_steps=60)
+    read = [read_ink(path)[0] for path in sorted(tmp_path.glob("*.inkml"))]
+    assert len(read) == 3
+    for one, line in zip(read, lines, strict=True):
+        np.testing.assert_array_equal(one.ink, line.ink)
+        assert one.text == line.text
 
 
 FORMATS = {
@@ -158,77 +209,9 @@ def test_any_format_primes_either_network(checkpoints, tmp_path, name, form):
     words = ["--primer", tmp_path / "ink", "--primer-scale", 8, "--steps", 9, "--inkml"]
     if name == "conditional":
         words += ["--text", "B", *([] if text is None else ["--primer-text", text])]
-    call(checkpoints[name], tmp_path / "out", *words, "--num-samples", 1)
+    write(checkpoints[name], tmp_path / "out", *words, "--num-samples", 1)
     primer = (np.array(ink_formats.INK, dtype=np.float32) * np.float32([8, 8, 1]), "7")
     texts = [" B"] if name == "conditional" else None
     (line,) = sample(network(NETWORKS[name]), [0], texts, bias=0.5, max_steps=9, primer=primer)
     (read,) = read_ink(next((tmp_path / "out").glob("*.inkml")))
     np.testing.assert_array_equal(read.ink, line.written)
-
-
-def test_one_of_several_samples(checkpoints, tmp_path, capsys):
-    (tmp_path / "digits").write_bytes(ink_formats.unipen("123"))
-    words = ("--primer", tmp_path / "digits", "--primer-scale", 1, "--text", "B", "--steps", 5)
-    call(checkpoints["conditional"], tmp_path, *words)
-    call(checkpoints["conditional"], tmp_path, *words, "--primer-number", 2)
-    printed = capsys.readouterr().out
-    assert "primed with digits:00000, one of 3 in the file, '1': 5 points" in printed
-    assert "primed with digits:00002, one of 3 in the file, '3': 5 points" in printed
-    with pytest.raises(UserError, match=r"--primer-number 3: .*digits has 3 samples, counted from"):
-        call(checkpoints["conditional"], tmp_path, *words, "--primer-number", 3)
-
-
-def test_what_does_not_fit_is_refused(checkpoints, ink, tmp_path):
-    silent, loud, out = tmp_path / "silent.inkml", primer_of(tmp_path, ink, "Ünder"), tmp_path / "o"
-    write_inkml(silent, ink)
-    out.mkdir()
-    for name, words, message in (
-        ("conditional", [silent], r"silent\.inkml does not tell what is written .* --primer-text"),
-        ("conditional", [silent, "--primer-text", " "], "does not tell what is written"),
-        ("conditional", [loud], r"the network does not know 'Ü' \(U\+00DC\); --skip-unknown"),
-        ("conditional", [tmp_path / "no"], r"no: a file that cannot be read \(No such"),
-        ("conditional", [out], "no ink there; what is read: InkML"),
-        ("unconditional", [silent, "--primer-text", "a"], "and --primer-text are for a"),
-    ):
-        with pytest.raises(UserError, match=message):
-            call(checkpoints[name], out, "--primer", *words)
-        assert not names(out)
-    words = ("--primer", loud, "--skip-unknown", "--steps", 5, "--primer-scale", 1)
-    call(checkpoints["conditional"], out, *words)
-
-
-def test_a_network_that_draws_nothing_like_its_data_needs_a_factor():
-    model = PredictionNetwork(NORMALISATION, **SMALL, head="regression").eval()
-    with pytest.raises(UserError, match=r"nothing by itself .* say with --primer-scale what"):
-        experiments.own_writing(model)
-
-
-@pytest.mark.parametrize(
-    ("words", "message"),
-    [
-        (["--primer-points", "5"], "--primer-points is for a --primer FILE"),
-        (["--primer-text", "a"], "--primer-text is for a --primer FILE"),
-        (["--primer", "x", "--primer-scale", "0"], "a number from 1e-06 to 1000000.0 is accepted"),
-        (["--primer", "x", "--primer-scale", "big"], "'big': a number from"),
-        (["--primer", "x", "--evaluate"], "--primer and --inkml are for writing: leave out --eval"),
-        (["--inkml", "--input", "x"], "are for writing: leave out --evaluate, --input"),
-    ],
-)
-def test_words_that_do_not_fit_together_are_refused(words, message, capsys):
-    with pytest.raises(SystemExit) as caught:
-        experiments.parse(["-r", "x", *words])
-    assert caught.value.code == 2 and message in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("name", NETWORKS)
-def test_any_sample_can_be_saved_as_inkml(checkpoints, tmp_path, name):
-    """Without a primer too: what is read back is what was written, unchanged."""
-    texts = ["<B> & 'c'"] * 3 if name == "conditional" else None
-    words = ["--seed", 7, "--num-samples", 3, "--inkml", "--steps", 60]
-    call(checkpoints[name], tmp_path, *words, *(["--text", texts[0]] if texts else []))
-    lines = sample(network(NETWORKS[name]), [7, 8, 9], texts, bias=0.5, max_steps=60)
-    read = [read_ink(path)[0] for path in sorted(tmp_path.glob("*.inkml"))]
-    assert len(read) == 3
-    for one, line in zip(read, lines, strict=True):
-        np.testing.assert_array_equal(one.ink, line.ink)
-        assert one.text == line.text

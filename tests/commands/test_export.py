@@ -1,0 +1,67 @@
+"""What is exported is small, writes the same, and destroys no training."""
+
+import json
+import os
+import re
+
+import pytest
+import torch
+
+import train
+from model import load
+from tests.commands.networks import config_of, use
+from utils.checks import UserError
+
+
+def test_an_export_is_small_and_writes_like_the_checkpoint(conditional, tmp_path, capsys):
+    path = tmp_path / "mine.pth"
+    moved = "data_loader.args.dataset.args.seed=9"
+    use("export", "-r", conditional, path, "-o", moved)
+    assert str(path) in capsys.readouterr().out
+    whole, shared = load(conditional), load(path)
+    for name, weight in whole.model.state_dict().items():
+        half = shared.model.state_dict()[name]
+        assert half.dtype == weight.dtype
+        torch.testing.assert_close(half, weight, rtol=2**-11, atol=1e-7)
+    assert shared.model.alphabet == whole.model.alphabet
+    # Trained with, a checkpoint is three times the size of its weights or more; this one was not.
+    assert path.stat().st_size < 0.75 * conditional.stat().st_size
+    content = torch.load(path, weights_only=True)
+    assert "training" not in content and content["epoch"] == 1
+    assert content["config"]["data_loader"]["args"]["dataset"]["args"]["seed"] == 9
+
+
+def test_an_export_destroys_no_training(conditional, tmp_path):
+    trained, other = tmp_path / "trained.pth", tmp_path / "other.pth"
+    whole = torch.load(conditional, weights_only=True) | {"training": {"update": None}}
+    for path in (trained, other):
+        torch.save(whole, path)
+    link, hard = tmp_path / "link.pth", tmp_path / "hard.pth"
+    link.symlink_to(trained)
+    os.link(trained, hard)
+    before = [path.read_bytes() for path in (trained, other)]
+    for target, cause in (
+        (trained, "that is the checkpoint itself"),
+        (link, "that is the checkpoint itself"),
+        (hard, "that is the checkpoint itself"),
+        (other, "holds the state of a training, which would be lost"),
+    ):
+        with pytest.raises(UserError, match=re.escape(f"{target}: ")) as caught:
+            use("export", "-r", trained, target)
+        assert cause in str(caught.value)
+        assert [path.read_bytes() for path in (trained, other)] == before and link.is_symlink()
+    shared = tmp_path / "shared.pth"
+    for _ in range(2):  # an earlier export makes way
+        use("export", "-r", trained, shared)
+    assert "training" not in torch.load(shared, weights_only=True)
+
+
+def test_training_starts_from_an_export(conditional, tmp_path, monkeypatch, logging_restored):
+    path = tmp_path / "mine.pth"
+    use("export", "-r", conditional, path)
+    config = tmp_path / "config.json"
+    config.write_text(json.dumps(config_of("SynthesisNetwork", "conditional")))
+    monkeypatch.chdir(tmp_path)
+    assert train.main(["-c", str(config), "-r", str(path), "--run-id", "on", "-d", "cpu"]) == 0
+    # On its own it cannot be gone on with: there is no state of a training in it.
+    assert train.main(["-r", str(path), "-d", "cpu"]) == 2

@@ -1,0 +1,260 @@
+"""The command line: its commands, what each takes, and calls of before."""
+
+import shlex
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+import experiments
+import model
+import train
+from base.device import resolve_device
+from commands import command_line
+from commands.command_line import FORMER, parser_of, translated
+from data_loader.sources.ink_files import HANDS
+from experiments import COMMANDS
+from model.generation.mixture import PEN_SHARPNESS
+from model.generation.sampling import DEFAULT_STEPS
+from model.loading import BIAS
+from tests.commands.networks import ROOT, names
+from utils.checks import DEVICES, UserError, device_name
+
+SHOWN_BEFORE = Path(__file__).with_name("shown_before.txt").read_text(encoding="utf-8")
+
+
+def parse(*words):
+    return command_line.parse([str(word) for word in words], COMMANDS)
+
+
+def refused(*words):
+    """The message of a command line that is wrong."""
+    with pytest.raises(UserError) as told:
+        parse(*words)
+    assert str(told.value).count("\n") <= 1
+    return str(told.value)
+
+
+def script(*words, **options):
+    """Run the script as its users do."""
+    return subprocess.run(
+        [sys.executable, str(ROOT / "experiments.py"), *map(str, words)],
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        timeout=120,
+        check=False,
+        **options,
+    )
+
+
+def test_without_arguments_the_help_is_shown(capsys):
+    assert experiments.main([]) == 2
+    shown = capsys.readouterr().out
+    assert experiments.main(["--help"]) == 0 and capsys.readouterr().out == shown
+    assert len(shown.splitlines()) <= 24 and max(map(len, shown.splitlines())) <= 100
+    for name in COMMANDS:
+        assert shown.count(f"\n  {name} ") == 1
+    assert shown.count("\n  python experiments.py ") == 3
+
+
+def test_the_help_of_a_command_shows_its_options_and_defaults(capsys):
+    shown = {}
+    for name in COMMANDS:
+        with pytest.raises(SystemExit) as stopped:
+            experiments.main([name, "--help"])
+        assert stopped.value.code == 0
+        shown[name] = " ".join(capsys.readouterr().out.split())
+        for option in ("--device", "--module"):
+            assert option in shown[name]
+    for option in ("--resume", "--device", "--text", "--bias", "--pen-sharpness", "--num-samples",
+                   "--steps", "--seed", "--output", "--window", "--density"):  # fmt: skip
+        assert option in shown["write"]
+    for option in ("--override", "--data", "--beam", "--language-model", "SPLIT"):
+        assert option in shown["evaluate"]
+    assert shown["write"].count("(default") >= 11
+
+
+def test_the_help_tells_the_defaults_of_the_library(capsys):
+    """The numbers stand in the text, so that it is shown without what they are from."""
+    with pytest.raises(SystemExit):
+        experiments.main(["write", "--help"])
+    shown = " ".join(capsys.readouterr().out.split())
+    assert f"need more (default: {BIAS:g})" in shown
+    assert f"as in the paper (default: {PEN_SHARPNESS:g})" in shown
+    assert f"or {DEFAULT_STEPS} without one" in shown
+    assert f"more than {HANDS:g} times larger" in shown and f"lie {HANDS:g} times" in shown
+
+
+def test_load_is_there_for_a_notebook():
+    from experiments import load
+
+    assert load is model.load
+    with pytest.raises(AttributeError, match="no attribute 'lode'"):
+        experiments.lode  # noqa: B018
+
+
+@pytest.mark.parametrize("line", SHOWN_BEFORE.splitlines())
+def test_what_was_shown_before_is_understood(line):
+    """Every command of earlier pages: to the right command, with no fault. Nothing is run."""
+    words = shlex.split(line)
+    if words[1] == "train.py":
+        arguments = train.parse(words[2:])
+        assert arguments.config or arguments.resume
+        return
+    command, arguments = parse(*words[2:])
+    named = [word for word in words if word in FORMER]
+    assert len(named) <= 1
+    expected = FORMER[named[0]][0] if named else "write"
+    assert command.__name__ == COMMANDS[expected]
+    assert not hasattr(arguments, "resume") or arguments.resume == words[words.index("-r") + 1]
+
+
+@pytest.mark.parametrize(
+    ("before", "now"),
+    [
+        ("-r R --text a", "write -r R --text a"),
+        ("--text a", "write --text a"),
+        ("-r R --evaluate --beam 16", "evaluate -r R --beam 16"),
+        ("-r R --beam 16 --language-model --evaluate test", "evaluate test -r R --beam 16 "
+         "--language-model"),
+        ("-r R --evaluate=test", "evaluate test -r R"),
+        ("-r R --input a --beam 2 --input b", "read a b -r R --beam 2"),
+        ("-r W --read-back R --biases 0 1", "legibility --reader R -r W --biases 0 1"),
+        ("-r W --continue valid --steps 9", "continue valid -r W --steps 9"),
+        ("--sheet a b c --num-samples 3", "compare a b c --num-samples 3"),
+        ("-r W --export mine.pth -o a=b", "export mine.pth -r W -o a=b"),
+        ("read a -r R", "read a -r R"),
+    ],
+)  # fmt: skip
+def test_calls_of_before_mean_the_commands_of_now(before, now):
+    assert translated(before.split()) == now.split()
+
+
+def test_an_earlier_call_gives_the_values_of_the_new_one():
+    for before, now in (
+        ("-r R --evaluate test --length-bonus -0.5 --beam 2", "evaluate test -r R --length-bonus "
+         "-0.5 --beam 2"),
+        ("-r R --evaluate --data x", "evaluate -r R --data x"),
+        ("-r W --read-back R --characters --num-samples 1", "legibility -r W --reader R "
+         "--characters --num-samples 1"),
+    ):  # fmt: skip
+        (one, first), (other, second) = parse(*before.split()), parse(*now.split())
+        assert one is other and vars(first) == vars(second)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["evaluate"], "required: -r/--resume"),
+        (["-r", "x", "--bias", "-1"], "from 0 to 100"),
+        (["-r", "x", "--bias", "nan"], "from 0 to 100"),
+        (["-r", "x", "--steps", "0"], "whole number from 1"),
+        (["-r", "x", "--num-samples", "2.5"], "whole number from 1"),
+        (["-r", "x", "--seed", "-1"], "whole number from 0"),
+        (["-r", "x", "--evaluate", "--text", "a"], "--text belongs to write and legibility"),
+        (["-r", "x", "--evaluate", "--num-samples", "3"], "--num-samples belongs to write, legib"),
+        (["-r", "x", "--evaluate", "--steps", "3"], "--steps belongs to write, legibility, cont"),
+        (["-r", "x", "--input", "a", "--language-weight", "1"], "that of a --language-model"),
+        (["-r", "x", "--evaluate", "--bias", "1"], "--bias belongs to write, continue and comp"),
+        (["-r", "x", "--input", "a", "--bias", "0"], "--bias belongs to write, continue and comp"),
+        (["-r", "x", "--evaluate", "--pen-sharpness", "0"], "--pen-sharpness belongs to write, l"),
+        (["-r", "x", "--pen-sharpness", "-1"], "from 0 to 100"),
+        (["-r", "x", "--export", "y", "--text", "a"], "--text belongs to write and legibility"),
+        (["-r", "x", "--export", "y", "--continue", "valid"], "--continue is unknown"),
+        (["evaluate", "-r", "x", "-o", "hidden"], "-o/--override: -o 'hidden' is not KEY=VALUE"),
+        (["write", "-d", "gpu"], f"-d/--device: device 'gpu': {DEVICES} is accepted"),
+        (["wirte", "--text", "a"], "no command 'wirte': did you mean write?"),
+        (["7", "--text", "a"], "no command '7': there are write, read, evaluate, legibility, con"),
+        (["write", "a"], "a is unknown; `write --help` shows what write takes"),
+    ],
+)
+def test_wrong_options_are_refused(words, message):
+    assert message in refused(*words)
+
+
+def test_a_device_is_named_as_it_is_looked_for():
+    for name in ("auto", "cpu", "cuda", "cuda:0", "cuda:12", "mps"):
+        assert device_name(name) == name
+    for name in ("", "gpu", "cuda:", "cuda:x", "cuda:\u0661", "cpu:0", "mps:1", "CPU"):
+        with pytest.raises(UserError, match="is accepted"):
+            device_name(name)
+        with pytest.raises(UserError, match="is accepted"):
+            resolve_device(name)
+
+
+def test_bad_input_ends_with_status_2_and_no_traceback(conditional, tmp_path):
+    broken = tmp_path / "broken.pth"
+    broken.write_bytes(conditional.read_bytes()[:3000])
+    occupied = tmp_path / "file"
+    occupied.write_text("mine")
+    for words, message in [
+        (["-r", tmp_path / "none.pth"], "no such file"),
+        (["-r", broken], "truncated or damaged"),
+        (["-r", conditional, "-d", "cuda:99"], "cuda:99"),
+        (["-r", conditional, "--output", occupied], "no folder can be made there"),
+        (["write", "-r", conditional, "--steps", "0"], "--steps: '0': a whole number from 1 to"),
+    ]:
+        done = script(*words, cwd=tmp_path)
+        assert done.returncode == 2, (words, done.stderr)
+        assert done.stderr.startswith("error: ") and message in done.stderr
+        assert "Traceback" not in done.stderr and done.stderr.count("\n") <= 2
+    assert names(tmp_path) == ["broken.pth", "file"]
+    assert occupied.read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--read-back", "x", "--evaluate"), "--evaluate is unknown"),
+        (("--biases", "1"), "--biases belongs to legibility"),
+        (("--input", "x", "--language-model", "x.txt"), "give --beam 2 or more"),
+        (("--input", "x", "--beam", "0"), "from 1 to 1000"),
+        (("--input", "x", "--length-bonus", "1"), "give --beam 2 or more"),
+        (("--evaluate", "--input", "x.inkml"), "--input is unknown"),
+        (("--read-back", "x", "--window"), "--window belongs to write"),
+        (("--read-back", "x", "--density"), "--density belongs to write"),
+        (("--read-back", "x", "--text", "a", "--num-samples", "2"), "leave out --num-samples"),
+    ],
+)
+def test_options_that_contradict_are_refused(words, message):
+    assert message in refused("-r", "x", *words)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--characters",), "--characters belongs to legibility"),
+        (("--read-back", "x", "--skip-unknown"), "--skip-unknown is for a --text"),
+        (("--read-back", "x", "--characters", "--text", "a"), "leave out --text"),
+        (("--read-back", "x", "--characters", "--biases", "0", "1"), "give --biases one value"),
+        (("--primer-points", "5"), "--primer-points is for a --primer FILE"),
+        (("--primer-text", "a"), "--primer-text is for a --primer FILE"),
+        (("--primer", "x", "--primer-scale", "0"), "a number from 1e-06 to 1000000.0 is accepted"),
+        (("--primer", "x", "--primer-scale", "big"), "'big': a number from"),
+        (("--primer", "x", "--evaluate"), "--primer belongs to write"),
+        (("--inkml", "--input", "x"), "--inkml belongs to write"),
+    ],
+)
+def test_options_that_contradict_say_what_would_be_right(words, message):
+    assert message in refused("-r", "x", *words)
+
+
+def test_a_bias_of_legibility_is_one_of_its_biases():
+    _, arguments = parse("-r", "x", "--read-back", "y", "--bias", "1")
+    assert arguments.biases == [1.0]
+
+
+def test_commands_do_not_know_each_other():
+    """Each is a module with the same three functions, and its own options."""
+    for name, home in COMMANDS.items():
+        command = import_module(home)
+        assert all(callable(getattr(command, one)) for one in ("add_options", "check", "run"))
+        others = set(COMMANDS.values()) - {home}
+        imported = {
+            value.__name__ for value in vars(command).values() if hasattr(value, "__spec__")
+        }
+        assert not imported & others
+        assert parser_of(name, COMMANDS).knows("--device")

@@ -1,0 +1,105 @@
+"""Ink files are read."""
+
+import re
+
+import pytest
+from PIL import Image
+
+from commands import command_line, options
+from experiments import COMMANDS
+from model import load
+from model.recognition.error_rates import rates
+from model.recognition.language_model import CharacterLanguageModel
+from model.recognition.transcribing import read_lines
+from tests.commands.networks import ALPHABET, READERS, names, use
+from utils.checks import UserError
+from utils.page.inkml import write_inkml
+
+
+@pytest.mark.parametrize("arch", READERS)
+def test_ink_files_are_read_and_drawn(checkpoints, data, tmp_path, capsys, arch):
+    (tmp_path / "ink").mkdir()
+    for number in range(3):
+        write_inkml(tmp_path / "ink" / f"{number}.inkml", data.ink(number), data.text(number))
+    use("read", "-r", checkpoints[arch], tmp_path / "ink", "--output", tmp_path / "out")
+    printed = capsys.readouterr().out.splitlines()
+    model = load(checkpoints[arch]).model
+    for number in range(3):
+        read = model.read([data.ink(number)]).hypotheses[0]
+        assert f"{number}.inkml\t{read}" in printed
+    truths = [data.text(number) for number in range(3)]
+    read = read_lines(model, [data.ink(number) for number in range(3)])
+    cer = rates(zip(truths, read, strict=True))["cer"]
+    assert any(f"cer {cer:.4f}" in line for line in printed)
+    assert Image.open(tmp_path / "out" / f"{arch.lower()}-read.png").width > 100
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("read",), "the following arguments are required: PATH"),
+        (("read", "nowhere.inkml"), "nowhere.inkml"),
+        (("legibility",), "a writer of texts is needed"),
+        (("evaluate", "--beam", "2", "--language-model", "nowhere.txt"), "nowhere.txt"),
+        (("evaluate", "sometimes"), "no split 'sometimes'"),
+        (("continue", "valid"), "holds a CTCNetwork: it reads; use `read`"),
+        (("write", "--text", "a"), "holds a CTCNetwork: it reads; use `read`"),
+        (("read", "x", "--skip-unknown"), "--skip-unknown belongs to write and legibility"),
+        (("read", "x", "--num-samples", "1"), "--num-samples belongs to write, "),
+        (("evaluate", "--steps", "9"), "--steps belongs to write, "),
+        (("read", "x", "--primer", "x.inkml"), "--primer belongs to write"),
+        (("read", "x", "--inkml"), "--inkml belongs to write"),
+        (("read", "x.inkml", "--window"), "--window belongs to write"),
+        (("read", "x.inkml", "--density"), "--density belongs to write"),
+    ],
+)
+def test_what_does_not_fit_is_said(checkpoints, tmp_path, words, message):
+    with pytest.raises(UserError, match=re.escape(message)):
+        use(*words, "-r", checkpoints["CTCNetwork"], "--output", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("read", __file__), "holds a SynthesisNetwork: it writes; use `write`"),
+        (("--input", __file__), "holds a SynthesisNetwork: it writes; use `write`"),
+        (("write", "--beam", "2"), "--beam belongs to read, evaluate and legibility"),
+        (("evaluate", "--beam", "2", "--language-model"), "--language-model is for a network that"),
+        (("continue", "valid", "--beam", "3"), "--beam belongs to read"),
+        (("continue", "--length-bonus", "1"), "--length-bonus belongs to read"),
+    ],
+)
+def test_a_writer_refuses_what_is_for_readers(checkpoints, tmp_path, words, message):
+    with pytest.raises(UserError, match=message):
+        use(*words, "-r", checkpoints["SynthesisNetwork"], "--output", tmp_path)
+
+
+def test_several_paths_and_a_picture_of_a_name_of_its_own(checkpoints, data, tmp_path, capsys):
+    paths = [tmp_path / f"{number}.inkml" for number in range(2)]
+    for number, path in enumerate(paths):
+        write_inkml(path, data.ink(number))
+    words = ("-r", checkpoints["CTCNetwork"], "--output", tmp_path / "new" / "page.png")
+    use("read", paths[0], *words, paths[1])  # paths may stand between options
+    assert names(tmp_path / "new") == ["page.png"]
+    assert "(2 of 2 lines)" in capsys.readouterr().out
+
+
+def test_where_the_data_lie_is_for_the_texts_of_the_training(tmp_path):
+    for option in (("--data", "x"), ("-o", "trainer.args.seed=1")):
+        with pytest.raises(UserError, match=f"{option[0]} is for the training texts of --lang"):
+            use("read", "x", *option)
+
+
+def test_a_language_model_takes_texts_in_normal_form(checkpoints, tmp_path, capsys):
+    path = tmp_path / "text.txt"
+    path.write_text("cafe\u0301 and cafe\n", encoding="utf-8")  # the alphabet lacks the letter
+    loaded = load(checkpoints["CTCNetwork"])
+    words = ["read", "x", "--beam", "2", "--language-model", str(path)]
+    _, arguments = command_line.parse(words, COMMANDS)
+    found = options.search_of(loaded, arguments).language_model
+    same = CharacterLanguageModel.fit(["caf and cafe"], ALPHABET)
+    assert found.perplexity(["caf and cafe"]) == same.perplexity(["caf and cafe"])
+    assert "as the network does not know it: 'é'" in capsys.readouterr().out
+    path.write_text("é\nß é\n", encoding="utf-8")
+    with pytest.raises(UserError, match=r"text\.txt: it holds no text of characters that the net"):
+        options.search_of(loaded, command_line.parse(words, COMMANDS)[1])

@@ -1,0 +1,380 @@
+"""Texts are written and lines drawn: small untrained networks, whole files."""
+
+import re
+import subprocess
+import sys
+import xml.etree.ElementTree as ElementTree
+from argparse import Namespace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from commands.write import file_names, save_line
+from data_loader import read_ink
+from model import Line, load, sample
+from tests.commands.networks import (
+    ALPHABET,
+    NORMALISATION,
+    ROOT,
+    evaluate,
+    names,
+    network,
+    of_colour,
+    points_in,
+    save,
+    write,
+)
+from utils.alphabet import PANGRAM, Alphabet
+from utils.checks import UserError
+from utils.ink import strokes
+from utils.page.pen import INK, PRIMER
+
+
+def test_conditional_network_writes_texts(conditional, tmp_path, capsys):
+    write(
+        *(conditional, tmp_path / "out", "--text", "On it!", "--text", "B <&> $x"),
+        *("--num-samples", 2, "--seed", 5, "--bias", 0.25),
+    )
+    expected = [
+        f"conditional-{text}-seed{seed}.{kind}"
+        for text in ("B-x", "On-it")
+        for seed in (5, 6)
+        for kind in ("png", "svg")
+    ]
+    assert names(tmp_path / "out") == sorted([*expected, "conditional.png"])
+    lines = sample(
+        network("SynthesisNetwork"), [5, 6, 5, 6], ["On it!"] * 2 + ["B <&> $x"] * 2, bias=0.25
+    )
+    ended = sum(line.ended for line in lines)
+    printed = capsys.readouterr().out
+    assert printed.splitlines()[-1] == f"{ended} of 4 lines ended by the stopping rule"
+    assert str(tmp_path / "out" / "conditional-On-it-seed6.svg") in printed
+    # The SVG holds that line: the same text, and the same strokes.
+    svg = tmp_path / "out" / "conditional-B-x-seed6.svg"
+    root = ElementTree.parse(svg).getroot()
+    assert root.find("{http://www.w3.org/2000/svg}title").text == "B <&> $x"
+    assert "bias 0.25" in root.find("{http://www.w3.org/2000/svg}desc").text
+    drawn, own = points_in(svg), strokes(lines[3].ink)
+    assert len(drawn) == len(own)
+    for read, stroke in zip(drawn, own, strict=True):
+        np.testing.assert_allclose(read[[0, -1]], stroke[[0, -1]], atol=0.5)
+    for path in (tmp_path / "out").glob("*.png"):
+        with Image.open(path) as picture:
+            assert (np.asarray(picture.convert("L")) < 100).any(), path.name
+
+
+def test_a_line_is_the_same_whatever_else_is_written(conditional, tmp_path):
+    write(conditional, tmp_path / "alone", "--text", "same", "--seed", 8)
+    write(conditional, tmp_path / "among", "--text", "other", "--text", "same", "--seed", 7,
+         "--num-samples", 2)  # fmt: skip
+    name = "conditional-same-seed8.svg"
+    one, two = points_in(tmp_path / "alone" / name), points_in(tmp_path / "among" / name)
+    assert len(one) == len(two)
+    for first, second in zip(one, two, strict=True):
+        np.testing.assert_allclose(first, second, atol=0.1)
+
+
+def test_default_text_uses_the_whole_alphabet_of_letters(conditional, tmp_path, capsys):
+    assert set(PANGRAM.lower()) - set(" ,") == set("abcdefghijklmnopqrstuvwxyz")
+    write(conditional, tmp_path, "--steps", 30)
+    assert "0 of 1 lines ended by the stopping rule" in capsys.readouterr().out
+    (svg,) = tmp_path.glob("*.svg")
+    title = ElementTree.parse(svg).getroot().find("{http://www.w3.org/2000/svg}title")
+    assert title.text == PANGRAM
+
+
+def test_steps_limit_a_line(unconditional, tmp_path):
+    write(unconditional, tmp_path, "--steps", 25, "--num-samples", 1)
+    (line,) = sample(network("PredictionNetwork"), [0], bias=0.5, max_steps=25)
+    drawn = points_in(tmp_path / "unconditional-seed0.svg")
+    assert len(drawn) == len(strokes(line.ink))
+    assert sum(map(len, drawn)) >= 26 > sum(map(len, drawn)) - len(drawn)  # a dot has two ends
+
+
+def test_unconditional_network_draws_lines(unconditional, tmp_path, capsys):
+    write(unconditional, tmp_path, "--steps", 20)
+    expected = [f"unconditional-seed{seed}.{kind}" for seed in range(5) for kind in ("png", "svg")]
+    assert names(tmp_path) == sorted([*expected, "unconditional.png"])
+    assert "stopping rule" not in capsys.readouterr().out
+
+
+def test_other_files_stay_and_the_same_call_gives_the_same_files(unconditional, tmp_path):
+    (tmp_path / "mine.txt").write_text("mine")
+    contents = []
+    for _ in range(2):
+        write(unconditional, tmp_path, "--steps", 20, "--num-samples", 2)
+        contents.append({path.name: path.read_bytes() for path in tmp_path.iterdir()})
+    assert contents[0] == contents[1]
+    assert contents[0]["mine.txt"] == b"mine"
+    write(unconditional, tmp_path, "--steps", 20, "--num-samples", 1, "--seed", 9)
+    later = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    assert contents[0].items() <= later.items()
+    assert later.keys() - contents[0].keys() == {f"unconditional-seed9.{k}" for k in ("png", "svg")}
+
+
+def test_window_and_density_are_drawn_on_request(conditional, unconditional, tmp_path):
+    write(conditional, tmp_path / "a", "--text", "ab", "--steps", 40, "--window", "--density")
+    assert names(tmp_path / "a") == [
+        f"conditional-ab-seed0{kind}" for kind in ("-density.png", "-window.png", ".png", ".svg")
+    ]
+    write(unconditional, tmp_path / "b", "--num-samples", 1, "--steps", 30, "--density")
+    assert "unconditional-seed0-density.png" in names(tmp_path / "b")
+    for path in tmp_path.glob("*/*-[dw]*.png"):
+        with Image.open(path) as picture:
+            assert np.asarray(picture.convert("L")).std() > 5, path.name
+
+
+def test_the_pen_can_be_left_to_the_paper(conditional, tmp_path):
+    words = ("--text", "ab", "--steps", 60, "--bias", 1.0)
+    write(conditional, tmp_path / "usual", *words)
+    write(conditional, tmp_path / "paper", *words, "--pen-sharpness", 0)
+    svg = {one: next((tmp_path / one).glob("*.svg")) for one in ("usual", "paper")}
+    told = {one: " · bias 1 · pen sharpness 0" in svg[one].read_text() for one in svg}
+    assert told == {"usual": False, "paper": True}
+    (line,) = sample(
+        load(conditional, "cpu").model, [0], ["ab"],
+        bias=1.0, pen_sharpness=0.0, max_steps=60,
+    )  # fmt: skip
+    ends = int(line.ink[:, 2].sum())
+    assert svg["paper"].read_text().count("<path") == ends
+    assert svg["usual"].read_text().count("<path") != ends
+
+
+def test_what_a_line_was_drawn_from_is_what_the_density_shows(conditional):
+    """Fed with its own line, the network predicts what it did when it wrote it."""
+    loaded = load(conditional, "cpu")
+    (line,) = sample(loaded.model, [1], ["abc"], max_steps=30)
+    mixture = loaded.predict(line)
+    assert mixture.weights.shape[0] == len(line.ink) - 1
+    target = torch.from_numpy(NORMALISATION.apply(line.ink[1:]))
+    text = torch.from_numpy(ALPHABET.encode("abc"))[None]
+    state, log_prob = None, []
+    points = torch.from_numpy(NORMALISATION.apply(line.ink))
+    with torch.no_grad():
+        for step in range(len(line.ink) - 1):
+            output = loaded.model(points[None, step : step + 1], text, torch.tensor([3]), state)
+            state = output.state
+            log_prob.append(output.prediction.log_prob(points[None, step + 1 : step + 2])[0, 0])
+    np.testing.assert_allclose(mixture.log_prob(target), torch.stack(log_prob), atol=1e-3)
+
+
+def test_lines_say_whether_they_ended_by_themselves(tmp_path, capsys):
+    path = save(tmp_path / "a/one/c.pth", end_of_sequence=True, end_bias=2.0)
+    write(path, tmp_path / "out", "--num-samples", 4, "--steps", 9)
+    lines = sample(load(path, "cpu").model, range(4), bias=0.5, max_steps=9)
+    printed = capsys.readouterr().out
+    ended = sum(line.ended for line in lines)
+    assert 0 < ended < 4 and printed.splitlines()[-1] == f"{ended} of 4 lines ended by themselves"
+    assert printed.count(", ended)") == ended and printed.count(", not ended)") == 4 - ended
+
+
+def test_a_primer_is_drawn_in_another_colour(tmp_path):
+    loaded = load(save(tmp_path / "a/one/c.pth"), "cpu")
+    arguments = Namespace(window=False, density=False)
+    ink = np.zeros((40, 3), np.float32)
+    ink[1:, :2] = 5.0
+    for primed in (0, 20):
+        line = Line(ink=ink, primed=primed, attention=None, text=None, ended=False, bias=None)
+        save_line(loaded, arguments, line, tmp_path / "one", {".png", ".svg"})
+        assert of_colour(tmp_path / "one.png", INK) > 10
+        assert (of_colour(tmp_path / "one.png", PRIMER) > 10) == bool(primed)
+
+
+@pytest.mark.parametrize("arch", ["PredictionNetwork", "SynthesisNetwork"])
+def test_a_regression_head_has_no_density(tmp_path, arch):
+    path = save(tmp_path / "a/one/c.pth", arch, head="regression")
+    with pytest.raises(UserError, match="regression head: it has no density to draw"):
+        write(path, tmp_path / "out", "--density")
+    assert not (tmp_path / "out").exists()
+    write(path, tmp_path / "out", "--steps", 20, "--num-samples", 1)
+    assert len(list((tmp_path / "out").glob("*.svg"))) == 1
+
+
+def test_unknown_characters_are_named_and_can_be_left_out(conditional, tmp_path, capsys):
+    words = ("--text", "caf\u00e9 \u0142", "--steps", 20)
+    with pytest.raises(UserError, match=r"U\+00E9.*U\+0142.*--skip-unknown"):
+        write(conditional, tmp_path / "out", *words)
+    assert not (tmp_path / "out").exists()
+    write(conditional, tmp_path / "out", *words, "--skip-unknown")
+    assert "U+00E9" in capsys.readouterr().out
+    assert "conditional-caf-seed0.svg" in names(tmp_path / "out")
+    with pytest.raises(UserError, match="--skip-unknown is for a --text"):
+        write(conditional, tmp_path / "out", "--skip-unknown")
+    with pytest.raises(UserError, match="nothing to write in '\u00e9'"):
+        write(conditional, tmp_path / "out", "--text", "\u00e9", "--skip-unknown")
+
+
+def test_the_default_text_fits_any_alphabet(tmp_path, capsys):
+    few = Alphabet(list(" aeiou"))
+    path = save(tmp_path / "model_best.pth", "SynthesisNetwork", "few", alphabet=few)
+    write(path, tmp_path / "out", "--steps", 20)
+    assert "'S' (U+0053)" in capsys.readouterr().out
+    assert len(list((tmp_path / "out").glob("*.svg"))) == 1
+
+
+@pytest.mark.parametrize("text", ["", "   "])
+def test_empty_text_is_an_error(conditional, tmp_path, text):
+    with pytest.raises(UserError, match="nothing to write"):
+        write(conditional, tmp_path, "--text", text)
+
+
+def test_file_names_are_plain_and_differ():
+    for text, name in [
+        ("Hello, world!", "Hello-world"),
+        ("../../etc", "etc"),
+        ("?!", "text"),
+        ("\u65e5\u672c", "text"),
+        ("x" * 99, "x" * 40),
+    ]:
+        assert file_names([text]) == [name]
+    texts = ["Hello, world!", "hello world", "HELLO  world?", "?"]
+    made = file_names(texts)
+    assert made == ["Hello-world", "hello-world-2", "HELLO-world-3", "text"]
+
+
+@pytest.mark.parametrize("words", [["--text", "a"], ["--window"]])
+def test_a_network_without_a_text_takes_none(unconditional, tmp_path, words):
+    with pytest.raises(UserError, match="conditional one"):
+        write(unconditional, tmp_path / "out", *words)
+    assert not (tmp_path / "out").exists()
+
+
+def test_no_training_data_is_needed(tmp_path):
+    dataset = {"type": "IAMOnDBDataset", "args": {"root": str(tmp_path / "nowhere")}}
+    path = save(tmp_path / "far.pth", "PredictionNetwork", "far", dataset=dataset)
+    write(path, tmp_path / "out", "--num-samples", 1, "--steps", 10)
+    assert "far-seed0.png" in names(tmp_path / "out")
+    with pytest.raises(UserError, match="nowhere"):
+        evaluate(path, tmp_path / "out")
+
+
+def test_a_folder_means_its_newest_whole_checkpoint(tmp_path, caplog):
+    for epoch in (1, 2, 3):
+        save(tmp_path / f"run/checkpoint-epoch{epoch}.pth", "PredictionNetwork", f"epoch{epoch}")
+    newest = tmp_path / "run/checkpoint-epoch3.pth"
+    newest.write_bytes(newest.read_bytes()[:-500])
+    write(tmp_path / "run", tmp_path / "out", "--num-samples", 1, "--steps", 10)
+    assert names(tmp_path / "out") == ["epoch2-seed0.png", "epoch2-seed0.svg"]
+    assert "checkpoint-epoch3.pth" in caplog.text
+
+
+def test_a_checkpoint_that_lacks_what_is_needed_is_refused(tmp_path):
+    for key, message in (("alphabet", "alphabet"), ("normalisation", "normalisation")):
+        path = save(tmp_path / f"{key}.pth", "SynthesisNetwork", "less", changes={key: None})
+        with pytest.raises(UserError, match=message):
+            write(path, tmp_path / "out")
+
+
+def test_the_script_from_another_folder(conditional, tmp_path):
+    """One real call, relative paths and a text beyond ASCII included."""
+    words = ("write", "-r", conditional, "--steps", "15", "--text", "h\u00ebllo", "--skip-unknown")
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "experiments.py"), *words],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+    assert names(tmp_path / "saved" / "figures") == [
+        "conditional-hllo-seed0.png",
+        "conditional-hllo-seed0.svg",
+    ]
+
+
+def test_the_lines_that_the_readme_shows_for_a_notebook(conditional):
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
+    shown = 'load("saved/models/conditional/RUN_ID")'
+    assert shown in code
+    values = {}
+    exec(code.replace(shown, f"load({str(conditional)!r})"), values)
+    assert [line.text for line in values["lines"]] == ["Hello", "world"]
+    assert values["picture"].dtype == np.uint8 and values["picture"].ndim == 3
+    assert values["picture"].min() < 128  # there is ink
+
+
+# Files
+
+
+def test_one_line_goes_into_the_file_that_is_named(conditional, unconditional, tmp_path):
+    words = ("--text", "On it", "--steps", 40, "--seed", 3)
+    write(conditional, tmp_path / "whole", *words, "--inkml", "--window")
+    for kind in (".svg", ".png", ".inkml"):
+        write(conditional, tmp_path / "new" / f"hi{kind}", *words)
+        made = next((tmp_path / "whole").glob(f"*seed3{kind}"))
+        assert (tmp_path / "new" / f"hi{kind}").read_bytes() == made.read_bytes()
+    assert names(tmp_path / "new") == ["hi.inkml", "hi.png", "hi.svg"]
+    write(conditional, tmp_path / "more" / "hi.SVG", *words, "--inkml", "--window")
+    assert names(tmp_path / "more") == ["hi-window.png", "hi.inkml", "hi.svg"]
+    write(unconditional, tmp_path / "line.svg", "--steps", 9)  # one, where a folder gets five
+    assert names(tmp_path) == ["line.svg", "more", "new", "whole"]
+
+
+def test_several_lines_do_not_fit_into_a_file(tmp_path):
+    for words in (("--num-samples", 2), ("--text", "a", "--text", "b")):
+        with pytest.raises(UserError, match=r"one line, and 2 are .*: give a folder, or one"):
+            write("x", tmp_path / "hi.svg", *words)
+    assert not names(tmp_path)
+
+
+def test_a_line_saves_itself_in_every_kind_of_file(conditional, tmp_path):
+    line = load(conditional, "cpu").write("On it", max_steps=30)
+    for kind in ("svg", "png", "inkml"):
+        line.save(tmp_path / f"line.{kind}")
+        assert (tmp_path / f"line.{kind}").stat().st_size > 200
+    (read,) = read_ink(tmp_path / "line.inkml")
+    np.testing.assert_array_equal(read.ink, line.ink)
+    assert read.text == "On it"
+    with pytest.raises(UserError, match=r"line\.gif: a line is saved as \.svg, \.png or \.inkml"):
+        line.save(tmp_path / "line.gif")
+
+
+# What is not imported
+
+SLOW = (
+    *("matplotlib", "tensorboard", "parse_config", "trainer", "data_loader", "scipy"),
+    *("torch._dynamo", "torch._inductor", "torch.utils.tensorboard", "base.base_trainer"),
+)
+
+
+def imported(*words):
+    """The slow modules that a call of the script imports."""
+    code = (
+        "import sys, experiments\n"
+        f"try: experiments.main({[str(word) for word in words]!r})\n"
+        "except experiments.UserError: pass\n"
+        f"print(*[name for name in {('torch', *SLOW)!r} if name in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    return done.stdout.splitlines()[-1].split()
+
+
+def test_writing_imports_nothing_that_trains(conditional, tmp_path):
+    words = ("write", "-r", conditional, "-d", "cpu", "--text", "a", "--steps", 9, "--output")
+    assert imported(*words, tmp_path / "a.svg") == ["torch"]
+    assert imported(*words, tmp_path / "a.png") == ["torch", "matplotlib"]
+
+
+def test_what_is_wrong_is_told_without_torch(conditional, tmp_path):
+    for words in (
+        ("write", "-r", tmp_path / "none.pth"),
+        ("write", "-r", "nonsuch"),
+        ("write", "-r", conditional, "--primer", tmp_path / "none.inkml"),
+        ("read", tmp_path / "none.inkml"),
+        ("compare", conditional, "nonsuch"),
+        ("evaluate", "-r", "nonsuch"),
+        ("legibility", "--reader", "nonsuch"),
+        ("export", "-r", "nonsuch", "file.pth"),
+        ("write", "--beam", 3),
+        ("write", "-d", "gpu"),
+        ("read", "x", "--beam", 2, "--language-model", tmp_path / "none.txt"),
+    ):
+        assert imported(*words) == [], words

@@ -1,0 +1,67 @@
+"""Lines are read in batches."""
+
+import numpy as np
+import pytest
+
+from data_loader import EmbeddedDataset
+from model.recognition.networks import Search
+from model.recognition.transcribing import (
+    Transcription,
+    read_each_way,
+    read_lines,
+    score,
+    worst,
+)
+from tests.commands.networks import DATA, READERS, network
+
+
+@pytest.fixture(scope="module")
+def data():
+    dataset = EmbeddedDataset(**DATA)
+    dataset.prepare()
+    return dataset
+
+
+def test_the_worst_lines_come_first():
+    ink = np.zeros((2, 3), dtype=np.float32)
+    read = [("abcd", "abcd"), ("abcd", "abce"), ("ab", "")]
+    transcriptions = [Transcription(str(number), ink, *pair) for number, pair in enumerate(read)]
+    assert [one.name for one in worst(transcriptions, 2)] == ["2", "1"]
+    assert score(transcriptions)["cer"] == pytest.approx(
+        3 / 10
+    )  # over all characters, no mean of ratios
+
+
+def test_reading_in_one_batch_or_apart_is_the_same(data):
+    model = network("CTCNetwork")
+    inks = [data.ink(number) for number in range(5)]
+    apart = [read_lines(model, [ink])[0] for ink in inks]
+    assert read_lines(model, inks) == apart
+    assert read_lines(model, [], Search()) == []
+
+
+def test_a_wide_beam_reads_fewer_lines_at_once(data, monkeypatch):
+    model, batches = network("AttentionNetwork"), []
+    decode = model.decode
+
+    def counted(encoded, lengths, search):
+        batches.append(len(lengths))
+        return decode(encoded, lengths, search)
+
+    monkeypatch.setattr(model, "decode", counted)
+    inks = [data.ink(number) for number in range(5)]
+    read_lines(model, inks)
+    read_lines(model, inks, Search(width=24))
+    read_lines(model, inks[:2], Search(width=100))
+    assert batches == [5, 2, 2, 1, 1, 1]
+
+
+@pytest.mark.parametrize("arch", READERS)
+def test_searches_on_one_encoding_find_what_each_finds_alone(data, arch):
+    model = network(arch)
+    inks = [data.ink(number) for number in range(6)]
+    searches = {"greedy": Search(), "narrow": Search(width=2), "wide": Search(width=30)}
+    found = read_each_way(model, inks, searches)
+    assert list(found) == list(searches)
+    for name, search in searches.items():
+        assert found[name] == model.read(inks, search).hypotheses
