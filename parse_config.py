@@ -247,13 +247,15 @@ class ConfigParser:
     def _override(self, override: Override) -> Fault | None:
         """Put a value of the command line into the config."""
         option, key, text = override
+        if key is None:
+            return self._set_root(option, text)
+        key = migrated_key(key)
         try:
-            key = migrated_key(key) if key else self._root_key()
-            value = strict_json.loads(text) if override.key else text
+            value = strict_json.loads(text)
         except strict_json.NotJSON:
             value = text
         except ConfigFault as fault:
-            return Fault(fault.key or key, text, fault.expected, option)
+            return Fault(key, text, fault.expected, option)
         *parents, last = key.split(".")
         holder = self.config
         for depth, name in enumerate(parents, 1):
@@ -272,25 +274,26 @@ class ConfigParser:
         self._options[key] = option
         return None
 
-    def _root_key(self) -> str:
-        """Return the key of the folder that the dataset is read from, alone or within others.
-
-        Raises:
-            ConfigFault: if there is none, or more than one.
-        """
+    def _set_root(self, option: str, folder: str) -> Fault | None:
+        """Let the dataset that is read from files, alone or within others, be read from `folder`."""
         types = choices(BaseDataset)
-        roots = [
-            f"{key}.args.root"
+        found = {
+            f"{key}.args.root": block
             for key, block in _blocks(self.config, types)
             if "root" in arguments_of(types[block["type"]]).accepted
-        ]
-        if len(roots) == 1:
-            return roots[0]
-        expected = "no dataset of the config is read from a folder; -o data_loader.args.dataset=..."
-        if roots:
-            options = " or ".join(f"-o {key}=FOLDER" for key in roots)
-            expected = f"several datasets of the config are read from folders; say {options}"
-        raise ConfigFault("data_loader", None, expected)
+        }
+        if len(found) != 1:
+            expected = (
+                "no dataset of the config is read from files; -o data_loader.args.dataset=..."
+            )
+            if found:
+                which = " or ".join(f"-o {key}=FOLDER" for key in found)
+                expected = f"several datasets of the config are read from files; say {which}"
+            return Fault("data_loader", ABSENT, expected, option)
+        ((key, block),) = found.items()
+        block.setdefault("args", {})["root"] = folder
+        self._options[key] = option
+        return None
 
     def _option(self, key: str) -> str | None:
         """Return the option of the command line that set `key`, or what holds it."""

@@ -421,7 +421,7 @@ def add_overrides(parser: Parser, *, trains: bool = False) -> None:
         )
     collect(
         "--data",
-        type=partial(Override, "--data", ""),
+        type=partial(Override, "--data", None),
         metavar="FOLDER",
         help="where the data of the config's dataset lie, wherever the config has its root "
         "(default: the config's), e.g. --data data/iam_ondb",

@@ -3,6 +3,7 @@
 import argparse
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -188,7 +189,7 @@ def save_line(
     if len(line.written):  # else the network takes the text for written when the primer is
         for kind in sorted(kinds - {".png"}, reverse=True):
             paths.append(stem.with_name(f"{stem.name}{kind}"))
-            line.save(paths[-1])
+            replace(line, description=f"{line.description} · {writer.name}").save(paths[-1])
     if len(line.ink) < 2:  # it ended at once: there is no step to show
         return paths
     if arguments.window:

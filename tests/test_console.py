@@ -77,8 +77,8 @@ def stdout(request):
 # Interrupts.
 
 
-@pytest.mark.parametrize("script", ["train.py", "experiments.py"])
-def test_an_interrupt_while_importing_is_one_line(tmp_path, script):
+@pytest.mark.parametrize("words", [["train.py", "--help"], ["experiments.py", "write"]])
+def test_an_interrupt_while_importing_is_one_line(tmp_path, words):
     # The first slow import is interrupted, and makes another error of it, as extensions do.
     (tmp_path / "torch.py").write_text(
         "import os, signal, time\n"
@@ -89,7 +89,7 @@ def test_an_interrupt_while_importing_is_one_line(tmp_path, script):
         "    raise ImportError('torch is broken') from error\n"
     )
     done = subprocess.run(
-        [sys.executable, str(ROOT / script), "--help"],
+        [sys.executable, str(ROOT / words[0]), *words[1:]],
         env=os.environ | {"PYTHONPATH": str(tmp_path)},
         capture_output=True,
         text=True,
@@ -109,7 +109,15 @@ def test_importing_a_script_leaves_the_process_as_it_is():
         "console.set_up()",
         "assert signal.getsignal(signal.SIGINT) is not before[1]",
         "with console.Interruptible():",
-        "    assert signal.getsignal(signal.SIGINT) is before[1]",
+        "    try: signal.raise_signal(signal.SIGINT)",
+        "    except KeyboardInterrupt: caught = True",
+        "assert caught",
+        "try:",
+        "    with console.Interruptible():",
+        "        try: signal.raise_signal(signal.SIGINT)",
+        "        except KeyboardInterrupt as error: raise ImportError from error",
+        "except KeyboardInterrupt: caught = 2",
+        "assert caught == 2",
     ]
     subprocess.run([sys.executable, "-c", "\n".join(lines)], cwd=ROOT, check=True, timeout=60)
 

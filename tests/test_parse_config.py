@@ -1,6 +1,5 @@
 """Configs are bound to stand-ins of the project's classes, whose arguments cover every kind."""
 
-import argparse
 import copy
 import json
 import types
@@ -20,8 +19,9 @@ from base.base_metric import BaseMetric
 from base.base_model import BaseModel
 from base.base_trainer import BaseTrainer
 from base.base_transform import BaseTransform
+from commands import options
 from parse_config import BINDER, ConfigError, ConfigParser, Override, choices
-from utils.checks import ConfigFault, Range
+from utils.checks import ConfigFault, Range, UserError
 
 
 class Network(BaseModel):
@@ -530,8 +530,8 @@ def test_an_override_that_does_not_fit_is_named_with_its_option(override, messag
 
 
 def test_shorthands_set_their_keys_and_are_named_in_faults():
-    parser = argparse.ArgumentParser()
-    parse_config.add_override_options(parser)
+    parser = options.Parser()
+    options.add_overrides(parser, trains=True)
     command = ["--lr", "0.5", "-o", "arch.args.clip=1", "--bs", "4", "--epochs", "9"]
     overrides = parser.parse_args(command).overrides
     config = ConfigParser(SOUND, "c.json", overrides).config
@@ -549,22 +549,24 @@ def test_shorthands_set_their_keys_and_are_named_in_faults():
     ]
 
 
-def test_an_override_without_a_value_is_refused(capsys):
-    parser = argparse.ArgumentParser()
-    parse_config.add_override_options(parser, shorthands=False)
-    with pytest.raises(SystemExit) as end:
+@pytest.mark.parametrize("trains", [True, False])
+def test_an_override_without_a_value_is_refused(trains):
+    parser = options.Parser()
+    options.add_overrides(parser, trains=trains)
+    with pytest.raises(
+        UserError, match=r"^argument -o/--override: -o 'arch\.args\.clip' is"
+    ) as end:
         parser.parse_args(["-o", "arch.args.clip"])
-    assert end.value.code == 2
-    assert "is not KEY=VALUE, like arch.args.hidden_size=64" in capsys.readouterr().err
+    assert "is not KEY=VALUE, like arch.args.hidden_size=64" in str(end.value)
 
 
 def test_the_help_shows_keys_defaults_and_examples():
-    parser = argparse.ArgumentParser()
-    parse_config.add_override_options(parser)
+    parser = options.Parser()
+    options.add_overrides(parser, trains=True)
     text = " ".join(parser.format_help().split())
     for words in ("-o optimizer.args.lr=RATE", "--bs 16", "-o arch.args.hidden_size=64"):
         assert words in text
-    assert text.count("(default: the config's)") == 4
+    assert text.count("(default: the config's)") == 5
 
 
 # Optimisers and schedules.

@@ -70,16 +70,26 @@ def set_up() -> None:
 
 
 class Interruptible:
-    """Inside, after `set_up`, an interrupt raises KeyboardInterrupt, as Python has it."""
+    """Inside, after `set_up`, an interrupt raises KeyboardInterrupt, as Python has it.
+
+    It comes out as one, too: in the middle of an import it can become any other error.
+    """
 
     def __enter__(self) -> None:
+        self._came = False
         self._is_set_up = signal.getsignal(signal.SIGINT) is _end
         if self._is_set_up:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
+            signal.signal(signal.SIGINT, self._interrupt)
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, error: object, *_: object) -> None:
         if self._is_set_up:
             signal.signal(signal.SIGINT, _end)
+        if self._came and error is not None:
+            raise KeyboardInterrupt
+
+    def _interrupt(self, _number: int, _frame: object) -> None:
+        self._came = True
+        raise KeyboardInterrupt
 
 
 def output_is_lost() -> bool:

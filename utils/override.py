@@ -12,12 +12,12 @@ class Override(NamedTuple):
 
     Attributes:
         option: of the command line, for messages.
-        key: dotted; "" for the folder that the config's dataset is read from, wherever it stands.
+        key: dotted; None for the folder that the config's dataset is read from, wherever it stands.
         text: the value, as it was typed.
     """
 
     option: str
-    key: str
+    key: str | None
     text: str
 
     @classmethod
@@ -28,6 +28,6 @@ class Override(NamedTuple):
             UserError: if it is none.
         """
         key, equals, value = text.partition("=")
-        if not equals or not key:
+        if not equals:
             raise UserError(f"-o {text!r} is not KEY=VALUE, like {EXAMPLE}")
         return cls("-o", key, value)
