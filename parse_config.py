@@ -275,7 +275,7 @@ class ConfigParser:
         return None
 
     def _set_root(self, option: str, folder: str) -> Fault | None:
-        """Let the dataset that is read from files, alone or within others, be read from `folder`."""
+        """Let the dataset that is read from files, maybe within others, be read from `folder`."""
         types = choices(BaseDataset)
         found = {
             f"{key}.args.root": block
