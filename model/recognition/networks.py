@@ -156,9 +156,9 @@ class RecognitionNetwork(BaseModel):
         spacing: distance between the points of the features, in heights of the small letters. A
             smaller one shows more of a sign's shape, and gives more frames; with half of it and one
             more halving the layers above the lowest run over as many as before.
-        parts: of the way between two such points, whose directions are features as well; 1 for none
-            of these. They show what falls between the points, as the tip of a brace, and give no
-            more frames.
+        parts: into which the way between two such points is divided, their directions being
+            features as well; 1 for none of these. They show what falls between the points, as the
+            tip of a brace, and give no more frames.
 
     Raises:
         ConfigFault: if there are as many `time_reductions` as layers.
