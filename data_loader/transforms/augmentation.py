@@ -155,8 +155,7 @@ class Warp(BaseTransform):
     in time.
 
     Args:
-        amplitude: standard deviation of the movement in x and in y, in heights of the small
-            letters.
+        amplitude: standard deviation of the movement in x and in y, in x-heights.
         shortest, longest: lengths of the waves, drawn log-uniformly, in the same unit.
     """
 
