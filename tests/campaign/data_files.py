@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tests.data_loader.test_broken_files import BOMB, MyInk, broken
+from tests.data_loader.sources.test_broken_files import BOMB, MyInk, broken
 
 import data_loader
 from data_loader import read_ink
