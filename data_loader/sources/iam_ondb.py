@@ -21,6 +21,7 @@ import numpy as np
 
 from base.base_dataset import SPLITS
 from base.base_transform import BaseTransform
+from data_loader.sources.archives import members
 from data_loader.sources.cache import (
     CachedDataset,
     Rejected,
@@ -29,16 +30,8 @@ from data_loader.sources.cache import (
     load_or_make,
     places,
 )
-from data_loader.sources.source import (
-    MEBIBYTE,
-    Fault,
-    check_points,
-    check_root,
-    files_below,
-    members,
-    progress,
-    read_file,
-)
+from data_loader.sources.files import MEBIBYTE, check_root, files_below, progress, read_file
+from data_loader.sources.parsing import Fault, check_points
 from data_loader.sources.splits import subset as choose
 from data_loader.transforms.augmentation import CutLongSteps, FillMissing
 from utils.checks import ConfigFault, DataError, Range

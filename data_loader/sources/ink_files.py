@@ -28,7 +28,8 @@ import numpy as np
 from base import distributed
 from data_loader.sources import iam_ondb, inkml, mnist_strokes, own_ink, stroke_arrays, unipen
 from data_loader.sources.cache import Rejected, Sample, left_out, refusal
-from data_loader.sources.source import MEBIBYTE, Fault, decode, files_below, read_file
+from data_loader.sources.files import MEBIBYTE, files_below, read_file
+from data_loader.sources.parsing import Fault, decode
 from data_loader.transforms.shaping import ResampleTime
 from utils.checks import DataError
 from utils.files import open_file

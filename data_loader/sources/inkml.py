@@ -18,18 +18,9 @@ from xml.parsers import expat
 import numpy as np
 
 from data_loader.sources.cache import Rejected, Sample
-from data_loader.sources.source import (
-    Fault,
-    SourceDataset,
-    check_offsets,
-    check_points,
-    check_root,
-    clean_text,
-    files_below,
-    join_strokes,
-    progress,
-    read_file,
-)
+from data_loader.sources.files import check_root, files_below, progress, read_file
+from data_loader.sources.parsing import Fault, check_offsets, check_points, clean_text, join_strokes
+from data_loader.sources.source import SourceDataset
 from utils.checks import ConfigFault, DataError
 
 TRUTHS = ("truth", "label", "normalizedLabel", "transcription")

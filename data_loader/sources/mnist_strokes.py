@@ -16,18 +16,11 @@ from typing import Annotated, Any
 import numpy as np
 
 from base import distributed
+from data_loader.sources.archives import members
 from data_loader.sources.cache import Rejected, Sample, places
-from data_loader.sources.source import (
-    MEBIBYTE,
-    Fault,
-    SourceDataset,
-    check_points,
-    check_root,
-    files_below,
-    members,
-    progress,
-    read_file,
-)
+from data_loader.sources.files import MEBIBYTE, check_root, files_below, progress, read_file
+from data_loader.sources.parsing import Fault, check_points
+from data_loader.sources.source import SourceDataset
 from data_loader.sources.splits import draw
 from data_loader.synthetic.embedded import Writer, write
 from data_loader.synthetic.stroke_fonts import FONTS, resample

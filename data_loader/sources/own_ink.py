@@ -22,17 +22,9 @@ import numpy as np
 
 from base import distributed
 from base.base_dataset import BaseDataset
-from data_loader.sources.source import (
-    FRACTIONS,
-    MEBIBYTE,
-    Fault,
-    check_fractions,
-    clean_text,
-    decode,
-    divide,
-    join_strokes,
-    read_file,
-)
+from data_loader.sources.files import MEBIBYTE, read_file
+from data_loader.sources.parsing import Fault, clean_text, decode, join_strokes
+from data_loader.sources.splits import FRACTIONS, check_fractions, divide
 from utils import strict_json
 from utils.checks import ConfigFault, DataError, Range
 

@@ -15,15 +15,9 @@ from typing import Annotated, Any, NoReturn
 import numpy as np
 
 from data_loader.sources.cache import Rejected, Sample, printable
-from data_loader.sources.source import (
-    MEBIBYTE,
-    Fault,
-    SourceDataset,
-    check_points,
-    check_root,
-    clean_text,
-    read_file,
-)
+from data_loader.sources.files import MEBIBYTE, check_root, read_file
+from data_loader.sources.parsing import Fault, check_points, clean_text
+from data_loader.sources.source import SourceDataset
 from utils.checks import DataError, Range
 
 NAMES = ("strokes-py3.npy", "strokes.npy")

@@ -16,17 +16,9 @@ from typing import Annotated, Any
 import numpy as np
 
 from data_loader.sources.cache import Rejected, Sample, printable
-from data_loader.sources.source import (
-    Fault,
-    SourceDataset,
-    check_root,
-    clean_text,
-    decode,
-    files_below,
-    join_strokes,
-    progress,
-    read_file,
-)
+from data_loader.sources.files import check_root, files_below, progress, read_file
+from data_loader.sources.parsing import Fault, clean_text, decode, join_strokes
+from data_loader.sources.source import SourceDataset
 from utils.checks import DataError, Range
 
 _KEYWORD = re.compile(r"^[ \t]*\.([A-Z][A-Z0-9_]*)", re.MULTILINE)

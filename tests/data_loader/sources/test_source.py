@@ -5,16 +5,10 @@ import tarfile
 import numpy as np
 import pytest
 
-from data_loader.sources.source import (
-    Fault,
-    clean_text,
-    decode,
-    divide,
-    files_below,
-    members,
-    official_split,
-    read_file,
-)
+from data_loader.sources.archives import members
+from data_loader.sources.files import files_below, read_file
+from data_loader.sources.parsing import Fault, clean_text, decode
+from data_loader.sources.splits import divide, official_split
 from data_loader.sources.stroke_arrays import StrokeArraysDataset
 from tests.data_loader.archives import link, pack
 from utils.checks import ConfigFault, DataError

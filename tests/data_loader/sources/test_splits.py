@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from data_loader.sources.splits import by_hash, draw, subset
+from data_loader.sources.splits import by_hash, check_fractions, draw, subset
 from utils.checks import ConfigFault
 
 FRACTIONS = {"train": 0.8, "valid": 0.1, "test": 0.1}
@@ -50,10 +50,12 @@ def test_draw_is_the_same_on_every_machine():
     assert draw("name:a01") == pytest.approx(0x4AFB70F86652A1C9 / 2**64, abs=0)
 
 
-@pytest.mark.parametrize("fractions", [{"train": 0.8, "valid": 0.1}, {"train": 1.5, "test": -0.5}])
+@pytest.mark.parametrize(
+    "fractions", [{"train": 0.8, "valid": 0.1}, {"train": 1.0, "valid": 0.5, "test": -0.5}]
+)
 def test_fractions_that_are_none_are_refused(fractions):
     with pytest.raises(ConfigFault, match=r"fractions: .* none negative, and together 1"):
-        by_hash(["a"], [""], fractions)
+        check_fractions(fractions)
 
 
 def test_subset_by_seed():
