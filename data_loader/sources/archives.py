@@ -4,13 +4,14 @@ import gzip
 import re
 import tarfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, NamedTuple
 
 from base import distributed
 from data_loader.sources.cache import Rejected
-from data_loader.sources.files import MEBIBYTE, too_large
+from data_loader.sources.files import MEBIBYTE, progress, read_file, too_large
+from data_loader.sources.parsing import Fault
 from utils.checks import DataError
 
 
@@ -49,12 +50,50 @@ class _Bounded:
         )
 
 
+class Limits(NamedTuple):
+    """What is read at most."""
+
+    max_bytes: int
+    """Of one file or member."""
+    max_members: int
+    """Of an archive."""
+    max_archive_bytes: int
+    """Of an archive, unpacked."""
+
+
+def documents(
+    files: Sequence[Path],
+    archive: bool,
+    wanted: re.Pattern[str],
+    limits: Limits,
+    description: str,
+    advice: str = "",
+) -> Iterator[tuple[str, bytes | Rejected]]:
+    """Yield names and contents of files whose names fit `wanted`, or why one cannot be read.
+
+    Args:
+        files: the files, or the one archive that holds them.
+        archive: whether it is an archive; see `members`.
+        wanted, limits, description, advice: as for `members`.
+
+    Raises:
+        DataError: if the archive is broken or beyond a limit.
+    """
+    if archive:
+        yield from members(files[0], wanted, limits, description, advice)
+        return
+    for file in progress(files, description):
+        if wanted.fullmatch(file.name):
+            try:
+                yield file.name, read_file(file, limits.max_bytes)
+            except Fault as fault:
+                yield file.name, fault.of(file.name)
+
+
 def members(
     archive: Path,
     wanted: re.Pattern[str],
-    max_bytes: int,
-    max_members: int,
-    max_archive_bytes: int,
+    limits: Limits,
     description: str,
     advice: str = "",
 ) -> Iterator[tuple[str, bytes | Rejected]]:
@@ -67,15 +106,14 @@ def members(
     Args:
         archive: a tar file, zipped by gzip or not.
         wanted: names, without folders, to be read.
-        max_bytes: of one member.
-        max_members: of the archive.
-        max_archive_bytes: unpacked.
+        limits: beyond which nothing is read.
         description: of the progress bar.
         advice: what to do if the archive is broken, the end of the message.
 
     Raises:
         DataError: if the archive is broken or beyond a limit.
     """
+    max_bytes, max_members, max_archive_bytes = limits
     count = 0
     size = archive.stat().st_size
     bar = distributed.bar(what=description, total=size, unit="B", unit_scale=True)

@@ -14,22 +14,15 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 
 from base.base_dataset import SPLITS
 from base.base_transform import BaseTransform
-from data_loader.sources.archives import members
-from data_loader.sources.cache import (
-    CachedDataset,
-    Rejected,
-    Sample,
-    fingerprint,
-    load_or_make,
-    places,
-)
-from data_loader.sources.files import MEBIBYTE, check_root, files_below, progress, read_file
+from data_loader.sources.archives import Limits, documents
+from data_loader.sources.cache import Rejected, Sample, fingerprint
+from data_loader.sources.files import MEBIBYTE, check_root, files_below
 from data_loader.sources.iam_ondb_parsing import (
     FORM,
     GAP,
@@ -40,7 +33,7 @@ from data_loader.sources.iam_ondb_parsing import (
     parse_texts,
 )
 from data_loader.sources.parsing import Fault
-from data_loader.sources.splits import subset as choose
+from data_loader.sources.source import SourceDataset
 from data_loader.transforms.augmentation import CutLongSteps, FillMissing
 from utils.checks import ConfigFault, DataError, Range
 
@@ -105,7 +98,7 @@ def _find_part(folders: list[Path], name: str, suffix: str, most: int) -> _Part 
     return None
 
 
-class IAMOnDBDataset(CachedDataset):
+class IAMOnDBDataset(SourceDataset):
     """Lines of IAM-OnDB with their transcriptions.
 
     Ink is in sensor units of the whiteboard; points are whole numbers. The database names no
@@ -131,6 +124,9 @@ class IAMOnDBDataset(CachedDataset):
         ConfigFault: if `splits` names something else, or lets one set be in training and elsewhere.
     """
 
+    kind = "iam_ondb"
+    title = "IAM-OnDB"
+    unit = "lines"
     canonical = (41.95, 37.12)  # standard deviations over the complete training set, uncut
     quantisation_step = 1.0
 
@@ -149,43 +145,33 @@ class IAMOnDBDataset(CachedDataset):
         max_archive_bytes: Annotated[int, Range(1, 1 << 40)] = 4096 * MEBIBYTE,
     ) -> None:
         _check_splits(splits)
-        self.root, self.cache_folder = Path(root).expanduser(), cache
-        self.splits, self.subset, self.subset_seed = splits, subset, subset_seed
-        self.strict = strict
-        self.limits = {
-            "max_points": max_points,
-            "max_bytes": max_bytes,
-            "max_members": max_members,
-            "max_archive_bytes": max_archive_bytes,
-        }
-        self._indices: dict[str, np.ndarray] = {}
+        super().__init__(
+            root=root,
+            cache=cache,
+            subset=subset,
+            subset_seed=subset_seed,
+            strict=strict,
+            max_points=max_points,
+            max_bytes=max_bytes,
+            max_members=max_members,
+        )
+        self.splits, self.max_archive_bytes = splits, max_archive_bytes
 
-    def prepare(self) -> None:
-        """Open the cache, made of the archives with a progress bar unless it is there.
+    def options(self) -> dict[str, Any]:
+        return {**super().options(), "max_archive_bytes": self.max_archive_bytes}
 
-        Raises:
-            DataError: if files are missing (with where to get them) or archives broken; if
-                `strict`, also for every broken line and absent form.
-        """
-        if self._cache is not None:
-            return
-        strokes, texts, tasks = self._locate()
-        key = {
-            "strokes": fingerprint(strokes.files, self.root),
-            "texts": fingerprint(texts.files, self.root),
+    def find(self) -> list[Path]:
+        self._strokes, self._texts, self._tasks = self._locate()
+        return [*self._strokes.files, *self._texts.files]
+
+    def key(self, files: list[Path]) -> dict[str, Any]:
+        return {
+            "strokes": fingerprint(self._strokes.files, self.root),
+            "texts": fingerprint(self._texts.files, self.root),
             "period": PERIOD,
             "gap": GAP,
-            "limits": self.limits,
+            "limits": self.options(),
         }
-        where = places(self.root, self.cache_folder)
-        cache = load_or_make(
-            "iam_ondb", where, key, lambda: self._read(strokes, texts), self.strict
-        )
-        groups = np.array([cache.string("groups", n) for n in range(len(cache))])
-        names = [cache.string("names", n) for n in range(len(cache))]
-        refused = {entry.name.rsplit("-", 1)[0] for entry in cache.rejected}
-        self._divide(tasks, groups, names, refused)
-        self._cache = cache
 
     def _locate(self) -> tuple[_Part, _Part, dict[str, Path]]:
         """Find both halves and the task files that `splits` names."""
@@ -193,9 +179,8 @@ class IAMOnDBDataset(CachedDataset):
         folders = list(_folders(self.root)) if self.root.is_dir() else []
         locked = [folder for folder in folders if not _can_be_read(folder)]
         folders = [folder for folder in folders if folder not in locked]
-        most = self.limits["max_members"]
-        strokes = _find_part(folders, "lineStrokes", ".xml", most)
-        texts = _find_part(folders, "ascii", ".txt", most)
+        strokes = _find_part(folders, "lineStrokes", ".xml", self.max_members)
+        texts = _find_part(folders, "ascii", ".txt", self.max_members)
         tasks = {}
         for name in dict.fromkeys(name for names in self.splits.values() for name in names):
             files = (folder / f"{name}.txt" for folder in folders)
@@ -223,29 +208,15 @@ class IAMOnDBDataset(CachedDataset):
     def _documents(
         self, part: _Part, wanted: re.Pattern[str], description: str
     ) -> Iterator[tuple[str, bytes | Rejected]]:
-        """Yield names and contents of the files of a half whose names fit `wanted`.
+        """Yield names and contents of the files of a half whose names fit `wanted`."""
+        limits = Limits(self.max_bytes, self.max_members, self.max_archive_bytes)
+        advice = f"; download it again from {SITE}"
+        return documents(part.files, not part.path.is_dir(), wanted, limits, description, advice)
 
-        What cannot be used comes with the reason instead; see `members`.
-
-        Raises:
-            DataError: if an archive is broken.
-        """
-        if not part.path.is_dir():
-            limits = map(self.limits.get, ("max_bytes", "max_members", "max_archive_bytes"))
-            again = f"; download it again from {SITE}"
-            yield from members(part.path, wanted, *limits, description, again)
-            return
-        for file in progress(part.files, description):
-            if wanted.fullmatch(file.name):
-                try:
-                    yield file.name, read_file(file, self.limits["max_bytes"])
-                except Fault as fault:
-                    yield file.name, fault.of(file.name)
-
-    def _read(self, strokes: _Part, texts: _Part) -> Iterator[Sample | Rejected]:
+    def read(self, files: list[Path]) -> Iterator[Sample | Rejected]:
         """Yield all lines of both halves, paired."""
         transcriptions: dict[str, list[str] | Fault] = {}
-        for name, content in self._documents(texts, TEXT_FILE, "reading transcriptions"):
+        for name, content in self._documents(self._texts, TEXT_FILE, "reading transcriptions"):
             if isinstance(content, Rejected):
                 found: list[str] | Fault = Fault(content.reason, content.detail)
             else:
@@ -259,7 +230,7 @@ class IAMOnDBDataset(CachedDataset):
                 yield content
         forms: dict[str, dict[int, tuple[str, tuple[np.ndarray, np.ndarray] | Fault]]]
         forms = defaultdict(dict)
-        for name, content in self._documents(strokes, LINE_FILE, "parsing IAM-OnDB"):
+        for name, content in self._documents(self._strokes, LINE_FILE, "parsing IAM-OnDB"):
             match = LINE_FILE.fullmatch(name)
             if match is None:  # a member that points outside
                 yield content
@@ -267,12 +238,12 @@ class IAMOnDBDataset(CachedDataset):
             try:
                 if isinstance(content, Rejected):
                     raise Fault(content.reason, content.detail)
-                line = _narrow(*parse_line(content, max_points=self.limits["max_points"]))
+                line = _narrow(*parse_line(content, max_points=self.max_points))
             except Fault as fault:
                 line = fault
             forms[match[1]][int(match[2])] = (name.removesuffix(".xml"), line)
         if not forms:
-            raise DataError(f"{strokes.path}: no line files such as a01-000u-01.xml in it")
+            raise DataError(f"{self._strokes.path}: no line files such as a01-000u-01.xml in it")
         for form, lines in forms.items():
             found = transcriptions.get(form, Fault("no transcription of the form"))
             if not isinstance(found, Fault) and sorted(lines) != [*range(1, len(found) + 1)]:
@@ -288,18 +259,11 @@ class IAMOnDBDataset(CachedDataset):
                 else:
                     yield Sample(name, line[0], found[number - 1], line[1], group=form)
 
-    def _divide(
-        self, tasks: dict[str, Path], groups: np.ndarray, names: list[str], refused: set[str]
-    ) -> None:
-        """Find the samples of each split, and note what is absent or unused.
-
-        Args:
-            tasks: the task files by name.
-            groups: the form of each sample.
-            names: of the samples.
-            refused: forms of which lines are left out.
-        """
-        notes, forms = [], {name: _read_task(file) for name, file in tasks.items()}
+    def divide(self) -> None:
+        everything = range(len(self.cache))
+        groups = np.array([self.group(n) for n in everything])
+        refused = {entry.name.rsplit("-", 1)[0] for entry in self.cache.rejected}
+        notes, forms = [], {name: _read_task(file) for name, file in self._tasks.items()}
         there = refused.union(groups.tolist())
         for name in forms:
             if absent := [form for form in forms[name] if form not in there]:
@@ -323,35 +287,22 @@ class IAMOnDBDataset(CachedDataset):
                 raise DataError(f"no lines for the split {split!r}: {'; '.join(notes)}")
         if unused := len(groups) - len(np.unique(np.concatenate(list(indices.values())))):
             notes.append(f"{unused:,} lines are of no set in use")
-        if self.subset is not None:
-            train = indices["train"]
-            if self.subset > len(train):
-                raise ConfigFault("subset", self.subset, f"at most the {len(train)} training lines")
-            chosen = choose([names[n] for n in train], self.subset, self.subset_seed)
-            indices["train"] = train[chosen]
-            notes.append(f"{len(train) - len(chosen):,} training lines are outside the subset")
         self._indices, self._notes = indices, notes
         self._lines_of_set = {
             name: int(np.isin(groups, forms_of_set).sum()) for name, forms_of_set in forms.items()
         }
+        self.choose_subset([self.name(n) for n in everything])
 
     def preprocessing(self) -> list[BaseTransform]:
         """Return what the paper does: missing points are filled, and long steps cut."""
         return [FillMissing(), CutLongSteps(threshold=LONGEST_STEP)]
 
-    def split_indices(self) -> dict[str, np.ndarray]:
-        return self._indices
+    def headline(self) -> str:
+        return f"{super().headline()} with their transcriptions"
 
-    def report(self) -> str:
-        lines = [f"IAM-OnDB in {self.root}: {len(self):,} lines with their transcriptions"]
-        for split, sets in self.splits.items():
-            counts = ", ".join(f"{name} {self._lines_of_set[name]:,}" for name in sets)
-            lines.append(f"{self.count(split)}  ({counts})")
-        used = np.unique(np.concatenate(list(self._indices.values())))
-        characters = set().union(*(self.text(n) for n in used.tolist()))
-        lines.append(f"{len(characters)} different characters")
-        lines += [*self.left_out(), *self._notes, f"cache: {self.cache.folder}"]
-        return "\n  ".join(lines)
+    def count(self, split: str) -> str:
+        sets = (f"{name} {self._lines_of_set[name]:,}" for name in self.splits[split])
+        return f"{super().count(split)}  ({', '.join(sets)})"
 
 
 def _narrow(ink: np.ndarray, missing: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

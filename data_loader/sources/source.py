@@ -50,6 +50,8 @@ class SourceDataset(CachedDataset):
     """The beginning of the cache's name."""
     title: ClassVar[str]
     """What reports call the source."""
+    unit: ClassVar[str] = "samples"
+    """What they call its samples."""
     whole: ClassVar[bool] = True
     """Whether all offsets must be whole numbers, see `load_or_make`. Where they need not but are,
     `prepare` sets `quantisation_step` to 1."""
@@ -96,6 +98,10 @@ class SourceDataset(CachedDataset):
             "max_members": self.max_members,
         }
 
+    def key(self, files: list[Path]) -> dict[str, Any]:
+        """Return all that the samples depend on, as JSON; another one makes another cache."""
+        return {"files": fingerprint(files, self.folder), "options": self.options()}
+
     @property
     def folder(self) -> Path:
         """The folder that holds the data."""
@@ -120,9 +126,13 @@ class SourceDataset(CachedDataset):
         if self._cache is not None:
             return
         files = self.find()
-        key = {"files": fingerprint(files, self.folder), "options": self.options()}
         self._cache = load_or_make(
-            self.kind, self.places(), key, lambda: self.read(files), self.strict, self.whole
+            self.kind,
+            self.places(),
+            self.key(files),
+            lambda: self.read(files),
+            self.strict,
+            self.whole,
         )
         if not self.whole and self.quantisation_step is None:
             offsets = self._cache.all("offsets")
@@ -158,17 +168,20 @@ class SourceDataset(CachedDataset):
             return
         train = self._indices["train"]
         if self.subset > len(train):
-            raise ConfigFault("subset", self.subset, f"at most the {len(train)} training samples")
+            raise ConfigFault(
+                "subset", self.subset, f"at most the {len(train)} training {self.unit}"
+            )
         chosen = choose([names[n] for n in train], self.subset, self.subset_seed)
         self._indices["train"] = train[chosen]
-        self._notes.append(f"{len(train) - len(chosen):,} training samples are outside the subset")
+        outside = f"{len(train) - len(chosen):,} training {self.unit}"
+        self._notes.append(f"{outside} are outside the subset")
 
     def split_indices(self) -> dict[str, np.ndarray]:
         return self._indices
 
     def headline(self) -> str:
         """Return what the source is and where it lies, for reports."""
-        return f"{self.title} in {self.root}"
+        return f"{self.title} in {self.root}: {len(self):,} {self.unit}"
 
     def report(self) -> str:
         used = np.unique(np.concatenate(list(self._indices.values()))).tolist()
@@ -176,7 +189,7 @@ class SourceDataset(CachedDataset):
         writers = {self.writer(n) for n in used} - {""}
         return "\n  ".join(
             [
-                f"{self.headline()}: {len(self):,} samples",
+                self.headline(),
                 *(self.count(split) for split in self._indices),
                 f"{len(characters)} different characters"
                 + (f", {len(writers):,} writers" if writers else ""),

@@ -4,7 +4,7 @@ import tarfile
 
 import pytest
 
-from data_loader.sources.archives import members
+from data_loader.sources.archives import Limits, members
 from tests.data_loader.archives import link, pack
 from utils.checks import DataError
 
@@ -12,7 +12,7 @@ WANTED = re.compile(r"\w+\.txt")
 
 
 def unpacked(path, most=1000, count=100, total=1 << 20):
-    return dict(members(path, WANTED, most, count, total, ""))
+    return dict(members(path, WANTED, Limits(most, count, total), ""))
 
 
 @pytest.mark.parametrize("mode", ["w:gz", "w"])
