@@ -87,7 +87,7 @@ def bad_files(folder):
     made["text"] = b"These are notes.", "no checkpoint"
     made["half"] = data[: len(data) // 2], "truncated or damaged"
     made["without its last byte"] = data[:-1], "truncated or damaged"
-    made["a bit flipped"] = bytes(flipped), "wrong sum"
+    made["a bit flipped"] = bytes(flipped), "checksum mismatch"
     made["pickle"] = pickle.dumps({"x": Hostile(folder / "hacked")}), "can run code"
     made["code"] = saved(content() | {"x": Hostile(folder / "hacked")}), "could run code or"
     made["list"] = saved([1, 2]), "no checkpoint of this project"
