@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from base import distributed
 from data_loader.sources.cache import Rejected
-from data_loader.sources.files import MEBIBYTE, progress, read_file, too_large
+from data_loader.sources.files import MEBIBYTE, read_file, too_large
 from data_loader.sources.parsing import Fault
 from utils.checks import DataError
 
@@ -82,7 +82,7 @@ def documents(
     if archive:
         yield from members(files[0], wanted, limits, description, advice)
         return
-    for file in progress(files, description):
+    for file in distributed.bar(files, description, unit=" files"):
         if wanted.fullmatch(file.name):
             try:
                 yield file.name, read_file(file, limits.max_bytes)

@@ -1,10 +1,8 @@
 """Files and folders that somebody brought, read within limits."""
 
 import os
-from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
-from base import distributed
 from data_loader.sources.parsing import Fault
 from utils.checks import DataError
 from utils.files import open_file
@@ -70,8 +68,3 @@ def files_below(root: Path, pattern: str, most: int) -> list[Path]:
 
 def _refuse(error: OSError) -> None:
     raise error
-
-
-def progress(files: Iterable[Path], description: str) -> Iterable[Path]:
-    """Return `files` with a bar that shows how many are done."""
-    return distributed.bar(files, description, unit=" files")

@@ -17,7 +17,7 @@ import numpy as np
 
 from base import distributed
 from data_loader.sources.archives import Limits, documents
-from data_loader.sources.cache import Rejected, Sample, places
+from data_loader.sources.cache import Rejected, Sample
 from data_loader.sources.files import MEBIBYTE, check_root, files_below
 from data_loader.sources.parsing import Fault, check_points
 from data_loader.sources.source import SourceDataset
@@ -25,6 +25,7 @@ from data_loader.sources.splits import draw
 from data_loader.synthetic.embedded import Writer, write
 from data_loader.synthetic.stroke_fonts import FONTS, resample
 from utils.checks import ConfigFault, DataError, Range
+from utils.files import user_cache
 from utils.ink import from_strokes, strokes
 
 ARCHIVES = ("sequences.tar.gz", "sequences.tgz", "sequences.tar")
@@ -219,11 +220,8 @@ class MNISTStrokesDataset(SourceDataset):
 
     def places(self) -> list[Path]:
         # Embedded digits lie in no folder of their own.
-        return places(self.folder, self.cache_folder)[1 if self._homeless else 0 :]
-
-    @property
-    def _homeless(self) -> bool:
-        return self.embedded and self.cache_folder is None
+        homeless = self.embedded and self.cache_folder is None
+        return [user_cache()] if homeless else super().places()
 
     def find(self) -> list[Path]:
         if self.embedded:
@@ -351,13 +349,6 @@ class MNISTStrokesDataset(SourceDataset):
         if self.embedded:
             return f"{self.title}: {len(self):,} {self.unit}"
         return super().headline()
-
-    def official(self, index: int) -> str:
-        return self.group(index)
-
-    def group(self, index: int) -> str:
-        """Return "train" or "test"; with lines, that of a digit by its place in the cache."""
-        return self.cache.string("groups", index)
 
     def choose_subset(self, names: list[str]) -> None:
         if self.digit is not None:

@@ -7,21 +7,23 @@ from typing import Annotated, Any, ClassVar
 
 import numpy as np
 
+from base.base_dataset import BaseDataset
 from data_loader.sources.cache import (
-    CachedDataset,
+    Cache,
     Rejected,
     Sample,
     fingerprint,
+    left_out,
     load_or_make,
     places,
 )
 from data_loader.sources.files import MEBIBYTE
 from data_loader.sources.splits import FRACTIONS, check_fractions, divide, official_split
 from data_loader.sources.splits import subset as choose
-from utils.checks import ConfigFault, DataError, Range
+from utils.checks import ConfigFault, Range
 
 
-class SourceDataset(CachedDataset):
+class SourceDataset(BaseDataset):
     """Samples of a file, an archive or a folder of a known format.
 
     Where the source has splits of its own (its files' or folders' names hold `train` and `test`
@@ -55,6 +57,8 @@ class SourceDataset(CachedDataset):
     whole: ClassVar[bool] = True
     """Whether all offsets must be whole numbers, see `load_or_make`. Where they need not but are,
     `prepare` sets `quantisation_step` to 1."""
+
+    _cache: Cache | None = None
 
     def __init__(
         self,
@@ -149,13 +153,9 @@ class SourceDataset(CachedDataset):
         names = [self.cache.string("names", n) for n in everything]
         writers = [self.cache.string("writers", n) for n in everything]
         official = [self.official(n) for n in everything]
-        indices, notes = divide(names, writers, official, self.fractions, self.split_seed)
-        for split, found in indices.items():
-            if not len(found):
-                raise DataError(
-                    f"{self.root}: {len(names)} samples are too few, there are none for the split "
-                    f"{split!r}"
-                )
+        indices, notes = divide(
+            self.root, names, writers, official, self.fractions, self.split_seed
+        )
         unlabelled = sum(not len(self.cache.values("texts", n)) for n in everything)
         if unlabelled:
             notes.append(f"{unlabelled:,} samples have no transcription")
@@ -176,8 +176,40 @@ class SourceDataset(CachedDataset):
         outside = f"{len(train) - len(chosen):,} training {self.unit}"
         self._notes.append(f"{outside} are outside the subset")
 
+    @property
+    def cache(self) -> Cache:
+        """The cache; there after `prepare`."""
+        if self._cache is None:
+            raise RuntimeError("call prepare() before using a dataset")
+        return self._cache
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """Number of points of each sample, `(samples,)` int64."""
+        return self.cache.lengths
+
     def split_indices(self) -> dict[str, np.ndarray]:
         return self._indices
+
+    def ink(self, index: int) -> np.ndarray:
+        return self.cache.ink(index)
+
+    def missing(self, index: int) -> np.ndarray:
+        return self.cache.missing(index)
+
+    def text(self, index: int) -> str:
+        return self.cache.string("texts", index)
+
+    def name(self, index: int) -> str:
+        return self.cache.string("names", index)
+
+    def writer(self, index: int) -> str:
+        """Return who wrote a sample, or an empty string where the source does not say."""
+        return self.cache.string("writers", index)
+
+    def group(self, index: int) -> str:
+        """Return what official splits name: the form or file that a sample belongs to."""
+        return self.cache.string("groups", index)
 
     def headline(self) -> str:
         """Return what the source is and where it lies, for reports."""
@@ -193,7 +225,7 @@ class SourceDataset(CachedDataset):
                 *(self.count(split) for split in self._indices),
                 f"{len(characters)} different characters"
                 + (f", {len(writers):,} writers" if writers else ""),
-                *self.left_out(),
+                *left_out(self.cache.rejected),
                 *self._notes,
                 f"cache: {self.cache.folder}",
             ]

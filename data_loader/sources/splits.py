@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from base.base_dataset import SPLITS
-from utils.checks import ConfigFault
+from utils.checks import ConfigFault, DataError
 
 FRACTIONS = {"train": 0.8, "valid": 0.1, "test": 0.1}
 _OFFICIAL = re.compile(r"(?<![a-z])(train|valid|test)(?:ing|ation)?(?![a-z])", re.IGNORECASE)
@@ -66,6 +66,7 @@ def official_split(path: str) -> str:
 
 
 def divide(
+    source: object,
     names: list[str],
     writers: list[str],
     official: list[str],
@@ -79,6 +80,7 @@ def divide(
     are fewer writers than splits.
 
     Args:
+        source: what messages call it.
         names: of the samples.
         writers: of the samples; empty strings where unknown.
         official: the split that the source names for each sample, or an empty string.
@@ -86,7 +88,10 @@ def divide(
         seed: another one divides otherwise.
 
     Returns:
-        the indices of each split, int64, and notes for a report.
+        the indices of each split, int64, none empty, and notes for a report.
+
+    Raises:
+        DataError: if there are too few samples.
     """
     notes, shares = [], {split: share for split, share in fractions.items() if share > 0}
     given = np.array(official)
@@ -119,6 +124,12 @@ def divide(
     indices = {split: free[part].astype(np.int64) for split, part in parts.items()}
     for split in others:
         indices[split] = np.flatnonzero(given == split).astype(np.int64)
+    for split, found in indices.items():
+        if not len(found):
+            raise DataError(
+                f"{source}: {len(names)} samples are too few, there are none for the split "
+                f"{split!r}"
+            )
     return {split: indices[split] for split in SPLITS if split in indices}, notes
 
 

@@ -15,8 +15,9 @@ from typing import Annotated, Any
 
 import numpy as np
 
+from base import distributed
 from data_loader.sources.cache import Rejected, Sample, printable
-from data_loader.sources.files import check_root, files_below, progress, read_file
+from data_loader.sources.files import check_root, files_below, read_file
 from data_loader.sources.parsing import Fault, clean_text, decode, join_strokes
 from data_loader.sources.source import SourceDataset
 from utils.checks import DataError, Range
@@ -270,7 +271,7 @@ class UnipenDataset(SourceDataset):
 
     def read(self, files: list[Path]) -> Iterator[Sample | Rejected]:
         documents: dict[str, Document] = {}
-        for file in progress(files, "parsing UNIPEN"):
+        for file in distributed.bar(files, "parsing UNIPEN", unit=" files"):
             name = file.relative_to(self.folder).as_posix()
             try:
                 documents[name] = parse(decode(read_file(file, self.max_bytes)))

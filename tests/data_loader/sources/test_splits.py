@@ -97,8 +97,8 @@ def names(count, start="n"):
 
 def test_division_by_hash_moves_nobody_and_keeps_writers_together():
     writers = [f"w{n % 40}" for n in range(2000)]
-    few, _ = divide(names(1000), writers[:1000], [""] * 1000, FRACTIONS)
-    many, notes = divide(names(2000), writers, [""] * 2000, FRACTIONS)
+    few, _ = divide("ink", names(1000), writers[:1000], [""] * 1000, FRACTIONS)
+    many, notes = divide("ink", names(2000), writers, [""] * 2000, FRACTIONS)
     assert not notes
     for split in FRACTIONS:
         assert set(few[split].tolist()) <= set(many[split].tolist())
@@ -109,20 +109,22 @@ def test_division_by_hash_moves_nobody_and_keeps_writers_together():
 
 def test_division_as_the_source_has_it_takes_the_rest_from_training():
     official = ["train"] * 1000 + ["test"] * 300
-    found, notes = divide(names(1300), [""] * 1300, official, FRACTIONS)
+    found, notes = divide("ink", names(1300), [""] * 1300, official, FRACTIONS)
     assert found["test"].tolist() == list(range(1000, 1300))
     assert 60 < len(found["valid"]) < 140 and found["valid"].max() < 1000
     assert len(found["train"]) + len(found["valid"]) == 1000
     assert notes == ["the splits test, train are the source's; valid by hash from train"]
-    found, _ = divide(names(9), [""] * 9, ["test"] * 9, FRACTIONS)  # nothing says what trains
+    found, _ = divide(
+        "ink", names(9), [""] * 9, ["test"] * 9, FRACTIONS
+    )  # nothing says what trains
     assert sum(map(len, found.values())) == 9 and len(found["train"])
 
 
 def test_few_samples_leave_no_split_empty_and_one_writer_is_divided_by_name():
     for count in range(3, 12):
-        found, _ = divide(names(count), [""] * count, [""] * count, FRACTIONS)
+        found, _ = divide("ink", names(count), [""] * count, [""] * count, FRACTIONS)
         assert sorted(np.concatenate(list(found.values())).tolist()) == list(range(count))
         assert all(len(part) for part in found.values())
-    found, notes = divide(names(500), ["me"] * 500, [""] * 500, FRACTIONS)
+    found, notes = divide("ink", names(500), ["me"] * 500, [""] * 500, FRACTIONS)
     assert 20 < len(found["valid"]) < 80
     assert notes == ["fewer writers than splits: divided by the samples' names"]
