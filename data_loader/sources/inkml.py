@@ -8,7 +8,7 @@ point before. `<annotation type="truth">` holds a transcription.
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -71,13 +71,13 @@ class _Group:
     """Annotations by their type in small letters."""
     groups: list["_Group"] = field(default_factory=list)
 
+    def annotated(self, kinds: Sequence[str]) -> str:
+        """Return the annotation of the first of these types that there is, or an empty string."""
+        return next((self.said[kind.lower()] for kind in kinds if kind.lower() in self.said), "")
+
     def text(self) -> str:
         """Return the transcription, or an empty string."""
-        return next((self.said[t.lower()] for t in TRUTHS if t.lower() in self.said), "")
-
-    def writer(self) -> str:
-        """Return who wrote it, or an empty string."""
-        return next((self.said[t.lower()] for t in WRITERS if t.lower() in self.said), "")
+        return self.annotated(TRUTHS)
 
     def all_traces(self) -> list[_Trace | str]:
         """Return the traces of this group and of those in it."""
@@ -361,7 +361,7 @@ def parse(
             points += len(ink)
             if points > len(content):
                 raise Fault("views that repeat the same traces over and over")
-            yield ink, _checked(text), group.writer() or root.writer(), missing
+            yield ink, _checked(text), group.annotated(WRITERS) or root.annotated(WRITERS), missing
         except Fault as fault:
             yield fault
             if points > len(content):

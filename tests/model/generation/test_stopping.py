@@ -9,7 +9,6 @@ from model.generation.stopping import (
     REST,
     Stopping,
     peak,
-    surplus_points,
 )
 from utils.ink import from_strokes
 from utils.normalisation import Normalisation
@@ -68,6 +67,12 @@ def test_the_stopping_rule_is_the_paper_s():
     assert (peak(window[:, 1], lengths) >= lengths).tolist() == [False, True, True]
     window[1, 1, 2] = 0.4  # as high as behind the text
     assert (peak(window[:, 1], lengths) >= lengths).tolist() == [False, False, True]
+
+
+def surplus_of(ink, phi, text, mean=8.0):
+    """Return the points of a stroke too many; the hand runs to the left where `mean` is below 0."""
+    stopping = Stopping(torch.zeros(1, 3), Normalisation((mean, 0.5), (40.0, 30.0)), [text], 99)
+    return stopping.surplus(0, ink, phi)
 
 
 def test_the_peak_is_looked_for_among_a_text_s_own_places():
@@ -229,7 +234,7 @@ def test_a_stroke_begun_beyond_a_last_sign_is_too_many():
         ink = from_strokes([one * [mirror, 1] for one in (letter, stop, more)])
         window = np.zeros((len(ink) - 1, len(text) + 1), np.float32)
         window[:3, 0] = window[3:5, peaks[0]] = window[5:, peaks[1]] = 1.0
-        return surplus_points(ink, window, text, onward)
+        return surplus_of(ink, window, text, 8.0 * onward)
 
     assert surplus() == surplus("a. ") == surplus("a!", 4.6) == surplus(peaks=(1, 2)) == 2
     assert surplus("ab") == surplus("  ") == surplus(gap=4.4) == surplus(gap=-3.0) == 0
@@ -247,7 +252,7 @@ def test_a_stroke_begun_beyond_a_last_letter_is_too_many_as_the_window_leaves_it
         window = np.zeros((5, len(text) + 1), np.float32)
         window[:1, 0] = window[1:3, first] = window[3:, 1] = 1.0
         window[3:, 2] = leaving
-        return surplus_points(from_strokes([*stems, more]), window, text)
+        return surplus_of(from_strokes([*stems, more]), window, text)
 
     assert surplus() == surplus("ab ") == surplus("a1") == surplus(back=7.0) == 2
     assert surplus(leaving=0.4) == 0  # the window waits for it: the last of a `w`
