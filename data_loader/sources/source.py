@@ -115,10 +115,6 @@ class SourceDataset(BaseDataset):
         """Return where the cache may lie."""
         return places(self.folder, self.cache_folder)
 
-    def official(self, index: int) -> str:
-        """Return the split that the source names for a sample, or an empty string."""
-        return official_split(self.group(index))
-
     def prepare(self) -> None:
         """Open the cache, made of the files with a progress bar unless it is there.
 
@@ -152,7 +148,7 @@ class SourceDataset(BaseDataset):
         everything = range(len(self.cache))
         names = [self.cache.string("names", n) for n in everything]
         writers = [self.cache.string("writers", n) for n in everything]
-        official = [self.official(n) for n in everything]
+        official = [official_split(self.group(n)) for n in everything]
         indices, notes = divide(
             self.root, names, writers, official, self.fractions, self.split_seed
         )

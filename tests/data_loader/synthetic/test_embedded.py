@@ -245,7 +245,7 @@ def test_the_speed_follows_the_two_thirds_power_law():
     assert -1 / 3 < slope < -0.2
 
 
-def test_readings_are_at_equal_times_and_slow_at_the_ends():
+def test_points_are_at_equal_times_and_slow_at_the_ends():
     x = np.linspace(0, 400, 1001)
     end = np.arange(1001) == 1000
     for rate in (50.0, 100.0):
@@ -261,12 +261,12 @@ def test_readings_are_at_equal_times_and_slow_at_the_ends():
         assert 0 <= 400 - read_x[-1] < step[-1] * 1.5
 
 
-def test_twice_the_rate_is_twice_the_readings():
+def test_twice_the_rate_is_twice_the_points():
     counts = [len(write("Handwriting", hand(), Still(), rate)) for rate in (100, 200)]
     assert counts[1] / counts[0] == pytest.approx(2, rel=0.05)
 
 
-def test_readings_are_denser_where_the_pen_turns(dataset):
+def test_points_are_denser_where_the_pen_turns(dataset):
     steps, turns = [], []
     for index in range(200):
         for stroke in strokes(dataset.ink(index)):
@@ -282,7 +282,7 @@ def test_readings_are_denser_where_the_pen_turns(dataset):
     assert np.median(steps[turns > 0.8]) < 0.7 * np.median(steps[turns < 0.2])
 
 
-def test_about_twenty_readings_a_character_and_like_scales(dataset):
+def test_about_twenty_points_a_character_and_like_scales(dataset):
     characters = [len(dataset.text(index)) for index in range(600)]
     assert 18 < dataset.lengths[:600].sum() / sum(characters) < 22.5
     offsets = np.concatenate([dataset.ink(index)[1:, :2] for index in range(600)]).astype(float)
