@@ -22,7 +22,7 @@ def windows(positions, characters):
     return torch.nn.functional.one_hot(torch.as_tensor(positions), characters + 1).float()
 
 
-def feed(stopping, points, phi=None, period=16):
+def feed(stopping, points, phi=None, period=16, drop=True):
     """Feed lines `(T, B, I)` until all have ended; return their ends, as `sample` asks for them."""
     active = torch.arange(points.shape[1])
     for first in range(0, len(points), period):
@@ -30,23 +30,27 @@ def feed(stopping, points, phi=None, period=16):
         going_on = stopping.feed(
             active, points[part, active], None if phi is None else phi[part, active]
         )
-        active = active[going_on]
-        if not len(active):
+        if not going_on.any():
             break
+        active = active[going_on] if drop else active
     return stopping.ends()
 
 
-def ends(points, positions, texts, *, mean=8.0, period=16, end_of_sequence=False):
+def ends(
+    points, positions, texts, *, mean=8.0, period=16, end_of_sequence=False, up=False, drop=True
+):
     """Return the ends of lines `(T, B, I)` whose windows stand at `positions` `(T, B)`."""
     longest = max(map(len, texts))
+    start = torch.zeros(len(texts), points.shape[-1])
+    start[:, 2] = up
     stopping = Stopping(
-        torch.zeros(len(texts), points.shape[-1]),
+        start,
         Normalisation((mean, 0.5), (40.0, 30.0)),
         texts,
         len(points),
         end_of_sequence,
     )
-    return feed(stopping, points, windows(positions, longest), period)
+    return feed(stopping, points, windows(positions, longest), period, drop)
 
 
 def table(lifted, steps, offset=1.0):
@@ -131,6 +135,14 @@ def test_the_limit_cuts_what_is_not_finished():
     assert ends(back[:36], positions[:36], ["ab"]) == [(35, True)]
 
 
+def test_before_the_first_step_no_stroke_is_delayed():
+    """Behind a primer that ends with the text, the pen up, a first point to the left."""
+    points = table([9], 20, offset=-1.0)
+    positions = torch.full((20, 1), 2)
+    assert ends(points, positions, ["ab"], up=True) == [(0, True)]
+    assert ends(points, positions, ["ab"]) == [(10, True)]
+
+
 def by_rule(points, positions, text, mean):
     """Return the steps of a line `(T, I)`, whether it ended, and how many strokes it has behind the
     one with which the window left the text: step by step, with no batch."""
@@ -174,6 +186,10 @@ def test_lines_of_a_batch_end_as_each_does_by_itself(up, mean, moved, period):
     more = 0
     for limit in (steps, 61):
         found = ends(points[:limit], positions[:limit], texts, mean=mean, period=period)
+        # Those that have ended may stay in the batch.
+        assert found == ends(
+            points[:limit], positions[:limit], texts, mean=mean, period=period, drop=False
+        )
         for n, (text, end) in enumerate(zip(texts, found, strict=True)):
             *expected, strokes = by_rule(points[:limit, n], positions[:limit, n], text, mean)
             assert end == tuple(expected)
