@@ -137,7 +137,8 @@ def test_the_limit_cuts_what_is_not_finished():
 
 def test_before_the_first_step_no_stroke_is_delayed():
     """Behind a primer that ends with the text, the pen up, a first point to the left."""
-    points = table([9], 20, offset=-1.0)
+    points = table([9], 20)
+    points[0, 0, 0] = STILL[0] - 1.0
     positions = torch.full((20, 1), 2)
     assert ends(points, positions, ["ab"], up=True) == [(0, True)]
     assert ends(points, positions, ["ab"]) == [(10, True)]
