@@ -45,7 +45,6 @@ from base.checkpoint import (
 from base.device import DEVICES, resolve_device
 from data_loader import read_ink
 from data_loader.sources.ink_files import ACCEPTED, HANDS, matched
-from data_loader.sources.inkml import write_inkml
 from data_loader.synthetic.corpus import CARRIERS, held_out
 from model import (
     AttentionNetwork,
@@ -69,9 +68,11 @@ from parse_config import ConfigParser, Override, add_override_options
 from trainer.scores import evaluate
 from utils.alphabet import Alphabet, describe, nfc
 from utils.checks import CheckpointError, Range, UserError
-from utils.drawing import draw_curve, draw_density, draw_lines, draw_window, write_svg
 from utils.files import open_file, write_json
 from utils.ink import bounds, to_points
+from utils.page.inkml import write_inkml
+from utils.page.svg import write_svg
+from utils.plots import draw_curve, draw_density, draw_lines, draw_window
 
 TEXT = "Sphinx of black quartz, judge my vow"
 """What is written without --text: every letter, in the length of a usual line."""

@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 
 from data_loader import EmbeddedDataset
-from data_loader.sources.inkml import write_inkml
 from data_loader.sources.mnist_strokes import embedded_digit
 from data_loader.synthetic.embedded import Writer
 from data_loader.synthetic.stroke_fonts import FONTS
 from tests.data_loader import ink_formats
 from tests.data_loader.archives import pack
 from utils.ink import strokes
+from utils.page.inkml import write_inkml
 
 LINES, DIGITS = 10, "0123456789" * 3
 

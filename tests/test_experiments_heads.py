@@ -15,9 +15,9 @@ from model import Line, PredictionNetwork, SynthesisNetwork, sample
 from trainer.scores import evaluate
 from utils.alphabet import Alphabet
 from utils.checks import UserError
-from utils.drawing import INK, PRIMER
 from utils.ink import strokes, to_points
 from utils.normalisation import Normalisation
+from utils.page.pen import INK, PRIMER
 
 NORMALISATION = Normalisation(mean=(8.0, 0.5), std=(40.0, 35.0))
 ALPHABET = Alphabet([chr(code) for code in range(32, 127)])

@@ -8,12 +8,12 @@ import pytest
 import experiments
 from data_loader import EmbeddedDataset, read_ink
 from data_loader.sources.ink_files import matched
-from data_loader.sources.inkml import write_inkml
 from model import PredictionNetwork, sample
 from tests.data_loader import ink_formats
 from tests.test_experiments import NORMALISATION, SMALL, call, names, network, save
 from utils.alphabet import Alphabet
 from utils.checks import UserError
+from utils.page.inkml import write_inkml
 
 NETWORKS = {"conditional": "SynthesisNetwork", "unconditional": "PredictionNetwork"}
 

@@ -14,7 +14,6 @@ import experiments
 import train
 from base.checkpoint import load_checkpoint, save_checkpoint
 from data_loader import EmbeddedDataset
-from data_loader.sources.inkml import write_inkml
 from data_loader.synthetic.corpus import CARRIERS, held_out, split_of
 from model import AttentionNetwork, CTCNetwork, SynthesisNetwork
 from model.generation.sampling import Line, sample
@@ -27,6 +26,7 @@ from tests import small_sources
 from utils.alphabet import Alphabet
 from utils.checks import UserError
 from utils.normalisation import Normalisation
+from utils.page.inkml import write_inkml
 
 NORMALISATION = Normalisation(mean=(8.0, 0.5), std=(40.0, 35.0))
 ALPHABET = Alphabet([chr(code) for code in range(32, 127)])

@@ -18,11 +18,12 @@ import experiments
 import train
 from base.base_trainer import BaseTrainer
 from base.checkpoint import load_checkpoint
-from data_loader.sources.inkml import read_inkml, write_inkml
+from data_loader.sources.inkml import read_inkml
 from parse_config import BINDER, choices
 from tests import small_sources
 from tests.data_loader import ink_formats
 from tests.shared_data import DATA
+from utils.page.inkml import write_inkml
 
 ROOT = Path(__file__).parents[1]
 CONFIGS = sorted((ROOT / "configs").glob("*.json"))

@@ -12,8 +12,8 @@ from base.base_trainer import BaseTrainer, Part, Sums
 from model.generation.loss import NegativeLogLikelihood, SquaredError
 from model.generation.sampling import sample
 from utils.checks import ConfigFault, DataError, Range
-from utils.drawing import draw_lines, draw_window, render, to_pixels, window_figure
 from utils.normalisation import Normalisation
+from utils.plots import draw_lines, draw_window, render, to_pixels, window_figure
 
 log = logging.getLogger(__name__)
 

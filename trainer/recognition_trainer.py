@@ -11,7 +11,7 @@ from base.base_trainer import BaseTrainer, Part
 from model.recognition.loss import CTCLoss, TranscriptionLoss
 from model.recognition.networks import Search, Transcript
 from utils.checks import ConfigFault, DataError, Range
-from utils.drawing import draw_lines, reading_figure, to_pixels
+from utils.plots import draw_lines, reading_figure, to_pixels
 
 log = logging.getLogger(__name__)
 

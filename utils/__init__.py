@@ -1,1 +1,1 @@
-"""Ink, drawing, alphabets, files and checks: one named module each."""
+"""Ink, its page and plots, alphabets, files and checks: one named module each."""

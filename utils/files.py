@@ -7,6 +7,7 @@ import functools
 import json
 import logging
 import os
+import re
 import secrets
 import shutil
 import stat
@@ -18,6 +19,9 @@ from typing import Any, BinaryIO
 
 TEMPORARY = ".*.tmp"
 """Pattern of the files that a killed `atomic_write` may leave beside its target."""
+
+XML_FORBIDDEN = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""Characters that XML forbids even when escaped."""
 
 log = logging.getLogger(__name__)
 

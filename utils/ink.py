@@ -1,11 +1,12 @@
 """Geometry of ink: points, strokes, bounds, and smooth curves through them.
 
 Ink is an array `(points, 3)` of rows `(dx, dy, end_of_stroke)`: the offset from the previous
-reading and 1 where the point is the last of its stroke; x to the right, y downwards. The first
+point and 1 where the point is the last of its stroke; x to the right, y downwards. The first
 row is the first point and has the offset (0, 0). A stroke of one point is a dot.
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -41,6 +42,21 @@ def strokes(ink: np.ndarray) -> list[np.ndarray]:
     points = to_points(ink)
     ends = np.flatnonzero(np.asarray(ink)[:-1, 2] > 0.5) + 1
     return np.split(points, ends)
+
+
+def pieces(ink: np.ndarray, shades: np.ndarray) -> list[tuple[np.ndarray, int]]:
+    """Return the strokes `(n, 2)` with their shade, divided where the points' shades change.
+
+    Each later piece of a stroke starts at the last point of the one before.
+    """
+    found, start = [], 0
+    for points in strokes(ink):
+        own = np.asarray(shades[start : start + len(points)]).astype(int)
+        changes = np.flatnonzero(np.diff(own)) + 1
+        for first, last in pairwise([0, *changes.tolist(), len(points)]):
+            found.append((points[max(first - 1, 0) : last], int(own[first])))
+        start += len(points)
+    return found
 
 
 def from_strokes(positions: Sequence[np.ndarray]) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""InkML (W3C Ink Markup Language, Recommendation of 2011): reading and writing.
+"""InkML (W3C Ink Markup Language, Recommendation of 2011), read; `utils.page.inkml` writes.
 
 `<trace>` elements hold points separated by commas, the values of a point separated by spaces, in
 the order of the channels that `<traceFormat>` declares (x and y first where it is missing), y
@@ -8,38 +8,25 @@ point before. `<annotation type="truth">` holds a transcription.
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
 from xml.parsers import expat
-from xml.sax.saxutils import escape, quoteattr
 
 import numpy as np
 
+from base import distributed
 from data_loader.sources.cache import Rejected, Sample
-from data_loader.sources.source import (
-    Fault,
-    SourceDataset,
-    check_offsets,
-    check_points,
-    check_root,
-    clean_text,
-    files_below,
-    join_strokes,
-    progress,
-    read_file,
-)
+from data_loader.sources.files import MEBIBYTE, check_root, files_below, read_file
+from data_loader.sources.parsing import Fault, check_offsets, check_points, clean_text, join_strokes
+from data_loader.sources.source import SourceDataset
 from utils.checks import ConfigFault, DataError
-from utils.files import write_text
-from utils.ink import check_ink
 
 TRUTHS = ("truth", "label", "normalizedLabel", "transcription")
 """Types of annotations that hold a transcription, the preferred one first, in any case."""
 WRITERS = ("writer", "writerID")
-NAMESPACE = "http://www.w3.org/2003/InkML"
 SUFFIXES = (".inkml", ".xml")
 GAP = 2.5
 """Periods after which points count as missing where a channel tells the time (assumed)."""
@@ -51,7 +38,6 @@ _PLAIN = re.compile(r"[-+.0-9eE\s]+", re.ASCII)
 _VALUE = re.compile(
     r"\s*([!'\"]?)\s*([-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d{1,3})?|#[0-9A-Fa-f]{1,13}|[TF*])\s*"
 )
-_FORBIDDEN = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 @dataclass
@@ -85,13 +71,13 @@ class _Group:
     """Annotations by their type in small letters."""
     groups: list["_Group"] = field(default_factory=list)
 
+    def annotated(self, kinds: Sequence[str]) -> str:
+        """Return the annotation of the first of these types that there is, or an empty string."""
+        return next((self.said[kind.lower()] for kind in kinds if kind.lower() in self.said), "")
+
     def text(self) -> str:
         """Return the transcription, or an empty string."""
-        return next((self.said[t.lower()] for t in TRUTHS if t.lower() in self.said), "")
-
-    def writer(self) -> str:
-        """Return who wrote it, or an empty string."""
-        return next((self.said[t.lower()] for t in WRITERS if t.lower() in self.said), "")
+        return self.annotated(TRUTHS)
 
     def all_traces(self) -> list[_Trace | str]:
         """Return the traces of this group and of those in it."""
@@ -144,9 +130,7 @@ class _Reader:
         if name in ("trace", "annotation"):
             self._text = []
         elif name == "traceGroup":
-            group = _Group()
-            self._open[-1].groups.append(group)
-            self._open.append(group)
+            self._open_group()
         elif name == "traceView":
             if "from" in attributes or "to" in attributes:
                 raise Fault("a part of a trace as a view, which is not read")
@@ -154,9 +138,7 @@ class _Reader:
             if target:
                 self._open[-1].traces.append(target.removeprefix("#"))
             else:  # a view that holds others is a group
-                group = _Group()
-                self._open[-1].groups.append(group)
-                self._open.append(group)
+                self._open_group()
                 self._elements[-1] = ("viewGroup", attributes, 0)
         elif name == "traceFormat":
             self._new, self._in_format, self._optional = _Format(), True, False
@@ -168,6 +150,11 @@ class _Reader:
             self._new.regular += not self._optional
             if attributes.get("orientation", "+ve") == "-ve":
                 self._new.reversed.add(channel)
+
+    def _open_group(self) -> None:
+        group = _Group()
+        self._open[-1].groups.append(group)
+        self._open.append(group)
 
     def _characters(self, text: str) -> None:
         if self._text is not None:
@@ -275,15 +262,14 @@ def _explicit(
         if word == "*":
             row.append(rows[-1][channel] + (step if orders[channel] else 0.0))
             continue
-        value = float(word == "T") if word in "TF" else _number(word)
+        if word in "TF":
+            value = float(word == "T")
+        else:
+            value = float(int(word[1:], 16) if word.startswith("#") else word)
         if orders[channel]:
             value += rows[-1][channel] + (step if orders[channel] == '"' else 0.0)
         row.append(value)
     return row
-
-
-def _number(word: str) -> float:
-    return float(int(word[1:], 16)) if word.startswith("#") else float(word)
 
 
 def _ink(traces: list[_Trace], most: int) -> tuple[np.ndarray, np.ndarray | None]:
@@ -313,7 +299,7 @@ def _ink(traces: list[_Trace], most: int) -> tuple[np.ndarray, np.ndarray | None
     ink = join_strokes(points, most)
     last = np.cumsum([len(piece) for piece in points]) - 1
     ink[last, 2] = ends
-    if len(offsets) == len(points):  # of `to_inkml`
+    if len(offsets) == len(points):  # as `to_inkml` writes them
         check_offsets(np.concatenate(offsets))
         ink[1:, :2] = np.concatenate(offsets)[1:]
     if len(times) < len(points):
@@ -375,7 +361,7 @@ def parse(
             points += len(ink)
             if points > len(content):
                 raise Fault("views that repeat the same traces over and over")
-            yield ink, _checked(text), group.writer() or root.writer(), missing
+            yield ink, _checked(text), group.annotated(WRITERS) or root.annotated(WRITERS), missing
         except Fault as fault:
             yield fault
             if points > len(content):
@@ -397,62 +383,6 @@ def _checked(text: str) -> str:
     return text
 
 
-def to_inkml(ink: np.ndarray, text: str = "", *, writer: str = "") -> str:
-    """Return ink and its transcription as InkML, from which `parse` reads the very same.
-
-    A stroke whose end the ink does not hold is a trace to be continued. Positions are written so
-    that the differences of what is read are the offsets again. Where numbers of very different
-    size forbid that, the offsets stand beside them, as channels DX and DY.
-
-    Args:
-        ink: `(points, 3)`; its first offset, the place where it starts, is not kept.
-        text: the transcription, or an empty string.
-        writer: who wrote it.
-
-    Raises:
-        DataError: if it is no ink, or the text holds a character that XML does not.
-    """
-    ink = np.array(check_ink(ink), dtype=np.float32)
-    ink[0, :2] = 0
-    for value in (text, writer):
-        if bad := _FORBIDDEN.search(value):
-            raise DataError(f"XML cannot hold the character U+{ord(bad[0]):04X} of {value!r}")
-    points = np.cumsum(ink[:, :2], axis=0, dtype=np.float64)
-    channels = ["X", "Y"]
-    if (np.diff(points, axis=0).astype(np.float32) != ink[1:, :2]).any():
-        channels += ["DX", "DY"]
-        points = np.concatenate([points, ink[:, :2]], axis=1)
-    declared = "".join(f'<channel name="{name}" type="decimal"/>' for name in channels)
-    lines = [
-        '<?xml version="1.0" encoding="UTF-8"?>',
-        f'<ink xmlns="{NAMESPACE}">',
-        f"  <traceFormat>{declared}</traceFormat>",
-    ]
-    for kind, value in (("truth", text), ("writer", writer)):
-        if value:
-            kept = ' xml:space="preserve"' if value != " ".join(value.split()) else ""
-            shown = escape(value, {"\r": "&#13;"})
-            lines.append(f"  <annotation type={quoteattr(kind)}{kept}>{shown}</annotation>")
-    ends = np.flatnonzero(ink[:-1, 2] > 0.5) + 1
-    for first, stop in pairwise([0, *ends.tolist(), len(ink)]):
-        last = ' continuation="begin"' if ink[stop - 1, 2] <= 0.5 else ""
-        written = ", ".join(" ".join(map(_shown, row)) for row in points[first:stop].tolist())
-        lines.append(f"  <trace{last}>{written}</trace>")
-    return "\n".join([*lines, "</ink>", ""])
-
-
-def _shown(value: float) -> str:
-    """Return the shortest decimal that is read as the same number."""
-    return np.format_float_positional(value, trim="-")
-
-
-def write_inkml(
-    path: str | os.PathLike[str], ink: np.ndarray, text: str = "", *, writer: str = ""
-) -> None:
-    """Write ink and its transcription as an InkML file; see `to_inkml`."""
-    write_text(path, to_inkml(ink, text, writer=writer))
-
-
 def read_inkml(
     path: str | os.PathLike[str], *, encoding: str | None = None, max_points: int = 20_000
 ) -> tuple[np.ndarray, str]:
@@ -462,7 +392,7 @@ def read_inkml(
         DataError: naming the file and what is wrong with it.
     """
     try:
-        content = read_file(Path(path), 64 << 20)
+        content = read_file(Path(path), 64 * MEBIBYTE)
         found = next(parse(content, "file", encoding, max_points))
         if isinstance(found, Fault):
             raise found
@@ -525,7 +455,7 @@ class InkMLDataset(SourceDataset):
         return files
 
     def read(self, files: list[Path]) -> Iterator[Sample | Rejected]:
-        for file in progress(files, "parsing InkML"):
+        for file in distributed.bar(files, "parsing InkML", unit=" files"):
             path = file.relative_to(self.folder).as_posix()
             name = path.removesuffix(file.suffix)
             try:

@@ -16,9 +16,9 @@ from model.generation.line import Line
 from model.generation.mixture import PEN_SHARPNESS
 from model.generation.networks import MixtureNetwork
 from model.generation.stepper import PERIOD, Lines, make_stepper
+from model.generation.stopping import Stopping
 from utils.alphabet import nfc
 from utils.checks import UserError
-from utils.ink import to_points, x_height
 
 BLOCK = 256
 """Steps for which a line's random numbers are drawn at once. Part of what a seed means: another
@@ -29,26 +29,6 @@ DEFAULT_STEPS = 700
 
 STEPS_PER_CHARACTER = 40
 """Limit for a line with a text (measured: IAM-OnDB has about 22 points a character)."""
-
-REST = 0.1
-"""Standard deviations within which both parts of an offset lie while the pen rests (measured: with
-the pen down, 95 of 100 recorded lines never rest through `PERIOD` points, and none through more
-than 66; of a pen read at 500 Hz many would)."""
-
-LONGEST_FINISH = 40
-"""Steps within which a stroke ends that the window has left behind (measured on 206 recorded lines:
-half within 5, all within 24), and so many again for dots and bars that follow it."""
-
-SURPLUS_GAP = 0.45
-"""Letter heights by which a stroke too many begins beyond all other ink, see `_surplus` (measured
-on 500 texts written at bias 1: behind signs 12 that were read as a mark too many began 0.5 to 1.7
-beyond it; of all that were read right one did by more than 0.2, by 0.41)."""
-
-LEAVING = 0.5
-"""The window's weight behind a last letter, over the highest on the text, above which a stroke may
-be one too many (measured, with the other conditions: of 1,785 texts that end so, written at bias 1,
-8 lines lose a stroke, none of which was read right with it and 7 are without; of 2,149 recorded
-lines 8 would, 4 of them ink that their text lacks)."""
 
 
 class _Noise:
@@ -69,82 +49,6 @@ class _Noise:
         return uniform.to(self.device), normal.to(self.device)
 
 
-def _encode(model: MixtureNetwork, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
-    """Return the texts as indices, `(B, U)` padded with 0, and their lengths, `(B,)`."""
-    device = model.min_scales.device
-    encoded = [torch.from_numpy(model.alphabet.encode(text)) for text in texts]
-    lengths = torch.tensor([len(one) for one in encoded], device=device)
-    return torch.nn.utils.rnn.pad_sequence(encoded, batch_first=True).to(device), lengths
-
-
-def _past_end(phi: Tensor, text_lengths: Tensor) -> Tensor:
-    """Return whether the window's peak lies behind the text, `(..., B)`.
-
-    The paper, section 5.3: phi(t, U + 1) > phi(t, u) for all u <= U.
-
-    Args:
-        phi: `(..., B, U + 1)`, of which a line with a shorter text uses fewer places.
-        text_lengths: `(B,)`.
-    """
-    positions = torch.arange(phi.shape[-1], device=phi.device)
-    behind = phi.gather(-1, text_lengths[:, None].expand(*phi.shape[:-1], 1))[..., 0]
-    before = phi.masked_fill(positions >= text_lengths[:, None], -1.0).amax(-1)
-    return behind > before
-
-
-def _at_last(phi: Tensor, text_lengths: Tensor) -> Tensor:
-    """Return whether the window's peak is at the last character or behind it, `(..., B)`.
-
-    Args:
-        phi, text_lengths: as `_past_end` has them.
-    """
-    positions = torch.arange(phi.shape[-1], device=phi.device)
-    peak = phi.masked_fill(positions > text_lengths[:, None], -1.0).argmax(-1)
-    return peak >= text_lengths - 1
-
-
-def _first(true: Tensor, first: int, never: int) -> Tensor:
-    """Return the step at which each line of `true` `(T, B)`, from step `first` on, first is so."""
-    return torch.where(true.any(0), first + true.int().argmax(0), never)
-
-
-def _ends_in_letter(text: str) -> bool:
-    """Return whether a text ends, but for blanks, in a letter or a digit."""
-    return text.rstrip()[-1:].isalnum()
-
-
-def _surplus(ink: np.ndarray, window: np.ndarray, text: str, onward: float = 1.0) -> int:
-    """Return how many of the last points of a line are those of a stroke too many.
-
-    What is written in no time, or was held up before, ends before the window gets behind it, and
-    the pen may begin what would come next. So the last stroke is too many if it lies apart from all
-    ink, and if another one was begun with the window's peak on the last character, which itself
-    went on from the ink before: an earlier dot or bar that was put off is not that character. A
-    letter may have two such strokes. There the last one is too many only if all of it lies beyond
-    the other ink (a `y` comes back) and the window was leaving as it began.
-
-    Args:
-        ink, window: `(points, 3)` and `(points - 1, U + 1)`, as a `Line` has them.
-        text: of U characters.
-        onward: 1 where the hand runs to the right, -1 where it runs to the left.
-    """
-    said = text.rstrip()
-    starts = np.flatnonzero(ink[:-1, 2] > 0.5) + 1
-    at_last = starts[window[starts - 1].argmax(1) >= len(said) - 1]
-    if not said or len(at_last) < 2 or starts[-1] != at_last[-1]:
-        return 0
-    start = at_last[-1]
-    x = onward * to_points(ink)[:, 0]
-    furthest = np.maximum.accumulate(x)
-    beyond = x[at_last] - furthest[at_last - 1]
-    apart = beyond[-1] > SURPLUS_GAP * x_height(ink)
-    if _ends_in_letter(said):
-        phi = window[start - 1]
-        apart &= x[start:].min() > furthest[start - 1]
-        apart &= phi[len(said) :].max() > LEAVING * phi[: len(said)].max()
-    return len(ink) - start if apart and (beyond[:-1] > 0.0).any() else 0
-
-
 @torch.inference_mode()
 def sample(
     model: MixtureNetwork,
@@ -160,24 +64,8 @@ def sample(
 ) -> list[Line]:
     """Write lines, all of them at once (the paper, sections 4.3, 5.3-5.5).
 
-    A line with a text ends with the stroke at which the window's peak gets behind the text. The
-    paper ends it there and then; but the window is ahead of the pen (measured on recorded lines:
-    seven points, the median), and the last letter would lose its end. A stroke that goes on for
-    more than `LONGEST_FINISH` steps is ended as the paper has it. Where the text ends in a letter
-    or a digit, strokes that then go back from where the pen was lifted belong to the line as well,
-    the dot or the bar of a letter that was put off (measured on 331 recorded lines: 290 end where
-    they end without that, 311 with it; behind a sign there is nothing to gain, and a full stop may
-    become a colon); all of them together may have as many steps again. A stroke that the pen has
-    begun beyond the last character is left out.
-
-    Of a pen that rests, a sharpened density knows hardly anything but more rest, and the pen may
-    never go on. So the bias of a line is halved each time that its pen has rested through the
-    `PERIOD` steps of a call of the stepper.
-
-    With a network that predicts the end of the sequence, a line ends as well after the first point
-    that is drawn as such (with a text only once the window has reached its last character: what has
-    come so far may be a whole line too, so that these networks give every character some chance of
-    being the last).
+    Where a line ends: see `stopping`. The bias of a line is halved each time that its pen has
+    rested through the `PERIOD` steps of a call of the stepper.
 
     A line depends on its seed, text, bias and the primer alone, not on the other lines (without
     the compiled loop up to the rounding of matrix products, whose order of summation may change
@@ -203,53 +91,31 @@ def sample(
     """
     count = len(seeds)
     biases = [bias] * count if isinstance(bias, int | float) else list(bias)
-    if len(biases) != count or (model.needs_text and len(texts or ()) != count):
-        raise UserError(f"{count} seeds need as many biases, and texts if the network takes any")
-    if any(not one >= 0.0 for one in biases):
-        raise UserError(f"bias {min(biases)} does not fit: at least 0")
-    if not pen_sharpness >= 0.0:
-        raise UserError(f"pen_sharpness {pen_sharpness} does not fit: at least 0")
-    if model.needs_text and not all(texts):
-        raise UserError("there is no text to write: a text needs at least one character")
+    _check(model, count, texts, biases, pen_sharpness)
     if not count:
         return []
-    weights = model.output.weight
-    device = weights.device
-    start = np.zeros((1, 3), np.float32) if primer is None else primer[0][:, :3]
-    inputs = torch.from_numpy(model.normalisation.apply(start)).to(weights)
-    # A point that is to be continued is not the end of the sequence.
-    inputs = functional.pad(inputs, (0, model.input_size - 3))
-    inputs = inputs.expand(count, -1, -1)  # (B, points, I)
-    text = lengths = whole = None
-    if model.needs_text:
-        # As the alphabet has it, so that phi has a place for each character of `Line.text`.
-        whole = [nfc(("" if primer is None else primer[1]) + one) for one in texts]
-        text, lengths = _encode(model, whole)
-        to_letter = torch.tensor([_ends_in_letter(one) for one in whole], device=device)
+    start, said = (np.zeros((1, 3)), "") if primer is None else (primer[0][:, :3], primer[1])
+    # As the alphabet has it, so that phi has a place for each character of `Line.text`.
+    whole = [nfc(said + one) for one in texts] if model.needs_text else None
     if max_steps is None:
         longest = max(map(len, texts)) if model.needs_text else 0
         max_steps = 100 + STEPS_PER_CHARACTER * longest if longest else DEFAULT_STEPS
-    state, primed_phi = model.initial_state(count), None
-    if len(start) > 1:  # the last point is the first step's
-        output = model(inputs[:, :-1], text, lengths, state)
-        state, primed_phi = output.state, output.attention
-    products = {"float32": weights.dtype, "bfloat16": torch.bfloat16}[precision]
-    bias_of = torch.tensor(biases).to(weights)
-    begin = Lines(inputs[:, -1], state, bias_of, text, lengths, pen_sharpness)
-    still = torch.from_numpy(model.normalisation.apply(np.zeros((1, 3), np.float32)))
-    still = still[:, :2].to(weights)  # the offset of a pen that rests
-    onward = -1.0 if model.normalisation.mean[0] < 0 else 1.0  # some hands run to the left
-    stepper = make_stepper(model, begin, products)
 
-    noise = _Noise(seeds, device)
-    active = torch.arange(count, device=device)
-    never = max_steps + 1
-    ends = torch.full((count,), never, device=device)  # steps of which a line is made
-    behind = ends.clone()  # steps after which the window's peak is behind the text
-    finished = ends.clone()  # steps after which the stroke under way then has ended
-    points = weights.new_zeros(max_steps, count, model.input_size)
-    sharpening = weights.new_zeros(max_steps, count)
-    phis = None if text is None else weights.new_zeros(max_steps, count, text.shape[1] + 1)
+    begin, primed_phi = _begin(model, start, whole, biases, pen_sharpness)
+    point, current = begin.point, begin.bias
+    products = {"float32": point.dtype, "bfloat16": torch.bfloat16}[precision]
+    stepper = make_stepper(model, begin, products)
+    stopping = Stopping(point, model.normalisation, whole, max_steps, model.end_of_sequence)
+    noise = _Noise(seeds, point.device)
+    active = torch.arange(count, device=point.device)
+    primed = len(start) - 1  # steps
+    points = point.new_zeros(max_steps, count, model.input_size)
+    sharpening = current.repeat(primed + max_steps, 1)
+    phis = None
+    if whole is not None:
+        phis = point.new_zeros(primed + max_steps, count, begin.text.shape[1] + 1)
+        if primed:
+            phis[:primed] = primed_phi.transpose(0, 1)
     bar = tqdm(
         total=max_steps,
         desc="writing",
@@ -260,41 +126,19 @@ def sample(
     for first in range(0, max_steps, PERIOD):
         if first % BLOCK == 0:
             uniform, normal = noise.block()
-        part = slice(first, min(first + PERIOD, max_steps))
-        now = slice(first % BLOCK, first % BLOCK + part.stop - first)
-        before = points[first - 1, active, 2] if first else inputs[active, -1, 2]
+        stop = min(first + PERIOD, max_steps)
+        now = slice(first % BLOCK, first % BLOCK + stop - first)
         drawn, phi = stepper.run(uniform[now, active], normal[now, active])
-        points[part, active] = drawn
-        lifted = torch.cat((before[None], drawn[..., 2])) > 0.5  # (T + 1, B)
-        bar.update(part.stop - first)
-        sharpening[part, active] = bias_of[active]
-        moved = ((drawn[..., :2] - still).abs().amax((0, 2)) > REST) | lifted[1:].any(0)
-        bias_of[active] *= torch.where(moved, 1.0, 0.5)
-        stepper.sharpen(bias_of[active])
-        if text is None and not model.end_of_sequence:
-            continue
-        if text is not None:
-            phis[part, active] = phi
-            past = _past_end(phi, lengths[active])  # (T, B)
-            behind[active] = torch.minimum(behind[active], _first(past, first, never))
-            steps = torch.arange(first, part.stop + 1, device=device)[:, None]
-            lifted &= steps >= behind[active]
-            lifts = torch.minimum(finished[active], _first(lifted, first, never))
-            cut = lifts.clamp_max(part.stop) - behind[active] > LONGEST_FINISH
-            finished[active] = lifts = torch.where(cut, behind[active], lifts)
-            # What follows the last of these steps is drawn in the next call.
-            goes_back = ((drawn[..., 0] - still[0, 0]) * onward < 0) & to_letter[active]
-            goes_back &= steps[:-1] > 0  # before the first stroke nothing was put off
-            stops = _first(lifted[:-1] & ~goes_back, first, never)
-            cut |= stops.clamp_max(part.stop) - lifts > LONGEST_FINISH
-            stops = torch.where(cut, lifts, stops)
-            ends[active] = torch.where(ends[active] < never, ends[active], stops)
-        if model.end_of_sequence:
-            last = drawn[..., 3] > 0.5  # (T, B)
-            if text is not None:
-                last &= _at_last(phi, lengths[active])
-            ends[active] = torch.minimum(ends[active], _first(last, first + 1, never))
-        going_on = ends[active] > part.stop
+        points[first:stop, active] = drawn
+        sharpening[primed + first : primed + stop, active] = current[active]
+        if phis is not None:
+            phis[primed + first : primed + stop, active] = phi
+        bar.update(stop - first)
+        current[active] *= torch.where(stopping.at_rest(drawn), 0.5, 1.0)
+        stepper.sharpen(current[active])
+        if whole is None and not model.end_of_sequence:
+            continue  # nothing but the limit ends these
+        going_on = stopping.feed(active, drawn, phi)
         left = int(going_on.sum())
         if left == 0:
             break
@@ -303,38 +147,77 @@ def sample(
             active = active[rows]
             stepper.keep(rows)
     bar.close()
-    # Where the limit cuts a stroke that was put off, the line ends before it.
-    ends = torch.where(ends < never, ends, finished)
 
-    lines, ended = [], (ends < never).tolist()
-    written, stops = points[..., :3].cpu().numpy(), ends.clamp(max=max_steps).tolist()
-    for number, stop in enumerate(stops):
-        offsets = model.normalisation.invert(written[:stop, number])
-        ink = np.concatenate((start.astype(np.float32), offsets.astype(np.float32)))
+    lines, written = [], points[..., :3].cpu().numpy()
+    sharpening = sharpening.float().cpu().numpy()
+    for number, (steps, ended) in enumerate(stopping.ends()):
+        offsets = model.normalisation.invert(written[:steps, number])
+        ink = np.concatenate((start.astype(np.float32), offsets))
         ink[-1, 2] = 1.0  # the pen leaves the paper in the end
-        window = None
-        if phis is not None:
-            characters = len(whole[number]) + 1
-            parts = [] if primed_phi is None else [primed_phi[number]]
-            parts.append(phis[:stop, number])
-            window = torch.cat([part[:, :characters] for part in parts]).float().cpu().numpy()
-            if ended[number] and not model.end_of_sequence:
-                surplus = _surplus(ink, window, whole[number], onward)
-                kept = max(len(ink) - surplus, len(start))
-                stop -= len(ink) - kept
-                ink, window = ink[:kept], window[: kept - 1]
+        attention = None
+        if whole is not None:
+            attention = phis[: len(ink) - 1, number, : len(whole[number]) + 1]
+            attention = attention.float().cpu().numpy().copy()
+            surplus = stopping.surplus(number, ink, attention) if ended else 0
+            ink = ink[: max(len(ink) - surplus, len(start))]
+            attention = attention[: len(ink) - 1]
         lines.append(
             Line(
                 ink=ink,
                 primed=0 if primer is None else len(start),
-                attention=window,
+                attention=attention,
                 text=None if whole is None else whole[number],
-                ended=ended[number],
-                bias=np.pad(
-                    sharpening[:stop, number].float().cpu().numpy(),
-                    (len(start) - 1, 0),
-                    constant_values=biases[number],
-                ),
+                ended=ended,
+                bias=sharpening[: len(ink) - 1, number].copy(),
             )
         )
     return lines
+
+
+def _check(
+    model: MixtureNetwork,
+    count: int,
+    texts: Sequence[str] | None,
+    biases: Sequence[float],
+    pen_sharpness: float,
+) -> None:
+    """Raise a UserError if what `sample` is to write does not fit."""
+    if len(biases) != count or (model.needs_text and len(texts or ()) != count):
+        raise UserError(f"{count} seeds need as many biases, and texts if the network takes any")
+    if any(not one >= 0.0 for one in biases):
+        raise UserError(f"bias {min(biases)} does not fit: at least 0")
+    if not pen_sharpness >= 0.0:
+        raise UserError(f"pen_sharpness {pen_sharpness} does not fit: at least 0")
+    if model.needs_text and not all(texts):
+        raise UserError("there is no text to write: a text needs at least one character")
+
+
+def _begin(
+    model: MixtureNetwork,
+    start: np.ndarray,
+    texts: Sequence[str] | None,
+    biases: Sequence[float],
+    pen_sharpness: float,
+) -> tuple[Lines, Tensor | None]:
+    """Return the lines before their first step, and phi at the primer's, `(B, points - 1, U + 1)`.
+
+    Args:
+        start: the primer's points, or one of zeros, `(points, 3)`.
+        texts: the whole texts, the primer's included; None without.
+    """
+    weights = model.output.weight
+    inputs = torch.from_numpy(model.normalisation.apply(start)).to(weights)
+    # A point that is to be continued is not the end of the sequence.
+    inputs = functional.pad(inputs, (0, model.input_size - 3))
+    inputs = inputs.expand(len(biases), -1, -1)  # (B, points, I)
+    text = lengths = None
+    if texts is not None:
+        encoded = [torch.from_numpy(model.alphabet.encode(one)) for one in texts]
+        lengths = torch.tensor([len(one) for one in encoded], device=weights.device)
+        text = torch.nn.utils.rnn.pad_sequence(encoded, batch_first=True).to(weights.device)
+    state, phi = model.initial_state(len(biases)), None
+    if len(start) > 1:  # the last point is the first step's
+        output = model(inputs[:, :-1], text, lengths, state)
+        state, phi = output.state, output.attention
+    bias = torch.tensor(biases).to(weights)
+    return Lines(inputs[:, -1], state, bias, text, lengths, pen_sharpness), phi

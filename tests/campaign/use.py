@@ -5,7 +5,6 @@ import shutil
 from pathlib import Path
 
 from data_loader import EmbeddedDataset
-from data_loader.sources.inkml import write_inkml
 from tests import tiny_config
 from tests.campaign.frame import demand, once, run
 from tests.campaign.tiny import (
@@ -21,6 +20,7 @@ from tests.campaign.tiny import (
     trained,
     undisturbed,
 )
+from utils.page.inkml import write_inkml
 
 OUT = Path("out")
 USES = {

@@ -8,13 +8,13 @@ import pytest
 import data_loader
 from data_loader import EmbeddedDataset, InkSample, read_ink
 from data_loader.sources.ink_files import matched
-from data_loader.sources.inkml import write_inkml
 from parse_config import BASES, choices
 from tests.data_loader import ink_formats
 from tests.data_loader.archives import link, pack
 from tests.data_loader.ink_formats import INK, STROKES
 from utils.checks import DataError
 from utils.ink import strokes, x_height
+from utils.page.inkml import write_inkml
 
 DATA = Path(__file__).parents[4] / "shared" / "data"
 

@@ -1,12 +1,10 @@
-import io
-from xml.etree import ElementTree
-
 import numpy as np
 import pytest
 
-from data_loader.sources.inkml import InkMLDataset, read_inkml, to_inkml, write_inkml
+from data_loader.sources.inkml import InkMLDataset, read_inkml
 from data_loader.synthetic.embedded import EmbeddedDataset
 from utils.checks import ConfigFault, DataError
+from utils.page.inkml import to_inkml, write_inkml
 
 HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n'
 INK = [[0, 0, 0], [3, 4, 0], [-1, 6, 1], [10, -2, 0], [0, 1, 1]]
@@ -61,7 +59,7 @@ def test_channels_as_declared(tmp_path):
     ]
 
 
-def test_a_channel_of_time_tells_missing_readings(tmp_path):
+def test_a_channel_of_time_tells_missing_points(tmp_path):
     form = "<traceFormat>" + "".join(f'<channel name="{c}"/>' for c in "XYT") + "</traceFormat>"
     body = "<trace>0 0 0, 1 0 10, 2 0 20, 3 0 60, 4 0 70</trace><trace>9 9 900, 9 8 910</trace>"
     dataset = prepared(tmp_path, several(document(body, extra=form)))
@@ -289,21 +287,3 @@ def test_any_ink_is_read_unchanged(tmp_path):
         read, _ = round_trip(tmp_path, ink)
         assert (read[1:, :2] == ink[1:, :2]).all() and (read[:, 2] == ink[:, 2]).all()
         assert (read[0, :2] == 0).all()
-
-
-def test_what_is_written_is_inkml_for_others(tmp_path):
-    root = ElementTree.parse(io.StringIO(to_inkml(np.array(INK), "a & b", writer="ann"))).getroot()
-    space = "{http://www.w3.org/2003/InkML}"
-    assert root.tag == f"{space}ink"
-    assert [channel.get("name") for channel in root.iter(f"{space}channel")] == ["X", "Y"]
-    said = {a.get("type"): a.text for a in root.iter(f"{space}annotation")}
-    assert said == {"truth": "a & b", "writer": "ann"}
-    traces = [trace.text for trace in root.iter(f"{space}trace")]
-    assert traces == ["0 0, 3 4, 2 10", "12 8, 12 9"]
-
-
-def test_what_xml_cannot_hold_is_refused():
-    with pytest.raises(DataError, match=r"XML cannot hold the character U\+0000"):
-        to_inkml(np.array(INK), "a\x00")
-    with pytest.raises(DataError, match="the ink is empty"):
-        to_inkml(np.empty((0, 3)))

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from data_loader import InkMLDataset, MNISTStrokesDataset, StrokeArraysDataset, UnipenDataset
-from data_loader.sources.inkml import read_inkml, write_inkml
+from data_loader.sources.inkml import read_inkml
 from tests.shared_data import DATA
+from utils.page.inkml import write_inkml
 
 
 def prepared(dataset, folder, cache, **options):

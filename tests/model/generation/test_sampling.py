@@ -1,4 +1,4 @@
-"""Writing: seeds, bias, primer, the stopping rule and the limit."""
+"""Writing: seeds, bias, primer, where lines end, and the limit."""
 
 import copy
 import math
@@ -8,11 +8,10 @@ import pytest
 import torch
 
 from model import PredictionNetwork, SynthesisNetwork, sample
-from model.generation.sampling import LONGEST_FINISH, _at_last, _past_end, _surplus
 from model.generation.stepper import PERIOD, TorchStepper
+from model.generation.stopping import Stopping
 from utils.alphabet import Alphabet, UnknownCharacters
 from utils.checks import UserError
-from utils.ink import from_strokes
 from utils.normalisation import Normalisation
 
 NORMALISATION = Normalisation((8.0, 0.5), (40.0, 30.0))
@@ -75,23 +74,6 @@ def test_a_high_bias_calms_the_hand(prediction):
     assert calm.std() < 0.5 * wild.std()
 
 
-def test_the_stopping_rule_is_the_paper_s():
-    window = torch.zeros(3, 2, 5)
-    window[0, 1] = torch.tensor([0.1, 0.2, 0.5, 0.0, 9.0])  # 3 characters: place 4 counts
-    window[1, 1] = torch.tensor([0.1, 0.2, 0.3, 0.4, 0.0])
-    window[2, 1] = torch.tensor([0.1, 0.2, 0.5, 0.4, 0.6])
-    lengths = torch.tensor([3, 3, 4])
-    assert _past_end(window[:, 1], lengths).tolist() == [False, True, True]
-
-
-def test_the_last_character_is_reached_where_the_peak_is_on_it_or_behind():
-    phi = torch.tensor([[[0.9, 0.2, 0.1, 0.0]], [[0.1, 0.5, 0.2, 0.9]], [[0.1, 0.2, 0.9, 0.0]]])
-    assert _at_last(phi, torch.tensor([3]))[:, 0].tolist() == [False, True, True]
-    # A shorter text of the batch: its last character is the second, behind it stands the third.
-    assert _at_last(phi, torch.tensor([2]))[:, 0].tolist() == [False, True, True]
-    assert _at_last(phi, torch.tensor([1]))[:, 0].tolist() == [True, True, True]
-
-
 def only_goes_back(line) -> bool:
     """Whether from the first step on whose peak is behind the text, strokes begin to the left."""
     (behind,) = (line.attention.argmax(1) >= len(line.text)).nonzero()
@@ -106,44 +88,6 @@ def test_lines_end_by_the_rule_and_fall_out_of_the_batch(synthesis):
     for line, characters in zip(lines, (1, 12), strict=True):
         assert line.attention.shape == (len(line.ink) - 1, characters + 1)
         assert only_goes_back(line)
-
-
-def by_rule(network, seed: int, text: str, limit: int):
-    """Return the points of a line, `(steps, 3)` normalised, whether it ended, and how many strokes
-    it has behind the one with which the window left the text: step by step, with no batch."""
-    letters = torch.from_numpy(network.alphabet.encode(text))[None]
-    length, mean = torch.tensor([len(text)]), network.normalisation.mean[0]
-    still = -torch.tensor(network.normalisation.mean) / torch.tensor(network.normalisation.std)
-    uniform, normal = numbers_of(seed)
-    point, state = torch.tensor([[[*still.tolist(), 0.0]]]), network.initial_state(1)
-    points, behind, finished, strokes = [], None, None, 0
-    for step in range(limit + 1):
-        up = step > 0 and points[-1][2] > 0.5
-        back = False
-        if step < limit:
-            with torch.no_grad():
-                output = network(point, letters, length, state)
-            state = output.state
-            if behind is None and output.attention[0, 0].argmax() == len(text):
-                behind = step
-            drawn = output.prediction.last_step().sample(
-                uniform[step : step + 1], normal[step : step + 1]
-            )
-            point = drawn[None]
-            back = text[-1].isalnum() and step > 0 and (drawn[0, 0] - still[0]) * mean < 0
-        if behind is not None:
-            if finished is None and up:
-                finished = step
-            if finished is None and step - behind > LONGEST_FINISH:
-                return points[:behind], True, 0
-            if finished is not None and step - finished > LONGEST_FINISH:
-                return points[:finished], True, 0
-            if up and not back and step < limit:
-                return points[:step], True, strokes
-            strokes += up
-        if step < limit:
-            points.append(drawn[0])
-    return points[:finished], finished is not None, 0
 
 
 def lifting(up: float, mean: float = 8.0) -> SynthesisNetwork:
@@ -163,92 +107,54 @@ def lifting(up: float, mean: float = 8.0) -> SynthesisNetwork:
     return network
 
 
+def with_no_batch(network, seed: int, text: str, limit: int):
+    """Return the points of a line, `(steps, 3)` normalised, and its end: step by step."""
+    letters = torch.from_numpy(network.alphabet.encode(text))[None]
+    still = -torch.tensor(network.normalisation.mean) / torch.tensor(network.normalisation.std)
+    uniform, normal = numbers_of(seed)
+    point, state = torch.tensor([[[*still.tolist(), 0.0]]]), network.initial_state(1)
+    stopping = Stopping(point[0], network.normalisation, [text], limit)
+    points = []
+    for step in range(limit):
+        with torch.no_grad():
+            output = network(point, letters, torch.tensor([len(text)]), state)
+        state, now = output.state, slice(step, step + 1)
+        point = output.prediction.last_step().sample(uniform[now], normal[now])[None]
+        points.append(point[0, 0])
+        if not stopping.feed(torch.tensor([0]), point, output.attention):
+            break
+    return torch.stack(points), *stopping.ends()[0]
+
+
 @pytest.mark.parametrize("mean", [8.0, -8.0])
 @pytest.mark.parametrize("text", ["abcabc", "abcab."])
 @pytest.mark.parametrize("up", [-30.0, -2.5, 1.5, 30.0], ids=["never", "seldom", "often", "always"])
-def test_a_line_ends_with_its_stroke_and_those_that_were_put_off(mean, text, up, monkeypatch):
+def test_a_line_is_what_the_network_draws_until_it_ends(mean, text, up, monkeypatch):
     """Where the text ends in a letter, and to the other side where the hand runs to the left."""
-    monkeypatch.setattr("model.generation.sampling._surplus", lambda *_: 0)
+    monkeypatch.setattr("model.generation.stopping.Stopping.surplus", lambda *_: 0)
     network = lifting(up, mean)
 
     def check(line, seed, limit):
-        points, ended, strokes = by_rule(network, seed, text, limit)
-        assert line.ended == ended and len(line.ink) == len(points) + 1
-        offsets = torch.stack(points)[:, :2].numpy() * [40.0, 30.0] + [mean, 0.5]
+        points, steps, ended = with_no_batch(network, seed, text, limit)
+        assert line.ended == ended and len(line.ink) == steps + 1
+        offsets = points[:steps, :2].numpy() * [40.0, 30.0] + [mean, 0.5]
         np.testing.assert_allclose(line.ink[1:, :2], offsets, atol=0.05)
-        return strokes
 
-    more = 0
     for limit in (250, 61):
         for seed, line in enumerate(sample(network, range(6), [text] * 6, max_steps=limit)):
-            more += check(line, seed, limit)
+            check(line, seed, limit)
             if line.ended and seed < 3:  # of a limit within the last stroke
                 short = len(line.ink) - 2
                 check(*sample(network, [seed], [text], max_steps=short), seed, short)
-    assert (more > 0) == (text[-1].isalpha() and up > -30.0)
-
-
-def test_strokes_that_were_put_off_have_a_limit(monkeypatch):
-    """Of a pen that is lifted at each point and nearly always goes back, by two deviations."""
-    monkeypatch.setattr("model.generation.sampling._surplus", lambda *_: 0)
-    network, text, seeds = lifting(30.0), "abcabc", range(8)
-    with torch.no_grad():
-        network.output.weight[1:] = 0.0
-        network.output.bias[1:] = 0.0
-        network.output.bias[4:7] = -0.2 - 2.0  # x of the three components; -0.2 is at rest
-    lines = sample(network, seeds, [text] * len(seeds), max_steps=300)
-    for seed, line in zip(seeds, lines, strict=True):
-        points, ended, _ = by_rule(network, seed, text, 300)
-        assert line.ended and ended and len(line.ink) == len(points) + 1
-    monkeypatch.setattr("model.generation.sampling.LONGEST_FINISH", 300)
-    endless = sample(network, seeds, [text] * len(seeds), max_steps=300)
-    more = [len(one.ink) - len(line.ink) for one, line in zip(endless, lines, strict=True)]
-    assert 0 in more and max(more) > LONGEST_FINISH
-
-
-def test_a_stroke_begun_beyond_a_last_sign_is_too_many():
-    """A letter 10 high, a full stop and a stroke 8 beyond it; peaks where each is begun."""
-
-    def surplus(text="a.", gap=8.0, peaks=(1, 1), onward=1.0, mirror=1.0, place=9.0):
-        letter = np.array([[0, 0], [2, 10], [4, 0], [6, 10]])
-        more = np.array([[max(place, 6) + gap, 0], [max(place, 6) + gap, 10]])
-        stop = np.array([[place, 10], [place, 11]])
-        ink = from_strokes([one * [mirror, 1] for one in (letter, stop, more)])
-        window = np.zeros((len(ink) - 1, len(text) + 1), np.float32)
-        window[:3, 0] = window[3:5, peaks[0]] = window[5:, peaks[1]] = 1.0
-        return _surplus(ink, window, text, onward)
-
-    assert surplus() == surplus("a. ") == surplus("a!", 4.6) == surplus(peaks=(1, 2)) == 2
-    assert surplus("ab") == surplus("  ") == surplus(gap=4.4) == surplus(gap=-3.0) == 0
-    assert surplus(peaks=(0, 1)) == surplus(peaks=(0, 2)) == surplus(peaks=(1, 0)) == 0
-    assert surplus(place=4.0) == 0  # a dot that was put off, and the sign itself
-    assert surplus(mirror=-1.0) == 0 and surplus(onward=-1.0, mirror=-1.0) == 2
-
-
-def test_a_stroke_begun_beyond_a_last_letter_is_too_many_as_the_window_leaves_it():
-    """Three stems 10 high, the first an `a`, the second a `b`, the third 8 beyond it."""
-
-    def surplus(text="ab", gap=8.0, back=0.0, leaving=0.6, first=1):
-        stems = [np.array([[x, 0], [x, 10]]) for x in (0.0, 6.0)]
-        more = np.array([[6 + gap, 0], [6 + gap - back, 10]])
-        window = np.zeros((5, len(text) + 1), np.float32)
-        window[:1, 0] = window[1:3, first] = window[3:, 1] = 1.0
-        window[3:, 2] = leaving
-        return _surplus(from_strokes([*stems, more]), window, text)
-
-    assert surplus() == surplus("ab ") == surplus("a1") == surplus(back=7.0) == 2
-    assert surplus(leaving=0.4) == 0  # the window waits for it: the last of a `w`
-    assert surplus(back=9.0) == 0  # it comes back: the second of a `y`
-    assert surplus(gap=4.0) == surplus(first=0) == 0
 
 
 def test_a_line_is_left_without_what_is_too_many(synthesis, monkeypatch):
     primer = (np.array([[0, 0, 0], [9, 3, 0], [8, -2, 1]], np.float32), "c ")
     words = {"bias": 0.5, "max_steps": 300, "primer": primer}
-    monkeypatch.setattr("model.generation.sampling._surplus", lambda *_: 0)
+    monkeypatch.setattr("model.generation.stopping.Stopping.surplus", lambda *_: 0)
     whole = sample(synthesis, [1, 2], ["ab", "cab"], **words)
     for surplus in (2, 1000):
-        monkeypatch.setattr("model.generation.sampling._surplus", lambda *_: surplus)  # noqa: B023
+        monkeypatch.setattr("model.generation.stopping.Stopping.surplus", lambda *_: surplus)  # noqa: B023
         for line, before in zip(
             sample(synthesis, [1, 2], ["ab", "cab"], **words), whole, strict=True
         ):

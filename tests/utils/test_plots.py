@@ -1,19 +1,19 @@
-"""Pictures read back: pixels of the PNG, the XML of the SVG."""
+"""Pictures read back, by their pixels."""
 
-import re
 import subprocess
 import sys
 import warnings
-import xml.etree.ElementTree as ElementTree
 
 import matplotlib.colors
 import numpy as np
 import pytest
 from PIL import Image
 
-from utils import drawing
+from utils import canvas, plots
 from utils.checks import DataError
-from utils.drawing import (
+from utils.ink import from_strokes
+from utils.page import pen
+from utils.plots import (
     density_figure,
     draw_density,
     draw_lines,
@@ -21,13 +21,8 @@ from utils.drawing import (
     lines_figure,
     render,
     to_pixels,
-    to_svg,
     window_figure,
-    write_svg,
 )
-from utils.ink import bezier, from_strokes, strokes, to_points
-
-SVG = "{http://www.w3.org/2000/svg}"
 
 
 def wave(letters=8, height=10.0, points=25):
@@ -52,14 +47,14 @@ def test_ink_is_where_the_strokes_are():
     pixels = render([ink], dpi=400)
     rows, columns = np.nonzero(dark(pixels))
     top, left, bottom, right = rows.min(), columns.min(), rows.max(), columns.max()
-    pen = drawing.PEN * drawing.LETTER * 400
-    height, width = bottom - top + 1 - pen, right - left + 1 - pen
+    line = pen.PEN * plots.LETTER * 400
+    height, width = bottom - top + 1 - line, right - left + 1 - line
     assert width / height == pytest.approx(2, rel=0.03)  # right proportions
-    assert dark(pixels)[top + 4 : bottom - 3, left + int(pen / 2)].all()
-    assert dark(pixels)[bottom - int(pen / 2), left + 4 : right - 3].all()
+    assert dark(pixels)[top + 4 : bottom - 3, left + int(line / 2)].all()
+    assert dark(pixels)[bottom - int(line / 2), left + 4 : right - 3].all()
     assert not dark(pixels)[top : bottom - int(height / 4), left + int(width / 4) :].any()
     # Paper on all sides, about as much as the margin.
-    margin = drawing.MARGIN * 400
+    margin = plots.MARGIN * 400
     for gap in (top, left, len(pixels) - bottom, pixels.shape[1] - right):
         assert 0.7 * margin < gap < 1.5 * margin
 
@@ -96,7 +91,7 @@ def test_dots_are_round_spots():
     assert 0.6 < len(rows) / (high * wide) <= 1
 
 
-def test_a_single_dot_and_repeated_readings_can_be_drawn():
+def test_a_single_dot_and_repeated_points_can_be_drawn():
     for ink in (np.zeros((1, 3)), np.zeros((5, 3))):
         pixels = dark(render([ink], ["dot"]))
         assert 0 < pixels.sum() < 0.05 * pixels.size
@@ -104,11 +99,11 @@ def test_a_single_dot_and_repeated_readings_can_be_drawn():
 
 def test_lines_stand_under_each_other_with_captions():
     pixels = render([wave(), wave(), wave()], ["first", "", "third"])
-    filled = of_colour(pixels, drawing.INK).any(axis=1)
+    filled = of_colour(pixels, pen.INK).any(axis=1)
     blocks = np.flatnonzero(np.diff(filled.astype(int)) == 1)
     # Three lines, each a dot over a wave.
     assert len(blocks) == 6
-    grey = of_colour(pixels, drawing.GREY)
+    grey = of_colour(pixels, canvas.GREY)
     ends = np.flatnonzero(np.diff(filled.astype(int)) == -1)
     assert grey[ends[1] + 2 : blocks[2] - 2].sum() > 20
     assert grey[ends[3] + 2 : blocks[4] - 2].sum() == 0
@@ -118,7 +113,7 @@ def test_lines_stand_under_each_other_with_captions():
 def test_all_lines_have_one_scale():
     pixels = render([wave(4), wave(8)])
     widths = []
-    rows = of_colour(pixels, drawing.INK)
+    rows = of_colour(pixels, pen.INK)
     half = len(pixels) // 2
     for part in (rows[:half], rows[half:]):
         columns = np.flatnonzero(part.any(axis=0))
@@ -130,14 +125,14 @@ def test_a_line_that_ran_away_neither_hides_the_others_nor_fills_the_disk():
     astray = wave(8) * np.array([1e6, 1e6, 1])
     pixels = render([wave(), wave(), astray])
     assert max(pixels.shape[:2]) < 2500
-    top = of_colour(pixels[:150], drawing.INK)
+    top = of_colour(pixels[:150], pen.INK)
     assert np.ptp(np.flatnonzero(top.any(axis=0))) > 60
 
 
 def test_primer_is_in_another_colour():
     ink = wave()
     pixels = to_pixels(lines_figure([ink], primers=[100]))
-    first, second = of_colour(pixels, drawing.PRIMER), of_colour(pixels, drawing.INK)
+    first, second = of_colour(pixels, pen.PRIMER), of_colour(pixels, pen.INK)
     columns, others = np.nonzero(first)[1], np.nonzero(second)[1]
     assert len(columns) > 100 and len(others) > 100
     whole = np.nonzero(first | second)[1]
@@ -149,12 +144,12 @@ def test_captions_are_plain_text_whatever_they_hold():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         pixels = render([wave()] * 2, ["costs $5^{ and $6_", "\u65e5 %s {}"])
-    assert of_colour(pixels, drawing.GREY).sum() > 50
+    assert of_colour(pixels, canvas.GREY).sum() > 50
 
 
 def test_a_long_caption_is_wrapped_inside_the_picture():
     pixels = render([wave(4)], ["a long caption " * 20])
-    grey = of_colour(pixels, drawing.GREY)
+    grey = of_colour(pixels, canvas.GREY)
     assert not grey[:, -10:].any()
     assert grey.any(axis=1).sum() > 40
 
@@ -168,7 +163,7 @@ def test_png_file_holds_the_rendered_picture(tmp_path):
 
 
 def test_no_global_state_of_pyplot_is_touched():
-    code = "import utils.drawing, sys; sys.exit('matplotlib.pyplot' in sys.modules)"
+    code = "import utils.plots, sys; sys.exit('matplotlib.pyplot' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
@@ -183,87 +178,6 @@ def test_no_global_state_of_pyplot_is_touched():
 def test_nothing_to_draw_is_an_error_and_leaves_no_file(tmp_path, arguments, message):
     with pytest.raises(DataError, match=message):
         draw_lines(tmp_path / "none.png", *arguments)
-    assert not list(tmp_path.iterdir())
-
-
-# SVG
-
-
-def numbers(text):
-    return [float(number) for number in re.findall(r"-?\d+(?:\.\d+)?", text)]
-
-
-def readings_of(path):
-    """The end points of the curves of a path element."""
-    way = path.get("d")
-    assert re.fullmatch(r"M[-\d. ]+(C[-\d. ]+)*(L[-\d. ]+)?", way)
-    start, *curves = re.split("[CL]", way[1:])
-    return np.array([numbers(start)] + [numbers(curve)[-2:] for curve in curves])
-
-
-def test_svg_is_read_back_to_the_same_readings(tmp_path):
-    generator = np.random.default_rng(3)
-    parts = [generator.normal(0, 20, (n, 2)).cumsum(axis=0) for n in (30, 2, 1, 17)]
-    ink = from_strokes(parts)
-    write_svg(tmp_path / "ink.svg", ink, "text")
-    root = ElementTree.parse(tmp_path / "ink.svg").getroot()
-    paths = list(root.iter(f"{SVG}path"))
-    assert len(paths) == 4
-    for path, points in zip(paths, strokes(ink), strict=True):
-        read = readings_of(path)
-        if len(points) == 1:  # a dot: a line to where it starts
-            assert len(read) == 2 and (read[0] == read[1]).all()
-            read = read[:1]
-        np.testing.assert_allclose(read, points, atol=0.006)  # two decimals of units of 20
-
-
-def test_svg_curves_are_the_smooth_ones():
-    points = np.array([[0, 0], [10, 20], [40, 25], [45, -30]], dtype=float)
-    root = ElementTree.fromstring(to_svg(from_strokes([points])))
-    (path,) = root.iter(f"{SVG}path")
-    curve = numbers(path.get("d").split("C")[2])
-    np.testing.assert_allclose(curve, bezier(points)[1, 1:].reshape(-1), atol=0.01)
-
-
-@pytest.mark.parametrize("size", [1e-3, 1.0, 500.0])
-def test_svg_has_the_inks_units_and_a_natural_size(size):
-    ink = wave() * np.array([size, size, 1])
-    root = ElementTree.fromstring(to_svg(ink))
-    left, top, width, height = numbers(root.get("viewBox"))
-    points = to_points(ink)
-    assert left < points[:, 0].min() and top < points[:, 1].min()
-    assert left + width > points[:, 0].max() and top + height > points[:, 1].max()
-    # Letters of 10 sizes are SVG_LETTER high, in both directions.
-    for name, units in (("width", width), ("height", height)):
-        assert root.get(name).endswith("mm")
-        natural = float(root.get(name)[:-2])
-        assert natural == pytest.approx(units / (10 * size) * drawing.SVG_LETTER, rel=0.03)
-    (group,) = root.iter(f"{SVG}g")
-    assert group.get("stroke-linecap") == "round" and group.get("stroke-linejoin") == "round"
-    assert group.get("fill") == "none"
-    assert float(group.get("stroke-width")) == pytest.approx(10 * size * drawing.PEN, rel=0.03)
-
-
-def test_svg_text_is_escaped():
-    text, description = "<b> & \"c\" 'd' ]]>", "bias\x00 0.5 \ud800"
-    root = ElementTree.fromstring(to_svg(wave(), text, description=description))
-    assert root.find(f"{SVG}title").text == text
-    assert root.find(f"{SVG}desc").text == "bias? 0.5 ?"
-
-
-def test_svg_primer_is_a_group_of_its_own():
-    root = ElementTree.fromstring(to_svg(wave(), primer=100))
-    primer, own = root.iter(f"{SVG}g")
-    assert primer.get("stroke") == drawing.PRIMER and own.get("stroke") == drawing.INK
-    before = readings_of(primer.find(f"{SVG}path"))
-    after = readings_of(own.find(f"{SVG}path"))
-    assert len(before) == 100
-    assert (before[-1] == after[0]).all()  # no gap between them
-
-
-def test_empty_svg_is_an_error(tmp_path):
-    with pytest.raises(DataError, match="empty"):
-        write_svg(tmp_path / "none.svg", np.zeros((0, 3)))
     assert not list(tmp_path.iterdir())
 
 
@@ -295,8 +209,8 @@ def test_window_map_rises_with_time(tmp_path, end):
     assert len(rows) == pytest.approx(inside.size / len(labels), rel=0.1)
     # The ink stands below the map, in two shades by turns.
     below = pixels[int(height - box.y0) + 30 :]
-    assert of_colour(below, drawing.INK).sum() > 100
-    assert of_colour(below, drawing.LIGHT_INK).sum() > 100
+    assert of_colour(below, pen.INK).sum() > 100
+    assert of_colour(below, plots.LIGHT_INK).sum() > 100
 
 
 def test_ink_changes_its_shade_where_the_window_moves_on():
@@ -304,11 +218,11 @@ def test_ink_changes_its_shade_where_the_window_moves_on():
     window = np.zeros((40, 2))
     window[:10, 0] = window[10:, 1] = 1
     pixels = to_pixels(window_figure(window, "ab", ink))
-    first = np.nonzero(of_colour(pixels, drawing.INK))
-    second = np.nonzero(of_colour(pixels, drawing.LIGHT_INK))
+    first = np.nonzero(of_colour(pixels, pen.INK))
+    second = np.nonzero(of_colour(pixels, plots.LIGHT_INK))
     low = max(first[0].max(), second[0].max()) - 10
     first, second = (columns[rows > low] for rows, columns in (first, second))
-    # The step to reading 11 is the first with the second character: a quarter of the line.
+    # The step to point 11 is the first with the second character: a quarter of the line.
     whole = second.max() - first.min()
     assert (second.min() - first.min()) / whole == pytest.approx(0.25, abs=0.03)
 
@@ -350,7 +264,7 @@ def test_density_map_lies_on_the_ink(tmp_path):
     assert np.median(columns) / middle.width == pytest.approx(205 / 320, abs=0.02)
     assert np.median(rows) / middle.height == pytest.approx(45 / 60, abs=0.06)
     # The ink above has the same places: its left end is at x = 0 of the grid.
-    above = np.nonzero(of_colour(pixels[: int(height - middle.y1) - 3], drawing.INK))[1]
+    above = np.nonzero(of_colour(pixels[: int(height - middle.y1) - 3], pen.INK))[1]
     assert (above.min() - middle.x0) / middle.width == pytest.approx(10 / 320, abs=0.02)
     # The weight is all on the second of five components.
     bars = pixels[int(height - low.y1) + 3 : int(height - low.y0) - 2]
@@ -373,6 +287,6 @@ def test_density_that_does_not_fit_is_refused(density, extent, weights, message)
 
 def test_a_reading_without_any_evidence_is_drawn(recwarn):
     ink = np.array([[0, 0, 0], [30, 20, 1]], dtype=np.float32)
-    figure = drawing.reading_figure(ink, "read:", np.zeros((0, 7)), [])
+    figure = plots.reading_figure(ink, "read:", np.zeros((0, 7)), [])
     assert to_pixels(figure, 50).min() < 128  # the ink
     assert not recwarn.list

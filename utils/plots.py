@@ -1,40 +1,37 @@
-"""Pictures of ink: lines on paper as PNG and SVG, the window over the text, the density.
+"""Pictures by matplotlib: lines of ink on paper, the window over the text, the density, curves.
 
 Nothing here uses matplotlib's global state: every picture is a `Figure` of its own, drawn by Agg.
 Files are written beside their place and moved into it. Sizes on paper are assumed, by eye.
 """
 
 import math
-import re
-import textwrap
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from itertools import pairwise
 from os import PathLike
-from typing import Literal
-from xml.sax.saxutils import escape
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
-from matplotlib.patches import PathPatch
-from matplotlib.path import Path
 
-from utils.checks import DataError
-from utils.files import atomic_write, write_text
-from utils.ink import bezier, bounds, check_ink, strokes, to_points, x_height
-
-INK = "#1b2a4e"
-LIGHT_INK = "#4f8fd6"
-PRIMER = "#c0562f"
-GREY = "#7d818c"
-FRAME = "#c3c7d0"
-HEAT = LinearSegmentedColormap.from_list(
-    "heat", ["#ffffff", "#d9e6f5", "#8fb8e0", "#3f74bd", "#25408f", "#1a1a4b", "#0c0a24"]
+from utils.canvas import (
+    CAPTION,
+    FRAME,
+    GREY,
+    LINE_HEIGHT,
+    add_caption,
+    add_hairline,
+    add_ink,
+    add_map,
+    name_rows,
+    wrap,
 )
+from utils.checks import DataError
+from utils.files import atomic_write
+from utils.ink import bounds, to_points, x_height
+from utils.page.pen import INK, PEN, PRIMER
+
+LIGHT_INK = "#4f8fd6"
 
 DPI = 160
 LETTER = 0.16
@@ -42,22 +39,12 @@ LETTER = 0.16
 WIDTH = 10.0
 """Inches that a line is wide at most; a line that is much longer than the others half as much
 again."""
-PEN = 0.12
-"""Width of the pen's line in heights of a small letter."""
-DOT = 1.5
-"""Diameter of a dot in widths of the pen's line."""
 MIN_WIDTH = 3.0
 """Inches that the paper is wide at least, without its margins, so that captions fit."""
 MARGIN = 0.3
 """Inches of paper around everything."""
-CAPTION = 8.0
-"""Size of the captions in points."""
-LINE_HEIGHT = 1.35 * CAPTION / 72
-"""Inches from one line of a caption to the next."""
 CAPTION_GAP = 0.09
 """Inches between ink and its caption."""
-SVG_LETTER = 3.0
-"""Millimetres that a small letter of an SVG is high on paper."""
 
 
 def draw_lines(
@@ -110,7 +97,7 @@ def lines_figure(
     scale = min(LETTER / letter, WIDTH / max(float(np.median(extents[:, 0])), letter))
     scales = np.minimum(scale, 1.5 * WIDTH / np.maximum(extents.max(axis=1), letter))
     width = max(float((extents[:, 0] * scales).max()), MIN_WIDTH if any(texts) else 0.0)
-    captions = [_wrap(text, width) for text in texts]
+    captions = [wrap(text, width) for text in texts]
 
     tops, y, gap = [], MARGIN, max(1.5 * letter * scale, 0.12)
     for height, caption in zip(extents[:, 1] * scales, captions, strict=True):
@@ -119,95 +106,17 @@ def lines_figure(
     figure = Figure(figsize=(width + 2 * MARGIN, y - gap + MARGIN), facecolor="white")
     for row, ink in enumerate(inks):
         shades = (np.arange(len(ink)) >= primers[row]).astype(int)
-        _add_ink(
+        add_ink(
             figure, ink, MARGIN, tops[row], scales[row], PEN * letter * scale, shades, (PRIMER, INK)
         )
         below = tops[row] + extents[row, 1] * scales[row] + CAPTION_GAP
-        _add_caption(figure, captions[row], MARGIN, below)
+        add_caption(figure, captions[row], MARGIN, below)
     return figure
 
 
-def write_svg(
-    path: str | PathLike[str],
-    ink: np.ndarray,
-    text: str = "",
-    *,
-    description: str = "",
-    primer: int = 0,
-) -> None:
-    """Write one line of ink as an SVG that browsers draw and pen plotters can follow.
-
-    Every stroke is one `<path>` in the ink's own units and place (the stroke in which a primer
-    ends is two): cubic curves whose end points are the points. `width` and `height` give the
-    line a natural size on paper.
-
-    Args:
-        path: the file, whose folder exists.
-        ink: `(points, 3)`.
-        text: what is written; becomes the title.
-        description: how it came about, such as the bias.
-        primer: the number of leading points to draw as a primer.
-
-    Raises:
-        DataError: if it is no ink.
-    """
-    write_text(path, to_svg(ink, text, description=description, primer=primer))
-
-
-def to_svg(ink: np.ndarray, text: str = "", *, description: str = "", primer: int = 0) -> str:
-    """Return the text of the SVG; see `write_svg`."""
-    ink = check_ink(ink)
-    letter = x_height(ink)
-    decimals = max(0, 3 - math.floor(math.log10(letter)))  # a thousandth of a letter or finer
-
-    def number(value: float) -> str:
-        shown = f"{value:.{decimals}f}"
-        shown = shown.rstrip("0").rstrip(".") if "." in shown else shown
-        return "0" if shown == "-0" else shown
-
-    def pair(point: np.ndarray) -> str:
-        return f"{number(point[0])} {number(point[1])}"
-
-    left, top, right, bottom = bounds(ink)
-    margin = 2 * letter
-    left, top = left - margin, top - margin
-    width, height = right + margin - left, bottom + margin - top
-    millimetres = SVG_LETTER / letter
-    lines = [
-        '<?xml version="1.0" encoding="UTF-8"?>',
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width * millimetres:.2f}mm" '
-        f'height="{height * millimetres:.2f}mm" '
-        f'viewBox="{number(left)} {number(top)} {number(width)} {number(height)}">',
-    ]
-    lines += [f"<title>{_xml(text)}</title>"] if text else []
-    lines += [f"<desc>{_xml(description)}</desc>"] if description else []
-    pieces = _pieces(ink, np.arange(len(ink)) >= primer)
-    for colour, own in ((PRIMER, False), (INK, True)):
-        drawn = [points for points, shade in pieces if shade == own]
-        if not drawn:
-            continue
-        lines.append(
-            f'<g fill="none" stroke="{colour}" stroke-width="{number(PEN * letter)}" '
-            'stroke-linecap="round" stroke-linejoin="round">'
-        )
-        for points in drawn:
-            curves = bezier(points)
-            if len(curves):
-                way = "".join(f"C{pair(c[1])} {pair(c[2])} {pair(c[3])}" for c in curves)
-                lines.append(f'<path d="M{pair(points[0])}{way}"/>')
-            else:  # a line of no length has round ends too: a dot
-                dot = number(DOT * PEN * letter)
-                way = f"M{pair(points[0])}L{pair(points[0])}"
-                lines.append(f'<path d="{way}" stroke-width="{dot}"/>')
-        lines.append("</g>")
-    return "\n".join([*lines, "</svg>", ""])
-
-
-def draw_window(
-    path: str | PathLike[str], window: np.ndarray, text: str, ink: np.ndarray, *, dpi: int = DPI
-) -> None:
+def draw_window(path: str | PathLike[str], window: np.ndarray, text: str, ink: np.ndarray) -> None:
     """Write the window's path over the text as a PNG; see `window_figure`."""
-    _write_png(path, window_figure(window, text, ink), dpi)
+    _write_png(path, window_figure(window, text, ink))
 
 
 def window_figure(window: np.ndarray, text: str, ink: np.ndarray) -> Figure:
@@ -218,7 +127,7 @@ def window_figure(window: np.ndarray, text: str, ink: np.ndarray) -> Figure:
     step at which it did.
 
     Args:
-        window: `(steps, characters)`; its row t belongs to the step from reading t to t + 1. One
+        window: `(steps, characters)`; its row t belongs to the step from point t to t + 1. One
             column more is taken for the place behind the text, where writing ends.
         text: what is written.
         ink: `(steps + 1, 3)`.
@@ -228,7 +137,7 @@ def window_figure(window: np.ndarray, text: str, ink: np.ndarray) -> Figure:
     """
     points = to_points(ink)
     window = np.asarray(window, dtype=np.float64)
-    labels = ["␣" if character == " " else character for character in text]
+    labels = [*text]
     labels += ["end"] if window.shape[1:] == (len(text) + 1,) else []
     if window.shape != (len(points) - 1, len(labels)):
         raise DataError(
@@ -249,7 +158,7 @@ def window_figure(window: np.ndarray, text: str, ink: np.ndarray) -> Figure:
         figsize=(side + width + MARGIN, ink_top + (bottom - top) * scale + MARGIN),
         facecolor="white",
     )
-    axes = _add_map(
+    axes = add_map(
         figure,
         (side, head, width, map_height),
         window.T,
@@ -258,12 +167,7 @@ def window_figure(window: np.ndarray, text: str, ink: np.ndarray) -> Figure:
         # Not the very highest value, so that one step cannot pale all others.
         vmax=float(np.quantile(window.max(axis=1), 0.98)),
     )
-    axes.set_yticks(range(characters), labels)
-    size = min(7.5, 0.72 * 72 * map_height / characters)
-    for label in axes.get_yticklabels():
-        label.set(parse_math=False, family="DejaVu Sans Mono", color="#333842", size=size)
-    axes.tick_params(axis="y", length=0, pad=3)
-    axes.xaxis.tick_top()
+    name_rows(axes, labels, min(7.5, 0.72 * 72 * map_height / characters))
     axes.xaxis.set_label_position("top")
     axes.set_xlabel("step", size=CAPTION, color=GREY, labelpad=3)
 
@@ -271,10 +175,10 @@ def window_figure(window: np.ndarray, text: str, ink: np.ndarray) -> Figure:
     moves = np.flatnonzero(np.diff(furthest)) + 1
     shades = np.searchsorted(moves, np.arange(len(points)) - 1, side="right") % 2
     ink_left = side + (width - (right - left) * scale) / 2
-    _add_ink(figure, ink, ink_left, ink_top, scale, PEN * letter * scale, shades, (INK, LIGHT_INK))
+    add_ink(figure, ink, ink_left, ink_top, scale, PEN * letter * scale, shades, (INK, LIGHT_INK))
     for move in moves:
         x = ink_left + (points[move, 0] - left) * scale
-        _add_hairline(
+        add_hairline(
             figure,
             (side + move / steps * width, head + map_height),
             (x, ink_top - 0.05),
@@ -308,25 +212,21 @@ def reading_figure(
     height = min(max(len(labels) * 0.145, 0.3), 30.0)
     side, head, between = MARGIN + 0.2, MARGIN + 0.2, 0.3
     ink_top = head + height + between
-    lines = _wrap(caption, width)
+    lines = wrap(caption, width)
     below = ink_top + (bottom - top) * scale + CAPTION_GAP
     size = (side + width + MARGIN, below + LINE_HEIGHT * len(lines) + MARGIN)
     figure = Figure(figsize=size, facecolor="white")
     frames = max(evidence.shape[1], 1)
-    axes = _add_map(
+    axes = add_map(
         figure,
         (side, head, width, height),
         np.asarray(evidence, dtype=np.float64).reshape(len(labels), -1) if len(labels) else [[0.0]],
         extent=(0, frames, max(len(labels), 1) - 0.5, -0.5),
         vmax=1.0,
     )
-    axes.set_yticks(range(len(labels)), ["␣" if label == " " else label for label in labels])
-    for label in axes.get_yticklabels():
-        label.set(parse_math=False, family="DejaVu Sans Mono", color="#333842", size=7.5)
-    axes.tick_params(axis="y", length=0, pad=3)
-    axes.xaxis.tick_top()
-    _add_ink(figure, ink, side, ink_top, scale, PEN * letter * scale)
-    _add_caption(figure, lines, side, below)
+    name_rows(axes, labels, 7.5)
+    add_ink(figure, ink, side, ink_top, scale, PEN * letter * scale)
+    add_caption(figure, lines, side, below)
     return figure
 
 
@@ -337,11 +237,9 @@ def draw_density(
     weights: np.ndarray,
     ink: np.ndarray,
     caption: str = "",
-    *,
-    dpi: int = DPI,
 ) -> None:
     """Write the mixture's density along a line as a PNG; see `density_figure`."""
-    _write_png(path, density_figure(density, extent, weights, ink, caption), dpi)
+    _write_png(path, density_figure(density, extent, weights, ink, caption))
 
 
 def density_figure(
@@ -378,15 +276,15 @@ def density_figure(
     width = max(wide, MIN_WIDTH)
     steps, components = weights.shape
     weights_height = max(components * 0.05, 0.5)
-    lines = _wrap(caption, width)
+    lines = wrap(caption, width)
     side, head = MARGIN + 0.3, MARGIN + (CAPTION_GAP + LINE_HEIGHT * len(lines) if lines else 0)
     middle, low = head + high + 0.1, head + 2 * high + 0.35
     figure = Figure(
         figsize=(side + width + MARGIN, low + weights_height + 0.35 + MARGIN), facecolor="white"
     )
-    _add_caption(figure, lines, side, MARGIN)
+    add_caption(figure, lines, side, MARGIN)
     box = bounds(ink)
-    _add_ink(
+    add_ink(
         figure,
         ink,
         side + (box[0] - left) * scale,
@@ -395,7 +293,7 @@ def density_figure(
         PEN * letter * scale,
     )
     # Within strokes the density is a thousand times as high as over the jumps: show its root.
-    axes = _add_map(
+    axes = add_map(
         figure,
         (side, middle, wide, high),
         (density / max(float(density.max()), 1e-300)) ** 0.25,
@@ -404,7 +302,7 @@ def density_figure(
         interpolation="bilinear",
     )
     axes.set(xticks=[], yticks=[])
-    axes = _add_map(
+    axes = add_map(
         figure,
         (side, low, width, weights_height),
         weights.T,
@@ -423,8 +321,6 @@ def draw_curve(
     y: Sequence[float],
     names: tuple[str, str],
     caption: str = "",
-    *,
-    dpi: int = DPI,
 ) -> None:
     """Write a curve through points as a PNG, each with its value.
 
@@ -454,7 +350,7 @@ def draw_curve(
     axes.tick_params(labelsize=CAPTION - 1, colors=GREY, length=2, width=0.6)
     for side, spine in axes.spines.items():
         spine.set(color=FRAME, linewidth=0.6, visible=side in ("left", "bottom"))
-    _write_png(path, figure, dpi)
+    _write_png(path, figure)
 
 
 def to_pixels(figure: Figure, dpi: int = DPI) -> np.ndarray:
@@ -466,7 +362,7 @@ def to_pixels(figure: Figure, dpi: int = DPI) -> np.ndarray:
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()
 
 
-def _write_png(path: str | PathLike[str], figure: Figure, dpi: int) -> None:
+def _write_png(path: str | PathLike[str], figure: Figure, dpi: int = DPI) -> None:
     figure.set_dpi(dpi)
     canvas = FigureCanvasAgg(figure)
     with _quiet_about_fonts():
@@ -479,139 +375,3 @@ def _quiet_about_fonts() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
         yield
-
-
-def _pieces(ink: np.ndarray, shades: np.ndarray) -> list[tuple[np.ndarray, int]]:
-    """Return the strokes `(n, 2)` with their shade, divided where the points' shades change.
-
-    Each later piece of a stroke starts at the last point of the one before.
-    """
-    pieces, start = [], 0
-    for points in strokes(ink):
-        own = np.asarray(shades[start : start + len(points)]).astype(int)
-        changes = np.flatnonzero(np.diff(own)) + 1
-        for first, last in pairwise([0, *changes.tolist(), len(points)]):
-            pieces.append((points[max(first - 1, 0) : last], int(own[first])))
-        start += len(points)
-    return pieces
-
-
-def _add_ink(
-    figure: Figure,
-    ink: np.ndarray,
-    left: float,
-    top: float,
-    scale: float,
-    pen: float,
-    shades: np.ndarray | None = None,
-    colours: Sequence[str] = (INK,),
-) -> None:
-    """Draw ink with the top left corner of its bounds at a place of the figure.
-
-    Args:
-        figure: to draw on.
-        ink: `(points, 3)`.
-        left: inches from the figure's left edge.
-        top: inches from the figure's upper edge.
-        scale: inches for a unit of the ink.
-        pen: width of the line in inches.
-        shades: for each point the number of the colour of the ink that leads to it.
-        colours: by number.
-    """
-    shades = np.zeros(len(ink), dtype=int) if shades is None else shades
-    box = bounds(ink)
-    corner = np.array([left - box[0] * scale, figure.get_figheight() - top + box[1] * scale])
-    pen = max(pen, 0.6 / 72)
-    pieces = _pieces(ink, shades)
-    for number, colour in enumerate(colours):
-        lines, dots = [], []
-        for points, shade in pieces:
-            if shade != number:
-                continue
-            curves = bezier(points)
-            curves, place = curves * (scale, -scale) + corner, points[0] * (scale, -scale) + corner
-            if len(curves):
-                vertices = np.concatenate([curves[0, :1], curves[:, 1:].reshape(-1, 2)])
-                codes = [Path.MOVETO] + [Path.CURVE4] * (len(vertices) - 1)
-                lines.append(Path(vertices, codes))
-            else:
-                dots.append(Path.circle(place, DOT * pen / 2))
-        for paths, filled in ((lines, False), (dots, True)):
-            if paths:
-                patch = PathPatch(
-                    Path.make_compound_path(*paths),
-                    transform=figure.dpi_scale_trans,
-                    facecolor=colour if filled else "none",
-                    edgecolor="none" if filled else colour,
-                    linewidth=pen * 72,
-                    capstyle="round",
-                    joinstyle="round",
-                )
-                figure.add_artist(patch)
-
-
-def _add_caption(figure: Figure, lines: Sequence[str], left: float, top: float) -> None:
-    """Write small grey lines of text, the first one `top` inches below the upper edge."""
-    for row, line in enumerate(lines):
-        figure.text(
-            left,
-            figure.get_figheight() - top - row * LINE_HEIGHT,
-            line,
-            transform=figure.dpi_scale_trans,
-            size=CAPTION,
-            color=GREY,
-            va="top",
-            parse_math=False,
-        )
-
-
-def _add_hairline(figure: Figure, start: tuple[float, float], end: tuple[float, float]) -> None:
-    """Draw a fine grey line between places in inches from the top left corner."""
-    height = figure.get_figheight()
-    line = Path([(x, height - y) for x, y in (start, end)])
-    figure.add_artist(
-        PathPatch(
-            line, transform=figure.dpi_scale_trans, fill=False, edgecolor=FRAME, linewidth=0.6
-        )
-    )
-
-
-def _add_map(
-    figure: Figure,
-    place: tuple[float, float, float, float],
-    values: np.ndarray,
-    *,
-    extent: tuple[float, float, float, float],
-    vmax: float,
-    origin: Literal["lower", "upper"] = "upper",
-    interpolation: str = "nearest",
-) -> Axes:
-    """Draw values from 0 to `vmax` as a map at `(left, top, width, height)` in inches."""
-    wide, high = figure.get_size_inches()
-    left, top, width, height = place
-    axes = figure.add_axes((left / wide, 1 - (top + height) / high, width / wide, height / high))
-    axes.imshow(
-        values,
-        aspect="auto",
-        cmap=HEAT,
-        vmin=0,
-        vmax=max(vmax, 1e-12),
-        extent=extent,
-        origin=origin,
-        interpolation=interpolation,
-    )
-    for spine in axes.spines.values():
-        spine.set(color=FRAME, linewidth=0.6)
-    axes.tick_params(labelsize=CAPTION - 1, colors=GREY, length=2, width=0.6)
-    return axes
-
-
-def _wrap(text: str, width: float) -> list[str]:
-    """Return a caption in lines that fit into `width` inches (a letter is half as wide as high)."""
-    letters = max(int(width * 72 / (0.52 * CAPTION)), 10)
-    return [part for line in text.split("\n") for part in textwrap.wrap(line, letters)]
-
-
-def _xml(text: str) -> str:
-    """Escape text for XML; characters that XML forbids even when escaped become a question mark."""
-    return escape(re.sub("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", "?", text))

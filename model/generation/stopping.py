@@ -1,0 +1,180 @@
+"""Where a written line ends.
+
+The paper (section 5.3) ends a line at the step at which the window's peak gets behind the text. But
+the window is ahead of the pen, and the last letter would lose its end. So the rules here are:
+
+- The window: from that step on the line is about to end.
+- The stroke under way is finished first. One that takes more than `LONGEST_FINISH` steps is left
+  out from that step on, as the paper has it.
+- Delayed strokes: where the text ends in a letter or a digit, strokes that then go back from where
+  the pen was lifted belong to the line, the dot or the bar of a letter; all of them together may
+  have as many steps again. (Behind a sign they do not: a full stop may become a colon.)
+- A stroke too many, begun beyond the last character, is left out: see `Stopping.surplus`.
+- The network's own end: a line ends after the first point that is drawn as the end of the sequence;
+  with a text only once the window has reached its last character, since what has come so far may
+  be a whole line too, so that these networks give every character some chance of being the last.
+- A pen at rest ends nothing, but a sharpened density knows hardly anything but more rest, and the
+  pen may never go on: whoever writes asks `at_rest` and sharpens less.
+
+What was measured for them: lab notebook, stopping.
+
+Shapes: B lines of a batch, T steps, U characters, I numbers of a point.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from utils.ink import to_points, x_height
+from utils.normalisation import Normalisation
+
+REST = 0.1
+"""Standard deviations within which both parts of an offset lie while the pen rests (measured, lab
+notebook: stopping)."""
+
+LONGEST_FINISH = 40
+"""Steps within which a stroke ends that the window has left behind, and so many again for delayed
+strokes (measured, lab notebook: stopping)."""
+
+SURPLUS_GAP = 0.45
+"""Letter heights by which a stroke too many begins beyond all other ink (measured, lab notebook:
+stopping)."""
+
+LEAVING = 0.5
+"""The window's weight behind a last letter, over the highest on the text, above which a stroke may
+be one too many (measured, lab notebook: stopping)."""
+
+
+class Stopping:
+    """Finds where the lines of a batch end, fed their points and phi, some steps at a time.
+
+    Args:
+        point: the point before the first step of each line, `(B, I)`, normalised as all points are.
+        normalisation: of the points.
+        texts: of the lines; None for a network without a window.
+        limit: on the steps of a line.
+        end_of_sequence: whether points have a fourth number, 1 where the network ends the line.
+    """
+
+    def __init__(
+        self,
+        point: Tensor,
+        normalisation: Normalisation,
+        texts: Sequence[str] | None,
+        limit: int,
+        end_of_sequence: bool = False,
+    ) -> None:
+        self.texts, self.limit, self.end_of_sequence = texts, limit, end_of_sequence
+        device, self.fed = point.device, 0
+        still = torch.from_numpy(normalisation.apply(np.zeros((1, 3), np.float32)))
+        self.still = still[0, :2].to(point)  # the offset of a pen that rests
+        self.onward = -1.0 if normalisation.mean[0] < 0 else 1.0  # some hands run to the left
+        if texts is not None:
+            self.lengths = torch.tensor([len(text) for text in texts], device=device)
+            letters = [text.rstrip()[-1:].isalnum() for text in texts]
+            self.to_letter = torch.tensor(letters, device=device)
+        self.up = point[:, 2] > 0.5  # whether the pen is lifted before the next step
+        self.never = limit + 1
+        # Steps after which the window's peak is behind the text, the stroke under way then has
+        # ended, and the line has.
+        self.behind = torch.full((len(point),), self.never, device=device)
+        self.finished, self.stops = self.behind.clone(), self.behind.clone()
+
+    def feed(self, rows: Tensor, points: Tensor, phi: Tensor | None) -> Tensor:
+        """Take the next steps of the lines that are still written.
+
+        Args:
+            rows: their numbers.
+            points: `(T, rows, I)`.
+            phi: `(T, rows, U + 1)`; None without texts.
+
+        Returns:
+            which of them go on behind these steps, `(rows,)` bool.
+        """
+        first, stop = self.fed, self.fed + len(points)
+        self.fed = stop
+        up = torch.cat((self.up[rows][None], points[..., 2] > 0.5))  # (T + 1, rows)
+        self.up[rows] = up[-1]
+        if phi is not None:
+            lengths = self.lengths[rows]
+            place = peak(phi, lengths)  # (T, rows)
+            # The paper, section 5.3: phi(t, U + 1) > phi(t, u) for all u <= U.
+            behind = torch.minimum(self.behind[rows], self._first(place >= lengths, first))
+            steps = torch.arange(first, stop + 1, device=up.device)[:, None]
+            lifted = up & (steps >= behind)
+            finished = torch.minimum(self.finished[rows], self._first(lifted, first))
+            cut = finished.clamp_max(stop) - behind > LONGEST_FINISH
+            finished = torch.where(cut, behind, finished)
+            # What follows the last of these steps is drawn in the next call.
+            goes_back = (points[..., 0] - self.still[0]) * self.onward < 0
+            goes_back &= self.to_letter[rows] & (steps[:-1] > 0)  # before the first, none is late
+            stops = self._first(lifted[:-1] & ~goes_back, first)
+            cut |= stops.clamp_max(stop) - finished > LONGEST_FINISH
+            stops = torch.where(cut, finished, stops)
+            self.behind[rows], self.finished[rows] = behind, finished
+            known = self.stops[rows]
+            self.stops[rows] = torch.where(known < self.never, known, stops)
+        if self.end_of_sequence:
+            last = points[..., 3] > 0.5  # (T, rows)
+            if phi is not None:
+                last &= place >= lengths - 1
+            self.stops[rows] = torch.minimum(self.stops[rows], self._first(last, first + 1))
+        return self.stops[rows] > stop
+
+    def ends(self) -> list[tuple[int, bool]]:
+        """Return the steps of each line, and whether a rule ended it rather than the limit."""
+        # Where the limit cuts a delayed stroke, the line ends before it.
+        ends = torch.where(self.stops < self.never, self.stops, self.finished).tolist()
+        return [(min(end, self.limit), end < self.never) for end in ends]
+
+    def at_rest(self, points: Tensor) -> Tensor:
+        """Return of which lines the pen rested through all of `points` `(T, B, I)`, `(B,)`."""
+        moved = (points[..., :2] - self.still).abs().amax((0, 2)) > REST
+        return ~(moved | (points[..., 2] > 0.5).any(0))
+
+    def surplus(self, number: int, ink: np.ndarray, phi: np.ndarray) -> int:
+        """Return how many of the last points of a line are those of a stroke too many.
+
+        What is written in no time, or was held up before, ends before the window gets behind it,
+        and the pen may begin what would come next. So the last stroke is too many if it lies apart
+        from all ink, and if another one was begun with the window's peak on the last character,
+        which itself went on from the ink before: an earlier delayed stroke is not that character. A
+        letter may have two such strokes. There the last one is too many only if all of it lies
+        beyond the other ink (a `y` comes back) and the window was leaving as it began.
+
+        Args:
+            number: of the line, which has ended.
+            ink, phi: `(points, 3)` and `(points - 1, U + 1)`, as a `Line` has them.
+        """
+        said = self.texts[number].rstrip()
+        starts = np.flatnonzero(ink[:-1, 2] > 0.5) + 1
+        at_end = starts[phi[starts - 1].argmax(1) >= len(said) - 1]
+        if self.end_of_sequence or not said or len(at_end) < 2 or starts[-1] != at_end[-1]:
+            return 0  # a network that predicts the end has said where it is
+        start = at_end[-1]
+        x = self.onward * to_points(ink)[:, 0]
+        furthest = np.maximum.accumulate(x)
+        beyond = x[at_end] - furthest[at_end - 1]
+        apart = beyond[-1] > SURPLUS_GAP * x_height(ink)
+        if said[-1].isalnum():
+            begun = phi[start - 1]
+            apart &= x[start:].min() > furthest[start - 1]
+            apart &= begun[len(said) :].max() > LEAVING * begun[: len(said)].max()
+        return len(ink) - start if apart and (beyond[:-1] > 0.0).any() else 0
+
+    def _first(self, true: Tensor, first: int) -> Tensor:
+        """Return the step at which each line of `true` `(T, B)`, from step `first` on, is first."""
+        return torch.where(true.any(0), first + true.int().argmax(0), self.never)
+
+
+def peak(phi: Tensor, text_lengths: Tensor) -> Tensor:
+    """Return the character at which the window's peak is, `(..., B)`: its text's length behind it.
+
+    Args:
+        phi: `(..., B, U + 1)`, of which a line with a shorter text uses fewer places.
+        text_lengths: `(B,)`.
+    """
+    positions = torch.arange(phi.shape[-1], device=phi.device)
+    return phi.masked_fill(positions > text_lengths[:, None], -1.0).argmax(-1)
