@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from utils.checks import UserError
-from utils.drawing import to_svg, write_svg
 from utils.ink import to_points
+from utils.page.svg import to_svg, write_svg
 
 
 @dataclass
@@ -73,7 +73,7 @@ class Line:
         if suffix == ".svg":
             write_svg(path, self.written, self.title, description=self.description)
         elif suffix == ".png":
-            from utils.drawing import draw_lines  # slow to import
+            from utils.plots import draw_lines  # slow to import
 
             draw_lines(path, [self.written], [self.description])
         else:
