@@ -93,6 +93,13 @@ class BaseDataset(ABC):
             raise UserError(f"no split {split!r}: there are {', '.join(splits)}")
         return splits[split]
 
+    def count(self, split: str) -> str:
+        """Return the counts of a split as one line of a report."""
+        indices = self.indices(split)
+        points = int(self.lengths[indices].sum())
+        characters = sum(len(self.text(index)) for index in indices.tolist())
+        return f"{split:<6}{len(indices):>8,} lines{points:>12,} points{characters:>10,} characters"
+
     def character_counts(self) -> dict[str, int]:
         """Return how often each character stands in the texts of all splits, the rare ones first.
 

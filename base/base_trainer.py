@@ -328,8 +328,9 @@ class BaseTrainer(ABC):
         if losses and head not in losses:
             expected = f"a network that {cls.task}, for a {cls.__name__}"
             yield ConfigFault("arch", type(model).__name__, expected)
-        elif losses and type(loss) is not losses[head]:
-            expected = f"{losses[head].__name__}, as the network's head is {head!r}"
+        elif losses and loss.head != head:
+            name = losses[head].__name__
+            expected = f"a loss of that head, such as {name}, as the network's head is {head!r}"
             yield ConfigFault("loss", type(loss).__name__, expected)
         for number, metric in enumerate(metrics):
             if metric.heads is not None and head not in metric.heads:

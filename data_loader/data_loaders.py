@@ -54,7 +54,7 @@ class _Samples(Dataset):
         """Return whether the last point is marked as the end of the sequence."""
         if marks[:-1].any():
             raise DataError(
-                f"{self.source.name(index)}: reading {int(np.flatnonzero(marks)[0]) + 1} of "
+                f"{self.source.name(index)}: point {int(np.flatnonzero(marks)[0]) + 1} of "
                 f"{len(marks)} is marked as the end of the sequence, which only the last can be"
             )
         return bool(marks[-1])

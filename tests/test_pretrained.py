@@ -23,6 +23,7 @@ from trainer.scores import evaluate
 from utils.ink import bounds
 
 CARD = (PRETRAINED / "README.md").read_text(encoding="utf-8")
+RESULTS = (PRETRAINED.parents[1] / "docs" / "results.md").read_text(encoding="utf-8")
 SMALL = ["digits", "digits_gru", *(f"digit_{digit}" for digit in range(10))]
 
 
@@ -210,6 +211,15 @@ PUBLISHED = {
 }
 """What the record of each file holds, and where the card has it; None: its log does."""
 
+
+@pytest.mark.parametrize(
+    ("name", "pattern"), [(name, found) for name, (_, found) in PUBLISHED.items() if found]
+)
+def test_the_page_of_results_has_the_numbers_of_the_card(name, pattern):
+    (number,) = re.findall(pattern, CARD, re.MULTILINE)
+    assert re.search(rf"(?<![\d.-]){re.escape(number)}(?![\d.])", RESULTS), name
+
+
 OF_A_PART = pytest.mark.xfail(
     strict=True, reason="the record is that of one of the three trainings whose mean is the file"
 )
@@ -234,7 +244,7 @@ def test_the_record_of_a_file_is_of_the_file_itself(name):
 
 
 def test_commands_of_the_card_name_networks_that_are_there():
-    named = re.findall(r"(?:-r|--reader|--read-back|compare|--sheet) ([a-z]\w*)(?=\s)", CARD)
+    named = re.findall(r"(?:-r|--reader|compare) ([a-z]\w*)(?=\s)", CARD + RESULTS)
     assert named and set(named) <= set(pretrained())
 
 

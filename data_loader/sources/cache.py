@@ -24,7 +24,6 @@ import re
 import shutil
 import socket
 import time
-from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -32,7 +31,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from base import distributed
-from base.base_dataset import BaseDataset
 from utils.checks import DataError
 from utils.files import user_cache
 
@@ -385,59 +383,6 @@ def load_or_make(
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return Cache(folder)
-
-
-class CachedDataset(BaseDataset):
-    """A dataset whose samples lie in a cache; subclasses set `_cache` in `prepare`."""
-
-    _cache: Cache | None = None
-
-    @property
-    def cache(self) -> Cache:
-        """The cache; there after `prepare`."""
-        if self._cache is None:
-            raise RuntimeError("call prepare() before using a dataset")
-        return self._cache
-
-    @property
-    def lengths(self) -> np.ndarray:
-        """Number of points of each sample, `(samples,)` int64."""
-        return self.cache.lengths
-
-    @abstractmethod
-    def prepare(self) -> None:
-        """Open the cache, made of the source unless it is there."""
-
-    def ink(self, index: int) -> np.ndarray:
-        return self.cache.ink(index)
-
-    def missing(self, index: int) -> np.ndarray:
-        return self.cache.missing(index)
-
-    def text(self, index: int) -> str:
-        return self.cache.string("texts", index)
-
-    def name(self, index: int) -> str:
-        return self.cache.string("names", index)
-
-    def writer(self, index: int) -> str:
-        """Return who wrote a sample, or an empty string where the source does not say."""
-        return self.cache.string("writers", index)
-
-    def group(self, index: int) -> str:
-        """Return what official splits name: the form or file that a sample belongs to."""
-        return self.cache.string("groups", index)
-
-    def count(self, split: str) -> str:
-        """Return the counts of a split as one line of a report."""
-        indices = self.indices(split)
-        points = int(self.lengths[indices].sum())
-        characters = sum(len(self.text(index)) for index in indices.tolist())
-        return f"{split:<6}{len(indices):>8,} lines{points:>12,} points{characters:>10,} characters"
-
-    def left_out(self) -> list[str]:
-        """Return which samples are left out, and why, as lines of a report."""
-        return left_out(self.cache.rejected)
 
 
 def left_out(rejected: list[Rejected], names: int = 3) -> list[str]:

@@ -12,34 +12,28 @@ theirs holds an XML or HTML entity, and all are ASCII, so texts are taken as the
 import os
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, NamedTuple
-from xml.parsers import expat
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 
 from base.base_dataset import SPLITS
 from base.base_transform import BaseTransform
-from data_loader.sources.cache import (
-    CachedDataset,
-    Rejected,
-    Sample,
-    fingerprint,
-    load_or_make,
-    places,
+from data_loader.sources.archives import Limits, documents
+from data_loader.sources.cache import Rejected, Sample, fingerprint
+from data_loader.sources.files import MEBIBYTE, check_root, files_below
+from data_loader.sources.iam_ondb_parsing import (
+    FORM,
+    GAP,
+    LINE_FILE,
+    PERIOD,
+    TEXT_FILE,
+    parse_line,
+    parse_texts,
 )
-from data_loader.sources.source import (
-    MEBIBYTE,
-    Fault,
-    check_points,
-    check_root,
-    files_below,
-    members,
-    progress,
-    read_file,
-)
-from data_loader.sources.splits import subset as choose
+from data_loader.sources.parsing import Fault
+from data_loader.sources.source import SourceDataset
 from data_loader.transforms.augmentation import CutLongSteps, FillMissing
 from utils.checks import ConfigFault, DataError, Range
 
@@ -52,152 +46,12 @@ PAPER_SPLITS = {
 }
 """The paper's protocol for generation; it reports on the set on which it validates."""
 
-PERIOD = 0.015
-"""Seconds between points: the mean over all steps shorter than 50 ms is 0.01506 (measured)."""
-GAP = 2.5
-"""Periods after which points count as missing (assumed). Times are given to 10 ms, so that two
-periods may be mere rounding: steps of 0.03 s are hardly longer than others, 0.04 s and more are
-(measured)."""
-
-_FORM = r"[a-z]\d\d-\d{3}[a-z]?"
-_LINE_FILE = re.compile(rf"({_FORM})-(\d+)\.xml")
-_TEXT_FILE = re.compile(rf"({_FORM})\.txt")
-_TASK_FORM = re.compile(_FORM)
-_READINGS = re.compile(r"(?:-?\d+ -?\d+ -?\d+(?:\.\d+)? )*", re.ASCII)
-
+_TASK_FORM = re.compile(FORM)
 
 LONGEST_STEP = 2000.0
 """Where steps are cut by default, in sensor units. The paper does not give its threshold (assumed:
 measured, one jump in 10,000 is longer than 2,076, and one step within a stroke, a glitch of 2,466,
 so that training sees next to the unit of the uncut data)."""
-
-
-def parse_line(
-    document: bytes, period: float = PERIOD, max_points: int = 20_000
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the ink `(points, 3)` float64 of an XML file, and its missing points.
-
-    Missing points, `(points,)` int64, are counted from gaps in time within strokes of more
-    than `GAP` periods.
-
-    Raises:
-        Fault: if the file is no whole XML, declares a document type (entities are never
-            expanded), has less than two points or more than `max_points`, or a value that is
-            no number.
-    """
-    values: list[str] = []
-    ends: list[int] = []  # points up to the end of each stroke
-    depth = 0  # of elements called Stroke around the present place
-
-    def start(name: str, attributes: dict[str, str]) -> None:
-        nonlocal depth
-        if name == "Point" and depth:
-            try:
-                values.extend((attributes["x"], attributes["y"], attributes["time"]))
-            except KeyError as error:
-                line = parser.CurrentLineNumber
-                raise Fault("a point without x, y or time", f"line {line}: {error}") from None
-        elif name == "Stroke":
-            depth += 1
-
-    def end(name: str) -> None:
-        nonlocal depth
-        if name == "Stroke":
-            depth -= 1
-            ends.append(len(values) // 3)
-
-    def doctype(*_: object) -> None:
-        raise Fault("a document type, which line files do not have")
-
-    if not document.strip():
-        raise Fault("an empty file")
-    parser = expat.ParserCreate()
-    parser.StartElementHandler = start
-    parser.EndElementHandler = end
-    parser.StartDoctypeDeclHandler = doctype
-    try:
-        parser.Parse(document, True)
-    except (expat.ExpatError, LookupError, ValueError) as error:  # the latter: unknown encodings
-        raise Fault("broken XML", str(error)) from None
-    check_points(len(values) // 3, max_points)
-    if not _READINGS.fullmatch(" ".join(values) + " "):
-        raise _bad_value(values)
-    points = np.array(list(map(float, values))).reshape(-1, 3)
-    if not np.isfinite(points).all():
-        raise Fault("a non-number among the points", "a number with hundreds of digits")
-
-    strokes = np.array(ends, dtype=np.int64)
-    last = np.unique(strokes[strokes > 0]) - 1  # strokes without points leave nothing
-    ink = np.zeros((len(points), 3))
-    ink[1:, :2] = np.diff(points[:, :2], axis=0)
-    ink[last, 2] = 1
-    periods = np.diff(points[:, 2]) / period
-    within = ink[:-1, 2] == 0
-    missing = np.zeros(len(points), dtype=np.int64)
-    gaps = within & (periods > GAP)
-    missing[1:][gaps] = np.clip(np.round(periods[gaps]) - 1, 0, 127)
-    return ink, missing
-
-
-def _bad_value(values: list[str]) -> Fault:
-    """Return what is wrong with values `x, y, time, x, ...` of which one is no number."""
-    for n, value in enumerate(values):
-        name, place = ("x", "y", "time")[n % 3], f"of point {n // 3 + 1}"
-        if not re.fullmatch(r"-?\d+(\.\d+)?", value, re.ASCII):
-            return Fault("a non-number among the points", f"{name} {place} is {value!r}")
-        if n % 3 < 2 and "." in value:
-            return Fault("a point off the sensor's grid", f"{name} {place} is {value!r}")
-    raise AssertionError("all values are numbers")
-
-
-def parse_texts(document: bytes) -> list[str]:
-    """Return the transcriptions of the lines of a form: what follows `CSR:`, without empty lines.
-
-    Raises:
-        Fault: if there is no such part, it is empty, or it holds unprintable characters.
-    """
-    try:
-        content = document.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        content = document.decode("iso-8859-1")  # what the XML files of the database are in
-    parts = re.split(r"^CSR:", content, maxsplit=1, flags=re.MULTILINE)
-    if len(parts) < 2:
-        raise Fault("a transcription without the part CSR:")
-    lines = (line.replace("\t", " ").strip() for line in re.split(r"\r\n|\r|\n", parts[1]))
-    texts = [line for line in lines if line]
-    if not texts:
-        raise Fault("an empty transcription")
-    if bad := next((text for text in texts if not text.isprintable()), None):
-        raise Fault("unprintable characters in the transcription", repr(bad))
-    return texts
-
-
-def is_text_file(file: Path) -> bool:
-    """Return whether a file is called as those with the transcriptions of a form are."""
-    return _TEXT_FILE.fullmatch(file.name) is not None
-
-
-def text_beside(file: Path, read: Callable[[Path], bytes]) -> str:
-    """Return the transcription of a line file if the database lies around it, or an empty string.
-
-    That of `lineStrokes/a01/a01-000/a01-000u-01.xml` is in `ascii/a01/a01-000/a01-000u.txt`.
-
-    Args:
-        file: the line file.
-        read: returns the content of a file.
-
-    Raises:
-        Fault: if the text file cannot be used, or has no such line.
-    """
-    match = _LINE_FILE.fullmatch(file.name)
-    parts = [part.replace("lineStrokes", "ascii") for part in file.resolve().parent.parts]
-    texts = Path(*parts, f"{match[1]}.txt") if match else file
-    if match is None or parts == [*file.resolve().parent.parts] or not texts.is_file():
-        return ""
-    found, number = parse_texts(read(texts)), int(match[2])
-    if not 1 <= number <= len(found):
-        raise Fault("no such line among the transcriptions of the form", f"{len(found)} lines")
-    return found[number - 1]
 
 
 class _Part(NamedTuple):
@@ -244,7 +98,7 @@ def _find_part(folders: list[Path], name: str, suffix: str, most: int) -> _Part 
     return None
 
 
-class IAMOnDBDataset(CachedDataset):
+class IAMOnDBDataset(SourceDataset):
     """Lines of IAM-OnDB with their transcriptions.
 
     Ink is in sensor units of the whiteboard; points are whole numbers. The database names no
@@ -270,6 +124,9 @@ class IAMOnDBDataset(CachedDataset):
         ConfigFault: if `splits` names something else, or lets one set be in training and elsewhere.
     """
 
+    kind = "iam_ondb"
+    title = "IAM-OnDB"
+    unit = "lines"
     canonical = (41.95, 37.12)  # standard deviations over the complete training set, uncut
     quantisation_step = 1.0
 
@@ -288,43 +145,33 @@ class IAMOnDBDataset(CachedDataset):
         max_archive_bytes: Annotated[int, Range(1, 1 << 40)] = 4096 * MEBIBYTE,
     ) -> None:
         _check_splits(splits)
-        self.root, self.cache_folder = Path(root).expanduser(), cache
-        self.splits, self.subset, self.subset_seed = splits, subset, subset_seed
-        self.strict = strict
-        self.limits = {
-            "max_points": max_points,
-            "max_bytes": max_bytes,
-            "max_members": max_members,
-            "max_archive_bytes": max_archive_bytes,
-        }
-        self._indices: dict[str, np.ndarray] = {}
+        super().__init__(
+            root=root,
+            cache=cache,
+            subset=subset,
+            subset_seed=subset_seed,
+            strict=strict,
+            max_points=max_points,
+            max_bytes=max_bytes,
+            max_members=max_members,
+        )
+        self.splits, self.max_archive_bytes = splits, max_archive_bytes
 
-    def prepare(self) -> None:
-        """Open the cache, made of the archives with a progress bar unless it is there.
+    def options(self) -> dict[str, Any]:
+        return {**super().options(), "max_archive_bytes": self.max_archive_bytes}
 
-        Raises:
-            DataError: if files are missing (with where to get them) or archives broken; if
-                `strict`, also for every broken line and absent form.
-        """
-        if self._cache is not None:
-            return
-        strokes, texts, tasks = self._locate()
-        key = {
-            "strokes": fingerprint(strokes.files, self.root),
-            "texts": fingerprint(texts.files, self.root),
+    def find(self) -> list[Path]:
+        self._strokes, self._texts, self._tasks = self._locate()
+        return [*self._strokes.files, *self._texts.files]
+
+    def key(self, files: list[Path]) -> dict[str, Any]:
+        return {
+            "strokes": fingerprint(self._strokes.files, self.root),
+            "texts": fingerprint(self._texts.files, self.root),
             "period": PERIOD,
             "gap": GAP,
-            "limits": self.limits,
+            "limits": self.options(),
         }
-        where = places(self.root, self.cache_folder)
-        cache = load_or_make(
-            "iam_ondb", where, key, lambda: self._read(strokes, texts), self.strict
-        )
-        groups = np.array([cache.string("groups", n) for n in range(len(cache))])
-        names = [cache.string("names", n) for n in range(len(cache))]
-        refused = {entry.name.rsplit("-", 1)[0] for entry in cache.rejected}
-        self._divide(tasks, groups, names, refused)
-        self._cache = cache
 
     def _locate(self) -> tuple[_Part, _Part, dict[str, Path]]:
         """Find both halves and the task files that `splits` names."""
@@ -332,9 +179,8 @@ class IAMOnDBDataset(CachedDataset):
         folders = list(_folders(self.root)) if self.root.is_dir() else []
         locked = [folder for folder in folders if not _can_be_read(folder)]
         folders = [folder for folder in folders if folder not in locked]
-        most = self.limits["max_members"]
-        strokes = _find_part(folders, "lineStrokes", ".xml", most)
-        texts = _find_part(folders, "ascii", ".txt", most)
+        strokes = _find_part(folders, "lineStrokes", ".xml", self.max_members)
+        texts = _find_part(folders, "ascii", ".txt", self.max_members)
         tasks = {}
         for name in dict.fromkeys(name for names in self.splits.values() for name in names):
             files = (folder / f"{name}.txt" for folder in folders)
@@ -362,29 +208,15 @@ class IAMOnDBDataset(CachedDataset):
     def _documents(
         self, part: _Part, wanted: re.Pattern[str], description: str
     ) -> Iterator[tuple[str, bytes | Rejected]]:
-        """Yield names and contents of the files of a half whose names fit `wanted`.
+        """Yield names and contents of the files of a half whose names fit `wanted`."""
+        limits = Limits(self.max_bytes, self.max_members, self.max_archive_bytes)
+        advice = f"; download it again from {SITE}"
+        return documents(part.files, not part.path.is_dir(), wanted, limits, description, advice)
 
-        What cannot be used comes with the reason instead; see `members`.
-
-        Raises:
-            DataError: if an archive is broken.
-        """
-        if not part.path.is_dir():
-            limits = map(self.limits.get, ("max_bytes", "max_members", "max_archive_bytes"))
-            again = f"; download it again from {SITE}"
-            yield from members(part.path, wanted, *limits, description, again)
-            return
-        for file in progress(part.files, description):
-            if wanted.fullmatch(file.name):
-                try:
-                    yield file.name, read_file(file, self.limits["max_bytes"])
-                except Fault as fault:
-                    yield file.name, fault.of(file.name)
-
-    def _read(self, strokes: _Part, texts: _Part) -> Iterator[Sample | Rejected]:
+    def read(self, files: list[Path]) -> Iterator[Sample | Rejected]:
         """Yield all lines of both halves, paired."""
         transcriptions: dict[str, list[str] | Fault] = {}
-        for name, content in self._documents(texts, _TEXT_FILE, "reading transcriptions"):
+        for name, content in self._documents(self._texts, TEXT_FILE, "reading transcriptions"):
             if isinstance(content, Rejected):
                 found: list[str] | Fault = Fault(content.reason, content.detail)
             else:
@@ -392,26 +224,26 @@ class IAMOnDBDataset(CachedDataset):
                     found = parse_texts(content)
                 except Fault as fault:
                     found = fault
-            if match := _TEXT_FILE.fullmatch(name):
+            if match := TEXT_FILE.fullmatch(name):
                 transcriptions[match[1]] = found
             else:  # a member that points outside
                 yield content
         forms: dict[str, dict[int, tuple[str, tuple[np.ndarray, np.ndarray] | Fault]]]
         forms = defaultdict(dict)
-        for name, content in self._documents(strokes, _LINE_FILE, "parsing IAM-OnDB"):
-            match = _LINE_FILE.fullmatch(name)
+        for name, content in self._documents(self._strokes, LINE_FILE, "parsing IAM-OnDB"):
+            match = LINE_FILE.fullmatch(name)
             if match is None:  # a member that points outside
                 yield content
                 continue
             try:
                 if isinstance(content, Rejected):
                     raise Fault(content.reason, content.detail)
-                line = _narrow(*parse_line(content, max_points=self.limits["max_points"]))
+                line = _narrow(*parse_line(content, max_points=self.max_points))
             except Fault as fault:
                 line = fault
             forms[match[1]][int(match[2])] = (name.removesuffix(".xml"), line)
         if not forms:
-            raise DataError(f"{strokes.path}: no line files such as a01-000u-01.xml in it")
+            raise DataError(f"{self._strokes.path}: no line files such as a01-000u-01.xml in it")
         for form, lines in forms.items():
             found = transcriptions.get(form, Fault("no transcription of the form"))
             if not isinstance(found, Fault) and sorted(lines) != [*range(1, len(found) + 1)]:
@@ -427,18 +259,11 @@ class IAMOnDBDataset(CachedDataset):
                 else:
                     yield Sample(name, line[0], found[number - 1], line[1], group=form)
 
-    def _divide(
-        self, tasks: dict[str, Path], groups: np.ndarray, names: list[str], refused: set[str]
-    ) -> None:
-        """Find the samples of each split, and note what is absent or unused.
-
-        Args:
-            tasks: the task files by name.
-            groups: the form of each sample.
-            names: of the samples.
-            refused: forms of which lines are left out.
-        """
-        notes, forms = [], {name: _read_task(file) for name, file in tasks.items()}
+    def divide(self) -> None:
+        everything = range(len(self.cache))
+        groups = np.array([self.group(n) for n in everything])
+        refused = {entry.name.rsplit("-", 1)[0] for entry in self.cache.rejected}
+        notes, forms = [], {name: _read_task(file) for name, file in self._tasks.items()}
         there = refused.union(groups.tolist())
         for name in forms:
             if absent := [form for form in forms[name] if form not in there]:
@@ -462,35 +287,22 @@ class IAMOnDBDataset(CachedDataset):
                 raise DataError(f"no lines for the split {split!r}: {'; '.join(notes)}")
         if unused := len(groups) - len(np.unique(np.concatenate(list(indices.values())))):
             notes.append(f"{unused:,} lines are of no set in use")
-        if self.subset is not None:
-            train = indices["train"]
-            if self.subset > len(train):
-                raise ConfigFault("subset", self.subset, f"at most the {len(train)} training lines")
-            chosen = choose([names[n] for n in train], self.subset, self.subset_seed)
-            indices["train"] = train[chosen]
-            notes.append(f"{len(train) - len(chosen):,} training lines are outside the subset")
         self._indices, self._notes = indices, notes
         self._lines_of_set = {
             name: int(np.isin(groups, forms_of_set).sum()) for name, forms_of_set in forms.items()
         }
+        self.choose_subset([self.name(n) for n in everything])
 
     def preprocessing(self) -> list[BaseTransform]:
         """Return what the paper does: missing points are filled, and long steps cut."""
         return [FillMissing(), CutLongSteps(threshold=LONGEST_STEP)]
 
-    def split_indices(self) -> dict[str, np.ndarray]:
-        return self._indices
+    def headline(self) -> str:
+        return f"{super().headline()} with their transcriptions"
 
-    def report(self) -> str:
-        lines = [f"IAM-OnDB in {self.root}: {len(self):,} lines with their transcriptions"]
-        for split, sets in self.splits.items():
-            counts = ", ".join(f"{name} {self._lines_of_set[name]:,}" for name in sets)
-            lines.append(f"{self.count(split)}  ({counts})")
-        used = np.unique(np.concatenate(list(self._indices.values())))
-        characters = set().union(*(self.text(n) for n in used.tolist()))
-        lines.append(f"{len(characters)} different characters")
-        lines += [*self.left_out(), *self._notes, f"cache: {self.cache.folder}"]
-        return "\n  ".join(lines)
+    def count(self, split: str) -> str:
+        sets = (f"{name} {self._lines_of_set[name]:,}" for name in self.splits[split])
+        return f"{super().count(split)}  ({', '.join(sets)})"
 
 
 def _narrow(ink: np.ndarray, missing: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -26,9 +26,11 @@ from xml.parsers import expat
 import numpy as np
 
 from base import distributed
-from data_loader.sources import iam_ondb, inkml, mnist_strokes, own_ink, stroke_arrays, unipen
+from data_loader.sources import inkml, mnist_strokes, own_ink, stroke_arrays, unipen
 from data_loader.sources.cache import Rejected, Sample, left_out, refusal
-from data_loader.sources.source import MEBIBYTE, Fault, decode, files_below, read_file
+from data_loader.sources.files import MEBIBYTE, files_below, read_file
+from data_loader.sources.iam_ondb_parsing import is_text_file, parse_line, text_beside
+from data_loader.sources.parsing import Fault, decode
 from data_loader.transforms.shaping import ResampleTime
 from utils.checks import DataError
 from utils.files import open_file
@@ -151,7 +153,7 @@ def _is_beside(file: Path) -> bool:
     """Return whether a file holds what belongs to the ink in another one."""
     if _BESIDE.fullmatch(file.name):
         return True
-    return iam_ondb.is_text_file(file) and any("ascii" in part for part in file.parent.parts)
+    return is_text_file(file) and any("ascii" in part for part in file.parent.parts)
 
 
 def _finished(sample: Sample) -> InkSample:
@@ -249,8 +251,8 @@ def _xml(head: bytes) -> _Reader:
 
 def _line(file: Path, limits: _Limits) -> Iterator[Sample]:
     """Yield the line of an XML file of IAM-OnDB."""
-    ink, missing = iam_ondb.parse_line(limits.read(file), max_points=limits.points)
-    yield Sample("", ink, iam_ondb.text_beside(file, limits.read), missing)
+    ink, missing = parse_line(limits.read(file), max_points=limits.points)
+    yield Sample("", ink, text_beside(file, limits.read), missing)
 
 
 def _inkml(file: Path, limits: _Limits) -> Iterator[Sample | Rejected]:

@@ -8,7 +8,7 @@ point before. `<annotation type="truth">` holds a transcription.
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,19 +17,11 @@ from xml.parsers import expat
 
 import numpy as np
 
+from base import distributed
 from data_loader.sources.cache import Rejected, Sample
-from data_loader.sources.source import (
-    Fault,
-    SourceDataset,
-    check_offsets,
-    check_points,
-    check_root,
-    clean_text,
-    files_below,
-    join_strokes,
-    progress,
-    read_file,
-)
+from data_loader.sources.files import MEBIBYTE, check_root, files_below, read_file
+from data_loader.sources.parsing import Fault, check_offsets, check_points, clean_text, join_strokes
+from data_loader.sources.source import SourceDataset
 from utils.checks import ConfigFault, DataError
 
 TRUTHS = ("truth", "label", "normalizedLabel", "transcription")
@@ -79,13 +71,13 @@ class _Group:
     """Annotations by their type in small letters."""
     groups: list["_Group"] = field(default_factory=list)
 
+    def annotated(self, kinds: Sequence[str]) -> str:
+        """Return the annotation of the first of these types that there is, or an empty string."""
+        return next((self.said[kind.lower()] for kind in kinds if kind.lower() in self.said), "")
+
     def text(self) -> str:
         """Return the transcription, or an empty string."""
-        return next((self.said[t.lower()] for t in TRUTHS if t.lower() in self.said), "")
-
-    def writer(self) -> str:
-        """Return who wrote it, or an empty string."""
-        return next((self.said[t.lower()] for t in WRITERS if t.lower() in self.said), "")
+        return self.annotated(TRUTHS)
 
     def all_traces(self) -> list[_Trace | str]:
         """Return the traces of this group and of those in it."""
@@ -138,9 +130,7 @@ class _Reader:
         if name in ("trace", "annotation"):
             self._text = []
         elif name == "traceGroup":
-            group = _Group()
-            self._open[-1].groups.append(group)
-            self._open.append(group)
+            self._open_group()
         elif name == "traceView":
             if "from" in attributes or "to" in attributes:
                 raise Fault("a part of a trace as a view, which is not read")
@@ -148,9 +138,7 @@ class _Reader:
             if target:
                 self._open[-1].traces.append(target.removeprefix("#"))
             else:  # a view that holds others is a group
-                group = _Group()
-                self._open[-1].groups.append(group)
-                self._open.append(group)
+                self._open_group()
                 self._elements[-1] = ("viewGroup", attributes, 0)
         elif name == "traceFormat":
             self._new, self._in_format, self._optional = _Format(), True, False
@@ -162,6 +150,11 @@ class _Reader:
             self._new.regular += not self._optional
             if attributes.get("orientation", "+ve") == "-ve":
                 self._new.reversed.add(channel)
+
+    def _open_group(self) -> None:
+        group = _Group()
+        self._open[-1].groups.append(group)
+        self._open.append(group)
 
     def _characters(self, text: str) -> None:
         if self._text is not None:
@@ -269,15 +262,14 @@ def _explicit(
         if word == "*":
             row.append(rows[-1][channel] + (step if orders[channel] else 0.0))
             continue
-        value = float(word == "T") if word in "TF" else _number(word)
+        if word in "TF":
+            value = float(word == "T")
+        else:
+            value = float(int(word[1:], 16) if word.startswith("#") else word)
         if orders[channel]:
             value += rows[-1][channel] + (step if orders[channel] == '"' else 0.0)
         row.append(value)
     return row
-
-
-def _number(word: str) -> float:
-    return float(int(word[1:], 16)) if word.startswith("#") else float(word)
 
 
 def _ink(traces: list[_Trace], most: int) -> tuple[np.ndarray, np.ndarray | None]:
@@ -369,7 +361,7 @@ def parse(
             points += len(ink)
             if points > len(content):
                 raise Fault("views that repeat the same traces over and over")
-            yield ink, _checked(text), group.writer() or root.writer(), missing
+            yield ink, _checked(text), group.annotated(WRITERS) or root.annotated(WRITERS), missing
         except Fault as fault:
             yield fault
             if points > len(content):
@@ -400,7 +392,7 @@ def read_inkml(
         DataError: naming the file and what is wrong with it.
     """
     try:
-        content = read_file(Path(path), 64 << 20)
+        content = read_file(Path(path), 64 * MEBIBYTE)
         found = next(parse(content, "file", encoding, max_points))
         if isinstance(found, Fault):
             raise found
@@ -463,7 +455,7 @@ class InkMLDataset(SourceDataset):
         return files
 
     def read(self, files: list[Path]) -> Iterator[Sample | Rejected]:
-        for file in progress(files, "parsing InkML"):
+        for file in distributed.bar(files, "parsing InkML", unit=" files"):
             path = file.relative_to(self.folder).as_posix()
             name = path.removesuffix(file.suffix)
             try:

@@ -16,22 +16,16 @@ from typing import Annotated, Any
 import numpy as np
 
 from base import distributed
-from data_loader.sources.cache import Rejected, Sample, places
-from data_loader.sources.source import (
-    MEBIBYTE,
-    Fault,
-    SourceDataset,
-    check_points,
-    check_root,
-    files_below,
-    members,
-    progress,
-    read_file,
-)
+from data_loader.sources.archives import Limits, documents
+from data_loader.sources.cache import Rejected, Sample
+from data_loader.sources.files import MEBIBYTE, check_root, files_below
+from data_loader.sources.parsing import Fault, check_points
+from data_loader.sources.source import SourceDataset
 from data_loader.sources.splits import draw
 from data_loader.synthetic.embedded import Writer, write
 from data_loader.synthetic.stroke_fonts import FONTS, resample
 from utils.checks import ConfigFault, DataError, Range
+from utils.files import user_cache
 from utils.ink import from_strokes, strokes
 
 ARCHIVES = ("sequences.tar.gz", "sequences.tgz", "sequences.tar")
@@ -226,11 +220,8 @@ class MNISTStrokesDataset(SourceDataset):
 
     def places(self) -> list[Path]:
         # Embedded digits lie in no folder of their own.
-        return places(self.folder, self.cache_folder)[1 if self._homeless else 0 :]
-
-    @property
-    def _homeless(self) -> bool:
-        return self.embedded and self.cache_folder is None
+        homeless = self.embedded and self.cache_folder is None
+        return [user_cache()] if homeless else super().places()
 
     def find(self) -> list[Path]:
         if self.embedded:
@@ -330,28 +321,16 @@ class MNISTStrokesDataset(SourceDataset):
 
     def _documents(self, files: list[Path]) -> Iterator[tuple[str, bytes | Rejected]]:
         """Yield names and contents of the files that belong to the format."""
-        if len(files) == 1 and not _FILE.fullmatch(files[0].name):
-            yield from members(
-                files[0],
-                _FILE,
-                self.max_bytes,
-                self.max_members,
-                self.max_archive_bytes,
-                "parsing MNIST strokes",
-            )
-            return
+        archive = len(files) == 1 and not _FILE.fullmatch(files[0].name)
         seen: dict[str, Path] = {}
-        for file in progress(files, "parsing MNIST strokes"):
-            if file.name in seen:
+        for file in files:
+            if (first := seen.setdefault(file.name, file)) != file:
                 raise DataError(
-                    f"{seen[file.name]} and {file}: two files of that name; name one of their "
+                    f"{first} and {file}: two files of that name; name one of their "
                     'folders as "root"'
                 )
-            seen[file.name] = file
-            try:
-                yield file.name, read_file(file, self.max_bytes)
-            except Fault as fault:
-                yield file.name, fault.of(file.name)
+        limits = Limits(self.max_bytes, self.max_members, self.max_archive_bytes)
+        return documents(files, archive, _FILE, limits, "parsing MNIST strokes")
 
     def _invented(self) -> Iterator[Sample]:
         """Yield embedded digits, called as those of MNIST are."""
@@ -367,14 +346,9 @@ class MNISTStrokesDataset(SourceDataset):
                 yield Sample(f"{part}img-{n}", ink, str(digit), group=part)
 
     def headline(self) -> str:
-        return self.title if self.embedded else super().headline()
-
-    def official(self, index: int) -> str:
-        return self.group(index)
-
-    def group(self, index: int) -> str:
-        """Return "train" or "test"; with lines, that of a digit by its place in the cache."""
-        return self.cache.string("groups", index)
+        if self.embedded:
+            return f"{self.title}: {len(self):,} {self.unit}"
+        return super().headline()
 
     def choose_subset(self, names: list[str]) -> None:
         if self.digit is not None:

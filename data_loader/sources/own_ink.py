@@ -22,17 +22,9 @@ import numpy as np
 
 from base import distributed
 from base.base_dataset import BaseDataset
-from data_loader.sources.source import (
-    FRACTIONS,
-    MEBIBYTE,
-    Fault,
-    check_fractions,
-    clean_text,
-    decode,
-    divide,
-    join_strokes,
-    read_file,
-)
+from data_loader.sources.files import MEBIBYTE, read_file
+from data_loader.sources.parsing import Fault, clean_text, decode, join_strokes
+from data_loader.sources.splits import FRACTIONS, check_fractions, divide
 from utils import strict_json
 from utils.checks import ConfigFault, DataError, Range
 
@@ -161,13 +153,8 @@ class OwnInk(BaseDataset):
         self.lengths = np.array([len(ink) for ink in inks], dtype=np.int64)
         names = [self.name(n) for n in range(len(inks))]
         self._indices, self._notes = divide(
-            names, writers, [""] * len(inks), self.fractions, self.split_seed
+            type(self).__name__, names, writers, [""] * len(inks), self.fractions, self.split_seed
         )
-        for split, found in self._indices.items():
-            if not len(found):
-                raise DataError(
-                    f"{type(self).__name__}: {len(inks)} lines are too few: none for {split!r}"
-                )
 
     def _checked(self, line: object) -> tuple[np.ndarray, str, str]:
         """Return ink, text and writer of what `lines` yields.
@@ -199,9 +186,10 @@ class OwnInk(BaseDataset):
         return self._writers[index]
 
     def report(self) -> str:
-        lines = [f"{type(self).__name__}: {len(self):,} lines"]
-        for split, indices in self._indices.items():
-            lines.append(
-                f"{split:<6}{len(indices):>8,} lines{self.lengths[indices].sum():>12,} points"
-            )
-        return "\n  ".join([*lines, *self._notes])
+        return "\n  ".join(
+            [
+                f"{type(self).__name__}: {len(self):,} lines",
+                *map(self.count, self._indices),
+                *self._notes,
+            ]
+        )

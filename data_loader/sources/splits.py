@@ -1,11 +1,16 @@
-"""Which samples are for training, validation and test where a source does not say."""
+"""Which samples are for training, validation and test, by what a source says or by a hash."""
 
 import hashlib
+import re
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from utils.checks import ConfigFault
+from base.base_dataset import SPLITS
+from utils.checks import ConfigFault, DataError
+
+FRACTIONS = {"train": 0.8, "valid": 0.1, "test": 0.1}
+_OFFICIAL = re.compile(r"(?<![a-z])(train|valid|test)(?:ing|ation)?(?![a-z])", re.IGNORECASE)
 
 
 def draw(key: str, seed: int = 0) -> float:
@@ -28,18 +33,12 @@ def by_hash(
     Args:
         names: of the samples, unique.
         writers: of the samples; an empty string where unknown.
-        fractions: of each split, together 1.
+        fractions: of each split, none negative, together 1.
         seed: another one divides otherwise.
 
     Returns:
-        The indices of the samples of each split, int64.
-
-    Raises:
-        ConfigFault: if a fraction is negative or they do not add up to 1.
+        the indices of the samples of each split, int64.
     """
-    total = sum(fractions.values())
-    if not fractions or min(fractions.values()) < 0 or abs(total - 1) > 1e-6:
-        raise ConfigFault("fractions", dict(fractions), "none negative, and together 1")
     edges = np.cumsum(list(fractions.values()))[:-1]
     # The kind of key is part of it: a sample named like a writer is not judged like him.
     keys = [
@@ -58,3 +57,87 @@ def subset(names: Iterable[str], count: int, seed: int = 0) -> list[int]:
     """
     drawn = [(draw(f"name:{name}", seed), n) for n, name in enumerate(names)]
     return sorted(n for _, n in sorted(drawn)[:count])
+
+
+def official_split(path: str) -> str:
+    """Return the split that the path of a file names ("pendigits-train"), "" if none or several."""
+    named = {match[1].lower() for match in _OFFICIAL.finditer(path)}
+    return named.pop() if len(named) == 1 else ""
+
+
+def divide(
+    source: object,
+    names: list[str],
+    writers: list[str],
+    official: list[str],
+    fractions: Mapping[str, float],
+    seed: int = 0,
+) -> tuple[dict[str, np.ndarray], list[str]]:
+    """Divide samples into splits: as their source does where it does, else by a hash.
+
+    A source does if it has training samples and others. A split that it lacks is taken from its
+    training samples, by hash of the writer, or of the name where the writer is unknown or there
+    are fewer writers than splits.
+
+    Args:
+        source: what messages call it.
+        names: of the samples.
+        writers: of the samples; empty strings where unknown.
+        official: the split that the source names for each sample, or an empty string.
+        fractions: of the splits, together 1.
+        seed: another one divides otherwise.
+
+    Returns:
+        the indices of each split, int64, none empty, and notes for a report.
+
+    Raises:
+        DataError: if there are too few samples.
+    """
+    notes, shares = [], {split: share for split, share in fractions.items() if share > 0}
+    given = np.array(official)
+    others = {"valid", "test"}.intersection(official)
+    if "train" not in official or not others:
+        given, others = np.full(len(names), ""), set()
+    for split in sorted(others):
+        shares["train"] += shares.pop(split, 0.0)
+    if others:
+        rest = shares.keys() - {"train"}
+        taken = f"; {' and '.join(sorted(rest))} by hash from train" if rest else ""
+        notes.append(f"the splits {', '.join(sorted({'train'} | others))} are the source's{taken}")
+    free = np.flatnonzero(~np.isin(given, sorted(others)))
+    people = [writers[n] for n in free]
+    if any(people) and len(set(people)) < len(shares):
+        notes.append("fewer writers than splits: divided by the samples' names")
+        people = [""] * len(free)
+    total = sum(shares.values())
+    shares = {split: share / total for split, share in shares.items()}
+    parts = by_hash([names[n] for n in free], people, shares, seed)
+    units = np.array([person or names[n] for person, n in zip(people, free, strict=True)])
+    for split in parts:
+        largest = max(parts, key=lambda other: len(set(units[parts[other]].tolist())))
+        candidates = sorted(set(units[parts[largest]].tolist()), key=lambda u: draw(u, seed))
+        if not len(parts[split]) and len(candidates) > 1:  # few samples: let no split be empty
+            moved = parts[largest][units[parts[largest]] == candidates[0]]
+            parts[split] = moved
+            parts[largest] = np.setdiff1d(parts[largest], moved)
+            notes.append(f"{split} would be empty and got {len(moved)} of {largest}")
+    indices = {split: free[part].astype(np.int64) for split, part in parts.items()}
+    for split in others:
+        indices[split] = np.flatnonzero(given == split).astype(np.int64)
+    for split, found in indices.items():
+        if not len(found):
+            raise DataError(
+                f"{source}: {len(names)} samples are too few, there are none for the split "
+                f"{split!r}"
+            )
+    return {split: indices[split] for split in SPLITS if split in indices}, notes
+
+
+def check_fractions(fractions: Mapping[str, float]) -> None:
+    """Raise a ConfigFault if `fractions` are not those of splits, together 1."""
+    if unknown := next((split for split in fractions if split not in SPLITS), None):
+        raise ConfigFault("fractions", unknown, f"one of {', '.join(SPLITS)}")
+    if not (fractions.get("train", 0) > 0 and fractions.get("valid", 0) > 0):
+        raise ConfigFault("fractions", dict(fractions), "more than 0 for train and for valid")
+    if min(fractions.values()) < 0 or abs(sum(fractions.values()) - 1) > 1e-6:
+        raise ConfigFault("fractions", dict(fractions), "none negative, and together 1")

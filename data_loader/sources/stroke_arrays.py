@@ -15,15 +15,9 @@ from typing import Annotated, Any, NoReturn
 import numpy as np
 
 from data_loader.sources.cache import Rejected, Sample, printable
-from data_loader.sources.source import (
-    MEBIBYTE,
-    Fault,
-    SourceDataset,
-    check_points,
-    check_root,
-    clean_text,
-    read_file,
-)
+from data_loader.sources.files import MEBIBYTE, check_root, read_file
+from data_loader.sources.parsing import Fault, check_points, clean_text, decode
+from data_loader.sources.source import SourceDataset
 from utils.checks import DataError, Range
 
 NAMES = ("strokes-py3.npy", "strokes.npy")
@@ -232,15 +226,9 @@ class StrokeArraysDataset(SourceDataset):
         sentences = [""] * len(elements)
         if len(files) > 1:
             try:
-                content = read_file(files[1], self.max_bytes)
-                sentences = content.decode("utf-8-sig").rstrip().splitlines()
+                sentences = decode(read_file(files[1], self.max_bytes)).rstrip().splitlines()
             except Fault as error:
                 raise _of(files[1], error) from None
-            except UnicodeDecodeError as error:
-                line = content.count(b"\n", 0, error.start) + 1
-                raise DataError(
-                    f"{files[1]}: not UTF-8 text (byte 0x{content[error.start]:02x} in line {line})"
-                ) from None
             if len(sentences) != len(elements):
                 raise DataError(
                     f"{files[1]}: {len(sentences):,} lines for the {len(elements):,} lines of ink "

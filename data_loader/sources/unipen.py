@@ -15,18 +15,11 @@ from typing import Annotated, Any
 
 import numpy as np
 
+from base import distributed
 from data_loader.sources.cache import Rejected, Sample, printable
-from data_loader.sources.source import (
-    Fault,
-    SourceDataset,
-    check_root,
-    clean_text,
-    decode,
-    files_below,
-    join_strokes,
-    progress,
-    read_file,
-)
+from data_loader.sources.files import check_root, files_below, read_file
+from data_loader.sources.parsing import Fault, clean_text, decode, join_strokes
+from data_loader.sources.source import SourceDataset
 from utils.checks import DataError, Range
 
 _KEYWORD = re.compile(r"^[ \t]*\.([A-Z][A-Z0-9_]*)", re.MULTILINE)
@@ -278,7 +271,7 @@ class UnipenDataset(SourceDataset):
 
     def read(self, files: list[Path]) -> Iterator[Sample | Rejected]:
         documents: dict[str, Document] = {}
-        for file in progress(files, "parsing UNIPEN"):
+        for file in distributed.bar(files, "parsing UNIPEN", unit=" files"):
             name = file.relative_to(self.folder).as_posix()
             try:
                 documents[name] = parse(decode(read_file(file, self.max_bytes)))

@@ -102,19 +102,20 @@ def sample(
         max_steps = 100 + STEPS_PER_CHARACTER * longest if longest else DEFAULT_STEPS
 
     begin, primed_phi = _begin(model, start, whole, biases, pen_sharpness)
-    weights, current = begin.point, begin.bias
-    products = {"float32": weights.dtype, "bfloat16": torch.bfloat16}[precision]
+    point, current = begin.point, begin.bias
+    products = {"float32": point.dtype, "bfloat16": torch.bfloat16}[precision]
     stepper = make_stepper(model, begin, products)
-    stopping = Stopping(weights, model.normalisation, whole, max_steps, model.end_of_sequence)
-    noise = _Noise(seeds, weights.device)
-    active = torch.arange(count, device=weights.device)
+    stopping = Stopping(point, model.normalisation, whole, max_steps, model.end_of_sequence)
+    noise = _Noise(seeds, point.device)
+    active = torch.arange(count, device=point.device)
     primed = len(start) - 1  # steps
-    points = weights.new_zeros(max_steps, count, model.input_size)
+    points = point.new_zeros(max_steps, count, model.input_size)
     sharpening = current.repeat(primed + max_steps, 1)
     phis = None
     if whole is not None:
-        phis = weights.new_zeros(primed + max_steps, count, begin.text.shape[1] + 1)
-        phis[:primed] = primed_phi
+        phis = point.new_zeros(primed + max_steps, count, begin.text.shape[1] + 1)
+        if primed:
+            phis[:primed] = primed_phi.transpose(0, 1)
     bar = tqdm(
         total=max_steps,
         desc="writing",
@@ -198,7 +199,7 @@ def _begin(
     biases: Sequence[float],
     pen_sharpness: float,
 ) -> tuple[Lines, Tensor | None]:
-    """Return the lines before their first step, and phi at the primer's, `(points - 1, B, U + 1)`.
+    """Return the lines before their first step, and phi at the primer's, `(B, points - 1, U + 1)`.
 
     Args:
         start: the primer's points, or one of zeros, `(points, 3)`.
@@ -215,11 +216,8 @@ def _begin(
         lengths = torch.tensor([len(one) for one in encoded], device=weights.device)
         text = torch.nn.utils.rnn.pad_sequence(encoded, batch_first=True).to(weights.device)
     state, phi = model.initial_state(len(biases)), None
-    if text is not None:
-        phi = weights.new_zeros(0, len(biases), text.shape[1] + 1)
     if len(start) > 1:  # the last point is the first step's
         output = model(inputs[:, :-1], text, lengths, state)
-        state = output.state
-        phi = None if text is None else output.attention.transpose(0, 1)
+        state, phi = output.state, output.attention
     bias = torch.tensor(biases).to(weights)
     return Lines(inputs[:, -1], state, bias, text, lengths, pen_sharpness), phi

@@ -9,7 +9,7 @@ the window is ahead of the pen, and the last letter would lose its end. So the r
 - Delayed strokes: where the text ends in a letter or a digit, strokes that then go back from where
   the pen was lifted belong to the line, the dot or the bar of a letter; all of them together may
   have as many steps again. (Behind a sign they do not: a full stop may become a colon.)
-- A stroke too many, begun beyond the last character, is left out: see `surplus_points`.
+- A stroke too many, begun beyond the last character, is left out: see `Stopping.surplus`.
 - The network's own end: a line ends after the first point that is drawn as the end of the sequence;
   with a text only once the window has reached its last character, since what has come so far may
   be a whole line too, so that these networks give every character some chance of being the last.
@@ -73,7 +73,8 @@ class Stopping:
         self.onward = -1.0 if normalisation.mean[0] < 0 else 1.0  # some hands run to the left
         if texts is not None:
             self.lengths = torch.tensor([len(text) for text in texts], device=device)
-            self.to_letter = torch.tensor(list(map(_ends_in_letter, texts)), device=device)
+            letters = [text.rstrip()[-1:].isalnum() for text in texts]
+            self.to_letter = torch.tensor(letters, device=device)
         self.up = point[:, 2] > 0.5  # whether the pen is lifted before the next step
         self.never = limit + 1
         # Steps after which the window's peak is behind the text, the stroke under way then has
@@ -134,15 +135,34 @@ class Stopping:
         return ~(moved | (points[..., 2] > 0.5).any(0))
 
     def surplus(self, number: int, ink: np.ndarray, phi: np.ndarray) -> int:
-        """Return how many of the last points of a line that has ended are too many.
+        """Return how many of the last points of a line are those of a stroke too many.
+
+        What is written in no time, or was held up before, ends before the window gets behind it,
+        and the pen may begin what would come next. So the last stroke is too many if it lies apart
+        from all ink, and if another one was begun with the window's peak on the last character,
+        which itself went on from the ink before: an earlier delayed stroke is not that character. A
+        letter may have two such strokes. There the last one is too many only if all of it lies
+        beyond the other ink (a `y` comes back) and the window was leaving as it began.
 
         Args:
-            number: of the line.
+            number: of the line, which has ended.
             ink, phi: `(points, 3)` and `(points - 1, U + 1)`, as a `Line` has them.
         """
-        if self.end_of_sequence:  # such a network has said where it ends
-            return 0
-        return surplus_points(ink, phi, self.texts[number], self.onward)
+        said = self.texts[number].rstrip()
+        starts = np.flatnonzero(ink[:-1, 2] > 0.5) + 1
+        at_end = starts[phi[starts - 1].argmax(1) >= len(said) - 1]
+        if self.end_of_sequence or not said or len(at_end) < 2 or starts[-1] != at_end[-1]:
+            return 0  # a network that predicts the end has said where it is
+        start = at_end[-1]
+        x = self.onward * to_points(ink)[:, 0]
+        furthest = np.maximum.accumulate(x)
+        beyond = x[at_end] - furthest[at_end - 1]
+        apart = beyond[-1] > SURPLUS_GAP * x_height(ink)
+        if said[-1].isalnum():
+            begun = phi[start - 1]
+            apart &= x[start:].min() > furthest[start - 1]
+            apart &= begun[len(said) :].max() > LEAVING * begun[: len(said)].max()
+        return len(ink) - start if apart and (beyond[:-1] > 0.0).any() else 0
 
     def _first(self, true: Tensor, first: int) -> Tensor:
         """Return the step at which each line of `true` `(T, B)`, from step `first` on, is first."""
@@ -158,40 +178,3 @@ def peak(phi: Tensor, text_lengths: Tensor) -> Tensor:
     """
     positions = torch.arange(phi.shape[-1], device=phi.device)
     return phi.masked_fill(positions > text_lengths[:, None], -1.0).argmax(-1)
-
-
-def surplus_points(ink: np.ndarray, phi: np.ndarray, text: str, onward: float = 1.0) -> int:
-    """Return how many of the last points of a line are those of a stroke too many.
-
-    What is written in no time, or was held up before, ends before the window gets behind it, and
-    the pen may begin what would come next. So the last stroke is too many if it lies apart from all
-    ink, and if another one was begun with the window's peak on the last character, which itself
-    went on from the ink before: an earlier delayed stroke is not that character. A letter may have
-    two such strokes. There the last one is too many only if all of it lies beyond the other ink
-    (a `y` comes back) and the window was leaving as it began.
-
-    Args:
-        ink, phi: `(points, 3)` and `(points - 1, U + 1)`, as a `Line` has them.
-        text: of U characters.
-        onward: 1 where the hand runs to the right, -1 where it runs to the left.
-    """
-    said = text.rstrip()
-    starts = np.flatnonzero(ink[:-1, 2] > 0.5) + 1
-    at_end = starts[phi[starts - 1].argmax(1) >= len(said) - 1]
-    if not said or len(at_end) < 2 or starts[-1] != at_end[-1]:
-        return 0
-    start = at_end[-1]
-    x = onward * to_points(ink)[:, 0]
-    furthest = np.maximum.accumulate(x)
-    beyond = x[at_end] - furthest[at_end - 1]
-    apart = beyond[-1] > SURPLUS_GAP * x_height(ink)
-    if _ends_in_letter(said):
-        begun = phi[start - 1]
-        apart &= x[start:].min() > furthest[start - 1]
-        apart &= begun[len(said) :].max() > LEAVING * begun[: len(said)].max()
-    return len(ink) - start if apart and (beyond[:-1] > 0.0).any() else 0
-
-
-def _ends_in_letter(text: str) -> bool:
-    """Return whether a text ends, but for blanks, in a letter or a digit."""
-    return text.rstrip()[-1:].isalnum()

@@ -153,12 +153,12 @@ class RecognitionNetwork(BaseModel):
         mask_ratio: share of the points that the network does not see in training, hidden in
             stretches of about a character, so that it learns to read from what is around (in the
             manner of SpecAugment, Park et al. 2019).
-        spacing: distance between the points of the features, in heights of the small letters. A
-            smaller one shows more of a sign's shape, and gives more frames; with half of it and one
-            more halving the layers above the lowest run over as many as before.
-        parts: of the way between two such points, whose directions are features as well; 1 for none
-            of these. They show what falls between the points, as the tip of a brace, and give no
-            more frames.
+        spacing: distance between the points of the features, in x-heights. A smaller one shows more
+            of a sign's shape, and gives more frames; with half of it and one more time reduction
+            the layers above the lowest run over as many as before.
+        parts: into which the way between two such points is divided, their directions being
+            features as well; 1 for none of these. They show what falls between the points, as the
+            tip of a brace, and give no more frames.
 
     Raises:
         ConfigFault: if there are as many `time_reductions` as layers.

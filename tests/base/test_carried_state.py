@@ -17,10 +17,10 @@ def gathered(monkeypatch, count, parts):
     sent = []
     for rank in range(count):
         play(monkeypatch, count, rank)
-        monkeypatch.setattr(distributed, "gathered", lambda own: sent.append(own) or [])
+        monkeypatch.setattr(distributed, "all_gather_object", lambda own: sent.append(own) or [])
         assert count == 1 or carried_state.gather(*parts[rank]) == ([], [])
     play(monkeypatch, count, 0)
-    monkeypatch.setattr(distributed, "gathered", lambda own: sent)
+    monkeypatch.setattr(distributed, "all_gather_object", lambda own: sent)
     return carried_state.gather(*parts[0])
 
 

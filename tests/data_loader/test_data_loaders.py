@@ -388,14 +388,14 @@ def test_ink_of_four_columns_says_whether_the_sequence_ends():
         assert batch.targets[..., 3].sum() == last.sum()
 
 
-def test_an_end_before_the_last_reading_is_an_error():
+def test_an_end_before_the_last_point_is_an_error():
     class Early(Ending):
         def ink(self, index):
             ink = super().ink(index)
             ink[len(ink) // 2, 3] = 1
             return ink
 
-    with pytest.raises(DataError, match=r"sample\d+: reading \d+ of \d+ is marked as the end of"):
+    with pytest.raises(DataError, match=r"sample\d+: point \d+ of \d+ is marked as the end of"):
         loader(dataset=Early(), batch_size=20)
 
 

@@ -145,7 +145,7 @@ def test_cache_lies_beside_the_data_and_serves_the_second_run(tmp_path, files, m
     root = write(tmp_path, files)
     first = prepared(root)
     assert first.cache.folder.parent == root / "cache"
-    monkeypatch.setattr(IAMOnDBDataset, "_read", None)  # reading again would fail
+    monkeypatch.setattr(IAMOnDBDataset, "read", None)  # reading again would fail
     again = prepared(root)
     assert (again.ink(3) == first.ink(3)).all()
     assert pickle.loads(pickle.dumps(again)).text(3) == first.text(3)

@@ -59,7 +59,7 @@ def test_channels_as_declared(tmp_path):
     ]
 
 
-def test_a_channel_of_time_tells_missing_readings(tmp_path):
+def test_a_channel_of_time_tells_missing_points(tmp_path):
     form = "<traceFormat>" + "".join(f'<channel name="{c}"/>' for c in "XYT") + "</traceFormat>"
     body = "<trace>0 0 0, 1 0 10, 2 0 20, 3 0 60, 4 0 70</trace><trace>9 9 900, 9 8 910</trace>"
     dataset = prepared(tmp_path, several(document(body, extra=form)))

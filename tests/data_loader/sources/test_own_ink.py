@@ -66,5 +66,5 @@ def test_a_broken_line_is_an_error_with_its_number(line, message):
 def test_nothing_and_too_little_are_errors():
     with pytest.raises(DataError, match=r"^Mine: lines\(\) yields nothing"):
         dataset_of([])
-    with pytest.raises(DataError, match=r"^Mine: 2 lines are too few: none for"):
+    with pytest.raises(DataError, match=r"^Mine: 2 samples are too few, there are none for"):
         dataset_of([("a", STROKES)] * 2)

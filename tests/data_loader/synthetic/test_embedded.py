@@ -1,20 +1,18 @@
 """The embedded data: what is written, how the pen moves, and that seeds decide it alone."""
 
 import inspect
-import re
 import string
 import zlib
 from collections import Counter
 
 import numpy as np
 import pytest
-from HersheyFonts import HersheyFonts
 
 from base.base_dataset import SPLITS
-from data_loader.synthetic import corpus
-from data_loader.synthetic.embedded import EmbeddedDataset, Writer, digitise, write
-from data_loader.synthetic.stroke_fonts import CHARACTERS, FONTS, OTHERS, SHAPES, SIGN_LEAN, font
-from utils.checks import ConfigFault, DataError, UserError
+from data_loader.synthetic.embedded import EmbeddedDataset, digitise, write
+from data_loader.synthetic.stroke_fonts import FONTS, OTHERS, SHAPES
+from tests.data_loader.synthetic.hands import Still, hand, strokes
+from utils.checks import ConfigFault, UserError
 
 PRINTABLE = string.ascii_letters + string.digits + string.punctuation + " "
 
@@ -24,35 +22,6 @@ def dataset():
     data = EmbeddedDataset(size=600, valid_size=80, test_size=60)
     data.prepare()
     return data
-
-
-def points(ink):
-    return np.cumsum(ink[:, :2].astype(np.float64), axis=0)
-
-
-def strokes(ink):
-    ends = np.flatnonzero(ink[:, 2])
-    return np.split(points(ink), ends[:-1] + 1)
-
-
-def hand(**changes):
-    """A writer without any irregularity."""
-    values = dict(
-        font="print", rounding=0.6, connected=False, size=7.0, slant=0.0, aspect=1.0,
-        ascender=1.0, descender=1.0, letter_space=0.0, word_space=13.0, drift=0.0, wave=0.0,
-        wobble=0.0, variation=0.0, speed=226.0,
-    )  # fmt: skip
-    return Writer(**{**values, **changes})
-
-
-class Still:
-    """A generator that draws nothing but zeros: no variation of line or letter."""
-
-    def standard_normal(self, shape=None):
-        return 0.0 if shape is None else np.zeros(shape)
-
-    def random(self, shape=None):
-        return 0.0 if shape is None else np.zeros(shape)
 
 
 # --- the format -------------------------------------------------------------------------------
@@ -141,29 +110,6 @@ def test_another_seed_gives_other_lines_and_other_hands(dataset):
 # --- texts ------------------------------------------------------------------------------------
 
 
-def sentences(text):
-    """Whole sentences within a line: what stands between two ends of sentences."""
-    return re.split(r"(?<=[.!?]) ", text)[1:-1]
-
-
-def test_splits_share_no_line_and_no_sentence(monkeypatch):
-    # Three words of each kind: so few that the same sentences come up in every split by chance.
-    for kind in ("THINGS", "PEOPLE", "QUALITIES", "DOINGS", "GOINGS", "FIRST_NAMES", "LAST_NAMES"):
-        monkeypatch.setattr(corpus, kind, getattr(corpus, kind)[:3])
-    lines, whole = [], []
-    for split in range(3):
-        draws = corpus.Draws(np.random.default_rng(split))
-        short = [corpus.line(draws, split, 4, 14, 0.1) for _ in range(800)]
-        long = [corpus.line(draws, split, 60, 110, 0.0) for _ in range(1000)]
-        lines.append(set(short + long))
-        whole.append([sentence for line in long for sentence in sentences(line)])
-        assert len(short) - len(set(short)) > 100
-        assert len(whole[split]) - len(set(whole[split])) > 20
-    for one, other in ((0, 1), (0, 2), (1, 2)):
-        assert not lines[one] & lines[other]
-        assert not set(whole[one]) & set(whole[other])
-
-
 def test_splits_share_no_writer(dataset):
     writers = [{dataset.writer(n) for n in dataset.indices(split)} for split in SPLITS]
     assert [len(names) > 20 for names in writers] == [True, True, True]
@@ -191,85 +137,7 @@ def test_without_symbols_texts_are_plain_sentences():
     assert used <= set(string.ascii_letters + " .,;:!?'\"-")
 
 
-@pytest.mark.parametrize(("low", "high"), [(2, 8), (12, 18), (80, 86)])
-def test_lines_keep_to_their_bounds(low, high):
-    draws = corpus.Draws(np.random.default_rng(5))
-    lengths = [
-        len(corpus.line(draws, split, low, high, 0.2)) for split in range(3) for _ in range(40)
-    ]
-    assert min(lengths) >= low and max(lengths) <= high
-    assert len(set(lengths)) > 3
-
-
-def test_lines_break_between_words():
-    draws = corpus.Draws(np.random.default_rng(6))
-    for _ in range(300):
-        line = corpus.line(draws, 0, 10, 30, 0.2)
-        assert line == line.strip() and "  " not in line
-
-
-def test_bounds_that_no_line_meets_are_an_error():
-    draws = corpus.Draws(np.random.default_rng(0))
-    with pytest.raises(DataError, match="no line of 5 to 4 characters"):
-        corpus.line(draws, 0, 5, 4, 0.0)
-
-
 # --- letters ----------------------------------------------------------------------------------
-
-
-def glyph_points(name, character):
-    glyphs, code = font(name, 0.6), ord(character) - 32
-    part = slice(glyphs.start[code], glyphs.start[code] + glyphs.count[code])
-    return np.stack([glyphs.x[part], glyphs.y[part]], axis=1), glyphs.end[part]
-
-
-@pytest.mark.parametrize("name", FONTS)
-def test_every_font_draws_every_character_at_its_height(name):
-    assert [ord(character) for character in CHARACTERS] == list(range(32, 127))
-    tops, bottoms, forms = {}, {}, set()
-    for character in PRINTABLE.strip():
-        line, end = glyph_points(name, character)
-        assert len(line) >= 3 and end[-1], character
-        assert np.hypot(*np.diff(line, axis=0)[~end[:-1]].T).max() < 0.7, character
-        tops[character], bottoms[character] = line[:, 1].min(), line[:, 1].max()
-        forms.add(line.round(2).tobytes())
-        ink = write(character, hand(font=name), Still(), 75)
-        assert ink[-1, 2] == 1, character
-    assert len(forms) == 94  # no two characters look the same
-    assert glyph_points(name, " ")[0].size == 0
-    x_height = -tops["x"]
-    assert 10 < x_height < 15
-    for character in "acemnorsuvwxz":
-        assert tops[character] == pytest.approx(-x_height, abs=2.2), character
-    for character in "bdfhkl" + string.digits + string.ascii_uppercase:
-        assert -24 < tops[character] < -19, character
-    for character in "abcdehiklmnorstuvwx" + string.digits + "ABCDEFGHIKLMNOPRSTUVWX":
-        assert bottoms[character] == pytest.approx(0, abs=1.5), character
-    for character in "gjpqy,;":
-        assert bottoms[character] > 2, character
-    for character in "'\"`^":
-        assert bottoms[character] < -10, character
-    for character in "._":
-        assert tops[character] > -2, character
-
-
-def test_plain_letters_are_those_of_the_package():
-    package = HersheyFonts()
-    package.load_default_font("futural")
-    for character in "abcdefghklmnopqrstuvwxyzABCDEFGHJKLMNOPQRSTUVWXYZ0123456789&()#*":
-        glyph = package.all_glyphs[character]
-        # Dense points along the package's own lines, with the base line at 0.
-        theirs = np.concatenate(
-            [
-                np.linspace(start, stop, 200)
-                for stroke in glyph.strokes
-                for start, stop in zip(np.array(stroke[:-1]), np.array(stroke[1:]), strict=True)
-            ]
-        ) - (glyph.left_offset, 9)
-        mine, _ = glyph_points("print", character)
-        distance = np.hypot(*(mine[:, None] - theirs[None]).transpose(2, 0, 1))
-        assert distance.min(axis=1).max() < 0.8, character  # nothing is drawn beside them
-        assert distance.min(axis=0).max() < 1.0, character  # and nothing left out
 
 
 def test_written_from_left_to_right_and_downwards():
@@ -302,65 +170,6 @@ def test_stems_lean_as_the_writer_does():
         # 60 letters, each off by a deviation of 0.05 and a little: the mean by 0.008.
         assert lean.mean() == pytest.approx(slant, abs=0.04)
         assert 0.01 < lean.std() < 0.15
-
-
-@pytest.mark.parametrize("rounding", [0.6, 1.5])
-@pytest.mark.parametrize("slant", [-0.15, 0.0, 0.5])  # the bounds of invented hands
-def test_signs_are_told_apart_in_every_hand(slant, rounding):
-    def sign(character):
-        (stroke,) = strokes(write(character, hand(slant=slant, rounding=rounding), Still(), 300))
-        return stroke / hand().size  # from top to bottom, in font units
-
-    back, quote, slash = sign("\\"), sign("`"), sign("/")
-    assert back[-1, 0] - back[0, 0] > 10 and quote[-1, 0] - quote[0, 0] > 3.5
-    assert slash[-1, 0] - slash[0, 0] < -10
-    for opening, closing in ("{}", "[]", "()"):
-        for character, side in ((opening, -1), (closing, 1)):
-            line = sign(character)
-            upright = line[:, 0] + SIGN_LEAN * slant * (line[:, 1] - line[0, 1])
-            out = side * (upright - upright[0])
-            middle, quarter = (
-                out[np.argmin(abs(line[:, 1] - np.quantile(line[[0, -1], 1], part)))]
-                for part in (0.5, 0.25)
-            )
-            if opening == "{":  # the tip stands out from the stem as far as the ends do
-                assert middle - quarter > 4 and quarter > 3.5
-            elif opening == "[":  # a long straight stem
-                assert abs(middle - quarter) < 0.2 and quarter > 5.5
-            else:
-                assert 0.5 < middle - quarter < 2.5
-
-
-# Of each shape how many strokes it has (a bar through a 7, a bracket of two).
-STROKES_OF_SHAPES = {
-    "{": [1, 1, 2], "}": [1, 1, 2], "[": [2, 1], "]": [2, 1], "(": [1, 1], ")": [1, 1],
-    "/": [1, 1], "\\": [1, 1], "|": [1], "`": [1, 1], "'": [1], '"': [2], "#": [4, 4], "&": [3],
-    "@": [1], "+": [2, 1], "=": [2], "<": [1, 1], ">": [1, 1], "^": [1, 1], "~": [1, 1],
-    "*": [3, 3, 3], "%": [3], "_": [1, 1], "-": [1], "1": [1], "7": [2], "Z": [2], "z": [2],
-}  # fmt: skip
-
-
-def test_every_other_shape_is_drawn_where_its_character_stands():
-    counts = {}
-    for number, (character, _) in enumerate(SHAPES):
-        plain = write(f"n{character}n", hand(), Still(), 300)
-        other = write(f"n{character}n", hand(shapes=(number,)), Still(), 300)
-        assert len(strokes(plain)[0]) == len(strokes(other)[0])
-        drawn = strokes(other)[2:-2]
-        counts.setdefault(character, []).append(len(drawn))
-
-        # Between its neighbours, at the height of the plain shape, and not like it.
-        def box(parts):
-            return np.concatenate(parts).min(axis=0), np.concatenate(parts).max(axis=0)
-
-        (left, top), (right, bottom) = box(drawn)
-        (_, plain_top), (_, plain_bottom) = box(strokes(plain)[2:-2])
-        assert (
-            left > box(strokes(other)[:2])[1][0] - 7 and right < box(strokes(other)[-2:])[0][0] + 7
-        )
-        assert abs((top + bottom) - (plain_top + plain_bottom)) / 2 < 6 * 7, character
-        assert other.tobytes() != plain.tobytes()
-    assert counts == STROKES_OF_SHAPES
 
 
 def test_other_shapes_change_signs_alone():
@@ -436,7 +245,7 @@ def test_the_speed_follows_the_two_thirds_power_law():
     assert -1 / 3 < slope < -0.2
 
 
-def test_readings_are_at_equal_times_and_slow_at_the_ends():
+def test_points_are_at_equal_times_and_slow_at_the_ends():
     x = np.linspace(0, 400, 1001)
     end = np.arange(1001) == 1000
     for rate in (50.0, 100.0):
@@ -452,12 +261,12 @@ def test_readings_are_at_equal_times_and_slow_at_the_ends():
         assert 0 <= 400 - read_x[-1] < step[-1] * 1.5
 
 
-def test_twice_the_rate_is_twice_the_readings():
+def test_twice_the_rate_is_twice_the_points():
     counts = [len(write("Handwriting", hand(), Still(), rate)) for rate in (100, 200)]
     assert counts[1] / counts[0] == pytest.approx(2, rel=0.05)
 
 
-def test_readings_are_denser_where_the_pen_turns(dataset):
+def test_points_are_denser_where_the_pen_turns(dataset):
     steps, turns = [], []
     for index in range(200):
         for stroke in strokes(dataset.ink(index)):
@@ -473,7 +282,7 @@ def test_readings_are_denser_where_the_pen_turns(dataset):
     assert np.median(steps[turns > 0.8]) < 0.7 * np.median(steps[turns < 0.2])
 
 
-def test_about_twenty_readings_a_character_and_like_scales(dataset):
+def test_about_twenty_points_a_character_and_like_scales(dataset):
     characters = [len(dataset.text(index)) for index in range(600)]
     assert 18 < dataset.lengths[:600].sum() / sum(characters) < 22.5
     offsets = np.concatenate([dataset.ink(index)[1:, :2] for index in range(600)]).astype(float)
@@ -522,29 +331,6 @@ def test_the_alphabet_does_not_depend_on_the_size(symbols):
     assert few.characters == many.characters
     assert set("".join(map(many.text, range(len(many))))) <= set(many.characters)
     assert ("@" in many.characters) == (symbols > 0)
-
-
-def test_signs_hold_all_capitals_and_marks():
-    draws = corpus.Draws(np.random.default_rng(7))
-    signs = [corpus.sign(draws) for _ in range(3000)]
-    lengths = sorted(map(len, signs))
-    assert set(range(1, 13)) <= set(lengths) <= set(range(1, 20))
-    assert lengths[2880] < 13  # 96 of 100
-    assert all(sign.strip() == sign for sign in signs)
-    # With blanks stand those that are seen between words.
-    spaced = [sign.split(" ") for sign in signs if sign.count(" ") == 2]
-    assert spaced and {middle for _, middle, _ in spaced} == set(corpus.BETWEEN)
-    # And a second word in any of the pairs, or both in one.
-    pairs = [sign.split(" ") for sign in signs if sign.count(" ") == 1]
-    after = {second[0] + second[-1] for first, second in pairs if first[-1] != ","}
-    assert after == set(corpus.PAIRS)
-    assert {first[0] + second[-1] for first, second in pairs if first[-1] == ","} == after
-    having = {one: sum(one in sign for sign in signs) for one in map(chr, range(33, 127))}
-    # Of a lone `.`, `,` or `'` nobody sees what it is.
-    marks = set(string.punctuation) - set(".,'")
-    assert min(having[one] for one in marks | set(string.digits)) >= 15
-    assert min(having[one] for one in string.ascii_uppercase) >= 10
-    assert min(having[one] for one in '^`|"') >= 35
 
 
 def test_signs_are_short_and_hold_what_english_hardly_has():

@@ -114,7 +114,7 @@ def test_it_trains_with_all_characters(tmp_path):
 
 
 class Gaps(OwnInk):
-    """Lines of which every third reading has one missing before it, and that do not end."""
+    """Lines of which every third point has one missing before it, and that do not end."""
 
     def lines(self):
         yield from ((f"gaps {n}", [[(m, m % 5) for m in range(30)]]) for n in range(40))

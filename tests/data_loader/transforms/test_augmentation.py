@@ -43,7 +43,7 @@ def test_fill_missing_interpolates_within_a_stroke():
     assert not left.any()
 
 
-def test_fill_missing_leaves_jumps_and_the_first_reading():
+def test_fill_missing_leaves_jumps_and_the_first_point():
     ink, _ = apply(FillMissing(), missing=np.array([4, 0, 0, 7, 0], dtype=np.uint8))
     assert (ink == INK).all()
 

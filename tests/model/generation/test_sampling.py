@@ -131,7 +131,7 @@ def with_no_batch(network, seed: int, text: str, limit: int):
 @pytest.mark.parametrize("up", [-30.0, -2.5, 1.5, 30.0], ids=["never", "seldom", "often", "always"])
 def test_a_line_is_what_the_network_draws_until_it_ends(mean, text, up, monkeypatch):
     """Where the text ends in a letter, and to the other side where the hand runs to the left."""
-    monkeypatch.setattr("model.generation.stopping.surplus_points", lambda *_: 0)
+    monkeypatch.setattr("model.generation.stopping.Stopping.surplus", lambda *_: 0)
     network = lifting(up, mean)
 
     def check(line, seed, limit):
@@ -151,10 +151,10 @@ def test_a_line_is_what_the_network_draws_until_it_ends(mean, text, up, monkeypa
 def test_a_line_is_left_without_what_is_too_many(synthesis, monkeypatch):
     primer = (np.array([[0, 0, 0], [9, 3, 0], [8, -2, 1]], np.float32), "c ")
     words = {"bias": 0.5, "max_steps": 300, "primer": primer}
-    monkeypatch.setattr("model.generation.stopping.surplus_points", lambda *_: 0)
+    monkeypatch.setattr("model.generation.stopping.Stopping.surplus", lambda *_: 0)
     whole = sample(synthesis, [1, 2], ["ab", "cab"], **words)
     for surplus in (2, 1000):
-        monkeypatch.setattr("model.generation.stopping.surplus_points", lambda *_: surplus)  # noqa: B023
+        monkeypatch.setattr("model.generation.stopping.Stopping.surplus", lambda *_: surplus)  # noqa: B023
         for line, before in zip(
             sample(synthesis, [1, 2], ["ab", "cab"], **words), whole, strict=True
         ):

@@ -9,7 +9,6 @@ from model.generation.stopping import (
     REST,
     Stopping,
     peak,
-    surplus_points,
 )
 from utils.ink import from_strokes
 from utils.normalisation import Normalisation
@@ -23,7 +22,7 @@ def windows(positions, characters):
     return torch.nn.functional.one_hot(torch.as_tensor(positions), characters + 1).float()
 
 
-def feed(stopping, points, phi=None, period=16):
+def feed(stopping, points, phi=None, period=16, drop=True):
     """Feed lines `(T, B, I)` until all have ended; return their ends, as `sample` asks for them."""
     active = torch.arange(points.shape[1])
     for first in range(0, len(points), period):
@@ -31,23 +30,27 @@ def feed(stopping, points, phi=None, period=16):
         going_on = stopping.feed(
             active, points[part, active], None if phi is None else phi[part, active]
         )
-        active = active[going_on]
-        if not len(active):
+        if not going_on.any():
             break
+        active = active[going_on] if drop else active
     return stopping.ends()
 
 
-def ends(points, positions, texts, *, mean=8.0, period=16, end_of_sequence=False):
+def ends(
+    points, positions, texts, *, mean=8.0, period=16, end_of_sequence=False, up=False, drop=True
+):
     """Return the ends of lines `(T, B, I)` whose windows stand at `positions` `(T, B)`."""
     longest = max(map(len, texts))
+    start = torch.zeros(len(texts), points.shape[-1])
+    start[:, 2] = up
     stopping = Stopping(
-        torch.zeros(len(texts), points.shape[-1]),
+        start,
         Normalisation((mean, 0.5), (40.0, 30.0)),
         texts,
         len(points),
         end_of_sequence,
     )
-    return feed(stopping, points, windows(positions, longest), period)
+    return feed(stopping, points, windows(positions, longest), period, drop)
 
 
 def table(lifted, steps, offset=1.0):
@@ -68,6 +71,12 @@ def test_the_stopping_rule_is_the_paper_s():
     assert (peak(window[:, 1], lengths) >= lengths).tolist() == [False, True, True]
     window[1, 1, 2] = 0.4  # as high as behind the text
     assert (peak(window[:, 1], lengths) >= lengths).tolist() == [False, False, True]
+
+
+def surplus_of(ink, phi, text, mean=8.0):
+    """Return the points of a stroke too many; the hand runs to the left where `mean` is below 0."""
+    stopping = Stopping(torch.zeros(1, 3), Normalisation((mean, 0.5), (40.0, 30.0)), [text], 99)
+    return stopping.surplus(0, ink, phi)
 
 
 def test_the_peak_is_looked_for_among_a_text_s_own_places():
@@ -126,6 +135,15 @@ def test_the_limit_cuts_what_is_not_finished():
     assert ends(back[:36], positions[:36], ["ab"]) == [(35, True)]
 
 
+def test_before_the_first_step_no_stroke_is_delayed():
+    """Behind a primer that ends with the text, the pen up, a first point to the left."""
+    points = table([9], 20)
+    points[0, 0, 0] = STILL[0] - 1.0
+    positions = torch.full((20, 1), 2)
+    assert ends(points, positions, ["ab"], up=True) == [(0, True)]
+    assert ends(points, positions, ["ab"]) == [(10, True)]
+
+
 def by_rule(points, positions, text, mean):
     """Return the steps of a line `(T, I)`, whether it ended, and how many strokes it has behind the
     one with which the window left the text: step by step, with no batch."""
@@ -169,6 +187,10 @@ def test_lines_of_a_batch_end_as_each_does_by_itself(up, mean, moved, period):
     more = 0
     for limit in (steps, 61):
         found = ends(points[:limit], positions[:limit], texts, mean=mean, period=period)
+        # Those that have ended may stay in the batch.
+        assert found == ends(
+            points[:limit], positions[:limit], texts, mean=mean, period=period, drop=False
+        )
         for n, (text, end) in enumerate(zip(texts, found, strict=True)):
             *expected, strokes = by_rule(points[:limit, n], positions[:limit, n], text, mean)
             assert end == tuple(expected)
@@ -229,7 +251,7 @@ def test_a_stroke_begun_beyond_a_last_sign_is_too_many():
         ink = from_strokes([one * [mirror, 1] for one in (letter, stop, more)])
         window = np.zeros((len(ink) - 1, len(text) + 1), np.float32)
         window[:3, 0] = window[3:5, peaks[0]] = window[5:, peaks[1]] = 1.0
-        return surplus_points(ink, window, text, onward)
+        return surplus_of(ink, window, text, 8.0 * onward)
 
     assert surplus() == surplus("a. ") == surplus("a!", 4.6) == surplus(peaks=(1, 2)) == 2
     assert surplus("ab") == surplus("  ") == surplus(gap=4.4) == surplus(gap=-3.0) == 0
@@ -247,7 +269,7 @@ def test_a_stroke_begun_beyond_a_last_letter_is_too_many_as_the_window_leaves_it
         window = np.zeros((5, len(text) + 1), np.float32)
         window[:1, 0] = window[1:3, first] = window[3:, 1] = 1.0
         window[3:, 2] = leaving
-        return surplus_points(from_strokes([*stems, more]), window, text)
+        return surplus_of(from_strokes([*stems, more]), window, text)
 
     assert surplus() == surplus("ab ") == surplus("a1") == surplus(back=7.0) == 2
     assert surplus(leaving=0.4) == 0  # the window waits for it: the last of a `w`

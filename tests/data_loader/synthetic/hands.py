@@ -1,0 +1,34 @@
+"""What the tests of made lines share: a hand without any irregularity, and strokes of ink."""
+
+import numpy as np
+
+from data_loader.synthetic.embedded import Writer
+
+
+def points(ink):
+    return np.cumsum(ink[:, :2].astype(np.float64), axis=0)
+
+
+def strokes(ink):
+    ends = np.flatnonzero(ink[:, 2])
+    return np.split(points(ink), ends[:-1] + 1)
+
+
+def hand(**changes):
+    """A writer without any irregularity."""
+    values = dict(
+        font="print", rounding=0.6, connected=False, size=7.0, slant=0.0, aspect=1.0,
+        ascender=1.0, descender=1.0, letter_space=0.0, word_space=13.0, drift=0.0, wave=0.0,
+        wobble=0.0, variation=0.0, speed=226.0,
+    )  # fmt: skip
+    return Writer(**{**values, **changes})
+
+
+class Still:
+    """A generator that draws nothing but zeros: no variation of line or letter."""
+
+    def standard_normal(self, shape=None):
+        return 0.0 if shape is None else np.zeros(shape)
+
+    def random(self, shape=None):
+        return 0.0 if shape is None else np.zeros(shape)

@@ -1,0 +1,79 @@
+"""The texts of made lines."""
+
+import re
+import string
+
+import numpy as np
+import pytest
+
+from data_loader.synthetic import corpus
+from utils.checks import DataError
+
+
+def sentences(text):
+    """Whole sentences within a line: what stands between two ends of sentences."""
+    return re.split(r"(?<=[.!?]) ", text)[1:-1]
+
+
+def test_splits_share_no_line_and_no_sentence(monkeypatch):
+    # Three words of each kind: so few that the same sentences come up in every split by chance.
+    for kind in ("THINGS", "PEOPLE", "QUALITIES", "DOINGS", "GOINGS", "FIRST_NAMES", "LAST_NAMES"):
+        monkeypatch.setattr(corpus, kind, getattr(corpus, kind)[:3])
+    lines, whole = [], []
+    for split in range(3):
+        draws = corpus.Draws(np.random.default_rng(split))
+        short = [corpus.line(draws, split, 4, 14, 0.1) for _ in range(800)]
+        long = [corpus.line(draws, split, 60, 110, 0.0) for _ in range(1000)]
+        lines.append(set(short + long))
+        whole.append([sentence for line in long for sentence in sentences(line)])
+        assert len(short) - len(set(short)) > 100
+        assert len(whole[split]) - len(set(whole[split])) > 20
+    for one, other in ((0, 1), (0, 2), (1, 2)):
+        assert not lines[one] & lines[other]
+        assert not set(whole[one]) & set(whole[other])
+
+
+@pytest.mark.parametrize(("low", "high"), [(2, 8), (12, 18), (80, 86)])
+def test_lines_keep_to_their_bounds(low, high):
+    draws = corpus.Draws(np.random.default_rng(5))
+    lengths = [
+        len(corpus.line(draws, split, low, high, 0.2)) for split in range(3) for _ in range(40)
+    ]
+    assert min(lengths) >= low and max(lengths) <= high
+    assert len(set(lengths)) > 3
+
+
+def test_lines_break_between_words():
+    draws = corpus.Draws(np.random.default_rng(6))
+    for _ in range(300):
+        line = corpus.line(draws, 0, 10, 30, 0.2)
+        assert line == line.strip() and "  " not in line
+
+
+def test_bounds_that_no_line_meets_are_an_error():
+    draws = corpus.Draws(np.random.default_rng(0))
+    with pytest.raises(DataError, match="no line of 5 to 4 characters"):
+        corpus.line(draws, 0, 5, 4, 0.0)
+
+
+def test_signs_hold_all_capitals_and_marks():
+    draws = corpus.Draws(np.random.default_rng(7))
+    signs = [corpus.sign(draws) for _ in range(3000)]
+    lengths = sorted(map(len, signs))
+    assert set(range(1, 13)) <= set(lengths) <= set(range(1, 20))
+    assert lengths[2880] < 13  # 96 of 100
+    assert all(sign.strip() == sign for sign in signs)
+    # With blanks stand those that are seen between words.
+    spaced = [sign.split(" ") for sign in signs if sign.count(" ") == 2]
+    assert spaced and {middle for _, middle, _ in spaced} == set(corpus.BETWEEN)
+    # And a second word in any of the pairs, or both in one.
+    pairs = [sign.split(" ") for sign in signs if sign.count(" ") == 1]
+    after = {second[0] + second[-1] for first, second in pairs if first[-1] != ","}
+    assert after == set(corpus.PAIRS)
+    assert {first[0] + second[-1] for first, second in pairs if first[-1] == ","} == after
+    having = {one: sum(one in sign for sign in signs) for one in map(chr, range(33, 127))}
+    # Of a lone `.`, `,` or `'` nobody sees what it is.
+    marks = set(string.punctuation) - set(".,'")
+    assert min(having[one] for one in marks | set(string.digits)) >= 15
+    assert min(having[one] for one in string.ascii_uppercase) >= 10
+    assert min(having[one] for one in '^`|"') >= 35

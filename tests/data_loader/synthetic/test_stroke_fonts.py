@@ -1,0 +1,127 @@
+"""The letters of stroke fonts, and the other shapes of signs."""
+
+import string
+
+import numpy as np
+import pytest
+from HersheyFonts import HersheyFonts
+
+from data_loader.synthetic.embedded import write
+from data_loader.synthetic.stroke_fonts import CHARACTERS, FONTS, SHAPES, SIGN_LEAN, font
+from tests.data_loader.synthetic.hands import Still, hand, strokes
+
+PRINTABLE = string.ascii_letters + string.digits + string.punctuation
+
+
+def glyph_points(name, character):
+    glyphs, code = font(name, 0.6), ord(character) - 32
+    part = slice(glyphs.start[code], glyphs.start[code] + glyphs.count[code])
+    return np.stack([glyphs.x[part], glyphs.y[part]], axis=1), glyphs.end[part]
+
+
+@pytest.mark.parametrize("name", FONTS)
+def test_every_font_draws_every_character_at_its_height(name):
+    assert [ord(character) for character in CHARACTERS] == list(range(32, 127))
+    tops, bottoms, forms = {}, {}, set()
+    for character in PRINTABLE:
+        line, end = glyph_points(name, character)
+        assert len(line) >= 3 and end[-1], character
+        assert np.hypot(*np.diff(line, axis=0)[~end[:-1]].T).max() < 0.7, character
+        tops[character], bottoms[character] = line[:, 1].min(), line[:, 1].max()
+        forms.add(line.round(2).tobytes())
+        ink = write(character, hand(font=name), Still(), 75)
+        assert ink[-1, 2] == 1, character
+    assert len(forms) == 94  # no two characters look the same
+    assert glyph_points(name, " ")[0].size == 0
+    x_height = -tops["x"]
+    assert 10 < x_height < 15
+    for character in "acemnorsuvwxz":
+        assert tops[character] == pytest.approx(-x_height, abs=2.2), character
+    for character in "bdfhkl" + string.digits + string.ascii_uppercase:
+        assert -24 < tops[character] < -19, character
+    for character in "abcdehiklmnorstuvwx" + string.digits + "ABCDEFGHIKLMNOPRSTUVWX":
+        assert bottoms[character] == pytest.approx(0, abs=1.5), character
+    for character in "gjpqy,;":
+        assert bottoms[character] > 2, character
+    for character in "'\"`^":
+        assert bottoms[character] < -10, character
+    for character in "._":
+        assert tops[character] > -2, character
+
+
+def test_plain_letters_are_those_of_the_package():
+    package = HersheyFonts()
+    package.load_default_font("futural")
+    for character in "abcdefghklmnopqrstuvwxyzABCDEFGHJKLMNOPQRSTUVWXYZ0123456789&()#*":
+        glyph = package.all_glyphs[character]
+        # Dense points along the package's own lines, with the base line at 0.
+        theirs = np.concatenate(
+            [
+                np.linspace(start, stop, 200)
+                for stroke in glyph.strokes
+                for start, stop in zip(np.array(stroke[:-1]), np.array(stroke[1:]), strict=True)
+            ]
+        ) - (glyph.left_offset, 9)
+        mine, _ = glyph_points("print", character)
+        distance = np.hypot(*(mine[:, None] - theirs[None]).transpose(2, 0, 1))
+        assert distance.min(axis=1).max() < 0.8, character  # nothing is drawn beside them
+        assert distance.min(axis=0).max() < 1.0, character  # and nothing left out
+
+
+@pytest.mark.parametrize("rounding", [0.6, 1.5])
+@pytest.mark.parametrize("slant", [-0.15, 0.0, 0.5])  # the bounds of invented hands
+def test_signs_are_told_apart_in_every_hand(slant, rounding):
+    def sign(character):
+        (stroke,) = strokes(write(character, hand(slant=slant, rounding=rounding), Still(), 300))
+        return stroke / hand().size  # from top to bottom, in font units
+
+    back, quote, slash = sign("\\"), sign("`"), sign("/")
+    assert back[-1, 0] - back[0, 0] > 10 and quote[-1, 0] - quote[0, 0] > 3.5
+    assert slash[-1, 0] - slash[0, 0] < -10
+    for opening, closing in ("{}", "[]", "()"):
+        for character, side in ((opening, -1), (closing, 1)):
+            line = sign(character)
+            upright = line[:, 0] + SIGN_LEAN * slant * (line[:, 1] - line[0, 1])
+            out = side * (upright - upright[0])
+            middle, quarter = (
+                out[np.argmin(abs(line[:, 1] - np.quantile(line[[0, -1], 1], part)))]
+                for part in (0.5, 0.25)
+            )
+            if opening == "{":  # the tip stands out from the stem as far as the ends do
+                assert middle - quarter > 4 and quarter > 3.5
+            elif opening == "[":  # a long straight stem
+                assert abs(middle - quarter) < 0.2 and quarter > 5.5
+            else:
+                assert 0.5 < middle - quarter < 2.5
+
+
+# Of each shape how many strokes it has (a bar through a 7, a bracket of two).
+STROKES_OF_SHAPES = {
+    "{": [1, 1, 2], "}": [1, 1, 2], "[": [2, 1], "]": [2, 1], "(": [1, 1], ")": [1, 1],
+    "/": [1, 1], "\\": [1, 1], "|": [1], "`": [1, 1], "'": [1], '"': [2], "#": [4, 4], "&": [3],
+    "@": [1], "+": [2, 1], "=": [2], "<": [1, 1], ">": [1, 1], "^": [1, 1], "~": [1, 1],
+    "*": [3, 3, 3], "%": [3], "_": [1, 1], "-": [1], "1": [1], "7": [2], "Z": [2], "z": [2],
+}  # fmt: skip
+
+
+def test_every_other_shape_is_drawn_where_its_character_stands():
+    counts = {}
+    for number, (character, _) in enumerate(SHAPES):
+        plain = write(f"n{character}n", hand(), Still(), 300)
+        other = write(f"n{character}n", hand(shapes=(number,)), Still(), 300)
+        assert len(strokes(plain)[0]) == len(strokes(other)[0])
+        drawn = strokes(other)[2:-2]
+        counts.setdefault(character, []).append(len(drawn))
+
+        # Between its neighbours, at the height of the plain shape, and not like it.
+        def box(parts):
+            return np.concatenate(parts).min(axis=0), np.concatenate(parts).max(axis=0)
+
+        (left, top), (right, bottom) = box(drawn)
+        (_, plain_top), (_, plain_bottom) = box(strokes(plain)[2:-2])
+        assert (
+            left > box(strokes(other)[:2])[1][0] - 7 and right < box(strokes(other)[-2:])[0][0] + 7
+        )
+        assert abs((top + bottom) - (plain_top + plain_bottom)) / 2 < 6 * 7, character
+        assert other.tobytes() != plain.tobytes()
+    assert counts == STROKES_OF_SHAPES
