@@ -51,7 +51,7 @@ class Waves(BaseDataset):
 
     def ink(self, index):
         x = np.arange(self.lengths[index])
-        return np.stack([3.0 * (x > 0), 9 * np.sin(x / 3), x == x[-1]], 1).astype(np.float32)
+        return np.stack([(x > 0) * (2.0 + x % 3), 9 * np.sin(x / 3), x == x[-1]], 1).astype(np.float32)
 
     def text(self, index): return ""
     def name(self, index): return f"wave-{index}"
@@ -76,6 +76,9 @@ class MeanLength(BaseMetric):
     """Points of a line."""
 
     names, sums = ("mean_length",), ("points", "lines")
+
+    def __init__(self):
+        self.reset()
 
     def reset(self):
         self.points = self.lines = 0
@@ -111,7 +114,7 @@ def workplace(tmp_path, monkeypatch, logging_restored):
 def forget(monkeypatch):
     """Be a process that has loaded no module of a user's."""
     monkeypatch.setattr(extension, "_loaded", {})
-    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setattr(sys, "path", [path for path in sys.path if Path(path).name != "mine"])
     for kind in EXTENSIONS:
         sys.modules.pop(f"my_{kind}", None)
 

@@ -19,6 +19,7 @@ import train
 from base.base_trainer import BaseTrainer
 from base.checkpoint import checkpoints, load_checkpoint, save_checkpoint
 from base.run_folder import RunFolder
+from tests import small_sources
 from tests.tiny_config import CONFIG
 
 ROOT = Path(__file__).parents[1]
@@ -129,10 +130,30 @@ def test_help_shows_every_option_with_its_default_and_an_example(capsys):
     assert "python train.py -c configs/" in text
 
 
-def test_neither_config_nor_checkpoint(workplace, capsys):
-    with pytest.raises(SystemExit) as caught:
-        run("--epochs", "3")
-    assert caught.value.code == 2 and "-c CONFIG or -r CHECKPOINT" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--epochs", "3"], "-c CONFIG or -r CHECKPOINT is needed"),
+        (["--epoch-count", "3"], "unrecognized arguments: --epoch-count 3"),
+        (["-c", "x", "-d", "gpu"], "-d/--device: device 'gpu': auto, cpu, cuda, cuda:N or mps is"),
+        (["-c", "x", "-o", "trainer"], "-o/--override: -o 'trainer' is not KEY=VALUE"),
+    ],
+)
+def test_wrong_options_are_told_in_a_line(workplace, capsys, words, message):
+    refusal = refused(capsys, *words)
+    assert message in refusal and refusal.count("\n") == 1
+
+
+def test_data_of_a_config_lie_where_the_command_line_says(workplace, capsys):
+    small_sources.inkml(Path("here"), {})
+    dataset = {"type": "InkMLDataset", "args": {"root": "nowhere"}}
+    config = CONFIG | {"data_loader": {**CONFIG["data_loader"], "args": {"dataset": dataset}}}
+    Path("config.json").write_text(json.dumps(config))
+    assert "nowhere" in refused(capsys, "-c", "config.json", "--prepare")
+    assert run("-c", "config.json", "--prepare", "--data", "here") == 0
+    Path("config.json").write_text(json.dumps(CONFIG))
+    refusal = refused(capsys, "-c", "config.json", "--data", "here")
+    assert "--data: data_loader: no dataset of the config is read from files: -o data_" in refusal
 
 
 def test_faults_of_a_config_come_together(workplace, capsys):
