@@ -51,7 +51,8 @@ class Waves(BaseDataset):
 
     def ink(self, index):
         x = np.arange(self.lengths[index])
-        return np.stack([(x > 0) * (2.0 + x % 3), 9 * np.sin(x / 3), x == x[-1]], 1).astype(np.float32)
+        ink = np.stack([(x > 0) * (2 + x % 3), 9 * np.sin(x / 3), x == x[-1]], 1)
+        return ink.astype(np.float32)
 
     def text(self, index): return ""
     def name(self, index): return f"wave-{index}"
