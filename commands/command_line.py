@@ -44,7 +44,8 @@ def parse(words: list[str], commands: Mapping[str, str]) -> tuple[ModuleType, ar
         whose = " and ".join(filter(None, (", ".join(some), last)))
         problem = f"belongs to {whose}" if whose else "is unknown"
         raise UserError(f"{word} {problem}; `{name} --help` shows what {name} takes")
-    command.check(arguments)
+    if hasattr(command, "check"):
+        command.check(arguments)
     return command, arguments
 
 

@@ -30,10 +30,6 @@ def add_options(parser: Parser) -> None:
     options.add_output(parser, (".png",))
 
 
-def check(arguments: argparse.Namespace) -> None:
-    pass
-
-
 def run(arguments: argparse.Namespace) -> None:
     for path in arguments.checkpoints:
         located(path)

@@ -34,10 +34,6 @@ def add_options(parser: Parser) -> None:
     options.add_output(parser, (".png",))
 
 
-def check(arguments: argparse.Namespace) -> None:
-    pass
-
-
 def run(arguments: argparse.Namespace) -> None:
     writer = options.load(arguments.resume, arguments, to="write")
     import numpy as np

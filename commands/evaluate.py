@@ -32,6 +32,7 @@ def check(arguments: argparse.Namespace) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
+    options.readable(options.language_file(arguments))
     network = options.load(arguments.resume, arguments)
     from model.loading import Reader
 

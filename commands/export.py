@@ -22,10 +22,6 @@ def add_options(parser: Parser) -> None:
     options.add_overrides(parser)
 
 
-def check(arguments: argparse.Namespace) -> None:
-    pass
-
-
 def run(arguments: argparse.Namespace) -> None:
     located(arguments.resume)
     from base.checkpoint import load_checkpoint, save_checkpoint, to_share

@@ -79,6 +79,7 @@ def check(arguments: argparse.Namespace) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     located(arguments.reader)
+    options.readable(options.language_file(arguments))
     writer = options.load(arguments.resume, arguments)
     from model.loading import Reader, Writer
 

@@ -138,12 +138,18 @@ def load_modules(arguments: argparse.Namespace) -> None:
         extension.load_module(path)
 
 
-def readable(path: Path) -> None:
-    """Raise a UserError if there is nothing at a path, before there is any work to lose."""
-    try:
-        path.expanduser().stat()
-    except OSError as error:
-        raise UserError(f"{path}: a file that cannot be read ({error.strerror})") from None
+def readable(*paths: str | Path | None) -> None:
+    """Raise a UserError if there is nothing at one of the paths, before torch is imported."""
+    for path in filter(None, paths):
+        try:
+            Path(path).expanduser().stat()
+        except OSError as error:
+            raise UserError(f"{path}: a file that cannot be read ({error.strerror})") from None
+
+
+def language_file(arguments: argparse.Namespace) -> str | None:
+    """Return the FILE of --language-model, if there is one."""
+    return None if arguments.language_model == "train" else arguments.language_model
 
 
 # What comes out
@@ -329,8 +335,6 @@ def check_search(arguments: argparse.Namespace, reads_data: bool = False) -> Non
             f"{arguments.overrides[0].option} is for the training texts of --language-model "
             "without a FILE"
         )
-    if arguments.language_model not in (None, "train"):
-        arguments.language_lines = lines_of(Path(arguments.language_model))
 
 
 def search_of(reader: Any, arguments: argparse.Namespace) -> Any:
@@ -358,7 +362,7 @@ def search_of(reader: Any, arguments: argparse.Namespace) -> Any:
             source = loader.source
             texts = [source.text(int(index)) for index in source.indices("train")]
         else:
-            texts = [nfc(text) for text in arguments.language_lines]
+            texts = [nfc(text) for text in lines_of(Path(arguments.language_model))]
             if unknown := alphabet.unknown("".join(texts)):
                 names = ", ".join(map(describe, unknown))
                 print(f"left out of the language model, as the network does not know it: {names}")

@@ -27,8 +27,7 @@ def check(arguments: argparse.Namespace) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    for path in arguments.paths:
-        options.readable(path)
+    options.readable(*arguments.paths, options.language_file(arguments))
     reader = options.load(arguments.resume, arguments, to="read")
     from data_loader import read_ink
     from model.recognition.transcribing import Transcription, score

@@ -98,8 +98,7 @@ def check(arguments: argparse.Namespace) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    if arguments.primer:
-        options.readable(arguments.primer)
+    options.readable(arguments.primer)
     writer = options.load(arguments.resume, arguments, to="write")
     first, count = arguments.seed, arguments.num_samples
     if writer.model.needs_text:

@@ -1,5 +1,6 @@
 """The command line: its commands, what each takes, and calls of before."""
 
+import re
 import shlex
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import experiments
 import model
 import train
 from base.device import resolve_device
+from base.pretrained import PRETRAINED
 from commands import command_line
 from commands.command_line import FORMER, parser_of, translated
 from data_loader.sources.ink_files import HANDS
@@ -94,6 +96,25 @@ def test_load_is_there_for_a_notebook():
     assert load is model.load
     with pytest.raises(AttributeError, match="no attribute 'lode'"):
         experiments.lode  # noqa: B018
+
+
+def shown():
+    """Commands of the pages as they are."""
+    for page in (ROOT / "README.md", *(ROOT / "docs").glob("*.md"), PRETRAINED / "README.md"):
+        text = page.read_text(encoding="utf-8").replace("\\\n", " ")
+        for line in re.findall(r"^ *python ((?:train|experiments)\.py .*)$", text, re.MULTILINE):
+            yield pytest.param(line, id=f"{page.name}: {line[:60]}")
+
+
+@pytest.mark.parametrize("line", shown())
+def test_what_the_pages_show_is_understood(line):
+    script, *words = shlex.split(line, comments=True)
+    if script == "train.py":
+        arguments = train.parse(words)
+        assert arguments.config or arguments.resume
+    else:
+        command, _ = parse(*words)
+        assert command.__name__ == COMMANDS[words[0]]
 
 
 @pytest.mark.parametrize("line", SHOWN_BEFORE.splitlines())
@@ -248,10 +269,10 @@ def test_a_bias_of_legibility_is_one_of_its_biases():
 
 
 def test_commands_do_not_know_each_other():
-    """Each is a module with the same three functions, and its own options."""
+    """Each is a module with the same functions, and its own options."""
     for name, home in COMMANDS.items():
         command = import_module(home)
-        assert all(callable(getattr(command, one)) for one in ("add_options", "check", "run"))
+        assert all(callable(getattr(command, one)) for one in ("add_options", "run"))
         others = set(COMMANDS.values()) - {home}
         imported = {
             value.__name__ for value in vars(command).values() if hasattr(value, "__spec__")
