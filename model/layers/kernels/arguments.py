@@ -3,8 +3,9 @@
 import torch
 from torch import Tensor
 
-PRODUCTS = (torch.float32, torch.bfloat16)
-"""What matrix products may be of."""
+Results = tuple[Tensor, Tensor | None, Tensor, Tensor | None, Tensor | None]
+"""Hidden states `(T, B, H)`, windows `(T, B, A)`, the last cell state `(B, H)` and kappa
+`(B, K)`, and phi `(T, B, U + 1)`."""
 
 
 def check(
