@@ -23,10 +23,9 @@ from torch import Tensor
 
 from model.generation.mixture import PEN_PIVOT, PEN_SHARPNESS
 from model.generation.networks import MixtureNetwork
-from model.layers.cells import gru_step, lstm_step
-from model.layers.kernels import library
+from model.layers.cells import gru_step, lstm_step, reorder_gates
+from model.layers.kernels import cuda, library
 from model.layers.kernels import sampling as compiled
-from model.layers.kernels.cuda import SWITCH as GRAPHS_SWITCH
 from model.layers.recurrent import state_dtype
 from model.layers.window import WindowedLayer, one_hot_text, positions_of, window_step
 
@@ -107,8 +106,9 @@ class Cells:
         fused, size = layer.layer, layer.hidden_size
         incoming, hidden = fused.weight_ih_l0, fused.weight_hh_l0
         bias, more = fused.bias_ih_l0, fused.bias_hh_l0
-        if layer.cell == "LSTM":  # torch has the candidate before the output gate
-            incoming, hidden, bias = (_exchange(part) for part in (incoming, hidden, bias + more))
+        if layer.cell == "LSTM":
+            parts = (incoming, hidden, bias + more)
+            incoming, hidden, bias = (reorder_gates(part) for part in parts)
         else:
             incoming, hidden = _incoming(incoming), _reset(hidden)
             bias = torch.cat(
@@ -118,11 +118,6 @@ class Cells:
         vocab_size = incoming.shape[1] - seen - below
         point, window, lower = incoming.split((seen, vocab_size, below), 1)
         return cls(hidden, lower if number else None, window if vocab_size else None, point, bias)
-
-
-def _exchange(rows: Tensor) -> Tensor:
-    first, second, third, fourth = rows.chunk(4)
-    return torch.cat((first, second, fourth, third))
 
 
 def _reset(rows: Tensor) -> Tensor:
@@ -305,41 +300,36 @@ class TorchStepper(Stepper):
         if self.graph is None and self.device.type == "cuda" and steps == PERIOD:
             self.graph = self._capture()
         if self.graph is not None and steps == PERIOD:
-            self.graph.replay()
+            self.graph()
         else:
             for step in range(steps):
                 self._step(step)
         return self.points[:steps], None if self.phis is None else self.phis[:steps]
 
-    def _capture(self) -> torch.cuda.CUDAGraph | None:
+    def _capture(self) -> Callable[[], None] | None:
         """Return a graph of the steps of a call; None if none is wanted, or none can be recorded.
 
         Recording has not been run on a GPU yet.
         """
         global _no_graphs
-        if _no_graphs or os.environ.get(GRAPHS_SWITCH) == "0":
+        if _no_graphs or os.environ.get(cuda.SWITCH) == "0":
             return None
         state = [self.seen, *self.cells, *([self.kappa] if self.windowed else [])]
         before = [value.clone() for value in state]
+
+        def steps() -> None:
+            for step in range(PERIOD):
+                self._step(step)
+
         try:
-            stream = torch.cuda.Stream(self.device)
-            stream.wait_stream(torch.cuda.current_stream(self.device))
-            with torch.cuda.stream(stream):  # libraries set themselves up at the first calls
-                for _ in range(2):
-                    self._step(0)
-            torch.cuda.current_stream(self.device).wait_stream(stream)
-            graph = torch.cuda.CUDAGraph()
-            # Other threads, such as the one that pins memory for a data loader, may go on.
-            with torch.cuda.graph(graph, capture_error_mode="thread_local"):
-                for step in range(PERIOD):
-                    self._step(step)
+            replay = cuda.record(steps, lambda: self._step(0))
         # Drivers and graphs fail in many ways, and one by one the steps do the same.
         except Exception as error:
             log.warning("Writing goes step by step, slower: no CUDA graph is recorded: %s", error)
-            _no_graphs, graph = True, None
+            _no_graphs, replay = True, None
         for value, saved in zip(state, before, strict=True):
             value.copy_(saved)
-        return graph
+        return replay
 
     def _step(self, step: int) -> None:
         for number in range(self.number):

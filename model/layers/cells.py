@@ -15,6 +15,12 @@ import torch
 from torch import Tensor
 
 
+def reorder_gates(rows: Tensor) -> Tensor:
+    """Return rows of torch's LSTM, which has the candidate before the output gate, in our order."""
+    input_gate, forget_gate, candidate, output_gate = rows.chunk(4)
+    return torch.cat((input_gate, forget_gate, output_gate, candidate))
+
+
 def lstm_cell(gates: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
     """One step of an LSTM (the paper, eqs 7-11 without peepholes).
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from model.layers.cells import lstm_step, lstm_step_backward
+from model.layers.cells import lstm_step, lstm_step_backward, reorder_gates
 from model.layers.kernels import cuda, library, lstm
 
 Gradients = tuple[Tensor | None, ...]
@@ -25,22 +25,13 @@ INPUT_WEIGHTS = ("weight_input", "weight_ih_l0")
 """What the weights for a layer's input are called, in the layers here and in torch's."""
 
 
-class _ClipGradient(torch.autograd.Function):
-    """The identity, whose gradient is clamped to [-bound, bound]."""
-
-    @staticmethod
-    def forward(ctx, value: Tensor, bound: float) -> Tensor:
-        ctx.bound = bound
-        return value.view_as(value)
-
-    @staticmethod
-    def backward(ctx, gradient: Tensor) -> Gradients:
-        return gradient.clamp(-ctx.bound, ctx.bound), None
-
-
 def clip_gradient(value: Tensor, bound: float | None) -> Tensor:
     """Return `value`; the gradient that comes back through it is clamped to +-`bound`."""
-    return value if bound is None else _ClipGradient.apply(value, bound)
+    if bound is None or not value.requires_grad:
+        return value
+    clipped = value.view_as(value)
+    clipped.register_hook(lambda gradient: gradient.clamp(-bound, bound))
+    return clipped
 
 
 def compute_dtype(tensor: Tensor) -> torch.dtype:
@@ -164,13 +155,9 @@ class RecurrentLayer(nn.Module):
             weights = layer.weight_ih_l0, layer.weight_hh_l0, bias
             hiddens, _, cell, _, _ = lstm.run(settings, inputs, *weights, *carried)
         else:
-            # The rows in the order of `lstm_step`.
-            rows = torch.arange(len(bias), device=inputs.device).view(4, -1)
-            order = rows[list(TORCH_ORDER)].flatten()
-            projected = functional.linear(
-                inputs.to(dtype), layer.weight_ih_l0[order].to(dtype), bias[order].to(dtype)
-            )
-            weight = layer.weight_hh_l0[order].to(dtype)
+            rows = (layer.weight_ih_l0, bias, layer.weight_hh_l0)
+            incoming, bias, weight = (reorder_gates(part).to(dtype) for part in rows)
+            projected = functional.linear(inputs.to(dtype), incoming, bias)
             carried = carried[0], carried[1].to(state_dtype(dtype))
             replayed = cuda.run(projected, weight, *carried, bound)
             if replayed is None:

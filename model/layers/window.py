@@ -21,9 +21,6 @@ from model.layers.cells import gru_cell, lstm_cell, lstm_step, lstm_step_backwar
 from model.layers.kernels import cuda, library, lstm
 from model.layers.recurrent import Gradients, clip_gradient, compute_dtype, state_dtype
 
-ORDER = (0, 1, 2, 3)
-"""Where the rows of the gates have those of input, forget and output gate and candidate."""
-
 
 def one_hot_text(text: Tensor, text_lengths: Tensor, vocab_size: int, dtype: torch.dtype) -> Tensor:
     """Return texts `(B, U)` one-hot, zero behind their ends, `(B, U + 1, A)`."""
@@ -262,7 +259,19 @@ class WindowedLayer(nn.Module):
         dtype = compute_dtype(inputs)
         own = self.cell == "LSTM" and not plain
         if own and library.available(inputs.device, dtype):
-            results = self._run_compiled(inputs, text, text_lengths, state, dtype, bound)
+            window = lstm.Window(
+                self.weight_window,
+                self.window.weight,
+                self.window.bias,
+                state["window"],
+                state["kappa"],
+                text,
+                text_lengths,
+            )
+            weights = self.weight_input, self.weight_hidden, self.bias
+            carried = state["hidden"], state["cell"]
+            settings = lstm.Settings(dtype, bound=bound)
+            results = lstm.run(settings, inputs, *weights, *carried, window)
         else:
             precise = state_dtype(dtype)
             one_hot = one_hot_text(text, text_lengths, self.vocab_size, precise)
@@ -278,34 +287,6 @@ class WindowedLayer(nn.Module):
         # Copies, as hidden states and windows may lie in a tensor that is large to be kept.
         last = {"hidden": hiddens[-1].clone(), "window": windows[-1].clone()}
         return hiddens, windows, phis, last | {"cell": cell, "kappa": kappa}
-
-    def _run_compiled(
-        self,
-        inputs: Tensor,
-        text: Tensor,
-        text_lengths: Tensor,
-        state: dict[str, Tensor],
-        dtype: torch.dtype,
-        bound: float | None,
-    ) -> lstm.Results:
-        return lstm.run(
-            lstm.Settings(dtype, ORDER, bound),
-            inputs,
-            self.weight_input,
-            self.weight_hidden,
-            self.bias,
-            state["hidden"],
-            state["cell"],
-            lstm.Window(
-                self.weight_window,
-                self.window.weight,
-                self.window.bias,
-                state["window"],
-                state["kappa"],
-                text,
-                text_lengths,
-            ),
-        )
 
     def _run_written_out(
         self, projected: Tensor, one_hot: Tensor, state: dict[str, Tensor], bound: float | None

@@ -26,18 +26,9 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from model.layers.kernels.arguments import Results
 from model.layers.kernels.build import SWITCH as KERNELS_SWITCH
-from model.layers.kernels.loop import (
-    CHUNK,
-    PLACES,
-    Loop,
-    Sizes,
-    Steps,
-    TorchSteps,
-    Window,
-    align,
-)
+from model.layers.kernels.library import Results
+from model.layers.kernels.loop import CHUNK, PLACES, Loop, Sizes, TorchSteps, Window, align
 
 SWITCH = "ONLINE_HANDWRITING_GRAPHS"
 """Environment variable; 0 turns graphs off."""
@@ -57,10 +48,10 @@ _streams: dict[torch.device, torch.cuda.Stream] = {}
 there once."""
 
 
-def _record(function: Callable[[], None]) -> Callable[[], None]:
+def record(function: Callable[[], None], warm_up: Callable[[], None]) -> Callable[[], None]:
     """Return what replays the work that `function` gives the current CUDA device.
 
-    Graphs have no memory in common, as what they record allocates none.
+    `warm_up` is run before: libraries set themselves up, and kernels are compiled.
     """
     device = torch.device("cuda", torch.cuda.current_device())
     if device not in _streams:
@@ -70,8 +61,8 @@ def _record(function: Callable[[], None]) -> Callable[[], None]:
     stream.wait_stream(current)
     try:
         with torch.cuda.stream(stream):
-            for _ in range(2):  # libraries set themselves up, and kernels are compiled
-                function()
+            for _ in range(2):
+                warm_up()
             # Other threads, such as the one that pins memory for a data loader, may go on.
             with torch.cuda.graph(graph, stream=stream, capture_error_mode="thread_local"):
                 function()
@@ -80,9 +71,9 @@ def _record(function: Callable[[], None]) -> Callable[[], None]:
     return graph.replay
 
 
-def _kinds_of_steps() -> list[Callable[[Loop], Steps]]:
+def _kinds_of_steps() -> list[type]:
     """Return the steps to try, the fastest first."""
-    kinds: list[Callable[[Loop], Steps]] = [TorchSteps]
+    kinds: list[type] = [TorchSteps]
     if os.environ.get(KERNELS_SWITCH) != "0" and not _refused.fused:
         try:
             from model.layers.kernels.fused import FusedSteps
@@ -164,7 +155,7 @@ def _find(sizes: Sizes, dtype: torch.dtype, device: torch.device) -> Loop | None
     for kind in _kinds_of_steps():
         try:
             loop = Loop(sizes, dtype, device, kind)
-            loop.capture(_record)
+            loop.capture(record)
             _verify(loop)
         # Compilers, drivers and graphs fail in many ways, and there is another path for all.
         except Exception as error:
@@ -252,10 +243,10 @@ def _backward(
     """
     _, gates, cells, exponentials, kappas = saved
     steps = len(gates)
-    d_projected, d_parameters = torch.empty_like(gates), None
+    d_gates, d_parameters = torch.empty_like(gates), None
     loop.d_joint[CHUNK].zero_()
     loop.d_cells[CHUNK].copy_(d_cell)
-    carried, results = [loop.d_joint, loop.d_cells], [(loop.d_gates, d_projected)]
+    carried, results = [loop.d_joint, loop.d_cells], [(loop.d_gates, d_gates)]
     sources = [(loop.gates, gates), (loop.cells[1:], cells[1:]), (loop.d_hiddens, d_hiddens)]
     if kappas is not None:
         loop.d_kappas[CHUNK].copy_(d_kappa)
@@ -282,7 +273,7 @@ def _backward(
             made[start:end].copy_(buffer[first:])
     d_last_kappa = None if kappas is None else loop.d_kappas[first].clone()
     return (
-        d_projected,
+        d_gates,
         d_parameters,
         (loop.d_joint[first].clone(), loop.d_cells[first].clone(), d_last_kappa),
     )
@@ -340,12 +331,10 @@ class _Recurrence(torch.autograd.Function):
         with _quiet(weight.device):
             # Another layer may have used the loop meanwhile.
             loop.load(weight, ctx.bound, parts)
-            d_projected, d_parameters, (d_joint, d_cell, d_kappa) = _backward(
+            d_gates, d_parameters, (d_joint, d_cell, d_kappa) = _backward(
                 loop, saved, d_hiddens, d_windows, d_cell, d_kappa
             )
-            d_weight = torch.mm(d_projected.flatten(0, 1).t(), joint[:-1].flatten(0, 1))[
-                :, :columns
-            ]
+            d_weight = torch.mm(d_gates.flatten(0, 1).t(), joint[:-1].flatten(0, 1))[:, :columns]
             of_window = (None,) * 4
             if one_hot is not None:
                 d_parameters = d_parameters.flatten(0, 1)
@@ -358,7 +347,7 @@ class _Recurrence(torch.autograd.Function):
                     d_kappa,
                 )
         d_hidden = d_joint[:, :size].to(d_cell.dtype)
-        return (None, None, None, d_projected, d_weight, d_hidden, d_cell, *of_window)
+        return (None, None, None, d_gates, d_weight, d_hidden, d_cell, *of_window)
 
 
 def run(
@@ -368,6 +357,7 @@ def run(
     cell: Tensor,
     bound: float | None = None,
     window: Window | None = None,
+    loop: Loop | None = None,
 ) -> Results | None:
     """Run an LSTM over a sequence.
 
@@ -379,34 +369,25 @@ def run(
         hidden, cell: before the first step, `(B, H)`.
         bound: to which the gradient of the gates is clamped at every step, or None.
         window: the window, if there is one.
+        loop: with the right sizes; by default one that is recorded.
 
     Returns:
         see `Results`; phi has no gradient. Hidden states and windows are of the products' dtype,
         that of `projected`, and lie within a larger tensor. None where this cannot be done here, or
         is not worth it.
     """
-    if len(projected) < LEAST or not available(projected.device):
-        return None
-    sizes = Sizes(*hidden.shape)
-    if window is not None:
-        places, vocab_size = window.one_hot.shape[1:]
-        components = window.kappa.shape[1]
-        sizes = Sizes(*hidden.shape, vocab_size, components, align(places, PLACES))
-    with _quiet(projected.device):
-        loop = _find(sizes, projected.dtype, projected.device)
-    return None if loop is None else run_on(loop, projected, weight, hidden, cell, bound, window)
-
-
-def run_on(
-    loop: Loop,
-    projected: Tensor,
-    weight: Tensor,
-    hidden: Tensor,
-    cell: Tensor,
-    bound: float | None = None,
-    window: Window | None = None,
-) -> Results:
-    """Run an LSTM over a sequence with `loop`, which has the right sizes; see `run`."""
+    if loop is None:
+        if len(projected) < LEAST or not available(projected.device):
+            return None
+        sizes = Sizes(*hidden.shape)
+        if window is not None:
+            places, vocab_size = window.one_hot.shape[1:]
+            components = window.kappa.shape[1]
+            sizes = Sizes(*hidden.shape, vocab_size, components, align(places, PLACES))
+        with _quiet(projected.device):
+            loop = _find(sizes, projected.dtype, projected.device)
+        if loop is None:
+            return None
     parts: tuple[Tensor | None, ...] = (None,) * 4
     one_hot = None
     if window is not None:

@@ -231,7 +231,7 @@ def _window_backward(
 
 
 class FusedSteps:
-    """The element-wise parts of the steps of a loop; see `loop.TorchSteps`."""
+    """What `loop.TorchSteps` does, method by method."""
 
     def __init__(self, loop: Loop) -> None:
         self.loop = loop
@@ -246,7 +246,6 @@ class FusedSteps:
         )
 
     def lstm(self, t: int) -> None:
-        """Work out the gates of step `t`, its cell state and hidden state."""
         loop, hidden = self.loop, self.loop.hiddens[t + 1]
         _lstm[self.blocks](
             loop.gates[t],
@@ -260,7 +259,6 @@ class FusedSteps:
         )
 
     def window(self, t: int) -> None:
-        """Move the window, whose parameters' products lie in `products`."""
         loop, sizes, window = self.loop, self.loop.sizes, self.loop.windows[t + 1]
         _window[(sizes.batch, triton.cdiv(sizes.vocab_size, self.constants["CHARACTERS"]))](
             loop.products,
@@ -281,7 +279,6 @@ class FusedSteps:
         """Nothing comes before the steps of a chunk."""
 
     def window_backward(self, t: int) -> None:
-        """Work out the gradients of the window's parameters and of kappa before step `t`."""
         loop, d_joint = self.loop, self.loop.d_joint_windows[t + 1]
         _window_backward[(loop.sizes.batch,)](
             loop.exponentials[t],
@@ -299,7 +296,6 @@ class FusedSteps:
         )
 
     def lstm_backward(self, t: int) -> None:
-        """Work out the gradients of the gates, clamped, and of the cell state before step `t`."""
         loop, d_joint = self.loop, self.loop.d_joint_hiddens[t + 1]
         windowed = loop.sizes.places > 0
         product: Tensor = loop.d_product if windowed else loop.d_hiddens

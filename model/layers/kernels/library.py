@@ -1,6 +1,6 @@
-"""What Python and the compiled kernels have in common: the library, its structures, packed weights.
+"""What Python and the compiled kernels have in common: structures, checks, packed weights.
 
-Shapes: H cells, J columns of the joint, what a step's product takes (see `lstm`).
+Shapes: as in `lstm`.
 """
 
 import ctypes
@@ -16,6 +16,10 @@ from model.layers.kernels.build import build
 
 PRODUCTS = (torch.float32, torch.bfloat16)
 """What matrix products may be of."""
+
+Results = tuple[Tensor, Tensor | None, Tensor, Tensor | None, Tensor | None]
+"""Hidden states `(T, B, H)`, windows `(T, B, A)`, the last cell state `(B, H)` and kappa
+`(B, K)`, and phi `(T, B, U + 1)`."""
 
 _INTEGERS, _FLOAT, _ADDRESSES = ctypes.c_int64, ctypes.c_float, ctypes.c_void_p
 
@@ -89,6 +93,57 @@ def raise_failure(failure: int) -> None:
         raise MemoryError("there is no memory left for what the kernels compute with")
     if failure == 2:
         raise IndexError("a text has characters beyond the alphabet, or is shorter than its length")
+
+
+def check(
+    name: str,
+    value: Tensor,
+    letters: str,
+    shape: tuple[int | None, ...],
+    dtype: torch.dtype | None = None,
+) -> None:
+    """Raise a ValueError unless `value` is a dense tensor on the CPU of this shape and dtype.
+
+    C reads and writes where it is told to.
+
+    Args:
+        name: of the argument, for the error, as are the `letters` of the shape.
+        shape: with None where any number fits.
+        dtype: None for any floating-point one.
+    """
+    if (
+        isinstance(value, Tensor)
+        and value.layout is torch.strided
+        and value.device.type == "cpu"
+        and (value.is_floating_point() if dtype is None else value.dtype is dtype)
+        and (value.shape == shape or _fits(value.shape, shape))
+    ):
+        return
+    kind = "floating point" if dtype is None else _name(dtype)
+    sizes = ", ".join("any" if size is None else str(size) for size in shape)
+    comma = "," if len(shape) == 1 else ""
+    raise ValueError(
+        f"{name} is {_describe(value)}; it must be a dense tensor of {kind} of shape "
+        f"{letters} = ({sizes}{comma}) on cpu"
+    )
+
+
+def _fits(found: torch.Size, shape: tuple[int | None, ...]) -> bool:
+    return len(found) == len(shape) and all(
+        right is None or size == right for size, right in zip(found, shape, strict=True)
+    )
+
+
+def _name(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
+
+
+def _describe(value: object) -> str:
+    if not isinstance(value, Tensor):
+        return f"a {type(value).__name__}"
+    kind = "dense" if value.layout is torch.strided else "sparse"
+    shape = tuple(value.shape)
+    return f"a {kind} tensor of {_name(value.dtype)} of shape {shape} on {value.device}"
 
 
 def even(count: int) -> int:

@@ -12,7 +12,7 @@ window, J columns of the joint: the hidden state, the window, and zeros up to a 
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -63,25 +63,6 @@ class Sizes(NamedTuple):
     places: int = 0
 
 
-class Steps(Protocol):
-    """The element-wise parts of the steps of a loop, on its buffers."""
-
-    def lstm(self, t: int) -> None:
-        """Work out the gates of step `t`, its cell state and hidden state."""
-
-    def window(self, t: int) -> None:
-        """Move the window, whose parameters' products lie in `products`."""
-
-    def begin_backward(self) -> None:
-        """Do what all steps of a chunk need."""
-
-    def window_backward(self, t: int) -> None:
-        """Work out the gradients of the window's parameters and of kappa before step `t`."""
-
-    def lstm_backward(self, t: int) -> None:
-        """Work out the gradients of the gates, clamped, and of the cell state before step `t`."""
-
-
 class Loop:
     """Buffers for a chunk of steps, and the functions that take them.
 
@@ -98,7 +79,7 @@ class Loop:
         sizes: Sizes,
         dtype: torch.dtype,
         device: torch.device,
-        steps: Callable[["Loop"], Steps],
+        steps: "Callable[[Loop], TorchSteps]",
     ) -> None:
         self.sizes = sizes
         batch, size, vocab_size, components, places = sizes
@@ -161,9 +142,10 @@ class Loop:
             self.steps.lstm_backward(t)
             torch.mm(self.d_gates[t], self.weight, out=self.d_joint[t])
 
-    def capture(self, record: Callable[[Callable[[], None]], Callable[[], None]]) -> None:
-        """Have both functions replay a recording of themselves."""
-        self.forward, self.backward = record(self._forward), record(self._backward)
+    def capture(self, record: Callable[..., Callable[[], None]]) -> None:
+        """Have both functions replay what `record` made of them, see `cuda.record`."""
+        self.forward = record(self._forward, self._forward)
+        self.backward = record(self._backward, self._backward)
 
     def load(self, weight: Tensor, bound: float | None, window: Window | None) -> None:
         """Copy what is the same at all steps into the buffers."""
@@ -180,7 +162,7 @@ class Loop:
 
 
 class TorchSteps:
-    """The element-wise parts of the steps of a loop, by torch's operations on its buffers."""
+    """The element-wise parts of the steps of a loop on its buffers, by torch's operations."""
 
     def __init__(self, loop: Loop) -> None:
         self.loop = loop
@@ -198,13 +180,13 @@ class TorchSteps:
             self.positions = torch.arange(1, places + 1, device=like(()).device).to(loop.cells)
 
     def lstm(self, t: int) -> None:
-        """See `Steps`."""
+        """Work out the gates of step `t`, its cell state and hidden state."""
         loop = self.loop
         states = loop.cells[t], loop.cells[t + 1], loop.hiddens[t + 1]
         lstm_step(loop.gates[t], *states, self.scratch)
 
     def window(self, t: int) -> None:
-        """See `Steps`."""
+        """Move the window, whose parameters' products lie in `products`."""
         loop, following = self.loop, self.loop.kappas[t + 1]
         exponentials = loop.exponentials[t]
         torch.add(
@@ -236,7 +218,7 @@ class TorchSteps:
         offset.mul_(beta).mul_(gaussians).mul_(2.0)
 
     def window_backward(self, t: int) -> None:
-        """See `Steps`."""
+        """Work out the gradients of the window's parameters and of kappa before step `t`."""
         loop, components = self.loop, self.loop.sizes.components
         self.d_window.copy_(loop.d_joint_windows[t + 1]).add_(loop.d_windows[t])
         torch.bmm(loop.one_hot, self.d_window[:, :, None], out=self.d_phi[:, :, None])
@@ -251,7 +233,10 @@ class TorchSteps:
         )  # eq. 60
 
     def lstm_backward(self, t: int) -> None:
-        """See `Steps`; as `cells.lstm_step_backward`, but that this allocates nothing."""
+        """Work out the gradients of the gates, clamped, and of the cell state before step `t`.
+
+        As `cells.lstm_step_backward` does, but that this allocates nothing.
+        """
         loop, size = self.loop, self.loop.sizes.cells
         gates, d_gates, d_cell = loop.gates[t], loop.d_gates[t], loop.d_cells[t]
         input_gate, forget_gate, output_gate, candidate = gates.chunk(4, 1)

@@ -23,7 +23,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from model.layers.kernels import library
-from model.layers.kernels.arguments import Results, check
+from model.layers.kernels.library import Results, check
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Settings:
     """
 
     dtype: torch.dtype
-    order: tuple[int, int, int, int]
+    order: tuple[int, int, int, int] = (0, 1, 2, 3)
     bound: float | None = None
 
     def __post_init__(self) -> None:
@@ -48,6 +48,27 @@ class Settings:
             raise ValueError(f"dtype is {self.dtype}; it must be torch.float32 or torch.bfloat16")
         if sorted(self.order) != [0, 1, 2, 3]:
             raise ValueError(f"order is {self.order}; it must hold each of 0, 1, 2 and 3 once")
+
+
+@dataclass
+class Window:
+    """The window over a text of a layer that has one; see `run`.
+
+    Attributes:
+        to_gates: weights from the window to the gates, `(4 H, A)`.
+        weight, bias: from the hidden state to the window's parameters, `(3 K, H)` and `(3 K)`.
+        window, kappa: before the first step, `(B, A)` and `(B, K)`.
+        text: indices of the characters, `(B, U)`, padded with anything, and their number,
+            `(B,)`; int64.
+    """
+
+    to_gates: Tensor
+    weight: Tensor
+    bias: Tensor
+    window: Tensor
+    kappa: Tensor
+    text: Tensor
+    text_lengths: Tensor
 
 
 def _call(name: str, dtype: torch.dtype, **values) -> None:
@@ -107,12 +128,7 @@ def _forward(
     bias: Tensor,
     hidden: Tensor,
     cell: Tensor,
-    window_weight: Tensor | None,
-    window_bias: Tensor | None,
-    window: Tensor | None,
-    kappa: Tensor | None,
-    text: Tensor | None,
-    text_lengths: Tensor | None,
+    window: Window | None,
     keep: bool,
 ) -> tuple[Results, tuple[Tensor | None, ...]]:
     """Run the forward pass; return its results and what the backward pass needs, if to `keep`.
@@ -126,7 +142,7 @@ def _forward(
     fresh = torch.empty if keep and size % 2 == 0 else torch.zeros
     joint = fresh(steps + 1, batch, width, dtype=dtype)
     joint[0, :, :size] = hidden
-    start = size if window is None else size + window.shape[1]
+    start = size if window is None else size + window.window.shape[1]
     joint[:-1, :, start : start + seen] = inputs
     if keep:
         joint[:, :, start + seen] = 1.0
@@ -138,22 +154,22 @@ def _forward(
     gates = torch.empty(steps, batch, 4 * size, dtype=dtype) if keep else None
     values, kappas, exponentials, phis = {}, None, None, None
     if window is not None:
-        joint[0, :, size:start] = window
-        components = kappa.shape[1]
+        joint[0, :, size:start] = window.window
+        components = window.kappa.shape[1]
         kappas = torch.empty(states, batch, components)
-        kappas[0] = kappa
+        kappas[0] = window.kappa
         exponentials = torch.empty(steps, batch, 3 * components) if keep else None
-        phis = torch.empty(steps, batch, text.shape[1] + 1)
+        phis = torch.empty(steps, batch, window.text.shape[1] + 1)
         values = dict(
             vocab_size=start - size,
             components=components,
-            window_weights=library.pack_transposed(window_weight.to(dtype).contiguous()),
-            window_bias=window_bias,
+            window_weights=library.pack_transposed(window.weight.to(dtype).contiguous()),
+            window_bias=window.bias,
             kappas=kappas,
             kappas_step=batch * components if keep else 0,
             exponentials=exponentials,
             phis=phis,
-            **_text(text, text_lengths),
+            **_text(window.text, window.text_lengths),
         )
     _call(
         "forward",
@@ -219,9 +235,11 @@ class _Recurrence(torch.autograd.Function):
         kappa: Tensor | None,
     ) -> Results:
         weight = _join_weights(weight_hidden, weight_window, weight_input, settings.dtype)
-        of_window = (window_weight, window_bias, window, kappa, text, text_lengths)
-        arguments = (weight, inputs, bias, hidden, cell, *of_window)
-        results, saved = _forward(settings, *arguments, keep=True)
+        parts = None
+        if text is not None:
+            of_window = (weight_window, window_weight, window_bias, window, kappa)
+            parts = Window(*of_window, text, text_lengths)
+        results, saved = _forward(settings, weight, inputs, bias, hidden, cell, parts, keep=True)
         ctx.settings, ctx.input_size = settings, inputs.shape[2]
         ctx.save_for_backward(weight, window_weight, text, text_lengths, *saved)
         if text is not None:
@@ -298,27 +316,6 @@ class _Recurrence(torch.autograd.Function):
         return (None, None, None, d_inputs, *d_weights, d_joint[:, :size], d_cell, *of_window)
 
 
-@dataclass
-class Window:
-    """The window over a text of a layer that has one; see `run`.
-
-    Attributes:
-        to_gates: weights from the window to the gates, `(4 H, A)`.
-        weight, bias: from the hidden state to the window's parameters, `(3 K, H)` and `(3 K)`.
-        window, kappa: before the first step, `(B, A)` and `(B, K)`.
-        text: indices of the characters, `(B, U)`, padded with anything, and their number,
-            `(B,)`; int64.
-    """
-
-    to_gates: Tensor
-    weight: Tensor
-    bias: Tensor
-    window: Tensor
-    kappa: Tensor
-    text: Tensor
-    text_lengths: Tensor
-
-
 def _check_arguments(
     inputs: Tensor,
     weight_input: Tensor,
@@ -385,13 +382,13 @@ def run(
     parts: tuple[Tensor | None, ...] = (None,) * 5
     if window is not None:
         text, text_lengths = window.text.contiguous(), window.text_lengths.contiguous()
-        bias_and_state = (window.bias.float().contiguous(), window.window, window.kappa)
-        parts = (window.to_gates, window.weight, *bias_and_state)
+        own_bias = window.bias.float().contiguous()
+        parts = (window.to_gates, window.weight, own_bias, window.window, window.kappa)
+        window = Window(*parts, text, text_lengths)
     bias = bias.float().contiguous()
     tensors = (inputs, weight_input, weight_hidden, bias, hidden, cell, *parts)
     wants = [one is not None and one.requires_grad for one in tensors]
     if torch.is_grad_enabled() and any(wants):
         return _Recurrence.apply(settings, text, text_lengths, *tensors)
     weight = _join_weights(weight_hidden, parts[0], weight_input, settings.dtype)
-    arguments = (weight, inputs, bias, hidden, cell, *parts[1:], text, text_lengths)
-    return _forward(settings, *arguments, keep=False)[0]
+    return _forward(settings, weight, inputs, bias, hidden, cell, window, keep=False)[0]

@@ -6,9 +6,9 @@
  * How it is fast: lines do not depend on each other, so threads share them out and take theirs
  * through all steps of a call without waiting for each other. Few lines do not fill a tile of a
  * product, and weights then arrive no faster than the memory gives them: threads that would have
- * fewer than ROWS lines form a team instead, in which each takes some of the columns, and meet
- * after each layer. What a layer sees exists twice, so that one thread may write the next step's
- * while another still reads this step's.
+ * fewer than ROWS lines form a team instead, in which each takes some of the columns, and wait for
+ * each other after each layer. What a layer sees exists twice, so that one thread may write the
+ * next step's while another still reads this step's.
  */
 
 #include "step.h"
@@ -24,7 +24,8 @@ typedef struct {
     int64_t steps, batch, layers, size, vocab_size, components, places, mixtures, lstm, threads;
     int64_t ends;                         /* 1 where points have a fourth number, their end */
     int64_t parity;                       /* which half of the joints holds the next step's */
-    float log_min_scales[2], max_correlation;     /* of the mixture: logarithms of the bounds on scales */
+    float log_min_scales[2];              /* of the mixture: logarithms of the bounds on scales */
+    float max_correlation;
     float pen[2];                         /* log-odds of ends that a bias leaves as they are, and
                                              how much it sharpens others */
     const item *const *weights;           /* of each layer, packed */
@@ -47,11 +48,11 @@ typedef struct {
 
 typedef struct {
     int waiting, phase;
-    char apart[56]; /* a line of the cache each */
+    char padding[56]; /* a line of the cache each */
 } Team;
 
 /* Wait until all members of a team are here. */
-static void meet(Team *team, int members) {
+static void barrier(Team *team, int members) {
 #ifdef _OPENMP
     if (members == 1) return;
     int phase = __atomic_load_n(&team->phase, __ATOMIC_ACQUIRE);
@@ -212,14 +213,14 @@ static void write_rows(const Writing *w, int64_t first, int64_t count, int membe
                                    gates + i * PANEL);
                 }
             }
-            meet(team, members);
+            barrier(team, members);
             if (layer || !w->components) continue;
             const int64_t parameters = 3 * w->components;
             multiply(w->hiddens + from * hidden_width, hidden_width, to - from, size,
                      w->window_weights, parameters, w->parameters + from * padded(parameters),
                      padded(parameters), 0);
             for (int64_t row = from; row < to; row++) move_window(w, step, half, row, phi, window);
-            meet(team, members);
+            barrier(team, members);
         }
         if (to_panel > from_panel) {
             const int64_t start = from_panel * PANEL;
@@ -229,9 +230,9 @@ static void write_rows(const Writing *w, int64_t first, int64_t count, int membe
                      w->output_weights + start * ((depth + STEP - 1) / STEP * STEP), end - start,
                      w->raw + first * padded(columns) + start, padded(columns), 0);
         }
-        meet(team, members);
+        barrier(team, members);
         for (int64_t row = from; row < to; row++) draw(w, step, half, row);
-        meet(team, members);
+        barrier(team, members);
     }
 }
 

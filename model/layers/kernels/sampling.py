@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from model.layers.kernels import library
-from model.layers.kernels.arguments import check
+from model.layers.kernels.library import check
 
 
 def _pointers(tensors: list[Tensor]) -> ctypes.Array:
@@ -64,11 +64,14 @@ class Weights:
         self.output = library.pack_transposed(self._cast(output.weight))
         self.output_bias = output.bias.to(torch.float32, copy=True)
         self.outputs = len(output.bias)
-        self.components = 0
+        self.components, of_window = 0, {}
         if window is not None:
             self.window = library.pack_transposed(self._cast(window.weight))
             self.window_bias = window.bias.to(torch.float32, copy=True)
             self.components = len(window.bias) // 3
+            of_window = dict(
+                window_weights=self.window.data_ptr(), window_bias=self.window_bias.data_ptr()
+            )
         self.arrays = _pointers(self.layers), _pointers(self.biases)
         self.array_of_widths = (ctypes.c_int64 * len(layers))(*self.widths)
         self.fixed = dict(
@@ -86,11 +89,8 @@ class Weights:
             widths=ctypes.addressof(self.array_of_widths),
             output_weights=self.output.data_ptr(),
             output_bias=self.output_bias.data_ptr(),
+            **of_window,
         )
-        if window is not None:
-            self.fixed |= dict(
-                window_weights=self.window.data_ptr(), window_bias=self.window_bias.data_ptr()
-            )
 
     def _check(
         self,
@@ -103,25 +103,18 @@ class Weights:
             raise ValueError(
                 f"products is {self.products}; it must be torch.float32 or torch.bfloat16"
             )
-        check("layers[0] bias", layers[0][1], "(4 H)", (None,))
         size = len(layers[0][1]) // 4
         for number, (parts, bias) in enumerate(layers):
             check(f"layers[{number}] bias", bias, "(4 H)", (4 * size,))
             widths = [size, size] if number else [size]
             widths += ([self.vocab_size] if self.vocab_size else []) + [self.inputs]
-            if len(parts) != len(widths):
-                raise ValueError(
-                    f"layers[{number}] has {len(parts)} weights; it must have {len(widths)}"
-                )
             for place, (part, width) in enumerate(zip(parts, widths, strict=True)):
                 name = f"layers[{number}] weights[{place}]"
                 check(name, part, "(4 H, any)", (4 * size, width))
-        check("output.bias", output.bias, "(6 M + 1 or 2)", (None,))
         outputs = max(len(output.bias) // 6, 1) * 6 + self.inputs - 2
         check("output.bias", output.bias, "(6 M + 1 or 2)", (outputs,))
         check("output.weight", output.weight, "(any, N H)", (outputs, len(layers) * size))
         if window is not None:
-            check("window.bias", window.bias, "(3 K)", (None,))
             parameters = max(len(window.bias) // 3, 1) * 3
             check("window.bias", window.bias, "(3 K)", (parameters,))
             check("window.weight", window.weight, "(3 K, H)", (parameters, size))
@@ -173,8 +166,6 @@ class Buffers:
         check("point", point, "(B, I)", (None, weights.inputs))
         batch, size, vocab_size = len(point), weights.size, weights.vocab_size
         for name, states in (("hiddens", hiddens), ("cells", cells)):
-            if len(states) != len(weights.widths):
-                raise ValueError(f"{name} has {len(states)} tensors; one for each layer is right")
             for number, state in enumerate(states):
                 check(f"{name}[{number}]", state, "(B, H)", (batch, size))
         check("bias", bias, "(B,)", (batch,))
@@ -183,8 +174,6 @@ class Buffers:
             check("kappa", kappa, "(B, K)", (batch, weights.components))
             check("text", text, "(B, U)", (batch, None), torch.int64)
             check("text_lengths", text_lengths, "(B,)", (batch,), torch.int64)
-        elif any(one is not None for one in (window, kappa, text, text_lengths)):
-            raise ValueError("window, kappa, text and text_lengths are for a network with a window")
         # Zero where nothing is written: products go over the padding too.
         self.joints = [
             torch.zeros(2, batch, width, dtype=weights.products) for width in weights.widths

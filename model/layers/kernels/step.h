@@ -7,9 +7,6 @@
  * result of a row is the same bit for bit in every batch.
  */
 
-#ifndef STEP_H
-#define STEP_H
-
 #include <stdint.h>
 #include <string.h>
 #if defined(__AVX512F__) || (defined(__AVX__) && defined(__FMA__))
@@ -264,5 +261,3 @@ static inline void window_step(int64_t components, int64_t places, int64_t vocab
     memset(window, 0, padded(vocab_size) * sizeof(float));
     for (int64_t u = 0; u < length; u++) window[text[u]] += phi[u];
 }
-
-#endif

@@ -77,7 +77,7 @@ def run_loop(loop, leaves, one_hot, bound=None, windowed=True):
         )
     else:
         values[1] = values[1][:, : values[2].shape[1]]
-    return [one for one in cuda.run_on(loop, *values, bound, parts) if one is not None]
+    return [one for one in cuda.run(*values, bound, parts, loop) if one is not None]
 
 
 def run_written_out(leaves, one_hot, bound=None, windowed=True):
@@ -207,11 +207,11 @@ def tapes(monkeypatch):
     """Loops on a CPU, with tapes in the place of graphs; a list of what was recorded."""
     made = []
 
-    def record(function):
+    def record(function, warm_up):
         made.append(Tape(function))
         return made[-1].replay
 
-    monkeypatch.setattr(cuda, "_record", record)
+    monkeypatch.setattr(cuda, "record", record)
     monkeypatch.setattr(cuda, "_kinds_of_steps", lambda: [cuda.TorchSteps])
     monkeypatch.setattr(cuda, "available", lambda device: not cuda._refused.graphs)
     monkeypatch.setattr(cuda, "_loops", type(cuda._loops)())
@@ -302,10 +302,10 @@ def test_a_short_sequence_is_not_worth_a_chunk(tapes):
 
 
 def test_a_graph_that_cannot_be_recorded_is_logged_once(tapes, monkeypatch, caplog):
-    def record(function):
+    def record(function, warm_up):
         raise RuntimeError("no graphs today")
 
-    monkeypatch.setattr(cuda, "_record", record)
+    monkeypatch.setattr(cuda, "record", record)
     with caplog.at_level(logging.WARNING):
         own = run_layers("cpu", 40, 0.05)
         run_layers("cpu", 40, 0.05)
@@ -463,7 +463,7 @@ def test_a_recording_that_gives_something_else_is_not_used(tapes, monkeypatch, c
             for func, args, kwargs, _ in self.operations[:-1]:
                 func(*args, **kwargs)
 
-    monkeypatch.setattr(cuda, "_record", lambda function: Forgetful(function).replay)
+    monkeypatch.setattr(cuda, "record", lambda function, warm_up: Forgetful(function).replay)
     with caplog.at_level(logging.WARNING):
         own = run_layers("cpu", 40, 0.05)
     assert "differs from what it should" in caplog.text
