@@ -191,6 +191,7 @@ class TorchStepper(Stepper):
         self.size = network.layers[0].hidden_size
         self.number = len(network.layers)
         self.lstm = network.layers[0].cell == "LSTM"
+        self.carried = "cell" if self.lstm else "hidden"
         self.windowed = lines.text is not None
         self.vocab_size = network.layers[0].vocab_size if self.windowed else 0
         self.inputs = network.input_size
@@ -250,9 +251,8 @@ class TorchStepper(Stepper):
         self.point = self.seen[:, self.at_point : self.at_point + self.inputs]
         self.window = self.seen[:, self.at_point + self.inputs :][:, : self.vocab_size]
         self.point.copy_(lines.point)
-        carried = "cell" if self.lstm else "hidden"
         self.cells = [
-            lines.state[f"{number}.{carried}"].to(self.precise).clone()
+            lines.state[f"{number}.{self.carried}"].to(self.precise).clone()
             for number in range(self.number)
         ]
         for number, hidden in enumerate(self.hiddens):
@@ -277,11 +277,10 @@ class TorchStepper(Stepper):
 
     def keep(self, rows: Tensor) -> None:
         """Go on with some of the lines only."""
-        carried = "cell" if self.lstm else "hidden"
         state = {}
         for number in range(self.number):
             state[f"{number}.hidden"] = self.hiddens[number]
-            state[f"{number}.{carried}"] = self.cells[number]
+            state[f"{number}.{self.carried}"] = self.cells[number]
         if self.windowed:
             state |= {"0.window": self.window, "0.kappa": self.kappa}
         # The last point was rounded if products are in bfloat16, as it is when it goes in.
@@ -322,7 +321,8 @@ class TorchStepper(Stepper):
                 self._step(step)
 
         try:
-            replay = cuda.record(steps, lambda: self._step(0))
+            with torch.cuda.device(self.device):
+                replay = cuda.record(steps, lambda: self._step(0))
         # Drivers and graphs fail in many ways, and one by one the steps do the same.
         except Exception as error:
             log.warning("Writing goes step by step, slower: no CUDA graph is recorded: %s", error)

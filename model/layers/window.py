@@ -21,6 +21,10 @@ from model.layers.cells import gru_cell, lstm_cell, lstm_step, lstm_step_backwar
 from model.layers.kernels import cuda, library, lstm
 from model.layers.recurrent import Gradients, clip_gradient, compute_dtype, state_dtype
 
+CHUNK = 32
+"""Steps whose Gaussians are recomputed together in the backward pass (assumed: few calls, and
+little memory)."""
+
 
 def one_hot_text(text: Tensor, text_lengths: Tensor, vocab_size: int, dtype: torch.dtype) -> Tensor:
     """Return texts `(B, U)` one-hot, zero behind their ends, `(B, U + 1, A)`."""
@@ -57,10 +61,6 @@ class _WindowedRecurrence(torch.autograd.Function):
 
     Forward: the paper, eqs 46-53. Backward: eqs 56-60.
     """
-
-    CHUNK = 32
-    """Steps whose Gaussians are recomputed together in the backward pass (assumed: few calls, and
-    little memory)."""
 
     @staticmethod
     def forward(
@@ -132,9 +132,8 @@ class _WindowedRecurrence(torch.autograd.Function):
         d_cell, d_kappa = d_last_cell.clone(), d_last_kappa.clone()
         d_joint = torch.zeros_like(joint[0])
         by_character = one_hot.transpose(1, 2)  # (B, A, U + 1)
-        chunk = _WindowedRecurrence.CHUNK
-        for start in reversed(range(0, steps, chunk)):
-            part = slice(start, start + chunk)
+        for start in reversed(range(0, steps, CHUNK)):
+            part = slice(start, start + CHUNK)
             alpha, beta, _ = exponentials[part, ..., None].chunk(3, 2)  # (T', B, K, 1)
             offset = positions - kappas[part, ..., None]  # (T', B, K, U + 1)
             gaussians = alpha * torch.exp(-beta * offset.square())
@@ -142,31 +141,27 @@ class _WindowedRecurrence(torch.autograd.Function):
             factors = torch.cat(
                 (gaussians, -beta * offset.square() * gaussians, 2.0 * beta * offset * gaussians), 2
             )  # (T', B, 3 K, U + 1)
-            for t in reversed(range(start, min(start + chunk, steps))):
+            for t in reversed(range(start, min(start + CHUNK, steps))):
                 d_window = d_joint[:, size:] + d_windows[t]
                 d_phi = torch.bmm(d_window.to(one_hot.dtype)[:, None], by_character)
                 d_components = torch.bmm(factors[t - start], d_phi.transpose(1, 2))[:, :, 0]
                 d_kappa += d_components[:, 2 * components :]
                 d_parameters[t] = d_components
-                torch.mul(
-                    d_kappa,
-                    exponentials[t, :, 2 * components :],
-                    out=d_parameters[t, :, 2 * components :],
-                )  # eq. 60
+                advance = exponentials[t, :, 2 * components :]
+                torch.mul(d_kappa, advance, out=d_parameters[t, :, 2 * components :])  # eq. 60
                 d_hidden = torch.mm(d_parameters[t].to(window_weight.dtype), window_weight)
                 d_hidden += d_joint[:, :size]
                 d_hidden += d_hiddens[t]
                 states = cells[t], cells[t + 1], d_hidden.to(d_cell.dtype), d_cell
                 lstm_step_backward(gates[t], *states, d_gates[t], ctx.bound)
                 d_joint = torch.mm(d_gates[t], weight)
-        flat_parameters = d_parameters.flatten(0, 1)
+        d_parameters = d_parameters.flatten(0, 1)
+        hiddens = joint[1:, :, :size].flatten(0, 1)
         return (
             d_gates,
             torch.mm(d_gates.flatten(0, 1).t(), joint[:-1].flatten(0, 1)),
-            torch.mm(
-                flat_parameters.to(window_weight.dtype).t(), joint[1:, :, :size].flatten(0, 1)
-            ),
-            flat_parameters.sum(0),
+            torch.mm(d_parameters.to(window_weight.dtype).t(), hiddens),
+            d_parameters.sum(0),
             None,
             d_joint[:, :size].to(d_cell.dtype),
             d_cell,
@@ -212,7 +207,7 @@ class WindowedLayer(nn.Module):
             with torch.no_grad():
                 self.bias[hidden_size : 2 * hidden_size] = forget_bias
         else:
-            # A GRU resets the recurrent share of its candidate after its bias (torch's GRU).
+            # A GRU resets the recurrent part of its candidate after its bias (torch's GRU).
             self.bias_candidate = nn.Parameter(torch.zeros(hidden_size))
         self.window = nn.Linear(hidden_size, 3 * components)
         with torch.no_grad():
@@ -259,15 +254,9 @@ class WindowedLayer(nn.Module):
         dtype = compute_dtype(inputs)
         own = self.cell == "LSTM" and not plain
         if own and library.available(inputs.device, dtype):
-            window = lstm.Window(
-                self.weight_window,
-                self.window.weight,
-                self.window.bias,
-                state["window"],
-                state["kappa"],
-                text,
-                text_lengths,
-            )
+            to_window = self.window.weight, self.window.bias
+            moved = state["window"], state["kappa"]
+            window = lstm.Window(self.weight_window, *to_window, *moved, text, text_lengths)
             weights = self.weight_input, self.weight_hidden, self.bias
             carried = state["hidden"], state["cell"]
             settings = lstm.Settings(dtype, bound=bound)

@@ -238,7 +238,7 @@ def _backward(
     """Run the backward pass, for which `load` has been called.
 
     Returns:
-        gradients of the input's share `(T, B, 4 H)`, of the window's parameters and, before the
+        gradients of `projected`, `(T, B, 4 H)`, of the window's parameters and, before the
         first step, of the joint `(B, J)`, the cell state and kappa.
     """
     _, gates, cells, exponentials, kappas = saved

@@ -316,38 +316,6 @@ class _Recurrence(torch.autograd.Function):
         return (None, None, None, d_inputs, *d_weights, d_joint[:, :size], d_cell, *of_window)
 
 
-def _check_arguments(
-    inputs: Tensor,
-    weight_input: Tensor,
-    weight_hidden: Tensor,
-    bias: Tensor,
-    hidden: Tensor,
-    cell: Tensor,
-    window: Window | None,
-) -> None:
-    """Raise a ValueError unless the arguments of `run` are what it says."""
-    check("inputs", inputs, "(T, B, X)", (None, None, None))
-    steps, batch, seen = inputs.shape
-    if not steps:
-        raise ValueError(f"inputs has shape {tuple(inputs.shape)}, (T, B, X); T must be at least 1")
-    check("hidden", hidden, "(B, H)", (batch, None))
-    size = hidden.shape[1]
-    check("cell", cell, "(B, H)", (batch, size))
-    check("weight_input", weight_input, "(4 H, X)", (4 * size, seen))
-    check("weight_hidden", weight_hidden, "(4 H, H)", (4 * size, size))
-    check("bias", bias, "(4 H)", (4 * size,))
-    if window is None:
-        return
-    check("window.text", window.text, "(B, U)", (batch, None), torch.int64)
-    check("window.text_lengths", window.text_lengths, "(B,)", (batch,), torch.int64)
-    check("window.window", window.window, "(B, A)", (batch, None))
-    check("window.to_gates", window.to_gates, "(4 H, A)", (4 * size, window.window.shape[1]))
-    check("window.kappa", window.kappa, "(B, K)", (batch, None))
-    parameters = 3 * max(window.kappa.shape[1], 1)
-    check("window.weight", window.weight, "(3 K, H)", (parameters, size))
-    check("window.bias", window.bias, "(3 K)", (parameters,))
-
-
 def run(
     settings: Settings,
     inputs: Tensor,
@@ -377,10 +345,27 @@ def run(
         ValueError: if a tensor has another shape or dtype, or is not on the CPU.
         IndexError: if a text has indices that are no letter's.
     """
-    _check_arguments(inputs, weight_input, weight_hidden, bias, hidden, cell, window)
+    check("inputs", inputs, "(T, B, X)", (None, None, None))
+    steps, batch, seen = inputs.shape
+    if not steps:
+        raise ValueError(f"inputs has shape {tuple(inputs.shape)}, (T, B, X); T must be at least 1")
+    check("hidden", hidden, "(B, H)", (batch, None))
+    size = hidden.shape[1]
+    check("cell", cell, "(B, H)", (batch, size))
+    check("weight_input", weight_input, "(4 H, X)", (4 * size, seen))
+    check("weight_hidden", weight_hidden, "(4 H, H)", (4 * size, size))
+    check("bias", bias, "(4 H)", (4 * size,))
     text = text_lengths = None
     parts: tuple[Tensor | None, ...] = (None,) * 5
     if window is not None:
+        check("window.text", window.text, "(B, U)", (batch, None), torch.int64)
+        check("window.text_lengths", window.text_lengths, "(B,)", (batch,), torch.int64)
+        check("window.window", window.window, "(B, A)", (batch, None))
+        check("window.to_gates", window.to_gates, "(4 H, A)", (4 * size, window.window.shape[1]))
+        check("window.kappa", window.kappa, "(B, K)", (batch, None))
+        parameters = 3 * max(window.kappa.shape[1], 1)
+        check("window.weight", window.weight, "(3 K, H)", (parameters, size))
+        check("window.bias", window.bias, "(3 K)", (parameters,))
         text, text_lengths = window.text.contiguous(), window.text_lengths.contiguous()
         own_bias = window.bias.float().contiguous()
         parts = (window.to_gates, window.weight, own_bias, window.window, window.kappa)

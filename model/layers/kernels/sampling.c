@@ -154,8 +154,8 @@ static void draw(const Writing *w, int64_t step, int64_t half, int64_t row) {
     float *logits = raw + 1, largest = logits[0], sum = 0.0f;
     for (int64_t m = 1; m < mixtures; m++) largest = logits[m] > largest ? logits[m] : largest;
     for (int64_t m = 0; m < mixtures; m += LANES) {
-        vec share = exponential((load_some(logits + m, mixtures - m) - largest) * sharp);
-        store_some(logits + m, share, mixtures - m);
+        vec weights = exponential((load_some(logits + m, mixtures - m) - largest) * sharp);
+        store_some(logits + m, weights, mixtures - m);
     }
     for (int64_t m = 0; m < mixtures; m++) logits[m] = sum += logits[m];
     int64_t chosen = 0;
