@@ -52,9 +52,9 @@ static __attribute__((noinline)) void step_cells(const Layer *layer, int64_t ste
     store_some(before + layer->cells_step, state, count);
     store_items(layer->joint + ((step + 1) * layer->batch + row) * layer->width + cell, hidden,
                 count);
+    if (!layer->gates) return;
     item *kept = layer->gates + (step * layer->batch + row) * 4 * size + cell;
-    for (int gate = 0; gate < 4 && layer->gates; gate++)
-        store_items(kept + order[gate] * size, gates[gate], count);
+    for (int gate = 0; gate < 4; gate++) store_items(kept + order[gate] * size, gates[gate], count);
 }
 
 /* Move the window of one row; `sums`, `phi` and `window` as for `window_step`. */
