@@ -18,7 +18,8 @@ from tqdm import tqdm
 
 from base.device import resolve_device
 from data_loader import EmbeddedDataset, IAMOnDBDataset
-from model.layers.kernels.build import SWITCH, kernels
+from model.layers.kernels.build import SWITCH
+from model.layers.kernels.library import kernels
 from utils.alphabet import Alphabet
 from utils.checks import UserError
 from utils.files import write_json

@@ -27,7 +27,11 @@ VARIANTS = {
 }
 """For each the ability of a processor that it needs, its option, and the lanes of a vector."""
 
-TESTS = "tests/model/layers/kernels/test_kernels.py", "tests/model/generation/test_stepper.py"
+TESTS = (
+    "tests/model/layers/kernels/test_library.py",
+    "tests/model/layers/kernels/test_lstm.py",
+    "tests/model/generation/test_stepper.py",
+)
 OPTIONS = "--capture=sys", "-k", "not other_processors"
 """Reports must reach the terminal, though the process ends with them. The test that is left out
 compiles for other processors, as the variants do, and takes long here."""
@@ -63,14 +67,14 @@ FAULT = (
 
 COMPILE = """
 import sys
-from model.layers.kernels import build, sampling
+from model.layers.kernels import build, library
 build.TIMEOUT = 1800.0  # the sanitizers make much code of little
 for bfloat16 in (False, True):
-    for library in (build.kernels(bfloat16), sampling._library(bfloat16)):
-        if library is None:
-            sys.exit("the kernels do not compile")
-        if library.lanes() != int(sys.argv[1]):
-            sys.exit(f"a vector has {library.lanes()} numbers, not {sys.argv[1]}")
+    compiled = library.kernels(bfloat16)
+    if compiled is None:
+        sys.exit("the kernels do not compile")
+    if compiled.lanes() != int(sys.argv[1]):
+        sys.exit(f"a vector has {compiled.lanes()} numbers, not {sys.argv[1]}")
 """
 
 
@@ -107,7 +111,7 @@ def unnoticed(variables: dict[str, str], folder: Path) -> list[int]:
     variables = {**variables, "XDG_CACHE_HOME": str(folder)}
     missed = []
     for kind, said in REPORTS.items():
-        done = run(variables, "-c", FAULT, str(source), str(kind), capture_output=True, text=True)
+        done = run(variables, "-c", FAULT, str(folder), str(kind), capture_output=True, text=True)
         if (done.returncode == 0) != (kind == 0) or said not in done.stderr:
             missed.append(kind)
     return missed

@@ -8,7 +8,7 @@ one runs everywhere (on CUDA as a captured graph, so that no step waits for Pyth
 ONLINE_HANDWRITING_GRAPHS is 0), and one calls the compiled loop of `kernels/sampling.c`. Both keep
 all state in buffers that they allocate once for a number of lines. Dropout is not applied.
 
-Shapes: B lines, T steps, U characters, A letters of the alphabet, H cells, N layers, M components
+Shapes: B lines, T steps, U characters of a text, A of the alphabet, H cells, N layers, M components
 of the mixture, K components of the window, I numbers of a point.
 """
 
@@ -20,13 +20,14 @@ from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from model.generation.mixture import PEN_PIVOT, PEN_SHARPNESS
 from model.generation.networks import MixtureNetwork
+from model.layers.cells import gru_step, lstm_step, reorder_gates
+from model.layers.kernels import cuda, library
 from model.layers.kernels import sampling as compiled
-from model.layers.kernels.cuda import SWITCH as GRAPHS_SWITCH
-from model.layers.recurrence import WindowedLayer, state_dtype
+from model.layers.recurrent import state_dtype
+from model.layers.window import WindowedLayer, one_hot_text, positions_of, window_step
 
 log = logging.getLogger(__name__)
 
@@ -105,22 +106,18 @@ class Cells:
         fused, size = layer.layer, layer.hidden_size
         incoming, hidden = fused.weight_ih_l0, fused.weight_hh_l0
         bias, more = fused.bias_ih_l0, fused.bias_hh_l0
-        if layer.cell == "LSTM":  # torch has the candidate before the output gate
-            incoming, hidden, bias = (_exchange(part) for part in (incoming, hidden, bias + more))
+        if layer.cell == "LSTM":
+            parts = (incoming, hidden, bias + more)
+            incoming, hidden, bias = (reorder_gates(part) for part in parts)
         else:
             incoming, hidden = _incoming(incoming), _reset(hidden)
             bias = torch.cat(
                 (bias[: 2 * size] + more[: 2 * size], bias[2 * size :], more[2 * size :])
             )
         below, seen = size if number else 0, network.input_size
-        letters = incoming.shape[1] - seen - below
-        point, window, lower = incoming.split((seen, letters, below), 1)
-        return cls(hidden, lower if number else None, window if letters else None, point, bias)
-
-
-def _exchange(rows: Tensor) -> Tensor:
-    first, second, third, fourth = rows.chunk(4)
-    return torch.cat((first, second, fourth, third))
+        vocab_size = incoming.shape[1] - seen - below
+        point, window, lower = incoming.split((seen, vocab_size, below), 1)
+        return cls(hidden, lower if number else None, window if vocab_size else None, point, bias)
 
 
 def _reset(rows: Tensor) -> Tensor:
@@ -176,7 +173,7 @@ def make_stepper(network: MixtureNetwork, lines: Lines, products: torch.dtype) -
         lines: where to begin.
         products: dtype of the matrix products; all else is in float32, or in float64 if this is.
     """
-    if network.head == "mixture" and compiled.available(network.output.weight.device, products):
+    if network.head == "mixture" and library.available(network.output.weight.device, products):
         return CompiledStepper(network, lines, products)
     return TorchStepper(network, lines, products)
 
@@ -194,13 +191,14 @@ class TorchStepper(Stepper):
         self.size = network.layers[0].hidden_size
         self.number = len(network.layers)
         self.lstm = network.layers[0].cell == "LSTM"
+        self.carried = "cell" if self.lstm else "hidden"
         self.windowed = lines.text is not None
-        self.letters = network.layers[0].letters if self.windowed else 0
+        self.vocab_size = network.layers[0].vocab_size if self.windowed else 0
         self.inputs = network.input_size
         self.draw = network.drawing(self.precise, lines.pen_sharpness)
         # Where in the buffer each hidden state begins, and the point.
         self.at_point = self.size
-        after = self.size + self.inputs + self.letters
+        after = self.size + self.inputs + self.vocab_size
         self.at = [0, *(after + n * self.size for n in range(self.number - 1))]
         self.width = after + (self.number - 1) * self.size
         self.spans, self.weights, self.biases = [], [], []
@@ -251,11 +249,10 @@ class TorchStepper(Stepper):
         self.seen = empty(batch, self.width, dtype=self.dtype)
         self.hiddens = [self.seen[:, at : at + size] for at in self.at]
         self.point = self.seen[:, self.at_point : self.at_point + self.inputs]
-        self.window = self.seen[:, self.at_point + self.inputs :][:, : self.letters]
+        self.window = self.seen[:, self.at_point + self.inputs :][:, : self.vocab_size]
         self.point.copy_(lines.point)
-        carried = "cell" if self.lstm else "hidden"
         self.cells = [
-            lines.state[f"{number}.{carried}"].to(self.precise).clone()
+            lines.state[f"{number}.{self.carried}"].to(self.precise).clone()
             for number in range(self.number)
         ]
         for number, hidden in enumerate(self.hiddens):
@@ -263,7 +260,6 @@ class TorchStepper(Stepper):
         self.products = empty(batch, 4 * size, dtype=self.dtype)
         same = self.dtype == self.precise
         self.gates = self.products if same else empty(batch, 4 * size)
-        self.first, self.second, self.third, self.fourth = self.gates.chunk(4, 1)
         self.scratch = empty(batch, size)
         self.raw = empty(batch, len(self.biases[-1]))
         self.uniform = empty(PERIOD, batch, 2)
@@ -273,23 +269,18 @@ class TorchStepper(Stepper):
         if self.windowed:
             self.window.copy_(lines.state["0.window"])
             self.kappa = lines.state["0.kappa"].to(self.precise).clone()
-            places = lines.text.shape[1] + 1
-            letters = functional.one_hot(functional.pad(lines.text, (0, 1)), self.letters)
-            self.positions = torch.arange(1, places + 1, device=self.device).to(self.precise)
-            inside = self.positions <= lines.text_lengths[:, None]
-            self.one_hot = (letters * inside[..., None]).to(self.precise)  # (B, U + 1, A)
-            components = self.kappa.shape[1]
-            self.parameters = empty(batch, 3 * components)
-            self.bells = empty(batch, components, places)
-            self.phis = empty(PERIOD, batch, places)
+            self.one_hot = one_hot_text(
+                lines.text, lines.text_lengths, self.vocab_size, self.precise
+            )
+            self.positions = positions_of(self.one_hot)
+            self.phis = empty(PERIOD, batch, len(self.positions))
 
     def keep(self, rows: Tensor) -> None:
         """Go on with some of the lines only."""
-        carried = "cell" if self.lstm else "hidden"
         state = {}
         for number in range(self.number):
             state[f"{number}.hidden"] = self.hiddens[number]
-            state[f"{number}.{carried}"] = self.cells[number]
+            state[f"{number}.{self.carried}"] = self.cells[number]
         if self.windowed:
             state |= {"0.window": self.window, "0.kappa": self.kappa}
         # The last point was rounded if products are in bfloat16, as it is when it goes in.
@@ -308,41 +299,37 @@ class TorchStepper(Stepper):
         if self.graph is None and self.device.type == "cuda" and steps == PERIOD:
             self.graph = self._capture()
         if self.graph is not None and steps == PERIOD:
-            self.graph.replay()
+            self.graph()
         else:
             for step in range(steps):
                 self._step(step)
         return self.points[:steps], None if self.phis is None else self.phis[:steps]
 
-    def _capture(self) -> torch.cuda.CUDAGraph | None:
+    def _capture(self) -> Callable[[], None] | None:
         """Return a graph of the steps of a call; None if none is wanted, or none can be recorded.
 
         Recording has not been run on a GPU yet.
         """
         global _no_graphs
-        if _no_graphs or os.environ.get(GRAPHS_SWITCH) == "0":
+        if _no_graphs or os.environ.get(cuda.SWITCH) == "0":
             return None
         state = [self.seen, *self.cells, *([self.kappa] if self.windowed else [])]
         before = [value.clone() for value in state]
+
+        def steps() -> None:
+            for step in range(PERIOD):
+                self._step(step)
+
         try:
-            stream = torch.cuda.Stream(self.device)
-            stream.wait_stream(torch.cuda.current_stream(self.device))
-            with torch.cuda.stream(stream):  # libraries set themselves up at the first calls
-                for _ in range(2):
-                    self._step(0)
-            torch.cuda.current_stream(self.device).wait_stream(stream)
-            graph = torch.cuda.CUDAGraph()
-            # Other threads, such as the one that pins memory for a data loader, may go on.
-            with torch.cuda.graph(graph, capture_error_mode="thread_local"):
-                for step in range(PERIOD):
-                    self._step(step)
+            with torch.cuda.device(self.device):
+                replay = cuda.record(steps, lambda: self._step(0))
         # Drivers and graphs fail in many ways, and one by one the steps do the same.
         except Exception as error:
             log.warning("Writing goes step by step, slower: no CUDA graph is recorded: %s", error)
-            _no_graphs, graph = True, None
+            _no_graphs, replay = True, None
         for value, saved in zip(state, before, strict=True):
             value.copy_(saved)
-        return graph
+        return replay
 
     def _step(self, step: int) -> None:
         for number in range(self.number):
@@ -355,7 +342,12 @@ class TorchStepper(Stepper):
             )
             if self.gates is not self.products:
                 self.gates.copy_(self.products)
-            (self._lstm if self.lstm else self._gru)(number)
+            cell, hidden = self.cells[number], self.hiddens[number]
+            if self.lstm:
+                lstm_step(self.gates, cell, cell, hidden, self.scratch)
+            else:
+                gru_step(self.gates, cell)
+                hidden.copy_(cell)
             if number == 0 and self.windowed:
                 self._move_window(step)
         seen = self.seen.to(self.precise)
@@ -365,31 +357,12 @@ class TorchStepper(Stepper):
         self.point.copy_(point)
         self.point[:, 3:].zero_()  # What goes on has not ended.
 
-    def _lstm(self, number: int) -> None:
-        cell = self.cells[number]
-        self.gates[:, : 3 * self.size].sigmoid_()
-        self.fourth.tanh_()
-        cell.mul_(self.second).addcmul_(self.first, self.fourth)
-        torch.tanh(cell, out=self.scratch)
-        self.hiddens[number].copy_(self.scratch.mul_(self.third))
-
-    def _gru(self, number: int) -> None:
-        hidden = self.cells[number]
-        self.gates[:, : 2 * self.size].sigmoid_()
-        candidate = self.third.addcmul_(self.first, self.fourth).tanh_()
-        hidden.sub_(candidate).mul_(self.second).add_(candidate)
-        self.hiddens[number].copy_(hidden)
-
     def _move_window(self, step: int) -> None:
-        """The paper, eqs 46-51."""
         hidden = self.hiddens[0].to(self.precise)
-        torch.addmm(self.window_bias, hidden, self.to_window, out=self.parameters)
-        alpha, beta, advance = self.parameters.exp_().chunk(3, 1)
-        self.kappa.add_(advance)
-        torch.sub(self.kappa[:, :, None], self.positions, out=self.bells)
-        self.bells.square_().mul_(beta[:, :, None]).neg_().exp_()
-        phi = self.phis[step]
-        torch.bmm(alpha[:, None], self.bells, out=phi[:, None])
+        exponentials = torch.addmm(self.window_bias, hidden, self.to_window).exp_()
+        kappa, phi = window_step(exponentials, self.kappa, self.positions)
+        self.kappa.copy_(kappa)
+        self.phis[step].copy_(phi)
         self.window.copy_(torch.bmm(phi[:, None], self.one_hot)[:, 0])
 
 
@@ -411,10 +384,10 @@ class CompiledStepper(Stepper):
             ],
             output=network.output,
             window=first.window if windowed else None,
-            letters=first.letters if windowed else 0,
+            vocab_size=first.vocab_size if windowed else 0,
             lstm=first.cell == "LSTM",
             ends=network.end_of_sequence,
-            lowest=network.min_scales.log().tolist(),
+            log_min_scales=network.min_scales.log().tolist(),
             max_correlation=network.max_correlation,
             products=products,
         )

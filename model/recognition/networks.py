@@ -26,7 +26,7 @@ from torch.nn import functional
 from torch.nn.utils.rnn import pad_sequence
 
 from base.base_model import BaseModel
-from model.layers.recurrence import INPUT_WEIGHTS, RecurrentLayer, state_dtype
+from model.layers.recurrent import INPUT_WEIGHTS, RecurrentLayer, state_dtype
 from model.recognition.decoding import attention_beam, attention_greedy, ctc_beam, ctc_greedy
 from model.recognition.language_model import CharacterLanguageModel
 from utils.alphabet import Alphabet

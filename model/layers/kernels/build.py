@@ -2,15 +2,14 @@
 
 The first of $CC, cc, gcc and clang that compiles them is taken, with the options in
 $ONLINE_HANDWRITING_CFLAGS last. The result is kept in $XDG_CACHE_HOME/online-handwriting
-(~/.cache/online-handwriting if that is not set, or a temporary folder), under a name made of the
-source, the compiler with all options, and the processor. Without a compiler, or with the
-environment variable ONLINE_HANDWRITING_KERNELS set to 0 (it turns off the Triton kernels of `fused`
-as well), everything runs in plain torch operations, slower.
+(~/.cache/online-handwriting if that is not set, or a temporary folder), under a name made of
+the sources, their headers, the compiler with all options, and the processor. Without a compiler, or
+with the environment variable ONLINE_HANDWRITING_KERNELS set to 0 (it turns off the Triton kernels
+of `fused` as well), everything runs in plain torch operations, slower.
 """
 
 import contextlib
 import ctypes
-import functools
 import hashlib
 import logging
 import os
@@ -42,7 +41,7 @@ OPTIONAL_FLAGS = (
 """Tried in this order: not every compiler knows all of them. Without OpenMP one core does all."""
 
 TIMEOUT = 120.0
-"""Seconds for one attempt to compile (assumed; measured: 1.5)."""
+"""Seconds for one attempt to compile (assumed; measured: 1.8 with GCC 12)."""
 
 log = logging.getLogger(__name__)
 
@@ -72,7 +71,7 @@ def _processor() -> str:
     return f"{platform.machine()} {platform.processor()} {platform.node()}"
 
 
-def _folder(stack: contextlib.ExitStack) -> Path:
+def _cache(stack: contextlib.ExitStack) -> Path:
     """Return the folder for what is compiled; one that `stack` removes if nothing can be kept."""
     folder = user_cache()
     try:
@@ -101,32 +100,32 @@ def _load(path: Path | str) -> ctypes.CDLL | None:
 
 
 def _compile(
-    compiler: list[str], source: Path, options: tuple[str, ...], target: Path
+    compiler: list[str], sources: list[Path], options: tuple[str, ...], target: Path
 ) -> ctypes.CDLL | None:
-    """Compile and load `source`, and move the result to `target`, whole or not at all."""
+    """Compile and load `sources`, and move the result to `target`, whole or not at all."""
     descriptor, temporary = tempfile.mkstemp(".so", target.stem, target.parent)
     os.close(descriptor)
     try:
         for optional in OPTIONAL_FLAGS:
-            command = [*compiler, *FLAGS, *optional, *options, "-o", temporary, str(source)]
+            command = [*compiler, *FLAGS, *optional, *options, "-o", temporary, *map(str, sources)]
             done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT)
             # Some compile with OpenMP and have no library for it.
             library = _load(temporary) if done.returncode == 0 else None
             if library is not None:
                 os.replace(temporary, target)
                 return library
-        log.info("%s does not compile %s: %s", compiler[0], source.name, done.stderr.strip()[-500:])
+        log.info("%s does not compile %s: %s", compiler[0], target.stem, done.stderr.strip()[-500:])
         return None
     finally:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(temporary)
 
 
-def build(source: Path, defines: tuple[str, ...]) -> ctypes.CDLL | None:
-    """Return `source` compiled and loaded, from the cache where it lies there.
+def build(folder: Path, defines: tuple[str, ...]) -> ctypes.CDLL | None:
+    """Return the C files of a folder as one library, compiled if it is not in the cache.
 
     Args:
-        source: a C file that includes nothing but system headers.
+        folder: whose files include nothing but its headers and the system's.
         defines: options such as `-DNAME=1`.
 
     Returns:
@@ -140,28 +139,24 @@ def build(source: Path, defines: tuple[str, ...]) -> ctypes.CDLL | None:
         log.info("There is no C compiler: plain torch operations take the place of the kernels")
         return None
     options = (*defines, *_words(MORE_FLAGS))
+    sources, headers = sorted(folder.glob("*.c")), sorted(folder.glob("*.h"))
     with contextlib.ExitStack() as stack:
         try:
-            folder = _folder(stack)
+            cache = _cache(stack)
         except OSError as error:
             log.info("There is no folder to compile kernels in: %s", error)
             return None
         for compiler in compilers:
             try:
-                parts = source.read_text(), _version(compiler), _processor()
+                parts = [(file.name, file.read_text()) for file in (*sources, *headers)]
+                parts += [_version(compiler), _processor()]
                 key = repr((*parts, compiler, FLAGS, OPTIONAL_FLAGS, options))
                 digest = hashlib.sha256(key.encode()).hexdigest()
-                target = folder / f"{source.stem}-{digest[:24]}.so"
-                library = _load(target) or _compile(compiler, source, options, target)
+                target = cache / f"{folder.name}-{digest[:24]}.so"
+                library = _load(target) or _compile(compiler, sources, options, target)
             except (OSError, subprocess.SubprocessError) as error:
-                log.info("%s does not compile %s: %s", compiler[0], source.name, error)
+                log.info("%s does not compile %s: %s", compiler[0], folder, error)
                 continue
             if library is not None:
                 return library
     return None
-
-
-@functools.cache
-def kernels(bfloat16: bool) -> ctypes.CDLL | None:
-    """Return the compiled `lstm.c` for products in bfloat16 or in float32; None without one."""
-    return build(Path(__file__).with_name("lstm.c"), (f"-DBFLOAT16={int(bfloat16)}",))

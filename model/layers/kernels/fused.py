@@ -1,34 +1,27 @@
-"""The element-wise parts of a step of `cuda.Loop` as Triton kernels: four, where torch has forty.
+"""The element-wise parts of a step of `loop.Loop` as Triton kernels: four, where torch has forty.
 
-Importing this needs Triton, which comes with torch for CUDA; nothing else here does.
-
-Run so far: on an NVIDIA H200 with Triton 3.6, and in the interpreter of Triton 3.9 on a CPU
-(tests/model/layers/kernels/test_cuda_loop.py).
+Importing this needs Triton, which comes with torch for CUDA; nothing else here does. Where it has
+been run: lab notebook, CUDA graphs.
 
 Each element of what is written has one program that writes it, and no program reads what another
 one writes, so that no order among them is assumed. Numbers are turned into the dtype of the states
 on the way in, and computed in it.
 
-Shapes: as in `cuda`.
+Shapes: as in `loop`.
 """
-
-from typing import TYPE_CHECKING
 
 import triton
 import triton.language as tl
 from torch import Tensor
 
-if TYPE_CHECKING:
-    from model.layers.kernels.cuda import Loop
+from model.layers.kernels.loop import PLACES, Loop
 
 CELLS = 256
-"""Cells of one program of the LSTM's kernels (128 and 512 were no faster on an H200)."""
+"""Cells of one program of the LSTM's kernels (measured, lab notebook: CUDA graphs)."""
 
-PLACES = 16
-"""Positions of the text that a program looks at together (assumed)."""
-
-LETTERS = 128
-"""Letters of the alphabet that a program looks at together (assumed)."""
+CHARACTERS = 128
+"""Characters of the alphabet that a program looks at together (assumed). Of the positions of a text
+it looks at PLACES together."""
 
 
 @triton.jit
@@ -38,24 +31,24 @@ def _tanh(value):
 
 @triton.jit
 def _lstm(gates, cell, next_cell, hidden, hidden_row, size, count, CELLS: tl.constexpr):
-    """The paper, eqs 7-11 without peepholes; `gates` are squashed in place."""
+    """The paper, eqs 7-11 without peepholes; `gates` get their activation functions in place."""
     state = next_cell.dtype.element_ty
     index = tl.program_id(0) * CELLS + tl.arange(0, CELLS)
     inside = index < count
     row = index // size
     column = index - row * size
     at = gates + row * 4 * size + column
-    entry = tl.sigmoid(tl.load(at, inside, 0.0).to(state))
-    forget = tl.sigmoid(tl.load(at + size, inside, 0.0).to(state))
-    exit_ = tl.sigmoid(tl.load(at + 2 * size, inside, 0.0).to(state))
+    input_gate = tl.sigmoid(tl.load(at, inside, 0.0).to(state))
+    forget_gate = tl.sigmoid(tl.load(at + size, inside, 0.0).to(state))
+    output_gate = tl.sigmoid(tl.load(at + 2 * size, inside, 0.0).to(state))
     candidate = _tanh(tl.load(at + 3 * size, inside, 0.0).to(state))
-    value = forget * tl.load(cell + index, inside, 0.0) + entry * candidate
-    tl.store(at, entry.to(gates.dtype.element_ty), inside)
-    tl.store(at + size, forget.to(gates.dtype.element_ty), inside)
-    tl.store(at + 2 * size, exit_.to(gates.dtype.element_ty), inside)
+    value = forget_gate * tl.load(cell + index, inside, 0.0) + input_gate * candidate
+    tl.store(at, input_gate.to(gates.dtype.element_ty), inside)
+    tl.store(at + size, forget_gate.to(gates.dtype.element_ty), inside)
+    tl.store(at + 2 * size, output_gate.to(gates.dtype.element_ty), inside)
     tl.store(at + 3 * size, candidate.to(gates.dtype.element_ty), inside)
     tl.store(next_cell + index, value, inside)
-    result = exit_ * _tanh(value)
+    result = output_gate * _tanh(value)
     tl.store(hidden + row * hidden_row + column, result.to(hidden.dtype.element_ty), inside)
 
 
@@ -92,9 +85,9 @@ def _lstm_backward(
     row = index // size
     column = index - row * size
     at = row * 4 * size + column
-    entry = tl.load(gates + at, inside, 0.0).to(state)
-    forget = tl.load(gates + at + size, inside, 0.0).to(state)
-    exit_ = tl.load(gates + at + 2 * size, inside, 0.0).to(state)
+    input_gate = tl.load(gates + at, inside, 0.0).to(state)
+    forget_gate = tl.load(gates + at + size, inside, 0.0).to(state)
+    output_gate = tl.load(gates + at + 2 * size, inside, 0.0).to(state)
     candidate = tl.load(gates + at + 3 * size, inside, 0.0).to(state)
     d_value = tl.load(d_hidden + index, inside, 0.0).to(state)
     d_value += tl.load(d_joint + row * d_joint_row + column, inside, 0.0).to(state)
@@ -102,17 +95,17 @@ def _lstm_backward(
         d_value += tl.load(d_product + index, inside, 0.0).to(state)
     squashed = _tanh(tl.load(next_cell + index, inside, 0.0))
     d_state = tl.load(d_next_cell + index, inside, 0.0)
-    d_state += d_value * exit_ * (1.0 - squashed * squashed)
+    d_state += d_value * output_gate * (1.0 - squashed * squashed)
     limit = tl.load(bound)
-    d_entry = d_state * candidate * entry * (1.0 - entry)
-    d_forget = d_state * tl.load(cell + index, inside, 0.0) * forget * (1.0 - forget)
-    d_exit = d_value * squashed * exit_ * (1.0 - exit_)
-    d_candidate = d_state * entry * (1.0 - candidate * candidate)
-    tl.store(d_gates + at, _clamp(d_entry, limit).to(target), inside)
+    d_input = d_state * candidate * input_gate * (1.0 - input_gate)
+    d_forget = d_state * tl.load(cell + index, inside, 0.0) * forget_gate * (1.0 - forget_gate)
+    d_output = d_value * squashed * output_gate * (1.0 - output_gate)
+    d_candidate = d_state * input_gate * (1.0 - candidate * candidate)
+    tl.store(d_gates + at, _clamp(d_input, limit).to(target), inside)
     tl.store(d_gates + at + size, _clamp(d_forget, limit).to(target), inside)
-    tl.store(d_gates + at + 2 * size, _clamp(d_exit, limit).to(target), inside)
+    tl.store(d_gates + at + 2 * size, _clamp(d_output, limit).to(target), inside)
     tl.store(d_gates + at + 3 * size, _clamp(d_candidate, limit).to(target), inside)
-    tl.store(d_cell + index, d_state * forget, inside)
+    tl.store(d_cell + index, d_state * forget_gate, inside)
 
 
 @triton.jit
@@ -124,17 +117,17 @@ def _window(
     kappa,
     next_kappa,
     phi,
-    letters,
+    one_hot,
     window,
     window_row,
     places,
-    alphabet,
+    vocab_size,
     components,
     COMPONENTS: tl.constexpr,
     PLACES: tl.constexpr,
-    LETTERS: tl.constexpr,
+    CHARACTERS: tl.constexpr,
 ):
-    """The paper, eqs 46-51, for one row and LETTERS letters."""
+    """The paper, eqs 46-51, for one row and CHARACTERS characters."""
     state = kappa.dtype.element_ty
     row = tl.program_id(0)
     part = tl.program_id(1)
@@ -152,34 +145,34 @@ def _window(
         + tl.load(bias + 2 * components + k, real, 0.0)
     )
     position = tl.load(kappa + row * components + k, real, 0.0) + advance
-    # The program of the first letters also writes what all have in common.
+    # The program of the first characters also writes what all have in common.
     common = k < tl.where(part == 0, components, 0)
     tl.store(target, alpha, common)
     tl.store(target + components, beta, common)
     tl.store(target + 2 * components, advance, common)
     tl.store(next_kappa + row * components + k, position, common)
     alpha = tl.where(real, alpha, 0.0)
-    a = part * LETTERS + tl.arange(0, LETTERS)
-    total = tl.zeros((LETTERS,), state)
+    a = part * CHARACTERS + tl.arange(0, CHARACTERS)
+    total = tl.zeros((CHARACTERS,), state)
     for start in range(0, places, PLACES):
         u = start + tl.arange(0, PLACES)
         offset = (u + 1).to(state)[None, :] - position[:, None]  # (K, U')
-        heights = tl.sum(alpha[:, None] * tl.exp(-beta[:, None] * offset * offset), 0)
-        tl.store(phi + row * places + u, heights, u < tl.where(part == 0, places, 0))
+        values = tl.sum(alpha[:, None] * tl.exp(-beta[:, None] * offset * offset), 0)
+        tl.store(phi + row * places + u, values, u < tl.where(part == 0, places, 0))
         seen = tl.load(
-            letters + (row * places + u[:, None]) * alphabet + a[None, :],
-            (u[:, None] < places) & (a[None, :] < alphabet),
+            one_hot + (row * places + u[:, None]) * vocab_size + a[None, :],
+            (u[:, None] < places) & (a[None, :] < vocab_size),
             0.0,
         )
-        total += tl.sum(heights[:, None] * seen, 0)
-    tl.store(window + row * window_row + a, total.to(window.dtype.element_ty), a < alphabet)
+        total += tl.sum(values[:, None] * seen, 0)
+    tl.store(window + row * window_row + a, total.to(window.dtype.element_ty), a < vocab_size)
 
 
 @triton.jit
 def _window_backward(
     exponentials,
     kappa,
-    letters,
+    one_hot,
     d_window,
     d_joint,
     d_joint_row,
@@ -188,11 +181,11 @@ def _window_backward(
     d_parameters,
     d_parameters_row,
     places,
-    alphabet,
+    vocab_size,
     components,
     COMPONENTS: tl.constexpr,
     PLACES: tl.constexpr,
-    LETTERS: tl.constexpr,
+    CHARACTERS: tl.constexpr,
 ):
     """The paper, eqs 56-60, for one row; the window's gradient is `d_window` plus `d_joint`."""
     state = kappa.dtype.element_ty
@@ -208,24 +201,24 @@ def _window_backward(
     d_position = tl.zeros((COMPONENTS,), state)
     for start in range(0, places, PLACES):
         u = start + tl.arange(0, PLACES)
-        d_letters = tl.zeros((PLACES,), state)
-        for begin in range(0, alphabet, LETTERS):
-            a = begin + tl.arange(0, LETTERS)
-            known = a < alphabet
-            d_value = tl.load(d_window + row * alphabet + a, known, 0.0).to(state)
+        d_phi = tl.zeros((PLACES,), state)
+        for begin in range(0, vocab_size, CHARACTERS):
+            a = begin + tl.arange(0, CHARACTERS)
+            known = a < vocab_size
+            d_value = tl.load(d_window + row * vocab_size + a, known, 0.0).to(state)
             d_value += tl.load(d_joint + row * d_joint_row + a, known, 0.0).to(state)
             seen = tl.load(
-                letters + (row * places + u[:, None]) * alphabet + a[None, :],
+                one_hot + (row * places + u[:, None]) * vocab_size + a[None, :],
                 (u[:, None] < places) & known[None, :],
                 0.0,
             )
-            d_letters += tl.sum(seen * d_value[None, :], 1)
+            d_phi += tl.sum(seen * d_value[None, :], 1)
         offset = (u + 1).to(state)[None, :] - position  # (K, U')
         curve = beta * offset * offset
-        share = alpha * tl.exp(-curve) * d_letters[None, :]
-        d_alpha += tl.sum(share, 1)
-        d_beta -= tl.sum(curve * share, 1)
-        d_position += tl.sum(2.0 * beta * offset * share, 1)
+        gaussians = alpha * tl.exp(-curve) * d_phi[None, :]
+        d_alpha += tl.sum(gaussians, 1)
+        d_beta -= tl.sum(curve * gaussians, 1)
+        d_position += tl.sum(2.0 * beta * offset * gaussians, 1)
     d_position += tl.load(d_next_kappa + row * components + k, real, 0.0)
     tl.store(d_kappa + row * components + k, d_position, real)
     advance = tl.load(source + 2 * components, real, 0.0)
@@ -238,22 +231,21 @@ def _window_backward(
 
 
 class FusedSteps:
-    """The element-wise parts of the steps of a loop; see `cuda.TorchSteps`."""
+    """What `loop.TorchSteps` does, method by method."""
 
-    def __init__(self, loop: "Loop") -> None:
+    def __init__(self, loop: Loop) -> None:
         self.loop = loop
         sizes = loop.sizes
         self.count = sizes.batch * sizes.cells
         self.blocks = (triton.cdiv(self.count, CELLS),)
-        self.text = (sizes.places, sizes.letters, sizes.components)
+        self.text = (sizes.places, sizes.vocab_size, sizes.components)
         self.constants = dict(
             COMPONENTS=triton.next_power_of_2(max(sizes.components, 1)),
             PLACES=PLACES,
-            LETTERS=min(LETTERS, triton.next_power_of_2(max(sizes.letters, 1))),
+            CHARACTERS=min(CHARACTERS, triton.next_power_of_2(max(sizes.vocab_size, 1))),
         )
 
     def lstm(self, t: int) -> None:
-        """Squash the gates of step `t`; work out its cell state and hidden state."""
         loop, hidden = self.loop, self.loop.hiddens[t + 1]
         _lstm[self.blocks](
             loop.gates[t],
@@ -267,9 +259,8 @@ class FusedSteps:
         )
 
     def window(self, t: int) -> None:
-        """Move the window, whose parameters' products lie in `products`."""
         loop, sizes, window = self.loop, self.loop.sizes, self.loop.windows[t + 1]
-        _window[(sizes.batch, triton.cdiv(sizes.letters, self.constants["LETTERS"]))](
+        _window[(sizes.batch, triton.cdiv(sizes.vocab_size, self.constants["CHARACTERS"]))](
             loop.products,
             loop.products.stride(0),
             loop.window_bias,
@@ -277,7 +268,7 @@ class FusedSteps:
             loop.kappas[t],
             loop.kappas[t + 1],
             loop.phis[t],
-            loop.letters,
+            loop.one_hot,
             window,
             window.stride(0),
             *self.text,
@@ -288,12 +279,11 @@ class FusedSteps:
         """Nothing comes before the steps of a chunk."""
 
     def window_backward(self, t: int) -> None:
-        """Work out the gradients of the window's parameters and of kappa before step `t`."""
         loop, d_joint = self.loop, self.loop.d_joint_windows[t + 1]
         _window_backward[(loop.sizes.batch,)](
             loop.exponentials[t],
             loop.kappas[t + 1],
-            loop.letters,
+            loop.one_hot,
             loop.d_windows[t],
             d_joint,
             d_joint.stride(0),
@@ -306,7 +296,6 @@ class FusedSteps:
         )
 
     def lstm_backward(self, t: int) -> None:
-        """Work out the gradients of the gates, clamped, and of the cell state before step `t`."""
         loop, d_joint = self.loop, self.loop.d_joint_hiddens[t + 1]
         windowed = loop.sizes.places > 0
         product: Tensor = loop.d_product if windowed else loop.d_hiddens

@@ -8,7 +8,7 @@ Weights are packed anew for each call: nothing tells reliably that they are thos
 beside the steps of a batch packing costs little. Who takes a network through the steps of a line
 one by one packs once for that line: see `model.generation.stepper`.
 
-Shapes: B sequences of a batch, T steps, U characters, A letters of the alphabet, H cells,
+Shapes: B sequences of a batch, T steps, U characters, A characters of the alphabet, H cells,
 K components of the window, X numbers that come in at each step, J columns of the joint: what a
 step's product takes. These are the hidden state, the window, what comes in, a one, whose weights'
 gradient is that of the bias, and, where that makes the width even, a zero.
@@ -21,37 +21,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
-from torch.nn import functional
 
-from model.layers.kernels.arguments import PRODUCTS, check
-from model.layers.kernels.build import kernels
-
-Results = tuple[Tensor, Tensor | None, Tensor, Tensor | None, Tensor | None]
-"""Hidden states `(T, B, H)`, windows `(T, B, A)`, the last cell state `(B, H)` and kappa
-`(B, K)`, and phi `(T, B, U + 1)`."""
-
-
-_NUMBERS, _ADDRESSES = ctypes.c_int64, ctypes.c_void_p
-
-_FIELDS: tuple[tuple[type, str], ...] = (
-    (_NUMBERS, "steps batch size inputs letters components places threads width"),
-    (_NUMBERS * 4, "order"),
-    (ctypes.c_float, "bound"),
-    (_ADDRESSES, "bias window_bias weights window_weights"),
-    (_ADDRESSES, "weights_backward window_weights_backward text text_lengths"),
-    (_NUMBERS, "text_stride"),
-    (_ADDRESSES, "joint gates cells kappas exponentials phis"),
-    (_NUMBERS, "cells_step kappas_step"),
-    (_ADDRESSES, "d_hiddens d_windows"),
-    (_NUMBERS, "d_hiddens_step d_hiddens_row d_windows_step d_windows_row"),
-    (_ADDRESSES, "d_inputs d_gates d_parameters d_cell d_kappa d_joint"),
-)
-
-
-class _Layer(ctypes.Structure):
-    """`Layer` of lstm.c."""
-
-    _fields_ = tuple((name, kind) for kind, names in _FIELDS for name in names.split())
+from model.layers.kernels import library
+from model.layers.kernels.library import Results, check
 
 
 @dataclass(frozen=True)
@@ -68,20 +40,35 @@ class Settings:
     """
 
     dtype: torch.dtype
-    order: tuple[int, int, int, int]
+    order: tuple[int, int, int, int] = (0, 1, 2, 3)
     bound: float | None = None
 
     def __post_init__(self) -> None:
-        if self.dtype not in PRODUCTS:
+        if self.dtype not in library.PRODUCTS:
             raise ValueError(f"dtype is {self.dtype}; it must be torch.float32 or torch.bfloat16")
         if sorted(self.order) != [0, 1, 2, 3]:
             raise ValueError(f"order is {self.order}; it must hold each of 0, 1, 2 and 3 once")
 
 
-def available(device: torch.device, dtype: torch.dtype) -> bool:
-    """Return whether the kernels run on `device` with products of `dtype`."""
-    fits = device.type == "cpu" and dtype in PRODUCTS
-    return fits and kernels(dtype == torch.bfloat16) is not None
+@dataclass
+class Window:
+    """The window over a text of a layer that has one; see `run`.
+
+    Attributes:
+        to_gates: weights from the window to the gates, `(4 H, A)`.
+        weight, bias: from the hidden state to the window's parameters, `(3 K, H)` and `(3 K)`.
+        window, kappa: before the first step, `(B, A)` and `(B, K)`.
+        text: indices of the characters, `(B, U)`, padded with anything, and their number,
+            `(B,)`; int64.
+    """
+
+    to_gates: Tensor
+    weight: Tensor
+    bias: Tensor
+    window: Tensor
+    kappa: Tensor
+    text: Tensor
+    text_lengths: Tensor
 
 
 def _call(name: str, dtype: torch.dtype, **values) -> None:
@@ -91,55 +78,9 @@ def _call(name: str, dtype: torch.dtype, **values) -> None:
         key: value.data_ptr() if isinstance(value, Tensor) else value
         for key, value in values.items()
     }
-    layer = _Layer(threads=torch.get_num_threads(), **fields)
-    _check(getattr(kernels(dtype == torch.bfloat16), name)(ctypes.byref(layer)))
-
-
-def _check(failure: int) -> None:
-    if failure == 1:
-        raise MemoryError("there is no memory left for what a recurrent layer computes with")
-    if failure == 2:
-        raise IndexError("a text has letters beyond the alphabet, or is shorter than its length")
-
-
-def _even(count: int) -> int:
-    return count + count % 2
-
-
-def _pack(weight: Tensor, offsets: Tensor, stride: int, depth: int) -> Tensor:
-    """Pack a matrix for products: `pack` of lstm.c.
-
-    Args:
-        weight: contiguous; the matrix lies in it.
-        offsets: of the matrix's columns in it, int64; -1 for a column of zeros.
-        stride: between the matrix's rows, of which there are `depth`.
-    """
-    library = kernels(weight.dtype == torch.bfloat16)
-    offsets = functional.pad(offsets, (0, -len(offsets) % library.lanes()), value=-1)
-    packed = weight.new_empty(_even(depth) * len(offsets))
-    values = (depth, len(offsets), offsets.data_ptr(), stride, weight.data_ptr(), packed.data_ptr())
-    library.pack(*map(ctypes.c_int64, values))
-    return packed
-
-
-def _pack_gates(weight: Tensor, order: tuple[int, ...]) -> Tensor:
-    """Pack weights `(4 H, J)` to the gates, of which a panel holds all four of some cells."""
-    lanes = kernels(weight.dtype == torch.bfloat16).lanes()
-    size, width = len(weight) // 4, weight.shape[1]
-    cells = functional.pad(torch.arange(size), (0, -size % lanes), value=-1).view(-1, 1, lanes)
-    rows = cells + torch.tensor(order)[:, None] * size  # (blocks, 4, lanes)
-    return _pack(weight, torch.where(cells < 0, -1, rows * width).flatten(), 1, width)
-
-
-def _pack_transposed(weight: Tensor) -> Tensor:
-    """Pack `weight`, `(rows, columns)`, for products with its transpose."""
-    rows, columns = weight.shape
-    return _pack(weight, torch.arange(rows) * columns, 1, columns)
-
-
-def _pack_columns(weight: Tensor, count: int) -> Tensor:
-    """Pack the first `count` columns of `weight`, `(rows, columns)`."""
-    return _pack(weight, torch.arange(count), weight.shape[1], len(weight))
+    layer = library.Layer(threads=torch.get_num_threads(), **fields)
+    function = getattr(library.kernels(dtype == torch.bfloat16), name)
+    library.raise_failure(function(ctypes.byref(layer)))
 
 
 def gather(left: Tensor, right: Tensor, threads: int | None = None) -> Tensor:
@@ -156,20 +97,20 @@ def gather(left: Tensor, right: Tensor, threads: int | None = None) -> Tensor:
     rows, m = left.shape
     check("right", right, "(rows, n)", (rows, None), left.dtype)
     n = right.shape[1]
-    if left.dtype not in PRODUCTS:
+    if left.dtype not in library.PRODUCTS:
         raise ValueError(f"left is of {left.dtype}; it must be of torch.float32 or torch.bfloat16")
     for name, one in (("left", left), ("right", right)):
         if one.stride(1) != 1 and one.shape[1] > 1:
             raise ValueError(
                 f"{name} has strides {one.stride()}; the second must be 1: its rows contiguous"
             )
-    library = kernels(left.dtype == torch.bfloat16)
-    out = torch.empty(m, n + -n % library.lanes())
+    compiled = library.kernels(left.dtype == torch.bfloat16)
+    out = torch.empty(m, n + -n % compiled.lanes())
     if not rows:
         return out.zero_()[:, :n]
     values = (rows, m, left.stride(0), left.data_ptr(), n, right.stride(0), right.data_ptr())
     values += (out.data_ptr(), threads or torch.get_num_threads())
-    _check(library.gather(*map(ctypes.c_int64, values)))
+    library.raise_failure(compiled.gather(*map(ctypes.c_int64, values)))
     return out[:, :n]
 
 
@@ -187,12 +128,7 @@ def _forward(
     bias: Tensor,
     hidden: Tensor,
     cell: Tensor,
-    window_weight: Tensor | None,
-    window_bias: Tensor | None,
-    window: Tensor | None,
-    kappa: Tensor | None,
-    text: Tensor | None,
-    text_lengths: Tensor | None,
+    window: Window | None,
     keep: bool,
 ) -> tuple[Results, tuple[Tensor | None, ...]]:
     """Run the forward pass; return its results and what the backward pass needs, if to `keep`.
@@ -206,7 +142,7 @@ def _forward(
     fresh = torch.empty if keep and size % 2 == 0 else torch.zeros
     joint = fresh(steps + 1, batch, width, dtype=dtype)
     joint[0, :, :size] = hidden
-    start = size if window is None else size + window.shape[1]
+    start = size if window is None else size + window.window.shape[1]
     joint[:-1, :, start : start + seen] = inputs
     if keep:
         joint[:, :, start + seen] = 1.0
@@ -218,22 +154,22 @@ def _forward(
     gates = torch.empty(steps, batch, 4 * size, dtype=dtype) if keep else None
     values, kappas, exponentials, phis = {}, None, None, None
     if window is not None:
-        joint[0, :, size:start] = window
-        components = kappa.shape[1]
+        joint[0, :, size:start] = window.window
+        components = window.kappa.shape[1]
         kappas = torch.empty(states, batch, components)
-        kappas[0] = kappa
+        kappas[0] = window.kappa
         exponentials = torch.empty(steps, batch, 3 * components) if keep else None
-        phis = torch.empty(steps, batch, text.shape[1] + 1)
+        phis = torch.empty(steps, batch, window.text.shape[1] + 1)
         values = dict(
-            letters=start - size,
+            vocab_size=start - size,
             components=components,
-            window_weights=_pack_transposed(window_weight.to(dtype).contiguous()),
-            window_bias=window_bias,
+            window_weights=library.pack_transposed(window.weight.to(dtype).contiguous()),
+            window_bias=window.bias,
             kappas=kappas,
             kappas_step=batch * components if keep else 0,
             exponentials=exponentials,
             phis=phis,
-            **_text(text, text_lengths),
+            **_text(window.text, window.text_lengths),
         )
     _call(
         "forward",
@@ -243,7 +179,7 @@ def _forward(
         size=size,
         width=width,
         order=settings.order,
-        weights=_pack_gates(weight, settings.order),
+        weights=library.pack_gates(weight, settings.order),
         bias=bias,
         joint=joint,
         gates=gates,
@@ -260,8 +196,7 @@ def _forward(
 
 
 def _text(text: Tensor, text_lengths: Tensor) -> dict[str, Tensor | int]:
-    columns = text.shape[1]
-    return dict(text=text, text_lengths=text_lengths, text_stride=columns, places=columns + 1)
+    return dict(text=text, text_lengths=text_lengths, places=text.shape[1] + 1)
 
 
 def _strided(name: str, gradient: Tensor) -> dict[str, Tensor | int]:
@@ -300,9 +235,11 @@ class _Recurrence(torch.autograd.Function):
         kappa: Tensor | None,
     ) -> Results:
         weight = _join_weights(weight_hidden, weight_window, weight_input, settings.dtype)
-        of_window = (window_weight, window_bias, window, kappa, text, text_lengths)
-        arguments = (weight, inputs, bias, hidden, cell, *of_window)
-        results, saved = _forward(settings, *arguments, keep=True)
+        parts = None
+        if text is not None:
+            of_window = (weight_window, window_weight, window_bias, window, kappa)
+            parts = Window(*of_window, text, text_lengths)
+        results, saved = _forward(settings, weight, inputs, bias, hidden, cell, parts, keep=True)
         ctx.settings, ctx.input_size = settings, inputs.shape[2]
         ctx.save_for_backward(weight, window_weight, text, text_lengths, *saved)
         if text is not None:
@@ -325,12 +262,12 @@ class _Recurrence(torch.autograd.Function):
         if text is not None:
             components, start = kappas.shape[2], size + d_windows.shape[2]
             d_kappa = d_kappa.clone(memory_format=torch.contiguous_format)
-            d_parameters = gates.new_empty(steps, batch, _even(3 * components))
+            d_parameters = gates.new_empty(steps, batch, library.even(3 * components))
             narrow = window_weight.to(dtype).contiguous()
             values |= dict(
-                letters=start - size,
+                vocab_size=start - size,
                 components=components,
-                window_weights_backward=_pack_columns(narrow, size),
+                window_weights_backward=library.pack_columns(narrow, size),
                 kappas=kappas,
                 kappas_step=batch * components,
                 exponentials=exponentials,
@@ -354,7 +291,7 @@ class _Recurrence(torch.autograd.Function):
             width=weight.shape[1],
             order=settings.order,
             bound=math.inf if settings.bound is None else settings.bound,
-            weights_backward=_pack_columns(weight, start if d_inputs is None else end),
+            weights_backward=library.pack_columns(weight, start if d_inputs is None else end),
             gates=gates,
             cells=cells,
             cells_step=batch * size,
@@ -377,59 +314,6 @@ class _Recurrence(torch.autograd.Function):
             )
         d_weights = d_weight[:, start:end], d_weight[:, :size], d_weight[:, end]
         return (None, None, None, d_inputs, *d_weights, d_joint[:, :size], d_cell, *of_window)
-
-
-@dataclass
-class Window:
-    """The window over a text of a layer that has one; see `run`.
-
-    Attributes:
-        to_gates: weights from the window to the gates, `(4 H, A)`.
-        weight, bias: from the hidden state to the window's parameters, `(3 K, H)` and `(3 K)`.
-        window, kappa: before the first step, `(B, A)` and `(B, K)`.
-        text: indices of the characters, `(B, U)`, padded with anything, and their number,
-            `(B,)`; int64.
-    """
-
-    to_gates: Tensor
-    weight: Tensor
-    bias: Tensor
-    window: Tensor
-    kappa: Tensor
-    text: Tensor
-    text_lengths: Tensor
-
-
-def _check_arguments(
-    inputs: Tensor,
-    weight_input: Tensor,
-    weight_hidden: Tensor,
-    bias: Tensor,
-    hidden: Tensor,
-    cell: Tensor,
-    window: Window | None,
-) -> None:
-    """Raise a ValueError unless the arguments of `run` are what it says."""
-    check("inputs", inputs, "(T, B, X)", (None, None, None))
-    steps, batch, seen = inputs.shape
-    if not steps:
-        raise ValueError(f"inputs has shape {tuple(inputs.shape)}, (T, B, X); T must be at least 1")
-    check("hidden", hidden, "(B, H)", (batch, None))
-    size = hidden.shape[1]
-    check("cell", cell, "(B, H)", (batch, size))
-    check("weight_input", weight_input, "(4 H, X)", (4 * size, seen))
-    check("weight_hidden", weight_hidden, "(4 H, H)", (4 * size, size))
-    check("bias", bias, "(4 H)", (4 * size,))
-    if window is None:
-        return
-    check("window.text", window.text, "(B, U)", (batch, None), torch.int64)
-    check("window.text_lengths", window.text_lengths, "(B,)", (batch,), torch.int64)
-    check("window.window", window.window, "(B, A)", (batch, None))
-    check("window.to_gates", window.to_gates, "(4 H, A)", (4 * size, window.window.shape[1]))
-    check("window.kappa", window.kappa, "(B, K)", (batch, None))
-    parameters = 3 * max(window.kappa.shape[1], 1)
-    check("window.weight", window.weight, "(3 K, H)", (parameters, size))
-    check("window.bias", window.bias, "(3 K)", (parameters,))
 
 
 def run(
@@ -461,18 +345,35 @@ def run(
         ValueError: if a tensor has another shape or dtype, or is not on the CPU.
         IndexError: if a text has indices that are no letter's.
     """
-    _check_arguments(inputs, weight_input, weight_hidden, bias, hidden, cell, window)
+    check("inputs", inputs, "(T, B, X)", (None, None, None))
+    steps, batch, seen = inputs.shape
+    if not steps:
+        raise ValueError(f"inputs has shape {tuple(inputs.shape)}, (T, B, X); T must be at least 1")
+    check("hidden", hidden, "(B, H)", (batch, None))
+    size = hidden.shape[1]
+    check("cell", cell, "(B, H)", (batch, size))
+    check("weight_input", weight_input, "(4 H, X)", (4 * size, seen))
+    check("weight_hidden", weight_hidden, "(4 H, H)", (4 * size, size))
+    check("bias", bias, "(4 H)", (4 * size,))
     text = text_lengths = None
     parts: tuple[Tensor | None, ...] = (None,) * 5
     if window is not None:
+        check("window.text", window.text, "(B, U)", (batch, None), torch.int64)
+        check("window.text_lengths", window.text_lengths, "(B,)", (batch,), torch.int64)
+        check("window.window", window.window, "(B, A)", (batch, None))
+        check("window.to_gates", window.to_gates, "(4 H, A)", (4 * size, window.window.shape[1]))
+        check("window.kappa", window.kappa, "(B, K)", (batch, None))
+        parameters = 3 * max(window.kappa.shape[1], 1)
+        check("window.weight", window.weight, "(3 K, H)", (parameters, size))
+        check("window.bias", window.bias, "(3 K)", (parameters,))
         text, text_lengths = window.text.contiguous(), window.text_lengths.contiguous()
-        bias_and_state = (window.bias.float().contiguous(), window.window, window.kappa)
-        parts = (window.to_gates, window.weight, *bias_and_state)
+        own_bias = window.bias.float().contiguous()
+        parts = (window.to_gates, window.weight, own_bias, window.window, window.kappa)
+        window = Window(*parts, text, text_lengths)
     bias = bias.float().contiguous()
     tensors = (inputs, weight_input, weight_hidden, bias, hidden, cell, *parts)
     wants = [one is not None and one.requires_grad for one in tensors]
     if torch.is_grad_enabled() and any(wants):
         return _Recurrence.apply(settings, text, text_lengths, *tensors)
     weight = _join_weights(weight_hidden, parts[0], weight_input, settings.dtype)
-    arguments = (weight, inputs, bias, hidden, cell, *parts[1:], text, text_lengths)
-    return _forward(settings, *arguments, keep=False)[0]
+    return _forward(settings, weight, inputs, bias, hidden, cell, window, keep=False)[0]

@@ -1,30 +1,31 @@
 /* Writing on a CPU: many lines through the steps of a network, the drawing of points included.
  *
- * Compiled when first needed, see build.py; sampling.py calls it and says what each tensor holds.
- * Products are as in lstm.c, whose vectors, products and packing this builds on; all else, the
- * cell states, the window and the mixture, is float32.
+ * Compiled when first needed, see library.py; sampling.py calls it and says what each tensor holds.
+ * Products are those of step.h; all else, the cell states, the window and the mixture, is float32.
  *
  * How it is fast: lines do not depend on each other, so threads share them out and take theirs
  * through all steps of a call without waiting for each other. Few lines do not fill a tile of a
  * product, and weights then arrive no faster than the memory gives them: threads that would have
- * fewer than ROWS lines form a team instead, in which each takes some of the columns, and meet
- * after each layer. What a layer sees exists twice, so that one thread may write the next step's
- * while another still reads this step's.
+ * fewer than ROWS lines form a team instead, in which each takes some of the columns, and wait for
+ * each other after each layer. What a layer sees exists twice, so that one thread may write the
+ * next step's while another still reads this step's.
  */
 
-#include "lstm.c"
+#include "step.h"
 
 #include <math.h>
+#include <stdlib.h>
 #ifdef _OPENMP
 #include <omp.h>
 #include <sched.h>
 #endif
 
 typedef struct {
-    int64_t steps, batch, layers, size, letters, components, places, mixtures, lstm, threads;
+    int64_t steps, batch, layers, size, vocab_size, components, places, mixtures, lstm, threads;
     int64_t ends;                         /* 1 where points have a fourth number, their end */
     int64_t parity;                       /* which half of the joints holds the next step's */
-    float lowest[2], max_correlation;     /* of the mixture: logarithms of the bounds on scales */
+    float log_min_scales[2];              /* of the mixture: logarithms of the bounds on scales */
+    float max_correlation;
     float pen[2];                         /* log-odds of ends that a bias leaves as they are, and
                                              how much it sharpens others */
     const item *const *weights;           /* of each layer, packed */
@@ -47,11 +48,11 @@ typedef struct {
 
 typedef struct {
     int waiting, phase;
-    char apart[56]; /* a line of the cache each */
+    char padding[56]; /* a line of the cache each */
 } Team;
 
 /* Wait until all members of a team are here. */
-static void meet(Team *team, int members) {
+static void barrier(Team *team, int members) {
 #ifdef _OPENMP
     if (members == 1) return;
     int phase = __atomic_load_n(&team->phase, __ATOMIC_ACQUIRE);
@@ -84,66 +85,58 @@ INLINE item *joint_of(const Writing *w, int64_t layer, int64_t half, int64_t row
     return w->joints[layer] + ((half & 1) * w->batch + row) * w->widths[layer];
 }
 
+INLINE int64_t hidden_width_of(const Writing *w) { return even(w->layers * w->size); }
+
+INLINE const int64_t *text_of(const Writing *w, int64_t row) {
+    return w->text + row * (w->places - 1);
+}
+
 /* The states of the cells from `cell` on after a step; `sums` are the products of the four gates.
- * An LSTM as the paper, eqs 7-11 without peepholes; a GRU as torch.nn.GRU. */
-static __attribute__((noinline)) void settle(const Writing *w, int64_t layer, int64_t half,
-                                             int64_t row, int64_t cell, const float *sums) {
+ * A GRU as torch.nn.GRU. */
+static __attribute__((noinline)) void step_cells(const Writing *w, int64_t layer, int64_t half,
+                                                 int64_t row, int64_t cell, const float *sums) {
     const int64_t size = w->size, count = size - cell;
     const float *bias = w->biases[layer] + cell;
-    float *state = w->cells + (layer * w->batch + row) * size + cell;
-    vec before = load_some(state, count), hidden, values[4];
+    float *carried = w->cells + (layer * w->batch + row) * size + cell;
+    vec state = load_some(carried, count), hidden, gates[4];
 #pragma GCC unroll 4
     for (int gate = 0; gate < 4; gate++)
-        values[gate] = load(sums + gate * LANES) + load_some(bias + gate * size, count);
+        gates[gate] = load(sums + gate * LANES) + load_some(bias + gate * size, count);
     if (w->lstm) {
-        before = logistic(values[1]) * before + logistic(values[0]) * hyperbolic_tangent(values[3]);
-        hidden = logistic(values[2]) * hyperbolic_tangent(before);
-        store_some(state, before, count);
+        hidden = lstm_step(gates, &state);
     } else {
-        vec candidate = hyperbolic_tangent(values[2] + logistic(values[0]) * values[3]);
-        hidden = candidate + logistic(values[1]) * (before - candidate);
-        store_some(state, hidden, count);
+        vec candidate = hyperbolic_tangent(gates[2] + logistic(gates[0]) * gates[3]);
+        hidden = state = candidate + logistic(gates[1]) * (state - candidate);
     }
+    store_some(carried, state, count);
     store_items(joint_of(w, layer, half + 1, row) + cell, hidden, count);
-    store_items(w->hiddens + row * ((w->layers * size + 1) / 2 * 2) + layer * size + cell, hidden,
-                count);
+    store_items(w->hiddens + row * hidden_width_of(w) + layer * size + cell, hidden, count);
     if (layer + 1 < w->layers)
         store_items(joint_of(w, layer + 1, half, row) + size + cell, hidden, count);
 }
 
-/* Move the window (the paper, eqs 46, 47, 49-51). `phi` and `window` have room for the padded
- * places and letters. */
-static void look(const Writing *w, int64_t step, int64_t half, int64_t row, float *phi,
-                 float *window) {
-    const int64_t components = w->components, places = w->places, all_ = 3 * components;
-    float *sums = w->parameters + row * padded(all_), *kappas = w->kappas + row * components;
-    for (int64_t i = 0; i < all_; i += LANES)
-        store(sums + i, exponential(load(sums + i) + load_some(w->window_bias + i, all_ - i)));
-    memset(phi, 0, padded(places) * sizeof(float));
-    for (int64_t k = 0; k < components; k++) {
-        float kappa = kappas[k] + sums[2 * components + k];
-        kappas[k] = kappa = kappa > FARTHEST ? FARTHEST : kappa;
-        for (int64_t u = 0; u < places; u += LANES) {
-            vec offset = kappa - positions(u);
-            vec bell = exponential(-sums[components + k] * (offset * offset));
-            store(phi + u, load(phi + u) + sums[k] * bell);
-        }
-    }
-    memcpy(w->phis + (step * w->batch + row) * places, phi, places * sizeof(float));
-    memset(window, 0, padded(w->letters) * sizeof(float));
-    const int64_t *text = w->text + row * (places - 1);
-    for (int64_t u = 0; u < w->text_lengths[row]; u++) window[text[u]] += phi[u];
+/* Move the window; `phi` and `window` as for `window_step`. */
+static void move_window(const Writing *w, int64_t step, int64_t half, int64_t row, float *phi,
+                        float *window) {
+    float *kappas = w->kappas + row * w->components;
+    window_step(w->components, w->places, w->vocab_size, text_of(w, row), w->text_lengths[row],
+                w->window_bias, w->parameters + row * padded(3 * w->components), kappas, kappas,
+                phi, window);
+    memcpy(w->phis + (step * w->batch + row) * w->places, phi, w->places * sizeof(float));
     for (int64_t layer = 0; layer < w->layers; layer++) {
         /* The first layer sees it at the next step (the paper, eqs 52, 53). */
-        item *target = joint_of(w, layer, half + (layer == 0), row) + w->size + (layer > 0) * w->size;
-        for (int64_t a = 0; a < w->letters; a += LANES)
-            store_items(target + a, load(window + a), w->letters - a);
+        item *joint = joint_of(w, layer, half + (layer == 0), row);
+        item *target = joint + w->size + (layer > 0) * w->size;
+        for (int64_t a = 0; a < w->vocab_size; a += LANES)
+            store_items(target + a, load(window + a), w->vocab_size - a);
     }
 }
 
 static const float LIMIT = 1e4f; /* mixture.py */
 
-INLINE float limited(float value) { return value > LIMIT ? LIMIT : value < -LIMIT ? -LIMIT : value; }
+INLINE float limited(float value) {
+    return value > LIMIT ? LIMIT : value < -LIMIT ? -LIMIT : value;
+}
 
 /* Whether a stroke or a sequence ends, as `sharpen_ends` and `draw_ends` in mixture.py have it. */
 INLINE float ends(float uniform, float logit, float bias, const float *pen) {
@@ -161,8 +154,8 @@ static void draw(const Writing *w, int64_t step, int64_t half, int64_t row) {
     float *logits = raw + 1, largest = logits[0], sum = 0.0f;
     for (int64_t m = 1; m < mixtures; m++) largest = logits[m] > largest ? logits[m] : largest;
     for (int64_t m = 0; m < mixtures; m += LANES) {
-        vec share = exponential((load_some(logits + m, mixtures - m) - largest) * sharp);
-        store_some(logits + m, share, mixtures - m);
+        vec weights = exponential((load_some(logits + m, mixtures - m) - largest) * sharp);
+        store_some(logits + m, weights, mixtures - m);
     }
     for (int64_t m = 0; m < mixtures; m++) logits[m] = sum += logits[m];
     int64_t chosen = 0;
@@ -174,7 +167,7 @@ static void draw(const Writing *w, int64_t step, int64_t half, int64_t row) {
     float *point = w->points + (step * w->batch + row) * (3 + w->ends);
     for (int axis = 0; axis < 2; axis++) {
         float log_scale = part[(3 + axis) * mixtures];
-        if (log_scale < w->lowest[axis]) log_scale = w->lowest[axis];
+        if (log_scale < w->log_min_scales[axis]) log_scale = w->log_min_scales[axis];
         if (log_scale > logf(LIMIT)) log_scale = logf(LIMIT);
         float scale = exponential(all(log_scale - w->bias[row]))[0];
         point[axis] = part[(1 + axis) * mixtures] + scale * numbers[axis];
@@ -184,7 +177,7 @@ static void draw(const Writing *w, int64_t step, int64_t half, int64_t row) {
     vec next = {point[0], point[1], point[2]}; /* and 0: what goes on has not ended */
     for (int64_t layer = 0; layer < w->layers; layer++) {
         item *target = joint_of(w, layer, half + 1, row) + w->size + (layer > 0) * w->size;
-        store_items(target + w->letters, next, 3 + w->ends);
+        store_items(target + w->vocab_size, next, 3 + w->ends);
     }
 }
 
@@ -193,11 +186,13 @@ static void draw(const Writing *w, int64_t step, int64_t half, int64_t row) {
 static void write_rows(const Writing *w, int64_t first, int64_t count, int member, int members,
                        Team *team, float *space) {
     const int64_t size = w->size, blocks = padded(size) / LANES;
-    const int64_t hidden_width = (w->layers * size + 1) / 2 * 2;
+    const int64_t hidden_width = hidden_width_of(w);
     const int64_t columns = columns_of(w), panels = (columns + PANEL - 1) / PANEL;
     /* What is this thread's: some cells of all lines, and all of some lines. */
-    const int64_t from_block = blocks * member / members, to_block = blocks * (member + 1) / members;
-    const int64_t from_panel = panels * member / members, to_panel = panels * (member + 1) / members;
+    const int64_t from_block = blocks * member / members;
+    const int64_t to_block = blocks * (member + 1) / members;
+    const int64_t from_panel = panels * member / members;
+    const int64_t to_panel = panels * (member + 1) / members;
     const int64_t from = first + count * member / members;
     const int64_t to = first + count * (member + 1) / members;
     float *phi = space, *window = phi + padded(w->places);
@@ -214,17 +209,18 @@ static void write_rows(const Writing *w, int64_t first, int64_t count, int membe
                     product(joint + row * width, width, width, panel, gates, PANEL, 0,
                             (int)rows, VECTORS);
                     for (int64_t i = 0; i < rows; i++)
-                        settle(w, layer, half, first + row + i, block * LANES, gates + i * PANEL);
+                        step_cells(w, layer, half, first + row + i, block * LANES,
+                                   gates + i * PANEL);
                 }
             }
-            meet(team, members);
+            barrier(team, members);
             if (layer || !w->components) continue;
             const int64_t parameters = 3 * w->components;
             multiply(w->hiddens + from * hidden_width, hidden_width, to - from, size,
                      w->window_weights, parameters, w->parameters + from * padded(parameters),
                      padded(parameters), 0);
-            for (int64_t row = from; row < to; row++) look(w, step, half, row, phi, window);
-            meet(team, members);
+            for (int64_t row = from; row < to; row++) move_window(w, step, half, row, phi, window);
+            barrier(team, members);
         }
         if (to_panel > from_panel) {
             const int64_t start = from_panel * PANEL;
@@ -234,22 +230,17 @@ static void write_rows(const Writing *w, int64_t first, int64_t count, int membe
                      w->output_weights + start * ((depth + STEP - 1) / STEP * STEP), end - start,
                      w->raw + first * padded(columns) + start, padded(columns), 0);
         }
-        meet(team, members);
+        barrier(team, members);
         for (int64_t row = from; row < to; row++) draw(w, step, half, row);
-        meet(team, members);
+        barrier(team, members);
     }
 }
 
-/* Return 0; or 1 where there is no memory, 2 where the text is none of the alphabet. */
+/* Return 0; or 1 where there is no memory, 2 where a text is not of the vocabulary. */
 int write_lines(const Writing *w) {
-    for (int64_t row = 0; row < w->batch && w->components; row++) {
-        if (w->text_lengths[row] < 0 || w->text_lengths[row] > w->places - 1) return 2;
-        for (int64_t u = 0; u < w->text_lengths[row]; u++) {
-            int64_t letter = w->text[row * (w->places - 1) + u];
-            if (letter < 0 || letter >= w->letters) return 2;
-        }
-    }
-    const int64_t each = padded(w->places) + padded(w->letters) + 16;
+    for (int64_t row = 0; row < w->batch && w->components; row++)
+        if (!valid_text(text_of(w, row), w->text_lengths[row], w->places, w->vocab_size)) return 2;
+    const int64_t each = padded(w->places) + padded(w->vocab_size) + 16;
     float *space = malloc(w->threads * each * sizeof(float));
     Team *teams = calloc(w->threads, sizeof(Team));
     if (space && teams) {
@@ -271,3 +262,5 @@ int write_lines(const Writing *w) {
     free(teams);
     return failed;
 }
+
+int writing_bytes(void) { return sizeof(Writing); }

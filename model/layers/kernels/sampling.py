@@ -1,57 +1,17 @@
 """Writing by the compiled loop of `sampling.c`: what it takes, in the layout that it reads.
 
-Shapes: B lines, T steps, U characters, A letters of the alphabet, H cells, N layers, M components
+Shapes: B lines, T steps, U characters of a text, A of the alphabet, H cells, N layers, M components
 of the mixture, K components of the window, I numbers of a point.
 """
 
 import ctypes
-import functools
-import hashlib
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from model.layers.kernels.arguments import PRODUCTS, check
-from model.layers.kernels.build import build
-
-
-@functools.cache
-def _library(bfloat16: bool) -> ctypes.CDLL | None:
-    """Return the compiled `sampling.c`; None without a compiler."""
-    folder = Path(__file__).parent
-    # The name of what was compiled is made of the source and of the defines: of both sources, so.
-    included = hashlib.sha256((folder / "lstm.c").read_bytes()).hexdigest()[:16]
-    defines = (f"-DBFLOAT16={int(bfloat16)}", f"-DINCLUDED=0x{included}")
-    return build(folder / "sampling.c", defines)
-
-
-def available(device: torch.device, products: torch.dtype) -> bool:
-    """Return whether the loop runs on `device` with matrix products of that dtype."""
-    fits = device.type == "cpu" and products in PRODUCTS
-    return fits and _library(products == torch.bfloat16) is not None
-
-
-def _even(count: int) -> int:
-    return count + count % 2
-
-
-class _Writing(ctypes.Structure):
-    """`Writing` of sampling.c."""
-
-    _NUMBERS = "steps batch layers size letters components places mixtures lstm threads ends parity"
-    _POINTERS = (
-        "weights biases widths joints window_weights output_weights window_bias output_bias "
-        "text text_lengths hiddens cells kappas parameters raw bias uniform normal points phis"
-    )
-    _fields_ = (
-        *((name, ctypes.c_int64) for name in _NUMBERS.split()),
-        ("lowest", ctypes.c_float * 2),
-        ("max_correlation", ctypes.c_float),
-        ("pen", ctypes.c_float * 2),
-        *((name, ctypes.c_void_p) for name in _POINTERS.split()),
-    )
+from model.layers.kernels import library
+from model.layers.kernels.library import check
 
 
 def _pointers(tensors: list[Tensor]) -> ctypes.Array:
@@ -68,10 +28,10 @@ class Weights:
             update, and of the candidate what comes in and what the reset gate lets through.
         output: from all hidden states to the mixture.
         window: from the first hidden state to the window's parameters; None without a window.
-        letters: of the alphabet, A.
+        vocab_size: characters of the alphabet, A; 0 without a window.
         lstm: whether the cells are those of an LSTM rather than a GRU.
         ends: whether points have a fourth number, the end of the sequence.
-        lowest: logarithms of the lower bounds on the mixture's scales.
+        log_min_scales: logarithms of the lower bounds on the mixture's scales, x and y.
         max_correlation: upper bound on the mixture's correlations.
         products: float32 or bfloat16.
 
@@ -84,90 +44,77 @@ class Weights:
         layers: list[tuple[list[Tensor], Tensor]],
         output: nn.Linear,
         window: nn.Linear | None,
-        letters: int,
+        vocab_size: int,
         lstm: bool,
         ends: bool,
-        lowest: list[float],
+        log_min_scales: list[float],
         max_correlation: float,
         products: torch.dtype,
     ) -> None:
-        self.products, self.lstm, self.letters = products, lstm, letters
+        self.products, self.lstm, self.vocab_size = products, lstm, vocab_size
         self.inputs = 3 + ends
-        self._check(layers, output, window, lowest)
-        self.library = _library(products == torch.bfloat16)
+        self._check(layers, output, window)
+        self.library = library.kernels(products == torch.bfloat16)
         self.lanes = self.library.lanes()
         self.size = len(layers[0][1]) // 4
         # The library reads through these addresses: the tensors must live as long.
         self.layers = [self._gates(torch.cat(parts, 1)) for parts, _ in layers]
         self.biases = [bias.to(torch.float32, copy=True) for _, bias in layers]
-        self.widths = [_even(sum(part.shape[1] for part in parts)) for parts, _ in layers]
-        self.output = self._rows(output.weight)
+        self.widths = [library.even(sum(part.shape[1] for part in parts)) for parts, _ in layers]
+        self.output = library.pack_transposed(self._cast(output.weight))
         self.output_bias = output.bias.to(torch.float32, copy=True)
         self.outputs = len(output.bias)
-        self.components = 0
+        self.components, of_window = 0, {}
         if window is not None:
-            self.window = self._rows(window.weight)
+            self.window = library.pack_transposed(self._cast(window.weight))
             self.window_bias = window.bias.to(torch.float32, copy=True)
             self.components = len(window.bias) // 3
+            of_window = dict(
+                window_weights=self.window.data_ptr(), window_bias=self.window_bias.data_ptr()
+            )
         self.arrays = _pointers(self.layers), _pointers(self.biases)
         self.array_of_widths = (ctypes.c_int64 * len(layers))(*self.widths)
         self.fixed = dict(
             layers=len(layers),
             size=self.size,
-            letters=letters,
+            vocab_size=vocab_size,
             components=self.components,
             mixtures=self.outputs // 6,
             lstm=int(lstm),
             ends=int(ends),
-            lowest=(ctypes.c_float * 2)(*lowest),
+            log_min_scales=(ctypes.c_float * 2)(*log_min_scales),
             max_correlation=max_correlation,
             weights=ctypes.addressof(self.arrays[0]),
             biases=ctypes.addressof(self.arrays[1]),
             widths=ctypes.addressof(self.array_of_widths),
             output_weights=self.output.data_ptr(),
             output_bias=self.output_bias.data_ptr(),
+            **of_window,
         )
-        if window is not None:
-            self.fixed |= dict(
-                window_weights=self.window.data_ptr(), window_bias=self.window_bias.data_ptr()
-            )
 
     def _check(
         self,
         layers: list[tuple[list[Tensor], Tensor]],
         output: nn.Linear,
         window: nn.Linear | None,
-        lowest: list[float],
     ) -> None:
         """Raise a ValueError unless the arguments fit each other."""
-        if self.products not in PRODUCTS:
+        if self.products not in library.PRODUCTS:
             raise ValueError(
                 f"products is {self.products}; it must be torch.float32 or torch.bfloat16"
             )
-        if len(lowest) != 2:
-            raise ValueError(f"lowest has {len(lowest)} numbers; it must have 2")
-        if (window is None) != (self.letters == 0):
-            given = "no" if window is None else "a"
-            raise ValueError(f"letters is {self.letters} with {given} window; 0 stands for none")
-        check("layers[0] bias", layers[0][1], "(4 H)", (None,))
         size = len(layers[0][1]) // 4
         for number, (parts, bias) in enumerate(layers):
             check(f"layers[{number}] bias", bias, "(4 H)", (4 * size,))
             widths = [size, size] if number else [size]
-            widths += ([self.letters] if self.letters else []) + [self.inputs]
-            if len(parts) != len(widths):
-                raise ValueError(
-                    f"layers[{number}] has {len(parts)} weights; it must have {len(widths)}"
-                )
+            widths += ([self.vocab_size] if self.vocab_size else []) + [self.inputs]
             for place, (part, width) in enumerate(zip(parts, widths, strict=True)):
                 name = f"layers[{number}] weights[{place}]"
                 check(name, part, "(4 H, any)", (4 * size, width))
-        check("output.bias", output.bias, "(6 M + 1 or 2)", (None,))
         outputs = max(len(output.bias) // 6, 1) * 6 + self.inputs - 2
         check("output.bias", output.bias, "(6 M + 1 or 2)", (outputs,))
         check("output.weight", output.weight, "(any, N H)", (outputs, len(layers) * size))
         if window is not None:
-            check("window.bias", window.bias, "(3 K)", (None,))
             parameters = max(len(window.bias) // 3, 1) * 3
             check("window.bias", window.bias, "(3 K)", (parameters,))
             check("window.weight", window.weight, "(3 K, H)", (parameters, size))
@@ -176,26 +123,12 @@ class Weights:
         """Return `count` rounded up to whole vectors."""
         return -(-count // self.lanes) * self.lanes
 
-    def _pack(self, weight: Tensor, rows: Tensor) -> Tensor:
-        """Pack the transpose of `weight` with `rows` of it as columns, -1 for one of zeros."""
-        weight = weight.detach().to(self.products).contiguous()
-        depth = weight.shape[1]
-        offsets = torch.where(rows < 0, -1, rows * depth).contiguous()
-        packed = weight.new_empty(_even(depth) * len(offsets))  # bfloat16 is packed in pairs
-        numbers = depth, len(offsets), offsets.data_ptr(), 1, weight.data_ptr(), packed.data_ptr()
-        self.library.pack(*(ctypes.c_int64(number) for number in numbers))
-        return packed
-
-    def _rows(self, weight: Tensor) -> Tensor:
-        rows = torch.arange(self.padded(len(weight)))
-        return self._pack(weight, torch.where(rows < len(weight), rows, -1))
+    def _cast(self, weight: Tensor) -> Tensor:
+        return weight.detach().to(self.products).contiguous()
 
     def _gates(self, weight: Tensor) -> Tensor:
-        """Pack the weights of a layer, the four gates of `lanes` cells together."""
-        weight = functional.pad(weight, (0, weight.shape[1] % 2))
-        cells = torch.arange(self.padded(self.size)).view(-1, 1, self.lanes)
-        rows = torch.arange(4)[:, None] * self.size + cells  # (blocks, 4, lanes)
-        return self._pack(weight, torch.where(cells < self.size, rows, -1).flatten())
+        padded = functional.pad(weight, (0, weight.shape[1] % 2))
+        return library.pack_gates(self._cast(padded), (0, 1, 2, 3))
 
 
 class Buffers:
@@ -231,30 +164,26 @@ class Buffers:
     ) -> None:
         self.weights, self.period, self.parity = weights, period, 0
         check("point", point, "(B, I)", (None, weights.inputs))
-        batch, size, letters = len(point), weights.size, weights.letters
+        batch, size, vocab_size = len(point), weights.size, weights.vocab_size
         for name, states in (("hiddens", hiddens), ("cells", cells)):
-            if len(states) != len(weights.widths):
-                raise ValueError(f"{name} has {len(states)} tensors; one for each layer is right")
             for number, state in enumerate(states):
                 check(f"{name}[{number}]", state, "(B, H)", (batch, size))
         check("bias", bias, "(B,)", (batch,))
         if weights.components:
-            check("window", window, "(B, A)", (batch, letters))
+            check("window", window, "(B, A)", (batch, vocab_size))
             check("kappa", kappa, "(B, K)", (batch, weights.components))
             check("text", text, "(B, U)", (batch, None), torch.int64)
             check("text_lengths", text_lengths, "(B,)", (batch,), torch.int64)
-        elif any(one is not None for one in (window, kappa, text, text_lengths)):
-            raise ValueError("window, kappa, text and text_lengths are for a network with a window")
         # Zero where nothing is written: products go over the padding too.
         self.joints = [
             torch.zeros(2, batch, width, dtype=weights.products) for width in weights.widths
         ]
         for number, (joint, hidden) in enumerate(zip(self.joints, hiddens, strict=True)):
             joint[0, :, :size] = hidden
-            after = size * (2 if number else 1) + letters
+            after = size * (2 if number else 1) + vocab_size
             joint[0, :, after : after + weights.inputs] = point
         if window is not None:
-            self.joints[0][0, :, size : size + letters] = window
+            self.joints[0][0, :, size : size + vocab_size] = window
         self.cells = torch.stack(cells).float()
         self.kappas = None
         if kappa is not None:
@@ -266,7 +195,7 @@ class Buffers:
 
     def _allocate(self) -> None:
         weights, batch = self.weights, len(self.bias)
-        width = _even(len(self.joints) * weights.size)
+        width = library.even(len(self.joints) * weights.size)
         self.hiddens = torch.zeros(batch, width, dtype=weights.products)
         self.raw = torch.empty(batch, weights.padded(weights.outputs))
         self.parameters = torch.empty(batch, weights.padded(3 * weights.components))
@@ -287,7 +216,7 @@ class Buffers:
             points=self.points,
             phis=self.phis,
         )
-        self.writing = _Writing(
+        self.writing = library.Writing(
             batch=batch,
             places=0 if self.text is None else self.text.shape[1] + 1,
             joints=ctypes.addressof(self.array),
@@ -319,9 +248,6 @@ class Buffers:
         writing.uniform, writing.normal = uniform.data_ptr(), normal.data_ptr()
         writing.threads = torch.get_num_threads()
         failure = self.weights.library.write_lines(ctypes.byref(writing))
-        if failure == 1:
-            raise MemoryError("there is no memory left for the scratch space of writing")
-        if failure:
-            raise IndexError("the text holds indices of no letter, or is shorter than its length")
+        library.raise_failure(failure)
         self.parity = (self.parity + steps) % 2
         return self.points[:steps], None if self.phis is None else self.phis[:steps]

@@ -9,13 +9,13 @@ from model import PredictionNetwork, SynthesisNetwork, sample
 from model.generation import stepper
 from model.generation.mixture import Mixture, draw
 from model.generation.stepper import PERIOD, CompiledStepper, Lines, TorchStepper, make_stepper
-from model.layers.kernels import sampling as compiled
+from model.layers.kernels import library
 from utils.alphabet import Alphabet
 from utils.normalisation import Normalisation
 
 NORMALISATION = Normalisation((8.0, 0.5), (40.0, 30.0))
 NEEDS_COMPILER = pytest.mark.skipif(
-    not compiled.available(torch.device("cpu"), torch.float32), reason="there is no C compiler"
+    not library.available(torch.device("cpu"), torch.float32), reason="there is no C compiler"
 )
 STEPPERS = [TorchStepper, pytest.param(CompiledStepper, marks=NEEDS_COMPILER)]
 
@@ -242,7 +242,7 @@ def test_without_the_compiled_loop_the_lines_are_the_same(monkeypatch):
     network = make(conditional=False)
     lines = sample(network, [1, 2, 3], max_steps=12)
     used = []
-    monkeypatch.setattr(stepper.compiled, "available", lambda *_: used.append(1) and False)
+    monkeypatch.setattr(stepper.library, "available", lambda *_: used.append(1) and False)
     for one, other in zip(lines, sample(network, [1, 2, 3], max_steps=12), strict=True):
         torch.testing.assert_close(
             torch.from_numpy(one.ink), torch.from_numpy(other.ink), rtol=1e-3, atol=0.1
@@ -255,7 +255,7 @@ def test_a_text_of_no_letters_is_an_error():
     network = make()
     lines = begin(network, 2)
     lines.text[1, 0] = 5
-    with pytest.raises(IndexError, match="indices of no letter"):
+    with pytest.raises(IndexError, match="beyond the alphabet"):
         CompiledStepper(network, lines, torch.float32).run(*numbers(1, 2))
 
 

@@ -12,7 +12,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from base.checkpoint import CheckpointError, load_weights
 from data_loader.synthetic.embedded import EmbeddedDataset
-from model.layers.recurrence import INPUT_WEIGHTS
+from model.layers.recurrent import INPUT_WEIGHTS
 from model.recognition.language_model import CharacterLanguageModel
 from model.recognition.loss import CTCLoss, TranscriptionLoss
 from model.recognition.networks import (

@@ -1,11 +1,6 @@
-"""The compiled kernels against the written-out torch operations, and where they come from."""
+"""The compiled kernels of a layer against the written-out torch operations."""
 
-import ctypes
-import logging
-import os
 import re
-import subprocess
-import sys
 import weakref
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,25 +8,25 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from model.layers.kernels import build, lstm
-from model.layers.recurrence import RecurrentLayer, WindowedLayer
+from model.layers.kernels import build, library, lstm
+from model.layers.recurrent import RecurrentLayer
+from model.layers.window import WindowedLayer
 
 pytestmark = pytest.mark.skipif(
-    build.kernels(False) is None, reason="there is no C compiler that compiles the kernels"
+    library.kernels(False) is None, reason="there is no C compiler that compiles the kernels"
 )
 
 DTYPES = [torch.float32, torch.bfloat16]
 TOLERANCE = {torch.float32: 1e-5, torch.bfloat16: 0.02}
 """Relative, of a tensor's norm; bfloat16 has 8 bits of mantissa."""
 
-ROOT = Path(__file__).parents[4]
-SOURCE = ROOT / "model/layers/kernels/lstm.c"
+KERNELS = Path(build.__file__).parent
 
 
 @pytest.fixture
 def plain(monkeypatch):
     """Call it to do without the kernels."""
-    return lambda: monkeypatch.setattr(lstm, "kernels", lambda bfloat16: None)
+    return lambda: monkeypatch.setattr(library, "kernels", lambda bfloat16: None)
 
 
 def case(hidden, letters, components, batch, characters, steps, window=True, seed=0):
@@ -108,38 +103,14 @@ def test_they_do_so_on_other_processors(flags, dtype, monkeypatch, tmp_path):
     native = run_backward(layer, arguments, dtype)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr(build, "OPTIONAL_FLAGS", (flags,))
-    library = build.build(SOURCE, (f"-DBFLOAT16={int(dtype == torch.bfloat16)}",))
-    assert library is not None
-    monkeypatch.setattr(lstm, "kernels", lambda bfloat16: library)
+    compiled = build.build(KERNELS, (f"-DBFLOAT16={int(dtype == torch.bfloat16)}",))
+    assert compiled is not None
+    monkeypatch.setattr(library, "kernels", lambda bfloat16: compiled)
     assert_close(run_backward(layer, arguments, dtype), native, TOLERANCE[dtype])
     with torch.no_grad():
         assert_close(
             [one.float() for one in run(layer, arguments, dtype)], native[:7], TOLERANCE[dtype]
         )
-
-
-@pytest.mark.parametrize("bfloat16", [False, True])
-def test_the_functions_that_squash_are_accurate_and_saturate(bfloat16):
-    def evaluate(x):
-        results = torch.empty(3, len(x))
-        build.kernels(bfloat16).evaluate(
-            ctypes.c_int64(len(x)),
-            *(ctypes.c_void_p(one.data_ptr()) for one in (x, *results)),
-        )
-        return results
-
-    small = torch.logspace(-12, 0, 5001)
-    x = torch.cat((torch.linspace(-87.2, 88.0, 200_001), small, -small, torch.zeros(1)))
-    exact = x.double()
-    for ours, right in zip(evaluate(x), (exact.exp(), exact.sigmoid(), exact.tanh()), strict=True):
-        assert ((ours - right).abs() <= 1e-6 * right.abs()).all()
-    huge = torch.tensor([89.0, 1e10, 3e38, torch.inf])
-    above, below = evaluate(huge), evaluate(-huge)
-    assert above.isfinite().all() and (above[0] >= 1.6e38).all()
-    torch.testing.assert_close(above[1:], torch.ones(2, 4))
-    torch.testing.assert_close(below[2], -torch.ones(4))
-    assert (below[0] == 0.0).all() and (below[1].abs() < 1e-37).all()
-    assert evaluate(torch.tensor([torch.nan])).isnan().all()
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -374,8 +345,8 @@ def test_gather_refuses_what_does_not_fit(left, right, said):
 def test_tensors_made_for_a_call_live_until_its_end(monkeypatch):
     """Tensors that nothing else refers to, of which C has the address only."""
     died = []
-    library = SimpleNamespace(forward=lambda layer: died.append("after") or 0)
-    monkeypatch.setattr(lstm, "kernels", lambda bfloat16: library)
+    compiled = SimpleNamespace(forward=lambda layer: died.append("after") or 0)
+    monkeypatch.setattr(library, "kernels", lambda bfloat16: compiled)
 
     def made():
         tensor = torch.ones(3)
@@ -426,139 +397,8 @@ def test_what_pads_a_text_does_not_matter():
         assert torch.equal(one, other)
 
 
-TINY = "int answer(void) { return ANSWER; }\n"
-
-
-@pytest.fixture
-def tiny(tmp_path, monkeypatch):
-    """A source, compiled into a cache of its own."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.delenv(build.SWITCH, raising=False)
-    source = tmp_path / "tiny.c"
-    source.write_text(TINY)
-    return source
-
-
-def answer(source, number):
-    library = build.build(source, (f"-DANSWER={number}",))
-    return None if library is None else library.answer()
-
-
-def test_what_is_compiled_is_kept_and_made_anew_for_another_source(tiny, monkeypatch, tmp_path):
-    assert answer(tiny, 1) == 1
-    assert answer(tiny, 2) == 2
-    kept = list((tmp_path / "cache/online-handwriting").iterdir())
-    assert len(kept) == 2 and all(one.suffix == ".so" for one in kept)  # nothing else is left
-    monkeypatch.setattr(build, "_compile", lambda *arguments: pytest.fail("compiled again"))
-    assert answer(tiny, 1) == 1
-    tiny.write_text(TINY.replace("return", "return 10 +"))
-    monkeypatch.undo()
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    assert answer(tiny, 1) == 11
-
-
-ANSWER = (
-    "import sys; from pathlib import Path; from model.layers.kernels.build import build; "
-    "print(build(Path(sys.argv[1]), ('-DANSWER=5',)).answer())"
-)
-"""A program of its own: what a process has loaded, it does not load again."""
-
-
-def start_answer(source):
-    command = [sys.executable, "-c", ANSWER, str(source)]
-    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
-
-
-def test_a_broken_file_in_the_cache_is_replaced(tiny, tmp_path):
-    assert start_answer(tiny).communicate()[0].strip() == "5"
-    (kept,) = (tmp_path / "cache/online-handwriting").iterdir()
-    content = kept.read_bytes()
-    kept.write_bytes(content[:100])
-    assert answer(tiny, 5) == 5
-    assert kept.stat().st_size == len(content)
-
-
-def test_a_cache_that_cannot_be_written_is_done_without(tiny, tmp_path, monkeypatch, caplog):
-    (tmp_path / "file").write_text("not a folder")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
-    with caplog.at_level(logging.INFO):
-        assert answer(tiny, 4) == 4
-    assert "cannot be kept" in caplog.text
-
-
-def test_processes_that_compile_at_once_do_not_meet(tiny, tmp_path):
-    started = [start_answer(tiny) for _ in range(2)]
-    assert [one.communicate()[0].strip() for one in started] == ["5"] * 2
-    assert len(os.listdir(tmp_path / "cache/online-handwriting")) == 1
-
-
-def test_without_a_compiler_there_are_no_kernels_and_the_log_says_so(tiny, monkeypatch, caplog):
-    with caplog.at_level(logging.INFO):
-        monkeypatch.setenv(build.SWITCH, "0")
-        assert answer(tiny, 6) is None
-        assert f"turned off by {build.SWITCH}=0" in caplog.text
-        monkeypatch.delenv(build.SWITCH)
-        monkeypatch.setenv("PATH", "")
-        monkeypatch.setenv("CC", "")
-        assert answer(tiny, 6) is None
-        assert "There is no C compiler" in caplog.text
-
-
-def test_an_open_quote_in_the_environment_is_left_out(tiny, monkeypatch, caplog):
-    monkeypatch.setenv("CC", 'gcc "')
-    monkeypatch.setenv(build.MORE_FLAGS, "'-DMORE=1")
-    with caplog.at_level(logging.INFO):
-        assert answer(tiny, 9) == 9
-    assert 'CC=gcc " is left out: No closing quotation' in caplog.text
-    assert f"{build.MORE_FLAGS}='-DMORE=1 is left out" in caplog.text
-
-
-def test_further_options_make_another_file_in_the_cache(tiny, monkeypatch, tmp_path):
-    tiny.write_text("int answer(void) { return ANSWER + MORE; }")
-    for more in (1, 2):
-        monkeypatch.setenv(build.MORE_FLAGS, f"-DNAME='a name' -DMORE={more}")
-        assert answer(tiny, 20) == 20 + more
-    assert len(os.listdir(tmp_path / "cache/online-handwriting")) == 2
-
-
-def test_without_a_home_what_is_compiled_lies_in_a_temporary_folder(tiny, homeless):
-    assert answer(tiny, 5) == 5
-    (folder,) = homeless.iterdir()
-    assert folder.stat().st_mode & 0o777 == 0o700 and len(os.listdir(folder)) == 1
-
-
-def test_without_any_folder_that_can_be_written_there_are_no_kernels(
-    tiny, homeless, monkeypatch, caplog
-):
-    homeless.rmdir()
-    with caplog.at_level(logging.INFO):
-        assert answer(tiny, 5) is None
-    assert "There is no folder to compile kernels in" in caplog.text
-
-
-def test_what_compiles_and_does_not_load_is_compiled_in_another_way(tiny, monkeypatch):
-    """Such as a compiler that has OpenMP's pragmas and not its library."""
-    tiny.write_text("int missing(void); int answer(void) { return FLAG ? missing() : ANSWER; }")
-    monkeypatch.setattr(build, "OPTIONAL_FLAGS", (("-DFLAG=1",), ("-DFLAG=0",)))
-    assert answer(tiny, 8) == 8
-
-
-def test_a_source_that_does_not_compile_is_logged(tiny, caplog):
-    tiny.write_text("this is not C")
-    with caplog.at_level(logging.INFO):
-        assert answer(tiny, 7) is None
-    assert "does not compile tiny.c" in caplog.text
-
-
 def test_layers_run_without_the_kernels_by_themselves(plain):
     plain()
-    assert not lstm.available(torch.device("cpu"), torch.float32)
+    assert not library.available(torch.device("cpu"), torch.float32)
     layer, arguments = case(**SIZES[0])
     assert all(one.isfinite().all() for one in run_backward(layer, arguments))
-
-
-def test_the_kernels_are_for_the_cpu_and_two_dtypes():
-    cpu = torch.device("cpu")
-    assert lstm.available(cpu, torch.float32) and lstm.available(cpu, torch.bfloat16)
-    assert not lstm.available(cpu, torch.float64) and not lstm.available(cpu, torch.float16)
-    assert not lstm.available(torch.device("cuda"), torch.bfloat16)

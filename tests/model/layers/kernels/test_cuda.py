@@ -11,13 +11,9 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from model.layers.kernels import cuda, lstm
-from model.layers.recurrence import (
-    RecurrentLayer,
-    WindowedLayer,
-    _LSTMRecurrence,
-    _WindowedRecurrence,
-)
+from model.layers.kernels import cuda, library
+from model.layers.recurrent import RecurrentLayer, _LSTMRecurrence
+from model.layers.window import WindowedLayer, _WindowedRecurrence
 
 INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
 on_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
@@ -33,10 +29,10 @@ def kinds():
     return [cuda.TorchSteps]
 
 
-def sample(steps, batch=2, size=5, letters=4, components=2, places=4, dtype=torch.float64):
-    """What the recurrences take: a dictionary of leaves, and the letters."""
+def sample(steps, batch=2, size=5, vocab_size=4, components=2, places=4, dtype=torch.float64):
+    """What the recurrences take: a dictionary of leaves, and the text."""
     torch.manual_seed(steps)
-    joint = size + letters
+    joint = size + vocab_size
     shapes = dict(
         shares=(steps, batch, 4 * size),
         weight=(4 * size, joint),
@@ -44,30 +40,30 @@ def sample(steps, batch=2, size=5, letters=4, components=2, places=4, dtype=torc
         window_bias=(3 * components,),
         hidden=(batch, size),
         cell=(batch, size),
-        window=(batch, letters),
+        window=(batch, vocab_size),
         kappa=(batch, components),
     )
     values = {name: 0.5 * torch.randn(shape, dtype=dtype) for name, shape in shapes.items()}
     values["weight"] *= 3.0 / joint**0.5
     # The window crosses the text within the sequence.
     values["window_bias"][2 * components :] -= 2.5
-    text = torch.randint(letters, (batch, places))
+    text = torch.randint(vocab_size, (batch, places))
     inside = torch.arange(places) < torch.arange(places - batch, places)[:, None]
-    one_hot = torch.nn.functional.one_hot(text, letters) * inside[..., None]
+    one_hot = torch.nn.functional.one_hot(text, vocab_size) * inside[..., None]
     leaves = {name: value.requires_grad_() for name, value in values.items()}
     return leaves, one_hot.to(torch.promote_types(dtype, torch.float32))
 
 
-def loop_for(leaves, letters, kind, windowed=True):
+def loop_for(leaves, one_hot, kind, windowed=True):
     dtype, batch, size = leaves["shares"].dtype, *leaves["hidden"].shape
     sizes = cuda.Sizes(batch, size)
     if windowed:
-        places = cuda._align(letters.shape[1], cuda.PLACES)
-        sizes = cuda.Sizes(batch, size, letters.shape[2], leaves["kappa"].shape[1], places)
-    return cuda.Loop(sizes, dtype, letters.device, kind)
+        places = cuda.align(one_hot.shape[1], cuda.PLACES)
+        sizes = cuda.Sizes(batch, size, one_hot.shape[2], leaves["kappa"].shape[1], places)
+    return cuda.Loop(sizes, dtype, one_hot.device, kind)
 
 
-def run_loop(loop, leaves, letters, bound=None, windowed=True):
+def run_loop(loop, leaves, one_hot, bound=None, windowed=True):
     names = ("shares", "weight", "hidden", "cell")
     parts = None
     values = [leaves[name] for name in names]
@@ -75,20 +71,20 @@ def run_loop(loop, leaves, letters, bound=None, windowed=True):
         parts = cuda.Window(
             leaves["window_weight"],
             leaves["window_bias"],
-            letters,
+            one_hot,
             leaves["window"],
             leaves["kappa"],
         )
     else:
         values[1] = values[1][:, : values[2].shape[1]]
-    return [one for one in cuda.run_on(loop, *values, bound, parts) if one is not None]
+    return [one for one in cuda.run(*values, bound, parts, loop) if one is not None]
 
 
-def run_written_out(leaves, letters, bound=None, windowed=True):
+def run_written_out(leaves, one_hot, bound=None, windowed=True):
     shares, weight, hidden, cell = (leaves[n] for n in ("shares", "weight", "hidden", "cell"))
     if not windowed:
         return [*_LSTMRecurrence.apply(shares, weight[:, : hidden.shape[1]], hidden, cell, bound)]
-    window = (leaves["window_weight"], leaves["window_bias"], letters)
+    window = (leaves["window_weight"], leaves["window_bias"], one_hot)
     moved = (leaves["window"], leaves["kappa"])
     return [*_WindowedRecurrence.apply(shares, weight, *window, hidden, cell, *moved, bound)]
 
@@ -116,40 +112,40 @@ def same(left, right, **tolerance):
 @pytest.mark.parametrize("bound", [None, 0.02])
 @pytest.mark.parametrize("steps", [5, cuda.CHUNK, 2 * cuda.CHUNK + 7])
 def test_chunks_equal_the_written_out_loop(kind, windowed, bound, steps):
-    leaves, letters = sample(steps)
-    loop = loop_for(leaves, letters, kind, windowed)
-    own = values_and_gradients(run_loop(loop, leaves, letters, bound, windowed), leaves)
-    expected = values_and_gradients(run_written_out(leaves, letters, bound, windowed), leaves)
+    leaves, one_hot = sample(steps)
+    loop = loop_for(leaves, one_hot, kind, windowed)
+    own = values_and_gradients(run_loop(loop, leaves, one_hot, bound, windowed), leaves)
+    expected = values_and_gradients(run_written_out(leaves, one_hot, bound, windowed), leaves)
     assert len(own[1]) == (8 if windowed else 4)
     for left, right in zip(own, expected, strict=True):
         same(left, right, **PRECISE)
     if bound is not None:  # the bound must bite here, or nothing is tested
-        free = values_and_gradients(run_written_out(leaves, letters, None, windowed), leaves)[1]
+        free = values_and_gradients(run_written_out(leaves, one_hot, None, windowed), leaves)[1]
         assert any((a - b).abs().max() > 1e-3 for a, b in zip(own[1], free, strict=True))
 
 
 @pytest.mark.parametrize("kind", kinds())
 def test_many_components_letters_and_places(kind):
     """More than one block of each in the Triton kernels, and sizes that are not aligned."""
-    leaves, letters = sample(9, batch=3, size=101, letters=131, components=3, places=35)
-    loop = loop_for(leaves, letters, kind)
-    own = values_and_gradients(run_loop(loop, leaves, letters), leaves)
-    expected = values_and_gradients(run_written_out(leaves, letters), leaves)
+    leaves, one_hot = sample(9, batch=3, size=101, vocab_size=131, components=3, places=35)
+    loop = loop_for(leaves, one_hot, kind)
+    own = values_and_gradients(run_loop(loop, leaves, one_hot), leaves)
+    expected = values_and_gradients(run_written_out(leaves, one_hot), leaves)
     for left, right in zip(own, expected, strict=True):
         same(left, right, **PRECISE)
 
 
 @pytest.mark.parametrize("kind", kinds())
 def test_bfloat16_chunks_are_near_the_written_out_loop_in_float32(kind):
-    leaves, letters = sample(40, size=16, dtype=torch.float32)
-    exact = values_and_gradients(run_written_out(leaves, letters), leaves)
+    leaves, one_hot = sample(40, size=16, dtype=torch.float32)
+    exact = values_and_gradients(run_written_out(leaves, one_hot), leaves)
     narrow = {
         name: value.detach().bfloat16() if name in ("shares", "weight", "window_weight") else value
         for name, value in leaves.items()
     }
     narrow = {name: value.detach().requires_grad_() for name, value in narrow.items()}
-    loop = loop_for(narrow, letters, kind)
-    results, gradients = values_and_gradients(run_loop(loop, narrow, letters), narrow)
+    loop = loop_for(narrow, one_hot, kind)
+    results, gradients = values_and_gradients(run_loop(loop, narrow, one_hot), narrow)
     assert [one.dtype for one in results] == [torch.bfloat16] * 2 + [torch.float32] * 3
     # bfloat16 has 8 bits of mantissa, which Triton's interpreter cuts off instead of rounding.
     tolerance = 0.06 if INTERPRETED else 0.03
@@ -159,28 +155,28 @@ def test_bfloat16_chunks_are_near_the_written_out_loop_in_float32(kind):
 
 @pytest.mark.parametrize("kind", kinds())
 def test_without_a_gradient_the_values_are_the_same(kind):
-    leaves, letters = sample(40)
-    loop = loop_for(leaves, letters, kind)
-    expected = run_loop(loop, leaves, letters)
+    leaves, one_hot = sample(40)
+    loop = loop_for(leaves, one_hot, kind)
+    expected = run_loop(loop, leaves, one_hot)
     with torch.no_grad():
-        same(run_loop(loop, leaves, letters), expected, rtol=0.0, atol=0.0)
+        same(run_loop(loop, leaves, one_hot), expected, rtol=0.0, atol=0.0)
     with torch.inference_mode():
-        same(run_loop(loop, leaves, letters), expected, rtol=0.0, atol=0.0)
+        same(run_loop(loop, leaves, one_hot), expected, rtol=0.0, atol=0.0)
 
 
 @pytest.mark.parametrize("kind", kinds())
 def test_a_loop_keeps_nothing_from_call_to_call(kind):
     """A long text, one with NaN, then a short one; and another call before the backward pass."""
-    leaves, letters = sample(40)
+    leaves, one_hot = sample(40)
     expected = values_and_gradients(
-        run_loop(loop_for(leaves, letters, kind), leaves, letters), leaves
+        run_loop(loop_for(leaves, one_hot, kind), leaves, one_hot), leaves
     )
-    loop = loop_for(leaves, letters, kind)
+    loop = loop_for(leaves, one_hot, kind)
     others, long = sample(70, places=12)
     values_and_gradients(run_loop(loop, others, long, 0.01), others)
     broken = {name: torch.full_like(value, torch.nan) for name, value in others.items()}
     run_loop(loop, {name: one.requires_grad_() for name, one in broken.items()}, long)
-    results = run_loop(loop, leaves, letters)
+    results = run_loop(loop, leaves, one_hot)
     run_loop(loop, others, long)
     own = values_and_gradients(results, leaves)
     for left, right in zip(own, expected, strict=True):
@@ -211,24 +207,24 @@ def tapes(monkeypatch):
     """Loops on a CPU, with tapes in the place of graphs; a list of what was recorded."""
     made = []
 
-    def record(function):
+    def record(function, warm_up):
         made.append(Tape(function))
         return made[-1].replay
 
-    monkeypatch.setattr(cuda, "_record", record)
+    monkeypatch.setattr(cuda, "record", record)
     monkeypatch.setattr(cuda, "_kinds_of_steps", lambda: [cuda.TorchSteps])
     monkeypatch.setattr(cuda, "available", lambda device: not cuda._refused.graphs)
     monkeypatch.setattr(cuda, "_loops", type(cuda._loops)())
     monkeypatch.setattr(cuda, "_refused", cuda._Refused())
-    monkeypatch.setattr(lstm, "available", lambda device, dtype: False)
+    monkeypatch.setattr(library, "available", lambda device, dtype: False)
     return made
 
 
 @pytest.mark.parametrize("windowed", [True, False])
 def test_a_chunk_works_in_its_buffers_alone(windowed):
     """What a graph records must lie in memory that stays, and must not depend on the numbers."""
-    leaves, letters = sample(5)
-    loop = loop_for(leaves, letters, cuda.TorchSteps, windowed)
+    leaves, one_hot = sample(5)
+    loop = loop_for(leaves, one_hot, cuda.TorchSteps, windowed)
     kept = [*vars(loop).values(), *vars(loop.steps).values()]
     kept = {one.untyped_storage().data_ptr() for one in kept if isinstance(one, torch.Tensor)}
     for function in (loop.forward, loop.backward):
@@ -306,10 +302,10 @@ def test_a_short_sequence_is_not_worth_a_chunk(tapes):
 
 
 def test_a_graph_that_cannot_be_recorded_is_logged_once(tapes, monkeypatch, caplog):
-    def record(function):
+    def record(function, warm_up):
         raise RuntimeError("no graphs today")
 
-    monkeypatch.setattr(cuda, "_record", record)
+    monkeypatch.setattr(cuda, "record", record)
     with caplog.at_level(logging.WARNING):
         own = run_layers("cpu", 40, 0.05)
         run_layers("cpu", 40, 0.05)
@@ -467,7 +463,7 @@ def test_a_recording_that_gives_something_else_is_not_used(tapes, monkeypatch, c
             for func, args, kwargs, _ in self.operations[:-1]:
                 func(*args, **kwargs)
 
-    monkeypatch.setattr(cuda, "_record", lambda function: Forgetful(function).replay)
+    monkeypatch.setattr(cuda, "record", lambda function, warm_up: Forgetful(function).replay)
     with caplog.at_level(logging.WARNING):
         own = run_layers("cpu", 40, 0.05)
     assert "differs from what it should" in caplog.text
@@ -479,8 +475,10 @@ def test_a_recording_that_gives_something_else_is_not_used(tapes, monkeypatch, c
 def test_the_check_of_a_recording_leaves_the_buffers_empty(tapes):
     run_layers("cpu", 40, 0.05)
     (loop, *_) = cuda._loops.values()
-    padding = loop.weight[:, loop.sizes.cells + loop.sizes.letters :]
-    assert not padding.any() and not loop.joint[..., loop.sizes.cells + loop.sizes.letters :].any()
+    padding = loop.weight[:, loop.sizes.cells + loop.sizes.vocab_size :]
+    assert (
+        not padding.any() and not loop.joint[..., loop.sizes.cells + loop.sizes.vocab_size :].any()
+    )
 
 
 @pytest.mark.parametrize("windowed", [True, False])
@@ -491,11 +489,11 @@ def test_the_check_allows_for_the_rounding_of_wide_layers(windowed):
         def lstm(self, t):
             loop, size = self.loop, self.loop.sizes.cells
             gates = loop.gates[t].float()
-            entry, forget, exit_ = gates[:, : 3 * size].sigmoid().chunk(3, 1)
+            input_gate, forget_gate, output_gate = gates[:, : 3 * size].sigmoid().chunk(3, 1)
             candidate = gates[:, 3 * size :].tanh()
-            loop.cells[t + 1].copy_(forget * loop.cells[t] + entry * candidate)
-            loop.hiddens[t + 1].copy_(exit_ * loop.cells[t + 1].tanh())
-            loop.gates[t].copy_(torch.cat((entry, forget, exit_, candidate), 1))
+            loop.cells[t + 1].copy_(forget_gate * loop.cells[t] + input_gate * candidate)
+            loop.hiddens[t + 1].copy_(output_gate * loop.cells[t + 1].tanh())
+            loop.gates[t].copy_(torch.cat((input_gate, forget_gate, output_gate, candidate), 1))
 
     class Wrong(Rounding):
         def lstm(self, t):

@@ -1,0 +1,192 @@
+"""What Python and the compiled kernels have in common: structures, checks, packed weights.
+
+Shapes: as in `lstm`.
+"""
+
+import ctypes
+import functools
+import logging
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from model.layers.kernels.build import build
+
+PRODUCTS = (torch.float32, torch.bfloat16)
+"""What matrix products may be of."""
+
+Results = tuple[Tensor, Tensor | None, Tensor, Tensor | None, Tensor | None]
+"""Hidden states `(T, B, H)`, windows `(T, B, A)`, the last cell state `(B, H)` and kappa
+`(B, K)`, and phi `(T, B, U + 1)`."""
+
+_INTEGERS, _FLOAT, _ADDRESSES = ctypes.c_int64, ctypes.c_float, ctypes.c_void_p
+
+log = logging.getLogger(__name__)
+
+
+def _fields(*fields: tuple[type, str]) -> list[tuple[str, type]]:
+    return [(name, kind) for kind, names in fields for name in names.split()]
+
+
+class Layer(ctypes.Structure):
+    """`Layer` of lstm.c."""
+
+    _fields_ = _fields(
+        (_INTEGERS, "steps batch size inputs vocab_size components places threads width"),
+        (_INTEGERS * 4, "order"),
+        (_FLOAT, "bound"),
+        (_ADDRESSES, "bias window_bias weights window_weights"),
+        (_ADDRESSES, "weights_backward window_weights_backward text text_lengths"),
+        (_ADDRESSES, "joint gates cells kappas exponentials phis"),
+        (_INTEGERS, "cells_step kappas_step"),
+        (_ADDRESSES, "d_hiddens d_windows"),
+        (_INTEGERS, "d_hiddens_step d_hiddens_row d_windows_step d_windows_row"),
+        (_ADDRESSES, "d_inputs d_gates d_parameters d_cell d_kappa d_joint"),
+    )
+
+
+class Writing(ctypes.Structure):
+    """`Writing` of sampling.c."""
+
+    _fields_ = _fields(
+        (_INTEGERS, "steps batch layers size vocab_size components places mixtures lstm threads"),
+        (_INTEGERS, "ends parity"),
+        (_FLOAT * 2, "log_min_scales"),
+        (_FLOAT, "max_correlation"),
+        (_FLOAT * 2, "pen"),
+        (_ADDRESSES, "weights biases widths joints window_weights output_weights window_bias"),
+        (_ADDRESSES, "output_bias text text_lengths hiddens cells kappas parameters raw bias"),
+        (_ADDRESSES, "uniform normal points phis"),
+    )
+
+
+@functools.cache
+def kernels(bfloat16: bool) -> ctypes.CDLL | None:
+    """Return the compiled kernels for products in bfloat16 or in float32; None without them."""
+    library = build(Path(__file__).parent, (f"-DBFLOAT16={int(bfloat16)}",))
+    if library is None:
+        return None
+    for structure, found in ((Layer, library.layer_bytes()), (Writing, library.writing_bytes())):
+        if found != ctypes.sizeof(structure):
+            log.warning(
+                "%s has %d bytes in C and %d in library.py, which must have the same fields: plain "
+                "torch operations take the place of the kernels",
+                structure.__name__,
+                found,
+                ctypes.sizeof(structure),
+            )
+            return None
+    return library
+
+
+def available(device: torch.device, dtype: torch.dtype) -> bool:
+    """Return whether the kernels run on `device` with products of `dtype`."""
+    fits = device.type == "cpu" and dtype in PRODUCTS
+    return fits and kernels(dtype == torch.bfloat16) is not None
+
+
+def raise_failure(failure: int) -> None:
+    """Raise what a function of the library means that returned `failure`; nothing if it is 0."""
+    if failure == 1:
+        raise MemoryError("there is no memory left for what the kernels compute with")
+    if failure == 2:
+        raise IndexError("a text has characters beyond the alphabet, or is shorter than its length")
+
+
+def check(
+    name: str,
+    value: Tensor,
+    letters: str,
+    shape: tuple[int | None, ...],
+    dtype: torch.dtype | None = None,
+) -> None:
+    """Raise a ValueError unless `value` is a dense tensor on the CPU of this shape and dtype.
+
+    C reads and writes where it is told to.
+
+    Args:
+        name: of the argument, for the error, as are the `letters` of the shape.
+        shape: with None where any number fits.
+        dtype: None for any floating-point one.
+    """
+    if (
+        isinstance(value, Tensor)
+        and value.layout is torch.strided
+        and value.device.type == "cpu"
+        and (value.is_floating_point() if dtype is None else value.dtype is dtype)
+        and (value.shape == shape or _fits(value.shape, shape))
+    ):
+        return
+    kind = "floating point" if dtype is None else _name(dtype)
+    sizes = ", ".join("any" if size is None else str(size) for size in shape)
+    comma = "," if len(shape) == 1 else ""
+    raise ValueError(
+        f"{name} is {_describe(value)}; it must be a dense tensor of {kind} of shape "
+        f"{letters} = ({sizes}{comma}) on cpu"
+    )
+
+
+def _fits(found: torch.Size, shape: tuple[int | None, ...]) -> bool:
+    return len(found) == len(shape) and all(
+        right is None or size == right for size, right in zip(found, shape, strict=True)
+    )
+
+
+def _name(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
+
+
+def _describe(value: object) -> str:
+    if not isinstance(value, Tensor):
+        return f"a {type(value).__name__}"
+    kind = "dense" if value.layout is torch.strided else "sparse"
+    shape = tuple(value.shape)
+    return f"a {kind} tensor of {_name(value.dtype)} of shape {shape} on {value.device}"
+
+
+def even(count: int) -> int:
+    """Return `count` rounded up: products of bfloat16 take pairs."""
+    return count + count % 2
+
+
+def _pack(weight: Tensor, offsets: Tensor, stride: int, depth: int) -> Tensor:
+    """Pack a matrix for products: `pack` of products.c.
+
+    Args:
+        weight: contiguous; the matrix lies in it.
+        offsets: of the matrix's columns in it, int64; -1 for a column of zeros.
+        stride: between the matrix's rows, of which there are `depth`.
+    """
+    library = kernels(weight.dtype == torch.bfloat16)
+    offsets = functional.pad(offsets, (0, -len(offsets) % library.lanes()), value=-1)
+    packed = weight.new_empty(even(depth) * len(offsets))
+    values = (depth, len(offsets), offsets.data_ptr(), stride, weight.data_ptr(), packed.data_ptr())
+    library.pack(*map(ctypes.c_int64, values))
+    return packed
+
+
+def pack_gates(weight: Tensor, order: tuple[int, ...]) -> Tensor:
+    """Pack weights `(4 H, J)` to the gates, of which a panel holds all four of some cells.
+
+    Args:
+        weight: contiguous, J even.
+        order: where its rows have those of the first, second, third and fourth gate.
+    """
+    lanes = kernels(weight.dtype == torch.bfloat16).lanes()
+    size, width = len(weight) // 4, weight.shape[1]
+    cells = functional.pad(torch.arange(size), (0, -size % lanes), value=-1).view(-1, 1, lanes)
+    rows = cells + torch.tensor(order)[:, None] * size  # (blocks, 4, lanes)
+    return _pack(weight, torch.where(cells < 0, -1, rows * width).flatten(), 1, width)
+
+
+def pack_transposed(weight: Tensor) -> Tensor:
+    """Pack `weight`, `(rows, columns)` and contiguous, for products with its transpose."""
+    rows, columns = weight.shape
+    return _pack(weight, torch.arange(rows) * columns, 1, columns)
+
+
+def pack_columns(weight: Tensor, count: int) -> Tensor:
+    """Pack the first `count` columns of `weight`, `(rows, columns)` and contiguous."""
+    return _pack(weight, torch.arange(count), weight.shape[1], len(weight))

@@ -1,0 +1,260 @@
+"""The steps of an LSTM layer, with or without a window, on buffers that are allocated once.
+
+`Loop` has the buffers for a chunk of steps and the functions that take them, forward and backward:
+these allocate nothing, look at no number, and do the same whatever is in the buffers, so that
+`cuda` can record them as graphs. The element-wise parts are `TorchSteps` here, some forty
+operations of torch, or the four Triton kernels of `fused`.
+
+Shapes: B sequences of a batch, S steps of a chunk, U characters, P positions of the text (U + 1,
+and more to a multiple of PLACES), A characters of the alphabet, H cells, K components of the
+window, J columns of the joint: the hidden state, the window, and zeros up to a multiple of ALIGNED.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from model.layers.cells import lstm_step
+
+CHUNK = 32
+"""Steps of a graph, S: few replays, and little that is run in vain at the end (measured, lab
+notebook: CUDA graphs)."""
+
+PLACES = 16
+"""Texts are padded to a multiple of this many positions, for few graphs to be needed (assumed)."""
+
+ALIGNED = 8
+"""Rows of matrices are padded to a multiple of this many numbers: for bfloat16 these are the 16
+bytes that tensor cores want."""
+
+
+def align(count: int, multiple: int) -> int:
+    """Return `count` rounded up to a multiple."""
+    return -(-count // multiple) * multiple
+
+
+@dataclass
+class Window:
+    """The window over a text of a layer that has one; see `run`.
+
+    Attributes:
+        weight, bias: from the hidden state to the window's parameters, `(3 K, H)` and `(3 K)`.
+        one_hot: the text, see `window.one_hot_text`, `(B, U + 1, A)`.
+        window, kappa: before the first step, `(B, A)` and `(B, K)`.
+    """
+
+    weight: Tensor
+    bias: Tensor
+    one_hot: Tensor
+    window: Tensor
+    kappa: Tensor
+
+
+class Sizes(NamedTuple):
+    """B, H, A, K and P; the last three are 0 without a window."""
+
+    batch: int
+    cells: int
+    vocab_size: int = 0
+    components: int = 0
+    places: int = 0
+
+
+class Loop:
+    """Buffers for a chunk of steps, and the functions that take them.
+
+    Attributes:
+        forward, backward: do that for a chunk; `capture` replaces them by graphs.
+
+    All buffers over time begin at the chunk's first step, and those of what is carried from step to
+    step have one more: index `t` is before step `t`. Both passes therefore leave what is carried
+    after (before) every step to be picked.
+    """
+
+    def __init__(
+        self,
+        sizes: Sizes,
+        dtype: torch.dtype,
+        device: torch.device,
+        steps: "Callable[[Loop], TorchSteps]",
+    ) -> None:
+        self.sizes = sizes
+        batch, size, vocab_size, components, places = sizes
+        precise = torch.promote_types(dtype, torch.float32)
+
+        def zeros(*shape: int, dtype: torch.dtype = precise) -> Tensor:
+            return torch.zeros(shape, dtype=dtype, device=device)
+
+        width = align(size + vocab_size, ALIGNED)
+        self.weight = zeros(4 * size, width, dtype=dtype)
+        self.joint = zeros(CHUNK + 1, batch, width, dtype=dtype)
+        self.gates = zeros(CHUNK, batch, 4 * size, dtype=dtype)
+        self.cells = zeros(CHUNK + 1, batch, size)
+        self.d_joint = torch.zeros_like(self.joint)
+        self.d_gates = torch.zeros_like(self.gates)
+        self.d_cells = torch.zeros_like(self.cells)
+        self.d_hiddens = zeros(CHUNK, batch, size, dtype=dtype)
+        # The bound is in buffers, as a loss scaler changes it.
+        self.lower, self.upper = zeros(), zeros()
+        # Views, made once.
+        self.hiddens, self.d_joint_hiddens = self.joint[..., :size], self.d_joint[..., :size]
+        if places:
+            end = size + vocab_size
+            self.windows, self.d_joint_windows = (
+                self.joint[..., size:end],
+                self.d_joint[..., size:end],
+            )
+            parameters = align(3 * components, ALIGNED)
+            self.to_window = zeros(parameters, size, dtype=dtype)
+            self.window_bias = zeros(3 * components)
+            self.one_hot = zeros(batch, places, vocab_size)
+            self.products = zeros(batch, parameters, dtype=dtype)
+            self.exponentials = zeros(CHUNK, batch, 3 * components)
+            self.kappas = zeros(CHUNK + 1, batch, components)
+            self.phis = zeros(CHUNK, batch, places)
+            self.d_windows = zeros(CHUNK, batch, vocab_size, dtype=dtype)
+            self.d_parameters = zeros(CHUNK, batch, parameters, dtype=dtype)
+            self.d_kappas = torch.zeros_like(self.kappas)
+            self.d_product = zeros(batch, size, dtype=dtype)
+        self.steps = steps(self)
+        self.forward: Callable[[], None] = self._forward
+        self.backward: Callable[[], None] = self._backward
+
+    def _forward(self) -> None:
+        """The paper, eqs 7-11 and 46-53; `gates` hold `projected` before."""
+        for t in range(CHUNK):
+            self.gates[t].addmm_(self.joint[t], self.weight.t())
+            self.steps.lstm(t)
+            if self.sizes.places:
+                torch.mm(self.hiddens[t + 1], self.to_window.t(), out=self.products)
+                self.steps.window(t)
+
+    def _backward(self) -> None:
+        """The paper, eqs 56-60."""
+        self.steps.begin_backward()
+        for t in reversed(range(CHUNK)):
+            if self.sizes.places:
+                self.steps.window_backward(t)
+                torch.mm(self.d_parameters[t], self.to_window, out=self.d_product)
+            self.steps.lstm_backward(t)
+            torch.mm(self.d_gates[t], self.weight, out=self.d_joint[t])
+
+    def capture(self, record: Callable[..., Callable[[], None]]) -> None:
+        """Have both functions replay what `record` made of them, see `cuda.record`."""
+        self.forward = record(self._forward, self._forward)
+        self.backward = record(self._backward, self._backward)
+
+    def load(self, weight: Tensor, bound: float | None, window: Window | None) -> None:
+        """Copy what is the same at all steps into the buffers."""
+        self.weight[:, : weight.shape[1]].copy_(weight)
+        bound = float("inf") if bound is None else bound
+        self.lower.fill_(-bound)
+        self.upper.fill_(bound)
+        if window is not None:
+            places = window.one_hot.shape[1]
+            self.to_window[: len(window.weight)].copy_(window.weight)
+            self.window_bias.copy_(window.bias)
+            self.one_hot[:, :places].copy_(window.one_hot)
+            self.one_hot[:, places:].zero_()  # an earlier text may have been longer
+
+
+class TorchSteps:
+    """The element-wise parts of the steps of a loop on its buffers, by torch's operations."""
+
+    def __init__(self, loop: Loop) -> None:
+        self.loop = loop
+        batch, _, vocab_size, components, places = loop.sizes
+        like = loop.cells.new_zeros
+        self.scratch, self.d_hidden = like(loop.cells.shape[1:]), like(loop.cells.shape[1:])
+        self.slopes = torch.zeros_like(loop.gates[0])
+        self.one = like(()).fill_(1.0)
+        if places:
+            self.gaussians = like(batch, components, places)
+            self.window_now, self.d_window = like(batch, vocab_size), like(batch, vocab_size)
+            self.d_phi = like(batch, places)
+            self.d_components = like(batch, 3 * components)
+            self.factors = like(CHUNK, batch, 3 * components, places)
+            self.positions = torch.arange(1, places + 1, device=like(()).device).to(loop.cells)
+
+    def lstm(self, t: int) -> None:
+        """Work out the gates of step `t`, its cell state and hidden state."""
+        loop = self.loop
+        states = loop.cells[t], loop.cells[t + 1], loop.hiddens[t + 1]
+        lstm_step(loop.gates[t], *states, self.scratch)
+
+    def window(self, t: int) -> None:
+        """Move the window, whose parameters' products lie in `products`."""
+        loop, following = self.loop, self.loop.kappas[t + 1]
+        exponentials = loop.exponentials[t]
+        torch.add(
+            loop.products[:, : exponentials.shape[1]], loop.window_bias, out=exponentials
+        ).exp_()
+        alpha, beta, advance = exponentials.chunk(3, 1)
+        torch.add(loop.kappas[t], advance, out=following)
+        torch.sub(following[:, :, None], self.positions, out=self.gaussians)  # (B, K, P)
+        torch.mul(self.gaussians, self.gaussians, out=self.gaussians)
+        self.gaussians.mul_(beta[:, :, None]).neg_().exp_()
+        phi = loop.phis[t][:, None]  # (B, 1, P)
+        torch.bmm(alpha[:, None], self.gaussians, out=phi)
+        torch.bmm(phi, loop.one_hot, out=self.window_now[:, None])
+        loop.windows[t + 1].copy_(self.window_now)
+
+    def begin_backward(self) -> None:
+        """Work out what dL/dw . c_u is multiplied with in eqs 57 (alpha), 58 (beta), 59 (kappa)."""
+        loop = self.loop
+        if not loop.sizes.places:
+            return
+        alpha, beta, _ = loop.exponentials[..., None].chunk(3, 2)  # (S, B, K, 1)
+        gaussians, curve, offset = self.factors.chunk(3, 2)  # (S, B, K, P)
+        torch.sub(self.positions, loop.kappas[1:, ..., None], out=offset)
+        torch.mul(offset, offset, out=curve)
+        curve.mul_(beta).neg_()
+        torch.exp(curve, out=gaussians)
+        gaussians.mul_(alpha)
+        curve.mul_(gaussians)
+        offset.mul_(beta).mul_(gaussians).mul_(2.0)
+
+    def window_backward(self, t: int) -> None:
+        """Work out the gradients of the window's parameters and of kappa before step `t`."""
+        loop, components = self.loop, self.loop.sizes.components
+        self.d_window.copy_(loop.d_joint_windows[t + 1]).add_(loop.d_windows[t])
+        torch.bmm(loop.one_hot, self.d_window[:, :, None], out=self.d_phi[:, :, None])
+        torch.bmm(self.factors[t], self.d_phi[:, :, None], out=self.d_components[:, :, None])
+        own, moved = self.d_components.split((2 * components, components), 1)
+        torch.add(loop.d_kappas[t + 1], moved, out=loop.d_kappas[t])
+        parameters = loop.d_parameters[t]
+        parameters[:, : 2 * components].copy_(own)
+        advance = loop.exponentials[t, :, 2 * components :]
+        torch.mul(
+            loop.d_kappas[t], advance, out=parameters[:, 2 * components : 3 * components]
+        )  # eq. 60
+
+    def lstm_backward(self, t: int) -> None:
+        """Work out the gradients of the gates, clamped, and of the cell state before step `t`.
+
+        As `cells.lstm_step_backward` does, but that this allocates nothing.
+        """
+        loop, size = self.loop, self.loop.sizes.cells
+        gates, d_gates, d_cell = loop.gates[t], loop.d_gates[t], loop.d_cells[t]
+        input_gate, forget_gate, output_gate, candidate = gates.chunk(4, 1)
+        self.d_hidden.copy_(loop.d_joint_hiddens[t + 1]).add_(loop.d_hiddens[t])
+        if loop.sizes.places:
+            self.d_hidden.add_(loop.d_product)
+        torch.tanh(loop.cells[t + 1], out=self.scratch)
+        torch.mul(self.d_hidden, self.scratch, out=d_gates[:, 2 * size : 3 * size])
+        torch.addcmul(self.one, self.scratch, self.scratch, value=-1.0, out=self.scratch)
+        torch.addcmul(
+            loop.d_cells[t + 1], self.d_hidden.mul_(output_gate), self.scratch, out=d_cell
+        )
+        torch.mul(d_cell, candidate, out=d_gates[:, :size])
+        torch.mul(d_cell, loop.cells[t], out=d_gates[:, size : 2 * size])
+        torch.mul(d_cell, input_gate, out=d_gates[:, 3 * size :])
+        logistic = gates[:, : 3 * size]
+        torch.addcmul(logistic, logistic, logistic, value=-1.0, out=self.slopes[:, : 3 * size])
+        torch.addcmul(self.one, candidate, candidate, value=-1.0, out=self.slopes[:, 3 * size :])
+        d_gates.mul_(self.slopes)
+        torch.clamp(d_gates, min=self.loop.lower, max=self.loop.upper, out=d_gates)
+        d_cell.mul_(forget_gate)

@@ -1,0 +1,263 @@
+/* What the kernels share: vectors, matrix products, and one step of a layer and its window.
+ *
+ * Matrix products are of float32, or (-DBFLOAT16=1) of bfloat16 summed up in float32; everything
+ * else is float32. The activation functions are polynomials over whole vectors.
+ *
+ * Each sum is taken in one order, whatever the other rows and however many threads there are: the
+ * result of a row is the same bit for bit in every batch.
+ */
+
+#include <stdint.h>
+#include <string.h>
+#if defined(__AVX512F__) || (defined(__AVX__) && defined(__FMA__))
+#include <immintrin.h>
+#endif
+
+/* Numbers a vector holds, and rows of a tile: as many sums as the registers hold. */
+#if defined(__AVX512F__)
+enum { LANES = 16, ROWS = 6 };
+#elif defined(__AVX__)
+enum { LANES = 8, ROWS = 3 };
+#elif defined(__aarch64__)
+enum { LANES = 4, ROWS = 6 };
+#else
+enum { LANES = 4, ROWS = 3 };
+#endif
+enum { VECTORS = 4, PANEL = VECTORS * LANES }; /* A panel is as wide as the gates of LANES cells. */
+
+typedef float vec __attribute__((vector_size(4 * LANES)));
+typedef int32_t ints __attribute__((vector_size(4 * LANES)));
+typedef uint32_t words __attribute__((vector_size(4 * LANES)));
+typedef uint16_t halves __attribute__((vector_size(2 * LANES)));
+
+#if BFLOAT16
+typedef uint16_t item; /* An element of a product; */
+enum { STEP = 2 };     /* a product takes this many at once, which lie side by side. */
+#else
+typedef float item;
+enum { STEP = 1 };
+#endif
+
+/* Vectors ------------------------------------------------------------------------------------ */
+
+#define INLINE static inline __attribute__((always_inline))
+
+INLINE vec all(float value) { return (vec){0} + value; }
+
+INLINE vec load(const float *source) {
+    vec value;
+    memcpy(&value, source, sizeof value);
+    return value;
+}
+
+INLINE void store(float *target, vec value) { memcpy(target, &value, sizeof value); }
+
+INLINE vec load_some(const float *source, int64_t count) {
+    if (count >= LANES) return load(source);
+    vec value = {0};
+    memcpy(&value, source, count * sizeof(float));
+    return value;
+}
+
+INLINE void store_some(float *target, vec value, int64_t count) {
+    memcpy(target, &value, (count < LANES ? count : LANES) * sizeof(float));
+}
+
+#if BFLOAT16
+INLINE float widen(item value) {
+    uint32_t bits = (uint32_t)value << 16;
+    float result;
+    memcpy(&result, &bits, sizeof result);
+    return result;
+}
+
+INLINE vec load_items(const item *source, int64_t count) {
+    halves value = {0};
+    if (count >= LANES) memcpy(&value, source, sizeof value);
+    else memcpy(&value, source, count * sizeof(item));
+    return (vec)(__builtin_convertvector(value, words) << 16);
+}
+
+INLINE void store_items(item *target, vec value, int64_t count) {
+    halves rounded;
+#if defined(__AVX512BF16__)
+    __m256bh packed = _mm512_cvtneps_pbh((__m512)value);
+    memcpy(&rounded, &packed, sizeof rounded);
+#else
+    words bits = (words)value; /* to nearest, ties to even; what is not a number stays that */
+    words up = (bits + 0x7fff + ((bits >> 16) & 1)) >> 16;
+    words number = (words)(value == value);
+    rounded = __builtin_convertvector((up & number) | (((bits >> 16) | 0x40) & ~number), halves);
+#endif
+    if (count >= LANES) memcpy(target, &rounded, sizeof rounded);
+    else memcpy(target, &rounded, count * sizeof(item));
+}
+#else
+INLINE float widen(item value) { return value; }
+INLINE vec load_items(const item *source, int64_t count) { return load_some(source, count); }
+INLINE void store_items(item *target, vec value, int64_t count) {
+    store_some(target, value, count);
+}
+#endif
+
+/* The smaller and the larger; what is not a number in `value` stays that. */
+INLINE vec at_most(vec value, vec limit) {
+#if defined(__AVX512F__)
+    return (vec)_mm512_min_ps((__m512)limit, (__m512)value);
+#else
+    ints above = value > limit;
+    return (vec)(((ints)limit & above) | ((ints)value & ~above));
+#endif
+}
+
+INLINE vec at_least(vec value, vec limit) {
+#if defined(__AVX512F__)
+    return (vec)_mm512_max_ps((__m512)limit, (__m512)value);
+#else
+    ints below = value < limit;
+    return (vec)(((ints)limit & below) | ((ints)value & ~below));
+#endif
+}
+
+INLINE float total(vec value) {
+    float parts[LANES], sum = 0.0f;
+    memcpy(parts, &value, sizeof parts);
+    for (int lane = 0; lane < LANES; lane++) sum += parts[lane];
+    return sum;
+}
+
+INLINE vec reciprocal(vec value) {
+#if defined(__AVX512F__)
+    /* 14 bits, doubled by one step of Newton's method. */
+    vec guess = (vec)_mm512_rcp14_ps((__m512)value);
+    return guess * (2.0f - value * guess);
+#else
+    return 1.0f / value;
+#endif
+}
+
+/* e^x: relative error below 2e-7; above 88 that of 88, below -87.3 zero. The polynomial is that of
+ * the Cephes library's expf. */
+INLINE vec exponential(vec x) {
+    const vec magic = all(12582912.0f); /* 1.5 * 2^23: adding it rounds to an integer */
+    const vec low = all(-87.3f);
+    vec bounded = at_least(at_most(x, all(88.0f)), low);
+    vec shifted = bounded * 1.44269504088896341f + magic;
+    vec whole = shifted - magic;
+    vec rest = bounded - whole * 0.693359375f;
+    rest = rest + whole * 2.12194440e-4f;
+    vec sum = all(1.9875691500e-4f);
+    sum = sum * rest + 1.3981999507e-3f;
+    sum = sum * rest + 8.3334519073e-3f;
+    sum = sum * rest + 4.1665795894e-2f;
+    sum = sum * rest + 1.6666665459e-1f;
+    sum = sum * rest + 5.0000001201e-1f;
+    sum = sum * rest * rest + rest + 1.0f;
+    ints power = ((ints)shifted - (ints)magic + 127) << 23;
+    return (vec)((ints)(sum * (vec)power) & ~(x < low));
+}
+
+INLINE vec logistic(vec x) { return reciprocal(1.0f + exponential(-x)); }
+
+/* Relative error below 5e-7: the quotient of polynomials that Eigen uses. */
+INLINE vec hyperbolic_tangent(vec x) {
+    const vec limit = all(7.90531110763549805f);
+    vec bounded = at_least(at_most(x, limit), -limit);
+    vec square = bounded * bounded;
+    vec above = all(-2.76076847742355e-16f);
+    above = above * square + 2.00018790482477e-13f;
+    above = above * square + -8.60467152213735e-11f;
+    above = above * square + 5.12229709037114e-08f;
+    above = above * square + 1.48572235717979e-05f;
+    above = above * square + 6.37261928875436e-04f;
+    above = above * square + 4.89352455891786e-03f;
+    vec below = all(1.19825839466702e-06f);
+    below = below * square + 1.18534705686654e-04f;
+    below = below * square + 2.26843463243900e-03f;
+    below = below * square + 4.89352518554385e-03f;
+    return bounded * above * reciprocal(below);
+}
+
+INLINE int64_t even(int64_t count) { return (count + 1) / 2 * 2; }
+
+INLINE int64_t padded(int64_t count) { return (count + LANES - 1) / LANES * LANES; }
+
+/* Products (products.c) ---------------------------------------------------------------------- */
+
+#define SHARED __attribute__((visibility("hidden"))) /* between the files, and not with others */
+
+/* `rows` rows of `left` (each `stride` apart) times a panel of `vectors` vectors, into `out` or
+ * added to it. */
+SHARED void product(const item *left, int64_t stride, int64_t depth, const item *panel, float *out,
+                    int64_t out_stride, int add, int rows, int vectors);
+
+/* left (count, depth) times a packed matrix, into `out` (count, columns rounded up to LANES) or
+ * added to it. */
+SHARED void multiply(const item *left, int64_t stride, int64_t count, int64_t depth,
+                     const item *packed, int64_t columns, float *out, int64_t out_stride, int add);
+
+/* Rows of the tile at `row`, of `count` rows shared out evenly. */
+INLINE int tile_rows(int64_t row, int64_t count) {
+    int64_t tiles = (count - row + ROWS - 1) / ROWS;
+    return (int)((count - row + tiles - 1) / tiles);
+}
+
+/* The LSTM ----------------------------------------------------------------------------------- */
+
+/* One step of some cells (the paper, eqs 7-11 without peepholes). `gates`, before their activation
+ * functions and afterwards behind them, are the input, forget and output gate and the candidate;
+ * `cell` is the cell state. Returns the hidden state. */
+INLINE vec lstm_step(vec gates[4], vec *cell) {
+#pragma GCC unroll 4
+    for (int gate = 0; gate < 4; gate++)
+        gates[gate] = gate < 3 ? logistic(gates[gate]) : hyperbolic_tangent(gates[gate]);
+    *cell = gates[1] * *cell + gates[0] * gates[3];
+    return gates[2] * hyperbolic_tangent(*cell);
+}
+
+/* The window --------------------------------------------------------------------------------- */
+
+/* Whether all of a text is of the vocabulary, and it has a place behind its end. */
+INLINE int valid_text(const int64_t *text, int64_t length, int64_t places, int64_t vocab_size) {
+    if (length < 0 || length >= places) return 0;
+    for (int64_t u = 0; u < length; u++)
+        if (text[u] < 0 || text[u] >= vocab_size) return 0;
+    return 1;
+}
+
+INLINE vec positions(int64_t place) {
+    vec value;
+    for (int lane = 0; lane < LANES; lane++) value[lane] = (float)(place + lane + 1);
+    return value;
+}
+
+/* What lies beyond is the same to every character, and its square stays finite. */
+static const float FARTHEST = 1e18f;
+
+/* Move the window over one text by a step (the paper, eqs 46, 47, 49-51).
+ *
+ * `parameters` (3 components, padded) are the products with the hidden state, and afterwards
+ * alpha, beta and the advance of kappa; `after`, which may be `before`, receives kappa; `phi` and
+ * `window` have room for the padded places and vocabulary. */
+static inline void window_step(int64_t components, int64_t places, int64_t vocab_size,
+                               const int64_t *text, int64_t length, const float *bias,
+                               float *parameters, const float *before, float *after, float *phi,
+                               float *window) {
+    const float *alpha = parameters, *beta = alpha + components, *advance = beta + components;
+    for (int64_t i = 0; i < 3 * components; i += LANES) {
+        vec value = load(parameters + i) + load_some(bias + i, 3 * components - i);
+        store(parameters + i, exponential(at_most(value, all(80.0f))));
+    }
+    memset(phi, 0, padded(places) * sizeof(float));
+    for (int64_t k = 0; k < components; k++) {
+        float kappa = before[k] + advance[k];
+        after[k] = kappa = kappa > FARTHEST ? FARTHEST : kappa;
+        for (int64_t u = 0; u < places; u += LANES) {
+            vec offset = kappa - positions(u);
+            vec gaussian = exponential(-beta[k] * (offset * offset));
+            store(phi + u, load(phi + u) + alpha[k] * gaussian);
+        }
+    }
+    memset(window, 0, padded(vocab_size) * sizeof(float));
+    for (int64_t u = 0; u < length; u++) window[text[u]] += phi[u];
+}

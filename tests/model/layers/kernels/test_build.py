@@ -1,0 +1,153 @@
+"""Where the compiled kernels come from: compilers, the cache, and doing without."""
+
+import logging
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from model.layers.kernels import build, library
+
+pytestmark = pytest.mark.skipif(
+    library.kernels(False) is None, reason="there is no C compiler that compiles the kernels"
+)
+
+ROOT = Path(__file__).parents[4]
+TINY = "int answer(void) { return ANSWER; }\n"
+
+
+@pytest.fixture
+def tiny(tmp_path, monkeypatch):
+    """A source, compiled into a cache of its own."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.delenv(build.SWITCH, raising=False)
+    source = tmp_path / "tiny" / "tiny.c"
+    source.parent.mkdir()
+    source.write_text(TINY)
+    return source
+
+
+def answer(source, number):
+    library = build.build(source.parent, (f"-DANSWER={number}",))
+    return None if library is None else library.answer()
+
+
+def test_what_is_compiled_is_kept_and_made_anew_for_another_source(tiny, monkeypatch, tmp_path):
+    assert answer(tiny, 1) == 1
+    assert answer(tiny, 2) == 2
+    kept = list((tmp_path / "cache/online-handwriting").iterdir())
+    assert len(kept) == 2 and all(one.suffix == ".so" for one in kept)  # nothing else is left
+    monkeypatch.setattr(build, "_compile", lambda *arguments: pytest.fail("compiled again"))
+    assert answer(tiny, 1) == 1
+    tiny.write_text(TINY.replace("return", "return 10 +"))
+    monkeypatch.undo()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    assert answer(tiny, 1) == 11
+
+
+def test_what_a_header_says_counts_and_all_sources_make_one_library(tiny):
+    header = tiny.with_name("more.h")
+    header.write_text("int more(void);\n")
+    tiny.with_name("other.c").write_text("int more(void) { return 3; }\n")
+    tiny.write_text('#include "more.h"\nint answer(void) { return ANSWER + more(); }\n')
+    assert answer(tiny, 1) == 4
+    header.write_text("#define more() 7\n")
+    tiny.with_name("other.c").write_text("")
+    assert answer(tiny, 1) == 8
+    header.write_text("#define more() 9\n")
+    assert answer(tiny, 1) == 10
+
+
+ANSWER = (
+    "import sys; from pathlib import Path; from model.layers.kernels.build import build; "
+    "print(build(Path(sys.argv[1]), ('-DANSWER=5',)).answer())"
+)
+"""A program of its own: what a process has loaded, it does not load again."""
+
+
+def start_answer(source):
+    command = [sys.executable, "-c", ANSWER, str(source.parent)]
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+
+
+def test_a_broken_file_in_the_cache_is_replaced(tiny, tmp_path):
+    assert start_answer(tiny).communicate()[0].strip() == "5"
+    (kept,) = (tmp_path / "cache/online-handwriting").iterdir()
+    content = kept.read_bytes()
+    kept.write_bytes(content[:100])
+    assert answer(tiny, 5) == 5
+    assert kept.stat().st_size == len(content)
+
+
+def test_a_cache_that_cannot_be_written_is_done_without(tiny, tmp_path, monkeypatch, caplog):
+    (tmp_path / "file").write_text("not a folder")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    with caplog.at_level(logging.INFO):
+        assert answer(tiny, 4) == 4
+    assert "cannot be kept" in caplog.text
+
+
+def test_processes_that_compile_at_once_do_not_meet(tiny, tmp_path):
+    started = [start_answer(tiny) for _ in range(2)]
+    assert [one.communicate()[0].strip() for one in started] == ["5"] * 2
+    assert len(os.listdir(tmp_path / "cache/online-handwriting")) == 1
+
+
+def test_without_a_compiler_there_are_no_kernels_and_the_log_says_so(tiny, monkeypatch, caplog):
+    with caplog.at_level(logging.INFO):
+        monkeypatch.setenv(build.SWITCH, "0")
+        assert answer(tiny, 6) is None
+        assert f"turned off by {build.SWITCH}=0" in caplog.text
+        monkeypatch.delenv(build.SWITCH)
+        monkeypatch.setenv("PATH", "")
+        monkeypatch.setenv("CC", "")
+        assert answer(tiny, 6) is None
+        assert "There is no C compiler" in caplog.text
+
+
+def test_an_open_quote_in_the_environment_is_left_out(tiny, monkeypatch, caplog):
+    monkeypatch.setenv("CC", 'gcc "')
+    monkeypatch.setenv(build.MORE_FLAGS, "'-DMORE=1")
+    with caplog.at_level(logging.INFO):
+        assert answer(tiny, 9) == 9
+    assert 'CC=gcc " is left out: No closing quotation' in caplog.text
+    assert f"{build.MORE_FLAGS}='-DMORE=1 is left out" in caplog.text
+
+
+def test_further_options_make_another_file_in_the_cache(tiny, monkeypatch, tmp_path):
+    tiny.write_text("int answer(void) { return ANSWER + MORE; }")
+    for more in (1, 2):
+        monkeypatch.setenv(build.MORE_FLAGS, f"-DNAME='a name' -DMORE={more}")
+        assert answer(tiny, 20) == 20 + more
+    assert len(os.listdir(tmp_path / "cache/online-handwriting")) == 2
+
+
+def test_without_a_home_what_is_compiled_lies_in_a_temporary_folder(tiny, homeless):
+    assert answer(tiny, 5) == 5
+    (folder,) = homeless.iterdir()
+    assert folder.stat().st_mode & 0o777 == 0o700 and len(os.listdir(folder)) == 1
+
+
+def test_without_any_folder_that_can_be_written_there_are_no_kernels(
+    tiny, homeless, monkeypatch, caplog
+):
+    homeless.rmdir()
+    with caplog.at_level(logging.INFO):
+        assert answer(tiny, 5) is None
+    assert "There is no folder to compile kernels in" in caplog.text
+
+
+def test_what_compiles_and_does_not_load_is_compiled_in_another_way(tiny, monkeypatch):
+    """Such as a compiler that has OpenMP's pragmas and not its library."""
+    tiny.write_text("int missing(void); int answer(void) { return FLAG ? missing() : ANSWER; }")
+    monkeypatch.setattr(build, "OPTIONAL_FLAGS", (("-DFLAG=1",), ("-DFLAG=0",)))
+    assert answer(tiny, 8) == 8
+
+
+def test_a_source_that_does_not_compile_is_logged(tiny, caplog):
+    tiny.write_text("this is not C")
+    with caplog.at_level(logging.INFO):
+        assert answer(tiny, 7) is None
+    assert "does not compile tiny" in caplog.text
