@@ -15,6 +15,7 @@ import torch
 from base.checkpoint import load_checkpoint
 from base.pretrained import PRETRAINED
 from model import load
+from parse_config import config_of
 from utils.checks import UserError
 
 MEMORY = 2**27
@@ -27,7 +28,7 @@ def load_within_bounds(paths: Iterable[Path]) -> dict[str, tuple[str | None, flo
     Returns:
         by name of the file the error, None if there was none, and the seconds.
     """
-    load(PRETRAINED / "digit_0.pth", "cpu")  # what is imported and kept on the way
+    config_of(load(PRETRAINED / "digit_0.pth", "cpu"))  # what is imported and kept on the way
     reading, writing = os.pipe()
     if (child := os.fork()) == 0:
         try:
@@ -48,7 +49,7 @@ def _load(path: Path) -> tuple[str | None, float]:
     resource.setrlimit(resource.RLIMIT_AS, (used + MEMORY, resource.RLIM_INFINITY))
     start, message = time.process_time(), None
     try:
-        load(path, "cpu")
+        config_of(load(path, "cpu"))
     except UserError as error:
         message = str(error)
     except Exception as error:
@@ -118,10 +119,14 @@ def make(folder: Path) -> Iterator[tuple[Path, str]]:
         "epoch": ({"epoch": float("nan")}, "epoch = nan: a whole number from 0"),
         "metrics": ({"metrics": {"a": [1]}}, "metrics.a = [1]: a number"),
         "config": ({"config": 7}, "config = 7: a dictionary"),
-        "config of tensors": ({"config": {"name": torch.ones(1)}}, "not only plain values"),
+        "no architecture": ({"config": {"name": torch.ones(1)}}, "network is of the class null"),
+        "config of tensors": (
+            {"config": whole["config"] | {"name": torch.ones(1)}},
+            "not only plain values",
+        ),
         "a config of many faults": (
-            {"config": {f"{n}" * 10: n for n in range(2000)}},
-            "2008 faults in the config",
+            {"config": whole["config"] | {f"{n}" * 10: n for n in range(2000)}},
+            "2000 faults in the config",
         ),
     }.items():
         path = folder / f"{name}.pth"
