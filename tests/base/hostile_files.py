@@ -149,7 +149,8 @@ def make(folder: Path) -> Iterator[tuple[Path, str]]:
 
     endless: list[Any] = []
     endless.append(endless)
-    torch.save(whole | {"config": {"name": endless}}, folder / "endless.pth")
+    config = whole["config"] | {"name": endless}
+    torch.save(whole | {"config": config}, folder / "endless.pth")
     yield folder / "endless.pth", "not only plain values"
     deep: list[Any] = []
     for _ in range(200):
