@@ -152,9 +152,11 @@ def save(writer: Any, arguments: argparse.Namespace, names: Sequence[str], lines
     written = []
     for name, line in tqdm(jobs, desc="drawing", unit="line", leave=False, disable=None):
         stem = file.with_suffix("") if file else arguments.output / name
-        kinds = {file.suffix.lower()} if file else {".png", ".svg"}
-        kinds |= {".inkml"} if arguments.inkml else set()
+        kinds = [file.suffix] if file else [".png", ".svg"]
+        kinds += [".inkml"] if arguments.inkml and kinds != [".inkml"] else []
         written.append(save_line(writer, arguments, line, stem, kinds))
+        if file and not written[-1]:
+            raise UserError(f"--output {file}: nothing was written after the primer")
     for line, paths in zip(lines, written, strict=True):
         can_end = writer.model.needs_text or writer.model.end_of_sequence
         end = "" if not can_end else ", ended" if line.ended else ", not ended"
@@ -173,22 +175,23 @@ def save(writer: Any, arguments: argparse.Namespace, names: Sequence[str], lines
 
 
 def save_line(
-    writer: Any, arguments: argparse.Namespace, line: Any, stem: Path, kinds: set[str]
+    writer: Any, arguments: argparse.Namespace, line: Any, stem: Path, kinds: Sequence[str]
 ) -> list[Path]:
     """Save the files of one line, whose names begin with `stem`, and return their paths.
 
     A picture shows a primer as well; SVG and InkML hold what was written after it.
     """
     paths = []
-    if ".png" in kinds:
-        from utils.plots import draw_lines
+    for path in (stem.with_name(f"{stem.name}{kind}") for kind in kinds):
+        if path.suffix.lower() == ".png":
+            from utils.plots import draw_lines
 
-        paths.append(stem.with_name(f"{stem.name}.png"))
-        draw_lines(paths[-1], [line.ink], [line.description], primers=[line.primed])
-    if len(line.written):  # else the network takes the text for written when the primer is
-        for kind in sorted(kinds - {".png"}, reverse=True):
-            paths.append(stem.with_name(f"{stem.name}{kind}"))
-            replace(line, description=f"{line.description} · {writer.name}").save(paths[-1])
+            draw_lines(path, [line.ink], [line.description], primers=[line.primed])
+        elif len(line.written):
+            replace(line, description=f"{line.description} · {writer.name}").save(path)
+        else:  # the network takes the text for written when the primer is
+            continue
+        paths.append(path)
     if len(line.ink) < 2:  # it ended at once: there is no step to show
         return paths
     if arguments.window:

@@ -91,6 +91,8 @@ def test_a_primer_after_which_nothing_is_left_to_write(checkpoints, ink, tmp_pat
     write(checkpoints["conditional"], tmp_path / "out", *words, "--text", "B", "--inkml")
     assert names(tmp_path / "out") == ["conditional-B-seed0.png"]
     assert f"(0 points after the {len(ink)} of the primer, ended)" in capsys.readouterr().out
+    with pytest.raises(UserError, match=r"hi\.svg: nothing was written after the primer"):
+        write(checkpoints["conditional"], tmp_path / "hi.svg", *words, "--text", "B")
 
 
 def test_no_space_where_the_network_knows_none():

@@ -177,7 +177,7 @@ def test_a_primer_is_drawn_in_another_colour(tmp_path):
     ink[1:, :2] = 5.0
     for primed in (0, 20):
         line = Line(ink=ink, primed=primed, attention=None, text=None, ended=False, bias=None)
-        save_line(loaded, arguments, line, tmp_path / "one", {".png", ".svg"})
+        save_line(loaded, arguments, line, tmp_path / "one", [".png", ".svg"])
         assert of_colour(tmp_path / "one.png", INK) > 10
         assert (of_colour(tmp_path / "one.png", PRIMER) > 10) == bool(primed)
 
@@ -324,7 +324,7 @@ def test_one_line_goes_into_the_file_that_is_named(conditional, unconditional, t
         assert (tmp_path / "new" / f"hi{kind}").read_bytes() == made.read_bytes()
     assert names(tmp_path / "new") == ["hi.inkml", "hi.png", "hi.svg"]
     write(conditional, tmp_path / "more" / "hi.SVG", *words, "--inkml", "--window")
-    assert names(tmp_path / "more") == ["hi-window.png", "hi.inkml", "hi.svg"]
+    assert names(tmp_path / "more") == ["hi-window.png", "hi.SVG", "hi.inkml"]
     write(unconditional, tmp_path / "line.svg", "--steps", 9)  # one, where a folder gets five
     assert names(tmp_path) == ["line.svg", "more", "new", "whole"]
 
