@@ -291,7 +291,9 @@ class ConfigParser:
                 expected = f"several datasets of the config are read from files; say {which}"
             return Fault("data_loader", ABSENT, expected, option)
         ((key, block),) = found.items()
-        block.setdefault("args", {})["root"] = folder
+        args = block.setdefault("args", {})
+        if isinstance(args, dict):  # else it is a fault, and told as one
+            args["root"] = folder
         self._options[key] = option
         return None
 
@@ -548,7 +550,7 @@ def _places(values: Any, key: str = "") -> Iterator[str]:
 
 def _blocks(values: Any, types: Iterable[str], key: str = "") -> Iterator[tuple[str, Any]]:
     """Find all blocks whose type is one of `types`, with their keys."""
-    if isinstance(values, dict) and values.get("type") in types:
+    if isinstance(values, dict) and isinstance(values.get("type"), str) and values["type"] in types:
         yield key, values
     for name, child in _children(values).items():
         yield from _blocks(child, types, f"{key}.{name}" if key else name)

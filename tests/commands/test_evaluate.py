@@ -291,6 +291,15 @@ def test_data_says_where_the_dataset_lies_whatever_it_is_within(tmp_path):
 def test_data_without_one_place_to_go_names_the_keys(unconditional, tmp_path):
     with pytest.raises(UserError, match=r"--data: .* no dataset of the config .* -o data_loader"):
         evaluate(unconditional, tmp_path, "--data", "x")
+    odd = {"type": "InkMLDataset", "args": 7}
+    for dataset, message in (
+        ({"type": ["a"]}, "unknown type"),
+        (7, "dataset = 7"),
+        (odd, "args = 7: an object"),
+    ):
+        path = save(tmp_path / "odd.pth", dataset=dataset)
+        with pytest.raises(UserError, match=message):
+            evaluate(path, tmp_path, "--data", "x")
     lines = {"type": "InkMLDataset", "args": {"root": "a"}}
     mixed = {"type": "MixedDataset", "args": {"dataset": lines, "added": lines}}
     path = save(tmp_path / "mixed.pth", dataset=mixed)
