@@ -108,7 +108,7 @@ def test_a_step_divides_the_summed_gradient_once(tmp_path, accumulate, by_points
 def test_the_last_group_of_a_pass_may_be_smaller(tmp_path):
     trainer = make(tmp_path, accumulate=2, epochs=2)  # 5 batches: 3 steps a pass
     trainer.train()
-    assert trainer.progress.step == 6 and trainer.progress.data_pass == 2
+    assert trainer.progress.step == 6 and trainer.stream.position.data_pass == 2
 
 
 def test_clipping_by_norm(tmp_path):
@@ -138,9 +138,10 @@ def test_moving_average(tmp_path):
     seen = []
 
     class Watching(ChunkTrainer):
-        def _advance(self):
+        def _train_step(self):
+            loss = super()._train_step()
             seen.append(weights(self))
-            super()._advance()
+            return loss
 
     trainer = make(tmp_path, trainer=Watching, ema_decay=0.9, epochs=1)
     trainer.train()
@@ -198,11 +199,11 @@ def test_adaptive_noise_adds_the_description_length(tmp_path, by_points):
         steps_per_epoch=1,
         epochs=1,
     )
-    assert isinstance(trainer.update.noise, AdaptiveWeightNoise)
+    assert isinstance(trainer.optimizer_step.noise, AdaptiveWeightNoise)
     names = [name for name, _ in trainer.model.named_parameters()]
     means = [weight.detach().clone().requires_grad_() for weight in trainer.model.parameters()]
     log_stds = [
-        part.detach().clone().requires_grad_() for part in trainer.update.noise.parameters()
+        part.detach().clone().requires_grad_() for part in trainer.optimizer_step.noise.parameters()
     ]
     model, indices = copy.deepcopy(trainer.model), batch_of(trainer, last=1)
     trainer.train()
@@ -210,7 +211,7 @@ def test_adaptive_noise_adds_the_description_length(tmp_path, by_points):
     noisy = {
         name: mean + log_std.exp() * noise
         for name, mean, log_std, noise in zip(
-            names, means, log_stds, trainer.update.noise._noise, strict=True
+            names, means, log_stds, trainer.optimizer_step.noise._noise, strict=True
         )
     }
     error, points = 0.0, 0
@@ -232,10 +233,10 @@ def test_adaptive_noise_adds_the_description_length(tmp_path, by_points):
     (loss / (points if by_points else len(indices))).backward()
     for name, mean in zip(names, means, strict=True):
         torch.testing.assert_close(weights(trainer)[name], mean.detach() - 0.3 * mean.grad)
-    for part, log_std in zip(trainer.update.noise.parameters(), log_stds, strict=True):
+    for part, log_std in zip(trainer.optimizer_step.noise.parameters(), log_stds, strict=True):
         torch.testing.assert_close(part.detach(), log_std.detach() - 0.3 * log_std.grad)
     logged = float(rows(trainer)[0]["weight_noise_divergence"])
-    assert logged == pytest.approx(float(trainer.update.noise.divergence()) / len(TRAIN))
+    assert logged == pytest.approx(float(trainer.optimizer_step.noise.divergence()) / len(TRAIN))
 
 
 def test_what_adaptive_noise_learns_follows_the_schedule(tmp_path):
@@ -243,9 +244,10 @@ def test_what_adaptive_noise_learns_follows_the_schedule(tmp_path):
     stds = []
 
     class Watching(ChunkTrainer):
-        def _advance(self):
-            stds.append([part.detach().clone() for part in self.update.noise.parameters()])
-            super()._advance()
+        def _train_step(self):
+            loss = super()._train_step()
+            stds.append([part.detach().clone() for part in self.optimizer_step.noise.parameters()])
+            return loss
 
     make(
         tmp_path,
@@ -288,9 +290,9 @@ def float16(tmp_path, monkeypatch, run, precision, **options):
 
 def test_float16_scales_the_loss_and_not_the_step(tmp_path, monkeypatch):
     half = float16(tmp_path, monkeypatch, "half", "float16", epochs=1, clip_norm=1.0)
-    half.update.scaler = torch.amp.GradScaler("cpu", init_scale=1024.0)
+    half.optimizer_step.scaler = torch.amp.GradScaler("cpu", init_scale=1024.0)
     full = float16(tmp_path, monkeypatch, "full", "float32", epochs=1, clip_norm=1.0)
-    assert half.update.scaler.is_enabled() and not full.update.scaler.is_enabled()
+    assert half.optimizer_step.scaler.is_enabled() and not full.optimizer_step.scaler.is_enabled()
     before = weights(full)
     half.train()
     full.train()
@@ -305,14 +307,16 @@ def test_float16_scales_the_loss_and_not_the_step(tmp_path, monkeypatch):
 
 def test_float16_lowers_the_scale_when_a_gradient_overflows(tmp_path, monkeypatch):
     trainer = float16(tmp_path, monkeypatch, "half", "float16", epochs=5)
-    trainer.update.scaler = torch.amp.GradScaler("cpu", init_scale=2.0**30)
+    trainer.optimizer_step.scaler = torch.amp.GradScaler("cpu", init_scale=2.0**30)
     trainer.train()
     scales = [call["scale"] for call in trainer.model.calls]
     assert scales[0] == 2.0**30 and scales[1] == 2.0**29
     skipped = sum(int(row["skipped_steps"]) for row in rows(trainer))
     assert skipped == 5 * 5 - trainer.progress.step > 0
     saved = load_checkpoint(trainer.run.models / "checkpoint-epoch5.pth")
-    assert saved["training"]["update"]["scaler"]["scale"] == trainer.update.scaler.get_scale()
+    assert (
+        saved["training"]["update"]["scaler"]["scale"] == trainer.optimizer_step.scaler.get_scale()
+    )
     again = float16(
         tmp_path,
         monkeypatch,
@@ -322,25 +326,25 @@ def test_float16_lowers_the_scale_when_a_gradient_overflows(tmp_path, monkeypatc
         checkpoint=saved,
         source=tmp_path / "elsewhere.pth",
     )
-    assert again.update.scaler.get_scale() == trainer.update.scaler.get_scale()
+    assert again.optimizer_step.scaler.get_scale() == trainer.optimizer_step.scaler.get_scale()
 
 
 @pytest.mark.parametrize(("optimizer", "decay"), [("AdamW", "weight_decay"), ("ASGD", "lambd")])
 def test_what_decays_weights_leaves_the_size_of_the_noise_alone(tmp_path, optimizer, decay):
     """Graves 2011 has a prior for the weights and their widths, and no other pull on ln s."""
     trainer = make(tmp_path, optimizer=optimizer, weight_noise="adaptive", weight_noise_std=0.075)
-    trainer.update.optimizer.param_groups[0][decay] = 0.5
-    stds = trainer.update.noise.parameters()
+    trainer.optimizer_step.optimizer.param_groups[0][decay] = 0.5
+    stds = trainer.optimizer_step.noise.parameters()
     before = [log_std.detach().clone() for log_std in stds]
-    trainer.update.noise.add_gradients = lambda _: [
+    trainer.optimizer_step.noise.add_gradients = lambda _: [
         setattr(log_std, "grad", torch.zeros_like(log_std)) for log_std in stds
     ]
-    weight = trainer.update.weights[0]
+    weight = trainer.optimizer_step.weights[0]
     start = weight.detach().abs().sum()
     for _ in range(100):
-        for parameter in trainer.update.weights:
+        for parameter in trainer.optimizer_step.weights:
             parameter.grad = torch.zeros_like(parameter)
-        trainer.update.step(1, 1.0)
+        trainer.optimizer_step.step(1, 1.0)
     assert weight.abs().sum() < 0.9 * start  # The weights themselves do decay.
     assert all(map(torch.equal, stds, before))
 
@@ -361,7 +365,7 @@ def test_a_gradient_that_is_not_finite_counts_as_well(tmp_path):
     class Exploding(ChunkTrainer):
         def run_part(self, model, batch, chunk=None, state=None):
             part = super().run_part(model, batch, chunk, state)
-            if model.training and self.progress.batch == 2:
+            if model.training and self.stream.position.batch == 2:
                 part.output.prediction.register_hook(lambda gradient: gradient * math.inf)
             return part
 
@@ -381,12 +385,15 @@ def test_a_skipped_step_changes_nothing(tmp_path):
         max_skipped=3,
         weight_noise="adaptive",
     )
-    before, rate = weights(trainer), trainer.update.optimizer.param_groups[0]["lr"]
-    log_stds = copy.deepcopy(trainer.update.noise.parameters())
+    before, rate = weights(trainer), trainer.optimizer_step.optimizer.param_groups[0]["lr"]
+    log_stds = copy.deepcopy(trainer.optimizer_step.noise.parameters())
     with pytest.raises(TrainingFailed):
         trainer.train()
-    assert same(before, weights(trainer)) and rate == trainer.update.optimizer.param_groups[0]["lr"]
-    assert all(map(torch.equal, log_stds, trainer.update.noise.parameters()))
+    assert (
+        same(before, weights(trainer))
+        and rate == trainer.optimizer_step.optimizer.param_groups[0]["lr"]
+    )
+    assert all(map(torch.equal, log_stds, trainer.optimizer_step.noise.parameters()))
 
 
 def test_too_many_in_a_row_end_the_run_with_the_last_good_weights(tmp_path):
@@ -439,7 +446,7 @@ def test_an_epoch_of_so_many_steps_goes_on_where_the_last_one_ended(tmp_path):
     trainer = make(tmp_path, steps_per_epoch=3, epochs=4)
     trainer.train()
     assert [row["step"] for row in rows(trainer)] == ["3", "6", "9", "12"]
-    assert (trainer.progress.data_pass, trainer.progress.batch) == (2, 2)
+    assert (trainer.stream.position.data_pass, trainer.stream.position.batch) == (2, 2)
     loader = trainer.train_loader
     order = [batch for one in range(3) for batch in loader.sampler_of_batches.batches(one)]
     first = [call["inputs"][:, 0, 0] for call in trainer.model.calls]
@@ -567,14 +574,14 @@ def test_period_and_number_of_checkpoints(tmp_path):
 
 
 def test_minutes_between_checkpoints_within_an_epoch(tmp_path):
-    trainer = make(tmp_path, save_minutes=0.0, keep_last=99, epochs=2)
+    trainer = make(tmp_path, save_minutes=0.0, keep_last=None, epochs=2)
     trainer.train()
     names = {path.name for path in trainer.run.models.glob("checkpoint*")}
     within = {f"checkpoint-epoch1-step{step}.pth" for step in range(1, 5)}
     within |= {f"checkpoint-epoch2-step{step}.pth" for step in range(6, 10)}
     assert names == within | {"checkpoint-epoch1.pth", "checkpoint-epoch2.pth"}
     assert load_checkpoint(trainer.run.models / "checkpoint-epoch2-step7.pth")["step"] == 7
-    other = make(tmp_path, "other", keep_last=99, epochs=2)  # 10 minutes never pass here
+    other = make(tmp_path, "other", keep_last=None, epochs=2)  # 10 minutes never pass here
     other.train()
     assert len(list(other.run.models.glob("checkpoint*"))) == 2
 
@@ -625,7 +632,7 @@ def test_files_of_a_run(tmp_path, caplog):
     }
     assert json.loads((trainer.run.models / "run.json").read_text())["seed"] == 5
     assert "epoch 1/1" in (trainer.run.models / "train.log").read_text()
-    assert [path.name[:6] for path in trainer.run.log.iterdir()] == ["events"]
+    assert sorted(path.name[:6] for path in trainer.run.log.iterdir()) == ["events", "valid"]
 
 
 def test_tensorboard_can_be_left_out(tmp_path):
@@ -641,11 +648,12 @@ def test_curves(tmp_path):
     trainer.train()
     reader = EventAccumulator(str(trainer.run.log), size_guidance={"scalars": 0}).Reload()
     assert [event.step for event in reader.Scalars("step/error_per_point")] == [3, 6, 9]
-    epochs = reader.Scalars("epoch/valid_error")
-    assert [event.step for event in epochs] == [5, 10]
-    last = float(rows(trainer)[-1]["valid_error"])
-    assert epochs[-1].value == pytest.approx(last, rel=1e-6)
-    assert reader.Scalars("final/valid_error")[0].value == pytest.approx(last, rel=1e-6)
+    valid = EventAccumulator(str(trainer.run.log / "valid"), size_guidance={"scalars": 0}).Reload()
+    for curves, name in ((reader, "error"), (valid, "valid_error")):
+        epochs = curves.Scalars("epoch/error")
+        assert [event.step for event in epochs] == [5, 10]
+        last = float(rows(trainer)[-1][name])
+        assert epochs[-1].value == pytest.approx(last, rel=1e-6)
     assert "config/text_summary" in reader.Tags()["tensors"]
 
 

@@ -7,14 +7,15 @@ import pytest
 import torch
 from tiny_run import TRAIN, ChunkTrainer, make
 
-from base.base_trainer import EXPLODED, TrainingFailed
+from base.base_trainer import TrainingFailed
 from base.checkpoint import BEST, checkpoints, load_checkpoint, newest_checkpoint
+from base.training_checkpoint import EXPLODED
 
 QUIET = {"valid": False, "monitor": None}
 
 
 def four_good_epochs(tmp_path, **options):
-    trainer = make(tmp_path, epochs=4, **QUIET | options)
+    trainer = make(tmp_path, epochs=4, keep_last=None, **QUIET | options)
     trainer.train()
     return trainer.run.models
 
@@ -28,7 +29,7 @@ def go_on(tmp_path, **options):
 def test_epochs_without_a_sound_state_do_not_replace_good_ones(tmp_path):
     folder = four_good_epochs(tmp_path, optimizer="SGD")
     before = {path: path.read_bytes() for path in checkpoints(folder)}
-    assert len(before) == 3
+    assert len(before) == 4
     again = go_on(tmp_path, optimizer="SGD", lr=1e30, epochs=12, max_skipped=1000)
     with pytest.raises(TrainingFailed) as caught:
         again.train()
@@ -72,7 +73,7 @@ def test_weights_that_one_step_has_ruined_are_not_saved(tmp_path, when):
             if when == "signal":
                 self._stop._received = 15
             else:
-                self.time_limit = self._stop._end = 0.0
+                self._stop._end = 0.0
             return loss
 
     again = go_on(tmp_path, trainer=Stopped, optimizer="SGD", lr=1e30, epochs=12, save_minutes=0.0)
@@ -132,6 +133,7 @@ def test_a_run_without_a_step_ends_with_an_error(tmp_path):
 
 def test_some_skipped_steps_keep_nothing_from_being_saved(tmp_path):
     """Here the last batches of every pass are broken, and the state before them is sound."""
-    trainer = make(tmp_path, epochs=3, loader={"broken": (12,), "shuffle": False}, **QUIET)
+    broken = {"broken": (12,), "shuffle": False}
+    trainer = make(tmp_path, epochs=3, loader=broken, keep_last=None, **QUIET)
     trainer.train()
     assert len(checkpoints(trainer.run.models)) == 3

@@ -67,7 +67,7 @@ def test_no_data_worker_outlives_a_run_that_stops_within_a_pass(tmp_path):
     before = set(workers())
     trainer = make(tmp_path, **OPTIONS | {"time_limit_minutes": 0.0})
     trainer.train()
-    assert trainer.unfinished and trainer.progress.batch == 1
+    assert trainer.unfinished and trainer.stream.position.batch == 1
     assert set(workers()) <= before
 
 
@@ -91,7 +91,10 @@ def test_a_failure_of_the_loader_in_validation(tmp_path):
     path = newest_checkpoint(trainer.run.models)[0]
     assert path.name == "checkpoint-epoch2-step10.pth"
     again = go_on(tmp_path, **options)
-    assert same(weights(again), weights(whole)) and again.progress == whole.progress
+    assert (
+        same(weights(again), weights(whole))
+        and again.checkpoint.progress() == whole.checkpoint.progress()
+    )
 
 
 @pytest.mark.parametrize("step", [3, 5])

@@ -17,7 +17,7 @@ def scripted(*values: float) -> type[ChunkTrainer]:
 
 
 def train(tmp_path, *values, back_to=None, run="run", **options):
-    options = dict(epochs=len(values), keep_last=99) | options
+    options = dict(epochs=len(values), keep_last=None) | options
     if back_to is not None:
         path, checkpoint, _ = find_checkpoint(tmp_path / "models" / "tiny" / "run" / back_to)
         options |= dict(checkpoint=checkpoint, source=path)
@@ -36,7 +36,7 @@ def test_the_best_is_of_the_branch_that_goes_on(tmp_path):
     assert best(first) == (4, 1.0)
     again = train(tmp_path, 3.0, 2.0, 2.5, 2.2, back_to="checkpoint-epoch3.pth")
     # Epoch 2 is the best of those that led here, and its own checkpoint is still there.
-    assert best(again) == (2, 2.0) and again.progress.best_epoch == 2
+    assert best(again) == (2, 2.0) and again.monitor.record.best_epoch == 2
     aside = again.run.models / "superseded"
     assert load_checkpoint(next(aside.glob("*/" + BEST)))["epoch"] == 4
 
@@ -46,7 +46,7 @@ def test_where_the_best_is_lost_the_one_gone_on_from_is_it(tmp_path):
     (first.run.models / "checkpoint-epoch2.pth").unlink()
     again = train(tmp_path, 3.0, 2.0, 2.5, 2.6, back_to="checkpoint-epoch3.pth")
     assert best(again) == (3, 2.5)
-    assert (again.progress.best, again.progress.best_epoch) == (2.5, 3)
+    assert (again.monitor.record.best, again.monitor.record.best_epoch) == (2.5, 3)
 
 
 def test_from_within_an_epoch_the_next_one_is_the_best(tmp_path):
@@ -70,7 +70,7 @@ def test_a_repeated_epoch_leaves_the_best_as_it_would_have_been(tmp_path):
     train(tmp_path, *values)
     again = train(tmp_path, *values, back_to="checkpoint-epoch3.pth")
     assert best(again) == best(whole) == (4, 1.0)
-    assert again.progress == whole.progress
+    assert again.checkpoint.progress() == whole.checkpoint.progress()
 
 
 @pytest.mark.parametrize("times", [2, 3])
@@ -105,4 +105,4 @@ def test_going_on_from_the_best_with_another_monitor(tmp_path):
     again = train(tmp_path, 3.0, 1.0, back_to=BEST, monitor="min error")
     assert again.run.best.read_bytes() == before
     own = load_checkpoint(again.run.best)["metrics"]["error"]
-    assert (again.progress.best, again.progress.best_epoch) == (own, 2)
+    assert (again.monitor.record.best, again.monitor.record.best_epoch) == (own, 2)

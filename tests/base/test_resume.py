@@ -156,12 +156,14 @@ def test_more_signals_during_the_save_do_not_tear_it(tmp_path, monkeypatch, capf
         os.kill(os.getpid(), signal.SIGINT)
         sync(descriptor)
 
-    class Stopped(stopped_at(ChunkTrainer, 3)):
-        def _save(self, *arguments, **options):
-            monkeypatch.setattr(files.os, "fsync", interrupted)
-            return super()._save(*arguments, **options)
+    trainer = make(tmp_path, trainer=stopped_at(ChunkTrainer, 3))
+    save = trainer.checkpoint.save
 
-    trainer = make(tmp_path, trainer=Stopped)
+    def watched(*arguments, **options):
+        monkeypatch.setattr(files.os, "fsync", interrupted)
+        save(*arguments, **options)
+
+    trainer.checkpoint.save = watched
     assert trainer.train() == signal.SIGINT
     monkeypatch.undo()
     assert newest_checkpoint(trainer.run.models)[1]["step"] == 4
@@ -170,7 +172,7 @@ def test_more_signals_during_the_save_do_not_tear_it(tmp_path, monkeypatch, capf
 
 def test_a_new_run_goes_on_from_a_file_elsewhere(tmp_path):
     """A branch: the folder of the old run stays as it is."""
-    make(tmp_path, "old").train()
+    make(tmp_path, "old", keep_last=None).train()
     old = tmp_path / "models" / "tiny" / "old"
     before = sorted((path.name, path.stat().st_mtime_ns) for path in old.iterdir())
     path, checkpoint, _ = find_checkpoint(old / "checkpoint-epoch2.pth")
@@ -186,15 +188,18 @@ def test_an_older_checkpoint_takes_back_what_came_after_it(tmp_path):
 
     def curve():
         reader = EventAccumulator(str(whole.run.log), size_guidance={"scalars": 0}).Reload()
-        names = ("step/error_per_point", "epoch/valid_error")
-        return [[(e.step, e.value) for e in reader.Scalars(name)] for name in names]
+        valid = EventAccumulator(
+            str(whole.run.log / "valid"), size_guidance={"scalars": 0}
+        ).Reload()
+        events = reader.Scalars("step/error_per_point"), valid.Scalars("epoch/error")
+        return [[(event.step, event.value) for event in one] for one in events]
 
     def next_second():
         """TensorBoard reads files in the order of their names: the second, and a counter without
         leading zeros, which all writers of a process share."""
         time.sleep(1.0 - time.time() % 1.0)
 
-    options = dict(tensorboard=True, log_steps=2, keep_last=9)
+    options = dict(tensorboard=True, log_steps=2, keep_last=None)
     whole = make(tmp_path, **options)
     whole.train()
     table, curves = rows(whole), curve()
@@ -277,7 +282,7 @@ def test_larger_batches_go_on_at_the_same_part_of_the_pass(tmp_path, caplog):
     path, checkpoint, _ = newest_checkpoint(first.run.models)
     again = make(tmp_path, checkpoint=checkpoint, source=path, loader={"batch_size": 1})
     assert "13 batches instead of 5" in caplog.text
-    assert again.progress.batch == 10
+    assert again.stream.position.batch == 10
     again.train()
     assert again.progress.step == 4 + 3 + 26
 
@@ -285,7 +290,7 @@ def test_larger_batches_go_on_at_the_same_part_of_the_pass(tmp_path, caplog):
 def test_an_average_that_begins_or_ends_on_the_way(tmp_path):
     make(tmp_path, "begins", epochs=1).train()
     begins, _ = go_on(tmp_path, "begins", epochs=2, ema_decay=0.9)
-    assert int(begins.update.average.n_averaged) == 5
+    assert int(begins.optimizer_step.average.n_averaged) == 5
     make(tmp_path, "ends", epochs=1, ema_decay=0.9).train()
     ends, _ = go_on(tmp_path, "ends", epochs=2)
     plain = make(tmp_path, "plain", epochs=2)

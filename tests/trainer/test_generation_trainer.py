@@ -236,7 +236,7 @@ def test_each_chunk_makes_a_step_and_cuts_the_gradient(tmp_path, loader, reducti
     made.train()
     for (name, weight), own in zip(model.named_parameters(), made.model.parameters(), strict=True):
         torch.testing.assert_close(own, weight, msg=name, rtol=1e-4, atol=1e-6)
-    assert loss.reduction == reduction and made.progress.chunk == 3
+    assert loss.reduction == reduction and made.stream.position.chunk == 3
 
 
 def test_chunks_make_other_steps_than_whole_sequences(tmp_path, loader):
@@ -344,7 +344,7 @@ def test_the_evaluated_weights_draw(tmp_path, loader, monkeypatch):
     monkeypatch.setattr(module, "sample", watching)
     made = make(tmp_path, loader, samples=1, sample_steps=5, ema_decay=0.9)
     made.train()
-    assert used == [made.update.average.module] and not used[0].training
+    assert used == [made.optimizer_step.average.module] and not used[0].training
 
 
 def test_no_samples(tmp_path, loader, monkeypatch):

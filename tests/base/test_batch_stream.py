@@ -1,9 +1,10 @@
-"""The states of a batch's chunks among any number of processes, played one after the other."""
+"""The position in the data, and the state carried over, among any number of processes."""
 
 import pytest
 import torch
 
-from base import carried_state, distributed
+from base import distributed
+from base.batch_stream import gather, share
 
 
 def play(monkeypatch, count, rank):
@@ -17,11 +18,11 @@ def gathered(monkeypatch, count, parts):
     sent = []
     for rank in range(count):
         play(monkeypatch, count, rank)
-        monkeypatch.setattr(distributed, "gathered", lambda own: sent.append(own) or [])
-        assert count == 1 or carried_state.gather(*parts[rank]) == ([], [])
+        monkeypatch.setattr(distributed, "all_gather_object", lambda own: sent.append(own) or [])
+        assert count == 1 or gather(parts[rank]) == []
     play(monkeypatch, count, 0)
-    monkeypatch.setattr(distributed, "gathered", lambda own: sent)
-    return carried_state.gather(*parts[0])
+    monkeypatch.setattr(distributed, "all_gather_object", lambda own: sent)
+    return gather(parts[0])
 
 
 @pytest.mark.parametrize("before", [1, 2, 3])
@@ -40,29 +41,26 @@ def test_a_state_goes_to_the_process_that_has_its_sequence(monkeypatch, before, 
         own = distributed.share(torch.arange(7))
         rows = torch.isin(own, going_on).nonzero()[:, 0]
         if not len(rows):
-            return None, None
+            return None
         return {name: value[own[rows]] for name, value in whole.items()}, rows
 
-    def both(count, rank):
-        state, rows = part(count, rank)
-        return [state, None], [rows, None]
-
-    parts = [both(before, rank) for rank in range(before)]
-    (state, none), (rows, no_rows) = gathered(monkeypatch, before, parts)
-    assert none is None and no_rows is None
+    parts = [[part(before, rank), None] for rank in range(before)]
+    whole_part, none = gathered(monkeypatch, before, parts)
+    assert none is None
+    state, rows = whole_part
     assert torch.equal(rows, going_on)
     for name, value in state.items():
         assert torch.equal(value, whole[name][going_on])
 
     for rank in range(after):
-        expected, expected_rows = part(after, rank)
+        expected = part(after, rank)
         play(monkeypatch, after, rank)
-        states, shares = carried_state.share([state, None], [rows, None], torch.device("cpu"))
-        assert states[1] is None and shares[1] is None
+        own, none = share([whole_part, None], torch.device("cpu"))
+        assert none is None
         if expected is None:
-            assert states[0] is None and shares[0] is None
+            assert own is None
             continue
-        assert torch.equal(shares[0], expected_rows)
-        assert states[0].keys() == expected.keys()
-        for name, value in expected.items():
-            assert torch.equal(states[0][name], value)
+        assert torch.equal(own[1], expected[1])
+        assert own[0].keys() == expected[0].keys()
+        for name, value in expected[0].items():
+            assert torch.equal(own[0][name], value)
