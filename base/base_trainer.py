@@ -30,7 +30,6 @@ from base.step_profiler import StepProfiler
 from base.stop_request import StopRequest, TrainingFailed
 from base.training_checkpoint import TrainingCheckpoint
 from base.training_state import Progress, Sums, TrainingState, ratio
-from logger.epoch_report import epoch_line
 from logger.logger import add_log_file, remove_log_file
 from logger.metrics_csv import MetricsTable
 from logger.tensorboard import TensorBoardWriter
@@ -163,7 +162,7 @@ class BaseTrainer(ABC):
         self.run, self.device, self.epochs, self.seed = run, device, epochs, seed
         self.header = dict(checkpoint_header)
         self.save_period, self.steps_per_epoch = save_period, steps_per_epoch
-        self.accumulate, self.truncate, self.precision = accumulate, truncate, precision
+        self.truncate, self.precision = truncate, precision
         self.max_skipped, self.log_steps = max_skipped, log_steps
         self.tensorboard, self.profile = tensorboard, profile
         self.keep_normalisation = keep_normalisation
@@ -185,27 +184,17 @@ class BaseTrainer(ABC):
             weight_noise=weight_noise,
             weight_noise_std=weight_noise_std,
         )
-        limit = math.inf if time_limit_minutes is None else 60 * time_limit_minutes
-        self._stop = StopRequest(limit)
+        self._stop = StopRequest(
+            60 * (math.inf if time_limit_minutes is None else time_limit_minutes)
+        )
         self.stream = BatchStream(
-            train_loader,
-            device,
-            self._stop,
-            self.num_chunks,
-            accumulate=accumulate,
-            truncate=truncate,
+            train_loader, device, self._stop, self.num_chunks, accumulate, truncate
         )
         self.state = TrainingState()
         self.checkpoint = TrainingCheckpoint(
-            run,
-            self.header,
-            self.state,
-            self.optimizer_step,
-            self.stream,
-            self.monitor,
-            self.metrics,
-            self._last_loss,
-            self._event_sizes,
+            *(run, self.header, self.state),
+            *(self.optimizer_step, self.stream, self.monitor, self.metrics),
+            *(self._last_loss, self._event_sizes),
             save_minutes=save_minutes,
             keep_last=keep_last,
         )
@@ -328,13 +317,7 @@ class BaseTrainer(ABC):
         return self._events
 
     def resume(self, checkpoint: Mapping[str, Any], source: Path) -> None:
-        """Go on from a checkpoint.
-
-        Settings that differ from those of the run so far apply from here on; another schedule is
-        put where it would be, had it been so from the start.
-
-        Args and raises: as `TrainingCheckpoint.load`.
-        """
+        """Go on from a checkpoint, as `TrainingCheckpoint.load` says."""
         self.checkpoint.load(checkpoint, source)
 
     def train(self) -> int | None:
@@ -454,7 +437,7 @@ class BaseTrainer(ABC):
     def _steps_of_epoch(self) -> int | None:
         if self.steps_per_epoch is not None or self.truncate is not None:
             return self.steps_per_epoch
-        return -(-len(self.train_loader) // self.accumulate)
+        return -(-len(self.train_loader) // self.stream.accumulate)
 
     def _epoch_is_trained(self) -> bool:
         if self.steps_per_epoch is not None:
@@ -487,7 +470,7 @@ class BaseTrainer(ABC):
                 # What is not finite in one process counts in none.
                 unfit, lost = distributed.all_reduce_max([not math.isfinite(loss), lost])
                 if lost:
-                    stream.drop(number)
+                    stream.carry(number, None, None)
                 finite = finite and not unfit
                 if unfit or part is None:
                     continue
@@ -595,17 +578,13 @@ class BaseTrainer(ABC):
         with self._stop.failing():
             self.events.scalars(values | counts, progress.step, "epoch")
         self._table.append({"epoch": progress.epoch, "step": progress.step, **values, **counts})
-        line = epoch_line(
-            progress.epoch,
-            self.epochs,
-            values,
-            loss=self.loss.name,
-            monitored=self.monitor.name,
-            best=improved,
-            seconds=sums.seconds,
-            skipped=sums.skipped,
-        )
-        log.info("%s", line)
+        loss = f"{self.loss.name}_per_point"
+        shown = dict.fromkeys([loss, self.monitor.name or f"valid_{loss}"])
+        words = [f"epoch {progress.epoch:>{len(str(self.epochs))}}/{self.epochs}"]
+        words += [f"{name} {values[name]:11.5g}" for name in shown if name in values]
+        words += [f"{sums.seconds:7.1f} s", *(["best so far"] if improved else [])]
+        words += [f"skipped_steps {sums.skipped}"] if sums.skipped else []
+        log.info("%s", "  ".join(words))
 
     def _draw(self) -> None:
         progress = self.progress

@@ -60,7 +60,6 @@ class BatchStream:
         device: torch.device,
         stop: StopRequest,
         num_chunks: Callable[[Batch], int],
-        *,
         accumulate: int = 1,
         truncate: int | None = None,
     ) -> None:
@@ -112,7 +111,7 @@ class BatchStream:
 
         Args:
             number: of the part.
-            state: after the chunk; None after the last.
+            state: after the chunk; None after the last, and to forget it.
             rows: of the batch that it is of.
 
         Returns:
@@ -124,10 +123,6 @@ class BatchStream:
             own = {name: value.detach().clone() for name, value in state.items()}
             self._carried[number] = (own, rows)
         return finite
-
-    def drop(self, number: int) -> None:
-        """Let the next chunk of a part begin without a state."""
-        self._carried[number] = None
 
     def advance(self) -> None:
         """Move on to the next chunk, group of batches, or pass over the data."""

@@ -184,14 +184,10 @@ class OptimizerStep:
         state: Mapping[str, Any],
         evaluated: Mapping[str, Tensor],
         source: Path,
-        *,
         epochs: int,
         steps: int,
     ) -> None:
         """Take `state_dict` back.
-
-        Settings that differ from those of the run so far apply from here on. Another schedule is
-        put where it would be, had it been so from the start.
 
         Args:
             state: as `state_dict` returned it, and `base.checkpoint_schema` has it.

@@ -95,6 +95,9 @@ class TrainingCheckpoint:
     def load(self, checkpoint: Mapping[str, Any], source: Path) -> None:
         """Go on from a checkpoint.
 
+        Settings that differ from those of the run so far apply from here on; another schedule is
+        put where it would be, had it been so from the start.
+
         Args:
             checkpoint: as `load_checkpoint` returned it.
             source: its file.
@@ -109,13 +112,9 @@ class TrainingCheckpoint:
         progress = training["progress"]
         own.progress, own.sums = filled(Progress, progress), filled(Sums, training["sums"])
         own.values = dict(checkpoint["metrics"])
-        self.optimizer_step.load_state_dict(
-            training["update"],
-            checkpoint["state_dict"],
-            source,
-            epochs=own.progress.epoch,
-            steps=own.progress.step,
-        )
+        done = (own.progress.epoch, own.progress.step)
+        weights = checkpoint["state_dict"]
+        self.optimizer_step.load_state_dict(training["update"], weights, source, *done)
         # What adds up is there once.
         saved = training["metrics"] if distributed.is_main() else []
         for number, (metric, contents) in enumerate(zip(self.metrics, saved, strict=False)):
@@ -128,12 +127,7 @@ class TrainingCheckpoint:
         set_random_state(training["random_state"])
         self.source, self._source_sizes = source, dict(training["event_sizes"])
         self._saved = self.progress()
-        log.info(
-            "resumed from %s: %d epochs complete, %d steps",
-            source,
-            own.progress.epoch,
-            own.progress.step,
-        )
+        log.info("resumed from %s: %d epochs complete, %d steps", source, *done)
 
     def begin(self) -> dict[str, int]:
         """Let the run's folder, which is there, hold only what led to `source`; start the clock.

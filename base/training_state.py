@@ -54,10 +54,8 @@ class Sums:
 
     def losses(self, name: str) -> dict[str, float]:
         """Return the loss of that name, per sequence and per point."""
-        return {
-            name: ratio(self.loss, self.sequences),
-            f"{name}_per_point": self.loss_per_point,
-        }
+        per_sequence = ratio(self.loss, self.sequences)
+        return {name: per_sequence, f"{name}_per_point": self.loss_per_point}
 
     def rates(self) -> dict[str, float]:
         """Return what tells how the training went, by name."""

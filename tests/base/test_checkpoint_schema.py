@@ -251,7 +251,7 @@ def test_the_state_of_each_optimiser_and_schedule_goes_through(optimizer, argume
         file.seek(0)
         state, weights = torch.load(file, weights_only=True)
         second = update_of(optimizer, arguments, schedule)
-        second.load_state_dict(state, weights, "file.pth", epochs=before, steps=before)
+        second.load_state_dict(state, weights, "file.pth", before, before)
         for update in (first, second):
             steps(update, 3)
         for one, other in zip(first.weights, second.weights, strict=True):
@@ -264,9 +264,7 @@ def test_a_setting_that_needs_what_the_former_run_did_not_keep():
     steps(first, 2)
     second = update_of("RMSprop", {"momentum": 0.9}, None)
     with pytest.raises(CheckpointError, match=r"^file\.pth: training\.update\.optimizer: "):
-        second.load_state_dict(
-            first.state_dict(), first.model.state_dict(), "file.pth", epochs=2, steps=2
-        )
+        second.load_state_dict(first.state_dict(), first.model.state_dict(), "file.pth", 2, 2)
 
 
 def test_an_average_of_squares_that_became_infinite_goes_on():
@@ -274,9 +272,7 @@ def test_an_average_of_squares_that_became_infinite_goes_on():
     steps(first, 2)
     first.optimizer.state[first.weights[1]]["exp_avg_sq"][0, 0] = math.inf
     second = update_of("Adam", {}, None)
-    second.load_state_dict(
-        first.state_dict(), first.model.state_dict(), "file.pth", epochs=2, steps=2
-    )
+    second.load_state_dict(first.state_dict(), first.model.state_dict(), "file.pth", 2, 2)
     steps(second, 1)
 
 

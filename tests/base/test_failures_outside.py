@@ -11,7 +11,6 @@ from tiny_run import ChunkTrainer, Sequences, make, weights
 
 from base.base_trainer import TrainingFailed
 from base.checkpoint import newest_checkpoint
-from base.stop_request import StopRequest
 
 OPTIONS = {"epochs": 4, "loader": {"num_workers": 2}, "valid": False, "monitor": None}
 
@@ -127,20 +126,3 @@ def test_a_picture_that_the_disk_does_not_take(tmp_path):
     with pytest.raises(OSError, match="No space left"):
         trainer.train()
     assert newest_checkpoint(trainer.run.models)[0].name == "checkpoint-epoch1.pth"
-
-
-def test_a_lost_connection_is_a_request_to_end():
-    with StopRequest() as stop:
-        os.kill(os.getpid(), signal.SIGHUP)
-        assert stop.now() and stop.signal == signal.SIGHUP
-
-
-def test_under_nohup_it_stays_ignored():
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    try:
-        with StopRequest() as stop:
-            os.kill(os.getpid(), signal.SIGHUP)
-            assert not stop.now()
-        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
-    finally:
-        signal.signal(signal.SIGHUP, before)
