@@ -184,9 +184,8 @@ class BaseTrainer(ABC):
             weight_noise=weight_noise,
             weight_noise_std=weight_noise_std,
         )
-        self._stop = StopRequest(
-            60 * (math.inf if time_limit_minutes is None else time_limit_minutes)
-        )
+        limit = math.inf if time_limit_minutes is None else 60 * time_limit_minutes
+        self._stop = StopRequest(limit)
         self.stream = BatchStream(
             train_loader, device, self._stop, self.num_chunks, accumulate, truncate
         )
@@ -632,8 +631,8 @@ class BaseTrainer(ABC):
         return dict.fromkeys(values, math.nan) if sums.skipped else values
 
     def _part_and_loss(self, model: nn.Module, batch: Batch) -> tuple[Part | None, float]:
-        """Return what a whole batch comes to, and the sum of its losses; None and NaN if what it
-        comes to is of no use."""
+        """Return what a whole batch comes to, and the sum of its losses; None and NaN if nothing
+        of use."""
         try:
             with self._autocast():
                 part = self.run_part(model, batch)

@@ -218,17 +218,17 @@ def gather(carried: Sequence[Carried]) -> list[Carried]:
     ]
     if count == 1:
         return own
-    whole: list[Carried] = []
+    every: list[Carried] = []
     for parts in zip(*distributed.all_gather_object(own), strict=True):
         there = [part for part in parts if part is not None]
         if not there:
-            whole.append(None)
+            every.append(None)
             continue
         rows, order = torch.cat([here for _, here in there]).sort()
         names = there[0][0]
         state = {name: torch.cat([part[name] for part, _ in there])[order] for name in names}
-        whole.append((state, rows))
-    return whole
+        every.append((state, rows))
+    return every
 
 
 def share(carried: Sequence[Carried], device: torch.device) -> list[Carried]:

@@ -91,6 +91,8 @@ class Monitor:
         self.record = distributed.broadcast_object(lambda: self.record)
 
     def __str__(self) -> str:
+        if self.rule is None:
+            return "nothing was monitored"
         if self.record.best is None:
-            return "no epoch is the best"
+            return f"no epoch had a finite {self.name}"
         return f"best {self.rule}: {self.record.best:.6g} in epoch {self.record.best_epoch}"

@@ -57,10 +57,9 @@ class TensorBoardWriter:
                     "UTF-8; rename it, or set trainer.args.tensorboard to false"
                 )
             purge = None if sizes is None else step + 1
-            with errors_name(folder):
-                for run in ("", VALID):
-                    writer = SummaryWriter(str(folder / run), purge_step=purge)
-                    self._writers[run] = writer
+            for run in ("", VALID):
+                with errors_name(folder / run):
+                    self._writers[run] = SummaryWriter(str(folder / run), purge_step=purge)
 
     def scalars(self, values: Mapping[str, float], step: int, group: str) -> None:
         """Write scalars by name at `step`, leaving out what is not finite.
@@ -123,7 +122,7 @@ class TensorBoardWriter:
     def _call(self, method: str, *arguments: Any, run: str = "", **options: Any) -> None:
         """Call a method of torch's writer, if there is one."""
         if self._writers:
-            with errors_name(self.folder):  # Its thread's errors name no file.
+            with errors_name(self.folder / run):  # Its thread's errors name no file.
                 getattr(self._writers[run], method)(*arguments, **options)
 
 

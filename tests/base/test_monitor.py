@@ -14,7 +14,8 @@ from utils.checks import ConfigFault
 @pytest.mark.parametrize(("mode", "better", "worse"), [("min", 1.0, 3.0), ("max", 3.0, 1.0)])
 def test_an_epoch_is_better_or_counts_as_waiting(mode, better, worse):
     monitor = Monitor(f"{mode} loss", ["loss"], early_stop=2)
-    assert str(monitor) == "no epoch is the best"
+    assert str(monitor) == "no epoch had a finite loss"
+    assert str(Monitor("off", ["loss"], None)) == "nothing was monitored"
     judged = [
         monitor.judge(epoch, {"loss": value}, sound)
         for epoch, (value, sound) in enumerate(

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tests.data_loader.test_broken_files import BOMB, MyInk, broken
 
 import data_loader
 from data_loader import read_ink
@@ -31,6 +30,7 @@ from tests.campaign.damage import (
 )
 from tests.campaign.frame import Failed, Family, demand, run
 from tests.data_loader import ink_formats
+from tests.data_loader.sources.test_broken_files import BOMB, MyInk, broken
 from utils.checks import UserError
 
 POINTS = 20_000

@@ -125,7 +125,7 @@ def injected(into: Callable[..., list], rng: random.Random, folder: Path) -> Non
         "epochs": EPOCHS,
         "save_minutes": rng.choice((0.0, 10.0)),
         "max_skipped": rng.choice((1, 2, 30)),
-        "keep_last": 100,
+        "keep_last": None,
         "lr": 0.01,
     }
     with ExitStack() as stack:
