@@ -206,8 +206,8 @@ class TrainingCheckpoint:
         Sound are finite weights with which the last step's batches, or its chunks of them, still
         have a finite loss that has not exploded.
         """
-        progress, saved = self.state.progress, self._saved or {}
-        if self._holds_last_step and progress.skipped_in_row > saved["skipped_in_row"]:
+        progress = self.state.progress
+        if self._holds_last_step and progress.skipped_in_row > self._saved["skipped_in_row"]:
             return "no step could be made since the last checkpoint"
         if not self.optimizer_step.are_finite():
             return "weights are not finite"
