@@ -5,7 +5,6 @@ and schedules, by name. How values are bound to constructors is said in `utils.b
 """
 
 import argparse
-import copy
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -20,6 +19,7 @@ from torch.optim.lr_scheduler import LRScheduler
 import data_loader
 import model
 import trainer
+from base import extension
 from base.base_data_loader import BaseDataLoader
 from base.base_dataset import BaseDataset
 from base.base_loss import BaseLoss
@@ -27,8 +27,9 @@ from base.base_metric import BaseMetric
 from base.base_model import BaseModel
 from base.base_trainer import BaseTrainer
 from base.base_transform import BaseTransform
-from base.checkpoint import check_weights
+from base.migration import migrated_config, migrated_key
 from base.run_folder import RunFolder
+from model.loading import build_network
 from utils import strict_json
 from utils.alphabet import Alphabet
 from utils.binding import ABSENT, Arguments, Binder, Fault, arguments_of, hint
@@ -169,7 +170,7 @@ class ConfigParser:
     """
 
     def __init__(self, config: Any, source: str, overrides: Iterable[Override] = ()) -> None:
-        self.config = copy.deepcopy(config)
+        self.config = migrated_config(config)
         self.source = source
         self._options: dict[str, str] = {}  # The option that set a key, by key.
         faults = [fault for override in overrides if (fault := self._override(override))]
@@ -231,22 +232,11 @@ class ConfigParser:
         alphabet: Alphabet | None,
         weights: Mapping[str, Any] | None = None,
     ) -> BaseModel:
-        """Build the network, which gets the alphabet only if it `needs_text`.
-
-        Args:
-            normalisation: of its data.
-            alphabet: of its texts, if there is one.
-            weights: of the checkpoint that the config is from, if they are to be loaded.
-
-        Raises:
-            CheckpointError: if `weights` are those of another network, which is found before any
-                memory is taken: a few bytes of config can describe gigabytes.
-        """
-        supplied = [normalisation, *([alphabet] if self.needs_text else [])]
-        if weights is not None:
-            with torch.device("meta"):
-                check_weights(self.build("arch", *supplied), weights, self.source)
-        return self.build("arch", *supplied)
+        """Build the network; see `model.loading.build_network`."""
+        arch = self.config["arch"]
+        cls, args = choices(BaseModel)[arch["type"]], arch.get("args", {})
+        with _faults_of(self._with_source):
+            return build_network(cls, args, normalisation, alphabet, weights, self.source)
 
     def build_scheduler(self, optimizer: Optimizer, total_steps: int) -> LRScheduler | None:
         """Build the schedule of the learning rate; None where the config has null.
@@ -301,6 +291,7 @@ class ConfigParser:
     def _override(self, override: Override) -> Fault | None:
         """Put a value of the command line into the config."""
         option, key, text = override
+        key = migrated_key(key)
         try:
             value = strict_json.loads(text)
         except strict_json.NotJSON:
@@ -435,6 +426,7 @@ class ConfigParser:
 def choices(base: type) -> dict[str, type]:
     """Return by name the classes that a config may ask for where it needs a `base`."""
     offered = [getattr(package, name) for package in PACKAGES for name in package.__all__]
+    offered += extension.classes()
     for module in (torch.optim, lr_scheduler):
         names = [name for name in vars(module) if not name.startswith("_")]
         offered += [vars(module)[name] for name in names if name not in NOT_OFFERED]

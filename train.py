@@ -19,7 +19,7 @@ import shlex
 import signal
 import sys
 
-from base import distributed
+from base import distributed, extension
 from base.base_trainer import BaseTrainer, TrainingFailed
 from base.checkpoint import (
     checkpoints,
@@ -33,6 +33,7 @@ from base.device import DEVICES, resolve_device
 from base.random_state import seed_all
 from base.run_folder import RunFolder, versions
 from logger.logger import setup_logging
+from model.loading import naming_misfits
 from parse_config import ConfigParser, add_override_options
 from utils.alphabet import table
 from utils.checks import CheckpointError, UserError
@@ -85,6 +86,8 @@ def train_in(run: RunFolder | None, arguments: argparse.Namespace) -> int:
                 f"{path}: it holds a network without the state of a training, which cannot go on; "
                 "-c CONFIG starts another one from its weights"
             )
+        if not arguments.config:
+            extension.check(checkpoint.get("modules", {}), path)
     if arguments.config:
         config = ConfigParser.from_file(arguments.config, arguments.overrides)
     else:
@@ -112,15 +115,22 @@ def train_in(run: RunFolder | None, arguments: argparse.Namespace) -> int:
     if new := loader.new_characters:
         log.info("new characters: %d, with counts in all splits\n%s", len(new), table(new))
 
-    own_weights = checkpoint["state_dict"] if resuming else None
-    model = config.build_model(loader.normalisation, loader.alphabet, own_weights)
-    loader.features = model.features
-    if checkpoint is not None and not resuming:
-        run.weights_from = path
-        letters = None if alphabet is None else len(alphabet)
-        load_weights(
-            model, checkpoint["state_dict"], path, keep_buffers=True, letters=letters, grow=True
+    own_weights, former = (
+        (checkpoint["state_dict"], checkpoint["config"]) if checkpoint else (None, {})
+    )
+    with naming_misfits(
+        former.get("arch"), config.config["arch"], loader.normalisation, loader.alphabet, path
+    ):
+        model = config.build_model(
+            loader.normalisation, loader.alphabet, own_weights if resuming else None
         )
+        if checkpoint is not None and not resuming:
+            run.weights_from = path
+            vocab_size = None if alphabet is None else len(alphabet)
+            load_weights(
+                model, own_weights, path, keep_buffers=True, vocab_size=vocab_size, grow=True
+            )
+    loader.features = model.features
     model.to(device)
     optimizer, schedule = config.build("optimizer", model.parameters()), None
     if config.config["lr_scheduler"] is not None:
@@ -135,6 +145,7 @@ def train_in(run: RunFolder | None, arguments: argparse.Namespace) -> int:
             "quantisation_step": loader.source.quantisation_step,
         },
         "versions": versions(device),
+        "modules": extension.versions(),
     }
     trainer = config.build(
         "trainer",

@@ -42,36 +42,36 @@ class BaseModel(nn.Module, ABC):
         return None
 
     @property
-    def letter_axes(self) -> dict[str, tuple[int, int]]:
-        """Weights that have one place for each letter of `self.alphabet`, in its order.
+    def vocabulary_axes(self) -> dict[str, tuple[int, int]]:
+        """Weights that have one place for each character of `self.alphabet`, in its order.
 
-        By their names in `state_dict`: the dimension, and the place of the first letter in it.
+        By their names in `state_dict`: the dimension, and the place of the first character in it.
         """
         return {}
 
     def grown(
-        self, state_dict: Mapping[str, Tensor], letters_before: int | None = None
+        self, state_dict: Mapping[str, Tensor], vocab_size_before: int | None = None
     ) -> dict[str, Tensor]:
-        """Return for this network the weights of one that knows the first letters only.
+        """Return for this network the weights of one that knows the first characters only.
 
-        A letter that is new gets the weights that this network has for it, as it was made. All
-        other weights are those given; what stands behind the letters moves along.
+        A character that is new gets the weights that this network has for it, as it was made. All
+        other weights are those given; what stands behind the characters moves along.
 
         Args:
             state_dict: the weights of the other network. Those that do not fit stay as they are.
-            letters_before: how many letters of `self.alphabet` it knows; None for all.
+            vocab_size_before: how many characters of `self.alphabet` it knows; None for all.
         """
         own, grown = self.state_dict(), dict(state_dict)
-        if letters_before is None:
+        if vocab_size_before is None:
             return grown
-        added = len(self.alphabet) - letters_before if self.letter_axes else 0
-        for name, (dim, first) in self.letter_axes.items():
+        added = len(self.alphabet) - vocab_size_before if self.vocabulary_axes else 0
+        for name, (dim, first) in self.vocabulary_axes.items():
             old, fresh = grown.get(name), own[name].movedim(dim, 0)
             if not isinstance(old, Tensor) or old.ndim != fresh.ndim:
                 continue
             old = old.movedim(dim, 0)
             if old.shape[1:] == fresh.shape[1:]:
-                end = first + letters_before
+                end = first + vocab_size_before
                 parts = (old[:end], fresh[end : end + added], old[end:])
                 grown[name] = torch.cat(parts).movedim(0, dim)
         return grown

@@ -13,17 +13,25 @@ from torch import Tensor, nn
 
 from base import checkpoint_archive
 from base.checkpoint_schema import check_content
+from base.migration import migrate
 from base.schema import is_finite, naming
 from utils.alphabet import Alphabet
 from utils.checks import CheckpointError, DataError, short
 from utils.files import atomic_write
 from utils.normalisation import Normalisation
 
-FORMAT = 1
-"""Number of the layout; another one is refused. A checkpoint is a dict of tensors and plain values:
+FORMAT = 2
+"""Number of the layout; older ones are migrated, newer ones are refused. A checkpoint is a dict of
+tensors and plain values. What it takes to use the network:
 
-- `config`, `alphabet` (None for a network without text), `normalisation`, `dataset`, `versions`;
+- `config`: the record of how it was trained, whose `arch` is the network's architecture; the rest
+  is looked at only where training resumes or a split is evaluated;
 - `state_dict`: the weights to evaluate with (the average if there is one, the means of noisy ones);
+- `alphabet` (None for a network without text), `normalisation`.
+
+And what is known of it:
+
+- `dataset` (its units), `versions`, `modules` (those of the user's own: name and SHA-256);
 - `metrics` of the last epoch, `epoch` (complete ones), `step` (of the optimiser, of the whole run);
 - `training`: what only a resumed run needs: `update` (weights under training, optimiser, schedule,
   scaler, noise), `random_state`, `progress`, carried `states` and their `rows`, sums under way.
@@ -97,17 +105,22 @@ def load_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
     if not isinstance(content, dict) or not {"state_dict", "config"} <= content.keys():
         raise CheckpointError(f"{path}: no checkpoint of this project (no state_dict and config)")
     written = content.get("format")
-    if not isinstance(written, int) or written != FORMAT:
+    if type(written) is not int or written < 1:
+        raise CheckpointError(f"{path}: format = {short(written)}: a number from 1 to {FORMAT}")
+    if written > FORMAT:
         raise CheckpointError(
-            f"{path}: written in format {short(written)}; this version reads {FORMAT}"
+            f"{path}: made by a newer version of this program (format {short(written)}; this one "
+            f"reads formats up to {FORMAT}): update the program"
         )
+    if written < FORMAT:
+        content = migrate(content)
     with naming(path):
         check_content(content, size)
     return content
 
 
 def newest_checkpoint(folder: str | os.PathLike[str]) -> tuple[Path, dict[str, Any], list[str]]:
-    """Return the newest whole checkpoint of a run's folder.
+    """Return the newest complete checkpoint of a run's folder.
 
     Returns:
         `(path, checkpoint, skipped)`; `skipped` says what is wrong with each newer one. Where
@@ -130,7 +143,7 @@ def newest_checkpoint(folder: str | os.PathLike[str]) -> tuple[Path, dict[str, A
     inside = sorted({str(path.parent) for path in folder.glob("*/**/checkpoint-epoch*.pth")})
     more = len(skipped) - SHOWN
     raise CheckpointError(
-        f"{folder}: no whole checkpoint there"
+        f"{folder}: no complete checkpoint found"
         + "".join(f"\n  {cause}" for cause in skipped[:SHOWN])
         + (f"\n  and {more} more" if more > 0 else "")
         + (f"; there are some in {', '.join(inside[-3:])}" if inside else "")
@@ -147,15 +160,15 @@ def pretrained() -> dict[str, Path]:
 
 
 def find_checkpoint(path: str | os.PathLike[str]) -> tuple[Path, dict[str, Any], list[str]]:
-    """Return the checkpoint that `path` means: a file itself, the newest whole one of a folder, or
-    the network of that name that comes with the project, if there is no such file or folder.
+    """Return the checkpoint that `path` means: a file itself, the newest complete one of a folder,
+    or the network of that name that comes with the project, if there is no such file or folder.
 
     Returns:
         `(path, checkpoint, skipped)` as `newest_checkpoint`.
 
     Raises:
-        CheckpointError: what is wrong with the file, and which is the newest whole one beside it;
-            for a bare name that is not there, which ones there are.
+        CheckpointError: what is wrong with the file, and which is the newest complete one beside
+            it; for a bare name that is not there, which ones there are.
     """
     given, path = str(path), Path(path)
     shipped = pretrained() if path.name == given else {}
@@ -180,7 +193,7 @@ def find_checkpoint(path: str | os.PathLike[str]) -> tuple[Path, dict[str, Any],
             whole, _, _ = newest_checkpoint(path.parent)
         except CheckpointError:
             raise error from None
-        raise CheckpointError(f"{error}\n  the newest whole one there is {whole}") from None
+        raise CheckpointError(f"{error}\n  the newest complete one there is {whole}") from None
 
 
 def to_share(checkpoint: Mapping[str, Any]) -> dict[str, Any]:
@@ -237,7 +250,7 @@ def load_weights(
     source: str | os.PathLike[str],
     *,
     keep_buffers: bool = False,
-    letters: int | None = None,
+    vocab_size: int | None = None,
     grow: bool = False,
 ) -> None:
     """Load weights into `model`, strictly.
@@ -247,9 +260,9 @@ def load_weights(
         state_dict: the weights.
         source: the file that they are from, for the error.
         keep_buffers: whether the model keeps its own buffers, which follow from its data.
-        letters: how many letters of the model's alphabet, its first ones, the weights know. None
-            for all.
-        grow: whether the model may have what the weights do not know, new letters or the end of
+        vocab_size: how many characters of the model's alphabet, its first ones, the weights know.
+            None for all.
+        grow: whether the model may have what the weights do not know, new characters or the end of
             sequences, and keeps the weights that it has for these.
 
     Raises:
@@ -258,12 +271,12 @@ def load_weights(
     own = model.state_dict()
     state = dict(state_dict) if isinstance(state_dict, Mapping) else {}
     if grow:
-        state = model.grown(state, letters)
+        state = model.grown(state, vocab_size)
     if keep_buffers:
         buffers = {name for name, _ in model.named_buffers()} & own.keys()
         state = {name: value for name, value in state.items() if name not in buffers}
         state |= {name: own[name] for name in buffers}
-    check_weights(model, state, source, letters)
+    check_weights(model, state, source, vocab_size)
     if lost := [name for name, value in state.items() if not is_finite(value)]:
         raise CheckpointError(
             f"{source}: {len(lost)} of its {len(state)} weights are not finite, {lost[0]} first: "
@@ -276,7 +289,7 @@ def check_weights(
     model: nn.Module,
     state: Mapping[str, Any],
     source: str | os.PathLike[str],
-    letters: int | None = None,
+    vocab_size: int | None = None,
 ) -> None:
     """Compare the names and shapes of weights with those of `model`, which may be on "meta".
 
@@ -294,8 +307,10 @@ def check_weights(
         for name in own.keys() & state.keys()
         if _shape(state[name]) != _shape(own[name])
     ]
-    if (surplus := _surplus_letters(model, state)) and len(differences) == len(model.letter_axes):
-        known = len(model.alphabet) if letters is None else letters
+    if (surplus := _surplus_characters(model, state)) and len(differences) == len(
+        model.vocabulary_axes
+    ):
+        known = len(model.alphabet) if vocab_size is None else vocab_size
         raise CheckpointError(
             f"{source}: its alphabet has {known} characters, but its weights are for "
             f"{known + surplus}"
@@ -309,10 +324,10 @@ def check_weights(
         )
 
 
-def _surplus_letters(model: nn.Module, state: Mapping[str, Any]) -> int:
-    """Return how many letters more than the model's alphabet all weights for letters have."""
+def _surplus_characters(model: nn.Module, state: Mapping[str, Any]) -> int:
+    """Return how many characters more than the model's alphabet all weights for characters have."""
     own, counts = model.state_dict(), set()
-    for name, (dim, _) in getattr(model, "letter_axes", {}).items():
+    for name, (dim, _) in getattr(model, "vocabulary_axes", {}).items():
         here, there = list(own[name].shape), list(_shape(state.get(name)) or ())
         if len(here) != len(there):
             return 0

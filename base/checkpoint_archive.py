@@ -97,7 +97,7 @@ def _check(file: Any, size: int) -> None:
                 )
             damaged = archive.testzip()  # torch.load itself checks no sums
             if damaged is not None:
-                raise CheckpointError(f"damaged (its part {short(damaged)} has a wrong sum)")
+                raise CheckpointError(f"damaged (checksum mismatch in its part {short(damaged)})")
             pickle = archive.read(pickles[0])
     except (zipfile.BadZipFile, EOFError, NotImplementedError, ValueError, RuntimeError) as error:
         raise CheckpointError(f"truncated or damaged ({first_line(error)})") from None

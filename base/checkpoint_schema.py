@@ -61,6 +61,7 @@ CHECKPOINT = record(
             {"canonical": optional(_PAIR), "quantisation_step": optional(number(0.0))}
         ),
         "versions": table(of(str)),
+        "modules": table(of(str)),
         "metrics": table(number(finite=False)),
         "epoch": whole(),
         "step": whole(),

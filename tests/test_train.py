@@ -200,7 +200,7 @@ def test_broken_checkpoints(workplace, capsys):
     last.write_bytes(half)
     capsys.readouterr()
     message = refused(capsys, "-r", str(last))
-    assert "truncated" in message and "newest whole one there is saved/models/tiny/a/" in message
+    assert "truncated" in message and "newest complete one there is saved/models/tiny/a/" in message
     assert run("-r", str(MODELS / "a")) == 0
     printed = capsys.readouterr()
     assert "skipped saved/models/tiny/a/checkpoint-epoch2.pth: truncated" in printed.err
@@ -245,7 +245,10 @@ def test_fine_tuning(workplace, capsys):
     assert load_checkpoint(last["b"])["step"] == 6  # a new run, from its first epoch on
     capsys.readouterr()
     message = refused(capsys, *words, "--run-id", "d", "-o", "arch.args.hidden_size=7")
-    assert "another architecture" in message and "a/checkpoint-epoch2.pth" in message
+    assert (
+        "hidden_size is 6 in the file, 7 in the config" in message
+        and "a/checkpoint-epoch2.pth" in message
+    )
 
 
 def test_fine_tuning_with_a_text(workplace, capsys):

@@ -86,7 +86,11 @@ class _Linear(BaseTransform):
 
 
 class Scale(_Linear):
-    """Scales a whole sample by one factor, drawn log-uniformly from `low` to `high`."""
+    """Scales a whole sample by one factor, drawn log-uniformly from `low` to `high`.
+
+    Args:
+        low, high: bounds on the factor; 1 changes nothing.
+    """
 
     def __init__(
         self,
@@ -107,6 +111,9 @@ class Slant(_Linear):
     """Slants a whole sample by an angle drawn uniformly from `-degrees` to `degrees`.
 
     Level lines stay as they are, upright ones lean (to the right for positive angles).
+
+    Args:
+        degrees: bound on the angle.
     """
 
     def __init__(self, *, degrees: Annotated[float, Range(0, 60)] = 10.0) -> None:
@@ -118,7 +125,11 @@ class Slant(_Linear):
 
 
 class Rotate(_Linear):
-    """Rotates a whole sample by an angle drawn uniformly from `-degrees` to `degrees`."""
+    """Rotates a whole sample by an angle drawn uniformly from `-degrees` to `degrees`.
+
+    Args:
+        degrees: bound on the angle.
+    """
 
     def __init__(self, *, degrees: Annotated[float, Range(0, 180)] = 5.0) -> None:
         self.degrees = degrees
@@ -144,8 +155,7 @@ class Warp(BaseTransform):
     in time.
 
     Args:
-        amplitude: standard deviation of the movement in x and in y, in heights of the small
-            letters.
+        amplitude: standard deviation of the movement in x and in y, in x-heights.
         shortest, longest: lengths of the waves, drawn log-uniformly, in the same unit.
     """
 

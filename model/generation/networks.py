@@ -1,6 +1,6 @@
 """The prediction network and the synthesis network of the paper (sections 2, 4 and 5).
 
-Shapes: B sequences of a batch, T steps, U characters, A letters of the alphabet, H cells,
+Shapes: B sequences of a batch, T steps, U characters, A characters of the alphabet, H cells,
 M components of the mixture, I numbers of a point.
 """
 
@@ -126,9 +126,10 @@ class MixtureNetwork(BaseModel):
         self.register_buffer("min_scales", torch.tensor(bound), persistent=False)
 
     def grown(
-        self, state_dict: Mapping[str, Tensor], letters_before: int | None = None
+        self, state_dict: Mapping[str, Tensor], vocab_size_before: int | None = None
     ) -> dict[str, Tensor]:
-        """Return for this network the weights of one that may lack letters, or ends of sequences.
+        """Return for this network the weights of one that may lack characters, or ends of
+        sequences.
 
         See `BaseModel.grown`. Where the end is new, the output layer tells it with the weights that
         this network was made with, and a point's fourth number, which is 0 wherever a sequence goes
@@ -145,7 +146,7 @@ class MixtureNetwork(BaseModel):
                 if name.endswith(INPUT_WEIGHTS) and getattr(old, "ndim", 0) == 2:
                     point, others = old[:, :INPUT_SIZE], old[:, INPUT_SIZE:]
                     grown[name] = torch.cat((point, torch.zeros_like(old[:, :1]), others), 1)
-        return super().grown(grown, letters_before)
+        return super().grown(grown, vocab_size_before)
 
     def initial_state(self, batch: int) -> dict[str, Tensor]:
         """Return the state before the first step: zeros, `(batch, ...)` each."""
@@ -323,11 +324,11 @@ class SynthesisNetwork(MixtureNetwork):
         end_of_sequence: bool = False,
         **options: Any,
     ) -> None:
-        letters, size = len(alphabet), input_size(end_of_sequence)
+        vocab_size, size = len(alphabet), input_size(end_of_sequence)
         first = WindowedLayer(
-            cell, size, hidden_size, letters, num_windows, forget_bias, window_advance
+            cell, size, hidden_size, vocab_size, num_windows, forget_bias, window_advance
         )
-        seen = size + letters + hidden_size
+        seen = size + vocab_size + hidden_size
         others = [
             RecurrentLayer(cell, seen, hidden_size, forget_bias) for _ in range(num_layers - 1)
         ]
@@ -340,8 +341,8 @@ class SynthesisNetwork(MixtureNetwork):
         self.alphabet = alphabet
 
     @property
-    def letter_axes(self) -> dict[str, tuple[int, int]]:
-        """The weights that have a place for each letter, see `BaseModel`."""
+    def vocabulary_axes(self) -> dict[str, tuple[int, int]]:
+        """The weights that have a place for each character, see `BaseModel`."""
         # The upper layers see the input, the window, and the layer below, in this order.
         upper = range(1, len(self.layers))
         return {"layers.0.weight_window": (1, 0)} | {

@@ -4,7 +4,6 @@ Shapes: B lines of a batch, T steps, U characters, I numbers of a point.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -13,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 from tqdm import tqdm
 
+from model.generation.line import Line
 from model.generation.mixture import PEN_SHARPNESS
 from model.generation.networks import MixtureNetwork
 from model.generation.stepper import PERIOD, Lines, make_stepper
@@ -49,38 +49,6 @@ LEAVING = 0.5
 be one too many (measured, with the other conditions: of 1,785 texts that end so, written at bias 1,
 8 lines lose a stroke, none of which was read right with it and 7 are without; of 2,149 recorded
 lines 8 would, 4 of them ink that their text lacks)."""
-
-
-@dataclass
-class Line:
-    """A line that a network wrote.
-
-    Attributes:
-        ink: `(points, 3)` float32 in the units of the data, the primer's points first.
-        primed: number of the primer's points at the start of `ink`, 0 without a primer.
-        attention: phi at every step over the characters of the whole text, the primer's included,
-            and the place behind its end, `(points - 1, U + 1)`; None without a text.
-        text: what was to be written, the primer's text first; None without a text.
-        ended: whether the window's stopping rule, or the network's own end of the sequence, ended
-            the line rather than the limit on steps.
-        bias: sharpening of the mixture at every step, `(points - 1,)` float32.
-    """
-
-    ink: np.ndarray
-    primed: int
-    attention: np.ndarray | None
-    text: str | None
-    ended: bool
-    bias: np.ndarray
-
-    @property
-    def written(self) -> np.ndarray:
-        """The ink without the primer's, as ink of its own."""
-        if not self.primed:
-            return self.ink
-        ink = self.ink[self.primed :].copy()
-        ink[:1, :2] = 0.0
-        return ink
 
 
 class _Noise:

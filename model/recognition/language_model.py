@@ -29,7 +29,7 @@ class CharacterLanguageModel:
     (Order and smoothing were chosen on IAM-OnDB's `testset_v` and `testset_t`: learned on the texts
     that `recognition` was trained on, the perplexity per symbol on those lines is 6.96, 6.22, 6.10,
     6.13 and 6.13 at the orders 4 to 8. Witten-Bell smoothing, tried in its place, has 7.32, 7.14,
-    7.95, 9.10 and 10.19. saved/pretrained/README.md has the errors in reading, and the commands.)
+    7.95, 9.10 and 10.19. docs/lab-notebook.md has the errors in reading, and the commands.)
 
     Symbols are the characters' numbers in the alphabet, 0 to C-1; C is the end of the line, and
     C+1, which is never predicted, its start. The n-grams form a tree: a node of depth k is an

@@ -17,7 +17,8 @@ class _TextLoss(BaseLoss):
     """A loss of each text, whose gradient is divided by the texts or by their characters.
 
     Args:
-        reduction: which of the two. By "character", long lines count as much as they say.
+        reduction: whether a batch's gradient is divided by its texts or by their characters, which
+            lets long lines count for more.
     """
 
     def __init__(self, *, reduction: Literal["sequence", "character"] = "sequence") -> None:

@@ -153,12 +153,12 @@ class RecognitionNetwork(BaseModel):
         mask_ratio: share of the points that the network does not see in training, hidden in
             stretches of about a character, so that it learns to read from what is around (in the
             manner of SpecAugment, Park et al. 2019).
-        spacing: distance between the points of the features, in heights of the small letters. A
-            smaller one shows more of a sign's shape, and gives more frames; with half of it and one
-            more halving the layers above the lowest run over as many as before.
-        parts: of the way between two such points, whose directions are features as well; 1 for none
-            of these. They show what falls between the points, as the tip of a brace, and give no
-            more frames.
+        spacing: distance between the points of the features, in x-heights. A smaller one shows more
+            of a sign's shape, and gives more frames; with half of it and one more time reduction
+            the layers above the lowest run over as many as before.
+        parts: into which the way between two such points is divided, their directions being
+            features as well; 1 for none of these. They show what falls between the points, as the
+            tip of a brace, and give no more frames.
 
     Raises:
         ConfigFault: if there are as many `time_reductions` as layers.
@@ -204,9 +204,10 @@ class RecognitionNetwork(BaseModel):
         self.encoded_size = size
 
     def grown(
-        self, state_dict: Mapping[str, Tensor], letters_before: int | None = None
+        self, state_dict: Mapping[str, Tensor], vocab_size_before: int | None = None
     ) -> dict[str, Tensor]:
-        """Return for this network the weights of one that may lack letters, features or channels.
+        """Return for this network the weights of one that may lack characters, features or
+        channels.
 
         See `BaseModel.grown`. New features, and new channels of the convolution, have no effect on
         what the network says until it is trained on.
@@ -224,7 +225,7 @@ class RecognitionNetwork(BaseModel):
                     lowest = name.startswith("layers.0.") and name.endswith(INPUT_WEIGHTS)
                     if lowest and isinstance(weights, Tensor):
                         grown[name] = functional.pad(weights, (0, channels))
-        return super().grown(grown, letters_before)
+        return super().grown(grown, vocab_size_before)
 
     def initial_state(self, batch: int) -> dict[str, Tensor]:
         """Return nothing: a line is read as a whole."""
@@ -380,8 +381,8 @@ class CTCNetwork(RecognitionNetwork):
         return [self.alphabet.decode(indices) for indices in found]
 
     @property
-    def letter_axes(self) -> dict[str, tuple[int, int]]:
-        """The weights that have a place for each letter, see `BaseModel`."""
+    def vocabulary_axes(self) -> dict[str, tuple[int, int]]:
+        """The weights that have a place for each character, see `BaseModel`."""
         return {"labels.weight": (0, 0), "labels.bias": (0, 0)}
 
 
@@ -558,8 +559,8 @@ class AttentionNetwork(RecognitionNetwork):
         return [self.alphabet.decode(indices) for indices in found], attention
 
     @property
-    def letter_axes(self) -> dict[str, tuple[int, int]]:
-        """The weights that have a place for each letter, see `BaseModel`."""
+    def vocabulary_axes(self) -> dict[str, tuple[int, int]]:
+        """The weights that have a place for each character, see `BaseModel`."""
         names = ("labels.weight", "labels.bias", "characters.weight", "characters.bias")
         return dict.fromkeys((*names, "embedding.weight"), (0, 0))
 

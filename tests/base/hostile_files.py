@@ -113,7 +113,7 @@ def make(folder: Path) -> Iterator[tuple[Path, str]]:
         ),
         "a long name": ({"state_dict": {"a" * 10**5: 3}}, "= 3: a tensor of plain numbers"),
         "an odd name": ({"state_dict": {"\ud800": torch.ones(1)}}, "'\\ud800' is not in the net"),
-        "a long format": ({"format": "x" * 10**5}, "written in format"),
+        "a long format": ({"format": "x" * 10**5}, "a number from 1 to"),
         "epoch": ({"epoch": float("nan")}, "epoch = nan: a whole number from 0"),
         "metrics": ({"metrics": {"a": [1]}}, "metrics.a = [1]: a number"),
         "config": ({"config": 7}, "config = 7: a dictionary"),

@@ -87,12 +87,15 @@ def bad_files(folder):
     made["text"] = b"These are notes.", "no checkpoint"
     made["half"] = data[: len(data) // 2], "truncated or damaged"
     made["without its last byte"] = data[:-1], "truncated or damaged"
-    made["a bit flipped"] = bytes(flipped), "wrong sum"
+    made["a bit flipped"] = bytes(flipped), "checksum mismatch"
     made["pickle"] = pickle.dumps({"x": Hostile(folder / "hacked")}), "can run code"
     made["code"] = saved(content() | {"x": Hostile(folder / "hacked")}), "could run code or"
     made["list"] = saved([1, 2]), "no checkpoint of this project"
     made["weights alone"] = saved(content()["state_dict"]), "no state_dict and config"
-    made["other format"] = saved(content() | {"format": 99}), "format 99; this version reads 1"
+    made["other format"] = (
+        saved(content() | {"format": 99}),
+        "newer version of this program (format 99",
+    )
     torch.jit.save(torch.jit.script(nn.Linear(1, 1)), folder / "other.pth")
     made["script"] = (folder / "other.pth").read_bytes(), "is compressed"
     return made
@@ -146,7 +149,7 @@ def test_networks_of_the_project_are_found_by_name(tmp_path, monkeypatch):
     with pytest.raises(CheckpointError, match=r"writr: no such .*: a_writer, writer, reader$"):
         find_checkpoint("writr")
     (place / "writer").mkdir()
-    with pytest.raises(CheckpointError, match=r"no whole checkpoint there; .* is .*writer\.pth$"):
+    with pytest.raises(CheckpointError, match=r"complete checkpoint found; .* is .*writer\.pth$"):
         find_checkpoint("writer")
     with pytest.raises(CheckpointError, match=r"no such file or folder$"):
         find_checkpoint(tmp_path / "writer")  # a path is no name
@@ -173,7 +176,7 @@ def test_a_broken_file_is_an_error_that_names_the_newest_whole_one(tmp_path):
     with pytest.raises(CheckpointError) as caught:
         find_checkpoint(broken)
     assert "epoch2.pth: truncated or damaged" in str(caught.value)
-    assert "newest whole one there is" in str(caught.value)
+    assert "newest complete one there is" in str(caught.value)
     assert str(tmp_path / checkpoint_name(1)) in str(caught.value)
 
 

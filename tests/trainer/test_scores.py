@@ -1,4 +1,4 @@
-"""Scores against torch.distributions in the data's own units, and the density's integral."""
+"""Scores against torch.distributions in the data's own units."""
 
 import math
 
@@ -9,7 +9,6 @@ from torch import distributions
 
 from base.base_data_loader import Batch
 from model import PredictionNetwork, SynthesisNetwork
-from model.generation.density import density_map
 from trainer.scores import evaluate
 from utils.alphabet import Alphabet
 from utils.checks import UserError
@@ -259,53 +258,3 @@ def test_evaluation_passes_the_text_on(inks):
     one = evaluate(network, first, normalisation=NORMALISATION)
     two = evaluate(network, second, normalisation=NORMALISATION)
     assert one["log_loss"] != two["log_loss"]
-
-
-# The density over the paper
-
-
-def normal_mixture(network, ink):
-    with torch.no_grad():
-        return network(torch.from_numpy(NORMALISATION.apply(ink[:-1]))[None]).prediction[0]
-
-
-def test_density_is_the_sum_of_the_steps_densities(network, inks):
-    ink = inks[2]
-    mixture = normal_mixture(network, ink)
-    grid, (left, top, right, bottom) = density_map(mixture, ink, NORMALISATION, columns=200)
-    rows, columns = grid.shape
-    assert (right - left) / columns == pytest.approx((bottom - top) / rows)  # square cells
-    pens = ink[:, :2].astype(float).cumsum(axis=0)
-    worst = 0.0
-    for row, column in [(rows // 2, columns // 2), (rows // 3, columns // 4), (5, 150)]:
-        place = np.array(
-            [
-                left + (column + 0.5) / columns * (right - left),
-                top + (row + 0.5) / rows * (bottom - top),
-            ]
-        )
-        offsets = (place - pens[:-1] - NORMALISATION.mean) / NORMALISATION.std
-        density = mixture.log_prob_offset(torch.from_numpy(offsets).float()).double().exp()
-        expected = density.sum().item() / (20 * 10)
-        worst = max(worst, expected)
-        # Four standard deviations hold all but a few thousandths of a peak.
-        assert grid[row, column] == pytest.approx(expected, rel=0.02)
-    assert worst > 0
-
-
-def test_narrow_densities_do_not_fall_between_the_cells():
-    """Steps of a tiny scale still add up to one each."""
-    normalisation = Normalisation(mean=(0.0, 0.0), std=(10.0, 10.0))
-    network = PredictionNetwork(
-        normalisation, hidden_size=4, num_layers=1, num_mixtures=2, min_scale=1e-4
-    )
-    with torch.no_grad():
-        network.output.weight.zero_()
-        network.output.bias.zero_()
-        network.output.bias[7:11] = -9.0  # both scales of both components: 0.0012 units
-    ink = np.zeros((41, 3), dtype=np.float32)
-    ink[1:, 0], ink[1:, 1] = 7.3, np.where(np.arange(40) % 2, 10.1, -10.1)
-    mixture = normal_mixture(network.eval(), ink)
-    grid, (left, top, right, bottom) = density_map(mixture, ink, normalisation, columns=300)
-    area = (right - left) * (bottom - top) / grid.size
-    assert grid.sum() * area == pytest.approx(40, rel=0.01)

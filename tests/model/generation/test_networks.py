@@ -2,11 +2,10 @@
 
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
 import torch
 
-from model import SSE, NegativeLogLikelihood, PredictionNetwork, SquaredError, SynthesisNetwork
+from model import NegativeLogLikelihood, PredictionNetwork, SquaredError, SynthesisNetwork
 from utils.alphabet import Alphabet
 from utils.normalisation import Normalisation
 
@@ -196,42 +195,6 @@ def test_dropout_acts_in_training_only():
     still = [run(network.eval(), batch).prediction.means for _ in range(2)]
     assert not torch.equal(*noisy)
     assert torch.equal(*still)
-
-
-def test_the_loss_is_the_sum_over_real_points():
-    network, batch = build("prediction").eval(), batch_of(4, 2)
-    output = run(network, batch)
-    expected = [
-        -sum(output.prediction.log_prob(batch.targets)[row, step].item() for step in range(length))
-        for row, length in enumerate((4, 2))
-    ]
-    loss = NegativeLogLikelihood(reduction="sequence")
-    assert loss(output, batch).tolist() == pytest.approx(expected)
-    assert loss.divisor(batch) == 2
-    assert NegativeLogLikelihood(reduction="point").divisor(batch) == 6
-
-
-def test_sse_by_hand():
-    means = torch.tensor(
-        [[[1.0, 0.0], [0.0, 2.0], [9.0, 9.0]], [[0.0, 0.0], [3.0, 0.0], [0.5, 0.0]]]
-    )
-    pens = torch.tensor([[0.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
-    batch = SimpleNamespace(
-        inputs=torch.cat((torch.zeros(2, 3, 2), pens[..., None]), -1),
-        targets=torch.zeros(2, 3, 3),
-        mask=torch.tensor([[True, True, False], [True, True, True]]),
-    )
-    metric = SSE()
-    metric.update(SimpleNamespace(prediction=SimpleNamespace(mean=means)), batch)
-    assert metric.compute() == pytest.approx(
-        {"sse": (1 + 4 + 0 + 9 + 0.25) / 5, "sse_strokes": 10 / 3, "sse_jumps": 4.25 / 2}
-    )
-    metric.update(
-        SimpleNamespace(prediction=SimpleNamespace(mean=means)), batch, torch.tensor([2.0, 1.0])
-    )
-    assert metric.compute()["sse_strokes"] == pytest.approx((10 + 40) / 6)
-    metric.reset()
-    assert np.isnan(metric.compute()["sse"])
 
 
 def test_the_window_starts_at_the_pace_of_writing():

@@ -201,55 +201,6 @@ def test_a_beam_finds_no_less_likely_a_text(kind):
     assert set("".join(read)) <= set("abc")  # with all its weight, the language model decides
 
 
-def test_the_transcription_loss_is_the_sum_over_characters_and_the_end():
-    logits = torch.randn(2, 4, 3, dtype=torch.float64, generator=torch.manual_seed(0))
-    output = SimpleNamespace(characters=logits.log_softmax(-1))
-    batch = SimpleNamespace(
-        text=torch.tensor([[0, 1, 1], [1, 0, 0]]), text_lengths=torch.tensor([3, 1])
-    )
-    chances = torch.distributions.Categorical(logits=logits)
-    whole = -chances.log_prob(torch.tensor([[0, 1, 1, 2], [1, 2, 0, 0]]))
-    expected = torch.stack((whole[0].sum(), whole[1, :2].sum()))
-    torch.testing.assert_close(TranscriptionLoss()(output, batch), expected)
-    smoothed = TranscriptionLoss(label_smoothing=0.3)(output, batch)
-    even = -logits.log_softmax(-1).mean(-1)
-    both = torch.stack((even[0].sum(), even[1, :2].sum()))
-    torch.testing.assert_close(smoothed, 0.7 * expected + 0.3 * both)
-
-
-def test_ctc_leaves_out_texts_longer_than_their_frames_and_names_them(caplog):
-    labels = torch.full((3, 3, 3), math.log(1 / 3)).requires_grad_()
-    output = SimpleNamespace(labels=labels, lengths=torch.tensor([3, 2, 2]))
-    batch = SimpleNamespace(
-        text=torch.tensor([[0, 1, 0], [0, 1, 0], [1, 1, 0]]),
-        text_lengths=torch.tensor([3, 3, 2]),
-        index=torch.tensor([7, 8, 9]),
-    )
-    loss = CTCLoss()
-    nats = loss(output, batch)
-    assert nats.tolist() == [pytest.approx(3 * math.log(3)), 0, 0]  # one path; none; none
-    nats.sum().backward()
-    assert torch.isfinite(labels.grad).all()
-    loss(output, batch)
-    named = [record.message for record in caplog.records]
-    assert [message.split(":")[0] for message in named] == [
-        "sample 8 has more characters than frames",
-        "sample 9 has more characters than frames",
-    ]
-
-
-def test_the_ctc_loss_of_texts_without_a_character_is_that_of_blanks():
-    labels = torch.randn(2, 4, 3, dtype=torch.float64).log_softmax(-1)
-    output = SimpleNamespace(labels=labels, lengths=torch.tensor([4, 2]))
-    batch = SimpleNamespace(
-        text=torch.zeros(2, 0, dtype=torch.int64),
-        text_lengths=torch.tensor([0, 0]),
-        index=torch.tensor([0, 1]),
-    )
-    blanks = torch.stack([-labels[0, :, 2].sum(), -labels[1, :2, 2].sum()])
-    torch.testing.assert_close(CTCLoss()(output, batch), blanks)
-
-
 @pytest.mark.parametrize("kind", KINDS)
 def test_there_are_fewer_halvings_than_layers(kind):
     with pytest.raises(ConfigFault, match="time_reductions: 2 does not fit: at most 1") as caught:
@@ -309,14 +260,6 @@ def test_features_and_channels_that_are_new_change_nothing_until_they_learn(kind
         load_weights(old, new.state_dict(), "new.pth", grow=True)
     with pytest.raises(CheckpointError, match=r"convolution\.weight has the shape"):
         load_weights(new, old.state_dict(), "old.pth")
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_the_number_of_texts_or_characters_divides_the_gradient(kind):
-    batch = SimpleNamespace(lengths=torch.tensor([9, 5]), text_lengths=torch.tensor([4, 3]))
-    loss = {CTCNetwork: CTCLoss, AttentionNetwork: TranscriptionLoss}[kind]
-    assert loss(reduction="sequence").divisor(batch) == 2
-    assert loss(reduction="character").divisor(batch) == 7
 
 
 @pytest.mark.parametrize("kind", KINDS)

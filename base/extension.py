@@ -1,0 +1,88 @@
+"""Modules of the user's own, such as a dataset or a loss, beside the project's classes.
+
+A file is loaded only because the command line names it (`--module FILE`): never because a config or
+a checkpoint does, whoever made these.
+"""
+
+import hashlib
+import importlib.util
+import inspect
+import sys
+from pathlib import Path
+from types import ModuleType
+
+from utils.checks import CheckpointError, UserError, first_line
+from utils.files import open_file
+
+_loaded: dict[str, tuple[ModuleType, str]] = {}
+"""By name: the module, and the SHA-256 of its file."""
+
+
+def load_module(path: str | Path) -> None:
+    """Load a Python file, whose classes a config may then name.
+
+    Its folder is searched for what the file imports, after all others.
+
+    Raises:
+        UserError: if there is no such file, it does not run, or its name is that of another module.
+    """
+    path = Path(path).resolve()
+    name = path.stem
+    try:
+        with open_file(path) as file:
+            digest = hashlib.sha256(file.read()).hexdigest()
+    except OSError as error:
+        raise UserError(f"--module {path}: it cannot be read: {error.strerror}") from None
+    if path.suffix != ".py" or not name.isidentifier():
+        raise UserError(f"--module {path}: a Python file such as my_ink.py is needed")
+    if name in _loaded:
+        if _loaded[name][0].__file__ != str(path):
+            raise UserError(f"--module {path}: {_loaded[name][0].__file__} has the same name")
+        return
+    if name in sys.modules or importlib.util.find_spec(name) is not None:
+        raise UserError(f"--module {path}: there is another module {name}; rename the file")
+    # Worker processes find the module by its name.
+    sys.path.append(str(path.parent))
+    spec = importlib.util.spec_from_file_location(name, path)
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:  # whatever the user's code raises
+        del sys.modules[name]
+        sys.path.remove(str(path.parent))
+        raise UserError(
+            f"--module {path}: it does not load: {type(error).__name__}: {first_line(error)}"
+        ) from error
+    _loaded[name] = module, digest
+
+
+def classes() -> list[type]:
+    """Return the classes that the loaded modules define."""
+    return [
+        value
+        for module, _ in _loaded.values()
+        for value in vars(module).values()
+        if inspect.isclass(value) and value.__module__ == module.__name__
+    ]
+
+
+def versions() -> dict[str, str]:
+    """Return the SHA-256 of the file of each loaded module, by name, for a checkpoint."""
+    return {name: digest for name, (_, digest) in _loaded.items()}
+
+
+def missing(modules: dict[str, str]) -> str:
+    """Say which modules that a checkpoint was made with are not loaded, or others; else ""."""
+    parts = []
+    for name, digest in modules.items():
+        if name not in _loaded:
+            parts.append(f"the module {name}.py (SHA-256 {digest[:12]}...) is not loaded")
+        elif _loaded[name][1] != digest:
+            parts.append(f"the module {name}.py is not the one that it was made with")
+    return "; ".join(parts) + (": --module FILE loads one" if parts else "")
+
+
+def check(modules: dict[str, str], source: str | Path) -> None:
+    """Raise a CheckpointError if a checkpoint was made with a module that is not loaded."""
+    if any(name not in _loaded for name in modules):
+        raise CheckpointError(f"{source}: {missing(modules)}")

@@ -1,0 +1,80 @@
+"""A line that a network wrote."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from utils.checks import UserError
+from utils.drawing import to_svg, write_svg
+from utils.ink import to_points
+
+
+@dataclass
+class Line:
+    """A line that a network wrote.
+
+    Attributes:
+        ink: `(points, 3)` float32 in the units of the data, the primer's points first.
+        primed: number of the primer's points at the start of `ink`, 0 without a primer.
+        attention: phi at every step over the characters of the whole text, the primer's included,
+            and the place behind its end, `(points - 1, U + 1)`; None without a text.
+        text: what was to be written, the primer's text first; None without a text.
+        ended: whether the window's stopping rule, or the network's own end of the sequence, ended
+            the line rather than the limit on steps.
+        bias: sharpening of the mixture at every step, `(points - 1,)` float32.
+        title: what files say is written, without the primer's text.
+        description: how the line came about, such as the bias and the seed.
+    """
+
+    ink: np.ndarray
+    primed: int
+    attention: np.ndarray | None
+    text: str | None
+    ended: bool
+    bias: np.ndarray
+    title: str = ""
+    description: str = ""
+
+    @property
+    def written(self) -> np.ndarray:
+        """The ink without the primer's, as ink of its own."""
+        if not self.primed:
+            return self.ink
+        ink = self.ink[self.primed :].copy()
+        ink[:1, :2] = 0.0
+        return ink
+
+    @property
+    def end(self) -> tuple[float, float]:
+        """Where the pen lifts in the end, from the first point written, in the data's units."""
+        x, y = to_points(self.written)[-1].tolist() if len(self.written) else (0.0, 0.0)
+        return x, y
+
+    def __repr__(self) -> str:
+        said = "no text" if self.text is None else repr(self.title or self.text)
+        how = "ended" if self.ended else "not ended, cut"
+        x, y = self.end
+        return f"Line({said}, {len(self.written)} points, {how} at ({x:.0f}, {y:.0f}))"
+
+    def _repr_svg_(self) -> str:
+        """Return the line as a notebook shows it."""
+        return to_svg(self.written, self.title, description=self.description)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the line, without its primer, into a file: .svg or .png says of what kind.
+
+        Raises:
+            UserError: if the name ends otherwise.
+            OSError: if the file cannot be written.
+        """
+        suffix = Path(path).suffix.lower()
+        if suffix == ".svg":
+            write_svg(path, self.written, self.title, description=self.description)
+        elif suffix == ".png":
+            from utils.drawing import draw_lines  # slow to import
+
+            draw_lines(path, [self.written], [self.description])
+        else:
+            raise UserError(f"{path}: a line is saved as .svg or .png")

@@ -1,0 +1,354 @@
+"""Loads a trained network for use: from its architecture, alphabet, normalisation and weights.
+
+How it was trained is a record beside them that nothing here looks at, so that a network writes and
+reads where the classes that trained it do not exist. Only its own class must.
+"""
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+import model
+from base import extension
+from base.base_model import BaseModel
+from base.checkpoint import (
+    check_weights,
+    find_checkpoint,
+    load_weights,
+    stored_alphabet,
+    stored_normalisation,
+)
+from base.device import resolve_device
+from model.generation.line import Line
+from model.generation.mixture import PEN_SHARPNESS, Mixture
+from model.generation.networks import MixtureNetwork
+from model.generation.regression import PointEstimate
+from model.generation.sampling import sample
+from model.recognition.networks import GREEDY, RecognitionNetwork, Search
+from model.recognition.transcribing import TOGETHER, read_lines
+from utils.alphabet import Alphabet
+from utils.binding import Binder, arguments_of, shown
+from utils.checks import CheckpointError, ConfigFault, UserError
+from utils.normalisation import Normalisation
+
+log = logging.getLogger(__name__)
+
+BIAS = 0.5
+"""Of the mixture, where none is given."""
+
+
+@dataclass
+class TrainedNetwork:
+    """A network of a checkpoint, ready for use.
+
+    Attributes:
+        model: the network, in evaluation mode, on its device.
+        path: the file that it is from.
+        device: where it is.
+        record: what else the file holds, such as `config` and `metrics`, without the weights.
+    """
+
+    model: BaseModel
+    path: Path
+    device: torch.device
+    record: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        """What the experiment was called that trained it."""
+        return str(self.record["config"].get("name", self.path.stem))
+
+
+class Writer(TrainedNetwork):
+    """A trained network that writes."""
+
+    model: MixtureNetwork
+
+    def write(self, text: str | None = None, *, seed: int = 0, **options: Any) -> Line:
+        """Write one line.
+
+        Args:
+            text: what to write; None for a network without a text.
+            seed: the same one gives the same line.
+            options: as `write_lines` takes them, such as `bias`.
+        """
+        (line,) = self.write_lines(None if text is None else [text], [seed], **options)
+        return line
+
+    def write_lines(
+        self,
+        texts: Sequence[str] | None,
+        seeds: Sequence[int],
+        *,
+        bias: float = BIAS,
+        pen_sharpness: float = PEN_SHARPNESS,
+        max_steps: int | None = None,
+        primer: tuple[np.ndarray, str] | None = None,
+        progress: bool = False,
+    ) -> list[Line]:
+        """Write lines, many at a time.
+
+        Args:
+            texts: what to write, one for each seed; None for a network without a text.
+            seeds: one for each line.
+            bias: 0 writes as varied as the training data, 1 and more very legibly (paper, 5.4).
+            pen_sharpness: how much the bias also sharpens when the pen is lifted.
+            max_steps: limit on the points of a line; None for enough.
+            primer: ink `(points, 3)` in the units of the training data, whose hand is continued,
+                and its text.
+            progress: show a progress bar.
+
+        Raises:
+            UserError: if a text holds characters that the network does not know, or is missing.
+        """
+        if texts is None and self.model.needs_text:
+            raise UserError(f"{self.path}: its network writes a text: give one")
+        if texts is not None and not self.model.needs_text:
+            raise UserError(f"{self.path}: its network takes no text")
+        lines: list[Line] = []
+        for start in range(0, len(seeds), TOGETHER):
+            part = slice(start, start + TOGETHER)
+            lines += sample(
+                self.model,
+                seeds[part],
+                None if texts is None else [self._after(primer, text) for text in texts[part]],
+                bias=bias,
+                pen_sharpness=pen_sharpness,
+                max_steps=max_steps,
+                primer=primer,
+                progress=progress,
+            )
+        sharpened = self._sharpening(bias, pen_sharpness)
+        return [
+            replace(
+                line,
+                title="" if texts is None else texts[number],
+                description=f"{line.text or 'no text'}{sharpened} · seed {seeds[number]}",
+            )
+            for number, line in enumerate(lines)
+        ]
+
+    @torch.inference_mode()
+    def predict(self, line: Line) -> Mixture | PointEstimate:
+        """Return what the network predicts at each step of a line: dimensions `(steps, ...)`."""
+        inputs = torch.from_numpy(self.model.normalisation.apply(line.ink[:-1]))[None]
+        text = lengths = None
+        if line.text is not None:
+            text = torch.from_numpy(self.model.alphabet.encode(line.text))[None].to(self.device)
+            lengths = torch.tensor([text.shape[1]], device=self.device)
+        return self.model(inputs.to(self.device), text, lengths).prediction[0]
+
+    def _after(self, primer: tuple[np.ndarray, str] | None, text: str) -> str:
+        """Return a text with a space before it where it would run into the primer's last word."""
+        apart = primer is None or primer[1][-1:].isspace() or text[:1].isspace()
+        return text if apart or self.model.alphabet.unknown(" ") else f" {text}"
+
+    def _sharpening(self, bias: float, pen_sharpness: float) -> str:
+        """Return the part of a description that tells the bias; "" where there is none to apply."""
+        if self.model.head == "regression":
+            return ""
+        pen = "" if pen_sharpness == PEN_SHARPNESS else f" · pen sharpness {pen_sharpness:g}"
+        return f" · bias {bias:g}{pen}"
+
+
+class Reader(TrainedNetwork):
+    """A trained network that reads."""
+
+    model: RecognitionNetwork
+
+    def read(self, ink: np.ndarray | Line, search: Search = GREEDY) -> str:
+        """Return the text of a line of ink.
+
+        Args:
+            ink: `(points, 3)` in any unit, y downwards; or a line that a network wrote.
+            search: how to look for the text: the best class at each place, or a beam.
+        """
+        (text,) = self.read_lines([ink], search)
+        return text
+
+    def read_lines(
+        self,
+        inks: Sequence[np.ndarray | Line],
+        search: Search = GREEDY,
+        *,
+        progress: bool = False,
+    ) -> list[str]:
+        """Return the texts of lines of ink; see `read`."""
+        arrays = [ink.written if isinstance(ink, Line) else ink for ink in inks]
+        return read_lines(self.model, arrays, search, progress=progress)
+
+
+def load(path: str | Path, device: str = "auto") -> TrainedNetwork:
+    """Make the network of a checkpoint ready for use; nothing but the file is needed.
+
+    Args:
+        path: the file, the folder of a run for its newest complete checkpoint, or the name of a
+            pretrained network, such as "conditional".
+        device: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
+
+    Returns:
+        a `Writer`, a `Reader`, or, of a network that is neither, a `TrainedNetwork`.
+
+    Raises:
+        UserError: if there is no such device or checkpoint, or something is wrong with it.
+    """
+    place = resolve_device(device)
+    path, checkpoint, skipped = find_checkpoint(path)
+    for cause in skipped:
+        log.warning("skipped %s", cause)
+    modules = checkpoint.get("modules", {})
+    arch = checkpoint["config"].get("arch")
+    cls = network_class(arch, path, modules)
+    if faults := list(_BINDER.check(BaseModel, arch, "arch")):
+        raise CheckpointError(f"{path}: {faults[0]}")
+    normalisation = stored_normalisation(checkpoint, path)
+    alphabet = stored_alphabet(checkpoint, path) if cls.needs_text else None
+    weights = checkpoint.pop("state_dict")
+    try:
+        network = build_network(cls, arch.get("args", {}), normalisation, alphabet, weights, path)
+    except ConfigFault as fault:
+        raise CheckpointError(f"{path}: {fault}") from None
+    load_weights(network, weights, path)
+    kinds = {MixtureNetwork: Writer, RecognitionNetwork: Reader}
+    kind = next((kinds[base] for base in kinds if isinstance(network, base)), TrainedNetwork)
+    return kind(network.to(place).eval(), path, place, checkpoint)
+
+
+def networks() -> dict[str, type[BaseModel]]:
+    """Return by name the classes of networks: the project's and those of the user's modules."""
+    offered = [getattr(model, name) for name in model.__all__] + extension.classes()
+    return {
+        cls.__name__: cls
+        for cls in offered
+        if isinstance(cls, type) and issubclass(cls, BaseModel) and cls is not BaseModel
+    }
+
+
+def network_class(
+    arch: Any, source: str | Path, modules: Mapping[str, str] | None = None
+) -> type[BaseModel]:
+    """Return the class of the network that an `arch` block describes.
+
+    Args:
+        arch: the block.
+        source: the file that it is from, for the error.
+        modules: of the user's own, which the file was made with.
+
+    Raises:
+        CheckpointError: if there is no such class.
+    """
+    kind, known = arch.get("type") if isinstance(arch, dict) else None, networks()
+    if not isinstance(kind, str) or kind not in known:
+        lacking = extension.missing(dict(modules or {}))
+        why = lacking or f"there are {', '.join(known)}"
+        raise CheckpointError(f"{source}: its network is of the class {shown(kind)}; {why}")
+    return known[kind]
+
+
+class _NetworkBinder(Binder):
+    """Binds an `arch` block to the classes of networks."""
+
+    def choices(self, base: Any) -> dict[str, type] | None:
+        return networks() if base is BaseModel else None
+
+
+_BINDER = _NetworkBinder()
+
+
+def build_network(
+    cls: type[BaseModel],
+    args: Mapping[str, Any],
+    normalisation: Normalisation,
+    alphabet: Alphabet | None,
+    weights: Mapping[str, Any] | None = None,
+    source: str | Path = "",
+) -> BaseModel:
+    """Build a network.
+
+    Args:
+        cls: its class.
+        args: of an `arch` block, which have no fault.
+        normalisation: of its data.
+        alphabet: of its texts, which it gets only if it needs them.
+        weights: that are to be loaded into it, if there are any.
+        source: the file that they are from, for the error.
+
+    Raises:
+        CheckpointError: if the weights are those of another network, which is found before any
+            memory is taken: a few bytes of config can describe gigabytes.
+        ConfigFault: if the constructor refuses an argument.
+    """
+    supplied = [normalisation, *([alphabet] if cls.needs_text else [])]
+    if weights is not None:
+        with torch.device("meta"):
+            check_weights(_BINDER.construct(cls, args, "arch", *supplied), weights, source)
+    return _BINDER.construct(cls, args, "arch", *supplied)
+
+
+@contextmanager
+def naming_misfits(
+    arch: Any,
+    other: Mapping[str, Any],
+    normalisation: Normalisation,
+    alphabet: Alphabet | None,
+    source: str | Path,
+) -> Iterator[None]:
+    """Name the arguments that differ where weights are refused, in place of the weights' shapes.
+
+    Args:
+        arch: the block of the network in the file.
+        other: that of the config.
+        normalisation, alphabet: of the config's network.
+        source: the file.
+    """
+    try:
+        yield
+    except CheckpointError:
+        if not (differing := differing_arguments(arch, other, normalisation, alphabet)):
+            raise
+        raise CheckpointError(f"{source}: it does not fit: {'; '.join(differing)}") from None
+
+
+def differing_arguments(
+    arch: Any,
+    other: Mapping[str, Any],
+    normalisation: Normalisation,
+    alphabet: Alphabet | None,
+) -> list[str]:
+    """Say which arguments make the weights of two networks of a class differ in shape.
+
+    Args:
+        arch, other, normalisation, alphabet: as `naming_misfits` has them.
+
+    Returns:
+        such as "hidden_size is 400 in the file, 224 in the config".
+    """
+    if not isinstance(arch, Mapping) or not isinstance(arch.get("args", {}), Mapping):
+        return []
+    if arch.get("type") != other["type"]:
+        return [f"the network is a {arch.get('type')} in the file, a {other['type']} in the config"]
+    cls = networks()[other["type"]]
+    defaults = arguments_of(cls).defaults
+    before, now = (defaults | block.get("args", {}) for block in (arch, other))
+
+    def shapes(args: Mapping[str, Any]) -> dict[str, torch.Size] | None:
+        try:
+            with torch.device("meta"):
+                network = build_network(cls, args, normalisation, alphabet)
+        except ConfigFault:
+            return None
+        return {name: value.shape for name, value in network.state_dict().items()}
+
+    own = shapes(other.get("args", {}))
+    return [
+        f"{name} is {shown(before.get(name))} in the file, {shown(now.get(name))} in the config"
+        for name in dict.fromkeys([*now, *before])
+        if before.get(name) != now.get(name)
+        and shapes({**other.get("args", {}), name: before.get(name)}) != own
+    ]

@@ -1,0 +1,54 @@
+"""The pages lead to one another: what they link to is there, and no page or picture is left out."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGES = [
+    *(ROOT / "README.md", ROOT / "benchmarks" / "README.md", ROOT / "saved/pretrained/README.md"),
+    *sorted((ROOT / "docs").glob("*.md")),
+]
+
+
+def words(page):
+    """Return a page without its blocks of code."""
+    return re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+
+
+def links(page):
+    """Return what a page links to: files, and the heading within them if one is named."""
+    found = re.findall(r"\]\(([^)#]*)(?:#([^)]*))?\)", words(page))
+    return [((page.parent / path).resolve() if path else page, place) for path, place in found]
+
+
+def anchors(page):
+    """Return the names that headings have in links."""
+    headings = re.findall(r"^#+ (.*)$", words(page), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page):
+    for path, place in links(page):
+        assert path.exists(), f"no {path}"
+        assert not place or place in anchors(path), f"no heading #{place} in {path}"
+    for config in re.findall(r"configs/\w+\.json", page.read_text(encoding="utf-8")):
+        mine = config == "configs/mine.json"
+        assert mine or (ROOT / config).exists(), config
+
+
+def test_every_page_is_reached_from_the_readme_and_every_picture_is_shown():
+    reached, new = set(), {ROOT / "README.md"}
+    while new:
+        reached |= new
+        new = {path for page in new if page.suffix == ".md" for path, _ in links(page)} - reached
+    assert set(PAGES) <= reached
+    assert set((ROOT / "docs").glob("*.png")) <= reached
+
+
+def test_the_readme_and_the_model_card_stay_short():
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 180
+    card = ROOT / "saved" / "pretrained" / "README.md"
+    assert len(card.read_text(encoding="utf-8").splitlines()) <= 80

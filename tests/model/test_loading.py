@@ -1,0 +1,152 @@
+"""A network is loaded from its own class, alphabet, normalisation and weights, and from no more."""
+
+import numpy as np
+import pytest
+import torch
+
+import model
+from base.checkpoint import load_checkpoint, pretrained, save_checkpoint
+from model import CTCNetwork, PredictionNetwork, SynthesisNetwork, sample
+from model.generation.mixture import PEN_SHARPNESS
+from model.loading import Reader, Writer, differing_arguments, load
+from model.recognition.networks import Search
+from utils.alphabet import Alphabet
+from utils.checks import CheckpointError, UserError
+from utils.normalisation import Normalisation
+
+NORMALISATION = Normalisation(mean=(8.0, 0.5), std=(40.0, 35.0))
+ALPHABET = Alphabet("abc ")
+SMALL = {"hidden_size": 8, "num_layers": 2}
+GONE = {"type": "GoneWithItsMaker", "args": {"anything": 1}}
+
+
+def saved(path, cls, args=SMALL, **changes):
+    """Save an untrained network whose dataset, loss, trainer and optimiser do not exist."""
+    torch.manual_seed(2)
+    network = cls(NORMALISATION, *([ALPHABET] if cls.needs_text else []), **args)
+    names = ("data_loader", "optimizer", "loss", "trainer")
+    config = {"name": "gone", "arch": {"type": cls.__name__, "args": args}}
+    content = {
+        "config": config | dict.fromkeys(names, GONE),
+        "state_dict": network.state_dict(),
+        "alphabet": ALPHABET.characters if cls.needs_text else None,
+        "normalisation": NORMALISATION.to_dict(),
+        "metrics": {"valid_log_loss": 1.5},
+    }
+    save_checkpoint(path, content | changes)
+    return network.eval()
+
+
+def test_a_network_whose_makers_classes_are_gone_writes_and_reads(tmp_path):
+    network = saved(tmp_path / "writer.pth", SynthesisNetwork)
+    writer = model.load(tmp_path / "writer.pth", device="cpu")
+    line = writer.write("a cab", bias=0.7, seed=3, max_steps=60)
+    (same,) = sample(network, [3], ["a cab"], bias=0.7, max_steps=60)
+    np.testing.assert_array_equal(line.ink, same.ink)
+    assert isinstance(writer, Writer) and writer.name == "gone"
+    assert writer.record["metrics"] == {"valid_log_loss": 1.5}
+    assert line.title == "a cab" and line.description == "a cab · bias 0.7 · seed 3"
+
+    network = saved(tmp_path / "reader.pth", CTCNetwork)
+    reader = load(tmp_path / "reader.pth", "cpu")
+    assert isinstance(reader, Reader)
+    ink = line.ink
+    assert reader.read(line) == reader.read(ink) == network.read([ink]).hypotheses[0]
+    wide = Search(width=4)
+    assert reader.read_lines([ink, ink], wide) == network.read([ink, ink], wide).hypotheses
+
+
+def test_a_network_without_a_text_draws(tmp_path):
+    saved(tmp_path / "writer.pth", PredictionNetwork)
+    writer = load(tmp_path / "writer.pth", "cpu")
+    lines = writer.write_lines(None, [5, 6], pen_sharpness=0.0, max_steps=20)
+    assert [len(line.ink) for line in lines] == [21, 21]
+    assert lines[1].description == "no text · bias 0.5 · pen sharpness 0 · seed 6"
+    np.testing.assert_array_equal(
+        lines[1].ink, writer.write(seed=6, pen_sharpness=0.0, max_steps=20).ink
+    )
+    with pytest.raises(UserError, match="takes no text"):
+        writer.write("a")
+    saved(tmp_path / "other.pth", SynthesisNetwork)
+    with pytest.raises(UserError, match="writes a text: give one"):
+        load(tmp_path / "other.pth", "cpu").write()
+
+
+def test_lines_do_not_depend_on_how_many_are_written(tmp_path, monkeypatch):
+    saved(tmp_path / "writer.pth", SynthesisNetwork)
+    writer, texts = load(tmp_path / "writer.pth", "cpu"), ["a", "cab", "b c", "ab"]
+    together = writer.write_lines(texts, range(4), max_steps=30)
+    monkeypatch.setattr("model.loading.TOGETHER", 3)
+    for one, other in zip(together, writer.write_lines(texts, range(4), max_steps=30), strict=True):
+        np.testing.assert_array_equal(one.ink, other.ink)
+        assert (one.title, one.description) == (other.title, other.description)
+
+
+def test_a_line_goes_on_from_a_primer_with_its_words_apart(tmp_path):
+    saved(tmp_path / "writer.pth", SynthesisNetwork)
+    writer = load(tmp_path / "writer.pth", "cpu")
+    ink = np.float32([[0, 0, 0], [30, 5, 0], [10, 40, 1]])
+    line = writer.write("b", primer=(ink, "a"), max_steps=9)
+    assert line.text == "a b" and line.title == "b" and line.primed == 3
+    np.testing.assert_array_equal(line.ink[:3], ink)
+    assert writer.write(" b", primer=(ink, "a"), max_steps=9).text == "a b"
+    mean = writer.predict(line).mean
+    assert mean.shape == (len(line.ink) - 1, 2) and PEN_SHARPNESS > 0
+
+
+def test_a_network_class_that_is_gone_is_told_in_one_line(tmp_path):
+    config = {"name": "x", "arch": GONE}
+    saved(tmp_path / "gone.pth", PredictionNetwork, config=config)
+    with pytest.raises(CheckpointError, match='of the class "GoneWithItsMaker"; there are') as one:
+        load(tmp_path / "gone.pth")
+    saved(tmp_path / "own.pth", PredictionNetwork, config=config, modules={"my_net": "5f" * 32})
+    with pytest.raises(CheckpointError, match=r"module my_net\.py \(SHA-256 5f5f.*--module") as two:
+        load(tmp_path / "own.pth")
+    assert "\n" not in f"{one.value}{two.value}"
+
+
+@pytest.mark.parametrize(
+    ("arch", "message"),
+    [
+        (7, "is of the class null"),
+        ({"type": ["a"]}, 'is of the class null|a list|\\["a"\\]'),
+        ({"type": "PredictionNetwork", "args": {"hidden_size": "x"}}, 'hidden_size = "x": a whole'),
+        ({"type": "PredictionNetwork", "args": {"hidden": 8}}, "no such argument; did you mean"),
+        ({"type": "PredictionNetwork", "args": {"hidden_size": 8192, "num_layers": 16}}, "shape"),
+    ],
+)
+def test_an_architecture_that_does_not_fit_is_refused(tmp_path, arch, message):
+    saved(tmp_path / "x.pth", PredictionNetwork, config={"name": "x", "arch": arch})
+    with pytest.raises(CheckpointError, match=message) as caught:
+        load(tmp_path / "x.pth")
+    assert str(caught.value).startswith(f"{tmp_path}/x.pth: ")
+
+
+def test_differing_arguments_are_those_that_change_the_weights():
+    def block(**args):
+        return {"type": "PredictionNetwork", "args": args}
+
+    before = block(hidden_size=24, num_layers=2, dropout=0.5)
+    assert differing_arguments(before, block(num_layers=3), NORMALISATION, None) == [
+        "hidden_size is 24 in the file, 400 in the config",
+        "num_layers is 2 in the file, 3 in the config",
+    ]
+    assert differing_arguments(before, before | {"args": {**before["args"], "dropout": 0.1}},
+                               NORMALISATION, None) == []  # fmt: skip
+    other = {"type": "SynthesisNetwork", "args": {}}
+    (said,) = differing_arguments(before, other, NORMALISATION, ALPHABET)
+    assert (
+        said == "the network is a PredictionNetwork in the file, a SynthesisNetwork in the config"
+    )
+    assert differing_arguments(7, other, NORMALISATION, ALPHABET) == []
+
+
+def test_loading_a_pretrained_network_needs_its_file_alone(monkeypatch):
+    """No config is parsed: nothing of the modules that do so is called."""
+    path = pretrained()["digits"]
+    writer = load("digits", "cpu")
+    assert writer.path == path and "state_dict" not in writer.record
+    state = load_checkpoint(path)["state_dict"]
+    assert all(
+        torch.equal(value, state[name].float()) for name, value in writer.model.state_dict().items()
+    )
