@@ -364,7 +364,7 @@ class BaseTrainer(ABC):
                 config = self.header.get("config", {})
                 begun = self.run.create(config, self.seed, resumed_from=source, device=self.device)
                 stack.callback(remove_log_file, add_log_file(self.run.log_file))
-            sizes = self.checkpoint.begin()
+            sizes = self._sizes = self.checkpoint.begin()
             if is_main:
                 self._table = MetricsTable(self.run.metrics_file)
                 self._table.take_back(self.progress.epoch)

@@ -107,15 +107,10 @@ class BatchStream:
             yield None if ended else batch, None if carried is None else carried[0]
 
     def carry(self, number: int, state: State | None, rows: Tensor | None) -> bool:
-        """Carry the state of a part over to its next chunk, cut from its graph.
+        """Carry the state of a part, of `rows` of its batch, over to its next chunk.
 
-        Args:
-            number: of the part.
-            state: after the chunk; None after the last, and to forget it.
-            rows: of the batch that it is of.
-
-        Returns:
-            whether it is finite; it is not carried over otherwise.
+        It is cut from its graph. One that is not finite is forgotten, as with None; return whether
+        it is finite.
         """
         finite = state is None or all(bool(torch.isfinite(one).all()) for one in state.values())
         self._carried[number] = None
@@ -155,12 +150,9 @@ class BatchStream:
     def load_state_dict(
         self, state: Mapping[str, Any], position: Mapping[str, int], source: Path
     ) -> None:
-        """Go on from a checkpoint; in a pass of other batches at the same part of it.
+        """Go on from what `state_dict` returned, at the values of `Position` in `position`.
 
-        Args:
-            state: as `state_dict` returned it.
-            position: the values of `Position`; what else it holds is left.
-            source: the file, for messages.
+        In a pass of another number of batches it is at the same share of it.
         """
         self.position, self._source = filled(Position, position), source
         before, now = state["batches"], len(self.loader)
@@ -202,12 +194,7 @@ def loaded(batches: Iterable[Batch | None], stop: StopRequest) -> Iterator[Batch
 def gather(carried: Sequence[Carried]) -> list[Carried]:
     """Return the states of all processes, on the CPU, in the main one; elsewhere nothing.
 
-    Args:
-        carried: this process's, one for each batch of a group, of its share of the rows.
-
-    Returns:
-        The states, and the rows of the whole batch that they are of, ascending: any number of
-        processes goes on from these.
+    The rows are then those of the whole batch, so that any number of processes goes on from them.
     """
     count, rank = distributed.world_size(), distributed.rank()
     own = [

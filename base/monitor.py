@@ -25,13 +25,8 @@ class Best:
 class Monitor:
     """Judges each epoch by one of the values that are logged after it.
 
-    Attributes:
-        rule: "min NAME" or "max NAME"; None if nothing is monitored.
-        name: of the value; None likewise.
-        record: the best epoch so far.
-
     Args:
-        rule: as the attribute; "off" is None.
+        rule: "min NAME" or "max NAME"; None or "off" for nothing.
         names: of all values that are logged after each epoch.
         early_stop: epochs without a better one after which the run ends; None for no such end.
 

@@ -39,11 +39,7 @@ class OptimizerStep:
         lr_scheduler: over `optimizer`, or None.
         device_type: such as "cuda".
         scaled: whether to scale the loss, which float16 needs.
-        schedule_by: whether the schedule moves on with each step, "batch", or "epoch".
-        clip_norm: bound on the gradient's norm, or None.
-        ema_decay: per step, of the moving average of the weights; None for no average.
-        weight_noise: "off", "fixed" or "adaptive".
-        weight_noise_std: its standard deviation, or the starting value of it.
+        schedule_by, clip_norm, ema_decay, weight_noise, weight_noise_std: as of `BaseTrainer`.
     """
 
     def __init__(

@@ -50,8 +50,7 @@ class TrainingCheckpoint:
 
     The `state_dict` of a checkpoint is what to evaluate with: the average of the weights if there
     is one, the means of noisy weights. Only a sound state is saved (see `fault`), so that a run
-    that diverges keeps what it had. All processes call these methods together; the main one
-    writes.
+    that diverges keeps what it had. All processes call these together; the main one writes.
 
     Args:
         run: the folder.
@@ -130,11 +129,7 @@ class TrainingCheckpoint:
         log.info("resumed from %s: %d epochs complete, %d steps", source, *done)
 
     def begin(self) -> dict[str, int]:
-        """Let the run's folder, which is there, hold only what led to `source`; start the clock.
-
-        Returns:
-            where TensorBoard's files in this folder ended then.
-        """
+        """Let the run's folder hold only what led to `source`; return where its events ended."""
         source = self.source
         inside = source is not None and source.parent.resolve() == self.run.models.resolve()
         if distributed.is_main():
@@ -142,8 +137,8 @@ class TrainingCheckpoint:
                 epoch = self.run.models / checkpoint_name(self.state.progress.epoch)
                 newer = self.run.newer_than(source if position(source) else epoch)
                 self._set_aside(newer, f"newer than {source.name}")
-            if source is not None:
-                self._settle_best(source)
+            if source is not None and self.monitor.name is not None:
+                self._settle_best(source, self.monitor.name)
         self.monitor.agree()
         self._last_save = time.monotonic()
         return self._source_sizes if inside else {}
@@ -155,15 +150,13 @@ class TrainingCheckpoint:
             names = ", ".join(path.name for path in paths)
             log.warning("%s: %s, set aside in %s", names, reason, folder)
 
-    def _settle_best(self, source: Path) -> None:
+    def _settle_best(self, source: Path, name: str) -> None:
         """Let the best checkpoint be the best of those that led to `source`.
 
         The one that is there may be of a branch that was left. If one of that branch has taken its
         place, the best is lost; then it is `source`, or, where that is within an epoch, the next.
         """
-        record, best, name = self.monitor.record, self.run.best, self.monitor.name
-        if name is None:
-            return
+        record, best = self.monitor.record, self.run.best
 
         def is_best(path: Path) -> bool:
             try:

@@ -50,6 +50,7 @@ class Sums:
 
     @property
     def loss_per_point(self) -> float:
+        """NaN where nothing was counted."""
         return ratio(self.loss, self.points)
 
     def losses(self, name: str) -> dict[str, float]:
@@ -77,5 +78,4 @@ class TrainingState:
 
 
 def ratio(numerator: float, denominator: float) -> float:
-    """Return the quotient; NaN where nothing was counted."""
     return numerator / denominator if denominator else math.nan

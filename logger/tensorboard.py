@@ -64,12 +64,7 @@ class TensorBoardWriter:
     def scalars(self, values: Mapping[str, float], step: int, group: str) -> None:
         """Write scalars by name at `step`, leaving out what is not finite.
 
-        Those named `valid_NAME` are drawn beside NAME.
-
-        Args:
-            values: by name.
-            step: at which they stand.
-            group: TensorBoard shows the charts of a group together.
+        Those named `valid_NAME` are drawn beside NAME; charts of a group stand together.
         """
         for name, value in values.items():
             if math.isfinite(value):
@@ -88,10 +83,7 @@ class TensorBoardWriter:
         self._call("add_text", "config", _escaped(code), 0)
 
     def hyperparameters(self, config: Any) -> None:
-        """Write the settings of a run that has ended, for the tab HPARAMS.
-
-        It shows them with the last values of all curves, which TensorBoard finds itself.
-        """
+        """Write the settings of a run that has ended for HPARAMS, which finds the values itself."""
         if not self._writers:
             return
         from torch.utils.tensorboard.summary import hparams

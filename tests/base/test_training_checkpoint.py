@@ -384,3 +384,21 @@ def test_going_on_from_the_best_with_another_monitor(tmp_path):
     assert again.run.best.read_bytes() == before
     own = load_checkpoint(again.run.best)["metrics"]["error"]
     assert (again.monitor.record.best, again.monitor.record.best_epoch) == (own, 2)
+
+
+def test_where_the_log_cannot_be_measured_its_former_sizes_stay(tmp_path, monkeypatch):
+    stopped = make(tmp_path, trainer=stopped_at(ChunkTrainer, 3), tensorboard=True)
+    stopped.train()
+    path, checkpoint, _ = newest_checkpoint(stopped.run.models)
+    before = checkpoint["training"]["event_sizes"]
+    assert len(before) == 2 and min(before.values()) > 0
+
+    def fail(_):
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr("logger.tensorboard.TensorBoardWriter.sizes", fail)
+    again = make(tmp_path, checkpoint=checkpoint, source=path, tensorboard=True)
+    with pytest.raises(OSError, match="Input/output error"):
+        again.train()
+    saved = newest_checkpoint(again.run.models)[1]
+    assert saved["epoch"] == 1 and saved["training"]["event_sizes"] == before
