@@ -73,6 +73,8 @@ class StopRequest:
 
     def __enter__(self) -> "StopRequest":
         self._end = time.monotonic() + self._seconds
+        self.signal = self.failure = self._received = None
+        self._failed = False
         self._before = []
         with suppress(ValueError):  # Outside the main thread: signals go elsewhere.
             for number in self.SIGNALS:

@@ -236,7 +236,7 @@ def test_the_line_of_an_epoch(tmp_path, caplog):
     number = r" *[-\d.e+]+"
     for epoch, (line, row) in enumerate(zip(lines, rows(trainer), strict=True), start=1):
         shown = re.fullmatch(
-            rf"epoch {epoch:2}/10  error_per_point ({number})  valid_error ({number})"
+            rf"epoch {epoch:2}/10:  error_per_point ({number})  valid_error ({number})"
             rf"  ({number}) s(  best so far)?  skipped_steps 1",
             line,
         )
