@@ -27,7 +27,7 @@ DECAYS = {"weight_decay", "lambd"}
 """Settings of torch's optimisers by which weights decay."""
 
 
-class WeightUpdate:
+class OptimizerStep:
     """Makes the steps of an optimiser, and holds all that they depend on beside the data.
 
     A step: `start`; inside `noisy()` any number of forward passes, each followed by `backward` of
@@ -39,10 +39,7 @@ class WeightUpdate:
         lr_scheduler: over `optimizer`, or None.
         device_type: such as "cuda".
         scaled: whether to scale the loss, which float16 needs.
-        clip_norm: bound on the gradient's norm, or None.
-        ema_decay: per step, of the moving average of the weights; None for no average.
-        weight_noise: "off", "fixed" or "adaptive".
-        weight_noise_std: its standard deviation, or the starting value of it.
+        schedule_by, clip_norm, ema_decay, weight_noise, weight_noise_std: as of `BaseTrainer`.
     """
 
     def __init__(
@@ -53,12 +50,14 @@ class WeightUpdate:
         device_type: str,
         *,
         scaled: bool = False,
+        schedule_by: str = "batch",
         clip_norm: float | None = None,
         ema_decay: float | None = None,
         weight_noise: str = "off",
         weight_noise_std: float = 0.075,
     ) -> None:
         self.model, self.optimizer, self.lr_scheduler = model, optimizer, lr_scheduler
+        self.schedule_by = schedule_by
         self.clip_norm = math.inf if clip_norm is None else clip_norm
         self.weights = [weight for group in optimizer.param_groups for weight in group["params"]]
         self.scaler = torch.amp.GradScaler(device_type, enabled=scaled)
@@ -129,10 +128,16 @@ class WeightUpdate:
             if self.average is not None:
                 self.average.update_parameters(self.model)
         self.scaler.update()
+        if math.isfinite(norm) and self.schedule_by == "batch":
+            self._step_schedule()
         return norm
 
-    def step_schedule(self, value: float | None = None) -> None:
-        """Move the schedule on; `value` is what ReduceLROnPlateau looks at."""
+    def end_epoch(self, value: float | None) -> None:
+        """Move a schedule by epochs on; `value` is what ReduceLROnPlateau looks at."""
+        if self.schedule_by == "epoch":
+            self._step_schedule(value)
+
+    def _step_schedule(self, value: float | None = None) -> None:
         schedule = self.lr_scheduler
         if isinstance(schedule, ReduceLROnPlateau):
             schedule.step(value)
@@ -174,19 +179,17 @@ class WeightUpdate:
         self,
         state: Mapping[str, Any],
         evaluated: Mapping[str, Tensor],
-        schedule_steps: int,
         source: Path,
+        epochs: int,
+        steps: int,
     ) -> None:
         """Take `state_dict` back.
-
-        Settings that differ from those of the run so far apply from here on. Another schedule is
-        put where it would be, had it been so from the start.
 
         Args:
             state: as `state_dict` returned it, and `base.checkpoint_schema` has it.
             evaluated: the weights of `evaluated_model` then.
-            schedule_steps: how often the schedule has stepped.
             source: the file, for messages.
+            epochs, steps: made so far.
 
         Raises:
             CheckpointError: if something does not fit.
@@ -222,8 +225,8 @@ class WeightUpdate:
         for group, settings in zip(self.optimizer.param_groups, self._optimizer_start, strict=True):
             group.update(settings)
         if not isinstance(self.lr_scheduler, ReduceLROnPlateau):
-            for _ in range(schedule_steps):
-                self.step_schedule()
+            for _ in range(steps if self.schedule_by == "batch" else epochs):
+                self._step_schedule()
 
     def _load_optimizers(
         self, state: Mapping[str, Any], settings: list[dict[str, Any]] | None

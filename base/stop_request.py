@@ -10,8 +10,12 @@ from contextlib import contextmanager, suppress
 from base import distributed
 
 
+class TrainingFailed(Exception):
+    """A run that cannot go on; its message says where the last good weights are."""
+
+
 class StopRequest:
-    """Inside `with`, signals no longer end the process but are kept here.
+    """Inside `with`, signals no longer end the process but are kept here, and the clock runs.
 
     A signal to any process of a run is one to all, and so is a failure; the main process's clock
     is that of all. SIGHUP, of a connection that is lost, stays ignored under `nohup`.
@@ -34,7 +38,7 @@ class StopRequest:
         self.failure: Exception | None = None
         self._received: int | None = None
         self._failed = False
-        self._end = time.monotonic() + seconds
+        self._seconds, self._end = seconds, math.inf
 
     def fail(self, error: Exception) -> None:
         """Ask the run to save and end because of `error`."""
@@ -68,6 +72,9 @@ class StopRequest:
         return self.signal is not None or self._failed
 
     def __enter__(self) -> "StopRequest":
+        self._end = time.monotonic() + self._seconds
+        self.signal = self.failure = self._received = None
+        self._failed = False
         self._before = []
         with suppress(ValueError):  # Outside the main thread: signals go elsewhere.
             for number in self.SIGNALS:

@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 class MetricsTable:
     """`metrics.csv`: one row for each epoch, its first column `epoch`.
 
-    The file is written anew and moved into its place for every row, so that it is always whole.
+    The file is written anew and moved into its place for every row, so that it is always complete.
     Numbers are written such that they read back exactly.
 
     Args:

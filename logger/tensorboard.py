@@ -1,8 +1,9 @@
 """The log that TensorBoard shows: `tensorboard --logdir saved/log`."""
 
+import json
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,9 @@ from utils.checks import UserError
 from utils.files import errors_name
 
 _EVENTS = "events.out.tfevents.*"
+VALID = "valid"
+"""The folder of the curves of validation: for TensorBoard a run beside that of training, so that it
+draws both into one chart."""
 
 
 class TensorBoardWriter:
@@ -40,7 +44,7 @@ class TensorBoardWriter:
         step: int = 0,
     ) -> None:
         self.folder = folder
-        self._writer = None
+        self._writers = {}
         if sizes is not None:
             _take_back(folder, sizes)
         if enabled:
@@ -53,62 +57,65 @@ class TensorBoardWriter:
                     "UTF-8; rename it, or set trainer.args.tensorboard to false"
                 )
             purge = None if sizes is None else step + 1
-            with errors_name(folder):
-                self._writer = SummaryWriter(str(folder), purge_step=purge)
+            for run in ("", VALID):
+                with errors_name(folder / run):
+                    self._writers[run] = SummaryWriter(str(folder / run), purge_step=purge)
 
-    def scalars(self, values: Mapping[str, float], step: int) -> None:
-        """Write scalars by name at `step`, leaving out what is not finite."""
+    def scalars(self, values: Mapping[str, float], step: int, group: str) -> None:
+        """Write scalars by name at `step`, leaving out what is not finite.
+
+        Those named `valid_NAME` are drawn beside NAME; charts of a group stand together.
+        """
         for name, value in values.items():
             if math.isfinite(value):
-                self._call("add_scalar", name, value, step)
+                run = VALID if name.startswith(f"{VALID}_") else ""
+                tag = f"{group}/{name.removeprefix(f'{VALID}_')}"
+                self._call("add_scalar", tag, value, step, run=run)
 
     def picture(self, name: str, pixels: np.ndarray, step: int) -> None:
         """Write a picture, `(height, width, 3)` uint8."""
         self._call("add_image", name, pixels, step, dataformats="HWC")
 
-    def text(self, name: str, text: str, step: int = 0) -> None:
-        """Write a text, which TensorBoard shows as Markdown."""
-        self._call("add_text", name, _escaped(text), step)
+    def config(self, config: Any) -> None:
+        """Write the run's config as a text."""
+        text = json.dumps(config, indent=2, ensure_ascii=False)
+        code = "\n".join(f"    {line}" for line in text.splitlines())  # as Markdown shows it
+        self._call("add_text", "config", _escaped(code), 0)
 
-    def hyperparameters(
-        self, parameters: Mapping[str, Any], metrics: Mapping[str, float], step: int
-    ) -> None:
-        """Write the run's settings with its final metrics, as the tab HPARAMS shows them.
-
-        Args:
-            parameters: settings by dotted key; lists and None are written as text.
-            metrics: final values by name.
-            step: at which they stand.
-        """
-        if self._writer is None:
+    def hyperparameters(self, config: Any) -> None:
+        """Write the settings of a run that has ended for HPARAMS, which finds the values itself."""
+        if not self._writers:
             return
         from torch.utils.tensorboard.summary import hparams
 
         plain = {
             name: value if isinstance(value, bool | int | float) else _escaped(str(value))
-            for name, value in parameters.items()
+            for name, value in _flat(config)
         }
-        finite = {f"final/{name}": value for name, value in metrics.items() if math.isfinite(value)}
         with errors_name(self.folder):
-            for summary in hparams(plain, finite):
-                self._writer.file_writer.add_summary(summary)
-        self.scalars(finite, step)
+            for summary in hparams(plain, {})[1:]:  # Without its list of curves.
+                self._writers[""].file_writer.add_summary(summary)
 
     def sizes(self) -> dict[str, int]:
         """Write out what is waiting, and return the size of each file of events in bytes."""
-        self._call("flush")
-        return {path.name: path.stat().st_size for path in sorted(self.folder.glob(_EVENTS))}
+        self._call_all("flush")
+        files = sorted(self.folder.rglob(_EVENTS))
+        return {path.relative_to(self.folder).as_posix(): path.stat().st_size for path in files}
 
     def close(self) -> None:
-        """Write out what is waiting and close the file."""
-        self._call("close")
-        self._writer = None
+        """Write out what is waiting and close the files."""
+        self._call_all("close")
+        self._writers = {}
 
-    def _call(self, method: str, *arguments: Any, **options: Any) -> None:
+    def _call_all(self, method: str) -> None:
+        for run in self._writers:
+            self._call(method, run=run)
+
+    def _call(self, method: str, *arguments: Any, run: str = "", **options: Any) -> None:
         """Call a method of torch's writer, if there is one."""
-        if self._writer is not None:
-            with errors_name(self.folder):  # Its thread's errors name no file.
-                getattr(self._writer, method)(*arguments, **options)
+        if self._writers:
+            with errors_name(self.folder / run):  # Its thread's errors name no file.
+                getattr(self._writers[run], method)(*arguments, **options)
 
 
 def _escaped(text: str) -> str:
@@ -118,9 +125,22 @@ def _escaped(text: str) -> str:
 
 def _take_back(folder: Path, sizes: Mapping[str, int]) -> None:
     """Cut the files of events off at `sizes`, and remove those that did not exist then."""
-    for path in folder.glob(_EVENTS):
-        if path.name not in sizes:
+    for path in folder.rglob(_EVENTS):
+        name = path.relative_to(folder).as_posix()
+        if name not in sizes:
             path.unlink()
-        elif path.stat().st_size > sizes[path.name]:
+        elif path.stat().st_size > sizes[name]:
             with suppress(FileNotFoundError):
-                os.truncate(path, sizes[path.name])
+                os.truncate(path, sizes[name])
+
+
+def _flat(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the plain values of nested objects and lists by dotted key."""
+    if isinstance(value, Mapping):
+        for name, item in value.items():
+            yield from _flat(item, f"{key}.{name}" if key else str(name))
+    elif isinstance(value, list) and any(isinstance(item, Mapping | list) for item in value):
+        for number, item in enumerate(value):
+            yield from _flat(item, f"{key}.{number}")
+    else:
+        yield key, value

@@ -87,8 +87,9 @@ def assert_close(first: Path, second: Path) -> None:
 
 
 def test_two_processes_train_as_one_and_one_of_them_writes(workplace):
-    process = start("-c", "config.json", "--run-id", "two")
-    assert train.main(["-d", "cpu", "-c", "config.json", "--run-id", "one"]) == 0
+    words = ["-c", "config.json", "-o", "trainer.args.keep_last=null", "--run-id"]
+    process = start(*words, "two")
+    assert train.main(["-d", "cpu", *words, "one"]) == 0
     out, error = process.communicate(timeout=100)
     assert process.returncode == 0, error
     for one, two in zip(rows("one"), rows("two"), strict=True):

@@ -71,8 +71,8 @@ class RecognitionTrainer(BaseTrainer):
                 )
 
     @property
-    def told(self) -> float:
-        """Share of the characters that a decoder is told in the epoch under way."""
+    def forced_share(self) -> float:
+        """The teacher forcing ratio of the epoch under way."""
         first, last = self.teacher_forcing_ratio
         return first + (last - first) * self.progress.epoch / max(1, self.epochs - 1)
 
@@ -89,7 +89,7 @@ class RecognitionTrainer(BaseTrainer):
             batch.lengths,
             batch.text,
             batch.text_lengths,
-            teacher_forcing_ratio=self.told,
+            teacher_forcing_ratio=self.forced_share,
             search=None if model.training else Search(),
         )
         return Part(output, batch, float(len(batch)), None)

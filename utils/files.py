@@ -73,13 +73,31 @@ def atomic_write(path: str | os.PathLike[str], write: Callable[[BinaryIO], Any])
         OSError: if the disk is full, the folder is missing or not writable. What was at `path`
             is still there, and the half-written file is not. The error names `path`.
     """
-    path = Path(path)
+    with _moved_to(Path(path)) as temporary:
+        _write_new(temporary, write)
+
+
+def link_or_copy(source: str | os.PathLike[str], path: str | os.PathLike[str]) -> None:
+    """Let `path` hold what `source` holds, as `atomic_write` does; if possible as a hard link.
+
+    Neither may be changed in place afterwards, only replaced.
+    """
+    source, path = Path(source), Path(path)
+    if path.exists() and path.samefile(source):  # Which a rename would leave as it is.
+        return
+    with _moved_to(path) as temporary:
+        try:
+            os.link(source, temporary)
+        except OSError:  # Another file system, or one without hard links.
+            _write_new(temporary, lambda file: file.write(source.read_bytes()))
+
+
+@contextmanager
+def _moved_to(path: Path) -> Iterator[Path]:
+    """Yield the name of a file to make beside `path`, which is then moved over it."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
     try:
-        with open(temporary, "xb") as file:
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())
+        yield temporary
         os.replace(temporary, path)
     except BaseException as error:
         with suppress(OSError):
@@ -89,6 +107,13 @@ def atomic_write(path: str | os.PathLike[str], write: Callable[[BinaryIO], Any])
         raise
     with errors_name(path):
         _sync_folder(path.parent)
+
+
+def _write_new(path: Path, write: Callable[[BinaryIO], Any]) -> None:
+    with open(path, "xb") as file:
+        write(file)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 @contextmanager

@@ -100,9 +100,9 @@ def main(saved: Path) -> None:
 
     # With dropout, a run is that of as many processes, bit for bit.
     for run, base in (("dropout", ChunkTrainer), ("dropout-stopped", Stopped)):
-        trainer = make(saved, run, trainer=base, truncate=3, epochs=2, weight_noise="fixed")
-        trainer.train()
-    go_on(saved, "dropout-stopped", truncate=3, epochs=2, weight_noise="fixed")
+        options = {"truncate": 3, "epochs": 2, "weight_noise": "fixed", "keep_last": None}
+        make(saved, run, trainer=base, **options).train()
+    go_on(saved, "dropout-stopped", **options)
 
     trainer = make(saved, "spying", trainer=Spying, epochs=1)
     trainer.seen = []

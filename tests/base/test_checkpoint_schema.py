@@ -13,7 +13,7 @@ from torch.optim import Optimizer, lr_scheduler
 from torch.optim.lr_scheduler import LRScheduler
 
 from base.checkpoint import load_checkpoint, newest_checkpoint
-from base.optimizer_step import WeightUpdate
+from base.optimizer_step import OptimizerStep
 from base.schema import like
 from parse_config import choices
 from utils.checks import CheckpointError
@@ -79,9 +79,9 @@ del_ = object()
         (("progress", "epoch"), "one", "training.progress.epoch = 'one': a whole number from 0"),
         (("progress", "step"), -1, "progress.step = -1: a whole number"),
         (("progress", "step"), True, "progress.step = True: a whole number"),
-        (("progress", "batch"), 5, "progress.batch = 5: a whole number from 0 to 4"),
+        (("progress", "batch"), 5, "training.progress.batch = 5: a whole number from 0 to 4"),
         (("progress", "epoch_pass"), 10**6, "progress.epoch_pass = 1000000: a whole number from 0"),
-        (("progress", "best"), math.nan, "progress.best = nan: a finite number"),
+        (("progress", "best"), math.nan, "training.progress.best = nan: a finite number"),
         (("progress", "chunk"), del_, "training.progress.chunk is missing"),
         (("sums", "seconds"), -1.0, "training.sums.seconds = -1.0: a finite number, at least 0"),
         (("batches",), math.nan, "training.batches = nan: a whole number from 1"),
@@ -222,7 +222,9 @@ def update_of(optimizer, arguments, schedule):
     scheduler = None
     if schedule is not None:
         scheduler = choices(LRScheduler)[schedule](built, **SCHEDULES[schedule])
-    return WeightUpdate(model, built, scheduler, "cpu", weight_noise="adaptive")
+    return OptimizerStep(
+        model, built, scheduler, "cpu", schedule_by="epoch", weight_noise="adaptive"
+    )
 
 
 def steps(update, count):
@@ -233,7 +235,7 @@ def steps(update, count):
         with update.noisy():
             update.backward(SquaredError()(update.model(batch.inputs), batch).sum())
         assert math.isfinite(update.step(batch.points, 0.01))
-        update.step_schedule(1.0 + number)
+        update.end_epoch(1.0 + number)
 
 
 @pytest.mark.parametrize(
@@ -249,7 +251,7 @@ def test_the_state_of_each_optimiser_and_schedule_goes_through(optimizer, argume
         file.seek(0)
         state, weights = torch.load(file, weights_only=True)
         second = update_of(optimizer, arguments, schedule)
-        second.load_state_dict(state, weights, before, "file.pth")
+        second.load_state_dict(state, weights, "file.pth", before, before)
         for update in (first, second):
             steps(update, 3)
         for one, other in zip(first.weights, second.weights, strict=True):
@@ -262,7 +264,7 @@ def test_a_setting_that_needs_what_the_former_run_did_not_keep():
     steps(first, 2)
     second = update_of("RMSprop", {"momentum": 0.9}, None)
     with pytest.raises(CheckpointError, match=r"^file\.pth: training\.update\.optimizer: "):
-        second.load_state_dict(first.state_dict(), first.model.state_dict(), 2, "file.pth")
+        second.load_state_dict(first.state_dict(), first.model.state_dict(), "file.pth", 2, 2)
 
 
 def test_an_average_of_squares_that_became_infinite_goes_on():
@@ -270,7 +272,7 @@ def test_an_average_of_squares_that_became_infinite_goes_on():
     steps(first, 2)
     first.optimizer.state[first.weights[1]]["exp_avg_sq"][0, 0] = math.inf
     second = update_of("Adam", {}, None)
-    second.load_state_dict(first.state_dict(), first.model.state_dict(), 2, "file.pth")
+    second.load_state_dict(first.state_dict(), first.model.state_dict(), "file.pth", 2, 2)
     steps(second, 1)
 
 

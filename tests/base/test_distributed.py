@@ -177,8 +177,8 @@ def test_words(found):
 
 def test_only_the_main_process_leaves_files(ran):
     assert {path.name for path in (ran / "models/tiny/plain").iterdir()} == {
-        *(f"checkpoint-epoch{epoch}.pth" for epoch in (1, 2, 3)),
-        *("model_best.pth", "config.json", "run.json", "metrics.csv", "train.log", "run.lock"),
+        *("checkpoint-epoch3.pth", "model_best.pth", "config.json", "run.json"),
+        *("metrics.csv", "train.log", "run.lock"),
     }
     record = json.loads((ran / "models/tiny/plain/run.json").read_text())
     assert len(record["runs"]) == 1

@@ -11,7 +11,6 @@ from tiny_run import ChunkTrainer, Sequences, make, weights
 
 from base.base_trainer import TrainingFailed
 from base.checkpoint import newest_checkpoint
-from base.stop_request import StopRequest
 
 OPTIONS = {"epochs": 4, "loader": {"num_workers": 2}, "valid": False, "monitor": None}
 
@@ -67,7 +66,7 @@ def test_no_data_worker_outlives_a_run_that_stops_within_a_pass(tmp_path):
     before = set(workers())
     trainer = make(tmp_path, **OPTIONS | {"time_limit_minutes": 0.0})
     trainer.train()
-    assert trainer.unfinished and trainer.progress.batch == 1
+    assert trainer.unfinished and trainer.stream.position.batch == 1
     assert set(workers()) <= before
 
 
@@ -91,7 +90,10 @@ def test_a_failure_of_the_loader_in_validation(tmp_path):
     path = newest_checkpoint(trainer.run.models)[0]
     assert path.name == "checkpoint-epoch2-step10.pth"
     again = go_on(tmp_path, **options)
-    assert same(weights(again), weights(whole)) and again.progress == whole.progress
+    assert (
+        same(weights(again), weights(whole))
+        and again.checkpoint.progress() == whole.checkpoint.progress()
+    )
 
 
 @pytest.mark.parametrize("step", [3, 5])
@@ -124,20 +126,3 @@ def test_a_picture_that_the_disk_does_not_take(tmp_path):
     with pytest.raises(OSError, match="No space left"):
         trainer.train()
     assert newest_checkpoint(trainer.run.models)[0].name == "checkpoint-epoch1.pth"
-
-
-def test_a_lost_connection_is_a_request_to_end():
-    with StopRequest() as stop:
-        os.kill(os.getpid(), signal.SIGHUP)
-        assert stop.now() and stop.signal == signal.SIGHUP
-
-
-def test_under_nohup_it_stays_ignored():
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    try:
-        with StopRequest() as stop:
-            os.kill(os.getpid(), signal.SIGHUP)
-            assert not stop.now()
-        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
-    finally:
-        signal.signal(signal.SIGHUP, before)

@@ -4,6 +4,9 @@ The network has dropout and a carried state, so that generators and states matte
 """
 
 import copy
+import csv
+import os
+import signal
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -210,3 +213,48 @@ def make(
 def weights(trainer: BaseTrainer) -> dict[str, Tensor]:
     """Return a copy of the weights under training."""
     return copy.deepcopy(trainer.model.state_dict())
+
+
+def rows(trainer):
+    with open(trainer.run.metrics_file, newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def same(first, second):
+    return all(torch.equal(first[name], second[name]) for name in first)
+
+
+def close(first, second, tolerance=1e-6):
+    return all(
+        torch.allclose(first[name], second[name], atol=tolerance, rtol=1e-4) for name in first
+    )
+
+
+def batch_of(trainer, data_pass=0, first=0, last=None):
+    """Return the samples of some batches of a pass, in the order of the loader."""
+    batches = trainer.train_loader.sampler_of_batches.batches(data_pass)[first:last]
+    return [int(index) for batch in batches for index in batch]
+
+
+def error_of(model, indices):
+    """Return the summed squared errors of samples taken one by one, and their steps."""
+    model = copy.deepcopy(model).eval()
+    total, points = 0.0, 0
+    for index in indices:
+        ink = torch.from_numpy(sequence(index))
+        with torch.no_grad():
+            total += (model(ink[None, :-1]).prediction[0] - ink[1:]).double().square().sum().item()
+        points += len(ink) - 1
+    return total, points
+
+
+def stopped_at(base: type[BaseTrainer], step: int, number: int = signal.SIGINT, where="training"):
+    """Return a trainer that gets a real signal in the middle of a step, or of validation."""
+
+    class Stopped(base):
+        def run_part(self, model, batch, chunk=None, state=None):
+            if model.training == (where == "training") and self.progress.step == step:
+                os.kill(os.getpid(), number)
+            return super().run_part(model, batch, chunk, state)
+
+    return Stopped

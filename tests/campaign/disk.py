@@ -9,11 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-NAMES = ("open", "fsync", "replace", "rename", "unlink", "remove", "mkdir")
+NAMES = ("open", "fsync", "replace", "rename", "link", "unlink", "remove", "mkdir")
 """Of `os`; beside them the built-in open is watched, and what reads and writes its files."""
 ERRORS = (errno.ENOSPC, errno.EIO, errno.EACCES, errno.EDQUOT)
 FULL = (errno.ENOSPC, errno.EDQUOT)
-CHANGES = {"write", "fsync", "replace", "rename", "mkdir", "create"}
+CHANGES = {"write", "fsync", "replace", "rename", "link", "mkdir", "create"}
 """What a full disk refuses as long as it is full."""
 
 Event = Callable[[str, str], None]
@@ -55,7 +55,7 @@ class Disk:
             result = real(path, *arguments, **options)
             if self.after:
                 # What was moved is told of by its new name.
-                moved = name in ("replace", "rename")
+                moved = name in ("replace", "rename", "link")
                 self.happens(name, arguments[0] if moved else path)
             return result
 

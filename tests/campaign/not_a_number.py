@@ -15,7 +15,7 @@ from torch import Tensor
 
 from base.base_trainer import BaseTrainer, TrainingFailed
 from base.checkpoint import BEST, load_checkpoint
-from base.optimizer_step import WeightUpdate
+from base.optimizer_step import OptimizerStep
 from tests.base import tiny_run
 from tests.campaign.damage import check_message
 from tests.campaign.frame import Family, demand
@@ -71,15 +71,15 @@ def in_loss(rng: random.Random, number: float, at: int, more: int) -> list:
 
 def in_gradient(rng: random.Random, number: float, at: int, more: int) -> list:
     """An element of the gradient of one weight."""
-    sound, calls, share, which = WeightUpdate.step, iter(range(10**6)), rng.random(), rng.random()
+    sound, calls, share, which = OptimizerStep.step, iter(range(10**6)), rng.random(), rng.random()
 
-    def step(update: WeightUpdate, *args) -> float:
+    def step(update: OptimizerStep, *args) -> float:
         if 0 <= next(calls) - at <= more:
             gradients = [w.grad for w in update.weights if w.grad is not None]
             spoil(gradients[int(which * len(gradients))], share, number)
         return sound(update, *args)
 
-    return [patch.object(WeightUpdate, "step", step)]
+    return [patch.object(OptimizerStep, "step", step)]
 
 
 def in_weight(rng: random.Random, number: float, at: int, more: int) -> list:
@@ -93,7 +93,7 @@ def in_weight(rng: random.Random, number: float, at: int, more: int) -> list:
 
     def step(trainer: BaseTrainer) -> float:
         if next(calls) == at:
-            weights = trainer.update.weights
+            weights = trainer.optimizer_step.weights
             spoil(weights[int(which * len(weights))].data, share, number)
         return sound(trainer)
 
@@ -125,7 +125,7 @@ def injected(into: Callable[..., list], rng: random.Random, folder: Path) -> Non
         "epochs": EPOCHS,
         "save_minutes": rng.choice((0.0, 10.0)),
         "max_skipped": rng.choice((1, 2, 30)),
-        "keep_last": 100,
+        "keep_last": None,
         "lr": 0.01,
     }
     with ExitStack() as stack:

@@ -48,7 +48,7 @@ def give(epoch: int = 2) -> None:
         for name, kind in (("writer", WRITER), ("reader", READER)):
             if not (folder / name).exists():
                 os.symlink(
-                    trained(changed(CONFIG, kind | {"trainer.args.keep_last": 9})).folder / RUN,
+                    trained(changed(CONFIG, kind | {"trainer.args.keep_last": None})).folder / RUN,
                     folder / name,
                 )
             shutil.copy(folder / name / f"checkpoint-epoch{epoch}.pth", f"{name}.pth")

@@ -2,7 +2,13 @@
 
 import numpy as np
 import pytest
+from tensorboard.backend.event_processing import plugin_event_multiplexer
+from tensorboard.backend.event_processing.data_provider import MultiplexerDataProvider
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.backend.event_processing.event_multiplexer import EventMultiplexer
+from tensorboard.context import RequestContext
+from tensorboard.plugins.base_plugin import TBContext
+from tensorboard.plugins.hparams.backend_context import Context
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
 from logger.tensorboard import TensorBoardWriter
@@ -21,72 +27,131 @@ def scalars(folder, name):
 def test_scalars_pictures_and_text(tmp_path):
     writer = TensorBoardWriter(tmp_path)
     for step in (1, 2, 3):
-        writer.scalars({"loss": step / 2, "broken": float("nan")}, step)
+        writer.scalars({"loss": step / 2, "broken": float("nan")}, step, "step")
     writer.picture("samples", np.zeros((4, 6, 3), np.uint8), 3)
-    writer.text("config", "    {}")
+    writer.config({"a": [1, "é"]})
     writer.close()
     writer.close()
     reader = read(tmp_path)
-    assert reader.Tags()["scalars"] == ["loss"]
-    assert scalars(tmp_path, "loss") == [(1, 0.5), (2, 1.0), (3, 1.5)]
+    assert reader.Tags()["scalars"] == ["step/loss"]
+    assert scalars(tmp_path, "step/loss") == [(1, 0.5), (2, 1.0), (3, 1.5)]
     (picture,) = reader.Images("samples")
     assert (picture.width, picture.height, picture.step) == (6, 4, 3)
-    assert b"{}" in reader.Tensors("config/text_summary")[0].tensor_proto.string_val[0]
+    (text,) = reader.Tensors("config/text_summary")[0].tensor_proto.string_val
+    assert text.decode() == '    {\n      "a": [\n        1,\n        "é"\n      ]\n    }'
+
+
+def test_training_and_validation_are_curves_of_one_chart(tmp_path):
+    """TensorBoard draws a tag that several runs have into one chart, and takes folders for runs."""
+    writer = TensorBoardWriter(tmp_path / "words" / "a")
+    writer.scalars({"loss": 1.0, "valid_loss": 2.0, "rate": 0.1, "valid_cer": 0.5}, 7, "epoch")
+    writer.close()
+    runs = EventMultiplexer().AddRunsFromDirectory(str(tmp_path)).Reload()
+    found = {run: sorted(tags["scalars"]) for run, tags in runs.Runs().items()}
+    assert found == {
+        "words/a": ["epoch/loss", "epoch/rate"],
+        "words/a/valid": ["epoch/cer", "epoch/loss"],
+    }
+    values = [runs.Scalars(run, "epoch/loss") for run in ("words/a", "words/a/valid")]
+    assert [[(event.step, event.value) for event in one] for one in values] == [
+        [(7, 1.0)],
+        [(7, 2.0)],
+    ]
+
+
+def curves(folder):
+    """Return the points of the same tag of training and of validation."""
+    return [scalars(one, "epoch/loss") for one in (folder, folder / "valid")]
+
+
+def both(value):
+    return {"loss": value, "valid_loss": -value}
 
 
 def test_what_came_after_a_checkpoint_is_taken_back(tmp_path):
     writer = TensorBoardWriter(tmp_path)
-    writer.scalars({"loss": 1.0}, 1)
+    writer.scalars(both(1.0), 1, "epoch")
     sizes = writer.sizes()
-    writer.scalars({"loss": 2.0}, 2)
+    assert len(sizes) == 2 and sum(name.startswith("valid/") for name in sizes) == 1
+    writer.scalars(both(2.0), 2, "epoch")
     writer.close()
     second = TensorBoardWriter(tmp_path, sizes=writer.sizes(), step=2)  # goes on after step 2
-    second.scalars({"loss": 3.0}, 3)
+    second.scalars(both(3.0), 3, "epoch")
     second.close()
-    assert scalars(tmp_path, "loss") == [(1, 1.0), (2, 2.0), (3, 3.0)]
-    assert len(second.sizes()) == 2
+    assert curves(tmp_path) == [
+        [(1, 1.0), (2, 2.0), (3, 3.0)],
+        [(1, -1.0), (2, -2.0), (3, -3.0)],
+    ]
+    assert len(second.sizes()) == 4
 
     third = TensorBoardWriter(tmp_path, sizes=sizes, step=1)
-    third.scalars({"loss": 22.0}, 2)
+    third.scalars(both(22.0), 2, "epoch")
     third.close()
-    assert scalars(tmp_path, "loss") == [(1, 1.0), (2, 22.0)]
+    assert curves(tmp_path) == [[(1, 1.0), (2, 22.0)], [(1, -1.0), (2, -22.0)]]
 
 
 def test_a_log_that_was_being_written_when_the_run_was_killed(tmp_path):
     writer = TensorBoardWriter(tmp_path)
-    writer.scalars({"loss": 1.0}, 1)
+    writer.scalars(both(1.0), 1, "epoch")
     sizes = writer.sizes()
     writer.close()
-    (path,) = tmp_path.iterdir()
-    with open(path, "ab") as file:
-        file.write(b"half an eve")
+    for name in sizes:
+        with open(tmp_path / name, "ab") as file:
+            file.write(b"half an eve")
     TensorBoardWriter(tmp_path, sizes=sizes, step=1).close()
-    assert path.stat().st_size == sizes[path.name]
-    assert scalars(tmp_path, "loss") == [(1, 1.0)]
+    for name, size in sizes.items():
+        assert (tmp_path / name).stat().st_size == size
+    assert curves(tmp_path) == [[(1, 1.0)], [(1, -1.0)]]
 
 
-def test_hyperparameters_in_the_runs_own_log(tmp_path):
-    writer = TensorBoardWriter(tmp_path)
-    settings = {"lr": 0.1, "cell": "LSTM", "texts": ["a", "b"], "clip": None, "tensorboard": True}
-    writer.hyperparameters(settings, {"valid_loss": 2.5, "nothing": float("nan")}, 7)
+def test_a_log_of_before_validation_had_its_own_folder_goes_on(tmp_path):
+    from torch.utils.tensorboard import SummaryWriter
+
+    before = SummaryWriter(str(tmp_path))
+    before.add_scalar("epoch/loss", 1.0, 1)
+    before.flush()
+    (path,) = tmp_path.iterdir()
+    sizes = {path.name: path.stat().st_size}
+    before.add_scalar("epoch/loss", 2.0, 2)
+    before.close()
+    writer = TensorBoardWriter(tmp_path, sizes=sizes, step=1)
+    writer.scalars(both(3.0), 2, "epoch")
     writer.close()
-    assert [path.is_file() for path in tmp_path.iterdir()] == [True]
-    assert scalars(tmp_path, "final/valid_loss") == [(7, 2.5)]
-    plugin = read(tmp_path).PluginTagToContent("hparams")
+    assert curves(tmp_path) == [[(1, 1.0), (2, 3.0)], [(2, -3.0)]]
+
+
+def test_hyperparameters_stand_beside_the_last_values_of_all_curves(tmp_path):
+    """As TensorBoard's own tab finds them; there are no curves made for it."""
+    writer = TensorBoardWriter(tmp_path / "a")
+    writer.scalars(both(2.5), 7, "epoch")
+    settings = {"lr": 0.1, "cell": "LSTM", "texts": ["a", "b"], "clip": None, "tensorboard": True}
+    writer.hyperparameters({"name": "x", "args": settings, "metrics": [{"type": "SSE"}]})
+    writer.close()
+    plugin = read(tmp_path / "a").PluginTagToContent("hparams")
     start = HParamsPluginData.FromString(plugin["_hparams_/session_start_info"])
     values = start.session_start_info.hparams
-    assert values["lr"].number_value == 0.1 and values["texts"].string_value == "['a', 'b']"
-    experiment = HParamsPluginData.FromString(plugin["_hparams_/experiment"]).experiment
-    assert [info.name.tag for info in experiment.metric_infos] == ["final/valid_loss"]
+    assert values["args.lr"].number_value == 0.1
+    assert values["args.texts"].string_value == "['a', 'b']"
+    assert values["metrics.0.type"].string_value == "SSE"
+
+    tags = [tag for part in ("", "valid") for tag in read(tmp_path / "a" / part).Tags()["scalars"]]
+    assert tags == ["epoch/loss", "epoch/loss"]
+    runs = plugin_event_multiplexer.EventMultiplexer().AddRunsFromDirectory(str(tmp_path)).Reload()
+    provider = MultiplexerDataProvider(runs, str(tmp_path))
+    tab, request = Context(TBContext(data_provider=provider)), RequestContext()
+    known = tab.hparams_metadata(request, "")
+    experiment = tab.experiment_from_metadata(request, "", True, known, [])
+    found = {(info.name.group, info.name.tag) for info in experiment.metric_infos}
+    assert found == {("", "epoch/loss"), ("valid", "epoch/loss")}
 
 
 @pytest.mark.parametrize("sizes", [None, {}])
 def test_switched_off(tmp_path, sizes):
     writer = TensorBoardWriter(tmp_path, enabled=False, sizes=sizes)
-    writer.scalars({"loss": 1.0}, 1)
+    writer.scalars({"loss": 1.0}, 1, "step")
     writer.picture("x", np.zeros((2, 2, 3), np.uint8), 1)
-    writer.text("x", "y")
-    writer.hyperparameters({}, {}, 1)
+    writer.config({"x": "y"})
+    writer.hyperparameters({})
     assert writer.sizes() == {}
     writer.close()
     assert not list(tmp_path.iterdir())
@@ -99,7 +164,7 @@ def test_an_error_of_the_thread_that_writes_names_the_folder(tmp_path, monkeypat
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(writer._writer, "flush", full)
+        patch.setattr(writer._writers[""], "flush", full)
         with pytest.raises(OSError, match="No space left") as caught:
             writer.sizes()
     assert caught.value.filename == str(tmp_path)

@@ -9,6 +9,7 @@ import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import trainer.generation_trainer as module
+from base.base_loss import BaseLoss
 from base.random_state import seed_all
 from base.run_folder import RunFolder
 from data_loader import EmbeddedDataset, HandwritingDataLoader
@@ -127,10 +128,43 @@ def test_a_regression_head_logs_what_evaluation_finds(tmp_path, loader):
     assert not [name for name in logged if "canonical" in name or "log_loss" in name]
 
 
+class OwnLoss(NegativeLogLikelihood):
+    """A loss that a user derives from one of ours,"""
+
+
+class OwnBaseLoss(BaseLoss):
+    """and one that they write anew."""
+
+    name, head = "own", "mixture"
+
+    def __init__(self, reduction):
+        self.inner = NegativeLogLikelihood(reduction=reduction)
+
+    def __call__(self, output, batch):
+        return 2 * self.inner(output, batch)
+
+    def divisor(self, batch):
+        return self.inner.divisor(batch)
+
+
+class OfOtherHead(NegativeLogLikelihood):
+    head = "decoder"
+
+
+def test_a_loss_of_ones_own_is_taken(tmp_path, loader):
+    found = []
+    for loss in (NegativeLogLikelihood, OwnLoss, OwnBaseLoss):
+        made = make(tmp_path, loader, run=loss.__name__, loss=loss, lr=0.0, monitor=None)
+        made.train()
+        found.append(row(made)[loss.name])
+    assert found[1] == found[0] and found[2] == pytest.approx(2 * found[0], rel=1e-6)
+
+
 @pytest.mark.parametrize(
     ("head", "loss", "right"),
     [
         ("mixture", SquaredError, "NegativeLogLikelihood, as the network's head is 'mixture'"),
+        ("mixture", OfOtherHead, "a loss of that head, such as NegativeLogLikelihood, as the net"),
         ("regression", NegativeLogLikelihood, "SquaredError, as the network's head is 'regres"),
     ],
 )
@@ -236,7 +270,7 @@ def test_each_chunk_makes_a_step_and_cuts_the_gradient(tmp_path, loader, reducti
     made.train()
     for (name, weight), own in zip(model.named_parameters(), made.model.parameters(), strict=True):
         torch.testing.assert_close(own, weight, msg=name, rtol=1e-4, atol=1e-6)
-    assert loss.reduction == reduction and made.progress.chunk == 3
+    assert loss.reduction == reduction and made.stream.position.chunk == 3
 
 
 def test_chunks_make_other_steps_than_whole_sequences(tmp_path, loader):
@@ -344,7 +378,7 @@ def test_the_evaluated_weights_draw(tmp_path, loader, monkeypatch):
     monkeypatch.setattr(module, "sample", watching)
     made = make(tmp_path, loader, samples=1, sample_steps=5, ema_decay=0.9)
     made.train()
-    assert used == [made.update.average.module] and not used[0].training
+    assert used == [made.optimizer_step.average.module] and not used[0].training
 
 
 def test_no_samples(tmp_path, loader, monkeypatch):

@@ -163,7 +163,7 @@ def test_teacher_forcing_changes_evenly_from_the_first_epoch_to_the_last(tmp_pat
     trainer = make(tmp_path, loader, "attention", epochs=5, teacher_forcing_ratio=[1.0, 0.6])
     shares = []
     for trainer.progress.epoch in range(5):
-        shares.append(trainer.told)
+        shares.append(trainer.forced_share)
     assert shares == pytest.approx([1.0, 0.9, 0.8, 0.7, 0.6])
     with pytest.raises(ConfigFault, match=r"teacher_forcing_ratio.*two shares"):
         make(tmp_path, loader, "attention", teacher_forcing_ratio=[1.0])

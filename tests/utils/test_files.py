@@ -129,6 +129,36 @@ def test_nothing_stands_at_the_place_before_the_content_is_whole(tmp_path):
     assert path.read_bytes() == b"half"
 
 
+def test_a_link_takes_the_place_of_what_was_there(tmp_path):
+    source, path = tmp_path / "source", tmp_path / "file"
+    write_text(source, "new")
+    write_text(path, "old")
+    for _ in range(2):  # The second time they are one file already.
+        files.link_or_copy(source, path)
+        assert path.read_text() == "new" and path.samefile(source)
+        assert len(list(tmp_path.iterdir())) == 2
+    write_text(path, "other")
+    assert source.read_text() == "new"
+
+
+@pytest.mark.parametrize("linked", [True, False])
+def test_a_link_that_cannot_be_moved_into_place_leaves_the_old_file(tmp_path, monkeypatch, linked):
+    source, path = tmp_path / "source", tmp_path / "file"
+    write_text(source, "new")
+    write_text(path, "old")
+
+    def fail(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(files.os, "replace" if linked else "fsync", fail)
+    if not linked:
+        monkeypatch.setattr(files.os, "link", fail)
+    with pytest.raises(OSError, match="No space left") as caught:
+        files.link_or_copy(source, path)
+    assert caught.value.filename == str(path) and path.read_text() == "old"
+    assert len(list(tmp_path.iterdir())) == 2
+
+
 def test_a_failing_sync_of_the_folder_is_an_error_with_the_new_file_whole(tmp_path, monkeypatch):
     path = tmp_path / "file"
     write_text(path, "old")

@@ -1,0 +1,93 @@
+"""Which epoch is the best, and when a run has waited long enough for a better one."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
+
+from base import distributed
+from utils.checks import ConfigFault
+
+
+@dataclass
+class Best:
+    """What is known of the best epoch so far; all of it is saved."""
+
+    best: float | None = None
+    """The best value of the monitored metric,"""
+    best_epoch: int | None = None
+    """and the epoch it is of."""
+    not_improved: int = 0
+    """Epochs since then."""
+
+
+class Monitor:
+    """Judges each epoch by one of the values that are logged after it.
+
+    Args:
+        rule: "min NAME" or "max NAME"; None or "off" for nothing.
+        names: of all values that are logged after each epoch.
+        early_stop: epochs without a better one after which the run ends; None for no such end.
+
+    Raises:
+        ConfigFault: if no such value is logged, or an early stop has nothing to look at.
+    """
+
+    def __init__(self, rule: str | None, names: Sequence[str], early_stop: int | None) -> None:
+        self.rule = None if rule == "off" else rule
+        self.name, self.early_stop, self.record = None, early_stop, Best()
+        if self.rule is None:
+            if early_stop is not None:
+                expected = "null, because nothing is monitored"
+                raise ConfigFault("early_stop", early_stop, expected)
+            return
+        mode, _, self.name = self.rule.partition(" ")
+        if mode not in ("min", "max") or self.name not in names:
+            expected = f'"min NAME" or "max NAME" with one of {", ".join(names)}; or null'
+            raise ConfigFault("monitor", rule, expected)
+        self._sign = 1.0 if mode == "min" else -1.0
+
+    def check_schedule(self, schedule: LRScheduler | None, schedule_by: str) -> None:
+        """Raise a ConfigFault if the schedule is to look at values and finds none that fits."""
+        if not isinstance(schedule, ReduceLROnPlateau):
+            return
+        if schedule_by != "epoch":
+            expected = '"epoch", because ReduceLROnPlateau looks at a value of each epoch'
+            raise ConfigFault("schedule_by", schedule_by, expected)
+        if self.rule is None:
+            raise ConfigFault("monitor", None, "ReduceLROnPlateau looks at it: what to minimise")
+        if schedule.mode != self.rule[:3]:
+            expected = f'"{schedule.mode} NAME", as ReduceLROnPlateau has it in its mode'
+            raise ConfigFault("monitor", self.rule, expected)
+
+    def judge(self, epoch: int, values: Mapping[str, float], sound: bool) -> bool:
+        """Compare an epoch with the best before it; return whether it is sound and better."""
+        if self.name is None:
+            return False
+        value, record = values[self.name], self.record
+        if (
+            sound
+            and math.isfinite(value)
+            and (record.best is None or self._sign * value < self._sign * record.best)
+        ):
+            self.record = Best(value, epoch)
+            return True
+        record.not_improved += 1
+        return False
+
+    @property
+    def out_of_patience(self) -> bool:
+        """Whether the last `early_stop` epochs were no better than one before them."""
+        return self.early_stop is not None and self.record.not_improved >= self.early_stop
+
+    def agree(self) -> None:
+        """Let all processes know the main one's best epoch."""
+        self.record = distributed.broadcast_object(lambda: self.record)
+
+    def __str__(self) -> str:
+        if self.rule is None:
+            return "nothing was monitored"
+        if self.record.best is None:
+            return f"no epoch had a finite {self.name}"
+        return f"best {self.rule}: {self.record.best:.6g} in epoch {self.record.best_epoch}"

@@ -1,0 +1,290 @@
+"""Saving a run while it trains, and going on from what was saved."""
+
+import copy
+import logging
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from base import distributed
+from base.base_metric import BaseMetric, merged
+from base.batch_stream import BatchStream, Position
+from base.checkpoint import (
+    BEST,
+    checkpoint_name,
+    checkpoints,
+    load_checkpoint,
+    position,
+    save_checkpoint,
+)
+from base.checkpoint_schema import check_training
+from base.monitor import Best, Monitor
+from base.optimizer_step import OptimizerStep
+from base.random_state import random_state, set_random_state
+from base.run_folder import RunFolder
+from base.schema import filled, like, naming
+from base.training_state import Progress, Sums, TrainingState
+from utils.checks import CheckpointError
+from utils.files import link_or_copy
+
+log = logging.getLogger(__name__)
+
+EXPLODED = 10.0
+"""How far the loss per point of a sound state may be above that of the first step, in units of
+this loss's size, or of 1 if that is larger (assumed: far more than a warm-up or a new task costs,
+and far less than what comes of a rate that is ten times too high)."""
+
+
+@dataclass
+class SavedProgress(Best, Position, Progress):
+    """What stands under `training.progress` in a checkpoint."""
+
+
+class TrainingCheckpoint:
+    """Writes all that a run depends on into its folder, and goes on from there.
+
+    The `state_dict` of a checkpoint is what to evaluate with: the average of the weights if there
+    is one, the means of noisy weights. Only a sound state is saved (see `fault`), so that a run
+    that diverges keeps what it had. All processes call these together; the main one writes.
+
+    Args:
+        run: the folder.
+        header: what checkpoints hold besides: config, alphabet and so on.
+        state: of the run, filled by `load`.
+        optimizer_step, stream, monitor, metrics: whose states are saved as well.
+        last_loss: returns the loss per point that the weights now have on what the last step was
+            made of; None before any.
+        event_sizes: returns where TensorBoard's files end now.
+        save_minutes: after which a checkpoint is due.
+        keep_last: checkpoints that are kept; None for all.
+    """
+
+    def __init__(
+        self,
+        run: RunFolder,
+        header: Mapping[str, Any],
+        state: TrainingState,
+        optimizer_step: OptimizerStep,
+        stream: BatchStream,
+        monitor: Monitor,
+        metrics: Sequence[BaseMetric],
+        last_loss: Callable[[], float | None],
+        event_sizes: Callable[[], dict[str, int]],
+        *,
+        save_minutes: float,
+        keep_last: int | None,
+    ) -> None:
+        self.run, self.header, self.state = run, dict(header), state
+        self.optimizer_step, self.stream, self.monitor = optimizer_step, stream, monitor
+        self.metrics, self.keep_last = metrics, keep_last
+        self.source: Path | None = None
+        self._last_loss, self._event_sizes = last_loss, event_sizes
+        self._save_seconds, self._last_save = 60 * save_minutes, time.monotonic()
+        self._source_sizes: dict[str, int] = {}
+        self._saved: dict[str, Any] | None = None  # The progress in the last checkpoint,
+        self._saved_best: dict[str, Any] | None = None  # and in the best one written here.
+
+    # Going on.
+
+    def load(self, checkpoint: Mapping[str, Any], source: Path) -> None:
+        """Go on from a checkpoint.
+
+        Settings that differ from those of the run so far apply from here on; another schedule is
+        put where it would be, had it been so from the start.
+
+        Args:
+            checkpoint: as `load_checkpoint` returned it.
+            source: its file.
+
+        Raises:
+            CheckpointError: if it does not fit the network, or holds no training state.
+        """
+        own, initial = self.state, self.optimizer_step.model.initial_state(1)
+        with naming(source, "no state of training to go on from: "):
+            check_training(checkpoint, SavedProgress, Sums, initial)
+        training = checkpoint["training"]
+        progress = training["progress"]
+        own.progress, own.sums = filled(Progress, progress), filled(Sums, training["sums"])
+        own.values = dict(checkpoint["metrics"])
+        done = (own.progress.epoch, own.progress.step)
+        weights = checkpoint["state_dict"]
+        self.optimizer_step.load_state_dict(training["update"], weights, source, *done)
+        # What adds up is there once.
+        saved = training["metrics"] if distributed.is_main() else []
+        for number, (metric, contents) in enumerate(zip(self.metrics, saved, strict=False)):
+            if vars(metric).keys() == contents.keys():
+                with naming(source):
+                    like(vars(metric), finite=False)(contents, f"training.metrics.{number}")
+                vars(metric).update(contents)
+        self.monitor.record = filled(Best, progress)
+        self.stream.load_state_dict(training, progress, source)
+        set_random_state(training["random_state"])
+        self.source, self._source_sizes = source, dict(training["event_sizes"])
+        self._saved = self.progress()
+        log.info("resumed from %s: %d epochs complete, %d steps", source, *done)
+
+    def begin(self) -> dict[str, int]:
+        """Let the run's folder hold only what led to `source`; return where its events ended."""
+        source = self.source
+        inside = source is not None and source.parent.resolve() == self.run.models.resolve()
+        if distributed.is_main():
+            if inside:
+                epoch = self.run.models / checkpoint_name(self.state.progress.epoch)
+                newer = self.run.newer_than(source if position(source) else epoch)
+                self._set_aside(newer, f"newer than {source.name}")
+            if source is not None and self.monitor.name is not None:
+                self._settle_best(source, self.monitor.name)
+        self.monitor.agree()
+        self._last_save = time.monotonic()
+        return self._source_sizes if inside else {}
+
+    def _set_aside(self, paths: list[Path], reason: str) -> None:
+        """Keep files of a branch that is left where nothing takes them for this one's."""
+        if paths:
+            folder = self.run.set_aside(paths)
+            names = ", ".join(path.name for path in paths)
+            log.warning("%s: %s, set aside in %s", names, reason, folder)
+
+    def _settle_best(self, source: Path, name: str) -> None:
+        """Let the best checkpoint be the best of those that led to `source`.
+
+        The one that is there may be of a branch that was left. If one of that branch has taken its
+        place, the best is lost; then it is `source`, or, where that is within an epoch, the next.
+        """
+        record, best = self.monitor.record, self.run.best
+
+        def is_best(path: Path) -> bool:
+            try:
+                checkpoint = load_checkpoint(path)
+            except CheckpointError:
+                return False
+            value = checkpoint.get("metrics", {}).get(name)
+            return checkpoint["epoch"] == record.best_epoch and value == record.best
+
+        names = (BEST, checkpoint_name(record.best_epoch)) if record.best_epoch else ()
+        found = next(filter(is_best, map(source.with_name, names)), None)
+        epoch, value = self.state.progress.epoch, self.state.values.get(name, math.nan)
+        complete = source.name in (BEST, checkpoint_name(epoch))
+        if found is None and complete and math.isfinite(value):
+            found, record.best, record.best_epoch = source, value, epoch
+        elif found is None:
+            record.best = record.best_epoch = None
+        if best.exists():
+            if found is not None and best.samefile(found):
+                return
+            self._set_aside([best], "of a branch that was left")
+        if found is not None:
+            link_or_copy(found, best)
+
+    # Saving.
+
+    @property
+    def due(self) -> bool:
+        """Whether the last checkpoint was made so long ago that one is to be made now."""
+        return time.monotonic() - self._last_save >= self._save_seconds
+
+    @property
+    def is_of_now(self) -> bool:
+        """Whether the last checkpoint holds the present state."""
+        return self._saved == self.progress()
+
+    def fault(self) -> str | None:
+        """Return why the present state is not sound, and so not to be saved; None if it is.
+
+        Sound are finite weights with which the last step's batches, or its chunks of them, still
+        have a finite loss that has not exploded.
+        """
+        progress = self.state.progress
+        if self._holds_last_step and progress.skipped_in_row > self._saved["skipped_in_row"]:
+            return "no step could be made since the last checkpoint"
+        if not self.optimizer_step.are_finite():
+            return "weights are not finite"
+        if (loss := self._last_loss()) is None:
+            return None
+        first = progress.first_loss
+        if loss <= first + EXPLODED * max(1.0, abs(first)):
+            return None
+        return f"the loss per point went from {first:.3g} in the first step to {loss:.3g}"
+
+    def save(self, fault: str | None, *, within_epoch: bool = False) -> None:
+        """Write a checkpoint, unless the state has a `fault`; then remove the oldest ones."""
+        progress, saved = self.state.progress, self.progress()
+        if fault is not None:
+            log.warning("not saved: %s; %s", fault, self.last_sound())
+            self._last_save = time.monotonic()
+            return
+        name = checkpoint_name(progress.epoch)
+        if within_epoch:
+            name = checkpoint_name(progress.epoch + 1, progress.step)
+        path = self.run.models / name
+        if saved != self._saved_best:
+            self._write(path)
+        elif distributed.is_main():
+            link_or_copy(self.run.best, path)
+        if distributed.is_main() and self.keep_last is not None:
+            self.run.keep_last(self.keep_last)
+        self._saved, self._last_save = saved, time.monotonic()
+        log.info("saved %s", path)
+
+    def save_best(self) -> None:
+        """Write the present state, a sound one, as the best."""
+        self._write(self.run.best)
+        self._saved_best = self.progress()
+
+    def finish(self) -> None:
+        """Of a run that has come to its end, keep the newest checkpoint and the best."""
+        if distributed.is_main() and self.keep_last is not None:
+            self.run.keep_last(1)
+
+    def last_sound(self) -> str:
+        """Say which checkpoint is the newest; all of them are sound."""
+        there = [*checkpoints(self.run.models), *filter(None, [self.source])]
+        if not there:
+            return "nothing was saved before"
+        if self._holds_last_step:
+            return f"the weights of the last good step are in {there[0]}"
+        return f"the last sound checkpoint is {there[0]}"
+
+    @property
+    def _holds_last_step(self) -> bool:
+        """Whether the last checkpoint is of the last step that was made."""
+        return self._saved is not None and self.state.progress.step == self._saved["step"]
+
+    def progress(self) -> dict[str, Any]:
+        """Return how far the run is, as it is saved."""
+        parts = (self.state.progress, self.stream.position, self.monitor.record)
+        return {name: value for part in parts for name, value in asdict(part).items()}
+
+    def _write(self, path: Path) -> None:
+        training = {
+            "update": self.optimizer_step.state_dict(),
+            "random_state": random_state(),
+            "progress": self.progress(),
+            **self.stream.state_dict(),
+            "sums": asdict(self.state.sums),
+            "metrics": [_contents(metric) for metric in merged(self.metrics)],
+            "event_sizes": self._event_sizes(),
+        }
+        content = {
+            **self.header,
+            "state_dict": self.optimizer_step.evaluated_model.state_dict(),
+            "metrics": self.state.values,
+            "epoch": self.state.progress.epoch,
+            "step": self.state.progress.step,
+            "training": training,
+        }
+        if distributed.is_main():
+            save_checkpoint(path, content)
+
+
+def _contents(metric: BaseMetric) -> dict[str, Any]:
+    """Return the sums of a metric, which keeps them as attributes: tensors and plain values."""
+    return {
+        name: value.clone() if isinstance(value, Tensor) else copy.copy(value)
+        for name, value in vars(metric).items()
+    }

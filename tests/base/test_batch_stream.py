@@ -1,0 +1,203 @@
+"""The position in the data, and the state carried over, among any number of processes."""
+
+import numpy as np
+import pytest
+import torch
+from tiny_run import ChunkTrainer, TinyLoader, make, rows, sequence, stopped_at
+
+from base import distributed
+from base.batch_stream import BatchStream, Position, gather, share
+from base.checkpoint import newest_checkpoint
+from base.stop_request import StopRequest
+
+
+def play(monkeypatch, count, rank):
+    """Let this process be one of `count`."""
+    monkeypatch.setattr(distributed, "world_size", lambda: count)
+    monkeypatch.setattr(distributed, "rank", lambda: rank)
+
+
+def gathered(monkeypatch, count, parts):
+    """Return what `gather` returns in the main process for the parts of all, by rank."""
+    sent = []
+    for rank in range(count):
+        play(monkeypatch, count, rank)
+        monkeypatch.setattr(distributed, "all_gather_object", lambda own: sent.append(own) or [])
+        assert count == 1 or gather(parts[rank]) == []
+    play(monkeypatch, count, 0)
+    monkeypatch.setattr(distributed, "all_gather_object", lambda own: sent)
+    return gather(parts[0])
+
+
+@pytest.mark.parametrize("before", [1, 2, 3])
+@pytest.mark.parametrize("after", [1, 2, 3, 5])
+def test_a_state_goes_to_the_process_that_has_its_sequence(monkeypatch, before, after):
+    """Of two batches of seven sequences, the second of which has ended throughout.
+
+    Sequences 0, 3 and 5 of the first have ended. `distributed.share` says who has which sequence.
+    """
+    going_on = torch.tensor([1, 2, 4, 6])
+    whole = {"hidden": torch.arange(7.0)[:, None] * torch.ones(3), "cell": -torch.arange(7.0)}
+
+    def part(count, rank):
+        """What a process of `count` carries over of the first batch, and its rows."""
+        play(monkeypatch, count, rank)
+        own = distributed.share(torch.arange(7))
+        rows = torch.isin(own, going_on).nonzero()[:, 0]
+        if not len(rows):
+            return None
+        return {name: value[own[rows]] for name, value in whole.items()}, rows
+
+    parts = [[part(before, rank), None] for rank in range(before)]
+    whole_part, none = gathered(monkeypatch, before, parts)
+    assert none is None
+    state, rows = whole_part
+    assert torch.equal(rows, going_on)
+    for name, value in state.items():
+        assert torch.equal(value, whole[name][going_on])
+
+    for rank in range(after):
+        expected = part(after, rank)
+        play(monkeypatch, after, rank)
+        own, none = share([whole_part, None], torch.device("cpu"))
+        assert none is None
+        if expected is None:
+            assert own is None
+            continue
+        assert torch.equal(own[1], expected[1])
+        assert own[0].keys() == expected[0].keys()
+        for name, value in expected[0].items():
+            assert torch.equal(own[0][name], value)
+
+
+def test_the_last_group_of_a_pass_may_be_smaller(tmp_path):
+    trainer = make(tmp_path, accumulate=2, epochs=2)  # 5 batches: 3 steps a pass
+    trainer.train()
+    assert trainer.progress.step == 6 and trainer.stream.position.data_pass == 2
+
+
+def test_an_epoch_of_so_many_steps_goes_on_where_the_last_one_ended(tmp_path):
+    trainer = make(tmp_path, steps_per_epoch=3, epochs=4)
+    trainer.train()
+    assert [row["step"] for row in rows(trainer)] == ["3", "6", "9", "12"]
+    assert (trainer.stream.position.data_pass, trainer.stream.position.batch) == (2, 2)
+    loader = trainer.train_loader
+    order = [batch for one in range(3) for batch in loader.sampler_of_batches.batches(one)]
+    first = [call["inputs"][:, 0, 0] for call in trainer.model.calls]
+    for batch, seen in zip(order, first, strict=False):
+        assert np.allclose([sequence(int(index))[0, 0] for index in batch], seen.numpy())
+    assert len(first) == 12
+
+
+def test_larger_batches_go_on_at_the_same_part_of_the_pass(tmp_path, caplog):
+    first = make(tmp_path, trainer=stopped_at(ChunkTrainer, 3))
+    first.train()  # four of five batches are done
+    path, checkpoint, _ = newest_checkpoint(first.run.models)
+    again = make(tmp_path, checkpoint=checkpoint, source=path, loader={"batch_size": 1})
+    assert "13 batches instead of 5" in caplog.text
+    assert again.stream.position.batch == 10
+    again.train()
+    assert again.progress.step == 4 + 3 + 26
+
+
+def stream(truncate=None, accumulate=1, **options):
+    def num_chunks(batch):
+        return 1 if truncate is None else -(-batch.inputs.shape[1] // truncate)
+
+    loader = TinyLoader(**options)
+    cpu = torch.device("cpu")
+    return BatchStream(loader, cpu, StopRequest(), num_chunks, accumulate, truncate)
+
+
+def played(one, steps):
+    """Make steps; return of each its position, and which samples its parts have."""
+    found = []
+    for _ in range(steps):
+        assert one.load()
+        parts = [batch and batch.index.tolist() for batch, _ in one.parts()]
+        found.append(((one.position.data_pass, one.position.batch, one.position.chunk), parts))
+        one.advance()
+    return found
+
+
+def test_groups_chunks_and_passes_follow_one_another():
+    """Five batches a pass, two a step; a batch takes part until its own chunks are done."""
+    one = stream(truncate=4, accumulate=2)
+    batches = [
+        [int(i) for i in b] for p in (0, 1) for b in one.loader.sampler_of_batches.batches(p)
+    ]
+    counts = [max(-(-(len(sequence(i)) - 1) // 4) for i in batch) for batch in batches]
+    expected = []
+    for data_pass in (0, 1):
+        for first, last in ((0, 2), (2, 4), (4, 5)):
+            group = [5 * data_pass + number for number in range(first, last)]
+            for chunk in range(max(counts[number] for number in group)):
+                parts = [batches[n] if chunk < counts[n] else None for n in group]
+                expected.append(((data_pass, first, chunk), parts))
+    assert max(counts) > 1 and min(counts) < max(counts)
+    assert played(one, len(expected)) == expected
+    assert one.position == Position(2, 0, 0)
+
+
+def test_a_state_is_cut_from_its_graph_and_carried_to_the_next_chunk_alone():
+    one = stream(truncate=2, batch_size=13)
+    assert one.load()
+    state = {"hidden": torch.ones(13, 2, requires_grad=True) * 2}
+    assert one.carry(0, state, torch.arange(13))
+    one.advance()
+    assert one.load()
+    ((_, carried),) = one.parts()
+    assert torch.equal(carried["hidden"], state["hidden"]) and not carried["hidden"].requires_grad
+    # What is not finite is not carried over, nor what is to be forgotten.
+    for value, finite in ((torch.full((13, 2), torch.nan), False), (None, True)):
+        assert one.carry(0, state, torch.arange(13))
+        given = value if value is None else {"hidden": value}
+        assert one.carry(0, given, torch.arange(13)) == finite
+        assert next(one.parts())[1] is None
+
+
+def test_it_goes_on_within_a_batch_and_begins_it_anew_where_the_data_differ(caplog):
+    first = stream(truncate=4)
+    assert first.load()
+    ((batch, _),) = first.parts()
+    rows = (batch.lengths > 4).nonzero().flatten()
+    assert len(rows) > 0
+    first.carry(0, {"hidden": torch.arange(float(len(rows)))}, rows)
+    first.advance()
+    saved, position = first.state_dict(), vars(first.position)
+    assert saved["batches"] == 5 and position == {"data_pass": 0, "batch": 0, "chunk": 1}
+
+    again = stream(truncate=4)
+    again.load_state_dict(saved, position, "file.pth")
+    assert again.load() and again.position == first.position
+    ((_, state),) = again.parts()
+    assert torch.equal(state["hidden"], torch.arange(float(len(rows)))) and not caplog.messages
+
+    saved["rows"] = [rows[:-1]]
+    saved["states"] = [{"hidden": torch.zeros(len(rows) - 1)}]
+    other = stream(truncate=4)
+    other.load_state_dict(saved, position, "file.pth")
+    assert other.load() and other.position == Position()
+    assert next(other.parts())[1] is None
+    assert caplog.messages == ["the data are no longer those of file.pth: a batch begins anew"]
+
+
+def test_another_length_of_chunks_begins_the_batch_anew():
+    first = stream(truncate=4)
+    played(first, 1)
+    again = stream(truncate=2)
+    again.load_state_dict(first.state_dict(), vars(first.position), "file.pth")
+    assert again.position == Position()
+
+
+def test_a_loader_that_fails_asks_the_run_to_end():
+    class Failing(TinyLoader):
+        def __iter__(self):
+            yield from ()
+            raise RuntimeError("DataLoader worker (pid 7) is killed")
+
+    one = stream()
+    one.loader.__class__ = Failing
+    assert not one.load()
+    assert "worker of it failed: DataLoader worker (pid 7) is killed" in str(one._stop.failure)
+    assert one.position == Position()

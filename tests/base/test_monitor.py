@@ -1,0 +1,126 @@
+"""Which epoch is the best, and when a run ends early: worked out by hand."""
+
+import math
+
+import pytest
+from tiny_run import ChunkTrainer, make, rows
+from torch.optim import lr_scheduler
+
+from base.checkpoint import BEST, load_checkpoint, newest_checkpoint
+from base.monitor import Monitor
+from utils.checks import ConfigFault
+
+
+@pytest.mark.parametrize(("mode", "better", "worse"), [("min", 1.0, 3.0), ("max", 3.0, 1.0)])
+def test_an_epoch_is_better_or_counts_as_waiting(mode, better, worse):
+    monitor = Monitor(f"{mode} loss", ["loss"], early_stop=2)
+    assert str(monitor) == "no epoch had a finite loss"
+    assert str(Monitor("off", ["loss"], None)) == "nothing was monitored"
+    judged = [
+        monitor.judge(epoch, {"loss": value}, sound)
+        for epoch, (value, sound) in enumerate(
+            [(2.0, True), (2.0, True), (better, False), (better, True), (worse, True)], start=1
+        )
+    ]
+    # As good is not better, and what is not sound is never the best.
+    assert judged == [True, False, False, True, False]
+    assert (monitor.record.best, monitor.record.best_epoch) == (better, 4)
+    assert monitor.record.not_improved == 1 and not monitor.out_of_patience
+    assert not monitor.judge(6, {"loss": math.nan}, True) and monitor.out_of_patience
+    assert str(monitor) == f"best {mode} loss: {better:g} in epoch 4"
+
+
+def test_plateau_looks_at_the_monitored_value(tmp_path):
+    def schedule(optimizer, _):
+        return lr_scheduler.ReduceLROnPlateau(optimizer, patience=1, factor=0.1)
+
+    values = iter([5.0, 4.0, 4.5, 4.5, 4.5])
+
+    class Scripted(ChunkTrainer):
+        def _validate(self):
+            return super()._validate() | {"error": next(values)}
+
+    trainer = make(tmp_path, trainer=Scripted, scheduler=schedule, schedule_by="epoch", epochs=5)
+    trainer.train()
+    rates = [float(row["learning_rate"]) for row in rows(trainer)]
+    assert rates == pytest.approx([0.05, 0.05, 0.05, 0.05, 0.005])
+
+
+@pytest.mark.parametrize(
+    ("options", "key"),
+    [
+        ({"schedule_by": "batch"}, "schedule_by"),
+        ({"schedule_by": "epoch", "monitor": None}, "monitor"),
+        ({"schedule_by": "epoch", "monitor": "max valid_error"}, "monitor"),
+    ],
+)
+def test_plateau_that_does_not_fit(tmp_path, options, key):
+    with pytest.raises(ConfigFault) as caught:
+        make(tmp_path, scheduler=lambda opt, _: lr_scheduler.ReduceLROnPlateau(opt), **options)
+    assert caught.value.key == key
+
+
+@pytest.mark.parametrize(
+    "monitor", ["min valid_eror", "valid_error", "low valid_error", "", "min "]
+)
+def test_a_monitor_that_is_never_logged(tmp_path, monitor):
+    with pytest.raises(ConfigFault, match="valid_error_per_point") as caught:
+        make(tmp_path, monitor=monitor)
+    assert caught.value.key == "monitor"
+
+
+def test_without_validation_its_values_cannot_be_monitored(tmp_path):
+    with pytest.raises(ConfigFault, match="min NAME"):
+        make(tmp_path, valid=False)
+    trainer = make(tmp_path, valid=False, monitor="min error", epochs=1)
+    trainer.train()
+    assert "valid_error" not in rows(trainer)[0]
+
+
+@pytest.mark.parametrize("monitor", [None, "off"])
+def test_nothing_monitored(tmp_path, monitor):
+    trainer = make(tmp_path, monitor=monitor, epochs=1)
+    trainer.train()
+    assert not trainer.run.best.exists()
+    with pytest.raises(ConfigFault, match="nothing is monitored"):
+        make(tmp_path, "other", monitor=monitor, early_stop=1)
+
+
+def scripted(values):
+    """Return a trainer whose validation comes to these values."""
+    left = iter(values)
+
+    class Scripted(ChunkTrainer):
+        def _validate(self):
+            return super()._validate() | {"error": next(left)}
+
+    return Scripted
+
+
+@pytest.mark.parametrize(
+    ("monitor", "values", "epochs", "best"),
+    [
+        ("min valid_error", [3, 2, 2.5, 1, 1, 1, 0], 6, 4),
+        ("max valid_error", [3, 4, 2, 4, 9], 4, 2),
+        ("min valid_error", [math.nan, 3, math.nan, math.inf, 1], 4, 2),
+    ],
+)
+def test_early_stopping_and_the_best(tmp_path, monitor, values, epochs, best):
+    trainer = make(
+        tmp_path, trainer=scripted(values), monitor=monitor, early_stop=2, epochs=len(values)
+    )
+    assert trainer.train() is None
+    assert trainer.progress.epoch == epochs and not trainer.unfinished
+    assert load_checkpoint(trainer.run.models / BEST)["epoch"] == best
+    # It stays ended when it is resumed.
+    path, checkpoint, _ = newest_checkpoint(trainer.run.models)
+    again = make(
+        tmp_path,
+        monitor=monitor,
+        early_stop=2,
+        epochs=len(values),
+        checkpoint=checkpoint,
+        source=path,
+    )
+    again.train()
+    assert again.progress.epoch == epochs

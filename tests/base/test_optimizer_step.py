@@ -1,0 +1,294 @@
+"""How gradients become weights: clipping, scaling, noise, the schedule and the average."""
+
+import copy
+import math
+from itertools import pairwise
+
+import pytest
+import torch
+from tiny_run import (
+    TRAIN,
+    VALID,
+    ChunkTrainer,
+    TinyModel,
+    TinyTrainer,
+    batch_of,
+    close,
+    error_of,
+    make,
+    rows,
+    same,
+    sequence,
+    weights,
+)
+from torch import nn
+from torch.optim import lr_scheduler
+
+from base.base_trainer import TrainingFailed
+from base.checkpoint import load_checkpoint
+from base.weight_noise import AdaptiveWeightNoise
+
+
+def test_clipping_by_norm(tmp_path):
+    moved = {}
+    for clip_norm in (None, 0.01):
+        trainer = make(
+            tmp_path,
+            str(clip_norm),
+            optimizer="SGD",
+            lr=1.0,
+            dropout=0.0,
+            clip_norm=clip_norm,
+            steps_per_epoch=1,
+            epochs=1,
+        )
+        before = weights(trainer)
+        trainer.train()
+        moved[clip_norm] = {name: before[name] - new for name, new in weights(trainer).items()}
+        norm = math.sqrt(sum(float(part.square().sum()) for part in moved[None].values()))
+        # What is logged is the norm before clipping.
+        assert float(rows(trainer)[0]["gradient_norm"]) == pytest.approx(norm, rel=1e-4)
+    assert norm > 0.1
+    assert close({n: 0.01 / norm * part for n, part in moved[None].items()}, moved[0.01], 1e-7)
+
+
+def test_moving_average(tmp_path):
+    seen = []
+
+    class Watching(ChunkTrainer):
+        def _train_step(self):
+            loss = super()._train_step()
+            seen.append(weights(self))
+            return loss
+
+    trainer = make(tmp_path, trainer=Watching, ema_decay=0.9, epochs=1)
+    trainer.train()
+    expected = seen[0]
+    for later in seen[1:]:
+        expected = {n: 0.9 * value + 0.1 * later[n] for n, value in expected.items()}
+    checkpoint = load_checkpoint(trainer.run.models / "checkpoint-epoch1.pth")
+    assert close(expected, checkpoint["state_dict"])
+    assert same(seen[-1], checkpoint["training"]["update"]["model"])
+    assert not close(seen[-1], checkpoint["state_dict"])
+    # Validation is with the average.
+    model = TinyModel()
+    model.load_state_dict(checkpoint["state_dict"])
+    total, _ = error_of(model, VALID)
+    assert float(rows(trainer)[0]["valid_error"]) == pytest.approx(total / len(VALID), rel=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["fixed", "adaptive"])
+def test_weight_noise_is_on_the_weights_of_each_step(tmp_path, kind):
+    options = dict(optimizer="SGD", dropout=0.0, steps_per_epoch=2, epochs=1, lr=0.0)
+    seen = []
+
+    class Watching(ChunkTrainer):
+        def run_part(self, model, batch, chunk=None, state=None):
+            if model.training:
+                seen.append(weights(self))
+            return super().run_part(model, batch, chunk, state)
+
+    trainer = make(
+        tmp_path, trainer=Watching, weight_noise=kind, weight_noise_std=0.3, accumulate=2, **options
+    )
+    before = weights(trainer)
+    trainer.train()
+    # One draw a step, the same for all its batches; without a learning rate the means stay.
+    assert len(seen) == 4 and same(seen[0], seen[1]) and not same(seen[0], seen[2])
+    assert same(before, weights(trainer))
+    noise = torch.cat([(seen[0][n] - before[n]).flatten() for n in before])
+    # 115 draws: 5 standard errors of a standard deviation are 33 % (chance 6e-7).
+    assert len(noise) == 123 and 0.2 < float(noise.std()) < 0.4
+    assert float(rows(trainer)[0]["valid_error"]) == pytest.approx(
+        error_of(trainer.model, VALID)[0] / len(VALID), rel=1e-5
+    )
+
+
+@pytest.mark.parametrize("by_points", [True, False])
+def test_adaptive_noise_adds_the_description_length(tmp_path, by_points):
+    """Against autograd through the whole loss of a step, with the same draws of noise."""
+    trainer = make(
+        tmp_path,
+        optimizer="SGD",
+        lr=0.3,
+        dropout=0.0,
+        by_points=by_points,
+        weight_noise="adaptive",
+        steps_per_epoch=1,
+        epochs=1,
+    )
+    assert isinstance(trainer.optimizer_step.noise, AdaptiveWeightNoise)
+    names = [name for name, _ in trainer.model.named_parameters()]
+    means = [weight.detach().clone().requires_grad_() for weight in trainer.model.parameters()]
+    log_stds = [
+        part.detach().clone().requires_grad_() for part in trainer.optimizer_step.noise.parameters()
+    ]
+    model, indices = copy.deepcopy(trainer.model), batch_of(trainer, last=1)
+    trainer.train()
+
+    noisy = {
+        name: mean + log_std.exp() * noise
+        for name, mean, log_std, noise in zip(
+            names, means, log_stds, trainer.optimizer_step.noise._noise, strict=True
+        )
+    }
+    error, points = 0.0, 0
+    for index in indices:
+        ink = torch.from_numpy(sequence(index))
+        output = torch.func.functional_call(model, noisy, (ink[None, :-1],))
+        error = error + (output.prediction[0] - ink[1:]).square().sum()
+        points += len(ink) - 1
+    flat_means = torch.cat([mean.flatten() for mean in means])
+    flat_stds = torch.cat([log_std.flatten() for log_std in log_stds]).exp()
+    centre = flat_means.mean()
+    variance = (flat_stds**2 + (flat_means - centre) ** 2).mean()
+    divergence = torch.distributions.kl_divergence(
+        torch.distributions.Normal(flat_means, flat_stds),
+        torch.distributions.Normal(centre, variance.sqrt()),
+    ).sum()
+    # To the loss of each of the 3 sequences comes a 13th, as there are 13 to train on.
+    loss = error + len(indices) * divergence / len(TRAIN)
+    (loss / (points if by_points else len(indices))).backward()
+    for name, mean in zip(names, means, strict=True):
+        torch.testing.assert_close(weights(trainer)[name], mean.detach() - 0.3 * mean.grad)
+    for part, log_std in zip(trainer.optimizer_step.noise.parameters(), log_stds, strict=True):
+        torch.testing.assert_close(part.detach(), log_std.detach() - 0.3 * log_std.grad)
+    logged = float(rows(trainer)[0]["weight_noise_divergence"])
+    assert logged == pytest.approx(float(trainer.optimizer_step.noise.divergence()) / len(TRAIN))
+
+
+def test_what_adaptive_noise_learns_follows_the_schedule(tmp_path):
+    """A schedule that ends at a rate of 0 after two steps leaves ln s as it is from there on."""
+    stds = []
+
+    class Watching(ChunkTrainer):
+        def _train_step(self):
+            loss = super()._train_step()
+            stds.append([part.detach().clone() for part in self.optimizer_step.noise.parameters()])
+            return loss
+
+    make(
+        tmp_path,
+        trainer=Watching,
+        scheduler=lambda optimizer, _: lr_scheduler.MultiStepLR(optimizer, [2], gamma=0.0),
+        weight_noise="adaptive",
+        epochs=1,
+    ).train()
+    moved = [not torch.equal(a[0], b[0]) for a, b in pairwise(stds)]
+    assert moved == [True, False, False, False]
+
+
+@pytest.mark.parametrize(("optimizer", "decay"), [("AdamW", "weight_decay"), ("ASGD", "lambd")])
+def test_what_decays_weights_leaves_the_size_of_the_noise_alone(tmp_path, optimizer, decay):
+    """Graves 2011 has a prior for the weights and their widths, and no other pull on ln s."""
+    trainer = make(tmp_path, optimizer=optimizer, weight_noise="adaptive", weight_noise_std=0.075)
+    trainer.optimizer_step.optimizer.param_groups[0][decay] = 0.5
+    stds = trainer.optimizer_step.noise.parameters()
+    before = [log_std.detach().clone() for log_std in stds]
+    trainer.optimizer_step.noise.add_gradients = lambda _: [
+        setattr(log_std, "grad", torch.zeros_like(log_std)) for log_std in stds
+    ]
+    weight = trainer.optimizer_step.weights[0]
+    start = weight.detach().abs().sum()
+    for _ in range(100):
+        for parameter in trainer.optimizer_step.weights:
+            parameter.grad = torch.zeros_like(parameter)
+        trainer.optimizer_step.step(1, 1.0)
+    assert weight.abs().sum() < 0.9 * start  # The weights themselves do decay.
+    assert all(map(torch.equal, stds, before))
+
+
+class LinearModel(TinyModel):
+    """Without a recurrent layer, which float16 lacks on a CPU."""
+
+    def __init__(self, dropout=0.0):
+        super().__init__()
+        self.layer = nn.Identity()
+
+    def forward(self, inputs, text=None, text_lengths=None, state=None):
+        prediction = self.output(inputs @ torch.ones(3, 4).to(inputs))
+        if self.training:
+            self.calls.append({"scale": self.gradient_scale, "dtype": prediction.dtype})
+        return type("Output", (), {"prediction": prediction.float(), "state": {}})()
+
+
+def float16(tmp_path, monkeypatch, run, precision, **options):
+    monkeypatch.setattr("tiny_run.TinyModel", LinearModel)
+    return make(tmp_path, run, trainer=TinyTrainer, optimizer="SGD", precision=precision, **options)
+
+
+def test_float16_scales_the_loss_and_not_the_step(tmp_path, monkeypatch):
+    half = float16(tmp_path, monkeypatch, "half", "float16", epochs=1, clip_norm=1.0)
+    half.optimizer_step.scaler = torch.amp.GradScaler("cpu", init_scale=1024.0)
+    full = float16(tmp_path, monkeypatch, "full", "float32", epochs=1, clip_norm=1.0)
+    assert half.optimizer_step.scaler.is_enabled() and not full.optimizer_step.scaler.is_enabled()
+    before = weights(full)
+    half.train()
+    full.train()
+    assert {call["dtype"] for call in half.model.calls} == {torch.float16}
+    assert {call["scale"] for call in half.model.calls} == {1024.0}
+    assert {call["scale"] for call in full.model.calls} == {1.0}
+    names = ("output.weight", "output.bias")
+    for name in names:
+        assert torch.allclose(weights(half)[name], weights(full)[name], atol=5e-3)
+        assert not torch.allclose(weights(half)[name], before[name], atol=2e-2)
+
+
+def test_float16_lowers_the_scale_when_a_gradient_overflows(tmp_path, monkeypatch):
+    trainer = float16(tmp_path, monkeypatch, "half", "float16", epochs=5)
+    trainer.optimizer_step.scaler = torch.amp.GradScaler("cpu", init_scale=2.0**30)
+    trainer.train()
+    scales = [call["scale"] for call in trainer.model.calls]
+    assert scales[0] == 2.0**30 and scales[1] == 2.0**29
+    skipped = sum(int(row["skipped_steps"]) for row in rows(trainer))
+    assert skipped == 5 * 5 - trainer.progress.step > 0
+    saved = load_checkpoint(trainer.run.models / "checkpoint-epoch5.pth")
+    assert (
+        saved["training"]["update"]["scaler"]["scale"] == trainer.optimizer_step.scaler.get_scale()
+    )
+    again = float16(
+        tmp_path,
+        monkeypatch,
+        "run2",
+        "float16",
+        epochs=6,
+        checkpoint=saved,
+        source=tmp_path / "elsewhere.pth",
+    )
+    assert again.optimizer_step.scaler.get_scale() == trainer.optimizer_step.scaler.get_scale()
+
+
+def test_a_skipped_step_changes_nothing(tmp_path):
+    def schedule(optimizer, _):
+        return lr_scheduler.ExponentialLR(optimizer, 0.5)
+
+    trainer = make(
+        tmp_path,
+        loader={"broken": tuple(TRAIN)},
+        scheduler=schedule,
+        max_skipped=3,
+        weight_noise="adaptive",
+    )
+    before, rate = weights(trainer), trainer.optimizer_step.optimizer.param_groups[0]["lr"]
+    log_stds = copy.deepcopy(trainer.optimizer_step.noise.parameters())
+    with pytest.raises(TrainingFailed):
+        trainer.train()
+    assert (
+        same(before, weights(trainer))
+        and rate == trainer.optimizer_step.optimizer.param_groups[0]["lr"]
+    )
+    assert all(map(torch.equal, log_stds, trainer.optimizer_step.noise.parameters()))
+
+
+@pytest.mark.parametrize(("by", "count"), [("batch", 5), ("epoch", 1)])
+def test_schedules(tmp_path, by, count):
+    def schedule(optimizer, steps):
+        assert steps == 3 * count
+        return lr_scheduler.ExponentialLR(optimizer, 0.5)
+
+    trainer = make(tmp_path, scheduler=schedule, schedule_by=by)
+    trainer.train()
+    rates = [float(row["learning_rate"]) for row in rows(trainer)]
+    # Logged is that of the last step: the schedule has stepped once an epoch, or 4, 9, 14 times.
+    exponents = [0, 1, 2] if by == "epoch" else [4, 9, 14]
+    assert rates == pytest.approx([0.05 * 0.5**exponent for exponent in exponents])

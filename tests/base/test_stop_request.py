@@ -1,0 +1,82 @@
+"""What asks a run to end is kept until it is asked for."""
+
+import os
+import signal
+import threading
+
+import pytest
+from tiny_run import make
+
+from base.stop_request import StopRequest
+
+
+def test_a_signal_is_kept_until_it_is_asked_for(capfd):
+    with StopRequest() as stop:
+        assert not stop.now() and stop.signal is None
+        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), signal.SIGINT)
+        assert stop.signal is None and not stop.at_once
+        assert stop.now() and stop.at_once
+        assert stop.signal == signal.SIGTERM, "the first one counts"
+    told = capfd.readouterr().err
+    assert told.count("SIGTERM: finishing the step and saving, please wait") == 1
+    assert told.count("please wait") == 2
+
+
+def test_the_clock_runs_from_the_beginning_and_waits_for_the_epoch():
+    for seconds, over in ((0.0, True), (60.0, False)):
+        stop = StopRequest(seconds)
+        assert not stop.now()
+        with stop:
+            assert stop.now() == over and not stop.at_once
+
+
+def test_a_failure_asks_to_end_and_the_first_one_is_told():
+    with StopRequest() as stop:
+        with stop.failing():
+            pass
+        assert not stop.now()
+        with stop.failing():
+            raise FileNotFoundError("first")
+        with stop.failing():
+            raise OSError("second")
+        assert stop.now() and stop.at_once and stop.signal is None
+        assert str(stop.failure) == "first"
+        with pytest.raises(ValueError, match="no disk"), stop.failing():
+            raise ValueError("no disk error passes")
+
+
+def test_outside_the_main_thread_signals_go_elsewhere():
+    before, found = signal.getsignal(signal.SIGINT), []
+
+    def enter():
+        with StopRequest() as stop:
+            found.append((stop.now(), signal.getsignal(signal.SIGINT)))
+
+    thread = threading.Thread(target=enter)
+    thread.start()
+    thread.join()
+    assert found == [(False, before)]
+
+
+def test_a_lost_connection_is_a_request_to_end():
+    with StopRequest() as stop:
+        os.kill(os.getpid(), signal.SIGHUP)
+        assert stop.now() and stop.signal == signal.SIGHUP
+
+
+def test_under_nohup_it_stays_ignored():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with StopRequest() as stop:
+            os.kill(os.getpid(), signal.SIGHUP)
+            assert not stop.now()
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_signals_end_processes_again_afterwards(tmp_path):
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    make(tmp_path, epochs=1).train()
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before

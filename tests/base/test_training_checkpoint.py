@@ -1,0 +1,404 @@
+"""What is saved, when, and what a run goes on from: sound states only, and of one branch."""
+
+import errno
+import math
+import os
+import re
+
+import pytest
+import torch
+from tiny_run import TRAIN, ChunkTrainer, make, rows, same, stopped_at, weights
+
+from base.base_trainer import TrainingFailed
+from base.checkpoint import (
+    BEST,
+    checkpoints,
+    find_checkpoint,
+    load_checkpoint,
+    newest_checkpoint,
+)
+from base.training_checkpoint import EXPLODED
+from utils import files
+from utils.checks import CheckpointError
+
+QUIET = {"valid": False, "monitor": None}
+
+
+def test_period_and_number_of_checkpoints(tmp_path):
+    trainer = make(tmp_path, save_period=2, keep_last=3, epochs=7)
+    finish, names = trainer.checkpoint.finish, []
+
+    def watched():
+        names.extend(path.name for path in trainer.run.models.glob("checkpoint*"))
+        finish()
+
+    trainer.checkpoint.finish = watched
+    trainer.train()
+    # Every second epoch and the last one; of these the last three, while it trains.
+    assert set(names) == {f"checkpoint-epoch{epoch}.pth" for epoch in (4, 6, 7)}
+    left = {path.name for path in trainer.run.models.glob("*.pth")}
+    assert left == {"checkpoint-epoch7.pth", BEST}
+
+
+@pytest.mark.parametrize("values", [[3.0, 2.0, 1.0], [3.0, 1.0, 2.0]])
+def test_of_a_run_that_has_ended_the_newest_and_the_best_are_left(tmp_path, values):
+    """They share the disk where they are one, and a run goes on from either."""
+    ended = make(tmp_path, trainer=scripted(*values), epochs=3)
+    ended.train()
+    newest = ended.run.models / "checkpoint-epoch3.pth"
+    assert sorted(ended.run.models.glob("*.pth")) == [newest, ended.run.best]
+    assert newest.samefile(ended.run.best) == (values[2] == 1.0)
+    assert load_checkpoint(ended.run.best)["epoch"] == 1 + values.index(1.0)
+    kept = ended.run.best.read_bytes()
+    longer = train(tmp_path, *values, 4.0, 5.0, back_to=newest.name, keep_last=3)
+    assert longer.progress.epoch == 5 and best(longer) == (1 + values.index(1.0), 1.0)
+    assert ended.run.best.read_bytes() == kept
+    names = {path.name for path in ended.run.models.glob("*.pth")}
+    assert names == {"checkpoint-epoch5.pth", BEST}
+
+
+def test_a_run_that_stops_early_has_ended_as_well(tmp_path):
+    values = (2.0, 1.0, 3.0, 3.0)
+    make(tmp_path, trainer=scripted(*values), epochs=9, early_stop=2).train()
+    names = {path.name for path in (tmp_path / "models/tiny/run").glob("*.pth")}
+    assert names == {"checkpoint-epoch4.pth", BEST}
+
+
+def test_a_run_that_is_stopped_keeps_its_last_checkpoints(tmp_path):
+    stopped = make(tmp_path, trainer=stopped_at(ChunkTrainer, 17), epochs=9)
+    stopped.train()
+    names = {path.name for path in stopped.run.models.glob("checkpoint*")}
+    assert names == {f"checkpoint-epoch{end}.pth" for end in ("2", "3", "4-step18")}
+
+
+def test_where_there_are_no_hard_links_there_is_a_copy(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(files.os, "link", refuse)
+    trainer = make(tmp_path, trainer=scripted(2.0, 1.0), epochs=2)
+    trainer.train()
+    newest = trainer.run.models / "checkpoint-epoch2.pth"
+    assert not newest.samefile(trainer.run.best)
+    assert newest.read_bytes() == trainer.run.best.read_bytes()
+
+
+def test_minutes_between_checkpoints_within_an_epoch(tmp_path):
+    trainer = make(tmp_path, save_minutes=0.0, keep_last=None, epochs=2)
+    trainer.train()
+    names = {path.name for path in trainer.run.models.glob("checkpoint*")}
+    within = {f"checkpoint-epoch1-step{step}.pth" for step in range(1, 5)}
+    within |= {f"checkpoint-epoch2-step{step}.pth" for step in range(6, 10)}
+    assert names == within | {"checkpoint-epoch1.pth", "checkpoint-epoch2.pth"}
+    assert load_checkpoint(trainer.run.models / "checkpoint-epoch2-step7.pth")["step"] == 7
+    other = make(tmp_path, "other", keep_last=None, epochs=2)  # 10 minutes never pass here
+    other.train()
+    assert len(list(other.run.models.glob("checkpoint*"))) == 2
+
+
+def test_checkpoints_hold_what_they_promise(tmp_path):
+    trainer = make(tmp_path, epochs=1)
+    trainer.train()
+    checkpoint = load_checkpoint(trainer.run.models / "checkpoint-epoch1.pth")
+    assert {"config", "state_dict", "alphabet", "normalisation", "metrics", "dataset"} <= set(
+        checkpoint
+    )
+    assert (checkpoint["epoch"], checkpoint["step"]) == (1, 5)
+    assert checkpoint["metrics"]["valid_error"] == float(rows(trainer)[0]["valid_error"])
+    assert checkpoint["training"]["update"]["model"] is None
+    assert same(checkpoint["state_dict"], weights(trainer))
+
+
+def test_a_checkpoint_without_its_training_state_cannot_be_resumed(tmp_path):
+    trainer = make(tmp_path, epochs=1)
+    trainer.train()
+    path = trainer.run.models / "checkpoint-epoch1.pth"
+    checkpoint = load_checkpoint(path)
+    del checkpoint["training"]
+    with pytest.raises(CheckpointError, match="no state of training"):
+        make(tmp_path, checkpoint=checkpoint, source=path)
+
+
+def test_old_checkpoints_go_only_when_the_new_one_is_whole(tmp_path, monkeypatch):
+    trainer = make(tmp_path, keep_last=1, epochs=3)
+    replace = os.replace
+
+    def fail(source, target):
+        if str(target).endswith("checkpoint-epoch2.pth"):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        replace(source, target)
+
+    monkeypatch.setattr(files.os, "replace", fail)
+    with pytest.raises(OSError, match="No space"):
+        trainer.train()
+    assert [path.name for path in checkpoints(trainer.run.models)] == ["checkpoint-epoch1.pth"]
+
+
+def test_a_checkpoint_of_before_there_was_a_first_loss(tmp_path):
+    whole = make(tmp_path, epochs=2)
+    whole.train()
+    path, checkpoint, _ = newest_checkpoint(whole.run.models)
+    del checkpoint["training"]["progress"]["first_loss"]
+    again = make(tmp_path, epochs=3, checkpoint=checkpoint, source=path)
+    again.train()
+    assert again.progress.epoch == 3 and again.progress.first_loss is not None
+
+
+def test_a_checkpoint_of_another_network(tmp_path):
+    trainer = make(tmp_path, epochs=1)
+    trainer.train()
+    path, checkpoint, _ = newest_checkpoint(trainer.run.models)
+    checkpoint["state_dict"]["output.weight"] = torch.zeros(3, 7)
+    with pytest.raises(CheckpointError, match="another architecture"):
+        make(tmp_path, checkpoint=checkpoint, source=path)
+
+
+# A run that diverges keeps the sound checkpoints that it has, and says so.
+
+
+def four_good_epochs(tmp_path, **options):
+    trainer = make(tmp_path, epochs=4, keep_last=None, **QUIET | options)
+    trainer.train()
+    return trainer.run.models
+
+
+def go_on(tmp_path, **options):
+    """Return a trainer that goes on from the newest checkpoint."""
+    source, checkpoint, _ = newest_checkpoint(tmp_path / "models" / "tiny" / "run")
+    return make(tmp_path, checkpoint=checkpoint, source=source, **QUIET | options)
+
+
+def test_epochs_without_a_sound_state_do_not_replace_good_ones(tmp_path):
+    folder = four_good_epochs(tmp_path, optimizer="SGD")
+    before = {path: path.read_bytes() for path in checkpoints(folder)}
+    assert len(before) == 4
+    again = go_on(tmp_path, optimizer="SGD", lr=1e30, epochs=12, max_skipped=1000)
+    with pytest.raises(TrainingFailed) as caught:
+        again.train()
+    assert again.progress.epoch == 12 and again.unfinished
+    newest = folder / "checkpoint-epoch4.pth"
+    assert f"the last sound checkpoint is {newest}" in str(caught.value)
+    assert {path: path.read_bytes() for path in checkpoints(folder)} == before
+    # Nothing stands in the way of going on as if that had not been.
+    rest = go_on(tmp_path, optimizer="SGD", epochs=6)
+    rest.train()
+    whole = make(tmp_path, "whole", epochs=6, optimizer="SGD", **QUIET)
+    whole.train()
+    own, other = (
+        load_checkpoint(run.run.models / "checkpoint-epoch6.pth") for run in (rest, whole)
+    )
+    assert all(
+        torch.equal(own["state_dict"][name], other["state_dict"][name])
+        for name in other["state_dict"]
+    )
+
+
+def test_a_run_that_gives_up_says_where_the_last_sound_weights_are(tmp_path):
+    folder = four_good_epochs(tmp_path, optimizer="SGD")
+    again = go_on(tmp_path, optimizer="SGD", lr=1e30, epochs=99, max_skipped=3)
+    with pytest.raises(TrainingFailed, match="3 steps in a row") as caught:
+        again.train()
+    named = re.search(r"the last sound checkpoint is (\S+\.pth)", str(caught.value))[1]
+    assert named == str(folder / "checkpoint-epoch4.pth")
+    assert all(value.abs().max() < 1e6 for value in load_checkpoint(named)["state_dict"].values())
+
+
+@pytest.mark.parametrize("when", ["minutes", "signal"])
+def test_weights_that_one_step_has_ruined_are_not_saved(tmp_path, when):
+    """The loss of that step is finite: only the next one would tell."""
+    folder = four_good_epochs(tmp_path, optimizer="SGD")
+
+    class Stopped(ChunkTrainer):
+        def _train_step(self):
+            loss = super()._train_step()
+            assert math.isfinite(loss)
+            if when == "signal":
+                self._stop._received = 15
+            else:
+                self._stop._end = 0.0
+            return loss
+
+    again = go_on(tmp_path, trainer=Stopped, optimizer="SGD", lr=1e30, epochs=12, save_minutes=0.0)
+    assert again.train() == (15 if when == "signal" else None)
+    assert again.progress.step == 21
+    assert newest_checkpoint(folder)[0].name == "checkpoint-epoch4.pth"
+    log = (folder / "train.log").read_text()
+    assert "not saved: the loss per point went from" in log or "not saved: weights are not" in log
+
+
+@pytest.mark.parametrize(("factor", "saved"), [(0.5, True), (2.0, False)])
+def test_what_an_exploded_loss_is(tmp_path, factor, saved):
+    """On both sides of the bound: a finite loss, of finite weights."""
+
+    class Shifted(ChunkTrainer):
+        def _part_and_loss(self, model, batch):
+            part, loss = super()._part_and_loss(model, batch)
+            first = self.progress.first_loss or 0.0
+            return part, loss + factor * EXPLODED * max(1.0, first) * batch.points
+
+    trainer = make(tmp_path, trainer=Shifted, epochs=1, **QUIET)
+    if saved:
+        trainer.train()
+    else:
+        with pytest.raises(
+            TrainingFailed, match=r"the loss per point went from .* in the first step"
+        ):
+            trainer.train()
+    assert bool(checkpoints(trainer.run.models)) == saved
+
+
+def test_the_best_is_a_sound_one(tmp_path):
+    """What is monitored may be of the whole epoch, and only its last step the ruin."""
+
+    class Ruined(ChunkTrainer):
+        def _train_step(self):
+            loss = super()._train_step()
+            if self.progress.step == 15:
+                with torch.no_grad():
+                    next(iter(self.model.parameters())).fill_(math.nan)
+            return loss
+
+    trainer = make(tmp_path, trainer=Ruined, epochs=3, monitor="min error", valid=False)
+    with pytest.raises(TrainingFailed, match="weights are not finite"):
+        trainer.train()
+    best = load_checkpoint(trainer.run.models / BEST)
+    assert best["epoch"] == 2
+    assert all(bool(torch.isfinite(value).all()) for value in best["state_dict"].values())
+
+
+def test_a_run_without_a_step_ends_with_an_error(tmp_path):
+    trainer = make(tmp_path, epochs=2, loader={"broken": tuple(TRAIN)}, max_skipped=100, **QUIET)
+    with pytest.raises(TrainingFailed, match="no step could be made; nothing was saved before"):
+        trainer.train()
+    assert not checkpoints(trainer.run.models)
+
+
+def test_some_skipped_steps_keep_nothing_from_being_saved(tmp_path):
+    """Here the last batches of every pass are broken, and the state before them is sound."""
+    broken = {"broken": (12,), "shuffle": False}
+    trainer = make(tmp_path, epochs=3, loader=broken, keep_last=None, **QUIET)
+    trainer.train()
+    assert len(checkpoints(trainer.run.models)) == 3
+
+
+# Going on from an older checkpoint of a run: the branch that is left is kept, and aside.
+
+
+def scripted(*values: float) -> type[ChunkTrainer]:
+    """Return a trainer whose validation gives these values, epoch by epoch."""
+
+    class Scripted(ChunkTrainer):
+        def _validate(self):
+            return super()._validate() | {"error": values[self.progress.epoch]}
+
+    return Scripted
+
+
+def train(tmp_path, *values, back_to=None, run="run", **options):
+    options = dict(epochs=len(values), keep_last=None) | options
+    if back_to is not None:
+        path, checkpoint, _ = find_checkpoint(tmp_path / "models" / "tiny" / "run" / back_to)
+        options |= dict(checkpoint=checkpoint, source=path)
+    trainer = make(tmp_path, run, trainer=scripted(*values), **options)
+    trainer.train()
+    return trainer
+
+
+def best(trainer):
+    checkpoint = load_checkpoint(trainer.run.models / BEST)
+    return checkpoint["epoch"], checkpoint["metrics"]["valid_error"]
+
+
+def test_the_best_is_of_the_branch_that_goes_on(tmp_path):
+    first = train(tmp_path, 3.0, 2.0, 2.5, 1.0)
+    assert best(first) == (4, 1.0)
+    again = train(tmp_path, 3.0, 2.0, 2.5, 2.2, back_to="checkpoint-epoch3.pth")
+    # Epoch 2 is the best of those that led here, and its own checkpoint is still there.
+    assert best(again) == (2, 2.0) and again.monitor.record.best_epoch == 2
+    aside = again.run.models / "superseded"
+    assert load_checkpoint(next(aside.glob("*/" + BEST)))["epoch"] == 4
+
+
+def test_where_the_best_is_lost_the_one_gone_on_from_is_it(tmp_path):
+    first = train(tmp_path, 3.0, 2.0, 2.5, 1.0)
+    (first.run.models / "checkpoint-epoch2.pth").unlink()
+    again = train(tmp_path, 3.0, 2.0, 2.5, 2.6, back_to="checkpoint-epoch3.pth")
+    assert best(again) == (3, 2.5)
+    assert (again.monitor.record.best, again.monitor.record.best_epoch) == (2.5, 3)
+
+
+def test_from_within_an_epoch_the_next_one_is_the_best(tmp_path):
+    first = train(tmp_path, 3.0, 1.0, save_minutes=0.0)
+    assert best(first) == (2, 1.0)
+    (first.run.models / "checkpoint-epoch1.pth").unlink()
+    again = train(tmp_path, 3.0, 4.0, back_to="checkpoint-epoch2-step7.pth")
+    assert best(again) == (2, 4.0)
+
+
+def test_a_new_run_takes_the_best_along(tmp_path):
+    train(tmp_path, 2.0, 3.0)
+    branch = train(tmp_path, 2.0, 3.0, 2.5, back_to="checkpoint-epoch2.pth", run="branch")
+    assert best(branch) == (1, 2.0)
+
+
+def test_a_repeated_epoch_leaves_the_best_as_it_would_have_been(tmp_path):
+    """The same from there on as without going back."""
+    values = (3.0, 2.0, 2.5, 1.0, 1.5)
+    whole = train(tmp_path, *values, run="whole")
+    train(tmp_path, *values)
+    again = train(tmp_path, *values, back_to="checkpoint-epoch3.pth")
+    assert best(again) == best(whole) == (4, 1.0)
+    assert again.checkpoint.progress() == whole.checkpoint.progress()
+
+
+@pytest.mark.parametrize("times", [2, 3])
+def test_going_back_again_overwrites_nothing(tmp_path, times):
+    first = train(tmp_path, 3.0, 2.0, 1.0)
+    kept = [(first.run.models / "checkpoint-epoch3.pth").read_bytes()]
+    for time in range(times):
+        again = train(tmp_path, 3.0, 2.5 + time, 2.0 + time, back_to="checkpoint-epoch1.pth")
+        kept.append((again.run.models / "checkpoint-epoch3.pth").read_bytes())
+    aside = again.run.models / "superseded"
+    found = {path.read_bytes() for path in aside.glob("*/checkpoint-epoch3.pth")}
+    assert found == set(kept[:-1]) and len(found) == times
+    tables = {path.read_text() for path in aside.glob("*/metrics.csv")}
+    assert len(tables) == times
+
+
+def test_going_on_from_the_best_is_going_back_as_well(tmp_path):
+    """Also where the checkpoint of its epoch is no longer there."""
+    first = train(tmp_path, 3.0, 1.0, 2.0, 2.5, keep_last=2)
+    assert not (first.run.models / "checkpoint-epoch2.pth").exists()
+    again = train(tmp_path, 3.0, 1.0, 1.5, back_to=BEST)
+    assert best(again) == (2, 1.0)
+    assert newest_checkpoint(again.run.models)[1]["epoch"] == 3
+    assert {path.parent.name for path in again.run.models.glob("superseded/*/*-epoch4.pth")} == {
+        "1"
+    }
+
+
+def test_going_on_from_the_best_with_another_monitor(tmp_path):
+    first = train(tmp_path, 3.0, 1.0, 2.0)
+    before = (first.run.models / BEST).read_bytes()
+    again = train(tmp_path, 3.0, 1.0, back_to=BEST, monitor="min error")
+    assert again.run.best.read_bytes() == before
+    own = load_checkpoint(again.run.best)["metrics"]["error"]
+    assert (again.monitor.record.best, again.monitor.record.best_epoch) == (own, 2)
+
+
+def test_where_the_log_cannot_be_measured_its_former_sizes_stay(tmp_path, monkeypatch):
+    stopped = make(tmp_path, trainer=stopped_at(ChunkTrainer, 3), tensorboard=True)
+    stopped.train()
+    path, checkpoint, _ = newest_checkpoint(stopped.run.models)
+    before = checkpoint["training"]["event_sizes"]
+    assert len(before) == 2 and min(before.values()) > 0
+
+    def fail(_):
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr("logger.tensorboard.TensorBoardWriter.sizes", fail)
+    again = make(tmp_path, checkpoint=checkpoint, source=path, tensorboard=True)
+    with pytest.raises(OSError, match="Input/output error"):
+        again.train()
+    saved = newest_checkpoint(again.run.models)[1]
+    assert saved["epoch"] == 1 and saved["training"]["event_sizes"] == before
