@@ -15,7 +15,7 @@ from torch import Tensor
 
 from base import distributed
 from base.base_data_loader import BaseDataLoader, Batch
-from base.schema import filled
+from base.checkpoint_checks import filled
 from base.stop_request import StopRequest, TrainingFailed
 from utils.checks import first_line
 

@@ -12,10 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from base import checkpoint_archive
+from base.checkpoint_checks import is_finite, naming
 from base.checkpoint_schema import check_content
 from base.migration import migrate
 from base.pretrained import located, shipped
-from base.schema import is_finite, naming
 from utils.alphabet import Alphabet
 from utils.checks import CheckpointError, DataError, short
 from utils.files import atomic_write

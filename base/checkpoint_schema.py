@@ -1,7 +1,8 @@
 """What a checkpoint holds: each key, its type and its bounds, checked before anything is built.
 
 `CHECKPOINT` and `TRAINING` need the file alone; `like`, `check_optimizer` and `check_schedule`
-compare it with what is to go on from it. `base.schema` has the words that these are written in.
+compare it with what is to go on from it. They are written in the
+words of `base.checkpoint_checks`.
 """
 
 import copy
@@ -16,8 +17,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
-from base.random_state import try_random_state
-from base.schema import (
+from base.checkpoint_checks import (
     FLOATS,
     anything,
     is_finite,
@@ -36,6 +36,7 @@ from base.schema import (
     walk,
     whole,
 )
+from base.random_state import try_random_state
 from utils.checks import CheckpointError, first_line, short
 
 _RATES = {"lr", "betas", "momentum"}

@@ -17,8 +17,8 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from base import distributed
 from base.checkpoint import load_weights
+from base.checkpoint_checks import like, naming
 from base.checkpoint_schema import check_optimizer, check_schedule
-from base.schema import like, naming
 from base.weight_noise import AdaptiveWeightNoise, FixedWeightNoise
 
 log = logging.getLogger(__name__)

@@ -22,12 +22,12 @@ from base.checkpoint import (
     position,
     save_checkpoint,
 )
+from base.checkpoint_checks import filled, like, naming
 from base.checkpoint_schema import check_training
 from base.monitor import Best, Monitor
 from base.optimizer_step import OptimizerStep
 from base.random_state import random_state, set_random_state
 from base.run_folder import RunFolder
-from base.schema import filled, like, naming
 from base.training_state import Progress, Sums, TrainingState
 from utils.checks import CheckpointError
 from utils.files import link_or_copy

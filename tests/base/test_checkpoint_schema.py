@@ -13,8 +13,8 @@ from torch.optim import Optimizer, lr_scheduler
 from torch.optim.lr_scheduler import LRScheduler
 
 from base.checkpoint import load_checkpoint, newest_checkpoint
+from base.checkpoint_checks import like
 from base.optimizer_step import OptimizerStep
-from base.schema import like
 from parse_config import choices
 from utils.checks import CheckpointError
 

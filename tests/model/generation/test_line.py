@@ -1,0 +1,57 @@
+"""A line by hand: what was written of it, where it ended, and the files that it saves itself in."""
+
+import xml.etree.ElementTree as ElementTree
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from data_loader.sources.inkml import read_inkml
+from model import Line
+from utils.checks import UserError
+
+INK = np.float32([[0, 0, 0], [5, 2, 1], [10, 4, 0], [3, -7, 0], [1, 1, 1]])
+
+
+def line(primed=0, **changes):
+    values = {"attention": None, "text": "ab", "ended": True, "bias": np.zeros(4, np.float32)}
+    return Line(**({"ink": INK, "primed": primed} | values | changes))
+
+
+def test_what_was_written_is_ink_of_its_own_without_the_primer():
+    assert line().written is INK and line().end == (19, 0)
+    written = line(primed=2).written
+    assert written.tolist() == [[0, 0, 0], [3, -7, 0], [1, 1, 1]]
+    assert INK[2].tolist() == [10, 4, 0]  # the line itself stays
+    assert line(primed=2).end == (4, -6)
+    nothing = line(primed=5)
+    assert len(nothing.written) == 0 and nothing.end == (0, 0)
+
+
+def test_a_line_says_what_it_is():
+    assert repr(line()) == "Line('ab', 5 points, ended at (19, 0))"
+    of_primer = line(primed=2, title="b", ended=False)
+    assert repr(of_primer) == "Line('b', 3 points, not ended, cut at (4, -6))"
+    assert repr(line(text=None)) == "Line(no text, 5 points, ended at (19, 0))"
+
+
+def test_a_line_saves_itself_by_the_suffix(tmp_path):
+    one = line(primed=2, title="b", description="b · seed 1")
+    one.save(tmp_path / "line.svg")
+    svg = (tmp_path / "line.svg").read_text(encoding="utf-8")
+    assert svg == one._repr_svg_()
+    titles = {part.tag.rpartition("}")[2]: part.text for part in ElementTree.fromstring(svg)}
+    assert titles["title"] == "b" and titles["desc"] == "b · seed 1"
+    one.save(tmp_path / "line.INKML")
+    ink, text = read_inkml(tmp_path / "line.INKML")
+    assert ink.tolist() == one.written.tolist() and text == "b"
+    one.save(str(tmp_path / "line.png"))
+    with Image.open(tmp_path / "line.png") as picture:
+        assert np.asarray(picture.convert("L")).min() < 100  # there is ink
+
+
+@pytest.mark.parametrize("name", ["line", "line.pdf", "svg"])
+def test_another_kind_of_file_is_refused(tmp_path, name):
+    with pytest.raises(UserError, match=r"saved as \.svg, \.png or \.inkml"):
+        line().save(tmp_path / name)
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,49 @@
+"""Bounds, and the words of errors: short whatever they are about."""
+
+import math
+
+import pytest
+
+from utils.checks import ConfigFault, Range, first_line, nearest, short
+
+
+@pytest.mark.parametrize(
+    ("bounds", "inside", "outside", "words"),
+    [
+        (Range(), [0, -1e300, math.inf], [math.nan, "1", None], "any number"),
+        (Range(1), [1, 2.5, math.inf], [0.999, -math.inf], "at least 1"),
+        (Range(None, 4), [4, -7], [4.001], "at most 4"),
+        (Range(0, 1), [0, 0.5, 1], [-1e-9, 1 + 1e-9, math.nan], "from 0 to 1"),
+    ],
+)
+def test_bounds_are_inclusive_and_say_what_they_are(bounds, inside, outside, words):
+    assert all(value in bounds for value in inside)
+    assert not any(value in bounds for value in outside)
+    assert str(bounds) == words
+
+
+def test_a_config_fault_names_key_value_and_what_would_be_right():
+    fault = ConfigFault("arch.args.cell", "RNN", "LSTM or GRU")
+    assert str(fault) == "arch.args.cell: 'RNN' does not fit: LSTM or GRU"
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["x" * 10**6, list(range(10**5)), {"a": {"b": {"c": 1}}}, 10**200, "two\nlines", "\x1b[31m"],
+)
+def test_any_value_is_shown_on_one_short_printable_line(value):
+    shown = short(value)
+    assert len(shown) <= 80 and shown.isprintable()
+
+
+def test_of_an_error_its_first_line_is_told():
+    assert first_line(ValueError("one\ntwo")) == "one"
+    assert first_line(ValueError()) == "ValueError"
+    assert len(first_line(ValueError("x" * 1000))) == 200
+
+
+def test_the_nearest_names_come_first():
+    names = ["hidden_size", "num_layers", "Adam"]
+    assert nearest("hiden_size", names) == ["hidden_size"]
+    assert nearest("ADAM", names) == ["Adam"]
+    assert nearest("zzz", names) == []
