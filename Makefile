@@ -67,7 +67,10 @@ digits: .venv/installed
 	@.venv/bin/python experiments.py compare $(DIGITS)/[0-9]/model_best.pth
 
 test: .venv/installed-dev
-	@.venv/bin/python -m pytest
+	@.venv/bin/python -m pytest -q -n auto --dist worksteal
+
+quick: .venv/installed-dev
+	@.venv/bin/python -m pytest -q -n auto --dist worksteal -m "not slow"
 
 campaign: .venv/installed-dev
 	@.venv/bin/python tests/campaign --seed $(SEED)

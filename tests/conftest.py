@@ -24,6 +24,15 @@ def logging_restored():
     logging.captureWarnings(False)
 
 
+@pytest.fixture(scope="session")
+def real_cache(tmp_path_factory):
+    """The folder that real data are parsed into, once for all processes of a test run."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "real-cache"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
 @pytest.fixture
 def homeless(monkeypatch, tmp_path):
     """Be a user whom the system does not know; return the folder for temporary files."""

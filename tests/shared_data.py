@@ -6,6 +6,19 @@ That is the folder that HANDWRITING_DATA names, else ../shared/data beside the p
 import os
 from pathlib import Path
 
+import pytest
+from filelock import FileLock
+
 DATA = Path(
     os.environ.get("HANDWRITING_DATA", Path(__file__).parents[2] / "shared" / "data")
 ).expanduser()
+
+
+def prepared(dataset, folder, cache, **options):
+    """Return a dataset of a folder of real data, parsed by one process of a test run for all."""
+    if not (DATA / folder).is_dir():
+        pytest.skip(f"no {folder} in {DATA} (HANDWRITING_DATA names another folder)")
+    made = dataset(root=str(DATA / folder), cache=str(cache), **options)
+    with FileLock(cache / f"{folder}.lock"):
+        made.prepare()
+    return made

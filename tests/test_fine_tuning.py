@@ -22,6 +22,8 @@ from utils.alphabet import Alphabet
 from utils.checks import CheckpointError, UserError
 from utils.normalisation import Normalisation
 
+pytestmark = pytest.mark.slow
+
 UNIT = Normalisation((0.0, 0.0), (1.0, 1.0))
 OLD, NEW = Alphabet("cab "), Alphabet("cab éß")
 

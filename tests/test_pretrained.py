@@ -18,9 +18,11 @@ from model import load, sample
 from model.legibility import read_back
 from model.recognition.error_rates import rates
 from model.recognition.transcribing import read_lines
-from tests.shared_data import DATA
+from tests.shared_data import prepared
 from trainer.scores import evaluate
 from utils.ink import bounds
+
+pytestmark = pytest.mark.slow
 
 CARD = (PRETRAINED / "README.md").read_text(encoding="utf-8")
 RESULTS = (PRETRAINED.parents[1] / "docs" / "results.md").read_text(encoding="utf-8")
@@ -103,16 +105,10 @@ def box():
 
 
 @pytest.fixture(scope="module")
-def lines(tmp_path_factory):
+def lines(real_cache):
     """IAM-OnDB as far as it is there: `testset_v` as "valid", `testset_t` as "test"."""
-    root = DATA / "iam_ondb"
-    if not root.is_dir():
-        pytest.skip(f"no iam_ondb in {DATA} (HANDWRITING_DATA names another folder)")
     splits = {"train": ["trainset"], "valid": ["testset_v"], "test": ["testset_t"]}
-    cache = str(tmp_path_factory.mktemp("cache"))
-    dataset = IAMOnDBDataset(root=str(root), splits=splits, cache=cache)
-    dataset.prepare()
-    return dataset
+    return prepared(IAMOnDBDataset, "iam_ondb", real_cache, splits=splits)
 
 
 @pytest.mark.parametrize(("name", "measured"), [("conditional", -928.8), ("unconditional", -865.3)])

@@ -26,6 +26,8 @@ from tests.data_loader import ink_formats
 from tests.shared_data import DATA
 from utils.page.inkml import write_inkml
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[1]
 CONFIGS = sorted((ROOT / "configs").glob("*.json"))
 SIZES = ("hidden_size", "channels", "decoder_size", "attention_size", "embedding_size")
@@ -168,11 +170,6 @@ REAL = {
     "stroke_arrays": ("stroke_arrays", 600, None, None),
     "inkml": ("inkml", 8, 0, 0),
 }
-
-
-@pytest.fixture(scope="module")
-def real_cache(tmp_path_factory):
-    return tmp_path_factory.mktemp("cache")
 
 
 @pytest.mark.parametrize("name", REAL)

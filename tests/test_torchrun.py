@@ -17,6 +17,8 @@ import torch
 import train
 from base.checkpoint import checkpoints, load_checkpoint
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[1]
 DATASET = {
     "seed": 3,

@@ -26,7 +26,7 @@ ROOT = Path(__file__).parents[1]
 MODELS = Path("saved/models/tiny")
 
 
-pytestmark = pytest.mark.usefixtures("logging_restored")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("logging_restored")]
 
 
 @pytest.fixture

@@ -12,6 +12,8 @@ import experiments
 import train
 from base.checkpoint import load_checkpoint
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[1]
 CONFIGS = ROOT / "configs"
 DATA, ARCH, TRAINER = "data_loader.args.dataset", "arch.args", "trainer.args"

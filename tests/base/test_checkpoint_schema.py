@@ -155,6 +155,7 @@ ODD = [
 ]
 
 
+@pytest.mark.slow
 def test_whatever_is_changed_the_run_goes_on_or_says_what_is_wrong(tmp_path, stopped):
     seed, refused, count = 20, 0, 60
     draws = random.Random(seed)

@@ -18,6 +18,8 @@ from base import distributed
 from base.base_data_loader import BucketBatchSampler
 from base.checkpoint import checkpoints, load_checkpoint
 
+pytestmark = pytest.mark.slow
+
 HERE = Path(__file__).parent
 
 WEIGHTS = {"rtol": 1e-5, "atol": 2e-6}

@@ -12,6 +12,8 @@ from tiny_run import ChunkTrainer, Sequences, make, weights
 from base.base_trainer import TrainingFailed
 from base.checkpoint import newest_checkpoint
 
+pytestmark = pytest.mark.slow
+
 OPTIONS = {"epochs": 4, "loader": {"num_workers": 2}, "valid": False, "monitor": None}
 
 

@@ -19,6 +19,8 @@ from base.checkpoint import BEST, checkpoints, find_checkpoint, load_checkpoint,
 from tests.same_run import differences, rows_of
 from utils import files
 
+pytestmark = pytest.mark.slow
+
 
 def one_cycle(optimizer, steps):
     return lr_scheduler.OneCycleLR(optimizer, 0.05, total_steps=steps)

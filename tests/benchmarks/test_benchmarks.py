@@ -12,6 +12,8 @@ import pytest
 from benchmarks import startup
 from benchmarks.measure import READINGS, SHARES, Data, make_row
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 TINY = ["--hidden", "8", "--scale", "0.03", "--rounds", "1", "--threads", "1"]
 

@@ -10,6 +10,8 @@ from model.generation.sampling import BLOCK
 from utils.alphabet import Alphabet
 from utils.normalisation import Normalisation
 
+pytestmark = pytest.mark.slow
+
 NORMALISATION = Normalisation((8.0, 0.5), (40.0, 30.0))
 CONDITIONAL = [False, True]
 

@@ -12,6 +12,7 @@ def compare(output, *words):
     use("compare", *words, "--output", output)
 
 
+@pytest.mark.slow
 def test_a_sheet_has_a_row_for_each_checkpoint(tmp_path, capsys):
     digits = {"type": "MNISTStrokesDataset", "args": {"root": "data/mnist_strokes", "digit": None}}
     paths = []

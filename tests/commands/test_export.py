@@ -56,6 +56,7 @@ def test_an_export_destroys_no_training(conditional, tmp_path):
     assert "training" not in torch.load(shared, weights_only=True)
 
 
+@pytest.mark.slow
 def test_training_starts_from_an_export(conditional, tmp_path, monkeypatch, logging_restored):
     path = tmp_path / "mine.pth"
     use("export", "-r", conditional, path)

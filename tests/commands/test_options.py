@@ -131,6 +131,7 @@ def test_a_device_is_named_as_it_is_looked_for():
             resolve_device(name)
 
 
+@pytest.mark.slow
 def test_bad_input_ends_with_status_2_and_no_traceback(conditional, tmp_path):
     broken = tmp_path / "broken.pth"
     broken.write_bytes(conditional.read_bytes()[:3000])

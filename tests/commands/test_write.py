@@ -114,6 +114,7 @@ def test_other_files_stay_and_the_same_call_gives_the_same_files(unconditional, 
     assert later.keys() - contents[0].keys() == {f"unconditional-seed9.{k}" for k in ("png", "svg")}
 
 
+@pytest.mark.slow
 def test_window_and_density_are_drawn_on_request(conditional, unconditional, tmp_path):
     write(conditional, tmp_path / "a", "--text", "ab", "--steps", 40, "--window", "--density")
     assert names(tmp_path / "a") == [
@@ -267,6 +268,7 @@ def test_a_checkpoint_that_lacks_what_is_needed_is_refused(tmp_path):
             write(path, tmp_path / "out")
 
 
+@pytest.mark.slow
 def test_the_script_from_another_folder(conditional, tmp_path):
     """One real call, relative paths and a text beyond ASCII included."""
     words = ("write", "-r", conditional, "--steps", "15", "--text", "h\u00ebllo", "--skip-unknown")
@@ -370,12 +372,14 @@ def imported(*words):
     return done.stdout.splitlines()[-1].split()
 
 
+@pytest.mark.slow
 def test_writing_imports_nothing_that_trains(conditional, tmp_path):
     words = ("write", "-r", conditional, "-d", "cpu", "--text", "a", "--steps", 9, "--output")
     assert imported(*words, tmp_path / "a.svg") == ["torch"]
     assert imported(*words, tmp_path / "a.png") == ["torch", "matplotlib"]
 
 
+@pytest.mark.slow
 def test_what_is_wrong_is_told_without_torch(conditional, tmp_path):
     for words in (
         ("write", "-r", tmp_path / "none.pth"),

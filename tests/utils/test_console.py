@@ -15,6 +15,8 @@ from tests.commands.networks import save
 from tests.data_loader import ink_formats
 from tests.tiny_config import CONFIG
 
+pytestmark = pytest.mark.slow
+
 ROOT = forked_script.ROOT
 NOT_WRITTEN = "standard output could not be written"
 MODELS = Path("saved/models/tiny")

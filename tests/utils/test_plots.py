@@ -235,6 +235,7 @@ def test_window_that_does_not_fit_is_refused(shape, text):
         window_figure(np.zeros(shape), text, wave())  # 201 points
 
 
+@pytest.mark.slow
 def test_window_of_a_line_that_ended_at_once_and_of_a_very_long_text():
     assert to_pixels(window_figure(np.zeros((0, 2)), "a", np.zeros((1, 3)))).size
     text = "a" * 2000

@@ -216,6 +216,7 @@ def message(call):
     return str(caught.value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("form", "breakage"), CELLS)
 def test_a_broken_file_ends_in_one_clear_line(tmp_path, form, breakage, recwarn):
     content, *said = BROKEN[form][breakage]

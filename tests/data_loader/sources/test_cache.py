@@ -182,6 +182,7 @@ def test_an_interrupted_parse_leaves_nothing(tmp_path):
     assert len(make(tmp_path)) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="kills with a signal of POSIX")
 def test_what_a_killed_parse_left_is_removed_by_the_next(tmp_path):
     code = (

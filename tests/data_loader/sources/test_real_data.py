@@ -8,24 +8,18 @@ import pytest
 
 from data_loader import InkMLDataset, MNISTStrokesDataset, StrokeArraysDataset, UnipenDataset
 from data_loader.sources.inkml import read_inkml
-from tests.shared_data import DATA
+from tests.shared_data import prepared
 from utils.page.inkml import write_inkml
 
-
-def prepared(dataset, folder, cache, **options):
-    if not (DATA / folder).is_dir():
-        pytest.skip(f"no {folder} in {DATA} (HANDWRITING_DATA names another folder)")
-    made = dataset(root=str(DATA / folder), cache=str(cache), strict=True, **options)
-    made.prepare()
-    return made
+pytestmark = pytest.mark.slow
 
 
 def counts(dataset):
     return {split: len(indices) for split, indices in dataset.split_indices().items()}
 
 
-def test_stroke_arrays(tmp_path):
-    dataset = prepared(StrokeArraysDataset, "stroke_arrays", tmp_path)
+def test_stroke_arrays(real_cache):
+    dataset = prepared(StrokeArraysDataset, "stroke_arrays", real_cache, strict=True)
     assert sum(counts(dataset).values()) == len(dataset) == 600
     assert dataset.text(0) == "By Trevor Williams. A move to"
     # Lines run to the right, and most of their ink lies above where they end or begin.
@@ -33,22 +27,24 @@ def test_stroke_arrays(tmp_path):
     assert all(line[-50:, 0].mean() > line[:50, 0].mean() for line in points)
 
 
-def test_mnist_strokes(tmp_path):
-    dataset = prepared(MNISTStrokesDataset, "mnist_strokes", tmp_path)
+def test_mnist_strokes(real_cache):
+    dataset = prepared(MNISTStrokesDataset, "mnist_strokes", real_cache, strict=True)
     assert len(dataset) == 10_492 and counts(dataset)["test"] == 2_998
     assert {dataset.text(n) for n in range(1000)} == set("0123456789")
-    files = prepared(MNISTStrokesDataset, "mnist_strokes", tmp_path, archive=False)
+    files = prepared(MNISTStrokesDataset, "mnist_strokes", real_cache, archive=False, strict=True)
     assert len(files) == 6
     assert {files.name(n): files.text(n) for n in range(6)} == {
         **{"trainimg-12": "3", "trainimg-13": "6", "trainimg-2": "4"},
         **{"trainimg-25": "2", "trainimg-58": "4", "trainimg-7": "3"},
     }
-    lines = prepared(MNISTStrokesDataset, "mnist_strokes", tmp_path, digits_per_line=(1, 6))
+    lines = prepared(
+        MNISTStrokesDataset, "mnist_strokes", real_cache, digits_per_line=(1, 6), strict=True
+    )
     assert sum(len(lines.text(n)) for n in range(len(lines))) == 10_492
 
 
-def test_unipen(tmp_path):
-    dataset = prepared(UnipenDataset, "unipen_digits", tmp_path, writer_comment=1)
+def test_unipen(real_cache):
+    dataset = prepared(UnipenDataset, "unipen_digits", real_cache, writer_comment=1, strict=True)
     split = counts(dataset)
     assert len(dataset) == 10_492 and split["test"] == 2_998
     assert split["train"] + split["valid"] == 7_494
@@ -56,18 +52,18 @@ def test_unipen(tmp_path):
     assert dataset.quantisation_step == 1.0
 
 
-def test_unipen_and_mnist_hold_the_same_digits(tmp_path):
+def test_unipen_and_mnist_hold_the_same_digits(real_cache):
     """The archive was made of the UNIPEN files: the same labels in the same order."""
-    unipen = prepared(UnipenDataset, "unipen_digits", tmp_path)
-    mnist = prepared(MNISTStrokesDataset, "mnist_strokes", tmp_path)
+    unipen = prepared(UnipenDataset, "unipen_digits", real_cache, strict=True)
+    mnist = prepared(MNISTStrokesDataset, "mnist_strokes", real_cache, strict=True)
     for part, file in (("train", "pendigits-train"), ("test", "pendigits-test")):
         ours = {mnist.name(n): mnist.text(n) for n in range(len(mnist)) if mnist.group(n) == part}
         labels = [unipen.text(n) for n in range(len(unipen)) if unipen.group(n) == file]
         assert [ours[f"{part}img-{n}"] for n in range(len(labels))] == labels
 
 
-def test_inkml(tmp_path):
-    dataset = prepared(InkMLDataset, "inkml", tmp_path)
+def test_inkml(real_cache, tmp_path):
+    dataset = prepared(InkMLDataset, "inkml", real_cache, strict=True)
     assert len(dataset) == 8 and dataset.lengths.tolist().index(dataset.lengths.max()) >= 0
     # Arabic runs to the left.
     for n in range(8):

@@ -119,6 +119,7 @@ def test_splits_share_no_writer(dataset):
     assert len(hands) == len({writer.slant for writer in hands}) == 150
 
 
+@pytest.mark.slow
 def test_every_printable_ascii_character_occurs_often_enough(dataset):
     data = EmbeddedDataset(rate=10)
     data.prepare()

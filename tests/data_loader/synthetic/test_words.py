@@ -5,7 +5,7 @@ import pytest
 
 from data_loader import IAMOnDBDataset
 from data_loader.synthetic.words import word_numbers
-from tests.shared_data import DATA
+from tests.shared_data import prepared
 from utils.ink import from_strokes
 
 
@@ -59,12 +59,9 @@ def test_a_word_is_about_as_wide_as_its_characters():
     assert numbers("i am so", (0, 5), (20, 50), (65, 85)) is not None
 
 
-def test_of_real_lines_most_are_cut(tmp_path):
-    root = DATA / "iam_ondb"
-    if not root.is_dir():
-        pytest.skip(f"no iam_ondb in {DATA} (HANDWRITING_DATA names another folder)")
-    dataset = IAMOnDBDataset(root=str(root), subset=200, cache=str(tmp_path))
-    dataset.prepare()
+@pytest.mark.slow
+def test_of_real_lines_most_are_cut(real_cache):
+    dataset = prepared(IAMOnDBDataset, "iam_ondb", real_cache, subset=200)
     cut = 0
     for n in dataset.indices("train")[:200].tolist():
         ink, words = dataset.ink(n)[:, :3], dataset.text(n).split()

@@ -126,6 +126,7 @@ def with_no_batch(network, seed: int, text: str, limit: int):
     return torch.stack(points), *stopping.ends()[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mean", [8.0, -8.0])
 @pytest.mark.parametrize("text", ["abcabc", "abcab."])
 @pytest.mark.parametrize("up", [-30.0, -2.5, 1.5, 30.0], ids=["never", "seldom", "often", "always"])

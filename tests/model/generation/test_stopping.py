@@ -169,6 +169,7 @@ def by_rule(points, positions, text, mean):
     return (limit if finished is None else finished), finished is not None, 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("period", [5, 16])
 @pytest.mark.parametrize("mean", [8.0, -8.0])
 @pytest.mark.parametrize("up", [0.0, 0.05, 0.8, 1.0], ids=["never", "seldom", "often", "always"])

@@ -285,6 +285,7 @@ def test_a_network_with_more_letters_keeps_what_it_knows(kind):
         torch.testing.assert_close(odds(after.characters[..., known]), odds(before.characters))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_network_learns_to_read_a_few_lines(kind):
     torch.manual_seed(0)

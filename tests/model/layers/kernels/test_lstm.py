@@ -92,6 +92,7 @@ def test_the_kernels_compute_what_the_torch_operations_do(sizes, dtype, bound, w
         assert any((a - b).abs().max() > 1e-3 for a, b in zip(fast, free, strict=True))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "flags", [(), ("-mavx2", "-mfma"), ("-march=native",)], ids=["any", "avx2", "one core"]
 )

@@ -5,6 +5,8 @@ import pytest
 from model.layers.kernels import build
 from tests import sanitize
 
+pytestmark = pytest.mark.slow
+
 
 def test_planted_faults_are_found(tmp_path):
     variables = sanitize.environment()
