@@ -1,11 +1,11 @@
-"""Trains a network from a JSON config, or goes on with a run.
+"""Train a network from a JSON config, or resume a run.
 
 examples:
   python train.py -c configs/unconditional.json
   python train.py -c configs/conditional.json -d cuda --epochs 20 -o arch.args.hidden_size=64
-  python train.py -r saved/models/NAME/RUN_ID                     (goes on with a run)
+  python train.py -r saved/models/NAME/RUN_ID                     (resumes a run)
   python train.py -c configs/conditional.json -r CHECKPOINT       (starts from its weights)
-  torchrun --nproc_per_node=4 train.py -c configs/conditional.json   (shares every batch among 4)
+  torchrun --nproc_per_node=4 train.py -c configs/conditional.json   (splits each batch over 4)
 """
 
 from utils import console
@@ -43,7 +43,7 @@ log = logging.getLogger("train")
 
 
 def main(words: list[str] | None = None) -> int:
-    """Do what the command line says, and return the exit status."""
+    """Run the command line, and return the exit status."""
     setup_logging()
     try:
         arguments = parse(words)
@@ -62,20 +62,20 @@ def main(words: list[str] | None = None) -> int:
 
 
 def train(arguments: argparse.Namespace) -> int:
-    """Train a new run, or go on with one, and return the exit status."""
+    """Start a new run or resume one, and return the exit status."""
     options.load_modules(arguments)
     own = RunFolder.of(arguments.resume) if arguments.resume and not arguments.config else None
     if own is None or arguments.prepare or arguments.run_id not in (None, own.run_id):
         return train_in(None, arguments)
-    with own.held():  # Before its newest checkpoint is looked for: another process may save one.
+    with own.held():  # Before looking for its newest checkpoint: another process may save one.
         if begun := distributed.broadcast_object(own.beginning):
-            log.warning("%s was stopped before its first checkpoint: it begins anew", own.models)
+            log.warning("%s was stopped before its first checkpoint: starting over", own.models)
             arguments.config, arguments.resume = begun
         return train_in(own, arguments)
 
 
 def train_in(run: RunFolder | None, arguments: argparse.Namespace) -> int:
-    """Train in the folder of a run that is there, or, without one, in that of a new run."""
+    """Train in the folder of an existing run, or, without one, in that of a new run."""
     checkpoint = path = None
     if arguments.resume:
         path, checkpoint, skipped = distributed.broadcast_object(
@@ -85,8 +85,8 @@ def train_in(run: RunFolder | None, arguments: argparse.Namespace) -> int:
             log.warning("skipped %s", cause)
         if not arguments.config and "training" not in checkpoint:
             raise CheckpointError(
-                f"{path}: it holds a network without the state of a training, which cannot go on; "
-                "-c CONFIG starts another one from its weights"
+                f"{path}: contains no training state and cannot be resumed; -c CONFIG starts a new "
+                "training from its weights"
             )
         if not arguments.config:
             extension.check(checkpoint.get("modules", {}), path)
@@ -167,40 +167,41 @@ def train_in(run: RunFolder | None, arguments: argparse.Namespace) -> int:
     try:
         stopped_by = trainer.train()
     finally:
-        script = "go on: python train.py" if trainer.unfinished else "use it: python experiments.py"
         if trainer.unfinished is not None and checkpoints(run.models):
-            log.info("to %s -r %s", script, shlex.quote(str(run.models)))
+            use = (
+                "resume: python train.py" if trainer.unfinished else "use it: python experiments.py"
+            )
+            log.info("to %s -r %s", use, shlex.quote(str(run.models)))
     return 0 if stopped_by is None else 128 + stopped_by
 
 
 def new_run(name: str, run_id: str | None) -> RunFolder:
-    """Return the folder of a new run, which is not there yet."""
+    """Return the folder of a new run, which does not exist yet."""
     run = RunFolder(name, run_id)
     run.refuse_if_there()
     return run
 
 
 def parse(words: list[str] | None = None) -> argparse.Namespace:
-    """Read the command line; without any words print the help and exit with status 2."""
+    """Parse the command line; without any words print the help and exit with status 2."""
     text, _, examples = __doc__.partition("\n\n")
     parser = options.Parser(
         description=text, epilog=examples, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
-    add("-c", "--config", metavar="FILE", help="the JSON config (default: that of -r)")
+    add("-c", "--config", metavar="FILE", help="JSON config (default: that of -r)")
     add(
         *("-r", "--resume"),
         metavar="CHECKPOINT",
-        help="go on from this file, or from the newest complete one of this folder; with -c start "
-        "from its weights only (also those of a network that comes with the project, by its name: "
-        f"{', '.join(pretrained())}), and let it learn characters that it lacks (default: start "
-        "anew)",
+        help="resume from this checkpoint, or from the newest complete one in this run folder; "
+        "with -c fine-tune instead: start from its weights only, adding characters that it lacks. "
+        f"Pretrained networks can be named: {', '.join(pretrained())} (default: a new run)",
     )
-    add("--run-id", metavar="ID", help="name of the run's folder (default: the time)")
+    add("--run-id", metavar="ID", help="name of the run's folder (default: the current time)")
     add(
         "--prepare",
         action="store_true",
-        help="prepare the data, print its counts, and end (default: train)",
+        help="prepare the data, print its counts, and exit (default: train)",
     )
     options.add_overrides(parser, trains=True)
     options.add_common(parser)

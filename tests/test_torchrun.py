@@ -123,7 +123,7 @@ def test_sigterm_ends_all_and_another_number_goes_on(workplace):
     out, error = process.communicate(timeout=100)
     assert process.returncode != 0 and "SIGKILL" not in error
     assert error.count("SIGTERM: finishing the step") == 1
-    command = re.search(r"^to go on: python train\.py (-r .*)$", out, re.MULTILINE)[1]
+    command = re.search(r"^to resume: python train\.py (-r .*)$", out, re.MULTILINE)[1]
     state = load_checkpoint(checkpoints(MODELS / "two")[0])
     done = state["epoch"] + 2
     assert train.main(["-d", "cpu", *command.split(), "--epochs", str(done)]) == 0
