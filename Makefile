@@ -1,44 +1,41 @@
-# `make install` makes .venv and nothing else; `make demo` lets a network that comes with the project write a line, trains a small one on the
-# embedded data, and lets that write; `make digits` trains one for each digit, or goes on where it was
-# cut off, and draws them; `make test` runs the tests; `make campaign` tries what docs/reliability.md
-# promises; `make sanitize` runs the compiled kernels' tests under sanitizers; `make lint` checks
-# style, format and import directions. Each first makes .venv, once: PYTHON is the interpreter for
-# that, and pip's own environment variables hold.
+# `make help` lists the targets. Each creates .venv first if it is missing: PYTHON is the interpreter
+# for that, and pip's own environment variables apply.
 
 PYTHON ?= python3
-# Where the MNIST stroke sequences of `make digits` lie; null makes digits of that form.
+# The folder of the MNIST stroke sequences for `make digits`; null generates digits of that form.
 DATA ?= $(if $(wildcard data/mnist_strokes),data/mnist_strokes,null)
 # Of all chances of `make campaign`.
 SEED ?= 1
 RUN := demo-$(shell date +%Y%m%d-%H%M%S)
 
-# Succeeds where there is a PyTorch that fits, and prints the folder that it lies in.
+# Succeeds if a suitable PyTorch is installed, and prints its folder.
 FIND_TORCH := import pathlib, torch; \
 	assert tuple(map(int, torch.__version__.split(".")[:2])) >= (2, 10); \
 	print(pathlib.Path(torch.__file__).parents[1])
 IS_NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 
-.PHONY: help install demo digits test campaign sanitize lint
+.PHONY: help install demo digits test quick campaign sanitize lint
 
 help:
-	@echo "make install  make .venv with what the project needs, once (the other targets do so too)"
-	@echo "make demo    write a line, train a small network, and let that write (about 5 minutes)"
-	@echo "make digits  train a network for each digit, and draw them (about 10 minutes);"
-	@echo "             DATA=FOLDER says where MNIST stroke sequences lie, DATA=null makes digits"
-	@echo "make test    run all tests"
+	@echo "make install   create .venv with the requirements (the other targets do so if needed)"
+	@echo "make demo      write a line, train a small network and write with it (about 5 minutes)"
+	@echo "make digits    train a network for each digit, and draw them (about 10 minutes);"
+	@echo "               DATA=FOLDER has the MNIST stroke sequences, DATA=null generates digits"
+	@echo "make test      run all tests, in parallel (about 5 minutes on 2 cores)"
+	@echo "make quick     run the fast tests (about a minute)"
 	@echo "make campaign  kill it, fail its disk, feed it broken files, some 4,000 times (10 minutes);"
-	@echo "             SEED=N makes other chances"
-	@echo "make sanitize  run those of the compiled kernels under address and undefined-behaviour"
-	@echo "             sanitizers, for AVX-512 and AVX2 (about 10 minutes)"
-	@echo "make lint    check style, format and import directions"
+	@echo "               SEED=N chooses other trials"
+	@echo "make sanitize  test the compiled kernels under address and undefined-behaviour sanitizers,"
+	@echo "               for AVX-512 and AVX2 (about 10 minutes)"
+	@echo "make lint      check style, format and import directions"
 
 install: .venv/installed
 
 demo: .venv/installed
 	@.venv/bin/python experiments.py write \
-		--text "Written by a network that comes along" --output saved/figures/$(RUN)/in-the-box
+		--text "Written by a pretrained network" --output saved/figures/$(RUN)/pretrained
 	@echo
-	@echo "That was a network which comes with the project. Now one of your own is trained:"
+	@echo "That was a pretrained network. Now a new one is trained:"
 	@echo
 	@.venv/bin/python train.py -c configs/conditional.json --run-id $(RUN)
 	@.venv/bin/python experiments.py write -r saved/models/conditional/$(RUN)/model_best.pth \
@@ -47,9 +44,9 @@ demo: .venv/installed
 		--num-samples 4 --bias 0.7 --output saved/figures/$(RUN)
 	@echo
 	@echo "Look at what it writes: saved/figures/$(RUN)/conditional.png"
-	@echo "And at what came along: saved/figures/$(RUN)/in-the-box"
+	@echo "Pretrained network:     saved/figures/$(RUN)/pretrained"
 	@echo "See how it learned:     .venv/bin/python -m tensorboard.main --logdir saved/log"
-	@echo "Let it write for you:   .venv/bin/python experiments.py write" \
+	@echo "Write your own text:    .venv/bin/python experiments.py write" \
 		"-r saved/models/conditional/$(RUN) --text 'Your words' --window"
 	@echo "Train another network:  .venv/bin/python train.py -c configs/unconditional.json"
 
@@ -83,12 +80,12 @@ lint: .venv/installed-dev
 	@.venv/bin/python -m ruff format --check
 	@.venv/bin/python .venv/bin/lint-imports
 
-# A .venv that is there already is used, and so is a PyTorch that fits, in .venv or in the
-# environment of $(PYTHON): that environment then stands behind .venv, found through a .pth file.
+# An existing .venv is used, and so is a suitable PyTorch, in .venv or in the environment of
+# $(PYTHON): that environment is then searched after .venv, through a .pth file.
 .venv/installed: requirements.txt
 	@if ! .venv/bin/python -m pip --version >/dev/null 2>&1; then \
 		$(PYTHON) -c '$(IS_NEW_ENOUGH)' || { \
-			echo "This needs Python 3.11 or newer, and $(PYTHON) is not: name another one," \
+			echo "Python 3.11 or newer is needed, and $(PYTHON) is older: name another one," \
 				"like: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }; \
 		$(PYTHON) -m venv .venv || exit 1; \
 		if folder=$$($(PYTHON) -c '$(FIND_TORCH)' 2>/dev/null); then \

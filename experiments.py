@@ -1,4 +1,4 @@
-"""Uses trained networks.
+"""Use trained networks.
 
 examples:
   python experiments.py write --text "Hello world" --bias 1
@@ -31,7 +31,7 @@ COMMANDS = {
 
 
 def __getattr__(name: str) -> Any:
-    """Offer `load`, as `from experiments import load` has always done in a notebook."""
+    """Provide `load`, so that `from experiments import load` keeps working."""
     if name != "load":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from model import load
@@ -40,7 +40,7 @@ def __getattr__(name: str) -> Any:
 
 
 def main(words: list[str]) -> int:
-    """Do what a command line says, and return the exit status: 2 where it says nothing."""
+    """Run a command line, and return the exit status: 2 for an empty one."""
     if not words or words[0] in ("-h", "--help"):
         print_help()
         return 0 if words else 2
@@ -50,7 +50,7 @@ def main(words: list[str]) -> int:
 
 
 def print_help() -> None:
-    """Print the commands, one a line, and the examples."""
+    """Print the commands, one per line, and the examples."""
     text, _, examples = __doc__.strip().partition("\n\n")
     print(f"usage: python experiments.py COMMAND ...\n\n{text}\n\ncommands:")
     for name, module in COMMANDS.items():

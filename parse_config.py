@@ -1,7 +1,7 @@
 """Reads a config, reports all its faults before any data loads, and builds objects from it.
 
-Types resolve in closed lists only: what the project's own packages export, and torch's optimisers
-and schedules, by name. How values are bound to constructors is said in `utils.binding`.
+Types are looked up in closed lists: what the project's own packages export, and torch's optimisers
+and schedules. `utils.binding` describes how values are bound to constructors.
 """
 
 import inspect
@@ -45,7 +45,7 @@ BLOCKS: dict[str, Any] = {
     "metrics": list[BaseMetric],
     "trainer": BaseTrainer,
 }
-"""What stands in a config beside its `name`."""
+"""The blocks of a config; it also has a `name`."""
 
 PACKAGES = (data_loader, model, trainer)
 BASES = (
@@ -57,19 +57,19 @@ NOT_OFFERED = {
     *("LBFGS", "SparseAdam", "Muon"),  # need a closure, sparse gradients, matrices only
     *("LambdaLR", "MultiplicativeLR", "SequentialLR", "ChainedScheduler"),  # no plain values
 }
-# What the program gives torch's constructors, and what it works out for a schedule where the
-# config leaves it out: its rate from the optimiser's, its length from the run's.
+# Arguments that the program passes to torch's constructors; below, those that it derives for a
+# schedule if the config leaves them out: the rate from the optimiser's, the length from the run's.
 FROM_PROGRAM = ("params", "optimizer", "last_epoch", "epochs", "steps_per_epoch")
 
 TRIAL_STEPS = 1009
-"""Of the run that a schedule is tried on: a prime, so that no usual share of it is one step."""
+"""Steps of the run that a schedule is tried on: prime, so that no usual fraction of it is exact."""
 WORKED_OUT = {
     "OneCycleLR": {"max_lr": "lr", "total_steps": "steps"},
     "CyclicLR": {"base_lr": "lr"},
     "CosineAnnealingLR": {"T_max": "steps"},
     "PolynomialLR": {"total_iters": "steps"},
 }
-# torch checks some of these bounds, without saying what would be right.
+# torch checks some of these bounds, but does not name the accepted values.
 TORCH_RANGES = {
     **dict.fromkeys(("lr", "max_lr", "base_lr", "eta_min", "min_lr"), Range(0)),
     **dict.fromkeys(("eps", "weight_decay", "gamma", "power", "patience"), Range(0)),
@@ -78,21 +78,21 @@ TORCH_RANGES = {
     **dict.fromkeys(("total_iters", "milestones", "step_size_up", "step_size_down"), Range(1)),
 }
 
-# Arguments that say where files are written. They are taken from the command line only, so that
-# no config that is passed on, alone or in a checkpoint, makes the program write somewhere. (The
-# cache beside the data lies, under a fixed name, in the folder it was read from; for data that only
-# a checkpoint names, outside of `data/`, not even there.)
+# Arguments that say where files are written. They are accepted on the command line only, so that an
+# untrusted config, alone or in a checkpoint, cannot make the program write somewhere. (The cache
+# has a fixed name in the folder of the data; for data outside `data/` that only a checkpoint names,
+# it is in the user's folder instead.)
 PLACES = {"cache"}
 
 MAX_FAULTS = 16
-"""That a message lists (assumed: a screen)."""
+"""Maximum number of faults that a message lists (assumed: a screen)."""
 
 MAX_MADE = 50_000
-"""Lines that a dataset makes because a checkpoint asks for it, unless an -o says so too (assumed:
-eight times the most of our own configs; measured: 85 seconds on a slow core, and 0.4 GiB)."""
+"""Lines that a dataset generates because a checkpoint asks for it, without an -o (assumed: eight
+times the largest ready config; measured: 85 seconds on a slow core, and 0.4 GiB)."""
 LINE_COUNTS = ("size", "valid_size", "test_size", "joined", "pieces")
 
-# What constructors are tried with before there is the real thing.
+# Stand-ins with which constructors are tried before any data loads.
 STAND_INS = {
     "seed": 0,
     "normalisation": Normalisation(mean=(0.0, 0.0), std=(1.0, 1.0)),
@@ -118,8 +118,8 @@ class ConfigParser:
 
     Args:
         config: the plain values of the config.
-        source: what messages call its origin: the file, or `checkpoint FILE`.
-        overrides: values of the command line, applied in order.
+        source: its origin, for messages: the file, or `checkpoint FILE`.
+        overrides: values from the command line, applied in order.
 
     Raises:
         ConfigError: naming all faults.
@@ -145,7 +145,7 @@ class ConfigParser:
     def from_checkpoint(
         cls, config: Any, path: str | Path, overrides: Iterable[Override] = ()
     ) -> "ConfigParser":
-        """Take the config that the checkpoint at `path` holds, whoever made that."""
+        """Read the config, which may be untrusted, of the checkpoint at `path`."""
         with _faults_of(f"checkpoint {path}"):
             config = strict_json.plain(config)
         parser = cls(config, f"checkpoint {path}", overrides)
@@ -156,12 +156,12 @@ class ConfigParser:
 
     @property
     def name(self) -> str:
-        """What the experiment is called."""
+        """The name of the experiment."""
         return self.config["name"]
 
     @property
     def stored(self) -> dict[str, Any]:
-        """The config to keep with the weights: without what says where files are written."""
+        """The config to store with the weights: without the arguments in `PLACES`."""
         return _without_places(self.config)
 
     def build(self, key: str, *supplied: Any) -> Any:
@@ -179,7 +179,7 @@ class ConfigParser:
 
     @property
     def needs_text(self) -> bool:
-        """Whether the network is given texts, and so built with an alphabet."""
+        """Whether the network takes texts, and so is built with an alphabet."""
         return choices(BaseModel)[self.config["arch"]["type"]].needs_text
 
     def build_model(
@@ -195,16 +195,16 @@ class ConfigParser:
             return build_network(cls, args, normalisation, alphabet, weights, self.source)
 
     def build_scheduler(self, optimizer: Optimizer, total_steps: int) -> LRScheduler | None:
-        """Build the schedule of the learning rate; None where the config has null.
+        """Build the learning-rate schedule; None where the config has null.
 
         Args:
             optimizer: whose rate it sets.
-            total_steps: how often the schedule steps in the whole run: as often as the optimiser,
-                or once an epoch.
+            total_steps: steps of the schedule in the whole run: those of the optimiser, or one per
+                epoch.
 
         Raises:
-            ConfigError: if the config's schedule ends before the run does, or a part of it has no
-                length.
+            ConfigError: if the config's schedule ends before the run does, or a phase of it is
+                empty.
         """
         block = self.config["lr_scheduler"]
         if block is None:
@@ -218,9 +218,9 @@ class ConfigParser:
             return self._schedule(optimizer, args, total_steps)
 
     def _keep_caches_at_home(self) -> None:
-        """Let data that a checkpoint names be cached in the user's folder, not beside it.
+        """Cache data that only a checkpoint names in the user's folder, not beside it.
 
-        Data below `data/`, or named by an -o, is cached where it always is.
+        The cache of data below `data/`, or named by an -o, stays where it is.
         """
         for key, block in _blocks(self.config, choices(BaseDataset)):
             known = arguments_of(choices(BaseDataset)[block["type"]])
@@ -233,19 +233,19 @@ class ConfigParser:
                 args["cache"] = str(user_cache())
 
     def _too_many_lines(self) -> Iterator[Fault]:
-        """Find datasets that make more lines than a checkpoint alone may ask for."""
+        """Find datasets that generate more lines than a checkpoint alone may ask for."""
         for key, block in _blocks(self.config, choices(BaseDataset)):
             for name in LINE_COUNTS:
                 place, count = f"{key}.args.{name}", block.get("args", {}).get(name, 0)
                 if count > MAX_MADE and not self._option(place):
                     expected = (
-                        f"at most {MAX_MADE:,} lines are made because a checkpoint says so; "
-                        f"-o {place}={count} makes them all the same"
+                        f"a checkpoint alone may ask for at most {MAX_MADE:,} lines; "
+                        f"-o {place}={count} allows more"
                     )
                     yield Fault(place, count, expected, self.source)
 
     def _override(self, override: Override) -> Fault | None:
-        """Put a value of the command line into the config."""
+        """Set a value from the command line in the config."""
         option, key, text = override
         if key is None:
             return self._set_root(option, text)
@@ -266,7 +266,7 @@ class ConfigParser:
                 return Fault(".".join(parents[:depth]), ABSENT, problem, option)
             holder = children[name]
         if isinstance(holder, dict):
-            holder[last] = value  # Maybe new: an argument that the config left at its default.
+            holder[last] = value  # May be new: an argument that the config left at its default.
         elif last in _children(holder):
             holder[int(last)] = value
         else:
@@ -275,7 +275,7 @@ class ConfigParser:
         return None
 
     def _set_root(self, option: str, folder: str) -> Fault | None:
-        """Let the dataset that is read from files, maybe within others, be read from `folder`."""
+        """Set the root of the dataset that is read from files, which may be inside others."""
         types = choices(BaseDataset)
         found = {
             f"{key}.args.root": block
@@ -288,17 +288,17 @@ class ConfigParser:
             )
             if found:
                 which = " or ".join(f"-o {key}=FOLDER" for key in found)
-                expected = f"several datasets of the config are read from files; say {which}"
+                expected = f"several datasets of the config are read from files: use {which}"
             return Fault("data_loader", ABSENT, expected, option)
         ((key, block),) = found.items()
         args = block.setdefault("args", {})
-        if isinstance(args, dict):  # else it is a fault, and told as one
+        if isinstance(args, dict):  # otherwise it is reported as a fault
             args["root"] = folder
         self._options[key] = option
         return None
 
     def _option(self, key: str) -> str | None:
-        """Return the option of the command line that set `key`, or what holds it."""
+        """Return the command-line option that set `key`, or a parent of it."""
         options = [
             option for given, option in self._options.items() if f"{key}.".startswith(f"{given}.")
         ]
@@ -308,7 +308,7 @@ class ConfigParser:
         return fault._replace(source=self._option(fault.key) or self.source)
 
     def _faults(self) -> Iterator[Fault]:
-        """Find all that is wrong with the config, from its top to its bottom."""
+        """Find all faults of the config, from top to bottom."""
         keys = ("name", *BLOCKS)
         if not isinstance(self.config, dict):
             yield Fault("the config", self.config, f"an object with {', '.join(keys)}")
@@ -334,7 +334,7 @@ class ConfigParser:
             yield from self._trainer_faults(sound)
         for key in _places(self.config):
             if not self._option(key):
-                expected = f"says where files are written: only as -o {key}=FOLDER"
+                expected = f"says where files are written: accepted only as -o {key}=FOLDER"
                 yield Fault(key, ABSENT, expected)
 
     def _trial_optimizer(self, is_sound: bool) -> Optimizer:
@@ -344,17 +344,17 @@ class ConfigParser:
         return torch.optim.SGD(_weights(), lr=0.1, momentum=0.9)
 
     def _schedule(self, optimizer: Optimizer, args: dict[str, Any], total_steps: int) -> Any:
-        """Build the schedule from `args` and what the program works out."""
+        """Build the schedule from `args` and the derived ones."""
         kind = self.config["lr_scheduler"]["type"]
         values = {"lr": optimizer.param_groups[0]["lr"], "steps": total_steps}
         args = {name: values[of] for name, of in WORKED_OUT.get(kind, {}).items()} | args
         block = {"type": kind, "args": args}
         try:
             return BINDER.make(LRScheduler, block, "lr_scheduler", optimizer)
-        except ZeroDivisionError:  # of OneCycleLR, whose rise is to end with its first step
+        except ZeroDivisionError:  # of OneCycleLR, whose rise would end with its first step
             expected = (
-                f"a schedule none of whose parts is empty over {args.get('total_steps')} steps; "
-                "more of them (epochs), or another pct_start, make it so"
+                f"a schedule without an empty phase over {args.get('total_steps')} steps: train "
+                "for more epochs, or change pct_start"
             )
             raise ConfigFault("lr_scheduler.args", args, expected) from None
 
@@ -373,7 +373,7 @@ class ConfigParser:
         yield from _refused(cls, block.get("args", {}), "lr_scheduler", trial)
 
     def _trainer_faults(self, sound: set[str]) -> Iterator[Fault]:
-        """Construct the trainer on stand-ins: it knows what else must fit, such as its monitor."""
+        """Construct the trainer with stand-ins, which checks its other arguments too."""
         block, schedule = self.config["trainer"], None
         cls = choices(BaseTrainer)[block["type"]]
         optimizer = self._trial_optimizer("optimizer" in sound)
@@ -427,7 +427,7 @@ def data_of(network: TrainedNetwork, overrides: Iterable[Override] = ()) -> Base
 
 
 def choices(base: type) -> dict[str, type]:
-    """Return by name the classes that a config may ask for where it needs a `base`."""
+    """Return by name the subclasses of `base` that a config may name."""
     offered = [getattr(package, name) for package in PACKAGES for name in package.__all__]
     offered += extension.classes()
     for module in (torch.optim, lr_scheduler):
@@ -442,7 +442,7 @@ def choices(base: type) -> dict[str, type]:
 
 
 class _ConfigBinder(Binder):
-    """Binds to the classes that `choices` offers."""
+    """Binds blocks to the classes of `choices`."""
 
     def choices(self, base: Any) -> dict[str, type] | None:
         return choices(base) if base in BASES else None
@@ -487,14 +487,14 @@ def _weights() -> list[torch.nn.Parameter]:
 def _refused(
     cls: type, args: dict[str, Any], key: str, trial: Callable[..., Any]
 ) -> Iterator[Fault]:
-    """Find the arguments that torch refuses, by adding them one by one to those it takes."""
+    """Find the arguments that torch refuses, by adding them one by one to those it accepts."""
 
     def refusal(names: Iterable[str]) -> str | None:
         try:
             trial(**{name: args[name] for name in names})
         except ConfigFault as fault:
             return fault.expected
-        except Exception as error:  # Whatever the arithmetic of an unfitting value raises.
+        except Exception as error:  # Anything that arithmetic with a bad value raises.
             return f"{cls.__name__} refuses it: {error or type(error).__name__}"
         return None
 
@@ -533,7 +533,7 @@ def _faults_of(source: Callable[[Fault], Fault] | str) -> Iterator[None]:
 
 
 def _children(holder: Any) -> dict[str, Any]:
-    """Return what an object or a list holds, by the name or index that a dotted key has."""
+    """Return the values of an object or a list, by name or index as in a dotted key."""
     if isinstance(holder, list):
         return {str(index): child for index, child in enumerate(holder)}
     return holder if isinstance(holder, dict) else {}

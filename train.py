@@ -1,11 +1,11 @@
-"""Trains a network from a JSON config, or goes on with a run.
+"""Train a network from a JSON config, or resume a run.
 
 examples:
   python train.py -c configs/unconditional.json
   python train.py -c configs/conditional.json -d cuda --epochs 20 -o arch.args.hidden_size=64
-  python train.py -r saved/models/NAME/RUN_ID                     (goes on with a run)
+  python train.py -r saved/models/NAME/RUN_ID                     (resumes a run)
   python train.py -c configs/conditional.json -r CHECKPOINT       (starts from its weights)
-  torchrun --nproc_per_node=4 train.py -c configs/conditional.json   (shares every batch among 4)
+  torchrun --nproc_per_node=4 train.py -c configs/conditional.json   (splits each batch over 4)
 """
 
 from utils import console
@@ -18,8 +18,14 @@ import logging
 import shlex
 import signal
 import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
 
 from base import distributed, extension
+from base.base_model import BaseModel
 from base.base_trainer import BaseTrainer, TrainingFailed
 from base.checkpoint import (
     checkpoints,
@@ -36,14 +42,14 @@ from commands import options
 from logger.logger import setup_logging
 from model.loading import naming_misfits
 from parse_config import ConfigParser
-from utils.alphabet import table
+from utils.alphabet import Alphabet, table
 from utils.checks import CheckpointError, UserError
 
 log = logging.getLogger("train")
 
 
 def main(words: list[str] | None = None) -> int:
-    """Do what the command line says, and return the exit status."""
+    """Run the command line, and return the exit status."""
     setup_logging()
     try:
         arguments = parse(words)
@@ -62,93 +68,42 @@ def main(words: list[str] | None = None) -> int:
 
 
 def train(arguments: argparse.Namespace) -> int:
-    """Train a new run, or go on with one, and return the exit status."""
+    """Start a new run or resume one, and return the exit status."""
     options.load_modules(arguments)
     own = RunFolder.of(arguments.resume) if arguments.resume and not arguments.config else None
-    if own is None or arguments.prepare or arguments.run_id not in (None, own.run_id):
+    is_resumed = own is not None and arguments.run_id in (None, own.run_id)
+    if not is_resumed or arguments.prepare:
         return train_in(None, arguments)
-    with own.held():  # Before its newest checkpoint is looked for: another process may save one.
+    with own.held():  # Before looking for its newest checkpoint: another process may save one.
         if begun := distributed.broadcast_object(own.beginning):
-            log.warning("%s was stopped before its first checkpoint: it begins anew", own.models)
+            log.warning("%s was stopped before its first checkpoint: starting over", own.models)
             arguments.config, arguments.resume = begun
         return train_in(own, arguments)
 
 
 def train_in(run: RunFolder | None, arguments: argparse.Namespace) -> int:
-    """Train in the folder of a run that is there, or, without one, in that of a new run."""
-    checkpoint = path = None
-    if arguments.resume:
-        path, checkpoint, skipped = distributed.broadcast_object(
-            lambda: find_checkpoint(arguments.resume)
-        )
-        for cause in skipped:
-            log.warning("skipped %s", cause)
-        if not arguments.config and "training" not in checkpoint:
-            raise CheckpointError(
-                f"{path}: it holds a network without the state of a training, which cannot go on; "
-                "-c CONFIG starts another one from its weights"
-            )
-        if not arguments.config:
-            extension.check(checkpoint.get("modules", {}), path)
+    """Train in the folder of an existing run, or, without one, in that of a new run."""
+    path, checkpoint = (None, None) if arguments.resume is None else find(arguments)
     if arguments.config:
         config = ConfigParser.from_file(arguments.config, arguments.overrides)
     else:
         config = ConfigParser.from_checkpoint(checkpoint["config"], path, arguments.overrides)
     settings = config.config["trainer"]["args"]
-    resuming = checkpoint is not None and not arguments.config
+    former = None if checkpoint is None else Former(path, checkpoint, not arguments.config)
     run = run or distributed.broadcast_object(lambda: new_run(config.name, arguments.run_id))
-    device = resolve_device(arguments.device)
-    seed = settings.get("seed", 0)
+    device, seed = resolve_device(arguments.device), settings.get("seed", 0)
     seed_all(seed)
 
-    normalisation = alphabet = None
-    if checkpoint is not None:
-        if resuming or settings.get("keep_normalisation", False):
-            normalisation = stored_normalisation(checkpoint, path)
-        if config.needs_text:
-            alphabet = stored_alphabet(checkpoint, path)
-    loader = config.build("data_loader", seed, normalisation, alphabet)
-    loader.extends_alphabet = not resuming
-    loader.prepare()
-    log.info("%s", loader.source.report())
+    loader = build_loader(config, former, seed)
     if arguments.prepare:
-        print(loader.source.character_report(known=alphabet))
+        print(loader.source.character_report(known=former and former.alphabet(config)))
         return 0
-    if new := loader.new_characters:
-        log.info("new characters: %d, with counts in all splits\n%s", len(new), table(new))
-
-    own_weights, former = (
-        (checkpoint["state_dict"], checkpoint["config"]) if checkpoint else (None, {})
-    )
-    with naming_misfits(
-        former.get("arch"), config.config["arch"], loader.normalisation, loader.alphabet, path
-    ):
-        model = config.build_model(
-            loader.normalisation, loader.alphabet, own_weights if resuming else None
-        )
-        if checkpoint is not None and not resuming:
-            run.weights_from = path
-            vocab_size = None if alphabet is None else len(alphabet)
-            load_weights(
-                model, own_weights, path, keep_buffers=True, vocab_size=vocab_size, grow=True
-            )
+    model = build_network(config, former, loader).to(device)
     loader.features = model.features
-    model.to(device)
     optimizer, schedule = config.build("optimizer", model.parameters()), None
     if config.config["lr_scheduler"] is not None:
         steps = BaseTrainer.planned_steps(len(loader), settings)
         schedule = config.build_scheduler(optimizer, steps)
-    header = {
-        "config": config.stored,
-        "alphabet": loader.alphabet.characters if config.needs_text else None,
-        "normalisation": loader.normalisation.to_dict(),
-        "dataset": {
-            "canonical": loader.source.canonical,
-            "quantisation_step": loader.source.quantisation_step,
-        },
-        "versions": versions(device),
-        "modules": extension.versions(),
-    }
     trainer = config.build(
         "trainer",
         model,
@@ -160,47 +115,138 @@ def train_in(run: RunFolder | None, arguments: argparse.Namespace) -> int:
         loader.split("valid"),
         run,
         device,
-        header,
+        checkpoint_header(config, loader, device),
     )
-    if resuming:
+    if former is not None and former.resumed:
         trainer.resume(checkpoint, path)
+    elif former is not None:
+        run.weights_from = path
     try:
         stopped_by = trainer.train()
     finally:
-        script = "go on: python train.py" if trainer.unfinished else "use it: python experiments.py"
         if trainer.unfinished is not None and checkpoints(run.models):
-            log.info("to %s -r %s", script, shlex.quote(str(run.models)))
+            use = f"use it: python experiments.py {trainer.use}"
+            what = "resume: python train.py" if trainer.unfinished else use
+            log.info("to %s -r %s", what, shlex.quote(str(run.models)))
     return 0 if stopped_by is None else 128 + stopped_by
 
 
+@dataclass
+class Former:
+    """The training that this one continues.
+
+    Attributes:
+        path: the checkpoint's file.
+        checkpoint: what it holds.
+        resumed: whether the run itself goes on; else a new one starts from its weights.
+    """
+
+    path: Path
+    checkpoint: dict[str, Any]
+    resumed: bool
+
+    def alphabet(self, config: ConfigParser) -> Alphabet | None:
+        """Return the alphabet of its network, if the config's network needs one."""
+        return stored_alphabet(self.checkpoint, self.path) if config.needs_text else None
+
+
+def find(arguments: argparse.Namespace) -> tuple[Path, dict[str, Any]]:
+    """Return the checkpoint that -r names, and its file.
+
+    Raises:
+        CheckpointError: if there is none, or it is to be resumed and cannot be.
+    """
+    path, checkpoint, skipped = distributed.broadcast_object(
+        lambda: find_checkpoint(arguments.resume)
+    )
+    for cause in skipped:
+        log.warning("skipped %s", cause)
+    if arguments.config:
+        return path, checkpoint
+    if "training" not in checkpoint:
+        raise CheckpointError(
+            f"{path}: contains no training state and cannot be resumed; -c CONFIG starts a new "
+            "training from its weights"
+        )
+    extension.check(checkpoint.get("modules", {}), path)
+    return path, checkpoint
+
+
+def build_loader(config: ConfigParser, former: Former | None, seed: int) -> Any:
+    """Return the config's data loader, prepared; what it found is logged."""
+    normalisation = alphabet = None
+    if former is not None:
+        alphabet = former.alphabet(config)
+        if former.resumed or config.config["trainer"]["args"].get("keep_normalisation", False):
+            normalisation = stored_normalisation(former.checkpoint, former.path)
+    loader = config.build("data_loader", seed, normalisation, alphabet)
+    loader.extends_alphabet = former is None or not former.resumed
+    loader.prepare()
+    log.info("%s", loader.source.report())
+    if new := loader.new_characters:
+        log.info("new characters: %d, with counts in all splits\n%s", len(new), table(new))
+    return loader
+
+
+def build_network(config: ConfigParser, former: Former | None, loader: Any) -> BaseModel:
+    """Return the config's network, with the weights of a former one where it does not resume it."""
+    arguments = loader.normalisation, loader.alphabet
+    if former is None:
+        return config.build_model(*arguments)
+    weights, path = former.checkpoint["state_dict"], former.path
+    before, now = former.checkpoint["config"].get("arch"), config.config["arch"]
+    with naming_misfits(before, now, *arguments, path):
+        if former.resumed:  # the trainer loads its weights
+            return config.build_model(*arguments, weights)
+        model, alphabet = config.build_model(*arguments), former.alphabet(config)
+        size = None if alphabet is None else len(alphabet)
+        load_weights(model, weights, path, keep_buffers=True, vocab_size=size, grow=True)
+        return model
+
+
+def checkpoint_header(config: ConfigParser, loader: Any, device: torch.device) -> dict[str, Any]:
+    """Return what the checkpoints of a run hold beside its state."""
+    source = loader.source
+    return {
+        "config": config.stored,
+        "alphabet": loader.alphabet.characters if config.needs_text else None,
+        "normalisation": loader.normalisation.to_dict(),
+        "dataset": {
+            "canonical": source.canonical,
+            "quantisation_step": source.quantisation_step,
+        },
+        "versions": versions(device),
+        "modules": extension.versions(),
+    }
+
+
 def new_run(name: str, run_id: str | None) -> RunFolder:
-    """Return the folder of a new run, which is not there yet."""
+    """Return the folder of a new run, which does not exist yet."""
     run = RunFolder(name, run_id)
     run.refuse_if_there()
     return run
 
 
 def parse(words: list[str] | None = None) -> argparse.Namespace:
-    """Read the command line; without any words print the help and exit with status 2."""
+    """Parse the command line; without any words print the help and exit with status 2."""
     text, _, examples = __doc__.partition("\n\n")
     parser = options.Parser(
         description=text, epilog=examples, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
-    add("-c", "--config", metavar="FILE", help="the JSON config (default: that of -r)")
+    add("-c", "--config", metavar="FILE", help="JSON config (default: that of -r)")
     add(
         *("-r", "--resume"),
         metavar="CHECKPOINT",
-        help="go on from this file, or from the newest complete one of this folder; with -c start "
-        "from its weights only (also those of a network that comes with the project, by its name: "
-        f"{', '.join(pretrained())}), and let it learn characters that it lacks (default: start "
-        "anew)",
+        help="resume from this checkpoint, or from the newest complete one in this run folder; "
+        "with -c fine-tune instead: start from its weights only, adding characters that it lacks. "
+        f"Pretrained networks can be named: {', '.join(pretrained())} (default: a new run)",
     )
-    add("--run-id", metavar="ID", help="name of the run's folder (default: the time)")
+    add("--run-id", metavar="ID", help="name of the run's folder (default: the current time)")
     add(
         "--prepare",
         action="store_true",
-        help="prepare the data, print its counts, and end (default: train)",
+        help="prepare the data, print its counts, and exit (default: train)",
     )
     options.add_overrides(parser, trains=True)
     options.add_common(parser)

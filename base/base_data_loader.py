@@ -24,7 +24,7 @@ class Batch:
 
     A sequence of N points has N-1 steps: `inputs` are its points 0..N-2, `targets` its
     points 1..N-1. For a network that sees features of the ink (`BaseModel.features`), `inputs`
-    are these, its steps their points, and there are no targets.
+    are these, one step per feature vector, and there are no targets.
     """
 
     inputs: Tensor
@@ -46,7 +46,7 @@ class Batch:
         return self._map(lambda tensor: tensor.to(device, non_blocking=non_blocking))
 
     def pin_memory(self) -> "Batch":
-        """Return the batch in page-locked memory, from where it can be copied to a GPU aside."""
+        """Return the batch in page-locked memory, for asynchronous copies to a GPU."""
         return self._map(Tensor.pin_memory)
 
     @property
@@ -56,7 +56,7 @@ class Batch:
 
     @property
     def mask(self) -> Tensor:
-        """`(batch, time)` bool, true where a step is no padding."""
+        """`(batch, time)` bool, false for padding."""
         time = torch.arange(self.inputs.shape[1], device=self.lengths.device)
         return time < self.lengths[:, None]
 
@@ -69,15 +69,15 @@ class Batch:
 
 
 class BucketBatchSampler(Sampler[list[tuple[int, int]]]):
-    """Batches of samples of like length, in an order that seed and epoch alone decide.
+    """Batches of samples of similar length, in an order that depends only on seed and epoch.
 
     Each epoch shuffles the samples, sorts them by length within stretches of `bucket` batches,
-    and shuffles the batches. Lengths are sorted with a jitter of 2 %, so that a set that is
-    smaller than one stretch makes other batches every epoch as well. Without `shuffle` the
-    samples come in order of length. The last batch of the sorted samples may be smaller.
+    and shuffles the batches. Lengths are sorted with a jitter of 2 %, so that even a set smaller
+    than one stretch gives different batches every epoch. Without `shuffle` the samples come in
+    order of length. The last batch of the sorted samples may be smaller.
 
     Yields lists of `(epoch, index)`: with both, a sample's own randomness can be seeded wherever
-    it is made. Of several processes each gets its share of every batch, which may be empty;
+    it is made. With several processes each gets its share of every batch, which may be empty;
     positions and counts are of whole batches.
     """
 
@@ -92,8 +92,8 @@ class BucketBatchSampler(Sampler[list[tuple[int, int]]]):
             raise ValueError(f"{len(indices)} samples, but {len(lengths)} lengths")
         self._indices, self._lengths = np.asarray(indices), np.asarray(lengths)
 
-    def _places(self, epoch: int) -> list[np.ndarray]:
-        """Return the batches of an epoch as places in the lists that `fill` got."""
+    def _positions(self, epoch: int) -> list[np.ndarray]:
+        """Return the batches of an epoch as positions in the lists given to `fill`."""
         if self._indices is None:
             raise RuntimeError("call prepare() before iterating over a data loader")
         generator = np.random.default_rng([self.seed, epoch, 0, _ORDER])
@@ -112,11 +112,11 @@ class BucketBatchSampler(Sampler[list[tuple[int, int]]]):
 
     def batches(self, epoch: int) -> list[np.ndarray]:
         """Return the indices of the samples of each batch of an epoch."""
-        return [self._indices[places] for places in self._places(epoch)]
+        return [self._indices[positions] for positions in self._positions(epoch)]
 
     def padding(self, epoch: int) -> float:
-        """Return which part of all steps of an epoch, as computed by a network, is padding."""
-        lengths = [self._lengths[places] for places in self._places(epoch)]
+        """Return the fraction of an epoch's steps, as computed by a network, that is padding."""
+        lengths = [self._lengths[positions] for positions in self._positions(epoch)]
         computed = sum(len(batch) * int(batch.max()) for batch in lengths)
         return 1 - int(self._lengths.sum()) / computed if computed else 0.0
 
@@ -133,7 +133,7 @@ class BucketBatchSampler(Sampler[list[tuple[int, int]]]):
 
 @dataclass
 class _Collate:
-    """Makes a batch of samples, and None where there is none."""
+    """Makes a batch of samples; None for an empty list."""
 
     collate: Callable[[list[Any]], Any]
 
@@ -142,10 +142,10 @@ class _Collate:
 
 
 def _worker(_: int) -> None:
-    """Let a worker process outlive the signals by which a terminal or a scheduler ends a run.
+    """Make a worker process survive the signals by which a terminal or a scheduler ends a run.
 
     They reach every process of the run, and the trainer finishes its step before it saves. A
-    second SIGTERM ends the worker: that is how a closing program stops workers that hang.
+    second SIGTERM ends the worker, so that a closing program can stop workers that hang.
     """
     for name in ("SIGINT", "SIGHUP"):
         if hasattr(signal, name):
@@ -158,16 +158,16 @@ class BaseDataLoader(DataLoader, ABC):
 
     In training with several processes it yields this one's share of each batch, or None.
 
-    Every iteration is one epoch: the one after the last begun, from its start, unless
-    `set_position` said otherwise. Batches depend on the seed and the epoch only, not on
-    `num_workers` nor on the global state of any generator. The constructor touches no data;
-    subclasses do that in `prepare`, which must call `fill`.
+    Every iteration is one epoch: the next one, from its start, unless `set_position` was called.
+    Batches depend on the seed and the epoch only, not on `num_workers` nor on the global state of
+    any generator. The constructor touches no data; subclasses do that in `prepare`, which must
+    call `fill`.
 
     Args:
         samples: returns one sample for a key `(epoch, index)`.
         collate: makes a batch of a list of samples; must be picklable.
         seed: the seed of all randomness.
-        batch_size: samples a batch; the last batch may be smaller.
+        batch_size: samples per batch; the last batch may be smaller.
         num_workers: processes that make batches; 0 makes them in this one.
         bucket: batches whose samples are sorted by length together.
         shuffle: false for the order of length.
@@ -214,13 +214,13 @@ class BaseDataLoader(DataLoader, ABC):
         self.sampler_of_batches.fill(indices, lengths)
 
     def set_position(self, epoch: int, batch: int = 0) -> None:
-        """Let the next iteration be that of `epoch`, from `batch` on (both count from 0)."""
+        """Start the next iteration in `epoch`, from `batch` on (both count from 0)."""
         if epoch < 0 or not 0 <= batch <= len(self):
             raise ValueError(f"no batch {batch} of epoch {epoch}: an epoch has {len(self)} batches")
         self._next = (epoch, batch)
 
     def padding(self, epoch: int = 0) -> float:
-        """Return which part of all steps of an epoch's batches is padding."""
+        """Return the fraction of an epoch's steps that is padding."""
         return self.sampler_of_batches.padding(epoch)
 
     def __iter__(self) -> Iterator[Any]:
@@ -237,8 +237,8 @@ class BaseDataLoader(DataLoader, ABC):
     def close(self) -> None:
         """End the worker processes, if there are any; another iteration starts new ones.
 
-        Else torch does so when nothing knows of them any more. If an error's traceback does until
-        Python's end, they outlive the one signal that they get there, and are waited for.
+        Otherwise torch does so when the last reference is gone. If a traceback holds one until
+        Python exits, they survive the one signal that they get then, and the exit hangs.
         """
         if self._iterator is not None:  # torch's own, which has the workers that persist
             self._iterator._shutdown_workers()

@@ -1,4 +1,4 @@
-"""What every source of handwriting offers, whatever its format."""
+"""The interface of all sources of handwriting."""
 
 from abc import ABC, abstractmethod
 from collections import Counter
@@ -28,23 +28,23 @@ class BaseDataset(ABC):
     """Spacing, in source units, of the grid that points lie on; None if they lie on none."""
 
     x_height: ClassVar[float | None] = None
-    """Height of the small letters in source units, as `utils.ink.x_height` measures it in
-    running text, where the lines there are need not be such; None to measure it in these."""
+    """The x-height in source units, as `utils.ink.x_height` measures it in running text, for
+    sources whose lines are not running text; None to measure it in the lines."""
 
     @property
     def characters(self) -> str | None:
-        """Characters that texts of this source may hold, seen or not; None for those that do.
+        """Characters that texts of this source may contain; None for those that occur.
 
-        A source that knows them keeps its alphabet whatever its size and seed.
+        A source that knows them has the same alphabet for any size and seed.
         """
         return None
 
     def preprocessing(self) -> list[BaseTransform]:
-        """Return the preprocessing that training on this source has unless a config says else."""
+        """Return the default preprocessing for training on this source."""
         return []
 
     lengths: np.ndarray
-    """Number of points of each sample, `(samples,)` int64; there after `prepare`."""
+    """Number of points of each sample, `(samples,)` int64; available after `prepare`."""
 
     @abstractmethod
     def prepare(self) -> None:
@@ -75,7 +75,7 @@ class BaseDataset(ABC):
         """Return the counts of each split, and what is left out and why, as lines of text."""
 
     def ends(self, index: int) -> bool:
-        """Return whether a sequence ends with the last point of a sample, as whole ones do."""
+        """Return whether a sequence ends with the sample's last point, rather than being cut."""
         return True
 
     def missing(self, index: int) -> np.ndarray:
@@ -86,7 +86,7 @@ class BaseDataset(ABC):
         """Return the indices of the samples of `split`, int64.
 
         Raises:
-            UserError: if there is no such split, naming those there are.
+            UserError: if there is no such split, naming the existing ones.
         """
         splits = self.split_indices()
         if split not in splits:
@@ -101,9 +101,9 @@ class BaseDataset(ABC):
         return f"{split:<6}{len(indices):>8,} lines{points:>12,} points{characters:>10,} characters"
 
     def character_counts(self) -> dict[str, int]:
-        """Return how often each character stands in the texts of all splits, the rare ones first.
+        """Return the counts of each character in the texts of all splits, the rare ones first.
 
-        Those of the same count are in the order of their code points. Texts are taken in NFC.
+        Equal counts are ordered by code point. Texts are in NFC.
         """
         used = np.unique(np.concatenate(list(self.split_indices().values())))
         counts = Counter("".join(nfc(self.text(index)) for index in used.tolist()))

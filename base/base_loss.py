@@ -1,4 +1,4 @@
-"""What every loss offers to a trainer."""
+"""The interface of losses."""
 
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar
@@ -7,10 +7,10 @@ from torch import Tensor
 
 
 class BaseLoss(ABC):
-    """A loss that is summed over each sequence, and knows by what to divide the sum."""
+    """A loss summed over each sequence, which knows the divisor of the sum."""
 
     name: ClassVar[str]
-    """What logs call the loss."""
+    """The name of the loss in logs."""
     head: ClassVar[str | None] = None
     """The `head` of the networks that the loss is for; None if a trainer need not look at it."""
 
@@ -20,4 +20,4 @@ class BaseLoss(ABC):
 
     @abstractmethod
     def divisor(self, batch: Any) -> int:
-        """Return what the gradient summed over `batch` is to be divided by."""
+        """Return the divisor of the gradient summed over `batch`."""

@@ -1,4 +1,4 @@
-"""What every metric offers to a trainer."""
+"""The interface of metrics."""
 
 import copy
 from abc import ABC, abstractmethod
@@ -11,7 +11,7 @@ from base import distributed
 
 
 class BaseMetric(ABC):
-    """A ratio over a whole split: numerator and denominator add up, and are divided once."""
+    """A ratio over a whole split: numerator and denominator are summed, and divided once."""
 
     names: ClassVar[tuple[str, ...]]
     """The names of the values that `compute` returns."""
@@ -20,10 +20,10 @@ class BaseMetric(ABC):
     after `reset`, they add up over batches, and over the processes of a run."""
 
     in_training: ClassVar[bool] = True
-    """Whether it is also taken over the batches that a network learns from."""
+    """Whether it is also computed over training batches."""
 
     heads: ClassVar[tuple[str, ...] | None] = None
-    """The `head` of the networks that it is for, one of these; None for all."""
+    """The `head`s of the networks that it is for; None for all."""
 
     @abstractmethod
     def reset(self) -> None:
@@ -39,7 +39,7 @@ class BaseMetric(ABC):
 
 
 def merged(metrics: Sequence[BaseMetric]) -> list[BaseMetric]:
-    """Return the metrics over what all processes added, in the main one; elsewhere its own."""
+    """Return the metrics summed over all processes in the main one; elsewhere its own."""
     if distributed.world_size() == 1:
         return list(metrics)
     own = [{name: _on_cpu(getattr(metric, name)) for name in metric.sums} for metric in metrics]

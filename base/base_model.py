@@ -1,4 +1,4 @@
-"""What every network of the project shares."""
+"""The interface of networks."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 
 class BaseModel(nn.Module, ABC):
-    """A network that tells its size and keeps no state between calls.
+    """A network that keeps no state between calls.
 
-    Recurrent state goes in and comes out of `forward`; nothing of it stays on the module.
+    Recurrent state is an argument and a result of `forward`, never an attribute of the module.
     """
 
     needs_text: ClassVar[bool] = False
@@ -34,7 +34,7 @@ class BaseModel(nn.Module, ABC):
 
     @property
     def features(self) -> Callable[[np.ndarray], np.ndarray] | None:
-        """What makes the network's inputs `(points, features)` of ink `(points, 3)` in any unit.
+        """The function that turns ink `(points, 3)` in any unit into inputs `(points, features)`.
 
         It can be pickled, and is called where samples are made. None: the network sees the
         normalised points themselves.
@@ -43,22 +43,22 @@ class BaseModel(nn.Module, ABC):
 
     @property
     def vocabulary_axes(self) -> dict[str, tuple[int, int]]:
-        """Weights that have one place for each character of `self.alphabet`, in its order.
+        """Weights with one index for each character of `self.alphabet`, in its order.
 
-        By their names in `state_dict`: the dimension, and the place of the first character in it.
+        By name in `state_dict`: the dimension, and the index of the first character in it.
         """
         return {}
 
     def grown(
         self, state_dict: Mapping[str, Tensor], vocab_size_before: int | None = None
     ) -> dict[str, Tensor]:
-        """Return for this network the weights of one that knows the first characters only.
+        """Extend the weights of a network that knows only the first characters to this one.
 
-        A character that is new gets the weights that this network has for it, as it was made. All
-        other weights are those given; what stands behind the characters moves along.
+        New characters get this network's own, initial weights. All other weights are those given;
+        indices after the characters move along.
 
         Args:
-            state_dict: the weights of the other network. Those that do not fit stay as they are.
+            state_dict: the weights of the other network. Those that do not fit stay unchanged.
             vocab_size_before: how many characters of `self.alphabet` it knows; None for all.
         """
         own, grown = self.state_dict(), dict(state_dict)

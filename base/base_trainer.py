@@ -1,4 +1,4 @@
-"""The training loop that every task shares: epochs, steps, validation."""
+"""The training loop shared by all tasks: epochs, steps, validation."""
 
 import copy
 import logging
@@ -44,14 +44,14 @@ ADVICE = "A smaller learning rate, clip_norm, or float32 may help"
 
 @dataclass
 class Part:
-    """What one call of the network on a batch, or on a chunk of its steps, came to.
+    """The result of one call of the network on a batch, or on a chunk of its steps.
 
     Attributes:
         output: of the network.
-        batch: the rows and steps that `output` is of.
-        sequences: how many sequences these are, a row cut into chunks counted by its share.
-        state: to carry to the next chunk, for the rows that have one; None after the last.
-        rows: of the whole batch that `state` is of, `(rows,)` int64, ascending.
+        batch: the rows and steps that `output` belongs to.
+        sequences: their number; a row cut into chunks counts by its share.
+        state: carried to the next chunk, for the rows that have one; None after the last.
+        rows: rows of the whole batch that `state` belongs to, `(rows,)` int64, ascending.
     """
 
     output: Any
@@ -65,15 +65,15 @@ class BaseTrainer(ABC):
     """Trains a network; a subclass per task says how a batch goes through it.
 
     The gradient of a step is that of the loss summed over `accumulate` batches, divided once by
-    what the loss says (sequences or points). A step whose loss or gradient is not finite is
+    the loss's divisor (sequences or points). A step whose loss or gradient is not finite is
     skipped: it changes no weight, and advances neither schedule nor average.
 
-    Checkpoints are written between steps and hold all that the run depends on, so that a resumed
-    run on a CPU gives the weights of an uninterrupted one bit for bit.
+    Checkpoints are written between steps and contain all that the run depends on, so that a
+    resumed run on a CPU gives the weights of an uninterrupted one bit for bit.
 
-    Of several processes (see `base.distributed`) each computes its share of every batch. A run is
-    the same for any number of them but for the order of sums and the draws of dropout, and goes on
-    from a checkpoint with any number. Only the main one writes, logs and draws.
+    With several processes (see `base.distributed`) each computes its share of every batch. Except
+    for the order of sums and the draws of dropout a run does not depend on their number, and it can
+    be resumed with any number. Only the main process writes, logs and draws.
 
     Args:
         model: the network, on `device`.
@@ -85,28 +85,28 @@ class BaseTrainer(ABC):
         valid_loader: of the validation split, or None.
         run: where files go; nothing is written before `train`.
         device: to compute on.
-        checkpoint_header: what checkpoints hold besides: config, alphabet and so on.
+        checkpoint_header: further contents of checkpoints: config, alphabet and so on.
         epochs: of the whole run.
         seed: of the whole run.
         monitor: what decides which epoch is best: "min NAME", "max NAME", or null for none.
-        early_stop: epochs without a better one after which the run ends.
+        early_stop: epochs without improvement after which the run ends.
         save_period: epochs from checkpoint to checkpoint.
         save_minutes: minutes from checkpoint to checkpoint within an epoch.
-        keep_last: checkpoints that are kept beside the best while the run goes on; in the end only
-            the newest is. Null for all, also in the end.
-        time_limit_minutes: after which the run saves and ends, to be resumed.
+        keep_last: checkpoints kept beside the best one during the run; at its end only the newest
+            is kept. Null keeps all.
+        time_limit_minutes: after which the run saves and stops; it can be resumed.
         steps_per_epoch: optimiser steps of an epoch; null for a pass over the data.
         precision: of the network's products; its weights stay float32.
         clip_norm: bound on the norm of the gradient.
         accumulate: batches whose gradients make one step.
         ema_decay: per step, of an exponential moving average of the weights.
         weight_noise: on the weights in training.
-        weight_noise_std: its standard deviation; of adaptive noise the starting value.
+        weight_noise_std: its standard deviation; the starting value if it is adaptive.
         truncate: steps of a sequence that the gradient flows through: the sequences are cut into
             chunks of that length, each chunk makes an optimiser step, the state is carried over.
         schedule_by: whether the schedule of the learning rate steps with each optimiser step or
             with each epoch.
-        max_skipped: steps skipped in a row that end the run.
+        max_skipped: consecutive skipped steps that end the run.
         log_steps: optimiser steps from one point of TensorBoard's curves to the next.
         tensorboard: whether to write TensorBoard's log.
         profile: whether to write a trace of a few of the first steps into the run's log.
@@ -114,7 +114,9 @@ class BaseTrainer(ABC):
     """
 
     task: ClassVar[str] = "learns"
-    """What the networks do that it trains, for messages: "a network that ..."."""
+    """What its networks do, for messages: "a network that ..."."""
+    use: ClassVar[str] = "evaluate"
+    """What `experiments.py` does with them, for the message at the end of a run."""
     losses: ClassVar[tuple[type[BaseLoss], ...]] = ()
     """The losses of its task, one for each `head` that its networks may have; none for any."""
 
@@ -203,12 +205,12 @@ class BaseTrainer(ABC):
         self._events: TensorBoardWriter | None = None
         self._sizes: dict[str, int] = {}
 
-    # What a task says of itself.
+    # What a task may override.
 
     def check(self) -> None:
         """Raise a ConfigFault if settings do not fit the network, data or device. Writes nothing.
 
-        The constructor is also called with stand-ins for these, to find faults early.
+        Not in the constructor, which is also called with stand-ins for these to find faults early.
         """
         if self.truncate is not None and type(self).num_chunks is BaseTrainer.num_chunks:
             expected = f"null: {type(self).__name__} does not cut its sequences"
@@ -217,7 +219,7 @@ class BaseTrainer(ABC):
             raise fault
 
     def num_chunks(self, batch: Batch) -> int:
-        """Return in how many chunks `batch` goes through the network."""
+        """Return the number of chunks in which `batch` goes through the network."""
         return 1
 
     @abstractmethod
@@ -234,23 +236,23 @@ class BaseTrainer(ABC):
             model: the network to use.
             batch: on the device.
             chunk: number of the chunk; None for the whole batch.
-            state: that the chunk before carried over; None to start anew.
+            state: carried over from the chunk before; None for the initial state.
         """
 
     def derived(self, values: dict[str, float], sums: Sums) -> dict[str, float]:
-        """Return further values that follow from those of a validation."""
+        """Return further values derived from those of a validation."""
         return {}
 
     def draw(self, epoch: int, step: int) -> None:  # noqa: B027 (a task may have no pictures)
         """Draw pictures with `evaluated_model` after an epoch, into `run.log` and `events`."""
 
-    # What others ask of a trainer.
+    # What others use.
 
     @classmethod
     def logged_names(
         cls, loss_class: type[BaseLoss], metric_classes: Sequence[type[BaseMetric]]
     ) -> list[str]:
-        """Return the names of all that every run logs after an epoch: what `monitor` may name."""
+        """Return the names of the values logged after each epoch, which `monitor` may name."""
         losses = [loss_class.name, f"{loss_class.name}_per_point"]
         own = [name for metric in metric_classes if metric.in_training for name in metric.names]
         rates = ["learning_rate", "gradient_norm", "points_per_second"]
@@ -261,7 +263,7 @@ class BaseTrainer(ABC):
     def misfits(
         cls, model: nn.Module, loss: BaseLoss, metrics: Sequence[BaseMetric]
     ) -> Iterator[ConfigFault]:
-        """Yield what does not fit together of trainer, network, loss and metrics."""
+        """Yield the faults of a trainer, network, loss and metrics that do not fit together."""
         head, losses = getattr(model, "head", None), {one.head: one for one in cls.losses}
         if losses and head not in losses:
             expected = f"a network that {cls.task}, for a {cls.__name__}"
@@ -277,7 +279,7 @@ class BaseTrainer(ABC):
 
     @staticmethod
     def planned_steps(batches: int, options: Mapping[str, Any]) -> int:
-        """Return how often the schedule of the learning rate steps in a whole run.
+        """Return the number of steps of the learning-rate schedule in a whole run.
 
         Args:
             batches: of a pass over the data.
@@ -306,7 +308,7 @@ class BaseTrainer(ABC):
 
     @property
     def progress(self) -> Progress:
-        """How far the run is."""
+        """How far the run has come."""
         return self.state.progress
 
     @property
@@ -316,29 +318,29 @@ class BaseTrainer(ABC):
         return self._events
 
     def resume(self, checkpoint: Mapping[str, Any], source: Path) -> None:
-        """Go on from a checkpoint, as `TrainingCheckpoint.load` says."""
+        """Resume from a checkpoint; see `TrainingCheckpoint.load`."""
         self.checkpoint.load(checkpoint, source)
 
     def train(self) -> int | None:
         """Train to the end, or until a signal or the time limit.
 
-        `unfinished` says afterwards whether there is something left to resume; before the first
-        step is tried it is None.
+        Afterwards `unfinished` says whether the run can be resumed; None if it failed before the
+        first step.
 
         Returns:
             the number of the signal that stopped it, or None.
 
         Raises:
             ConfigFault: if settings do not fit, before anything is written.
-            TrainingFailed: if too many steps in a row were not finite, if the network that it came
-                to is not sound, or if a process that loads data was lost.
+            TrainingFailed: if too many steps in a row were not finite, if the trained network is
+                not sound, or if a worker process was lost.
             OSError: if something cannot be written. The last checkpoint is complete, and is of the
-                last step if it was only the log that could not.
+                last step if only the log could not be written.
         """
         self.check()
         self._sequences = sum(map(len, self.train_loader.sampler_of_batches.batches(0)))
         distributed.broadcast_tensors([*self.model.parameters(), *self.model.buffers()])
-        # A Ctrl-C from here on is kept until there is something to save.
+        # From here on a Ctrl-C waits until the state can be saved.
         with self._stop, self._files():
             if self.checkpoint.source is None:
                 log.info("%s", self.model)
@@ -355,7 +357,7 @@ class BaseTrainer(ABC):
 
     @contextmanager
     def _files(self) -> Iterator[None]:
-        """Make the run's folder and open what is written to all along."""
+        """Create the run's folder and open the files that are written throughout."""
         is_main, source = distributed.is_main(), self.checkpoint.source
         with ExitStack() as stack:
             begun = False
@@ -402,7 +404,7 @@ class BaseTrainer(ABC):
         if self.unfinished:
             return
         all_done = self.progress.epoch >= self.epochs
-        reason = "all epochs are done" if all_done else "no epoch was better for a while"
+        reason = "all epochs are done" if all_done else "early stopping"
         log.info("finished after epoch %d: %s; %s", self.progress.epoch, reason, self.monitor)
         with self._stop.failing():
             self.events.hyperparameters(self.header.get("config", {}))
@@ -412,7 +414,7 @@ class BaseTrainer(ABC):
         return self.progress.epoch >= self.epochs or self.monitor.out_of_patience
 
     def _train_epoch(self) -> bool:
-        """Make the steps that are left of an epoch; return whether none is left undone."""
+        """Make the remaining steps of an epoch; return whether all are done."""
         with distributed.bar(
             what=f"epoch {self.progress.epoch + 1}/{self.epochs}",
             total=self._steps_of_epoch(),
@@ -446,7 +448,7 @@ class BaseTrainer(ABC):
     def _train_step(self) -> float:
         """Make one optimiser step, and return its loss per point.
 
-        The gradient is that of all processes: it is added up over them when the step is made.
+        The gradient is summed over all processes when the step is made.
         """
         stream, optimizer_step = self.stream, self.optimizer_step
         with self._profiler.part("batch"):
@@ -466,7 +468,7 @@ class BaseTrainer(ABC):
                     losses = self.loss(part.output, part.batch)
                     loss = losses.detach().cpu().double().sum().item()
                     lost = not stream.carry(number, part.state, part.rows)
-                # What is not finite in one process counts in none.
+                # What is not finite in one process is dropped in all.
                 unfit, lost = distributed.all_reduce_max([not math.isfinite(loss), lost])
                 if lost:
                     stream.carry(number, None, None)
@@ -497,7 +499,7 @@ class BaseTrainer(ABC):
         return step.loss_per_point
 
     def _count(self, step: Sums, norm: float, rate: float) -> None:
-        """Add a step to its epoch; without a finite norm it was skipped."""
+        """Count a step; without a finite norm it was skipped."""
         progress, sums = self.progress, self.state.sums
         sums.add(step.loss, step.sequences, step.points)
         if not math.isfinite(norm):
@@ -529,7 +531,7 @@ class BaseTrainer(ABC):
         )
 
     def _end_epoch(self) -> bool:
-        """Validate, judge, log and save an epoch; return False if a signal broke that off."""
+        """Validate, judge, log and save an epoch; return False if a signal interrupted that."""
         progress, sums = self.progress, self.state.sums
         values = sums.losses(self.loss.name)
         for metric in merged(self.metrics):
@@ -550,11 +552,11 @@ class BaseTrainer(ABC):
         for metric in self.metrics:
             metric.reset()
         progress.epoch_steps, progress.epoch_pass = 0, self.stream.position.data_pass
-        # The best first: whoever is killed in between resumes before this epoch, and repeats it.
+        # The best first: a run killed in between resumes before this epoch, and repeats it.
         if improved:
             self.checkpoint.save_best()
         if progress.step == 0:
-            fault = fault or "no step could be made"
+            fault = fault or "every step was skipped"
         if self._is_complete() and fault is not None:
             raise TrainingFailed(
                 f"the run ends after epoch {progress.epoch}, but {fault}; "
@@ -565,7 +567,7 @@ class BaseTrainer(ABC):
         return True
 
     def _report(self, improved: bool, sound: bool) -> None:
-        """Draw what a sound epoch came to, and log it."""
+        """Log an epoch, and draw pictures of it if its state is sound."""
         progress, sums, values = self.progress, self.state.sums, self.state.values
         self.evaluated_model.eval()
         if sound:
@@ -598,7 +600,7 @@ class BaseTrainer(ABC):
 
     @torch.no_grad()
     def _validate(self) -> dict[str, float] | None:
-        """Return what the validation split came to by name; None if a signal broke it off."""
+        """Return the values of the validation split by name; None if a signal interrupted it."""
         if self.valid_loader is None:
             return {}
         model, sums = self.evaluated_model.eval(), Sums()
@@ -627,12 +629,12 @@ class BaseTrainer(ABC):
         for metric in merged(self.valid_metrics):
             values |= metric.compute()
         values |= self.derived(values, sums)
-        # Of a part of the split they would not be what they are called.
+        # Values of a part of the split would be misleading.
         return dict.fromkeys(values, math.nan) if sums.skipped else values
 
     def _part_and_loss(self, model: nn.Module, batch: Batch) -> tuple[Part | None, float]:
-        """Return what a whole batch comes to, and the sum of its losses; None and NaN if nothing
-        of use."""
+        """Return the result of a whole batch, and the sum of its losses; None and NaN if that is
+        not finite."""
         try:
             with self._autocast():
                 part = self.run_part(model, batch)
@@ -642,7 +644,7 @@ class BaseTrainer(ABC):
 
     @torch.no_grad()
     def _last_loss(self) -> float | None:
-        """Return the loss per point that the weights now have on the parts of the last step."""
+        """Return the loss per point of the present weights on the parts of the last step."""
         if self._last_parts is None:
             return None
         model, loss, points = self.model.eval(), 0.0, 0
@@ -653,7 +655,7 @@ class BaseTrainer(ABC):
         return ratio(*distributed.all_reduce_sum([loss, points]))
 
     def _event_sizes(self) -> dict[str, int]:
-        """Return where TensorBoard's files end, as far as that can be known."""
+        """Return the sizes of TensorBoard's files, the last known ones if it cannot write."""
         with self._stop.failing():
             self._sizes = self.events.sizes()
         return self._sizes

@@ -1,4 +1,4 @@
-"""What every change of the ink on its way to a network offers."""
+"""The interface of changes to the ink before it reaches a network."""
 
 from abc import ABC, abstractmethod
 from typing import ClassVar, Literal
@@ -9,10 +9,9 @@ import numpy as np
 class BaseTransform(ABC):
     """A change of one sample's ink during training.
 
-    `random` tells preprocessing (the same every time, counted in the normalisation) from
-    augmentation (drawn anew for every sample and epoch). Augmentation `acts_on` the ink, of which
-    the inputs of the network and its targets are made then; or on the targets alone; or on the
-    normalised inputs alone.
+    `random` distinguishes augmentation (drawn for every sample and epoch) from preprocessing (the
+    same every time, included in the normalisation). Augmentation `acts_on` the ink, from which
+    inputs and targets are then made; or on the targets alone; or on the normalised inputs alone.
     """
 
     random: ClassVar[bool] = False

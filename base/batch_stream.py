@@ -1,7 +1,7 @@
-"""The batches that a run learns from: its position in the data, and the state carried over.
+"""The batches of training: the position in the data, and the state carried over.
 
 A step takes `accumulate` batches, a group. With truncation they are cut into chunks of so many time
-steps: each chunk makes an optimiser step, and the recurrent state goes on to the next.
+steps: each chunk makes an optimiser step, and the recurrent state is carried to the next.
 """
 
 import logging
@@ -24,8 +24,8 @@ log = logging.getLogger(__name__)
 State = dict[str, Tensor]
 
 Carried = tuple[State, Tensor] | None
-"""A recurrent state, `(rows, ...)` each, and the rows of the batch that it is of, `(rows,)` int64,
-ascending; None where no sequence goes on."""
+"""A recurrent state, `(rows, ...)` each, and the rows of the batch that it belongs to, `(rows,)`
+int64, ascending; None where no sequence continues."""
 
 
 @dataclass
@@ -48,7 +48,7 @@ class BatchStream:
     Args:
         loader: of the training split; prepared.
         device: that batches go to.
-        stop: is told if the loader fails.
+        stop: receives a failure of the loader.
         num_chunks: returns in how many chunks a batch is cut.
         accumulate: batches of a step.
         truncate: time steps of a chunk; None for whole sequences.
@@ -73,7 +73,7 @@ class BatchStream:
         self._chunks = 1  # Of the group, over all processes.
 
     def load(self) -> bool:
-        """Have the batches of the next step; return False if a process's loader failed.
+        """Load the batches of the next step; return False if a process's loader failed.
 
         All processes call it together.
         """
@@ -98,9 +98,9 @@ class BatchStream:
         return True
 
     def parts(self) -> Iterator[tuple[Batch | None, State | None]]:
-        """Yield the batches of the step, and the state that the chunk before carried over.
+        """Yield the batches of the step, and the state carried over from the chunk before.
 
-        A batch is None where this process has no part in it, or none any more.
+        A batch is None where this process has no rows of it, or none that continue.
         """
         for batch, carried in zip(self._group, self._carried, strict=True):
             ended = batch is None or self.position.chunk >= self.num_chunks(batch)
@@ -137,7 +137,7 @@ class BatchStream:
         self.loader.close()
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what going on needs beside `position`. All processes call it together."""
+        """Return what resuming needs beside `position`. All processes call it together."""
         carried = gather(self._carried)
         return {
             "batches": len(self.loader),
@@ -150,9 +150,9 @@ class BatchStream:
     def load_state_dict(
         self, state: Mapping[str, Any], position: Mapping[str, int], source: Path
     ) -> None:
-        """Go on from what `state_dict` returned, at the values of `Position` in `position`.
+        """Resume from what `state_dict` returned, at the values of `Position` in `position`.
 
-        In a pass of another number of batches it is at the same share of it.
+        If a pass now has another number of batches, it resumes at the same fraction of it.
         """
         self.position, self._source = filled(Position, position), source
         before, now = state["batches"], len(self.loader)
@@ -167,7 +167,7 @@ class BatchStream:
         self._carried = share(carried, self.device)
 
     def _check_position(self) -> None:
-        """Begin a group of batches anew that is another one than the checkpoint was made in."""
+        """Restart a group of batches if it is not the one in which the checkpoint was made."""
         start = self.position.chunk * (self.truncate or 0)
         fits = self.position.chunk < self._chunks
         for batch, carried in zip(self._group, self._carried, strict=True):
@@ -176,25 +176,27 @@ class BatchStream:
                     carried[1], (batch.lengths > start).nonzero().flatten()
                 )
         if distributed.all_reduce_max([not fits])[0]:
-            log.warning("the data are no longer those of %s: a batch begins anew", self._source)
+            log.warning("the data have changed since %s: restarting a batch", self._source)
             self.position.chunk = 0
             self._carried = [None] * len(self._group)
 
 
 def loaded(batches: Iterable[Batch | None], stop: StopRequest) -> Iterator[Batch | None]:
-    """Yield what a loader gives; one that fails asks the run to end, and gives None last."""
+    """Yield what a loader gives; if it fails, ask the run to stop and yield None last."""
     try:
         yield from batches
-    # What torch raises where a worker was killed, or nothing came through to it.
+    # What torch raises if a worker was killed or timed out.
     except (RuntimeError, OSError) as error:
-        stop.fail(TrainingFailed(f"the data loader or a worker of it failed: {first_line(error)}"))
+        stop.fail(
+            TrainingFailed(f"the data loader or one of its workers failed: {first_line(error)}")
+        )
         yield None
 
 
 def gather(carried: Sequence[Carried]) -> list[Carried]:
     """Return the states of all processes, on the CPU, in the main one; elsewhere nothing.
 
-    The rows are then those of the whole batch, so that any number of processes goes on from them.
+    The rows are then those of the whole batch, so that any number of processes can resume.
     """
     count, rank = distributed.world_size(), distributed.rank()
     own = [

@@ -1,4 +1,4 @@
-"""Checkpoints: one file that holds a run, whole or not there, and loads without running code."""
+"""Checkpoints: one file per state of a run, written atomically, loaded without running code."""
 
 import io
 import math
@@ -22,25 +22,25 @@ from utils.files import atomic_write
 from utils.normalisation import Normalisation
 
 FORMAT = 2
-"""Number of the layout; older ones are migrated, newer ones are refused. A checkpoint is a dict of
-tensors and plain values. What it takes to use the network:
+"""Version of the format; older ones are migrated, newer ones are refused. A checkpoint is a dict of
+tensors and plain values. Needed to use the network:
 
 - `config`: the record of how it was trained, whose `arch` is the network's architecture; the rest
-  is looked at only where training resumes or a split is evaluated;
+  is read only to resume training or to evaluate a split;
 - `state_dict`: the weights to evaluate with (the average if there is one, the means of noisy ones);
 - `alphabet` (None for a network without text), `normalisation`.
 
-And what is known of it:
+And as a record:
 
-- `dataset` (its units), `versions`, `modules` (those of the user's own: name and SHA-256);
+- `dataset` (its units), `versions`, `modules` (the user's own: name and SHA-256);
 - `metrics` of the last epoch, `epoch` (complete ones), `step` (of the optimiser, of the whole run);
 - `training`: what only a resumed run needs: `update` (weights under training, optimiser, schedule,
-  scaler, noise), `random_state`, `progress`, carried `states` and their `rows`, sums under way.
+  scaler, noise), `random_state`, `progress`, carried `states` and their `rows`, partial sums.
 """
 
 BEST = "model_best.pth"
 SHOWN = 5
-"""Files or weights that an error lists at most."""
+"""Maximum number of files or weights that an error lists."""
 _NAME = re.compile(r"checkpoint-epoch(\d+)(?:-step(\d+))?\.pth")
 _PLAIN = (Tensor, bool, int, float, str, type(None))
 
@@ -49,7 +49,7 @@ def checkpoint_name(epoch: int, step: int | None = None) -> str:
     """Return the file name of a checkpoint.
 
     Args:
-        epoch: the epoch that is complete; if `step` is given, the one that is under way (from 1).
+        epoch: the last complete epoch; if `step` is given, the current one (from 1).
         step: optimiser steps made since the start of the run.
     """
     return f"checkpoint-epoch{epoch}" + ("" if step is None else f"-step{step}") + ".pth"
@@ -65,7 +65,7 @@ def checkpoints(folder: str | os.PathLike[str]) -> list[Path]:
 
 
 def position(path: Path) -> tuple[int, float] | None:
-    """Return epoch and step as a checkpoint's name tells them, to be compared; None if none."""
+    """Return the epoch and step in a checkpoint's name, for sorting; None if it has none."""
     if not (match := _NAME.fullmatch(path.name)):
         return None
     epoch, step = match.groups()
@@ -73,27 +73,27 @@ def position(path: Path) -> tuple[int, float] | None:
 
 
 def save_checkpoint(path: str | os.PathLike[str], checkpoint: Mapping[str, Any]) -> None:
-    """Write a checkpoint so that at every moment the old or the new file is whole.
+    """Write a checkpoint atomically: at every moment the old or the new file is complete.
 
     Raises:
-        TypeError: if it holds anything but tensors and plain values, naming the key.
-        OSError: if the disk is full or the like; the old file is still there.
+        TypeError: if it contains anything but tensors and plain values, naming the key.
+        OSError: if the disk is full or the like; the old file remains.
     """
     content = {"format": FORMAT, **checkpoint}
     _check_plain(content, "checkpoint")
-    # Serialised in memory first: nothing that goes wrong there touches the disk, and a full disk
-    # shows as the OSError that it is.
+    # Serialised in memory first: failures there do not touch the disk, and a full disk raises a
+    # plain OSError.
     buffer = io.BytesIO()
     torch.save(content, buffer)
     atomic_write(path, lambda file: file.write(buffer.getbuffer()))
 
 
 def load_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Read a checkpoint, its tensors on the CPU, without running any code that it may hold.
+    """Read a checkpoint, its tensors on the CPU, without running any code in it.
 
-    Whoever made the file, it takes little more than twice its size in memory, and what comes back
-    is as `base.checkpoint_schema` says, but for the state of training, which that compares with
-    what goes on from it.
+    Safe for untrusted files: it takes little more than twice the file's size in memory, and the
+    result conforms to `base.checkpoint_schema`, except the training state, which is checked when
+    training resumes.
 
     Raises:
         CheckpointError: naming the file and what is wrong with it.
@@ -101,7 +101,9 @@ def load_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
     path = Path(path)
     content, size = checkpoint_archive.read(path)
     if not isinstance(content, dict) or not {"state_dict", "config"} <= content.keys():
-        raise CheckpointError(f"{path}: no checkpoint of this project (no state_dict and config)")
+        raise CheckpointError(
+            f"{path}: not a checkpoint of this project (no state_dict and config)"
+        )
     written = content.get("format")
     if type(written) is not int or written < 1:
         raise CheckpointError(f"{path}: format = {short(written)}: a number from 1 to {FORMAT}")
@@ -121,8 +123,8 @@ def newest_checkpoint(folder: str | os.PathLike[str]) -> tuple[Path, dict[str, A
     """Return the newest complete checkpoint of a run's folder.
 
     Returns:
-        `(path, checkpoint, skipped)`; `skipped` says what is wrong with each newer one. Where
-        there is no other, the best one is taken.
+        `(path, checkpoint, skipped)`; `skipped` says what is wrong with each newer one. If there
+        is no other, the best one is used.
 
     Raises:
         CheckpointError: if there is none.
@@ -149,15 +151,15 @@ def newest_checkpoint(folder: str | os.PathLike[str]) -> tuple[Path, dict[str, A
 
 
 def find_checkpoint(path: str | os.PathLike[str]) -> tuple[Path, dict[str, Any], list[str]]:
-    """Return the checkpoint that `path` means: a file itself, the newest complete one of a folder,
-    or the network of that name that comes with the project, if there is no such file or folder.
+    """Return the checkpoint that `path` means: a file, the newest complete one of a folder, or, if
+    neither exists, the pretrained network of that name.
 
     Returns:
         `(path, checkpoint, skipped)` as `newest_checkpoint`.
 
     Raises:
-        CheckpointError: as `located`; what is wrong with the file, and which is the newest complete
-            one beside it.
+        CheckpointError: as `located`; or with the file's fault and the newest complete checkpoint
+            beside it.
     """
     given, path = path, located(path)
     if path.is_dir():
@@ -166,24 +168,23 @@ def find_checkpoint(path: str | os.PathLike[str]) -> tuple[Path, dict[str, Any],
         except CheckpointError as error:
             if (file := shipped(given)) is None:
                 raise
-            hint = f"the network of that name that comes with the project is {file}"
+            hint = f"the pretrained network of that name is {file}"
             raise CheckpointError(f"{error}; {hint}") from None
     try:
         return path, load_checkpoint(path), []
     except CheckpointError as error:
         try:
-            whole, _, _ = newest_checkpoint(path.parent)
+            complete, _, _ = newest_checkpoint(path.parent)
         except CheckpointError:
             raise error from None
-        raise CheckpointError(f"{error}\n  the newest complete one there is {whole}") from None
+        raise CheckpointError(f"{error}\n  the newest complete one there is {complete}") from None
 
 
 def to_share(checkpoint: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what it takes to use a network, without what only going on with its training needs,
-    and without what tells of the machine.
+    """Return a checkpoint without its training state and without what describes the machine.
 
-    Weights are in half precision, 11 bits of the fraction: a quarter or less of the size. They load
-    like any others, and training starts from them with a fresh optimiser.
+    Weights are in half precision (11-bit significand): a quarter or less of the size. They load
+    like any others, and fine-tuning starts from them with a fresh optimiser.
 
     Args:
         checkpoint: as `load_checkpoint` returned it.
@@ -198,10 +199,10 @@ def to_share(checkpoint: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def stored_alphabet(checkpoint: Mapping[str, Any], source: str | os.PathLike[str]) -> Alphabet:
-    """Return the alphabet of the network that a checkpoint holds.
+    """Return the alphabet of a checkpoint's network.
 
     Raises:
-        CheckpointError: if there is none, or one that is no alphabet.
+        CheckpointError: if it is missing or not valid.
     """
     characters = checkpoint.get("alphabet")
     if characters is None or characters == []:
@@ -215,10 +216,10 @@ def stored_alphabet(checkpoint: Mapping[str, Any], source: str | os.PathLike[str
 def stored_normalisation(
     checkpoint: Mapping[str, Any], source: str | os.PathLike[str]
 ) -> Normalisation:
-    """Return the normalisation that the network of a checkpoint was trained with.
+    """Return the normalisation that a checkpoint's network was trained with.
 
     Raises:
-        CheckpointError: if there is none, or one that is no normalisation.
+        CheckpointError: if it is missing or not valid.
     """
     try:
         return Normalisation.from_dict(checkpoint.get("normalisation"))
@@ -242,10 +243,10 @@ def load_weights(
         state_dict: the weights.
         source: the file that they are from, for the error.
         keep_buffers: whether the model keeps its own buffers, which follow from its data.
-        vocab_size: how many characters of the model's alphabet, its first ones, the weights know.
+        vocab_size: number of characters, the first of the model's alphabet, that the weights know;
             None for all.
-        grow: whether the model may have what the weights do not know, new characters or the end of
-            sequences, and keeps the weights that it has for these.
+        grow: whether the model may have more than the weights, new characters or the end of
+            sequences, for which it keeps its own weights.
 
     Raises:
         CheckpointError: if they are of another architecture, naming what differs, or not finite.
@@ -302,12 +303,12 @@ def check_weights(
         left = len(differences) - SHOWN
         more = f"\n  and {left} more" if left > 0 else ""
         raise CheckpointError(
-            f"{source}: its weights are of another architecture than the config's:{shown}{more}"
+            f"{source}: its weights do not fit the config's architecture:{shown}{more}"
         )
 
 
 def _surplus_characters(model: nn.Module, state: Mapping[str, Any]) -> int:
-    """Return how many characters more than the model's alphabet all weights for characters have."""
+    """Return how many characters more than the model's alphabet the weights have."""
     own, counts = model.state_dict(), set()
     for name, (dim, _) in getattr(model, "vocabulary_axes", {}).items():
         here, there = list(own[name].shape), list(_shape(state.get(name)) or ())
@@ -320,7 +321,7 @@ def _surplus_characters(model: nn.Module, state: Mapping[str, Any]) -> int:
 
 
 def _shape(value: Any) -> tuple[int, ...] | None:
-    """Return the shape of a tensor, and None for anything else, which a file may hold as well."""
+    """Return the shape of a tensor; None for anything else that a file may contain."""
     return tuple(value.shape) if isinstance(value, Tensor) else None
 
 

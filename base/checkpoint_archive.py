@@ -1,8 +1,8 @@
-"""The archive that a checkpoint is, looked at before anything in it is unpacked.
+"""The archive of a checkpoint, checked before anything in it is unpacked.
 
-`torch.load(..., weights_only=True)` runs no code of a file, but does what the file asks for with
-tensors and containers of many kinds, and small files can ask for more memory and time than there
-is. What `save_checkpoint` writes needs little of that, and nothing else is let through.
+`torch.load(..., weights_only=True)` runs no code from a file, but builds tensors and containers of
+many kinds as the file asks, and a small file can ask for unlimited memory and time. Only the few
+operations that `save_checkpoint` needs are allowed here.
 """
 
 import io
@@ -17,16 +17,16 @@ from utils.checks import CheckpointError, first_line, short
 from utils.files import open_file
 
 MAX_PICKLE = 2**20
-"""Bytes of the pickle, which holds all but the numbers of the tensors. Of sixteen layers that train
-with an average and adaptive noise it has 55,129 (measured). A byte may take 2 microseconds to read
-and 64 bytes of memory."""
+"""Bytes of the pickle, which is everything but the tensors' data; 55,129 for sixteen layers with an
+average and adaptive noise (measured). A byte may take 2 microseconds to read and 64 bytes of
+memory."""
 
 MAX_TUPLES = 20_000
-"""Tuples in the pickle, four a tensor (assumed). Python's stack overflows when it hashes some
-100,000 that lie in one another."""
+"""Tuples in the pickle, four per tensor (assumed). Python's stack overflows when it hashes some
+100,000 nested ones."""
 
 MAX_COPIES = 32
-"""Calls in the pickle that copy a dictionary: two of MultiStepLR, one of each network."""
+"""Calls in the pickle that copy a dictionary: two for MultiStepLR, one for each network."""
 
 _STORAGES = ("Half", "BFloat16", "Float", "Double", "Bool", "Byte", "Char", "Short", "Int", "Long")
 _GLOBALS = {
@@ -40,10 +40,10 @@ _FILLS = ("EMPTY_DICT", "SETITEM", "SETITEMS")
 
 
 def read(path: Path) -> tuple[Any, int]:
-    """Return what the archive at `path` holds, its tensors on the CPU, and its size in bytes.
+    """Return the contents of the archive at `path`, its tensors on the CPU, and its size in bytes.
 
     Raises:
-        CheckpointError: naming the file, if it is damaged or holds anything but what
+        CheckpointError: naming the file, if it is damaged or contains anything but what
             `save_checkpoint` writes.
     """
     try:
@@ -51,15 +51,15 @@ def read(path: Path) -> tuple[Any, int]:
             start = file.read(4)
             if start[:1] == b"\x80":
                 raise CheckpointError(
-                    "a bare pickle and no checkpoint of this project; it was not loaded, because "
+                    "a bare pickle, not a checkpoint of this project; it was not loaded, because "
                     "loading a pickle can run code"
                 )
             if start != b"PK\x03\x04":
-                raise CheckpointError("no checkpoint" if start else "an empty file")
+                raise CheckpointError("not a checkpoint" if start else "an empty file")
             size = file.seek(0, 2)
             _check(file, size)
             file.seek(0)
-            # From memory: of a file, torch takes an interrupted read for a broken one.
+            # From memory: torch takes an interrupted read of a file for a broken file.
             content = io.BytesIO(file.read())
             return torch.load(content, map_location="cpu", weights_only=True), size
     except FileNotFoundError:
@@ -69,31 +69,31 @@ def read(path: Path) -> tuple[Any, int]:
     except CheckpointError as error:
         cause = str(error)
     except Exception as error:  # torch.load promises no particular kind for foreign files
-        cause = f"no checkpoint of this project ({first_line(error)})"
+        cause = f"not a checkpoint of this project ({first_line(error)})"
     raise CheckpointError(f"{path}: {cause}")
 
 
 def _check(file: Any, size: int) -> None:
-    """Raise a CheckpointError if the archive is damaged, or no plain one of plain values."""
+    """Raise a CheckpointError if the archive is damaged or unlike those of `save_checkpoint`."""
     try:
         with zipfile.ZipFile(file) as archive:
             parts = archive.infolist()
             packed = next((part for part in parts if part.compress_type), None)
             if packed is not None:
                 raise CheckpointError(
-                    f"its part {short(packed.filename)} is compressed, as none of a checkpoint is"
+                    f"its part {short(packed.filename)} is compressed, which checkpoints never are"
                 )
-            # Parts that lie over one another have more bytes than the file.
+            # Overlapping parts add up to more bytes than the file has.
             names = {part.filename.lower() for part in parts}
             if len(names) < len(parts) or sum(part.file_size for part in parts) > size:
                 raise CheckpointError("damaged (its parts overlap)")
             pickles = [part for part in parts if part.filename.endswith("/data.pkl")]
             if len(pickles) != 1:
-                raise CheckpointError("no checkpoint of this project (no data.pkl)")
+                raise CheckpointError("not a checkpoint of this project (no data.pkl)")
             if pickles[0].file_size > MAX_PICKLE:
                 raise CheckpointError(
-                    f"it holds {pickles[0].file_size:,} bytes of plain values, where "
-                    f"{MAX_PICKLE:,} is the most that a checkpoint has beside its tensors"
+                    f"it contains {pickles[0].file_size:,} bytes of plain values; a checkpoint has "
+                    f"at most {MAX_PICKLE:,} beside its tensors"
                 )
             damaged = archive.testzip()  # torch.load itself checks no sums
             if damaged is not None:
@@ -107,9 +107,8 @@ def _check(file: Any, size: int) -> None:
 def _check_pickle(pickle: bytes) -> None:
     """Raise a CheckpointError if a pickle asks for more than tensors and plain values.
 
-    It may only call what makes a tensor or an empty dictionary, and a few times what copies a
-    dictionary that it has just filled: what copies or runs through anything else, again and again,
-    fills memory or never ends.
+    It may only build tensors and empty dictionaries, and copy a few dictionaries that it has just
+    filled: unlimited copying could fill memory or never end.
     """
     copies = tuples = 0
     before = last = second = ""
@@ -120,11 +119,11 @@ def _check_pickle(pickle: bytes) -> None:
         if (name == "GLOBAL" and argument not in _GLOBALS) or name == "NEWOBJ":
             asked = "" if argument is None else f": {short(argument.replace(' ', '.'))}"
             raise CheckpointError(
-                "holds more than plain tensors and plain values and was not loaded, because "
+                "contains more than plain tensors and plain values and was not loaded, because "
                 f"loading it could run code or fill the memory{asked}"
             )
         if name == "LONG1" and argument.bit_length() > 64:
-            raise CheckpointError("holds a whole number of more than 64 bits")
+            raise CheckpointError("contains an integer of more than 64 bits")
         if name.startswith("TUPLE"):
             tuples += 1
         elif name == "REDUCE" and last != "EMPTY_TUPLE":
@@ -133,5 +132,5 @@ def _check_pickle(pickle: bytes) -> None:
         elif name == "BUILD":
             copies += 1 if last in _FILLS else MAX_COPIES
         if copies >= MAX_COPIES or tuples > MAX_TUPLES:
-            raise CheckpointError("its plain values are put together as no checkpoint's are")
+            raise CheckpointError("its pickle has more operations than any checkpoint needs")
         second, before, last = before, last, name

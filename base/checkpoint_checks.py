@@ -1,6 +1,5 @@
-"""The words in which is said what plain values and tensors there may be: a `Check` is called with a
-value and its dotted key, and raises a CheckpointError that says what is there and what would be
-right.
+"""Checks of plain values and tensors: a `Check` is called with a value and its dotted key, and
+raises a CheckpointError that names the value and what is accepted.
 """
 
 import math
@@ -17,10 +16,10 @@ from utils.checks import CheckpointError, Range, short
 Check = Callable[[Any, str], None]
 
 MAX_COUNT = 10**9
-"""Of epochs, steps, batches and the like (assumed): a hundred days at a hundred steps a second."""
+"""Bound on counts of epochs, steps and so on (assumed): 100 days at 100 steps per second."""
 
 MAX_DEPTH = 32
-"""Of values in one another (assumed: those of a run are 8 deep)."""
+"""Bound on nesting (assumed: a run's values are 8 deep)."""
 
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 DTYPES = (*FLOATS, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64, torch.bool)
@@ -30,7 +29,7 @@ _KINDS = {str: "a string", dict: "a dictionary", Tensor: "a tensor", type(None):
 
 @contextmanager
 def naming(source: Any, what: str = "") -> Iterator[None]:
-    """Put the file, and what it is not good for, before the message of a CheckpointError."""
+    """Prefix the message of a CheckpointError with the file, and with `what` failed."""
     try:
         yield
     except CheckpointError as error:
@@ -113,8 +112,8 @@ def table(inner: Check, names: type = str) -> Check:
 
 
 def record(known: Mapping[Any, Check], needed: Sequence[Any] | None = None) -> Check:
-    """Return the check of a dictionary of known names, all of them needed or some. Others may be
-    there."""
+    """Return the check of a dictionary of known names, all or some of them needed. Others are
+    allowed."""
 
     def check(value: Any, key: str) -> None:
         if not isinstance(value, dict):
@@ -145,15 +144,15 @@ def tensor(
             wanted = ", ".join("any" if size is None else str(size) for size in shape)
             refuse(key, value, f"a tensor of the shape ({wanted})")
         if finite and not is_finite(value):
-            raise CheckpointError(f"{key} holds numbers that are not finite")
+            raise CheckpointError(f"{key} contains numbers that are not finite")
 
     return check
 
 
 def made_of(kind: type) -> Check:
-    """Return the check of a dictionary that makes a dataclass of numbers.
+    """Return the check of a dictionary of the fields of a dataclass of numbers.
 
-    What is None by default may be missing: a later version may have more of these.
+    Fields that default to None may be missing: later versions may add such fields.
     """
     needed = [field.name for field in fields(kind) if field.default is not None]
     return record({field.name: _annotated(field.type) for field in fields(kind)}, needed=needed)
@@ -165,9 +164,9 @@ def filled(kind: type, values: Mapping[str, Any]) -> Any:
 
 
 def like(example: Any, *, finite: bool = True) -> Check:
-    """Return the check of a value of the type, and if it holds others the form, of `example`.
+    """Return the check of a value of the type and, if nested, the structure of `example`.
 
-    Its numbers are to be finite, unless those of `example` are not, or not `finite`.
+    Its numbers must be finite, unless those of `example` are not, or `finite` is false.
     """
     if isinstance(example, Tensor):
         return tensor(example.shape, (example.dtype,), finite=finite)
@@ -219,10 +218,10 @@ def _annotated(annotation: Any) -> Check:
 def walk(
     value: Any, key: str, depth: int = 0, seen: set[int] | None = None
 ) -> Iterator[tuple[str, Any]]:
-    """Yield all values with their dotted keys; what lies in several places only once.
+    """Yield all values with their dotted keys; a shared container only once.
 
     Raises:
-        CheckpointError: if they lie too deep in one another.
+        CheckpointError: if they are nested too deeply.
     """
     yield key, value
     if not isinstance(value, dict | list | tuple):
@@ -232,7 +231,7 @@ def walk(
         return
     seen.add(id(value))
     if depth == MAX_DEPTH:
-        raise CheckpointError(f"{short(key)}: values lie more than {MAX_DEPTH} deep in one another")
+        raise CheckpointError(f"{short(key)}: values are nested more than {MAX_DEPTH} deep")
     for name, item in value.items() if isinstance(value, dict) else enumerate(value):
         yield from walk(item, under(key, name), depth + 1, seen)
 

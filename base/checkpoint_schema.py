@@ -1,8 +1,8 @@
 """What a checkpoint holds: each key, its type and its bounds, checked before anything is built.
 
 `CHECKPOINT` and `TRAINING` need the file alone; `like`, `check_optimizer` and `check_schedule`
-compare it with what is to go on from it. They are written in the
-words of `base.checkpoint_checks`.
+compare it with the objects that resume from it. The checks they are made of are in
+`base.checkpoint_checks`.
 """
 
 import copy
@@ -45,7 +45,7 @@ _POSITION = {
     *("last_epoch", "_step_count", "_last_lr", "_is_initial", "_get_lr_called_within_step"),
     *("best", "num_bad_epochs", "cooldown_counter", "T_cur", "T_i"),
 }
-"""What changes in a schedule when it steps; the rest stays as it was at the start."""
+"""What a step changes in a schedule; the rest stays as it was at the start."""
 
 
 # What a checkpoint holds.
@@ -69,7 +69,7 @@ CHECKPOINT = record(
     },
     needed=("state_dict", "config"),
 )
-"""What there is in every checkpoint but the state of training; see `base.checkpoint.FORMAT`."""
+"""The contents of every checkpoint except the training state; see `base.checkpoint.FORMAT`."""
 
 _SCALER = {
     "scale": number(1e-38, 3e38),
@@ -126,7 +126,9 @@ def _random_state(value: Any, key: str) -> None:
     try:
         try_random_state(value)
     except Exception as error:  # generators promise no particular kind
-        raise CheckpointError(f"{key}: no state of a generator ({first_line(error)})") from None
+        raise CheckpointError(
+            f"{key}: not the state of a generator ({first_line(error)})"
+        ) from None
 
 
 TRAINING = {
@@ -140,16 +142,16 @@ TRAINING = {
     "metrics": listed(table(anything)),
     "event_sizes": table(whole(0, 2**63 - 1)),
 }
-"""What there is in `training` beside `progress` and `sums`."""
+"""The contents of `training` except `progress` and `sums`."""
 
 
 def check_content(content: Any, size: int) -> None:
-    """Check all but the state of training.
+    """Check everything except the training state.
 
     Args:
         content: of the file.
-        size: of the file in bytes. Its tensors may not have more: some could stand for many times
-            what is stored of them.
+        size: of the file in bytes. Its tensors may not be larger in total: strides can make a
+            tensor many times as large as what is stored of it.
     """
     for where, item in walk(content, "checkpoint"):
         if isinstance(item, Tensor):
@@ -162,7 +164,7 @@ def check_content(content: Any, size: int) -> None:
 def check_training(
     checkpoint: Mapping[str, Any], progress: type, sums: type, state: Mapping[str, Tensor]
 ) -> None:
-    """Check the state of training that a checkpoint holds.
+    """Check the training state of a checkpoint.
 
     Args:
         checkpoint: as `load_checkpoint` returned it.
@@ -197,7 +199,7 @@ def check_training(
         record(known)(carried, f"training.states.{place}")
 
 
-# What is compared with the objects that are to go on.
+# Compared with the objects that resume from it.
 
 
 def check_optimizer(
@@ -210,8 +212,8 @@ def check_optimizer(
 ) -> Optimizer:
     """Check the state of an optimiser of the same type, and try a step from it.
 
-    The step is made on the first two of each dimension of every weight, which tells whether the
-    optimiser finds what it needs, of the right shape.
+    The step is made on a corner of every weight, the first two of each dimension, which shows
+    whether the optimiser finds what it needs, in the right shape.
 
     Args:
         optimizer: the present one.
@@ -254,7 +256,7 @@ def check_optimizer(
                 tensor(finite=False)(value, where)
                 # A mean of squares may have become infinite: its weight then stays as it is.
                 if not is_finite(value, lambda one: not math.isnan(one)):
-                    raise CheckpointError(f"{where} holds what is no number")
+                    raise CheckpointError(f"{where} contains NaN")
                 if len(value.shape) != len(one_or_all) or any(
                     size not in sizes for size, sizes in zip(value.shape, one_or_all, strict=True)
                 ):
@@ -316,12 +318,12 @@ def check_schedule(
 
 @contextmanager
 def _tried(key: str) -> Iterator[None]:
-    """Turn whatever torch raises inside into a CheckpointError."""
+    """Turn any exception raised inside into a CheckpointError."""
     try:
         yield
-    except Exception as error:  # whatever the arithmetic of an unfitting value raises
+    except Exception as error:  # anything that arithmetic with a bad value raises
         raise CheckpointError(
-            f"{key}: it does not go with the settings ({first_line(error)})"
+            f"{key}: it does not fit the settings ({first_line(error)})"
         ) from None
 
 

@@ -1,4 +1,4 @@
-"""Training in several processes, as torchrun starts them: all words for it stand here.
+"""Training in several processes, as torchrun starts them; no other module knows torch.distributed.
 
 Each process ("rank") has the whole network and computes its share of every batch. What they
 compute is added up, and then every process makes the same step with the same numbers: the same
@@ -32,16 +32,16 @@ from utils.checks import first_line
 Value, Item = TypeVar("Value"), TypeVar("Item")
 
 LAUNCHER = {"RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"}
-"""What torchrun says to each process by its environment."""
+"""Environment variables that torchrun sets for each process."""
 
 PATIENCE = timedelta(hours=2)
-"""How long others are waited for (assumed: longer than it takes one to parse a dataset)."""
+"""How long to wait for other processes (assumed: longer than parsing a dataset takes)."""
 
 _store: Any = None
 
 
 class Lost(Exception):
-    """Another process of the run has ended, so that this one cannot go on."""
+    """Another process of the run has ended, so that this one cannot continue."""
 
 
 @contextmanager
@@ -103,7 +103,7 @@ def bar(
 
 
 def first_to_say(message: str) -> bool:
-    """Return whether no other process has said `message` yet; of one that is lost, anything."""
+    """Return whether no other process has logged `message`, or, for a lost process, anything."""
     if _store is None:
         return True
     try:
@@ -115,7 +115,7 @@ def first_to_say(message: str) -> bool:
 
 
 def share(rows: Sequence[Value]) -> Sequence[Value]:
-    """Return this process's share of the rows of a batch: every n-th one, of n processes.
+    """Return this process's share of the rows of a batch: every n-th row for n processes.
 
     A batch is in order of length, so that all shares have about as many points.
     """
@@ -124,7 +124,7 @@ def share(rows: Sequence[Value]) -> Sequence[Value]:
 
 @contextmanager
 def first_on_machine() -> Iterator[None]:
-    """Let one process of each machine go through first, and the others after it."""
+    """Run the block in one process of each machine first, and in the others after it."""
     if local_rank() == 0:
         try:
             yield
@@ -137,7 +137,7 @@ def first_on_machine() -> Iterator[None]:
 
 @contextmanager
 def own_randomness(device: torch.device, *key: int) -> Iterator[None]:
-    """Inside, each process draws its own random numbers, which `key` and its rank decide.
+    """Inside, each process draws its own random numbers, determined by `key` and its rank.
 
     Outside, the generators of all processes are in the same state.
     """
@@ -167,7 +167,7 @@ def all_reduce_max(values: Sequence[float]) -> list[Any]:
 
 
 def main_says(value: bool) -> bool:
-    """Return what the main process has as `value`."""
+    """Return the main process's `value`."""
     return bool(all_reduce_max([int(value and is_main())])[0])
 
 
@@ -227,5 +227,5 @@ _LOST = "another process of this run has ended"
 def _call(function: Callable[..., Any], *arguments: Any) -> None:
     try:
         function(*arguments)
-    except RuntimeError as error:  # Of a connection that is closed, or kept silent too long.
+    except RuntimeError as error:  # A closed connection, or a timeout.
         raise Lost(f"{_LOST} ({first_line(error)})") from error

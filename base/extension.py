@@ -1,7 +1,7 @@
-"""Modules of the user's own, such as a dataset or a loss, beside the project's classes.
+"""The user's own modules, such as a dataset or a loss.
 
-A file is loaded only because the command line names it (`--module FILE`): never because a config or
-a checkpoint does, whoever made these.
+A file is loaded only if the command line names it (`--module FILE`), never because a config or a
+checkpoint does: these may be untrusted.
 """
 
 import hashlib
@@ -24,7 +24,7 @@ def load_module(path: str | Path) -> None:
     Its folder is searched for what the file imports, after all others.
 
     Raises:
-        UserError: if there is no such file, it does not run, or its name is that of another module.
+        UserError: if it cannot be read or run, or has the name of another module.
     """
     path = Path(path).resolve()
     name = path.stem
@@ -32,7 +32,7 @@ def load_module(path: str | Path) -> None:
         with open_file(path) as file:
             digest = hashlib.sha256(file.read()).hexdigest()
     except OSError as error:
-        raise UserError(f"--module {path}: it cannot be read: {error.strerror}") from None
+        raise UserError(f"--module {path}: cannot be read ({error.strerror})") from None
     if path.suffix != ".py" or not name.isidentifier():
         raise UserError(f"--module {path}: a Python file such as my_ink.py is needed")
     if name in _loaded:
@@ -72,13 +72,13 @@ def versions() -> dict[str, str]:
 
 
 def missing(modules: dict[str, str]) -> str:
-    """Say which modules that a checkpoint was made with are not loaded, or others; else ""."""
+    """Describe the modules of a checkpoint that are not loaded, or differ; "" if none."""
     parts = []
     for name, digest in modules.items():
         if name not in _loaded:
             parts.append(f"the module {name}.py (SHA-256 {digest[:12]}...) is not loaded")
         elif _loaded[name][1] != digest:
-            parts.append(f"the module {name}.py is not the one that it was made with")
+            parts.append(f"the module {name}.py differs from the one it was made with")
     return "; ".join(parts) + (": --module FILE loads one" if parts else "")
 
 

@@ -1,4 +1,4 @@
-"""Configs and checkpoints of earlier versions, in the words of this one."""
+"""Conversion of configs and checkpoints of earlier versions."""
 
 import copy
 import re
@@ -10,23 +10,23 @@ RENAMED = {
     "arch.args.masked": "mask_ratio",
     "trainer.args.teacher_forcing": "teacher_forcing_ratio",
 }
-"""Config keys of before, and what the last part of each is called now."""
+"""Former config keys, and the present name of the last part of each."""
 
 _WEIGHTS = (
     (re.compile(r"(layers\.\d+\.)onward\."), r"\1forward_rnn."),
     (re.compile(r"(layers\.\d+\.)backward\."), r"\1backward_rnn."),
 )
-"""Names of weights of before, and what they are now."""
+"""Former names of weights, and the present ones."""
 
 
 def migrated_key(key: str) -> str:
-    """Return a dotted key of a config as it is called now."""
+    """Return the present name of a dotted config key."""
     parent, _, _ = key.rpartition(".")
     return f"{parent}.{RENAMED[key]}" if key in RENAMED else key
 
 
 def migrated_config(config: Any) -> Any:
-    """Return a config with its keys as they are called now; what is no config stays as it is."""
+    """Return a config with the present names of its keys; anything else stays unchanged."""
     config = copy.deepcopy(config)
     for key, name in RENAMED.items():
         *parents, old = key.split(".")
@@ -42,10 +42,9 @@ def migrated_config(config: Any) -> Any:
 
 
 def migrate(content: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a checkpoint of format 1 holds as format 2 has it.
+    """Return the contents of a checkpoint of format 1 in format 2.
 
-    Whoever made the file: what is not as it should be stays, to be refused by
-    `base.checkpoint_schema`.
+    What is not valid is left for `base.checkpoint_schema` to refuse.
     """
     content = dict(content)
     content["config"] = migrated_config(content.get("config"))
@@ -63,7 +62,7 @@ def migrate(content: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _renamed(weights: Any) -> Any:
-    """Return weights by the names that they have now."""
+    """Return weights by their present names."""
     if not isinstance(weights, dict):
         return weights
     renamed = {}

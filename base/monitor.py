@@ -1,4 +1,4 @@
-"""Which epoch is the best, and when a run has waited long enough for a better one."""
+"""The best epoch, and early stopping."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -28,7 +28,7 @@ class Monitor:
     Args:
         rule: "min NAME" or "max NAME"; None or "off" for nothing.
         names: of all values that are logged after each epoch.
-        early_stop: epochs without a better one after which the run ends; None for no such end.
+        early_stop: epochs without improvement after which the run ends; None for no limit.
 
     Raises:
         ConfigFault: if no such value is logged, or an early stop has nothing to look at.
@@ -49,7 +49,7 @@ class Monitor:
         self._sign = 1.0 if mode == "min" else -1.0
 
     def check_schedule(self, schedule: LRScheduler | None, schedule_by: str) -> None:
-        """Raise a ConfigFault if the schedule is to look at values and finds none that fits."""
+        """Raise a ConfigFault if the schedule needs monitored values and cannot get them."""
         if not isinstance(schedule, ReduceLROnPlateau):
             return
         if schedule_by != "epoch":
@@ -82,7 +82,7 @@ class Monitor:
         return self.early_stop is not None and self.record.not_improved >= self.early_stop
 
     def agree(self) -> None:
-        """Let all processes know the main one's best epoch."""
+        """Give all processes the main one's best epoch."""
         self.record = distributed.broadcast_object(lambda: self.record)
 
     def __str__(self) -> str:

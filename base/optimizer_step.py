@@ -24,11 +24,11 @@ from base.weight_noise import AdaptiveWeightNoise, FixedWeightNoise
 log = logging.getLogger(__name__)
 
 DECAYS = {"weight_decay", "lambd"}
-"""Settings of torch's optimisers by which weights decay."""
+"""Settings of torch's optimisers that control weight decay."""
 
 
 class OptimizerStep:
-    """Makes the steps of an optimiser, and holds all that they depend on beside the data.
+    """Makes the steps of an optimiser, and holds all that they depend on except the data.
 
     A step: `start`; inside `noisy()` any number of forward passes, each followed by `backward` of
     a summed loss; then `step`.
@@ -86,12 +86,12 @@ class OptimizerStep:
         return float(self.optimizer.param_groups[0]["lr"])
 
     def start(self) -> None:
-        """Forget the gradient of the step before."""
+        """Clear the gradient."""
         self.optimizer.zero_grad(set_to_none=True)
         self.model.gradient_scale = self.scaler.get_scale()
 
     def noisy(self) -> AbstractContextManager:
-        """Return a context in which the weights are noisy, if they are to be."""
+        """Return a context in which the weights are noisy, if noise is configured."""
         return nullcontext() if self.noise is None else self.noise.applied()
 
     def backward(self, loss: Tensor) -> None:
@@ -121,7 +121,7 @@ class OptimizerStep:
             self.scaler.step(self.optimizer)
             if self.noise_optimizer is not None:
                 settings = _settings(self.optimizer)[0]
-                # These pull weights towards zero; of ln s that is no prior.
+                # These pull weights towards zero, which makes no sense for ln s.
                 settings |= dict.fromkeys(settings.keys() & DECAYS, 0.0)
                 self.noise_optimizer.param_groups[0].update(settings)
                 self.noise_optimizer.step()
@@ -133,7 +133,7 @@ class OptimizerStep:
         return norm
 
     def end_epoch(self, value: float | None) -> None:
-        """Move a schedule by epochs on; `value` is what ReduceLROnPlateau looks at."""
+        """Advance a schedule that steps by epochs; `value` is what ReduceLROnPlateau looks at."""
         if self.schedule_by == "epoch":
             self._step_schedule(value)
 
@@ -141,11 +141,10 @@ class OptimizerStep:
         schedule = self.lr_scheduler
         if isinstance(schedule, ReduceLROnPlateau):
             schedule.step(value)
-        # A schedule of so many steps stays at its end: when batches became smaller on the way,
-        # there are more.
+        # A schedule of fixed length stays at its end; smaller batches may have added steps.
         elif schedule and schedule.last_epoch < getattr(schedule, "total_steps", math.inf):
             with warnings.catch_warnings():
-                # Of a schedule that steps first, when steps were skipped or are made up for.
+                # The warning of a schedule that steps first, after skipped steps.
                 warnings.filterwarnings("ignore", message=".*lr_scheduler.step.*")
                 schedule.step()
 
@@ -183,10 +182,10 @@ class OptimizerStep:
         epochs: int,
         steps: int,
     ) -> None:
-        """Take `state_dict` back.
+        """Restore what `state_dict` returned.
 
         Args:
-            state: as `state_dict` returned it, and `base.checkpoint_schema` has it.
+            state: as `state_dict` returned it, checked by `base.checkpoint_schema`.
             evaluated: the weights of `evaluated_model` then.
             source: the file, for messages.
             epochs, steps: made so far.
@@ -213,7 +212,7 @@ class OptimizerStep:
                 tried = self._load_optimizers(state, settings)
         else:
             log.warning(
-                "%s used %s: %s starts without averages of gradients",
+                "%s used %s: %s starts from a fresh state",
                 source,
                 state["optimizer_type"],
                 type(self.optimizer).__name__,
@@ -221,7 +220,7 @@ class OptimizerStep:
         with naming(source):
             if same_settings and self._load_schedule(state, tried):
                 return
-        log.info("the optimiser or its schedule has other settings than before")
+        log.info("the settings of the optimiser or its schedule have changed")
         for group, settings in zip(self.optimizer.param_groups, self._optimizer_start, strict=True):
             group.update(settings)
         if not isinstance(self.lr_scheduler, ReduceLROnPlateau):
@@ -231,11 +230,11 @@ class OptimizerStep:
     def _load_optimizers(
         self, state: Mapping[str, Any], settings: list[dict[str, Any]] | None
     ) -> Optimizer:
-        """Let the optimisers go on where they were; return what the check of the first made.
+        """Restore the optimisers; return what `check_optimizer` returned for the first.
 
         Args:
             state: as `state_dict` returned it.
-            settings: that are to replace those of `state`, if any.
+            settings: replace those of `state`, if given.
         """
         former, start = state["optimizer"], state["optimizer_start"]
         key = "training.update.optimizer"
@@ -248,7 +247,7 @@ class OptimizerStep:
         return tried
 
     def _load_schedule(self, state: Mapping[str, Any], tried: Optimizer) -> bool:
-        """Let the schedule go on where it was; return False if it is another one.
+        """Restore the schedule; return False if it is another one.
 
         Args:
             state: as `state_dict` returned it.
@@ -263,7 +262,7 @@ class OptimizerStep:
         if before != self._scheduler_start:
             if not isinstance(schedule, ReduceLROnPlateau):
                 return False
-            # What it reduced so far stands.
+            # Keep what it has reduced so far.
             changed = {k: v for k, v in self._scheduler_start.items() if (before or {}).get(k) != v}
             former = (former or {}) | changed
         key = "training.update.lr_scheduler"

@@ -1,6 +1,6 @@
-"""The networks that come with the project, and what the name of a checkpoint means.
+"""The pretrained networks, and what the name of a checkpoint means.
 
-Nothing here needs torch, so that a name without a file is refused at once.
+Does not import torch, so that an unknown name is refused at once.
 """
 
 import os
@@ -9,12 +9,11 @@ from pathlib import Path
 from utils.checks import CheckpointError
 
 PRETRAINED = Path(__file__).resolve().parents[1] / "saved" / "pretrained"
-"""Networks that come with the project: `NAME.pth`, or `NAME.partial.pth` of a training far from its
-end."""
+"""The pretrained networks: `NAME.pth`, or `NAME.partial.pth` if training was far from complete."""
 
 
 def pretrained() -> dict[str, Path]:
-    """Return the networks that come with the project, by name; whole trainings before others."""
+    """Return the pretrained networks by name; completely trained ones first."""
     files = sorted(PRETRAINED.glob("*.pth"), key=lambda file: (".partial" in file.name, file.name))
     found: dict[str, Path] = {}
     for file in files:
@@ -23,19 +22,19 @@ def pretrained() -> dict[str, Path]:
 
 
 def shipped(path: str | os.PathLike[str]) -> Path | None:
-    """Return the file of the network that comes with the project under a bare name, if one does."""
+    """Return the file of the pretrained network of that bare name, if there is one."""
     by_name = pretrained()
     by_name |= {alias: file for file in by_name.values() for alias in (file.name, file.stem)}
     return by_name.get(str(path))
 
 
 def located(path: str | os.PathLike[str]) -> Path:
-    """Return the file or folder that `path` means: itself, or the network of that name that comes
-    with the project, if there is no such file or folder.
+    """Return the file or folder that `path` means: itself or, if it does not exist, the pretrained
+    network of that name.
 
     Raises:
-        CheckpointError: if there is none, and nothing beside it that could be named instead; for a
-            bare name, which ones come with the project.
+        CheckpointError: if there is none, and no checkpoint beside it to suggest instead; for a
+            bare name it lists the pretrained networks.
     """
     given, path = str(path), Path(path)
     if path.exists():
@@ -46,5 +45,5 @@ def located(path: str | os.PathLike[str]) -> Path:
         return path
     if path.suffix:
         raise CheckpointError(f"{path}: no such file")
-    names = f"; networks that come with the project: {', '.join(pretrained()) or 'none'}"
+    names = f"; pretrained networks: {', '.join(pretrained()) or 'none'}"
     raise CheckpointError(f"{path}: no such file or folder{names if path.name == given else ''}")

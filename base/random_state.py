@@ -1,4 +1,4 @@
-"""The generators of random numbers: seeded, saved and put back together."""
+"""The random number generators: seeded, saved and restored together."""
 
 import random
 from collections.abc import Iterator
@@ -43,7 +43,7 @@ def random_state() -> dict[str, Any]:
 
 
 def _as_set(state: dict[str, Any]) -> tuple[tuple, tuple]:
-    """Return the states of Python's and NumPy's generator as these take them."""
+    """Return the states of Python's and NumPy's generators in the form that these accept."""
     version, numbers, gaussian = state["python"]
     algorithm, keys, *rest = state["numpy"]
     keys = keys.numpy().astype(np.uint32)
@@ -51,7 +51,7 @@ def _as_set(state: dict[str, Any]) -> tuple[tuple, tuple]:
 
 
 def try_random_state(state: dict[str, Any]) -> None:
-    """Put generators of their own where `random_state` found all: they raise if they refuse it."""
+    """Set new generators to what `random_state` returned; they raise if they refuse it."""
     python, numpy = _as_set(state)
     torch.Generator().set_state(state["torch"])
     random.Random().setstate(python)
@@ -63,7 +63,7 @@ def try_random_state(state: dict[str, Any]) -> None:
 
 
 def set_random_state(state: dict[str, Any]) -> None:
-    """Put all generators where `random_state` found them; devices that are not here are left."""
+    """Restore all generators to what `random_state` returned; missing devices are ignored."""
     python, numpy = _as_set(state)
     torch.set_rng_state(state["torch"])
     random.setstate(python)
@@ -82,7 +82,7 @@ def set_random_state(state: dict[str, Any]) -> None:
 
 @contextmanager
 def random_state_kept() -> Iterator[None]:
-    """Leave all generators as they were, so that what runs inside does not change the training."""
+    """Restore all generators afterwards, so that what runs inside does not change the training."""
     state = random_state()
     try:
         yield

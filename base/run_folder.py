@@ -1,4 +1,4 @@
-"""Where a run leaves its files: `saved/models/NAME/RUN_ID` and `saved/log/NAME/RUN_ID`."""
+"""The folders of a run: `saved/models/NAME/RUN_ID` and `saved/log/NAME/RUN_ID`."""
 
 import itertools
 import json
@@ -30,16 +30,16 @@ _LOCK = "run.lock"
 
 
 class RunFolder:
-    """The two folders of a run: its weights and what belongs beside them, and its log.
+    """The two folders of a run: its weights with their records, and its log.
 
-    Nothing is made before `create`. One process at a time has the run: the operating system frees
-    the lock of one that was killed. (Where a network's file system has no locks, the file itself is
-    the lock: one left by a process that was killed on another machine has to be removed by hand.)
+    Nothing is created before `create`. One process at a time holds the run: the operating system
+    frees the lock of a killed one. (On network file systems without locks the file itself is the
+    lock: one left by a process killed on another machine has to be removed by hand.)
 
     Args:
         name: of the experiment, from its config.
         run_id: of the run; by default the time, with a number if another run took that.
-        saved: the folder that holds `models` and `log`.
+        saved: the parent of `models` and `log`.
 
     Raises:
         UserError: if name or run-id could lead out of `saved`.
@@ -51,8 +51,8 @@ class RunFolder:
         for what, value in (("name", name), ("run-id", self.run_id)):
             if not isinstance(value, str) or not PLAIN_NAME.fullmatch(value):
                 raise UserError(
-                    f"{what} {value!r} does not fit: letters, digits, '_', '-' and '.', beginning "
-                    "with a letter or digit, at most 100 of them"
+                    f"{what} {value!r} is not valid: use letters, digits, '_', '-' and '.', "
+                    "beginning with a letter or digit, at most 100 of them"
                 )
         self.name, self.saved = name, saved
         self.weights_from: Path | None = None
@@ -60,12 +60,12 @@ class RunFolder:
 
     @property
     def models(self) -> Path:
-        """The folder of the weights and what belongs beside them."""
+        """The folder of the weights and their records."""
         return self.saved / "models" / self.name / self.run_id
 
     @property
     def log(self) -> Path:
-        """The folder of what TensorBoard shows, and of pictures."""
+        """The folder of TensorBoard's files and of pictures."""
         return self.saved / "log" / self.name / self.run_id
 
     @classmethod
@@ -96,7 +96,7 @@ class RunFolder:
 
     @property
     def log_file(self) -> Path:
-        """The file that log messages go to."""
+        """The file of log messages."""
         return self.models / "train.log"
 
     @property
@@ -105,10 +105,10 @@ class RunFolder:
         return self.models / "metrics.csv"
 
     def hold(self) -> None:
-        """Keep other processes from this run until `release`. Does nothing the second time.
+        """Lock this run against other processes until `release`. Does nothing the second time.
 
         Raises:
-            UserError: if another one has it, saying which.
+            UserError: if another process holds it, naming that.
         """
         if self._lock is not None:
             return
@@ -120,8 +120,8 @@ class RunFolder:
             with suppress(OSError, ValueError):
                 holder = path.read_text(encoding="utf-8").strip()
             raise UserError(
-                f"run {self.models} is in use by {holder or 'another process'}; one process at a "
-                "time works on a run: wait for it, or stop it"
+                f"run {self.models} is in use by {holder or 'another process'}: wait for it, or "
+                "stop it"
             ) from None
         self._lock = lock
         since = datetime.now().astimezone().isoformat(" ", "seconds")
@@ -129,7 +129,7 @@ class RunFolder:
             path.write_text(f"process {os.getpid()} on {platform.node()}, since {since}\n", "utf-8")
 
     def release(self) -> None:
-        """Let other processes have this run, if `hold` was called."""
+        """Unlock this run, if `hold` was called."""
         if self._lock is not None:
             with suppress(OSError):
                 os.truncate(self.models / _LOCK, 0)
@@ -147,16 +147,16 @@ class RunFolder:
             self.release()
 
     def refuse_if_there(self) -> None:
-        """Raise a UserError if there is such a run already, and something was saved in it."""
+        """Raise a UserError if such a run exists and something was saved in it."""
         if self.has_checkpoint():
             raise UserError(
-                f"run-id {self.run_id!r} exists already ({self.models}); choose another, or go on "
-                f"with it: -r {self.models}"
+                f"run-id {self.run_id!r} exists already ({self.models}); choose another, or resume "
+                f"it: -r {self.models}"
             )
         if self.log.exists() and not self.models.exists():
             raise UserError(
-                f"run-id {self.run_id!r}: the log of such a run is there already ({self.log}), "
-                "its weights are not; choose another"
+                f"run-id {self.run_id!r}: the log of such a run exists ({self.log}), but not its "
+                "weights; choose another"
             )
 
     def has_checkpoint(self) -> bool:
@@ -172,9 +172,9 @@ class RunFolder:
         command: Sequence[str] | None = None,
         device: torch.device | None = None,
     ) -> bool:
-        """Make the folders, or go on in them, and leave `config.json` and `run.json` there.
+        """Create the folders if needed, and write `config.json` and `run.json` there.
 
-        The run is held from here on. One that was stopped before its first checkpoint begins anew.
+        The run is held from here on. One that was stopped before its first checkpoint starts over.
 
         Args:
             config: of the run.
@@ -184,11 +184,11 @@ class RunFolder:
             device: that the run computes on; None for the CPU.
 
         Returns:
-            whether the run had begun before.
+            whether the run had been started before.
 
         Raises:
-            UserError: if the run exists and `resumed_from` does not lie in it, or if another
-                process has it.
+            UserError: if the run exists and `resumed_from` is not in it, or if another process
+                holds it.
             OSError: if the folders or files cannot be written.
         """
         inside = resumed_from is not None and resumed_from.resolve().parent == self.models.resolve()
@@ -215,11 +215,11 @@ class RunFolder:
         return bool(before)
 
     def beginning(self) -> tuple[Path, str | None] | None:
-        """Return what a run began with that was stopped before its first checkpoint.
+        """Return what a run that was stopped before its first checkpoint was started from.
 
         Returns:
-            its config, and the file of the weights that it started from, if any; None if the run
-            has a checkpoint.
+            its config, and the file of its initial weights, if any; None if the run has a
+            checkpoint.
 
         Raises:
             CheckpointError: if it was stopped before even that was written.
@@ -230,13 +230,13 @@ class RunFolder:
         starts = _read_starts(self.models / "run.json")
         if not config.exists() or not starts:
             raise CheckpointError(
-                f"{self.models}: no checkpoint found, nor what the run began with; start it again: "
+                f"{self.models}: no checkpoint found, and no record of its config; start it again: "
                 f"-c CONFIG --run-id {self.run_id}"
             )
         return config, starts[-1].get("weights_from")
 
     def _make_folders(self) -> None:
-        """Make the folders. Two runs that were to be called by the same second get two names."""
+        """Create the folders. Runs started in the same second get different names."""
         wanted = self.run_id
         for number in itertools.count(2):
             try:
@@ -247,15 +247,15 @@ class RunFolder:
         self.log.mkdir(parents=True, exist_ok=True)
 
     def newer_than(self, path: Path) -> list[Path]:
-        """Return the checkpoints newer than that of the name of `path`, newest first.
+        """Return the checkpoints newer than the one named `path`, newest first.
 
-        A run resumed from an older checkpoint makes its own; those of the branch left behind
-        would be taken for the newest.
+        A run resumed from an older checkpoint writes its own; those of the abandoned branch would
+        be taken for the newest.
         """
         return [one for one in checkpoints(self.models) if position(one) > position(path)]
 
     def set_aside(self, paths: Iterable[Path]) -> Path:
-        """Move files of this run, and copy its metrics, into a new folder, which is returned."""
+        """Move files of this run, and copy its metrics, into a new folder, and return that."""
         folder = self.models / _SUPERSEDED
         folder.mkdir(exist_ok=True)
         taken = [int(one.name) for one in folder.iterdir() if one.name.isdecimal()]
@@ -274,12 +274,12 @@ class RunFolder:
 
     @property
     def best(self) -> Path:
-        """The checkpoint that was best by the monitored metric."""
+        """The best checkpoint by the monitored metric."""
         return self.models / BEST
 
 
 def versions(device: torch.device | None = None) -> dict[str, str]:
-    """Return the versions that a run's numbers depend on, and what it computes on."""
+    """Return the versions that a run's numbers depend on, and its device."""
     device = device or torch.device("cpu")
     return {
         "python": platform.python_version(),
@@ -291,7 +291,7 @@ def versions(device: torch.device | None = None) -> dict[str, str]:
 
 
 def _read_starts(record: Path) -> list[dict[str, Any]]:
-    """Return the starts of a run so far; a record that is none is kept under another name."""
+    """Return the starts of a run so far; an invalid record is kept under another name."""
     try:
         with errors_name(record):
             values = json.loads(record.read_text(encoding="utf-8-sig"))

@@ -14,12 +14,12 @@ from utils.files import atomic_write
 log = logging.getLogger(__name__)
 
 SKIPPED, WARM_UP, TRACED = 3, 2, 3
-"""Steps that pass before the profiler runs, that it runs without being heeded (both measured: what
-is built at first use is built by then), and that are traced."""
+"""Steps before the profiler starts, steps of its warm-up (both measured: what is built at first use
+is built by then), and traced steps."""
 
 
 class StepProfiler:
-    """Traces a few of the steps it is told of, and writes them to a file as Chrome's JSON.
+    """Traces a few training steps, and writes them to a file in Chrome's JSON format.
 
     Args:
         folder: where `trace-step*.json.gz` goes.
@@ -44,7 +44,7 @@ class StepProfiler:
         return nullcontext() if self._profile is None else record_function(name)
 
     def step(self, number: int) -> None:
-        """Take note that step `number` of the run is made; after the last one write the trace."""
+        """Count step `number` of the run; after the last one traced write the trace."""
         if self._profile is None:
             return
         self._steps += 1
@@ -54,7 +54,7 @@ class StepProfiler:
             self._write(number)
 
     def close(self, number: int) -> None:
-        """End it; a run that was too short for all steps gets a trace of those there were."""
+        """Stop; a run that was too short gets a trace of the steps it has."""
         if self._profile is None:
             return
         if self._steps > SKIPPED + WARM_UP:

@@ -1,4 +1,4 @@
-"""Asking a run to end: Ctrl-C, SIGTERM, SIGHUP, a time limit and failures, heeded between steps."""
+"""Requests to stop: Ctrl-C, SIGTERM, SIGHUP, a time limit and failures, checked between steps."""
 
 import math
 import os
@@ -11,22 +11,22 @@ from base import distributed
 
 
 class TrainingFailed(Exception):
-    """A run that cannot go on; its message says where the last good weights are."""
+    """A run that cannot continue; its message says where the last good weights are."""
 
 
 class StopRequest:
-    """Inside `with`, signals no longer end the process but are kept here, and the clock runs.
+    """Inside `with`, records signals instead of letting them end the process, and runs the clock.
 
-    A signal to any process of a run is one to all, and so is a failure; the main process's clock
-    is that of all. SIGHUP, of a connection that is lost, stays ignored under `nohup`.
+    A signal to any process of a run counts for all, and so does a failure; the main process's
+    clock counts for all. SIGHUP, of a lost connection, stays ignored under `nohup`.
 
     Attributes:
         signal: number of the first signal that `now` found, or None.
-        failure: the first error of this process that keeps the run from going on, but not from
+        failure: the first error of this process that keeps the run from continuing, but not from
             being saved; None without one.
 
     Args:
-        seconds: after which the run is to end.
+        seconds: time limit.
     """
 
     SIGNALS = tuple(
@@ -46,14 +46,14 @@ class StopRequest:
 
     @contextmanager
     def failing(self) -> Iterator[None]:
-        """Let an OSError of what the run can be saved without ask it to end."""
+        """Turn an OSError inside, of something not needed for saving, into a request to stop."""
         try:
             yield
         except OSError as error:
             self.fail(error)
 
     def now(self) -> bool:
-        """Return whether the run is to end, by a signal, a failure or the time limit.
+        """Return whether the run should stop: after a signal, a failure or the time limit.
 
         All processes call it together, and get the same answer.
         """
@@ -68,7 +68,7 @@ class StopRequest:
 
     @property
     def at_once(self) -> bool:
-        """Whether `now` found a signal or a failure, which wait for no epoch to be complete."""
+        """Whether `now` found a signal or a failure, which do not wait for the end of an epoch."""
         return self.signal is not None or self._failed
 
     def __enter__(self) -> "StopRequest":

@@ -1,4 +1,4 @@
-"""Saving a run while it trains, and going on from what was saved."""
+"""Saving a run while it trains, and resuming it."""
 
 import copy
 import logging
@@ -35,18 +35,18 @@ from utils.files import link_or_copy
 log = logging.getLogger(__name__)
 
 EXPLODED = 10.0
-"""How far the loss per point of a sound state may be above that of the first step, in units of
-this loss's size, or of 1 if that is larger (assumed: far more than a warm-up or a new task costs,
-and far less than what comes of a rate that is ten times too high)."""
+"""How far the loss per point of a sound state may exceed that of the first step, in units of the
+latter's absolute value, or of 1 if that is larger (assumed: far more than a warm-up or a new task
+costs, and far less than a rate ten times too high leads to)."""
 
 
 @dataclass
 class SavedProgress(Best, Position, Progress):
-    """What stands under `training.progress` in a checkpoint."""
+    """The contents of `training.progress` in a checkpoint."""
 
 
 class TrainingCheckpoint:
-    """Writes all that a run depends on into its folder, and goes on from there.
+    """Writes all that a run depends on into its folder, and restores it.
 
     The `state_dict` of a checkpoint is what to evaluate with: the average of the weights if there
     is one, the means of noisy weights. Only a sound state is saved (see `fault`), so that a run
@@ -54,12 +54,12 @@ class TrainingCheckpoint:
 
     Args:
         run: the folder.
-        header: what checkpoints hold besides: config, alphabet and so on.
+        header: further contents of checkpoints: config, alphabet and so on.
         state: of the run, filled by `load`.
         optimizer_step, stream, monitor, metrics: whose states are saved as well.
-        last_loss: returns the loss per point that the weights now have on what the last step was
-            made of; None before any.
-        event_sizes: returns where TensorBoard's files end now.
+        last_loss: returns the loss per point of the present weights on the data of the last step;
+            None before any.
+        event_sizes: returns the present sizes of TensorBoard's files.
         save_minutes: after which a checkpoint is due.
         keep_last: checkpoints that are kept; None for all.
     """
@@ -89,23 +89,23 @@ class TrainingCheckpoint:
         self._saved: dict[str, Any] | None = None  # The progress in the last checkpoint,
         self._saved_best: dict[str, Any] | None = None  # and in the best one written here.
 
-    # Going on.
+    # Resuming.
 
     def load(self, checkpoint: Mapping[str, Any], source: Path) -> None:
-        """Go on from a checkpoint.
+        """Resume from a checkpoint.
 
-        Settings that differ from those of the run so far apply from here on; another schedule is
-        put where it would be, had it been so from the start.
+        Settings that differ from those of the run so far apply from here on; a changed schedule
+        continues as if it had been used from the start.
 
         Args:
             checkpoint: as `load_checkpoint` returned it.
             source: its file.
 
         Raises:
-            CheckpointError: if it does not fit the network, or holds no training state.
+            CheckpointError: if it does not fit the network, or contains no training state.
         """
         own, initial = self.state, self.optimizer_step.model.initial_state(1)
-        with naming(source, "no state of training to go on from: "):
+        with naming(source, "cannot be resumed: "):
             check_training(checkpoint, SavedProgress, Sums, initial)
         training = checkpoint["training"]
         progress = training["progress"]
@@ -114,7 +114,7 @@ class TrainingCheckpoint:
         done = (own.progress.epoch, own.progress.step)
         weights = checkpoint["state_dict"]
         self.optimizer_step.load_state_dict(training["update"], weights, source, *done)
-        # What adds up is there once.
+        # Sums over all processes are kept by one of them.
         saved = training["metrics"] if distributed.is_main() else []
         for number, (metric, contents) in enumerate(zip(self.metrics, saved, strict=False)):
             if vars(metric).keys() == contents.keys():
@@ -129,7 +129,7 @@ class TrainingCheckpoint:
         log.info("resumed from %s: %d epochs complete, %d steps", source, *done)
 
     def begin(self) -> dict[str, int]:
-        """Let the run's folder hold only what led to `source`; return where its events ended."""
+        """Set aside what did not lead to `source`; return the sizes of its event files."""
         source = self.source
         inside = source is not None and source.parent.resolve() == self.run.models.resolve()
         if distributed.is_main():
@@ -144,17 +144,17 @@ class TrainingCheckpoint:
         return self._source_sizes if inside else {}
 
     def _set_aside(self, paths: list[Path], reason: str) -> None:
-        """Keep files of a branch that is left where nothing takes them for this one's."""
+        """Move files of an abandoned branch to where nothing takes them for this one's."""
         if paths:
             folder = self.run.set_aside(paths)
             names = ", ".join(path.name for path in paths)
             log.warning("%s: %s, set aside in %s", names, reason, folder)
 
     def _settle_best(self, source: Path, name: str) -> None:
-        """Let the best checkpoint be the best of those that led to `source`.
+        """Make the best checkpoint the best of those that led to `source`.
 
-        The one that is there may be of a branch that was left. If one of that branch has taken its
-        place, the best is lost; then it is `source`, or, where that is within an epoch, the next.
+        The present one may belong to an abandoned branch. If it has overwritten the best one, that
+        is lost; `source` takes its place or, if that is within an epoch, the next checkpoint.
         """
         record, best = self.monitor.record, self.run.best
 
@@ -177,7 +177,7 @@ class TrainingCheckpoint:
         if best.exists():
             if found is not None and best.samefile(found):
                 return
-            self._set_aside([best], "of a branch that was left")
+            self._set_aside([best], "from an abandoned branch")
         if found is not None:
             link_or_copy(found, best)
 
@@ -185,7 +185,7 @@ class TrainingCheckpoint:
 
     @property
     def due(self) -> bool:
-        """Whether the last checkpoint was made so long ago that one is to be made now."""
+        """Whether it is time for the next checkpoint."""
         return time.monotonic() - self._last_save >= self._save_seconds
 
     @property
@@ -194,14 +194,14 @@ class TrainingCheckpoint:
         return self._saved == self.progress()
 
     def fault(self) -> str | None:
-        """Return why the present state is not sound, and so not to be saved; None if it is.
+        """Return why the present state is not sound and must not be saved; None if it is.
 
-        Sound are finite weights with which the last step's batches, or its chunks of them, still
-        have a finite loss that has not exploded.
+        A state is sound if its weights are finite and the loss of the last step's batches (or
+        chunks) under them is finite and has not exploded.
         """
         progress = self.state.progress
         if self._holds_last_step and progress.skipped_in_row > self._saved["skipped_in_row"]:
-            return "no step could be made since the last checkpoint"
+            return "every step since the last checkpoint was skipped"
         if not self.optimizer_step.are_finite():
             return "weights are not finite"
         if (loss := self._last_loss()) is None:
@@ -232,20 +232,20 @@ class TrainingCheckpoint:
         log.info("saved %s", path)
 
     def save_best(self) -> None:
-        """Write the present state, a sound one, as the best."""
+        """Write the present state, which must be sound, as the best."""
         self._write(self.run.best)
         self._saved_best = self.progress()
 
     def finish(self) -> None:
-        """Of a run that has come to its end, keep the newest checkpoint and the best."""
+        """Keep only the newest checkpoint and the best of a finished run."""
         if distributed.is_main() and self.keep_last is not None:
             self.run.keep_last(1)
 
     def last_sound(self) -> str:
-        """Say which checkpoint is the newest; all of them are sound."""
+        """Describe the newest checkpoint; all of them are sound."""
         there = [*checkpoints(self.run.models), *filter(None, [self.source])]
         if not there:
-            return "nothing was saved before"
+            return "no checkpoint has been saved"
         if self._holds_last_step:
             return f"the weights of the last good step are in {there[0]}"
         return f"the last sound checkpoint is {there[0]}"
@@ -256,7 +256,7 @@ class TrainingCheckpoint:
         return self._saved is not None and self.state.progress.step == self._saved["step"]
 
     def progress(self) -> dict[str, Any]:
-        """Return how far the run is, as it is saved."""
+        """Return the progress of the run as it is saved."""
         parts = (self.state.progress, self.stream.position, self.monitor.record)
         return {name: value for part in parts for name, value in asdict(part).items()}
 

@@ -1,4 +1,4 @@
-"""What a run has come to, beside the states of its parts: all of it is saved."""
+"""Progress and sums of a run, beside the states of its parts: all of it is saved."""
 
 import math
 from dataclasses import dataclass, field
@@ -9,27 +9,27 @@ from utils.checks import Range
 
 @dataclass
 class Progress:
-    """How far a run is."""
+    """How far a run has come."""
 
     epoch: int = 0
     """Epochs that are complete."""
     step: int = 0
     """Optimiser steps made."""
     epoch_steps: int = 0
-    """Those of the epoch under way."""
+    """Those of the current epoch."""
     epoch_pass: int = 0
-    """The pass over the data in which the epoch under way began."""
+    """The pass over the data in which the current epoch began."""
     skipped_in_row: int = 0
-    """Steps just before that were skipped, because they were not finite."""
+    """Steps skipped in a row up to now, because they were not finite."""
     first_loss: float | None = None
     """Loss per point of the first step that was made."""
 
 
 @dataclass
 class Sums:
-    """Numerators and denominators of an epoch under way; they are divided once, at its end.
+    """Numerators and denominators of the current epoch, divided once at its end.
 
-    Of several processes all have those of all.
+    Summed over all processes, and the same in each.
     """
 
     loss: float = 0.0
@@ -59,7 +59,7 @@ class Sums:
         return {name: per_sequence, f"{name}_per_point": self.loss_per_point}
 
     def rates(self) -> dict[str, float]:
-        """Return what tells how the training went, by name."""
+        """Return rates that describe the training, by name."""
         return {
             "learning_rate": self.learning_rate,
             "gradient_norm": ratio(self.gradient_norm, self.steps),

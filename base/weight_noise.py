@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 
 class FixedWeightNoise:
-    """Gaussian noise of constant size on every trainable weight, drawn anew for each step.
+    """Gaussian noise of constant size on every trainable weight, drawn for each step.
 
     Args:
         model: the network; between steps it holds the weights without noise.
@@ -57,7 +57,7 @@ class FixedWeightNoise:
         return {}
 
     def load_state_dict(self, state: dict) -> None:
-        """Take `state_dict` back."""
+        """Restore what `state_dict` returned."""
 
 
 class AdaptiveWeightNoise(FixedWeightNoise):
@@ -133,6 +133,6 @@ class AdaptiveWeightNoise(FixedWeightNoise):
 
     @torch.no_grad()
     def load_state_dict(self, state: dict) -> None:
-        """Take `state_dict` back."""
+        """Restore what `state_dict` returned."""
         for log_std, saved in zip(self.log_stds, state["log_stds"], strict=True):
             log_std.copy_(saved)

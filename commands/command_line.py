@@ -1,4 +1,4 @@
-"""Reads the command line of `experiments.py`: a command, then its own options."""
+"""Parse the command line of `experiments.py`: a command, then its own options."""
 
 import argparse
 from collections.abc import Mapping
@@ -16,16 +16,16 @@ FORMER = {
     "--sheet": ["compare"],
     "--export": ["export"],
 }
-"""Options of calls without a command, as they were before, and what such a call is now; one without
-any of them writes."""
+"""Earlier versions had no commands: the option that chose what to do, and the command it stands
+for now. A call with none of them writes."""
 
 
 def parse(words: list[str], commands: Mapping[str, str]) -> tuple[ModuleType, argparse.Namespace]:
     """Return the command of a command line, and its options.
 
     Args:
-        words: behind the name of the script, at least one.
-        commands: by name, the module of each.
+        words: the words after the name of the script, at least one.
+        commands: the module of each command by name.
 
     Raises:
         UserError: naming the option that is wrong.
@@ -58,7 +58,7 @@ def parser_of(name: str, commands: Mapping[str, str]) -> Parser:
 
 
 def translated(words: list[str]) -> list[str]:
-    """Return a command line with its command first, also one of before."""
+    """Return a command line with its command first, also for one of an earlier version."""
     if not words[0].startswith("-"):
         return words
     former = next((name for word in words if (name := word.partition("=")[0]) in FORMER), None)

@@ -1,4 +1,4 @@
-"""Draws the lines of several networks without a text in one picture, a row for each."""
+"""Draw lines of several networks without a text in one picture, one row per network."""
 
 import argparse
 from typing import Any
@@ -9,7 +9,7 @@ from commands.options import Parser
 from utils.checks import UserError
 
 ROW = 10
-"""Lines of each checkpoint without --num-samples."""
+"""Lines per checkpoint without --num-samples."""
 
 DPI = 300
 """Pixels per inch of the picture (assumed: single digits are small on paper)."""
@@ -20,13 +20,13 @@ def add_options(parser: Parser) -> None:
         "checkpoints",
         nargs="+",
         metavar="CHECKPOINT",
-        help="files, folders of runs, or names of networks that come with the project, such as "
-        "those of the ten digits, e.g. saved/models/mnist_single_digit/*",
+        help="checkpoint files, run folders, or names of pretrained networks, e.g. digit_0 or "
+        "saved/models/mnist_single_digit/*",
     )
     options.add_common(parser)
-    samples = f"lines of each network (default: {ROW})"
+    samples = f"lines per network (default: {ROW})"
     options.add_sampling(parser, samples=samples, steps="default: 700")
-    options.add_seed(parser, "seed of the first line of each row, the next one has the next")
+    options.add_seed(parser, "seed of the first line of each row, incremented for each further one")
     options.add_output(parser, (".png",))
 
 
@@ -37,16 +37,16 @@ def run(arguments: argparse.Namespace) -> None:
     count, how = arguments.num_samples or ROW, options.sharpening(arguments)
     rows, captions, names = [], [], []
     for path in arguments.checkpoints:
-        writer = options.load(path, arguments, to="write", silent=True)
+        writer = options.load(path, arguments, to="write", quiet=True)
         if writer.model.needs_text:
             raise UserError(
-                f"{writer.path} holds a {type(writer.model).__name__}; only networks without a "
-                "text are compared"
+                f"{writer.path} contains a {type(writer.model).__name__}; only networks without a "
+                "text can be compared"
             )
         seeds = range(arguments.seed, arguments.seed + count)
         lines = writer.write_lines(None, seeds, **how, max_steps=arguments.steps, progress=True)
         label = label_of(writer)
-        ended = f"{sum(line.ended for line in lines)} of {count} ended by themselves"
+        ended = f"{sum(line.ended for line in lines)} of {count} ended on their own"
         print(f"{label}: {ended}  ({writer.path})")
         rows.append([line.ink for line in lines])
         captions.append(f"{label} · {ended}{writer.sharpening(**how)}")
@@ -57,7 +57,7 @@ def run(arguments: argparse.Namespace) -> None:
     from utils.plots import draw_lines
 
     widths = [right - left for row in rows for left, _, right, _ in map(bounds, row)]
-    # One that ran away is not to push all others apart.
+    # A quantile, so that one runaway line does not push all others apart.
     pitch = 1.3 * float(np.quantile(widths, 0.9)) or 1.0
     path = options.picture(arguments.output, f"{names[0]}-sheet.png")
     draw_lines(path, [side_by_side(row, pitch) for row in rows], captions, dpi=DPI)
@@ -65,7 +65,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def label_of(writer: Any) -> str:
-    """Return what a row is called: the digit that its network was trained on, or its run."""
+    """Return the label of a row: the digit that its network was trained on, or its run."""
     try:
         digit = writer.record["config"]["data_loader"]["args"]["dataset"]["args"]["digit"]
     except (KeyError, TypeError):

@@ -1,4 +1,4 @@
-"""Continues the beginnings of recorded lines, in one picture."""
+"""Continue the beginnings of recorded lines, in one picture."""
 
 import argparse
 
@@ -7,8 +7,8 @@ from commands.options import Parser, number
 from utils.checks import Range, UserError
 
 LINES, POINTS, STEPS = 6, 50, 200
-"""Without --num-samples, --primer-points and --steps: lines that are taken, points of each, and
-points that follow them."""
+"""Defaults of --num-samples, --primer-points and --steps: lines, points of each beginning, and
+points written after it."""
 
 
 def add_options(parser: Parser) -> None:
@@ -18,7 +18,7 @@ def add_options(parser: Parser) -> None:
         nargs="?",
         default="valid",
         metavar="SPLIT",
-        help="of whose lines the beginnings are continued: train, valid or test (default: valid)",
+        help="split whose lines are continued: train, valid or test (default: valid)",
     )
     options.add_overrides(parser)
     parser.add_argument(
@@ -28,9 +28,9 @@ def add_options(parser: Parser) -> None:
         metavar="N",
         help=f"points of each beginning (default: {POINTS}), e.g. --primer-points 100",
     )
-    steps = f"that follow a beginning; default: {STEPS}"
+    steps = f"after the beginning; default: {STEPS}"
     options.add_sampling(parser, samples=f"lines (default: {LINES})", steps=steps)
-    options.add_seed(parser, "chooses the lines; seed of the first one, the next one has the next")
+    options.add_seed(parser, "chooses the lines; seed of the first, incremented for each further")
     options.add_output(parser, (".png",))
 
 
@@ -53,8 +53,8 @@ def run(arguments: argparse.Namespace) -> None:
     ]
     if len(fitting) < count:
         raise UserError(
-            f"the split {split!r} has {len(fitting)} lines of more than {points} points: too few "
-            f"for {count}; --num-samples and --primer-points say otherwise"
+            f"the split {split!r} has {len(fitting)} lines of more than {points} points, {count} "
+            "are needed: reduce --num-samples or --primer-points"
         )
     chosen = np.random.default_rng(arguments.seed).choice(fitting, count, replace=False).tolist()
     how = options.sharpening(arguments)

@@ -1,4 +1,4 @@
-"""Scores a network on a split of the data that it was trained with."""
+"""Score a network on a split of the data that it was trained with."""
 
 import argparse
 from typing import Any
@@ -9,7 +9,7 @@ from utils.checks import UserError
 from utils.files import write_json
 
 WORST = 20
-"""Lines on the picture of those that were read worst."""
+"""Lines in the picture of the worst read lines."""
 
 
 def add_options(parser: Parser) -> None:
@@ -23,7 +23,7 @@ def add_options(parser: Parser) -> None:
     )
     options.add_overrides(parser)
     options.add_search(parser)
-    options.add_seed(parser, "seed of the noise that dequantises")
+    options.add_seed(parser, "seed of the dequantisation noise")
     options.add_output(parser)
 
 
@@ -42,8 +42,8 @@ def run(arguments: argparse.Namespace) -> None:
     for name in ("language_model", "length_bonus", "beam"):
         if getattr(arguments, name) not in (None, 0.0, 1):
             raise UserError(
-                f"--{name.replace('_', '-')} is for a network that reads: {network.path} holds a "
-                f"{type(network.model).__name__}"
+                f"--{name.replace('_', '-')} is for a network that reads: {network.path} contains "
+                f"a {type(network.model).__name__}"
             )
     evaluate_points(network, arguments)
 
@@ -108,15 +108,15 @@ def evaluate_reading(reader: Any, arguments: argparse.Namespace) -> None:
     found = read_split(reader.model, loader.source, arguments.split, search, progress=True)
     scores = {name: score(transcriptions) for name, transcriptions in found.items()}
     first, lines = scores["greedy"], len(loader.source.indices(arguments.split))
-    if silent := lines - first["sequences"]:
-        print(f"left out, because they have no text: {silent} of {lines} lines")
+    if unlabelled := lines - first["sequences"]:
+        print(f"left out, because they have no text: {unlabelled} of {lines} lines")
     print(
         f"split {arguments.split}: {first['sequences']} sequences, {first['characters']} "
         f"characters, {first['words']} words"
     )
     bonus = f", bonus {search.length_bonus:g}" if search.length_bonus else ""
     meaning = {
-        "greedy": "the best class at each place",
+        "greedy": "greedy decoding",
         "beam": f"beam of {search.width}{bonus}",
         "language_model": f"beam of {search.width} with the language model of "
         f"{arguments.language_model}, weight {search.language_weight:g}{bonus}",

@@ -1,4 +1,4 @@
-"""Writes a trained network into a small file to share."""
+"""Export a trained network to a small file to share."""
 
 import argparse
 from pathlib import Path
@@ -15,9 +15,8 @@ def add_options(parser: Parser) -> None:
         "file",
         type=Path,
         metavar="FILE",
-        help="the file, with what it takes to use the network, and to start another training from "
-        "it: weights in half precision, without the state of the training; -o changes what its "
-        "config says, such as where the data lie",
+        help="output file, sufficient to use the network and to fine-tune it: weights in half "
+        "precision, without the training state; -o changes its config, such as where the data are",
     )
     options.add_overrides(parser)
 
@@ -29,15 +28,15 @@ def run(arguments: argparse.Namespace) -> None:
     network, target = options.load(arguments.resume, arguments), arguments.file
     if target.exists():
         if target.samefile(network.path):
-            raise UserError(f"{target}: that is the checkpoint itself; name another file")
+            raise UserError(f"{target}: this is the checkpoint itself; name another file")
         try:
             holds_training = "training" in load_checkpoint(target)
         except CheckpointError:
             holds_training = False
         if holds_training:
             raise UserError(
-                f"{target}: that checkpoint holds the state of a training, which would be lost; "
-                "name another file"
+                f"{target}: this checkpoint contains training state, which would be lost; name "
+                "another file"
             )
     checkpoint = load_checkpoint(network.path)
     if arguments.overrides:

@@ -1,4 +1,4 @@
-"""Has a recogniser judge how legible a writer is, over bias or character by character."""
+"""Let a recogniser judge how legible a writer is, over bias or character by character."""
 
 import argparse
 from collections.abc import Mapping, Sequence
@@ -12,17 +12,17 @@ from utils.checks import Range, UserError
 from utils.files import write_json
 
 BIASES = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0)
-"""At which texts are written without --biases."""
+"""Default of --biases."""
 
 SENTENCES = 50
-"""That are written without --text and --num-samples."""
+"""How many are written without --text and --num-samples."""
 
 SAMPLES, BIAS, IN_ROW = 10, 1.0, 6
-"""Of --characters: samples of each and their bias, without --num-samples and --biases; how many
-stand side by side on its sheet."""
+"""Of --characters: the defaults of --num-samples and --biases, and the characters per row of its
+sheet."""
 
 SHOWN = 3
-"""Texts on the picture of what was written and read."""
+"""Texts in the picture of what was written and read."""
 
 
 def add_options(parser: Parser) -> None:
@@ -37,7 +37,7 @@ def add_options(parser: Parser) -> None:
     add(
         "--text",
         action="append",
-        help="what is written at every bias; may be given several times (default: --num-samples "
+        help="text to write at every bias; may be given several times (default: --num-samples "
         f"or {SENTENCES} sentences that no network was trained on)",
     )
     options.add_skip_unknown(parser)
@@ -50,24 +50,24 @@ def add_options(parser: Parser) -> None:
         type=number(float, Range(0, 100)),
         nargs="+",
         metavar="B",
-        help=f"at which is written (default: {' '.join(f'{bias:g}' for bias in BIASES)}; "
-        f"of --characters one, {BIAS:g})",
+        help=f"biases to write at (default: {' '.join(f'{bias:g}' for bias in BIASES)}; "
+        f"one with --characters, default {BIAS:g})",
     )
     add(
         "--characters",
         action="store_true",
-        help="write every visible character of ASCII in a word or two, instead of sentences, and "
-        "draw the sheet (default: no)",
+        help="write every visible ASCII character within a word or two, instead of sentences, and "
+        "draw them on a sheet (default: no)",
     )
     options.add_search(parser)
     options.add_overrides(parser)
-    options.add_seed(parser, "seed of the first text, the next one has the next")
+    options.add_seed(parser, "seed of the first text, incremented for each further text")
     options.add_output(parser)
 
 
 def check(arguments: argparse.Namespace) -> None:
     if arguments.text and arguments.num_samples:
-        raise UserError("each --text is written once: leave out --num-samples")
+        raise UserError("each --text is written once per bias: leave out --num-samples")
     if arguments.characters and arguments.text:
         raise UserError("--characters has texts of its own: leave out --text")
     if arguments.characters and len(arguments.biases or ()) > 1:
@@ -85,11 +85,11 @@ def run(arguments: argparse.Namespace) -> None:
 
     if not isinstance(writer, Writer) or not writer.model.needs_text:
         kind = type(writer.model).__name__
-        raise UserError(f"{writer.path} holds a {kind}: a writer of texts is needed")
-    reader = options.load(arguments.reader, arguments, silent=True)
+        raise UserError(f"{writer.path} contains a {kind}: a network that writes texts is needed")
+    reader = options.load(arguments.reader, arguments, quiet=True)
     if not isinstance(reader, Reader):
         raise UserError(
-            f"--reader {arguments.reader}: it holds a {type(reader.model).__name__}, not a "
+            f"--reader {arguments.reader}: it contains a {type(reader.model).__name__}, not a "
             "recogniser"
         )
     options.make_output(arguments.output)
@@ -111,11 +111,11 @@ def introduce(reader: Any, texts: Sequence[str]) -> None:
     print(f"{type(reader.model).__name__} of {reader.path} reads {len(texts)} texts")
     if unknown := reader.model.alphabet.unknown("".join(texts)):
         names = ", ".join(map(describe, unknown))
-        print(f"errors wherever they stand, because the reader does not know them: {names}")
+        print(f"always counted as errors, because the reader does not know them: {names}")
 
 
 def record(writer: Any, reader: Any, how: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a file of results says of how they came about."""
+    """Return the settings that a file of results records."""
     from model.generation.mixture import PEN_SHARPNESS
 
     return {
@@ -201,24 +201,24 @@ def judge_characters(
     if left_out := [one for one in CARRIERS if one not in carriers]:
         unknown = ", ".join(map(describe, alphabet.unknown("".join(CARRIERS.values()))))
         print(
-            f"left out: {' '.join(left_out)}, because their texts hold what the writer does not "
-            f"know: {unknown}"
+            f"left out: {' '.join(left_out)}, because their texts contain characters that the "
+            f"writer does not know: {unknown}"
         )
     if not carriers:
-        raise UserError(f"{writer.path}: its network knows no text that could be tried")
+        raise UserError(f"{writer.path}: its network knows the characters of none of the texts")
     introduce(reader, [text for text in carriers.values() for _ in range(count)])
     (bias,) = arguments.biases or [BIAS]
     result, judged = read_characters(writer.model, reader.model, carriers, count, bias, **how)
     for one in judged:
-        others = f"  else: {'  '.join(one.misreadings)}" if one.misreadings else ""
+        others = f"  misread: {'  '.join(one.misreadings)}" if one.misreadings else ""
         counts = f"{one.exact:>3} of {count}, itself {one.itself:>3}"
         print(f"  {one.character}  {counts}  {one.text}{others}")
     exact = sum(one.exact for one in judged) / (count * len(judged))
     itself = sum(one.itself for one in judged) / (count * len(judged))
     print(
-        f"bias {result.bias:g}: {exact:.4f} of {len(judged)} characters, {count} times each, read"
-        f" exactly with all of their carriers, {itself:.4f} whatever was misread beside "
-        f"them; ended {result.ended:.4f}"
+        f"bias {result.bias:g}: of {len(judged)} characters, {count} times each, {exact:.4f} read"
+        f" exactly with their whole carrier, {itself:.4f} counting the character alone; ended "
+        f"{result.ended:.4f}"
     )
     inks = [one.transcriptions[0].ink for one in judged]
     pitch = 1.2 * float(np.quantile([bounds(ink)[2] - bounds(ink)[0] for ink in inks], 0.95)) or 1.0

@@ -1,4 +1,4 @@
-"""Options that several commands have, and what they mean."""
+"""Options shared by several commands, and what they mean."""
 
 import argparse
 from collections.abc import Callable, Sequence
@@ -15,17 +15,17 @@ from utils.override import EXAMPLE, Override
 SHORTHANDS = {
     "--lr": ("optimizer.args.lr", "RATE", "learning rate", "0.001"),
     "--bs": ("data_loader.args.batch_size", "SIZE", "lines in a batch", "16"),
-    "--epochs": ("trainer.args.epochs", "N", "epochs to train, those done included", "20"),
+    "--epochs": ("trainer.args.epochs", "N", "epochs of the whole run", "20"),
 }
 LANGUAGE_WEIGHT = 0.7
-"""Of a language model's log-probabilities, without --language-weight (chosen with `recognition` on
-lines of `testset_v` and `testset_t`, see saved/pretrained/README.md)."""
+"""Default of --language-weight (chosen with `recognition` on lines of `testset_v` and
+`testset_t`)."""
 SHOWN = 50
-"""Lines on the picture that shows them together."""
+"""Lines in the picture that shows them together."""
 
 
 class Parser(argparse.ArgumentParser):
-    """Reads a command line; a fault is a UserError, and not ten lines of usage."""
+    """Parses a command line; a fault raises a UserError instead of printing the usage."""
 
     def error(self, message: str) -> NoReturn:
         raise UserError(message)
@@ -36,7 +36,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def typed(function: Callable[[str], Any]) -> Callable[[str], Any]:
-    """Let argparse name the option of which a function refuses the value with a UserError."""
+    """Wrap a function so that argparse names the option whose value it refuses with a UserError."""
 
     def parse(text: str) -> Any:
         try:
@@ -64,18 +64,18 @@ def number(kind: type, bounds: Range) -> Callable[[str], Any]:
     return typed(parse)
 
 
-# What is used, and where
+# The network and the device
 
 
 def add_network(parser: Parser, default: str | None = None) -> None:
-    """Add -r, and what every command has."""
+    """Add -r and the options of every command."""
     parser.add_argument(
         *("-r", "--resume"),
         metavar="CHECKPOINT",
         required=default is None,
         default=default,
-        help="the checkpoint, or the folder of a run, of which the newest complete one is taken, or"
-        f" the name of a network that comes with the project ({', '.join(pretrained())})"
+        help="checkpoint file, run folder (its newest complete checkpoint is used), or name of a "
+        f"pretrained network ({', '.join(pretrained())})"
         + ("" if default is None else f" (default: {default})"),
     )
     add_common(parser)
@@ -96,13 +96,13 @@ def add_common(parser: Parser) -> None:
         action="append",
         default=[],
         metavar="FILE",
-        help="a Python file of your own with classes that the network was trained with, such as a "
+        help="Python file with your own classes that the network was trained with, such as a "
         "dataset; may be given several times (default: none)",
     )
 
 
 def load(
-    path: str, arguments: argparse.Namespace, to: str | None = None, *, silent: bool = False
+    path: str, arguments: argparse.Namespace, to: str | None = None, *, quiet: bool = False
 ) -> Any:
     """Load a network, and print which.
 
@@ -110,10 +110,10 @@ def load(
         path: as `model.load` takes it.
         arguments: of the command.
         to: "write" or "read", what it is needed for; None for either.
-        silent: do not print it.
+        quiet: do not print it.
 
     Raises:
-        UserError: as `model.load`; if it is for something else, with the command to use instead.
+        UserError: as `model.load`; if it has another use, with the command for that.
     """
     located(path)  # before torch is imported
     load_modules(arguments)
@@ -121,12 +121,12 @@ def load(
 
     network = load(path, arguments.device)
     kind = type(network.model).__name__
-    if not silent:
+    if not quiet:
         print(f"{kind} of {network.path} on {network.device}")
     use = {Writer: "write", Reader: "read"}.get(type(network))
     if to not in (None, use):
         instead = f"it {use}s; use `{use}`" if use else f"it does not {to}"
-        raise UserError(f"{network.path} holds a {kind}: {instead}")
+        raise UserError(f"{network.path} contains a {kind}: {instead}")
     return network
 
 
@@ -144,7 +144,7 @@ def readable(*paths: str | Path | None) -> None:
         try:
             Path(path).expanduser().stat()
         except OSError as error:
-            raise UserError(f"{path}: a file that cannot be read ({error.strerror})") from None
+            raise UserError(f"{path}: cannot be read ({error.strerror})") from None
 
 
 def language_file(arguments: argparse.Namespace) -> str | None:
@@ -152,7 +152,7 @@ def language_file(arguments: argparse.Namespace) -> str | None:
     return None if arguments.language_model == "train" else arguments.language_model
 
 
-# What comes out
+# Output
 
 
 def add_seed(parser: Parser, meaning: str) -> None:
@@ -167,14 +167,14 @@ def add_seed(parser: Parser, meaning: str) -> None:
 
 
 def add_output(parser: Parser, files: Sequence[str] = ()) -> None:
-    """Add --output, a folder, or one of the kinds of `files` where it has their suffix."""
-    kinds = f", or one file of the kind {' or '.join(files)}" if files else ""
+    """Add --output: a folder, or a file if it ends in one of the suffixes `files`."""
+    kinds = f", or one file ending in {' or '.join(files)}" if files else ""
     parser.add_argument(
         "--output",
         type=Path,
         default=Path("saved/figures"),
         metavar="FOLDER" if not files else "PATH",
-        help=f"the folder for what is made, where files of the same name are replaced{kinds} "
+        help=f"output folder, where files of the same name are replaced{kinds} "
         "(default: saved/figures), e.g. --output ~/letters",
     )
 
@@ -191,7 +191,7 @@ def make_output(path: Path, kinds: Sequence[str] = ()) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(
-            f"--output {folder}: no folder can be made there: {error.strerror}"
+            f"--output {folder}: the folder cannot be created: {error.strerror}"
         ) from None
 
 
@@ -200,7 +200,7 @@ def picture(path: Path, name: str) -> Path:
     return output_file(path, (".png",)) or path / name
 
 
-# How lines are written
+# Writing
 
 
 def add_sampling(parser: Parser, *, samples: str, steps: str, bias: bool = True) -> None:
@@ -236,7 +236,7 @@ def add_sampling(parser: Parser, *, samples: str, steps: str, bias: bool = True)
         "--steps",
         type=number(int, Range(1, 100_000)),
         metavar="N",
-        help=f"limit on the points of a line ({steps}), e.g. --steps 300",
+        help=f"maximum number of points in a line ({steps}), e.g. --steps 300",
     )
 
 
@@ -278,7 +278,7 @@ def known(alphabet: Alphabet, texts: Sequence[str], skip: bool) -> list[str]:
     return left
 
 
-# How texts are looked for
+# Reading
 
 
 def add_search(parser: Parser) -> None:
@@ -288,32 +288,30 @@ def add_search(parser: Parser) -> None:
         type=number(int, Range(1, 1000)),
         default=1,
         metavar="N",
-        help="hypotheses that a recogniser keeps (default: 1, the best class at each place), e.g. "
-        "--beam 16",
+        help="hypotheses kept by beam search (default: 1, greedy decoding), e.g. --beam 16",
     )
     parser.add_argument(
         "--language-model",
         nargs="?",
         const="train",
         metavar="FILE",
-        help="let a character language model help: built from the lines of a text file, or, "
-        "without FILE, from the texts of the training split of the config's dataset "
-        "(default: none)",
+        help="use a character language model, built from the lines of a text file or, without "
+        "FILE, from the training texts of the config's dataset (default: none)",
     )
     parser.add_argument(
         "--language-weight",
         type=number(float, Range(0, 100)),
         metavar="W",
-        help=f"weight of its log-probabilities (default: {LANGUAGE_WEIGHT:g}), e.g. "
-        "--language-weight 0.8",
+        help=f"weight of the language model's log-probabilities (default: {LANGUAGE_WEIGHT:g}), "
+        "e.g. --language-weight 0.8",
     )
     parser.add_argument(
         "--length-bonus",
         type=number(float, Range(-100, 100)),
         default=0.0,
         metavar="NATS",
-        help="for each character, with CTC: more for longer texts (default: 0), e.g. "
-        "--length-bonus 0.5",
+        help="added per character to the score of a hypothesis, CTC only; more favours longer "
+        "texts (default: 0), e.g. --length-bonus 0.5",
     )
 
 
@@ -327,13 +325,13 @@ def check_search(arguments: argparse.Namespace, reads_data: bool = False) -> Non
     if arguments.language_model and arguments.beam == 1:
         raise UserError("--language-model chooses between hypotheses: give --beam 2 or more")
     if arguments.language_weight is not None and not arguments.language_model:
-        raise UserError("--language-weight is that of a --language-model: give one, or leave it")
+        raise UserError("--language-weight needs a --language-model")
     if arguments.length_bonus and arguments.beam == 1:
         raise UserError("--length-bonus chooses between hypotheses: give --beam 2 or more")
     if arguments.overrides and not reads_data and arguments.language_model != "train":
         raise UserError(
-            f"{arguments.overrides[0].option} is for the training texts of --language-model "
-            "without a FILE"
+            f"{arguments.overrides[0].option} is for --language-model without a FILE, which reads "
+            "the training texts"
         )
 
 
@@ -349,7 +347,7 @@ def search_of(reader: Any, arguments: argparse.Namespace) -> Any:
     language_model = None
     if arguments.length_bonus and not isinstance(reader.model, CTCNetwork):
         raise UserError(
-            f"--length-bonus is for a CTCNetwork: {reader.path} holds a "
+            f"--length-bonus is for a CTCNetwork: {reader.path} contains a "
             f"{type(reader.model).__name__}"
         )
     if arguments.language_model:
@@ -369,8 +367,8 @@ def search_of(reader: Any, arguments: argparse.Namespace) -> Any:
             texts = ["".join(c for c in text if c not in unknown).strip() for text in texts]
         if not (texts := [text for text in texts if text]):
             raise UserError(
-                f"--language-model {arguments.language_model}: it holds no text of characters that "
-                "the network knows"
+                f"--language-model {arguments.language_model}: it contains no text of characters "
+                "that the network knows"
             )
         language_model = CharacterLanguageModel.fit(texts, alphabet)
     weight = LANGUAGE_WEIGHT if arguments.language_weight is None else arguments.language_weight
@@ -383,27 +381,26 @@ def search_of(reader: Any, arguments: argparse.Namespace) -> Any:
 
 
 def lines_of(path: Path) -> list[str]:
-    """Return the lines of a text file that are not empty.
+    """Return the non-empty lines of a text file.
 
     Raises:
-        UserError: if it cannot be read, is no text, or holds no line.
+        UserError: if it cannot be read, is not text, or has no lines.
     """
     try:
         with open_file(path) as file:
             lines = file.read().decode("utf-8-sig").splitlines()
     except OSError as error:
-        raise UserError(f"{path}: it cannot be read: {error.strerror}") from None
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
     except UnicodeDecodeError as error:
         raise UserError(
-            f"{path}: it is no text in UTF-8 (byte {error.start} is "
-            f"0x{error.object[error.start]:02x})"
+            f"{path}: not UTF-8 text (byte {error.start} is 0x{error.object[error.start]:02x})"
         ) from None
     if not (lines := [line.strip() for line in lines if line.strip()]):
-        raise UserError(f"{path}: it holds no line of text")
+        raise UserError(f"{path}: contains no text")
     return lines
 
 
-# What the config says
+# The config
 
 
 def add_overrides(parser: Parser, *, trains: bool = False) -> None:
@@ -411,8 +408,7 @@ def add_overrides(parser: Parser, *, trains: bool = False) -> None:
 
     Args:
         parser: of the script or command.
-        trains: whether it is the script that trains. Any other takes the network as the checkpoint
-            has it.
+        trains: whether this is the training script; others cannot change the architecture.
     """
     collect = partial(parser.add_argument, dest="overrides", action="append", default=[])
     for option, (key, metavar, meaning, example) in SHORTHANDS.items() if trains else ():
@@ -427,22 +423,22 @@ def add_overrides(parser: Parser, *, trains: bool = False) -> None:
         "--data",
         type=partial(Override, "--data", None),
         metavar="FOLDER",
-        help="where the data of the config's dataset lie, wherever the config has its root "
-        "(default: the config's), e.g. --data data/iam_ondb",
+        help="folder with the data: the root of the config's dataset (default: the config's), "
+        "e.g. --data data/iam_ondb",
     )
     collect(
         *("-o", "--override"),
         type=typed(Override.parse if trains else _of_data),
         metavar="KEY=VALUE",
-        help="set any dotted key of the config; may be given several times; VALUE is JSON, or "
-        "else a string (default: the config's), e.g. -o "
+        help="set any dotted key of the config; may be given several times; VALUE is JSON, "
+        "otherwise a string (default: the config's), e.g. -o "
         + (EXAMPLE if trains else "data_loader.args.batch_size=8"),
     )
 
 
 def _of_data(text: str) -> Override:
-    """Read the KEY=VALUE of an -o that leaves the network as the checkpoint has it."""
+    """Parse the KEY=VALUE of an -o that must not change the architecture."""
     override = Override.parse(text)
     if override.key.partition(".")[0] == "arch":
-        raise UserError(f"{override.key}: the architecture is that of the checkpoint: leave it out")
+        raise UserError(f"{override.key}: the checkpoint fixes the architecture; leave it out")
     return override

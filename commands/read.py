@@ -1,4 +1,4 @@
-"""Reads ink files, or folders of them, of any format."""
+"""Read ink files, or folders of them, in any supported format."""
 
 import argparse
 from pathlib import Path
@@ -14,8 +14,8 @@ def add_options(parser: Parser) -> None:
         type=Path,
         nargs="+",
         metavar="PATH",
-        help="ink: a file of any format (IAM-OnDB's XML, InkML, stroke arrays, MNIST strokes, "
-        "UNIPEN, JSON) or a folder",
+        help="ink file (IAM-OnDB's XML, InkML, stroke arrays, MNIST strokes, UNIPEN or JSON), or a "
+        "folder of them",
     )
     options.add_search(parser)
     options.add_overrides(parser)
@@ -47,7 +47,7 @@ def run(arguments: argparse.Namespace) -> None:
     if known:
         scores = score(known)
         print(
-            f"{scores['sequences']} of them say what they hold: cer {scores['cer']:.4f}, "
+            f"{scores['sequences']} of them have a transcription: cer {scores['cer']:.4f}, "
             f"wer {scores['wer']:.4f}"
         )
     path, shown = options.picture(arguments.output, f"{reader.name}-read.png"), options.SHOWN

@@ -1,4 +1,4 @@
-"""Writes texts, or draws lines, in a synthetic hand."""
+"""Write texts, or draw lines, in a synthetic hand."""
 
 import argparse
 import re
@@ -13,10 +13,10 @@ from utils.alphabet import PANGRAM
 from utils.checks import Range, UserError
 
 LINES = 5
-"""Lines that are drawn without --num-samples where there is no text."""
+"""Lines drawn by a network without a text if --num-samples is not given."""
 
 FILES = (".svg", ".png", ".inkml")
-"""Kinds of a file that --output may be."""
+"""Suffixes that make --output a file."""
 
 PRIMED = ("primer_text", "primer_number", "primer_points", "primer_scale")
 
@@ -27,17 +27,17 @@ def add_options(parser: Parser) -> None:
     add(
         "--text",
         action="append",
-        help="what a conditional network is to write; may be given several times "
+        help="text for a conditional network to write; may be given several times "
         f"(default: {PANGRAM!r})",
     )
     options.add_skip_unknown(parser)
     options.add_sampling(
         parser,
-        samples="lines of each text (default: 1), or lines without a text "
-        f"(default: {LINES}, in a file 1)",
+        samples="lines per text (default: 1), or lines without a text "
+        f"(default: {LINES}, or 1 if --output is a file)",
         steps="default: enough for the text, or 700 without one",
     )
-    seed = "seed of the first line, the next one has the next; the same seed gives the same line"
+    seed = "seed of the first line, incremented for each further line"
     options.add_seed(parser, seed)
     options.add_output(parser, FILES)
     add("--inkml", action="store_true", help="save each line as InkML as well (default: no)")
@@ -45,33 +45,34 @@ def add_options(parser: Parser) -> None:
         "--primer",
         type=Path,
         metavar="FILE",
-        help="ink whose hand is to be continued, of any format that `read` takes (default: none)",
+        help="ink whose handwriting is continued, in any format that `read` accepts "
+        "(default: none)",
     )
     add(
         "--primer-text",
         metavar="TEXT",
-        help="what the primer says, for a conditional network (default: what its file tells)",
+        help="text of the primer, for a conditional network (default: the one in its file)",
     )
     add(
         "--primer-number",
         type=number(int, Range(0, None)),
         metavar="N",
-        help="which sample of the primer's file, counted from 0 (default: 0)",
+        help="which sample of the primer's file to use, counted from 0 (default: 0)",
     )
     add(
         "--primer-points",
         type=number(int, Range(1, None)),
         metavar="N",
-        help="only the first N points of the primer (default: all), e.g. --primer-points 50",
+        help="use only the first N points of the primer (default: all), e.g. --primer-points 50",
     )
     add(
         "--primer-scale",
         type=typed(primer_scale),
         metavar="auto|FACTOR",
-        help="what turns the primer's units into those of the training data, e.g. --primer-scale 1 "
-        "where they are the same; auto compares the primer with what the network writes by itself: "
-        "if its letters are more than 2 times larger or smaller it is scaled, if its points then "
-        "lie 2 times denser or sparser it is resampled, and else it stays as it is (default: auto)",
+        help="factor from the primer's units to those of the training data, e.g. --primer-scale 1 "
+        "if they are the same; auto compares the primer with lines that the network writes: it is "
+        "scaled if its x-height differs by more than a factor of 2, and then resampled if its "
+        "points are more than 2 times denser or sparser (default: auto)",
     )
     add("--window", action="store_true", help="draw the window's path as well (default: no)")
     add("--density", action="store_true", help="draw the density as well (default: no)")
@@ -92,8 +93,8 @@ def check(arguments: argparse.Namespace) -> None:
     lines = len(arguments.text or [PANGRAM]) * (arguments.num_samples or 1)
     if file and lines > 1:
         raise UserError(
-            f"--output {file} is a file of one line, and {lines} are to be written: give a folder, "
-            "or one --text and --num-samples 1"
+            f"--output {file} is a file for one line, but {lines} lines are requested: give a "
+            "folder, or one --text and --num-samples 1"
         )
 
 
@@ -113,16 +114,16 @@ def run(arguments: argparse.Namespace) -> None:
     else:
         if arguments.text or arguments.window or arguments.primer_text:
             raise UserError(
-                f"{writer.path} holds a network without a text: it draws lines, and --text, "
-                "--window and --primer-text are for a conditional one"
+                f"{writer.path} contains a network without text input: --text, --window and "
+                "--primer-text are for a conditional one"
             )
         one = options.output_file(arguments.output, FILES)
         seeds = range(first, first + (count or (1 if one else LINES)))
         jobs = [(f"{writer.name}-seed{seed}", None, seed) for seed in seeds]
     if arguments.density and writer.model.head == "regression":
         raise UserError(
-            f"{writer.path} holds a network with a regression head: it has no density to draw; "
-            "leave out --density"
+            f"{writer.path} contains a network with a regression head, which has no density to "
+            "draw; leave out --density"
         )
     primer = take_primer(writer, arguments)
     options.make_output(arguments.output, FILES)
@@ -136,11 +137,11 @@ def run(arguments: argparse.Namespace) -> None:
         progress=True,
     )
     save(writer, arguments, names, lines)
-    ended = f"{sum(line.ended for line in lines)} of {len(lines)} lines ended by"
+    ended = f"{sum(line.ended for line in lines)} of {len(lines)} lines ended"
     if writer.model.needs_text:
-        print(f"{ended} the stopping rule")
+        print(f"{ended} by the stopping rule")
     elif writer.model.end_of_sequence:
-        print(f"{ended} themselves")
+        print(f"{ended} on their own")
 
 
 def save(writer: Any, arguments: argparse.Namespace, names: Sequence[str], lines: list) -> None:
@@ -189,7 +190,7 @@ def save_line(
             draw_lines(path, [line.ink], [line.description], primers=[line.primed])
         elif len(line.written):
             replace(line, description=f"{line.description} · {writer.name}").save(path)
-        else:  # the network takes the text for written when the primer is
+        else:  # the network considered the text complete at the end of the primer
             continue
         paths.append(path)
     if len(line.ink) < 2:  # it ended at once: there is no step to show
@@ -222,7 +223,7 @@ def take_primer(writer: Any, arguments: argparse.Namespace) -> tuple[Any, str] |
     """Return the ink of --primer in the units of the training data and its text, and print both.
 
     Raises:
-        UserError: if it cannot be read, or what it says is needed and not known.
+        UserError: if it cannot be read, or its text is needed and not known.
     """
     if arguments.primer is None:
         return None
@@ -243,22 +244,22 @@ def take_primer(writer: Any, arguments: argparse.Namespace) -> tuple[Any, str] |
     if model.needs_text:
         if cut and arguments.primer_text is None:
             raise UserError(
-                f"--primer-points {count} leaves a part of {one.name}: say with --primer-text "
-                "what is written in it"
+                f"--primer-points {count} cuts {one.name}: give the text of the part that remains "
+                "with --primer-text"
             )
         given = one.text if arguments.primer_text is None else arguments.primer_text
         if not given or not given.strip():
             raise UserError(
-                f"{arguments.primer} does not tell what is written in {one.name}: say it with "
-                "--primer-text, since this network writes by text"
+                f"{arguments.primer} contains no text for {one.name}: give it with --primer-text, "
+                "which this network needs"
             )
         (text,) = options.known(model.alphabet, [given], arguments.skip_unknown)
-    ink, done = one.ink, "as it is"
+    ink, done = one.ink, "unchanged"
     if arguments.primer_scale in (None, "auto"):
         ink, scale, period = matched(ink, writer.own_hand())
         changes = [f"scaled by {scale:.4g}"] if scale != 1 else []
         changes += [f"resampled, {period:.3g} points to one"] if period != 1 else []
-        done = " and ".join(changes) or f"{done}, about as large as what the network writes"
+        done = " and ".join(changes) or f"{done}, about as large as the network's own lines"
         count = None if count is None else max(1, round(count / period))
     elif arguments.primer_scale != 1:
         ink = ink * np.float32([arguments.primer_scale, arguments.primer_scale, 1])
@@ -271,13 +272,13 @@ def take_primer(writer: Any, arguments: argparse.Namespace) -> tuple[Any, str] |
 
 
 def file_names(texts: Sequence[str]) -> list[str]:
-    """Return a name for each text that every file system takes, no two alike."""
+    """Return a distinct name for each text, valid on every file system."""
     names: list[str] = []
     taken: set[str] = set()
     for text in texts:
         plain = name = re.sub("[^A-Za-z0-9]+", "-", text)[:40].strip("-") or "text"
         count = 1
-        while name.lower() in taken:  # Some file systems do not tell capitals from small letters.
+        while name.lower() in taken:  # Some file systems ignore case.
             count += 1
             name = f"{plain}-{count}"
         taken.add(name.lower())

@@ -13,7 +13,7 @@ _QUIET = ("matplotlib", "PIL", "fontTools", "tensorboard", "urllib3")
 
 
 class ConsoleHandler(logging.Handler):
-    """Prints messages above the progress bars; warnings and errors say that they are such."""
+    """Prints messages above the progress bars; warnings and errors have a prefix."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Print one record: to standard output, from warnings on to standard error."""
@@ -28,10 +28,10 @@ class ConsoleHandler(logging.Handler):
 
 
 class LogFile(logging.FileHandler):
-    """Appends messages to a file; a full disk shows where something that matters is written."""
+    """Appends messages to a file, ignoring a full disk: checkpoints will report that."""
 
     def handleError(self, record: logging.LogRecord) -> None:
-        """Say nothing of a message that the disk did not take; it stands on the console."""
+        """Ignore an OSError; the message is on the console."""
         if not isinstance(sys.exc_info()[1], OSError):
             super().handleError(record)
 
@@ -39,8 +39,8 @@ class LogFile(logging.FileHandler):
 def setup_logging(level: int = logging.INFO) -> None:
     """Send messages of all loggers to the console. Calling it again changes nothing but the level.
 
-    What the warnings module says goes to the log as well. An OSError of a thread does not: the one
-    thread that writes is TensorBoard's, and it raises its error again where it is called next.
+    The warnings module logs there as well. An OSError in a thread is ignored: the only thread that
+    writes is TensorBoard's, which raises its error again at the next call.
     """
     root = logging.getLogger()
     root.setLevel(level)
@@ -53,7 +53,7 @@ def setup_logging(level: int = logging.INFO) -> None:
 
 
 def add_log_file(path: Path) -> logging.Handler:
-    """Send all messages to `path` as well, behind what it holds; return the handler."""
+    """Append all messages to `path` as well; return the handler."""
     handler = LogFile(path, encoding="utf-8", errors="backslashreplace")
     handler.setFormatter(logging.Formatter(_FILE_FORMAT))
     logging.getLogger().addHandler(handler)

@@ -1,4 +1,4 @@
-"""A table of metrics, a row an epoch, for comparing runs without TensorBoard."""
+"""A table of metrics, one row per epoch, for comparing runs without TensorBoard."""
 
 import csv
 import io
@@ -14,12 +14,11 @@ log = logging.getLogger(__name__)
 class MetricsTable:
     """`metrics.csv`: one row for each epoch, its first column `epoch`.
 
-    The file is written anew and moved into its place for every row, so that it is always complete.
-    Numbers are written such that they read back exactly.
+    The file is replaced atomically for every row, so that it is always complete. Numbers are
+    written so that they read back exactly.
 
     Args:
-        path: the file; rows that it has already are kept. One that is no such table is kept under
-            another name.
+        path: the file; existing rows are kept. A file that is not such a table is renamed.
     """
 
     def __init__(self, path: Path) -> None:
@@ -33,7 +32,7 @@ class MetricsTable:
                 log.warning("%s: %s; kept as %s", path, error, set_aside(path))
 
     def append(self, row: Mapping[str, float | int | str | None]) -> None:
-        """Add the row of an epoch; it may have other columns than the rows before."""
+        """Add the row of an epoch; its columns may differ from those of earlier rows."""
         self.rows.append({name: _text(value) for name, value in row.items()})
         self._write()
 
@@ -57,16 +56,16 @@ def _read(path: Path) -> list[dict[str, str]]:
     """Return the rows of epochs.
 
     Raises:
-        csv.Error, ValueError: if it is no table of epochs, saying why.
+        csv.Error, ValueError: if it is not a table of epochs, saying why.
     """
     with open(path, encoding="utf-8-sig", newline="") as file:
         reader = csv.DictReader(file, strict=True)
         if "epoch" not in (reader.fieldnames or []):
-            raise ValueError("no table of metrics: its first line has no column epoch")
+            raise ValueError("not a table of metrics: its first line has no column epoch")
         rows = []
         for row in reader:
             if None in row:
-                raise ValueError(f"line {reader.line_num} has more values than there are columns")
+                raise ValueError(f"line {reader.line_num} has more values than columns")
             if (row["epoch"] or "").isdecimal():
                 int(row["epoch"])
                 rows.append(row)

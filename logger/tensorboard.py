@@ -15,15 +15,15 @@ from utils.files import errors_name
 
 _EVENTS = "events.out.tfevents.*"
 VALID = "valid"
-"""The folder of the curves of validation: for TensorBoard a run beside that of training, so that it
-draws both into one chart."""
+"""The folder of the validation curves: TensorBoard treats it as a run of its own, and so draws
+training and validation in one chart."""
 
 
 class TensorBoardWriter:
     """Writes scalars, pictures and texts of one run.
 
-    What a resumed run logs follows what was logged up to its checkpoint, and nothing else: what
-    came after it is cut off, and TensorBoard, where it runs already, is told to forget it.
+    A resumed run continues the log of its checkpoint: what was logged after it is cut off, and a
+    running TensorBoard purges it.
 
     Args:
         folder: of the run's events; it exists.
@@ -53,8 +53,8 @@ class TensorBoardWriter:
 
             if _escaped(str(folder)) != str(folder):
                 raise UserError(
-                    f"{folder}: TensorBoard cannot write where a folder's name is no text in "
-                    "UTF-8; rename it, or set trainer.args.tensorboard to false"
+                    f"{folder}: TensorBoard cannot write to a folder whose name is not UTF-8; "
+                    "rename it, or set trainer.args.tensorboard to false"
                 )
             purge = None if sizes is None else step + 1
             for run in ("", VALID):
@@ -64,7 +64,7 @@ class TensorBoardWriter:
     def scalars(self, values: Mapping[str, float], step: int, group: str) -> None:
         """Write scalars by name at `step`, leaving out what is not finite.
 
-        Those named `valid_NAME` are drawn beside NAME; charts of a group stand together.
+        Those named `valid_NAME` are drawn with NAME; the charts of a group appear together.
         """
         for name, value in values.items():
             if math.isfinite(value):
@@ -83,7 +83,7 @@ class TensorBoardWriter:
         self._call("add_text", "config", _escaped(code), 0)
 
     def hyperparameters(self, config: Any) -> None:
-        """Write the settings of a run that has ended for HPARAMS, which finds the values itself."""
+        """Write the settings of a finished run for the HPARAMS tab, which finds the values."""
         if not self._writers:
             return
         from torch.utils.tensorboard.summary import hparams
@@ -97,13 +97,13 @@ class TensorBoardWriter:
                 self._writers[""].file_writer.add_summary(summary)
 
     def sizes(self) -> dict[str, int]:
-        """Write out what is waiting, and return the size of each file of events in bytes."""
+        """Flush, and return the size of each event file in bytes."""
         self._call_all("flush")
         files = sorted(self.folder.rglob(_EVENTS))
         return {path.relative_to(self.folder).as_posix(): path.stat().st_size for path in files}
 
     def close(self) -> None:
-        """Write out what is waiting and close the files."""
+        """Flush and close the files."""
         self._call_all("close")
         self._writers = {}
 
@@ -119,12 +119,12 @@ class TensorBoardWriter:
 
 
 def _escaped(text: str) -> str:
-    """Return a text with escapes for what UTF-8 lacks: a file name's bytes that are no text."""
+    """Return a text with escapes for undecodable bytes of file names."""
     return text.encode(errors="backslashreplace").decode()
 
 
 def _take_back(folder: Path, sizes: Mapping[str, int]) -> None:
-    """Cut the files of events off at `sizes`, and remove those that did not exist then."""
+    """Truncate the event files to `sizes`, and remove those that did not exist then."""
     for path in folder.rglob(_EVENTS):
         name = path.relative_to(folder).as_posix()
         if name not in sizes:

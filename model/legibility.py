@@ -1,4 +1,4 @@
-"""A recogniser judges how legible a writer is."""
+"""The legibility of a writer, judged by a recogniser."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ class Legibility:
         bias: of the writer.
         rates: see `model.recognition.error_rates.rates`.
         ended: share of the lines that ended by the stopping rule.
-        complete: share of the lines that did so, and of whose words none is missing.
+        complete: share of the lines that ended and lack no word.
         transcriptions: of all lines.
     """
 
@@ -55,7 +55,7 @@ class CharacterLegibility:
 
     @property
     def itself(self) -> int:
-        """How often the character was read, whatever was misread beside it."""
+        """How often the character was read, whatever else was misread."""
         return sum(
             is_read(self.character, one.reference, one.hypothesis) for one in self.transcriptions
         )
@@ -80,7 +80,7 @@ def read_back(
     search: Search = GREEDY,
     progress: bool = False,
 ) -> list[Legibility]:
-    """Write texts at several biases and have them read: a number for legibility.
+    """Write texts at several biases and read them back, to measure legibility.
 
     Text n is written once, with seed `seed` + n, the same at every bias.
 
@@ -99,7 +99,7 @@ def read_back(
     Raises:
         UserError: as `sample`.
     """
-    # Normal form as the alphabet has it, so that an accent typed apart is no error.
+    # Normal form as in the alphabet, so that a combining accent is not an error.
     texts = [nfc(text) for text in texts]
     result = []
     for bias in biases:
@@ -141,7 +141,7 @@ def read_characters(
     bias: float = 1.0,
     **options: Any,
 ) -> tuple[Legibility, list[CharacterLegibility]]:
-    """Write characters several times each and have them read.
+    """Write characters several times each and read them back.
 
     Args:
         writer, reader: as `read_back` takes them.

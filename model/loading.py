@@ -1,7 +1,7 @@
-"""Loads a trained network for use: from its architecture, alphabet, normalisation and weights.
+"""Loading a trained network for use: from its architecture, alphabet, normalisation and weights.
 
-How it was trained is a record beside them that nothing here looks at, so that a network writes and
-reads where the classes that trained it do not exist. Only its own class must.
+The record of its training is not used here, so that a network writes and reads where the classes
+that trained it do not exist. Only its own class must.
 """
 
 import logging
@@ -41,12 +41,11 @@ from utils.normalisation import Normalisation
 log = logging.getLogger(__name__)
 
 BIAS = 0.5
-"""Of the mixture, where none is given."""
+"""Default bias of the mixture."""
 
 OWN_LINES, OWN_STEPS = 8, 300
-"""Lines that a network writes by itself, and their steps, so that a primer can be compared with
-them (measured: after two epochs of IAM-OnDB the median of their heights is 1.1 and 1.4 times that
-of the data)."""
+"""Lines that a network writes for comparison with a primer, and their steps (measured, lab
+notebook: `OWN_LINES`)."""
 
 
 @dataclass
@@ -55,9 +54,9 @@ class TrainedNetwork:
 
     Attributes:
         model: the network, in evaluation mode, on its device.
-        path: the file that it is from.
-        device: where it is.
-        record: what else the file holds, such as `config` and `metrics`, without the weights.
+        path: its file.
+        device: its device.
+        record: the file's other contents, such as `config` and `metrics`.
     """
 
     model: BaseModel
@@ -67,7 +66,7 @@ class TrainedNetwork:
 
     @property
     def name(self) -> str:
-        """What the experiment was called that trained it; files are called by it."""
+        """The name of its experiment, used to name files."""
         name = self.record["config"].get("name")
         return name if isinstance(name, str) and PLAIN_NAME.fullmatch(name) else self.path.stem
 
@@ -112,10 +111,10 @@ class Writer(TrainedNetwork):
             progress: show a progress bar.
 
         Raises:
-            UserError: if a text holds characters that the network does not know, or is missing.
+            UserError: if a text is missing or contains characters that the network does not know.
         """
         if texts is None and self.model.needs_text:
-            raise UserError(f"{self.path}: its network writes a text: give one")
+            raise UserError(f"{self.path}: its network needs a text")
         if texts is not None and not self.model.needs_text:
             raise UserError(f"{self.path}: its network takes no text")
         lines: list[Line] = []
@@ -152,17 +151,17 @@ class Writer(TrainedNetwork):
         return self.model(inputs.to(self.device), text, lengths).prediction[0]
 
     def sharpening(self, bias: float = BIAS, pen_sharpness: float = PEN_SHARPNESS) -> str:
-        """Return the part of a description that tells the bias; "" where there is none to apply."""
+        """Return the bias as part of a line's description; "" if the network has none."""
         if self.model.head == "regression":
             return ""
         pen = "" if pen_sharpness == PEN_SHARPNESS else f" · pen sharpness {pen_sharpness:g}"
         return f" · bias {bias:g}{pen}"
 
     def own_hand(self) -> list[np.ndarray]:
-        """Return lines that the network writes by itself, without a bias, as its data are.
+        """Return lines that the network writes without a primer or bias, to compare with a primer.
 
         Raises:
-            UserError: if it writes none, or (without a mixture to draw from) none like its data.
+            UserError: if they are all empty, or not like its data because it has no mixture.
         """
         texts = None
         if self.model.needs_text:
@@ -172,8 +171,8 @@ class Writer(TrainedNetwork):
         inks = [line.ink for line in lines if len(line.ink) > 1]
         if not inks or self.model.head == "regression":
             raise UserError(
-                "the network writes nothing by itself that a primer could be compared with: say "
-                "with --primer-scale what its units are to be multiplied by"
+                "the network writes no lines that a primer could be compared with: give the "
+                "factor for its units with --primer-scale"
             )
         return inks
 
@@ -193,7 +192,7 @@ class Reader(TrainedNetwork):
 
         Args:
             ink: `(points, 3)` in any unit, y downwards; or a line that a network wrote.
-            search: how to look for the text: the best class at each place, or a beam.
+            search: how to find the text: greedy decoding or a beam search.
         """
         (text,) = self.read_lines([ink], search)
         return text
@@ -219,10 +218,10 @@ def load(path: str | Path, device: str = "auto") -> TrainedNetwork:
         device: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
 
     Returns:
-        a `Writer`, a `Reader`, or, of a network that is neither, a `TrainedNetwork`.
+        a `Writer`, a `Reader`, or, for a network of another kind, a `TrainedNetwork`.
 
     Raises:
-        UserError: if there is no such device or checkpoint, or something is wrong with it.
+        UserError: if there is no such device or checkpoint, or the checkpoint is not valid.
     """
     place = resolve_device(device)
     path, checkpoint, skipped = find_checkpoint(path)
@@ -264,7 +263,7 @@ def network_class(
     Args:
         arch: the block.
         source: the file that it is from, for the error.
-        modules: of the user's own, which the file was made with.
+        modules: the user's own modules that the file was made with.
 
     Raises:
         CheckpointError: if there is no such class.
@@ -302,12 +301,12 @@ def build_network(
         args: of an `arch` block, which have no fault.
         normalisation: of its data.
         alphabet: of its texts, which it gets only if it needs them.
-        weights: that are to be loaded into it, if there are any.
-        source: the file that they are from, for the error.
+        weights: those to be loaded into it, if any.
+        source: their file, for the error.
 
     Raises:
-        CheckpointError: if the weights are those of another network, which is found before any
-            memory is taken: a few bytes of config can describe gigabytes.
+        CheckpointError: if the weights do not fit, which is checked before any memory is
+            allocated: a few bytes of config can describe gigabytes.
         ConfigFault: if the constructor refuses an argument.
     """
     supplied = [normalisation, *([alphabet] if cls.needs_text else [])]
@@ -325,7 +324,7 @@ def naming_misfits(
     alphabet: Alphabet | None,
     source: str | Path,
 ) -> Iterator[None]:
-    """Name the arguments that differ where weights are refused, in place of the weights' shapes.
+    """Name the differing arguments, instead of the weights' shapes, where weights are refused.
 
     Args:
         arch: the block of the network in the file.
@@ -338,7 +337,9 @@ def naming_misfits(
     except CheckpointError:
         if not (differing := differing_arguments(arch, other, normalisation, alphabet)):
             raise
-        raise CheckpointError(f"{source}: it does not fit: {'; '.join(differing)}") from None
+        raise CheckpointError(
+            f"{source}: does not fit the config: {'; '.join(differing)}"
+        ) from None
 
 
 def differing_arguments(
@@ -347,7 +348,7 @@ def differing_arguments(
     normalisation: Normalisation,
     alphabet: Alphabet | None,
 ) -> list[str]:
-    """Say which arguments make the weights of two networks of a class differ in shape.
+    """Return the arguments that make the weights of two networks of a class differ in shape.
 
     Args:
         arch, other, normalisation, alphabet: as `naming_misfits` has them.

@@ -162,5 +162,5 @@ def test_a_module_that_is_not_there_is_told_by_either_script(workplace, capsys):
     Path("config.json").write_text(json.dumps(CONFIG))
     assert train.main(["-c", "config.json", "--module", "none.py"]) == 2
     assert "--module" in capsys.readouterr().err
-    with pytest.raises(UserError, match=r"--module .*none\.py: it cannot be read"):
+    with pytest.raises(UserError, match=r"--module .*none\.py: cannot be read"):
         experiments.main(["write", "--module", "none.py"])

@@ -118,7 +118,7 @@ def test_a_network_that_comes_to_know_ends_writes_what_it_wrote(cell, conditiona
         torch.testing.assert_close(getattr(other, name), getattr(one, name), rtol=0, atol=1e-13)
     other.sequence_logits.sum().backward()
     assert after.output.weight.grad[-1].abs().min() > 0
-    with pytest.raises(CheckpointError, match="another architecture"):
+    with pytest.raises(CheckpointError, match="do not fit the config's architecture"):
         load_weights(after, before.state_dict(), "file.pth", vocab_size=vocab_size)
 
 
@@ -182,16 +182,16 @@ def test_an_alphabet_that_is_not_that_of_the_weights_is_named(vocab_size):
 def test_another_architecture_is_one_still():
     before, _ = networks()
     for options in ({"layers": 2}, {"cell": "GRU"}):
-        with pytest.raises(CheckpointError, match="another architecture"):
+        with pytest.raises(CheckpointError, match="do not fit the config's architecture"):
             load_weights(
                 networks(**options)[1], before.state_dict(), "file.pth", vocab_size=4, grow=True
             )
     _, after = networks()
     for value in (3, torch.zeros(3), torch.zeros(36, 4, 1), torch.tensor(1.0)):
         odd = before.state_dict() | {"layers.0.weight_window": value}
-        with pytest.raises(CheckpointError, match="another architecture"):
+        with pytest.raises(CheckpointError, match="do not fit the config's architecture"):
             load_weights(after, odd, "file.pth", vocab_size=4, grow=True)
-    with pytest.raises(CheckpointError, match="another architecture"):
+    with pytest.raises(CheckpointError, match="do not fit the config's architecture"):
         load_weights(after, [1], "file.pth", vocab_size=4, grow=True)
 
 

@@ -298,7 +298,11 @@ FAULTS = [
         "data_loader.args.preprocessing.0.args.threshold: is missing: a number at least 0",
     ),
     ("data_loader.args.preprocessing.0.type", "SSE", "there are Cut"),
-    ("data_loader.args.dataset.args.cache", "/", "cache: says where files are written: only as -o"),
+    (
+        "data_loader.args.dataset.args.cache",
+        "/",
+        "cache: says where files are written: accepted only as -o",
+    ),
     ("optimizer.type", "LBFGS", "unknown type"),
     ("optimizer.type", "adam", "unknown type; did you mean Adam"),
     ("optimizer.args.lr", -1, "optimizer.args.lr = -1: a number at least 0"),

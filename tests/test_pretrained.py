@@ -1,4 +1,4 @@
-"""The networks that come with the project do what their card says, without the data of others."""
+"""The pretrained networks do what their card says, without the data of others."""
 
 import csv
 import json
@@ -100,7 +100,7 @@ def test_the_writer_writes_every_printable_character(box):
 
 @pytest.fixture(scope="module")
 def box():
-    """The writer and the reader that come with the project."""
+    """The pretrained writer and reader."""
     return tuple(load(name, "cpu").model for name in ("conditional", "recognition"))
 
 

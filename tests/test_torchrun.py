@@ -103,7 +103,7 @@ def test_two_processes_train_as_one_and_one_of_them_writes(workplace):
 
     # Everything once.
     assert out.count("train: 9 lines") == out.count("epoch 3/3: ") == 1
-    assert out.count("to use it: python experiments.py -r saved/models/tiny/two") == 1
+    assert out.count("to use it: python experiments.py write -r saved/models/tiny/two") == 1
     for folder in (MODELS, LOG):
         one, two = (
             sorted(path.name.split(".tfevents")[0] for path in (folder / run).iterdir())
@@ -125,7 +125,7 @@ def test_sigterm_ends_all_and_another_number_goes_on(workplace):
     out, error = process.communicate(timeout=100)
     assert process.returncode != 0 and "SIGKILL" not in error
     assert error.count("SIGTERM: finishing the step") == 1
-    command = re.search(r"^to go on: python train\.py (-r .*)$", out, re.MULTILINE)[1]
+    command = re.search(r"^to resume: python train\.py (-r .*)$", out, re.MULTILINE)[1]
     state = load_checkpoint(checkpoints(MODELS / "two")[0])
     done = state["epoch"] + 2
     assert train.main(["-d", "cpu", *command.split(), "--epochs", str(done)]) == 0

@@ -67,7 +67,7 @@ def test_a_run_leaves_what_the_readme_says(workplace, capsys):
     assert run("-c", "config.json", "--run-id", "a") == 0
     printed = capsys.readouterr().out
     assert "train: 6 lines" in printed and "epoch 2/2" in printed
-    assert "to use it: python experiments.py -r saved/models/tiny/a" in printed
+    assert "to use it: python experiments.py write -r saved/models/tiny/a" in printed
     assert {path.name for path in (MODELS / "a").iterdir()} == {
         *("checkpoint-epoch2.pth", "model_best.pth"),
         *("config.json", "run.json", "metrics.csv", "train.log", "run.lock"),
@@ -297,10 +297,10 @@ def test_fine_tuning_with_a_text(workplace, capsys):
     assert "the alphabet lacks characters" in refused(capsys, *words)
 
 
-def test_a_network_that_comes_along_cannot_go_on_but_be_started_from(workplace, capsys):
+def test_a_pretrained_network_cannot_be_resumed_but_fine_tuned(workplace, capsys):
     message = refused(capsys, "-r", "digits", "--run-id", "a")
-    assert "digits.pth: it holds a network without the state of a training" in message
-    assert "-c CONFIG starts another one from its weights" in message
+    assert "digits.pth: contains no training state" in message
+    assert "-c CONFIG starts a new training from its weights" in message
 
 
 def test_a_checkpoint_with_anything_in_it_is_refused_in_a_line(workplace, capsys):
@@ -325,11 +325,13 @@ def test_a_checkpoint_with_anything_in_it_is_refused_in_a_line(workplace, capsys
         (["training"], []),
     ):
         message = tampered(*keys, value=value)
-        assert f"no state of training to go on from: {'.'.join(keys)}" in message
+        assert f"cannot be resumed: {'.'.join(keys)}" in message
     assert "odd.pth: metrics = 7: a dictionary" in tampered("metrics", value=7)
     assert "state_dict.output.bias = 3: a tensor" in tampered("state_dict", "output.bias", value=3)
     assert "state_dict = [1]: a dictionary" in tampered("state_dict", value=[1])
-    assert "another architecture" in tampered("state_dict", "output.bias", value=torch.zeros(3))
+    assert "do not fit the config's architecture" in tampered(
+        "state_dict", "output.bias", value=torch.zeros(3)
+    )
     assert not (MODELS / "b").exists()
 
 
@@ -366,7 +368,7 @@ def test_a_signal_saves_and_prints_how_to_go_on(workplace, number):
     out, error = process.communicate(timeout=60)
     assert process.returncode == 128 + number
     assert f"{number.name}: finishing the step" in error and "Traceback" not in error
-    command = re.search(r"^to go on: python train\.py (-r .*)$", out, re.MULTILINE)[1]
+    command = re.search(r"^to resume: python train\.py (-r .*)$", out, re.MULTILINE)[1]
     assert command == "-r saved/models/tiny/a"
     step = load_checkpoint(checkpoints(MODELS / "a")[0])["step"]
     # The printed command goes on, and the whole is what an uninterrupted run comes to.
@@ -391,7 +393,7 @@ def test_a_full_disk_is_an_error_and_leaves_the_old_checkpoint(workplace):
     out, error = process.communicate(timeout=60)
     assert process.returncode == 1
     assert "error: [Errno 27] File too large: 'saved/models/tiny/a/" in error
-    assert "Traceback" not in error and "to go on: python train.py -r saved/models/tiny/a" in out
+    assert "Traceback" not in error and "to resume: python train.py -r saved/models/tiny/a" in out
     assert checkpoints(MODELS / "a") == [path] and load_checkpoint(path)["epoch"] == 1
     assert run(*words) == 0
     assert load_checkpoint(MODELS / "a" / "checkpoint-epoch3.pth")["epoch"] == 3
@@ -416,7 +418,7 @@ def test_losses_that_are_not_finite_end_the_run(workplace, capsys):
 
 
 def test_a_run_that_was_stopped_before_its_first_checkpoint(workplace, monkeypatch, capsys):
-    """Whether it is named or started again, it begins anew and leaves what it should."""
+    """Whether it is named or started again, it starts over and leaves what it should."""
     assert run("-c", "config.json", "--run-id", "whole") == 0
     assert run("-c", "config.json", "-r", str(MODELS / "whole"), "--run-id", "tuned") == 0
 
@@ -440,7 +442,7 @@ def test_a_run_that_was_stopped_before_its_first_checkpoint(workplace, monkeypat
     capsys.readouterr()
     assert run("-r", str(MODELS / "a")) == 0
     printed = capsys.readouterr()
-    assert "saved/models/tiny/a was stopped before its first checkpoint: it begins" in printed.err
+    assert "saved/models/tiny/a was stopped before its first checkpoint: start" in printed.err
     assert run(*started["b"], "--run-id", "b") == 0
     assert run("-r", str(MODELS / "c")) == 0
     for run_id, like in (("a", "whole"), ("b", "whole"), ("c", "tuned")):

@@ -50,7 +50,7 @@ def test_networks_of_single_digits_make_a_sheet(capsys):
     written = draw("compare", *(path / "model_best.pth" for path in runs), "--steps", 30)
     assert written == ["mnist_single_digit-sheet.png"]
     printed = capsys.readouterr().out
-    assert "only the digit 7" in printed and "of 10 lines ended by themselves" in printed
+    assert "only the digit 7" in printed and "of 10 lines ended on their own" in printed
     assert "digit 0: " in printed and "digit 7: " in printed
     # 4 numbers a point, and one output more than the mixture's.
     weights = load_checkpoint(runs[0] / "model_best.pth")["state_dict"]
@@ -124,7 +124,7 @@ def test_one_command_trains_all_ten_and_goes_on_where_it_was_cut_off(tmp_path):
     status, calls = make()
     assert status != 0 and len(calls) == 7  # cut off in the seventh
     Path("again").touch()
-    # One that was cut off before anything was written begins anew.
+    # One that was interrupted before anything was written starts over.
     Path("saved/models/mnist_single_digit/7").mkdir()
     status, calls = make()
     assert status == 0 and len(calls) == 11

@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 
 class GenerationTrainer(BaseTrainer):
-    """Trains a network that predicts the next point, and looks after each epoch how it writes.
+    """Trains a network that predicts the next point, and draws what it writes after each epoch.
 
     Where the data has a canonical unit, `valid_log_loss_canonical` is logged as well: the same
     density in that unit, over the points as recorded. (With a regression head there is no density,
@@ -35,6 +35,7 @@ class GenerationTrainer(BaseTrainer):
     """
 
     task = "predicts the next point"
+    use = "write"
     losses = (NegativeLogLikelihood, SquaredError)
 
     def __init__(
@@ -63,8 +64,8 @@ class GenerationTrainer(BaseTrainer):
             raise ConfigFault("trainer.args.precision", "float16", expected)
         if self.model.needs_text and not any(self._known("train")):
             raise DataError(
-                "no sample of the split 'train' has a text: a network that is told what to write "
-                "cannot learn from them"
+                "no sample of the split 'train' has a text: a conditional network cannot learn "
+                "from them"
             )
         text = self.sample_text
         if text is None:
@@ -80,7 +81,7 @@ class GenerationTrainer(BaseTrainer):
             raise ConfigFault("trainer.args.sample_text", text, problem)
 
     def num_chunks(self, batch: Batch) -> int:
-        """Return in how many chunks of `truncate` steps `batch` is cut."""
+        """Return the number of chunks of `truncate` steps into which `batch` is cut."""
         return 1 if self.truncate is None else -(-batch.inputs.shape[1] // self.truncate)
 
     def run_part(
@@ -90,7 +91,7 @@ class GenerationTrainer(BaseTrainer):
         chunk: int | None = None,
         state: dict[str, Tensor] | None = None,
     ) -> Part:
-        """Send a batch, or those rows of one chunk that go on so far, through `model`."""
+        """Send a batch, or the rows that are long enough for one chunk, through `model`."""
         if chunk is None:
             output = model(batch.inputs, batch.text, batch.text_lengths)
             return Part(output, batch, float(len(batch)), None)
@@ -151,7 +152,7 @@ class GenerationTrainer(BaseTrainer):
             self.events.picture("window", to_pixels(figure, 100), step)
         if texts is not None or self.model.end_of_sequence:
             ended = sum(line.ended for line in lines)
-            log.info("%d of %d lines ended by themselves", ended, len(lines))
+            log.info("%d of %d lines ended on their own", ended, len(lines))
 
     def _texts(self) -> list[str]:
         texts = self.sample_text

@@ -43,7 +43,7 @@ class GravesRMSprop(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """Make one step; `closure`, if given, computes the loss and its gradient anew."""
+        """Make one step; `closure`, if given, recomputes the loss and its gradient."""
         loss = None
         if closure is not None:
             with torch.enable_grad():

@@ -17,22 +17,22 @@ log = logging.getLogger(__name__)
 
 
 class RecognitionTrainer(BaseTrainer):
-    """Trains a network that reads, and looks after each epoch how it does.
+    """Trains a network that reads, and draws what it reads after each epoch.
 
-    In validation the lines are read as well, by the best class at each place, so that the metric
-    `ErrorRates` gives the rates of errors over the whole split. The loss is that of the text when
-    a decoder is told all its characters.
+    Validation also reads the lines, by greedy decoding, so that the metric `ErrorRates` gives the
+    error rates over the whole split. The loss is that of the text under full teacher forcing.
 
     Args:
         monitor: see `BaseTrainer`, as for the arguments not listed here.
-        teacher_forcing_ratio: share of the characters that a decoder is told in training, in the
-            first epoch and in the last; in between it changes evenly. After the others the decoder
-            sees what it would have written (scheduled sampling: Bengio et al. 2015).
-        samples: lines of the validation split that are drawn with the true and the read text
-            after each epoch; 0 for none.
+        teacher_forcing_ratio: share of true characters that a decoder receives as input in
+            training, in the first epoch and in the last, linear in between. Instead of the others
+            it receives its own predictions (scheduled sampling: Bengio et al. 2015).
+        samples: lines of the validation split drawn with the true and the read text after each
+            epoch; 0 for none.
     """
 
     task = "reads"
+    use = "read INK"
     losses = (CTCLoss, TranscriptionLoss)
 
     def __init__(
@@ -59,20 +59,20 @@ class RecognitionTrainer(BaseTrainer):
         if self.precision == "float16" and self.device.type == "cpu":
             expected = "float32 or bfloat16: PyTorch has no LSTM in float16 on a CPU"
             raise ConfigFault("trainer.args.precision", "float16", expected)
-        # An empty text would be learnt as the right reading of ink of which nothing is known.
+        # A network would learn an empty text as the transcription of unlabelled ink.
         source = self.train_loader.source
         for split in ("train", *(["valid"] if self.valid_loader else [])):
             indices = source.indices(split).tolist()
-            if silent := [index for index in indices if not source.text(index).strip()]:
+            if unlabelled := [index for index in indices if not source.text(index).strip()]:
                 raise DataError(
-                    f"{len(silent):,} of {len(indices):,} samples of the split {split!r} have no "
-                    f"text, {source.name(silent[0])} first: a network that reads cannot learn from "
+                    f"{len(unlabelled):,} of {len(indices):,} samples of the split {split!r} have "
+                    f"no text, {source.name(unlabelled[0])} first: a recogniser cannot learn from "
                     "them; leave them out of the dataset"
                 )
 
     @property
     def forced_share(self) -> float:
-        """The teacher forcing ratio of the epoch under way."""
+        """The teacher forcing ratio of the current epoch."""
         first, last = self.teacher_forcing_ratio
         return first + (last - first) * self.progress.epoch / max(1, self.epochs - 1)
 
@@ -96,7 +96,7 @@ class RecognitionTrainer(BaseTrainer):
 
     @torch.no_grad()
     def draw(self, epoch: int, step: int) -> None:
-        """Draw `samples` lines with the text they hold and the one that was read."""
+        """Draw `samples` lines with their true and read texts."""
         loader = self.valid_loader or self.train_loader.split("train")
         source = loader.source
         indices = source.indices("valid" if self.valid_loader else "train")
@@ -118,7 +118,7 @@ class RecognitionTrainer(BaseTrainer):
 
 
 def evidence(output: Transcript) -> tuple[Any, list[str]]:
-    """Return what the reading of one line rests on, for a picture: `(rows, frames)`, and names.
+    """Return the evidence for the text read from one line: an image `(rows, frames)`, and names.
 
     The attention has a row for each character read and the end; labels of CTC have one for each
     character that is likely somewhere, in the order of their place.

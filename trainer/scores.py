@@ -24,16 +24,16 @@ from utils.checks import UserError
 from utils.normalisation import Normalisation
 
 UNITS = {
-    "log_loss": "nats a sequence",
-    "log_loss_per_point": "nats a point",
-    "log_loss_dequantised": "nats a sequence",
+    "log_loss": "nats per sequence",
+    "log_loss_per_point": "nats per point",
+    "log_loss_dequantised": "nats per sequence",
     "bits_per_point": "bits, dequantised, in units of the points' quantisation step",
-    "squared_error": "a sequence, half squared distances and the pen's nats",
-    "squared_error_per_point": "the same, a point",
-    "pen_cross_entropy": "nats a point",
-    "end_cross_entropy": "nats a sequence, of the end of the sequence",
-    "sse": "a point",
-    "sse_strokes": "a point within a stroke",
+    "squared_error": "per sequence, half squared distances and the pen's nats",
+    "squared_error_per_point": "the same, per point",
+    "pen_cross_entropy": "nats per point",
+    "end_cross_entropy": "nats per sequence, of the end of the sequence",
+    "sse": "per point",
+    "sse_strokes": "per point within a stroke",
     "sse_jumps": "a point after a pen lift",
 }
 """Of the scores that `evaluate` returns, by name."""
@@ -67,8 +67,7 @@ def evaluate(
             `BaseDataset.canonical`; None leaves both in normalised units.
         quantisation_step: spacing of the recorded points in the data's own units; None if they are
             not quantised.
-        seed: of the noise that dequantises. A sequence's noise depends on nothing else but its
-            index.
+        seed: of the dequantisation noise, which otherwise depends only on a sequence's index.
         device: where the model is.
         progress: show a bar.
 
@@ -79,11 +78,11 @@ def evaluate(
         offset (not on the inputs); `bits_per_point`, its bits per point in units of that step;
         `sse`, `sse_strokes` and `sse_jumps`. Without it `log_loss_dequantised` and
         `bits_per_point` are None, as is any value that has no points or is not finite. With an end
-        of the sequence `end_cross_entropy`, its nats a sequence.
+        of the sequence `end_cross_entropy`, its nats per sequence.
 
         Of a network with a regression head, which has no density, instead of the log-losses:
         `squared_error` and `squared_error_per_point`, the loss of that name (at `pen_weight` 1) of
-        a sequence and of a point, always in normalised units; `pen_cross_entropy`, nats a point.
+        a sequence and of a point, always in normalised units; `pen_cross_entropy`, nats per point.
         `quantisation_step` and `seed` have no effect.
 
     Raises:
@@ -136,7 +135,7 @@ def read_split(
     *,
     progress: bool = False,
 ) -> dict[str, list[Transcription]]:
-    """Read the lines of a split that say what they hold.
+    """Read the labelled lines of a split.
 
     Args:
         model: in evaluation mode.
@@ -209,7 +208,7 @@ def _evaluate_estimates(
 
 
 def _ends(point: NextPoint, batch: Any) -> float:
-    """Return the nats of the ends of sequences, 0 of a network that does not predict them."""
+    """Return the nats of the ends of sequences, 0 for a network that does not predict them."""
     if point.sequence_logits is None:
         return 0.0
     return _total(cross_entropy(point.sequence_logits, batch.targets[..., 3]), batch.mask)
@@ -218,7 +217,7 @@ def _ends(point: NextPoint, batch: Any) -> float:
 def _outputs(
     model: BaseModel, loader: Any, device: torch.device | str, progress: bool
 ) -> Iterator[tuple[Any, Any]]:
-    """Yield each batch, on `device`, with what the network says of it."""
+    """Yield each batch, on `device`, with the network's output."""
     for batch in tqdm(
         loader, desc="evaluating", unit="batch", disable=None if progress else True, leave=False
     ):
@@ -228,7 +227,7 @@ def _outputs(
 
 def _check(points: int) -> None:
     if not points:
-        raise UserError("there is no point to evaluate on: the split is empty")
+        raise UserError("nothing to evaluate: the split is empty")
 
 
 def _finite(scores: dict[str, Any]) -> dict[str, Any]:

@@ -20,13 +20,13 @@ class Line:
         ink: `(points, 3)` float32 in the units of the data, the primer's points first.
         primed: number of the primer's points at the start of `ink`, 0 without a primer.
         attention: phi at every step over the characters of the whole text, the primer's included,
-            and the place behind its end, `(points - 1, U + 1)`; None without a text.
-        text: what was to be written, the primer's text first; None without a text.
+            and the position after its end, `(points - 1, U + 1)`; None without a text.
+        text: the text, the primer's first; None without one.
         ended: whether the window's stopping rule, or the network's own end of the sequence, ended
             the line rather than the limit on steps.
         bias: sharpening of the mixture at every step, `(points - 1,)` float32.
-        title: what files say is written, without the primer's text.
-        description: how the line came about, such as the bias and the seed.
+        title: the text as saved in files, without the primer's.
+        description: how the line was made, such as the bias and the seed.
     """
 
     ink: np.ndarray
@@ -49,7 +49,7 @@ class Line:
 
     @property
     def end(self) -> tuple[float, float]:
-        """Where the pen lifts in the end, from the first point written, in the data's units."""
+        """The last point, relative to the first point written, in the data's units."""
         x, y = to_points(self.written)[-1].tolist() if len(self.written) else (0.0, 0.0)
         return x, y
 
@@ -64,10 +64,10 @@ class Line:
         return to_svg(self.written, self.title, description=self.description)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the line, without its primer, into a file: .svg, .png or .inkml says of what kind.
+        """Save the line, without its primer, as .svg, .png or .inkml.
 
         Raises:
-            UserError: if the name ends otherwise.
+            UserError: if the name has another suffix.
             OSError: if the file cannot be written.
         """
         suffix = Path(path).suffix.lower()

@@ -33,7 +33,7 @@ class _OfPoints(BaseLoss):
 class NegativeLogLikelihood(_OfPoints):
     """The negative log-probability of the points under the mixture (the paper, eq. 26).
 
-    Of a network with an end of the sequence, that is part of it.
+    It includes the end of the sequence if the network predicts one.
 
     Args:
         reduction: whether a batch's gradient is divided by its sequences, as the paper's bounds
@@ -60,12 +60,12 @@ class SquaredError(_OfPoints):
 
     Half the squared distance, in normalised units, is the negative log-density of the offset under
     a Gaussian of standard deviation 1 in both axes, up to its constant ln(2 pi): with that factor
-    both terms are nats, and at `pen_weight` 1 the loss is a negative log-likelihood but for
-    ln(2 pi) a point. Of a network with an end of the sequence, its cross-entropy is added.
+    both terms are nats, and at `pen_weight` 1 the loss is a negative log-likelihood up to ln(2 pi)
+    per point. If the network predicts the end of the sequence, its cross-entropy is added.
 
     Args:
         reduction: see `NegativeLogLikelihood`.
-        pen_weight: by which the cross-entropies are multiplied.
+        pen_weight: factor on the cross-entropies.
     """
 
     name: ClassVar[str] = "squared_error"

@@ -35,7 +35,7 @@ class SSE(BaseMetric):
             output: with a `mixture` of leading dimensions `(batch, time)`.
             batch: with `inputs` and `targets` `(batch, time, 3 or more)`, and the `mask` of real
                 points.
-            scale: by which distances along the axes are multiplied first, a number or `(2,)`.
+            scale: factor on the distances along the axes, a number or `(2,)`.
         """
         difference = (output.prediction.mean - batch.targets[..., :2]) * scale
         squared = difference.double().square().sum(-1)  # (batch, time)

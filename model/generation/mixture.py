@@ -15,17 +15,14 @@ LIMIT = 1e4
 thus stay within 1e4 standard deviations (assumed: real offsets stay within 100)."""
 
 PEN_PIVOT, PEN_SHARPNESS = -1.5, 3.0
-"""Log-odds of ends that a bias leaves as they are (0.18), and how much it sharpens the others if
-nothing else is said, see `sharpen_ends`. Measured on 500 texts, of which nothing else is reported,
-at bias 0.5 and 1: without it 5.5 and 4.7 % of the characters are misread; with a pivot of -1.5 and
-a sharpness of 2, 3 and 4 3.4 and 2.4, 3.1 and 2.4, 2.9 and 2.5 %; with pivots of -1 and -2 and less
-of it a little more."""
+"""Log-odds of ends that a bias leaves unchanged (a probability of 0.18), and the default of how
+much it sharpens the others, see `sharpen_ends` (measured, lab notebook: PEN_PIVOT)."""
 
 
 class _ClampInwards(torch.autograd.Function):
-    """Clamp to bounds; of the gradient outside them, only what leads back inside passes.
+    """Clamp to bounds; outside them, only gradients that lead back inside pass.
 
-    With the plain clamp a value that has left the bounds gets no gradient and never returns.
+    With a plain clamp a value that has left the bounds gets no gradient and never returns.
     """
 
     @staticmethod
@@ -50,7 +47,7 @@ def clamp_inwards(value: Tensor, low: Tensor | float, high: Tensor | float) -> T
 
 
 class NextPoint:
-    """What a network says of the next point, whatever its head: where strokes and sequences end.
+    """A prediction of the next point, for any head: where strokes and sequences end.
 
     Attributes:
         end_logits: log-odds of the end of a stroke, `(...)`.
@@ -62,13 +59,13 @@ class NextPoint:
     sequence_logits: Tensor | None
 
     def __getitem__(self, place: Any) -> Self:
-        """Return what it says at a place of the leading dimensions."""
+        """Return the prediction at an index of the leading dimensions."""
         return type(self)(
             **{name: None if part is None else part[place] for name, part in vars(self).items()}
         )
 
     def last_step(self) -> Self:
-        """Return that `(B, ...)` of the last step of what is `(B, T, ...)`."""
+        """Return the prediction `(B, ...)` of the last step of one `(B, T, ...)`."""
         return self[:, -1]
 
     @property
@@ -85,8 +82,8 @@ class NextPoint:
 class Mixture(NextPoint):
     """A mixture of bivariate Gaussians for the offset, and a Bernoulli for the end of stroke.
 
-    Where sequences end by themselves (see `sequence_logits`) a point has a fourth number, 1 where
-    it is the last of its sequence, with a Bernoulli of its own.
+    If the network ends sequences (see `sequence_logits`) a point has a fourth number, 1 for the
+    last of its sequence, with a Bernoulli of its own.
 
     Attributes:
         end_logits, sequence_logits: see `NextPoint`.
@@ -114,7 +111,7 @@ class Mixture(NextPoint):
 
     @staticmethod
     def num_parameters(components: int, end_of_sequence: bool = False) -> int:
-        """Return how many outputs of a network describe one point (the paper, eq. 17)."""
+        """Return the number of network outputs for one point (the paper, eq. 17)."""
         return 6 * components + 1 + end_of_sequence
 
     @classmethod
@@ -157,8 +154,8 @@ class Mixture(NextPoint):
         """Return the mixture sharpened by `bias` >= 0 (the paper, eqs 61-62), and with it the ends.
 
         Args:
-            bias: a number, or `(...)` for a bias of its own at each place.
-            pen_sharpness: how much the ends are, see `sharpen_ends`; 0 for the paper's bias.
+            bias: a number, or `(...)` for one per point.
+            pen_sharpness: how much the ends are sharpened, see `sharpen_ends`; 0 as in the paper.
         """
         bias, ends = torch.as_tensor(bias).to(self.means), self.sequence_logits
         return type(self)(
@@ -201,12 +198,12 @@ class Mixture(NextPoint):
     def log_prob(self, point: Tensor) -> Tensor:
         """Return the log-probability of points: offset and end of stroke (the paper, eq. 26).
 
-        Where there is an end of the sequence, that counts as well.
+        Includes the end of the sequence if the mixture has one.
 
         Args:
             point: `(..., 3)`: the offset in normalised units, and 1 or 0 for the end of stroke;
-                or `(..., 4)`: also 1 or 0 for the end of the sequence, which must be there if the
-                mixture has one, and does not count else.
+                or `(..., 4)`: also 1 or 0 for the end of the sequence, required if the mixture
+                has one, ignored otherwise.
 
         Returns:
             `(...)`, in nats.
@@ -251,10 +248,10 @@ def cross_entropy(logits: Tensor, ends: Tensor) -> Tensor:
 def sharpen_ends(logits: Tensor, bias: Tensor, sharpness: float) -> Tensor:
     """Return the log-odds of ends under a bias, both `(...)`.
 
-    The paper sharpens the offsets alone. But a chance of a few per cent at each of a letter's
-    points lifts the pen within one letter in two, which no hand does that is sure of itself; and
-    where an end is due, its chance is spread over some points. So chances under that of
-    `PEN_PIVOT` fall, and others rise. Without a bias, or with a sharpness of 0, nothing changes.
+    The paper sharpens the offsets alone. But a probability of a few per cent at each point of a
+    letter lifts the pen within one letter in two, and where an end is due its probability is spread
+    over several points. So probabilities below that of `PEN_PIVOT` fall, and others rise. Without a
+    bias, or with a sharpness of 0, nothing changes.
     """
     return logits + sharpness * bias * (logits - PEN_PIVOT)
 
@@ -262,9 +259,9 @@ def sharpen_ends(logits: Tensor, bias: Tensor, sharpness: float) -> Tensor:
 def draw_ends(uniform: Tensor, end_logits: Tensor, sequence_logits: Tensor | None) -> Tensor:
     """Return the end of stroke, and that of the sequence if there is one, as 1 or 0.
 
-    One number decides on both, so that the pen is lifted where a sequence ends, as in the data, if
-    the network finds the one at least as likely as the other. Drawn apart, last strokes would often
-    end without the sequence, and no network knows what comes then.
+    One random number decides on both, so that the pen is lifted where a sequence ends, as in the
+    data, if the end of stroke is at least as likely. Drawn independently, last strokes would often
+    end without the sequence, a state that never occurs in training.
 
     Args:
         uniform: `(..., 2)` as `Mixture.sample` takes them.
@@ -287,9 +284,8 @@ def draw(
     end_of_sequence: bool = False,
     pen_sharpness: float = PEN_SHARPNESS,
 ) -> Tensor:
-    """Return points `(B, 3)` or `(B, 4)`, the very ones that `Mixture.from_parameters(raw, ...)
-    .biased(bias, pen_sharpness).sample(uniform, normal)` draws, working out the chosen component
-    only.
+    """Return points `(B, 3)` or `(B, 4)`, exactly those of `Mixture.from_parameters(raw, ...)
+    .biased(bias, pen_sharpness).sample(uniform, normal)`, computing only the chosen component.
 
     Args:
         raw: `(B, 6 M + 1)`, or `(B, 6 M + 2)`.

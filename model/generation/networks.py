@@ -24,13 +24,13 @@ from utils.checks import Range
 from utils.normalisation import Normalisation
 
 INPUT_SIZE = 3
-"""Numbers per point, I: the offset in x and y, and the end of stroke. A network that ends its
-sequences itself has one more, the end of the sequence."""
+"""Numbers per point, I: the offset in x and y, and the end of stroke. A network that predicts the
+end of the sequence has that as a fourth."""
 
 FIRST_END = 0.01
-"""Chance that a sequence ends at a point, before training (assumed: real ones have 30 to 2,000).
-From an even chance it takes longer to learn that the first points are no ends (measured on MNIST's
-sevens, after 300 steps of Adam at 0.003: 5.0 nats a digit for its end, against 4.1)."""
+"""Initial probability that a sequence ends at a point (assumed: real ones have 30 to 2,000 points).
+From 0.5 training takes longer (measured on MNIST's sevens, after 300 steps of Adam at 0.003: 5.0
+nats per digit for its end, against 4.1)."""
 
 Head = Literal["mixture", "regression"]
 Draw = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
@@ -41,13 +41,13 @@ Bound = Annotated[float, Range(1e-6)] | None
 
 @dataclass
 class Output:
-    """What a network says of each step.
+    """The output of a network for each step.
 
     Attributes:
-        prediction: the density of the next point, leading dimensions `(B, T)`; of a network with a
-            regression head its estimate.
-        state: what the network carries to the step after the last, `(B, ...)` each.
-        attention: phi over the characters of the text and the place behind its end,
+        prediction: the density of the next point, leading dimensions `(B, T)`; with a regression
+            head its estimate.
+        state: the state after the last step, `(B, ...)` each.
+        attention: phi over the characters of the text and the position after its end,
             `(B, T, U + 1)`; None without a text.
     """
 
@@ -65,7 +65,7 @@ class MixtureNetwork(BaseModel):
     Every hidden layer sees the input and the layer below, the output layer sees all hidden layers
     (the paper, eqs 1-5). Offsets are in normalised units throughout.
 
-    What the networks have in common in their constructors:
+    Common arguments of the networks' constructors:
 
     Args:
         normalisation: of the offsets; it turns `min_scale` into normalised units.
@@ -73,8 +73,8 @@ class MixtureNetwork(BaseModel):
         num_layers: hidden layers.
         cell: kind of the cells.
         num_mixtures: components of the mixture, M.
-        dropout: share of a hidden layer's outputs that the layer above and the output layer do
-            not see, in training.
+        dropout: share of a hidden layer's outputs dropped, in training, from what the layer above
+            and the output layer see.
         forget_bias: starting value of the bias of an LSTM's forget gates.
         min_scale: lower bound on the mixture's scales, in the units of the data.
         max_correlation: upper bound on the mixture's absolute correlations.
@@ -82,9 +82,9 @@ class MixtureNetwork(BaseModel):
             the output layer's results (the paper: 100).
         clip_lstm_gradient: the same with respect to the gates of the LSTMs before squashing (the
             paper: 10).
-        end_of_sequence: whether a point has a fourth number, 1 where it is the last of its
-            sequence, which the network then sees and predicts: it ends what it writes itself.
-        head: what the output layer's numbers are, the parameters of a mixture or a single point.
+        end_of_sequence: whether a point has a fourth number, 1 for the last of its sequence, which
+            the network sees and predicts, so that it ends its lines on its own.
+        head: whether the output layer gives the parameters of a mixture or a single point.
 
     Attributes:
         input_size: numbers of a point that the network sees, I.
@@ -129,12 +129,10 @@ class MixtureNetwork(BaseModel):
     def grown(
         self, state_dict: Mapping[str, Tensor], vocab_size_before: int | None = None
     ) -> dict[str, Tensor]:
-        """Return for this network the weights of one that may lack characters, or ends of
-        sequences.
+        """Extend the weights of a network that may lack characters, or the end of the sequence.
 
-        See `BaseModel.grown`. Where the end is new, the output layer tells it with the weights that
-        this network was made with, and a point's fourth number, which is 0 wherever a sequence goes
-        on, has no effect: all else stays what it was.
+        See `BaseModel.grown`. If the end is new, its output has this network's initial weights,
+        and the weights of a point's fourth number are zero: everything else stays unchanged.
         """
         grown, own = dict(state_dict), self.state_dict()
         rows = {name: grown.get(name) for name in ("output.weight", "output.bias")}
@@ -162,7 +160,7 @@ class MixtureNetwork(BaseModel):
         return None if bound is None else bound * self.gradient_scale
 
     def next_point(self, raw: Tensor) -> Mixture | PointEstimate:
-        """Return what the numbers of the output layer `(..., any)` say of the next point."""
+        """Return the prediction that the output layer's numbers `(..., any)` describe."""
         if self.head == "regression":
             return PointEstimate.from_parameters(raw, self.end_of_sequence)
         return Mixture.from_parameters(
@@ -170,11 +168,10 @@ class MixtureNetwork(BaseModel):
         )
 
     def drawing(self, dtype: torch.dtype, pen_sharpness: float) -> Draw:
-        """Return a function that draws points as `next_point(raw).biased(bias, pen_sharpness)
-        .sample(...)`, fast.
+        """Return a fast equivalent of `next_point(raw).biased(bias, pen_sharpness).sample(...)`.
 
         It takes `raw` `(B, any)`, the bias `(B, 1)`, and the random numbers as `sample` does, all
-        of `dtype`, and looks at the weights and bounds as they are now.
+        of `dtype`, and uses the present bounds.
         """
         ends, most = self.end_of_sequence, self.max_correlation
         if self.head == "regression":
@@ -196,12 +193,12 @@ class MixtureNetwork(BaseModel):
         """Predict each next point.
 
         Args:
-            inputs: points up to each step, `(B, T, 3)` or `(B, T, 4)`, normalised. Where the
-                network sees three numbers, the fourth does not count; where it sees four and they
-                have three, no sequence has ended, as none has before a next point.
+            inputs: points up to each step, `(B, T, 3)` or `(B, T, 4)`, normalised. A network that
+                sees three numbers ignores the fourth; for one that sees four, a missing fourth is
+                0: a sequence has not ended before its next point.
             text: indices of the characters, `(B, U)`; ignored by a network without a window.
             text_lengths: characters of each text, `(B,)`.
-            state: as an earlier call returned it; None to start anew.
+            state: as an earlier call returned it; None for the initial state.
         """
         state = self.initial_state(len(inputs)) if state is None else state
         inputs = inputs[..., : self.input_size].transpose(0, 1)
@@ -225,12 +222,12 @@ class MixtureNetwork(BaseModel):
     def _run_stack(
         self, seen: Tensor, hiddens: list[Tensor], carried: dict, state: dict[str, Tensor]
     ) -> None:
-        """Run the plain layers that are left, each over `seen` and the layer below.
+        """Run the remaining plain layers, each over `seen` and the layer below.
 
         Args:
             seen: what every layer sees, `(T, B, any)`.
-            hiddens: of the layers so far; receives those of the others.
-            carried: state so far; receives that of the others.
+            hiddens: of the layers so far; extended by the others.
+            carried: state so far; extended by the others.
         """
         for number in range(len(hiddens), len(self.layers)):
             below = [self.dropout(hiddens[-1]).to(seen.dtype)] if hiddens else []
@@ -244,7 +241,7 @@ class MixtureNetwork(BaseModel):
 
 
 def input_size(end_of_sequence: bool) -> int:
-    """Return how many numbers of a point a network sees."""
+    """Return the numbers per point that a network sees."""
     return INPUT_SIZE + end_of_sequence
 
 
@@ -299,14 +296,14 @@ class PredictionNetwork(MixtureNetwork):
 
 
 class SynthesisNetwork(MixtureNetwork):
-    """The conditional network: told what to write through a window over the text (section 5).
+    """The conditional network: sees its text through a soft window (section 5).
 
     Args:
         normalisation: see `MixtureNetwork`, as are the arguments not listed here.
         alphabet: of the texts.
         num_windows: Gaussians of the window, K.
         window_advance: characters that the window moves per step before training (measured:
-            IAM-OnDB has 29 characters on 628 points a line).
+            IAM-OnDB has 29 characters and 628 points per line).
     """
 
     needs_text: ClassVar[bool] = True
@@ -343,7 +340,7 @@ class SynthesisNetwork(MixtureNetwork):
 
     @property
     def vocabulary_axes(self) -> dict[str, tuple[int, int]]:
-        """The weights that have a place for each character, see `BaseModel`."""
+        """The weights with an index for each character, see `BaseModel`."""
         # The upper layers see the input, the window, and the layer below, in this order.
         upper = range(1, len(self.layers))
         return {"layers.0.weight_window": (1, 0)} | {

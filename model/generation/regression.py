@@ -1,4 +1,4 @@
-"""A single guess of the next pen point, for networks that learn by squared error.
+"""A point estimate of the next pen point, for networks trained by squared error.
 
 Shapes: `...` any leading dimensions, 2 the axes (x, y).
 """
@@ -14,7 +14,7 @@ from model.generation.mixture import LIMIT, NextPoint, clamp_inwards, draw_ends
 class PointEstimate(NextPoint):
     """The expected offset of the next point, and a Bernoulli for the end of stroke.
 
-    Where sequences end by themselves a point has a fourth number, as in `Mixture`.
+    If the network ends sequences a point has a fourth number, as in `Mixture`.
 
     Attributes:
         end_logits, sequence_logits: see `NextPoint`.
@@ -30,7 +30,7 @@ class PointEstimate(NextPoint):
 
     @staticmethod
     def num_parameters(end_of_sequence: bool = False) -> int:
-        """Return how many outputs of a network describe one point."""
+        """Return the number of network outputs for one point."""
         return 3 + end_of_sequence
 
     @classmethod
@@ -51,8 +51,8 @@ class PointEstimate(NextPoint):
 
     @classmethod
     def draw(cls, raw: Tensor, uniform: Tensor, end_of_sequence: bool = False) -> Tensor:
-        """Return points `(..., 3)` or `(..., 4)`, the very ones that `from_parameters(raw, ...)
-        .sample(uniform, ...)` returns, by operations that a CUDA graph can hold."""
+        """Return points `(..., 3)` or `(..., 4)`, exactly those of `from_parameters(raw, ...)
+        .sample(uniform, ...)`, by operations that a CUDA graph can capture."""
         return cls._of(raw.clamp(-LIMIT, LIMIT), end_of_sequence).sample(uniform, uniform)
 
     def biased(self, bias: Tensor | float, pen_sharpness: float = 0.0) -> Self:

@@ -21,19 +21,19 @@ from utils.alphabet import nfc
 from utils.checks import UserError
 
 BLOCK = 256
-"""Steps for which a line's random numbers are drawn at once. Part of what a seed means: another
-value gives other lines."""
+"""Steps for which a line's random numbers are drawn at once. Another value gives other lines for
+the same seed."""
 
 DEFAULT_STEPS = 700
 """Steps of a line without a text (measured: a line of IAM-OnDB has about 628 points)."""
 
 STEPS_PER_CHARACTER = 40
-"""Limit for a line with a text (measured: IAM-OnDB has about 22 points a character)."""
+"""Limit for a line with a text (measured: IAM-OnDB has about 22 points per character)."""
 
 
 class _Noise:
-    """Random numbers of many lines, each from a generator of its own, so that a line's numbers do
-    not depend on what else is in the batch, on the device, or on the limit."""
+    """Random numbers of many lines, each from its own generator, so that a line's numbers do not
+    depend on the rest of the batch, the device, or the limit."""
 
     def __init__(self, seeds: Sequence[int], device: torch.device) -> None:
         self.generators = [torch.Generator().manual_seed(seed) for seed in seeds]
@@ -67,21 +67,21 @@ def sample(
     Where a line ends: see `stopping`. The bias of a line is halved each time that its pen has
     rested through the `PERIOD` steps of a call of the stepper.
 
-    A line depends on its seed, text, bias and the primer alone, not on the other lines (without
+    A line depends only on its seed, text, bias and the primer, not on the other lines (without
     the compiled loop up to the rounding of matrix products, whose order of summation may change
-    with the number of rows). Dropout is applied at most to a primer: call `model.eval()` first.
+    with the number of rows). Dropout would apply to a primer: call `model.eval()` first.
 
     Args:
         model: the network.
         seeds: one for each line, each at least 0.
         texts: what to write, one for each line, for a network that needs a text.
         bias: sharpening of the mixture, at least 0, for all lines or for each (eqs 61-62).
-        pen_sharpness: how much the bias also sharpens when the pen is lifted, at least 0: not at
-            all in the paper, see `mixture.sharpen_ends`.
+        pen_sharpness: how much the bias also sharpens when the pen is lifted, at least 0 (the
+            paper), see `mixture.sharpen_ends`.
         max_steps: limit on the steps of a line; by default enough for the longest text.
-        primer: ink `(points, 3)` in the units of the data, whose hand is to be continued, and
-            its text (ignored by a network without a window). To keep the words apart, let
-            one of the texts have a space where they meet.
+        primer: ink `(points, 3)` in the units of the data, whose hand is continued, and its text
+            (ignored by a network without a window). To keep the words apart, one of the texts
+            needs a space where they meet.
         progress: show a progress bar.
         precision: of the matrix products, where the weights are float32.
 
@@ -95,7 +95,7 @@ def sample(
     if not count:
         return []
     start, said = (np.zeros((1, 3)), "") if primer is None else (primer[0][:, :3], primer[1])
-    # As the alphabet has it, so that phi has a place for each character of `Line.text`.
+    # As in the alphabet, so that phi has an entry for each character of `Line.text`.
     whole = [nfc(said + one) for one in texts] if model.needs_text else None
     if max_steps is None:
         longest = max(map(len, texts)) if model.needs_text else 0
@@ -137,7 +137,7 @@ def sample(
         current[active] *= torch.where(stopping.at_rest(drawn), 0.5, 1.0)
         stepper.sharpen(current[active])
         if whole is None and not model.end_of_sequence:
-            continue  # nothing but the limit ends these
+            continue  # only the limit ends these
         going_on = stopping.feed(active, drawn, phi)
         left = int(going_on.sum())
         if left == 0:
@@ -181,15 +181,15 @@ def _check(
     biases: Sequence[float],
     pen_sharpness: float,
 ) -> None:
-    """Raise a UserError if what `sample` is to write does not fit."""
+    """Raise a UserError if arguments of `sample` do not fit."""
     if len(biases) != count or (model.needs_text and len(texts or ()) != count):
         raise UserError(f"{count} seeds need as many biases, and texts if the network takes any")
     if any(not one >= 0.0 for one in biases):
-        raise UserError(f"bias {min(biases)} does not fit: at least 0")
+        raise UserError(f"bias {min(biases)} does not fit: at least 0 is accepted")
     if not pen_sharpness >= 0.0:
         raise UserError(f"pen_sharpness {pen_sharpness} does not fit: at least 0")
     if model.needs_text and not all(texts):
-        raise UserError("there is no text to write: a text needs at least one character")
+        raise UserError("a text is empty: it needs at least one character")
 
 
 def _begin(
@@ -207,7 +207,7 @@ def _begin(
     """
     weights = model.output.weight
     inputs = torch.from_numpy(model.normalisation.apply(start)).to(weights)
-    # A point that is to be continued is not the end of the sequence.
+    # The sequence continues, so the primer's last point does not end it.
     inputs = functional.pad(inputs, (0, model.input_size - 3))
     inputs = inputs.expand(len(biases), -1, -1)  # (B, points, I)
     text = lengths = None

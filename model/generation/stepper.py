@@ -1,12 +1,12 @@
 """A network one step at a time, for writing: the weights prepared once, no gradients, no modules.
 
-The weights are copied when a stepper is made, and it goes on with those: it is for one call of
-`sample`, and never kept for the next, for which the network may have learned.
+A stepper copies the weights when it is made. It serves one call of `sample` and is not reused: the
+network may be trained in between.
 
-A stepper holds many lines and takes all of them through some steps in one call. Of the two here,
-one runs everywhere (on CUDA as a captured graph, so that no step waits for Python, unless
-ONLINE_HANDWRITING_GRAPHS is 0), and one calls the compiled loop of `kernels/sampling.c`. Both keep
-all state in buffers that they allocate once for a number of lines. Dropout is not applied.
+A stepper advances many lines by several steps in one call. `TorchStepper` runs everywhere (on CUDA
+as a captured graph, so that no step waits for Python, unless ONLINE_HANDWRITING_GRAPHS is 0),
+`CompiledStepper` calls the loop of `kernels/sampling.c`. Both keep all state in buffers that they
+allocate once for a number of lines. Dropout is not applied.
 
 Shapes: B lines, T steps, U characters of a text, A of the alphabet, H cells, N layers, M components
 of the mixture, K components of the window, I numbers of a point.
@@ -32,12 +32,12 @@ from model.layers.window import WindowedLayer, one_hot_text, positions_of, windo
 log = logging.getLogger(__name__)
 
 _no_graphs = False
-"""Whether a graph could not be recorded, which is not tried again."""
+"""Whether capturing a graph has failed; it is not tried again."""
 
 PERIOD = 16
-"""Steps of one call (assumed: few calls and few looks at what has ended; a line runs on for half of
-it behind its end, on average). Part of what a seed means where there is a bias: after each call it
-is looked whether the pen rests."""
+"""Steps per call (assumed: few calls and checks for ended lines; a line runs half of it past its
+end, on average). With a bias another value gives other lines for the same seed: after each call
+resting pens are checked."""
 
 
 @dataclass
@@ -46,7 +46,7 @@ class Lines:
 
     Attributes:
         point: the next input, `(B, I)`, normalised.
-        state: what the network carries to that step, by the network's names, `(B, ...)` each.
+        state: the network's state before that step, by the network's names, `(B, ...)` each.
         bias: sharpening of the mixture, `(B,)`.
         text, text_lengths: indices of the characters, `(B, U)`, and how many count, `(B,)`; None
             for a network without a window.
@@ -75,11 +75,11 @@ class Lines:
 
 @dataclass
 class Cells:
-    """The weights of a hidden layer, `(4 H, any)` for each part of what it sees.
+    """The weights of a hidden layer, `(4 H, any)` for each part of its input.
 
-    An LSTM's rows are those of its input, forget and output gate and of its candidate; a GRU's
-    those of its reset and update gate, and of its candidate what comes in, then what the reset
-    gate lets through of the hidden state.
+    An LSTM's rows are those of its input, forget and output gates and of its candidate; a GRU's
+    those of its reset and update gates, then those of its candidate: of the input, and of the
+    hidden state after the reset gate.
     """
 
     hidden: Tensor
@@ -90,7 +90,7 @@ class Cells:
 
     @classmethod
     def of(cls, network: MixtureNetwork, number: int) -> "Cells":
-        """Return the weights of layer `number`, in the dtype that they have there."""
+        """Return the weights of layer `number`, in their own dtype."""
         layer = network.layers[number]
         if isinstance(layer, WindowedLayer):
             window, point = layer.weight_window, layer.weight_input
@@ -130,7 +130,7 @@ def _incoming(rows: Tensor) -> Tensor:
 
 
 class Stepper(ABC):
-    """Takes lines through the steps of a network."""
+    """Advances lines by steps of a network."""
 
     @abstractmethod
     def run(self, uniform: Tensor, normal: Tensor) -> tuple[Tensor, Tensor | None]:
@@ -147,30 +147,30 @@ class Stepper(ABC):
 
     @abstractmethod
     def keep(self, rows: Tensor) -> None:
-        """Go on with some of the lines only.
+        """Drop all but some of the lines.
 
         Args:
-            rows: their places among the lines there are, ascending.
+            rows: indices of those kept among the present lines, ascending.
         """
 
     @abstractmethod
     def sharpen(self, bias: Tensor) -> None:
-        """Go on with other biases.
+        """Set the biases.
 
         Args:
-            bias: of each of the lines there are, `(B,)`.
+            bias: of each of the present lines, `(B,)`.
         """
 
     least_share = 1.0
-    """Lines are better dropped together, once at most this share of them is left."""
+    """Lines are dropped together, once at most this share of them is left."""
 
 
 def make_stepper(network: MixtureNetwork, lines: Lines, products: torch.dtype) -> Stepper:
-    """Return the fastest stepper there is for the network's device.
+    """Return the fastest stepper for the network's device.
 
     Args:
-        network: whose weights are copied as they are now.
-        lines: where to begin.
+        network: its present weights are copied.
+        lines: the initial state.
         products: dtype of the matrix products; all else is in float32, or in float64 if this is.
     """
     if network.head == "mixture" and library.available(network.output.weight.device, products):
@@ -181,8 +181,8 @@ def make_stepper(network: MixtureNetwork, lines: Lines, products: torch.dtype) -
 class TorchStepper(Stepper):
     """Steps in plain torch operations; on CUDA all steps of a call are one captured graph.
 
-    What the layers see lies side by side in one buffer: the first hidden state, the point, the
-    window, then the other hidden states, so that each product takes a slice of it without copying.
+    The inputs of all layers are in one buffer: the first hidden state, the point, the window, then
+    the other hidden states, so that each product takes a slice of it without copying.
     """
 
     def __init__(self, network: MixtureNetwork, lines: Lines, products: torch.dtype) -> None:
@@ -233,7 +233,7 @@ class TorchStepper(Stepper):
 
     @property
     def least_share(self) -> float:
-        """A graph is captured anew for every number of lines, which takes longer than it saves."""
+        """Half on CUDA, where each new number of lines needs another capture, which is slow."""
         return 0.5 if self.device.type == "cuda" else 1.0
 
     def _begin(self, lines: Lines) -> None:
@@ -276,7 +276,7 @@ class TorchStepper(Stepper):
             self.phis = empty(PERIOD, batch, len(self.positions))
 
     def keep(self, rows: Tensor) -> None:
-        """Go on with some of the lines only."""
+        """Drop all but some of the lines."""
         state = {}
         for number in range(self.number):
             state[f"{number}.hidden"] = self.hiddens[number]
@@ -288,8 +288,8 @@ class TorchStepper(Stepper):
         self._begin(lines[rows])
 
     def sharpen(self, bias: Tensor) -> None:
-        """Go on with other biases."""
-        self.bias.copy_(bias[:, None])  # where a graph looks for it
+        """Set the biases."""
+        self.bias.copy_(bias[:, None])  # in place, where a graph reads it
 
     def run(self, uniform: Tensor, normal: Tensor) -> tuple[Tensor, Tensor | None]:
         """Draw the next points of all lines."""
@@ -306,10 +306,7 @@ class TorchStepper(Stepper):
         return self.points[:steps], None if self.phis is None else self.phis[:steps]
 
     def _capture(self) -> Callable[[], None] | None:
-        """Return a graph of the steps of a call; None if none is wanted, or none can be recorded.
-
-        Recording has not been run on a GPU yet.
-        """
+        """Return a graph of the steps of a call; None if disabled, or if capturing fails."""
         global _no_graphs
         if _no_graphs or os.environ.get(cuda.SWITCH) == "0":
             return None
@@ -323,9 +320,9 @@ class TorchStepper(Stepper):
         try:
             with torch.cuda.device(self.device):
                 replay = cuda.record(steps, lambda: self._step(0))
-        # Drivers and graphs fail in many ways, and one by one the steps do the same.
+        # Drivers and graphs fail in many ways; single steps give the same result.
         except Exception as error:
-            log.warning("Writing goes step by step, slower: no CUDA graph is recorded: %s", error)
+            log.warning("writing without a CUDA graph, which is slower: capture failed: %s", error)
             _no_graphs, replay = True, None
         for value, saved in zip(state, before, strict=True):
             value.copy_(saved)
@@ -355,7 +352,7 @@ class TorchStepper(Stepper):
         point = self.draw(self.raw, self.bias, self.uniform[step], self.normal[step])
         self.points[step].copy_(point)
         self.point.copy_(point)
-        self.point[:, 3:].zero_()  # What goes on has not ended.
+        self.point[:, 3:].zero_()  # A line that continues has not ended.
 
     def _move_window(self, step: int) -> None:
         hidden = self.hiddens[0].to(self.precise)
@@ -367,8 +364,8 @@ class TorchStepper(Stepper):
 
 
 class CompiledStepper(Stepper):
-    """Steps by the compiled loop, on a CPU. A line's points do not depend, bit for bit, on the
-    other lines, nor on the number of threads."""
+    """Steps by the compiled loop, on a CPU. A line's points are bit for bit independent of the
+    other lines and of the number of threads."""
 
     def __init__(self, network: MixtureNetwork, lines: Lines, products: torch.dtype) -> None:
         layers = [Cells.of(network, number) for number in range(len(network.layers))]
@@ -407,11 +404,11 @@ class CompiledStepper(Stepper):
         )
 
     def keep(self, rows: Tensor) -> None:
-        """Go on with some of the lines only."""
+        """Drop all but some of the lines."""
         self.buffers.keep(rows)
 
     def sharpen(self, bias: Tensor) -> None:
-        """Go on with other biases."""
+        """Set the biases."""
         self.buffers.bias.copy_(bias)
 
     def run(self, uniform: Tensor, normal: Tensor) -> tuple[Tensor, Tensor | None]:

@@ -1,22 +1,22 @@
 """Where a written line ends.
 
-The paper (section 5.3) ends a line at the step at which the window's peak gets behind the text. But
+The paper (section 5.3) ends a line at the step at which the window's peak moves past the text. But
 the window is ahead of the pen, and the last letter would lose its end. So the rules here are:
 
 - The window: from that step on the line is about to end.
-- The stroke under way is finished first. One that takes more than `LONGEST_FINISH` steps is left
-  out from that step on, as the paper has it.
+- The current stroke is finished first. One that takes more than `LONGEST_FINISH` steps is cut at
+  that step, as in the paper.
 - Delayed strokes: where the text ends in a letter or a digit, strokes that then go back from where
-  the pen was lifted belong to the line, the dot or the bar of a letter; all of them together may
-  have as many steps again. (Behind a sign they do not: a full stop may become a colon.)
-- A stroke too many, begun beyond the last character, is left out: see `Stopping.surplus`.
-- The network's own end: a line ends after the first point that is drawn as the end of the sequence;
-  with a text only once the window has reached its last character, since what has come so far may
-  be a whole line too, so that these networks give every character some chance of being the last.
-- A pen at rest ends nothing, but a sharpened density knows hardly anything but more rest, and the
-  pen may never go on: whoever writes asks `at_rest` and sharpens less.
+  the pen was lifted belong to the line, such as the dot or the bar of a letter; all of them may
+  together take as many steps again. (Not after a sign: a full stop may become a colon.)
+- A surplus stroke, begun beyond the last character, is left out: see `Stopping.surplus`.
+- The network's own end: a line ends after the first point drawn as the end of the sequence; with a
+  text only once the window has reached its last character, since any prefix may be a complete line
+  too, so that these networks give every character some chance of being the last.
+- A pen at rest does not end a line, but under a sharpened density it may rest forever: the sampler
+  asks `at_rest` and sharpens less.
 
-What was measured for them: lab notebook, stopping.
+Measurements: lab notebook, stopping.
 
 Shapes: B lines of a batch, T steps, U characters, I numbers of a point.
 """
@@ -35,23 +35,23 @@ REST = 0.1
 notebook: stopping)."""
 
 LONGEST_FINISH = 40
-"""Steps within which a stroke ends that the window has left behind, and so many again for delayed
-strokes (measured, lab notebook: stopping)."""
+"""Steps that a stroke may take once the window has passed the text, and again for delayed strokes
+(measured, lab notebook: stopping)."""
 
 SURPLUS_GAP = 0.45
-"""Letter heights by which a stroke too many begins beyond all other ink (measured, lab notebook:
+"""X-heights by which a surplus stroke begins beyond all other ink (measured, lab notebook:
 stopping)."""
 
 LEAVING = 0.5
-"""The window's weight behind a last letter, over the highest on the text, above which a stroke may
-be one too many (measured, lab notebook: stopping)."""
+"""The window's weight after a last letter, relative to the highest on the text, above which a
+stroke may be surplus (measured, lab notebook: stopping)."""
 
 
 class Stopping:
-    """Finds where the lines of a batch end, fed their points and phi, some steps at a time.
+    """Finds where the lines of a batch end, fed their points and phi some steps at a time.
 
     Args:
-        point: the point before the first step of each line, `(B, I)`, normalised as all points are.
+        point: the point before the first step of each line, `(B, I)`, normalised like all points.
         normalisation: of the points.
         texts: of the lines; None for a network without a window.
         limit: on the steps of a line.
@@ -70,28 +70,28 @@ class Stopping:
         device, self.fed = point.device, 0
         still = torch.from_numpy(normalisation.apply(np.zeros((1, 3), np.float32)))
         self.still = still[0, :2].to(point)  # the offset of a pen that rests
-        self.onward = -1.0 if normalisation.mean[0] < 0 else 1.0  # some hands run to the left
+        self.onward = -1.0 if normalisation.mean[0] < 0 else 1.0  # some scripts run to the left
         if texts is not None:
             self.lengths = torch.tensor([len(text) for text in texts], device=device)
             letters = [text.rstrip()[-1:].isalnum() for text in texts]
             self.to_letter = torch.tensor(letters, device=device)
         self.up = point[:, 2] > 0.5  # whether the pen is lifted before the next step
         self.never = limit + 1
-        # Steps after which the window's peak is behind the text, the stroke under way then has
-        # ended, and the line has.
+        # Steps after which the window's peak is past the text, the current stroke has ended, and
+        # the line has ended.
         self.behind = torch.full((len(point),), self.never, device=device)
         self.finished, self.stops = self.behind.clone(), self.behind.clone()
 
     def feed(self, rows: Tensor, points: Tensor, phi: Tensor | None) -> Tensor:
-        """Take the next steps of the lines that are still written.
+        """Take the next steps of the lines that are still being written.
 
         Args:
-            rows: their numbers.
+            rows: their indices.
             points: `(T, rows, I)`.
             phi: `(T, rows, U + 1)`; None without texts.
 
         Returns:
-            which of them go on behind these steps, `(rows,)` bool.
+            which of them continue after these steps, `(rows,)` bool.
         """
         first, stop = self.fed, self.fed + len(points)
         self.fed = stop
@@ -109,7 +109,7 @@ class Stopping:
             finished = torch.where(cut, behind, finished)
             # What follows the last of these steps is drawn in the next call.
             goes_back = (points[..., 0] - self.still[0]) * self.onward < 0
-            goes_back &= self.to_letter[rows] & (steps[:-1] > 0)  # before the first, none is late
+            goes_back &= self.to_letter[rows] & (steps[:-1] > 0)  # the first cannot be delayed
             stops = self._first(lifted[:-1] & ~goes_back, first)
             cut |= stops.clamp_max(stop) - finished > LONGEST_FINISH
             stops = torch.where(cut, finished, stops)
@@ -135,17 +135,17 @@ class Stopping:
         return ~(moved | (points[..., 2] > 0.5).any(0))
 
     def surplus(self, number: int, ink: np.ndarray, phi: np.ndarray) -> int:
-        """Return how many of the last points of a line are those of a stroke too many.
+        """Return the number of points of a surplus last stroke, 0 without one.
 
-        What is written in no time, or was held up before, ends before the window gets behind it,
-        and the pen may begin what would come next. So the last stroke is too many if it lies apart
-        from all ink, and if another one was begun with the window's peak on the last character,
-        which itself went on from the ink before: an earlier delayed stroke is not that character. A
-        letter may have two such strokes. There the last one is too many only if all of it lies
-        beyond the other ink (a `y` comes back) and the window was leaving as it began.
+        A short character may be finished before the window passes it, and the pen may begin what
+        would come next. So the last stroke is surplus if it lies apart from all ink, and another
+        one was begun with the window's peak on the last character, further right than the ink
+        before (an earlier delayed stroke is not that character). A letter may have two such
+        strokes; its last one is surplus only if all of it lies beyond the other ink (a `y` comes
+        back) and the window was leaving as it began.
 
         Args:
-            number: of the line, which has ended.
+            number: index of the line, which has ended.
             ink, phi: `(points, 3)` and `(points - 1, U + 1)`, as a `Line` has them.
         """
         said = self.texts[number].rstrip()
@@ -165,15 +165,15 @@ class Stopping:
         return len(ink) - start if apart and (beyond[:-1] > 0.0).any() else 0
 
     def _first(self, true: Tensor, first: int) -> Tensor:
-        """Return the step at which each line of `true` `(T, B)`, from step `first` on, is first."""
+        """Return the first true step of each line of `true` `(T, B)`, which begins at `first`."""
         return torch.where(true.any(0), first + true.int().argmax(0), self.never)
 
 
 def peak(phi: Tensor, text_lengths: Tensor) -> Tensor:
-    """Return the character at which the window's peak is, `(..., B)`: its text's length behind it.
+    """Return the index of the character at the window's peak, `(..., B)`; past the text its length.
 
     Args:
-        phi: `(..., B, U + 1)`, of which a line with a shorter text uses fewer places.
+        phi: `(..., B, U + 1)`, of which a line with a shorter text uses fewer entries.
         text_lengths: `(B,)`.
     """
     positions = torch.arange(phi.shape[-1], device=phi.device)

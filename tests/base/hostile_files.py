@@ -32,7 +32,7 @@ def load_within_bounds(paths: Iterable[Path]) -> dict[str, tuple[str | None, flo
     reading, writing = os.pipe()
     if (child := os.fork()) == 0:
         try:
-            torch.set_num_threads(1)  # No others came along.
+            torch.set_num_threads(1)  # There are no others.
             with open(writing, "w") as report:
                 json.dump({path.name: _load(path) for path in paths}, report)
         finally:
@@ -139,11 +139,14 @@ def make(folder: Path) -> Iterator[tuple[Path, str]]:
         torch.save(whole | {"config": config}, folder / f"{name}.pth")
         return folder / f"{name}.pth"
 
-    yield with_config("large", "arch", hidden_size=8192, num_layers=16), "another architecture"
+    yield (
+        with_config("large", "arch", hidden_size=8192, num_layers=16),
+        "do not fit the config's architecture",
+    )
     lines = {"type": "EmbeddedDataset", "args": {"size": 10**6}}
     yield (
         with_config("many lines", "data_loader", dataset=lines),
-        "at most 50,000 lines are made because a checkpoint says so; "
+        "a checkpoint alone may ask for at most 50,000 lines; "
         "-o data_loader.args.dataset.args.size=1000000",
     )
 
@@ -181,7 +184,9 @@ def make(folder: Path) -> Iterator[tuple[Path, str]]:
         "made anew": ordered + b"h\x01\x85\x81",
     }.items():
         pickled(b"\x80\x02](" + filled + once * 20_000 + b"e.", folder / f"{name}.pth")
-        expected = "could run code or" if name == "made anew" else "put together as no checkpoint"
+        expected = (
+            "could run code or" if name == "made anew" else "more operations than any checkpoint"
+        )
         yield folder / f"{name}.pth", expected
     pickled(b"\x80\x02})" + b"\x85" * 500_000 + b"Ns.", folder / "nested tuples.pth")
-    yield folder / "nested tuples.pth", "put together as no checkpoint"
+    yield folder / "nested tuples.pth", "more operations than any checkpoint"

@@ -123,7 +123,7 @@ def test_too_many_in_a_row_end_the_run_with_the_last_good_weights(tmp_path):
     assert f"last good step are in {path}" in str(caught.value)
     assert checkpoint["step"] == 7
     assert same(seen[0], checkpoint["state_dict"])
-    # It can be resumed: the count begins anew.
+    # It can be resumed: the count starts over.
     again = make(tmp_path, epochs=9, max_skipped=4, checkpoint=checkpoint, source=path)
     again.train()
     assert again.progress.epoch == 9

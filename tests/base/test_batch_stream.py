@@ -179,7 +179,7 @@ def test_it_goes_on_within_a_batch_and_begins_it_anew_where_the_data_differ(capl
     other.load_state_dict(saved, position, "file.pth")
     assert other.load() and other.position == Position()
     assert next(other.parts())[1] is None
-    assert caplog.messages == ["the data are no longer those of file.pth: a batch begins anew"]
+    assert caplog.messages == ["the data have changed since file.pth: restarting a batch"]
 
 
 def test_another_length_of_chunks_begins_the_batch_anew():
@@ -199,5 +199,7 @@ def test_a_loader_that_fails_asks_the_run_to_end():
     one = stream()
     one.loader.__class__ = Failing
     assert not one.load()
-    assert "worker of it failed: DataLoader worker (pid 7) is killed" in str(one._stop.failure)
+    assert "one of its workers failed: DataLoader worker (pid 7) is killed" in str(
+        one._stop.failure
+    )
     assert one.position == Position()

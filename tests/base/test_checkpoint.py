@@ -84,13 +84,13 @@ def bad_files(folder):
         return (folder / "other.pth").read_bytes()
 
     made["empty"] = b"", "empty file"
-    made["text"] = b"These are notes.", "no checkpoint"
+    made["text"] = b"These are notes.", "not a checkpoint"
     made["half"] = data[: len(data) // 2], "truncated or damaged"
     made["without its last byte"] = data[:-1], "truncated or damaged"
     made["a bit flipped"] = bytes(flipped), "checksum mismatch"
     made["pickle"] = pickle.dumps({"x": Hostile(folder / "hacked")}), "can run code"
     made["code"] = saved(content() | {"x": Hostile(folder / "hacked")}), "could run code or"
-    made["list"] = saved([1, 2]), "no checkpoint of this project"
+    made["list"] = saved([1, 2]), "not a checkpoint of this project"
     made["weights alone"] = saved(content()["state_dict"]), "no state_dict and config"
     made["other format"] = (
         saved(content() | {"format": 99}),
@@ -222,7 +222,7 @@ def test_weights_load_strictly_with_a_readable_error():
     with pytest.raises(CheckpointError) as caught:
         load_weights(model, other.state_dict(), "file.pth")
     message = str(caught.value)
-    assert message.startswith("file.pth: its weights are of another architecture")
+    assert message.startswith("file.pth: its weights do not fit the config's architecture")
     assert "0.bias has the shape (4,) instead of (3,)" in message
     assert "1.bias is missing" in message and "more" in message
 
@@ -253,7 +253,7 @@ def test_a_checkpoint_without_a_whole_alphabet_is_named():
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
 @pytest.mark.skipif(sys.platform != "linux", reason="bounds memory as Linux does")
-def test_files_of_strangers_are_refused_within_bounds(tmp_path):
+def test_untrusted_files_are_refused_within_bounds(tmp_path):
     causes = dict(hostile_files.make(tmp_path))
     report = hostile_files.load_within_bounds(causes)
     for path, cause in causes.items():

@@ -1,4 +1,4 @@
-"""The state of training is what it should be, or refused before anything goes on from it."""
+"""The training state is valid, or refused before anything resumes from it."""
 
 import copy
 import io
@@ -47,7 +47,7 @@ def stopped(tmp_path_factory):
 
 
 def go_on(folder, checkpoint, **options):
-    """Save a checkpoint, load it, and go on from it to the end of a short run."""
+    """Save a checkpoint, load it, and resume from it to the end of a short run."""
     path = folder / "changed.pth"
     torch.save(checkpoint, path)
     options = OPTIONS | {"time_limit_minutes": None, "epochs": 1, "steps_per_epoch": 3} | options
@@ -94,10 +94,14 @@ del_ = object()
         (("metrics", 0, "sum"), torch.zeros(2), "metrics.0.sum = a tensor (2,) of float32: a tens"),
         (("event_sizes",), {"a": -1}, "training.event_sizes.a = -1: a whole number from 0"),
         (("random_state", "torch"), torch.zeros(7, dtype=torch.uint8), "of the shape (5056)"),
-        (("random_state", "torch"), torch.full((5056,), 255, dtype=torch.uint8), "no state of a g"),
+        (
+            ("random_state", "torch"),
+            torch.full((5056,), 255, dtype=torch.uint8),
+            "not the state of a g",
+        ),
         (("random_state", "python", 1, 624), 625, "python.1.624 = 625: a whole number from 0 to"),
         (("random_state", "python", 1), [1], "random_state.python.1 = [1]: a list of 625"),
-        (("random_state", "numpy", 0), "PCG", "random_state: no state of a generator"),
+        (("random_state", "numpy", 0), "PCG", "random_state: not the state of a generator"),
         (("random_state", "numpy"), del_, "training.random_state.numpy is missing"),
         (("update", "averaged"), 1.5, "training.update.averaged = 1.5: a whole number"),
         (("update", "model"), {"layer": 3}, "training.update.model.layer = 3: a tensor"),
@@ -107,16 +111,16 @@ del_ = object()
         (
             ("update", "optimizer", "state", 0, "exp_avg"),
             torch.zeros(12, 1),
-            "does not go with the",
+            "does not fit the set",
         ),
-        (("update", "optimizer", "state", 1, "exp_avg"), del_, "does not go with the settings"),
+        (("update", "optimizer", "state", 1, "exp_avg"), del_, "does not fit the settings"),
         (("update", "optimizer", "state", 0, "step"), torch.tensor(-1.0), "step = -1.0: a finite"),
-        (("update", "optimizer", "state", 0, "step"), torch.tensor(math.nan), "what is no number"),
+        (("update", "optimizer", "state", 0, "step"), torch.tensor(math.nan), "contains NaN"),
         (("update", "optimizer", "state", 9), {}, "name in training.update.optimizer.state = 9"),
-        (("update", "optimizer", "param_groups", 0, "betas"), [1.0, 0.9], "does not go with the s"),
+        (("update", "optimizer", "param_groups", 0, "betas"), [1.0, 0.9], "does not fit the s"),
         (("update", "optimizer", "param_groups", 0, "eps"), del_, "param_groups.0.eps is missing"),
         (("update", "optimizer", "param_groups", 0, "eps"), 1e9, "eps = 1000000000.0: 1e-08, as a"),
-        (("update", "optimizer", "param_groups", 0, "lr"), 1e300, "not go with the settings"),
+        (("update", "optimizer", "param_groups", 0, "lr"), 1e300, "not fit the settings"),
         (("update", "optimizer", "param_groups", 0, "params"), [0], "params = [0]: [0, 1, 2, 3, 4"),
         (("update", "lr_scheduler", "total_steps"), 0, "total_steps = 0: 3, as at the start"),
         (("update", "lr_scheduler", "last_epoch"), 2.5, "last_epoch = 2.5: a whole number"),
@@ -178,7 +182,7 @@ def test_whatever_is_changed_the_run_goes_on_or_says_what_is_wrong(tmp_path, sto
     assert count / 2 < refused < count, "some changes are harmless"
 
 
-def test_a_position_that_the_data_does_not_have_begins_the_batch_anew(tmp_path, stopped, caplog):
+def test_a_position_that_the_data_does_not_have_restarts_the_batch(tmp_path, stopped, caplog):
     for number, (keys, value) in enumerate(
         [
             (("progress", "chunk"), 99),
@@ -190,7 +194,7 @@ def test_a_position_that_the_data_does_not_have_begins_the_batch_anew(tmp_path, 
             checkpoint = changed(checkpoint, ("states", 1, "hidden"), torch.zeros(2, 4))
         trainer = go_on(tmp_path, checkpoint)
         assert trainer.progress.epoch == 1
-        assert caplog.text.count("a batch begins anew") == number + 1
+        assert caplog.text.count("restarting a batch") == number + 1
 
 
 SCHEDULES = {

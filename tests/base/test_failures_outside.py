@@ -57,7 +57,7 @@ def test_a_data_worker_that_is_killed(tmp_path, step):
     whole = make(tmp_path, "whole", **OPTIONS)
     whole.train()
     trainer = make(tmp_path, trainer=Robbed, **OPTIONS)
-    with pytest.raises(TrainingFailed, match=r"the data loader or a worker of it failed: "):
+    with pytest.raises(TrainingFailed, match=r"the data loader or one of its workers failed: "):
         trainer.train()
     assert trainer.unfinished and newest_checkpoint(trainer.run.models)[1]["step"] >= step
     assert same(weights(go_on(tmp_path, **OPTIONS)), weights(whole))
@@ -87,7 +87,7 @@ def test_a_failure_of_the_loader_in_validation(tmp_path):
     whole = make(tmp_path, "whole", **options)
     whole.train()
     trainer = make(tmp_path, trainer=Broken, **options)
-    with pytest.raises(TrainingFailed, match="a worker of it failed: DataLoader worker"):
+    with pytest.raises(TrainingFailed, match="one of its workers failed: DataLoader worker"):
         trainer.train()
     path = newest_checkpoint(trainer.run.models)[0]
     assert path.name == "checkpoint-epoch2-step10.pth"

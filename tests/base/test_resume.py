@@ -1,4 +1,4 @@
-"""Nothing is lost: runs that are stopped, killed, or out of disk go on as if nothing had been."""
+"""Runs that are stopped, killed or out of disk space resume as if nothing had happened."""
 
 import errno
 import os
@@ -153,7 +153,7 @@ def test_more_signals_during_the_save_do_not_tear_it(tmp_path, monkeypatch, capf
 
 
 def test_a_new_run_goes_on_from_a_file_elsewhere(tmp_path):
-    """A branch: the folder of the old run stays as it is."""
+    """A branch: the folder of the old run stays unchanged."""
     make(tmp_path, "old", keep_last=None).train()
     old = tmp_path / "models" / "tiny" / "old"
     before = sorted((path.name, path.stat().st_mtime_ns) for path in old.iterdir())
@@ -253,7 +253,7 @@ def test_what_a_plateau_reduced_stands(tmp_path):
 def test_another_optimiser(tmp_path, caplog):
     make(tmp_path, epochs=1).train()
     trainer, _ = go_on(tmp_path, "run", epochs=2, optimizer="SGD")
-    assert "used Adam: SGD starts without averages" in caplog.text
+    assert "used Adam: SGD starts from a fresh state" in caplog.text
     assert trainer.progress.epoch == 2
 
 

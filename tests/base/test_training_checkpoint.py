@@ -1,4 +1,4 @@
-"""What is saved, when, and what a run goes on from: sound states only, and of one branch."""
+"""What is saved, when, and what a run resumes from: sound states only, and of one branch."""
 
 import errno
 import math
@@ -42,7 +42,7 @@ def test_period_and_number_of_checkpoints(tmp_path):
 
 @pytest.mark.parametrize("values", [[3.0, 2.0, 1.0], [3.0, 1.0, 2.0]])
 def test_of_a_run_that_has_ended_the_newest_and_the_best_are_left(tmp_path, values):
-    """They share the disk where they are one, and a run goes on from either."""
+    """They share the disk where they are one, and a run resumes from either."""
     ended = make(tmp_path, trainer=scripted(*values), epochs=3)
     ended.train()
     newest = ended.run.models / "checkpoint-epoch3.pth"
@@ -115,7 +115,7 @@ def test_a_checkpoint_without_its_training_state_cannot_be_resumed(tmp_path):
     path = trainer.run.models / "checkpoint-epoch1.pth"
     checkpoint = load_checkpoint(path)
     del checkpoint["training"]
-    with pytest.raises(CheckpointError, match="no state of training"):
+    with pytest.raises(CheckpointError, match="cannot be resumed: training is missing"):
         make(tmp_path, checkpoint=checkpoint, source=path)
 
 
@@ -149,7 +149,7 @@ def test_a_checkpoint_of_another_network(tmp_path):
     trainer.train()
     path, checkpoint, _ = newest_checkpoint(trainer.run.models)
     checkpoint["state_dict"]["output.weight"] = torch.zeros(3, 7)
-    with pytest.raises(CheckpointError, match="another architecture"):
+    with pytest.raises(CheckpointError, match="do not fit the config's architecture"):
         make(tmp_path, checkpoint=checkpoint, source=path)
 
 
@@ -163,7 +163,7 @@ def four_good_epochs(tmp_path, **options):
 
 
 def go_on(tmp_path, **options):
-    """Return a trainer that goes on from the newest checkpoint."""
+    """Return a trainer resumed from the newest checkpoint."""
     source, checkpoint, _ = newest_checkpoint(tmp_path / "models" / "tiny" / "run")
     return make(tmp_path, checkpoint=checkpoint, source=source, **QUIET | options)
 
@@ -179,7 +179,7 @@ def test_epochs_without_a_sound_state_do_not_replace_good_ones(tmp_path):
     newest = folder / "checkpoint-epoch4.pth"
     assert f"the last sound checkpoint is {newest}" in str(caught.value)
     assert {path: path.read_bytes() for path in checkpoints(folder)} == before
-    # Nothing stands in the way of going on as if that had not been.
+    # It can be resumed as if that had not happened.
     rest = go_on(tmp_path, optimizer="SGD", epochs=6)
     rest.train()
     whole = make(tmp_path, "whole", epochs=6, optimizer="SGD", **QUIET)
@@ -268,7 +268,9 @@ def test_the_best_is_a_sound_one(tmp_path):
 
 def test_a_run_without_a_step_ends_with_an_error(tmp_path):
     trainer = make(tmp_path, epochs=2, loader={"broken": tuple(TRAIN)}, max_skipped=100, **QUIET)
-    with pytest.raises(TrainingFailed, match="no step could be made; nothing was saved before"):
+    with pytest.raises(
+        TrainingFailed, match="every step was skipped; no checkpoint has been saved"
+    ):
         trainer.train()
     assert not checkpoints(trainer.run.models)
 

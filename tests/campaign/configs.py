@@ -29,7 +29,7 @@ ENCODINGS = ("utf-8", "utf-8", "utf-8", "utf-8-sig", "utf-16", "utf-32", "latin-
 
 
 def broken_values(rng: random.Random) -> Any:
-    """Return a config that comes with the project, with one to three things wrong in it."""
+    """Return a ready config with one to three things wrong in it."""
     config = json.loads(rng.choice(CONFIGS).read_text())
     if rng.random() < 0.15:  # a block of another one
         other = json.loads(rng.choice(CONFIGS).read_text())

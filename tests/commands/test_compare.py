@@ -33,16 +33,18 @@ def test_a_sheet_has_a_row_for_each_checkpoint(tmp_path, capsys):
     printed = capsys.readouterr().out.splitlines()
     model = load(paths[0], "cpu").model
     ended = sum(line.ended for line in sample(model, range(5, 9), bias=0.5, max_steps=60))
-    assert printed[0].startswith(f"digit 3: {ended} of 4 ended by themselves")
-    assert printed[1].startswith("digit 7: 4 of 4 ended by themselves")
-    assert printed[2].startswith("mnist_single_digit None: 0 of 4 ended by themselves")
+    assert printed[0].startswith(f"digit 3: {ended} of 4 ended on their own")
+    assert printed[1].startswith("digit 7: 4 of 4 ended on their own")
+    assert printed[2].startswith("mnist_single_digit None: 0 of 4 ended on their own")
     assert printed[3].endswith("mnist_single_digit-sheet.png  (3 rows of 4, seeds from 5)")
     assert of_colour(tmp_path / "out" / "mnist_single_digit-sheet.png", INK) > 500
 
 
 def test_a_sheet_is_of_networks_without_a_text_and_of_nothing_else(tmp_path):
     path = save(tmp_path / "a/one/c.pth", "SynthesisNetwork")
-    with pytest.raises(UserError, match="holds a SynthesisNetwork; only networks without a text"):
+    with pytest.raises(
+        UserError, match="contains a SynthesisNetwork; only networks without a text"
+    ):
         compare(tmp_path / "out", path)
     for words in (["-r", path], ["--text", "a"], ["--evaluate"], ["--continue", "valid"]):
         with pytest.raises(UserError) as told:

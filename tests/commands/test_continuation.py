@@ -52,7 +52,7 @@ def test_recorded_lines_are_continued(tmp_path, capsys, monkeypatch, options):
 def test_what_cannot_be_continued_is_named(tmp_path):
     path = save(tmp_path / "a/one/c.pth")
     words = ("continue", "-r", path, "--output", tmp_path / "out")
-    with pytest.raises(UserError, match="has 5 lines of more than 1 points: too few for 6"):
+    with pytest.raises(UserError, match="has 5 lines of more than 1 points, 6 are needed"):
         use(*words, "valid", "--primer-points", 1)
     with pytest.raises(UserError, match="no split 'dev': there are train, valid, test"):
         use(*words, "dev")

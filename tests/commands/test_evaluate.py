@@ -103,7 +103,7 @@ def test_overrides_reach_the_data_and_the_network_stays_that_of_the_file(uncondi
     key = "data_loader.args.dataset.args"
     evaluate(unconditional, tmp_path, "-o", f"{key}.valid_size=2")
     assert json.loads((tmp_path / "metrics.json").read_text())["sequences"] == 2
-    with pytest.raises(UserError, match=r"arch\.args\.min_scale: the architecture is that of the"):
+    with pytest.raises(UserError, match=r"arch\.args\.min_scale: the checkpoint fixes the arch"):
         evaluate(unconditional, tmp_path, "-o", "arch.args.min_scale=3.5")
     with pytest.raises(UserError, match=r"valid_sise.*valid_size"):
         evaluate(unconditional, tmp_path, "-o", f"{key}.valid_sise=12")
@@ -244,7 +244,11 @@ def test_a_bonus_is_for_ctc(checkpoints, tmp_path):
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [(b"", "no line of text"), (b"\n  \n", "no line of text"), (b"\xff\xfe\x00", "no text in UTF")],
+    [
+        (b"", "contains no text"),
+        (b"\n  \n", "contains no text"),
+        (b"\xff\xfe\x00", "not UTF-8 text"),
+    ],
 )
 def test_a_broken_text_file_is_named(checkpoints, tmp_path, content, message):
     path = tmp_path / "text.txt"

@@ -41,10 +41,10 @@ def test_an_export_destroys_no_training(conditional, tmp_path):
     os.link(trained, hard)
     before = [path.read_bytes() for path in (trained, other)]
     for target, cause in (
-        (trained, "that is the checkpoint itself"),
-        (link, "that is the checkpoint itself"),
-        (hard, "that is the checkpoint itself"),
-        (other, "holds the state of a training, which would be lost"),
+        (trained, "this is the checkpoint itself"),
+        (link, "this is the checkpoint itself"),
+        (hard, "this is the checkpoint itself"),
+        (other, "contains training state, which would be lost"),
     ):
         with pytest.raises(UserError, match=re.escape(f"{target}: ")) as caught:
             use("export", "-r", trained, target)
@@ -64,5 +64,5 @@ def test_training_starts_from_an_export(conditional, tmp_path, monkeypatch, logg
     config.write_text(json.dumps(config_of("SynthesisNetwork", "conditional")))
     monkeypatch.chdir(tmp_path)
     assert train.main(["-c", str(config), "-r", str(path), "--run-id", "on", "-d", "cpu"]) == 0
-    # On its own it cannot be gone on with: there is no state of a training in it.
+    # It cannot be resumed: it contains no training state.
     assert train.main(["-r", str(path), "-d", "cpu"]) == 2

@@ -54,7 +54,7 @@ def test_every_visible_character_is_written_read_and_drawn(checkpoints, tmp_path
     assert all(len(entry["read"]) == 2 for entry in stored["characters"].values())
     assert (stored["exact"], stored["bias"], stored["samples"]) == (0.0, 1.0, 2)
     printed = capsys.readouterr().out
-    assert "bias 1: 0.0000 of 94 characters" in printed
+    assert "bias 1: of 94 characters, 2 times each, 0.0000 read" in printed
     assert "0 of 2, itself   0  anna@home" in printed
     assert Image.open(tmp_path / "synthesisnetwork-characters.png").height > 500
 
@@ -79,8 +79,8 @@ def test_what_is_read_exactly_is_counted_by_character(checkpoints, tmp_path, mon
     assert stored["exact"] == pytest.approx(1 - 3 / (94 * 3))
     assert stored["itself"] == pytest.approx(1 - 2 / (94 * 3))
     printed = capsys.readouterr().out
-    assert "0 of 3, itself   1  Anna came  else: Ann  anna came!  anna came" in printed
-    assert re.search("0.9894 of 94 characters.* carriers, 0.9929 whatever", printed)
+    assert "0 of 3, itself   1  Anna came  misread: Ann  anna came!  anna came" in printed
+    assert re.search("of 94 characters.* 0.9894 read .* carrier, 0.9929 counting", printed)
 
 
 def test_what_reader_and_writer_lack_of_the_characters_is_said(tmp_path, capsys):
@@ -91,7 +91,10 @@ def test_what_reader_and_writer_lack_of_the_characters_is_said(tmp_path, capsys)
     words = (paths["SynthesisNetwork"], "--reader", paths["CTCNetwork"])
     judge(*words, "--characters", "--num-samples", 1, "--steps", 3, "--output", tmp_path)
     printed = capsys.readouterr().out
-    assert "left out: #, because their texts hold what the writer does not know: '#'" in printed
+    assert (
+        "left out: #, because their texts contain characters that the writer does not know: '#'"
+        in printed
+    )
     assert "CTCNetwork of" in printed and "reads 93 texts" in printed
     assert re.search("the reader does not know them: '[@~]' .*, '[@~]' ", printed)
 

@@ -80,7 +80,7 @@ def test_the_help_tells_the_defaults_of_the_library(capsys):
     assert f"need more (default: {BIAS:g})" in shown
     assert f"as in the paper (default: {PEN_SHARPNESS:g})" in shown
     assert f"or {DEFAULT_STEPS} without one" in shown
-    assert f"more than {HANDS:g} times larger" in shown and f"lie {HANDS:g} times" in shown
+    assert f"a factor of {HANDS:g}," in shown and f"than {HANDS:g} times" in shown
 
 
 def test_load_is_there_for_a_notebook():
@@ -103,7 +103,7 @@ def test_load_is_there_for_a_notebook():
         (["-r", "x", "--evaluate", "--text", "a"], "--text belongs to write and legibility"),
         (["-r", "x", "--evaluate", "--num-samples", "3"], "--num-samples belongs to write, legib"),
         (["-r", "x", "--evaluate", "--steps", "3"], "--steps belongs to write, legibility, cont"),
-        (["-r", "x", "--input", "a", "--language-weight", "1"], "that of a --language-model"),
+        (["-r", "x", "--input", "a", "--language-weight", "1"], "needs a --language-model"),
         (["-r", "x", "--evaluate", "--bias", "1"], "--bias belongs to write, continue and comp"),
         (["-r", "x", "--input", "a", "--bias", "0"], "--bias belongs to write, continue and comp"),
         (["-r", "x", "--evaluate", "--pen-sharpness", "0"], "--pen-sharpness belongs to write, l"),
@@ -141,7 +141,7 @@ def test_bad_input_ends_with_status_2_and_no_traceback(conditional, tmp_path):
         (["-r", tmp_path / "none.pth"], "no such file"),
         (["-r", broken], "truncated or damaged"),
         (["-r", conditional, "-d", "cuda:99"], "cuda:99"),
-        (["-r", conditional, "--output", occupied], "no folder can be made there"),
+        (["-r", conditional, "--output", occupied], "the folder cannot be created"),
         (["write", "-r", conditional, "--steps", "0"], "--steps: '0': a whole number from 1 to"),
     ]:
         done = script(*words, cwd=tmp_path)

@@ -51,7 +51,7 @@ def test_an_unconditional_network_continues_the_ink(checkpoints, ink, tmp_path, 
         assert len(read.ink) == 40 and read.text is None
         np.testing.assert_array_equal(read.ink, line.written)
     printed = capsys.readouterr().out
-    assert f"primed with primer.inkml: {len(ink)} points, as it is\n" in printed
+    assert f"primed with primer.inkml: {len(ink)} points, unchanged\n" in printed
     assert printed.count(f"(40 points after the {len(ink)} of the primer)") == 2
 
 
@@ -82,7 +82,7 @@ def test_a_conditional_network_writes_in_the_primers_hand(
     assert svg.find("{http://www.w3.org/2000/svg}title").text == text
     assert (tmp_path / "out" / "conditional-B-seed0-window.png").exists()
     printed = capsys.readouterr().out
-    assert f"primed with primer.inkml, {said!r}: {len(ink)} points, as it is\n" in printed
+    assert f"primed with primer.inkml, {said!r}: {len(ink)} points, unchanged\n" in printed
 
 
 def test_a_primer_after_which_nothing_is_left_to_write(checkpoints, ink, tmp_path, capsys):
@@ -137,7 +137,7 @@ def test_a_part_of_the_primer(checkpoints, ink, tmp_path, capsys):
     (read,) = read_ink(tmp_path / "out" / "unconditional-seed0.inkml")
     np.testing.assert_array_equal(read.ink, line.written)
     assert "9 points, scaled by 2\n" in capsys.readouterr().out
-    with pytest.raises(UserError, match=r"--primer-points 9 leaves a part of primer\.inkml: say w"):
+    with pytest.raises(UserError, match=r"--primer-points 9 cuts primer\.inkml: give the text"):
         write(checkpoints["conditional"], tmp_path / "out", *words, "--text", "B")
     write(checkpoints["conditional"], tmp_path, *words, "--text", "B", "--primer-text", "O")
 
@@ -159,10 +159,10 @@ def test_what_does_not_fit_is_refused(checkpoints, ink, tmp_path):
     write_inkml(silent, ink)
     out.mkdir()
     for name, words, message in (
-        ("conditional", [silent], r"silent\.inkml does not tell what is written .* --primer-text"),
-        ("conditional", [silent, "--primer-text", " "], "does not tell what is written"),
+        ("conditional", [silent], r"silent\.inkml contains no text for .* --primer-text"),
+        ("conditional", [silent, "--primer-text", " "], "contains no text for"),
         ("conditional", [loud], r"the network does not know 'Ü' \(U\+00DC\); --skip-unknown"),
-        ("conditional", [tmp_path / "no"], r"no: a file that cannot be read \(No such"),
+        ("conditional", [tmp_path / "no"], r"no: cannot be read \(No such"),
         ("conditional", [out], "no ink there; what is read: InkML"),
         ("unconditional", [silent, "--primer-text", "a"], "and --primer-text are for a"),
     ):
@@ -175,7 +175,7 @@ def test_what_does_not_fit_is_refused(checkpoints, ink, tmp_path):
 
 def test_a_network_that_draws_nothing_like_its_data_needs_a_factor():
     model = network("PredictionNetwork", head="regression")
-    with pytest.raises(UserError, match=r"nothing by itself .* say with --primer-scale what"):
+    with pytest.raises(UserError, match=r"no lines that a primer .* with --primer-scale"):
         Writer(model, None, None, {}).own_hand()
 
 

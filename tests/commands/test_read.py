@@ -39,11 +39,11 @@ def test_ink_files_are_read_and_drawn(checkpoints, data, tmp_path, capsys, arch)
     [
         (("read",), "the following arguments are required: PATH"),
         (("read", "nowhere.inkml"), "nowhere.inkml"),
-        (("legibility",), "a writer of texts is needed"),
+        (("legibility",), "a network that writes texts is needed"),
         (("evaluate", "--beam", "2", "--language-model", "nowhere.txt"), "nowhere.txt"),
         (("evaluate", "sometimes"), "no split 'sometimes'"),
-        (("continue", "valid"), "holds a CTCNetwork: it reads; use `read`"),
-        (("write", "--text", "a"), "holds a CTCNetwork: it reads; use `read`"),
+        (("continue", "valid"), "contains a CTCNetwork: it reads; use `read`"),
+        (("write", "--text", "a"), "contains a CTCNetwork: it reads; use `read`"),
         (("read", "x", "--skip-unknown"), "--skip-unknown belongs to write and legibility"),
         (("read", "x", "--num-samples", "1"), "--num-samples belongs to write, "),
         (("evaluate", "--steps", "9"), "--steps belongs to write, "),
@@ -61,8 +61,8 @@ def test_what_does_not_fit_is_said(checkpoints, tmp_path, words, message):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("read", __file__), "holds a SynthesisNetwork: it writes; use `write`"),
-        (("--input", __file__), "holds a SynthesisNetwork: it writes; use `write`"),
+        (("read", __file__), "contains a SynthesisNetwork: it writes; use `write`"),
+        (("--input", __file__), "contains a SynthesisNetwork: it writes; use `write`"),
         (("write", "--beam", "2"), "--beam belongs to read, evaluate and legibility"),
         (("evaluate", "--beam", "2", "--language-model"), "--language-model is for a network that"),
         (("continue", "valid", "--beam", "3"), "--beam belongs to read"),
@@ -86,7 +86,7 @@ def test_several_paths_and_a_picture_of_a_name_of_its_own(checkpoints, data, tmp
 
 def test_where_the_data_lie_is_for_the_texts_of_the_training(tmp_path):
     for option in (("--data", "x"), ("-o", "trainer.args.seed=1")):
-        with pytest.raises(UserError, match=f"{option[0]} is for the training texts of --lang"):
+        with pytest.raises(UserError, match=f"{option[0]} is for --language-model without"):
             use("read", "x", *option)
 
 
@@ -101,5 +101,5 @@ def test_a_language_model_takes_texts_in_normal_form(checkpoints, tmp_path, caps
     assert found.perplexity(["caf and cafe"]) == same.perplexity(["caf and cafe"])
     assert "as the network does not know it: 'é'" in capsys.readouterr().out
     path.write_text("é\nß é\n", encoding="utf-8")
-    with pytest.raises(UserError, match=r"text\.txt: it holds no text of characters that the net"):
+    with pytest.raises(UserError, match=r"text\.txt: it contains no text of characters"):
         options.search_of(loaded, command_line.parse(words, COMMANDS)[1])

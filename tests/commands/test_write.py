@@ -167,7 +167,7 @@ def test_lines_say_whether_they_ended_by_themselves(tmp_path, capsys):
     lines = sample(load(path, "cpu").model, range(4), bias=0.5, max_steps=9)
     printed = capsys.readouterr().out
     ended = sum(line.ended for line in lines)
-    assert 0 < ended < 4 and printed.splitlines()[-1] == f"{ended} of 4 lines ended by themselves"
+    assert 0 < ended < 4 and printed.splitlines()[-1] == f"{ended} of 4 lines ended on their own"
     assert printed.count(", ended)") == ended and printed.count(", not ended)") == 4 - ended
 
 
@@ -186,7 +186,7 @@ def test_a_primer_is_drawn_in_another_colour(tmp_path):
 @pytest.mark.parametrize("arch", ["PredictionNetwork", "SynthesisNetwork"])
 def test_a_regression_head_has_no_density(tmp_path, arch):
     path = save(tmp_path / "a/one/c.pth", arch, head="regression")
-    with pytest.raises(UserError, match="regression head: it has no density to draw"):
+    with pytest.raises(UserError, match="regression head, which has no density to"):
         write(path, tmp_path / "out", "--density")
     assert not (tmp_path / "out").exists()
     write(path, tmp_path / "out", "--steps", 20, "--num-samples", 1)
@@ -333,7 +333,7 @@ def test_one_line_goes_into_the_file_that_is_named(conditional, unconditional, t
 
 def test_several_lines_do_not_fit_into_a_file(tmp_path):
     for words in (("--num-samples", 2), ("--text", "a", "--text", "b")):
-        with pytest.raises(UserError, match=r"one line, and 2 are .*: give a folder, or one"):
+        with pytest.raises(UserError, match=r"one line, but 2 lines are .*: give a folder"):
             write("x", tmp_path / "hi.svg", *words)
     assert not names(tmp_path)
 

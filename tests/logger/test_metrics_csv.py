@@ -56,7 +56,7 @@ def test_taking_back_nothing_writes_nothing(tmp_path):
         (b"epoch,x\n1,\xff\xfe\x00\n", "can't decode byte 0xff"),
         (b"epoch,x\n1," + b"9" * 200_000, "field larger than field limit"),
         (b"epoch,x\n" + b"9" * 5000 + b",1\n", "integer string conversion"),
-        (b"epoch,x\n1,2,3\n", "line 2 has more values than there are columns"),
+        (b"epoch,x\n1,2,3\n", "line 2 has more values than columns"),
     ],
 )
 def test_a_table_that_is_none_is_kept_aside(tmp_path, caplog, data, cause):

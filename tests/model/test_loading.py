@@ -69,7 +69,7 @@ def test_a_network_without_a_text_draws(tmp_path):
     with pytest.raises(UserError, match="takes no text"):
         writer.write("a")
     saved(tmp_path / "other.pth", SynthesisNetwork)
-    with pytest.raises(UserError, match="writes a text: give one"):
+    with pytest.raises(UserError, match="its network needs a text"):
         load(tmp_path / "other.pth", "cpu").write()
 
 

@@ -325,7 +325,7 @@ def test_pictures(tmp_path, loader, text):
 def test_the_log_says_how_many_lines_ended_by_themselves(tmp_path, loader, ends, caplog):
     caplog.set_level("INFO")
     make(tmp_path, loader, text=False, ends=ends, samples=3, sample_steps=5).train()
-    assert ("of 3 lines ended by themselves" in caplog.text) == ends
+    assert ("of 3 lines ended on their own" in caplog.text) == ends
 
 
 def drawn(monkeypatch, made):
