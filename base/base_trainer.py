@@ -452,25 +452,27 @@ class BaseTrainer(ABC):
         """
         stream, optimizer_step = self.stream, self.optimizer_step
         with self._profiler.part("batch"):
-            if not stream.load():
+            if not stream.load():  # a loader failed: the run ends
                 return math.nan
         step, parts, divisor, finite = Sums(), [], 0, True
-        place = astuple(stream.position)
+        place = astuple(stream.position)  # The random numbers of a step depend on it alone.
         chunk = None if self.truncate is None else stream.position.chunk
         self.model.train()
         optimizer_step.start()
         with optimizer_step.noisy(), distributed.own_randomness(self.device, self.seed, *place):
             for number, (batch, state) in enumerate(stream.parts()):
-                part, loss, lost = None, 0.0, False
+                part, loss, state_lost = None, 0.0, False
                 if batch is not None:
                     with self._autocast(), self._profiler.part("forward"):
                         part = self.run_part(self.model, batch, chunk, state)
                     losses = self.loss(part.output, part.batch)
                     loss = losses.detach().cpu().double().sum().item()
-                    lost = not stream.carry(number, part.state, part.rows)
+                    state_lost = not stream.carry(number, part.state, part.rows)
                 # What is not finite in one process is dropped in all.
-                unfit, lost = distributed.all_reduce_max([not math.isfinite(loss), lost])
-                if lost:
+                unfit, state_lost = distributed.all_reduce_max(
+                    [not math.isfinite(loss), state_lost]
+                )
+                if state_lost:
                     stream.carry(number, None, None)
                 finite = finite and not unfit
                 if unfit or part is None:
@@ -488,21 +490,24 @@ class BaseTrainer(ABC):
         )
         norm, rate = math.nan, optimizer_step.learning_rate
         if finite:
+            # Adaptive noise diverges once for the whole training set: the step takes its share.
+            share = step.sequences / divisor / self._sequences
             with self._profiler.part("update"):
-                norm = optimizer_step.step(divisor, step.sequences / divisor / self._sequences)
-        self._count(step, norm, rate)
-        if math.isfinite(norm):
+                norm = optimizer_step.step(divisor, share)
+        skipped = not math.isfinite(norm)
+        self._count(step, norm, rate, skipped)
+        if not skipped:
             self._last_parts = parts
         stream.advance()
         if self.progress.skipped_in_row >= self.max_skipped:
             self._give_up()
         return step.loss_per_point
 
-    def _count(self, step: Sums, norm: float, rate: float) -> None:
-        """Count a step; without a finite norm it was skipped."""
+    def _count(self, step: Sums, norm: float, rate: float, skipped: bool) -> None:
+        """Count a step; of a skipped one the parts whose losses are finite count."""
         progress, sums = self.progress, self.state.sums
         sums.add(step.loss, step.sequences, step.points)
-        if not math.isfinite(norm):
+        if skipped:
             progress.skipped_in_row += 1
             sums.skipped += 1
             return

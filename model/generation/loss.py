@@ -47,7 +47,7 @@ class NegativeLogLikelihood(_OfPoints):
         """Return the nats of each sequence, `(batch,)`; padding does not count.
 
         Args:
-            output: with a `mixture` of leading dimensions `(batch, time)`.
+            output: with a `prediction` of leading dimensions `(batch, time)`.
             batch: with `targets` `(batch, time, 3)`, or `(batch, time, 4)`, and the `mask` of real
                 points.
         """
@@ -84,7 +84,7 @@ class SquaredError(_OfPoints):
         """Return the sum of each sequence, `(batch,)`; padding does not count.
 
         Args:
-            output: whose `mixture` is a `PointEstimate` of leading dimensions `(batch, time)`.
+            output: whose `prediction` is a `PointEstimate` of leading dimensions `(batch, time)`.
             batch: as for `NegativeLogLikelihood`.
         """
         estimate, targets = output.prediction, batch.targets.to(output.prediction.mean.dtype)

@@ -32,7 +32,7 @@ class SSE(BaseMetric):
         """Add one batch.
 
         Args:
-            output: with a `mixture` of leading dimensions `(batch, time)`.
+            output: with a `prediction` of leading dimensions `(batch, time)`.
             batch: with `inputs` and `targets` `(batch, time, 3 or more)`, and the `mask` of real
                 points.
             scale: factor on the distances along the axes, a number or `(2,)`.

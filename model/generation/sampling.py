@@ -1,5 +1,8 @@
 """Writing with a generation network: points are drawn from the mixture and fed back.
 
+The loop is here. A point is drawn by `mixture.draw`, which the steppers of `stepper` call, or by
+`draw` of `layers/kernels/sampling.c`, which does the same; where a line ends says `stopping`.
+
 Shapes: B lines of a batch, T steps, U characters, I numbers of a point.
 """
 
