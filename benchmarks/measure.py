@@ -1,4 +1,4 @@
-"""What the benchmarks share: lines to work on, rivals in processes of their own, tables."""
+"""Shared by the benchmarks: lines to work on, rivals in processes of their own, tables."""
 
 import argparse
 import multiprocessing
@@ -26,7 +26,7 @@ from utils.files import write_json
 from utils.normalisation import Normalisation
 
 SHARES = (0, 0.01, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 0.999, 1)
-READINGS = (31, 155, 311, 403, 479, 532, 577, 620, 664, 714, 776, 872, 956, 1141, 1454, 1940)
+LENGTHS = (31, 155, 311, 403, 479, 532, 577, 620, 664, 714, 776, 872, 956, 1141, 1454, 1940)
 """Lengths of IAM-OnDB's lines: these shares of them have at most so many points (measured over
 11,845 lines; their mean is 628)."""
 
@@ -90,7 +90,7 @@ def embedded(lines: int) -> tuple[list[np.ndarray], list[str]]:
     source = EmbeddedDataset(seed=SEED, size=4 * lines, min_characters=30, max_characters=60)
     source.prepare()
     generator = np.random.default_rng(SEED)
-    lengths = np.interp(generator.random(lines), SHARES, READINGS).round().astype(int)
+    lengths = np.interp(generator.random(lines), SHARES, LENGTHS).round().astype(int)
     inks, texts, index = [], [], 0
     for length in lengths:
         ink, text = source.ink(index), source.text(index)
@@ -123,10 +123,10 @@ WAYS = {str(way): way for way in (Way(p, c) for c in (True, False) for p in PREC
 
 
 def ways(names: list[str] | None, device: torch.device, first: str) -> list[Way]:
-    """Return the wanted ways, or all that there are here, those of precision `first` leading.
+    """Return the wanted ways, or all available ones, those of precision `first` leading.
 
     Raises:
-        UserError: if a wanted way takes a compiler and there is none.
+        UserError: if a wanted way needs a compiler and there is none.
     """
     compiled = device.type != "cpu" or kernels(False) is not None
     if names is None:
@@ -134,7 +134,7 @@ def ways(names: list[str] | None, device: torch.device, first: str) -> list[Way]
         return sorted(there, key=lambda way: (not way.compiled, way.precision != first))
     found = [WAYS[name] for name in names]
     if not compiled and any(way.compiled for way in found):
-        raise UserError("--paths: there is no C compiler here for the compiled kernels")
+        raise UserError("--paths: no C compiler found for the compiled kernels")
     return found
 
 
@@ -217,7 +217,7 @@ def alternate(rivals: dict[str, Process], rounds: int, name: str) -> dict[str, l
 
 
 def synchronise(device: torch.device) -> None:
-    """Wait until the device has done what it was told."""
+    """Wait until the device has finished its work."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
 
@@ -265,7 +265,7 @@ def peak_memory(device: torch.device) -> int:
 
 
 def describe(device: torch.device) -> str:
-    """Return what is measured on, in words."""
+    """Return a description of the machine."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     model = platform.processor() or platform.machine()
@@ -368,16 +368,18 @@ def parser(description: str, measures: tuple[str, ...]) -> argparse.ArgumentPars
     """Return the options that the benchmarks share."""
     made = argparse.ArgumentParser(description=description)
     made.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N")
-    made.add_argument("--rounds", type=int, default=5, help="that count; one more comes before")
+    made.add_argument("--rounds", type=int, default=5, help="rounds, after one warm-up round")
     made.add_argument("--only", nargs="+", choices=measures, default=list(measures))
-    made.add_argument("--paths", nargs="+", choices=list(WAYS), help="of ours; else all there are")
-    made.add_argument("--root", help="folder of IAM-OnDB, for real lines; else embedded ones")
-    made.add_argument("--cache", help="folder for what is parsed of it")
+    made.add_argument(
+        "--paths", nargs="+", choices=list(WAYS), help="paths of ours (default: all available)"
+    )
+    made.add_argument("--root", help="folder of IAM-OnDB (default: synthetic lines)")
+    made.add_argument("--cache", help="folder for its cache")
     made.add_argument("--threads", type=int, default=torch.get_num_threads())
     made.add_argument("--json", metavar="FILE", help="write the rows there")
     made.add_argument("--lines", type=int, default=640, help="lines to draw batches from")
-    made.add_argument("--hidden", type=int, default=400, help="cells of a layer, 400 in the table")
-    made.add_argument("--scale", type=float, default=1.0, help="cut all lines to this share")
+    made.add_argument("--hidden", type=int, default=400, help="cells of a layer (default: 400)")
+    made.add_argument("--scale", type=float, default=1.0, help="cut all lines to this fraction")
     return made
 
 

@@ -1,9 +1,9 @@
 """Peak memory of training by length and batch, of whole lines and of truncated back-propagation.
 
-Each number is of a process of its own, which trains the conditional network of the paper's size
+Each number is from a separate process, which trains the conditional network of the paper's size
 with the project's own trainer on lines of one length; what the process needed before it built
-anything is left out. Without truncation memory grows with batch times length; with it, the batch
-itself and its text are all that still grows with the length.
+anything is subtracted. Without truncation memory grows with batch times length; with it, only the
+batch itself and its text still grow with the length.
 """
 
 import argparse
@@ -44,7 +44,7 @@ class Lines(BaseDataset):
         self.lengths = np.full(count, steps + 1)
 
     def prepare(self) -> None:
-        """Nothing is to be done."""
+        """Do nothing."""
 
     def split_indices(self) -> dict[str, np.ndarray]:
         """Return the samples of each split: all are for training."""

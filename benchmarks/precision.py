@@ -1,7 +1,7 @@
-"""Whether training in bfloat16 learns what training in float32 learns.
+"""A comparison of training in bfloat16 and in float32.
 
 Trains one network on embedded lines in both precisions, from the same seeds, with the same batches,
-and prints the log-loss on the validation split after so many steps, in nats a point.
+and prints the log-loss on the validation split after so many steps, in nats per point.
 
     python benchmarks/precision.py
     python benchmarks/precision.py --hidden 400 --layers 3 --steps 200 --seeds 3 --device cuda
@@ -27,7 +27,7 @@ PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16}
 def trained(
     loader: HandwritingDataLoader, dtype: torch.dtype | None, seed: int, words: argparse.Namespace
 ) -> float:
-    """Train a network, and return its log-loss on the validation split in nats a point."""
+    """Train a network, and return its log-loss on the validation split in nats per point."""
     torch.manual_seed(seed)
     network = SynthesisNetwork(
         loader.normalisation,
@@ -63,7 +63,7 @@ def trained(
 
 
 def main() -> None:
-    """Print a row a seed, and the means."""
+    """Print a row per seed, and the means."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--hidden", type=int, default=128, help="cells of a layer (default: 128)")
     parser.add_argument("--layers", type=int, default=2, help="hidden layers (default: 2)")
@@ -84,7 +84,7 @@ def main() -> None:
         print(f"{seed:<6}" + "".join(f"{values[-1]:>12.4f}" for values in results.values()))
     means = {name: statistics.mean(values) for name, values in results.items()}
     print(f"{'mean':<6}" + "".join(f"{mean:>12.4f}" for mean in means.values()))
-    print(f"difference {means['bfloat16'] - means['float32']:+.4f} nats a point")
+    print(f"difference {means['bfloat16'] - means['float32']:+.4f} nats per point")
 
 
 if __name__ == "__main__":

@@ -1,12 +1,12 @@
-"""The rival of the benchmarks: both networks of the paper as one writes them at first.
+"""The reference of the benchmarks: a straightforward implementation of the paper's networks.
 
 Plain PyTorch in one file: `nn.LSTMCell` step by step, autograd records every step, float32, batches
 in random order padded to the longest line, sampling line by line. It knows nothing of the project,
-so that the tests use it as an independent check as well; `load` takes the weights of the project's
-networks over by their names, `by_name` gives gradients back under these names.
+so that the tests use it as an independent check as well; `load` copies the weights of the project's
+networks by name, `by_name` returns gradients under these names.
 
-Shapes: B lines of a batch, T steps, U characters, A letters of the alphabet, H cells, K components
-of the window, M components of the mixture.
+Shapes: B lines of a batch, T steps, U characters, A characters of the alphabet, H cells,
+K components of the window, M components of the mixture.
 """
 
 import math
@@ -173,7 +173,7 @@ def batches(
     Args:
         inks: normalised points (N, 3) each.
         texts: indices of the characters of each.
-        batch_size: lines a batch.
+        batch_size: lines per batch.
         seed: of the order.
 
     Yields:

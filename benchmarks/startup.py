@@ -1,4 +1,4 @@
-"""How long the program takes to start: calls of it over `python -c "import torch"`, in turns.
+"""Startup time of the commands, compared with `python -c "import torch"`, in turns.
 
 Each call is a process of its own, warm: one round comes before those that count.
 """

@@ -117,8 +117,8 @@ def collate(samples: list[Sample]) -> Batch:
 def check_alphabet(dataset: BaseDataset, alphabet: Alphabet, remedy: str) -> None:
     """Raise a DataError that names the characters of the dataset's texts that `alphabet` lacks.
 
-    With each character stand its code point, how often it occurs, and the first sample that
-    holds it; behind them what else can be done than to leave these samples out.
+    Each character is listed with its code point, its count and the first sample that contains it,
+    followed by a remedy.
     """
     counts: Counter[str] = Counter()
     first: dict[str, str] = {}
@@ -155,7 +155,7 @@ class _EvaluationDataLoader(BaseDataLoader):
         self.fill(indices, self.source.lengths[indices] - 1)
 
     def prepare(self) -> None:
-        """Nothing is left to do."""
+        """Do nothing: the training loader has loaded the data."""
 
     def split(self, name: str) -> BaseDataLoader:
         return _EvaluationDataLoader(self.dataset, name, **self._options)
@@ -169,41 +169,40 @@ class HandwritingDataLoader(BaseDataLoader):
     """The training split of a dataset in shuffled batches, and the others by `split`.
 
     The points of its batches have four numbers, `(dx, dy, end_of_stroke, end_of_sequence)`, unless
-    `features` makes others of the ink. The last one is 1 at the last point of a sample and 0
-    elsewhere; ink that has a fourth column of its own may say there that a sequence does not end
-    with it.
+    `features` computes others from the ink. The last one is 1 at the last point of a sample and 0
+    elsewhere; ink with a fourth column of its own may say there that it does not end a sequence.
 
-    After `prepare`, `normalisation` and `alphabet` are there; `source` is the dataset itself
-    (`dataset` is what makes its samples ready for a network).
+    `normalisation` and `alphabet` are available after `prepare`; `source` is the dataset itself
+    (`dataset` prepares its samples for a network).
 
     Args:
         seed: the seed of shuffling and augmentation.
-        normalisation: to be used; None computes it from the training split after preprocessing.
-        alphabet: the characters to be used; None takes those of the texts of all splits.
+        normalisation: None computes it from the training split after preprocessing.
+        alphabet: None takes the characters of the texts of all splits.
         dataset: where ink and texts come from.
-        batch_size: lines a batch.
-        valid_batch_size: lines a batch in loaders made by `split`; None takes `batch_size`.
+        batch_size: lines per batch.
+        valid_batch_size: lines per batch in loaders made by `split`; None takes `batch_size`.
         num_workers: processes that make batches; 0 makes them in this one. The batches are the
             same.
-        preprocessing: changes of the training ink, in this order, that are the same every time;
-            None takes the dataset's own.
-        augmentation: changes of the training ink, in this order, drawn anew every time.
+        preprocessing: deterministic changes of the training ink, in this order; None takes the
+            dataset's default.
+        augmentation: random changes of the training ink, in this order, drawn every time.
         bucket: batches whose lines are sorted by length together: more leave less padding, fewer
             mix better.
         pin_memory: put batches into page-locked memory if there is a GPU.
-        characters: those that texts may hold, in a row, instead of those that the dataset's texts
-            do: the network then knows each, whether it occurs or not, and any other one is an
-            error. Like texts they are taken in NFC, so that a combining mark of its own must not
-            stand behind a letter that it combines with. None takes those of the texts.
+        characters: the alphabet as one string, instead of the characters of the dataset's texts:
+            the network then knows each, whether it occurs or not, and any other one is an error.
+            It is converted to NFC like texts, so that a combining mark must not follow a letter
+            that it combines with. None takes those of the texts.
 
     Raises:
-        ConfigFault: if an augmentation stands among the preprocessing, or the reverse; if
-            `characters` are none, or one stands twice (in NFC).
+        ConfigFault: if an augmentation is among the preprocessing, or the reverse; if
+            `characters` is empty, or repeats one (in NFC).
     """
 
     extends_alphabet = False
-    """Whether characters that the given alphabet lacks are put behind its own, as fine-tuning
-    needs it, or are an error. To be set before `prepare`."""
+    """Whether characters that the given alphabet lacks are appended to it, for fine-tuning, or are
+    an error. To be set before `prepare`."""
 
     def __init__(
         self,
@@ -257,7 +256,7 @@ class HandwritingDataLoader(BaseDataLoader):
 
     @property
     def features(self) -> Callable[[np.ndarray], np.ndarray] | None:
-        """What makes the inputs of a sample's ink, see `BaseModel`; None: its normalised points.
+        """The function from ink to inputs, see `BaseModel`; None: normalised points.
 
         To be set before the first batch is asked for, and before `split`.
         """
@@ -297,8 +296,8 @@ class HandwritingDataLoader(BaseDataLoader):
         used = np.asarray(_all_indices(source))
         if len(short := used[source.lengths[used] < 2]):
             raise DataError(
-                f"{len(short)} samples have fewer than two points, and no step to learn or to "
-                f"score: {source.name(int(short[0]))} is the first"
+                f"{len(short)} samples have fewer than two points, so no step to predict: "
+                f"{source.name(int(short[0]))} is the first"
             )
         known = source.characters
         if self.characters is not None:
@@ -322,7 +321,7 @@ class HandwritingDataLoader(BaseDataLoader):
         self._loaded = True
 
     def _count_new(self, known: int) -> None:
-        """Set `new_characters`: those of the alphabet behind the first `known`, rare ones first."""
+        """Set `new_characters`: those of the alphabet after the first `known`, rare ones first."""
         counts = self.source.character_counts()
         new = ((counts.get(one, 0), one) for one in self.alphabet.characters[known:])
         self.new_characters = {one: count for count, one in sorted(new)}
@@ -350,8 +349,8 @@ class HandwritingDataLoader(BaseDataLoader):
     def split(self, name: str) -> BaseDataLoader:
         """Return a loader over the split `name`, "train", "valid" or "test".
 
-        It has this one's alphabet and normalisation; its ink is as recorded, also for "train".
-        Where these are given the training split is not looked at.
+        It has this one's alphabet and normalisation; its ink is as recorded, also for "train". If
+        these are given the training split is not read.
 
         Raises:
             DataError: as `prepare`.

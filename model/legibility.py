@@ -93,7 +93,7 @@ def read_back(
         pen_sharpness: as `sample` takes it.
         seed: of the first text.
         max_steps: limit on the steps of a line; by default enough for the longest text.
-        search: how to look for the text.
+        search: how to search for the text.
         progress: show progress bars.
 
     Raises:

@@ -40,7 +40,7 @@ def test_a_checkpoint_alone_does_not_ask_for_a_million_lines():
     config = json.loads((ROOT / "configs" / "conditional.json").read_text())
     key = "data_loader.args.dataset.args.size"
     config["data_loader"]["args"]["dataset"]["args"]["size"] = 10**6
-    with pytest.raises(ConfigError, match=rf"x\.pth: {key} = 1000000: .* -o {key}=1000000 makes"):
+    with pytest.raises(ConfigError, match=rf"x\.pth: {key} = 1000000: .* -o {key}=1000000 allows"):
         ConfigParser.from_checkpoint(config, "x.pth")
     for count in (10**6, 60_000, 50_000):
         config = ConfigParser.from_checkpoint(config, "x.pth", [Override("-o", key, str(count))])

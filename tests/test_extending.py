@@ -158,7 +158,7 @@ def test_one_file_with_one_class_is_enough(workplace, monkeypatch, capsys, kind)
     assert experiments.main([*evaluate, "--module", str(module)]) == 0
 
 
-def test_a_module_that_is_not_there_is_told_by_either_script(workplace, capsys):
+def test_a_missing_module_is_reported_by_either_script(workplace, capsys):
     Path("config.json").write_text(json.dumps(CONFIG))
     assert train.main(["-c", "config.json", "--module", "none.py"]) == 2
     assert "--module" in capsys.readouterr().err

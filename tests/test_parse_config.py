@@ -267,8 +267,8 @@ FAULTS = [
         "arch.args.hiden_size = 9: Network takes no such argument; did you mean hidden_size?",
     ),
     ("arch.args.zzz", 9, "there are hidden_size, cell, dropout, clip, skip"),
-    ("arch.args.normalisation", 9, "is worked out by the program: leave it out"),
-    ("data_loader.args.seed", 9, "is worked out by the program: leave it out"),
+    ("arch.args.normalisation", 9, "is set by the program: leave it out"),
+    ("data_loader.args.seed", 9, "is set by the program: leave it out"),
     ("arch.args.hidden_size", "64", '= "64": a whole number from 1 to 8192'),
     ("arch.args.hidden_size", 64.0, "= 64.0: a whole number from 1 to 8192"),
     ("arch.args.hidden_size", True, "= true: a whole number from 1 to 8192"),
@@ -310,10 +310,10 @@ FAULTS = [
     ("optimizer.args.betas", [0.9], "a list of 2, each a number from 0 to 1"),
     ("optimizer.args.betas", [0.9, 1.0], "Adam refuses it: Invalid beta parameter"),
     ("optimizer.args.momentum", 0.9, "Adam takes no such argument"),
-    ("optimizer.args.params", [], "is worked out by the program"),
+    ("optimizer.args.params", [], "is set by the program"),
     ("lr_scheduler.type", "LambdaLR", "unknown type"),
-    ("lr_scheduler.args.last_epoch", 4, "is worked out by the program"),
-    ("lr_scheduler.args.epochs", 4, "is worked out by the program"),
+    ("lr_scheduler.args.last_epoch", 4, "is set by the program"),
+    ("lr_scheduler.args.epochs", 4, "is set by the program"),
     ("lr_scheduler.args.pct_start", 2, "a number from 0 to 1"),
     ("lr_scheduler.args.anneal_strategy", "cosine", 'one of "cos", "linear"'),
     ("metrics", {"type": "SSE"}, f"a list, each {NO_OBJECT}"),
@@ -321,7 +321,7 @@ FAULTS = [
     ("metrics.0", "SSE", f'metrics.0 = "SSE": {NO_OBJECT}'),
     ("trainer.args.epochs", ..., "trainer.args.epochs: is missing: a whole number"),
     ("trainer.args.drawings", 10, "a whole number from 0 to 9"),
-    ("trainer.args.model", 1, "is worked out by the program"),
+    ("trainer.args.model", 1, "is set by the program"),
     ("trainer.args.precision", "half", 'one of "float32", "bfloat16", "float16"'),
     ("trainer.args.monitor", "min valid_los", 'trainer.args.monitor = "min valid_los": "min NAME"'),
     ("trainer.args.monitor", "least sse", '"min NAME" or "max NAME"'),
@@ -671,13 +671,13 @@ def test_a_rise_of_no_length_is_refused_before_torch_divides_by_it():
     schedule = {"type": "OneCycleLR", "args": {"pct_start": 0.1}}
     parsed = ConfigParser(changed("lr_scheduler", schedule), "c.json")
     assert parsed.build_scheduler(optimizer_of(parsed), 11) is not None
-    with pytest.raises(ConfigError, match=r"lr_scheduler.args = .*is empty over 10 steps"):
+    with pytest.raises(ConfigError, match=r"lr_scheduler.args = .*an empty phase over 10 steps"):
         parsed.build_scheduler(optimizer_of(parsed), 10)
     schedule["args"] = {"pct_start": 0.001}
     assert not faults(changed("lr_scheduler", schedule))  # of the run's own steps nothing is known
     schedule["args"] = {"pct_start": 0.1, "total_steps": 10}
     (fault,) = faults(changed("lr_scheduler", schedule))
-    assert "is empty over 10 steps" in str(fault)
+    assert "an empty phase over 10 steps" in str(fault)
 
 
 def test_the_rest_of_an_annotation_that_torch_hides_is_left_to_the_trial():

@@ -1,4 +1,4 @@
-"""Every ready config trains, goes on, and its checkpoint can be used: only the sizes are smaller.
+"""Every ready config trains, resumes, and its checkpoint can be used: only the sizes are smaller.
 
 The data is made in the format of the config's source, and lies where the config looks for it, so
 that its dataset, splits, changes of the ink, schedule, loss, metrics and trainer are all in use.
@@ -88,7 +88,7 @@ def epochs(run: Path) -> list[dict[str, float]]:
 
 
 @pytest.mark.parametrize(("path", "maker"), CASES)
-def test_a_ready_config_trains_and_goes_on_and_its_checkpoint_is_of_use(path, maker, capsys):
+def test_a_ready_config_trains_and_resumes_and_its_checkpoint_can_be_used(path, maker, capsys):
     words = ["-d", "cpu", "-c", str(path), "--run-id", "small", *smaller(path, maker)]
     assert train.main(words) == 0, capsys.readouterr().err
     run = Path("saved/models") / path.stem / "small"

@@ -113,7 +113,7 @@ def test_two_processes_train_as_one_and_one_of_them_writes(workplace):
     assert (MODELS / "two" / "train.log").read_text().count("epoch 3/3: ") == 1
 
 
-def test_sigterm_ends_all_and_another_number_goes_on(workplace):
+def test_sigterm_ends_all_and_another_number_resumes(workplace):
     endless = ["--epochs", "100000", "-o", "trainer.args.save_minutes=0"]
     less = ["-o", "trainer.args.samples=0", "-o", "trainer.args.tensorboard=false"]
     process = start("-c", "config.json", "--run-id", "two", *endless, *less)

@@ -139,7 +139,7 @@ def test_help_shows_every_option_with_its_default_and_an_example(capsys):
         (["-c", "x", "-o", "trainer"], "-o/--override: -o 'trainer' is not KEY=VALUE"),
     ],
 )
-def test_wrong_options_are_told_in_a_line(workplace, capsys, words, message):
+def test_wrong_options_are_reported_in_a_line(workplace, capsys, words, message):
     refusal = refused(capsys, *words)
     assert message in refusal and refusal.count("\n") == 1
 
@@ -360,7 +360,7 @@ def wait_for(found, process: subprocess.Popen) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_saves_and_prints_how_to_go_on(workplace, number):
+def test_a_signal_saves_and_prints_how_to_resume(workplace, number):
     many = ["--epochs", "100000", "-o", "trainer.args.save_minutes=0"]
     process = start("-c", "config.json", "--run-id", "a", *many)
     wait_for(lambda: len(checkpoints(MODELS / "a")) > 1, process)

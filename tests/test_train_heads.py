@@ -66,7 +66,7 @@ def test_either_cell_learns_to_write_digits(cell):
     assert written == ["mnist_digits-2026-seed0.png", "mnist_digits-2026-seed0.svg"]
 
 
-def test_the_squared_error_network_learns_in_chunks_and_goes_on_with_lines(capsys):
+def test_the_squared_error_network_learns_in_chunks_and_continues_lines(capsys):
     lines = {"type": "EmbeddedDataset", "args": LINES}
     overrides = [f"{DATA}={json.dumps(lines)}", "data_loader.args.preprocessing=[]"]
     overrides += [f"{TRAINER}.sample_steps=30", f"{TRAINER}.truncate=20"]
@@ -93,7 +93,7 @@ def test_a_loss_of_another_head_is_refused(overrides, message, capsys):
 
 
 @pytest.mark.skipif(shutil.which("make") is None, reason="there is no make")
-def test_one_command_trains_all_ten_and_goes_on_where_it_was_cut_off(tmp_path):
+def test_one_command_trains_all_ten_and_resumes_where_it_was_interrupted(tmp_path):
     """The scripts replaced by one that notes its words and makes the folder of a run."""
     for name in ("Makefile", "requirements.txt"):
         shutil.copy(ROOT / name, name)

@@ -141,7 +141,7 @@ def read_split(
         model: in evaluation mode.
         source: the dataset, prepared.
         split: its name.
-        search: how to look for the texts.
+        search: how to search for the texts.
         progress: show a bar.
 
     Returns:

@@ -1,9 +1,9 @@
 """The characters that a network knows, and their numbers; text in one normal form.
 
 The same visible text can be typed in several ways, such as `é` as one character or as `e` and a
-combining accent. Texts are brought to Unicode's normal form C (NFC), in which it is one way:
-composed where there is a composed character. What has none, such as `x̂` or an emoji of several
-parts, stays the characters that it is made of.
+combining accent. Texts are converted to Unicode's normal form C (NFC), which is unique: composed
+where there is a composed character. What has none, such as `x̂` or an emoji of several parts,
+stays a sequence of characters.
 """
 
 import unicodedata
@@ -15,7 +15,7 @@ import numpy as np
 from utils.checks import DataError, UserError, short
 
 PANGRAM = "Sphinx of black quartz, judge my vow"
-"""Every letter, in the length of a usual line."""
+"""Every letter, in a line of usual length."""
 
 WIDTH = 110
 """Columns of a terminal that a table takes at most (assumed)."""
@@ -25,15 +25,15 @@ SHOWN = 10
 
 
 def nfc(text: str) -> str:
-    """Return a text in Unicode's normal form C, see above. Its length may be another one."""
+    """Return a text in Unicode's normal form C, see above. Its length may change."""
     return unicodedata.normalize("NFC", text)
 
 
 def describe(character: str) -> str:
     """Return a character with its code point, such as `'é' (U+00E9)`.
 
-    One that does not show by itself is named as well: `' ' (U+0020 space)`. A combining one stands
-    on a dotted circle.
+    An invisible one is named as well: `' ' (U+0020 space)`. A combining one is shown on a dotted
+    circle.
     """
     combining = unicodedata.category(character).startswith("M")
     shown = f"'\N{DOTTED CIRCLE}{character}'" if combining else repr(character)
@@ -48,7 +48,7 @@ def table(counts: Mapping[str, int], marked: Iterable[str] = (), columns: int = 
 
     Args:
         counts: how often each character occurs.
-        marked: characters that get a `*` behind their count.
+        marked: characters with a `*` after their count.
         columns: characters in a line, or fewer where they do not fit into `WIDTH`.
     """
     marked = set(marked)
@@ -88,15 +88,15 @@ class UnknownCharacters(UserError):
 
 
 class Alphabet:
-    """Characters, each known by its place in the list. Texts are brought to NFC first.
+    """Characters, each numbered by its index in the list. Texts are converted to NFC first.
 
     Args:
         characters: single characters (code points), each once; `encode` turns the n-th into n
             (from 0).
 
     Raises:
-        DataError: if an element is not a single character, stands twice, or is none that a text
-            in NFC can hold, such as half of a surrogate pair.
+        DataError: if an element is not a single character, is repeated, or cannot occur in NFC,
+            such as half of a surrogate pair.
     """
 
     def __init__(self, characters: Sequence[str]) -> None:
@@ -128,7 +128,7 @@ class Alphabet:
         return cls(sorted(set().union(*map(nfc, texts))))
 
     def extended(self, texts: Iterable[str]) -> "Alphabet":
-        """Return this alphabet and behind it what it lacks of `texts`, by code point.
+        """Return this alphabet extended by the characters that it lacks of `texts`, by code point.
 
         The characters known before keep their numbers.
         """

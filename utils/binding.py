@@ -1,4 +1,4 @@
-"""Binds plain values, as JSON has them, to the annotations of the constructors they are meant for.
+"""Binding of plain values, as from JSON, to the annotated parameters of constructors.
 
 An object is described as `{"type": NAME, "args": {...}}`. A constructor's parameters before `*` are
 supplied by the program; keyword-only ones are what "args" may set, and their annotations say which
@@ -25,7 +25,7 @@ MAX_SHOWN, MAX_KEY = 60, 200  # Characters of a value and of a key in a message;
 
 
 class Fault(NamedTuple):
-    """One thing that is wrong: the dotted key, the value (or ABSENT), what would be right."""
+    """One fault: the dotted key, the value (or ABSENT), what is accepted."""
 
     key: str
     value: Any
@@ -48,12 +48,12 @@ class Arguments(NamedTuple):
 
 
 def arguments_of(cls: type, from_program: Collection[str] | None = None) -> Arguments:
-    """Read the constructor of `cls`, and those it hands its `**options`, or `*supplied`, on to.
+    """Read the constructor of `cls`, and those that it passes `**options` or `*supplied` to.
 
     Args:
         cls: the class.
-        from_program: the names that the program supplies, for a class of other people's that
-            knows nothing of the convention; all others are accepted then.
+        from_program: the names that the program supplies, for a third-party class that does not
+            follow the convention; all others are accepted then.
     """
     arguments = Arguments([], {}, {})
     handed_on = True  # what the program supplies, so far
@@ -94,7 +94,7 @@ class Binder(ABC):
 
     @abstractmethod
     def choices(self, base: Any) -> dict[str, type] | None:
-        """Return by name the classes there are of `base`; None if it is no base class."""
+        """Return the known subclasses of `base` by name; None if it is not a base class."""
 
     def arguments(self, cls: type) -> Arguments:
         """Return the parameters of the constructor of `cls`."""
@@ -107,7 +107,7 @@ class Binder(ABC):
     def check(
         self, annotation: Any, value: Any, key: str, bounds: Range | None = None
     ) -> Iterator[Fault]:
-        """Find what is wrong with `value`, which is to fit `annotation`, and within it."""
+        """Find the faults of `value`, which should fit `annotation`, and of what it contains."""
         origin, members = get_origin(annotation), get_args(annotation)
         wrong = Fault(key, value, self.described(annotation, bounds))
         if annotation is Any:
@@ -166,7 +166,7 @@ class Binder(ABC):
             if name in arguments.accepted:
                 faults += self.check(arguments.accepted[name], argument, place)
             elif name in arguments.supplied:
-                faults.append(Fault(place, argument, "is worked out by the program: leave it out"))
+                faults.append(Fault(place, argument, "is set by the program: leave it out"))
             else:
                 problem = f"{kind} takes no such argument{hint(name, arguments.accepted)}"
                 faults.append(Fault(place, argument, problem))
@@ -177,7 +177,7 @@ class Binder(ABC):
         yield from faults or self.trial(names[kind], given, key)
 
     def described(self, annotation: Any, bounds: Range | None = None) -> str:
-        """Say in words which values fit `annotation`; empty for what JSON cannot hold."""
+        """Describe the values that fit `annotation`; "" if JSON has none."""
         origin, members = get_origin(annotation), get_args(annotation)
         if origin is Annotated:
             return self.described(members[0], _bounds(annotation, bounds))
@@ -204,13 +204,13 @@ class Binder(ABC):
         return "" if self.choices(annotation) is None else 'an object {"type": ..., "args": {...}}'
 
     def make(self, annotation: Any, value: Any, key: str, *supplied: Any) -> Any:
-        """Make what `annotation` asks for out of a value that has no fault.
+        """Make what `annotation` asks for from a value without faults.
 
         Args:
             annotation: what is wanted.
             value: the description.
-            key: where it stands, for messages.
-            supplied: what the program gives the constructor (of each object, if it is a list).
+            key: its key, for messages.
+            supplied: what the program passes to the constructor (of each object of a list).
 
         Raises:
             ConfigFault: if a constructor refuses an argument.
@@ -246,7 +246,7 @@ PLAIN = {bool: "true or false", str: "a string", types.NoneType: "null"}
 
 
 def _fits(kind: Any, value: Any, bounds: Range | None) -> bool:
-    """Tell whether `value` is a number within `bounds`, a string, true or false, or null."""
+    """Return whether `value` is a number within `bounds`, a string, true or false, or null."""
     if kind not in (int, float):
         return kind in PLAIN and isinstance(value, kind)
     if isinstance(value, bool) or not isinstance(value, int if kind is int else int | float):
@@ -262,7 +262,7 @@ def _bounds(annotation: Any, otherwise: Range | None) -> Range | None:
 
 
 def _kinds(annotation: Any, value: Any) -> list[Any] | None:
-    """Return the annotation of each element of a list; None if it is none, or of other length."""
+    """Return the annotation of each element of a list; None if not a list, or of other length."""
     members = get_args(annotation)
     if not isinstance(value, list):
         return None
@@ -279,7 +279,7 @@ def shown(value: Any) -> str:
 
 
 def hint(name: Any, names: Iterable[str]) -> str:
-    """Say which of `names` a misspelt one may have meant, or else which there are."""
+    """Suggest which of `names` a misspelt one may have meant, or list them."""
     names = list(names)
     if close := nearest(name, names) if isinstance(name, str) else []:
         return f"; did you mean {' or '.join(close)}?"

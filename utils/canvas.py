@@ -1,4 +1,4 @@
-"""What figures of matplotlib are made of: ink, captions, lines and maps, placed in inches."""
+"""Parts of matplotlib figures: ink, captions, lines and maps, positioned in inches."""
 
 import textwrap
 from collections.abc import Sequence
@@ -35,7 +35,7 @@ def add_ink(
     shades: np.ndarray | None = None,
     colours: Sequence[str] = (INK,),
 ) -> None:
-    """Draw ink with the top left corner of its bounds at a place of the figure.
+    """Draw ink with the top left corner of its bounds at a position in the figure.
 
     Args:
         figure: to draw on.
@@ -44,8 +44,8 @@ def add_ink(
         top: inches from the figure's upper edge.
         scale: inches for a unit of the ink.
         pen: width of the line in inches.
-        shades: for each point the number of the colour of the ink that leads to it.
-        colours: by number.
+        shades: for each point the index of the colour of the ink that leads to it.
+        colours: by index.
     """
     shades = np.zeros(len(ink), dtype=int) if shades is None else shades
     box = bounds(ink)
@@ -94,7 +94,7 @@ def add_caption(figure: Figure, lines: Sequence[str], left: float, top: float) -
 
 
 def add_hairline(figure: Figure, start: tuple[float, float], end: tuple[float, float]) -> None:
-    """Draw a fine grey line between places in inches from the top left corner."""
+    """Draw a fine grey line between positions in inches from the top left corner."""
     height = figure.get_figheight()
     line = Path([(x, height - y) for x, y in (start, end)])
     figure.add_artist(
@@ -135,7 +135,7 @@ def add_map(
 
 
 def name_rows(axes: Axes, labels: Sequence[str], size: float) -> None:
-    """Write a label at each row of a map, a blank as what can be seen, and the steps above it."""
+    """Write a label at each row of a map, with blanks visible, and the steps above it."""
     axes.set_yticks(range(len(labels)), ["␣" if label == " " else label for label in labels])
     for label in axes.get_yticklabels():
         label.set(parse_math=False, family="DejaVu Sans Mono", color="#333842", size=size)

@@ -1,4 +1,4 @@
-"""Bounds of configurable values and the errors that are meant for the person at the keyboard."""
+"""Bounds of configurable values, and the errors that are meant for users."""
 
 import difflib
 import re
@@ -33,14 +33,14 @@ class Range(NamedTuple):
 
 
 class UserError(Exception):
-    """Something a person can mend: what was wrong, where, and what would be right.
+    """An error that a user can correct: what was wrong, where, and what is accepted.
 
     The scripts print its message without a traceback and exit with status 2.
     """
 
 
 class ConfigFault(UserError):
-    """A value of a config that does not fit, found by the constructor that got it."""
+    """A config value that does not fit, found by the constructor that received it."""
 
     def __init__(self, key: str, value: Any, expected: str) -> None:
         super().__init__(f"{key}: {value!r} does not fit: {expected}")
@@ -48,22 +48,22 @@ class ConfigFault(UserError):
 
 
 class DataError(UserError):
-    """Data that is missing, broken, or not what its format promises."""
+    """Data that is missing, broken, or not in its format."""
 
 
 class CheckpointError(UserError):
-    """A file that is no checkpoint, or not one for this purpose."""
+    """A file that is not a checkpoint, or not one for this purpose."""
 
 
 class NotFinite(UserError, ValueError):
-    """Outputs of a network that are no numbers, as of weights that have diverged."""
+    """Outputs of a network that are not finite, as from diverged weights."""
 
 
 DEVICES = "auto, cpu, cuda, cuda:N or mps"
 
 
 def device_name(name: str) -> str:
-    """Return the name of a device, which need not be there; a UserError if it can be none."""
+    """Return the name of a device, which need not exist; raise a UserError if it is not valid."""
     if not re.fullmatch(r"auto|cpu|cuda|cuda:[0-9]+|mps", name):
         raise UserError(f"device {name!r}: {DEVICES} is accepted")
     return name
@@ -81,7 +81,7 @@ def short(value: Any) -> str:
 
 
 def first_line(error: Exception) -> str:
-    """Return what another library says of an error, at most 200 characters of it."""
+    """Return the first line of an error's message, at most 200 characters of it."""
     return (str(error).splitlines() or [type(error).__name__])[0][:200]
 
 

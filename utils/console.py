@@ -1,7 +1,7 @@
-"""How a script's process bears interrupts, and standard streams that take nothing.
+"""Handling of interrupts, and of standard streams that cannot be written.
 
-The scripts import this first and the slow things after it. It imports only what Python has in
-memory from its start: even `signal` would load other modules first, for its enumerations.
+The scripts import this first and slow modules after it. It imports only what Python has already
+loaded at its start: even `signal` would load other modules first, for its enumerations.
 """
 
 import _signal as signal
@@ -11,10 +11,10 @@ import sys
 
 
 class _Output(io.RawIOBase):
-    """What lies beneath a standard stream: writing to it never fails.
+    """The raw stream beneath a standard stream: writing to it never fails.
 
-    What is printed is not what a run is about. If who reads it has gone, it is dropped in silence;
-    if it cannot be written for another reason, such as a full disk, that is said once.
+    A run does not depend on what is printed. If the reader has gone, output is dropped silently;
+    if it cannot be written for another reason, such as a full disk, that is reported once.
     """
 
     failed = False
@@ -45,10 +45,9 @@ class _Output(io.RawIOBase):
 
 
 def set_up() -> None:
-    """Let an interrupt end the process with one line, and printing never fail, from here on.
+    """From here on, let an interrupt end the process with one line, and printing never fail.
 
-    What a stream's encoding lacks, such as a file name's bytes that are no text, is printed as
-    an escape.
+    What a stream's encoding lacks, such as undecodable bytes of file names, is printed escaped.
     """
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _end)
@@ -70,9 +69,9 @@ def set_up() -> None:
 
 
 class Interruptible:
-    """Inside, after `set_up`, an interrupt raises KeyboardInterrupt, as Python has it.
+    """Inside, after `set_up`, an interrupt raises KeyboardInterrupt, as usual in Python.
 
-    It comes out as one, too: in the middle of an import it can become any other error.
+    It leaves the block as one, too: in the middle of an import it can become any other error.
     """
 
     def __enter__(self) -> None:
@@ -93,7 +92,7 @@ class Interruptible:
 
 
 def output_is_lost() -> bool:
-    """Write out what waits on standard output; return whether any of it could not be written."""
+    """Flush standard output; return whether any of it could not be written."""
     sys.stdout.flush()
     return sys.stdout.buffer.raw.failed
 

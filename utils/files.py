@@ -1,5 +1,4 @@
-"""Files that are whole or not there: written beside their place and moved into it; and where caches
-lie."""
+"""Atomic writing of files, by a temporary file that is renamed; and the folder for caches."""
 
 import atexit
 import errno
@@ -21,7 +20,7 @@ TEMPORARY = ".*.tmp"
 """Pattern of the files that a killed `atomic_write` may leave beside its target."""
 
 PLAIN_NAME = re.compile(r"[^\W_][\w.-]{0,99}")
-"""A name that leads nowhere else as part of a path."""
+"""A name that is safe as a part of a path."""
 
 XML_FORBIDDEN = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """Characters that XML forbids even when escaped."""
@@ -41,19 +40,19 @@ def user_cache() -> Path:
 
 @functools.cache
 def _temporary_cache() -> Path:
-    # A name that nobody foresees: what lies in a cache is run.
+    # An unpredictable name: compiled code in a cache is run.
     folder = tempfile.mkdtemp(prefix="online-handwriting-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    log.info("There is no home directory: caches lie in %s until the end", folder)
+    log.info("no home directory: using %s for caches until the process ends", folder)
     return Path(folder)
 
 
 def open_file(path: str | os.PathLike[str]) -> BinaryIO:
-    """Open a file that somebody named, to be read.
+    """Open a file named by a user, for reading.
 
     Raises:
-        OSError: if it cannot be opened, or is no regular file: a pipe could be waited for, and a
-            device be read, for ever.
+        OSError: if it cannot be opened, or is not a regular file: a pipe or a device could block
+            forever.
     """
     if stat.S_ISDIR(mode := os.stat(path).st_mode):
         raise OSError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
@@ -64,21 +63,21 @@ def open_file(path: str | os.PathLike[str]) -> BinaryIO:
 
 
 def atomic_write(path: str | os.PathLike[str], write: Callable[[BinaryIO], Any]) -> None:
-    """Write a file so that at every moment `path` holds the old or the new one, whole.
+    """Write a file atomically: at every moment `path` is the complete old or new file.
 
-    `write` gets a binary file that lies beside `path`; it is flushed to the disk and then moved
-    over `path`.
+    `write` gets a temporary binary file in the same folder, which is synced to the disk and then
+    renamed to `path`.
 
     Raises:
-        OSError: if the disk is full, the folder is missing or not writable. What was at `path`
-            is still there, and the half-written file is not. The error names `path`.
+        OSError: if the disk is full, the folder is missing or not writable. The old file remains,
+            and the temporary file is removed. The error names `path`.
     """
     with _moved_to(Path(path)) as temporary:
         _write_new(temporary, write)
 
 
 def link_or_copy(source: str | os.PathLike[str], path: str | os.PathLike[str]) -> None:
-    """Let `path` hold what `source` holds, as `atomic_write` does; if possible as a hard link.
+    """Make `path` a copy of `source`, atomically; if possible as a hard link.
 
     Neither may be changed in place afterwards, only replaced.
     """
@@ -94,7 +93,7 @@ def link_or_copy(source: str | os.PathLike[str], path: str | os.PathLike[str]) -
 
 @contextmanager
 def _moved_to(path: Path) -> Iterator[Path]:
-    """Yield the name of a file to make beside `path`, which is then moved over it."""
+    """Yield the name of a temporary file beside `path`, which is then renamed to it."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
     try:
         yield temporary
@@ -118,7 +117,7 @@ def _write_new(path: Path, write: Callable[[BinaryIO], Any]) -> None:
 
 @contextmanager
 def errors_name(path: str | os.PathLike[str]) -> Iterator[None]:
-    """Let an OSError that names no file name `path`."""
+    """Add `path` to an OSError that names no file."""
     try:
         yield
     except OSError as error:
@@ -135,7 +134,7 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
 def write_json(path: str | os.PathLike[str], value: Any) -> None:
     """Write `value` as indented JSON with `atomic_write`.
 
-    What UTF-8 lacks, such as a file name's bytes that are no text, becomes an escape that JSON has.
+    What UTF-8 lacks, such as undecodable bytes of file names, becomes a JSON escape.
     """
     text = json.dumps(value, indent=2, ensure_ascii=False) + "\n"
     atomic_write(path, lambda file: file.write(text.encode(errors="backslashreplace")))
@@ -148,7 +147,7 @@ def remove_temporary(folder: str | os.PathLike[str]) -> None:
 
 
 def set_aside(path: Path) -> Path:
-    """Rename a file that cannot be read, so that it is not lost, and return its new place."""
+    """Rename a file that cannot be read, so that it is not lost, and return its new path."""
     number = 1
     while (aside := path.with_name(f"{path.name}.unreadable-{number}")).exists():
         number += 1
@@ -156,7 +155,7 @@ def set_aside(path: Path) -> Path:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Put the folder's new entry on the disk as well, so that a power cut does not undo it."""
+    """Sync the folder's new entry to the disk as well, so that a power cut does not undo it."""
     if os.name == "nt":  # Windows opens no folders; its rename needs no such step.
         return
     descriptor = os.open(folder, os.O_RDONLY)

@@ -23,9 +23,9 @@ def check_ink(ink: np.ndarray) -> np.ndarray:
     if ink.ndim != 2 or ink.shape[1] != 3:
         raise DataError(f"ink must be an array (points, 3), not one of shape {ink.shape}")
     if len(ink) == 0:
-        raise DataError("the ink is empty: it has no point")
+        raise DataError("the ink is empty: it has no points")
     if not np.isfinite(ink).all():
-        raise DataError(f"the ink has a value that is no number in row {_first_not_finite(ink)}")
+        raise DataError(f"the ink has a value that is not a number in row {_first_not_finite(ink)}")
     return ink
 
 
@@ -62,14 +62,14 @@ def pieces(ink: np.ndarray, shades: np.ndarray) -> list[tuple[np.ndarray, int]]:
 def from_strokes(positions: Sequence[np.ndarray]) -> np.ndarray:
     """Return the ink of strokes given by positions `(n, 2)`, as `(points, 3)` float32.
 
-    The place of the first point is not kept. Strokes without a point are left out.
+    The position of the first point is not kept. Strokes without points are left out.
 
     Raises:
-        DataError: if there is no point at all.
+        DataError: if there are no points.
     """
     kept = [np.asarray(stroke, dtype=np.float64) for stroke in positions if len(stroke)]
     if not kept:
-        raise DataError("the ink is empty: it has no point")
+        raise DataError("the ink is empty: it has no points")
     points = np.concatenate(kept)
     ink = np.zeros((len(points), 3), dtype=np.float32)
     ink[1:, :2] = np.diff(points, axis=0)
@@ -78,7 +78,7 @@ def from_strokes(positions: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def path_along(points: np.ndarray) -> np.ndarray:
-    """Return how far each of `points` `(n, 2)` lies along the line through them, `(n,)`."""
+    """Return the length of the line through `points` `(n, 2)` up to each of them, `(n,)`."""
     steps = np.diff(points, axis=0)
     return np.concatenate([[0.0], np.cumsum(np.sqrt(steps[:, 0] ** 2 + steps[:, 1] ** 2))])
 
@@ -104,11 +104,11 @@ def bounds(ink: np.ndarray) -> tuple[float, float, float, float]:
 
 
 def x_height(ink: np.ndarray) -> float:
-    """Return a typical height of the small letters, always positive.
+    """Return an estimate of the x-height, always positive.
 
-    It is the median height of the pen's ways up and down, each between two turning points and
-    weighted by its height; unlike the height of the bounds it does not grow when the line drifts.
-    Ink without any way up or down has the extent of its bounds as its height, a dot 1.
+    It is the median height of the pen's upward and downward movements, each between two turning
+    points and weighted by its height; unlike the height of the bounds it does not grow when the
+    line drifts. Ink without vertical movement has the extent of its bounds as its height, a dot 1.
     """
     ways = []
     for stroke in strokes(ink):

@@ -1,7 +1,7 @@
-"""What a recogniser sees of the ink: features that writing has at any size and speed.
+"""The features of ink that a recogniser sees, independent of the size and speed of writing.
 
-The ink is measured in heights of its own small letters and resampled to equal distances, so that
-neither the unit nor the sampling rate of a digitiser, nor the speed of a hand, changes them.
+The ink is measured in its own x-height and resampled at equal distances, so that neither the unit
+nor the sampling rate of a digitiser, nor the speed of a hand, changes them.
 """
 
 import numpy as np
@@ -9,19 +9,19 @@ import numpy as np
 from utils.ink import at_equal_steps, path_along, strokes, x_height
 
 SPACING = 0.35
-"""Usual distance between points in heights of the small letters (measured: IAM-OnDB then has some
-10 points a character, against 22 as recorded). Smaller things, as the tip of a brace, fall between
-them; `parts` of the way between them show these."""
+"""Default distance between points in x-heights (measured: IAM-OnDB then has about 10 points per
+character, against 22 as recorded). Smaller details, such as the tip of a brace, fall between them;
+`parts` of the path between points show these."""
 
 NUM_FEATURES = 10
 """Numbers per point without `parts`, see `stroke_features`."""
 
 MAX_POINTS = 20_000
-"""Limit on the points of one sample, beside two for each stroke; ink that is longer is resampled at
-a wider spacing (assumed: 60 times a line of IAM-OnDB)."""
+"""Limit on the points of one sample, besides two for each stroke; longer ink is resampled at a
+wider spacing (assumed: 60 times a line of IAM-OnDB)."""
 
-_DETAIL = 3.0  # what it multiplies is a third as large as other features (measured on IAM-OnDB)
-_FAR = 8.0  # heights, beyond which positions and jumps only grow with the logarithm
+_DETAIL = 3.0  # factor on what is a third as large as other features (measured on IAM-OnDB)
+_FAR = 8.0  # x-heights beyond which positions and jumps grow only logarithmically
 
 
 def num_features(parts: int) -> int:
@@ -32,26 +32,25 @@ def num_features(parts: int) -> int:
 def stroke_features(ink: np.ndarray, spacing: float = SPACING, parts: int = 1) -> np.ndarray:
     """Return the features of ink of any unit and sampling rate.
 
-    Every stroke gives points at equal distances of about `spacing` letter heights, its first and
-    its last place included; a dot gives one. Each point has:
+    Every stroke gives points at equal distances of about `spacing` x-heights, its first and last
+    points included; a dot gives one. Each point has:
 
-    0, 1: cosine and sine of the direction in which the pen came within the stroke (0 at its first
+    0, 1: cosine and sine of the direction from the point before in the stroke (0 at its first
         point);
     2, 3: cosine and sine of the turn between that direction and the next one, minus (1, 0): zeros
-        where the pen goes straight on, or where the stroke begins or ends;
+        where the path is straight, or where the stroke begins or ends;
     4: 1 at the first point of a stroke;
     5: 1 at its last point;
-    6, 7: the jump in x and y from the stroke before, in letter heights (0 elsewhere and at the
-        first stroke);
-    8: height above the line that the writing runs along, in letter heights;
-    9: how far the point lies to the left of the rightmost place so far, in letter heights: delayed
-        dots and bars.
+    6, 7: the jump in x and y from the stroke before, in x-heights (0 elsewhere and at the first
+        stroke);
+    8: height above the line that the writing runs along, in x-heights;
+    9: distance to the left of the rightmost point so far, in x-heights: delayed dots and bars.
 
     10, 11, 12, ...: with more than one of `parts`, into which the way from the point before is
         divided by its length: three times what x and y of each part, in shares of its length,
         differ from that direction; zeros where the way is straight, or where the stroke begins.
 
-    The values of 6 to 9 grow with the logarithm beyond some heights.
+    The values of 6 to 9 grow logarithmically beyond some x-heights.
 
     Args:
         ink: `(points, 3)`, any unit, y downwards.
@@ -62,7 +61,7 @@ def stroke_features(ink: np.ndarray, spacing: float = SPACING, parts: int = 1) -
         `(points, num_features(parts))` float32.
 
     Raises:
-        DataError: if the ink is empty or holds something else than finite numbers.
+        DataError: if the ink is empty or contains anything but finite numbers.
     """
     height = x_height(ink)
     pieces = strokes(ink)
@@ -81,7 +80,7 @@ def stroke_features(ink: np.ndarray, spacing: float = SPACING, parts: int = 1) -
     features[starts[1:], 6:8] = steps[starts[1:]]
     steps[starts] = 0.0
     direction = features[:, 0:2]
-    # Of equal places there is no direction: a stroke may turn back between two points.
+    # Equal points have no direction: a stroke may turn back between two points.
     np.divide(steps, np.maximum(np.hypot(*steps.T), 1e-12)[:, None], out=direction)
     (x, y), (next_x, next_y) = direction[:-1].T, direction[1:].T
     turns = np.stack((x * next_x + y * next_y - 1.0, x * next_y - y * next_x), 1)
@@ -120,8 +119,8 @@ def _shares(fine: np.ndarray, distance: np.ndarray, parts: int) -> np.ndarray:
 def _height_above_line(points: np.ndarray) -> np.ndarray:
     """Return how high points lie above the straight line of least squares through them all.
 
-    A line through ink that is less wide than high would follow the letters: that ink is taken
-    relative to its middle.
+    A line through ink that is less wide than high would follow the letters: for such ink heights
+    are relative to its middle.
     """
     x, y = (points - points.mean(0)).T
     spread = (x * x).sum()

@@ -1,4 +1,4 @@
-"""Offsets to mean 0 and standard deviation 1, and back."""
+"""Normalisation of offsets to mean 0 and standard deviation 1, and its inverse."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -15,7 +15,7 @@ class Normalisation:
     """Mean and standard deviation of the offsets (dx, dy), in source units.
 
     Raises:
-        DataError: if they are not two finite numbers each, the deviations above 0.
+        DataError: unless each is two finite numbers, the deviations above 0.
     """
 
     mean: tuple[float, float]
@@ -43,7 +43,7 @@ class Normalisation:
     def fit(cls, inks: Iterable[np.ndarray]) -> "Normalisation":
         """Return mean and standard deviation over all offsets that a network has to predict.
 
-        These are rows 1.. of each ink: the offset of its first row is no movement. The sums are
+        These are rows 1.. of each ink: the offset of its first row is not a movement. The sums are
         kept in float64, about the mean of each ink: in float32 they would be wrong by a percent
         over millions of points.
 
@@ -84,7 +84,7 @@ class Normalisation:
         return result.astype(np.float32)
 
     def nats_in(self, unit: tuple[float, float]) -> float:
-        """Return what a point's nats grow by when its density is one of offsets in another unit.
+        """Return what is added to a point's nats when offsets are in another unit.
 
         A density of offsets in units of s becomes one in units of c by the factor c / s along each
         axis, which adds ln(s / c) to the negative log-density.
@@ -100,10 +100,10 @@ class Normalisation:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Normalisation":
-        """Return what `to_dict` was called on.
+        """Return the normalisation that `to_dict` described.
 
         Raises:
-            DataError: if `values` lacks a key or holds something else than two numbers in one.
+            DataError: if `values` lacks a key, or a value is not two numbers.
         """
         if not isinstance(values, Mapping) or set(values) != {"mean", "std"}:
             raise DataError(f"normalisation: {short(values)} should have the keys 'mean' and 'std'")

@@ -1,4 +1,4 @@
-"""Values of the command line that replace those of a config."""
+"""Values from the command line that replace those of a config."""
 
 from typing import NamedTuple
 
@@ -8,12 +8,12 @@ EXAMPLE = "arch.args.hidden_size=64"
 
 
 class Override(NamedTuple):
-    """A value of the command line that replaces one of the config.
+    """A value from the command line that replaces one of the config.
 
     Attributes:
         option: of the command line, for messages.
-        key: dotted; None for the folder that the config's dataset is read from, wherever it stands.
-        text: the value, as it was typed.
+        key: dotted; None for the root of the config's dataset.
+        text: the value as typed.
     """
 
     option: str
@@ -22,10 +22,10 @@ class Override(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> "Override":
-        """Read the `KEY=VALUE` of an -o.
+        """Parse the `KEY=VALUE` of an -o.
 
         Raises:
-            UserError: if it is none.
+            UserError: if it has another form.
         """
         key, equals, value = text.partition("=")
         if not equals:

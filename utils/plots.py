@@ -1,7 +1,7 @@
 """Pictures by matplotlib: lines of ink on paper, the window over the text, the density, curves.
 
 Nothing here uses matplotlib's global state: every picture is a `Figure` of its own, drawn by Agg.
-Files are written beside their place and moved into it. Sizes on paper are assumed, by eye.
+Files are written atomically. Sizes on paper are assumed, by eye.
 """
 
 import math
@@ -35,12 +35,11 @@ LIGHT_INK = "#4f8fd6"
 
 DPI = 160
 LETTER = 0.16
-"""Inches that a small letter is high, unless the line then became too wide."""
+"""X-height in inches, unless the line would be too wide."""
 WIDTH = 10.0
-"""Inches that a line is wide at most; a line that is much longer than the others half as much
-again."""
+"""Maximum width of a line in inches; 1.5 times that for one much longer than the others."""
 MIN_WIDTH = 3.0
-"""Inches that the paper is wide at least, without its margins, so that captions fit."""
+"""Minimum width of the paper in inches, without margins, so that captions fit."""
 MARGIN = 0.3
 """Inches of paper around everything."""
 CAPTION_GAP = 0.09
@@ -65,7 +64,7 @@ def draw_lines(
         dpi: pixels per inch.
 
     Raises:
-        DataError: if there is no line, one is no ink, or the counts differ.
+        DataError: if there is no line, one is not valid, or the counts differ.
     """
     _write_png(path, lines_figure(inks, texts, primers=primers), dpi)
 
@@ -93,7 +92,7 @@ def lines_figure(
     boxes = np.array([bounds(ink) for ink in inks])
     extents = boxes[:, 2:] - boxes[:, :2]
     letter = float(np.median([x_height(ink) for ink in inks]))
-    # One scale for all, so that hands can be compared; only a line that ran away is drawn smaller.
+    # One scale for all, so that hands can be compared; only a runaway line is drawn smaller.
     scale = min(LETTER / letter, WIDTH / max(float(np.median(extents[:, 0])), letter))
     scales = np.minimum(scale, 1.5 * WIDTH / np.maximum(extents.max(axis=1), letter))
     width = max(float((extents[:, 0] * scales).max()), MIN_WIDTH if any(texts) else 0.0)
@@ -122,14 +121,14 @@ def draw_window(path: str | PathLike[str], window: np.ndarray, text: str, ink: n
 def window_figure(window: np.ndarray, text: str, ink: np.ndarray) -> Figure:
     """Return a figure of the window over the text, phi(t, u) (paper, eq. 46 and figure 13).
 
-    Above stands the map: time to the right, the text upwards. Below stands the ink, which changes
-    its shade where the window moves on to the next character; a fine line leads there from the
-    step at which it did.
+    Above is the map: time to the right, the text upwards. Below is the ink, which changes its shade
+    where the window moves on to the next character; a fine line leads there from the step at which
+    it did.
 
     Args:
-        window: `(steps, characters)`; its row t belongs to the step from point t to t + 1. One
-            column more is taken for the place behind the text, where writing ends.
-        text: what is written.
+        window: `(steps, characters)`; its row t belongs to the step from point t to t + 1. An
+            additional column is the position after the text, where writing ends.
+        text: the text.
         ink: `(steps + 1, 3)`.
 
     Raises:
@@ -164,7 +163,7 @@ def window_figure(window: np.ndarray, text: str, ink: np.ndarray) -> Figure:
         window.T,
         extent=(0, steps, -0.5, characters - 0.5),
         origin="lower",
-        # Not the very highest value, so that one step cannot pale all others.
+        # Not the maximum, so that one step cannot make all others pale.
         vmax=float(np.quantile(window.max(axis=1), 0.98)),
     )
     name_rows(axes, labels, min(7.5, 0.72 * 72 * map_height / characters))
@@ -189,15 +188,15 @@ def window_figure(window: np.ndarray, text: str, ink: np.ndarray) -> Figure:
 def reading_figure(
     ink: np.ndarray, caption: str, evidence: np.ndarray, labels: Sequence[str]
 ) -> Figure:
-    """Return a figure of what the reading of a line rests on.
+    """Return a figure of the evidence for the text read from a line.
 
-    Above stands the map, a row for each label from the top down and the frames to the right, below
-    it the ink and the caption.
+    Above is the map, a row for each label from the top down and the frames to the right, below it
+    the ink and the caption.
 
     Args:
         ink: `(points, 3)`.
-        caption: its lines stand under the ink.
-        evidence: `(labels, frames)`, from 0 to 1: attention, or the chances of characters.
+        caption: the text under the ink.
+        evidence: `(labels, frames)`, from 0 to 1: attention, or probabilities of characters.
         labels: a character for each row.
 
     Raises:
@@ -259,7 +258,7 @@ def density_figure(
         extent: `(left, top, right, bottom)` of the grid in the ink's units.
         weights: `(steps, components)`.
         ink: `(points, 3)`.
-        caption: what is written.
+        caption: the text.
 
     Raises:
         DataError: if a size does not fit.
@@ -328,7 +327,7 @@ def draw_curve(
         path: the file, whose folder exists.
         x, y: of the points; `y` is drawn from 0 upwards.
         names: of the axes.
-        caption: stands above.
+        caption: the title.
     """
     figure = Figure(figsize=(5.0, 3.2), facecolor="white", layout="constrained")
     axes = figure.add_subplot()
@@ -371,7 +370,7 @@ def _write_png(path: str | PathLike[str], figure: Figure, dpi: int = DPI) -> Non
 
 @contextmanager
 def _quiet_about_fonts() -> Iterator[None]:
-    """A character that the font lacks is drawn as a box, without a warning for each."""
+    """Suppress the warnings about characters that the font lacks, which are drawn as boxes."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
         yield

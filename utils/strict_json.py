@@ -1,4 +1,4 @@
-"""JSON from strangers: every key once, finite numbers, bounded size; errors say where."""
+"""Untrusted JSON: unique keys, finite numbers, bounded size; errors give the position."""
 
 import json
 import math
@@ -34,7 +34,7 @@ def read(path: Path) -> Any:
 
 
 def plain(values: Any) -> Any:
-    """Return a copy of `values` as JSON would give it, however odd they are.
+    """Return a copy of arbitrary `values` as JSON would give it.
 
     Raises:
         ConfigFault: if JSON cannot hold them.
@@ -56,12 +56,12 @@ def loads(text: str, max_bytes: int = MAX_BYTES) -> Any:
 
     Args:
         text: the text.
-        max_bytes: limit on its length; more than a config needs is for whoever reads data.
+        max_bytes: limit on its length; the default suits configs, data needs more.
 
     Raises:
         NotJSON: if the syntax is broken.
-        ConfigFault: if a key stands twice in an object, a number is not finite, a string holds
-            half a character, or the text is too large or too deeply nested.
+        ConfigFault: if an object repeats a key, a number is not finite, a string contains half a
+            surrogate pair, or the text is too large or too deeply nested.
     """
     if len(text) > max_bytes:
         raise ConfigFault("", None, f"larger than {max_bytes:,} bytes")
@@ -69,7 +69,7 @@ def loads(text: str, max_bytes: int = MAX_BYTES) -> Any:
         values = json.loads(
             text, object_pairs_hook=_unique, parse_float=_finite, parse_constant=_finite
         )
-        # What stands for a byte of a file's name that is no text is welcome.
+        # Escapes of undecodable bytes in file names are accepted.
         json.dumps(values, ensure_ascii=False).encode(errors="surrogateescape")
     except json.JSONDecodeError as error:
         place = f"line {error.lineno}, column {error.colno}"
@@ -101,7 +101,7 @@ def _finite(number: str) -> float:
 
 
 def _deeper(values: Any, depth: int) -> bool:
-    """Tell whether lists and objects stand in one another more than `depth` times."""
+    """Return whether lists and objects are nested more than `depth` deep."""
     if not isinstance(values, dict | list):
         return False
     children = values.values() if isinstance(values, dict) else values

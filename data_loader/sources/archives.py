@@ -1,4 +1,4 @@
-"""Archives that somebody brought, read within limits, without extracting them."""
+"""Untrusted archives, read within limits, without extracting them."""
 
 import gzip
 import re
@@ -16,7 +16,7 @@ from utils.checks import DataError
 
 
 class _Header(tarfile.TarInfo):
-    """A header of an archive that does not let long names and the like fill the memory."""
+    """A header of an archive that refuses long names and the like, which could fill the memory."""
 
     @classmethod
     def frombuf(cls, buf: bytes, encoding: str, errors: str) -> "_Header":
@@ -44,14 +44,14 @@ class _Bounded:
         return data
 
     def too_much(self) -> DataError:
-        """Return what is wrong with an archive that holds, or says to hold, more than that."""
+        """Return the error of an archive that has, or declares, more bytes than that."""
         return DataError(
             f"{self.archive}: more than {self.most:,} bytes unpacked (the limit max_archive_bytes)"
         )
 
 
 class Limits(NamedTuple):
-    """What is read at most."""
+    """The most that is read."""
 
     max_bytes: int
     """Of one file or member."""

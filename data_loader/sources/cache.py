@@ -11,8 +11,8 @@ elements from `starts[n]` up to `starts[n + 1]`.
 | gaps | (2,) int32 | a point, and how many (1 to 127) are missing before it |
 | names, texts, writers, groups | uint8 | a string in UTF-8 |
 
-`meta.json` holds what the cache was made of and which samples were left out. Samples are sorted by
-name, so that the cache does not depend on the order in which a source hands them out.
+`meta.json` says what the cache was made of and which samples were left out. Samples are sorted by
+name, so that the cache does not depend on the order in which a source yields them.
 """
 
 import errno
@@ -41,14 +41,14 @@ _SHAPES = {"offsets": ((2,), np.int16), "stroke_ends": ((), np.int32), "gaps": (
 _STALE = 3600  # seconds after which the half-made cache of another machine is taken for dead
 _LIMIT = np.iinfo(np.int16).max
 FARTHEST = 1e9
-"""The longest offset of ink that is no whole numbers: beyond it float32 has no fractions, and
+"""The longest offset of ink that is not of whole numbers: beyond it float32 has no fractions, and
 squares grow large; assumed."""
 
 logger = logging.getLogger(__name__)
 
 
 class Sample(NamedTuple):
-    """One sample as a source hands it out."""
+    """One sample as a source yields it."""
 
     name: str
     """Unique within the source."""
@@ -75,13 +75,13 @@ class Rejected(NamedTuple):
 
 
 def printable(text: str) -> str:
-    """Return a text from a stranger's file so that it stays on one line of a terminal."""
+    """Return a text from an untrusted file so that it stays on one line of a terminal."""
     shown = (c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
     return "".join(shown)
 
 
 def fingerprint(files: Iterable[Path], root: Path) -> dict[str, Any]:
-    """Return what changes when one of `files` does: by names below `root`, sizes and times."""
+    """Return a value that changes when one of `files` does: names below `root`, sizes, times."""
     digest, count, size = hashlib.sha256(), 0, 0
     for file in sorted(files):
         status = file.stat()
@@ -93,9 +93,9 @@ def fingerprint(files: Iterable[Path], root: Path) -> dict[str, Any]:
 
 
 def places(root: Path, cache: str | None) -> list[Path]:
-    """Return the folders in which a cache may lie, the preferred one first.
+    """Return the folders in which a cache may be, the preferred one first.
 
-    That is `cache` if given. Else it is `cache` beside the data, and where that cannot be
+    That is `cache` if given. Otherwise it is `cache` beside the data and, where that cannot be
     written, `utils.files.user_cache`.
     """
     if cache is not None:
@@ -111,7 +111,7 @@ def refusal(sample: Sample, whole: bool) -> Rejected | None:
     if not np.isfinite(offsets).all():
         return Rejected(sample.name, "a non-number among the points")
     if whole and (offsets != np.round(offsets)).any():
-        return Rejected(sample.name, "offsets that are no whole numbers")
+        return Rejected(sample.name, "offsets that are not whole numbers")
     limit = _LIMIT if whole else FARTHEST
     if (largest := np.abs(offsets).max()) > limit:
         return Rejected(sample.name, f"an offset longer than {limit:.6g}", f"{largest:.6g}")
@@ -145,10 +145,10 @@ def _save(file: Path, array: np.ndarray) -> None:
 
 
 class Cache:
-    """A cache, memory-mapped. Pickles as its path, so that worker processes map it anew.
+    """A cache, memory-mapped. Pickles as its path, so that worker processes map it again.
 
     Raises:
-        OSError, ValueError, KeyError: if the folder is no whole cache of this format.
+        OSError, ValueError, KeyError: if the folder is not a complete cache of this format.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -232,7 +232,7 @@ def _write(
             packed[sample.name] = fields
     if not packed:
         raise DataError(
-            f"no sample is whole; {len(rejected)} are left out: "
+            f"no sample can be used; {len(rejected)} are left out: "
             + ", ".join(str(entry) for entry in rejected[:3])
         )
     ordered = [packed[name] for name in sorted(packed)]
@@ -259,7 +259,7 @@ def _strict_error(rejected: Rejected, count: int = 1) -> DataError:
 
 
 def _open(folder: Path) -> Cache | None:
-    """Return the cache in a folder, or None if there is no whole one."""
+    """Return the cache in a folder, or None if there is no complete one."""
     try:
         return Cache(folder)
     except (OSError, ValueError, KeyError, TypeError):
@@ -267,9 +267,9 @@ def _open(folder: Path) -> Cache | None:
 
 
 def _alive(process: int) -> bool:
-    """Return whether another process of this machine with that id runs."""
+    """Return whether another process of this machine with that id is running."""
     if process == os.getpid() or os.name != "posix":
-        return False  # a process makes one cache at a time; elsewhere age alone decides
+        return False  # a process makes one cache at a time; on other machines age decides
     try:
         os.kill(process, 0)
     except ProcessLookupError:
@@ -293,7 +293,7 @@ def _remove_leftovers(place: Path) -> None:
 
 
 def _sync(folder: Path) -> None:
-    """Have the entries of a folder on the disk, where the system can do that."""
+    """Sync the entries of a folder to the disk, where the system can do that."""
     if os.name == "posix":
         handle = os.open(folder, os.O_RDONLY)
         try:
@@ -303,7 +303,7 @@ def _sync(folder: Path) -> None:
 
 
 def _temporary(candidates: list[Path]) -> Path:
-    """Make a folder for a half-made cache in the first place that can be written.
+    """Create a folder for a half-made cache in the first candidate that can be written.
 
     Raises:
         DataError: if none can.
@@ -319,8 +319,8 @@ def _temporary(candidates: list[Path]) -> Path:
         except OSError as error:
             faults.append(f"{place} ({error.strerror})")
     raise DataError(
-        f"no place for the cache of the dataset: cannot write {' nor '.join(faults)}; name "
-        'a folder that can be written as "cache" of the dataset'
+        f"no folder for the cache of the dataset: cannot write {' nor '.join(faults)}; name "
+        'a writable folder as "cache" of the dataset'
     )
 
 
@@ -335,20 +335,20 @@ def load_or_make(
 ) -> Cache:
     """Return the cache for `key`, made of what `read` yields unless there is one.
 
-    It is made in a folder of its own and moved into its place when whole, so that an interrupted
-    parse leaves nothing. Of several processes on a machine one makes it, the others open it.
+    It is made in a temporary folder and renamed when complete, so that an interrupted parse leaves
+    nothing. Of several processes on a machine one makes it, the others open it.
 
     Args:
         kind: the source, as the beginning of the folder's name.
-        candidates: where the cache may lie (see `places`).
+        candidates: where the cache may be (see `places`).
         key: everything that the samples depend on, as JSON: a fingerprint and options.
         read: yields samples, and those to be left out.
-        strict: let the first sample to be left out be an error.
+        strict: make the first sample to be left out an error.
         whole: all offsets are whole numbers up to 32,767 (others are left out), stored as int16;
-            else they are stored as float32.
+            otherwise they are stored as float32.
 
     Raises:
-        DataError: if no place can be written, `strict` is broken, or what `read` raises.
+        DataError: if no candidate can be written, if `strict` is violated, or from `read`.
     """
     key = {"format": FORMAT, "kind": kind, **key}
     if not whole:
@@ -361,7 +361,7 @@ def load_or_make(
                 raise _strict_error(cache.rejected[0], len(cache.rejected))
             return cache
         if os.path.exists(place / name):
-            logger.warning("the cache %s is damaged and is made anew", place / name)
+            logger.warning("the cache %s is damaged and will be rebuilt", place / name)
     temporary = _temporary(candidates)
     folder = temporary.parent / name
     try:

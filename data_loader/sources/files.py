@@ -1,4 +1,4 @@
-"""Files and folders that somebody brought, read within limits."""
+"""Untrusted files and folders, read within limits."""
 
 import os
 from pathlib import Path, PurePosixPath
@@ -32,7 +32,7 @@ def too_large(size: int, most: int) -> Fault:
 
 
 def check_root(root: Path) -> None:
-    """Raise a DataError if a file or a folder is there, but cannot be read."""
+    """Raise a DataError if a file or a folder exists, but cannot be read."""
     try:
         if root.is_dir():
             os.scandir(os.path.join(root, ".")).close()  # reads it, and goes through it

@@ -1,12 +1,12 @@
 """The IAM On-Line Handwriting Database (IAM-OnDB): lines of English written on a whiteboard.
 
-Read from the archives as its site hands them out, or from the folders in them. A line is an XML
-file such as `lineStrokes/a01/a01-000/a01-000u-01.xml`; the texts of a form stand in
+Read from the archives as downloaded from its site, or from the folders in them. A line is an XML
+file such as `lineStrokes/a01/a01-000/a01-000u-01.xml`; the texts of a form are in
 `ascii/a01/a01-000/a01-000u.txt` after `CSR:`, the n-th belonging to the file `-0n.xml`.
 
 Two forms of the official archives have another number of texts than of line files and are left
-out: a08-551z (8 texts, 9 files; of trainset) and z01-000z (1 text, 8 files; of no set). No text of
-theirs holds an XML or HTML entity, and all are ASCII, so texts are taken as they stand.
+out: a08-551z (8 texts, 9 files; of trainset) and z01-000z (1 text, 8 files; of no set). The texts
+contain no XML or HTML entity, and all are ASCII, so they are used unchanged.
 """
 
 import os
@@ -49,9 +49,9 @@ PAPER_SPLITS = {
 _TASK_FORM = re.compile(FORM)
 
 LONGEST_STEP = 2000.0
-"""Where steps are cut by default, in sensor units. The paper does not give its threshold (assumed:
-measured, one jump in 10,000 is longer than 2,076, and one step within a stroke, a glitch of 2,466,
-so that training sees next to the unit of the uncut data)."""
+"""Length to which steps are cut by default, in sensor units. The paper does not give its threshold
+(assumed; measured: one jump in 10,000 is longer than 2,076, and one step within a stroke, a glitch
+of 2,466, so that cutting hardly changes the normalisation)."""
 
 
 class _Part(NamedTuple):
@@ -107,21 +107,21 @@ class IAMOnDBDataset(SourceDataset):
     Args:
         root: folder with `lineStrokes-all.tar.gz`, `ascii-all.tar.gz` and the task files
             `trainset.txt`, `testset_v.txt`, `testset_t.txt`, `testset_f.txt`, or with what is in
-            the archives. Folders up to two levels deeper are searched as well. Where there is an
-            archive and a folder, the archive is read: it is either whole or an error.
-        cache: folder for what was parsed; None is `cache` in `root`, and where that cannot be
+            the archives. Folders up to two levels deeper are searched as well. If there are an
+            archive and a folder, the archive is read: it is either complete or an error.
+        cache: folder for the parsed data; None is `cache` in `root` or, where that cannot be
             written, the user's folder for caches.
         splits: which task files make up `train`, `valid` and `test`; as in the paper by default.
         subset: how many lines of the training split to use; None uses all.
         subset_seed: which ones.
-        strict: let broken files, and forms that a task file names and the data lacks, be errors.
+        strict: make broken files, and forms that a task file names and the data lacks, errors.
         max_points: limit on the points of one line; one with more is left out.
         max_bytes: limit on the bytes of one file or archive member, left out beyond it.
         max_members: limit on files of a folder or members of an archive.
         max_archive_bytes: limit on the bytes of an unpacked archive.
 
     Raises:
-        ConfigFault: if `splits` names something else, or lets one set be in training and elsewhere.
+        ConfigFault: if `splits` names something else, or has one set in training and elsewhere.
     """
 
     kind = "iam_ondb"
@@ -247,7 +247,7 @@ class IAMOnDBDataset(SourceDataset):
         for form, lines in forms.items():
             found = transcriptions.get(form, Fault("no transcription of the form"))
             if not isinstance(found, Fault) and sorted(lines) != [*range(1, len(found) + 1)]:
-                # Which text belongs to which line cannot be told.
+                # The texts cannot be matched with the lines.
                 numbered = ", numbered otherwise" if len(found) == len(lines) else ""
                 found = Fault(
                     f"form with {len(found)} transcriptions for {len(lines)} line files{numbered}"
@@ -294,7 +294,7 @@ class IAMOnDBDataset(SourceDataset):
         self.choose_subset([self.name(n) for n in everything])
 
     def preprocessing(self) -> list[BaseTransform]:
-        """Return what the paper does: missing points are filled, and long steps cut."""
+        """Return that of the paper: missing points are filled, and long steps cut."""
         return [FillMissing(), CutLongSteps(threshold=LONGEST_STEP)]
 
     def headline(self) -> str:
@@ -306,7 +306,7 @@ class IAMOnDBDataset(SourceDataset):
 
 
 def _narrow(ink: np.ndarray, missing: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the same in fewer bytes, for the time until all lines are read."""
+    """Return the arguments in smaller dtypes, to save memory until all lines are read."""
     with np.errstate(over="ignore"):  # the cache refuses what becomes infinite
         ink = ink.astype(np.float32)
     return ink, missing.astype(np.uint8)

@@ -31,9 +31,9 @@ def parse_line(
     than `GAP` periods.
 
     Raises:
-        Fault: if the file is no whole XML, declares a document type (entities are never
+        Fault: if the file is not complete XML, declares a document type (entities are never
             expanded), has less than two points or more than `max_points`, or a value that is
-            no number.
+            not a number.
     """
     values: list[str] = []
     ends: list[int] = []  # points up to the end of each stroke
@@ -90,7 +90,7 @@ def parse_line(
 
 
 def _bad_value(values: list[str]) -> Fault:
-    """Return what is wrong with values `x, y, time, x, ...` of which one is no number."""
+    """Return the fault of values `x, y, time, x, ...` of which one is not a number."""
     for n, value in enumerate(values):
         name, place = ("x", "y", "time")[n % 3], f"of point {n // 3 + 1}"
         if not re.fullmatch(r"-?\d+(\.\d+)?", value, re.ASCII):
@@ -123,12 +123,12 @@ def parse_texts(document: bytes) -> list[str]:
 
 
 def is_text_file(file: Path) -> bool:
-    """Return whether a file is called as those with the transcriptions of a form are."""
+    """Return whether a file has the name of a file with the transcriptions of a form."""
     return TEXT_FILE.fullmatch(file.name) is not None
 
 
 def text_beside(file: Path, read: Callable[[Path], bytes]) -> str:
-    """Return the transcription of a line file if the database lies around it, or an empty string.
+    """Return the transcription of a line file within the database, otherwise an empty string.
 
     That of `lineStrokes/a01/a01-000/a01-000u-01.xml` is in `ascii/a01/a01-000/a01-000u.txt`.
 

@@ -1,6 +1,6 @@
-"""Ink from files of any format that the project reads, outside of a dataset.
+"""Ink from files of any supported format, outside of a dataset.
 
-What a file is, its content tells:
+The format is detected from the content:
 
 | format | what it begins with | samples |
 |---|---|---|
@@ -44,8 +44,8 @@ ACCEPTED = (
 """The formats, for messages."""
 
 HANDS = 2.0
-"""How much larger or smaller than usual a hand may write, or faster: on IAM-OnDB 98 of 100 lines
-have letters of 0.49 to 2.1 times the median height, and steps of 0.58 to 1.8 (measured)."""
+"""Factor by which a hand may differ from usual in size or speed: on IAM-OnDB 98 of 100 lines have
+x-heights of 0.49 to 2.1 times the median, and steps of 0.58 to 1.8 (measured)."""
 
 _HEAD = 1 << 16  # bytes by which a format is told; assumed
 _MARKS = (b"\xff\xfe", b"\xfe\xff", b"\xef\xbb\xbf")  # byte order marks
@@ -54,7 +54,7 @@ _UNIPEN = re.compile(
 )
 _DIGIT_ROW = re.compile(rb"\s*(?:[-+]?\d{1,6}[ \t]+){3}[-+]?\d{1,6}[ \t]*\r?(?:\n|$)")
 _BESIDE = re.compile(r"(?:train|test)(?:img-\d+-(?:targetdata|points)|labels)\.txt|sentences\.txt")
-"""Names of what belongs to other files and is no ink."""
+"""Names of files without ink that belong to others."""
 _UNKNOWN = "no ink in a known format"
 
 logger = logging.getLogger(__name__)
@@ -65,11 +65,11 @@ class InkSample:
     """A piece of writing from a file.
 
     Attributes:
-        name: the file, below a folder with its path there, and behind a colon the sample's own
-            name where a file may hold several: "strokes.npy:line-00003".
+        name: the file, with its path within a folder, and after a colon the sample's own name
+            where a file may contain several: "strokes.npy:line-00003".
         ink: `(points, 3)` float32, (dx, dy, end_of_stroke) in the file's own units, the first
             offset (0, 0), y growing downwards.
-        text: the transcription; None where nothing tells it.
+        text: the transcription; None if unknown.
     """
 
     name: str
@@ -112,7 +112,7 @@ def read_ink(
         max_archive_bytes: limit on the bytes of an unpacked archive.
 
     Returns:
-        the samples, never none, in the order of the files' names.
+        the samples, at least one, in the order of the files' names.
 
     Raises:
         DataError: if there is no such file, or nothing in it can be used: which file, and why.
@@ -150,7 +150,7 @@ def read_ink(
 
 
 def _is_beside(file: Path) -> bool:
-    """Return whether a file holds what belongs to the ink in another one."""
+    """Return whether a file belongs to the ink in another one."""
     if _BESIDE.fullmatch(file.name):
         return True
     return is_text_file(file) and any("ascii" in part for part in file.parent.parts)
@@ -183,12 +183,13 @@ _Reader = Callable[[Path, _Limits], Iterator[Sample | Rejected]]
 
 
 def _reader(file: Path, head: bytes) -> _Reader:
-    """Return what reads a file that begins with `head`.
+    """Return the reader of a file that begins with `head`.
 
-    Where the content tells nothing the name does, so that a broken file of a format is called one.
+    If the content is ambiguous the name decides, so that a broken file of a format is reported as
+    one.
 
     Raises:
-        Fault: if it is of no format.
+        Fault: if the format is not known.
     """
     text = head
     for mark in _MARKS:
@@ -222,7 +223,7 @@ def _reader(file: Path, head: bytes) -> _Reader:
 
 
 def _xml(head: bytes) -> _Reader:
-    """Return what reads an XML file, by its outermost element.
+    """Return the reader of an XML file, by its outermost element.
 
     Raises:
         Fault: if it has another one, or cannot have any.
@@ -287,7 +288,7 @@ def _archive(file: Path, limits: _Limits) -> Iterator[Sample | Rejected]:
     broken: DataError | None = None
     try:
         found.extend(dataset.digits([file]))
-    except DataError as error:  # what was refused before it may be the cause
+    except DataError as error:  # an earlier refusal may be the cause
         broken = error
     yield from sorted(found, key=lambda one: (one.name[:5], len(one.name), one.name))
     if broken is not None:
@@ -340,7 +341,7 @@ def _unipen(file: Path, limits: _Limits) -> Iterator[Sample | Rejected]:
 
 
 def _json(file: Path, limits: _Limits) -> Iterator[Sample | Rejected]:
-    """Yield the lines of your own in a JSON file."""
+    """Yield the lines in a JSON file, see `own_ink`."""
     lines = own_ink.parse_json(limits.read(file))
     if not lines:
         raise Fault("no lines")
@@ -353,11 +354,11 @@ def _json(file: Path, limits: _Limits) -> Iterator[Sample | Rejected]:
 
 
 def matched(ink: np.ndarray, like: Sequence[np.ndarray]) -> tuple[np.ndarray, float, float]:
-    """Return ink of one device as if another one had recorded it, the one of `like`.
+    """Return ink of one device as if recorded by that of `like`.
 
-    It is scaled so that its small letters get the height of theirs, and then resampled in time so
-    that the points within strokes lie as far apart as theirs. Either is done only where they
-    differ by more than `HANDS`: less may be the hand itself, which is to stay as it is.
+    It is scaled to their x-height, and then resampled in time so that the points within strokes
+    are as far apart as theirs. Either is done only if they differ by more than a factor of
+    `HANDS`: a smaller difference may be the hand's own.
 
     Args:
         ink: `(points, 3)`.

@@ -29,7 +29,7 @@ TRUTHS = ("truth", "label", "normalizedLabel", "transcription")
 WRITERS = ("writer", "writerID")
 SUFFIXES = (".inkml", ".xml")
 GAP = 2.5
-"""Periods after which points count as missing where a channel tells the time (assumed)."""
+"""Periods after which points count as missing if there is a channel of time (assumed)."""
 
 MAX_DEPTH = 100
 """Elements within elements; assumed."""
@@ -42,7 +42,7 @@ _VALUE = re.compile(
 
 @dataclass
 class _Format:
-    """The channels of a trace: their names in order, how many come always, which grow backwards."""
+    """The channels of a trace: their names in order, how many are mandatory, which are reversed."""
 
     names: list[str] = field(default_factory=list)
     regular: int = 0
@@ -51,7 +51,7 @@ class _Format:
 
 @dataclass
 class _Trace:
-    """A trace as it stands in the file."""
+    """A trace as in the file."""
 
     content: str
     form: _Format
@@ -63,7 +63,7 @@ class _Trace:
 
 @dataclass
 class _Group:
-    """A `<traceGroup>`, or the whole file: its traces and what is said of them."""
+    """A `<traceGroup>`, or the whole file: its traces and annotations."""
 
     traces: list[_Trace | str] = field(default_factory=list)
     """Traces, and the identities of those that stand elsewhere."""
@@ -109,7 +109,7 @@ class _Reader:
         if not content.strip():
             raise Fault("an empty file")
         try:
-            # A text is taken as it is, whatever encoding the file says it has.
+            # A text is used unchanged, whatever encoding the file declares.
             parser.Parse(content if encoding is None else content.decode(encoding), True)
         except UnicodeDecodeError as error:
             byte = f"byte 0x{content[error.start]:02x} at {error.start:,}"
@@ -123,7 +123,7 @@ class _Reader:
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         name = name.rpartition(":")[2]
         if not self._elements and name != "ink":
-            raise Fault("no InkML", f"its outermost element is <{name[:40]}>")
+            raise Fault("not InkML", f"its outermost element is <{name[:40]}>")
         if len(self._elements) >= MAX_DEPTH:
             raise Fault(f"elements nested more than {MAX_DEPTH} deep")
         self._elements.append((name, attributes, self._parser.CurrentLineNumber))
@@ -204,7 +204,7 @@ def _values(trace: _Trace) -> np.ndarray:
     """Return the values of a trace, `(points, channels)` float64.
 
     Raises:
-        Fault: if a point has too many or too few values, or one that is no number.
+        Fault: if a point has too many or too few values, or one that is not a number.
     """
     least = trace.form.regular or 2
     most = len(trace.form.names) or None
@@ -273,7 +273,7 @@ def _explicit(
 
 
 def _ink(traces: list[_Trace], most: int) -> tuple[np.ndarray, np.ndarray | None]:
-    """Return the ink `(points, 3)` of traces, and the missing points if the time is told.
+    """Return the ink `(points, 3)` of traces, and the missing points if there are times.
 
     Raises:
         Fault: if there are more than `most` points, or too few, or a trace is broken.
@@ -333,7 +333,7 @@ def parse(
         content: of the file.
         level: see `InkMLDataset`; "annotated" is "group" if only groups have transcriptions, and
             several do.
-        encoding: of the file; None takes what it says.
+        encoding: of the file; None takes the declared one.
         max_points: limit on the points of a sample.
 
     Raises:
@@ -360,7 +360,7 @@ def parse(
             ink, missing = _ink(traces, max_points)
             points += len(ink)
             if points > len(content):
-                raise Fault("views that repeat the same traces over and over")
+                raise Fault("views that repeat the same traces too often")
             yield ink, _checked(text), group.annotated(WRITERS) or root.annotated(WRITERS), missing
         except Fault as fault:
             yield fault
@@ -408,8 +408,8 @@ class InkMLDataset(SourceDataset):
         root: a file, or a folder with files called `.inkml` or `.xml` (also in folders below).
         level: what is a sample: a whole file, or each outermost `<traceGroup>` that has a
             transcription.
-        encoding: of the files, such as "cp1256"; None takes what each file says.
-        require_text: leave samples without transcription out.
+        encoding: of the files, such as "cp1256"; None takes the one each file declares.
+        require_text: leave out samples without transcription.
         options: see `SourceDataset`.
 
     Raises:

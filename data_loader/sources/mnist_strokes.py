@@ -3,9 +3,9 @@
 Of each digit there is `trainimg-N-inputdata.txt` (or `testimg-...`) with rows `dx dy end_of_stroke
 end_of_digit`, the first one from the image's upper left corner, and `...-targetdata.txt` with 14
 columns: the class as ten of which one is 1, then the next row. A row `0 0 1 x` lifts the pen where
-it is: here it makes the point before it the last of its stroke. The classes stand also, one a
+it is: here it makes the point before it the last of its stroke. The classes are also, one per
 line, in `trainlabels.txt` and `testlabels.txt` where there are such files. The `-points.txt` files
-hold nothing further and are not read.
+contain nothing further and are not read.
 """
 
 import re
@@ -69,7 +69,7 @@ def parse_digit(content: bytes, most: int) -> tuple[np.ndarray, int]:
     The ink is `(points, 3)`, its first row from the corner of the image.
 
     Raises:
-        Fault: if it is no such file, or does not end where the digit does.
+        Fault: if it is not such a file, or does not end where the digit does.
     """
     rows = parse_rows(content, 4, most)
     ends = np.flatnonzero(rows[:, 3]).tolist()
@@ -91,7 +91,7 @@ def parse_class(content: bytes, most: int) -> tuple[int, int]:
     """Return the class in a `targetdata` file, and how many rows it has.
 
     Raises:
-        Fault: if it is no such file, or its rows do not agree on one class.
+        Fault: if it is not such a file, or its rows do not agree on one class.
     """
     rows = parse_rows(content, 14, most)
     classes = rows[:, :10]
@@ -129,7 +129,7 @@ def joint_class(
 def embedded_digit(
     digit: int, generator: np.random.Generator, writer: Writer, rate: float = 75.0
 ) -> np.ndarray:
-    """Return a digit of an invented writer as MNIST has it, `(points, 3)` float32.
+    """Return a digit of an invented writer in the form of MNIST, `(points, 3)` float32.
 
     Its longer side is 20 pixels, it lies in the middle of the image, and within strokes the pen
     moves by one pixel at a time; the first row leads from the image's corner.
@@ -151,28 +151,28 @@ def embedded_digit(
 
 
 class MNISTStrokesDataset(SourceDataset):
-    """Digits as pen movements, one by one or set side by side in lines.
+    """Digits as pen movements, single or side by side in lines.
 
     The texts are the digits. Training samples are those called `train...`, test samples those
     called `test...`; the validation split is taken from the training samples.
 
-    A digit ends with its last point, which its file must mark as its end: batches have that as
-    the end of the sequence, of a line that of its last digit.
+    A digit ends with its last point, which its file must mark as its end: batches have it as the
+    end of the sequence, for a line that of its last digit.
 
     Args:
         root: the archive `sequences.tar.gz`, or a folder with it, or with the files in it (also
-            in folders below). Where there are an archive and files, `archive` says which are
-            read. None makes embedded digits of the same form, written by invented people.
+            in folders below). If there are an archive and files, `archive` says which are read.
+            None generates digits of the same form, by invented writers.
         archive: read the archive (True) or the files (False); None prefers the archive.
         digit: the only class to use; None uses all.
-        digits_per_line: fewest and most digits that are set side by side as one line, such as
-            [1, 6]; None keeps the digits single. Each line takes digits of its own split, chosen
-            by `lines_seed`, and every digit stands in `repeats` lines.
-        repeats: how many lines of its split each digit stands in.
-        lines_seed: which digits stand together.
+        digits_per_line: fewest and most digits side by side in a line, such as [1, 6]; None keeps
+            the digits single. Each line takes digits of its own split, chosen by `lines_seed`, and
+            every digit occurs in `repeats` lines.
+        repeats: how many lines of its split each digit occurs in.
+        lines_seed: of the choice of digits for lines.
         gap: fewest and most pixels between two digits of a line.
-        embedded_size: digits to make if `root` is None; a sixth as many more are for test.
-        embedded_seed: what these follow from.
+        embedded_size: digits to generate if `root` is None; a sixth as many more are for test.
+        embedded_seed: seed of these.
         max_bytes: see `SourceDataset`, as for the arguments not listed here.
         max_archive_bytes: limit on the bytes of an unpacked archive.
 
@@ -219,7 +219,7 @@ class MNISTStrokesDataset(SourceDataset):
         return {**super().options(), "max_archive_bytes": self.max_archive_bytes, **made}
 
     def places(self) -> list[Path]:
-        # Embedded digits lie in no folder of their own.
+        # Generated digits have no folder of their own.
         homeless = self.embedded and self.cache_folder is None
         return [user_cache()] if homeless else super().places()
 
@@ -239,7 +239,7 @@ class MNISTStrokesDataset(SourceDataset):
         lacking = "" if self.archive is True else ", nor files such as trainimg-0-inputdata.txt"
         raise DataError(
             f"{self.root} has no {ARCHIVES[0]}{lacking} (MNIST stroke sequences); "
-            '"root": null makes digits of that form itself'
+            '"root": null generates digits of that form'
         )
 
     def read(self, files: list[Path]) -> Iterator[Sample | Rejected]:
@@ -310,7 +310,7 @@ class MNISTStrokesDataset(SourceDataset):
         if len(lines) != len(numbers):
             raise DataError(
                 f"{name} has {len(lines):,} labels for {len(numbers):,} digits; there must be one "
-                "a line for each, in order"
+                "per line, in order"
             )
         if numbers and numbers[-1] != len(numbers) - 1:
             raise DataError(
@@ -333,7 +333,7 @@ class MNISTStrokesDataset(SourceDataset):
         return documents(files, archive, _FILE, limits, "parsing MNIST strokes")
 
     def _invented(self) -> Iterator[Sample]:
-        """Yield embedded digits, called as those of MNIST are."""
+        """Yield generated digits, named like those of MNIST."""
         for group, (part, size) in enumerate(
             (("train", self.embedded_size), ("test", max(10, self.embedded_size // 6)))
         ):
@@ -417,7 +417,7 @@ class MNISTStrokesDataset(SourceDataset):
                 pen = points[-1] + (shift, 0)
                 right = points[:, 0].max() + shift
             ink = np.concatenate(pieces)
-        ink[0, :2] = 0  # where it starts in the image is no movement
+        ink[0, :2] = 0  # where it starts in the image is not a movement
         return ink
 
     def text(self, index: int) -> str:

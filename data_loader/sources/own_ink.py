@@ -38,17 +38,17 @@ def ink_of(strokes: object, max_points: int, y_grows_down: bool = True) -> np.nd
         Fault: if they are something else, or too few or too many.
     """
     if isinstance(strokes, str | bytes | dict) or not isinstance(strokes, Iterable):
-        raise Fault("strokes that are no list", repr(strokes)[:60])
+        raise Fault("strokes that are not a list", repr(strokes)[:60])
     positions = []
     for number, stroke in enumerate(strokes):
         try:
             points = np.asarray(stroke)
         except (TypeError, ValueError) as error:
-            raise Fault(f"stroke {number} is no list of (x, y)", str(error)) from None
+            raise Fault(f"stroke {number} is not a list of (x, y)", str(error)) from None
         if points.size and (points.ndim != 2 or points.shape[1] != 2):
-            raise Fault(f"stroke {number} is no list of (x, y)", f"shape {points.shape}")
+            raise Fault(f"stroke {number} is not a list of (x, y)", f"shape {points.shape}")
         if points.dtype.kind not in "iuf":
-            raise Fault(f"stroke {number} is no list of (x, y)", "not all of them are numbers")
+            raise Fault(f"stroke {number} is not a list of (x, y)", "not all of them are numbers")
         if not np.isfinite(points).all():
             raise Fault("a non-number among the points", f"stroke {number}")
         y = 1 if y_grows_down else -1
@@ -60,7 +60,7 @@ def parse_json(content: bytes) -> list[tuple[str, Any, str]]:
     """Return the text, the strokes (unchecked) and the writer of each line in a JSON file.
 
     Raises:
-        Fault: if it is no JSON, or the lines are not as the head of this module shows them.
+        Fault: if it is not JSON, or the lines are not as the head of this module shows them.
     """
     try:
         values = strict_json.loads(decode(content), max_bytes=len(content))
@@ -70,10 +70,12 @@ def parse_json(content: bytes) -> list[tuple[str, Any, str]]:
     for number, line in enumerate(values if isinstance(values, list) else [values]):
         place = f"line {number} (from 0)"
         if not isinstance(line, dict) or "strokes" not in line:
-            raise Fault('a line that is no object with "strokes"', f"{place}: {repr(line)[:40]}")
+            raise Fault(
+                'a line that is not an object with "strokes"', f"{place}: {repr(line)[:40]}"
+            )
         text, writer = line.get("text") or "", line.get("writer") or ""
         if not isinstance(text, str) or not isinstance(writer, str):
-            raise Fault("a text or a writer that is no string", place)
+            raise Fault("a text or a writer that is not a string", place)
         lines.append((text, line["strokes"], writer))
     return lines
 
@@ -102,7 +104,7 @@ class OwnInk(BaseDataset):
     Args:
         fractions: how much of the lines each of `train`, `valid`, `test` gets, together 1: by a
             hash of the writer, or of the line's number where the writer is unknown.
-        split_seed: another one divides otherwise.
+        split_seed: seed of that division.
         max_points: limit on the points of a line; more are an error.
     """
 
@@ -124,14 +126,14 @@ class OwnInk(BaseDataset):
     def lines(self) -> Iterable[tuple[str, Sequence[Stroke]] | tuple[str, Sequence[Stroke], str]]:
         """Yield the text of each line and its strokes, lists of (x, y); as a third who wrote it.
 
-        The text is empty where nobody knows it. It is called once, by `prepare`.
+        The text is empty if unknown. Called once, by `prepare`.
         """
 
     def prepare(self) -> None:
         """Take all lines. Does nothing the second time.
 
         Raises:
-            DataError: if there is none, or a line is not what `lines` promises, by its number.
+            DataError: if there is none, or naming the line that is not valid.
         """
         if self._inks:
             return
@@ -166,7 +168,7 @@ class OwnInk(BaseDataset):
             raise Fault("not (text, strokes) or (text, strokes, writer)", repr(line)[:60])
         text, strokes, writer = (*line, "")[:3]
         if not isinstance(text, str) or not isinstance(writer, str):
-            raise Fault("a text or a writer that is no string", repr(line)[:60])
+            raise Fault("a text or a writer that is not a string", repr(line)[:60])
         return ink_of(strokes, self.max_points, self.y_grows_down), clean_text(text), writer
 
     def split_indices(self) -> dict[str, np.ndarray]:

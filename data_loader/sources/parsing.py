@@ -1,4 +1,4 @@
-"""What the parsers of all formats share: faults, text, points and their limits."""
+"""Shared by the parsers of all formats: faults, text, points and their limits."""
 
 import unicodedata
 from collections.abc import Sequence
@@ -31,7 +31,7 @@ def clean_text(text: str) -> str:
     """Return a transcription on one line in NFC, without spaces around it.
 
     Raises:
-        Fault: if it holds control characters.
+        Fault: if it contains control characters.
     """
     text = nfc(" ".join(text.split()))
     if bad := next((c for c in text if unicodedata.category(c) in ("Cc", "Cs")), None):

@@ -27,19 +27,19 @@ class SourceDataset(BaseDataset):
     """Samples of a file, an archive or a folder of a known format.
 
     Where the source has splits of its own (its files' or folders' names hold `train` and `test`
-    or `valid`), these are used, and what it lacks is taken from its training samples. Else
+    or `valid`), these are used, and a missing one is taken from its training samples. Otherwise
     samples are divided by a hash of their writer, or of their name where that is unknown, so that
-    more samples move none.
+    adding samples moves none.
 
     Args:
         root: the file, or the folder with the files.
-        cache: folder for what was parsed; None is `cache` beside the data, and where that cannot
+        cache: folder for the parsed data; None is `cache` beside the data or, where that cannot
             be written, the user's folder for caches.
         fractions: how much of the samples each of `train`, `valid`, `test` gets, together 1.
-        split_seed: another one divides otherwise.
+        split_seed: seed of that division.
         subset: how many training samples to use; None uses all.
         subset_seed: which ones.
-        strict: let a sample that is left out be an error.
+        strict: make a sample that is left out an error.
         max_points: limit on the points of one sample; one with more is left out.
         max_bytes: limit on the bytes of one file or archive member, refused beyond it.
         max_members: limit on files of a folder or members of an archive.
@@ -51,9 +51,9 @@ class SourceDataset(BaseDataset):
     kind: ClassVar[str]
     """The beginning of the cache's name."""
     title: ClassVar[str]
-    """What reports call the source."""
+    """The name of the source in reports."""
     unit: ClassVar[str] = "samples"
-    """What they call its samples."""
+    """The name of its samples in reports."""
     whole: ClassVar[bool] = True
     """Whether all offsets must be whole numbers, see `load_or_make`. Where they need not but are,
     `prepare` sets `quantisation_step` to 1."""
@@ -87,7 +87,7 @@ class SourceDataset(BaseDataset):
         """Return the files to be read.
 
         Raises:
-            DataError: if there are none, saying what belongs there.
+            DataError: if there are none, saying which are expected.
         """
 
     @abstractmethod
@@ -103,7 +103,7 @@ class SourceDataset(BaseDataset):
         }
 
     def key(self, files: list[Path]) -> dict[str, Any]:
-        """Return all that the samples depend on, as JSON; another one makes another cache."""
+        """Return all that the samples depend on, as JSON; it identifies the cache."""
         return {"files": fingerprint(files, self.folder), "options": self.options()}
 
     @property
@@ -112,15 +112,15 @@ class SourceDataset(BaseDataset):
         return self.root if self.root.is_dir() else self.root.parent
 
     def places(self) -> list[Path]:
-        """Return where the cache may lie."""
+        """Return the folders in which the cache may be."""
         return places(self.folder, self.cache_folder)
 
     def prepare(self) -> None:
         """Open the cache, made of the files with a progress bar unless it is there.
 
         Raises:
-            DataError: if files are missing, or nothing in them is whole; if `strict`, also for
-                every broken sample.
+            DataError: if files are missing, or nothing in them can be used; if `strict`, also for
+                any broken sample.
             ConfigFault: if `subset` is larger than the training split.
         """
         if self._cache is not None:
@@ -174,7 +174,7 @@ class SourceDataset(BaseDataset):
 
     @property
     def cache(self) -> Cache:
-        """The cache; there after `prepare`."""
+        """The cache; available after `prepare`."""
         if self._cache is None:
             raise RuntimeError("call prepare() before using a dataset")
         return self._cache
@@ -204,7 +204,7 @@ class SourceDataset(BaseDataset):
         return self.cache.string("writers", index)
 
     def group(self, index: int) -> str:
-        """Return what official splits name: the form or file that a sample belongs to."""
+        """Return the unit of official splits: the form or file that a sample belongs to."""
         return self.cache.string("groups", index)
 
     def headline(self) -> str:

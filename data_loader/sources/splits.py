@@ -1,4 +1,4 @@
-"""Which samples are for training, validation and test, by what a source says or by a hash."""
+"""The division into training, validation and test samples, by the source's own or by a hash."""
 
 import hashlib
 import re
@@ -27,20 +27,21 @@ def by_hash(
 ) -> dict[str, np.ndarray]:
     """Divide samples by a hash of their writer, or of their name where the writer is unknown.
 
-    Each sample is judged by itself, so adding samples moves none, and no writer is in two splits.
+    Each sample is assigned independently, so adding samples moves none, and no writer is in two
+    splits.
     The fractions hold on average over writers (or names).
 
     Args:
         names: of the samples, unique.
         writers: of the samples; an empty string where unknown.
         fractions: of each split, none negative, together 1.
-        seed: another one divides otherwise.
+        seed: of the division.
 
     Returns:
         the indices of the samples of each split, int64.
     """
     edges = np.cumsum(list(fractions.values()))[:-1]
-    # The kind of key is part of it: a sample named like a writer is not judged like him.
+    # The kind of key is part of it: a sample named like a writer is drawn independently of him.
     keys = [
         f"writer:{writer}" if writer else f"name:{name}"
         for name, writer in zip(names, writers, strict=True)
@@ -73,19 +74,19 @@ def divide(
     fractions: Mapping[str, float],
     seed: int = 0,
 ) -> tuple[dict[str, np.ndarray], list[str]]:
-    """Divide samples into splits: as their source does where it does, else by a hash.
+    """Divide samples into the splits of their source if it has any, otherwise by a hash.
 
     A source does if it has training samples and others. A split that it lacks is taken from its
     training samples, by hash of the writer, or of the name where the writer is unknown or there
     are fewer writers than splits.
 
     Args:
-        source: what messages call it.
+        source: its name, for messages.
         names: of the samples.
         writers: of the samples; empty strings where unknown.
         official: the split that the source names for each sample, or an empty string.
         fractions: of the splits, together 1.
-        seed: another one divides otherwise.
+        seed: of the division.
 
     Returns:
         the indices of each split, int64, none empty, and notes for a report.

@@ -1,4 +1,4 @@
-"""Stroke arrays: `strokes.npy`, an object array of lines, beside `sentences.txt`, one text a line.
+"""Stroke arrays: `strokes.npy`, an object array of lines, and `sentences.txt`, one text per line.
 
 Each line is an array `(points, 3)` of (end of stroke, dx, dy), y growing upwards. Object arrays are
 pickles, and a pickle may call anything when it is loaded: here they are read by an unpickler that
@@ -39,7 +39,7 @@ class _Type:
         order = self.order if self.order in ("<", ">") else "="
         dtype = np.dtype(str(self.code)).newbyteorder(order)
         if dtype.kind not in "biufO" or dtype.itemsize > 16:
-            raise Fault("values that are no numbers", str(dtype))
+            raise Fault("values that are not numbers", str(dtype))
         return dtype
 
 
@@ -68,9 +68,10 @@ class _Array:
 
 
 class _Unpickler(pickle._Unpickler):
-    """Admits what numpy's pickled arrays are made of, and stands its own parts in for it.
+    """Admits only the parts of numpy's pickled arrays, and substitutes its own classes for them.
 
-    The one written in Python: the one in C fills the memory if a pickle numbers its parts high.
+    Based on the unpickler in Python: the one in C fills the memory if a pickle's memo numbers are
+    high.
     """
 
     def find_class(self, module: str, name: str) -> Any:
@@ -107,7 +108,7 @@ def load_arrays(content: bytes) -> list[Any]:
     """Return the arrays in the content of a `.npy` file, unchecked, one for each line.
 
     Raises:
-        DataError: if it is no such file, is empty or cut short, or holds what are no numbers.
+        DataError: if it is not such a file, is empty or cut short, or contains more than numbers.
     """
     if not content:
         raise DataError("an empty file")
@@ -125,7 +126,7 @@ def load_arrays(content: bytes) -> list[Any]:
     try:
         if not dtype.hasobject:
             if dtype.kind not in "biuf":
-                raise Fault("values that are no numbers", str(dtype))
+                raise Fault("values that are not numbers", str(dtype))
             return list(_numbers(content[stream.tell() :], dtype, shape, fortran))
         whole = _Unpickler(stream, encoding="latin1").load()
         elements = whole.array() if isinstance(whole, _Array) else None
@@ -149,13 +150,13 @@ def parse_line(element: Any, max_points: int) -> np.ndarray:
     """Return the ink `(points, 3)` float64 of one element of a stroke array.
 
     Raises:
-        Fault: if it is no array of (end of stroke, dx, dy), or has too many points.
+        Fault: if it is not an array of (end of stroke, dx, dy), or has too many points.
     """
     array = element.array() if isinstance(element, _Array) else element
     if array is not element and isinstance(array, list):
         raise Fault("an array of objects")
     if not isinstance(array, np.ndarray):
-        raise Fault("no array", type(element).__name__)
+        raise Fault("not an array", type(element).__name__)
     if array.ndim != 2 or array.shape[1] != 3:
         raise Fault("an array that is not (points, 3)", f"shape {array.shape}")
     check_points(len(array), max_points)
@@ -166,7 +167,7 @@ def parse_line(element: Any, max_points: int) -> np.ndarray:
         bad = int(np.flatnonzero(~np.isin(values[:, 0], (0, 1)))[0])
         raise Fault("an end of stroke that is not 0 or 1", f"row {bad} has {values[bad, 0]:g}")
     ink = values[:, [1, 2, 0]] * (1, -1, 1)  # y grows upwards there
-    ink[0, :2] = 0  # where the line starts is no movement
+    ink[0, :2] = 0  # where the line starts is not a movement
     return ink + 0.0  # no -0
 
 
@@ -175,7 +176,7 @@ class StrokeArraysDataset(SourceDataset):
 
     Args:
         root: the folder with both, or the `.npy` file itself.
-        texts: the file of the transcriptions, one a line in the order of the arrays, in the
+        texts: the file of the transcriptions, one per line in the order of the arrays, in the
             folder of the `.npy` file; None if there are none.
         max_bytes: see `SourceDataset`, as for the arguments not listed here.
     """
@@ -212,8 +213,8 @@ class StrokeArraysDataset(SourceDataset):
         texts = array.parent / self.texts
         if not texts.is_file():
             raise DataError(
-                f"{texts} is not there: one transcription a line belongs in it; without any, set "
-                '"texts": null'
+                f"{texts} does not exist: it should have one transcription per line; without any, "
+                'set "texts": null'
             )
         return [array, texts]
 
@@ -232,7 +233,7 @@ class StrokeArraysDataset(SourceDataset):
             if len(sentences) != len(elements):
                 raise DataError(
                     f"{files[1]}: {len(sentences):,} lines for the {len(elements):,} lines of ink "
-                    f"in {files[0].name}: which belongs to which cannot be told"
+                    f"in {files[0].name}: they cannot be matched"
                 )
         digits = max(5, len(str(len(elements) - 1)))
         for number, (element, sentence) in enumerate(zip(elements, sentences, strict=True)):
@@ -244,12 +245,12 @@ class StrokeArraysDataset(SourceDataset):
                 ink = parse_line(element, self.max_points)
                 points += len(ink)
                 if points > size:  # a pickle can name one array many times
-                    raise DataError(f"{files[0]}: it repeats the same arrays over and over")
+                    raise DataError(f"{files[0]}: it repeats the same arrays too often")
                 yield Sample(name, ink, text)
             except Fault as fault:
                 yield fault.of(name)
             except (TypeError, ValueError, AttributeError) as error:  # a pickle's odd parts
-                yield Rejected(name, "no array of numbers", _first_line(error))
+                yield Rejected(name, "not an array of numbers", _first_line(error))
 
 
 def _of(file: Path, error: Fault | DataError) -> DataError:

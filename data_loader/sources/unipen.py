@@ -40,7 +40,7 @@ class Segment:
     label: str | None
     line: int
     before: int
-    """How many pen-down pieces stand before it in the file."""
+    """How many pen-down pieces precede it in the file."""
     writer: str = ""
     comments: list[str] = field(default_factory=list)
 
@@ -148,7 +148,7 @@ def assemble(document: Document, level: str) -> Iterator[tuple[Segment, list[np.
 
     Segments are declared right before the pieces they name, or all ahead of them. In the first
     case what follows a segment belongs to it, and must be as many pieces as it names: the numbers
-    themselves are no use where segments were taken out of a file. In the second the numbers count.
+    themselves are useless where segments were taken out of a file. In the second the numbers count.
     """
     segments = [segment for segment in document.segments if segment.level.upper() == level.upper()]
     if not segments:
@@ -209,7 +209,7 @@ def samples(
     for segment, lines in assemble(document, level):
         points += 0 if isinstance(lines, Fault) else sum(map(len, lines))
         if points > 10 * most:
-            raise Fault("segments that repeat the same pieces over and over")
+            raise Fault("segments that repeat the same pieces too often")
         try:
             if isinstance(lines, Fault):
                 raise lines
@@ -231,8 +231,8 @@ class UnipenDataset(SourceDataset):
 
     Args:
         root: a file, or a folder with files (also in folders below).
-        pattern: the names of the files in the folder, such as "*.dat"; what fits and is no UNIPEN
-            file is left out by name.
+        pattern: the names of the files in the folder, such as "*.dat"; matching files that are not
+            UNIPEN are left out, and named.
         level: the level of the segments that become samples, such as "DIGIT", "WORD" or "LINE";
             None takes the only one there is.
         writer_comment: which word of the comment after a segment names its writer, counted from
@@ -324,7 +324,7 @@ class UnipenDataset(SourceDataset):
         words = " ".join(segment.comments).split()
         if self.writer_comment >= len(words):
             raise Fault("no writer in the comment after the segment")
-        return f"{file}:{words[self.writer_comment]}"  # other files count their writers anew
+        return f"{file}:{words[self.writer_comment]}"  # each file numbers its own writers
 
 
 def _unescaped(match: re.Match[str]) -> str:

@@ -1,1 +1,1 @@
-"""Lines that are made: texts, stroke fonts, and mixtures with recorded lines."""
+"""Synthetic lines: texts, stroke fonts, and mixtures with recorded lines."""

@@ -1,7 +1,7 @@
 """Sentences built from a small vocabulary: mostly plain English, some with numbers and signs.
 
-The texts are there to be written, not to be believed. Together they hold every printable ASCII
-character; which split a sentence belongs to follows from the sentence itself.
+Together the texts contain every printable ASCII character; the split of a sentence follows from
+the sentence itself.
 """
 
 import itertools
@@ -184,7 +184,7 @@ def a_thing(draws: Draws) -> str:
 
 
 def somebody(draws: Draws) -> str:
-    """Return who does something, as it stands inside a sentence."""
+    """Return who does something, in the form used inside a sentence."""
     kind = draws.number()
     if kind < 0.3:
         return draws.pick(("I", "he", "she", "we", "they", "you", "nobody", "everyone"))
@@ -272,12 +272,12 @@ def plain(draws: Draws) -> str:
 
 
 def name(draws: Draws) -> str:
-    """Return a word as programs use it for a name."""
+    """Return a name as used in programs."""
     return draws.pick((draws.pick(THINGS), draws.pick(QUALITIES), draws.pick("abcijknqxyz")))
 
 
 def symbols(draws: Draws) -> str:
-    """Return a line of numbers, addresses, formulas or code: what else people write down."""
+    """Return a line of numbers, addresses, formulas or code."""
     n, thing = draws.between, draws.pick(THINGS)
     first, last = draws.pick(FIRST_NAMES), draws.pick(LAST_NAMES)
     written = (
@@ -318,7 +318,7 @@ def symbols(draws: Draws) -> str:
 
 
 def sign(draws: Draws) -> str:
-    """Return a word or two with characters that English hardly has, such as `50%` or `up | on`.
+    """Return a word or two with characters rare in English, such as `50%` or `up | on`.
 
     At most 19 characters, and mostly fewer than 13.
     """
@@ -356,11 +356,11 @@ def sign(draws: Draws) -> str:
 
 
 SIGNS = "@#$%&*+=<>~|/\\[]{}{}()()?!QXZ"
-"""Those that may stand alone: of a lone `_` or `^` nobody sees how high it stands."""
+"""Those that may stand alone: the height of a lone `_` or `^` is unknown."""
 PAIRS = ("()", "()", "[]", "[]", "{}", "{}", "<>", "``", "``", '""', '""', "**", "||", "__")
 """Those that enclose. Brackets, which are alike, and quotes come twice as often."""
 BETWEEN = "^^^|||~&+=<>*@#"
-"""Those that stand between words, with blanks; those of which else the least are seen oftener."""
+"""Those that stand between words, with blanks; otherwise rare ones more often."""
 WITHIN = "@_/\\\\|&-+#~"
 """Those that stand between words without blanks; a backslash beside an `l` looks like a `v`."""
 LIKE_OTHERS = "OOIKLRY"
@@ -390,11 +390,11 @@ def sentence(draws: Draws, share: float) -> str:
 def line(draws: Draws, split: int, low: int, high: int, share: float) -> str:
     """Return the text of one line of running text, with `low` to `high` characters.
 
-    It begins with a sentence, now and then in the midst of one, and breaks between words. Its
+    It begins with a sentence, sometimes in the middle of one, and breaks between words. Its
     sentences, and the line itself, belong to `split`: so a text is in one split only.
 
     Raises:
-        DataError: if no such line turns up, because `low` and `high` are too close.
+        DataError: if no such line is found, because `low` and `high` are too close.
     """
     for _ in range(10000):
         target = draws.between(low, high)
@@ -410,11 +410,11 @@ def line(draws: Draws, split: int, low: int, high: int, share: float) -> str:
             text = text[: high + 1].rsplit(" ", 1)[0]
         if low <= len(text) <= high and split_of(text) == split:
             return text
-    raise DataError(f"no line of {low} to {high} characters could be made")
+    raise DataError(f"no line of {low} to {high} characters could be generated")
 
 
 def held_out(count: int, low: int = 20, high: int = 40) -> list[str]:
-    """Return `count` plain sentences of the test split, the same every time, no two alike.
+    """Return `count` distinct plain sentences of the test split, the same every time.
 
     Args:
         count: how many; the first ones of a longer list are those of a shorter one.
@@ -475,5 +475,4 @@ under|every day|the window|next box|my story|frozen|room 10|page 21|2 apples|3 h
     "}": "set {ten}",
     "~": "about ~ten",
 }
-"""Each visible character of ASCII in a word or a pair of words that carries it, to judge by how
-legibly it is written."""
+"""Each visible ASCII character in a word or two (its carrier), to judge its legibility."""

@@ -1,4 +1,4 @@
-"""Lines written by invented people with stroke fonts: data that every machine can make itself."""
+"""Lines written by invented people with stroke fonts: data that any machine can generate."""
 
 from dataclasses import dataclass
 from typing import Annotated, Literal
@@ -23,14 +23,14 @@ GRID = 1 / 64
 """Spacing, in units, that points are rounded to: machines differ by far less (about 1e-10), and
 float32 adds such offsets without error."""
 
-# Which number in a seed stands for what, so that no two streams are the same.
+# Part of a seed, so that no two random streams are the same.
 OF_LINE, OF_WRITER = 0, 1
 
 # Coefficients of the speed law below (assumed; the steps they give are measured by the tests).
 STRAIGHT = 0.4
 """Curvature, per x-height, under which a line counts as straight: it bounds the speed."""
 REST = 2.0
-"""How much slower than in motion, less 1, the pen is where it comes down and lifts."""
+"""How many times slower than in motion, less 1, the pen is where it comes down and lifts."""
 REST_LENGTH = 0.12
 """Length, in x-heights, over which it gets up to speed."""
 
@@ -42,18 +42,18 @@ class Writer:
     Attributes:
         font: one of `FONTS`.
         rounding: radius to which corners are rounded.
-        connected: whether letters of a word run into each other where the font lets them.
+        connected: whether letters of a word run into each other where the font allows it.
         size: units of the ink to a font unit.
         slant: how far stems lean to the right, x over y.
         aspect: factor on the width of letters.
         ascender, descender: factors on what rises above small letters and hangs below the line.
         letter_space, word_space: added after each letter; width of a space.
-        drift: rise of the base line, y over x.
-        wave: amplitude of the base line's slow wave.
+        drift: rise of the baseline, y over x.
+        wave: amplitude of the baseline's slow wave.
         wobble: amplitude of the smooth deformation along the pen's path.
         variation: how much letters differ in size, place, slant and bend, 1 on average.
         speed: font units a second at a curvature of one per x-height.
-        shapes: places in `SHAPES` of what it draws instead of a font's shapes.
+        shapes: indices in `SHAPES` of what it draws instead of a font's shapes.
     """
 
     font: str
@@ -81,7 +81,7 @@ class Writer:
         variation: float,
         shapes: float = 0.0,
     ) -> "Writer":
-        """Draw a writer; each number is assumed, and looked at in pictures."""
+        """Draw a writer; each number is assumed, and checked by eye."""
         pick = corpus.Draws(generator)
         name = pick.pick(fonts)
         normal = generator.standard_normal(16).clip(-2.2, 2.2).tolist()
@@ -107,7 +107,7 @@ class Writer:
 
 
 def other_shapes(pick: corpus.Draws, share: float) -> tuple[int, ...]:
-    """Draw for a share of the groups of `OTHERS` one of their shapes; places in `SHAPES`."""
+    """Draw for a share of the groups of `OTHERS` one of their shapes, as indices in `SHAPES`."""
     chosen: list[int] = []
     start = 0
     for group in OTHERS:
@@ -133,9 +133,9 @@ def letters(text: str, writer: Writer, generator: np.random.Generator) -> tuple[
             letter_of[ord(SHAPES[shape][0]) - ord(" ")] = len(CHARACTERS) + shape
         codes = letter_of[codes]
     counts, which = glyphs.count[codes], np.arange(len(codes))
-    # Of each letter: width, height, place in x and y, slant, bend of stems and of bars, advance.
+    # Of each letter: width, height, shift in x and y, slant, bend of stems and of bars, advance.
     normal = generator.standard_normal((8, len(codes))).clip(-2.5, 2.5) * writer.variation
-    normal[3, 1:] = 0.6 * (normal[3, 1:] + normal[3, :-1])  # the base line wanders
+    normal[3, 1:] = 0.6 * (normal[3, 1:] + normal[3, :-1])  # the baseline wanders
     wide, high = writer.aspect * (1 + 0.08 * normal[0]), 1 + 0.06 * normal[1]
     advance = glyphs.width[codes] * wide + writer.letter_space + 0.5 * normal[7]
     advance = np.where(codes == 0, writer.word_space * (1 + 0.1 * normal[7]), advance)
@@ -167,7 +167,7 @@ def deform(
     """Return a path deformed smoothly: along the path by wobble, along the line by drift and wave.
 
     The wobble is a sum of three sines in each axis with periods of 1 to 5 x-heights of the path,
-    drawn anew for every line, so it is never the same on two letters.
+    drawn for every line, so it is never the same on two letters.
     """
     path = np.cumsum(np.abs(np.diff(x, prepend=x[0])) + np.abs(np.diff(y, prepend=y[0])))
     periods = X_HEIGHT * (1 + 4 * generator.random((2, 3)))
@@ -191,13 +191,13 @@ def digitise(
 
     The speed follows the two-thirds power law (Lacquaniti, Terzuolo and Viviani 1983): it goes
     with curvature to the power -1/3, here bounded on straight lines, and is less where the pen
-    comes down and lifts. The clock starts anew with each stroke; its last point is that of the
-    last tick before the lift.
+    comes down and lifts. The clock restarts with each stroke, whose last point is that of the last
+    tick before the lift.
 
     Args:
         x, y, end: the path, `(points,)`, font units, and whether the pen lifts after a point.
-        speed: font units a second at a curvature of one per x-height.
-        rate: points a second.
+        speed: font units per second at a curvature of one per x-height.
+        rate: points per second.
 
     Returns:
         x, y and the end of stroke of each point, `(points,)`.
@@ -242,7 +242,7 @@ def write(text: str, writer: Writer, generator: np.random.Generator, rate: float
     """Return the ink of a line of text in a writer's hand, `(points, 3)` float32, in units.
 
     Raises:
-        ValueError: if a character of `text` is no printable ASCII, or all are spaces.
+        ValueError: if a character of `text` is not printable ASCII, or all are spaces.
     """
     if not text.strip(" ") or any(character not in CHARACTERS for character in text):
         raise ValueError(f"only printable ASCII can be written, and something of it: {text!r}")
@@ -259,26 +259,25 @@ def write(text: str, writer: Writer, generator: np.random.Generator, rate: float
 
 
 class EmbeddedDataset(BaseDataset):
-    """Lines of English written by invented people, made in memory from a seed.
+    """Synthetic lines of English by invented writers, generated in memory from a seed.
 
-    Sample n of a split is the same whatever the sizes, and on every machine. The writers of the
-    splits differ, and so do their sentences. Small plain letters are about 100 units high; as a
-    person's hand does, sizes differ by writer.
+    Sample n of a split is the same for all sizes, and on every machine. The writers of the splits
+    differ, and so do their sentences. The x-height is about 100 units and differs by writer.
 
     Args:
-        seed: what all writers and lines follow from.
+        seed: of all writers and lines.
         size, valid_size, test_size: lines in each split.
-        writers: people who write the training lines; a quarter as many write each other split.
+        writers: of the training lines; a quarter as many write each other split.
         min_characters, max_characters: bounds on the length of a line.
         symbols: share of sentences made of numbers, addresses, formulas or code, from 0 to 1; they
-            hold most of the digits and signs.
-        signs: share of lines that are no sentences, but one to 19 characters with a sign,
-            a digit or a rare capital among them, whatever the bounds on the length.
-        shapes: chance with which a writer draws signs, of those that people draw in several ways,
-            in another than the plain one: a brace with a small tip, a `7` with a bar.
+            have most of the digits and signs.
+        signs: share of lines of only one to 19 characters with a sign, a digit or a rare capital
+            among them, regardless of the bounds on the length.
+        shapes: probability that a writer draws a sign that has several common shapes in another
+            than the plain one: a brace with a small tip, a `7` with a bar.
         fonts: the fonts in use, all if None.
         variation: factor on all irregularity, 0 for letters that are always the same.
-        rate: points a second; the default gives about 20 a character.
+        rate: points per second; the default gives about 20 per character.
 
     Raises:
         ConfigFault: if `max_characters` is not at least 6 above `min_characters`, or no font is
@@ -351,7 +350,7 @@ class EmbeddedDataset(BaseDataset):
         self._texts = texts
 
     def invent(self, split: int, number: int) -> Writer:
-        """Return a writer of a split (its place in `SPLITS`)."""
+        """Return a writer of a split (its index in `SPLITS`)."""
         generator = np.random.default_rng([self.seed, split, OF_WRITER, number])
         return Writer.invent(generator, self.fonts, self.variation, self.shapes)
 

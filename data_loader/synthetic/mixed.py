@@ -1,4 +1,4 @@
-"""Lines of one dataset among those of another, so that a network learns what either lacks."""
+"""Lines of one dataset mixed with those of another, so that each supplies what the other lacks."""
 
 from collections.abc import Iterable, Iterator
 from itertools import islice
@@ -16,17 +16,17 @@ from utils.ink import to_points, x_height
 Item = TypeVar("Item")
 
 MEASURED = 300
-"""Lines of each dataset whose letters are measured, spread evenly; assumed."""
+"""Lines of each dataset whose x-height is measured, spread evenly; assumed."""
 NEARBY = 4.0
-"""Letter heights at the seam of a joined line within which the height of the writing is taken."""
+"""X-heights from the seam of a joined line within which the vertical position is measured."""
 BLANK, CLOSE = (0.8, 1.8), (0.1, 0.5)
-"""Least and widest gap between the parts of a joined line, in letter heights, with a blank between
+"""Smallest and largest gap between the parts of a joined line, in x-heights, with a blank between
 them or without; assumed."""
 PIECE = 3
-"""Most words of a piece of a line."""
+"""Maximum number of words of a piece of a line."""
 EXTREME = 4.0
-"""How many times larger or smaller than typical the letters of a line are taken to be at most: of a
-dash or a dot nobody knows."""
+"""Bound on how many times larger or smaller than typical a line's x-height is taken to be: that of
+a dash or a dot cannot be measured."""
 
 
 class _Part(NamedTuple):
@@ -79,13 +79,13 @@ class _Part(NamedTuple):
         """Whether a sequence ends with it, which a fourth column of its ink may tell."""
         text = self.dataset.text(self.index)
         if self.words is not None and self.words.stop < len(text.split()):
-            return True  # the pen is lifted behind a word
+            return True  # the pen is lifted after a word
         ink = self.dataset.ink(self.index)
         return bool(ink[-1, 3]) if ink.shape[1] == 4 else self.dataset.ends(self.index)
 
 
 class _Origin(NamedTuple):
-    """What a line behind those of `dataset` is made of.
+    """The parts of a line that is not one of `dataset`.
 
     Attributes:
         parts: from left to right.
@@ -100,30 +100,29 @@ class MixedDataset(BaseDataset):
     """A dataset whose training split is joined by the training lines of another.
 
     Validation, test, units and preprocessing are those of `dataset`. The lines of `added` are
-    scaled so that the small letters of both have the same typical height, and rounded to the
-    quantisation grid of `dataset` if it has one. What stands in few lines of a real set (a `@`,
-    say) is so learned from lines that can be made at will; in joined lines also beside the hands of
-    the real set.
+    scaled so that both have the same typical x-height, and rounded to the quantisation grid of
+    `dataset` if it has one. Characters that are rare in a recorded set (such as `@`) can so be
+    learned from synthetic lines; in joined lines also next to recorded hands.
 
     Args:
-        dataset: the one that all is about.
-        added: lends its training lines.
-        alone: whether these are training lines by themselves. If not, they stand in joined lines.
-        joined: further training lines, each made of one of `dataset` and one of `added`, behind or
-            before it, with a gap of a word between them. Where both are sentences, a network learns
-            to change its hand in the midst of a line; short pieces leave it what it is.
+        dataset: the main dataset.
+        added: supplies its training lines.
+        alone: whether these are training lines of their own. If not, they occur in joined lines.
+        joined: further training lines, each made of one of `dataset` and one of `added`, after or
+            before it, with a word gap between them. If both are sentences, a network learns to
+            change its hand within a line; short pieces avoid that.
         tight: share of the joined lines whose parts are as close as letters of a word, without a
-            blank in the text, unless a digit would so stand beside a letter.
-        short: share of the joined lines in which one to three words stand for the line of
-            `dataset`, if it can be cut.
-        pieces: further training lines, each one to three words of a line of `dataset`. Short texts
-            are what people ask for, and full lines all that most sets have. Both take what they
-            cut from lines whose words stand clearly apart (`word_numbers`).
-        seed: what is joined with what.
+            blank in the text, unless a digit would then stand next to a letter.
+        short: share of the joined lines in which one to three words replace the line of `dataset`,
+            if it can be cut.
+        pieces: further training lines, each one to three words of a line of `dataset`, since short
+            texts are often asked for and most sets have only full lines. `short` and `pieces` cut
+            lines whose words are clearly separated (`word_numbers`).
+        seed: of the choice of parts.
 
     Raises:
-        ConfigFault: if `added` is a mixed dataset itself, whose lines have no one height, or lends
-            nothing.
+        ConfigFault: if `added` is a mixed dataset itself, whose lines have no common height, or
+            is not used.
     """
 
     def __init__(
@@ -160,7 +159,7 @@ class MixedDataset(BaseDataset):
         """Prepare both datasets; scale and join lines. Does nothing the second time.
 
         Raises:
-            DataError: if one of them has no training lines, or as they say themselves.
+            DataError: if one of them has no training lines, or from preparing them.
         """
         if self._inks:
             return
@@ -287,12 +286,12 @@ class MixedDataset(BaseDataset):
 def join(left: np.ndarray, right: np.ndarray, height: float, gap: float) -> np.ndarray:
     """Return one line `(points, 3)` float32 of two, side by side at the same height.
 
-    The heights are matched where the two meet: by the medians of the points that lie within
-    `NEARBY` letter heights of the seam.
+    The vertical positions are matched at the seam: by the medians of the points within `NEARBY`
+    x-heights of it.
 
     Args:
         left, right: `(points, 3)`, the same units.
-        height: of the letters, in these units.
+        height: the x-height, in these units.
         gap: between the right edge of the one and the left edge of the other.
     """
     first, second = to_points(left), to_points(right)
@@ -307,18 +306,18 @@ def join(left: np.ndarray, right: np.ndarray, height: float, gap: float) -> np.n
 
 
 def _digit_meets_letter(left: str, right: str) -> bool:
-    """Return whether a digit and a letter would stand side by side, as nobody writes them.
+    """Return whether a digit and a letter would be side by side.
 
-    From such words a reader learns that `0slo` is as likely as `Oslo`.
+    From such words a recogniser learns that `0slo` is as likely as `Oslo`.
     """
     seam = left[-1:] + right[:1]
     return any(map(str.isdigit, seam)) and any(map(str.isalpha, seam))
 
 
 def _piece(line: _Part, generator: np.random.Generator) -> _Part | None:
-    """Return one to `PIECE` words of a line at random, not all; None where they stand too close.
+    """Return one to `PIECE` words of a line at random, not all; None if they are too close.
 
-    Two letters or digits at least: how high a lone comma stands, say, nobody knows.
+    At least two letters or digits: the vertical position of a lone comma is unknown.
     """
     words = line.text.split()
     pieces = [
@@ -334,10 +333,10 @@ def _piece(line: _Part, generator: np.random.Generator) -> _Part | None:
 
 
 def _pieces(dataset: BaseDataset, generator: np.random.Generator) -> Iterator[_Part]:
-    """Yield pieces of training lines at random, of each line one before any has a second.
+    """Yield pieces of training lines at random, one of each line before any second one.
 
     Raises:
-        DataError: if the words of no line stand apart.
+        DataError: if no line has clearly separated words.
     """
     found = True
     while found:
@@ -346,16 +345,16 @@ def _pieces(dataset: BaseDataset, generator: np.random.Generator) -> Iterator[_P
             if piece := _piece(_Part(dataset, index), generator):
                 found = True
                 yield piece
-    raise DataError(f"{type(dataset).__name__}: no line has words that stand apart, for `pieces`")
+    raise DataError(f"{type(dataset).__name__}: no line has clearly separated words, for `pieces`")
 
 
 def _with_bar(items: Iterable[Item], what: str, count: int) -> Iterable[Item]:
-    """Return items that come with a progress bar once they take longer than a second."""
+    """Return items with a progress bar that appears after a second."""
     return distributed.bar(items, what, total=count, unit="line", leave=False, delay=1)
 
 
 def _typical_height(dataset: BaseDataset) -> float:
-    """Return the median height of the small letters over training lines of a dataset."""
+    """Return the median x-height over training lines of a dataset."""
     if dataset.x_height is not None:
         return dataset.x_height
     indices = dataset.indices("train")

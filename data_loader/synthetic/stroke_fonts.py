@@ -1,7 +1,7 @@
 """Single-line letters for all printable ASCII, made from the Hershey fonts.
 
 Glyphs come from the package Hershey-Fonts (MIT; the fonts were digitised by A. V. Hershey at the
-U.S. National Bureau of Standards). Its coordinates are kept here: the base line is y = 9, the top
+U.S. National Bureau of Standards). Its coordinates are kept here: the baseline is y = 9, the top
 of small letters y = -5, that of capitals y = -12, y grows downwards; a unit is 1/14 of the height
 of a plain small letter. Of the many fonts three are used: `futural` (plain, one line), `cursive`
 (script, one line), and of `timesi` (italic, drawn with two lines) the one line a pen would take.
@@ -328,7 +328,7 @@ class Source:
     """Letters of one font of the package, and how they are made upright and of one height.
 
     `slant` is how far the font's own letters lean, in x per y; `scale` and then `above` (beyond
-    the top of small letters) and `below` (under the base line) are factors on the size. `connects`
+    the top of small letters) and `below` (under the baseline) are factors on the size. `connects`
     tells a font whose small letters can run into each other.
     """
 
@@ -366,7 +366,7 @@ class Font:
     """Upright letters as points a pen passes, for `CHARACTERS` and, behind them, for `SHAPES`.
 
     Attributes:
-        x, y: `(points,)` float64, font units; the base line is y = 0 and x = 0 the letter's left.
+        x, y: `(points,)` float64, font units; the baseline is y = 0 and x = 0 the letter's left.
         end: `(points,)` bool, whether the pen is lifted after the point.
         start, count: `(letters,)` int64, where the points of each lie.
         width: `(letters,)` float64, from a letter's left edge to its right edge.

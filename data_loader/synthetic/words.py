@@ -1,4 +1,4 @@
-"""Where the words of a line stand."""
+"""The words of a line of ink."""
 
 import unicodedata
 
@@ -7,9 +7,9 @@ import numpy as np
 from utils.ink import strokes
 
 CLEAR = 1.3
-"""How many times wider than any gap within a word those between words are at least (measured: with
+"""How many times wider than any gap within a word those between words must be (measured: with
 `SLACK`, 68 % of the 5,355 lines of IAM-OnDB's `trainset` are cut, and of 250 pieces of `testset_f`
-that a recogniser read none had lost or won a word)."""
+that a recogniser read none had lost or gained a word)."""
 SLACK = (1.0, 0.25)
 """How far the width of a word may be from that of as many typical characters of its line: by these
 many characters, and this share of its own (assumed: an `i` is narrow, an `m` wide). Refuses lines
@@ -27,7 +27,7 @@ def word_numbers(ink: np.ndarray, text: str) -> np.ndarray | None:
         text: its words, with blanks between them.
 
     Returns:
-        None where the words do not stand clearly apart: where a gap between them is less than
+        None where the words are not clearly separated: where a gap between them is less than
         `CLEAR` times the widest within one, where a word is much wider or narrower than its
         characters (`SLACK`), or where a script runs from right to left.
     """

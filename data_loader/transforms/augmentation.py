@@ -1,6 +1,6 @@
 """Changes of the ink on its way to a network in training: preprocessing and augmentation.
 
-Preprocessing is the same every time and counts in the normalisation; augmentation is drawn anew
+Preprocessing is the same every time and is included in the normalisation; augmentation is drawn
 for every sample and epoch. Validation and test see neither.
 """
 
@@ -15,7 +15,7 @@ from utils.ink import x_height
 
 
 class FillMissing(BaseTransform):
-    """Puts points, linearly interpolated, where a digitiser has left some out.
+    """Inserts linearly interpolated points where a digitiser has left some out.
 
     The paper fills missing points without saying how; this way is assumed. Gaps between
     strokes stay as they are.
@@ -69,7 +69,7 @@ class CutLongSteps(BaseTransform):
 
 
 class _Linear(BaseTransform):
-    """Multiplies the offsets of a sample by one matrix, drawn anew every time."""
+    """Multiplies the offsets of a sample by one random matrix, drawn every time."""
 
     random = True
 
@@ -110,7 +110,7 @@ class Scale(_Linear):
 class Slant(_Linear):
     """Slants a whole sample by an angle drawn uniformly from `-degrees` to `degrees`.
 
-    Level lines stay as they are, upright ones lean (to the right for positive angles).
+    Level lines stay unchanged, upright ones lean (to the right for positive angles).
 
     Args:
         degrees: bound on the angle.
@@ -148,11 +148,10 @@ class Stretch(Scale):
 
 
 class Warp(BaseTransform):
-    """Bends a sample: every place is moved by smooth waves that run along the line.
+    """Bends a sample: every point is moved by smooth waves that run along the line.
 
-    Letters get wider and narrower, higher and lower, lean and leave the line, each a little and in
-    its own way (in the manner of Simard, Steinkraus and Platt 2003). Pen lifts stay where they are
-    in time.
+    Each letter is stretched, slanted and shifted a little in its own way (in the manner of Simard,
+    Steinkraus and Platt 2003). Pen lifts do not change in time.
 
     Args:
         amplitude: standard deviation of the movement in x and in y, in x-heights.
@@ -215,12 +214,12 @@ class InputNoise(BaseTransform):
 
 
 class Dequantise(BaseTransform):
-    """Spreads the offsets that a network is to predict evenly over a cell of the digitiser's grid.
+    """Adds noise, uniform over a cell of the digitiser's grid, to the target offsets.
 
-    Points on a grid have the same few offsets again and again. A density that peaks at these has
-    a fine log-loss and says no more of the writing; under this noise, uniform and added to the
-    targets alone, peaks bring nothing (Theis, van den Oord and Bethge 2016, section 3.1). It is
-    that of `log_loss_dequantised`. The pen is spared.
+    Points on a grid repeat the same few offsets. A density that peaks at these has a better
+    log-loss without modelling the writing better; under this noise peaks gain nothing (Theis, van
+    den Oord and Bethge 2016, section 3.1). It is the noise of `log_loss_dequantised`. The end of
+    stroke does not change.
 
     Args:
         spacing: of the grid, source units.

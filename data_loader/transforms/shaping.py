@@ -1,12 +1,12 @@
-"""Changes of the ink that make different hands and devices alike, the same every time.
+"""Deterministic changes of the ink that make different hands and devices alike.
 
-Among a loader's `preprocessing` they change the training split alone. `ShapedDataset` applies them
-to all splits, which is what a network needs that is then scored on them, or reads them: its
-log-loss is in the units of the shaped ink.
+In a loader's `preprocessing` they change the training split alone. `ShapedDataset` applies them to
+all splits, as a network needs that is scored on them, or reads them: its log-loss is in the units
+of the shaped ink.
 
 | what | class | inverse |
 |---|---|---|
-| level the base line | `LevelBaseline` | `undo`, with the matrix that `matrix` measured |
+| level the baseline | `LevelBaseline` | `undo`, with the matrix that `matrix` measured |
 | undo the slant | `UndoSlant` | `undo` |
 | a common height | `ScaleHeight` | `undo` |
 | equal time | `ResampleTime` | none: where points lay between the new ones is lost |
@@ -29,7 +29,7 @@ from utils.checks import ConfigFault, DataError, Range
 from utils.ink import at_equal_steps, bounds, path_along, strokes, x_height
 
 MAX_POINTS = 1_000_000
-"""Points that resampling makes of one sample at most."""
+"""Maximum number of points of a resampled sample."""
 
 
 class _Measured(BaseTransform):
@@ -46,7 +46,7 @@ class _Measured(BaseTransform):
 
     @staticmethod
     def undo(ink: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-        """Return the ink as it was before it was multiplied by `matrix`, but for rounding."""
+        """Return the ink before multiplication by `matrix`, up to rounding."""
         return _multiplied(ink, np.linalg.inv(matrix))
 
 
@@ -71,15 +71,15 @@ def _turning_ways(ink: np.ndarray) -> np.ndarray:
 
 
 class LevelBaseline(_Measured):
-    """Turns a line so that what it stands on is level.
+    """Rotates a line so that its baseline is level.
 
-    The base line is the median slope over pairs of low turning points that are well apart
-    (Theil-Sen), which a few letters that hang below do not move. Ink that is too short for a base
-    line (single letters, a digit) stays as it is. Inverse: `undo`.
+    The baseline is the median slope over pairs of low turning points that are well apart
+    (Theil-Sen), which a few descenders do not change. Ink that is too short for a baseline (single
+    letters, a digit) stays unchanged. Inverse: `undo`.
 
     Args:
-        max_degrees: the steepest base line believed; ink that seems steeper stays as it is.
-        min_letters: how many letter heights a line must be wide.
+        max_degrees: the steepest baseline accepted; ink that seems steeper stays unchanged.
+        min_letters: the minimum width of a line in x-heights.
     """
 
     def __init__(
@@ -91,12 +91,12 @@ class LevelBaseline(_Measured):
         self.max_degrees, self.min_letters = max_degrees, min_letters
 
     def angle(self, ink: np.ndarray) -> float:
-        """Return the angle of the base line in radians, positive where it falls to the right."""
+        """Return the angle of the baseline in radians, positive where it falls to the right."""
         ways = _turning_ways(ink)
         letter = x_height(ink)
         down = ways[ways[:, 3] > 0.3 * letter]
         low = down[:, :2] + down[:, 2:]
-        # Of very long lines every so manieth: all pairs of them would be too many.
+        # In very long lines only every n-th: all pairs would be too many.
         low = low[:: max(1, math.ceil(len(low) / 400))]
         first, second = np.triu_indices(len(low), 1)
         run = low[second] - low[first]
@@ -114,13 +114,13 @@ class LevelBaseline(_Measured):
 
 
 class UndoSlant(_Measured):
-    """Shears a line so that its downstrokes stand upright; level lines stay as they are.
+    """Shears a line so that its downstrokes are upright; level lines stay unchanged.
 
     The slant is the median over the pen's ways down that are not flat, weighted by their height.
     Inverse: `undo`.
 
     Args:
-        max_degrees: the strongest slant believed; ways that lean more are not counted.
+        max_degrees: the strongest slant accepted; ways that lean more are not counted.
     """
 
     def __init__(self, *, max_degrees: Annotated[float, Range(0, 80)] = 50.0) -> None:
@@ -147,9 +147,9 @@ class ScaleHeight(_Measured):
     """Scales a sample to a common height. Inverse: `undo`.
 
     Args:
-        height: in the units that come out.
-        of: what gets that height: small letters as a rule ("letters", see `x_height`), which
-            letters that rise or hang do not change, or all of the ink ("ink"), as for digits.
+        height: in the resulting units.
+        of: what gets that height: the x-height ("letters", see `x_height`), which ascenders and
+            descenders do not change, or all of the ink ("ink"), as for digits.
     """
 
     def __init__(
@@ -206,14 +206,14 @@ def _near_steps(points: np.ndarray, place: np.ndarray, step: float) -> np.ndarra
 
 
 class ResampleTime(BaseTransform):
-    """Puts points at equal times, along straight lines between the recorded ones.
+    """Resamples at equal times, along straight lines between the recorded points.
 
-    Points are taken for equally far apart in time, but for those counted as missing between
-    them. Each stroke keeps its first and its last point, so that its steps are `period` as
-    nearly as its length allows. There is no inverse: the recorded points between are lost.
+    Recorded points are assumed to be equally spaced in time, except for those counted as missing.
+    Each stroke keeps its first and its last point, so that its steps are `period` as nearly as its
+    length allows. There is no inverse: the recorded points between are lost.
 
     Args:
-        period: from one new point to the next, in periods of the recorded ones: 2 halves them.
+        period: from one new point to the next, in recorded periods: 2 halves the points.
     """
 
     def __init__(self, *, period: Annotated[float, Range(0.01, 1000)] = 1.0) -> None:
@@ -230,7 +230,7 @@ class ResampleTime(BaseTransform):
 
 
 class ResampleDistance(BaseTransform):
-    """Puts points at equal distances along each stroke.
+    """Resamples at equal distances along each stroke.
 
     Each stroke keeps its first and its last point, so that its steps are `spacing` as nearly as
     its length allows. There is no inverse: the recorded points and the pen's speed are lost.
@@ -280,8 +280,7 @@ def simplified(points: np.ndarray, tolerance: float) -> np.ndarray:
 class Simplify(BaseTransform):
     """Drops points by Ramer-Douglas-Peucker, stroke by stroke.
 
-    There is no inverse: what was dropped lay within the tolerance of what is kept, and that is all
-    that is known of it.
+    There is no inverse: of what was dropped it is only known that it lay within the tolerance.
 
     Args:
         tolerance: how far, in the ink's units, a dropped point may lie from the new line.
@@ -297,7 +296,7 @@ class Simplify(BaseTransform):
 
 
 def pieces(points: int, steps: int) -> list[slice]:
-    """Return the rows of the pieces of a sample, of `steps` steps at most and of like length.
+    """Return the rows of the pieces of a sample, of at most `steps` steps and similar length.
 
     Each piece begins with the last point of the one before, so that no step is lost.
     """
@@ -314,17 +313,17 @@ def join_pieces(parts: Sequence[np.ndarray]) -> np.ndarray:
 class ShapedDataset(BaseDataset):
     """Another dataset, all of whose splits are shaped, and split at a length.
 
-    Splitting is for networks without text: nobody knows which characters of a line stand in a
-    piece of it, so pieces have none (samples that are short enough keep theirs).
+    Splitting is for networks without text: it is unknown which characters a piece of a line
+    contains, so pieces have no text (samples that are short enough keep theirs).
 
     Args:
         dataset: any other one.
-        shaping: what is done to each sample, in this order.
-        split_length: steps that a sample has at most; longer ones become pieces of like length.
-            None splits nothing.
+        shaping: the changes of each sample, in this order.
+        split_length: maximum number of steps of a sample; longer ones become pieces of similar
+            length. None splits nothing.
 
     Raises:
-        ConfigFault: if `shaping` holds what is drawn anew every time.
+        ConfigFault: if `shaping` contains an augmentation.
     """
 
     def __init__(
@@ -405,7 +404,7 @@ class ShapedDataset(BaseDataset):
         return name if piece is None else f"{name}/{piece}"
 
     def writer(self, index: int) -> str:
-        """Return who wrote a sample, where the dataset says."""
+        """Return who wrote a sample, if the dataset knows."""
         writer = getattr(self.dataset, "writer", None)
         return writer(self._source[index][0]) if writer else ""
 

@@ -22,11 +22,11 @@ TORCH_ORDER = (0, 1, 3, 2)
 """Where the rows of torch's LSTM have those of input, forget and output gate and candidate."""
 
 INPUT_WEIGHTS = ("weight_input", "weight_ih_l0")
-"""What the weights for a layer's input are called, in the layers here and in torch's."""
+"""The names of the weights for a layer's input, in the layers here and in torch's."""
 
 
 def clip_gradient(value: Tensor, bound: float | None) -> Tensor:
-    """Return `value`; the gradient that comes back through it is clamped to +-`bound`."""
+    """Return `value`, clamping the gradient that flows back through it to +-`bound`."""
     if bound is None or not value.requires_grad:
         return value
     clipped = value.view_as(value)
@@ -35,7 +35,7 @@ def clip_gradient(value: Tensor, bound: float | None) -> Tensor:
 
 
 def compute_dtype(tensor: Tensor) -> torch.dtype:
-    """Return the dtype that matrix products have here: autocast's, or that of `tensor`."""
+    """Return the dtype of matrix products: autocast's, or that of `tensor`."""
     device = tensor.device.type
     return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else tensor.dtype
 
@@ -92,7 +92,7 @@ class RecurrentLayer(nn.Module):
 
     Args:
         cell: "LSTM" or "GRU".
-        input_size: numbers per step that come in.
+        input_size: numbers per step of the input.
         hidden_size: cells, H.
         forget_bias: starting value of the bias of an LSTM's forget gates.
     """

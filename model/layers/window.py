@@ -27,14 +27,14 @@ little memory)."""
 
 
 def one_hot_text(text: Tensor, text_lengths: Tensor, vocab_size: int, dtype: torch.dtype) -> Tensor:
-    """Return texts `(B, U)` one-hot, zero behind their ends, `(B, U + 1, A)`."""
+    """Return texts `(B, U)` one-hot, zero after their ends, `(B, U + 1, A)`."""
     one_hot = functional.one_hot(functional.pad(text, (0, 1)), vocab_size)
     inside = torch.arange(one_hot.shape[1], device=text.device) < text_lengths[:, None]
     return (one_hot * inside[..., None]).to(dtype)
 
 
 def positions_of(one_hot: Tensor) -> Tensor:
-    """Return the positions 1, 2, ... of the characters and of the place behind them, `(U + 1)`."""
+    """Return the positions 1, 2, ... of the characters and the one after them, `(U + 1)`."""
     return torch.arange(1, one_hot.shape[1] + 1, device=one_hot.device).to(one_hot)
 
 
@@ -176,7 +176,7 @@ class WindowedLayer(nn.Module):
 
     Args:
         cell: "LSTM" or "GRU".
-        input_size: numbers per step that come in.
+        input_size: numbers per step of the input.
         hidden_size: cells, H.
         vocab_size: characters of the alphabet, A.
         components: Gaussians of the window, K.
@@ -249,7 +249,7 @@ class WindowedLayer(nn.Module):
 
         Returns:
             hidden states `(T, B, H)`, windows `(T, B, A)`, phi `(T, B, U + 1)`, of which the last
-            position of a text is the one behind its end, and the state after the last step.
+            position of a text is the one after its end, and the state after the last step.
         """
         dtype = compute_dtype(inputs)
         own = self.cell == "LSTM" and not plain

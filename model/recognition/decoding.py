@@ -1,8 +1,8 @@
-"""From a recogniser's log-probabilities to text, greedily or by beam.
+"""Decoding of a recogniser's log-probabilities to text, greedily or by beam search.
 
 B: lines, S: frames, C: characters of the alphabet, whose classes are 0 to C-1. Class C is the
-blank for CTC (Graves et al. 2006) and the text's end for a decoder that attends. Texts are lists of
-classes. Every line is decoded for itself, in float64 on the CPU.
+blank for CTC (Graves et al. 2006) and the end of the text for an attention decoder. Texts are lists
+of classes. Every line is decoded independently, in float64 on the CPU.
 """
 
 from collections.abc import Callable, Collection, Sequence
@@ -16,7 +16,7 @@ from model.recognition.language_model import CharacterLanguageModel
 from utils.checks import NotFinite
 
 PRUNING = 12.0
-"""Nats below a frame's most likely class from which on a character is not tried there (assumed).
+"""Nats below a frame's most likely class at which a character is pruned there (assumed).
 At 12 a character that is left out has less than 1/160,000 of the best one's probability."""
 
 NO_DISTRIBUTION = (
@@ -30,7 +30,7 @@ tensors with the first dimension N. It may keep nothing outside the state."""
 
 
 class Hypothesis(NamedTuple):
-    """A text as classes, and what it was ranked by, in nats."""
+    """A text as classes, and its score in nats."""
 
     indices: list[int]
     score: float
@@ -41,11 +41,11 @@ def ctc_greedy(log_probs: Tensor, lengths: Tensor) -> list[list[int]]:
     """Return the texts of the best paths: each frame's best class, repeats and blanks collapsed.
 
     Args:
-        log_probs: `(B, S, C+1)`, the blank last; what lies beyond a line's length is not looked at.
+        log_probs: `(B, S, C+1)`, the blank last; frames beyond a line's length are ignored.
         lengths: frames of each line, `(B,)`.
 
     Raises:
-        NotFinite: if a frame is no distribution: NaN, or -inf throughout.
+        NotFinite: if a frame is not a distribution: NaN, or -inf throughout.
     """
     best, classes = log_probs.max(-1)  # (B, S)
     frames = torch.arange(classes.shape[1], device=classes.device)
@@ -69,18 +69,18 @@ def ctc_beam(
     length_bonus: float = 0.0,
     pruning: float = PRUNING,
 ) -> list[list[int]]:
-    """Return the texts that prefix beam search finds, see `ctc_hypotheses`.
+    """Return the texts found by prefix beam search, see `ctc_hypotheses`.
 
     At a width of 1 this is not `ctc_greedy`: it follows the likeliest prefix, whose probability is
     summed over paths, and not the likeliest path.
 
     Args:
-        log_probs: `(B, S, C+1)`, the blank last; what lies beyond a line's length is not looked at.
+        log_probs: `(B, S, C+1)`, the blank last; frames beyond a line's length are ignored.
         lengths: frames of each line, `(B,)`.
-        width, language_model, language_weight, length_bonus, pruning: as `ctc_hypotheses` has them.
+        width, language_model, language_weight, length_bonus, pruning: as in `ctc_hypotheses`.
 
     Raises:
-        NotFinite: if a frame is no distribution: NaN, or -inf throughout.
+        NotFinite: if a frame is not a distribution: NaN, or -inf throughout.
     """
     lines = log_probs.cpu().double().numpy()
     return [
@@ -113,15 +113,15 @@ def ctc_hypotheses(
 
     Args:
         log_probs: `(S, C+1)`, the blank last.
-        width: prefixes that are held after each frame.
+        width: prefixes kept after each frame.
         language_model: of the same alphabet; None or a weight of 0 leaves it out.
-        language_weight: by which its log-probabilities are multiplied.
-        length_bonus: nats for each character; makes good for what a language model takes off.
-        pruning: nats below the best class of a frame from which on a character is not appended
-            there; `math.inf` tries them all.
+        language_weight: factor on its log-probabilities.
+        length_bonus: nats for each character; compensates for the language model's.
+        pruning: nats below the best class of a frame at which a character is not appended there;
+            `math.inf` tries them all.
 
     Raises:
-        NotFinite: if a frame is no distribution: NaN, or -inf throughout.
+        NotFinite: if a frame is not a distribution: NaN, or -inf throughout.
     """
     blank = log_probs.shape[1] - 1
     best = log_probs.max(1)
@@ -131,7 +131,7 @@ def ctc_hypotheses(
     tree = _Prefixes(0 if model is None else model.order)
     column = np.empty(blank + 1, dtype=np.int64)
 
-    # What is held: prefixes, the log-probabilities of the paths that end in a blank and in the last
+    # Kept: prefixes, the log-probabilities of the paths that end in a blank and in the last
     # character, and what language model and bonus add.
     held = np.zeros(1, dtype=np.int64)
     in_blank, in_character, added = np.zeros(1), np.full(1, -np.inf), np.zeros(1)
@@ -150,7 +150,7 @@ def ctc_hypotheses(
         # A character that repeats the last one needs a blank between the two.
         repeats = last[:, None] == characters
         longer = np.where(repeats, before[:, None], total[:, None]) + frame[characters]
-        # What makes a prefix that is held already belongs to that one.
+        # Paths of a prefix that is already kept are added to it.
         shorter, own = (held[:, None] == parents).nonzero()
         column.fill(-1)
         column[characters] = np.arange(len(characters))
@@ -199,12 +199,12 @@ def attention_greedy(
     max_length: int | Sequence[int] | Tensor,
     end: int,
 ) -> list[list[int]]:
-    """Return the texts of which each character is the likeliest after those before it.
+    """Return the texts in which each character is the likeliest after those before it.
 
     Args:
         step: a step of the decoder; it gets all lines until the last one has ended.
         start_state: with one row per line in each tensor, at least one tensor.
-        max_length: the most characters of a text, for all or for each line.
+        max_length: maximum number of characters of a text, for all or for each line.
         end: the class of the text's end, C; the first token is C+1.
 
     Raises:
@@ -244,30 +244,31 @@ def attention_beam(
     length_normalisation: float = 0.0,
     per_line: Collection[str] = (),
 ) -> list[list[int]]:
-    """Return the likeliest texts that a beam search finds, the end of the text counted in.
+    """Return the likeliest texts found by beam search, including the end of the text.
 
-    Each step keeps the best `width` of a line's continuations and sets those aside that end; a
-    line is done when nothing still open can surpass the best that has ended. With a language model
-    each next class has the probability p * p_lm ** language_weight, made to sum to 1 over the
-    classes: else every character would cost what it costs in the language, and a text that stops
-    early would win (measured on embedded lines: a character error rate of 33 % instead of 1 %).
-    Texts compare by log p / (characters + 1) ** length_normalisation. The power is 0
-    unless asked for: the ink settles how long a text is, so its probability needs no help, while
-    dividing by the length favours characters read twice.
+    Each step keeps the best `width` of a line's continuations and sets aside those that end; a
+    line is done when no open one can surpass the best that has ended. With a language model each
+    next class has the probability p * p_lm ** language_weight, normalised over the classes:
+    otherwise every character would cost its log-probability in the language, and short texts would
+    win (measured on embedded lines: a character error rate of 33 % instead of 1 %).
+    Texts are compared by log p / (characters + 1) ** length_normalisation. The default power is 0:
+    the ink determines the length of a text, and dividing by the length favours characters read
+    twice.
 
     Args:
-        step: a step of the decoder. Its N rows are the hypotheses that are still open, of all
-            lines: one for each line first, then from call to call another number.
+        step: a step of the decoder. Its N rows are the open hypotheses of all lines: one for each
+            line at first, then a varying number.
         start_state: with one row per line in each tensor, at least one tensor.
         width: continuations kept of each line; 1 is `attention_greedy`.
-        max_length: the most characters of a text, for all or for each line; so many must end.
+        max_length: maximum number of characters of a text, for all or for each line; the end is
+            forced there.
         end: the class of the text's end, C; the first token is C+1.
         language_model: of the same alphabet; None or a weight of 0 leaves it out.
         language_weight: the power of its probabilities.
         length_normalisation: the power of the length, 0 to 1.
-        per_line: names of tensors in the state that `step` hands on unchanged and that all
-            hypotheses of a line share, such as what the encoder gave: they are only copied when a
-            line has more or fewer hypotheses than before.
+        per_line: names of tensors in the state that `step` returns unchanged and that all
+            hypotheses of a line share, such as the encoder's output: they are only copied when the
+            number of a line's hypotheses changes.
 
     Raises:
         NotFinite: if log-probabilities are NaN.
@@ -334,10 +335,10 @@ def attention_beam(
 
 
 class _Prefixes:
-    """The prefixes that a search has held, as a tree: node 0 is the empty one.
+    """The prefixes that a search has kept, as a tree: node 0 is the empty one.
 
     Args:
-        order: how many of a prefix's last characters `contexts` keeps; 0 keeps no contexts.
+        order: number of a prefix's last characters in `contexts`; 0 keeps no contexts.
     """
 
     def __init__(self, order: int) -> None:
@@ -347,7 +348,7 @@ class _Prefixes:
         self.contexts: list[tuple[int, ...]] = [()]
 
     def child(self, node: int, character: int) -> int:
-        """Return the prefix `node` with a character more, always the same number for the same."""
+        """Return the number of the prefix `node` extended by a character."""
         number = self._children.setdefault((node, character), len(self._parents))
         if number == len(self._parents):
             self._parents.append(node)
@@ -366,7 +367,7 @@ class _Prefixes:
 
 
 def _highest(scores: np.ndarray, count: int) -> np.ndarray:
-    """Return the places of the `count` highest scores, falling; of equal ones the first."""
+    """Return the indices of the `count` highest scores, descending; of equal ones the first."""
     if count < len(scores):
         least = np.partition(scores, len(scores) - count)[len(scores) - count]
         places = (scores >= least).nonzero()[0]
@@ -378,7 +379,7 @@ def _highest(scores: np.ndarray, count: int) -> np.ndarray:
 def _checked(
     language_model: CharacterLanguageModel | None, weight: float, characters: int
 ) -> CharacterLanguageModel | None:
-    """Return the language model if it counts.
+    """Return the language model if its weight is not 0.
 
     Raises:
         ValueError: if it has another number of characters.
@@ -394,13 +395,13 @@ def _checked(
 
 
 def _lines(state: dict[str, Tensor]) -> tuple[int, torch.device]:
-    """Return the number of lines of a decoder's first state, and where it lies."""
+    """Return the number of lines of a decoder's first state, and its device."""
     tensor = next(iter(state.values()))
     return len(tensor), tensor.device
 
 
 def _limits(max_length: int | Sequence[int] | Tensor, lines: int) -> list[int]:
-    """Return the most characters of each line's text."""
+    """Return the maximum number of characters of each line's text."""
     if isinstance(max_length, int):
         return [max_length] * lines
     return [int(length) for length in max_length]

@@ -1,11 +1,11 @@
-"""How wrong read text is: character and word error rates, and which characters are mistaken.
+"""Character and word error rates of recognised text, and which characters are confused.
 
 Errors are substitutions, insertions and deletions, the fewest that turn what was read into the
 reference (Levenshtein). Rates are all errors over the total length of the reference, not means of
-lines' ratios, and may exceed 1. Characters are Unicode code points of the text in the form NFC, so
-that an accent counts the same however it was typed. Blanks before and after the text do not count,
-since ink does not show them; all else does: blanks within, case, punctuation. Words are what stands
-between blanks, punctuation included.
+lines' ratios, and may exceed 1. Characters are Unicode code points of the text in NFC, so that an
+accent counts the same however it was typed. Blanks before and after the text do not count, since
+ink does not show them; everything else does: blanks within, case, punctuation. Words are separated
+by blanks, and include punctuation.
 """
 
 import math
@@ -20,7 +20,7 @@ from utils.alphabet import nfc
 
 
 class ErrorCounts(NamedTuple):
-    """Errors, and the lengths of the reference that they are divided by."""
+    """Errors, and the lengths of the reference by which they are divided."""
 
     character_errors: int
     characters: int
@@ -29,7 +29,7 @@ class ErrorCounts(NamedTuple):
 
 
 class Piece(NamedTuple):
-    """A stretch of the reference and what was hypothesis in its place; one of them may be empty."""
+    """A stretch of the reference and of the hypothesis in its place; one of them may be empty."""
 
     kind: Literal["equal", "replace", "insert", "delete"]
     reference: str
@@ -37,7 +37,7 @@ class Piece(NamedTuple):
 
 
 class Confusion(NamedTuple):
-    """A character, what was hypothesis in its place, and how often; "" where there is none."""
+    """A character of the reference, the hypothesis in its place, and their count; "" for none."""
 
     reference: str
     hypothesis: str
@@ -45,7 +45,7 @@ class Confusion(NamedTuple):
 
 
 def normalised(text: str) -> str:
-    """Return what of `text` is compared: its form NFC, without blanks before and after."""
+    """Return `text` as it is compared: in NFC, without blanks before and after."""
     return nfc(text).strip()
 
 
@@ -66,7 +66,7 @@ def rates(pairs: Iterable[tuple[str, str]]) -> dict[str, float]:
 
     Returns:
         `cer` and `wer`, errors over length (nan if there is none); `sequences`, `characters` and
-        `words`, how much reference there is; `line_accuracy`, the share of lines without an error
+        `words`, the size of the reference; `line_accuracy`, the share of lines without an error
         (nan without lines).
     """
     counts = [error_counts(reference, hypothesis) for reference, hypothesis in pairs]
@@ -82,7 +82,7 @@ def rates(pairs: Iterable[tuple[str, str]]) -> dict[str, float]:
 
 
 def alignment(reference: str, hypothesis: str) -> list[Piece]:
-    """Return the two texts, as they are compared, cut into stretches that agree or differ."""
+    """Return the normalised texts, cut into stretches that agree or differ."""
     reference, hypothesis = normalised(reference), normalised(hypothesis)
     return [
         Piece(kind, reference[start:end], hypothesis[hypothesis_start:hypothesis_end])
@@ -93,8 +93,8 @@ def alignment(reference: str, hypothesis: str) -> list[Piece]:
 
 
 def is_read(character: str, reference: str, hypothesis: str) -> bool:
-    """Return whether a character was read wherever it stands in the reference, whatever was misread
-    beside it; of several shortest alignments one counts."""
+    """Return whether every occurrence of a character in the reference was read, by one of the
+    shortest alignments."""
     right = "".join(
         piece.reference for piece in alignment(reference, hypothesis) if piece.kind == "equal"
     )
@@ -102,11 +102,10 @@ def is_read(character: str, reference: str, hypothesis: str) -> bool:
 
 
 def missing_words(reference: str, hypothesis: str) -> list[str]:
-    """Return the words of the reference in whose place nothing at all was read.
+    """Return the words of the reference that are missing from the hypothesis.
 
-    A word is missing if the reference without it is nearer to what was read by the whole length of
-    the
-    word: all of it are deletions then. A word that was read wrongly, or together with its
+    A word is missing if the reference without it is nearer to the hypothesis by the full length of
+    the word: all its characters are deletions then. A word that was misread, or merged with its
     neighbour, is not missing.
     """
     missing, left, place = [], normalised(reference).split(), 0
@@ -126,8 +125,8 @@ def missing_words(reference: str, hypothesis: str) -> list[str]:
 def confusions(pairs: Iterable[tuple[str, str]], top: int = 20) -> list[Confusion]:
     """Return the most frequent errors of lines, each a pair of the reference and what was read.
 
-    The frequent ones first, those as frequent in the order of their code points. Where several
-    ways of counting a line's errors are equally short, one of them is counted.
+    Sorted by frequency, then by code point. Of several shortest alignments of a line one is
+    counted.
     """
     found: Counter[tuple[str, str]] = Counter()
     for reference, hypothesis in pairs:
@@ -142,10 +141,10 @@ def confusions(pairs: Iterable[tuple[str, str]], top: int = 20) -> list[Confusio
 
 
 class ErrorRates(BaseMetric):
-    """Character and word error rate of what a recogniser reads."""
+    """Character and word error rate of a recogniser."""
 
     names: ClassVar[tuple[str, ...]] = ("cer", "wer")
-    in_training: ClassVar[bool] = False  # a network that learns is not asked to read
+    in_training: ClassVar[bool] = False  # training does not decode
     heads: ClassVar[tuple[str, ...]] = ("ctc", "decoder")
     sums: ClassVar[tuple[str, ...]] = ("_character_errors", "_characters", "_word_errors", "_words")
 

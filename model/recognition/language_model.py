@@ -1,4 +1,4 @@
-"""How likely a line's next character is after those before it, counted in texts."""
+"""A character n-gram language model."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -9,11 +9,11 @@ import numpy as np
 from utils.alphabet import Alphabet
 
 FALLBACK_DISCOUNTS = (0.5, 1.0, 1.5)
-"""Taken off counts of one, two, and more where the texts are too few to estimate them (assumed, as
-KenLM's option `--discount_fallback` has them)."""
+"""Discounts of counts of one, two, and more if there are too few texts to estimate them (assumed,
+as in KenLM's option `--discount_fallback`)."""
 
 _CACHED_NUMBERS = 4_000_000
-"""Numbers that the cache may hold, 32 MB: contexts of 80 characters' distributions, 50,000."""
+"""Numbers in the cache, 32 MB: the distributions of 50,000 contexts over 80 characters."""
 
 
 class CharacterLanguageModel:
@@ -26,10 +26,8 @@ class CharacterLanguageModel:
     every character of the alphabet has a probability above zero everywhere. Orders below the
     highest count in how many contexts an n-gram stands, not how often.
 
-    (Order and smoothing were chosen on IAM-OnDB's `testset_v` and `testset_t`: learned on the texts
-    that `recognition` was trained on, the perplexity per symbol on those lines is 6.96, 6.22, 6.10,
-    6.13 and 6.13 at the orders 4 to 8. Witten-Bell smoothing, tried in its place, has 7.32, 7.14,
-    7.95, 9.10 and 10.19. docs/lab-notebook.md has the errors in reading, and the commands.)
+    (Order and smoothing were chosen on IAM-OnDB's `testset_v` and `testset_t`: measured, lab
+    notebook: the language model.)
 
     Symbols are the characters' numbers in the alphabet, 0 to C-1; C is the end of the line, and
     C+1, which is never predicted, its start. The n-grams form a tree: a node of depth k is an
@@ -103,8 +101,8 @@ class CharacterLanguageModel:
         The last is that of the line's end.
 
         Args:
-            context: the characters' numbers so far. Of `order - 1` or more the last `order - 1`
-                count, fewer are all there is from the line's start.
+            context: the characters' numbers so far. Only the last `order - 1` count; fewer begin
+                at the line's start.
         """
         length = self.order - 1
         if len(context) < length:
@@ -160,7 +158,7 @@ class CharacterLanguageModel:
 
 
 def _discounts(counts: np.ndarray) -> np.ndarray:
-    """Return what is taken off counts of 0, 1, 2 and more, `(4,)` (Chen & Goodman 1999, eq. 17)."""
+    """Return the discounts of counts of 0, 1, 2 and more, `(4,)` (Chen & Goodman 1999, eq. 17)."""
     one, two, three, four = (int((counts == count).sum()) for count in (1, 2, 3, 4))
     if one and two and three:
         y = one / (one + 2 * two)

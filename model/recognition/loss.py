@@ -33,8 +33,8 @@ class CTCLoss(_TextLoss):
     """The negative log-probability of the text over all ways to label the frames with it.
 
     Connectionist temporal classification (Graves et al. 2006, eq. 5), by torch's own kernel. A
-    text that has more characters than its line has frames (and blanks between equal letters) has
-    no such way: its loss counts as zero, and a warning names the sample.
+    text with more characters (and blanks between repeated ones) than its line has frames has no
+    such labelling: its loss counts as zero, and a warning names the sample.
 
     Args:
         reduction: see `_TextLoss`.
@@ -82,10 +82,10 @@ class TranscriptionLoss(_TextLoss):
 
     Args:
         reduction: see `_TextLoss`.
-        label_smoothing: share of the probability that the target spreads evenly over all classes,
-            in training; what is logged of the validation has it too.
-        ctc_weight: by which the CTC loss of the network's labels is multiplied and added; 0 for
-            none (Watanabe et al. 2017: joint training makes the attention find its way).
+        label_smoothing: share of the target probability spread evenly over all classes, also in
+            the logged validation loss.
+        ctc_weight: factor on the CTC loss of the network's labels, which is added; 0 for none
+            (Watanabe et al. 2017: joint training helps the attention to align).
     """
 
     name: ClassVar[str] = "transcription_loss"

@@ -3,14 +3,14 @@
 Both see the features of `utils.ink_features` through a convolution that halves their number, and a
 stack of bidirectional recurrent layers. One labels every frame with a character or none
 (connectionist temporal classification: Graves, Fernandez, Gomez and Schmidhuber 2006; on pen
-movements Graves et al. 2009), the other writes the text down character by character, each time
-attending to part of the frames (Bahdanau, Cho and Bengio 2015; with a memory of where it has
-looked, Chorowski et al. 2015).
+movements Graves et al. 2009), the other generates the text character by character, each time
+attending to part of the frames (Bahdanau, Cho and Bengio 2015; location-aware, Chorowski et al.
+2015).
 
-Padding is invisible: what a network says of a line does not depend on the others of the batch.
+Padding has no effect: the output for a line does not depend on the others of the batch.
 
 Shapes: B lines of a batch, N points, S frames, U characters, C characters of the alphabet,
-F features, H cells, D numbers a frame.
+F features, H cells, D numbers per frame.
 """
 
 from abc import abstractmethod
@@ -37,32 +37,32 @@ from utils.normalisation import Normalisation
 Size = Annotated[int, Range(1, 8192)]
 Share = Annotated[float, Range(0.0, 0.95)]
 
-# What was measured or assumed of points below holds at the usual `SPACING`.
+# Numbers of points measured or assumed below hold at the default `SPACING`.
 KERNEL = 5
 """Points that the convolution sees at once (assumed: about half a character)."""
 
 STRIDE = 2
-"""Points a frame (measured: lines of IAM-OnDB have 9 points a character, hardly ever below 6, so
-that every character has its frames, and CTC a frame for the blank between equal letters)."""
+"""Points per frame (measured: lines of IAM-OnDB have 9 points per character, hardly ever below 6,
+so that every character has its frames, and CTC a frame for the blank between repeated ones)."""
 
 
 STRETCH = 10
-"""Points that are hidden together on average (measured: IAM-OnDB has 9 a character)."""
+"""Mean length in points of a masked stretch (measured: IAM-OnDB has 9 per character)."""
 
 
 @dataclass
 class Transcript:
-    """What a recogniser says of a batch.
+    """The output of a recogniser for a batch.
 
     Attributes:
-        alphabet: that its classes stand for; class C is the blank or the end of the text.
+        alphabet: of its classes; class C is the blank or the end of the text.
         labels: log-probabilities of frames for CTC, `(B, S, C + 1)`, the blank last; None from a
-            network without.
+            network without them.
         lengths: frames of each line, `(B,)`.
         characters: log-probabilities of each next character given those before,
             `(B, U + 1, C + 1)`, the end of the text last; None from a network without a decoder.
-        attention: to which part of the frames each of these attends, `(B, U + 1, S)`; or None.
-        hypotheses: the texts, where they were asked for; else None.
+        attention: the weights of the frames for each of these, `(B, U + 1, S)`; or None.
+        hypotheses: the texts, if a search was requested; otherwise None.
     """
 
     alphabet: Alphabet
@@ -75,14 +75,14 @@ class Transcript:
 
 @dataclass(frozen=True)
 class Search:
-    """How to look for the text.
+    """How to search for the text.
 
     Attributes:
-        width: hypotheses kept by the beam; 1 takes the best class at each place (greedy).
+        width: hypotheses kept by the beam; 1 is greedy decoding.
         language_model: of characters, or None.
-        language_weight: by which its log-probabilities are multiplied.
-        length_bonus: nats for every character, against a language model's liking of short texts;
-            for CTC alone.
+        language_weight: factor on its log-probabilities.
+        length_bonus: nats for every character, against a language model's preference for short
+            texts; CTC only.
     """
 
     width: int = 1
@@ -95,11 +95,11 @@ GREEDY = Search()
 
 
 class BidirectionalLayer(nn.Module):
-    """Two recurrent layers, one of which reads each line from its own end.
+    """Two recurrent layers, one of which runs backwards from each line's own end.
 
     Args:
         cell: "LSTM" or "GRU".
-        input_size: numbers per frame that come in.
+        input_size: numbers per frame of the input.
         hidden_size: cells of each direction, H.
         forget_bias: starting value of the bias of an LSTM's forget gates.
     """
@@ -118,7 +118,7 @@ class BidirectionalLayer(nn.Module):
             lengths: frames of each line, `(B,)`.
 
         Returns:
-            `(S, B, 2 H)`; behind a line's end anything.
+            `(S, B, 2 H)`; anything after a line's end.
         """
         place = torch.arange(len(inputs), device=inputs.device)[:, None]
         turned = torch.where(place < lengths, lengths - 1 - place, place)[..., None]  # (S, B, 1)
@@ -134,9 +134,9 @@ class BidirectionalLayer(nn.Module):
 
 
 class RecognitionNetwork(BaseModel):
-    """Features of the ink, and the encoder over them, which all recognisers share.
+    """Features of the ink, and the encoder over them, shared by all recognisers.
 
-    What the networks have in common in their constructors:
+    Common arguments of the networks' constructors:
 
     Args:
         normalisation: of the data's offsets, for the checkpoint: features do not depend on it.
@@ -144,21 +144,20 @@ class RecognitionNetwork(BaseModel):
         hidden_size: cells of each direction of an encoder's layer.
         num_layers: of the encoder.
         channels: of the convolution over the features.
-        time_reductions: after how many of the layers two frames become one, the lowest first; never
-            after the highest.
+        time_reductions: number of layers, from the lowest, after which two frames are merged into
+            one; never after the highest.
         cell: kind of the cells.
-        dropout: share of the outputs of the convolution and of each layer that the next one does
-            not see, in training.
+        dropout: share of the outputs of the convolution and of each layer that is dropped in
+            training.
         forget_bias: starting value of the bias of an LSTM's forget gates.
-        mask_ratio: share of the points that the network does not see in training, hidden in
-            stretches of about a character, so that it learns to read from what is around (in the
-            manner of SpecAugment, Park et al. 2019).
+        mask_ratio: share of the points masked in training, in stretches of about a character, so
+            that the network learns to use the context (like SpecAugment, Park et al. 2019).
         spacing: distance between the points of the features, in x-heights. A smaller one shows more
-            of a sign's shape, and gives more frames; with half of it and one more time reduction
-            the layers above the lowest run over as many as before.
-        parts: into which the way between two such points is divided, their directions being
-            features as well; 1 for none of these. They show what falls between the points, as the
-            tip of a brace, and give no more frames.
+            detail and gives more frames; half of it with one more time reduction gives the layers
+            above the lowest as many as before.
+        parts: number of parts into which the path between two such points is divided, whose
+            directions are further features; 1 for none. They show details between the points, such
+            as the tip of a brace, without more frames.
 
     Raises:
         ConfigFault: if there are as many `time_reductions` as layers.
@@ -167,7 +166,7 @@ class RecognitionNetwork(BaseModel):
     needs_text: ClassVar[bool] = True
 
     head: ClassVar[str]
-    """What turns frames into text, "ctc" or "decoder"; the loss must be the one for it."""
+    """The output over the frames, "ctc" or "decoder", which needs the loss of the same `head`."""
 
     def __init__(
         self,
@@ -206,11 +205,10 @@ class RecognitionNetwork(BaseModel):
     def grown(
         self, state_dict: Mapping[str, Tensor], vocab_size_before: int | None = None
     ) -> dict[str, Tensor]:
-        """Return for this network the weights of one that may lack characters, features or
-        channels.
+        """Extend the weights of a network that may lack characters, features or channels.
 
         See `BaseModel.grown`. New features, and new channels of the convolution, have no effect on
-        what the network says until it is trained on.
+        the output until they are trained.
         """
         grown, own = dict(state_dict), self.state_dict()
         fresh, fresh_bias = own["convolution.weight"], own["convolution.bias"]
@@ -228,7 +226,7 @@ class RecognitionNetwork(BaseModel):
         return super().grown(grown, vocab_size_before)
 
     def initial_state(self, batch: int) -> dict[str, Tensor]:
-        """Return nothing: a line is read as a whole."""
+        """Return no state: a line is read as a whole."""
         return {}
 
     @property
@@ -247,11 +245,11 @@ class RecognitionNetwork(BaseModel):
         """Run the encoder.
 
         Args:
-            features: `(B, points, F)`, zero behind each line's end.
+            features: `(B, points, F)`, zero after each line's end.
             points: of each line, `(B,)`.
 
         Returns:
-            `(B, S, D)`, zero behind each line's end, and the frames of each line, `(B,)`.
+            `(B, S, D)`, zero after each line's end, and the frames of each line, `(B,)`.
         """
         if self.training and self.mask_ratio:
             features = self._with_masks(features)
@@ -268,8 +266,8 @@ class RecognitionNetwork(BaseModel):
         """Return features `(B, points, F)` with stretches of about `mask_ratio` of them zero."""
         batch, points, _ = features.shape
         stretch = max(1, round(STRETCH * SPACING / self.spacing))
-        # A stretch begins at a point with a chance such that they come to `mask_ratio`, but for
-        # those that overlap.
+        # A stretch begins at a point with a probability such that together they are `mask_ratio`,
+        # except where they overlap.
         chance = self.mask_ratio / stretch
         begins = torch.rand(batch, 1, points, device=features.device) < chance
         lengths = torch.randint(1, 2 * stretch, (batch, 1, points), device=features.device)
@@ -295,13 +293,13 @@ class RecognitionNetwork(BaseModel):
         """Read lines.
 
         Args:
-            features: `(B, points, F)`, zero behind each line's end.
+            features: `(B, points, F)`, zero after each line's end.
             points: of each line, `(B,)`.
-            text: what it says, as indices `(B, U)`; None where only reading is wanted.
+            text: the true texts as indices `(B, U)`; None for reading only.
             text_lengths: characters of each text, `(B,)`.
-            teacher_forcing_ratio: share of the characters that a decoder is told, in training;
-                after the others it sees what it would have written itself.
-            search: how to look for the text; None leaves that out.
+            teacher_forcing_ratio: share of true characters among a decoder's inputs in training;
+                the others are its own predictions.
+            search: how to search for the text; None for no search.
         """
 
     @abstractmethod
@@ -389,23 +387,22 @@ class CTCNetwork(RecognitionNetwork):
 
     @property
     def vocabulary_axes(self) -> dict[str, tuple[int, int]]:
-        """The weights that have a place for each character, see `BaseModel`."""
+        """The weights with an index for each character, see `BaseModel`."""
         return {"labels.weight": (0, 0), "labels.bias": (0, 0)}
 
 
 class AttentionNetwork(RecognitionNetwork):
-    """Writes the text down character by character, attending to the frames.
+    """Generates the text character by character, attending to the frames.
 
-    The decoder is an LSTM that sees the character before and what it attended to. Its attention
-    is additive and sees where it has looked so far. A second output labels the frames as CTC does,
-    so that a loss may ask for both (Watanabe et al. 2017): that makes the attention run along the
-    line much earlier in training.
+    The decoder is an LSTM over the previous character and context. Its attention is additive and
+    location-aware. A second output labels the frames as in CTC, so that a loss may use both
+    (Watanabe et al. 2017): the attention then follows the line much earlier in training.
 
     Args:
         normalisation: see `RecognitionNetwork`, as are the arguments not listed here.
         decoder_size: cells of the decoder.
-        attention_size: numbers in which frames and decoder are compared.
-        embedding_size: numbers that stand for a character.
+        attention_size: dimension in which frames and decoder state are compared.
+        embedding_size: dimension of a character's embedding.
     """
 
     head: ClassVar[str] = "decoder"
@@ -441,7 +438,7 @@ class AttentionNetwork(RecognitionNetwork):
 
     @property
     def end(self) -> int:
-        """The class that ends a text; the one after it stands for its beginning."""
+        """The class of the end of a text; the next one is that of its beginning."""
         return len(self.alphabet)
 
     def forward(
@@ -491,7 +488,7 @@ class AttentionNetwork(RecognitionNetwork):
     def step(
         self, tokens: Tensor, state: dict[str, Tensor]
     ) -> tuple[Tensor, dict[str, Tensor], Tensor]:
-        """Say what comes after one more character.
+        """Predict the next character after one more.
 
         Args:
             tokens: the characters, `(B,)`; class C + 1 before the first.
@@ -520,10 +517,10 @@ class AttentionNetwork(RecognitionNetwork):
     def _follow(
         self, told: Tensor, state: dict[str, Tensor], teacher_forcing_ratio: float
     ) -> tuple[Tensor, Tensor]:
-        """Return what comes after each of the characters `told`, `(B, U + 1)`, and the attention.
+        """Return the predictions after each of the characters `told`, `(B, U + 1)`, and attention.
 
         In training, one minus `teacher_forcing_ratio` of them (not the beginning) are replaced by
-        what the network itself holds for the most likely.
+        the network's own most likely ones.
         """
         outputs, attentions, tokens = [], [], told[:, 0]
         for place in range(told.shape[1]):
@@ -541,7 +538,7 @@ class AttentionNetwork(RecognitionNetwork):
     def _search(
         self, state: dict[str, Tensor], lengths: Tensor, search: Search
     ) -> tuple[list[str], Tensor | None]:
-        # Measured: no line of IAM-OnDB has fewer than 3 points a character.
+        # Measured: no line of IAM-OnDB has fewer than 3 points per character.
         points = STRIDE * 2**self.time_reductions * lengths * (self.spacing / SPACING)
         longest = (5 + points / 3).long().tolist()
         attentions: list[Tensor] = []
@@ -570,7 +567,7 @@ class AttentionNetwork(RecognitionNetwork):
 
     @property
     def vocabulary_axes(self) -> dict[str, tuple[int, int]]:
-        """The weights that have a place for each character, see `BaseModel`."""
+        """The weights with an index for each character, see `BaseModel`."""
         names = ("labels.weight", "labels.bias", "characters.weight", "characters.bias")
         return dict.fromkeys((*names, "embedding.weight"), (0, 0))
 

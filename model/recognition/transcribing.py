@@ -27,7 +27,7 @@ def read_lines(
     Args:
         model: in evaluation mode.
         inks: `(points, 3)` each, in any unit.
-        search: how to look for the text.
+        search: how to search for the text.
         progress: show a progress bar.
     """
     return read_each_way(model, inks, {"": search}, progress=progress)[""]
@@ -45,7 +45,7 @@ def read_each_way(
 
     The encoder runs once for all searches. Args: as `read_lines`.
     """
-    # Lines of like length together: less padding. What is read does not depend on it.
+    # Lines of similar length together: less padding. The texts do not depend on it.
     order = sorted(range(len(inks)), key=lambda number: len(inks[number]))
     read = {name: [""] * len(inks) for name in searches}
     with tqdm(
@@ -79,8 +79,8 @@ class Transcription:
     Attributes:
         name: of the line.
         ink: `(points, 3)`.
-        reference: what it says.
-        hypothesis: what was read.
+        reference: the true text.
+        hypothesis: the text that was read.
     """
 
     name: str
@@ -90,16 +90,16 @@ class Transcription:
 
     @property
     def error_rate(self) -> float:
-        """Errors a character of the reference; all of them where it has none."""
+        """Errors per character of the reference; their number if it has none."""
         counts = error_counts(self.reference, self.hypothesis)
         return counts.character_errors / max(counts.characters, 1)
 
 
 def score(transcriptions: Iterable[Transcription]) -> dict[str, Any]:
-    """Return the rates of errors of transcriptions, see `model.recognition.error_rates.rates`."""
+    """Return the error rates of transcriptions, see `model.recognition.error_rates.rates`."""
     return rates((one.reference, one.hypothesis) for one in transcriptions)
 
 
 def worst(transcriptions: Iterable[Transcription], count: int) -> list[Transcription]:
-    """Return the `count` transcriptions with the highest rates of errors, the worst first."""
+    """Return the `count` transcriptions with the highest error rates, the worst first."""
     return sorted(transcriptions, key=lambda one: -one.error_rate)[:count]

@@ -1,4 +1,4 @@
-"""Checkpoints of strangers who mean harm, and how to load each within bounds."""
+"""Hostile checkpoints, and how to load each within bounds."""
 
 import json
 import os

@@ -76,7 +76,7 @@ def test_the_last_group_of_a_pass_may_be_smaller(tmp_path):
     assert trainer.progress.step == 6 and trainer.stream.position.data_pass == 2
 
 
-def test_an_epoch_of_so_many_steps_goes_on_where_the_last_one_ended(tmp_path):
+def test_an_epoch_of_so_many_steps_continues_where_the_last_one_ended(tmp_path):
     trainer = make(tmp_path, steps_per_epoch=3, epochs=4)
     trainer.train()
     assert [row["step"] for row in rows(trainer)] == ["3", "6", "9", "12"]
@@ -89,7 +89,7 @@ def test_an_epoch_of_so_many_steps_goes_on_where_the_last_one_ended(tmp_path):
     assert len(first) == 12
 
 
-def test_larger_batches_go_on_at_the_same_part_of_the_pass(tmp_path, caplog):
+def test_larger_batches_resume_at_the_same_part_of_the_pass(tmp_path, caplog):
     first = make(tmp_path, trainer=stopped_at(ChunkTrainer, 3))
     first.train()  # four of five batches are done
     path, checkpoint, _ = newest_checkpoint(first.run.models)
@@ -156,7 +156,7 @@ def test_a_state_is_cut_from_its_graph_and_carried_to_the_next_chunk_alone():
         assert next(one.parts())[1] is None
 
 
-def test_it_goes_on_within_a_batch_and_begins_it_anew_where_the_data_differ(caplog):
+def test_it_resumes_within_a_batch_and_restarts_it_where_the_data_differ(caplog):
     first = stream(truncate=4)
     assert first.load()
     ((batch, _),) = first.parts()
@@ -182,7 +182,7 @@ def test_it_goes_on_within_a_batch_and_begins_it_anew_where_the_data_differ(capl
     assert caplog.messages == ["the data have changed since file.pth: restarting a batch"]
 
 
-def test_another_length_of_chunks_begins_the_batch_anew():
+def test_another_length_of_chunks_restarts_the_batch():
     first = stream(truncate=4)
     played(first, 1)
     again = stream(truncate=2)

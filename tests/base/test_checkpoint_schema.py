@@ -160,7 +160,7 @@ ODD = [
 
 
 @pytest.mark.slow
-def test_whatever_is_changed_the_run_goes_on_or_says_what_is_wrong(tmp_path, stopped):
+def test_whatever_is_changed_the_run_resumes_or_says_what_is_wrong(tmp_path, stopped):
     seed, refused, count = 20, 0, 60
     draws = random.Random(seed)
     places = leaves(stopped[1]["training"])
@@ -272,7 +272,7 @@ def test_a_setting_that_needs_what_the_former_run_did_not_keep():
         second.load_state_dict(first.state_dict(), first.model.state_dict(), "file.pth", 2, 2)
 
 
-def test_an_average_of_squares_that_became_infinite_goes_on():
+def test_an_average_of_squares_that_became_infinite_is_kept():
     first = update_of("Adam", {}, None)
     steps(first, 2)
     first.optimizer.state[first.weights[1]]["exp_avg_sq"][0, 0] = math.inf

@@ -31,7 +31,7 @@ def test_classes_that_a_module_defines_are_known_and_its_hash(tmp_path):
     assert extension.versions() == {"my_loss": hashlib.sha256(CODE.encode()).hexdigest()}
 
 
-def test_what_a_checkpoint_was_made_with_is_told_where_it_lacks(tmp_path):
+def test_missing_modules_of_a_checkpoint_are_reported(tmp_path):
     path = tmp_path / "my_loss.py"
     path.write_text(CODE)
     extension.load_module(path)
@@ -54,7 +54,7 @@ def test_what_a_checkpoint_was_made_with_is_told_where_it_lacks(tmp_path):
         ("raises.py", "1 / 0", "does not load: ZeroDivisionError: division by zero"),
     ],
 )
-def test_what_cannot_be_loaded_is_told_and_leaves_nothing(tmp_path, name, code, message):
+def test_what_cannot_be_loaded_is_reported_and_leaves_nothing(tmp_path, name, code, message):
     path, before = tmp_path / name, list(sys.path)
     if code is not None:
         path.write_text(code)

@@ -1,4 +1,4 @@
-"""All generators go on where they were."""
+"""All generators resume where they were."""
 
 import random
 

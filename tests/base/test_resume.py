@@ -152,7 +152,7 @@ def test_more_signals_during_the_save_do_not_tear_it(tmp_path, monkeypatch, capf
     assert capfd.readouterr().err.count("please wait") >= 3
 
 
-def test_a_new_run_goes_on_from_a_file_elsewhere(tmp_path):
+def test_a_new_run_resumes_from_a_file_elsewhere(tmp_path):
     """A branch: the folder of the old run stays unchanged."""
     make(tmp_path, "old", keep_last=None).train()
     old = tmp_path / "models" / "tiny" / "old"

@@ -194,7 +194,7 @@ def test_what_a_run_began_with(tmp_path):
     assert run.beginning() is None
 
 
-def test_leftovers_of_a_kill_go_when_the_run_goes_on(tmp_path):
+def test_leftovers_of_a_kill_are_removed_on_resuming(tmp_path):
     run = RunFolder("words", "a", tmp_path)
     run.create({}, 1)
     (run.models / ".checkpoint-epoch1.pth.1-ab.tmp").touch()

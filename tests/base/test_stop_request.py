@@ -31,7 +31,7 @@ def test_the_clock_runs_from_the_beginning_and_waits_for_the_epoch():
             assert stop.now() == over and not stop.at_once
 
 
-def test_a_failure_asks_to_end_and_the_first_one_is_told():
+def test_a_failure_asks_to_stop_and_the_first_one_is_reported():
     with StopRequest() as stop:
         with stop.failing():
             pass

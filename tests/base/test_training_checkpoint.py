@@ -119,7 +119,7 @@ def test_a_checkpoint_without_its_training_state_cannot_be_resumed(tmp_path):
         make(tmp_path, checkpoint=checkpoint, source=path)
 
 
-def test_old_checkpoints_go_only_when_the_new_one_is_whole(tmp_path, monkeypatch):
+def test_old_checkpoints_are_removed_only_when_the_new_one_is_complete(tmp_path, monkeypatch):
     trainer = make(tmp_path, keep_last=1, epochs=3)
     replace = os.replace
 
@@ -311,7 +311,7 @@ def best(trainer):
     return checkpoint["epoch"], checkpoint["metrics"]["valid_error"]
 
 
-def test_the_best_is_of_the_branch_that_goes_on(tmp_path):
+def test_the_best_is_of_the_branch_that_continues(tmp_path):
     first = train(tmp_path, 3.0, 2.0, 2.5, 1.0)
     assert best(first) == (4, 1.0)
     again = train(tmp_path, 3.0, 2.0, 2.5, 2.2, back_to="checkpoint-epoch3.pth")
@@ -321,7 +321,7 @@ def test_the_best_is_of_the_branch_that_goes_on(tmp_path):
     assert load_checkpoint(next(aside.glob("*/" + BEST)))["epoch"] == 4
 
 
-def test_where_the_best_is_lost_the_one_gone_on_from_is_it(tmp_path):
+def test_where_the_best_is_lost_the_resumed_checkpoint_replaces_it(tmp_path):
     first = train(tmp_path, 3.0, 2.0, 2.5, 1.0)
     (first.run.models / "checkpoint-epoch2.pth").unlink()
     again = train(tmp_path, 3.0, 2.0, 2.5, 2.6, back_to="checkpoint-epoch3.pth")

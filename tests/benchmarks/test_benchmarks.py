@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from benchmarks import startup
-from benchmarks.measure import READINGS, SHARES, Data, make_row
+from benchmarks.measure import LENGTHS, SHARES, Data, make_row
 
 pytestmark = pytest.mark.slow
 
@@ -67,10 +67,10 @@ def test_the_embedded_lines_have_the_lengths_of_iam_ondb():
     lengths = np.array([len(ink) for ink in data.inks])
     # The mean of 200 draws with a standard deviation of 200: beyond 5 of its own, once in 10^6.
     assert abs(lengths.mean() - 628) < 75
-    assert lengths.min() >= READINGS[0] and lengths.max() <= READINGS[-1]
+    assert lengths.min() >= LENGTHS[0] and lengths.max() <= LENGTHS[-1]
     characters = sum(map(len, data.texts)) / len(data.texts)
     assert 22 < characters < 45
-    assert len(SHARES) == len(READINGS) and "embedded" in data.name
+    assert len(SHARES) == len(LENGTHS) and "embedded" in data.name
 
 
 def test_a_row_holds_medians_and_the_spread_of_ratios():

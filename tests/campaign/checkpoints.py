@@ -1,4 +1,4 @@
-"""Strangers' checkpoints: used, or refused with a message; nothing runs, little memory, soon.
+"""Untrusted checkpoints: used, or refused with a message; nothing runs, little memory, soon.
 
 Each kind of damage changes a sound checkpoint of an untrained network; the same command on the
 sound one says what memory the program itself takes.

@@ -55,13 +55,13 @@ def failing(words: Sequence[str], rng: random.Random, folder: Path, whole: Whole
 
 
 def while_training(rng: random.Random, folder: Path) -> None:
-    """Let a call of a new run fail, and go on."""
+    """Let a call of a new run fail, and resume it."""
     whole = trained(changed(CONFIG, rng.choice(KINDS)))
     _check(failing(TRAIN, rng, folder, whole), whole)
 
 
 def while_resuming(rng: random.Random, folder: Path) -> None:
-    """Let a call of a resumed run fail, and go on."""
+    """Let a call of a resumed run fail, and resume it again."""
     config = changed(CONFIG, rng.choice(KINDS))
     whole, stopped = trained(config), stopped_halfway(config)
 

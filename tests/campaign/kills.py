@@ -1,4 +1,4 @@
-"""Killed at any moment: what stands under a final name is whole, and the run goes on."""
+"""Killed at any moment: a file under its final name is complete, and the run resumes."""
 
 import random
 import signal
@@ -52,7 +52,7 @@ def killed(words: Sequence[str], rng: random.Random, whole: Whole, **options: An
 
 
 def while_training(rng: random.Random, folder: Path) -> None:
-    """Kill a run once to three times, and go on."""
+    """Kill a run once to three times, and resume it."""
     whole = trained(changed(CONFIG, rng.choice(KINDS)))
     words: Sequence[str] = TRAIN
     for _ in range(rng.choice([1, 1, 2, 3])):

@@ -107,7 +107,7 @@ def spoil(tensor: Tensor, share: float, number: float) -> None:
 
 
 def train(saved: Path, checkpoint: Path | None = None, **options) -> TrainingFailed | None:
-    """Train, or go on, and return the error in which the run ended."""
+    """Train, or resume, and return the error in which the run ended."""
     content = None if checkpoint is None else load_checkpoint(checkpoint)
     made = tiny_run.make(saved, checkpoint=content, source=checkpoint, **options)
     try:
@@ -118,7 +118,7 @@ def train(saved: Path, checkpoint: Path | None = None, **options) -> TrainingFai
 
 
 def injected(into: Callable[..., list], rng: random.Random, folder: Path) -> None:
-    """One training into which a number is put at a step; then the run goes on in peace."""
+    """One training into which a number is put at a step; then the run is resumed undisturbed."""
     number, at = rng.choice(NUMBERS), rng.randrange(EPOCHS * STEPS)
     more = rng.choice((0, 0, 1, 40))
     options = rng.choice(KINDS) | {
@@ -145,7 +145,7 @@ def injected(into: Callable[..., list], rng: random.Random, folder: Path) -> Non
     newest = max(kept, key=lambda path: load_checkpoint(path)["step"], default=None)
     if newest is not None and newest.name != BEST:
         left = train(folder, newest, **options)
-        demand(left is None, f"it does not go on from {newest.name}: {left}")
+        demand(left is None, f"it does not resume from {newest.name}: {left}")
 
 
 FAMILIES = [

@@ -97,7 +97,7 @@ def invented(rng: random.Random) -> dict[str, Any]:
 
 
 def resumed(rng: random.Random, folder: Path) -> None:
-    """Stop a run of a random config, once or several times, and go on."""
+    """Stop a run of a random config, once or several times, and resume it."""
     config = invented(rng)
     whole = trained(config)
     for _ in range(rng.choice([1, 1, 2, 4])):

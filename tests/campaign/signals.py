@@ -55,7 +55,7 @@ def check_ended(done: Done, numbers: Sequence[int]) -> None:
 
 
 def while_training(rng: random.Random, folder: Path) -> None:
-    """Send signals to a run, and go on."""
+    """Send signals to a run, and resume it."""
     whole = trained(changed(CONFIG, rng.choice(KINDS)))
     numbers = some(rng)
     if rng.random() < 0.5:

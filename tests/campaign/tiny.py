@@ -250,7 +250,7 @@ def check_same(whole: Whole, run: Path = RUN) -> None:
 
 
 def next_words() -> list[str]:
-    """Return the command that goes on with a run, or begins it where nothing of it is there."""
+    """Return the command that resumes a run, or starts it if nothing of it exists."""
     return ["train.py", "-r", str(RUN), "-d", "cpu"] if RUN.exists() else list(TRAIN)
 
 
@@ -267,12 +267,12 @@ def go_on(*more: str) -> Done:
     if done.status == 2 and f"-c CONFIG --run-id {RUN.name}" in done.output:  # as it says
         done = run([*TRAIN, *more])
     check_no_traceback(done)
-    demand(done.status == 0, f"it does not go on (status {done.status}): {last_line(done)}")
+    demand(done.status == 0, f"it does not resume (status {done.status}): {last_line(done)}")
     return done
 
 
 def check_resumes(whole: Whole) -> None:
-    """Demand that a run goes on, and comes to what it would have been without any trouble."""
+    """Demand that a run resumes, with the result of an undisturbed one."""
     go_on()
     check_same(whole)
     check_whole(Path("saved"))

@@ -1,4 +1,4 @@
-"""Checkpoints whose state of training is damaged: a run goes on to its end, or is refused."""
+"""Checkpoints with damaged training state: a run resumes to its end, or is refused."""
 
 import random
 import shutil
@@ -108,7 +108,7 @@ def damaged_state(rng: random.Random, folder: Path) -> None:
     for _ in range(rng.choice((1, 1, 1, 2))):
         spoil(rng, checkpoint["training"], other)
     if rng.random() < 0.5:
-        path = Path("stranger.pth")
+        path = Path("untrusted.pth")
     torch.save(checkpoint, path)
     before = files_in(folder)
     status = check_answer(run(["train.py", "-r", str(path), "-d", "cpu"], seconds=SECONDS))

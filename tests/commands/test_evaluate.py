@@ -63,7 +63,7 @@ def test_evaluation_in_normalised_units(conditional, tmp_path, capsys):
     assert "normalised units" in printed and "sigma is at least 0.1" in printed
 
 
-def test_evaluation_in_canonical_units_on_a_lattice(unconditional, tmp_path, monkeypatch, capsys):
+def test_evaluation_in_canonical_units_on_a_grid(unconditional, tmp_path, monkeypatch, capsys):
     evaluate(unconditional, tmp_path / "plain", "test")
     monkeypatch.setattr(EmbeddedDataset, "canonical", (41.95, 37.12))
     monkeypatch.setattr(EmbeddedDataset, "quantisation_step", 1.0)

@@ -83,7 +83,7 @@ def test_what_is_read_exactly_is_counted_by_character(checkpoints, tmp_path, mon
     assert re.search("of 94 characters.* 0.9894 read .* carrier, 0.9929 counting", printed)
 
 
-def test_what_reader_and_writer_lack_of_the_characters_is_said(tmp_path, capsys):
+def test_characters_that_reader_or_writer_lack_are_reported(tmp_path, capsys):
     paths = {}
     for arch, lacks in (("CTCNetwork", "@~"), ("SynthesisNetwork", "#")):
         left = Alphabet([one for one in ALPHABET.characters if one not in lacks])

@@ -380,7 +380,7 @@ def test_writing_imports_nothing_that_trains(conditional, tmp_path):
 
 
 @pytest.mark.slow
-def test_what_is_wrong_is_told_without_torch(conditional, tmp_path):
+def test_errors_are_reported_without_torch(conditional, tmp_path):
     for words in (
         ("write", "-r", tmp_path / "none.pth"),
         ("write", "-r", "nonsuch"),

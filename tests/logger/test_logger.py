@@ -32,7 +32,7 @@ def test_console_and_file(tmp_path, capsys):
     ]
 
 
-def test_the_file_goes_on_where_it_was(tmp_path):
+def test_the_file_is_appended_to(tmp_path):
     setup_logging()
     for message in ("one", "two"):
         handler = add_log_file(tmp_path / "train.log")

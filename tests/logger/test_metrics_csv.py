@@ -26,7 +26,7 @@ def test_rows_read_back_exactly(tmp_path):
     assert second["log_loss"] == "nan" and second["note"] == ""
 
 
-def test_it_goes_on_and_takes_back(tmp_path):
+def test_it_continues_and_takes_back(tmp_path):
     path = tmp_path / "metrics.csv"
     for epoch in (1, 2, 3):
         MetricsTable(path).append({"epoch": epoch, "x": float(epoch)})

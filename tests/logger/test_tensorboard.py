@@ -104,7 +104,7 @@ def test_a_log_that_was_being_written_when_the_run_was_killed(tmp_path):
     assert curves(tmp_path) == [[(1, 1.0)], [(1, -1.0)]]
 
 
-def test_a_log_of_before_validation_had_its_own_folder_goes_on(tmp_path):
+def test_a_log_from_before_validation_had_its_own_folder_continues(tmp_path):
     from torch.utils.tensorboard import SummaryWriter
 
     before = SummaryWriter(str(tmp_path))

@@ -83,7 +83,7 @@ def test_lines_do_not_depend_on_how_many_are_written(tmp_path, monkeypatch):
         assert (one.title, one.description) == (other.title, other.description)
 
 
-def test_a_line_goes_on_from_a_primer_with_its_words_apart(tmp_path):
+def test_a_line_continues_a_primer_with_its_words_apart(tmp_path):
     saved(tmp_path / "writer.pth", SynthesisNetwork)
     writer = load(tmp_path / "writer.pth", "cpu")
     ink = np.float32([[0, 0, 0], [30, 5, 0], [10, 40, 1]])
@@ -95,7 +95,7 @@ def test_a_line_goes_on_from_a_primer_with_its_words_apart(tmp_path):
     assert mean.shape == (len(line.ink) - 1, 2) and PEN_SHARPNESS > 0
 
 
-def test_a_network_class_that_is_gone_is_told_in_one_line(tmp_path):
+def test_a_network_class_that_is_gone_is_reported_in_one_line(tmp_path):
     config = {"name": "x", "arch": GONE}
     saved(tmp_path / "gone.pth", PredictionNetwork, config=config)
     with pytest.raises(CheckpointError, match='of the class "GoneWithItsMaker"; there are') as one:

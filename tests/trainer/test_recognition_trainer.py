@@ -106,7 +106,7 @@ def test_a_validation_sees_what_a_reading_sees(tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-def test_workers_that_begin_anew_make_the_features(tmp_path, loader):
+def test_restarted_workers_make_the_features(tmp_path, loader):
     """As on systems where a process cannot be forked."""
     trainer = make(tmp_path, loader, "ctc")
     workers = data_loader(num_workers=1)

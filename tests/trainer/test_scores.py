@@ -129,7 +129,7 @@ def test_scores_do_not_depend_on_the_batches(network, inks):
     assert whole == pytest.approx(single, rel=1e-5)
 
 
-def test_without_a_lattice_scores_are_in_normalised_units(network, inks):
+def test_without_a_grid_scores_are_in_normalised_units(network, inks):
     scores = evaluate(network, batches(inks, 2), normalisation=NORMALISATION)
     nats = sum(reference(network, ink)[0].sum() for ink in inks) - 45 * math.log(20 * 10)
     assert scores["log_loss"] == pytest.approx(nats / 4, rel=1e-5)

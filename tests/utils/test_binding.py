@@ -61,7 +61,7 @@ Size = Annotated[int, Range(1, 9)]
         (Pen, "x", 'an object {"type": ..., "args": {...}}'),
     ],
 )
-def test_a_value_that_does_not_fit_is_told_what_would(annotation, value, message):
+def test_a_value_that_does_not_fit_is_reported_with_what_would(annotation, value, message):
     assert expected(annotation, value) == ([] if message is None else [("key", message)])
 
 

@@ -153,7 +153,7 @@ def test_an_ignored_interrupt_stays_ignored():
 # Streams that take nothing.
 
 
-def test_training_goes_on_whatever_standard_output_takes(workplace, run, stdout):
+def test_training_continues_whatever_standard_output_takes(workplace, run, stdout):
     fault, descriptor = stdout
     status, _, error = run("train.py", "-c", "config.json", "--run-id", "a", stdout=descriptor)
     assert status == 0 and error.count(NOT_WRITTEN) == (fault != "unread")
@@ -163,7 +163,7 @@ def test_training_goes_on_whatever_standard_output_takes(workplace, run, stdout)
     assert "finished after epoch 2" in messages and NOT_WRITTEN not in messages
 
 
-def test_training_goes_on_without_standard_error(workplace, run, full):
+def test_training_continues_without_standard_error(workplace, run, full):
     for run_id, stderr in (("closed", None), ("full", full)):
         # A run whose data are few warns of it; the number of the closed stream is not reused.
         status, printed, _ = run(

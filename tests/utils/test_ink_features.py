@@ -127,7 +127,7 @@ def test_odd_ink_gives_finite_features(piece, parts):
     assert np.isfinite(features).all()
 
 
-def test_a_hundred_thousand_readings_of_scribble_stay_within_the_limit():
+def test_a_hundred_thousand_points_of_scribble_stay_within_the_limit():
     generator = np.random.default_rng(0)
     ink = np.zeros((100_000, 3), dtype=np.float32)
     ink[1:, :2] = generator.normal(size=(99_999, 2))

@@ -1,1 +1,1 @@
-"""Ink to files that others draw, plot or read: SVG and InkML. Nothing here needs matplotlib."""
+"""Export of ink to SVG and InkML. Nothing here needs matplotlib."""

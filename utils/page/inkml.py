@@ -1,4 +1,4 @@
-"""InkML (W3C Ink Markup Language, Recommendation of 2011), for other programs and for ours."""
+"""Export of ink to InkML (W3C Ink Markup Language, Recommendation of 2011)."""
 
 from itertools import pairwise
 from os import PathLike
@@ -14,19 +14,19 @@ NAMESPACE = "http://www.w3.org/2003/InkML"
 
 
 def to_inkml(ink: np.ndarray, text: str = "", *, writer: str = "") -> str:
-    """Return ink and its transcription as InkML, from which `read_inkml` reads the very same.
+    """Return ink and its transcription as InkML, from which `read_inkml` reads exactly the same.
 
-    A stroke whose end the ink does not hold is a trace to be continued. Positions are written so
-    that the differences of what is read are the offsets again. Where numbers of very different
-    size forbid that, the offsets stand beside them, as channels DX and DY.
+    An unfinished last stroke is a trace to be continued. Positions are written so that their
+    differences, as read, are the offsets again. Where numbers of very different size prevent that,
+    the offsets are added as channels DX and DY.
 
     Args:
-        ink: `(points, 3)`; its first offset, the place where it starts, is not kept.
+        ink: `(points, 3)`; its first offset, the starting position, is not kept.
         text: the transcription, or an empty string.
         writer: who wrote it.
 
     Raises:
-        DataError: if it is no ink, or the text holds a character that XML does not.
+        DataError: if the ink is not valid, or the text contains a character that XML forbids.
     """
     ink = np.array(check_ink(ink), dtype=np.float32)
     ink[0, :2] = 0

@@ -11,7 +11,7 @@ from utils.ink import bezier, bounds, check_ink, pieces, x_height
 from utils.page.pen import DOT, INK, PEN, PRIMER
 
 LETTER = 3.0
-"""Millimetres that a small letter is high on paper (assumed, by eye)."""
+"""X-height on paper in millimetres (assumed, by eye)."""
 
 
 def write_svg(
@@ -24,19 +24,19 @@ def write_svg(
 ) -> None:
     """Write one line of ink as an SVG that browsers draw and pen plotters can follow.
 
-    Every stroke is one `<path>` in the ink's own units and place (the stroke in which a primer
-    ends is two): cubic curves whose end points are the points. `width` and `height` give the
-    line a natural size on paper.
+    Every stroke is one `<path>` in the ink's own coordinates (the stroke in which a primer ends is
+    two): cubic curves whose end points are the points. `width` and `height` give the line a natural
+    size on paper.
 
     Args:
         path: the file, whose folder exists.
         ink: `(points, 3)`.
-        text: what is written; becomes the title.
-        description: how it came about, such as the bias.
+        text: the title.
+        description: how it was made, such as the bias.
         primer: the number of leading points to draw as a primer.
 
     Raises:
-        DataError: if it is no ink.
+        DataError: if the ink is not valid.
     """
     write_text(path, to_svg(ink, text, description=description, primer=primer))
 

@@ -1,6 +1,6 @@
-"""Compiling the kernels when they are first needed, by the C compiler that this machine has.
+"""Compilation of the kernels on first use, by the machine's C compiler.
 
-The first of $CC, cc, gcc and clang that compiles them is taken, with the options in
+The first of $CC, cc, gcc and clang that compiles them is used, with the options in
 $ONLINE_HANDWRITING_CFLAGS last. The result is kept in $XDG_CACHE_HOME/online-handwriting
 (~/.cache/online-handwriting if that is not set, or a temporary folder), under a name made of
 the sources, their headers, the compiler with all options, and the processor. Without a compiler, or
@@ -26,8 +26,8 @@ SWITCH = "ONLINE_HANDWRITING_KERNELS"
 """Environment variable; 0 turns the kernels off."""
 
 MORE_FLAGS = "ONLINE_HANDWRITING_CFLAGS"
-"""Environment variable; further options for the compiler, quoted as a shell has them. What is
-compiled with -fsanitize needs the sanitizers' library to be loaded first: see tests/sanitize.py."""
+"""Environment variable; further options for the compiler, quoted as in a shell. With -fsanitize
+the sanitizers' library must be loaded first: see tests/sanitize.py."""
 
 FLAGS = ("-O3", "-std=gnu11", "-fPIC", "-shared")
 OPTIONAL_FLAGS = (
@@ -47,23 +47,23 @@ log = logging.getLogger(__name__)
 
 
 def _words(variable: str) -> list[str]:
-    """Return the words of an environment variable; none if a quote is open, and the log says so."""
+    """Return the words of an environment variable; none, with a log message, if quoting is open."""
     value = os.environ.get(variable, "")
     try:
         return shlex.split(value)
     except ValueError as error:
-        log.info("%s=%s is left out: %s", variable, value, error)
+        log.info("%s=%s is ignored: %s", variable, value, error)
         return []
 
 
 def _compilers() -> list[list[str]]:
-    """Return the commands of the C compilers that there are."""
+    """Return the commands of the C compilers found."""
     wanted = [_words("CC"), ["cc"], ["gcc"], ["clang"]]
     return [command for command in wanted if command and shutil.which(command[0])]
 
 
 def _processor() -> str:
-    """Return what the compiled code depends on beside its source: the processor's abilities."""
+    """Return the processor's features, on which compiled code depends."""
     with contextlib.suppress(OSError):
         for line in Path("/proc/cpuinfo").read_text().splitlines():
             if line.startswith(("flags", "Features")):
@@ -72,13 +72,13 @@ def _processor() -> str:
 
 
 def _cache(stack: contextlib.ExitStack) -> Path:
-    """Return the folder for what is compiled; one that `stack` removes if nothing can be kept."""
+    """Return the folder for compiled files; one that `stack` removes if none can be kept."""
     folder = user_cache()
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=folder).close()
     except OSError as error:
-        log.info("What is compiled cannot be kept in %s: %s", folder, error)
+        log.info("compiled kernels cannot be kept in %s: %s", folder, error)
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
     return folder
 
@@ -89,27 +89,27 @@ def _version(compiler: list[str]) -> str:
 
 
 def _load(path: Path | str) -> ctypes.CDLL | None:
-    """Load what was compiled; None if the file is not there, broken, or lacks a library."""
+    """Load a compiled file; None if it is missing, broken, or lacks a library."""
     if not Path(path).is_file():
         return None
     try:
         return ctypes.CDLL(str(path))
     except OSError as error:
-        log.info("Compiled kernels do not load: %s", error)
+        log.info("compiled kernels do not load: %s", error)
         return None
 
 
 def _compile(
     compiler: list[str], sources: list[Path], options: tuple[str, ...], target: Path
 ) -> ctypes.CDLL | None:
-    """Compile and load `sources`, and move the result to `target`, whole or not at all."""
+    """Compile and load `sources`, and write the result to `target` atomically."""
     descriptor, temporary = tempfile.mkstemp(".so", target.stem, target.parent)
     os.close(descriptor)
     try:
         for optional in OPTIONAL_FLAGS:
             command = [*compiler, *FLAGS, *optional, *options, "-o", temporary, *map(str, sources)]
             done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT)
-            # Some compile with OpenMP and have no library for it.
+            # Some compilers accept OpenMP but lack its library.
             library = _load(temporary) if done.returncode == 0 else None
             if library is not None:
                 os.replace(temporary, target)
@@ -132,11 +132,11 @@ def build(folder: Path, defines: tuple[str, ...]) -> ctypes.CDLL | None:
         None if that cannot be done here; the log says why.
     """
     if os.environ.get(SWITCH) == "0":
-        log.info("The compiled kernels are turned off by %s=0", SWITCH)
+        log.info("the compiled kernels are turned off by %s=0", SWITCH)
         return None
     compilers = _compilers()
     if not compilers:
-        log.info("There is no C compiler: plain torch operations take the place of the kernels")
+        log.info("no C compiler found: plain torch operations replace the compiled kernels")
         return None
     options = (*defines, *_words(MORE_FLAGS))
     sources, headers = sorted(folder.glob("*.c")), sorted(folder.glob("*.h"))
@@ -144,7 +144,7 @@ def build(folder: Path, defines: tuple[str, ...]) -> ctypes.CDLL | None:
         try:
             cache = _cache(stack)
         except OSError as error:
-            log.info("There is no folder to compile kernels in: %s", error)
+            log.info("no folder to compile kernels in: %s", error)
             return None
         for compiler in compilers:
             try:

@@ -1,11 +1,11 @@
-"""An LSTM layer, with or without a window over a text, on CUDA without waiting for launches.
+"""An LSTM layer, with or without a window over a text, on CUDA without launch overhead.
 
-A step of the layer is a few small operations, of which Python would start each later than the
-device could. So the steps, forward and backward, are taken CHUNK at a time by the functions of a
-`loop.Loop`. Each is recorded once as a CUDA graph for every combination of sizes, and replayed for
+A step of the layer is a few small operations, which Python would launch more slowly than the device
+executes them. So the steps, forward and backward, are taken CHUNK at a time by the functions of a
+`loop.Loop`. Each is captured once as a CUDA graph for every combination of sizes, and replayed for
 every chunk of a sequence, between copies of the chunk into the buffers and of the results out of
-them. The last, partial, chunk is filled up with whatever lies there, and what comes of that is not
-looked at. Weights' gradients are gathered over all steps into one product outside.
+them. The last, partial, chunk is padded with old contents, whose results are ignored. The weights'
+gradients are gathered over all steps into one product outside.
 
 ONLINE_HANDWRITING_GRAPHS=0 turns all of this off, and the loops of torch operations in
 `model.layers` take its place, as they do when a graph cannot be recorded (the log says so once).
@@ -49,9 +49,9 @@ there once."""
 
 
 def record(function: Callable[[], None], warm_up: Callable[[], None]) -> Callable[[], None]:
-    """Return what replays the work that `function` gives the current CUDA device.
+    """Capture the work of `function` on the current CUDA device; return a function to replay it.
 
-    `warm_up` is run before: libraries set themselves up, and kernels are compiled.
+    `warm_up` is run before: libraries are initialised, and kernels compiled.
     """
     device = torch.device("cuda", torch.cuda.current_device())
     if device not in _streams:
@@ -63,7 +63,7 @@ def record(function: Callable[[], None], warm_up: Callable[[], None]) -> Callabl
         with torch.cuda.stream(stream):
             for _ in range(2):
                 warm_up()
-            # Other threads, such as the one that pins memory for a data loader, may go on.
+            # Other threads, such as the one that pins memory for a data loader, may continue.
             with torch.cuda.graph(graph, stream=stream, capture_error_mode="thread_local"):
                 function()
     finally:
@@ -79,7 +79,7 @@ def _kinds_of_steps() -> list[type]:
             from model.layers.kernels.fused import FusedSteps
         except ImportError as error:
             _refused.fused = True
-            log.info("There are no Triton kernels, torch operations take their place: %s", error)
+            log.info("no Triton kernels, torch operations replace them: %s", error)
         else:
             kinds.insert(0, FusedSteps)
     return kinds
@@ -87,7 +87,7 @@ def _kinds_of_steps() -> list[type]:
 
 @dataclass
 class _Refused:
-    """What failed and is not tried again."""
+    """Marks what failed and is not tried again."""
 
     graphs: bool = False
     fused: bool = False
@@ -98,7 +98,7 @@ _loops: OrderedDict[tuple, Loop] = OrderedDict()
 
 
 def available(device: torch.device) -> bool:
-    """Return whether graphs are to be used on `device`."""
+    """Return whether to use graphs on `device`."""
     return (
         device.type == "cuda"
         and os.environ.get(SWITCH) != "0"
@@ -113,10 +113,10 @@ be of TF32)."""
 
 
 def _verify(loop: Loop) -> None:
-    """Raise a RuntimeError unless both passes give what torch's operations give, one by one.
+    """Raise a RuntimeError unless both passes agree with torch's operations.
 
-    Graphs, drivers and compilers are many: a recording that goes wrong must not train a network.
-    Once for every recording, over random numbers; the buffers are zero again afterwards.
+    A faulty capture, by some driver or compiler, must not train a network. Called once for every
+    capture, over random numbers; the buffers are zero again afterwards.
     """
     reference = Loop(loop.sizes, loop.weight.dtype, loop.weight.device, TorchSteps)
     given = ["weight", "joint", "gates", "cells", "d_joint", "d_cells", "d_hiddens"]
@@ -141,13 +141,13 @@ def _verify(loop: Loop) -> None:
     for name in found:
         value, expected = getattr(loop, name).double(), getattr(reference, name).double()
         if not (value - expected).norm() <= tolerance * expected.norm():
-            raise RuntimeError(f"what it gives differs from what it should ({name})")
+            raise RuntimeError(f"its results are wrong ({name})")
     for name in dict.fromkeys([*given, *found]):
         getattr(loop, name).zero_()
 
 
 def _find(sizes: Sizes, dtype: torch.dtype, device: torch.device) -> Loop | None:
-    """Return the loop for `sizes`, recorded; None if that cannot be done, which the log says."""
+    """Return the captured loop for `sizes`; None, with a log message, if that fails."""
     key = (sizes, dtype, device, os.environ.get(KERNELS_SWITCH))
     if key in _loops:
         _loops.move_to_end(key)
@@ -157,9 +157,9 @@ def _find(sizes: Sizes, dtype: torch.dtype, device: torch.device) -> Loop | None
             loop = Loop(sizes, dtype, device, kind)
             loop.capture(record)
             _verify(loop)
-        # Compilers, drivers and graphs fail in many ways, and there is another path for all.
+        # Compilers, drivers and graphs fail in many ways; there is always a fallback.
         except Exception as error:
-            log.warning("%s cannot be recorded as a CUDA graph: %s", kind.__name__, error)
+            log.warning("%s cannot be captured as a CUDA graph: %s", kind.__name__, error)
             if kind is not TorchSteps:
                 _refused.fused = True
             continue
@@ -168,7 +168,7 @@ def _find(sizes: Sizes, dtype: torch.dtype, device: torch.device) -> Loop | None
         _loops[key] = loop
         return loop
     _refused.graphs = True
-    log.warning("Recurrent layers run step by step, slower: no CUDA graph can be recorded")
+    log.warning("recurrent layers run without CUDA graphs, which is slower")
     return None
 
 

@@ -1,4 +1,4 @@
-"""What Python and the compiled kernels have in common: structures, checks, packed weights.
+"""Shared by Python and the compiled kernels: structures, checks, packed weights.
 
 Shapes: as in `lstm`.
 """
@@ -15,7 +15,7 @@ from torch.nn import functional
 from model.layers.kernels.build import build
 
 PRODUCTS = (torch.float32, torch.bfloat16)
-"""What matrix products may be of."""
+"""Dtypes of matrix products."""
 
 Results = tuple[Tensor, Tensor | None, Tensor, Tensor | None, Tensor | None]
 """Hidden states `(T, B, H)`, windows `(T, B, A)`, the last cell state `(B, H)` and kappa
@@ -72,7 +72,7 @@ def kernels(bfloat16: bool) -> ctypes.CDLL | None:
         if found != ctypes.sizeof(structure):
             log.warning(
                 "%s has %d bytes in C and %d in library.py, which must have the same fields: plain "
-                "torch operations take the place of the kernels",
+                "torch operations replace the compiled kernels",
                 structure.__name__,
                 found,
                 ctypes.sizeof(structure),
@@ -88,9 +88,9 @@ def available(device: torch.device, dtype: torch.dtype) -> bool:
 
 
 def raise_failure(failure: int) -> None:
-    """Raise what a function of the library means that returned `failure`; nothing if it is 0."""
+    """Raise the error of a library function that returned `failure`; none if it is 0."""
     if failure == 1:
-        raise MemoryError("there is no memory left for what the kernels compute with")
+        raise MemoryError("not enough memory for the compiled kernels")
     if failure == 2:
         raise IndexError("a text has characters beyond the alphabet, or is shorter than its length")
 
@@ -104,7 +104,7 @@ def check(
 ) -> None:
     """Raise a ValueError unless `value` is a dense tensor on the CPU of this shape and dtype.
 
-    C reads and writes where it is told to.
+    C does not check its addresses.
 
     Args:
         name: of the argument, for the error, as are the `letters` of the shape.

@@ -3,10 +3,10 @@
 Products are of bfloat16 or float32; cell states and the window are float32. The results of a row
 do not depend, bit for bit, on what else is in the batch, nor on the number of threads.
 
-Weights are packed anew for each call: nothing tells reliably that they are those of the call before
-(a fused optimiser on a CPU, or a write through `.data`, does not count up a tensor's version), and
-beside the steps of a batch packing costs little. Who takes a network through the steps of a line
-one by one packs once for that line: see `model.generation.stepper`.
+Weights are packed in each call: there is no reliable sign that they have not changed (a fused
+optimiser on a CPU, or a write through `.data`, does not increment a tensor's version), and packing
+costs little compared with the steps of a batch. Sampling step by step packs once for all lines: see
+`model.generation.stepper`.
 
 Shapes: B sequences of a batch, T steps, U characters, A characters of the alphabet, H cells,
 K components of the window, X numbers that come in at each step, J columns of the joint: what a
@@ -28,7 +28,7 @@ from model.layers.kernels.library import Results, check
 
 @dataclass(frozen=True)
 class Settings:
-    """What a layer is told beside its tensors.
+    """The arguments of a layer beside its tensors.
 
     Attributes:
         dtype: of the products, float32 or bfloat16.
@@ -73,7 +73,7 @@ class Window:
 
 def _call(name: str, dtype: torch.dtype, **values) -> None:
     """Call `forward` or `backward` of lstm.c; a tensor stands for the address of its data."""
-    # `values` goes on holding the tensors: one that was made for the call has no other owner.
+    # `values` keeps the tensors alive: one made for the call has no other owner.
     fields = {
         key: value.data_ptr() if isinstance(value, Tensor) else value
         for key, value in values.items()
@@ -343,7 +343,7 @@ def run(
 
     Raises:
         ValueError: if a tensor has another shape or dtype, or is not on the CPU.
-        IndexError: if a text has indices that are no letter's.
+        IndexError: if a text has indices beyond the alphabet.
     """
     check("inputs", inputs, "(T, B, X)", (None, None, None))
     steps, batch, seen = inputs.shape

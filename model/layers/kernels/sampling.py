@@ -19,7 +19,7 @@ def _pointers(tensors: list[Tensor]) -> ctypes.Array:
 
 
 class Weights:
-    """A network's weights, packed once. All are copies: what changes later has no effect.
+    """A network's weights, packed once. All are copies: later changes have no effect.
 
     Args:
         layers: of each layer, the weights `(4 H, any)` from its own hidden state, from that of
@@ -132,7 +132,7 @@ class Weights:
 
 
 class Buffers:
-    """Lines on their way through the steps.
+    """The state of lines between steps.
 
     Args:
         weights: of the network.
@@ -140,7 +140,7 @@ class Buffers:
         window, kappa: `(B, A)` and `(B, K)`; None without a window.
         point: the next input, `(B, I)`.
         bias: sharpening of the mixture, `(B,)`.
-        pen: log-odds of ends that a bias leaves as they are, and how much it sharpens others.
+        pen: log-odds of ends that a bias leaves unchanged, and how much it sharpens others.
         text, text_lengths: `(B, U)` and `(B,)` int64; None without a window.
         period: most steps of a call.
 
@@ -226,7 +226,7 @@ class Buffers:
         )
 
     def keep(self, rows: Tensor) -> None:
-        """Go on with some of the lines only."""
+        """Drop all but some of the lines."""
         self.joints = [joint[:, rows] for joint in self.joints]
         self.cells, self.bias = self.cells[:, rows], self.bias[rows]
         if self.text is not None:
@@ -235,7 +235,7 @@ class Buffers:
         self._allocate()
 
     def run(self, uniform: Tensor, normal: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Take all lines through some steps: see `Stepper.run`."""
+        """Advance all lines by some steps: see `Stepper.run`."""
         batch = len(self.bias)
         check("uniform", uniform, "(T, B, 2)", (None, batch, 2), torch.float32)
         steps = len(uniform)

@@ -94,7 +94,7 @@ BROKEN = {
     "stroke arrays": {
         "cut short": (npy(STROKES)[:-50], "a broken pickle, or one cut short"),
         "wrong columns": (npy(np.zeros((5, 2))), "not \\(points, 3\\)"),
-        "wrong type": (npy(np.array([["a", "b", "c"]] * 5)), "values that are no numbers"),
+        "wrong type": (npy(np.array([["a", "b", "c"]] * 5)), "values that are not numbers"),
         "empty": (b"", "an empty file"),
         "not UTF-8": (None, UTF8),  # its texts are
         "a million points": (million(npy), POINTS),
@@ -133,10 +133,13 @@ BROKEN = {
     },
     "own": {
         "cut short": (OWN[:-9], r"broken JSON \(line 1, column \d+: not JSON: "),
-        "wrong columns": (changed(OWN, b"[13, 24]", b"[13]"), r"stroke 0 is no list of \(x, y\)"),
+        "wrong columns": (
+            changed(OWN, b"[13, 24]", b"[13]"),
+            r"stroke 0 is not a list of \(x, y\)",
+        ),
         "wrong type": (
             changed(OWN, b"[13, 24]", b'[13, "24"]'),
-            r"stroke 0 is no list of \(x, y\) \(not all of them are numbers\)",
+            r"stroke 0 is not a list of \(x, y\) \(not all of them are numbers\)",
         ),
         "empty": (b"", "an empty file"),
         "not UTF-8": (changed(OWN, b"hello", b"h\xff"), UTF8),
@@ -238,7 +241,7 @@ def test_a_broken_file_ends_in_one_clear_line(tmp_path, form, breakage, recwarn)
     assert not recwarn.list
 
 
-def test_names_of_strangers_stay_on_one_line(tmp_path):
+def test_untrusted_names_stay_on_one_line(tmp_path):
     names = {"../a\n\x1b[31m": b"", "trainimg-0-inputdata.txt": b"1 2 3"}
     said = message(lambda: read_ink(pack(tmp_path / "s.tar.gz", names)))
     assert "s.tar.gz:../a\\n\\x1b[31m: a member outside of the archive, and 1 more" in said

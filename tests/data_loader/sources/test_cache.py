@@ -118,7 +118,7 @@ def test_pickles_as_its_path(tmp_path):
     [
         (np.zeros((0, 3)), "no points"),
         ([[0, 0, 0], [np.nan, 0, 1]], "a non-number among the points"),
-        ([[0, 0, 0], [0.5, 0, 1]], "offsets that are no whole numbers"),
+        ([[0, 0, 0], [0.5, 0, 1]], "offsets that are not whole numbers"),
         ([[0, 0, 0], [0, -40_000, 1]], "an offset longer than 32767 (40000)"),
     ],
 )
@@ -156,7 +156,7 @@ def test_offsets_that_are_not_whole_are_kept_where_that_is_asked_for(tmp_path):
 
 
 def test_nothing_whole_is_an_error(tmp_path):
-    with pytest.raises(DataError, match=r"no sample is whole; 1 are left out: x: broken \(so\)"):
+    with pytest.raises(DataError, match=r"no sample can be used; 1 are left out: x: broken \(so\)"):
         make(tmp_path, [Rejected("x", "broken", "so")])
     assert not list(tmp_path.iterdir())
 
@@ -228,7 +228,7 @@ def test_a_full_disk_is_an_error_that_leaves_nothing(tmp_path, monkeypatch, call
 
 
 @pytest.mark.parametrize("damage", ["truncate", "remove", "meta"])
-def test_a_damaged_cache_is_made_anew(tmp_path, caplog, damage):
+def test_a_damaged_cache_is_rebuilt(tmp_path, caplog, damage):
     folder = make(tmp_path).folder
     if damage == "truncate":
         data = (folder / "offsets.npy").read_bytes()
@@ -242,7 +242,7 @@ def test_a_damaged_cache_is_made_anew(tmp_path, caplog, damage):
         Cache(folder)
     with caplog.at_level(logging.WARNING):
         assert (make(tmp_path).ink(1) == INK).all()
-    assert "is damaged and is made anew" in caplog.text
+    assert "is damaged and will be rebuilt" in caplog.text
     assert list(tmp_path.iterdir()) == [folder]
 
 
@@ -288,5 +288,5 @@ def test_without_a_home_the_cache_lies_in_a_temporary_folder(homeless, tmp_path,
 
 def test_no_place_that_can_be_written_is_an_error(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(DataError, match=r'no place for the cache.*file \(File exists\).*"cache"'):
+    with pytest.raises(DataError, match=r'no folder for the cache.*file \(File exists\).*"cache"'):
         make(tmp_path / "file")

@@ -162,7 +162,7 @@ BROKEN = {
     "cut short": (document()[:150], r"broken XML \(.*line 2, column"),
     "cut in a tag": (document()[:-4], "broken XML"),
     "text": ("hello", "broken XML"),
-    "other XML": ("<svg/>", "no InkML .its outermost element is <svg>"),
+    "other XML": ("<svg/>", "not InkML .its outermost element is <svg>"),
     "not UTF-8": (document().encode() + b"\xff", "broken XML"),
     "bad text": (document().encode().replace(b"hello", b"h\xff"), "broken XML .*invalid token"),
     "unknown encoding": (document(head='<?xml version="1.0" encoding="klingon"?>'), "broken XML"),
@@ -227,7 +227,7 @@ def test_views_that_repeat_traces_fill_no_memory(tmp_path):
     group = f'<traceGroup>{said}<traceView traceDataRef="#a"/></traceGroup>'
     files = {"a.inkml": document(trace + group * 1_000)}
     report = prepared(tmp_path, files, level="group").report()
-    assert "views that repeat the same traces over and over: a#" in report
+    assert "views that repeat the same traces too often: a#" in report
 
 
 @pytest.mark.parametrize("body", ["1" * 50_000 + "x", " " * 50_000 + "x", "1 " * 20_000 + "-"])

@@ -240,7 +240,7 @@ def test_neither_target_nor_label_is_named(tmp_path):
 @pytest.mark.parametrize(
     ("labels", "message"),
     [
-        (b"1\n" * 59, "trainlabels.txt has 59 labels for 60 digits; there must be one a line"),
+        (b"1\n" * 59, "trainlabels.txt has 59 labels for 60 digits; there must be one per"),
         (b"1\n" * 61, "trainlabels.txt has 61 labels for 60 digits"),
         (b"", "trainlabels.txt has 0 labels for 60 digits"),
         (b"1\n" * 59 + b"11\n", "trainlabels.txt, line 60: '11' is not a digit from 0 to 9"),

@@ -137,7 +137,7 @@ def test_a_file_cut_short_is_one_clear_line(tmp_path, keep):
     ("content", "message"),
     [
         (b"hello", "not a .npy file of arrays"),
-        (npy(np.array(["a", "b"])), "values that are no numbers"),
+        (npy(np.array(["a", "b"])), "values that are not numbers"),
         (npy_of_pickle(pickle.dumps("text")), "no object array in the pickle"),
         (npy_of_pickle(pickle.dumps([LINE.tolist()])), "no object array in the pickle"),
         (npy_of_pickle(b"\x80\x02r\xff\xff\xff\x7f."), "a broken pickle"),
@@ -168,9 +168,9 @@ BROKEN = {
     "pen": (LINE + 2, "an end of stroke that is not 0 or 1"),
     "nan": (np.full((3, 3), np.nan), "a non-number among the points"),
     "infinite": (LINE + np.float32([0, np.inf, 0]), "a non-number among the points"),
-    "none": (None, r"no array \(NoneType\)"),
-    "list": (LINE.tolist(), r"no array \(list\)"),
-    "text": (np.array(["a"]), "values that are no numbers"),
+    "none": (None, r"not an array \(NoneType\)"),
+    "list": (LINE.tolist(), r"not an array \(list\)"),
+    "text": (np.array(["a"]), "values that are not numbers"),
     "objects": (array_of([1, 2]), "an array of objects"),
     "empty": (LINE[:0], "no points"),
     "dot": (LINE[:1], "a single point"),
@@ -200,7 +200,7 @@ def test_a_million_points_are_beyond_the_limit(tmp_path):
 def test_a_pickle_that_names_one_array_many_times_fills_no_memory(tmp_path):
     line = np.zeros((10_000, 3), dtype=np.float32)
     write(tmp_path, npy(array_of([line] * 10_000)), texts="a\n" * 10_000)
-    with pytest.raises(DataError, match=r"strokes\.npy: it repeats the same arrays over and over"):
+    with pytest.raises(DataError, match=r"strokes\.npy: it repeats the same arrays too often"):
         prepared(tmp_path)
 
 
@@ -210,7 +210,7 @@ def test_texts_that_do_not_fit_are_an_error(tmp_path):
     with pytest.raises(DataError, match=r"sentences\.txt: not UTF-8 text \(byte 0xff in line 2\)"):
         prepared(write(tmp_path, texts=b"a\nb\xff\nc\nd\ne\nf\n"))
     (tmp_path / "sentences.txt").unlink()
-    with pytest.raises(DataError, match=r'sentences.txt is not there: .* set "texts": null'):
+    with pytest.raises(DataError, match=r'sentences.txt does not exist: .* set "texts": null'):
         prepared(tmp_path)
     assert [prepared(tmp_path, texts=None).text(n) for n in range(6)] == [""] * 6
     report = prepared(write(tmp_path, texts="a\n\nc\nd\ne\nf\n")).report()

@@ -173,7 +173,7 @@ def test_a_million_points_end_at_the_limit(tmp_path):
 def test_segments_that_repeat_pieces_fill_no_memory(tmp_path):
     content = '.SEGMENT DIGIT 0-29 ? "1"\n' * 10_000 + down(PIECES[0]) * 30
     report = prepared(tmp_path, content).report()
-    assert "segments that repeat the same pieces over and over: digits" in report
+    assert "segments that repeat the same pieces too often: digits" in report
 
 
 def test_too_few_segments_for_all_splits_are_an_error(tmp_path):
@@ -199,7 +199,7 @@ def test_included_files_are_never_opened(tmp_path):
     assert len(prepared(tmp_path / "in", content)) == 12
 
 
-def test_decimals_have_no_lattice(tmp_path):
+def test_decimals_have_no_grid(tmp_path):
     dataset = prepared(tmp_path, digits().replace(" 13  24", " 13.5  24.25"))
     assert dataset.quantisation_step is None
     assert dataset.ink(0)[1].tolist() == [3.5, -4.25, 0]

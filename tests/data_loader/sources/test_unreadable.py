@@ -54,7 +54,7 @@ def refused(function, *args, **options):
 
 @pytest.mark.parametrize("mode", [0o000, 0o444, 0o111])
 @pytest.mark.parametrize("name", SOURCES)
-def test_a_folder_that_cannot_be_read_is_told_as_one(root, name, mode):
+def test_a_folder_that_cannot_be_read_is_reported_as_one(root, name, mode):
     dataset = getattr(data_loader, name)(root=str(root))
     root.chmod(mode)
     assert refused(dataset.prepare) == f"{root}: cannot be read (Permission denied)"
@@ -84,7 +84,7 @@ def test_a_folder_within_is_not_passed_over(root):
     assert refused(IAMOnDBDataset(root=str(root)).prepare) == expected
 
 
-def test_a_file_that_cannot_be_read_is_told_as_one(root):
+def test_a_file_that_cannot_be_read_is_reported_as_one(root):
     path = root / "a.inkml"
     path.write_bytes(ink_formats.inkml())
     path.chmod(0)

@@ -1,4 +1,4 @@
-"""What the tests of made lines share: a hand without any irregularity, and strokes of ink."""
+"""Shared by the tests of synthetic lines: a hand without any irregularity, and strokes of ink."""
 
 import numpy as np
 

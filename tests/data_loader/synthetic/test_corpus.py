@@ -1,4 +1,4 @@
-"""The texts of made lines."""
+"""The texts of synthetic lines."""
 
 import re
 import string

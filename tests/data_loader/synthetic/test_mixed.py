@@ -48,7 +48,7 @@ def test_lines_join_the_training_alone():
     np.testing.assert_array_equal(dataset.ink(3), main.ink(3))
 
 
-def test_letters_become_as_high_and_readings_lie_on_the_lattice():
+def test_x_heights_are_matched_and_points_lie_on_the_grid():
     dataset = mixed({"size": 80, "writers": 80, "symbols": 0.0})
     heights = [x_height(dataset.ink(60 + n)) for n in range(80)]
     before = [x_height(dataset.added.ink(n)) for n in range(80)]
@@ -302,5 +302,5 @@ def test_joined_lines_may_hold_a_piece():
 
 
 def test_pieces_need_words_that_stand_apart():
-    with pytest.raises(DataError, match="Large: no line has words that stand apart"):
+    with pytest.raises(DataError, match="Large: no line has clearly separated words"):
         mixed(pieces=3)

@@ -256,7 +256,7 @@ def test_a_dataset_split_at_a_length_can_be_joined():
     assert "split at 100 steps: 10 samples became" in dataset.report()
 
 
-def test_what_is_drawn_anew_is_no_shaping():
+def test_augmentation_is_refused_as_shaping():
     with pytest.raises(ConfigFault, match=r"shaping: 'Rotate' .* the loader's augmentation"):
         ShapedDataset(dataset=source(), shaping=[CutLongSteps(threshold=1.0), Rotate()])
 

@@ -157,7 +157,7 @@ def test_lines_can_be_dropped(kind, cell):
 
 
 @pytest.mark.parametrize("kind", STEPPERS)
-def test_a_stepper_goes_on_with_the_weights_it_was_made_with(kind):
+def test_a_stepper_keeps_the_weights_it_was_made_with(kind):
     """All of them: old weights and new biases would make a network that never was."""
     network = make()
     lines = begin(network, 2)

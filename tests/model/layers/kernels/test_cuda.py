@@ -310,8 +310,8 @@ def test_a_graph_that_cannot_be_recorded_is_logged_once(tapes, monkeypatch, capl
         own = run_layers("cpu", 40, 0.05)
         run_layers("cpu", 40, 0.05)
     assert [line.message for line in caplog.records] == [
-        "TorchSteps cannot be recorded as a CUDA graph: no graphs today",
-        "Recurrent layers run step by step, slower: no CUDA graph can be recorded",
+        "TorchSteps cannot be captured as a CUDA graph: no graphs today",
+        "recurrent layers run without CUDA graphs, which is slower",
     ]
     monkeypatch.setattr(cuda, "available", lambda device: False)
     same(own[1], run_layers("cpu", 40, 0.05)[1], rtol=0.0, atol=0.0)
@@ -325,7 +325,7 @@ def test_steps_that_fail_leave_their_place_to_the_next(tapes, monkeypatch, caplo
     monkeypatch.setattr(cuda, "_kinds_of_steps", lambda: [Failing, cuda.TorchSteps])
     with caplog.at_level(logging.WARNING):
         run_layers("cpu", 40, None)
-    assert "Failing cannot be recorded as a CUDA graph: no compiler" in caplog.messages
+    assert "Failing cannot be captured as a CUDA graph: no compiler" in caplog.messages
     assert cuda._refused == cuda._Refused(graphs=False, fused=True)
     assert {type(loop.steps) for loop in cuda._loops.values()} == {cuda.TorchSteps}
 
@@ -466,7 +466,7 @@ def test_a_recording_that_gives_something_else_is_not_used(tapes, monkeypatch, c
     monkeypatch.setattr(cuda, "record", lambda function, warm_up: Forgetful(function).replay)
     with caplog.at_level(logging.WARNING):
         own = run_layers("cpu", 40, 0.05)
-    assert "differs from what it should" in caplog.text
+    assert "its results are wrong" in caplog.text
     assert cuda._refused.graphs and not cuda._loops
     monkeypatch.setattr(cuda, "available", lambda device: False)
     same(own[1], run_layers("cpu", 40, 0.05)[1], rtol=0.0, atol=0.0)
@@ -502,5 +502,5 @@ def test_the_check_allows_for_the_rounding_of_wide_layers(windowed):
 
     sizes = cuda.Sizes(8, 400, *((20, 10, 16) if windowed else ()))
     cuda._verify(cuda.Loop(sizes, torch.bfloat16, torch.device("cpu"), Rounding))
-    with pytest.raises(RuntimeError, match="differs from what it should"):
+    with pytest.raises(RuntimeError, match="its results are wrong"):
         cuda._verify(cuda.Loop(sizes, torch.bfloat16, torch.device("cpu"), Wrong))
