@@ -283,9 +283,7 @@ class ConfigParser:
             if "root" in arguments_of(types[block["type"]]).accepted
         }
         if len(found) != 1:
-            expected = (
-                "no dataset of the config is read from files; -o data_loader.args.dataset=..."
-            )
+            expected = f"{folder} is not used: the config's dataset is not read from files"
             if found:
                 which = " or ".join(f"-o {key}=FOLDER" for key in found)
                 expected = f"several datasets of the config are read from files: use {which}"

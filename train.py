@@ -41,9 +41,10 @@ from base.run_folder import RunFolder, versions
 from commands import options
 from logger.logger import setup_logging
 from model.loading import naming_misfits
-from parse_config import ConfigParser
+from parse_config import STAND_INS, ConfigParser
 from utils.alphabet import Alphabet, table
 from utils.checks import CheckpointError, UserError
+from utils.normalisation import Normalisation
 
 log = logging.getLogger("train")
 
@@ -90,6 +91,8 @@ def train_in(run: RunFolder | None, arguments: argparse.Namespace) -> int:
         config = ConfigParser.from_checkpoint(checkpoint["config"], path, arguments.overrides)
     settings = config.config["trainer"]["args"]
     former = None if checkpoint is None else Former(path, checkpoint, not arguments.config)
+    if former is not None:  # whether its weights fit is told before any data is loaded
+        build_network(config, former, STAND_INS["normalisation"], former.alphabet(config))
     run = run or distributed.broadcast_object(lambda: new_run(config.name, arguments.run_id))
     device, seed = resolve_device(arguments.device), settings.get("seed", 0)
     seed_all(seed)
@@ -98,7 +101,7 @@ def train_in(run: RunFolder | None, arguments: argparse.Namespace) -> int:
     if arguments.prepare:
         print(loader.source.character_report(known=former and former.alphabet(config)))
         return 0
-    model = build_network(config, former, loader).to(device)
+    model = build_network(config, former, loader.normalisation, loader.alphabet).to(device)
     loader.features = model.features
     optimizer, schedule = config.build("optimizer", model.parameters()), None
     if config.config["lr_scheduler"] is not None:
@@ -127,7 +130,8 @@ def train_in(run: RunFolder | None, arguments: argparse.Namespace) -> int:
         if trainer.unfinished is not None and checkpoints(run.models):
             use = f"use it: python experiments.py {trainer.use}"
             what = "resume: python train.py" if trainer.unfinished else use
-            log.info("to %s -r %s", what, shlex.quote(str(run.models)))
+            where = f"{shlex.quote(str(run.models))}{extension.options()}"
+            log.info("to %s -r %s", what, where)
     return 0 if stopped_by is None else 128 + stopped_by
 
 
@@ -188,9 +192,18 @@ def build_loader(config: ConfigParser, former: Former | None, seed: int) -> Any:
     return loader
 
 
-def build_network(config: ConfigParser, former: Former | None, loader: Any) -> BaseModel:
-    """Return the config's network, with the weights of a former one where it does not resume it."""
-    arguments = loader.normalisation, loader.alphabet
+def build_network(
+    config: ConfigParser,
+    former: Former | None,
+    normalisation: Normalisation,
+    alphabet: Alphabet | None,
+) -> BaseModel:
+    """Return the config's network, with the weights of a former one where it does not resume it.
+
+    Raises:
+        CheckpointError: if the former's weights do not fit.
+    """
+    arguments = normalisation, alphabet
     if former is None:
         return config.build_model(*arguments)
     weights, path = former.checkpoint["state_dict"], former.path
@@ -198,8 +211,8 @@ def build_network(config: ConfigParser, former: Former | None, loader: Any) -> B
     with naming_misfits(before, now, *arguments, path):
         if former.resumed:  # the trainer loads its weights
             return config.build_model(*arguments, weights)
-        model, alphabet = config.build_model(*arguments), former.alphabet(config)
-        size = None if alphabet is None else len(alphabet)
+        model, known = config.build_model(*arguments), former.alphabet(config)
+        size = None if known is None else len(known)
         load_weights(model, weights, path, keep_buffers=True, vocab_size=size, grow=True)
         return model
 

@@ -585,7 +585,7 @@ class BaseTrainer(ABC):
             self.events.scalars(values | counts, progress.step, "epoch")
         self._table.append({"epoch": progress.epoch, "step": progress.step, **values, **counts})
         loss = f"{self.loss.name}_per_point"
-        shown = dict.fromkeys([loss, self.monitor.name or f"valid_{loss}"])
+        shown = dict.fromkeys([loss, f"valid_{loss}", self.monitor.name])
         words = [f"epoch {progress.epoch:>{len(str(self.epochs))}}/{self.epochs}:"]
         words += [f"{name} {values[name]:11.5g}" for name in shown if name in values]
         words += [f"{sums.seconds:7.1f} s", *(["best so far"] if improved else [])]

@@ -7,6 +7,7 @@ checkpoint does: these may be untrusted.
 import hashlib
 import importlib.util
 import inspect
+import shlex
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -39,7 +40,8 @@ def load_module(path: str | Path) -> None:
         if _loaded[name][0].__file__ != str(path):
             raise UserError(f"--module {path}: {_loaded[name][0].__file__} has the same name")
         return
-    if name in sys.modules or importlib.util.find_spec(name) is not None:
+    there = None if name in sys.modules else importlib.util.find_spec(name)
+    if name in sys.modules or (there is not None and there.origin != str(path)):
         raise UserError(f"--module {path}: there is another module {name}; rename the file")
     # Worker processes find the module by its name.
     sys.path.append(str(path.parent))
@@ -69,6 +71,13 @@ def classes() -> list[type]:
 def versions() -> dict[str, str]:
     """Return the SHA-256 of the file of each loaded module, by name, for a checkpoint."""
     return {name: digest for name, (_, digest) in _loaded.items()}
+
+
+def options() -> str:
+    """Return the options that load these modules again, each after a space."""
+    return "".join(
+        f" --module {shlex.quote(str(module.__file__))}" for module, _ in _loaded.values()
+    )
 
 
 def missing(modules: dict[str, str]) -> str:

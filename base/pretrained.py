@@ -6,7 +6,7 @@ Does not import torch, so that an unknown name is refused at once.
 import os
 from pathlib import Path
 
-from utils.checks import CheckpointError
+from utils.checks import CheckpointError, nearest
 
 PRETRAINED = Path(__file__).resolve().parents[1] / "saved" / "pretrained"
 """The pretrained networks: `NAME.pth`, or `NAME.partial.pth` if training was far from complete."""
@@ -45,5 +45,9 @@ def located(path: str | os.PathLike[str]) -> Path:
         return path
     if path.suffix:
         raise CheckpointError(f"{path}: no such file")
-    names = f"; pretrained networks: {', '.join(pretrained()) or 'none'}"
-    raise CheckpointError(f"{path}: no such file or folder{names if path.name == given else ''}")
+    names = ""
+    if path.name == given:
+        near = nearest(given, pretrained(), 1)
+        names = f"; did you mean {near[0]}? Pretrained" if near else "; pretrained"
+        names = f"{names} networks: {', '.join(pretrained()) or 'none'}"
+    raise CheckpointError(f"{path}: no such file or folder{names}")

@@ -43,6 +43,8 @@ def parse(words: list[str], commands: Mapping[str, str]) -> tuple[ModuleType, ar
         *some, last = owners or [""]
         whose = " and ".join(filter(None, (", ".join(some), last)))
         problem = f"belongs to {whose}" if whose else "is unknown"
+        if not whose and (near := parser.near(word)):
+            problem = f"is unknown: did you mean {' or '.join(near)}?"
         raise UserError(f"{word} {problem}; `{name} --help` shows what {name} takes")
     if hasattr(command, "check"):
         command.check(arguments)

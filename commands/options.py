@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 from base.pretrained import located, pretrained
 from utils.alphabet import Alphabet, describe, nfc
-from utils.checks import DEVICES, Range, UserError, device_name
+from utils.checks import DEVICES, Range, UserError, device_name, nearest
 from utils.files import open_file
 from utils.override import EXAMPLE, Override
 
@@ -29,6 +29,11 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         raise UserError(message)
+
+    def near(self, word: str) -> list[str]:
+        """Return the options that a misspelt one may have meant."""
+        options = [option for option in self._option_string_actions if option.startswith("--")]
+        return nearest(word.partition("=")[0], options) if word.startswith("--") else []
 
     def knows(self, word: str) -> bool:
         """Return whether a word is one of its options."""
@@ -180,8 +185,18 @@ def add_output(parser: Parser, files: Sequence[str] = ()) -> None:
 
 
 def output_file(path: Path, kinds: Sequence[str]) -> Path | None:
-    """Return the value of --output if it is a file of one of `kinds`, None if it is a folder."""
-    return path if path.suffix.lower() in kinds and not path.is_dir() else None
+    """Return the value of --output if it is a file of one of `kinds`, None if it is a folder.
+
+    Raises:
+        UserError: if it looks like a file of another kind, such as letter.pdf.
+    """
+    kind = path.suffix.lower()
+    if kind in kinds and not path.is_dir():
+        return path
+    if kind[1:].isalpha() and not path.is_dir():
+        wanted = f"as a file only {', '.join(kinds)} can be written" if kinds else "not a file"
+        raise UserError(f"--output {path}: a folder is needed, {wanted}")
+    return None
 
 
 def make_output(path: Path, kinds: Sequence[str] = ()) -> None:
@@ -236,7 +251,7 @@ def add_sampling(parser: Parser, *, samples: str, steps: str, bias: bool = True)
         "--steps",
         type=number(int, Range(1, 100_000)),
         metavar="N",
-        help=f"maximum number of points in a line ({steps}), e.g. --steps 300",
+        help=f"maximum number of pen steps in a line ({steps}), e.g. --steps 300",
     )
 
 

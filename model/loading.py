@@ -48,7 +48,7 @@ OWN_LINES, OWN_STEPS = 8, 300
 notebook: `OWN_LINES`)."""
 
 
-@dataclass
+@dataclass(repr=False)
 class TrainedNetwork:
     """A network of a checkpoint, ready for use.
 
@@ -64,6 +64,10 @@ class TrainedNetwork:
     device: torch.device
     record: dict[str, Any]
 
+    def __repr__(self) -> str:
+        kind = type(self.model).__name__
+        return f"{type(self).__name__}({kind} of {self.path} on {self.device})"
+
     @property
     def name(self) -> str:
         """The name of its experiment, used to name files."""
@@ -76,15 +80,20 @@ class Writer(TrainedNetwork):
 
     model: MixtureNetwork
 
-    def write(self, text: str | None = None, *, seed: int = 0, **options: Any) -> Line:
-        """Write one line.
-
-        Args:
-            text: what to write; None for a network without a text.
-            seed: the same one gives the same line.
-            options: as `write_lines` takes them, such as `bias`.
-        """
-        (line,) = self.write_lines(None if text is None else [text], [seed], **options)
+    def write(
+        self,
+        text: str | None = None,
+        *,
+        bias: float = BIAS,
+        seed: int = 0,
+        pen_sharpness: float = PEN_SHARPNESS,
+        max_steps: int | None = None,
+        primer: tuple[np.ndarray, str] | None = None,
+    ) -> Line:
+        """Write one line, as `write_lines` does several: the same seed gives the same line."""
+        texts = None if text is None else [text]
+        options = {"pen_sharpness": pen_sharpness, "max_steps": max_steps, "primer": primer}
+        (line,) = self.write_lines(texts, [seed], bias=bias, **options)
         return line
 
     def write_lines(

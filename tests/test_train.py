@@ -153,7 +153,7 @@ def test_data_of_a_config_lie_where_the_command_line_says(workplace, capsys):
     assert run("-c", "config.json", "--prepare", "--data", "here") == 0
     Path("config.json").write_text(json.dumps(CONFIG))
     refusal = refused(capsys, "-c", "config.json", "--data", "here")
-    assert "--data: data_loader: no dataset of the config is read from files; -o data_" in refusal
+    assert "is not used: the config's dataset is not read from files" in refusal
 
 
 def test_faults_of_a_config_come_together(workplace, capsys):

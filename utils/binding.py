@@ -154,7 +154,8 @@ class Binder(ABC):
         names = self.choices(base)
         if not isinstance(kind, str) or kind not in names:
             problem = "is missing" if kind is ABSENT else "unknown type"
-            yield Fault(f"{key}.type", kind, problem + hint(kind, names))
+            own = "" if kind is ABSENT else "; --module FILE adds classes of your own"
+            yield Fault(f"{key}.type", kind, f"{problem}{hint(kind, names)}{own}")
             return
         if not isinstance(given, dict):
             yield Fault(f"{key}.args", given, "an object of arguments")

@@ -31,8 +31,10 @@ def too_large(size: int, most: int) -> Fault:
     return Fault(f"more than {most:,} bytes (the limit max_bytes)", f"{size:,}")
 
 
-def check_root(root: Path) -> None:
-    """Raise a DataError if a file or a folder exists, but cannot be read."""
+def check_root(root: Path, *, needed: bool = True) -> None:
+    """Raise a DataError if a file or a folder cannot be read, or is `needed` and does not exist."""
+    if needed and not root.exists():
+        raise DataError(f"{root}: no such file or folder; --data names the folder of the data")
     try:
         if root.is_dir():
             os.scandir(os.path.join(root, ".")).close()  # reads it, and goes through it

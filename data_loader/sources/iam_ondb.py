@@ -175,7 +175,7 @@ class IAMOnDBDataset(SourceDataset):
 
     def _locate(self) -> tuple[_Part, _Part, dict[str, Path]]:
         """Find both halves and the task files that `splits` names."""
-        check_root(self.root)
+        check_root(self.root, needed=False)  # what belongs there is told below
         folders = list(_folders(self.root)) if self.root.is_dir() else []
         locked = [folder for folder in folders if not _can_be_read(folder)]
         folders = [folder for folder in folders if folder not in locked]
@@ -201,7 +201,7 @@ class IAMOnDBDataset(SourceDataset):
                 f"non-commercial research) at {SITE}, download lineStrokes-all.tar.gz and "
                 "ascii-all.tar.gz, and of the task IAM-OnDB-t1 the files "
                 f"{', '.join(f'{name}.txt' for name in SETS)}; put them, packed as they are, into "
-                f'{self.root} (or name their folder as "root" of the dataset)'
+                f"{self.root} (or name their folder with --data)"
             )
         return strokes, texts, tasks
 

@@ -226,7 +226,7 @@ class MNISTStrokesDataset(SourceDataset):
     def find(self) -> list[Path]:
         if self.embedded:
             return []
-        check_root(self.root)
+        check_root(self.root, needed=False)  # what belongs there is told below
         if self.root.is_file():
             return [self.root]
         archive = next((self.root / n for n in ARCHIVES if (self.root / n).is_file()), None)
@@ -239,7 +239,7 @@ class MNISTStrokesDataset(SourceDataset):
         lacking = "" if self.archive is True else ", nor files such as trainimg-0-inputdata.txt"
         raise DataError(
             f"{self.root} has no {ARCHIVES[0]}{lacking} (MNIST stroke sequences); "
-            '"root": null generates digits of that form'
+            'name another folder with --data; "root": null generates digits of that form'
         )
 
     def read(self, files: list[Path]) -> Iterator[Sample | Rejected]:

@@ -236,13 +236,16 @@ def test_the_line_of_an_epoch(tmp_path, caplog):
     number = r" *[-\d.e+]+"
     for epoch, (line, row) in enumerate(zip(lines, rows(trainer), strict=True), start=1):
         shown = re.fullmatch(
-            rf"epoch {epoch:2}/10:  error_per_point ({number})  valid_error ({number})"
+            rf"epoch {epoch:2}/10:  error_per_point ({number})"
+            rf"  valid_error_per_point ({number})  valid_error ({number})"
             rf"  ({number}) s(  best so far)?  skipped_steps 1",
             line,
         )
         assert float(shown[1]) == pytest.approx(float(row["error_per_point"]), rel=1e-4)
-        assert float(shown[2]) == pytest.approx(values[epoch - 1], rel=1e-4)
-        assert bool(shown[4]) == (epoch in (1, 2, 4))
+        # In the same unit, so that they can be compared.
+        assert float(shown[2]) == pytest.approx(float(row["valid_error_per_point"]), rel=1e-4)
+        assert float(shown[3]) == pytest.approx(values[epoch - 1], rel=1e-4)
+        assert bool(shown[5]) == (epoch in (1, 2, 4))
     assert len({line.index(" s  ") for line in lines}) == 1, "they stand in columns"
 
 
@@ -250,7 +253,7 @@ def test_the_line_of_an_epoch(tmp_path, caplog):
     ("options", "names"),
     [
         ({"monitor": None}, ["error_per_point", "valid_error_per_point"]),
-        ({"monitor": "min error_per_point"}, ["error_per_point"]),
+        ({"monitor": "min error_per_point"}, ["error_per_point", "valid_error_per_point"]),
         ({"monitor": None, "valid": False}, ["error_per_point"]),
     ],
 )
