@@ -45,7 +45,7 @@ BIAS = 0.5
 
 OWN_LINES, OWN_STEPS = 8, 300
 """Lines that a network writes for comparison with a primer, and their steps (measured, lab
-notebook: `OWN_LINES`)."""
+notebook: constants)."""
 
 
 @dataclass(repr=False)

@@ -301,7 +301,7 @@ FAULTS = [
     (
         "data_loader.args.dataset.args.cache",
         "/",
-        "cache: says where files are written: accepted only as -o",
+        "cache: says where files are written: accepted on",
     ),
     ("optimizer.type", "LBFGS", "unknown type"),
     ("optimizer.type", "adam", "unknown type; did you mean Adam"),

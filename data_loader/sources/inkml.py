@@ -68,7 +68,7 @@ class _Group:
     traces: list[_Trace | str] = field(default_factory=list)
     """Traces, and the identities of those that stand elsewhere."""
     said: dict[str, str] = field(default_factory=dict)
-    """Annotations by their type in small letters."""
+    """Annotations by their type in lower case."""
     groups: list["_Group"] = field(default_factory=list)
 
     def annotated(self, kinds: Sequence[str]) -> str:

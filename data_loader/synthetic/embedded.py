@@ -46,7 +46,7 @@ class Writer:
         size: units of the ink to a font unit.
         slant: how far stems lean to the right, x over y.
         aspect: factor on the width of letters.
-        ascender, descender: factors on what rises above small letters and hangs below the line.
+        ascender, descender: factors on what is above the x-height and below the baseline.
         letter_space, word_space: added after each letter; width of a space.
         drift: rise of the baseline, y over x.
         wave: amplitude of the baseline's slow wave.

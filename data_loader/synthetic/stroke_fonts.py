@@ -33,7 +33,7 @@ units; assumed. With all of it a backslash stands upright, and a bracket becomes
 Piece = int | tuple[int, int, int | None]
 Strokes = Sequence[Sequence[Piece]]
 
-# Plain letters whose strokes the package lists in another order than people write them.
+# Plain letters whose strokes are in another order in the package than people write them.
 LIFTED: dict[str, Strokes] = {
     "a": [[1], [0]],
     "d": [[1], [0]],
@@ -45,7 +45,7 @@ LIFTED: dict[str, Strokes] = {
     "Z": [[1, 0, 2]],
     "7": [[1, 0]],
 }
-# The same letters, and others, with as few lifts as a quick hand makes.
+# The same letters, and others, with as few pen lifts as in quick writing.
 JOINED: dict[str, Strokes] = {
     **LIFTED,
     "a": [[1, 0]],
@@ -134,7 +134,7 @@ SIGNS: dict[str, Strokes] = {
 # than people do: left edge, right edge and strokes, in the same coordinates.
 DAB, TOP_DAB = [(-0.5, 7.3), (0.4, 9.0)], [(-0.5, -1.7), (0.4, 0.0)]
 COMMA = [(0.4, 8.0), (0.6, 9.4), (0.0, 10.8), (-1.0, 12.0)]
-# The tip of a brace, by which it is told from a parenthesis, stands out as far as its ends do.
+# The tip of a brace, which distinguishes it from a parenthesis, is as wide as its ends.
 BRACE = [
     [(5, -14), (2.5, -13.5), (0.8, -12), (0, -9.5), (0, -5), (-0.6, -3), (-2, -1.8), (-6, -1)],
     [(-6, -1), (-2, -0.2), (-0.6, 1), (0, 3), (0, 7.5), (0.8, 10), (2.5, 11.5), (5, 12)],
@@ -207,7 +207,7 @@ def turn(
 
 
 def mirrored(line: Line) -> Line:
-    """Return a line seen in a mirror."""
+    """Return a line mirrored left to right."""
     return [(-x, y) for x, y in line]
 
 
@@ -233,7 +233,7 @@ ET = [(5, -10), (0, -12), (-4, -9.5), (-3, -4), (2, -2), (-3.5, -1), (-6, 4), (-
 STAR = [[(0, -11), (0, 1)], [(-5, -8), (5, -2)], [(5, -8), (-5, -2)]]
 
 # Other shapes that people give to characters: for each group of them, which a hand draws alike,
-# those that it may have instead of the shapes above. Assumed, and looked at in pictures.
+# those that it may have instead of the shapes above. Assumed, and checked by eye.
 OTHERS: list[list[dict[str, Shape]]] = [
     [
         {"{": (-6, 5, brace), "}": (-5, 6, [mirrored(half) for half in brace])}
@@ -325,11 +325,11 @@ SHAPES = [(one, shape) for group in OTHERS for shapes in group for one, shape in
 
 @dataclass(frozen=True)
 class Source:
-    """Letters of one font of the package, and how they are made upright and of one height.
+    """Letters of one font of the package, and how to make them upright and of one height.
 
     `slant` is how far the font's own letters lean, in x per y; `scale` and then `above` (beyond
     the top of small letters) and `below` (under the baseline) are factors on the size. `connects`
-    tells a font whose small letters can run into each other.
+    marks a font whose lowercase letters can run into each other.
     """
 
     name: str
@@ -351,7 +351,7 @@ SCRIPT = Source(
 )
 SCRIPT_CAPITALS = Source("cursive", {}, slant=0.32)
 
-# Capitals, small letters, everything else.
+# Uppercase, lowercase, everything else.
 FONTS = {
     "print": (PLAIN, PLAIN, PLAIN),
     "joined": (QUICK, QUICK, QUICK),
@@ -363,7 +363,7 @@ FONTS = {
 
 @dataclass(frozen=True, eq=False)
 class Font:
-    """Upright letters as points a pen passes, for `CHARACTERS` and, behind them, for `SHAPES`.
+    """Upright letters as points of a pen, for `CHARACTERS` and, after them, for `SHAPES`.
 
     Attributes:
         x, y: `(points,)` float64, font units; the baseline is y = 0 and x = 0 the letter's left.

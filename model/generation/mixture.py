@@ -16,7 +16,7 @@ thus stay within 1e4 standard deviations (assumed: real offsets stay within 100)
 
 PEN_PIVOT, PEN_SHARPNESS = -1.5, 3.0
 """Log-odds of ends that a bias leaves unchanged (a probability of 0.18), and the default of how
-much it sharpens the others, see `sharpen_ends` (measured, lab notebook: PEN_PIVOT)."""
+much it sharpens the others, see `sharpen_ends` (measured, lab notebook: stopping and the pen)."""
 
 
 class _ClampInwards(torch.autograd.Function):

@@ -306,7 +306,10 @@ class TorchStepper(Stepper):
         return self.points[:steps], None if self.phis is None else self.phis[:steps]
 
     def _capture(self) -> Callable[[], None] | None:
-        """Return a graph of the steps of a call; None if disabled, or if capturing fails."""
+        """Return a graph of the steps of a call; None if disabled, or if capturing fails.
+
+        Not run on a GPU yet: lab notebook, CUDA graphs.
+        """
         global _no_graphs
         if _no_graphs or os.environ.get(cuda.SWITCH) == "0":
             return None

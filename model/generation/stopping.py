@@ -4,8 +4,8 @@ The paper (section 5.3) ends a line at the step at which the window's peak moves
 the window is ahead of the pen, and the last letter would lose its end. So the rules here are:
 
 - The window: from that step on the line is about to end.
-- The current stroke is finished first. One that takes more than `LONGEST_FINISH` steps is cut at
-  that step, as in the paper.
+- The current stroke is finished first. If that takes more than `LONGEST_FINISH` steps, the line
+  ends at the paper's step.
 - Delayed strokes: where the text ends in a letter or a digit, strokes that then go back from where
   the pen was lifted belong to the line, such as the dot or the bar of a letter; all of them may
   together take as many steps again. (Not after a sign: a full stop may become a colon.)

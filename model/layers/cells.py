@@ -1,9 +1,9 @@
 """One step of the cells of an LSTM and of a GRU, in torch: the reference for every kernel.
 
 `lstm_cell` and `gru_cell` are the formulas, which autograd differentiates. `lstm_step` and
-`gru_step` do the same in place, without autograd; `lstm_step_backward` is the gradient written out.
-All torch code calls these. C has the step in kernels/step.h, Triton in kernels/fused.py. What the
-cells are part of is in benchmarks/reference.py, the paper in one readable file.
+`gru_step` do the same in place, without autograd; `lstm_step_backward` is the explicit gradient.
+All torch code calls these. C has the step in kernels/step.h, Triton in kernels/fused.py. For the
+context see benchmarks/reference.py, the paper in one readable file.
 
 The LSTM has no peephole connections (the paper's, eqs 7-11, has diagonal ones), so that fused
 kernels compute the same function.
@@ -22,7 +22,7 @@ def reorder_gates(rows: Tensor) -> Tensor:
 
 
 def lstm_cell(gates: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
-    """One step of an LSTM (the paper, eqs 7-11 without peepholes).
+    """Compute one step of an LSTM (the paper, eqs 7-11 without peepholes).
 
     Args:
         gates: input, forget and output gate and the candidate before their activation functions,
@@ -38,7 +38,7 @@ def lstm_cell(gates: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def gru_cell(inputs: Tensor, recurrent: Tensor, bias: Tensor, hidden: Tensor) -> Tensor:
-    """One step of torch's GRU, which resets the recurrent part of its candidate after its bias.
+    """Compute one step of torch's GRU, which applies the reset gate after the recurrent bias.
 
     Args:
         inputs, recurrent: what the inputs and the hidden state contribute to reset gate, update
@@ -57,13 +57,13 @@ def gru_cell(inputs: Tensor, recurrent: Tensor, bias: Tensor, hidden: Tensor) ->
 def lstm_step(
     gates: Tensor, cell: Tensor, next_cell: Tensor, hidden: Tensor, scratch: Tensor | None = None
 ) -> None:
-    """`lstm_cell` in place.
+    """Compute `lstm_cell` in place.
 
     Args:
-        gates: `(B, 4 H)` as there; afterwards behind their activation functions.
+        gates: `(B, 4 H)` as there; afterwards with their activation functions applied.
         cell: `(B, H)` before the step; `next_cell`, which may be `cell`, and `hidden`, `(B, H)`,
             receive the results.
-        scratch: `(B, H)`, for those who may allocate nothing.
+        scratch: `(B, H)`, for callers that must not allocate.
     """
     size = cell.shape[1]
     gates[:, : 3 * size].sigmoid_()
@@ -83,15 +83,15 @@ def lstm_step_backward(
     d_gates: Tensor,
     bound: float | None,
 ) -> None:
-    """Backward of `lstm_step`.
+    """Compute the gradient of `lstm_step`.
 
     Args:
-        gates: behind their activation functions, `(B, 4 H)`.
+        gates: with their activation functions applied, `(B, 4 H)`.
         cell, next_cell: before and after the step.
         d_hidden: gradient of the hidden state, `(B, H)`.
         d_cell: gradient of the next cell state, `(B, H)`; afterwards that of `cell`.
         d_gates: `(B, 4 H)`, receives the gradient before the activation functions.
-        bound: to which that is clamped, or None.
+        bound: of that gradient, or None.
     """
     size = cell.shape[1]
     input_gate, forget_gate, output_gate, candidate = gates.chunk(4, 1)
@@ -110,7 +110,7 @@ def lstm_step_backward(
 
 
 def gru_step(gates: Tensor, hidden: Tensor) -> None:
-    """`gru_cell` in place.
+    """Compute `gru_cell` in place.
 
     Args:
         gates: reset and update gate and, of the candidate, what comes in and what the reset gate

@@ -199,7 +199,5 @@ def test_a_loader_that_fails_asks_the_run_to_end():
     one = stream()
     one.loader.__class__ = Failing
     assert not one.load()
-    assert "one of its workers failed: DataLoader worker (pid 7) is killed" in str(
-        one._stop.failure
-    )
+    assert "its workers failed: DataLoader worker (pid 7) is killed" in str(one._stop.failure)
     assert one.position == Position()

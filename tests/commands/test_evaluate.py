@@ -244,11 +244,7 @@ def test_a_bonus_is_for_ctc(checkpoints, tmp_path):
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [
-        (b"", "contains no text"),
-        (b"\n  \n", "contains no text"),
-        (b"\xff\xfe\x00", "not UTF-8 text"),
-    ],
+    [(b"", "contains no"), (b"\n  \n", "contains no text"), (b"\xff\xfe\x00", "not UTF-8 text")],
 )
 def test_a_broken_text_file_is_named(checkpoints, tmp_path, content, message):
     path = tmp_path / "text.txt"

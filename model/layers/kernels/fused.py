@@ -3,9 +3,8 @@
 Importing this needs Triton, which comes with torch for CUDA; nothing else here does. Where it has
 been run: lab notebook, CUDA graphs.
 
-Each element of what is written has one program that writes it, and no program reads what another
-one writes, so that no order among them is assumed. Numbers are turned into the dtype of the states
-on the way in, and computed in it.
+Each output element is written by one program, and no program reads what another one writes, so that
+no order among them is assumed. Numbers are converted to the dtype of the states when loaded.
 
 Shapes: as in `loop`.
 """
@@ -20,8 +19,8 @@ CELLS = 256
 """Cells of one program of the LSTM's kernels (measured, lab notebook: CUDA graphs)."""
 
 CHARACTERS = 128
-"""Characters of the alphabet that a program looks at together (assumed). Of the positions of a text
-it looks at PLACES together."""
+"""Characters of the alphabet per block of a program (assumed). Positions of a text come in blocks
+of PLACES."""
 
 
 @triton.jit
@@ -145,7 +144,7 @@ def _window(
         + tl.load(bias + 2 * components + k, real, 0.0)
     )
     position = tl.load(kappa + row * components + k, real, 0.0) + advance
-    # The program of the first characters also writes what all have in common.
+    # The program of the first characters also writes what does not depend on the characters.
     common = k < tl.where(part == 0, components, 0)
     tl.store(target, alpha, common)
     tl.store(target + components, beta, common)
@@ -231,7 +230,7 @@ def _window_backward(
 
 
 class FusedSteps:
-    """What `loop.TorchSteps` does, method by method."""
+    """The methods of `loop.TorchSteps` as Triton kernels."""
 
     def __init__(self, loop: Loop) -> None:
         self.loop = loop

@@ -1,8 +1,8 @@
 """The steps of an LSTM layer, with or without a window, on buffers that are allocated once.
 
-`Loop` has the buffers for a chunk of steps and the functions that take them, forward and backward:
-these allocate nothing, look at no number, and do the same whatever is in the buffers, so that
-`cuda` can record them as graphs. The element-wise parts are `TorchSteps` here, some forty
+`Loop` has the buffers for a chunk of steps and the functions that compute them, forward and
+backward: these allocate nothing and do not depend on the contents of the buffers, so that `cuda`
+can capture them as graphs. The element-wise parts are `TorchSteps` here, some forty
 operations of torch, or the four Triton kernels of `fused`.
 
 Shapes: B sequences of a batch, S steps of a chunk, U characters, P positions of the text (U + 1,
@@ -20,15 +20,15 @@ from torch import Tensor
 from model.layers.cells import lstm_step
 
 CHUNK = 32
-"""Steps of a graph, S: few replays, and little that is run in vain at the end (measured, lab
+"""Steps of a graph, S: few replays, and few wasted steps at the end (measured, lab
 notebook: CUDA graphs)."""
 
 PLACES = 16
-"""Texts are padded to a multiple of this many positions, for few graphs to be needed (assumed)."""
+"""Texts are padded to a multiple of this many positions, so that few graphs suffice (assumed)."""
 
 ALIGNED = 8
-"""Rows of matrices are padded to a multiple of this many numbers: for bfloat16 these are the 16
-bytes that tensor cores want."""
+"""Rows of matrices are padded to a multiple of this many numbers: in bfloat16 the 16 bytes that
+tensor cores need."""
 
 
 def align(count: int, multiple: int) -> int:
@@ -143,12 +143,12 @@ class Loop:
             torch.mm(self.d_gates[t], self.weight, out=self.d_joint[t])
 
     def capture(self, record: Callable[..., Callable[[], None]]) -> None:
-        """Have both functions replay what `record` made of them, see `cuda.record`."""
+        """Replace both functions by replays of their captures, see `cuda.record`."""
         self.forward = record(self._forward, self._forward)
         self.backward = record(self._backward, self._backward)
 
     def load(self, weight: Tensor, bound: float | None, window: Window | None) -> None:
-        """Copy what is the same at all steps into the buffers."""
+        """Copy the arguments that are the same at all steps into the buffers."""
         self.weight[:, : weight.shape[1]].copy_(weight)
         bound = float("inf") if bound is None else bound
         self.lower.fill_(-bound)
@@ -180,7 +180,7 @@ class TorchSteps:
             self.positions = torch.arange(1, places + 1, device=like(()).device).to(loop.cells)
 
     def lstm(self, t: int) -> None:
-        """Work out the gates of step `t`, its cell state and hidden state."""
+        """Compute the gates of step `t`, its cell state and hidden state."""
         loop = self.loop
         states = loop.cells[t], loop.cells[t + 1], loop.hiddens[t + 1]
         lstm_step(loop.gates[t], *states, self.scratch)
@@ -203,7 +203,7 @@ class TorchSteps:
         loop.windows[t + 1].copy_(self.window_now)
 
     def begin_backward(self) -> None:
-        """Work out what dL/dw . c_u is multiplied with in eqs 57 (alpha), 58 (beta), 59 (kappa)."""
+        """Compute the factors of dL/dw . c_u in eqs 57 (alpha), 58 (beta), 59 (kappa)."""
         loop = self.loop
         if not loop.sizes.places:
             return
@@ -218,7 +218,7 @@ class TorchSteps:
         offset.mul_(beta).mul_(gaussians).mul_(2.0)
 
     def window_backward(self, t: int) -> None:
-        """Work out the gradients of the window's parameters and of kappa before step `t`."""
+        """Compute the gradients of the window's parameters and of kappa before step `t`."""
         loop, components = self.loop, self.loop.sizes.components
         self.d_window.copy_(loop.d_joint_windows[t + 1]).add_(loop.d_windows[t])
         torch.bmm(loop.one_hot, self.d_window[:, :, None], out=self.d_phi[:, :, None])
@@ -233,7 +233,7 @@ class TorchSteps:
         )  # eq. 60
 
     def lstm_backward(self, t: int) -> None:
-        """Work out the gradients of the gates, clamped, and of the cell state before step `t`.
+        """Compute the gradients of the gates, clamped, and of the cell state before step `t`.
 
         As `cells.lstm_step_backward` does, but that this allocates nothing.
         """
