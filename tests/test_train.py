@@ -265,7 +265,9 @@ def test_fine_tuning(workplace, capsys):
     assert own["a"] == own["c"] != own["b"]
     assert load_checkpoint(last["b"])["step"] == 6  # a new run, from its first epoch on
     capsys.readouterr()
-    message = refused(capsys, *words, "--run-id", "d", "-o", "arch.args.hidden_size=7")
+    misfit = [*words, "--run-id", "d", "-o", "arch.args.hidden_size=7"]
+    assert refused(capsys, *misfit, "--prepare") == refused(capsys, *misfit)  # before any data
+    message = refused(capsys, *misfit)
     assert (
         "hidden_size is 6 in the file, 7 in the config" in message
         and "a/checkpoint-epoch2.pth" in message

@@ -146,7 +146,10 @@ def test_networks_of_the_project_are_found_by_name(tmp_path, monkeypatch):
     assert loaded["state_dict"]["weight"][0, 0] == 4
     for name in ("reader", "reader.partial", "reader.partial.pth"):
         assert find_checkpoint(name)[0] == shipped / "reader.partial.pth"
-    with pytest.raises(CheckpointError, match=r"writr: no such .*: a_writer, writer, reader$"):
+    with pytest.raises(
+        CheckpointError,
+        match=r"writr: no such .* did you mean writer\? .*: a_writer, writer, reader$",
+    ):
         find_checkpoint("writr")
     (place / "writer").mkdir()
     with pytest.raises(CheckpointError, match=r"complete checkpoint found; .* is .*writer\.pth$"):

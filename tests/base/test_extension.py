@@ -31,6 +31,15 @@ def test_classes_that_a_module_defines_are_known_and_its_hash(tmp_path):
     assert extension.versions() == {"my_loss": hashlib.sha256(CODE.encode()).hexdigest()}
 
 
+def test_a_module_may_lie_in_the_working_folder(tmp_path, monkeypatch):
+    (tmp_path / "my_loss.py").write_text(CODE)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", ["", *sys.path])
+    extension.load_module("my_loss.py")
+    assert [cls.__name__ for cls in extension.classes()] == ["Own"]
+    assert extension.options() == f" --module {tmp_path}/my_loss.py"
+
+
 def test_missing_modules_of_a_checkpoint_are_reported(tmp_path):
     path = tmp_path / "my_loss.py"
     path.write_text(CODE)

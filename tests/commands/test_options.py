@@ -9,7 +9,7 @@ import pytest
 import experiments
 import model
 from base.device import resolve_device
-from commands import command_line
+from commands import command_line, options
 from commands.command_line import parser_of
 from data_loader.sources.ink_files import HANDS
 from experiments import COMMANDS
@@ -187,6 +187,27 @@ def test_options_that_contradict_are_refused(words, message):
 )
 def test_options_that_contradict_say_what_would_be_right(words, message):
     assert message in refused("-r", "x", *words)
+
+
+def test_a_misspelt_option_names_near_ones():
+    said = refused("write", "--bais", "1")
+    assert "--bais is unknown: did you mean --bias" in said and "`write --help`" in said
+    assert "--zzz is unknown; " in refused("write", "--zzz")
+
+
+def test_a_file_of_another_kind_is_no_folder(tmp_path):
+    for command, path, message in (
+        ("write", "hi.pdf", "as a file only .svg, .png, .inkml can be written"),
+        ("compare", "hi.svg", "as a file only .png can be written"),
+        ("read", "hi.txt", "a folder is needed, not a file"),
+    ):
+        kinds = {"write": (".svg", ".png", ".inkml"), "compare": (".png",), "read": ()}[command]
+        with pytest.raises(UserError, match=message):
+            options.make_output(tmp_path / path, kinds)
+    options.make_output(tmp_path / "letters.v2")  # a name with a dot is not a kind of file
+    (tmp_path / "odd.pdf").mkdir()
+    options.make_output(tmp_path / "odd.pdf", (".svg",))
+    assert {path.name for path in tmp_path.iterdir()} == {"letters.v2", "odd.pdf"}
 
 
 def test_a_bias_of_legibility_is_one_of_its_biases():

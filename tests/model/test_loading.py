@@ -151,3 +151,9 @@ def test_loading_a_pretrained_network_needs_its_file_alone(monkeypatch):
     assert all(
         torch.equal(value, state[name].float()) for name, value in writer.model.state_dict().items()
     )
+
+
+def test_a_trained_network_says_in_one_line_what_it_is(tmp_path):
+    saved(tmp_path / "x.pth", PredictionNetwork)
+    said = repr(load(tmp_path / "x.pth", "cpu"))
+    assert said == f"Writer(PredictionNetwork of {tmp_path}/x.pth on cpu)"
