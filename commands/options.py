@@ -356,8 +356,9 @@ def search_of(reader: Any, arguments: argparse.Namespace) -> Any:
     Raises:
         UserError: if an option does not fit the network, or there is no text for a language model.
     """
+    from model.recognition.encoder import Search
     from model.recognition.language_model import CharacterLanguageModel
-    from model.recognition.networks import CTCNetwork, Search
+    from model.recognition.networks import CTCNetwork
 
     language_model = None
     if arguments.length_bonus and not isinstance(reader.model, CTCNetwork):

@@ -9,8 +9,8 @@ import torch
 from model.generation.mixture import PEN_SHARPNESS
 from model.generation.networks import MixtureNetwork
 from model.generation.sampling import Line, sample
+from model.recognition.encoder import GREEDY, RecognitionNetwork, Search
 from model.recognition.error_rates import is_read, missing_words
-from model.recognition.networks import GREEDY, RecognitionNetwork, Search
 from model.recognition.transcribing import TOGETHER, Transcription, read_lines, score
 from utils.alphabet import nfc
 

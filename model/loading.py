@@ -30,7 +30,7 @@ from model.generation.mixture import PEN_SHARPNESS, Mixture
 from model.generation.networks import MixtureNetwork
 from model.generation.regression import PointEstimate
 from model.generation.sampling import sample
-from model.recognition.networks import GREEDY, RecognitionNetwork, Search
+from model.recognition.encoder import GREEDY, RecognitionNetwork, Search
 from model.recognition.transcribing import TOGETHER, read_lines
 from utils.alphabet import PANGRAM, Alphabet
 from utils.binding import Binder, arguments_of, shown

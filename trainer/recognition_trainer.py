@@ -8,8 +8,8 @@ from torch import Tensor, nn
 
 from base.base_data_loader import Batch
 from base.base_trainer import BaseTrainer, Part
+from model.recognition.encoder import Search, Transcript
 from model.recognition.loss import CTCLoss, TranscriptionLoss
-from model.recognition.networks import Search, Transcript
 from utils.checks import ConfigFault, DataError, Range
 from utils.plots import draw_lines, reading_figure, to_pixels
 

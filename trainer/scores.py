@@ -18,7 +18,7 @@ from base.base_model import BaseModel
 from model.generation.loss import SquaredError
 from model.generation.metrics import SSE
 from model.generation.mixture import NextPoint, cross_entropy
-from model.recognition.networks import GREEDY, RecognitionNetwork, Search
+from model.recognition.encoder import GREEDY, RecognitionNetwork, Search
 from model.recognition.transcribing import Transcription, read_each_way
 from utils.checks import UserError
 from utils.normalisation import Normalisation

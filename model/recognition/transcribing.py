@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from model.recognition.encoder import GREEDY, RecognitionNetwork, Search
 from model.recognition.error_rates import error_counts, rates
-from model.recognition.networks import GREEDY, RecognitionNetwork, Search
 
 TOGETHER = 64
 """Lines that are read or written in one batch (assumed: a few hundred megabytes at most)."""

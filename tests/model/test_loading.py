@@ -10,7 +10,7 @@ from base.pretrained import pretrained
 from model import CTCNetwork, PredictionNetwork, SynthesisNetwork, sample
 from model.generation.mixture import PEN_SHARPNESS
 from model.loading import Reader, Writer, differing_arguments, load
-from model.recognition.networks import Search
+from model.recognition.encoder import Search
 from utils.alphabet import Alphabet
 from utils.checks import CheckpointError, UserError
 from utils.normalisation import Normalisation

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from data_loader import EmbeddedDataset
-from model.recognition.networks import Search
+from model.recognition.encoder import Search
 from model.recognition.transcribing import (
     Transcription,
     read_each_way,

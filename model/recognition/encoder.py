@@ -1,0 +1,317 @@
+"""What networks that read have in common: features to encodings of frames.
+
+The features of `utils.ink_features` go through a convolution that halves their number, and a stack
+of bidirectional recurrent layers; `networks` has what follows. Padding has no effect: the output
+for a line does not depend on the others of the batch.
+
+Shapes: B lines of a batch, N points, S frames, U characters, C characters of the alphabet,
+F features, H cells, D numbers per frame.
+"""
+
+from abc import abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Annotated, ClassVar, Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.nn.utils.rnn import pad_sequence
+
+from base.base_model import BaseModel
+from model.layers.recurrent import INPUT_WEIGHTS, RecurrentLayer, state_dtype
+from model.recognition.language_model import CharacterLanguageModel
+from utils.alphabet import Alphabet
+from utils.checks import ConfigFault, Range
+from utils.ink_features import SPACING, num_features, stroke_features
+from utils.normalisation import Normalisation
+
+Size = Annotated[int, Range(1, 8192)]
+Share = Annotated[float, Range(0.0, 0.95)]
+
+# Numbers of points measured or assumed below hold at the default `SPACING`.
+KERNEL = 5
+"""Points that the convolution sees at once (assumed: about half a character)."""
+
+STRIDE = 2
+"""Points per frame (measured: lines of IAM-OnDB have 9 points per character, hardly ever below 6,
+so that every character has its frames, and CTC a frame for the blank between repeated ones)."""
+
+
+STRETCH = 10
+"""Mean length in points of a masked stretch (measured: IAM-OnDB has 9 per character)."""
+
+
+@dataclass
+class Transcript:
+    """The output of a recogniser for a batch.
+
+    Attributes:
+        alphabet: of its classes; class C is the blank or the end of the text.
+        labels: log-probabilities of frames for CTC, `(B, S, C + 1)`, the blank last; None from a
+            network without them.
+        lengths: frames of each line, `(B,)`.
+        characters: log-probabilities of each next character given those before,
+            `(B, U + 1, C + 1)`, the end of the text last; None from a network without a decoder.
+        attention: the weights of the frames for each of these, `(B, U + 1, S)`; or None.
+        hypotheses: the texts, if a search was requested; otherwise None.
+    """
+
+    alphabet: Alphabet
+    labels: Tensor | None
+    lengths: Tensor
+    characters: Tensor | None = None
+    attention: Tensor | None = None
+    hypotheses: list[str] | None = None
+
+
+@dataclass(frozen=True)
+class Search:
+    """How to search for the text.
+
+    Attributes:
+        width: hypotheses kept by the beam; 1 is greedy decoding.
+        language_model: of characters, or None.
+        language_weight: factor on its log-probabilities.
+        length_bonus: nats for every character, against a language model's preference for short
+            texts; CTC only.
+    """
+
+    width: int = 1
+    language_model: CharacterLanguageModel | None = None
+    language_weight: float = 0.0
+    length_bonus: float = 0.0
+
+
+GREEDY = Search()
+
+
+class BidirectionalLayer(nn.Module):
+    """Two recurrent layers, one of which runs backwards from each line's own end.
+
+    Args:
+        cell: "LSTM" or "GRU".
+        input_size: numbers per frame of the input.
+        hidden_size: cells of each direction, H.
+        forget_bias: starting value of the bias of an LSTM's forget gates.
+    """
+
+    def __init__(self, cell: str, input_size: int, hidden_size: int, forget_bias: float) -> None:
+        super().__init__()
+        self.forward_rnn = RecurrentLayer(cell, input_size, hidden_size, forget_bias)
+        self.backward_rnn = RecurrentLayer(cell, input_size, hidden_size, forget_bias)
+        self.hidden_size = hidden_size
+
+    def forward(self, inputs: Tensor, lengths: Tensor) -> Tensor:
+        """Run both directions.
+
+        Args:
+            inputs: `(S, B, input_size)`, padded with anything.
+            lengths: frames of each line, `(B,)`.
+
+        Returns:
+            `(S, B, 2 H)`; anything after a line's end.
+        """
+        place = torch.arange(len(inputs), device=inputs.device)[:, None]
+        turned = torch.where(place < lengths, lengths - 1 - place, place)[..., None]  # (S, B, 1)
+        state = {
+            name: inputs.new_zeros(inputs.shape[1], size, dtype=state_dtype(inputs.dtype))
+            for name, size in self.forward_rnn.state_sizes.items()
+        }
+        onward, _ = self.forward_rnn(inputs, state)
+        reversed_inputs = inputs.gather(0, turned.expand_as(inputs))
+        backward, _ = self.backward_rnn(reversed_inputs, state)
+        backward = backward.gather(0, turned.expand_as(backward))
+        return torch.cat((onward, backward), -1)  # (S, B, 2 H)
+
+
+class RecognitionNetwork(BaseModel):
+    """Features of the ink, and the encoder over them, shared by all recognisers.
+
+    Common arguments of the networks' constructors:
+
+    Args:
+        normalisation: of the data's offsets, for the checkpoint: features do not depend on it.
+        alphabet: of the texts.
+        hidden_size: cells of each direction of an encoder's layer.
+        num_layers: of the encoder.
+        channels: of the convolution over the features.
+        time_reductions: number of layers, from the lowest, after which two frames are merged into
+            one; never after the highest.
+        cell: kind of the cells.
+        dropout: share of the outputs of the convolution and of each layer that is dropped in
+            training.
+        forget_bias: starting value of the bias of an LSTM's forget gates.
+        mask_ratio: share of the points masked in training, in stretches of about a character, so
+            that the network learns to use the context (like SpecAugment, Park et al. 2019).
+        spacing: distance between the points of the features, in x-heights. A smaller one shows more
+            detail and gives more frames; half of it with one more time reduction gives the layers
+            above the lowest as many as before.
+        parts: number of parts into which the path between two such points is divided, whose
+            directions are further features; 1 for none. They show details between the points, such
+            as the tip of a brace, without more frames.
+
+    Raises:
+        ConfigFault: if there are as many `time_reductions` as layers.
+    """
+
+    needs_text: ClassVar[bool] = True
+
+    head: ClassVar[str]
+    """The output over the frames, "ctc" or "decoder", which needs the loss of the same `head`."""
+
+    def __init__(
+        self,
+        normalisation: Normalisation,
+        alphabet: Alphabet,
+        *,
+        num_layers: Annotated[int, Range(1, 16)],
+        time_reductions: Annotated[int, Range(0, 4)],
+        hidden_size: Size = 256,
+        channels: Size = 64,
+        cell: Literal["LSTM", "GRU"] = "LSTM",
+        dropout: Share = 0.3,
+        forget_bias: Annotated[float, Range(-10.0, 10.0)] = 1.0,
+        mask_ratio: Share = 0.0,
+        spacing: Annotated[float, Range(0.02, 2.0)] = SPACING,
+        parts: Annotated[int, Range(1, 16)] = 1,
+    ) -> None:
+        super().__init__()
+        self.normalisation, self.alphabet = normalisation, alphabet
+        self.mask_ratio, self.spacing, self.parts = mask_ratio, spacing, parts
+        if time_reductions > num_layers - 1:
+            expected = (
+                f"at most {num_layers - 1}: only below another one of the {num_layers} layers"
+            )
+            raise ConfigFault("time_reductions", time_reductions, expected)
+        self.time_reductions = time_reductions
+        self.convolution = nn.Conv1d(num_features(parts), channels, KERNEL, STRIDE, KERNEL // 2)
+        size, layers = channels, []
+        for number in range(num_layers):
+            layers.append(BidirectionalLayer(cell, size, hidden_size, forget_bias))
+            size = 2 * hidden_size * (2 if number < self.time_reductions else 1)
+        self.layers = nn.ModuleList(layers)
+        self.dropout = nn.Dropout(dropout)
+        self.encoded_size = size
+
+    def grown(
+        self, state_dict: Mapping[str, Tensor], vocab_size_before: int | None = None
+    ) -> dict[str, Tensor]:
+        """Extend the weights of a network that may lack characters, features or channels.
+
+        See `BaseModel.grown`. New features, and new channels of the convolution, have no effect on
+        the output until they are trained.
+        """
+        grown, own = dict(state_dict), self.state_dict()
+        fresh, fresh_bias = own["convolution.weight"], own["convolution.bias"]
+        old, bias = grown.get("convolution.weight"), grown.get("convolution.bias")
+        if isinstance(old, Tensor) and isinstance(bias, Tensor) and old.ndim == fresh.ndim:
+            channels, features = (fresh.shape[dim] - old.shape[dim] for dim in (0, 1))
+            if min(channels, features) >= 0:
+                old = functional.pad(old, (0, 0, 0, features))
+                grown["convolution.weight"] = torch.cat((old, fresh[len(old) :]))
+                grown["convolution.bias"] = torch.cat((bias, fresh_bias[len(bias) :]))
+                for name, weights in grown.items():
+                    lowest = name.startswith("layers.0.") and name.endswith(INPUT_WEIGHTS)
+                    if lowest and isinstance(weights, Tensor):
+                        grown[name] = functional.pad(weights, (0, channels))
+        return super().grown(grown, vocab_size_before)
+
+    def initial_state(self, batch: int) -> dict[str, Tensor]:
+        """Return no state: a line is read as a whole."""
+        return {}
+
+    @property
+    def features(self) -> Callable[[np.ndarray], np.ndarray]:
+        """`stroke_features` as this network sees them, `(points, F)`; see `BaseModel`."""
+        return partial(stroke_features, spacing=self.spacing, parts=self.parts)
+
+    def batched(self, features: Sequence[np.ndarray]) -> tuple[Tensor, Tensor]:
+        """Return features of lines as one tensor `(B, points, F)`, and `(B,)` their points."""
+        weight = self.convolution.weight
+        padded = pad_sequence([torch.from_numpy(line) for line in features], batch_first=True)
+        lengths = torch.tensor([len(line) for line in features])
+        return padded.to(weight), lengths.to(weight.device)
+
+    def encode(self, features: Tensor, points: Tensor) -> tuple[Tensor, Tensor]:
+        """Run the encoder.
+
+        Args:
+            features: `(B, points, F)`, zero after each line's end.
+            points: of each line, `(B,)`.
+
+        Returns:
+            `(B, S, D)`, zero after each line's end, and the frames of each line, `(B,)`.
+        """
+        if self.training and self.mask_ratio:
+            features = self._with_masks(features)
+        frames = functional.gelu(self.convolution(features.transpose(1, 2)))  # (B, channels, S)
+        lengths = -(-points // STRIDE)
+        hidden = self.dropout(frames).permute(2, 0, 1)  # (S, B, channels)
+        for number, layer in enumerate(self.layers):
+            hidden = self.dropout(layer(hidden, lengths))  # (S, B, 2 H)
+            if number < self.time_reductions:
+                hidden, lengths = _halved(hidden, lengths)  # (S / 2, B, 4 H)
+        return (hidden * _inside(hidden, lengths)).transpose(0, 1), lengths
+
+    def _with_masks(self, features: Tensor) -> Tensor:
+        """Return features `(B, points, F)` with stretches of about `mask_ratio` of them zero."""
+        batch, points, _ = features.shape
+        stretch = max(1, round(STRETCH * SPACING / self.spacing))
+        # A stretch begins at a point with a probability such that together they are `mask_ratio`,
+        # except where they overlap.
+        chance = self.mask_ratio / stretch
+        begins = torch.rand(batch, 1, points, device=features.device) < chance
+        lengths = torch.randint(1, 2 * stretch, (batch, 1, points), device=features.device)
+        places = torch.arange(2 * stretch, device=features.device)
+        reach = torch.where(begins, lengths, 0)  # (B, 1, points)
+        padded = functional.pad(reach, (len(places) - 1, 0))
+        windows = padded.unfold(2, len(places), 1)[:, 0]  # (B, points, 2 stretch)
+        # The last of a window is the point itself, the first 2 stretch - 1 points before it.
+        hidden = (windows > places.flip(0)).any(-1)
+        return features.masked_fill(hidden[..., None], 0.0)
+
+    @abstractmethod
+    def forward(
+        self,
+        features: Tensor,
+        points: Tensor,
+        text: Tensor | None = None,
+        text_lengths: Tensor | None = None,
+        *,
+        teacher_forcing_ratio: float = 1.0,
+        search: Search | None = None,
+    ) -> Transcript:
+        """Read lines.
+
+        Args:
+            features: `(B, points, F)`, zero after each line's end.
+            points: of each line, `(B,)`.
+            text: the true texts as indices `(B, U)`; None for reading only.
+            text_lengths: characters of each text, `(B,)`.
+            teacher_forcing_ratio: share of true characters among a decoder's inputs in training;
+                the others are its own predictions.
+            search: how to search for the text; None for no search.
+        """
+
+    @abstractmethod
+    def decode(self, encoded: Tensor, lengths: Tensor, search: Search) -> list[str]:
+        """Return the texts of what `encode` returned."""
+
+    @torch.inference_mode()
+    def read(self, inks: Sequence[np.ndarray], search: Search = GREEDY) -> Transcript:
+        """Read ink of any unit, `(points, 3)` each; call `eval()` first."""
+        return self(*self.batched(list(map(self.features, inks))), search=search)
+
+
+def _inside(hidden: Tensor, lengths: Tensor) -> Tensor:
+    """Return which frames of `(S, B, D)` belong to their line, `(S, B, 1)` bool."""
+    return (torch.arange(len(hidden), device=hidden.device)[:, None] < lengths)[..., None]
+
+
+def _halved(hidden: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+    """Return two frames of `(S, B, D)` as one of twice the size; a missing second one is zero."""
+    hidden = functional.pad(hidden * _inside(hidden, lengths), (0, 0, 0, 0, 0, len(hidden) % 2))
+    return torch.cat((hidden[0::2], hidden[1::2]), -1), -(-lengths // 2)

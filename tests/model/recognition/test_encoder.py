@@ -1,0 +1,33 @@
+"""The bidirectional layer against torch's over packed sequences, and how frames are joined."""
+
+import pytest
+import torch
+from torch import nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+from model.recognition.encoder import BidirectionalLayer, _halved
+
+
+@pytest.mark.parametrize("cell", ["LSTM", "GRU"])
+def test_a_bidirectional_layer_is_torchs_over_packed_sequences(cell):
+    torch.manual_seed(0)
+    layer = BidirectionalLayer(cell, 4, 6, 1.0).double()
+    reference = getattr(nn, cell)(4, 6, bidirectional=True).double()
+    with torch.no_grad():
+        for direction, suffix in ((layer.forward_rnn, ""), (layer.backward_rnn, "_reverse")):
+            for name, weight in direction.layer.named_parameters():
+                getattr(reference, name + suffix).copy_(weight)
+    inputs, lengths = torch.randn(9, 3, 4, dtype=torch.float64), torch.tensor([9, 1, 6])
+    found = layer(inputs, lengths)
+    packed = pack_padded_sequence(inputs, lengths, enforce_sorted=False)
+    expected, _ = pad_packed_sequence(reference(packed)[0])
+    for row, length in enumerate(lengths):
+        torch.testing.assert_close(found[:length, row], expected[:length, row])
+
+
+def test_halving_joins_pairs_of_frames_and_pads_the_last_with_zeros():
+    frames = torch.arange(1.0, 11.0).reshape(5, 2, 1)  # line 0: 1 3 5 7 9, line 1: 2 4 6 8 10
+    halved, lengths = _halved(frames, torch.tensor([5, 3]))
+    assert lengths.tolist() == [3, 2]
+    assert halved[:, 0].tolist() == [[1, 3], [5, 7], [9, 0]]
+    assert halved[:2, 1].tolist() == [[2, 4], [6, 0]]
