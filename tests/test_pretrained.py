@@ -160,7 +160,7 @@ def test_the_small_ones_are_drawn_from_by_name_and_end_by_themselves(name, tmp_p
     run("-r", name, "--num-samples", 3, "--output", tmp_path, *told)
     printed = capsys.readouterr().out
     count = 6 if told else 3
-    assert f"{count} of {count} lines ended by" in printed
+    assert f"{count} of {count} lines ended " in printed
     assert re.search(rf"of .*/saved/pretrained/{name}\.pth", printed)
     assert_drawn(tmp_path, count)
 
