@@ -121,7 +121,7 @@ def other_members(rng: random.Random, content: Content) -> bytes:
             files, rng.choice((zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA))
         )
     elif kind == 3:
-        files[place] = (rng.choice(("../../x", "/tmp/x", "", "x" * 60_000, "\u00e9\n")), inside)
+        files[place] = (rng.choice(("../../x", "/tmp/x", " ", "x" * 60_000, "\u00e9\n")), inside)
     elif kind == 4:
         root = files[0][0].split("/")[0]
         files.append(
