@@ -216,10 +216,11 @@ def check_told(done: Done) -> None:
     said = re.findall(r"saved \S+/checkpoint-epoch(\d+)(?:-step(\d+))?\.pth", done.output)
     if said:
         epoch, step = (int(number or 0) for number in said[-1])
+        complete = epoch - bool(said[-1][1])  # a name with a step is of the epoch under way
         there = checkpoints(RUN)
         demand(there, "something was saved, and no checkpoint is there")
         newest = load_checkpoint(there[0])
-        kept = newest["epoch"] >= epoch - bool(step) and newest["step"] >= step
+        kept = newest["epoch"] >= complete and newest["step"] >= step
         demand(kept, f"epoch {epoch}, step {step} was saved, and {there[0].name} is the newest")
 
 
