@@ -45,6 +45,8 @@ def parse(words: list[str], commands: Mapping[str, str]) -> tuple[ModuleType, ar
         problem = f"belongs to {whose}" if whose else "is unknown"
         if not whose and (near := parser.near(word)):
             problem = f"is unknown: did you mean {' or '.join(near)}?"
+        elif not word.startswith("-") and parser.knows("--text"):
+            problem = "is not an option: a text follows --text"
         raise UserError(f"{word} {problem}; `{name} --help` shows what {name} takes")
     if hasattr(command, "check"):
         command.check(arguments)

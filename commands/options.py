@@ -28,7 +28,8 @@ class Parser(argparse.ArgumentParser):
     """Parses a command line; a fault raises a UserError instead of printing the usage."""
 
     def error(self, message: str) -> NoReturn:
-        raise UserError(message)
+        needed = "are required" in message
+        raise UserError(f"{message}; see `{self.prog} --help`" if needed else message)
 
     def near(self, word: str) -> list[str]:
         """Return the options that a misspelt one may have meant."""

@@ -114,7 +114,7 @@ def test_load_is_there_for_a_notebook():
         (["write", "-d", "gpu"], f"-d/--device: device 'gpu': {DEVICES} is accepted"),
         (["wirte", "--text", "a"], "no command 'wirte': did you mean write?"),
         (["7", "--text", "a"], "no command '7': there are write, read, evaluate, legibility, con"),
-        (["write", "a"], "a is unknown; `write --help` shows what write takes"),
+        (["write", "a"], "a is not an option: a text follows --text; `write --help` shows"),
     ],
 )
 def test_wrong_options_are_refused(words, message):
@@ -193,6 +193,8 @@ def test_a_misspelt_option_names_near_ones():
     said = refused("write", "--bais", "1")
     assert "--bais is unknown: did you mean --bias" in said and "`write --help`" in said
     assert "--zzz is unknown; " in refused("write", "--zzz")
+    assert "hi is not an option: a text follows --text" in refused("write", "hi")
+    assert "-r/--resume; see `experiments.py evaluate --help`" in refused("evaluate")
 
 
 def test_a_file_of_another_kind_is_no_folder(tmp_path):
