@@ -56,7 +56,8 @@ class TrainedNetwork:
         model: the network, in evaluation mode, on its device.
         path: its file.
         device: its device.
-        record: the file's other contents, such as `config` and `metrics`.
+        record: the file's other contents, such as `config` and `metrics`, without the state of
+            the training.
     """
 
     model: BaseModel
@@ -243,7 +244,7 @@ def load(path: str | Path, device: str = "auto") -> TrainedNetwork:
         raise CheckpointError(f"{path}: {faults[0]}")
     normalisation = stored_normalisation(checkpoint, path)
     alphabet = stored_alphabet(checkpoint, path) if cls.needs_text else None
-    weights = checkpoint.pop("state_dict")
+    weights = checkpoint["state_dict"]
     try:
         network = build_network(cls, arch.get("args", {}), normalisation, alphabet, weights, path)
     except ConfigFault as fault:
@@ -251,7 +252,9 @@ def load(path: str | Path, device: str = "auto") -> TrainedNetwork:
     load_weights(network, weights, path)
     kinds = {MixtureNetwork: Writer, RecognitionNetwork: Reader}
     kind = next((kinds[base] for base in kinds if isinstance(network, base)), TrainedNetwork)
-    return kind(network.to(place).eval(), path, place, checkpoint)
+    heavy = ("state_dict", "training")
+    record = {name: value for name, value in checkpoint.items() if name not in heavy}
+    return kind(network.to(place).eval(), path, place, record)
 
 
 def networks() -> dict[str, type[BaseModel]]:

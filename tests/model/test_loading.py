@@ -33,6 +33,7 @@ def saved(path, cls, args=SMALL, **changes):
         "alphabet": ALPHABET.characters if cls.needs_text else None,
         "normalisation": NORMALISATION.to_dict(),
         "metrics": {"valid_log_loss": 1.5},
+        "training": {"update": {"optimizer_type": "GoneWithItsMaker"}},
     }
     save_checkpoint(path, content | changes)
     return network.eval()
@@ -46,6 +47,7 @@ def test_a_network_whose_makers_classes_are_gone_writes_and_reads(tmp_path):
     np.testing.assert_array_equal(line.ink, same.ink)
     assert isinstance(writer, Writer) and writer.name == "gone"
     assert writer.record["metrics"] == {"valid_log_loss": 1.5}
+    assert not writer.record.keys() & {"state_dict", "training"}
     assert line.title == "a cab" and line.description == "a cab · bias 0.7 · seed 3"
 
     network = saved(tmp_path / "reader.pth", CTCNetwork)
