@@ -13,14 +13,7 @@ points written after it."""
 
 def add_options(parser: Parser) -> None:
     options.add_network(parser)
-    parser.add_argument(
-        "split",
-        nargs="?",
-        default="valid",
-        metavar="SPLIT",
-        help="split whose lines are continued: train, valid or test (default: valid)",
-    )
-    options.add_overrides(parser)
+    options.add_split(parser, "split whose lines are continued: ")
     parser.add_argument(
         "--primer-points",
         type=number(int, Range(1, None)),

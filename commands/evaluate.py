@@ -14,14 +14,7 @@ WORST = 20
 
 def add_options(parser: Parser) -> None:
     options.add_network(parser)
-    parser.add_argument(
-        "split",
-        nargs="?",
-        default="valid",
-        metavar="SPLIT",
-        help="train, valid or test (default: valid)",
-    )
-    options.add_overrides(parser)
+    options.add_split(parser, "")
     options.add_search(parser)
     options.add_seed(parser, "seed of the dequantisation noise")
     options.add_output(parser)

@@ -87,6 +87,18 @@ def add_network(parser: Parser, default: str | None = None) -> None:
     add_common(parser)
 
 
+def add_split(parser: Parser, meaning: str) -> None:
+    """Add SPLIT, and the options of the config that the data are described by."""
+    parser.add_argument(
+        "split",
+        nargs="?",
+        default="valid",
+        metavar="SPLIT",
+        help=f"{meaning}train, valid or test (default: valid)",
+    )
+    add_overrides(parser)
+
+
 def add_common(parser: Parser) -> None:
     """Add -d and --module."""
     parser.add_argument(
