@@ -4,7 +4,6 @@ Types are looked up in closed lists: what the project's own packages export, and
 and schedules. `utils.binding` describes how values are bound to constructors.
 """
 
-import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,7 +29,7 @@ from base.run_folder import RunFolder
 from model.loading import TrainedNetwork, build_network
 from utils import strict_json
 from utils.alphabet import Alphabet
-from utils.binding import ABSENT, Arguments, Binder, Fault, arguments_of, hint
+from utils.binding import ABSENT, Arguments, Binder, Fault, arguments_of, by_name, hint
 from utils.checks import ConfigFault, Range, UserError
 from utils.files import user_cache
 from utils.normalisation import Normalisation
@@ -431,12 +430,7 @@ def choices(base: type) -> dict[str, type]:
     for module in (torch.optim, lr_scheduler):
         names = [name for name in vars(module) if not name.startswith("_")]
         offered += [vars(module)[name] for name in names if name not in NOT_OFFERED]
-    return {
-        cls.__name__: cls
-        for cls in offered
-        if isinstance(cls, type) and issubclass(cls, base) and cls is not base
-        if not inspect.isabstract(cls)
-    }
+    return by_name(offered, base)
 
 
 class _ConfigBinder(Binder):

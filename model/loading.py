@@ -33,7 +33,7 @@ from model.generation.sampling import sample
 from model.recognition.encoder import GREEDY, RecognitionNetwork, Search
 from model.recognition.transcribing import TOGETHER, read_lines
 from utils.alphabet import PANGRAM, Alphabet
-from utils.binding import Binder, arguments_of, shown
+from utils.binding import Binder, arguments_of, by_name, shown
 from utils.checks import CheckpointError, ConfigFault, UserError
 from utils.files import PLAIN_NAME
 from utils.normalisation import Normalisation
@@ -259,12 +259,8 @@ def load(path: str | Path, device: str = "auto") -> TrainedNetwork:
 
 def networks() -> dict[str, type[BaseModel]]:
     """Return by name the classes of networks: the project's and those of the user's modules."""
-    offered = [getattr(model, name) for name in model.__all__] + extension.classes()
-    return {
-        cls.__name__: cls
-        for cls in offered
-        if isinstance(cls, type) and issubclass(cls, BaseModel) and cls is not BaseModel
-    }
+    offered = [getattr(model, name) for name in model.__all__]
+    return by_name(offered + extension.classes(), BaseModel)
 
 
 def network_class(

@@ -89,6 +89,16 @@ def arguments_of(cls: type, from_program: Collection[str] | None = None) -> Argu
     return arguments
 
 
+def by_name(offered: Iterable[Any], base: type) -> dict[str, type]:
+    """Return by name those of `offered` that are subclasses of `base` and can be constructed."""
+    return {
+        cls.__name__: cls
+        for cls in offered
+        if isinstance(cls, type) and issubclass(cls, base) and cls is not base
+        if not inspect.isabstract(cls)
+    }
+
+
 class Binder(ABC):
     """Checks descriptions of objects, and makes the objects."""
 
