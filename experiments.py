@@ -27,6 +27,7 @@ COMMANDS = {
     "continue": "commands.continuation",
     "compare": "commands.compare",
     "export": "commands.export",
+    "align": "commands.align",
 }
 
 

@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any, ClassVar, Literal, NamedTuple
 
+import numpy as np
 from rapidfuzz.distance import Levenshtein
 
 from base.base_metric import BaseMetric
@@ -99,6 +100,20 @@ def is_read(character: str, reference: str, hypothesis: str) -> bool:
         piece.reference for piece in alignment(reference, hypothesis) if piece.kind == "equal"
     )
     return right.count(character) == normalised(reference).count(character)
+
+
+def read_in_place(reference: str, hypothesis: str) -> np.ndarray:
+    """Return which characters of a reference in NFC were read, `(characters,)` bool, by one of the
+    shortest alignments; blanks before and after were not."""
+    flags = [
+        piece.kind == "equal"
+        for piece in alignment(reference, hypothesis)
+        for _ in piece.reference
+    ]
+    before = len(reference) - len(reference.lstrip())
+    read = np.zeros(len(reference), dtype=bool)
+    read[before : before + len(flags)] = flags
+    return read
 
 
 def missing_words(reference: str, hypothesis: str) -> list[str]:

@@ -1,0 +1,85 @@
+"""Find which points of recorded lines belong to which characters, for a dataset of new lines."""
+
+import argparse
+from pathlib import Path
+
+from commands import options
+from commands.options import Parser
+from utils.checks import UserError
+
+
+def add_options(parser: Parser) -> None:
+    parser.add_argument(
+        "config",
+        type=Path,
+        metavar="CONFIG",
+        help="config whose recorded lines are aligned, of all its splits",
+    )
+    options.add_network(parser, default="conditional")
+    parser.add_argument(
+        "--reader",
+        default="recognition",
+        metavar="CHECKPOINT",
+        help="the recogniser that tells which characters can be read (default: recognition)",
+    )
+    options.add_overrides(parser)
+    parser.add_argument(
+        "--output",
+        type=Path,
+        default=Path("alignment.npz"),
+        metavar="FILE",
+        help="the table (default: alignment.npz)",
+    )
+
+
+def run(arguments: argparse.Namespace) -> None:
+    options.readable(arguments.config)
+    aligner = options.load(arguments.resume, arguments)
+    reader = options.load(arguments.reader, arguments, quiet=True)
+    import numpy as np
+
+    from data_loader.synthetic.alignment import AlignedLine, Alignment
+    from model.loading import Reader, Writer
+    from model.recognition.error_rates import error_counts, read_in_place
+    from parse_config import ConfigParser
+
+    if not isinstance(reader, Reader):
+        raise UserError(f"--reader {arguments.reader}: contains no network that reads")
+    if isinstance(aligner, Writer) and aligner.model.needs_text:
+        from model.generation.aligning import align
+    elif isinstance(aligner, Reader) and aligner.model.head == "ctc":
+        from model.recognition.aligning import align
+    else:
+        raise UserError(
+            f"{aligner.path} contains a {type(aligner.model).__name__}: a network that writes "
+            "texts or a recogniser with CTC can align"
+        )
+    config = ConfigParser.from_file(arguments.config, arguments.overrides)
+    loader = config.build("data_loader", 0, aligner.model.normalisation, aligner.model.alphabet)
+    source = loader.source
+    source.prepare()
+    known = aligner.model.alphabet
+    indices = [
+        index
+        for index in np.unique(np.concatenate(list(source.split_indices().values()))).tolist()
+        if source.text(index)
+        and not known.unknown(source.text(index))
+        and source.lengths[index] >= len(source.text(index))
+    ]
+    inks = [source.ink(index)[:, :3] for index in indices]
+    texts = [source.text(index) for index in indices]
+    found = align(aligner.model, inks, texts, progress=True)
+    read = reader.read_lines(inks, progress=True)
+    lines = {
+        source.name(index): AlignedLine(
+            counts, read_in_place(text, hypothesis), error_counts(text, hypothesis).character_errors
+        )
+        for index, text, counts, hypothesis in zip(indices, texts, found, read, strict=True)
+    }
+    Alignment(lines).save(arguments.output)
+    characters = sum(len(line.read) for line in lines.values())
+    right = sum(int(line.read.sum()) for line in lines.values())
+    print(
+        f"{arguments.output}  ({len(lines):,} lines, {characters:,} characters, "
+        f"{right / max(characters, 1):.4f} of them read)"
+    )

@@ -1,0 +1,78 @@
+"""A table of which points of recorded lines belong to which characters.
+
+It holds no ink and no text: names of lines, and numbers.
+"""
+
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from utils.checks import DataError
+from utils.files import atomic_write
+
+
+@dataclass(frozen=True)
+class AlignedLine:
+    """The characters of a line.
+
+    Attributes:
+        counts: points of each character of its text, in order, `(characters,)`.
+        read: whether a recogniser read each of them where it stands, `(characters,)` bool.
+        errors: of the recogniser in the whole line.
+    """
+
+    counts: np.ndarray
+    read: np.ndarray
+    errors: int
+
+
+class Alignment:
+    """Aligned lines by name."""
+
+    def __init__(self, lines: dict[str, AlignedLine]) -> None:
+        self.lines = lines
+
+    def of(self, name: str, points: int, text: str) -> AlignedLine | None:
+        """Return the alignment of a line, None if there is none for this ink and text."""
+        found = self.lines.get(name)
+        if found is None or len(found.counts) != len(text) or int(found.counts.sum()) != points:
+            return None
+        return found
+
+    def save(self, path: Path) -> None:
+        """Write the table to a file."""
+        lines = list(self.lines.values())
+        arrays = {
+            "names": np.frombuffer("\n".join(self.lines).encode(), dtype=np.uint8),
+            "characters": np.array([len(line.counts) for line in lines], dtype=np.uint16),
+            "counts": np.concatenate([line.counts for line in lines]).astype(np.uint16),
+            "read": np.packbits(np.concatenate([line.read for line in lines])),
+            "errors": np.array([line.errors for line in lines], dtype=np.uint16),
+        }
+        atomic_write(path, lambda file: np.savez_compressed(file, **arrays))
+
+    @classmethod
+    def load(cls, path: str | Path) -> "Alignment":
+        """Read a table that `save` has written.
+
+        Raises:
+            DataError: if the file cannot be read, or is something else.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                arrays = {name: file[name] for name in cls._ARRAYS}
+            names = arrays["names"].tobytes().decode().split("\n")
+            ends = np.cumsum(arrays["characters"], dtype=np.int64)[:-1]
+            total = int(arrays["characters"].sum(dtype=np.int64))
+            counts = np.split(arrays["counts"].astype(np.int64), ends)
+            read = np.split(np.unpackbits(arrays["read"], count=total).astype(bool), ends)
+            lines = map(AlignedLine, counts, read, arrays["errors"].tolist())
+            return cls(dict(zip(names, lines, strict=True)))
+        except OSError as error:
+            raise DataError(f"{path}: cannot be read ({error.strerror or error})") from None
+        except (ValueError, KeyError, zipfile.BadZipFile, EOFError) as error:
+            raise DataError(f"{path}: is not a table that `align` wrote ({error})") from None
+
+    _ARRAYS = ("names", "characters", "counts", "read", "errors")

@@ -1,0 +1,379 @@
+"""Recorded handwriting cut into characters, and kept by hand.
+
+A line is measured and cut by an alignment of its points with its text. Lengths are in x-heights of
+the line, x from its left edge, y from its baseline, downwards.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+
+from data_loader.synthetic.alignment import AlignedLine
+from utils.ink import to_points
+
+SMALL = frozenset("acemnorsuvwxz")
+"""Letters from the baseline to the x-height."""
+TALL = frozenset("ABCDEFGHIKLMNOPRSTUVWXZbdhkl")
+"""Letters that begin at the height of capitals."""
+LATER = frozenset("ijtfxTFEHAkK:;?!=\"%'")
+"""Characters of which a stroke may be written after others have been begun."""
+LEAST_SMALL = 4
+"""Small letters that a line needs to be measured (assumed)."""
+PART = 0.35
+"""Share of a typical character's points that makes a stretch of a stroke part of a character: the
+window moves on some points before or after the pen (assumed, checked by eye)."""
+NEARER = 0.15
+"""How much nearer, in x-heights, a stroke must be to an earlier character than to its own."""
+BACK = 0.9
+"""How far the pen goes back, in x-heights, for a stroke that completes an earlier character; the
+window, which never goes back, has it as a part of a later one (assumed)."""
+REACH = 0.9
+"""Furthest distance of such a stroke from the middle of its character, in x-heights (assumed)."""
+BAND = 0.25
+"""Height of the bands in which the distance of two pieces is measured, in x-heights."""
+NONE, CUT, LIFT = 0, 1, 2
+"""What is between two characters: nothing clear, a place in a stroke, or a lift of the pen."""
+
+
+class Piece(NamedTuple):
+    """Some neighbouring characters of a word, as they were written.
+
+    Attributes:
+        text: the characters.
+        points: `(points, 2)` float64, x-heights; x from the left edge of its first character.
+        end: whether the pen is lifted after a point, `(points,)` bool, always after the last.
+        opens, closes: whether its first stroke was cut off from the character before, and its last
+            from the one after.
+    """
+
+    text: str
+    points: np.ndarray
+    end: np.ndarray
+    opens: bool = False
+    closes: bool = False
+
+
+@dataclass(frozen=True)
+class Line:
+    """A measured line.
+
+    Attributes:
+        text: of the line.
+        points: `(points, 2)`, x-heights.
+        end: whether the pen is lifted after a point, `(points,)` bool.
+        owner: the character that a point belongs to, `(points,)`; -1 where that is unclear.
+        between: what is after each character, `(characters,)`: `NONE`, `CUT` or `LIFT`.
+        read: whether each character, and both beside it, were read, `(characters,)`.
+        height: the x-height in the line's units.
+    """
+
+    text: str
+    points: np.ndarray
+    end: np.ndarray
+    owner: np.ndarray
+    between: np.ndarray
+    read: np.ndarray
+    height: float
+
+    def edges(self, first: int, last: int) -> tuple[bool, bool] | None:
+        """Return whether the characters from `first` to `last` are cut off before and after.
+
+        None if they cannot be cut out there.
+        """
+        before = LIFT if first == 0 or self.text[first - 1] == " " else self.between[first - 1]
+        after = (
+            LIFT
+            if last == len(self.text) - 1 or self.text[last + 1] == " "
+            else self.between[last]
+        )
+        return None if NONE in (before, after) else (before == CUT, after == CUT)
+
+    def piece(self, first: int, last: int) -> Piece:
+        """Return the characters from `first` to `last`, which can be cut out there."""
+        opens, closes = self.edges(first, last)
+        rows = np.flatnonzero((self.owner >= first) & (self.owner <= last))
+        points = self.points[rows]
+        # A stroke also ends where its next point belongs to another piece.
+        end = self.end[rows] | (np.diff(rows, append=rows[-1] + 2) > 1)
+        left = points[:, 0].min()
+        return Piece(self.text[first : last + 1], points - (left, 0.0), end, opens, closes)
+
+
+def measured(ink: np.ndarray, text: str, aligned: AlignedLine) -> Line | None:
+    """Return a measured line; None if it has too few small letters.
+
+    Args:
+        ink: `(points, 3)`, any unit.
+        text: of the line.
+        aligned: of the line.
+    """
+    points, end = to_points(ink), ink[:, 2] > 0.5
+    end[-1] = True
+    owner = np.repeat(np.arange(len(text)), aligned.counts)
+    small = [k for k, one in enumerate(text) if one in SMALL and aligned.read[k]]
+    extents = _extents(points, owner, small)
+    if len(extents) < LEAST_SMALL:
+        return None
+    middles, tops, bottoms = extents.T
+    rise, base = _straight(middles, bottoms)
+    height = float(np.median(bottoms - tops))
+    if height <= 0:
+        return None
+    points = np.stack(
+        [points[:, 0] - points[:, 0].min(), points[:, 1] - base - rise * points[:, 0]], axis=1
+    )
+    points /= height
+    owner, between = _owners(points, end, owner, text)
+    near = np.pad(aligned.read | np.array([one == " " for one in text]), 1, constant_values=True)
+    read = near[:-2] & near[1:-1] & near[2:] & np.array([one != " " for one in text])
+    read &= np.bincount(owner[owner >= 0], minlength=len(text)) > 0
+    return Line(text, points, end, owner, between, read, height)
+
+
+def _extents(points: np.ndarray, owner: np.ndarray, characters: list[int]) -> np.ndarray:
+    """Return x of the middle, top and bottom of characters, `(found, 3)`."""
+    found = []
+    for k in characters:
+        own = points[owner == k]
+        if len(own) >= 4:
+            x, y = own.T
+            found.append(((x.min() + x.max()) / 2, y.min(), y.max()))
+    return np.array(found).reshape(-1, 3)
+
+
+def _straight(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
+    """Return slope and intercept of a line through points, by the median of slopes (Theil 1950;
+    Sen 1968)."""
+    first, second = np.triu_indices(len(x), 1)
+    run = x[second] - x[first]
+    apart = np.abs(run) > 0.25 * np.ptp(x)
+    slope = float(np.median((y[second] - y[first])[apart] / run[apart])) if apart.any() else 0.0
+    return slope, float(np.median(y - slope * x))
+
+
+def _owners(
+    points: np.ndarray, end: np.ndarray, owner: np.ndarray, text: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the character of each point, stroke by stroke, and what is after each character."""
+    owner = owner.copy()
+    last = np.flatnonzero(end)
+    strokes = list(zip([0, *(last[:-1] + 1).tolist()], (last + 1).tolist(), strict=True))
+    letters = np.array([one != " " for one in text])
+    least = max(2.0, PART * float(np.median(np.bincount(owner, minlength=len(text))[letters])))
+    for start, stop in strokes:
+        counts = np.bincount(owner[start:stop], minlength=len(text)) * letters
+        keep = np.flatnonzero(counts >= least)
+        keep = keep if len(keep) else np.array([counts.argmax()])
+        # What is left of the others goes to the next: the window moves on before the pen does.
+        place = np.searchsorted(keep, owner[start:stop], side="left")
+        owner[start:stop] = keep[np.clip(place, 0, len(keep) - 1)]
+        for cut in (start + 1 + np.flatnonzero(np.diff(owner[start:stop]))).tolist():
+            owner[cut : _best_cut(points[start:stop], cut - start) + start] = owner[cut - 1]
+    middles = [(points[a:b, 0].min() + points[a:b, 0].max()) / 2 for a, b in strokes]
+    reached = np.maximum.accumulate(points[:, 0])
+    for (start, stop), middle in zip(strokes, middles, strict=True):
+        k = int(owner[start])
+        if not start or owner[stop - 1] != k:
+            continue
+        before = owner[:start]
+        distance = {
+            n: abs(float(points[:start][before == n, 0].mean()) - middle)
+            for n in range(max(0, k - 15), k)
+            if text[n] in LATER and (before == n).any()
+        }
+        nearest = min(distance, key=distance.get, default=None)
+        near = np.inf if nearest is None else distance[nearest]
+        rest = np.flatnonzero(owner == k)
+        rest = rest[(rest < start) | (rest >= stop)]
+        if middle < reached[start - 1] - BACK and not (len(rest) and rest[0] < start):
+            owner[start:stop] = nearest if near < REACH else -1
+        elif len(rest) and near + NEARER < abs(float(points[rest, 0].mean()) - middle):
+            owner[start:stop] = nearest
+    between = np.full(len(text), NONE)
+    spans = {
+        k: np.flatnonzero(owner == k)[[0, -1]] for k in set(owner.tolist()) - {-1}
+    }
+    unclear = np.flatnonzero(owner == -1)
+    for k in range(len(text) - 1):
+        if k not in spans or k + 1 not in spans:
+            continue
+        # Strokes that were completed later are within the span of neither.
+        own, following = np.flatnonzero(owner == k), np.flatnonzero(owner == k + 1)
+        start = following[0]
+        if len(unclear) and (np.abs(points[unclear, 0] - points[start, 0]) < 3).any():
+            continue
+        if start == 0:
+            continue
+        if owner[start - 1] == k and not end[start - 1]:
+            # Within a stroke: in one place only.
+            crossings = np.count_nonzero((owner[1:] == k + 1) & (owner[:-1] == k) & ~end[:-1])
+            between[k] = CUT if crossings == 1 else NONE
+        elif end[start - 1] and own[0] < start:
+            between[k] = LIFT
+    return owner, between
+
+
+MODE = 0
+DELTA = 0
+def _best_cut(stroke, cut):
+    if MODE == 0:
+        return min(cut + DELTA, len(stroke) - 1)
+    # the lowest point soon after
+    window = stroke[cut : cut + DELTA + 1, 1]
+    return cut + int(window.argmax())
+
+
+def overlap(left: np.ndarray, right: np.ndarray) -> float:
+    """Return how far to the right `right` has to be moved for the two just to touch.
+
+    It is measured in horizontal bands, each widened by half of one; infinitely negative if they
+    have none in common.
+
+    Args:
+        left, right: points `(points, 2)` in x-heights.
+    """
+    edges, starts = _profile(left, np.max), _profile(right, np.min)
+    common = np.isfinite(edges) & np.isfinite(starts)
+    return float((edges - starts)[common].max()) if common.any() else -np.inf
+
+
+def _profile(points: np.ndarray, extreme) -> np.ndarray:
+    """Return the furthest x of points in each band from -4 to 4 x-heights; nan in empty ones."""
+    profile = np.full(int(8 / BAND), np.nan)
+    for shift in (-0.5, 0.5):
+        bands = np.clip((points[:, 1] + 4) / BAND + shift, 0, len(profile) - 1).astype(int)
+        order = np.argsort(bands, kind="stable")
+        found, starts = np.unique(bands[order], return_index=True)
+        reduce = np.maximum if extreme is np.max else np.minimum
+        values = reduce.reduceat(points[order, 0], starts)
+        both = np.fmax if extreme is np.max else np.fmin
+        profile[found] = both(profile[found], values)
+    return profile
+
+
+class Hand:
+    """The lines of one form: one person on one day.
+
+    Attributes:
+        lines: measured.
+    """
+
+    def __init__(self, lines: list[Line]) -> None:
+        self.lines = lines
+
+    @cached_property
+    def height(self) -> float:
+        """The x-height in the lines' units, their median."""
+        return float(np.median([line.height for line in self.lines]))
+
+    @cached_property
+    def slant(self) -> float:
+        """How far downstrokes lean to the right, x over y; the median, weighted by their height."""
+        lean, weight = [], []
+        for line in self.lines:
+            step = np.diff(line.points, axis=0)[~line.end[:-1]]
+            down = step[:, 1] > np.abs(step[:, 0])
+            lean.append(-step[down, 0] / step[down, 1])
+            weight.append(step[down, 1])
+        lean, weight = np.concatenate(lean), np.concatenate(weight)
+        if not len(lean):
+            return 0.0
+        order = np.argsort(lean)
+        reached = np.cumsum(weight[order])
+        return float(lean[order][np.searchsorted(reached, reached[-1] / 2)])
+
+    @cached_property
+    def speed(self) -> float:
+        """The mean length of a step within a stroke, in x-heights."""
+        steps = [np.diff(line.points, axis=0)[~line.end[:-1]] for line in self.lines]
+        return float(np.hypot(*np.concatenate(steps).T).mean())
+
+    @cached_property
+    def width(self) -> float:
+        """The mean width of a small letter, in x-heights."""
+        return _median([box[2] - box[0] for box in self._boxes(SMALL)], 0.9)
+
+    @cached_property
+    def tall(self) -> float:
+        """The height of capitals and tall letters above the baseline, in x-heights."""
+        return min(max(_median([-box[1] for box in self._boxes(TALL)], 1.8), 1.2), 3.0)
+
+    @cached_property
+    def lifts(self) -> float:
+        """Strokes per character."""
+        characters = sum(len(line.text.replace(" ", "")) for line in self.lines)
+        return sum(int(line.end.sum()) for line in self.lines) / max(characters, 1)
+
+    @cached_property
+    def gaps(self) -> np.ndarray:
+        """Distances between neighbouring characters with the pen lifted between them, sorted."""
+        found = []
+        for line in self.lines:
+            for k in np.flatnonzero(line.between == LIFT).tolist():
+                if " " not in line.text[k : k + 2]:
+                    left, right = (line.points[line.owner == n] for n in (k, k + 1))
+                    found.append(-overlap(left, right))
+        found = np.sort([gap for gap in found if -0.3 < gap < 1.0])
+        return found if len(found) >= 3 else np.array([0.1, 0.15, 0.2])
+
+    @cached_property
+    def word_gaps(self) -> np.ndarray:
+        """Distances between words, sorted."""
+        found = []
+        for line in self.lines:
+            for k in [k for k, one in enumerate(line.text) if one == " "][:]:
+                before, after = line.owner < k, line.owner > k
+                before &= line.owner >= 0
+                if before.any() and after.any():
+                    found.append(line.points[after, 0].min() - line.points[before, 0].max())
+        found = np.sort([gap for gap in found if 0.3 < gap < 4])
+        return found if len(found) >= 3 else np.array([0.8, 1.0, 1.2])
+
+    @cached_property
+    def style(self) -> np.ndarray:
+        """Numbers by which hands are compared."""
+        return np.array([self.slant, np.log(self.width), np.log(self.lifts), np.log(self.speed),
+                         np.log(self.tall)])  # fmt: skip
+
+    @cached_property
+    def pieces(self) -> dict[str, list[tuple[int, int, int]]]:
+        """Where its pieces are, by text: number of the line, first and last character."""
+        found = defaultdict(list)
+        for number, line in enumerate(self.lines):
+            for first, last in _runs(line):
+                found[line.text[first : last + 1]].append((number, first, last))
+        return dict(found)
+
+    def piece(self, place: tuple[int, int, int]) -> Piece:
+        """Return the piece at a place."""
+        number, first, last = place
+        return self.lines[number].piece(first, last)
+
+    def _boxes(self, characters: frozenset[str]) -> Iterable[tuple[float, float, float, float]]:
+        for line in self.lines:
+            for k, one in enumerate(line.text):
+                if one in characters and line.read[k] and line.between[k] == LIFT:
+                    own = line.points[line.owner == k]
+                    yield (*own.min(0).tolist(), *own.max(0).tolist())
+
+
+LONGEST = 12
+"""Characters of the longest piece."""
+
+
+def _runs(line: Line) -> Iterable[tuple[int, int]]:
+    """Yield first and last character of all pieces of a line."""
+    for first in range(len(line.text)):
+        for last in range(first, min(first + LONGEST, len(line.text))):
+            if not line.read[last]:
+                break
+            if line.edges(first, last) is not None:
+                yield first, last
+
+
+def _median(values: list[float], otherwise: float) -> float:
+    return float(np.median(values)) if len(values) >= 3 else otherwise

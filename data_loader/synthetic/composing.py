@@ -1,0 +1,243 @@
+"""New texts in recorded hands: pieces of a bank, set side by side as their writer would.
+
+Lengths are in x-heights of the hand, y downwards from the baseline.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+
+from data_loader.synthetic.bank import SMALL, Hand, Piece, overlap
+from data_loader.synthetic.bank import LONGEST as LONGEST_PIECE
+from utils.ink import at_equal_steps
+
+# What a piece costs, in pieces, so that a word is written with as few and as fit ones as there are
+# (assumed, checked by eye).
+CUT_COST = 0.35
+"""For each end where it was cut out of a stroke."""
+ALONE = 0.3
+"""If such an end will not meet another one."""
+LENT = 1.5
+"""If another hand wrote it."""
+WHIM = 0.5
+"""The most that chance adds."""
+
+DONORS = 12
+"""Hands among which the lender of a character is chosen, the nearest in style that wrote it."""
+EVEN = (0.1, 0.9)
+"""Quantiles of a hand's gaps between which new ones are drawn: some measured ones are mistakes."""
+NARROW = (0.25, 0.75)
+"""The same for gaps beside a character that another hand wrote."""
+BLEND = 0.5
+"""Length of path, in x-heights, over which a join is bent to meet."""
+LEAST_GAP = 0.06
+"""The least gap between pieces that do not join."""
+
+Maker = Callable[[str, Hand, np.random.Generator], Piece | None]
+"""Draws a character in a hand that nobody wrote."""
+
+
+class Bank:
+    """Hands, and which of them wrote what.
+
+    Args:
+        hands: by name.
+        scarce: characters of which fewer were written are drawn by the maker as well, the more the
+            fewer there are.
+        maker: of what no hand wrote.
+    """
+
+    def __init__(self, hands: Mapping[str, Hand], maker: Maker, scarce: int = 60) -> None:
+        self.hands, self.maker, self.scarce = dict(hands), maker, scarce
+        self.names = list(self.hands)
+        styles = np.stack([hand.style for hand in self.hands.values()])
+        self._styles = (styles - styles.mean(0)) / (styles.std(0) + 1e-6)
+        self.owners: dict[str, list[int]] = defaultdict(list)
+        self.counts: dict[str, int] = defaultdict(int)
+        for number, hand in enumerate(self.hands.values()):
+            for text, places in hand.pieces.items():
+                if len(text) == 1:
+                    self.owners[text].append(number)
+                    self.counts[text] += len(places)
+
+    def write(
+        self, text: str, name: str, generator: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray] | None:
+        """Write a text in a hand.
+
+        Returns:
+            points `(points, 2)` in x-heights of the hand, and `(points,)` whether the pen is lifted
+            after each; None if a character of it can neither be lent nor made.
+        """
+        hand = self.hands[name]
+        lenders: dict[str, Callable[[], Piece | None]] = {}
+        placed: list[tuple[np.ndarray, np.ndarray]] = []
+        right = 0.0  # the right edge of the words so far
+        for word in text.split(" "):
+            if not word:
+                right += float(_drawn(hand.word_gaps, EVEN, generator))
+                continue
+            pieces = self._pieces(word, name, lenders, generator)
+            if pieces is None:
+                return None
+            points, end = _set(pieces, hand, generator)
+            gap = float(_drawn(hand.word_gaps, EVEN, generator)) if placed else 0.0
+            shift = right + gap - points[:, 0].min()
+            placed.append((points + (shift, 0.0), end))
+            right = float(placed[-1][0][:, 0].max())
+        return np.concatenate([one for one, _ in placed]), np.concatenate([end for _, end in placed])
+
+    def _pieces(
+        self,
+        word: str,
+        name: str,
+        lenders: dict[str, Callable[[], Piece | None]],
+        generator: np.random.Generator,
+    ) -> list[tuple[Piece, bool]] | None:
+        """Return the cheapest pieces that make up a word, and whether each is the hand's own."""
+        hand = self.hands[name]
+        best: list[tuple[float, int, tuple[int, int, int] | None]] = [(0.0, 0, None)]
+        for stop in range(1, len(word) + 1):
+            options = []
+            for start in range(max(0, stop - LONGEST_PIECE), stop):
+                part = word[start:stop]
+                for place in _some(hand.pieces.get(part, ()), generator):
+                    opens, closes = hand.lines[place[0]].edges(*place[1:])
+                    cost = 1 + CUT_COST * (opens + closes) + WHIM * generator.random()
+                    cost += ALONE * (opens and start == 0) + ALONE * (closes and stop == len(word))
+                    options.append((best[start][0] + cost, start, place))
+            lent = 1 + LENT + WHIM * generator.random()
+            options.append((best[stop - 1][0] + lent, stop - 1, None))
+            best.append(min(options, key=lambda option: option[0]))
+        pieces: list[tuple[Piece, bool]] = []
+        stop = len(word)
+        while stop:
+            _, start, place = best[stop]
+            if place is not None:
+                pieces.append((hand.piece(place), True))
+            else:
+                one = word[start]
+                if one not in lenders:
+                    lenders[one] = self._lender(one, name, generator)
+                lent = lenders[one]()
+                if lent is None:
+                    return None
+                pieces.append((lent, False))
+            stop = start
+        return pieces[::-1]
+
+    def _lender(
+        self, one: str, name: str, generator: np.random.Generator
+    ) -> Callable[[], Piece | None]:
+        """Return what gives a character that a hand did not write, always in the same way."""
+        hand, number = self.hands[name], self.names.index(name)
+        owners = [owner for owner in self.owners.get(one, ()) if owner != number]
+        count = self.counts.get(one, 0)
+        if owners and generator.random() * self.scarce < count:
+            distance = ((self._styles[owners] - self._styles[number]) ** 2).sum(1)
+            near = np.argsort(distance)[:DONORS]
+            # The nearer the likelier.
+            chosen = owners[int(near[int(len(near) * generator.random() ** 2)])]
+            lender = self.hands[self.names[chosen]]
+            places = lender.pieces[one]
+
+            def lend() -> Piece:
+                place = places[int(generator.integers(len(places)))]
+                return adapted(lender.piece(place), lender, hand)
+
+            return lend
+        seed = int(generator.integers(2**32))
+        return lambda: self.maker(one, hand, np.random.default_rng([seed, ord(one)]))
+
+
+def _some(places: Sequence, generator: np.random.Generator, most: int = 6) -> Sequence:
+    """Return some of the places of a piece."""
+    if len(places) <= most:
+        return places
+    return [places[n] for n in generator.choice(len(places), most, replace=False)]
+
+
+def _drawn(values: np.ndarray, within: tuple[float, float], generator: np.random.Generator) -> float:
+    """Return a value between two quantiles of sorted ones."""
+    return float(np.quantile(values, generator.uniform(*within)))
+
+
+def adapted(piece: Piece, lender: Hand, hand: Hand) -> Piece:
+    """Return a piece of one hand in the proportions, slant and speed of another."""
+    x, y = piece.points.T
+    high = 1.0
+    if not all(one in SMALL for one in piece.text):
+        high = float(np.clip(hand.tall / lender.tall, 0.75, 1.35))
+    wide = float(np.clip(hand.width / lender.width, 0.75, 1.35))
+    x = x + lender.slant * y  # upright
+    y = y * high
+    x = x * wide - hand.slant * y
+    points = np.stack([x - x.min(), y], axis=1)
+    return piece._replace(points=points).__class__(
+        piece.text, *at_speed(points, piece.end, hand.speed / lender.speed), piece.opens, piece.closes
+    )
+
+
+def at_speed(
+    points: np.ndarray, end: np.ndarray, factor: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return strokes with `factor` times fewer points, at equal times; none where it is near 1."""
+    if 0.87 < factor < 1.15:
+        return points, end
+    found, ends = [], []
+    for stroke in np.split(points, np.flatnonzero(end)[:-1] + 1):
+        count = max(1, round((len(stroke) - 1) / factor))
+        if len(stroke) > 1:
+            stroke = at_equal_steps(stroke, np.arange(len(stroke), dtype=float), count)
+        found.append(stroke)
+        ends.append(np.arange(len(stroke)) == len(stroke) - 1)
+    return np.concatenate(found), np.concatenate(ends)
+
+
+def _set(
+    pieces: list[tuple[Piece, bool]], hand: Hand, generator: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the points of a word whose pieces are set side by side, and where the pen lifts."""
+    (first, before), *others = pieces
+    points, end = first.points.copy(), first.end.copy()
+    closes = first.closes
+    for piece, own in others:
+        if closes and piece.opens and end[-1] and piece.end.sum() and len(points) > 1:
+            points, end = _joined(points, end, piece)
+        else:
+            within = EVEN if own and before else NARROW
+            gap = max(_drawn(hand.gaps, within, generator), LEAST_GAP)
+            near = points[points[:, 0] > points[:, 0].max() - 3]
+            shift = overlap(near, piece.points) + gap
+            box = points[:, 0].max() - piece.points[:, 0].min()
+            # Without a height in common (a dash, a quote) by the boxes; never far into each other.
+            shift = float(np.clip(shift, box - 0.45, box + gap))
+            points = np.concatenate([points, piece.points + (shift, 0.0)])
+            end = np.concatenate([end, piece.end])
+        closes, before = piece.closes, own
+    return points, end
+
+
+def _joined(
+    points: np.ndarray, end: np.ndarray, piece: Piece
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return a piece that goes on where a stroke was cut off, both bent to meet half way."""
+    # The cut is the end of the last stroke that does not belong to a mark set later.
+    stroke = points[np.flatnonzero(end[:-1])[-1] + 1 :] if end[:-1].any() else points
+    step = float(np.hypot(*np.diff(stroke, axis=0).T).mean()) if len(stroke) > 1 else 0.1
+    start, stop = piece.points[0], points[-1]
+    fall = start[1] - stop[1]
+    moved = piece.points + (stop[0] + step - start[0], 0.0)
+    left, right = points.copy(), moved
+    own = slice(len(points) - len(stroke), None)
+    to_end = np.hypot(*np.diff(stroke, axis=0, append=stroke[-1:]).T)[::-1].cumsum()[::-1]
+    left[own, 1] += 0.5 * fall * np.clip(1 - to_end / BLEND, 0, 1)
+    stop_of_first = int(np.flatnonzero(piece.end)[0]) + 1
+    from_start = np.hypot(
+        *np.diff(moved[:stop_of_first], axis=0, prepend=moved[:1]).T
+    ).cumsum()
+    right[:stop_of_first, 1] -= 0.5 * fall * np.clip(1 - from_start / BLEND, 0, 1)
+    end = np.concatenate([end, piece.end])
+    end[len(points) - 1] = False
+    return np.concatenate([left, right]), end

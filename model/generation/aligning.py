@@ -1,0 +1,73 @@
+"""Which points of recorded ink belong to which character, by the window of a network that writes.
+
+B: lines of a batch, T: steps, U: characters of a text.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch.nn.utils.rnn import pad_sequence
+from tqdm import tqdm
+
+from model.generation.networks import MixtureNetwork
+from model.recognition.transcribing import TOGETHER
+from utils.monotonic import best_monotonic_path
+
+FLOOR = 1e-3
+"""Least share of the window at a character, so that no step forbids one (assumed)."""
+
+
+@torch.inference_mode()
+def align(
+    model: MixtureNetwork,
+    inks: Sequence[np.ndarray],
+    texts: Sequence[str],
+    *,
+    progress: bool = False,
+) -> list[np.ndarray]:
+    """Return how many points of each line belong to each character of its text, `(U,)` int64.
+
+    The network sees the recorded points (teacher forcing), and the path through its window's phi
+    (paper, eq. 46) is the likeliest that begins at the first character, ends at the last, and
+    skips none.
+
+    Args:
+        model: a network with a window, in evaluation mode.
+        inks: `(points, 3)` each, in the units of its training data, with at least as many points
+            as characters.
+        texts: of the lines, in the network's alphabet.
+        progress: show a progress bar.
+    """
+    order = sorted(range(len(inks)), key=lambda number: len(inks[number]))
+    found: list[np.ndarray] = [np.empty(0)] * len(inks)
+    weight = model.output.weight
+    with tqdm(total=len(inks), desc="aligning", unit="line", leave=False,
+              disable=None if progress else True) as bar:  # fmt: skip
+        for start in range(0, len(order), TOGETHER):
+            numbers = order[start : start + TOGETHER]
+            points = [
+                torch.from_numpy(model.normalisation.apply(inks[number][:-1])) for number in numbers
+            ]
+            codes = [torch.from_numpy(model.alphabet.encode(texts[number])) for number in numbers]
+            lengths = torch.tensor([len(code) for code in codes], device=weight.device)
+            attention = model(
+                pad_sequence(points, batch_first=True).to(weight),
+                pad_sequence(codes, batch_first=True).to(weight.device),
+                lengths,
+            ).attention  # (B, T, U + 1)
+            for number, line in zip(numbers, attention.cpu().double().numpy(), strict=True):
+                steps, characters = len(inks[number]) - 1, len(texts[number])
+                found[number] = _points_of(line[:steps, : characters + 1])
+            bar.update(len(numbers))
+    return found
+
+
+def _points_of(phi: np.ndarray) -> np.ndarray:
+    """Return the points of each character, `(U,)`, given phi `(T, U + 1)`."""
+    seen = phi[:, :-1].copy()
+    seen[:, -1] += phi[:, -1]  # behind the text the last character is still being drawn
+    seen /= np.maximum(seen.sum(1, keepdims=True), FLOOR)
+    # The window at step t is for point t + 1; the first point is of the first character.
+    path = best_monotonic_path(np.log(seen + FLOOR))
+    return np.bincount(np.concatenate([[0], path]), minlength=seen.shape[1])
