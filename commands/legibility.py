@@ -1,4 +1,4 @@
-"""Let a recogniser judge how legible a writer is: over bias, by kind of text, by character."""
+"""Let a recogniser judge how legible a writer is, by bias, kind of text or character."""
 
 import argparse
 from collections.abc import Mapping, Sequence
@@ -165,7 +165,7 @@ def chosen_texts(arguments: argparse.Namespace) -> tuple[list[str], list[str], i
     if arguments.text:
         return arguments.text, [], samples
     if file := texts_file(arguments):
-        rows = [line.split("\t") for line in options.lines_of(file)]
+        rows = [[*map(str.strip, line.split("\t"))] for line in options.lines_of(file)]
         if all(len(row) == 1 for row in rows):
             return [text for (text,) in rows], [], samples
         for row in rows:
@@ -206,7 +206,7 @@ def judge_texts(
             f"every word {one.complete:.4f}"
         )
         if of_kind:
-            show_kinds({**of_kind, "all": one.rates})
+            show_kinds([*of_kind.items(), ("all", one.rates)])
     curve = arguments.output / f"{writer.name}-legibility.png"
     draw_curve(
         curve,
@@ -254,11 +254,11 @@ def judge_texts(
     print("  ".join(map(str, [*written, path])))
 
 
-def show_kinds(rates: Mapping[str, Mapping[str, Any]]) -> None:
-    """Print a table of rates by kind of text."""
-    width = max(map(len, rates))
+def show_kinds(rates: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
+    """Print a table of rates, each with the kind of text it is of."""
+    width = max(len(kind) for kind, _ in rates)
     print(f"    {'':{width}}  lines     cer   exact")
-    for kind, one in rates.items():
+    for kind, one in rates:
         print(
             f"    {kind:{width}}  {one['sequences']:>5}  {one['cer']:.4f}  "
             f"{one['line_accuracy']:.4f}"

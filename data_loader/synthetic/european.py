@@ -38,7 +38,7 @@ VOCABULARY: Mapping[str, list[str]] = {
 dîner école élève été être façon fête flûte forêt français garçon gâteau goût grâce hôtel île jeûne
 Joël là lettre maïs mère naïf Noël œuf œuvre où pâte père pièce reçu sœur théâtre tôt très Ægidius
 Croÿ L'Haÿ Louÿs Moÿ bœuf nœud rue jour bonjour Zoé Agnès Hélène Françoise Benoît Orléans Besançon
-vitæ Lætitia
+vitæ Lætitia Saül Emmaüs
 """),
     "German": words("""
 Äpfel ärgern Bäcker Brötchen Bücher dürfen Düsseldorf Fuß für Fräulein fröhlich früh Gemüse Größe
@@ -112,13 +112,13 @@ niedźwiedź noc ogień ósmy Ózd pięć piątek poznać Poznań róża Rzeszó
 květina ďábel ledňáček léto loďka měsíc město mléko můj náměstí neděle něco oběd oběť pátek píseň
 Plzeň příští přítel řeka řezník Řehoř růže říjen sůl sníh Škoda šest škola široký štěstí šťáva
 šťastný tečka tři týden Tábor únor ústí Ústí úterý věž víno vůz ještě jaro ženich žlutý život zeď
-Žďár Ňouma teď ať pět
+Žďár Ňouma teď ať pět móda balón gól
 """),
     "Slovak": words("""
 Ľubľana Ľubomír ľahký ľad ľalia ľudia ďakujem ďaleko Ďurica Bratislava dážď deň dĺžka hĺbka kôň kôra
 kôš kŕdeľ kŕmiť Košice krídlo kĺb kĺzať Ľudovít mäso mäkký mŕtvy môj máj nôž päť pätnásť päta póza
 posteľ prší slnko stôl stĺp stŕž soľ svätý šťuka ťava Ťahanovce tŕň tĺcť učiteľ vlčí vĺča vôňa vŕba
-vŕtať vĺk Vŕbov žĺtok zŕn Žilina čučoriedka ôsmy Ôsmy ňufák Ňarad dobrý večer
+vŕtať vĺk Vŕbov žĺtok zŕn Žilina čučoriedka ôsmy Ôsmy ňufák Ňarad dobrý večer úsmev útes krém pekné
 """),
     "Hungarian": words("""
 ágy álom asztal alma Árpád bőr cipő csütörtök délután egészség élet érdekes Erdős erdő eső ételt fiú
@@ -162,7 +162,7 @@ ačiū ąžuolas Ąžuolas Ąsotis aš ąsotis ašara brolis būti čia čekis d
 ėjimas Ėriškiai ėsti eglė ežeras gėlė gražus į įdomus įlanka Įsrutis Įmonė įmonė įėjimas Jonušas
 Kaišiadorys Klaipėda kąsnis knygą lėtas lietų medį mėnuo mėsą naktį pienė pėda rūta ranką saulė
 sūris sąrašas šalį Šiauliai šuo tėtė Trakų ugnį upė ūkis ūsai Ūla ūpas valgį vaikų vyšnia žmonės
-žuvį Žemaitė žąsis žvėrių šešių
+žuvį Žemaitė žąsis žvėrių šešių tęsti skęsti pelę
 """),
     "Turkish": words("""
 açık ağaç ağabey Ağrı akşam anlaşıldı ayı Aydın bağ bahçe balık beşik bıçak buğday çanta Çanakkale
