@@ -1,7 +1,8 @@
-"""Let a recogniser judge how legible a writer is, over bias or character by character."""
+"""Let a recogniser judge how legible a writer is, by bias, kind of text or character."""
 
 import argparse
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from base.pretrained import located
@@ -15,7 +16,10 @@ BIASES = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0)
 """Default of --biases."""
 
 SENTENCES = 50
-"""How many are written without --text and --num-samples."""
+"""How many are written without --text, --texts and --num-samples."""
+
+EVERYDAY = {"everyday": ("test", 200), "choosing": ("valid", 400)}
+"""Names that --texts takes for texts of everyday life: the split they belong to, and how many."""
 
 SAMPLES, BIAS, IN_ROW = 10, 1.0, 6
 """Of --characters: the defaults of --num-samples and --biases, and the characters per row of its
@@ -37,11 +41,19 @@ def add_options(parser: Parser) -> None:
     add(
         "--text",
         action="append",
-        help="text to write at every bias; may be given several times (default: --num-samples "
-        f"or {SENTENCES} sentences that no network was trained on)",
+        help="text to write at every bias; may be given several times (default: see --texts)",
+    )
+    add(
+        "--texts",
+        metavar="plain|everyday|choosing|FILE",
+        help="texts to write at every bias. plain: sentences; everyday: 200 addresses, amounts, "
+        "dates, names and the like; choosing: 400 other ones, to choose networks and settings by; "
+        "no network was trained on any of these; FILE: a text in each line, or its kind, a tab "
+        "and the text (default: plain)",
     )
     options.add_skip_unknown(parser)
-    samples = f"sentences, or samples of each character (default: {SENTENCES} or {SAMPLES})"
+    samples = f"plain sentences (default: {SENTENCES}), or samples of each text of another kind "
+    samples += f"(default: 1) or character (default: {SAMPLES})"
     options.add_sampling(
         parser, samples=samples, steps="default: enough for the longest text", bias=False
     )
@@ -59,27 +71,44 @@ def add_options(parser: Parser) -> None:
         help="write every visible ASCII character within a word or two, instead of sentences, and "
         "draw them on a sheet (default: no)",
     )
+    add(
+        "--sheet",
+        action="store_true",
+        help="draw the lines of all texts at the smallest bias on a sheet that marks what was "
+        "misread, the first sample of each (default: no)",
+    )
     options.add_search(parser)
     options.add_overrides(parser)
-    options.add_seed(parser, "seed of the first text, incremented for each further text")
+    options.add_seed(
+        parser,
+        "seed of the first text, incremented for each further text, and by a million for each "
+        "further sample",
+    )
     options.add_output(parser)
 
 
 def check(arguments: argparse.Namespace) -> None:
-    if arguments.text and arguments.num_samples:
-        raise UserError("each --text is written once per bias: leave out --num-samples")
-    if arguments.characters and arguments.text:
-        raise UserError("--characters has texts of its own: leave out --text")
+    if arguments.text and arguments.texts:
+        raise UserError("--texts names other texts than --text: leave out one of them")
+    for name in ("text", "texts", "sheet"):
+        if arguments.characters and getattr(arguments, name):
+            raise UserError(f"--characters has texts and a sheet of its own: leave out --{name}")
     if arguments.characters and len(arguments.biases or ()) > 1:
         raise UserError("--characters writes at one bias: give --biases one value")
-    if arguments.skip_unknown and not arguments.text:
-        raise UserError("--skip-unknown is for a --text")
+    if arguments.skip_unknown and not (arguments.text or texts_file(arguments)):
+        raise UserError("--skip-unknown is for a --text, or a FILE of --texts")
     options.check_search(arguments)
+
+
+def texts_file(arguments: argparse.Namespace) -> Path | None:
+    """Return the FILE of --texts, if there is one."""
+    named = arguments.texts in (None, "plain", *EVERYDAY)
+    return None if named else Path(arguments.texts)
 
 
 def run(arguments: argparse.Namespace) -> None:
     located(arguments.reader)
-    options.readable(options.language_file(arguments))
+    options.readable(options.language_file(arguments), texts_file(arguments))
     writer = options.load(arguments.resume, arguments)
     from model.loading import Reader, Writer
 
@@ -126,26 +155,58 @@ def record(writer: Any, reader: Any, how: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def chosen_texts(arguments: argparse.Namespace) -> tuple[list[str], list[str], int]:
+    """Return the texts to write, the kind of each (none if they have no kinds), and how often.
+
+    Raises:
+        UserError: if the FILE of --texts cannot be read, or has kinds for some of its texts only.
+    """
+    samples = arguments.num_samples or 1
+    if arguments.text:
+        return arguments.text, [], samples
+    if file := texts_file(arguments):
+        rows = [[*map(str.strip, line.split("\t"))] for line in options.lines_of(file)]
+        if all(len(row) == 1 for row in rows):
+            return [text for (text,) in rows], [], samples
+        for row in rows:
+            if len(row) != 2:
+                raise UserError(
+                    f"{file}: {chr(9).join(row)!r} is not a kind, a tab and a text, as other lines"
+                )
+        return [text for _, text in rows], [kind for kind, _ in rows], samples
+    if arguments.texts in EVERYDAY:
+        from data_loader.synthetic.everyday import held_out_everyday
+
+        split, count = EVERYDAY[arguments.texts]
+        kinds, texts = zip(*held_out_everyday(count, split), strict=True)
+        return list(texts), list(kinds), samples
+    from data_loader.synthetic.corpus import held_out
+
+    return held_out(arguments.num_samples or SENTENCES), [], 1
+
+
 def judge_texts(
     writer: Any, reader: Any, arguments: argparse.Namespace, how: Mapping[str, Any]
 ) -> None:
     """Have texts read as written at several biases, and draw the rate of errors over bias."""
-    from data_loader.synthetic.corpus import held_out
-    from model.legibility import read_back
+    from model.legibility import rates_by_kind, read_back, seeds_of
     from utils.plots import draw_curve, draw_lines
 
-    texts = arguments.text or held_out(arguments.num_samples or SENTENCES)
-    skip = arguments.skip_unknown or not arguments.text
+    texts, kinds, samples = chosen_texts(arguments)
+    skip = arguments.skip_unknown or not (arguments.text or texts_file(arguments))
     texts = options.known(writer.model.alphabet, texts, skip)
-    introduce(reader, texts)
+    introduce(reader, texts * samples)
     biases = sorted(set(arguments.biases or BIASES))
-    results = read_back(writer.model, reader.model, texts, biases, **how)
-    for one in results:
+    results = read_back(writer.model, reader.model, texts, biases, samples=samples, **how)
+    by_kind = [rates_by_kind(one.transcriptions, kinds) if kinds else {} for one in results]
+    for one, of_kind in zip(results, by_kind, strict=True):
         print(
             f"  bias {one.bias:<5g} cer {one.rates['cer']:.4f}  wer {one.rates['wer']:.4f}  texts "
             f"read without an error {one.rates['line_accuracy']:.4f}  ended {one.ended:.4f}, with "
             f"every word {one.complete:.4f}"
         )
+        if of_kind:
+            show_kinds([*of_kind.items(), ("all", one.rates)])
     curve = arguments.output / f"{writer.name}-legibility.png"
     draw_curve(
         curve,
@@ -164,25 +225,61 @@ def judge_texts(
             for one, line in shown
         ],
     )
+    written = [curve, lines]
+    if arguments.sheet:
+        written.append(arguments.output / f"{writer.name}-texts.png")
+        draw_texts(written[-1], results[0].transcriptions[: len(texts)], kinds)
     path = arguments.output / "read_back.json"
+    seeds = seeds_of(len(texts), samples, how["seed"])
     write_json(
         path,
         {
             **record(writer, reader, how),
             "results": [
                 {"bias": one.bias, "ended": one.ended, "complete": one.complete, **one.rates}
-                for one in results
+                | ({"kinds": of_kind} if kinds else {})
+                for one, of_kind in zip(results, by_kind, strict=True)
             ],
             "texts": [
-                {
+                ({"kind": kinds[n % len(texts)]} if kinds else {})
+                | {
                     "text": one.reference,
+                    "seed": seeds[n],
                     "read": [result.transcriptions[n].hypothesis for result in results],
                 }
                 for n, one in enumerate(results[0].transcriptions)
             ],
         },
     )
-    print(f"{curve}  {lines}  {path}")
+    print("  ".join(map(str, [*written, path])))
+
+
+def show_kinds(rates: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
+    """Print a table of rates, each with the kind of text it is of."""
+    width = max(len(kind) for kind, _ in rates)
+    print(f"    {'':{width}}  lines     cer   exact")
+    for kind, one in rates:
+        print(
+            f"    {kind:{width}}  {one['sequences']:>5}  {one['cer']:.4f}  "
+            f"{one['line_accuracy']:.4f}"
+        )
+
+
+def draw_texts(path: Path, transcriptions: Sequence[Any], kinds: Sequence[str]) -> None:
+    """Draw lines with their texts, those of a kind together, and what was read if it differs."""
+    from utils.plots import draw_sheet
+
+    order = range(len(transcriptions))
+    if kinds:
+        first = {kind: n for n, kind in reversed(list(enumerate(kinds)))}
+        order = sorted(order, key=lambda n: first[kinds[n]])
+    shown = [transcriptions[n] for n in order]
+    draw_sheet(
+        path,
+        [one.ink for one in shown],
+        [one.reference for one in shown],
+        [f"read: {one.hypothesis}" if one.error_rate else "" for one in shown],
+    )
 
 
 def judge_characters(

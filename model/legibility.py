@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import cycle
 from typing import Any
 
 import torch
@@ -14,6 +15,9 @@ from model.recognition.error_rates import is_read, missing_words
 from model.recognition.transcribing import TOGETHER, Transcription, read_lines, score
 from utils.alphabet import nfc
 
+OF_SAMPLE = 1_000_000
+"""Difference between the seeds of two samples of a text: more than there are texts (assumed)."""
+
 
 @dataclass(frozen=True)
 class Legibility:
@@ -24,7 +28,7 @@ class Legibility:
         rates: see `model.recognition.error_rates.rates`.
         ended: share of the lines that ended by the stopping rule.
         complete: share of the lines that ended and lack no word.
-        transcriptions: of all lines.
+        transcriptions: of all lines: of the first sample of each text, then of the second, ...
     """
 
     bias: float
@@ -76,13 +80,14 @@ def read_back(
     *,
     pen_sharpness: float = PEN_SHARPNESS,
     seed: int = 0,
+    samples: int = 1,
     max_steps: int | None = None,
     search: Search = GREEDY,
     progress: bool = False,
 ) -> list[Legibility]:
     """Write texts at several biases and read them back, to measure legibility.
 
-    Text n is written once, with seed `seed` + n, the same at every bias.
+    The seeds are those of `seeds_of`, the same at every bias.
 
     Args:
         writer: a network that takes a text.
@@ -91,7 +96,8 @@ def read_back(
             counts as errors.
         biases: at least 0 each (the paper, eqs 61-62).
         pen_sharpness: as `sample` takes it.
-        seed: of the first text.
+        seed: of the first sample of the first text.
+        samples: how often each text is written.
         max_steps: limit on the steps of a line; by default enough for the longest text.
         search: how to search for the text.
         progress: show progress bars.
@@ -101,15 +107,16 @@ def read_back(
     """
     # Normal form as in the alphabet, so that a combining accent is not an error.
     texts = [nfc(text) for text in texts]
+    seeds = seeds_of(len(texts), samples, seed)
+    texts *= samples
     result = []
     for bias in biases:
         lines: list[Line] = []
         for start in range(0, len(texts), TOGETHER):
             part = texts[start : start + TOGETHER]
-            seeds = range(seed + start, seed + start + len(part))
             lines += sample(
                 writer,
-                seeds,
+                seeds[start : start + len(part)],
                 part,
                 bias=bias,
                 pen_sharpness=pen_sharpness,
@@ -131,6 +138,32 @@ def read_back(
             Legibility(float(bias), score(transcriptions), ended, complete, transcriptions)
         )
     return result
+
+
+def seeds_of(count: int, samples: int = 1, seed: int = 0) -> list[int]:
+    """Return the seeds of `count` texts, then those of their second samples, and so on.
+
+    Sample s of text n, both from 0, has seed `seed` + n + s * `OF_SAMPLE`, whatever the counts.
+    """
+    return [seed + n + s * OF_SAMPLE for s in range(samples) for n in range(count)]
+
+
+def rates_by_kind(
+    transcriptions: Sequence[Transcription], kinds: Sequence[str]
+) -> dict[str, dict[str, Any]]:
+    """Return the rates of each kind of texts, in the order in which the kinds come first.
+
+    Args:
+        transcriptions: of one or several samples, as those of `Legibility`.
+        kinds: of each text.
+
+    Returns:
+        what `model.recognition.error_rates.rates` does, by kind.
+    """
+    of_kind: dict[str, list[Transcription]] = {kind: [] for kind in kinds}
+    for one, kind in zip(transcriptions, cycle(kinds), strict=False):
+        of_kind[kind].append(one)
+    return {kind: score(found) for kind, found in of_kind.items()}
 
 
 def read_characters(

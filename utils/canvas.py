@@ -78,8 +78,10 @@ def add_ink(
                 figure.add_artist(patch)
 
 
-def add_caption(figure: Figure, lines: Sequence[str], left: float, top: float) -> None:
-    """Write small grey lines of text, the first one `top` inches below the upper edge."""
+def add_caption(
+    figure: Figure, lines: Sequence[str], left: float, top: float, colour: str = GREY
+) -> None:
+    """Write small lines of text, the first one `top` inches below the upper edge."""
     for row, line in enumerate(lines):
         figure.text(
             left,
@@ -87,19 +89,25 @@ def add_caption(figure: Figure, lines: Sequence[str], left: float, top: float) -
             line,
             transform=figure.dpi_scale_trans,
             size=CAPTION,
-            color=GREY,
+            color=colour,
             va="top",
             parse_math=False,
         )
 
 
-def add_hairline(figure: Figure, start: tuple[float, float], end: tuple[float, float]) -> None:
-    """Draw a fine grey line between positions in inches from the top left corner."""
+def add_hairline(
+    figure: Figure,
+    start: tuple[float, float],
+    end: tuple[float, float],
+    colour: str = FRAME,
+    width: float = 0.6,
+) -> None:
+    """Draw a fine line between positions in inches from the top left corner; `width` in points."""
     height = figure.get_figheight()
     line = Path([(x, height - y) for x, y in (start, end)])
     figure.add_artist(
         PathPatch(
-            line, transform=figure.dpi_scale_trans, fill=False, edgecolor=FRAME, linewidth=0.6
+            line, transform=figure.dpi_scale_trans, fill=False, edgecolor=colour, linewidth=width
         )
     )
 

@@ -32,6 +32,7 @@ from utils.ink import bounds, to_points, x_height
 from utils.page.pen import INK, PEN, PRIMER
 
 LIGHT_INK = "#4f8fd6"
+FAULT = "#c8352b"
 
 DPI = 160
 LETTER = 0.16
@@ -44,6 +45,10 @@ MARGIN = 0.3
 """Inches of paper around everything."""
 CAPTION_GAP = 0.09
 """Inches between ink and its caption."""
+CELL = (3.3, 0.6)
+"""Maximum width and height of a line on a sheet, in inches."""
+SHEET_LETTER = 0.1
+"""X-height on a sheet in inches, unless a line would not fit into `CELL`."""
 
 
 def draw_lines(
@@ -110,6 +115,63 @@ def lines_figure(
         )
         below = tops[row] + extents[row, 1] * scales[row] + CAPTION_GAP
         add_caption(figure, captions[row], MARGIN, below)
+    return figure
+
+
+def draw_sheet(
+    path: str | PathLike[str],
+    inks: Sequence[np.ndarray],
+    texts: Sequence[str],
+    faults: Sequence[str],
+) -> None:
+    """Write many lines of ink in columns as a PNG; see `sheet_figure`."""
+    _write_png(path, sheet_figure(inks, texts, faults))
+
+
+def sheet_figure(inks: Sequence[np.ndarray], texts: Sequence[str], faults: Sequence[str]) -> Figure:
+    """Return a figure of many lines of ink, in columns from the top down.
+
+    Args:
+        inks: lines of ink `(points, 3)`, all drawn to one scale, those that do not fit smaller.
+        texts: a caption for each line, in small grey letters above it.
+        faults: what is wrong with each line, in red letters below it and with a red bar beside it;
+            empty for nothing.
+
+    Raises:
+        DataError: if there is no line, one is not valid, or the counts differ.
+    """
+    if len(inks) == 0:
+        raise DataError("there is no line of ink to draw")
+    if not len(inks) == len(texts) == len(faults):
+        raise DataError(f"{len(inks)} lines of ink, {len(texts)} texts, {len(faults)} faults")
+    boxes = np.array([bounds(ink) for ink in inks])
+    extents = np.maximum(boxes[:, 2:] - boxes[:, :2], 1e-9)
+    letter = float(np.median([x_height(ink) for ink in inks]))
+    scales = np.minimum(SHEET_LETTER / letter, (np.array(CELL) / extents).min(axis=1))
+    above, below = ([wrap(text, CELL[0]) for text in some] for some in (texts, faults))
+    heights = [
+        LINE_HEIGHT * (len(first) + len(last)) + height + 3 * CAPTION_GAP
+        for first, last, height in zip(above, below, extents[:, 1] * scales, strict=True)
+    ]
+    # About four times as many rows as columns: a line is as much wider than it is high.
+    columns = math.ceil(math.sqrt(len(inks) / 4))
+    rows = math.ceil(len(inks) / columns)
+    starts = range(0, len(inks), rows)
+    tallest = max(sum(heights[start : start + rows]) for start in starts)
+    pitch = CELL[0] + MARGIN
+    figure = Figure(figsize=(len(starts) * pitch + MARGIN, tallest + 2 * MARGIN), facecolor="white")
+    for number, ink in enumerate(inks):
+        column, row = divmod(number, rows)
+        left = MARGIN + column * pitch
+        top = MARGIN + sum(heights[number - row : number])
+        add_caption(figure, above[number], left, top)
+        at = top + LINE_HEIGHT * len(above[number]) + CAPTION_GAP / 2
+        add_ink(figure, ink, left, at, scales[number], PEN * letter * scales[number])
+        if faults[number]:
+            end = top + heights[number] - 2 * CAPTION_GAP
+            bar = left - CAPTION_GAP
+            add_caption(figure, below[number], left, end - LINE_HEIGHT * len(below[number]), FAULT)
+            add_hairline(figure, (bar, top), (bar, end), FAULT, 2.0)
     return figure
 
 

@@ -8,12 +8,14 @@ from PIL import Image
 
 import model.loading
 from data_loader.synthetic.corpus import CARRIERS
+from data_loader.synthetic.everyday import KINDS, held_out_everyday
 from model import CTCNetwork, load
 from model.legibility import read_back
 from model.recognition.error_rates import rates
-from tests.commands.networks import ALPHABET, save, use
+from tests.commands.networks import ALPHABET, of_colour, save, use
 from utils.alphabet import Alphabet
 from utils.checks import UserError
+from utils.plots import FAULT
 
 
 def judge(writer, *words):
@@ -127,3 +129,77 @@ def test_a_reader_for_read_back_must_be_one(checkpoints, tmp_path):
     writer = checkpoints["SynthesisNetwork"]
     with pytest.raises(UserError, match="SynthesisNetwork, not a recogniser"):
         judge(writer, "--reader", writer, "--output", tmp_path)
+
+
+def test_texts_of_a_file_are_judged_by_kind(checkpoints, tmp_path, monkeypatch, capsys):
+    """The second sample of "Ann" is read with one error of three characters, all else rightly."""
+    file = tmp_path / "texts.tsv"
+    file.write_text("name\tAnn\n\nnumber\t12\nname\tBo B\n")
+    read = ["Ann", "12", "Bo B", "Anm", "12", "Bo B"]
+    monkeypatch.setattr("model.legibility.read_lines", lambda *words, **options: read)
+    words = (checkpoints["SynthesisNetwork"], "--reader", checkpoints["CTCNetwork"])
+    words += ("--texts", file, "--biases", 1, "--num-samples", 2, "--steps", 5, "--seed", 7)
+    judge(*words, "--output", tmp_path / "out")
+    printed = capsys.readouterr().out
+    assert "reads 6 texts" in printed
+    assert re.search(r"\n +lines +cer +exact\n +name +4  0.0714  0.7500\n", printed)
+    assert re.search(r"\n +number +2  0.0000  1.0000\n +all +6  0.0556  0.8333\n", printed)
+    stored = json.loads((tmp_path / "out" / "read_back.json").read_text())
+    (result,) = stored["results"]
+    assert result["kinds"]["name"]["cer"] == pytest.approx(1 / 14)
+    assert [one["kind"] for one in stored["texts"]] == ["name", "number", "name"] * 2
+    assert [one["seed"] for one in stored["texts"]] == [7, 8, 9, 1_000_007, 1_000_008, 1_000_009]
+    assert [one["read"] for one in stored["texts"]] == [[text] for text in read]
+    assert not (tmp_path / "out" / "synthesisnetwork-texts.png").exists()
+
+
+def test_a_sheet_marks_the_lines_of_the_first_sample_that_were_misread(
+    checkpoints, tmp_path, monkeypatch
+):
+    file = tmp_path / "texts.txt"
+    file.write_text("one\ntwo\n")
+    words = (checkpoints["SynthesisNetwork"], "--reader", checkpoints["CTCNetwork"])
+    words += ("--texts", file, "--biases", 1, "--num-samples", 2, "--steps", 5, "--sheet")
+    marked = []
+    for read in (["one", "two", "one", "tvvo"], ["one", "tvvo", "one", "two"]):
+        monkeypatch.setattr("model.legibility.read_lines", lambda *words, lines=read, **_: lines)
+        judge(*words, "--output", tmp_path)
+        marked.append(of_colour(tmp_path / "synthesisnetwork-texts.png", FAULT))
+    assert marked[0] == 0 and marked[1] > 100
+    stored = json.loads((tmp_path / "read_back.json").read_text())
+    assert "kinds" not in stored["results"][0] and "kind" not in stored["texts"][0]
+
+
+@pytest.mark.parametrize(
+    ("name", "split", "count"), [("everyday", "test", 200), ("choosing", "valid", 400)]
+)
+def test_texts_of_everyday_life_are_those_of_their_split(
+    name, split, count, checkpoints, tmp_path, monkeypatch, capsys
+):
+    expected = held_out_everyday(count, split)
+    monkeypatch.setattr(
+        "model.legibility.read_lines", lambda *words, **_: [text for _, text in expected]
+    )
+    words = (checkpoints["SynthesisNetwork"], "--reader", checkpoints["CTCNetwork"])
+    judge(*words, "--texts", name, "--biases", 1, "--steps", 3, "--sheet", "--output", tmp_path)
+    stored = json.loads((tmp_path / "read_back.json").read_text())
+    assert [(one["kind"], one["text"]) for one in stored["texts"]] == expected
+    printed = capsys.readouterr().out
+    for kind in KINDS:
+        assert re.search(rf"\n +{kind} +{count // 8}  0.0000  1.0000\n", printed)
+
+
+def test_a_file_of_texts_has_a_kind_for_each_or_for_none(checkpoints, tmp_path):
+    words = (checkpoints["SynthesisNetwork"], "--reader", checkpoints["CTCNetwork"])
+    file = tmp_path / "texts.tsv"
+    for content, message in (
+        ("name\tAnn\nBob\n", "texts.tsv: 'Bob' is not a kind, a tab and a text"),
+        ("name\tAnn\tBob\n", r"'name\\tAnn\\tBob' is not a kind"),
+        ("\n", "contains no text"),
+        ("n\u00e9e", "does not know 'é'"),
+    ):
+        file.write_text(content)
+        with pytest.raises(UserError, match=message):
+            judge(*words, "--texts", file, "--output", tmp_path)
+    with pytest.raises(UserError, match="evryday: cannot be read"):
+        judge(*words, "--texts", "evryday", "--output", tmp_path)

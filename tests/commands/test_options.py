@@ -163,7 +163,10 @@ def test_bad_input_ends_with_status_2_and_no_traceback(conditional, tmp_path):
         (("--evaluate", "--input", "x.inkml"), "--input is unknown"),
         (("--read-back", "x", "--window"), "--window belongs to write"),
         (("--read-back", "x", "--density"), "--density belongs to write"),
-        (("--read-back", "x", "--text", "a", "--num-samples", "2"), "leave out --num-samples"),
+        (("--read-back", "x", "--text", "a", "--texts", "plain"), "leave out one of them"),
+        (("--read-back", "x", "--characters", "--texts", "x.tsv"), "leave out --texts"),
+        (("--read-back", "x", "--characters", "--sheet"), "leave out --sheet"),
+        (("--read-back", "x", "--skip-unknown", "--texts", "everyday"), "is for a --text, or a F"),
     ],
 )
 def test_options_that_contradict_are_refused(words, message):

@@ -5,7 +5,8 @@ import pytest
 
 from data_loader.synthetic.corpus import held_out, split_of
 from model import Line, load, sample
-from model.legibility import read_back
+from model.legibility import rates_by_kind, read_back, seeds_of
+from model.recognition.transcribing import Transcription
 from tests.commands.networks import save
 
 
@@ -54,6 +55,33 @@ def test_texts_beyond_the_first_batch_have_seeds_of_their_own(tmp_path, monkeypa
         (alone,) = sample(writer, [5 + number], ["one"], bias=1.0, max_steps=30)
         np.testing.assert_allclose(one.ink, ink, atol=1e-2)
         np.testing.assert_allclose(one.ink, alone.ink, atol=1e-2)
+
+
+def test_samples_of_a_text_have_seeds_that_no_count_changes(tmp_path):
+    """Sample s of text n is written with the first seed plus n plus s million."""
+    writer, reader = (
+        load(save(tmp_path / arch, arch)).model for arch in ("SynthesisNetwork", "CTCNetwork")
+    )
+    options = {"seed": 5, "max_steps": 30}
+    (result,) = read_back(writer, reader, ["one", "two"], [1.0], samples=3, **options)
+    expected = [5, 6, 1_000_005, 1_000_006, 2_000_005, 2_000_006]
+    assert seeds_of(2, 3, 5) == expected
+    assert [one.reference for one in result.transcriptions] == ["one", "two"] * 3
+    for one, seed in zip(result.transcriptions, expected, strict=True):
+        (alone,) = sample(writer, [seed], [one.reference], bias=1.0, max_steps=30)
+        np.testing.assert_allclose(one.ink, alone.ink, atol=1e-2)
+
+
+def test_rates_by_kind_divide_all_errors_by_all_characters():
+    """Two samples of three texts: of 2 * (4 + 1) characters of names 1 + 0 + 0 + 1 are misread."""
+    ink = np.zeros((2, 3), dtype=np.float32)
+    read = [("Anna", "Anne"), ("12", "12"), ("B", "B"), ("Anna", "Anna"), ("12", "72"), ("B", "8")]
+    transcriptions = [Transcription("", ink, *pair) for pair in read]
+    found = rates_by_kind(transcriptions, ["name", "number", "name"])
+    assert list(found) == ["name", "number"]
+    name, number = found["name"], found["number"]
+    assert (name["cer"], name["line_accuracy"], name["sequences"]) == (0.2, 0.5, 4)
+    assert (number["cer"], number["line_accuracy"], number["sequences"]) == (0.25, 0.5, 2)
 
 
 def test_sentences_of_read_back_are_those_no_training_has():

@@ -20,6 +20,7 @@ from utils.plots import (
     draw_window,
     lines_figure,
     render,
+    sheet_figure,
     to_pixels,
     window_figure,
 )
@@ -95,6 +96,42 @@ def test_a_single_dot_and_repeated_points_can_be_drawn():
     for ink in (np.zeros((1, 3)), np.zeros((5, 3))):
         pixels = dark(render([ink], ["dot"]))
         assert 0 < pixels.sum() < 0.05 * pixels.size
+
+
+def test_a_sheet_marks_what_is_wrong_beside_its_line_only():
+    """Eighteen lines in three columns of six; the fault is in the second row of the third one."""
+    faults = [""] * 18
+    faults[13] = "read: nothing"
+    pixels = to_pixels(sheet_figure([wave()] * 18, ["text"] * 18, faults))
+    rows, columns = np.nonzero(of_colour(pixels, plots.FAULT))
+    height, width = pixels.shape[:2]
+    assert len(rows) > 100
+    assert columns.min() / width > 0.6 and columns.max() / width < 0.75
+    assert rows.min() / height > 0.15 and rows.max() / height < 0.45
+    inked = of_colour(pixels, pen.INK)
+    for column in range(3):
+        part = inked[:, column * width // 3 : (column + 1) * width // 3]
+        starts = np.flatnonzero(np.diff(part.any(axis=1).astype(int)) == 1)
+        assert len(starts) == 12  # six lines, each a dot over a wave
+
+
+def test_a_line_too_large_for_its_cell_is_drawn_smaller():
+    long, tall = wave(200), wave() * np.float32([1, 40, 1])
+    for ink in (long, tall):
+        pixels = to_pixels(sheet_figure([wave()] * 3 + [ink], ["text"] * 4, [""] * 4))
+        rows, columns = np.nonzero(of_colour(pixels, pen.INK))
+        margin = plots.MARGIN * plots.DPI
+        assert columns.max() < pixels.shape[1] - margin + 3
+        assert rows.max() < pixels.shape[0] - margin + 3
+        assert pixels.shape[0] < 5 * plots.DPI
+
+
+def test_a_sheet_needs_a_text_for_each_line():
+    with pytest.raises(DataError, match="no line of ink"):
+        sheet_figure([], [], [])
+    with pytest.raises(DataError, match="2 lines of ink, 2 texts, 1 faults"):
+        sheet_figure([wave()] * 2, ["one", "two"], [""])
+    assert to_pixels(sheet_figure([np.zeros((1, 3))], ["dot"], [""])).size
 
 
 def test_lines_stand_under_each_other_with_captions():
