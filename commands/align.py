@@ -1,7 +1,9 @@
 """Find which points of recorded lines belong to which characters, for a dataset of new lines."""
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from commands import options
 from commands.options import Parser
@@ -39,6 +41,7 @@ def run(arguments: argparse.Namespace) -> None:
     import numpy as np
 
     from data_loader.synthetic.alignment import AlignedLine, Alignment
+    from data_loader.synthetic.bank import hands
     from model.loading import Reader, Writer
     from model.recognition.error_rates import error_counts, read_in_place
     from parse_config import ConfigParser
@@ -70,16 +73,37 @@ def run(arguments: argparse.Namespace) -> None:
     texts = [source.text(index) for index in indices]
     found = align(aligner.model, inks, texts, progress=True)
     read = reader.read_lines(inks, progress=True)
-    lines = {
-        source.name(index): AlignedLine(
-            counts, read_in_place(text, hypothesis), error_counts(text, hypothesis).character_errors
-        )
-        for index, text, counts, hypothesis in zip(indices, texts, found, read, strict=True)
-    }
-    Alignment(lines).save(arguments.output)
+    lines = {}
+    for index, text, counts, hypothesis in zip(indices, texts, found, read, strict=True):
+        errors = error_counts(text, hypothesis).character_errors
+        flags = read_in_place(text, hypothesis)
+        lines[source.name(index)] = AlignedLine(counts, flags, np.zeros_like(flags), errors)
+    table = Alignment(lines)
+    tried, passed = look_at_pieces(reader, hands(source, indices, table), table)
+    table.save(arguments.output)
     characters = sum(len(line.read) for line in lines.values())
     right = sum(int(line.read.sum()) for line in lines.values())
     print(
         f"{arguments.output}  ({len(lines):,} lines, {characters:,} characters, "
-        f"{right / max(characters, 1):.4f} of them read)"
+        f"{right / max(characters, 1):.4f} of them read; of {tried:,} cut out, "
+        f"{passed / max(tried, 1):.4f})"
     )
+
+
+def look_at_pieces(reader: Any, found: Mapping[str, Any], table: Any) -> tuple[int, int]:
+    """Read characters cut out of each hand, and note in the table which of them fit.
+
+    Returns:
+        how many were tried, and how many fit.
+    """
+    import numpy as np
+
+    generator = np.random.default_rng(0)
+    trials = [(hand, one) for hand in found.values() for one in hand.trials(generator)]
+    read = reader.read_lines([one.ink for _, one in trials], progress=True)
+    passed = 0
+    for (hand, one), hypothesis in zip(trials, read, strict=True):
+        if one.passes(hypothesis):
+            table.lines[hand.lines[one.line].name].fits[one.character] = True
+            passed += 1
+    return len(trials), passed

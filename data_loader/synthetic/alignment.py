@@ -20,11 +20,14 @@ class AlignedLine:
     Attributes:
         counts: points of each character of its text, in order, `(characters,)`.
         read: whether a recogniser read each of them where it stands, `(characters,)` bool.
+        fits: whether it read each, cut out, behind a word of the same hand, `(characters,)` bool;
+            False for those that cannot be cut out or were not tried.
         errors: of the recogniser in the whole line.
     """
 
     counts: np.ndarray
     read: np.ndarray
+    fits: np.ndarray
     errors: int
 
 
@@ -49,6 +52,7 @@ class Alignment:
             "characters": np.array([len(line.counts) for line in lines], dtype=np.uint16),
             "counts": np.concatenate([line.counts for line in lines]).astype(np.uint16),
             "read": np.packbits(np.concatenate([line.read for line in lines])),
+            "fits": np.packbits(np.concatenate([line.fits for line in lines])),
             "errors": np.array([line.errors for line in lines], dtype=np.uint16),
         }
         atomic_write(path, lambda file: np.savez_compressed(file, **arrays))
@@ -67,12 +71,15 @@ class Alignment:
             ends = np.cumsum(arrays["characters"], dtype=np.int64)[:-1]
             total = int(arrays["characters"].sum(dtype=np.int64))
             counts = np.split(arrays["counts"].astype(np.int64), ends)
-            read = np.split(np.unpackbits(arrays["read"], count=total).astype(bool), ends)
-            lines = map(AlignedLine, counts, read, arrays["errors"].tolist())
+            read, fits = (
+                np.split(np.unpackbits(arrays[name], count=total).astype(bool), ends)
+                for name in ("read", "fits")
+            )
+            lines = map(AlignedLine, counts, read, fits, arrays["errors"].tolist())
             return cls(dict(zip(names, lines, strict=True)))
         except OSError as error:
             raise DataError(f"{path}: cannot be read ({error.strerror or error})") from None
         except (ValueError, KeyError, zipfile.BadZipFile, EOFError) as error:
             raise DataError(f"{path}: is not a table that `align` wrote ({error})") from None
 
-    _ARRAYS = ("names", "characters", "counts", "read", "errors")
+    _ARRAYS = ("names", "characters", "counts", "read", "fits", "errors")
