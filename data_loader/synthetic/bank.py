@@ -16,7 +16,7 @@ import numpy as np
 from base.base_dataset import BaseDataset
 from data_loader.synthetic.alignment import AlignedLine, Alignment
 from utils.alphabet import nfc
-from utils.ink import from_strokes, to_points
+from utils.ink import at_equal_steps, from_strokes, to_points
 
 SMALL = frozenset("acemnorsuvwxz")
 """Letters from the baseline to the x-height."""
@@ -232,6 +232,22 @@ def _owners(
         elif end[start - 1] and own[0] < start:
             between[k] = LIFT
     return owner, between
+
+
+def at_speed(
+    points: np.ndarray, end: np.ndarray, factor: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return strokes with `factor` times fewer points, at equal times; none where it is near 1."""
+    if 0.87 < factor < 1.15:
+        return points, end
+    found, ends = [], []
+    for stroke in np.split(points, np.flatnonzero(end)[:-1] + 1):
+        count = max(1, round((len(stroke) - 1) / factor))
+        if len(stroke) > 1:
+            stroke = at_equal_steps(stroke, np.arange(len(stroke), dtype=float), count)
+        found.append(stroke)
+        ends.append(np.arange(len(stroke)) == len(stroke) - 1)
+    return np.concatenate(found), np.concatenate(ends)
 
 
 def overlap(left: np.ndarray, right: np.ndarray) -> float:

@@ -8,9 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from data_loader.synthetic.bank import SMALL, Hand, Piece, overlap
+from data_loader.synthetic.bank import SMALL, Hand, Piece, at_speed, overlap
 from data_loader.synthetic.bank import LONGEST as LONGEST_PIECE
-from utils.ink import at_equal_steps
 
 # What a piece costs, in pieces, so that a word is written with as few and as fit ones as there are
 # (assumed, checked by eye).
@@ -34,8 +33,8 @@ BLEND = 0.5
 LEAST_GAP = 0.06
 """The least gap between pieces that do not join."""
 
-Maker = Callable[[str, Hand, np.random.Generator], Piece | None]
-"""Draws a character in a hand that nobody wrote."""
+Maker = Callable[[str, Hand, int, np.random.Generator], Piece | None]
+"""Draws a character that nobody wrote, see `drawn.Drawer`."""
 
 
 class Bank:
@@ -147,8 +146,8 @@ class Bank:
                 return adapted(lender.piece(place), lender, hand)
 
             return lend
-        seed = int(generator.integers(2**32))
-        return lambda: self.maker(one, hand, np.random.default_rng([seed, ord(one)]))
+        way = int(generator.integers(2**32))
+        return lambda: self.maker(one, hand, way, generator)
 
 
 def _some(places: Sequence, generator: np.random.Generator, most: int = 6) -> Sequence:
@@ -174,25 +173,8 @@ def adapted(piece: Piece, lender: Hand, hand: Hand) -> Piece:
     y = y * high
     x = x * wide - hand.slant * y
     points = np.stack([x - x.min(), y], axis=1)
-    return piece._replace(points=points).__class__(
-        piece.text, *at_speed(points, piece.end, hand.speed / lender.speed), piece.opens, piece.closes
-    )
-
-
-def at_speed(
-    points: np.ndarray, end: np.ndarray, factor: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return strokes with `factor` times fewer points, at equal times; none where it is near 1."""
-    if 0.87 < factor < 1.15:
-        return points, end
-    found, ends = [], []
-    for stroke in np.split(points, np.flatnonzero(end)[:-1] + 1):
-        count = max(1, round((len(stroke) - 1) / factor))
-        if len(stroke) > 1:
-            stroke = at_equal_steps(stroke, np.arange(len(stroke), dtype=float), count)
-        found.append(stroke)
-        ends.append(np.arange(len(stroke)) == len(stroke) - 1)
-    return np.concatenate(found), np.concatenate(ends)
+    points, end = at_speed(points, piece.end, hand.speed / lender.speed)
+    return piece._replace(points=points, end=end)
 
 
 def _set(

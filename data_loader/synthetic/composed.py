@@ -1,0 +1,221 @@
+"""A recorded dataset, and new lines in its hands: texts as people write them."""
+
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+
+from base import distributed
+from base.base_dataset import BaseDataset
+from base.base_transform import BaseTransform
+from data_loader.synthetic import corpus
+from data_loader.synthetic.alignment import Alignment
+from data_loader.synthetic.bank import Hand, Line, hands
+from data_loader.synthetic.composing import Bank
+from data_loader.synthetic.corpus import Draws
+from data_loader.synthetic.drawn import Drawer
+from data_loader.synthetic.european import european
+from data_loader.synthetic.everyday import characters, everyday
+from utils.alphabet import nfc
+from utils.checks import ConfigFault, DataError, Range
+from utils.ink import to_points
+
+LEAST_LINES = 3
+"""Lines that a hand needs (assumed)."""
+TRIES = 20
+"""Texts that are tried for a hand before another one takes its place."""
+
+
+class ComposedDataset(BaseDataset):
+    """A recorded dataset whose training split is joined by new lines in its hands.
+
+    The lines of a form (the dataset's `group`) are one hand. They are cut into characters by an
+    alignment, and set together into texts of every kind (see `everyday`, `european`): in one hand,
+    at its x-height, slant, speed and spacing. What it never wrote comes from hands like it, and
+    what nobody wrote from recorded digits and stroke fonts, bent to the hand. Only training lines
+    are cut.
+
+    Args:
+        dataset: the recorded one, with texts and forms.
+        alignment: file of `experiments.py align` for it.
+        size: new lines.
+        long: further lines, each of two to four recorded ones of one form side by side.
+        european: share of the new lines with letters beyond ASCII.
+        strings: share of them that are no words at all, so that every character comes beside every
+            other sort.
+        plain: share of them that are sentences; the others are of the kinds of `everyday`.
+        digits: a dataset of single digits, of whose training split digits are taken as well.
+        forms: bounds on the share of the forms, in an order by chance, whose lines are cut: two
+            datasets with [0, 0.7] and [0.7, 1] have no ink in common.
+        height: if given, recorded lines are brought level and to this x-height, both as the
+            alignment measures them, in all splits; those of training that cannot be measured, or
+            of which a recogniser misread more than a quarter, are left out.
+        scarce: characters that were written less often than this are drawn as well.
+        seed: of texts, hands and pieces.
+
+    Raises:
+        ConfigFault: if the shares are more than 1 together, or `forms` are no bounds.
+    """
+
+    def __init__(
+        self,
+        *,
+        dataset: BaseDataset,
+        alignment: str,
+        size: Annotated[int, Range(1, 1_000_000)],
+        long: Annotated[int, Range(0, 1_000_000)] = 0,
+        european: Annotated[float, Range(0, 1)] = 0.15,
+        strings: Annotated[float, Range(0, 1)] = 0.15,
+        plain: Annotated[float, Range(0, 1)] = 0.1,
+        digits: BaseDataset | None = None,
+        forms: list[Annotated[float, Range(0, 1)]] = [0.0, 1.0],  # noqa: B006 (never changed)
+        height: Annotated[float, Range(1e-3, 1e6)] | None = None,
+        scarce: Annotated[int, Range(1, 1_000_000)] = 60,
+        seed: Annotated[int, Range(0, 2**32 - 1)] = 0,
+    ) -> None:
+        if european + strings + plain > 1:
+            raise ConfigFault("plain", plain, f"at most {1 - european - strings:g}, what is left")
+        if len(forms) != 2 or forms[0] >= forms[1]:
+            raise ConfigFault("forms", forms, "two bounds, such as [0.0, 0.7]")
+        self.dataset, self.alignment, self.digits = dataset, Path(alignment), digits
+        self.size, self.long, self.scarce, self.seed = size, long, scarce, seed
+        self.shares = (european, strings, plain)
+        self.forms, self.height = forms, height
+        self._inks: list[np.ndarray] = []
+
+    @property
+    def characters(self) -> str | None:
+        return self.dataset.characters
+
+    def preprocessing(self) -> list[BaseTransform]:
+        return self.dataset.preprocessing()
+
+    def prepare(self) -> None:
+        """Prepare the datasets, and compose the lines. Does nothing the second time.
+
+        Raises:
+            DataError: if a dataset or the alignment cannot be read, or fits no line.
+        """
+        if self._inks:
+            return
+        main = self.dataset
+        main.prepare()
+        if self.height is None:
+            self.canonical, self.quantisation_step = main.canonical, main.quantisation_step
+        table = Alignment.load(self.alignment)
+        self._measured = self._measure(table)
+        found = hands(main, main.indices("train").tolist(), table)
+        names = sorted(name for name, hand in found.items() if len(hand.lines) >= LEAST_LINES)
+        order = np.random.default_rng(0).permutation(len(names))  # the same for every seed
+        low, high = (round(bound * len(names)) for bound in self.forms)
+        chosen = {names[n]: found[names[n]] for n in sorted(order[low:high].tolist())}
+        if not chosen:
+            raise DataError(f"{self.alignment}: fits none of the training lines of the dataset")
+        drawer = Drawer()
+        if self.digits is not None:
+            self.digits.prepare()
+            drawer = Drawer(self.digits, self.digits.indices("train").tolist())
+        bank = Bank(chosen, drawer, self.scarce)
+        inks: list[np.ndarray] = []
+        self._texts: list[str] = []
+        self._hands: list[str] = []
+        numbers = range(self.size + self.long)
+        for number in distributed.bar(
+            numbers, "composing lines", unit="line", leave=False, delay=1
+        ):
+            generator = np.random.default_rng([self.seed, number])
+            make = self._new if number < self.size else self._side_by_side
+            text, name, points, end = make(bank, generator)
+            height = self.height or bank.hands[name].height
+            inks.append(_to_ink(points * height, end, self.quantisation_step))
+            self._texts.append(text)
+            self._hands.append(name)
+        self._size = len(main)
+        self.lengths = np.concatenate(
+            [main.lengths, np.array([len(ink) for ink in inks], dtype=np.int64)]
+        )
+        self._inks = inks
+        self._bank_report = (
+            f"{len(bank.names):,} forms, {sum(bank.counts.values()):,} characters cut out and read"
+        )
+
+    def _measure(self, table: Alignment) -> dict[int, Line]:
+        return {}
+
+    def _new(
+        self, bank: Bank, generator: np.random.Generator
+    ) -> tuple[str, str, np.ndarray, np.ndarray]:
+        """Return a new line: text, hand, points in x-heights, and where the pen is lifted."""
+        while True:
+            name = bank.names[int(generator.integers(len(bank.names)))]
+            for _ in range(TRIES):
+                text = self._text(Draws(generator))
+                if (written := bank.write(text, name, generator)) is not None:
+                    return text, name, *written
+
+    def _text(self, draws: Draws) -> str:
+        kind = draws.number()
+        for share, make in zip(
+            self.shares,
+            (european, characters, lambda draws: corpus.line(draws, 0, 10, 45, 0.0)),
+            strict=True,
+        ):
+            if kind < share:
+                return nfc(make(draws))
+            kind -= share
+        return everyday(draws)[1]
+
+    def _side_by_side(
+        self, bank: Bank, generator: np.random.Generator
+    ) -> tuple[str, str, np.ndarray, np.ndarray]:
+        """Return recorded lines of a hand as one."""
+        name = bank.names[int(generator.integers(len(bank.names)))]
+        hand = bank.hands[name]
+        count = min(int(generator.integers(2, 5)), len(hand.lines))
+        chosen = generator.choice(len(hand.lines), count, replace=False).tolist()
+        return name_of(hand, name, chosen, generator)
+
+    def split_indices(self) -> dict[str, np.ndarray]:
+        splits = dict(self.dataset.split_indices())
+        more = np.arange(self._size, len(self), dtype=np.int64)
+        splits["train"] = np.concatenate([splits["train"], more])
+        return splits
+
+    def ink(self, index: int) -> np.ndarray:
+        if index < self._size:
+            return self.dataset.ink(index)
+        return self._inks[index - self._size].copy()
+
+    def missing(self, index: int) -> np.ndarray:
+        if index < self._size:
+            return self.dataset.missing(index)
+        return np.zeros(self.lengths[index], dtype=np.uint8)
+
+    def ends(self, index: int) -> bool:
+        return self.dataset.ends(index) if index < self._size else True
+
+    def text(self, index: int) -> str:
+        return (
+            self.dataset.text(index) if index < self._size else self._texts[index - self._size]
+        )
+
+    def name(self, index: int) -> str:
+        """Return the name of one sample, such as "composed-000017/a01-000u"."""
+        if index < self._size:
+            return self.dataset.name(index)
+        number = index - self._size
+        return f"composed-{number:06d}/{self._hands[number]}"
+
+    def group(self, index: int) -> str:
+        """Return the form of a line, or the form in whose hand it was composed."""
+        if index < self._size:
+            return self.dataset.group(index)
+        return self._hands[index - self._size]
+
+    def report(self) -> str:
+        points = int(self.lengths[self._size :].sum())
+        return (
+            f"{self.dataset.report()}\n"
+            f"joins the training: {self.size:,} lines composed of {self._bank_report}, and "
+            f"{self.long:,} of several lines; {points:,} points"
+        )

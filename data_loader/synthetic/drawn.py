@@ -1,0 +1,103 @@
+"""Characters that nobody in a bank wrote, in the proportions, slant and speed of a hand.
+
+Digits come from a set of recorded digits, if there is one; everything else from stroke fonts,
+written by an invented writer who is bent to the hand.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import replace
+
+import numpy as np
+
+from base.base_dataset import BaseDataset
+from data_loader.synthetic.bank import Hand, Piece, at_speed
+from data_loader.synthetic.embedded import Writer, deform, digitise, letters
+from data_loader.synthetic.stroke_fonts import CHARACTERS, X_HEIGHT
+from utils.ink import to_points
+
+FONTS = ["print", "joined"]
+"""In which capitals and signs stand by themselves."""
+FONT_TALL = 1.5
+"""Height of capitals in these fonts, in x-heights."""
+FONT_WIDTH = 0.8
+"""Width of a small letter in them, in x-heights."""
+RATE = 75.0
+"""Points per second at which the speed of invented writers is given."""
+SHAPES = 0.4
+"""Probability of another shape than the plain one, see `EmbeddedDataset`."""
+DIGIT_HEIGHT = (0.8, 1.0)
+"""Bounds on the height of a digit over that of the hand's capitals (assumed)."""
+
+
+class Drawer:
+    """Draws characters.
+
+    Args:
+        digits: samples of one digit each, in a dataset that is prepared, or None.
+        indices: of these samples.
+    """
+
+    def __init__(self, digits: BaseDataset | None = None, indices: Iterable[int] = ()) -> None:
+        self._digits, self._of = digits, defaultdict(lambda: defaultdict(list))
+        for index in indices if digits else ():
+            text, writer = digits.text(index), getattr(digits, "writer", lambda _: "")(index)
+            if len(text) == 1 and text.isdigit():
+                self._of[text][writer].append(index)
+
+    def __call__(
+        self, one: str, hand: Hand, way: int, generator: np.random.Generator
+    ) -> Piece | None:
+        """Return a character in a hand; None if it is not printable ASCII.
+
+        Args:
+            one: the character.
+            hand: which.
+            way: a seed: of how this character is drawn, always alike but never the same.
+            generator: of what differs from one time to the next.
+        """
+        if one not in CHARACTERS:
+            return None
+        choice = np.random.default_rng([way, ord(one)])
+        if self._of.get(one) and choice.random() < 0.7:
+            return self._digit(one, hand, choice, generator)
+        return _of_font(one, hand, choice, generator)
+
+    def _digit(
+        self, one: str, hand: Hand, choice: np.random.Generator, generator: np.random.Generator
+    ) -> Piece:
+        writers = self._of[one]
+        samples = writers[sorted(writers)[int(choice.integers(len(writers)))]]
+        ink = self._digits.ink(samples[int(generator.integers(len(samples)))])[:, :3]
+        points, end = to_points(ink), ink[:, 2] > 0.5
+        end[-1] = True
+        points -= points.min(0)
+        high = hand.tall * choice.uniform(*DIGIT_HEIGHT)
+        points *= high / max(points[:, 1].max(), 0.3 * points[:, 0].max(), 1e-9)
+        points[:, 1] -= points[:, 1].max()
+        points[:, 0] -= 0.7 * hand.slant * points[:, 1]
+        points[:, 0] -= points[:, 0].min()
+        within = ~end[:-1]
+        speed = float(np.hypot(*np.diff(points, axis=0)[within].T).mean()) if within.any() else 1.0
+        return Piece(one, *at_speed(points, end, hand.speed / max(speed, 1e-6)))
+
+
+def _of_font(
+    one: str, hand: Hand, choice: np.random.Generator, generator: np.random.Generator
+) -> Piece:
+    writer = replace(
+        Writer.invent(choice, FONTS, 1.0, SHAPES),
+        slant=float(np.clip(hand.slant, -0.6, 0.9)),
+        aspect=float(np.clip(hand.width / FONT_WIDTH, 0.8, 1.5)),
+        ascender=float(np.clip((hand.tall - 1) / (FONT_TALL - 1), 0.7, 2.2)),
+        drift=0.0,
+        wave=0.0,
+    )
+    x, y, end = letters(one, writer, generator)
+    x, y = deform(x, y, writer, generator)
+    # The speed law gives the mean step only about: drawn densely, then brought to the hand's.
+    x, y, end = digitise(x, y, end, writer.speed, 4 * RATE)
+    points = np.stack([x - x.min(), y], axis=1) / X_HEIGHT
+    within = ~end[:-1]
+    speed = float(np.hypot(*np.diff(points, axis=0)[within].T).mean()) if within.any() else 1.0
+    return Piece(one, *at_speed(points, end, hand.speed / max(speed, 1e-6)))
