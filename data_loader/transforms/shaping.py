@@ -369,9 +369,10 @@ class ShapedDataset(BaseDataset):
         return name if piece is None else f"{name}/{piece}"
 
     def writer(self, index: int) -> str:
-        """Return who wrote a sample, if the dataset knows."""
-        writer = getattr(self.dataset, "writer", None)
-        return writer(self._source[index][0]) if writer else ""
+        return self.dataset.writer(self._source[index][0])
+
+    def group(self, index: int) -> str:
+        return self.dataset.group(self._source[index][0])
 
     def report(self) -> str:
         names = [type(transform).__name__ for transform in self.shaping]
