@@ -78,6 +78,14 @@ class BaseDataset(ABC):
         """Return whether a sequence ends with the sample's last point, rather than being cut."""
         return True
 
+    def writer(self, index: int) -> str:
+        """Return who wrote one sample, or an empty string where the source does not say."""
+        return ""
+
+    def group(self, index: int) -> str:
+        """Return the form or file that one sample belongs to, or an empty string if to none."""
+        return ""
+
     def missing(self, index: int) -> np.ndarray:
         """Return how many points are missing before each point, `(points,)` uint8."""
         return np.zeros(self.lengths[index], dtype=np.uint8)
@@ -92,6 +100,22 @@ class BaseDataset(ABC):
         if split not in splits:
             raise UserError(f"no split {split!r}: there are {', '.join(splits)}")
         return splits[split]
+
+    def one_of_each_hand(self, split: str, generator: np.random.Generator) -> np.ndarray:
+        """Return samples of a split in random order, one of each writer, int64.
+
+        Where writers are unknown, one of each group, such as a form, and without groups all.
+        Samples without a text are left out.
+
+        Raises:
+            UserError: if there is no such split.
+        """
+        chosen: dict[str, int] = {}
+        for index in generator.permutation(self.indices(split)).tolist():
+            if self.text(index):
+                hand = self.writer(index) or self.group(index) or self.name(index)
+                chosen.setdefault(hand, index)
+        return np.array(list(chosen.values()), dtype=np.int64)
 
     def count(self, split: str) -> str:
         """Return the counts of a split as one line of a report."""

@@ -7,6 +7,7 @@ from data_loader.sources.inkml import InkMLDataset
 from data_loader.sources.mnist_strokes import MNISTStrokesDataset
 from data_loader.sources.stroke_arrays import StrokeArraysDataset
 from data_loader.sources.unipen import UnipenDataset
+from data_loader.synthetic.composed import ComposedDataset
 from data_loader.synthetic.embedded import EmbeddedDataset
 from data_loader.synthetic.mixed import MixedDataset
 from data_loader.transforms.augmentation import (
@@ -31,6 +32,7 @@ from data_loader.transforms.shaping import (
 )
 
 __all__ = [
+    "ComposedDataset",
     "CutLongSteps",
     "Dequantise",
     "EmbeddedDataset",

@@ -103,6 +103,31 @@ def bounds(ink: np.ndarray) -> tuple[float, float, float, float]:
     return left, top, right, bottom
 
 
+def turning_ways(ink: np.ndarray) -> np.ndarray:
+    """Return the pen's ways up and down between turning points, `(ways, 4)` float64.
+
+    Each is x and y where it begins, dx, and dy, which is not 0.
+    """
+    found = []
+    for stroke in strokes(ink):
+        steps = np.sign(np.diff(stroke[:, 1]))
+        moving = np.flatnonzero(steps)
+        if not len(moving):
+            continue
+        turns = moving[1:][np.diff(steps[moving]) != 0]
+        corners = stroke[[moving[0], *turns.tolist(), moving[-1] + 1]]
+        found.append(np.concatenate([corners[:-1], np.diff(corners, axis=0)], axis=1))
+    return np.concatenate(found) if found else np.empty((0, 4))
+
+
+def weighted_median(values: np.ndarray, weights: np.ndarray) -> float:
+    """Return the lowest of `values` `(n,)` that holds half of their `weights` together with the
+    lower ones; n at least 1."""
+    order = np.argsort(values)
+    reached = np.cumsum(weights[order])
+    return float(values[order][np.searchsorted(reached, reached[-1] / 2)])
+
+
 def x_height(ink: np.ndarray) -> float:
     """Return an estimate of the x-height, always positive.
 
@@ -110,17 +135,9 @@ def x_height(ink: np.ndarray) -> float:
     points and weighted by its height; unlike the height of the bounds it does not grow when the
     line drifts. Ink without vertical movement has the extent of its bounds as its height, a dot 1.
     """
-    ways = []
-    for stroke in strokes(ink):
-        steps = np.diff(stroke[:, 1])
-        steps = steps[steps != 0]
-        if len(steps):
-            turns = np.flatnonzero(np.diff(np.sign(steps))) + 1
-            ways.append(np.abs(np.add.reduceat(steps, np.concatenate([[0], turns]))))
-    if ways:
-        heights = np.sort(np.concatenate(ways))
-        reached = np.cumsum(heights)
-        return float(heights[np.searchsorted(reached, reached[-1] / 2)])
+    heights = np.abs(turning_ways(ink)[:, 3])
+    if len(heights):
+        return weighted_median(heights, heights)
     left, top, right, bottom = bounds(ink)
     return max(right - left, bottom - top) or 1.0
 

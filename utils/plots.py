@@ -28,6 +28,7 @@ from utils.canvas import (
 )
 from utils.checks import DataError
 from utils.files import atomic_write
+from utils.hand_measures import baseline
 from utils.ink import bounds, to_points, x_height
 from utils.page.pen import INK, PEN, PRIMER
 
@@ -49,6 +50,13 @@ CELL = (3.3, 0.6)
 """Maximum width and height of a line on a sheet, in inches."""
 SHEET_LETTER = 0.1
 """X-height on a sheet in inches, unless a line would not fit into `CELL`."""
+
+PAIRS_WIDTH, PAIRS_DPI = 15.0, 100
+"""Width of a page of pairs in inches, and its pixels per inch."""
+PAIR_NUMBER, PAIR_GAP, PAIR_SPACE = 0.4, 0.5, 0.12
+"""Inches to the right of a pair's number, between its lines, and below it to the next."""
+PAIR_LETTER, PAIR_HEIGHT = 0.24, 2.5
+"""Maximum x-height and height of a pair in inches."""
 
 
 def draw_lines(
@@ -172,6 +180,58 @@ def sheet_figure(inks: Sequence[np.ndarray], texts: Sequence[str], faults: Seque
             bar = left - CAPTION_GAP
             add_caption(figure, below[number], left, end - LINE_HEIGHT * len(below[number]), FAULT)
             add_hairline(figure, (bar, top), (bar, end), FAULT, 2.0)
+
+
+def draw_pairs(
+    path: str | PathLike[str],
+    pairs: Sequence[tuple[np.ndarray, np.ndarray]],
+    texts: Sequence[str],
+    *,
+    first: int = 1,
+) -> None:
+    """Write pairs of lines side by side as a PNG, 1500 pixels wide; see `pairs_figure`."""
+    _write_png(path, pairs_figure(pairs, texts, first=first), PAIRS_DPI)
+
+
+def pairs_figure(
+    pairs: Sequence[tuple[np.ndarray, np.ndarray]], texts: Sequence[str], *, first: int = 1
+) -> Figure:
+    """Return a figure of pairs of lines to choose between, each pair with its number and text.
+
+    Both lines of a pair have the same x-height, pen and baseline, whatever the units of their ink.
+
+    Args:
+        pairs: left and right line, `(points, 3)` each.
+        texts: of the pairs.
+        first: number of the first pair.
+    """
+    side = (PAIRS_WIDTH - 2 * MARGIN - PAIR_NUMBER - PAIR_GAP) / 2
+    places, rows, y = (MARGIN + PAIR_NUMBER, PAIRS_WIDTH - MARGIN - side), [], MARGIN
+    for pair, text in zip(pairs, texts, strict=True):
+        units = [x_height(ink) for ink in pair]
+        # Relative to the left end of the baseline, in x-heights: left, top, right, bottom.
+        boxes = np.array([bounds(ink) for ink in pair])
+        boxes[:, [1, 3]] -= np.array([[baseline(ink)] for ink in pair])
+        boxes /= np.array(units)[:, None]
+        top, bottom = boxes[:, 1].min(), boxes[:, 3].max()
+        letter = min(
+            PAIR_LETTER,
+            side / max(float((boxes[:, 2] - boxes[:, 0]).max()), 1.0),
+            PAIR_HEIGHT / max(float(bottom - top), 1.0),
+        )
+        caption = wrap(text, PAIRS_WIDTH - 2 * MARGIN - PAIR_NUMBER)
+        level = y + LINE_HEIGHT * len(caption) + CAPTION_GAP - top * letter
+        rows.append((y, caption, letter, units, level + boxes[:, 1] * letter))
+        y = level + bottom * letter + 2 * PAIR_SPACE
+    figure = Figure(figsize=(PAIRS_WIDTH, y - 2 * PAIR_SPACE + MARGIN), facecolor="white")
+    for number, (y, caption, letter, units, tops) in enumerate(rows):
+        if number:
+            above = y - PAIR_SPACE
+            add_hairline(figure, (MARGIN, above), (PAIRS_WIDTH - MARGIN, above))
+        add_caption(figure, [f"{first + number}"], MARGIN, y)
+        add_caption(figure, caption, places[0], y)
+        for ink, left, top, unit in zip(pairs[number], places, tops, units, strict=True):
+            add_ink(figure, ink, left, top, letter / unit, PEN * letter)
     return figure
 
 

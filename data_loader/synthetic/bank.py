@@ -100,9 +100,7 @@ class Line:
         """
         before = LIFT if first == 0 or self.text[first - 1] == " " else self.between[first - 1]
         after = (
-            LIFT
-            if last == len(self.text) - 1 or self.text[last + 1] == " "
-            else self.between[last]
+            LIFT if last == len(self.text) - 1 or self.text[last + 1] == " " else self.between[last]
         )
         return None if NONE in (before, after) else (before == CUT, after == CUT)
 
@@ -117,9 +115,7 @@ class Line:
         return Piece(self.text[first : last + 1], points - (left, 0.0), end, opens, closes)
 
 
-def measured(
-    ink: np.ndarray, text: str, aligned: AlignedLine, name: str = ""
-) -> Line | None:
+def measured(ink: np.ndarray, text: str, aligned: AlignedLine, name: str = "") -> Line | None:
     """Return a measured line; None if it has too few small letters.
 
     Args:
@@ -211,9 +207,7 @@ def _owners(
         elif len(rest) and near + NEARER < abs(float(points[rest, 0].mean()) - middle):
             owner[start:stop] = nearest
     between = np.full(len(text), NONE)
-    spans = {
-        k: np.flatnonzero(owner == k)[[0, -1]] for k in set(owner.tolist()) - {-1}
-    }
+    spans = {k: np.flatnonzero(owner == k)[[0, -1]] for k in set(owner.tolist()) - {-1}}
     unclear = np.flatnonzero(owner == -1)
     for k in range(len(text) - 1):
         if k not in spans or k + 1 not in spans:
@@ -234,9 +228,7 @@ def _owners(
     return owner, between
 
 
-def at_speed(
-    points: np.ndarray, end: np.ndarray, factor: float
-) -> tuple[np.ndarray, np.ndarray]:
+def at_speed(points: np.ndarray, end: np.ndarray, factor: float) -> tuple[np.ndarray, np.ndarray]:
     """Return strokes with `factor` times fewer points, at equal times; none where it is near 1."""
     if 0.87 < factor < 1.15:
         return points, end
@@ -474,24 +466,31 @@ def _median(values: list[float], otherwise: float) -> float:
     return float(np.median(values)) if len(values) >= 3 else otherwise
 
 
-def hands(
-    dataset: BaseDataset, indices: Iterable[int], alignment: Alignment, worst: float = WORST
-) -> dict[str, Hand]:
-    """Return the hands of the forms of a dataset that have lines that can be measured.
+def aligned_line(
+    dataset: BaseDataset, index: int, alignment: Alignment, worst: float = WORST
+) -> Line | None:
+    """Return a line of a dataset, measured.
 
     Args:
         dataset: prepared.
-        indices: of its lines.
-        alignment: of these; lines without one are left out.
-        worst: share of a line's characters that may have been misread.
+        index: of the line.
+        alignment: of the dataset.
+        worst: share of its characters that may have been misread.
+
+    Returns:
+        None if there is no alignment of it, if more was misread, or if it cannot be measured.
     """
+    text, ink = nfc(dataset.text(index)), dataset.ink(index)[:, :3]
+    aligned = alignment.of(dataset.name(index), len(ink), text)
+    if aligned is None or aligned.errors > worst * len(text):
+        return None
+    return measured(ink, text, aligned, dataset.name(index))
+
+
+def hands(dataset: BaseDataset, indices: Iterable[int], alignment: Alignment) -> dict[str, Hand]:
+    """Return the hands of the forms of a dataset, of those of its lines that can be measured."""
     found: dict[str, list[Line]] = defaultdict(list)
     for index in indices:
-        text, ink = nfc(dataset.text(index)), dataset.ink(index)[:, :3]
-        aligned = alignment.of(dataset.name(index), len(ink), text)
-        if aligned is None or aligned.errors > worst * len(text):
-            continue
-        line = measured(ink, text, aligned, dataset.name(index))
-        if line is not None:
+        if (line := aligned_line(dataset, index, alignment)) is not None:
             found[dataset.group(index)].append(line)
     return {name: Hand(lines) for name, lines in found.items()}

@@ -10,7 +10,7 @@ from base.base_dataset import BaseDataset
 from base.base_transform import BaseTransform
 from data_loader.synthetic import corpus
 from data_loader.synthetic.alignment import Alignment
-from data_loader.synthetic.bank import Hand, Line, hands
+from data_loader.synthetic.bank import aligned_line, hands
 from data_loader.synthetic.composing import Bank
 from data_loader.synthetic.corpus import Draws
 from data_loader.synthetic.drawn import Drawer
@@ -139,8 +139,17 @@ class ComposedDataset(BaseDataset):
             f"{len(bank.names):,} forms, {sum(bank.counts.values()):,} characters cut out and read"
         )
 
-    def _measure(self, table: Alignment) -> dict[int, Line]:
-        return {}
+    def _measure(self, table: Alignment) -> dict[int, np.ndarray]:
+        """Return the recorded lines, level and of one height, by their index; see `height`."""
+        if self.height is None:
+            return {}
+        source = self.dataset
+        used = np.unique(np.concatenate(list(source.split_indices().values()))).tolist()
+        found = {}
+        for index in distributed.bar(used, "measuring", unit=" lines", leave=False, delay=1):
+            if (line := aligned_line(source, index, table)) is not None:
+                found[index] = _to_ink(line.points * self.height, line.end, None)
+        return found
 
     def _new(
         self, bank: Bank, generator: np.random.Generator
@@ -173,17 +182,29 @@ class ComposedDataset(BaseDataset):
         hand = bank.hands[name]
         count = min(int(generator.integers(2, 5)), len(hand.lines))
         chosen = generator.choice(len(hand.lines), count, replace=False).tolist()
-        return name_of(hand, name, chosen, generator)
+        parts, right = [], 0.0
+        for line in (hand.lines[n] for n in chosen):
+            parts.append(line.points + (right - line.points[:, 0].min(), 0.0))
+            right = parts[-1][:, 0].max() + float(np.median(hand.word_gaps))
+        text = " ".join(hand.lines[n].text.strip() for n in chosen)
+        ends = np.concatenate([hand.lines[n].end for n in chosen])
+        return text, name, np.concatenate(parts), ends
 
     def split_indices(self) -> dict[str, np.ndarray]:
         splits = dict(self.dataset.split_indices())
+        if self.height is not None:
+            splits = {
+                name: np.array([n for n in indices.tolist() if n in self._measured], dtype=np.int64)
+                for name, indices in splits.items()
+            }
         more = np.arange(self._size, len(self), dtype=np.int64)
         splits["train"] = np.concatenate([splits["train"], more])
         return splits
 
     def ink(self, index: int) -> np.ndarray:
         if index < self._size:
-            return self.dataset.ink(index)
+            own = self._measured.get(index)
+            return self.dataset.ink(index) if own is None else own.copy()
         return self._inks[index - self._size].copy()
 
     def missing(self, index: int) -> np.ndarray:
@@ -195,9 +216,7 @@ class ComposedDataset(BaseDataset):
         return self.dataset.ends(index) if index < self._size else True
 
     def text(self, index: int) -> str:
-        return (
-            self.dataset.text(index) if index < self._size else self._texts[index - self._size]
-        )
+        return self.dataset.text(index) if index < self._size else self._texts[index - self._size]
 
     def name(self, index: int) -> str:
         """Return the name of one sample, such as "composed-000017/a01-000u"."""
@@ -214,8 +233,22 @@ class ComposedDataset(BaseDataset):
 
     def report(self) -> str:
         points = int(self.lengths[self._size :].sum())
+        lost = sum(map(len, self.dataset.split_indices().values())) - sum(
+            len(indices[indices < self._size]) for indices in self.split_indices().values()
+        )
+        left_out = f"left out, as their text does not fit: {lost:,} lines\n" if lost else ""
         return (
-            f"{self.dataset.report()}\n"
+            f"{self.dataset.report()}\n{left_out}"
             f"joins the training: {self.size:,} lines composed of {self._bank_report}, and "
             f"{self.long:,} of several lines; {points:,} points"
         )
+
+
+def _to_ink(points: np.ndarray, end: np.ndarray, grid: float | None) -> np.ndarray:
+    """Return ink `(points, 3)` float32 of positions, rounded to a grid if there is one."""
+    if grid is not None:
+        points = np.rint(points / grid) * grid
+    ink = np.zeros((len(points), 3), dtype=np.float32)
+    ink[1:, :2] = np.diff(points, axis=0)
+    ink[:, 2] = end
+    return ink

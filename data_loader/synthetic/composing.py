@@ -85,7 +85,9 @@ class Bank:
             shift = right + gap - points[:, 0].min()
             placed.append((points + (shift, 0.0), end))
             right = float(placed[-1][0][:, 0].max())
-        return np.concatenate([one for one, _ in placed]), np.concatenate([end for _, end in placed])
+        return np.concatenate([one for one, _ in placed]), np.concatenate(
+            [end for _, end in placed]
+        )
 
     def _pieces(
         self,
@@ -157,7 +159,9 @@ def _some(places: Sequence, generator: np.random.Generator, most: int = 6) -> Se
     return [places[n] for n in generator.choice(len(places), most, replace=False)]
 
 
-def _drawn(values: np.ndarray, within: tuple[float, float], generator: np.random.Generator) -> float:
+def _drawn(
+    values: np.ndarray, within: tuple[float, float], generator: np.random.Generator
+) -> float:
     """Return a value between two quantiles of sorted ones."""
     return float(np.quantile(values, generator.uniform(*within)))
 
@@ -201,9 +205,7 @@ def _set(
     return points, end
 
 
-def _joined(
-    points: np.ndarray, end: np.ndarray, piece: Piece
-) -> tuple[np.ndarray, np.ndarray]:
+def _joined(points: np.ndarray, end: np.ndarray, piece: Piece) -> tuple[np.ndarray, np.ndarray]:
     """Return a piece that goes on where a stroke was cut off, both bent to meet half way."""
     # The cut is the end of the last stroke that does not belong to a mark set later.
     stroke = points[np.flatnonzero(end[:-1])[-1] + 1 :] if end[:-1].any() else points
@@ -216,9 +218,7 @@ def _joined(
     to_end = np.hypot(*np.diff(stroke, axis=0, append=stroke[-1:]).T)[::-1].cumsum()[::-1]
     left[own, 1] += 0.5 * fall * np.clip(1 - to_end / BLEND, 0, 1)
     stop_of_first = int(np.flatnonzero(piece.end)[0]) + 1
-    from_start = np.hypot(
-        *np.diff(moved[:stop_of_first], axis=0, prepend=moved[:1]).T
-    ).cumsum()
+    from_start = np.hypot(*np.diff(moved[:stop_of_first], axis=0, prepend=moved[:1]).T).cumsum()
     right[:stop_of_first, 1] -= 0.5 * fall * np.clip(1 - from_start / BLEND, 0, 1)
     end = np.concatenate([end, piece.end])
     end[len(points) - 1] = False

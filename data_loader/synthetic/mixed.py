@@ -247,6 +247,13 @@ class MixedDataset(BaseDataset):
             return self.dataset.ends(index)
         return self._ends[index - self._size]
 
+    def writer(self, index: int) -> str:
+        """Return who wrote one sample of `dataset`; others may be by two writers."""
+        return self.dataset.writer(index) if index < self._size else ""
+
+    def group(self, index: int) -> str:
+        return self.dataset.group(index) if index < self._size else ""
+
     def _origin(self, index: int) -> _Origin:
         return self._origins[index - self._size]
 

@@ -26,6 +26,7 @@ from base import distributed
 from base.base_dataset import BaseDataset
 from base.base_transform import BaseTransform
 from utils.checks import ConfigFault, DataError, Range
+from utils.hand_measures import baseline_angle, slant
 from utils.ink import at_equal_steps, bounds, path_along, strokes, x_height
 
 MAX_POINTS = 1_000_000
@@ -56,26 +57,11 @@ def _multiplied(ink: np.ndarray, matrix: np.ndarray) -> np.ndarray:
     return changed
 
 
-def _turning_ways(ink: np.ndarray) -> np.ndarray:
-    """Return the pen's ways up and down, `(ways, 4)`: x and y where each begins, dx, dy."""
-    found = []
-    for stroke in strokes(ink):
-        steps = np.sign(np.diff(stroke[:, 1]))
-        moving = np.flatnonzero(steps)
-        if not len(moving):
-            continue
-        turns = moving[1:][np.diff(steps[moving]) != 0]
-        corners = stroke[[moving[0], *turns.tolist(), moving[-1] + 1]]
-        found.append(np.concatenate([corners[:-1], np.diff(corners, axis=0)], axis=1))
-    return np.concatenate(found) if found else np.empty((0, 4))
-
-
 class LevelBaseline(_Measured):
     """Rotates a line so that its baseline is level.
 
-    The baseline is the median slope over pairs of low turning points that are well apart
-    (Theil-Sen), which a few descenders do not change. Ink that is too short for a baseline (single
-    letters, a digit) stays unchanged. Inverse: `undo`.
+    The baseline is that of `baseline_angle`. Ink that is too short for one (single letters, a
+    digit) stays unchanged. Inverse: `undo`.
 
     Args:
         max_degrees: the steepest baseline accepted; ink that seems steeper stays unchanged.
@@ -91,21 +77,9 @@ class LevelBaseline(_Measured):
         self.max_degrees, self.min_letters = max_degrees, min_letters
 
     def angle(self, ink: np.ndarray) -> float:
-        """Return the angle of the baseline in radians, positive where it falls to the right."""
-        ways = _turning_ways(ink)
-        letter = x_height(ink)
-        down = ways[ways[:, 3] > 0.3 * letter]
-        low = down[:, :2] + down[:, 2:]
-        # In very long lines only every n-th: all pairs would be too many.
-        low = low[:: max(1, math.ceil(len(low) / 400))]
-        first, second = np.triu_indices(len(low), 1)
-        run = low[second] - low[first]
-        run = run[np.abs(run[:, 0]) > 0.5 * self.min_letters * letter]
-        left, _, right, _ = bounds(ink)
-        if len(run) < 3 or right - left < self.min_letters * letter:
-            return 0.0
-        angle = math.atan(float(np.median(run[:, 1] / run[:, 0])))
-        return angle if abs(angle) <= math.radians(self.max_degrees) else 0.0
+        """Return the angle of the baseline in radians, as `baseline_angle`, or 0."""
+        angle = baseline_angle(ink, self.min_letters)
+        return angle if abs(angle) <= math.radians(self.max_degrees) else 0.0  # also for a NaN
 
     def matrix(self, ink: np.ndarray) -> np.ndarray:
         angle = self.angle(ink)
@@ -116,7 +90,6 @@ class LevelBaseline(_Measured):
 class UndoSlant(_Measured):
     """Shears a line so that its downstrokes are upright; level lines stay unchanged.
 
-    The slant is the median over the pen's ways down that are not flat, weighted by their height.
     Inverse: `undo`.
 
     Args:
@@ -127,17 +100,9 @@ class UndoSlant(_Measured):
         self.max_degrees = max_degrees
 
     def slant(self, ink: np.ndarray) -> float:
-        """Return how far downstrokes lean to the right, x over y."""
-        ways = _turning_ways(ink)
-        down = ways[ways[:, 3] > 0.5 * x_height(ink)]
-        lean = -down[:, 2] / down[:, 3]
-        kept = np.abs(lean) <= math.tan(math.radians(self.max_degrees))
-        lean, weight = lean[kept], down[kept, 3]
-        if not len(lean):
-            return 0.0
-        order = np.argsort(lean)
-        reached = np.cumsum(weight[order])
-        return float(lean[order][np.searchsorted(reached, reached[-1] / 2)])
+        """Return how far downstrokes lean to the right, as `utils.hand_measures.slant`, or 0."""
+        lean = slant(ink, self.max_degrees)
+        return 0.0 if math.isnan(lean) else lean
 
     def matrix(self, ink: np.ndarray) -> np.ndarray:
         return np.array([[1.0, self.slant(ink)], [0.0, 1.0]])  # y grows downwards
@@ -404,9 +369,10 @@ class ShapedDataset(BaseDataset):
         return name if piece is None else f"{name}/{piece}"
 
     def writer(self, index: int) -> str:
-        """Return who wrote a sample, if the dataset knows."""
-        writer = getattr(self.dataset, "writer", None)
-        return writer(self._source[index][0]) if writer else ""
+        return self.dataset.writer(self._source[index][0])
+
+    def group(self, index: int) -> str:
+        return self.dataset.group(self._source[index][0])
 
     def report(self) -> str:
         names = [type(transform).__name__ for transform in self.shaping]

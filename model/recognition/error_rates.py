@@ -106,9 +106,7 @@ def read_in_place(reference: str, hypothesis: str) -> np.ndarray:
     """Return which characters of a reference in NFC were read, `(characters,)` bool, by one of the
     shortest alignments; blanks before and after were not."""
     flags = [
-        piece.kind == "equal"
-        for piece in alignment(reference, hypothesis)
-        for _ in piece.reference
+        piece.kind == "equal" for piece in alignment(reference, hypothesis) for _ in piece.reference
     ]
     before = len(reference) - len(reference.lstrip())
     read = np.zeros(len(reference), dtype=bool)

@@ -44,7 +44,7 @@ def test_ink_files_are_read_and_drawn(checkpoints, data, tmp_path, capsys, arch)
         (("evaluate", "sometimes"), "no split 'sometimes'"),
         (("continue", "valid"), "contains a CTCNetwork: it reads; use `read`"),
         (("write", "--text", "a"), "contains a CTCNetwork: it reads; use `read`"),
-        (("read", "x", "--skip-unknown"), "--skip-unknown belongs to write and legibility"),
+        (("read", "x", "--skip-unknown"), "--skip-unknown belongs to write, legibility and blind"),
         (("read", "x", "--num-samples", "1"), "--num-samples belongs to write, "),
         (("evaluate", "--steps", "9"), "--steps belongs to write, "),
         (("read", "x", "--primer", "x.inkml"), "--primer belongs to write"),

@@ -11,7 +11,7 @@ from PIL import Image
 
 from utils import canvas, plots
 from utils.checks import DataError
-from utils.ink import from_strokes
+from utils.ink import from_strokes, strokes
 from utils.page import pen
 from utils.plots import (
     density_figure,
@@ -19,6 +19,7 @@ from utils.plots import (
     draw_lines,
     draw_window,
     lines_figure,
+    pairs_figure,
     render,
     sheet_figure,
     to_pixels,
@@ -226,6 +227,46 @@ def diagonal(ink, text, end=False):
     steps, characters = len(ink) - 1, len(text) + end
     where = np.floor(np.arange(steps) * characters / steps).astype(int)
     return np.eye(characters)[where]
+
+
+def test_a_pair_is_drawn_alike_whatever_its_units():
+    ink = wave()
+    larger = ink * np.array([37.0, 37.0, 1.0])
+    pixels = to_pixels(pairs_figure([(ink, larger), (larger, ink)], ["", ""]), 200)
+    assert pixels.shape[1] == 3000
+    inked = dark(pixels)
+    middle, start = pixels.shape[1] // 2, int(200 * (plots.MARGIN + plots.PAIR_NUMBER)) - 9
+    boxes = []
+    for half in (inked[:, start:middle], inked[:, middle:]):  # without the numbers
+        rows, columns = np.nonzero(half)
+        boxes.append((rows.min(), rows.max(), np.ptp(columns), half.sum()))
+    assert np.allclose(boxes[0][:3], boxes[1][:3], atol=1)
+    assert boxes[0][3] == pytest.approx(boxes[1][3], rel=0.02)  # the same pen
+
+
+def test_lines_of_a_pair_have_one_x_height_and_one_baseline():
+    short, descending = wave(letters=4), wave(letters=30)
+    tail = np.array([[20.0, 5.0], [20.0, 30.0]])
+    descending = from_strokes([*strokes(descending), tail])
+    pixels = to_pixels(pairs_figure([(short, descending)], [""]), 200)
+    # The bottoms of all waves lie level, apart from the tail.
+    inked, middle = dark(pixels), pixels.shape[1] // 2
+    left, right = (part.sum(axis=1) for part in (inked[:, :middle], inked[:, middle:]))
+    level = np.flatnonzero(left).max()
+    assert np.flatnonzero(right > 12).max() == pytest.approx(level, abs=2)
+    assert np.flatnonzero(right).max() > level + 20
+    # Tops as well, below the dots.
+    tops = [np.flatnonzero(part > 0.3 * part.max()).min() for part in (left, right)]
+    assert tops[0] == pytest.approx(tops[1], abs=2)
+    widest = np.nonzero(inked)[1].max()
+    assert widest < pixels.shape[1] - 0.9 * plots.MARGIN * 200
+
+
+def test_a_line_that_ran_away_makes_its_pair_smaller_and_no_other():
+    fallen = from_strokes([np.array([[0, 0], [5, 10], [10, 0], [900, 3000]])])
+    alone = pairs_figure([(wave(), wave())], ["a"]).get_figheight()
+    page = pairs_figure([(wave(), fallen), (wave(), wave())], ["a", "b"])
+    assert page.get_figheight() < alone + plots.PAIR_HEIGHT + 1
 
 
 @pytest.mark.parametrize("end", [False, True])

@@ -104,6 +104,16 @@ def test_the_seam_is_level_where_a_line_rises():
     assert bounds(joined)[2] == 1000 + 30 + 1000
 
 
+def test_hands_of_the_main_dataset_are_known_and_of_no_other_line():
+    main = EmbeddedDataset(size=9, valid_size=3, test_size=1, writers=4)
+    dataset = MixedDataset(dataset=main, added=EmbeddedDataset(seed=1, size=4), joined=3)
+    dataset.prepare()
+    for n in range(13):
+        assert dataset.writer(n) == main.writer(n) != "" and dataset.group(n) == main.group(n)
+    assert {dataset.writer(n) for n in range(13, len(dataset))} == {""}
+    assert {dataset.group(n) for n in range(13, len(dataset))} == {""}
+
+
 def test_it_trains_with_all_characters(tmp_path):
     loader = HandwritingDataLoader(0, None, None, dataset=mixed(joined=5), batch_size=16)
     loader.prepare()

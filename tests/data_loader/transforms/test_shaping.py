@@ -232,6 +232,7 @@ def test_a_shaped_dataset_shapes_all_splits():
             *(plain.text(n), plain.name(n), plain.writer(n)),
         )
         assert len(dataset.ink(n)) == dataset.lengths[n] == len(dataset.missing(n))
+        assert dataset.group(n) == plain.group(n)
     assert dataset.canonical is None
     assert "shaped by UndoSlant, ScaleHeight" in dataset.report()
 

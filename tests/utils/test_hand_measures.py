@@ -1,0 +1,226 @@
+"""The measures of lines against known writers, known changes of their lines, and values by hand."""
+
+import math
+
+import numpy as np
+import pytest
+
+from data_loader.synthetic.corpus import held_out
+from data_loader.synthetic.embedded import EmbeddedDataset, write
+from utils.checks import DataError
+from utils.hand_measures import (
+    MEASURES,
+    VARIED,
+    baseline_angle,
+    measure,
+    summary,
+    turning,
+    variety,
+    word_gaps,
+)
+from utils.ink import from_strokes, strokes, to_points, x_height
+
+TEXTS = held_out(24)
+PEOPLE = EmbeddedDataset(seed=7, fonts=["print", "italic", "cursive"])
+
+
+def hand(number):
+    return PEOPLE.invent(0, number)
+
+
+def lines(rate=75.0):
+    return [
+        write(text, hand(number), np.random.default_rng(number), rate)
+        for number, text in enumerate(TEXTS)
+    ]
+
+
+def measured(inks):
+    """Return each measure of lines of the texts, `(lines,)`."""
+    found = [measure(ink, text) for ink, text in zip(inks, TEXTS, strict=True)]
+    return {name: np.array([one[name] for one in found]) for name in MEASURES}
+
+
+LINES = lines()
+PLAIN = measured(LINES)
+
+
+def moved(ink, change):
+    """Return the ink whose points are `change` of those of `ink`."""
+    result = ink.copy()
+    result[1:, :2] = np.diff(change(to_points(ink)), axis=0)
+    return result
+
+
+def times(matrix):
+    return lambda points: points @ np.array(matrix).T
+
+
+def test_every_measure_of_a_line_is_a_number():
+    assert list(PLAIN) == list(MEASURES)
+    for name, values in PLAIN.items():
+        allowed = 0.25 if "spread" in name else 0.0  # lines of two words, or of few letters
+        assert np.isnan(values).mean() <= allowed, name
+
+
+@pytest.mark.parametrize("degrees", [-3.0, 3.0, 10.0])
+def test_a_turned_line_has_another_slope_and_nothing_else(degrees):
+    angle = math.radians(degrees)
+    turn = [[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]]
+    inks = [moved(ink, times(turn)) for ink in LINES]
+    for before, after in zip(LINES, inks, strict=True):
+        change = baseline_angle(after) - baseline_angle(before)
+        assert math.degrees(change) == pytest.approx(degrees, abs=0.7)
+    found = measured(inks)
+    signed = [abs(math.degrees(baseline_angle(ink))) for ink in inks]
+    assert found["slope"] == pytest.approx(signed)
+    for name in ("slant", "letter_width", "curvature", "word_space"):
+        assert (
+            np.nanmedian(np.abs(found[name] - PLAIN[name])) < 0.05 * np.nanstd(PLAIN[name]) + 0.02
+        )
+
+
+@pytest.mark.parametrize("factor", [0.8, 1.25])
+def test_letters_that_grow_in_the_second_half_raise_the_ratio(factor):
+    def half(points):
+        left, right = points[:, 0].min(), points[:, 0].max()
+        rows = points[:, 0] > (left + right) / 2
+        points = points.copy()
+        # About the baseline, which the low points are near to, so that it stays.
+        points[rows, 1] = (points[rows, 1] - np.quantile(points[:, 1], 0.8)) * factor
+        points[~rows, 1] -= np.quantile(points[:, 1], 0.8)
+        return points
+
+    def level(points):
+        return points - np.stack(
+            [0 * points[:, 0], np.polyval(np.polyfit(*points.T, 1), points[:, 0])], 1
+        )
+
+    inks = [moved(ink, lambda points: half(level(points))) for ink in LINES]
+    found = measured(inks)
+    ratios = found["x_height_ratio"] / PLAIN["x_height_ratio"]
+    assert np.median(ratios) == pytest.approx(factor, rel=0.05)
+    assert np.quantile(np.abs(np.log(ratios / factor)), 0.75) < 0.1
+    assert np.nanmedian(found["x_height_spread"]) > 1.5 * np.nanmedian(PLAIN["x_height_spread"])
+
+
+def test_a_line_of_one_height_has_the_ratio_one():
+    assert np.median(PLAIN["x_height_ratio"]) == pytest.approx(1, abs=0.05)
+    assert np.nanmedian(PLAIN["x_height_spread"]) < 0.08
+
+
+@pytest.mark.parametrize("lean", [-0.2, 0.15])
+def test_a_sheared_line_leans_more(lean):
+    found = measured([moved(ink, times([[1, -lean], [0, 1]])) for ink in LINES])
+    change = np.tan(np.radians(found["slant"])) - np.tan(np.radians(PLAIN["slant"]))
+    assert np.median(change) == pytest.approx(lean, abs=0.02)
+
+
+def test_a_wider_line_has_wider_letters_and_gaps():
+    found = measured([moved(ink, times([[1.3, 0], [0, 1]])) for ink in LINES])
+    for name in ("letter_width", "word_space"):
+        assert np.median(found[name] / PLAIN[name]) == pytest.approx(1.3, rel=0.03)
+    assert found["lifts"].tolist() == PLAIN["lifts"].tolist()
+
+
+def test_known_hands_are_told_apart():
+    for name, parameter in (("slant", "slant"), ("word_space", "word_space")):
+        known = [getattr(hand(number), parameter) for number in range(len(TEXTS))]
+        assert np.corrcoef(known, PLAIN[name])[0, 1] > 0.7
+
+
+def test_unit_and_sampling_rate_do_not_matter():
+    larger = measured([ink * np.array([32, 32, 1], dtype=np.float32) for ink in LINES])  # exact
+    for name in MEASURES:
+        np.testing.assert_allclose(larger[name], PLAIN[name], rtol=1e-3, atol=1e-6)
+    denser = measured(lines(rate=200.0))
+    for name in ("x_height_ratio", "letter_width", "lifts", "curvature", "word_space"):
+        assert np.nanmedian(denser[name] / PLAIN[name]) == pytest.approx(1, abs=0.03), name
+    assert np.nanmedian(denser["slant"] - PLAIN["slant"]) == pytest.approx(0, abs=0.5)
+    assert np.nanmedian(denser["roughness"] / PLAIN["roughness"]) == pytest.approx(1.15, abs=0.1)
+
+
+def arc(centre, radius, turns=1.0, count=200):
+    angle = np.linspace(0, 2 * np.pi * turns, count)
+    return np.array(centre) + radius * np.stack([np.cos(angle), np.sin(angle)], axis=1)
+
+
+def test_turning_by_hand():
+    circle = from_strokes([arc((0, 0), 50)])
+    assert x_height(circle) == pytest.approx(100, rel=1e-3)
+    # The radius is half an x-height. The last step has no turn after it.
+    assert turning(circle) == pytest.approx((2.0, 0.0), abs=0.1)
+    corner = from_strokes([np.array([[0, 0], [0, 100], [100, 100]])])
+    curvature, roughness = turning(corner)
+    assert curvature == pytest.approx(math.pi / 2 / 2) and roughness == pytest.approx(0)
+    bars = [np.array([[0, 0], [0, 100]])] * 10
+    zigzag = from_strokes([*bars, np.array([[n * 20, n % 2 * 15] for n in range(40)])])
+    assert x_height(zigzag) == 100
+    assert turning(zigzag)[1] > 0.7
+
+
+def test_a_trembling_hand_is_rougher():
+    generator = np.random.default_rng(0)
+    before = np.median(PLAIN["roughness"])
+    for share, least in ((0.01, 1.5), (0.03, 3.0)):
+        inks = []
+        for ink in LINES:
+            noise = generator.normal(scale=share * x_height(ink), size=(len(ink), 2))
+            inks.append(moved(ink, lambda points, noise=noise: points + noise))
+        assert np.median(measured(inks)["roughness"]) > least * before
+
+
+def bar(x, width=0.0):
+    return np.array([[x, 0], [x + width, 10]])
+
+
+def test_gaps_lifts_and_widths_by_hand():
+    # Two words of two bars each and one of one; all upright, 10 high.
+    upright = from_strokes([bar(0), bar(4), bar(24), bar(28), bar(58)])
+    assert word_gaps(upright, "ab cd e").tolist() == [2.0, 3.0]
+    found = measure(upright, "ab cd e")
+    assert found["letter_width"] == pytest.approx(5.8 / 7) and found["lifts"] == 1.0
+    assert found["word_space"] == pytest.approx(2.5) and math.isnan(found["word_space_spread"])
+    # A bar below another one, as of a t crossed late, closes a gap.
+    late = from_strokes([*strokes(upright), np.array([[4, 0], [14, 0]])])
+    assert word_gaps(late, "ab cd e").tolist() == [1.0, 3.0]
+    leaning = from_strokes([stroke + np.array([[5, 0], [0, 0]]) for stroke in strokes(upright)])
+    assert word_gaps(leaning, "ab cd e").tolist() == [1.5, 2.5]
+    assert word_gaps(leaning, "ab cd e", lean=0.5).tolist() == [2.0, 3.0]
+    assert len(word_gaps(upright, "ab")) == 0
+    assert len(word_gaps(upright, "a b c d e f g")) == 0
+
+
+def test_what_is_too_short_is_not_a_number():
+    letter = write("a", hand(0), np.random.default_rng(0), 75.0)
+    found = measure(letter, "a")
+    assert found["lifts"] >= 1 and found["letter_width"] > 0 and found["curvature"] > 0
+    for name in ("slope", "x_height_ratio", "x_height_spread", "word_space", "word_space_spread"):
+        assert math.isnan(found[name]), name
+    dot = measure(from_strokes([np.zeros((1, 2))]), "")
+    assert all(math.isnan(value) for value in dot.values())
+    without = measure(LINES[0])
+    nothing = {name for name, value in without.items() if math.isnan(value)}
+    assert nothing == {"letter_width", "lifts", "word_space", "word_space_spread"}
+    with pytest.raises(DataError, match="it has no points"):
+        measure(np.empty((0, 3)))
+
+
+def of(values):
+    return [{name: float(value) for name in MEASURES} for value in values]
+
+
+def test_summary_by_hand():
+    found = summary(of([1, 2, 3, 4, 5, math.nan]))
+    assert found["slant"] == {"median": 3.0, "lower": 2.0, "upper": 4.0, "lines": 5}
+    nothing = summary(of([math.nan]))["slope"]
+    assert nothing["lines"] == 0 and math.isnan(nothing["median"])
+
+
+def test_variety_by_hand():
+    written, recorded = of([1, 3, math.nan]), of([0, 6, 3])
+    found = variety(written, recorded)
+    assert found == pytest.approx(dict.fromkeys((*VARIED, "mean"), math.sqrt(2) / 3))
+    assert variety(recorded, recorded)["mean"] == pytest.approx(1)
+    for few in (of([1]), of([1, 1])):
+        assert math.isnan(variety(written, few)["mean"])
