@@ -41,7 +41,7 @@ def run(arguments: argparse.Namespace) -> None:
     import numpy as np
 
     from data_loader.synthetic.alignment import AlignedLine, Alignment
-    from data_loader.synthetic.bank import hands
+    from data_loader.synthetic.bank import hands, measured_lines
     from model.loading import Reader, Writer
     from model.recognition.error_rates import error_counts, read_in_place
     from parse_config import ConfigParser
@@ -79,7 +79,9 @@ def run(arguments: argparse.Namespace) -> None:
         flags = read_in_place(text, hypothesis)
         lines[source.name(index)] = AlignedLine(counts, flags, np.zeros_like(flags), errors)
     table = Alignment(lines)
-    tried, passed = look_at_pieces(reader, hands(source, indices, table), table)
+    measured = measured_lines(source, indices, table)
+    found = hands((source.group(index), line) for index, line in measured)
+    tried, passed = look_at_pieces(reader, found, table)
     table.save(arguments.output)
     characters = sum(len(line.read) for line in lines.values())
     right = sum(int(line.read.sum()) for line in lines.values())

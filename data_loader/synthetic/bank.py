@@ -27,6 +27,8 @@ LATER = frozenset("ijtfxTFEHAkK:;?!=\"%'")
 WORST = 0.25
 """Share of the characters of a line that may be misread (measured: 0.5 % of IAM-OnDB's training
 lines have more than 13 %; of lines that no reader was trained on more)."""
+WIDEST = 3.5
+"""Width of the widest character, in x-heights: what is wider has a stroke of another (assumed)."""
 LEAST_SMALL = 4
 """Small letters that a line needs to be measured (assumed)."""
 PART = 0.35
@@ -112,7 +114,9 @@ class Line:
         # A stroke also ends where its next point belongs to another piece.
         end = self.end[rows] | (np.diff(rows, append=rows[-1] + 2) > 1)
         left = points[:, 0].min()
-        return Piece(self.text[first : last + 1], points - (left, 0.0), end, opens, closes)
+        return Piece(
+            self.text[first : last + 1], points - np.array([left, 0.0]), end, opens, closes
+        )
 
 
 def measured(ink: np.ndarray, text: str, aligned: AlignedLine, name: str = "") -> Line | None:
@@ -142,7 +146,9 @@ def measured(ink: np.ndarray, text: str, aligned: AlignedLine, name: str = "") -
     owner, between = _owners(points, end, owner, text)
     near = np.pad(aligned.read | np.array([one == " " for one in text]), 1, constant_values=True)
     read = near[:-2] & near[1:-1] & near[2:] & np.array([one != " " for one in text])
-    read &= np.bincount(owner[owner >= 0], minlength=len(text)) > 0
+    for k in np.flatnonzero(read).tolist():
+        own = points[owner == k, 0]
+        read[k] = len(own) > 0 and np.ptp(own) <= WIDEST
     return Line(text, points, end, owner, between, read, aligned.fits, height, name)
 
 
@@ -394,7 +400,7 @@ class Hand:
                 near = one in CLOSE
                 gap = 0.3 if near else float(np.median(self.word_gaps))
                 shift = word.points[:, 0].max() + gap
-                points = np.concatenate([word.points, piece.points + (shift, 0.0)])
+                points = np.concatenate([word.points, piece.points + np.array([shift, 0.0])])
                 ends = np.concatenate([word.end, piece.end])
                 parts = np.split(points, np.flatnonzero(ends)[:-1] + 1)
                 yield Trial(number, k, from_strokes(parts), word.text, "" if near else " ", one)
@@ -466,31 +472,26 @@ def _median(values: list[float], otherwise: float) -> float:
     return float(np.median(values)) if len(values) >= 3 else otherwise
 
 
-def aligned_line(
-    dataset: BaseDataset, index: int, alignment: Alignment, worst: float = WORST
-) -> Line | None:
-    """Return a line of a dataset, measured.
+def measured_lines(
+    dataset: BaseDataset, indices: Iterable[int], alignment: Alignment
+) -> Iterable[tuple[int, Line]]:
+    """Yield lines of a dataset with their index.
 
-    Args:
-        dataset: prepared.
-        index: of the line.
-        alignment: of the dataset.
-        worst: share of its characters that may have been misread.
-
-    Returns:
-        None if there is no alignment of it, if more was misread, or if it cannot be measured.
+    Lines without an alignment, with too many errors (`WORST`), or that cannot be measured, are left
+    out.
     """
-    text, ink = nfc(dataset.text(index)), dataset.ink(index)[:, :3]
-    aligned = alignment.of(dataset.name(index), len(ink), text)
-    if aligned is None or aligned.errors > worst * len(text):
-        return None
-    return measured(ink, text, aligned, dataset.name(index))
-
-
-def hands(dataset: BaseDataset, indices: Iterable[int], alignment: Alignment) -> dict[str, Hand]:
-    """Return the hands of the forms of a dataset, of those of its lines that can be measured."""
-    found: dict[str, list[Line]] = defaultdict(list)
     for index in indices:
-        if (line := aligned_line(dataset, index, alignment)) is not None:
-            found[dataset.group(index)].append(line)
-    return {name: Hand(lines) for name, lines in found.items()}
+        text, ink = nfc(dataset.text(index)), dataset.ink(index)[:, :3]
+        aligned = alignment.of(dataset.name(index), len(ink), text)
+        if aligned is None or aligned.errors > WORST * len(text):
+            continue
+        if (line := measured(ink, text, aligned, dataset.name(index))) is not None:
+            yield index, line
+
+
+def hands(lines: Iterable[tuple[str, Line]]) -> dict[str, Hand]:
+    """Return the hands of lines, each with the name of its form."""
+    found: dict[str, list[Line]] = defaultdict(list)
+    for form, line in lines:
+        found[form].append(line)
+    return {form: Hand(lines) for form, lines in found.items()}

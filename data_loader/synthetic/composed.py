@@ -10,7 +10,7 @@ from base.base_dataset import BaseDataset
 from base.base_transform import BaseTransform
 from data_loader.synthetic import corpus
 from data_loader.synthetic.alignment import Alignment
-from data_loader.synthetic.bank import aligned_line, hands
+from data_loader.synthetic.bank import hands, measured_lines
 from data_loader.synthetic.composing import Bank
 from data_loader.synthetic.corpus import Draws
 from data_loader.synthetic.drawn import Drawer
@@ -18,7 +18,6 @@ from data_loader.synthetic.european import european
 from data_loader.synthetic.everyday import characters, everyday
 from utils.alphabet import nfc
 from utils.checks import ConfigFault, DataError, Range
-from utils.ink import to_points
 
 LEAST_LINES = 3
 """Lines that a hand needs (assumed)."""
@@ -103,8 +102,21 @@ class ComposedDataset(BaseDataset):
         if self.height is None:
             self.canonical, self.quantisation_step = main.canonical, main.quantisation_step
         table = Alignment.load(self.alignment)
-        self._measured = self._measure(table)
-        found = hands(main, main.indices("train").tolist(), table)
+        splits = main.split_indices()
+        train = main.indices("train")
+        used = train if self.height is None else np.concatenate(list(splits.values()))
+        used = distributed.bar(
+            np.unique(used).tolist(), "measuring", unit=" lines", leave=False, delay=1
+        )
+        lines = dict(measured_lines(main, used, table))
+        self._recorded = {}
+        if self.height is not None:
+            self._recorded = {
+                index: _to_ink(line.points * self.height, line.end, None)
+                for index, line in lines.items()
+            }
+        own = set(train.tolist())
+        found = hands((main.group(n), line) for n, line in lines.items() if n in own)
         names = sorted(name for name, hand in found.items() if len(hand.lines) >= LEAST_LINES)
         order = np.random.default_rng(0).permutation(len(names))  # the same for every seed
         low, high = (round(bound * len(names)) for bound in self.forms)
@@ -139,18 +151,6 @@ class ComposedDataset(BaseDataset):
             f"{len(bank.names):,} forms, {sum(bank.counts.values()):,} characters cut out and read"
         )
 
-    def _measure(self, table: Alignment) -> dict[int, np.ndarray]:
-        """Return the recorded lines, level and of one height, by their index; see `height`."""
-        if self.height is None:
-            return {}
-        source = self.dataset
-        used = np.unique(np.concatenate(list(source.split_indices().values()))).tolist()
-        found = {}
-        for index in distributed.bar(used, "measuring", unit=" lines", leave=False, delay=1):
-            if (line := aligned_line(source, index, table)) is not None:
-                found[index] = _to_ink(line.points * self.height, line.end, None)
-        return found
-
     def _new(
         self, bank: Bank, generator: np.random.Generator
     ) -> tuple[str, str, np.ndarray, np.ndarray]:
@@ -184,7 +184,7 @@ class ComposedDataset(BaseDataset):
         chosen = generator.choice(len(hand.lines), count, replace=False).tolist()
         parts, right = [], 0.0
         for line in (hand.lines[n] for n in chosen):
-            parts.append(line.points + (right - line.points[:, 0].min(), 0.0))
+            parts.append(line.points + np.array([right - line.points[:, 0].min(), 0.0]))
             right = parts[-1][:, 0].max() + float(np.median(hand.word_gaps))
         text = " ".join(hand.lines[n].text.strip() for n in chosen)
         ends = np.concatenate([hand.lines[n].end for n in chosen])
@@ -194,7 +194,7 @@ class ComposedDataset(BaseDataset):
         splits = dict(self.dataset.split_indices())
         if self.height is not None:
             splits = {
-                name: np.array([n for n in indices.tolist() if n in self._measured], dtype=np.int64)
+                name: np.array([n for n in indices.tolist() if n in self._recorded], dtype=np.int64)
                 for name, indices in splits.items()
             }
         more = np.arange(self._size, len(self), dtype=np.int64)
@@ -203,7 +203,7 @@ class ComposedDataset(BaseDataset):
 
     def ink(self, index: int) -> np.ndarray:
         if index < self._size:
-            own = self._measured.get(index)
+            own = self._recorded.get(index)
             return self.dataset.ink(index) if own is None else own.copy()
         return self._inks[index - self._size].copy()
 

@@ -83,7 +83,7 @@ class Bank:
             points, end = _set(pieces, hand, generator)
             gap = float(_drawn(hand.word_gaps, EVEN, generator)) if placed else 0.0
             shift = right + gap - points[:, 0].min()
-            placed.append((points + (shift, 0.0), end))
+            placed.append((points + np.array([shift, 0.0]), end))
             right = float(placed[-1][0][:, 0].max())
         return np.concatenate([one for one, _ in placed]), np.concatenate(
             [end for _, end in placed]
@@ -199,7 +199,7 @@ def _set(
             box = points[:, 0].max() - piece.points[:, 0].min()
             # Without a height in common (a dash, a quote) by the boxes; never far into each other.
             shift = float(np.clip(shift, box - 0.45, box + gap))
-            points = np.concatenate([points, piece.points + (shift, 0.0)])
+            points = np.concatenate([points, piece.points + np.array([shift, 0.0])])
             end = np.concatenate([end, piece.end])
         closes, before = piece.closes, own
     return points, end
@@ -212,7 +212,7 @@ def _joined(points: np.ndarray, end: np.ndarray, piece: Piece) -> tuple[np.ndarr
     step = float(np.hypot(*np.diff(stroke, axis=0).T).mean()) if len(stroke) > 1 else 0.1
     start, stop = piece.points[0], points[-1]
     fall = start[1] - stop[1]
-    moved = piece.points + (stop[0] + step - start[0], 0.0)
+    moved = piece.points + np.array([stop[0] + step - start[0], 0.0])
     left, right = points.copy(), moved
     own = slice(len(points) - len(stroke), None)
     to_end = np.hypot(*np.diff(stroke, axis=0, append=stroke[-1:]).T)[::-1].cumsum()[::-1]
