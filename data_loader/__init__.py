@@ -29,6 +29,8 @@ from data_loader.transforms.shaping import (
     Simplify,
     UndoSlant,
 )
+from data_loader.transforms.slips import RemoveSlips
+from data_loader.transforms.smoothing import Smooth
 
 __all__ = [
     "CutLongSteps",
@@ -43,6 +45,7 @@ __all__ = [
     "LevelBaseline",
     "MNISTStrokesDataset",
     "MixedDataset",
+    "RemoveSlips",
     "ResampleDistance",
     "ResampleTime",
     "Rotate",
@@ -51,6 +54,7 @@ __all__ = [
     "ShapedDataset",
     "Simplify",
     "Slant",
+    "Smooth",
     "Stretch",
     "StrokeArraysDataset",
     "UndoSlant",

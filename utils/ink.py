@@ -103,12 +103,13 @@ def bounds(ink: np.ndarray) -> tuple[float, float, float, float]:
     return left, top, right, bottom
 
 
-def x_height(ink: np.ndarray) -> float:
+def x_height(ink: np.ndarray, share: float = 0.5) -> float:
     """Return an estimate of the x-height, always positive.
 
     It is the median height of the pen's upward and downward movements, each between two turning
-    points and weighted by its height; unlike the height of the bounds it does not grow when the
-    line drifts. Ink without vertical movement has the extent of its bounds as its height, a dot 1.
+    points and weighted by its height (or the quantile at another `share`, from 0 to 1); unlike the
+    height of the bounds it does not grow when the line drifts. Ink without vertical movement has
+    the extent of its bounds as its height, a dot 1.
     """
     ways = []
     for stroke in strokes(ink):
@@ -120,7 +121,7 @@ def x_height(ink: np.ndarray) -> float:
     if ways:
         heights = np.sort(np.concatenate(ways))
         reached = np.cumsum(heights)
-        return float(heights[np.searchsorted(reached, reached[-1] / 2)])
+        return float(heights[np.searchsorted(reached, reached[-1] * share)])
     left, top, right, bottom = bounds(ink)
     return max(right - left, bottom - top) or 1.0
 
