@@ -30,6 +30,8 @@ from data_loader.transforms.shaping import (
     Simplify,
     UndoSlant,
 )
+from data_loader.transforms.slips import RemoveSlips
+from data_loader.transforms.smoothing import Smooth
 
 __all__ = [
     "ComposedDataset",
@@ -45,6 +47,7 @@ __all__ = [
     "LevelBaseline",
     "MNISTStrokesDataset",
     "MixedDataset",
+    "RemoveSlips",
     "ResampleDistance",
     "ResampleTime",
     "Rotate",
@@ -53,6 +56,7 @@ __all__ = [
     "ShapedDataset",
     "Simplify",
     "Slant",
+    "Smooth",
     "Stretch",
     "StrokeArraysDataset",
     "UndoSlant",

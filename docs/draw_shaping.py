@@ -1,4 +1,4 @@
-"""Draws docs/shaping.png: what each option of data_loader/transforms/shaping.py does.
+"""Draws docs/shaping.png: what each option for shaping the ink does.
 
 python -m docs.draw_shaping            (from the root of the project)
 """
@@ -19,7 +19,9 @@ from data_loader.transforms.shaping import (
     UndoSlant,
     pieces,
 )
-from utils.ink import bounds, strokes
+from data_loader.transforms.slips import RemoveSlips
+from data_loader.transforms.smoothing import Smooth
+from utils.ink import bounds, from_strokes, strokes
 
 TEXT = "quick minds"
 PLAIN = Writer(
@@ -57,6 +59,11 @@ def rows() -> list[tuple[str, list[np.ndarray], list[np.ndarray], bool]]:
     sizes = [ink_of("quick", size=9.0), ink_of("minds", size=4.5)]
     scaled = [shaped(ScaleHeight(height=70.0), ink) for ink in sizes]
     time, distance = ResampleTime(period=2.0), ResampleDistance(spacing=18.0)
+    generator = np.random.default_rng(0)
+    jittery = from_strokes([s + generator.normal(0, 3, s.shape) for s in strokes(plain)])
+    slipped = strokes(plain)
+    slipped[0][12] += (60, -150)
+    slipped = from_strokes([*slipped[:2], slipped[2][:1] + 4, *slipped[2:]])
     parts = [plain[part] for part in pieces(len(plain), 90)]
     return [
         ("LevelBaseline", [rising], [shaped(LevelBaseline(), rising)], False),
@@ -65,6 +72,8 @@ def rows() -> list[tuple[str, list[np.ndarray], list[np.ndarray], bool]]:
         ("ResampleTime(period=2)", [plain], [shaped(time, plain)], True),
         ("ResampleDistance(spacing=18)", [plain], [shaped(distance, plain)], True),
         ("Simplify(tolerance=4)", [plain], [shaped(Simplify(tolerance=4.0), plain)], True),
+        ("Smooth(window=7)", [jittery], [shaped(Smooth(window=7), jittery)], False),
+        ("RemoveSlips()", [slipped], [shaped(RemoveSlips(), slipped)], False),
         ("split_length 90", [plain], parts, False),
     ]
 

@@ -95,7 +95,7 @@ def test_the_defaults_of_the_page_are_those_of_the_code():
 def test_the_picture_shows_every_option_and_is_there(tmp_path):
     rows = draw_shaping.rows()
     names = [caption.split("(")[0].split(" ")[0] for caption, *_ in rows]
-    assert names == re.findall(r"^\| `(\w+)`[^|]*\| (?:\w+ )+", PAGE, re.MULTILINE)[-7:]
+    assert names == re.findall(r"^\| `(\w+)`[^|]*\| (?:\w+ )+", PAGE, re.MULTILINE)[-9:]
     for _, before, after, dotted in rows:
         same = len(before) == len(after) and all(map(np.array_equal, before, after))
         assert not same and (not dotted or sum(map(len, after)) < sum(map(len, before)))

@@ -114,6 +114,8 @@ class IAMOnDBDataset(SourceDataset):
         splits: which task files make up `train`, `valid` and `test`; as in the paper by default.
         subset: how many lines of the training split to use; None uses all.
         subset_seed: which ones.
+        leave_out: text file with the names of lines that are in no split, one a line, such as
+            a01-000u-01; what follows a name after a blank, or a line's `#`, is a comment.
         strict: make broken files, and forms that a task file names and the data lacks, errors.
         max_points: limit on the points of one line; one with more is left out.
         max_bytes: limit on the bytes of one file or archive member, left out beyond it.
@@ -138,6 +140,7 @@ class IAMOnDBDataset(SourceDataset):
         splits: dict[str, list[str]] = PAPER_SPLITS,
         subset: Annotated[int, Range(1, None)] | None = None,
         subset_seed: Annotated[int, Range(0, None)] = 0,
+        leave_out: str | None = None,
         strict: bool = False,
         max_points: Annotated[int, Range(2, 10_000_000)] = 20_000,
         max_bytes: Annotated[int, Range(1, 1 << 40)] = 64 * MEBIBYTE,
@@ -150,6 +153,7 @@ class IAMOnDBDataset(SourceDataset):
             cache=cache,
             subset=subset,
             subset_seed=subset_seed,
+            leave_out=leave_out,
             strict=strict,
             max_points=max_points,
             max_bytes=max_bytes,
@@ -291,7 +295,6 @@ class IAMOnDBDataset(SourceDataset):
         self._lines_of_set = {
             name: int(np.isin(groups, forms_of_set).sum()) for name, forms_of_set in forms.items()
         }
-        self.choose_subset([self.name(n) for n in everything])
 
     def preprocessing(self) -> list[BaseTransform]:
         """Return that of the paper: missing points are filled, and long steps cut."""

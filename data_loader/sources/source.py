@@ -16,11 +16,16 @@ from data_loader.sources.cache import (
     left_out,
     load_or_make,
     places,
+    printable,
 )
-from data_loader.sources.files import MEBIBYTE
+from data_loader.sources.files import MEBIBYTE, read_file
+from data_loader.sources.parsing import Fault, decode
 from data_loader.sources.splits import FRACTIONS, check_fractions, divide, official_split
 from data_loader.sources.splits import subset as choose
 from utils.checks import ConfigFault, Range
+
+MAX_LIST = 64 * MEBIBYTE
+"""Limit on the bytes of the file `leave_out` (assumed: a million names)."""
 
 
 class SourceDataset(BaseDataset):
@@ -39,6 +44,8 @@ class SourceDataset(BaseDataset):
         split_seed: seed of that division.
         subset: how many training samples to use; None uses all.
         subset_seed: which ones.
+        leave_out: text file with the names of samples that are in no split, one a line; what
+            follows a name after a blank, or a line's `#`, is a comment. None leaves none out.
         strict: make a sample that is left out an error.
         max_points: limit on the points of one sample; one with more is left out.
         max_bytes: limit on the bytes of one file or archive member, refused beyond it.
@@ -69,6 +76,7 @@ class SourceDataset(BaseDataset):
         split_seed: Annotated[int, Range(0, 2**32 - 1)] = 0,
         subset: Annotated[int, Range(1, None)] | None = None,
         subset_seed: Annotated[int, Range(0, None)] = 0,
+        leave_out: str | None = None,
         strict: bool = False,
         max_points: Annotated[int, Range(2, 10_000_000)] = 20_000,
         max_bytes: Annotated[int, Range(1, 1 << 40)] = 64 * MEBIBYTE,
@@ -78,6 +86,7 @@ class SourceDataset(BaseDataset):
         self.root, self.cache_folder = Path(root).expanduser(), cache
         self.fractions, self.split_seed = fractions, split_seed
         self.subset, self.subset_seed, self.strict = subset, subset_seed, strict
+        self.leave_out = leave_out
         self.max_points, self.max_bytes, self.max_members = max_points, max_bytes, max_members
         self._indices: dict[str, np.ndarray] = {}
         self._notes: list[str] = []
@@ -121,7 +130,8 @@ class SourceDataset(BaseDataset):
         Raises:
             DataError: if files are missing, or nothing in them can be used; if `strict`, also for
                 any broken sample.
-            ConfigFault: if `subset` is larger than the training split.
+            ConfigFault: if `subset` is larger than the training split, or the file `leave_out`
+                cannot be read.
         """
         if self._cache is not None:
             return
@@ -139,6 +149,10 @@ class SourceDataset(BaseDataset):
             self.quantisation_step = 1.0 if (offsets == np.rint(offsets)).all() else None
         try:
             self.divide()
+            names = [self.cache.string("names", n) for n in range(len(self.cache))]
+            if self.leave_out is not None:
+                self._leave_out(names, self.leave_out)
+            self.choose_subset(names)
         except BaseException:
             self._cache = None
             raise
@@ -156,7 +170,35 @@ class SourceDataset(BaseDataset):
         if unlabelled:
             notes.append(f"{unlabelled:,} samples have no transcription")
         self._indices, self._notes = indices, notes
-        self.choose_subset(names)
+
+    def _leave_out(self, names: list[str], path: str) -> None:
+        """Take the samples that a file names, of all those called `names`, out of the splits."""
+        try:
+            listed = decode(read_file(Path(path).expanduser(), MAX_LIST)).splitlines()
+        except Fault as fault:
+            reason = f"{fault.reason} ({fault.detail})" if fault.detail else fault.reason
+            raise ConfigFault(
+                "leave_out", path, f"a text file of names; this is {reason}"
+            ) from None
+        index = {name: n for n, name in enumerate(names)}
+        out, unknown = [], []
+        for line in filter(None, map(str.strip, listed)):
+            word = line.split()[0]
+            # Names may contain blanks and `#` themselves.
+            name = next((name for name in (line, word, word.split("#")[0]) if name in index), None)
+            if name is not None:
+                out.append(index[name])
+            elif not word.startswith("#"):
+                unknown.append(word)
+        used = np.unique(np.concatenate(list(self._indices.values())))
+        for split, found in self._indices.items():
+            self._indices[split] = found[~np.isin(found, out)]
+            if not len(self._indices[split]):
+                raise ConfigFault("leave_out", path, f"some {self.unit} must remain for {split}")
+        self._notes.append(f"{np.isin(used, out).sum():,} {self.unit} are left out by {path}")
+        if unknown:
+            first = printable(", ".join(unknown[:3])) + (", ..." if len(unknown) > 3 else "")
+            self._notes.append(f"{len(unknown):,} names in {path} do not occur: {first}")
 
     def choose_subset(self, names: list[str]) -> None:
         """Keep `subset` of the training samples, whose names are among `names`."""

@@ -16,7 +16,7 @@ import numpy as np
 from base.base_dataset import BaseDataset
 from data_loader.synthetic.alignment import AlignedLine, Alignment
 from utils.alphabet import nfc
-from utils.ink import at_equal_steps, from_strokes, to_points
+from utils.ink import at_equal_steps, from_strokes, to_points, weighted_median
 
 SMALL = frozenset("acemnorsuvwxz")
 """Letters from the baseline to the x-height."""
@@ -303,9 +303,7 @@ class Hand:
         lean, weight = np.concatenate(lean), np.concatenate(weight)
         if not len(lean):
             return 0.0
-        order = np.argsort(lean)
-        reached = np.cumsum(weight[order])
-        return float(lean[order][np.searchsorted(reached, reached[-1] / 2)])
+        return weighted_median(lean, weight)
 
     @cached_property
     def speed(self) -> float:

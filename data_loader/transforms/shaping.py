@@ -12,6 +12,8 @@ of the shaped ink.
 | equal time | `ResampleTime` | none: where points lay between the new ones is lost |
 | equal distance | `ResampleDistance` | none, as before; the speed is lost as well |
 | Ramer-Douglas-Peucker | `Simplify` | none: what it drops lay within the tolerance, that is all |
+| smooth curves | `smoothing.Smooth` | none |
+| no glitches and stray taps | `slips.RemoveSlips` | none |
 | split at a length | `ShapedDataset.split_length` | `join_pieces` |
 """
 
@@ -108,26 +110,35 @@ class UndoSlant(_Measured):
         return np.array([[1.0, self.slant(ink)], [0.0, 1.0]])  # y grows downwards
 
 
+SMALL = 0.3
+"""The share of `x_height` that is the height of small letters, from baseline to mean line
+(measured on IAM-OnDB's trainset against lines fitted to turning points, in 20 to 50 %: 0.96 of it,
+spread 6 % over forms, where 50 % has 1.24 and 12 %; over the lines of a form 14 % against 17 %)."""
+
+
 class ScaleHeight(_Measured):
     """Scales a sample to a common height. Inverse: `undo`.
 
     Args:
         height: in the resulting units.
-        of: what gets that height: the x-height ("letters", see `x_height`), which ascenders and
-            descenders do not change, or all of the ink ("ink"), as for digits.
+        of: what gets that height: a typical movement up or down ("letters", see `x_height`), which
+            grows with long ascenders; small letters ("x_height"), which differ less within a hand;
+            or all of the ink ("ink"), as for digits.
     """
 
     def __init__(
         self,
         *,
         height: Annotated[float, Range(1e-3, 1e6)] = 100.0,
-        of: Literal["letters", "ink"] = "letters",
+        of: Literal["letters", "x_height", "ink"] = "letters",
     ) -> None:
         self.height, self.of = height, of
 
     def matrix(self, ink: np.ndarray) -> np.ndarray:
         if self.of == "letters":
             present = x_height(ink)
+        elif self.of == "x_height":
+            present = x_height(ink, SMALL)
         else:
             left, top, right, bottom = bounds(ink)
             present = bottom - top or right - left or 1.0

@@ -403,6 +403,42 @@ def test_subset_takes_lines_by_seed_and_leaves_validation(tmp_path, files):
         prepared(root, subset=8)
 
 
+def test_lines_of_a_list_are_in_no_split(tmp_path, files):
+    root = write(tmp_path, files)
+    full = prepared(root)
+    train, valid = names(full, "train"), names(full, "valid")
+    listed = tmp_path / "bad.txt"
+    listed.write_text(
+        f"# read by two people\n\n{train[1]} its text is another\n  {valid[0]}# cut off\n"
+        f"{train[1]}\nz99-000z-01\n"
+    )
+    some = prepared(root, leave_out=str(listed))
+    assert names(some, "train") == [train[0], *train[2:]] and names(some, "valid") == valid[1:]
+    assert f"2 lines are left out by {listed}\n" in some.report()
+    assert f"1 names in {listed} do not occur: z99-000z-01" in some.report()
+    assert "left out by" not in full.report() and some.cache.folder == full.cache.folder
+    fewer = prepared(root, leave_out=str(listed), subset=3)
+    assert len(names(fewer, "train")) == 3 and train[1] not in names(fewer, "train")
+    with pytest.raises(ConfigFault, match="subset: 7 does not fit: at most the 6 training lines"):
+        prepared(root, leave_out=str(listed), subset=7)
+
+
+def test_a_list_that_cannot_be_used_is_named(tmp_path, files):
+    root = write(tmp_path, files)
+    absent = tmp_path / "absent.txt"
+    with pytest.raises(ConfigFault, match=r"leave_out: '.*absent\.txt' .* this is a file that c"):
+        prepared(root, leave_out=str(absent))
+    listed = tmp_path / "all.txt"
+    listed.write_text("\n".join(names(prepared(root), "valid")))
+    with pytest.raises(
+        ConfigFault, match=r"leave_out: .*all\.txt.* some lines must remain for val"
+    ):
+        prepared(root, leave_out=str(listed))
+    listed.write_bytes(b"a01-000u-01\n\xff\n")
+    with pytest.raises(ConfigFault, match=r"not UTF-8 text \(byte 0xff in line 2\)"):
+        prepared(root, leave_out=str(listed))
+
+
 def test_unprepared_dataset_says_so():
     with pytest.raises(RuntimeError, match=r"call prepare\(\)"):
         len(IAMOnDBDataset())

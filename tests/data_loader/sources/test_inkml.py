@@ -116,6 +116,10 @@ def test_groups_as_samples(tmp_path):
     assert [dataset.name(n) for n in range(2)] == ["00#0000", "00#0001"]
     assert [len(dataset.ink(n)) for n in range(2)] == [5, 2]
     assert "a view of a trace that is not there: 00#0002 ('c')" in dataset.report()
+    listed = tmp_path / "list.txt"
+    listed.write_text("00#0001 smeared\n00\n")  # the file's name is not that of a group
+    report = prepared(tmp_path, level="group", leave_out=str(listed)).report()
+    assert "1 samples are left out by" in report and "1 names in" in report
     files = prepared(tmp_path)
     assert len(files.ink(0)) == 7 and files.text(0) == "hello"
 

@@ -92,6 +92,16 @@ def test_scale_height():
     assert np.isfinite(shaped(ScaleHeight(height=50, of="ink"), dots)).all()
 
 
+def test_tall_letters_do_not_change_the_height_of_small_ones():
+    small, tall = [np.array([[x, 10], [x + 3, 0], [x + 6, 10]]) for x in (0, 10)], []
+    for x in (20, 30, 40, 50):
+        small.append(small[0] + [x, 0])
+        tall.append(np.array([[x + 5, 10], [x + 7, -15], [x + 8, 10]]))
+    mixed = from_strokes(small + tall)
+    assert np.ptp(strokes(shaped(ScaleHeight(height=50, of="x_height"), mixed))[0][:, 1]) == 50
+    assert np.ptp(strokes(shaped(ScaleHeight(height=50), mixed))[-1][:, 1]) == 50
+
+
 @pytest.mark.parametrize("transform", [LevelBaseline(), UndoSlant(), ScaleHeight(height=3)])
 def test_what_is_measured_can_be_undone(transform):
     ink = turned(line(slant=0.3), 7)

@@ -1,0 +1,101 @@
+import numpy as np
+import pytest
+
+from data_loader.synthetic.embedded import Writer, write
+from data_loader.synthetic.stroke_fonts import FONTS
+from data_loader.transforms.augmentation import FillMissing
+from data_loader.transforms.slips import RemoveSlips
+from utils.ink import from_strokes, strokes, to_points, x_height
+
+
+def line(text="a quick word", font="print", seed=0, **hand):
+    writer = Writer.invent(np.random.default_rng([seed, 1]), [font], 1.0)
+    return write(text, Writer(**vars(writer) | hand), np.random.default_rng(seed), 75.0)
+
+
+def cleaned(ink, missing=None, **options):
+    before = ink.copy()
+    missing = np.zeros(len(ink), dtype=np.uint8) if missing is None else missing
+    result, gaps = RemoveSlips(**options)(ink, missing, np.random.default_rng(0))
+    assert (ink == before).all() and result.dtype == np.float32 and gaps.dtype == np.uint8
+    assert len(gaps) == len(result)
+    return result, gaps
+
+
+def longest(ink):
+    """Return the number of the stroke with the most points."""
+    return int(np.argmax([len(stroke) for stroke in strokes(ink)]))
+
+
+def with_glitch(pieces, number, place, count, jump):
+    """Return the strokes, one of which is elsewhere for `count` points from `place`."""
+    changed = [stroke.copy() for stroke in pieces]
+    changed[number][place : place + count] += jump
+    return changed
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_glitches_go_and_their_time_stays(count):
+    ink = line()
+    pieces, number, height = strokes(ink), longest(ink), x_height(ink)
+    slipped = from_strokes(with_glitch(pieces, number, 8, count, (1.5 * height, height)))
+    result, gaps = cleaned(slipped)
+    start = sum(map(len, pieces[:number])) + 8
+    expected = np.delete(to_points(ink), range(start, start + count), axis=0)
+    np.testing.assert_allclose(to_points(result), expected - expected[0], atol=0.02)
+    assert gaps[start] == count and gaps.sum() == count
+    filled, _ = FillMissing()(result, gaps, np.random.default_rng(0))
+    assert len(filled) == len(ink) and (filled[:, 2] == ink[:, 2]).all()
+    assert len(cleaned(slipped, jump=0.0)[0]) == len(ink)
+    missing = np.zeros(len(ink), dtype=np.uint8)
+    missing[start] = 250
+    assert cleaned(slipped, missing)[1].sum() <= 250  # it had the time: no glitch
+
+
+def test_long_steps_that_are_no_glitches_stay():
+    ink = line()
+    pieces, number, height = strokes(ink), longest(ink), x_height(ink)
+    longer = with_glitch(pieces, number, 8, 4, (2 * height, 0))
+    turned = with_glitch(pieces, number, 8, len(pieces[number]), (2 * height, 0))  # never back
+    ends = with_glitch(pieces, number, 0, 1, (2 * height, 0))  # a bar may begin with a long step
+    fast = [np.cumsum([[0, 0], *[[15, 90], [15, -90]] * n], axis=0) for n in (1, 2, 5)]  # v, w
+    corner = with_glitch(pieces, number, 8, 1, (2 * height, 0))
+    corner = with_glitch(corner, number, 9, len(pieces[number]), (2 * height, 2 * height))
+    for positions in (longer, turned, ends, corner, *([one] for one in fast)):
+        assert len(cleaned(from_strokes(positions))[0]) == sum(map(len, positions))
+
+
+def test_taps_on_the_next_stroke_go():
+    ink = line()
+    pieces, size = strokes(ink), x_height(ink)
+    tap = pieces[3][:1] + 0.05 * size
+    bounced = [*pieces[:3], tap, tap + 0.01 * size, *pieces[3:]]
+    result, gaps = cleaned(from_strokes(bounced))
+    np.testing.assert_allclose(to_points(result), to_points(ink), atol=0.02)
+    assert gaps.sum() == 2 and gaps[sum(map(len, pieces[:3]))] == 2
+    assert len(cleaned(from_strokes(bounced), tap=0.0)[0]) == len(ink) + 2
+    first, gaps = cleaned(from_strokes([pieces[0][:1], *pieces]))
+    np.testing.assert_allclose(to_points(first), to_points(ink), atol=0.02)
+    assert (first[0] == [0, 0, 0]).all() and not gaps.any()
+    dot = tap + np.array([1, -2]) * size
+    twice = from_strokes([*pieces, dot, dot + 0.02 * size])
+    assert len(cleaned(twice)[0]) == len(ink) + 1
+
+
+def test_dots_and_short_bars_stay():
+    ink = line()
+    pieces, size = strokes(ink), x_height(ink)
+    end = pieces[-1][-1]
+    stop = end + np.array([[0.02, 0.02]]) * size  # a full stop that touches the last letter
+    bar = end + np.array([[-0.04, 0], [0, 0], [0.04, 0]]) * size  # a short bar across a stem
+    diaeresis = end + np.array([[[0.5, -1.5]], [[0.8, -1.5]]]) * size
+    for marks in ([stop], [bar], [stop, stop + np.array([0.3, 0]) * size], diaeresis):
+        positions = [*pieces, *marks]
+        assert len(cleaned(from_strokes(positions))[0]) == sum(map(len, positions))
+
+
+@pytest.mark.parametrize("font", FONTS)
+def test_marks_of_every_font_stay(font):
+    for seed, text in enumerate(["i.j;:!?,'\"-_=%", "it's \"his\" - I'll, i.e. jij;", "f.i:!j..."]):
+        ink = line(text, font, seed)
+        assert len(cleaned(ink)[0]) == len(ink)
