@@ -180,6 +180,7 @@ def sheet_figure(inks: Sequence[np.ndarray], texts: Sequence[str], faults: Seque
             bar = left - CAPTION_GAP
             add_caption(figure, below[number], left, end - LINE_HEIGHT * len(below[number]), FAULT)
             add_hairline(figure, (bar, top), (bar, end), FAULT, 2.0)
+    return figure
 
 
 def draw_pairs(

@@ -13,6 +13,16 @@ from utils.checks import DataError
 from utils.files import atomic_write
 
 
+SHIPPED = Path(__file__).parent / "alignments"
+"""Folder of the tables that come with the project."""
+
+
+def located(name: str) -> Path:
+    """Return the file of a table: one that comes with the project by its name, or a path."""
+    shipped = SHIPPED / f"{name}.npz"
+    return shipped if shipped.is_file() else Path(name)
+
+
 @dataclass(frozen=True)
 class AlignedLine:
     """The characters of a line.

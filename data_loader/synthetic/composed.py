@@ -1,6 +1,5 @@
 """A recorded dataset, and new lines in its hands: texts as people write them."""
 
-from pathlib import Path
 from typing import Annotated
 
 import numpy as np
@@ -9,7 +8,7 @@ from base import distributed
 from base.base_dataset import BaseDataset
 from base.base_transform import BaseTransform
 from data_loader.synthetic import corpus
-from data_loader.synthetic.alignment import Alignment
+from data_loader.synthetic.alignment import Alignment, located
 from data_loader.synthetic.bank import hands, measured_lines
 from data_loader.synthetic.composing import Bank
 from data_loader.synthetic.corpus import Draws
@@ -36,7 +35,8 @@ class ComposedDataset(BaseDataset):
 
     Args:
         dataset: the recorded one, with texts and forms.
-        alignment: file of `experiments.py align` for it.
+        alignment: file that `experiments.py align` made for it, or the name of one that comes with
+            the project, such as "iam_ondb".
         size: new lines.
         long: further lines, each of two to four recorded ones of one form side by side.
         european: share of the new lines with letters beyond ASCII.
@@ -76,7 +76,7 @@ class ComposedDataset(BaseDataset):
             raise ConfigFault("plain", plain, f"at most {1 - european - strings:g}, what is left")
         if len(forms) != 2 or forms[0] >= forms[1]:
             raise ConfigFault("forms", forms, "two bounds, such as [0.0, 0.7]")
-        self.dataset, self.alignment, self.digits = dataset, Path(alignment), digits
+        self.dataset, self.alignment, self.digits = dataset, located(alignment), digits
         self.size, self.long, self.scarce, self.seed = size, long, scarce, seed
         self.shares = (european, strings, plain)
         self.forms, self.height = forms, height
