@@ -30,6 +30,8 @@ NARROW = (0.25, 0.75)
 """The same for gaps beside a character that another hand wrote."""
 BLEND = 0.5
 """Length of path, in x-heights, over which a join is bent to meet."""
+INTO = 0.45
+"""How far letters and digits may reach over each other, in x-heights (assumed)."""
 LEAST_GAP = 0.06
 """The least gap between pieces that do not join."""
 
@@ -187,7 +189,7 @@ def _set(
     """Return the points of a word whose pieces are set side by side, and where the pen lifts."""
     (first, before), *others = pieces
     points, end = first.points.copy(), first.end.copy()
-    closes = first.closes
+    closes, text = first.closes, first.text
     for piece, own in others:
         if closes and piece.opens and end[-1] and piece.end.sum() and len(points) > 1:
             points, end = _joined(points, end, piece)
@@ -197,11 +199,12 @@ def _set(
             near = points[points[:, 0] > points[:, 0].max() - 3]
             shift = overlap(near, piece.points) + gap
             box = points[:, 0].max() - piece.points[:, 0].min()
-            # Without a height in common (a dash, a quote) by the boxes; never far into each other.
-            shift = float(np.clip(shift, box - 0.45, box + gap))
+            # Letters may reach over each other; a full stop or a dash would be lost there.
+            most = INTO if text.isalnum() and piece.text.isalnum() else -LEAST_GAP
+            shift = float(np.clip(shift, box - most, box + gap))
             points = np.concatenate([points, piece.points + np.array([shift, 0.0])])
             end = np.concatenate([end, piece.end])
-        closes, before = piece.closes, own
+        closes, before, text = piece.closes, own, piece.text
     return points, end
 
 
