@@ -12,7 +12,6 @@ import numpy as np
 from utils.checks import DataError
 from utils.files import atomic_write
 
-
 SHIPPED = Path(__file__).parent / "alignments"
 """Folder of the tables that come with the project."""
 

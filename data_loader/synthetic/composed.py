@@ -1,5 +1,6 @@
 """A recorded dataset, and new lines in its hands: texts as people write them."""
 
+import zlib
 from typing import Annotated
 
 import numpy as np
@@ -44,8 +45,8 @@ class ComposedDataset(BaseDataset):
             other sort.
         plain: share of them that are sentences; the others are of the kinds of `everyday`.
         digits: a dataset of single digits, of whose training split digits are taken as well.
-        forms: bounds on the share of the forms, in an order by chance, whose lines are cut: two
-            datasets with [0, 0.7] and [0.7, 1] have no ink in common.
+        forms: bounds on the share of the forms, in an order that follows from their names alone,
+            whose lines are cut: two datasets with [0, 0.7] and [0.7, 1] cut no ink in common.
         height: if given, recorded lines are brought level and to this x-height, both as the
             alignment measures them, in all splits; those of training that cannot be measured, or
             of which a recogniser misread more than a quarter, are left out.
@@ -117,10 +118,12 @@ class ComposedDataset(BaseDataset):
             }
         own = set(train.tolist())
         found = hands((main.group(n), line) for n, line in lines.items() if n in own)
-        names = sorted(name for name, hand in found.items() if len(hand.lines) >= LEAST_LINES)
-        order = np.random.default_rng(0).permutation(len(names))  # the same for every seed
-        low, high = (round(bound * len(names)) for bound in self.forms)
-        chosen = {names[n]: found[names[n]] for n in sorted(order[low:high].tolist())}
+        low, high = self.forms
+        chosen = {
+            name: hand
+            for name, hand in sorted(found.items())
+            if len(hand.lines) >= LEAST_LINES and low <= share_of(name) < high
+        }
         if not chosen:
             raise DataError(f"{self.alignment}: fits none of the training lines of the dataset")
         drawer = Drawer()
@@ -242,6 +245,11 @@ class ComposedDataset(BaseDataset):
             f"joins the training: {self.size:,} lines composed of {self._bank_report}, and "
             f"{self.long:,} of several lines; {points:,} points"
         )
+
+
+def share_of(form: str) -> float:
+    """Return the place of a form in an order of all possible ones, from 0 up to 1."""
+    return zlib.crc32(form.encode()) / 2**32
 
 
 def _to_ink(points: np.ndarray, end: np.ndarray, grid: float | None) -> np.ndarray:
