@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
+from data_loader.synthetic.accents import MADE, accented
 from data_loader.synthetic.bank import LONGEST as LONGEST_PIECE
 from data_loader.synthetic.bank import SMALL, Hand, Piece, at_speed, overlap
 
@@ -134,6 +135,8 @@ class Bank:
         self, one: str, name: str, generator: np.random.Generator
     ) -> Callable[[], Piece | None]:
         """Return what gives a character that a hand did not write, always in the same way."""
+        if one in MADE:
+            return self._accented(one, name, generator)
         hand, number = self.hands[name], self.names.index(name)
         owners = [owner for owner in self.owners.get(one, ()) if owner != number]
         count = self.counts.get(one, 0)
@@ -152,6 +155,36 @@ class Bank:
             return lend
         way = int(generator.integers(2**32))
         return lambda: self.maker(one, hand, way, generator)
+
+    def _accented(
+        self, one: str, name: str, generator: np.random.Generator
+    ) -> Callable[[], Piece | None]:
+        """Return what makes a character that nobody wrote, of what the hand has or is lent."""
+        hand = self.hands[name]
+        lenders: dict[str, Callable[[], Piece | None]] = {}
+
+        def own(letter: str) -> Piece | None:
+            places = hand.pieces.get(letter, ())
+            # A mark comes after the letter, so that nothing goes on from where it was cut off.
+            whole = [place for place in places if not hand.lines[place[0]].edges(*place[1:])[1]]
+            places = whole or places
+            if not places:
+                return lent(letter)
+            return hand.piece(places[int(generator.integers(len(places)))])
+
+        def lent(letter: str) -> Piece | None:
+            if letter not in lenders:
+                lenders[letter] = self._lender(letter, name, generator)
+            return lenders[letter]()
+
+        def make() -> Piece | None:
+            for base in [own] * 3 + [lent] * 6:
+                if (piece := accented(one, base, hand, generator)) is not None:
+                    return piece
+                lenders.clear()
+            return None
+
+        return make
 
 
 def _some(places: Sequence, generator: np.random.Generator, most: int = 6) -> Sequence:

@@ -1,0 +1,278 @@
+import numpy as np
+import pytest
+
+from data_loader.synthetic.accents import MADE, accented
+from data_loader.synthetic.bank import LIFT, Hand, Line, Piece
+from data_loader.synthetic.composing import Bank
+from data_loader.synthetic.european import LETTERS, SIGNS
+from utils.ink import at_equal_steps, path_along
+
+SEEDS = range(25)
+TALL = "ABCDEFGHIJKLMNOPQRSTUVWXYZbdhklt"
+SHAPES = {
+    "i": [[(0, -1), (0, 0)], [(0, -1.6), (0.02, -1.5)]],
+    "j": [[(0, -1), (0, 0.6), (-0.3, 0.8)], [(0, -1.6), (0.02, -1.5)]],
+    "I": [[(0, -2), (0, 0)]],
+    "l": [[(0, -2), (0, 0)]],
+    "d": [[(0.5, -0.9), (0, -0.9), (0, 0), (0.5, 0), (0.5, -2), (0.5, 0)]],
+    "h": [[(0, -2), (0, 0), (0, -0.9), (0.5, -0.9), (0.5, 0)]],
+    "t": [[(0.3, -1.8), (0.3, 0)], [(0, -1), (0.6, -1)]],
+    "L": [[(0, -2), (0, 0), (0.8, 0)]],
+    "g": [[(0.6, -1), (0, -1), (0, 0), (0.6, 0), (0.6, -1), (0.6, 0.8), (0.1, 0.8)]],
+    ".": [[(0, -0.05), (0.03, 0)]],
+    "?": [[(0, -1.8), (0.3, -2), (0.6, -1.7), (0.3, -1.1), (0.3, -0.5)], [(0.3, -0.1), (0.31, 0)]],
+    "!": [[(0, -2), (0, -0.5)], [(0, -0.1), (0.01, 0)]],
+    '"': [[(0, -2), (0, -1.6)], [(0.2, -2), (0.2, -1.6)]],
+    "'": [[(0, -2), (0, -1.6)]],
+}
+"""Upright characters; all others are arches."""
+
+
+def piece(one, slant=0.0, step=0.1):
+    high = 2.0 if one in TALL else 1.0
+    shape = SHAPES.get(one, [[(0, 0), (0, -high), (0.7, -high), (0.7, 0)]])
+    strokes = []
+    for corners in shape:
+        corners = np.array(corners, dtype=float)
+        path = path_along(corners)
+        strokes.append(at_equal_steps(corners, path, max(1, round(path[-1] / step))))
+    points = np.concatenate(strokes)
+    points[:, 0] -= slant * points[:, 1]
+    points[:, 0] -= points[:, 0].min()
+    end = np.zeros(len(points), dtype=bool)
+    end[np.cumsum([len(stroke) for stroke in strokes]) - 1] = True
+    return Piece(one, points, end)
+
+
+def hand(slant=0.0, step=0.1, text="llll"):
+    """A hand that has written a line of these characters, all lifted and read."""
+    pieces = [piece(one, slant, step) for one in text]
+    points = np.concatenate([one.points + np.array([k, 0]) for k, one in enumerate(pieces)])
+    end = np.concatenate([one.end for one in pieces])
+    owner = np.repeat(np.arange(len(text)), [len(one.points) for one in pieces])
+    yes = np.ones(len(text), dtype=bool)
+    return Hand([Line(text, points, end, owner, np.full(len(text), LIFT), yes, yes, 1.0)])
+
+
+def make(one, seed=0, slant=0.0, step=0.1, base=None):
+    """A character, and its upright strokes."""
+    base = base or (lambda letter: piece(letter, slant, step))
+    made = accented(one, base, hand(slant, step), np.random.default_rng(seed))
+    assert made is not None, one
+    return made, upright(made, slant)
+
+
+def upright(one, slant):
+    points = one.points + np.outer(one.points[:, 1], (slant, 0))
+    return np.split(points, np.flatnonzero(one.end)[:-1] + 1)
+
+
+def joined(strokes):
+    return np.concatenate(strokes)
+
+
+@pytest.mark.parametrize("slant", [-0.2, 0.0, 0.5])
+@pytest.mark.parametrize("step", [0.06, 0.2])
+def test_all_letters_and_signs_are_made_with_plausible_sizes(slant, step):
+    assert set(LETTERS + SIGNS) == MADE
+    for seed, one in enumerate(LETTERS + SIGNS):
+        made, strokes = make(one, seed, slant, step)
+        assert made.text == one and not made.closes
+        assert np.isfinite(made.points).all() and made.points.shape == (len(made.end), 2)
+        assert made.points[:, 0].min() == pytest.approx(0)
+        assert made.end[-1] and made.end.dtype == bool
+        assert all(len(stroke) >= 2 for stroke in strokes)
+        (left, top), (right, bottom) = joined(strokes).min(0), joined(strokes).max(0)
+        assert -3.1 < top < bottom < 1.4 and right - left < 3
+        if one in LETTERS:
+            assert top < -0.85 and bottom > -0.2, one
+
+
+MARKS = {"á": 1, "è": 1, "ê": 1, "ñ": 1, "ö": 2, "å": 1, "č": 1, "ğ": 1, "ő": 2, "ż": 1, "ū": 1,
+         "ģ": 1, "É": 1, "Ä": 2, "Å": 1, "Š": 1, "Ű": 2, "İ": 1, "ĺ": 1, "Ĺ": 1}  # fmt: skip
+
+
+@pytest.mark.parametrize("slant", [0.0, 0.5])
+@pytest.mark.parametrize("one", MARKS)
+def test_marks_stand_above_the_middle_of_the_letter_along_its_slant(one, slant):
+    plain = {"ģ": "g", "ğ": "g", "ĺ": "l", "Ĺ": "L", "İ": "I"}
+    letter = plain.get(one, "n" if one.islower() else "N")
+    below = joined(upright(piece(letter, slant), slant))
+    upper = below[below[:, 1] < 0.5 * below[:, 1].min(), 0]
+    middle = (upper.min() + upper.max()) / 2
+    for seed in SEEDS:
+        _, strokes = make(one, seed, slant)
+        marks = strokes[-MARKS[one] :]
+        assert len(strokes) == 1 + MARKS[one]
+        place = joined(marks)
+        # The ink below is where it was in its own piece.
+        shift = joined(strokes[:1])[0, 0] - below[0, 0]
+        top = below[:, 1].min()
+        assert top - 1.1 < place[:, 1].min() and place[:, 1].max() < top - 0.02
+        centre = (place[:, 0].min() + place[:, 0].max()) / 2
+        # Marks stray by normal deviates of 0.05 twice, and are themselves somewhat to a side.
+        assert abs(centre - middle - shift) < 0.35
+        assert np.ptp(place, axis=0).max() < 1.0
+
+
+@pytest.mark.parametrize(
+    "one, letter", [("ç", "c"), ("Ş", "S"), ("ț", "t"), ("ķ", "k"), ("Ņ", "N")]
+)
+def test_marks_below_hang_from_the_middle(one, letter):
+    below = piece(letter).points
+    middle = (below[:, 0].min() + below[:, 0].max()) / 2
+    for seed in SEEDS:
+        _, strokes = make(one, seed)
+        mark = strokes[-1]
+        assert len(strokes) == 1 + piece(letter).end.sum()
+        assert mark[:, 1].min() > -0.2 and 0.15 < mark[:, 1].max() < 0.9
+        assert abs(mark[:, 0].mean() - middle) < 0.35
+
+
+def test_an_ogonek_hangs_from_the_right_foot():
+    for seed in SEEDS:
+        _, strokes = make("ą", seed)
+        assert abs(strokes[-1][0, 0] - strokes[0][:, 0].max()) < 0.15
+        assert abs(strokes[-1][0, 1]) < 0.15 and strokes[-1][:, 1].max() > 0.2
+
+
+def test_i_and_j_lose_their_dot_under_a_mark_only():
+    for one, count in {"í": 2, "î": 2, "ï": 3, "ī": 2, "ı": 1, "į": 3, "İ": 2}.items():
+        assert len(make(one)[1]) == count, one
+    bare = joined(make("ı")[1])
+    np.testing.assert_allclose(bare, piece("i").points[:11] - (piece("i").points[0, 0], 0))
+
+
+def test_an_i_whose_dot_cannot_be_told_apart_is_not_taken():
+    stem, dot = np.split(piece("i").points, [11])
+    joined_dot = Piece("i", np.concatenate([stem, dot]), np.arange(len(stem) + len(dot)) > 11)
+    without = Piece("i", stem, np.arange(len(stem)) == len(stem) - 1)
+    for base in (joined_dot, without):
+        made = accented("í", lambda _, base=base: base, hand(), np.random.default_rng(0))
+        assert made is None
+
+
+@pytest.mark.parametrize("one, stem", [("ď", 0.5), ("ť", 0.3), ("ľ", 0.0), ("Ľ", 0.0)])
+def test_the_caron_of_tall_letters_is_a_stroke_at_their_right(one, stem):
+    for seed in SEEDS:
+        _, strokes = make(one, seed)
+        mark = strokes[-1]
+        assert stem < mark[:, 0].min() and mark[:, 0].max() < stem + 0.8
+        assert mark[:, 1].min() > -2.5 and mark[:, 1].max() < -1.0
+    # Other capitals have it above.
+    assert make("Ď")[1][-1][:, 1].max() < -2
+
+
+@pytest.mark.parametrize(
+    "one, stem, low, high",
+    [
+        ("đ", 0.5, -1.9, -1.0),
+        ("ħ", 0.0, -1.9, -1.0),
+        ("ł", 0.0, -1.7, -0.6),
+        ("Ł", 0.0, -1.6, -0.5),
+        ("Đ", 0.0, -1.5, -0.5),
+        ("Ð", 0.0, -1.5, -0.5),
+        ("Ħ", 0.7, -2.0, -1.1),
+    ],
+)
+def test_bars_cross_the_stem(one, stem, low, high):
+    for seed in SEEDS:
+        _, strokes = make(one, seed)
+        letter, bar = strokes[:-1], strokes[-1]
+        at = stem + joined(letter)[:, 0].min()
+        assert bar[:, 0].min() < at < bar[:, 0].max()
+        assert low < bar[:, 1].min() and bar[:, 1].max() < high
+
+
+def test_a_stroke_goes_through_o_from_corner_to_corner():
+    for one, top in {"ø": -1, "Ø": -2}.items():
+        for seed in SEEDS:
+            _, (letter, bar) = make(one, seed)
+            right, left = bar[bar[:, 0].argmax()], bar[bar[:, 0].argmin()]
+            assert right[1] < top + 0.2 and left[1] > -0.2
+            assert left[0] < letter[:, 0].mean() < right[0]
+
+
+def test_two_letters_in_one_touch():
+    for one in "æœŒ":
+        _, (left, right) = make(one)
+        np.testing.assert_allclose(np.ptp(left[:, 0]), 0.7)
+        assert -0.2 < right[:, 0].min() - left[:, 0].max() < 0
+    _, (leg, letter, bar) = make("Æ")
+    assert leg[:, 0].min() < letter[:, 0].min() - 0.5 and leg[-1, 1] == pytest.approx(0, abs=0.4)
+    assert bar[:, 0].min() < letter[:, 0].min() < bar[:, 0].max()
+
+
+def test_spanish_signs_are_turned_and_begin_with_their_dot():
+    for one, sign in {"¿": "?", "¡": "!"}.items():
+        made, (dot, body) = make(one)
+        points = piece(sign).points
+        np.testing.assert_allclose(np.ptp(made.points, axis=0), np.ptp(points, axis=0))
+        assert dot[:, 1].max() < body[:, 1].min()
+        assert -1.4 < made.points[:, 1].min() < -0.8
+        # A half turn: what was on the right at the top is on the left at the bottom.
+        np.testing.assert_allclose(
+            (made.points - made.points.mean(0))[::-1], points.mean(0) - points, atol=1e-9
+        )
+
+
+def test_dots_and_dashes():
+    _, dots = make("…")
+    starts = [dot[:, 0].min() for dot in dots]
+    assert len(dots) == 3 and min(np.diff(starts)) > 0.2
+    assert all(abs(dot[:, 1]).max() < 0.25 for dot in dots)
+    assert abs(make("·")[0].points[:, 1].mean() + 0.5) < 0.2
+    lengths = {one: np.ptp(make(one)[0].points[:, 0]) for one in "–—"}
+    assert 0.6 < lengths["–"] < lengths["—"] < 3
+
+
+def test_quotation_marks_are_pairs_in_their_places():
+    for one, (low, high) in {"“": (-2.6, -1.2), "”": (-2.6, -1.2), "„": (-0.4, 0.6)}.items():
+        for seed in SEEDS:
+            made, strokes = make(one, seed)
+            assert len(strokes) == 2
+            assert low < made.points[:, 1].min() and made.points[:, 1].max() < high
+
+
+def test_the_pen_is_about_as_fast_as_the_hand():
+    for step in (0.06, 0.1, 0.2):
+        steps = [
+            np.hypot(*np.diff(stroke, axis=0).T)
+            for seed in SEEDS
+            for stroke in make("§", seed, step=step)[1]
+        ]
+        assert 0.7 * step < np.concatenate(steps).mean() < 1.1 * step
+
+
+def test_the_generator_decides_and_the_hand_keeps_its_ways():
+    first, again, other = (make("é", seed)[0].points for seed in (1, 1, 2))
+    np.testing.assert_array_equal(first, again)
+    assert first.shape != other.shape or not np.allclose(first, other)
+
+    def rises(slant):
+        return {bool(np.diff(make("é", seed, slant)[1][-1][[0, -1], 1]) < 0) for seed in SEEDS}
+
+    ways = [rises(slant) for slant in np.linspace(0.1, 0.3, 20)]
+    assert all(len(way) == 1 for way in ways)
+    # Of hands that differ a third draws it upwards: none or all of 20 happens once in 3,000.
+    assert {True} in ways and {False} in ways
+
+
+def test_what_cannot_be_made_is_none():
+    generator = np.random.default_rng(0)
+    assert accented("é", lambda _: None, hand(), generator) is None
+    assert accented("…", lambda _: None, hand(), generator) is None
+    assert accented("æ", lambda _: None, hand(), generator) is None
+    assert accented("ж", piece, hand(), generator) is None
+    # A piece with the ink of another letter.
+    assert accented("é", lambda _: piece("l"), hand(), generator) is None
+
+
+def test_a_bank_makes_them_of_what_its_hands_have():
+    hands = {"one": hand(text="nelen"), "other": hand(0.3, text="aiaia")}
+    bank = Bank(hands, maker=lambda *_: None, scarce=1)
+    for name in hands:
+        points, end = bank.write("né í", name, np.random.default_rng(0))
+        # n, e, acute, i without dot, acute.
+        assert np.isfinite(points).all() and end.sum() == 5
+    assert bank.write("nö", "one", np.random.default_rng(0)) is None
