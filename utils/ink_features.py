@@ -101,6 +101,25 @@ def stroke_features(ink: np.ndarray, spacing: float = SPACING, parts: int = 1) -
     return features.astype(np.float32)
 
 
+def rows_of_features(ink: np.ndarray, spacing: float = SPACING) -> np.ndarray:
+    """Return where on the ink each point of `stroke_features` lies, `(points,)` float64.
+
+    2.5 is half way between the rows 2 and 3 of the ink.
+
+    Args:
+        ink, spacing: as `stroke_features` takes them.
+    """
+    pieces = strokes(ink)
+    distances = [path_along(piece) for piece in pieces]
+    distance = max(spacing * x_height(ink), sum(one[-1] for one in distances) / MAX_POINTS)
+    rows, start = [], 0
+    for along in distances:
+        places = np.stack([np.arange(start, start + len(along))] * 2, axis=1).astype(np.float64)
+        rows.append(_at_distance(places, along, distance, 1)[:, 0])
+        start += len(along)
+    return np.concatenate(rows)
+
+
 def _at_distance(piece: np.ndarray, distance: np.ndarray, spacing: float, parts: int) -> np.ndarray:
     """Return points `(n parts + 1, 2)` along a stroke, `parts` equal ones of each equal distance of
     at most `spacing`."""

@@ -1,0 +1,76 @@
+"""Which points of recorded ink belong to which character, by a recogniser with CTC.
+
+B: lines of a batch, S: frames, U: characters of a text, C: characters of the alphabet.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from model.recognition.encoder import STRIDE
+from model.recognition.networks import CTCNetwork
+from model.recognition.transcribing import TOGETHER
+from utils.ink_features import rows_of_features
+from utils.monotonic import best_monotonic_path
+
+
+@torch.inference_mode()
+def align(
+    model: CTCNetwork, inks: Sequence[np.ndarray], texts: Sequence[str], *, progress: bool = False
+) -> list[np.ndarray]:
+    """Return how many points of each line belong to each character of its text, `(U,)` int64.
+
+    The likeliest path of labels for the text gives each character some frames; what is between
+    those of two characters is divided between them.
+
+    Args:
+        model: in evaluation mode.
+        inks: `(points, 3)` each, in any unit, with at least as many points as characters.
+        texts: of the lines, in the network's alphabet.
+        progress: show a progress bar.
+    """
+    order = sorted(range(len(inks)), key=lambda number: len(inks[number]))
+    found: list[np.ndarray] = [np.empty(0)] * len(inks)
+    with tqdm(
+        total=len(inks), desc="aligning", unit="line", leave=False, disable=None if progress else True
+    ) as bar:
+        for start in range(0, len(order), TOGETHER):
+            numbers = order[start : start + TOGETHER]
+            features = [model.features(inks[number]) for number in numbers]
+            output = model(*model.batched(features))
+            for number, labels, frames in zip(
+                numbers, output.labels.cpu().double().numpy(), output.lengths.tolist(), strict=True
+            ):
+                rows = rows_of_features(inks[number], model.spacing)
+                # The middle of each frame, in rows of the ink.
+                step = STRIDE * 2**model.time_reductions
+                rows = rows[np.minimum(np.arange(frames) * step, len(rows) - 1)]
+                codes = model.alphabet.encode(texts[number])
+                found[number] = _points_of(labels[:frames], codes, rows, len(inks[number]))
+            bar.update(len(numbers))
+    return found
+
+
+def _points_of(labels: np.ndarray, codes: np.ndarray, rows: np.ndarray, points: int) -> np.ndarray:
+    """Return the points of each character, `(U,)`.
+
+    Args:
+        labels: log-probabilities `(S, C + 1)`, the blank last.
+        codes: of the text, `(U,)`.
+        rows: where on the ink each frame lies, `(S,)`.
+        points: of the ink.
+    """
+    characters = len(codes)
+    states = np.full(2 * characters + 1, labels.shape[1] - 1)
+    states[1::2] = codes
+    if len(labels) < len(states):  # too few frames: evenly
+        return np.diff(np.linspace(0, points, characters + 1).round().astype(np.int64))
+    path = best_monotonic_path(labels[:, states])
+    middles = np.array([rows[path == state].mean() for state in range(1, len(states), 2)])
+    edges = np.rint((middles[1:] + middles[:-1]) / 2).astype(np.int64)
+    # Each has a point at least.
+    edges = np.maximum.accumulate(np.concatenate([[0], edges]) - np.arange(characters))
+    edges = np.minimum(edges + np.arange(characters), points - np.arange(characters, 0, -1))
+    return np.diff(edges, append=points)
