@@ -214,7 +214,7 @@ def _below(pen: Pen, strokes: Strokes, mark: str) -> Strokes:
     middle = _middle(x[low])
     if mark == OGONEK:
         # At the right foot.
-        right = np.flatnonzero(x >= middle)
+        right = np.flatnonzero(x >= middle - 0.15)
         feet = right[y[right] > y[right].max() - 0.15]
         at = feet[(x + y)[feet].argmax()]
         return _moved(drawn, float(x[at]), float(y[at]))
