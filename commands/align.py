@@ -24,6 +24,13 @@ def add_options(parser: Parser) -> None:
         metavar="CHECKPOINT",
         help="the recogniser that tells which characters can be read (default: recognition)",
     )
+    parser.add_argument(
+        "--not-text",
+        default="",
+        metavar="CHARACTERS",
+        help="characters of the transcriptions that nobody wrote, such as # for crossed-out words "
+        "(default: none)",
+    )
     options.add_overrides(parser)
     parser.add_argument(
         "--output",
@@ -76,7 +83,8 @@ def run(arguments: argparse.Namespace) -> None:
     lines = {}
     for index, text, counts, hypothesis in zip(indices, texts, found, read, strict=True):
         errors = error_counts(text, hypothesis).character_errors
-        flags = read_in_place(text, hypothesis)
+        written = [one not in arguments.not_text for one in text]
+        flags = read_in_place(text, hypothesis) & written
         lines[source.name(index)] = AlignedLine(counts, flags, np.zeros_like(flags), errors)
     table = Alignment(lines)
     measured = measured_lines(source, indices, table)
