@@ -7,6 +7,10 @@
 #include "step.h"
 
 #include <stdlib.h>
+#if MATRIX_UNIT
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 
 /* Numbers a vector holds: packed columns are padded to this. */
 int lanes(void) { return LANES; }
@@ -55,9 +59,11 @@ INLINE vec multiply_add(vec sum, const item *left, vec right) {
 }
 #endif
 
+enum { TILE_ROWS = ROWS < 6 ? ROWS : 6 };
+
 INLINE void tile(const item *left, int64_t stride, int64_t depth, const item *panel, float *out,
                  int64_t out_stride, int add, const int rows, const int vectors) {
-    vec sums[ROWS][VECTORS];
+    vec sums[TILE_ROWS][VECTORS];
 #pragma GCC unroll 8
     for (int row = 0; row < rows; row++)
 #pragma GCC unroll 4
@@ -82,20 +88,136 @@ INLINE void tile(const item *left, int64_t stride, int64_t depth, const item *pa
         }
 }
 
+#if MATRIX_UNIT
+/* AMX multiplies a matrix (16, 32) of bfloat16 by one (32, 16), whose rows lie interleaved in pairs
+ * as they do in a panel, in about the time of 16 vectors. Two times two sums keep it busy while
+ * there are more than 16 rows. */
+enum { SIDE = 16, DEEP = 2 * SIDE };
+
+static int matrix_unit; /* whether the kernel lets this process use it */
+
+__attribute__((constructor)) static void ask_for_matrix_unit(void) {
+    enum { REQUEST = 0x1023, TILE_DATA = 18 }; /* ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA */
+    matrix_unit = syscall(SYS_arch_prctl, REQUEST, TILE_DATA) == 0;
+}
+
+/* GCC 12 does not know that the instructions below read memory: what they read must be there. */
+#define READS(pointer) __asm__ volatile("" : : "r"(pointer) : "memory")
+
+/* Tiles 0 to 3 are sums: of the first 16 rows and of the others, in two vectors each. */
+INLINE void matrix_columns(const item *left, int64_t stride, int64_t depth, const item *panel,
+                           int64_t panel_stride, float *out, int64_t out_stride, int add,
+                           int64_t rows, const int high, const int wide) {
+    const int64_t bytes = stride * sizeof(item), step = panel_stride * sizeof(item);
+    const int64_t out_bytes = out_stride * sizeof(float);
+    float *below = out + SIDE * out_stride;
+    if (add) {
+        _tile_loadd(0, out, out_bytes);
+        if (wide) _tile_loadd(1, out + LANES, out_bytes);
+        if (high) _tile_loadd(2, below, out_bytes);
+        if (high && wide) _tile_loadd(3, below + LANES, out_bytes);
+    } else {
+        _tile_zero(0);
+        _tile_zero(1);
+        _tile_zero(2);
+        _tile_zero(3);
+    }
+    int64_t k = 0;
+#define MULTIPLY(left_, bytes_, panel_, step_) \
+    _tile_loadd(4, left_, bytes_); \
+    _tile_loadd(6, panel_, step_); \
+    _tile_dpbf16ps(0, 4, 6); \
+    if (wide) _tile_loadd(7, (panel_) + STEP * LANES, step_); \
+    if (wide) _tile_dpbf16ps(1, 4, 7); \
+    if (high) _tile_loadd(5, (left_) + SIDE * (bytes_) / (int64_t)sizeof(item), bytes_); \
+    if (high) _tile_dpbf16ps(2, 5, 6); \
+    if (high && wide) _tile_dpbf16ps(3, 5, 7);
+    for (; k + DEEP <= depth; k += DEEP) {
+        MULTIPLY(left + k, bytes, panel + k / STEP * panel_stride, step)
+    }
+    if (k < depth) { /* what is left, filled up with zeros */
+        item lefts[2 * SIDE][DEEP] __attribute__((aligned(64))) = {{0}};
+        item panels[SIDE][2 * STEP * LANES] __attribute__((aligned(64))) = {{0}};
+        for (int64_t row = 0; row < rows; row++)
+            memcpy(lefts[row], left + row * stride + k, (depth - k) * sizeof(item));
+        for (int64_t pair = 0; pair < (depth - k + 1) / STEP; pair++)
+            memcpy(panels[pair], panel + (k / STEP + pair) * panel_stride,
+                   (1 + wide) * STEP * LANES * sizeof(item));
+        READS(lefts);
+        READS(panels);
+        MULTIPLY(lefts[0], (int64_t)sizeof lefts[0], panels[0], (int64_t)sizeof panels[0])
+    }
+#undef MULTIPLY
+    _tile_stored(0, out, out_bytes);
+    if (wide) _tile_stored(1, out + LANES, out_bytes);
+    if (high) _tile_stored(2, below, out_bytes);
+    if (high && wide) _tile_stored(3, below + LANES, out_bytes);
+}
+
+static void matrix_product(const item *left, int64_t stride, int64_t depth, const item *panel,
+                           float *out, int64_t out_stride, int add, int rows, int vectors) {
+    const int high = rows > SIDE;
+    struct {
+        uint8_t palette, start, reserved[14];
+        uint16_t bytes[16];
+        uint8_t rows[16];
+    } shapes __attribute__((aligned(64))) = {.palette = 1};
+    for (int number = 0; number < 8; number++) {
+        const int lower = number == 2 || number == 3 || number == 5;
+        shapes.bytes[number] = 64;
+        shapes.rows[number] = number >= 6 ? SIDE : !lower ? (high ? SIDE : rows)
+                              : high              ? rows - SIDE
+                                                  : 1;
+    }
+    READS(&shapes);
+    READS(left);
+    READS(panel);
+    READS(out);
+    _tile_loadconfig(&shapes);
+    for (int v = 0; v < vectors; v += 2) {
+        const item *columns = panel + v * STEP * LANES;
+        const int64_t panel_stride = vectors * STEP * LANES;
+        const int wide = v + 1 < vectors;
+#define COLUMNS(high_, wide_) \
+    matrix_columns(left, stride, depth, columns, panel_stride, out + v * LANES, out_stride, add, \
+                   rows, high_, wide_)
+        if (high && wide) COLUMNS(1, 1);
+        else if (high) COLUMNS(1, 0);
+        else if (wide) COLUMNS(0, 1);
+        else COLUMNS(0, 0);
+#undef COLUMNS
+    }
+    _tile_release();
+}
+#endif
+
 #define TILE(rows, vectors) \
     case (rows) * 8 + (vectors): \
         tile(left, stride, depth, panel, out, out_stride, add, rows, vectors); \
         break;
 #define TILES(rows) TILE(rows, 1) TILE(rows, 2) TILE(rows, 3) TILE(rows, 4)
 
-void product(const item *left, int64_t stride, int64_t depth, const item *panel, float *out,
-             int64_t out_stride, int add, int rows, int vectors) {
+static void vector_product(const item *left, int64_t stride, int64_t depth, const item *panel,
+                           float *out, int64_t out_stride, int add, int rows, int vectors) {
     switch (rows * 8 + vectors) {
         TILES(1) TILES(2) TILES(3)
 #if defined(__AVX512F__) || defined(__aarch64__)
         TILES(4) TILES(5) TILES(6)
 #endif
     }
+}
+
+void product(const item *left, int64_t stride, int64_t depth, const item *panel, float *out,
+             int64_t out_stride, int add, int rows, int vectors) {
+#if MATRIX_UNIT
+    if (matrix_unit) {
+        matrix_product(left, stride, depth, panel, out, out_stride, add, rows, vectors);
+        return;
+    }
+#endif
+    for (int row = 0; row < rows; row += TILE_ROWS)
+        vector_product(left + row * stride, stride, depth, panel, out + row * out_stride,
+                       out_stride, add, rows - row < TILE_ROWS ? rows - row : TILE_ROWS, vectors);
 }
 
 void multiply(const item *left, int64_t stride, int64_t count, int64_t depth, const item *packed,

@@ -13,8 +13,17 @@
 #include <immintrin.h>
 #endif
 
+/* Products of bfloat16 on the matrix unit of recent processors; see products.c. */
+#if BFLOAT16 && defined(__AVX512F__) && defined(__AMX_BF16__) && defined(__linux__)
+#define MATRIX_UNIT 1
+#else
+#define MATRIX_UNIT 0
+#endif
+
 /* Numbers a vector holds, and rows of a tile: as many sums as the registers hold. */
-#if defined(__AVX512F__)
+#if MATRIX_UNIT
+enum { LANES = 16, ROWS = 32 };
+#elif defined(__AVX512F__)
 enum { LANES = 16, ROWS = 6 };
 #elif defined(__AVX__)
 enum { LANES = 8, ROWS = 3 };
