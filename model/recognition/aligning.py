@@ -34,7 +34,11 @@ def align(
     order = sorted(range(len(inks)), key=lambda number: len(inks[number]))
     found: list[np.ndarray] = [np.empty(0)] * len(inks)
     with tqdm(
-        total=len(inks), desc="aligning", unit="line", leave=False, disable=None if progress else True
+        total=len(inks),
+        desc="aligning",
+        unit="line",
+        leave=False,
+        disable=None if progress else True,
     ) as bar:
         for start in range(0, len(order), TOGETHER):
             numbers = order[start : start + TOGETHER]
