@@ -186,7 +186,11 @@ def _owners(
     for start, stop in strokes:
         counts = np.bincount(owner[start:stop], minlength=len(text)) * letters
         keep = np.flatnonzero(counts >= least)
-        keep = keep if len(keep) else np.array([counts.argmax()])
+        if not len(keep):
+            found = (
+                counts.argmax() if counts.any() else _beside(points, owner, letters, start, stop)
+            )
+            keep = np.array([found])
         # What is left of the others goes to the next: the window moves on before the pen does.
         place = np.searchsorted(keep, owner[start:stop], side="left")
         owner[start:stop] = keep[np.clip(place, 0, len(keep) - 1)]
@@ -232,6 +236,25 @@ def _owners(
         elif end[start - 1] and own[0] < start:
             between[k] = LIFT
     return owner, between
+
+
+def _beside(
+    points: np.ndarray, owner: np.ndarray, letters: np.ndarray, start: int, stop: int
+) -> int:
+    """Return the character before or after a blank, the one nearer to a stroke of the blank's.
+
+    The window often has left a word when its last `t` is crossed: 2.8 % of the strokes of IAM-OnDB
+    (measured) have points of blanks only.
+    """
+    rows = np.flatnonzero(letters[owner])
+    before, after = rows[rows < start], rows[rows >= stop]
+    if not len(before) or not len(after):
+        return int(owner[before[-1] if len(before) else after[0]])
+    left, right = int(owner[before].max()), int(owner[after[0]])
+    middle = (points[start:stop, 0].min() + points[start:stop, 0].max()) / 2
+    from_left = middle - points[before[owner[before] == left], 0].max()
+    to_right = points[after[owner[after] == right], 0].min() - middle
+    return left if from_left < to_right else right
 
 
 def at_speed(points: np.ndarray, end: np.ndarray, factor: float) -> tuple[np.ndarray, np.ndarray]:
@@ -457,8 +480,11 @@ def _runs(line: Line) -> Iterable[tuple[int, int]]:
                 break
             if (edges := line.edges(first, last)) is None:
                 continue
-            # What was cut off, and single characters, were looked at by themselves.
             opens, closes = edges
+            own = (line.owner >= first) & (line.owner <= last)
+            if closes and line.end[np.flatnonzero(own)[-1]]:
+                continue  # a mark was set after the cut, and would be joined in its place
+            # What was cut off, and single characters, were looked at by themselves.
             alone = first == last
             if (line.fits[first] or not (opens or alone)) and (
                 line.fits[last] or not (closes or alone)
