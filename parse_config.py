@@ -89,7 +89,7 @@ MAX_FAULTS = 16
 MAX_MADE = 50_000
 """Lines that a dataset generates because a checkpoint asks for it, without an -o (assumed: eight
 times the largest ready config; measured: 85 seconds on a slow core, and 0.4 GiB)."""
-LINE_COUNTS = ("size", "valid_size", "test_size", "joined", "pieces")
+LINE_COUNTS = ("size", "valid_size", "test_size", "joined", "pieces", "long")
 
 # Stand-ins with which constructors are tried before any data loads.
 STAND_INS = {

@@ -48,36 +48,39 @@ def run(arguments: argparse.Namespace) -> None:
     import numpy as np
 
     from data_loader.synthetic.alignment import AlignedLine, Alignment
-    from data_loader.synthetic.bank import hands, measured_lines
+    from data_loader.synthetic.bank import check_forms, hands, measured_lines
+    from model.generation.aligning import align
     from model.loading import Reader, Writer
     from model.recognition.error_rates import error_counts, read_in_place
     from parse_config import ConfigParser
+    from utils.alphabet import nfc
 
     if not isinstance(reader, Reader):
         raise UserError(f"--reader {arguments.reader}: contains no network that reads")
-    if isinstance(aligner, Writer) and aligner.model.needs_text:
-        from model.generation.aligning import align
-    elif isinstance(aligner, Reader) and aligner.model.head == "ctc":
-        from model.recognition.aligning import align
-    else:
-        raise UserError(
-            f"{aligner.path} contains a {type(aligner.model).__name__}: a network that writes "
-            "texts or a recogniser with CTC can align"
-        )
+    if not (isinstance(aligner, Writer) and aligner.model.needs_text):
+        kind = type(aligner.model).__name__
+        raise UserError(f"{aligner.path} contains a {kind}: a network that writes texts can align")
     config = ConfigParser.from_file(arguments.config, arguments.overrides)
     loader = config.build("data_loader", 0, aligner.model.normalisation, aligner.model.alphabet)
     source = loader.source
     source.prepare()
+    used = np.unique(np.concatenate(list(source.split_indices().values()))).tolist()
     known = aligner.model.alphabet
-    indices = [
-        index
-        for index in np.unique(np.concatenate(list(source.split_indices().values()))).tolist()
-        if source.text(index)
-        and not known.unknown(source.text(index))
-        and source.lengths[index] >= len(source.text(index))
-    ]
+    text_of = {
+        index: text
+        for index in used
+        if (text := nfc(source.text(index)))
+        and not known.unknown(text)
+        and source.lengths[index] > len(text)
+    }
+    if not text_of:
+        raise UserError(
+            f"{arguments.config}: no line has a text in the characters of {aligner.path}, and more "
+            "points than characters"
+        )
+    check_forms(source, text_of)
+    indices, texts = list(text_of), list(text_of.values())
     inks = [source.ink(index)[:, :3] for index in indices]
-    texts = [source.text(index) for index in indices]
     found = align(aligner.model, inks, texts, progress=True)
     read = reader.read_lines(inks, progress=True)
     lines = {}

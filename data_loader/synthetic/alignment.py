@@ -4,6 +4,7 @@ It holds no ink and no text: names of lines, and numbers.
 """
 
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,12 +15,24 @@ from utils.files import atomic_write
 
 SHIPPED = Path(__file__).parent / "alignments"
 """Folder of the tables that come with the project."""
+BROKEN = (ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
+"""What numpy raises for a file that is broken, or another one."""
 
 
 def located(name: str) -> Path:
-    """Return the file of a table: one that comes with the project by its name, or a path."""
-    shipped = SHIPPED / f"{name}.npz"
-    return shipped if shipped.is_file() else Path(name)
+    """Return the file of a table: one that comes with the project by its name, or a path.
+
+    Raises:
+        DataError: if there is neither.
+    """
+    for path in (SHIPPED / f"{name}.npz", Path(name)):
+        if path.is_file():
+            return path
+    shipped = ", ".join(sorted(path.stem for path in SHIPPED.glob("*.npz")))
+    raise DataError(
+        f"alignment = {name!r}: no such file; `experiments.py align` makes one, and with the "
+        f"project comes {shipped}"
+    )
 
 
 @dataclass(frozen=True)
@@ -54,7 +67,7 @@ class Alignment:
         return found
 
     def save(self, path: Path) -> None:
-        """Write the table to a file."""
+        """Write the table, of at least one line, to a file."""
         lines = list(self.lines.values())
         arrays = {
             "names": np.frombuffer("\n".join(self.lines).encode(), dtype=np.uint8),
@@ -77,8 +90,9 @@ class Alignment:
             with np.load(path, allow_pickle=False) as file:
                 arrays = {name: file[name] for name in cls._ARRAYS}
             names = arrays["names"].tobytes().decode().split("\n")
-            ends = np.cumsum(arrays["characters"], dtype=np.int64)[:-1]
-            total = int(arrays["characters"].sum(dtype=np.int64))
+            *ends, total = np.cumsum(arrays["characters"], dtype=np.int64).tolist()
+            if len(arrays["counts"]) != total:
+                raise ValueError(f"{len(arrays['counts'])} counts of {total} characters")
             counts = np.split(arrays["counts"].astype(np.int64), ends)
             read, fits = (
                 np.split(np.unpackbits(arrays[name], count=total).astype(bool), ends)
@@ -88,7 +102,7 @@ class Alignment:
             return cls(dict(zip(names, lines, strict=True)))
         except OSError as error:
             raise DataError(f"{path}: cannot be read ({error.strerror or error})") from None
-        except (ValueError, KeyError, zipfile.BadZipFile, EOFError) as error:
+        except BROKEN as error:
             raise DataError(f"{path}: is not a table that `align` wrote ({error})") from None
 
     _ARRAYS = ("names", "characters", "counts", "read", "fits", "errors")

@@ -10,7 +10,7 @@ from base.base_dataset import BaseDataset
 from base.base_transform import BaseTransform
 from data_loader.synthetic import corpus
 from data_loader.synthetic.alignment import Alignment, located
-from data_loader.synthetic.bank import hands, measured_lines
+from data_loader.synthetic.bank import check_forms, hands, measured_lines
 from data_loader.synthetic.composing import Bank
 from data_loader.synthetic.corpus import Draws
 from data_loader.synthetic.drawn import Drawer
@@ -23,6 +23,8 @@ LEAST_LINES = 3
 """Lines that a hand needs (assumed)."""
 TRIES = 20
 """Texts that are tried for a hand before another one takes its place."""
+HANDS = 100
+"""Hands that are tried for a line before it is an error (assumed)."""
 
 
 class ComposedDataset(BaseDataset):
@@ -48,8 +50,8 @@ class ComposedDataset(BaseDataset):
         forms: bounds on the share of the forms, in an order that follows from their names alone,
             whose lines are cut: two datasets with [0, 0.7] and [0.7, 1] cut no ink in common.
         height: if given, recorded lines are brought level and to this x-height, both as the
-            alignment measures them, in all splits; those of training that cannot be measured, or
-            of which a recogniser misread more than a quarter, are left out.
+            alignment measures them, in all splits; those that cannot be measured, or of which a
+            recogniser misread more than a quarter, are left out.
         scarce: characters that were written less often than this are drawn as well.
         seed: of texts, hands and pieces.
 
@@ -74,18 +76,15 @@ class ComposedDataset(BaseDataset):
         seed: Annotated[int, Range(0, 2**32 - 1)] = 0,
     ) -> None:
         if european + strings + plain > 1:
-            raise ConfigFault("plain", plain, f"at most {1 - european - strings:g}, what is left")
+            shares = f"european ({european:g}), strings ({strings:g}) and plain"
+            raise ConfigFault("plain", plain, f"shares of at most 1 together: {shares}")
         if len(forms) != 2 or forms[0] >= forms[1]:
             raise ConfigFault("forms", forms, "two bounds, such as [0.0, 0.7]")
-        self.dataset, self.alignment, self.digits = dataset, located(alignment), digits
+        self.dataset, self.alignment, self.digits = dataset, alignment, digits
         self.size, self.long, self.scarce, self.seed = size, long, scarce, seed
         self.shares = (european, strings, plain)
         self.forms, self.height = forms, height
         self._inks: list[np.ndarray] = []
-
-    @property
-    def characters(self) -> str | None:
-        return self.dataset.characters
 
     def preprocessing(self) -> list[BaseTransform]:
         return self.dataset.preprocessing()
@@ -94,17 +93,17 @@ class ComposedDataset(BaseDataset):
         """Prepare the datasets, and compose the lines. Does nothing the second time.
 
         Raises:
-            DataError: if a dataset or the alignment cannot be read, or fits no line.
+            DataError: if a dataset or the alignment cannot be read, if the alignment fits no line,
+                if the dataset has no forms, or none that can be cut.
         """
         if self._inks:
             return
-        main = self.dataset
+        main, table = self.dataset, Alignment.load(located(self.alignment))
         main.prepare()
         if self.height is None:
             self.canonical, self.quantisation_step = main.canonical, main.quantisation_step
-        table = Alignment.load(self.alignment)
-        splits = main.split_indices()
-        train = main.indices("train")
+        splits, train = main.split_indices(), main.indices("train")
+        check_forms(main, train.tolist())
         used = train if self.height is None else np.concatenate(list(splits.values()))
         used = distributed.bar(
             np.unique(used).tolist(), "measuring", unit=" lines", leave=False, delay=1
@@ -118,6 +117,11 @@ class ComposedDataset(BaseDataset):
             }
         own = set(train.tolist())
         found = hands((main.group(n), line) for n, line in lines.items() if n in own)
+        if not found:
+            raise DataError(
+                f"alignment = {self.alignment!r} fits none of the {len(train):,} training lines: "
+                "their names, texts and numbers of points are those of other data"
+            )
         low, high = self.forms
         chosen = {
             name: hand
@@ -125,7 +129,10 @@ class ComposedDataset(BaseDataset):
             if len(hand.lines) >= LEAST_LINES and low <= share_of(name) < high
         }
         if not chosen:
-            raise DataError(f"{self.alignment}: fits none of the training lines of the dataset")
+            raise DataError(
+                f"forms = {self.forms}: none of the {len(found):,} forms within these bounds has "
+                f"{LEAST_LINES} lines that the alignment fits"
+            )
         drawer = Drawer()
         if self.digits is not None:
             self.digits.prepare()
@@ -158,12 +165,16 @@ class ComposedDataset(BaseDataset):
         self, bank: Bank, generator: np.random.Generator
     ) -> tuple[str, str, np.ndarray, np.ndarray]:
         """Return a new line: text, hand, points in x-heights, and where the pen is lifted."""
-        while True:
+        for _ in range(HANDS):
             name = bank.names[int(generator.integers(len(bank.names)))]
             for _ in range(TRIES):
                 text = self._text(Draws(generator))
                 if (written := bank.write(text, name, generator)) is not None:
                     return text, name, *written
+        raise DataError(
+            f"none of {HANDS * TRIES:,} texts could be written, the last of them {text!r}: each "
+            "has characters that nobody wrote and that cannot be drawn"
+        )
 
     def _text(self, draws: Draws) -> str:
         kind = draws.number()
@@ -228,6 +239,10 @@ class ComposedDataset(BaseDataset):
         number = index - self._size
         return f"composed-{number:06d}/{self._hands[number]}"
 
+    def writer(self, index: int) -> str:
+        """Return who wrote a recorded line, if the dataset knows; nobody for others."""
+        return self.dataset.writer(index) if index < self._size else ""
+
     def group(self, index: int) -> str:
         """Return the form of a line, or the form in whose hand it was composed."""
         if index < self._size:
@@ -236,10 +251,12 @@ class ComposedDataset(BaseDataset):
 
     def report(self) -> str:
         points = int(self.lengths[self._size :].sum())
-        lost = sum(map(len, self.dataset.split_indices().values())) - sum(
-            len(indices[indices < self._size]) for indices in self.split_indices().values()
-        )
-        left_out = f"left out, as their text does not fit: {lost:,} lines\n" if lost else ""
+        left_out = ""
+        if self.height is not None:
+            splits = self.dataset.split_indices()
+            lost = [f"{sum(n not in self._recorded for n in indices.tolist()):,} of {name}"
+                    for name, indices in splits.items()]  # fmt: skip
+            left_out = f"left out, as their text does not fit: {', '.join(lost)}\n"
         return (
             f"{self.dataset.report()}\n{left_out}"
             f"joins the training: {self.size:,} lines composed of {self._bank_report}, and "

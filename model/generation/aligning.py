@@ -34,8 +34,8 @@ def align(
 
     Args:
         model: a network with a window, in evaluation mode.
-        inks: `(points, 3)` each, in the units of its training data, with at least as many points
-            as characters.
+        inks: `(points, 3)` each, in the units of its training data, with more points than
+            characters.
         texts: of the lines, in the network's alphabet.
         progress: show a progress bar.
     """

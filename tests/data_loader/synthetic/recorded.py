@@ -1,0 +1,106 @@
+"""Lines of stroke fonts whose points are known to belong to which characters, as if recorded."""
+
+import numpy as np
+
+from base.base_dataset import BaseDataset
+from data_loader.synthetic import corpus
+from data_loader.synthetic.alignment import AlignedLine, Alignment
+from data_loader.synthetic.embedded import Writer, deform, digitise, letters
+from data_loader.synthetic.stroke_fonts import font
+from tests.data_loader.synthetic.hands import hand
+from utils.ink import from_strokes
+
+
+def line(
+    text: str, writer: Writer, generator: np.random.Generator, rate: float = 75.0
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the ink of a text, and how many points belong to each character."""
+    x, y, end = letters(text, writer, generator)
+    counts = font(writer.font, writer.rounding).count[[ord(one) - ord(" ") for one in text]]
+    of = np.repeat(np.arange(len(text)), counts)
+    x, y = deform(x, y, writer, generator)
+    at_x, at_y, lifted = digitise(x, y, end, writer.speed, rate)
+    # Every point lies on a segment of the path, in order.
+    path, points, segment, owner = np.stack([x, y], 1), np.stack([at_x, at_y], 1), 0, []
+    for point, after_lift in zip(points, np.roll(lifted, 1), strict=True):
+        if after_lift and len(owner):
+            segment += 1 + int(np.flatnonzero(end[segment:])[0])
+        while not end[segment] and away(point, path[segment], path[segment + 1]) > 1e-6:
+            segment += 1
+        owner.append(of[segment])
+    parts = np.split(points * writer.size, np.flatnonzero(lifted)[:-1] + 1)
+    return from_strokes(parts), np.bincount(owner, minlength=len(text))
+
+
+def away(point: np.ndarray, start: np.ndarray, stop: np.ndarray) -> float:
+    """Return the distance of a point from a segment."""
+    run = stop - start
+    share = np.clip((point - start) @ run / max(run @ run, 1e-12), 0, 1)
+    return float(np.hypot(*(point - start - share * run)))
+
+
+HANDS = {
+    "plain": dict(font="print"),
+    "leaning": dict(font="print", slant=0.35, size=9.0),
+    "cursive": dict(font="cursive", connected=True, slant=0.1, speed=280.0),
+    "wide": dict(font="print", aspect=1.25, size=5.0, ascender=1.3),
+}
+"""What each form's writer differs in from a hand without any irregularity."""
+
+
+class Recorded(BaseDataset):
+    """Forms of one hand each: those of `HANDS` in training, and one each in the other splits."""
+
+    canonical = (30.0, 20.0)
+    quantisation_step = 0.5
+
+    def __init__(self, lines: int = 6, seed: int = 0, drift: float = 0.0) -> None:
+        self.count, self.seed, self.drift = lines, seed, drift
+
+    def prepare(self) -> None:
+        forms = [*HANDS, "of-valid", "of-test"]
+        self.forms = [form for form in forms for _ in range(self.count)]
+        self.inks, self.texts, self.counts = [], [], []
+        for number, form in enumerate(self.forms):
+            generator = np.random.default_rng([self.seed, number])
+            own = HANDS.get(form, dict(slant=-0.2, size=6.0))
+            writer = hand(wobble=0.15, variation=0.15, drift=self.drift, **own)
+            text = corpus.line(corpus.Draws(generator), 0, 20, 40, 0.0)
+            ink, counts = line(text, writer, generator)
+            self.inks.append(ink)
+            self.texts.append(text)
+            self.counts.append(counts)
+        self.lengths = np.array([len(ink) for ink in self.inks], dtype=np.int64)
+
+    def split_indices(self) -> dict[str, np.ndarray]:
+        ends = np.arange(len(self.inks), dtype=np.int64)
+        return dict(zip(("train", "valid", "test"),
+                        np.split(ends, [len(HANDS) * self.count, (len(HANDS) + 1) * self.count]),
+                        strict=True))  # fmt: skip
+
+    def ink(self, index: int) -> np.ndarray:
+        return self.inks[index].copy()
+
+    def text(self, index: int) -> str:
+        return self.texts[index]
+
+    def name(self, index: int) -> str:
+        return f"line-{index}"
+
+    def group(self, index: int) -> str:
+        return self.forms[index]
+
+    def writer(self, index: int) -> str:
+        return f"writer of {self.forms[index]}"
+
+    def report(self) -> str:
+        return "recorded lines"
+
+    def alignment(self) -> Alignment:
+        """Return the true one, of which every character was read."""
+        return Alignment(
+            {
+                self.name(n): AlignedLine(counts, *np.ones((2, len(counts)), dtype=bool), 0)
+                for n, counts in enumerate(self.counts)
+            }
+        )

@@ -1,0 +1,79 @@
+"""Points of characters by a network's window: a planted one, and that of a pretrained network."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from model import load
+from model.generation import aligning
+from model.generation.aligning import align
+from tests.data_loader.synthetic.hands import hand
+from tests.data_loader.synthetic.recorded import line
+from utils.alphabet import Alphabet
+from utils.normalisation import Normalisation
+
+
+class Planted:
+    """A network whose window at a step is told by the ink: at the character in dx, its share dy."""
+
+    alphabet = Alphabet("abc ")
+    normalisation = Normalisation((0.0, 0.0), (1.0, 1.0))
+    output = torch.nn.Linear(1, 1)
+
+    def __call__(self, points, codes, lengths):
+        phi = torch.zeros(*points.shape[:2], codes.shape[1] + 1)
+        phi += 0.01 * torch.rand(phi.shape, generator=torch.Generator().manual_seed(1))
+        phi.scatter_(2, points[:, :, :1].long(), points[:, :, 1:2])
+        return SimpleNamespace(attention=phi)
+
+
+def ink_of(*windows, share=0.9):
+    """Ink with the window's character at each step; the last point is no input."""
+    ink = np.zeros((len(windows) + 1, 3), dtype=np.float32)
+    ink[:-1, 0], ink[:-1, 1] = windows, share
+    return ink
+
+
+def test_points_go_to_the_character_at_which_the_window_is(monkeypatch):
+    monkeypatch.setattr(aligning, "TOGETHER", 2)  # lines of several lengths in several batches
+    texts = ["abc", "cab ab", "b", "ab"]
+    inks = [
+        ink_of(0, 0, 1, 1, 1, 2),
+        ink_of(0, 1, 2, 2, 2, 3, 4, 4, 4, 5, 5, share=0.6),
+        ink_of(0),
+        ink_of(0, 0, 0, 1, 1, 1, share=3.0),
+    ]
+    found = align(Planted(), inks, texts)
+    # One more for the first character: the window is for the next point, and before the first one
+    # there is none.
+    assert [one.tolist() for one in found] == [[3, 3, 1], [2, 1, 3, 1, 3, 2], [2], [4, 3]]
+
+
+def test_what_the_window_does_behind_the_text_is_of_the_last_character():
+    assert align(Planted(), [ink_of(0, 1, 2, 3, 3)], ["abc"])[0].tolist() == [2, 1, 3]
+
+
+def test_no_character_is_without_a_point():
+    (found,) = align(Planted(), [ink_of(0, 0, 0, 2, 2, 2)], ["abc"])
+    assert found.min() == 1 and found.sum() == 7 and found[1] == 1
+    (back,) = align(Planted(), [ink_of(0, 0, 0, 0, 0, 0)], ["abc"])  # it never leaves the first
+    assert back.tolist() == [5, 1, 1]
+
+
+@pytest.mark.slow
+def test_a_pretrained_network_finds_the_letters_of_stroke_fonts():
+    model = load("conditional", "cpu").model
+    texts = ["The quick brown fox", "jumps over it,", "and a lazy dog sleeps"]
+    lines = [
+        line(text, hand(font=font, wobble=0.2, variation=0.3), np.random.default_rng(n))
+        for n, (text, font) in enumerate(zip(texts, ["print", "joined", "print"], strict=True))
+    ]
+    found = align(model, [ink for ink, _ in lines], texts)
+    off = []
+    for (ink, counts), own in zip(lines, found, strict=True):
+        assert own.sum() == len(ink) and own.min() >= 1
+        off += (np.cumsum(own) - np.cumsum(counts))[:-1].tolist()
+    # Letters have 20 points.
+    assert np.median(np.abs(off)) <= 4 and np.quantile(np.abs(off), 0.9) <= 10
