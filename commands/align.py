@@ -49,7 +49,6 @@ def run(arguments: argparse.Namespace) -> None:
 
     from data_loader.synthetic.alignment import AlignedLine, Alignment
     from data_loader.synthetic.bank import check_forms, hands, measured_lines
-    from model.generation.aligning import align
     from model.loading import Reader, Writer
     from model.recognition.error_rates import error_counts, read_in_place
     from parse_config import ConfigParser
@@ -57,9 +56,15 @@ def run(arguments: argparse.Namespace) -> None:
 
     if not isinstance(reader, Reader):
         raise UserError(f"--reader {arguments.reader}: contains no network that reads")
-    if not (isinstance(aligner, Writer) and aligner.model.needs_text):
-        kind = type(aligner.model).__name__
-        raise UserError(f"{aligner.path} contains a {kind}: a network that writes texts can align")
+    if isinstance(aligner, Writer) and aligner.model.needs_text:
+        from model.generation.aligning import align
+    elif isinstance(aligner, Reader) and aligner.model.head == "ctc":
+        from model.recognition.aligning import align
+    else:
+        raise UserError(
+            f"{aligner.path} contains a {type(aligner.model).__name__}: a network that writes "
+            "texts, or a recogniser with CTC, can align"
+        )
     config = ConfigParser.from_file(arguments.config, arguments.overrides)
     loader = config.build("data_loader", 0, aligner.model.normalisation, aligner.model.alphabet)
     source = loader.source
