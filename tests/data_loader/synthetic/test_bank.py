@@ -98,7 +98,7 @@ def test_a_stroke_far_back_without_a_letter_that_lacks_one_is_nobodys():
 
 
 def test_a_place_in_a_stroke_is_a_cut():
-    """The window is ahead of the pen by 0.3 of a letter's seven points: two more are the first's."""
+    """The window is ahead of the pen by 0.3 of a letter's seven points: two are the first's."""
     text = "aceno"
     stroke = np.concatenate([at(1, BOX), at(2, BOX)])
     windows = np.repeat([1, 2], 7)
@@ -191,13 +191,13 @@ def test_a_piece_with_a_mark_behind_its_cut_is_left_out():
 
 def test_overlap_by_hand():
     column = np.stack([np.zeros(9), np.linspace(-1, 0, 9)], axis=1)
-    assert overlap(column + [1.0, 0], column) == 1.0
-    assert overlap(column, column + [0.4, 0]) == pytest.approx(-0.4)
-    assert overlap(column, column + [0, 2.0]) == -np.inf
+    assert overlap(column + np.array([1.0, 0.0]), column) == 1.0
+    assert overlap(column, column + np.array([0.4, 0.0])) == pytest.approx(-0.4)
+    assert overlap(column, column + np.array([0.0, 2.0])) == -np.inf
     # Only what is at the same height counts.
     ell = np.array([[0, -1], [0, -0.5], [0, 0], [0.5, 0], [1, 0]], dtype=float)
     assert overlap(ell, column) == 1.0
-    assert overlap(ell, column - [0, 0.75]) == 0.0
+    assert overlap(ell, column - np.array([0.0, 0.75])) == 0.0
 
 
 def test_overlap_is_that_of_points_at_about_the_same_height():

@@ -1,0 +1,295 @@
+"""New texts of pieces: whose ink they are, where they stand, and where they meet."""
+
+import numpy as np
+import pytest
+
+from data_loader.synthetic import composing
+from data_loader.synthetic.bank import Piece, at_speed, hands, measured_lines, overlap
+from data_loader.synthetic.composing import (
+    BLEND,
+    EVEN,
+    INTO,
+    LEAST_GAP,
+    Bank,
+    _joined,
+    _set,
+    adapted,
+)
+from tests.data_loader.synthetic.recorded import Recorded
+from utils import hand_measures
+from utils.ink import from_strokes, to_points
+
+
+@pytest.fixture(scope="module")
+def recorded():
+    dataset = Recorded(lines=8)
+    dataset.prepare()
+    return dataset
+
+
+def cross(one, hand, way, generator):
+    """A maker of one sign for everything, as wide as its way says; it cannot make `~`."""
+    if one == "~":
+        return None
+    x = np.array([0, 1, 2, 3, 4]) * (0.2 + 0.1 * (way % 1009) / 1009)
+    return Piece(one, np.stack([x, -0.2 * x], 1), np.arange(5) == 4)
+
+
+@pytest.fixture(scope="module")
+def bank(recorded):
+    lines = measured_lines(recorded, recorded.indices("train").tolist(), recorded.alignment())
+    return Bank(hands((recorded.group(n), line) for n, line in lines), cross, scarce=1)
+
+
+def split(points, end):
+    return np.split(points, np.flatnonzero(end)[:-1] + 1)
+
+
+def same_but_moved(found, own):
+    """Whether strokes are those of a piece, moved to the side."""
+    if [len(stroke) for stroke in found] != [len(stroke) for stroke in own]:
+        return False
+    moves = np.concatenate(found) - np.concatenate(own)
+    return np.abs(moves - moves[0]).max() < 1e-9 and abs(moves[0, 1]) < 1e-9
+
+
+def words_of(hand):
+    """The words of a hand, at least four characters, as the ink was recorded."""
+    for line in hand.lines:
+        start = 0
+        for word in line.text.split(" "):
+            if len(word) >= 4 and line.read[start : start + len(word)].all():
+                own = (line.owner >= start) & (line.owner < start + len(word))
+                yield word, line.points[own], line.end[own]
+            start += len(word) + 1
+
+
+@pytest.mark.parametrize("form", ["plain", "leaning", "cursive", "wide"])
+def test_a_word_that_a_hand_wrote_is_written_as_it_did(bank, form):
+    words = list(words_of(bank.hands[form]))
+    assert len(words) > 15
+    for number, (word, _, _) in enumerate(words):
+        points, end = bank.write(word, form, np.random.default_rng(number))
+        assert points[:, 0].min() == pytest.approx(0)
+        assert end[-1] and any(
+            same_but_moved(split(points, end), split(own, lifts))
+            for other, own, lifts in words
+            if other == word
+        )
+
+
+def test_words_stand_apart_as_their_writer_sets_them(bank):
+    for form, hand in bank.hands.items():
+        low, high = np.quantile(hand.word_gaps, EVEN)
+        words = [word for word, _, _ in words_of(hand)]
+        gaps = []
+        for seed in range(40):
+            generator = np.random.default_rng(seed)
+            first, second = generator.choice(words, 2)
+            points, end = bank.write(f"{first} {second}", form, generator)
+            parts = split(points, end)
+            # The gap that no stroke crosses, the widest.
+            edges = np.array(sorted((part[:, 0].min(), part[:, 0].max()) for part in parts))
+            gaps.append((edges[1:, 0] - np.maximum.accumulate(edges[:-1, 1])).max())
+        assert low - 1e-9 <= min(gaps) < max(gaps) <= high + 1e-9 and np.ptp(gaps) > 0
+
+
+def test_pieces_that_do_not_join_keep_their_ink_and_do_not_touch(bank):
+    """In the order of the text, at a gap that the hand has."""
+    generator, seen = np.random.default_rng(0), set()
+    for form in ("plain", "leaning", "wide"):
+        hand = bank.hands[form]
+        letters = [place for text, places in hand.pieces.items() if len(text) <= 2
+                   for place in places if text.isalnum()]  # fmt: skip
+        lowest, highest = (max(gap, LEAST_GAP) for gap in np.quantile(hand.gaps, EVEN))
+        for _ in range(60):
+            pieces = [hand.piece(letters[n]) for n in generator.choice(len(letters), 4)]
+            points, end = _set([(piece, True) for piece in pieces], hand, generator)
+            assert len(points) == sum(len(piece.points) for piece in pieces)
+            assert end.sum() == sum(piece.end.sum() for piece in pieces)
+            start = 0
+            for piece in pieces:
+                stop = start + len(piece.points)
+                assert same_but_moved(
+                    split(points[start:stop], end[start:stop]), split(piece.points, piece.end)
+                )
+                if start:
+                    before, own = points[:start], points[start:stop]
+                    reach = before[:, 0].max() - own[:, 0].min()
+                    apart = -overlap(before[before[:, 0] > before[:, 0].max() - 3], own)
+                    assert apart >= lowest - 1e-9 and reach <= INTO + 1e-9
+                    assert -reach <= highest + 1e-9
+                    # Nearer than the narrowest gap only where letters would reach over too far.
+                    seen.add((apart <= highest + 1e-9, bool(abs(reach - INTO) < 1e-9)))
+                start = stop
+    assert (True, False) in seen and (False, False) not in seen
+
+
+def test_signs_are_clear_of_letters(bank):
+    """A full stop or a dash does not stand below or above the arm of a letter."""
+    arm = Piece(
+        "T", np.array([[0.0, -1.5], [1.5, -1.5], [0.7, 0.0]]), np.array([False, True, True])
+    )
+    dot = Piece(".", np.array([[0.0, 0.0]]), np.array([True]))
+    hand = bank.hands["plain"]
+    for order in ([arm, dot], [dot, arm]):
+        for seed in range(20):
+            generator = np.random.default_rng(seed)
+            points, _ = _set([(piece, True) for piece in order], hand, generator)
+            edge = len(order[0].points)
+            assert points[edge:, 0].min() >= points[:edge, 0].max() + LEAST_GAP - 1e-9
+
+
+def joints(hand, generator, count):
+    """Yield pairs of pieces of a hand of which the first was cut off behind, the second before."""
+    pieces = [hand.piece(place) for text, places in hand.pieces.items() if len(text) <= 3
+              for place in places]  # fmt: skip
+    left, right = [p for p in pieces if p.closes], [p for p in pieces if p.opens]
+    for _ in range(count):
+        yield left[generator.integers(len(left))], right[generator.integers(len(right))]
+
+
+def test_joined_pieces_meet(bank):
+    hand, generator = bank.hands["cursive"], np.random.default_rng(1)
+    for left, right in joints(hand, generator, 100):
+        points, end = _joined(left.points, left.end, right)
+        seam, own = len(left.points), split(left.points, left.end)[-1]
+        assert not end[seam - 1] and end.sum() == left.end.sum() + right.end.sum() - 1
+        join = points[seam] - points[seam - 1]
+        # One more step to the right, as long as others of the stroke.
+        step = np.hypot(*np.diff(own, axis=0).T).mean() if len(own) > 1 else 0.1
+        np.testing.assert_allclose(join, [step, 0.0], atol=1e-9)
+        # x stays, and so does y away from the seam; near it each gives way by half.
+        fall = right.points[0, 1] - left.points[-1, 1]
+        for part, moved, stroke in (
+            (left.points, points[:seam], own),
+            (right.points, points[seam:], split(right.points, right.end)[0]),
+        ):
+            move = moved - part
+            assert np.abs(np.diff(move[:, 0])).max(initial=0) < 1e-9
+            assert np.abs(move[:, 1]).max() == pytest.approx(abs(fall) / 2)
+            length = np.hypot(*np.diff(stroke, axis=0).T).sum()
+            if length > BLEND:
+                far = move[0, 1] if part is left.points else move[len(stroke) - 1, 1]
+                assert far == pytest.approx(0, abs=1e-9)
+        # No step is much longer than the bend asks for.
+        before = max(np.hypot(*np.diff(p.points, axis=0)[~p.end[:-1]].T).max(initial=step)
+                     for p in (left, right))  # fmt: skip
+        after = np.hypot(*np.diff(points, axis=0)[~end[:-1]].T).max()
+        assert after <= before * (1 + abs(fall) / 2 / BLEND) + 1e-9
+
+
+def test_words_of_cursive_pieces_are_joined(bank):
+    """Pieces that were cut off meet, so that there are fewer strokes than pieces' strokes."""
+    hand, generator = bank.hands["cursive"], np.random.default_rng(2)
+    found = 0
+    for left, right in joints(hand, generator, 40):
+        points, end = _set([(left, True), (right, True)], hand, generator)
+        assert end.sum() == left.end.sum() + right.end.sum() - 1
+        found += 1
+        apart, lifted = _set([(left, True), (right._replace(opens=False), True)], hand, generator)
+        assert lifted.sum() == end.sum() + 1 and len(apart) == len(points)
+    assert found == 40
+
+
+def test_what_is_lent_takes_the_slant_height_and_speed_of_the_hand(bank):
+    for lender, hand in (("plain", "leaning"), ("leaning", "wide"), ("wide", "plain")):
+        of, to = bank.hands[lender], bank.hands[hand]
+        lean, tall, small, speeds = [], [], [], []
+        for text, places in of.pieces.items():
+            if len(text) > 1:
+                continue
+            piece = of.piece(places[0])
+            lent = adapted(piece, of, to)
+            assert lent.text == text and lent.points[:, 0].min() == pytest.approx(0, abs=1e-9)
+            assert lent.end.sum() == piece.end.sum()
+            ink = from_strokes(split(lent.points, lent.end))
+            if text in "lkhbdIHTE":
+                lean.append(hand_measures.slant(ink))
+                tall.append(-lent.points[:, 1].min() / -piece.points[:, 1].min())
+            if text in "aceonsu":
+                small.append(np.ptp(lent.points[:, 1]) / np.ptp(piece.points[:, 1]))
+            speeds.append(np.hypot(*np.diff(lent.points, axis=0)[~lent.end[:-1]].T).mean())
+        assert len(lean) > 3 and np.median(lean) == pytest.approx(to.slant, abs=0.06)
+        # Wide's capitals and stems are higher by three tenths of what is above small letters.
+        assert np.median(tall) == pytest.approx(to.tall / of.tall, rel=0.02)
+        assert small and np.allclose(small, 1.0, atol=0.05)
+        assert np.median(speeds) == pytest.approx(to.speed, rel=0.15)
+
+
+def test_speed_changes_where_it_differs(bank):
+    slow, fast = bank.hands["plain"], bank.hands["cursive"]
+    assert fast.speed / slow.speed > 1.2
+    piece = slow.piece(slow.pieces["a"][0])
+    lent = adapted(piece, slow, fast)
+    assert len(lent.points) < len(piece.points)
+    points, _ = at_speed(piece.points, piece.end, fast.speed / slow.speed)
+    assert len(points) == len(lent.points)
+
+
+def test_what_nobody_can_write_is_nothing(bank):
+    for text in ("~", "a~", "no ~ no"):
+        assert bank.write(text, "plain", np.random.default_rng(0)) is None
+    assert bank.write("a#", "plain", np.random.default_rng(0)) is not None
+
+
+def test_what_is_made_is_made_alike_within_a_text(bank):
+    """The maker is told the same way for each `#` of a text, and another for another text."""
+    steps = []
+    for seed in range(6):
+        points, _ = bank.write("### #", "plain", np.random.default_rng(seed))
+        x = to_points(from_strokes([points]))[:, 0]
+        own = np.diff(x.reshape(-1, 5), axis=1)
+        np.testing.assert_allclose(own, own[0, 0], atol=1e-6)
+        steps.append(round(float(own[0, 0]), 6))
+    assert len(set(steps)) == 6
+
+
+def test_scarce_characters_are_made_as_well(recorded):
+    lines = list(measured_lines(recorded, recorded.indices("train").tolist(), recorded.alignment()))
+    found = hands((recorded.group(n), line) for n, line in lines)
+    one = min(
+        text
+        for text in found["cursive"].pieces
+        if len(text) == 1 and text.isupper() and text not in found["plain"].pieces
+    )
+    count = sum(len(hand.pieces.get(one, ())) for hand in found.values())
+    for scarce, low, high in ((1, 0, 0), (4 * count, 60, 90), (10**6, 99, 100)):
+        asked = []
+
+        def maker(*arguments, asked=asked):
+            asked.append(arguments[0])
+            return cross(*arguments)
+
+        bank = Bank(found, maker, scarce)
+        assert bank.counts[one] == count
+        for seed in range(100):
+            bank.write(one, "plain", np.random.default_rng(seed))
+        # Of 100 with a chance of 3/4; outside of these bounds one in 2,000.
+        assert low <= len(asked) <= high
+
+
+def test_the_nearest_hands_lend(bank, monkeypatch):
+    """In style; a hand does not lend to itself."""
+    asked = []
+    monkeypatch.setattr(composing, "adapted", lambda piece, lender, hand: asked.append(lender))
+    style = {name: hand.style for name, hand in bank.hands.items()}
+    values = np.stack(list(style.values()))
+    scaled = (values - values.mean(0)) / values.std(0)
+    apart = np.linalg.norm(scaled - scaled[bank.names.index("plain")], axis=1)
+    order = [bank.names[n] for n in np.argsort(apart)][1:]
+    counts = dict.fromkeys(bank.names, 0)
+    for seed in range(300):
+        bank._lender("e", "plain", np.random.default_rng(seed))()
+        counts[next(name for name, hand in bank.hands.items() if hand is asked[-1])] += 1
+    assert counts["plain"] == 0
+    # sqrt(1/3), sqrt(2/3) - sqrt(1/3) and the rest of three.
+    for name, share in zip(order, (0.577, 0.239, 0.184), strict=True):
+        assert counts[name] / 300 == pytest.approx(share, abs=0.11)  # four standard deviations
+
+
+def test_blanks_beyond_one_are_wider(bank):
+    def width(text):
+        return np.ptp(bank.write(text, "plain", np.random.default_rng(0))[0][:, 0])
+
+    assert width("a  a") > width("a a") + 0.5

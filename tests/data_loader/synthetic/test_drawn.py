@@ -1,0 +1,158 @@
+"""Characters that nobody in a bank wrote, bent to a hand."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from base.base_dataset import BaseDataset
+from data_loader.synthetic.drawn import DIGIT_HEIGHT, Drawer
+from data_loader.synthetic.stroke_fonts import CHARACTERS
+from utils import hand_measures
+from utils.ink import from_strokes
+
+SHAPES = {
+    "1": [[(3, y) for y in range(40)]],
+    "7": [[(x, 0) for x in range(0, 22, 2)] + [(20 - y / 2, y) for y in range(40)], [(5, 20)]],
+    "12": [[(0, 0), (9, 9)]],
+    "x": [[(0, 0), (9, 9)]],
+}
+
+
+class Digits(BaseDataset):
+    """Samples by two writers, the one's twice as wide; and some that are no digits."""
+
+    def prepare(self):
+        self.samples = [(text, writer) for text in SHAPES for writer in ("a", "b") for _ in "xy"]
+        self.lengths = np.array([len(self.ink(n)) for n in range(len(self.samples))])
+
+    def split_indices(self):
+        return {"train": np.arange(len(self.samples))}
+
+    def ink(self, index):
+        text, writer = self.samples[index]
+        wide = 2.0 if writer == "b" else 1.0
+        return from_strokes([np.array(stroke) * (wide, 1) for stroke in SHAPES[text]])
+
+    def text(self, index):
+        return self.samples[index][0]
+
+    def writer(self, index):
+        return self.samples[index][1]
+
+    def name(self, index):
+        return f"digit-{index}"
+
+    def report(self):
+        return ""
+
+
+def hand(slant=0.0, tall=1.6, width=0.8, speed=0.1):
+    return SimpleNamespace(slant=slant, tall=tall, width=width, speed=speed)
+
+
+@pytest.fixture(scope="module")
+def drawer():
+    dataset = Digits()
+    dataset.prepare()
+    return Drawer(dataset, range(len(dataset.samples)))
+
+
+def split(piece):
+    return np.split(piece.points, np.flatnonzero(piece.end)[:-1] + 1)
+
+
+def drawn_by(drawer, one, hand, way):
+    return drawer(one, hand, way, np.random.default_rng(way))
+
+
+def vertical(piece):
+    """Whether it is the recorded 1: those of fonts tremble."""
+    return len(split(piece)) == 1 and (piece.points[:, 0] < 1e-9).all()
+
+
+def test_digits_are_recorded_ones_in_the_height_of_the_hands_capitals(drawer):
+    for tall in (1.2, 2.5):
+        drawn = [drawn_by(drawer, "1", hand(tall=tall, speed=0.15), way) for way in range(40)]
+        found = [piece for piece in drawn if vertical(piece)]
+        assert 18 <= len(found) <= 37  # 0.7 of 40; outside with a chance of 1 in 1,000
+        high = [-piece.points[:, 1].min() for piece in found]
+        assert tall * DIGIT_HEIGHT[0] - 1e-9 <= min(high) < max(high) <= tall * DIGIT_HEIGHT[1]
+        for piece in found:
+            assert piece.text == "1" and piece.end[-1] and not (piece.opens or piece.closes)
+            assert piece.points[:, 1].max() == 0
+            step = np.abs(np.diff(piece.points[:, 1]))
+            assert step.mean() == pytest.approx(0.15, rel=0.17)
+
+
+def test_digits_lean_with_the_hand(drawer):
+    """Less than the hand does: a stem leans by 0.7 of it."""
+    ways = [way for way in range(20) if vertical(drawn_by(drawer, "1", hand(), way))]
+    assert len(ways) > 5  # fewer with a chance of 1 in 100,000
+    for way in ways:
+        x, y = drawn_by(drawer, "1", hand(slant=0.5), way).points.T
+        np.testing.assert_allclose(x, -0.35 * y - (-0.35 * y).min(), atol=1e-9)
+
+
+def test_one_way_is_one_writer(drawer):
+    """All of a way are alike; ways differ."""
+    widths = {}
+    for way in range(30):
+        both = [drawer("7", hand(), way, np.random.default_rng(seed)) for seed in range(4)]
+        if len(split(both[0])) == 2 and len(split(both[0])[1]) == 1:
+            wide = [np.ptp(piece.points[:, 0]) for piece in both]
+            np.testing.assert_allclose(wide, wide[0])
+            widths[way] = round(wide[0] / np.ptp(both[0].points[:, 1]), 1)
+    assert set(widths.values()) == {0.5, 1.0}  # not, with a chance of 1 in 10,000
+
+
+def test_only_digits_are_taken_from_digits(drawer):
+    """A sample of two digits, or of a letter, is of no use: fonts draw the letter."""
+    for way in range(10):
+        first, second = (drawn_by(one, "x", hand(), way) for one in (drawer, Drawer()))
+        np.testing.assert_array_equal(first.points, second.points)
+        assert drawn_by(Drawer(), "7", hand(), way).text == "7"
+
+
+@pytest.mark.parametrize("slant", [-0.3, 0.0, 0.4])
+@pytest.mark.parametrize("tall", [1.4, 2.0])
+def test_stroke_fonts_are_bent_to_the_hand(slant, tall):
+    drawer, lean, high, small, speeds, edges = Drawer(), [], [], [], [], []
+    for way in range(12):
+        for one in "HNTEacenou":
+            to = hand(slant=slant, tall=tall, speed=0.12)
+            piece = drawer(one, to, way, np.random.default_rng(way))
+            ink = from_strokes(split(piece))
+            assert piece.text == one and piece.end[-1]
+            assert piece.points[:, 0].min() == pytest.approx(0, abs=0.03)
+            if one in "HNTE":
+                lean.append(hand_measures.slant(ink))
+                high.append(-piece.points[:, 1].min())
+            else:
+                small.append(-piece.points[:, 1].min())
+            edges.append(piece.points[:, 1].max())
+            speeds.append(np.hypot(*np.diff(piece.points, axis=0)[~piece.end[:-1]].T).mean())
+    assert np.median(lean) == pytest.approx(slant, abs=0.05)
+    assert np.median(high) == pytest.approx(tall, rel=0.06)
+    assert np.median(small) == pytest.approx(1.0, rel=0.06)
+    assert np.median(edges) == pytest.approx(0.0, abs=0.06)
+    assert np.median(speeds) == pytest.approx(0.12, rel=0.15)
+
+
+def test_wide_hands_get_wide_letters():
+    narrow, wide = (
+        [np.ptp(Drawer()(one, hand(width=width), way, np.random.default_rng(way)).points[:, 0])
+         for way in range(6) for one in "HNoeam"]
+        for width in (0.7, 1.05)
+    )  # fmt: skip
+    assert np.median(np.array(wide) / narrow) == pytest.approx(1.05 / 0.7, rel=0.08)
+
+
+def test_every_printable_character_can_be_drawn_and_no_other():
+    drawer = Drawer()
+    for one in CHARACTERS:
+        if one != " ":
+            piece = drawer(one, hand(), 3, np.random.default_rng(0))
+            assert len(piece.points) and np.isfinite(piece.points).all()
+    for one in "é€\n":
+        assert drawer(one, hand(), 3, np.random.default_rng(0)) is None
