@@ -28,6 +28,9 @@ LATER = frozenset("ijtfxTFEHAkK:;?!=\"%'")
 WORST = 0.25
 """Share of the characters of a line that may be misread (measured: 0.5 % of IAM-OnDB's training
 lines have more than 13 %; of lines that no reader was trained on more)."""
+TREND, UNEVEN = 12, 1.4
+"""Small letters from which it is measured how the x-height grows or shrinks along a line, and the
+most that it is believed to differ from that of the whole (assumed)."""
 WIDEST = 3.5
 """Width of the widest character, in x-heights: what is wider has a stroke of another (assumed)."""
 LEAST_SMALL = 4
@@ -148,10 +151,8 @@ def measured(ink: np.ndarray, text: str, aligned: AlignedLine, name: str = "") -
     height = float(np.median(bottoms - tops))
     if height <= 0:
         return None
-    points = np.stack(
-        [points[:, 0] - points[:, 0].min(), points[:, 1] - base - rise * points[:, 0]], axis=1
-    )
-    points /= height
+    points = np.stack([points[:, 0], points[:, 1] - base - rise * points[:, 0]], axis=1)
+    points = _even(points, middles, bottoms - tops, height)
     owner, between = _owners(points, end, owner, text)
     near = np.pad(aligned.read | np.array([one == " " for one in text]), 1, constant_values=True)
     read = near[:-2] & near[1:-1] & near[2:] & np.array([one != " " for one in text])
@@ -180,6 +181,32 @@ def _straight(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
     apart = np.abs(run) > 0.25 * np.ptp(x)
     slope = float(np.median((y[second] - y[first])[apart] / run[apart])) if apart.any() else 0.0
     return slope, float(np.median(y - slope * x))
+
+
+def _even(
+    points: np.ndarray, middles: np.ndarray, heights: np.ndarray, height: float
+) -> np.ndarray:
+    """Return points `(points, 2)` in x-heights, x from the left edge.
+
+    In a line with enough small letters it is the x-height there, which grows or shrinks along the
+    line, so that the line becomes even.
+
+    Args:
+        points: with the baseline at y = 0.
+        middles, heights: x of small letters, and their heights.
+        height: the x-height of the line.
+    """
+    x, y = points.T
+    left, right = x.min(), x.max()
+    growth, first = _straight(middles, heights) if len(middles) >= TREND else (0.0, height)
+
+    def local(x: np.ndarray) -> np.ndarray:
+        return np.clip(first + growth * x, height / UNEVEN, height * UNEVEN)
+
+    grid = np.linspace(left, right, 200)
+    steps = np.diff(grid) * 2 / (local(grid[:-1]) + local(grid[1:]))
+    along = np.interp(x, grid, np.concatenate([[0.0], np.cumsum(steps)]))
+    return np.stack([along, y / local(x)], axis=1)
 
 
 def _owners(
