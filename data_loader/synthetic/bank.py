@@ -198,7 +198,9 @@ def _even(
     """
     x, y = points.T
     left, right = x.min(), x.max()
-    growth, first = _straight(middles, heights) if len(middles) >= TREND else (0.0, height)
+    if len(middles) < TREND:
+        return (points - np.array([left, 0.0])) / height
+    growth, first = _straight(middles, heights)
 
     def local(x: np.ndarray) -> np.ndarray:
         return np.clip(first + growth * x, height / UNEVEN, height * UNEVEN)
