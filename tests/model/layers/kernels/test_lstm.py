@@ -75,6 +75,7 @@ SIZES = [  # odd ones, one of everything, and more than a tile, a panel or a blo
     dict(hidden=1, letters=1, components=1, batch=1, characters=1, steps=1),
     dict(hidden=33, letters=20, components=3, batch=13, characters=40, steps=60),
     dict(hidden=48, letters=83, components=11, batch=8, characters=17, steps=9),
+    dict(hidden=35, letters=20, components=3, batch=55, characters=9, steps=4),  # 28 and 27 rows
 ]
 
 
@@ -94,12 +95,16 @@ def test_the_kernels_compute_what_the_torch_operations_do(sizes, dtype, bound, w
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "flags", [(), ("-mavx2", "-mfma"), ("-march=native",)], ids=["any", "avx2", "one core"]
+    "flags",
+    [(), ("-mavx2", "-mfma"), ("-march=native",), ("-march=native", "-mno-amx-bf16")],
+    ids=["any", "avx2", "one core", "no matrix unit"],
 )
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_they_do_so_on_other_processors(flags, dtype, monkeypatch, tmp_path):
     if "-mavx2" in flags and " avx2 " not in build._processor():
         pytest.skip("this processor has no AVX2")
+    if "-mno-amx-bf16" in flags and " amx_bf16 " not in build._processor():
+        pytest.skip("this processor has no matrix unit for bfloat16")
     layer, arguments = case(**SIZES[2])
     native = run_backward(layer, arguments, dtype)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))

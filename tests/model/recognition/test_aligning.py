@@ -1,0 +1,73 @@
+"""Points of characters by a recogniser with CTC: planted labels, and a pretrained network."""
+
+import numpy as np
+import pytest
+import torch
+
+from model import load
+from model.recognition.aligning import _points_of, align
+from tests.data_loader.synthetic.hands import hand
+from tests.data_loader.synthetic.recorded import line
+from utils.ink import from_strokes
+from utils.ink_features import rows_of_features, stroke_features
+
+
+def labels(frames, spikes, classes):
+    """Log-probabilities with the blank (the last class) everywhere but at the spikes."""
+    found = torch.zeros(frames, classes)
+    found[:, -1] = 5.0
+    for frame, label in spikes.items():
+        found[frame, label], found[frame, -1] = 5.0, 0.0
+    return found.log_softmax(-1).double().numpy()
+
+
+def test_what_is_between_two_characters_is_divided_between_them():
+    found = _points_of(labels(12, {2: 0, 6: 1, 10: 0}, 3), [0, 1, 0], 2.0 * np.arange(12), 24)
+    # Spikes at the rows 4, 12 and 20: edges at 8 and 16.
+    assert found.tolist() == [8, 8, 8]
+
+
+def test_repeated_characters_are_told_apart_by_the_blank_between_them():
+    found = _points_of(labels(9, {1: 0, 2: 0, 6: 0}, 2), [0, 0], np.arange(9.0), 9)
+    assert found.tolist() == [4, 5]  # the first at 1.5, the second at 6
+
+
+def test_lines_with_too_few_frames_are_divided_evenly_and_each_character_has_a_point():
+    assert _points_of(labels(3, {1: 0}, 2), [0] * 4, np.arange(3.0), 8).tolist() == [2, 2, 2, 2]
+    found = _points_of(labels(9, {0: 0, 1: 1, 2: 0}, 3), [0, 1, 0, 1], np.arange(9.0) / 4, 5)
+    assert found.min() >= 1 and found.sum() == 5
+
+
+def test_rows_of_features_are_where_the_features_are():
+    strokes = [
+        np.array([[0, 0], [10, 0], [10, 4]]),
+        np.array([[3.0, 3]]),
+        np.array([[0, 9], [0, 0]]),
+    ]
+    ink = from_strokes(strokes)
+    rows = rows_of_features(ink, 0.35)
+    assert len(rows) == len(stroke_features(ink, 0.35))
+    points = np.concatenate(strokes)
+    starts = stroke_features(ink, 0.35)[:, 4] > 0
+    assert rows[starts].tolist() == [0, 3, 4]  # the first row of each stroke
+    # In between by length: the middle of the last stroke is half way between its rows.
+    last = rows[rows >= 4]
+    assert np.allclose(last, np.linspace(4, 5, len(last)))
+    assert rows.max() == len(points) - 1
+
+
+@pytest.mark.slow
+def test_a_pretrained_network_finds_the_letters_of_stroke_fonts():
+    model = load("recognition", "cpu").model
+    texts = ["The quick brown fox", "jumps over it,", "and a lazy dog sleeps"]
+    lines = [
+        line(text, hand(font=font, wobble=0.2, variation=0.3), np.random.default_rng(n))
+        for n, (text, font) in enumerate(zip(texts, ["print", "joined", "print"], strict=True))
+    ]
+    found = align(model, [ink for ink, _ in lines], texts)
+    off = []
+    for (ink, counts), own in zip(lines, found, strict=True):
+        assert own.sum() == len(ink) and own.min() >= 1
+        off += (np.cumsum(own) - np.cumsum(counts))[:-1].tolist()
+    # Letters have 20 points.
+    assert np.median(np.abs(off)) <= 6 and np.quantile(np.abs(off), 0.9) <= 14
