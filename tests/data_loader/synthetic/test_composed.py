@@ -332,7 +332,7 @@ def test_an_alignment_of_other_data_is_named(table):
         def text(self, index):
             return super().text(index) + "."
 
-    with pytest.raises(DataError, match="names, texts and numbers of points are those of other"):
+    with pytest.raises(DataError, match="names, texts or numbers of points are others"):
         composed(table, Longer())
 
 
