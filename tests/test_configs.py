@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from base.base_model import BaseModel
-from data_loader.synthetic.alignment import SHIPPED, located
+from data_loader.synthetic import alignment
 from parse_config import BASES, BINDER, ConfigError, ConfigParser, Override, choices
 from utils.alphabet import Alphabet
 from utils.checks import Range
@@ -64,7 +64,7 @@ def test_the_alignment_and_the_data_of_the_writer_are_named():
     """Both datasets from files below `data`, where `--data` cannot say which is meant."""
     path = ROOT / "configs" / "writer.json"
     composed = arguments("writer", "data_loader")["dataset"]["args"]["dataset"]["args"]
-    assert located(composed["alignment"]).parent == SHIPPED
+    assert alignment.located(composed["alignment"]).parent == alignment.SHIPPED
     roots = [composed[part]["args"]["root"] for part in ("dataset", "digits")]
     assert all(root.startswith("data/") for root in roots) and len(set(roots)) == 2
     with pytest.raises(ConfigError, match=r"several datasets .* use -o .*root=F.* or -o .*root=F"):
