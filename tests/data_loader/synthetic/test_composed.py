@@ -156,11 +156,15 @@ class Other(Recorded):
             self.texts[n] = self.texts[n].translate(str.maketrans("aeo", "eoa"))
 
 
-def test_only_training_lines_are_cut(table, plain):
-    lines = new_lines(plain)
+@pytest.mark.parametrize("height", [None, 80.0])
+def test_only_training_lines_are_cut(table, height):
+    """Also where lines of all splits are measured."""
+    dataset = composed(table, height=height)
+    lines = new_lines(dataset)
+    assert {dataset.group(n) for n in range(len(dataset.dataset), len(dataset))} <= set(HANDS)
     for split in ("valid", "test"):
-        assert same(new_lines(composed(table, Other(split))), lines)
-    assert not same(new_lines(composed(table, Other("train"))), lines)
+        assert same(new_lines(composed(table, Other(split), height=height)), lines)
+    assert not same(new_lines(composed(table, Other("train"), height=height)), lines)
 
 
 def test_only_forms_within_bounds_are_cut(table):
