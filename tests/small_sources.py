@@ -10,10 +10,13 @@ from typing import Any
 
 import numpy as np
 
+from base.base_dataset import BaseDataset
 from data_loader import EmbeddedDataset
 from data_loader.sources.mnist_strokes import embedded_digit
+from data_loader.synthetic.alignment import AlignedLine, Alignment
 from data_loader.synthetic.embedded import Writer
 from data_loader.synthetic.stroke_fonts import FONTS
+from parse_config import BINDER
 from tests.data_loader import ink_formats
 from tests.data_loader.archives import pack
 from utils.ink import strokes
@@ -164,23 +167,66 @@ def unipen(root: Path, args: dict[str, Any]) -> dict[str, Any]:
     return {}
 
 
+def evenly(points: int, text: str) -> np.ndarray:
+    """Return as many points of each character, as far as possible: no true alignment."""
+    return np.bincount(np.arange(points) * len(text) // points, minlength=len(text))
+
+
+def composed(root: Path, args: dict[str, Any]) -> dict[str, Any]:
+    """Write the data of both parts, and an alignment of the lines."""
+    changed: dict[str, Any] = {"size": 6, "long": 2, "forms": [0.0, 1.0]}
+    parts = {part: args[part] for part in ("dataset", "digits") if args.get(part)}
+    for part, block in parts.items():
+        few = of_block(block)
+        changed |= {f"{part}.args.{name}": value for name, value in few.items()}
+    dataset = BINDER.make(BaseDataset, parts["dataset"], "")
+    dataset.prepare()
+    lines = {}
+    for n in np.unique(np.concatenate(list(dataset.split_indices().values()))).tolist():
+        text = dataset.text(n)
+        every = np.ones(len(text), dtype=bool)
+        lines[dataset.name(n)] = AlignedLine(evenly(dataset.lengths[n], text), every, every, 0)
+    Alignment(lines).save(Path("alignment.npz"))
+    return changed | {"alignment": "alignment.npz"}
+
+
+def shaped(root: Path, args: dict[str, Any]) -> dict[str, Any]:
+    """Write the data that are shaped."""
+    few = of_block(args["dataset"])
+    return {f"dataset.args.{name}": value for name, value in few.items()}
+
+
+def of_block(block: dict[str, Any]) -> dict[str, Any]:
+    """Write the data of a dataset's block where it looks for it; return what its maker does.
+
+    Raises:
+        NotImplementedError: naming the dataset, if there is no maker for it.
+    """
+    if block["type"] not in MAKERS:
+        raise NotImplementedError(block["type"])
+    args = block.get("args", {})
+    root = Path(args.get("root") or "data")
+    assert not root.is_absolute(), f"{block['type']}: {root} is a place on one machine"
+    return MAKERS[block["type"]](root, args)
+
+
 def mixed(root: Path, args: dict[str, Any]) -> dict[str, Any]:
     """Write the data of both parts, each where it looks for it."""
     changed: dict[str, Any] = {"joined": 4, "pieces": 3}
     for part in ("dataset", "added"):
-        own = args[part].get("args", {})
-        few = MAKERS[args[part]["type"]](Path(own.get("root") or "data"), own)
-        changed |= {f"{part}.args.{name}": value for name, value in few.items()}
+        changed |= {f"{part}.args.{name}": value for name, value in of_block(args[part]).items()}
     return changed
 
 
 Maker = Callable[[Path, dict[str, Any]], dict[str, Any]]
 MAKERS: dict[str, Maker] = {
+    "ComposedDataset": composed,
     "EmbeddedDataset": embedded,
     "IAMOnDBDataset": iam_ondb,
     "InkMLDataset": inkml,
     "MNISTStrokesDataset": mnist_archive,
     "MixedDataset": mixed,
+    "ShapedDataset": shaped,
     "StrokeArraysDataset": stroke_arrays,
     "UnipenDataset": unipen,
 }

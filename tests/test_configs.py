@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from base.base_model import BaseModel
+from data_loader.synthetic import alignment
 from parse_config import BASES, BINDER, ConfigError, ConfigParser, Override, choices
 from utils.alphabet import Alphabet
 from utils.checks import Range
@@ -46,6 +47,28 @@ def test_a_checkpoint_alone_does_not_ask_for_a_million_lines():
         config = ConfigParser.from_checkpoint(config, "x.pth", [Override("-o", key, str(count))])
         config = config.config
     assert ConfigParser.from_checkpoint(config, "x.pth").config == config
+
+
+@pytest.mark.parametrize("count", ["size", "long"])
+def test_nor_for_as_many_composed_ones(count):
+    config = json.loads((ROOT / "configs" / "writer.json").read_text())
+    assert ConfigParser.from_checkpoint(config, "x.pth").stored == config
+    key = f"data_loader.args.dataset.args.dataset.args.{count}"
+    config["data_loader"]["args"]["dataset"]["args"]["dataset"]["args"][count] = 50_001
+    with pytest.raises(ConfigError, match=rf"x\.pth: {key} = 50001: .* at most 50,000 lines"):
+        ConfigParser.from_checkpoint(config, "x.pth")
+    ConfigParser.from_checkpoint(config, "x.pth", [Override("-o", key, "50001")])
+
+
+def test_the_alignment_and_the_data_of_the_writer_are_named():
+    """Both datasets from files below `data`, where `--data` cannot say which is meant."""
+    path = ROOT / "configs" / "writer.json"
+    composed = arguments("writer", "data_loader")["dataset"]["args"]["dataset"]["args"]
+    assert alignment.located(composed["alignment"]).parent == alignment.SHIPPED
+    roots = [composed[part]["args"]["root"] for part in ("dataset", "digits")]
+    assert all(root.startswith("data/") for root in roots) and len(set(roots)) == 2
+    with pytest.raises(ConfigError, match=r"several datasets .* use -o .*root=F.* or -o .*root=F"):
+        ConfigParser.from_file(path, [Override("--data", None, "elsewhere")])
 
 
 @pytest.mark.parametrize("name", ["iam_unconditional", "iam_conditional"])

@@ -11,6 +11,7 @@ import pytest
 
 import data_loader
 from data_loader import EmbeddedDataset, IAMOnDBDataset, UnipenDataset
+from data_loader.synthetic.alignment import SHIPPED, located
 from docs import draw_shaping
 from parse_config import BINDER, ConfigParser
 from utils.ink import strokes
@@ -61,9 +62,12 @@ def test_ten_lines_of_own_ink_train(my_ink, tmp_path):
 
 
 def test_the_wrapped_datasets_of_the_page_can_be_built():
-    mixed, shaped = (built(block, "unipen_digits") for block in blocks("json"))
+    mixed, composed, shaped = (built(block, "unipen_digits") for block in blocks("json"))
     assert isinstance(mixed.dataset, IAMOnDBDataset) and isinstance(mixed.added, EmbeddedDataset)
     assert (mixed.joined, mixed.alone, mixed.added.signs) == (1200, False, 1.0)
+    assert isinstance(composed.dataset, IAMOnDBDataset)
+    assert located(composed.alignment).parent == SHIPPED
+    assert (composed.size, composed.height) == (12000, 100.0)
     assert isinstance(shaped.dataset, UnipenDataset)
     assert [type(t).__name__ for t in shaped.shaping] == [
         *("UndoSlant", "ScaleHeight", "ResampleDistance"),

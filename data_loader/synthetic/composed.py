@@ -120,7 +120,7 @@ class ComposedDataset(BaseDataset):
         if not found:
             raise DataError(
                 f"alignment = {self.alignment!r} fits none of the {len(train):,} training lines: "
-                "their names, texts and numbers of points are those of other data"
+                "names, texts or numbers of points are others, or a recogniser misread the lines"
             )
         low, high = self.forms
         chosen = {

@@ -1,5 +1,7 @@
 """Lines of stroke fonts whose points are known to belong to which characters, as if recorded."""
 
+from functools import cache
+
 import numpy as np
 
 from base.base_dataset import BaseDataset
@@ -48,6 +50,25 @@ HANDS = {
 """What each form's writer differs in from a hand without any irregularity."""
 
 
+def forms(count: int) -> list[str]:
+    """Return the form of each line."""
+    return [form for form in (*HANDS, "of-valid", "of-test") for _ in range(count)]
+
+
+@cache
+def written(count: int, seed: int, drift: float) -> list[tuple[np.ndarray, str, np.ndarray]]:
+    """Return ink, text and points of each character of all lines."""
+    made = []
+    for number, form in enumerate(forms(count)):
+        generator = np.random.default_rng([seed, number])
+        own = HANDS.get(form, dict(slant=-0.2, size=6.0))
+        writer = hand(wobble=0.15, variation=0.15, drift=drift, **own)
+        text = corpus.line(corpus.Draws(generator), 0, 20, 40, 0.0)
+        ink, counts = line(text, writer, generator)
+        made.append((ink, text, counts))
+    return made
+
+
 class Recorded(BaseDataset):
     """Forms of one hand each: those of `HANDS` in training, and one each in the other splits."""
 
@@ -58,18 +79,10 @@ class Recorded(BaseDataset):
         self.count, self.seed, self.drift = lines, seed, drift
 
     def prepare(self) -> None:
-        forms = [*HANDS, "of-valid", "of-test"]
-        self.forms = [form for form in forms for _ in range(self.count)]
-        self.inks, self.texts, self.counts = [], [], []
-        for number, form in enumerate(self.forms):
-            generator = np.random.default_rng([self.seed, number])
-            own = HANDS.get(form, dict(slant=-0.2, size=6.0))
-            writer = hand(wobble=0.15, variation=0.15, drift=self.drift, **own)
-            text = corpus.line(corpus.Draws(generator), 0, 20, 40, 0.0)
-            ink, counts = line(text, writer, generator)
-            self.inks.append(ink)
-            self.texts.append(text)
-            self.counts.append(counts)
+        self.forms = forms(self.count)
+        made = written(self.count, self.seed, self.drift)
+        self.inks = [ink.copy() for ink, _, _ in made]
+        self.texts, self.counts = [text for _, text, _ in made], [counts for _, _, counts in made]
         self.lengths = np.array([len(ink) for ink in self.inks], dtype=np.int64)
 
     def split_indices(self) -> dict[str, np.ndarray]:

@@ -327,8 +327,8 @@ def test_trials_put_characters_behind_words(found):
 def test_lines_that_do_not_fit_are_left_out(recorded):
     table = recorded.alignment()
     lines = dict(table.lines)
-    worst = int(bank.WORST * len(recorded.text(0)))
-    for number, errors in ((0, worst), (1, len(recorded.text(1)))):
+    most = [int(bank.WORST * len(recorded.text(n))) for n in (0, 1)]
+    for number, errors in ((0, most[0]), (1, most[1] + 1)):
         own = lines[f"line-{number}"]
         lines[f"line-{number}"] = AlignedLine(own.counts, own.read, own.fits, errors)
     del lines["line-2"]

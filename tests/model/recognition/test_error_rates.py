@@ -2,8 +2,10 @@
 
 import math
 import random
+import unicodedata
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 
@@ -17,8 +19,13 @@ from model.recognition.error_rates import (
     is_read,
     missing_words,
     rates,
+    read_in_place,
 )
 from utils.alphabet import Alphabet
+
+
+def nfd(text: str) -> str:
+    return unicodedata.normalize("NFD", text)
 
 
 def edit_distance(reference, hypothesis) -> int:
@@ -184,6 +191,47 @@ def test_confusions_are_counted_and_ranked():
 )
 def test_a_character_is_read_if_it_agrees_wherever_it_stands(character, hypothesis, expected):
     assert is_read(character, "six = six", hypothesis) is expected
+
+
+@pytest.mark.parametrize(
+    ("reference", "hypothesis", "expected"),
+    [
+        ("six = 6", "six = 6", "1111111"),
+        ("cat", "", "000"),
+        ("", "cat", ""),
+        ("cat", "cut", "101"),  # replaced
+        ("cat", "ct", "101"),  # left out
+        ("cat", "caat", "111"),  # inserted: all of them were read
+        ("a cat", "acat", "10111"),  # a blank within
+        ("cat", "dog", "000"),
+        (" cat ", "cat", "01110"),  # those around it do not show
+        ("cat", "  cat ", "111"),
+        ("  a", "b", "000"),
+        ("   ", "a", "000"),
+        ("été", nfd("été"), "111"),  # however it was typed
+        ("été", "ete", "010"),
+    ],
+)
+def test_what_was_read_where_it_stands(reference, hypothesis, expected):
+    found = read_in_place(reference, hypothesis)
+    assert found.dtype == bool and "".join(str(int(one)) for one in found) == expected
+
+
+def test_as_much_is_read_as_the_fewest_errors_leave():
+    """Errors are what was not read, and insertions: of any shortest alignment."""
+    generator = np.random.default_rng(0)
+    for _ in range(300):
+        reference, hypothesis = ("".join(generator.choice(list("ab "), generator.integers(9)))
+                                 for _ in "xy")  # fmt: skip
+        read = read_in_place(reference, hypothesis)
+        assert len(read) == len(reference)
+        kept, stripped = int(read.sum()), reference.strip()
+        errors = edit_distance(stripped, hypothesis.strip())
+        assert max(len(stripped), len(hypothesis.strip())) - errors <= kept
+        assert errors >= len(stripped) - kept
+        # They stand in the hypothesis in this order.
+        left = iter(hypothesis)
+        assert all(one in left for one in np.array(list(reference))[read].tolist())
 
 
 @pytest.mark.parametrize(

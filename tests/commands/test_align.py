@@ -1,0 +1,160 @@
+"""`align`: a table for the lines of a config, and what it refuses."""
+
+import json
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+import model.loading
+from commands import options
+from commands.align import look_at_pieces
+from data_loader import ComposedDataset, IAMOnDBDataset
+from data_loader.synthetic.alignment import AlignedLine, Alignment
+from data_loader.synthetic.bank import Trial
+from model.generation import aligning
+from tests import small_sources
+from tests.commands.networks import EMBEDDED, config_of, save, use
+from utils.alphabet import Alphabet
+from utils.checks import UserError
+
+
+@pytest.fixture
+def lines(tmp_path, monkeypatch):
+    """A small IAM-OnDB, and the config of its lines."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
+    args = {"root": str(tmp_path / "data"), "splits": {"train": ["trainset"], "test": ["testset_t"],
+                                                       "valid": ["testset_v"]}}  # fmt: skip
+    small_sources.iam_ondb(tmp_path / "data", args)
+    dataset = IAMOnDBDataset(**args)
+    dataset.prepare()
+    config = config_of("SynthesisNetwork", "lines", {"type": "IAMOnDBDataset", "args": args})
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    return tmp_path / "config.json", dataset
+
+
+def used(dataset):
+    return np.unique(np.concatenate(list(dataset.split_indices().values()))).tolist()
+
+
+def test_lines_of_all_splits_are_aligned(lines, checkpoints, tmp_path, capsys):
+    config, dataset = lines
+    output = tmp_path / "table.npz"
+    use("align", config, "-r", checkpoints["SynthesisNetwork"], "--output", output,
+        "--reader", checkpoints["CTCNetwork"])  # fmt: skip
+    table = Alignment.load(output)
+    assert list(table.lines) == [dataset.name(n) for n in used(dataset)]
+    for n in used(dataset):
+        line = table.of(dataset.name(n), len(dataset.ink(n)), dataset.text(n))
+        assert line is not None and line.counts.min() >= 1
+        assert not line.fits[~line.read].any()
+    characters = sum(len(dataset.text(n)) for n in used(dataset))
+    assert f"({len(used(dataset))} lines, {characters} characters, 0." in capsys.readouterr().out
+
+
+@pytest.fixture
+def reads(lines, monkeypatch):
+    """Let the recogniser read given texts of the lines, and what is given of pieces."""
+
+    class Reads(model.loading.Reader):
+        def __init__(self, texts, of_pieces):
+            self.answers, self.inks = [texts, of_pieces], []
+
+        def read_lines(self, inks, **_):
+            self.inks.append(inks)
+            answer = self.answers[len(self.inks) - 1]
+            return [answer] * len(inks) if isinstance(answer, str) else answer
+
+    def replace(texts, of_pieces="what else"):
+        reader, loaded = Reads(texts, of_pieces), options.load
+
+        def load(path, *others, **named):
+            return loaded(path, *others, **named) if "Synthesis" in str(path) else reader
+
+        monkeypatch.setattr(options, "load", load)
+        return reader
+
+    return replace
+
+
+def test_what_a_reader_reads_is_noted(lines, checkpoints, reads, tmp_path):
+    config, dataset = lines
+    texts = [dataset.text(n) for n in used(dataset)]
+    texts[1] = texts[1][:-1]
+    reader = reads(texts)
+    output = tmp_path / "table.npz"
+    use("align", config, "-r", checkpoints["SynthesisNetwork"], "--output", output,
+        "--reader", "any")  # fmt: skip
+    for number, (n, ink) in enumerate(zip(used(dataset), reader.inks[0], strict=True)):
+        np.testing.assert_array_equal(ink, dataset.ink(n)[:, :3])
+        line = Alignment.load(output).lines[dataset.name(n)]
+        assert line.errors == (number == 1)
+        assert line.read.tolist() == [True] * (len(line.read) - 1) + [number != 1]
+        assert not line.fits.any()
+
+
+def test_pieces_that_are_read_fit():
+    """Each is noted where it stands in its own line."""
+    table = Alignment(
+        {name: AlignedLine(*np.zeros((3, 4), dtype=bool), 0) for name in ("first", "second")}
+    )
+
+    def trial(line, character, one):
+        return Trial(line, character, np.zeros((1, 3)), "word", " ", one)
+
+    trials = [trial(0, 2, "a"), trial(1, 3, "b"), trial(1, 0, "c")]
+    hand = SimpleNamespace(
+        lines=[SimpleNamespace(name=name) for name in table.lines], trials=lambda _: trials
+    )
+    reader = SimpleNamespace(read_lines=lambda inks, progress: ["word a", "word", "wordc"])
+    assert look_at_pieces(reader, {"form": hand}, table) == (3, 2)
+    fits = {name: line.fits.tolist() for name, line in table.lines.items()}
+    assert fits == {"first": [False, False, True, False], "second": [True, False, False, False]}
+
+
+def test_its_table_makes_new_lines(lines, checkpoints, reads, tmp_path, monkeypatch):
+    """From the command to a dataset: with a reader that reads everything, and a window that moves
+    on evenly, as an untrained one does not."""
+    config, dataset = lines
+    reads([dataset.text(n) for n in used(dataset)])
+    monkeypatch.setattr(
+        aligning,
+        "align",
+        lambda model, inks, texts, **_: [
+            small_sources.evenly(len(ink), text) for ink, text in zip(inks, texts, strict=True)
+        ],
+    )
+    output = tmp_path / "table.npz"
+    use("align", config, "-r", checkpoints["SynthesisNetwork"], "--output", output,
+        "--reader", "any")  # fmt: skip
+    made = ComposedDataset(dataset=dataset, alignment=str(output), size=3)
+    made.prepare()
+    assert len(made.indices("train")) == len(dataset.indices("train")) + 3
+
+
+def refused(*words):
+    with pytest.raises(UserError) as told:
+        use("align", *words)
+    return str(told.value)
+
+
+def test_what_cannot_be_aligned_is_refused(lines, checkpoints, tmp_path):
+    config, _ = lines
+    networks = {name: str(path) for name, path in checkpoints.items()}
+    reader = ("--reader", networks["CTCNetwork"])
+    message = refused(config, "-r", networks["CTCNetwork"], *reader)
+    assert "contains a CTCNetwork: a network that writes texts can align" in message
+    message = refused(config, "-r", networks["PredictionNetwork"], *reader)
+    assert "contains a PredictionNetwork: a network that writes texts" in message
+    message = refused(
+        *(config, "-r", networks["SynthesisNetwork"], "--reader", networks["PredictionNetwork"])
+    )
+    assert "--reader" in message and "contains no network that reads" in message
+    greek = save(tmp_path / "greek.pth", "SynthesisNetwork", "greek", alphabet=Alphabet("αβγ"))
+    message = refused(config, "-r", greek, *reader)
+    assert "config.json: no line has a text in the characters of" in message
+    config.write_text(json.dumps(config_of("SynthesisNetwork", "no-forms", EMBEDDED)))
+    message = refused(config, "-r", networks["SynthesisNetwork"], *reader)
+    assert "EmbeddedDataset does not say which are of one form" in message
+    assert "absent.json" in refused(tmp_path / "absent.json", *reader)
+    assert not list(tmp_path.glob("*.npz"))

@@ -1,0 +1,392 @@
+"""A recorded dataset joined by new lines in its hands."""
+
+import math
+import re
+
+import numpy as np
+import pytest
+
+from base.base_dataset import BaseDataset
+from data_loader import ComposedDataset, HandwritingDataLoader, IAMOnDBDataset
+from data_loader.synthetic.alignment import Alignment
+from data_loader.synthetic.composed import HANDS as TRIED_HANDS
+from data_loader.synthetic.composed import TRIES, share_of
+from data_loader.synthetic.composing import Bank
+from tests.data_loader.synthetic.recorded import HANDS, Recorded
+from tests.data_loader.synthetic.test_drawn import Digits
+from tests.shared_data import prepared
+from utils import hand_measures
+from utils.checks import ConfigFault, DataError
+from utils.ink import to_points
+
+SIZE = 20
+
+
+def saved(dataset, path):
+    """Write the true alignment of a dataset."""
+    dataset.prepare()
+    dataset.alignment().save(path)
+    return str(path)
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory):
+    return saved(Recorded(), tmp_path_factory.mktemp("aligned") / "table.npz")
+
+
+def composed(table, dataset=None, **options):
+    dataset = Recorded() if dataset is None else dataset
+    made = ComposedDataset(dataset=dataset, alignment=table, **{"size": SIZE, **options})
+    made.prepare()
+    return made
+
+
+@pytest.fixture(scope="module")
+def plain(table):
+    return composed(table, long=5)
+
+
+def new_lines(dataset, count=SIZE):
+    start = len(dataset.dataset)
+    return [(dataset.text(n), dataset.name(n), dataset.ink(n)) for n in range(start, start + count)]
+
+
+def x_height(ink):
+    """That of a level line, by its turning points."""
+    x = to_points(ink)[:, 0]
+    return hand_measures.x_heights(ink, np.array([x.min(), x.max()]))[0]
+
+
+def same(first, second):
+    return all(
+        a[:2] == b[:2] and np.array_equal(a[2], b[2]) for a, b in zip(first, second, strict=True)
+    )
+
+
+def test_lines_join_the_training_alone(plain):
+    main = plain.dataset
+    count = len(main)
+    for split in ("valid", "test"):
+        assert plain.indices(split).tolist() == main.indices(split).tolist()
+    train = [*main.indices("train").tolist(), *range(count, count + SIZE + 5)]
+    assert plain.indices("train").tolist() == train and len(plain) == count + SIZE + 5
+    for n in range(count):
+        np.testing.assert_array_equal(plain.ink(n), main.ink(n))
+        for part in ("text", "name", "group", "writer"):
+            assert getattr(plain, part)(n) == getattr(main, part)(n)
+    assert (plain.canonical, plain.quantisation_step) == (main.canonical, main.quantisation_step)
+    assert plain.lengths.tolist() == [len(plain.ink(n)) for n in range(len(plain))]
+    assert len({plain.name(n) for n in range(len(plain))}) == len(plain)
+
+
+def test_new_lines_are_ink_in_a_hand_of_the_training(plain):
+    seen = set()
+    for n in range(len(plain.dataset), len(plain)):
+        ink, text = plain.ink(n), plain.text(n)
+        assert ink.dtype == np.float32 and not ink[0, :2].any() and ink[-1, 2] == 1
+        assert set(np.unique(ink[:, 2])) <= {0.0, 1.0} and text.strip() == text != ""
+        np.testing.assert_array_equal(to_points(ink) % 0.5, 0)  # on the grid of the device
+        assert plain.group(n) in HANDS and plain.name(n).endswith(plain.group(n))
+        assert plain.writer(n) == "" and plain.ends(n) and not plain.missing(n).any()
+        assert len(plain.missing(n)) == len(ink)
+        seen.add(plain.group(n))
+    assert seen == set(HANDS)
+    copy = plain.ink(len(plain) - 1)
+    copy[:] = 7
+    assert plain.ink(len(plain) - 1)[0, 0] == 0
+
+
+def test_new_lines_have_the_height_and_slant_of_their_hand(plain):
+    """By measures that know nothing of characters, over all lines of a hand."""
+    for form in ("plain", "leaning", "wide"):
+        lean, height = {True: [], False: []}, {True: [], False: []}
+        for n in range(len(plain)):
+            if plain.group(n) == form and sum(map(str.islower, plain.text(n))) > 5:
+                ink, new = plain.ink(n), n >= len(plain.dataset)
+                lean[new].append(hand_measures.slant(ink))
+                height[new].append(x_height(ink))
+        assert np.nanmedian(lean[True]) == pytest.approx(np.nanmedian(lean[False]), abs=0.08)
+        assert np.nanmedian(height[True]) == pytest.approx(np.nanmedian(height[False]), rel=0.12)
+
+
+def test_long_lines_are_recorded_ones_of_one_form_side_by_side(plain):
+    main = plain.dataset
+    for n in range(len(plain) - 5, len(plain)):
+        own = [m for m in main.indices("train").tolist() if main.group(m) == plain.group(n)]
+        parts = [m for m in own if main.text(m) in plain.text(n)]
+        assert 2 <= len(parts) <= 4
+        order = sorted(parts, key=lambda m: plain.text(n).index(main.text(m)))
+        assert plain.text(n) == " ".join(main.text(m) for m in order)
+        assert plain.lengths[n] == main.lengths[order].sum()
+        stops = np.cumsum(main.lengths[order])
+        points, right = to_points(plain.ink(n)), -np.inf
+        for m, stop in zip(order, stops.tolist(), strict=True):
+            part, alone = points[stop - main.lengths[m] : stop], to_points(main.ink(m))
+            assert part[:, 0].min() > right
+            right = part[:, 0].max()
+            # Level, and of the hand's height: nearly as recorded.
+            assert np.ptp(part[:, 1]) == pytest.approx(np.ptp(alone[:, 1]), rel=0.15)
+
+
+def test_lines_follow_from_the_seed_whatever_their_number(table, plain):
+    lines = new_lines(plain)
+    assert same(new_lines(composed(table)), lines)
+    assert same(new_lines(composed(table, size=26)), lines)
+    assert same(new_lines(composed(table, size=7), 7), lines[:7])
+    other = new_lines(composed(table, seed=1))
+    assert not any(a[0] == b[0] and np.array_equal(a[2], b[2]) for a, b in zip(lines, other))  # noqa: B905
+    twice = composed(table)
+    before = twice.ink(len(twice) - 1)
+    twice.prepare()
+    assert len(twice) == len(twice.dataset) + SIZE
+    np.testing.assert_array_equal(twice.ink(len(twice) - 1), before)
+
+
+class Other(Recorded):
+    """Other ink and texts in one split; the numbers of points and characters are the same."""
+
+    def __init__(self, split):
+        super().__init__()
+        self.split = split
+
+    def prepare(self):
+        super().prepare()
+        for n in self.split_indices()[self.split].tolist():
+            self.inks[n][:, 0] *= 1.5
+            self.texts[n] = self.texts[n].translate(str.maketrans("aeo", "eoa"))
+
+
+@pytest.mark.parametrize("height", [None, 80.0])
+def test_only_training_lines_are_cut(table, height):
+    """Also where lines of all splits are measured."""
+    dataset = composed(table, height=height)
+    lines = new_lines(dataset)
+    assert {dataset.group(n) for n in range(len(dataset.dataset), len(dataset))} <= set(HANDS)
+    for split in ("valid", "test"):
+        assert same(new_lines(composed(table, Other(split), height=height)), lines)
+    assert not same(new_lines(composed(table, Other("train"), height=height)), lines)
+
+
+def test_only_forms_within_bounds_are_cut(table):
+    shares = {form: share_of(form) for form in HANDS}
+    assert all(0 <= share < 1 for share in shares.values())
+    middle = sorted(shares.values())[2]
+    first, second = (
+        {name.partition("/")[2] for _, name, _ in new_lines(composed(table, forms=bounds))}
+        for bounds in ([0.0, middle], [middle, 1.0])
+    )
+    assert first == {form for form in HANDS if shares[form] < middle}
+    assert second == {form for form in HANDS if shares[form] >= middle}
+
+    class Renamed(Recorded):
+        """The forms that are not to be cut have other ink."""
+
+        def prepare(self):
+            super().prepare()
+            for n, form in enumerate(self.forms):
+                if form in second:
+                    self.inks[n][:, 1] *= 0.7
+
+    assert same(
+        new_lines(composed(table, forms=[0.0, middle])),
+        new_lines(composed(table, Renamed(), forms=[0.0, middle])),
+    )
+    # The order follows from the name alone: CRC-32 as other programs have it.
+    assert share_of("123456789") == 0xCBF43926 / 2**32
+
+
+def test_recorded_lines_are_brought_level_and_to_a_height(tmp_path):
+    """As another measure sees it, which knows nothing of the alignment."""
+    table = saved(Recorded(drift=0.06), tmp_path / "rising.npz")
+    dataset = composed(table, Recorded(drift=0.06), height=50.0, size=3)
+    main = dataset.dataset
+    for split in ("train", "valid", "test"):
+        assert set(dataset.indices(split).tolist()) >= set(main.indices(split).tolist())
+        for n in main.indices(split).tolist():
+            ink, before = dataset.ink(n), main.ink(n)
+            assert hand_measures.baseline_angle(before) < math.radians(-2)
+            assert abs(hand_measures.baseline_angle(ink)) < math.radians(1)
+            assert x_height(ink) == pytest.approx(50, rel=0.12)
+            assert np.array_equal(ink[:, 2], before[:, 2]) and len(ink) == main.lengths[n]
+            np.testing.assert_allclose(  # the same shape: one factor
+                ink[1:, 0] / 50, before[1:, 0] / before_height(dataset, n), rtol=0.01, atol=1e-5
+            )
+    assert dataset.canonical is None and dataset.quantisation_step is None
+
+
+def before_height(dataset, n):
+    """The height of a recorded line, by the ratio of its widths."""
+    before, after = (np.ptp(to_points(one.ink(n))[:, 0]) for one in (dataset.dataset, dataset))
+    return before / after * 50
+
+
+def test_lines_that_cannot_be_measured_are_left_out_where_a_height_is_asked_for(table, tmp_path):
+    lines = dict(Alignment.load(table).lines)
+    main = Recorded()
+    main.prepare()
+    gone = [main.indices(split)[1] for split in ("train", "valid", "test")]
+    for n in gone:
+        del lines[main.name(n)]
+    Alignment(lines).save(tmp_path / "fewer.npz")
+    level = composed(str(tmp_path / "fewer.npz"), height=100.0)
+    for split, n in zip(("train", "valid", "test"), gone, strict=True):
+        own = [m for m in level.indices(split).tolist() if m < len(main)]
+        assert own == [m for m in main.indices(split).tolist() if m != n]
+    counts = "1 of train, 1 of valid, 1 of test"
+    assert f"left out, as their text does not fit: {counts}\n" in level.report()
+    # Without a height they are used as they are.
+    plain = composed(str(tmp_path / "fewer.npz"))
+    assert set(gone) <= set(np.concatenate(list(plain.split_indices().values())).tolist())
+    assert "left out" not in plain.report()
+
+
+def test_the_report_counts(plain):
+    report = plain.report()
+    assert report.startswith("recorded lines\njoins the training: 20 lines composed of 4 forms, ")
+    points = int(plain.lengths[len(plain.dataset) :].sum())
+    assert f", and 5 of several lines; {points:,} points" in report
+    cut = int(re.search(r"([\d,]+) characters cut out", report)[1].replace(",", ""))
+    letters = sum(len(plain.text(n).replace(" ", "")) for n in plain.dataset.indices("train"))
+    assert 0.8 * letters < cut <= letters
+
+
+def test_kinds_of_texts_have_their_shares(table):
+    def share(of, **options):
+        shares = {"european": 0.0, "strings": 0.0, "plain": 0.0}
+        dataset = composed(table, size=60, **(shares | options))
+        return np.mean([bool(of(text)) for text, _, _ in new_lines(dataset, 60)])
+
+    assert share(lambda text: 10 <= len(text) <= 45 and " " in text, plain=1.0) == 1
+    words = re.compile(r"[a-z]{4,}").search
+    assert share(words, strings=1.0) < 0.2 < 0.4 < share(words)
+
+
+class Ones(Digits):
+    """Digits that are drawn as no other is: in forty dots."""
+
+    def ink(self, index):
+        ink = super().ink(index)
+        ink[:, 2] = 1
+        return ink
+
+
+def test_digits_are_taken_from_a_dataset_of_digits(table):
+    """Only of its training split."""
+
+    def dots(digits):
+        dataset = composed(table, digits=digits, size=60)
+        return sum(
+            bool((ink[:, 2].sum() > 4 * len(text)) and set("17") & set(text))
+            for text, _, ink in new_lines(dataset, 60)
+        )
+
+    class Elsewhere(Ones):
+        def split_indices(self):
+            return {"train": np.arange(0), "test": super().split_indices()["train"]}
+
+    assert dots(Ones()) > 5 and dots(Elsewhere()) == 0
+
+
+def test_it_trains_with_the_characters_of_its_texts(table):
+    loader = HandwritingDataLoader(
+        0, None, None, dataset=ComposedDataset(dataset=Recorded(), alignment=table, size=SIZE)
+    )
+    loader.prepare()
+    seen = sorted(int(n) for batch in loader for n in batch.index)
+    assert seen == sorted(loader.source.indices("train").tolist())
+    assert set("".join(text for text, _, _ in new_lines(loader.source))) <= set(
+        loader.alphabet.characters
+    )
+
+
+# What does not fit
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            {"european": 0.8, "strings": 0.15, "plain": 0.1},
+            r"plain: 0\.1 .*shares of at most 1 together: european \(0\.8\), strings \(0\.15\)",
+        ),
+        ({"forms": [0.5]}, r"forms: \[0\.5\] .*two bounds, such as \[0\.0, 0\.7\]"),
+        ({"forms": [0.5, 0.5]}, "two bounds"),
+        ({"forms": [0.7, 0.2]}, "two bounds"),
+        ({"forms": [0.0, 0.5, 1.0]}, "two bounds"),
+    ],
+)
+def test_shares_and_bounds_that_do_not_fit_are_refused(options, message):
+    with pytest.raises(ConfigFault, match=message):
+        ComposedDataset(dataset=Recorded(), alignment="iam_ondb", size=1, **options)
+    ComposedDataset(dataset=Recorded(), alignment="iam_ondb", size=1, european=0.7, plain=0.1,
+                    strings=0.2)  # fmt: skip
+
+
+def test_an_alignment_that_is_not_there_is_named(tmp_path):
+    for name in ("iam", str(tmp_path / "none.npz")):
+        with pytest.raises(DataError, match=r"^alignment = '.*': no such file; .* iam_ondb$"):
+            composed(name)
+
+
+def test_an_alignment_of_other_data_is_named(table):
+    with pytest.raises(DataError, match="alignment = 'iam_ondb' fits none of the 24 training l"):
+        composed("iam_ondb")
+
+    class Longer(Recorded):
+        def text(self, index):
+            return super().text(index) + "."
+
+    with pytest.raises(DataError, match="names, texts or numbers of points are others"):
+        composed(table, Longer())
+
+
+def test_a_dataset_without_forms_says_what_is_missing(table):
+    class Formless(Recorded):
+        def group(self, index):
+            return BaseDataset.group(self, index)
+
+    with pytest.raises(DataError, match=r"a form are one hand, and Formless .* `group` is empty"):
+        composed(table, Formless())
+
+
+def test_forms_without_enough_lines_are_counted(table):
+    with pytest.raises(DataError, match=r"forms = \[0\.0, 1e-06\]: none of the 4 forms .* 3 lines"):
+        composed(table, forms=[0.0, 1e-6])
+    with pytest.raises(DataError, match=r"none of the 4 forms within these bounds has 3 lines"):
+
+        class Few(Recorded):
+            """Two lines of each form are of training."""
+
+            def split_indices(self):
+                train = np.arange(len(self.inks)).reshape(-1, self.count)[:4, :2].ravel()
+                return super().split_indices() | {"train": train}
+
+        composed(table, Few())
+
+
+def test_texts_that_cannot_be_written_are_an_error_after_some_tries(table, monkeypatch):
+    tried = []
+    monkeypatch.setattr(Bank, "write", lambda self, text, *others: tried.append(text))
+    with pytest.raises(DataError, match=r"none of 2,000 texts could be written, the last .*nobody"):
+        composed(table)
+    assert len(tried) == TRIED_HANDS * TRIES
+
+
+# Real lines
+
+
+@pytest.mark.slow
+def test_lines_in_the_hands_of_iam_ondb(real_cache):
+    dataset = prepared(IAMOnDBDataset, "iam_ondb", real_cache, subset=1500)
+    made = composed("iam_ondb", dataset, size=20, long=3, height=100.0, seed=3)
+    assert re.search(r"composed of \d\d+ forms, [\d,]{5,} characters", made.report())
+    heights = []
+    for n in range(len(dataset), len(made)):
+        assert made.group(n) in {dataset.group(m) for m in dataset.indices("train").tolist()}
+        heights.append(x_height(made.ink(n)))
+    assert np.nanmedian(heights) == pytest.approx(100, rel=0.15)
+    # Of the recorded lines nearly all are in use, level and at this height.
+    some = made.indices("valid").tolist()[::40]
+    assert len(made.indices("valid")) > 0.9 * len(dataset.indices("valid"))
+    angles = [abs(hand_measures.baseline_angle(made.ink(n))) for n in some]
+    assert np.median(angles) < math.radians(1)
