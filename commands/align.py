@@ -48,7 +48,8 @@ def run(arguments: argparse.Namespace) -> None:
     import numpy as np
 
     from data_loader.synthetic.alignment import AlignedLine, Alignment
-    from data_loader.synthetic.bank import check_forms, hands, measured_lines
+    from data_loader.synthetic.bank import check_forms, hands
+    from data_loader.synthetic.cutting import measured_lines
     from model.loading import Reader, Writer
     from model.recognition.error_rates import error_counts, read_in_place
     from parse_config import ConfigParser

@@ -23,7 +23,8 @@ from data_loader.synthetic.accent_shapes import (
     SHAPES,
     Shape,
 )
-from data_loader.synthetic.bank import SMALL, Hand, Piece, overlap
+from data_loader.synthetic.bank import Hand
+from data_loader.synthetic.cutting import SMALL, Piece, overlap
 from data_loader.synthetic.european import LETTERS, SIGNS
 from utils.ink import at_equal_steps, bezier, path_along
 

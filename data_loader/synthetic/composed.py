@@ -10,9 +10,10 @@ from base.base_dataset import BaseDataset
 from base.base_transform import BaseTransform
 from data_loader.synthetic import corpus
 from data_loader.synthetic.alignment import Alignment, located
-from data_loader.synthetic.bank import check_forms, hands, measured_lines
+from data_loader.synthetic.bank import check_forms, hands
 from data_loader.synthetic.composing import Bank
 from data_loader.synthetic.corpus import Draws
+from data_loader.synthetic.cutting import measured_lines
 from data_loader.synthetic.drawn import Drawer
 from data_loader.synthetic.european import european
 from data_loader.synthetic.everyday import characters, everyday

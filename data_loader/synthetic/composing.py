@@ -10,7 +10,8 @@ import numpy as np
 
 from data_loader.synthetic.accents import MADE, accented
 from data_loader.synthetic.bank import LONGEST as LONGEST_PIECE
-from data_loader.synthetic.bank import SMALL, Hand, Piece, at_speed, overlap
+from data_loader.synthetic.bank import Hand
+from data_loader.synthetic.cutting import SMALL, Piece, at_speed, overlap
 
 # What a piece costs, in pieces, so that a word is written with as few and as fit ones as there are
 # (assumed, checked by eye).

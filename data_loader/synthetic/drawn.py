@@ -11,7 +11,8 @@ from dataclasses import replace
 import numpy as np
 
 from base.base_dataset import BaseDataset
-from data_loader.synthetic.bank import Hand, Piece, at_speed
+from data_loader.synthetic.bank import Hand
+from data_loader.synthetic.cutting import Piece, at_speed
 from data_loader.synthetic.embedded import Writer, deform, digitise, letters
 from data_loader.synthetic.stroke_fonts import CHARACTERS, X_HEIGHT
 from utils.ink import to_points

@@ -142,8 +142,8 @@ def test_what_cannot_be_aligned_is_refused(lines, checkpoints, tmp_path):
     config, _ = lines
     networks = {name: str(path) for name, path in checkpoints.items()}
     reader = ("--reader", networks["CTCNetwork"])
-    message = refused(config, "-r", networks["CTCNetwork"], *reader)
-    assert "contains a CTCNetwork: a network that writes texts can align" in message
+    message = refused(config, "-r", networks["AttentionNetwork"], *reader)
+    assert "contains a AttentionNetwork: a network that writes texts, or a recog" in message
     message = refused(config, "-r", networks["PredictionNetwork"], *reader)
     assert "contains a PredictionNetwork: a network that writes texts" in message
     message = refused(

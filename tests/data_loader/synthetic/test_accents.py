@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 
 from data_loader.synthetic.accents import MADE, accented
-from data_loader.synthetic.bank import LIFT, Hand, Line, Piece
+from data_loader.synthetic.bank import Hand
 from data_loader.synthetic.composing import Bank
+from data_loader.synthetic.cutting import LIFT, Line, Piece
 from data_loader.synthetic.european import LETTERS, SIGNS
 from utils.ink import at_equal_steps, path_along
 

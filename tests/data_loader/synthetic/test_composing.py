@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from data_loader.synthetic import composing
-from data_loader.synthetic.bank import Piece, at_speed, hands, measured_lines, overlap
+from data_loader.synthetic.bank import hands
 from data_loader.synthetic.composing import (
     BLEND,
     EVEN,
@@ -15,6 +15,7 @@ from data_loader.synthetic.composing import (
     _set,
     adapted,
 )
+from data_loader.synthetic.cutting import Piece, at_speed, measured_lines, overlap
 from tests.data_loader.synthetic.recorded import Recorded
 from utils import hand_measures
 from utils.ink import from_strokes, to_points

@@ -1,0 +1,180 @@
+"""Lines cut into characters: lines of simple strokes, and of stroke fonts."""
+
+import numpy as np
+import pytest
+
+from data_loader.synthetic import cutting
+from data_loader.synthetic.alignment import AlignedLine, Alignment
+from data_loader.synthetic.bank import Hand
+from data_loader.synthetic.cutting import (
+    CUT,
+    LIFT,
+    NONE,
+    at_speed,
+    measured_lines,
+    overlap,
+)
+from tests.data_loader.synthetic.drawn_lines import (
+    BAR,
+    BOX,
+    DOT,
+    REST,
+    STEM,
+    WORD,
+    at,
+    drawn,
+    owners,
+)
+from tests.data_loader.synthetic.recorded import Recorded
+
+
+@pytest.mark.parametrize("window", [3, 4], ids=["at the last letter", "behind the word"])
+def test_a_bar_and_a_dot_set_later_go_to_their_letters(window):
+    text = "otin aceo"
+    line = drawn([*WORD, (at(1, BAR), window), (at(2, DOT), window), *REST], text)
+    assert owners(line) == [[0], [1], [2], [3], [1], [2], [5], [6], [7], [8]]
+    assert line.between[:3].tolist() == [LIFT] * 3
+    assert line.read.tolist() == [one != " " for one in text]
+    piece = line.piece(1, 2)
+    assert piece.text == "ti" and not piece.opens and not piece.closes
+    assert np.flatnonzero(piece.end).tolist() == [6, 13, 18, 19]
+    both = np.concatenate([at(1, STEM), at(2, STEM), at(1, BAR), at(2, DOT)])
+    left = both[:, 0].min()
+    np.testing.assert_allclose(piece.points, both - np.array([left, 0.0]), atol=1e-5)
+
+
+def test_what_the_window_gives_a_blank_goes_to_the_nearer_word():
+    """A last `t` is often crossed when the window has left its word, and a tap may come before."""
+    text = "acet oneo"
+    word = [(at(n, BOX), n) for n in range(3)] + [(at(3, STEM), 3)]
+    line = drawn([*word, (at(3, BAR), 4), (at(5, DOT), 4), *REST], text)
+    assert owners(line) == [[0], [1], [2], [3], [3], [5], [5], [6], [7], [8]]
+    line = drawn([(at(1, DOT), 0), *((at(n, BOX), n) for n in range(1, 5))], " aceo")
+    assert owners(line)[0] == [1]
+    line = drawn([*((at(n, BOX), n) for n in range(4)), (at(3, DOT), 4)], "aceo ")
+    assert owners(line)[-1] == [3]
+
+
+def test_a_stroke_far_back_without_a_letter_that_lacks_one_is_nobodys():
+    parts = [(at(n, BOX), n) for n in range(4)]
+    line = drawn([*parts, (at(0, BAR), 4), (at(4, BOX), 5)], "aceona")
+    assert owners(line)[4] == [-1]
+    # Where it lies no character can be cut out; further away they can.
+    assert line.between[0] == line.between[1] == NONE and line.between[2] == LIFT
+    assert line.edges(2, 2) is None and line.edges(1, 3) is None
+    line = drawn([*parts, (at(0, BAR), 4), (at(4, BOX), 5)], "tceona")
+    assert owners(line)[4] == [0]
+
+
+def test_a_place_in_a_stroke_is_a_cut():
+    """The window is ahead of the pen by 0.3 of a letter's seven points: two are the first's."""
+    text = "aceno"
+    stroke = np.concatenate([at(1, BOX), at(2, BOX)])
+    windows = np.repeat([1, 2], 7)
+    line = drawn([(at(0, BOX), 0), (stroke, windows), (at(3, BOX), 3), (at(4, BOX), 4)], text)
+    assert line.between[:4].tolist() == [LIFT, CUT, LIFT, LIFT]
+    assert line.owner.tolist() == [0] * 7 + [1] * 9 + [2] * 5 + [3] * 7 + [4] * 7
+    assert line.edges(1, 1) == (False, True) and line.edges(2, 3) == (True, False)
+    assert line.edges(1, 2) == (False, False) and line.edges(0, 4) == (False, False)
+    first, second = line.piece(1, 1), line.piece(2, 2)
+    assert (first.opens, first.closes, second.opens, second.closes) == (False, True, True, False)
+    assert len(first.points) == 9 and np.flatnonzero(first.end).tolist() == [8]
+    np.testing.assert_allclose(second.points[0], [0.0, 0.0], atol=1e-5)
+    np.testing.assert_allclose(np.diff(second.points, axis=0), np.diff(BOX[2:], axis=0), atol=1e-5)
+    # A few points of a letter's window are not the letter.
+    few = np.repeat([1, 2], [12, 2])
+    line = drawn([(at(0, BOX), 0), (stroke, few), (at(3, BOX), 3), (at(4, BOX), 4)], text)
+    assert owners(line)[1] == [1] and line.between[1] == NONE
+
+
+def test_a_line_is_measured_by_its_small_letters():
+    parts = [(at(0, BOX), 0), (at(1, STEM), 1), *((at(n, BOX), n) for n in range(2, 8))]
+    for unit in (1.0, 250.0):
+        line = drawn(parts, "athenose"[:8].replace("h", "c"), unit=unit)
+        assert line.height == pytest.approx(unit, rel=1e-5)
+        np.testing.assert_allclose(
+            line.points, np.concatenate([stroke for stroke, _ in parts]), atol=1e-4
+        )
+    # A line that rises: a letter is 0.6 wide, so that its height shows 0.06 of the slope more.
+    line = drawn(parts, "atcenose", rise=-0.1)
+    assert line.height == pytest.approx(100, rel=0.07)
+    boxes = [line.points[line.owner == n] for n in range(2, 8)]
+    assert np.ptp([box[:, 1].max() for box in boxes]) < 1e-4
+    assert np.ptp([box[:, 1].min() for box in boxes]) < 1e-4
+    assert max(abs(box[:, 1].max()) for box in boxes) < 0.07
+
+
+def test_a_line_with_few_small_letters_is_left_out():
+    text = "IBMace"
+    parts = [(at(n, BOX), n) for n in range(6)]
+    assert drawn(parts, text) is None
+    assert drawn([*parts, (at(6, BOX), 6)], text + "o") is not None
+    unread = np.array([one != "c" for one in text + "o"])
+    assert drawn([*parts, (at(6, BOX), 6)], text + "o", read=unread) is None
+
+
+def test_a_character_that_is_too_wide_has_strokes_of_another():
+    wide = at(4, [(0, -1), (1, 0), (2, -1), (3, 0), (4, -1)])
+    line = drawn([*((at(n, BOX), n) for n in range(4)), (wide, 4)], "aceox")
+    assert line.read.tolist() == [True] * 4 + [False]
+
+
+def test_a_character_beside_one_that_was_misread_is_not_used():
+    read = np.array([True, True, False, True, True, True, True, True, True])
+    line = drawn([(at(n, BOX), n) for n in (0, 1, 2, 3, 5, 6, 7, 8)], "aceo nexo", read=read)
+    assert line.read.tolist() == [True, False, False, False, False, True, True, True, True]
+    assert set(Hand([line]).pieces) == {"a"} | {
+        "nexo"[a:b] for a in range(4) for b in range(a + 1, 5)
+    }
+
+
+def test_overlap_by_hand():
+    column = np.stack([np.zeros(9), np.linspace(-1, 0, 9)], axis=1)
+    assert overlap(column + np.array([1.0, 0.0]), column) == 1.0
+    assert overlap(column, column + np.array([0.4, 0.0])) == pytest.approx(-0.4)
+    assert overlap(column, column + np.array([0.0, 2.0])) == -np.inf
+    # Only what is at the same height counts.
+    ell = np.array([[0, -1], [0, -0.5], [0, 0], [0.5, 0], [1, 0]], dtype=float)
+    assert overlap(ell, column) == 1.0
+    assert overlap(ell, column - np.array([0.0, 0.75])) == 0.0
+
+
+def test_overlap_is_that_of_points_at_about_the_same_height():
+    """Bands are 0.25 high and widened by half: nearer points share one, those 0.5 apart none."""
+    generator = np.random.default_rng(0)
+    for _ in range(50):
+        left, right = generator.uniform(-1.5, 0.5, (2, 6, 2))
+        apart = np.abs(left[:, None, 1] - right[None, :, 1])
+        run = left[:, None, 0] - right[None, :, 0]
+        low, high = (run[apart < limit].max(initial=-np.inf) for limit in (0.25, 0.5))
+        assert low - 1e-12 <= overlap(left, right) <= high + 1e-12
+
+
+def test_strokes_at_another_speed():
+    x = np.arange(9.0)
+    points = np.concatenate([np.stack([x, -x], 1), [[20.0, 3.0]], np.stack([30 + x, 0 * x], 1)])
+    end = np.isin(np.arange(19), [8, 9, 18])
+    for factor in (0.9, 1.0, 1.1):
+        assert at_speed(points, end, factor) == (points, end)
+    for factor, count in ((2.0, 5), (0.5, 17), (100.0, 2)):
+        found, ends = at_speed(points, end, factor)
+        assert np.flatnonzero(ends).tolist() == [count - 1, count, 2 * count]
+        first, dot, last = np.split(found, np.flatnonzero(ends)[:-1] + 1)
+        np.testing.assert_allclose(first, np.linspace([0, 0], [8, -8], count))
+        np.testing.assert_allclose(last, np.linspace([30, 0], [38, 0], count))
+        assert dot.tolist() == [[20.0, 3.0]]
+
+
+def test_lines_that_do_not_fit_are_left_out():
+    recorded = Recorded()
+    recorded.prepare()
+    table = recorded.alignment()
+    lines = dict(table.lines)
+    most = [int(cutting.WORST * len(recorded.text(n))) for n in (0, 1)]
+    for number, errors in ((0, most[0]), (1, most[1] + 1)):
+        own = lines[f"line-{number}"]
+        lines[f"line-{number}"] = AlignedLine(own.counts, own.read, own.fits, errors)
+    del lines["line-2"]
+    kept = dict(measured_lines(recorded, range(5), Alignment(lines)))
+    assert list(kept) == [0, 3, 4]
+    assert kept[3].name == "line-3" and kept[3].text == recorded.text(3)
