@@ -115,7 +115,8 @@ class IAMOnDBDataset(SourceDataset):
         subset: how many lines of the training split to use; None uses all.
         subset_seed: which ones.
         leave_out: text file with the names of lines that are in no split, one a line, such as
-            a01-000u-01; what follows a name after a blank, or a line's `#`, is a comment.
+            a01-000u-01; what follows a name after a blank, or a line's `#`, is a comment. The list
+            "iam_ondb_misfits" comes with the project: lines that do not fit their text.
         strict: make broken files, and forms that a task file names and the data lacks, errors.
         max_points: limit on the points of one line; one with more is left out.
         max_bytes: limit on the bytes of one file or archive member, left out beyond it.

@@ -24,6 +24,8 @@ from data_loader.sources.splits import FRACTIONS, check_fractions, divide, offic
 from data_loader.sources.splits import subset as choose
 from utils.checks import ConfigFault, Range
 
+LISTS = Path(__file__).parent / "lists"
+"""Folder of the lists that come with the project."""
 MAX_LIST = 64 * MEBIBYTE
 """Limit on the bytes of the file `leave_out` (assumed: a million names)."""
 
@@ -45,7 +47,8 @@ class SourceDataset(BaseDataset):
         subset: how many training samples to use; None uses all.
         subset_seed: which ones.
         leave_out: text file with the names of samples that are in no split, one a line; what
-            follows a name after a blank, or a line's `#`, is a comment. None leaves none out.
+            follows a name after a blank, or a line's `#`, is a comment; or the name of a list that
+            comes with the project. None leaves none out.
         strict: make a sample that is left out an error.
         max_points: limit on the points of one sample; one with more is left out.
         max_bytes: limit on the bytes of one file or archive member, refused beyond it.
@@ -174,7 +177,9 @@ class SourceDataset(BaseDataset):
     def _leave_out(self, names: list[str], path: str) -> None:
         """Take the samples that a file names, of all those called `names`, out of the splits."""
         try:
-            listed = decode(read_file(Path(path).expanduser(), MAX_LIST)).splitlines()
+            shipped = LISTS / f"{path}.txt"
+            file = shipped if shipped.is_file() else Path(path).expanduser()
+            listed = decode(read_file(file, MAX_LIST)).splitlines()
         except Fault as fault:
             reason = f"{fault.reason} ({fault.detail})" if fault.detail else fault.reason
             raise ConfigFault(

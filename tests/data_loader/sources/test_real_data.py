@@ -6,7 +6,13 @@ They lie in the folder that HANDWRITING_DATA names, else in ../shared/data besid
 import numpy as np
 import pytest
 
-from data_loader import InkMLDataset, MNISTStrokesDataset, StrokeArraysDataset, UnipenDataset
+from data_loader import (
+    IAMOnDBDataset,
+    InkMLDataset,
+    MNISTStrokesDataset,
+    StrokeArraysDataset,
+    UnipenDataset,
+)
 from data_loader.sources.inkml import read_inkml
 from tests.shared_data import prepared
 from utils.page.inkml import write_inkml
@@ -72,3 +78,13 @@ def test_inkml(real_cache, tmp_path):
         write_inkml(tmp_path / "one.inkml", ink, "نص")
         again, text = read_inkml(tmp_path / "one.inkml")
         assert (again == ink).all() and text == "نص"
+
+
+def test_the_list_of_iam_ondb_names_its_lines_and_all_with_crossed_out_words(real_cache):
+    whole = prepared(IAMOnDBDataset, "iam_ondb", real_cache)
+    used = np.concatenate([whole.indices("train"), whole.indices("valid")]).tolist()
+    some = prepared(IAMOnDBDataset, "iam_ondb", real_cache, leave_out="iam_ondb_misfits")
+    kept = np.concatenate([some.indices("train"), some.indices("valid")]).tolist()
+    assert "do not occur" not in some.report() and 200 < len(used) - len(kept) < 300
+    assert sum("#" in whole.text(n) for n in used) == 88
+    assert not any("#" in some.text(n) for n in kept)

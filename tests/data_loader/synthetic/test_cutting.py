@@ -178,3 +178,20 @@ def test_lines_that_do_not_fit_are_left_out():
     kept = dict(measured_lines(recorded, range(5), Alignment(lines)))
     assert list(kept) == [0, 3, 4]
     assert kept[3].name == "line-3" and kept[3].text == recorded.text(3)
+
+
+@pytest.mark.parametrize("count", [11, 16])
+def test_letters_that_shrink_along_a_line_become_even(count):
+    """With enough of them; else the line as a whole is brought to its x-height."""
+    sizes = np.linspace(1.2, 0.8, count)
+    shrinking = [(at(n, np.array(BOX) * [1, size]), n) for n, size in enumerate(sizes)]
+    line = drawn(shrinking, "aceno" * 3 + "a" if count == 16 else "acenoacenoa")
+    heights = [np.ptp(line.points[line.owner == n, 1]) for n in range(count)]
+    widths = [np.ptp(line.points[line.owner == n, 0]) for n in range(count)]
+    if count == 16:
+        np.testing.assert_allclose(heights, 1, atol=0.02)
+        assert widths[-1] / widths[0] == pytest.approx(1.2 / 0.8, rel=0.05)  # no letter is squeezed
+    else:
+        np.testing.assert_allclose(heights, sizes / np.median(sizes), rtol=1e-5)
+        np.testing.assert_allclose(widths, 0.6, rtol=1e-5)
+    assert line.height == pytest.approx(100, rel=0.01)
