@@ -1,4 +1,4 @@
-"""Find which points of recorded lines belong to which characters, for a dataset of new lines."""
+"""Find which points of recorded lines belong to which characters, for new lines."""
 
 import argparse
 from collections.abc import Mapping
