@@ -89,9 +89,8 @@ class Bank:
             shift = right + gap - points[:, 0].min()
             placed.append((points + np.array([shift, 0.0]), end))
             right = float(placed[-1][0][:, 0].max())
-        return np.concatenate([one for one, _ in placed]), np.concatenate(
-            [end for _, end in placed]
-        )
+        points, ends = zip(*placed, strict=True)
+        return np.concatenate(points), np.concatenate(ends)
 
     def _pieces(
         self,
@@ -225,7 +224,7 @@ def _set(
     points, end = first.points.copy(), first.end.copy()
     closes, text = first.closes, first.text
     for piece, own in others:
-        if closes and piece.opens and end[-1] and piece.end.sum() and len(points) > 1:
+        if closes and piece.opens:
             points, end = _joined(points, end, piece)
         else:
             within = EVEN if own and before else NARROW

@@ -208,8 +208,8 @@ def test_recorded_lines_are_brought_level_and_to_a_height(tmp_path):
             assert abs(hand_measures.baseline_angle(ink)) < math.radians(1)
             assert x_height(ink) == pytest.approx(50, rel=0.12)
             assert np.array_equal(ink[:, 2], before[:, 2]) and len(ink) == main.lengths[n]
-            np.testing.assert_allclose(  # the same shape: one factor
-                ink[1:, 0] / 50, before[1:, 0] / before_height(dataset, n), rtol=0.01, atol=1e-5
+            np.testing.assert_allclose(  # one factor, but for what evens the line out
+                ink[1:, 0] / 50, before[1:, 0] / before_height(dataset, n), rtol=0.1, atol=1e-5
             )
     assert dataset.canonical is None and dataset.quantisation_step is None
 
