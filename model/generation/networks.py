@@ -17,6 +17,7 @@ from base.base_model import BaseModel
 from model.generation.mixture import Mixture
 from model.generation.mixture import draw as draw_of_mixture
 from model.generation.regression import PointEstimate
+from model.layers.dropout import Dropout
 from model.layers.recurrent import INPUT_WEIGHTS, RecurrentLayer, clip_gradient
 from model.layers.window import WindowedLayer
 from utils.alphabet import Alphabet
@@ -113,7 +114,7 @@ class MixtureNetwork(BaseModel):
         self.clip_output_gradient = clip_output_gradient
         self.clip_lstm_gradient = clip_lstm_gradient
         self.layers = nn.ModuleList(layers)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         hidden_sizes = sum(layer.hidden_size for layer in layers)
         outputs = {
             "mixture": Mixture.num_parameters(num_mixtures, end_of_sequence),

@@ -21,6 +21,7 @@ from torch.nn import functional
 from torch.nn.utils.rnn import pad_sequence
 
 from base.base_model import BaseModel
+from model.layers.dropout import Dropout
 from model.layers.recurrent import INPUT_WEIGHTS, RecurrentLayer, state_dtype
 from model.recognition.language_model import CharacterLanguageModel
 from utils.alphabet import Alphabet
@@ -193,7 +194,7 @@ class RecognitionNetwork(BaseModel):
             layers.append(BidirectionalLayer(cell, size, hidden_size, forget_bias))
             size = 2 * hidden_size * (2 if number < self.time_reductions else 1)
         self.layers = nn.ModuleList(layers)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.encoded_size = size
 
     def grown(
