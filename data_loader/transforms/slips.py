@@ -28,9 +28,9 @@ class RemoveSlips(BaseTransform):
 
     A glitch is up to three points to which the pen jumps and from which it jumps back, while it
     moves slowly before and after, as ink of equal time steps shows; its points count as missing
-    from then on. A tap is a tiny stroke
-    that lies on the stroke written next, as of a pen that bounces before it is down, or of a dot
-    made twice. A tap on the stroke before stays: it may be a full stop, or the bar of a t.
+    from then on. A tap is a tiny stroke that lies on the stroke written next, as of a pen that
+    bounces before it is down, or of a dot made twice. A tap on the stroke before stays: it may be a
+    full stop, or the bar of a t.
 
     Args:
         jump: the shortest jump of a glitch, in x-heights; 0 removes none.
