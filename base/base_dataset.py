@@ -86,6 +86,10 @@ class BaseDataset(ABC):
         """Return the form or file that one sample belongs to, or an empty string if to none."""
         return ""
 
+    def hand(self, index: int) -> str:
+        """Return whose hand one sample is in: its writer or, where that is unknown, its group."""
+        return self.writer(index) or self.group(index)
+
     def missing(self, index: int) -> np.ndarray:
         """Return how many points are missing before each point, `(points,)` uint8."""
         return np.zeros(self.lengths[index], dtype=np.uint8)
@@ -113,7 +117,7 @@ class BaseDataset(ABC):
         chosen: dict[str, int] = {}
         for index in generator.permutation(self.indices(split)).tolist():
             if self.text(index):
-                hand = self.writer(index) or self.group(index) or self.name(index)
+                hand = self.hand(index) or self.name(index)
                 chosen.setdefault(hand, index)
         return np.array(list(chosen.values()), dtype=np.int64)
 

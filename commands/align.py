@@ -97,7 +97,7 @@ def run(arguments: argparse.Namespace) -> None:
         lines[source.name(index)] = AlignedLine(counts, flags, np.zeros_like(flags), errors)
     table = Alignment(lines)
     measured = measured_lines(source, indices, table)
-    found = hands((source.group(index), line) for index, line in measured)
+    found = hands((source.hand(index), line) for index, line in measured)
     tried, passed = look_at_pieces(reader, found, table)
     table.save(arguments.output)
     characters = sum(len(line.read) for line in lines.values())

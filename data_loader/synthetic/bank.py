@@ -218,11 +218,11 @@ def _median(values: list[float], otherwise: float) -> float:
 
 
 def check_forms(dataset: BaseDataset, indices: Iterable[int]) -> None:
-    """Raise a DataError if the dataset does not say which of its lines are of one form."""
-    if not any(map(dataset.group, indices)):
+    """Raise a DataError if the dataset does not say which of its lines are in one hand."""
+    if not any(map(dataset.hand, indices)):
         raise DataError(
-            f"the lines of a form are one hand, and {type(dataset).__name__} does not say which "
-            "are of one form (its `group` is empty for each)"
+            f"the lines of a writer or of a form are one hand, and {type(dataset).__name__} knows "
+            "neither (its `writer` and `group` are empty for each line)"
         )
 
 

@@ -31,24 +31,24 @@ HANDS = 100
 class ComposedDataset(BaseDataset):
     """A recorded dataset whose training split is joined by new lines in its hands.
 
-    The lines of a form (the dataset's `group`) are one hand. They are cut into characters by an
-    alignment, and set together into texts of every kind (see `everyday`, `european`): in one hand,
-    at its x-height, slant, speed and spacing. What it never wrote comes from hands like it, and
-    what nobody wrote from recorded digits and stroke fonts, bent to the hand. Only training lines
-    are cut.
+    The lines of a writer or, where writers are unknown, of a form (the dataset's `group`) are one
+    hand. They are cut into characters by an alignment, and set together into texts of every kind
+    (see `everyday`, `european`): in one hand, at its x-height, slant, speed and spacing. What it
+    never wrote comes from hands like it, and what nobody wrote from recorded digits and stroke
+    fonts, bent to the hand. Only training lines are cut.
 
     Args:
-        dataset: the recorded one, with texts and forms.
+        dataset: the recorded one, with texts, and writers or forms.
         alignment: file that `experiments.py align` made for it, or the name of one that comes with
             the project, such as "iam_ondb".
         size: new lines.
-        long: further lines, each of two to four recorded ones of one form side by side.
+        long: further lines, each of two to four recorded ones of one hand side by side.
         european: share of the new lines with letters beyond ASCII.
         strings: share of them that are no words at all, so that every character comes beside every
             other sort.
         plain: share of them that are sentences; the others are of the kinds of `everyday`.
         digits: a dataset of single digits, of whose training split digits are taken as well.
-        forms: bounds on the share of the forms, in an order that follows from their names alone,
+        forms: bounds on the share of the hands, in an order that follows from their names alone,
             whose lines are cut: two datasets with [0, 0.7] and [0.7, 1] cut no ink in common.
         height: if given, recorded lines are brought level and to this x-height, both as the
             alignment measures them, in all splits; those that cannot be measured, or of which a
@@ -117,7 +117,7 @@ class ComposedDataset(BaseDataset):
                 for index, line in lines.items()
             }
         own = set(train.tolist())
-        found = hands((main.group(n), line) for n, line in lines.items() if n in own)
+        found = hands((main.hand(n), line) for n, line in lines.items() if n in own)
         if not found:
             raise DataError(
                 f"alignment = {self.alignment!r} fits none of the {len(train):,} training lines: "
@@ -245,7 +245,7 @@ class ComposedDataset(BaseDataset):
         return self.dataset.writer(index) if index < self._size else ""
 
     def group(self, index: int) -> str:
-        """Return the form of a line, or the form in whose hand it was composed."""
+        """Return the form of a recorded line, or the hand in which a line was composed."""
         if index < self._size:
             return self.dataset.group(index)
         return self._hands[index - self._size]

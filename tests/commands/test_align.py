@@ -132,6 +132,17 @@ def test_its_table_makes_new_lines(lines, checkpoints, reads, tmp_path, monkeypa
     assert len(made.indices("train")) == len(dataset.indices("train")) + 3
 
 
+def test_lines_of_writers_need_no_forms(lines, checkpoints, tmp_path):
+    config, _ = lines
+    config.write_text(json.dumps(config_of("SynthesisNetwork", "writers", EMBEDDED)))
+    output = tmp_path / "writers.npz"
+    networks = (str(checkpoints[name]) for name in ("SynthesisNetwork", "CTCNetwork"))
+    use("align", config, "-r", next(networks), "--reader", next(networks), "--output", output)
+    assert all(
+        name.startswith(("train-", "valid-", "test-")) for name in Alignment.load(output).lines
+    )
+
+
 def refused(*words):
     with pytest.raises(UserError) as told:
         use("align", *words)
@@ -153,8 +164,5 @@ def test_what_cannot_be_aligned_is_refused(lines, checkpoints, tmp_path):
     greek = save(tmp_path / "greek.pth", "SynthesisNetwork", "greek", alphabet=Alphabet("αβγ"))
     message = refused(config, "-r", greek, *reader)
     assert "config.json: no line has a text in the characters of" in message
-    config.write_text(json.dumps(config_of("SynthesisNetwork", "no-forms", EMBEDDED)))
-    message = refused(config, "-r", networks["SynthesisNetwork"], *reader)
-    assert "EmbeddedDataset does not say which are of one form" in message
     assert "absent.json" in refused(tmp_path / "absent.json", *reader)
     assert not list(tmp_path.glob("*.npz"))
