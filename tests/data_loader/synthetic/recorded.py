@@ -103,9 +103,6 @@ class Recorded(BaseDataset):
     def group(self, index: int) -> str:
         return self.forms[index]
 
-    def writer(self, index: int) -> str:
-        return f"writer of {self.forms[index]}"
-
     def report(self) -> str:
         return "recorded lines"
 

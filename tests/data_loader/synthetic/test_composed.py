@@ -349,6 +349,17 @@ def test_a_dataset_without_forms_says_what_is_missing(table):
         composed(table, Formless())
 
 
+def test_the_lines_of_a_known_writer_are_one_hand_whatever_their_forms(table):
+    class Written(Recorded):
+        def writer(self, index):
+            return "somebody"
+
+    made = composed(table, Written(), size=4)
+    new = [n for n in made.indices("train").tolist() if n >= len(made.dataset)]
+    assert [made.group(n) for n in new] == ["somebody"] * 4
+    assert made.writer(0) == "somebody" and made.group(0) == made.dataset.group(0) != "somebody"
+
+
 def test_forms_without_enough_lines_are_counted(table):
     with pytest.raises(DataError, match=r"forms = \[0\.0, 1e-06\]: none of the 4 forms .* 3 lines"):
         composed(table, forms=[0.0, 1e-6])
