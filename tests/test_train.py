@@ -80,13 +80,13 @@ def test_a_run_leaves_what_the_readme_says(workplace, capsys):
 
 
 def test_overrides_and_shorthands(workplace):
-    words = ["--epochs", "1", "--bs", "3", "--lr", "0.5", "-o", "arch.args.hidden_size=5"]
+    words = ["--epochs", "1", "--bs", "3", "--lr", "0.05", "-o", "arch.args.hidden_size=5"]
     assert run("-c", "config.json", "--run-id", "a", *words) == 0
     config = json.loads((MODELS / "a" / "config.json").read_text())
     assert config["arch"]["args"]["hidden_size"] == 5
     checkpoint = load_checkpoint(MODELS / "a" / "checkpoint-epoch1.pth")
     assert checkpoint["config"] == config and checkpoint["step"] == 2
-    assert checkpoint["training"]["update"]["optimizer_start"][0]["max_lr"] == 0.5
+    assert checkpoint["training"]["update"]["optimizer_start"][0]["max_lr"] == 0.05
     assert all(
         tensor.shape[0] % 5 == 0
         for name, tensor in weights(MODELS / "a" / "checkpoint-epoch1.pth").items()
