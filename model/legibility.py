@@ -12,8 +12,9 @@ from model.generation.networks import MixtureNetwork
 from model.generation.sampling import Line, sample
 from model.recognition.encoder import GREEDY, RecognitionNetwork, Search
 from model.recognition.error_rates import is_read, missing_words
-from model.recognition.transcribing import TOGETHER, Transcription, read_lines, score
+from model.recognition.transcribing import Transcription, read_lines, score
 from utils.alphabet import nfc
+from utils.batches import TOGETHER
 
 OF_SAMPLE = 1_000_000
 """Difference between the seeds of two samples of a text: more than there are texts (assumed)."""

@@ -31,8 +31,9 @@ from model.generation.networks import MixtureNetwork
 from model.generation.regression import PointEstimate
 from model.generation.sampling import sample
 from model.recognition.encoder import GREEDY, RecognitionNetwork, Search
-from model.recognition.transcribing import TOGETHER, read_lines
+from model.recognition.transcribing import read_lines
 from utils.alphabet import PANGRAM, Alphabet
+from utils.batches import TOGETHER
 from utils.binding import Binder, arguments_of, by_name, shown
 from utils.checks import CheckpointError, ConfigFault, UserError
 from utils.files import PLAIN_NAME

@@ -8,10 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from torch.nn.utils.rnn import pad_sequence
-from tqdm import tqdm
 
 from model.generation.networks import MixtureNetwork
-from model.recognition.transcribing import TOGETHER
+from utils.batches import by_length
 from utils.monotonic import best_monotonic_path
 
 FLOOR = 1e-3
@@ -39,27 +38,22 @@ def align(
         texts: of the lines, in the network's alphabet.
         progress: show a progress bar.
     """
-    order = sorted(range(len(inks)), key=lambda number: len(inks[number]))
     found: list[np.ndarray] = [np.empty(0)] * len(inks)
     weight = model.output.weight
-    with tqdm(total=len(inks), desc="aligning", unit="line", leave=False,
-              disable=None if progress else True) as bar:  # fmt: skip
-        for start in range(0, len(order), TOGETHER):
-            numbers = order[start : start + TOGETHER]
-            points = [
-                torch.from_numpy(model.normalisation.apply(inks[number][:-1])) for number in numbers
-            ]
-            codes = [torch.from_numpy(model.alphabet.encode(texts[number])) for number in numbers]
-            lengths = torch.tensor([len(code) for code in codes], device=weight.device)
-            attention = model(
-                pad_sequence(points, batch_first=True).to(weight),
-                pad_sequence(codes, batch_first=True).to(weight.device),
-                lengths,
-            ).attention  # (B, T, U + 1)
-            for number, line in zip(numbers, attention.cpu().double().numpy(), strict=True):
-                steps, characters = len(inks[number]) - 1, len(texts[number])
-                found[number] = _points_of(line[:steps, : characters + 1])
-            bar.update(len(numbers))
+    for numbers in by_length([len(ink) for ink in inks], "aligning", progress=progress):
+        points = [
+            torch.from_numpy(model.normalisation.apply(inks[number][:-1])) for number in numbers
+        ]
+        codes = [torch.from_numpy(model.alphabet.encode(texts[number])) for number in numbers]
+        lengths = torch.tensor([len(code) for code in codes], device=weight.device)
+        attention = model(
+            pad_sequence(points, batch_first=True).to(weight),
+            pad_sequence(codes, batch_first=True).to(weight.device),
+            lengths,
+        ).attention  # (B, T, U + 1)
+        for number, line in zip(numbers, attention.cpu().double().numpy(), strict=True):
+            steps, characters = len(inks[number]) - 1, len(texts[number])
+            found[number] = _points_of(line[:steps, : characters + 1])
     return found
 
 

@@ -7,11 +7,10 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from tqdm import tqdm
 
 from model.recognition.encoder import STRIDE
 from model.recognition.networks import CTCNetwork
-from model.recognition.transcribing import TOGETHER
+from utils.batches import by_length
 from utils.ink_features import rows_of_features
 from utils.monotonic import best_monotonic_path
 
@@ -31,29 +30,19 @@ def align(
         texts: of the lines, in the network's alphabet.
         progress: show a progress bar.
     """
-    order = sorted(range(len(inks)), key=lambda number: len(inks[number]))
     found: list[np.ndarray] = [np.empty(0)] * len(inks)
-    with tqdm(
-        total=len(inks),
-        desc="aligning",
-        unit="line",
-        leave=False,
-        disable=None if progress else True,
-    ) as bar:
-        for start in range(0, len(order), TOGETHER):
-            numbers = order[start : start + TOGETHER]
-            features = [model.features(inks[number]) for number in numbers]
-            output = model(*model.batched(features))
-            for number, labels, frames in zip(
-                numbers, output.labels.cpu().double().numpy(), output.lengths.tolist(), strict=True
-            ):
-                rows = rows_of_features(inks[number], model.spacing)
-                # The middle of each frame, in rows of the ink.
-                step = STRIDE * 2**model.time_reductions
-                rows = rows[np.minimum(np.arange(frames) * step, len(rows) - 1)]
-                codes = model.alphabet.encode(texts[number])
-                found[number] = _points_of(labels[:frames], codes, rows, len(inks[number]))
-            bar.update(len(numbers))
+    for numbers in by_length([len(ink) for ink in inks], "aligning", progress=progress):
+        features = [model.features(inks[number]) for number in numbers]
+        output = model(*model.batched(features))
+        for number, labels, frames in zip(
+            numbers, output.labels.cpu().double().numpy(), output.lengths.tolist(), strict=True
+        ):
+            rows = rows_of_features(inks[number], model.spacing)
+            # The middle of each frame, in rows of the ink.
+            step = STRIDE * 2**model.time_reductions
+            rows = rows[np.minimum(np.arange(frames) * step, len(rows) - 1)]
+            codes = model.alphabet.encode(texts[number])
+            found[number] = _points_of(labels[:frames], codes, rows, len(inks[number]))
     return found
 
 

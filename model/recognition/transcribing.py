@@ -10,9 +10,7 @@ from tqdm import tqdm
 
 from model.recognition.encoder import GREEDY, RecognitionNetwork, Search
 from model.recognition.error_rates import error_counts, rates
-
-TOGETHER = 64
-"""Lines that are read or written in one batch (assumed: a few hundred megabytes at most)."""
+from utils.batches import TOGETHER
 
 
 def read_lines(

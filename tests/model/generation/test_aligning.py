@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from model import load
-from model.generation import aligning
 from model.generation.aligning import align
 from tests.data_loader.synthetic.hands import hand
 from tests.data_loader.synthetic.recorded import line
+from utils import batches
 from utils.alphabet import Alphabet
 from utils.normalisation import Normalisation
 
@@ -38,7 +38,7 @@ def ink_of(*windows, share=0.9):
 
 
 def test_points_go_to_the_character_at_which_the_window_is(monkeypatch):
-    monkeypatch.setattr(aligning, "TOGETHER", 2)  # lines of several lengths in several batches
+    monkeypatch.setattr(batches, "TOGETHER", 2)  # lines of several lengths in several batches
     texts = ["abc", "cab ab", "b", "ab"]
     inks = [
         ink_of(0, 0, 1, 1, 1, 2),
