@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from commands import options
+from commands import options, pages
 from commands.options import Parser, number, typed
 from utils.alphabet import PANGRAM
 from utils.checks import Range, UserError
@@ -16,7 +16,7 @@ LINES = 5
 """Lines drawn by a network without a text if --num-samples is not given."""
 
 FILES = (".svg", ".png", ".inkml")
-"""Suffixes that make --output a file."""
+"""Suffixes that make --output the file of a line."""
 
 PRIMED = ("primer_text", "primer_number", "primer_points", "primer_scale")
 
@@ -39,7 +39,7 @@ def add_options(parser: Parser) -> None:
     )
     seed = "seed of the first line, incremented for each further line"
     options.add_seed(parser, seed)
-    options.add_output(parser, FILES)
+    options.add_output(parser, pages.FORMATS)
     add("--inkml", action="store_true", help="save each line as InkML as well (default: no)")
     add(
         "--primer",
@@ -76,6 +76,7 @@ def add_options(parser: Parser) -> None:
     )
     add("--window", action="store_true", help="draw the window's path as well (default: no)")
     add("--density", action="store_true", help="draw the density as well (default: no)")
+    pages.add_options(parser)
 
 
 def primer_scale(text: str) -> float | str:
@@ -87,6 +88,9 @@ def check(arguments: argparse.Namespace) -> None:
     given = [name for name in PRIMED if getattr(arguments, name) is not None]
     if given and arguments.primer is None:
         raise UserError(f"--{given[0].replace('_', '-')} is for a --primer FILE")
+    pages.check(arguments)
+    if pages.wanted(arguments):
+        return
     if arguments.skip_unknown and not (arguments.text or arguments.primer):
         raise UserError("--skip-unknown is for a --text, or the text of a --primer")
     file = options.output_file(arguments.output, FILES)
@@ -100,6 +104,11 @@ def check(arguments: argparse.Namespace) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     options.readable(arguments.primer)
+    if pages.wanted(arguments):
+        text = pages.text_of(arguments)
+        writer = options.load(arguments.resume, arguments, to="write")
+        pages.run(arguments, text, writer, take_primer(writer, arguments))
+        return
     writer = options.load(arguments.resume, arguments, to="write")
     first, count = arguments.seed, arguments.num_samples
     if writer.model.needs_text:

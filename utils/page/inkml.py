@@ -9,8 +9,13 @@ import numpy as np
 from utils.checks import DataError
 from utils.files import XML_FORBIDDEN, write_text
 from utils.ink import check_ink
+from utils.page.layers import layers
+from utils.page.page import Page
 
 NAMESPACE = "http://www.w3.org/2003/InkML"
+
+LIFT, AIR = 0.08, 200.0
+"""Seconds to lift the pen and set it down, and millimetres a second in between (assumed)."""
 
 
 def to_inkml(ink: np.ndarray, text: str = "", *, writer: str = "") -> str:
@@ -30,9 +35,6 @@ def to_inkml(ink: np.ndarray, text: str = "", *, writer: str = "") -> str:
     """
     ink = np.array(check_ink(ink), dtype=np.float32)
     ink[0, :2] = 0
-    for value in (text, writer):
-        if bad := XML_FORBIDDEN.search(value):
-            raise DataError(f"XML cannot hold the character U+{ord(bad[0]):04X} of {value!r}")
     points = np.cumsum(ink[:, :2], axis=0, dtype=np.float64)
     channels = ["X", "Y"]
     if (np.diff(points, axis=0).astype(np.float32) != ink[1:, :2]).any():
@@ -44,17 +46,22 @@ def to_inkml(ink: np.ndarray, text: str = "", *, writer: str = "") -> str:
         f'<ink xmlns="{NAMESPACE}">',
         f"  <traceFormat>{declared}</traceFormat>",
     ]
-    for kind, value in (("truth", text), ("writer", writer)):
-        if value:
-            kept = ' xml:space="preserve"' if value != " ".join(value.split()) else ""
-            shown = escape(value, {"\r": "&#13;"})
-            lines.append(f"  <annotation type={quoteattr(kind)}{kept}>{shown}</annotation>")
+    lines += [f"  {line}" for line in (_said("truth", text), _said("writer", writer)) if line]
     ends = np.flatnonzero(ink[:-1, 2] > 0.5) + 1
     for first, stop in pairwise([0, *ends.tolist(), len(ink)]):
         last = ' continuation="begin"' if ink[stop - 1, 2] <= 0.5 else ""
         written = ", ".join(" ".join(map(_shown, row)) for row in points[first:stop].tolist())
         lines.append(f"  <trace{last}>{written}</trace>")
     return "\n".join([*lines, "</ink>", ""])
+
+
+def _said(kind: str, value: str) -> str:
+    """Return an annotation, or an empty string if there is no value."""
+    if bad := XML_FORBIDDEN.search(value):
+        raise DataError(f"XML cannot hold the character U+{ord(bad[0]):04X} of {value!r}")
+    kept = ' xml:space="preserve"' if value != " ".join(value.split()) else ""
+    shown = escape(value, {"\r": "&#13;"})
+    return f"<annotation type={quoteattr(kind)}{kept}>{shown}</annotation>" if value else ""
 
 
 def _shown(value: float) -> str:
@@ -67,3 +74,63 @@ def write_inkml(
 ) -> None:
     """Write ink and its transcription as an InkML file; see `to_inkml`."""
     write_text(path, to_inkml(ink, text, writer=writer))
+
+
+def page_to_inkml(page: Page, *, writer: str = "") -> str:
+    """Return a page as InkML: positions in mm, rounded to 0.001, and times in ms from the start.
+
+    Each row is a traceGroup with its text as truth and its pen as a brush; a row without strokes
+    is left out. The sheet is the active area of the source of the ink.
+
+    Raises:
+        DataError: if the page is not valid, or a text contains a character that XML forbids.
+    """
+    pens = [layer.pen for layer in layers(page, ruling=False)]
+    brushes = {pen: f"pen{number}" for number, pen in enumerate(pens, 1)}
+    channels = [f'<channel name="{axis}" type="decimal" units="mm"/>' for axis in "XY"]
+    channels.append('<channel name="T" type="decimal" units="ms" respectTo="#start"/>')
+    sheet = f'width="{_shown(page.width)}" height="{_shown(page.height)}" units="mm"'
+    lines = [
+        '<?xml version="1.0" encoding="UTF-8"?>',
+        f'<ink xmlns="{NAMESPACE}">',
+        "  <definitions>",
+        '    <timestamp xml:id="start" time="0"/>',
+    ]
+    for pen, name in brushes.items():
+        lines += [
+            f'    <brush xml:id="{name}">',
+            f'      <brushProperty name="width" value="{_shown(pen.width)}" units="mm"/>',
+            f'      <brushProperty name="color" value={quoteattr(pen.colour)}/>',
+            "    </brush>",
+        ]
+    lines += [
+        "  </definitions>",
+        '  <context xml:id="page">',
+        '    <inkSource xml:id="paper">',
+        f"      <traceFormat>{''.join(channels)}</traceFormat>",
+        f"      <activeArea {sheet}/>",
+        "    </inkSource>",
+        "  </context>",
+    ]
+    lines += [f"  {line}" for line in (_said("writer", writer),) if line]
+    time, pen = 0.0, None
+    for row in page.rows:
+        if not row.strokes:
+            continue
+        lines.append(f'  <traceGroup contextRef="#page" brushRef="#{brushes[row.pen]}">')
+        lines += [f"    {line}" for line in (_said("truth", row.text),) if line]
+        for stroke in row.strokes:
+            if pen is not None:
+                time += LIFT + float(np.linalg.norm(stroke[0] - pen)) / AIR
+            times = time + row.period * np.arange(len(stroke))
+            time, pen = times[-1], stroke[-1]
+            values = np.column_stack([stroke, 1000 * times]).round(3) + 0.0  # no -0
+            shown = ", ".join(" ".join(map(_shown, value)) for value in values.tolist())
+            lines.append(f"    <trace>{shown}</trace>")
+        lines.append("  </traceGroup>")
+    return "\n".join([*lines, "</ink>", ""])
+
+
+def write_page_inkml(path: str | PathLike[str], page: Page, *, writer: str = "") -> None:
+    """Write a page as an InkML file; see `page_to_inkml`."""
+    write_text(path, page_to_inkml(page, writer=writer))

@@ -7,6 +7,7 @@ import xml.etree.ElementTree as ElementTree
 
 import numpy as np
 import pytest
+import vpype
 
 from utils.checks import DataError
 from utils.ink import bezier, from_strokes, strokes, to_points
@@ -30,8 +31,8 @@ def numbers(text):
 def points_of(path):
     """The end points of the curves of a path element."""
     way = path.get("d")
-    assert re.fullmatch(r"M[-\d. ]+(C[-\d. ]+)*(L[-\d. ]+)?", way)
-    start, *curves = re.split("[CL]", way[1:])
+    assert re.fullmatch(r"M[-\d. ]+(C[-\d. ]+)+", way)
+    start, *curves = way[1:].split("C")
     return np.array([numbers(start)] + [numbers(curve)[-2:] for curve in curves])
 
 
@@ -45,10 +46,20 @@ def test_svg_is_read_back_to_the_same_points(tmp_path):
     assert len(paths) == 4
     for path, points in zip(paths, strokes(ink), strict=True):
         read = points_of(path)
-        if len(points) == 1:  # a dot: a line to where it starts
-            assert len(read) == 2 and (read[0] == read[1]).all()
-            read = read[:1]
+        if len(points) == 1:  # a dot: a short line around it
+            assert len(read) == 2
+            read = read.mean(axis=0, keepdims=True)
         np.testing.assert_allclose(read, points, atol=0.006)  # two decimals of units of 20
+
+
+@pytest.mark.parametrize("size", [1e-3, 1.0, 500.0])
+def test_plotters_find_all_strokes_and_dots(tmp_path, size):
+    write_svg(tmp_path / "ink.svg", wave() * np.array([size, size, 1]))
+    document = vpype.read_multilayer_svg(str(tmp_path / "ink.svg"), quantization=0.1)
+    body, dot = document.layers[1]
+    assert len(body) > 200
+    assert np.abs(dot[-1] - dot[0]) * 25.4 / 96 == pytest.approx(0.2, rel=0.02)  # millimetres
+    assert document.layers[1].metadata["vp_pen_width"] > 0  # one for both
 
 
 def test_svg_curves_are_the_smooth_ones():
@@ -102,5 +113,8 @@ def test_empty_svg_is_an_error(tmp_path):
 
 
 def test_whoever_writes_files_needs_no_matplotlib():
-    code = "import utils.page.svg, utils.page.inkml, sys; sys.exit('matplotlib' in sys.modules)"
+    code = (
+        "import utils.page.svg, utils.page.inkml, utils.page.svg_animation, sys; "
+        "sys.exit('matplotlib' in sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,0 +1,126 @@
+"""A reader proofreads what a writer wrote: a line that is misread is written again.
+
+Graves 2013 draws each line once. Here a line with a fault is drawn again with the next seed, and
+the best of its tries is kept.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from model.generation.line import Line
+from model.recognition.error_rates import error_counts, missing_words
+from utils.ink import bounds, x_height
+
+OF_TRY = 1_000_000_007
+"""Difference between the seeds of two tries of a line: prime, and more than there are lines."""
+SEEDS = 2**32
+"""Seeds are taken modulo this."""
+
+HIGHEST, BACK, WIDEST = 9.0, 3.0, 6.0
+"""Height of a line, way back of the pen beyond the width of a word, and width for each character,
+in x-heights, beyond which ink is not a line (assumed)."""
+
+UNENDED, MISSING, SHAPE = "never ended", "left out a word", "ink outside the line"
+"""Faults of a line besides misread characters."""
+
+
+@dataclass(frozen=True)
+class Proofread:
+    """A line that was proofread.
+
+    Attributes:
+        line: the best try.
+        tries: how many there were.
+        hypothesis: what was read, of the best.
+        errors: characters misread in it.
+        faults: what else is wrong with it, of `UNENDED`, `MISSING` and `SHAPE`.
+        first_errors: characters misread in the first try.
+    """
+
+    line: Line
+    tries: int
+    hypothesis: str
+    errors: int
+    faults: tuple[str, ...]
+    first_errors: int
+
+    @property
+    def right(self) -> bool:
+        """Whether nothing is wrong with it."""
+        return not self.errors and not self.faults
+
+    @property
+    def _badness(self) -> tuple[int, int]:
+        return len(self.faults), self.errors
+
+
+def proofread(
+    write: Callable[[Sequence[str], Sequence[int]], list[Line]],
+    read: Callable[[Sequence[Line]], list[str]],
+    texts: Sequence[str],
+    seeds: Sequence[int],
+    tries: int,
+) -> list[Proofread]:
+    """Write lines until they are read as they should be, or `tries` times.
+
+    The tries of a line are the same whatever other lines there are.
+
+    Args:
+        write: returns a line for each text and seed.
+        read: returns the text of each line.
+        texts: of the lines.
+        seeds: of their first tries.
+        tries: at least 1.
+    """
+    best: list[Proofread | None] = [None] * len(texts)
+    for number in range(tries):
+        open_ = [k for k, one in enumerate(best) if one is None or not one.right]
+        if not open_:
+            break
+        again = [(seeds[k] + number * OF_TRY) % SEEDS for k in open_]
+        lines = write([texts[k] for k in open_], again)
+        for k, line, hypothesis in zip(open_, lines, read(lines), strict=True):
+            errors = error_counts(texts[k], hypothesis).character_errors
+            wrong = faults(line, texts[k], hypothesis)
+            found = Proofread(line, number + 1, hypothesis, errors, wrong, errors)
+            before = best[k]
+            if before is None:
+                best[k] = found
+            else:
+                better = found if found._badness < before._badness else before
+                best[k] = replace(better, tries=number + 1, first_errors=before.first_errors)
+    return best
+
+
+def faults(line: Line, text: str, hypothesis: str) -> tuple[str, ...]:
+    """Return what is wrong with a line besides misread characters.
+
+    Args:
+        line: as it was written.
+        text: what it should say.
+        hypothesis: what was read.
+    """
+    wrong = {
+        UNENDED: not line.ended,
+        MISSING: bool(missing_words(text, hypothesis)),
+        SHAPE: not _is_line(line.written, text),
+    }
+    return tuple(name for name, true in wrong.items() if true)
+
+
+def _is_line(ink: np.ndarray, text: str) -> bool:
+    """Return whether ink has the extent of a line, and does not jump back over what is written."""
+    if len(ink) < 2:
+        return False
+    letter = x_height(ink)
+    left, top, right, bottom = bounds(ink)
+    across = np.cumsum(ink[:, 0], dtype=np.float64)
+    longest = max(map(len, text.split()), default=1)
+    back = float((np.maximum.accumulate(across) - across).max())
+    return bool(
+        bottom - top <= HIGHEST * letter
+        and right - left <= WIDEST * letter * max(len(text), 2)
+        and back <= (BACK + 2.0 * longest) * letter
+    )

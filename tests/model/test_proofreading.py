@@ -1,0 +1,86 @@
+"""Lines that are read back and written again."""
+
+import numpy as np
+import pytest
+
+from model import Line
+from model.proofreading import MISSING, OF_TRY, SHAPE, UNENDED, faults, proofread
+from utils.ink import from_strokes
+
+
+def line(text, seed=0, ended=True, width=1.0):
+    """A wave as long as its text; its description is the seed."""
+    t = np.linspace(0, len(text), 20 * len(text))
+    ink = from_strokes([np.stack([width * 10 * t, 5 * np.sin(2 * np.pi * t)], axis=1)])
+    bias = np.zeros(len(ink) - 1)
+    return Line(ink, 0, None, text, ended, bias, title=text, description=str(seed))
+
+
+def script(answers):
+    """A writer and a reader that reads, of each text in turn, what `answers` says."""
+    calls = []
+
+    def write(texts, seeds):
+        calls.append((list(texts), list(seeds)))
+        return [line(text, seed) for text, seed in zip(texts, seeds, strict=True)]
+
+    def read(lines):
+        return [answers[one.title].pop(0) for one in lines]
+
+    return write, read, calls
+
+
+def test_only_misread_lines_are_written_again_and_the_best_is_kept():
+    write, read, calls = script({"one": ["one"], "two": ["tmm", "tw", "xxx"], "six": ["s", "six"]})
+    found = proofread(write, read, ["one", "two", "six"], [7, 8, 9], 3)
+    assert calls == [
+        (["one", "two", "six"], [7, 8, 9]),
+        (["two", "six"], [8 + OF_TRY, 9 + OF_TRY]),
+        (["two"], [8 + 2 * OF_TRY]),
+    ]
+    assert [one.tries for one in found] == [1, 3, 2]
+    assert [one.hypothesis for one in found] == ["one", "tw", "six"]
+    assert [one.errors for one in found] == [0, 1, 0]
+    assert [one.first_errors for one in found] == [0, 2, 2]
+    assert [one.line.description for one in found] == ["7", str(8 + OF_TRY), str(9 + OF_TRY)]
+    assert [one.right for one in found] == [True, False, True]
+
+
+def test_seeds_stay_within_32_bits():
+    write, read, calls = script({"a": ["b", "a"]})
+    proofread(write, read, ["a"], [2**32 - 1], 2)
+    assert calls[1][1] == [(2**32 - 1 + OF_TRY) % 2**32]
+
+
+def test_of_two_tries_with_as_many_errors_the_first_is_kept():
+    write, read, _ = script({"abc": ["abd", "abx"]})
+    (found,) = proofread(write, read, ["abc"], [1], 2)
+    assert found.hypothesis == "abd" and found.tries == 2
+
+
+def test_a_line_without_other_faults_is_better_than_one_read_better():
+    """The first try lacks a word, the second has three errors."""
+    write, read, _ = script({"it was so": ["it so", "ik wes sa"]})
+    (found,) = proofread(write, read, ["it was so"], [1], 2)
+    assert found.hypothesis == "ik wes sa" and found.faults == ()
+
+
+@pytest.mark.parametrize(
+    ("one", "hypothesis", "wrong"),
+    [
+        (line("a line"), "a line", ()),
+        (line("a line", ended=False), "a line", (UNENDED,)),
+        (line("a line"), "line", (MISSING,)),
+        (line("a line", width=20), "a line", (SHAPE,)),
+    ],
+)
+def test_faults_of_a_line(one, hypothesis, wrong):
+    assert faults(one, "a line", hypothesis) == wrong
+
+
+def test_ink_that_jumps_back_or_is_too_high_is_no_line():
+    back, high = line("some words"), line("some words")
+    back.ink[100, 0] -= 1500.0
+    high.ink[100, 1] -= 120.0
+    assert faults(back, "some words", "some words") == (SHAPE,)
+    assert faults(high, "some words", "some words") == (SHAPE,)

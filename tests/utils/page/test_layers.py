@@ -1,0 +1,72 @@
+"""What is on a page, by hand; what is not a page."""
+
+import numpy as np
+import pytest
+
+from utils.checks import DataError
+from utils.page.layers import DOT_LENGTH, curves, layers, sampled, segment_periods
+from utils.page.page import Page, Pen, Row
+
+LINE = np.array([[10.0, 20.0], [30.0, 20.0]])
+DOT = np.array([[15.0, 15.0]])
+RED = Pen(0.7, "#aa0000")
+
+
+def test_each_pen_is_a_layer_and_the_ruling_the_first():
+    rows = (Row((LINE,)), Row((LINE, DOT), pen=RED), Row(()), Row((DOT,), pen=Pen()))
+    page = Page(210, 297, rows, rules=np.array([[[20, 30], [190, 30]]]), dots=np.array([[5, 5]]))
+    ruling, blue, red = layers(page)
+    assert [ruling.label[0], blue.label, red.label] == [
+        "1",
+        "2 pen 0.4 mm #1b2a4e",
+        "3 pen 0.7 mm #aa0000",
+    ]
+    assert ruling.printed and not blue.printed
+    assert [stroke.tolist() for stroke in ruling.strokes] == [[[20, 30], [190, 30]], [[5, 5]]]
+    assert [stroke is LINE for stroke in blue.strokes] == [True, False]
+    assert blue.rows == (rows[0], rows[3]) and red.rows == (rows[1],)
+    assert [layer.label[0] for layer in layers(page, ruling=False)] == ["1", "2"]
+    assert layers(Page(210, 297)) == []
+
+
+def test_a_dot_is_a_short_stroke_around_its_place():
+    for stroke in (DOT, np.repeat(DOT, 3, axis=0), np.array([[15, 15], [15.00001, 15]])):
+        (segment,) = curves(stroke)
+        assert np.hypot(*(segment[3] - segment[0])) == pytest.approx(DOT_LENGTH)
+        np.testing.assert_allclose((segment[0] + segment[3]) / 2, DOT[0])
+
+
+def test_pauses_belong_to_the_way_after_them_or_the_last_one():
+    stroke = np.array([[0, 0], [0, 0], [1, 0], [2, 0], [2, 0], [2, 0]])
+    assert segment_periods(stroke).tolist() == [2, 3]
+    assert segment_periods(np.zeros((1, 2))).tolist() == [1]
+    assert segment_periods(np.zeros((4, 2))).tolist() == [3]
+
+
+def test_samples_lie_on_the_curve():
+    # The curve (t, t^2) and the line from its end.
+    parabola = [[0, 0], [1 / 3, 0], [2 / 3, 1 / 3], [1, 1]]
+    line = [[1, 1], [1, 2], [1, 3], [1, 4]]
+    found = sampled(np.array([parabola, line]), 4)
+    expected = [(t, t * t) for t in (0, 0.25, 0.5, 0.75)]
+    expected += [(1, 1 + 3 * t) for t in (0, 0.25, 0.5, 0.75, 1)]
+    np.testing.assert_allclose(found, expected, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("page", "said"),
+    [
+        (Page(0, 297), r"0 x 297 mm: both must be above 0"),
+        (Page(float("nan"), 297), "nan x 297 mm"),
+        (Page(9, 9, (Row((LINE,)), Row((LINE, LINE[0])))), r"row 2, stroke 2: .*shape \(2,\)"),
+        (Page(9, 9, (Row((LINE[:0],)),)), r"row 1, stroke 1: .*n at least 1.*\(0, 2\)"),
+        (Page(9, 9, (Row((LINE * [np.nan, 1],)),)), "row 1: a position is not a number"),
+        (Page(9, 9, dots=np.array([[np.inf, 1]])), "the ruling: a position is not a number"),
+        (Page(9, 9, (Row((LINE,), pen=Pen(0.0)),)), "row 1: .*width above 0"),
+        (Page(9, 9, (Row((LINE,), pen=Pen(0.4, 'red"')),)), "row 1: .*#rrggbb"),
+        (Page(9, 9, (Row((LINE,), period=0.0),)), "row 1: a period of 0.0 s: it must be above 0"),
+    ],
+)
+def test_what_is_no_page_is_an_error(page, said):
+    with pytest.raises(DataError, match=said):
+        layers(page)

@@ -1,0 +1,100 @@
+"""Words set on pages."""
+
+import numpy as np
+import pytest
+
+from utils.page.layout import SHRINK, STRETCH, Paragraph, Word, broken, pages, set_row
+from utils.page.paper import Paper
+
+
+def word(width, gap=2.0, text="w"):
+    """A word whose ink is its baseline and a dot above."""
+    line = np.array([[0.0, 0.0], [width, 0.0]])
+    return Word((line, np.array([[0.0, -3.0]])), width, gap, text)
+
+
+def test_rows_are_broken_where_the_next_word_does_not_fit():
+    """Widths 10 + 2 + 10 + 2 + 10 = 34, or 33.4 with narrow blanks."""
+    words = [word(10) for _ in range(7)]
+    assert [len(row) for row in broken(words, 34)] == [3, 3, 1]
+    assert [len(row) for row in broken(words, 30 + 4 * SHRINK + 1e-9)] == [3, 3, 1]
+    assert [len(row) for row in broken(words, 30 + 4 * SHRINK - 1e-6)] == [2, 2, 2, 1]
+    assert [len(row) for row in broken(words, 34, first_indent=5)] == [2, 3, 2]
+
+
+def test_a_word_wider_than_the_row_stands_alone():
+    assert [len(row) for row in broken([word(5), word(50), word(5)], 20)] == [1, 1, 1]
+    assert list(broken([], 20)) == []
+
+
+@pytest.mark.parametrize(
+    ("align", "left"), [("left", 0.0), ("right", 6.0), ("centred", 3.0), ("justified", 0.0)]
+)
+def test_alignment(align, left):
+    """Ink of 20 and a blank of 2 in a row of 28."""
+    strokes, start = set_row([word(10), word(10)], 28, align, last=True)
+    assert start == pytest.approx(left)
+    assert strokes[2][0, 0] == 12.0 and strokes[2][-1, 0] == 22.0
+
+
+def test_justified_rows_end_at_the_margin_by_wider_blanks():
+    words = [word(10), word(10, 4.0), word(10)]
+    strokes, start = set_row(words, 36 + 3, "justified", last=False)
+    assert start == 0 and strokes[-2][-1, 0] == pytest.approx(39)
+    # Both blanks grow alike: 2 and 4 to 3 and 6.
+    assert strokes[2][0, 0] == pytest.approx(13) and strokes[4][0, 0] == pytest.approx(29)
+    for room, last in ((39, True), (30 + 6 * STRETCH + 0.1, False)):
+        strokes, _ = set_row(words, room, "justified", last)
+        assert strokes[-2][-1, 0] == pytest.approx(36)
+
+
+def test_words_keep_their_order_and_shape_over_pages():
+    """60 words of growing widths: read from the pages, they are the same in the same order."""
+    words = [word(5.0 + k / 7, text=str(k)) for k in range(60)]
+    paper = Paper(100, 60, (5, 10, 5, 10))
+    found = list(pages([Paragraph(words, 10.0)], paper))
+    assert len(found) > 1
+    rows = [row for page in found for row in page.rows]
+    assert " ".join(row.text for row in rows) == " ".join(map(str, range(60)))
+    widths = [np.ptp(s[:, 0]) for row in rows for s in row.strokes if len(s) > 1]
+    np.testing.assert_allclose(widths, [one.width for one in words])
+    for page in found:
+        assert [row.strokes[0][0, 1] for row in page.rows] == [
+            15.0 + 10 * k for k in range(len(page.rows))
+        ]
+        x = np.concatenate([stroke[:, 0] for row in page.rows for stroke in row.strokes])
+        assert x.min() >= 10 - 1e-9 and x.max() <= 90 + 1e-9
+
+
+def test_empty_lines_and_indents_are_kept():
+    paragraphs = [
+        Paragraph([word(10)], 10.0, indent=7.0, first_indent=4.0),
+        Paragraph([], 10.0),
+        Paragraph([word(10)] * 7, 10.0, indent=7.0, first_indent=4.0),
+    ]
+    (page,) = pages(paragraphs, Paper(100, 100, (5, 10, 5, 10)))
+    starts = [tuple(row.strokes[0][0]) for row in page.rows]
+    assert starts == [(21.0, 15.0), (21.0, 35.0), (17.0, 45.0)]
+
+
+def test_rows_lie_on_the_lines_of_the_paper():
+    paper = Paper(100, 100, (7, 10, 5, 10), "squared", 5.0)
+    (page,) = pages([Paragraph([word(40)] * 4, 8.1)], paper)
+    grid = {y for (_, y), (_, other) in page.rules.tolist() if y == other}
+    baselines = [row.strokes[0][0, 1] for row in page.rows]
+    assert baselines == [17.0, 27.0, 37.0, 47.0] and set(baselines) <= grid
+    ruled = Paper(100, 100, (7, 10, 5, 10), "ruled", 8.0)
+    (page,) = pages([Paragraph([word(40)] * 4, 8.0)], ruled)
+    assert [row.strokes[0][0, 1] for row in page.rows] == page.rules[:4, 0, 1].tolist()
+
+
+def test_no_text_is_one_empty_page_and_pages_come_one_at_a_time():
+    (page,) = pages([], Paper())
+    assert page.rows == ()
+
+    def endless():
+        while True:
+            yield Paragraph([word(10)], 10.0)
+
+    stream = pages(endless(), Paper())
+    assert len(next(stream).rows) == len(next(stream).rows) == 25

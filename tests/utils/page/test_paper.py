@@ -1,0 +1,53 @@
+"""Sheets of paper."""
+
+import numpy as np
+import pytest
+
+from utils.checks import UserError
+from utils.page.paper import Paper, size
+
+
+def test_sheets_have_the_sizes_of_the_standard():
+    """ISO 216: each size is half of the one before, rounded down to a millimetre."""
+    for large, small in (("A3", "a4"), ("A4", "A5"), ("a5", "a6")):
+        width, height = size(large)
+        assert size(small) == (height // 2, width)
+    assert size("Letter") == pytest.approx((8.5 * 25.4, 11 * 25.4))
+    assert size("120x80.5") == (120.0, 80.5)
+
+
+@pytest.mark.parametrize("name", ["a44", "", "x", "210", "210x", "39x100", "100x6000", "nanx100"])
+def test_other_sizes_are_refused(name):
+    with pytest.raises(UserError, match=r"a3, a4, .* such as 210x297, each from 40 to 5000"):
+        size(name)
+
+
+def test_margins_that_leave_no_room_are_refused():
+    with pytest.raises(UserError, match="leaves less than 20 mm for the writing"):
+        Paper(100, 100, (10, 45, 10, 40))
+    with pytest.raises(UserError, match="each is at least 0"):
+        Paper(margins=(-1, 0, 0, 0))
+    with pytest.raises(UserError, match="needs a spacing"):
+        Paper(ruling="ruled")
+
+
+def test_a_ruled_sheet_has_lines_between_its_margins():
+    rules = Paper(100, 100, (20, 10, 15, 10), "ruled", 10.0).rules()
+    assert rules[:, 0, 1].tolist() == [30, 40, 50, 60, 70, 80]
+    assert (rules[:, 0, 0] == 0).all() and (rules[:, 1, 0] == 100).all()
+
+
+def test_squares_and_dots_meet_at_the_margins():
+    squared = Paper(100, 80, (12, 10, 10, 11), "squared", 5.0)
+    across = {y for (_, y), (_, other) in squared.rules().tolist() if y == other}
+    down = {x for (x, _), (other, _) in squared.rules().tolist() if x == other}
+    assert across == {2.0 + 5 * k for k in range(16)}
+    assert down == {1.0 + 5 * k for k in range(20)}
+    dots = Paper(100, 80, (12, 10, 10, 11), "dotted", 5.0).dots()
+    assert len(dots) == 16 * 20 and {y for _, y in dots.tolist()} == across
+
+
+def test_a_ruling_may_be_followed_without_being_drawn():
+    for ruling in ("ruled", "squared", "dotted"):
+        sheet = Paper(ruling=ruling, spacing=8.0, printed=False)
+        assert not np.size(sheet.rules()) and not np.size(sheet.dots())

@@ -1,0 +1,203 @@
+import random
+import string
+import time
+import unicodedata
+
+import pytest
+
+from utils.alphabet import Alphabet
+from utils.checks import UserError
+from utils.plain_text import SIMILAR, explain, fit
+
+ASCII = Alphabet([chr(code) for code in range(32, 127)])
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("“Don’t” ‘you’ «now»", '"Don\'t" \'you\' "now"'),
+        ("1939–1945 — well‑known −5", "1939-1945 - well-known -5"),
+        ("wait… what⋯", "wait... what..."),
+        ("ﬁne ﬂour eﬀect ﬃ", "fine flour effect ffi"),
+        ("Ｆｕｌｌ　ｗｉｄｔｈ", "Full width"),
+        ("x² + y³ = ½ and ¼", "x2 + y3 = 1/2 and 1/4"),
+        ("1½ cups, 23¾", "1 1/2 cups, 23 3/4"),
+        ("naïve café Ångström Dvořák", "naive cafe Angstrom Dvorak"),
+        ("e\u0301 o\u0308 x\u0302 q\u0323\u0307", "e o x q"),
+        ("Tiếng Việt", "Tieng Viet"),
+        ("Straße GROẞ Æsop læs Œuvre cœur", "Strasse GROSS AEsop laes OEuvre coeur"),
+        ("Øre øl Łódź đak Þór þat ð ħ ı ŋ", "Ore ol Lodz dak Thor that d h i ng"),
+        ("ǿ ǽ", "o ae"),
+        ("€5 £6 7¢ 3×4÷2 ±1", "EUR5 GBP6 7c 3x4/2 +/-1"),
+        ("• one\n‣ two", "- one\n- two"),
+        ("a ≤ b ≥ c ≠ d → e", "a <= b >= c != d -> e"),
+        ("™ © ® № ㎏ Ⅳ ① µ", "TM (c) (R) No kg IV 1 u"),
+        ("1\ufe0f\u20e3 ©\ufe0f", "1 (c)"),
+        ("𝓗𝕖𝗅𝚕𝘰", "Hello"),
+        ("a\r\nb\rc\u2028d\u2029e\vf\fg\x85h\n", "a\nb\nc\nd\ne\nf\ng\nh\n"),
+        ("\tone\ttwo", "    one    two"),
+        ("a\u00a0b\u2009c\u202fd\u3000e", "a b c d e"),
+        ("\ufeffhy\u00adphen zero\u200bwidth\u2060 \u202dleft\u202c \x00\x07\x1b", None),
+        ("ʼn ŉ ´ `", "'n 'n ' `"),
+    ],
+)
+def test_what_is_written_instead(text, expected):
+    fitted = fit(text, ASCII)
+    assert fitted.text == (expected or "hyphen zerowidth left ")
+    assert not fitted.left_out
+
+
+def test_the_changes_are_counted_and_told():
+    fitted = fit("“a” ’’’ cafe\u0301 a\u00a0b \u200b\u00ad\u200b", ASCII)
+    assert fitted.changes == {
+        "“": ('"', 1),
+        "”": ('"', 1),
+        "’": ("'", 3),
+        "é": ("e", 1),
+        "\u00a0": (" ", 1),
+        "\u200b": ("", 2),
+        "\u00ad": ("", 1),
+    }
+    assert explain(fitted) == (
+        'written as others: “ as " (once), ” as " (once), ’ as \' (3 times), é as e (once), '
+        "'\\xa0' (U+00A0 no-break space) as a space (once); invisible characters removed: 3"
+    )
+
+
+def test_what_is_left_out_is_counted_as_one_sees_it():
+    text = "a😀b 👩‍💻👩‍💻 👍🏽 🇩🇪🇫🇷🇩 ❤️ 🏴󠁧󠁢󠁥󠁮󠁧󠁿 中中 c\ud800 \U0010ffff\ue000"
+    fitted = fit(text, ASCII)
+    assert fitted.text == "ab       c "
+    assert fitted.left_out == {
+        "😀": 1,
+        "👩‍💻": 2,
+        "👍🏽": 1,
+        "🇩🇪": 1,
+        "🇫🇷": 1,
+        "🇩": 1,
+        "❤️": 1,
+        "🏴󠁧󠁢󠁥󠁮󠁧󠁿": 1,
+        "中": 2,
+        "\ud800": 1,
+        "\U0010ffff": 1,
+        "\ue000": 1,
+    }
+    said = explain(fitted)
+    assert said.startswith(
+        "left out: '😀' (U+1F600) (once), '👩‍💻' (U+1F469 U+200D U+1F4BB) (2 times)"
+    )
+    assert said.endswith("(once) and 2 more")
+    assert explain(fit("a\ud800", ASCII)) == "left out: '\\ud800' (U+D800) (once)"
+    said.encode()
+
+
+def test_right_to_left_script_is_named_as_such():
+    fitted = fit("a שלום b سلام", ASCII)
+    assert fitted.text == "a  b " and len(fitted.left_out) == 8
+    assert explain(fitted).endswith("; right-to-left script is not supported")
+    assert "right-to-left" not in explain(fit("a 中", ASCII))
+    assert fit("a שָׁ b", ASCII).left_out == {"שָׁ": 1}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "there is nothing to write: the text is empty"),
+        (" \n\t ", "there is nothing to write: "),
+        ("\ufeff\u200b", "there is nothing to write: invisible characters removed: 2"),
+        ("😀😀", r"there is nothing to write: left out: '😀' \(U\+1F600\) \(2 times\)"),
+        ("שלום", "nothing to write: .*; right-to-left script is not supported"),
+    ],
+)
+def test_nothing_to_write_is_an_error(text, message):
+    with pytest.raises(UserError, match=message):
+        fit(text, ASCII)
+
+
+def test_a_known_text_stays_as_it_is():
+    text = 'Plain text - "quoted" it\'s...\n    indented'
+    assert fit(text, ASCII) == (text, {}, {})
+    assert explain(fit(text, ASCII)) == ""
+    own = "“é”—…\u00a0½\t中😀\u200cשx²"
+    assert fit(own, own) == (own, {}, {})
+    assert fit("e\u0301\r\n", "é") == ("é\n", {}, {})
+
+
+def test_only_known_characters_are_written():
+    assert fit("a’b", "ab’").text == "a’b"
+    assert fit("a'b", "ab’") == ("a’b", {"'": ("’", 1)}, {})
+    assert fit("a’b", "ab") == ("ab", {}, {"’": 1})
+    assert fit("ß", ["s"]).text == "ss"
+    assert fit("aß€½", "aEU12") == ("a", {}, {"ß": 1, "€": 1, "½": 1})
+    assert fit("É a", "ae ") == (" a", {}, {"É": 1})
+    assert fit("a b\tc", "abc") == ("abc", {}, {" ": 1, "\t": 1})
+    assert fit("1½", "12/").text == "11/2"
+
+
+def test_what_comes_to_stand_side_by_side_stays_writable():
+    # In NFC these join to a character that is not known.
+    assert fit("\uff45\u0301", "e\u0301") == ("e", {"\uff45\u0301": ("e", 1)}, {})
+    joined = fit("\u1100\u200b\u1161a", "\u1100\u1161a")
+    assert joined.text == "a" and joined.left_out == {"\uac00": 1}
+    assert fit("\u1100\u200b\u1161", "\uac00a\u1100\u1161").text == "\uac00"
+
+
+def test_every_replacement_is_ascii_and_in_nfc():
+    for one, other in SIMILAR.items():
+        assert len(one) == 1 and unicodedata.normalize("NFC", one) == one
+        assert other.isascii() or (one, other) == ("'", "’")
+
+
+def test_random_unicode_is_written_or_named():
+    chance = random.Random(11)
+    pools = [
+        lambda: chr(chance.randrange(0x110000)),
+        lambda: chr(chance.randrange(0x3000)),
+        lambda: chance.choice(
+            "e\u0301\u0327\u200d\ufe0f\U0001f469\U0001f3fd\U0001f1e9\u1100\u1161 "
+        ),
+        lambda: chance.choice(string.printable),
+    ]
+    alphabets = [ASCII, Alphabet("ae \u0301\u0327\u1100\u1161"), frozenset("é…👩"), "abc"]
+    for _ in range(400):
+        text = "".join(chance.choice(pools)() for _ in range(chance.randrange(60)))
+        known = chance.choice(alphabets)
+        try:
+            fitted = fit(text, known)
+        except UserError as error:
+            assert str(error).startswith("there is nothing to write: ")
+            continue
+        assert all(one == "\n" or one in known for one in fitted.text)
+        assert unicodedata.normalize("NFC", fitted.text) == fitted.text
+        if isinstance(known, Alphabet):
+            for line in fitted.text.split("\n"):
+                known.encode(line)
+        explain(fitted).encode()
+        again = fit(fitted.text, known)
+        assert again == (fitted.text, {}, {})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a“é " * 25_000,
+        "plain text" * 10_000,
+        "a" + "\u0301\u0327" * 50_000,  # whose normal form alone takes 10 seconds
+        "a" + "😀\u200d" * 50_000,
+        "a" + "🇩" * 100_000,
+        "".join(map(chr, range(32, 100_032))),
+    ],
+    ids=["usual", "plain", "marks", "joiners", "flags", "all"],
+)
+def test_a_long_text_takes_no_time_and_its_message_is_short(text):
+    start = time.process_time()
+    fitted = fit(text, ASCII)
+    assert time.process_time() - start < 2
+    assert len(explain(fitted)) < 4000
+
+
+def test_marks_without_end_are_counted():
+    fitted = fit("a" + "\u0301" * 50 + "b", ASCII)
+    assert fitted.text == "ab"
+    assert fitted.left_out == {"\u0301": 20}
+    assert sum(count for _, count in fitted.changes.values()) == 1

@@ -1,0 +1,129 @@
+"""What is drawn on a page, pen by pen, whatever the format: layers of smooth curves in mm."""
+
+import re
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from utils.checks import DataError
+from utils.ink import bezier
+from utils.page.page import Page, Pen, Row
+
+RULING = Pen(0.15, "#b3c0d8")
+"""What the printed lines of the paper, and dots beside them, are drawn with (assumed, by eye)."""
+DOTTED = Pen(0.3, RULING.colour)
+"""What the dots of paper without lines are drawn with (assumed, by eye)."""
+DOT_LENGTH = 0.2
+"""Millimetres of the short stroke that a dot is drawn as: plotting programs drop strokes of no
+length (vpype does). Assumed; half the width of a usual pen."""
+DECIMALS = 3
+"""Of positions in millimetres: a thousandth, where a plotter steps by ten."""
+
+
+@dataclass(frozen=True)
+class Layer:
+    """All that one pen draws on a page.
+
+    Attributes:
+        label: the layer's number, as plotters read it, and what is on it.
+        pen: what it is drawn with.
+        rows: the lines of writing, or the printed ruling as one row.
+        printed: whether it is the printed ruling.
+    """
+
+    label: str
+    pen: Pen
+    rows: tuple[Row, ...]
+    printed: bool = False
+
+    @property
+    def strokes(self) -> list[np.ndarray]:
+        """All strokes in the order of writing."""
+        return [stroke for row in self.rows for stroke in row.strokes]
+
+
+def layers(page: Page, *, ruling: bool = True) -> list[Layer]:
+    """Return the layers of a page: the printed ruling, then one for each pen, as first used.
+
+    Pens that differ neither in width nor in colour are one. A layer without a stroke is left out.
+
+    Args:
+        page: whose rows are checked.
+        ruling: whether the ruling, if there is one, is drawn.
+
+    Raises:
+        DataError: if the page has no area, a stroke is no array (n, 2) of numbers or has no points,
+            or a pen or a period is not valid; it says where.
+    """
+    if not (0 < page.width < np.inf and 0 < page.height < np.inf):
+        raise DataError(f"a page of {page.width} x {page.height} mm: both must be above 0")
+    printer = RULING if len(page.rules) else DOTTED
+    printed = Row((*page.rules, *np.reshape(page.dots, (-1, 1, 2))), "ruling", printer)
+    _check(printed, "the ruling")
+    found = [Layer("ruling", printer, (printed,), True)] if ruling and printed.strokes else []
+    by_pen: dict[Pen, list[Row]] = {}
+    for number, row in enumerate(page.rows, 1):
+        _check(row, f"row {number}")
+        if row.strokes:
+            by_pen.setdefault(row.pen, []).append(row)
+    for pen, rows in by_pen.items():
+        found.append(Layer(f"pen {pen.width:g} mm {pen.colour}", pen, tuple(rows)))
+    return [
+        replace(layer, label=f"{number} {layer.label}") for number, layer in enumerate(found, 1)
+    ]
+
+
+def curves(
+    points: np.ndarray, decimals: int = DECIMALS, dot_length: float = DOT_LENGTH
+) -> np.ndarray:
+    """Return the smooth curve of a stroke `(n, 2)` as cubic segments `(segments, 4, 2)`.
+
+    The points are rounded to `decimals` first, so that nothing is drawn that rounding would make a
+    curve of no length. A dot (one point, or all the same) becomes a line of `dot_length` around it,
+    straight down as most are written.
+    """
+    points = np.round(points, decimals)
+    found = bezier(points)
+    if len(found):
+        return found
+    return bezier(points[0] + [[0.0, -dot_length / 2], [0.0, dot_length / 2]])
+
+
+def segment_periods(points: np.ndarray) -> np.ndarray:
+    """Return how many periods the pen takes for each of the `curves` of a stroke, `(segments,)`.
+
+    Points that repeat the one before are a pause before the next segment, at the end after it.
+    """
+    points = np.round(points, DECIMALS)
+    kept = np.flatnonzero(np.concatenate([[True], (np.diff(points, axis=0) != 0).any(axis=1)]))
+    if len(kept) < 2:
+        return np.array([max(len(points) - 1, 1)])
+    return np.diff([*kept[:-1].tolist(), len(points) - 1])
+
+
+def sampled(segments: np.ndarray, steps: int) -> np.ndarray:
+    """Return points on cubic segments `(segments, 4, 2)`: `(segments * steps + 1, 2)`.
+
+    Every segment is divided at equal steps of its parameter; its ends are among the points.
+    """
+    t = np.arange(steps)[:, None] / steps
+    weights = np.concatenate(
+        [(1 - t) ** 3, 3 * t * (1 - t) ** 2, 3 * t**2 * (1 - t), t**3], axis=1
+    )  # (steps, 4)
+    points = (weights @ segments).reshape(-1, 2)  # (segments * steps, 2)
+    return np.concatenate([points, segments[-1:, 3]])
+
+
+def _check(row: Row, where: str) -> None:
+    for number, stroke in enumerate(row.strokes, 1):
+        if np.ndim(stroke) != 2 or np.shape(stroke)[1] != 2 or not len(stroke):
+            raise DataError(
+                f"{where}, stroke {number}: positions must be an array (n, 2), n at least 1, "
+                f"not one of shape {np.shape(stroke)}"
+            )
+    if row.strokes and not np.isfinite(np.concatenate(row.strokes)).all():
+        raise DataError(f"{where}: a position is not a number")
+    if not (0 < row.pen.width < np.inf and re.fullmatch("#[0-9a-fA-F]{6}", row.pen.colour)):
+        raise DataError(f"{where}: {row.pen}: a pen has a width above 0 in mm and a #rrggbb colour")
+    if not 0 < row.period < np.inf:
+        raise DataError(f"{where}: a period of {row.period} s: it must be above 0")

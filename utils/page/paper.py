@@ -1,0 +1,114 @@
+"""Sheets of paper: their sizes, margins, and what is printed on them. Lengths in millimetres."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from utils.checks import UserError
+
+SIZES = {
+    "a3": (297.0, 420.0),
+    "a4": (210.0, 297.0),
+    "a5": (148.0, 210.0),
+    "a6": (105.0, 148.0),
+    "letter": (215.9, 279.4),
+    "legal": (215.9, 355.6),
+    "card": (148.0, 105.0),
+    "envelope": (220.0, 110.0),
+    "envelope-c6": (162.0, 114.0),
+}
+"""Width and height by name: ISO 216, ANSI; a card is A6 on its side, an envelope DL (ISO 269)."""
+
+Ruling = Literal["plain", "ruled", "squared", "dotted"]
+RULINGS: dict[str, float] = {"plain": 0.0, "ruled": 8.5, "squared": 5.0, "dotted": 5.0}
+"""What is printed on the paper, with the usual spacing."""
+
+LEAST = 20.0
+"""Least width and height of what is left for writing (assumed)."""
+
+
+@dataclass(frozen=True)
+class Paper:
+    """A sheet.
+
+    Attributes:
+        width, height: of the sheet.
+        margins: top, right, bottom, left.
+        ruling: what is printed on it.
+        spacing: of the ruling.
+        printed: whether the ruling is drawn, or only followed.
+    """
+
+    width: float = 210.0
+    height: float = 297.0
+    margins: tuple[float, float, float, float] = (22.0, 20.0, 22.0, 25.0)
+    ruling: Ruling = "plain"
+    spacing: float = 0.0
+    printed: bool = True
+
+    def __post_init__(self) -> None:
+        if min(self.margins) < 0.0:
+            raise UserError(f"margins {self.margins} mm: each is at least 0")
+        if self.column < LEAST or self.bottom - self.margins[0] < LEAST:
+            raise UserError(
+                f"a sheet of {self.width:g} by {self.height:g} mm with margins of "
+                f"{', '.join(f'{one:g}' for one in self.margins)} mm (top, right, bottom, left) "
+                f"leaves less than {LEAST:g} mm for the writing"
+            )
+        if self.ruling != "plain" and not self.spacing > 0.0:
+            raise UserError(f"a {self.ruling} sheet needs a spacing above 0 mm")
+
+    @property
+    def column(self) -> float:
+        """Width of what is written on."""
+        return self.width - self.margins[1] - self.margins[3]
+
+    @property
+    def bottom(self) -> float:
+        """The lowest baseline."""
+        return self.height - self.margins[2]
+
+    def rules(self) -> np.ndarray:
+        """Return the printed lines, `(n, 2, 2)`: within the sheet's edges, from the top margin."""
+        ends: list[tuple[tuple[float, float], tuple[float, float]]] = []
+        if self.printed and self.ruling == "ruled":
+            down = np.arange(self.margins[0] + self.spacing, self.bottom + 0.01, self.spacing)
+            ends = [((0.0, y), (self.width, y)) for y in down.tolist()]
+        elif self.printed and self.ruling == "squared":
+            ends = [((0.0, y), (self.width, y)) for y in self._grid(self.height, 0)]
+            ends += [((x, 0.0), (x, self.height)) for x in self._grid(self.width, 3)]
+        return np.array(ends, dtype=np.float64).reshape(-1, 2, 2)
+
+    def dots(self) -> np.ndarray:
+        """Return the printed dots, `(n, 2)`."""
+        if not self.printed or self.ruling != "dotted":
+            return np.empty((0, 2))
+        across, down = np.meshgrid(self._grid(self.width, 3), self._grid(self.height, 0))
+        return np.stack([across.ravel(), down.ravel()], axis=1)
+
+    def _grid(self, length: float, side: int) -> list[float]:
+        """Return the places of a grid across the sheet, one of them at the margin of a side."""
+        first = self.margins[side] % self.spacing or self.spacing
+        return np.arange(first, length, self.spacing).tolist()
+
+
+def size(name: str) -> tuple[float, float]:
+    """Return the width and height of a sheet named `A4` or given as `210x297`.
+
+    Raises:
+        UserError: if it is neither, or not between 40 mm and 5 m.
+    """
+    if (known := SIZES.get(name.lower())) is not None:
+        return known
+    width, cross, height = name.lower().partition("x")
+    try:
+        found = float(width), float(height)
+    except ValueError:
+        found = (0.0, 0.0)
+    if not cross or not all(40.0 <= one <= 5000.0 for one in found):
+        raise UserError(
+            f"paper {name!r}: the name of a sheet ({', '.join(SIZES)}) or its width and height in "
+            "mm, such as 210x297, each from 40 to 5000"
+        )
+    return found

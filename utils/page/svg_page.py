@@ -1,0 +1,102 @@
+"""SVG: a page that programs of pen plotters open layer by layer, and browsers draw."""
+
+from os import PathLike
+
+from utils.checks import UserError
+from utils.files import write_text
+from utils.page.layers import DECIMALS, Layer, curves, layers
+from utils.page.nib import outlines
+from utils.page.page import Page
+from utils.page.plotting import shortened
+from utils.page.svg_parts import closed_way, document, escaped, number, stroked, way
+
+NAMESPACES = ' xmlns:inkscape="http://www.inkscape.org/namespaces/inkscape"'
+"""Inkscape's own, by which it, the programs of the AxiDraw and vpype know layers."""
+
+
+def write_page_svg(
+    path: str | PathLike[str],
+    page: Page,
+    title: str = "",
+    *,
+    description: str = "",
+    ruling: bool = True,
+    speed_widths: bool = False,
+    optimise: bool = False,
+) -> None:
+    """Write a page as an SVG in millimetres, for browsers and pen plotters.
+
+    Every pen is a layer, the printed ruling the first, and every stroke one `<path>` in the order
+    of writing: cubic curves whose end points are the points. A dot is a short line, so that
+    plotters draw it.
+
+    Args:
+        path: the file, whose folder exists.
+        page: what to write.
+        title, description: any text; none if empty.
+        ruling: whether to draw the printed ruling.
+        speed_widths: outlines of the strokes, thinner where the pen is fast; for screens only.
+        optimise: for plotters: strokes of a layer in an order (some backwards, some that touch
+            joined) of less way for the lifted pen.
+
+    Raises:
+        DataError: if the page is not valid.
+        UserError: if both options are wanted: a plotter would draw the outlines.
+    """
+    text = page_svg(
+        page,
+        title,
+        description=description,
+        ruling=ruling,
+        speed_widths=speed_widths,
+        optimise=optimise,
+    )
+    write_text(path, text)
+
+
+def page_svg(
+    page: Page,
+    title: str = "",
+    *,
+    description: str = "",
+    ruling: bool = True,
+    speed_widths: bool = False,
+    optimise: bool = False,
+) -> str:
+    """Return the text of the SVG; see `write_page_svg`."""
+    if speed_widths and optimise:
+        raise UserError(
+            "widths by speed are outlines for screens, an order for plotters needs strokes: "
+            "choose one of them"
+        )
+    lines = []
+    for layer in layers(page, ruling=ruling):
+        if speed_widths and not layer.printed:
+            ways = [closed_way(p, DECIMALS) for row in layer.rows for p in outlines(row)]
+            lines.append(open_layer(layer, f'fill="{layer.pen.colour}"'))
+        else:
+            found = [curves(points) for points in layer.strokes]
+            found = shortened(found) if optimise else found
+            ways = [way(segments, DECIMALS) for segments in found]
+            lines.append(open_layer(layer))
+        lines += [f'<path d="{d}"/>' for d in ways]
+        lines.append("</g>")
+    return page_document(page, lines, title, description)
+
+
+def open_layer(layer: Layer, look: str = "") -> str:
+    """Return the start of the group of a layer, drawn by its pen unless another look is given."""
+    look = look or stroked(layer.pen.colour, number(layer.pen.width, DECIMALS))
+    return f'<g inkscape:groupmode="layer" inkscape:label="{escaped(layer.label)}" {look}>'
+
+
+def page_document(page: Page, content: list[str], title: str, description: str) -> str:
+    """Return the text of an SVG of the size of a page, in millimetres."""
+    return document(
+        (page.width, page.height),
+        f"0 0 {number(page.width, DECIMALS)} {number(page.height, DECIMALS)}",
+        content,
+        title=title,
+        description=description,
+        namespaces=NAMESPACES,
+    )

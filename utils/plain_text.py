@@ -1,0 +1,243 @@
+"""Text as people have it, made writable by a network that knows certain characters."""
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
+from typing import NamedTuple
+
+from utils.alphabet import SHOWN, Alphabet, describe, nfc
+from utils.checks import UserError
+
+TAB = "    "
+"""A tab (assumed)."""
+
+MARKS = 30
+"""Combining marks on one letter at most, as in Unicode's stream-safe text format; a normal form
+takes a time that grows with their square. Parts of an emoji at most, too."""
+
+DEPTH = 4
+"""Steps of replacements at most; assumed: ½ takes two."""
+
+_SAME = {
+    "'": "‘’‚‛′ˈʹʻʼʽ`´‹›",
+    '"': "“”„‟″‶〝〞〟«»",
+    "-": "‐‑‒–—―−⁃˗⸺⸻•‣◦▪●■○□∙",
+    "(": "[{⟨〈",
+    ")": "]}⟩〉",
+    "/": "⁄∕\\|",
+    ".": "·⋅",
+    " ": "\u2800",
+}
+_OWN = {
+    "'": "’",  # for a network that knows only this one
+    "…": "...",
+    "⋯": "...",
+    "×": "x",
+    "✕": "x",
+    "÷": "/",
+    "±": "+/-",
+    "≤": "<=",
+    "≥": ">=",
+    "≠": "!=",
+    "→": "->",
+    "←": "<-",
+    "⇒": "=>",
+    "€": "EUR",
+    "£": "GBP",
+    "¢": "c",
+    "©": "(c)",
+    "®": "(R)",
+    "μ": "u",
+    "ß": "ss",
+    "ẞ": "SS",
+    "æ": "ae",
+    "Æ": "AE",
+    "œ": "oe",
+    "Œ": "OE",
+    "ø": "o",
+    "Ø": "O",
+    "ł": "l",
+    "Ł": "L",
+    "đ": "d",
+    "Đ": "D",
+    "ð": "d",
+    "Ð": "D",
+    "þ": "th",
+    "Þ": "Th",
+    "ħ": "h",
+    "Ħ": "H",
+    "ŧ": "t",
+    "Ŧ": "T",
+    "ŋ": "ng",
+    "Ŋ": "NG",
+    "ı": "i",
+    "ȷ": "j",
+    "ĸ": "k",
+    "ə": "e",
+    "Ə": "E",
+}
+SIMILAR = {one: sign for sign, others in _SAME.items() for one in others} | _OWN
+"""What is written instead of an unknown character, where its normal form KC does not tell."""
+
+_LINE_ENDS = re.compile("\r\n|[\r\v\f\x85\u2028\u2029]")
+_FRACTION = re.compile("(?<=[0-9])[¼-¾⅐-⅞]")
+_INVISIBLE = set("\u034f\u115f\u1160\u3164\uffa0\ufe0e\ufe0f")  # Hangul fillers, joiner, selectors
+_VISIBLE = set("\u0600\u0601\u0602\u0603\u0604\u0605\u06dd\u070f\u0890\u0891\u08e2")  # Arabic
+_JOINER = "\u200d"
+
+
+class Fitted(NamedTuple):
+    """A text that a network can write, and what it took.
+
+    Attributes:
+        text: in NFC, of known characters and `\\n`.
+        changes: what was written for a character or a sequence of them seen as one, and how often;
+            an invisible one becomes an empty string. Line ends are not listed.
+        left_out: what has no replacement, and how often it was left out.
+    """
+
+    text: str
+    changes: dict[str, tuple[str, int]]
+    left_out: dict[str, int]
+
+
+def fit(text: str, known: Collection[str] | Alphabet) -> Fitted:
+    """Return a text made of the characters that a network knows.
+
+    Every line end becomes `\\n`. A known character stays. Of the others, tabs are written as four
+    spaces and all kinds of space as a space; what is invisible (soft hyphens, zero-width and
+    control characters, marks of direction) goes; the rest is written as `SIMILAR` says, else in its
+    normal form KC (ligatures, full width, superscripts, fractions), else without its accents,
+    whichever gives known characters first. What is left is left out: see `Fitted`.
+
+    Raises:
+        UserError: if there is nothing to write.
+    """
+    known = {"\n", *(known.characters if isinstance(known, Alphabet) else known)}
+    left_out: Counter[str] = Counter()
+    text = nfc(_thinned(_LINE_ENDS.sub("\n", text), left_out))
+    if " " in known:  # 1½ is not 11/2
+        text = _FRACTION.sub(lambda one: one[0] if one[0] in known else f" {one[0]}", text)
+    changes: dict[str, tuple[str, int]] = {}
+    written: dict[str, str | None] = {}
+    while not known.issuperset(text):
+        counts = Counter(parts := list(_parts(text)))
+        written.update((part, _written(part, known)) for part in counts.keys() - written.keys())
+        for part, count in counts.items():
+            if (other := written[part]) is None:
+                left_out[part] += count
+            elif other != part:
+                changes[part] = (other, count + changes.get(part, ("", 0))[1])
+        # What now stand side by side may be one character in NFC, which is looked at again.
+        text = nfc("".join(written[part] or "" for part in parts))
+    fitted = Fitted(text, changes, dict(left_out))
+    if not text.strip():
+        raise UserError(f"there is nothing to write: {explain(fitted) or 'the text is empty'}")
+    return fitted
+
+
+def explain(fitted: Fitted) -> str:
+    """Return what was changed and left out in a sentence, or an empty string if nothing was."""
+    seen = {one: change for one, change in fitted.changes.items() if change[0]}
+    hidden = sum(count for other, count in fitted.changes.values() if not other)
+    sentences = []
+    if seen:
+        listed = {f"{_plain(one)} as {_plain(other)}": n for one, (other, n) in seen.items()}
+        sentences.append(f"written as others: {_listed(listed)}")
+    if fitted.left_out:
+        sentences.append(
+            f"left out: {_listed({_described(one): n for one, n in fitted.left_out.items()})}"
+        )
+    if any(unicodedata.bidirectional(c) in ("R", "AL") for one in fitted.left_out for c in one):
+        sentences.append("right-to-left script is not supported")
+    if hidden:
+        sentences.append(f"invisible characters removed: {hidden:,}")
+    return "; ".join(sentences)
+
+
+def _listed(counts: Mapping[str, int]) -> str:
+    shown = [
+        f"{one} ({'once' if count == 1 else f'{count:,} times'})"
+        for one, count in list(counts.items())[:SHOWN]
+    ]
+    more = f" and {len(counts) - SHOWN:,} more" if len(counts) > SHOWN else ""
+    return ", ".join(shown) + more
+
+
+def _plain(part: str) -> str:
+    """Return a character as it is where that can be seen, and what replaces it."""
+    if not part.strip(" "):
+        return "a space" if part == " " else f"{len(part)} spaces"
+    visible = len(part) > 1 or (part.isprintable() and unicodedata.category(part)[0] not in "MZ")
+    return part if visible else describe(part)
+
+
+def _described(part: str) -> str:
+    if len(part) == 1:
+        return describe(part)
+    return f"'{part}' ({' '.join(f'U+{ord(one):04X}' for one in part)})"
+
+
+def _thinned(text: str, left_out: Counter[str]) -> str:
+    """Return a text without the combining marks beyond `MARKS` in a row, which are counted."""
+    marks = bytes(map(bool, map(unicodedata.combining, text)))
+    kept, start = [], 0
+    for run in re.finditer(rb"\x01{%d,}" % (MARKS + 1), marks):
+        kept.append(text[start : run.start() + MARKS])
+        start = run.end()
+        left_out.update(text[run.start() + MARKS : start])
+    return "".join([*kept, text[start:]])
+
+
+def _parts(text: str) -> Iterator[str]:
+    """Yield what is seen as one character: a letter with its marks, an emoji of several parts."""
+    start = 0
+    for at in range(1, len(text) + 1):
+        if at == len(text) or not _belongs(text, start, at):
+            yield text[start:at]
+            start = at
+
+
+def _belongs(text: str, start: int, at: int) -> bool:
+    """Return whether the character `at` belongs to what began at `start`."""
+    one = text[at]
+    if one < "\u0300" or at - start > MARKS:
+        return False
+    first, kind = unicodedata.category(text[start]), unicodedata.category(one)
+    if kind[0] == "M":
+        return first[0] not in "CZ"
+    if first != "So":
+        return False
+    if text[at - 1] == _JOINER:
+        return kind == "So"
+    if one == _JOINER:
+        return unicodedata.category(text[at + 1 : at + 2] or " ") == "So"
+    if "\U0001f1e6" <= one <= "\U0001f1ff":  # two of these are a flag
+        return at == start + 1 and "\U0001f1e6" <= text[start] <= "\U0001f1ff"
+    return "\U0001f3fb" <= one <= "\U0001f3ff" or "\U000e0020" <= one <= "\U000e007f"
+
+
+def _written(part: str, known: set[str], depth: int = DEPTH) -> str | None:
+    """Return how a part is written with known characters, or None if it cannot be."""
+    if known.issuperset(part):
+        return part
+    kind = unicodedata.category(part[0])
+    if part == "\t" or kind == "Zs":
+        other = TAB if part == "\t" else " "
+        return other if " " in known else None
+    if part in _INVISIBLE or (kind in ("Cc", "Cf") and part not in _VISIBLE):
+        return ""
+    bare = "".join(
+        one for one in unicodedata.normalize("NFD", part) if unicodedata.category(one)[0] != "M"
+    )
+    for other in (SIMILAR.get(part), unicodedata.normalize("NFKC", part), bare):
+        if not other or other == part or depth == 0:
+            continue
+        spelt = [_written(piece, known, depth - 1) for piece in _parts(other)]
+        if None in spelt:
+            continue
+        whole = nfc("".join(spelt))
+        if known.issuperset(whole) and (whole.strip() or other == " "):
+            return whole
+    return None
