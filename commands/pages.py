@@ -11,7 +11,7 @@ from commands import options
 from commands.options import Parser, number, typed
 from utils.checks import Range, UserError
 from utils.page.page import Page, Pen
-from utils.page.paper import RULINGS, SIZES, Paper, size
+from utils.page.paper import DPI, RULINGS, SIZES, Paper, check_pixels, size
 
 FORMATS = (".svg", ".pdf", ".png", ".inkml", ".json", ".gcode", ".hpgl")
 """Suffixes of a page."""
@@ -115,7 +115,7 @@ def add_options(parser: Parser) -> None:
         help="how often a line is written at most (default: 4), e.g. --tries 8",
     )
     add("--report", type=Path, metavar="FILE", help="save what was proofread as JSON")
-    add("--dpi", type=number(int, Range(10, 2400)), help="of a PNG (default: 300)")
+    add("--dpi", type=number(int, Range(10, 2400)), help=f"of a PNG (default: {DPI})")
     add(
         "--optimise",
         action="store_true",
@@ -234,7 +234,9 @@ def check(arguments: argparse.Namespace) -> None:
             )
     if arguments.animate and (arguments.optimise or arguments.nib):
         raise UserError("--animate goes with neither --optimise nor --nib")
-    sheet(arguments)
+    paper = sheet(arguments)
+    if kind == ".png":
+        check_pixels(paper.width, paper.height, arguments.dpi or DPI)
 
 
 def _shown(name: str) -> str:
@@ -393,7 +395,7 @@ def page_format(arguments: argparse.Namespace, kind: str, title: str) -> Write:
     """Return what writes one page in a format."""
     nib = bool(arguments.nib)
     if kind == ".png":
-        from utils.page.drawing import DPI, write_png
+        from utils.page.drawing import write_png
 
         return lambda path, page: write_png(path, page, dpi=arguments.dpi or DPI, speed_widths=nib)
     if kind == ".inkml":

@@ -59,6 +59,8 @@ def test_conditional_network_writes_texts(conditional, tmp_path, capsys):
     drawn, own = points_in(svg), strokes(lines[3].ink)
     assert len(drawn) == len(own)
     for read, stroke in zip(drawn, own, strict=True):
+        if len(stroke) == 1:  # a dot: a short line around it
+            read = read.mean(axis=0, keepdims=True)
         np.testing.assert_allclose(read[[0, -1]], stroke[[0, -1]], atol=0.5)
     for path in (tmp_path / "out").glob("*.png"):
         with Image.open(path) as picture:

@@ -1,1 +1,1 @@
-"""Export of ink to SVG and InkML. Nothing here needs matplotlib."""
+"""Ink on paper: pages, their layout, and the formats of lines and pages."""

@@ -16,12 +16,11 @@ from utils.files import XML_FORBIDDEN, atomic_write
 from utils.page.layers import curves, layers
 from utils.page.nib import outlines
 from utils.page.page import Page
+from utils.page.paper import DPI, check_pixels
 from utils.plots import _write_png
 
 INCH = 25.4
 """Millimetres."""
-DPI = 300
-"""Pixels per inch of a PNG, as printers have."""
 
 
 def write_pdf(
@@ -69,7 +68,13 @@ def write_png(
     ruling: bool = True,
     speed_widths: bool = False,
 ) -> None:
-    """Write a page as a PNG of `dpi` pixels per inch; see `write_pdf`."""
+    """Write a page as a PNG of `dpi` pixels per inch; see `write_pdf`.
+
+    Raises:
+        DataError: if the page is not valid.
+        UserError: if that would be too many pixels.
+    """
+    check_pixels(page.width, page.height, dpi)
     _write_png(path, page_figure(page, ruling=ruling, speed_widths=speed_widths), dpi)
 
 

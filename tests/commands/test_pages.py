@@ -1,0 +1,164 @@
+"""Pages, as `write` lays them out: options, files and messages."""
+
+import io
+import json
+import sys
+import xml.etree.ElementTree as ElementTree
+
+import pypdf
+import pytest
+
+import experiments
+from data_loader.sources.ink_files import read_ink
+from tests.commands.networks import save
+from utils.checks import UserError
+from utils.page.page_json import read_page_json
+
+
+@pytest.fixture(scope="module")
+def networks(tmp_path_factory):
+    """An untrained writer and reader."""
+    folder = tmp_path_factory.mktemp("networks")
+    return {
+        "-r": save(folder / "writer", "SynthesisNetwork"),
+        "--proofread": save(folder / "reader", "CTCNetwork"),
+    }
+
+
+def write(networks, *words, proofread=False):
+    options = ["-r", networks["-r"], "-d", "cpu"]
+    options += ["--proofread", networks["--proofread"]] if proofread else ["--no-proofread"]
+    return experiments.main([str(word) for word in ["write", *options, *words]])
+
+
+def text_file(folder, text, name="letter.txt"):
+    path = folder / name
+    path.write_bytes(text.encode())
+    return path
+
+
+@pytest.mark.parametrize("kind", ["svg", "pdf", "png", "inkml", "json", "gcode", "hpgl"])
+def test_a_page_in_every_format(networks, tmp_path, kind):
+    text = text_file(tmp_path, "ab ba\n\n  ba")
+    output = tmp_path / f"page.{kind}"
+    # An untrained network draws far and wide.
+    assert write(networks, "--text-file", text, "--output", output, "--paper", "5000x5000",
+                 "--margins", 1000, *(["--dpi", 20] if kind == "png" else [])) == 0  # fmt: skip
+    assert output.stat().st_size > 100
+    if kind == "svg":
+        root = ElementTree.parse(output).getroot()
+        assert (root.get("width"), root.get("height")) == ("5000mm", "5000mm")
+    elif kind == "pdf":
+        (page,) = pypdf.PdfReader(output).pages
+        assert float(page.mediabox.width) == pytest.approx(5000 / 25.4 * 72)
+    elif kind == "json":
+        assert [row.text for row in read_page_json(output).rows] == ["ab ba", "ba"]
+    elif kind == "inkml":
+        assert [sample.text for sample in read_ink(output)] == ["ab ba", "ba"]
+
+
+def test_the_same_seed_gives_the_same_page_proofreading_included(networks, tmp_path):
+    text, pages = text_file(tmp_path, "ab ba"), []
+    for number, seed in enumerate((3, 3, 4)):
+        output, report = tmp_path / f"{number}.json", tmp_path / f"report{number}.json"
+        write(networks, "--text-file", text, "--output", output, "--seed", seed, "--tries", 2,
+              "--report", report, proofread=True)  # fmt: skip
+        pages.append((output.read_text(), report.read_text()))
+    assert pages[0] == pages[1] != pages[2]
+    report = json.loads(pages[0][1])
+    assert report["lines"] == len(report["each"]) == 1
+    assert report["each"][0]["text"] == "ab ba" and report["tries"] == 2
+
+
+def test_several_pages_are_numbered(networks, tmp_path, capsys):
+    text = text_file(tmp_path, "\n".join(["ab"] * 10))
+    options = ("--paper", "100x60", "--line-height", 20)
+    write(networks, "--text-file", text, "--output", tmp_path / "out.json", *options)
+    shown = capsys.readouterr().out.split()
+    files = sorted(tmp_path.glob("out*.json"))
+    assert len(files) == 5 and files[0].name == "out-1.json"
+    assert [word for word in shown if word.endswith(".json")] == [str(file) for file in files]
+    rows = [row.text for file in files for row in read_page_json(file).rows]
+    assert rows == ["ab"] * 10
+
+
+def test_text_from_standard_input(networks, tmp_path, monkeypatch):
+    stream = io.TextIOWrapper(io.BytesIO(b"a\r\nb"), encoding="ascii")
+    monkeypatch.setattr(sys, "stdin", stream)
+    write(networks, "--text-file", "-", "--output", tmp_path / "out.json")
+    assert [row.text for row in read_page_json(tmp_path / "out.json").rows] == ["a", "b"]
+
+
+def test_characters_that_are_written_otherwise_or_left_out_are_said(networks, tmp_path, capsys):
+    text = text_file(tmp_path, "“é” …\t\u200b😀 שלום x\u00a0y")
+    write(networks, "--text-file", text, "--output", tmp_path / "out.json")
+    shown = capsys.readouterr().out
+    for said in ('“ as "', "é as e", "… as ...", "left out:", "U+1F600", "right-to-left"):
+        assert said in shown
+    (row,) = read_page_json(tmp_path / "out.json").rows
+    assert row.text.split() == ['"e"', "...", "x", "y"]
+
+
+def test_a_word_wider_than_the_line_is_divided(networks, tmp_path):
+    text = text_file(tmp_path, "a " + "b" * 30)
+    write(networks, "--text-file", text, "--output", tmp_path / "out.json", "--paper", "70x100")
+    rows = [row.text for row in read_page_json(tmp_path / "out.json").rows]
+    joined = " ".join(rows)
+    assert joined.startswith("a b") and "b- b" in joined
+    assert joined.replace("- ", "").replace("-", "") == "a " + "b" * 30
+
+
+def test_pens_paper_and_size_are_as_asked(networks, tmp_path):
+    text = text_file(tmp_path, "ab ba")
+    common = ("--text-file", text, "--paper", "5000x5000", "--margins", "100,50,100,200")
+    pages = []
+    for size in (2, 4):
+        output = tmp_path / f"{size}.json"
+        write(networks, *common, "--output", output, "--size", size, "--pen-width", 0.7,
+              "--colour", "#AA0033", "--line-height", 30)  # fmt: skip
+        pages.append(read_page_json(output))
+    (small,), (large,) = (page.rows for page in pages)
+    assert (small.pen.width, small.pen.colour) == (0.7, "#aa0033")
+    corner = [200.0, 130.0]
+    for one, other in zip(small.strokes, large.strokes, strict=True):
+        assert 2 * (one - corner) == pytest.approx(other - corner, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--align", "left"], "--align is for a page: give a --text-file or a --paper"),
+        (["--text-file", "x", "--text", "y"], "--text or --text-file, not both"),
+        (["--paper", "a4"], "there is no text"),
+        (["--paper", "a99", "--text", "x"], "paper 'a99': the name of a sheet"),
+        (["--paper", "a4", "--text", "x", "--num-samples", "2"], "--num-samples is for single"),
+        (["--paper", "a4", "--text", "x", "--dpi", "99"], "--dpi is for --output FILE ending in"),
+        (
+            ["--paper", "2000x2000", "--text", "x", "--output", "x.png"],
+            "23,622 by 23,622 pixels, which is too large: at most 179 dpi",
+        ),
+        (["--paper", "a4", "--text", "x", "--margins", "1,2"], "one number of mm, or four"),
+        (["--paper", "a4", "--text", "x", "--margins", "99"], "leaves less than 20 mm"),
+        (["--paper", "a4", "--text", "x", "--colour", "red"], "a colour as #rrggbb"),
+        (["--paper", "a4", "--text", "x", "--tries", "2"], "--no-proofread and --tries"),
+        (["--paper", "a4", "--text", "x", "--output", "x.doc"], "a folder is needed"),
+        (["--paper", "a4", "--text", "☃"], "there is nothing to write"),
+        (["--text-file", "missing.txt"], "missing.txt: cannot be read"),
+        (["--text-file", "."], "cannot be read"),
+    ],
+)
+def test_bad_options_are_refused(networks, tmp_path, monkeypatch, words, message):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=message.replace("?", r"\?")):
+        write(networks, *words)
+    assert not list(tmp_path.iterdir())
+
+
+def test_text_that_is_not_utf_8_is_refused(networks, tmp_path):
+    (tmp_path / "bad.txt").write_bytes(b"ab\xff")
+    with pytest.raises(UserError, match=r"not UTF-8 text \(byte 2 is 0xff\)"):
+        write(networks, "--text-file", tmp_path / "bad.txt", "--output", tmp_path / "x.svg")
+    (tmp_path / "empty.txt").write_bytes(b"")
+    with pytest.raises(UserError, match="there is nothing to write"):
+        write(networks, "--text-file", tmp_path / "empty.txt", "--output", tmp_path / "x.svg")
+    assert not (tmp_path / "x.svg").exists()
