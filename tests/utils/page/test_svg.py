@@ -7,12 +7,13 @@ import xml.etree.ElementTree as ElementTree
 
 import numpy as np
 import pytest
-import vpype
 
 from utils.checks import DataError
 from utils.ink import bezier, from_strokes, strokes, to_points
 from utils.page.pen import INK, PEN, PRIMER
 from utils.page.svg import LETTER, to_svg, write_svg
+
+vpype = pytest.importorskip("vpype", reason="vpype is not there for this Python")
 
 SVG = "{http://www.w3.org/2000/svg}"
 

@@ -4,7 +4,6 @@ import xml.etree.ElementTree as ElementTree
 
 import numpy as np
 import pytest
-import vpype
 
 from utils.checks import UserError
 from utils.page.page import Page, Pen, Row
@@ -22,6 +21,8 @@ PAGE = Page(
     (Row((STROKE, DOT), period=0.1), Row((LINE,), pen=Pen(0.7, "#aa0000"), period=0.2)),
     rules=np.array([[[20, 30], [190, 30.0]]]),
 )
+
+vpype = pytest.importorskip("vpype", reason="vpype is not there for this Python")
 
 
 def seconds(text):

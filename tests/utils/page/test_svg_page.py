@@ -4,13 +4,14 @@ import xml.etree.ElementTree as ElementTree
 
 import numpy as np
 import pytest
-import vpype
-import vpype_cli
 
 from utils.checks import UserError
 from utils.page.page import Page, Pen, Row
 from utils.page.plotting import pen_up_travel
 from utils.page.svg_page import page_svg, write_page_svg
+
+vpype = pytest.importorskip("vpype", reason="vpype is not there for this Python")
+vpype_cli = pytest.importorskip("vpype_cli")
 
 SVG = "{http://www.w3.org/2000/svg}"
 MM = 25.4 / 96
