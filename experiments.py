@@ -21,6 +21,7 @@ from utils.checks import UserError
 
 COMMANDS = {
     "write": "commands.write",
+    "style": "commands.style",
     "read": "commands.read",
     "evaluate": "commands.evaluate",
     "legibility": "commands.legibility",

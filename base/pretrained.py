@@ -6,10 +6,38 @@ Does not import torch, so that an unknown name is refused at once.
 import os
 from pathlib import Path
 
-from utils.checks import CheckpointError, nearest
+from utils.checks import CheckpointError, UserError, nearest
 
 PRETRAINED = Path(__file__).resolve().parents[1] / "saved" / "pretrained"
 """The pretrained networks: `NAME.pth`, or `NAME.partial.pth` if training was far from complete."""
+
+STYLES = PRETRAINED.with_name("styles")
+"""Samples of hands, `NAME.json`: ink and its text."""
+
+
+def styles() -> dict[str, Path]:
+    """Return the files of the styles by name."""
+    return {file.stem: file for file in sorted(STYLES.glob("*.json"))}
+
+
+def style_file(name: str) -> Path:
+    """Return the file of a style: one that exists, or that of a name.
+
+    Raises:
+        UserError: if there is none.
+    """
+    if Path(name).is_file():
+        return Path(name)
+    known = styles()
+    if name in known:
+        return known[name]
+    near = nearest(name, known, 1)
+    hint = f"; did you mean {near[0]}?" if near else ""
+    raise UserError(
+        f"style {name!r}: neither a file nor one of "
+        f"{', '.join(known) or 'the styles: none is there'}"
+        f"{hint}"
+    )
 
 
 def pretrained() -> dict[str, Path]:

@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
-from base.pretrained import located, pretrained
+from base.pretrained import located, pretrained, style_file, styles
 from utils.alphabet import Alphabet, describe, nfc
 from utils.checks import DEVICES, Range, UserError, device_name, nearest
 from utils.files import open_file
@@ -221,6 +221,17 @@ def make_output(path: Path, kinds: Sequence[str] = ()) -> None:
         raise UserError(
             f"--output {folder}: the folder cannot be created: {error.strerror}"
         ) from None
+
+
+def add_style(parser: Parser) -> None:
+    """Add --style."""
+    parser.add_argument(
+        "--style",
+        type=typed(style_file),
+        metavar="NAME|FILE",
+        help=f"hand to write in: {', '.join(styles()) or 'none is there'}, or a file that `style "
+        "make` saved (default: another hand for each seed)",
+    )
 
 
 def picture(path: Path, name: str) -> Path:

@@ -41,6 +41,7 @@ def add_options(parser: Parser) -> None:
     options.add_seed(parser, seed)
     options.add_output(parser, pages.FORMATS)
     add("--inkml", action="store_true", help="save each line as InkML as well (default: no)")
+    options.add_style(parser)
     add(
         "--primer",
         type=Path,
@@ -85,6 +86,10 @@ def primer_scale(text: str) -> float | str:
 
 
 def check(arguments: argparse.Namespace) -> None:
+    if arguments.style:
+        if arguments.primer:
+            raise UserError("give --style or --primer, not both: either is the hand")
+        arguments.primer = arguments.style
     given = [name for name in PRIMED if getattr(arguments, name) is not None]
     if given and arguments.primer is None:
         raise UserError(f"--{given[0].replace('_', '-')} is for a --primer FILE")

@@ -1,0 +1,142 @@
+"""Make the sample of a hand from ink, or draw all that there are."""
+
+import argparse
+import math
+from pathlib import Path
+
+from base.pretrained import STYLES, styles
+from commands import options
+from commands.options import Parser, number
+from utils.alphabet import PANGRAM
+from utils.checks import Range, UserError
+from utils.files import PLAIN_NAME
+
+LONGEST = 4000
+"""Points of a sample at most (assumed: five lines; all of them are read before each line)."""
+PRECISION = 3
+"""Decimals of a position, if the x-height were 1."""
+
+
+def add_options(parser: Parser) -> None:
+    add = parser.add_argument
+    add("action", choices=("make", "list"), help="make a style, or draw all of them")
+    add(
+        "--ink",
+        type=Path,
+        metavar="FILE",
+        help="make: a line of the hand, in any format that `read` accepts",
+    )
+    add(
+        "--number",
+        type=number(int, Range(0, None)),
+        metavar="N",
+        help="make: which sample of the file, counted from 0 (default: 0)",
+    )
+    add("--text", help="make: the text of the ink (default: the one in its file); list: what the "
+        f"styles write (default: {PANGRAM!r})")  # fmt: skip
+    add("--name", help="make: of the style, in letters, digits, - and _")
+    add("--origin", help="make: whose hand it is, kept in the file (default: none)")
+    add("--licence", help="make: under which it may be used, kept in the file (default: none)")
+    options.add_network(parser, default="writer")
+    add(
+        "--bias",
+        type=number(float, Range(0, 100)),
+        help="list: of the network (default: 0.5), e.g. --bias 1",
+    )
+    options.add_seed(parser, "list: seed of every line")
+    parser.add_argument(
+        "--output",
+        type=Path,
+        metavar="PATH",
+        help="make: the file, or a folder (default: saved/styles); list: the picture, or a folder "
+        "(default: saved/figures)",
+    )
+
+
+OF_MAKE = ("ink", "number", "name", "origin", "licence")
+
+
+def check(arguments: argparse.Namespace) -> None:
+    if arguments.action == "list":
+        for name in OF_MAKE:
+            if getattr(arguments, name) is not None:
+                raise UserError(f"--{name} is for `style make`")
+        return
+    if arguments.bias is not None:
+        raise UserError("--bias is for `style list`")
+    if arguments.ink is None or arguments.name is None:
+        raise UserError("`style make` needs --ink FILE and --name NAME")
+    if not PLAIN_NAME.fullmatch(arguments.name):
+        raise UserError(f"--name {arguments.name!r}: letters, digits, - and _ are accepted")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    if arguments.action == "make":
+        make(arguments)
+    else:
+        draw(arguments)
+
+
+def make(arguments: argparse.Namespace) -> None:
+    """Save a style: a line of ink in its own units, its text, and where it is from."""
+    from data_loader.sources.ink_files import read_ink
+    from utils.files import write_json
+    from utils.hand_measures import measure
+    from utils.ink import strokes, x_height
+
+    options.readable(arguments.ink)
+    samples, chosen = read_ink(arguments.ink), arguments.number or 0
+    if chosen >= len(samples):
+        raise UserError(f"--number {chosen}: {arguments.ink} has {len(samples):,} samples")
+    one = samples[chosen]
+    text = one.text if arguments.text is None else arguments.text
+    if not text or not text.strip():
+        raise UserError(f"{arguments.ink} contains no text for {one.name}: give it with --text")
+    if len(one.ink) > LONGEST:
+        raise UserError(f"{one.name} has {len(one.ink):,} points: a line of at most {LONGEST:,}")
+    found = measure(one.ink, text)
+    digits = PRECISION - math.floor(math.log10(x_height(one.ink)))
+    values = {
+        "name": arguments.name,
+        "text": text,
+        "slant": round(found["slant"], 1),
+        "letter_width": round(found["letter_width"], 2),
+        "origin": arguments.origin or "",
+        "licence": arguments.licence or "",
+        "strokes": [
+            [[round(x, digits), round(y, digits)] for x, y in stroke.tolist()]
+            for stroke in strokes(one.ink)
+        ],
+    }
+    path = arguments.output or STYLES
+    if path.suffix.lower() != ".json":
+        path = path / f"{arguments.name}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_json(path, values)
+    print(f"{path}  ({len(one.ink)} points, {text!r})")
+
+
+def draw(arguments: argparse.Namespace) -> None:
+    """Draw one sentence in all styles."""
+    known = styles()
+    if not known:
+        raise UserError(f"there are no styles in {STYLES}: `style make` makes one")
+    writer = options.load(arguments.resume, arguments, to="write")
+    from data_loader.sources.ink_files import matched, read_ink
+    from utils.plots import draw_lines
+
+    if not writer.model.needs_text:
+        raise UserError(f"{writer.path} contains a network without text input")
+    (text,) = options.known(writer.model.alphabet, [arguments.text or PANGRAM], False)
+    own = writer.own_hand()
+    inks = []
+    for file in known.values():
+        (sample,) = read_ink(file)
+        primer = matched(sample.ink, own)[0], sample.text
+        bias = {} if arguments.bias is None else {"bias": arguments.bias}
+        inks.append(writer.write(text, seed=arguments.seed, primer=primer, **bias).written)
+    target = arguments.output or Path("saved/figures")
+    options.make_output(target, (".png",))
+    path = options.picture(target, "styles.png")
+    draw_lines(path, inks, list(known))
+    print(path)

@@ -1,0 +1,95 @@
+"""Samples of hands: made from ink, listed, written in."""
+
+import json
+
+import numpy as np
+import pytest
+
+import experiments
+from data_loader.sources.ink_files import read_ink
+from tests.commands.networks import save
+from utils.checks import UserError
+from utils.ink import from_strokes
+from utils.page.inkml import write_inkml
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    """A folder of styles of its own, and ink to make one of."""
+    folder = tmp_path / "styles"
+    monkeypatch.setattr("base.pretrained.STYLES", folder)
+    monkeypatch.setattr("commands.style.STYLES", folder)
+    t = np.linspace(0, 1, 120)
+    wave = np.stack([300 * t - 40 * np.sin(75 * t), 50 * np.sin(75 * t)], axis=1)
+    write_inkml(tmp_path / "my.inkml", from_strokes([wave, wave[:1] - 90.0]), "mimi")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def run(*words):
+    return experiments.main([str(word) for word in words])
+
+
+def make(name="mine", *words):
+    return run("style", "make", "--ink", "my.inkml", "--name", name, *words)
+
+
+def test_a_style_is_its_ink_and_its_text(place, capsys):
+    assert make("mine", "--origin", "me", "--licence", "CC0") == 0
+    assert "styles/mine.json" in capsys.readouterr().out
+    values = json.loads((place / "styles/mine.json").read_text())
+    assert (values["text"], values["origin"], values["licence"]) == ("mimi", "me", "CC0")
+    (own,), (style,) = read_ink(place / "my.inkml"), read_ink(place / "styles/mine.json")
+    assert style.text == "mimi"
+    assert (own.ink[:, 2] == style.ink[:, 2]).all()
+    np.testing.assert_allclose(style.ink, own.ink, atol=0.05)  # of an x-height of 100
+    assert values["letter_width"] == pytest.approx(np.ptp(np.cumsum(own.ink[:, 0])) / 100 / 4, 0.05)
+
+
+def test_lines_and_pages_are_written_in_a_style(place, capsys):
+    make()
+    network = save(place / "writer", "SynthesisNetwork")
+    common = ("write", "-r", network, "-d", "cpu", "--text", "ab")
+    for style in ("mine", "styles/mine.json"):
+        run(*common, "--style", style, "--output", f"{len(style)}.inkml", "--steps", 50)
+    run(*common, "--primer", "my.inkml", "--primer-scale", 1, "--output", "p.inkml", "--steps", 50)
+    assert (place / "4.inkml").read_bytes() == (place / "16.inkml").read_bytes()
+    (one,), (other,) = read_ink(place / "4.inkml"), read_ink(place / "p.inkml")
+    assert one.text == other.text == "ab"
+    run(*common, "--style", "mine", "--paper", "a4", "--no-proofread", "--output", "page.json")
+    assert "primed with" in capsys.readouterr().out
+    assert json.loads((place / "page.json").read_text())["rows"][0]["text"] == "ab"
+
+
+def test_all_styles_are_drawn(place, capsys):
+    network = save(place / "writer", "SynthesisNetwork")
+    make("one")
+    make("two")
+    assert run("style", "list", "-r", network, "--output", "sheet.png") == 0
+    assert (place / "sheet.png").stat().st_size > 1000
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["style", "make"], "needs --ink FILE and --name NAME"),
+        (["style", "make", "--ink", "my.inkml", "--name", "a/b"], "letters, digits"),
+        (["style", "make", "--ink", "no.inkml", "--name", "a"], "no.inkml: cannot be read"),
+        (["style", "make", "--ink", "my.inkml", "--name", "a", "--number", "1"], "has 1 samples"),
+        (["style", "make", "--ink", "my.inkml", "--name", "a", "--text", " "], "no text for"),
+        (["style", "list", "--name", "a"], "--name is for `style make`"),
+        (["style", "list"], "there are no styles"),
+        (["style", "draw"], "invalid choice"),
+        (["write", "--style", "x"], "style 'x': neither a file nor one of"),
+        (["write", "--style", "my.inkml", "--primer", "my.inkml"], "--style or --primer, not both"),
+    ],
+)
+def test_bad_options_are_refused(place, words, message):
+    with pytest.raises(UserError, match=message):
+        run(*words)
+
+
+def test_a_misspelt_style_is_suggested(place):
+    make("upright")
+    with pytest.raises(UserError, match="did you mean upright"):
+        run("write", "--style", "uprigt")
