@@ -30,7 +30,7 @@ SHOWN = 3
 
 
 def add_options(parser: Parser) -> None:
-    options.add_network(parser, default="conditional")
+    options.add_network(parser, default="writer")
     add = parser.add_argument
     add(
         "--reader",

@@ -22,7 +22,7 @@ PRIMED = ("primer_text", "primer_number", "primer_points", "primer_scale")
 
 
 def add_options(parser: Parser) -> None:
-    options.add_network(parser, default="conditional")
+    options.add_network(parser, default="writer")
     add = parser.add_argument
     add(
         "--text",
