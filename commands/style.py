@@ -1,6 +1,7 @@
 """Make the sample of a hand from ink, or draw all that there are."""
 
 import argparse
+import json
 import math
 from pathlib import Path
 
@@ -80,7 +81,7 @@ def run(arguments: argparse.Namespace) -> None:
 def make(arguments: argparse.Namespace) -> None:
     """Save a style: a line of ink in its own units, its text, and where it is from."""
     from data_loader.sources.ink_files import read_ink
-    from utils.files import write_json
+    from utils.files import write_text
     from utils.hand_measures import measure
     from utils.ink import strokes, x_height
 
@@ -112,7 +113,7 @@ def make(arguments: argparse.Namespace) -> None:
     if path.suffix.lower() != ".json":
         path = path / f"{arguments.name}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_json(path, values)
+    write_text(path, json.dumps(values, ensure_ascii=False) + "\n")
     print(f"{path}  ({len(one.ink)} points, {text!r})")
 
 

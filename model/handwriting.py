@@ -22,9 +22,9 @@ from utils.hand_measures import baseline, baseline_angle, word_gaps
 from utils.ink import bounds, from_strokes, strokes, to_points, x_height
 from utils.page.layout import Word
 
-LONGEST = 40
-"""Characters of a line that is written at once, unless a word is longer (assumed: a line of
-IAM-OnDB has 31 in the mean, and the primer comes before)."""
+LONGEST = 24
+"""Characters of a line that is written at once, unless a word is longer (by eye, `writer` in four
+styles: with 40 the letters become narrower towards the end of each)."""
 SURE, WORD_SURE = 8.0, 4.0
 """Characters of a line, and of a word, from which half of its measured height above the baseline is
 believed; a few letters say little (assumed)."""

@@ -14,6 +14,7 @@ from base.checkpoint import load_checkpoint
 from base.pretrained import PRETRAINED, pretrained
 from data_loader import EmbeddedDataset, HandwritingDataLoader, IAMOnDBDataset
 from data_loader.synthetic.corpus import CARRIERS, held_out
+from data_loader.synthetic.everyday import held_out_everyday
 from model import load, sample
 from model.legibility import read_back
 from model.recognition.error_rates import rates
@@ -96,6 +97,20 @@ def test_the_writer_writes_every_printable_character(box):
     assert len(result.transcriptions) == 94
     hold(exact / 94, 85 / 94, published, 94)
     assert result.ended >= 0.95
+
+
+def test_the_writer_for_use_writes_what_people_write():
+    """Every fifth of the 200 everyday texts at bias 0.75, read by the judge.
+
+    Measured: 24 of 695 characters misread, 24 of 40 read exactly; clustering 2.1, of all 200.
+    """
+    texts = [text for _, text in held_out_everyday(200, "test")][::5]
+    writer, judge = (load(name, "cpu").model for name in ("writer", "judge"))
+    (result,) = read_back(writer, judge, texts, [0.75])
+    found = result.rates
+    published = card(r"five seeds each: character errors \|[^|]*\| \*\*[\d.]+, ([\d.]+) %") / 100
+    hold(found["cer"], 24 / 695, published, found["characters"], 2.1)
+    assert result.complete >= 0.95
 
 
 @pytest.fixture(scope="module")
@@ -193,6 +208,11 @@ LOG_LOSS = r"^\| log-loss on `testset_v`.*\*\*(-[\d.]+)\*\* \|$"
 PUBLISHED = {
     "conditional": ("valid_log_loss_canonical", rf"^## conditional$[\s\S]*?{LOG_LOSS}"),
     "unconditional": ("valid_log_loss_canonical", rf"^## unconditional$[\s\S]*?{LOG_LOSS}"),
+    "writer": ("valid_log_loss", r"^\| log-loss of the validation, nats per.* \| (-[\d.]+) \|$"),
+    "judge": (
+        "valid_cer",
+        r"^\| `testset_v` and `testset_t`, on which `judge`.* \| ([\d.]+ %) \|$",
+    ),
     "recognition": ("valid_cer", r"^\| `testset_v` and `testset_t`,[^|]*\|[^|]*\| ([\d.]+ %)"),
     "digits": ("valid_log_loss", r"^\| `digits` \|.*\| (-?[\d.]+) \|$"),
     "digits_gru": ("valid_log_loss", r"^\| `digits_gru` \|.*\| (-?[\d.]+) \|$"),
@@ -251,9 +271,8 @@ def test_shipped_weights_are_small_and_tell_nothing_of_a_machine(path):
     for word in (b"/home/", b"/work/", b"/tmp/", b"/root/"):
         assert word not in content, word
     config = load_checkpoint(path)["config"]
-    dataset = config["data_loader"]["args"]["dataset"]["args"]
-    root = dataset.get("dataset", {}).get("args", dataset)["root"]
-    assert root.startswith("data/") and json.dumps(config)
+    found = re.findall(r'"root": ("[^"]*"|null)', json.dumps(config))
+    assert found and all(root == "null" or root.startswith('"data/') for root in found)
 
 
 def test_the_small_ones_are_at_most_8_mib_together():

@@ -82,6 +82,14 @@ def test_several_pages_are_numbered(networks, tmp_path, capsys):
     assert rows == ["ab"] * 10
 
 
+def test_line_ends_at_the_end_take_no_room(networks, tmp_path):
+    """Two lines fit on the sheet."""
+    text = text_file(tmp_path, "ab\nab\n\n")
+    options = ("--paper", "100x60", "--line-height", 20, "--margins", 10)
+    write(networks, "--text-file", text, "--output", tmp_path / "out.json", *options)
+    assert len(read_page_json(tmp_path / "out.json").rows) == 2
+
+
 def test_text_from_standard_input(networks, tmp_path, monkeypatch):
     stream = io.TextIOWrapper(io.BytesIO(b"a\r\nb"), encoding="ascii")
     monkeypatch.setattr(sys, "stdin", stream)
