@@ -100,20 +100,20 @@ def test_load_is_there_for_a_notebook():
         (["-r", "x", "--steps", "0"], "whole number from 1"),
         (["-r", "x", "--num-samples", "2.5"], "whole number from 1"),
         (["-r", "x", "--seed", "-1"], "whole number from 0"),
-        (["-r", "x", "--evaluate", "--text", "a"], "--text belongs to write and legibility"),
+        (["-r", "x", "--evaluate", "--text", "a"], "--text belongs to write, style and legib"),
         (["-r", "x", "--evaluate", "--num-samples", "3"], "--num-samples belongs to write, legib"),
         (["-r", "x", "--evaluate", "--steps", "3"], "--steps belongs to write, legibility, cont"),
         (["-r", "x", "--input", "a", "--language-weight", "1"], "needs a --language-model"),
-        (["-r", "x", "--evaluate", "--bias", "1"], "--bias belongs to write, continue and comp"),
-        (["-r", "x", "--input", "a", "--bias", "0"], "--bias belongs to write, continue and comp"),
+        (["-r", "x", "--evaluate", "--bias", "1"], "--bias belongs to write, style, continue"),
+        (["-r", "x", "--input", "a", "--bias", "0"], "--bias belongs to write, style, continue"),
         (["-r", "x", "--evaluate", "--pen-sharpness", "0"], "--pen-sharpness belongs to write, l"),
         (["-r", "x", "--pen-sharpness", "-1"], "from 0 to 100"),
-        (["-r", "x", "--export", "y", "--text", "a"], "--text belongs to write and legibility"),
+        (["-r", "x", "--export", "y", "--text", "a"], "--text belongs to write, style and legib"),
         (["-r", "x", "--export", "y", "--continue", "valid"], "--continue is unknown"),
         (["evaluate", "-r", "x", "-o", "hidden"], "-o/--override: -o 'hidden' is not KEY=VALUE"),
         (["write", "-d", "gpu"], f"-d/--device: device 'gpu': {DEVICES} is accepted"),
         (["wirte", "--text", "a"], "no command 'wirte': did you mean write?"),
-        (["7", "--text", "a"], "no command '7': there are write, read, evaluate, legibility, con"),
+        (["7", "--text", "a"], "no command '7': there are write, style, read, evaluate, "),
         (["write", "a"], "a is not an option: a text follows --text; `write --help` shows"),
     ],
 )
@@ -195,7 +195,7 @@ def test_options_that_contradict_say_what_would_be_right(words, message):
 def test_a_misspelt_option_names_near_ones():
     said = refused("write", "--bais", "1")
     assert "--bais is unknown: did you mean --bias" in said and "`write --help`" in said
-    assert "--zzz is unknown; " in refused("write", "--zzz")
+    assert "--qqq is unknown; " in refused("write", "--qqq")
     assert "hi is not an option: a text follows --text" in refused("write", "hi")
     assert "-r/--resume; see `experiments.py evaluate --help`" in refused("evaluate")
 

@@ -311,7 +311,7 @@ def test_the_lines_that_the_page_shows_for_a_notebook(conditional):
 @pytest.mark.parametrize("page", ["README.md", "docs/write.md"])
 def test_a_line_in_a_notebook(conditional, tmp_path, monkeypatch, page):
     monkeypatch.chdir(tmp_path)
-    exec(notebook(page, 'load("conditional")', conditional), values := {})
+    exec(notebook(page, 'load("writer")', conditional), values := {})
     if "line" in values:
         assert values["line"].text == "Hello" and (tmp_path / "hello.svg").exists()
 

@@ -324,7 +324,7 @@ def test_shares_and_bounds_that_do_not_fit_are_refused(options, message):
 
 def test_an_alignment_that_is_not_there_is_named(tmp_path):
     for name in ("iam", str(tmp_path / "none.npz")):
-        with pytest.raises(DataError, match=r"^alignment = '.*': no such file; .* iam_ondb$"):
+        with pytest.raises(DataError, match=r"^alignment = .*: no such file; .* iam_ondb_judge$"):
             composed(name)
 
 
