@@ -18,7 +18,7 @@ IS_NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 
 help:
 	@echo "make install   create .venv with the requirements (the other targets do so if needed)"
-	@echo "make demo      write a line, train a small network and write with it (about 5 minutes)"
+	@echo "make demo      write a letter, train a small network and write with it (about 5 minutes)"
 	@echo "make digits    train a network for each digit, and draw them (about 10 minutes);"
 	@echo "               DATA=FOLDER has the MNIST stroke sequences, DATA=null generates digits"
 	@echo "make test      run all tests, in parallel (about 5 minutes on 2 cores)"
@@ -32,10 +32,10 @@ help:
 install: .venv/installed
 
 demo: .venv/installed
-	@.venv/bin/python experiments.py write \
-		--text "Written by a pretrained network" --output saved/figures/$(RUN)/pretrained
+	@.venv/bin/python experiments.py write --text-file docs/letter.txt --style joined \
+		--output saved/figures/$(RUN)/letter.png
 	@echo
-	@echo "That was a pretrained network. Now a new one is trained:"
+	@echo "That was a letter, by a pretrained network. Now a new one is trained:"
 	@echo
 	@.venv/bin/python train.py -c configs/conditional.json --run-id $(RUN)
 	@.venv/bin/python experiments.py write -r saved/models/conditional/$(RUN)/model_best.pth \
@@ -44,7 +44,7 @@ demo: .venv/installed
 		--num-samples 4 --bias 0.7 --output saved/figures/$(RUN)
 	@echo
 	@echo "Look at what it writes: saved/figures/$(RUN)/conditional.png"
-	@echo "Pretrained network:     saved/figures/$(RUN)/pretrained"
+	@echo "The letter:             saved/figures/$(RUN)/letter.png"
 	@echo "See how it learned:     .venv/bin/python -m tensorboard.main --logdir saved/log"
 	@echo "Write your own text:    .venv/bin/python experiments.py write" \
 		"-r saved/models/conditional/$(RUN) --text 'Your words' --window"

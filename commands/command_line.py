@@ -19,6 +19,9 @@ FORMER = {
 """Earlier versions had no commands: the option that chose what to do, and the command it stands
 for now. A call with none of them writes."""
 
+SHOWN = {"--window": ["--show", "window"], "--density": ["--show", "density"]}
+"""Earlier options of `write`, and what they stand for now."""
+
 
 def parse(words: list[str], commands: Mapping[str, str]) -> tuple[ModuleType, argparse.Namespace]:
     """Return the command of a command line, and its options.
@@ -39,7 +42,8 @@ def parse(words: list[str], commands: Mapping[str, str]) -> tuple[ModuleType, ar
     arguments, unknown = parser.parse_known_intermixed_args(rest)
     if unknown:
         word = next((word for word in unknown if word.startswith("-")), unknown[0])
-        owners = [other for other in commands if parser_of(other, commands).knows(word)]
+        current = SHOWN.get(word, [word])[0]
+        owners = [other for other in commands if parser_of(other, commands).knows(current)]
         *some, last = owners or [""]
         whose = " and ".join(filter(None, (", ".join(some), last)))
         problem = f"belongs to {whose}" if whose else "is unknown"
@@ -62,7 +66,9 @@ def parser_of(name: str, commands: Mapping[str, str]) -> Parser:
 
 
 def translated(words: list[str]) -> list[str]:
-    """Return a command line with its command first, also for one of an earlier version."""
+    """Return a command line as it is typed now, also for one of an earlier version."""
+    if words[0] == "write":
+        return [part for word in words for part in SHOWN.get(word, [word])]
     if not words[0].startswith("-"):
         return words
     former = next((name for word in words if (name := word.partition("=")[0]) in FORMER), None)
@@ -77,4 +83,5 @@ def translated(words: list[str]) -> list[str]:
         else:
             to = rest if word.startswith("-") else to
             to.append(word)
-    return [*FORMER.get(former, ["write"]), *named, *rest]
+    now = [*FORMER.get(former, ["write"]), *named, *rest]
+    return translated(now) if now[0] == "write" else now

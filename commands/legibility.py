@@ -25,6 +25,9 @@ SAMPLES, BIAS, IN_ROW = 10, 1.0, 6
 """Of --characters: the defaults of --num-samples and --biases, and the characters per row of its
 sheet."""
 
+TRIES = 4
+"""Default of --tries, that of a page."""
+
 SHOWN = 3
 """Texts in the picture of what was written and read."""
 
@@ -77,6 +80,21 @@ def add_options(parser: Parser) -> None:
         help="draw the lines of all texts at the smallest bias on a sheet that marks what was "
         "misread, the first sample of each (default: no)",
     )
+    add(
+        "--proofread",
+        nargs="?",
+        const="recognition",
+        metavar="RECOGNISER",
+        help="write every line as a page's are: read back by this recogniser, and written again if "
+        "it is misread; another network than --reader (default: no; without a name recognition)",
+    )
+    add(
+        "--tries",
+        type=number(int, Range(1, 100)),
+        metavar="N",
+        help=f"how often a line is written at most, with --proofread (default: {TRIES}), e.g. "
+        "--tries 8",
+    )
     options.add_search(parser)
     options.add_overrides(parser)
     options.add_seed(
@@ -97,6 +115,8 @@ def check(arguments: argparse.Namespace) -> None:
         raise UserError("--characters writes at one bias: give --biases one value")
     if arguments.skip_unknown and not (arguments.text or texts_file(arguments)):
         raise UserError("--skip-unknown is for a --text, or a FILE of --texts")
+    if arguments.tries and not arguments.proofread:
+        raise UserError("--tries is for --proofread: without it every line is written once")
     options.check_search(arguments)
 
 
@@ -108,6 +128,8 @@ def texts_file(arguments: argparse.Namespace) -> Path | None:
 
 def run(arguments: argparse.Namespace) -> None:
     located(arguments.reader)
+    if arguments.proofread:
+        located(arguments.proofread)
     options.readable(options.language_file(arguments), texts_file(arguments))
     writer = options.load(arguments.resume, arguments)
     from model.loading import Reader, Writer
@@ -115,11 +137,22 @@ def run(arguments: argparse.Namespace) -> None:
     if not isinstance(writer, Writer) or not writer.model.needs_text:
         kind = type(writer.model).__name__
         raise UserError(f"{writer.path} contains a {kind}: a network that writes texts is needed")
-    reader = options.load(arguments.reader, arguments, quiet=True)
-    if not isinstance(reader, Reader):
+    named = {"--reader": arguments.reader, "--proofread": arguments.proofread}
+    readers = {
+        option: options.load(path, arguments, quiet=True) for option, path in named.items() if path
+    }
+    for option, one in readers.items():
+        if not isinstance(one, Reader):
+            raise UserError(
+                f"{option} {named[option]}: it contains a {type(one.model).__name__}, not a "
+                "recogniser"
+            )
+    reader, proofreader = readers["--reader"], readers.get("--proofread")
+    if proofreader and proofreader.path.samefile(reader.path):
         raise UserError(
-            f"--reader {arguments.reader}: it contains a {type(reader.model).__name__}, not a "
-            "recogniser"
+            f"--proofread {arguments.proofread} is the network of --reader: it would judge the "
+            "lines that it chose itself, which seem better than they are; give two, such as "
+            "--proofread recognition --reader judge"
         )
     options.make_output(arguments.output)
     how = {
@@ -127,12 +160,16 @@ def run(arguments: argparse.Namespace) -> None:
         "seed": arguments.seed,
         "max_steps": arguments.steps,
         "search": options.search_of(reader, arguments),
+        "proofreader": proofreader and proofreader.model,
+        "tries": (arguments.tries or TRIES) if proofreader else 1,
         "progress": True,
     }
-    if arguments.characters:
-        judge_characters(writer, reader, arguments, how)
-    else:
-        judge_texts(writer, reader, arguments, how)
+    if proofreader:
+        kind = type(proofreader.model).__name__
+        print(f"{kind} of {proofreader.path} proofreads, {how['tries']} tries at most")
+    recorded = record(writer, reader, proofreader, how)
+    judge = judge_characters if arguments.characters else judge_texts
+    judge(writer, reader, arguments, how, recorded)
 
 
 def introduce(reader: Any, texts: Sequence[str]) -> None:
@@ -143,7 +180,7 @@ def introduce(reader: Any, texts: Sequence[str]) -> None:
         print(f"always counted as errors, because the reader does not know them: {names}")
 
 
-def record(writer: Any, reader: Any, how: Mapping[str, Any]) -> dict[str, Any]:
+def record(writer: Any, reader: Any, proofreader: Any, how: Mapping[str, Any]) -> dict[str, Any]:
     """Return the settings that a file of results records."""
     from model.generation.mixture import PEN_SHARPNESS
 
@@ -152,6 +189,8 @@ def record(writer: Any, reader: Any, how: Mapping[str, Any]) -> dict[str, Any]:
         "reader": str(reader.path),
         "seed": how["seed"],
         "pen_sharpness": how.get("pen_sharpness", PEN_SHARPNESS),
+        "proofreader": str(proofreader.path) if proofreader else None,
+        "tries": how["tries"],
     }
 
 
@@ -186,7 +225,11 @@ def chosen_texts(arguments: argparse.Namespace) -> tuple[list[str], list[str], i
 
 
 def judge_texts(
-    writer: Any, reader: Any, arguments: argparse.Namespace, how: Mapping[str, Any]
+    writer: Any,
+    reader: Any,
+    arguments: argparse.Namespace,
+    how: Mapping[str, Any],
+    recorded: Mapping[str, Any],
 ) -> None:
     """Have texts read as written at several biases, and draw the rate of errors over bias."""
     from model.legibility import rates_by_kind, read_back, seeds_of
@@ -202,8 +245,9 @@ def judge_texts(
     for one, of_kind in zip(results, by_kind, strict=True):
         print(
             f"  bias {one.bias:<5g} cer {one.rates['cer']:.4f}  wer {one.rates['wer']:.4f}  texts "
-            f"read without an error {one.rates['line_accuracy']:.4f}  ended {one.ended:.4f}, with "
-            f"every word {one.complete:.4f}"
+            f"read without an error {one.rates['line_accuracy']:.4f}, with any {one.wrong} of "
+            f"{len(one.tries)}  ended {one.ended:.4f}, with every word {one.complete:.4f}"
+            f"{counted(one, arguments)}"
         )
         if of_kind:
             show_kinds([*of_kind.items(), ("all", one.rates)])
@@ -234,9 +278,16 @@ def judge_texts(
     write_json(
         path,
         {
-            **record(writer, reader, how),
+            **recorded,
             "results": [
-                {"bias": one.bias, "ended": one.ended, "complete": one.complete, **one.rates}
+                {
+                    "bias": one.bias,
+                    "ended": one.ended,
+                    "complete": one.complete,
+                    "wrong": one.wrong,
+                    "tries": sum(one.tries),
+                    **one.rates,
+                }
                 | ({"kinds": of_kind} if kinds else {})
                 for one, of_kind in zip(results, by_kind, strict=True)
             ],
@@ -246,12 +297,18 @@ def judge_texts(
                     "text": one.reference,
                     "seed": seeds[n],
                     "read": [result.transcriptions[n].hypothesis for result in results],
+                    "tries": [result.tries[n] for result in results],
                 }
                 for n, one in enumerate(results[0].transcriptions)
             ],
         },
     )
     print("  ".join(map(str, [*written, path])))
+
+
+def counted(result: Any, arguments: argparse.Namespace) -> str:
+    """Return how many tries proofreading took, as a part of a line; "" without it."""
+    return f"  in {sum(result.tries)} tries" if arguments.proofread else ""
 
 
 def show_kinds(rates: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
@@ -283,7 +340,11 @@ def draw_texts(path: Path, transcriptions: Sequence[Any], kinds: Sequence[str]) 
 
 
 def judge_characters(
-    writer: Any, reader: Any, arguments: argparse.Namespace, how: Mapping[str, Any]
+    writer: Any,
+    reader: Any,
+    arguments: argparse.Namespace,
+    how: Mapping[str, Any],
+    recorded: Mapping[str, Any],
 ) -> None:
     """Have every visible character of ASCII read several times, and draw the first of each."""
     import numpy as np
@@ -315,7 +376,7 @@ def judge_characters(
     print(
         f"bias {result.bias:g}: of {len(judged)} characters, {count} times each, {exact:.4f} read"
         f" exactly with their whole carrier, {itself:.4f} counting the character alone; ended "
-        f"{result.ended:.4f}"
+        f"{result.ended:.4f}{counted(result, arguments)}"
     )
     inks = [one.transcriptions[0].ink for one in judged]
     pitch = 1.2 * float(np.quantile([bounds(ink)[2] - bounds(ink)[0] for ink in inks], 0.95)) or 1.0
@@ -330,9 +391,10 @@ def judge_characters(
     write_json(
         path,
         {
-            **record(writer, reader, how),
+            **recorded,
             "bias": result.bias,
             "samples": count,
+            "written": sum(result.tries),
             "exact": exact,
             "itself": itself,
             "characters": {

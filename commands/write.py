@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from commands import options, pages
+from commands import options, pages, showing
 from commands.options import Parser, number, typed
 from utils.alphabet import PANGRAM
 from utils.checks import Range, UserError
@@ -75,8 +75,7 @@ def add_options(parser: Parser) -> None:
         "scaled if its x-height differs by more than a factor of 2, and then resampled if its "
         "points are more than 2 times denser or sparser (default: auto)",
     )
-    add("--window", action="store_true", help="draw the window's path as well (default: no)")
-    add("--density", action="store_true", help="draw the density as well (default: no)")
+    showing.add_options(parser)
     pages.add_options(parser)
 
 
@@ -115,6 +114,7 @@ def run(arguments: argparse.Namespace) -> None:
         pages.run(arguments, text, writer, take_primer(writer, arguments))
         return
     writer = options.load(arguments.resume, arguments, to="write")
+    showing.check(writer, arguments.show)
     first, count = arguments.seed, arguments.num_samples
     if writer.model.needs_text:
         skip = arguments.skip_unknown or not arguments.text
@@ -126,19 +126,14 @@ def run(arguments: argparse.Namespace) -> None:
             for seed in seeds
         ]
     else:
-        if arguments.text or arguments.window or arguments.primer_text:
+        if arguments.text or arguments.primer_text:
             raise UserError(
-                f"{writer.path} contains a network without text input: --text, --window and "
-                "--primer-text are for a conditional one"
+                f"{writer.path} contains a network without text input: --text and --primer-text "
+                "are for a conditional one"
             )
         one = options.output_file(arguments.output, FILES)
         seeds = range(first, first + (count or (1 if one else LINES)))
         jobs = [(f"{writer.name}-seed{seed}", None, seed) for seed in seeds]
-    if arguments.density and writer.model.head == "regression":
-        raise UserError(
-            f"{writer.path} contains a network with a regression head, which has no density to "
-            "draw; leave out --density"
-        )
     primer = take_primer(writer, arguments)
     options.make_output(arguments.output, FILES)
     names, texts, seeds = zip(*jobs, strict=True)
@@ -151,6 +146,10 @@ def run(arguments: argparse.Namespace) -> None:
         progress=True,
     )
     save(writer, arguments, names, lines)
+    if "bias" in arguments.show:
+        stems = [stem_of(arguments, name) for name in names]
+        for path in showing.save_biases(writer, arguments, texts, seeds, stems, primer):
+            print(path)
     ended = f"{sum(line.ended for line in lines)} of {len(lines)} lines ended"
     if writer.model.needs_text:
         print(f"{ended} by the stopping rule")
@@ -166,7 +165,7 @@ def save(writer: Any, arguments: argparse.Namespace, names: Sequence[str], lines
     jobs = list(zip(names, lines, strict=True))
     written = []
     for name, line in tqdm(jobs, desc="drawing", unit="line", leave=False, disable=None):
-        stem = file.with_suffix("") if file else arguments.output / name
+        stem = stem_of(arguments, name)
         kinds = [file.suffix] if file else [".png", ".svg"]
         kinds += [".inkml"] if arguments.inkml and kinds != [".inkml"] else []
         written.append(save_line(writer, arguments, line, stem, kinds))
@@ -189,6 +188,12 @@ def save(writer: Any, arguments: argparse.Namespace, names: Sequence[str], lines
         print(f"{together}  ({some} {len(shown)} lines)")
 
 
+def stem_of(arguments: argparse.Namespace, name: str) -> Path:
+    """Return what the names of a line's files begin with."""
+    file = options.output_file(arguments.output, FILES)
+    return file.with_suffix("") if file else arguments.output / name
+
+
 def save_line(
     writer: Any, arguments: argparse.Namespace, line: Any, stem: Path, kinds: Sequence[str]
 ) -> list[Path]:
@@ -209,28 +214,7 @@ def save_line(
         paths.append(path)
     if len(line.ink) < 2:  # it ended at once: there is no step to show
         return paths
-    if arguments.window:
-        from utils.plots import draw_window
-
-        paths.append(stem.with_name(f"{stem.name}-window.png"))
-        draw_window(paths[-1], line.attention, line.text, line.ink)
-    if arguments.density:
-        paths.append(stem.with_name(f"{stem.name}-density.png"))
-        save_density(paths[-1], writer, line, **options.sharpening(arguments))
-    return paths
-
-
-def save_density(path: Path, writer: Any, line: Any, *, bias: float = 0, **pen: float) -> None:
-    """Draw the mixture's density along a line, as it was sharpened step by step."""
-    import torch
-
-    from model.generation.density import density_map
-    from utils.plots import draw_density
-
-    mixture = writer.predict(line).biased(torch.from_numpy(line.bias).to(writer.device), **pen)
-    density, extent = density_map(mixture, line.ink, writer.model.normalisation)
-    weights = mixture.weights.cpu().numpy()
-    draw_density(path, density, extent, weights, line.ink, line.description)
+    return paths + showing.save(writer, arguments, line, stem)
 
 
 def take_primer(writer: Any, arguments: argparse.Namespace) -> tuple[Any, str] | None:

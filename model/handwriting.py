@@ -16,9 +16,9 @@ import numpy as np
 from model.generation.line import Line
 from model.generation.words import WrittenWord, words
 from model.loading import Reader, Writer
-from model.proofreading import Proofread, proofread
+from model.proofreading import SEEDS, Proofread, proofread
 from utils.batches import TOGETHER
-from utils.hand_measures import baseline, baseline_angle, word_gaps
+from utils.hand_measures import baseline, baseline_angle, slant, word_gaps
 from utils.ink import bounds, from_strokes, strokes, to_points, x_height
 from utils.page.layout import Word
 
@@ -28,19 +28,24 @@ styles: with 40 the letters become narrower towards the end of each)."""
 SURE, WORD_SURE = 8.0, 4.0
 """Characters of a line, and of a word, from which half of its measured height above the baseline is
 believed; a few letters say little (assumed)."""
+SLANT_SURE = 2.0
+"""The same of its slant, which a few downstrokes show (measured, `writer` in five styles: lines of
+24 characters lean 3 to 6 degrees other than their primer, and 1.3 other than each other)."""
 SPACE = 1.2
 """Usual gap between words in x-heights, where the primer shows none (measured: lines of
 IAM-OnDB)."""
 FILL, LEAST_PART = 0.92, 3
 """Share of a row that a part of a word too wide for it fills, as written letters vary, and its
 least characters (assumed)."""
+OF_PART = 10_000_019
+"""Difference between the seeds of parts of a line: prime, and more than there are lines."""
 LIVELINESS = 0.7
 """Default share of the drift and jitter of words that is kept."""
 TRIES = 4
 """Default of how often a line is written at most."""
 
 
-@dataclass
+@dataclass(eq=False)
 class Hand:
     """A writer that keeps to one hand.
 
@@ -49,26 +54,26 @@ class Hand:
         primer: ink `(points, 3)` of the hand, in the units of the writer's data, and its text.
         reader: proofreads; None for no proofreading.
         sharpening: `bias` and `pen_sharpness` as `Writer.write_lines` takes them.
-        seed: of the first line, incremented for each further one.
         tries: how often a line is written at most.
         liveliness: share of the drift of words from the baseline, and of the differences of blanks,
             that is kept, from 0 to 1.
-        lines: those that were written, in order.
+        progress: show a progress bar of the lines that are written together.
     """
 
     writer: Writer
     primer: tuple[np.ndarray, str]
     reader: Reader | None = None
     sharpening: Mapping[str, float] = field(default_factory=dict)
-    seed: int = 0
     tries: int = TRIES
     liveliness: float = LIVELINESS
-    lines: list[Proofread] = field(default_factory=list)
+    progress: bool = False
 
     def __post_init__(self) -> None:
         ink, text = self.primer
         self._angle = _known(baseline_angle(ink))
-        self._base = _base_of([_turned(stroke, self._angle) for stroke in strokes(ink)])
+        level = [_turned(stroke, self._angle) for stroke in strokes(ink)]
+        self._base = _base_of(level)
+        self._lean = _known(slant(from_strokes(level)))
         self.letter = x_height(ink)
         """The x-height in the writer's units."""
         gaps = word_gaps(ink, text)
@@ -78,58 +83,32 @@ class Hand:
         self.blank = (right - left) / self.letter / max(len(text), 1)
         """The mean width of a character in x-heights."""
 
-    def write(self, paragraphs: Iterable[str], room: float = math.inf) -> Iterator[list[Word]]:
-        """Yield the words of each paragraph, in x-heights; none for one without a word.
-
-        Several paragraphs are written at a time, so that memory does not grow with their number.
+    def write(self, texts: Sequence[str], seeds: Sequence[int]) -> list[Proofread]:
+        """Return lines, proofread if there is a reader.
 
         Args:
-            paragraphs: texts without line ends, of characters that the writer knows.
-            room: width of a row in x-heights; a word that is wider is written again in parts, with
-                hyphens between letters.
+            texts: of characters that the writer knows.
+            seeds: one for each.
         """
-        waiting: list[list[str]] = []
-        for paragraph in paragraphs:
-            waiting.append(cut(paragraph.split(), LONGEST))
-            if sum(map(len, waiting)) >= TOGETHER:
-                yield from self._fitting(waiting, room)
-                waiting = []
-        yield from self._fitting(waiting, room)
-
-    def _fitting(self, paragraphs: Sequence[Sequence[str]], room: float) -> Iterator[list[Word]]:
-        """Yield the words of paragraphs, in parts where they are wider than `room`."""
-        for written in self._write(paragraphs):
-            fitting: list[Word] = []
-            for word in written:
-                if word.width > room and " " not in word.text:
-                    characters = int(FILL * room * len(word.text) / word.width)
-                    hyphen = "" if self.writer.model.alphabet.unknown("-") else "-"
-                    parts = divided(word.text, max(characters, LEAST_PART), hyphen)
-                    fitting += next(self._write([parts]))
-                else:
-                    fitting.append(word)
-            yield fitting
-
-    def _write(self, paragraphs: Sequence[Sequence[str]]) -> Iterator[list[Word]]:
-        texts = [text for lines in paragraphs for text in lines]
-        seeds = range(self.seed + len(self.lines), self.seed + len(self.lines) + len(texts))
-        found = proofread(self._lines, self._read, texts, seeds, self.tries if self.reader else 1)
-        self.lines += found
-        following = iter(found)
-        for lines in paragraphs:
-            parts = [self._words(next(following).line) for _ in lines]
-            yield [word for part in parts for word in part]
+        return proofread(self._lines, self._read, texts, seeds, self.tries if self.reader else 1)
 
     def _lines(self, texts: Sequence[str], seeds: Sequence[int]) -> list[Line]:
-        return self.writer.write_lines(texts, seeds, **self.sharpening, primer=self.primer)
+        return self.writer.write_lines(
+            texts, seeds, **self.sharpening, primer=self.primer, progress=self.progress
+        )
 
     def _read(self, lines: Sequence[Line]) -> list[str]:
         if self.reader is None:
             return [line.title for line in lines]
         return self.reader.read_lines(lines)
 
-    def _words(self, line: Line) -> list[Word]:
-        """Return the words of a line: level, in x-heights, each from its left edge."""
+    def words(self, line: Line, degrees: float | None = None) -> list[Word]:
+        """Return the words of a line: level, in x-heights, each from its left edge.
+
+        Args:
+            line: as `write` returns it.
+            degrees: how far they lean from upright to the right; None: as they were written.
+        """
         parts = words(line)
         if not parts:
             return []
@@ -145,6 +124,11 @@ class Hand:
         turned = [
             [_turned(stroke - origin, angle) + origin for stroke in part.strokes] for part in parts
         ]
+        if degrees is not None:
+            lean = slant(from_strokes([stroke for part in turned for stroke in part]))
+            lean = self._lean + _believed(_known(lean - self._lean), characters, SLANT_SURE)
+            shear = np.array([[1.0, 0.0], [lean - math.tan(math.radians(degrees)), 1.0]])
+            turned = [[stroke @ shear for stroke in part] for part in turned]
         height = self._base + _believed(
             _base_of([stroke for part in turned for stroke in part]) - self._base, characters, SURE
         )
@@ -168,6 +152,92 @@ class Hand:
         """Return a gap that differs from the usual one by `liveliness` of what it did."""
         gap = min(max(gap, 0.6 * self.space), 1.7 * self.space)
         return self.space * (gap / self.space) ** self.liveliness
+
+
+@dataclass(frozen=True)
+class Passage:
+    """A paragraph, and how it is written.
+
+    Attributes:
+        hand: in which.
+        text: without line ends, of characters that the hand's writer knows.
+        room: width of a row in x-heights; a word that is wider is written again in parts, with
+            hyphens between letters.
+        slant: degrees from upright to the right; None for the hand's own.
+    """
+
+    hand: Hand
+    text: str
+    room: float = math.inf
+    slant: float | None = None
+
+    @property
+    def lines(self) -> list[str]:
+        """The texts that are written at once."""
+        return cut(self.text.split(), LONGEST)
+
+
+def write(
+    passages: Iterable[Passage], seed: int = 0
+) -> Iterator[tuple[list[Word], list[Proofread]]]:
+    """Yield the words of each passage, and its lines as they were proofread; none for a passage
+    without a word.
+
+    Several passages are written at a time, and not kept. What a line becomes does not depend on the
+    hands of the others: a line has the seed that follows that of the line before.
+    """
+    waiting: list[tuple[Passage, range]] = []
+    count = written = 0
+    for passage in passages:
+        lines = len(passage.lines)
+        waiting.append((passage, range(seed + count, seed + count + lines)))
+        count += lines
+        if count - written >= TOGETHER:
+            yield from _written(waiting)
+            waiting, written = [], count
+    yield from _written(waiting)
+
+
+def _written(
+    passages: Sequence[tuple[Passage, range]],
+) -> Iterator[tuple[list[Word], list[Proofread]]]:
+    """Yield what `write` does; of each passage there are the seeds of its lines."""
+    of_hand: dict[Hand, list[tuple[str, int]]] = {}
+    for passage, seeds in passages:
+        of_hand.setdefault(passage.hand, []).extend(zip(passage.lines, seeds, strict=True))
+    following = {
+        hand: iter(hand.write([text for text, _ in lines], [seed for _, seed in lines]))
+        for hand, lines in of_hand.items()
+    }
+    for passage, seeds in passages:
+        fitting: list[Word] = []
+        found: list[Proofread] = []
+        for seed in seeds:
+            line = next(following[passage.hand])
+            words, parts = _fitting(passage, line, seed)
+            fitting += words
+            found += [line, *parts]
+        yield fitting, found
+
+
+def _fitting(passage: Passage, line: Proofread, seed: int) -> tuple[list[Word], list[Proofread]]:
+    """Return the words of a line, and the parts that were written of those that are too wide."""
+    hand = passage.hand
+    fitting: list[Word] = []
+    found: list[Proofread] = []
+    for word in hand.words(line.line, passage.slant):
+        if word.width > passage.room and " " not in word.text and len(word.text) > LEAST_PART:
+            characters = int(FILL * passage.room * len(word.text) / word.width)
+            hyphen = "" if hand.writer.model.alphabet.unknown("-") else "-"
+            parts = divided(word.text, max(characters, LEAST_PART), hyphen)
+            first = seed + OF_PART * (len(found) + 1)
+            seeds = [first + OF_PART * number for number in range(len(parts))]
+            written = hand.write(parts, [one % SEEDS for one in seeds])
+            fitting += [part for one in written for part in hand.words(one.line, passage.slant)]
+            found += written
+        else:
+            fitting.append(word)
+    return fitting, found
 
 
 def cut(spoken: Sequence[str], longest: int) -> list[str]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import cycle
 from typing import Any
 
@@ -10,6 +11,7 @@ import torch
 from model.generation.mixture import PEN_SHARPNESS
 from model.generation.networks import MixtureNetwork
 from model.generation.sampling import Line, sample
+from model.proofreading import proofread
 from model.recognition.encoder import GREEDY, RecognitionNetwork, Search
 from model.recognition.error_rates import is_read, missing_words
 from model.recognition.transcribing import Transcription, read_lines, score
@@ -30,6 +32,7 @@ class Legibility:
         ended: share of the lines that ended by the stopping rule.
         complete: share of the lines that ended and lack no word.
         transcriptions: of all lines: of the first sample of each text, then of the second, ...
+        tries: how often each of these lines was written.
     """
 
     bias: float
@@ -37,6 +40,12 @@ class Legibility:
     ended: float
     complete: float
     transcriptions: list[Transcription]
+    tries: list[int]
+
+    @property
+    def wrong(self) -> int:
+        """How many lines have any error."""
+        return sum(one.error_rate > 0 for one in self.transcriptions)
 
 
 @dataclass(frozen=True)
@@ -84,11 +93,14 @@ def read_back(
     samples: int = 1,
     max_steps: int | None = None,
     search: Search = GREEDY,
+    proofreader: RecognitionNetwork | None = None,
+    tries: int = 1,
     progress: bool = False,
 ) -> list[Legibility]:
     """Write texts at several biases and read them back, to measure legibility.
 
-    The seeds are those of `seeds_of`, the same at every bias.
+    The seeds are those of `seeds_of`, the same at every bias, of the first tries if lines are
+    proofread.
 
     Args:
         writer: a network that takes a text.
@@ -100,7 +112,11 @@ def read_back(
         seed: of the first sample of the first text.
         samples: how often each text is written.
         max_steps: limit on the steps of a line; by default enough for the longest text.
-        search: how to search for the text.
+        search: how `reader` searches for the text.
+        proofreader: reads the lines first, which are written again where it misreads them, see
+            `model.proofreading`; another network than `reader`, which would choose what it reads
+            well itself. None for no proofreading.
+        tries: how often a line is written at most, if they are proofread.
         progress: show progress bars.
 
     Raises:
@@ -112,19 +128,21 @@ def read_back(
     texts *= samples
     result = []
     for bias in biases:
-        lines: list[Line] = []
-        for start in range(0, len(texts), TOGETHER):
-            part = texts[start : start + TOGETHER]
-            lines += sample(
-                writer,
-                seeds[start : start + len(part)],
-                part,
-                bias=bias,
-                pen_sharpness=pen_sharpness,
-                max_steps=max_steps,
-                progress=progress,
-            )
-        read = read_lines(reader, [line.ink for line in lines], search, progress=progress)
+        write = partial(
+            _write,
+            writer,
+            bias=bias,
+            pen_sharpness=pen_sharpness,
+            max_steps=max_steps,
+            progress=progress,
+        )
+        if proofreader is None:
+            lines, counts = write(texts, seeds), [1] * len(texts)
+        else:
+            proofreads = partial(_read, proofreader, progress=progress)
+            found = proofread(write, proofreads, texts, seeds, tries)
+            lines, counts = [one.line for one in found], [one.tries for one in found]
+        read = _read(reader, lines, search=search, progress=progress)
         transcriptions = [
             Transcription(f"text {number + 1}", line.ink, text, found)
             for number, (line, text, found) in enumerate(zip(lines, texts, read, strict=True))
@@ -136,9 +154,24 @@ def read_back(
         count = max(len(lines), 1)
         ended, complete = sum(line.ended for line in lines) / count, sum(whole) / count
         result.append(
-            Legibility(float(bias), score(transcriptions), ended, complete, transcriptions)
+            Legibility(float(bias), score(transcriptions), ended, complete, transcriptions, counts)
         )
     return result
+
+
+def _write(
+    writer: MixtureNetwork, texts: Sequence[str], seeds: Sequence[int], **options: Any
+) -> list[Line]:
+    """Return a line for each text and seed, many at a time; `options` are those of `sample`."""
+    lines: list[Line] = []
+    for start in range(0, len(texts), TOGETHER):
+        part = slice(start, start + TOGETHER)
+        lines += sample(writer, seeds[part], texts[part], **options)
+    return lines
+
+
+def _read(reader: RecognitionNetwork, lines: Sequence[Line], **options: Any) -> list[str]:
+    return read_lines(reader, [line.ink for line in lines], **options)
 
 
 def seeds_of(count: int, samples: int = 1, seed: int = 0) -> list[int]:

@@ -22,6 +22,9 @@ HIGHEST, BACK, WIDEST = 9.0, 3.0, 6.0
 """Height of a line, way back of the pen beyond the width of a word, and width for each character,
 in x-heights, beyond which ink is not a line (assumed)."""
 
+ALIKE = str.maketrans("_~,'`", "--...")
+"""Signs that only their height in the line tells apart, each as one of them."""
+
 UNENDED, MISSING, SHAPE = "never ended", "left out a word", "ink outside the line"
 """Faults of a line besides misread characters."""
 
@@ -82,7 +85,7 @@ def proofread(
         again = [(seeds[k] + number * OF_TRY) % SEEDS for k in open_]
         lines = write([texts[k] for k in open_], again)
         for k, line, hypothesis in zip(open_, lines, read(lines), strict=True):
-            errors = error_counts(texts[k], hypothesis).character_errors
+            errors = error_counts(texts[k], _seen(texts[k], hypothesis)).character_errors
             wrong = faults(line, texts[k], hypothesis)
             found = Proofread(line, number + 1, hypothesis, errors, wrong, errors)
             before = best[k]
@@ -104,17 +107,29 @@ def faults(line: Line, text: str, hypothesis: str) -> tuple[str, ...]:
     """
     wrong = {
         UNENDED: not line.ended,
-        MISSING: bool(missing_words(text, hypothesis)),
-        SHAPE: not _is_line(line.written, text),
+        MISSING: bool(missing_words(text, _seen(text, hypothesis))),
+        SHAPE: not _is_line(line, text),
     }
     return tuple(name for name, true in wrong.items() if true)
 
 
-def _is_line(ink: np.ndarray, text: str) -> bool:
+def _seen(text: str, hypothesis: str) -> str:
+    """Return what was read, but the text itself where it is of signs alone and nothing speaks
+    against it: beside no letter a full stop is read as nothing or as a comma."""
+    same = not hypothesis or hypothesis.translate(ALIKE) == text.translate(ALIKE)
+    return text if same and _only_signs(text) else hypothesis
+
+
+def _only_signs(text: str) -> bool:
+    return not any(map(str.isalnum, text))
+
+
+def _is_line(line: Line, text: str) -> bool:
     """Return whether ink has the extent of a line, and does not jump back over what is written."""
-    if len(ink) < 2:
+    ink, signs = line.written, _only_signs(text)
+    if len(ink) < (1 if signs else 2):
         return False
-    letter = x_height(ink)
+    letter = x_height(line.ink if signs else ink)  # signs have none: the primer's
     left, top, right, bottom = bounds(ink)
     across = np.cumsum(ink[:, 0], dtype=np.float64)
     longest = max(map(len, text.split()), default=1)

@@ -3,7 +3,7 @@
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from utils.alphabet import SHOWN, Alphabet, describe, nfc
@@ -109,7 +109,8 @@ def fit(text: str, known: Collection[str] | Alphabet) -> Fitted:
     spaces and all kinds of space as a space; what is invisible (soft hyphens, zero-width and
     control characters, marks of direction) goes; the rest is written as `SIMILAR` says, else in its
     normal form KC (ligatures, full width, superscripts, fractions), else without its accents,
-    whichever gives known characters first. What is left is left out: see `Fitted`.
+    whichever gives known characters first. What is left is left out, with the blanks behind it if
+    a blank or the start of a line is before it: see `Fitted`.
 
     Raises:
         UserError: if there is nothing to write.
@@ -130,11 +131,16 @@ def fit(text: str, known: Collection[str] | Alphabet) -> Fitted:
             elif other != part:
                 changes[part] = (other, count + changes.get(part, ("", 0))[1])
         # What now stand side by side may be one character in NFC, which is looked at again.
-        text = nfc("".join(written[part] or "" for part in parts))
+        text = nfc(_joined([written[part] for part in parts]))
     fitted = Fitted(text, changes, dict(left_out))
     if not text.strip():
         raise UserError(f"there is nothing to write: {explain(fitted) or 'the text is empty'}")
     return fitted
+
+
+def split(text: str) -> list[str]:
+    """Return the lines of a text, at the ends that `fit` knows."""
+    return _LINE_ENDS.sub("\n", text).split("\n")
 
 
 def explain(fitted: Fitted) -> str:
@@ -216,6 +222,24 @@ def _belongs(text: str, start: int, at: int) -> bool:
     if "\U0001f1e6" <= one <= "\U0001f1ff":  # two of these are a flag
         return at == start + 1 and "\U0001f1e6" <= text[start] <= "\U0001f1ff"
     return "\U0001f3fb" <= one <= "\U0001f3ff" or "\U000e0020" <= one <= "\U000e007f"
+
+
+def _joined(parts: Sequence[str | None]) -> str:
+    """Return parts as one text; None, which was left out, leaves no blanks of its own."""
+    kept: list[str] = []
+    gone = False
+    for part in [*parts, "\n"]:
+        if part is None:
+            gone = True
+            continue
+        if gone and (not kept or kept[-1][-1:] in (" ", "\n")):
+            part = part.lstrip(" ")
+            if kept and part[:1] == "\n":
+                kept[-1] = kept[-1].rstrip(" ")
+        if part:
+            kept.append(part)
+            gone = False
+    return "".join(kept)[:-1]
 
 
 def _written(part: str, known: set[str], depth: int = DEPTH) -> str | None:

@@ -1,4 +1,4 @@
-"""Pictures by matplotlib: lines of ink on paper, the window over the text, the density, curves.
+"""Pictures by matplotlib: lines of ink on paper, the window over the text, curves.
 
 Nothing here uses matplotlib's global state: every picture is a `Figure` of its own, drawn by Agg.
 Files are written atomically. Sizes on paper are assumed, by eye.
@@ -79,7 +79,7 @@ def draw_lines(
     Raises:
         DataError: if there is no line, one is not valid, or the counts differ.
     """
-    _write_png(path, lines_figure(inks, texts, primers=primers), dpi)
+    write_png(path, lines_figure(inks, texts, primers=primers), dpi)
 
 
 def render(
@@ -133,7 +133,7 @@ def draw_sheet(
     faults: Sequence[str],
 ) -> None:
     """Write many lines of ink in columns as a PNG; see `sheet_figure`."""
-    _write_png(path, sheet_figure(inks, texts, faults))
+    write_png(path, sheet_figure(inks, texts, faults))
 
 
 def sheet_figure(inks: Sequence[np.ndarray], texts: Sequence[str], faults: Sequence[str]) -> Figure:
@@ -191,7 +191,7 @@ def draw_pairs(
     first: int = 1,
 ) -> None:
     """Write pairs of lines side by side as a PNG, 1500 pixels wide; see `pairs_figure`."""
-    _write_png(path, pairs_figure(pairs, texts, first=first), PAIRS_DPI)
+    write_png(path, pairs_figure(pairs, texts, first=first), PAIRS_DPI)
 
 
 def pairs_figure(
@@ -238,7 +238,7 @@ def pairs_figure(
 
 def draw_window(path: str | PathLike[str], window: np.ndarray, text: str, ink: np.ndarray) -> None:
     """Write the window's path over the text as a PNG; see `window_figure`."""
-    _write_png(path, window_figure(window, text, ink))
+    write_png(path, window_figure(window, text, ink))
 
 
 def window_figure(window: np.ndarray, text: str, ink: np.ndarray) -> Figure:
@@ -352,91 +352,6 @@ def reading_figure(
     return figure
 
 
-def draw_density(
-    path: str | PathLike[str],
-    density: np.ndarray,
-    extent: tuple[float, float, float, float],
-    weights: np.ndarray,
-    ink: np.ndarray,
-    caption: str = "",
-) -> None:
-    """Write the mixture's density along a line as a PNG; see `density_figure`."""
-    _write_png(path, density_figure(density, extent, weights, ink, caption))
-
-
-def density_figure(
-    density: np.ndarray,
-    extent: tuple[float, float, float, float],
-    weights: np.ndarray,
-    ink: np.ndarray,
-    caption: str = "",
-) -> Figure:
-    """Return a figure of the predicted densities along a line (paper, figure 10).
-
-    From top to bottom: the ink; the densities of the next position, added up over all steps; the
-    weights of the components, step by step.
-
-    Args:
-        density: `(rows, columns)` on a grid over the paper, the first row at the top.
-        extent: `(left, top, right, bottom)` of the grid in the ink's units.
-        weights: `(steps, components)`.
-        ink: `(points, 3)`.
-        caption: the text.
-
-    Raises:
-        DataError: if a size does not fit.
-    """
-    density, weights = np.asarray(density), np.asarray(weights)
-    left, top, right, bottom = extent
-    if density.ndim != 2 or weights.ndim != 2 or not density.size or not weights.size:
-        raise DataError(f"no map of shape {density.shape} with weights of shape {weights.shape}")
-    if not (right > left and bottom > top):
-        raise DataError(f"the map has no area: {extent}")
-    letter = x_height(ink)
-    scale = min(WIDTH / (right - left), 3 * LETTER / letter, WIDTH / (bottom - top))
-    wide, high = (right - left) * scale, (bottom - top) * scale
-    width = max(wide, MIN_WIDTH)
-    steps, components = weights.shape
-    weights_height = max(components * 0.05, 0.5)
-    lines = wrap(caption, width)
-    side, head = MARGIN + 0.3, MARGIN + (CAPTION_GAP + LINE_HEIGHT * len(lines) if lines else 0)
-    middle, low = head + high + 0.1, head + 2 * high + 0.35
-    figure = Figure(
-        figsize=(side + width + MARGIN, low + weights_height + 0.35 + MARGIN), facecolor="white"
-    )
-    add_caption(figure, lines, side, MARGIN)
-    box = bounds(ink)
-    add_ink(
-        figure,
-        ink,
-        side + (box[0] - left) * scale,
-        head + (box[1] - top) * scale,
-        scale,
-        PEN * letter * scale,
-    )
-    # Within strokes the density is a thousand times as high as over the jumps: show its root.
-    axes = add_map(
-        figure,
-        (side, middle, wide, high),
-        (density / max(float(density.max()), 1e-300)) ** 0.25,
-        extent=(left, right, bottom, top),
-        vmax=1.0,
-        interpolation="bilinear",
-    )
-    axes.set(xticks=[], yticks=[])
-    axes = add_map(
-        figure,
-        (side, low, width, weights_height),
-        weights.T,
-        extent=(0, steps, components + 0.5, 0.5),
-        vmax=1.0,
-    )
-    axes.set_yticks([1, components])
-    axes.set_xlabel("step", size=CAPTION, color=GREY, labelpad=3)
-    axes.set_ylabel("component", size=CAPTION, color=GREY, labelpad=1)
-    return figure
-
-
 def draw_curve(
     path: str | PathLike[str],
     x: Sequence[float],
@@ -472,7 +387,7 @@ def draw_curve(
     axes.tick_params(labelsize=CAPTION - 1, colors=GREY, length=2, width=0.6)
     for side, spine in axes.spines.items():
         spine.set(color=FRAME, linewidth=0.6, visible=side in ("left", "bottom"))
-    _write_png(path, figure)
+    write_png(path, figure)
 
 
 def to_pixels(figure: Figure, dpi: int = DPI) -> np.ndarray:
@@ -484,7 +399,8 @@ def to_pixels(figure: Figure, dpi: int = DPI) -> np.ndarray:
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()
 
 
-def _write_png(path: str | PathLike[str], figure: Figure, dpi: int = DPI) -> None:
+def write_png(path: str | PathLike[str], figure: Figure, dpi: int = DPI) -> None:
+    """Write a figure as a PNG; `dpi` in pixels per inch."""
     figure.set_dpi(dpi)
     canvas = FigureCanvasAgg(figure)
     with _quiet_about_fonts():

@@ -71,6 +71,10 @@ def test_what_was_shown_before_is_understood(line):
         ("--sheet a b c --num-samples 3", "compare a b c --num-samples 3"),
         ("-r W --export mine.pth -o a=b", "export mine.pth -r W -o a=b"),
         ("read a -r R", "read a -r R"),
+        ("-r R --text a --window", "write -r R --text a --show window"),
+        ("write --density --text a --window --bias 1", "write --show density --text a "
+         "--show window --bias 1"),
+        ("read a --window", "read a --window"),
     ],
 )  # fmt: skip
 def test_calls_of_before_mean_the_commands_of_now(before, now):

@@ -7,9 +7,10 @@ import pytest
 from PIL import Image
 
 import model.loading
-from data_loader.synthetic.corpus import CARRIERS
+from commands.legibility import TRIES
+from data_loader.synthetic.corpus import CARRIERS, held_out
 from data_loader.synthetic.everyday import KINDS, held_out_everyday
-from model import CTCNetwork, load
+from model import CTCNetwork, handwriting, load
 from model.legibility import read_back
 from model.recognition.error_rates import rates
 from tests.commands.networks import ALPHABET, of_colour, save, use
@@ -129,6 +130,56 @@ def test_a_reader_for_read_back_must_be_one(checkpoints, tmp_path):
     writer = checkpoints["SynthesisNetwork"]
     with pytest.raises(UserError, match="SynthesisNetwork, not a recogniser"):
         judge(writer, "--reader", writer, "--output", tmp_path)
+
+
+def test_lines_are_proofread_by_another_network_than_their_judge(
+    checkpoints, tmp_path, monkeypatch, capsys
+):
+    """Untrained ones: the proofreader is never content, so that every line is written thrice."""
+    words = (checkpoints["SynthesisNetwork"], "--reader", checkpoints["CTCNetwork"])
+    words += ("--text", "one", "--text", "two", "--biases", 1, 0.5, "--steps", 9)
+    proofread = ("--proofread", checkpoints["AttentionNetwork"], "--tries", 3)
+    judge(*words, *proofread, "--output", tmp_path)
+    printed = capsys.readouterr().out
+    assert re.search("AttentionNetwork of .*AttentionNetwork.pth proofreads, 3 tries", printed)
+    assert printed.count("with any 2 of 2") == printed.count("in 6 tries") == 2
+    stored = json.loads((tmp_path / "read_back.json").read_text())
+    assert stored["proofreader"] == str(checkpoints["AttentionNetwork"]) and stored["tries"] == 3
+    assert [(one["wrong"], one["tries"]) for one in stored["results"]] == [(2, 6)] * 2
+    assert [one["tries"] for one in stored["texts"]] == [[3, 3]] * 2
+    judge(*words, "--output", tmp_path)
+    assert "tries" not in capsys.readouterr().out
+    stored = json.loads((tmp_path / "read_back.json").read_text())
+    assert (stored["proofreader"], stored["tries"]) == (None, 1)
+    assert [(one["wrong"], one["tries"]) for one in stored["results"]] == [(2, 2)] * 2
+    characters = (words[0], *words[1:3], "--characters", "--num-samples", 1, "--steps", 3)
+    judge(*characters, *proofread[:2], "--tries", 2, "--output", tmp_path)
+    assert "in 188 tries" in capsys.readouterr().out  # two of each of 94
+
+
+def test_proofreading_needs_two_recognisers(checkpoints, tmp_path):
+    writer, reader = checkpoints["SynthesisNetwork"], checkpoints["CTCNetwork"]
+    words = (writer, "--reader", reader, "--output", tmp_path / "out")
+    (tmp_path / "same.pth").symlink_to(reader)
+    for same in (reader, tmp_path / "same.pth"):
+        with pytest.raises(UserError, match="is the network of --reader: it would judge the lines"):
+            judge(*words, "--proofread", same)
+    with pytest.raises(UserError, match=r"--proofread .*: it contains a SynthesisNetwork, not a r"):
+        judge(*words, "--proofread", writer)
+    with pytest.raises(UserError, match="--tries is for --proofread"):
+        judge(*words, "--tries", 2)
+    with pytest.raises(UserError, match="nonsuch: no such file"):
+        judge(*words, "--proofread", "nonsuch")
+    assert not (tmp_path / "out").exists()
+    assert TRIES == handwriting.TRIES
+
+
+def test_as_many_plain_sentences_are_written_as_asked_for(checkpoints, tmp_path):
+    words = (checkpoints["SynthesisNetwork"], "--reader", checkpoints["CTCNetwork"])
+    words += ("--texts", "plain", "--num-samples", 60, "--biases", 1, "--steps", 3)
+    judge(*words, "--output", tmp_path)
+    stored = json.loads((tmp_path / "read_back.json").read_text())
+    assert [one["text"] for one in stored["texts"]] == held_out(60)
 
 
 def test_texts_of_a_file_are_judged_by_kind(checkpoints, tmp_path, monkeypatch, capsys):

@@ -65,7 +65,7 @@ def test_the_help_of_a_command_shows_its_options_and_defaults(capsys):
         for option in ("--device", "--module"):
             assert option in shown[name]
     for option in ("--resume", "--device", "--text", "--bias", "--pen-sharpness", "--num-samples",
-                   "--steps", "--seed", "--output", "--window", "--density"):  # fmt: skip
+                   "--steps", "--seed", "--output", "--show"):  # fmt: skip
         assert option in shown["write"]
     for option in ("--override", "--data", "--beam", "--language-model", "SPLIT"):
         assert option in shown["evaluate"]

@@ -5,6 +5,7 @@ import json
 import sys
 import xml.etree.ElementTree as ElementTree
 
+import numpy as np
 import pypdf
 import pytest
 
@@ -132,6 +133,46 @@ def test_pens_paper_and_size_are_as_asked(networks, tmp_path):
         assert 2 * (one - corner) == pytest.approx(other - corner, abs=0.01)
 
 
+HUGE = ("--paper", "5000x5000", "--margins", 1000, "--line-height", 30)
+
+
+def test_front_matter_says_how_what_follows_is_written(networks, tmp_path):
+    plain = "ab\nba ab\nb a"
+    marked = (
+        "---\nstyle: joined\nbias: 2\nsize: 4\ncolour: #AA0033\npen: 0.9\nalign: right\n---\nab\n"
+        "---\nindent: 9\n---\nba ab\n---\n---\nb a"
+    )
+    rows, reports = [], []
+    for number, text in enumerate((plain, marked)):
+        output, report = tmp_path / f"{number}.json", tmp_path / f"report{number}.json"
+        write(networks, "--text-file", text_file(tmp_path, text), "--output", output, *HUGE,
+              "--tries", 2, "--report", report, proofread=True)  # fmt: skip
+        rows.append(read_page_json(output).rows)
+        reports.append(json.loads(report.read_text())["each"])
+    first, second, third = rows[1]
+    assert (first.pen.width, first.pen.colour) == (0.9, "#aa0033")
+    assert max(stroke[:, 0].max() for stroke in first.strokes) == pytest.approx(4000, abs=0.01)
+    for row, before, shift in ((second, rows[0][1], 9.0), (third, rows[0][2], 0.0)):
+        assert row.pen == before.pen
+        for one, other in zip(row.strokes, before.strokes, strict=True):
+            np.testing.assert_allclose(one, other + np.array([shift, 0.0]), atol=0.01)
+    assert [one["text"] for one in reports[1]] == ["ab", "ba ab", "b a"]
+    assert reports[0][1:] == reports[1][1:]
+
+
+def test_what_front_matter_says_is_what_the_option_says(networks, tmp_path):
+    options = ("--slant", 25, "--size", 3, "--bias", 1, "--align", "centred")
+    marked = "---\nslant: 25\nsize: 3\nbias: 1\nalign: centred\n---\nba ab"
+    pages = []
+    for number, (text, words) in enumerate((("ba ab", options), (marked, ()), ("ba ab", ()))):
+        output = tmp_path / f"{number}.json"
+        # A style, as the network's own hand would be one of the option's bias.
+        write(networks, "--text-file", text_file(tmp_path, text), "--style", "joined",
+              "--output", output, *HUGE, *words)  # fmt: skip
+        pages.append(output.read_text())
+    assert pages[0] == pages[1] != pages[2]
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -149,6 +190,13 @@ def test_pens_paper_and_size_are_as_asked(networks, tmp_path):
         (["--paper", "a4", "--text", "x", "--margins", "99"], "leaves less than 20 mm"),
         (["--paper", "a4", "--text", "x", "--colour", "red"], "a colour as #rrggbb"),
         (["--paper", "a4", "--text", "x", "--tries", "2"], "--no-proofread and --tries"),
+        (["--paper", "a4", "--text", "x", "--report", "r"], "--no-proofread and --report"),
+        (["--paper", "a4", "--text", "x", "--slant", "46"], "a number from -45 to 45 is accepted"),
+        (["--paper", "a4", "--text", "x", "--align", "up"], "'up': one of left, right, centred"),
+        (
+            ["--paper", "a4", "--text=---", "--text", "size: 0", "--text=---"],
+            "--text, line 2: size",
+        ),
         (["--paper", "a4", "--text", "x", "--output", "x.doc"], "a folder is needed"),
         (["--paper", "a4", "--text", "☃"], "there is nothing to write"),
         (["--text-file", "missing.txt"], "missing.txt: cannot be read"),

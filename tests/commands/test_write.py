@@ -116,19 +116,6 @@ def test_other_files_stay_and_the_same_call_gives_the_same_files(unconditional, 
     assert later.keys() - contents[0].keys() == {f"unconditional-seed9.{k}" for k in ("png", "svg")}
 
 
-@pytest.mark.slow
-def test_window_and_density_are_drawn_on_request(conditional, unconditional, tmp_path):
-    write(conditional, tmp_path / "a", "--text", "ab", "--steps", 40, "--window", "--density")
-    assert names(tmp_path / "a") == [
-        f"conditional-ab-seed0{kind}" for kind in ("-density.png", "-window.png", ".png", ".svg")
-    ]
-    write(unconditional, tmp_path / "b", "--num-samples", 1, "--steps", 30, "--density")
-    assert "unconditional-seed0-density.png" in names(tmp_path / "b")
-    for path in tmp_path.glob("*/*-[dw]*.png"):
-        with Image.open(path) as picture:
-            assert np.asarray(picture.convert("L")).std() > 5, path.name
-
-
 def test_the_pen_can_be_left_to_the_paper(conditional, tmp_path):
     words = ("--text", "ab", "--steps", 60, "--bias", 1.0)
     write(conditional, tmp_path / "usual", *words)
@@ -175,7 +162,7 @@ def test_lines_say_whether_they_ended_by_themselves(tmp_path, capsys):
 
 def test_a_primer_is_drawn_in_another_colour(tmp_path):
     loaded = load(save(tmp_path / "a/one/c.pth"), "cpu")
-    arguments = Namespace(window=False, density=False)
+    arguments = Namespace(show=[])
     ink = np.zeros((40, 3), np.float32)
     ink[1:, :2] = 5.0
     for primed in (0, 20):
@@ -183,16 +170,6 @@ def test_a_primer_is_drawn_in_another_colour(tmp_path):
         save_line(loaded, arguments, line, tmp_path / "one", [".png", ".svg"])
         assert of_colour(tmp_path / "one.png", INK) > 10
         assert (of_colour(tmp_path / "one.png", PRIMER) > 10) == bool(primed)
-
-
-@pytest.mark.parametrize("arch", ["PredictionNetwork", "SynthesisNetwork"])
-def test_a_regression_head_has_no_density(tmp_path, arch):
-    path = save(tmp_path / "a/one/c.pth", arch, head="regression")
-    with pytest.raises(UserError, match="regression head, which has no density to"):
-        write(path, tmp_path / "out", "--density")
-    assert not (tmp_path / "out").exists()
-    write(path, tmp_path / "out", "--steps", 20, "--num-samples", 1)
-    assert len(list((tmp_path / "out").glob("*.svg"))) == 1
 
 
 def test_unknown_characters_are_named_and_can_be_left_out(conditional, tmp_path, capsys):
@@ -237,7 +214,7 @@ def test_file_names_are_plain_and_differ():
     assert made == ["Hello-world", "hello-world-2", "HELLO-world-3", "text"]
 
 
-@pytest.mark.parametrize("words", [["--text", "a"], ["--window"]])
+@pytest.mark.parametrize("words", [["--text", "a"], ["--show", "window"]])
 def test_a_network_without_a_text_takes_none(unconditional, tmp_path, words):
     with pytest.raises(UserError, match="conditional one"):
         write(unconditional, tmp_path / "out", *words)
@@ -321,13 +298,13 @@ def test_a_line_in_a_notebook(conditional, tmp_path, monkeypatch, page):
 
 def test_one_line_goes_into_the_file_that_is_named(conditional, unconditional, tmp_path):
     words = ("--text", "On it", "--steps", 40, "--seed", 3)
-    write(conditional, tmp_path / "whole", *words, "--inkml", "--window")
+    write(conditional, tmp_path / "whole", *words, "--inkml", "--show", "window")
     for kind in (".svg", ".png", ".inkml"):
         write(conditional, tmp_path / "new" / f"hi{kind}", *words)
         made = next((tmp_path / "whole").glob(f"*seed3{kind}"))
         assert (tmp_path / "new" / f"hi{kind}").read_bytes() == made.read_bytes()
     assert names(tmp_path / "new") == ["hi.inkml", "hi.png", "hi.svg"]
-    write(conditional, tmp_path / "more" / "hi.SVG", *words, "--inkml", "--window")
+    write(conditional, tmp_path / "more" / "hi.SVG", *words, "--inkml", "--show", "window")
     assert names(tmp_path / "more") == ["hi-window.png", "hi.SVG", "hi.inkml"]
     write(unconditional, tmp_path / "line.svg", "--steps", 9)  # one, where a folder gets five
     assert names(tmp_path) == ["line.svg", "more", "new", "whole"]

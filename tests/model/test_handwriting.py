@@ -1,10 +1,13 @@
 """Text in one hand, as words for a page."""
 
+import math
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
-from model import load
-from model.handwriting import LONGEST, Hand, cut, divided
+from model import Line, load
+from model.handwriting import LONGEST, Hand, Passage, cut, divided, write
 from tests.commands.networks import save
 from utils.ink import from_strokes
 
@@ -46,31 +49,106 @@ def hand(tmp_path):
     """An untrained network that writes in the hand of a wave."""
     writer = load(save(tmp_path / "writer", "SynthesisNetwork"))
     t = np.linspace(0, 1, 200)
-    ink = from_strokes([np.stack([400 * t, 10 * np.sin(80 * t)], axis=1)])
-    return lambda **options: Hand(writer, (ink, "abc"), **options)
+
+    def make(ink=None, height=10.0, **options):
+        wave = from_strokes([np.stack([400 * t, height * np.sin(80 * t)], axis=1)])
+        return Hand(writer, (wave if ink is None else ink, "abc"), **options)
+
+    return make
+
+
+def same(one, other):
+    assert [word.text for word in one] == [word.text for word in other]
+    for first, second in zip(one, other, strict=True):
+        assert (first.width, first.gap) == pytest.approx((second.width, second.gap), rel=1e-3)
+    return True
 
 
 def test_paragraphs_come_in_their_order_whatever_is_written_together(hand, monkeypatch):
-    texts = ["ab ba", "", "  b  ", "aa " * 30]
-    words = list(hand(seed=3).write(texts))
-    assert len(words) == 4 and words[1] == []
+    one = hand()
+    passages = [Passage(one, text) for text in ("ab ba", "", "  b  ", "aa " * 30)]
+    found = list(write(passages, 3))
+    assert len(found) == 4 and found[1] == ([], [])
     monkeypatch.setattr("model.handwriting.TOGETHER", 1)
-    again = list(hand(seed=3).write(texts))
-    for one, other in zip(words, again, strict=True):
-        assert [word.text for word in one] == [word.text for word in other]
-        for first, second in zip(one, other, strict=True):
-            assert (first.width, first.gap) == pytest.approx((second.width, second.gap), rel=1e-3)
+    again = list(write(passages, 3))
+    assert all(same(one, other) for (one, _), (other, _) in zip(found, again, strict=True))
+
+
+def seeds(lines):
+    return [int(line.line.description.split()[-1]) for line in lines]
 
 
 def test_lines_have_the_seeds_after_the_first(hand):
-    one = hand(seed=5)
-    list(one.write(["ab", "ba"]))
-    assert [line.line.description.split()[-1] for line in one.lines] == ["5", "6"]
+    one = hand()
+    (_, first), (_, second) = write([Passage(one, "ab"), Passage(one, "ba")], 5)
+    assert (seeds(first), seeds(second)) == ([5], [6])
+
+
+def test_a_line_does_not_depend_on_the_hands_and_the_widths_of_the_others(hand):
+    one, other = hand(), hand(height=25.0, sharpening={"bias": 2.0})
+    texts = ["ab ba", "b" * 20, "ab ba ab"]
+    plain = list(write([Passage(one, text) for text in texts], 7))
+    mixed = list(write([
+        Passage(other, texts[0], slant=30.0), Passage(other, texts[1], room=1.0),
+        Passage(one, texts[2]),
+    ], 7))  # fmt: skip
+    assert plain[2][0] and same(plain[2][0], mixed[2][0])
+    assert seeds(plain[2][1]) == seeds(mixed[2][1]) == [9]
+    assert "bias 2 " in mixed[0][1][0].line.description
+    whole, *parts = seeds(mixed[1][1])
+    assert whole == 8 and len(parts) > 1 and len({7, 8, 9, *parts}) == 3 + len(parts)
+
+
+def test_passages_are_taken_as_they_are_needed(hand, monkeypatch):
+    monkeypatch.setattr("model.handwriting.TOGETHER", 2)
+    taken = []
+
+    def passages():
+        one = hand()
+        while True:
+            taken.append(1)
+            yield Passage(one, "ab")
+
+    assert len(next(write(passages()))[1]) == 1 and len(taken) == 2
 
 
 def test_words_begin_at_their_left_edge(hand):
-    for words in hand(seed=3).write(["ab ba ab"]):
+    for slant in (None, -30.0):
+        (words, _) = next(write([Passage(hand(), "ab ba ab", slant=slant)], 3))
         for word in words:
             x = np.concatenate([stroke[:, 0] for stroke in word.strokes])
             assert x.min() == pytest.approx(0, abs=1e-9)
             assert np.ptp(x) == pytest.approx(word.width)
+
+
+def zigzag(lean):
+    """Straight down, then up to the right: 16 strokes of the pen down, which lean."""
+    corners = np.array([[12.0 * (k // 2), 10.0 * (k % 2)] for k in range(32)])
+    steps = np.linspace(0, 1, 10, endpoint=False)[:, None]
+    ink = np.concatenate([a + steps * (b - a) for a, b in pairwise(corners)])
+    return from_strokes([ink - lean * ink[:, 1:] * [1.0, 0.0]])
+
+
+@pytest.mark.parametrize("own", [-20.0, 0.0, 25.0])
+def test_words_lean_as_asked_whatever_the_hand(hand, own):
+    """Of 8 characters, 8 / (8 + 2) of what they lean more than the primer is believed."""
+    lean = math.tan(math.radians(own))
+    ink = zigzag(lean)
+    attention = np.zeros((len(ink) - 1, 9))
+    attention[:, 1] = 1.0
+    bias = np.zeros(len(ink) - 1)
+    line = Line(ink, 0, attention, "zzzzzzzz", True, bias, title="zzzzzzzz")
+    for primer, left in ((zigzag(0.0), 0.2 * lean), (ink, 0.0)):
+        one = hand(primer)
+        (plain,), (leaning,) = one.words(line), one.words(line, 15.0)
+        (before,), (after,) = plain.strokes, leaning.strokes
+        np.testing.assert_allclose(after[:, 1], before[:, 1])
+        down = after[9::20] - after[:-9:20]
+        np.testing.assert_allclose(
+            -down[:, 0] / down[:, 1], math.tan(math.radians(15.0)) + left, atol=1e-6
+        )
+
+
+def test_a_short_word_wider_than_the_row_stays(hand):
+    (words, lines) = next(write([Passage(hand(), "ab ba ab", room=0.01)], 3))
+    assert [word.text for word in words] == ["ab", "ab"] and len(lines) == 1

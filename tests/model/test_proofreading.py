@@ -84,3 +84,33 @@ def test_ink_that_jumps_back_or_is_too_high_is_no_line():
     high.ink[100, 1] -= 120.0
     assert faults(back, "some words", "some words") == (SHAPE,)
     assert faults(high, "some words", "some words") == (SHAPE,)
+
+
+@pytest.mark.parametrize(
+    ("text", "read", "right"),
+    [
+        (".", "", True),
+        (".", ",", True),
+        ("-", "~", True),
+        ("- - -", "---", False),
+        ("?", "!", False),
+        (".", "a", False),
+        ("a.", "", False),
+        ("a.", "a,", False),
+    ],
+)
+def test_signs_alone_need_not_be_read(text, read, right):
+    write, reader, calls = script({text: [read] * 2})
+    (found,) = proofread(write, reader, [text], [1], 2)
+    assert found.right == right and len(calls) == (1 if right else 2)
+    assert found.hypothesis == read and (MISSING in found.faults) == (text == "a." and not read)
+
+
+def test_a_dot_is_no_line_unless_it_is_the_text():
+    primer = line("primer", width=2.0).ink
+    dot = np.array([[12.0, 3.0, 1.0]])
+    one = Line(np.concatenate([primer, dot]), len(primer), None, "primer .", True, np.zeros(1))
+    assert faults(one, ".", "") == () and faults(one, "a", "a") == (SHAPE,)
+    dash = np.concatenate([primer, dot, [[2000.0, 1.0, 1.0]]])
+    one = Line(dash, len(primer), None, "primer -", True, np.zeros(1))
+    assert faults(one, "-", "") == (SHAPE,)

@@ -67,7 +67,7 @@ def test_the_changes_are_counted_and_told():
 def test_what_is_left_out_is_counted_as_one_sees_it():
     text = "a😀b 👩‍💻👩‍💻 👍🏽 🇩🇪🇫🇷🇩 ❤️ 🏴󠁧󠁢󠁥󠁮󠁧󠁿 中中 c\ud800 \U0010ffff\ue000"
     fitted = fit(text, ASCII)
-    assert fitted.text == "ab       c "
+    assert fitted.text == "ab c"
     assert fitted.left_out == {
         "😀": 1,
         "👩‍💻": 2,
@@ -91,9 +91,26 @@ def test_what_is_left_out_is_counted_as_one_sees_it():
     said.encode()
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a 😀 b", "a b"),
+        ("a 😀 😀😀  b", "a b"),
+        ("a😀 b c😀d", "a b cd"),
+        ("a  b 😀c", "a  b c"),
+        ("😀 a\n😀  b", "a\nb"),
+        ("    😀 a 😀\nb 😀", "    a\nb"),
+        ("a\n 😀 \n\n😀\nb", "a\n\n\n\nb"),
+        ("a 😀\u200b b", "a b"),
+    ],
+)
+def test_what_is_left_out_leaves_no_blanks(text, expected):
+    assert fit(text, ASCII).text == expected
+
+
 def test_right_to_left_script_is_named_as_such():
     fitted = fit("a שלום b سلام", ASCII)
-    assert fitted.text == "a  b " and len(fitted.left_out) == 8
+    assert fitted.text == "a b" and len(fitted.left_out) == 8
     assert explain(fitted).endswith("; right-to-left script is not supported")
     assert "right-to-left" not in explain(fit("a 中", ASCII))
     assert fit("a שָׁ b", ASCII).left_out == {"שָׁ": 1}
@@ -129,7 +146,7 @@ def test_only_known_characters_are_written():
     assert fit("a’b", "ab") == ("ab", {}, {"’": 1})
     assert fit("ß", ["s"]).text == "ss"
     assert fit("aß€½", "aEU12") == ("a", {}, {"ß": 1, "€": 1, "½": 1})
-    assert fit("É a", "ae ") == (" a", {}, {"É": 1})
+    assert fit("É a", "ae ") == ("a", {}, {"É": 1})
     assert fit("a b\tc", "abc") == ("abc", {}, {" ": 1, "\t": 1})
     assert fit("1½", "12/").text == "11/2"
 

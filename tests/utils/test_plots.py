@@ -14,8 +14,6 @@ from utils.checks import DataError
 from utils.ink import from_strokes, strokes
 from utils.page import pen
 from utils.plots import (
-    density_figure,
-    draw_density,
     draw_lines,
     draw_window,
     lines_figure,
@@ -319,49 +317,6 @@ def test_window_of_a_line_that_ended_at_once_and_of_a_very_long_text():
     text = "a" * 2000
     figure = window_figure(np.zeros((200, 2000)), text, wave())
     assert max(figure.get_size_inches()) < 40
-
-
-# The density
-
-
-def test_density_map_lies_on_the_ink(tmp_path):
-    ink = from_strokes([np.array([[0, 0], [100, 40], [200, 0], [300, 40]], dtype=float)])
-    density = np.zeros((60, 320))
-    density[40:50, 200:210] = 1  # around (205, 35) of a grid that starts at (-10, -10)
-    extent = (-10.0, -10.0, 310.0, 50.0)
-    weights = np.zeros((3, 5))
-    weights[:, 1] = 1
-    draw_density(tmp_path / "density.png", density, extent, weights, ink, "text")
-    with Image.open(tmp_path / "density.png") as picture:
-        assert min(picture.size) > 100
-    figure = density_figure(density, extent, weights, ink)
-    pixels = to_pixels(figure)
-    height = len(pixels)
-    middle, low = (axes.get_window_extent() for axes in figure.axes)
-    part = pixels[int(height - middle.y1) + 3 : int(height - middle.y0) - 2]
-    rows, columns = np.nonzero(dark(part[:, int(middle.x0) + 3 : int(middle.x1) - 2]))
-    assert np.median(columns) / middle.width == pytest.approx(205 / 320, abs=0.02)
-    assert np.median(rows) / middle.height == pytest.approx(45 / 60, abs=0.06)
-    # The ink above has the same places: its left end is at x = 0 of the grid.
-    above = np.nonzero(of_colour(pixels[: int(height - middle.y1) - 3], pen.INK))[1]
-    assert (above.min() - middle.x0) / middle.width == pytest.approx(10 / 320, abs=0.02)
-    # The weight is all on the second of five components.
-    bars = pixels[int(height - low.y1) + 3 : int(height - low.y0) - 2]
-    rows = np.nonzero(dark(bars[:, int(low.x0) + 3 : int(low.x1) - 2]))[0]
-    assert np.median(rows) / low.height == pytest.approx(1.5 / 5, abs=0.06)
-
-
-@pytest.mark.parametrize(
-    ("density", "extent", "weights", "message"),
-    [
-        (np.zeros((0, 4)), (0, 0, 1, 1), np.zeros((2, 3)), "shape"),
-        (np.zeros((4, 4)), (0, 0, 1, 1), np.zeros(3), "shape"),
-        (np.zeros((4, 4)), (0, 0, 0, 1), np.zeros((2, 3)), "area"),
-    ],
-)
-def test_density_that_does_not_fit_is_refused(density, extent, weights, message):
-    with pytest.raises(DataError, match=message):
-        density_figure(density, extent, weights, wave())
 
 
 def test_a_reading_without_any_evidence_is_drawn(recwarn):

@@ -11,13 +11,13 @@ from matplotlib.patches import PathPatch
 from matplotlib.path import Path
 from matplotlib.transforms import Affine2D
 
+from utils import plots
 from utils.checks import DataError
 from utils.files import XML_FORBIDDEN, atomic_write
 from utils.page.layers import curves, layers
 from utils.page.nib import outlines
 from utils.page.page import Page
 from utils.page.paper import DPI, check_pixels
-from utils.plots import _write_png
 
 INCH = 25.4
 """Millimetres."""
@@ -75,7 +75,7 @@ def write_png(
         UserError: if that would be too many pixels.
     """
     check_pixels(page.width, page.height, dpi)
-    _write_png(path, page_figure(page, ruling=ruling, speed_widths=speed_widths), dpi)
+    plots.write_png(path, page_figure(page, ruling=ruling, speed_widths=speed_widths), dpi)
 
 
 def page_figure(page: Page, *, ruling: bool = True, speed_widths: bool = False) -> Figure:

@@ -8,7 +8,7 @@ import numpy as np
 
 from utils.checks import UserError
 from utils.files import write_text
-from utils.page.gcode import Machine, draw
+from utils.page.machine import Machine, draw
 from utils.page.page import Page
 
 UNITS = 40

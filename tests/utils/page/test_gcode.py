@@ -9,16 +9,8 @@ import pytest
 
 from utils.checks import ConfigFault, UserError
 from utils.ink import bezier
-from utils.page.gcode import (
-    CORNERS,
-    TOLERANCE,
-    Z_MOVES,
-    Commands,
-    Machine,
-    flattened,
-    to_gcode,
-    write_gcode,
-)
+from utils.page.gcode import Z_MOVES, Commands, to_gcode, write_gcode
+from utils.page.machine import CORNERS, TOLERANCE, Machine, flattened
 from utils.page.page import Page, Pen, Row
 
 BLACK, RED = Pen(), Pen(0.7, "#ff0000")

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from utils.checks import UserError
-from utils.page.gcode import Machine
 from utils.page.hpgl import to_hpgl, write_hpgl
+from utils.page.machine import Machine
 from utils.page.page import Page, Pen, Row
 
 BLACK, RED, BLUE = Pen(), Pen(0.7, "#ff0000"), Pen(0.7, "#0000ff")

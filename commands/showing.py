@@ -1,0 +1,146 @@
+"""Pictures of what goes on inside a network that writes: what `write --show` draws."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from base.pretrained import styles
+from commands import options
+from commands.options import Parser
+from utils.checks import UserError
+
+KINDS = ("density", "window", "weights", "bias")
+BIASES = (0.0, 0.5, 1.0, 2.0)
+"""Biases of the sheet (assumed: from the most varied to an average hand)."""
+
+
+def add_options(parser: Parser) -> None:
+    parser.add_argument(
+        "--show",
+        action="append",
+        choices=KINDS,
+        default=[],
+        help="a picture of the network beside each line, after the figures of Graves 2013: where "
+        "it expected the next point, where in the text it was, the weights of the mixture's "
+        "components, or the line at several biases, in every style; may be given several times "
+        "(default: none)",
+    )
+
+
+def check(writer: Any, shown: Sequence[str]) -> None:
+    """Refuse pictures that a network has not.
+
+    Raises:
+        UserError: naming it.
+    """
+    if "window" in shown and not writer.model.needs_text:
+        raise UserError(
+            f"{writer.path} contains a network without text input, which has no window over a "
+            "text: --show window is for a conditional one"
+        )
+    if writer.model.head == "regression":
+        for kind in ("density", "weights", "bias"):
+            if kind in shown:
+                raise UserError(
+                    f"{writer.path} contains a network with a regression head, which has no "
+                    f"density, weights or bias: leave out --show {kind}"
+                )
+
+
+def save(writer: Any, arguments: argparse.Namespace, line: Any, stem: Path) -> list[Path]:
+    """Draw what happened step by step as a line was written, and return the files.
+
+    Args:
+        writer: the network that wrote it.
+        arguments: of `write`.
+        line: of two points at least.
+        stem: what the names of the files begin with.
+    """
+    shown = set(arguments.show) - {"bias"}
+    if not shown:
+        return []
+    import torch
+
+    from utils.mixture_plots import density_figure, weights_figure
+    from utils.plots import window_figure, write_png
+
+    figures = {}
+    if "window" in shown:
+        figures["window"] = window_figure(line.attention, line.text, line.ink)
+    if shown & {"density", "weights"}:
+        # As it was sharpened step by step.
+        pen = {
+            name: value for name, value in options.sharpening(arguments).items() if name != "bias"
+        }
+        mixture = writer.predict(line).biased(torch.from_numpy(line.bias).to(writer.device), **pen)
+    if "density" in shown:
+        from model.generation.density import density_map
+
+        density, extent = density_map(mixture, line.ink, writer.model.normalisation)
+        figures["density"] = density_figure(density, extent, line.ink, line.description)
+    if "weights" in shown:
+        weights = mixture.weights.cpu().numpy()
+        figures["weights"] = weights_figure(weights, line.ink, line.description)
+    paths = [stem.with_name(f"{stem.name}-{kind}.png") for kind in figures]
+    for path, figure in zip(paths, figures.values(), strict=True):
+        write_png(path, figure)
+    return paths
+
+
+def save_biases(
+    writer: Any,
+    arguments: argparse.Namespace,
+    texts: Sequence[str | None],
+    seeds: Sequence[int],
+    stems: Sequence[Path],
+    primer: tuple[Any, str] | None,
+) -> list[Path]:
+    """Draw each line at several biases in every hand that there is, and return the files.
+
+    Args:
+        writer: the network.
+        arguments: of `write`.
+        texts, seeds: of the lines; the texts are of no use to a network without one.
+        stems: what the names of the files begin with.
+        primer: the one hand to write in; None for the network's own, and all styles.
+    """
+    from tqdm import tqdm
+
+    from utils.mixture_plots import grid_figure
+    from utils.plots import write_png
+
+    hands = {"": primer} if primer else {"no style": None} | primers(writer)
+    given = texts if writer.model.needs_text else None
+    how = options.sharpening(arguments) | {"max_steps": arguments.steps}
+    calls = [(hand, bias) for hand in hands.values() for bias in BIASES]
+    written = [
+        writer.write_lines(given, seeds, **how | {"bias": bias, "primer": hand})
+        for hand, bias in tqdm(calls, desc="biases", unit="line", leave=False, disable=None)
+    ]
+    names = [f"bias {bias:g}" for bias in BIASES]
+    paths = [stem.with_name(f"{stem.name}-bias.png") for stem in stems]
+    for n, path in enumerate(paths):
+        inks = [lines[n].written for lines in written]
+        caption = f"{texts[n] or 'no text'} · seed {seeds[n]}"
+        if len(hands) == 1:
+            figure = grid_figure([[ink] for ink in inks], names, [""], caption)
+        else:
+            rows = [inks[first : first + len(BIASES)] for first in range(0, len(inks), len(BIASES))]
+            figure = grid_figure(rows, list(hands), names, caption)
+        write_png(path, figure)
+    return paths
+
+
+def primers(writer: Any) -> dict[str, tuple[Any, str]]:
+    """Return by name the styles whose texts a network knows, in the units of its data."""
+    from data_loader.sources.ink_files import matched, read_ink
+
+    if not writer.model.needs_text:
+        return {}
+    found = {name: read_ink(file)[0] for name, file in styles().items()}
+    found = {
+        name: one for name, one in found.items() if not writer.model.alphabet.unknown(one.text)
+    }
+    own = writer.own_hand() if found else []
+    return {name: (matched(one.ink, own)[0], one.text) for name, one in found.items()}
