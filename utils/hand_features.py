@@ -1,0 +1,181 @@
+"""How a hand looks in a line, as one vector, whatever the text, unit, place and sampling rate.
+
+`hand_features` counts directions, turns, heights and gaps of a line that is first made level,
+scaled to its x-height and smoothed, always in the same way, be it recorded or written by a
+network. `utils.hand_likeness` learns which differences between such vectors tell hands apart.
+"""
+
+import itertools
+import math
+
+import numpy as np
+
+from utils.checks import DataError
+from utils.hand_measures import baseline, baseline_angle, slant, x_heights
+from utils.ink import at_equal_steps, bounds, path_along, strokes, x_height
+
+STEP = 0.1
+"""X-heights between the points of a prepared path (assumed: recorded points of IAM-OnDB are some
+0.15 apart)."""
+BLUR = 0.1
+"""Standard deviation of the smoothing along a path, in x-heights (assumed: more than the jitter of
+a digitiser, less than the curves of a letter)."""
+FINER = 2
+"""How much closer than `STEP` the points are that are smoothed (assumed)."""
+LEGS = (1, 3, 6)
+"""Steps of the two legs of a hinge (assumed; with only one of them lines are told less well)."""
+HINGE = 12
+"""Directions of a leg that are told apart (assumed)."""
+DIRECTIONS, MIDDLE = 16, 3
+"""Directions that are told apart where turns and heights are counted, and the legs that give them
+(assumed)."""
+
+# Knots of the histograms, in radians and x-heights (assumed: closer where there is more ink).
+TURN = np.array([-2.5, -1.5, -0.8, -0.3, 0, 0.3, 0.8, 1.5, 2.5])
+HEIGHT = np.array([-2.2, -1.5, -1, -0.5, 0, 0.6, 1.2])
+GAP = np.array([-2, -1, -0.5, -0.25, 0, 0.15, 0.3, 0.5, 0.8, 1.2, 1.7, 2.4, 3.5, 5])
+
+BLOCKS = {
+    **{f"hinges of {legs}": HINGE * HINGE for legs in LEGS},
+    "turns": DIRECTIONS * len(TURN),
+    "heights": DIRECTIONS * len(HEIGHT),
+    "gaps": len(GAP),
+}
+"""The parts of the vector, each a histogram, and their sizes.
+
+- hinges: directions of the path before and after a point (Bulacu and Schomaker, "Text-independent
+  writer identification and verification using textural and allographic features", 2007; here in
+  the sense in which the pen moves).
+- turns: the direction and the turn at a point; heights: the direction and the height above the
+  baseline.
+- gaps: those between strokes seen from above, the slant undone.
+
+Measured on IAM-OnDB and left out, as lines are told no better with them: the pen's ways between
+strokes, lean and height of downstrokes, spacing of downstrokes, lengths, beginnings and ends of
+strokes, quantiles of heights, and densities. A codebook of pieces of the path (Fisher vectors of 32
+components) would add half a line in a hundred.
+"""
+SIZE = sum(BLOCKS.values())
+
+_Shares = list[tuple[np.ndarray, np.ndarray]]
+"""Two bins of each value, and its share of either."""
+
+
+def hand_features(ink: np.ndarray) -> np.ndarray:
+    """Return the features of a line, `(SIZE,)` float64, in the order of `BLOCKS`.
+
+    A value counts for the two bins beside it. Of each histogram these are the square roots of the
+    shares (Hellinger), all 0 where there is nothing to count.
+
+    Args:
+        ink: `(points, 3)` in any unit, y downwards.
+
+    Raises:
+        DataError: if the ink is empty or contains anything but finite numbers, or has no stroke
+            longer than a dot.
+    """
+    paths, lean = prepared(ink)
+    found = []
+    for legs in LEGS:
+        before, after, _ = _hinges(paths, legs)
+        found.append(_histogram((_around(before, HINGE), HINGE), (_around(after, HINGE), HINGE)))
+    before, after, height = _hinges(paths, MIDDLE)
+    turn = (after - before + math.pi) % (2 * math.pi) - math.pi
+    direction = _around(before + turn / 2, DIRECTIONS), DIRECTIONS
+    found.append(_histogram(direction, (_between(turn, TURN), len(TURN))))
+    found.append(_histogram(direction, (_between(height, HEIGHT), len(HEIGHT))))
+    across = [path @ np.array([1.0, lean]) for path in paths]
+    edges = np.array(sorted((float(one.min()), float(one.max())) for one in across))
+    gaps = edges[1:, 0] - np.maximum.accumulate(edges[:-1, 1])
+    found.append(_histogram((_between(gaps, GAP), len(GAP))))
+    return np.concatenate(found)
+
+
+def prepared(ink: np.ndarray) -> tuple[list[np.ndarray], float]:
+    """Return the smooth paths of a line's strokes, and its slant.
+
+    Args:
+        ink: `(points, 3)`.
+
+    Returns:
+        `(n, 2)` each, n at least 3, every `STEP` of the path: in x-heights, of a level line whose
+        baseline is at 0; dots are left out.
+
+        The slant as x over y, positive to the right; 0 where it cannot be measured.
+
+    Raises:
+        DataError: as `hand_features`.
+    """
+    angle = baseline_angle(ink)
+    level = np.array(ink, dtype=np.float64)
+    if not math.isnan(angle):
+        cosine, sine = math.cos(angle), math.sin(angle)
+        level[:, :2] = level[:, :2] @ np.array([[cosine, -sine], [sine, cosine]])
+    lean, below = slant(level), np.array([0.0, baseline(level)])
+    left, _, right, _ = bounds(level)
+    (letter,) = x_heights(level, np.array([left, right])).tolist()
+    if math.isnan(letter):
+        letter = x_height(level)
+    paths = []
+    for stroke in strokes(level):
+        stroke = (stroke - below) / letter
+        along = path_along(stroke)
+        if (count := round(along[-1] / STEP)) >= 2:
+            paths.append(_smoothed(at_equal_steps(stroke, along, FINER * count))[::FINER])
+    if not paths:
+        raise DataError("the ink has no stroke longer than a dot: a hand shows in lines of words")
+    return paths, 0.0 if math.isnan(lean) else lean
+
+
+def _smoothed(path: np.ndarray) -> np.ndarray:
+    """Return points at equal steps `(n, 2)` smoothed; both ends stay where they are."""
+    half = min(round(3 * BLUR / STEP * FINER), len(path) - 1)
+    weights = np.exp(-0.5 * (np.arange(-half, half + 1) * STEP / FINER / BLUR) ** 2)
+    # Beyond its ends the path goes on as its image in the end point.
+    first, last = 2 * path[0] - path[half:0:-1], 2 * path[-1] - path[-2 : -half - 2 : -1]
+    longer = np.concatenate([first, path, last])
+    smooth = [np.convolve(longer[:, axis], weights / weights.sum(), "valid") for axis in (0, 1)]
+    return np.stack(smooth, axis=1)
+
+
+def _hinges(paths: list[np.ndarray], legs: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the directions before and after, and the height y, of all points that have `legs`
+    steps on either side, `(points,)` each, in radians and x-heights."""
+    found = [np.empty((3, 0))]
+    for path in paths:
+        steps = path[legs:] - path[:-legs]
+        direction = np.arctan2(steps[:, 1], steps[:, 0])
+        if len(path) > 2 * legs:
+            found.append(np.stack([direction[:-legs], direction[legs:], path[legs:-legs, 1]]))
+    before, after, height = np.concatenate(found, axis=1)
+    return before, after, height
+
+
+def _around(angles: np.ndarray, count: int) -> _Shares:
+    """Return the shares of angles in `count` bins around the circle, the first at 0."""
+    place = angles % (2 * math.pi) / (2 * math.pi) * count
+    lower = np.floor(place).astype(np.int64)
+    return [(lower % count, 1 - (place - lower)), ((lower + 1) % count, place - lower)]
+
+
+def _between(values: np.ndarray, knots: np.ndarray) -> _Shares:
+    """Return the shares of values in bins at growing `knots`; values beyond are in the last."""
+    place = np.interp(values, knots, np.arange(len(knots)))
+    lower = np.minimum(place.astype(np.int64), len(knots) - 2)
+    return [(lower, 1 - (place - lower)), (lower + 1, place - lower)]
+
+
+def _histogram(*scales: tuple[_Shares, int]) -> np.ndarray:
+    """Return the square roots of the shares of values in the bins of their scales together.
+
+    Args:
+        scales: shares of the same values on each scale, and its number of bins.
+    """
+    size = math.prod(bins for _, bins in scales)
+    total = np.zeros(size)
+    for chosen in itertools.product(*(shares for shares, _ in scales)):
+        place, weight = 0, 1.0
+        for (bins, share), (_, count) in zip(chosen, scales, strict=True):
+            place, weight = place * count + bins, weight * share
+        total += np.bincount(place, weight, size)
+    return np.sqrt(total / total.sum()) if total.sum() else total
