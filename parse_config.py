@@ -134,10 +134,22 @@ class ConfigParser:
             raise ConfigError(faults)
 
     @classmethod
-    def from_file(cls, path: str | Path, overrides: Iterable[Override] = ()) -> "ConfigParser":
-        """Read the config in a JSON file."""
+    def from_file(
+        cls, path: str | Path, overrides: Iterable[Override] = (), arch: Any = None
+    ) -> "ConfigParser":
+        """Read the config in a JSON file.
+
+        Args:
+            path: the file.
+            overrides: values from the command line.
+            arch: of the network that is fine-tuned, which stands where the config has null.
+        """
         with _faults_of(str(path)):
             config = strict_json.read(Path(path))
+            if isinstance(config, dict) and config.get("arch", ABSENT) is None:
+                if arch is None:
+                    raise ConfigFault("arch", None, "null takes that of -r CHECKPOINT: give one")
+                config["arch"] = strict_json.plain(arch)
         return cls(config, str(path), overrides)
 
     @classmethod

@@ -39,9 +39,11 @@ from base.pretrained import pretrained
 from base.random_state import seed_all
 from base.run_folder import RunFolder, versions
 from commands import options
+from data_loader import HandDataset
 from logger.logger import setup_logging
 from model.loading import naming_misfits
 from parse_config import STAND_INS, ConfigParser
+from trainer import own_hand
 from utils.alphabet import Alphabet, table
 from utils.checks import CheckpointError, UserError
 from utils.normalisation import Normalisation
@@ -86,7 +88,8 @@ def train_in(run: RunFolder | None, arguments: argparse.Namespace) -> int:
     """Train in the folder of an existing run, or, without one, in that of a new run."""
     path, checkpoint = (None, None) if arguments.resume is None else find(arguments)
     if arguments.config:
-        config = ConfigParser.from_file(arguments.config, arguments.overrides)
+        arch = None if checkpoint is None else checkpoint["config"].get("arch")
+        config = ConfigParser.from_file(arguments.config, arguments.overrides, arch)
     else:
         config = ConfigParser.from_checkpoint(checkpoint["config"], path, arguments.overrides)
     settings = config.config["trainer"]["args"]
@@ -99,7 +102,7 @@ def train_in(run: RunFolder | None, arguments: argparse.Namespace) -> int:
     device, seed = resolve_device(arguments.device), settings.get("seed", 0)
     seed_all(seed)
 
-    loader = build_loader(config, former, seed)
+    loader = build_loader(config, former, seed, run, device)
     if arguments.prepare:
         print(loader.source.character_report(known=former and former.alphabet(config)))
         return 0
@@ -128,6 +131,8 @@ def train_in(run: RunFolder | None, arguments: argparse.Namespace) -> int:
         run.weights_from = path
     try:
         stopped_by = trainer.train()
+        if trainer.unfinished is False and isinstance(loader.source, HandDataset):
+            own_hand.conclude(run, loader.source, device)
     finally:
         if trainer.unfinished is not None and checkpoints(run.models):
             use = f"use it: python experiments.py {trainer.use}"
@@ -178,7 +183,9 @@ def find(arguments: argparse.Namespace) -> tuple[Path, dict[str, Any]]:
     return path, checkpoint
 
 
-def build_loader(config: ConfigParser, former: Former | None, seed: int) -> Any:
+def build_loader(
+    config: ConfigParser, former: Former | None, seed: int, run: RunFolder, device: torch.device
+) -> Any:
     """Return the config's data loader, prepared; what it found is logged."""
     normalisation = alphabet = None
     if former is not None:
@@ -187,11 +194,36 @@ def build_loader(config: ConfigParser, former: Former | None, seed: int) -> Any:
             normalisation = stored_normalisation(former.checkpoint, former.path)
     loader = config.build("data_loader", seed, normalisation, alphabet)
     loader.extends_alphabet = former is None or not former.resumed
+    if isinstance(loader.source, HandDataset) and former is not None:
+        found = prepare_hand(loader.source, former, alphabet, run, device)
+        # So that the checkpoints say in which units the lines are.
+        dataset = config.config["data_loader"]["args"]["dataset"]
+        dataset["args"] |= {"x_height": found.height, "step": found.step}
     loader.prepare()
     log.info("%s", loader.source.report())
     if new := loader.new_characters:
         log.info("new characters: %d, with counts in all splits\n%s", len(new), table(new))
     return loader
+
+
+def prepare_hand(
+    source: HandDataset,
+    former: Former,
+    alphabet: Alphabet | None,
+    run: RunFolder,
+    device: torch.device,
+) -> own_hand.Prepared:
+    """Choose the lines of a hand, and write those to rehearse; a resumed run has them in a file."""
+    if former.resumed:
+        found = own_hand.Prepared.load(run.models / own_hand.FILE)
+    else:
+        log.info("reading the lines, and writing others to rehearse")
+        found = distributed.broadcast_object(
+            lambda: own_hand.prepared(source, alphabet, *own_hand.networks(former.path, device))
+        )
+        run.files[own_hand.FILE] = found.save
+    own_hand.use(source, found)
+    return found
 
 
 def build_network(

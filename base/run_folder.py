@@ -7,7 +7,7 @@ import os
 import platform
 import shutil
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
@@ -36,6 +36,10 @@ class RunFolder:
     frees the lock of a killed one. (On network file systems without locks the file itself is the
     lock: one left by a process killed on another machine has to be removed by hand.)
 
+    Attributes:
+        weights_from: the checkpoint with whose weights the run begins, if any.
+        files: further files that `create` writes beside the weights: by name what saves them.
+
     Args:
         name: of the experiment, from its config.
         run_id: of the run; by default the time, with a number if another run took that.
@@ -56,6 +60,7 @@ class RunFolder:
                 )
         self.name, self.saved = name, saved
         self.weights_from: Path | None = None
+        self.files: dict[str, Callable[[Path], None]] = {}
         self._lock: FileLock | None = None
 
     @property
@@ -209,6 +214,8 @@ class RunFolder:
             "weights_from": None if self.weights_from is None else str(self.weights_from),
             "versions": versions(device),
         }
+        for file, save in self.files.items():
+            save(self.models / file)
         write_json(self.models / "config.json", config)
         content = {"name": self.name, "run_id": self.run_id, "seed": seed, "runs": [*before, start]}
         write_json(record, content)
@@ -234,6 +241,11 @@ class RunFolder:
                 f"-c CONFIG --run-id {self.run_id}"
             )
         return config, starts[-1].get("weights_from")
+
+    def first_weights(self) -> Path | None:
+        """Return the checkpoint with whose weights the run began, None if it began with none."""
+        starts = _read_starts(self.models / "run.json")
+        return next((Path(one["weights_from"]) for one in starts if one.get("weights_from")), None)
 
     def _make_folders(self) -> None:
         """Create the folders. Runs started in the same second get different names."""

@@ -7,6 +7,7 @@ from base.pretrained import located
 from commands import options
 from commands.options import Parser
 from utils.checks import CheckpointError, UserError
+from utils.files import link_or_copy
 
 
 def add_options(parser: Parser) -> None:
@@ -18,6 +19,12 @@ def add_options(parser: Parser) -> None:
         help="output file, sufficient to use the network and to fine-tune it: weights in half "
         "precision, without the training state; -o changes its config, such as where the data are",
     )
+    parser.add_argument(
+        "--with-ink",
+        action="store_true",
+        help="of a network that learned a person's hand, save a line of their ink beside it, as "
+        "FILE with the ending .json, for `write --style` (default: no ink leaves the run's folder)",
+    )
     options.add_overrides(parser)
 
 
@@ -26,6 +33,11 @@ def run(arguments: argparse.Namespace) -> None:
     from base.checkpoint import load_checkpoint, save_checkpoint, to_share
 
     network, target = options.load(arguments.resume, arguments), arguments.file
+    ink, style = network.path.with_name("hand.json"), target.with_suffix(".json")
+    if arguments.with_ink and not ink.exists():
+        raise UserError(f"--with-ink: beside {network.path} there is no line of a hand, {ink.name}")
+    if arguments.with_ink and style.exists():
+        raise UserError(f"--with-ink: {style} exists; name another file")
     if target.exists():
         if target.samefile(network.path):
             raise UserError(f"{target}: this is the checkpoint itself; name another file")
@@ -46,3 +58,6 @@ def run(arguments: argparse.Namespace) -> None:
     save_checkpoint(target, to_share(checkpoint))
     before, after = network.path.stat().st_size, target.stat().st_size
     print(f"{target}  ({after / 2**20:.1f} MiB of {before / 2**20:.1f})")
+    if arguments.with_ink:
+        link_or_copy(ink, style)
+        print(style)

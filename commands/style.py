@@ -1,8 +1,6 @@
 """Make the sample of a hand from ink, or draw all that there are."""
 
 import argparse
-import json
-import math
 from pathlib import Path
 
 from base.pretrained import STYLES, styles
@@ -14,8 +12,6 @@ from utils.files import PLAIN_NAME
 
 LONGEST = 4000
 """Points of a sample at most (assumed: five lines; all of them are read before each line)."""
-PRECISION = 3
-"""Decimals of a position, if the x-height were 1."""
 
 
 def add_options(parser: Parser) -> None:
@@ -81,9 +77,7 @@ def run(arguments: argparse.Namespace) -> None:
 def make(arguments: argparse.Namespace) -> None:
     """Save a style: a line of ink in its own units, its text, and where it is from."""
     from data_loader.sources.ink_files import read_ink
-    from utils.files import write_text
-    from utils.hand_measures import measure
-    from utils.ink import strokes, x_height
+    from utils.style_file import write_style
 
     options.readable(arguments.ink)
     samples, chosen = read_ink(arguments.ink), arguments.number or 0
@@ -95,25 +89,12 @@ def make(arguments: argparse.Namespace) -> None:
         raise UserError(f"{arguments.ink} contains no text for {one.name}: give it with --text")
     if len(one.ink) > LONGEST:
         raise UserError(f"{one.name} has {len(one.ink):,} points: a line of at most {LONGEST:,}")
-    found = measure(one.ink, text)
-    digits = PRECISION - math.floor(math.log10(x_height(one.ink)))
-    values = {
-        "name": arguments.name,
-        "text": text,
-        "slant": round(found["slant"], 1),
-        "letter_width": round(found["letter_width"], 2),
-        "origin": arguments.origin or "",
-        "licence": arguments.licence or "",
-        "strokes": [
-            [[round(x, digits), round(y, digits)] for x, y in stroke.tolist()]
-            for stroke in strokes(one.ink)
-        ],
-    }
     path = arguments.output or STYLES
     if path.suffix.lower() != ".json":
         path = path / f"{arguments.name}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_text(path, json.dumps(values, ensure_ascii=False) + "\n")
+    origin, licence = arguments.origin or "", arguments.licence or ""
+    write_style(path, one.ink, text, arguments.name, origin, licence)
     print(f"{path}  ({len(one.ink)} points, {text!r})")
 
 

@@ -1,6 +1,7 @@
 """Where samples come from: datasets, one file per source; transforms; batching."""
 
 from data_loader.data_loaders import HandwritingDataLoader
+from data_loader.sources.hand import HandDataset
 from data_loader.sources.iam_ondb import IAMOnDBDataset
 from data_loader.sources.ink_files import InkSample, read_ink
 from data_loader.sources.inkml import InkMLDataset
@@ -39,6 +40,7 @@ __all__ = [
     "Dequantise",
     "EmbeddedDataset",
     "FillMissing",
+    "HandDataset",
     "HandwritingDataLoader",
     "IAMOnDBDataset",
     "InkMLDataset",

@@ -371,9 +371,9 @@ def matched(ink: np.ndarray, like: Sequence[np.ndarray]) -> tuple[np.ndarray, fl
     scale = _beyond_hands(height / x_height(ink))
     result = np.array(ink[:, :3], dtype=np.float32)
     result[:, :2] *= scale
-    steps = [step for one in like if (step := _mean_step(one)) > 0]
+    steps = [step for one in like if (step := mean_step(one)) > 0]
     period = 1.0
-    if steps and (own := _mean_step(result)) > 0:
+    if steps and (own := mean_step(result)) > 0:
         period = _beyond_hands(min(max(float(np.median(steps)) / own, 0.01), 100.0))
     if period != 1.0:
         missing = np.zeros(len(result), dtype=np.uint8)
@@ -386,7 +386,7 @@ def _beyond_hands(ratio: float) -> float:
     return ratio if not 1 / HANDS <= ratio <= HANDS else 1.0
 
 
-def _mean_step(ink: np.ndarray) -> float:
+def mean_step(ink: np.ndarray) -> float:
     """Return the mean length of the steps within strokes, 0 without any."""
     within = ink[1:, :2][ink[:-1, 2] < 0.5]
     return float(np.hypot(within[:, 0], within[:, 1]).mean()) if len(within) else 0.0

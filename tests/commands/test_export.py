@@ -66,3 +66,17 @@ def test_training_starts_from_an_export(conditional, tmp_path, monkeypatch, logg
     assert train.main(["-c", str(config), "-r", str(path), "--run-id", "on", "-d", "cpu"]) == 0
     # It cannot be resumed: it contains no training state.
     assert train.main(["-r", str(path), "-d", "cpu"]) == 2
+
+
+def test_ink_goes_along_only_if_asked_for(conditional, tmp_path):
+    network, style = tmp_path / "hand.pth", tmp_path / "hand.json"
+    use("export", "-r", conditional, network)
+    with pytest.raises(UserError, match=r"beside .* there is no line of a hand, hand\.json"):
+        use("export", "-r", network, tmp_path / "a.pth", "--with-ink")
+    style.write_text('{"text": "a", "strokes": [[[0, 0], [1, 1]]]}')
+    use("export", "-r", network, tmp_path / "b.pth")
+    assert not (tmp_path / "b.json").exists()
+    use("export", "-r", network, tmp_path / "c.pth", "--with-ink")
+    assert (tmp_path / "c.json").read_bytes() == style.read_bytes()
+    with pytest.raises(UserError, match=r"c\.json exists; name another file"):
+        use("export", "-r", network, tmp_path / "c.pth", "--with-ink")

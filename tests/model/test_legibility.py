@@ -1,11 +1,14 @@
 """How legible a writer is, in numbers."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from data_loader.synthetic.corpus import held_out, split_of
 from model import Line, load, sample
 from model.legibility import rates_by_kind, read_back, seeds_of
+from model.proofreading import OF_TRY
 from model.recognition.transcribing import Transcription
 from tests.commands.networks import save
 
@@ -70,6 +73,30 @@ def test_samples_of_a_text_have_seeds_that_no_count_changes(tmp_path):
     for one, seed in zip(result.transcriptions, expected, strict=True):
         (alone,) = sample(writer, [seed], [one.reference], bias=1.0, max_steps=30)
         np.testing.assert_allclose(one.ink, alone.ink, atol=1e-2)
+
+
+def test_a_line_that_the_proofreader_misreads_is_written_again(tmp_path, monkeypatch):
+    """The second of two texts, once; the reader judges the best tries, and has no say in them."""
+    writer, reader, proofreader = (
+        load(save(tmp_path / arch, arch)).model
+        for arch in ("SynthesisNetwork", "CTCNetwork", "AttentionNetwork")
+    )
+    answers = {reader: [["one", "tvvo"]], proofreader: [["one", "tmo"], ["two"]]}
+    monkeypatch.setattr("model.legibility.read_lines", lambda by, *_, **__: answers[by].pop(0))
+    monkeypatch.setattr("model.proofreading._is_line", lambda *_: True)
+    monkeypatch.setattr("model.legibility.sample", ended)
+    options = {"seed": 5, "max_steps": 30, "proofreader": proofreader, "tries": 4}
+    (result,) = read_back(writer, reader, ["one", "two"], [1.0], **options)
+    assert (result.tries, result.wrong) == ([1, 2], 1)
+    assert answers == {reader: [], proofreader: []}
+    for one, seed in zip(result.transcriptions, (5, 6 + OF_TRY), strict=True):
+        (alone,) = sample(writer, [seed], [one.reference], bias=1.0, max_steps=30)
+        np.testing.assert_allclose(one.ink, alone.ink, atol=1e-2)
+
+
+def ended(*words, **options):
+    """Lines of `sample`, as if none had reached its limit."""
+    return [replace(line, ended=True) for line in sample(*words, **options)]
 
 
 def test_rates_by_kind_divide_all_errors_by_all_characters():

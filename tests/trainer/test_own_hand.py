@@ -1,0 +1,199 @@
+"""A trained network learns a hand: what is looked at before, rehearsed, and said afterwards."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import train
+from base.checkpoint import load_checkpoint
+from data_loader.sources.hand import HandDataset
+from data_loader.synthetic.embedded import EmbeddedDataset
+from model import load
+from trainer import own_hand
+from utils.checks import DataError
+from utils.ink import strokes
+
+pytestmark = pytest.mark.slow
+
+ROOT = Path(__file__).resolve().parents[2]
+CONFIG = str(ROOT / "configs" / "own_hand.json")
+
+
+@pytest.fixture(scope="module")
+def lines():
+    """Eight lines of one invented writer, as JSON holds them."""
+    source = EmbeddedDataset(seed=7, size=8, valid_size=1, test_size=1, writers=1)
+    source.prepare()
+    return [
+        {"text": source.text(k), "strokes": [one.tolist() for one in strokes(source.ink(k))]}
+        for k in source.indices("train").tolist()
+    ]
+
+
+@pytest.fixture(scope="module")
+def networks():
+    return load("writer", "cpu"), load("recognition", "cpu")
+
+
+@pytest.fixture
+def hand(tmp_path, lines):
+    def made(change=lambda lines: lines, **options):
+        path = tmp_path / "hand.json"
+        path.write_text(json.dumps(change(lines)))
+        return HandDataset(root=str(path), **options)
+
+    return made
+
+
+def turned(matrix):
+    """Return the change of lines whose ink lies otherwise."""
+
+    def change(lines):
+        return [
+            one | {"strokes": [(np.array(part) @ matrix).tolist() for part in one["strokes"]]}
+            for one in lines
+        ]
+
+    return change
+
+
+def others_texts(lines):
+    return [one | {"text": two["text"]} for one, two in zip(lines, lines[1:] + lines[:1])]  # noqa: B905
+
+
+def test_what_was_prepared_is_the_same_after_a_file(tmp_path, hand, networks):
+    found = own_hand.prepared(hand(rehearsal=4), networks[0].model.alphabet, *networks)
+    assert len(found.names) == 8 and 1 <= len(found.rehearsed) <= 4
+    found.save(tmp_path / "kept.npz")
+    again = own_hand.Prepared.load(tmp_path / "kept.npz")
+    assert (again.names, again.height, again.step) == (found.names, found.height, found.step)
+    for (ink, text), (ink_again, text_again) in zip(found.rehearsed, again.rehearsed, strict=True):
+        assert np.array_equal(ink, ink_again) and text == text_again
+    # The network's own units: it writes an x-height of some 100 units.
+    assert 80 < found.height < 160 and 10 < found.step < 40
+
+
+def test_nothing_to_rehearse_can_be_kept_too(tmp_path):
+    own_hand.Prepared(("a",), 100.0, 20.0, []).save(tmp_path / "kept.npz")
+    assert own_hand.Prepared.load(tmp_path / "kept.npz").rehearsed == []
+
+
+@pytest.mark.parametrize("content", [None, b"", b"PK\x03\x04 broken"])
+def test_a_file_that_is_gone_or_broken_is_named(tmp_path, content):
+    if content is not None:
+        (tmp_path / "kept.npz").write_bytes(content)
+    with pytest.raises(DataError, match=r"kept\.npz: the lines that the run rehearses cannot be"):
+        own_hand.Prepared.load(tmp_path / "kept.npz")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (turned([[1, 0], [0, -1]]), "recorded with y growing upwards"),
+        (turned([[-1, 0], [0, 1]]), "recorded mirrored"),
+        (turned([[-1, 0], [0, -1]]), "recorded upside down"),
+        (turned([[0, -1], [1, 0]]), "recorded turned to the left"),
+        (turned([[0, 1], [-1, 0]]), "recorded turned to the right"),
+        (others_texts, "do not say what their texts say, such as hand.json:00000"),
+        (lambda lines: [one | {"text": "Привет"} for one in lines], r"'П' \(U\+041F\)"),
+    ],
+)
+def test_lines_that_are_not_what_they_should_be_are_refused(hand, networks, change, message):
+    with pytest.raises(DataError, match=message):
+        own_hand.prepared(hand(change, rehearsal=0), networks[0].model.alphabet, *networks)
+
+
+def test_single_lines_that_cannot_be_used_are_left_out_and_named(hand, networks):
+    def change(lines):
+        return [lines[0] | {"text": "nothing of the kind"}, lines[1] | {"text": "Ж"}, *lines[2:]]
+
+    source = hand(change, rehearsal=0)
+    found = own_hand.prepared(source, networks[0].model.alphabet, *networks)
+    assert found.names == tuple(f"hand.json:{k:05}" for k in range(2, 8))
+    own_hand.use(source, found)
+    source.prepare()
+    said = source.report()
+    assert "do not fit: hand.json:00000 ('nothing of the kind' is read as" in said
+    assert "1 with characters that the network does not know: 'Ж' (U+0416)" in said
+
+
+def test_lines_that_are_gone_are_named(hand):
+    with pytest.raises(DataError, match="away is no longer there, nor are 1 others"):
+        own_hand.use(hand(), own_hand.Prepared(("away", "too", "hand.json:00001"), 1.0, 1.0, []))
+
+
+def test_texts_to_rehearse_hold_only_what_the_network_knows(networks):
+    alphabet = networks[0].model.alphabet
+    found = own_hand.texts(30, alphabet, 1)
+    assert len(found) == 30 and not alphabet.unknown("".join(found))
+    assert sum(any(one.isdigit() for one in text) for text in found) > 3
+
+
+def test_a_network_that_is_destroyed_has_forgotten(networks):
+    writer, reader = networks
+    lost, before, after = own_hand.forgotten(writer, writer, reader)
+    assert lost == [] and before == after < 0.1
+    broken = load("writer", "cpu")
+    with torch.no_grad():
+        for weights in broken.model.parameters():
+            weights.add_(torch.randn(weights.shape, generator=torch.manual_seed(0)), alpha=0.1)
+    lost, _, after = own_hand.forgotten(writer, broken, reader)
+    assert len(lost) > 40 and after > 0.5
+
+
+def test_the_script_learns_a_hand_and_goes_on_where_it_was_stopped(
+    tmp_path, monkeypatch, hand, caplog, logging_restored
+):
+    root = hand().root
+    monkeypatch.chdir(tmp_path)
+    shorter = ["-o", "data_loader.args.dataset.args.size=8", "--epochs", "2"]
+    shorter += ["-o", "data_loader.args.dataset.args.rehearsal=8", "-o", "trainer.args.samples=0"]
+    shorter += ["-o", "trainer.args.keep_last=null", "-d", "cpu"]
+    words = ["-c", CONFIG, "-r", "writer", "--data", root, *shorter]
+    assert train.main([*words, "--run-id", "whole"]) == 0
+    whole = Path("saved/models/own_hand/whole")
+    assert {"hand.pth", "hand.json", "rehearsal.npz"} <= {one.name for one in whole.iterdir()}
+    assert "8 lines of a hand" in caplog.text and "characters misread of words" in caplog.text
+    assert load(whole / "hand.pth", "cpu").write("hi", seed=1).ended
+    assert "training" not in load_checkpoint(whole / "hand.pth")
+    style = json.loads((whole / "hand.json").read_text())
+    assert style["text"] in [one["text"] for one in json.loads(Path(root).read_text())]
+
+    assert train.main([*words, "--run-id", "parts", "-o", "trainer.args.time_limit_minutes=0"]) == 0
+    parts = Path("saved/models/own_hand/parts")
+    assert not (parts / "hand.pth").exists()
+    kept = (parts / "rehearsal.npz").read_bytes()
+    (parts / "rehearsal.npz").unlink()
+    resume = ["-r", str(parts), "-o", "trainer.args.time_limit_minutes=null", "-d", "cpu"]
+    assert train.main(resume) == 2 and "cannot be read" in caplog.text
+    (parts / "rehearsal.npz").write_bytes(kept)
+    assert train.main(resume) == 0
+    first, second = (load_checkpoint(run / "hand.pth")["state_dict"] for run in (whole, parts))
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_a_reader_learns_a_hand(tmp_path, monkeypatch, hand, caplog, logging_restored):
+    config = CONFIG.replace("own_hand.json", "own_hand_reader.json")
+    root = hand(lambda lines: lines[:3]).root
+    monkeypatch.chdir(tmp_path)
+    words = ["-c", config, "-r", "judge", "--data", root, "--epochs", "1", "-d", "cpu"]
+    words += ["-o", "data_loader.args.dataset.args.size=8", "-o", "trainer.args.samples=0"]
+    words += ["-o", "data_loader.args.dataset.args.rehearsal=0"]
+    assert train.main(words) == 0
+    assert "of 3 learned lines:" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ([], "arch: null takes that of -r CHECKPOINT"),
+        (["-r", "unconditional"], "a hand is learned by a network that writes texts, or that r"),
+        (["-r", "recognition"], 'arch = "CTCNetwork": a network that predicts the next point'),
+    ],
+)
+def test_other_networks_are_refused(hand, caplog, words, message, logging_restored, tmp_path):
+    assert train.main(["-c", CONFIG, "--data", hand().root, *words]) == 2
+    assert message in caplog.text

@@ -1,0 +1,52 @@
+"""A style: a line of a hand with its text, as a JSON file that a network can be primed with."""
+
+import json
+import math
+import os
+
+import numpy as np
+
+from utils.files import write_text
+from utils.hand_measures import measure
+from utils.ink import strokes, x_height
+
+PRECISION = 3
+"""Decimals of a position, if the x-height were 1."""
+
+
+def write_style(
+    path: str | os.PathLike[str],
+    ink: np.ndarray,
+    text: str,
+    name: str,
+    origin: str = "",
+    licence: str = "",
+) -> None:
+    """Write a style.
+
+    Args:
+        path: the file, which `read_ink` reads.
+        ink: the line `(points, 3)`, in its own units.
+        text: what it says.
+        name: of the style.
+        origin: whose hand it is.
+        licence: under which it may be used.
+
+    Raises:
+        OSError: if the file cannot be written.
+    """
+    found = measure(ink, text)
+    digits = PRECISION - math.floor(math.log10(x_height(ink)))
+    values = {
+        "name": name,
+        "text": text,
+        "slant": round(found["slant"], 1),
+        "letter_width": round(found["letter_width"], 2),
+        "origin": origin,
+        "licence": licence,
+        "strokes": [
+            [[round(x, digits), round(y, digits)] for x, y in stroke.tolist()]
+            for stroke in strokes(ink)
+        ],
+    }
+    write_text(path, json.dumps(values, ensure_ascii=False) + "\n")
