@@ -22,6 +22,7 @@ from utils.checks import UserError
 COMMANDS = {
     "write": "commands.write",
     "style": "commands.style",
+    "hand": "commands.hand",
     "read": "commands.read",
     "evaluate": "commands.evaluate",
     "legibility": "commands.legibility",

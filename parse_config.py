@@ -142,14 +142,20 @@ class ConfigParser:
         Args:
             path: the file.
             overrides: values from the command line.
-            arch: of the network that is fine-tuned, which stands where the config has null.
+            arch: of the network that is fine-tuned. Where the config names no type of network it
+                is that one, with the arguments that the config gives.
         """
         with _faults_of(str(path)):
             config = strict_json.read(Path(path))
-            if isinstance(config, dict) and config.get("arch", ABSENT) is None:
+            given = config.get("arch", ABSENT) if isinstance(config, dict) else ABSENT
+            if given is None or (isinstance(given, dict) and not given.keys() - {"args"}):
                 if arch is None:
-                    raise ConfigFault("arch", None, "null takes that of -r CHECKPOINT: give one")
+                    expected = "a type; or -r CHECKPOINT, whose network it then is"
+                    raise ConfigFault("arch", given, expected)
+                args = (given or {}).get("args", {})
                 config["arch"] = strict_json.plain(arch)
+                if isinstance(args, dict):
+                    config["arch"].setdefault("args", {}).update(args)
         return cls(config, str(path), overrides)
 
     @classmethod

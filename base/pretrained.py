@@ -14,6 +14,9 @@ PRETRAINED = Path(__file__).resolve().parents[1] / "saved" / "pretrained"
 STYLES = PRETRAINED.with_name("styles")
 """Samples of hands, `NAME.json`: ink and its text."""
 
+HANDS = PRETRAINED / "hands.npz"
+"""The space that tells hands apart, see `utils.hand_likeness`."""
+
 
 def styles() -> dict[str, Path]:
     """Return the files of the styles by name."""

@@ -59,7 +59,10 @@ _WORKED_OUT = ", ".join(
     f"`{key}` of `{name}`" for name, found in WORKED_OUT.items() for key in found
 )
 KINDS = {
-    "arch": (BaseModel, "The network."),
+    "arch": (
+        BaseModel,
+        "The network. Without a `type` it is that of `-r`, with the arguments that are given.",
+    ),
     "data_loader": (BaseDataLoader, "What makes batches of the dataset's lines."),
     "dataset": (BaseDataset, "The `dataset` of `data_loader`, or of another dataset."),
     "transform": (

@@ -26,7 +26,7 @@ from model.recognition.error_rates import error_counts, is_read
 from utils.alphabet import Alphabet, describe, nfc
 from utils.checks import DataError, UserError
 from utils.files import atomic_write
-from utils.ink import x_height
+from utils.ink import bounds, x_height
 from utils.style_file import write_style
 
 MISFIT = 0.7
@@ -269,6 +269,9 @@ def rehearsed(
         primers: lines of the hand, which the new ones continue in turn.
         count: of the lines that are written.
         seed: of the texts, and of the first line.
+
+    Returns:
+        the lines, stretched to the hand's width: what is primed becomes narrower.
     """
     said, found = texts(count, writer.model.alphabet, seed), []
     for number, primer in enumerate(primers):
@@ -282,7 +285,15 @@ def rehearsed(
                 # Every other one with the line that it continues: else that would be unlearned.
                 joined = len(found) % 2
                 found.append((line.ink, line.text) if joined else (line.written, text))
-    return found
+    wider = np.float32([_width(primers) / _width(found), 1, 1]) if found else 1
+    return [(ink * wider, text) for ink, text in found]
+
+
+def _width(lines: Sequence[Pair]) -> float:
+    """Return the usual width of a character, blanks included."""
+    boxes = [bounds(ink) for ink, _ in lines]
+    widths = [(box[2] - box[0]) / len(text) for box, (_, text) in zip(boxes, lines, strict=True)]
+    return float(np.median(widths)) or 1.0
 
 
 def conclude(run: RunFolder, source: HandDataset, device: torch.device) -> None:
@@ -321,13 +332,17 @@ def conclude(run: RunFolder, source: HandDataset, device: torch.device) -> None:
         )  # fmt: skip
         return
     save_checkpoint(run.models / WRITER, to_share(load_checkpoint(run.best)))
-    samples = source.read()
-    one = min(samples, key=lambda one: abs(len(one.text) - STYLE_LENGTH))
-    write_style(run.models / STYLE, one.ink, one.text, run.run_id)
+    ink, text = sample_of([(one.ink, one.text) for one in source.read()])
+    write_style(run.models / STYLE, ink, text, run.run_id)
     log.info(
         "the hand: %s, and a line of it: %s\nto write in it: python experiments.py write -r %s "
         "--style %s --text-file FILE", *(run.models / name for name in (WRITER, STYLE) * 2)
     )  # fmt: skip
+
+
+def sample_of(lines: Sequence[Pair]) -> Pair:
+    """Return the line by which a network is primed with a hand: one of usual length."""
+    return min(lines, key=lambda line: abs(len(line[1]) - STYLE_LENGTH))
 
 
 def _misread(reader: Reader, lines: Sequence[Pair]) -> float:

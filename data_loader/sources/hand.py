@@ -56,8 +56,8 @@ class HandDataset(BaseDataset):
         root: str,
         x_height: Annotated[float, Range(1e-6, 1e6)] | None = None,
         step: Annotated[float, Range(1e-6, 1e6)] | None = None,
-        size: Annotated[int, Range(1, 10_000)] = 64,
-        rehearsal: Annotated[int, Range(0, 10_000)] = 64,
+        size: Annotated[int, Range(1, 10_000)] = 192,
+        rehearsal: Annotated[int, Range(0, 10_000)] = 72,
         seed: Annotated[int, Range(0, 2**32 - 1)] = 0,
     ) -> None:
         self.root, self.size, self.rehearsal, self.seed = root, size, rehearsal, seed
@@ -141,6 +141,11 @@ class HandDataset(BaseDataset):
         self._names = names + [f"rehearsed-{n:05}" for n in range(len(self.rehearsed))]
         self.lengths = np.array([len(ink) for ink in self._inks], dtype=np.int64)
         self._learned = np.concatenate([learned, np.arange(len(own), len(self._inks))])
+
+    @property
+    def own(self) -> list[int]:
+        """The samples that are lines of the person, each once."""
+        return list(range(len(self._samples)))
 
     @property
     def held_out(self) -> bool:

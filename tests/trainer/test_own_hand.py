@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 import torch
 
+import experiments
 import train
 from base.checkpoint import load_checkpoint
 from data_loader.sources.hand import HandDataset
 from data_loader.synthetic.embedded import EmbeddedDataset
 from model import load
 from trainer import own_hand
-from utils.checks import DataError
+from utils.checks import DataError, UserError
 from utils.ink import strokes
 
 pytestmark = pytest.mark.slow
@@ -145,7 +146,7 @@ def test_a_network_that_is_destroyed_has_forgotten(networks):
 
 
 def test_the_script_learns_a_hand_and_goes_on_where_it_was_stopped(
-    tmp_path, monkeypatch, hand, caplog, logging_restored
+    tmp_path, monkeypatch, hand, caplog, capsys, logging_restored
 ):
     root = hand().root
     monkeypatch.chdir(tmp_path)
@@ -161,6 +162,11 @@ def test_the_script_learns_a_hand_and_goes_on_where_it_was_stopped(
     assert "training" not in load_checkpoint(whole / "hand.pth")
     style = json.loads((whole / "hand.json").read_text())
     assert style["text"] in [one["text"] for one in json.loads(Path(root).read_text())]
+    shown = ["hand", "-r", str(whole), "--num-samples", "2", "--output", "shown.png", "-d", "cpu"]
+    assert experiments.main(shown) == 0
+    said = capsys.readouterr().out
+    assert Path("shown.png").read_bytes().startswith(b"\x89PNG")
+    assert "each of the person's 8 lines" in said and said.count("of the characters misread") == 4
 
     assert train.main([*words, "--run-id", "parts", "-o", "trainer.args.time_limit_minutes=0"]) == 0
     parts = Path("saved/models/own_hand/parts")
@@ -189,7 +195,7 @@ def test_a_reader_learns_a_hand(tmp_path, monkeypatch, hand, caplog, logging_res
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ([], "arch: null takes that of -r CHECKPOINT"),
+        ([], "a type; or -r CHECKPOINT, whose network it then is"),
         (["-r", "unconditional"], "a hand is learned by a network that writes texts, or that r"),
         (["-r", "recognition"], 'arch = "CTCNetwork": a network that predicts the next point'),
     ],
@@ -197,3 +203,8 @@ def test_a_reader_learns_a_hand(tmp_path, monkeypatch, hand, caplog, logging_res
 def test_other_networks_are_refused(hand, caplog, words, message, logging_restored, tmp_path):
     assert train.main(["-c", CONFIG, "--data", hand().root, *words]) == 2
     assert message in caplog.text
+
+
+def test_what_learned_no_hand_is_named():
+    with pytest.raises(UserError, match=r"writer\.pth: no run that learned a hand"):
+        experiments.main(["hand", "-r", "writer", "-d", "cpu"])
