@@ -84,6 +84,13 @@ def learn(name: str, lines: Sequence[Pair], folder: Path, arguments) -> tuple[Ru
     return run, time.perf_counter() - start
 
 
+def misread_of(inks: Sequence[np.ndarray], texts: Sequence[str]) -> float:
+    """Return the share of characters that `judge` misreads."""
+    pairs = zip(texts, load("judge", "cpu").read_lines(inks), strict=True)
+    errors = sum(error_counts(text, said).character_errors for text, said in pairs)
+    return errors / sum(map(len, texts))
+
+
 def measured(name: str, lines: Sequence[Pair], folder: Path, arguments) -> dict:
     """Learn a hand and write in it; return where lines lie in the space of hands, and errors."""
     path = folder / f"{name}-measured.json"
@@ -91,7 +98,7 @@ def measured(name: str, lines: Sequence[Pair], folder: Path, arguments) -> dict:
         return json.loads(path.read_text())
     run, seconds = learn(name, lines[: arguments.lines], folder, arguments)
     before, after = load(arguments.network, "cpu"), load(run.best, "cpu")
-    reader, space = load("judge", "cpu"), hand_likeness.load(HANDS)
+    space = hand_likeness.load(HANDS)
     found = own_hand.Prepared.load(run.models / own_hand.FILE)
     (style,) = read_ink(run.models / own_hand.STYLE)
     learned = read_ink(folder / f"{name}.json")
@@ -108,15 +115,10 @@ def measured(name: str, lines: Sequence[Pair], folder: Path, arguments) -> dict:
     for network, which in ((before, "before"), (after, "now")):
         for how, given in (("alone", None), ("primed", primer)):
             written = network.write_lines(texts, list(range(SENTENCES)), bias=BIAS, primer=given)
-            errors = sum(
-                error_counts(text, said).character_errors
-                for text, said in zip(texts, reader.read_lines(written), strict=True)
-            )
+            inks = [one.written for one in written]
             result[f"{which} {how}"] = {
-                "places": space.embed(
-                    [one.written for one in written if len(one.written) > 9]
-                ).tolist(),
-                "errors": errors / sum(map(len, texts)),
+                "places": space.embed([ink for ink in inks if len(ink) > 9]).tolist(),
+                "errors": misread_of(inks, texts),
             }
     path.write_text(json.dumps(result))
     return result
@@ -145,7 +147,11 @@ def main(arguments: argparse.Namespace) -> None:
         f"{'told to be of the right hand':<30} {'':>8} {'less what is common':>20} {'misread':>8}"
     )
     others = told([one["others"] for one in found.values()])
-    print(f"{'the other recorded lines':<30} {others:8.1%}")
+    rest = [
+        lines[arguments.lines :][:SENTENCES] for lines in list(hands.values())[arguments.skip :]
+    ]
+    misread = np.mean([misread_of(*zip(*lines, strict=True)) for lines in rest])
+    print(f"{'other recorded lines':<30} {others:8.1%} {'':>20} {misread:8.1%}")
     for name in ("before alone", "before primed", "now alone", "now primed"):
         places = [np.array(one[name]["places"]) for one in found.values()]
         shift = np.mean([one.mean(axis=0) for one in places], axis=0) - middle

@@ -1,4 +1,4 @@
-"""Measure how written lines look, over bias or length, beside recorded lines."""
+"""Measure how written lines or pages look, over bias or length, beside recorded ones."""
 
 import argparse
 import math
@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from base.pretrained import located
-from commands import options
+from commands import options, page_appearance
 from commands.options import Parser, number
 from utils.checks import Range, UserError
 from utils.files import write_json
@@ -19,6 +19,9 @@ LINES = 100
 
 NEAR = 5
 """Characters by which a text may be shorter or longer than --lengths asks for."""
+
+OF_LINES = ("lengths", "num_samples", "steps")
+"""Options that are for single lines."""
 
 ALONG = ("slope", "x_height_ratio")
 """Measures that are printed for each length."""
@@ -35,8 +38,8 @@ def add_options(parser: Parser) -> None:
         type=number(float, Range(0, 100)),
         nargs="+",
         metavar="B",
-        help=f"biases to write at (default: {' '.join(f'{bias:g}' for bias in BIASES)}), "
-        "e.g. --biases 0.5 0.75",
+        help=f"biases to write at (default: {' '.join(f'{bias:g}' for bias in BIASES)}, of "
+        "--pages that of `write`), e.g. --biases 0.5 0.75",
     )
     add(
         "--recorded",
@@ -60,7 +63,23 @@ def add_options(parser: Parser) -> None:
         metavar="CHECKPOINT",
         help="the recogniser for --lengths (default: recognition)",
     )
-    options.add_seed(parser, "seed of the first text, incremented for each further text")
+    add(
+        "--pages",
+        type=number(int, Range(1, 1000)),
+        metavar="N",
+        help="measure instead how the lines of a page differ, on N pages of one hand each as "
+        "`write --text-file` lays them out, and on the forms of --recorded (default: single "
+        "lines), e.g. --pages 20",
+    )
+    add(
+        "--liveliness",
+        type=number(float, Range(0, 1)),
+        nargs="+",
+        metavar="SHARE",
+        help="of the words of --pages, as `write` has it (default: that of `write`), "
+        "e.g. --liveliness 0 0.5 1",
+    )
+    options.add_seed(parser, "seed of the first text or page, incremented for each further one")
     options.add_output(parser)
 
 
@@ -69,6 +88,14 @@ def check(arguments: argparse.Namespace) -> None:
         raise UserError(f"{arguments.overrides[0].option} is for the lines of --recorded SPLIT")
     if arguments.reader and not arguments.lengths:
         raise UserError("--reader reads the texts of --lengths")
+    if arguments.pages is None:
+        if arguments.liveliness:
+            raise UserError("--liveliness is for --pages")
+        return
+    if lines := [name for name in OF_LINES if getattr(arguments, name)]:
+        raise UserError(f"--{lines[0].replace('_', '-')} is for single lines, not for --pages")
+    if len(arguments.biases or ()) > 1:
+        raise UserError("--biases: pages are written at one bias, give one")
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -83,6 +110,11 @@ def run(arguments: argparse.Namespace) -> None:
     from utils.hand_measures import measure, summary, variety
 
     options.make_output(arguments.output)
+    path = arguments.output / "appearance.json"
+    if arguments.pages:
+        write_json(path, _finite(page_appearance.run(writer, arguments)))
+        print(path)
+        return
     count, biases = arguments.num_samples or LINES, sorted(set(arguments.biases or BIASES))
     columns: list[tuple[str, dict[str, Any]]] = []
     recorded = measures_of_recorded(writer, arguments, count) if arguments.recorded else []
@@ -114,7 +146,6 @@ def run(arguments: argparse.Namespace) -> None:
     print_table(columns)
     if arguments.lengths:
         result["lengths"] = lengths(writer, arguments, count, biases, how)
-    path = arguments.output / "appearance.json"
     write_json(path, _finite(result))
     print(path)
 

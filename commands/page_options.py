@@ -137,7 +137,7 @@ def add_options(parser: Parser) -> None:
         type=number(float, Range(0, 1)),
         metavar="SHARE",
         help="how much of the drift of words from the line, and of the differences of blanks, is "
-        "kept (default: 0.7), e.g. --liveliness 1",
+        "kept (default: 1, nearest to what people write), e.g. --liveliness 0.5",
     )
     add(
         "--pen-width",

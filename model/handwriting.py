@@ -39,8 +39,11 @@ FILL, LEAST_PART = 0.92, 3
 least characters (assumed)."""
 OF_PART = 10_000_019
 """Difference between the seeds of parts of a line: prime, and more than there are lines."""
-LIVELINESS = 0.7
-"""Default share of the drift and jitter of words that is kept."""
+LIVELINESS = 1.0
+"""Default share of the drift and jitter of words that is kept (measured, lab notebook: the lines of
+a page)."""
+NARROWEST, WIDEST = 0.7, 1.7
+"""Bounds of a gap in usual ones (by eye: with 0.6 words run together in rows that are full)."""
 TRIES = 4
 """Default of how often a line is written at most."""
 
@@ -150,7 +153,7 @@ class Hand:
 
     def _gap(self, gap: float) -> float:
         """Return a gap that differs from the usual one by `liveliness` of what it did."""
-        gap = min(max(gap, 0.6 * self.space), 1.7 * self.space)
+        gap = min(max(gap, NARROWEST * self.space), WIDEST * self.space)
         return self.space * (gap / self.space) ** self.liveliness
 
 
@@ -190,6 +193,9 @@ def write(
     count = written = 0
     for passage in passages:
         lines = len(passage.lines)
+        if count + lines - written > TOGETHER:  # a few lines more would be a batch of their own
+            yield from _written(waiting)
+            waiting, written = [], count
         waiting.append((passage, range(seed + count, seed + count + lines)))
         count += lines
         if count - written >= TOGETHER:

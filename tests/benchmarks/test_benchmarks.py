@@ -11,6 +11,7 @@ import pytest
 
 from benchmarks import startup
 from benchmarks.measure import LENGTHS, SHARES, Data, make_row
+from tests.commands.networks import save
 
 pytestmark = pytest.mark.slow
 
@@ -87,3 +88,14 @@ def test_the_start_is_measured_against_torch_alone():
     assert float(rows[0][2]) == 1.0
     # Nothing that is wrong waits for torch, with a margin for a busy machine.
     assert all(float(row[2]) < 0.8 for row in rows[3:])
+
+
+def test_pages_are_timed_and_their_memory_measured(tmp_path):
+    network = str(save(tmp_path / "writer", "SynthesisNetwork"))
+    done = run("pages.py", "--network", network, *("--rounds", "1", "--lines", "2"),
+               *("--pages", "1", "--once"))  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    seconds = re.findall(r"^2 lines, (.+?) +([\d.]+) s$", done.stdout, re.MULTILINE)
+    assert [name for name, _ in seconds] == ["not proofread"] and float(seconds[0][1]) > 0.3
+    (memory,) = re.findall(r"^  1 pages, peak memory +([\d,]+) MB$", done.stdout, re.MULTILINE)
+    assert 100 < int(memory.replace(",", "")) < 4000  # torch alone takes more than 100

@@ -5,11 +5,16 @@ import json
 import numpy as np
 import pytest
 
+from commands.pages import own_hand
 from data_loader.synthetic.corpus import held_out
 from model import load
+from model.handwriting import Hand
 from tests.commands.networks import use
 from utils.checks import UserError
 from utils.hand_measures import MEASURES, VARIED, measure
+from utils.ink import from_strokes
+from utils.page.evenness import of_page
+from utils.page.page_json import read_page_json
 
 
 def look(writer, output, *words):
@@ -80,7 +85,45 @@ def test_what_does_not_fit_is_refused(checkpoints, tmp_path):
         (("-r", checkpoints["PredictionNetwork"]), "a network that writes texts is needed"),
         (("-r", writer, "--recorded", "all", "--num-samples", 1), "no split 'all'"),
         (("-r", writer, "--reader", writer, "--lengths", 20), "it writes; use `write`"),
+        (("-r", writer, "--liveliness", 1), "--liveliness is for --pages"),
+        (("-r", writer, "--pages", 2), "--num-samples is for single lines, not for --pages"),
     ):
         words = (*words, "--steps", 9) if "--num-samples" not in words else words
         with pytest.raises(UserError, match=told):
             use("appearance", *words, "--num-samples", 1, "--output", tmp_path)
+
+
+def test_pages_are_measured_as_write_lays_them_out(checkpoints, tmp_path, capsys):
+    path = checkpoints["SynthesisNetwork"]
+    words = ("-d", "cpu", "--pages", 1, "--seed", 5, "--liveliness", 1, 0.5)
+    found = look(path, tmp_path, *words)
+    assert [one["liveliness"] for one in found["written"]] == [0.5, 1.0]
+    writer = load(path, "cpu")
+    hand = Hand(writer, own_hand(writer, None, 5, {"bias": 0.75}))
+    paper = f"{40 * hand.blank * 2.2}x{8.5 * 3.9 * 2.2}"
+    text, output = tmp_path / "text.txt", tmp_path / "page.json"
+    text.write_text(" ".join(held_out(14)))
+    for one in found["written"]:
+        use("write", "-r", path, "-d", "cpu", "--no-proofread", "--text-file", text, "--seed", 5,
+            "--paper", paper, "--margins", 0, "--liveliness", one["liveliness"],
+            "--output", output)  # fmt: skip
+        file = output if output.exists() else tmp_path / "page-1.json"
+        rows = [(from_strokes(row.strokes), row.text) for row in read_page_json(file).rows]
+        assert len(rows) == 8
+        for name, value in of_page(rows).items():
+            expected = None if np.isnan(value) else pytest.approx(value, rel=0.01, abs=1e-3)
+            assert one["measures"][name]["median"] == expected
+    assert found["written"][0]["measures"]["x_height"]["median"] > 0
+    assert "between the lines" in capsys.readouterr().out
+
+
+def test_recorded_sheets_are_the_forms_of_the_dataset(checkpoints, data, tmp_path, monkeypatch):
+    words = ("--pages", 1, "--recorded", "train")
+    with pytest.raises(UserError, match="'train' has no sheet: 5 lines of a form"):
+        look(checkpoints["SynthesisNetwork"], tmp_path, *words)
+    monkeypatch.setattr(type(data), "group", lambda *_: "form")
+    found = look(checkpoints["SynthesisNetwork"], tmp_path, *words)["recorded"]
+    assert (found["split"], found["pages"]) == ("train", 1)
+    sheet = of_page([(data.ink(n), data.text(n)) for n in range(6)])
+    assert found["measures"]["slant"]["median"] == pytest.approx(sheet["slant"])
+    assert found["measures"]["x_height"]["median"] == pytest.approx(sheet["x_height"])

@@ -152,3 +152,14 @@ def test_words_lean_as_asked_whatever_the_hand(hand, own):
 def test_a_short_word_wider_than_the_row_stays(hand):
     (words, lines) = next(write([Passage(hand(), "ab ba ab", room=0.01)], 3))
     assert [word.text for word in words] == ["ab", "ab"] and len(lines) == 1
+
+
+def test_passages_fill_batches_and_do_not_overfill_them(hand, monkeypatch):
+    monkeypatch.setattr("model.handwriting.TOGETHER", 5)
+    one, batches = hand(), []
+    real = one.write
+    monkeypatch.setattr(Hand, "write", lambda _, *lines: batches.append(lines[1]) or real(*lines))
+    texts = [" ".join(["b" * LONGEST] * lines) for lines in (2, 2, 2, 1, 4, 7, 1)]
+    list(write([Passage(one, text) for text in texts], 10))
+    starts = [(seeds[0], len(seeds)) for seeds in batches]
+    assert starts == [(10, 4), (14, 3), (17, 4), (21, 7), (28, 1)]

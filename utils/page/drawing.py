@@ -5,7 +5,6 @@ from os import PathLike
 from typing import BinaryIO
 
 import numpy as np
-from matplotlib.backends.backend_pdf import FigureCanvasPdf, PdfPages
 from matplotlib.figure import Figure
 from matplotlib.patches import PathPatch
 from matplotlib.path import Path
@@ -45,6 +44,8 @@ def write_pdf(
     Raises:
         DataError: if a page is not valid, or there is none.
     """
+    # Imported here: a PNG needs no PDF backend, which takes long to load.
+    from matplotlib.backends.backend_pdf import FigureCanvasPdf, PdfPages
 
     def write(file: BinaryIO) -> None:
         count = 0

@@ -121,25 +121,26 @@ def set_row(
 def pages(paragraphs: Iterable[Paragraph], paper: Paper) -> Iterator[Page]:
     """Yield the pages that paragraphs fill, one at a time; at least one.
 
-    Where the paper has a ruling, baselines lie on it: the height of a line becomes the least
-    multiple of its spacing that is not smaller.
+    Below a paragraph of higher lines the first baseline is at the mean of both heights. Where the
+    paper has a ruling, baselines lie on it: the height of a line becomes the least multiple of its
+    spacing that is not smaller.
     """
     top, _, _, left = paper.margins
     rules, dots = paper.rules(), paper.dots()
     rows: list[Row] = []
     baseline = top
-    begun = False
+    begun, above = False, 0.0
     for paragraph in paragraphs:
-        step = paragraph.line_height
-        if paper.ruling != "plain":
-            step = paper.spacing * np.ceil(step / paper.spacing - 1e-6)
+        height = paragraph.line_height
         room = paper.column - paragraph.indent
         broken_rows = list(broken(paragraph.words, room, paragraph.first_indent)) or [[]]
         for number, words in enumerate(broken_rows):
+            step = _ruled(max(height, (above + height) / 2), paper)
             if begun and baseline + step > paper.bottom + 1e-6:
                 yield Page(paper.width, paper.height, tuple(rows), rules, dots)
                 rows, baseline = [], top
-            begun = True
+                step = _ruled(height, paper)
+            begun, above = True, height
             baseline += step
             if not words:
                 continue
@@ -157,3 +158,10 @@ def pages(paragraphs: Iterable[Paragraph], paper: Paper) -> Iterator[Page]:
                 )
             )
     yield Page(paper.width, paper.height, tuple(rows), rules, dots)
+
+
+def _ruled(height: float, paper: Paper) -> float:
+    """Return the height of a line on paper."""
+    if paper.ruling == "plain":
+        return height
+    return float(paper.spacing * np.ceil(height / paper.spacing - 1e-6))

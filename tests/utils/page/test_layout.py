@@ -88,6 +88,20 @@ def test_rows_lie_on_the_lines_of_the_paper():
     assert [row.strokes[0][0, 1] for row in page.rows] == page.rules[:4, 0, 1].tolist()
 
 
+def test_below_a_heading_there_is_room_for_its_descenders():
+    heading, text = Paragraph([word(10)], 20.0), Paragraph([word(50)] * 2, 10.0)
+
+    def baselines(paper, *paragraphs):
+        return [[row.strokes[0][0, 1] for row in page.rows] for page in pages(paragraphs, paper)]
+
+    paper = Paper(100, 100, (5, 10, 5, 10))
+    assert baselines(paper, heading, text, heading, text) == [[25, 40, 50, 70, 85, 95]]
+    squared = Paper(100, 100, (5, 10, 5, 10), "squared", 8.0)
+    assert baselines(squared, heading, text) == [[29, 45, 61]]
+    # A new page begins as high as any.
+    assert baselines(Paper(100, 48, (5, 10, 5, 10)), heading, text) == [[25, 40], [15]]
+
+
 def test_no_text_is_one_empty_page_and_pages_come_one_at_a_time():
     (page,) = pages([], Paper())
     assert page.rows == ()

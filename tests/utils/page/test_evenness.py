@@ -1,0 +1,71 @@
+"""How much the lines of a page differ, on pages whose differences are planted."""
+
+import math
+
+import numpy as np
+import pytest
+
+from utils.ink import from_strokes
+from utils.page.evenness import LEAST_LINES, of_line, of_page
+
+TEXT = "aaaaa bbbbb ccccc ddddd"
+
+
+def line(height=10.0, slope=0.0, slant=0.0, gaps=(1.5, 1.5, 1.5), drift=(0, 0, 0, 0)):
+    """Four words of five strokes down, `height` high and half of it apart; `slope` and `slant` in
+    degrees, gaps and the words' distances below the line in x-heights."""
+    strokes, x = [], 0.0
+    for below, gap in zip(drift, (*gaps, 0.0), strict=True):
+        word = [(x + 0.5 * (n // 2), below + n % 2 - 1.0) for n in range(10)]
+        strokes.append(np.array(word))
+        x += 2.0 + gap
+    lean, angle = math.tan(math.radians(slant)), math.radians(slope)
+    shear = np.array([[1.0, 0.0], [-lean, 1.0]])
+    turn = np.array([[math.cos(angle), math.sin(angle)], [-math.sin(angle), math.cos(angle)]])
+    return from_strokes([height * stroke @ shear @ turn for stroke in strokes])
+
+
+def page(**values):
+    """Lines that differ in one thing."""
+    ((name, each),) = values.items()
+    return of_page([(line(**{name: value}), TEXT) for value in each])
+
+
+STEPS = math.sqrt(2.5)
+"""The standard deviation of five neighbouring whole numbers."""
+
+
+def test_a_page_of_like_lines_has_no_spread():
+    found = of_page([(line(), TEXT)] * LEAST_LINES)
+    assert found == pytest.approx(dict.fromkeys(found, 0.0), abs=1e-5)
+
+
+def test_each_spread_is_the_planted_one():
+    found = page(height=[10, 11, 12, 13, 14])
+    assert found["x_height"] == pytest.approx(STEPS / 12, rel=1e-4)
+    assert found["word_space"] == pytest.approx(0, abs=1e-5)  # in the line's own x-heights
+    found = page(slope=[-2, -1, 0, 1, 2])
+    assert found["slope"] == pytest.approx(STEPS, rel=1e-3)
+    assert found["slant"] == pytest.approx(0, abs=1e-3)  # of the levelled line
+    found = page(slant=[3, 4, 5, 6, 7])
+    assert found["slant"] == pytest.approx(STEPS, rel=1e-3)
+    found = page(gaps=[(gap,) * 3 for gap in (1.0, 1.25, 1.5, 1.75, 2.0)])
+    assert found["word_space"] == pytest.approx(STEPS / 4 / 1.5, rel=1e-4)
+    assert found["gap_spread"] == pytest.approx(0, abs=1e-5)
+
+
+def test_the_spread_within_a_line_does_not_depend_on_its_slope():
+    for slope in (0.0, 3.0):
+        one = of_line(line(slope=slope, gaps=(1.0, 1.5, 2.0), drift=(0, 0.1, 0.1, 0)), TEXT)
+        assert one["gap_spread"] == pytest.approx(0.5 / 1.5, rel=1e-3)
+        assert one["word_drift"] == pytest.approx(0.1 / math.sqrt(3), rel=1e-2)
+        assert one["slope"] == pytest.approx(slope, abs=1e-3)
+
+
+def test_what_is_too_short_is_not_measured():
+    assert all(map(math.isnan, of_page([(line(), TEXT)] * (LEAST_LINES - 1)).values()))
+    one = of_line(line(), "aaaaa bb c ddddd")
+    assert math.isnan(one["word_drift"]) and one["gap_spread"] == pytest.approx(0, abs=1e-5)
+    for text in ("aaaaabbbbb", "", "a b c d e f"):
+        one = of_line(line(), text)
+        assert all(math.isnan(one[name]) for name in ("word_space", "word_drift", "gap_spread"))
