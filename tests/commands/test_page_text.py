@@ -28,9 +28,9 @@ def test_front_matter_stands_for_what_follows_up_to_the_next():
 def test_a_style_is_a_name_or_a_file(tmp_path):
     own = tmp_path / "own.json"
     own.write_text("{}")
-    text = f"---\nstyle: joined\n---\na\n---\nstyle: {own}\n---\nb"
+    text = f"---\nstyle: flowing\n---\na\n---\nstyle: {own}\n---\nb"
     assert [values["style"] for values, _ in paragraphs(text, "x")] == [
-        Path(STYLES / "joined.json"),
+        Path(STYLES / "flowing.json"),
         own,
     ]
 
@@ -74,7 +74,7 @@ def test_other_lines_of_dashes_are_text(text):
         ("---\nalign: middle\n---", "align: 'middle': one of left, right, centred, justified"),
         ("---\nstyle: joinde\n---", "style: style 'joinde': neither a file nor one of"),
         ("\n---\nsize: 3\n\nText", "x, line 2: front matter begins and does not end"),
-        ("---\nstyle: joined", "x, line 1: front matter begins and does not end"),
+        ("---\nstyle: flowing", "x, line 1: front matter begins and does not end"),
     ],
 )
 def test_faults_are_named_with_their_line(text, message):

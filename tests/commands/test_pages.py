@@ -139,7 +139,7 @@ HUGE = ("--paper", "5000x5000", "--margins", 1000, "--line-height", 30)
 def test_front_matter_says_how_what_follows_is_written(networks, tmp_path):
     plain = "ab\nba ab\nb a"
     marked = (
-        "---\nstyle: joined\nbias: 2\nsize: 4\ncolour: #AA0033\npen: 0.9\nalign: right\n---\nab\n"
+        "---\nstyle: flowing\nbias: 2\nsize: 4\ncolour: #AA0033\npen: 0.9\nalign: right\n---\nab\n"
         "---\nindent: 9\n---\nba ab\n---\n---\nb a"
     )
     rows, reports = [], []
@@ -167,7 +167,7 @@ def test_what_front_matter_says_is_what_the_option_says(networks, tmp_path):
     for number, (text, words) in enumerate((("ba ab", options), (marked, ()), ("ba ab", ()))):
         output = tmp_path / f"{number}.json"
         # A style, as the network's own hand would be one of the option's bias.
-        write(networks, "--text-file", text_file(tmp_path, text), "--style", "joined",
+        write(networks, "--text-file", text_file(tmp_path, text), "--style", "flowing",
               "--output", output, *HUGE, *words)  # fmt: skip
         pages.append(output.read_text())
     assert pages[0] == pages[1] != pages[2]
