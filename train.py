@@ -129,12 +129,13 @@ def train_in(run: RunFolder | None, arguments: argparse.Namespace) -> int:
         trainer.resume(checkpoint, path)
     elif former is not None:
         run.weights_from = path
+    kept = False
     try:
         stopped_by = trainer.train()
         if trainer.unfinished is False and isinstance(loader.source, HandDataset):
-            own_hand.conclude(run, loader.source, device)
+            kept = own_hand.conclude(run, loader.source, device)
     finally:
-        if trainer.unfinished is not None and checkpoints(run.models):
+        if not kept and trainer.unfinished is not None and checkpoints(run.models):
             use = f"use it: python experiments.py {trainer.use}"
             what = "resume: python train.py" if trainer.unfinished else use
             where = f"{shlex.quote(str(run.models))}{extension.options()}"

@@ -7,6 +7,7 @@ person's other lines. A folder keeps what was measured: a run that is stopped go
 
 import argparse
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -73,6 +74,8 @@ def learn(name: str, lines: Sequence[Pair], folder: Path, arguments) -> tuple[Ru
     run = RunFolder(arguments.config.stem, f"{folder.name}-{name}")
     start = time.perf_counter()
     if not (run.models / own_hand.WRITER).exists():
+        for stopped in (run.models, run.log):  # a training that did not end
+            shutil.rmtree(stopped, ignore_errors=True)
         values = [
             {"text": text, "strokes": [s.tolist() for s in strokes(ink)]} for ink, text in lines
         ]

@@ -98,6 +98,46 @@ def likelihoods(
     return np.stack(found, axis=1)
 
 
+def halves(places: np.ndarray, between: np.ndarray) -> tuple[np.ndarray, float]:
+    """Return how lines are most likely divided between two hands, and how much that explains.
+
+    Hands and lines are normal as in `likelihoods`; a line changes sides as long as the whole
+    becomes likelier by it.
+
+    Args:
+        places: of at least two lines, `(lines, axes)`, as `HandSpace.embed` returns them.
+        between: `(axes,)`.
+
+    Returns:
+        whether each line is of the smaller group, `(lines,)`, and the logarithm of the Bayes factor
+        of two hands against one, in nats.
+    """
+
+    def evidence(lines: np.ndarray) -> float:
+        count = len(lines)
+        share = between / (1 + count * between)
+        spread = (lines**2).sum(axis=0) - share * lines.sum(axis=0) ** 2
+        return -0.5 * float((np.log1p(count * between) + spread).sum())
+
+    shrunk = (places - places.mean(axis=0)) * np.sqrt(between / (1 + between))
+    first = np.linalg.svd(shrunk, full_matrices=False)[0][:, 0]
+    group = first > np.median(first)
+    group[first.argmax()] = True
+    best, changed = evidence(places[group]) + evidence(places[~group]), True
+    while changed:
+        changed = False
+        for line in range(len(places)):
+            other = group.copy()
+            other[line] ^= True
+            if other.all() or not other.any():
+                continue
+            found = evidence(places[other]) + evidence(places[~other])
+            if found > best + 1e-9:
+                group, best, changed = other, found, True
+    smaller = group if group.sum() <= len(group) / 2 else ~group
+    return smaller, best - evidence(places)
+
+
 def fit(hands: Sequence[Hand], *, axes: int = AXES) -> HandSpace:
     """Return the space that tells hands apart best.
 

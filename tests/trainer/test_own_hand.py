@@ -1,6 +1,7 @@
 """A trained network learns a hand: what is looked at before, rehearsed, and said afterwards."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,8 @@ import torch
 
 import experiments
 import train
-from base.checkpoint import load_checkpoint
+from base.checkpoint import load_checkpoint, save_checkpoint
+from base.run_folder import RunFolder
 from data_loader.sources.hand import HandDataset
 from data_loader.synthetic.embedded import EmbeddedDataset
 from model import load
@@ -135,14 +137,18 @@ def test_texts_to_rehearse_hold_only_what_the_network_knows(networks):
 
 def test_a_network_that_is_destroyed_has_forgotten(networks):
     writer, reader = networks
-    lost, before, after = own_hand.forgotten(writer, writer, reader)
-    assert lost == [] and before == after < 0.1
+    said = "a line to go on from"
+    (line,) = writer.write_lines([said], [1], bias=0.75)
+    exam = own_hand.Exam.of(writer, reader, (line.written, said), seed=1)
+    assert len(exam.characters) == 94 and len(exam.texts) == own_hand.CHECK_LINES
+    could, before = exam.taken(writer)
+    assert len(could) > 85 and before < 0.1 and exam.lost(writer, []) == []
     broken = load("writer", "cpu")
     with torch.no_grad():
         for weights in broken.model.parameters():
             weights.add_(torch.randn(weights.shape, generator=torch.manual_seed(0)), alpha=0.1)
-    lost, _, after = own_hand.forgotten(writer, broken, reader)
-    assert len(lost) > 40 and after > 0.5
+    can, after = exam.taken(broken)
+    assert after > 0.5 and len(exam.lost(broken, could - can)) > 40
 
 
 def test_the_script_learns_a_hand_and_goes_on_where_it_was_stopped(
@@ -157,16 +163,50 @@ def test_the_script_learns_a_hand_and_goes_on_where_it_was_stopped(
     assert train.main([*words, "--run-id", "whole"]) == 0
     whole = Path("saved/models/own_hand/whole")
     assert {"hand.pth", "hand.json", "rehearsal.npz"} <= {one.name for one in whole.iterdir()}
-    assert "8 lines of a hand" in caplog.text and "characters misread of words" in caplog.text
+    assert "8 lines of a hand" in caplog.text and "of what was learned" in caplog.text
     assert load(whole / "hand.pth", "cpu").write("hi", seed=1).ended
     assert "training" not in load_checkpoint(whole / "hand.pth")
     style = json.loads((whole / "hand.json").read_text())
     assert style["text"] in [one["text"] for one in json.loads(Path(root).read_text())]
-    shown = ["hand", "-r", str(whole), "--num-samples", "2", "--output", "shown.png", "-d", "cpu"]
+    shown = [
+        "hand",
+        "-r",
+        str(whole / "hand.pth"),
+        "--num-samples",
+        "2",
+        "--output",
+        "shown.png",
+        "-d",
+        "cpu",
+    ]
     assert experiments.main(shown) == 0
     said = capsys.readouterr().out
     assert Path("shown.png").read_bytes().startswith(b"\x89PNG")
     assert "each of the person's 8 lines" in said and said.count("of the characters misread") == 4
+
+    # A network that learned too much is taken back, one that no way leads back from is not kept.
+    spoilt, kept = load_checkpoint(whole / "model_best.pth"), (whole / "hand.pth").read_bytes()
+    source, generator = hand(), torch.Generator().manual_seed(0)
+    own_hand.use(source, own_hand.Prepared.load(whole / "rehearsal.npz"))
+    source.prepare()
+    for name, weight in spoilt["state_dict"].items():
+        if name.startswith("layers"):
+            weight += 0.012 * torch.randn(weight.shape, generator=generator)
+    save_checkpoint(whole / "model_best.pth", spoilt)
+    run = RunFolder("own_hand", "whole")
+    assert own_hand.conclude(run, source, torch.device("cpu"))
+    share = float(re.findall(r"with (\d+) % of what was learned", caplog.text)[-1]) / 100
+    was = load_checkpoint(run.first_weights())["state_dict"]
+    for name, weight in load_checkpoint(whole / "hand.pth")["state_dict"].items():
+        expected = was[name] + share * (spoilt["state_dict"][name] - was[name])
+        torch.testing.assert_close(weight.float(), expected.float(), rtol=2e-3, atol=1e-4)
+    assert 0.1 < share < 0.9
+    for weight in spoilt["state_dict"].values():
+        weight += 10.0 * torch.randn(weight.shape, generator=generator)
+    save_checkpoint(whole / "model_best.pth", spoilt)
+    assert not own_hand.conclude(run, source, torch.device("cpu"))
+    assert "forgets how to write" in caplog.text
+    (whole / "hand.pth").write_bytes(kept)
 
     assert train.main([*words, "--run-id", "parts", "-o", "trainer.args.time_limit_minutes=0"]) == 0
     parts = Path("saved/models/own_hand/parts")

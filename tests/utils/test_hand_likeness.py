@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from torch.distributions import MultivariateNormal
 
 from data_loader.synthetic.corpus import held_out
 from data_loader.synthetic.embedded import EmbeddedDataset, write
@@ -15,6 +16,7 @@ from utils.hand_likeness import (
     HandSpace,
     discriminant,
     fit,
+    halves,
     likelihoods,
     load,
     save,
@@ -137,6 +139,31 @@ def test_likelihoods_are_those_of_the_joint_normal_distribution():
                 for axis in range(2)
             )
             assert found[row, column] == pytest.approx(expected, abs=1e-4)
+
+
+def test_lines_of_two_hands_are_divided_as_the_joint_normal_distribution_says():
+    """Every division of eight lines, by the joint density of each group."""
+    rng = np.random.default_rng(3)
+    between = np.array([9.0, 4.0, 0.5])
+    hands = rng.normal(size=(2, 3)) * np.sqrt(between)
+
+    def density(lines):
+        total = 0.0
+        for axis, variance in enumerate(between):
+            joint = torch.eye(len(lines), dtype=torch.float64) + variance
+            values = torch.tensor(lines[:, axis])
+            total += MultivariateNormal(torch.zeros_like(values), joint).log_prob(values).item()
+        return total
+
+    for sizes in ((5, 3), (7, 1), (8, 0)):
+        lines = np.repeat(hands, sizes, axis=0) + rng.normal(size=(8, 3))
+        divisions = [np.array([k >> n & 1 for n in range(8)], dtype=bool) for k in range(1, 255)]
+        each = [density(lines[one]) + density(lines[~one]) for one in divisions]
+        other, evidence = halves(lines, between)
+        best = divisions[int(np.argmax(each))]
+        assert evidence == pytest.approx(max(each) - density(lines))
+        assert (other == best).all() or (other == ~best).all()
+        assert 0 < other.sum() <= 4
 
 
 def test_a_space_comes_back_from_its_file(tmp_path):
