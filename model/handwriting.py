@@ -9,13 +9,14 @@ line has to be written again to fit.
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
 
 from model.generation.line import Line
 from model.generation.words import WrittenWord, words
-from model.loading import Reader, Writer
+from model.loading import BIAS, Reader, Writer
 from model.proofreading import SEEDS, Proofread, proofread
 from utils.batches import TOGETHER
 from utils.hand_measures import baseline, baseline_angle, slant, word_gaps
@@ -86,6 +87,13 @@ class Hand:
         self.blank = (right - left) / self.letter / max(len(text), 1)
         """The mean width of a character in x-heights."""
 
+    @cached_property
+    def _rest(self) -> np.ndarray:
+        """What written letters lack of the primer's width and height, as factors."""
+        if not self.sharpening.get("bias", BIAS):
+            return np.ones(2)
+        return np.array(self.writer.calibration(self.primer, **self.sharpening).rest)
+
     def write(self, texts: Sequence[str], seeds: Sequence[int]) -> list[Proofread]:
         """Return lines, proofread if there is a reader.
 
@@ -124,8 +132,13 @@ class Hand:
         origin = parts[0].strokes[0][0]
         characters = len(line.title.replace(" ", ""))
         angle = _believed(_known(baseline_angle(whole)), characters, SURE)
+        fixed = np.array([0.0, self._base])
         turned = [
-            [_turned(stroke - origin, angle) + origin for stroke in part.strokes] for part in parts
+            [
+                (_turned(stroke - origin, angle) + origin - fixed) * self._rest + fixed
+                for stroke in part.strokes
+            ]
+            for part in parts
         ]
         if degrees is not None:
             lean = slant(from_strokes([stroke for part in turned for stroke in part]))

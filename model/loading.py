@@ -5,9 +5,10 @@ that trained it do not exist. Only its own class must.
 """
 
 import logging
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from base.checkpoint import (
     stored_normalisation,
 )
 from base.device import resolve_device
+from model.calibration import Calibration, calibrated
 from model.generation.line import Line
 from model.generation.mixture import PEN_SHARPNESS, Mixture
 from model.generation.networks import MixtureNetwork
@@ -77,10 +79,12 @@ class TrainedNetwork:
         return name if isinstance(name, str) and PLAIN_NAME.fullmatch(name) else self.path.stem
 
 
+@dataclass(repr=False)
 class Writer(TrainedNetwork):
     """A trained network that writes."""
 
     model: MixtureNetwork
+    _calibrations: dict[tuple[Any, ...], Calibration] = field(default_factory=dict, init=False)
 
     def write(
         self,
@@ -89,13 +93,14 @@ class Writer(TrainedNetwork):
         bias: float = BIAS,
         seed: int = 0,
         pen_sharpness: float = PEN_SHARPNESS,
+        stretch: tuple[float, float] | None = None,
         max_steps: int | None = None,
         primer: tuple[np.ndarray, str] | None = None,
     ) -> Line:
         """Write one line, as `write_lines` does several: the same seed gives the same line."""
         texts = None if text is None else [text]
-        options = {"pen_sharpness": pen_sharpness, "max_steps": max_steps, "primer": primer}
-        (line,) = self.write_lines(texts, [seed], bias=bias, **options)
+        options = {"pen_sharpness": pen_sharpness, "stretch": stretch, "primer": primer}
+        (line,) = self.write_lines(texts, [seed], bias=bias, max_steps=max_steps, **options)
         return line
 
     def write_lines(
@@ -105,6 +110,7 @@ class Writer(TrainedNetwork):
         *,
         bias: float = BIAS,
         pen_sharpness: float = PEN_SHARPNESS,
+        stretch: tuple[float, float] | None = None,
         max_steps: int | None = None,
         primer: tuple[np.ndarray, str] | None = None,
         progress: bool = False,
@@ -116,6 +122,8 @@ class Writer(TrainedNetwork):
             seeds: one for each line.
             bias: 0 writes as varied as the training data, 1 and more very legibly (paper, 5.4).
             pen_sharpness: how much the bias also sharpens when the pen is lifted.
+            stretch: factors of the expected offsets in x and y; None for those of `stretch_at`,
+                and with a primer for those with which lines become as large (`calibration`).
             max_steps: limit on the points of a line; None for enough.
             primer: ink `(points, 3)` in the units of the training data, whose hand is continued,
                 and its text.
@@ -128,6 +136,10 @@ class Writer(TrainedNetwork):
             raise UserError(f"{self.path}: its network needs a text")
         if texts is not None and not self.model.needs_text:
             raise UserError(f"{self.path}: its network takes no text")
+        if stretch is None:
+            stretch = self.stretch_at(bias)
+            if primer is not None and bias > 0 and self.model.needs_text:
+                stretch = self.calibration(primer, bias, pen_sharpness).stretch
         lines: list[Line] = []
         for start in range(0, len(seeds), TOGETHER):
             part = slice(start, start + TOGETHER)
@@ -137,6 +149,7 @@ class Writer(TrainedNetwork):
                 None if texts is None else [self._after(primer, text) for text in texts[part]],
                 bias=bias,
                 pen_sharpness=pen_sharpness,
+                stretch=stretch,
                 max_steps=max_steps,
                 primer=primer,
                 progress=progress,
@@ -150,6 +163,23 @@ class Writer(TrainedNetwork):
             )
             for number, line in enumerate(lines)
         ]
+
+    def stretch_at(self, bias: float) -> tuple[float, float]:
+        """Return the usual `stretch`: the network's own share of it that a bias takes of the
+        variance."""
+        return 1.0 + self.model.stretch * -math.expm1(-2.0 * bias), 1.0
+
+    def calibration(
+        self,
+        primer: tuple[np.ndarray, str],
+        bias: float = BIAS,
+        pen_sharpness: float = PEN_SHARPNESS,
+    ) -> Calibration:
+        """Return how the hand of a primer is continued as large as it is; measured once."""
+        key = np.asarray(primer[0]).tobytes(), primer[1], bias, pen_sharpness
+        if key not in self._calibrations:
+            self._calibrations[key] = calibrated(self, primer, bias, pen_sharpness)
+        return self._calibrations[key]
 
     @torch.inference_mode()
     def predict(self, line: Line) -> Mixture | PointEstimate:

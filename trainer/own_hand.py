@@ -24,13 +24,15 @@ from data_loader.sources.hand import HandDataset, Pair, brought
 from data_loader.sources.ink_files import InkSample, mean_step
 from data_loader.synthetic import corpus
 from data_loader.synthetic.everyday import everyday
+from model.calibration import calibrated
+from model.generation.mixture import PEN_SHARPNESS
 from model.loading import Reader, Writer, load
 from model.recognition.error_rates import error_counts, is_read
 from utils import hand_likeness
 from utils.alphabet import Alphabet, describe, nfc
 from utils.checks import DataError, UserError
 from utils.files import atomic_write
-from utils.ink import bounds, x_height
+from utils.ink import x_height
 from utils.style_file import write_style
 
 MISFIT = 0.7
@@ -51,7 +53,7 @@ TWO_HANDS, TWO_HANDS_A_LINE = 30.0, 3.0
 testset_v: 2 % of its 188 forms, and 93 % of 300 mixtures of two, have 30)."""
 PER_TEN = 0.1
 """Characters that may be misread of a line to be rehearsed (assumed: the recogniser errs, too)."""
-PRIMERS = 8
+PRIMERS = 4
 """Lines of the hand that those to be rehearsed continue (assumed)."""
 BIAS = 0.5
 """Of the lines to be rehearsed: varied, and legible enough."""
@@ -302,8 +304,6 @@ def rehearsed(
         count: of the lines that are written.
         seed: of the texts, and of the first line.
 
-    Returns:
-        the lines, stretched to the hand's width: what is primed becomes narrower.
     """
     said, found = texts(count, writer.model.alphabet, seed), []
     for number, primer in enumerate(primers):
@@ -311,21 +311,16 @@ def rehearsed(
         seeds = range(seed, seed + count)[mine]
         lines = writer.write_lines(said[mine], seeds, bias=BIAS, primer=primer)
         heard = reader.read_lines(lines)
+        rest = np.float32([*writer.calibration(primer, BIAS).rest, 1.0])
         for line, text, hypothesis in zip(lines, said[mine], heard, strict=True):
             allowed = max(1.0, PER_TEN * len(text))
             if line.ended and error_counts(text, hypothesis).character_errors <= allowed:
                 # Every other one with the line that it continues: else that would be unlearned.
                 joined = len(found) % 2
-                found.append((line.ink, line.text) if joined else (line.written, text))
-    wider = np.float32([_width(primers) / _width(found), 1, 1]) if found else 1
-    return [(ink * wider, text) for ink, text in found]
-
-
-def _width(lines: Sequence[Pair]) -> float:
-    """Return the usual width of a character, blanks included."""
-    boxes = [bounds(ink) for ink, _ in lines]
-    widths = [(box[2] - box[0]) / len(text) for box, (_, text) in zip(boxes, lines, strict=True)]
-    return float(np.median(widths)) or 1.0
+                ink = line.ink.copy() if joined else line.written
+                ink[line.primed if joined else 0 :] *= rest
+                found.append((ink, line.text if joined else text))
+    return found
 
 
 def conclude(run: RunFolder, source: HandDataset, device: torch.device) -> bool:
@@ -433,7 +428,11 @@ class Exam:
         """Return the characters that are read, and the share of misread ones of all texts."""
         right, heard = self._characters(network, 0, list(self.characters))
         lines = network.write_lines(
-            self.texts, range(len(self.texts)), bias=CHECK_BIAS, primer=self.sample
+            self.texts,
+            range(len(self.texts)),
+            bias=CHECK_BIAS,
+            stretch=calibrated(network, self.sample, CHECK_BIAS, PEN_SHARPNESS).stretch,
+            primer=self.sample,
         )
         heard += self.reader.read_lines([line.written for line in lines])
         return right, _errors([*self.characters.values(), *self.texts], heard)

@@ -3,12 +3,15 @@
 Shapes: `...` any leading dimensions, M components, 2 the axes (x, y).
 """
 
+import copy
 import math
 from typing import Any, Self
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
+
+from utils.normalisation import Normalisation
 
 LIMIT = 1e4
 """Bound on every raw output of a network, so that all values and gradients stay finite. Means
@@ -17,6 +20,10 @@ thus stay within 1e4 standard deviations (assumed: real offsets stay within 100)
 PEN_PIVOT, PEN_SHARPNESS = -1.5, 3.0
 """Log-odds of ends that a bias leaves unchanged (a probability of 0.18), and the default of how
 much it sharpens the others, see `sharpen_ends` (measured, lab notebook: stopping and the pen)."""
+
+
+UNSTRETCHED = (1.0, 1.0)
+"""Factors of `stretched` that change nothing."""
 
 
 class _ClampInwards(torch.autograd.Function):
@@ -272,6 +279,31 @@ def draw_ends(uniform: Tensor, end_logits: Tensor, sequence_logits: Tensor | Non
     """
     ends = [end_logits] if sequence_logits is None else [end_logits, sequence_logits]
     return torch.stack([uniform[..., 1] < end.sigmoid() for end in ends], -1).to(end_logits)
+
+
+def stretched(
+    output: nn.Linear, factors: tuple[float, float], normalisation: Normalisation
+) -> nn.Linear:
+    """Return an output layer whose mixture's means are so many times larger offsets.
+
+    Args:
+        output: gives the parameters that `Mixture.from_parameters` takes.
+        factors: of the means in x and y, in the units of the data.
+        normalisation: of the offsets.
+    """
+    if factors == (1.0, 1.0):
+        return output
+    stretched, count = copy.deepcopy(output), len(output.bias) // 6
+    rows = slice(1 + count, 1 + 3 * count)
+    pairs = zip(normalisation.mean, normalisation.std, strict=True)
+    origin = [mean / deviation for mean, deviation in pairs]
+    factor, origin = (
+        torch.as_tensor(one).to(output.bias).repeat_interleave(count) for one in (factors, origin)
+    )
+    with torch.no_grad():
+        stretched.weight[rows] *= factor[:, None]
+        stretched.bias[rows] = factor * (stretched.bias[rows] + origin) - origin
+    return stretched
 
 
 def draw(

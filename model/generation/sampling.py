@@ -16,7 +16,7 @@ from torch.nn import functional
 from tqdm import tqdm
 
 from model.generation.line import Line
-from model.generation.mixture import PEN_SHARPNESS
+from model.generation.mixture import PEN_SHARPNESS, UNSTRETCHED
 from model.generation.networks import MixtureNetwork
 from model.generation.stepper import PERIOD, Lines, make_stepper
 from model.generation.stopping import Stopping
@@ -60,6 +60,7 @@ def sample(
     *,
     bias: float | Sequence[float] = 0.0,
     pen_sharpness: float = PEN_SHARPNESS,
+    stretch: tuple[float, float] = UNSTRETCHED,
     max_steps: int | None = None,
     primer: tuple[np.ndarray, str] | None = None,
     progress: bool = False,
@@ -81,6 +82,9 @@ def sample(
         bias: sharpening of the mixture, at least 0, for all lines or for each (eqs 61-62).
         pen_sharpness: how much the bias also sharpens when the pen is lifted, at least 0 (the
             paper), see `mixture.sharpen_ends`.
+        stretch: factors of the offsets that are expected in x and y, each above 0: a pen that a
+            bias steadies writes smaller than one that trembles, a little at each step, and the
+            network goes on from what it wrote. (1, 1): the paper.
         max_steps: limit on the steps of a line; by default enough for the longest text.
         primer: ink `(points, 3)` in the units of the data, whose hand is continued, and its text
             (ignored by a network without a window). To keep the words apart, one of the texts
@@ -90,11 +94,12 @@ def sample(
 
     Raises:
         UserError: if there are not as many texts or biases as seeds, an empty text, or a negative
-            bias or sharpness; `UnknownCharacters` if the alphabet lacks a character.
+            bias or sharpness, or a stretch of 0; `UnknownCharacters` if the alphabet lacks a
+            character.
     """
     count = len(seeds)
     biases = [bias] * count if isinstance(bias, int | float) else list(bias)
-    _check(model, count, texts, biases, pen_sharpness)
+    _check(model, count, texts, biases, pen_sharpness, stretch)
     if not count:
         return []
     start, said = (np.zeros((1, 3)), "") if primer is None else (primer[0][:, :3], primer[1])
@@ -105,6 +110,7 @@ def sample(
         max_steps = 100 + STEPS_PER_CHARACTER * longest if longest else DEFAULT_STEPS
 
     begin, primed_phi = _begin(model, start, whole, biases, pen_sharpness)
+    begin.stretch = stretch
     point, current = begin.point, begin.bias
     products = {"float32": point.dtype, "bfloat16": torch.bfloat16}[precision]
     stepper = make_stepper(model, begin, products)
@@ -183,6 +189,7 @@ def _check(
     texts: Sequence[str] | None,
     biases: Sequence[float],
     pen_sharpness: float,
+    stretch: tuple[float, float],
 ) -> None:
     """Raise a UserError if arguments of `sample` do not fit."""
     if len(biases) != count or (model.needs_text and len(texts or ()) != count):
@@ -191,6 +198,8 @@ def _check(
         raise UserError(f"bias {min(biases)} does not fit: at least 0 is accepted")
     if not pen_sharpness >= 0.0:
         raise UserError(f"pen_sharpness {pen_sharpness} does not fit: at least 0")
+    if not all(one > 0.0 for one in stretch):
+        raise UserError(f"stretch {stretch} does not fit: factors above 0")
     if model.needs_text and not all(texts):
         raise UserError("a text is empty: it needs at least one character")
 

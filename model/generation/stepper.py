@@ -19,9 +19,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from model.generation.mixture import PEN_PIVOT, PEN_SHARPNESS
+from model.generation.mixture import PEN_PIVOT, PEN_SHARPNESS, UNSTRETCHED, stretched
 from model.generation.networks import MixtureNetwork
 from model.layers.cells import gru_step, lstm_step, reorder_gates
 from model.layers.kernels import cuda, library
@@ -51,6 +51,7 @@ class Lines:
         text, text_lengths: indices of the characters, `(B, U)`, and how many count, `(B,)`; None
             for a network without a window.
         pen_sharpness: how much the bias sharpens ends, see `mixture.sharpen_ends`.
+        stretch: factors of the mixture's means in x and y, see `mixture.stretched`.
     """
 
     point: Tensor
@@ -59,6 +60,13 @@ class Lines:
     text: Tensor | None = None
     text_lengths: Tensor | None = None
     pen_sharpness: float = PEN_SHARPNESS
+    stretch: tuple[float, float] = UNSTRETCHED
+
+    def output(self, network: MixtureNetwork) -> nn.Linear:
+        """Return the output layer that a network draws them with."""
+        if network.head != "mixture":
+            return network.output
+        return stretched(network.output, self.stretch, network.normalisation)
 
     def __getitem__(self, rows: Tensor) -> "Lines":
         """Return some of the lines."""
@@ -214,12 +222,13 @@ class TorchStepper(Stepper):
             self.spans.append((start, end))
             self.weights.append(whole[:, start:end].to(products).contiguous().t())
             self.biases.append(cells.bias.to(products, copy=True))
-        whole = network.output.weight.new_zeros(len(network.output.weight), self.width)
-        for at, part in zip(self.at, network.output.weight.split(self.size, 1), strict=True):
+        output = lines.output(network)
+        whole = output.weight.new_zeros(len(output.weight), self.width)
+        for at, part in zip(self.at, output.weight.split(self.size, 1), strict=True):
             self._place(whole, part, at)
         # The small products that end in the window and the mixture are precise.
         self.weights.append(whole.to(self.precise).t())
-        self.biases.append(network.output.bias.to(self.precise, copy=True))
+        self.biases.append(output.bias.to(self.precise, copy=True))
         if self.windowed:
             window = network.layers[0].window
             self.to_window = window.weight.to(self.precise, copy=True).t().contiguous()
@@ -382,7 +391,7 @@ class CompiledStepper(Stepper):
                 )
                 for one in layers
             ],
-            output=network.output,
+            output=lines.output(network),
             window=first.window if windowed else None,
             vocab_size=first.vocab_size if windowed else 0,
             lstm=first.cell == "LSTM",
