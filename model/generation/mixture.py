@@ -298,7 +298,7 @@ def stretched(
     pairs = zip(normalisation.mean, normalisation.std, strict=True)
     origin = [mean / deviation for mean, deviation in pairs]
     factor, origin = (
-        torch.as_tensor(one).to(output.bias).repeat_interleave(count) for one in (factors, origin)
+        output.bias.new_tensor(one).repeat_interleave(count) for one in (factors, origin)
     )
     with torch.no_grad():
         stretched.weight[rows] *= factor[:, None]

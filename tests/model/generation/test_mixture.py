@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch.distributions import Bernoulli, Categorical, MixtureSameFamily, MultivariateNormal
 
-from model.generation.mixture import Mixture, clamp_inwards, sharpen_ends
+from model.generation.mixture import Mixture, clamp_inwards, sharpen_ends, stretched
+from utils.normalisation import Normalisation
 
 
 def random_mixture(*shape: int, components: int = 4) -> tuple[torch.Tensor, Mixture]:
@@ -228,3 +229,22 @@ def test_without_sharpness_ends_are_as_likely_as_before():
     assert biased.end_logits.equal(mixture.end_logits)
     assert biased.weights.equal(mixture.biased(0.7).weights)
     assert not mixture.biased(0.7).end_logits.equal(mixture.end_logits)
+
+
+@pytest.mark.parametrize("ends", [False, True])
+def test_a_stretched_output_layer_has_larger_offsets_and_is_else_the_same(ends):
+    torch.manual_seed(2)
+    output = torch.nn.Linear(7, 6 * 5 + 1 + ends).double()
+    normalisation, hidden = Normalisation((8.0, 0.5), (40.0, 30.0)), torch.randn(9, 7).double()
+    assert stretched(output, (1.0, 1.0), normalisation) is output
+    other = stretched(output, (1.2, 0.9), normalisation)
+    before, after = (
+        Mixture.from_parameters(layer(hidden), 0.01, 0.999, ends) for layer in (output, other)
+    )
+    for axis, (factor, mean, deviation) in enumerate([(1.2, 8.0, 40.0), (0.9, 0.5, 30.0)]):
+        offsets = before.means[:, axis] * deviation + mean
+        stretch = after.means[:, axis] * deviation + mean
+        torch.testing.assert_close(stretch, factor * offsets)
+    for name in ("end_logits", "weight_logits", "log_scales", "correlations", "sequence_logits"):
+        assert ends or name != "sequence_logits" or getattr(after, name) is None
+        torch.testing.assert_close(getattr(after, name), getattr(before, name))

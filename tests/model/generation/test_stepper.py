@@ -50,7 +50,8 @@ def begin(network, count) -> Lines:
         text, lengths = torch.randint(0, 5, (count, 7)), torch.randint(1, 8, (count,))
     dtype = network.output.weight.dtype
     point = torch.randn(count, network.input_size).to(dtype)
-    return Lines(point, state, torch.rand(count).to(dtype), text, lengths, pen_sharpness=1.7)
+    bias = torch.rand(count).to(dtype)
+    return Lines(point, state, bias, text, lengths, pen_sharpness=1.7, stretch=(1.1, 0.9))
 
 
 def plainly(network, lines, uniform, normal):
@@ -60,6 +61,11 @@ def plainly(network, lines, uniform, normal):
         output = network(inputs, lines.text, lines.text_lengths, state)
         state = output.state
         mixture = output.prediction.last_step().biased(lines.bias, lines.pen_sharpness)
+        # Offsets in the units of the data are stretched, not the network's.
+        for axis, factor in enumerate(lines.stretch if network.head == "mixture" else ()):
+            deviation, mean = NORMALISATION.std[axis], NORMALISATION.mean[axis]
+            offsets = mixture.means[:, axis] * deviation + mean
+            mixture.means[:, axis] = (offsets * factor - mean) / deviation
         points.append(mixture.sample(one, two))
         inputs = points[-1][:, None].clone()
         inputs[..., 3:] = 0.0  # what goes on has not ended
@@ -344,6 +350,7 @@ def test_lines_that_are_not_contiguous_are_read_as_what_they_are():
         spread(lines.text),
         spread(lines.text_lengths),
         lines.pen_sharpness,
+        lines.stretch,
     )
     assert not apart.text_lengths.is_contiguous() and not apart.state["0.kappa"].is_contiguous()
     steps = CompiledStepper(network, apart, torch.float32)

@@ -1,0 +1,91 @@
+"""Hands are continued as large as they are."""
+
+import numpy as np
+import pytest
+
+from model import load
+from model.calibration import BOUNDS, calibrated
+from model.generation.line import Line
+from utils.checks import UserError
+from utils.ink import bounds, x_height
+
+TEXT = "a line of a hand"
+
+
+class Shrinking:
+    """A writer whose lines are smaller than its primer, and grow with a power of the stretch."""
+
+    def __init__(self, sample, shrunk, powers):
+        self.sample, self.shrunk, self.powers = sample, np.array(shrunk), np.array(powers)
+        self.stretches = []
+
+    def stretch_at(self, bias):
+        return 1.0 + 0.01 * bias, 1.0
+
+    def write_lines(self, texts, seeds, *, bias, pen_sharpness, stretch, primer):
+        self.stretches.append(stretch)
+        ink = self.sample.copy()
+        ink[:, :2] *= self.shrunk * np.array(stretch) ** self.powers
+        return [Line(ink, 0, None, text, True, np.zeros(len(ink) - 1)) for text in texts]
+
+
+@pytest.fixture(scope="module")
+def writer():
+    return load("writer", "cpu")
+
+
+@pytest.fixture(scope="module")
+def sample(writer):
+    return writer.write_lines([TEXT], [3], bias=0.75)[0].written
+
+
+def test_the_stretch_makes_up_for_what_lines_lack(sample):
+    writer = Shrinking(sample, (0.8, 0.9), (12.0, 8.0))
+    found = calibrated(writer, (sample, TEXT), 0.5, 3.0)
+    grown = writer.shrunk * np.array(found.stretch) ** writer.powers
+    np.testing.assert_allclose(grown, 1.0, atol=0.01)
+    np.testing.assert_allclose(found.rest, 1.0, atol=0.01)
+    assert writer.stretches[0] == (1.005, 1.0)
+
+
+def test_what_the_stretch_cannot_make_up_for_is_left_to_scale(sample):
+    writer = Shrinking(sample, (0.5, 1.0), (12.0, 8.0))
+    found = calibrated(writer, (sample, TEXT), 0.5, 3.0)
+    assert found.stretch[0] == pytest.approx(BOUNDS[1])
+    grown = 0.5 * BOUNDS[1] ** 12.0
+    assert found.rest[0] == pytest.approx(1.0 / grown, rel=0.05)
+
+
+def test_lines_without_a_size_change_nothing(sample):
+    dot = sample[:1].copy()
+    found = calibrated(Shrinking(dot, (1.0, 1.0), (1.0, 1.0)), (dot, "."), 0.0, 3.0)
+    assert found == ((1.0, 1.0), (1.0, 1.0))
+
+
+def test_a_wide_hand_is_continued_as_wide(writer, sample):
+    wide = sample * np.float32([1.4, 1.0, 1.0])
+    primer = (wide, TEXT)
+
+    def size(stretch):
+        lines = writer.write_lines([TEXT] * 8, range(20, 28), bias=0.75, primer=primer,
+                                   stretch=stretch)  # fmt: skip
+        return np.median([np.ptp(bounds(one.written)[::2]) for one in lines])
+
+    plain, made = size((1.0, 1.0)), size(None)
+    rest = writer.calibration(primer, 0.75).rest[0]
+    wanted = np.ptp(bounds(wide)[::2])
+    assert plain < 0.9 * wanted
+    assert made * rest == pytest.approx(wanted, rel=0.12)
+    assert x_height(wide) == pytest.approx(x_height(sample))
+
+
+def test_without_a_bias_nothing_is_stretched(writer, sample):
+    options = {"bias": 0.0, "primer": (sample, TEXT)}
+    one, two = (
+        writer.write_lines(["more"], [5], **options, **more)[0].ink
+        for more in ({}, {"stretch": (1.0, 1.0)})
+    )
+    np.testing.assert_array_equal(one, two)
+    assert writer.stretch_at(0.0) == (1.0, 1.0) and 1.02 < writer.stretch_at(0.75)[0] < 1.04
+    with pytest.raises(UserError, match="factors above 0"):
+        writer.write("more", stretch=(0.0, 1.0))
