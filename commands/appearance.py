@@ -61,7 +61,7 @@ def add_options(parser: Parser) -> None:
     add(
         "--reader",
         metavar="CHECKPOINT",
-        help="the recogniser for --lengths (default: recognition)",
+        help="the recogniser for --lengths (default: reader)",
     )
     add(
         "--pages",
@@ -100,7 +100,7 @@ def check(arguments: argparse.Namespace) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     if arguments.lengths:
-        located(arguments.reader or "recognition")
+        located(arguments.reader or "reader")
     writer = options.load(arguments.resume, arguments, to="write")
     if not writer.model.needs_text:
         kind = type(writer.model).__name__
@@ -200,7 +200,7 @@ def lengths(
     from model.legibility import read_back
     from utils.hand_measures import measure, summary
 
-    name = arguments.reader or "recognition"
+    name = arguments.reader or "reader"
     reader = options.load(name, arguments, to="read", quiet=True)
     found = []
     for length in sorted(set(arguments.lengths)):

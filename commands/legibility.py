@@ -37,9 +37,9 @@ def add_options(parser: Parser) -> None:
     add = parser.add_argument
     add(
         "--reader",
-        default="recognition",
+        default="reader",
         metavar="CHECKPOINT",
-        help="the recogniser (default: recognition)",
+        help="the recogniser (default: reader)",
     )
     add(
         "--text",
@@ -83,10 +83,10 @@ def add_options(parser: Parser) -> None:
     add(
         "--proofread",
         nargs="?",
-        const="recognition",
+        const="reader",
         metavar="RECOGNISER",
         help="write every line as a page's are: read back by this recogniser, and written again if "
-        "it is misread; another network than --reader (default: no; without a name recognition)",
+        "it is misread; another network than --reader (default: no; without a name reader)",
     )
     add(
         "--tries",
@@ -152,7 +152,7 @@ def run(arguments: argparse.Namespace) -> None:
         raise UserError(
             f"--proofread {arguments.proofread} is the network of --reader: it would judge the "
             "lines that it chose itself, which seem better than they are; give two, such as "
-            "--proofread recognition --reader judge"
+            "--proofread --reader judge"
         )
     options.make_output(arguments.output)
     how = {

@@ -154,9 +154,9 @@ def add_options(parser: Parser) -> None:
     add(
         "--proofread",
         nargs="?",
-        const="recognition",
+        const="reader",
         metavar="RECOGNISER",
-        help="read every line back, and write it again if it is misread (default: recognition)",
+        help="read every line back, and write it again if it is misread (default: reader)",
     )
     add("--no-proofread", action="store_true", default=None, help="write every line once")
     add(

@@ -55,7 +55,7 @@ def run(
         print(said)
     reader = None
     if not arguments.no_proofread:
-        reader = options.load(arguments.proofread or "recognition", arguments, to="read")
+        reader = options.load(arguments.proofread or "reader", arguments, to="read")
     usual = {
         "style": None,
         "bias": BIAS if arguments.bias is None else arguments.bias,

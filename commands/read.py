@@ -8,7 +8,7 @@ from commands.options import Parser
 
 
 def add_options(parser: Parser) -> None:
-    options.add_network(parser, default="recognition")
+    options.add_network(parser, default="reader")
     parser.add_argument(
         "paths",
         type=Path,

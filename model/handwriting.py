@@ -23,9 +23,9 @@ from utils.hand_measures import baseline, baseline_angle, slant, word_gaps
 from utils.ink import bounds, from_strokes, strokes, to_points, x_height
 from utils.page.layout import Word
 
-LONGEST = 24
-"""Characters of a line that is written at once, unless a word is longer (by eye, `writer` in four
-styles: with 40 the letters become narrower towards the end of each)."""
+LONGEST = 32
+"""Characters of a line that is written at once, unless a word is longer (by eye, `writer` in three
+styles: 24 and 40 look alike; in hands of people, which it knows less, lines of 40 vary more)."""
 SURE, WORD_SURE = 8.0, 4.0
 """Characters of a line, and of a word, from which half of its measured height above the baseline is
 believed; a few letters say little (assumed)."""
