@@ -150,7 +150,9 @@ class ConfigParser:
             given = config.get("arch", ABSENT) if isinstance(config, dict) else ABSENT
             if given is None or (isinstance(given, dict) and not given.keys() - {"args"}):
                 if arch is None:
-                    expected = "a type; or -r CHECKPOINT, whose network it then is"
+                    expected = (
+                        "a type; or -r CHECKPOINT, whose network it then is, such as -r writer"
+                    )
                     raise ConfigFault("arch", given, expected)
                 args = (given or {}).get("args", {})
                 config["arch"] = strict_json.plain(arch)

@@ -196,7 +196,7 @@ def _known(
     left = [one for one in samples if not unknown[one.name]]
     if len(left) < len(samples):
         lacking = dict.fromkeys(one for found in unknown.values() for one in found)
-        names = ", ".join(map(describe, lacking))[:300]
+        names = ", ".join(map(describe, list(lacking)[:12])) + ", ..." * (len(lacking) > 12)
         if len(left) < len(samples) / 2:
             raise DataError(
                 f"{source.root}: {len(samples) - len(left)} of {len(samples)} lines have "
@@ -237,7 +237,7 @@ def _fitting(source: HandDataset, samples: Sequence[InkSample], reader: Reader) 
         raise DataError(
             f"{source.root}: {len(misfits)} of {len(samples)} lines do not say what their texts "
             f"say, such as {worst.name}: {worst.text[:40]!r} is read as "
-            f"{heard[misfits[0]][:40]!r}; does each text belong to its ink?"
+            f"{heard[misfits[0]][:40]!r}; does each text belong to its ink, and are the lines level?"
         )
     if misfits:
         shown = ", ".join(

@@ -78,14 +78,21 @@ class HandDataset(BaseDataset):
         found = read_ink(self.root)
         with_text = [one for one in found if one.text and one.text.strip() and len(one.ink) > 1]
         if not with_text:
-            raise DataError(f"{self.root}: none of {len(found):,} samples has a text")
-        self._note(len(found) - len(with_text), "without a text, or only a dot")
-        unlike = {one.ink.tobytes(): one for one in with_text}
-        self._note(len(with_text) - len(unlike), "that are there already")
+            raise DataError(
+                f"{self.root}: none of {len(found):,} samples has a text; InkML "
+                'has it in <annotation type="truth">, JSON as "text"'
+            )
+        kept = {id(one) for one in with_text}
+        self._note([one for one in found if id(one) not in kept], "without a text, or only a dot")
+        unlike: dict[bytes, InkSample] = {}
+        for one in with_text:
+            unlike.setdefault(one.ink.tobytes(), one)
+        kept = {id(one) for one in unlike.values()}
+        self._note([one for one in with_text if id(one) not in kept], "that are there already")
         samples = list(unlike.values())
         if len(samples) > MOST:
             chosen = np.random.default_rng(self.seed).choice(len(samples), MOST, replace=False)
-            self._note(len(samples) - MOST, f"beyond {MOST:,}")
+            self.notes.append(f"left out: {len(samples) - MOST:,} beyond {MOST:,}")
             samples = [samples[index] for index in sorted(chosen.tolist())]
         self.use(samples)
         return samples
@@ -109,9 +116,10 @@ class HandDataset(BaseDataset):
             self.notes.append(f"{count} of {len(samples)} lines say {text[:40]!r}")
         self._samples = list(samples)
 
-    def _note(self, count: int, what: str) -> None:
-        if count:
-            self.notes.append(f"left out: {count:,} {what}")
+    def _note(self, samples: Sequence[InkSample], what: str) -> None:
+        if samples:
+            names = ", ".join(one.name for one in samples[:3]) + ", ..." * (len(samples) > 3)
+            self.notes.append(f"left out: {len(samples):,} {what} ({names})")
 
     def prepare(self) -> None:
         """Bring all lines to the network's units. Does nothing the second time.

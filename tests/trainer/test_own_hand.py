@@ -235,7 +235,7 @@ def test_a_reader_learns_a_hand(tmp_path, monkeypatch, hand, caplog, logging_res
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ([], "a type; or -r CHECKPOINT, whose network it then is"),
+        ([], "a type; or -r CHECKPOINT, whose network it then is, such as -r writer"),
         (["-r", "unconditional"], "a hand is learned by a network that writes texts, or that r"),
         (["-r", "recognition"], 'arch = "CTCNetwork": a network that predicts the next point'),
     ],
