@@ -237,7 +237,7 @@ def _fitting(source: HandDataset, samples: Sequence[InkSample], reader: Reader) 
         raise DataError(
             f"{source.root}: {len(misfits)} of {len(samples)} lines do not say what their texts "
             f"say, such as {worst.name}: {worst.text[:40]!r} is read as "
-            f"{heard[misfits[0]][:40]!r}; does each text belong to its ink, and are the lines level?"
+            f"{heard[misfits[0]][:40]!r}; does each text belong to its ink, and is that level?"
         )
     if misfits:
         shown = ", ".join(
