@@ -100,7 +100,8 @@ def measured(name: str, lines: Sequence[Pair], folder: Path, arguments) -> dict:
     if path.exists():
         return json.loads(path.read_text())
     run, seconds = learn(name, lines[: arguments.lines], folder, arguments)
-    before, after = load(arguments.network, "cpu"), load(run.best, "cpu")
+    before = load(arguments.network, "cpu")
+    after = load(run.models / own_hand.WRITER, "cpu")
     space = hand_likeness.load(HANDS)
     found = own_hand.Prepared.load(run.models / own_hand.FILE)
     (style,) = read_ink(run.models / own_hand.STYLE)
@@ -112,7 +113,6 @@ def measured(name: str, lines: Sequence[Pair], folder: Path, arguments) -> dict:
     texts = held_out(SENTENCES)
     result = {
         "seconds": seconds,
-        "learned": space.embed([ink for ink, _ in lines[: arguments.lines]]).tolist(),
         "others": space.embed([ink for ink, _ in lines[arguments.lines :][:SENTENCES]]).tolist(),
     }
     for network, which in ((before, "before"), (after, "now")):
@@ -132,33 +132,36 @@ def main(arguments: argparse.Namespace) -> None:
     folder = arguments.output
     folder.mkdir(parents=True, exist_ok=True)
     hands = recorded(arguments.data) if arguments.data else invented()
-    found = {name: measured(name, lines, folder, arguments) for name, lines in hands.items()}
-    between = hand_likeness.load(HANDS).between.astype(np.float64)
-    samples = [np.array(one["learned"]) for one in found.values()]
-    middle = np.mean([sample.mean(axis=0) for sample in samples], axis=0)
+    space = hand_likeness.load(HANDS)
+    between = space.between.astype(np.float64)
+    samples = [
+        space.embed([ink for ink, _ in lines[: arguments.lines]]) for lines in hands.values()
+    ]
+    chosen = list(hands)[arguments.skip :]
+    found = [measured(name, hands[name], folder, arguments) for name in chosen]
+    middle = np.mean([sample.mean(axis=0) for sample in samples[arguments.skip :]], axis=0)
 
     def told(places: list, shift: np.ndarray | float = 0.0) -> float:
-        right = [
-            hand_likeness.likelihoods(np.array(lines) - shift, samples, between).argmax(axis=1) == k
-            for k, lines in enumerate(places)
+        likely = [
+            hand_likeness.likelihoods(np.array(lines) - shift, samples, between).argmax(axis=1)
+            for lines in places
         ]
-        return float(np.mean([one.mean() for one in right[arguments.skip :]]))
+        right = [(one == k + arguments.skip).mean() for k, one in enumerate(likely)]
+        return float(np.mean(right))
 
-    seconds = [one["seconds"] for one in found.values()]
-    print(f"{len(found)} hands, {arguments.lines} lines learned; {np.median(seconds):.0f} s each")
+    seconds = np.median([one["seconds"] for one in found])
+    print(f"{len(found)} of {len(hands)} hands, {arguments.lines} lines each; {seconds:.0f} s each")
     print(
         f"{'told to be of the right hand':<30} {'':>8} {'less what is common':>20} {'misread':>8}"
     )
-    others = told([one["others"] for one in found.values()])
-    rest = [
-        lines[arguments.lines :][:SENTENCES] for lines in list(hands.values())[arguments.skip :]
-    ]
+    others = told([one["others"] for one in found])
+    rest = [hands[name][arguments.lines :][:SENTENCES] for name in chosen]
     misread = np.mean([misread_of(*zip(*lines, strict=True)) for lines in rest])
     print(f"{'other recorded lines':<30} {others:8.1%} {'':>20} {misread:8.1%}")
     for name in ("before alone", "before primed", "now alone", "now primed"):
-        places = [np.array(one[name]["places"]) for one in found.values()]
+        places = [np.array(one[name]["places"]) for one in found]
         shift = np.mean([one.mean(axis=0) for one in places], axis=0) - middle
-        misread = np.mean([one[name]["errors"] for one in list(found.values())[arguments.skip :]])
+        misread = np.mean([one[name]["errors"] for one in found])
         print(f"{name:<30} {told(places):8.1%} {told(places, shift):20.1%} {misread:8.1%}")
 
 

@@ -55,7 +55,7 @@ def calibrated(
     """
     ink, text = primer
     wanted = _size(ink)
-    stretch = np.log(writer.stretch_at(bias))
+    stretch = np.log(writer.model.stretch_at(bias))
     gain, before, excess = np.full(2, GAIN), None, np.zeros(2)
     for _ in range(ROUNDS):
         lines = writer.write_lines(

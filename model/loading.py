@@ -5,7 +5,6 @@ that trained it do not exist. Only its own class must.
 """
 
 import logging
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -122,8 +121,8 @@ class Writer(TrainedNetwork):
             seeds: one for each line.
             bias: 0 writes as varied as the training data, 1 and more very legibly (paper, 5.4).
             pen_sharpness: how much the bias also sharpens when the pen is lifted.
-            stretch: factors of the expected offsets in x and y; None for those of `stretch_at`,
-                and with a primer for those with which lines become as large (`calibration`).
+            stretch: factors of the expected offsets in x and y; None for the usual ones, and with a
+                primer for those with which lines become as large as it (`calibration`).
             max_steps: limit on the points of a line; None for enough.
             primer: ink `(points, 3)` in the units of the training data, whose hand is continued,
                 and its text.
@@ -136,10 +135,8 @@ class Writer(TrainedNetwork):
             raise UserError(f"{self.path}: its network needs a text")
         if texts is not None and not self.model.needs_text:
             raise UserError(f"{self.path}: its network takes no text")
-        if stretch is None:
-            stretch = self.stretch_at(bias)
-            if primer is not None and bias > 0 and self.model.needs_text:
-                stretch = self.calibration(primer, bias, pen_sharpness).stretch
+        if stretch is None and primer is not None and bias > 0 and self.model.needs_text:
+            stretch = self.calibration(primer, bias, pen_sharpness).stretch
         lines: list[Line] = []
         for start in range(0, len(seeds), TOGETHER):
             part = slice(start, start + TOGETHER)
@@ -163,11 +160,6 @@ class Writer(TrainedNetwork):
             )
             for number, line in enumerate(lines)
         ]
-
-    def stretch_at(self, bias: float) -> tuple[float, float]:
-        """Return the usual `stretch`: the network's own share of it that a bias takes of the
-        variance."""
-        return 1.0 + self.model.stretch * -math.expm1(-2.0 * bias), 1.0
 
     def calibration(
         self,

@@ -165,6 +165,10 @@ class MixtureNetwork(BaseModel):
     def _bound(self, bound: float | None) -> float | None:
         return None if bound is None else bound * self.gradient_scale
 
+    def stretch_at(self, bias: float) -> tuple[float, float]:
+        """Return the usual factors of the offsets that are expected in x and y, see `sample`."""
+        return 1.0 - self.stretch * math.expm1(-2.0 * bias), 1.0
+
     def next_point(self, raw: Tensor) -> Mixture | PointEstimate:
         """Return the prediction that the output layer's numbers `(..., any)` describe."""
         if self.head == "regression":

@@ -16,7 +16,7 @@ from torch.nn import functional
 from tqdm import tqdm
 
 from model.generation.line import Line
-from model.generation.mixture import PEN_SHARPNESS, UNSTRETCHED
+from model.generation.mixture import PEN_SHARPNESS
 from model.generation.networks import MixtureNetwork
 from model.generation.stepper import PERIOD, Lines, make_stepper
 from model.generation.stopping import Stopping
@@ -58,9 +58,9 @@ def sample(
     seeds: Sequence[int],
     texts: Sequence[str] | None = None,
     *,
-    bias: float | Sequence[float] = 0.0,
+    bias: float = 0.0,
     pen_sharpness: float = PEN_SHARPNESS,
-    stretch: tuple[float, float] = UNSTRETCHED,
+    stretch: tuple[float, float] | None = None,
     max_steps: int | None = None,
     primer: tuple[np.ndarray, str] | None = None,
     progress: bool = False,
@@ -79,12 +79,12 @@ def sample(
         model: the network.
         seeds: one for each line, each at least 0.
         texts: what to write, one for each line, for a network that needs a text.
-        bias: sharpening of the mixture, at least 0, for all lines or for each (eqs 61-62).
+        bias: sharpening of the mixture, at least 0 (eqs 61-62).
         pen_sharpness: how much the bias also sharpens when the pen is lifted, at least 0 (the
             paper), see `mixture.sharpen_ends`.
         stretch: factors of the offsets that are expected in x and y, each above 0: a pen that a
             bias steadies writes smaller than one that trembles, a little at each step, and the
-            network goes on from what it wrote. (1, 1): the paper.
+            network goes on from what it wrote. None: the network's own; (1, 1): the paper.
         max_steps: limit on the steps of a line; by default enough for the longest text.
         primer: ink `(points, 3)` in the units of the data, whose hand is continued, and its text
             (ignored by a network without a window). To keep the words apart, one of the texts
@@ -93,13 +93,14 @@ def sample(
         precision: of the matrix products, where the weights are float32.
 
     Raises:
-        UserError: if there are not as many texts or biases as seeds, an empty text, or a negative
+        UserError: if there are not as many texts as seeds, an empty text, or a negative
             bias or sharpness, or a stretch of 0; `UnknownCharacters` if the alphabet lacks a
             character.
     """
     count = len(seeds)
-    biases = [bias] * count if isinstance(bias, int | float) else list(bias)
-    _check(model, count, texts, biases, pen_sharpness, stretch)
+    if stretch is None:
+        stretch = model.stretch_at(bias)
+    _check(model, count, texts, bias, pen_sharpness, stretch)
     if not count:
         return []
     start, said = (np.zeros((1, 3)), "") if primer is None else (primer[0][:, :3], primer[1])
@@ -109,7 +110,7 @@ def sample(
         longest = max(map(len, texts)) if model.needs_text else 0
         max_steps = 100 + STEPS_PER_CHARACTER * longest if longest else DEFAULT_STEPS
 
-    begin, primed_phi = _begin(model, start, whole, biases, pen_sharpness)
+    begin, primed_phi = _begin(model, start, whole, [bias] * count, pen_sharpness)
     begin.stretch = stretch
     point, current = begin.point, begin.bias
     products = {"float32": point.dtype, "bfloat16": torch.bfloat16}[precision]
@@ -187,15 +188,15 @@ def _check(
     model: MixtureNetwork,
     count: int,
     texts: Sequence[str] | None,
-    biases: Sequence[float],
+    bias: float,
     pen_sharpness: float,
     stretch: tuple[float, float],
 ) -> None:
     """Raise a UserError if arguments of `sample` do not fit."""
-    if len(biases) != count or (model.needs_text and len(texts or ()) != count):
-        raise UserError(f"{count} seeds need as many biases, and texts if the network takes any")
-    if any(not one >= 0.0 for one in biases):
-        raise UserError(f"bias {min(biases)} does not fit: at least 0 is accepted")
+    if model.needs_text and len(texts or ()) != count:
+        raise UserError(f"{count} seeds need as many texts")
+    if not bias >= 0.0:
+        raise UserError(f"bias {bias} does not fit: at least 0 is accepted")
     if not pen_sharpness >= 0.0:
         raise UserError(f"pen_sharpness {pen_sharpness} does not fit: at least 0")
     if not all(one > 0.0 for one in stretch):

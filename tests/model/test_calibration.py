@@ -1,5 +1,7 @@
 """Hands are continued as large as they are."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -18,9 +20,7 @@ class Shrinking:
     def __init__(self, sample, shrunk, powers):
         self.sample, self.shrunk, self.powers = sample, np.array(shrunk), np.array(powers)
         self.stretches = []
-
-    def stretch_at(self, bias):
-        return 1.0 + 0.01 * bias, 1.0
+        self.model = SimpleNamespace(stretch_at=lambda bias: (1.0 + 0.01 * bias, 1.0))
 
     def write_lines(self, texts, seeds, *, bias, pen_sharpness, stretch, primer):
         self.stretches.append(stretch)
@@ -86,6 +86,7 @@ def test_without_a_bias_nothing_is_stretched(writer, sample):
         for more in ({}, {"stretch": (1.0, 1.0)})
     )
     np.testing.assert_array_equal(one, two)
-    assert writer.stretch_at(0.0) == (1.0, 1.0) and 1.02 < writer.stretch_at(0.75)[0] < 1.04
+    assert writer.model.stretch_at(0.0) == (1.0, 1.0)
+    assert 1.02 < writer.model.stretch_at(0.75)[0] < 1.04
     with pytest.raises(UserError, match="factors above 0"):
         writer.write("more", stretch=(0.0, 1.0))

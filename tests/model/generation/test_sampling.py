@@ -39,7 +39,7 @@ def prediction() -> PredictionNetwork:
 
 def test_a_line_depends_on_its_seed_alone(synthesis):
     texts, seeds = ["abc", "a", "cab ba", "bb"], [5, 6, 7, 8]
-    together = sample(synthesis, seeds, texts, bias=[0.0, 0.5, 1.0, 0.2], max_steps=80)
+    together = sample(synthesis, seeds, texts, bias=1.0, max_steps=80)
     alone = sample(synthesis, [7], ["cab ba"], bias=1.0, max_steps=80)[0]
     again = sample(synthesis, [7], ["cab ba"], bias=1.0, max_steps=80)[0]
     other = sample(synthesis, [9], ["cab ba"], bias=1.0, max_steps=80)[0]
@@ -193,9 +193,9 @@ def test_the_bias_is_halved_while_the_pen_rests(dtype, lifts):
             weights.zero_()
         network.output.bias[0] = -30.0 if lifts else 30.0
         network.output.bias[2:4], network.output.bias[4:6] = still, math.log(scale)
-    seeds, first = [4, 5, 6], [4.0, 0.0, 3.0]
-    lines = sample(network.to(dtype), seeds, bias=first, max_steps=4 * PERIOD)
-    for seed, bias, line in zip(seeds, first, lines, strict=True):
+    network = network.to(dtype)
+    for seed, bias in zip([4, 5, 6], [4.0, 0.0, 3.0], strict=True):
+        line, _ = sample(network, [seed, 9], bias=bias, max_steps=4 * PERIOD)
         normal, biases = numbers_of(seed)[1], []
         for start in range(0, 4 * PERIOD, PERIOD):
             biases.append(bias)
@@ -365,7 +365,7 @@ def test_a_primer_is_continued_by_a_network_that_ends_itself():
 def test_a_regression_network_writes_means():
     torch.manual_seed(0)
     network = PredictionNetwork(NORMALISATION, hidden_size=16, head="regression").eval()
-    one, other = sample(network, [1, 2], max_steps=50, bias=[0.0, 5.0])
+    one, other = sample(network, [1, 2], max_steps=50, bias=5.0)
     first = torch.tensor([[[-8.0 / 40.0, -0.5 / 30.0, 0.0]]])
     with torch.no_grad():
         mean = network(first).prediction.mean[0, 0]
