@@ -213,7 +213,14 @@ PUBLISHED = {
         "valid_cer",
         r"^\| `testset_v` and `testset_t`, on which `judge`.* \| ([\d.]+ %) \|$",
     ),
-    "recognition": ("valid_cer", r"^\| `testset_v` and `testset_t`,[^|]*\|[^|]*\| ([\d.]+ %)"),
+    "reader": (
+        "valid_cer",
+        r"^\| `testset_v` and `testset_t`, on which `reader`[^|]*\| ([\d.]+ %)",
+    ),
+    "recognition": (
+        "valid_cer",
+        r"^\| `testset_v` and `testset_t`, on which it[^|]*\|[^|]*\| ([\d.]+ %)",
+    ),
     "digits": ("valid_log_loss", r"^\| `digits` \|.*\| (-?[\d.]+) \|$"),
     "digits_gru": ("valid_log_loss", r"^\| `digits_gru` \|.*\| (-?[\d.]+) \|$"),
     **{
