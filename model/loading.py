@@ -135,7 +135,8 @@ class Writer(TrainedNetwork):
             raise UserError(f"{self.path}: its network needs a text")
         if texts is not None and not self.model.needs_text:
             raise UserError(f"{self.path}: its network takes no text")
-        if stretch is None and primer is not None and bias > 0 and self.model.needs_text:
+        told = self.model.needs_text and primer is not None and primer[1].strip()
+        if stretch is None and told and bias > 0:
             stretch = self.calibration(primer, bias, pen_sharpness).stretch
         lines: list[Line] = []
         for start in range(0, len(seeds), TOGETHER):

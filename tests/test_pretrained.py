@@ -102,14 +102,14 @@ def test_the_writer_writes_every_printable_character(box):
 def test_the_writer_for_use_writes_what_people_write():
     """Every fifth of the 200 everyday texts at bias 0.75, read by the judge.
 
-    Measured: 24 of 695 characters misread, 24 of 40 read exactly; clustering 2.1, of all 200.
+    Measured: 14 of 695 characters misread; clustering 2.1, of all 200.
     """
     texts = [text for _, text in held_out_everyday(200, "test")][::5]
     writer, judge = (load(name, "cpu").model for name in ("writer", "judge"))
     (result,) = read_back(writer, judge, texts, [0.75])
     found = result.rates
     published = card(r"five seeds each: character errors \|[^|]*\| \*\*[\d.]+, ([\d.]+) %") / 100
-    hold(found["cer"], 24 / 695, published, found["characters"], 2.1)
+    hold(found["cer"], 14 / 695, published, found["characters"], 2.1)
     assert result.complete >= 0.95
 
 
@@ -157,7 +157,9 @@ def test_recorded_lines_are_read_as_well_as_the_card_says(lines):
     chosen = both[::10].tolist()
     read = read_lines(model, [lines.ink(index) for index in chosen])
     found = rates(zip(map(lines.text, chosen), read, strict=True))
-    published = card(r"`testset_v` and `testset_t`, .* \| ([\d.]+ %) \| [\d.]+ % \| [\d.]+ % \|$")
+    published = card(
+        r"`testset_v` and `testset_t`, on which it was .* \| ([\d.]+ %) \| [\d.]+ % \| [\d.]+ % \|$"
+    )
     assert (len(both), len(chosen)) == (2956, 296)
     hold(found["cer"], 577 / 8399, published, found["characters"], 3.2)
 

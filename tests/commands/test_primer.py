@@ -69,11 +69,10 @@ def test_a_conditional_network_writes_in_the_primers_hand(
 ):
     primer = primer_of(tmp_path, ink)
     words = ["--primer", primer, "--primer-scale", 1, *given, "--text", text, "--inkml"]
+    words += ["--bias", 0]  # with one the pen is stretched to the hand's size
     write(checkpoints["conditional"], tmp_path / "out", *words, "--steps", 30, "--window")
     said = given[1] if given else "On it"
-    (line,) = sample(
-        network("SynthesisNetwork"), [0], [written], bias=0.5, max_steps=30, primer=(ink, said)
-    )
+    (line,) = sample(network("SynthesisNetwork"), [0], [written], max_steps=30, primer=(ink, said))
     assert line.text == said + written
     (read,) = read_ink(tmp_path / "out" / "conditional-B-seed0.inkml")
     np.testing.assert_array_equal(read.ink, line.written)
@@ -117,9 +116,10 @@ def test_ink_of_other_units_gets_the_networks_size(checkpoints, ink, tmp_path, n
     assert scale > 2 and len(fitted) > 1
     words = ["--primer", primer, "--steps", 20, "--num-samples", 1, "--inkml"]
     words += ["--text", "B"] if model.needs_text else []
+    words += ["--bias", 0]
     write(checkpoints[name], tmp_path / "out", *words)
     texts = [" B"] if model.needs_text else None
-    (line,) = sample(model, [0], texts, bias=0.5, max_steps=20, primer=(fitted, "On it"))
+    (line,) = sample(model, [0], texts, max_steps=20, primer=(fitted, "On it"))
     (read,) = read_ink(next((tmp_path / "out").glob("*.inkml")))
     np.testing.assert_array_equal(read.ink, line.written)
     printed = capsys.readouterr().out
@@ -211,9 +211,9 @@ def test_any_format_primes_either_network(checkpoints, tmp_path, name, form):
     words = ["--primer", tmp_path / "ink", "--primer-scale", 8, "--steps", 9, "--inkml"]
     if name == "conditional":
         words += ["--text", "B", *([] if text is None else ["--primer-text", text])]
-    write(checkpoints[name], tmp_path / "out", *words, "--num-samples", 1)
+    write(checkpoints[name], tmp_path / "out", *words, "--num-samples", 1, "--bias", 0)
     primer = (np.array(ink_formats.INK, dtype=np.float32) * np.float32([8, 8, 1]), "7")
     texts = [" B"] if name == "conditional" else None
-    (line,) = sample(network(NETWORKS[name]), [0], texts, bias=0.5, max_steps=9, primer=primer)
+    (line,) = sample(network(NETWORKS[name]), [0], texts, max_steps=9, primer=primer)
     (read,) = read_ink(next((tmp_path / "out").glob("*.inkml")))
     np.testing.assert_array_equal(read.ink, line.written)

@@ -8,7 +8,7 @@ from PIL import Image
 
 import base.pretrained
 from commands.showing import BIASES, primers
-from model import load, sample
+from model import load
 from tests.commands.networks import names, of_colour, save, write
 from utils.checks import UserError
 from utils.page.pen import INK
@@ -56,7 +56,7 @@ def grid_of(monkeypatch):
 
 
 def test_the_sheet_shows_each_bias_in_each_hand(conditional, styles, tmp_path, monkeypatch):
-    """The own hand and those styles whose text the network knows; a bias is what `sample` does."""
+    """The own hand and those styles whose text the network knows; a bias is what a writer does."""
     add_style(styles, "mine", "zig zag")
     add_style(styles, "other", "z\u0142g")
     drawn = grid_of(monkeypatch)
@@ -67,10 +67,10 @@ def test_the_sheet_shows_each_bias_in_each_hand(conditional, styles, tmp_path, m
     assert rows == ["no style", "mine"] and caption == "ab \u00b7 seed 3"
     assert columns == ["bias 0", "bias 0.5", "bias 1", "bias 2"]
     writer = load(conditional, "cpu")
-    for row, hand, text in ((0, None, "ab"), (1, primers(writer)["mine"], " ab")):
+    for row, hand in ((0, None), (1, primers(writer)["mine"])):
         for ink, bias in zip(inks[row], BIASES, strict=True):
             options = {"bias": bias, "pen_sharpness": 0.0, "max_steps": 30, "primer": hand}
-            (line,) = sample(writer.model, [3], [text], **options)
+            (line,) = writer.write_lines(["ab"], [3], **options)
             np.testing.assert_allclose(ink, line.written, atol=1e-2)
     assert of_colour(tmp_path / "out" / "conditional-ab-seed3-bias.png", INK) > 100
 
