@@ -26,7 +26,7 @@ from data_loader import EmbeddedDataset, IAMOnDBDataset, read_ink
 from data_loader.sources.hand import Pair, brought
 from data_loader.synthetic.corpus import held_out
 from model import load
-from model.recognition.error_rates import error_counts
+from model.recognition.error_rates import rates
 from trainer import own_hand
 from utils import hand_likeness
 from utils.ink import strokes
@@ -89,9 +89,7 @@ def learn(name: str, lines: Sequence[Pair], folder: Path, arguments) -> tuple[Ru
 
 def misread_of(inks: Sequence[np.ndarray], texts: Sequence[str]) -> float:
     """Return the share of characters that `judge` misreads."""
-    pairs = zip(texts, load("judge", "cpu").read_lines(inks), strict=True)
-    errors = sum(error_counts(text, said).character_errors for text, said in pairs)
-    return errors / sum(map(len, texts))
+    return rates(zip(texts, load("judge", "cpu").read_lines(inks), strict=True))["cer"]
 
 
 def measured(name: str, lines: Sequence[Pair], folder: Path, arguments) -> dict:

@@ -134,7 +134,7 @@ def measure(
 
     from data_loader.sources.ink_files import read_ink
     from data_loader.synthetic.corpus import held_out
-    from model.recognition.error_rates import error_counts
+    from model.recognition.error_rates import rates
     from utils import hand_likeness
 
     space = hand_likeness.load(HANDS)
@@ -156,12 +156,8 @@ def measure(
     for name, network in networks.items():
         for how, given in (("alone", None), ("primed", primer)):
             lines = network.write_lines(texts, seeds, bias=arguments.bias, primer=given)
-            errors = sum(
-                error_counts(text, said).character_errors
-                for text, said in zip(texts, reader.read_lines(lines), strict=True)
-            )
+            misread = rates(zip(texts, reader.read_lines(lines), strict=True))["cer"]
             good = space.embed([line.written for line in lines if len(line.written) > 1])
-            misread = errors / sum(map(len, texts))
             print(
                 f"  {distance(good):.2f}  {len(texts)} sentences, by the network {name}, {how}; "
                 f"{misread:.1%} of the characters misread"

@@ -119,17 +119,13 @@ def summary(pages: Measures) -> dict[str, dict[str, float]]:
     the number of `pages` on which it could be measured; NaN where on none."""
     import numpy as np
 
+    from utils.hand_measures import quartiles
+
     found = {}
     for name in pages[0]:
         values = np.array([one[name] for one in pages])
         values = values[~np.isnan(values)]
-        low, middle, high = np.quantile(values, (0.25, 0.5, 0.75)) if len(values) else [np.nan] * 3
-        found[name] = {
-            "median": float(middle),
-            "lower": float(low),
-            "upper": float(high),
-            "pages": len(values),
-        }
+        found[name] = quartiles(values) | {"pages": len(values)}
     return found
 
 

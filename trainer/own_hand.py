@@ -27,7 +27,7 @@ from data_loader.synthetic.everyday import everyday
 from model.calibration import calibrated
 from model.generation.mixture import PEN_SHARPNESS
 from model.loading import Reader, Writer, load
-from model.recognition.error_rates import error_counts, is_read
+from model.recognition.error_rates import error_counts, is_read, rates
 from utils import hand_likeness
 from utils.alphabet import Alphabet, describe, nfc
 from utils.checks import DataError, UserError
@@ -306,7 +306,6 @@ def rehearsed(
         primers: lines of the hand, which the new ones continue in turn.
         count: of the lines that are written.
         seed: of the texts, and of the first line.
-
     """
     said, found = texts(count, writer.model.alphabet, seed), []
     for number, primer in enumerate(primers):
@@ -347,10 +346,10 @@ def conclude(run: RunFolder, source: HandDataset, device: torch.device) -> bool:
     learned = load(run.best, str(device))
     if isinstance(learned, Reader):
         lines = [(source.ink(k), source.text(k)) for k in source.indices("valid").tolist()]
-        rates = [_misread(network, lines) for network in (reader, learned)]
+        misread = [_misread(network, lines) for network in (reader, learned)]
         log.info(
             "characters misread of %d %s lines: %.1f %% before, %.1f %% now", len(lines),
-            "held-out" if source.held_out else "learned", *(100 * rate for rate in rates),
+            "held-out" if source.held_out else "learned", *(100 * rate for rate in misread),
         )  # fmt: skip
         return False
     own = [(source.ink(k), source.text(k)) for k in source.own]
@@ -406,14 +405,8 @@ def sample_of(lines: Sequence[Pair]) -> Pair:
 
 def _misread(reader: Reader, lines: Sequence[Pair]) -> float:
     """Return the character error rate of lines."""
-    return _errors([text for _, text in lines], reader.read_lines([ink for ink, _ in lines]))
-
-
-def _errors(said: Sequence[str], heard: Sequence[str]) -> float:
-    """Return the character error rate of texts."""
-    pairs = zip(said, heard, strict=True)
-    errors = sum(error_counts(text, hypothesis).character_errors for text, hypothesis in pairs)
-    return errors / max(sum(map(len, said)), 1)
+    heard = reader.read_lines([ink for ink, _ in lines])
+    return rates(zip([text for _, text in lines], heard, strict=True))["cer"]
 
 
 @dataclass(frozen=True)
@@ -450,7 +443,8 @@ class Exam:
             primer=self.sample,
         )
         heard += self.reader.read_lines([line.written for line in lines])
-        return right, _errors([*self.characters.values(), *self.texts], heard)
+        said = [*self.characters.values(), *self.texts]
+        return right, rates(zip(said, heard, strict=True))["cer"]
 
     def lost(self, network: Writer, doubtful: Collection[str]) -> list[str]:
         """Return the characters that are not read with any other seed either: by chance one is."""

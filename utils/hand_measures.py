@@ -93,16 +93,14 @@ def summary(measured: Sequence[dict[str, float]]) -> dict[str, dict[str, float]]
     found = {}
     for name in MEASURES:
         values = _values(measured, name)
-        low, middle, high = (
-            np.quantile(values, (0.25, 0.5, 0.75)) if len(values) else 3 * [math.nan]
-        )
-        found[name] = {
-            "median": float(middle),
-            "lower": float(low),
-            "upper": float(high),
-            "lines": len(values),
-        }
+        found[name] = quartiles(values) | {"lines": len(values)}
     return found
+
+
+def quartiles(values: np.ndarray) -> dict[str, float]:
+    """Return the `median` of values and their quartiles `lower` and `upper`, NaN of none."""
+    low, middle, high = np.quantile(values, (0.25, 0.5, 0.75)) if len(values) else 3 * [math.nan]
+    return {"median": float(middle), "lower": float(low), "upper": float(high)}
 
 
 def variety(

@@ -143,6 +143,32 @@ def x_height(ink: np.ndarray, share: float = 0.5) -> float:
     return max(right - left, bottom - top) or 1.0
 
 
+def simplified(points: np.ndarray, tolerance: float) -> np.ndarray:
+    """Return which points `(n, 2)` Ramer-Douglas-Peucker keeps, `(n,)` bool.
+
+    From the chord between the ends the furthest point is kept if it is further than `tolerance`,
+    and both sides are treated likewise (Ramer 1972; Douglas and Peucker 1973). Distances are to
+    the chord as a line with ends, so that a stroke that comes back over its start keeps its turn.
+    """
+    kept = np.zeros(len(points), dtype=bool)
+    kept[[0, -1]] = True
+    open_parts = [(0, len(points) - 1)]
+    while open_parts:
+        first, last = open_parts.pop()
+        if last - first < 2:
+            continue
+        inner, chord = points[first + 1 : last] - points[first], points[last] - points[first]
+        square = float(chord @ chord)
+        along = np.clip(inner @ chord / square, 0, 1) if square > 0 else np.zeros(len(inner))
+        away = np.hypot(*(inner - along[:, None] * chord).T)
+        furthest = int(away.argmax())
+        if away[furthest] > tolerance:
+            middle = first + 1 + furthest
+            kept[middle] = True
+            open_parts += [(first, middle), (middle, last)]
+    return kept
+
+
 def bezier(points: np.ndarray) -> np.ndarray:
     """Return the smooth curve through `points` as cubic Bezier segments `(segments, 4, 2)`.
 

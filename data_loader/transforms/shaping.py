@@ -29,7 +29,7 @@ from base.base_dataset import BaseDataset
 from base.base_transform import BaseTransform
 from utils.checks import ConfigFault, DataError, Range
 from utils.hand_measures import baseline_angle, slant
-from utils.ink import at_equal_steps, bounds, path_along, strokes, x_height
+from utils.ink import at_equal_steps, bounds, path_along, simplified, strokes, x_height
 
 MAX_POINTS = 1_000_000
 """Maximum number of points of a resampled sample."""
@@ -225,32 +225,6 @@ class ResampleDistance(BaseTransform):
             return _near_steps(points, path_along(points), self.spacing)
 
         return _by_stroke(ink, change)
-
-
-def simplified(points: np.ndarray, tolerance: float) -> np.ndarray:
-    """Return which points `(n, 2)` Ramer-Douglas-Peucker keeps, `(n,)` bool.
-
-    From the chord between the ends the furthest point is kept if it is further than `tolerance`,
-    and both sides are treated likewise (Ramer 1972; Douglas and Peucker 1973). Distances are to
-    the chord as a line with ends, so that a stroke that comes back over its start keeps its turn.
-    """
-    kept = np.zeros(len(points), dtype=bool)
-    kept[[0, -1]] = True
-    open_parts = [(0, len(points) - 1)]
-    while open_parts:
-        first, last = open_parts.pop()
-        if last - first < 2:
-            continue
-        inner, chord = points[first + 1 : last] - points[first], points[last] - points[first]
-        square = float(chord @ chord)
-        along = np.clip(inner @ chord / square, 0, 1) if square > 0 else np.zeros(len(inner))
-        away = np.hypot(*(inner - along[:, None] * chord).T)
-        furthest = int(away.argmax())
-        if away[furthest] > tolerance:
-            middle = first + 1 + furthest
-            kept[middle] = True
-            open_parts += [(first, middle), (middle, last)]
-    return kept
 
 
 class Simplify(BaseTransform):

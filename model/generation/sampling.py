@@ -110,8 +110,7 @@ def sample(
         longest = max(map(len, texts)) if model.needs_text else 0
         max_steps = 100 + STEPS_PER_CHARACTER * longest if longest else DEFAULT_STEPS
 
-    begin, primed_phi = _begin(model, start, whole, [bias] * count, pen_sharpness)
-    begin.stretch = stretch
+    begin, primed_phi = _begin(model, start, whole, [bias] * count, pen_sharpness, stretch)
     point, current = begin.point, begin.bias
     products = {"float32": point.dtype, "bfloat16": torch.bfloat16}[precision]
     stepper = make_stepper(model, begin, products)
@@ -211,6 +210,7 @@ def _begin(
     texts: Sequence[str] | None,
     biases: Sequence[float],
     pen_sharpness: float,
+    stretch: tuple[float, float],
 ) -> tuple[Lines, Tensor | None]:
     """Return the lines before their first step, and phi at the primer's, `(B, points - 1, U + 1)`.
 
@@ -233,4 +233,4 @@ def _begin(
         output = model(inputs[:, :-1], text, lengths, state)
         state, phi = output.state, output.attention
     bias = torch.tensor(biases).to(weights)
-    return Lines(inputs[:, -1], state, bias, text, lengths, pen_sharpness), phi
+    return Lines(inputs[:, -1], state, bias, text, lengths, pen_sharpness, stretch), phi

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from utils.checks import ConfigFault, UserError
-from utils.ink import bezier
+from utils.ink import bezier, simplified
 from utils.page.layers import layers
 from utils.page.page import Page, Pen
 
@@ -126,28 +126,8 @@ def flattened(points: np.ndarray, tolerance: float = TOLERANCE) -> np.ndarray:
         [(1 - part) ** 3, 3 * part * (1 - part) ** 2, 3 * part**2 * (1 - part), part**3], axis=1
     )
     ends = np.einsum("nk,nkd->nd", weights, curves)
-    return _simplified(np.concatenate([curves[:1, 0], ends]), 0.9 * tolerance)
-
-
-def _simplified(points: np.ndarray, tolerance: float) -> np.ndarray:
-    """Return those of `points` through which a line passes within `tolerance` of the others."""
-    kept = np.zeros(len(points), dtype=bool)
-    kept[[0, -1]] = True
-    open_parts = [(0, len(points) - 1)]
-    while open_parts:
-        first, last = open_parts.pop()
-        if last - first < 2:
-            continue
-        start, chord = points[first], points[last] - points[first]
-        between = points[first + 1 : last] - start
-        along = np.clip(between @ chord / (chord @ chord or 1.0), 0, 1)
-        distances = np.linalg.norm(between - along[:, None] * chord, axis=1)
-        farthest = int(distances.argmax())
-        if distances[farthest] > tolerance:
-            middle = first + 1 + farthest
-            kept[middle] = True
-            open_parts += [(first, middle), (middle, last)]
-    return points[kept]
+    points = np.concatenate([curves[:1, 0], ends])
+    return points[simplified(points, 0.9 * tolerance)]
 
 
 def shown(value: float) -> str:

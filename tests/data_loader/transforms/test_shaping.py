@@ -16,10 +16,9 @@ from data_loader.transforms.shaping import (
     UndoSlant,
     join_pieces,
     pieces,
-    simplified,
 )
 from utils.checks import ConfigFault, DataError
-from utils.ink import bounds, from_strokes, strokes, to_points, x_height
+from utils.ink import bounds, from_strokes, simplified, strokes, to_points, x_height
 
 
 def line(seed=0, text="several words on a line", **hand):
