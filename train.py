@@ -214,11 +214,11 @@ def prepare_hand(
     run: RunFolder,
     device: torch.device,
 ) -> own_hand.Prepared:
-    """Choose the lines of a hand, and write those to rehearse; a resumed run has them in a file."""
+    """Choose the lines of a hand, and compose new ones; a resumed run has them in a file."""
     if former.resumed:
         found = own_hand.Prepared.load(run.models / own_hand.FILE)
     else:
-        log.info("reading the lines, and writing others to rehearse")
+        log.info("reading the lines, and composing new ones of their characters")
         found = distributed.broadcast_object(
             lambda: own_hand.prepared(source, alphabet, *own_hand.networks(former.path, device))
         )

@@ -2,7 +2,8 @@
 
 Of each hand some lines are learned (`configs/own_hand.json`, or --config). `utils.hand_likeness`,
 which took part in no training, then says of each written line whose hand it is, as it does of the
-person's other lines. A folder keeps what was measured: a run that is stopped goes on.
+person's other lines. A recogniser (--network reader, --config configs/own_hand_reader.json) reads
+these before and after it. A folder keeps what was measured: a run that is stopped goes on.
 """
 
 import argparse
@@ -26,19 +27,34 @@ from data_loader import EmbeddedDataset, IAMOnDBDataset, read_ink
 from data_loader.sources.hand import Pair, brought
 from data_loader.synthetic.corpus import held_out
 from model import load
+from model.loading import Reader, Writer
 from model.recognition.error_rates import rates
 from trainer import own_hand
 from utils import hand_likeness
 from utils.ink import strokes
 
 ROOT = Path(__file__).resolve().parent.parent
-FORMS = (
-    *("f09-518z", "g04-116z", "a01-048z", "e02-134z", "b07-568z", "e01-009z", "r08-617z"),
-    *("e03-137z", "g07-205z", "d08-544z", "r06-412z", "m06-736z", "j10-457z", "d09-664z"),
-    *("j07-370z", "g04-085z", "g06-172z", "g06-150z", "j10-480z"),
+PERSONS = (
+    "f09-518z b05-444z d08-528z j08-391z l03-295z m06-667z p02-192z r05-367z",
+    "g04-116z b08-611z d10-684z k02-091z l05-517z n02-117z p04-379z r07-555z",
+    "a01-048z c02-059z e03-156z g09-267z k04-274z l06-714z n04-311z p05-612z",
+    "e02-134z a01-020z c01-038z g07-222z k03-228z l06-655z n04-255z p05-565z",
+    "b07-568z d09-642z g03-048z j10-499z l04-425z n01-035z p03-331z r07-503z",
+    "e01-009z b08-658z g05-133z k02-111z l05-536z n02-140z p04-422z r08-599z",
+    "e03-137z a01-023z c01-041z g08-249z k04-256z l06-690z n04-282z p05-590z",
+    "g07-205z c01-009z e02-117z k03-205z l06-628z n03-232z p05-543z r09-711z",
+    "d08-544z b05-465z f10-536z j08-408z l03-323z m06-693z p02-214z r06-388z",
+    "r06-412z b06-489z d08-561z f10-558z j08-425z l03-340z m06-712z p02-236z",
+    "m06-736z b06-508z d08-579z f10-582z j09-443z l04-363z p03-254z r06-429z",
+    "j10-457z b06-527z d09-598z g01-016z l04-388z m06-759z p03-279z r06-453z",
+    "d09-664z b07-587z g03-067z k01-021z l04-446z n01-055z p03-354z r07-532z",
+    "j07-370z b05-422z d07-510z f09-499z l03-272z m06-637z p02-169z r04-347z",
+    "g06-172z b10-739z e02-077z k03-154z l05-577z n03-188z p04-492z r09-664z",
+    "g06-150z b09-710z e01-049z k03-130z l05-554z n02-163z p04-468z r09-638z",
+    "j10-480z b07-548z d09-618z g02-032z l04-408z n01-015z p03-304z r07-475z",
 )
-"""Forms of testset_v: one of each session of at least eight usable lines, by the clock in the
-files, so that no two are of one person. The first five were used to choose the recipe."""
+"""Forms of testset_v that were written one after the other, by the clock in the files: each row a
+person, most with some sixty lines. The first five were used to choose the recipe."""
 EMBEDDED = 20
 """Invented writers, of whom the classifier has seen none."""
 SENTENCES = 20
@@ -46,10 +62,12 @@ BIAS = 0.75
 
 
 def recorded(root: str) -> dict[str, list[Pair]]:
-    """Return the lines of `FORMS`."""
+    """Return the lines of `PERSONS`, by the first form of each."""
     source = IAMOnDBDataset(root=root, subset=None, strict=False)
     source.prepare()
-    return _by_hand(source, "valid", source.group, FORMS)
+    forms = _by_hand(source, "valid", source.group)
+    persons = [row.split() for row in PERSONS]
+    return {row[0]: [line for form in row for line in forms[form]] for row in persons}
 
 
 def invented() -> dict[str, list[Pair]]:
@@ -57,16 +75,15 @@ def invented() -> dict[str, list[Pair]]:
     size = 250 * EMBEDDED
     source = EmbeddedDataset(seed=77, size=size, valid_size=1, test_size=1, writers=EMBEDDED)
     source.prepare()
-    return _by_hand(source, "train", source.writer, None)
+    return _by_hand(source, "train", source.writer)
 
 
-def _by_hand(source: BaseDataset, split: str, of, wanted) -> dict[str, list[Pair]]:
+def _by_hand(source: BaseDataset, split: str, of) -> dict[str, list[Pair]]:
     found = defaultdict(list)
     for index in source.indices(split).tolist():
-        text = source.text(index)
-        if (wanted is None or of(index) in wanted) and "#" not in text:  # a scribble in IAM-OnDB
+        if "#" not in (text := source.text(index)):  # a scribble in IAM-OnDB
             found[of(index)].append((source.ink(index), text))
-    return {name: found[name] for name in wanted or sorted(found)}
+    return dict(sorted(found.items()))
 
 
 def learn(name: str, lines: Sequence[Pair], folder: Path, arguments) -> tuple[RunFolder, float]:
@@ -87,18 +104,34 @@ def learn(name: str, lines: Sequence[Pair], folder: Path, arguments) -> tuple[Ru
     return run, time.perf_counter() - start
 
 
-def misread_of(inks: Sequence[np.ndarray], texts: Sequence[str]) -> float:
-    """Return the share of characters that `judge` misreads."""
-    return rates(zip(texts, load("judge", "cpu").read_lines(inks), strict=True))["cer"]
+def misread_of(inks: Sequence[np.ndarray], texts: Sequence[str], reader: str = "judge") -> float:
+    """Return the share of characters that a recogniser misreads."""
+    return rates(zip(texts, load(reader, "cpu").read_lines(inks), strict=True))["cer"]
 
 
 def measured(name: str, lines: Sequence[Pair], folder: Path, arguments) -> dict:
-    """Learn a hand and write in it; return where lines lie in the space of hands, and errors."""
+    """Learn a hand; return what `read` or `written` found."""
     path = folder / f"{name}-measured.json"
-    if path.exists():
-        return json.loads(path.read_text())
-    run, seconds = learn(name, lines[: arguments.lines], folder, arguments)
-    before = load(arguments.network, "cpu")
+    if not path.exists():
+        run, seconds = learn(name, lines[: arguments.lines], folder, arguments)
+        others = lines[arguments.lines :][:SENTENCES]
+        before = load(arguments.network, "cpu")
+        if isinstance(before, Reader):
+            networks = {"before": arguments.network, "now": str(run.best)}
+            found = {
+                which: misread_of(*zip(*others, strict=True), network)
+                for which, network in networks.items()
+            }
+        else:
+            found = written(name, before, run, others, folder)
+        path.write_text(json.dumps({"seconds": seconds} | found))
+    return json.loads(path.read_text())
+
+
+def written(
+    name: str, before: Writer, run: RunFolder, others: Sequence[Pair], folder: Path
+) -> dict:
+    """Return where lines lie in the space of hands, and the errors of those that were written."""
     after = load(run.models / own_hand.WRITER, "cpu")
     space = hand_likeness.load(HANDS)
     found = own_hand.Prepared.load(run.models / own_hand.FILE)
@@ -109,34 +142,42 @@ def measured(name: str, lines: Sequence[Pair], folder: Path, arguments) -> dict:
         (ink, style.text) for ink, one in zip(inks, learned, strict=True) if one.text == style.text
     )
     texts = held_out(SENTENCES)
-    result = {
-        "seconds": seconds,
-        "others": space.embed([ink for ink, _ in lines[arguments.lines :][:SENTENCES]]).tolist(),
-    }
+    result = {"others": space.embed([ink for ink, _ in others]).tolist()}
     for network, which in ((before, "before"), (after, "now")):
         for how, given in (("alone", None), ("primed", primer)):
-            written = network.write_lines(texts, list(range(SENTENCES)), bias=BIAS, primer=given)
-            inks = [one.written for one in written]
+            made = network.write_lines(texts, list(range(SENTENCES)), bias=BIAS, primer=given)
+            inks = [one.written for one in made]
             result[f"{which} {how}"] = {
                 "places": space.embed([ink for ink in inks if len(ink) > 9]).tolist(),
                 "errors": misread_of(inks, texts),
             }
-    path.write_text(json.dumps(result))
     return result
 
 
 def main(arguments: argparse.Namespace) -> None:
-    """Measure all hands, and print the table."""
+    """Measure all hands, and print what was found."""
     folder = arguments.output
     folder.mkdir(parents=True, exist_ok=True)
     hands = recorded(arguments.data) if arguments.data else invented()
+    chosen = list(hands)[arguments.skip :]
+    found = [measured(name, hands[name], folder, arguments) for name in chosen]
+    seconds = np.median([one["seconds"] for one in found])
+    print(f"{len(found)} of {len(hands)} hands, {arguments.lines} lines each; {seconds:.0f} s each")
+    if "now" in found[0]:
+        before, now = (np.mean([one[which] for one in found]) for which in ("before", "now"))
+        print(f"misread of {SENTENCES} other lines: {before:.1%} before, {now:.1%} now")
+    else:
+        table(arguments, hands, found)
+
+
+def table(arguments: argparse.Namespace, hands: dict[str, list[Pair]], found: list[dict]) -> None:
+    """Print how like the hands and how legible lines are."""
     space = hand_likeness.load(HANDS)
     between = space.between.astype(np.float64)
     samples = [
         space.embed([ink for ink, _ in lines[: arguments.lines]]) for lines in hands.values()
     ]
     chosen = list(hands)[arguments.skip :]
-    found = [measured(name, hands[name], folder, arguments) for name in chosen]
     middle = np.mean([sample.mean(axis=0) for sample in samples[arguments.skip :]], axis=0)
 
     def told(places: list, shift: np.ndarray | float = 0.0) -> float:
@@ -147,8 +188,6 @@ def main(arguments: argparse.Namespace) -> None:
         right = [(one == k + arguments.skip).mean() for k, one in enumerate(likely)]
         return float(np.mean(right))
 
-    seconds = np.median([one["seconds"] for one in found])
-    print(f"{len(found)} of {len(hands)} hands, {arguments.lines} lines each; {seconds:.0f} s each")
     print(
         f"{'told to be of the right hand':<30} {'':>8} {'less what is common':>20} {'misread':>8}"
     )
@@ -166,7 +205,7 @@ def main(arguments: argparse.Namespace) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.partition("\n\n")[0])
     add = parser.add_argument
-    add("--data", help="folder of IAM-OnDB: forms of testset_v; else invented writers")
+    add("--data", help="folder of IAM-OnDB: persons of testset_v; else invented writers")
     add("--lines", type=int, default=4, help="lines of each hand that are learned")
     add("--skip", type=int, default=0, help="hands, from the first, that are only told from others")
     add("--network", default="writer", help="network that learns")

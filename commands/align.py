@@ -1,9 +1,8 @@
 """Find which points of recorded lines belong to which characters, for new lines."""
 
 import argparse
-from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 from commands import options
 from commands.options import Parser
@@ -48,7 +47,7 @@ def run(arguments: argparse.Namespace) -> None:
     import numpy as np
 
     from data_loader.synthetic.alignment import AlignedLine, Alignment
-    from data_loader.synthetic.bank import check_forms, hands
+    from data_loader.synthetic.bank import check_forms, hands, look_at_pieces
     from data_loader.synthetic.cutting import measured_lines
     from model.loading import Reader, Writer
     from model.recognition.error_rates import error_counts, read_in_place
@@ -98,7 +97,7 @@ def run(arguments: argparse.Namespace) -> None:
     table = Alignment(lines)
     measured = measured_lines(source, indices, table)
     found = hands((source.hand(index), line) for index, line in measured)
-    tried, passed = look_at_pieces(reader, found, table)
+    tried, passed = look_at_pieces(found.values(), partial(reader.read_lines, progress=True))
     table.save(arguments.output)
     characters = sum(len(line.read) for line in lines.values())
     right = sum(int(line.read.sum()) for line in lines.values())
@@ -107,22 +106,3 @@ def run(arguments: argparse.Namespace) -> None:
         f"{right / max(characters, 1):.4f} of them read; of {tried:,} cut out, "
         f"{passed / max(tried, 1):.4f})"
     )
-
-
-def look_at_pieces(reader: Any, found: Mapping[str, Any], table: Any) -> tuple[int, int]:
-    """Read characters cut out of each hand, and note in the table which of them fit.
-
-    Returns:
-        how many were tried, and how many fit.
-    """
-    import numpy as np
-
-    generator = np.random.default_rng(0)
-    trials = [(hand, one) for hand in found.values() for one in hand.trials(generator)]
-    read = reader.read_lines([one.ink for _, one in trials], progress=True)
-    passed = 0
-    for (hand, one), hypothesis in zip(trials, read, strict=True):
-        if one.passes(hypothesis):
-            table.lines[hand.lines[one.line].name].fits[one.character] = True
-            passed += 1
-    return len(trials), passed

@@ -2,8 +2,8 @@
 
 A trained network knows one unit and one sampling rate, and every character; seven lines of a person
 have other units and a third of the characters. So each line is brought level, to the network's
-x-height and to its distance from point to point, and an epoch has, besides lines of the hand,
-others that keep what the network knows: `train.py` lets a network write them in that hand.
+x-height and to its distance from point to point, and an epoch has, besides these lines, many others
+that `train.py` composes of their characters.
 """
 
 from collections import Counter
@@ -38,7 +38,7 @@ class HandDataset(BaseDataset):
     """Lines of one person in any format that `read_ink` reads.
 
     `read` takes them from the files; `train.py` then chooses those that can be used (`use`), and
-    adds lines that the network rehearses (`rehearsed`).
+    adds new lines in that hand (`more`).
 
     Args:
         root: the file or the folder.
@@ -46,7 +46,9 @@ class HandDataset(BaseDataset):
             network writes.
         step: mean distance from point to point within strokes, in the same units; null as before.
         size: lines of the hand in an epoch at least: fewer are repeated, each time augmented anew.
-        rehearsal: lines that the network writes before the training, and rehearses in each epoch.
+        composed: new lines of an epoch, composed of the characters of the hand's lines.
+        lent: lines that the network writes in the hand before the training: they lend the
+            characters that the person did not write.
         seed: chooses the lines that are held out, and those used of too many.
     """
 
@@ -56,13 +58,15 @@ class HandDataset(BaseDataset):
         root: str,
         x_height: Annotated[float, Range(1e-6, 1e6)] | None = None,
         step: Annotated[float, Range(1e-6, 1e6)] | None = None,
-        size: Annotated[int, Range(1, 10_000)] = 192,
-        rehearsal: Annotated[int, Range(0, 10_000)] = 72,
+        size: Annotated[int, Range(1, 10_000)] = 32,
+        composed: Annotated[int, Range(0, 100_000)] = 800,
+        lent: Annotated[int, Range(0, 10_000)] = 72,
         seed: Annotated[int, Range(0, 2**32 - 1)] = 0,
     ) -> None:
-        self.root, self.size, self.rehearsal, self.seed = root, size, rehearsal, seed
+        self.root, self.size, self.seed = root, size, seed
+        self.composed, self.lent = composed, lent
         self.height, self.step = x_height, step
-        self.rehearsed: Sequence[Pair] = []
+        self.more: Sequence[Pair] = []
         self.notes: list[str] = []
         self._samples: list[InkSample] = []
         self._inks: list[np.ndarray] = []
@@ -142,11 +146,11 @@ class HandDataset(BaseDataset):
         # A repeated line has an index of its own, by which its augmentation is drawn.
         again = np.resize(learned, max(self.size, len(learned)))[len(learned) :]
         lines = [*range(len(own)), *again.tolist()]
-        self._inks = [own[line] for line in lines] + [ink for ink, _ in self.rehearsed]
-        self._texts = [samples[line].text for line in lines] + [text for _, text in self.rehearsed]
+        self._inks = [own[line] for line in lines] + [ink for ink, _ in self.more]
+        self._texts = [samples[line].text for line in lines] + [text for _, text in self.more]
         names = [samples[line].name for line in range(len(own))]
         names += [f"{samples[line].name} (again, {n})" for n, line in enumerate(again.tolist())]
-        self._names = names + [f"rehearsed-{n:05}" for n in range(len(self.rehearsed))]
+        self._names = names + [f"composed-{n:05}" for n in range(len(self.more))]
         self.lengths = np.array([len(ink) for ink in self._inks], dtype=np.int64)
         self._learned = np.concatenate([learned, np.arange(len(own), len(self._inks))])
 
@@ -179,8 +183,8 @@ class HandDataset(BaseDataset):
         different = len(set("".join(one.text for one in self._samples)) - {" "})
         lines = [
             f"{self.root}: {own} lines of a hand with {different} different characters",
-            f"an epoch: {len(self._learned) - len(self.rehearsed)} lines of the hand and "
-            f"{len(self.rehearsed)} rehearsed; "
+            f"an epoch: {len(self._learned) - len(self.more)} lines of the hand and "
+            f"{len(self.more)} new ones in it; "
             + (f"{held} lines are held out" if held else "none is held out, as they are few"),
         ]
         return "\n  ".join([*lines, *self.notes])

@@ -5,7 +5,7 @@ Lengths are in x-heights, x from the left edge of a line, y from its baseline, d
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from typing import NamedTuple
 
@@ -215,6 +215,27 @@ def _runs(line: Line) -> Iterable[tuple[int, int]]:
 
 def _median(values: list[float], otherwise: float) -> float:
     return float(np.median(values)) if len(values) >= 3 else otherwise
+
+
+def look_at_pieces(
+    hands: Iterable[Hand], read: Callable[[Sequence[np.ndarray]], list[str]]
+) -> tuple[int, int]:
+    """Read characters cut out of each hand, and note in its lines which of them fit.
+
+    Args:
+        hands: whose characters are tried.
+        read: returns the texts of lines of ink.
+
+    Returns:
+        how many were tried, and how many fit.
+    """
+    generator, passed = np.random.default_rng(0), 0
+    trials = [(hand, one) for hand in hands for one in hand.trials(generator)]
+    for (hand, one), said in zip(trials, read([one.ink for _, one in trials]), strict=True):
+        if one.passes(said):
+            hand.lines[one.line].fits[one.character] = True
+            passed += 1
+    return len(trials), passed
 
 
 def check_forms(dataset: BaseDataset, indices: Iterable[int]) -> None:

@@ -11,7 +11,7 @@ from base.base_transform import BaseTransform
 from data_loader.synthetic import corpus
 from data_loader.synthetic.alignment import Alignment, located
 from data_loader.synthetic.bank import check_forms, hands
-from data_loader.synthetic.composing import Bank
+from data_loader.synthetic.composing import Bank, to_ink
 from data_loader.synthetic.corpus import Draws
 from data_loader.synthetic.cutting import measured_lines
 from data_loader.synthetic.drawn import Drawer
@@ -113,8 +113,7 @@ class ComposedDataset(BaseDataset):
         self._recorded = {}
         if self.height is not None:
             self._recorded = {
-                index: _to_ink(line.points * self.height, line.end, None)
-                for index, line in lines.items()
+                index: to_ink(line.points * self.height, line.end) for index, line in lines.items()
             }
         own = set(train.tolist())
         found = hands((main.hand(n), line) for n, line in lines.items() if n in own)
@@ -150,7 +149,7 @@ class ComposedDataset(BaseDataset):
             make = self._new if number < self.size else self._side_by_side
             text, name, points, end = make(bank, generator)
             height = self.height or bank.hands[name].height
-            inks.append(_to_ink(points * height, end, self.quantisation_step))
+            inks.append(to_ink(points * height, end, self.quantisation_step))
             self._texts.append(text)
             self._hands.append(name)
         self._size = len(main)
@@ -268,13 +267,3 @@ class ComposedDataset(BaseDataset):
 def share_of(form: str) -> float:
     """Return the place of a form in an order of all possible ones, from 0 up to 1."""
     return zlib.crc32(form.encode()) / 2**32
-
-
-def _to_ink(points: np.ndarray, end: np.ndarray, grid: float | None) -> np.ndarray:
-    """Return ink `(points, 3)` float32 of positions, rounded to a grid if there is one."""
-    if grid is not None:
-        points = np.rint(points / grid) * grid
-    ink = np.zeros((len(points), 3), dtype=np.float32)
-    ink[1:, :2] = np.diff(points, axis=0)
-    ink[:, 2] = end
-    return ink

@@ -259,3 +259,19 @@ def _joined(points: np.ndarray, end: np.ndarray, piece: Piece) -> tuple[np.ndarr
     end = np.concatenate([end, piece.end])
     end[len(points) - 1] = False
     return np.concatenate([left, right]), end
+
+
+def to_ink(points: np.ndarray, end: np.ndarray, grid: float | None = None) -> np.ndarray:
+    """Return ink `(points, 3)` float32 of positions, rounded to a grid if there is one.
+
+    Args:
+        points: `(points, 2)`.
+        end: whether the pen is lifted after each, `(points,)`.
+        grid: its spacing.
+    """
+    if grid is not None:
+        points = np.rint(points / grid) * grid
+    ink = np.zeros((len(points), 3), dtype=np.float32)
+    ink[1:, :2] = np.diff(points, axis=0)
+    ink[:, 2] = end
+    return ink

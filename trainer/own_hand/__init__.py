@@ -1,0 +1,21 @@
+"""A trained network learns the hand of a person.
+
+`prepared` looks at the lines with a recogniser and composes new ones of their letters; after the
+training `conclude` has the network write every character and lines of the hand, as before it, and
+takes back as much of what was learned as makes them illegible.
+"""
+
+from trainer.own_hand.exam import STYLE, WRITER, conclude, sample_of
+from trainer.own_hand.preparation import FILE, Prepared, networks, prepared, use
+
+__all__ = [
+    "FILE",
+    "STYLE",
+    "WRITER",
+    "Prepared",
+    "conclude",
+    "networks",
+    "prepared",
+    "sample_of",
+    "use",
+]

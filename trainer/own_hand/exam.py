@@ -1,0 +1,185 @@
+"""Before and after a network learns a hand: does it write what it should, does it forget?
+
+Both networks write every character and lines of the hand; as much of what was learned as makes
+these illegible is taken back.
+"""
+
+import logging
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from base import distributed
+from base.checkpoint import load_checkpoint, save_checkpoint, to_share
+from base.run_folder import RunFolder
+from data_loader.sources.hand import HandDataset, Pair
+from data_loader.synthetic import corpus
+from model.calibration import calibrated
+from model.generation.mixture import PEN_SHARPNESS
+from model.loading import Reader, Writer, load
+from model.recognition.error_rates import is_read, rates
+from trainer.own_hand.practice import texts
+from trainer.own_hand.preparation import networks
+from utils.style_file import write_style
+
+CHECK_BIAS, CHECK_SEEDS = 0.75, 3
+"""Of what is written before and after; tries of characters that are not read at first."""
+CHECK_LINES = 20
+"""Lines of the hand that are written before and after."""
+SHARES = (1.0, 0.9, 0.8, 0.7, 0.6, 0.4, 0.2)
+"""Of what was learned, tried in turn: the weights on the way from the former ones to the learned
+ones, which keep most of what either can do (Wortsman et al., "Robust fine-tuning of zero-shot
+models", 2022)."""
+WORSE, MORE = 1.1, 0.01
+"""How many times more characters may be misread than before, and how many more beside that: of some
+800 characters, so few say little."""
+FORGETS = 0.1
+"""By how much more characters are misread after a training that is not worth keeping (assumed)."""
+WRITER, STYLE = "hand.pth", "hand.json"
+"""In the folder of a run: the network to share, and a line of the hand."""
+STYLE_LENGTH = 25
+"""Characters of the line that a style is taken from, as nearly as there is one (assumed)."""
+
+log = logging.getLogger(__name__)
+
+
+def conclude(run: RunFolder, source: HandDataset, device: torch.device) -> bool:
+    """Say what a trained network has learned and forgotten, and keep it if that is little.
+
+    A writer becomes `WRITER` and `STYLE` in the run's folder: the network, small, and a line of the
+    hand to prime it with.
+
+    Args:
+        run: of the training, complete.
+        source: the lines.
+        device: to compute on.
+
+    Returns:
+        whether a writer was kept, and how to use it said.
+    """
+    before = run.first_weights()
+    if before is None or not distributed.is_main():
+        return False
+    former, reader = networks(before, device)
+    learned = load(run.best, str(device))
+    if isinstance(learned, Reader):
+        lines = [(source.ink(k), source.text(k)) for k in source.indices("valid").tolist()]
+        misread = [_misread(network, lines) for network in (reader, learned)]
+        log.info(
+            "characters misread of %d %s lines: %.1f %% before, %.1f %% now", len(lines),
+            "held-out" if source.held_out else "learned", *(100 * rate for rate in misread),
+        )  # fmt: skip
+        return False
+    own = [(source.ink(k), source.text(k)) for k in source.own]
+    exam = Exam.of(learned, reader, sample_of(own), source.seed)
+    could, was = exam.taken(former)
+    old, new = load_checkpoint(before)["state_dict"], load_checkpoint(run.best)
+    weights, found = new["state_dict"], []
+    for share in SHARES:
+        learned.model.load_state_dict(_between(old, weights, share))
+        can, now = exam.taken(learned)
+        found.append((now, share, can))
+        log.info("with %.0f %% of what was learned %.1f %% of the characters are misread, "
+                 "%.1f %% before", 100 * share, 100 * now, 100 * was)  # fmt: skip
+        if now <= WORSE * was + MORE:
+            break
+    else:  # The hand itself may be harder to read.
+        now, share, can = min(found, key=lambda one: one[0])
+        log.info("%.0f %% of it is kept", 100 * share)
+    if now > was + FORGETS:
+        log.warning(
+            "the network forgets how to write: %s is still as it was, use that; fewer epochs or a "
+            "smaller --lr may help, or more lines", before,
+        )  # fmt: skip
+        return False
+    new["state_dict"] = _between(old, weights, share)
+    learned.model.load_state_dict(new["state_dict"])
+    if lost := exam.lost(learned, could - can):
+        log.info("no longer read: %s", " ".join(lost))
+    save_checkpoint(run.models / WRITER, to_share(new))
+    ink, text = sample_of([(one.ink, one.text) for one in source.read()])
+    write_style(run.models / STYLE, ink, text, run.run_id)
+    log.info(
+        "the hand: %s, and a line of it: %s\nto write in it: python experiments.py write -r %s "
+        "--style %s --text-file FILE", *(run.models / name for name in (WRITER, STYLE) * 2)
+    )  # fmt: skip
+    return True
+
+
+def _between(
+    old: Mapping[str, torch.Tensor], new: Mapping[str, torch.Tensor], share: float
+) -> dict[str, torch.Tensor]:
+    """Return weights on the way from the old ones to the new ones."""
+    return {
+        name: old[name].to(weight).lerp(weight, share) if weight.is_floating_point() else weight
+        for name, weight in new.items()
+    }
+
+
+def sample_of(lines: Sequence[Pair]) -> Pair:
+    """Return the line by which a network is primed with a hand: one of usual length."""
+    return min(lines, key=lambda line: abs(len(line[1]) - STYLE_LENGTH))
+
+
+def _misread(reader: Reader, lines: Sequence[Pair]) -> float:
+    """Return the character error rate of lines."""
+    heard = reader.read_lines([ink for ink, _ in lines])
+    return rates(zip([text for _, text in lines], heard, strict=True))["cer"]
+
+
+@dataclass(frozen=True)
+class Exam:
+    """What a network writes before and after it learned a hand: lines that continue a sample of it.
+
+    Attributes:
+        characters: the characters of ASCII that it knows, and a word or two with each.
+        texts: others.
+        sample: a line of the hand.
+        reader: says what is written.
+    """
+
+    characters: dict[str, str]
+    texts: list[str]
+    sample: Pair
+    reader: Reader
+
+    @classmethod
+    def of(cls, network: Writer, reader: Reader, sample: Pair, seed: int) -> "Exam":
+        """Return an exam for a network: texts other than those it learned from `seed`."""
+        alphabet = network.model.alphabet
+        known = {one: text for one, text in corpus.CARRIERS.items() if not alphabet.unknown(text)}
+        return cls(known, texts(CHECK_LINES, alphabet, seed + 1), sample, reader)
+
+    def taken(self, network: Writer) -> tuple[set[str], float]:
+        """Return the characters that are read, and the share of misread ones of all texts."""
+        said = [*self.characters.values(), *self.texts]
+        seeds = [0] * len(self.characters) + list(range(len(self.texts)))
+        heard = self._read(network, said, seeds)
+        return self._right(self.characters, heard), rates(zip(said, heard, strict=True))["cer"]
+
+    def lost(self, network: Writer, doubtful: Collection[str]) -> list[str]:
+        """Return the characters that are not read with any other seed either: by chance one is."""
+        left = [one for one in self.characters if one in doubtful]
+        seeds = range(1, CHECK_SEEDS)
+        said = [self.characters[one] for one in left] * len(seeds)
+        heard = self._read(network, said, np.repeat(seeds, len(left)).tolist())
+        right = self._right(left * len(seeds), heard)
+        return [one for one in left if one not in right]
+
+    def _read(self, network: Writer, said: Sequence[str], seeds: Sequence[int]) -> list[str]:
+        """Return what is read of texts that the network writes."""
+        if not said:
+            return []
+        # Not `Writer.calibration`, which remembers what other weights wrote.
+        stretch = calibrated(network, self.sample, CHECK_BIAS, PEN_SHARPNESS).stretch
+        lines = network.write_lines(
+            said, seeds, bias=CHECK_BIAS, stretch=stretch, primer=self.sample
+        )
+        return self.reader.read_lines([line.written for line in lines])
+
+    def _right(self, which: Iterable[str], heard: Sequence[str]) -> set[str]:
+        """Return those characters that are read in what was heard of their texts."""
+        tried = zip(which, heard, strict=False)
+        return {one for one, said in tried if is_read(one, self.characters[one], said)}

@@ -1,0 +1,151 @@
+"""Which lines of a person a hand can be learned from: what a recogniser says of them.
+
+Lines that do not say what their texts say are left out, and noted in the dataset; lines that lie
+mirrored or turned are refused.
+"""
+
+from collections.abc import Sequence
+from contextlib import suppress
+
+import numpy as np
+
+from base.pretrained import HANDS
+from data_loader.sources.hand import HandDataset
+from data_loader.sources.ink_files import InkSample
+from model.loading import Reader
+from model.recognition.error_rates import error_counts
+from utils import hand_likeness
+from utils.alphabet import Alphabet, describe, nfc
+from utils.checks import DataError
+
+MISFIT = 0.7
+"""Character error rate from which a line's ink and text do not belong together (assumed: other
+texts are read with some 0.9, the worst hand of IAM-OnDB's testset_v with less than 0.5)."""
+LOOKED_AT = 40
+"""Lines by which it is seen whether ink is turned or mirrored (assumed)."""
+TURNS = {
+    "with y growing upwards": ((1, 0), (0, -1)),
+    "mirrored": ((-1, 0), (0, 1)),
+    "upside down": ((-1, 0), (0, -1)),
+    "turned to the left": ((0, -1), (1, 0)),
+    "turned to the right": ((0, 1), (-1, 0)),
+}
+"""Ways in which ink may lie, and the matrices that set it right."""
+TWO_HANDS, TWO_HANDS_A_LINE = 30.0, 3.0
+"""Evidence, in nats, and for each line, from which lines seem to be of two hands (measured on
+testset_v: 2 % of its 188 forms, and 93 % of 300 mixtures of two, have 30)."""
+
+
+def usable(source: HandDataset, known: Alphabet | None, reader: Reader) -> list[InkSample]:
+    """Return the lines to learn from; the others are noted in the dataset.
+
+    Args:
+        source: the lines.
+        known: the characters of the network that learns; None if it takes no text.
+        reader: a recogniser.
+
+    Raises:
+        DataError: if too few lines can be used, with what is wrong with the others.
+    """
+    samples = _known(source, source.read(), known)
+    samples = _fitting(source, samples, reader)
+    source.use(samples)
+    _of_one_hand(source, samples)
+    return samples
+
+
+def _known(
+    source: HandDataset, samples: Sequence[InkSample], alphabet: Alphabet | None
+) -> list[InkSample]:
+    """Return the lines whose characters a network knows; others are noted.
+
+    Raises:
+        DataError: if they are most.
+    """
+    if alphabet is None:
+        return list(samples)
+    unknown = {one.name: alphabet.unknown(nfc(one.text)) for one in samples}
+    left = [one for one in samples if not unknown[one.name]]
+    if len(left) < len(samples):
+        lacking = dict.fromkeys(one for found in unknown.values() for one in found)
+        names = ", ".join(map(describe, list(lacking)[:12])) + ", ..." * (len(lacking) > 12)
+        if len(left) < len(samples) / 2:
+            raise DataError(
+                f"{source.root}: {len(samples) - len(left)} of {len(samples)} lines have "
+                f"characters that the network does not know: {names}; a network for another "
+                "script is trained with a config of its own"
+            )
+        source.notes.append(
+            f"left out: {len(samples) - len(left)} with characters that the network does not "
+            f"know: {names}"
+        )
+    return left
+
+
+def _fitting(source: HandDataset, samples: Sequence[InkSample], reader: Reader) -> list[InkSample]:
+    """Return the lines that say what their texts say, as far as a recogniser can tell.
+
+    Raises:
+        DataError: if most do not: because they lie otherwise, or for no reason that can be seen.
+    """
+    readable = [not reader.model.alphabet.unknown(nfc(one.text)) for one in samples]
+    heard = reader.read_lines([one.ink for one in samples], progress=True)
+    wrong = [_rate(one.text, said) for one, said in zip(samples, heard, strict=True)]
+    long = [len(one.text) > 2 for one in samples]
+    misfits = np.flatnonzero((np.array(wrong) > MISFIT) & long & readable).tolist()
+    if len(misfits) > len(samples) / 2:
+        some = [samples[k] for k in misfits[:LOOKED_AT]]
+        before = float(np.median([wrong[k] for k in misfits[:LOOKED_AT]]))
+        for name, matrix in TURNS.items():
+            turned = reader.read_lines([_turned(one.ink, matrix) for one in some])
+            rate = float(np.median([_rate(o.text, t) for o, t in zip(some, turned, strict=True)]))
+            if rate < before / 2:
+                raise DataError(
+                    f"{source.root}: the ink seems to be recorded {name}: {before:.0%} of the "
+                    f"characters are misread as it is, {rate:.0%} the other way; y has to grow "
+                    "downwards and x to the right"
+                )
+        worst = samples[misfits[0]]
+        raise DataError(
+            f"{source.root}: {len(misfits)} of {len(samples)} lines do not say what their texts "
+            f"say, such as {worst.name}: {worst.text[:40]!r} is read as "
+            f"{heard[misfits[0]][:40]!r}; does each text belong to its ink, and is that level?"
+        )
+    if misfits:
+        shown = ", ".join(
+            f"{samples[k].name} ({samples[k].text[:30]!r} is read as {heard[k][:30]!r})"
+            for k in misfits[:5]
+        )
+        more = f" and {len(misfits) - 5} more" if len(misfits) > 5 else ""
+        source.notes.append(f"left out, as ink and text do not fit: {shown}{more}")
+    return [one for k, one in enumerate(samples) if k not in set(misfits)]
+
+
+def _of_one_hand(source: HandDataset, samples: Sequence[InkSample]) -> None:
+    """Note lines that seem to be in another hand than the others."""
+    space, places, lines = hand_likeness.load(HANDS), [], []
+    for one in samples:
+        with suppress(DataError):  # A dot has no hand.
+            places.append(space.embed([one.ink])[0])
+            lines.append(one)
+    if len(lines) < 2:
+        return
+    other, evidence = hand_likeness.halves(np.array(places), space.between.astype(np.float64))
+    if evidence > max(TWO_HANDS, TWO_HANDS_A_LINE * len(lines)):
+        names = [one.name for one, differs in zip(lines, other, strict=True) if differs]
+        source.notes.append(
+            f"lines of two hands? {len(names)} of {len(lines)} are unlike the others: "
+            f"{', '.join(names[:8])}{', ...' if len(names) > 8 else ''}; leave them out if "
+            "somebody else wrote them"
+        )
+
+
+def _rate(text: str, said: str) -> float:
+    counts = error_counts(nfc(text), said)
+    return counts.character_errors / max(len(text), 1)
+
+
+def _turned(ink: np.ndarray, matrix: Sequence[Sequence[float]]) -> np.ndarray:
+    turned = ink.copy()
+    turned[:, :2] = ink[:, :2] @ np.float32(matrix).T
+    return turned

@@ -1,0 +1,178 @@
+"""Lines by which a hand is learned, besides the few of the person: new texts in their own letters.
+
+The person's lines are cut into characters and set together into new texts, as in a
+`ComposedDataset`. What the person never wrote is lent by lines that a network writes in that hand,
+and, where these lack it too, drawn.
+"""
+
+from collections.abc import Collection, Sequence
+
+import numpy as np
+
+from data_loader.sources.hand import Pair
+from data_loader.synthetic import corpus
+from data_loader.synthetic.alignment import AlignedLine
+from data_loader.synthetic.bank import TALL, Hand, look_at_pieces
+from data_loader.synthetic.composing import Bank, to_ink
+from data_loader.synthetic.cutting import Line, Piece, measured
+from data_loader.synthetic.drawn import Drawer
+from data_loader.synthetic.everyday import characters, everyday
+from model.generation.aligning import align
+from model.loading import Reader, Writer
+from model.recognition.error_rates import error_counts, read_in_place
+from utils.alphabet import nfc
+
+BIAS = 0.5
+"""Of the lines that the network writes: varied, and legible enough."""
+PER_TEN = 0.1
+"""Share of the characters of such a line that may be misread (assumed: the recogniser errs)."""
+MISREAD = 0.05
+"""The same of a composed line (assumed: a piece that looks like another letter is in many)."""
+TRIED = 3
+"""Lines that are composed at most for each that is wanted."""
+JOINED = 4
+"""Of so many composed lines one begins with a line of the person: otherwise a network unlearns to
+go on from one (measured, lab notebook: learning a hand)."""
+STANDS, HIGH = 0.1, (0.9, 1.1)
+"""How far lent capitals and digits may stand from the baseline, in x-heights, and their height over
+that of capitals (assumed)."""
+
+
+def texts(count: int, known: Collection[str], seed: int) -> list[str]:
+    """Return texts of training's split: sentences, what else people write, and of five one in which
+    every character comes beside every other sort. Characters that are not known are left out."""
+    draws, found = corpus.Draws(np.random.default_rng(seed)), []
+    kinds = (
+        lambda: corpus.line(draws, 0, 10, 40, 0.0),
+        lambda: everyday(draws)[1],
+        lambda: corpus.line(draws, 0, 10, 40, 0.0),
+        lambda: everyday(draws)[1],
+        lambda: characters(draws),
+    )
+    while len(found) < count:
+        text = kinds[len(found) % len(kinds)]()
+        if text := "".join(one for one in text if one in known).strip():
+            found.append(text)
+    return found
+
+
+def written(
+    writer: Writer,
+    reader: Reader,
+    primers: Sequence[Pair],
+    known: Collection[str],
+    count: int,
+    seed: int,
+) -> list[Pair]:
+    """Return lines that a network writes in a hand, and their texts; misread ones are left out.
+
+    Every other one is returned together with the line that it continues.
+
+    Args:
+        writer: a network with a text.
+        reader: says which are misread.
+        primers: lines of the hand, which the new ones continue in turn.
+        known: characters of the texts.
+        count: of the lines that are written.
+        seed: of the texts, and of the first line.
+    """
+    said, found = texts(count, known, seed), []
+    for number, primer in enumerate(primers):
+        mine = slice(number, None, len(primers))
+        seeds = range(seed, seed + count)[mine]
+        lines = writer.write_lines(said[mine], seeds, bias=BIAS, primer=primer)
+        heard = reader.read_lines(lines)
+        rest = np.float32([*writer.calibration(primer, BIAS).rest, 1.0])
+        for line, text, hypothesis in zip(lines, said[mine], heard, strict=True):
+            allowed = max(1.0, PER_TEN * len(text))
+            if line.ended and error_counts(text, hypothesis).character_errors <= allowed:
+                joined = len(found) % 2
+                ink = line.ink.copy() if joined else line.written
+                ink[line.primed if joined else 0 :] *= rest
+                found.append((ink, line.text if joined else text))
+    return found
+
+
+class Lent(Hand):
+    """Lines that a network wrote, which lend characters: capitals and digits on the baseline.
+
+    The baseline is measured on small letters, of which lines of digits have none or few.
+    """
+
+    def piece(self, place: tuple[int, int, int]) -> Piece:
+        piece = super().piece(place)
+        if not (piece.text in TALL or piece.text.isdigit()):
+            return piece
+        high, (least, most) = np.ptp(piece.points[:, 1]), HIGH
+        factor = np.clip(high, least * self.tall, most * self.tall) / high if high else 1.0
+        points = piece.points * factor
+        bottom = points[:, 1].max()
+        points[:, 1] += np.clip(bottom, -STANDS, STANDS) - bottom
+        return piece._replace(points=points)
+
+
+def cut(aligner: Writer, reader: Reader, lines: Sequence[Pair]) -> list[Line]:
+    """Return lines cut into characters; those are left out that cannot be measured.
+
+    Args:
+        aligner: a network with a text, whose window tells the characters apart.
+        reader: says which of them can be read.
+        lines: in the units of the aligner.
+    """
+    pairs = [(ink, nfc(text)) for ink, text in lines if not aligner.model.alphabet.unknown(text)]
+    pairs = [(ink, text) for ink, text in pairs if len(ink) > len(text)]
+    inks, said = [ink for ink, _ in pairs], [text for _, text in pairs]
+    counts, heard = align(aligner.model, inks, said), reader.read_lines(inks)
+    found = []
+    for ink, text, count, hypothesis in zip(inks, said, counts, heard, strict=True):
+        read = read_in_place(text, hypothesis)
+        line = measured(ink, text, AlignedLine(count, read, np.zeros_like(read), 0))
+        found += [] if line is None else [line]
+    look_at_pieces([Hand(found)], reader.read_lines)
+    return found
+
+
+def composed(
+    own: Sequence[Line],
+    lent: Sequence[Line],
+    reader: Reader,
+    known: Collection[str],
+    count: int,
+    seed: int,
+) -> list[Pair]:
+    """Return new lines in a hand, and their texts; misread ones are left out.
+
+    Args:
+        own: lines of the hand, cut into characters.
+        lent: lines that a network wrote, which lend others.
+        reader: says which are misread.
+        known: characters of the texts.
+        count: of the lines; fewer where too many are misread, and none without lines of the hand.
+        seed: of texts and pieces.
+    """
+    if not own:
+        return []
+    hand = Hand(list(own))
+    hands = {"own": hand} | ({"lent": Lent(list(lent))} if lent else {})
+    bank, found = Bank(hands, Drawer(), scarce=1), []
+    said = texts(TRIED * count, known, seed)
+    for first in range(0, len(said), count):
+        made = []
+        for number, text in enumerate(said[first : first + count], first):
+            line = bank.write(text, "own", np.random.default_rng([seed, number]))
+            if line is not None:
+                made.append((number, text, *line))
+        heard = reader.read_lines([to_ink(points * hand.height, end) for *_, points, end in made])
+        for (number, text, points, end), hypothesis in zip(made, heard, strict=True):
+            if error_counts(text, hypothesis).character_errors > MISREAD * len(text):
+                continue
+            if number % JOINED == 0:
+                before = own[number // JOINED % len(own)]
+                gap = float(np.median(hand.word_gaps))
+                right = before.points[:, 0].max() + gap - points[:, 0].min()
+                points = np.concatenate([before.points, points + np.array([right, 0.0])])
+                end, text = np.concatenate([before.end, end]), f"{before.text} {text}"
+            found.append((to_ink(points * hand.height, end), text))
+        if len(found) >= count:
+            break
+    return found[:count]
