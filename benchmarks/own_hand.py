@@ -159,7 +159,7 @@ def main(arguments: argparse.Namespace) -> None:
     folder = arguments.output
     folder.mkdir(parents=True, exist_ok=True)
     hands = recorded(arguments.data) if arguments.data else invented()
-    chosen = list(hands)[arguments.skip :]
+    chosen = list(hands)[arguments.skip :][: arguments.hands]
     found = [measured(name, hands[name], folder, arguments) for name in chosen]
     seconds = np.median([one["seconds"] for one in found])
     print(f"{len(found)} of {len(hands)} hands, {arguments.lines} lines each; {seconds:.0f} s each")
@@ -167,18 +167,18 @@ def main(arguments: argparse.Namespace) -> None:
         before, now = (np.mean([one[which] for one in found]) for which in ("before", "now"))
         print(f"misread of {SENTENCES} other lines: {before:.1%} before, {now:.1%} now")
     else:
-        table(arguments, hands, found)
+        table(arguments, hands, chosen, found)
 
 
-def table(arguments: argparse.Namespace, hands: dict[str, list[Pair]], found: list[dict]) -> None:
+def table(arguments, hands: dict[str, list[Pair]], chosen: list[str], found: list[dict]) -> None:
     """Print how like the hands and how legible lines are."""
     space = hand_likeness.load(HANDS)
     between = space.between.astype(np.float64)
     samples = [
         space.embed([ink for ink, _ in lines[: arguments.lines]]) for lines in hands.values()
     ]
-    chosen = list(hands)[arguments.skip :]
-    middle = np.mean([sample.mean(axis=0) for sample in samples[arguments.skip :]], axis=0)
+    own = samples[arguments.skip :][: len(found)]
+    middle = np.mean([sample.mean(axis=0) for sample in own], axis=0)
 
     def told(places: list, shift: np.ndarray | float = 0.0) -> float:
         likely = [
@@ -208,6 +208,7 @@ if __name__ == "__main__":
     add("--data", help="folder of IAM-OnDB: persons of testset_v; else invented writers")
     add("--lines", type=int, default=4, help="lines of each hand that are learned")
     add("--skip", type=int, default=0, help="hands, from the first, that are only told from others")
+    add("--hands", type=int, default=100, help="hands after these that are learned, at most")
     add("--network", default="writer", help="network that learns")
     add("--config", type=Path, default=ROOT / "configs" / "own_hand.json", help="of the training")
     add("--output", type=Path, required=True, help="folder that keeps what was measured")

@@ -64,9 +64,7 @@ def run(arguments: argparse.Namespace) -> None:
     former = options.load(str(before), arguments, to="write")
     reader = options.load(arguments.reader, arguments, to="read")
     texts = options.known(learned.model.alphabet, arguments.text or [SENTENCE], False)
-    source, primer = lines_of(
-        learned, own_hand.Prepared.load(folder.models / own_hand.FILE), arguments
-    )
+    source, primer = lines_of(learned, folder.models, arguments)
     options.make_output(arguments.output, (".png",))
     path = options.picture(arguments.output, f"{folder.run_id}-hand.png")
     draw(path, arguments, source, {"before": former, "now": learned}, primer, texts)
@@ -77,17 +75,18 @@ def run(arguments: argparse.Namespace) -> None:
 SENTENCE = "This is what the network writes in that hand"
 
 
-def lines_of(
-    network: Any, found: Any, arguments: argparse.Namespace
-) -> tuple[Any, tuple[Any, str]]:
-    """Return the lines that a network learned from, in its units, and one to prime it with."""
+def lines_of(network: Any, folder: Path, arguments: argparse.Namespace) -> tuple[Any, Any]:
+    """Return the lines that a network learned from, in its units, and the one to prime it with."""
+    from data_loader.sources.ink_files import read_ink
     from parse_config import data_of
     from trainer import own_hand
 
     source = data_of(network, arguments.overrides).source
-    own_hand.use(source, found)
+    own_hand.use(source, own_hand.Prepared.load(folder / own_hand.FILE))
     source.prepare()
-    return source, own_hand.sample_of([(source.ink(k), source.text(k)) for k in source.own])
+    (style,) = read_ink(folder / own_hand.STYLE)
+    lines = [(source.ink(k), source.text(k)) for k in source.own]
+    return source, next(line for line in lines if line[1] == style.text)
 
 
 def draw(

@@ -1,17 +1,14 @@
 """`align`: a table for the lines of a config, and what it refuses."""
 
 import json
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 import model.loading
 from commands import options
-from commands.align import look_at_pieces
 from data_loader import ComposedDataset, IAMOnDBDataset
-from data_loader.synthetic.alignment import AlignedLine, Alignment
-from data_loader.synthetic.bank import Trial
+from data_loader.synthetic.alignment import Alignment
 from model.generation import aligning
 from tests import small_sources
 from tests.commands.networks import EMBEDDED, config_of, save, use
@@ -91,25 +88,6 @@ def test_what_a_reader_reads_is_noted(lines, checkpoints, reads, tmp_path):
         assert line.errors == (number == 1)
         assert line.read.tolist() == [True] * (len(line.read) - 1) + [number != 1]
         assert not line.fits.any()
-
-
-def test_pieces_that_are_read_fit():
-    """Each is noted where it stands in its own line."""
-    table = Alignment(
-        {name: AlignedLine(*np.zeros((3, 4), dtype=bool), 0) for name in ("first", "second")}
-    )
-
-    def trial(line, character, one):
-        return Trial(line, character, np.zeros((1, 3)), "word", " ", one)
-
-    trials = [trial(0, 2, "a"), trial(1, 3, "b"), trial(1, 0, "c")]
-    hand = SimpleNamespace(
-        lines=[SimpleNamespace(name=name) for name in table.lines], trials=lambda _: trials
-    )
-    reader = SimpleNamespace(read_lines=lambda inks, progress: ["word a", "word", "wordc"])
-    assert look_at_pieces(reader, {"form": hand}, table) == (3, 2)
-    fits = {name: line.fits.tolist() for name, line in table.lines.items()}
-    assert fits == {"first": [False, False, True, False], "second": [True, False, False, False]}
 
 
 def test_its_table_makes_new_lines(lines, checkpoints, reads, tmp_path, monkeypatch):

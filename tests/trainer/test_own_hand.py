@@ -1,4 +1,4 @@
-"""A trained network learns a hand: what is looked at before, rehearsed, and said afterwards."""
+"""A trained network learns a hand: what is looked at before, composed, and said afterwards."""
 
 import json
 from pathlib import Path
@@ -16,6 +16,7 @@ from data_loader.sources.hand import HandDataset
 from data_loader.synthetic.embedded import EmbeddedDataset
 from model import load
 from trainer import own_hand
+from trainer.own_hand import exam, practice
 from utils.checks import DataError, UserError
 from utils.ink import strokes
 
@@ -68,27 +69,40 @@ def others_texts(lines):
 
 
 def test_what_was_prepared_is_the_same_after_a_file(tmp_path, hand, networks):
-    found = own_hand.prepared(hand(rehearsal=4), networks[0].model.alphabet, *networks)
-    assert len(found.names) == 8 and 1 <= len(found.rehearsed) <= 4
+    source = hand(lent=4, composed=6)
+    found = own_hand.prepared(source, networks[0].model.alphabet, *networks)
+    assert len(found.names) == 8 and 1 <= len(found.more) <= 6
     found.save(tmp_path / "kept.npz")
     again = own_hand.Prepared.load(tmp_path / "kept.npz")
     assert (again.names, again.height, again.step) == (found.names, found.height, found.step)
-    for (ink, text), (ink_again, text_again) in zip(found.rehearsed, again.rehearsed, strict=True):
+    for (ink, text), (ink_again, text_again) in zip(found.more, again.more, strict=True):
         assert np.array_equal(ink, ink_again) and text == text_again
     # The network's own units: it writes an x-height of some 100 units.
     assert 80 < found.height < 160 and 10 < found.step < 40
 
 
-def test_nothing_to_rehearse_can_be_kept_too(tmp_path):
+def test_where_nothing_can_be_cut_out_the_network_writes_the_new_lines(hand, networks, monkeypatch):
+    """As of a person who writes in capitals alone."""
+    monkeypatch.setattr(practice, "measured", lambda *_: None)
+    source = hand(lent=8, composed=6)
+    found = own_hand.prepared(source, networks[0].model.alphabet, *networks)
+    own = {one.text for one in source.read()}
+    said = practice.texts(8, networks[0].model.alphabet, 0)
+    assert 1 <= len(found.more) <= 8
+    for number, (_, text) in enumerate(found.more):  # every other one with the line before it
+        assert text in said if number % 2 == 0 else any(text.startswith(one) for one in own)
+
+
+def test_no_new_lines_can_be_kept_too(tmp_path):
     own_hand.Prepared(("a",), 100.0, 20.0, []).save(tmp_path / "kept.npz")
-    assert own_hand.Prepared.load(tmp_path / "kept.npz").rehearsed == []
+    assert own_hand.Prepared.load(tmp_path / "kept.npz").more == []
 
 
 @pytest.mark.parametrize("content", [None, b"", b"PK\x03\x04 broken"])
 def test_a_file_that_is_gone_or_broken_is_named(tmp_path, content):
     if content is not None:
         (tmp_path / "kept.npz").write_bytes(content)
-    with pytest.raises(DataError, match=r"kept\.npz: the lines that the run rehearses cannot be"):
+    with pytest.raises(DataError, match=r"kept\.npz: the lines that the run composed cannot be"):
         own_hand.Prepared.load(tmp_path / "kept.npz")
 
 
@@ -106,14 +120,14 @@ def test_a_file_that_is_gone_or_broken_is_named(tmp_path, content):
 )
 def test_lines_that_are_not_what_they_should_be_are_refused(hand, networks, change, message):
     with pytest.raises(DataError, match=message):
-        own_hand.prepared(hand(change, rehearsal=0), networks[0].model.alphabet, *networks)
+        own_hand.prepared(hand(change, lent=0, composed=0), networks[0].model.alphabet, *networks)
 
 
 def test_single_lines_that_cannot_be_used_are_left_out_and_named(hand, networks):
     def change(lines):
         return [lines[0] | {"text": "nothing of the kind"}, lines[1] | {"text": "Ж"}, *lines[2:]]
 
-    source = hand(change, rehearsal=0)
+    source = hand(change, lent=0, composed=0)
     found = own_hand.prepared(source, networks[0].model.alphabet, *networks)
     assert found.names == tuple(f"hand.json:{k:05}" for k in range(2, 8))
     own_hand.use(source, found)
@@ -128,9 +142,9 @@ def test_lines_that_are_gone_are_named(hand):
         own_hand.use(hand(), own_hand.Prepared(("away", "too", "hand.json:00001"), 1.0, 1.0, []))
 
 
-def test_texts_to_rehearse_hold_only_what_the_network_knows(networks):
+def test_texts_hold_only_what_the_network_knows(networks):
     alphabet = networks[0].model.alphabet
-    found = own_hand.texts(30, alphabet, 1)
+    found = practice.texts(30, alphabet, 1)
     assert len(found) == 30 and not alphabet.unknown("".join(found))
     assert sum(any(one.isdigit() for one in text) for text in found) > 3
 
@@ -139,16 +153,16 @@ def test_a_network_that_is_destroyed_has_forgotten(networks):
     writer, reader = networks
     said = "a line to go on from"
     (line,) = writer.write_lines([said], [1], bias=0.75)
-    exam = own_hand.Exam.of(writer, reader, (line.written, said), seed=1)
-    assert len(exam.characters) == 94 and len(exam.texts) == own_hand.CHECK_LINES
-    could, before = exam.taken(writer)
-    assert len(could) > 85 and before < 0.1 and exam.lost(writer, []) == []
+    taken = exam.Exam.of(writer, reader, (line.written, said), seed=1)
+    assert len(taken.characters) == 94 and len(taken.texts) == exam.CHECK_LINES
+    could, before = taken.taken(writer)
+    assert len(could) > 85 and before < 0.1 and taken.lost(writer, []) == []
     broken = load("writer", "cpu")
     with torch.no_grad():
         for weights in broken.model.parameters():
             weights.add_(torch.randn(weights.shape, generator=torch.manual_seed(0)), alpha=0.1)
-    can, after = exam.taken(broken)
-    assert after > 0.5 and len(exam.lost(broken, could - can)) > 40
+    can, after = taken.taken(broken)
+    assert after > 0.5 and len(taken.lost(broken, could - can)) > 40
 
 
 def test_the_script_learns_a_hand_and_goes_on_where_it_was_stopped(
@@ -157,12 +171,12 @@ def test_the_script_learns_a_hand_and_goes_on_where_it_was_stopped(
     root = hand().root
     monkeypatch.chdir(tmp_path)
     shorter = ["-o", "data_loader.args.dataset.args.size=8", "--epochs", "2"]
-    shorter += ["-o", "data_loader.args.dataset.args.rehearsal=8", "-o", "trainer.args.samples=0"]
+    shorter += ["-o", "data_loader.args.dataset.args.composed=8", "-o", "trainer.args.samples=0"]
     shorter += ["-o", "trainer.args.keep_last=null", "-d", "cpu"]
     words = ["-c", CONFIG, "-r", "writer", "--data", root, *shorter]
     assert train.main([*words, "--run-id", "whole"]) == 0
     whole = Path("saved/models/own_hand/whole")
-    assert {"hand.pth", "hand.json", "rehearsal.npz"} <= {one.name for one in whole.iterdir()}
+    assert {"hand.pth", "hand.json", "practice.npz"} <= {one.name for one in whole.iterdir()}
     assert "8 lines of a hand" in caplog.text and "of what was learned" in caplog.text
     assert load(whole / "hand.pth", "cpu").write("hi", seed=1).ended
     assert "training" not in load_checkpoint(whole / "hand.pth")
@@ -187,11 +201,11 @@ def test_the_script_learns_a_hand_and_goes_on_where_it_was_stopped(
     assert train.main([*words, "--run-id", "parts", "-o", "trainer.args.time_limit_minutes=0"]) == 0
     parts = Path("saved/models/own_hand/parts")
     assert not (parts / "hand.pth").exists()
-    kept = (parts / "rehearsal.npz").read_bytes()
-    (parts / "rehearsal.npz").unlink()
+    kept = (parts / "practice.npz").read_bytes()
+    (parts / "practice.npz").unlink()
     resume = ["-r", str(parts), "-o", "trainer.args.time_limit_minutes=null", "-d", "cpu"]
     assert train.main(resume) == 2 and "cannot be read" in caplog.text
-    (parts / "rehearsal.npz").write_bytes(kept)
+    (parts / "practice.npz").write_bytes(kept)
     assert train.main(resume) == 0
     first, second = (load_checkpoint(run / "hand.pth")["state_dict"] for run in (whole, parts))
     assert all(torch.equal(first[name], second[name]) for name in first)
@@ -203,9 +217,9 @@ def test_what_was_learned_too_well_is_taken_back(
 ):
     """Or, where no way leads back, not kept."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(own_hand, "SHARES", shares)
-    monkeypatch.setattr(own_hand, "CHECK_LINES", 4)
-    source, run = hand(rehearsal=0), RunFolder("own_hand", "one")
+    monkeypatch.setattr(exam, "SHARES", shares)
+    monkeypatch.setattr(exam, "CHECK_LINES", 4)
+    source, run = hand(lent=0, composed=0), RunFolder("own_hand", "one")
     own_hand.use(source, own_hand.prepared(source, None, *networks))
     source.prepare()
     was = load_checkpoint(pretrained()["writer"])
@@ -236,7 +250,8 @@ def test_a_reader_learns_a_hand(tmp_path, monkeypatch, hand, caplog, logging_res
     monkeypatch.chdir(tmp_path)
     words = ["-c", config, "-r", "judge", "--data", root, "--epochs", "1", "-d", "cpu"]
     words += ["-o", "data_loader.args.dataset.args.size=8", "-o", "trainer.args.samples=0"]
-    words += ["-o", "data_loader.args.dataset.args.rehearsal=0"]
+    words += ["-o", "data_loader.args.dataset.args.composed=0"]
+    words += ["-o", "data_loader.args.dataset.args.lent=0"]
     assert train.main(words) == 0
     assert "of 3 learned lines:" in caplog.text
 

@@ -5,7 +5,7 @@ training `conclude` has the network write every character and lines of the hand,
 takes back as much of what was learned as makes them illegible.
 """
 
-from trainer.own_hand.exam import STYLE, WRITER, conclude, sample_of
+from trainer.own_hand.exam import STYLE, WRITER, conclude
 from trainer.own_hand.preparation import FILE, Prepared, networks, prepared, use
 
 __all__ = [
@@ -16,6 +16,5 @@ __all__ = [
     "conclude",
     "networks",
     "prepared",
-    "sample_of",
     "use",
 ]

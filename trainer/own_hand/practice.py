@@ -150,7 +150,7 @@ def composed(
         count: of the lines; fewer where too many are misread, and none without lines of the hand.
         seed: of texts and pieces.
     """
-    if not own:
+    if not own or not count:
         return []
     hand = Hand(list(own))
     hands = {"own": hand} | ({"lent": Lent(list(lent))} if lent else {})

@@ -55,16 +55,16 @@ def test_of_twenty_lines_a_tenth_is_held_out_and_never_learned(tmp_path, lines):
     assert held <= {text for _, text in lines}
 
 
-def test_rehearsed_lines_are_learned_and_not_validated_on(tmp_path, lines):
+def test_new_lines_are_learned_and_not_validated_on(tmp_path, lines):
     source = HandDataset(root=saved(tmp_path / "hand.json", lines), x_height=100.0, step=20.0)
     ink = np.array([[0, 0, 0], [5, 5, 1]], dtype=np.float32)
-    source.rehearsed = [(ink, "abc")]
+    source.more = [(ink, "abc")]
     source.prepare()
     last = len(source) - 1
     assert source.text(last) == "abc" and np.array_equal(source.ink(last), ink)
     splits = source.split_indices()
     assert last in splits["train"] and last not in splits["valid"]
-    assert "1 rehearsed" in source.report()
+    assert "1 new ones" in source.report()
 
 
 def test_lines_of_any_unit_and_rate_come_out_alike(lines):

@@ -1,9 +1,11 @@
 """Hands: what can be cut out of their lines, and their measures."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
-from data_loader.synthetic.bank import CLOSE, TRIED, Hand, check_forms, hands
+from data_loader.synthetic.bank import CLOSE, TRIED, Hand, Trial, check_forms, hands, look_at_pieces
 from data_loader.synthetic.cutting import CUT, measured_lines
 from tests.data_loader.synthetic.drawn_lines import BAR, BOX, STEM, at, drawn, owners
 from tests.data_loader.synthetic.recorded import HANDS, Recorded
@@ -137,6 +139,22 @@ def test_trials_put_characters_behind_words(found):
         assert max(tried.values()) <= TRIED
         again = [one[:2] for one in hand.trials(np.random.default_rng(3))]
         assert again == [one[:2] for one in trials]
+
+
+def test_pieces_that_are_read_fit():
+    """Each is noted where it stands in its own line."""
+
+    def trial(line, character, one):
+        return Trial(line, character, np.zeros((1, 3)), "word", " ", one)
+
+    trials = [trial(0, 2, "a"), trial(1, 3, "b"), trial(1, 0, "c")]
+    lines = [SimpleNamespace(fits=np.zeros(4, dtype=bool)) for _ in range(2)]
+    hand = SimpleNamespace(lines=lines, trials=lambda _: trials)
+    assert look_at_pieces([hand], lambda inks: ["word a", "word", "wordc"]) == (3, 2)
+    assert [line.fits.tolist() for line in lines] == [
+        [False, False, True, False],
+        [True, False, False, False],
+    ]
 
 
 def test_a_dataset_without_forms_is_refused(recorded):

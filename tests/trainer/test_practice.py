@@ -1,0 +1,105 @@
+"""Lines composed for a hand: whose letters they have, where lent ones stand, what is left out."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from data_loader.synthetic.cutting import measured_lines
+from tests.data_loader.synthetic.drawn_lines import BOX, STEM, at, drawn
+from tests.data_loader.synthetic.recorded import Recorded
+from trainer.own_hand import practice
+from utils.ink import to_points
+
+KNOWN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ .,'")
+
+
+@pytest.fixture(scope="module")
+def forms():
+    """The lines of each hand, cut into characters."""
+    dataset = Recorded(lines=8)
+    dataset.prepare()
+    found = {}
+    every = dataset.indices("train").tolist()
+    for index, line in measured_lines(dataset, every, dataset.alignment()):
+        found.setdefault(dataset.group(index), []).append(line)
+    return found
+
+
+def reading(change=lambda number, text: text):
+    """A recogniser that reads the texts of ten lines, or three times ten, one after the other."""
+    left = iter(enumerate(practice.texts(practice.TRIED * 10, KNOWN, 1)))
+    return SimpleNamespace(read_lines=lambda inks: [change(*next(left)) for _ in inks])
+
+
+def composed(forms, reader, count=10, lent="leaning"):
+    return practice.composed(forms["plain"], forms.get(lent, ()), reader, KNOWN, count, 1)
+
+
+def test_new_texts_are_of_the_hands_own_strokes(forms):
+    """A stroke of a composed line is one of the hand's, moved, where no letter was joined or lent:
+    this hand and its lender write in print, and the lender leans."""
+    lines = [
+        one for number, one in enumerate(composed(forms, reading())) if number % practice.JOINED
+    ]
+    height = float(np.median([line.height for line in forms["plain"]]))
+
+    def shapes(points, end):
+        parts = np.split(points, np.flatnonzero(end)[:-1] + 1)
+        return {np.round(part - part[0], 2).tobytes() for part in parts if len(part) > 3}
+
+    made = [shapes(to_points(ink) / height, ink[:, 2] > 0.5) for ink, _ in lines]
+
+    def shared(form):
+        own = set().union(*(shapes(line.points, line.end) for line in forms[form]))
+        return sum(len(one & own) for one in made) / sum(map(len, made))
+
+    assert len(lines) == 7 and shared("plain") > 0.6 and shared("wide") < 0.1
+
+
+def test_every_fourth_begins_with_a_recorded_line(forms):
+    lines, said = composed(forms, reading()), practice.texts(10, KNOWN, 1)
+    for number, ((ink, text), alone) in enumerate(zip(lines, said, strict=True)):
+        if number % practice.JOINED:
+            assert text == alone
+            continue
+        line = forms["plain"][number // practice.JOINED]
+        assert text == f"{line.text} {alone}"
+        height = float(np.median([one.height for one in forms["plain"]]))
+        found = to_points(ink)[: len(line.points)] / height
+        np.testing.assert_allclose(found - found[0], line.points - line.points[0], atol=1e-4)
+        rest = to_points(ink)[len(line.points) :, 0] / height
+        assert rest.min() > (found[:, 0]).max() + 0.2
+
+
+def test_misread_lines_are_left_out_and_others_tried(forms):
+    def odd_ones_wrong(number, text):
+        return text if number % 2 else "#" * len(text)
+
+    said = practice.texts(30, KNOWN, 1)
+    found = composed(forms, reading(odd_ones_wrong))
+    expected = [said[number] for number in range(1, 20, 2)]
+    assert [text for _, text in found] == expected
+    assert composed(forms, reading(lambda number, text: "")) == []
+
+
+def test_without_lines_that_can_be_cut_there_are_none(forms):
+    assert practice.composed([], forms["plain"], None, KNOWN, 10, 1) == []
+    assert practice.composed(forms["plain"], [], None, KNOWN, 0, 1) == []
+    # Without lent letters all that the hand lacks is drawn.
+    assert len(composed(forms, reading(), lent="none")) == 10
+
+
+@pytest.mark.parametrize("low", [-1.5, 0.0, 2.0])
+def test_lent_capitals_and_digits_stand_on_the_baseline(low):
+    """Where the line they are from has them too high or too low; small letters stay as they are."""
+    digit = at(5, STEM) * [1, 1.5] + [0, low]
+    parts = [*((at(n, BOX), n) for n in range(4)), (digit, 5), (at(6, STEM), 6)]
+    lent = practice.Lent([drawn([*parts, (at(7, BOX), 7)], "aceo 7Bn")])
+    (place,) = lent.pieces["7"]
+    y = lent.piece(place).points[:, 1]
+    assert abs(y.max()) <= practice.STANDS + 1e-9
+    least, most = (bound * lent.tall for bound in practice.HIGH)
+    assert least - 1e-9 <= np.ptp(y) <= most + 1e-9
+    (place,) = lent.pieces["a"]
+    assert lent.piece(place).points[:, 1].max() == pytest.approx(0, abs=1e-6)
