@@ -18,7 +18,7 @@ from model import load
 from trainer import own_hand
 from trainer.own_hand import exam, practice
 from utils.checks import DataError, UserError
-from utils.ink import strokes
+from utils.ink import from_strokes, strokes
 
 pytestmark = pytest.mark.slow
 
@@ -163,6 +163,22 @@ def test_a_network_that_is_destroyed_has_forgotten(networks):
             weights.add_(torch.randn(weights.shape, generator=torch.manual_seed(0)), alpha=0.1)
     can, after = taken.taken(broken)
     assert after > 0.5 and len(taken.lost(broken, could - can)) > 40
+
+
+def test_a_spoilt_line_is_no_sample(networks, lines, monkeypatch):
+    """However near its length is to the usual one."""
+    monkeypatch.setattr(exam, "TEXTS", 2)
+    pairs = [
+        (from_strokes([np.array(part) for part in one["strokes"]]), one["text"])
+        for one in lines[:4]
+    ]
+    nearest = min(range(4), key=lambda k: abs(len(pairs[k][1]) - exam.STYLE_LENGTH))
+    half = len(pairs[nearest][0]) // 2
+    pairs[nearest] = pairs[nearest][0][:half], pairs[nearest][1]
+    monkeypatch.setattr(exam, "TRIED", 3)
+    assert exam.best_sample(*networks, pairs, 0) in set(range(4)) - {nearest}
+    monkeypatch.setattr(exam, "READ", 1)  # what is not near is not asked
+    assert exam.best_sample(*networks, pairs, 0) == nearest
 
 
 def test_the_script_learns_a_hand_and_goes_on_where_it_was_stopped(
