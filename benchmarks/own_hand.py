@@ -110,7 +110,7 @@ def misread_of(inks: Sequence[np.ndarray], texts: Sequence[str], reader: str = "
 
 
 def measured(name: str, lines: Sequence[Pair], folder: Path, arguments) -> dict:
-    """Learn a hand; return what `read` or `written` found."""
+    """Learn a hand; return how it is read or written before and after."""
     path = folder / f"{name}-measured.json"
     if not path.exists():
         run, seconds = learn(name, lines[: arguments.lines], folder, arguments)

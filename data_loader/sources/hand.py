@@ -140,9 +140,7 @@ class HandDataset(BaseDataset):
                 "lines of a hand are for a trained network: train.py -c CONFIG -r CHECKPOINT"
             )
         own = brought([(one.ink, one.text) for one in samples], self.height, self.step)
-        order = np.random.default_rng(self.seed).permutation(len(own))
-        held = len(own) // 10 if len(own) >= HELD_OUT else 0
-        learned, self._held = np.sort(order[held:]), np.sort(order[:held])
+        learned, self._held = self.divided()
         # A repeated line has an index of its own, by which its augmentation is drawn.
         again = np.resize(learned, max(self.size, len(learned)))[len(learned) :]
         lines = [*range(len(own)), *again.tolist()]
@@ -153,6 +151,13 @@ class HandDataset(BaseDataset):
         self._names = names + [f"composed-{n:05}" for n in range(len(self.more))]
         self.lengths = np.array([len(ink) for ink in self._inks], dtype=np.int64)
         self._learned = np.concatenate([learned, np.arange(len(own), len(self._inks))])
+
+    def divided(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return the numbers of the lines that are learned, and of those that are held out."""
+        count = len(self._samples)
+        order = np.random.default_rng(self.seed).permutation(count)
+        held = count // 10 if count >= HELD_OUT else 0
+        return np.sort(order[held:]), np.sort(order[:held])
 
     @property
     def own(self) -> list[int]:

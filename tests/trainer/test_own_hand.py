@@ -16,7 +16,7 @@ from data_loader.sources.hand import HandDataset
 from data_loader.synthetic.embedded import EmbeddedDataset
 from model import load
 from trainer import own_hand
-from trainer.own_hand import exam, practice
+from trainer.own_hand import exam, practice, preparation
 from utils.checks import DataError, UserError
 from utils.ink import from_strokes, strokes
 
@@ -24,6 +24,7 @@ pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = str(ROOT / "configs" / "own_hand.json")
+KEPT, HELD = np.array([0, 1, 3, 4, 5, 7]), np.array([2, 6])
 
 
 @pytest.fixture(scope="module")
@@ -91,6 +92,15 @@ def test_where_nothing_can_be_cut_out_the_network_writes_the_new_lines(hand, net
     assert 1 <= len(found.more) <= 8
     for number, (_, text) in enumerate(found.more):  # every other one with the line before it
         assert text in said if number % 2 == 0 else any(text.startswith(one) for one in own)
+
+
+def test_held_out_lines_lend_nothing(hand, networks, monkeypatch):
+    monkeypatch.setattr("data_loader.sources.hand.HandDataset.divided", lambda _: (KEPT, HELD))
+    seen = []
+    monkeypatch.setattr(preparation, "cut", lambda writer, reader, lines: seen.extend(lines) or [])
+    source = hand(lent=0, composed=0)
+    own_hand.prepared(source, networks[0].model.alphabet, *networks)
+    assert [text for _, text in seen] == [source.read()[k].text for k in KEPT.tolist()]
 
 
 def test_no_new_lines_can_be_kept_too(tmp_path):

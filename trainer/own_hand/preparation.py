@@ -108,7 +108,8 @@ def prepared(
     height = source.height or float(np.median([x_height(ink) for ink in own]))
     step = source.step or float(np.median([mean_step(ink) for ink in own]))
     inks = brought([(one.ink, one.text) for one in samples], height, step)
-    lines = list(zip(inks, [one.text for one in samples], strict=True))
+    learned, _ = source.divided()  # What is held out lends no letter either.
+    lines = [(inks[k], samples[k].text) for k in learned.tolist()]
     primers = sorted(lines, key=lambda line: len(line[0]))[: max(min(PRIMERS, len(lines) // 2), 1)]
     alphabet = [one for one in writer.model.alphabet.characters if known is None or one in known]
     lent = written(writer, reader, primers, alphabet, source.lent, source.seed)
