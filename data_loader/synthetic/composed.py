@@ -11,7 +11,7 @@ from base.base_transform import BaseTransform
 from data_loader.synthetic import corpus
 from data_loader.synthetic.alignment import Alignment, located
 from data_loader.synthetic.bank import check_forms, hands
-from data_loader.synthetic.composing import Bank, to_ink
+from data_loader.synthetic.composing import Bank, side_by_side, to_ink
 from data_loader.synthetic.corpus import Draws
 from data_loader.synthetic.cutting import measured_lines
 from data_loader.synthetic.drawn import Drawer
@@ -196,13 +196,10 @@ class ComposedDataset(BaseDataset):
         hand = bank.hands[name]
         count = min(int(generator.integers(2, 5)), len(hand.lines))
         chosen = generator.choice(len(hand.lines), count, replace=False).tolist()
-        parts, right = [], 0.0
-        for line in (hand.lines[n] for n in chosen):
-            parts.append(line.points + np.array([right - line.points[:, 0].min(), 0.0]))
-            right = parts[-1][:, 0].max() + float(np.median(hand.word_gaps))
-        text = " ".join(hand.lines[n].text.strip() for n in chosen)
-        ends = np.concatenate([hand.lines[n].end for n in chosen])
-        return text, name, np.concatenate(parts), ends
+        lines = [hand.lines[n] for n in chosen]
+        text = " ".join(line.text.strip() for line in lines)
+        parts = ((line.points, line.end) for line in lines)
+        return text, name, *side_by_side(parts, float(np.median(hand.word_gaps)))
 
     def split_indices(self) -> dict[str, np.ndarray]:
         splits = dict(self.dataset.split_indices())

@@ -4,7 +4,7 @@ Lengths are in x-heights of the hand, y downwards from the baseline.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -259,6 +259,23 @@ def _joined(points: np.ndarray, end: np.ndarray, piece: Piece) -> tuple[np.ndarr
     end = np.concatenate([end, piece.end])
     end[len(points) - 1] = False
     return np.concatenate([left, right]), end
+
+
+def side_by_side(
+    lines: Iterable[tuple[np.ndarray, np.ndarray]], gap: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return lines as one: points `(points, 2)` from its left edge, and where the pen is lifted.
+
+    Args:
+        lines: points and lifts of each.
+        gap: between them.
+    """
+    parts, ends, right = [], [], 0.0
+    for points, end in lines:
+        parts.append(points + np.array([right - points[:, 0].min(), 0.0]))
+        ends.append(end)
+        right = parts[-1][:, 0].max() + gap
+    return np.concatenate(parts), np.concatenate(ends)
 
 
 def to_ink(points: np.ndarray, end: np.ndarray, grid: float | None = None) -> np.ndarray:

@@ -20,6 +20,7 @@ from model.calibration import calibrated
 from model.generation.mixture import PEN_SHARPNESS
 from model.loading import Reader, Writer, load
 from model.recognition.error_rates import is_read, rates
+from trainer.own_hand.lines import rate_of
 from trainer.own_hand.practice import texts
 from trainer.own_hand.preparation import networks
 from utils.style_file import write_style
@@ -127,7 +128,8 @@ def best_sample(network: Writer, reader: Reader, lines: Sequence[Pair], seed: in
     """Return the number of the line with which a network is best primed: of usual length, legible,
     and such that what it then writes is legible, too."""
     near = sorted(range(len(lines)), key=lambda k: abs(len(lines[k][1]) - STYLE_LENGTH))[:READ]
-    wrong = {k: _misread(reader, [lines[k]]) for k in near}
+    heard = reader.read_lines([lines[k][0] for k in near])
+    wrong = {k: rate_of(lines[k][1], one) for k, one in zip(near, heard, strict=True)}
     said = texts(TEXTS, network.model.alphabet, seed + 2)
     stretch = network.model.stretch_at(CHECK_BIAS)
 

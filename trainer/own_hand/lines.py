@@ -90,7 +90,7 @@ def _fitting(source: HandDataset, samples: Sequence[InkSample], reader: Reader) 
     """
     readable = [not reader.model.alphabet.unknown(nfc(one.text)) for one in samples]
     heard = reader.read_lines([one.ink for one in samples], progress=True)
-    wrong = [_rate(one.text, said) for one, said in zip(samples, heard, strict=True)]
+    wrong = [rate_of(one.text, said) for one, said in zip(samples, heard, strict=True)]
     long = [len(one.text) > 2 for one in samples]
     misfits = np.flatnonzero((np.array(wrong) > MISFIT) & long & readable).tolist()
     if len(misfits) > len(samples) / 2:
@@ -98,7 +98,7 @@ def _fitting(source: HandDataset, samples: Sequence[InkSample], reader: Reader) 
         before = float(np.median([wrong[k] for k in misfits[:LOOKED_AT]]))
         for name, matrix in TURNS.items():
             turned = reader.read_lines([_turned(one.ink, matrix) for one in some])
-            rate = float(np.median([_rate(o.text, t) for o, t in zip(some, turned, strict=True)]))
+            rate = float(np.median([rate_of(o.text, t) for o, t in zip(some, turned, strict=True)]))
             if rate < before / 2:
                 raise DataError(
                     f"{source.root}: the ink seems to be recorded {name}: {before:.0%} of the "
@@ -140,7 +140,8 @@ def _of_one_hand(source: HandDataset, samples: Sequence[InkSample]) -> None:
         )
 
 
-def _rate(text: str, said: str) -> float:
+def rate_of(text: str, said: str) -> float:
+    """Return the character error rate of one line."""
     counts = error_counts(nfc(text), said)
     return counts.character_errors / max(len(text), 1)
 

@@ -13,7 +13,7 @@ from data_loader.sources.hand import Pair
 from data_loader.synthetic import corpus
 from data_loader.synthetic.alignment import AlignedLine
 from data_loader.synthetic.bank import TALL, Hand, look_at_pieces
-from data_loader.synthetic.composing import Bank, to_ink
+from data_loader.synthetic.composing import Bank, side_by_side, to_ink
 from data_loader.synthetic.cutting import Line, Piece, measured
 from data_loader.synthetic.drawn import Drawer
 from data_loader.synthetic.everyday import characters, everyday
@@ -168,10 +168,9 @@ def composed(
                 continue
             if number % JOINED == 0:
                 before = own[number // JOINED % len(own)]
-                gap = float(np.median(hand.word_gaps))
-                right = before.points[:, 0].max() + gap - points[:, 0].min()
-                points = np.concatenate([before.points, points + np.array([right, 0.0])])
-                end, text = np.concatenate([before.end, end]), f"{before.text} {text}"
+                parts = (before.points, before.end), (points, end)
+                points, end = side_by_side(parts, float(np.median(hand.word_gaps)))
+                text = f"{before.text} {text}"
             found.append((to_ink(points * hand.height, end), text))
         if len(found) >= count:
             break
