@@ -185,8 +185,8 @@ def loaded(batches: Iterable[Batch | None], stop: StopRequest) -> Iterator[Batch
     """Yield what a loader gives; if it fails, ask the run to stop and yield None last."""
     try:
         yield from batches
-    # What torch raises if a worker was killed or timed out.
-    except (RuntimeError, OSError) as error:
+    # What torch raises if a worker was killed or timed out; EOFError if it was sending a batch.
+    except (RuntimeError, OSError, EOFError) as error:
         stop.fail(
             TrainingFailed(f"the data loader or one of its workers failed: {first_line(error)}")
         )

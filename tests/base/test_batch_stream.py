@@ -190,14 +190,24 @@ def test_another_length_of_chunks_restarts_the_batch():
     assert again.position == Position()
 
 
-def test_a_loader_that_fails_asks_the_run_to_end():
+@pytest.mark.parametrize(
+    "error",
+    [
+        RuntimeError("DataLoader worker (pid 7) is killed"),
+        ConnectionResetError(104, "Connection reset by peer"),
+        EOFError(),  # of a worker that is killed while it sends a batch
+    ],
+    ids=repr,
+)
+def test_a_loader_that_fails_asks_the_run_to_end(error):
     class Failing(TinyLoader):
         def __iter__(self):
             yield from ()
-            raise RuntimeError("DataLoader worker (pid 7) is killed")
+            raise error
 
     one = stream()
     one.loader.__class__ = Failing
     assert not one.load()
-    assert "its workers failed: DataLoader worker (pid 7) is killed" in str(one._stop.failure)
+    said = str(error) or "EOFError"
+    assert str(one._stop.failure) == f"the data loader or one of its workers failed: {said}"
     assert one.position == Position()
