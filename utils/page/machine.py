@@ -171,4 +171,4 @@ def _remedy(
     shift = np.maximum(low - least, 0) + np.minimum(high - most, 0)
     offset = ", ".join(map(shown, (old + shift).tolist()))
     scaled = "" if share == 1 else f"a scale of {shown(scale)} with "
-    return f"right would be {scaled}an offset of {offset}"
+    return f"right would be a smaller or turned page, or {scaled}an offset of {offset}"

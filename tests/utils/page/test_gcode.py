@@ -221,7 +221,7 @@ def test_what_the_message_says_would_be_right_is_right(origin, turned, area, off
     with pytest.raises(UserError, match="page 1 leaves the area of the machine") as raised:
         to_gcode([sheet], Machine(offset=offset, scale=scale, **options))
     right = re.search(
-        r"right would be (?:a scale of ([\d.]+) with )?an offset of (\S+), (\S+)$",
+        r"turned page, or (?:a scale of ([\d.]+) with )?an offset of (\S+), (\S+)$",
         str(raised.value),
     )
     new = float(right[1] or scale)
@@ -247,7 +247,7 @@ def test_how_far_is_too_far():
     said = str(raised.value)
     assert "x is 10 to 60 mm where 0 to 50 can be reached (10 too far)" in said
     assert "y is 30 to 40 mm where 0 to 30 can be reached (10 too far)" in said
-    assert said.endswith("right would be an offset of -10, -10")
+    assert said.endswith("or an offset of -10, -10")
 
 
 @pytest.mark.parametrize(
