@@ -207,7 +207,7 @@ def lengths(
         texts = held_out(count, length - NEAR, length + NEAR)
         texts = options.known(writer.model.alphabet, texts, skip=True)
         results = read_back(
-            writer.model, reader.model, texts, biases, seed=arguments.seed, **how, progress=True
+            writer, reader.model, texts, biases, seed=arguments.seed, **how, progress=True
         )
         for one in results:
             measures = summary([measure(each.ink, each.reference) for each in one.transcriptions])

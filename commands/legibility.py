@@ -55,6 +55,7 @@ def add_options(parser: Parser) -> None:
         "and the text (default: plain)",
     )
     options.add_skip_unknown(parser)
+    options.add_style(parser)
     samples = f"plain sentences (default: {SENTENCES}), or samples of each text of another kind "
     samples += f"(default: 1) or character (default: {SAMPLES})"
     options.add_sampling(
@@ -159,6 +160,7 @@ def run(arguments: argparse.Namespace) -> None:
         **options.sharpening(arguments),
         "seed": arguments.seed,
         "max_steps": arguments.steps,
+        "primer": options.samples_of([arguments.style], writer)[0] if arguments.style else None,
         "search": options.search_of(reader, arguments),
         "proofreader": proofreader and proofreader.model,
         "tries": (arguments.tries or TRIES) if proofreader else 1,
@@ -167,7 +169,7 @@ def run(arguments: argparse.Namespace) -> None:
     if proofreader:
         kind = type(proofreader.model).__name__
         print(f"{kind} of {proofreader.path} proofreads, {how['tries']} tries at most")
-    recorded = record(writer, reader, proofreader, how)
+    recorded = record(writer, reader, proofreader, how, arguments.style)
     judge = judge_characters if arguments.characters else judge_texts
     judge(writer, reader, arguments, how, recorded)
 
@@ -180,7 +182,9 @@ def introduce(reader: Any, texts: Sequence[str]) -> None:
         print(f"always counted as errors, because the reader does not know them: {names}")
 
 
-def record(writer: Any, reader: Any, proofreader: Any, how: Mapping[str, Any]) -> dict[str, Any]:
+def record(
+    writer: Any, reader: Any, proofreader: Any, how: Mapping[str, Any], style: Path | None
+) -> dict[str, Any]:
     """Return the settings that a file of results records."""
     from model.generation.mixture import PEN_SHARPNESS
 
@@ -191,6 +195,7 @@ def record(writer: Any, reader: Any, proofreader: Any, how: Mapping[str, Any]) -
         "pen_sharpness": how.get("pen_sharpness", PEN_SHARPNESS),
         "proofreader": str(proofreader.path) if proofreader else None,
         "tries": how["tries"],
+        "style": str(style) if style else None,
     }
 
 
@@ -240,7 +245,7 @@ def judge_texts(
     texts = options.known(writer.model.alphabet, texts, skip)
     introduce(reader, texts * samples)
     biases = sorted(set(arguments.biases or BIASES))
-    results = read_back(writer.model, reader.model, texts, biases, samples=samples, **how)
+    results = read_back(writer, reader.model, texts, biases, samples=samples, **how)
     by_kind = [rates_by_kind(one.transcriptions, kinds) if kinds else {} for one in results]
     for one, of_kind in zip(results, by_kind, strict=True):
         print(
@@ -366,7 +371,7 @@ def judge_characters(
         raise UserError(f"{writer.path}: its network knows the characters of none of the texts")
     introduce(reader, [text for text in carriers.values() for _ in range(count)])
     (bias,) = arguments.biases or [BIAS]
-    result, judged = read_characters(writer.model, reader.model, carriers, count, bias, **how)
+    result, judged = read_characters(writer, reader.model, carriers, count, bias, **how)
     for one in judged:
         others = f"  misread: {'  '.join(one.misreadings)}" if one.misreadings else ""
         counts = f"{one.exact:>3} of {count}, itself {one.itself:>3}"

@@ -234,6 +234,22 @@ def add_style(parser: Parser) -> None:
     )
 
 
+def samples_of(styles: list[Path], writer: Any) -> list[tuple[Any, str]]:
+    """Return the ink of styles, in the units of the network's data, and their texts."""
+    if not styles:
+        return []
+    from data_loader.sources.ink_files import matched, read_ink
+
+    own, found = writer.own_hand(), []
+    for style in styles:
+        sample = read_ink(style)[0]
+        if not sample.text:
+            raise UserError(f"style {style}: contains no text for {sample.name}")
+        (text,) = known(writer.model.alphabet, [sample.text], skip=False)
+        found.append((matched(sample.ink, own)[0], text))
+    return found
+
+
 def picture(path: Path, name: str) -> Path:
     """Return the PNG of a command that draws one: that of --output, or `name` in that folder."""
     return output_file(path, (".png",)) or path / name

@@ -109,7 +109,7 @@ def hands_of(
     usual = {"bias": BIAS} | options.sharpening(arguments)
     needed = dict.fromkeys((look["style"], look["bias"]) for look in looks)
     styles = [style for style in dict.fromkeys(style for style, _ in needed) if style]
-    samples = dict(zip(styles, samples_of(styles, writer), strict=True))
+    samples = dict(zip(styles, options.samples_of(styles, writer), strict=True))
     if (None in (style for style, _ in needed)) and primer is None:
         primer = own_hand(writer, reader, arguments.seed, usual)
     return {
@@ -123,22 +123,6 @@ def hands_of(
         )
         for style, bias in needed
     }
-
-
-def samples_of(styles: list[Path], writer: Any) -> list[tuple[Any, str]]:
-    """Return the ink of styles, in the units of the network's data, and their texts."""
-    if not styles:
-        return []
-    from data_loader.sources.ink_files import matched, read_ink
-
-    own, found = writer.own_hand(), []
-    for style in styles:
-        sample = read_ink(style)[0]
-        if not sample.text:
-            raise UserError(f"style {style}: contains no text for {sample.name}")
-        (text,) = options.known(writer.model.alphabet, [sample.text], skip=False)
-        found.append((matched(sample.ink, own)[0], text))
-    return found
 
 
 def laid_out(

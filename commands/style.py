@@ -104,19 +104,16 @@ def draw(arguments: argparse.Namespace) -> None:
     if not known:
         raise UserError(f"there are no styles in {STYLES}: `style make` makes one")
     writer = options.load(arguments.resume, arguments, to="write")
-    from data_loader.sources.ink_files import matched, read_ink
     from utils.plots import draw_lines
 
     if not writer.model.needs_text:
         raise UserError(f"{writer.path} contains a network without text input")
     (text,) = options.known(writer.model.alphabet, [arguments.text or PANGRAM], False)
-    own = writer.own_hand()
-    inks = []
-    for file in known.values():
-        (sample,) = read_ink(file)
-        primer = matched(sample.ink, own)[0], sample.text
-        bias = {} if arguments.bias is None else {"bias": arguments.bias}
-        inks.append(writer.write(text, seed=arguments.seed, primer=primer, **bias).written)
+    bias = {} if arguments.bias is None else {"bias": arguments.bias}
+    inks = [
+        writer.write(text, seed=arguments.seed, primer=primer, **bias).written
+        for primer in options.samples_of(list(known.values()), writer)
+    ]
     target = arguments.output or Path("saved/figures")
     options.make_output(target, (".png",))
     path = options.picture(target, "styles.png")

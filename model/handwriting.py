@@ -9,15 +9,15 @@ line has to be written again to fit.
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
 
 from model.generation.line import Line
 from model.generation.words import WrittenWord, words
-from model.loading import BIAS, Reader, Writer
-from model.proofreading import SEEDS, Proofread, proofread
+from model.generation.writing import OF_PART, SEEDS, cut
+from model.loading import Reader, Writer
+from model.proofreading import Proofread, proofread
 from utils.batches import TOGETHER
 from utils.hand_measures import baseline, baseline_angle, slant, word_gaps
 from utils.ink import bounds, from_strokes, strokes, to_points, x_height
@@ -38,8 +38,6 @@ IAM-OnDB)."""
 FILL, LEAST_PART = 0.92, 3
 """Share of a row that a part of a word too wide for it fills, as written letters vary, and its
 least characters (assumed)."""
-OF_PART = 10_000_019
-"""Difference between the seeds of parts of a line: prime, and more than there are lines."""
 LIVELINESS = 1.0
 """Default share of the drift and jitter of words that is kept (measured, lab notebook: the lines of
 a page)."""
@@ -87,13 +85,6 @@ class Hand:
         self.blank = (right - left) / self.letter / max(len(text), 1)
         """The mean width of a character in x-heights."""
 
-    @cached_property
-    def _rest(self) -> np.ndarray:
-        """What written letters lack of the primer's width and height, as factors."""
-        if not self.sharpening.get("bias", BIAS):
-            return np.ones(2)
-        return np.array(self.writer.calibration(self.primer, **self.sharpening).rest)
-
     def write(self, texts: Sequence[str], seeds: Sequence[int]) -> list[Proofread]:
         """Return lines, proofread if there is a reader.
 
@@ -132,13 +123,8 @@ class Hand:
         origin = parts[0].strokes[0][0]
         characters = len(line.title.replace(" ", ""))
         angle = _believed(_known(baseline_angle(whole)), characters, SURE)
-        fixed = np.array([0.0, self._base])
         turned = [
-            [
-                (_turned(stroke - origin, angle) + origin - fixed) * self._rest + fixed
-                for stroke in part.strokes
-            ]
-            for part in parts
+            [_turned(stroke - origin, angle) + origin for stroke in part.strokes] for part in parts
         ]
         if degrees is not None:
             lean = slant(from_strokes([stroke for part in turned for stroke in part]))
@@ -257,22 +243,6 @@ def _fitting(passage: Passage, line: Proofread, seed: int) -> tuple[list[Word], 
         else:
             fitting.append(word)
     return fitting, found
-
-
-def cut(spoken: Sequence[str], longest: int) -> list[str]:
-    """Return words as lines of at most `longest` characters, of about equal lengths.
-
-    A longer word is a line of its own.
-    """
-    total = len(" ".join(spoken))
-    aim = total / max(math.ceil(total / longest), 1)
-    lines: list[str] = []
-    for word in spoken:
-        if lines and len(lines[-1]) < aim and len(lines[-1]) + 1 + len(word) <= longest:
-            lines[-1] += f" {word}"
-        else:
-            lines.append(word)
-    return lines
 
 
 def divided(word: str, characters: int, hyphen: str) -> list[str]:

@@ -6,17 +6,17 @@ from functools import partial
 from itertools import cycle
 from typing import Any
 
+import numpy as np
 import torch
 
+from model.generation.line import Line
 from model.generation.mixture import PEN_SHARPNESS
-from model.generation.networks import MixtureNetwork
-from model.generation.sampling import Line, sample
+from model.loading import Writer
 from model.proofreading import proofread
 from model.recognition.encoder import GREEDY, RecognitionNetwork, Search
 from model.recognition.error_rates import is_read, missing_words
 from model.recognition.transcribing import Transcription, read_lines, score
 from utils.alphabet import nfc
-from utils.batches import TOGETHER
 
 OF_SAMPLE = 1_000_000
 """Difference between the seeds of two samples of a text: more than there are texts (assumed)."""
@@ -83,7 +83,7 @@ class CharacterLegibility:
 
 @torch.inference_mode()
 def read_back(
-    writer: MixtureNetwork,
+    writer: Writer,
     reader: RecognitionNetwork,
     texts: Sequence[str],
     biases: Sequence[float],
@@ -92,6 +92,7 @@ def read_back(
     seed: int = 0,
     samples: int = 1,
     max_steps: int | None = None,
+    primer: tuple[np.ndarray, str] | None = None,
     search: Search = GREEDY,
     proofreader: RecognitionNetwork | None = None,
     tries: int = 1,
@@ -103,15 +104,16 @@ def read_back(
     proofread.
 
     Args:
-        writer: a network that takes a text.
+        writer: takes a text.
         reader: a recogniser, which should not have learnt from what networks wrote.
         texts: what to write; the writer must know their characters. What the reader does not know
             counts as errors.
         biases: at least 0 each (the paper, eqs 61-62).
-        pen_sharpness: as `sample` takes it.
+        pen_sharpness: as `Writer.write_lines` takes it.
         seed: of the first sample of the first text.
         samples: how often each text is written.
         max_steps: limit on the steps of a line; by default enough for the longest text.
+        primer: the hand that each line continues, as `Writer.write_lines` takes it.
         search: how `reader` searches for the text.
         proofreader: reads the lines first, which are written again where it misreads them, see
             `model.proofreading`; another network than `reader`, which would choose what it reads
@@ -120,7 +122,7 @@ def read_back(
         progress: show progress bars.
 
     Raises:
-        UserError: as `sample`.
+        UserError: as `Writer.write_lines`.
     """
     # Normal form as in the alphabet, so that a combining accent is not an error.
     texts = [nfc(text) for text in texts]
@@ -128,23 +130,23 @@ def read_back(
     texts *= samples
     result = []
     for bias in biases:
-        write = partial(
-            _write,
-            writer,
+        written = partial(
+            writer.write_lines,
             bias=bias,
             pen_sharpness=pen_sharpness,
             max_steps=max_steps,
+            primer=primer,
             progress=progress,
         )
         if proofreader is None:
-            lines, counts = write(texts, seeds), [1] * len(texts)
+            lines, counts = written(texts, seeds), [1] * len(texts)
         else:
             proofreads = partial(_read, proofreader, progress=progress)
-            found = proofread(write, proofreads, texts, seeds, tries)
+            found = proofread(written, proofreads, texts, seeds, tries)
             lines, counts = [one.line for one in found], [one.tries for one in found]
         read = _read(reader, lines, search=search, progress=progress)
         transcriptions = [
-            Transcription(f"text {number + 1}", line.ink, text, found)
+            Transcription(f"text {number + 1}", line.written, text, found)
             for number, (line, text, found) in enumerate(zip(lines, texts, read, strict=True))
         ]
         whole = [
@@ -159,19 +161,8 @@ def read_back(
     return result
 
 
-def _write(
-    writer: MixtureNetwork, texts: Sequence[str], seeds: Sequence[int], **options: Any
-) -> list[Line]:
-    """Return a line for each text and seed, many at a time; `options` are those of `sample`."""
-    lines: list[Line] = []
-    for start in range(0, len(texts), TOGETHER):
-        part = slice(start, start + TOGETHER)
-        lines += sample(writer, seeds[part], texts[part], **options)
-    return lines
-
-
 def _read(reader: RecognitionNetwork, lines: Sequence[Line], **options: Any) -> list[str]:
-    return read_lines(reader, [line.ink for line in lines], **options)
+    return read_lines(reader, [line.written for line in lines], **options)
 
 
 def seeds_of(count: int, samples: int = 1, seed: int = 0) -> list[int]:
@@ -201,7 +192,7 @@ def rates_by_kind(
 
 
 def read_characters(
-    writer: MixtureNetwork,
+    writer: Writer,
     reader: RecognitionNetwork,
     carriers: Mapping[str, str],
     count: int,

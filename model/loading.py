@@ -18,6 +18,7 @@ import model
 from base import extension
 from base.base_model import BaseModel
 from base.checkpoint import (
+    HAND,
     check_weights,
     find_checkpoint,
     load_weights,
@@ -25,16 +26,16 @@ from base.checkpoint import (
     stored_normalisation,
 )
 from base.device import resolve_device
-from model.calibration import Calibration, calibrated
+from model.calibration import Calibration, calibrated, scaled
 from model.generation.line import Line
 from model.generation.mixture import PEN_SHARPNESS, Mixture
 from model.generation.networks import MixtureNetwork
 from model.generation.regression import PointEstimate
 from model.generation.sampling import sample
+from model.generation.writing import write
 from model.recognition.encoder import GREEDY, RecognitionNetwork, Search
 from model.recognition.transcribing import read_lines
 from utils.alphabet import PANGRAM, Alphabet
-from utils.batches import TOGETHER
 from utils.binding import Binder, arguments_of, by_name, shown
 from utils.checks import CheckpointError, ConfigFault, UserError
 from utils.files import PLAIN_NAME
@@ -122,7 +123,8 @@ class Writer(TrainedNetwork):
             bias: 0 writes as varied as the training data, 1 and more very legibly (paper, 5.4).
             pen_sharpness: how much the bias also sharpens when the pen is lifted.
             stretch: factors of the expected offsets in x and y; None for the usual ones, and with a
-                primer for those with which lines become as large as it (`calibration`).
+                primer for those with which lines become as large as it (`calibration`), as which
+                they are then made.
             max_steps: limit on the points of a line; None for enough.
             primer: ink `(points, 3)` in the units of the training data, whose hand is continued,
                 and its text.
@@ -136,26 +138,25 @@ class Writer(TrainedNetwork):
         if texts is not None and not self.model.needs_text:
             raise UserError(f"{self.path}: its network takes no text")
         told = self.model.needs_text and primer is not None and primer[1].strip()
+        rest = (1.0, 1.0)
         if stretch is None and told and bias > 0:
-            stretch = self.calibration(primer, bias, pen_sharpness).stretch
-        lines: list[Line] = []
-        for start in range(0, len(seeds), TOGETHER):
-            part = slice(start, start + TOGETHER)
-            lines += sample(
-                self.model,
-                seeds[part],
-                None if texts is None else [self._after(primer, text) for text in texts[part]],
-                bias=bias,
-                pen_sharpness=pen_sharpness,
-                stretch=stretch,
-                max_steps=max_steps,
-                primer=primer,
-                progress=progress,
-            )
+            stretch, rest = self.calibration(primer, bias, pen_sharpness)
+        lines = write(
+            self.model,
+            None if texts is None else [self._after(primer, text) for text in texts],
+            seeds,
+            bias=bias,
+            pen_sharpness=pen_sharpness,
+            stretch=stretch,
+            max_steps=max_steps,
+            primer=primer,
+            progress=progress,
+        )
         sharpened = self.sharpening(bias, pen_sharpness)
         return [
             replace(
                 line,
+                ink=scaled(line.ink, line.primed, rest),
                 title="" if texts is None else texts[number],
                 description=f"{line.text or 'no text'}{sharpened} · seed {seeds[number]}",
             )
@@ -247,8 +248,9 @@ def load(path: str | Path, device: str = "auto") -> TrainedNetwork:
     """Make the network of a checkpoint ready for use; nothing but the file is needed.
 
     Args:
-        path: the file, the folder of a run for its newest complete checkpoint, or the name of a
-            pretrained network, such as "conditional".
+        path: the file; the folder of a run for its newest complete checkpoint, or, if it learned a
+            hand, for what it made of that; or the name of a pretrained network, such as
+            "conditional".
         device: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
 
     Returns:
@@ -258,6 +260,8 @@ def load(path: str | Path, device: str = "auto") -> TrainedNetwork:
         UserError: if there is no such device or checkpoint, or the checkpoint is not valid.
     """
     place = resolve_device(device)
+    if (hand := Path(path) / HAND).exists():
+        path = hand
     path, checkpoint, skipped = find_checkpoint(path)
     for cause in skipped:
         log.warning("skipped %s", cause)

@@ -10,13 +10,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from model.generation.line import Line
+from model.generation.writing import SEEDS
 from model.recognition.error_rates import error_counts, missing_words
 from utils.ink import bounds, x_height
 
 OF_TRY = 1_000_000_007
 """Difference between the seeds of two tries of a line: prime, and more than there are lines."""
-SEEDS = 2**32
-"""Seeds are taken modulo this."""
 
 HIGHEST, BACK, WIDEST = 9.0, 3.0, 6.0
 """Height of a line, way back of the pen beyond the width of a word, and width for each character,

@@ -89,6 +89,8 @@ class MixtureNetwork(BaseModel):
         stretch: share by which offsets along the line are stretched in writing, where a bias leaves
             no noise, so that letters do not become narrower along the line; a bias of b takes
             1 - exp(-2 b) of it. Has no effect in training.
+        sink: degrees by which lines slope down in writing where a bias leaves no noise, and by
+            which they are raised again; a bias takes the same share of it.
 
     Attributes:
         input_size: numbers of a point that the network sees, I.
@@ -108,10 +110,11 @@ class MixtureNetwork(BaseModel):
         end_of_sequence: bool = False,
         head: Head = "mixture",
         stretch: Annotated[float, Range(0.0, 0.2)] = 0.0,
+        sink: Annotated[float, Range(0.0, 10.0)] = 0.0,
     ) -> None:
         super().__init__()
         self.end_of_sequence, self.head = end_of_sequence, head
-        self.stretch = stretch
+        self.stretch, self.sink = stretch, sink
         self.input_size = input_size(end_of_sequence)
         self.normalisation = normalisation
         self.min_scale = min_scale
@@ -168,6 +171,10 @@ class MixtureNetwork(BaseModel):
     def stretch_at(self, bias: float) -> tuple[float, float]:
         """Return the usual factors of the offsets that are expected in x and y, see `sample`."""
         return 1.0 - self.stretch * math.expm1(-2.0 * bias), 1.0
+
+    def sink_at(self, bias: float) -> float:
+        """Return by how many degrees lines sink with a bias, see `sample`."""
+        return -self.sink * math.expm1(-2.0 * bias)
 
     def next_point(self, raw: Tensor) -> Mixture | PointEstimate:
         """Return the prediction that the output layer's numbers `(..., any)` describe."""
@@ -314,6 +321,9 @@ class SynthesisNetwork(MixtureNetwork):
         num_windows: Gaussians of the window, K.
         window_advance: characters that the window moves per step before training (measured:
             IAM-OnDB has 29 characters and 628 points per line).
+        longest: characters of the longest text that is written as a whole; a longer one is written
+            in parts of half as many, all in the hand of the first, see `writing`. None: all are
+            written as a whole.
     """
 
     needs_text: ClassVar[bool] = True
@@ -330,6 +340,7 @@ class SynthesisNetwork(MixtureNetwork):
         window_advance: Annotated[float, Range(1e-4, 1.0)] = 0.05,
         forget_bias: Annotated[float, Range(-10.0, 10.0)] = 1.0,
         end_of_sequence: bool = False,
+        longest: Annotated[int, Range(2, 100_000)] | None = None,
         **options: Any,
     ) -> None:
         vocab_size, size = len(alphabet), input_size(end_of_sequence)
@@ -346,7 +357,7 @@ class SynthesisNetwork(MixtureNetwork):
             end_of_sequence=end_of_sequence,
             **options,
         )
-        self.alphabet = alphabet
+        self.alphabet, self.longest = alphabet, longest
 
     @property
     def vocabulary_axes(self) -> dict[str, tuple[int, int]]:

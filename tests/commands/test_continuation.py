@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-import model.loading
 from data_loader import EmbeddedDataset
+from model.generation import writing
 from tests.commands.networks import DATA, of_colour, save, use
 from utils.checks import UserError
 from utils.page.pen import INK, PRIMER
@@ -14,14 +14,14 @@ from utils.page.pen import INK, PRIMER
 def test_recorded_lines_are_continued(tmp_path, capsys, monkeypatch, options):
     path = save(tmp_path / "runs/mine/one/c.pth", name="mine", **options)
     calls = []
-    real = model.loading.sample
+    real = writing.sample
 
     def watching(network, seeds, texts, **given):
         lines = real(network, seeds, texts, **given)
         calls.append((seeds, texts, given, lines))
         return lines
 
-    monkeypatch.setattr(model.loading, "sample", watching)
+    monkeypatch.setattr(writing, "sample", watching)
     words = ("continue", "-r", path, "valid", "--primer-points", 15, "--steps", 30)
     words += ("--output", tmp_path / "out")
     use(*words, "--num-samples", 3, "--seed", 2)

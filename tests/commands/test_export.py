@@ -78,5 +78,8 @@ def test_ink_goes_along_only_if_asked_for(conditional, tmp_path):
     assert not (tmp_path / "b.json").exists()
     use("export", "-r", network, tmp_path / "c.pth", "--with-ink")
     assert (tmp_path / "c.json").read_bytes() == style.read_bytes()
+    assert not (tmp_path / "c.json").samefile(style)
+    use("export", "-r", network, tmp_path / "c.pth", "--with-ink")  # the same again
+    style.write_text('{"text": "b", "strokes": [[[0, 0], [1, 1]]]}')
     with pytest.raises(UserError, match=r"c\.json exists; name another file"):
         use("export", "-r", network, tmp_path / "c.pth", "--with-ink")

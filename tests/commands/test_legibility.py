@@ -33,7 +33,7 @@ def test_read_back_gives_a_rate_for_each_bias(checkpoints, tmp_path, capsys):
     written = json.loads((tmp_path / "read_back.json").read_text())
     assert [one["bias"] for one in written["results"]] == [0.5, 1.0]
     assert written["pen_sharpness"] == 3.0
-    writer = load(checkpoints["SynthesisNetwork"]).model
+    writer = load(checkpoints["SynthesisNetwork"])
     reader = load(checkpoints["CTCNetwork"]).model
     results = read_back(writer, reader, ["one", "two and"], [0.5, 1.0], max_steps=40)
     for one, stored in zip(results, written["results"], strict=True):

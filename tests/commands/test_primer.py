@@ -70,7 +70,7 @@ def test_a_conditional_network_writes_in_the_primers_hand(
     primer = primer_of(tmp_path, ink)
     words = ["--primer", primer, "--primer-scale", 1, *given, "--text", text, "--inkml"]
     words += ["--bias", 0]  # with one the pen is stretched to the hand's size
-    write(checkpoints["conditional"], tmp_path / "out", *words, "--steps", 30, "--window")
+    write(checkpoints["conditional"], tmp_path / "out", *words, "--steps", 30, "--show", "window")
     said = given[1] if given else "On it"
     (line,) = sample(network("SynthesisNetwork"), [0], [written], max_steps=30, primer=(ink, said))
     assert line.text == said + written

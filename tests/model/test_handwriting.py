@@ -7,26 +7,9 @@ import numpy as np
 import pytest
 
 from model import Line, load
-from model.handwriting import LONGEST, Hand, Passage, cut, divided, write
+from model.handwriting import LONGEST, Hand, Passage, divided, write
 from tests.commands.networks import save
 from utils.ink import from_strokes
-
-
-def test_texts_are_cut_at_blanks_into_lines_of_about_equal_lengths():
-    spoken = ["word"] * 20  # 99 characters: three lines
-    lines = cut(spoken, 40)
-    assert " ".join(lines).split() == spoken
-    assert [len(line) for line in lines] == [34, 34, 29]
-    assert cut([], 40) == [] and cut(["a" * 50, "b"], 40) == ["a" * 50, "b"]
-
-
-def test_lines_are_never_longer_than_their_limit():
-    generator = np.random.default_rng(1)
-    for _ in range(200):
-        spoken = ["x" * n for n in generator.integers(1, LONGEST, generator.integers(1, 40))]
-        lines = cut(spoken, LONGEST)
-        assert " ".join(lines).split() == spoken
-        assert max(map(len, lines)) <= LONGEST
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,8 @@
 """How legible a writer is, in numbers."""
 
 from dataclasses import replace
+from functools import partial
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -21,14 +23,13 @@ def test_a_line_is_complete_that_ended_with_all_words(monkeypatch):
     ink = np.zeros((2, 3), dtype=np.float32)
 
     def written(ended):
-        def write(writer, seeds, part, **options):
+        def write_lines(part, seeds, **options):
             return [Line(ink, 0, None, text, ended, np.zeros(len(ink) - 1)) for text in part]
 
-        return write
+        return SimpleNamespace(write_lines=write_lines)
 
     for ended, complete in ((True, 0.75), (False, 0.0)):
-        monkeypatch.setattr("model.legibility.sample", written(ended))
-        (result,) = read_back(None, None, texts, [0.5])
+        (result,) = read_back(written(ended), None, texts, [0.5])
         assert (result.ended, result.complete) == (float(ended), complete)
 
 
@@ -36,8 +37,8 @@ def test_a_letter_of_the_other_case_is_misread(monkeypatch):
     """Two of seven characters, both words and none of the lines; no word is left out."""
     monkeypatch.setattr("model.legibility.read_lines", lambda *words, **options: ["abc Def"])
     line = Line(np.zeros((2, 3), dtype=np.float32), 0, None, "Abc def", True, np.zeros(1))
-    monkeypatch.setattr("model.legibility.sample", lambda *words, **options: [line])
-    (result,) = read_back(None, None, ["Abc def"], [0.5])
+    writer = SimpleNamespace(write_lines=lambda *words, **options: [line])
+    (result,) = read_back(writer, None, ["Abc def"], [0.5])
     assert result.rates["cer"] == pytest.approx(2 / 7)
     assert (result.rates["wer"], result.rates["line_accuracy"]) == (1.0, 0.0)
     assert (result.ended, result.complete) == (1.0, 1.0)
@@ -45,58 +46,60 @@ def test_a_letter_of_the_other_case_is_misread(monkeypatch):
 
 def test_texts_beyond_the_first_batch_have_seeds_of_their_own(tmp_path, monkeypatch):
     """Text n is written with the first seed plus n, whatever is written with it."""
-    writer, reader = (
-        load(save(tmp_path / arch, arch)).model for arch in ("SynthesisNetwork", "CTCNetwork")
-    )
+    writer, reader = networks_in(tmp_path)
     texts, options = ["one"] * 7, {"seed": 5, "max_steps": 30}
     (whole,) = read_back(writer, reader, texts, [1.0], **options)
-    monkeypatch.setattr("model.legibility.TOGETHER", 3)
+    monkeypatch.setattr("model.generation.writing.TOGETHER", 3)
     (parts,) = read_back(writer, reader, texts, [1.0], **options)
     inks = [one.ink for one in whole.transcriptions]
     assert len({ink.tobytes() for ink in inks}) == len(parts.transcriptions) == len(texts)
     for number, (ink, one) in enumerate(zip(inks, parts.transcriptions, strict=True)):
-        (alone,) = sample(writer, [5 + number], ["one"], bias=1.0, max_steps=30)
+        (alone,) = sample(writer.model, [5 + number], ["one"], bias=1.0, max_steps=30)
         np.testing.assert_allclose(one.ink, ink, atol=1e-2)
         np.testing.assert_allclose(one.ink, alone.ink, atol=1e-2)
 
 
 def test_samples_of_a_text_have_seeds_that_no_count_changes(tmp_path):
     """Sample s of text n is written with the first seed plus n plus s million."""
-    writer, reader = (
-        load(save(tmp_path / arch, arch)).model for arch in ("SynthesisNetwork", "CTCNetwork")
-    )
+    writer, reader = networks_in(tmp_path)
     options = {"seed": 5, "max_steps": 30}
     (result,) = read_back(writer, reader, ["one", "two"], [1.0], samples=3, **options)
     expected = [5, 6, 1_000_005, 1_000_006, 2_000_005, 2_000_006]
     assert seeds_of(2, 3, 5) == expected
     assert [one.reference for one in result.transcriptions] == ["one", "two"] * 3
     for one, seed in zip(result.transcriptions, expected, strict=True):
-        (alone,) = sample(writer, [seed], [one.reference], bias=1.0, max_steps=30)
+        (alone,) = sample(writer.model, [seed], [one.reference], bias=1.0, max_steps=30)
         np.testing.assert_allclose(one.ink, alone.ink, atol=1e-2)
 
 
 def test_a_line_that_the_proofreader_misreads_is_written_again(tmp_path, monkeypatch):
     """The second of two texts, once; the reader judges the best tries, and has no say in them."""
-    writer, reader, proofreader = (
-        load(save(tmp_path / arch, arch)).model
-        for arch in ("SynthesisNetwork", "CTCNetwork", "AttentionNetwork")
-    )
+    writer, reader = networks_in(tmp_path)
+    proofreader = load(save(tmp_path / "AttentionNetwork", "AttentionNetwork")).model
     answers = {reader: [["one", "tvvo"]], proofreader: [["one", "tmo"], ["two"]]}
     monkeypatch.setattr("model.legibility.read_lines", lambda by, *_, **__: answers[by].pop(0))
     monkeypatch.setattr("model.proofreading._is_line", lambda *_: True)
-    monkeypatch.setattr("model.legibility.sample", ended)
+    monkeypatch.setattr(writer, "write_lines", partial(ended, writer.write_lines), raising=False)
     options = {"seed": 5, "max_steps": 30, "proofreader": proofreader, "tries": 4}
     (result,) = read_back(writer, reader, ["one", "two"], [1.0], **options)
     assert (result.tries, result.wrong) == ([1, 2], 1)
     assert answers == {reader: [], proofreader: []}
     for one, seed in zip(result.transcriptions, (5, 6 + OF_TRY), strict=True):
-        (alone,) = sample(writer, [seed], [one.reference], bias=1.0, max_steps=30)
+        (alone,) = sample(writer.model, [seed], [one.reference], bias=1.0, max_steps=30)
         np.testing.assert_allclose(one.ink, alone.ink, atol=1e-2)
 
 
-def ended(*words, **options):
-    """Lines of `sample`, as if none had reached its limit."""
-    return [replace(line, ended=True) for line in sample(*words, **options)]
+def ended(write, *words, **options):
+    """Lines of a writer, as if none had reached its limit."""
+    return [replace(line, ended=True) for line in write(*words, **options)]
+
+
+def networks_in(folder):
+    """An untrained writer, and the network of such a reader."""
+    writer, reader = (
+        load(save(folder / arch, arch)) for arch in ("SynthesisNetwork", "CTCNetwork")
+    )
+    return writer, reader.model
 
 
 def test_rates_by_kind_divide_all_errors_by_all_characters():

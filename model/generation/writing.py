@@ -1,0 +1,153 @@
+"""Writing many lines, and lines that are longer than those that a network was trained on.
+
+A network may lose its way in these. It writes a longer text in parts, each in the hand of the same
+primer (the paper, section 5.5): the given one, or the first part.
+"""
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from model.generation.line import Line
+from model.generation.networks import MixtureNetwork
+from model.generation.sampling import sample
+from utils.alphabet import nfc
+from utils.batches import TOGETHER
+from utils.hand_measures import baseline
+from utils.ink import bounds, to_points
+
+OF_PART = 10_000_019
+"""Difference between the seeds of parts of a line: prime, and more than there are lines."""
+SEEDS = 2**32
+"""Seeds are taken modulo this."""
+
+
+def write(
+    model: MixtureNetwork,
+    texts: Sequence[str] | None,
+    seeds: Sequence[int],
+    *,
+    max_steps: int | None = None,
+    primer: tuple[np.ndarray, str] | None = None,
+    **options: Any,
+) -> list[Line]:
+    """Write lines, many at a time, and long ones in parts.
+
+    Args:
+        model: the network, whose `longest` says which texts are long.
+        texts: what to write, one for each seed; None for a network without a text.
+        seeds: one for each line.
+        max_steps: limit on the points of a line; by default enough for the longest text.
+        primer: as `sample` takes it.
+        options: the others of `sample`.
+
+    Raises:
+        UserError: as `sample`.
+    """
+    parts: list[list[Any]] = [[None]] * len(seeds)
+    if texts is not None:
+        parts = [_parts(nfc(text), model.longest) for text in texts]
+    lines: list[Line] = []
+    for start in range(0, len(seeds), TOGETHER):
+        now = slice(start, start + TOGETHER)
+        first = None if texts is None else [one[0] for one in parts[now]]
+        lines += sample(model, seeds[now], first, max_steps=max_steps, primer=primer, **options)
+    for number, (seed, (first, *others)) in enumerate(zip(seeds, parts, strict=True)):
+        if not others:
+            continue
+        line, following = lines[number], []
+        # The ink of a primer without a text says what the line's own text begins with.
+        told = primer is not None and primer[1].strip()
+        hand = primer if told else (line.ink, first)
+        if line.ended and len(hand[0]) > 1:
+            again = [(seed + OF_PART * count) % SEEDS for count in range(1, len(others) + 1)]
+            following = sample(model, again, others, max_steps=max_steps, primer=hand, **options)
+        lines[number] = _limited(_joined(line, following, others, hand[0]), max_steps)
+    return lines
+
+
+def cut(spoken: Sequence[str], longest: int) -> list[str]:
+    """Return words as lines of at most `longest` characters, of about equal lengths.
+
+    A longer word is a line of its own.
+    """
+    total = len(" ".join(spoken))
+    aim = total / max(math.ceil(total / longest), 1)
+    lines: list[str] = []
+    for word in spoken:
+        if lines and len(lines[-1]) < aim and len(lines[-1]) + 1 + len(word) <= longest:
+            lines[-1] += f" {word}"
+        else:
+            lines.append(word)
+    return lines
+
+
+def _parts(text: str, longest: int | None) -> list[str]:
+    """Return a text in the parts in which it is written; all but the first begin with a space."""
+    if longest is None or len(text) <= longest:
+        return [text]
+    first, *others = cut(re.split(r"(?<=\S) (?=\s*\S)", text), longest // 2)
+    return [first, *(f" {one}" for one in others)]
+
+
+def _joined(line: Line, following: Sequence[Line], texts: Sequence[str], hand: np.ndarray) -> Line:
+    """Return a line with the parts that follow it, up to one that has not ended.
+
+    A part begins as far behind what is written as behind the hand, and continues its baseline.
+
+    Args:
+        line: the first part.
+        following: the others, primed with the hand.
+        texts: their own.
+        hand: ink `(points, 3)`.
+    """
+    edge, _ = _from_end(hand)
+    pieces, before = [(line.ink, line.bias, line.attention)], line.written
+    ended = line.ended and len(following) > 0
+    for part in following:
+        if not ended or not (ended := len(part.written) > 0):
+            break
+        ink, head, start = part.ink[part.primed :].copy(), part.written, part.primed - 1
+        right, base = _from_end(before)
+        ink[0, :2] = ink[0, 0] + right - edge, base - baseline(head[: _quarter(head)])
+        pieces.append((ink, part.bias[start:], part.attention[start:]))
+        before, ended = ink, part.ended
+    inks, biases, phis = zip(*pieces, strict=True)
+    steps, characters = ([0, *np.cumsum(list(map(len, of)))] for of in (phis, (line.text, *texts)))
+    attention = np.zeros((steps[-1], characters[-1] + 1), dtype=line.attention.dtype)
+    for number, phi in enumerate(phis):
+        first, last = characters[number : number + 2]
+        attention[steps[number] : steps[number + 1], first : last + 1] = phi[:, first - last - 1 :]
+    return replace(
+        line,
+        ink=np.concatenate(inks),
+        attention=attention,
+        text="".join((line.text, *texts)),
+        ended=ended,
+        bias=np.concatenate(biases),
+    )
+
+
+def _limited(line: Line, steps: int | None) -> Line:
+    """Return a line cut to a number of points that were written; None: as it is."""
+    if steps is None or len(line.ink) <= (line.primed or 1) + steps:
+        return line
+    ink = line.ink[: (line.primed or 1) + steps].copy()
+    ink[-1, 2] = 1.0  # the pen leaves the paper
+    kept = slice(len(ink) - 1)
+    return replace(line, ink=ink, attention=line.attention[kept], bias=line.bias[kept], ended=False)
+
+
+def _from_end(ink: np.ndarray) -> tuple[float, float]:
+    """Return where the right edge and the baseline at the end of ink are, seen from its last
+    point."""
+    last, tail = to_points(ink)[-1], ink[-_quarter(ink) :]
+    return bounds(ink)[2] - float(last[0]), baseline(tail) - float(to_points(tail)[-1, 1])
+
+
+def _quarter(ink: np.ndarray) -> int:
+    return max(len(ink) // 4, 2)

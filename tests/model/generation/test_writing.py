@@ -1,0 +1,145 @@
+"""Writing many lines, and long ones in parts."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from model import Line, SynthesisNetwork, sample
+from model.generation.words import words
+from model.generation.writing import OF_PART, _joined, _parts, cut, write
+from utils.alphabet import Alphabet
+from utils.ink import from_strokes, to_points
+from utils.normalisation import Normalisation
+
+PRIMER = (np.float32([[0, 0, 0], [9, 3, 0], [8, -2, 1]]), "c ")
+
+
+@pytest.fixture(scope="module")
+def network() -> SynthesisNetwork:
+    torch.manual_seed(0)
+    normalisation = Normalisation((8.0, 0.5), (40.0, 30.0))
+    sizes = {"hidden_size": 16, "num_mixtures": 3, "window_advance": 0.3, "longest": 8}
+    return SynthesisNetwork(normalisation, Alphabet("abc "), **sizes).eval()
+
+
+def test_texts_are_cut_at_blanks_into_lines_of_about_equal_lengths():
+    spoken = ["word"] * 20  # 99 characters: three lines
+    lines = cut(spoken, 40)
+    assert " ".join(lines).split() == spoken
+    assert [len(line) for line in lines] == [34, 34, 29]
+    assert cut([], 40) == [] and cut(["a" * 50, "b"], 40) == ["a" * 50, "b"]
+
+
+def test_lines_are_never_longer_than_their_limit():
+    generator = np.random.default_rng(1)
+    for _ in range(200):
+        spoken = ["x" * n for n in generator.integers(1, 50, generator.integers(1, 40))]
+        lines = cut(spoken, 50)
+        assert " ".join(lines).split() == spoken
+        assert max(map(len, lines)) <= 50
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "word " * 40,
+        "  ab " + "cd  e " * 40,
+        "a" * 300,
+        "a " + "b" * 150 + " c",
+        " " * 150,
+        "one " + " " * 150 + "two",
+    ],
+)
+def test_the_parts_of_a_text_are_the_whole_text(text):
+    parts = _parts(text, 100)
+    assert "".join(parts) == text and _parts(text, None) == [text]
+    assert len(parts) == 1 or all(part.strip() for part in parts)
+    assert all(part.startswith(" ") for part in parts[1:])
+
+
+def test_parts_are_about_as_long_as_each_other():
+    text = "abcd " * 43 + "end"
+    assert _parts(text, len(text)) == [text]
+    lengths = [len(part) for part in _parts(text, 100)]
+    assert max(lengths) <= 51 and min(lengths) > 30
+
+
+@pytest.mark.parametrize("primer", [None, PRIMER])
+def test_parts_continue_one_hand(network, primer):
+    text, options = "abc ab bca", {"bias": 1.0, "stretch": (1.1, 0.9)}
+    (line,) = write(network, [text], [5], primer=primer, **options)
+    said, primed = ("", 0) if primer is None else (primer[1], len(primer[0]))
+    (first,) = sample(network, [5], ["abc"], primer=primer, max_steps=500, **options)
+    hand = primer or (first.written, "abc")
+    seeds = [5 + OF_PART, 5 + 2 * OF_PART]
+    second, third = sample(network, seeds, [" ab", " bca"], primer=hand, max_steps=500, **options)
+    followed = [one.ink[one.primed :] for one in (second, third)]
+    assert (line.text, line.primed, line.ended) == (said + text, primed, True)
+    whole = np.concatenate((first.ink, *followed))
+    starts = len(first.ink) + np.array([0, len(followed[0])])
+    alike = np.delete(np.arange(len(whole)), starts)
+    np.testing.assert_array_equal(line.ink[alike], whole[alike])
+    np.testing.assert_array_equal(line.ink[starts, 2], whole[starts, 2])
+    steps = len(line.ink) - 1
+    assert line.attention.shape == (steps, len(line.text) + 1) and line.bias.shape == (steps,)
+    # At the steps of a part the window is over its own characters, and the end.
+    phi = line.attention[starts[0] - 1 : starts[1] - 1]
+    own = slice(len(said) + 3, len(said) + 7)
+    np.testing.assert_array_equal(phi[:, own], second.attention[second.primed - 1 :, -4:])
+    assert not np.delete(phi, own, axis=1).any()
+    assert [word.text for word in words(replace(line, title=text))] == text.split()
+
+
+def test_a_primer_whose_text_is_part_of_the_text_is_no_hand_of_its_own(network):
+    text, options = "abc ab bca", {"bias": 1.0, "max_steps": 500}
+    (line,) = write(network, [text], [5], primer=(PRIMER[0], ""), **options)
+    (first,) = sample(network, [5], ["abc"], primer=(PRIMER[0], ""), **options)
+    (part,) = sample(network, [5 + OF_PART], [" ab"], primer=(first.ink, "abc"), **options)
+    start = len(first.ink)
+    assert line.text == text and line.primed == 3
+    np.testing.assert_array_equal(line.ink[:start], first.ink)
+    own = part.ink[part.primed + 1 :]
+    np.testing.assert_array_equal(line.ink[start + 1 : start + 1 + len(own)], own)
+
+
+def test_a_part_lies_behind_what_was_written_as_behind_the_hand():
+    """By hand: boxes of which the hand's last point is 5 left of its right edge."""
+    box = from_strokes([np.array([[0, 0], [0, -10], [20, -10], [20, 0], [15, 0]], float)])
+    step = np.float32([[30.0, -4.0, 0.0]])  # 25 behind the right edge, and 4 higher
+    part = Line(np.concatenate((box, step, box[1:])), len(box), np.zeros((9, 6)), "a b", True,
+                np.zeros(9))  # fmt: skip
+    before = from_strokes([np.array([[0, 0], [0, -10], [40, -10], [40, 0], [10, 0]], float)])
+    line = Line(before, 0, np.zeros((4, 2)), "a", True, np.zeros(4))
+    joined = _joined(line, [part, part], [" b", " b"], box)
+    ways = to_points(joined.ink)[[4, 5, 9, 10]]
+    # 30 right of the last point is the edge, and 25 on begins a part; 15 on it ends.
+    np.testing.assert_allclose(ways, [[10, 0], [65, 0], [80, 0], [110, 0]], atol=1e-4)
+    assert joined.text == "a b b" and joined.ended
+
+
+def test_a_part_that_does_not_end_is_the_last(network):
+    text = "abc ab bca"
+    (line,) = write(network, [text], [5], bias=1.0, max_steps=4)
+    assert len(line.ink) == 5 and not line.ended and line.text == text
+    assert line.attention.shape == (4, len(text) + 1) and line.ink[-1, 2] == 1.0
+    (whole,) = write(network, [text], [5], bias=1.0)
+    limit = len(whole.ink) - 2
+    (cut,) = write(network, [text], [5], bias=1.0, max_steps=limit)
+    assert len(cut.ink) == limit + 1 and not cut.ended and cut.ink[-1, 2] == 1.0
+    assert len(cut.attention) == len(cut.bias) == limit
+    np.testing.assert_array_equal(cut.ink[:-1], whole.ink[:limit])
+    (primed,) = write(network, [text], [5], bias=1.0, max_steps=limit, primer=PRIMER)
+    assert len(primed.written) <= limit
+
+
+def test_long_and_short_texts_are_written_as_if_alone(network, monkeypatch):
+    texts = ["ab", "abc ab bca", "c", "cab", "bb cc ab a"]
+    together = write(network, texts, range(5), bias=1.0)
+    monkeypatch.setattr("model.generation.writing.TOGETHER", 2)
+    for number, one in enumerate(write(network, texts, range(5), bias=1.0)):
+        (alone,) = write(network, [texts[number]], [number], bias=1.0)
+        for other in (alone, together[number]):
+            np.testing.assert_allclose(one.ink, other.ink, atol=1e-2)
+            assert (one.text, one.ended) == (other.text, other.ended)
