@@ -21,10 +21,11 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from base.base_dataset import BaseDataset
+from base.checkpoint import HAND
 from base.pretrained import HANDS
 from base.run_folder import RunFolder
 from data_loader import EmbeddedDataset, IAMOnDBDataset, read_ink
-from data_loader.sources.hand import Pair, brought
+from data_loader.sources.hand import Pair
 from data_loader.synthetic.corpus import held_out
 from model import load
 from model.loading import Reader, Writer
@@ -90,7 +91,7 @@ def learn(name: str, lines: Sequence[Pair], folder: Path, arguments) -> tuple[Ru
     """Train on lines as a user would; return the run, and how many seconds it took."""
     run = RunFolder(arguments.config.stem, f"{folder.name}-{name}")
     start = time.perf_counter()
-    if not (run.models / own_hand.WRITER).exists():
+    if not (run.models / HAND).exists():
         for stopped in (run.models, run.log):  # a training that did not end
             shutil.rmtree(stopped, ignore_errors=True)
         values = [
@@ -117,30 +118,23 @@ def measured(name: str, lines: Sequence[Pair], folder: Path, arguments) -> dict:
         others = lines[arguments.lines :][:SENTENCES]
         before = load(arguments.network, "cpu")
         if isinstance(before, Reader):
-            networks = {"before": arguments.network, "now": str(run.best)}
+            networks = {"before": arguments.network, "now": str(run.models)}
             found = {
                 which: misread_of(*zip(*others, strict=True), network)
                 for which, network in networks.items()
             }
         else:
-            found = written(name, before, run, others, folder)
+            found = written(before, run, others)
         path.write_text(json.dumps({"seconds": seconds} | found))
     return json.loads(path.read_text())
 
 
-def written(
-    name: str, before: Writer, run: RunFolder, others: Sequence[Pair], folder: Path
-) -> dict:
+def written(before: Writer, run: RunFolder, others: Sequence[Pair]) -> dict:
     """Return where lines lie in the space of hands, and the errors of those that were written."""
-    after = load(run.models / own_hand.WRITER, "cpu")
+    after = load(run.models / HAND, "cpu")
     space = hand_likeness.load(HANDS)
-    found = own_hand.Prepared.load(run.models / own_hand.FILE)
     (style,) = read_ink(run.models / own_hand.STYLE)
-    learned = read_ink(folder / f"{name}.json")
-    inks = brought([(one.ink, one.text) for one in learned], found.height, found.step)
-    primer = next(
-        (ink, style.text) for ink, one in zip(inks, learned, strict=True) if one.text == style.text
-    )
+    primer = style.ink, style.text
     texts = held_out(SENTENCES)
     result = {"others": space.embed([ink for ink, _ in others]).tolist()}
     for network, which in ((before, "before"), (after, "now")):

@@ -7,7 +7,7 @@ from base.pretrained import located
 from commands import options
 from commands.options import Parser
 from utils.checks import CheckpointError, UserError
-from utils.files import link_or_copy
+from utils.files import write_text
 
 
 def add_options(parser: Parser) -> None:
@@ -36,7 +36,7 @@ def run(arguments: argparse.Namespace) -> None:
     ink, style = network.path.with_name("hand.json"), target.with_suffix(".json")
     if arguments.with_ink and not ink.exists():
         raise UserError(f"--with-ink: beside {network.path} there is no line of a hand, {ink.name}")
-    if arguments.with_ink and style.exists():
+    if arguments.with_ink and style.exists() and style.read_bytes() != ink.read_bytes():
         raise UserError(f"--with-ink: {style} exists; name another file")
     if target.exists():
         if target.samefile(network.path):
@@ -59,5 +59,5 @@ def run(arguments: argparse.Namespace) -> None:
     before, after = network.path.stat().st_size, target.stat().st_size
     print(f"{target}  ({after / 2**20:.1f} MiB of {before / 2**20:.1f})")
     if arguments.with_ink:
-        link_or_copy(ink, style)
+        write_text(style, ink.read_text(encoding="utf-8"))
         print(style)

@@ -77,16 +77,13 @@ SENTENCE = "This is what the network writes in that hand"
 
 def lines_of(network: Any, folder: Path, arguments: argparse.Namespace) -> tuple[Any, Any]:
     """Return the lines that a network learned from, in its units, and the one to prime it with."""
-    from data_loader.sources.ink_files import read_ink
     from parse_config import data_of
     from trainer import own_hand
 
     source = data_of(network, arguments.overrides).source
     own_hand.use(source, own_hand.Prepared.load(folder / own_hand.FILE))
     source.prepare()
-    (style,) = read_ink(folder / own_hand.STYLE)
-    lines = [(source.ink(k), source.text(k)) for k in source.own]
-    return source, next(line for line in lines if line[1] == style.text)
+    return source, options.samples_of([folder / own_hand.STYLE], network)[0]
 
 
 def draw(

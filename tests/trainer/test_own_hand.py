@@ -1,6 +1,7 @@
 """A trained network learns a hand: what is looked at before, composed, and said afterwards."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +14,13 @@ from base.checkpoint import load_checkpoint, save_checkpoint
 from base.pretrained import pretrained
 from base.run_folder import RunFolder
 from data_loader.sources.hand import HandDataset
+from data_loader.sources.ink_files import read_ink
 from data_loader.synthetic.embedded import EmbeddedDataset
 from model import load
 from trainer import own_hand
 from trainer.own_hand import exam, practice, preparation
 from utils.checks import DataError, UserError
-from utils.ink import from_strokes, strokes
+from utils.ink import from_strokes, strokes, x_height
 
 pytestmark = pytest.mark.slow
 
@@ -51,6 +53,19 @@ def hand(tmp_path, lines):
         return HandDataset(root=str(path), **options)
 
     return made
+
+
+@pytest.fixture
+def short_exam(monkeypatch):
+    """A few of the characters and texts, of which there are 114."""
+    of = exam.Exam.of
+
+    def shorter(*words):
+        whole = of(*words)
+        few = dict(list(whole.characters.items())[::12])
+        return replace(whole, characters=few, texts=whole.texts[:4])
+
+    monkeypatch.setattr(exam.Exam, "of", shorter)
 
 
 def turned(matrix):
@@ -133,18 +148,26 @@ def test_lines_that_are_not_what_they_should_be_are_refused(hand, networks, chan
         own_hand.prepared(hand(change, lent=0, composed=0), networks[0].model.alphabet, *networks)
 
 
-def test_single_lines_that_cannot_be_used_are_left_out_and_named(hand, networks):
+def test_single_lines_that_cannot_be_used_are_left_out_and_named(hand, networks, caplog):
     def change(lines):
-        return [lines[0] | {"text": "nothing of the kind"}, lines[1] | {"text": "Ж"}, *lines[2:]]
+        shorter = lines[2] | {"text": lines[2]["text"][: len(lines[2]["text"]) // 2]}
+        return [
+            lines[0] | {"text": "nothing of the kind"},
+            lines[1] | {"text": "Ж"},
+            shorter,
+            *lines[3:],
+        ]
 
     source = hand(change, lent=0, composed=0)
     found = own_hand.prepared(source, networks[0].model.alphabet, *networks)
-    assert found.names == tuple(f"hand.json:{k:05}" for k in range(2, 8))
+    assert found.names == tuple(f"hand.json:{k:05}" for k in range(3, 8))
+    said = caplog.text
+    assert "do not fit: hand.json:00000 ('nothing of the kind' is read as" in said
+    assert ", hand.json:00002 (" in said
+    assert "1 with characters that the network does not know: 'Ж' (U+0416)" in said
     own_hand.use(source, found)
     source.prepare()
-    said = source.report()
-    assert "do not fit: hand.json:00000 ('nothing of the kind' is read as" in said
-    assert "1 with characters that the network does not know: 'Ж' (U+0416)" in said
+    assert "left out" not in source.report()  # once is enough
 
 
 def test_lines_that_are_gone_are_named(hand):
@@ -192,7 +215,7 @@ def test_a_spoilt_line_is_no_sample(networks, lines, monkeypatch):
 
 
 def test_the_script_learns_a_hand_and_goes_on_where_it_was_stopped(
-    tmp_path, monkeypatch, hand, caplog, capsys, logging_restored
+    tmp_path, monkeypatch, hand, caplog, capsys, logging_restored, short_exam
 ):
     root = hand().root
     monkeypatch.chdir(tmp_path)
@@ -206,8 +229,12 @@ def test_the_script_learns_a_hand_and_goes_on_where_it_was_stopped(
     assert "8 lines of a hand" in caplog.text and "of what was learned" in caplog.text
     assert load(whole / "hand.pth", "cpu").write("hi", seed=1).ended
     assert "training" not in load_checkpoint(whole / "hand.pth")
-    style = json.loads((whole / "hand.json").read_text())
-    assert style["text"] in [one["text"] for one in json.loads(Path(root).read_text())]
+    (style,) = read_ink(whole / "hand.json")
+    assert style.text in [one["text"] for one in json.loads(Path(root).read_text())]
+    assert 80 < x_height(style.ink) < 160  # in the network's units, whatever the person's were
+    learned = load(whole, "cpu")
+    assert learned.path.name == "hand.pth" and learned.model.sink == 0.0
+    assert "of what was learned" in (whole / "train.log").read_text()
     shown = [
         "hand",
         "-r",
@@ -239,12 +266,11 @@ def test_the_script_learns_a_hand_and_goes_on_where_it_was_stopped(
 
 @pytest.mark.parametrize(("noise", "shares"), [(0.012, (1.0, 0.2)), (0.05, (1.0,))])
 def test_what_was_learned_too_well_is_taken_back(
-    tmp_path, monkeypatch, hand, networks, caplog, noise, shares
+    tmp_path, monkeypatch, hand, networks, caplog, noise, shares, short_exam
 ):
     """Or, where no way leads back, not kept."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(exam, "SHARES", shares)
-    monkeypatch.setattr(exam, "CHECK_LINES", 4)
     source, run = hand(lent=0, composed=0), RunFolder("own_hand", "one")
     own_hand.use(source, own_hand.prepared(source, None, *networks))
     source.prepare()
@@ -268,6 +294,28 @@ def test_what_was_learned_too_well_is_taken_back(
         before = was["state_dict"][name].float()
         expected = before + 0.2 * (spoilt[name] - before)
         torch.testing.assert_close(weight.float(), expected, rtol=2e-3, atol=1e-4)
+
+
+def test_less_is_kept_where_a_letter_is_lost(
+    tmp_path, monkeypatch, hand, networks, caplog, short_exam
+):
+    """Of those that are legible the largest with which the most letters can be read."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(exam, "SHARES", (1.0, 0.5, 0.2))
+    source, run = hand(lent=0, composed=0), RunFolder("own_hand", "one")
+    own_hand.use(source, own_hand.prepared(source, None, *networks))
+    source.prepare()
+    run.models.mkdir(parents=True)
+    was = load_checkpoint(pretrained()["writer"])
+    save_checkpoint(run.best, was)
+    monkeypatch.setattr(RunFolder, "first_weights", lambda run: pretrained()["writer"])
+    lost = [["l", "z"], ["z", "{"], ["z"]]
+    monkeypatch.setattr(exam.Exam, "lost", lambda *_: lost.pop(0))
+    caplog.set_level("INFO")
+    assert own_hand.conclude(run, source, torch.device("cpu")) and lost == []
+    assert "before; no longer read: l z\n" in caplog.text
+    assert "50 % of what was learned is kept; " in caplog.text
+    assert "model_best.pth has all of it" in caplog.text
 
 
 def test_a_reader_learns_a_hand(tmp_path, monkeypatch, hand, caplog, logging_restored):

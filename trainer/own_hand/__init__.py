@@ -2,16 +2,15 @@
 
 `prepared` looks at the lines with a recogniser and composes new ones of their letters; after the
 training `conclude` has the network write every character and lines of the hand, as before it, and
-takes back as much of what was learned as makes them illegible.
+takes back as much of what was learned as makes them illegible, or a letter unreadable.
 """
 
-from trainer.own_hand.exam import STYLE, WRITER, conclude
+from trainer.own_hand.exam import STYLE, conclude
 from trainer.own_hand.preparation import FILE, Prepared, networks, prepared, use
 
 __all__ = [
     "FILE",
     "STYLE",
-    "WRITER",
     "Prepared",
     "conclude",
     "networks",

@@ -7,15 +7,23 @@ these illegible is taken back.
 import logging
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
 
 from base import distributed
-from base.checkpoint import load_checkpoint, save_checkpoint, to_share
+from base.checkpoint import (
+    HAND,
+    load_checkpoint,
+    newest_checkpoint,
+    save_checkpoint,
+    to_share,
+)
 from base.run_folder import RunFolder
 from data_loader.sources.hand import HandDataset, Pair
 from data_loader.synthetic import corpus
+from logger.logger import add_log_file, remove_log_file
 from model.calibration import calibrated
 from model.generation.mixture import PEN_SHARPNESS
 from model.loading import Reader, Writer, load
@@ -38,8 +46,8 @@ WORSE, MORE = 1.1, 0.01
 800 characters, so few say little."""
 FORGETS = 0.1
 """By how much more characters are misread after a training that is not worth keeping (assumed)."""
-WRITER, STYLE = "hand.pth", "hand.json"
-"""In the folder of a run: the network to share, and a line of the hand."""
+STYLE = "hand.json"
+"""In the folder of a run, beside `HAND`: a line of the hand."""
 STYLE_LENGTH = 25
 """Characters of the line that a network is primed with, as nearly as there is one (assumed)."""
 READ, TRIED, TEXTS = 12, 4, 10
@@ -53,8 +61,8 @@ log = logging.getLogger(__name__)
 def conclude(run: RunFolder, source: HandDataset, device: torch.device) -> bool:
     """Say what a trained network has learned and forgotten, and keep it if that is little.
 
-    A writer becomes `WRITER` and `STYLE` in the run's folder: the network, small, and a line of the
-    hand to prime it with.
+    A writer becomes `HAND` and `STYLE` in the run's folder: the network, small, and a line of the
+    hand to prime it with, in the network's units.
 
     Args:
         run: of the training, complete.
@@ -67,8 +75,19 @@ def conclude(run: RunFolder, source: HandDataset, device: torch.device) -> bool:
     before = run.first_weights()
     if before is None or not distributed.is_main():
         return False
+    handler = add_log_file(run.log_file)
+    try:
+        return _concluded(run, source, before, device)
+    finally:
+        remove_log_file(handler)
+
+
+def _concluded(run: RunFolder, source: HandDataset, before: Path, device: torch.device) -> bool:
+    """Do as `conclude`; `before` is the network whose weights were the first."""
     former, reader = networks(before, device)
-    learned = load(run.best, str(device))
+    # Not the best epoch by a few held-out lines: the last, whose rate has fallen, writes better.
+    last, new, _ = newest_checkpoint(run.models)
+    learned = load(last, str(device))
     if isinstance(learned, Reader):
         lines = [(source.ink(k), source.text(k)) for k in source.indices("valid").tolist()]
         misread = [_misread(network, lines) for network in (reader, learned)]
@@ -81,35 +100,39 @@ def conclude(run: RunFolder, source: HandDataset, device: torch.device) -> bool:
     best = best_sample(learned, reader, own, source.seed)
     exam = Exam.of(learned, reader, own[best], source.seed)
     could, was = exam.taken(former)
-    old, new = load_checkpoint(before)["state_dict"], load_checkpoint(run.best)
-    weights, found = new["state_dict"], []
+    old, weights = load_checkpoint(before)["state_dict"], new["state_dict"]
+    found = []
     for share in SHARES:
         learned.model.load_state_dict(_between(old, weights, share))
         can, now = exam.taken(learned)
-        found.append((now, share, can))
+        lost = exam.lost(learned, could - can)
+        letters = sum(map(str.islower, lost))  # without one of these no page is legible
+        legible = now <= WORSE * was + MORE
+        rank = (0, letters, -share) if legible else (1, now, -share)
+        found.append((rank, share, now))
         log.info("with %.0f %% of what was learned %.1f %% of the characters are misread, "
-                 "%.1f %% before", 100 * share, 100 * now, 100 * was)  # fmt: skip
-        if now <= WORSE * was + MORE:
+                 "%.1f %% before%s", 100 * share, 100 * now, 100 * was,
+                 f"; no longer read: {' '.join(lost)}" if lost else "")  # fmt: skip
+        if legible and not letters:
             break
-    else:  # The hand itself may be harder to read.
-        now, share, can = min(found, key=lambda one: one[0])
-        log.info("%.0f %% of it is kept", 100 * share)
+    _, share, now = min(found)  # Where none is legible, the hand may be harder to read.
+    new["state_dict"] = _between(old, weights, share)
     if now > was + FORGETS:
         log.warning(
             "the network forgets how to write: %s is still as it was, use that; fewer epochs or a "
             "smaller --lr may help, or more lines", before,
         )  # fmt: skip
         return False
-    new["state_dict"] = _between(old, weights, share)
-    learned.model.load_state_dict(new["state_dict"])
-    if lost := exam.lost(learned, could - can):
-        log.info("no longer read: %s", " ".join(lost))
-    save_checkpoint(run.models / WRITER, to_share(new))
-    recorded = source.read()[best]
-    write_style(run.models / STYLE, recorded.ink, recorded.text, run.run_id)
+    if learned.model.sink:  # It no longer does (measured, lab notebook: how a steady pen sinks).
+        new["config"]["arch"]["args"]["sink"] = 0.0
+    save_checkpoint(run.models / HAND, to_share(new))
+    write_style(run.models / STYLE, *own[best], run.run_id)
+    if share < 1:
+        log.info("%.0f %% of what was learned is kept; %s has all of it: more like the hand, and "
+                 "less legible", 100 * share, last)  # fmt: skip
     log.info(
         "the hand: %s, and a line of it: %s\nto write in it: python experiments.py write -r %s "
-        "--style %s --text-file FILE", *(run.models / name for name in (WRITER, STYLE) * 2)
+        "--style %s --text-file FILE", *(run.models / name for name in (HAND, STYLE) * 2)
     )  # fmt: skip
     return True
 

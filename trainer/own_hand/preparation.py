@@ -1,6 +1,7 @@
 """What a network needs before it learns a hand, kept in the run's folder so that a resumed run has
 the same."""
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from zipfile import BadZipFile
@@ -72,6 +73,9 @@ class Prepared:
             ) from None
 
 
+log = logging.getLogger(__name__)
+
+
 def networks(path: str | Path, device: torch.device) -> tuple[Writer, Reader]:
     """Return a writer and a reader: the network at `path`, and a pretrained one of the other kind.
 
@@ -104,6 +108,9 @@ def prepared(
         DataError: if too few lines can be used, with what is wrong with the others.
     """
     samples = usable(source, known, reader)
+    for note in source.notes:  # before minutes of work that may be for nothing
+        log.warning("%s", note)
+    source.notes.clear()
     own = [ink for ink in writer.own_hand() if mean_step(ink) > 0]
     height = source.height or float(np.median([x_height(ink) for ink in own]))
     step = source.step or float(np.median([mean_step(ink) for ink in own]))
