@@ -6,7 +6,7 @@ import math
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, nullcontext, suppress
+from contextlib import nullcontext
 from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
@@ -26,12 +26,10 @@ from base.monitor import Monitor
 from base.optimizer_step import OptimizerStep
 from base.random_state import random_state_kept
 from base.run_folder import RunFolder
-from base.step_profiler import StepProfiler
+from base.run_log import RunLog
 from base.stop_request import StopRequest, TrainingFailed
 from base.training_checkpoint import TrainingCheckpoint
 from base.training_state import Progress, Sums, TrainingState, ratio
-from logger.logger import add_log_file, remove_log_file
-from logger.metrics_csv import MetricsTable
 from logger.tensorboard import TensorBoardWriter
 from utils.checks import ConfigFault, NotFinite, Range
 
@@ -165,9 +163,7 @@ class BaseTrainer(ABC):
         self.header = dict(checkpoint_header)
         self.save_period, self.steps_per_epoch = save_period, steps_per_epoch
         self.truncate, self.precision = truncate, precision
-        self.max_skipped, self.log_steps = max_skipped, log_steps
-        self.tensorboard, self.profile = tensorboard, profile
-        self.keep_normalisation = keep_normalisation
+        self.max_skipped, self.keep_normalisation = max_skipped, keep_normalisation
 
         names = self.logged_names(type(loss), [type(metric) for metric in metrics])
         if self.valid_loader is None:
@@ -188,6 +184,12 @@ class BaseTrainer(ABC):
         )
         limit = math.inf if time_limit_minutes is None else 60 * time_limit_minutes
         self._stop = StopRequest(limit)
+        self.run_log = RunLog(
+            *(run, device, self._stop),
+            tensorboard=tensorboard,
+            profile=profile,
+            log_steps=log_steps,
+        )
         self.stream = BatchStream(
             train_loader, device, self._stop, self.num_chunks, accumulate, truncate
         )
@@ -195,15 +197,13 @@ class BaseTrainer(ABC):
         self.checkpoint = TrainingCheckpoint(
             *(run, self.header, self.state),
             *(self.optimizer_step, self.stream, self.monitor, self.metrics),
-            *(self._last_loss, self._event_sizes),
+            *(self._last_loss, self.run_log.event_sizes),
             save_minutes=save_minutes,
             keep_last=keep_last,
         )
         self.unfinished: bool | None = None
         self._sequences = 0  # Of the training set; counted in `train`.
         self._last_parts: list[Batch] | None = None  # Those of the last step that was made.
-        self._events: TensorBoardWriter | None = None
-        self._sizes: dict[str, int] = {}
 
     # What a task may override.
 
@@ -314,8 +314,7 @@ class BaseTrainer(ABC):
     @property
     def events(self) -> TensorBoardWriter:
         """The log that TensorBoard shows, while `train` runs."""
-        assert self._events is not None
-        return self._events
+        return self.run_log.events
 
     def resume(self, checkpoint: Mapping[str, Any], source: Path) -> None:
         """Resume from a checkpoint; see `TrainingCheckpoint.load`."""
@@ -341,7 +340,7 @@ class BaseTrainer(ABC):
         self._sequences = sum(map(len, self.train_loader.sampler_of_batches.batches(0)))
         distributed.broadcast_tensors([*self.model.parameters(), *self.model.buffers()])
         # From here on a Ctrl-C waits until the state can be saved.
-        with self._stop, self._files():
+        with self._stop, self.run_log.opened(self.checkpoint, self.seed):
             if self.checkpoint.source is None:
                 log.info("%s", self.model)
                 self.events.config(self.header.get("config"))
@@ -349,44 +348,11 @@ class BaseTrainer(ABC):
                 self._run()
             finally:
                 self.stream.close()
-                self._profiler.close(self.progress.step)
+                self.run_log.profiler.close(self.progress.step)
             self._stop.now()
             if self._stop.failure is not None:
                 raise self._stop.failure
         return self._stop.signal
-
-    @contextmanager
-    def _files(self) -> Iterator[None]:
-        """Create the run's folder and open the files that are written throughout."""
-        is_main, source = distributed.is_main(), self.checkpoint.source
-        with ExitStack() as stack:
-            begun = False
-            if is_main:
-                stack.callback(self.run.release)
-                config = self.header.get("config", {})
-                begun = self.run.create(config, self.seed, resumed_from=source, device=self.device)
-                stack.callback(remove_log_file, add_log_file(self.run.log_file))
-            sizes = self._sizes = self.checkpoint.begin()
-            if is_main:
-                self._table = MetricsTable(self.run.metrics_file)
-                self._table.take_back(self.progress.epoch)
-                log.info("weights and metrics: %s; TensorBoard: %s", self.run.models, self.run.log)
-            self._profiler = StepProfiler(
-                self.run.log, self.device, enabled=self.profile and is_main
-            )
-            self._events = TensorBoardWriter(
-                self.run.log,
-                enabled=self.tensorboard and is_main,
-                sizes=sizes if begun else None,
-                step=self.progress.step,
-            )
-            try:
-                yield
-            except BaseException:
-                with suppress(OSError):
-                    self._events.close()
-                raise
-            self._events.close()
 
     # The loop.
 
@@ -406,8 +372,7 @@ class BaseTrainer(ABC):
         all_done = self.progress.epoch >= self.epochs
         reason = "all epochs are done" if all_done else "early stopping"
         log.info("finished after epoch %d: %s; %s", self.progress.epoch, reason, self.monitor)
-        with self._stop.failing():
-            self.events.hyperparameters(self.header.get("config", {}))
+        self.run_log.hyperparameters(self.header.get("config", {}))
         self.checkpoint.finish()
 
     def _is_complete(self) -> bool:
@@ -428,7 +393,7 @@ class BaseTrainer(ABC):
                 self.state.sums.seconds += time.perf_counter() - started
                 bar.update(self.progress.epoch_steps - bar.n)
                 bar.set_postfix({f"{self.loss.name}/point": f"{loss:.3f}"}, refresh=False)
-                self._profiler.step(self.progress.step)
+                self.run_log.profiler.step(self.progress.step)
                 if self._stop.now():
                     return not self._stop.at_once and self._epoch_is_trained()
                 if distributed.main_says(self.checkpoint.due) and not self._epoch_is_trained():
@@ -451,7 +416,7 @@ class BaseTrainer(ABC):
         The gradient is summed over all processes when the step is made.
         """
         stream, optimizer_step = self.stream, self.optimizer_step
-        with self._profiler.part("batch"):
+        with self.run_log.profiler.part("batch"):
             if not stream.load():  # a loader failed: the run ends
                 return math.nan
         step, parts, divisor, finite = Sums(), [], 0, True
@@ -463,7 +428,7 @@ class BaseTrainer(ABC):
             for number, (batch, state) in enumerate(stream.parts()):
                 part, loss, state_lost = None, 0.0, False
                 if batch is not None:
-                    with self._autocast(), self._profiler.part("forward"):
+                    with self._autocast(), self.run_log.profiler.part("forward"):
                         part = self.run_part(self.model, batch, chunk, state)
                     losses = self.loss(part.output, part.batch)
                     loss = losses.detach().cpu().double().sum().item()
@@ -477,7 +442,7 @@ class BaseTrainer(ABC):
                 finite = finite and not unfit
                 if unfit or part is None:
                     continue
-                with self._profiler.part("backward"):
+                with self.run_log.profiler.part("backward"):
                     optimizer_step.backward(losses.sum())
                 with torch.no_grad():
                     for metric in self.metrics:
@@ -492,7 +457,7 @@ class BaseTrainer(ABC):
         if finite:
             # Adaptive noise diverges once for the whole training set: the step takes its share.
             share = step.sequences / divisor / self._sequences
-            with self._profiler.part("update"):
+            with self.run_log.profiler.part("update"):
                 norm = optimizer_step.step(divisor, share)
         skipped = not math.isfinite(norm)
         self._count(step, norm, rate, skipped)
@@ -519,11 +484,8 @@ class BaseTrainer(ABC):
         sums.steps += 1
         sums.gradient_norm += norm
         sums.learning_rate = rate
-        if progress.step % self.log_steps == 0:
-            loss = {f"{self.loss.name}_per_point": step.loss_per_point}
-            curves = {**loss, "gradient_norm": norm, "learning_rate": rate}
-            with self._stop.failing():
-                self.events.scalars(curves, progress.step, "step")
+        curves = {f"{self.loss.name}_per_point": step.loss_per_point}
+        self.run_log.step(curves | {"gradient_norm": norm, "learning_rate": rate}, progress.step)
 
     def _give_up(self) -> None:
         """End the run after too many steps that were not finite."""
@@ -581,9 +543,7 @@ class BaseTrainer(ABC):
         if (divergence := self.optimizer_step.divergence()) is not None:
             # In nats per sequence, to be compared with the loss.
             counts["weight_noise_divergence"] = divergence / self._sequences
-        with self._stop.failing():
-            self.events.scalars(values | counts, progress.step, "epoch")
-        self._table.append({"epoch": progress.epoch, "step": progress.step, **values, **counts})
+        self.run_log.epoch(values | counts, progress.epoch, progress.step)
         loss = f"{self.loss.name}_per_point"
         shown = dict.fromkeys([loss, f"valid_{loss}", self.monitor.name])
         words = [f"epoch {progress.epoch:>{len(str(self.epochs))}}/{self.epochs}:"]
@@ -658,12 +618,6 @@ class BaseTrainer(ABC):
                 loss += self._part_and_loss(model, batch)[1]
                 points += batch.points
         return ratio(*distributed.all_reduce_sum([loss, points]))
-
-    def _event_sizes(self) -> dict[str, int]:
-        """Return the sizes of TensorBoard's files, the last known ones if it cannot write."""
-        with self._stop.failing():
-            self._sizes = self.events.sizes()
-        return self._sizes
 
     def _autocast(self) -> torch.autocast | nullcontext:
         if self.precision == "float32":

@@ -381,8 +381,8 @@ def test_runs_killed_at_random_moments(tmp_path):
         assert differences(expected["state_dict"], checkpoint["state_dict"]) == [], report
 
     again = make(tmp_path, "run", checkpoint=checkpoint, source=path, **killed_run.OPTIONS)
-    with again._files():  # takes back what the last kill left behind the checkpoint
-        pass
+    with again.run_log.opened(again.checkpoint, again.seed):
+        pass  # it takes back what the last kill left behind the checkpoint
     complete = min(expected["epoch"], checkpoint["epoch"])
     assert rows(again)[:complete] == rows(whole)[:complete]
     assert len(rows(again)) == checkpoint["epoch"] > 3
