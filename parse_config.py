@@ -7,7 +7,7 @@ and schedules. `utils.binding` describes how values are bound to constructors.
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import torch
 from torch.optim import Optimizer, lr_scheduler
@@ -16,7 +16,7 @@ from torch.optim.lr_scheduler import LRScheduler
 import data_loader
 import model
 import trainer
-from base import extension
+from base import extension, torch_blocks
 from base.base_data_loader import BaseDataLoader
 from base.base_dataset import BaseDataset
 from base.base_loss import BaseLoss
@@ -30,7 +30,7 @@ from model.loading import TrainedNetwork, build_network
 from utils import strict_json
 from utils.alphabet import Alphabet
 from utils.binding import ABSENT, Arguments, Binder, Fault, arguments_of, by_name, hint
-from utils.checks import ConfigFault, Range, UserError
+from utils.checks import ConfigFault, UserError
 from utils.files import user_cache
 from utils.normalisation import Normalisation
 from utils.override import Override
@@ -46,36 +46,14 @@ BLOCKS: dict[str, Any] = {
 }
 """The blocks of a config; it also has a `name`."""
 
+TRIAL_STEPS = 1009
+"""Steps of the run that a schedule is tried on: prime, so that no usual fraction of it is exact."""
+
 PACKAGES = (data_loader, model, trainer)
 BASES = (
     *(BaseModel, BaseDataLoader, BaseDataset, BaseTransform, Optimizer, LRScheduler),
     *(BaseLoss, BaseMetric, BaseTrainer),
 )
-
-NOT_OFFERED = {
-    *("LBFGS", "SparseAdam", "Muon"),  # need a closure, sparse gradients, matrices only
-    *("LambdaLR", "MultiplicativeLR", "SequentialLR", "ChainedScheduler"),  # no plain values
-}
-# Arguments that the program passes to torch's constructors; below, those that it derives for a
-# schedule if the config leaves them out: the rate from the optimiser's, the length from the run's.
-FROM_PROGRAM = ("params", "optimizer", "last_epoch", "epochs", "steps_per_epoch")
-
-TRIAL_STEPS = 1009
-"""Steps of the run that a schedule is tried on: prime, so that no usual fraction of it is exact."""
-WORKED_OUT = {
-    "OneCycleLR": {"max_lr": "lr", "total_steps": "steps"},
-    "CyclicLR": {"base_lr": "lr"},
-    "CosineAnnealingLR": {"T_max": "steps"},
-    "PolynomialLR": {"total_iters": "steps"},
-}
-# torch checks some of these bounds, but does not name the accepted values.
-TORCH_RANGES = {
-    **dict.fromkeys(("lr", "max_lr", "base_lr", "eta_min", "min_lr"), Range(0)),
-    **dict.fromkeys(("eps", "weight_decay", "gamma", "power", "patience"), Range(0)),
-    **dict.fromkeys(("betas", "momentum", "alpha", "rho", "pct_start"), Range(0, 1)),
-    **dict.fromkeys(("step_size", "T_max", "T_0", "T_mult", "total_steps"), Range(1)),
-    **dict.fromkeys(("total_iters", "milestones", "step_size_up", "step_size_down"), Range(1)),
-}
 
 # Arguments that say where files are written. They are accepted on the command line only, so that an
 # untrusted config, alone or in a checkpoint, cannot make the program write somewhere. (The cache
@@ -357,14 +335,13 @@ class ConfigParser:
     def _trial_optimizer(self, is_sound: bool) -> Optimizer:
         """Return the config's optimiser over one weight, or another one if it has faults."""
         if is_sound:
-            return BINDER.make(Optimizer, self.config["optimizer"], "", _weights())
-        return torch.optim.SGD(_weights(), lr=0.1, momentum=0.9)
+            return BINDER.make(Optimizer, self.config["optimizer"], "", torch_blocks.weights())
+        return torch.optim.SGD(torch_blocks.weights(), lr=0.1, momentum=0.9)
 
     def _schedule(self, optimizer: Optimizer, args: dict[str, Any], total_steps: int) -> Any:
         """Build the schedule from `args` and the derived ones."""
         kind = self.config["lr_scheduler"]["type"]
-        values = {"lr": optimizer.param_groups[0]["lr"], "steps": total_steps}
-        args = {name: values[of] for name, of in WORKED_OUT.get(kind, {}).items()} | args
+        args = torch_blocks.derived(kind, optimizer, total_steps) | args
         block = {"type": kind, "args": args}
         try:
             return BINDER.make(LRScheduler, block, "lr_scheduler", optimizer)
@@ -387,7 +364,8 @@ class ConfigParser:
 
         block = self.config["lr_scheduler"]
         cls = choices(LRScheduler)[block["type"]]
-        yield from _refused(cls, block.get("args", {}), "lr_scheduler", trial)
+        defaults, args = BINDER.arguments(cls).defaults, block.get("args", {})
+        yield from torch_blocks.refused(cls, args, defaults, "lr_scheduler", trial)
 
     def _trainer_faults(self, sound: set[str]) -> Iterator[Fault]:
         """Construct the trainer with stand-ins, which checks its other arguments too."""
@@ -447,10 +425,7 @@ def choices(base: type) -> dict[str, type]:
     """Return by name the subclasses of `base` that a config may name."""
     offered = [getattr(package, name) for package in PACKAGES for name in package.__all__]
     offered += extension.classes()
-    for module in (torch.optim, lr_scheduler):
-        names = [name for name in vars(module) if not name.startswith("_")]
-        offered += [vars(module)[name] for name in names if name not in NOT_OFFERED]
-    return by_name(offered, base)
+    return by_name(offered + torch_blocks.offered(), base)
 
 
 class _ConfigBinder(Binder):
@@ -460,12 +435,8 @@ class _ConfigBinder(Binder):
         return choices(base) if base in BASES else None
 
     def arguments(self, cls: type) -> Arguments:
-        if not cls.__module__.startswith("torch."):
-            return arguments_of(cls)
-        _, accepted, defaults = arguments_of(cls, FROM_PROGRAM)
-        for name in accepted.keys() & TORCH_RANGES.keys():
-            accepted[name] = Annotated[accepted[name], TORCH_RANGES[name]]
-        return Arguments(list(FROM_PROGRAM), accepted, defaults | WORKED_OUT.get(cls.__name__, {}))
+        is_torch_s = cls.__module__.startswith("torch.")
+        return torch_blocks.arguments(cls) if is_torch_s else arguments_of(cls)
 
     def trial(
         self, cls: type, args: dict[str, Any], key: str, stand_ins: Mapping[str, Any] = STAND_INS
@@ -474,9 +445,10 @@ class _ConfigBinder(Binder):
         if issubclass(cls, Optimizer):
 
             def step(**some: Any) -> None:
-                self.construct(cls, some, key, _weights()).step()
+                self.construct(cls, some, key, torch_blocks.weights()).step()
 
-            yield from _refused(cls, args, key, step)
+            defaults = self.arguments(cls).defaults
+            yield from torch_blocks.refused(cls, args, defaults, key, step)
         elif stand_ins.keys() >= set(supplied):
             # On the device "meta" the weights of a network take neither time nor memory.
             with torch.device("meta" if issubclass(cls, BaseModel) else "cpu"):
@@ -487,42 +459,6 @@ class _ConfigBinder(Binder):
 
 
 BINDER = _ConfigBinder()
-
-
-def _weights() -> list[torch.nn.Parameter]:
-    """Return a weight with a gradient, to try an optimiser on."""
-    weight = torch.nn.Parameter(torch.ones(2))
-    weight.grad = torch.ones(2)
-    return [weight]
-
-
-def _refused(
-    cls: type, args: dict[str, Any], key: str, trial: Callable[..., Any]
-) -> Iterator[Fault]:
-    """Find the arguments that torch refuses, by adding them one by one to those it accepts."""
-
-    def refusal(names: Iterable[str]) -> str | None:
-        try:
-            trial(**{name: args[name] for name in names})
-        except ConfigFault as fault:
-            return fault.expected
-        except Exception as error:  # Anything that arithmetic with a bad value raises.
-            return f"{cls.__name__} refuses it: {error or type(error).__name__}"
-        return None
-
-    if refusal(args) is None:
-        return
-    defaults = BINDER.arguments(cls).defaults
-    taken = [name for name in args if name not in defaults]
-    if reason := refusal(taken):
-        yield Fault(f"{key}.args", args, reason)
-        return
-    left = [name for name in args if name in defaults]
-    while fitting := [name for name in left if refusal([*taken, name]) is None]:
-        taken.append(fitting[0])
-        left.remove(fitting[0])
-    for name in left:
-        yield Fault(f"{key}.args.{name}", args[name], str(refusal([*taken, name])))
 
 
 def _name_faults(name: Any) -> Iterator[Fault]:

@@ -22,7 +22,8 @@ from base.base_metric import BaseMetric
 from base.base_model import BaseModel
 from base.base_trainer import BaseTrainer
 from base.base_transform import BaseTransform
-from parse_config import BINDER, NOT_OFFERED, WORKED_OUT, choices
+from base.torch_blocks import NOT_OFFERED, WORKED_OUT
+from parse_config import BINDER, choices
 
 PAGE = Path(__file__).with_name("config.md")
 
