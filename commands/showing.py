@@ -134,13 +134,10 @@ def save_biases(
 
 def primers(writer: Any) -> dict[str, tuple[Any, str]]:
     """Return by name the styles whose texts a network knows, in the units of its data."""
-    from data_loader.sources.ink_files import matched, read_ink
+    from data_loader.sources.ink_files import read_ink
 
     if not writer.model.needs_text:
         return {}
-    found = {name: read_ink(file)[0] for name, file in styles().items()}
-    found = {
-        name: one for name, one in found.items() if not writer.model.alphabet.unknown(one.text)
-    }
-    own = writer.own_hand() if found else []
-    return {name: (matched(one.ink, own)[0], one.text) for name, one in found.items()}
+    unknown = writer.model.alphabet.unknown
+    known = {name: file for name, file in styles().items() if not unknown(read_ink(file)[0].text)}
+    return dict(zip(known, options.samples_of(list(known.values()), writer), strict=True))

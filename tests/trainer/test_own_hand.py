@@ -1,6 +1,7 @@
 """A trained network learns a hand: what is looked at before, composed, and said afterwards."""
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -80,6 +81,12 @@ def turned(matrix):
     return change
 
 
+def rotation(degrees):
+    """Return the matrix by which lines rise."""
+    c, s = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+    return [[c, -s], [s, c]]  # rows (x, y) are multiplied from the left, y grows downwards
+
+
 def others_texts(lines):
     return [one | {"text": two["text"]} for one, two in zip(lines, lines[1:] + lines[:1])]  # noqa: B905
 
@@ -139,6 +146,8 @@ def test_a_file_that_is_gone_or_broken_is_named(tmp_path, content):
         (turned([[-1, 0], [0, -1]]), "recorded upside down"),
         (turned([[0, -1], [1, 0]]), "recorded turned to the left"),
         (turned([[0, 1], [-1, 0]]), "recorded turned to the right"),
+        (turned(rotation(25)), "recorded rising to the right"),
+        (turned(rotation(-45)), "recorded falling to the right"),
         (others_texts, "do not say what their texts say, such as hand.json:00000"),
         (lambda lines: [one | {"text": "Привет"} for one in lines], r"'П' \(U\+041F\)"),
     ],
@@ -155,15 +164,17 @@ def test_single_lines_that_cannot_be_used_are_left_out_and_named(hand, networks,
             lines[0] | {"text": "nothing of the kind"},
             lines[1] | {"text": "Ж"},
             shorter,
-            *lines[3:],
+            *lines[3:7],
+            *turned([[1, 0], [0, -1]])(lines[7:]),
         ]
 
     source = hand(change, lent=0, composed=0)
     found = own_hand.prepared(source, networks[0].model.alphabet, *networks)
-    assert found.names == tuple(f"hand.json:{k:05}" for k in range(3, 8))
+    assert found.names == tuple(f"hand.json:{k:05}" for k in range(3, 7))
     said = caplog.text
     assert "do not fit: hand.json:00000 ('nothing of the kind' is read as" in said
     assert ", hand.json:00002 (" in said
+    assert re.search(r"hand\.json:00007 \(.*, recorded with y growing upwards\?\)", said)
     assert "1 with characters that the network does not know: 'Ж' (U+0416)" in said
     own_hand.use(source, found)
     source.prepare()
