@@ -14,6 +14,9 @@ PRETRAINED = Path(__file__).resolve().parents[1] / "saved" / "pretrained"
 STYLES = PRETRAINED.with_name("styles")
 """Samples of hands, `NAME.json`: ink and its text."""
 
+STYLE = "slanted"
+"""The style of pages by the network `writer`, which wrote the styles (chosen by eye)."""
+
 HANDS = PRETRAINED / "hands.npz"
 """The space that tells hands apart, see `utils.hand_likeness`."""
 
@@ -21,6 +24,15 @@ HANDS = PRETRAINED / "hands.npz"
 def styles() -> dict[str, Path]:
     """Return the files of the styles by name."""
     return {file.stem: file for file in sorted(STYLES.glob("*.json"))}
+
+
+def style_of(path: Path) -> Path | None:
+    """Return the style in which a network's pages are written: the line beside one that learned a
+    hand, `STYLE` for the pretrained one; None for others."""
+    beside = path.with_suffix(".json")
+    if beside.is_file() and b'"strokes"' in beside.read_bytes():
+        return beside
+    return styles().get(STYLE) if path == shipped("writer") else None
 
 
 def style_file(name: str) -> Path:

@@ -65,6 +65,7 @@ def run(arguments: argparse.Namespace) -> None:
             f"{aligner.path} contains a {type(aligner.model).__name__}: a network that writes "
             "texts, or a recogniser with CTC, can align"
         )
+    options.make_room(arguments.output, "--output")
     config = ConfigParser.from_file(arguments.config, arguments.overrides)
     loader = config.build("data_loader", 0, aligner.model.normalisation, aligner.model.alphabet)
     source = loader.source

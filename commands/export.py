@@ -34,6 +34,7 @@ def run(arguments: argparse.Namespace) -> None:
     from trainer.own_hand import STYLE
 
     network, target = options.load(arguments.resume, arguments), arguments.file
+    options.make_room(target, "FILE")
     ink, style = network.path.with_name(STYLE), target.with_suffix(".json")
     if arguments.with_ink and not ink.exists():
         raise UserError(f"--with-ink: beside {network.path} there is no line of a hand, {ink.name}")

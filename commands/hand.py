@@ -63,7 +63,7 @@ def run(arguments: argparse.Namespace) -> None:
         )
     former = options.load(str(before), arguments, to="write")
     reader = options.load(arguments.reader, arguments, to="read")
-    texts = options.known(learned.model.alphabet, arguments.text or [SENTENCE], False)
+    texts = options.known(learned.model.alphabet, arguments.text or [SENTENCE], None)
     source, primer = lines_of(learned, folder.models, arguments)
     options.make_output(arguments.output, (".png",))
     path = options.picture(arguments.output, f"{folder.run_id}-hand.png")

@@ -156,11 +156,12 @@ def run(arguments: argparse.Namespace) -> None:
             "--proofread --reader judge"
         )
     options.make_output(arguments.output)
+    style = None if arguments.style == options.OWN else arguments.style
     how = {
         **options.sharpening(arguments),
         "seed": arguments.seed,
         "max_steps": arguments.steps,
-        "primer": options.samples_of([arguments.style], writer)[0] if arguments.style else None,
+        "primer": options.samples_of([style], writer)[0] if style else None,
         "search": options.search_of(reader, arguments),
         "proofreader": proofreader and proofreader.model,
         "tries": (arguments.tries or TRIES) if proofreader else 1,
@@ -169,7 +170,7 @@ def run(arguments: argparse.Namespace) -> None:
     if proofreader:
         kind = type(proofreader.model).__name__
         print(f"{kind} of {proofreader.path} proofreads, {how['tries']} tries at most")
-    recorded = record(writer, reader, proofreader, how, arguments.style)
+    recorded = record(writer, reader, proofreader, how, style)
     judge = judge_characters if arguments.characters else judge_texts
     judge(writer, reader, arguments, how, recorded)
 

@@ -214,28 +214,51 @@ def output_file(path: Path, kinds: Sequence[str]) -> Path | None:
 
 def make_output(path: Path, kinds: Sequence[str] = ()) -> None:
     """Make the folder of --output, before there is any work to lose."""
-    folder = path.parent if output_file(path, kinds) else path
+    make_folder(path.parent if output_file(path, kinds) else path, "--output")
+
+
+def make_folder(folder: Path, option: str) -> None:
+    """Make the folder into which an option's file goes."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UserError(
-            f"--output {folder}: the folder cannot be created: {error.strerror}"
-        ) from None
+        why = "there is a file of that name" if folder.is_file() else error.strerror
+        raise UserError(f"{option} {folder}: the folder cannot be created: {why}") from None
 
 
-def add_style(parser: Parser) -> None:
-    """Add --style."""
+def make_room(file: Path, option: str) -> None:
+    """Make the folder for a file, before there is any work to lose."""
+    if file.is_dir():
+        raise UserError(f"{option} {file}: this is a folder; name a file")
+    make_folder(file.parent, option)
+
+
+OWN = Path("own")
+"""The value of --style for a hand of the network's own."""
+
+
+def style(name: str) -> Path:
+    """Return the value of --style: a file, or `OWN`."""
+    return OWN if name == str(OWN) else style_file(name)
+
+
+def add_style(parser: Parser, of_page: str = "") -> None:
+    """Add --style; `of_page` says what it is by default on pages."""
     parser.add_argument(
         "--style",
-        type=typed(style_file),
+        type=typed(style),
         metavar="NAME|FILE",
-        help=f"hand to write in: {', '.join(styles()) or 'none is there'}, or a file that `style "
-        "make` saved (default: another hand for each seed)",
+        help=f"hand to write in: {', '.join(styles()) or 'none is there'}, a file that `style "
+        f"make` saved, or own for another hand with each seed (default: own{of_page})",
     )
 
 
 def samples_of(styles: list[Path], writer: Any) -> list[tuple[Any, str]]:
-    """Return the ink of styles, in the units of the network's data, and their texts."""
+    """Return the ink of styles, in the units of the network's data, and their texts.
+
+    Raises:
+        UserError: if one has no text, or one that the network does not know.
+    """
     if not styles:
         return []
     from data_loader.sources.ink_files import matched, read_ink
@@ -245,7 +268,10 @@ def samples_of(styles: list[Path], writer: Any) -> list[tuple[Any, str]]:
         sample = read_ink(style)[0]
         if not sample.text:
             raise UserError(f"style {style}: contains no text for {sample.name}")
-        (text,) = known(writer.model.alphabet, [sample.text], skip=False)
+        try:
+            (text,) = known(writer.model.alphabet, [sample.text], skip=None)
+        except UserError as error:
+            raise UserError(f"style {style}: {error}") from None
         found.append((matched(sample.ink, own)[0], text))
     return found
 
@@ -310,8 +336,13 @@ def add_skip_unknown(parser: Parser) -> None:
     )
 
 
-def known(alphabet: Alphabet, texts: Sequence[str], skip: bool) -> list[str]:
+def known(alphabet: Alphabet, texts: Sequence[str], skip: bool | None) -> list[str]:
     """Return texts without the characters that an alphabet lacks if `skip`, else refuse these.
+
+    Args:
+        alphabet: of the network.
+        texts: what is to be written.
+        skip: None where there is no --skip-unknown.
 
     Raises:
         UserError: naming the characters that the alphabet lacks, or if nothing is left.
@@ -321,10 +352,10 @@ def known(alphabet: Alphabet, texts: Sequence[str], skip: bool) -> list[str]:
     if unknown:
         names = ", ".join(map(describe, unknown))
         if not skip:
-            raise UserError(
-                f"the network does not know {names}; --skip-unknown leaves that out. It knows "
-                f"{''.join(alphabet.characters)!r}"
-            )
+            left = any(set(text) - {*unknown, " "} for text in texts)
+            skipping = "; --skip-unknown leaves that out" if left and skip is not None else ""
+            known_ = "".join(alphabet.characters)
+            raise UserError(f"the network does not know {names}{skipping}. It knows {known_!r}")
         print(f"left out, because the network does not know it: {names}")
     left = ["".join(c for c in text if c not in unknown) for text in texts]
     for text, given in zip(left, texts, strict=True):

@@ -254,9 +254,14 @@ def check(arguments: argparse.Namespace) -> None:
         raise UserError("give --text or --text-file, not both")
     if lines := [name for name in OF_LINES if getattr(arguments, name)]:
         raise UserError(f"{_shown(lines[0])} is for single lines, not for a page")
+    for name in ("hide_ruling", "ruling_spacing"):
+        if getattr(arguments, name) and not arguments.ruling:
+            raise UserError(f"{_shown(name)} is for a --ruling")
     for name in ("proofread", "tries", "report"):
         if arguments.no_proofread and name in given:
             raise UserError(f"--no-proofread and --{name} contradict each other")
+    if arguments.report and arguments.report.resolve() == output(arguments).resolve():
+        raise UserError(f"--report {arguments.report}: that is the --output; name another file")
     kind = output(arguments).suffix.lower()
     for name, kinds in NEEDS.items():
         if name in given and kind not in kinds:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from base.pretrained import style_of
 from commands import options
 from commands.page_files import save
 from commands.page_options import (
@@ -56,8 +57,9 @@ def run(
     reader = None
     if not arguments.no_proofread:
         reader = options.load(arguments.proofread or "reader", arguments, to="read")
+    given = primer is not None or arguments.style == options.OWN
     usual = {
-        "style": None,
+        "style": None if given else style_of(writer.path),
         "bias": BIAS if arguments.bias is None else arguments.bias,
         "size": arguments.size or HEIGHT,
         "slant": arguments.slant,
@@ -69,13 +71,41 @@ def run(
     lines = fitted.text.rstrip().split("\n")
     looks = [usual | values for (values, _), _ in zip(text, lines, strict=False)]
     path, paper = output(arguments), sheet(arguments)
+    for look in looks:
+        check_room(look, line_height(arguments, look, paper), paper)
     options.make_output(path, FORMATS)
+    if arguments.report:
+        options.make_room(arguments.report, "--report")
     hands = hands_of(arguments, looks, writer, reader, primer)
     found: list[dict[str, Any]] = []
     paragraphs = laid_out(arguments, looks, lines, hands, paper, found)
     for one in save(arguments, path, pages(paragraphs, paper)):
         print(one)
     report(arguments, found)
+
+
+def line_height(arguments: argparse.Namespace, look: dict[str, Any], paper: Paper) -> float:
+    """Return the height of a line in mm: by default in proportion, on a ruling a multiple of it."""
+    step = LINE_HEIGHT * look["size"]
+    if paper.ruling != "plain":
+        step = max(round(step / paper.spacing), 1) * paper.spacing
+    return arguments.line_height or step
+
+
+def check_room(look: dict[str, Any], height: float, paper: Paper) -> None:
+    """Refuse indents and lines for which there is no room on the paper.
+
+    Raises:
+        UserError: naming them.
+    """
+    if look["indent"] > paper.column / 2:
+        most = f"{paper.column / 2:g} mm, half of what is between the margins"
+        raise UserError(f"indent {look['indent']:g}: at most {most}")
+    if height > (most := paper.bottom - paper.margins[0]):
+        raise UserError(
+            f"size {look['size']:g}: with lines {height:g} mm high, but there are {most:g} mm "
+            "between the margins; a smaller size or --line-height, or larger paper, is needed"
+        )
 
 
 def own_hand(writer: Any, reader: Any, seed: int, sharpening: dict[str, float]) -> tuple[Any, str]:
@@ -148,15 +178,17 @@ def laid_out(
     from model.handwriting import Passage, write
     from utils.page import layout
 
-    passages = [
-        Passage(hands[look["style"], look["bias"]], line, paper.column / look["size"],
-                look["slant"])
-        for look, line in zip(looks, lines, strict=True)
-    ]  # fmt: skip
+    passages, indents = [], []
+    for look, line in zip(looks, lines, strict=True):
+        hand, size = hands[look["style"], look["bias"]], look["size"]
+        blanks = (len(line) - len(line.lstrip(" "))) * hand.blank * size
+        room = paper.column - look["indent"]
+        indents.append(min(blanks, room / 2))
+        passages.append(Passage(hand, line, (room - indents[-1]) / size, look["slant"]))
     total = sum(len(passage.lines) for passage in passages)
     with tqdm(total=total, desc="page", unit="line", leave=False, disable=None) as bar:
-        for look, passage, (words, proofread) in zip(
-            looks, passages, write(passages, arguments.seed), strict=True
+        for look, passage, indent, (words, proofread) in zip(
+            looks, passages, indents, write(passages, arguments.seed), strict=True
         ):
             found += [
                 {
@@ -170,15 +202,10 @@ def laid_out(
                 for one in proofread
             ]
             bar.update(len(passage.lines))
-            size = look["size"]
-            step = LINE_HEIGHT * size
-            if paper.ruling != "plain":
-                step = max(round(step / paper.spacing), 1) * paper.spacing
-            spaces = len(passage.text) - len(passage.text.lstrip(" "))
             yield layout.Paragraph(
-                [layout.scaled(word, size) for word in words],
-                arguments.line_height or step,
-                min(spaces * passage.hand.blank * size, paper.column / 2),
+                [layout.scaled(word, look["size"]) for word in words],
+                line_height(arguments, look, paper),
+                indent,
                 look["indent"],
                 look["align"],
                 Pen(look["pen"], look["colour"]),

@@ -92,7 +92,9 @@ def make(arguments: argparse.Namespace) -> None:
     path = arguments.output or STYLES
     if path.suffix.lower() != ".json":
         path = path / f"{arguments.name}.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.exists():
+        raise UserError(f"{path} is there already: choose another name, or delete it first")
+    options.make_room(path, "--output")
     origin, licence = arguments.origin or "", arguments.licence or ""
     write_style(path, one.ink, text, arguments.name, origin, licence)
     print(f"{path}  ({len(one.ink)} points, {text!r})")
@@ -108,7 +110,7 @@ def draw(arguments: argparse.Namespace) -> None:
 
     if not writer.model.needs_text:
         raise UserError(f"{writer.path} contains a network without text input")
-    (text,) = options.known(writer.model.alphabet, [arguments.text or PANGRAM], False)
+    (text,) = options.known(writer.model.alphabet, [arguments.text or PANGRAM], None)
     bias = {} if arguments.bias is None else {"bias": arguments.bias}
     inks = [
         writer.write(text, seed=arguments.seed, primer=primer, **bias).written

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from base.pretrained import STYLE
 from commands import options, pages, showing
 from commands.options import Parser, number, typed
 from utils.alphabet import PANGRAM
@@ -15,6 +16,8 @@ from utils.checks import Range, UserError
 LINES = 5
 """Lines drawn by a network without a text if --num-samples is not given."""
 
+LONG = 100
+"""Characters of a text from which it is said how it becomes a page."""
 FILES = (".svg", ".png", ".inkml")
 """Suffixes that make --output the file of a line."""
 
@@ -41,7 +44,7 @@ def add_options(parser: Parser) -> None:
     options.add_seed(parser, seed)
     options.add_output(parser, pages.FORMATS)
     add("--inkml", action="store_true", help="save each line as InkML as well (default: no)")
-    options.add_style(parser)
+    options.add_style(parser, f", and {STYLE} or the learned hand on a page")
     add(
         "--primer",
         type=Path,
@@ -88,13 +91,22 @@ def check(arguments: argparse.Namespace) -> None:
     if arguments.style:
         if arguments.primer:
             raise UserError("give --style or --primer, not both: either is the hand")
-        arguments.primer = arguments.style
+        if arguments.style != options.OWN:
+            arguments.primer = arguments.style
     given = [name for name in PRIMED if getattr(arguments, name) is not None]
     if given and arguments.primer is None:
         raise UserError(f"--{given[0].replace('_', '-')} is for a --primer FILE")
     pages.check(arguments)
     if pages.wanted(arguments):
         return
+    kind = arguments.output.suffix.lower()
+    if kind in pages.FORMATS and kind not in FILES and not arguments.output.is_dir():
+        raise UserError(f"--output {arguments.output}: for a page, with --paper a4 or --text-file")
+    if broken := [text for text in arguments.text or () if "\n" in text or "\r" in text]:
+        raise UserError(
+            f"--text {broken[0]!r}: contains a line end, but becomes one line; --paper a4 makes it "
+            "a page"
+        )
     if arguments.skip_unknown and not (arguments.text or arguments.primer):
         raise UserError("--skip-unknown is for a --text, or the text of a --primer")
     file = options.output_file(arguments.output, FILES)
@@ -150,6 +162,8 @@ def run(arguments: argparse.Namespace) -> None:
         stems = [stem_of(arguments, name) for name in names]
         for path in showing.save_biases(writer, arguments, texts, seeds, stems, primer):
             print(path)
+    if any(len(text or "") > LONG for text in texts):
+        print("a long text became one long line; --paper a4 makes it a page")
     ended = f"{sum(line.ended for line in lines)} of {len(lines)} lines ended"
     if writer.model.needs_text:
         print(f"{ended} by the stopping rule")
@@ -251,7 +265,8 @@ def take_primer(writer: Any, arguments: argparse.Namespace) -> tuple[Any, str] |
                 f"{arguments.primer} contains no text for {one.name}: give it with --primer-text, "
                 "which this network needs"
             )
-        (text,) = options.known(model.alphabet, [given], arguments.skip_unknown)
+        skip = None if pages.wanted(arguments) else arguments.skip_unknown
+        (text,) = options.known(model.alphabet, [given], skip)
     ink, done = one.ink, "unchanged"
     if arguments.primer_scale in (None, "auto"):
         ink, scale, period = matched(ink, writer.own_hand())

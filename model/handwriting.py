@@ -7,9 +7,9 @@ line has to be written again to fit.
 """
 
 import math
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from itertools import pairwise
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -20,8 +20,8 @@ from model.loading import Reader, Writer
 from model.proofreading import Proofread, proofread
 from utils.batches import TOGETHER
 from utils.hand_measures import baseline, baseline_angle, slant, word_gaps
-from utils.ink import bounds, from_strokes, strokes, to_points, x_height
-from utils.page.layout import Word
+from utils.ink import bounds, from_strokes, strokes, to_points, turned_back, x_height
+from utils.page.layout import Word, narrowed
 
 LONGEST = 32
 """Characters of a line that is written at once, unless a word is longer (by eye, `writer` in three
@@ -35,9 +35,13 @@ SLANT_SURE = 2.0
 SPACE = 1.2
 """Usual gap between words in x-heights, where the primer shows none (measured: lines of
 IAM-OnDB)."""
+NARROWED = 0.85
+"""How much narrower a word is made to fit in a row, rather than divided (assumed)."""
 FILL, LEAST_PART = 0.92, 3
-"""Share of a row that a part of a word too wide for it fills, as written letters vary, and its
-least characters (assumed)."""
+"""Share of a row that a part of a word too wide for it fills, as written letters vary, and the
+least characters that are divided (assumed)."""
+BEFORE_END = "-–—/\\.,:;@_=&?#%+"
+"""Signs behind which a word may be divided."""
 LIVELINESS = 1.0
 """Default share of the drift and jitter of words that is kept (measured, lab notebook: the lines of
 a page)."""
@@ -72,8 +76,8 @@ class Hand:
 
     def __post_init__(self) -> None:
         ink, text = self.primer
-        self._angle = _known(baseline_angle(ink))
-        level = [_turned(stroke, self._angle) for stroke in strokes(ink)]
+        self._angle = baseline_angle(ink)
+        level = [turned_back(stroke, self._angle) for stroke in strokes(ink)]
         self._base = _base_of(level)
         self._lean = _known(slant(from_strokes(level)))
         self.letter = x_height(ink)
@@ -116,7 +120,7 @@ class Hand:
             return []
         start = to_points(line.ink)[line.primed]
         parts = [
-            WrittenWord(one.text, [_turned(part + start, self._angle) for part in one.strokes])
+            WrittenWord(one.text, [turned_back(part + start, self._angle) for part in one.strokes])
             for one in parts
         ]
         whole = from_strokes([stroke for part in parts for stroke in part.strokes])
@@ -124,7 +128,8 @@ class Hand:
         characters = len(line.title.replace(" ", ""))
         angle = _believed(_known(baseline_angle(whole)), characters, SURE)
         turned = [
-            [_turned(stroke - origin, angle) + origin for stroke in part.strokes] for part in parts
+            [turned_back(stroke - origin, angle) + origin for stroke in part.strokes]
+            for part in parts
         ]
         if degrees is not None:
             lean = slant(from_strokes([stroke for part in turned for stroke in part]))
@@ -163,8 +168,8 @@ class Passage:
     Attributes:
         hand: in which.
         text: without line ends, of characters that the hand's writer knows.
-        room: width of a row in x-heights; a word that is wider is written again in parts, with
-            hyphens between letters.
+        room: width of a row in x-heights; a word that is a little wider is made narrower, one that
+            is much wider written again in parts, each of which ends a row.
         slant: degrees from upright to the right; None for the hand's own.
     """
 
@@ -228,46 +233,54 @@ def _written(
 def _fitting(passage: Passage, line: Proofread, seed: int) -> tuple[list[Word], list[Proofread]]:
     """Return the words of a line, and the parts that were written of those that are too wide."""
     hand = passage.hand
-    fitting: list[Word] = []
     found: list[Proofread] = []
-    for word in hand.words(line.line, passage.slant):
-        if word.width > passage.room and " " not in word.text and len(word.text) > LEAST_PART:
+
+    def fitting(one: Proofread) -> list[Word]:
+        words: list[Word] = []
+        for word in hand.words(one.line, passage.slant):
+            if word.width <= passage.room:
+                words.append(word)
+                continue
+            divisible = " " not in word.text and len(word.text) > LEAST_PART
+            if NARROWED * word.width <= passage.room or not divisible:
+                words.append(narrowed(word, passage.room))
+                continue
             characters = int(FILL * passage.room * len(word.text) / word.width)
             hyphen = "" if hand.writer.model.alphabet.unknown("-") else "-"
-            parts = divided(word.text, max(characters, LEAST_PART), hyphen)
+            parts = divided(word.text, max(characters, 1), hyphen)
             first = seed + OF_PART * (len(found) + 1)
-            seeds = [first + OF_PART * number for number in range(len(parts))]
-            written = hand.write(parts, [one % SEEDS for one in seeds])
-            fitting += [part for one in written for part in hand.words(one.line, passage.slant)]
-            found += written
-        else:
-            fitting.append(word)
-    return fitting, found
+            seeds = [(first + OF_PART * number) % SEEDS for number in range(len(parts))]
+            written = hand.write(parts, seeds)
+            found.extend(written)
+            for part in written[:-1]:
+                *others, last = fitting(part) or [Word((), 0.0, 0.0)]
+                words += [*others, replace(last, ends_row=True)]
+            words += fitting(written[-1])
+        return words
+
+    return fitting(line), found
 
 
 def divided(word: str, characters: int, hyphen: str) -> list[str]:
-    """Return a word in parts of at most that many characters, but for the hyphen after a part.
+    """Return a word in parts of at most that many characters, but for the hyphen after one.
 
-    There is one where letters are on both sides; an address would be another with it.
+    A part ends behind a sign if there is one in its second half; else parts are even. There is a
+    hyphen where letters are on both sides, in words alone: an address would be another with it.
     """
-    starts = list(range(0, len(word), characters))
-    if len(word) - starts[-1] < LEAST_PART:
-        starts[-1] = max(len(word) - LEAST_PART, starts[-2] + 1)
-    parts = [word[start:stop] for start, stop in pairwise([*starts, len(word)])]
-    return [
-        part + (hyphen if part[-1].isalpha() and following[:1].isalpha() else "")
-        for part, following in zip(parts, [*parts[1:], ""], strict=True)
-    ]
+    is_word = re.fullmatch(r"\W*[^\W\d_]+(['’-]+[^\W\d_]+)*\W*", word) is not None
+    parts, left = [], word
+    while len(left) > characters:
+        even = math.ceil(len(left) / math.ceil(len(left) / characters))
+        signs = [n for n in range(even // 2 + 1, characters + 1) if left[n - 1] in BEFORE_END]
+        end = signs[-1] if signs else even
+        joined = is_word and left[end - 1].isalpha() and left[end].isalpha()
+        parts.append(left[:end] + (hyphen if joined else ""))
+        left = left[end:]
+    return [*parts, left]
 
 
 def _known(angle: float) -> float:
     return 0.0 if math.isnan(angle) else angle
-
-
-def _turned(points: np.ndarray, angle: float) -> np.ndarray:
-    """Return points `(n, 2)` turned back by an angle around the origin."""
-    cosine, sine = math.cos(angle), math.sin(angle)
-    return np.asarray(points, dtype=np.float64) @ np.array([[cosine, -sine], [sine, cosine]])
 
 
 def _base_of(strokes: Sequence[np.ndarray]) -> float:

@@ -5,6 +5,7 @@ that trained it do not exist. Only its own class must.
 """
 
 import logging
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -35,7 +36,7 @@ from model.generation.sampling import sample
 from model.generation.writing import write
 from model.recognition.encoder import GREEDY, RecognitionNetwork, Search
 from model.recognition.transcribing import read_lines
-from utils.alphabet import PANGRAM, Alphabet
+from utils.alphabet import PANGRAM, Alphabet, nfc
 from utils.binding import Binder, arguments_of, by_name, shown
 from utils.checks import CheckpointError, ConfigFault, UserError
 from utils.files import PLAIN_NAME
@@ -132,12 +133,17 @@ class Writer(TrainedNetwork):
 
         Raises:
             UserError: if a text is missing or contains characters that the network does not know.
+            DataError: if the primer is no ink.
         """
         if texts is None and self.model.needs_text:
             raise UserError(f"{self.path}: its network needs a text")
         if texts is not None and not self.model.needs_text:
             raise UserError(f"{self.path}: its network takes no text")
-        told = self.model.needs_text and primer is not None and primer[1].strip()
+        if texts is not None:  # Nobody writes blanks around a text, or two between words.
+            texts = [re.sub(" +", " ", nfc(text).strip(" ")) for text in texts]
+        if primer is not None:
+            primer = primer[0], primer[1].rstrip()  # the space comes with what follows
+        told = self.model.needs_text and primer is not None and primer[1]
         rest = (1.0, 1.0)
         if stretch is None and told and bias > 0:
             stretch, rest = self.calibration(primer, bias, pen_sharpness)
@@ -177,7 +183,10 @@ class Writer(TrainedNetwork):
 
     @torch.inference_mode()
     def predict(self, line: Line) -> Mixture | PointEstimate:
-        """Return what the network predicts at each step of a line: dimensions `(steps, ...)`."""
+        """Return what the network predicts at each step of a line: dimensions `(steps, ...)`.
+
+        It sees the line as a whole, as it became, though it may have written it in parts.
+        """
         inputs = torch.from_numpy(self.model.normalisation.apply(line.ink[:-1]))[None]
         text = lengths = None
         if line.text is not None:
@@ -213,7 +222,7 @@ class Writer(TrainedNetwork):
 
     def _after(self, primer: tuple[np.ndarray, str] | None, text: str) -> str:
         """Return a text with a space before it where it would run into the primer's last word."""
-        apart = not (primer and primer[1]) or primer[1][-1].isspace() or text[:1].isspace()
+        apart = not (primer and primer[1] and text) or text[0].isspace()
         return text if apart or self.model.alphabet.unknown(" ") else f" {text}"
 
 

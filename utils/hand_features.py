@@ -12,7 +12,7 @@ import numpy as np
 
 from utils.checks import DataError
 from utils.hand_measures import baseline, baseline_angle, slant, x_heights
-from utils.ink import at_equal_steps, bounds, path_along, strokes, x_height
+from utils.ink import at_equal_steps, bounds, path_along, strokes, turned_back, x_height
 
 STEP = 0.1
 """X-heights between the points of a prepared path (assumed: recorded points of IAM-OnDB are some
@@ -108,9 +108,7 @@ def prepared(ink: np.ndarray) -> tuple[list[np.ndarray], float]:
     """
     angle = baseline_angle(ink)
     level = np.array(ink, dtype=np.float64)
-    if not math.isnan(angle):
-        cosine, sine = math.cos(angle), math.sin(angle)
-        level[:, :2] = level[:, :2] @ np.array([[cosine, -sine], [sine, cosine]])
+    level[:, :2] = turned_back(level[:, :2], angle)
     lean, below = slant(level), np.array([0.0, baseline(level)])
     left, _, right, _ = bounds(level)
     (letter,) = x_heights(level, np.array([left, right])).tolist()

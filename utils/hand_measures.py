@@ -16,6 +16,7 @@ from utils.ink import (
     bounds,
     path_along,
     strokes,
+    turned_back,
     turning_ways,
     weighted_median,
     x_height,
@@ -63,9 +64,7 @@ def measure(ink: np.ndarray, text: str = "") -> dict[str, float]:
     """
     angle = baseline_angle(ink)
     level = np.array(ink, dtype=np.float64)
-    if not math.isnan(angle):
-        cosine, sine = math.cos(angle), math.sin(angle)
-        level[:, :2] = level[:, :2] @ np.array([[cosine, -sine], [sine, cosine]])
+    level[:, :2] = turned_back(level[:, :2], angle)
     lean, letter = slant(level), x_height(level)
     left, _, right, _ = bounds(level)
     curvature, roughness = turning(level)

@@ -5,6 +5,7 @@ point and 1 where the point is the last of its stroke; x to the right, y downwar
 row is the first point and has the offset (0, 0). A stroke of one point is a dot.
 """
 
+import math
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -126,6 +127,16 @@ def weighted_median(values: np.ndarray, weights: np.ndarray, share: float = 0.5)
     order = np.argsort(values)
     reached = np.cumsum(weights[order])
     return float(values[order][np.searchsorted(reached, reached[-1] * share)])
+
+
+def turned_back(points: np.ndarray, angle: float) -> np.ndarray:
+    """Return points or offsets `(n, 2)`, as float64, of a line that is turned back by its angle.
+
+    Args:
+        angle: of the line, in radians, y downwards; NaN, where it could not be measured, as 0.
+    """
+    cosine, sine = (1.0, 0.0) if math.isnan(angle) else (math.cos(angle), math.sin(angle))
+    return np.asarray(points, dtype=np.float64) @ np.array([[cosine, -sine], [sine, cosine]])
 
 
 def x_height(ink: np.ndarray, share: float = 0.5) -> float:

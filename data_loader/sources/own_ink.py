@@ -59,6 +59,8 @@ def ink_of(strokes: object, max_points: int, y_grows_down: bool = True) -> np.nd
 def parse_json(content: bytes) -> list[tuple[str, Any, str]]:
     """Return the text, the strokes (unchecked) and the writer of each line in a JSON file.
 
+    A page of `utils.page.page_json` is read by its rows.
+
     Raises:
         Fault: if it is not JSON, or the lines are not as the head of this module shows them.
     """
@@ -66,6 +68,8 @@ def parse_json(content: bytes) -> list[tuple[str, Any, str]]:
         values = strict_json.loads(decode(content), max_bytes=len(content))
     except ConfigFault as fault:
         raise Fault("broken JSON", ": ".join(filter(None, (fault.key, fault.expected)))) from None
+    if isinstance(values, dict) and isinstance(values.get("rows"), list):
+        values = values["rows"]  # of a page that `write` saved
     lines = []
     for number, line in enumerate(values if isinstance(values, list) else [values]):
         place = f"line {number} (from 0)"

@@ -71,7 +71,7 @@ class Bank:
 
         Returns:
             points `(points, 2)` in x-heights of the hand, and `(points,)` whether the pen is lifted
-            after each; None if a character of it can neither be lent nor made.
+            after each; None if a character of it can neither be lent nor made, or there is none.
         """
         hand = self.hands[name]
         lenders: dict[str, Callable[[], Piece | None]] = {}
@@ -89,6 +89,8 @@ class Bank:
             shift = right + gap - points[:, 0].min()
             placed.append((points + np.array([shift, 0.0]), end))
             right = float(placed[-1][0][:, 0].max())
+        if not placed:
+            return None
         points, ends = zip(*placed, strict=True)
         return np.concatenate(points), np.concatenate(ends)
 

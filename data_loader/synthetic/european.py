@@ -18,20 +18,6 @@ capital of `i`, and `ß` is `SS` in capitals."""
 SIGNS = "€£§°«»„“”‘’–—…¿¡·"
 """Signs beyond ASCII of these languages."""
 
-LIKE_ASCII: Mapping[str, str] = {
-    "“": '"',
-    "”": '"',
-    "‘": "'",
-    "’": "'",
-    "–": "-",
-    "—": "-",
-    "…": "...",
-}
-"""Signs that a pen draws like those of ASCII (assumed, by eye): by hand a quotation mark above the
-line is two short strokes however it is printed, a dash has no fixed length, and an ellipsis is
-three dots. Nothing here uses it. The others are drawn otherwise: „ stands on the line, « and » are
-half as high as < and >, · is a dot in mid-height, ° a small ring."""
-
 VOCABULARY: Mapping[str, list[str]] = {
     "French": words("""
 à âge août après bête Brontë ça café château Citroën cœur coïncidence connaître côté crème déjà

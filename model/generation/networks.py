@@ -94,7 +94,10 @@ class MixtureNetwork(BaseModel):
 
     Attributes:
         input_size: numbers of a point that the network sees, I.
+        longest: characters of the longest text that is written as a whole; None for any.
     """
+
+    longest: int | None = None
 
     def __init__(
         self,

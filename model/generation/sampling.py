@@ -23,6 +23,7 @@ from model.generation.stepper import PERIOD, Lines, make_stepper
 from model.generation.stopping import Stopping
 from utils.alphabet import nfc
 from utils.checks import UserError
+from utils.ink import check_ink
 
 BLOCK = 256
 """Steps for which a line's random numbers are drawn at once. Another value gives other lines for
@@ -79,7 +80,7 @@ def sample(
 
     Args:
         model: the network.
-        seeds: one for each line, each at least 0.
+        seeds: one for each line.
         texts: what to write, one for each line, for a network that needs a text.
         bias: sharpening of the mixture, at least 0 (eqs 61-62).
         pen_sharpness: how much the bias also sharpens when the pen is lifted, at least 0 (the
@@ -87,7 +88,7 @@ def sample(
         stretch: factors of the offsets that are expected in x and y, each above 0: a pen that a
             bias steadies writes smaller than one that trembles, a little at each step, and the
             network goes on from what it wrote. None: the network's own; (1, 1): the paper.
-        max_steps: limit on the steps of a line; by default enough for the longest text.
+        max_steps: limit on the steps of a line; by default enough for its text.
         primer: ink `(points, 3)` in the units of the data, whose hand is continued, and its text
             (ignored by a network without a window). To keep the words apart, one of the texts
             needs a space where they meet.
@@ -96,8 +97,8 @@ def sample(
 
     Raises:
         UserError: if there are not as many texts as seeds, an empty text, or a negative
-            bias or sharpness, or a stretch of 0; `UnknownCharacters` if the alphabet lacks a
-            character.
+            bias or sharpness, or a stretch of 0; `DataError` if the primer is no ink;
+            `UnknownCharacters` if the alphabet lacks a character.
     """
     count = len(seeds)
     if stretch is None:
@@ -105,18 +106,20 @@ def sample(
     _check(model, count, texts, bias, pen_sharpness, stretch)
     if not count:
         return []
-    start, said = (np.zeros((1, 3)), "") if primer is None else (primer[0][:, :3], primer[1])
+    start, said = (np.zeros((1, 3)), "") if primer is None else primer
+    start = check_ink(start[:, :3])
     # As in the alphabet, so that phi has an entry for each character of `Line.text`.
     whole = [nfc(said + one) for one in texts] if model.needs_text else None
-    if max_steps is None:
-        longest = max(map(len, texts)) if model.needs_text else 0
-        max_steps = 100 + STEPS_PER_CHARACTER * longest if longest else DEFAULT_STEPS
+    limits = [max_steps or DEFAULT_STEPS] * count
+    if model.needs_text and max_steps is None:
+        limits = [100 + STEPS_PER_CHARACTER * len(one) for one in texts]
+    max_steps = max(limits)
 
     begin, primed_phi = _begin(model, start, whole, [bias] * count, pen_sharpness, stretch)
     point, current = begin.point, begin.bias
     products = {"float32": point.dtype, "bfloat16": torch.bfloat16}[precision]
     stepper = make_stepper(model, begin, products)
-    stopping = Stopping(point, model.normalisation, whole, max_steps, model.end_of_sequence)
+    stopping = Stopping(point, model.normalisation, whole, limits, model.end_of_sequence)
     noise = _Noise(seeds, point.device)
     active = torch.arange(count, device=point.device)
     primed = len(start) - 1  # steps

@@ -54,7 +54,7 @@ class Stopping:
         point: the point before the first step of each line, `(B, I)`, normalised like all points.
         normalisation: of the points.
         texts: of the lines; None for a network without a window.
-        limit: on the steps of a line.
+        limits: on the steps of each line.
         end_of_sequence: whether points have a fourth number, 1 where the network ends the line.
     """
 
@@ -63,11 +63,12 @@ class Stopping:
         point: Tensor,
         normalisation: Normalisation,
         texts: Sequence[str] | None,
-        limit: int,
+        limits: Sequence[int],
         end_of_sequence: bool = False,
     ) -> None:
-        self.texts, self.limit, self.end_of_sequence = texts, limit, end_of_sequence
+        self.texts, self.end_of_sequence = texts, end_of_sequence
         device, self.fed = point.device, 0
+        self.limits = torch.tensor(limits, device=device)
         still = torch.from_numpy(normalisation.apply(np.zeros((1, 3), np.float32)))
         self.still = still[0, :2].to(point)  # the offset of a pen that rests
         self.onward = -1.0 if normalisation.mean[0] < 0 else 1.0  # some scripts run to the left
@@ -76,7 +77,7 @@ class Stopping:
             letters = [text.rstrip()[-1:].isalnum() for text in texts]
             self.to_letter = torch.tensor(letters, device=device)
         self.up = point[:, 2] > 0.5  # whether the pen is lifted before the next step
-        self.never = limit + 1
+        self.never = max(limits) + 1
         # Steps after which the window's peak is past the text, the current stroke has ended, and
         # the line has ended.
         self.behind = torch.full((len(point),), self.never, device=device)
@@ -94,40 +95,44 @@ class Stopping:
             which of them continue after these steps, `(rows,)` bool.
         """
         first, stop = self.fed, self.fed + len(points)
-        self.fed = stop
+        self.fed, limits = stop, self.limits[rows]
+        steps = torch.arange(first, stop + 1, device=points.device)[:, None]
+        inside = steps <= limits  # (T + 1, rows)
         up = torch.cat((self.up[rows][None], points[..., 2] > 0.5))  # (T + 1, rows)
         self.up[rows] = up[-1]
         if phi is not None:
             lengths = self.lengths[rows]
             place = peak(phi, lengths)  # (T, rows)
             # The paper, section 5.3: phi(t, U + 1) > phi(t, u) for all u <= U.
-            behind = torch.minimum(self.behind[rows], self._first(place >= lengths, first))
-            steps = torch.arange(first, stop + 1, device=up.device)[:, None]
-            lifted = up & (steps >= behind)
+            past = (place >= lengths) & inside[1:]
+            behind = torch.minimum(self.behind[rows], self._first(past, first))
+            lifted = up & (steps >= behind) & inside
             finished = torch.minimum(self.finished[rows], self._first(lifted, first))
-            cut = finished.clamp_max(stop) - behind > LONGEST_FINISH
+            reached = limits.clamp_max(stop)
+            cut = torch.minimum(finished, reached) - behind > LONGEST_FINISH
             finished = torch.where(cut, behind, finished)
             # What follows the last of these steps is drawn in the next call.
             goes_back = (points[..., 0] - self.still[0]) * self.onward < 0
             goes_back &= self.to_letter[rows] & (steps[:-1] > 0)  # the first cannot be delayed
-            stops = self._first(lifted[:-1] & ~goes_back, first)
-            cut |= stops.clamp_max(stop) - finished > LONGEST_FINISH
+            stops = self._first(lifted[:-1] & inside[1:] & ~goes_back, first)
+            cut |= torch.minimum(stops, reached) - finished > LONGEST_FINISH
             stops = torch.where(cut, finished, stops)
             self.behind[rows], self.finished[rows] = behind, finished
             known = self.stops[rows]
             self.stops[rows] = torch.where(known < self.never, known, stops)
         if self.end_of_sequence:
-            last = points[..., 3] > 0.5  # (T, rows)
+            last = (points[..., 3] > 0.5) & inside[1:]  # (T, rows)
             if phi is not None:
                 last &= place >= lengths - 1
             self.stops[rows] = torch.minimum(self.stops[rows], self._first(last, first + 1))
-        return self.stops[rows] > stop
+        return (self.stops[rows] > stop) & (limits > stop)
 
     def ends(self) -> list[tuple[int, bool]]:
         """Return the steps of each line, and whether a rule ended it rather than the limit."""
         # Where the limit cuts a delayed stroke, the line ends before it.
         ends = torch.where(self.stops < self.never, self.stops, self.finished).tolist()
-        return [(min(end, self.limit), end < self.never) for end in ends]
+        limits = self.limits.tolist()
+        return [(min(pair), pair[0] < self.never) for pair in zip(ends, limits, strict=True)]
 
     def at_rest(self, points: Tensor) -> Tensor:
         """Return of which lines the pen rested through all of `points` `(T, B, I)`, `(B,)`."""

@@ -17,6 +17,7 @@ from model.generation.networks import MixtureNetwork
 from model.generation.sampling import sample
 from utils.alphabet import nfc
 from utils.batches import TOGETHER
+from utils.checks import UserError
 from utils.hand_measures import baseline
 from utils.ink import bounds, to_points
 
@@ -41,7 +42,7 @@ def write(
         model: the network, whose `longest` says which texts are long.
         texts: what to write, one for each seed; None for a network without a text.
         seeds: one for each line.
-        max_steps: limit on the points of a line; by default enough for the longest text.
+        max_steps: limit on the points of a line; by default enough for its text.
         primer: as `sample` takes it.
         options: the others of `sample`.
 
@@ -50,6 +51,8 @@ def write(
     """
     parts: list[list[Any]] = [[None]] * len(seeds)
     if texts is not None:
+        if len(texts) != len(seeds):
+            raise UserError(f"{len(seeds)} seeds need as many texts")
         parts = [_parts(nfc(text), model.longest) for text in texts]
     lines: list[Line] = []
     for start in range(0, len(seeds), TOGETHER):

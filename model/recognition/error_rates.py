@@ -9,7 +9,6 @@ by blanks, and include punctuation.
 """
 
 import math
-from collections import Counter
 from collections.abc import Iterable
 from typing import Any, ClassVar, Literal, NamedTuple
 
@@ -37,14 +36,6 @@ class Piece(NamedTuple):
     hypothesis: str
 
 
-class Confusion(NamedTuple):
-    """A character of the reference, the hypothesis in its place, and their count; "" for none."""
-
-    reference: str
-    hypothesis: str
-    count: int
-
-
 def normalised(text: str) -> str:
     """Return `text` as it is compared: in NFC, without blanks before and after."""
     return nfc(text).strip()
@@ -60,6 +51,12 @@ def error_counts(reference: str, hypothesis: str) -> ErrorCounts:
         Levenshtein.distance(words, hypothesis.split()),
         len(words),
     )
+
+
+def error_rate(reference: str, hypothesis: str) -> float:
+    """Return the errors of one line per character of the reference; their number if it has none."""
+    counts = error_counts(reference, hypothesis)
+    return counts.character_errors / max(counts.characters, 1)
 
 
 def rates(pairs: Iterable[tuple[str, str]]) -> dict[str, float]:
@@ -133,24 +130,6 @@ def missing_words(reference: str, hypothesis: str) -> list[str]:
         else:
             place += 1
     return missing
-
-
-def confusions(pairs: Iterable[tuple[str, str]], top: int = 20) -> list[Confusion]:
-    """Return the most frequent errors of lines, each a pair of the reference and what was read.
-
-    Sorted by frequency, then by code point. Of several shortest alignments of a line one is
-    counted.
-    """
-    found: Counter[tuple[str, str]] = Counter()
-    for reference, hypothesis in pairs:
-        reference, hypothesis = normalised(reference), normalised(hypothesis)
-        for kind, place, hypothesis_place in Levenshtein.editops(reference, hypothesis):
-            found[
-                "" if kind == "insert" else reference[place],
-                "" if kind == "delete" else hypothesis[hypothesis_place],
-            ] += 1
-    ranked = sorted(found.items(), key=lambda item: (-item[1], item[0]))
-    return [Confusion(*error, count) for error, count in ranked[:top]]
 
 
 class ErrorRates(BaseMetric):

@@ -6,11 +6,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from tqdm import tqdm
 
 from model.recognition.encoder import GREEDY, RecognitionNetwork, Search
-from model.recognition.error_rates import error_counts, rates
-from utils.batches import TOGETHER
+from model.recognition.error_rates import error_rate, rates
+from utils.batches import TOGETHER, by_length
 
 
 def read_lines(
@@ -24,7 +23,7 @@ def read_lines(
 
     Args:
         model: in evaluation mode.
-        inks: `(points, 3)` each, in any unit.
+        inks: `(points, 3)` each, in any unit; one without a point says nothing.
         search: how to search for the text.
         progress: show a progress bar.
     """
@@ -43,30 +42,22 @@ def read_each_way(
 
     The encoder runs once for all searches. Args: as `read_lines`.
     """
-    # Lines of similar length together: less padding. The texts do not depend on it.
-    order = sorted(range(len(inks)), key=lambda number: len(inks[number]))
     read = {name: [""] * len(inks) for name in searches}
-    with tqdm(
-        total=len(inks) * len(searches),
-        desc="reading",
-        unit="line",
-        leave=False,
-        disable=None if progress else True,
-    ) as bar:
-        for start in range(0, len(order), TOGETHER):
-            numbers = order[start : start + TOGETHER]
-            features = [model.features(inks[number]) for number in numbers]
-            encoded, lengths = model.encode(*model.batched(features))
-            for name, search in searches.items():
-                # A beam multiplies what a decoder holds.
-                together = max(1, TOGETHER // search.width)
-                for first in range(0, len(numbers), together):
-                    part = slice(first, first + together)
-                    frames = int(lengths[part].max())
-                    found = model.decode(encoded[part, :frames], lengths[part], search)
-                    for number, text in zip(numbers[part], found, strict=True):
-                        read[name][number] = text
-                    bar.update(len(found))
+    for together in by_length([len(ink) for ink in inks], "reading", progress=progress):
+        numbers = [number for number in together if len(inks[number])]
+        if not numbers:
+            continue
+        features = [model.features(inks[number]) for number in numbers]
+        encoded, lengths = model.encode(*model.batched(features))
+        for name, search in searches.items():
+            # A beam multiplies what a decoder holds.
+            at_once = max(1, TOGETHER // search.width)
+            for first in range(0, len(numbers), at_once):
+                part = slice(first, first + at_once)
+                frames = int(lengths[part].max())
+                found = model.decode(encoded[part, :frames], lengths[part], search)
+                for number, text in zip(numbers[part], found, strict=True):
+                    read[name][number] = text
     return read
 
 
@@ -88,9 +79,8 @@ class Transcription:
 
     @property
     def error_rate(self) -> float:
-        """Errors per character of the reference; their number if it has none."""
-        counts = error_counts(self.reference, self.hypothesis)
-        return counts.character_errors / max(counts.characters, 1)
+        """Of `error_rates.error_rate`."""
+        return error_rate(self.reference, self.hypothesis)
 
 
 def score(transcriptions: Iterable[Transcription]) -> dict[str, Any]:

@@ -4,12 +4,14 @@ import io
 import json
 import sys
 import xml.etree.ElementTree as ElementTree
+from pathlib import Path
 
 import numpy as np
 import pypdf
 import pytest
 
 import experiments
+from base.pretrained import style_of
 from data_loader.sources.ink_files import read_ink
 from tests.commands.networks import save
 from utils.checks import UserError
@@ -108,13 +110,29 @@ def test_characters_that_are_written_otherwise_or_left_out_are_said(networks, tm
     assert " ".join(row.text for row in rows).split() == ['"e"', "...", "x", "y"]
 
 
-def test_a_word_wider_than_the_line_is_divided(networks, tmp_path):
+def test_a_word_wider_than_the_line_is_divided(tmp_path):
     text = text_file(tmp_path, "a " + "b" * 30)
-    write(networks, "--text-file", text, "--output", tmp_path / "out.json", "--paper", "70x100")
-    rows = [row.text for row in read_page_json(tmp_path / "out.json").rows]
-    joined = " ".join(rows)
+    output = tmp_path / "out.json"
+    write({"-r": "writer"}, "--text-file", text, "--output", output, "--paper", "70x100")
+    rows = read_page_json(output).rows
+    joined = " ".join(row.text for row in rows)
     assert joined.startswith("a b") and "b- b" in joined
-    assert joined.replace("- ", "").replace("-", "") == "a " + "b" * 30
+    assert joined.replace("- ", "") == "a " + "b" * 30
+    assert all("- " not in row.text for row in rows)  # a part ends its row
+    assert max(stroke[:, 0].max() for row in rows for stroke in row.strokes) < 63.1
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [(" " * 60 + "b" * 30, ()), ("b" * 30, ("--indent", 20)), ("  " + "b" * 30, ("--indent", 20))],
+)
+def test_indents_leave_a_word_less_room(tmp_path, text, words):
+    letter, output = text_file(tmp_path, text), tmp_path / "out.json"
+    options = ("--text-file", letter, "--output", output, "--paper", "70x150")
+    write({"-r": "writer"}, *options, *words)
+    rows = read_page_json(output).rows
+    assert len(rows) > 1
+    assert max(stroke[:, 0].max() for row in rows for stroke in row.strokes) < 70.0
 
 
 def test_pens_paper_and_size_are_as_asked(networks, tmp_path):
@@ -198,7 +216,14 @@ def test_what_front_matter_says_is_what_the_option_says(networks, tmp_path):
             "--text, line 2: size",
         ),
         (["--paper", "a4", "--text", "x", "--output", "x.doc"], "a folder is needed"),
+        (
+            ["--paper", "a4", "--text", "x", "--indent", "99"],
+            "indent 99: at most 8[0-9.]+ mm, half",
+        ),
         (["--paper", "a4", "--text", "☃"], "there is nothing to write"),
+        (["--paper", "a4", "--text", "x", "--size", "99"], "lines 386.1 mm high, but there are"),
+        (["--paper", "a4", "--text", "x", "--line-height", "400"], "a smaller size or --line-h"),
+        (["--paper", "a4", "--text", "x", "--hide-ruling"], "--hide-ruling is for a --ruling"),
         (["--text-file", "missing.txt"], "missing.txt: cannot be read"),
         (["--text-file", "."], "cannot be read"),
     ],
@@ -208,6 +233,34 @@ def test_bad_options_are_refused(networks, tmp_path, monkeypatch, words, message
     with pytest.raises(UserError, match=message.replace("?", r"\?")):
         write(networks, *words)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_report_is_no_page_and_no_folder(networks, tmp_path):
+    words = ("--paper", "a6", "--text", "a", "--output", tmp_path / "a.svg", "--report")
+    with pytest.raises(UserError, match="that is the --output"):
+        write(networks, *words, tmp_path / "a.svg", proofread=True)
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(UserError, match="this is a folder; name a file"):
+        write(networks, *words, tmp_path / "folder", proofread=True)
+    assert [file.name for file in tmp_path.iterdir()] == ["folder"]
+    write(networks, *words, tmp_path / "new" / "report.json", proofread=True)
+    assert (tmp_path / "new" / "report.json").exists()
+
+
+def test_the_hand_of_a_page(networks, tmp_path):
+    """That of the network `writer`, or the line beside one that learned a hand."""
+    text, pages = text_file(tmp_path, "ab"), []
+    for words in ((), ("--style", "slanted"), ("--style", "own")):
+        output = tmp_path / "page.json"
+        write({"-r": "writer"}, "--text-file", text, "--output", output, "--seed", 3, *words)
+        pages.append(output.read_text())
+    assert pages[0] == pages[1] != pages[2]
+    assert style_of(Path(networks["-r"])) is None
+    learned = tmp_path / "hand.pth"
+    (tmp_path / "hand.json").write_text('{"config": 1}')
+    assert style_of(learned) is None
+    (tmp_path / "hand.json").write_text('{"text": "a", "strokes": [[[0, 0], [1, 2]]]}')
+    assert style_of(learned) == tmp_path / "hand.json"
 
 
 def test_text_that_is_not_utf_8_is_refused(networks, tmp_path):

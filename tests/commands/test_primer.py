@@ -76,9 +76,9 @@ def test_a_conditional_network_writes_in_the_primers_hand(
     assert line.text == said + written
     (read,) = read_ink(tmp_path / "out" / "conditional-B-seed0.inkml")
     np.testing.assert_array_equal(read.ink, line.written)
-    assert read.text == text
+    assert read.text == text.strip()
     svg = ElementTree.parse(tmp_path / "out" / "conditional-B-seed0.svg").getroot()
-    assert svg.find("{http://www.w3.org/2000/svg}title").text == text
+    assert svg.find("{http://www.w3.org/2000/svg}title").text == text.strip()
     assert (tmp_path / "out" / "conditional-B-seed0-window.png").exists()
     printed = capsys.readouterr().out
     assert f"primed with primer.inkml, {said!r}: {len(ink)} points, unchanged\n" in printed

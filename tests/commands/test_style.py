@@ -89,6 +89,12 @@ def test_bad_options_are_refused(place, words, message):
         run(*words)
 
 
+def test_a_style_is_not_replaced(place):
+    make("one")
+    with pytest.raises(UserError, match=r"one\.json is there already: choose another name"):
+        make("one")
+
+
 def test_a_misspelt_style_is_suggested(place):
     make("upright")
     with pytest.raises(UserError, match="did you mean upright"):

@@ -9,7 +9,7 @@ from model import load
 from model.calibration import BOUNDS, Calibration, calibrated
 from model.generation.line import Line
 from utils.checks import UserError
-from utils.ink import bounds, x_height
+from utils.ink import bounds, from_strokes, x_height
 
 TEXT = "a line of a hand"
 
@@ -60,6 +60,21 @@ def test_lines_without_a_size_change_nothing(sample):
     dot = sample[:1].copy()
     found = calibrated(Shrinking(dot, (1.0, 1.0), (1.0, 1.0)), (dot, "."), 0.0, 3.0)
     assert found == ((1.0, 1.0), (1.0, 1.0))
+
+
+@pytest.mark.parametrize(
+    ("points", "text"),
+    [([[0, 0], [9, 0]], "- - -"), ([[0, 0], [9, 0], [20, 0]], "minus"), ([[0, 0], [3, 40]], "I")],
+)
+def test_of_flat_ink_or_a_letter_no_size_is_taken(sample, points, text):
+    primer = from_strokes([np.array(points)]), text
+    found = calibrated(Shrinking(sample, (0.5, 0.5), (12.0, 8.0)), primer, 0.5, 3.0)
+    assert found == ((1.005, 1.0), (1.0, 1.0))
+
+
+def test_what_is_left_to_scale_is_bounded(sample):
+    found = calibrated(Shrinking(sample, (0.01, 90.0), (12.0, 8.0)), (sample, TEXT), 0.5, 3.0)
+    np.testing.assert_allclose(found.rest, (2.0, 0.5))
 
 
 def test_a_wide_hand_is_continued_as_wide(writer, sample):

@@ -16,9 +16,13 @@ from utils.ink import from_strokes
     ("word", "characters", "parts"),
     [
         ("abcdefgh", 4, ["abcd-", "efgh"]),
-        ("abcdefghi", 4, ["abcd-", "ef-", "ghi"]),
-        ("www.ab.example", 8, ["www.ab.e-", "xample"]),
-        ("ab.cd/ef", 3, ["ab.", "cd", "/ef"]),
+        ("abcdefghi", 4, ["abc-", "def-", "ghi"]),
+        ("www.ab.example", 8, ["www.ab.", "example"]),
+        ("ab.cd/ef", 3, ["ab.", "cd/", "ef"]),
+        ("anna.smith@mail.example", 12, ["anna.smith@", "mail.example"]),
+        ("department@mail.example", 8, ["departme", "nt@mail.", "example"]),
+        ("(don't-believe)", 8, ["(don't-", "believe)"]),
+        ("“Straßenbahn!”", 8, ["“Straße-", "nbahn!”"]),
         ("a1b2c3d4", 4, ["a1b2", "c3d4"]),
     ],
 )

@@ -92,7 +92,12 @@ def test_a_line_continues_a_primer_with_its_words_apart(tmp_path):
     line = writer.write("b", primer=(ink, "a"), max_steps=9)
     assert line.text == "a b" and line.title == "b" and line.primed == 3
     np.testing.assert_array_equal(line.ink[:3], ink)
-    assert writer.write(" b", primer=(ink, "a"), max_steps=9).text == "a b"
+    for said, text in (("a", " b"), ("a ", "b"), ("a ", " b")):
+        assert writer.write(text, primer=(ink, said), max_steps=9).text == "a b"
+    with pytest.raises(UserError, match="at least one character"):
+        writer.write("", primer=(ink, "a"))
+    with pytest.raises(UserError, match="2 seeds need as many texts"):
+        writer.write_lines(["a"], [1, 2])
     mean = writer.predict(line).mean
     assert mean.shape == (len(line.ink) - 1, 2) and PEN_SHARPNESS > 0
 

@@ -27,8 +27,7 @@ from logger.logger import add_log_file, remove_log_file
 from model.calibration import calibrated
 from model.generation.mixture import PEN_SHARPNESS
 from model.loading import Reader, Writer, load
-from model.recognition.error_rates import is_read, rates
-from trainer.own_hand.lines import rate_of
+from model.recognition.error_rates import error_rate, is_read, rates
 from trainer.own_hand.practice import texts
 from trainer.own_hand.preparation import networks
 from utils.style_file import write_style
@@ -97,6 +96,8 @@ def _concluded(run: RunFolder, source: HandDataset, before: Path, device: torch.
         )  # fmt: skip
         return False
     own = [(source.ink(k), source.text(k)) for k in source.own]
+    # It no longer sinks (measured, lab notebook: how a steady pen sinks).
+    learned.model.sink = 0.0
     best = best_sample(learned, reader, own, source.seed)
     exam = Exam.of(learned, reader, own[best], source.seed)
     could, was = exam.taken(former)
@@ -122,9 +123,10 @@ def _concluded(run: RunFolder, source: HandDataset, before: Path, device: torch.
             "the network forgets how to write: %s is still as it was, use that; fewer epochs or a "
             "smaller --lr may help, or more lines", before,
         )  # fmt: skip
+        for name in (HAND, STYLE):  # of a conclusion before the run was continued
+            (run.models / name).unlink(missing_ok=True)
         return False
-    if learned.model.sink:  # It no longer does (measured, lab notebook: how a steady pen sinks).
-        new["config"]["arch"]["args"]["sink"] = 0.0
+    new["config"]["arch"].setdefault("args", {})["sink"] = 0.0
     save_checkpoint(run.models / HAND, to_share(new))
     write_style(run.models / STYLE, *own[best], run.run_id)
     if share < 1:
@@ -152,7 +154,7 @@ def best_sample(network: Writer, reader: Reader, lines: Sequence[Pair], seed: in
     and such that what it then writes is legible, too."""
     near = sorted(range(len(lines)), key=lambda k: abs(len(lines[k][1]) - STYLE_LENGTH))[:READ]
     heard = reader.read_lines([lines[k][0] for k in near])
-    wrong = {k: rate_of(lines[k][1], one) for k, one in zip(near, heard, strict=True)}
+    wrong = {k: error_rate(lines[k][1], one) for k, one in zip(near, heard, strict=True)}
     said = texts(TEXTS, network.model.alphabet, seed + 2)
     stretch = network.model.stretch_at(CHECK_BIAS)
 

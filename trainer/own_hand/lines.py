@@ -13,7 +13,7 @@ from base.pretrained import HANDS
 from data_loader.sources.hand import HandDataset
 from data_loader.sources.ink_files import InkSample
 from model.loading import Reader
-from model.recognition.error_rates import error_counts
+from model.recognition.error_rates import error_rate
 from utils import hand_likeness
 from utils.alphabet import Alphabet, describe, nfc
 from utils.checks import DataError
@@ -95,7 +95,7 @@ def _fitting(source: HandDataset, samples: Sequence[InkSample], reader: Reader) 
     """
     readable = [not reader.model.alphabet.unknown(nfc(one.text)) for one in samples]
     heard = reader.read_lines([one.ink for one in samples], progress=True)
-    wrong = [rate_of(one.text, said) for one, said in zip(samples, heard, strict=True)]
+    wrong = [error_rate(one.text, said) for one, said in zip(samples, heard, strict=True)]
     long = [len(one.text) > 2 for one in samples]
     looked = np.array(long) & readable
     usual = float(np.median(np.array(wrong)[looked])) if looked.any() else 0.0
@@ -145,12 +145,6 @@ def _of_one_hand(source: HandDataset, samples: Sequence[InkSample]) -> None:
         )
 
 
-def rate_of(text: str, said: str) -> float:
-    """Return the character error rate of one line."""
-    counts = error_counts(nfc(text), said)
-    return counts.character_errors / max(len(text), 1)
-
-
 def _turned_rates(reader: Reader, samples: Sequence[InkSample]) -> np.ndarray:
     """Return the character error rates of lines that are set right, `(ways, lines)`."""
     turned = [
@@ -160,5 +154,5 @@ def _turned_rates(reader: Reader, samples: Sequence[InkSample]) -> np.ndarray:
     ]
     heard = reader.read_lines(turned)
     texts = [one.text for one in samples] * len(TURNS)
-    rates = [rate_of(text, said) for text, said in zip(texts, heard, strict=True)]
+    rates = [error_rate(text, said) for text, said in zip(texts, heard, strict=True)]
     return np.array(rates).reshape(len(TURNS), len(samples))

@@ -117,7 +117,10 @@ def prepared(
     inks = brought([(one.ink, one.text) for one in samples], height, step)
     learned, _ = source.divided()  # What is held out lends no letter either.
     lines = [(inks[k], samples[k].text) for k in learned.tolist()]
-    primers = sorted(lines, key=lambda line: len(line[0]))[: max(min(PRIMERS, len(lines) // 2), 1)]
+    unknown = writer.model.alphabet.unknown  # A reader may know more.
+    primers = [line for line in lines if not unknown(line[1])]
+    primers.sort(key=lambda line: len(line[0]))
+    primers = primers[: max(min(PRIMERS, len(lines) // 2), 1)]
     alphabet = [one for one in writer.model.alphabet.characters if known is None or one in known]
     lent = written(writer, reader, primers, alphabet, source.lent, source.seed)
     hands = cut(writer, reader, lines), cut(writer, reader, lent)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from utils.hand_measures import baseline, baseline_angle, slant
-from utils.ink import from_strokes, strokes, x_height
+from utils.ink import from_strokes, strokes, turned_back, x_height
 
 BETWEEN = {
     "x_height": "x-height, over its mean",
@@ -61,12 +61,7 @@ def of_line(ink: np.ndarray, text: str) -> dict[str, float]:
     """Return what `of_page` needs of a line: its x-height in its unit, slope and slant in degrees,
     mean gap between words in x-heights, and the `WITHIN`; NaN for what it is too short for."""
     angle = baseline_angle(ink)
-    turned = 0.0 if math.isnan(angle) else angle
-    cosine, sine = math.cos(turned), math.sin(turned)
-    parts = [
-        stroke @ np.array([[cosine, -sine], [sine, cosine]])
-        for stroke in strokes(np.asarray(ink, dtype=np.float64))
-    ]
+    parts = [turned_back(stroke, angle) for stroke in strokes(np.asarray(ink, dtype=np.float64))]
     level = from_strokes(parts)
     letter, lean = x_height(level), slant(level)
     words, gaps = _words(parts, len(text.split()), 0.0 if math.isnan(lean) else lean)

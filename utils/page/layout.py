@@ -4,7 +4,7 @@ Lengths in millimetres. A `Word` is placed by its left edge and its baseline.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -31,18 +31,26 @@ class Word:
         width: of its ink.
         gap: from its right edge to the next word's left edge.
         text: of it.
+        ends_row: whether the next word begins a row: of a part of a word.
     """
 
     strokes: tuple[np.ndarray, ...]
     width: float
     gap: float
     text: str = ""
+    ends_row: bool = False
 
 
 def scaled(word: Word, factor: float) -> Word:
     """Return a word `factor` times as large."""
     strokes = tuple(stroke * factor for stroke in word.strokes)
-    return Word(strokes, word.width * factor, word.gap * factor, word.text)
+    return replace(word, strokes=strokes, width=word.width * factor, gap=word.gap * factor)
+
+
+def narrowed(word: Word, width: float) -> Word:
+    """Return a word of that width, its height as it is."""
+    factor = np.array([width / word.width, 1.0])
+    return replace(word, strokes=tuple(stroke * factor for stroke in word.strokes), width=width)
 
 
 @dataclass(frozen=True)
@@ -84,6 +92,9 @@ def broken(words: Iterable[Word], width: float, first_indent: float = 0.0) -> It
             yield row
             row, room = [], width
         row.append(word)
+        if word.ends_row:
+            yield row
+            row, room = [], width
     if row:
         yield row
 

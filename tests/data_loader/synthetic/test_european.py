@@ -8,7 +8,7 @@ import pytest
 
 from data_loader.synthetic import european as module
 from data_loader.synthetic.corpus import Draws, split_of
-from data_loader.synthetic.european import LETTERS, LIKE_ASCII, SIGNS, VOCABULARY, european
+from data_loader.synthetic.european import LETTERS, SIGNS, VOCABULARY, european
 
 # The letters beyond ASCII of each language's alphabet and accents, then those of foreign words.
 ALPHABETS = {
@@ -89,8 +89,3 @@ def test_capitals_follow_the_language():
     assert module.upper("Straße", "German") == "STRASSE"
     assert module.title("ilaç", "Turkish") == "İlaç"
     assert module.title("île", "French") == "Île"
-
-
-def test_signs_like_those_of_ascii_are_told():
-    assert set(LIKE_ASCII) < set(SIGNS)
-    assert all(text.isascii() for text in LIKE_ASCII.values())

@@ -11,7 +11,7 @@ from model import PredictionNetwork, SynthesisNetwork, sample
 from model.generation.stepper import PERIOD, TorchStepper
 from model.generation.stopping import Stopping
 from utils.alphabet import Alphabet, UnknownCharacters
-from utils.checks import UserError
+from utils.checks import DataError, UserError
 from utils.normalisation import Normalisation
 
 NORMALISATION = Normalisation((8.0, 0.5), (40.0, 30.0))
@@ -113,7 +113,7 @@ def with_no_batch(network, seed: int, text: str, limit: int):
     still = -torch.tensor(network.normalisation.mean) / torch.tensor(network.normalisation.std)
     uniform, normal = numbers_of(seed)
     point, state = torch.tensor([[[*still.tolist(), 0.0]]]), network.initial_state(1)
-    stopping = Stopping(point[0], network.normalisation, [text], limit)
+    stopping = Stopping(point[0], network.normalisation, [text], [limit])
     points = []
     for step in range(limit):
         with torch.no_grad():
@@ -214,6 +214,19 @@ def test_the_limit_ends_what_the_rule_does_not(synthesis):
     assert not line.ended and len(line.ink) == 21
 
 
+def test_the_limit_of_a_line_is_that_of_its_own_text(synthesis):
+    """Also beside longer ones: here no line ends by itself."""
+    still = copy.deepcopy(synthesis)
+    with torch.no_grad():
+        still.layers[0].window.bias.fill_(-9.0)  # The window never moves.
+    texts = ["ab", "abcabcabc", "abc"]
+    together = sample(still, [1, 2, 3], texts)
+    for seed, text, line in zip((1, 2, 3), texts, together, strict=True):
+        (alone,) = sample(still, [seed], [text])
+        assert not line.ended and len(line.ink) == 101 + 40 * len(text)
+        np.testing.assert_allclose(line.ink, alone.ink, atol=1e-3)
+
+
 def test_the_numbers_do_not_depend_on_the_limit(prediction):
     short, long = (sample(prediction, [4], max_steps=steps)[0].ink for steps in (30, 300))
     np.testing.assert_allclose(short[1:30], long[1:30], atol=1e-3)
@@ -263,6 +276,8 @@ def test_faults_are_named(synthesis):
         sample(synthesis, [1], [""])
     with pytest.raises(UserError, match="as many"):
         sample(synthesis, [1, 2], ["a"])
+    with pytest.raises(DataError, match="not a number in row 1"):
+        sample(synthesis, [1], ["a"], primer=(np.float32([[0, 0, 0], [1, np.nan, 1]]), "b"))
     with pytest.raises(UserError, match="at least 0"):
         sample(synthesis, [1], ["a"], bias=-1.0)
     with pytest.raises(UserError, match=r"pen_sharpness -1\.0 does not fit"):

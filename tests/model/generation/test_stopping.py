@@ -37,7 +37,16 @@ def feed(stopping, points, phi=None, period=16, drop=True):
 
 
 def ends(
-    points, positions, texts, *, mean=8.0, period=16, end_of_sequence=False, up=False, drop=True
+    points,
+    positions,
+    texts,
+    *,
+    mean=8.0,
+    period=16,
+    end_of_sequence=False,
+    up=False,
+    drop=True,
+    limits=None,
 ):
     """Return the ends of lines `(T, B, I)` whose windows stand at `positions` `(T, B)`."""
     longest = max(map(len, texts))
@@ -47,7 +56,7 @@ def ends(
         start,
         Normalisation((mean, 0.5), (40.0, 30.0)),
         texts,
-        len(points),
+        limits or [len(points)] * len(texts),
         end_of_sequence,
     )
     return feed(stopping, points, windows(positions, longest), period, drop)
@@ -75,7 +84,7 @@ def test_the_stopping_rule_is_the_paper_s():
 
 def surplus_of(ink, phi, text, mean=8.0):
     """Return the points of a stroke too many; the hand runs to the left where `mean` is below 0."""
-    stopping = Stopping(torch.zeros(1, 3), Normalisation((mean, 0.5), (40.0, 30.0)), [text], 99)
+    stopping = Stopping(torch.zeros(1, 3), Normalisation((mean, 0.5), (40.0, 30.0)), [text], [99])
     return stopping.surplus(0, ink, phi)
 
 
@@ -204,18 +213,24 @@ def test_lines_of_a_batch_end_as_each_does_by_itself(up, mean, moved, period):
                 ) == [tuple(expected)]
     if moved == 0.0:
         assert (more > 0) == (up > 0.0)
+    # Lines of other limits beside them change nothing either.
+    limits = torch.randint(1, steps + 1, (len(texts),), generator=generator).tolist()
+    for drop in (True, False):
+        found = ends(points, positions, texts, mean=mean, period=period, drop=drop, limits=limits)
+        for n, (text, limit) in enumerate(zip(texts, limits, strict=True)):
+            *expected, _ = by_rule(points[:limit, n], positions[:limit, n], text, mean)
+            assert found[n] == tuple(expected)
 
 
 def test_without_a_text_only_the_limit_or_the_network_ends_a_line():
     points = torch.zeros(40, 3, 4)
     points[7, 1, 3] = points[39, 2, 3] = 1.0
     start = torch.zeros(3, 4)
-    assert feed(Stopping(start, NORMALISATION, None, 40, True), points) == [
+    assert feed(Stopping(start, NORMALISATION, None, [40] * 3, True), points) == [
         (40, False), (8, True), (40, True),
     ]  # fmt: skip
-    assert (
-        feed(Stopping(start[:, :3], NORMALISATION, None, 40), points[..., :3]) == [(40, False)] * 3
-    )
+    plain = Stopping(start[:, :3], NORMALISATION, None, [40] * 3)
+    assert feed(plain, points[..., :3]) == [(40, False)] * 3
 
 
 def test_the_network_s_own_end_counts_from_the_last_character_on():
@@ -238,7 +253,7 @@ def test_a_pen_rests_while_both_parts_of_its_offset_stay_near_those_of_no_move()
     points[5, 2, 1] = STILL[1] - 1.1 * REST
     points[15, 3, 2] = 1.0  # lifted
     points[0, 4, 2] = 1.0
-    stopping = Stopping(points[0], NORMALISATION, None, 16)
+    stopping = Stopping(points[0], NORMALISATION, None, [16] * 6)
     assert stopping.at_rest(points).tolist() == [True, False, False, False, False, True]
 
 
@@ -282,7 +297,7 @@ def test_a_line_whose_network_ends_it_has_no_stroke_too_many():
     stems = [np.array([[x, 0], [x, 10]]) for x in (0.0, 6.0, 14.0)]
     phi = np.array([[1, 0, 0], [0, 1, 0], [0, 1, 0], [0, 1, 0.6], [0, 1, 0.6]])
     counts = [
-        Stopping(torch.zeros(2, 4), NORMALISATION, ["-", "ab"], 9, own).surplus(
+        Stopping(torch.zeros(2, 4), NORMALISATION, ["-", "ab"], [9, 9], own).surplus(
             1, from_strokes(stems), phi
         )
         for own in (False, True)

@@ -14,7 +14,6 @@ from model.recognition.error_rates import (
     ErrorCounts,
     ErrorRates,
     alignment,
-    confusions,
     error_counts,
     is_read,
     missing_words,
@@ -163,17 +162,6 @@ def test_alignment_cuts_both_texts_and_differs_as_often_as_there_are_errors():
         ("equal", "at", "at"),
         ("insert", "", "!"),
     ]
-
-
-def test_confusions_are_counted_and_ranked():
-    pairs = [("cat", "hat"), ("cot", "hot"), ("dog", "dg"), ("a", "ab"), ("e", "e")]
-    expected = [("c", "h", 2), ("", "b", 1), ("o", "", 1)]
-    assert confusions(pairs) == expected
-    assert confusions(pairs, top=1) == expected[:1]
-    assert confusions([]) == []
-    many = random_pairs(50)
-    errors = sum(error_counts(*pair).character_errors for pair in many)
-    assert sum(confusion.count for confusion in confusions(many, top=1000)) == errors
 
 
 @pytest.mark.parametrize(

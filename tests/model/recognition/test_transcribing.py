@@ -40,6 +40,13 @@ def test_reading_in_one_batch_or_apart_is_the_same(data):
     assert read_lines(model, [], Search()) == []
 
 
+def test_ink_without_a_point_says_nothing(data):
+    model, ink = network("CTCNetwork"), data.ink(0)
+    empty = np.zeros((0, 3), np.float32)
+    assert read_lines(model, [empty, ink, empty]) == ["", *read_lines(model, [ink]), ""]
+    assert read_lines(model, [empty]) == [""]
+
+
 def test_a_wide_beam_reads_fewer_lines_at_once(data, monkeypatch):
     model, batches = network("AttentionNetwork"), []
     decode = model.decode

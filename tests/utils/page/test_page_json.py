@@ -6,6 +6,7 @@ import random
 import numpy as np
 import pytest
 
+from data_loader.sources.ink_files import read_ink
 from utils.checks import DataError
 from utils.page.page import Page, Pen, Row
 from utils.page.page_json import from_json, read_page_json, to_json, write_page_json
@@ -145,3 +146,15 @@ def test_a_damaged_file_is_a_page_or_a_data_error():
         except DataError:
             refused += 1
     assert 200 < refused < 500
+
+
+def test_a_page_is_read_row_by_row(tmp_path):
+    """As a line by `read_ink`, which does not know pages otherwise."""
+    rows = [
+        Row((np.array([[10.0, 20.0], [12.0, 25.0]]), np.array([[13.0, 21.0]])), "ab", Pen()),
+        Row((np.array([[10.0, 40.0], [11.0, 41.0]]),), "c", Pen()),
+    ]
+    write_page_json(tmp_path / "page.json", Page(100.0, 60.0, tuple(rows)))
+    first, second = read_ink(tmp_path / "page.json")
+    assert (first.text, second.text) == ("ab", "c")
+    assert first.ink.tolist() == [[0, 0, 0], [2, 5, 1], [1, -4, 1]]
