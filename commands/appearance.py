@@ -101,10 +101,7 @@ def check(arguments: argparse.Namespace) -> None:
 def run(arguments: argparse.Namespace) -> None:
     if arguments.lengths:
         located(arguments.reader or "reader")
-    writer = options.load(arguments.resume, arguments, to="write")
-    if not writer.model.needs_text:
-        kind = type(writer.model).__name__
-        raise UserError(f"{writer.path} contains a {kind}: a network that writes texts is needed")
+    writer = options.load(arguments.resume, arguments, to="write texts")
     from data_loader.synthetic.corpus import held_out
     from model.generation.mixture import PEN_SHARPNESS
     from utils.hand_measures import measure, summary, variety

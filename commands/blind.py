@@ -2,7 +2,6 @@
 
 import argparse
 from pathlib import Path
-from typing import Any
 
 from base.pretrained import located
 from commands import options
@@ -87,7 +86,7 @@ def draw(arguments: argparse.Namespace) -> None:
     for name in arguments.networks:
         located(name)
     texts = None if arguments.text_file is None else options.lines_of(arguments.text_file)
-    writers = [load(name, arguments) for name in arguments.networks]
+    writers = [options.load(name, arguments, to="write texts") for name in arguments.networks]
     from data_loader.synthetic.corpus import held_out
     from model.loading import BIAS
     from utils.plots import draw_pairs
@@ -128,19 +127,6 @@ def draw(arguments: argparse.Namespace) -> None:
         },
     )
     print(f"{path}  (tells which is which: not to be looked at before the votes)")
-
-
-def load(name: str, arguments: argparse.Namespace) -> Any:
-    """Return a network that writes texts.
-
-    Raises:
-        UserError: if it does not.
-    """
-    writer = options.load(name, arguments, to="write")
-    if not writer.model.needs_text:
-        kind = type(writer.model).__name__
-        raise UserError(f"{writer.path} contains a {kind}: a network that writes texts is needed")
-    return writer
 
 
 def count_votes(arguments: argparse.Namespace) -> None:

@@ -132,12 +132,9 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.proofread:
         located(arguments.proofread)
     options.readable(options.language_file(arguments), texts_file(arguments))
-    writer = options.load(arguments.resume, arguments)
-    from model.loading import Reader, Writer
+    writer = options.load(arguments.resume, arguments, to="write texts")
+    from model.loading import Reader
 
-    if not isinstance(writer, Writer) or not writer.model.needs_text:
-        kind = type(writer.model).__name__
-        raise UserError(f"{writer.path} contains a {kind}: a network that writes texts is needed")
     named = {"--reader": arguments.reader, "--proofread": arguments.proofread}
     readers = {
         option: options.load(path, arguments, quiet=True) for option, path in named.items() if path

@@ -127,7 +127,7 @@ def load(
     Args:
         path: as `model.load` takes it.
         arguments: of the command.
-        to: "write" or "read", what it is needed for; None for either.
+        to: "write", "write texts" or "read", what it is needed for; None for any.
         quiet: do not print it.
 
     Raises:
@@ -142,9 +142,13 @@ def load(
     if not quiet:
         print(f"{kind} of {network.path} on {network.device}")
     use = {Writer: "write", Reader: "read"}.get(type(network))
-    if to not in (None, use):
-        instead = f"it {use}s; use `{use}`" if use else f"it does not {to}"
+    wanted = None if to is None else to.split()[0]
+    if wanted not in (None, use):
+        instead = f"it {use}s; use `{use}`" if use else f"it does not {wanted}"
         raise UserError(f"{network.path} contains a {kind}: {instead}")
+    if to == "write texts" and not network.model.needs_text:
+        needed = "a network that writes texts is needed"
+        raise UserError(f"{network.path} contains a {kind}: {needed}")
     return network
 
 

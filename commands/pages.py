@@ -49,8 +49,6 @@ def run(
     from utils.page.layout import pages
     from utils.plain_text import explain, fit
 
-    if not writer.model.needs_text:
-        raise UserError(f"{writer.path} contains a network without text input: a page needs one")
     fitted = fit("\n".join(line.expandtabs(4) for _, line in text), writer.model.alphabet)
     if said := explain(fitted):
         print(said)

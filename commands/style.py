@@ -105,11 +105,9 @@ def draw(arguments: argparse.Namespace) -> None:
     known = styles()
     if not known:
         raise UserError(f"there are no styles in {STYLES}: `style make` makes one")
-    writer = options.load(arguments.resume, arguments, to="write")
+    writer = options.load(arguments.resume, arguments, to="write texts")
     from utils.plots import draw_lines
 
-    if not writer.model.needs_text:
-        raise UserError(f"{writer.path} contains a network without text input")
     (text,) = options.known(writer.model.alphabet, [arguments.text or PANGRAM], None)
     bias = {} if arguments.bias is None else {"bias": arguments.bias}
     inks = [

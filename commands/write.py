@@ -122,7 +122,7 @@ def run(arguments: argparse.Namespace) -> None:
     options.readable(arguments.primer)
     if pages.wanted(arguments):
         text = pages.text_of(arguments)
-        writer = options.load(arguments.resume, arguments, to="write")
+        writer = options.load(arguments.resume, arguments, to="write texts")
         pages.run(arguments, text, writer, take_primer(writer, arguments))
         return
     writer = options.load(arguments.resume, arguments, to="write")
@@ -260,6 +260,8 @@ def take_primer(writer: Any, arguments: argparse.Namespace) -> tuple[Any, str] |
                 "with --primer-text"
             )
         given = one.text if arguments.primer_text is None else arguments.primer_text
+        if arguments.primer_text is not None and not given.strip():
+            raise UserError("--primer-text is empty: what does the primer say?")
         if not given or not given.strip():
             raise UserError(
                 f"{arguments.primer} contains no text for {one.name}: give it with --primer-text, "

@@ -160,7 +160,7 @@ def test_what_does_not_fit_is_refused(checkpoints, ink, tmp_path):
     out.mkdir()
     for name, words, message in (
         ("conditional", [silent], r"silent\.inkml contains no text for .* --primer-text"),
-        ("conditional", [silent, "--primer-text", " "], "contains no text for"),
+        ("conditional", [silent, "--primer-text", " "], "--primer-text is empty"),
         ("conditional", [loud], r"the network does not know 'Ü' \(U\+00DC\); --skip-unknown"),
         ("conditional", [tmp_path / "no"], r"no: cannot be read \(No such"),
         ("conditional", [out], "no ink there; what is read: InkML"),

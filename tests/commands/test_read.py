@@ -39,7 +39,7 @@ def test_ink_files_are_read_and_drawn(checkpoints, data, tmp_path, capsys, arch)
     [
         (("read",), "the following arguments are required: PATH"),
         (("read", "nowhere.inkml"), "nowhere.inkml"),
-        (("legibility",), "a network that writes texts is needed"),
+        (("legibility",), "it reads; use `read`"),
         (("evaluate", "--beam", "2", "--language-model", "nowhere.txt"), "nowhere.txt"),
         (("evaluate", "sometimes"), "no split 'sometimes'"),
         (("continue", "valid"), "contains a CTCNetwork: it reads; use `read`"),
