@@ -3,7 +3,7 @@
 import argparse
 from typing import Any
 
-from commands import options
+from commands import options, search_options
 from commands.options import Parser
 from utils.checks import UserError
 from utils.files import write_json
@@ -15,17 +15,17 @@ WORST = 20
 def add_options(parser: Parser) -> None:
     options.add_network(parser)
     options.add_split(parser, "")
-    options.add_search(parser)
+    search_options.add_search(parser)
     options.add_seed(parser, "seed of the dequantisation noise")
     options.add_output(parser)
 
 
 def check(arguments: argparse.Namespace) -> None:
-    options.check_search(arguments, reads_data=True)
+    search_options.check_search(arguments, reads_data=True)
 
 
 def run(arguments: argparse.Namespace) -> None:
-    options.readable(options.language_file(arguments))
+    options.readable(search_options.language_file(arguments))
     network = options.load(arguments.resume, arguments)
     from model.loading import Reader
 
@@ -97,7 +97,7 @@ def evaluate_reading(reader: Any, arguments: argparse.Namespace) -> None:
     options.make_output(arguments.output)
     loader = data_of(reader, arguments.overrides)
     loader.split(arguments.split)
-    search = options.search_of(reader, arguments)
+    search = search_options.search_of(reader, arguments)
     found = read_split(reader.model, loader.source, arguments.split, search, progress=True)
     scores = {name: score(transcriptions) for name, transcriptions in found.items()}
     first, lines = scores["greedy"], len(loader.source.indices(arguments.split))

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from base.pretrained import located
-from commands import options
+from commands import options, search_options
 from commands.options import Parser, number
 from utils.alphabet import describe
 from utils.checks import Range, UserError
@@ -96,7 +96,7 @@ def add_options(parser: Parser) -> None:
         help=f"how often a line is written at most, with --proofread (default: {TRIES}), e.g. "
         "--tries 8",
     )
-    options.add_search(parser)
+    search_options.add_search(parser)
     options.add_overrides(parser)
     options.add_seed(
         parser,
@@ -118,7 +118,7 @@ def check(arguments: argparse.Namespace) -> None:
         raise UserError("--skip-unknown is for a --text, or a FILE of --texts")
     if arguments.tries and not arguments.proofread:
         raise UserError("--tries is for --proofread: without it every line is written once")
-    options.check_search(arguments)
+    search_options.check_search(arguments)
 
 
 def texts_file(arguments: argparse.Namespace) -> Path | None:
@@ -131,7 +131,7 @@ def run(arguments: argparse.Namespace) -> None:
     located(arguments.reader)
     if arguments.proofread:
         located(arguments.proofread)
-    options.readable(options.language_file(arguments), texts_file(arguments))
+    options.readable(search_options.language_file(arguments), texts_file(arguments))
     writer = options.load(arguments.resume, arguments, to="write texts")
     from model.loading import Reader
 
@@ -159,7 +159,7 @@ def run(arguments: argparse.Namespace) -> None:
         "seed": arguments.seed,
         "max_steps": arguments.steps,
         "primer": options.samples_of([style], writer)[0] if style else None,
-        "search": options.search_of(reader, arguments),
+        "search": search_options.search_of(reader, arguments),
         "proofreader": proofreader and proofreader.model,
         "tries": (arguments.tries or TRIES) if proofreader else 1,
         "progress": True,

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from commands import options
+from commands import options, search_options
 from commands.options import Parser
 
 
@@ -17,17 +17,17 @@ def add_options(parser: Parser) -> None:
         help="ink file (IAM-OnDB's XML, InkML, stroke arrays, MNIST strokes, UNIPEN or JSON), or a "
         "folder of them",
     )
-    options.add_search(parser)
+    search_options.add_search(parser)
     options.add_overrides(parser)
     options.add_output(parser, (".png",))
 
 
 def check(arguments: argparse.Namespace) -> None:
-    options.check_search(arguments)
+    search_options.check_search(arguments)
 
 
 def run(arguments: argparse.Namespace) -> None:
-    options.readable(*arguments.paths, options.language_file(arguments))
+    options.readable(*arguments.paths, search_options.language_file(arguments))
     reader = options.load(arguments.resume, arguments, to="read")
     from data_loader import read_ink
     from model.recognition.transcribing import Transcription, score
@@ -35,7 +35,7 @@ def run(arguments: argparse.Namespace) -> None:
 
     options.make_output(arguments.output, (".png",))
     samples = [sample for path in arguments.paths for sample in read_ink(path)]
-    search = options.search_of(reader, arguments)
+    search = search_options.search_of(reader, arguments)
     texts = reader.read_lines([one.ink for one in samples], search, progress=True)
     for one, text in zip(samples, texts, strict=True):
         print(f"{one.name}\t{text}")

@@ -11,7 +11,7 @@ import torch
 
 import train
 from base.checkpoint import load_checkpoint
-from commands import command_line, options
+from commands import command_line, search_options
 from data_loader import EmbeddedDataset
 from experiments import COMMANDS
 from model import CTCNetwork, load
@@ -206,7 +206,7 @@ def test_a_language_model_is_of_the_training_texts(checkpoints, data, tmp_path, 
     assert "language model of train" in capsys.readouterr().out
     loaded = load(checkpoints["CTCNetwork"])
     _, arguments = command_line.parse(["evaluate", "-r", "x", *words], COMMANDS)
-    found = options.search_of(loaded, arguments).language_model
+    found = search_options.search_of(loaded, arguments).language_model
     texts = {name: [data.text(int(n)) for n in data.indices(name)] for name in ("train", split)}
     of = {name: CharacterLanguageModel.fit(texts[name], ALPHABET) for name in texts}
     assert found.perplexity(texts[split]) == of["train"].perplexity(texts[split])

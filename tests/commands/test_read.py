@@ -5,7 +5,7 @@ import re
 import pytest
 from PIL import Image
 
-from commands import command_line, options
+from commands import command_line, search_options
 from experiments import COMMANDS
 from model import load
 from model.recognition.error_rates import rates
@@ -96,10 +96,10 @@ def test_a_language_model_takes_texts_in_normal_form(checkpoints, tmp_path, caps
     loaded = load(checkpoints["CTCNetwork"])
     words = ["read", "x", "--beam", "2", "--language-model", str(path)]
     _, arguments = command_line.parse(words, COMMANDS)
-    found = options.search_of(loaded, arguments).language_model
+    found = search_options.search_of(loaded, arguments).language_model
     same = CharacterLanguageModel.fit(["caf and cafe"], ALPHABET)
     assert found.perplexity(["caf and cafe"]) == same.perplexity(["caf and cafe"])
     assert "as the network does not know it: 'é'" in capsys.readouterr().out
     path.write_text("é\nß é\n", encoding="utf-8")
     with pytest.raises(UserError, match=r"text\.txt: it contains no text of characters"):
-        options.search_of(loaded, command_line.parse(words, COMMANDS)[1])
+        search_options.search_of(loaded, command_line.parse(words, COMMANDS)[1])
