@@ -160,7 +160,7 @@ def run(arguments: argparse.Namespace) -> None:
         "max_steps": arguments.steps,
         "primer": options.samples_of([style], writer)[0] if style else None,
         "search": search_options.search_of(reader, arguments),
-        "proofreader": proofreader and proofreader.model,
+        "proofreader": proofreader,
         "tries": (arguments.tries or TRIES) if proofreader else 1,
         "progress": True,
     }

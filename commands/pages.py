@@ -115,8 +115,8 @@ def own_hand(writer: Any, reader: Any, seed: int, sharpening: dict[str, float]) 
     def write(texts: list[str], seeds: list[int]) -> list[Any]:
         return writer.write_lines(texts, seeds, **sharpening)
 
-    def read(lines: list[Any]) -> list[str]:
-        return reader.read_lines(lines) if reader else [line.title for line in lines]
+    def read(lines: list[Any], texts: list[str]) -> list[tuple[str, float]]:
+        return reader.proofread(lines, texts) if reader else [(text, 0.0) for text in texts]
 
     (found,) = proofread(write, read, [text], [seed], HAND_TRIES if reader else 1)
     return found.line.ink, text
@@ -194,6 +194,7 @@ def laid_out(
                     "read": one.hypothesis,
                     "tries": one.tries,
                     "errors": one.errors,
+                    "doubt": one.doubt,
                     "first_errors": one.first_errors,
                     "faults": list(one.faults),
                 }

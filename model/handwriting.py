@@ -103,10 +103,10 @@ class Hand:
             texts, seeds, **self.sharpening, primer=self.primer, progress=self.progress
         )
 
-    def _read(self, lines: Sequence[Line]) -> list[str]:
+    def _read(self, lines: Sequence[Line], texts: Sequence[str]) -> list[tuple[str, float]]:
         if self.reader is None:
-            return [line.title for line in lines]
-        return self.reader.read_lines(lines)
+            return [(text, 0.0) for text in texts]
+        return self.reader.proofread(lines, texts)
 
     def words(self, line: Line, degrees: float | None = None) -> list[Word]:
         """Return the words of a line: level, in x-heights, each from its left edge.

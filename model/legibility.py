@@ -11,7 +11,7 @@ import torch
 
 from model.generation.line import Line
 from model.generation.mixture import PEN_SHARPNESS
-from model.loading import Writer
+from model.loading import Reader, Writer
 from model.proofreading import proofread
 from model.recognition.encoder import GREEDY, RecognitionNetwork, Search
 from model.recognition.error_rates import is_read, missing_words
@@ -94,7 +94,7 @@ def read_back(
     max_steps: int | None = None,
     primer: tuple[np.ndarray, str] | None = None,
     search: Search = GREEDY,
-    proofreader: RecognitionNetwork | None = None,
+    proofreader: Reader | None = None,
     tries: int = 1,
     progress: bool = False,
 ) -> list[Legibility]:
@@ -141,7 +141,7 @@ def read_back(
         if proofreader is None:
             lines, counts = written(texts, seeds), [1] * len(texts)
         else:
-            proofreads = partial(_read, proofreader, progress=progress)
+            proofreads = partial(proofreader.proofread, progress=progress)
             found = proofread(written, proofreads, texts, seeds, tries)
             lines, counts = [one.line for one in found], [one.tries for one in found]
         read = _read(reader, lines, search=search, progress=progress)

@@ -17,6 +17,8 @@ from utils.ink import bounds, x_height
 OF_TRY = 1_000_000_007
 """Difference between the seeds of two tries of a line: prime, and more than there are lines."""
 
+DOUBT = 0.2
+"""Nats of doubt with which a line is good enough (measured, lab notebook: the lines of a page)."""
 HIGHEST, BACK, WIDEST = 9.0, 3.0, 6.0
 """Height of a line, way back of the pen beyond the width of a word, and width for each character,
 in x-heights, beyond which ink is not a line (assumed)."""
@@ -37,6 +39,7 @@ class Proofread:
         tries: how many there were.
         hypothesis: what was read, of the best.
         errors: characters misread in it.
+        doubt: minus the log-probability that the reader gives the text, in nats.
         faults: what else is wrong with it, of `UNENDED`, `MISSING` and `SHAPE`.
         first_errors: characters misread in the first try.
     """
@@ -45,33 +48,35 @@ class Proofread:
     tries: int
     hypothesis: str
     errors: int
+    doubt: float
     faults: tuple[str, ...]
     first_errors: int
 
     @property
     def right(self) -> bool:
-        """Whether nothing is wrong with it."""
-        return not self.errors and not self.faults
+        """Whether nothing is wrong with it, as far as the reader can tell."""
+        return not self.errors and not self.faults and self.doubt <= DOUBT
 
     @property
-    def _badness(self) -> tuple[int, int]:
-        return len(self.faults), self.errors
+    def _badness(self) -> tuple[int, int, float]:
+        return len(self.faults), self.errors, self.doubt
 
 
 def proofread(
     write: Callable[[Sequence[str], Sequence[int]], list[Line]],
-    read: Callable[[Sequence[Line]], list[str]],
+    read: Callable[[Sequence[Line], Sequence[str]], list[tuple[str, float]]],
     texts: Sequence[str],
     seeds: Sequence[int],
     tries: int,
 ) -> list[Proofread]:
-    """Write lines until they are read as they should be, or `tries` times.
+    """Write lines until they are read as they should be without doubt, or `tries` times.
 
     The tries of a line are the same whatever other lines there are.
 
     Args:
         write: returns a line for each text and seed.
-        read: returns the text of each line.
+        read: returns what is read of each line, and the doubt that it says its text, see
+            `transcribing.doubts`.
         texts: of the lines.
         seeds: of their first tries.
         tries: at least 1.
@@ -82,11 +87,13 @@ def proofread(
         if not open_:
             break
         again = [(seeds[k] + number * OF_TRY) % SEEDS for k in open_]
-        lines = write([texts[k] for k in open_], again)
-        for k, line, hypothesis in zip(open_, lines, read(lines), strict=True):
+        said = [texts[k] for k in open_]
+        lines = write(said, again)
+        for k, line, (hypothesis, doubt) in zip(open_, lines, read(lines, said), strict=True):
+            doubt = 0.0 if _only_signs(texts[k]) else doubt
             errors = error_counts(texts[k], _seen(texts[k], hypothesis)).character_errors
             wrong = faults(line, texts[k], hypothesis)
-            found = Proofread(line, number + 1, hypothesis, errors, wrong, errors)
+            found = Proofread(line, number + 1, hypothesis, errors, doubt, wrong, errors)
             before = best[k]
             if before is None:
                 best[k] = found

@@ -65,16 +65,26 @@ class CTCLoss(_TextLoss):
                 log.warning(
                     "sample %d has more characters than frames: CTC cannot learn from it", index
                 )
-        nats = functional.ctc_loss(
-            output.labels.transpose(0, 1),
-            text,
-            output.lengths,
-            lengths,
-            blank=output.labels.shape[-1] - 1,
-            reduction="none",
-            zero_infinity=True,
-        )
-        return nats
+        return ctc_nats(output, text, lengths, zero_infinity=True)
+
+
+def ctc_nats(output: Any, text: Tensor, lengths: Tensor, *, zero_infinity: bool = False) -> Tensor:
+    """Return minus the log-probability of each text under the labels of its line, `(batch,)`.
+
+    Args:
+        output: as `CTCLoss` takes it.
+        text, lengths: `(batch, characters)`, and the characters of each, `(batch,)`.
+        zero_infinity: return 0 instead of infinity for a text of more characters than frames.
+    """
+    return functional.ctc_loss(
+        output.labels.transpose(0, 1),
+        text,
+        output.lengths,
+        lengths,
+        blank=output.labels.shape[-1] - 1,
+        reduction="none",
+        zero_infinity=zero_infinity,
+    )
 
 
 class TranscriptionLoss(_TextLoss):

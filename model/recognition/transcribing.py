@@ -2,13 +2,16 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import torch
+from torch.nn.utils.rnn import pad_sequence
 
 from model.recognition.encoder import GREEDY, RecognitionNetwork, Search
-from model.recognition.error_rates import error_rate, rates
+from model.recognition.error_rates import error_rate, normalised, rates
+from model.recognition.loss import TranscriptionLoss, ctc_nats
 from utils.batches import TOGETHER, by_length
 
 
@@ -59,6 +62,49 @@ def read_each_way(
                 for number, text in zip(numbers[part], found, strict=True):
                     read[name][number] = text
     return read
+
+
+@torch.inference_mode()
+def doubts(
+    model: RecognitionNetwork,
+    inks: Sequence[np.ndarray],
+    texts: Sequence[str],
+    *,
+    progress: bool = False,
+) -> list[float]:
+    """Return how little a recogniser believes that lines say texts: minus the log-probability of
+    each, in nats.
+
+    Args:
+        model: in evaluation mode.
+        inks: `(points, 3)` each, in any unit.
+        texts: one for each; of one that the model does not know, or for ink without a point, it is
+            0, as nothing is known.
+        progress: show a progress bar.
+    """
+    found = [0.0] * len(inks)
+    texts = [normalised(text) for text in texts]
+    decodes = TranscriptionLoss()
+    for together in by_length([len(ink) for ink in inks], "reading", progress=progress):
+        numbers = [
+            number
+            for number in together
+            if len(inks[number]) and texts[number] and not model.alphabet.unknown(texts[number])
+        ]
+        if not numbers:
+            continue
+        features, points = model.batched([model.features(inks[number]) for number in numbers])
+        encoded = [torch.from_numpy(model.alphabet.encode(texts[number])) for number in numbers]
+        text = pad_sequence(encoded, batch_first=True).to(points)
+        lengths = torch.tensor([len(one) for one in encoded]).to(points)
+        output = model(features, points, text, lengths)
+        if output.characters is None:
+            nats = ctc_nats(output, text, lengths)
+        else:
+            nats = decodes(output, SimpleNamespace(text=text, text_lengths=lengths))
+        for number, value in zip(numbers, nats.tolist(), strict=True):
+            found[number] = value
+    return found
 
 
 @dataclass(frozen=True)

@@ -75,15 +75,17 @@ def test_samples_of_a_text_have_seeds_that_no_count_changes(tmp_path):
 def test_a_line_that_the_proofreader_misreads_is_written_again(tmp_path, monkeypatch):
     """The second of two texts, once; the reader judges the best tries, and has no say in them."""
     writer, reader = networks_in(tmp_path)
-    proofreader = load(save(tmp_path / "AttentionNetwork", "AttentionNetwork")).model
-    answers = {reader: [["one", "tvvo"]], proofreader: [["one", "tmo"], ["two"]]}
+    proofreader = load(save(tmp_path / "AttentionNetwork", "AttentionNetwork"))
+    answers = {reader: [["one", "tvvo"]]}
+    proofs = [[("one", 0.0), ("tmo", 0.0)], [("two", 0.0)]]
+    monkeypatch.setattr(proofreader, "proofread", lambda *_, **__: proofs.pop(0), raising=False)
     monkeypatch.setattr("model.legibility.read_lines", lambda by, *_, **__: answers[by].pop(0))
     monkeypatch.setattr("model.proofreading._is_line", lambda *_: True)
     monkeypatch.setattr(writer, "write_lines", partial(ended, writer.write_lines), raising=False)
     options = {"seed": 5, "max_steps": 30, "proofreader": proofreader, "tries": 4}
     (result,) = read_back(writer, reader, ["one", "two"], [1.0], **options)
     assert (result.tries, result.wrong) == ([1, 2], 1)
-    assert answers == {reader: [], proofreader: []}
+    assert answers == {reader: []} and proofs == []
     for one, seed in zip(result.transcriptions, (5, 6 + OF_TRY), strict=True):
         (alone,) = sample(writer.model, [seed], [one.reference], bias=1.0, max_steps=30)
         np.testing.assert_allclose(one.ink, alone.ink, atol=1e-2)

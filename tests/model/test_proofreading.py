@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from model import Line
-from model.proofreading import MISSING, OF_TRY, SHAPE, UNENDED, faults, proofread
+from model.proofreading import DOUBT, MISSING, OF_TRY, SHAPE, UNENDED, faults, proofread
 from utils.ink import from_strokes
 
 
@@ -17,15 +17,18 @@ def line(text, seed=0, ended=True, width=1.0):
 
 
 def script(answers):
-    """A writer and a reader that reads, of each text in turn, what `answers` says."""
+    """A writer and a reader that reads, of each text in turn, what `answers` says, with the doubt
+    that may stand there."""
     calls = []
 
     def write(texts, seeds):
         calls.append((list(texts), list(seeds)))
         return [line(text, seed) for text, seed in zip(texts, seeds, strict=True)]
 
-    def read(lines):
-        return [answers[one.title].pop(0) for one in lines]
+    def read(lines, texts):
+        assert [one.title for one in lines] == list(texts)
+        given = [answers[text].pop(0) for text in texts]
+        return [one if isinstance(one, tuple) else (one, 0.0) for one in given]
 
     return write, read, calls
 
@@ -44,6 +47,22 @@ def test_only_misread_lines_are_written_again_and_the_best_is_kept():
     assert [one.first_errors for one in found] == [0, 2, 2]
     assert [one.line.description for one in found] == ["7", str(8 + OF_TRY), str(9 + OF_TRY)]
     assert [one.right for one in found] == [True, False, True]
+
+
+def test_what_is_read_with_doubt_is_written_again_and_the_least_doubtful_kept():
+    write, read, calls = script(
+        {"ab": [("ab", 0.9), ("ab", DOUBT + 0.1), ("ax", 0.0), ("ab", 0.7)], "cd": [("cd", DOUBT)]}
+    )
+    first, second = proofread(write, read, ["ab", "cd"], [1, 2], 4)
+    assert (first.hypothesis, first.doubt, first.tries) == ("ab", DOUBT + 0.1, 4)
+    assert first.line.description == str(1 + OF_TRY) and not first.right
+    assert second.right and second.tries == 1 and len(calls) == 4
+
+
+def test_no_doubt_is_cast_on_signs_alone():
+    write, read, _ = script({"--": [("-", 5.0), ("--", 9.0)]})
+    (found,) = proofread(write, read, ["--"], [1], 2)
+    assert found.right and found.doubt == 0.0
 
 
 def test_seeds_stay_within_32_bits():

@@ -1,12 +1,18 @@
 """Lines are read in batches."""
 
+import math
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
+import torch
 
 from data_loader import EmbeddedDataset
 from model.recognition.encoder import Search
+from model.recognition.loss import CTCLoss, TranscriptionLoss
 from model.recognition.transcribing import (
     Transcription,
+    doubts,
     read_each_way,
     read_lines,
     score,
@@ -45,6 +51,30 @@ def test_ink_without_a_point_says_nothing(data):
     empty = np.zeros((0, 3), np.float32)
     assert read_lines(model, [empty, ink, empty]) == ["", *read_lines(model, [ink]), ""]
     assert read_lines(model, [empty]) == [""]
+
+
+@pytest.mark.parametrize(
+    ("kind", "loss"), [("CTCNetwork", CTCLoss()), ("AttentionNetwork", TranscriptionLoss())]
+)
+def test_doubt_is_the_loss_of_a_text(data, kind, loss):
+    model, inks = network(kind), [data.ink(number) for number in range(3)]
+    texts = [data.text(number) for number in range(3)]
+    found = doubts(model, inks, texts)
+    for ink, text, nats in zip(inks, texts, found, strict=True):
+        features, points = model.batched([model.features(ink)])
+        encoded = torch.from_numpy(model.alphabet.encode(text))[None]
+        lengths = torch.tensor([len(text)])
+        batch = SimpleNamespace(text=encoded, text_lengths=lengths, index=torch.zeros(1))
+        with torch.no_grad():
+            alone = loss(model(features, points, encoded, lengths), batch)
+        assert nats == pytest.approx(alone.item(), rel=1e-4)
+
+
+def test_of_what_cannot_be_told_there_is_no_doubt_and_of_too_long_a_text_all(data):
+    model, ink = network("CTCNetwork"), data.ink(0)
+    empty = np.zeros((0, 3), np.float32)
+    assert doubts(model, [empty, ink, ink], ["a", "", "\u0416"]) == [0.0] * 3
+    assert doubts(model, [ink], ["a" * 900]) == [math.inf]
 
 
 def test_a_wide_beam_reads_fewer_lines_at_once(data, monkeypatch):
