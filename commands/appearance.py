@@ -30,7 +30,7 @@ ALONG = ("slope", "x_height_ratio")
 def add_options(parser: Parser) -> None:
     options.add_network(parser, default="writer")
     samples = f"sentences, and at most as many recorded lines (default: {LINES})"
-    steps = "default: enough for the longest text"
+    steps = "default: enough for its text"
     options.add_sampling(parser, samples=samples, steps=steps, bias=False)
     add = parser.add_argument
     add(

@@ -37,7 +37,7 @@ def add_options(parser: Parser) -> None:
         "was trained on)",
     )
     options.add_skip_unknown(parser)
-    steps = "default: enough for the longest text"
+    steps = "default: enough for its text"
     options.add_sampling(parser, samples=f"pairs (default: {PAIRS})", steps=steps, bias=False)
     add(
         "--biases",
@@ -138,8 +138,10 @@ def count_votes(arguments: argparse.Namespace) -> None:
     try:
         key = read(path)
         left, names, biases = key["first_is_left"], key["networks"], key["biases"]
-    except (ConfigFault, KeyError, TypeError) as error:
-        raise UserError(f"{path}: not a key that `blind` wrote ({error})") from None
+    except ConfigFault as fault:
+        raise UserError(f"{path}: {fault.expected}; --output is where `blind` wrote it") from None
+    except (KeyError, TypeError):
+        raise UserError(f"{path}: not a key that `blind` wrote") from None
     votes = [votes_of(options.lines_of(file), len(left), str(file)) for file in arguments.votes]
     tally = Tally.count(votes, left)
     low, high = tally.interval

@@ -58,9 +58,7 @@ def add_options(parser: Parser) -> None:
     options.add_style(parser)
     samples = f"plain sentences (default: {SENTENCES}), or samples of each text of another kind "
     samples += f"(default: 1) or character (default: {SAMPLES})"
-    options.add_sampling(
-        parser, samples=samples, steps="default: enough for the longest text", bias=False
-    )
+    options.add_sampling(parser, samples=samples, steps="default: enough for its text", bias=False)
     add(
         "--biases",
         type=number(float, Range(0, 100)),

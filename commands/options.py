@@ -360,6 +360,19 @@ def known(alphabet: Alphabet, texts: Sequence[str], skip: bool | None) -> list[s
     return left
 
 
+def decoded(content: bytes, name: str) -> str:
+    """Return the text of a file.
+
+    Raises:
+        UserError: if it is not UTF-8.
+    """
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        place = f"byte {error.start} is 0x{content[error.start]:02x}"
+        raise UserError(f"{name}: not UTF-8 text ({place}); save it as UTF-8") from None
+
+
 def lines_of(path: Path) -> list[str]:
     """Return the non-empty lines of a text file.
 
@@ -368,13 +381,9 @@ def lines_of(path: Path) -> list[str]:
     """
     try:
         with open_file(path) as file:
-            lines = file.read().decode("utf-8-sig").splitlines()
+            lines = decoded(file.read(), str(path)).splitlines()
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from None
-    except UnicodeDecodeError as error:
-        raise UserError(
-            f"{path}: not UTF-8 text (byte {error.start} is 0x{error.object[error.start]:02x})"
-        ) from None
     if not (lines := [line.strip() for line in lines if line.strip()]):
         raise UserError(f"{path}: contains no text")
     return lines

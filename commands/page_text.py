@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from commands.options import decoded
 from commands.page_options import OF_PASSAGE
 from utils.checks import UserError, nearest, short
 from utils.plain_text import split
@@ -29,15 +30,10 @@ def text_of(arguments: argparse.Namespace) -> list[Paragraph]:
         return paragraphs("\n".join(arguments.text), "--text")
     name = arguments.text_file
     try:
-        data = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
-        text = data.decode("utf-8-sig")
+        content = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
     except OSError as error:
         raise UserError(f"--text-file {name}: cannot be read ({error.strerror})") from None
-    except UnicodeDecodeError as error:
-        raise UserError(
-            f"--text-file {name}: not UTF-8 text (byte {error.start} is "
-            f"0x{error.object[error.start]:02x})"
-        ) from None
+    text = decoded(content, f"--text-file {name}")
     return paragraphs(text, f"--text-file {name}")
 
 

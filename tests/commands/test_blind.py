@@ -88,7 +88,7 @@ def test_what_does_not_fit_is_refused(two, checkpoints, tmp_path):
         ((*two, "--skip-unknown"), "--skip-unknown is for a --text-file"),
         ((*two, "--biases", 1, 2, 3), "one for both networks, or one for each"),
         ((two[0], checkpoints["PredictionNetwork"]), "a network that writes texts is needed"),
-        (("--votes", file), "key.json: not a key that `blind` wrote"),
+        (("--votes", file), "key.json: no such file; --output is where `blind` wrote it"),
     ):
         with pytest.raises(UserError, match=told):
             blind(tmp_path, *words)
