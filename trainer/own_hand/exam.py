@@ -134,7 +134,7 @@ def _concluded(run: RunFolder, source: HandDataset, before: Path, device: torch.
                  "less legible", 100 * share, last)  # fmt: skip
     log.info(
         "the hand: %s, and a line of it: %s\nto write in it: python experiments.py write -r %s "
-        "--style %s --text-file FILE", *(run.models / name for name in (HAND, STYLE) * 2)
+        "--text-file FILE", run.models / HAND, run.models / STYLE, run.models
     )  # fmt: skip
     return True
 
