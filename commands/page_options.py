@@ -110,8 +110,8 @@ def add_options(parser: Parser) -> None:
         "--line-height",
         type=number(float, Range(0.5, 500)),
         metavar="MM",
-        help=f"from line to line (default: about {LINE_HEIGHT:g} times --size, on the ruling if "
-        "there is one), e.g. --line-height 10",
+        help="from line to line, on a --ruling the next multiple of its spacing (default: about "
+        f"{LINE_HEIGHT:g} times --size), e.g. --line-height 10",
     )
     add(
         "--slant",

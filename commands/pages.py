@@ -1,6 +1,7 @@
 """Pages of handwriting: what `write` does with a text that is laid out on paper."""
 
 import argparse
+import math
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -83,11 +84,13 @@ def run(
 
 
 def line_height(arguments: argparse.Namespace, look: dict[str, Any], paper: Paper) -> float:
-    """Return the height of a line in mm: by default in proportion, on a ruling a multiple of it."""
-    step = LINE_HEIGHT * look["size"]
-    if paper.ruling != "plain":
-        step = max(round(step / paper.spacing), 1) * paper.spacing
-    return arguments.line_height or step
+    """Return the height of a line in mm, by default in proportion: on a ruling the nearest multiple
+    of its spacing, or the least that is not below --line-height."""
+    height, spacing = arguments.line_height or LINE_HEIGHT * look["size"], paper.spacing
+    if paper.ruling == "plain":
+        return height
+    steps = height / spacing
+    return max(math.ceil(steps - 1e-6) if arguments.line_height else round(steps), 1) * spacing
 
 
 def check_room(look: dict[str, Any], height: float, paper: Paper) -> None:
