@@ -40,6 +40,9 @@ SHARES = (1.0, 0.9, 0.8, 0.7, 0.6, 0.4, 0.2)
 """Of what was learned, tried in turn: the weights on the way from the former ones to the learned
 ones, which keep most of what either can do (Wortsman et al., "Robust fine-tuning of zero-shot
 models", 2022)."""
+LEAST = 0.75
+"""Part of the largest legible one of these that is worth more than a letter: with half of what was
+learned little of the hand is left (measured, lab notebook: learning a hand)."""
 WORSE, MORE = 1.1, 0.01
 """How many times more characters may be misread than before, and how many more beside that: of some
 800 characters, so few say little."""
@@ -102,8 +105,10 @@ def _concluded(run: RunFolder, source: HandDataset, before: Path, device: torch.
     exam = Exam.of(learned, reader, own[best], source.seed)
     could, was = exam.taken(former)
     old, weights = load_checkpoint(before)["state_dict"], new["state_dict"]
-    found = []
+    found, least = [], 0.0
     for share in SHARES:
+        if share < least:
+            break
         learned.model.load_state_dict(_between(old, weights, share))
         can, now = exam.taken(learned)
         lost = exam.lost(learned, could - can)
@@ -116,6 +121,8 @@ def _concluded(run: RunFolder, source: HandDataset, before: Path, device: torch.
                  f"; no longer read: {' '.join(lost)}" if lost else "")  # fmt: skip
         if legible and not letters:
             break
+        if legible:
+            least = max(least, LEAST * share)
     _, share, now = min(found)  # Where none is legible, the hand may be harder to read.
     new["state_dict"] = _between(old, weights, share)
     if now > was + FORGETS:
