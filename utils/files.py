@@ -146,10 +146,10 @@ def remove_temporary(folder: str | os.PathLike[str]) -> None:
         path.unlink(missing_ok=True)
 
 
-def set_aside(path: Path) -> Path:
-    """Rename a file that cannot be read, so that it is not lost, and return its new path."""
+def set_aside(path: Path, why: str = "unreadable") -> Path:
+    """Rename a file that cannot be used, so that it is not lost, and return its new path."""
     number = 1
-    while (aside := path.with_name(f"{path.name}.unreadable-{number}")).exists():
+    while (aside := path.with_name(f"{path.name}.{why}-{number}")).exists():
         number += 1
     return path.rename(aside)
 

@@ -110,7 +110,7 @@ def sample(
     start = check_ink(start[:, :3])
     # As in the alphabet, so that phi has an entry for each character of `Line.text`.
     whole = [nfc(said + one) for one in texts] if model.needs_text else None
-    limits = [max_steps or DEFAULT_STEPS] * count
+    limits = [DEFAULT_STEPS if max_steps is None else max_steps] * count
     if model.needs_text and max_steps is None:
         limits = [100 + STEPS_PER_CHARACTER * len(one) for one in texts]
     max_steps = max(limits)

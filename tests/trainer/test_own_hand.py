@@ -300,6 +300,8 @@ def test_what_was_learned_too_well_is_taken_back(
     assert kept == (noise < 0.02) == (run.models / "hand.pth").exists()
     if not kept:
         assert "forgets how to write" in caplog.text
+        assert "hand.pth is of the run before it was continued; kept as " in caplog.text
+        assert (run.models / "hand.pth.earlier-1").exists()
         return
     assert "with 20 % of what was learned" in caplog.text
     for name, weight in load_checkpoint(run.models / "hand.pth")["state_dict"].items():

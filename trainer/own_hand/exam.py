@@ -30,6 +30,7 @@ from model.loading import Reader, Writer, load
 from model.recognition.error_rates import error_rate, is_read, rates
 from trainer.own_hand.practice import texts
 from trainer.own_hand.preparation import networks
+from utils.files import set_aside
 from utils.style_file import write_style
 
 CHECK_BIAS, CHECK_SEEDS = 0.75, 3
@@ -130,8 +131,10 @@ def _concluded(run: RunFolder, source: HandDataset, before: Path, device: torch.
             "the network forgets how to write: %s is still as it was, use that; fewer epochs or a "
             "smaller --lr may help, or more lines", before,
         )  # fmt: skip
-        for name in (HAND, STYLE):  # of a conclusion before the run was continued
-            (run.models / name).unlink(missing_ok=True)
+        for earlier in (run.models / HAND, run.models / STYLE):
+            if earlier.exists():
+                kept = set_aside(earlier, "earlier")
+                log.warning("%s is of the run before it was continued; kept as %s", earlier, kept)
         return False
     new["config"]["arch"].setdefault("args", {})["sink"] = 0.0
     save_checkpoint(run.models / HAND, to_share(new))
