@@ -1,6 +1,7 @@
 """Let a recogniser judge how legible a writer is, by bias, kind of text or character."""
 
 import argparse
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -247,7 +248,8 @@ def judge_texts(
         print(
             f"  bias {one.bias:<5g} cer {one.rates['cer']:.4f}  wer {one.rates['wer']:.4f}  texts "
             f"read without an error {one.rates['line_accuracy']:.4f}, with any {one.wrong} of "
-            f"{len(one.tries)}  ended {one.ended:.4f}, with every word {one.complete:.4f}"
+            f"{len(one.tries)}  ended {one.ended:.4f}, with every word {one.complete:.4f}  dots "
+            f"that can be seen {one.clear_dots:.4f}"
             f"{counted(one, arguments)}"
         )
         if of_kind:
@@ -286,6 +288,7 @@ def judge_texts(
                     "ended": one.ended,
                     "complete": one.complete,
                     "wrong": one.wrong,
+                    "clear_dots": None if math.isnan(one.clear_dots) else one.clear_dots,
                     "tries": sum(one.tries),
                     **one.rates,
                 }

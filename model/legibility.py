@@ -1,5 +1,6 @@
 """The legibility of a writer, judged by a recogniser."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -17,6 +18,7 @@ from model.recognition.encoder import GREEDY, RecognitionNetwork, Search
 from model.recognition.error_rates import is_read, missing_words
 from model.recognition.transcribing import Transcription, read_lines, score
 from utils.alphabet import nfc
+from utils.hand_measures import clear_dots
 
 OF_SAMPLE = 1_000_000
 """Difference between the seeds of two samples of a text: more than there are texts (assumed)."""
@@ -46,6 +48,14 @@ class Legibility:
     def wrong(self) -> int:
         """How many lines have any error."""
         return sum(one.error_rate > 0 for one in self.transcriptions)
+
+    @property
+    def clear_dots(self) -> float:
+        """Share of the full stops and other dots on the baseline that stand clear of other ink; NaN
+        if the texts have none."""
+        found = [clear_dots(one.ink, one.reference) for one in self.transcriptions]
+        clear, expected = map(sum, zip(*found, strict=True))
+        return clear / expected if expected else math.nan
 
 
 @dataclass(frozen=True)

@@ -50,6 +50,9 @@ of IAM-OnDB are some 0.15 apart)."""
 CANCELS = 5
 """Steps within which turning to both sides counts as roughness (assumed: half an x-height, in
 which a smooth letter turns to one side)."""
+DOT, NEAR, CLEAR = 0.45, 0.5, 0.2
+"""Width and height of the largest dot, how far its middle may be from the baseline, and how far
+from other ink it can be seen, all in x-heights (assumed; a pen is some 0.1 wide)."""
 
 
 def measure(ink: np.ndarray, text: str = "") -> dict[str, float]:
@@ -294,3 +297,32 @@ def word_gaps(ink: np.ndarray, text: str, lean: float = 0.0) -> np.ndarray:
     if not 0 < count <= len(gaps):
         return np.empty(0)
     return np.sort(gaps)[-count:] / x_height(ink)
+
+
+def clear_dots(ink: np.ndarray, text: str) -> tuple[int, int]:
+    """Return how many dots on the baseline of a line stand clear of other ink, and how many its
+    text has: one in each of `.:!?`.
+
+    A recogniser, which is told the movements of the pen, may read one that is hidden in a letter;
+    whoever looks at the line does not.
+
+    Args:
+        ink: `(points, 3)`.
+        text: what is written.
+    """
+    expected = sum(one in ".:!?" for one in text)
+    if not expected:
+        return 0, 0
+    level = np.array(ink, dtype=np.float64)
+    level[:, :2] = turned_back(level[:, :2], baseline_angle(level))
+    letter, base = x_height(level), baseline(level)
+    parts = [(stroke - np.array([0.0, base])) / letter for stroke in strokes(level)]
+    clear = 0
+    for number, part in enumerate(parts):
+        low, high = part.min(0), part.max(0)
+        if (high - low).max() > DOT or abs(low[1] + high[1]) / 2 > NEAR:
+            continue
+        others = parts[:number] + parts[number + 1 :]
+        apart = [np.hypot(*(part[:, None] - other).T).min() for other in others]
+        clear += min(apart, default=math.inf) >= CLEAR
+    return min(clear, expected), expected

@@ -1,6 +1,7 @@
 """A recorded dataset, and new lines in its hands: texts as people write them."""
 
 import zlib
+from collections.abc import Sequence
 from typing import Annotated
 
 import numpy as np
@@ -42,7 +43,8 @@ class ComposedDataset(BaseDataset):
         alignment: file that `experiments.py align` made for it, or the name of one that comes with
             the project, such as "iam_ondb".
         size: new lines.
-        long: further lines, each of two to four recorded ones of one hand side by side.
+        long: further lines, each of two to four of one hand side by side: recorded ones, but of
+            every other one the last is new, as that of a text that continues a sample.
         european: share of the new lines with letters beyond ASCII.
         strings: share of them that are no words at all, so that every character comes beside every
             other sort.
@@ -146,8 +148,10 @@ class ComposedDataset(BaseDataset):
             numbers, "composing lines", unit="line", leave=False, delay=1
         ):
             generator = np.random.default_rng([self.seed, number])
-            make = self._new if number < self.size else self._side_by_side
-            text, name, points, end = make(bank, generator)
+            if number < self.size:
+                text, name, points, end = self._new(bank, generator)
+            else:
+                text, name, points, end = self._side_by_side(bank, generator, number % 2 == 1)
             height = self.height or bank.hands[name].height
             inks.append(to_ink(points * height, end, self.quantisation_step))
             self._texts.append(text)
@@ -162,11 +166,13 @@ class ComposedDataset(BaseDataset):
         )
 
     def _new(
-        self, bank: Bank, generator: np.random.Generator
+        self, bank: Bank, generator: np.random.Generator, names: Sequence[str] = ()
     ) -> tuple[str, str, np.ndarray, np.ndarray]:
-        """Return a new line: text, hand, points in x-heights, and where the pen is lifted."""
+        """Return a new line in one of some hands: text, hand, points in x-heights, and where the
+        pen is lifted."""
+        names = names or bank.names
         for _ in range(HANDS):
-            name = bank.names[int(generator.integers(len(bank.names)))]
+            name = names[int(generator.integers(len(names)))]
             for _ in range(TRIES):
                 text = self._text(Draws(generator))
                 if (written := bank.write(text, name, generator)) is not None:
@@ -189,17 +195,19 @@ class ComposedDataset(BaseDataset):
         return everyday(draws)[1]
 
     def _side_by_side(
-        self, bank: Bank, generator: np.random.Generator
+        self, bank: Bank, generator: np.random.Generator, continued: bool
     ) -> tuple[str, str, np.ndarray, np.ndarray]:
-        """Return recorded lines of a hand as one."""
+        """Return recorded lines of a hand as one; if it is `continued` the last of them is new."""
         name = bank.names[int(generator.integers(len(bank.names)))]
         hand = bank.hands[name]
         count = min(int(generator.integers(2, 5)), len(hand.lines))
-        chosen = generator.choice(len(hand.lines), count, replace=False).tolist()
-        lines = [hand.lines[n] for n in chosen]
-        text = " ".join(line.text.strip() for line in lines)
-        parts = ((line.points, line.end) for line in lines)
-        return text, name, *side_by_side(parts, float(np.median(hand.word_gaps)))
+        chosen = generator.choice(len(hand.lines), count - continued, replace=False).tolist()
+        texts = [hand.lines[n].text.strip() for n in chosen]
+        parts = [(hand.lines[n].points, hand.lines[n].end) for n in chosen]
+        if continued:
+            text, _, *written = self._new(bank, generator, [name])
+            texts, parts = [*texts, text], [*parts, written]
+        return " ".join(texts), name, *side_by_side(parts, float(np.median(hand.word_gaps)))
 
     def split_indices(self) -> dict[str, np.ndarray]:
         splits = dict(self.dataset.split_indices())

@@ -30,10 +30,15 @@ EVEN = (0.1, 0.9)
 """Quantiles of a hand's gaps between which new ones are drawn: some measured ones are mistakes."""
 NARROW = (0.25, 0.75)
 """The same for gaps beside a character that another hand wrote."""
+LEAST_BLANK = 0.75
+"""The least gap between words (assumed): hands that leave less are misread where words are new."""
+BESIDE_MARK = (0.05, 0.6)
+"""The same for gaps beside a mark within a word: the widest are of sentences, and would be read as
+blanks in numbers and addresses."""
 BLEND = 0.5
 """Length of path, in x-heights, over which a join is bent to meet."""
-INTO = 0.45
-"""How far letters and digits may reach over each other, in x-heights (assumed)."""
+INTO = {True: 0.1, False: 0.45}
+"""How far letters may reach over each other, in x-heights, and less if one is a digit (assumed)."""
 LEAST_GAP = 0.06
 """The least gap between pieces that do not join."""
 
@@ -78,15 +83,15 @@ class Bank:
         placed: list[tuple[np.ndarray, np.ndarray]] = []
         right = 0.0  # the right edge of the words so far
         for word in text.split(" "):
+            blank = max(_drawn(hand.word_gaps, EVEN, generator), LEAST_BLANK)
             if not word:
-                right += float(_drawn(hand.word_gaps, EVEN, generator))
+                right += blank
                 continue
             pieces = self._pieces(word, name, lenders, generator)
             if pieces is None:
                 return None
             points, end = _set(pieces, hand, generator)
-            gap = float(_drawn(hand.word_gaps, EVEN, generator)) if placed else 0.0
-            shift = right + gap - points[:, 0].min()
+            shift = right + (blank if placed else 0.0) - points[:, 0].min()
             placed.append((points + np.array([shift, 0.0]), end))
             right = float(placed[-1][0][:, 0].max())
         if not placed:
@@ -230,13 +235,16 @@ def _set(
             points, end = _joined(points, end, piece)
         else:
             within = EVEN if own and before else NARROW
-            gap = max(_drawn(hand.gaps, within, generator), LEAST_GAP)
-            near = points[points[:, 0] > points[:, 0].max() - 3]
-            shift = overlap(near, piece.points) + gap
             box = points[:, 0].max() - piece.points[:, 0].min()
-            # Letters may reach over each other; a full stop or a dash would be lost there.
-            most = INTO if text.isalnum() and piece.text.isalnum() else -LEAST_GAP
-            shift = float(np.clip(shift, box - most, box + gap))
+            beside = text[-1] + piece.text[0]
+            if beside.isalnum():
+                gap = max(_drawn(hand.gaps, within, generator), LEAST_GAP)
+                near = points[points[:, 0] > points[:, 0].max() - 3]
+                into = INTO[any(map(str.isdigit, beside))]
+                shift = overlap(near, piece.points) + gap
+                shift = float(np.clip(shift, box - into, box + gap))
+            else:  # A mark that another character reaches over would be lost.
+                shift = box + _drawn(hand.mark_gaps, BESIDE_MARK, generator)
             points = np.concatenate([points, piece.points + np.array([shift, 0.0])])
             end = np.concatenate([end, piece.end])
         closes, before, text = piece.closes, own, piece.text

@@ -26,6 +26,9 @@ TREND, UNEVEN = 12, 1.4
 most that it is believed to differ from that of the whole (assumed)."""
 WIDEST = 3.5
 """Width of the widest character, in x-heights: what is wider has a stroke of another (assumed)."""
+LARGEST = {".": 0.45, ",": 1.2}
+"""Width and height of the largest of some marks, in the same way: a tenth of what is cut out of
+IAM-OnDB as a full stop is larger, often with the bar of a `t` (measured)."""
 LEAST_SMALL = 4
 """Small letters that a line needs to be measured (assumed)."""
 PART = 0.35
@@ -150,8 +153,12 @@ def measured(ink: np.ndarray, text: str, aligned: AlignedLine, name: str = "") -
     near = np.pad(aligned.read | np.array([one == " " for one in text]), 1, constant_values=True)
     read = near[:-2] & near[1:-1] & near[2:] & np.array([one != " " for one in text])
     for k in np.flatnonzero(read).tolist():
-        own = points[owner == k, 0]
-        read[k] = len(own) > 0 and np.ptp(own) <= WIDEST
+        own = points[owner == k]
+        if len(own):
+            wide, high = np.ptp(own, axis=0)
+            read[k] = wide <= WIDEST and max(wide, high) <= LARGEST.get(text[k], np.inf)
+        else:
+            read[k] = False
     return Line(text, points, end, owner, between, read, aligned.fits, height, name)
 
 

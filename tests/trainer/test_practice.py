@@ -1,4 +1,4 @@
-"""Lines composed for a hand: whose letters they have, where lent ones stand, what is left out."""
+"""Lines composed for a hand: whose letters they have, what is left out."""
 
 from types import SimpleNamespace
 
@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from data_loader.synthetic.cutting import measured_lines
-from tests.data_loader.synthetic.drawn_lines import BOX, STEM, at, drawn
 from tests.data_loader.synthetic.recorded import Recorded
 from trainer.own_hand import practice
 from utils.ink import to_points
@@ -88,18 +87,3 @@ def test_without_lines_that_can_be_cut_there_are_none(forms):
     assert practice.composed(forms["plain"], [], None, KNOWN, 0, 1) == []
     # Without lent letters all that the hand lacks is drawn.
     assert len(composed(forms, reading(), lent="none")) == 10
-
-
-@pytest.mark.parametrize("low", [-1.5, 0.0, 2.0])
-def test_lent_capitals_and_digits_stand_on_the_baseline(low):
-    """Where the line they are from has them too high or too low; small letters stay as they are."""
-    digit = at(5, STEM) * [1, 1.5] + [0, low]
-    parts = [*((at(n, BOX), n) for n in range(4)), (digit, 5), (at(6, STEM), 6)]
-    lent = practice.Lent([drawn([*parts, (at(7, BOX), 7)], "aceo 7Bn")])
-    (place,) = lent.pieces["7"]
-    y = lent.piece(place).points[:, 1]
-    assert abs(y.max()) <= practice.STANDS + 1e-9
-    least, most = (bound * lent.tall for bound in practice.HIGH)
-    assert least - 1e-9 <= np.ptp(y) <= most + 1e-9
-    (place,) = lent.pieces["a"]
-    assert lent.piece(place).points[:, 1].max() == pytest.approx(0, abs=1e-6)

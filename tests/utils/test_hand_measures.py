@@ -12,6 +12,7 @@ from utils.hand_measures import (
     MEASURES,
     VARIED,
     baseline_angle,
+    clear_dots,
     measure,
     summary,
     turning,
@@ -224,3 +225,26 @@ def test_variety_by_hand():
     assert variety(recorded, recorded)["mean"] == pytest.approx(1)
     for few in (of([1]), of([1, 1])):
         assert math.isnan(variety(written, few)["mean"])
+
+
+@pytest.mark.parametrize("degrees", [0, 4])
+def test_dots_that_can_be_seen_by_hand(degrees):
+    """Eight letters of an x-height of 10, a dot behind the fourth, of which others are no dots."""
+    letter = np.array([(0, 0), (0, -10), (6, -10), (6, 0), (0, 0)], dtype=float)
+    letters = [letter + np.array([10 * n, 0]) for n in (0, 1, 2, 3, 5, 6, 7, 8)]
+    high = np.array([(11, -18), (12, -18)], dtype=float)  # of an i
+    text = "nooi.noon"
+
+    def clear(dot, text=text):
+        line = from_strokes([*letters[:4], high, np.array(dot, dtype=float), *letters[4:]])
+        cosine, sine = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
+        return clear_dots(moved(line, times([[cosine, -sine], [sine, cosine]])), text)
+
+    assert clear([(43, 0), (44, 0)]) == (1, 1)
+    assert clear([(43, 0), (44, 0)], "nooi!?oon.") == (1, 3)
+    assert clear([(43, 0), (44, 0)], "nooioon") == (0, 0)
+    assert clear([(37, 0), (37.5, 0)]) == (0, 1)  # beside a letter, nearer than a fifth
+    assert clear([(33, -4), (34, -4)]) == (1, 1)  # in a large letter, with room around it
+    assert clear([(43, 7), (44, 7)]) == (0, 1)  # too low
+    assert clear([(42, 0), (47, 0)]) == (0, 1)  # a dash
+    assert clear([(43, 0), (43, 0)]) == (1, 1)

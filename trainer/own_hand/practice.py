@@ -12,9 +12,9 @@ import numpy as np
 from data_loader.sources.hand import Pair
 from data_loader.synthetic import corpus
 from data_loader.synthetic.alignment import AlignedLine
-from data_loader.synthetic.bank import TALL, Hand, look_at_pieces
+from data_loader.synthetic.bank import Hand, look_at_pieces
 from data_loader.synthetic.composing import Bank, side_by_side, to_ink
-from data_loader.synthetic.cutting import Line, Piece, measured
+from data_loader.synthetic.cutting import Line, measured
 from data_loader.synthetic.drawn import Drawer
 from data_loader.synthetic.everyday import characters, everyday
 from model.generation.aligning import align
@@ -33,9 +33,6 @@ TRIED = 3
 JOINED = 4
 """Of so many composed lines one begins with a line of the person: otherwise a network unlearns to
 go on from one (measured, lab notebook: learning a hand)."""
-STANDS, HIGH = 0.1, (0.9, 1.1)
-"""How far lent capitals and digits may stand from the baseline, in x-heights, and their height over
-that of capitals (assumed)."""
 
 
 def texts(count: int, known: Collection[str], seed: int) -> list[str]:
@@ -90,24 +87,6 @@ def written(
     return found
 
 
-class Lent(Hand):
-    """Lines that a network wrote, which lend characters: capitals and digits on the baseline.
-
-    The baseline is measured on small letters, of which lines of digits have none or few.
-    """
-
-    def piece(self, place: tuple[int, int, int]) -> Piece:
-        piece = super().piece(place)
-        if not (piece.text in TALL or piece.text.isdigit()):
-            return piece
-        high, (least, most) = np.ptp(piece.points[:, 1]), HIGH
-        factor = np.clip(high, least * self.tall, most * self.tall) / high if high else 1.0
-        points = piece.points * factor
-        bottom = points[:, 1].max()
-        points[:, 1] += np.clip(bottom, -STANDS, STANDS) - bottom
-        return piece._replace(points=points)
-
-
 def cut(aligner: Writer, reader: Reader, lines: Sequence[Pair]) -> list[Line]:
     """Return lines cut into characters; those are left out that cannot be measured.
 
@@ -150,7 +129,7 @@ def composed(
     if not own or not count:
         return []
     hand = Hand(list(own))
-    hands = {"own": hand} | ({"lent": Lent(list(lent))} if lent else {})
+    hands = {"own": hand} | ({"lent": Hand(list(lent))} if lent else {})
     bank, found = Bank(hands, Drawer(), scarce=1), []
     said = texts(TRIED * count, known, seed)
     for first in range(0, len(said), count):

@@ -5,7 +5,18 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from data_loader.synthetic.bank import CLOSE, TRIED, Hand, Trial, check_forms, hands, look_at_pieces
+from data_loader.synthetic.bank import (
+    CLOSE,
+    HANGS,
+    HIGH,
+    SMALL_HIGH,
+    TRIED,
+    Hand,
+    Trial,
+    check_forms,
+    hands,
+    look_at_pieces,
+)
 from data_loader.synthetic.cutting import CUT, measured_lines
 from tests.data_loader.synthetic.drawn_lines import BAR, BOX, STEM, at, drawn, owners
 from tests.data_loader.synthetic.recorded import HANDS, Recorded
@@ -40,7 +51,18 @@ def test_a_piece_with_a_mark_behind_its_cut_is_left_out():
     found = set(Hand([marked]).pieces)
     assert {"n", "no", "tn", "actn"} <= found and not {"t", "ct", "act"} & found
     plain = drawn([*parts, (at(4, BOX), 4)], text)
-    assert {"t", "ct", "act"} <= set(Hand([plain]).pieces)
+    assert {"ct", "act"} <= set(Hand([plain]).pieces)
+
+
+def test_a_t_without_its_bar_does_not_stand_alone():
+    """Beside its neighbours it is read, and elsewhere as an l."""
+    parts = [*((at(n, BOX), n) for n in (0, 1, 3, 4)), (at(2, STEM), 2)]
+    parts.sort(key=lambda part: part[1])
+    bare = Hand([drawn(parts, "actno")]).pieces
+    assert {"ct", "tn", "act"} <= set(bare) and "t" not in bare
+    crossed = [*parts[:3], (at(2, BAR), 2), *parts[3:]]
+    assert {"t", "ct"} <= set(Hand([drawn(crossed, "actno")]).pieces)
+    assert "l" in Hand([drawn(parts, "aclno")]).pieces
 
 
 @pytest.fixture(scope="module")
@@ -102,6 +124,41 @@ def test_gaps_are_those_between_letters_and_words(found):
     assert few.tolist() == [0.8, 1.0, 1.2]
     more = Hand([line, line]).word_gaps
     np.testing.assert_allclose(more, [1.8] * 4, atol=1e-5)
+
+
+def test_gaps_beside_marks_are_measured_from_edge_to_edge():
+    """Also where nothing is beside them at their height."""
+    stop = [(0.3, -0.1), (0.35, -0.05), (0.3, 0.0)]
+    parts = [(at(n, stop if n in (2, 5) else STEM if n == 3 else BOX), n) for n in range(8)]
+    line = drawn(parts, "no.la.ce")
+    few = Hand([line]).mark_gaps  # four are no measure
+    assert few.tolist() == [0.3, 0.5, 0.8]
+    expected = sorted(2 * [1.2 + 0.3 - 0.6, 1.2 - 0.05, 1.2 + 0.3 - 0.6, 1.2 - 0.35])
+    np.testing.assert_allclose(Hand([line, line]).mark_gaps, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("low", [-1.5, 0.0, 2.0])
+def test_capitals_digits_and_marks_stand_where_they_belong(low):
+    """Where their line has them too high or too low."""
+
+    def moved(n, shape, factor):
+        return at(n, shape) * [1, factor] + [0, low]
+
+    parts = [(moved(4, STEM, 1.5), 4), (moved(5, STEM, 0.5), 5), (moved(6, BOX, 0.1), 6)]
+    small = [(at(n, BOX), n) for n in (0, 1, 2, 3, 7)]
+    hand = Hand([drawn(sorted(parts + small, key=lambda part: part[1]), "aceo7B,n")])
+    for one, standing in (("7", 0.12), ("B", 0.12), ("a", 0.2)):
+        (place,) = hand.pieces[one]
+        y = hand.piece(place).points[:, 1]
+        assert abs(y.max()) <= standing + 1e-9
+        least, most = (bound * hand.tall for bound in HIGH) if one != "a" else SMALL_HIGH
+        assert least - 1e-9 <= np.ptp(y) <= most + 1e-9
+    (place,) = hand.pieces[","]
+    assert HANGS[0] - 1e-9 <= hand.piece(place).points[:, 1].min() <= HANGS[1] + 1e-9
+    (place,) = hand.pieces["7B"]
+    np.testing.assert_array_equal(
+        hand.piece(place).points, hand.lines[place[0]].piece(*place[1:]).points
+    )
 
 
 def test_a_hand_without_words_or_tall_letters_has_usual_measures():

@@ -6,9 +6,11 @@ import pytest
 from data_loader.synthetic import composing
 from data_loader.synthetic.bank import hands
 from data_loader.synthetic.composing import (
+    BESIDE_MARK,
     BLEND,
     EVEN,
     INTO,
+    LEAST_BLANK,
     LEAST_GAP,
     Bank,
     _joined,
@@ -81,7 +83,7 @@ def test_a_word_that_a_hand_wrote_is_written_as_it_did(bank, form):
 
 def test_words_stand_apart_as_their_writer_sets_them(bank):
     for form, hand in bank.hands.items():
-        low, high = np.quantile(hand.word_gaps, EVEN)
+        low, high = np.maximum(np.quantile(hand.word_gaps, EVEN), LEAST_BLANK)
         words = [word for word, _, _ in words_of(hand)]
         gaps = []
         for seed in range(40):
@@ -103,6 +105,7 @@ def test_pieces_that_do_not_join_keep_their_ink_and_do_not_touch(bank):
         letters = [place for text, places in hand.pieces.items() if len(text) <= 2
                    for place in places if text.isalnum()]  # fmt: skip
         lowest, highest = (max(gap, LEAST_GAP) for gap in np.quantile(hand.gaps, EVEN))
+        into = max(INTO.values())
         for _ in range(60):
             pieces = [hand.piece(letters[n]) for n in generator.choice(len(letters), 4)]
             points, end = _set([(piece, True) for piece in pieces], hand, generator)
@@ -118,27 +121,53 @@ def test_pieces_that_do_not_join_keep_their_ink_and_do_not_touch(bank):
                     before, own = points[:start], points[start:stop]
                     reach = before[:, 0].max() - own[:, 0].min()
                     apart = -overlap(before[before[:, 0] > before[:, 0].max() - 3], own)
-                    assert apart >= lowest - 1e-9 and reach <= INTO + 1e-9
+                    assert apart >= lowest - 1e-9 and reach <= into + 1e-9
                     assert -reach <= highest + 1e-9
                     # Nearer than the narrowest gap only where letters would reach over too far.
-                    seen.add((apart <= highest + 1e-9, bool(abs(reach - INTO) < 1e-9)))
+                    seen.add((apart <= highest + 1e-9, bool(abs(reach - into) < 1e-9)))
                 start = stop
     assert (True, False) in seen and (False, False) not in seen
 
 
 def test_signs_are_clear_of_letters(bank):
-    """A full stop or a dash does not stand below or above the arm of a letter."""
+    """A full stop or a dash does not stand below or above the arm of a letter, but as far from it
+    as the hand's marks do."""
     arm = Piece(
         "T", np.array([[0.0, -1.5], [1.5, -1.5], [0.7, 0.0]]), np.array([False, True, True])
     )
     dot = Piece(".", np.array([[0.0, 0.0]]), np.array([True]))
     hand = bank.hands["plain"]
+    low, high = np.quantile(hand.mark_gaps, BESIDE_MARK)
     for order in ([arm, dot], [dot, arm]):
         for seed in range(20):
             generator = np.random.default_rng(seed)
             points, _ = _set([(piece, True) for piece in order], hand, generator)
             edge = len(order[0].points)
-            assert points[edge:, 0].min() >= points[:edge, 0].max() + LEAST_GAP - 1e-9
+            gap = points[edge:, 0].min() - points[:edge, 0].max()
+            assert low - 1e-9 <= gap <= high + 1e-9
+
+
+def test_digits_hardly_reach_over_each_other(bank):
+    arm = np.array([[0.0, -1.5], [1.5, -1.5], [0.7, 0.0]])
+    foot = np.array([[0.0, 0.0], [-0.7, 0.0], [0.0, -0.2]])
+    lifts, generator = np.array([False, False, True]), np.random.default_rng(0)
+    reach = {}
+    for one in "T7":
+        pieces = [(Piece(one, arm, lifts), True), (Piece("J", foot, lifts), True)]
+        points, _ = _set(pieces, bank.hands["plain"], generator)
+        reach[one] = points[:3, 0].max() - points[3:, 0].min()
+    assert reach["7"] == pytest.approx(INTO[True]) and INTO[True] < reach["T"] <= INTO[False]
+
+
+def test_blanks_can_be_seen(bank, monkeypatch):
+    """Also those of a hand that hardly leaves any."""
+    hand = bank.hands["plain"]
+    monkeypatch.setitem(vars(hand), "word_gaps", np.array([0.3, 0.3, 0.3]))
+    for seed in range(20):
+        points, end = bank.write("no on", "plain", np.random.default_rng(seed))
+        edges = np.array(sorted((p[:, 0].min(), p[:, 0].max()) for p in split(points, end)))
+        widest = (edges[1:, 0] - np.maximum.accumulate(edges[:-1, 1])).max()
+        assert widest == pytest.approx(LEAST_BLANK)
 
 
 def joints(hand, generator, count):
@@ -162,17 +191,17 @@ def test_joined_pieces_meet(bank):
         np.testing.assert_allclose(join, [step, 0.0], atol=1e-9)
         # x stays, and so does y away from the seam; near it each gives way by half.
         fall = right.points[0, 1] - left.points[-1, 1]
-        for part, moved, stroke in (
-            (left.points, points[:seam], own),
-            (right.points, points[seam:], split(right.points, right.end)[0]),
+        first = split(right.points, right.end)[0]
+        for part, moved, stroke, away in (
+            (left.points, points[:seam], own, 0),
+            (right.points, points[seam:], first, len(first) - 1),
         ):
             move = moved - part
             assert np.abs(np.diff(move[:, 0])).max(initial=0) < 1e-9
             assert np.abs(move[:, 1]).max() == pytest.approx(abs(fall) / 2)
             length = np.hypot(*np.diff(stroke, axis=0).T).sum()
             if length > BLEND:
-                far = move[0, 1] if part is left.points else move[len(stroke) - 1, 1]
-                assert far == pytest.approx(0, abs=1e-9)
+                assert move[away, 1] == pytest.approx(0, abs=1e-9)
         # No step is much longer than the bend asks for.
         before = max(np.hypot(*np.diff(p.points, axis=0)[~p.end[:-1]].T).max(initial=step)
                      for p in (left, right))  # fmt: skip

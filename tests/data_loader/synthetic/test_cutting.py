@@ -119,6 +119,16 @@ def test_a_character_that_is_too_wide_has_strokes_of_another():
     assert line.read.tolist() == [True] * 4 + [False]
 
 
+@pytest.mark.parametrize(
+    ("one", "high", "read"),
+    [(".", 0.3, True), (".", 0.6, False), (",", 0.6, True), (",", 1.5, False)],
+)
+def test_a_mark_that_is_too_large_has_strokes_of_another(one, high, read):
+    mark = at(4, [(0, -0.1), (0, 0), (0, high - 0.1)])
+    line = drawn([*((at(n, BOX), n) for n in range(4)), (mark, 4)], f"aceo{one}")
+    assert line.read.tolist() == [True] * 4 + [read]
+
+
 def test_a_character_beside_one_that_was_misread_is_not_used():
     read = np.array([True, True, False, True, True, True, True, True, True])
     line = drawn([(at(n, BOX), n) for n in (0, 1, 2, 3, 5, 6, 7, 8)], "aceo nexo", read=read)
