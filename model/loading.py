@@ -35,7 +35,7 @@ from model.generation.regression import PointEstimate
 from model.generation.sampling import sample
 from model.generation.writing import write
 from model.recognition.encoder import GREEDY, RecognitionNetwork, Search
-from model.recognition.transcribing import doubts, read_lines
+from model.recognition.transcribing import read_lines, read_with_doubts
 from utils.alphabet import PANGRAM, Alphabet, nfc
 from utils.binding import Binder, arguments_of, by_name, shown
 from utils.checks import CheckpointError, ConfigFault, UserError
@@ -255,10 +255,10 @@ class Reader(TrainedNetwork):
     def proofread(
         self, lines: Sequence[Line], texts: Sequence[str], *, progress: bool = False
     ) -> list[tuple[str, float]]:
-        """Return what is read of lines, and the doubt that they say `texts`; see `doubts`."""
+        """Return what is read of lines, and the doubt that they say `texts`; see
+        `read_with_doubts`."""
         inks = [line.written for line in lines]
-        heard = read_lines(self.model, inks, progress=progress)
-        return list(zip(heard, doubts(self.model, inks, texts), strict=True))
+        return read_with_doubts(self.model, inks, texts, progress=progress)
 
 
 def load(path: str | Path, device: str = "auto") -> TrainedNetwork:

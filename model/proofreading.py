@@ -76,7 +76,7 @@ def proofread(
     Args:
         write: returns a line for each text and seed.
         read: returns what is read of each line, and the doubt that it says its text, see
-            `transcribing.doubts`.
+            `transcribing.read_with_doubts`.
         texts: of the lines.
         seeds: of their first tries.
         tries: at least 1.

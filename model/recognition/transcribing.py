@@ -65,45 +65,41 @@ def read_each_way(
 
 
 @torch.inference_mode()
-def doubts(
+def read_with_doubts(
     model: RecognitionNetwork,
     inks: Sequence[np.ndarray],
     texts: Sequence[str],
     *,
     progress: bool = False,
-) -> list[float]:
-    """Return how little a recogniser believes that lines say texts: minus the log-probability of
-    each, in nats.
+) -> list[tuple[str, float]]:
+    """Return the texts of lines of ink by greedy decoding, and how little a recogniser believes
+    that they say others: minus the log-probability of each, in nats.
 
     Args:
         model: in evaluation mode.
-        inks: `(points, 3)` each, in any unit.
-        texts: one for each; of one that the model does not know, or for ink without a point, it is
-            0, as nothing is known.
+        inks: `(points, 3)` each, in any unit; one without a point says nothing.
+        texts: what each should say; of one that the model does not know, or for ink without a
+            point, the doubt is 0, as nothing is known.
         progress: show a progress bar.
     """
-    found = [0.0] * len(inks)
-    texts = [normalised(text) for text in texts]
-    decodes = TranscriptionLoss()
+    found = [("", 0.0)] * len(inks)
+    alphabet, decoder_nats = model.alphabet, TranscriptionLoss()
+    texts = ["" if alphabet.unknown(text) else text for text in map(normalised, texts)]
     for together in by_length([len(ink) for ink in inks], "reading", progress=progress):
-        numbers = [
-            number
-            for number in together
-            if len(inks[number]) and texts[number] and not model.alphabet.unknown(texts[number])
-        ]
+        numbers = [number for number in together if len(inks[number])]
         if not numbers:
             continue
         features, points = model.batched([model.features(inks[number]) for number in numbers])
-        encoded = [torch.from_numpy(model.alphabet.encode(texts[number])) for number in numbers]
+        encoded = [torch.from_numpy(alphabet.encode(texts[number])) for number in numbers]
         text = pad_sequence(encoded, batch_first=True).to(points)
         lengths = torch.tensor([len(one) for one in encoded]).to(points)
-        output = model(features, points, text, lengths)
+        output = model(features, points, text, lengths, search=GREEDY)
         if output.characters is None:
             nats = ctc_nats(output, text, lengths)
         else:
-            nats = decodes(output, SimpleNamespace(text=text, text_lengths=lengths))
-        for number, value in zip(numbers, nats.tolist(), strict=True):
-            found[number] = value
+            nats = decoder_nats(output, SimpleNamespace(text=text, text_lengths=lengths))
+        for number, read, doubt in zip(numbers, output.hypotheses, nats.tolist(), strict=True):
+            found[number] = read, doubt if texts[number] else 0.0
     return found
 
 

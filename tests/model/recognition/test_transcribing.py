@@ -12,9 +12,9 @@ from model.recognition.encoder import Search
 from model.recognition.loss import CTCLoss, TranscriptionLoss
 from model.recognition.transcribing import (
     Transcription,
-    doubts,
     read_each_way,
     read_lines,
+    read_with_doubts,
     score,
     worst,
 )
@@ -59,8 +59,9 @@ def test_ink_without_a_point_says_nothing(data):
 def test_doubt_is_the_loss_of_a_text(data, kind, loss):
     model, inks = network(kind), [data.ink(number) for number in range(3)]
     texts = [data.text(number) for number in range(3)]
-    found = doubts(model, inks, texts)
-    for ink, text, nats in zip(inks, texts, found, strict=True):
+    found = read_with_doubts(model, inks, texts)
+    assert [heard for heard, _ in found] == read_lines(model, inks)
+    for ink, text, (_, nats) in zip(inks, texts, found, strict=True):
         features, points = model.batched([model.features(ink)])
         encoded = torch.from_numpy(model.alphabet.encode(text))[None]
         lengths = torch.tensor([len(text)])
@@ -71,10 +72,14 @@ def test_doubt_is_the_loss_of_a_text(data, kind, loss):
 
 
 def test_of_what_cannot_be_told_there_is_no_doubt_and_of_too_long_a_text_all(data):
-    model, ink = network("CTCNetwork"), data.ink(0)
-    empty = np.zeros((0, 3), np.float32)
-    assert doubts(model, [empty, ink, ink], ["a", "", "\u0416"]) == [0.0] * 3
-    assert doubts(model, [ink], ["a" * 900]) == [math.inf]
+    empty, ink = np.zeros((0, 3), np.float32), data.ink(0)
+    for kind in ("CTCNetwork", "AttentionNetwork"):
+        model = network(kind)
+        (heard,) = read_lines(model, [ink])
+        found = read_with_doubts(model, [empty, ink, ink], ["a", "", "\u0416"])
+        assert found == [("", 0.0), (heard, 0.0), (heard, 0.0)]
+    ((_, doubt),) = read_with_doubts(network("CTCNetwork"), [ink], ["a" * 900])
+    assert doubt == math.inf
 
 
 def test_a_wide_beam_reads_fewer_lines_at_once(data, monkeypatch):
