@@ -133,7 +133,7 @@ def written(before: Writer, run: RunFolder, others: Sequence[Pair]) -> dict:
     """Return where lines lie in the space of hands, and the errors of those that were written."""
     after = load(run.models / HAND, "cpu")
     space = hand_likeness.load(HANDS)
-    (style,) = read_ink(run.models / own_hand.STYLE)
+    (style,) = read_ink(run.models / own_hand.SAMPLE)
     primer = style.ink, style.text
     texts = held_out(SENTENCES)
     result = {"others": space.embed([ink for ink, _ in others]).tolist()}

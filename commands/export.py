@@ -31,11 +31,11 @@ def add_options(parser: Parser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     located(arguments.resume)
     from base.checkpoint import load_checkpoint, save_checkpoint, to_share
-    from trainer.own_hand import STYLE
+    from trainer.own_hand import SAMPLE
 
     network, target = options.load(arguments.resume, arguments), arguments.file
     options.make_room(target, "FILE")
-    ink, style = network.path.with_name(STYLE), target.with_suffix(".json")
+    ink, style = network.path.with_name(SAMPLE), target.with_suffix(".json")
     if arguments.with_ink and not ink.exists():
         raise UserError(f"--with-ink: beside {network.path} there is no line of a hand, {ink.name}")
     if arguments.with_ink and style.exists() and style.read_bytes() != ink.read_bytes():

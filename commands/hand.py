@@ -83,7 +83,7 @@ def lines_of(network: Any, folder: Path, arguments: argparse.Namespace) -> tuple
     source = data_of(network, arguments.overrides).source
     own_hand.use(source, own_hand.Prepared.load(folder / own_hand.FILE))
     source.prepare()
-    return source, options.samples_of([folder / own_hand.STYLE], network)[0]
+    return source, options.samples_of([folder / own_hand.SAMPLE], network)[0]
 
 
 def draw(

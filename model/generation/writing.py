@@ -15,7 +15,6 @@ import numpy as np
 from model.generation.line import Line
 from model.generation.networks import MixtureNetwork
 from model.generation.sampling import sample
-from utils.alphabet import nfc
 from utils.batches import TOGETHER
 from utils.checks import UserError
 from utils.hand_measures import baseline
@@ -53,7 +52,7 @@ def write(
     if texts is not None:
         if len(texts) != len(seeds):
             raise UserError(f"{len(seeds)} seeds need as many texts")
-        parts = [_parts(nfc(text), model.longest) for text in texts]
+        parts = [_parts(text, model.longest) for text in texts]
     lines: list[Line] = []
     for start in range(0, len(seeds), TOGETHER):
         now = slice(start, start + TOGETHER)

@@ -5,12 +5,12 @@ training `conclude` has the network write every character and lines of the hand,
 takes back as much of what was learned as makes them illegible, or a letter unreadable.
 """
 
-from trainer.own_hand.exam import STYLE, conclude
+from trainer.own_hand.exam import SAMPLE, conclude
 from trainer.own_hand.preparation import FILE, Prepared, networks, prepared, use
 
 __all__ = [
     "FILE",
-    "STYLE",
+    "SAMPLE",
     "Prepared",
     "conclude",
     "networks",

@@ -49,7 +49,7 @@ WORSE, MORE = 1.1, 0.01
 800 characters, so few say little."""
 FORGETS = 0.1
 """By how much more characters are misread after a training that is not worth keeping (assumed)."""
-STYLE = "hand.json"
+SAMPLE = "hand.json"
 """In the folder of a run, beside `HAND`: a line of the hand."""
 STYLE_LENGTH = 25
 """Characters of the line that a network is primed with, as nearly as there is one (assumed)."""
@@ -64,7 +64,7 @@ log = logging.getLogger(__name__)
 def conclude(run: RunFolder, source: HandDataset, device: torch.device) -> bool:
     """Say what a trained network has learned and forgotten, and keep it if that is little.
 
-    A writer becomes `HAND` and `STYLE` in the run's folder: the network, small, and a line of the
+    A writer becomes `HAND` and `SAMPLE` in the run's folder: the network, small, and a line of the
     hand to prime it with, in the network's units.
 
     Args:
@@ -131,20 +131,20 @@ def _concluded(run: RunFolder, source: HandDataset, before: Path, device: torch.
             "the network forgets how to write: %s is still as it was, use that; fewer epochs or a "
             "smaller --lr may help, or more lines", before,
         )  # fmt: skip
-        for earlier in (run.models / HAND, run.models / STYLE):
+        for earlier in (run.models / HAND, run.models / SAMPLE):
             if earlier.exists():
                 kept = set_aside(earlier, "earlier")
                 log.warning("%s is of the run before it was continued; kept as %s", earlier, kept)
         return False
     new["config"]["arch"].setdefault("args", {})["sink"] = 0.0
     save_checkpoint(run.models / HAND, to_share(new))
-    write_style(run.models / STYLE, *own[best], run.run_id)
+    write_style(run.models / SAMPLE, *own[best], run.run_id)
     if share < 1:
         log.info("%.0f %% of what was learned is kept; %s has all of it: more like the hand, and "
                  "less legible", 100 * share, last)  # fmt: skip
     log.info(
         "the hand: %s, and a line of it: %s\nto write in it: python experiments.py write -r %s "
-        "--text-file FILE", run.models / HAND, run.models / STYLE, run.models
+        "--text-file FILE", run.models / HAND, run.models / SAMPLE, run.models
     )  # fmt: skip
     return True
 
