@@ -37,7 +37,8 @@ class HandSpace(NamedTuple):
         mean: of the features, `(SIZE,)` float32.
         projection: from features to axes, `(SIZE, axes)` float32; along each axis the variance
             within a hand is 1.
-        between: variance of the hands' means along each axis, `(axes,)` float32, falling.
+        between: variance of the hands along each axis, `(axes,)` float32, falling: that of the
+            means of their lines, less what these owe to chance.
     """
 
     mean: np.ndarray
@@ -194,7 +195,9 @@ def discriminant(
     between, vectors = np.linalg.eigh(spread.T @ spread)
     kept = min(axes, len(counts) - 1, len(between))
     projection = components @ white @ vectors[:, ::-1][:, :kept] / scales[:, None]
-    parts = mean, projection, np.maximum(between[::-1][:kept], 0)
+    # Means of few lines differ by chance, too: by the variance of a line over their number.
+    between = between[::-1][:kept] - len(counts) / len(owners)
+    parts = mean, projection, np.maximum(between, 0.0)
     return HandSpace(*(part.astype(np.float32) for part in parts))
 
 

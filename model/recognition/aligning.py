@@ -40,7 +40,8 @@ def align(
             rows = rows_of_features(inks[number], model.spacing)
             # The middle of each frame, in rows of the ink.
             step = STRIDE * 2**model.time_reductions
-            rows = rows[np.minimum(np.arange(frames) * step, len(rows) - 1)]
+            middles = np.arange(frames) * step + (step - STRIDE) // 2
+            rows = rows[np.minimum(middles, len(rows) - 1)]
             codes = model.alphabet.encode(texts[number])
             found[number] = _points_of(labels[:frames], codes, rows, len(inks[number]))
     return found
@@ -58,9 +59,11 @@ def _points_of(labels: np.ndarray, codes: np.ndarray, rows: np.ndarray, points: 
     characters = len(codes)
     states = np.full(2 * characters + 1, labels.shape[1] - 1)
     states[1::2] = codes
-    if len(labels) < len(states):  # too few frames: evenly
+    optional = np.arange(len(states)) % 2 == 0
+    optional[2:-1:2] = codes[1:] != codes[:-1]  # only a blank tells a character from the same again
+    if len(labels) < np.count_nonzero(~optional):  # too few frames: evenly
         return np.diff(np.linspace(0, points, characters + 1).round().astype(np.int64))
-    path = best_monotonic_path(labels[:, states])
+    path = best_monotonic_path(labels[:, states], optional)
     middles = np.array([rows[path == state].mean() for state in range(1, len(states), 2)])
     edges = np.rint((middles[1:] + middles[:-1]) / 2).astype(np.int64)
     # Each has a point at least.

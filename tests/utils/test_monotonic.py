@@ -1,4 +1,4 @@
-from itertools import combinations
+from itertools import combinations, product
 
 import numpy as np
 import pytest
@@ -31,3 +31,29 @@ def test_it_is_the_best_of_all_paths(columns, more):
 def test_columns_that_cannot_all_be_passed_are_refused():
     with pytest.raises(ValueError, match="3 columns cannot be passed in 2 rows"):
         best_monotonic_path(np.zeros((2, 3)))
+
+
+def all_labellings(columns, rows, optional):
+    """Every path that never goes back and leaves out nothing but optional columns."""
+    for path in product(range(columns), repeat=rows):
+        left_out = set(range(columns)) - set(path)
+        if sorted(path) == list(path) and all(optional[n] for n in left_out):
+            yield np.array(path)
+
+
+@pytest.mark.parametrize("rows", [2, 4, 5])
+@pytest.mark.parametrize(
+    "optional", [[1, 0, 1, 0, 1], [1, 0, 0, 0, 1], [1, 0, 1], [0, 1, 0], [1, 0], [0, 1], [0]]
+)
+def test_it_is_the_best_of_all_paths_that_may_leave_out_columns(rows, optional):
+    optional, columns = np.array(optional, dtype=bool), len(optional)
+    if rows < np.count_nonzero(~optional):
+        with pytest.raises(ValueError, match="cannot be passed"):
+            best_monotonic_path(np.zeros((rows, columns)), optional)
+        return
+    paths = list(all_labellings(columns, rows, optional))
+    for scores in np.random.default_rng(rows).standard_normal((20, rows, columns)):
+        sums = [scores[np.arange(rows), path].sum() for path in paths]
+        np.testing.assert_array_equal(
+            best_monotonic_path(scores, optional), paths[int(np.argmax(sums))]
+        )
