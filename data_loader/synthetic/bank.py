@@ -22,10 +22,12 @@ HOOKED = frozenset("JQY")
 """The others, which may reach below it."""
 TALL = CAPITALS | frozenset("bdhkl")
 """Letters that begin at the height of capitals."""
-STANDS = (CAPITALS | frozenset("0123456789."), 0.12), (SMALL | frozenset("bdhiklt"), 0.2)
-"""How far characters that are cut out may stand from the baseline, in x-heights (assumed). Where
-few small letters tell the baseline, as in numbers, a third of the digits of IAM-OnDB stand further
-from it than 0.4 (measured)."""
+SMALL_STANDING = SMALL | frozenset("bdhiklt")
+"""Small letters that stand on the baseline."""
+STANDS, SMALL_STANDS = 0.12, 0.2
+"""How far capitals, digits and full stops that are cut out may stand from the baseline, and how far
+small letters, in x-heights (assumed). Where few small letters tell the baseline, as in numbers, a
+third of the digits of IAM-OnDB stand further from it than 0.4 (measured)."""
 HIGH = (0.9, 1.15)
 """The height of capitals and digits over that of the hand's capitals (assumed); some capitals are
 told from small letters by that alone."""
@@ -142,9 +144,19 @@ class Hand:
         return dict(found)
 
     def piece(self, place: tuple[int, int, int]) -> Piece:
-        """Return the piece at a place; a character by itself where it belongs, see `in_place`."""
+        """Return the piece at a place, standing where it belongs, see `in_place`."""
         number, first, last = place
-        return in_place(self.lines[number].piece(first, last), self.tall)
+        line = self.lines[number]
+        piece = line.piece(first, last)
+        if first == last:
+            return in_place(piece, self.tall)
+        bottoms = [
+            line.points[line.owner == k, 1].max()
+            for k in range(first, last + 1)
+            if line.text[k] in SMALL_STANDING
+        ]
+        shift = _back(float(np.median(bottoms)), SMALL_STANDS) if bottoms else 0.0
+        return piece._replace(points=piece.points + np.array([0.0, shift]))
 
     def trials(self, generator: np.random.Generator) -> Iterable["Trial"]:
         """Yield single characters after a word of the hand, to find out which can be read.
@@ -186,31 +198,34 @@ class Hand:
 
 
 def in_place(piece: Piece, tall: float) -> Piece:
-    """Return a character that stands on the baseline, or hangs from it, where it does, and letters
-    and digits about as high as others of the hand; pieces of several characters as they are.
+    """Return a character on the baseline if it stands there, a comma hanging from it, and letters
+    and digits about as high as others of the hand.
 
     Args:
-        piece: of the hand.
-        tall: height of its capitals, in x-heights.
+        piece: of one character.
+        tall: height of the hand's capitals, in x-heights.
     """
     one, points = piece.text, piece.points
-    if len(one) > 1:
-        return piece
     top, bottom = points[:, 1].min(), points[:, 1].max()
-    factor, high = 1.0, max(bottom - top, 1e-9)
+    factor, high, shift = 1.0, max(bottom - top, 1e-9), 0.0
     if one in CAPITALS or one.isdigit():
         factor = np.clip(high, HIGH[0] * tall, HIGH[1] * tall) / high
     elif one in HOOKED:
         factor = max(1.0, HIGH[0] * tall / max(-top, 0.5))
     elif one in SMALL:
         factor = np.clip(high, *SMALL_HIGH) / high
-    shift = 0.0
-    for standing, most in STANDS:
-        if one in standing:
-            shift = np.clip(bottom * factor, -most, most) - bottom * factor
-    if one == ",":
+    if one in CAPITALS or one.isdigit() or one == ".":
+        shift = _back(bottom * factor, STANDS)
+    elif one in SMALL_STANDING:
+        shift = _back(bottom * factor, SMALL_STANDS)
+    elif one == ",":
         shift = np.clip(top, *HANGS) - top
     return piece._replace(points=points * factor + np.array([0.0, shift]))
+
+
+def _back(bottom: float, most: float) -> float:
+    """Return how far something has to be moved to stand at most that far from the baseline."""
+    return float(np.clip(bottom, -most, most)) - bottom
 
 
 CLOSE = frozenset(".,;:!?'\"-)")

@@ -17,8 +17,8 @@ from data_loader.synthetic.cutting import SMALL, Piece, at_speed, overlap
 # (assumed, checked by eye).
 CUT_COST = 0.35
 """For each end where it was cut out of a stroke."""
-ALONE = 0.3
-"""If such an end will not meet another one."""
+ALONE = 0.6
+"""If such an end will not meet another one: a stub of a stroke would be left."""
 LENT = 1.5
 """If another hand wrote it."""
 WHIM = 0.5
@@ -108,23 +108,28 @@ class Bank:
     ) -> list[tuple[Piece, bool]] | None:
         """Return the cheapest pieces that make up a word, and whether each is the hand's own."""
         hand = self.hands[name]
-        best: list[tuple[float, int, tuple[int, int, int] | None]] = [(0.0, 0, None)]
+        # By characters, and whether the last piece is cut off behind: cost, where that piece
+        # starts, its place (None if lent), and whether the one before it is cut off behind.
+        best: list[dict[bool, tuple[float, int, tuple[int, int, int] | None, bool]]]
+        best = [{False: (0.0, 0, None, False)}]
         for stop in range(1, len(word) + 1):
-            options = []
+            found: dict[bool, tuple[float, int, tuple[int, int, int] | None, bool]] = {}
             for start in range(max(0, stop - LONGEST_PIECE), stop):
-                part = word[start:stop]
-                for place in _some(hand.pieces.get(part, ()), generator):
-                    opens, closes = hand.lines[place[0]].edges(*place[1:])
-                    cost = 1 + CUT_COST * (opens + closes) + WHIM * generator.random()
-                    cost += ALONE * (opens and start == 0) + ALONE * (closes and stop == len(word))
-                    options.append((best[start][0] + cost, start, place))
-            lent = 1 + LENT + WHIM * generator.random()
-            options.append((best[stop - 1][0] + lent, stop - 1, None))
-            best.append(min(options, key=lambda option: option[0]))
+                places = [*_some(hand.pieces.get(word[start:stop], ()), generator)]
+                for place in [*places, None] if start == stop - 1 else places:
+                    opens, closes = hand.lines[place[0]].edges(*place[1:]) if place else (0, 0)
+                    own = 1 + CUT_COST * (opens + closes) + WHIM * generator.random()
+                    own += 0 if place else LENT
+                    own += ALONE * (closes and stop == len(word))
+                    for before, (cost, *_) in best[start].items():
+                        cost += own + ALONE * (opens != before)
+                        if closes not in found or cost < found[closes][0]:
+                            found[bool(closes)] = cost, start, place, before
+            best.append(found)
         pieces: list[tuple[Piece, bool]] = []
-        stop = len(word)
+        stop, closes = len(word), min(best[-1], key=lambda closes: best[-1][closes][0])
         while stop:
-            _, start, place = best[stop]
+            _, start, place, closes = best[stop][closes]
             if place is not None:
                 pieces.append((hand.piece(place), True))
             else:
@@ -153,7 +158,7 @@ class Bank:
             # The nearer the likelier.
             chosen = owners[int(near[int(len(near) * generator.random() ** 2)])]
             lender = self.hands[self.names[chosen]]
-            places = lender.pieces[one]
+            places = _whole(lender, one)
 
             def lend() -> Piece:
                 place = places[int(generator.integers(len(places)))]
@@ -171,10 +176,8 @@ class Bank:
         lenders: dict[str, Callable[[], Piece | None]] = {}
 
         def own(letter: str) -> Piece | None:
-            places = hand.pieces.get(letter, ())
             # A mark comes after the letter, so that nothing goes on from where it was cut off.
-            whole = [place for place in places if not hand.lines[place[0]].edges(*place[1:])[1]]
-            places = whole or places
+            places = _whole(hand, letter)
             if not places:
                 return lent(letter)
             return hand.piece(places[int(generator.integers(len(places)))])
@@ -194,7 +197,17 @@ class Bank:
         return make
 
 
-def _some(places: Sequence, generator: np.random.Generator, most: int = 6) -> Sequence:
+def _whole(hand: Hand, one: str) -> list[tuple[int, int, int]]:
+    """Return the places of a character that are not cut off, or not behind, or else all."""
+    places = hand.pieces.get(one, [])
+    cut = [hand.lines[place[0]].edges(*place[1:]) for place in places]
+    for fit in (lambda opens, closes: not opens and not closes, lambda opens, closes: not closes):
+        if found := [place for place, edges in zip(places, cut, strict=True) if fit(*edges)]:
+            return found
+    return places
+
+
+def _some(places: Sequence, generator: np.random.Generator, most: int = 12) -> Sequence:
     """Return some of the places of a piece."""
     if len(places) <= most:
         return places

@@ -323,22 +323,21 @@ def overlap(left: np.ndarray, right: np.ndarray) -> float:
     Args:
         left, right: points `(points, 2)` in x-heights.
     """
-    edges, starts = _profile(left, np.max), _profile(right, np.min)
+    edges, starts = _profile(left, np.fmax), _profile(right, np.fmin)
     common = np.isfinite(edges) & np.isfinite(starts)
     return float((edges - starts)[common].max()) if common.any() else -np.inf
 
 
-def _profile(points: np.ndarray, extreme) -> np.ndarray:
-    """Return the furthest x of points in each band from -4 to 4 x-heights; nan in empty ones."""
+def _profile(points: np.ndarray, further: np.ufunc) -> np.ndarray:
+    """Return the furthest x of points in each band from -4 to 4 x-heights; nan in empty ones.
+
+    Args:
+        further: `np.fmax` or `np.fmin`.
+    """
     profile = np.full(int(8 / BAND), np.nan)
     for shift in (-0.5, 0.5):
         bands = np.clip((points[:, 1] + 4) / BAND + shift, 0, len(profile) - 1).astype(int)
-        order = np.argsort(bands, kind="stable")
-        found, starts = np.unique(bands[order], return_index=True)
-        reduce = np.maximum if extreme is np.max else np.minimum
-        values = reduce.reduceat(points[order, 0], starts)
-        both = np.fmax if extreme is np.max else np.fmin
-        profile[found] = both(profile[found], values)
+        further.at(profile, bands, points[:, 0])
     return profile
 
 

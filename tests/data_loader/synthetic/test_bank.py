@@ -10,6 +10,8 @@ from data_loader.synthetic.bank import (
     HANGS,
     HIGH,
     SMALL_HIGH,
+    SMALL_STANDS,
+    STANDS,
     TRIED,
     Hand,
     Trial,
@@ -147,7 +149,7 @@ def test_capitals_digits_and_marks_stand_where_they_belong(low):
     parts = [(moved(4, STEM, 1.5), 4), (moved(5, STEM, 0.5), 5), (moved(6, BOX, 0.1), 6)]
     small = [(at(n, BOX), n) for n in (0, 1, 2, 3, 7)]
     hand = Hand([drawn(sorted(parts + small, key=lambda part: part[1]), "aceo7B,n")])
-    for one, standing in (("7", 0.12), ("B", 0.12), ("a", 0.2)):
+    for one, standing in (("7", STANDS), ("B", STANDS), ("a", SMALL_STANDS)):
         (place,) = hand.pieces[one]
         y = hand.piece(place).points[:, 1]
         assert abs(y.max()) <= standing + 1e-9
@@ -159,6 +161,22 @@ def test_capitals_digits_and_marks_stand_where_they_belong(low):
     np.testing.assert_array_equal(
         hand.piece(place).points, hand.lines[place[0]].piece(*place[1:]).points
     )
+
+
+@pytest.mark.parametrize("low", [-1.0, 0.1, 0.5])
+def test_pieces_stand_on_the_baseline(low):
+    """By the median of their small letters, a descender aside; what stands nearly there stays."""
+    raised = np.array([0, low])
+    level = [(at(n, BOX), n) for n in (0, 1, 2, 3, 4, 6, 7, 8, 9)]
+    letters = [(at(n, BOX) + raised, n) for n in (11, 12)]
+    tail = (np.concatenate([at(13, BOX), at(13, [(0.6, 0.9)])]) + raised, 13)
+    hand = Hand([drawn([*level, *letters, tail], "aceno aceo vmg")])
+    (place,) = hand.pieces["vmg"]
+    moves = hand.piece(place).points - hand.lines[0].piece(11, 13).points
+    (moved,) = np.unique(moves.round(9), axis=0)
+    stood = hand.lines[0].points[hand.lines[0].owner == 12, 1].max()
+    assert abs(stood - low) < 0.06 and moved[0] == 0
+    assert stood + moved[1] == pytest.approx(np.clip(stood, -SMALL_STANDS, SMALL_STANDS))
 
 
 def test_a_hand_without_words_or_tall_letters_has_usual_measures():

@@ -1,17 +1,24 @@
 """New texts of pieces: whose ink they are, where they stand, and where they meet."""
 
+from functools import cache
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
 from data_loader.synthetic import composing
 from data_loader.synthetic.bank import hands
 from data_loader.synthetic.composing import (
+    ALONE,
     BESIDE_MARK,
     BLEND,
+    CUT_COST,
     EVEN,
     INTO,
     LEAST_BLANK,
     LEAST_GAP,
+    LENT,
+    WHIM,
     Bank,
     _joined,
     _set,
@@ -220,6 +227,41 @@ def test_words_of_cursive_pieces_are_joined(bank):
         apart, lifted = _set([(left, True), (right._replace(opens=False), True)], hand, generator)
         assert lifted.sum() == end.sum() + 1 and len(apart) == len(points)
     assert found == 40
+
+
+def test_pieces_that_join_are_preferred_to_stubs(bank):
+    """Of all ways to write a word with a hand's pieces, by exhaustive search, none costs less."""
+    hand = bank.hands["cursive"]
+    words = [word for word, _, _ in words_of(bank.hands["plain"])][:12]
+    for number, word in enumerate(words):
+        pieces = bank._pieces(word, "cursive", {}, np.random.default_rng(number))
+        # What will be lent is not known before, so it counts as whole.
+        ends = [(p.opens, p.closes) if own else (False, False) for p, own in pieces]
+        ends = [(False, False), *ends, (False, False)]
+        cost = len(pieces) + LENT * sum(not own for _, own in pieces)
+        cost += CUT_COST * sum(int(opens) + int(closes) for opens, closes in ends)
+        cost += ALONE * sum(a[1] != b[0] for a, b in pairwise(ends))
+        assert cost <= cheapest(word, hand) + WHIM * len(pieces) + 1e-9
+
+
+def cheapest(word, hand):
+    """The least cost of a word but for whims."""
+
+    @cache
+    def rest(start, before):
+        if start == len(word):
+            return 0.0
+        found = []
+        for stop in range(start + 1, len(word) + 1):
+            edges = {hand.lines[p[0]].edges(*p[1:]) for p in hand.pieces.get(word[start:stop], ())}
+            options = [(o, c, 1 + CUT_COST * (int(o) + int(c))) for o, c in edges]
+            options += [(False, False, 1 + LENT)] if stop == start + 1 else []
+            for opens, closes, cost in options:
+                alone = int(opens != before) + int(closes and stop == len(word))
+                found.append(cost + ALONE * alone + rest(stop, bool(closes)))
+        return min(found)
+
+    return rest(0, False)
 
 
 def test_what_is_lent_takes_the_slant_height_and_speed_of_the_hand(bank):
