@@ -1,7 +1,6 @@
 """Measure how written lines or pages look, over bias or length, beside recorded ones."""
 
 import argparse
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -109,7 +108,7 @@ def run(arguments: argparse.Namespace) -> None:
     options.make_output(arguments.output)
     path = arguments.output / "appearance.json"
     if arguments.pages:
-        write_json(path, _finite(page_appearance.run(writer, arguments)))
+        write_json(path, page_appearance.run(writer, arguments))
         print(path)
         return
     count, biases = arguments.num_samples or LINES, sorted(set(arguments.biases or BIASES))
@@ -143,7 +142,7 @@ def run(arguments: argparse.Namespace) -> None:
     print_table(columns)
     if arguments.lengths:
         result["lengths"] = lengths(writer, arguments, count, biases, how)
-    write_json(path, _finite(result))
+    write_json(path, result)
     print(path)
 
 
@@ -216,12 +215,3 @@ def lengths(
                 f"{one.ended:.4f}, with every word {one.complete:.4f}  {looks}"
             )
     return found
-
-
-def _finite(values: Any) -> Any:
-    """Return values of results with None instead of NaN, which JSON lacks."""
-    if isinstance(values, dict):
-        return {name: _finite(value) for name, value in values.items()}
-    if isinstance(values, list):
-        return [_finite(value) for value in values]
-    return None if isinstance(values, float) and not math.isfinite(values) else values

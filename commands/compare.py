@@ -34,7 +34,7 @@ def run(arguments: argparse.Namespace) -> None:
     for path in arguments.checkpoints:
         located(path)
     options.make_output(arguments.output, (".png",))
-    count, how = arguments.num_samples or ROW, options.sharpening(arguments)
+    count = arguments.num_samples or ROW
     rows, captions, names = [], [], []
     for path in arguments.checkpoints:
         writer = options.load(path, arguments, to="write", quiet=True)
@@ -43,6 +43,7 @@ def run(arguments: argparse.Namespace) -> None:
                 f"{writer.path} contains a {type(writer.model).__name__}; only networks without a "
                 "text can be compared"
             )
+        how = options.sharpening(arguments, writer)
         seeds = range(arguments.seed, arguments.seed + count)
         lines = writer.write_lines(None, seeds, **how, max_steps=arguments.steps, progress=True)
         label = label_of(writer)

@@ -29,6 +29,7 @@ def add_options(parser: Parser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     writer = options.load(arguments.resume, arguments, to="write")
+    how = options.sharpening(arguments, writer)
     import numpy as np
 
     from parse_config import data_of
@@ -50,7 +51,6 @@ def run(arguments: argparse.Namespace) -> None:
             "are needed: reduce --num-samples or --primer-points"
         )
     chosen = np.random.default_rng(arguments.seed).choice(fitting, count, replace=False).tolist()
-    how = options.sharpening(arguments)
     lines, captions = [], []
     for seed, index in enumerate(chosen, arguments.seed):
         # The whole text from the start: the window finds its own way along the primer.

@@ -1,18 +1,18 @@
 """Show how a network learned a person's hand, and measure how like it is."""
 
 import argparse
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from base.pretrained import HANDS, styles
 from commands import options
-from commands.options import Parser, number, typed
-from utils.checks import Range, UserError
+from commands.options import Parser, number
+from commands.page_options import BIAS
+from utils.checks import DataError, Range, UserError
 
 SHOWN = 3
 """Lines of the person in the picture."""
-BIAS = 0.75
-"""Default of --bias, as of pages."""
 LINES = 20
 """Default of --num-samples."""
 
@@ -42,7 +42,6 @@ def add_options(parser: Parser) -> None:
     add(
         "--reader",
         default="judge",
-        type=typed(str),
         help="recogniser that says how legible they are (default: judge)",
     )
     options.add_seed(parser, "seed of the first line")
@@ -110,10 +109,10 @@ def draw(
         inks.append(source.ink(index))
         captions.append(f"the person: {said[row]}")
         for name, lines in written.items():
-            inks.append(lines[row].written)
+            inks.append(lines[row].visible)
             captions.append(f"the network {name}")
     for line in written["now"][len(own) :]:
-        inks.append(line.written)
+        inks.append(line.visible)
         captions.append("the network now")
     draw_lines(path, inks, captions)
 
@@ -153,7 +152,11 @@ def measure(
         for how, given in (("alone", None), ("primed", primer)):
             lines = network.write_lines(texts, seeds, bias=arguments.bias, primer=given)
             misread = rates(zip(texts, reader.read_lines(lines), strict=True))["cer"]
-            good = space.embed([line.written for line in lines if len(line.written) > 1])
+            places = []
+            for line in lines:
+                with suppress(DataError):  # Of a dot no hand can be told.
+                    places.append(space.embed([line.visible]))
+            good = np.concatenate(places) if places else np.full((1, own.shape[1]), np.nan)
             print(
                 f"  {distance(good):.2f}  {len(texts)} sentences, by the network {name}, {how}; "
                 f"{misread:.1%} of the characters misread"

@@ -1,7 +1,6 @@
 """Let a recogniser judge how legible a writer is, by bias, kind of text or character."""
 
 import argparse
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -288,7 +287,7 @@ def judge_texts(
                     "ended": one.ended,
                     "complete": one.complete,
                     "wrong": one.wrong,
-                    "clear_dots": None if math.isnan(one.clear_dots) else one.clear_dots,
+                    "clear_dots": one.clear_dots,
                     "tries": sum(one.tries),
                     **one.rates,
                 }

@@ -317,10 +317,20 @@ def add_sampling(parser: Parser, *, samples: str, steps: str, bias: bool = True)
     )
 
 
-def sharpening(arguments: argparse.Namespace) -> dict[str, float]:
-    """Return --bias and --pen-sharpness, as far as they are given."""
+def sharpening(arguments: argparse.Namespace, writer: Any = None) -> dict[str, float]:
+    """Return --bias and --pen-sharpness, as far as they are given.
+
+    Raises:
+        UserError: if they are for a `writer` without a density that they could sharpen.
+    """
     values = {name: getattr(arguments, name, None) for name in ("bias", "pen_sharpness")}
-    return {name: value for name, value in values.items() if value is not None}
+    given = {name: value for name, value in values.items() if value is not None}
+    if given and writer is not None and writer.model.head == "regression":
+        raise UserError(
+            f"{writer.path} contains a network with a regression head, which has no density to "
+            f"sharpen: leave out --{next(iter(given)).replace('_', '-')}"
+        )
+    return given
 
 
 def add_skip_unknown(parser: Parser) -> None:

@@ -78,11 +78,13 @@ def plot(arguments: argparse.Namespace, path: Path, pages: list[Page]) -> None:
     from utils.page.hpgl import write_hpgl
     from utils.page.machine import Machine
 
-    machine = None
+    machine, hpgl = None, path.suffix.lower() == ".hpgl"
     if arguments.machine_area or arguments.machine_origin:
         corner = (arguments.machine_origin or "bottom-left").replace("-", " ")
-        machine = Machine(corner, area=arguments.machine_area)
-    if path.suffix.lower() == ".hpgl":
+        # HPGL turns a high sheet unless the corner is said, whatever the area.
+        turned = hpgl and not arguments.machine_origin and pages[0].height > pages[0].width
+        machine = Machine(corner, area=arguments.machine_area, turned=turned)
+    if hpgl:
         write_hpgl(path, pages, machine)
         return
     commands = {"feed": arguments.feed}

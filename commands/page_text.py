@@ -29,6 +29,8 @@ def text_of(arguments: argparse.Namespace) -> list[Paragraph]:
             raise UserError("there is no text: give --text or --text-file")
         return paragraphs("\n".join(arguments.text), "--text")
     name = arguments.text_file
+    if name == "-" and sys.stdin is None:
+        raise UserError("--text-file -: there is no standard input")
     try:
         content = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
     except OSError as error:

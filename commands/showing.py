@@ -139,5 +139,8 @@ def primers(writer: Any) -> dict[str, tuple[Any, str]]:
     if not writer.model.needs_text:
         return {}
     unknown = writer.model.alphabet.unknown
-    known = {name: file for name, file in styles().items() if not unknown(read_ink(file)[0].text)}
+    texts = {name: read_ink(file)[0].text for name, file in styles().items()}
+    known = {
+        name: file for name, file in styles().items() if texts[name] and not unknown(texts[name])
+    }
     return dict(zip(known, options.samples_of(list(known.values()), writer), strict=True))

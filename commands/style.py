@@ -31,7 +31,7 @@ def add_options(parser: Parser) -> None:
     )
     add("--text", help="make: the text of the ink (default: the one in its file); list: what the "
         f"styles write (default: {PANGRAM!r})")  # fmt: skip
-    add("--name", help="make: of the style, in letters, digits, - and _")
+    add("--name", help="make: of the style, in letters, digits, -, _ and .")
     add("--origin", help="make: whose hand it is, kept in the file (default: none)")
     add("--licence", help="make: under which it may be used, kept in the file (default: none)")
     options.add_network(parser, default="writer")
@@ -41,6 +41,7 @@ def add_options(parser: Parser) -> None:
         help="list: of the network (default: 0.5), e.g. --bias 1",
     )
     options.add_seed(parser, "list: seed of every line")
+    parser.set_defaults(resume=None, seed=None)  # to tell whether they are given
     parser.add_argument(
         "--output",
         type=Path,
@@ -51,6 +52,7 @@ def add_options(parser: Parser) -> None:
 
 
 OF_MAKE = ("ink", "number", "name", "origin", "licence")
+OF_LIST = ("bias", "seed", "resume")
 
 
 def check(arguments: argparse.Namespace) -> None:
@@ -59,12 +61,16 @@ def check(arguments: argparse.Namespace) -> None:
             if getattr(arguments, name) is not None:
                 raise UserError(f"--{name} is for `style make`")
         return
-    if arguments.bias is not None:
-        raise UserError("--bias is for `style list`")
+    for name in OF_LIST:
+        if getattr(arguments, name) is not None:
+            raise UserError(f"--{name} is for `style list`")
     if arguments.ink is None or arguments.name is None:
         raise UserError("`style make` needs --ink FILE and --name NAME")
     if not PLAIN_NAME.fullmatch(arguments.name):
-        raise UserError(f"--name {arguments.name!r}: letters, digits, - and _ are accepted")
+        raise UserError(
+            f"--name {arguments.name!r}: accepted are letters, digits, -, _ and ., and first a "
+            "letter or digit"
+        )
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -105,13 +111,13 @@ def draw(arguments: argparse.Namespace) -> None:
     known = styles()
     if not known:
         raise UserError(f"there are no styles in {STYLES}: `style make` makes one")
-    writer = options.load(arguments.resume, arguments, to="write texts")
+    writer = options.load(arguments.resume or "writer", arguments, to="write texts")
     from utils.plots import draw_lines
 
     (text,) = options.known(writer.model.alphabet, [arguments.text or PANGRAM], None)
     bias = {} if arguments.bias is None else {"bias": arguments.bias}
     inks = [
-        writer.write(text, seed=arguments.seed, primer=primer, **bias).written
+        writer.write(text, seed=arguments.seed or 0, primer=primer, **bias).visible
         for primer in options.samples_of(list(known.values()), writer)
     ]
     target = arguments.output or Path("saved/figures")

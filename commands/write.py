@@ -127,6 +127,7 @@ def run(arguments: argparse.Namespace) -> None:
         return
     writer = options.load(arguments.resume, arguments, to="write")
     showing.check(writer, arguments.show)
+    how = options.sharpening(arguments, writer)
     first, count = arguments.seed, arguments.num_samples
     if writer.model.needs_text:
         skip = arguments.skip_unknown or not arguments.text
@@ -152,7 +153,7 @@ def run(arguments: argparse.Namespace) -> None:
     lines = writer.write_lines(
         texts if writer.model.needs_text else None,
         seeds,
-        **options.sharpening(arguments),
+        **how,
         max_steps=arguments.steps,
         primer=primer,
         progress=True,

@@ -122,7 +122,7 @@ def read_back(
         pen_sharpness: as `Writer.write_lines` takes it.
         seed: of the first sample of the first text.
         samples: how often each text is written.
-        max_steps: limit on the steps of a line; by default enough for the longest text.
+        max_steps: limit on the steps of a line; by default enough for its text.
         primer: the hand that each line continues, as `Writer.write_lines` takes it.
         search: how `reader` searches for the text.
         proofreader: reads the lines first, which are written again where it misreads them, see
@@ -156,7 +156,7 @@ def read_back(
             lines, counts = [one.line for one in found], [one.tries for one in found]
         read = _read(reader, lines, search=search, progress=progress)
         transcriptions = [
-            Transcription(f"text {number + 1}", line.written, text, found)
+            Transcription(f"text {number + 1}", line.visible, text, found)
             for number, (line, text, found) in enumerate(zip(lines, texts, read, strict=True))
         ]
         whole = [

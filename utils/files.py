@@ -5,6 +5,7 @@ import errno
 import functools
 import json
 import logging
+import math
 import os
 import re
 import secrets
@@ -131,13 +132,22 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
     atomic_write(path, lambda file: file.write(text.encode("utf-8")))
 
 
-def write_json(path: str | os.PathLike[str], value: Any) -> None:
-    """Write `value` as indented JSON with `atomic_write`.
+def write_json(path: str | os.PathLike[str], value: Any, *, indent: int | None = 2) -> None:
+    """Write `value` as indented JSON with `atomic_write`, or, without an `indent`, in one line.
 
-    What UTF-8 lacks, such as undecodable bytes of file names, becomes a JSON escape.
+    Numbers that are not finite, which JSON lacks, become null. What UTF-8 lacks, such as
+    undecodable bytes of file names, becomes a JSON escape.
     """
-    text = json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+    text = json.dumps(_finite(value), indent=indent, ensure_ascii=False) + "\n"
     atomic_write(path, lambda file: file.write(text.encode(errors="backslashreplace")))
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _finite(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def remove_temporary(folder: str | os.PathLike[str]) -> None:

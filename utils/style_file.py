@@ -1,12 +1,11 @@
 """A style: a line of a hand with its text, as a JSON file that a network can be primed with."""
 
-import json
 import math
 import os
 
 import numpy as np
 
-from utils.files import write_text
+from utils.files import write_json
 from utils.hand_measures import measure
 from utils.ink import strokes, x_height
 
@@ -49,4 +48,4 @@ def write_style(
             for stroke in strokes(ink)
         ],
     }
-    write_text(path, json.dumps(values, ensure_ascii=False) + "\n")
+    write_json(path, values, indent=None)

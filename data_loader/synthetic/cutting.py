@@ -88,7 +88,8 @@ class Line:
         owner: the character that a point belongs to, `(points,)`; -1 where that is unclear.
         between: what is after each character, `(characters,)`: `NONE`, `CUT` or `LIFT`.
         read: whether each character, and both beside it, were read, `(characters,)`.
-        fits: whether each character can be read by itself as well, `(characters,)`.
+        fits: whether each character can be read by itself as well, `(characters,)`: the array of
+            its `AlignedLine` itself, where `bank.look_at_pieces` notes what it finds.
         height: the x-height in the line's units.
         name: of the line in its dataset.
     """

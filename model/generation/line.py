@@ -48,6 +48,12 @@ class Line:
         return ink
 
     @property
+    def visible(self) -> np.ndarray:
+        """What can be drawn of what was written: a dot if that is nothing, as where a text was
+        complete at the end of the primer."""
+        return self.written if len(self.written) else np.array([[0.0, 0.0, 1.0]], np.float32)
+
+    @property
     def end(self) -> tuple[float, float]:
         """The last point, relative to the first point written, in the data's units."""
         x, y = to_points(self.written)[-1].tolist() if len(self.written) else (0.0, 0.0)

@@ -151,8 +151,8 @@ class ErrorRates(BaseMetric):
         """Add one batch.
 
         Args:
-            output: with the texts `read`, a list of strings, and the `alphabet` of the batch's
-                texts; None for `read` adds nothing.
+            output: with `hypotheses`, the texts that were read, and the `alphabet` of the batch's
+                texts; None for the former adds nothing.
             batch: with the characters' numbers `text` `(batch, characters)`, padded with anything,
                 and `text_lengths` `(batch,)`.
         """

@@ -59,3 +59,12 @@ def test_a_sheet_can_be_a_file(tmp_path):
     path = save(tmp_path / "a/one/c.pth")
     compare(tmp_path / "new" / "page.png", path, "--num-samples", 2, "--steps", 9)
     assert names(tmp_path / "new") == ["page.png"]
+
+
+@pytest.mark.parametrize("command", ["compare", "continue", "write"])
+def test_a_squared_error_has_no_density_to_sharpen(tmp_path, command):
+    path = save(tmp_path / "a" / "c.pth", head="regression")
+    words = (path,) if command == "compare" else ("-r", path)
+    for option in ("--bias", "--pen-sharpness"):
+        with pytest.raises(UserError, match=f"regression head.*leave out {option}"):
+            use(command, *words, option, 1, "--output", tmp_path / "out.png")

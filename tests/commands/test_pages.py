@@ -60,6 +60,18 @@ def test_a_page_in_every_format(networks, tmp_path, kind):
         assert [sample.text for sample in read_ink(output)] == ["ab ba", "ba"]
 
 
+def test_hpgl_turns_a_high_sheet_whatever_the_area(networks, tmp_path):
+    """As wide as the paper is high; where the corner is said it stays upright."""
+    text = text_file(tmp_path, "ab")
+    corner, plots = ("--machine-origin", "bottom-left"), []
+    common = ("--text-file", text, "--paper", "4000x5000", "--margins", 1000)
+    for more in ((), ("--machine-area", "5000x4000"), ("--machine-area", "5000x5000", *corner)):
+        output = tmp_path / f"{len(plots)}.hpgl"
+        write(networks, *common, "--output", output, *more)
+        plots.append([line for line in output.read_text().split(";") if line.startswith("PD")])
+    assert plots[0] == plots[1] != plots[2]
+
+
 def test_the_same_seed_gives_the_same_page_proofreading_included(networks, tmp_path):
     text, pages = text_file(tmp_path, "ab ba"), []
     for number, seed in enumerate((3, 3, 4)):
@@ -98,6 +110,12 @@ def test_text_from_standard_input(networks, tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "stdin", stream)
     write(networks, "--text-file", "-", "--output", tmp_path / "out.json")
     assert [row.text for row in read_page_json(tmp_path / "out.json").rows] == ["a", "b"]
+
+
+def test_without_standard_input_it_cannot_be_read(networks, tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", None)
+    with pytest.raises(UserError, match="there is no standard input"):
+        write(networks, "--text-file", "-", "--output", tmp_path / "out.json")
 
 
 def test_characters_that_are_written_otherwise_or_left_out_are_said(networks, tmp_path, capsys):

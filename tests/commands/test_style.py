@@ -1,6 +1,7 @@
 """Samples of hands: made from ink, listed, written in."""
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -46,6 +47,16 @@ def test_a_style_is_its_ink_and_its_text(place, capsys):
     assert values["letter_width"] == pytest.approx(np.ptp(np.cumsum(own.ink[:, 0])) / 100 / 4, 0.05)
 
 
+def test_a_style_that_cannot_be_measured_is_a_style(place):
+    """A dash has no slant; a name may hold bytes that are no text."""
+    write_inkml(place / "my.inkml", from_strokes([np.array([[0.0, 0], [9, 0]])]), "-")
+    make("dash", "--origin", os.fsdecode(b"M\xfcller"))
+    assert json.loads((place / "styles/dash.json").read_text())["slant"] is None
+    network = save(place / "writer", "SynthesisNetwork")
+    words = ("--style", "dash", "--steps", 9, "--output", "a.svg")
+    assert run("write", "-r", network, "-d", "cpu", "--text", "ab", *words) == 0
+
+
 def test_lines_and_pages_are_written_in_a_style(place, capsys):
     make()
     network = save(place / "writer", "SynthesisNetwork")
@@ -78,6 +89,8 @@ def test_all_styles_are_drawn(place, capsys):
         (["style", "make", "--ink", "my.inkml", "--name", "a", "--number", "1"], "has 1 samples"),
         (["style", "make", "--ink", "my.inkml", "--name", "a", "--text", " "], "no text for"),
         (["style", "list", "--name", "a"], "--name is for `style make`"),
+        (["style", "make", "--seed", "0"], "--seed is for `style list`"),
+        (["style", "make", "-r", "writer"], "--resume is for `style list`"),
         (["style", "list"], "there are no styles"),
         (["style", "draw"], "invalid choice"),
         (["write", "--style", "x"], "style 'x': neither a file nor one of"),

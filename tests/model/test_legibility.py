@@ -33,6 +33,16 @@ def test_a_line_is_complete_that_ended_with_all_words(monkeypatch):
         assert (result.ended, result.complete) == (float(ended), complete)
 
 
+def test_a_line_that_ends_at_once_is_a_dot(monkeypatch):
+    """It says nothing, and can be drawn beside others."""
+    monkeypatch.setattr("model.legibility.read_lines", lambda *words, **options: [""])
+    line = Line(np.zeros((2, 3), dtype=np.float32), 2, None, "ab c.", True, np.zeros(1))
+    writer = SimpleNamespace(write_lines=lambda *words, **options: [line])
+    (result,) = read_back(writer, None, ["c."], [0.5])
+    assert result.rates["cer"] == 1.0
+    assert result.transcriptions[0].ink.tolist() == [[0, 0, 1]]
+
+
 def test_a_letter_of_the_other_case_is_misread(monkeypatch):
     """Two of seven characters, both words and none of the lines; no word is left out."""
     monkeypatch.setattr("model.legibility.read_lines", lambda *words, **options: ["abc Def"])

@@ -2,6 +2,7 @@
 
 import errno
 import json
+import math
 import os
 import socket
 import stat
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from utils import files
+from utils import files, strict_json
 from utils.files import (
     atomic_write,
     open_file,
@@ -36,6 +37,13 @@ def test_json_round_trip_keeps_any_character(tmp_path):
     content = (tmp_path / "value.json").read_text(encoding="utf-8")
     assert json.loads(content) == value
     assert content.endswith("\n") and "✓" in content
+
+
+def test_json_has_null_for_what_is_not_finite(tmp_path):
+    values = {"a": [1.5, math.inf, (math.nan, 2)], "b": {"c": -math.inf}}
+    write_json(tmp_path / "value.json", values, indent=None)
+    found = strict_json.loads((tmp_path / "value.json").read_text())
+    assert found == {"a": [1.5, None, [None, 2]], "b": {"c": None}}
 
 
 def test_names_that_are_no_text_are_kept_in_json(tmp_path):
