@@ -21,7 +21,7 @@ from base.base_data_loader import BaseDataLoader, Batch
 from base.base_loss import BaseLoss
 from base.base_metric import BaseMetric, merged
 from base.base_model import BaseModel
-from base.batch_stream import BatchStream, loaded
+from base.batch_stream import BatchStream, loaded, steps_of_pass
 from base.monitor import Monitor
 from base.optimizer_step import OptimizerStep
 from base.random_state import random_state_kept
@@ -299,7 +299,7 @@ class BaseTrainer(ABC):
                 "how many steps a pass has then depends on the lengths, so that a schedule needs "
                 'steps_per_epoch, or schedule_by "epoch"',
             )
-        return options["epochs"] * -(-batches // options.get("accumulate", 1))
+        return options["epochs"] * steps_of_pass(batches, options.get("accumulate", 1))
 
     @property
     def evaluated_model(self) -> nn.Module:
@@ -318,7 +318,7 @@ class BaseTrainer(ABC):
 
     def resume(self, checkpoint: Mapping[str, Any], source: Path) -> None:
         """Resume from a checkpoint; see `TrainingCheckpoint.load`."""
-        self.checkpoint.load(checkpoint, source)
+        self.checkpoint.load(checkpoint, source, self.steps_per_epoch)
 
     def train(self) -> int | None:
         """Train to the end, or until a signal or the time limit.
@@ -403,7 +403,7 @@ class BaseTrainer(ABC):
     def _steps_of_epoch(self) -> int | None:
         if self.steps_per_epoch is not None or self.truncate is not None:
             return self.steps_per_epoch
-        return -(-len(self.train_loader) // self.stream.accumulate)
+        return steps_of_pass(len(self.train_loader), self.stream.accumulate)
 
     def _epoch_is_trained(self) -> bool:
         if self.steps_per_epoch is not None:

@@ -181,6 +181,11 @@ class BatchStream:
             self._carried = [None] * len(self._group)
 
 
+def steps_of_pass(batches: int, accumulate: int) -> int:
+    """Return the optimiser steps of a pass over so many batches, whose sequences are not cut."""
+    return -(-batches // accumulate)
+
+
 def loaded(batches: Iterable[Batch | None], stop: StopRequest) -> Iterator[Batch | None]:
     """Yield what a loader gives; if it fails, ask the run to stop and yield None last."""
     try:

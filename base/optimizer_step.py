@@ -188,7 +188,7 @@ class OptimizerStep:
             state: as `state_dict` returned it, checked by `base.checkpoint_schema`.
             evaluated: the weights of `evaluated_model` then.
             source: the file, for messages.
-            epochs, steps: made so far.
+            epochs, steps: made so far; in steps of the present size.
 
         Raises:
             CheckpointError: if something does not fit.

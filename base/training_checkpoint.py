@@ -13,7 +13,7 @@ from torch import Tensor
 
 from base import distributed
 from base.base_metric import BaseMetric, merged
-from base.batch_stream import BatchStream, Position
+from base.batch_stream import BatchStream, Position, steps_of_pass
 from base.checkpoint import (
     BEST,
     checkpoint_name,
@@ -91,7 +91,9 @@ class TrainingCheckpoint:
 
     # Resuming.
 
-    def load(self, checkpoint: Mapping[str, Any], source: Path) -> None:
+    def load(
+        self, checkpoint: Mapping[str, Any], source: Path, steps_per_epoch: int | None = None
+    ) -> None:
         """Resume from a checkpoint.
 
         Settings that differ from those of the run so far apply from here on; a changed schedule
@@ -100,6 +102,7 @@ class TrainingCheckpoint:
         Args:
             checkpoint: as `load_checkpoint` returned it.
             source: its file.
+            steps_per_epoch: as of `BaseTrainer`.
 
         Raises:
             CheckpointError: if it does not fit the network, or contains no training state.
@@ -111,7 +114,7 @@ class TrainingCheckpoint:
         progress = training["progress"]
         own.progress, own.sums = filled(Progress, progress), filled(Sums, training["sums"])
         own.values = dict(checkpoint["metrics"])
-        done = (own.progress.epoch, own.progress.step)
+        done = (own.progress.epoch, self._schedule_steps(training, steps_per_epoch))
         weights = checkpoint["state_dict"]
         self.optimizer_step.load_state_dict(training["update"], weights, source, *done)
         # Sums over all processes are kept by one of them.
@@ -126,7 +129,22 @@ class TrainingCheckpoint:
         set_random_state(training["random_state"])
         self.source, self._source_sizes = source, dict(training["event_sizes"])
         self._saved = self.progress()
+        done = (own.progress.epoch, own.progress.step)
         log.info("resumed from %s: %d epochs complete, %d steps", source, *done)
+
+    def _schedule_steps(self, training: Mapping[str, Any], steps_per_epoch: int | None) -> int:
+        """Return the steps that would have led here if all had been of the present size.
+
+        A schedule counts these: its length is in them.
+        """
+        progress, stream = self.state.progress, self.stream
+        if steps_per_epoch is not None:
+            return progress.epoch * steps_per_epoch + min(progress.epoch_steps, steps_per_epoch)
+        if stream.truncate is not None:  # How many an epoch has is not known.
+            return progress.step
+        before = steps_of_pass(training["batches"], training["accumulate"])
+        now = steps_of_pass(len(stream.loader), stream.accumulate)
+        return progress.epoch * now + min(round(progress.epoch_steps * now / before), now)
 
     def begin(self) -> dict[str, int]:
         """Set aside what did not lead to `source`; return the sizes of its event files."""

@@ -227,6 +227,23 @@ def test_more_epochs_stretch_the_schedule(tmp_path):
     assert rates(longer)[:3] != rates(six)[:3]
 
 
+@pytest.mark.parametrize(
+    "changed",
+    [{"loader": {"batch_size": 1}}, {"accumulate": 2}, {"steps_per_epoch": 8}],
+)
+@pytest.mark.parametrize("stop", [9, 11])
+def test_steps_of_another_size_keep_the_place_in_the_schedule(tmp_path, changed, stop):
+    """At the end of an epoch, and within one."""
+    options = dict(epochs=4, scheduler=one_cycle)
+    if "steps_per_epoch" in changed:
+        options["steps_per_epoch"] = 5
+    make(tmp_path, "run", trainer=stopped_at(ChunkTrainer, stop), **options).train()
+    whole = make(tmp_path, "whole", **options | changed)
+    whole.train()
+    again, _ = go_on(tmp_path, "run", **options | changed)
+    assert rates(again)[2:] == pytest.approx(rates(whole)[2:])
+
+
 def test_another_rate_applies_from_there_on(tmp_path):
     make(tmp_path, "a", epochs=1).train()
     trainer, _ = go_on(tmp_path, "a", epochs=2, lr=0.001)
