@@ -344,6 +344,9 @@ class BaseTrainer(ABC):
             if self.checkpoint.source is None:
                 log.info("%s", self.model)
                 self.events.config(self.header.get("config"))
+            elif not self.checkpoint.inside:  # A branch: from here on it is resumed from itself.
+                within_epoch = self.progress.epoch_steps > 0 or self.progress.epoch == 0
+                self.checkpoint.save(None, within_epoch=within_epoch)
             try:
                 self._run()
             finally:

@@ -83,6 +83,7 @@ class TrainingCheckpoint:
         self.optimizer_step, self.stream, self.monitor = optimizer_step, stream, monitor
         self.metrics, self.keep_last = metrics, keep_last
         self.source: Path | None = None
+        self.inside = False  # Whether `source` is in `run`; known after `begin`.
         self._last_loss, self._event_sizes = last_loss, event_sizes
         self._save_seconds, self._last_save = 60 * save_minutes, time.monotonic()
         self._source_sizes: dict[str, int] = {}
@@ -149,9 +150,9 @@ class TrainingCheckpoint:
     def begin(self) -> dict[str, int]:
         """Set aside what did not lead to `source`; return the sizes of its event files."""
         source = self.source
-        inside = source is not None and source.parent.resolve() == self.run.models.resolve()
+        self.inside = source is not None and source.parent.resolve() == self.run.models.resolve()
         if distributed.is_main():
-            if inside:
+            if self.inside:
                 epoch = self.run.models / checkpoint_name(self.state.progress.epoch)
                 newer = self.run.newer_than(source if position(source) else epoch)
                 self._set_aside(newer, f"newer than {source.name}")
@@ -159,7 +160,7 @@ class TrainingCheckpoint:
                 self._settle_best(source, self.monitor.name)
         self.monitor.agree()
         self._last_save = time.monotonic()
-        return self._source_sizes if inside else {}
+        return self._source_sizes if self.inside else {}
 
     def _set_aside(self, paths: list[Path], reason: str) -> None:
         """Move files of an abandoned branch to where nothing takes them for this one's."""

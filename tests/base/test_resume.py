@@ -165,6 +165,25 @@ def test_a_new_run_resumes_from_a_file_elsewhere(tmp_path):
     assert sorted((path.name, path.stat().st_mtime_ns) for path in old.iterdir()) == before
 
 
+@pytest.mark.parametrize("name", ["checkpoint-epoch2.pth", "checkpoint-epoch2-step7.pth"])
+def test_a_branch_that_is_killed_at_its_first_step_is_resumed_from_where_it_began(tmp_path, name):
+    """Not from a fresh network, nor from the best before it."""
+    make(tmp_path, "old", keep_last=None, save_minutes=0.0).train()
+    old = tmp_path / "models" / "tiny" / "old"
+
+    class Killed(ChunkTrainer):
+        def _train_step(self):
+            raise KeyboardInterrupt
+
+    path, checkpoint, _ = find_checkpoint(old / name)
+    branch = make(tmp_path, "branch", trainer=Killed, checkpoint=checkpoint, source=path)
+    with pytest.raises(KeyboardInterrupt):
+        branch.train()
+    assert [one.name for one in checkpoints(branch.run.models)] == [name]
+    again, _ = go_on(tmp_path, "branch")
+    assert differences(last_state(again), load_checkpoint(old / "checkpoint-epoch3.pth")) == []
+
+
 def test_an_older_checkpoint_takes_back_what_came_after_it(tmp_path):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
