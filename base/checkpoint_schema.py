@@ -310,7 +310,7 @@ def check_schedule(
         other.load_state_dict(copy.deepcopy(dict(state)))
         if isinstance(other, ReduceLROnPlateau):
             other.step(1.0)
-        elif other.last_epoch < getattr(other, "total_steps", math.inf):
+        elif other.last_epoch < getattr(other, "total_steps", math.inf) - 1:
             other.step()
         if not all(math.isfinite(group["lr"]) for group in tried.param_groups):
             raise ValueError("its next rate is not finite")

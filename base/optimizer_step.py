@@ -142,7 +142,7 @@ class OptimizerStep:
         if isinstance(schedule, ReduceLROnPlateau):
             schedule.step(value)
         # A schedule of fixed length stays at its end; smaller batches may have added steps.
-        elif schedule and schedule.last_epoch < getattr(schedule, "total_steps", math.inf):
+        elif schedule and schedule.last_epoch < getattr(schedule, "total_steps", math.inf) - 1:
             with warnings.catch_warnings():
                 # The warning of a schedule that steps first, after skipped steps.
                 warnings.filterwarnings("ignore", message=".*lr_scheduler.step.*")

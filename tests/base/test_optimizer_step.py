@@ -25,7 +25,7 @@ from torch import nn
 from torch.optim import lr_scheduler
 
 from base.base_trainer import TrainingFailed
-from base.checkpoint import load_checkpoint
+from base.checkpoint import load_checkpoint, newest_checkpoint
 from base.weight_noise import AdaptiveWeightNoise
 
 
@@ -292,3 +292,20 @@ def test_schedules(tmp_path, by, count):
     # Logged is that of the last step: the schedule has stepped once an epoch, or 4, 9, 14 times.
     exponents = [0, 1, 2] if by == "epoch" else [4, 9, 14]
     assert rates == pytest.approx([0.05 * 0.5**exponent for exponent in exponents])
+
+
+@pytest.mark.parametrize("options", [{"pct_start": 1.0}, {"anneal_strategy": "linear"}])
+def test_a_schedule_of_fixed_length_ends_at_its_last_rate(tmp_path, options):
+    """Counted from 0 that is one before the number of its steps."""
+
+    def schedule(optimizer, steps):
+        return lr_scheduler.OneCycleLR(optimizer, 0.05, total_steps=steps, **options)
+
+    trainer = make(tmp_path, scheduler=schedule, epochs=2)
+    trainer.train()
+    end = 0.05 if "pct_start" in options else 0.05 / 25 / 1e4  # torch's default factors
+    assert trainer.optimizer_step.learning_rate == pytest.approx(end)
+    # So it is where a checkpoint is looked at, of which the next step is tried.
+    path, checkpoint, _ = newest_checkpoint(trainer.run.models)
+    again = make(tmp_path, scheduler=schedule, epochs=2, checkpoint=checkpoint, source=path)
+    assert again.optimizer_step.learning_rate == pytest.approx(end)
