@@ -219,7 +219,8 @@ class TrainingCheckpoint:
         chunks) under them is finite and has not exploded.
         """
         progress = self.state.progress
-        if self._holds_last_step and progress.skipped_in_row > self._saved["skipped_in_row"]:
+        made_none = self._holds_last_step and self.state.sums.steps == 0
+        if made_none and progress.skipped_in_row > self._saved["skipped_in_row"]:
             return "every step since the last checkpoint was skipped"
         if not self.optimizer_step.are_finite():
             return "weights are not finite"

@@ -275,12 +275,17 @@ def test_a_run_without_a_step_ends_with_an_error(tmp_path):
     assert not checkpoints(trainer.run.models)
 
 
-def test_some_skipped_steps_keep_nothing_from_being_saved(tmp_path):
-    """Here the last batches of every pass are broken, and the state before them is sound."""
-    broken = {"broken": (12,), "shuffle": False}
-    trainer = make(tmp_path, epochs=3, loader=broken, keep_last=None, **QUIET)
+@pytest.mark.parametrize("save_minutes", [10.0, 0.0])
+def test_some_skipped_steps_keep_nothing_from_being_saved(tmp_path, save_minutes):
+    """Here the last batches of every pass are broken, and the state before them is sound.
+
+    Also where that has been saved already.
+    """
+    options = dict(loader={"broken": (12, 7), "shuffle": False}, save_minutes=save_minutes)
+    trainer = make(tmp_path, epochs=3, keep_last=None, **options, **QUIET)
     trainer.train()
-    assert len(checkpoints(trainer.run.models)) == 3
+    names = {path.name for path in checkpoints(trainer.run.models)}
+    assert names >= {f"checkpoint-epoch{epoch}.pth" for epoch in (1, 2, 3)}
 
 
 # Going on from an older checkpoint of a run: the branch that is left is kept, and aside.
