@@ -132,7 +132,7 @@ def train_in(run: RunFolder | None, arguments: argparse.Namespace) -> int:
     kept = False
     try:
         stopped_by = trainer.train()
-        if trainer.unfinished is False and isinstance(loader.source, HandDataset):
+        if trainer.unfinished is False:
             kept = own_hand.conclude(run, loader.source, device)
     finally:
         if not kept and trainer.unfinished is not None and checkpoints(run.models):
@@ -196,7 +196,9 @@ def build_loader(
     loader = config.build("data_loader", seed, normalisation, alphabet)
     loader.extends_alphabet = former is None or not former.resumed
     if isinstance(loader.source, HandDataset) and former is not None:
-        found = prepare_hand(loader.source, former, alphabet, run, device)
+        found = own_hand.prepare(
+            loader.source, run, former.path, alphabet, device, resumed=former.resumed
+        )
         # So that the checkpoints say in which units the lines are.
         dataset = config.config["data_loader"]["args"]["dataset"]
         dataset["args"] |= {"x_height": found.height, "step": found.step}
@@ -205,26 +207,6 @@ def build_loader(
     if new := loader.new_characters:
         log.info("new characters: %d, with counts in all splits\n%s", len(new), table(new))
     return loader
-
-
-def prepare_hand(
-    source: HandDataset,
-    former: Former,
-    alphabet: Alphabet | None,
-    run: RunFolder,
-    device: torch.device,
-) -> own_hand.Prepared:
-    """Choose the lines of a hand, and compose new ones; a resumed run has them in a file."""
-    if former.resumed:
-        found = own_hand.Prepared.load(run.models / own_hand.FILE)
-    else:
-        log.info("reading the lines, and composing new ones of their characters")
-        found = distributed.broadcast_object(
-            lambda: own_hand.prepared(source, alphabet, *own_hand.networks(former.path, device))
-        )
-        run.files[own_hand.FILE] = found.save
-    own_hand.use(source, found)
-    return found
 
 
 def build_network(

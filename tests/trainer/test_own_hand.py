@@ -270,9 +270,15 @@ def test_the_script_learns_a_hand_and_goes_on_where_it_was_stopped(
     resume = ["-r", str(parts), "-o", "trainer.args.time_limit_minutes=null", "-d", "cpu"]
     assert train.main(resume) == 2 and "cannot be read" in caplog.text
     (parts / "practice.npz").write_bytes(kept)
+    assert train.main([*resume, "--prepare"]) == 0
+    other = Path("saved/models/own_hand/other")
+    assert train.main([*resume, "--run-id", "other"]) == 0
     assert train.main(resume) == 0
-    first, second = (load_checkpoint(run / "hand.pth")["state_dict"] for run in (whole, parts))
-    assert all(torch.equal(first[name], second[name]) for name in first)
+    first = load_checkpoint(whole / "hand.pth")["state_dict"]
+    for run in (parts, other):
+        second = load_checkpoint(run / "hand.pth")["state_dict"]
+        assert all(torch.equal(first[name], second[name]) for name in first)
+        assert (run / "practice.npz").exists()
 
 
 @pytest.mark.parametrize(("noise", "shares"), [(0.012, (1.0, 0.2)), (0.05, (1.0,))])

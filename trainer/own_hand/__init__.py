@@ -1,12 +1,12 @@
 """A trained network learns the hand of a person.
 
-`prepared` looks at the lines with a recogniser and composes new ones of their letters; after the
+`prepare` looks at the lines with a recogniser and composes new ones of their letters; after the
 training `conclude` has the network write every character and lines of the hand, as before it, and
 takes back as much of what was learned as makes them illegible, or a letter unreadable.
 """
 
 from trainer.own_hand.exam import SAMPLE, conclude
-from trainer.own_hand.preparation import FILE, Prepared, networks, prepared, use
+from trainer.own_hand.preparation import FILE, Prepared, networks, prepare, prepared, use
 
 __all__ = [
     "FILE",
@@ -14,6 +14,7 @@ __all__ = [
     "Prepared",
     "conclude",
     "networks",
+    "prepare",
     "prepared",
     "use",
 ]

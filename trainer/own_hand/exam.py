@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from base import distributed
+from base.base_dataset import BaseDataset
 from base.checkpoint import (
     HAND,
     load_checkpoint,
@@ -61,7 +62,7 @@ person, first tries are misread in 5 to 17 %)."""
 log = logging.getLogger(__name__)
 
 
-def conclude(run: RunFolder, source: HandDataset, device: torch.device) -> bool:
+def conclude(run: RunFolder, source: BaseDataset, device: torch.device) -> bool:
     """Say what a trained network has learned and forgotten, and keep it if that is little.
 
     A writer becomes `HAND` and `SAMPLE` in the run's folder: the network, small, and a line of the
@@ -69,14 +70,15 @@ def conclude(run: RunFolder, source: HandDataset, device: torch.device) -> bool:
 
     Args:
         run: of the training, complete.
-        source: the lines.
+        source: the lines; what is no hand is left alone.
         device: to compute on.
 
     Returns:
         whether a writer was kept, and how to use it said.
     """
-    before = run.first_weights()
-    if before is None or not distributed.is_main():
+    if not isinstance(source, HandDataset) or not distributed.is_main():
+        return False
+    if (before := run.first_weights()) is None:
         return False
     handler = add_log_file(run.log_file)
     try:

@@ -9,6 +9,8 @@ from zipfile import BadZipFile
 import numpy as np
 import torch
 
+from base import distributed
+from base.run_folder import RunFolder
 from data_loader.sources.hand import HandDataset, Pair, brought
 from data_loader.sources.ink_files import mean_step
 from model.loading import Reader, Writer, load
@@ -74,6 +76,38 @@ class Prepared:
 
 
 log = logging.getLogger(__name__)
+
+
+def prepare(
+    source: HandDataset,
+    run: RunFolder,
+    checkpoint: Path,
+    known: Alphabet | None,
+    device: torch.device,
+    *,
+    resumed: bool,
+) -> Prepared:
+    """Give a dataset the lines to learn from, and return them; `run` keeps them in a file.
+
+    Args:
+        source: the lines.
+        run: of the training, not begun.
+        checkpoint: of the network that learns.
+        known: the characters of that network; None if it takes no text.
+        device: to compute on.
+        resumed: whether `checkpoint` is of a run that goes on: it has these lines beside it.
+    """
+    if resumed:
+        found, before = Prepared.load(checkpoint.with_name(FILE)), RunFolder.of(checkpoint)
+        run.weights_from = before and before.first_weights()  # `conclude` compares with these.
+    else:
+        log.info("reading the lines, and composing new ones of their characters")
+        found = distributed.broadcast_object(
+            lambda: prepared(source, known, *networks(checkpoint, device))
+        )
+    run.files[FILE] = found.save
+    use(source, found)
+    return found
 
 
 def networks(path: str | Path, device: torch.device) -> tuple[Writer, Reader]:
