@@ -103,6 +103,7 @@ def train_in(run: RunFolder | None, arguments: argparse.Namespace) -> int:
     seed_all(seed)
 
     loader = build_loader(config, former, seed, run, device)
+    seed_all(seed)  # Again: some of what was drawn meanwhile was drawn in the main process alone.
     if arguments.prepare:
         print(loader.source.character_report(known=former and former.alphabet(config)))
         return 0

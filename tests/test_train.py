@@ -19,6 +19,7 @@ import train
 from base.base_trainer import BaseTrainer
 from base.checkpoint import checkpoints, load_checkpoint, save_checkpoint
 from base.run_folder import RunFolder
+from data_loader.synthetic.embedded import EmbeddedDataset
 from tests import small_sources
 from tests.tiny_config import CONFIG
 
@@ -99,6 +100,16 @@ def test_the_same_seed_gives_the_same_weights_and_another_one_others(workplace):
         assert run("-c", "config.json", "--run-id", run_id, "-o", f"trainer.args.seed={seed}") == 0
     last = [MODELS / run_id / "checkpoint-epoch2.pth" for run_id in "abc"]
     assert same(last[0], last[1]) and not same(last[0], last[2])
+
+
+def test_what_is_drawn_while_the_data_are_prepared_decides_nothing(workplace, monkeypatch):
+    """Of several processes one may draw more there than the others."""
+    words = ["-c", "config.json", "--epochs", "1", "--run-id"]
+    assert run(*words, "a") == 0
+    prepare = EmbeddedDataset.prepare
+    monkeypatch.setattr(EmbeddedDataset, "prepare", lambda self: (torch.rand(1), prepare(self)))
+    assert run(*words, "b") == 0
+    assert same(*(MODELS / run_id / "checkpoint-epoch1.pth" for run_id in "ab"))
 
 
 def test_without_a_run_id_it_is_the_time(workplace):
