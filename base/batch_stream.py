@@ -17,7 +17,7 @@ from base import distributed
 from base.base_data_loader import BaseDataLoader, Batch
 from base.checkpoint_checks import filled
 from base.stop_request import StopRequest, TrainingFailed
-from utils.checks import first_line
+from utils.checks import UserError
 
 log = logging.getLogger(__name__)
 
@@ -190,11 +190,13 @@ def loaded(batches: Iterable[Batch | None], stop: StopRequest) -> Iterator[Batch
     """Yield what a loader gives; if it fails, ask the run to stop and yield None last."""
     try:
         yield from batches
-    # What torch raises if a worker was killed or timed out; EOFError if it was sending a batch.
-    except (RuntimeError, OSError, EOFError) as error:
-        stop.fail(
-            TrainingFailed(f"the data loader or one of its workers failed: {first_line(error)}")
-        )
+    # What torch raises if a worker was killed or timed out; EOFError if it was sending a batch;
+    # UserError of a broken sample.
+    except (RuntimeError, OSError, EOFError, UserError) as error:
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        # An error in a worker comes with the worker's traceback, at whose end it stands.
+        cause = lines[-1] if lines[0].startswith("Caught ") else lines[0]
+        stop.fail(TrainingFailed(f"the data loader or one of its workers failed: {cause[:200]}"))
         yield None
 
 

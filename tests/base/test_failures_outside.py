@@ -11,6 +11,7 @@ from tiny_run import ChunkTrainer, Sequences, make, weights
 
 from base.base_trainer import TrainingFailed
 from base.checkpoint import newest_checkpoint
+from utils.checks import DataError
 
 pytestmark = pytest.mark.slow
 
@@ -96,6 +97,26 @@ def test_a_failure_of_the_loader_in_validation(tmp_path):
         same(weights(again), weights(whole))
         and again.checkpoint.progress() == whole.checkpoint.progress()
     )
+
+
+class Unreadable(Sequences):
+    """Samples of which one cannot be read in the second pass."""
+
+    def __getitem__(self, key):
+        if key == (1, 4):
+            raise DataError("lines/4.xml: no strokes")
+        return super().__getitem__(key)
+
+
+@pytest.mark.parametrize("num_workers", [0, 1])
+def test_a_broken_sample_is_named_and_costs_no_step(tmp_path, num_workers):
+    loader = {"num_workers": num_workers, "shuffle": False}
+    trainer = make(tmp_path, epochs=3, loader=loader)
+    trainer.train_loader.dataset.__class__ = Unreadable
+    with pytest.raises(TrainingFailed, match=r"failed: .*lines/4\.xml: no strokes$"):
+        trainer.train()
+    path = newest_checkpoint(trainer.run.models)[0]
+    assert path.name == "checkpoint-epoch2-step6.pth"
 
 
 @pytest.mark.parametrize("step", [3, 5])
