@@ -133,9 +133,10 @@ class ConfigParser:
                     )
                     raise ConfigFault("arch", given, expected)
                 args = (given or {}).get("args", {})
-                config["arch"] = strict_json.plain(arch)
-                if isinstance(args, dict):
-                    config["arch"].setdefault("args", {}).update(args)
+                config["arch"] = network = strict_json.plain(arch)
+                # What is no object stays as it is, for `_faults` to name.
+                if isinstance(network, dict) and isinstance(network.setdefault("args", {}), dict):
+                    network["args"] = network["args"] | args if isinstance(args, dict) else args
         return cls(config, str(path), overrides)
 
     @classmethod
@@ -234,6 +235,8 @@ class ConfigParser:
         for key, block in _blocks(self.config, choices(BaseDataset)):
             for name in LINE_COUNTS:
                 place, count = f"{key}.args.{name}", block.get("args", {}).get(name, 0)
+                if not isinstance(count, int):  # Of a user's own dataset, where it may be anything.
+                    continue
                 if count > MAX_MADE and not self._option(place):
                     expected = (
                         f"a checkpoint alone may ask for at most {MAX_MADE:,} lines; "

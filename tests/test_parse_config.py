@@ -57,8 +57,10 @@ class Lines(BaseDataset):
         cache: str | None = None,
         splits: dict[Literal["train", "valid"], list[str]] | None = None,
         origin: tuple[float, float] = (0.0, 0.0),
+        size: list[int] | None = None,
     ) -> None:
         self.root, self.cache, self.splits, self.origin = root, cache, splits, origin
+        self.size = size
 
     def prepare(self):
         raise AssertionError("data loads before the config is checked")
@@ -443,6 +445,31 @@ def test_a_file_that_is_no_config_is_one_fault(tmp_path, content, message):
     assert str(error.value).startswith(f"{path}: ")
     assert message in str(error.value)
     assert len(error.value.faults) == 1
+
+
+@pytest.mark.parametrize("arch", ["Network", ["Network"], {"type": "Network", "args": None}])
+@pytest.mark.parametrize("given", [None, {}, {"args": {"cell": "GRU"}}])
+def test_a_network_that_a_checkpoint_does_not_describe_is_a_fault(tmp_path, arch, given):
+    path = tmp_path / "c.json"
+    path.write_text(json.dumps(changed("arch", given)))
+    with pytest.raises(ConfigError, match=r"c\.json: arch[. ]"):
+        ConfigParser.from_file(path, arch=arch)
+
+
+def test_a_network_that_a_checkpoint_describes_takes_the_arguments_of_the_file(tmp_path):
+    path, arch = tmp_path / "c.json", SOUND["arch"]
+    path.write_text(json.dumps(changed("arch", {"args": {"cell": "GRU"}})))
+    config = ConfigParser.from_file(path, arch=arch).config
+    assert config["arch"] == arch | {"args": arch["args"] | {"cell": "GRU"}}
+    path.write_text(json.dumps(changed("arch", {"args": 5})))
+    with pytest.raises(ConfigError, match=r"arch\.args = 5"):
+        ConfigParser.from_file(path, arch=arch)
+
+
+@pytest.mark.parametrize("size", [None, [60_000]])
+def test_what_a_users_own_dataset_calls_size_may_be_anything(size):
+    config = changed("data_loader.args.dataset.args.size", size)
+    assert ConfigParser.from_checkpoint(config, "x.pth").config == config
 
 
 def test_a_checkpoints_config_is_checked_like_a_files():

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,9 @@ from utils.files import open_file
 
 MAX_BYTES = 2**20  # Of a text; assumed: our own configs have two thousand.
 MAX_DEPTH = 16  # Assumed: our own configs have eight.
+
+_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
+"""In a text in JSON: pairs of backslashes before it stand for backslashes."""
 
 
 class NotJSON(ConfigFault):
@@ -61,7 +65,8 @@ def loads(text: str, max_bytes: int = MAX_BYTES) -> Any:
     Raises:
         NotJSON: if the syntax is broken.
         ConfigFault: if an object repeats a key, a number is not finite, a string contains half a
-            surrogate pair, or the text is too large or too deeply nested.
+            surrogate pair or a NUL, which no file name has, or the text is too large or too deeply
+            nested.
     """
     if len(text) > max_bytes:
         raise ConfigFault("", None, f"larger than {max_bytes:,} bytes")
@@ -70,7 +75,8 @@ def loads(text: str, max_bytes: int = MAX_BYTES) -> Any:
             text, object_pairs_hook=_unique, parse_float=_finite, parse_constant=_finite
         )
         # Escapes of undecodable bytes in file names are accepted.
-        json.dumps(values, ensure_ascii=False).encode(errors="surrogateescape")
+        written = json.dumps(values, ensure_ascii=False)
+        written.encode(errors="surrogateescape")
     except json.JSONDecodeError as error:
         place = f"line {error.lineno}, column {error.colno}"
         raise NotJSON(place, None, f"not JSON: {error.msg}") from None
@@ -80,6 +86,8 @@ def loads(text: str, max_bytes: int = MAX_BYTES) -> Any:
         raise ConfigFault("", None, f"nested more than {MAX_DEPTH} deep") from None
     except ValueError as error:  # Python's limit on the digits of a whole number.
         raise ConfigFault("", None, str(error)) from None
+    if _NUL.search(written):
+        raise ConfigFault("", None, "a string holds the character \\u0000")
     if _deeper(values, MAX_DEPTH):
         raise ConfigFault("", None, f"nested more than {MAX_DEPTH} deep")
     return values

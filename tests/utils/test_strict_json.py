@@ -44,6 +44,8 @@ def test_a_syntax_error_has_line_and_column(text, place):
         ("[1e999]", "1e999", "no finite number"),
         ("9" * 5000, "", "4300 digits"),
         ('"\\ud800"', "", "half a character"),
+        ('{"a": "b\\u0000c"}', "", "holds the character \\u0000"),
+        ('{"a\\\\\\u0000": 1}', "", "holds the character \\u0000"),
         ("[" * 17 + "]" * 17, "", "nested more than 16 deep"),
         ("[" * 100_000 + "]" * 100_000, "", "nested more than 16 deep"),
         ('"' + "x" * 2**20 + '"', "", "larger than 1,048,576 bytes"),
