@@ -17,7 +17,7 @@ from base.run_folder import RunFolder
 from data_loader.sources.hand import HandDataset
 from data_loader.sources.ink_files import read_ink
 from data_loader.synthetic.embedded import EmbeddedDataset
-from model import load
+from model import SynthesisNetwork, load
 from trainer import own_hand
 from trainer.own_hand import exam, practice, preparation
 from utils.checks import DataError, UserError
@@ -136,6 +136,21 @@ def test_a_file_that_is_gone_or_broken_is_named(tmp_path, content):
         (tmp_path / "kept.npz").write_bytes(content)
     with pytest.raises(DataError, match=r"kept\.npz: the lines that the run composed cannot be"):
         own_hand.Prepared.load(tmp_path / "kept.npz")
+
+
+def test_a_file_is_whole_or_named_whichever_byte_is_damaged(tmp_path):
+    path = tmp_path / "kept.npz"
+    line = np.zeros((3, 3), dtype=np.float32), "a"
+    own_hand.Prepared(("a",), 100.0, 20.0, [line]).save(path)
+    content, named = path.read_bytes(), 0
+    for place in range(len(content)):
+        changed = bytes([content[place] ^ 0xFF])
+        path.write_bytes(content[:place] + changed + content[place + 1 :])
+        try:
+            own_hand.Prepared.load(path)
+        except DataError:
+            named += 1
+    assert named > len(content) / 2  # Others say when it was written, and the like.
 
 
 @pytest.mark.parametrize(
@@ -336,6 +351,34 @@ def test_less_is_kept_where_a_letter_is_lost(
     assert "before; no longer read: l z\n" in caplog.text
     assert "80 % of what was learned is kept; " in caplog.text
     assert "model_best.pth has all of it" in caplog.text
+
+
+def test_less_is_kept_of_a_network_that_came_to_know_ends(tmp_path, monkeypatch, hand, lines):
+    monkeypatch.chdir(tmp_path)
+    path = pretrained()["conditional"]
+    was, before = load_checkpoint(path), load(path, "cpu").model
+    arch = was["config"]["arch"]
+    args = arch["args"] | {"end_of_sequence": True}
+    grown = SynthesisNetwork(before.normalisation, before.alphabet, **args)
+    learned = {name: weight + 1 for name, weight in grown.grown(before.state_dict()).items()}
+    config = was["config"] | {"arch": arch | {"args": args}}
+    run = RunFolder("own_hand", "one")
+    run.models.mkdir(parents=True)
+    save_checkpoint(run.best, was | {"state_dict": learned, "config": config})
+    monkeypatch.setattr(RunFolder, "first_weights", lambda run: path)
+    source, names = hand(), tuple(f"hand.json:{k:05}" for k in range(len(lines)))
+    own_hand.use(source, own_hand.Prepared(names, 100.0, 20.0, []))
+    source.prepare()
+    monkeypatch.setattr(exam, "best_sample", lambda *_: 0)
+    monkeypatch.setattr(exam, "SHARES", (1.0, 0.8))
+    monkeypatch.setattr(exam.Exam, "taken", lambda *_: (set(), 0.0))
+    lost = [["z"], []]
+    monkeypatch.setattr(exam.Exam, "lost", lambda *_: lost.pop(0))
+    assert own_hand.conclude(run, source, torch.device("cpu"))
+    kept = load_checkpoint(run.models / "hand.pth")["state_dict"]["output.bias"].float()
+    old, new = before.state_dict()["output.bias"], learned["output.bias"]
+    torch.testing.assert_close(kept[:-1], old + 0.8, rtol=2e-3, atol=2e-3)
+    torch.testing.assert_close(kept[-1], new[-1], rtol=2e-3, atol=2e-3)
 
 
 def test_a_reader_learns_a_hand(tmp_path, monkeypatch, hand, caplog, logging_restored):

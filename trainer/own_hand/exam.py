@@ -107,7 +107,9 @@ def _concluded(run: RunFolder, source: HandDataset, before: Path, device: torch.
     best = best_sample(learned, reader, own, source.seed)
     exam = Exam.of(learned, reader, own[best], source.seed)
     could, was = exam.taken(former)
-    old, weights = load_checkpoint(before)["state_dict"], new["state_dict"]
+    first, weights = load_checkpoint(before), new["state_dict"]
+    # What the training added, as the end of a sequence, is as it was learned.
+    old = learned.model.grown(first["state_dict"], len(first["alphabet"]))
     found, least = [], 0.0
     for share in SHARES:
         if share < least:
