@@ -192,8 +192,8 @@ class ConfigParser:
         with _faults_of(self._with_source):
             return build_network(cls, args, normalisation, alphabet, weights, self.source)
 
-    def build_scheduler(self, optimizer: Optimizer, total_steps: int) -> LRScheduler | None:
-        """Build the learning-rate schedule; None where the config has null.
+    def build_scheduler(self, optimizer: Optimizer, total_steps: int) -> LRScheduler:
+        """Build the learning-rate schedule of a config that has one.
 
         Args:
             optimizer: whose rate it sets.
@@ -204,10 +204,7 @@ class ConfigParser:
             ConfigError: if the config's schedule ends before the run does, or a phase of it is
                 empty.
         """
-        block = self.config["lr_scheduler"]
-        if block is None:
-            return None
-        args = block.get("args", {})
+        args = self.config["lr_scheduler"].get("args", {})
         with _faults_of(self._with_source):
             if args.get("total_steps", total_steps) < total_steps:
                 expected = f"at least the {total_steps} steps of the run; or leave it out"

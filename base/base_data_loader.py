@@ -114,12 +114,6 @@ class BucketBatchSampler(Sampler[list[tuple[int, int]]]):
         """Return the indices of the samples of each batch of an epoch."""
         return [self._indices[positions] for positions in self._positions(epoch)]
 
-    def padding(self, epoch: int) -> float:
-        """Return the fraction of an epoch's steps, as computed by a network, that is padding."""
-        lengths = [self._lengths[positions] for positions in self._positions(epoch)]
-        computed = sum(len(batch) * int(batch.max()) for batch in lengths)
-        return 1 - int(self._lengths.sum()) / computed if computed else 0.0
-
     def __iter__(self) -> Iterator[list[tuple[int, int]]]:
         epoch, start = self.position
         shares = map(distributed.share, self.batches(epoch)[start:])
@@ -218,10 +212,6 @@ class BaseDataLoader(DataLoader, ABC):
         if epoch < 0 or not 0 <= batch <= len(self):
             raise ValueError(f"no batch {batch} of epoch {epoch}: an epoch has {len(self)} batches")
         self._next = (epoch, batch)
-
-    def padding(self, epoch: int = 0) -> float:
-        """Return the fraction of an epoch's steps that is padding."""
-        return self.sampler_of_batches.padding(epoch)
 
     def __iter__(self) -> Iterator[Any]:
         self.sampler_of_batches.position = self._next

@@ -18,6 +18,10 @@ class BaseModel(nn.Module, ABC):
     needs_text: ClassVar[bool] = False
     """Whether `forward` must be given the text of the samples."""
 
+    # Without a value, which would hide a layer that a network names so.
+    head: str
+    """What its output stands for, if losses and metrics have to fit it."""
+
     def __init__(self) -> None:
         super().__init__()
         # The factor by which a gradient scaler multiplied the loss. Bounds on gradients inside

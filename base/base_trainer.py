@@ -152,7 +152,7 @@ class BaseTrainer(ABC):
         log_steps: Annotated[int, Range(1)] = 10,
         tensorboard: bool = True,
         profile: bool = False,
-        keep_normalisation: bool = False,
+        keep_normalisation: bool = False,  # Looked at before the data are prepared.
     ) -> None:
         self.model, self.loss = model, loss
         self.metrics = [metric for metric in metrics if metric.in_training]
@@ -163,7 +163,7 @@ class BaseTrainer(ABC):
         self.header = dict(checkpoint_header)
         self.save_period, self.steps_per_epoch = save_period, steps_per_epoch
         self.truncate, self.precision = truncate, precision
-        self.max_skipped, self.keep_normalisation = max_skipped, keep_normalisation
+        self.max_skipped = max_skipped
 
         names = self.logged_names(type(loss), [type(metric) for metric in metrics])
         if self.valid_loader is None:
@@ -261,7 +261,7 @@ class BaseTrainer(ABC):
 
     @classmethod
     def misfits(
-        cls, model: nn.Module, loss: BaseLoss, metrics: Sequence[BaseMetric]
+        cls, model: BaseModel, loss: BaseLoss, metrics: Sequence[BaseMetric]
     ) -> Iterator[ConfigFault]:
         """Yield the faults of a trainer, network, loss and metrics that do not fit together."""
         head, losses = getattr(model, "head", None), {one.head: one for one in cls.losses}
@@ -334,7 +334,7 @@ class BaseTrainer(ABC):
             TrainingFailed: if too many steps in a row were not finite, if the trained network is
                 not sound, or if a worker process was lost.
             OSError: if something cannot be written. The last checkpoint is complete, and is of the
-                last step if only the log could not be written.
+                last step if only TensorBoard's log or a picture could not be written.
         """
         self.check()
         self._sequences = sum(map(len, self.train_loader.sampler_of_batches.batches(0)))

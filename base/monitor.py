@@ -26,7 +26,7 @@ class Monitor:
     """Judges each epoch by one of the values that are logged after it.
 
     Args:
-        rule: "min NAME" or "max NAME"; None or "off" for nothing.
+        rule: "min NAME" or "max NAME"; None for nothing.
         names: of all values that are logged after each epoch.
         early_stop: epochs without improvement after which the run ends; None for no limit.
 
@@ -35,14 +35,13 @@ class Monitor:
     """
 
     def __init__(self, rule: str | None, names: Sequence[str], early_stop: int | None) -> None:
-        self.rule = None if rule == "off" else rule
-        self.name, self.early_stop, self.record = None, early_stop, Best()
-        if self.rule is None:
+        self.rule, self.name, self.early_stop, self.record = rule, None, early_stop, Best()
+        if rule is None:
             if early_stop is not None:
                 expected = "null, because nothing is monitored"
                 raise ConfigFault("early_stop", early_stop, expected)
             return
-        mode, _, self.name = self.rule.partition(" ")
+        mode, _, self.name = rule.partition(" ")
         if mode not in ("min", "max") or self.name not in names:
             expected = f'"min NAME" or "max NAME" with one of {", ".join(names)}; or null'
             raise ConfigFault("monitor", rule, expected)

@@ -7,7 +7,7 @@ import os
 import platform
 import shutil
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
@@ -174,7 +174,6 @@ class RunFolder:
         seed: int,
         *,
         resumed_from: Path | None = None,
-        command: Sequence[str] | None = None,
         device: torch.device | None = None,
     ) -> bool:
         """Create the folders if needed, and write `config.json` and `run.json` there.
@@ -185,7 +184,6 @@ class RunFolder:
             config: of the run.
             seed: of the run.
             resumed_from: the checkpoint, which may lie in this run or elsewhere; None if none.
-            command: the words of the command line; by default those of this process.
             device: that the run computes on; None for the CPU.
 
         Returns:
@@ -209,7 +207,7 @@ class RunFolder:
         before = _read_starts(record)
         start = {
             "started": datetime.now().astimezone().isoformat(timespec="seconds"),
-            "command": list(sys.argv if command is None else command),
+            "command": sys.argv,
             "resumed_from": None if resumed_from is None else str(resumed_from),
             "weights_from": None if self.weights_from is None else str(self.weights_from),
             "versions": versions(device),

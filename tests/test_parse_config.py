@@ -681,9 +681,7 @@ def test_a_schedule_gets_its_length_and_its_rate_from_the_run():
     assert rates(cyclic, 3)[0] == pytest.approx(0.01)
 
 
-def test_no_schedule_is_none_and_one_that_is_too_short_is_refused():
-    parsed = ConfigParser(changed("lr_scheduler", None), "c.json")
-    assert parsed.build_scheduler(optimizer_of(parsed), 10) is None
+def test_a_schedule_that_is_too_short_is_refused():
     parsed = ConfigParser(changed("lr_scheduler.args.total_steps", 99), "c.json")
     assert parsed.build_scheduler(optimizer_of(parsed), 99) is not None
     with pytest.raises(ConfigError) as error:

@@ -4,6 +4,7 @@ import json
 import os
 import platform
 import signal
+import sys
 import time
 from pathlib import Path
 
@@ -35,9 +36,10 @@ def test_the_default_id_is_a_time(tmp_path):
     assert RunFolder("words", saved=tmp_path).run_id.replace("-", "").isdigit()
 
 
-def test_create_leaves_config_versions_and_seed(tmp_path):
+def test_create_leaves_config_versions_and_seed(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["train.py", "-c", "x.json"])
     run = RunFolder("words", "a", tmp_path)
-    run.create({"name": "words"}, 7, command=["train.py", "-c", "x.json"])
+    run.create({"name": "words"}, 7)
     assert json.loads((run.models / "config.json").read_text()) == {"name": "words"}
     record = json.loads((run.models / "run.json").read_text())
     assert record["seed"] == 7 and record["run_id"] == "a"

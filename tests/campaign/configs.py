@@ -83,7 +83,8 @@ def build(config: ConfigParser) -> None:
             Normalisation((0.0, 0.0), (1.0, 1.0)), Alphabet([chr(n) for n in range(32, 127)])
         )
     optimizer = config.build("optimizer", network.parameters())
-    config.build_scheduler(optimizer, 1000)
+    if config.config["lr_scheduler"] is not None:
+        config.build_scheduler(optimizer, 1000)
     config.build("loss")
     config.build("metrics")
 
