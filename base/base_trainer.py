@@ -6,8 +6,7 @@ import math
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import nullcontext
-from dataclasses import astuple, dataclass
+from dataclasses import astuple
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -21,7 +20,7 @@ from base.base_data_loader import BaseDataLoader, Batch
 from base.base_loss import BaseLoss
 from base.base_metric import BaseMetric, merged
 from base.base_model import BaseModel
-from base.batch_stream import BatchStream, loaded, steps_of_pass
+from base.batch_stream import BatchStream, steps_of_pass
 from base.monitor import Monitor
 from base.optimizer_step import OptimizerStep
 from base.random_state import random_state_kept
@@ -29,34 +28,14 @@ from base.run_folder import RunFolder
 from base.run_log import RunLog
 from base.stop_request import StopRequest, TrainingFailed
 from base.training_checkpoint import TrainingCheckpoint
-from base.training_state import Progress, Sums, TrainingState, ratio
+from base.training_state import Progress, Sums, TrainingState
+from base.validation import Part, Validation, autocast
 from logger.tensorboard import TensorBoardWriter
-from utils.checks import ConfigFault, NotFinite, Range
+from utils.checks import ConfigFault, Range
 
 log = logging.getLogger(__name__)
 
-DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16}
-
 ADVICE = "A smaller learning rate, clip_norm, or float32 may help"
-
-
-@dataclass
-class Part:
-    """The result of one call of the network on a batch, or on a chunk of its steps.
-
-    Attributes:
-        output: of the network.
-        batch: the rows and steps that `output` belongs to.
-        sequences: their number; a row cut into chunks counts by its share.
-        state: carried to the next chunk, for the rows that have one; None after the last.
-        rows: rows of the whole batch that `state` belongs to, `(rows,)` int64, ascending.
-    """
-
-    output: Any
-    batch: Batch
-    sequences: float
-    state: dict[str, Tensor] | None
-    rows: Tensor | None = None
 
 
 class BaseTrainer(ABC):
@@ -156,7 +135,6 @@ class BaseTrainer(ABC):
     ) -> None:
         self.model, self.loss = model, loss
         self.metrics = [metric for metric in metrics if metric.in_training]
-        self.valid_metrics = copy.deepcopy(list(metrics))
         self.train_loader = train_loader
         self.valid_loader = valid_loader if valid_loader is not None and len(valid_loader) else None
         self.run, self.device, self.epochs, self.seed = run, device, epochs, seed
@@ -190,6 +168,10 @@ class BaseTrainer(ABC):
             profile=profile,
             log_steps=log_steps,
         )
+        own = copy.deepcopy(list(metrics))
+        self.validation = Validation(
+            *(self.run_part, loss, own, self.valid_loader, device, precision, self._stop)
+        )
         self.stream = BatchStream(
             train_loader, device, self._stop, self.num_chunks, accumulate, truncate
         )
@@ -197,13 +179,12 @@ class BaseTrainer(ABC):
         self.checkpoint = TrainingCheckpoint(
             *(run, self.header, self.state),
             *(self.optimizer_step, self.stream, self.monitor, self.metrics),
-            *(self._last_loss, self.run_log.event_sizes),
+            *(self.validation, self.run_log.event_sizes),
             save_minutes=save_minutes,
             keep_last=keep_last,
         )
         self.unfinished: bool | None = None
         self._sequences = 0  # Of the training set; counted in `train`.
-        self._last_parts: list[Batch] | None = None  # Those of the last step that was made.
 
     # What a task may override.
 
@@ -215,7 +196,7 @@ class BaseTrainer(ABC):
         if self.truncate is not None and type(self).num_chunks is BaseTrainer.num_chunks:
             expected = f"null: {type(self).__name__} does not cut its sequences"
             raise ConfigFault("trainer.args.truncate", self.truncate, expected)
-        for fault in self.misfits(self.model, self.loss, self.valid_metrics):
+        for fault in self.misfits(self.model, self.loss, self.validation.metrics):
             raise fault
 
     def num_chunks(self, batch: Batch) -> int:
@@ -431,7 +412,8 @@ class BaseTrainer(ABC):
             for number, (batch, state) in enumerate(stream.parts()):
                 part, loss, state_lost = None, 0.0, False
                 if batch is not None:
-                    with self._autocast(), self.run_log.profiler.part("forward"):
+                    products = autocast(self.device, self.precision)
+                    with products, self.run_log.profiler.part("forward"):
                         part = self.run_part(self.model, batch, chunk, state)
                     losses = self.loss(part.output, part.batch)
                     loss = losses.detach().cpu().double().sum().item()
@@ -465,7 +447,7 @@ class BaseTrainer(ABC):
         skipped = not math.isfinite(norm)
         self._count(step, norm, rate, skipped)
         if not skipped:
-            self._last_parts = parts
+            self.validation.last_parts = parts
         stream.advance()
         if self.progress.skipped_in_row >= self.max_skipped:
             self._give_up()
@@ -566,63 +548,13 @@ class BaseTrainer(ABC):
             except Exception:  # A picture is not worth the epoch.
                 log.exception("the pictures of epoch %d could not be drawn", progress.epoch)
 
-    @torch.no_grad()
     def _validate(self) -> dict[str, float] | None:
         """Return the values of the validation split by name; None if a signal interrupted it."""
         if self.valid_loader is None:
             return {}
-        model, sums = self.evaluated_model.eval(), Sums()
-        for metric in self.valid_metrics:
-            metric.reset()
-        with random_state_kept():
-            batches = distributed.bar(self.valid_loader, "validating", unit="batch", leave=False)
-            for batch in loaded(batches, self._stop):
-                self._stop.now()
-                if self._stop.at_once:
-                    return None
-                if batch is None:
-                    continue
-                batch = batch.to(self.device, non_blocking=True)
-                part, loss = self._part_and_loss(model, batch)
-                sums.add(loss, len(batch), batch.points)
-                if part is None:
-                    sums.skipped += 1
-                    continue
-                for metric in self.valid_metrics:
-                    metric.update(part.output, part.batch)
-        sums.loss, sums.sequences, sums.points, sums.skipped = distributed.all_reduce_sum(
-            [sums.loss, sums.sequences, sums.points, sums.skipped]
-        )
-        values = sums.losses(self.loss.name)
-        for metric in merged(self.valid_metrics):
-            values |= metric.compute()
+        if (found := self.validation.split(self.evaluated_model)) is None:
+            return None
+        values, sums = found
         values |= self.derived(values, sums)
         # Values of a part of the split would be misleading.
         return dict.fromkeys(values, math.nan) if sums.skipped else values
-
-    def _part_and_loss(self, model: nn.Module, batch: Batch) -> tuple[Part | None, float]:
-        """Return the result of a whole batch, and the sum of its losses; None and NaN if that is
-        not finite."""
-        try:
-            with self._autocast():
-                part = self.run_part(model, batch)
-        except NotFinite:
-            return None, math.nan
-        return part, self.loss(part.output, part.batch).cpu().double().sum().item()
-
-    @torch.no_grad()
-    def _last_loss(self) -> float | None:
-        """Return the loss per point of the present weights on the parts of the last step."""
-        if self._last_parts is None:
-            return None
-        model, loss, points = self.model.eval(), 0.0, 0
-        with random_state_kept():
-            for batch in self._last_parts:
-                loss += self._part_and_loss(model, batch)[1]
-                points += batch.points
-        return ratio(*distributed.all_reduce_sum([loss, points]))
-
-    def _autocast(self) -> torch.autocast | nullcontext:
-        if self.precision == "float32":
-            return nullcontext()
-        return torch.autocast(self.device.type, DTYPES[self.precision])

@@ -29,6 +29,7 @@ from base.optimizer_step import OptimizerStep
 from base.random_state import random_state, set_random_state
 from base.run_folder import RunFolder
 from base.training_state import Progress, Sums, TrainingState
+from base.validation import Validation
 from utils.checks import CheckpointError
 from utils.files import link_or_copy
 
@@ -57,8 +58,7 @@ class TrainingCheckpoint:
         header: further contents of checkpoints: config, alphabet and so on.
         state: of the run, filled by `load`.
         optimizer_step, stream, monitor, metrics: whose states are saved as well.
-        last_loss: returns the loss per point of the present weights on the data of the last step;
-            None before any.
+        validation: knows the loss of the present weights on the data of the last step.
         event_sizes: returns the present sizes of TensorBoard's files.
         save_minutes: after which a checkpoint is due.
         keep_last: checkpoints that are kept; None for all.
@@ -73,7 +73,7 @@ class TrainingCheckpoint:
         stream: BatchStream,
         monitor: Monitor,
         metrics: Sequence[BaseMetric],
-        last_loss: Callable[[], float | None],
+        validation: Validation,
         event_sizes: Callable[[], dict[str, int]],
         *,
         save_minutes: float,
@@ -84,7 +84,7 @@ class TrainingCheckpoint:
         self.metrics, self.keep_last = metrics, keep_last
         self.source: Path | None = None
         self.inside = False  # Whether `source` is in `run`; known after `begin`.
-        self._last_loss, self._event_sizes = last_loss, event_sizes
+        self._validation, self._event_sizes = validation, event_sizes
         self._save_seconds, self._last_save = 60 * save_minutes, time.monotonic()
         self._source_sizes: dict[str, int] = {}
         self._saved: dict[str, Any] | None = None  # The progress in the last checkpoint,
@@ -224,7 +224,7 @@ class TrainingCheckpoint:
             return "every step since the last checkpoint was skipped"
         if not self.optimizer_step.are_finite():
             return "weights are not finite"
-        if (loss := self._last_loss()) is None:
+        if (loss := self._validation.last_loss(self.optimizer_step.model)) is None:
             return None
         first = progress.first_loss
         if loss <= first + EXPLODED * max(1.0, abs(first)):

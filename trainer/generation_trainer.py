@@ -8,8 +8,9 @@ from typing import Annotated, Any
 from torch import Tensor, nn
 
 from base.base_data_loader import Batch
-from base.base_trainer import BaseTrainer, Part
+from base.base_trainer import BaseTrainer
 from base.training_state import Sums
+from base.validation import Part
 from model.generation.loss import NegativeLogLikelihood, SquaredError
 from model.generation.sampling import sample
 from utils.checks import ConfigFault, DataError, Range

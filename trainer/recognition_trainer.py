@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from base.base_data_loader import Batch
-from base.base_trainer import BaseTrainer, Part
+from base.base_trainer import BaseTrainer
+from base.validation import Part
 from model.recognition.encoder import Search, Transcript
 from model.recognition.loss import CTCLoss, TranscriptionLoss
 from utils.checks import ConfigFault, DataError, Range

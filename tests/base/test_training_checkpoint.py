@@ -230,13 +230,15 @@ def test_weights_that_one_step_has_ruined_are_not_saved(tmp_path, when):
 def test_what_an_exploded_loss_is(tmp_path, factor, saved):
     """On both sides of the bound: a finite loss, of finite weights."""
 
-    class Shifted(ChunkTrainer):
-        def _part_and_loss(self, model, batch):
-            part, loss = super()._part_and_loss(model, batch)
-            first = self.progress.first_loss or 0.0
-            return part, loss + factor * EXPLODED * max(1.0, first) * batch.points
+    trainer = make(tmp_path, epochs=1, **QUIET)
+    part_and_loss = trainer.validation.part_and_loss
 
-    trainer = make(tmp_path, trainer=Shifted, epochs=1, **QUIET)
+    def shifted(model, batch):
+        part, loss = part_and_loss(model, batch)
+        first = trainer.progress.first_loss or 0.0
+        return part, loss + factor * EXPLODED * max(1.0, first) * batch.points
+
+    trainer.validation.part_and_loss = shifted
     if saved:
         trainer.train()
     else:

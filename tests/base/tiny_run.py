@@ -19,9 +19,10 @@ from base.base_data_loader import BaseDataLoader, Batch
 from base.base_loss import BaseLoss
 from base.base_metric import BaseMetric
 from base.base_model import BaseModel
-from base.base_trainer import BaseTrainer, Part
+from base.base_trainer import BaseTrainer
 from base.random_state import seed_all
 from base.run_folder import RunFolder
+from base.validation import Part
 from trainer.generation_trainer import GenerationTrainer
 
 TRAIN = range(13)

@@ -178,7 +178,7 @@ def test_a_loss_of_another_head_is_refused(tmp_path, loader, head, loss, right):
 
 def test_a_metric_of_recognisers_is_refused(tmp_path, loader):
     made = make(tmp_path, loader)
-    made.valid_metrics.append(ErrorRates())
+    made.validation.metrics.append(ErrorRates())
     with pytest.raises(ConfigFault, match=r"ErrorRates.*head is 'mixture'") as caught:
         made.train()
     assert caught.value.key == "metrics.1"

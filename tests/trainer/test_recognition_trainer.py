@@ -221,7 +221,7 @@ def test_a_network_that_writes_is_refused(tmp_path, loader):
 
 def test_a_metric_of_other_networks_is_refused(tmp_path, loader):
     trainer = make(tmp_path, loader, "ctc")
-    trainer.valid_metrics.append(SSE())
+    trainer.validation.metrics.append(SSE())
     with pytest.raises(ConfigFault, match=r"SSE.*networks whose head is 'ctc'") as caught:
         trainer.train()
     assert caught.value.key == "metrics.1"

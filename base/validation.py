@@ -1,0 +1,134 @@
+"""Batches sent through a network without training it: the validation split, the last step again."""
+
+import math
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from base import distributed
+from base.base_data_loader import BaseDataLoader, Batch
+from base.base_loss import BaseLoss
+from base.base_metric import BaseMetric, merged
+from base.batch_stream import loaded
+from base.random_state import random_state_kept
+from base.stop_request import StopRequest
+from base.training_state import Sums, ratio
+from utils.checks import NotFinite
+
+DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+@dataclass
+class Part:
+    """The result of one call of the network on a batch, or on a chunk of its steps.
+
+    Attributes:
+        output: of the network.
+        batch: the rows and steps that `output` belongs to.
+        sequences: their number; a row cut into chunks counts by its share.
+        state: carried to the next chunk, for the rows that have one; None after the last.
+        rows: rows of the whole batch that `state` belongs to, `(rows,)` int64, ascending.
+    """
+
+    output: Any
+    batch: Batch
+    sequences: float
+    state: dict[str, Tensor] | None
+    rows: Tensor | None = None
+
+
+def autocast(device: torch.device, precision: str) -> torch.autocast | nullcontext:
+    """Return a context in which a network's products have that precision."""
+    if precision == "float32":
+        return nullcontext()
+    return torch.autocast(device.type, DTYPES[precision])
+
+
+class Validation:
+    """Computes losses and metrics of batches; the generators are as before it.
+
+    Attributes:
+        last_parts: the batches, or chunks, of the last step that was made; None before any.
+
+    Args:
+        run_part: sends a batch through a network, see `BaseTrainer.run_part`.
+        loss: summed over each sequence.
+        metrics: of the validation split.
+        loader: of the validation split, or None.
+        device: to compute on.
+        precision: as of `BaseTrainer`.
+        stop: the request to stop; receives a failure of the loader.
+    """
+
+    def __init__(
+        self,
+        run_part: Callable[[nn.Module, Batch], Part],
+        loss: BaseLoss,
+        metrics: Sequence[BaseMetric],
+        loader: BaseDataLoader | None,
+        device: torch.device,
+        precision: str,
+        stop: StopRequest,
+    ) -> None:
+        self.run_part, self.loss, self.metrics = run_part, loss, list(metrics)
+        self.loader, self.device, self.precision = loader, device, precision
+        self.last_parts: list[Batch] | None = None
+        self._stop = stop
+
+    @torch.no_grad()
+    def split(self, model: nn.Module) -> tuple[dict[str, float], Sums] | None:
+        """Return the values of the validation split by name, and its sums; None if interrupted."""
+        sums = Sums()
+        model.eval()
+        for metric in self.metrics:
+            metric.reset()
+        with random_state_kept():
+            batches = distributed.bar(self.loader, "validating", unit="batch", leave=False)
+            for batch in loaded(batches, self._stop):
+                self._stop.now()
+                if self._stop.at_once:
+                    return None
+                if batch is None:
+                    continue
+                batch = batch.to(self.device, non_blocking=True)
+                part, loss = self.part_and_loss(model, batch)
+                sums.add(loss, len(batch), batch.points)
+                if part is None:
+                    sums.skipped += 1
+                    continue
+                for metric in self.metrics:
+                    metric.update(part.output, part.batch)
+        sums.loss, sums.sequences, sums.points, sums.skipped = distributed.all_reduce_sum(
+            [sums.loss, sums.sequences, sums.points, sums.skipped]
+        )
+        values = sums.losses(self.loss.name)
+        for metric in merged(self.metrics):
+            values |= metric.compute()
+        return values, sums
+
+    @torch.no_grad()
+    def last_loss(self, model: nn.Module) -> float | None:
+        """Return the loss per point of `model` on the parts of the last step; None before any."""
+        if self.last_parts is None:
+            return None
+        loss, points = 0.0, 0
+        model.eval()
+        with random_state_kept():
+            for batch in self.last_parts:
+                loss += self.part_and_loss(model, batch)[1]
+                points += batch.points
+        return ratio(*distributed.all_reduce_sum([loss, points]))
+
+    def part_and_loss(self, model: nn.Module, batch: Batch) -> tuple[Part | None, float]:
+        """Return the result of a whole batch, and the sum of its losses; None and NaN if that is
+        not finite."""
+        try:
+            with autocast(self.device, self.precision):
+                part = self.run_part(model, batch)
+        except NotFinite:
+            return None, math.nan
+        return part, self.loss(part.output, part.batch).cpu().double().sum().item()
