@@ -33,7 +33,7 @@ from utils.binding import ABSENT, Arguments, Binder, Fault, arguments_of, by_nam
 from utils.checks import ConfigFault, UserError
 from utils.files import user_cache
 from utils.normalisation import Normalisation
-from utils.override import Override
+from utils.override import Override, blocks, named, without
 
 BLOCKS: dict[str, Any] = {
     "arch": BaseModel,
@@ -160,7 +160,7 @@ class ConfigParser:
     @property
     def stored(self) -> dict[str, Any]:
         """The config to store with the weights: without the arguments in `PLACES`."""
-        return _without_places(self.config)
+        return without(self.config, PLACES)
 
     def build(self, key: str, *supplied: Any) -> Any:
         """Build the object (or list of objects) at `key`, one of `BLOCKS`.
@@ -217,7 +217,7 @@ class ConfigParser:
 
         The cache of data below `data/`, or named by an -o, stays where it is.
         """
-        for key, block in _blocks(self.config, choices(BaseDataset)):
+        for key, block in blocks(self.config, choices(BaseDataset)):
             known = arguments_of(choices(BaseDataset)[block["type"]])
             args = block.get("args", {})
             root = args.get("root")
@@ -229,7 +229,7 @@ class ConfigParser:
 
     def _too_many_lines(self) -> Iterator[Fault]:
         """Find datasets that generate more lines than a checkpoint alone may ask for."""
-        for key, block in _blocks(self.config, choices(BaseDataset)):
+        for key, block in blocks(self.config, choices(BaseDataset)):
             for name in LINE_COUNTS:
                 place, count = f"{key}.args.{name}", block.get("args", {}).get(name, 0)
                 if not isinstance(count, int):  # Of a user's own dataset, where it may be anything.
@@ -247,36 +247,16 @@ class ConfigParser:
         if key is None:
             return self._set_root(option, text)
         key = migrated_key(key)
-        try:
-            value = strict_json.loads(text)
-        except strict_json.NotJSON:
-            value = text
-        except ConfigFault as fault:
-            return Fault(key, text, fault.expected, option)
-        *parents, last = key.split(".")
-        holder = self.config
-        for depth, name in enumerate(parents, 1):
-            if name == "args" and "type" in (children := _children(holder)):
-                children.setdefault("args", {})
-            if name not in (children := _children(holder)):
-                problem = f"no such key{hint(name, children)}"
-                return Fault(".".join(parents[:depth]), ABSENT, problem, option)
-            holder = children[name]
-        if isinstance(holder, dict):
-            holder[last] = value  # May be new: an argument that the config left at its default.
-        elif last in _children(holder):
-            holder[int(last)] = value
-        else:
-            return Fault(key, ABSENT, f"no such key{hint(last, _children(holder))}", option)
-        self._options[key] = option
-        return None
+        if (fault := override.set_in(self.config, key)) is None:
+            self._options[key] = option
+        return fault
 
     def _set_root(self, option: str, folder: str) -> Fault | None:
         """Set the root of the dataset that is read from files, which may be inside others."""
         types = choices(BaseDataset)
         found = {
             f"{key}.args.root": block
-            for key, block in _blocks(self.config, types)
+            for key, block in blocks(self.config, types)
             if "root" in arguments_of(types[block["type"]]).accepted
         }
         if len(found) != 1:
@@ -327,7 +307,7 @@ class ConfigParser:
             sound -= {fault.key.partition(".")[0] for fault in faults}
         if {"trainer", "loss", "metrics"} <= sound:
             yield from self._trainer_faults(sound)
-        for key in _places(self.config):
+        for key in named(self.config, PLACES):
             if not self._option(key):
                 expected = f"says where files are written: accepted only as -o {key}=FOLDER"
                 yield Fault(key, ABSENT, expected)
@@ -478,35 +458,3 @@ def _faults_of(source: Callable[[Fault], Fault] | str) -> Iterator[None]:
         found = Fault(fault.key, ABSENT if fault.value is None else fault.value, fault.expected)
         found = source(found) if callable(source) else found._replace(source=source)
         raise ConfigError([found]) from fault
-
-
-def _children(holder: Any) -> dict[str, Any]:
-    """Return the values of an object or a list, by name or index as in a dotted key."""
-    if isinstance(holder, list):
-        return {str(index): child for index, child in enumerate(holder)}
-    return holder if isinstance(holder, dict) else {}
-
-
-def _places(values: Any, key: str = "") -> Iterator[str]:
-    """Find the keys of all arguments that say where files are written."""
-    for name, child in _children(values).items():
-        if name in PLACES and child is not None:
-            yield f"{key}{name}"
-        else:
-            yield from _places(child, f"{key}{name}.")
-
-
-def _blocks(values: Any, types: Iterable[str], key: str = "") -> Iterator[tuple[str, Any]]:
-    """Find all blocks whose type is one of `types`, with their keys."""
-    if isinstance(values, dict) and isinstance(values.get("type"), str) and values["type"] in types:
-        yield key, values
-    for name, child in _children(values).items():
-        yield from _blocks(child, types, f"{key}.{name}" if key else name)
-
-
-def _without_places(values: Any) -> Any:
-    if isinstance(values, list):
-        return [_without_places(child) for child in values]
-    if isinstance(values, dict):
-        return {key: _without_places(values[key]) for key in values if key not in PLACES}
-    return values

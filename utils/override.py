@@ -1,8 +1,11 @@
-"""Values from the command line that replace those of a config."""
+"""Values of a config by dotted key, and those from the command line that replace them."""
 
-from typing import NamedTuple
+from collections.abc import Container, Iterator
+from typing import Any, NamedTuple
 
-from utils.checks import UserError
+from utils import strict_json
+from utils.binding import ABSENT, Fault, hint
+from utils.checks import ConfigFault, UserError
 
 EXAMPLE = "arch.args.hidden_size=64"
 
@@ -31,3 +34,66 @@ class Override(NamedTuple):
         if not equals:
             raise UserError(f"-o {text!r} is not KEY=VALUE, like {EXAMPLE}")
         return cls("-o", key, value)
+
+    def set_in(self, values: dict[str, Any], key: str) -> Fault | None:
+        """Set the value, JSON or else a string, in a config; return what is wrong with it.
+
+        Args:
+            values: of the config.
+            key: dotted; its last name may be new, as that of an argument left at its default.
+        """
+        try:
+            value = strict_json.loads(self.text)
+        except strict_json.NotJSON:
+            value = self.text
+        except ConfigFault as fault:
+            return Fault(key, self.text, fault.expected, self.option)
+        *parents, last = key.split(".")
+        holder: Any = values
+        for depth, name in enumerate(parents, 1):
+            if name == "args" and "type" in (inside := children(holder)):
+                inside.setdefault("args", {})
+            if name not in (inside := children(holder)):
+                problem = f"no such key{hint(name, inside)}"
+                return Fault(".".join(parents[:depth]), ABSENT, problem, self.option)
+            holder = inside[name]
+        if isinstance(holder, dict):
+            holder[last] = value
+        elif last in children(holder):
+            holder[int(last)] = value
+        else:
+            return Fault(key, ABSENT, f"no such key{hint(last, children(holder))}", self.option)
+        return None
+
+
+def children(holder: Any) -> dict[str, Any]:
+    """Return the values of an object or a list, by name or index as in a dotted key."""
+    if isinstance(holder, list):
+        return {str(index): child for index, child in enumerate(holder)}
+    return holder if isinstance(holder, dict) else {}
+
+
+def named(values: Any, names: Container[str], key: str = "") -> Iterator[str]:
+    """Find the keys of all values, but null, that have one of some names."""
+    for name, child in children(values).items():
+        if name in names and child is not None:
+            yield f"{key}{name}"
+        else:
+            yield from named(child, names, f"{key}{name}.")
+
+
+def without(values: Any, names: Container[str]) -> Any:
+    """Return values without those that have one of some names."""
+    if isinstance(values, list):
+        return [without(child, names) for child in values]
+    if isinstance(values, dict):
+        return {key: without(child, names) for key, child in values.items() if key not in names}
+    return values
+
+
+def blocks(values: Any, types: Container[str], key: str = "") -> Iterator[tuple[str, Any]]:
+    """Find all blocks whose type is one of `types`, with their keys."""
+    if isinstance(values, dict) and isinstance(values.get("type"), str) and values["type"] in types:
+        yield key, values
+    for name, child in children(values).items():
+        yield from blocks(child, types, f"{key}.{name}" if key else name)
