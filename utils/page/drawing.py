@@ -27,7 +27,6 @@ def write_pdf(
     pages: Iterable[Page],
     title: str = "",
     *,
-    ruling: bool = True,
     speed_widths: bool = False,
 ) -> None:
     """Write pages as a PDF whose strokes are curves, atomically; the same pages are the same bytes.
@@ -38,7 +37,6 @@ def write_pdf(
         path: the file, whose folder exists.
         pages: at least one; each is a sheet of its own size.
         title: in the file's metadata; none if empty.
-        ruling: whether to draw the printed ruling.
         speed_widths: outlines of the strokes, thinner where the pen is fast.
 
     Raises:
@@ -52,7 +50,7 @@ def write_pdf(
         about = {"Title": XML_FORBIDDEN.sub("?", title) or None, "CreationDate": None}
         with PdfPages(file, metadata=about) as pdf:
             for page in pages:
-                figure = page_figure(page, ruling=ruling, speed_widths=speed_widths)
+                figure = page_figure(page, speed_widths=speed_widths)
                 FigureCanvasPdf(figure).print_pdf(pdf)
                 count += 1
         if not count:
@@ -66,7 +64,6 @@ def write_png(
     page: Page,
     *,
     dpi: int = DPI,
-    ruling: bool = True,
     speed_widths: bool = False,
 ) -> None:
     """Write a page as a PNG of `dpi` pixels per inch; see `write_pdf`.
@@ -76,15 +73,14 @@ def write_png(
         UserError: if that would be too many pixels.
     """
     check_pixels(page.width, page.height, dpi)
-    plots.write_png(path, page_figure(page, ruling=ruling, speed_widths=speed_widths), dpi)
+    plots.write_png(path, page_figure(page, speed_widths=speed_widths), dpi)
 
 
-def page_figure(page: Page, *, ruling: bool = True, speed_widths: bool = False) -> Figure:
+def page_figure(page: Page, *, speed_widths: bool = False) -> Figure:
     """Return a figure of a page, in its size; see `write_pdf`. `utils.plots.to_pixels` draws it."""
-    found = layers(page, ruling=ruling)
     figure = Figure(figsize=(page.width / INCH, page.height / INCH), facecolor="white")
     place = Affine2D().scale(1 / INCH, -1 / INCH).translate(0, page.height / INCH)
-    for layer in found:
+    for layer in layers(page):
         filled = speed_widths and not layer.printed
         if filled:
             paths = [_polygon(corners) for row in layer.rows for corners in outlines(row)]

@@ -12,19 +12,15 @@ REACH, ROUNDS = 3000, 6
 then take about a second (assumed; 30 rounds are 1 to 2 % better)."""
 
 
-def pen_up_travel(page: Page, *, ruling: bool = True) -> tuple[float, float]:
+def pen_up_travel(page: Page) -> tuple[float, float]:
     """Return how far in millimetres the lifted pen moves: in writing order, and `shortened`.
 
     The ways from and to the plotter's corner, and from one layer to the next, are left out.
 
-    Args:
-        page: what is plotted.
-        ruling: whether the printed ruling is.
-
     Raises:
         DataError: if the page is not valid.
     """
-    found = [[curves(stroke) for stroke in one.strokes] for one in layers(page, ruling=ruling)]
+    found = [[curves(stroke) for stroke in one.strokes] for one in layers(page)]
     return sum(map(travel, found)), sum(travel(shortened(ways)) for ways in found)
 
 

@@ -27,8 +27,6 @@ def write_animated_svg(
     page: Page,
     title: str = "",
     *,
-    description: str = "",
-    ruling: bool = True,
     speed: float = 1.0,
 ) -> None:
     """Write a page as an SVG that writes itself, once, when it is opened.
@@ -39,30 +37,26 @@ def write_animated_svg(
     Args:
         path: the file, whose folder exists.
         page: what to write.
-        title, description: any text; none if empty.
-        ruling: whether to draw the printed ruling, which is there from the start.
+        title: any text; none if empty.
         speed: how many times as fast as the pen, in `SPEEDS`.
 
     Raises:
         DataError: if the page is not valid.
         UserError: if the speed is not in `SPEEDS`.
     """
-    text = animated_svg(page, title, description=description, ruling=ruling, speed=speed)
-    write_text(path, text)
+    write_text(path, animated_svg(page, title, speed=speed))
 
 
 def animated_svg(
     page: Page,
     title: str = "",
     *,
-    description: str = "",
-    ruling: bool = True,
     speed: float = 1.0,
 ) -> str:
     """Return the text of the SVG; see `write_animated_svg`."""
     if speed not in SPEEDS:
         raise UserError(f"a speed of {speed}: it must be {SPEEDS}; 2 is twice as fast as the pen")
-    found = layers(page, ruling=ruling)
+    found = layers(page)
     written: dict[Pen, list[str]] = {}
     now, place = 0.0, None
     for row in page.rows:
@@ -83,7 +77,7 @@ def animated_svg(
         else:
             lines += [open_layer(layer), f'<g stroke-dasharray="{DASH}">', *written[layer.pen]]
             lines += ["</g>", "</g>"]
-    return page_document(page, lines, title, description)
+    return page_document(page, lines, title)
 
 
 def _done(segments: np.ndarray, periods: np.ndarray) -> np.ndarray:

@@ -19,8 +19,6 @@ def write_page_svg(
     page: Page,
     title: str = "",
     *,
-    description: str = "",
-    ruling: bool = True,
     speed_widths: bool = False,
     optimise: bool = False,
 ) -> None:
@@ -33,8 +31,7 @@ def write_page_svg(
     Args:
         path: the file, whose folder exists.
         page: what to write.
-        title, description: any text; none if empty.
-        ruling: whether to draw the printed ruling.
+        title: any text; none if empty.
         speed_widths: outlines of the strokes, thinner where the pen is fast; for screens only.
         optimise: for plotters: strokes of a layer in an order (some backwards, some that touch
             joined) of less way for the lifted pen.
@@ -43,23 +40,13 @@ def write_page_svg(
         DataError: if the page is not valid.
         UserError: if both options are wanted: a plotter would draw the outlines.
     """
-    text = page_svg(
-        page,
-        title,
-        description=description,
-        ruling=ruling,
-        speed_widths=speed_widths,
-        optimise=optimise,
-    )
-    write_text(path, text)
+    write_text(path, page_svg(page, title, speed_widths=speed_widths, optimise=optimise))
 
 
 def page_svg(
     page: Page,
     title: str = "",
     *,
-    description: str = "",
-    ruling: bool = True,
     speed_widths: bool = False,
     optimise: bool = False,
 ) -> str:
@@ -70,7 +57,7 @@ def page_svg(
             "choose one of them"
         )
     lines = []
-    for layer in layers(page, ruling=ruling):
+    for layer in layers(page):
         if speed_widths and not layer.printed:
             ways = [closed_way(p, DECIMALS) for row in layer.rows for p in outlines(row)]
             lines.append(open_layer(layer, f'fill="{layer.pen.colour}"'))
@@ -81,7 +68,7 @@ def page_svg(
             lines.append(open_layer(layer))
         lines += [f'<path d="{d}"/>' for d in ways]
         lines.append("</g>")
-    return page_document(page, lines, title, description)
+    return page_document(page, lines, title)
 
 
 def open_layer(layer: Layer, look: str = "") -> str:
@@ -90,13 +77,12 @@ def open_layer(layer: Layer, look: str = "") -> str:
     return f'<g inkscape:groupmode="layer" inkscape:label="{escaped(layer.label)}" {look}>'
 
 
-def page_document(page: Page, content: list[str], title: str, description: str) -> str:
+def page_document(page: Page, content: list[str], title: str) -> str:
     """Return the text of an SVG of the size of a page, in millimetres."""
     return document(
         (page.width, page.height),
         f"0 0 {number(page.width, DECIMALS)} {number(page.height, DECIMALS)}",
         content,
         title=title,
-        description=description,
         namespaces=NAMESPACES,
     )

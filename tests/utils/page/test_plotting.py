@@ -79,4 +79,4 @@ def test_travel_of_a_page_is_told_before_and_after():
     page = Page(50, 50, (Row(strokes),), rules=np.array([[[0, 20], [9, 20]], [[0, 25], [9, 25]]]))
     # 2 to 6 and 8 to 3; the rules: back by 9 and down by 5, then down alone.
     assert pen_up_travel(page) == pytest.approx((4 + 5 + np.hypot(9, 5), 1 + 1 + 5))
-    assert pen_up_travel(page, ruling=False) == pytest.approx((9, 2))
+    assert pen_up_travel(Page(50, 50, page.rows)) == pytest.approx((9, 2))

@@ -69,7 +69,7 @@ def test_dashes_are_long_enough_to_hide_and_to_show_a_path():
 
 def test_the_finished_page_is_the_page(tmp_path):
     write_page_svg(tmp_path / "page.svg", PAGE)
-    write_animated_svg(tmp_path / "film.svg", PAGE, "title", description="how")
+    write_animated_svg(tmp_path / "film.svg", PAGE, "title")
     page, film = (
         vpype.read_multilayer_svg(str(tmp_path / f"{name}.svg"), quantization=1.0)
         for name in ("page", "film")

@@ -7,6 +7,7 @@ import pytest
 
 from utils.checks import UserError
 from utils.page.page import Page, Pen, Row
+from utils.page.paper import Paper
 from utils.page.plotting import pen_up_travel
 from utils.page.svg_page import page_svg, write_page_svg
 
@@ -47,7 +48,7 @@ def ends(lines):
 
 def test_plotters_find_layers_pens_and_every_stroke(tmp_path):
     page = scribble()
-    write_page_svg(tmp_path / "page.svg", page, "a <b>", description="bias 1")
+    write_page_svg(tmp_path / "page.svg", page, "a <b>")
     found, size = plotted(tmp_path / "page.svg")
     assert size == pytest.approx((210, 297), rel=1e-5)
     assert list(found) == [1, 2, 3]
@@ -76,7 +77,6 @@ def test_plotters_find_layers_pens_and_every_stroke(tmp_path):
     assert (root.get("width"), root.get("height")) == ("210mm", "297mm")
     assert root.get("viewBox") == "0 0 210 297"
     assert root.find(f"{SVG}title").text == "a <b>"
-    assert root.find(f"{SVG}desc").text == "bias 1"
     assert all(group.get("fill") == "none" for group in root.iter(f"{SVG}g"))
 
 
@@ -94,11 +94,13 @@ def test_the_curve_goes_through_all_points(tmp_path):
 
 
 def test_paper_without_its_ruling(tmp_path):
-    page = Page(100, 50, (Row((np.array([[10, 10], [20, 10]]),)),), dots=np.array([[5, 5], [9, 5]]))
-    write_page_svg(tmp_path / "with.svg", page)
-    write_page_svg(tmp_path / "without.svg", page, ruling=False)
+    rows = (Row((np.array([[10, 10], [20, 10]]),)),)
+    for printed, name in ((True, "with"), (False, "without")):
+        sheet = Paper(100, 60, (20, 10, 20, 10), "dotted", 20.0, printed)
+        page = Page(100, 60, rows, sheet.rules(), sheet.dots())
+        write_page_svg(tmp_path / f"{name}.svg", page)
     found, size = plotted(tmp_path / "with.svg")
-    assert [len(layer) for layer in found.values()] == [2, 1] and size == pytest.approx((100, 50))
+    assert [len(layer) for layer in found.values()] == [10, 1] and size == pytest.approx((100, 60))
     (only,) = plotted(tmp_path / "without.svg")[0].values()
     assert len(only) == 1 and only.metadata["vp_name"] == "1 pen 0.4 mm #1b2a4e"
 
