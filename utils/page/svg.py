@@ -6,9 +6,9 @@ from os import PathLike
 import numpy as np
 
 from utils.files import write_text
-from utils.ink import bounds, check_ink, pieces, x_height
+from utils.ink import bounds, check_ink, strokes, x_height
 from utils.page.layers import DOT_LENGTH, curves
-from utils.page.pen import INK, PEN, PRIMER
+from utils.page.pen import INK, PEN
 from utils.page.svg_parts import document, number, stroked, way
 
 LETTER = 3.0
@@ -21,28 +21,26 @@ def write_svg(
     text: str = "",
     *,
     description: str = "",
-    primer: int = 0,
 ) -> None:
     """Write one line of ink as an SVG that browsers draw and pen plotters can follow.
 
-    Every stroke is one `<path>` in the ink's own coordinates (the stroke in which a primer ends is
-    two): cubic curves whose end points are the points. A dot is a stroke of `DOT_LENGTH` on paper.
-    `width` and `height` give the line a natural size on paper.
+    Every stroke is one `<path>` in the ink's own coordinates: cubic curves whose end points are the
+    points. A dot is a stroke of `DOT_LENGTH` on paper. `width` and `height` give the line a natural
+    size on paper.
 
     Args:
         path: the file, whose folder exists.
         ink: `(points, 3)`.
         text: the title.
         description: how it was made, such as the bias.
-        primer: the number of leading points to draw as a primer.
 
     Raises:
         DataError: if the ink is not valid.
     """
-    write_text(path, to_svg(ink, text, description=description, primer=primer))
+    write_text(path, to_svg(ink, text, description=description))
 
 
-def to_svg(ink: np.ndarray, text: str = "", *, description: str = "", primer: int = 0) -> str:
+def to_svg(ink: np.ndarray, text: str = "", *, description: str = "") -> str:
     """Return the text of the SVG; see `write_svg`."""
     ink = check_ink(ink)
     letter = x_height(ink)
@@ -51,17 +49,12 @@ def to_svg(ink: np.ndarray, text: str = "", *, description: str = "", primer: in
     margin = 2 * letter
     box = (left - margin, top - margin, right - left + 2 * margin, bottom - top + 2 * margin)
     millimetres = LETTER / letter
-    lines = []
-    parts = pieces(ink, np.arange(len(ink)) >= primer)
-    for colour, own in ((PRIMER, False), (INK, True)):
-        drawn = [points for points, shade in parts if shade == own]
-        if not drawn:
-            continue
-        lines.append(f"<g {stroked(colour, number(PEN * letter, decimals))}>")
-        for points in drawn:
-            segments = curves(points, decimals, DOT_LENGTH / millimetres)
-            lines.append(f'<path d="{way(segments, decimals)}"/>')
-        lines.append("</g>")
+    drawn = [curves(points, decimals, DOT_LENGTH / millimetres) for points in strokes(ink)]
+    lines = [
+        f"<g {stroked(INK, number(PEN * letter, decimals))}>",
+        *(f'<path d="{way(segments, decimals)}"/>' for segments in drawn),
+        "</g>",
+    ]
     return document(
         (box[2] * millimetres, box[3] * millimetres),
         " ".join(number(value, decimals) for value in box),

@@ -10,7 +10,7 @@ import pytest
 
 from utils.checks import DataError
 from utils.ink import bezier, from_strokes, strokes, to_points
-from utils.page.pen import INK, PEN, PRIMER
+from utils.page.pen import INK, PEN
 from utils.page.svg import LETTER, to_svg, write_svg
 
 vpype = pytest.importorskip("vpype", reason="vpype is not there for this Python")
@@ -86,7 +86,7 @@ def test_svg_has_the_inks_units_and_a_natural_size(size):
         assert natural == pytest.approx(units / (10 * size) * LETTER, rel=0.03)
     (group,) = root.iter(f"{SVG}g")
     assert group.get("stroke-linecap") == "round" and group.get("stroke-linejoin") == "round"
-    assert group.get("fill") == "none"
+    assert (group.get("fill"), group.get("stroke")) == ("none", INK)
     assert float(group.get("stroke-width")) == pytest.approx(10 * size * PEN, rel=0.03)
 
 
@@ -95,16 +95,6 @@ def test_svg_text_is_escaped():
     root = ElementTree.fromstring(to_svg(wave(), text, description=description))
     assert root.find(f"{SVG}title").text == text
     assert root.find(f"{SVG}desc").text == "bias? 0.5 ?"
-
-
-def test_svg_primer_is_a_group_of_its_own():
-    root = ElementTree.fromstring(to_svg(wave(), primer=100))
-    primer, own = root.iter(f"{SVG}g")
-    assert primer.get("stroke") == PRIMER and own.get("stroke") == INK
-    before = points_of(primer.find(f"{SVG}path"))
-    after = points_of(own.find(f"{SVG}path"))
-    assert len(before) == 100
-    assert (before[-1] == after[0]).all()  # no gap between them
 
 
 def test_empty_svg_is_an_error(tmp_path):
