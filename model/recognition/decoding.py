@@ -241,7 +241,6 @@ def attention_beam(
     end: int,
     language_model: CharacterLanguageModel | None = None,
     language_weight: float = 0.0,
-    length_normalisation: float = 0.0,
     per_line: Collection[str] = (),
 ) -> list[list[int]]:
     """Return the likeliest texts found by beam search, including the end of the text.
@@ -251,9 +250,8 @@ def attention_beam(
     next class has the probability p * p_lm ** language_weight, normalised over the classes:
     otherwise every character would cost its log-probability in the language, and short texts would
     win (measured on embedded lines: a character error rate of 33 % instead of 1 %).
-    Texts are compared by log p / (characters + 1) ** length_normalisation. The default power is 0:
-    the ink determines the length of a text, and dividing by the length favours characters read
-    twice.
+    Log-probabilities are not divided by the length: the ink determines it, and dividing favours
+    characters read twice.
 
     Args:
         step: a step of the decoder. Its N rows are the open hypotheses of all lines: one for each
@@ -265,7 +263,6 @@ def attention_beam(
         end: the class of the text's end, C; the first token is C+1.
         language_model: of the same alphabet; None or a weight of 0 leaves it out.
         language_weight: the power of its probabilities.
-        length_normalisation: the power of the length, 0 to 1.
         per_line: names of tensors in the state that `step` returns unchanged and that all
             hypotheses of a line share, such as the encoder's output: they are only copied when the
             number of a line's hypotheses changes.
@@ -303,13 +300,11 @@ def attention_beam(
             chosen = chosen[own.flat[chosen] > -np.inf]
             source, classes = np.divmod(chosen, end + 1)
             for text in source[classes == end].tolist():
-                score = float(own[text, end]) / (length + 1) ** length_normalisation
+                score = float(own[text, end])
                 if score > best[line].score:
                     best[line] = Hypothesis(list(texts[line][text]), score)
             source, classes = source[classes != end], classes[classes != end]
-            # Scores only fall, and are divided by the longest text's length at most.
-            surpass = own[source, classes] / (limits[line] + 1) ** length_normalisation
-            going = surpass > best[line].score
+            going = own[source, classes] > best[line].score  # scores only fall
             source, classes = source[going], classes[going]
             parents += (first + source).tolist()
             first += len(scores[line])

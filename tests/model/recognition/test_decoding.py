@@ -278,16 +278,12 @@ TEXTS = [text for size in range(4) for text in itertools.product(range(3), repea
 
 
 @pytest.mark.parametrize("weight", [0.0, 0.8])
-@pytest.mark.parametrize("power", [0.0, 0.7, 1.0])
-def test_wide_attention_beam_finds_the_best_of_all_texts(power, weight):
+def test_wide_attention_beam_finds_the_best_of_all_texts(weight):
     torch.manual_seed(5)
     decoder = Decoder(12, sharpness=1.5)
     expected = []
     for line in range(12):
-        score = {
-            text: decoder.log_probability(line, text, weight) / (len(text) + 1) ** power
-            for text in TEXTS
-        }
+        score = {text: decoder.log_probability(line, text, weight) for text in TEXTS}
         expected.append(list(max(score, key=score.get)))
     found = attention_beam(
         decoder.step,
@@ -297,32 +293,9 @@ def test_wide_attention_beam_finds_the_best_of_all_texts(power, weight):
         end=3,
         language_model=MODEL,
         language_weight=weight,
-        length_normalisation=power,
     )
     assert found == expected
     assert len({len(text) for text in expected}) > 1
-
-
-def test_length_normalisation_favours_longer_texts():
-    torch.manual_seed(6)
-    decoder = Decoder(50)
-    lengths = [
-        sum(
-            map(
-                len,
-                attention_beam(
-                    decoder.step,
-                    decoder.start_state(),
-                    width=5,
-                    max_length=6,
-                    end=3,
-                    length_normalisation=power,
-                ),
-            )
-        )
-        for power in (0.0, 1.0)
-    ]
-    assert lengths[0] < lengths[1]
 
 
 def test_attention_greedy_takes_the_likeliest_each_time():
@@ -370,7 +343,7 @@ def test_attention_line_does_not_depend_on_what_else_is_in_the_batch(per_line):
     decoder = Decoder(10, 0.7)
     limits = [3, 9, 1, 0, 12, 5, 5, 2, 7, 20]
     settings = {"end": 3, "width": 4, "per_line": per_line, "language_model": MODEL}
-    settings |= {"language_weight": 0.3, "length_normalisation": 0.5}
+    settings |= {"language_weight": 0.3}
     together = attention_beam(decoder.step, decoder.start_state(), max_length=limits, **settings)
     greedy = attention_greedy(decoder.step, decoder.start_state(), max_length=limits, end=3)
     assert decoder.calls[0] == 10 and 10 < max(decoder.calls) <= 40
