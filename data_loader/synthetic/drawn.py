@@ -42,7 +42,7 @@ class Drawer:
     def __init__(self, digits: BaseDataset | None = None, indices: Iterable[int] = ()) -> None:
         self._digits, self._of = digits, defaultdict(lambda: defaultdict(list))
         for index in indices if digits else ():
-            text, writer = digits.text(index), getattr(digits, "writer", lambda _: "")(index)
+            text, writer = digits.text(index), digits.writer(index)
             if len(text) == 1 and text.isdigit():
                 self._of[text][writer].append(index)
 
