@@ -139,13 +139,12 @@ def halves(places: np.ndarray, between: np.ndarray) -> tuple[np.ndarray, float]:
     return smaller, best - evidence(places)
 
 
-def fit(hands: Sequence[Hand], *, axes: int = AXES) -> HandSpace:
+def fit(hands: Sequence[Hand]) -> HandSpace:
     """Return the space that tells hands apart best.
 
     Args:
         hands: lines of each hand, such as a form of IAM-OnDB; at least two hands of two lines. That
             some are of the same person does no harm (measured: one line in 300).
-        axes: of the space, at most; never more than there are hands but one.
 
     Raises:
         UserError: if there are too few hands or lines.
@@ -155,7 +154,7 @@ def fit(hands: Sequence[Hand], *, axes: int = AXES) -> HandSpace:
         raise UserError("a space of hands is learned from at least two hands of two lines each")
     features = np.array([hand_features(line) for hand in hands for line in hand])
     owners = np.repeat(np.arange(len(hands)), [len(hand) for hand in hands])
-    return discriminant(features, owners, block_scales(features), axes)
+    return discriminant(features, owners, block_scales(features), AXES)
 
 
 def block_scales(features: np.ndarray) -> np.ndarray:

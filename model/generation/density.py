@@ -4,21 +4,18 @@ import math
 
 import numpy as np
 import torch
-from tqdm import tqdm
 
 from model.generation.mixture import Mixture
 from utils.ink import bounds, to_points, x_height
 from utils.normalisation import Normalisation
 
+COLUMNS = 1600
+"""Cells of the grid in a row (assumed)."""
+
 
 @torch.inference_mode()
 def density_map(
-    mixture: Mixture,
-    ink: np.ndarray,
-    normalisation: Normalisation,
-    *,
-    columns: int = 1600,
-    progress: bool = False,
+    mixture: Mixture, ink: np.ndarray, normalisation: Normalisation
 ) -> tuple[np.ndarray, tuple[float, float, float, float]]:
     """Add up, over all steps, the densities of the next position on the paper (paper, figure 10).
 
@@ -29,8 +26,6 @@ def density_map(
         mixture: of each step, leading dimensions `(steps,)`.
         ink: `(steps + 1, 3)` in the data's units.
         normalisation: of the mixture's offsets.
-        columns: cells of the grid in a row.
-        progress: show a bar.
 
     Returns:
         the sum `(rows, columns)` float64, per unit of area, first row at the top, and the grid's
@@ -40,7 +35,7 @@ def density_map(
     margin = 1.5 * x_height(ink)
     left, top, right, bottom = bounds(ink)
     left, top, right, bottom = left - margin, top - margin, right + margin, bottom + margin
-    cell = max((right - left) / columns, (bottom - top) / 4 / columns)
+    cell = max((right - left) / COLUMNS, (bottom - top) / 4 / COLUMNS)
     shape = math.ceil((bottom - top) / cell), math.ceil((right - left) / cell)  # (rows, columns)
     grid = np.zeros(shape)
     corner, size = np.array([left, top]), shape[::-1]
@@ -54,9 +49,8 @@ def density_map(
     firsts = np.floor((centres - reaches) / cell).clip(0, np.array(size)[:, None]).astype(int)
     lasts = np.ceil((centres + reaches) / cell).clip(0, np.array(size)[:, None]).astype(int)
     counted = (weights >= min(1e-3, 0.5 / weights.shape[1])) & (lasts > firsts).all(axis=1)
-    places = np.argwhere(counted).tolist()
     # One component at a time, and only the cells that it reaches.
-    for step, m in tqdm(places, desc="density", disable=None if progress else True, leave=False):
+    for step, m in np.argwhere(counted).tolist():
         (x_first, y_first), (x_last, y_last) = firsts[step, :, m], lasts[step, :, m]
         centre = centres[step, :, m]
         x = ((np.arange(x_first, x_last) + 0.5) * cell - centre[0]) / std[0]

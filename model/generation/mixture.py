@@ -71,10 +71,6 @@ class NextPoint:
             **{name: None if part is None else part[place] for name, part in vars(self).items()}
         )
 
-    def last_step(self) -> Self:
-        """Return the prediction `(B, ...)` of the last step of one `(B, T, ...)`."""
-        return self[:, -1]
-
     @property
     def end_of_stroke(self) -> Tensor:
         """Probability that the stroke ends at the point, `(...)`."""

@@ -87,7 +87,7 @@ def test_features_of_straight_strokes_by_hand():
 
 def test_invented_hands_that_the_space_has_not_seen_are_told_apart():
     # By chance a line is right once in ten.
-    space = fit([[line(n, 5 * n + k) for k in range(5)] for n in range(40)], axes=20)
+    space = fit([[line(n, 5 * n + k) for k in range(5)] for n in range(40)])
     hands = [[line(n, k) for k in range(4)] for n in range(100, 110)]
     others = [line(n, k) for n in range(100, 110) for k in range(10, 14)]
     owners = np.repeat(np.arange(10), 4)

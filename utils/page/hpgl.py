@@ -18,34 +18,32 @@ PENS = 8
 """Pens that a plotter holds (assumed: the largest carousels)."""
 
 
-def to_hpgl(
-    pages: Sequence[Page], machine: Machine | None = None, *, pens: int = PENS, size: bool = True
-) -> str:
+def to_hpgl(pages: Sequence[Page], machine: Machine | None = None) -> str:
     """Return pages as one plot; what is printed on the paper is not drawn.
+
+    Each distinct pen has the next number from 1. How far x and y reach (PS) is left out where that
+    is less in x than in y, or below 0.
 
     Args:
         pages: to plot, the next one on the next sheet (PG).
         machine: where the paper lies; None: at 0, 0, turned if it is higher than wide, as the x of
             HPGL goes along the longer side of the sheet.
-        pens: how many the plotter holds; each distinct pen has the next number from 1.
-        size: whether to state how far x and y reach (PS of HP-GL/2, which older plotters do not
-            know). It is left out where that is less in x than in y, or below 0.
 
     Raises:
         UserError: if a page is not valid, ink lies outside of what the pen reaches, or there are
-            more pens.
+            more than `PENS` pens.
     """
     if machine is None:
         machine = Machine(turned=bool(pages) and pages[0].height > pages[0].width)
     drawn = draw(pages, machine)
     numbers = {pen: n for n, pen in enumerate(dict.fromkeys(p for page in drawn for p in page), 1)}
-    if len(numbers) > pens:
-        raise UserError(f"the pages take {len(numbers)} pens: the plotter holds {pens}")
+    if len(numbers) > PENS:
+        raise UserError(f"the pages take {len(numbers)} pens: the plotter holds {PENS}")
     lines = ["IN;"]
     for number, (page, ways_of) in enumerate(zip(pages, drawn, strict=True)):
         lines += ["PG;"] if number else []
         low, high = machine.reach(page)
-        if size and low.min() >= 0 and high[0] >= high[1]:
+        if low.min() >= 0 and high[0] >= high[1]:
             lines.append("PS{},{};".format(*np.rint(high * UNITS).astype(int)))
         for pen in sorted(ways_of, key=numbers.__getitem__):
             lines.append(f"SP{numbers[pen]};")
@@ -61,12 +59,7 @@ def to_hpgl(
 
 
 def write_hpgl(
-    path: str | PathLike[str],
-    pages: Sequence[Page],
-    machine: Machine | None = None,
-    *,
-    pens: int = PENS,
-    size: bool = True,
+    path: str | PathLike[str], pages: Sequence[Page], machine: Machine | None = None
 ) -> None:
     """Write pages as a file of HPGL; see `to_hpgl`."""
-    write_text(path, to_hpgl(pages, machine, pens=pens, size=size))
+    write_text(path, to_hpgl(pages, machine))

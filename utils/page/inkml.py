@@ -18,7 +18,7 @@ LIFT, AIR = 0.08, 200.0
 """Seconds to lift the pen and set it down, and millimetres a second in between (assumed)."""
 
 
-def to_inkml(ink: np.ndarray, text: str = "", *, writer: str = "") -> str:
+def to_inkml(ink: np.ndarray, text: str = "") -> str:
     """Return ink and its transcription as InkML, from which `read_inkml` reads exactly the same.
 
     An unfinished last stroke is a trace to be continued. Positions are written so that their
@@ -28,7 +28,6 @@ def to_inkml(ink: np.ndarray, text: str = "", *, writer: str = "") -> str:
     Args:
         ink: `(points, 3)`; its first offset, the starting position, is not kept.
         text: the transcription, or an empty string.
-        writer: who wrote it.
 
     Raises:
         DataError: if the ink is not valid, or the text contains a character that XML forbids.
@@ -46,7 +45,7 @@ def to_inkml(ink: np.ndarray, text: str = "", *, writer: str = "") -> str:
         f'<ink xmlns="{NAMESPACE}">',
         f"  <traceFormat>{declared}</traceFormat>",
     ]
-    lines += [f"  {line}" for line in (_said("truth", text), _said("writer", writer)) if line]
+    lines += [f"  {line}" for line in _truth(text)]
     ends = np.flatnonzero(ink[:-1, 2] > 0.5) + 1
     for first, stop in pairwise([0, *ends.tolist(), len(ink)]):
         last = ' continuation="begin"' if ink[stop - 1, 2] <= 0.5 else ""
@@ -55,13 +54,13 @@ def to_inkml(ink: np.ndarray, text: str = "", *, writer: str = "") -> str:
     return "\n".join([*lines, "</ink>", ""])
 
 
-def _said(kind: str, value: str) -> str:
-    """Return an annotation, or an empty string if there is no value."""
-    if bad := XML_FORBIDDEN.search(value):
-        raise DataError(f"XML cannot hold the character U+{ord(bad[0]):04X} of {value!r}")
-    kept = ' xml:space="preserve"' if value != " ".join(value.split()) else ""
-    shown = escape(value, {"\r": "&#13;"})
-    return f"<annotation type={quoteattr(kind)}{kept}>{shown}</annotation>" if value else ""
+def _truth(text: str) -> list[str]:
+    """Return the annotation of a transcription; none of an empty one."""
+    if bad := XML_FORBIDDEN.search(text):
+        raise DataError(f"XML cannot hold the character U+{ord(bad[0]):04X} of {text!r}")
+    kept = ' xml:space="preserve"' if text != " ".join(text.split()) else ""
+    shown = escape(text, {"\r": "&#13;"})
+    return [f'<annotation type="truth"{kept}>{shown}</annotation>'] if text else []
 
 
 def _shown(value: float) -> str:
@@ -69,14 +68,12 @@ def _shown(value: float) -> str:
     return np.format_float_positional(value, trim="-")
 
 
-def write_inkml(
-    path: str | PathLike[str], ink: np.ndarray, text: str = "", *, writer: str = ""
-) -> None:
+def write_inkml(path: str | PathLike[str], ink: np.ndarray, text: str = "") -> None:
     """Write ink and its transcription as an InkML file; see `to_inkml`."""
-    write_text(path, to_inkml(ink, text, writer=writer))
+    write_text(path, to_inkml(ink, text))
 
 
-def page_to_inkml(page: Page, *, writer: str = "") -> str:
+def page_to_inkml(page: Page) -> str:
     """Return a page as InkML: positions in mm, rounded to 0.001, and times in ms from the start.
 
     Each row is a traceGroup with its text as truth and its pen as a brush; a row without strokes
@@ -112,13 +109,12 @@ def page_to_inkml(page: Page, *, writer: str = "") -> str:
         "    </inkSource>",
         "  </context>",
     ]
-    lines += [f"  {line}" for line in (_said("writer", writer),) if line]
     time, pen = 0.0, None
     for row in page.rows:
         if not row.strokes:
             continue
         lines.append(f'  <traceGroup contextRef="#page" brushRef="#{brushes[row.pen]}">')
-        lines += [f"    {line}" for line in (_said("truth", row.text),) if line]
+        lines += [f"    {line}" for line in _truth(row.text)]
         for stroke in row.strokes:
             if pen is not None:
                 time += LIFT + float(np.linalg.norm(stroke[0] - pen)) / AIR
@@ -131,6 +127,6 @@ def page_to_inkml(page: Page, *, writer: str = "") -> str:
     return "\n".join([*lines, "</ink>", ""])
 
 
-def write_page_inkml(path: str | PathLike[str], page: Page, *, writer: str = "") -> None:
+def write_page_inkml(path: str | PathLike[str], page: Page) -> None:
     """Write a page as an InkML file; see `page_to_inkml`."""
-    write_text(path, page_to_inkml(page, writer=writer))
+    write_text(path, page_to_inkml(page))

@@ -109,7 +109,7 @@ def draw(pages: Sequence[Page], machine: Machine) -> list[dict[Pen, list[np.ndar
     return found
 
 
-def flattened(points: np.ndarray, tolerance: float = TOLERANCE) -> np.ndarray:
+def flattened(points: np.ndarray) -> np.ndarray:
     """Return the ends of straight lines that follow the smooth curve through `points` `(n, 2)`, as
     `(m, 2)`: one where the points are all the same."""
     curves = bezier(points)
@@ -119,7 +119,7 @@ def flattened(points: np.ndarray, tolerance: float = TOLERANCE) -> np.ndarray:
     # control points, divided by n^2. They take a tenth of the tolerance, the points that are left
     # out the rest.
     bends = np.linalg.norm(np.diff(curves, n=2, axis=1), axis=2).max(axis=1)
-    counts = np.maximum(np.ceil(np.sqrt(0.75 * bends / (0.1 * tolerance))), 1).astype(int)
+    counts = np.maximum(np.ceil(np.sqrt(0.75 * bends / (0.1 * TOLERANCE))), 1).astype(int)
     curves = np.repeat(curves, counts, axis=0)
     part = np.concatenate([np.arange(1, count + 1) / count for count in counts])
     weights = np.stack(
@@ -127,7 +127,7 @@ def flattened(points: np.ndarray, tolerance: float = TOLERANCE) -> np.ndarray:
     )
     ends = np.einsum("nk,nkd->nd", weights, curves)
     points = np.concatenate([curves[:1, 0], ends])
-    return points[simplified(points, 0.9 * tolerance)]
+    return points[simplified(points, 0.9 * TOLERANCE)]
 
 
 def shown(value: float) -> str:

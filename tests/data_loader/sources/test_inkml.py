@@ -101,6 +101,16 @@ def test_transcriptions(tmp_path, annotations, text):
     assert first(tmp_path, document(group, truth="")) == (INK, text)
 
 
+@pytest.mark.parametrize("kind", ["writer", "writerID"])
+def test_who_wrote_it(tmp_path, kind):
+    said = f'<annotation type="{kind}">{{}}</annotation>'
+    group = f'<traceGroup>{{}}<annotation type="truth">a</annotation>{TRACES}</traceGroup>'
+    body = group.format(said.format("ann")) + group.format("")
+    content = document(body, truth="", extra=said.format("bo"))
+    dataset = prepared(tmp_path, several(content), level="group")
+    assert [dataset.writer(n) for n in (0, 1)] == ["ann", "bo"]
+
+
 def test_groups_as_samples(tmp_path):
     said = '<annotation type="truth">{}</annotation>'
     body = (
@@ -248,8 +258,8 @@ def test_absence_is_named(tmp_path):
         read_inkml(tmp_path / "nowhere.inkml")
 
 
-def round_trip(tmp_path, ink, text="", writer=""):
-    write_inkml(tmp_path / "one.inkml", ink, text, writer=writer)
+def round_trip(tmp_path, ink, text=""):
+    write_inkml(tmp_path / "one.inkml", ink, text)
     return read_inkml(tmp_path / "one.inkml")
 
 
@@ -266,7 +276,7 @@ def round_trip(tmp_path, ink, text="", writer=""):
     ],
 )
 def test_what_is_written_is_read_unchanged(tmp_path, text):
-    ink, read = round_trip(tmp_path, np.array(INK, dtype=np.float32), text, "ann")
+    ink, read = round_trip(tmp_path, np.array(INK, dtype=np.float32), text)
     assert ink.tolist() == INK and ink.dtype == np.float32 and read == text
     dataset = prepared(tmp_path / "many", {f"{n}.inkml": to_inkml(ink, text) for n in range(3)})
     assert dataset.text(0) == text and (dataset.ink(0) == ink).all()

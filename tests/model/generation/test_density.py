@@ -29,7 +29,7 @@ def test_density_is_the_sum_of_the_steps_densities():
     network = PredictionNetwork(NORMALISATION, hidden_size=8, num_layers=1, num_mixtures=3).eval()
     ink = random_ink(30)
     mixture = predicted(network, ink)
-    grid, (left, top, right, bottom) = density_map(mixture, ink, NORMALISATION, columns=200)
+    grid, (left, top, right, bottom) = density_map(mixture, ink, NORMALISATION)
     rows, columns = grid.shape
     assert (right - left) / columns == pytest.approx((bottom - top) / rows)  # square cells
     pens = ink[:, :2].astype(float).cumsum(axis=0)
@@ -63,6 +63,6 @@ def test_narrow_densities_do_not_fall_between_the_cells():
     ink = np.zeros((41, 3), dtype=np.float32)
     ink[1:, 0], ink[1:, 1] = 7.3, np.where(np.arange(40) % 2, 10.1, -10.1)
     mixture = predicted(network.eval(), ink)
-    grid, (left, top, right, bottom) = density_map(mixture, ink, normalisation, columns=300)
+    grid, (left, top, right, bottom) = density_map(mixture, ink, normalisation)
     area = (right - left) * (bottom - top) / grid.size
     assert grid.sum() * area == pytest.approx(40, rel=0.01)

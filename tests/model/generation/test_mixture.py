@@ -76,7 +76,6 @@ def test_the_end_of_the_sequence_is_a_bernoulli_of_its_own(bias):
     torch.testing.assert_close(both.end_of_sequence, end.probs)
     assert plain.end_of_sequence is None
     torch.testing.assert_close(plain.log_prob(points), plain.log_prob(points[..., :3]))
-    assert both.last_step().sequence_logits.equal(both.sequence_logits[:, -1])
     assert both[2].sequence_logits.equal(both.sequence_logits[2])
 
 

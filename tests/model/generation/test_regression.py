@@ -27,9 +27,9 @@ def test_a_sample_is_the_mean_and_drawn_ends():
     assert torch.equal(without, points[:, :3])
 
 
-def test_the_last_step():
+def test_a_step():
     raw = torch.randn(2, 5, 4)
-    last = PointEstimate.from_parameters(raw, True).last_step()
+    last = PointEstimate.from_parameters(raw, True)[:, -1]
     assert torch.equal(last.mean, raw[:, -1, :2])
     assert torch.equal(last.end_of_stroke, (-raw[:, -1, 2]).sigmoid())
     assert torch.equal(last.end_of_sequence, (-raw[:, -1, 3]).sigmoid())

@@ -58,7 +58,7 @@ def test_ink_is_in_the_units_of_the_data(prediction):
     uniform, normal = (make(256, 2, generator=generator) for make in (torch.rand, torch.randn))
     start = torch.tensor([[[-8.0 / 40.0, -0.5 / 30.0, 0.0]]])
     with torch.no_grad():
-        mixture = prediction(start).prediction.last_step()
+        mixture = prediction(start).prediction[:, -1]
     point = mixture.sample(uniform[:1], normal[:1])[0].tolist()
     expected = [point[0] * 40.0 + 8.0, point[1] * 30.0 + 0.5, point[2]]
     assert line.ink[1].tolist() == pytest.approx(expected, rel=1e-4)
@@ -119,7 +119,7 @@ def with_no_batch(network, seed: int, text: str, limit: int):
         with torch.no_grad():
             output = network(point, letters, torch.tensor([len(text)]), state)
         state, now = output.state, slice(step, step + 1)
-        point = output.prediction.last_step().sample(uniform[now], normal[now])[None]
+        point = output.prediction[:, -1].sample(uniform[now], normal[now])[None]
         points.append(point[0, 0])
         if not stopping.feed(torch.tensor([0]), point, output.attention):
             break
@@ -316,7 +316,7 @@ def by_hand(network, seed: int, steps: int):
         for step in range(steps):
             output = network(point, state=state)
             state = output.state
-            drawn = output.prediction.last_step().sample(
+            drawn = output.prediction[:, -1].sample(
                 uniform[step : step + 1], normal[step : step + 1]
             )
             points.append(drawn[0])

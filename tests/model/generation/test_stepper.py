@@ -60,7 +60,7 @@ def plainly(network, lines, uniform, normal):
     for one, two in zip(uniform, normal, strict=True):
         output = network(inputs, lines.text, lines.text_lengths, state)
         state = output.state
-        mixture = output.prediction.last_step().biased(lines.bias, lines.pen_sharpness)
+        mixture = output.prediction[:, -1].biased(lines.bias, lines.pen_sharpness)
         # Offsets in the units of the data are stretched, not the network's.
         for axis, factor in enumerate(lines.stretch if network.head == "mixture" else ()):
             deviation, mean = NORMALISATION.std[axis], NORMALISATION.mean[axis]

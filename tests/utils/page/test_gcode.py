@@ -281,9 +281,9 @@ def test_the_file_is_the_text(tmp_path):
     assert text == to_gcode([page(LINE)], commands=Z_MOVES) and text.endswith("M2\n")
 
 
-def test_flat_is_flat_at_any_tolerance():
-    points = circle()
-    counts = [len(flattened(points, tolerance)) for tolerance in (1.0, 0.1, 0.01, 0.001)]
+def test_flat_is_flat_at_any_size():
+    circles = [circle(radius=radius) for radius in (0.2, 2.0, 20.0, 200.0)]
+    counts = [len(flattened(points)) for points in circles]
     assert counts == sorted(counts) and counts[0] < 10 < 100 < counts[-1]
-    for tolerance in (1.0, 0.1, 0.01, 0.001):
-        assert distances(curve(points), flattened(points, tolerance)).max() <= tolerance
+    for points in circles:
+        assert distances(curve(points), flattened(points)).max() <= TOLERANCE

@@ -72,7 +72,6 @@ def test_where_no_size_is_stated():
     wide = Page(100, 50, (row(LINE),))
     ((size, drawn),) = plotted(to_hpgl([wide], Machine(origin="top right")))
     assert size is None and drawn == [(1, [(-3600, -400), (-3200, -400)])]
-    assert plotted(to_hpgl([wide], size=False))[0][0] is None
     assert plotted(to_hpgl([wide], Machine(area=(420, 297), offset=(9, 9))))[0][0] == (16800, 11880)
 
 
@@ -98,8 +97,9 @@ def test_each_distinct_pen_has_its_number_on_all_sheets():
     second = Page(100, 50, (row(LINE, pen=BLUE), row(LINE, pen=RED), row(LINE, pen=Pen())))
     sheets = plotted(to_hpgl([first, second, second]))
     assert [[pen for pen, _ in drawn] for _, drawn in sheets] == [[1, 1, 2], [1, 2, 3], [1, 2, 3]]
-    with pytest.raises(UserError, match="the pages take 3 pens: the plotter holds 2"):
-        to_hpgl([first, second], pens=2)
+    many = Page(100, 50, tuple(row(LINE, pen=Pen(0.1 * n)) for n in range(1, 10)))
+    with pytest.raises(UserError, match="the pages take 9 pens: the plotter holds 8"):
+        to_hpgl([many])
 
 
 def test_a_curve_is_a_line_of_one_pd():

@@ -13,12 +13,12 @@ INK = [[0, 0, 0], [3, 4, 0], [-1, 6, 1], [10, -2, 0], [0, 1, 1]]
 
 
 def test_what_is_written_is_inkml_for_others(tmp_path):
-    root = ElementTree.parse(io.StringIO(to_inkml(np.array(INK), "a & b", writer="ann"))).getroot()
+    root = ElementTree.parse(io.StringIO(to_inkml(np.array(INK), "a & b"))).getroot()
     space = "{http://www.w3.org/2003/InkML}"
     assert root.tag == f"{space}ink"
     assert [channel.get("name") for channel in root.iter(f"{space}channel")] == ["X", "Y"]
     said = {a.get("type"): a.text for a in root.iter(f"{space}annotation")}
-    assert said == {"truth": "a & b", "writer": "ann"}
+    assert said == {"truth": "a & b"}
     traces = [trace.text for trace in root.iter(f"{space}trace")]
     assert traces == ["0 0, 3 4, 2 10", "12 8, 12 9"]
 
