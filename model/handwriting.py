@@ -19,8 +19,8 @@ from model.generation.writing import OF_PART, SEEDS, cut
 from model.loading import Reader, Writer
 from model.proofreading import Proofread, proofread
 from utils.batches import TOGETHER
-from utils.hand_measures import baseline, baseline_angle, slant, word_gaps
-from utils.ink import bounds, from_strokes, strokes, to_points, turned_back, x_height
+from utils.hand_measures import baseline, baseline_angle, baseline_of, levelled, slant, word_gaps
+from utils.ink import bounds, from_strokes, to_points, turned_back, x_height
 from utils.page.layout import Word, narrowed
 
 LONGEST = 32
@@ -76,10 +76,8 @@ class Hand:
 
     def __post_init__(self) -> None:
         ink, text = self.primer
-        self._angle = baseline_angle(ink)
-        level = [turned_back(stroke, self._angle) for stroke in strokes(ink)]
-        self._base = _base_of(level)
-        self._lean = _known(slant(from_strokes(level)))
+        level, self._angle = levelled(ink)
+        self._base, self._lean = baseline(level), _known(slant(level))
         self.letter = x_height(ink)
         """The x-height in the writer's units."""
         gaps = word_gaps(ink, text)
@@ -136,12 +134,11 @@ class Hand:
             lean = self._lean + _believed(_known(lean - self._lean), characters, SLANT_SURE)
             shear = np.array([[1.0, 0.0], [lean - math.tan(math.radians(degrees)), 1.0]])
             turned = [[stroke @ shear for stroke in part] for part in turned]
-        height = self._base + _believed(
-            _base_of([stroke for part in turned for stroke in part]) - self._base, characters, SURE
-        )
+        base = baseline_of([stroke for part in turned for stroke in part])
+        height = self._base + _believed(base - self._base, characters, SURE)
         found = []
         for part, ink in zip(parts, turned, strict=True):
-            drift = _believed(_base_of(ink) - height, len(part.text), WORD_SURE)
+            drift = _believed(baseline_of(ink) - height, len(part.text), WORD_SURE)
             shift = height + (1.0 - self.liveliness) * drift
             left = min(float(stroke[:, 0].min()) for stroke in ink)
             right = max(float(stroke[:, 0].max()) for stroke in ink)
@@ -281,11 +278,6 @@ def divided(word: str, characters: int, hyphen: str) -> list[str]:
 
 def _known(angle: float) -> float:
     return 0.0 if math.isnan(angle) else angle
-
-
-def _base_of(strokes: Sequence[np.ndarray]) -> float:
-    """Return the y of the baseline of strokes."""
-    return float(strokes[0][0, 1]) + baseline(from_strokes(strokes))
 
 
 def _believed(measured: float, characters: int, sure: float) -> float:

@@ -11,8 +11,8 @@ import math
 import numpy as np
 
 from utils.checks import DataError
-from utils.hand_measures import baseline, baseline_angle, slant, x_heights
-from utils.ink import at_equal_steps, bounds, path_along, strokes, turned_back, x_height
+from utils.hand_measures import baseline, gaps, levelled, slant, x_heights
+from utils.ink import at_equal_steps, bounds, path_along, strokes, x_height
 
 STEP = 0.1
 """X-heights between the points of a prepared path (assumed: recorded points of IAM-OnDB are some
@@ -84,10 +84,8 @@ def hand_features(ink: np.ndarray) -> np.ndarray:
     direction = _around(before + turn / 2, DIRECTIONS), DIRECTIONS
     found.append(_histogram(direction, (_between(turn, TURN), len(TURN))))
     found.append(_histogram(direction, (_between(height, HEIGHT), len(HEIGHT))))
-    across = [path @ np.array([1.0, lean]) for path in paths]
-    edges = np.array(sorted((float(one.min()), float(one.max())) for one in across))
-    gaps = edges[1:, 0] - np.maximum.accumulate(edges[:-1, 1])
-    found.append(_histogram((_between(gaps, GAP), len(GAP))))
+    apart, _ = gaps(paths, lean)
+    found.append(_histogram((_between(apart, GAP), len(GAP))))
     return np.concatenate(found)
 
 
@@ -106,9 +104,7 @@ def prepared(ink: np.ndarray) -> tuple[list[np.ndarray], float]:
     Raises:
         DataError: as `hand_features`.
     """
-    angle = baseline_angle(ink)
-    level = np.array(ink, dtype=np.float64)
-    level[:, :2] = turned_back(level[:, :2], angle)
+    level, _ = levelled(ink)
     lean, below = slant(level), np.array([0.0, baseline(level)])
     left, _, right, _ = bounds(level)
     (letter,) = x_heights(level, np.array([left, right])).tolist()

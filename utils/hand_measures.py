@@ -14,6 +14,7 @@ import numpy as np
 from utils.ink import (
     at_equal_steps,
     bounds,
+    from_strokes,
     path_along,
     strokes,
     turned_back,
@@ -65,14 +66,12 @@ def measure(ink: np.ndarray, text: str = "") -> dict[str, float]:
     Raises:
         DataError: if the ink is empty or contains anything but finite numbers.
     """
-    angle = baseline_angle(ink)
-    level = np.array(ink, dtype=np.float64)
-    level[:, :2] = turned_back(level[:, :2], angle)
+    level, angle = levelled(ink)
     lean, letter = slant(level), x_height(level)
     left, _, right, _ = bounds(level)
     curvature, roughness = turning(level)
-    gaps = word_gaps(level, text, 0.0 if math.isnan(lean) else lean)
-    space = float(gaps.mean()) if len(gaps) else math.nan
+    spaces = word_gaps(level, text, 0.0 if math.isnan(lean) else lean)
+    space = float(spaces.mean()) if len(spaces) else math.nan
     characters = sum(not one.isspace() for one in text)
     lifted = len(strokes(level))
     return {
@@ -85,7 +84,7 @@ def measure(ink: np.ndarray, text: str = "") -> dict[str, float]:
         "curvature": curvature,
         "roughness": roughness,
         "word_space": space,
-        "word_space_spread": float(gaps.std()) / space if len(gaps) > 2 else math.nan,
+        "word_space_spread": float(spaces.std()) / space if len(spaces) > 2 else math.nan,
     }
 
 
@@ -159,6 +158,14 @@ def baseline_angle(ink: np.ndarray, min_letters: float = 4.0) -> float:
     return math.atan(float(np.median(run[:, 1] / run[:, 0])))
 
 
+def levelled(ink: np.ndarray) -> tuple[np.ndarray, float]:
+    """Return a line's ink turned level, `(points, 3)` float64, and its `baseline_angle` before."""
+    angle = baseline_angle(ink)
+    level = np.array(ink, dtype=np.float64)
+    level[:, :2] = turned_back(level[:, :2], angle)
+    return level, angle
+
+
 def slant(ink: np.ndarray, max_degrees: float = 50.0) -> float:
     """Return how far downstrokes lean to the right, x over y, of a level line.
 
@@ -183,6 +190,11 @@ def baseline(ink: np.ndarray) -> float:
     point, or its lowest point if it has none."""
     _, low = _turning_points(ink)
     return float(np.median(low[:, 1])) if len(low) else bounds(ink)[3]
+
+
+def baseline_of(parts: Sequence[np.ndarray]) -> float:
+    """Return the y of the baseline of level strokes `(n, 2)`, where they lie."""
+    return float(parts[0][0, 1]) + baseline(from_strokes(parts))
 
 
 def _turning_points(ink: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -277,10 +289,22 @@ def turning(ink: np.ndarray) -> tuple[float, float]:
     return curvature, 1 - net / gross if gross else math.nan
 
 
+def gaps(parts: Sequence[np.ndarray], lean: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return the gaps between level strokes `(n, 2)` from left to right, seen from above after
+    their `slant` is undone, and the numbers of the strokes in this order.
+
+    A gap is negative where strokes overlap.
+    """
+    across = [part @ np.array([1.0, lean]) for part in parts]
+    left, right = np.array([(one.min(), one.max()) for one in across]).T
+    order = np.lexsort((right, left))
+    return left[order][1:] - np.maximum.accumulate(right[order])[:-1], order
+
+
 def word_gaps(ink: np.ndarray, text: str, lean: float = 0.0) -> np.ndarray:
     """Return the gaps between the words of a level line, in x-heights, `(words - 1,)`.
 
-    They are the widest gaps between its strokes, seen from above, after the slant is undone.
+    They are the widest `gaps` between its strokes.
 
     Args:
         ink: `(points, 3)`.
@@ -290,13 +314,11 @@ def word_gaps(ink: np.ndarray, text: str, lean: float = 0.0) -> np.ndarray:
     Returns:
         `(0,)` where there are not as many gaps.
     """
-    parts = [stroke @ np.array([1.0, lean]) for stroke in strokes(ink)]
-    edges = np.array(sorted((float(part.min()), float(part.max())) for part in parts))
-    gaps = edges[1:, 0] - np.maximum.accumulate(edges[:-1, 1])
+    found, _ = gaps(strokes(ink), lean)
     count = len(text.split()) - 1
-    if not 0 < count <= len(gaps):
+    if not 0 < count <= len(found):
         return np.empty(0)
-    return np.sort(gaps)[-count:] / x_height(ink)
+    return np.sort(found)[-count:] / x_height(ink)
 
 
 def clear_dots(ink: np.ndarray, text: str) -> tuple[int, int]:
@@ -313,8 +335,7 @@ def clear_dots(ink: np.ndarray, text: str) -> tuple[int, int]:
     expected = sum(one in ".:!?" for one in text)
     if not expected:
         return 0, 0
-    level = np.array(ink, dtype=np.float64)
-    level[:, :2] = turned_back(level[:, :2], baseline_angle(level))
+    level, _ = levelled(ink)
     letter, base = x_height(level), baseline(level)
     parts = [(stroke - np.array([0.0, base])) / letter for stroke in strokes(level)]
     clear = 0

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from utils.hand_measures import baseline, baseline_angle, slant
-from utils.ink import from_strokes, strokes, turned_back, x_height
+from utils.hand_measures import baseline_of, gaps, levelled, slant
+from utils.ink import strokes, x_height
 
 BETWEEN = {
     "x_height": "x-height, over its mean",
@@ -60,41 +60,35 @@ def of_page(lines: Sequence[tuple[np.ndarray, str]]) -> dict[str, float]:
 def of_line(ink: np.ndarray, text: str) -> dict[str, float]:
     """Return what `of_page` needs of a line: its x-height in its unit, slope and slant in degrees,
     mean gap between words in x-heights, and the `WITHIN`; NaN for what it is too short for."""
-    angle = baseline_angle(ink)
-    parts = [turned_back(stroke, angle) for stroke in strokes(np.asarray(ink, dtype=np.float64))]
-    level = from_strokes(parts)
+    level, angle = levelled(ink)
     letter, lean = x_height(level), slant(level)
-    words, gaps = _words(parts, len(text.split()), 0.0 if math.isnan(lean) else lean)
+    words, spaces = _words(strokes(level), len(text.split()), 0.0 if math.isnan(lean) else lean)
     bases = [
-        float(word[0][0, 1]) + baseline(from_strokes(word))
+        baseline_of(word)
         for word, said in zip(words, text.split(), strict=False)
         if len(said) >= LEAST_LETTERS
     ]
-    space = float(gaps.mean()) if len(gaps) else math.nan
+    space = float(spaces.mean()) if len(spaces) else math.nan
     return {
         "x_height": letter,
         "slope": math.degrees(angle),
         "slant": math.degrees(math.atan(lean)),
         "word_space": space / letter,
         "word_drift": _spread(bases, LEAST_WORDS) / letter,
-        "gap_spread": _spread(gaps, LEAST_WORDS - 1) / space,
+        "gap_spread": _spread(spaces, LEAST_WORDS - 1) / space,
     }
 
 
 def _words(
     parts: Sequence[np.ndarray], count: int, lean: float
 ) -> tuple[list[list[np.ndarray]], np.ndarray]:
-    """Return the strokes of each word of a level line and the gaps between them: the widest, seen
-    from above after the slant is undone. None where there are not as many gaps."""
-    edges = [(float((one @ (1.0, lean)).min()), float((one @ (1.0, lean)).max())) for one in parts]
-    order = sorted(range(len(parts)), key=edges.__getitem__)
-    left, right = np.array([edges[n] for n in order]).T
-    gaps = left[1:] - np.maximum.accumulate(right[:-1])
+    """Return the strokes of each word of a level line and the gaps between them: the widest. None
+    where there are not as many gaps."""
     if not 1 < count <= len(parts):
         return [], np.empty(0)
-    cuts = np.sort(np.argsort(gaps)[len(gaps) - count + 1 :])
-    words = np.split(np.array(order), cuts + 1)
-    return [[parts[n] for n in word] for word in words], gaps[cuts]
+    found, order = gaps(parts, lean)
+    cuts = np.sort(np.argsort(found)[len(found) - count + 1 :])
+    return [[parts[n] for n in word] for word in np.split(order, cuts + 1)], found[cuts]
 
 
 def _spread(values: Sequence[float] | np.ndarray, least: int) -> float:
