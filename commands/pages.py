@@ -3,6 +3,7 @@
 import argparse
 import math
 from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -114,14 +115,9 @@ def own_hand(writer: Any, reader: Any, seed: int, sharpening: dict[str, float]) 
     from model.proofreading import proofread
 
     text = "".join(one for one in HAND_TEXT if one in writer.model.alphabet)
-
-    def write(texts: list[str], seeds: list[int]) -> list[Any]:
-        return writer.write_lines(texts, seeds, **sharpening)
-
-    def read(lines: list[Any], texts: list[str]) -> list[tuple[str, float]]:
-        return reader.proofread(lines, texts) if reader else [(text, 0.0) for text in texts]
-
-    (found,) = proofread(write, read, [text], [seed], HAND_TRIES if reader else 1)
+    write = partial(writer.write_lines, **sharpening)
+    read = reader.proofread if reader else None
+    (found,) = proofread(write, read, [text], [seed], HAND_TRIES)
     return found.line.ink, text
 
 

@@ -10,6 +10,7 @@ import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 
@@ -94,17 +95,11 @@ class Hand:
             texts: of characters that the writer knows.
             seeds: one for each.
         """
-        return proofread(self._lines, self._read, texts, seeds, self.tries if self.reader else 1)
-
-    def _lines(self, texts: Sequence[str], seeds: Sequence[int]) -> list[Line]:
-        return self.writer.write_lines(
-            texts, seeds, **self.sharpening, primer=self.primer, progress=self.progress
+        write = partial(
+            self.writer.write_lines, **self.sharpening, primer=self.primer, progress=self.progress
         )
-
-    def _read(self, lines: Sequence[Line], texts: Sequence[str]) -> list[tuple[str, float]]:
-        if self.reader is None:
-            return [(text, 0.0) for text in texts]
-        return self.reader.proofread(lines, texts)
+        read = self.reader.proofread if self.reader else None
+        return proofread(write, read, texts, seeds, self.tries)
 
     def words(self, line: Line, degrees: float | None = None) -> list[Word]:
         """Return the words of a line: level, in x-heights, each from its left edge.

@@ -64,7 +64,7 @@ class Proofread:
 
 def proofread(
     write: Callable[[Sequence[str], Sequence[int]], list[Line]],
-    read: Callable[[Sequence[Line], Sequence[str]], list[tuple[str, float]]],
+    read: Callable[[Sequence[Line], Sequence[str]], list[tuple[str, float]]] | None,
     texts: Sequence[str],
     seeds: Sequence[int],
     tries: int,
@@ -76,20 +76,21 @@ def proofread(
     Args:
         write: returns a line for each text and seed.
         read: returns what is read of each line, and the doubt that it says its text, see
-            `transcribing.read_with_doubts`.
+            `transcribing.read_with_doubts`; None believes the first try.
         texts: of the lines.
         seeds: of their first tries.
         tries: at least 1.
     """
     best: list[Proofread | None] = [None] * len(texts)
-    for number in range(tries):
+    for number in range(tries if read else 1):
         open_ = [k for k, one in enumerate(best) if one is None or not one.right]
         if not open_:
             break
         again = [(seeds[k] + number * OF_TRY) % SEEDS for k in open_]
         said = [texts[k] for k in open_]
         lines = write(said, again)
-        for k, line, (hypothesis, doubt) in zip(open_, lines, read(lines, said), strict=True):
+        readings = read(lines, said) if read else [(text, 0.0) for text in said]
+        for k, line, (hypothesis, doubt) in zip(open_, lines, readings, strict=True):
             doubt = 0.0 if _only_signs(texts[k]) else doubt
             errors = error_counts(texts[k], _seen(texts[k], hypothesis)).character_errors
             wrong = faults(line, texts[k], hypothesis)
