@@ -64,7 +64,7 @@ def main(words: list[str] | None = None) -> int:
     except (TrainingFailed, OSError, distributed.Lost) as error:
         status, message = 1, str(error)
     except KeyboardInterrupt:
-        status, message = 128 + signal.SIGINT, "interrupted; there was nothing to save"
+        status, message = 128 + signal.SIGINT, "interrupted; there is nothing left to save"
     if distributed.first_to_say(message):
         log.error("%s", message)
     return status

@@ -418,7 +418,7 @@ def test_ctrl_c_before_there_is_anything_to_save(workplace, monkeypatch, capsys)
 
     monkeypatch.setattr(train, "seed_all", interrupted)
     assert run("-c", "config.json") == 130
-    assert "there was nothing to save" in capsys.readouterr().err
+    assert "there is nothing left to save" in capsys.readouterr().err
     assert not Path("saved").exists()
 
 
