@@ -78,12 +78,15 @@ def plot(arguments: argparse.Namespace, path: Path, pages: list[Page]) -> None:
     from utils.page.hpgl import write_hpgl
     from utils.page.machine import Machine
 
-    machine, hpgl = None, path.suffix.lower() == ".hpgl"
-    if arguments.machine_area or arguments.machine_origin:
-        corner = (arguments.machine_origin or "bottom-left").replace("-", " ")
-        # HPGL turns a high sheet unless the corner is said, whatever the area.
-        turned = hpgl and not arguments.machine_origin and pages[0].height > pages[0].width
-        machine = Machine(corner, area=arguments.machine_area, turned=turned)
+    hpgl, origin = path.suffix.lower() == ".hpgl", arguments.machine_origin
+    machine = Machine(
+        (origin or "bottom-left").replace("-", " "),
+        tuple(arguments.machine_offset or (0.0, 0.0)),
+        arguments.machine_scale or 1.0,
+        arguments.machine_area,
+        # HPGL goes along the longer side, unless the corner is said.
+        turned=hpgl and not origin and pages[0].height > pages[0].width,
+    )
     if hpgl:
         write_hpgl(path, pages, machine)
         return

@@ -200,6 +200,19 @@ def add_options(parser: Parser) -> None:
         "(default: bottom-left; HPGL turns a sheet that is higher than wide)",
     )
     add(
+        "--machine-offset",
+        nargs=2,
+        type=number(float, Range(-10_000, 10_000)),
+        metavar=("X", "Y"),
+        help="G-code, HPGL: where that corner lies, in mm from 0, 0 (default: there), e.g. 20 15",
+    )
+    add(
+        "--machine-scale",
+        type=number(float, Range(0.01, 100)),
+        metavar="FACTOR",
+        help="G-code, HPGL: how many times larger than on the page all is drawn (default: 1)",
+    )
+    add(
         "--pen-commands",
         nargs=2,
         metavar=("UP", "DOWN"),
@@ -217,7 +230,8 @@ NAMES = (
     *("text_file", "paper", "landscape", "margins", "ruling", "ruling_spacing", "hide_ruling"),
     *("size", "line_height", "slant", "align", "indent", "liveliness", "pen_width", "colour"),
     *("proofread", "no_proofread", "tries", "report", "dpi", "optimise", "nib", "animate"),
-    *("machine_area", "machine_origin", "pen_commands", "feed"),
+    *("machine_area", "machine_origin", "machine_offset", "machine_scale"),
+    *("pen_commands", "feed"),
 )
 OF_LINES = ("num_samples", "steps", "inkml", "show", "skip_unknown")
 """Options of `write` that are for single lines."""
@@ -228,6 +242,8 @@ NEEDS = {
     "animate": (".svg",),
     "machine_area": (".gcode", ".hpgl"),
     "machine_origin": (".gcode", ".hpgl"),
+    "machine_offset": (".gcode", ".hpgl"),
+    "machine_scale": (".gcode", ".hpgl"),
     "pen_commands": (".gcode",),
     "feed": (".gcode",),
 }

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import sys
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
@@ -61,15 +62,39 @@ def test_a_page_in_every_format(networks, tmp_path, kind):
 
 
 def test_hpgl_turns_a_high_sheet_whatever_the_area(networks, tmp_path):
-    """As wide as the paper is high; where the corner is said it stays upright."""
-    text = text_file(tmp_path, "ab")
-    corner, plots = ("--machine-origin", "bottom-left"), []
-    common = ("--text-file", text, "--paper", "4000x5000", "--margins", 1000)
-    for more in ((), ("--machine-area", "5000x4000"), ("--machine-area", "5000x5000", *corner)):
-        output = tmp_path / f"{len(plots)}.hpgl"
-        write(networks, *common, "--output", output, *more)
-        plots.append([line for line in output.read_text().split(";") if line.startswith("PD")])
-    assert plots[0] == plots[1] != plots[2]
+    """Where its corner is said it stays upright."""
+    corner = ("--machine-origin", "bottom-left")
+    without = plotted(networks, tmp_path)
+    assert plotted(networks, tmp_path, "--machine-area", "5000x4000") == without
+    assert plotted(networks, tmp_path, "--machine-area", "5000x5000", *corner) != without
+
+
+def test_a_plot_is_moved_and_scaled_as_its_error_says(networks, tmp_path):
+    """In units of a fortieth of a millimetre, rounded."""
+    plain = np.array(plotted(networks, tmp_path))
+    area = ("--machine-area", "5000x5000")
+    moved = np.array(plotted(networks, tmp_path, "--machine-offset", 20, -1.5, *area))
+    np.testing.assert_allclose(moved.min(0) - plain.min(0), [800, -60], atol=1)
+    np.testing.assert_allclose(moved.max(0) - plain.max(0), [800, -60], atol=1)
+    small = np.array(plotted(networks, tmp_path, "--machine-scale", 0.5, *area))
+    np.testing.assert_allclose(small.min(0), plain.min(0) / 2, atol=1)
+    np.testing.assert_allclose(small.max(0), plain.max(0) / 2, atol=1)
+    low = ("--machine-area", "40x40")
+    with pytest.raises(UserError, match="leaves the area") as refused:
+        plotted(networks, tmp_path, *low)
+    found = re.search(r"a scale of (\S+) with an offset of (\S+), (\S+)$", str(refused.value))
+    scale, *offset = found.groups()
+    right = ("--machine-scale", scale, "--machine-offset", *offset)
+    assert plotted(networks, tmp_path, *low, *right)
+
+
+def plotted(networks, folder, *words):
+    """Return the points to which the pen is moved on a high sheet."""
+    output = folder / "page.hpgl"
+    write(networks, "--text-file", text_file(folder, "ab"), "--paper", "4000x5000",
+          "--margins", 1000, "--output", output, *words)  # fmt: skip
+    moves = re.findall(r"P[UD](-?\d+[-,\d]*)", output.read_text())
+    return [tuple(pair) for one in moves for pair in np.int64(one.split(",")).reshape(-1, 2)]
 
 
 def test_the_same_seed_gives_the_same_page_proofreading_included(networks, tmp_path):
