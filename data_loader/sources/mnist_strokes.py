@@ -432,5 +432,9 @@ class MNISTStrokesDataset(SourceDataset):
         """Return an empty string: the format names no writers."""
         return ""
 
+    def group(self, index: int) -> str:
+        """Return an empty string: nothing but the split is known, which is no form of one hand."""
+        return ""
+
     def missing(self, index: int) -> np.ndarray:
         return np.zeros(self.lengths[index], dtype=np.uint8)

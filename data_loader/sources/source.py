@@ -165,7 +165,7 @@ class SourceDataset(BaseDataset):
         everything = range(len(self.cache))
         names = [self.cache.string("names", n) for n in everything]
         writers = [self.cache.string("writers", n) for n in everything]
-        official = [official_split(self.group(n)) for n in everything]
+        official = [official_split(self.cache.string("groups", n)) for n in everything]
         indices, notes = divide(
             self.root, names, writers, official, self.fractions, self.split_seed
         )
