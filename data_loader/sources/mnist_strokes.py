@@ -8,6 +8,8 @@ line, in `trainlabels.txt` and `testlabels.txt` where there are such files. The 
 contain nothing further and are not read.
 """
 
+import hashlib
+import inspect
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +24,7 @@ from data_loader.sources.files import MEBIBYTE, check_root, files_below
 from data_loader.sources.parsing import Fault, check_points
 from data_loader.sources.source import SourceDataset
 from data_loader.sources.splits import draw
+from data_loader.synthetic.corpus import Draws
 from data_loader.synthetic.embedded import Writer, write
 from data_loader.synthetic.stroke_fonts import FONTS, resample
 from utils.checks import ConfigFault, DataError, Range
@@ -215,7 +218,13 @@ class MNISTStrokesDataset(SourceDataset):
             self.title = "Digits written by invented people"
 
     def options(self) -> dict[str, Any]:
-        made = {"size": self.embedded_size, "seed": self.embedded_seed} if self.embedded else {}
+        made = {}
+        if self.embedded:
+            # There are no files to tell that a cache is out of date: the code that invents does.
+            inventors = (embedded_digit, write, Draws, resample, from_strokes)
+            code = "".join(inspect.getsource(inspect.getmodule(one)) for one in inventors)
+            digest = hashlib.sha256(code.encode()).hexdigest()
+            made = {"size": self.embedded_size, "seed": self.embedded_seed, "code": digest}
         return {**super().options(), "max_archive_bytes": self.max_archive_bytes, **made}
 
     def places(self) -> list[Path]:

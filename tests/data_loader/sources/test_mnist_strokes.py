@@ -1,12 +1,16 @@
 import hashlib
 import itertools
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from data_loader import HandwritingDataLoader
+from data_loader.sources import mnist_strokes
 from data_loader.sources.mnist_strokes import MNISTStrokesDataset
+from data_loader.synthetic import corpus, embedded, stroke_fonts
 from tests.data_loader.archives import link, pack
+from utils import ink as inks
 from utils.checks import ConfigFault, DataError
 from utils.ink import bounds, to_points
 
@@ -323,6 +327,18 @@ def test_embedded_digits_have_the_same_form(tmp_path, monkeypatch):
     assert any(len(other.ink(n)) != len(dataset.ink(n)) for n in range(70)), (
         "another seed, other digits"
     )
+
+
+@pytest.mark.parametrize("module", [mnist_strokes, embedded, corpus, stroke_fonts, inks])
+def test_digits_are_generated_anew_after_a_change_of_the_code(tmp_path, monkeypatch, module):
+    options = {"embedded_size": 10, "cache": str(tmp_path)}
+    first, read = prepared(None, **options), MNISTStrokesDataset(root="x").options()
+    assert prepared(None, **options).cache.folder == first.cache.folder
+    changed = tmp_path / "changed.py"
+    changed.write_text(Path(module.__file__).read_text(encoding="utf-8") + "# changed\n", "utf-8")
+    monkeypatch.setattr(module, "__file__", str(changed))
+    assert prepared(None, **options).cache.folder != first.cache.folder
+    assert MNISTStrokesDataset(root="x").options() == read, "files are not parsed anew"
 
 
 def test_nothing_is_read_or_made_by_the_constructor(tmp_path, monkeypatch):
