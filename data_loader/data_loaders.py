@@ -48,6 +48,12 @@ class _Samples(Dataset):
             ink, ends = ink[:, :3], self._ends(ink[:, 3], index)
         for transform in self.preprocessing:
             ink, missing = transform(ink, missing, np.random.default_rng(0))
+            if len(ink) < 2:
+                raise DataError(
+                    f"{self.source.name(index)}: {type(transform).__name__} leaves {len(ink)} of "
+                    f"{self.source.lengths[index]} points, and a step to predict needs two; change "
+                    "the preprocessing, or leave this sample out"
+                )
         return ink, missing, ends
 
     def _ends(self, marks: np.ndarray, index: int) -> bool:
@@ -271,8 +277,8 @@ class HandwritingDataLoader(BaseDataLoader):
 
         Raises:
             DataError: if the data is missing or broken, the training split is empty, a sample
-                has fewer than two points, or a character is neither in the given alphabet
-                nor among `characters`, and is not to extend the alphabet.
+                has fewer than two points, also after preprocessing, or a character is neither in
+                the given alphabet nor among `characters`, and is not to extend the alphabet.
         """
         if self._prepared:
             return

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from base.base_dataset import BaseDataset
+from base.base_transform import BaseTransform
 from data_loader import (
     CutLongSteps,
     Dequantise,
@@ -13,6 +14,7 @@ from data_loader import (
     IAMOnDBDataset,
     InputNoise,
     Scale,
+    Simplify,
 )
 from utils.alphabet import Alphabet
 from utils.checks import ConfigFault, DataError, UserError
@@ -473,6 +475,31 @@ def test_a_sample_without_a_step_is_an_error():
     dataset.lengths[4] = 1
     with pytest.raises(DataError, match=r"1 samples have fewer than two points.* sample4 is"):
         loader(dataset=dataset)
+
+
+class Shorten(BaseTransform):
+    """Drops all points but the first few of samples that have no more than ten."""
+
+    def __init__(self, points):
+        self.points = points
+
+    def __call__(self, ink, missing, generator):
+        kept = slice(self.points if len(ink) <= 10 else None)
+        return ink[kept], missing[kept]
+
+
+@pytest.mark.parametrize("normalisation", [None, UNIT])
+@pytest.mark.parametrize("points", [0, 1])
+def test_preprocessing_that_leaves_no_step_is_an_error_at_loading(points, normalisation):
+    dataset = Toy()
+    dataset.prepare()
+    first = next(n for n in range(20) if dataset.lengths[n] <= 10)
+    message = (
+        f"sample{first}: Shorten leaves {points} of {dataset.lengths[first]} points, .* needs two; "
+    )
+    with pytest.raises(DataError, match=message):
+        loader(normalisation, preprocessing=[Shorten(points), Simplify(tolerance=0.0)])
+    assert len(list(loader(normalisation, preprocessing=[Shorten(2)]))) == 5
 
 
 def test_a_dataset_brings_its_own_preprocessing():
