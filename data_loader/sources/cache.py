@@ -288,7 +288,8 @@ def _remove_leftovers(place: Path) -> None:
         except OSError:
             continue  # its maker has just finished
         here = match is not None and match[1] == socket.gethostname() and os.name == "posix"
-        if age > _STALE or (here and not _alive(int(match[2]))):
+        dead = not _alive(int(match[2])) if here else age > _STALE
+        if dead:
             shutil.rmtree(folder, ignore_errors=True)
 
 
