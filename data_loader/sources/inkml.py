@@ -241,7 +241,7 @@ def _explicit(
 
     `orders` holds the present prefix of each channel and is changed. The values are absolute
     (`!`, or none yet), differences from the point before (`'`), or differences of differences
-    (`"`); `*` repeats the value, or else the difference.
+    (`"`); `*` repeats whichever it is, so that the pen rests, keeps its speed or its acceleration.
     """
     row: list[float] = []
     at = 0
@@ -258,11 +258,11 @@ def _explicit(
             orders[channel] = "" if prefix == "!" else prefix
         if (orders[channel] or word == "*") and (not rows or len(rows[-1]) <= channel):
             raise Fault("a difference without a point before", place)
-        step = steps[-1][channel] if steps and len(steps[-1]) > channel else 0.0
+        last = [one[channel] if len(one) > channel else 0.0 for one in steps[-2:]]
+        before, step = [0.0, 0.0, *last][-2:]
         if word == "*":
-            row.append(rows[-1][channel] + (step if orders[channel] else 0.0))
-            continue
-        if word in "TF":
+            value = {"": rows[-1][channel], "'": step, '"': step - before}[orders[channel]]
+        elif word in "TF":
             value = float(word == "T")
         else:
             value = float(int(word[1:], 16) if word.startswith("#") else word)

@@ -75,6 +75,11 @@ def test_differences_as_the_recommendation_has_them(tmp_path):
     assert first(tmp_path, document("<trace>5 5,*6,!9*,#A 1</trace>"))[0] == [
         *([0, 0, 0], [0, 1, 0], [4, 0, 0], [1, -5, 1]),
     ]
+    # In differences `*` keeps the speed, in second differences the acceleration.
+    ink, _ = first(tmp_path, document("<trace>7 5,'2 '3,*\"4,* *,!* *,*\"-1,* *</trace>"))
+    assert ink == [
+        *([0, 0, 0], [2, 3, 0], [2, 7, 0], [2, 11, 0], [0, 15, 0], [0, 14, 0], [0, 13, 1]),
+    ]
 
 
 def test_traces_to_be_continued_and_in_the_air(tmp_path):
