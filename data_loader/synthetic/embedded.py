@@ -262,7 +262,8 @@ class EmbeddedDataset(BaseDataset):
     """Synthetic lines of English by invented writers, generated in memory from a seed.
 
     Sample n of a split is the same for all sizes, and on every machine. The writers of the splits
-    differ, and so do their sentences. The x-height is about 100 units and differs by writer.
+    differ, and so do their sentences (but not `signs`). The x-height is about 100 units and differs
+    by writer.
 
     Args:
         seed: of all writers and lines.
@@ -272,7 +273,8 @@ class EmbeddedDataset(BaseDataset):
         symbols: share of sentences made of numbers, addresses, formulas or code, from 0 to 1; they
             have most of the digits and signs.
         signs: share of lines of only one to 19 characters with a sign, a digit or a rare capital
-            among them, regardless of the bounds on the length.
+            among them, regardless of the bounds on the length. So short, they recur in all splits:
+            they are for training, not for scores.
         shapes: probability that a writer draws a sign that has several common shapes in another
             than the plain one: a brace with a small tip, a `7` with a bar.
         fonts: the fonts in use, all if None.
