@@ -31,7 +31,7 @@ def learned(root: str) -> HandSpace:
     source.prepare()
     forms = defaultdict(list)
     for index in source.indices("train").tolist():
-        forms[source.group(index)].append(source.ink(index)[:, :3])
+        forms[source.group(index)].append(source.ink(index))
     print(f"{len(forms):,} forms, {sum(map(len, forms.values())):,} lines")
     return hand_likeness.fit(list(forms.values()))
 

@@ -86,7 +86,7 @@ def run(arguments: argparse.Namespace) -> None:
         )
     check_forms(source, text_of)
     indices, texts = list(text_of), list(text_of.values())
-    inks = [source.ink(index)[:, :3] for index in indices]
+    inks = [source.ink(index) for index in indices]
     found = align(aligner.model, inks, texts, progress=True)
     read = reader.read_lines(inks, progress=True)
     lines = {}

@@ -162,7 +162,7 @@ def measures_of_recorded(
     chosen = source.one_of_each_hand(arguments.recorded, generator)[:count].tolist()
     if not chosen:
         raise UserError(f"the split {arguments.recorded!r} has no lines with a text")
-    return [measure(source.ink(index)[:, :3], source.text(index)) for index in chosen]
+    return [measure(source.ink(index), source.text(index)) for index in chosen]
 
 
 def print_table(columns: Sequence[tuple[str, Mapping[str, Any]]]) -> None:

@@ -109,7 +109,7 @@ def recorded_pages(writer: Any, arguments: argparse.Namespace) -> Measures:
         )
     order = np.random.default_rng(arguments.seed).permutation(len(whole))[:SHEETS]
     return [
-        of_page([(source.ink(index)[:, :3], source.text(index)) for index in whole[n]])
+        of_page([(source.ink(index), source.text(index)) for index in whole[n]])
         for n in order.tolist()
     ]
 

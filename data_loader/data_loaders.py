@@ -39,13 +39,9 @@ class _Samples(Dataset):
         self.alphabet: Alphabet | None = None
         self.features: Callable[[np.ndarray], np.ndarray] | None = None
 
-    def preprocessed(self, index: int) -> tuple[np.ndarray, np.ndarray, bool]:
-        """Return ink `(points, 3)` in source units, its missing points, and whether the
-        sequence ends with it."""
+    def preprocessed(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return ink `(points, 3)` in source units, and its missing points."""
         ink, missing = self.source.ink(index), self.source.missing(index)
-        ends = self.source.ends(index)
-        if ink.shape[1] == 4:
-            ink, ends = ink[:, :3], self._ends(ink[:, 3], index)
         for transform in self.preprocessing:
             ink, missing = transform(ink, missing, np.random.default_rng(0))
             if len(ink) < 2:
@@ -54,16 +50,7 @@ class _Samples(Dataset):
                     f"{self.source.lengths[index]} points, and a step to predict needs two; change "
                     "the preprocessing, or leave this sample out"
                 )
-        return ink, missing, ends
-
-    def _ends(self, marks: np.ndarray, index: int) -> bool:
-        """Return whether the last point is marked as the end of the sequence."""
-        if marks[:-1].any():
-            raise DataError(
-                f"{self.source.name(index)}: point {int(np.flatnonzero(marks)[0]) + 1} of "
-                f"{len(marks)} is marked as the end of the sequence, which only the last can be"
-            )
-        return bool(marks[-1])
+        return ink, missing
 
     def _augmented(
         self, part: str, ink: np.ndarray, missing: np.ndarray, generator: np.random.Generator
@@ -77,7 +64,7 @@ class _Samples(Dataset):
     def __getitem__(self, key: tuple[int, int]) -> Sample:
         epoch, index = key
         generator = np.random.default_rng([self.seed, epoch, index, _SAMPLE])
-        ink, missing, ends = self.preprocessed(index)
+        ink, missing = self.preprocessed(index)
         ink, missing = self._augmented("ink", ink, missing, generator)
         text = self.alphabet.encode(self.source.text(index))
         if self.features is not None:
@@ -92,7 +79,7 @@ class _Samples(Dataset):
         inputs, _ = self._augmented("inputs", inputs, missing[:-1], generator)
         # The fourth column: whatever became of the points, the last one is the last.
         inputs, targets = (np.pad(part, ((0, 0), (0, 1))) for part in (inputs, targets))
-        targets[-1, 3] = ends
+        targets[-1, 3] = self.source.ends(index)
         return inputs, targets, text, index
 
 
@@ -175,8 +162,8 @@ class HandwritingDataLoader(BaseDataLoader):
     """The training split of a dataset in shuffled batches, and the others by `split`.
 
     The points of its batches have four numbers, `(dx, dy, end_of_stroke, end_of_sequence)`, unless
-    `features` computes others from the ink. The last one is 1 at the last point of a sample and 0
-    elsewhere; ink with a fourth column of its own may say there that it does not end a sequence.
+    `features` computes others from the ink. The last one is 1 at the last point of a sample with
+    which its sequence ends, and 0 elsewhere.
 
     `normalisation` and `alphabet` are available after `prepare`; `source` is the dataset itself
     (`dataset` prepares its samples for a network).
@@ -341,7 +328,7 @@ class HandwritingDataLoader(BaseDataLoader):
                 indices.tolist(), "measuring the training set", unit=" samples", leave=False
             )
             for n, index in enumerate(samples):
-                ink, _, _ = self.dataset.preprocessed(index)
+                ink, _ = self.dataset.preprocessed(index)
                 lengths[n] = len(ink) - 1
                 yield ink
 

@@ -105,7 +105,7 @@ class RecognitionTrainer(BaseTrainer):
         chosen = indices[:: max(1, len(indices) // max(1, self.samples))][: self.samples]
         if not len(chosen):
             return
-        inks = [source.ink(int(index))[:, :3] for index in chosen]
+        inks = [source.ink(int(index)) for index in chosen]
         truths = [source.text(int(index)) for index in chosen]
         outputs: list[Transcript] = [self.evaluated_model.read([ink]) for ink in inks]
         captions = [

@@ -159,7 +159,7 @@ def read_split(
         searches["beam"] = replace(search, language_model=None, language_weight=0.0)
     if search.language_model is not None:
         searches["language_model"] = search
-    inks = [source.ink(index)[:, :3] for index in indices]
+    inks = [source.ink(index) for index in indices]
     found = read_each_way(model, inks, searches, progress=progress)
     return {
         name: [

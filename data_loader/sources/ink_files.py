@@ -157,7 +157,7 @@ def _is_beside(file: Path) -> bool:
 
 
 def _finished(sample: Sample) -> InkSample:
-    ink = np.array(sample.ink[:, :3], dtype=np.float32)
+    ink = np.array(sample.ink, dtype=np.float32)
     ink[0, :2] = 0
     return InkSample(sample.name, ink, sample.text or None)
 
@@ -369,7 +369,7 @@ def matched(ink: np.ndarray, like: Sequence[np.ndarray]) -> tuple[np.ndarray, fl
     """
     height = float(np.median([x_height(one) for one in like]))
     scale = _beyond_hands(height / x_height(ink))
-    result = np.array(ink[:, :3], dtype=np.float32)
+    result = np.array(ink, dtype=np.float32)
     result[:, :2] *= scale
     steps = [step for one in like if (step := mean_step(one)) > 0]
     period = 1.0

@@ -351,7 +351,7 @@ def measured_lines(
     out.
     """
     for index in indices:
-        text, ink = nfc(dataset.text(index)), dataset.ink(index)[:, :3]
+        text, ink = nfc(dataset.text(index)), dataset.ink(index)
         aligned = alignment.of(dataset.name(index), len(ink), text)
         if aligned is None or aligned.errors > WORST * len(text):
             continue

@@ -69,7 +69,7 @@ class Drawer:
     ) -> Piece:
         writers = self._of[one]
         samples = writers[sorted(writers)[int(choice.integers(len(writers)))]]
-        ink = self._digits.ink(samples[int(generator.integers(len(samples)))])[:, :3]
+        ink = self._digits.ink(samples[int(generator.integers(len(samples)))])
         points, end = to_points(ink), ink[:, 2] > 0.5
         end[-1] = True
         points -= points.min(0)

@@ -59,7 +59,7 @@ class _Part(NamedTuple):
     @property
     def ink(self) -> np.ndarray:
         """Its points `(points, 3)`; of a piece, the first one has no offset."""
-        ink = self.dataset.ink(self.index)[:, :3]
+        ink = self.dataset.ink(self.index)
         if self.rows is None:
             return ink
         points = to_points(ink)[self.rows]
@@ -76,12 +76,11 @@ class _Part(NamedTuple):
 
     @property
     def ends(self) -> bool:
-        """Whether a sequence ends with it, which a fourth column of its ink may tell."""
+        """Whether a sequence ends with it."""
         text = self.dataset.text(self.index)
         if self.words is not None and self.words.stop < len(text.split()):
             return True  # the pen is lifted after a word
-        ink = self.dataset.ink(self.index)
-        return bool(ink[-1, 3]) if ink.shape[1] == 4 else self.dataset.ends(self.index)
+        return self.dataset.ends(self.index)
 
 
 class _Origin(NamedTuple):
@@ -366,4 +365,4 @@ def _typical_height(dataset: BaseDataset) -> float:
         return dataset.x_height
     indices = dataset.indices("train")
     chosen = indices[np.linspace(0, len(indices) - 1, min(len(indices), MEASURED)).astype(int)]
-    return float(np.median([x_height(dataset.ink(int(i))[:, :3]) for i in chosen]))
+    return float(np.median([x_height(dataset.ink(int(i))) for i in chosen]))

@@ -54,7 +54,7 @@ def give(epoch: int = 2) -> None:
             shutil.copy(folder / name / f"checkpoint-epoch{epoch}.pth", f"{name}.pth")
     source = EmbeddedDataset(**tiny_config.DATASET)
     source.prepare()
-    write_inkml("ink.inkml", source.ink(0)[:, :3], source.text(0))
+    write_inkml("ink.inkml", source.ink(0), source.text(0))
     OUT.mkdir(exist_ok=True)
 
 

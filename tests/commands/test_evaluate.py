@@ -219,10 +219,6 @@ def test_lines_without_a_text_are_not_scored(checkpoints, data, tmp_path, capsys
     monkeypatch.setattr(
         EmbeddedDataset, "text", lambda self, n: "" if n in lacking else text(self, n)
     )
-    ink = EmbeddedDataset.ink  # with a fourth column, as ink may have
-    monkeypatch.setattr(
-        EmbeddedDataset, "ink", lambda self, n: np.pad(ink(self, n), ((0, 0), (0, 1)))
-    )
     words = (checkpoints["CTCNetwork"], tmp_path, "test")
     evaluate(*words)
     assert "no text: 1 of 3 lines" in capsys.readouterr().out

@@ -372,33 +372,18 @@ def test_the_last_reading_ends_the_sequence(filled):
 class Ending(Toy):
     """Says itself where sequences end: those of an odd index do not."""
 
-    def ink(self, index):
-        ink = super().ink(index)
-        marks = np.zeros((len(ink), 1), np.float32)
-        marks[-1] = index % 2 == 0
-        return np.concatenate([ink, marks], axis=1)
+    def ends(self, index):
+        return index % 2 == 0
 
 
-def test_ink_of_four_columns_says_whether_the_sequence_ends():
-    plain, made = loader(preprocessing=[FillMissing()]), None
+def test_the_dataset_says_whether_the_sequence_ends():
+    plain = loader(preprocessing=[FillMissing()])
     made = loader(preprocessing=[FillMissing()], dataset=Ending())
-    assert made.normalisation == plain.normalisation
     for batch, other in zip(made, plain, strict=True):
         assert torch.equal(batch.targets[..., :3], other.targets[..., :3])
         last = batch.targets[torch.arange(len(batch)), batch.lengths - 1, 3]
         assert last.tolist() == (1 - batch.index % 2).tolist()
         assert batch.targets[..., 3].sum() == last.sum()
-
-
-def test_an_end_before_the_last_point_is_an_error():
-    class Early(Ending):
-        def ink(self, index):
-            ink = super().ink(index)
-            ink[len(ink) // 2, 3] = 1
-            return ink
-
-    with pytest.raises(DataError, match=r"sample\d+: point \d+ of \d+ is marked as the end of"):
-        loader(dataset=Early(), batch_size=20)
 
 
 def heights(ink):

@@ -238,15 +238,6 @@ def test_samples_without_a_text_are_refused(tmp_path, loader, monkeypatch, split
     assert not list(tmp_path.iterdir())
 
 
-def test_ink_with_a_fourth_column_is_drawn_as_well(tmp_path, loader, monkeypatch, caplog):
-    ink = loader.source.ink
-    monkeypatch.setattr(loader.source, "ink", lambda index: np.pad(ink(index), ((0, 0), (0, 1))))
-    trainer = make(tmp_path, loader, "ctc", samples=2)
-    trainer.train()
-    assert (trainer.run.log / "samples-epoch1.png").exists()
-    assert "could not be drawn" not in caplog.text
-
-
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("valid", [True, False])
 def test_a_reader_that_diverges_is_not_saved(tmp_path, loader, kind, valid, caplog):

@@ -64,7 +64,7 @@ def test_of_real_lines_most_are_cut(real_cache):
     dataset = prepared(IAMOnDBDataset, "iam_ondb", real_cache, subset=200)
     cut = 0
     for n in dataset.indices("train")[:200].tolist():
-        ink, words = dataset.ink(n)[:, :3], dataset.text(n).split()
+        ink, words = dataset.ink(n), dataset.text(n).split()
         found = word_numbers(ink, dataset.text(n))
         if found is None:
             continue
