@@ -215,7 +215,8 @@ CARRIERS: Mapping[str, list[tuple[str, str]]] = {
 def european(draws: Draws, split: int = 0) -> str:
     """Return a text of a few words in one language, of `LENGTHS` characters and in NFC.
 
-    One of its words is drawn for a letter, and each letter is as likely, so that none is rare.
+    One of its words, if it has any, is drawn for a letter, which is in the text. Each letter is as
+    likely, so that none is rare.
 
     Args:
         draws: where choices are from.
@@ -230,7 +231,7 @@ def european(draws: Draws, split: int = 0) -> str:
         text = fill(phrase, {"drawn": [word], "word": VOCABULARY[language]}, draws)
         if letter not in word:
             text = upper(text, language)
-        elif draws.chance(0.2):
-            text = title(text, language)
+        elif draws.chance(0.2) and letter in (begun := title(text, language)):
+            text = begun
         if LENGTHS[0] <= len(text) <= LENGTHS[1] and split_of(text) == split:
             return text
