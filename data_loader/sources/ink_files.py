@@ -20,7 +20,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
 from xml.parsers import expat
 
 import numpy as np
@@ -46,6 +45,14 @@ ACCEPTED = (
 HANDS = 2.0
 """Factor by which a hand may differ from usual in size or speed: on IAM-OnDB 98 of 100 lines have
 x-heights of 0.49 to 2.1 times the median, and steps of 0.58 to 1.8 (measured)."""
+
+MAX_POINTS = 20_000
+"""Limit on the points of a sample, as in the datasets."""
+MAX_BYTES = 64 * MEBIBYTE
+"""Limit on the bytes of a file, but for stroke arrays and archives, which have those of their
+datasets."""
+MAX_FILES = 500_000
+"""Limit on the files of a folder, as in the datasets."""
 
 _HEAD = 1 << 16  # bytes by which a format is told; assumed
 _MARKS = (b"\xff\xfe", b"\xfe\xff", b"\xef\xbb\xbf")  # byte order marks
@@ -77,27 +84,7 @@ class InkSample:
     text: str | None
 
 
-class _Limits(NamedTuple):
-    points: int
-    bytes: int | None
-    members: int
-    archive_bytes: int
-    encoding: str | None
-
-    def read(self, file: Path) -> bytes:
-        """Return the content of a file, see `read_file`."""
-        return read_file(file, 64 * MEBIBYTE if self.bytes is None else self.bytes)
-
-
-def read_ink(
-    path: str | os.PathLike[str],
-    *,
-    encoding: str | None = None,
-    max_points: int = 20_000,
-    max_bytes: int | None = None,
-    max_members: int = 500_000,
-    max_archive_bytes: int = 4096 * MEBIBYTE,
-) -> list[InkSample]:
+def read_ink(path: str | os.PathLike[str], *, encoding: str | None = None) -> list[InkSample]:
     """Return the samples in a file, or in all files of a folder and the folders in it, by name.
 
     Of several files or samples, what cannot be used is left out, and a warning names it.
@@ -105,11 +92,6 @@ def read_ink(
     Args:
         path: the file or the folder.
         encoding: of InkML files; None takes what they say.
-        max_points: limit on the points of a sample.
-        max_bytes: limit on the bytes of a file or an archive's member; None is 64 MiB, for stroke
-            arrays 1 GiB and for members 1 MiB, as in the datasets.
-        max_members: limit on the files of a folder and the members of an archive.
-        max_archive_bytes: limit on the bytes of an unpacked archive.
 
     Returns:
         the samples, at least one, in the order of the files' names.
@@ -118,10 +100,9 @@ def read_ink(
         DataError: if there is no such file, or nothing in it can be used: which file, and why.
     """
     path = Path(path).expanduser()
-    limits = _Limits(max_points, max_bytes, max_members, max_archive_bytes, encoding)
     try:
         if folder := path.is_dir():
-            files = [file for file in files_below(path, "*", max_members) if not _is_beside(file)]
+            files = [file for file in files_below(path, "*", MAX_FILES) if not _is_beside(file)]
         else:
             files = [path]
     except OSError as error:
@@ -130,7 +111,7 @@ def read_ink(
     refused: list[Rejected] = []
     for file in distributed.bar(files, "reading ink", unit=" files", delay=1):
         name = file.relative_to(path).as_posix() if folder else file.name
-        for found in _samples(file, name, limits):
+        for found in _samples(file, name, encoding):
             if isinstance(found, Rejected):
                 refused.append(found)
             else:
@@ -162,12 +143,14 @@ def _finished(sample: Sample) -> InkSample:
     return InkSample(sample.name, ink, sample.text or None)
 
 
-def _samples(file: Path, name: str, limits: _Limits) -> Iterator[Sample | Rejected]:
+def _samples(file: Path, name: str, encoding: str | None) -> Iterator[Sample | Rejected]:
     """Yield the samples of a file that is called `name`, and what cannot be used."""
     try:
         with open_file(file) as stream:
             head = stream.read(_HEAD)
-        for found in _reader(file, head)(file, limits):
+        reader = _reader(file, head)
+        options = {"encoding": encoding} if reader is _inkml else {}
+        for found in reader(file, **options):
             own = f"{name}:{found.name}" if found.name else name
             found = found._replace(name=own)
             yield found if isinstance(found, Rejected) else refusal(found, False) or found
@@ -179,7 +162,7 @@ def _samples(file: Path, name: str, limits: _Limits) -> Iterator[Sample | Reject
         yield Rejected(name, str(error).removeprefix(f"{file}: "))
 
 
-_Reader = Callable[[Path, _Limits], Iterator[Sample | Rejected]]
+_Reader = Callable[..., Iterator[Sample | Rejected]]
 
 
 def _reader(file: Path, head: bytes) -> _Reader:
@@ -250,40 +233,35 @@ def _xml(head: bytes) -> _Reader:
     raise Fault(_UNKNOWN, f"XML whose outermost element is <{found[0][:40]}>")
 
 
-def _line(file: Path, limits: _Limits) -> Iterator[Sample]:
+def _content(file: Path) -> bytes:
+    """Return the content of a file, see `read_file`."""
+    return read_file(file, MAX_BYTES)
+
+
+def _line(file: Path) -> Iterator[Sample]:
     """Yield the line of an XML file of IAM-OnDB."""
-    ink, missing = parse_line(limits.read(file), max_points=limits.points)
-    yield Sample("", ink, text_beside(file, limits.read), missing)
+    ink, missing = parse_line(_content(file), max_points=MAX_POINTS)
+    yield Sample("", ink, text_beside(file, _content), missing)
 
 
-def _inkml(file: Path, limits: _Limits) -> Iterator[Sample | Rejected]:
+def _inkml(file: Path, encoding: str | None) -> Iterator[Sample | Rejected]:
     """Yield the samples of an InkML file."""
-    found = list(inkml.parse(limits.read(file), "annotated", limits.encoding, limits.points))
+    found = list(inkml.parse(_content(file), "annotated", encoding, MAX_POINTS))
     for number, sample in enumerate(found):
         own = f"{number:04}" if len(found) > 1 else ""
         yield sample.of(own) if isinstance(sample, Fault) else Sample(own, *sample[:2])
 
 
-def _arrays(file: Path, limits: _Limits) -> Iterator[Sample | Rejected]:
+def _arrays(file: Path) -> Iterator[Sample | Rejected]:
     """Yield the lines of stroke arrays."""
     texts = "sentences.txt" if (file.parent / "sentences.txt").is_file() else None
-    given = {} if limits.bytes is None else {"max_bytes": limits.bytes}
-    dataset = stroke_arrays.StrokeArraysDataset(
-        root=str(file), texts=texts, max_points=limits.points, **given
-    )
+    dataset = stroke_arrays.StrokeArraysDataset(root=str(file), texts=texts)
     yield from dataset.read(dataset.find())
 
 
-def _archive(file: Path, limits: _Limits) -> Iterator[Sample | Rejected]:
+def _archive(file: Path) -> Iterator[Sample | Rejected]:
     """Yield the digits in an archive of MNIST stroke sequences."""
-    given = {} if limits.bytes is None else {"max_bytes": limits.bytes}
-    dataset = mnist_strokes.MNISTStrokesDataset(
-        root=str(file),
-        max_points=limits.points,
-        max_members=limits.members,
-        max_archive_bytes=limits.archive_bytes,
-        **given,
-    )
+    dataset = mnist_strokes.MNISTStrokesDataset(root=str(file))
     found: list[Sample | Rejected] = []
     broken: DataError | None = None
     try:
@@ -295,17 +273,17 @@ def _archive(file: Path, limits: _Limits) -> Iterator[Sample | Rejected]:
         raise broken
 
 
-def _digit(file: Path, limits: _Limits) -> Iterator[Sample]:
+def _digit(file: Path) -> Iterator[Sample]:
     """Yield the digit in a file of its own; its class is beside it, or unknown."""
-    ink, rows = mnist_strokes.parse_digit(limits.read(file), limits.points)
+    ink, rows = mnist_strokes.parse_digit(_content(file), MAX_POINTS)
     target, listed = None, None
     beside = file.with_name(file.name.replace("inputdata", "targetdata"))
     if beside != file and beside.is_file():
-        target = mnist_strokes.parse_class(limits.read(beside), limits.points)
+        target = mnist_strokes.parse_class(_content(beside), MAX_POINTS)
     elif match := re.fullmatch(r"(train|test)img-(\d{1,8})-inputdata\.txt", file.name):
         labels = file.with_name(f"{match[1]}labels.txt")
         if labels.is_file():
-            lines = _labels(labels, labels.stat().st_mtime_ns, limits)
+            lines = _labels(labels, labels.stat().st_mtime_ns)
             listed = lines[int(match[2])] if int(match[2]) < len(lines) else b""
             if not re.fullmatch(rb"\s*[0-9]\s*", listed):
                 raise Fault(f"no digit from 0 to 9 in {labels.name}", f"line {int(match[2]) + 1}")
@@ -314,17 +292,17 @@ def _digit(file: Path, limits: _Limits) -> Iterator[Sample]:
 
 
 @lru_cache(maxsize=4)
-def _labels(file: Path, changed: int, limits: _Limits) -> list[bytes]:
+def _labels(file: Path, changed: int) -> list[bytes]:
     """Return the lines of a label file, which stands beside many digits."""
-    return limits.read(file).strip().split(b"\n")
+    return _content(file).strip().split(b"\n")
 
 
-def _unipen(file: Path, limits: _Limits) -> Iterator[Sample | Rejected]:
+def _unipen(file: Path) -> Iterator[Sample | Rejected]:
     """Yield the segments of a UNIPEN file: its lines, or else the level of the fewest.
 
     A file without segments is one sample.
     """
-    document = unipen.parse(decode(limits.read(file)))
+    document = unipen.parse(decode(_content(file)))
     levels = [segment.level.upper() for segment in document.segments]
     if not document.pieces:
         raise Fault("no points")
@@ -332,7 +310,7 @@ def _unipen(file: Path, limits: _Limits) -> Iterator[Sample | Rejected]:
         document.segments.append(unipen.Segment("", "", None, 1, 0))
     rare = Counter(levels).most_common()
     level = "LINE" if "LINE" in levels else rare[-1][0] if rare else ""
-    for number, (segment, ink, text) in enumerate(unipen.samples(document, level, limits.points)):
+    for number, (segment, ink, text) in enumerate(unipen.samples(document, level, MAX_POINTS)):
         own = f"{number:05}" if levels else ""
         if isinstance(ink, Fault):
             yield (unipen.located(ink, segment) if levels else ink).of(own)
@@ -340,15 +318,15 @@ def _unipen(file: Path, limits: _Limits) -> Iterator[Sample | Rejected]:
             yield Sample(own, ink, text)
 
 
-def _json(file: Path, limits: _Limits) -> Iterator[Sample | Rejected]:
+def _json(file: Path) -> Iterator[Sample | Rejected]:
     """Yield the lines in a JSON file, see `own_ink`."""
-    lines = own_ink.parse_json(limits.read(file))
+    lines = own_ink.parse_json(_content(file))
     if not lines:
         raise Fault("no lines")
     for number, (text, strokes, _) in enumerate(lines):
         own = f"{number:05}" if len(lines) > 1 else ""
         try:
-            yield Sample(own, own_ink.ink_of(strokes, limits.points), own_ink.clean_text(text))
+            yield Sample(own, own_ink.ink_of(strokes, MAX_POINTS), own_ink.clean_text(text))
         except Fault as fault:
             yield fault.of(own)
 

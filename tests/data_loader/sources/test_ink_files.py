@@ -7,10 +7,11 @@ import pytest
 
 import data_loader
 from data_loader import EmbeddedDataset, InkSample, read_ink
+from data_loader.sources import ink_files
 from data_loader.sources.ink_files import matched
 from parse_config import BASES, choices
 from tests.data_loader import ink_formats
-from tests.data_loader.archives import link, pack
+from tests.data_loader.archives import pack
 from tests.data_loader.ink_formats import INK, STROKES
 from utils.checks import DataError
 from utils.ink import strokes, x_height
@@ -191,24 +192,34 @@ def test_digits_find_their_classes_beside_them(tmp_path, caplog):
     ]
 
 
-def test_limits_are_options_and_named_when_hit(tmp_path):
-    content, digit = ink_formats.inkml(), ink_formats.mnist()
+LONG = [[(n, n % 2) for n in range(20_001)]]
+TOO_LONG = {
+    "InkML": ink_formats.inkml(LONG),
+    "IAM-OnDB": ink_formats.iam(LONG),
+    "stroke arrays": ink_formats.arrays([LONG]),
+    "MNIST": ink_formats.mnist(LONG),
+    "UNIPEN": ink_formats.unipen(strokes=LONG),
+    "own": ink_formats.own([("hello", LONG)]),
+}
+
+
+@pytest.mark.parametrize("kind", TOO_LONG)
+def test_a_sample_of_too_many_points_is_refused(tmp_path, kind):
+    (tmp_path / "sample").write_bytes(TOO_LONG[kind])
+    with pytest.raises(DataError, match=r"more than 20,000 points \(the limit max_points\)"):
+        read_ink(tmp_path / "sample")
+
+
+def test_limits_are_named_when_hit(tmp_path, monkeypatch):
+    content = ink_formats.inkml()
     put(tmp_path, a__inkml=content, b__inkml=content)
-    archive = pack(tmp_path / "s.tar.gz", {"trainimg-0-inputdata.txt": digit, "x": link("x", "y")})
-    path = tmp_path / "a.inkml"
-    for file, limit, message in (
-        (path, {"max_points": 4}, r"a\.inkml: more than 4 points \(the limit max_points\) \(5\)"),
-        (path, {"max_bytes": 99}, r"a\.inkml: more than 99 bytes \(the limit max_bytes\) \("),
-        (tmp_path, {"max_members": 1}, r"more than 1 files \(the limit max_members\)"),
-        (archive, {"max_members": 1}, r"tar\.gz: more than 1 members \(the limit max_members\)"),
-        (archive, {"max_archive_bytes": 600}, r"more than 600 bytes unpacked \(the limit max_arc"),
-        (archive, {"max_bytes": 9}, r"more than 9 bytes \(the limit max_bytes\) \(\d+\), and 1 mo"),
-        (archive, {"max_points": 4}, r"trainimg-0: more than 4 points \(the limit max_points\)"),
-    ):
-        with pytest.raises(DataError, match=message):
-            read_ink(file, **limit)
-    assert len(read_ink(archive, max_points=5, max_members=2, max_bytes=len(digit))) == 1
-    assert read_ink(path, encoding="utf-8")[0].text == "hello"
+    assert len(read_ink(tmp_path)) == 2
+    monkeypatch.setattr(ink_files, "MAX_FILES", 1)
+    with pytest.raises(DataError, match=r"more than 1 files \(the limit max_members\)"):
+        read_ink(tmp_path)
+    monkeypatch.setattr(ink_files, "MAX_BYTES", 99)
+    with pytest.raises(DataError, match=r"a\.inkml: more than 99 bytes \(the limit max_bytes\) \("):
+        read_ink(tmp_path / "a.inkml")
 
 
 @pytest.mark.parametrize("text", ["hello", "", "a  b <&> é 文 ", "two\nlines"])
