@@ -18,7 +18,7 @@ import experiments
 import train
 from base.base_trainer import BaseTrainer
 from base.checkpoint import load_checkpoint
-from data_loader.sources.inkml import read_inkml
+from data_loader import read_ink
 from model import load
 from parse_config import BINDER, choices
 from tests import small_sources
@@ -138,9 +138,10 @@ def write_a_line(run: Path, characters: list[str] | bool) -> None:
     words += ["--text", text] if text else []
     assert experiments.main(["write", *words, "--num-samples", "1", "--seed", "3"]) == 0
     (file,) = Path("out").glob("*.inkml")
-    ink, written = read_inkml(file)
-    assert 2 <= len(ink) <= STEPS + 1 and np.isfinite(ink).all() and written == text
-    assert ink[-1, 2] == 1 and len(list(Path("out").glob("*.png"))) == 1
+    (line,) = read_ink(file)
+    assert 2 <= len(line.ink) <= STEPS + 1 and np.isfinite(line.ink).all()
+    assert (line.text or "") == text
+    assert line.ink[-1, 2] == 1 and len(list(Path("out").glob("*.png"))) == 1
 
 
 def read_a_line(run: Path, characters: list[str], capsys) -> None:

@@ -6,7 +6,6 @@ growing downwards. Values may be differences of the first (`'`) or second (`"`) 
 point before. `<annotation type="truth">` holds a transcription.
 """
 
-import os
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -19,7 +18,7 @@ import numpy as np
 
 from base import distributed
 from data_loader.sources.cache import Rejected, Sample
-from data_loader.sources.files import MEBIBYTE, check_root, files_below, read_file
+from data_loader.sources.files import check_root, files_below, read_file
 from data_loader.sources.parsing import Fault, check_offsets, check_points, clean_text, join_strokes
 from data_loader.sources.source import SourceDataset
 from utils.checks import ConfigFault, DataError
@@ -381,24 +380,6 @@ def _checked(text: str) -> str:
     """Return a transcription without control characters, its spaces as they are."""
     clean_text(text)
     return text
-
-
-def read_inkml(
-    path: str | os.PathLike[str], *, encoding: str | None = None, max_points: int = 20_000
-) -> tuple[np.ndarray, str]:
-    """Return the ink `(points, 3)` float32 and the transcription of an InkML file.
-
-    Raises:
-        DataError: naming the file and what is wrong with it.
-    """
-    try:
-        content = read_file(Path(path), 64 * MEBIBYTE)
-        found = next(parse(content, "file", encoding, max_points))
-        if isinstance(found, Fault):
-            raise found
-    except Fault as fault:
-        raise DataError(str(fault.of(str(path)))) from None
-    return found[0], found[1]
 
 
 class InkMLDataset(SourceDataset):

@@ -19,7 +19,7 @@ LIFT, AIR = 0.08, 200.0
 
 
 def to_inkml(ink: np.ndarray, text: str = "") -> str:
-    """Return ink and its transcription as InkML, from which `read_inkml` reads exactly the same.
+    """Return ink and its transcription as InkML, from which `read_ink` reads exactly the same.
 
     An unfinished last stroke is a trace to be continued. Positions are written so that their
     differences, as read, are the offsets again. Where numbers of very different size prevent that,

@@ -12,8 +12,8 @@ from data_loader import (
     MNISTStrokesDataset,
     StrokeArraysDataset,
     UnipenDataset,
+    read_ink,
 )
-from data_loader.sources.inkml import read_inkml
 from tests.shared_data import prepared
 from utils.page.inkml import write_inkml
 
@@ -76,8 +76,8 @@ def test_inkml(real_cache, tmp_path):
         ink = dataset.ink(n)
         assert ink[:, 0].sum() < 0 and dataset.text(n) == ""
         write_inkml(tmp_path / "one.inkml", ink, "نص")
-        again, text = read_inkml(tmp_path / "one.inkml")
-        assert (again == ink).all() and text == "نص"
+        (again,) = read_ink(tmp_path / "one.inkml")
+        assert (again.ink == ink).all() and again.text == "نص"
 
 
 def test_the_list_of_iam_ondb_names_its_lines_and_all_with_crossed_out_words(real_cache):

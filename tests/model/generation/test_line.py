@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from data_loader.sources.inkml import read_inkml
+from data_loader import read_ink
 from model import Line
 from utils.checks import UserError
 
@@ -43,8 +43,8 @@ def test_a_line_saves_itself_by_the_suffix(tmp_path):
     titles = {part.tag.rpartition("}")[2]: part.text for part in ElementTree.fromstring(svg)}
     assert titles["title"] == "b" and titles["desc"] == "b · seed 1"
     one.save(tmp_path / "line.INKML")
-    ink, text = read_inkml(tmp_path / "line.INKML")
-    assert ink.tolist() == one.written.tolist() and text == "b"
+    (read,) = read_ink(tmp_path / "line.INKML")
+    assert read.ink.tolist() == one.written.tolist() and read.text == "b"
     one.save(str(tmp_path / "line.png"))
     with Image.open(tmp_path / "line.png") as picture:
         assert np.asarray(picture.convert("L")).min() < 100  # there is ink

@@ -5,7 +5,8 @@ import xml.etree.ElementTree as ElementTree
 import numpy as np
 import pytest
 
-from data_loader.sources.inkml import InkMLDataset, parse, read_inkml
+from data_loader import InkMLDataset, read_ink
+from data_loader.sources.inkml import parse
 from utils.checks import DataError
 from utils.ink import from_strokes
 from utils.page.inkml import AIR, LIFT, page_to_inkml, write_page_inkml
@@ -94,7 +95,7 @@ def test_the_projects_reader_finds_the_rows_and_their_texts(tmp_path):
     dataset = InkMLDataset(root=str(tmp_path), level="group", cache=str(tmp_path / "cache"))
     dataset.prepare()
     assert [dataset.text(n) for n in range(len(dataset))] == texts
-    ink, _ = read_inkml(tmp_path / "page.inkml")
+    ((ink, _, _, _),) = parse(content)
     np.testing.assert_allclose(
         ink, from_strokes([stroke for one in rows for stroke in one.strokes]), atol=0.0011
     )
@@ -102,7 +103,7 @@ def test_the_projects_reader_finds_the_rows_and_their_texts(tmp_path):
 
 def test_a_single_row_is_the_text_of_the_file(tmp_path):
     write_page_inkml(tmp_path / "page.inkml", Page(210, 297, (FIRST,)))
-    assert read_inkml(tmp_path / "page.inkml")[1] == "A & b"
+    assert read_ink(tmp_path / "page.inkml")[0].text == "A & b"
 
 
 def test_what_xml_cannot_hold_is_refused(tmp_path):
