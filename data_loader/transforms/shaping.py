@@ -6,9 +6,9 @@ of the shaped ink.
 
 | what | class | inverse |
 |---|---|---|
-| level the baseline | `LevelBaseline` | `undo`, with the matrix that `matrix` measured |
-| undo the slant | `UndoSlant` | `undo` |
-| a common height | `ScaleHeight` | `undo` |
+| level the baseline | `LevelBaseline` | that of the matrix which `matrix` measured |
+| undo the slant | `UndoSlant` | the same |
+| a common height | `ScaleHeight` | the same |
 | equal time | `ResampleTime` | none: where points lay between the new ones is lost |
 | equal distance | `ResampleDistance` | none, as before; the speed is lost as well |
 | Ramer-Douglas-Peucker | `Simplify` | none: what it drops lay within the tolerance, that is all |
@@ -45,25 +45,16 @@ class _Measured(BaseTransform):
     def __call__(
         self, ink: np.ndarray, missing: np.ndarray, generator: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray]:
-        return _multiplied(ink, self.matrix(ink)), missing
-
-    @staticmethod
-    def undo(ink: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-        """Return the ink before multiplication by `matrix`, up to rounding."""
-        return _multiplied(ink, np.linalg.inv(matrix))
-
-
-def _multiplied(ink: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-    changed = np.array(ink, dtype=np.float32)
-    changed[:, :2] = ink[:, :2].astype(np.float64) @ matrix.T
-    return changed
+        changed = np.array(ink, dtype=np.float32)
+        changed[:, :2] = ink[:, :2].astype(np.float64) @ self.matrix(ink).T
+        return changed, missing
 
 
 class LevelBaseline(_Measured):
     """Rotates a line so that its baseline is level.
 
     The baseline is that of `baseline_angle`. Ink that is too short for one (single letters, a
-    digit) stays unchanged. Inverse: `undo`.
+    digit) stays unchanged. The inverse of `matrix` undoes it.
 
     Args:
         max_degrees: the steepest baseline accepted; ink that seems steeper stays unchanged.
@@ -92,7 +83,7 @@ class LevelBaseline(_Measured):
 class UndoSlant(_Measured):
     """Shears a line so that its downstrokes are upright; level lines stay unchanged.
 
-    Inverse: `undo`.
+    The inverse of `matrix` undoes it.
 
     Args:
         max_degrees: the strongest slant accepted; ways that lean more are not counted.
@@ -117,7 +108,7 @@ spread 6 % over forms, where 50 % has 1.24 and 12 %; over the lines of a form 14
 
 
 class ScaleHeight(_Measured):
-    """Scales a sample to a common height. Inverse: `undo`.
+    """Scales a sample to a common height. The inverse of `matrix` undoes it.
 
     Args:
         height: in the resulting units.
