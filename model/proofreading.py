@@ -17,7 +17,7 @@ from utils.ink import bounds, x_height
 OF_TRY = 1_000_000_007
 """Difference between the seeds of two tries of a line: prime, and more than there are lines."""
 
-DOUBT = 0.2
+DOUBT = 0.08
 """Nats of doubt with which a line is good enough (measured, lab notebook: the lines of a page)."""
 HIGHEST, BACK, WIDEST = 9.0, 3.0, 6.0
 """Height of a line, way back of the pen beyond the width of a word, and width for each character,
