@@ -268,6 +268,12 @@ def test_the_record_of_a_file_is_of_the_file_itself(name):
     assert round(record["metrics"][metric], digits) == pytest.approx(card(pattern), abs=1e-9)
 
 
+@pytest.mark.parametrize("name", ["writer", "reader", "judge"])
+def test_the_networks_for_use_are_what_their_config_trains(name):
+    config = PRETRAINED.parents[1] / "configs" / f"{name}.json"
+    assert load_checkpoint(pretrained()[name])["config"] == json.loads(config.read_text())
+
+
 def test_commands_of_the_card_name_networks_that_are_there():
     named = re.findall(r"(?:-r|--reader|compare) ([a-z]\w*)(?=\s)", CARD + RESULTS)
     assert named and set(named) <= set(pretrained())
