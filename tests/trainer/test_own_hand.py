@@ -43,7 +43,7 @@ def lines():
 
 @pytest.fixture(scope="module")
 def networks():
-    return load("writer", "cpu"), load("recognition", "cpu")
+    return load("writer", "cpu"), load("reader", "cpu")
 
 
 @pytest.fixture
@@ -215,7 +215,7 @@ def test_a_network_that_is_destroyed_has_forgotten(networks):
     taken = exam.Exam.of(writer, reader, (line.written, said), seed=1)
     assert len(taken.characters) == 94 and len(taken.texts) == exam.CHECK_LINES
     could, before = taken.taken(writer)
-    assert len(could) > 80 and before < 0.1 and taken.lost(writer, []) == []
+    assert len(could) > 85 and before < 0.1 and taken.lost(writer, []) == []
     broken = load("writer", "cpu")
     with torch.no_grad():
         for weights in broken.model.parameters():
