@@ -26,7 +26,7 @@ from data_loader.sources.source import SourceDataset
 from data_loader.sources.splits import draw
 from data_loader.synthetic.corpus import Draws
 from data_loader.synthetic.embedded import Writer, write
-from data_loader.synthetic.stroke_fonts import FONTS, resample
+from data_loader.synthetic.stroke_fonts import FONTS, GLYPHS, resample
 from utils.checks import ConfigFault, DataError, Range
 from utils.files import user_cache
 from utils.ink import from_strokes, strokes
@@ -220,10 +220,10 @@ class MNISTStrokesDataset(SourceDataset):
     def options(self) -> dict[str, Any]:
         made = {}
         if self.embedded:
-            # There are no files to tell that a cache is out of date: the code that invents does.
+            # No files of digits tell that a cache is out of date: what invents them does.
             inventors = (embedded_digit, write, Draws, resample, from_strokes)
             code = "".join(inspect.getsource(inspect.getmodule(one)) for one in inventors)
-            digest = hashlib.sha256(code.encode()).hexdigest()
+            digest = hashlib.sha256(code.encode() + GLYPHS.read_bytes()).hexdigest()
             made = {"size": self.embedded_size, "seed": self.embedded_seed, "code": digest}
         return {**super().options(), "max_archive_bytes": self.max_archive_bytes, **made}
 

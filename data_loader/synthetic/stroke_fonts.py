@@ -7,10 +7,10 @@ of a plain small letter. Of the many fonts three are used: `futural` (plain, one
 (script, one line), and of `timesi` (italic, drawn with two lines) the one line a pen would take.
 """
 
-import math
-from collections.abc import Sequence
+import json
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 from HersheyFonts import HersheyFonts
@@ -26,299 +26,35 @@ SIGN_LEAN, SIGN_ROUNDING = 0.4, 0.6
 """Share of a hand's slant that signs take, and the most that their corners are rounded, in font
 units; assumed. With all of it a backslash stands upright, and a bracket becomes a parenthesis."""
 
-# A stroke is a list of pieces that the pen draws without a lift, in the order of writing. A piece
-# is the number n of a stroke of the package's glyph, ~n for the same one backwards, or
-# (n, start, stop) for a part of it. Between pieces the pen goes straight, which in these letters
-# is mostly back over its own line.
-Piece = int | tuple[int, int, int | None]
-Strokes = Sequence[Sequence[Piece]]
-
-# Plain letters whose strokes are in another order in the package than people write them.
-LIFTED: dict[str, Strokes] = {
-    "a": [[1], [0]],
-    "d": [[1], [0]],
-    "g": [[1], [0]],
-    "q": [[1], [0]],
-    "i": [[1], [0]],
-    "j": [[1], [0]],
-    "z": [[1, 0, 2]],
-    "Z": [[1, 0, 2]],
-    "7": [[1, 0]],
-}
-# The same letters, and others, with as few pen lifts as in quick writing.
-JOINED: dict[str, Strokes] = {
-    **LIFTED,
-    "a": [[1, 0]],
-    "b": [[0, 1]],
-    "d": [[1, 0]],
-    "g": [[1, 0]],
-    "h": [[0, 1]],
-    "k": [[0], [1, 2]],
-    "m": [[0, 1, 2]],
-    "n": [[0, 1]],
-    "p": [[0, 1]],
-    "q": [[1, 0]],
-    "r": [[0, 1]],
-    "u": [[0, 1]],
-    "v": [[0, ~1]],
-    "w": [[0, ~1, 2, ~3]],
-    "y": [[0, 1]],
-    "A": [[~0, 1], [2]],
-    "B": [[0, 1, 2]],
-    "D": [[0, 1]],
-    "E": [[~1, 0, 3], [2]],
-    "F": [[~1, 0], [2]],
-    "G": [[0, ~1]],
-    "K": [[0], [1, 2]],
-    "L": [[0, 1]],
-    "M": [[0, 1, ~2, 3]],
-    "N": [[0, 1, ~2]],
-    "P": [[0, 1]],
-    "R": [[0, 1, 2]],
-    "V": [[0, ~1]],
-    "W": [[0, ~1, 2, ~3]],
-}
-CURSIVE: dict[str, Strokes] = {
-    "d": [[0, 1]],
-    "g": [[0, 1]],
-    "h": [[0, 1]],
-    "i": [[1], [0]],
-    "j": [[1], [0]],
-    "k": [[0, 1, 2]],
-    "m": [[0, 1, 2]],
-    "n": [[0, 1]],
-    "p": [[0, 1, (2, 2, None)]],
-    "q": [[0, 1]],
-    "s": [[0, 1]],
-    "t": [[0, 1], [2]],
-    "u": [[0, 1]],
-    "v": [[0, 1]],
-    "w": [[0, 1, 2]],
-    "y": [[0, 1]],
-}
-# Of each pair of lines in `timesi` the one that, with its neighbours, makes a pen's single line.
-ITALIC: dict[str, Strokes] = {
-    "a": [[2, 0]],
-    "b": [[0, (~2, 3, None)]],
-    "c": [[(0, 3, None)]],
-    "d": [[2, 0]],
-    "e": [[0]],
-    "f": [[(1, 0, 11)], [2]],
-    "g": [[2, (0, 0, 8)]],
-    "h": [[1, 2, (3, 6, None)]],
-    "i": [[1, (2, 6, None)], [0]],
-    "j": [[(1, 0, 12)], [0]],
-    "k": [[1], [(2, 4, None), 4]],
-    "l": [[0]],
-    "m": [[0, 2, 4, (5, 6, None)]],
-    "n": [[0, 2, (3, 6, None)]],
-    "o": [[0]],
-    "p": [[0, 2]],
-    "q": [[2, 0]],
-    "r": [[0, (2, 0, 7)]],
-    "s": [[(0, 3, None), (1, 4, 10)]],
-    "t": [[0], [2]],
-    "u": [[(0, 0, 3), 1, 2]],
-    "v": [[(0, 0, 3), (1, 0, 13)]],
-    "w": [[(0, 0, 3), 1, (2, 0, 11)]],
-    "x": [[0, (3, 10, None), (2, 3, None)], [(3, 4, 10), (1, 3, 10)]],
-    "y": [[(0, 0, 3), 1, (2, 0, 8)]],
-    "z": [[1, 0, 4]],
-}
-# Signs of `futural` that take a part or another order of the package's strokes.
-SIGNS: dict[str, Strokes] = {
-    "@": [[0, 2]],
-    "%": [[(1, 0, 11)], [0], [2]],
-}
-# Signs that the package draws double, or as little squares where a pen makes a dab, or much wider
-# than people do: left edge, right edge and strokes, in the same coordinates.
-DAB, TOP_DAB = [(-0.5, 7.3), (0.4, 9.0)], [(-0.5, -1.7), (0.4, 0.0)]
-COMMA = [(0.4, 8.0), (0.6, 9.4), (0.0, 10.8), (-1.0, 12.0)]
-# The tip of a brace, which distinguishes it from a parenthesis, is as wide as its ends.
-BRACE = [
-    [(5, -14), (2.5, -13.5), (0.8, -12), (0, -9.5), (0, -5), (-0.6, -3), (-2, -1.8), (-6, -1)],
-    [(-6, -1), (-2, -0.2), (-0.6, 1), (0, 3), (0, 7.5), (0.8, 10), (2.5, 11.5), (5, 12)],
-]
+Piece = int | list[int | None]
+"""What the pen draws without a lift: the number n of a stroke of the package's glyph, -1 - n for
+the same one backwards, or `[n, start, stop]` for a part of it."""
+Strokes = list[list[Piece]]
+"""Pieces of each stroke, in the order of writing. Between them the pen goes straight, which in
+these letters is mostly back over its own line."""
 Line = list[tuple[float, float]]
 Shape = tuple[float, float, list[Line]]
-OWN: dict[str, Shape] = {
-    " ": (-5, 5, []),
-    ".": (-3, 4, [DAB]),
-    ",": (-3, 4, [COMMA]),
-    ":": (-3, 4, [TOP_DAB, DAB]),
-    ";": (-3, 4, [TOP_DAB, COMMA]),
-    "!": (-4, 4, [[(0, -12), (0, 4)], DAB]),
-    "'": (-3, 3, [[(0.4, -12), (0.3, -9.5), (-0.4, -7)]]),
-    '"': (-5, 5, [[(-1.6, -12), (-2, -7)], [(2, -12), (1.6, -7)]]),
-    "`": (-5, 5, [[(-3.2, -12.5), (2.4, -8)]]),
-    "-": (-7, 7, [[(-5, 1), (5, 1)]]),
-    "_": (-8, 8, [[(-8, 11), (8, 11)]]),
-    "/": (-8, 8, [[(6, -14), (-6, 11)]]),
-    "\\": (-9, 9, [[(-8, -13), (8, 10)]]),
-    "|": (-4, 4, [[(0, -14), (0, 12)]]),
-    "I": (-6, 6, [[(-4, -12), (4, -12)], [(0, -12), (0, 9)], [(-4, 9), (4, 9)]]),
-    "+": (-9, 9, [[(0, -6), (0, 8)], [(-7, 1), (7, 1)]]),
-    "=": (-9, 9, [[(-7, -2), (7, -2)], [(-7, 4), (7, 4)]]),
-    "<": (-9, 9, [[(6, -6), (-6, 1), (6, 8)]]),
-    ">": (-9, 9, [[(-6, -6), (6, 1), (-6, 8)]]),
-    "^": (-8, 8, [[(-5, -5), (0, -12), (5, -5)]]),
-    "~": (
-        *(-10, 10),
-        [
-            [
-                (-8, 2),
-                (-7, 0),
-                (-5, -1),
-                (-3, -1),
-                (-1, 0.5),
-                (1, 2),
-                (3, 3),
-                (5, 3),
-                (7, 1),
-                (8, -1),
-            ]
-        ],
-    ),
-    "[": (-5, 6, [[(5, -14), (-2, -14), (-2, 12), (5, 12)]]),
-    "]": (-6, 5, [[(-5, -14), (2, -14), (2, 12), (-5, 12)]]),
-    "{": (*(-7, 6), BRACE),
-    "}": (*(-6, 7), [[(-x, y) for x, y in half] for half in BRACE]),
-}
+"""Left edge, right edge and strokes, in the package's coordinates."""
 
-
-def bow(depth: float, top: float, bottom: float) -> Line:
-    """Return a line from top to bottom that bows to the left by `depth`, as a parenthesis does."""
-    at = [n / 8 for n in range(9)]
-    return [(depth * (0.6 - 4 * t * (1 - t)), top + (bottom - top) * t) for t in at]
-
-
-def turn(
-    middle: tuple[float, float], radii: tuple[float, float], start: float, stop: float
-) -> Line:
-    """Return an arc about `middle` from one angle to another, the radius going from the first of
-    `radii` to the second; degrees, from the right by way of the top."""
-    steps = max(2, round(abs(stop - start) / 20))
-    line = []
-    for n in range(steps + 1):
-        angle = math.radians(start + (stop - start) * n / steps)
-        radius = radii[0] + (radii[1] - radii[0]) * n / steps
-        line.append((middle[0] + radius * math.cos(angle), middle[1] - radius * math.sin(angle)))
-    return line
-
-
-def mirrored(line: Line) -> Line:
-    """Return a line mirrored left to right."""
-    return [(-x, y) for x, y in line]
-
-
-# Braces with smaller tips, with corners, and of two strokes.
-SMALL_BRACE = [
-    [(4, -14), (2, -13.5), (0.5, -12), (0, -10), (0, -5), (-0.5, -3), (-2, -1.6), (-4, -1)],
-    [(-4, -1), (-2, -0.4), (-0.5, 1), (0, 3), (0, 8), (0.5, 10), (2, 11.5), (4, 12)],
-]
-CORNERED_BRACE = [[(5, -14), (0.5, -13), (0, -3.5), (-5, -1), (0, 1.5), (0.5, 11), (5, 12)]]
-PARTED_BRACE = [BRACE[0], [(-5.4, -0.4), *BRACE[1][1:]]]
-BRACKET = [[(-2, -14), (-2, 12), (5, 12)], [(-1.6, -13.8), (5, -14)]]
-CLOSING = [[(-5, -14), (2, -14), (2, 12)], [(1.6, 11.8), (-5, 12)]]
-WAVE = OWN["~"][2][0]
-AT = [
-    [
-        *turn((0, 0), (4, 4), 20, 380),
-        (4, 3.5),
-        (6, 5),
-        *turn((0, -1), (8.5, 10.5), -20, 290),
-    ]
-]
-ET = [(5, -10), (0, -12), (-4, -9.5), (-3, -4), (2, -2), (-3.5, -1), (-6, 4), (-2, 8.5), (6, 7)]
-STAR = [[(0, -11), (0, 1)], [(-5, -8), (5, -2)], [(5, -8), (-5, -2)]]
-
-# Other shapes that people give to characters: for each group of them, which a hand draws alike,
-# those that it may have instead of the shapes above. Assumed, and checked by eye.
-OTHERS: list[list[dict[str, Shape]]] = [
-    [
-        {"{": (-6, 5, brace), "}": (-5, 6, [mirrored(half) for half in brace])}
-        for brace in (SMALL_BRACE, CORNERED_BRACE, PARTED_BRACE)
-    ],
-    [
-        {"[": (-5, 6, BRACKET), "]": (-6, 5, CLOSING)},
-        {
-            "[": (-4, 5, [[(4, -13), (-1, -13), (-1, 10), (4, 10)]]),
-            "]": (-5, 4, [[(-4, -13), (1, -13), (1, 10), (-4, 10)]]),
-        },
-    ],
-    [
-        {"(": (-4, 4, [bow(depth, -13, 11)]), ")": (-4, 4, [mirrored(bow(depth, -13, 11))])}
-        for depth in (3.0, 6.0)
-    ],
-    [
-        {
-            "/": (-x, x, [[(x - 1, top), (1 - x, bottom)]]),
-            "\\": (-x, x, [[(1 - x, top), (x - 1, bottom)]]),
-        }
-        for x, top, bottom in ((5.5, -14, 11), (9, -11, 9))
-    ],
-    [{"|": (-4, 4, [[(0, -12), (0, 9)]])}],
-    [{"`": (-4, 4, [[(-1.8, -12), (1.6, -8)]])}, {"`": (-5, 5, [[(-3, -11), (3, -5.5)]])}],
-    [{"'": (-3, 3, [[(1.0, -12.5), (1.1, -11), (0.6, -9), (-0.9, -7.5)]])}],
-    [{'"': (-5, 5, [[(-1.8, -12), (-1.8, -7)], [(1.8, -12), (1.8, -7)]])}],
-    [
-        {
-            "#": (
-                *(-9, 9),
-                [[(-2, -10), (-5, 9)], [(4, -10), (1, 9)], [(-8, -4), (8, -4)], [(-9, 3), (7, 3)]],
-            )
-        },
-        {
-            "#": (
-                *(-9, 9),
-                [[(-8, -5), (8, -5)], [(-8, 3), (8, 3)], [(-3, -12), (-3, 9)], [(3, -12), (3, 9)]],
-            )
-        },
-    ],
-    [{"&": (-8, 8, [ET, [(-0.5, -15), (-0.5, -10)], [(-0.5, 6.5), (-0.5, 12)]])}],
-    [{"@": (-12, 12, AT)}],
-    [
-        {"+": (-9, 9, [[(-7, 1), (7, 1)], [(0, -6), (0, 8)]])},
-        {"+": (-7, 7, [[(0, -4), (0, 7), (-5, 1.5), (5, 1.5)]])},
-    ],
-    [{"=": (-7, 7, [[(-5, -1), (5, -1)], [(-5, 3), (5, 3)]])}],
-    [
-        {"<": (-9, 9, [[(6, -10), (-7, 0), (6, 9)]]), ">": (-9, 9, [[(-6, -10), (7, 0), (-6, 9)]])},
-        {"<": (-6, 6, [[(4, -4), (-4, 1), (4, 6)]]), ">": (-6, 6, [[(-4, -4), (4, 1), (-4, 6)]])},
-    ],
-    [
-        {"^": (-8, 8, [[(-7, -6), (0, -13), (7, -6)]])},
-        {"^": (-5, 5, [[(-3, -5), (0, -12.5), (3, -5)]])},
-    ],
-    [{"~": (-9, 9, [[(0.8 * x, 1 + high * (y - 1)) for x, y in WAVE]])} for high in (0.75, 1.6)],
-    [
-        {"*": (-7, 7, STAR)},
-        {"*": (-7, 7, [[(x, y + 6) for x, y in line] for line in STAR])},
-        {"*": (-7, 7, [STAR[1], STAR[2], [(-6, -5), (6, -5)]])},
-    ],
-    [
-        {
-            "%": (
-                *(-10, 10),
-                [
-                    turn((-5, -7), (3.5, 3.5), 60, 420),
-                    [(7, -12), (-7, 9)],
-                    turn((5, 4.5), (3.5, 3.5), 60, 420),
-                ],
-            )
-        }
-    ],
-    [{"_": (-7, 7, [[(-6, 10), (6, 10)]])}, {"_": (-10, 10, [[(-10, 12), (10, 12)]])}],
-    [{"-": (-5, 5, [[(-3.5, 1), (3.5, 1)]])}],
-    [{"1": (-6, 4, [[(-4, -7), (1, -12), (1, 9)]])}],
-    [{"7": (-8, 8, [[(-6, -12), (6, -12), (-2, 9)], [(-4, -2), (5, -2)]])}],
-    [
-        {
-            "Z": (-8, 8, [[(-6, -12), (6, -12), (-7, 9), (7, 9)], [(-4, -2), (4, -2)]]),
-            "z": (-6, 6, [[(-4, -5), (4, -5), (-5, 9), (5, 9)], [(-3, 2), (3, 2)]]),
-        }
-    ],
-]
+GLYPHS = Path(__file__).with_suffix(".json")
+TABLES = json.loads(GLYPHS.read_text(encoding="utf-8"))
+LIFTED: dict[str, Strokes] = TABLES["lifted"]
+"""Plain letters whose strokes are in another order in the package than people write them."""
+JOINED: dict[str, Strokes] = LIFTED | TABLES["joined"]
+"""The same letters, and others, with as few pen lifts as in quick writing."""
+CURSIVE: dict[str, Strokes] = TABLES["cursive"]
+ITALIC: dict[str, Strokes] = TABLES["italic"]
+"""Of each pair of lines in `timesi` the one that, with its neighbours, makes a single line."""
+SIGNS: dict[str, Strokes] = TABLES["signs"]
+"""Signs of `futural` that take a part or another order of the package's strokes."""
+OWN: dict[str, Shape] = TABLES["own"]
+"""Signs that the package draws double, or as little squares where a pen makes a dab, or much wider
+than people do. The tip of a brace, which distinguishes it from a parenthesis, is as wide as its
+ends."""
+DAB = OWN["."][2][0]
+OTHERS: list[list[dict[str, Shape]]] = TABLES["others"]
+"""Other shapes that people give to characters: for each group of them, which a hand draws alike,
+those that it may have instead of the shapes above. Assumed, and checked by eye."""
 SHAPES = [(one, shape) for group in OTHERS for shapes in group for one, shape in shapes.items()]
 """Character and shape of each of these, in the order in which `font` has them."""
 
@@ -437,7 +173,7 @@ def glyph(source: Source, character: str) -> tuple[float, float, list[np.ndarray
         pieces = [*package_glyphs(source.name)["S"][2], np.array([(0.0, -15.0), (0.0, 12.0)])]
 
     def piece(which: Piece) -> np.ndarray:
-        number, start, stop = which if isinstance(which, tuple) else (which, 0, None)
+        number, start, stop = which if isinstance(which, list) else (which, 0, None)
         return (pieces[number] if number >= 0 else pieces[~number][::-1])[start:stop]
 
     chosen = source.strokes.get(character, [[number] for number in range(len(pieces))])

@@ -341,6 +341,15 @@ def test_digits_are_generated_anew_after_a_change_of_the_code(tmp_path, monkeypa
     assert MNISTStrokesDataset(root="x").options() == read, "files are not parsed anew"
 
 
+def test_digits_are_generated_anew_after_a_change_of_the_glyphs(tmp_path, monkeypatch):
+    first = prepared(None, embedded_size=10, cache=str(tmp_path))
+    changed = tmp_path / "changed.json"
+    changed.write_bytes(stroke_fonts.GLYPHS.read_bytes() + b"\n")
+    monkeypatch.setattr(mnist_strokes, "GLYPHS", changed)
+    again = prepared(None, embedded_size=10, cache=str(tmp_path))
+    assert again.cache.folder != first.cache.folder
+
+
 def test_nothing_is_read_or_made_by_the_constructor(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
