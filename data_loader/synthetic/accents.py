@@ -8,25 +8,37 @@ eye, in sheets of every letter in several hands, unless they say how they were m
 Lengths are in x-heights, y from the baseline downwards. Drawing is upright; the slant comes last.
 """
 
+import json
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 
-from data_loader.synthetic.accent_shapes import (
-    APOSTROPHE,
-    CEDILLA,
-    COMMA_BELOW,
-    INSTEAD,
-    MARKS,
-    OGONEK,
-    SHAPES,
-    Shape,
-)
 from data_loader.synthetic.bank import Hand
 from data_loader.synthetic.cutting import SMALL, Piece, overlap
 from data_loader.synthetic.european import LETTERS, SIGNS
 from utils.ink import at_equal_steps, bezier, path_along
+
+Shape = Sequence[Sequence[tuple[float, float]]]
+"""Strokes in the order of writing, each by points of a smooth curve; one point is a dot."""
+
+COMMA_ABOVE, APOSTROPHE, COMMA_BELOW, CEDILLA, OGONEK = "\u0312\u0315\u0326\u0327\u0328"
+INSTEAD: Mapping[str, str] = {
+    **dict.fromkeys("ďťľĽ", APOSTROPHE),
+    **dict.fromkeys("ĢķĶļĻņŅŗŖ", COMMA_BELOW),
+    "ģ": COMMA_ABOVE,
+}
+"""Marks of letters that are written otherwise than they decompose."""
+
+TABLES = json.loads(Path(__file__).with_suffix(".json").read_text(encoding="utf-8"))
+MARKS: Mapping[str, Sequence[Shape]] = {
+    unicodedata.lookup(f"combining {name}"): ways for name, ways in TABLES["marks"].items()
+}
+"""Ways of drawing the marks, drawn from what they stand on (or, below, hang from) at the origin.
+They and `SHAPES` are this project's own polylines, of what people write, in an upright hand."""
+SHAPES: Mapping[str, Sequence[Shape]] = TABLES["shapes"]
+"""Ways of drawing letters and signs that have no base, for tall letters of two x-heights."""
 
 Base = Callable[[str], Piece | None]
 """Gives an ASCII character in the hand; None if there is none."""
