@@ -12,133 +12,24 @@ from typing import TypeVar
 
 import numpy as np
 
+from data_loader.synthetic.lists import read_lists, read_pairs
 from utils.checks import DataError
 
 T = TypeVar("T")
 
 
-def words(text: str) -> list[str]:
-    """Return the words of a text."""
-    return text.split()
-
-
-def phrases(text: str) -> list[str]:
-    """Return the pieces between the bars of a text."""
-    return text.replace("\n", "").split("|")
-
-
-ARTICLES = words("the a the a my your his her our this every")
-THINGS = words("""
-apple arrow axe baby bag ball bank basket beach bear bed bell bench bicycle bird blanket boat bone
-book bottle bowl box branch bread bridge brush bucket button cake camera candle carpet castle cat
-chair cheese clock cloud coat coffee coin corner cow crown cup curtain desk diary doll door dragon
-drawing dream dress drum duck egg engine envelope eye farm feather fence field fire fish flag
-flower fog forest fork fox frame frog fruit garden gate ghost glass glove goat grape guitar hammer
-hat hedge hill honey horse hotel house idea island jacket jar jewel jigsaw jug juice jungle kettle
-key kitchen kite knife ladder lake lamp leaf lemon letter library light lion map market mask meadow
-melody mirror moon morning mountain mouse museum music nail needle nest newspaper night oak ocean
-office onion orange orchard oven owl page painting palace paper parcel path pencil photo piano
-picture pie pillow plate pocket poem pond present pumpkin puzzle quarrel queen question quilt rabbit
-radio railway rain recipe ribbon ring river road robin rocket roof room rope rose sail salt sand
-school scissors sea secret shadow sheep shell ship shoe shop signal silver sink sky slipper smoke
-snow soap sock song soup spider spoon square squirrel stairs star station stone storm story stove
-street string sugar suitcase summer swan table tail tea teapot tent theatre ticket tiger toy train
-tree trumpet tulip tunnel turtle umbrella valley vase village violin wagon wall watch water wave
-wheel whistle wind window wing winter wolf wood xylophone yacht yard zebra zoo
-""")
-PEOPLE = words("""
-actor aunt baker boy brother builder butcher captain child clerk cook cousin dancer daughter dentist
-doctor driver farmer father fisherman friend gardener girl guest hunter judge juggler king lawyer
-librarian man mayor mechanic mother musician neighbour nurse officer painter pilot plumber poet
-postman prince queen sailor sister soldier son stranger student tailor teacher thief traveller
-uncle visitor waiter woman writer
-""")
-QUALITIES = words("""
-amazing ancient angry big black blue bright broken brown busy calm cheap clean clever cold common
-crazy curious dark deep dirty dry dusty early easy empty exact exotic expensive famous fine foggy
-fresh friendly frozen full funny fuzzy gentle golden good grand green grey happy hard heavy hidden
-hot huge humble icy jolly large late lazy light little lonely long lost loud lovely lucky magic
-modern mysterious narrow new nice noisy odd old orange pale patient perfect plain polite poor pretty
-proud purple quick quiet rainy rare red rich round rusty sad sharp shiny short shy silent silver
-simple small soft square strange strong sunny sweet tall thick thin tiny tired ugly unique useful
-usual vague warm wet white wide wild wise wooden yellow young zany
-""")
-# Base form and past, of verbs that take an object and of those that need none.
-DOINGS = [
-    pair.split("/")
-    for pair in words("""
-ask/asked borrow/borrowed bring/brought build/built buy/bought carry/carried catch/caught
-choose/chose clean/cleaned cover/covered describe/described draw/drew drop/dropped examine/examined
-expect/expected explain/explained feed/fed find/found fix/fixed follow/followed forget/forgot
-guard/guarded hear/heard help/helped hide/hid hold/held imagine/imagined inspect/inspected
-join/joined judge/judged keep/kept know/knew leave/left like/liked lose/lost love/loved make/made
-measure/measured meet/met miss/missed move/moved notice/noticed open/opened organize/organized
-paint/painted photograph/photographed pick/picked praise/praised prefer/preferred promise/promised
-pull/pulled push/pushed question/questioned reach/reached recognize/recognized remember/remembered
-repair/repaired require/required save/saved see/saw sell/sold send/sent show/showed sketch/sketched
-squeeze/squeezed steal/stole study/studied take/took touch/touched trust/trusted use/used
-visit/visited want/wanted wash/washed watch/watched weigh/weighed wrap/wrapped
-""")
-]
-GOINGS = [
-    pair.split("/")
-    for pair in words("""
-agree/agreed appear/appeared arrive/arrived begin/began climb/climbed cough/coughed cry/cried
-dance/danced disappear/disappeared doze/dozed dream/dreamed drive/drove fall/fell fly/flew
-freeze/froze giggle/giggled hesitate/hesitated hurry/hurried jump/jumped kneel/knelt laugh/laughed
-listen/listened pause/paused play/played quarrel/quarrelled relax/relaxed rest/rested run/ran
-return/returned shiver/shivered shout/shouted sing/sang sit/sat sleep/slept smile/smiled
-sneeze/sneezed stand/stood stop/stopped swim/swam talk/talked travel/travelled wait/waited wake/woke
-walk/walked wander/wandered whisper/whispered wonder/wondered work/worked yawn/yawned
-""")
-]
-MANNERS = words("""
-again alone badly calmly carefully early easily exactly gently happily just lately lazily loudly
-often once outside politely quickly quietly rarely sadly slowly softly soon suddenly together too
-twice upstairs usually well
-""")
-RELATIONS = words("""
-above across after against along around behind below beside beyond by for from inside into near past
-through towards under with
-""")
-TIMES = phrases("""
-after lunch|all day|at dawn|at midnight|at noon|at once|before dinner|during the storm|every day|
-for an hour|in May|in the evening|in winter|last night|last week|next year|on Friday|on Sunday|
-on Tuesday|since January|this morning|today|tomorrow|tonight|two days ago|until six|yesterday
-""")
-LINKS = phrases("and|but|so|while|because|when|until|although|before|after|if")
-FIRST_NAMES = words("""
-Adam Alice Anna Ben Bella Carl Clara David Diana Edith Emil Eva Felix Fiona Frank George Greta Hanna
-Hugo Ida Igor Ivan Jack Jane Julia Karl Kate Kim Laura Leo Lucy Max Maria Mia Nina Noah Nora Olga
-Oscar Otto Paul Petra Quentin Quinn Queenie Rita Robert Rosa Sam Sofia Susan Theo Tina Tom Ulla Uma
-Ursula Vera Victor Viola Walter Wendy William Xavier Xenia Ximena Yann Yara Yvonne Zach Zelda Zoe
-""")
-LAST_NAMES = words("""
-Abbott Archer Baker Berg Brown Carter Cook Dixon Dubois Evans Ellis Fisher Fox Garcia Green Hill
-Holm Ito Irving Jones Jensen King Klein Lopez Lee Martin Moss Novak Nash Olsen Owen Park Price Quist
-Quayle Rossi Reed Smith Stone Taylor Turner Urban Usher Vogel Vance Wagner Wood Xu Xiong Young Yates
-Ziegler Zhang
-""")
-CITIES = words("""
-Athens Berlin Cairo Dublin Exeter Florence Geneva Havana Istanbul Jakarta Kyoto Lisbon Madrid
-Nairobi Oslo Paris Quebec Rome Stockholm Tokyo Utrecht Vienna Warsaw Xalapa York Zurich
-""")
-MONTHS = words("""
-January February March April May June July August September October November December
-""")
-DAYS = words("Monday Tuesday Wednesday Thursday Friday Saturday Sunday")
-NUMBERS = words("two three four five six seven eight nine ten eleven twelve twenty fifty")
-LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-SHOUTS = phrases("""
-EXIT|QUIET PLEASE|NO PARKING|KEEP OUT|JUST DO IT|WET PAINT|VERY URGENT|MAX 5 KG|ZONE B|OPEN DAILY|
-FOR SALE|THE END|QUIZ NIGHT|WHY NOT|GATE X|FREE JAZZ|HANDLE WITH CARE|PLATFORM 9|FAX BY 6 PM|
-BUY MILK|OUT OF ORDER|ZEBRA CROSSING|QUEUE HERE|HAPPY BIRTHDAY|VOTE TODAY|JULY SALE|EXTRA LARGE
-""")
-GREETINGS = phrases("""
-Thank you|Good morning|Good luck|Well done|Welcome home|See you soon|Never mind|Of course|Not yet|
-Come in|Yes, please|No, thanks|Excuse me|Take care|I am sorry|Sleep well|Best wishes|How nice|
-What a surprise|Just a moment|Happy birthday|Hello again|Oh dear|Quite so
-""")
+LISTS = read_lists("corpus.txt")
+ARTICLES, LINKS = LISTS["article"], LISTS["link"]
+THINGS, PEOPLE, QUALITIES = LISTS["thing"], LISTS["person"], LISTS["quality"]
+DOINGS = [pair.split("/") for pair in LISTS["doing"]]
+"""Base form and past of verbs that take an object."""
+GOINGS = [pair.split("/") for pair in LISTS["going"]]
+"""The same of verbs that need none."""
+MANNERS, RELATIONS, TIMES = LISTS["manner"], LISTS["relation"], LISTS["time"]
+FIRST_NAMES, LAST_NAMES, CITIES = LISTS["first_name"], LISTS["last_name"], LISTS["city"]
+MONTHS, DAYS, NUMBERS = LISTS["month"], LISTS["day"], LISTS["few"]
+LETTERS = string.ascii_uppercase
+SHOUTS, GREETINGS, SHORT = LISTS["shout"], LISTS["greeting"], LISTS["short"]
 
 
 class Draws:
@@ -370,14 +261,6 @@ CAPITALS = {
     for letter in LETTERS
 }
 ATTACHED = "#@~$/\\_<>"
-SHORT = words("""
-a all an and are as at be box boy but by cat day did do dog end few for get go good had has he
-help her him his hot how i in it its let long main man me men my new no not note now of off old
-on one or our out over own page put red rest run same see set she six so some star sun tea ten
-that the then they this time to too top two up us use was way we well went what who why with
-work x y yes you zoo
-""")
-
 PLAIN = string.ascii_letters + " .,;:!?'\"-"
 """Characters of plain sentences."""
 
@@ -428,51 +311,5 @@ def held_out(count: int, low: int = 20, high: int = 40) -> list[str]:
     return list(found)
 
 
-CARRIERS = dict(
-    zip(
-        string.ascii_uppercase + string.ascii_lowercase + string.digits,
-        phrases("""
-Anna came|Berlin|Clara|David said|Emil|Florence|Greta|Hello again|In winter|Jack|Kyoto|Laura|Maria|
-Never mind|Oslo|Paris|Quentin|Rome|Susan|Thank you|Uma sings|Victor|Well done|Xenia|Yes please|
-Zurich|a garden|number|the circle|good idea|the evening|coffee|a dragon|the house|milk and tea|
-just now|a kettle|yellow|summer|the moon|open door|paper|a square|morning|the sister|little street|
-under|every day|the window|next box|my story|frozen|room 10|page 21|2 apples|3 houses|gate 4|
-5 letters|6 horses|7 rivers|8 candles|line 9
-"""),
-        strict=True,
-    )
-) | {
-    "!": "come in!",
-    '"': 'he said "no"',
-    "#": "room #two",
-    "$": "ten $ more",
-    "%": "ten % off",
-    "&": "salt & pepper",
-    "'": "Anna's dog",
-    "(": "tea (hot)",
-    ")": "(or) red",
-    "*": "two * three",
-    "+": "one + two",
-    ",": "yes, please",
-    "-": "well-known",
-    ".": "the end.",
-    "/": "and/or",
-    ":": "dear all:",
-    ";": "wait; stop",
-    "<": "two < ten",
-    "=": "six = six",
-    ">": "ten > two",
-    "?": "who is it?",
-    "@": "anna@home",
-    "[": "list[one]",
-    "\\": "home\\letters",
-    "]": "word [sic]",
-    "^": "up ^ here",
-    "_": "file_name",
-    "`": "run `this`",
-    "{": "{one, two}",
-    "|": "left | right",
-    "}": "set {ten}",
-    "~": "about ~ten",
-}
+CARRIERS = dict(read_pairs("carriers.txt"))
 """Each visible ASCII character in a word or two (its carrier), to judge its legibility."""

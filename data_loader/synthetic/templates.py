@@ -27,11 +27,6 @@ CLASSES = {
 """Characters that those of a mask stand for."""
 
 
-def templates(text: str) -> list[str]:
-    """Return the templates of a text, in lines or with bars `¦` between them."""
-    return [one.strip() for one in text.replace("¦", "\n").splitlines() if one.strip()]
-
-
 def fill(template: str, fields: Fields, draws: Draws) -> str:
     """Return a template with each of its fields drawn anew.
 

@@ -1,5 +1,6 @@
 """The texts of synthetic lines."""
 
+import hashlib
 import re
 import string
 
@@ -54,6 +55,21 @@ def test_bounds_that_no_line_meets_are_an_error():
     draws = corpus.Draws(np.random.default_rng(0))
     with pytest.raises(DataError, match="no line of 5 to 4 characters"):
         corpus.line(draws, 0, 5, 4, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("texts", "digest"),
+    [
+        (corpus.held_out(200), "cbf5548641b3aa2ea86d926f04f857bf82a49babad53b00c7e73d42f4fff3826"),
+        (
+            corpus.CARRIERS.values(),
+            "3486e5013d10604fadc9a25408da6d35755b36aa516c5100d4e2c24e685a0484",
+        ),
+    ],
+    ids=["held-out", "carriers"],
+)
+def test_texts_that_writers_are_judged_by_are_the_same_for_ever(texts, digest):
+    assert hashlib.sha256("\n".join(texts).encode()).hexdigest() == digest
 
 
 def test_signs_hold_all_capitals_and_marks():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from data_loader.synthetic.corpus import Draws
-from data_loader.synthetic.templates import fill, templates
+from data_loader.synthetic.templates import fill
 
 FIELDS = {
     "name": ["ann", "bob"],
@@ -52,7 +52,3 @@ def test_a_mask_stands_for_characters_of_its_classes():
 def test_unknown_fields_are_an_error():
     with pytest.raises(KeyError, match="nobody"):
         filled("{nobody}")
-
-
-def test_templates_stand_in_lines_and_between_bars():
-    assert templates("\n a b ¦ | c\n\n{x}\n") == ["a b", "| c", "{x}"]
