@@ -18,8 +18,8 @@ BIASES = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0)
 SENTENCES = 50
 """How many are written without --text, --texts and --num-samples."""
 
-EVERYDAY = {"everyday": ("test", 200), "choosing": ("valid", 400)}
-"""Names that --texts takes for texts of everyday life: the split they belong to, and how many."""
+EVERYDAY = {"everyday": "test", "choosing": "valid"}
+"""Names that --texts takes for texts of everyday life: the split they belong to."""
 
 SAMPLES, BIAS, IN_ROW = 10, 1.0, 6
 """Of --characters: the defaults of --num-samples and --biases, and the characters per row of its
@@ -217,8 +217,7 @@ def chosen_texts(arguments: argparse.Namespace) -> tuple[list[str], list[str], i
     if arguments.texts in EVERYDAY:
         from data_loader.synthetic.everyday import held_out_everyday
 
-        split, count = EVERYDAY[arguments.texts]
-        kinds, texts = zip(*held_out_everyday(count, split), strict=True)
+        kinds, texts = zip(*held_out_everyday(EVERYDAY[arguments.texts]), strict=True)
         return list(texts), list(kinds), samples
     from data_loader.synthetic.corpus import held_out
 

@@ -104,7 +104,7 @@ def test_the_writer_for_use_writes_what_people_write():
 
     Measured: 13 of 695 characters misread; clustering 2.1, of all 200.
     """
-    texts = [text for _, text in held_out_everyday(200, "test")][::5]
+    texts = [text for _, text in held_out_everyday()][::5]
     writer, judge = (load(name, "cpu") for name in ("writer", "judge"))
     (result,) = read_back(writer, judge.model, texts, [0.75])
     found = result.rates

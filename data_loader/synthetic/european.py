@@ -51,15 +51,11 @@ CARRIERS: Mapping[str, list[tuple[str, str]]] = {
 """Words with each letter and their languages; those of a capital have it or its small form."""
 
 
-def european(draws: Draws, split: int = 0) -> str:
+def european(draws: Draws) -> str:
     """Return a text of a few words in one language, of `LENGTHS` characters and in NFC.
 
     One of its words, if it has any, is drawn for a letter, which is in the text. Each letter is as
-    likely, so that none is rare.
-
-    Args:
-        draws: where choices are from.
-        split: that the text belongs to, see `split_of`: by default that of training.
+    likely, so that none is rare. The text belongs to the training split, see `split_of`.
     """
     while True:
         letter = draws.pick(LETTERS)
@@ -72,5 +68,5 @@ def european(draws: Draws, split: int = 0) -> str:
             text = upper(text, language)
         elif draws.chance(0.2) and letter in (begun := title(text, language)):
             text = begun
-        if LENGTHS[0] <= len(text) <= LENGTHS[1] and split_of(text) == split:
+        if LENGTHS[0] <= len(text) <= LENGTHS[1] and split_of(text) == 0:
             return text

@@ -4,15 +4,11 @@ All are printable ASCII. Mail and web addresses are under names that are reserve
 2606, RFC 6761, RFC 5737), so that they are nobody's.
 """
 
-import itertools
 import string
 
-import numpy as np
-
-from base.base_dataset import SPLITS
 from data_loader.synthetic import corpus
 from data_loader.synthetic.corpus import Draws, clause, split_of
-from data_loader.synthetic.lists import read_lists
+from data_loader.synthetic.lists import read_lists, read_pairs
 from data_loader.synthetic.templates import Fields, fill
 from utils.checks import DataError
 
@@ -95,14 +91,13 @@ def characters(draws: Draws) -> str:
     return text.strip()
 
 
-def everyday(draws: Draws, kind: str | None = None, split: int = 0) -> tuple[str, str]:
-    """Return the kind of a text, and the text.
+def everyday(draws: Draws, kind: str | None = None) -> tuple[str, str]:
+    """Return the kind of a text of the training split (`split_of`), and the text.
 
     Args:
         draws: where choices are from.
-        kind: one of `KINDS`, of `LENGTHS` characters; or "characters", for training only, see
-            there. By default one of all these.
-        split: that the text belongs to, see `split_of`: by default that of training.
+        kind: one of `KINDS`, of `LENGTHS` characters; or "characters", see there. By default one
+            of all these.
 
     Raises:
         DataError: if there is no such kind.
@@ -117,21 +112,15 @@ def everyday(draws: Draws, kind: str | None = None, split: int = 0) -> tuple[str
         else:
             text = fill(draws.pick(TEMPLATES[kind]), FIELDS, draws)
             fits = LENGTHS[0] <= len(text) <= LENGTHS[1]
-        if fits and split_of(text) == split:
+        if fits and split_of(text) == 0:
             return kind, text
 
 
-def held_out_everyday(count: int, split: str = "test") -> list[tuple[str, str]]:
-    """Return `count` distinct texts of `KINDS` in turn with their kinds, the same every time.
+def held_out_everyday(split: str = "test") -> list[tuple[str, str]]:
+    """Return texts of `KINDS` in turn with their kinds, which `everyday` never gives.
 
     Args:
-        count: how many; the first ones of a longer list are those of a shorter one.
-        split: "test" to publish what is measured with them, "valid" to choose by.
+        split: "test" for the 200 to publish what is measured with them, "valid" for 400 to choose
+            by.
     """
-    found: dict[str, str] = {}
-    number, numbers = SPLITS.index(split), itertools.count()
-    while len(found) < count:
-        draws = Draws(np.random.default_rng([number, next(numbers)]))
-        kind, text = everyday(draws, KINDS[len(found) % len(KINDS)], number)
-        found.setdefault(text, kind)
-    return [(kind, text) for text, kind in found.items()]
+    return read_pairs(f"everyday_{split}.txt")

@@ -227,7 +227,7 @@ def test_a_sheet_marks_the_lines_of_the_first_sample_that_were_misread(
 def test_texts_of_everyday_life_are_those_of_their_split(
     name, split, count, checkpoints, tmp_path, monkeypatch, capsys
 ):
-    expected = held_out_everyday(count, split)
+    expected = held_out_everyday(split)
     monkeypatch.setattr(
         "model.legibility.read_lines", lambda *words, **_: [text for _, text in expected]
     )

@@ -40,9 +40,9 @@ ALPHABETS = {
 }
 
 
-def drawn(count, split=0, seed=3):
+def drawn(count, seed=3):
     draws = Draws(np.random.default_rng(seed))
-    return [european(draws, split) for _ in range(count)]
+    return [european(draws) for _ in range(count)]
 
 
 def test_the_letters_are_those_of_the_languages_in_both_cases():
@@ -93,12 +93,10 @@ def test_a_text_has_the_letter_it_was_drawn_for():
     assert [text for text in lost if not text.startswith("€ ")] == []  # an amount has no words
 
 
-def test_splits_share_no_text(monkeypatch):
+def test_only_texts_of_the_training_are_drawn(monkeypatch):
     monkeypatch.setattr(module, "PHRASES", ["{word}"])
-    one, two, three = (set(drawn(3000, split)) for split in range(3))
-    assert min(map(len, (one, two, three))) > 300
-    assert not one & two and not one & three and not two & three
-    assert {split_of(text) for text in two} == {1}
+    texts = set(drawn(3000))
+    assert len(texts) > 300 and {split_of(text) for text in texts} == {0}
 
 
 def test_capitals_follow_the_language():
