@@ -102,6 +102,6 @@ lint: .venv/installed-dev
 	@.venv/bin/python -m pip install -r .venv/requirements.txt
 	@touch $@
 
-.venv/installed-dev: .venv/installed requirements-dev.txt
+.venv/installed-dev: .venv/installed requirements-dev.txt requirements-plot.txt
 	@.venv/bin/python -m pip install -r requirements-dev.txt
 	@touch $@

@@ -8,9 +8,6 @@ from pathlib import Path
 from utils.page.page import Page
 from utils.page.paper import DPI
 
-ONE_FILE = (".pdf", ".gcode", ".hpgl")
-"""Formats of which a file holds all pages."""
-
 Write = Callable[[Path, Page], None]
 
 
@@ -18,13 +15,10 @@ def save(arguments: argparse.Namespace, path: Path, pages: Iterator[Page]) -> li
     """Save pages, and return the files."""
     kind = path.suffix.lower()
     title = path.stem
-    if kind in ONE_FILE:
-        if kind == ".pdf":
-            from utils.page.drawing import write_pdf
+    if kind == ".pdf":  # one file holds all pages
+        from utils.page.drawing import write_pdf
 
-            write_pdf(path, pages, title, speed_widths=bool(arguments.nib))
-        else:
-            plot(arguments, path, list(pages))
+        write_pdf(path, pages, title, speed_widths=bool(arguments.nib))
         return [path]
     write = page_format(arguments, kind, title)
     first, second = next(pages), next(pages, None)
@@ -59,38 +53,4 @@ def page_format(arguments: argparse.Namespace, kind: str, title: str) -> Write:
         return lambda path, page: write_animated_svg(path, page, title, speed=arguments.animate)
     from utils.page.svg_page import write_page_svg
 
-    def write_svg(path: Path, page: Page) -> None:
-        write_page_svg(path, page, title, speed_widths=nib, optimise=bool(arguments.optimise))
-        if arguments.optimise:
-            from tqdm import tqdm
-
-            from utils.page.plotting import pen_up_travel
-
-            before, after = pen_up_travel(page)  # said above the progress bar
-            tqdm.write(f"{path}: the lifted pen moves {after:,.0f} mm instead of {before:,.0f}")
-
-    return write_svg
-
-
-def plot(arguments: argparse.Namespace, path: Path, pages: list[Page]) -> None:
-    """Save pages as one program of a machine."""
-    from utils.page.gcode import Commands, write_gcode
-    from utils.page.hpgl import write_hpgl
-    from utils.page.machine import Machine
-
-    hpgl, origin = path.suffix.lower() == ".hpgl", arguments.machine_origin
-    machine = Machine(
-        (origin or "bottom-left").replace("-", " "),
-        tuple(arguments.machine_offset or (0.0, 0.0)),
-        arguments.machine_scale or 1.0,
-        arguments.machine_area,
-        # HPGL goes along the longer side, unless the corner is said.
-        turned=hpgl and not origin and pages[0].height > pages[0].width,
-    )
-    if hpgl:
-        write_hpgl(path, pages, machine)
-        return
-    commands = {"feed": arguments.feed}
-    commands |= dict(zip(("up", "down"), arguments.pen_commands or (None, None), strict=True))
-    given = {name: value for name, value in commands.items() if value is not None}
-    write_gcode(path, pages, machine, Commands(**given))
+    return lambda path, page: write_page_svg(path, page, title, speed_widths=nib)

@@ -9,7 +9,7 @@ from commands.options import Parser, number, typed
 from utils.checks import Range, UserError
 from utils.page.paper import DPI, RULINGS, SIZES, Paper, check_pixels, size
 
-FORMATS = (".svg", ".pdf", ".png", ".inkml", ".json", ".gcode", ".hpgl")
+FORMATS = (".svg", ".pdf", ".png", ".inkml", ".json")
 """Suffixes of a page."""
 ALIGNMENTS = ("left", "right", "centred", "justified")
 LINE_HEIGHT = 3.9
@@ -168,12 +168,6 @@ def add_options(parser: Parser) -> None:
     add("--report", type=Path, metavar="FILE", help="save what was proofread as JSON")
     add("--dpi", type=number(int, Range(10, 2400)), help=f"of a PNG (default: {DPI})")
     add(
-        "--optimise",
-        action="store_true",
-        default=None,
-        help="SVG: sort strokes for plotters, for less way of the lifted pen",
-    )
-    add(
         "--nib",
         action="store_true",
         default=None,
@@ -187,65 +181,19 @@ def add_options(parser: Parser) -> None:
         metavar="SPEED",
         help="SVG: the page writes itself, SPEED times as fast as the pen, e.g. --animate 3",
     )
-    add(
-        "--machine-area",
-        type=typed(size),
-        metavar="WIDTHxHEIGHT",
-        help="G-code, HPGL: what the pen reaches in mm (default: the sheet), e.g. 300x218",
-    )
-    add(
-        "--machine-origin",
-        choices=("bottom-left", "bottom-right", "top-left", "top-right"),
-        help="G-code, HPGL: corner of the sheet where the machine's 0, 0 is "
-        "(default: bottom-left; HPGL turns a sheet that is higher than wide)",
-    )
-    add(
-        "--machine-offset",
-        nargs=2,
-        type=number(float, Range(-10_000, 10_000)),
-        metavar=("X", "Y"),
-        help="G-code, HPGL: where that corner lies, in mm from 0, 0 (default: there), e.g. 20 15",
-    )
-    add(
-        "--machine-scale",
-        type=number(float, Range(0.01, 100)),
-        metavar="FACTOR",
-        help="G-code, HPGL: how many times larger than on the page all is drawn (default: 1)",
-    )
-    add(
-        "--pen-commands",
-        nargs=2,
-        metavar=("UP", "DOWN"),
-        help="G-code that moves the pen (default: 'M3 S0' 'M3 S90'), e.g. 'G0 Z5' 'G1 Z0 F600'",
-    )
-    add(
-        "--feed",
-        type=number(float, Range(1, 100_000)),
-        metavar="MM",
-        help="G-code: mm a minute of the pen on the paper (default: 1500)",
-    )
 
 
 NAMES = (
     *("text_file", "paper", "landscape", "margins", "ruling", "ruling_spacing", "hide_ruling"),
     *("size", "line_height", "slant", "align", "indent", "liveliness", "pen_width", "colour"),
-    *("proofread", "no_proofread", "tries", "report", "dpi", "optimise", "nib", "animate"),
-    *("machine_area", "machine_origin", "machine_offset", "machine_scale"),
-    *("pen_commands", "feed"),
+    *("proofread", "no_proofread", "tries", "report", "dpi", "nib", "animate"),
 )
 OF_LINES = ("num_samples", "steps", "inkml", "show", "skip_unknown")
 """Options of `write` that are for single lines."""
 NEEDS = {
     "dpi": (".png",),
-    "optimise": (".svg",),
     "nib": (".svg", ".pdf", ".png"),
     "animate": (".svg",),
-    "machine_area": (".gcode", ".hpgl"),
-    "machine_origin": (".gcode", ".hpgl"),
-    "machine_offset": (".gcode", ".hpgl"),
-    "machine_scale": (".gcode", ".hpgl"),
-    "pen_commands": (".gcode",),
-    "feed": (".gcode",),
 }
 """Options that only some formats have."""
 
@@ -284,8 +232,8 @@ def check(arguments: argparse.Namespace) -> None:
             raise UserError(
                 f"{_shown(name)} is for --output FILE ending in {' or '.join(kinds)}, not {kind}"
             )
-    if arguments.animate and (arguments.optimise or arguments.nib):
-        raise UserError("--animate goes with neither --optimise nor --nib")
+    if arguments.animate and arguments.nib:
+        raise UserError("--animate does not go with --nib")
     paper = sheet(arguments)
     if kind == ".png":
         check_pixels(paper.width, paper.height, arguments.dpi or DPI)

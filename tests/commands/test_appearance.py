@@ -10,11 +10,11 @@ from data_loader.synthetic.corpus import held_out
 from model import load
 from model.handwriting import Hand
 from tests.commands.networks import use
+from tests.page_rows import rows_of
 from utils.checks import UserError
 from utils.hand_measures import MEASURES, VARIED, measure
 from utils.ink import from_strokes
 from utils.page.evenness import of_page
-from utils.page.page_json import read_page_json
 
 
 def look(writer, output, *words):
@@ -108,7 +108,7 @@ def test_pages_are_measured_as_write_lays_them_out(checkpoints, tmp_path, capsys
             "--paper", paper, "--margins", 0, "--liveliness", one["liveliness"],
             "--output", output)  # fmt: skip
         file = output if output.exists() else tmp_path / "page-1.json"
-        rows = [(from_strokes(row.strokes), row.text) for row in read_page_json(file).rows]
+        rows = [(from_strokes(row.strokes), row.text) for row in rows_of(file)]
         assert len(rows) == 8
         for name, value in of_page(rows).items():
             expected = None if np.isnan(value) else pytest.approx(value, rel=0.01, abs=1e-3)

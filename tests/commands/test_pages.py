@@ -2,7 +2,6 @@
 
 import io
 import json
-import re
 import sys
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
@@ -15,8 +14,8 @@ import experiments
 from base.pretrained import style_of
 from data_loader.sources.ink_files import read_ink
 from tests.commands.networks import save
+from tests.page_rows import rows_of
 from utils.checks import UserError
-from utils.page.page_json import read_page_json
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +40,7 @@ def text_file(folder, text, name="letter.txt"):
     return path
 
 
-@pytest.mark.parametrize("kind", ["svg", "pdf", "png", "inkml", "json", "gcode", "hpgl"])
+@pytest.mark.parametrize("kind", ["svg", "pdf", "png", "inkml", "json"])
 def test_a_page_in_every_format(networks, tmp_path, kind):
     text = text_file(tmp_path, "ab ba\n\n  ba")
     output = tmp_path / f"page.{kind}"
@@ -56,45 +55,9 @@ def test_a_page_in_every_format(networks, tmp_path, kind):
         (page,) = pypdf.PdfReader(output).pages
         assert float(page.mediabox.width) == pytest.approx(5000 / 25.4 * 72)
     elif kind == "json":
-        assert [row.text for row in read_page_json(output).rows] == ["ab ba", "ba"]
+        assert [row.text for row in rows_of(output)] == ["ab ba", "ba"]
     elif kind == "inkml":
         assert [sample.text for sample in read_ink(output)] == ["ab ba", "ba"]
-
-
-def test_hpgl_turns_a_high_sheet_whatever_the_area(networks, tmp_path):
-    """Where its corner is said it stays upright."""
-    corner = ("--machine-origin", "bottom-left")
-    without = plotted(networks, tmp_path)
-    assert plotted(networks, tmp_path, "--machine-area", "5000x4000") == without
-    assert plotted(networks, tmp_path, "--machine-area", "5000x5000", *corner) != without
-
-
-def test_a_plot_is_moved_and_scaled_as_its_error_says(networks, tmp_path):
-    """In units of a fortieth of a millimetre, rounded."""
-    plain = np.array(plotted(networks, tmp_path))
-    area = ("--machine-area", "5000x5000")
-    moved = np.array(plotted(networks, tmp_path, "--machine-offset", 20, -1.5, *area))
-    np.testing.assert_allclose(moved.min(0) - plain.min(0), [800, -60], atol=1)
-    np.testing.assert_allclose(moved.max(0) - plain.max(0), [800, -60], atol=1)
-    small = np.array(plotted(networks, tmp_path, "--machine-scale", 0.5, *area))
-    np.testing.assert_allclose(small.min(0), plain.min(0) / 2, atol=1)
-    np.testing.assert_allclose(small.max(0), plain.max(0) / 2, atol=1)
-    low = ("--machine-area", "40x40")
-    with pytest.raises(UserError, match="leaves the area") as refused:
-        plotted(networks, tmp_path, *low)
-    found = re.search(r"a scale of (\S+) with an offset of (\S+), (\S+)$", str(refused.value))
-    scale, *offset = found.groups()
-    right = ("--machine-scale", scale, "--machine-offset", *offset)
-    assert plotted(networks, tmp_path, *low, *right)
-
-
-def plotted(networks, folder, *words):
-    """Return the points to which the pen is moved on a high sheet."""
-    output = folder / "page.hpgl"
-    write(networks, "--text-file", text_file(folder, "ab"), "--paper", "4000x5000",
-          "--margins", 1000, "--output", output, *words)  # fmt: skip
-    moves = re.findall(r"P[UD](-?\d+[-,\d]*)", output.read_text())
-    return [tuple(pair) for one in moves for pair in np.int64(one.split(",")).reshape(-1, 2)]
 
 
 def test_the_same_seed_gives_the_same_page_proofreading_included(networks, tmp_path):
@@ -118,7 +81,7 @@ def test_several_pages_are_numbered(networks, tmp_path, capsys):
     files = sorted(tmp_path.glob("out*.json"))
     assert len(files) == 5 and files[0].name == "out-1.json"
     assert [word for word in shown if word.endswith(".json")] == [str(file) for file in files]
-    rows = [row.text for file in files for row in read_page_json(file).rows]
+    rows = [row.text for file in files for row in rows_of(file)]
     assert rows == ["ab"] * 10
 
 
@@ -127,14 +90,14 @@ def test_line_ends_at_the_end_take_no_room(networks, tmp_path):
     text = text_file(tmp_path, "ab\nab\n\n")
     options = ("--paper", "100x60", "--line-height", 20, "--margins", 10)
     write(networks, "--text-file", text, "--output", tmp_path / "out.json", *options)
-    assert len(read_page_json(tmp_path / "out.json").rows) == 2
+    assert len(rows_of(tmp_path / "out.json")) == 2
 
 
 def test_text_from_standard_input(networks, tmp_path, monkeypatch):
     stream = io.TextIOWrapper(io.BytesIO(b"a\r\nb"), encoding="ascii")
     monkeypatch.setattr(sys, "stdin", stream)
     write(networks, "--text-file", "-", "--output", tmp_path / "out.json")
-    assert [row.text for row in read_page_json(tmp_path / "out.json").rows] == ["a", "b"]
+    assert [row.text for row in rows_of(tmp_path / "out.json")] == ["a", "b"]
 
 
 def test_without_standard_input_it_cannot_be_read(networks, tmp_path, monkeypatch):
@@ -149,7 +112,7 @@ def test_characters_that_are_written_otherwise_or_left_out_are_said(networks, tm
     shown = capsys.readouterr().out
     for said in ('“ as "', "é as e", "… as ...", "left out:", "U+1F600", "right-to-left"):
         assert said in shown
-    rows = read_page_json(tmp_path / "out.json").rows
+    rows = rows_of(tmp_path / "out.json")
     assert " ".join(row.text for row in rows).split() == ['"e"', "...", "x", "y"]
 
 
@@ -157,7 +120,7 @@ def test_a_word_wider_than_the_line_is_divided(tmp_path):
     text = text_file(tmp_path, "a " + "b" * 30)
     output = tmp_path / "out.json"
     write({"-r": "writer"}, "--text-file", text, "--output", output, "--paper", "70x100")
-    rows = read_page_json(output).rows
+    rows = rows_of(output)
     joined = " ".join(row.text for row in rows)
     assert joined.startswith("a b") and "b- b" in joined
     assert joined.replace("- ", "") == "a " + "b" * 30
@@ -173,7 +136,7 @@ def test_indents_leave_a_word_less_room(tmp_path, text, words):
     letter, output = text_file(tmp_path, text), tmp_path / "out.json"
     options = ("--text-file", letter, "--output", output, "--paper", "70x150")
     write({"-r": "writer"}, *options, *words)
-    rows = read_page_json(output).rows
+    rows = rows_of(output)
     assert len(rows) > 1
     assert max(stroke[:, 0].max() for row in rows for stroke in row.strokes) < 70.0
 
@@ -186,8 +149,8 @@ def test_pens_paper_and_size_are_as_asked(networks, tmp_path):
         output = tmp_path / f"{size}.json"
         write(networks, *common, "--output", output, "--size", size, "--pen-width", 0.7,
               "--colour", "#AA0033", "--line-height", 30)  # fmt: skip
-        pages.append(read_page_json(output))
-    (small,), (large,) = (page.rows for page in pages)
+        pages.append(rows_of(output))
+    (small,), (large,) = pages
     assert (small.pen.width, small.pen.colour) == (0.7, "#aa0033")
     corner = [200.0, 130.0]
     for one, other in zip(small.strokes, large.strokes, strict=True):
@@ -208,7 +171,7 @@ def test_front_matter_says_how_what_follows_is_written(networks, tmp_path):
         output, report = tmp_path / f"{number}.json", tmp_path / f"report{number}.json"
         write(networks, "--text-file", text_file(tmp_path, text), "--output", output, *HUGE,
               "--tries", 2, "--report", report, proofread=True)  # fmt: skip
-        rows.append(read_page_json(output).rows)
+        rows.append(rows_of(output))
         reports.append(json.loads(report.read_text())["each"])
     first, second, third = rows[1]
     assert (first.pen.width, first.pen.colour) == (0.9, "#aa0033")

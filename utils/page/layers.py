@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from utils.checks import DataError
+from utils.checks import DataError, UserError, short
 from utils.ink import bezier
 from utils.page.page import Page, Pen, Row
 
@@ -18,6 +18,8 @@ DOT_LENGTH = 0.2
 length (vpype does). Assumed; half the width of a usual pen."""
 DECIMALS = 3
 """Of positions in millimetres: a thousandth, where a plotter steps by ten."""
+SLACK = 0.01
+"""Millimetres that ink may lie outside of the sheet, for rounding."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,7 @@ def layers(page: Page, *, ruling: bool = True) -> list[Layer]:
     Raises:
         DataError: if the page has no area, a stroke is no array (n, 2) of numbers or has no points,
             or a pen or a period is not valid; it says where.
+        UserError: if ink leaves the sheet: plotting programs drop it without a word (vpype does).
     """
     if not (0 < page.width < np.inf and 0 < page.height < np.inf):
         raise DataError(f"a page of {page.width} x {page.height} mm: both must be above 0")
@@ -65,6 +68,7 @@ def layers(page: Page, *, ruling: bool = True) -> list[Layer]:
     for number, row in enumerate(page.rows, 1):
         _check(row, f"row {number}")
         if row.strokes:
+            _check_sheet(page, row, number)
             by_pen.setdefault(row.pen, []).append(row)
     for pen, rows in by_pen.items():
         found.append(Layer(f"pen {pen.width:g} mm {pen.colour}", pen, tuple(rows)))
@@ -127,3 +131,13 @@ def _check(row: Row, where: str) -> None:
         raise DataError(f"{where}: {row.pen}: a pen has a width above 0 in mm and a #rrggbb colour")
     if not 0 < row.period < np.inf:
         raise DataError(f"{where}: a period of {row.period} s: it must be above 0")
+
+
+def _check_sheet(page: Page, row: Row, number: int) -> None:
+    points = np.concatenate(row.strokes)
+    sheet = np.array([page.width, page.height])
+    if (outside := np.maximum(-points, points - sheet).max()) > SLACK:
+        raise UserError(
+            f"row {number}, {short(row.text)}: its ink leaves the sheet by {outside:.1f} mm; "
+            "larger margins, a larger sheet or smaller writing is needed"
+        )

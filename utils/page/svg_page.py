@@ -2,12 +2,10 @@
 
 from os import PathLike
 
-from utils.checks import UserError
 from utils.files import write_text
 from utils.page.layers import DECIMALS, Layer, curves, layers
 from utils.page.nib import outlines
 from utils.page.page import Page
-from utils.page.plotting import shortened
 from utils.page.svg_parts import closed_way, document, escaped, number, stroked, way
 
 NAMESPACES = ' xmlns:inkscape="http://www.inkscape.org/namespaces/inkscape"'
@@ -20,7 +18,6 @@ def write_page_svg(
     title: str = "",
     *,
     speed_widths: bool = False,
-    optimise: bool = False,
 ) -> None:
     """Write a page as an SVG in millimetres, for browsers and pen plotters.
 
@@ -33,38 +30,23 @@ def write_page_svg(
         page: what to write.
         title: any text; none if empty.
         speed_widths: outlines of the strokes, thinner where the pen is fast; for screens only.
-        optimise: for plotters: strokes of a layer in an order (some backwards, some that touch
-            joined) of less way for the lifted pen.
 
     Raises:
         DataError: if the page is not valid.
-        UserError: if both options are wanted: a plotter would draw the outlines.
+        UserError: if ink leaves the sheet.
     """
-    write_text(path, page_svg(page, title, speed_widths=speed_widths, optimise=optimise))
+    write_text(path, page_svg(page, title, speed_widths=speed_widths))
 
 
-def page_svg(
-    page: Page,
-    title: str = "",
-    *,
-    speed_widths: bool = False,
-    optimise: bool = False,
-) -> str:
+def page_svg(page: Page, title: str = "", *, speed_widths: bool = False) -> str:
     """Return the text of the SVG; see `write_page_svg`."""
-    if speed_widths and optimise:
-        raise UserError(
-            "widths by speed are outlines for screens, an order for plotters needs strokes: "
-            "choose one of them"
-        )
     lines = []
     for layer in layers(page):
         if speed_widths and not layer.printed:
             ways = [closed_way(p, DECIMALS) for row in layer.rows for p in outlines(row)]
             lines.append(open_layer(layer, f'fill="{layer.pen.colour}"'))
         else:
-            found = [curves(points) for points in layer.strokes]
-            found = shortened(found) if optimise else found
-            ways = [way(segments, DECIMALS) for segments in found]
+            ways = [way(curves(points), DECIMALS) for points in layer.strokes]
             lines.append(open_layer(layer))
         lines += [f'<path d="{d}"/>' for d in ways]
         lines.append("</g>")

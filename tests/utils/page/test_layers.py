@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from utils.checks import DataError
+from utils.checks import DataError, UserError
 from utils.page.layers import DOT_LENGTH, curves, layers, sampled, segment_periods
 from utils.page.page import Page, Pen, Row
 
@@ -58,7 +58,7 @@ def test_samples_lie_on_the_curve():
     [
         (Page(0, 297), r"0 x 297 mm: both must be above 0"),
         (Page(float("nan"), 297), "nan x 297 mm"),
-        (Page(9, 9, (Row((LINE,)), Row((LINE, LINE[0])))), r"row 2, stroke 2: .*shape \(2,\)"),
+        (Page(99, 99, (Row((LINE,)), Row((LINE, LINE[0])))), r"row 2, stroke 2: .*shape \(2,\)"),
         (Page(9, 9, (Row((LINE[:0],)),)), r"row 1, stroke 1: .*n at least 1.*\(0, 2\)"),
         (Page(9, 9, (Row((LINE * [np.nan, 1],)),)), "row 1: a position is not a number"),
         (Page(9, 9, dots=np.array([[np.inf, 1]])), "the ruling: a position is not a number"),
@@ -70,3 +70,14 @@ def test_samples_lie_on_the_curve():
 def test_what_is_no_page_is_an_error(page, said):
     with pytest.raises(DataError, match=said):
         layers(page)
+
+
+@pytest.mark.parametrize(
+    ("place", "distance"), [((-2, 9), 2.0), ((3, 60.5), 0.5), ((104, 61), 4.0), ((4, -1), 1.0)]
+)
+def test_ink_that_leaves_the_sheet_is_refused(place, distance):
+    rows = (Row((LINE,), "in"), Row((LINE, np.array([place])), "out"))
+    message = rf"row 2, 'out': its ink leaves the sheet by {distance} mm; larger margins"
+    with pytest.raises(UserError, match=message):
+        layers(Page(100, 60, rows))
+    assert layers(Page(100, 60, (Row((np.array([[0, 0], [100.0, 60]]),)),)))

@@ -1,19 +1,19 @@
 """Pages as SVG, read back by vpype, a program for pen plotters."""
 
 import xml.etree.ElementTree as ElementTree
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from utils.checks import UserError
 from utils.page.page import Page, Pen, Row
 from utils.page.paper import Paper
-from utils.page.plotting import pen_up_travel
 from utils.page.svg_page import page_svg, write_page_svg
 
 vpype = pytest.importorskip("vpype", reason="vpype is not there for this Python")
 vpype_cli = pytest.importorskip("vpype_cli")
 
+ROOT = Path(__file__).parents[3]
 SVG = "{http://www.w3.org/2000/svg}"
 MM = 25.4 / 96
 """Millimetres in vpype's unit, the CSS pixel."""
@@ -105,23 +105,41 @@ def test_paper_without_its_ruling(tmp_path):
     assert len(only) == 1 and only.metadata["vp_name"] == "1 pen 0.4 mm #1b2a4e"
 
 
-def test_a_plotter_goes_less_far_for_the_same_drawing(tmp_path):
-    page = scribble(count=400)
-    write_page_svg(tmp_path / "written.svg", page)
-    write_page_svg(tmp_path / "plotted.svg", page, optimise=True)
-    written, ordered = (plotted(tmp_path / f"{one}.svg")[0] for one in ("written", "plotted"))
-    told = pen_up_travel(page)
-    for found, travel in zip((written, ordered), told, strict=True):
-        measured = sum(layer.pen_up_length()[0] for layer in found.values()) * MM
-        assert measured == pytest.approx(travel, rel=1e-4)
-    # No way of the pen is lost.
-    for number in (1, 2, 3):
-        assert ordered[number].length() == pytest.approx(written[number].length(), rel=1e-4)
-        assert ordered[number].metadata["vp_name"] == written[number].metadata["vp_name"]
-    # vpype's own sorting goes no less far.
-    sorted_there = vpype_cli.execute(f"read {tmp_path / 'written.svg'} linesort")
-    there = sum(layer.pen_up_length()[0] for layer in sorted_there.layers.values()) * MM
-    assert told[1] < min(told[0], 1.02 * there)
+def test_every_stroke_and_dot_is_in_the_gcode_and_the_pen_lifted_between(tmp_path):
+    """By the profile that docs/write.md names; the sheet's lower left corner is 0, 0."""
+    pytest.importorskip("vpype_gcode")
+    page = scribble()
+    write_page_svg(tmp_path / "page.svg", page)
+    vpype.config_manager.load_config_file(str(ROOT / "docs" / "plotter.toml"))
+    program = tmp_path / "page.gcode"
+    vpype_cli.execute(f"read {tmp_path / 'page.svg'} gwrite -p handwriting {program}")
+    down, place, drawn, pauses = False, 0j, [], 0
+    for line in program.read_text().splitlines():
+        command, *words = line.split()
+        if command == "M3":
+            down = words == ["S90"]
+            drawn += [[place]] if down else []
+        elif command in ("G0", "G1"):
+            assert down == (command == "G1")
+            place = complex(float(words[0][1:]), float(words[1][1:]))
+            drawn[-1:] = [[*drawn[-1], place]] if down else drawn[-1:]
+        elif command == "M0":
+            assert not down
+            pauses += 1
+    assert not down and pauses == 2  # between the ruling and two pens
+    strokes = [
+        *page.rules,
+        *(stroke for row in page.rows if row.pen != RED for stroke in row.strokes),
+        *page.rows[2].strokes,
+    ]
+    assert len(drawn) == len(strokes)
+    for way, stroke in zip(drawn, strokes, strict=True):
+        found = np.array([[end.real, 297 - end.imag] for end in (way[0], way[-1])])
+        if len(stroke) == 1:
+            assert abs(way[-1] - way[0]) == pytest.approx(0.2, abs=0.002)
+            np.testing.assert_allclose(found.mean(axis=0), stroke[0], atol=0.002)
+        else:
+            np.testing.assert_allclose(found, stroke[[0, -1]], atol=0.002)
 
 
 def test_widths_by_speed_are_outlines():
@@ -132,9 +150,3 @@ def test_widths_by_speed_are_outlines():
     paths = [path.get("d") for path in (*blue, *red)]
     assert len(paths) == 40
     assert all(d[0] == "M" and d[-1] == "Z" and "C" not in d for d in paths)
-
-
-def test_outlines_are_not_for_plotters(tmp_path):
-    with pytest.raises(UserError, match="choose one"):
-        write_page_svg(tmp_path / "page.svg", scribble(), speed_widths=True, optimise=True)
-    assert not list(tmp_path.iterdir())
