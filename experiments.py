@@ -14,7 +14,6 @@ if __name__ == "__main__":
 import signal
 import sys
 from importlib import import_module
-from typing import Any
 
 from commands import command_line
 from utils.checks import UserError
@@ -33,15 +32,6 @@ COMMANDS = {
     "export": "commands.export",
     "align": "commands.align",
 }
-
-
-def __getattr__(name: str) -> Any:
-    """Provide `load`, so that `from experiments import load` keeps working."""
-    if name != "load":
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from model import load
-
-    return load
 
 
 def main(words: list[str]) -> int:

@@ -8,20 +8,6 @@ from types import ModuleType
 from commands.options import Parser
 from utils.checks import UserError, nearest
 
-FORMER = {
-    "--evaluate": ["evaluate"],
-    "--input": ["read"],
-    "--read-back": ["legibility", "--reader"],
-    "--continue": ["continue"],
-    "--sheet": ["compare"],
-    "--export": ["export"],
-}
-"""Earlier versions had no commands: the option that chose what to do, and the command it stands
-for now. A call with none of them writes."""
-
-SHOWN = {"--window": ["--show", "window"], "--density": ["--show", "density"]}
-"""Earlier options of `write`, and what they stand for now."""
-
 
 def parse(words: list[str], commands: Mapping[str, str]) -> tuple[ModuleType, argparse.Namespace]:
     """Return the command of a command line, and its options.
@@ -33,7 +19,7 @@ def parse(words: list[str], commands: Mapping[str, str]) -> tuple[ModuleType, ar
     Raises:
         UserError: naming the option that is wrong.
     """
-    name, *rest = translated(words)
+    name, *rest = words
     if name not in commands:
         near = nearest(name, commands)
         hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(commands)}"
@@ -42,8 +28,7 @@ def parse(words: list[str], commands: Mapping[str, str]) -> tuple[ModuleType, ar
     arguments, unknown = parser.parse_known_intermixed_args(rest)
     if unknown:
         word = next((word for word in unknown if word.startswith("-")), unknown[0])
-        current = SHOWN.get(word, [word])[0]
-        owners = [other for other in commands if parser_of(other, commands).knows(current)]
+        owners = [other for other in commands if parser_of(other, commands).knows(word)]
         *some, last = owners or [""]
         whose = " and ".join(filter(None, (", ".join(some), last)))
         problem = f"belongs to {whose}" if whose else "is unknown"
@@ -63,25 +48,3 @@ def parser_of(name: str, commands: Mapping[str, str]) -> Parser:
     parser = Parser(prog=f"experiments.py {name}", description=command.__doc__)
     command.add_options(parser)
     return parser
-
-
-def translated(words: list[str]) -> list[str]:
-    """Return a command line as it is typed now, also for one of an earlier version."""
-    if words[0] == "write":
-        return [part for word in words for part in SHOWN.get(word, [word])]
-    if not words[0].startswith("-"):
-        return words
-    former = next((name for word in words if (name := word.partition("=")[0]) in FORMER), None)
-    named: list[str] = []
-    rest: list[str] = []
-    to = rest
-    for word in words:
-        option, _, value = word.partition("=")
-        if option == former:
-            to = named
-            named += [value] if value else []
-        else:
-            to = rest if word.startswith("-") else to
-            to.append(word)
-    now = [*FORMER.get(former, ["write"]), *named, *rest]
-    return translated(now) if now[0] == "write" else now

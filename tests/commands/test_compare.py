@@ -46,7 +46,7 @@ def test_a_sheet_is_of_networks_without_a_text_and_of_nothing_else(tmp_path):
         UserError, match="contains a SynthesisNetwork; only networks without a text"
     ):
         compare(tmp_path / "out", path)
-    for words in (["-r", path], ["--text", "a"], ["--evaluate"], ["--continue", "valid"]):
+    for words in (["-r", path], ["--text", "a"]):
         with pytest.raises(UserError) as told:
             compare(tmp_path / "out", path, *words)
         assert "`compare --help` shows what compare takes" in str(told.value)

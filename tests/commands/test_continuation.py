@@ -57,8 +57,8 @@ def test_what_cannot_be_continued_is_named(tmp_path):
     with pytest.raises(UserError, match="no split 'dev': there are train, valid, test"):
         use(*words, "dev")
     with pytest.raises(UserError) as told:
-        use(*words, "--density")
-    assert "--density belongs to write; `continue --help`" in str(told.value)
+        use(*words, "--show", "density")
+    assert "--show belongs to write; `continue --help`" in str(told.value)
 
 
 def test_the_lines_can_go_into_a_file(tmp_path):

@@ -7,7 +7,6 @@ from importlib import import_module
 import pytest
 
 import experiments
-import model
 from base.device import resolve_device
 from commands import command_line, options
 from commands.command_line import parser_of
@@ -83,36 +82,28 @@ def test_the_help_tells_the_defaults_of_the_library(capsys):
     assert f"a factor of {HANDS:g}," in shown and f"than {HANDS:g} times" in shown
 
 
-def test_load_is_there_for_a_notebook():
-    from experiments import load
-
-    assert load is model.load
-    with pytest.raises(AttributeError, match="no attribute 'lode'"):
-        experiments.lode  # noqa: B018
-
-
 @pytest.mark.parametrize(
     ("words", "message"),
     [
         (["evaluate"], "required: -r/--resume"),
-        (["-r", "x", "--bias", "-1"], "from 0 to 100"),
-        (["-r", "x", "--bias", "nan"], "from 0 to 100"),
-        (["-r", "x", "--steps", "0"], "whole number from 1"),
-        (["-r", "x", "--num-samples", "2.5"], "whole number from 1"),
-        (["-r", "x", "--seed", "-1"], "whole number from 0"),
-        (["-r", "x", "--evaluate", "--text", "a"], "--text belongs to write, style, hand and"),
+        (["write", "-r", "x", "--bias", "-1"], "from 0 to 100"),
+        (["write", "-r", "x", "--bias", "nan"], "from 0 to 100"),
+        (["write", "-r", "x", "--steps", "0"], "whole number from 1"),
+        (["write", "-r", "x", "--num-samples", "2.5"], "whole number from 1"),
+        (["write", "-r", "x", "--seed", "-1"], "whole number from 0"),
+        (["evaluate", "-r", "x", "--text", "a"], "--text belongs to write, style, hand and"),
         (
-            ["-r", "x", "--evaluate", "--num-samples", "3"],
+            ["evaluate", "-r", "x", "--num-samples", "3"],
             "--num-samples belongs to write, hand",
         ),
-        (["-r", "x", "--evaluate", "--steps", "3"], "--steps belongs to write, legibility, cont"),
-        (["-r", "x", "--input", "a", "--language-weight", "1"], "needs a --language-model"),
-        (["-r", "x", "--evaluate", "--bias", "1"], "--bias belongs to write, style, hand, co"),
-        (["-r", "x", "--input", "a", "--bias", "0"], "--bias belongs to write, style, hand, co"),
-        (["-r", "x", "--evaluate", "--pen-sharpness", "0"], "--pen-sharpness belongs to write, l"),
-        (["-r", "x", "--pen-sharpness", "-1"], "from 0 to 100"),
-        (["-r", "x", "--export", "y", "--text", "a"], "--text belongs to write, style, hand and"),
-        (["-r", "x", "--export", "y", "--continue", "valid"], "--continue is unknown"),
+        (["evaluate", "-r", "x", "--steps", "3"], "--steps belongs to write, legibility, cont"),
+        (["read", "a", "-r", "x", "--language-weight", "1"], "needs a --language-model"),
+        (["evaluate", "-r", "x", "--bias", "1"], "--bias belongs to write, style, hand, co"),
+        (["read", "a", "-r", "x", "--bias", "0"], "--bias belongs to write, style, hand, co"),
+        (["evaluate", "-r", "x", "--pen-sharpness", "0"], "--pen-sharpness belongs to write, l"),
+        (["write", "-r", "x", "--pen-sharpness", "-1"], "from 0 to 100"),
+        (["export", "y", "-r", "x", "--text", "a"], "--text belongs to write, style, hand and"),
+        (["export", "y", "-r", "x", "--continue", "valid"], "--continue is unknown"),
         (["evaluate", "-r", "x", "-o", "hidden"], "-o/--override: -o 'hidden' is not KEY=VALUE"),
         (["write", "-d", "gpu"], f"-d/--device: device 'gpu': {DEVICES} is accepted"),
         (["wirte", "--text", "a"], "no command 'wirte': did you mean write?"),
@@ -141,10 +132,10 @@ def test_bad_input_ends_with_status_2_and_no_traceback(conditional, tmp_path):
     occupied = tmp_path / "file"
     occupied.write_text("mine")
     for words, message in [
-        (["-r", tmp_path / "none.pth"], "no such file"),
-        (["-r", broken], "truncated or damaged"),
-        (["-r", conditional, "-d", "cuda:99"], "cuda:99"),
-        (["-r", conditional, "--output", occupied], "the folder cannot be created"),
+        (["write", "-r", tmp_path / "none.pth"], "no such file"),
+        (["write", "-r", broken], "truncated or damaged"),
+        (["write", "-r", conditional, "-d", "cuda:99"], "cuda:99"),
+        (["write", "-r", conditional, "--output", occupied], "the folder cannot be created"),
         (["write", "-r", conditional, "--steps", "0"], "--steps: '0': a whole number from 1 to"),
     ]:
         done = script(*words, cwd=tmp_path)
@@ -158,41 +149,64 @@ def test_bad_input_ends_with_status_2_and_no_traceback(conditional, tmp_path):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("--read-back", "x", "--evaluate"), "--evaluate is unknown"),
-        (("--biases", "1"), "--biases belongs to legibility"),
-        (("--input", "x", "--language-model", "x.txt"), "give --beam 2 or more"),
-        (("--input", "x", "--beam", "0"), "from 1 to 1000"),
-        (("--input", "x", "--length-bonus", "1"), "give --beam 2 or more"),
-        (("--evaluate", "--input", "x.inkml"), "--input is unknown"),
-        (("--read-back", "x", "--window"), "--window belongs to write"),
-        (("--read-back", "x", "--density"), "--density belongs to write"),
-        (("--read-back", "x", "--text", "a", "--texts", "plain"), "leave out one of them"),
-        (("--read-back", "x", "--characters", "--texts", "x.tsv"), "leave out --texts"),
-        (("--read-back", "x", "--characters", "--sheet"), "leave out --sheet"),
-        (("--read-back", "x", "--skip-unknown", "--texts", "everyday"), "is for a --text, or a F"),
+        (["legibility", "--reader", "x", "-r", "x", "--evaluate"], "--evaluate is unknown"),
+        (["write", "-r", "x", "--biases", "1"], "--biases belongs to legibility"),
+        (["read", "x", "-r", "x", "--language-model", "x.txt"], "give --beam 2 or more"),
+        (["read", "x", "-r", "x", "--beam", "0"], "from 1 to 1000"),
+        (["read", "x", "-r", "x", "--length-bonus", "1"], "give --beam 2 or more"),
+        (["evaluate", "-r", "x", "--input", "x.inkml"], "--input is unknown"),
+        (["legibility", "--reader", "x", "-r", "x", "--show", "window"], "--show belongs to wri"),
+        (
+            ["legibility", "--reader", "x", "-r", "x", "--text", "a", "--texts", "plain"],
+            "leave out one of them",
+        ),
+        (
+            ["legibility", "--reader", "x", "-r", "x", "--characters", "--texts", "x.tsv"],
+            "leave out --texts",
+        ),
+        (
+            ["legibility", "--reader", "x", "-r", "x", "--characters", "--sheet"],
+            "leave out --sheet",
+        ),
+        (
+            ["legibility", "--reader", "x", "-r", "x", "--skip-unknown", "--texts", "everyday"],
+            "is for a --text, or a F",
+        ),
     ],
 )
 def test_options_that_contradict_are_refused(words, message):
-    assert message in refused("-r", "x", *words)
+    assert message in refused(*words)
 
 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("--characters",), "--characters belongs to legibility"),
-        (("--read-back", "x", "--skip-unknown"), "--skip-unknown is for a --text"),
-        (("--read-back", "x", "--characters", "--text", "a"), "leave out --text"),
-        (("--read-back", "x", "--characters", "--biases", "0", "1"), "give --biases one value"),
-        (("--primer-points", "5"), "--primer-points is for a --primer FILE"),
-        (("--primer-text", "a"), "--primer-text is for a --primer FILE"),
-        (("--primer", "x", "--primer-scale", "0"), "a number from 1e-06 to 1000000.0 is accepted"),
-        (("--primer", "x", "--primer-scale", "big"), "'big': a number from"),
-        (("--primer", "x", "--evaluate"), "--primer belongs to write"),
-        (("--inkml", "--input", "x"), "--inkml belongs to write"),
+        (["write", "-r", "x", "--characters"], "--characters belongs to legibility"),
+        (
+            ["legibility", "--reader", "x", "-r", "x", "--skip-unknown"],
+            "--skip-unknown is for a --text",
+        ),
+        (
+            ["legibility", "--reader", "x", "-r", "x", "--characters", "--text", "a"],
+            "leave out --text",
+        ),
+        (
+            ["legibility", "--reader", "x", "-r", "x", "--characters", "--biases", "0", "1"],
+            "give --biases one value",
+        ),
+        (["write", "-r", "x", "--primer-points", "5"], "--primer-points is for a --primer FILE"),
+        (["write", "-r", "x", "--primer-text", "a"], "--primer-text is for a --primer FILE"),
+        (
+            ["write", "-r", "x", "--primer", "x", "--primer-scale", "0"],
+            "a number from 1e-06 to 1000000.0 is accepted",
+        ),
+        (["write", "-r", "x", "--primer", "x", "--primer-scale", "big"], "'big': a number from"),
+        (["evaluate", "-r", "x", "--primer", "x"], "--primer belongs to write"),
+        (["read", "x", "-r", "x", "--inkml"], "--inkml belongs to write"),
     ],
 )
 def test_options_that_contradict_say_what_would_be_right(words, message):
-    assert message in refused("-r", "x", *words)
+    assert message in refused(*words)
 
 
 def test_a_misspelt_option_names_near_ones():
@@ -219,7 +233,7 @@ def test_a_file_of_another_kind_is_no_folder(tmp_path):
 
 
 def test_a_bias_of_legibility_is_one_of_its_biases():
-    _, arguments = parse("-r", "x", "--read-back", "y", "--bias", "1")
+    _, arguments = parse("legibility", "-r", "x", "--reader", "y", "--bias", "1")
     assert arguments.biases == [1.0]
 
 

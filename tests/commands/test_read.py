@@ -49,8 +49,7 @@ def test_ink_files_are_read_and_drawn(checkpoints, data, tmp_path, capsys, arch)
         (("evaluate", "--steps", "9"), "--steps belongs to write, "),
         (("read", "x", "--primer", "x.inkml"), "--primer belongs to write"),
         (("read", "x", "--inkml"), "--inkml belongs to write"),
-        (("read", "x.inkml", "--window"), "--window belongs to write"),
-        (("read", "x.inkml", "--density"), "--density belongs to write"),
+        (("read", "x.inkml", "--show", "window"), "--show belongs to write"),
     ],
 )
 def test_what_does_not_fit_is_said(checkpoints, tmp_path, words, message):
@@ -62,7 +61,6 @@ def test_what_does_not_fit_is_said(checkpoints, tmp_path, words, message):
     ("words", "message"),
     [
         (("read", __file__), "contains a SynthesisNetwork: it writes; use `write`"),
-        (("--input", __file__), "contains a SynthesisNetwork: it writes; use `write`"),
         (("write", "--beam", "2"), "--beam belongs to read, evaluate and legibility"),
         (("evaluate", "--beam", "2", "--language-model"), "--language-model is for a network that"),
         (("continue", "valid", "--beam", "3"), "--beam belongs to read"),

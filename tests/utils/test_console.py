@@ -322,5 +322,5 @@ def test_what_is_no_file_is_refused_at_once(workplace, run):
 
 def test_a_text_that_is_no_text_is_named(workplace, run):
     checkpoint = save(workplace / "one.pth", "SynthesisNetwork", "small")
-    status, _, error = run("experiments.py", "-r", str(checkpoint), "--text", f"a{ODD}")
+    status, _, error = run("experiments.py", "write", "-r", str(checkpoint), "--text", f"a{ODD}")
     assert status == 2 and f"the network does not know '{SHOWN}' (U+DCFF)" in error
