@@ -1,6 +1,7 @@
 """Options shared by several commands, and what they mean."""
 
 import argparse
+import os
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any, NoReturn
 from base.pretrained import located, pretrained, style_file, styles
 from utils.alphabet import Alphabet, describe, nfc
 from utils.checks import DEVICES, Range, UserError, device_name, nearest
-from utils.files import open_file
+from utils.files import check_writable, open_file
 from utils.override import EXAMPLE, Override
 
 SHORTHANDS = {
@@ -200,33 +201,32 @@ def output_file(path: Path, kinds: Sequence[str]) -> Path | None:
         UserError: if it looks like a file of another kind, such as letter.pdf.
     """
     kind = path.suffix.lower()
-    if kind in kinds and not path.is_dir():
+    if kind in kinds and not os.path.isdir(path):
         return path
-    if kind[1:].isalpha() and not path.is_dir():
+    if kind[1:].isalpha() and not os.path.isdir(path):
         wanted = f"as a file only {', '.join(kinds)} can be written" if kinds else "not a file"
         raise UserError(f"--output {path}: a folder is needed, {wanted}")
     return None
 
 
 def make_output(path: Path, kinds: Sequence[str] = ()) -> None:
-    """Make the folder of --output, before there is any work to lose."""
-    make_folder(path.parent if output_file(path, kinds) else path, "--output")
-
-
-def make_folder(folder: Path, option: str) -> None:
-    """Make the folder into which an option's file goes."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        why = "there is a file of that name" if folder.is_file() else error.strerror
-        raise UserError(f"{option} {folder}: the folder cannot be created: {why}") from None
+    """Make the folder of --output, and see that it can be written, before there is work to lose."""
+    _make_folder(path.parent if output_file(path, kinds) else path, path, "--output")
 
 
 def make_room(file: Path, option: str) -> None:
-    """Make the folder for a file, before there is any work to lose."""
-    if file.is_dir():
+    """Make the folder for a file, and see that it can be written, before there is work to lose."""
+    if os.path.isdir(file):
         raise UserError(f"{option} {file}: this is a folder; name a file")
-    make_folder(file.parent, option)
+    _make_folder(file.parent, file, option)
+
+
+def _make_folder(folder: Path, path: Path, option: str) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        check_writable(path)
+    except OSError as error:
+        raise UserError(f"{option} {path}: cannot be written ({error.strerror})") from None
 
 
 OWN = Path("own")

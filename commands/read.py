@@ -33,8 +33,8 @@ def run(arguments: argparse.Namespace) -> None:
     from model.recognition.transcribing import Transcription, score
     from utils.plots import draw_lines
 
-    options.make_output(arguments.output, (".png",))
     samples = [sample for path in arguments.paths for sample in read_ink(path)]
+    options.make_output(arguments.output, (".png",))
     search = search_options.search_of(reader, arguments)
     texts = reader.read_lines([one.ink for one in samples], search, progress=True)
     for one, text in zip(samples, texts, strict=True):

@@ -98,9 +98,9 @@ def make(arguments: argparse.Namespace) -> None:
     path = arguments.output or STYLES
     if path.suffix.lower() != ".json":
         path = path / f"{arguments.name}.json"
+    options.make_room(path, "--output")
     if path.exists():
         raise UserError(f"{path} is there already: choose another name, or delete it first")
-    options.make_room(path, "--output")
     origin, licence = arguments.origin or "", arguments.licence or ""
     write_style(path, one.ink, text, arguments.name, origin, licence)
     print(f"{path}  ({len(one.ink)} points, {text!r})")

@@ -17,6 +17,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from utils.checks import UserError
+
 TEMPORARY = ".*.tmp"
 """Pattern of the files that a killed `atomic_write` may leave beside its target."""
 
@@ -27,6 +29,10 @@ XML_FORBIDDEN = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 """Characters that XML forbids even when escaped."""
 
 log = logging.getLogger(__name__)
+
+
+class NotRegularFile(UserError, OSError):
+    """A pipe, a socket or a device in the place of a file."""
 
 
 def user_cache() -> Path:
@@ -55,26 +61,46 @@ def open_file(path: str | os.PathLike[str]) -> BinaryIO:
         OSError: if it cannot be opened, or is not a regular file: a pipe or a device could block
             forever.
     """
-    if stat.S_ISDIR(mode := os.stat(path).st_mode):
+    _target(path)
+    return open(path, "rb")
+
+
+def _target(path: str | os.PathLike[str]) -> tuple[Path, int | None]:
+    """Return the regular file at the end of symbolic links, and its permissions, if it exists."""
+    target = Path(os.path.realpath(path) if os.path.islink(path) else path)
+    try:
+        mode = os.stat(path).st_mode
+    except FileNotFoundError:
+        return target, None
+    if stat.S_ISDIR(mode):
         raise OSError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     if not stat.S_ISREG(mode):
         reason = "a pipe, a socket or a device, and no regular file"
-        raise OSError(errno.EINVAL, reason, str(path))
-    return open(path, "rb")
+        raise NotRegularFile(errno.EINVAL, reason, str(path))
+    return target, stat.S_IMODE(mode)
 
 
 def atomic_write(path: str | os.PathLike[str], write: Callable[[BinaryIO], Any]) -> None:
     """Write a file atomically: at every moment `path` is the complete old or new file.
 
     `write` gets a temporary binary file in the same folder, which is synced to the disk and then
-    renamed to `path`.
+    renamed to `path`. Symbolic links are followed. The permissions of an old file are kept.
 
     Raises:
+        NotRegularFile: if `path` is a pipe, a socket or a device.
         OSError: if the disk is full, the folder is missing or not writable. The old file remains,
             and the temporary file is removed. The error names `path`.
     """
-    with _moved_to(Path(path)) as temporary:
-        _write_new(temporary, write)
+    target, permissions = _target(path)
+    with _moved_to(target) as temporary:
+        _write_new(temporary, write, permissions)
+
+
+def check_writable(path: str | os.PathLike[str]) -> None:
+    """Raise the OSError with which `atomic_write` would fail for a file, or any in a folder."""
+    folder = path if os.path.isdir(path) else _target(path)[0].parent
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
 
 
 def link_or_copy(source: str | os.PathLike[str], path: str | os.PathLike[str]) -> None:
@@ -89,13 +115,14 @@ def link_or_copy(source: str | os.PathLike[str], path: str | os.PathLike[str]) -
         try:
             os.link(source, temporary)
         except OSError:  # Another file system, or one without hard links.
-            _write_new(temporary, lambda file: file.write(source.read_bytes()))
+            _write_new(temporary, lambda file: file.write(source.read_bytes()), None)
 
 
 @contextmanager
 def _moved_to(path: Path) -> Iterator[Path]:
     """Yield the name of a temporary file beside `path`, which is then renamed to it."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
+    # Short enough where the name of `path` is.
+    temporary = path.with_name(f".{path.name[:40]}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
     try:
         yield temporary
         os.replace(temporary, path)
@@ -109,8 +136,10 @@ def _moved_to(path: Path) -> Iterator[Path]:
         _sync_folder(path.parent)
 
 
-def _write_new(path: Path, write: Callable[[BinaryIO], Any]) -> None:
+def _write_new(path: Path, write: Callable[[BinaryIO], Any], permissions: int | None) -> None:
     with open(path, "xb") as file:
+        if permissions is not None:
+            os.chmod(path, permissions)
         write(file)
         file.flush()
         os.fsync(file.fileno())

@@ -1,5 +1,7 @@
 """The options of commands: defaults, help, and what is refused."""
 
+import os
+import re
 import subprocess
 import sys
 from importlib import import_module
@@ -16,6 +18,7 @@ from model.generation.mixture import PEN_SHARPNESS
 from model.generation.sampling import DEFAULT_STEPS
 from model.loading import BIAS
 from tests.commands.networks import ROOT, names
+from tests.rights import closed_folder, without_rights
 from utils.checks import DEVICES, UserError, device_name
 
 
@@ -135,7 +138,7 @@ def test_bad_input_ends_with_status_2_and_no_traceback(conditional, tmp_path):
         (["write", "-r", tmp_path / "none.pth"], "no such file"),
         (["write", "-r", broken], "truncated or damaged"),
         (["write", "-r", conditional, "-d", "cuda:99"], "cuda:99"),
-        (["write", "-r", conditional, "--output", occupied], "the folder cannot be created"),
+        (["write", "-r", conditional, "--output", occupied], "file: cannot be written (File exists)"),
         (["write", "-r", conditional, "--steps", "0"], "--steps: '0': a whole number from 1 to"),
     ]:
         done = script(*words, cwd=tmp_path)
@@ -230,6 +233,32 @@ def test_a_file_of_another_kind_is_no_folder(tmp_path):
     (tmp_path / "odd.pdf").mkdir()
     options.make_output(tmp_path / "odd.pdf", (".svg",))
     assert {path.name for path in tmp_path.iterdir()} == {"letters.v2", "odd.pdf"}
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("pipe.svg", "a pipe, a socket or a device, and no regular file"),
+        ("x" * 300 + ".svg", "File name too long"),
+        ("x" * 300, "File name too long"),
+    ],
+)
+def test_what_cannot_be_written_is_refused_before_the_work(tmp_path, name, message):
+    os.mkfifo(tmp_path / "pipe.svg")
+    message = re.escape(f"--output {tmp_path / name}: cannot be written ({message})")
+    with pytest.raises(UserError, match=message):
+        options.make_output(tmp_path / name, (".svg",))
+    with pytest.raises(UserError, match=message):
+        options.make_room(tmp_path / name, "--output")
+    assert names(tmp_path) == ["pipe.svg"]
+
+
+def test_so_is_a_folder_without_rights():
+    with closed_folder() as folder, without_rights():
+        for path in (folder, folder / "a.svg"):
+            message = re.escape(f"--output {path}: cannot be written (Permission denied)")
+            with pytest.raises(UserError, match=message):
+                options.make_output(path, (".svg",))
 
 
 def test_a_bias_of_legibility_is_one_of_its_biases():

@@ -12,9 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.rights import closed_folder, without_rights
 from utils import files, strict_json
+from utils.checks import UserError
 from utils.files import (
     atomic_write,
+    check_writable,
     open_file,
     remove_temporary,
     user_cache,
@@ -81,6 +84,78 @@ def test_mode_follows_the_umask(tmp_path):
     finally:
         os.umask(old)
     assert stat.S_IMODE((tmp_path / "file").stat().st_mode) == 0o644
+
+
+def special(path, kind):
+    """Make what is no regular file."""
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "socket":
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(str(path))
+    else:
+        try:
+            os.mknod(path, stat.S_IFCHR | 0o600, os.makedev(1, 3))
+        except PermissionError:
+            pytest.skip("only the superuser makes devices")
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("kind", ["pipe", "socket", "device"])
+def test_what_is_no_regular_file_is_not_replaced(tmp_path, kind):
+    path, link = tmp_path / "file", tmp_path / "link"
+    special(path, kind)
+    link.symlink_to(path)
+    before = os.lstat(path)
+    for name in (path, link):
+        for refuse in (check_writable, lambda name: write_text(name, "x")):
+            with pytest.raises(UserError, match=f"no regular file: '{name}'"):
+                refuse(name)
+    assert os.lstat(path) == before and len(os.listdir(tmp_path)) == 2
+
+
+def test_symbolic_links_are_followed(tmp_path):
+    folder, path, link = tmp_path / "folder", tmp_path / "folder" / "file", tmp_path / "link"
+    folder.mkdir()
+    link.symlink_to(Path("folder", "file"))
+    for text in ("new", "newer"):  # at first there is nothing at its end
+        check_writable(link)
+        write_text(link, text)
+        assert link.is_symlink() and path.read_text() == text
+    assert os.listdir(folder) == ["file"] and len(os.listdir(tmp_path)) == 2
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o666, 0o400])
+def test_the_permissions_of_an_old_file_are_kept(tmp_path, mode):
+    path = tmp_path / "file"
+    path.write_text("old")
+    path.chmod(mode)
+
+    def write(file):
+        assert stat.S_IMODE(os.stat(file.name).st_mode) == mode  # before anything is in it
+        file.write(b"new")
+
+    atomic_write(path, write)
+    assert stat.S_IMODE(path.stat().st_mode) == mode and path.read_bytes() == b"new"
+
+
+@pytest.mark.parametrize("name", ["x" * 255, "é" * 127])
+def test_a_name_may_be_as_long_as_the_file_system_takes_it(tmp_path, name):
+    path = tmp_path / name
+    check_writable(path)
+    write_text(path, "new")
+    assert os.listdir(tmp_path) == [name]
+
+
+def test_what_cannot_be_written_is_known_before(tmp_path):
+    check_writable(tmp_path)
+    with pytest.raises(OSError, match="too long"):
+        check_writable(tmp_path / ("x" * 256))
+    assert not any(tmp_path.iterdir())
+    with closed_folder() as folder, without_rights():
+        for path in (folder, folder / "file"):
+            with pytest.raises(PermissionError, match=f"Permission denied: '{path}'"):
+                check_writable(path)
 
 
 @pytest.mark.parametrize("step", ["write", "fsync", "rename"])

@@ -3,7 +3,6 @@
 import os
 import shutil
 import tempfile
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -11,6 +10,7 @@ import pytest
 import data_loader
 from data_loader import IAMOnDBDataset, InkMLDataset, read_ink
 from tests.data_loader import ink_formats
+from tests.rights import without_rights
 from utils.checks import DataError
 
 SOURCES = [
@@ -20,19 +20,6 @@ SOURCES = [
     "StrokeArraysDataset",
     "UnipenDataset",
 ]
-
-
-@contextmanager
-def without_rights():
-    """Inside, this process is no longer the superuser, who may read everything."""
-    if os.geteuid():
-        yield
-        return
-    os.setresuid(65534, 65534, 0)
-    try:
-        yield
-    finally:
-        os.setresuid(0, 0, 0)
 
 
 @pytest.fixture
