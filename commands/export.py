@@ -25,6 +25,8 @@ def add_options(parser: Parser) -> None:
         help="of a network that learned a person's hand, save a line of their ink beside it, as "
         "FILE with the ending .json, for `write --style` (default: no ink leaves the run's folder)",
     )
+    forced = "replace FILE even if it is no checkpoint (default: no)"
+    parser.add_argument("--force", action="store_true", help=forced)
     options.add_overrides(parser)
 
 
@@ -38,6 +40,8 @@ def run(arguments: argparse.Namespace) -> None:
     ink, style = network.path.with_name(SAMPLE), target.with_suffix(".json")
     if arguments.with_ink and not ink.exists():
         raise UserError(f"--with-ink: beside {network.path} there is no line of a hand, {ink.name}")
+    if arguments.with_ink:
+        options.make_room(style, "--with-ink")
     if arguments.with_ink and style.exists() and style.read_bytes() != ink.read_bytes():
         raise UserError(f"--with-ink: {style} exists; name another file")
     if target.exists():
@@ -46,6 +50,8 @@ def run(arguments: argparse.Namespace) -> None:
         try:
             holds_training = "training" in load_checkpoint(target)
         except CheckpointError:
+            if not arguments.force:
+                raise UserError(f"{target}: no checkpoint; --force replaces it") from None
             holds_training = False
         if holds_training:
             raise UserError(

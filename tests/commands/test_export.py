@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import stat
 
 import pytest
 import torch
@@ -54,6 +55,30 @@ def test_an_export_destroys_no_training(conditional, tmp_path):
     for _ in range(2):  # an earlier export makes way
         use("export", "-r", trained, shared)
     assert "training" not in torch.load(shared, weights_only=True)
+
+
+def test_an_export_replaces_no_other_file_unless_it_is_forced_to(conditional, tmp_path):
+    letter = tmp_path / "letter.txt"
+    letter.write_text("dear")
+    with pytest.raises(UserError, match=r"letter\.txt: no checkpoint; --force replaces it"):
+        use("export", "-r", conditional, letter)
+    assert letter.read_text() == "dear"
+    use("export", "-r", conditional, letter, "--force")
+    assert load(letter).model.alphabet == load(conditional).model.alphabet
+
+
+@pytest.mark.timeout(60)  # What waits for a writer waits for ever.
+def test_a_pipe_is_no_place_for_an_export(conditional, tmp_path):
+    network, pipe, style = tmp_path / "a.pth", tmp_path / "pipe", tmp_path / "b.json"
+    use("export", "-r", conditional, network)
+    (tmp_path / "hand.json").write_text('{"text": "a", "strokes": [[[0, 0], [1, 1]]]}')
+    for path in (pipe, style):
+        os.mkfifo(path)
+    with pytest.raises(UserError, match=r"FILE .*pipe: cannot be written \(a pipe"):
+        use("export", "-r", network, pipe, "--force")
+    with pytest.raises(UserError, match=r"--with-ink .*b\.json: cannot be written \(a pipe"):
+        use("export", "-r", network, tmp_path / "b.pth", "--with-ink")
+    assert not (tmp_path / "b.pth").exists() and stat.S_ISFIFO(pipe.stat().st_mode)
 
 
 @pytest.mark.slow
