@@ -11,7 +11,7 @@ from base.pretrained import STYLE
 from commands import options, pages, showing
 from commands.options import Parser, number, typed
 from utils.alphabet import PANGRAM
-from utils.checks import Range, UserError
+from utils.checks import Range, UserError, short
 
 LINES = 5
 """Lines drawn by a network without a text if --num-samples is not given."""
@@ -104,8 +104,8 @@ def check(arguments: argparse.Namespace) -> None:
         raise UserError(f"--output {arguments.output}: for a page, with --paper a4 or --text-file")
     if broken := [text for text in arguments.text or () if "\n" in text or "\r" in text]:
         raise UserError(
-            f"--text {broken[0]!r}: contains a line end, but becomes one line; --paper a4 makes it "
-            "a page"
+            f"--text {short(broken[0])}: contains a line end, but becomes one line; --paper a4 "
+            "makes it a page"
         )
     if arguments.skip_unknown and not (arguments.text or arguments.primer):
         raise UserError("--skip-unknown is for a --text, or the text of a --primer")

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from utils.checks import for_terminal
+
 _FILE_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 _QUIET = ("matplotlib", "PIL", "fontTools", "tensorboard", "urllib3")
 
@@ -21,7 +23,8 @@ class ConsoleHandler(logging.Handler):
             warning = record.levelno >= logging.WARNING
             prefix = f"{record.levelname.lower()}: " if warning else ""
             stream = sys.stderr if warning else sys.stdout
-            tqdm.write(prefix + self.format(record), file=stream)
+            shown = for_terminal if warning and not record.exc_info else str
+            tqdm.write(prefix + shown(self.format(record)), file=stream)
             stream.flush()
         except Exception:
             self.handleError(record)

@@ -4,6 +4,7 @@ import difflib
 import re
 import reprlib
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 
@@ -80,9 +81,23 @@ def short(value: Any) -> str:
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 
-def first_line(error: Exception) -> str:
+def first_line(error: BaseException) -> str:
     """Return the first line of an error's message, at most 200 characters of it."""
-    return (str(error).splitlines() or [type(error).__name__])[0][:200]
+    with suppress(Exception):  # of the user's code, or because there is no line
+        return str(error).splitlines()[0][:200]
+    return type(error).__name__
+
+
+def printable(text: str) -> str:
+    """Return an untrusted text so that it stays on one line of a terminal."""
+    shown = (c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+    return "".join(shown)
+
+
+def for_terminal(text: str) -> str:
+    """Return a message in printable lines, which begin with two blanks after the first, bounded."""
+    lines = [printable(line) for line in text.rstrip("\n").split("\n  ")]
+    return "\n  ".join(f"{one[:500]} ... {one[-500:]}" if len(one) > 1005 else one for one in lines)
 
 
 def nearest(name: str, names: Iterable[str], count: int = 3) -> list[str]:

@@ -31,7 +31,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from base import distributed
-from utils.checks import DataError
+from utils.checks import DataError, printable
 from utils.files import user_cache
 
 FORMAT = 1
@@ -72,12 +72,6 @@ class Rejected(NamedTuple):
     def __str__(self) -> str:
         detail = f" ({self.detail})" if self.detail else ""
         return printable(f"{self.name}: {self.reason}{detail}")
-
-
-def printable(text: str) -> str:
-    """Return a text from an untrusted file so that it stays on one line of a terminal."""
-    shown = (c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
-    return "".join(shown)
 
 
 def fingerprint(files: Iterable[Path], root: Path) -> dict[str, Any]:

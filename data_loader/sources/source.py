@@ -16,13 +16,12 @@ from data_loader.sources.cache import (
     left_out,
     load_or_make,
     places,
-    printable,
 )
 from data_loader.sources.files import MEBIBYTE, read_file
 from data_loader.sources.parsing import Fault, decode
 from data_loader.sources.splits import FRACTIONS, check_fractions, divide, official_split
 from data_loader.sources.splits import subset as choose
-from utils.checks import ConfigFault, Range
+from utils.checks import ConfigFault, Range, printable
 
 LISTS = Path(__file__).parent / "lists"
 """Folder of the lists that come with the project."""
@@ -265,7 +264,7 @@ class SourceDataset(BaseDataset):
         return "\n  ".join(
             [
                 self.headline(),
-                *(self.count(split) for split in self._indices),
+                *(self.split_report(split) for split in self._indices),
                 f"{len(characters)} different characters"
                 + (f", {len(writers):,} writers" if writers else ""),
                 *left_out(self.cache.rejected),

@@ -14,11 +14,11 @@ from typing import Annotated, Any, NoReturn
 
 import numpy as np
 
-from data_loader.sources.cache import Rejected, Sample, printable
+from data_loader.sources.cache import Rejected, Sample
 from data_loader.sources.files import MEBIBYTE, check_root, read_file
 from data_loader.sources.parsing import Fault, check_points, clean_text, decode
 from data_loader.sources.source import SourceDataset
-from utils.checks import DataError, Range
+from utils.checks import DataError, Range, printable
 
 NAMES = ("strokes-py3.npy", "strokes.npy")
 

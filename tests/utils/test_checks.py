@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from utils.checks import ConfigFault, Range, first_line, nearest, short
+from utils.checks import ConfigFault, Range, first_line, for_terminal, nearest, short
 
 
 @pytest.mark.parametrize(
@@ -40,6 +40,22 @@ def test_of_an_error_its_first_line_is_told():
     assert first_line(ValueError("one\ntwo")) == "one"
     assert first_line(ValueError()) == "ValueError"
     assert len(first_line(ValueError("x" * 1000))) == 200
+
+
+def test_an_error_that_cannot_be_shown_is_told_by_its_name():
+    class Broken(Exception):
+        def __str__(self):
+            raise ValueError
+
+    assert first_line(Broken()) == "Broken"
+
+
+def test_a_message_is_bounded_and_cannot_control_a_terminal():
+    assert for_terminal("a\nb\x1b[31m\u2028\udcff: no\n") == "a\\nb\\x1b[31m\\u2028\\udcff: no"
+    faults = "2 faults:\n  ä = 1\n  b = 2"
+    assert for_terminal(faults) == faults
+    long = for_terminal(f"begins {'x' * 20_000} ends")
+    assert len(long) < 1010 and long.startswith("begins x") and long.endswith("x ends")
 
 
 def test_the_nearest_names_come_first():
