@@ -121,7 +121,7 @@ class BaseDataset(ABC):
                 chosen.setdefault(hand, index)
         return np.array(list(chosen.values()), dtype=np.int64)
 
-    def count(self, split: str) -> str:
+    def split_report(self, split: str) -> str:
         """Return the counts of a split as one line of a report."""
         indices = self.indices(split)
         points = int(self.lengths[indices].sum())

@@ -304,9 +304,9 @@ class IAMOnDBDataset(SourceDataset):
     def headline(self) -> str:
         return f"{super().headline()} with their transcriptions"
 
-    def count(self, split: str) -> str:
+    def split_report(self, split: str) -> str:
         sets = (f"{name} {self._lines_of_set[name]:,}" for name in self.splits[split])
-        return f"{super().count(split)}  ({', '.join(sets)})"
+        return f"{super().split_report(split)}  ({', '.join(sets)})"
 
 
 def _narrow(ink: np.ndarray, missing: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

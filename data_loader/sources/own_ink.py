@@ -195,7 +195,7 @@ class OwnInk(BaseDataset):
         return "\n  ".join(
             [
                 f"{type(self).__name__}: {len(self):,} lines",
-                *map(self.count, self._indices),
+                *map(self.split_report, self._indices),
                 *self._notes,
             ]
         )

@@ -41,6 +41,12 @@ def test_characters_are_counted_the_rare_ones_first_and_each_sample_once():
     ]
 
 
+def test_a_dataset_may_count_as_it_likes():
+    dataset = Texts(["ab", "c"], {"train": [0], "valid": [1]})
+    dataset.count = 2
+    assert "1 lines" in dataset.split_report("train")
+
+
 def test_characters_are_those_of_the_normal_form():
     dataset = Texts(["caf\u00e9", "e\u0301t\u00e9", "\u0301"], {"train": [0, 1], "valid": [2]})
     counts = dict.fromkeys(["a", "c", "f", "t", "\u0301"], 1)
