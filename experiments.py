@@ -11,12 +11,11 @@ from utils import console
 if __name__ == "__main__":
     console.set_up()  # Before all other imports, during which there may be an interrupt.
 
-import signal
 import sys
 from importlib import import_module
 
 from commands import command_line
-from utils.checks import UserError
+from utils.checks import UserError, for_terminal
 
 COMMANDS = {
     "write": "commands.write",
@@ -64,8 +63,8 @@ if __name__ == "__main__":
         status, message = 2, str(error)
     except OSError as error:
         status, message = 1, str(error)
-    except KeyboardInterrupt:
-        status, message = 128 + signal.SIGINT, "interrupted"
+    except KeyboardInterrupt as interrupt:
+        status, message = console.status_of(interrupt), "interrupted"
     if message:
-        print(f"error: {message}", file=sys.stderr)
+        print(f"error: {for_terminal(message)}", file=sys.stderr)
     sys.exit(status or console.output_is_lost())

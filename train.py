@@ -16,7 +16,6 @@ if __name__ == "__main__":
 import argparse
 import logging
 import shlex
-import signal
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,8 +62,8 @@ def main(words: list[str] | None = None) -> int:
         status, message = 2, str(error)
     except (TrainingFailed, OSError, distributed.Lost) as error:
         status, message = 1, str(error)
-    except KeyboardInterrupt:
-        status, message = 128 + signal.SIGINT, "interrupted; there is nothing left to save"
+    except KeyboardInterrupt as interrupt:
+        status, message = console.status_of(interrupt), "interrupted"
     if distributed.first_to_say(message):
         log.error("%s", message)
     return status
@@ -134,11 +133,13 @@ def train_in(run: RunFolder | None, arguments: argparse.Namespace) -> int:
     try:
         stopped_by = trainer.train()
         if trainer.unfinished is False:
+            kept = None  # not known until then
             kept = own_hand.conclude(run, loader.source, device)
     finally:
         if not kept and trainer.unfinished is not None and checkpoints(run.models):
-            use = f"use it: python experiments.py {trainer.use}"
-            what = "resume: python train.py" if trainer.unfinished else use
+            what = f"use it: python experiments.py {trainer.use}"
+            if trainer.unfinished or kept is None:
+                what = f"{'resume' if trainer.unfinished else 'finish'}: python train.py"
             where = f"{shlex.quote(str(run.models))}{extension.options()}"
             log.info("to %s -r %s", what, where)
     return 0 if stopped_by is None else 128 + stopped_by

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from base import distributed
+from utils.console import SIGNALS
 
 
 class TrainingFailed(Exception):
@@ -28,10 +29,6 @@ class StopRequest:
     Args:
         seconds: time limit.
     """
-
-    SIGNALS = tuple(
-        getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
-    )
 
     def __init__(self, seconds: float = math.inf) -> None:
         self.signal: int | None = None
@@ -77,7 +74,7 @@ class StopRequest:
         self._failed = False
         self._before = []
         with suppress(ValueError):  # Outside the main thread: signals go elsewhere.
-            for number in self.SIGNALS:
+            for number in SIGNALS:
                 ignored = signal.getsignal(number) is signal.SIG_IGN
                 if not (ignored and signal.Signals(number).name == "SIGHUP"):
                     self._before.append((number, signal.signal(number, self._receive)))

@@ -418,8 +418,22 @@ def test_ctrl_c_before_there_is_anything_to_save(workplace, monkeypatch, capsys)
 
     monkeypatch.setattr(train, "seed_all", interrupted)
     assert run("-c", "config.json") == 130
-    assert "there is nothing left to save" in capsys.readouterr().err
+    assert "error: interrupted\n" in capsys.readouterr().err
     assert not Path("saved").exists()
+
+
+def test_a_signal_in_the_exam_after_the_training_says_how_to_finish(workplace, monkeypatch, capsys):
+    def interrupted(*_):
+        raise KeyboardInterrupt(signal.SIGTERM)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(train.own_hand, "conclude", interrupted)
+        assert run("-c", "config.json", "--run-id", "a") == 143
+    printed = capsys.readouterr()
+    assert "to finish: python train.py -r saved/models/tiny/a\n" in printed.out
+    assert "to use it" not in printed.out and printed.err.endswith("error: interrupted\n")
+    assert run("-r", "saved/models/tiny/a") == 0
+    assert "to use it: python experiments.py write -r " in capsys.readouterr().out
 
 
 def test_losses_that_are_not_finite_end_the_run(workplace, capsys):

@@ -9,6 +9,18 @@ import io
 import os
 import sys
 
+SIGNALS = tuple(getattr(signal, n) for n in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, n))
+"""By which a terminal or a scheduler ends a process."""
+
+_CONTROLS = {n: f"\\x{n:02x}" for n in (*range(32), *range(127, 160)) if chr(n) not in "\t\n"}
+
+
+class _Escaping(io.TextIOWrapper):
+    """Standard output, on which untrusted names and texts cannot control a terminal."""
+
+    def write(self, text: str) -> int:
+        return super().write(text.translate(_CONTROLS))
+
 
 class _Output(io.RawIOBase):
     """The raw stream beneath a standard stream: writing to it never fails.
@@ -45,12 +57,13 @@ class _Output(io.RawIOBase):
 
 
 def set_up() -> None:
-    """From here on, let an interrupt end the process with one line, and printing never fail.
+    """From here on, let one of `SIGNALS` end the process with one line, and printing never fail.
 
     What a stream's encoding lacks, such as undecodable bytes of file names, is printed escaped.
     """
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        signal.signal(signal.SIGINT, _end)
+    for number in SIGNALS:
+        if signal.getsignal(number) in (signal.default_int_handler, signal.SIG_DFL):
+            signal.signal(number, _end)
     for number, mode in enumerate((os.O_RDONLY, os.O_RDONLY, os.O_WRONLY)):
         try:
             os.fstat(number)
@@ -62,33 +75,37 @@ def set_up() -> None:
         stream = getattr(sys, name) or open(number, "w", closefd=False)  # noqa: SIM115
         by_line = stream.line_buffering or stream.write_through
         output = io.BufferedWriter(_Output(stream))
-        escaping = io.TextIOWrapper(
-            output, stream.encoding, "backslashreplace", line_buffering=by_line
-        )
+        wrapper = _Escaping if name == "stdout" else io.TextIOWrapper
+        escaping = wrapper(output, stream.encoding, "backslashreplace", line_buffering=by_line)
         setattr(sys, name, escaping)
 
 
 class Interruptible:
-    """Inside, after `set_up`, an interrupt raises KeyboardInterrupt, as usual in Python.
+    """Inside, after `set_up`, one of `SIGNALS` raises KeyboardInterrupt with its number.
 
     It leaves the block as one, too: in the middle of an import it can become any other error.
     """
 
     def __enter__(self) -> None:
-        self._came = False
-        self._is_set_up = signal.getsignal(signal.SIGINT) is _end
-        if self._is_set_up:
-            signal.signal(signal.SIGINT, self._interrupt)
+        self._received = 0
+        self._handled = [number for number in SIGNALS if signal.getsignal(number) is _end]
+        for number in self._handled:
+            signal.signal(number, self._interrupt)
 
     def __exit__(self, error: object, *_: object) -> None:
-        if self._is_set_up:
-            signal.signal(signal.SIGINT, _end)
-        if self._came and error is not None:
-            raise KeyboardInterrupt
+        for number in self._handled:
+            signal.signal(number, _end)
+        if self._received and error is not None:
+            raise KeyboardInterrupt(self._received)
 
-    def _interrupt(self, _number: int, _frame: object) -> None:
-        self._came = True
-        raise KeyboardInterrupt
+    def _interrupt(self, number: int, _frame: object) -> None:
+        self._received = number
+        raise KeyboardInterrupt(number)
+
+
+def status_of(interrupt: KeyboardInterrupt) -> int:
+    """Return the exit status after a signal, as a shell has it."""
+    return 128 + next(iter(interrupt.args), signal.SIGINT)
 
 
 def output_is_lost() -> bool:

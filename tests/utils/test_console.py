@@ -3,6 +3,7 @@
 import json
 import os
 import shlex
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -120,6 +121,12 @@ def test_importing_a_script_leaves_the_process_as_it_is():
         "        except KeyboardInterrupt as error: raise ImportError from error",
         "except KeyboardInterrupt: caught = 2",
         "assert caught == 2",
+        "for number in console.SIGNALS:",
+        "    try:",
+        "        with console.Interruptible(): signal.raise_signal(number)",
+        "    except KeyboardInterrupt as error: caught = console.status_of(error)",
+        "    assert caught == 128 + number",
+        "assert console.status_of(KeyboardInterrupt()) == 130",
     ]
     subprocess.run([sys.executable, "-c", "\n".join(lines)], cwd=ROOT, check=True, timeout=60)
 
@@ -148,6 +155,20 @@ def test_an_ignored_interrupt_stays_ignored():
         [sys.executable, "-c", "\n".join(lines)], cwd=ROOT, capture_output=True, timeout=60
     )
     assert (done.returncode, done.stdout.strip(), done.stderr) == (0, b"goes on", b"")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_while_a_picture_is_written_leaves_no_file(workplace, run, monkeypatch, number):
+    def signalled(_):
+        assert list(Path("o").glob(".*.tmp"))
+        os.kill(os.getpid(), number)
+
+    checkpoint = save(workplace / "one.pth", "SynthesisNetwork", "small")
+    monkeypatch.setattr(os, "fsync", signalled)
+    words = ("write", "-r", str(checkpoint), "-d", "cpu", "--text", "a", "--steps", "9")
+    status, _, error = run("experiments.py", *words, "--output", "o")
+    assert (status, error) == (128 + number, "error: interrupted\n")
+    assert not any(Path("o").iterdir())
 
 
 # Streams that take nothing.
@@ -288,6 +309,16 @@ def test_files_are_used_under_names_that_are_no_text(workplace, run):
         assert status == 0 and f"o{SHOWN}{encoding}/metrics.json" in printed, error
         scores = json.loads(Path(f"o{ODD}{encoding}", "metrics.json").read_text("utf-8"))
         assert scores["checkpoint"] == checkpoint
+
+
+def test_names_cannot_control_a_terminal(workplace, run):
+    reader = str(save(workplace / "reader.pth", "CTCNetwork", "small"))
+    name = "a\x1b[31m\nb.inkml"
+    Path(name).write_bytes(ink_formats.inkml(text="ab"))
+    for path in (name, f"no {name}"):
+        status, printed, error = run("experiments.py", "read", "-r", reader, path, "--output", "o")
+        assert "\x1b" not in printed + error and "a\\x1b[31m" in printed + error
+        assert status == 0 or (status == 2 and error.count("\n") == 1)
 
 
 def test_what_is_missing_is_named_once(workplace, run):

@@ -1,0 +1,114 @@
+"""A signal while a file is written: no temporary file is left, and what is said is true."""
+
+import json
+import random
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+from base.checkpoint import load_checkpoint
+from data_loader import EmbeddedDataset
+from model import load
+from tests import tiny_config
+from tests.campaign import use
+from tests.campaign.disk import kill_at
+from tests.campaign.frame import Done, Family, demand, run
+from tests.campaign.signals import SIGNALS, check_ended
+from tests.campaign.tiny import (
+    CONFIG,
+    RUN,
+    TRAIN,
+    WRITER,
+    Whole,
+    changed,
+    check_no_traceback,
+    check_tidy,
+    check_whole,
+    last_line,
+    undisturbed,
+    write,
+)
+from tests.same_run import differences
+from trainer.own_hand import exam, preparation
+from utils.ink import strokes
+
+STYLE = ["experiments.py", "style", "make", "--ink", "ink.inkml", "--name", "a", "--output", "out"]
+LEARN = [*TRAIN, "-r", "writer.pth"]
+
+
+def signalled(words: Sequence[str], rng: random.Random, whole: Whole, part: str) -> Done:
+    """Send a signal to a program at a call on a file whose name contains `part`."""
+    number = rng.choice([n for n, call in enumerate(whole.calls) if part in Path(call).name])
+    one = rng.choice(SIGNALS)
+    done = run(words, hook=kill_at(number, after=False, signals=(one,)))
+    print(f"{one.name} at {whole.calls[number]}")
+    check_ended(done, [one])
+    demand(done.status == 0 or "error: interrupted" in done.output, "it does not say why it ended")
+    check_tidy(Path.cwd())
+    return done
+
+
+def while_used(rng: random.Random, folder: Path) -> None:
+    """Send a signal while a drawing, an exported network, scores or a style are written."""
+    what = rng.choice([*use.USES, "style"])
+    if what == "style":
+        whole, before = undisturbed("style", STYLE, use.give), {}
+        use.give()
+        signalled(STYLE, rng, whole, "")
+    else:
+        whole = use.used(what)
+        use.give()
+        before = use.give_older(what) if rng.random() < 0.5 else {}
+        signalled(use.USES[what], rng, whole, ".tmp")
+    use.check_products(before, whole)
+
+
+def give_hand() -> None:
+    """Put a network, and lines of a hand for it, into the working directory."""
+    use.give()
+    source = EmbeddedDataset(**tiny_config.DATASET)
+    source.prepare()
+    lines = [
+        {"text": source.text(n), "strokes": [one.tolist() for one in strokes(source.ink(n))]}
+        for n in source.indices("train").tolist()
+    ]
+    Path("hand.json").write_text(json.dumps(lines))
+    dataset = {"type": "HandDataset", "args": {"root": "hand.json", "size": 4}}
+    write(Path("config.json"), changed(CONFIG, WRITER | {"data_loader.args.dataset": dataset}))
+
+
+def without_reader() -> None:
+    """Let a tiny network, which nobody can read, learn a hand in the programs of this trial."""
+    exam.networks = preparation.networks = lambda path, device: (load(path, str(device)), None)
+    preparation.prepared = lambda source, *_: preparation.Prepared(
+        tuple(one.name for one in source.read()), 10.0, 2.0, []
+    )
+    exam.best_sample = lambda *_: 0
+    exam.Exam.taken = lambda *_: (set(), 0.0)
+    exam.Exam.lost = lambda *_: []
+
+
+def in_exam(rng: random.Random, folder: Path) -> None:
+    """Send a signal while what was learned of a hand is saved, and finish as the program says."""
+    without_reader()
+    whole = undisturbed("hand", LEARN, give_hand)
+    give_hand()
+    done = signalled(LEARN, rng, whole, ".hand.")
+    check_whole(RUN)
+    said = [line for line in done.output.splitlines() if line.startswith("to ")]
+    demand(said == [f"to finish: python train.py -r {RUN}"], f"instead of how to finish: {said}")
+    done = run(shlex.split(said[0])[3:])
+    check_no_traceback(done)
+    demand(done.status == 0, f"it does not finish (status {done.status}): {last_line(done)}")
+    first, second = whole.folder / RUN, RUN
+    places = differences(*(load_checkpoint(one / exam.HAND) for one in (first, second)))
+    demand(not places, f"{exam.HAND} differs from the undisturbed one in {places[:3]}")
+    same = (first / exam.SAMPLE).read_bytes() == (second / exam.SAMPLE).read_bytes()
+    demand(same, f"{exam.SAMPLE} is another than undisturbed")
+    check_tidy(folder)
+
+
+FAMILIES = [
+    Family("late signals", 60, while_used),
+    Family("late signals in the exam of a hand", 15, in_exam),
+]
