@@ -15,8 +15,10 @@ The format is detected from the content:
 import logging
 import os
 import re
+import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -174,7 +176,7 @@ def _reader(file: Path, head: bytes) -> _Reader:
     Raises:
         Fault: if the format is not known.
     """
-    text = head
+    text = unpacked = head
     for mark in _MARKS:
         text = text.removeprefix(mark)
     text = text.lstrip(b" \t\r\n\0")
@@ -188,7 +190,10 @@ def _reader(file: Path, head: bytes) -> _Reader:
     }
     if head.startswith(b"\x93NUMPY"):
         return _arrays
-    if head.startswith(b"\x1f\x8b") or head[257:262] == b"ustar":
+    if head.startswith(b"\x1f\x8b"):
+        with suppress(zlib.error):
+            unpacked = zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(head, 512)
+    if unpacked[257:262] == b"ustar":
         return _archive
     if text.startswith(b"<"):
         return _xml(head)

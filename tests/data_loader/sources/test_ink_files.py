@@ -1,3 +1,4 @@
+import gzip
 import json
 import logging
 from pathlib import Path
@@ -135,6 +136,13 @@ def test_nothing_of_use_is_an_error(tmp_path):
     (tmp_path / "note").write_bytes(b"<svg/>")
     with pytest.raises(DataError, match=r"/note: no .* \(XML whose outermost element is <svg>\); "):
         read_ink(tmp_path / "note")
+
+
+def test_what_is_zipped_and_no_tar_archive_is_no_broken_archive(tmp_path):
+    """Such as a note of Xournal++."""
+    (tmp_path / "note.xopp").write_bytes(gzip.compress(b"<?xml version='1.0'?><xournal/>" * 99))
+    with pytest.raises(DataError, match=r"note\.xopp: no ink in a known format; what is read: "):
+        read_ink(tmp_path / "note.xopp")
 
 
 def test_iam_lines_find_their_texts_in_the_database(tmp_path):
