@@ -49,8 +49,10 @@ def load_module(path: str | Path) -> None:
     module = sys.modules[name] = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
-    except Exception as error:  # whatever the user's code raises
-        del sys.modules[name]
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # whatever the user's code raises
+        sys.modules.pop(name, None)
         sys.path.remove(str(path.parent))
         raise UserError(
             f"--module {path}: it does not load: {type(error).__name__}: {first_line(error)}"

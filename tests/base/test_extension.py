@@ -61,6 +61,9 @@ def test_missing_modules_of_a_checkpoint_are_reported(tmp_path):
         ("colorsys.py", "", "another module colorsys; rename"),
         ("broken.py", "x = (", r"does not load: SyntaxError: '\(' was never closed"),
         ("raises.py", "1 / 0", "does not load: ZeroDivisionError: division by zero"),
+        ("exits.py", "import sys; sys.exit(3)", "does not load: SystemExit: 3"),
+        ("ends.py", "raise GeneratorExit", "does not load: GeneratorExit"),
+        ("gone.py", "import sys; del sys.modules['gone']; 1 / 0", "does not load: ZeroDivision"),
     ],
 )
 def test_what_cannot_be_loaded_is_reported_and_leaves_nothing(tmp_path, name, code, message):
@@ -71,6 +74,12 @@ def test_what_cannot_be_loaded_is_reported_and_leaves_nothing(tmp_path, name, co
         extension.load_module(path)
     assert str(path) in str(caught.value)
     assert sys.path == before and not extension.classes()
+
+
+def test_an_interrupt_while_a_module_loads_stays_one(tmp_path):
+    (tmp_path / "slow.py").write_text("raise KeyboardInterrupt(15)")
+    with pytest.raises(KeyboardInterrupt):
+        extension.load_module(tmp_path / "slow.py")
 
 
 def test_two_files_of_one_name_are_refused(tmp_path):
