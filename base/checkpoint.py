@@ -142,7 +142,8 @@ def newest_checkpoint(folder: str | os.PathLike[str]) -> tuple[Path, dict[str, A
             skipped.append(str(error))
     if not folder.is_dir():
         raise CheckpointError(f"{folder}: no such file or folder")
-    inside = sorted({str(path.parent) for path in folder.glob("*/**/checkpoint-epoch*.pth")})
+    runs = [run for place in ("*", "*/*", "models/*/*") for run in folder.glob(place)]
+    inside = sorted(str(run) for run in runs if checkpoints(run))
     more = len(skipped) - SHOWN
     raise CheckpointError(
         f"{folder}: no complete checkpoint found"

@@ -183,6 +183,21 @@ def test_a_broken_file_is_an_error_that_names_the_newest_whole_one(tmp_path):
     assert str(tmp_path / checkpoint_name(1)) in str(caught.value)
 
 
+def test_runs_in_a_folder_are_named_and_not_searched_for_everywhere(tmp_path):
+    run = tmp_path / "models" / "a" / "one"
+    save_checkpoint(_made(run) / checkpoint_name(1), content())
+    deep = _made(tmp_path / "proc" / "1" / "task" / "1")
+    (deep / checkpoint_name(1)).touch()
+    for folder in (tmp_path, run.parent, run.parent.parent):
+        with pytest.raises(CheckpointError, match=f"there are some in {run}$"):
+            newest_checkpoint(folder)
+
+
+def _made(folder):
+    folder.mkdir(parents=True)
+    return folder
+
+
 def test_the_best_one_is_taken_where_there_is_no_other(tmp_path):
     save_checkpoint(tmp_path / BEST, content())
     assert newest_checkpoint(tmp_path)[0].name == BEST
