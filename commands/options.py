@@ -29,6 +29,12 @@ class Parser(argparse.ArgumentParser):
         needed = "are required" in message
         raise UserError(f"{message}; see `{self.prog} --help`" if needed else message)
 
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse as `argparse`, which would take the value of `--bias=--` for none."""
+        if empty := [w for w in args or () if w[:1] == "-" and w.partition("=")[2] == "--"]:
+            self.error(f"{empty[0]}: -- is no value")
+        return super().parse_known_args(args, namespace)
+
     def near(self, word: str) -> list[str]:
         """Return the options that a misspelt one may have meant."""
         options = [option for option in self._option_string_actions if option.startswith("--")]
