@@ -30,9 +30,10 @@ class Parser(argparse.ArgumentParser):
         raise UserError(f"{message}; see `{self.prog} --help`" if needed else message)
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """Parse as `argparse`, which would take the value of `--bias=--` for none."""
-        if empty := [w for w in args or () if w[:1] == "-" and w.partition("=")[2] == "--"]:
-            self.error(f"{empty[0]}: -- is no value")
+        """Parse as `argparse`, which would take the value of `--bias=--` or `-r--` for none."""
+        for word in args or ():
+            if word[:1] == "-" and "--" in (word[2:], word.partition("=")[2]):
+                self.error(f"{word}: -- is no value")
         return super().parse_known_args(args, namespace)
 
     def near(self, word: str) -> list[str]:

@@ -113,6 +113,7 @@ def test_the_help_tells_the_defaults_of_the_library(capsys):
         (["7", "--text", "a"], "no command '7': there are write, style, hand, read, eva"),
         (["write", "--bias=--"], "--bias=--: -- is no value"),
         (["write", "--text=--"], "--text=--: -- is no value"),
+        (["write", "-r--"], "-r--: -- is no value"),
         (["write", "--text", "a\n" * 10_000], "--text 'a\\na\\na\\n"),
         (["write", "a"], "a is not an option: a text follows --text; `write --help` shows"),
     ],

@@ -34,6 +34,14 @@ def test_ink_files_are_read_and_drawn(checkpoints, data, tmp_path, capsys, arch)
     assert Image.open(tmp_path / "out" / f"{arch.lower()}-read.png").width > 100
 
 
+def test_where_nothing_is_read_no_folder_is_made(checkpoints, tmp_path):
+    path = tmp_path / "ink.inkml"
+    path.write_bytes(b"<ink>")
+    with pytest.raises(UserError, match=r"ink\.inkml"):
+        use("read", "-r", checkpoints["CTCNetwork"], path, "--output", tmp_path / "o")
+    assert names(tmp_path) == ["ink.inkml"]
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

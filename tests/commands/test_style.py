@@ -108,6 +108,13 @@ def test_a_style_is_not_replaced(place):
         make("one")
 
 
+def test_a_style_that_cannot_be_written_is_an_error_of_the_user(place):
+    os.mkfifo(place / "pipe.json")
+    for name in ("x" * 300 + ".json", "pipe.json"):
+        with pytest.raises(UserError, match=f"--output {name}: cannot be written"):
+            make("one", "--output", name)
+
+
 def test_a_misspelt_style_is_suggested(place):
     make("upright")
     with pytest.raises(UserError, match="did you mean upright"):
