@@ -142,7 +142,7 @@ def test_bad_input_ends_with_status_2_and_no_traceback(conditional, tmp_path):
         (["write", "-r", tmp_path / "none.pth"], "no such file"),
         (["write", "-r", broken], "truncated or damaged"),
         (["write", "-r", conditional, "-d", "cuda:99"], "cuda:99"),
-        (["write", "-r", conditional, "--output", occupied], "file: cannot be written (File exists)"),
+        (["write", "-r", conditional, "--output", occupied], "cannot be written (File exists)"),
         (["write", "-r", conditional, "--steps", "0"], "--steps: '0': a whole number from 1 to"),
     ]:
         done = script(*words, cwd=tmp_path)
