@@ -43,14 +43,14 @@ def to_inkml(ink: np.ndarray, text: str = "") -> str:
     lines = [
         '<?xml version="1.0" encoding="UTF-8"?>',
         f'<ink xmlns="{NAMESPACE}">',
-        f"  <traceFormat>{declared}</traceFormat>",
+        f'  <context xml:id="line"><traceFormat>{declared}</traceFormat></context>',
     ]
     lines += [f"  {line}" for line in _truth(text)]
     ends = np.flatnonzero(ink[:-1, 2] > 0.5) + 1
     for first, stop in pairwise([0, *ends.tolist(), len(ink)]):
         last = ' continuation="begin"' if ink[stop - 1, 2] <= 0.5 else ""
         written = ", ".join(" ".join(map(_shown, row)) for row in points[first:stop].tolist())
-        lines.append(f"  <trace{last}>{written}</trace>")
+        lines.append(f'  <trace contextRef="#line"{last}>{written}</trace>')
     return "\n".join([*lines, "</ink>", ""])
 
 
