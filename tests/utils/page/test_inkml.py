@@ -63,10 +63,7 @@ def values_per_point(text):
         for context in root.findall(f"{SPACE}context")
     }
     return [
-        (
-            {len(point.split()) for point in trace.text.split(",")},
-            {channels[trace.get("contextRef")]},
-        )
+        ({len(point.split()) for point in trace.text.split(",")}, channels[trace.get("contextRef")])
         for trace in root.findall(f"{SPACE}trace")
     ]
 
@@ -76,7 +73,7 @@ def test_every_element_stands_where_the_schema_allows_it(far, channels):
     ink = np.array([[0, 0, 0], [1e9, 0, 0], [far, 1, 1], [1, 1, 0]])
     text = to_inkml(ink, "a")
     assert misplaced(text) == []
-    assert values_per_point(text) == [({channels}, {channels})] * 2
+    assert values_per_point(text) == [({channels}, channels)] * 2
 
 
 def test_every_element_of_a_page_stands_where_the_schema_allows_it():
