@@ -83,6 +83,7 @@ def run(arguments: argparse.Namespace) -> None:
 def make(arguments: argparse.Namespace) -> None:
     """Save a style: a line of ink in its own units, its text, and where it is from."""
     from data_loader.sources.ink_files import read_ink
+    from utils.hand_measures import too_wide
     from utils.style_file import write_style
 
     options.readable(arguments.ink)
@@ -95,6 +96,8 @@ def make(arguments: argparse.Namespace) -> None:
         raise UserError(f"{arguments.ink} contains no text for {one.name}: give it with --text")
     if len(one.ink) > LONGEST:
         raise UserError(f"{one.name} has {len(one.ink):,} points: a line of at most {LONGEST:,}")
+    if too_wide(one.ink, text):
+        raise UserError(f"{one.name} is far wider than {text[:40]!r}: has it a point far off?")
     path = arguments.output or STYLES
     if path.suffix.lower() != ".json":
         path = path / f"{arguments.name}.json"

@@ -11,8 +11,8 @@ import math
 import numpy as np
 
 from utils.checks import DataError
-from utils.hand_measures import baseline, gaps, levelled, slant, x_heights
-from utils.ink import at_equal_steps, bounds, path_along, strokes, x_height
+from utils.hand_measures import at_steps, baseline, gaps, levelled, slant, x_heights
+from utils.ink import bounds, strokes, x_height
 
 STEP = 0.1
 """X-heights between the points of a prepared path (assumed: recorded points of IAM-OnDB are some
@@ -110,12 +110,8 @@ def prepared(ink: np.ndarray) -> tuple[list[np.ndarray], float]:
     (letter,) = x_heights(level, np.array([left, right])).tolist()
     if math.isnan(letter):
         letter = x_height(level)
-    paths = []
-    for stroke in strokes(level):
-        stroke = (stroke - below) / letter
-        along = path_along(stroke)
-        if (count := round(along[-1] / STEP)) >= 2:
-            paths.append(_smoothed(at_equal_steps(stroke, along, FINER * count))[::FINER])
+    parts = [(stroke - below) / letter for stroke in strokes(level)]
+    paths = [_smoothed(points)[::FINER] for points, _ in at_steps(parts, STEP, FINER)]
     if not paths:
         raise DataError("the ink has no stroke longer than a dot: a hand shows in lines of words")
     return paths, 0.0 if math.isnan(lean) else lean

@@ -6,7 +6,7 @@ be measured, mostly because a line is too short, is NaN.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -48,6 +48,10 @@ line of IAM-OnDB four to six windows)."""
 STEP = 0.1
 """X-heights between the points at which the path's direction is measured (assumed: recorded points
 of IAM-OnDB are some 0.15 apart)."""
+MAX_STEPS = 100_000
+"""Steps along a line; on a longer path they are wider (assumed: a line has some 5,000)."""
+WIDEST = 100.0
+"""X-heights of the width of a line for each character (assumed: written ones have one to three)."""
 CANCELS = 5
 """Steps within which turning to both sides counts as roughness (assumed: half an x-height, in
 which a smooth letter turns to one side)."""
@@ -72,6 +76,7 @@ def measure(ink: np.ndarray, text: str = "") -> dict[str, float]:
     curvature, roughness = turning(level)
     spaces = word_gaps(level, text, 0.0 if math.isnan(lean) else lean)
     space = float(spaces.mean()) if len(spaces) else math.nan
+    spread = float(spaces.std()) / space if len(spaces) > 2 and space else math.nan
     characters = sum(not one.isspace() for one in text)
     lifted = len(strokes(level))
     return {
@@ -84,8 +89,14 @@ def measure(ink: np.ndarray, text: str = "") -> dict[str, float]:
         "curvature": curvature,
         "roughness": roughness,
         "word_space": space,
-        "word_space_spread": float(spaces.std()) / space if len(spaces) > 2 else math.nan,
+        "word_space_spread": spread,
     }
+
+
+def too_wide(ink: np.ndarray, text: str) -> bool:
+    """Return whether a line is wider than its text can be, as by a point far off."""
+    left, _, right, _ = bounds(ink)
+    return right - left > WIDEST * len(text) * x_height(ink)
 
 
 def summary(measured: Sequence[dict[str, float]]) -> dict[str, dict[str, float]]:
@@ -244,13 +255,24 @@ def x_height_spread(ink: np.ndarray) -> float:
     distribution, over windows of about `WINDOW` x-heights; NaN with less than three.
     """
     left, _, right, _ = bounds(ink)
-    count = round((right - left) / (WINDOW * x_height(ink)))
+    count = min(round((right - left) / (WINDOW * x_height(ink))), len(ink))
     heights = x_heights(ink, np.linspace(left, right, max(count, 1) + 1))
     heights = heights[~np.isnan(heights)]
     if len(heights) < 3:
         return math.nan
     low, middle, high = np.quantile(heights, (0.25, 0.5, 0.75))
     return float((high - low) / 1.349 / middle)
+
+
+def at_steps(
+    parts: Sequence[np.ndarray], step: float, finer: int = 1
+) -> Iterator[tuple[np.ndarray, float]]:
+    """Yield strokes `(n, 2)` of two steps or more, with `finer` points a step, and their length."""
+    paths = [path_along(part) for part in parts]
+    step = max(step, sum(path[-1] for path in paths) / MAX_STEPS)
+    for part, path in zip(parts, paths, strict=True):
+        if (count := round(path[-1] / step)) >= 2:
+            yield at_equal_steps(part, path, finer * count), path[-1]
 
 
 def turning(ink: np.ndarray) -> tuple[float, float]:
@@ -272,15 +294,11 @@ def turning(ink: np.ndarray) -> tuple[float, float]:
     """
     letter = x_height(ink)
     turned, length, net, gross = 0.0, 0.0, 0.0, 0.0
-    for stroke in strokes(ink):
-        along = path_along(stroke)
-        count = round(along[-1] / (STEP * letter))
-        if count < 2:
-            continue
-        steps = np.diff(at_equal_steps(stroke, along, count), axis=0)
+    for points, path in at_steps(strokes(ink), STEP * letter):
+        steps = np.diff(points, axis=0)
         direction = np.arctan2(steps[:, 1], steps[:, 0])
         turns = (np.diff(direction) + np.pi) % (2 * np.pi) - np.pi
-        turned, length = turned + float(np.abs(turns).sum()), length + along[-1] / letter
+        turned, length = turned + float(np.abs(turns).sum()), length + path / letter
         if len(turns) >= CANCELS:
             windows = np.lib.stride_tricks.sliding_window_view(turns, CANCELS)
             net += float(np.abs(windows.sum(axis=1)).sum())

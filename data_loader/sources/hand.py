@@ -7,7 +7,7 @@ that `train.py` composes of their characters.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Annotated
 
 import numpy as np
@@ -19,6 +19,7 @@ from data_loader.transforms.slips import RemoveSlips
 from data_loader.transforms.smoothing import Smooth
 from utils.alphabet import nfc
 from utils.checks import DataError, Range, UserError
+from utils.hand_measures import too_wide
 from utils.ink import x_height
 
 FEWEST = 3
@@ -86,13 +87,13 @@ class HandDataset(BaseDataset):
                 f"{self.root}: none of {len(found):,} samples has a text; InkML "
                 'has it in <annotation type="truth">, JSON as "text"'
             )
-        kept = {id(one) for one in with_text}
-        self._note([one for one in found if id(one) not in kept], "without a text, or only a dot")
+        self._note(found, with_text, "without a text, or only a dot")
+        near = [one for one in with_text if not too_wide(one.ink, one.text)]
+        self._note(with_text, near, "with a point far off")
         unlike: dict[bytes, InkSample] = {}
-        for one in with_text:
+        for one in near:
             unlike.setdefault(one.ink.tobytes(), one)
-        kept = {id(one) for one in unlike.values()}
-        self._note([one for one in with_text if id(one) not in kept], "that are there already")
+        self._note(near, unlike.values(), "that are there already")
         samples = list(unlike.values())
         if len(samples) > MOST:
             chosen = np.random.default_rng(self.seed).choice(len(samples), MOST, replace=False)
@@ -120,10 +121,12 @@ class HandDataset(BaseDataset):
             self.notes.append(f"{count} of {len(samples)} lines say {text[:40]!r}")
         self._samples = list(samples)
 
-    def _note(self, samples: Sequence[InkSample], what: str) -> None:
-        if samples:
-            names = ", ".join(one.name for one in samples[:3]) + ", ..." * (len(samples) > 3)
-            self.notes.append(f"left out: {len(samples):,} {what} ({names})")
+    def _note(self, samples: Iterable[InkSample], kept: Iterable[InkSample], what: str) -> None:
+        """Note those samples that are not kept."""
+        ids = {id(one) for one in kept}
+        if left := [one.name for one in samples if id(one) not in ids]:
+            names = ", ".join(left[:3]) + ", ..." * (len(left) > 3)
+            self.notes.append(f"left out: {len(left):,} {what} ({names})")
 
     def prepare(self) -> None:
         """Bring all lines to the network's units. Does nothing the second time.

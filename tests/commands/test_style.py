@@ -57,6 +57,21 @@ def test_a_style_that_cannot_be_measured_is_a_style(place):
     assert run("write", "-r", network, "-d", "cpu", "--text", "ab", *words) == 0
 
 
+def test_words_that_touch_are_a_style(place):
+    words = [np.array([[n, 0.0], [n + 1, 5], [n + 1, 0]]) for n in range(4)]
+    write_inkml(place / "my.inkml", from_strokes(words), "a b c d")
+    assert make("close") == 0
+
+
+@pytest.mark.parametrize("far", [1e6, 1e9])
+def test_a_point_far_off_makes_no_style(place, capsys, far):
+    strokes = [[[0, 0], [far, 0]], [[far, 0], [far, 1]]]
+    (place / "far.json").write_text(json.dumps({"text": "hello", "strokes": strokes}))
+    with pytest.raises(UserError, match=r"far\.json is far wider than 'hello': has it a point far"):
+        run("style", "make", "--ink", "far.json", "--name", "far")
+    assert not (place / "styles").exists()
+
+
 def test_lines_and_pages_are_written_in_a_style(place, capsys):
     make()
     network = save(place / "writer", "SynthesisNetwork")

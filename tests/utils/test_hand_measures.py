@@ -1,6 +1,7 @@
 """The measures of lines against known writers, known changes of their lines, and values by hand."""
 
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from data_loader.synthetic.corpus import held_out
 from data_loader.synthetic.embedded import EmbeddedDataset, write
 from utils.checks import DataError
+from utils.hand_features import hand_features
 from utils.hand_measures import (
     MEASURES,
     VARIED,
@@ -15,6 +17,7 @@ from utils.hand_measures import (
     clear_dots,
     measure,
     summary,
+    too_wide,
     turning,
     variety,
     word_gaps,
@@ -55,6 +58,31 @@ def moved(ink, change):
 
 def times(matrix):
     return lambda points: points @ np.array(matrix).T
+
+
+def test_gaps_of_no_width_have_no_spread():
+    ink = from_strokes([np.array([[n, 0.0], [n + 1, 5], [n + 1, 0]]) for n in range(4)])
+    found = measure(ink, "a b c d")
+    assert found["word_space"] == 0 and math.isnan(found["word_space_spread"])
+
+
+@pytest.mark.parametrize("far", [1e6, 1e9])
+def test_a_point_far_off_does_not_fill_the_memory(far):
+    ink = from_strokes([np.array([[0.0, 0], [far, 0]]), np.array([[far, 0], [far, 1.0]])])
+    tracemalloc.start()
+    found = measure(ink, "hello"), hand_features(ink)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert found[0]["curvature"] == 0 and np.isfinite(found[1]).all()
+    assert peak < 64 * 2**20
+
+
+def test_a_line_is_too_wide_for_its_text_by_a_point_far_off_alone():
+    assert not any(too_wide(ink, text) for ink, text in zip(LINES, TEXTS, strict=True))
+    for ink, text in zip(LINES, TEXTS, strict=True):
+        far = ink.copy()
+        far[-1, 0] = 1e9
+        assert too_wide(far, text)
 
 
 def test_every_measure_of_a_line_is_a_number():

@@ -55,6 +55,13 @@ def test_of_twenty_lines_a_tenth_is_held_out_and_never_learned(tmp_path, lines):
     assert held <= {text for _, text in lines}
 
 
+def test_a_line_with_a_point_far_off_is_left_out(tmp_path, lines):
+    far = np.array([[0, 0, 0], [2, 9, 1], [1e9, 0, 0], [0, 1, 1]], dtype=np.float32)
+    source = ready(saved(tmp_path / "hand.json", [*lines[:3], (far, "ab")]))
+    assert source.own == [0, 1, 2]
+    assert source.notes == ["left out: 1 with a point far off (hand.json:00003)"]
+
+
 def test_new_lines_are_learned_and_not_validated_on(tmp_path, lines):
     source = HandDataset(root=saved(tmp_path / "hand.json", lines), x_height=100.0, step=20.0)
     ink = np.array([[0, 0, 0], [5, 5, 1]], dtype=np.float32)
