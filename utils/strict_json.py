@@ -75,7 +75,7 @@ def loads(text: str, max_bytes: int = MAX_BYTES) -> Any:
             text, object_pairs_hook=_unique, parse_float=_finite, parse_constant=_finite
         )
         # Escapes of undecodable bytes in file names are accepted.
-        written = json.dumps(values, ensure_ascii=False)
+        written = json.dumps(values, ensure_ascii=False) if "\\u" in text else ""
         written.encode(errors="surrogateescape")
     except json.JSONDecodeError as error:
         place = f"line {error.lineno}, column {error.colno}"
@@ -103,9 +103,9 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _finite(number: str) -> float:
-    if not math.isfinite(float(number)):
+    if not math.isfinite(value := float(number)):
         raise ConfigFault(number, None, "no finite number")
-    return float(number)
+    return value
 
 
 def _deeper(values: Any, depth: int) -> bool:

@@ -18,12 +18,11 @@ def read_file(file: Path, most: int) -> bytes:
     """
     try:
         with open_file(file) as stream:
-            content = stream.read(most + 1)
+            if (size := os.fstat(stream.fileno()).st_size) > most:
+                raise too_large(size, most)
+            return stream.read(size)
     except OSError as error:
         raise Fault("a file that cannot be read", error.strerror or str(error)) from None
-    if len(content) > most:
-        raise too_large(file.stat().st_size, most)
-    return content
 
 
 def too_large(size: int, most: int) -> Fault:

@@ -50,6 +50,8 @@ x-heights of 0.49 to 2.1 times the median, and steps of 0.58 to 1.8 (measured)."
 
 MAX_POINTS = 20_000
 """Limit on the points of a sample, as in the datasets."""
+VALUES = 10
+"""For each point at most, over all samples of a file (assumed: x, y, and what programs add)."""
 MAX_BYTES = 64 * MEBIBYTE
 """Limit on the bytes of a file, but for stroke arrays and archives, which have those of their
 datasets."""
@@ -243,15 +245,30 @@ def _content(file: Path) -> bytes:
     return read_file(file, MAX_BYTES)
 
 
+def _ink_content(file: Path, value: bytes, sample: bytes | None = None) -> bytes:
+    """Return the content of a file, see `read_file`.
+
+    Raises:
+        Fault: if `value`, which stands at each value or point, is in it more often than samples can
+            have it, before they fill the memory. Each contains `sample`; None if there is one.
+    """
+    content = _content(file)
+    samples = max(content.count(sample), 1) if sample else 1
+    if (values := content.count(value)) > VALUES * MAX_POINTS * samples:
+        raise Fault(f"more than {MAX_POINTS:,} points (the limit max_points)", f"{values:,} values")
+    return content
+
+
 def _line(file: Path) -> Iterator[Sample]:
     """Yield the line of an XML file of IAM-OnDB."""
-    ink, missing = parse_line(_content(file), max_points=MAX_POINTS)
+    ink, missing = parse_line(_ink_content(file, b"<Point"), max_points=MAX_POINTS)
     yield Sample("", ink, text_beside(file, _content), missing)
 
 
 def _inkml(file: Path, encoding: str | None) -> Iterator[Sample | Rejected]:
     """Yield the samples of an InkML file."""
-    found = list(inkml.parse(_content(file), "annotated", encoding, MAX_POINTS))
+    content = _ink_content(file, b",", b"annotation")
+    found = list(inkml.parse(content, "annotated", encoding, MAX_POINTS))
     for number, sample in enumerate(found):
         own = f"{number:04}" if len(found) > 1 else ""
         yield sample.of(own) if isinstance(sample, Fault) else Sample(own, *sample[:2])
@@ -280,7 +297,7 @@ def _archive(file: Path) -> Iterator[Sample | Rejected]:
 
 def _digit(file: Path) -> Iterator[Sample]:
     """Yield the digit in a file of its own; its class is beside it, or unknown."""
-    ink, rows = mnist_strokes.parse_digit(_content(file), MAX_POINTS)
+    ink, rows = mnist_strokes.parse_digit(_ink_content(file, b"\n"), MAX_POINTS)
     target, listed = None, None
     beside = file.with_name(file.name.replace("inputdata", "targetdata"))
     if beside != file and beside.is_file():
@@ -307,7 +324,7 @@ def _unipen(file: Path) -> Iterator[Sample | Rejected]:
 
     A file without segments is one sample.
     """
-    document = unipen.parse(decode(_content(file)))
+    document = unipen.parse(decode(_ink_content(file, b"\n", b".SEGMENT")))
     levels = [segment.level.upper() for segment in document.segments]
     if not document.pieces:
         raise Fault("no points")
@@ -325,7 +342,7 @@ def _unipen(file: Path) -> Iterator[Sample | Rejected]:
 
 def _json(file: Path) -> Iterator[Sample | Rejected]:
     """Yield the lines in a JSON file, see `own_ink`."""
-    lines = own_ink.parse_json(_content(file))
+    lines = own_ink.parse_json(_ink_content(file, b",", b'"strokes"'))
     if not lines:
         raise Fault("no lines")
     for number, (text, strokes, _) in enumerate(lines):

@@ -30,8 +30,8 @@ SUFFIXES = (".inkml", ".xml")
 GAP = 2.5
 """Periods after which points count as missing if there is a channel of time (assumed)."""
 
-MAX_DEPTH = 100
-"""Elements within elements; assumed."""
+MAX_DEPTH, MAX_ELEMENTS = 100, 500_000
+"""Elements within elements, and of a file in all (assumed)."""
 
 _PLAIN = re.compile(r"[-+.0-9eE\s]+", re.ASCII)
 _VALUE = re.compile(
@@ -96,7 +96,7 @@ class _Reader:
 
     def __init__(self, content: bytes, encoding: str | None) -> None:
         self.root, self.by_identity, self.traces = _Group(), {}, []
-        self._open, self._elements = [self.root], []
+        self._open, self._elements, self._count = [self.root], [], 0
         self._form, self._in_format, self._optional = _Format(), False, False
         self._text: list[str] | None = None
         self._parser = parser = expat.ParserCreate()
@@ -123,6 +123,9 @@ class _Reader:
         name = name.rpartition(":")[2]
         if not self._elements and name != "ink":
             raise Fault("not InkML", f"its outermost element is <{name[:40]}>")
+        self._count += 1
+        if self._count > MAX_ELEMENTS:
+            raise Fault(f"more than {MAX_ELEMENTS:,} elements")
         if len(self._elements) >= MAX_DEPTH:
             raise Fault(f"elements nested more than {MAX_DEPTH} deep")
         self._elements.append((name, attributes, self._parser.CurrentLineNumber))

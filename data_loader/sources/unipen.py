@@ -149,11 +149,13 @@ def assemble(document: Document, level: str) -> Iterator[tuple[Segment, list[np.
     Segments are declared right before the pieces they name, or all ahead of them. In the first
     case what follows a segment belongs to it, and must be as many pieces as it names: the numbers
     themselves are useless where segments were taken out of a file. In the second the numbers count.
+    A Fault is raised if the segments name the pieces too often, as `samples` raises one.
     """
     segments = [segment for segment in document.segments if segment.level.upper() == level.upper()]
     if not segments:
         return
-    total = len(document.pieces)
+    total, visited = len(document.pieces), 0
+    most = 10 * sum(1 if isinstance(p, Fault) else 1 + len(p) for p in document.pieces)
     ends = [*(segment.before for segment in segments[1:]), total]
     named = [_ranges(segment.pieces) for segment in segments]
     sizes = [None if r is None else sum(last - first + 1 for first, _, last, _ in r) for r in named]
@@ -173,6 +175,9 @@ def assemble(document: Document, level: str) -> Iterator[tuple[Segment, list[np.
         elif in_place:
             moved = segment.before - min(first for first, _, _, _ in ranges)
             ranges = [(f + moved, point, last + moved, end) for f, point, last, end in ranges]
+        visited += sum(last - first + 1 for first, _, last, _ in ranges if first <= last < total)
+        if visited > most:
+            raise Fault("segments that repeat the same pieces too often")
         yield segment, _strokes(document, ranges)
 
 

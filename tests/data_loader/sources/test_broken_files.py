@@ -36,6 +36,7 @@ BOMB = (
 OUTSIDE = "../../trainimg-3-inputdata.txt"
 
 POINTS = r"more than 20,000 points \(the limit max_points\) \(1,000,000"
+VALUES = r"more than 20,000 points \(the limit max_points\) \([\d,]+ values\)"
 UTF8 = r"not UTF-8 text \(byte 0xff in line 1\)"
 DOCTYPE = "a document type, which"
 MEMBER = rf"{OUTSIDE}: a member outside of the archive"
@@ -77,7 +78,7 @@ BROKEN = {
             changed(changed(IAM, b"ISO-8859-1", b"UTF-8"), b'"13"', b'"1\xff"'),
             r"broken XML \(not well-formed \(invalid token\): line 3, column \d+\)",
         ),
-        "a million points": (million(ink_formats.iam), POINTS),
+        "a million points": (million(ink_formats.iam), POINTS, VALUES),
         "entities": (BOMB + changed(IAM.split(b"\n", 1)[1], b'"13"', b'"&i;"'), DOCTYPE),
         "members outside": (evil, "broken XML", MEMBER),
     },
@@ -87,7 +88,7 @@ BROKEN = {
         "wrong type": (changed(INKML, b"13 24", b"13 y"), r"a non-number among .* 'y'"),
         "empty": (b"", "an empty file"),
         "not UTF-8": (changed(INKML, b"hello", b"h\xff"), r"broken XML \(not well-formed"),
-        "a million points": (million(ink_formats.inkml), POINTS),
+        "a million points": (million(ink_formats.inkml), POINTS, VALUES),
         "entities": (BOMB + changed(INKML, b"13 24", b"&i;13 24"), DOCTYPE),
         "members outside": (evil, "broken XML", MEMBER),
     },
@@ -116,7 +117,7 @@ BROKEN = {
         "a million points": (
             b"1 1 0 0\n" * 1_000_000,
             r"more than 1,048,576 bytes \(the limit max_bytes\) \(8,000,000\)",
-            POINTS,
+            VALUES,
         ),
         "entities": (BOMB + INKML, r"not whole numbers \(line 1: '<\?xml", DOCTYPE),
         "members outside": (evil, MEMBER),
@@ -127,7 +128,11 @@ BROKEN = {
         "wrong type": (changed(UNIPEN, b"13 -24", b"13 y"), r"a non-number .* \(line 4: 'y'"),
         "empty": (b"", "an empty file"),
         "not UTF-8": (changed(UNIPEN, b'"7"', b'"\xff"'), UTF8),
-        "a million points": (million(lambda strokes: ink_formats.unipen("7", strokes)), POINTS),
+        "a million points": (
+            million(lambda strokes: ink_formats.unipen("7", strokes)),
+            POINTS,
+            VALUES,
+        ),
         "entities": (BOMB + INKML, "no UNIPEN keyword in it", DOCTYPE),
         "members outside": (evil, r"not UTF-8 text \(byte 0x8b in line 1\)", MEMBER),
     },
@@ -143,7 +148,11 @@ BROKEN = {
         ),
         "empty": (b"", "an empty file"),
         "not UTF-8": (changed(OWN, b"hello", b"h\xff"), UTF8),
-        "a million points": (million(lambda strokes: ink_formats.own([("x", strokes)])), POINTS),
+        "a million points": (
+            million(lambda strokes: ink_formats.own([("x", strokes)])),
+            POINTS,
+            VALUES,
+        ),
         "entities": (BOMB + INKML, r"broken JSON \(line 1, column 1: not JSON", DOCTYPE),
         "members outside": (evil, r"not UTF-8 text \(byte 0x8b in line 1\)", MEMBER),
     },

@@ -1,6 +1,7 @@
 import gzip
 import json
 import logging
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -310,3 +311,34 @@ def test_a_dot_has_nothing_to_be_matched_by(lines):
 def test_the_shared_data(path, count, text, caplog):
     found = read_ink(DATA / path)
     assert (len(found), found[0].text) == (count, text) and not caplog.records
+
+
+LARGE = {
+    "one.json": b'{"strokes": [[' + b"[1, 2], " * 250_000 + b"[1, 2]]]}",
+    "lists.json": b'{"strokes": [' + b"[], " * 250_000 + b"[]]}",
+    "numbers.json": b"[" + b"1.5, " * 250_000 + b"2]",
+    "piece.dat": b".PEN_DOWN\n" + b"12 34\n" * 250_000 + b".PEN_UP\n",
+    "pieces.dat": b".PEN_DOWN\n12 34\n.PEN_UP\n" * 100_000,
+    "trace.inkml": b"<ink><trace>" + b"1 2, " * 250_000 + b"1 2</trace></ink>",
+    "line.xml": b"<WhiteboardCaptureSession><StrokeSet><Stroke>"
+    + b'<Point x="1" y="2" time="3"/>' * 250_000
+    + b"</Stroke></StrokeSet></WhiteboardCaptureSession>",
+    "digit-inputdata.txt": b"1 1 0 0\n" * 250_000,
+}
+
+
+@pytest.mark.parametrize("name", LARGE)
+def test_ink_that_is_far_too_large_is_refused_before_it_is_parsed(tmp_path, name):
+    (tmp_path / name).write_bytes(LARGE[name])
+    tracemalloc.start()
+    with pytest.raises(DataError, match=rf"{name}: more than 20,000 points .*values\)$"):
+        read_ink(tmp_path / name)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < len(LARGE[name]) + 2**20
+
+
+def test_a_large_file_of_many_samples_is_read(tmp_path):
+    line = {"text": "a", "strokes": [[[n, n % 7] for n in range(1000)]]}
+    (tmp_path / "many.json").write_text(json.dumps([line] * 250))  # 500,000 values
+    assert [len(one.ink) for one in read_ink(tmp_path / "many.json")] == [1000] * 250

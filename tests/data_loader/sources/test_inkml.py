@@ -2,6 +2,8 @@ import numpy as np
 import pytest
 
 from data_loader import InkMLDataset, read_ink
+from data_loader.sources import inkml
+from data_loader.sources.parsing import Fault
 from data_loader.synthetic.embedded import EmbeddedDataset
 from utils.checks import ConfigFault, DataError
 from utils.page.inkml import to_inkml, write_inkml
@@ -305,3 +307,11 @@ def test_any_ink_is_read_unchanged(tmp_path):
         read, _ = round_trip(tmp_path, ink)
         assert (read[1:, :2] == ink[1:, :2]).all() and (read[:, 2] == ink[:, 2]).all()
         assert (read[0, :2] == 0).all()
+
+
+def test_a_file_of_too_many_elements_is_refused(monkeypatch):
+    monkeypatch.setattr(inkml, "MAX_ELEMENTS", 9)
+    content = b"<ink>" + b"<trace>0 0, 1 1</trace>" * 9 + b"</ink>"
+    with pytest.raises(Fault, match="more than 9 elements"):
+        list(inkml.parse(content))
+    assert len(list(inkml.parse(content.replace(b"<trace>0 0, 1 1</trace>", b"", 1)))) == 1

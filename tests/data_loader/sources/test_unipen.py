@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from data_loader.sources.unipen import UnipenDataset
+from data_loader.sources.parsing import Fault
+from data_loader.sources.unipen import UnipenDataset, parse, samples
 from utils.checks import DataError
 
 PIECES = [[(10, 20), (13, 24), (12, 30)], [(15, 20), (15, 25)], [(30, 10), (31, 12)]]
@@ -174,6 +175,13 @@ def test_segments_that_repeat_pieces_fill_no_memory(tmp_path):
     content = '.SEGMENT DIGIT 0-29 ? "1"\n' * 10_000 + down(PIECES[0]) * 30
     report = prepared(tmp_path, content).report()
     assert "segments that repeat the same pieces too often: digits" in report
+
+
+def test_segments_that_repeat_pieces_without_points_take_no_time():
+    content = ".PEN_DOWN\n.PEN_UP\n" * 3000 + '.SEGMENT DIGIT 0-2999 ? "1"\n' * 20_000
+    document, found = parse(content), []
+    with pytest.raises(Fault, match="segments that repeat the same pieces too often"):
+        found.extend(samples(document, "DIGIT", 20_000))
 
 
 def test_too_few_segments_for_all_splits_are_an_error(tmp_path):
