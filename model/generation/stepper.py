@@ -1,12 +1,13 @@
-"""A network one step at a time, for writing: the weights prepared once, no gradients, no modules.
+"""A network one step at a time, for writing.
 
-A stepper copies the weights when it is made. It serves one call of `sample` and is not reused: the
-network may be trained in between.
+A stepper serves one call of `sample` and is not reused: the network may be trained in between.
 
-A stepper advances many lines by several steps in one call. `TorchStepper` runs everywhere (on CUDA
-as a captured graph, so that no step waits for Python, unless ONLINE_HANDWRITING_GRAPHS is 0),
-`CompiledStepper` calls the loop of `kernels/sampling.c`. Both keep all state in buffers that they
-allocate once for a number of lines. Dropout is not applied.
+A stepper advances many lines by several steps in one call. What a network computes is its
+`forward`: `ForwardStepper` calls it, for any network. The two others compute the same, faster, for
+the project's own networks, without gradients or modules, of weights that they copy when they are
+made: `TorchStepper` runs everywhere (on CUDA as a captured graph, so that no step waits for Python,
+unless ONLINE_HANDWRITING_GRAPHS is 0), `CompiledStepper` calls the loop of `kernels/sampling.c`.
+Both keep all state in buffers that they allocate once for a number of lines, and apply no dropout.
 
 Shapes: B lines, T steps, U characters of a text, A of the alphabet, H cells, N layers, M components
 of the mixture, K components of the window, I numbers of a point.
@@ -22,17 +23,25 @@ import torch
 from torch import Tensor, nn
 
 from model.generation.mixture import PEN_PIVOT, PEN_SHARPNESS, UNSTRETCHED, stretched
-from model.generation.networks import MixtureNetwork
+from model.generation.networks import MixtureNetwork, PredictionNetwork, SynthesisNetwork
 from model.layers.cells import gru_step, lstm_step, reorder_gates
+from model.layers.dropout import Dropout
 from model.layers.kernels import cuda, library
 from model.layers.kernels import sampling as compiled
-from model.layers.recurrent import state_dtype
+from model.layers.recurrent import RecurrentLayer, state_dtype
 from model.layers.window import WindowedLayer, one_hot_text, positions_of, window_step
 
 log = logging.getLogger(__name__)
 
 _no_graphs = False
 """Whether capturing a graph has failed; it is not tried again."""
+
+OWN = {
+    *(PredictionNetwork, SynthesisNetwork, RecurrentLayer, WindowedLayer, Dropout),
+    *(nn.ModuleList, nn.Linear, nn.LSTM, nn.GRU),
+}
+"""The classes of a network, and of all modules in it, that the fast steppers know; a subclass of
+one may compute something else."""
 
 PERIOD = 16
 """Steps per call (assumed: few calls and checks for ended lines; a line runs half of it past its
@@ -174,16 +183,49 @@ class Stepper(ABC):
 
 
 def make_stepper(network: MixtureNetwork, lines: Lines, products: torch.dtype) -> Stepper:
-    """Return the fastest stepper for the network's device.
+    """Return the fastest stepper that computes what the network does, on its device.
 
     Args:
-        network: its present weights are copied.
+        network: its present weights are used.
         lines: the initial state.
         products: dtype of the matrix products; all else is in float32, or in float64 if this is.
     """
+    if not all(type(module) in OWN for module in network.modules()):
+        return ForwardStepper(network, lines, products)
     if network.head == "mixture" and library.available(network.output.weight.device, products):
         return CompiledStepper(network, lines, products)
     return TorchStepper(network, lines, products)
+
+
+class ForwardStepper(Stepper):
+    """Steps by the network's `forward`, one call a step."""
+
+    def __init__(self, network: MixtureNetwork, lines: Lines, products: torch.dtype) -> None:
+        self.network, self.lines, self.products = network, lines, products
+
+    def keep(self, rows: Tensor) -> None:
+        """Drop all but some of the lines."""
+        self.lines = self.lines[rows]
+
+    def sharpen(self, bias: Tensor) -> None:
+        """Set the biases."""
+        self.lines = replace(self.lines, bias=bias.clone())
+
+    def run(self, uniform: Tensor, normal: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Draw the next points of all lines."""
+        lines, points, phis = self.lines, [], []
+        point, state, rounded = lines.point, lines.state, self.products == torch.bfloat16
+        for numbers in zip(uniform.to(point), normal.to(point), strict=True):
+            with torch.autocast(point.device.type, torch.bfloat16, enabled=rounded):
+                output = self.network(point[:, None], lines.text, lines.text_lengths, state)
+            state, prediction = output.state, output.prediction[:, -1]
+            prediction = prediction.stretched(lines.stretch, self.network.normalisation)
+            points.append(prediction.biased(lines.bias, lines.pen_sharpness).sample(*numbers))
+            phis += [] if output.attention is None else [output.attention[:, -1]]
+            point = points[-1].to(point)
+            point = torch.cat((point[:, :3], torch.zeros_like(point[:, 3:])), 1)  # goes on
+        self.lines = replace(lines, point=point, state=state)
+        return torch.stack(points), torch.stack(phis) if phis else None
 
 
 class TorchStepper(Stepper):

@@ -1,15 +1,24 @@
-"""Both steppers against the network itself, run step by step, and its mixture."""
+"""The steppers against the network itself, run step by step, and its mixture."""
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
 from model import PredictionNetwork, SynthesisNetwork, sample
 from model.generation import stepper
 from model.generation.mixture import Mixture, draw
-from model.generation.stepper import PERIOD, CompiledStepper, Lines, TorchStepper, make_stepper
+from model.generation.stepper import (
+    PERIOD,
+    CompiledStepper,
+    ForwardStepper,
+    Lines,
+    TorchStepper,
+    make_stepper,
+)
 from model.layers.kernels import library
+from model.layers.recurrent import RecurrentLayer
 from utils.alphabet import Alphabet
 from utils.normalisation import Normalisation
 
@@ -17,7 +26,8 @@ NORMALISATION = Normalisation((8.0, 0.5), (40.0, 30.0))
 NEEDS_COMPILER = pytest.mark.skipif(
     not library.available(torch.device("cpu"), torch.float32), reason="there is no C compiler"
 )
-STEPPERS = [TorchStepper, pytest.param(CompiledStepper, marks=NEEDS_COMPILER)]
+FAST = [TorchStepper, pytest.param(CompiledStepper, marks=NEEDS_COMPILER)]
+STEPPERS = [ForwardStepper, *FAST]
 
 
 @pytest.fixture(autouse=True)
@@ -88,13 +98,14 @@ CASES = [
 ]
 
 
+@pytest.mark.parametrize("kind", [ForwardStepper, TorchStepper])
 @pytest.mark.parametrize(("cell", "layers", "conditional", "hidden"), CASES)
-def test_the_torch_stepper_is_the_network(cell, layers, conditional, hidden):
+def test_a_stepper_is_the_network(cell, layers, conditional, hidden, kind):
     network = make(cell, layers, conditional, hidden).double()
     lines = begin(network, 3)
     uniform, normal = (part.double() for part in numbers(2 * PERIOD, 3))
     expected, expected_phi = plainly(network, lines, uniform, normal)
-    steps = TorchStepper(network, lines, torch.float64)
+    steps = kind(network, lines, torch.float64)
     for part in (slice(0, PERIOD), slice(PERIOD, 2 * PERIOD)):
         points, phi = steps.run(uniform[part], normal[part])
         torch.testing.assert_close(points, expected[part], rtol=1e-9, atol=1e-9)
@@ -117,10 +128,11 @@ def test_ends_of_sequences_and_other_heads(cell, conditional, head, ends):
         for products in (torch.float32, torch.bfloat16):  # the compiled loop knows mixtures only
             assert isinstance(make_stepper(network.float(), lines, products), TorchStepper)
         network = network.double()
-    points, phi = TorchStepper(network, lines, torch.float64).run(uniform, normal)
-    torch.testing.assert_close(points, expected, rtol=1e-5, atol=1e-5)
-    if conditional:
-        torch.testing.assert_close(phi, expected_phi, rtol=1e-5, atol=1e-5)
+    for kind in (ForwardStepper, TorchStepper):
+        points, phi = kind(network, lines, torch.float64).run(uniform, normal)
+        torch.testing.assert_close(points, expected, rtol=1e-5, atol=1e-5)
+        if conditional:
+            torch.testing.assert_close(phi, expected_phi, rtol=1e-5, atol=1e-5)
 
 
 @NEEDS_COMPILER
@@ -162,7 +174,7 @@ def test_lines_can_be_dropped(kind, cell):
     torch.testing.assert_close(torch.cat(points), torch.cat(expected), rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("kind", STEPPERS)
+@pytest.mark.parametrize("kind", FAST)
 def test_a_stepper_keeps_the_weights_it_was_made_with(kind):
     """All of them: old weights and new biases would make a network that never was."""
     network = make()
@@ -355,3 +367,106 @@ def test_lines_that_are_not_contiguous_are_read_as_what_they_are():
     assert not apart.text_lengths.is_contiguous() and not apart.state["0.kappa"].is_contiguous()
     steps = CompiledStepper(network, apart, torch.float32)
     assert torch.equal(steps.run(spread(uniform), spread(normal))[0], expected)
+
+
+PRIMER = (np.array([[0, 0, 0], [9, 2, 0], [7, -3, 1], [12, 4, 0]], dtype=np.float32), "ab")
+
+
+class Normalised:
+    """Its hidden states are normalised before the output layer sees them."""
+
+    def __init__(self, *supplied, hidden_size, **options):
+        super().__init__(*supplied, hidden_size=hidden_size, **options)
+        self.norm = torch.nn.LayerNorm(hidden_size)
+
+    def _run_layers(self, *inputs):
+        hiddens, *others = super()._run_layers(*inputs)
+        return [self.norm(hidden) for hidden in hiddens], *others
+
+
+class NormalisedPrediction(Normalised, PredictionNetwork):
+    pass
+
+
+class NormalisedSynthesis(Normalised, SynthesisNetwork):
+    pass
+
+
+def ink_of(network, **more):
+    """Return what a network writes with some bias, stretched, with a primer and without."""
+    texts = ["deadbead" * 5, "decade" * 5] if network.needs_text else None
+    options = {"bias": 0.6, "stretch": (1.2, 0.9), "max_steps": 12} | more
+    return [
+        line.ink
+        for primer in (None, PRIMER)
+        for line in sample(network, [1, 2], texts, primer=primer, **options)
+    ]
+
+
+@pytest.mark.parametrize("conditional", [False, True])
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_forward_writes_the_ink_of_the_fast_steppers(conditional, precision, monkeypatch):
+    network, steps = make(conditional=conditional), 12 if precision == "float32" else 1
+    for weights in network.parameters():
+        weights.mul_(0.5)  # so that rounding grows slowly from step to step
+    fast = ink_of(network, max_steps=steps, precision=precision)
+    monkeypatch.setattr(stepper, "OWN", set())
+    for kind in (TorchStepper, CompiledStepper):
+        monkeypatch.delattr(kind, "__init__")
+    plain = ink_of(network, max_steps=steps, precision=precision)
+    tolerance = 0.05 if precision == "float32" else 1.5  # of offsets of some 40 units
+    for one, other in zip(fast, plain, strict=True):
+        assert one.shape == other.shape and len(one) > steps
+        np.testing.assert_allclose(one, other, atol=tolerance)
+
+
+@pytest.mark.parametrize(
+    ("cls", "parent"),
+    [(NormalisedPrediction, PredictionNetwork), (NormalisedSynthesis, SynthesisNetwork)],
+)
+def test_a_network_of_the_user_s_is_written_by_its_forward(cls, parent):
+    """It is not the parent's ink, but that of a loop over `forward` and the mixture."""
+    usual = make(conditional=parent is SynthesisNetwork)
+    supplied = [NORMALISATION, *([usual.alphabet] if usual.needs_text else [])]
+    options = {"num_windows": 2} if usual.needs_text else {}
+    network = cls(*supplied, hidden_size=20, num_layers=3, num_mixtures=3, **options).eval()
+    network.load_state_dict(usual.state_dict(), strict=False)
+    for one, other in zip(ink_of(network), ink_of(usual), strict=True):
+        assert len(one) != len(other) or not np.allclose(one, other, atol=1.0)
+    lines = begin(network, 3)
+    uniform, normal = numbers(5, 3)
+    expected, expected_phi = plainly(network, lines, uniform, normal)
+    points, phi = make_stepper(network, lines, torch.float32).run(uniform, normal)
+    torch.testing.assert_close(points, expected, rtol=1e-4, atol=1e-4)
+    if network.needs_text:
+        torch.testing.assert_close(phi, expected_phi, rtol=1e-4, atol=1e-4)
+    # The whole of it: the same points as drawn by hand from the seed, in the units of the data.
+    (line,) = sample(network, [5], ["dead"] if usual.needs_text else None, max_steps=9)
+    random = torch.Generator().manual_seed(5)
+    uniform, normal = (draw(256, 1, 2, generator=random)[:9] for draw in (torch.rand, torch.randn))
+    text = torch.tensor([[3, 4, 0, 3]]) if usual.needs_text else None
+    start = torch.from_numpy(NORMALISATION.apply(np.zeros((1, 3)))).float()
+    state, none = network.initial_state(1), torch.zeros(1)
+    first = Lines(start, state, none, text, None if text is None else torch.tensor([4]))
+    drawn = NORMALISATION.invert(plainly(network, first, uniform, normal)[0][:, 0].numpy())
+    count = len(line.ink) - 2  # the last one is made to end its stroke
+    assert count >= 4
+    np.testing.assert_allclose(line.ink[1 : count + 1], drawn[:count], atol=0.05)
+
+
+class DoubledLayer(RecurrentLayer):
+    """Its hidden states are twice as large for those above."""
+
+    def forward(self, *inputs):
+        hidden, state = super().forward(*inputs)
+        return 2 * hidden, state
+
+
+def test_a_layer_of_the_user_s_in_a_network_of_ours_is_called():
+    network = make(conditional=False)
+    lines = begin(network, 2)
+    uniform, normal = numbers(3, 2)
+    network.layers[1] = DoubledLayer("LSTM", 23, 20, 1.0)
+    expected, _ = plainly(network, lines, uniform, normal)
+    points, _ = make_stepper(network, lines, torch.float32).run(uniform, normal)
+    torch.testing.assert_close(points, expected, rtol=1e-4, atol=1e-4)
