@@ -71,15 +71,6 @@ class NextPoint:
             **{name: None if part is None else part[place] for name, part in vars(self).items()}
         )
 
-    def stretched(self, factors: tuple[float, float], normalisation: Normalisation) -> Self:
-        """Return the prediction with means that are so many times larger offsets, if it has any.
-
-        Args:
-            factors: of the means in x and y, in the units of the data.
-            normalisation: of the offsets.
-        """
-        return self
-
     @property
     def end_of_stroke(self) -> Tensor:
         """Probability that the stroke ends at the point, `(...)`."""
@@ -180,7 +171,7 @@ class Mixture(NextPoint):
         )
 
     def stretched(self, factors: tuple[float, float], normalisation: Normalisation) -> Self:
-        """Return the mixture with means that are so many times larger offsets."""
+        """Return the mixture with larger means: see the function `stretched`."""
         columns = (factors, normalisation.mean, normalisation.std)
         factor, mean, std = self.means.new_tensor(columns)[..., None]  # (2, 1) each
         other = copy.copy(self)

@@ -219,7 +219,8 @@ class ForwardStepper(Stepper):
             with torch.autocast(point.device.type, torch.bfloat16, enabled=rounded):
                 output = self.network(point[:, None], lines.text, lines.text_lengths, state)
             state, prediction = output.state, output.prediction[:, -1]
-            prediction = prediction.stretched(lines.stretch, self.network.normalisation)
+            if self.network.head == "mixture":
+                prediction = prediction.stretched(lines.stretch, self.network.normalisation)
             points.append(prediction.biased(lines.bias, lines.pen_sharpness).sample(*numbers))
             phis += [] if output.attention is None else [output.attention[:, -1]]
             point = points[-1].to(point)
