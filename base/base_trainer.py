@@ -29,7 +29,7 @@ from base.run_log import RunLog
 from base.stop_request import StopRequest, TrainingFailed
 from base.training_checkpoint import TrainingCheckpoint
 from base.training_state import Progress, Sums, TrainingState
-from base.validation import Part, Validation, autocast
+from base.validation import Part, Validation, autocast, losses_of
 from logger.tensorboard import TensorBoardWriter
 from utils.checks import ConfigFault, Range
 
@@ -415,7 +415,7 @@ class BaseTrainer(ABC):
                     products = autocast(self.device, self.precision)
                     with products, self.run_log.profiler.part("forward"):
                         part = self.run_part(self.model, batch, chunk, state)
-                    losses = self.loss(part.output, part.batch)
+                    losses = losses_of(self.loss, part)
                     loss = losses.detach().cpu().double().sum().item()
                     state_lost = not stream.carry(number, part.state, part.rows)
                 # What is not finite in one process is dropped in all.

@@ -17,7 +17,7 @@ from base.batch_stream import loaded
 from base.random_state import random_state_kept
 from base.stop_request import StopRequest
 from base.training_state import Sums, ratio
-from utils.checks import NotFinite
+from utils.checks import ConfigFault, NotFinite
 
 DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -39,6 +39,15 @@ class Part:
     sequences: float
     state: dict[str, Tensor] | None
     rows: Tensor | None = None
+
+
+def losses_of(loss: BaseLoss, part: Part) -> Tensor:
+    """Return the loss of each sequence, `(batch,)`; raise a ConfigFault for a mean or the like."""
+    losses, expected = loss(part.output, part.batch), (len(part.batch),)
+    if (shape := tuple(losses.shape)) != expected:
+        values = f"one that returns a value for each sequence, of shape {expected}, not {shape}"
+        raise ConfigFault("loss", type(loss).__name__, values)
+    return losses
 
 
 def autocast(device: torch.device, precision: str) -> torch.autocast | nullcontext:
@@ -131,4 +140,4 @@ class Validation:
                 part = self.run_part(model, batch)
         except NotFinite:
             return None, math.nan
-        return part, self.loss(part.output, part.batch).cpu().double().sum().item()
+        return part, losses_of(self.loss, part).cpu().double().sum().item()

@@ -299,3 +299,24 @@ def test_the_seed_decides(tmp_path):
         trainer.train()
         trained.append(weights(trainer))
     assert same(trained[0], trained[1]) and not same(trained[0], trained[2])
+
+
+@pytest.mark.parametrize(
+    ("reduced", "shape"),
+    [
+        (lambda losses: losses.mean(), "()"),
+        (lambda losses: losses.mean(0, keepdim=True), "(1,)"),
+        (lambda losses: losses[:, None], "(3, 1)"),
+    ],
+)
+def test_a_loss_gives_one_value_a_sequence(tmp_path, monkeypatch, reduced, shape):
+    """A mean would train as well, at a small part of the learning rate."""
+    whole = SquaredError.__call__
+    monkeypatch.setattr(SquaredError, "__call__", lambda *words: reduced(whole(*words)))
+    trainer = make(tmp_path)
+    expected = rf"loss: 'SquaredError' .* for each sequence, of shape \(3,\), not {re.escape(shape)}"
+    with pytest.raises(ConfigFault, match=expected):
+        trainer.train()
+    with pytest.raises(ConfigFault, match="loss: 'SquaredError' .* for each sequence"):
+        trainer.validation.split(trainer.model)
+    assert not list(trainer.run.models.glob("*.pth"))
