@@ -36,11 +36,11 @@ class NotRegularFile(UserError, OSError):
 
 
 def user_cache() -> Path:
-    """Return the user's folder for caches: in `$XDG_CACHE_HOME`, else in `~/.cache`; without a home
-    directory a temporary one, which this process removes at its end."""
-    cache = os.environ.get("XDG_CACHE_HOME")
+    """Return the user's folder for caches: in `$XDG_CACHE_HOME`, if absolute, else in `~/.cache`;
+    without a home directory a temporary one, which this process removes at its end."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME", ""))
     try:
-        return Path(cache or Path.home() / ".cache") / "online-handwriting"
+        return (cache if cache.is_absolute() else Path.home() / ".cache") / "online-handwriting"
     except RuntimeError:  # neither $HOME nor an entry among the system's users
         return _temporary_cache()
 
@@ -133,7 +133,7 @@ def _moved_to(path: Path) -> Iterator[Path]:
             raise OSError(error.errno, error.strerror, str(path)) from error
         raise
     with errors_name(path):
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
 
 
 def _write_new(path: Path, write: Callable[[BinaryIO], Any], permissions: int | None) -> None:
@@ -193,7 +193,7 @@ def set_aside(path: Path, why: str = "unreadable") -> Path:
     return path.rename(aside)
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Sync the folder's new entry to the disk as well, so that a power cut does not undo it."""
     if os.name == "nt":  # Windows opens no folders; its rename needs no such step.
         return

@@ -32,7 +32,7 @@ import numpy as np
 
 from base import distributed
 from utils.checks import DataError, printable
-from utils.files import user_cache
+from utils.files import sync_folder, user_cache
 
 FORMAT = 1
 STRINGS = ("names", "texts", "writers", "groups")
@@ -287,16 +287,6 @@ def _remove_leftovers(place: Path) -> None:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _sync(folder: Path) -> None:
-    """Sync the entries of a folder to the disk, where the system can do that."""
-    if os.name == "posix":
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-
-
 def _temporary(candidates: list[Path]) -> Path:
     """Create a folder for a half-made cache in the first candidate that can be written.
 
@@ -369,7 +359,7 @@ def load_or_make(
             # Another process was faster: its cache is as good.
             if error.errno not in (errno.ENOTEMPTY, errno.EEXIST) or not _open(folder):
                 raise
-        _sync(temporary.parent)
+        sync_folder(temporary.parent)
     except OSError as error:
         raise DataError(
             f"cannot write the cache {folder}: {error.strerror or error}; make room there, or name "

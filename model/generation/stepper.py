@@ -223,8 +223,8 @@ class ForwardStepper(Stepper):
                 prediction = prediction.stretched(lines.stretch, self.network.normalisation)
             points.append(prediction.biased(lines.bias, lines.pen_sharpness).sample(*numbers))
             phis += [] if output.attention is None else [output.attention[:, -1]]
-            point = points[-1].to(point)
-            point = torch.cat((point[:, :3], torch.zeros_like(point[:, 3:])), 1)  # goes on
+            going_on = torch.zeros_like(point[:, 3:])  # A line that continues has not ended.
+            point = torch.cat((points[-1][:, :3].to(point), going_on), 1)
         self.lines = replace(lines, point=point, state=state)
         return torch.stack(points), torch.stack(phis) if phis else None
 

@@ -282,6 +282,9 @@ def test_caches_lie_where_the_user_says_or_at_home(tmp_path, monkeypatch):
     assert user_cache() == tmp_path / ".cache" / "online-handwriting"
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "own"))
     assert user_cache() == tmp_path / "own" / "online-handwriting"
+    for relative in ("own", "../own", ""):  # depends on where one stands
+        monkeypatch.setenv("XDG_CACHE_HOME", relative)
+        assert user_cache() == tmp_path / ".cache" / "online-handwriting"
 
 
 def test_without_a_home_caches_lie_in_one_temporary_folder(homeless):

@@ -1,11 +1,11 @@
 """Compilation of the kernels on first use, by the machine's C compiler.
 
 The first of $CC, cc, gcc and clang that compiles them is used, with the options in
-$ONLINE_HANDWRITING_CFLAGS last. The result is kept in $XDG_CACHE_HOME/online-handwriting
-(~/.cache/online-handwriting if that is not set, or a temporary folder), under a name made of
-the sources, their headers, the compiler with all options, and the processor. Without a compiler, or
-with the environment variable ONLINE_HANDWRITING_KERNELS set to 0 (it turns off the Triton kernels
-of `fused` as well), everything runs in plain torch operations, slower.
+$ONLINE_HANDWRITING_CFLAGS last. The result is kept in $XDG_CACHE_HOME/online-handwriting/kernels
+(in ~/.cache if that is not set, in a temporary folder if others could write there), under a name
+made of the sources, their headers, the compiler with all options, the processor, and a checksum.
+Without a compiler, or with the environment variable ONLINE_HANDWRITING_KERNELS set to 0 (it turns
+off the Triton kernels of `fused` as well), everything runs in plain torch operations, slower.
 """
 
 import contextlib
@@ -20,7 +20,9 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from utils.files import user_cache
+from filelock import FileLock
+
+from utils.files import remove_temporary, user_cache
 
 SWITCH = "ONLINE_HANDWRITING_KERNELS"
 """Environment variable; 0 turns the kernels off."""
@@ -71,12 +73,24 @@ def _processor() -> str:
     return f"{platform.machine()} {platform.processor()} {platform.node()}"
 
 
+def _is_private(path: Path) -> bool:
+    """Return whether nobody but the user can write a file or folder, or exchange one above it."""
+    status, above = path.stat(), [one.stat() for one in path.resolve().parents]
+    shared = status.st_mode & 0o022 or any(one.st_mode & 0o1002 == 0o002 for one in above)
+    owners = {status.st_uid, above[0].st_uid}
+    return os.name == "nt" or (owners == {os.getuid()} and not shared)
+
+
 def _cache(stack: contextlib.ExitStack) -> Path:
-    """Return the folder for compiled files; one that `stack` removes if none can be kept."""
-    folder = user_cache()
+    """Return the folder for compiled files, locked until `stack` ends; a temporary one that `stack`
+    removes if none can be kept, or if others could write there: what is in it is run."""
+    folder = user_cache() / "kernels"
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=folder).close()
+        if not _is_private(folder):
+            raise PermissionError("others can write there")
+        stack.enter_context(FileLock(folder / "lock", timeout=TIMEOUT))
+        remove_temporary(folder)
     except OSError as error:
         log.info("compiled kernels cannot be kept in %s: %s", folder, error)
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -89,9 +103,7 @@ def _version(compiler: list[str]) -> str:
 
 
 def _load(path: Path | str) -> ctypes.CDLL | None:
-    """Load a compiled file; None if it is missing, broken, or lacks a library."""
-    if not Path(path).is_file():
-        return None
+    """Load a compiled file; None if it is broken, or lacks a library."""
     try:
         return ctypes.CDLL(str(path))
     except OSError as error:
@@ -99,11 +111,25 @@ def _load(path: Path | str) -> ctypes.CDLL | None:
         return None
 
 
+def _with_checksum(target: Path, content: bytes) -> Path:
+    return target.with_name(f"{target.name}-{hashlib.sha256(content).hexdigest()[:24]}.so")
+
+
+def _load_kept(target: Path) -> ctypes.CDLL | None:
+    """Load what `_compile` kept; None if it is missing, damaged, or not the user's own."""
+    for path in target.parent.glob(f"{target.name}-*.so"):
+        if _is_private(path) and path == _with_checksum(target, path.read_bytes()):
+            return _load(path)
+        log.info("%s is damaged, or others can write it: it is made again", path)
+        path.unlink()
+    return None
+
+
 def _compile(
     compiler: list[str], sources: list[Path], options: tuple[str, ...], target: Path
 ) -> ctypes.CDLL | None:
-    """Compile and load `sources`, and write the result to `target` atomically."""
-    descriptor, temporary = tempfile.mkstemp(".so", target.stem, target.parent)
+    """Compile and load `sources`; keep the result as `target` with its checksum, atomically."""
+    descriptor, temporary = tempfile.mkstemp(".tmp", f".{target.name}", target.parent)
     os.close(descriptor)
     try:
         for optional in OPTIONAL_FLAGS:
@@ -112,9 +138,13 @@ def _compile(
             # Some compilers accept OpenMP but lack its library.
             library = _load(temporary) if done.returncode == 0 else None
             if library is not None:
+                os.chmod(temporary, 0o600)
+                with open(temporary, "rb+") as file:
+                    os.fsync(file.fileno())
+                    target = _with_checksum(target, file.read())
                 os.replace(temporary, target)
                 return library
-        log.info("%s does not compile %s: %s", compiler[0], target.stem, done.stderr.strip()[-500:])
+        log.info("%s does not compile %s: %s", compiler[0], target.name, done.stderr.strip()[-500:])
         return None
     finally:
         with contextlib.suppress(FileNotFoundError):
@@ -152,8 +182,8 @@ def build(folder: Path, defines: tuple[str, ...]) -> ctypes.CDLL | None:
                 parts += [_version(compiler), _processor()]
                 key = repr((*parts, compiler, FLAGS, OPTIONAL_FLAGS, options))
                 digest = hashlib.sha256(key.encode()).hexdigest()
-                target = cache / f"{folder.name}-{digest[:24]}.so"
-                library = _load(target) or _compile(compiler, sources, options, target)
+                target = cache / f"{folder.name}-{digest[:24]}"
+                library = _load_kept(target) or _compile(compiler, sources, options, target)
             except (OSError, subprocess.SubprocessError) as error:
                 log.info("%s does not compile %s: %s", compiler[0], folder, error)
                 continue

@@ -1,5 +1,6 @@
 """Where the compiled kernels come from: compilers, the cache, and doing without."""
 
+import hashlib
 import logging
 import os
 import subprocess
@@ -34,11 +35,25 @@ def answer(source, number):
     return None if library is None else library.answer()
 
 
-def test_compiled_files_are_kept_and_rebuilt_for_another_source(tiny, monkeypatch, tmp_path):
+@pytest.fixture
+def cache(tmp_path):
+    """The folder of compiled files, which is not there yet."""
+    return tmp_path / "cache/online-handwriting/kernels"
+
+
+def kept_in(cache):
+    """Return the compiled files, and see that nothing but they and the lock is there."""
+    kept = sorted(cache.glob("*.so"))
+    assert {*cache.iterdir()} - {cache / "lock"} == {*kept}
+    return kept
+
+
+def test_compiled_files_are_kept_and_rebuilt_for_another_source(
+    tiny, monkeypatch, tmp_path, cache
+):
     assert answer(tiny, 1) == 1
     assert answer(tiny, 2) == 2
-    kept = list((tmp_path / "cache/online-handwriting").iterdir())
-    assert len(kept) == 2 and all(one.suffix == ".so" for one in kept)  # nothing else is left
+    assert len(kept_in(cache)) == 2
     monkeypatch.setattr(build, "_compile", lambda *arguments: pytest.fail("compiled again"))
     assert answer(tiny, 1) == 1
     tiny.write_text(TINY.replace("return", "return 10 +"))
@@ -72,13 +87,102 @@ def start_answer(source):
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
 
 
-def test_a_broken_file_in_the_cache_is_replaced(tiny, tmp_path):
+@pytest.mark.parametrize("size", [0, 100, 4096, -4096, -1])
+def test_a_truncated_file_is_made_again(tiny, cache, size):
+    """The system's loader does not notice: reading what is missing is a SIGBUS."""
     assert start_answer(tiny).communicate()[0].strip() == "5"
-    (kept,) = (tmp_path / "cache/online-handwriting").iterdir()
+    (kept,) = kept_in(cache)
     content = kept.read_bytes()
-    kept.write_bytes(content[:100])
+    kept.write_bytes(content[:size])
+    assert start_answer(tiny).communicate()[0].strip() == "5"
+    assert kept_in(cache) == [kept] and kept.read_bytes() == content
+
+
+def plant(tiny, cache, tmp_path):
+    """Put other code where that of `tiny` with an ANSWER of 5 is kept, with its own checksum."""
+    assert start_answer(tiny).communicate()[0].strip() == "5"
+    (kept,) = kept_in(cache)
+    other = tmp_path / "other.c"
+    other.write_text("int answer(void) { return 666; }")
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", kept, other], check=True)
+    checksum = hashlib.sha256(kept.read_bytes()).hexdigest()[:24]
+    planted = kept.with_name(f"{kept.stem.rpartition('-')[0]}-{checksum}.so")
+    kept.rename(planted).chmod(0o600)
+    return planted
+
+
+def test_what_the_user_alone_can_write_is_run(tiny, cache, tmp_path):
+    """The plant of the following tests is as good as one that is not noticed."""
+    plant(tiny, cache, tmp_path)
+    assert start_answer(tiny).communicate()[0].strip() == "666"
+
+
+def open_to_all(path):
+    path.chmod(0o777)
+
+
+def open_to_the_group(path):
+    path.chmod(0o770)
+
+
+def give_away(path):
+    if os.name == "nt" or os.getuid() != 0:
+        pytest.skip("only root gives files away")
+    os.chown(path, 65534, 65534)
+
+
+@pytest.mark.parametrize("exposed", [open_to_all, open_to_the_group, give_away])
+@pytest.mark.parametrize("what", ["folder", "file"])
+def test_what_others_could_write_is_not_run(tiny, cache, tmp_path, exposed, what):
+    planted = plant(tiny, cache, tmp_path)
+    exposed(cache if what == "folder" else planted)
     assert answer(tiny, 5) == 5
-    assert kept.stat().st_size == len(content)
+    assert planted.exists() == (what == "folder")  # nothing in it is touched
+    assert len(kept_in(cache)) == 1
+
+
+def test_a_folder_in_one_of_somebody_else_is_not_used(tiny, cache, tmp_path):
+    plant(tiny, cache, tmp_path)
+    give_away(cache.parent)
+    assert answer(tiny, 5) == 5
+
+
+def test_a_folder_that_others_could_exchange_is_not_used(tiny, cache, tmp_path):
+    plant(tiny, cache, tmp_path)
+    cache.parents[1].chmod(0o777)
+    assert answer(tiny, 5) == 5
+    plant_again = len(kept_in(cache))
+    cache.parents[1].chmod(0o1777)  # sticky: they can add to it, and not rename in it
+    assert start_answer(tiny).communicate()[0].strip() == "666" and plant_again == 1
+
+
+@pytest.mark.parametrize("mask", [0o022, 0o002])
+def test_what_is_compiled_is_kept_whatever_the_umask(tiny, cache, mask, monkeypatch):
+    before = os.umask(mask)
+    try:
+        assert answer(tiny, 5) == 5
+    finally:
+        os.umask(before)
+    monkeypatch.setattr(build, "_compile", lambda *arguments: pytest.fail("compiled again"))
+    assert answer(tiny, 5) == 5
+
+
+def test_a_compiled_file_is_synced_before_it_has_its_name(tiny, cache, monkeypatch):
+    calls = []
+    for name in ("fsync", "replace"):
+        real = getattr(os, name)
+        monkeypatch.setattr(
+            os, name, lambda *given, name=name, real=real: calls.append(name) or real(*given)
+        )
+    assert answer(tiny, 5) == 5
+    assert calls == ["fsync", "replace"]
+
+
+def test_what_a_killed_compiler_left_is_removed(tiny, cache):
+    assert answer(tiny, 1) == 1
+    (cache / ".tiny-0123.tmp").write_bytes(b"half")
+    assert answer(tiny, 2) == 2
+    assert len(kept_in(cache)) == 2
 
 
 def test_a_cache_that_cannot_be_written_is_done_without(tiny, tmp_path, monkeypatch, caplog):
@@ -89,10 +193,10 @@ def test_a_cache_that_cannot_be_written_is_done_without(tiny, tmp_path, monkeypa
     assert "cannot be kept" in caplog.text
 
 
-def test_processes_that_compile_at_once_do_not_meet(tiny, tmp_path):
+def test_processes_that_compile_at_once_do_not_meet(tiny, cache):
     started = [start_answer(tiny) for _ in range(2)]
     assert [one.communicate()[0].strip() for one in started] == ["5"] * 2
-    assert len(os.listdir(tmp_path / "cache/online-handwriting")) == 1
+    assert len(kept_in(cache)) == 1
 
 
 def test_without_a_compiler_there_are_no_kernels_and_the_log_says_so(tiny, monkeypatch, caplog):
@@ -116,12 +220,12 @@ def test_an_open_quote_in_the_environment_is_left_out(tiny, monkeypatch, caplog)
     assert f"{build.MORE_FLAGS}='-DMORE=1 is ignored" in caplog.text
 
 
-def test_further_options_make_another_file_in_the_cache(tiny, monkeypatch, tmp_path):
+def test_further_options_make_another_file_in_the_cache(tiny, monkeypatch, cache):
     tiny.write_text("int answer(void) { return ANSWER + MORE; }")
     for more in (1, 2):
         monkeypatch.setenv(build.MORE_FLAGS, f"-DNAME='a name' -DMORE={more}")
         assert answer(tiny, 20) == 20 + more
-    assert len(os.listdir(tmp_path / "cache/online-handwriting")) == 2
+    assert len(kept_in(cache)) == 2
 
 
 def test_without_a_home_what_is_compiled_lies_in_a_temporary_folder(tiny, homeless):
