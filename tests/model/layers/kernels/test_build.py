@@ -48,9 +48,7 @@ def kept_in(cache):
     return kept
 
 
-def test_compiled_files_are_kept_and_rebuilt_for_another_source(
-    tiny, monkeypatch, tmp_path, cache
-):
+def test_compiled_files_are_kept_and_rebuilt_for_another_source(tiny, monkeypatch, tmp_path, cache):
     assert answer(tiny, 1) == 1
     assert answer(tiny, 2) == 2
     assert len(kept_in(cache)) == 2
