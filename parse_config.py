@@ -24,6 +24,7 @@ from base.base_metric import BaseMetric
 from base.base_model import BaseModel
 from base.base_trainer import BaseTrainer
 from base.base_transform import BaseTransform
+from base.checkpoint import HAND
 from base.migration import migrated_config, migrated_key
 from base.run_folder import RunFolder
 from model.loading import TrainedNetwork, build_network
@@ -160,7 +161,7 @@ class ConfigParser:
     @property
     def stored(self) -> dict[str, Any]:
         """The config to store with the weights: without the arguments in `PLACES`."""
-        return without(self.config, PLACES)
+        return without(self.config, lambda name, _: name in PLACES)
 
     def build(self, key: str, *supplied: Any) -> Any:
         """Build the object (or list of objects) at `key`, one of `BLOCKS`.
@@ -280,6 +281,8 @@ class ConfigParser:
         return options[-1] if options else None
 
     def _with_source(self, fault: Fault) -> Fault:
+        if fault.key.endswith(".root") and fault.value is ABSENT:  # As in a network that is shared.
+            fault = fault._replace(expected=f"{fault.expected}; --data names the folder")
         return fault._replace(source=self._option(fault.key) or self.source)
 
     def _faults(self) -> Iterator[Fault]:
@@ -386,7 +389,10 @@ def config_of(network: TrainedNetwork, overrides: Iterable[Override] = ()) -> Co
         UserError: if it has faults here, such as a dataset of a module that is not loaded.
     """
     extension.check(network.record.get("modules", {}), network.path)
-    return ConfigParser.from_checkpoint(network.record["config"], network.path, overrides)
+    config, of_run = network.record["config"], network.path.with_name("config.json")
+    if network.path.name == HAND and of_run.exists():  # Which says where the lines are.
+        config = config | {"data_loader": strict_json.read(of_run)["data_loader"]}
+    return ConfigParser.from_checkpoint(config, network.path, overrides)
 
 
 def data_of(network: TrainedNetwork, overrides: Iterable[Override] = ()) -> BaseDataLoader:

@@ -20,6 +20,8 @@ from utils.alphabet import Alphabet
 from utils.checks import CheckpointError, DataError, short
 from utils.files import atomic_write
 from utils.normalisation import Normalisation
+from utils.override import without
+from utils.strict_json import plain
 
 FORMAT = 2
 """Version of the format; older ones are migrated, newer ones are refused. A checkpoint is a dict of
@@ -44,6 +46,7 @@ HAND = "hand.pth"
 SHOWN = 5
 """Maximum number of files or weights that an error lists."""
 _NAME = re.compile(r"checkpoint-epoch(\d+)(?:-step(\d+))?\.pth")
+_PATH = r"[/~]|[A-Za-z]:[/\\]"
 _PLAIN = (Tensor, bool, int, float, str, type(None))
 
 
@@ -184,7 +187,7 @@ def find_checkpoint(path: str | os.PathLike[str]) -> tuple[Path, dict[str, Any],
 
 
 def to_share(checkpoint: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a checkpoint without its training state and without what describes the machine.
+    """Return a checkpoint without its training state and what describes the machine or person.
 
     Weights are in half precision (11-bit significand): a quarter or less of the size. They load
     like any others, and fine-tuning starts from them with a fresh optimiser.
@@ -194,6 +197,10 @@ def to_share(checkpoint: Mapping[str, Any]) -> dict[str, Any]:
     """
     own = ("training", "versions")
     shared = {name: value for name, value in checkpoint.items() if name not in own}
+    shared["config"] = without(
+        plain(checkpoint["config"]),
+        lambda name, value: name in ("root", "cache") or re.match(_PATH, str(value)),
+    )
     shared["state_dict"] = {
         name: value.half() if value.is_floating_point() else value
         for name, value in checkpoint["state_dict"].items()

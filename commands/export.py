@@ -1,6 +1,7 @@
 """Export a trained network to a small file to share."""
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 from base.pretrained import located
@@ -16,8 +17,8 @@ def add_options(parser: Parser) -> None:
         "file",
         type=Path,
         metavar="FILE",
-        help="output file, sufficient to use the network and to fine-tune it: weights in half "
-        "precision, without the training state; -o changes its config, such as where the data are",
+        help="output file, sufficient to use and to fine-tune the network: half precision, no "
+        "training state, no path of its config; -o changes that, such as where the data are",
     )
     parser.add_argument(
         "--with-ink",
@@ -58,12 +59,13 @@ def run(arguments: argparse.Namespace) -> None:
                 f"{target}: this checkpoint contains training state, which would be lost; name "
                 "another file"
             )
-    checkpoint = load_checkpoint(network.path)
+    checkpoint = to_share(load_checkpoint(network.path))
     if arguments.overrides:
         from parse_config import config_of
 
-        checkpoint["config"] = config_of(network, arguments.overrides).stored
-    save_checkpoint(target, to_share(checkpoint))
+        shared = replace(network, path=target, record=checkpoint)
+        checkpoint["config"] = config_of(shared, arguments.overrides).stored
+    save_checkpoint(target, checkpoint)
     before, after = network.path.stat().st_size, target.stat().st_size
     print(f"{target}  ({after / 2**20:.1f} MiB of {before / 2**20:.1f})")
     if arguments.with_ink:

@@ -1,6 +1,6 @@
 """Values of a config by dotted key, and those from the command line that replace them."""
 
-from collections.abc import Container, Iterator
+from collections.abc import Callable, Container, Iterator
 from typing import Any, NamedTuple
 
 from utils import strict_json
@@ -82,12 +82,12 @@ def named(values: Any, names: Container[str], key: str = "") -> Iterator[str]:
             yield from named(child, names, f"{key}{name}.")
 
 
-def without(values: Any, names: Container[str]) -> Any:
-    """Return values without those that have one of some names."""
+def without(values: Any, unwanted: Callable[[str, Any], bool]) -> Any:
+    """Return the values of a config without those that are unwanted by their names and values."""
     if isinstance(values, list):
-        return [without(child, names) for child in values]
+        return [without(v, unwanted) for v in values if not unwanted("", v)]
     if isinstance(values, dict):
-        return {key: without(child, names) for key, child in values.items() if key not in names}
+        return {k: without(v, unwanted) for k, v in values.items() if not unwanted(k, v)}
     return values
 
 

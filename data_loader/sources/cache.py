@@ -32,7 +32,7 @@ import numpy as np
 
 from base import distributed
 from utils.checks import DataError, printable
-from utils.files import sync_folder, user_cache
+from utils.files import sync_folder, user_cache, write_json
 
 FORMAT = 1
 STRINGS = ("names", "texts", "writers", "groups")
@@ -241,10 +241,7 @@ def _write(
         "points": sum(len(sample["offsets"]) for sample in ordered),
         "rejected": sorted(rejected),
     }
-    with open(folder / "meta.json", "w", encoding="utf-8") as stream:
-        json.dump(meta, stream, indent=1)
-        stream.flush()
-        os.fsync(stream.fileno())
+    write_json(folder / "meta.json", meta, indent=1)
 
 
 def _strict_error(rejected: Rejected, count: int = 1) -> DataError:

@@ -19,9 +19,6 @@ class _OfPoints(BaseLoss):
             on gradients assume, or by its points, which makes a step independent of lengths.
     """
 
-    head: ClassVar[str]
-    """The head of the networks that the loss is for."""
-
     def __init__(self, *, reduction: Reduction = "point") -> None:
         self.reduction = reduction
 

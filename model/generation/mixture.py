@@ -174,9 +174,8 @@ class Mixture(NextPoint):
         """Return the mixture with larger means: see the function `stretched`."""
         columns = (factors, normalisation.mean, normalisation.std)
         factor, mean, std = self.means.new_tensor(columns)[..., None]  # (2, 1) each
-        other = copy.copy(self)
-        other.means = factor * self.means + (factor - 1.0) * mean / std
-        return other
+        means = factor * self.means + (factor - 1.0) * mean / std
+        return type(self)(**vars(self) | {"means": means})
 
     @property
     def weights(self) -> Tensor:

@@ -1,13 +1,12 @@
 """A network one step at a time, for writing.
 
-A stepper serves one call of `sample` and is not reused: the network may be trained in between.
-
-A stepper advances many lines by several steps in one call. What a network computes is its
-`forward`: `ForwardStepper` calls it, for any network. The two others compute the same, faster, for
-the project's own networks, without gradients or modules, of weights that they copy when they are
-made: `TorchStepper` runs everywhere (on CUDA as a captured graph, so that no step waits for Python,
-unless ONLINE_HANDWRITING_GRAPHS is 0), `CompiledStepper` calls the loop of `kernels/sampling.c`.
-Both keep all state in buffers that they allocate once for a number of lines, and apply no dropout.
+A stepper serves one call of `sample`: the network may be trained in between. It advances many lines
+by several steps in one call. What a network computes is its `forward`, which `ForwardStepper` calls
+for any network. The others compute the same for the project's own, faster: of weights that they
+copy when made, without gradients, modules or dropout, all state in buffers that they allocate once
+for a number of lines. `TorchStepper` runs everywhere (on CUDA as a captured graph, so that no step
+waits for Python, unless ONLINE_HANDWRITING_GRAPHS is 0), `CompiledStepper` calls the loop of
+`kernels/sampling.c`.
 
 Shapes: B lines, T steps, U characters of a text, A of the alphabet, H cells, N layers, M components
 of the mixture, K components of the window, I numbers of a point.
@@ -36,12 +35,10 @@ log = logging.getLogger(__name__)
 _no_graphs = False
 """Whether capturing a graph has failed; it is not tried again."""
 
-OWN = {
-    *(PredictionNetwork, SynthesisNetwork, RecurrentLayer, WindowedLayer, Dropout),
-    *(nn.ModuleList, nn.Linear, nn.LSTM, nn.GRU),
-}
-"""The classes of a network, and of all modules in it, that the fast steppers know; a subclass of
-one may compute something else."""
+OWN = {PredictionNetwork, SynthesisNetwork, RecurrentLayer, WindowedLayer, Dropout}
+OWN |= {nn.ModuleList, nn.Linear, nn.LSTM, nn.GRU}
+"""The classes of networks, and of all modules in them, that the fast steppers know: a subclass may
+compute something else."""
 
 PERIOD = 16
 """Steps per call (assumed: few calls and checks for ended lines; a line runs half of it past its
@@ -201,7 +198,7 @@ class ForwardStepper(Stepper):
     """Steps by the network's `forward`, one call a step."""
 
     def __init__(self, network: MixtureNetwork, lines: Lines, products: torch.dtype) -> None:
-        self.network, self.lines, self.products = network, lines, products
+        self.network, self.lines, self.rounded = network, lines, products == torch.bfloat16
 
     def keep(self, rows: Tensor) -> None:
         """Drop all but some of the lines."""
@@ -213,19 +210,18 @@ class ForwardStepper(Stepper):
 
     def run(self, uniform: Tensor, normal: Tensor) -> tuple[Tensor, Tensor | None]:
         """Draw the next points of all lines."""
-        lines, points, phis = self.lines, [], []
-        point, state, rounded = lines.point, lines.state, self.products == torch.bfloat16
-        for numbers in zip(uniform.to(point), normal.to(point), strict=True):
-            with torch.autocast(point.device.type, torch.bfloat16, enabled=rounded):
-                output = self.network(point[:, None], lines.text, lines.text_lengths, state)
-            state, prediction = output.state, output.prediction[:, -1]
+        points, phis = [], []
+        for numbers in zip(uniform, normal, strict=True):
+            now = self.lines
+            with torch.autocast(now.point.device.type, torch.bfloat16, self.rounded):
+                output = self.network(now.point[:, None], now.text, now.text_lengths, now.state)
+            prediction = output.prediction[:, -1]
             if self.network.head == "mixture":
-                prediction = prediction.stretched(lines.stretch, self.network.normalisation)
-            points.append(prediction.biased(lines.bias, lines.pen_sharpness).sample(*numbers))
+                prediction = prediction.stretched(now.stretch, self.network.normalisation)
+            points.append(prediction.biased(now.bias, now.pen_sharpness).sample(*numbers))
             phis += [] if output.attention is None else [output.attention[:, -1]]
-            going_on = torch.zeros_like(point[:, 3:])  # A line that continues has not ended.
-            point = torch.cat((points[-1][:, :3].to(point), going_on), 1)
-        self.lines = replace(lines, point=point, state=state)
+            point = nn.functional.pad(points[-1][:, :3], (0, now.point.shape[1] - 3))  # goes on
+            self.lines = replace(now, point=point, state=output.state)
         return torch.stack(points), torch.stack(phis) if phis else None
 
 

@@ -9,9 +9,12 @@ import pytest
 import torch
 
 import train
+from base.checkpoint import load_checkpoint, save_checkpoint, to_share
 from model import load
-from tests.commands.networks import config_of, use
+from parse_config import data_of
+from tests.commands.networks import config_of, save, use
 from utils.checks import UserError
+from utils.override import Override
 
 
 def test_an_export_is_small_and_writes_like_the_checkpoint(conditional, tmp_path, capsys):
@@ -30,6 +33,63 @@ def test_an_export_is_small_and_writes_like_the_checkpoint(conditional, tmp_path
     content = torch.load(path, weights_only=True)
     assert "training" not in content and content["epoch"] == 1
     assert content["config"]["data_loader"]["args"]["dataset"]["args"]["seed"] == 9
+
+
+def test_what_names_a_person_or_machine_is_not_exported(tmp_path, capsys):
+    """Paths may: those of the data as typed, and any other that begins at a root or a home."""
+    place, home = "alice/lines", "/home/alice/noise"
+    dataset = {"type": "InkMLDataset", "args": {"root": place, "leave_out": home, "subset": 3}}
+    network, shared = save(tmp_path / "mine" / "a.pth", dataset=dataset), tmp_path / "b.pth"
+    whole = load_checkpoint(network)
+    assert whole["config"]["data_loader"]["args"]["dataset"] == dataset
+    save_checkpoint(network, whole | {"versions": {"platform": "Linux alice-laptop"}})
+    use("export", "-r", network, shared)
+    assert b"alice" in network.read_bytes() and b"alice" not in shared.read_bytes()
+    config = load_checkpoint(shared)["config"]
+    assert config["arch"] == whole["config"]["arch"] and config["name"] == "mine"
+    assert config["data_loader"]["args"]["dataset"]["args"] == {"subset": 3}
+    # Who says so puts a path there, and who uses it says where the data are.
+    root = "data_loader.args.dataset.args.root"
+    use("export", "-r", network, shared, "-o", f"{root}=data/inkml_of_all")
+    assert b"inkml_of_all" in shared.read_bytes() and b"alice" not in shared.read_bytes()
+    use("export", "-r", network, shared)
+    with pytest.raises(UserError, match=r"no/such: no such file or folder; --data names"):
+        use("evaluate", "-r", shared, "--data", "no/such")
+
+
+@pytest.mark.parametrize(
+    ("value", "kept"),
+    [
+        ("C:\\Users\\alice", False),
+        ("D:/alice", False),
+        ("~alice/ink", False),
+        ("min valid_log_loss", True),
+        ("iam_ondb_misfits", True),
+        ("a/b", True),
+        (3, True),
+        ({"type": "A", "args": {}}, True),
+        (None, True),
+    ],
+)
+def test_paths_are_told_from_other_values(value, kept):
+    config = {"arch": {}, "trainer": {"args": {"x": value, "some": [value, 1]}}}
+    shared = to_share({"config": config, "state_dict": {}})["config"]["trainer"]["args"]
+    assert shared == ({"x": value, "some": [value, 1]} if kept else {"some": [1]})
+
+
+def test_a_hand_knows_its_lines_from_the_config_of_its_run(tmp_path):
+    """And not from itself: it is shared."""
+    dataset = {"type": "HandDataset", "args": {"x_height": 100.0, "step": 20.0}}
+    hand = save(tmp_path / "hand.pth", "SynthesisNetwork", dataset=dataset)
+    with pytest.raises(UserError, match=r"args\.root: is missing: .*; --data names the folder$"):
+        data_of(load(hand, "cpu"))
+    named = data_of(load(hand, "cpu"), [Override("--data", None, "lines.json")])
+    assert named.source.root == "lines.json"
+    config = config_of("SynthesisNetwork", "hand", dataset)
+    config["data_loader"]["args"]["dataset"]["args"]["root"] = "my/lines.json"
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    assert data_of(load(hand, "cpu")).source.root == "my/lines.json"
+    assert data_of(load(tmp_path, "cpu")).source.root == "my/lines.json"
 
 
 def test_an_export_destroys_no_training(conditional, tmp_path):

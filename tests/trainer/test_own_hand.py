@@ -255,6 +255,8 @@ def test_the_script_learns_a_hand_and_goes_on_where_it_was_stopped(
     assert "8 lines of a hand" in caplog.text and "of what was learned" in caplog.text
     assert load(whole / "hand.pth", "cpu").write("hi", seed=1).ended
     assert "training" not in load_checkpoint(whole / "hand.pth")
+    path, before = str(root).encode(), next(whole.glob("checkpoint-*.pth")).read_bytes()
+    assert path in before and path not in (whole / "hand.pth").read_bytes()
     (style,) = read_ink(whole / "hand.json")
     assert style.text in [one["text"] for one in json.loads(Path(root).read_text())]
     assert 80 < x_height(style.ink) < 160  # in the network's units, whatever the person's were

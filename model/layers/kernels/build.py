@@ -97,12 +97,11 @@ def _cache(stack: contextlib.ExitStack) -> Path:
     return folder
 
 
-def _version(compiler: list[str]) -> str:
-    command = [*compiler, "--version"]
-    return subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT).stdout
+def _run(command: list[str | Path]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT)
 
 
-def _load(path: Path | str) -> ctypes.CDLL | None:
+def _load(path: Path) -> ctypes.CDLL | None:
     """Load a compiled file; None if it is broken, or lacks a library."""
     try:
         return ctypes.CDLL(str(path))
@@ -111,14 +110,14 @@ def _load(path: Path | str) -> ctypes.CDLL | None:
         return None
 
 
-def _with_checksum(target: Path, content: bytes) -> Path:
-    return target.with_name(f"{target.name}-{hashlib.sha256(content).hexdigest()[:24]}.so")
+def _checksum(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:24]
 
 
 def _load_kept(target: Path) -> ctypes.CDLL | None:
     """Load what `_compile` kept; None if it is missing, damaged, or not the user's own."""
     for path in target.parent.glob(f"{target.name}-*.so"):
-        if _is_private(path) and path == _with_checksum(target, path.read_bytes()):
+        if _is_private(path) and path.stem == f"{target.name}-{_checksum(path.read_bytes())}":
             return _load(path)
         log.info("%s is damaged, or others can write it: it is made again", path)
         path.unlink()
@@ -129,26 +128,23 @@ def _compile(
     compiler: list[str], sources: list[Path], options: tuple[str, ...], target: Path
 ) -> ctypes.CDLL | None:
     """Compile and load `sources`; keep the result as `target` with its checksum, atomically."""
-    descriptor, temporary = tempfile.mkstemp(".tmp", f".{target.name}", target.parent)
-    os.close(descriptor)
+    temporary = target.with_name(f".{target.name}.tmp")
     try:
         for optional in OPTIONAL_FLAGS:
-            command = [*compiler, *FLAGS, *optional, *options, "-o", temporary, *map(str, sources)]
-            done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT)
+            done = _run([*compiler, *FLAGS, *optional, *options, "-o", temporary, *sources])
             # Some compilers accept OpenMP but lack its library.
             library = _load(temporary) if done.returncode == 0 else None
             if library is not None:
-                os.chmod(temporary, 0o600)
+                temporary.chmod(0o600)
                 with open(temporary, "rb+") as file:
                     os.fsync(file.fileno())
-                    target = _with_checksum(target, file.read())
-                os.replace(temporary, target)
+                    checksum = _checksum(file.read())
+                temporary.replace(target.with_name(f"{target.name}-{checksum}.so"))
                 return library
         log.info("%s does not compile %s: %s", compiler[0], target.name, done.stderr.strip()[-500:])
         return None
     finally:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary)
+        temporary.unlink(missing_ok=True)
 
 
 def build(folder: Path, defines: tuple[str, ...]) -> ctypes.CDLL | None:
@@ -179,10 +175,9 @@ def build(folder: Path, defines: tuple[str, ...]) -> ctypes.CDLL | None:
         for compiler in compilers:
             try:
                 parts = [(file.name, file.read_text()) for file in (*sources, *headers)]
-                parts += [_version(compiler), _processor()]
+                parts += [_run([*compiler, "--version"]).stdout, _processor()]
                 key = repr((*parts, compiler, FLAGS, OPTIONAL_FLAGS, options))
-                digest = hashlib.sha256(key.encode()).hexdigest()
-                target = cache / f"{folder.name}-{digest[:24]}"
+                target = cache / f"{folder.name}-{_checksum(key.encode())}"
                 library = _load_kept(target) or _compile(compiler, sources, options, target)
             except (OSError, subprocess.SubprocessError) as error:
                 log.info("%s does not compile %s: %s", compiler[0], folder, error)
