@@ -65,15 +65,17 @@ def save(writer: Any, arguments: argparse.Namespace, line: Any, stem: Path) -> l
     from utils.mixture_plots import density_figure, weights_figure
     from utils.plots import window_figure, write_png
 
-    figures = {}
+    figures, output = {}, writer.predict(line)
     if "window" in shown:
-        figures["window"] = window_figure(line.attention, line.text, line.ink)
+        attention = output.attention[0].float().cpu().numpy()
+        figures["window"] = window_figure(attention, line.text, line.ink)
     if shown & {"density", "weights"}:
         # As it was sharpened step by step.
         pen = {
             name: value for name, value in options.sharpening(arguments).items() if name != "bias"
         }
-        mixture = writer.predict(line).biased(torch.from_numpy(line.bias).to(writer.device), **pen)
+        bias = torch.from_numpy(line.bias).to(writer.device)
+        mixture = output.prediction[0].biased(bias, **pen)
     if "density" in shown:
         from model.generation.density import density_map
 

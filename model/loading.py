@@ -29,10 +29,9 @@ from base.checkpoint import (
 from base.device import resolve_device
 from model.calibration import Calibration, calibrated, scaled
 from model.generation.line import Line
-from model.generation.mixture import PEN_SHARPNESS, Mixture
-from model.generation.networks import MixtureNetwork
-from model.generation.regression import PointEstimate
-from model.generation.sampling import sample
+from model.generation.mixture import PEN_SHARPNESS
+from model.generation.networks import MixtureNetwork, Output
+from model.generation.sampling import predict, sample
 from model.generation.writing import write
 from model.recognition.encoder import GREEDY, RecognitionNetwork, Search
 from model.recognition.transcribing import read_lines, read_with_doubts
@@ -181,18 +180,9 @@ class Writer(TrainedNetwork):
             self._calibrations[key] = calibrated(self, primer, bias, pen_sharpness)
         return self._calibrations[key]
 
-    @torch.inference_mode()
-    def predict(self, line: Line) -> Mixture | PointEstimate:
-        """Return what the network predicts at each step of a line: dimensions `(steps, ...)`.
-
-        It sees the line as a whole, as it became, though it may have written it in parts.
-        """
-        inputs = torch.from_numpy(self.model.normalisation.apply(line.ink[:-1]))[None]
-        text = lengths = None
-        if line.text is not None:
-            text = torch.from_numpy(self.model.alphabet.encode(line.text))[None].to(self.device)
-            lengths = torch.tensor([text.shape[1]], device=self.device)
-        return self.model(inputs.to(self.device), text, lengths).prediction[0]
+    def predict(self, line: Line) -> Output:
+        """Return what the network says at each step of a line, see `sampling.predict`."""
+        return predict(self.model, line)
 
     def sharpening(self, bias: float = BIAS, pen_sharpness: float = PEN_SHARPNESS) -> str:
         """Return the bias as part of a line's description; "" if the network has none."""

@@ -12,10 +12,10 @@ from base.base_trainer import BaseTrainer
 from base.training_state import Sums
 from base.validation import Part
 from model.generation.loss import NegativeLogLikelihood, SquaredError
-from model.generation.sampling import sample
+from model.generation.sampling import predict, sample
 from utils.checks import ConfigFault, DataError, Range
 from utils.normalisation import Normalisation
-from utils.plots import draw_lines, draw_window, render, to_pixels, window_figure
+from utils.plots import draw_lines, render, to_pixels, window_figure, write_png
 
 log = logging.getLogger(__name__)
 
@@ -145,11 +145,11 @@ class GenerationTrainer(BaseTrainer):
         inks = [line.ink for line in lines]
         draw_lines(self.run.log / f"samples-epoch{epoch}.png", inks, texts)
         self.events.picture("samples", render(inks, texts), step)
-        if texts is not None:
-            first = lines[0]
-            path = self.run.log / f"window-epoch{epoch}.png"
-            draw_window(path, first.attention, first.text, first.ink)
-            figure = window_figure(first.attention, first.text, first.ink)
+        first = lines[0]
+        if texts is not None and len(first.ink) > 1:
+            attention = predict(self.evaluated_model, first).attention[0].float().cpu().numpy()
+            figure = window_figure(attention, first.text, first.ink)
+            write_png(self.run.log / f"window-epoch{epoch}.png", figure)
             self.events.picture("window", to_pixels(figure, 100), step)
         if texts is not None or self.model.end_of_sequence:
             ended = sum(line.ended for line in lines)

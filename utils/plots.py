@@ -236,11 +236,6 @@ def pairs_figure(
     return figure
 
 
-def draw_window(path: str | PathLike[str], window: np.ndarray, text: str, ink: np.ndarray) -> None:
-    """Write the window's path over the text as a PNG; see `window_figure`."""
-    write_png(path, window_figure(window, text, ink))
-
-
 def window_figure(window: np.ndarray, text: str, ink: np.ndarray) -> Figure:
     """Return a figure of the window over the text, phi(t, u) (paper, eq. 46 and figure 13).
 

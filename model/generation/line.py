@@ -19,8 +19,8 @@ class Line:
     Attributes:
         ink: `(points, 3)` float32 in the units of the data, the primer's points first.
         primed: number of the primer's points at the start of `ink`, 0 without a primer.
-        attention: phi at every step over the characters of the whole text, the primer's included,
-            and the position after its end, `(points - 1, U + 1)`; None without a text.
+        peaks: index in the whole text, the primer's included, of the character at the window's peak
+            at every step, past the text its length, `(points - 1,)` int32; None without a text.
         text: the text, the primer's first; None without one.
         ended: whether the window's stopping rule, or the network's own end of the sequence, ended
             the line rather than the limit on steps.
@@ -31,7 +31,7 @@ class Line:
 
     ink: np.ndarray
     primed: int
-    attention: np.ndarray | None
+    peaks: np.ndarray | None
     text: str | None
     ended: bool
     bias: np.ndarray

@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from model.generation.line import Line
 from model.generation.mixture import PEN_SHARPNESS
-from model.generation.networks import MixtureNetwork
+from model.generation.networks import MixtureNetwork, Output
 from model.generation.stepper import PERIOD, Lines, make_stepper
 from model.generation.stopping import Stopping
 from utils.alphabet import nfc
@@ -115,21 +115,16 @@ def sample(
         limits = [100 + STEPS_PER_CHARACTER * len(one) for one in texts]
     max_steps = max(limits)
 
-    begin, primed_phi = _begin(model, start, whole, [bias] * count, pen_sharpness, stretch)
+    begin, start_phi = _begin(model, start, whole, [bias] * count, pen_sharpness, stretch)
     point, current = begin.point, begin.bias
     products = {"float32": point.dtype, "bfloat16": torch.bfloat16}[precision]
     stepper = make_stepper(model, begin, products)
-    stopping = Stopping(point, model.normalisation, whole, limits, model.end_of_sequence)
+    stopping = Stopping(point, model.normalisation, whole, limits, model.end_of_sequence, start_phi)
     noise = _Noise(seeds, point.device)
     active = torch.arange(count, device=point.device)
     primed = len(start) - 1  # steps
     points = point.new_zeros(max_steps, count, model.input_size)
     sharpening = current.repeat(primed + max_steps, 1)
-    phis = None
-    if whole is not None:
-        phis = point.new_zeros(primed + max_steps, count, begin.text.shape[1] + 1)
-        if primed:
-            phis[:primed] = primed_phi.transpose(0, 1)
     bar = tqdm(
         total=max_steps,
         desc="writing",
@@ -145,8 +140,6 @@ def sample(
         drawn, phi = stepper.run(uniform[now, active], normal[now, active])
         points[first:stop, active] = drawn
         sharpening[primed + first : primed + stop, active] = current[active]
-        if phis is not None:
-            phis[primed + first : primed + stop, active] = phi
         bar.update(stop - first)
         current[active] *= torch.where(stopping.at_rest(drawn), 0.5, 1.0)
         stepper.sharpen(current[active])
@@ -170,24 +163,36 @@ def sample(
         offsets[:, 1] -= rise * offsets[:, 0]
         ink = np.concatenate((start.astype(np.float32), offsets))
         ink[-1, 2] = 1.0  # the pen leaves the paper in the end
-        attention = None
+        if whole is not None and ended:
+            ink = ink[: max(len(ink) - stopping.surplus(number, ink), len(start))]
+        steps, peaks = len(ink) - 1, None
         if whole is not None:
-            attention = phis[: len(ink) - 1, number, : len(whole[number]) + 1]
-            attention = attention.float().cpu().numpy().copy()
-            surplus = stopping.surplus(number, ink, attention) if ended else 0
-            ink = ink[: max(len(ink) - surplus, len(start))]
-            attention = attention[: len(ink) - 1]
+            peaks = stopping.peaks[:steps, number].cpu().numpy().copy()
         lines.append(
             Line(
                 ink=ink,
                 primed=0 if primer is None else len(start),
-                attention=attention,
+                peaks=peaks,
                 text=None if whole is None else whole[number],
                 ended=ended,
-                bias=sharpening[: len(ink) - 1, number].copy(),
+                bias=sharpening[:steps, number].copy(),
             )
         )
     return lines
+
+
+@torch.inference_mode()
+def predict(model: MixtureNetwork, line: Line) -> Output:
+    """Return what a network says at each step of a line, `(1, steps, ...)`.
+
+    It sees the line as a whole, as it became, though it may have written it in parts.
+    """
+    inputs = torch.from_numpy(model.normalisation.apply(line.ink[:-1]))[None]
+    device, text, lengths = model.output.weight.device, None, None
+    if line.text is not None:
+        text = torch.from_numpy(model.alphabet.encode(line.text))[None].to(device)
+        lengths = torch.tensor([text.shape[1]], device=device)
+    return model(inputs.to(device), text, lengths)
 
 
 def _check(

@@ -56,6 +56,11 @@ class Stopping:
         texts: of the lines; None for a network without a window.
         limits: on the steps of each line.
         end_of_sequence: whether points have a fourth number, 1 where the network ends the line.
+        primed_phi: phi at the steps of a primer, `(B, steps, U + 1)`; None without any.
+
+    Attributes:
+        peaks: index of the character at the window's peak at each step, the primer's first,
+            `(steps, B)` int32. (All of phi would take memory that grows with a text's square.)
     """
 
     def __init__(
@@ -65,6 +70,7 @@ class Stopping:
         texts: Sequence[str] | None,
         limits: Sequence[int],
         end_of_sequence: bool = False,
+        primed_phi: Tensor | None = None,
     ) -> None:
         self.texts, self.end_of_sequence = texts, end_of_sequence
         device, self.fed = point.device, 0
@@ -76,6 +82,13 @@ class Stopping:
             self.lengths = torch.tensor([len(text) for text in texts], device=device)
             letters = [text.rstrip()[-1:].isalnum() for text in texts]
             self.to_letter = torch.tensor(letters, device=device)
+            self.spoken = torch.tensor([len(text.rstrip()) for text in texts], device=device)
+            self.primed = 0 if primed_phi is None else primed_phi.shape[1]
+            steps = self.primed + max(limits)
+            self.peaks = torch.zeros(steps, len(point), dtype=torch.int32, device=device)
+            self.leaving = self.peaks.bool()  # see `surplus`
+            if primed_phi is not None:
+                self._keep(0, slice(None), primed_phi.transpose(0, 1))
         self.up = point[:, 2] > 0.5  # whether the pen is lifted before the next step
         self.never = max(limits) + 1
         # Steps after which the window's peak is past the text, the current stroke has ended, and
@@ -102,7 +115,7 @@ class Stopping:
         self.up[rows] = up[-1]
         if phi is not None:
             lengths = self.lengths[rows]
-            place = peak(phi, lengths)  # (T, rows)
+            place = self._keep(self.primed + first, rows, phi)  # (T, rows)
             # The paper, section 5.3: phi(t, U + 1) > phi(t, u) for all u <= U.
             past = (place >= lengths) & inside[1:]
             behind = torch.minimum(self.behind[rows], self._first(past, first))
@@ -139,7 +152,7 @@ class Stopping:
         moved = (points[..., :2] - self.still).abs().amax((0, 2)) > REST
         return ~(moved | (points[..., 2] > 0.5).any(0))
 
-    def surplus(self, number: int, ink: np.ndarray, phi: np.ndarray) -> int:
+    def surplus(self, number: int, ink: np.ndarray) -> int:
         """Return the number of points of a surplus last stroke, 0 without one.
 
         A short character may be finished before the window passes it, and the pen may begin what
@@ -151,11 +164,11 @@ class Stopping:
 
         Args:
             number: index of the line, which has ended.
-            ink, phi: `(points, 3)` and `(points - 1, U + 1)`, as a `Line` has them.
+            ink: `(points, 3)`, as a `Line` has it.
         """
         said = self.texts[number].rstrip()
         starts = np.flatnonzero(ink[:-1, 2] > 0.5) + 1
-        at_end = starts[phi[starts - 1].argmax(1) >= len(said) - 1]
+        at_end = starts[self.peaks[starts - 1, number].cpu().numpy() >= len(said) - 1]
         if self.end_of_sequence or not said or len(at_end) < 2 or starts[-1] != at_end[-1]:
             return 0  # a network that predicts the end has said where it is
         start = at_end[-1]
@@ -164,10 +177,20 @@ class Stopping:
         beyond = x[at_end] - furthest[at_end - 1]
         apart = beyond[-1] > SURPLUS_GAP * x_height(ink)
         if said[-1].isalnum():
-            begun = phi[start - 1]
             apart &= x[start:].min() > furthest[start - 1]
-            apart &= begun[len(said) :].max() > LEAVING * begun[: len(said)].max()
+            apart &= bool(self.leaving[start - 1, number])
         return len(ink) - start if apart and (beyond[:-1] > 0.0).any() else 0
+
+    def _keep(self, first: int, rows: Tensor | slice, phi: Tensor) -> Tensor:
+        """Keep where the window is at steps from `first` on, and return its peaks `(T, rows)`."""
+        steps = slice(first, first + len(phi))
+        peaks = peak(phi, self.lengths[rows])
+        after = torch.arange(phi.shape[-1], device=phi.device) >= self.spoken[rows, None]
+        inside = torch.arange(phi.shape[-1], device=phi.device) <= self.lengths[rows, None]
+        behind = phi.masked_fill(~(after & inside), 0.0).amax(-1)
+        self.peaks[steps, rows] = peaks.int()
+        self.leaving[steps, rows] = behind > LEAVING * phi.masked_fill(after, 0.0).amax(-1)
+        return peaks
 
     def _first(self, true: Tensor, first: int) -> Tensor:
         """Return the first true step of each line of `true` `(T, B)`, which begins at `first`."""

@@ -62,7 +62,7 @@ def words(line: Line) -> list[WrittenWord]:
         number[place : place + len(word)] = index
         place += len(word)
     parts = strokes(line.written)
-    peaks = line.attention[max(line.primed - 1, 0) :].argmax(1)
+    peaks = line.peaks[max(line.primed - 1, 0) :]
     if not line.primed:
         peaks = np.concatenate([peaks[:1], peaks])  # the window at a step is for the next point
     own = np.split(number[peaks], np.cumsum([len(part) for part in parts])[:-1])

@@ -108,27 +108,26 @@ def _joined(line: Line, following: Sequence[Line], texts: Sequence[str], hand: n
         hand: ink `(points, 3)`.
     """
     edge, _ = _from_end(hand)
-    pieces, before = [(line.ink, line.bias, line.attention)], line.written
+    whole, characters = "".join((line.text, *texts)), len(line.text)
+    pieces, before = [(line.ink, line.bias, line.peaks)], line.written
     ended = line.ended and len(following) > 0
-    for part in following:
+    for part, text in zip(following, texts, strict=False):
         if not ended or not (ended := len(part.written) > 0):
             break
         ink, head, start = part.ink[part.primed :].copy(), part.written, part.primed - 1
         right, base = _from_end(before)
         ink[0, :2] = ink[0, 0] + right - edge, base - baseline(head[: _quarter(head)])
-        pieces.append((ink, part.bias[start:], part.attention[start:]))
+        # A window still on the hand's own text counts as on the part's first character.
+        peaks = np.maximum(part.peaks[start:] - len(part.text) + len(text), 0) + characters
+        characters += len(text)
+        pieces.append((ink, part.bias[start:], peaks))
         before, ended = ink, part.ended
-    inks, biases, phis = zip(*pieces, strict=True)
-    steps, characters = ([0, *np.cumsum(list(map(len, of)))] for of in (phis, (line.text, *texts)))
-    attention = np.zeros((steps[-1], characters[-1] + 1), dtype=line.attention.dtype)
-    for number, phi in enumerate(phis):
-        first, last = characters[number : number + 2]
-        attention[steps[number] : steps[number + 1], first : last + 1] = phi[:, first - last - 1 :]
+    inks, biases, peaks = zip(*pieces, strict=True)
     return replace(
         line,
         ink=np.concatenate(inks),
-        attention=attention,
-        text="".join((line.text, *texts)),
+        peaks=np.concatenate(peaks),
+        text=whole,
         ended=ended,
         bias=np.concatenate(biases),
     )
@@ -141,7 +140,7 @@ def _limited(line: Line, steps: int | None) -> Line:
     ink = line.ink[: (line.primed or 1) + steps].copy()
     ink[-1, 2] = 1.0  # the pen leaves the paper
     kept = slice(len(ink) - 1)
-    return replace(line, ink=ink, attention=line.attention[kept], bias=line.bias[kept], ended=False)
+    return replace(line, ink=ink, peaks=line.peaks[kept], bias=line.bias[kept], ended=False)
 
 
 def _from_end(ink: np.ndarray) -> tuple[float, float]:

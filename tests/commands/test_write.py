@@ -136,7 +136,7 @@ def test_what_a_line_was_drawn_from_is_what_the_density_shows(conditional):
     """Fed with its own line, the network predicts what it did when it wrote it."""
     loaded = load(conditional, "cpu")
     (line,) = sample(loaded.model, [1], ["abc"], max_steps=30)
-    mixture = loaded.predict(line)
+    mixture = loaded.predict(line).prediction[0]
     assert mixture.weights.shape[0] == len(line.ink) - 1
     target = torch.from_numpy(NORMALISATION.apply(line.ink[1:]))
     text = torch.from_numpy(ALPHABET.encode("abc"))[None]
@@ -166,7 +166,7 @@ def test_a_primer_is_drawn_in_another_colour(tmp_path):
     ink = np.zeros((40, 3), np.float32)
     ink[1:, :2] = 5.0
     for primed in (0, 20):
-        line = Line(ink=ink, primed=primed, attention=None, text=None, ended=False, bias=None)
+        line = Line(ink=ink, primed=primed, peaks=None, text=None, ended=False, bias=None)
         save_line(loaded, arguments, line, tmp_path / "one", [".png", ".svg"])
         assert of_colour(tmp_path / "one.png", INK) > 10
         assert (of_colour(tmp_path / "one.png", PRIMER) > 10) == bool(primed)

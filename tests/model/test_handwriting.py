@@ -121,10 +121,8 @@ def test_words_lean_as_asked_whatever_the_hand(hand, own):
     """Of 8 characters, 8 / (8 + 2) of what they lean more than the primer is believed."""
     lean = math.tan(math.radians(own))
     ink = zigzag(lean)
-    attention = np.zeros((len(ink) - 1, 9))
-    attention[:, 1] = 1.0
-    bias = np.zeros(len(ink) - 1)
-    line = Line(ink, 0, attention, "zzzzzzzz", True, bias, title="zzzzzzzz")
+    peaks, bias = np.ones(len(ink) - 1, int), np.zeros(len(ink) - 1)
+    line = Line(ink, 0, peaks, "zzzzzzzz", True, bias, title="zzzzzzzz")
     for primer, left in ((zigzag(0.0), 0.2 * lean), (ink, 0.0)):
         one = hand(primer)
         (plain,), (leaning,) = one.words(line), one.words(line, 15.0)

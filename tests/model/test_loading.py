@@ -98,8 +98,8 @@ def test_a_line_continues_a_primer_with_its_words_apart(tmp_path):
         writer.write("", primer=(ink, "a"))
     with pytest.raises(UserError, match="2 seeds need as many texts"):
         writer.write_lines(["a"], [1, 2])
-    mean = writer.predict(line).mean
-    assert mean.shape == (len(line.ink) - 1, 2) and PEN_SHARPNESS > 0
+    mean = writer.predict(line).prediction.mean
+    assert mean.shape == (1, len(line.ink) - 1, 2) and PEN_SHARPNESS > 0
 
 
 def test_a_network_class_that_is_gone_is_reported_in_one_line(tmp_path):

@@ -4,6 +4,7 @@ import copy
 import csv
 import math
 
+import numpy as np
 import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -16,6 +17,7 @@ from data_loader import EmbeddedDataset, HandwritingDataLoader
 from model import (
     SSE,
     ErrorRates,
+    Line,
     NegativeLogLikelihood,
     PredictionNetwork,
     SquaredError,
@@ -319,6 +321,14 @@ def test_pictures(tmp_path, loader, text):
     reader = EventAccumulator(str(made.run.log), size_guidance={"images": 0}).Reload()
     assert set(reader.Tags()["images"]) == set(kinds)
     assert [event.step for event in reader.Images("samples")] == [3, 6]
+
+
+def test_a_line_that_ended_at_once_has_no_window(tmp_path, loader, monkeypatch):
+    made = make(tmp_path, loader, text=True, samples=1, sample_steps=20, epochs=1)
+    line = Line(np.float32([[0, 0, 1]]), 0, np.zeros(0, int), "ab", True, np.zeros(0))
+    monkeypatch.setattr(module, "sample", lambda *_, **__: [line])
+    made.train()
+    assert [path.name for path in made.run.log.glob("*.png")] == ["samples-epoch1.png"]
 
 
 @pytest.mark.parametrize("ends", [True, False])

@@ -15,13 +15,13 @@ from utils.ink import from_strokes, strokes
 from utils.page import pen
 from utils.plots import (
     draw_lines,
-    draw_window,
     lines_figure,
     pairs_figure,
     render,
     sheet_figure,
     to_pixels,
     window_figure,
+    write_png,
 )
 
 
@@ -270,8 +270,8 @@ def test_a_line_that_ran_away_makes_its_pair_smaller_and_no_other():
 @pytest.mark.parametrize("end", [False, True])
 def test_window_map_rises_with_time(tmp_path, end):
     ink, text = wave(), "a b$c_d"
-    draw_window(tmp_path / "window.png", diagonal(ink, text, end), text, ink)
     figure = window_figure(diagonal(ink, text, end), text, ink)
+    write_png(tmp_path / "window.png", figure)
     (axes,) = figure.axes
     labels = [label.get_text() for label in axes.get_yticklabels()]
     assert labels == ["a", "␣", "b", "$", "c", "_", "d"] + ["end"] * end

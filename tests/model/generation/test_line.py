@@ -14,7 +14,7 @@ INK = np.float32([[0, 0, 0], [5, 2, 1], [10, 4, 0], [3, -7, 0], [1, 1, 1]])
 
 
 def line(primed=0, **changes):
-    values = {"attention": None, "text": "ab", "ended": True, "bias": np.zeros(4, np.float32)}
+    values = {"peaks": None, "text": "ab", "ended": True, "bias": np.zeros(4, np.float32)}
     return Line(**({"ink": INK, "primed": primed} | values | changes))
 
 

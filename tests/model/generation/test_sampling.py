@@ -6,6 +6,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from torch.overrides import TorchFunctionMode
 
 from model import PredictionNetwork, SynthesisNetwork, sample
 from model.generation.stepper import PERIOD, TorchStepper
@@ -45,14 +46,14 @@ def test_a_line_depends_on_its_seed_alone(synthesis):
     other = sample(synthesis, [9], ["cab ba"], bias=1.0, max_steps=80)[0]
     np.testing.assert_array_equal(alone.ink, again.ink)
     np.testing.assert_allclose(together[2].ink, alone.ink, atol=1e-2)
-    np.testing.assert_allclose(together[2].attention, alone.attention, atol=1e-4)
+    np.testing.assert_array_equal(together[2].peaks, alone.peaks)
     assert not np.allclose(alone.ink[:20], other.ink[:20], atol=1.0)
 
 
 def test_ink_is_in_the_units_of_the_data(prediction):
     """The first step by hand: the same random numbers through the network's own mixture."""
     line = sample(prediction, [3], max_steps=5)[0]
-    assert line.ink.shape == (6, 3) and not line.ended and line.attention is None
+    assert line.ink.shape == (6, 3) and not line.ended and line.peaks is None
     assert line.ink[0].tolist() == [0.0, 0.0, 0.0] and line.ink[-1, 2] == 1.0
     generator = torch.Generator().manual_seed(3)
     uniform, normal = (make(256, 2, generator=generator) for make in (torch.rand, torch.randn))
@@ -76,7 +77,7 @@ def test_a_high_bias_calms_the_hand(prediction):
 
 def only_goes_back(line) -> bool:
     """Whether from the first step on whose peak is behind the text, strokes begin to the left."""
-    (behind,) = (line.attention.argmax(1) >= len(line.text)).nonzero()
+    (behind,) = (line.peaks >= len(line.text)).nonzero()
     lifted = np.flatnonzero(line.ink[:-1, 2])
     return not len(behind) or bool((line.ink[lifted[lifted >= behind[0]] + 1, 0] < 0.0).all())
 
@@ -86,7 +87,7 @@ def test_lines_end_by_the_rule_and_fall_out_of_the_batch(synthesis):
     assert all(line.ended for line in lines)
     assert len(lines[0].ink) < len(lines[1].ink) < 400
     for line, characters in zip(lines, (1, 12), strict=True):
-        assert line.attention.shape == (len(line.ink) - 1, characters + 1)
+        assert line.peaks.shape == (len(line.ink) - 1,) and line.peaks.max() <= characters
         assert only_goes_back(line)
 
 
@@ -162,7 +163,7 @@ def test_a_line_is_left_without_what_is_too_many(synthesis, monkeypatch):
             kept = max(len(before.ink) - surplus, 3)
             assert line.ended and len(line.ink) == kept
             np.testing.assert_array_equal(line.ink[:, :2], before.ink[:kept, :2])
-            np.testing.assert_array_equal(line.attention, before.attention[: kept - 1])
+            np.testing.assert_array_equal(line.peaks, before.peaks[: kept - 1])
             np.testing.assert_array_equal(line.bias, before.bias[: kept - 1])
 
 
@@ -237,7 +238,7 @@ def test_a_primer_is_continued(synthesis):
     line = sample(synthesis, [1], ["ab"], primer=(primer, "c "), max_steps=10, bias=0.5)[0]
     assert line.text == "c ab" and line.primed == 3 and len(line.ink) <= 13
     np.testing.assert_array_equal(line.ink[:3], primer)
-    assert line.attention.shape == (len(line.ink) - 1, 5)
+    assert line.peaks.shape == (len(line.ink) - 1,)
     assert line.bias.tolist() == [0.5] * (len(line.ink) - 1)
     assert line.written[0, :2].tolist() == [0.0, 0.0]
     np.testing.assert_array_equal(line.written[1:], line.ink[4:])
@@ -246,7 +247,7 @@ def test_a_primer_is_continued(synthesis):
     text = torch.from_numpy(synthesis.alphabet.encode("c ab"))[None]
     with torch.no_grad():
         output = synthesis(inputs, text, torch.tensor([4]))
-    np.testing.assert_allclose(line.attention[:3], output.attention[0].numpy(), atol=1e-6)
+    np.testing.assert_array_equal(line.peaks[:3], output.attention[0].argmax(1))
 
 
 def test_a_primer_changes_what_follows(prediction):
@@ -282,6 +283,22 @@ def test_faults_are_named(synthesis):
         sample(synthesis, [1], ["a"], bias=-1.0)
     with pytest.raises(UserError, match=r"pen_sharpness -1\.0 does not fit"):
         sample(synthesis, [1], ["a"], pen_sharpness=-1.0)
+
+
+def test_memory_does_not_grow_with_the_square_of_a_text(synthesis):
+    class Largest(TorchFunctionMode):
+        numbers = 0
+
+        def __torch_function__(self, function, types, args=(), kwargs=None):
+            result = function(*args, **(kwargs or {}))
+            if isinstance(result, torch.Tensor):
+                self.numbers = max(self.numbers, result.numel())
+            return result
+
+    with Largest() as largest:
+        (line,) = sample(synthesis, [1], ["ab" * 20])
+    limit = 100 + 40 * 40
+    assert line.peaks.nbytes <= 4 * limit and largest.numbers <= 4 * limit
 
 
 # Networks that end their sequences themselves
@@ -360,8 +377,8 @@ def test_the_earlier_of_window_and_end_ends_a_line():
     for line in by_window:
         assert line.ended and only_goes_back(line)
     for line in sample(always, seeds, texts, max_steps=400):
-        peaks = line.attention.argmax(1)  # every point is drawn as an end: the text decides
-        assert line.ended and peaks[-1] == len(line.text) - 1 > peaks[:-1].max()
+        # Every point is drawn as an end: the text decides.
+        assert line.ended and line.peaks[-1] == len(line.text) - 1 > line.peaks[:-1].max()
     mixed = sample(ending("synthesis", -4.0), range(20), texts[:1] * 20, max_steps=400)
     by_window = sample(never, range(20), texts[:1] * 20, max_steps=400)
     lengths = [[len(line.ink) for line in lines] for lines in (mixed, by_window)]

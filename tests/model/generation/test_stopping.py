@@ -85,7 +85,8 @@ def test_the_stopping_rule_is_the_paper_s():
 def surplus_of(ink, phi, text, mean=8.0):
     """Return the points of a stroke too many; the hand runs to the left where `mean` is below 0."""
     stopping = Stopping(torch.zeros(1, 3), Normalisation((mean, 0.5), (40.0, 30.0)), [text], [99])
-    return stopping.surplus(0, ink, phi)
+    stopping.feed(torch.tensor([0]), torch.zeros(len(phi), 1, 3), torch.tensor(phi)[:, None])
+    return stopping.surplus(0, ink)
 
 
 def test_the_peak_is_looked_for_among_a_text_s_own_places():
@@ -295,11 +296,8 @@ def test_a_stroke_begun_beyond_a_last_letter_is_too_many_as_the_window_leaves_it
 
 def test_a_line_whose_network_ends_it_has_no_stroke_too_many():
     stems = [np.array([[x, 0], [x, 10]]) for x in (0.0, 6.0, 14.0)]
-    phi = np.array([[1, 0, 0], [0, 1, 0], [0, 1, 0], [0, 1, 0.6], [0, 1, 0.6]])
-    counts = [
-        Stopping(torch.zeros(2, 4), NORMALISATION, ["-", "ab"], [9, 9], own).surplus(
-            1, from_strokes(stems), phi
-        )
-        for own in (False, True)
-    ]
-    assert counts == [2, 0]
+    phi = torch.tensor([[1, 0, 0], [0, 1, 0], [0, 1, 0], [0, 1, 0.6], [0, 1, 0.6]])
+    for own, count in ((False, 2), (True, 0)):
+        stopping = Stopping(torch.zeros(2, 4), NORMALISATION, ["-", "ab"], [9, 9], own)
+        stopping.feed(torch.tensor([1]), torch.zeros(5, 1, 4), phi[:, None])
+        assert stopping.surplus(1, from_strokes(stems)) == count

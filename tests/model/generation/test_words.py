@@ -32,9 +32,7 @@ def written(text, strokes, primer=None):
         ink[0, 0] = 10.0
         ink, primed = np.concatenate([lead, ink]), points
         windows = np.concatenate([np.zeros(points, int), windows + len(before)])
-    phi = np.zeros((len(ink) - 1, len(before + text) + 1), dtype=np.float32)
-    phi[np.arange(len(ink) - 1), windows[1:]] = 1.0
-    return Line(ink, primed, phi, before + text, True, np.zeros(len(ink) - 1), title=text)
+    return Line(ink, primed, windows[1:], before + text, True, np.zeros(len(ink) - 1), title=text)
 
 
 def test_strokes_go_to_the_word_that_the_window_is_at():
@@ -68,8 +66,7 @@ def test_words_that_a_stroke_runs_through_are_kept_together():
 def test_a_few_points_of_the_next_word_do_not_join_two():
     """The window moves on to the next word two points before the pen is lifted."""
     line = written("ab cd", [[0, 1], [3, 4]])
-    line.attention[9:11] = 0.0
-    line.attention[9:11, 3] = 1.0
+    line.peaks[9:11] = 3
     assert [one.text for one in words(line)] == ["ab", "cd"]
 
 

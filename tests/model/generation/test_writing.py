@@ -83,12 +83,11 @@ def test_parts_continue_one_hand(network, primer):
     np.testing.assert_array_equal(line.ink[alike], whole[alike])
     np.testing.assert_array_equal(line.ink[starts, 2], whole[starts, 2])
     steps = len(line.ink) - 1
-    assert line.attention.shape == (steps, len(line.text) + 1) and line.bias.shape == (steps,)
+    assert line.peaks.shape == line.bias.shape == (steps,)
     # At the steps of a part the window is over its own characters, and the end.
-    phi = line.attention[starts[0] - 1 : starts[1] - 1]
-    own = slice(len(said) + 3, len(said) + 7)
-    np.testing.assert_array_equal(phi[:, own], second.attention[second.primed - 1 :, -4:])
-    assert not np.delete(phi, own, axis=1).any()
+    peaks = second.peaks[second.primed - 1 :] - len(hand[1])
+    part = line.peaks[starts[0] - 1 : starts[1] - 1]
+    np.testing.assert_array_equal(part, len(said) + 3 + np.maximum(peaks, 0))
     assert [word.text for word in words(replace(line, title=text))] == text.split()
 
 
@@ -108,10 +107,10 @@ def test_a_part_lies_behind_what_was_written_as_behind_the_hand():
     """By hand: boxes of which the hand's last point is 5 left of its right edge."""
     box = from_strokes([np.array([[0, 0], [0, -10], [20, -10], [20, 0], [15, 0]], float)])
     step = np.float32([[30.0, -4.0, 0.0]])  # 25 behind the right edge, and 4 higher
-    part = Line(np.concatenate((box, step, box[1:])), len(box), np.zeros((9, 6)), "a b", True,
+    part = Line(np.concatenate((box, step, box[1:])), len(box), np.zeros(9, int), "a b", True,
                 np.zeros(9))  # fmt: skip
     before = from_strokes([np.array([[0, 0], [0, -10], [40, -10], [40, 0], [10, 0]], float)])
-    line = Line(before, 0, np.zeros((4, 2)), "a", True, np.zeros(4))
+    line = Line(before, 0, np.zeros(4, int), "a", True, np.zeros(4))
     joined = _joined(line, [part, part], [" b", " b"], box)
     ways = to_points(joined.ink)[[4, 5, 9, 10]]
     # 30 right of the last point is the edge, and 25 on begins a part; 15 on it ends.
@@ -123,12 +122,12 @@ def test_a_part_that_does_not_end_is_the_last(network):
     text = "abc ab bca"
     (line,) = write(network, [text], [5], bias=1.0, max_steps=4)
     assert len(line.ink) == 5 and not line.ended and line.text == text
-    assert line.attention.shape == (4, len(text) + 1) and line.ink[-1, 2] == 1.0
+    assert line.peaks.shape == (4,) and line.ink[-1, 2] == 1.0
     (whole,) = write(network, [text], [5], bias=1.0)
     limit = len(whole.ink) - 2
     (cut,) = write(network, [text], [5], bias=1.0, max_steps=limit)
     assert len(cut.ink) == limit + 1 and not cut.ended and cut.ink[-1, 2] == 1.0
-    assert len(cut.attention) == len(cut.bias) == limit
+    assert len(cut.peaks) == len(cut.bias) == limit
     np.testing.assert_array_equal(cut.ink[:-1], whole.ink[:limit])
     (primed,) = write(network, [text], [5], bias=1.0, max_steps=limit, primer=PRIMER)
     assert len(primed.written) <= limit
