@@ -103,7 +103,7 @@ def sample(
     count = len(seeds)
     if stretch is None:
         stretch = model.stretch_at(bias)
-    _check(model, count, texts, bias, pen_sharpness, stretch)
+    _check(model, count, texts, bias, pen_sharpness, stretch, max_steps)
     if not count:
         return []
     start, said = (np.zeros((1, 3)), "") if primer is None else primer
@@ -202,6 +202,7 @@ def _check(
     bias: float,
     pen_sharpness: float,
     stretch: tuple[float, float],
+    max_steps: int | None,
 ) -> None:
     """Raise a UserError if arguments of `sample` do not fit."""
     if model.needs_text and len(texts or ()) != count:
@@ -210,8 +211,10 @@ def _check(
         raise UserError(f"bias {bias} does not fit: at least 0 is accepted")
     if not pen_sharpness >= 0.0:
         raise UserError(f"pen_sharpness {pen_sharpness} does not fit: at least 0")
-    if not all(one > 0.0 for one in stretch):
-        raise UserError(f"stretch {stretch} does not fit: factors above 0")
+    if len(stretch) != 2 or not all(0.0 < one < math.inf for one in stretch):
+        raise UserError(f"stretch {stretch} does not fit: two finite factors above 0")
+    if max_steps is not None and max_steps < 1:
+        raise UserError(f"max_steps {max_steps} does not fit: at least 1")
     if model.needs_text and not all(texts):
         raise UserError("a text is empty: it needs at least one character")
 

@@ -283,6 +283,12 @@ def test_faults_are_named(synthesis):
         sample(synthesis, [1], ["a"], bias=-1.0)
     with pytest.raises(UserError, match=r"pen_sharpness -1\.0 does not fit"):
         sample(synthesis, [1], ["a"], pen_sharpness=-1.0)
+    for stretch in ((1.0,), (math.inf, 1.0), (1.0, 0.0)):
+        with pytest.raises(UserError, match="does not fit: two finite factors above 0"):
+            sample(synthesis, [1], ["a"], stretch=stretch)
+    for steps in (0, -3):
+        with pytest.raises(UserError, match=f"max_steps {steps} does not fit: at least 1"):
+            sample(synthesis, [1], ["a"], max_steps=steps)
 
 
 def test_memory_does_not_grow_with_the_square_of_a_text(synthesis):
