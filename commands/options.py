@@ -265,6 +265,7 @@ def samples_of(styles: list[Path], writer: Any) -> list[tuple[Any, str]]:
     if not styles:
         return []
     from data_loader.sources.ink_files import matched, read_ink
+    from model.generation.writing import check_lengths
 
     own, found = writer.own_hand(), []
     for style in styles:
@@ -275,6 +276,7 @@ def samples_of(styles: list[Path], writer: Any) -> list[tuple[Any, str]]:
             (text,) = known(writer.model.alphabet, [sample.text], skip=None)
         except UserError as error:
             raise UserError(f"style {style}: {error}") from None
+        check_lengths((), (sample.ink, text), f"style {style}")
         found.append((matched(sample.ink, own)[0], text))
     return found
 

@@ -2,16 +2,21 @@
 
 import argparse
 import sys
-from pathlib import Path
+from contextlib import nullcontext
 from typing import Any
 
 from commands.options import decoded
 from commands.page_options import OF_PASSAGE
 from utils.checks import UserError, nearest, short
+from utils.files import open_file
 from utils.plain_text import split
 
 FENCE = "---"
 """The line before and the line behind front matter."""
+
+MAX_BYTES, MAX_LINES = 500_000, 5_000
+"""Bounds of a text (assumed: a long novel, whose pages take hours to write; so many empty lines are
+170 pages of A4)."""
 
 Paragraph = tuple[dict[str, Any], str]
 """Values of the front matter before a line of the text, by name, and the line."""
@@ -21,8 +26,8 @@ def text_of(arguments: argparse.Namespace) -> list[Paragraph]:
     """Return the text to write, line by line.
 
     Raises:
-        UserError: if it cannot be read, is not UTF-8, there is none, or its front matter has a
-            fault.
+        UserError: if it cannot be read, is too long, is not UTF-8, there is none, or its front
+            matter has a fault.
     """
     if arguments.text_file is None:
         if not arguments.text:
@@ -32,9 +37,12 @@ def text_of(arguments: argparse.Namespace) -> list[Paragraph]:
     if name == "-" and sys.stdin is None:
         raise UserError("--text-file -: there is no standard input")
     try:
-        content = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
+        with nullcontext(sys.stdin.buffer) if name == "-" else open_file(name) as file:
+            content = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise UserError(f"--text-file {name}: cannot be read ({error.strerror})") from None
+    if len(content) > MAX_BYTES:
+        raise UserError(f"--text-file {name}: longer than {MAX_BYTES:,} bytes; divide it")
     text = decoded(content, f"--text-file {name}")
     return paragraphs(text, f"--text-file {name}")
 
@@ -51,9 +59,12 @@ def paragraphs(text: str, source: str) -> list[Paragraph]:
         source: where it is from, for errors.
 
     Raises:
-        UserError: if what stands between the lines is not front matter, with the line's number.
+        UserError: if there are too many lines, or what stands between the lines `---` is not front
+            matter, with the line's number.
     """
     lines = split(text)
+    if len(lines) > MAX_LINES:
+        raise UserError(f"{source}: {len(lines):,} lines; at most {MAX_LINES:,} are accepted")
     found: list[Paragraph] = []
     values: dict[str, Any] = {}
     number = 0

@@ -48,12 +48,14 @@ def run(
         primer: the hand where the text says no other; None to let the network choose one by the
             seed.
     """
+    from model.generation.writing import check_lengths
     from utils.page.layout import pages
     from utils.plain_text import explain, fit
 
     fitted = fit("\n".join(line.expandtabs(4) for _, line in text), writer.model.alphabet)
     if said := explain(fitted):
         print(said)
+    check_lengths(fitted.text.split())
     reader = None
     if not arguments.no_proofread:
         reader = options.load(arguments.proofread or "reader", arguments, to="read")

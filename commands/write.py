@@ -243,6 +243,7 @@ def take_primer(writer: Any, arguments: argparse.Namespace) -> tuple[Any, str] |
     import numpy as np
 
     from data_loader.sources.ink_files import matched, read_ink
+    from model.generation.writing import check_lengths
 
     model, chosen = writer.model, arguments.primer_number or 0
     samples = read_ink(arguments.primer)
@@ -281,6 +282,7 @@ def take_primer(writer: Any, arguments: argparse.Namespace) -> tuple[Any, str] |
         ink = ink * np.float32([arguments.primer_scale, arguments.primer_scale, 1])
         done = f"scaled by {arguments.primer_scale:g}"
     ink = ink[:count]
+    check_lengths((), (ink, text), arguments.primer)
     of = f", one of {len(samples):,} in the file" if len(samples) > 1 else ""
     says = f", {text!r}" if model.needs_text else ""
     print(f"primed with {one.name}{of}{says}: {len(ink)} points, {done}")

@@ -32,7 +32,7 @@ from model.generation.line import Line
 from model.generation.mixture import PEN_SHARPNESS
 from model.generation.networks import MixtureNetwork, Output
 from model.generation.sampling import predict, sample
-from model.generation.writing import write
+from model.generation.writing import check_lengths, write
 from model.recognition.encoder import GREEDY, RecognitionNetwork, Search
 from model.recognition.transcribing import read_lines, read_with_doubts
 from utils.alphabet import PANGRAM, Alphabet, nfc
@@ -131,7 +131,7 @@ class Writer(TrainedNetwork):
             progress: show a progress bar.
 
         Raises:
-            UserError: if a text is missing or contains characters that the network does not know.
+            UserError: if a text is missing or too long, or has characters unknown to the network.
             DataError: if the primer is no ink.
         """
         if texts is None and self.model.needs_text:
@@ -142,6 +142,7 @@ class Writer(TrainedNetwork):
             texts = [re.sub(" +", " ", nfc(text).strip(" ")) for text in texts]
         if primer is not None:
             primer = primer[0], primer[1].rstrip()  # the space comes with what follows
+        check_lengths(texts or (), primer)
         told = self.model.needs_text and primer is not None and primer[1]
         rest = (1.0, 1.0)
         if stretch is None and told and bias > 0:

@@ -6,7 +6,7 @@ primer (the paper, section 5.5): the given one, or the first part.
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -16,12 +16,18 @@ from model.generation.line import Line
 from model.generation.networks import MixtureNetwork
 from model.generation.sampling import sample
 from utils.batches import TOGETHER
-from utils.checks import UserError
+from utils.checks import UserError, short
 from utils.hand_measures import baseline
 from utils.ink import bounds, to_points
 
 OF_PART = 10_000_019
 """Difference between the seeds of parts of a line: prime, and more than there are lines."""
+LONGEST = 1_000
+"""Most characters of a line, and of a word on a page (measured: `writer` takes half a minute for
+such a word; assumed: nobody needs a longer one)."""
+LONGEST_PRIMER, PRIMER_POINTS = 200, 3_000
+"""Most characters and points of a primer (measured: 64 lines after one of 200 and 5,000 take 5 GB;
+a line of IAM-OnDB has some 30 and 628)."""
 SEEDS = 2**32
 """Seeds are taken modulo this."""
 
@@ -70,6 +76,26 @@ def write(
             following = sample(model, again, others, max_steps=max_steps, primer=hand, **options)
         lines[number] = _limited(_joined(line, following, others, hand[0]), max_steps)
     return lines
+
+
+def check_lengths(
+    texts: Iterable[str], primer: tuple[np.ndarray, str] | None = None, name: object = "the primer"
+) -> None:
+    """Refuse what would take too much time or memory.
+
+    Raises:
+        UserError: if one of the texts, or a primer of that name, is too long.
+    """
+    if longer := next((text for text in texts if len(text) > LONGEST), None):
+        raise UserError(
+            f"{short(longer)}: {len(longer):,} characters; a line, and a word on a page, has at "
+            f"most {LONGEST:,}"
+        )
+    if primer and (len(primer[1]) > LONGEST_PRIMER or len(primer[0]) > PRIMER_POINTS):
+        raise UserError(
+            f"{name} has {len(primer[0]):,} points and a text of {len(primer[1]):,} characters: "
+            f"at most {PRIMER_POINTS:,} and {LONGEST_PRIMER} can be continued"
+        )
 
 
 def cut(spoken: Sequence[str], longest: int) -> list[str]:

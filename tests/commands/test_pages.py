@@ -2,6 +2,8 @@
 
 import io
 import json
+import os
+import re
 import sys
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
@@ -11,9 +13,10 @@ import pypdf
 import pytest
 
 import experiments
-from base.pretrained import style_of
+from base.pretrained import style_of, styles
+from commands.page_text import MAX_BYTES, MAX_LINES
 from data_loader.sources.ink_files import read_ink
-from tests.commands.networks import save
+from tests.commands.networks import ROOT, save
 from tests.page_rows import rows_of
 from utils.checks import UserError
 
@@ -267,6 +270,38 @@ def test_the_hand_of_a_page(networks, tmp_path):
     assert style_of(learned) is None
     (tmp_path / "hand.json").write_text('{"text": "a", "strokes": [[[0, 0], [1, 2]]]}')
     assert style_of(learned) == tmp_path / "hand.json"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a" * (MAX_BYTES + 1), f"letter.txt: longer than {MAX_BYTES:,} bytes"),
+        ("\n" * MAX_LINES + "a", "letter.txt: 5,001 lines; at most 5,000 are accepted"),
+        ("a " + "b" * 1001, "'b+.*b': 1,001 characters; a line, and a word on a page, has at most"),
+    ],
+)
+def test_a_text_that_is_too_long_is_refused(networks, tmp_path, text, message):
+    output = tmp_path / "new" / "x.svg"
+    with pytest.raises(UserError, match=message):
+        write(networks, "--text-file", text_file(tmp_path, text), "--output", output)
+    assert not output.parent.exists()
+
+
+def test_a_style_whose_text_is_too_long_is_refused(networks, tmp_path):
+    style, output = tmp_path / "style.json", tmp_path / "x.svg"
+    values = json.loads(styles()["plain"].read_text()) | {"text": "a" * 3000}
+    style.write_text(json.dumps(values))
+    letter = text_file(tmp_path, f"---\nstyle: {style}\n---\na")
+    for words in (("--text", "a", "--paper", "a4", "--style", style), ("--text-file", letter)):
+        with pytest.raises(UserError, match=r"style\.json has 377 points and a text of 3,000 "):
+            write(networks, *words, "--output", output)
+    assert not output.exists()
+
+
+def test_a_pipe_is_not_waited_for(networks, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(UserError, match=r"pipe: cannot be read \(a pipe, .* no regular file\)"):
+        write(networks, "--text-file", tmp_path / "pipe", "--output", tmp_path / "x.svg")
 
 
 def test_text_that_is_not_utf_8_is_refused(networks, tmp_path):

@@ -9,6 +9,7 @@ from base.checkpoint import load_checkpoint, save_checkpoint
 from base.pretrained import pretrained
 from model import CTCNetwork, PredictionNetwork, SynthesisNetwork, sample
 from model.generation.mixture import PEN_SHARPNESS
+from model.generation.writing import LONGEST
 from model.loading import Reader, Writer, differing_arguments, load
 from model.recognition.encoder import Search
 from utils.alphabet import Alphabet
@@ -96,6 +97,10 @@ def test_a_line_continues_a_primer_with_its_words_apart(tmp_path):
         assert writer.write(text, primer=(ink, said), max_steps=9).text == "a b"
     with pytest.raises(UserError, match="at least one character"):
         writer.write("", primer=(ink, "a"))
+    assert len(writer.write("a" * LONGEST, primer=(ink, "a"), max_steps=1).text) == LONGEST + 2
+    for words in ({"text": "a" * (LONGEST + 1)}, {"text": "b", "primer": (ink, "a" * 999)}):
+        with pytest.raises(UserError, match="at most"):
+            writer.write(**words)
     with pytest.raises(UserError, match="2 seeds need as many texts"):
         writer.write_lines(["a"], [1, 2])
     mean = writer.predict(line).prediction.mean

@@ -8,8 +8,19 @@ import torch
 
 from model import Line, SynthesisNetwork, sample
 from model.generation.words import words
-from model.generation.writing import OF_PART, _joined, _parts, cut, write
+from model.generation.writing import (
+    LONGEST,
+    LONGEST_PRIMER,
+    OF_PART,
+    PRIMER_POINTS,
+    _joined,
+    _parts,
+    check_lengths,
+    cut,
+    write,
+)
 from utils.alphabet import Alphabet
+from utils.checks import UserError
 from utils.ink import from_strokes, to_points
 from utils.normalisation import Normalisation
 
@@ -142,3 +153,13 @@ def test_long_and_short_texts_are_written_as_if_alone(network, monkeypatch):
         for other in (alone, together[number]):
             np.testing.assert_allclose(one.ink, other.ink, atol=1e-2)
             assert (one.text, one.ended) == (other.text, other.ended)
+
+
+def test_what_is_too_long_is_refused():
+    ink = np.zeros((PRIMER_POINTS + 1, 3), np.float32)
+    check_lengths(["a" * LONGEST] * 2, (ink[1:], "a" * LONGEST_PRIMER))
+    with pytest.raises(UserError, match="1,001 characters; a line, and a word on a page, has at m"):
+        check_lengths(["a", "a" * (LONGEST + 1)])
+    for primer in ((ink, "a"), (ink[:9], "a" * (LONGEST_PRIMER + 1))):
+        with pytest.raises(UserError, match="at most 3,000 and 200 can be continued"):
+            check_lengths(["a"], primer)
