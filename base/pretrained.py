@@ -32,7 +32,7 @@ def style_of(path: Path) -> Path | None:
     beside = path.with_suffix(".json")
     if beside.is_file() and b'"strokes"' in beside.read_bytes():
         return beside
-    return styles().get(STYLE) if path == shipped("writer") else None
+    return styles().get(STYLE) if path.resolve() == shipped("writer") else None
 
 
 def style_file(name: str) -> Path:

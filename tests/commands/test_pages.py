@@ -298,6 +298,12 @@ def test_a_style_whose_text_is_too_long_is_refused(networks, tmp_path):
     assert not output.exists()
 
 
+def test_the_writer_s_style_is_its_own_however_the_file_is_named(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    for name in (Path("saved/pretrained/writer.pth"), ROOT / "saved/pretrained/writer.pth"):
+        assert style_of(name) == styles()["slanted"]
+
+
 def test_a_pipe_is_not_waited_for(networks, tmp_path):
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(UserError, match=r"pipe: cannot be read \(a pipe, .* no regular file\)"):
