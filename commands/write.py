@@ -40,7 +40,7 @@ def add_options(parser: Parser) -> None:
         f"(default: {LINES}, or 1 if --output is a file)",
         steps="default: enough for the text, or 700 without one",
     )
-    seed = "seed of the first line, incremented for each further line"
+    seed = "seed of the first line of each text, incremented for each further line of it"
     options.add_seed(parser, seed)
     options.add_output(parser, pages.FORMATS)
     add("--inkml", action="store_true", help="save each line as InkML as well (default: no)")
