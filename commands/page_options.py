@@ -17,8 +17,8 @@ LINE_HEIGHT = 3.9
 HEIGHT = 2.2
 """Default x-height in mm (assumed: some 60 characters stand in a line of A4)."""
 BIAS = 0.75
-"""Default of --bias (chosen on 400 texts of eight kinds: 2.3, 1.6 and 1.5 % of the characters
-misread at 0.5, 0.75 and 1, see docs/results.md; the higher, the more hands are alike)."""
+"""Default of --bias (chosen on 400 texts of eight kinds; docs/results.md has the error rates of the
+shipped writer at several; the higher, the more hands are alike)."""
 
 
 def margins(text: str) -> tuple[float, float, float, float]:
