@@ -323,12 +323,13 @@ def test_pictures(tmp_path, loader, text):
     assert [event.step for event in reader.Images("samples")] == [3, 6]
 
 
-def test_a_line_that_ended_at_once_has_no_window(tmp_path, loader, monkeypatch):
+def test_a_line_that_ended_at_once_has_no_window(tmp_path, loader, monkeypatch, caplog):
     made = make(tmp_path, loader, text=True, samples=1, sample_steps=20, epochs=1)
     line = Line(np.float32([[0, 0, 1]]), 0, np.zeros(0, int), "ab", True, np.zeros(0))
     monkeypatch.setattr(module, "sample", lambda *_, **__: [line])
     made.train()
     assert [path.name for path in made.run.log.glob("*.png")] == ["samples-epoch1.png"]
+    assert "could not be drawn" not in caplog.text
 
 
 @pytest.mark.parametrize("ends", [True, False])
