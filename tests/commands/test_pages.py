@@ -3,7 +3,6 @@
 import io
 import json
 import os
-import re
 import sys
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
