@@ -709,3 +709,46 @@ def test_the_rest_of_an_annotation_that_torch_hides_is_left_to_the_trial():
     assert faults(changed("lr_scheduler", {"type": "MultiStepLR", "args": {"milestones": 3}}))
     described = BINDER.described(BINDER.arguments(torch.optim.Adam).accepted["lr"])
     assert described == "a number at least 0"
+
+
+def test_of_the_same_argument_that_of_the_file_counts(tmp_path):
+    path = tmp_path / "c.json"
+    path.write_text(json.dumps(changed("arch", {"args": {"clip": 3}})))
+    assert ConfigParser.from_file(path, arch=SOUND["arch"]).config["arch"]["args"]["clip"] == 3
+
+
+def test_data_that_only_a_checkpoint_names_is_cached_in_the_users_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
+    key = "data_loader.args.dataset.args.root"
+
+    def cache(root, *overrides):
+        given = [Override.parse(text) for text in overrides]
+        found = ConfigParser.from_checkpoint(changed(key, root), "x.pth", given)
+        return found.build("data_loader", 0, None).source.cache
+
+    outside = str(tmp_path / "shared" / "lines")
+    for strange in (outside, "data/../lines"):
+        assert cache(strange) == str(tmp_path / "home" / "online-handwriting")
+    assert cache("data/lines") is None
+    assert cache("data/lines", f"{key}={outside}") is None
+
+
+def test_a_checkpoint_alone_does_not_ask_for_more_lines_than_a_limit(monkeypatch):
+    class Made(Lines):
+        def __init__(self, *, size: int = 1, joined: int = 0) -> None:
+            self.made = size, joined
+
+    package = types.SimpleNamespace(__all__=["Made"], Made=Made)
+    monkeypatch.setattr(parse_config, "PACKAGES", (*parse_config.PACKAGES, package))
+
+    def parsed(name, count, *overrides):
+        config = changed("data_loader.args.dataset", {"type": "Made", "args": {name: count}})
+        given = [Override.parse(text) for text in overrides]
+        return ConfigParser.from_checkpoint(config, "x.pth", given)
+
+    for name in ("size", "joined"):
+        parsed(name, 50_000)
+        key = f"data_loader.args.dataset.args.{name}"
+        with pytest.raises(ConfigError, match=f"^checkpoint x.pth: {key} = 50001: .* at most 50,0"):
+            parsed(name, 50_001)
+        parsed(name, 50_001, f"{key}=50001")

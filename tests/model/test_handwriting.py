@@ -9,7 +9,7 @@ import pytest
 from model import Line, load
 from model.handwriting import LONGEST, Hand, Passage, divided, write
 from tests.commands.networks import save
-from utils.ink import from_strokes
+from utils.ink import from_strokes, to_points
 
 
 @pytest.mark.parametrize(
@@ -148,3 +148,28 @@ def test_passages_fill_batches_and_do_not_overfill_them(hand, monkeypatch):
     list(write([Passage(one, text) for text in texts], 10))
     starts = [(seeds[0], len(seeds)) for seeds in batches]
     assert starts == [(10, 4), (14, 3), (17, 4), (21, 7), (28, 1)]
+
+
+def test_half_of_what_a_line_of_eight_letters_stands_lower_than_its_primer_is_believed(hand):
+    """It stands 0.8 x-heights lower: 0.8 * 8 / (8 + 8) of that is taken for its baseline."""
+    lead, lower = from_strokes([np.array([[0.0, 0.0], [9.0, 0.0]])]), zigzag(0.0)
+    lower[0, :2] = 5.0, 8.0
+    ink = np.concatenate([lead, lower])
+    attention = np.zeros((len(ink) - 1, 11))
+    attention[:, 4] = 1.0
+    line = Line(ink, 2, attention, "- zzzzzzzz", True, np.zeros(len(ink) - 1), title="zzzzzzzz")
+    (word,) = hand(zigzag(0.0)).words(line)
+    assert word.strokes[0][:, 1].max() == pytest.approx(0.4, abs=0.01)
+
+
+@pytest.mark.parametrize(("apart", "gap"), [(0.1, 0.7 * 1.2), (1.5, 1.5), (50.0, 1.7 * 1.2)])
+def test_blanks_are_neither_too_narrow_nor_too_wide(hand, apart, gap):
+    """Of a primer of one word: a blank is usually 1.2 x-heights, and from 0.7 to 1.7 of that."""
+    word = to_points(zigzag(0.0))
+    shift = np.array([np.ptp(word[:, 0]) + 10.0 * apart, 0.0])
+    ink = from_strokes([word, word + shift])
+    attention = np.zeros((len(ink) - 1, 10))
+    attention[: len(word) - 1, 1] = attention[len(word) - 1 :, 6] = 1.0
+    line = Line(ink, 0, attention, "zzzz zzzz", True, np.zeros(len(ink) - 1), title="zzzz zzzz")
+    first, _ = hand(zigzag(0.0)).words(line)
+    assert first.gap == pytest.approx(gap, rel=1e-3)

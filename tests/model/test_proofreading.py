@@ -140,3 +140,17 @@ def test_a_dot_is_no_line_unless_it_is_the_text():
     dash = np.concatenate([primer, dot, [[2000.0, 1.0, 1.0]]])
     one = Line(dash, len(primer), None, "primer -", True, np.zeros(1))
     assert faults(one, "-", "") == (SHAPE,)
+
+
+def test_doubt_is_cast_on_letters_that_are_read_as_signs():
+    write, read, _ = script({"ll": [("--", 5.0)]})
+    (found,) = proofread(write, read, ["ll"], [1], 1)
+    assert found.doubt == 5.0 and found.errors == 2
+
+
+def test_how_far_the_pen_may_go_back_is_by_the_longest_word():
+    """Letters are 10 units high, and a word of five may go back by (3 + 2 * 5) of them."""
+    for back, wrong in ((120.0, ()), (160.0, (SHAPE,))):
+        one = line("some words")
+        one.ink[100, 0] -= back
+        assert faults(one, "some words", "some words") == wrong

@@ -276,3 +276,11 @@ def test_dots_that_can_be_seen_by_hand(degrees):
     assert clear([(43, 7), (44, 7)]) == (0, 1)  # too low
     assert clear([(42, 0), (47, 0)]) == (0, 1)  # a dash
     assert clear([(43, 0), (43, 0)]) == (1, 1)
+
+
+def test_no_more_dots_are_clear_than_the_text_has():
+    letter = np.array([(0, 0), (0, -10), (6, -10), (6, 0), (0, 0)], dtype=float)
+    letters = [letter + np.array([20 * n, 0]) for n in range(8)]
+    dots = [np.array([(x, 0.0), (x + 1, 0.0)]) for x in (13.0, 53.0)]
+    assert clear_dots(from_strokes([*letters, *dots]), "nooinoon..") == (2, 2)
+    assert clear_dots(from_strokes([*letters, *dots]), "nooinoon.") == (1, 1)

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from data_loader.sources.hand import HandDataset, brought
+from data_loader.sources.hand import HELD_OUT, HandDataset, brought
 from data_loader.sources.ink_files import mean_step, read_ink
 from data_loader.synthetic.embedded import EmbeddedDataset
 from data_loader.transforms.shaping import ResampleTime
@@ -124,3 +124,11 @@ def test_without_a_network_there_are_no_units(tmp_path, lines):
     source = HandDataset(root=saved(tmp_path / "hand.json", lines))
     with pytest.raises(UserError, match=r"for a trained network: train\.py -c CONFIG -r"):
         source.prepare()
+
+
+def test_lines_are_held_out_from_the_number_on_that_is_stated(tmp_path, lines):
+    held = [
+        ready(saved(tmp_path / f"{count}.json", lines[:count])).held_out
+        for count in (HELD_OUT - 1, HELD_OUT)
+    ]
+    assert held == [False, True]

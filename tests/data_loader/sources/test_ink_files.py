@@ -342,3 +342,10 @@ def test_a_large_file_of_many_samples_is_read(tmp_path):
     line = {"text": "a", "strokes": [[[n, n % 7] for n in range(1000)]]}
     (tmp_path / "many.json").write_text(json.dumps([line] * 250))  # 500,000 values
     assert [len(one.ink) for one in read_ink(tmp_path / "many.json")] == [1000] * 250
+
+
+def test_steps_between_strokes_are_not_within_one():
+    """Steps of 5 and 10 within two strokes, and 50 in the air between them."""
+    ink = np.array([[0, 0, 0], [3, 4, 1], [30, 40, 0], [6, 8, 1]], dtype=np.float32)
+    assert ink_files.mean_step(ink) == pytest.approx((5 + 10) / 2)
+    assert ink_files.mean_step(ink[1:3]) == 0.0

@@ -315,3 +315,11 @@ def test_a_file_of_too_many_elements_is_refused(monkeypatch):
     with pytest.raises(Fault, match="more than 9 elements"):
         list(inkml.parse(content))
     assert len(list(inkml.parse(content.replace(b"<trace>0 0, 1 1</trace>", b"", 1)))) == 1
+
+
+def test_a_document_that_is_cut_in_the_middle_of_a_stroke_leaves_it_open(tmp_path):
+    body = (
+        '<trace>10 20,13 24,12 30</trace><trace continuation="begin">22 28</trace>'
+        '<trace continuation="middle">22 29</trace>'
+    )
+    assert first(tmp_path, document(body))[0] == [*INK[:-1], [0, 1, 0]]

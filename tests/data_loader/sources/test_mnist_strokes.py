@@ -356,3 +356,16 @@ def test_nothing_is_read_or_made_by_the_constructor(tmp_path, monkeypatch):
     MNISTStrokesDataset()
     MNISTStrokesDataset(root=None)
     assert not list(itertools.islice(tmp_path.iterdir(), 1))
+
+
+def test_digits_of_a_line_do_not_touch_where_a_digit_ends_at_its_left(tmp_path):
+    """Each reaches four pixels further to the right than its last point."""
+    rows = [(5, 8, 0, 0), (6, 0, 0, 0), (-4, 3, 0, 0), (0, 0, 1, 1)]
+    files = {}
+    for part, count in (("train", 40), ("test", 8)):
+        files |= {f"{part}img-{n}-inputdata.txt": text(rows) for n in range(count)}
+        files[f"{part}labels.txt"] = b"7\n" * count
+    dataset = prepared(write(tmp_path, files), digits_per_line=(3, 3), gap=(4, 4))
+    x = to_points(dataset.ink(int(dataset.indices("test")[0])))[:, 0].reshape(3, 3)
+    assert (x - x[:, :1]).tolist() == [[0, 6, 2]] * 3
+    assert x[:, 0].tolist() == [0, 6 + 4, 2 * (6 + 4)]

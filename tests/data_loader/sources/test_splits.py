@@ -128,3 +128,11 @@ def test_few_samples_leave_no_split_empty_and_one_writer_is_divided_by_name():
     found, notes = divide("ink", names(500), ["me"] * 500, [""] * 500, FRACTIONS)
     assert 20 < len(found["valid"]) < 80
     assert notes == ["fewer writers than splits: divided by the samples' names"]
+
+
+def test_what_the_source_keeps_for_test_is_not_taken_from_training_again():
+    """A tenth is for validation, however large a share of the samples is for test."""
+    fractions = {"train": 0.5, "valid": 0.1, "test": 0.4}
+    official = ["train"] * 2000 + ["test"] * 10
+    found, _ = divide("ink", names(2010), [""] * 2010, official, fractions)
+    assert 160 < len(found["valid"]) < 240

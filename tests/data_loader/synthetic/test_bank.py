@@ -242,3 +242,23 @@ def test_a_dataset_without_forms_is_refused(recorded):
     with pytest.raises(DataError, match=r"one hand, and Formless knows neither"):
         check_forms(Formless(), range(3))
     assert hands([("", None), ("a", None)]).keys() == {"a"}
+
+
+def test_an_f_without_its_bar_does_not_stand_alone_either():
+    parts = [(at(n, STEM if n == 2 else BOX), n) for n in range(5)]
+    bare = Hand([drawn(parts, "acfno")]).pieces
+    assert {"cf", "fn"} <= set(bare) and "f" not in bare
+
+
+def test_what_is_too_far_for_a_gap_beside_a_mark_is_not_measured():
+    """Of four gaps of a line, one is 1.2 x-heights wider."""
+    stop = [(0.3, -0.1), (0.35, -0.05), (0.3, 0.0)]
+
+    def line(apart):
+        shapes = [at(n, stop if n in (2, 5) else STEM if n == 3 else BOX) for n in range(8)]
+        shapes = [shape + np.array([apart * (n > 2), 0.0]) for n, shape in enumerate(shapes)]
+        return drawn(list(zip(shapes, range(8), strict=True)), "no.la.ce")
+
+    near, far = line(0.0), line(1.2)
+    expected = sorted([1.2 + 0.3 - 0.6, 1.2 + 0.3 - 0.6, 1.2 - 0.35] * 2 + [1.2 - 0.05])
+    np.testing.assert_allclose(Hand([near, far]).mark_gaps, expected, atol=1e-5)

@@ -2,6 +2,7 @@
 
 from functools import cache
 from itertools import pairwise
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -365,3 +366,29 @@ def test_blanks_beyond_one_are_wider(bank):
         return np.ptp(bank.write(text, "plain", np.random.default_rng(0))[0][:, 0])
 
     assert width("a  a") > width("a a") + 0.5
+
+
+class _NoWhim:
+    """A generator that adds nothing to any cost."""
+
+    def random(self):
+        return 0.0
+
+
+def test_a_stub_after_a_cut_costs_as_much_as_one_before():
+    """An `a` that goes on is followed by the `b` that it meets: 1.35 + 1.35 are less than a whole
+    `b` and a stub, 1.35 + 1 + 0.6."""
+    edges = {"a": [(False, True)], "b": [(False, False), (True, False)]}
+
+    def line(one):
+        return SimpleNamespace(edges=lambda first, last: edges[one][first])
+
+    hand = SimpleNamespace(
+        style=np.zeros(5),
+        lines=[line("a"), line("b")],
+        pieces={"a": [(0, 0, 0)], "b": [(1, 0, 0), (1, 1, 1)]},
+        piece=lambda place: Piece("ab"[place[0]], np.zeros((2, 2)), np.array([False, True]),
+                                  *edges["ab"[place[0]]][place[1]]),
+    )  # fmt: skip
+    pieces = Bank({"one": hand}, cross)._pieces("ab", "one", {}, _NoWhim())
+    assert [(piece.text, piece.opens) for piece, _ in pieces] == [("a", False), ("b", True)]

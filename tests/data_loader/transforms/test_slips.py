@@ -99,3 +99,14 @@ def test_marks_of_every_font_stay(font):
     for seed, text in enumerate(["i.j;:!?,'\"-_=%", "it's \"his\" - I'll, i.e. jij;", "f.i:!j..."]):
         ink = line(text, font, seed)
         assert len(cleaned(ink)[0]) == len(ink)
+
+
+def test_no_more_points_than_a_byte_holds_are_missing():
+    """200 missing before a tap, the tap and 100 behind it are 301, and counted as 255."""
+    pieces = strokes(line())
+    slipped = from_strokes([*pieces[:3], pieces[3][:1], *pieces[3:]])
+    tap = sum(map(len, pieces[:3]))
+    missing = np.zeros(len(slipped), dtype=np.uint8)
+    missing[tap : tap + 2] = 200, 100
+    result, gaps = cleaned(slipped, missing)
+    assert len(result) == len(slipped) - 1 and gaps[tap] == gaps.sum() == 255

@@ -112,3 +112,10 @@ def test_no_text_is_one_empty_page_and_pages_come_one_at_a_time():
 
     stream = pages(endless(), Paper())
     assert len(next(stream).rows) == len(next(stream).rows) == 25
+
+
+def test_no_row_stands_below_the_margin():
+    """Nine rows of 10.05 mm would end 0.45 mm below it."""
+    found = list(pages([Paragraph([word(60)] * 12, 10.05)], Paper(100, 100, (5, 10, 5, 10))))
+    assert [len(page.rows) for page in found] == [8, 4]
+    assert found[0].rows[-1].strokes[0][0, 1] == pytest.approx(5 + 8 * 10.05)
