@@ -4,8 +4,8 @@ python tests/planted.py                    # all of planted.json, in about 15 mi
 python tests/planted.py base commands/     # those whose file's path has one of these words
 
 Each is planted in a copy of the tree, so that the tree itself stays as it is. The tests that fit
-are those that mirror the file (`model/reader.py`, `tests/model/test_reader.py`) and those that the
-fault names; without any fault they have to pass.
+are those that the fault names, and then those that mirror the file (`model/reader.py`,
+`tests/model/test_reader.py`), up to the first that fails; without any fault it has to pass.
 """
 
 import argparse
@@ -37,7 +37,7 @@ class Fault(NamedTuple):
         file: its path below the project.
         old: what the file has, once; may be a part of a line, or several lines.
         new: what is planted in its place.
-        tests: paths below tests/ of tests that fit, beside those that mirror the file.
+        tests: paths below tests/ of tests that fit, beside those that mirror the file; tried first.
     """
 
     file: str
@@ -46,11 +46,11 @@ class Fault(NamedTuple):
     tests: Sequence[str] = ()
 
     def fitting(self) -> list[str]:
-        """Return the paths of the tests that fit."""
+        """Return the paths of the tests that fit, in the order in which they are tried."""
         path = Path(self.file)
         mirror = Path("tests") / path.parent / f"test_{path.stem}.py"
         named = [f"tests/{name}" for name in self.tests]
-        return sorted({*named, *([str(mirror)] if (ROOT / mirror).exists() else [])})
+        return [*named, *([str(mirror)] if (ROOT / mirror).exists() else [])]
 
     def planted(self) -> str:
         """Return the text of the file with the fault; ValueError if it has not one such place."""
@@ -76,9 +76,11 @@ def copied(folder: Path) -> Path:
     return place
 
 
-def tested(place: Path, tests: Sequence[str]) -> tuple[int, str]:
-    """Return pytest's exit status, and the end of what it printed."""
-    words = ["-m", "pytest", "-x", "-q", "--tb=line", "-p", "no:cacheprovider", *tests]
+def tested(place: Path, tests: Sequence[str]) -> tuple[int, str, list[str]]:
+    """Return pytest's exit status, the end of what it printed, and the test that failed."""
+    cache = place.with_suffix(".cache")
+    shutil.rmtree(cache, ignore_errors=True)
+    words = ["-m", "pytest", "-x", "-q", "--tb=line", "-o", f"cache_dir={cache}", *tests]
     environment = os.environ | {"PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1"}
     try:
         done = subprocess.run(
@@ -90,8 +92,10 @@ def tested(place: Path, tests: Sequence[str]) -> tuple[int, str]:
             timeout=SECONDS,
         )
     except subprocess.TimeoutExpired:
-        return FAILED, "never ends"
-    return done.returncode, done.stdout[-2000:]
+        return FAILED, "never ends", []
+    failed = cache / "v/cache/lastfailed"
+    names = list(json.loads(failed.read_text())) if failed.exists() else []
+    return done.returncode, done.stdout[-2000:], names
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -108,32 +112,29 @@ def main(arguments: argparse.Namespace) -> int:
         for number in range(arguments.jobs):
             copies.put(copied(Path(folder, str(number))))
 
-        def run(fault: Fault | None, tests: Sequence[str]) -> tuple[int, str]:
+        def run(fault: Fault) -> tuple[int, str, list[str]]:
             place = copies.get()
             try:
-                if fault:
-                    (place / fault.file).write_text(fault.planted())
-                return tested(place, tests)
+                (place / fault.file).write_text(fault.planted())
+                return tested(place, fault.fitting())
             finally:
-                if fault:
-                    shutil.copyfile(ROOT / fault.file, place / fault.file)
+                shutil.copyfile(ROOT / fault.file, place / fault.file)
                 copies.put(place)
 
-        clean = sorted({test for fault in wanted for test in fault.fitting()})
-        for test, (status, output) in zip(
-            clean, pool.map(lambda test: run(None, [test]), clean), strict=True
-        ):
-            if status != PASSED:
-                print(f"{test} fails without a fault:\n{output}")
-                return 2
-        survivors = []
-        results = pool.map(lambda fault: run(fault, fault.fitting()), wanted)
-        for fault, (status, output) in zip(wanted, tqdm(results, total=len(wanted)), strict=True):
+        survivors, noticed = [], set()
+        results = zip(wanted, pool.map(run, wanted), strict=True)
+        for fault, (status, output, failed) in tqdm(results, total=len(wanted)):
+            noticed.update(failed)
             if status == PASSED:
                 survivors.append(fault)
                 tqdm.write(f"survived: {fault}")
-            elif status != FAILED:
+            elif status > FAILED:  # below 0 a fault has ended pytest itself
                 tqdm.write(f"pytest ended with {status}: {fault}\n{output}")
+                return 2
+        if noticed:
+            status, output, failed = tested(copies.get(), sorted(noticed))
+            if status != PASSED:
+                print(f"{', '.join(failed)} fails without a fault:\n{output}")
                 return 2
     print(f"{len(wanted)} planted, {len(survivors)} survived")
     return int(bool(survivors))
