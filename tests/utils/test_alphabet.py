@@ -159,3 +159,9 @@ def test_a_table_has_columns_for_characters_of_any_width():
     assert table({}) == ""
     long = table({"\u0301": 1, "\u0302": 2, "c": 3, "d": 4})
     assert max(map(len, long.split("\n"))) <= 110 and len(long.split("\n")) == 2
+
+
+def test_counts_stand_below_each_other_behind_characters_of_two_columns():
+    """Of full width or wide: a blank less makes up for the column more."""
+    lines = table({"Ａ": 5, "東": 5, "a": 5}, columns=1).splitlines()
+    assert [line.index("5", line.index(")")) for line in lines] == [23, 23, 24]

@@ -13,7 +13,9 @@ from utils.ink import (
     check_ink,
     from_strokes,
     path_along,
+    pieces,
     side_by_side,
+    simplified,
     strokes,
     to_points,
     x_height,
@@ -196,3 +198,23 @@ def test_lines_side_by_side():
     assert middles == pytest.approx([middles[0]] * 3, abs=1e-5)
     for stroke, ink in zip(drawn, inks, strict=True):
         np.testing.assert_allclose(stroke - stroke[0], to_points(ink), atol=1e-5)
+
+
+def test_pieces_of_a_stroke_go_on_from_the_point_before():
+    """Shades change within the first stroke and between the two."""
+    ink = from_strokes([np.array([[0, 0], [1, 0], [2, 0], [3, 0]]), np.array([[9, 9], [9, 8]])])
+    found = [
+        (points.tolist(), shade) for points, shade in pieces(ink, np.array([0, 0, 1, 1, 0, 0]))
+    ]
+    assert found == [
+        ([[0, 0], [1, 0]], 0),
+        ([[1, 0], [2, 0], [3, 0]], 1),
+        ([[9, 9], [9, 8]], 0),
+    ]
+
+
+def test_a_stroke_that_comes_back_over_its_start_keeps_its_turn():
+    """The turn at 10 lies on the line through both ends, and 5 beyond the nearer one."""
+    points = np.array([[0.0, 0.0], [10.0, 0.0], [5.0, 0.0]])
+    assert simplified(points, 4.9).all()
+    assert simplified(points, 5.1).tolist() == [True, False, True]

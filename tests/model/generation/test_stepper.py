@@ -148,7 +148,7 @@ def test_the_compiled_stepper_is_the_network(cell, layers, conditional, hidden, 
     expected, expected_phi = plainly(network, lines, uniform, normal)
     assert not ends or 0 < expected[..., 3].mean() < 1  # there is something to be wrong about
     steps = CompiledStepper(network, lines, torch.float32)
-    for part in (slice(0, 3), slice(3, 6)):  # an odd number in between
+    for part in (slice(0, 3), slice(3, 5), slice(5, 6)):  # odd and even numbers of steps
         points, phi = steps.run(uniform[part], normal[part])
         torch.testing.assert_close(points, expected[part], rtol=1e-3, atol=1e-3)
         if conditional:

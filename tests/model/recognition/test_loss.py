@@ -89,3 +89,15 @@ def test_the_number_of_texts_or_characters_divides_the_gradient(loss):
     batch = SimpleNamespace(lengths=torch.tensor([9, 5]), text_lengths=torch.tensor([4, 3]))
     assert loss(reduction="sequence").divisor(batch) == 2
     assert loss(reduction="character").divisor(batch) == 7
+
+
+def test_what_texts_are_padded_with_does_not_repeat_their_characters(caplog):
+    """Two characters need two frames, whatever follows them in the batch."""
+    labels = torch.randn(1, 2, 3, dtype=torch.float64, generator=torch.manual_seed(1))
+    labels = labels.log_softmax(-1)
+    batch = SimpleNamespace(
+        text=torch.tensor([[0, 1, 1, 1]]), text_lengths=torch.tensor([2]), index=torch.tensor([7])
+    )
+    loss = CTCLoss()(SimpleNamespace(labels=labels, lengths=torch.tensor([2])), batch)
+    torch.testing.assert_close(loss, -(labels[:, 0, 0] + labels[:, 1, 1]))
+    assert not caplog.records

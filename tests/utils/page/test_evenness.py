@@ -69,3 +69,9 @@ def test_what_is_too_short_is_not_measured():
     for text in ("aaaaabbbbb", "", "a b c d e f"):
         one = of_line(line(), text)
         assert all(math.isnan(one[name]) for name in ("word_space", "word_drift", "gap_spread"))
+
+
+def test_three_words_are_enough():
+    one = of_line(line(gaps=(1.0, 2.0), drift=(0, 0, 0)), "aaaaa bbbbb ccccc")
+    assert one["gap_spread"] == pytest.approx(math.sqrt(0.5) / 1.5, rel=1e-3)
+    assert one["word_drift"] == pytest.approx(0, abs=1e-5)
