@@ -37,7 +37,7 @@ class Fault(NamedTuple):
         file: its path below the project.
         old: what the file has, once; may be a part of a line, or several lines.
         new: what is planted in its place.
-        tests: paths below tests/ of tests that fit, beside those that mirror the file; tried first.
+        tests: paths below tests/ (or ids) of tests that fit, beside those that mirror the file.
     """
 
     file: str

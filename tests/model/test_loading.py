@@ -8,6 +8,7 @@ import model
 from base.checkpoint import load_checkpoint, save_checkpoint
 from base.pretrained import pretrained
 from model import CTCNetwork, PredictionNetwork, SynthesisNetwork, sample
+from model.calibration import Calibration
 from model.generation.mixture import PEN_SHARPNESS
 from model.generation.writing import LONGEST
 from model.loading import Reader, Writer, differing_arguments, load
@@ -169,3 +170,20 @@ def test_a_trained_network_says_in_one_line_what_it_is(tmp_path):
     saved(tmp_path / "x.pth", PredictionNetwork)
     said = repr(load(tmp_path / "x.pth", "cpu"))
     assert said == f"Writer(PredictionNetwork of {tmp_path}/x.pth on cpu)"
+
+
+def test_a_hand_is_measured_once_for_each_bias(tmp_path, monkeypatch):
+    measured = []
+
+    def calibrated(writer, primer, bias, pen_sharpness):
+        measured.append((bias, pen_sharpness))
+        return Calibration((1.0 + bias / 100, 1.0), (1.0, 1.0))
+
+    monkeypatch.setattr("model.loading.calibrated", calibrated)
+    saved(tmp_path / "w.pth", SynthesisNetwork)
+    writer = load(tmp_path / "w.pth", "cpu")
+    primer = np.array([[0, 0, 0], [1, 2, 1.0]]), "ab"
+    for bias in (0.5, 1.0, 0.5):
+        assert writer.calibration(primer, bias, 3.0).stretch == (1.0 + bias / 100, 1.0)
+    writer.calibration(primer, 0.5, 0.0)
+    assert measured == [(0.5, 3.0), (1.0, 3.0), (0.5, 0.0)]

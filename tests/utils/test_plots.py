@@ -324,3 +324,13 @@ def test_a_reading_without_any_evidence_is_drawn(recwarn):
     figure = plots.reading_figure(ink, "read:", np.zeros((0, 7)), [])
     assert to_pixels(figure, 50).min() < 128  # the ink
     assert not recwarn.list
+
+
+def test_one_step_does_not_make_all_others_of_the_window_pale():
+    """99 steps of weight 1 and one of 50: the scale ends at 1."""
+    window = np.zeros((100, 3))
+    window[:50, 0] = window[50:, 1] = 1.0
+    window[70, 1] = 50.0
+    ink = from_strokes([np.stack([np.arange(101.0), np.arange(101.0) % 7], axis=1)])
+    (axes,) = window_figure(window, "ab", ink).axes
+    assert axes.images[0].get_clim()[1] == 1.0

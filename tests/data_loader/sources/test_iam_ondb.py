@@ -460,3 +460,9 @@ def test_the_official_data(tmp_path):
     fitted = Normalisation.fit(dataset.ink(n) for n in dataset.indices("train"))
     # The constants are those of the complete set; a copy may lack forms.
     np.testing.assert_allclose(fitted.std, dataset.canonical, rtol=0.005)
+
+
+def test_another_limit_makes_a_new_cache(tmp_path, files):
+    root = write(tmp_path, files)
+    usual, short = prepared(root), prepared(root, max_points=19_999)
+    assert usual.cache.folder != short.cache.folder

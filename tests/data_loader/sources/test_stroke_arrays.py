@@ -226,3 +226,8 @@ def test_limits_and_absence_are_named(tmp_path):
     with pytest.raises(ConfigFault, match="subset: 7 does not fit: at most the"):
         prepared(tmp_path, subset=7)
     assert len(prepared(tmp_path, subset=2).indices("train")) == 2
+
+
+def test_blank_lines_behind_the_texts_do_not_count(tmp_path):
+    dataset = prepared(write(tmp_path, texts=f"{TEXTS}\n \n"), strict=True)
+    assert len(dataset) == 6 and dataset.text(5) == "text 5"

@@ -77,3 +77,8 @@ def test_of_real_lines_most_are_cut(real_cache):
         edges = [(x[found == m].min(), x[found == m].max()) for m in range(len(words))]
         assert all(left[1] < right[0] for left, right in pairwise(edges))
     assert 0.6 < cut / 200 < 0.9
+
+
+def test_a_gap_is_to_all_that_was_written_before():
+    """The third stroke touches the long first one; it is the second that lies far before it."""
+    assert numbers("abcd ef", (0, 10), (1, 2), (9, 12), (15, 21)) == [[0, 0, 0, 1]] * 3

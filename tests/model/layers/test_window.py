@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from model.layers.kernels import lstm
+from model.layers.kernels import library, lstm
 from model.layers.window import WindowedLayer
 from tests.model.layers.states import random_state
 
@@ -141,3 +141,18 @@ def test_bfloat16_products_keep_the_states_in_float32(path):
 def test_float64_never_goes_by_the_kernels(monkeypatch):
     monkeypatch.setattr(lstm, "run", lambda *arguments: pytest.fail("it did"))
     gradients(windowed(), False)
+
+
+def test_weights_of_the_window_beyond_all_bounds_stay_finite():
+    """Four components of the largest weight, each as wide as the whole text, are added up."""
+    device = torch.device("cpu")
+    if not library.available(device, torch.float32):
+        pytest.skip("there is no C compiler")
+    layer = windowed(components=4).float()
+    with torch.no_grad():
+        alpha, beta, _ = layer.window.bias.chunk(3)
+        alpha.fill_(1000.0)
+        beta.fill_(-1000.0)
+        state = random_state(layer, 2, torch.float32)
+        _, window, phi, _ = layer(torch.zeros(2, 2, 3), TEXT, TEXT_LENGTHS, state)
+    assert phi.isfinite().all() and window.isfinite().all() and phi.max() > 1e34
