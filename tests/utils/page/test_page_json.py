@@ -7,7 +7,6 @@ import pytest
 
 from data_loader.sources.ink_files import read_ink
 from utils.checks import DataError
-from utils.page import page_json
 from utils.page.page import Page, Pen, Row
 from utils.page.page_json import to_json, write_page_json
 
@@ -65,14 +64,3 @@ def test_a_page_is_read_row_by_row(tmp_path):
     first, second = read_ink(tmp_path / "page.json")
     assert (first.text, second.text) == ("ab", "c")
     assert first.ink.tolist() == [[0, 0, 0], [2, 5, 1], [1, -4, 1]]
-
-
-def test_a_file_beyond_the_limit_is_refused_and_not_cut(tmp_path, monkeypatch):
-    text = to_json(PAGE)
-    path = tmp_path / "page.json"
-    monkeypatch.setattr(page_json, "MAX_BYTES", len(text.encode()))
-    path.write_text(text, "utf-8")
-    assert len(read_page_json(path).rows) == 2
-    path.write_text(f"{text}[", "utf-8")
-    with pytest.raises(DataError):
-        read_page_json(path)
