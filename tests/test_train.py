@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -19,6 +20,7 @@ import train
 from base.base_trainer import BaseTrainer
 from base.checkpoint import checkpoints, load_checkpoint, save_checkpoint
 from base.run_folder import RunFolder
+from data_loader.sources.hand import HandDataset
 from data_loader.synthetic.embedded import EmbeddedDataset
 from tests import small_sources
 from tests.tiny_config import CONFIG
@@ -514,3 +516,20 @@ def test_one_process_at_a_time_trains_a_run(workplace, capsys):
     after = {path: path.stat().st_mtime_ns for path in before}
     assert after == before
     assert run("-r", str(MODELS / "a"), "--epochs", "3") == 0
+
+
+def test_the_units_of_a_hand_stand_in_the_config_of_its_checkpoints(tmp_path, monkeypatch):
+    """What is scored or continued later is brought to the same units."""
+    root, dataset = tmp_path / "hand.json", {"type": "HandDataset", "args": {}}
+    monkeypatch.setattr(HandDataset, "report", lambda _: "")
+    found = SimpleNamespace(height=100.0, step=20.0)
+    monkeypatch.setattr(train.own_hand, "prepare", lambda *_, **__: found)
+    loader = SimpleNamespace(
+        source=HandDataset(root=str(root)), prepare=lambda: None, new_characters={}
+    )
+    blocks = {"trainer": {"args": {}}, "data_loader": {"args": {"dataset": dataset}}}
+    config = SimpleNamespace(config=blocks, build=lambda *_: loader)
+    former = SimpleNamespace(alphabet=lambda _: None, resumed=False, path=tmp_path / "a.pth")
+    train.build_loader(config, former, 0, RunFolder("hand", "a"), torch.device("cpu"))
+    made = HandDataset(root=str(root), **dataset["args"])
+    assert (made.height, made.step) == (100.0, 20.0)

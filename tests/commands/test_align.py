@@ -144,3 +144,17 @@ def test_what_cannot_be_aligned_is_refused(lines, checkpoints, tmp_path):
     assert "config.json: no line has a text in the characters of" in message
     assert "absent.json" in refused(tmp_path / "absent.json", *reader)
     assert not list(tmp_path.glob("*.npz"))
+
+
+def test_characters_that_nobody_wrote_are_not_read(lines, checkpoints, reads, tmp_path):
+    """However well a recogniser guesses them."""
+    config, dataset = lines
+    texts = [dataset.text(n) for n in used(dataset)]
+    reads(texts)
+    output, crossed_out = tmp_path / "table.npz", texts[0][0]
+    use("align", config, "-r", checkpoints["SynthesisNetwork"], "--output", output,
+        "--reader", "any", "--not-text", crossed_out)  # fmt: skip
+    table = Alignment.load(output)
+    for n, text in zip(used(dataset), texts, strict=True):
+        expected = [one != crossed_out for one in text]
+        assert table.lines[dataset.name(n)].read.tolist() == expected

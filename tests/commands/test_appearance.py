@@ -1,15 +1,18 @@
 """How written lines look, beside recorded ones."""
 
 import json
+from dataclasses import dataclass
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from commands import page_appearance
 from commands.pages import own_hand
 from data_loader.synthetic.corpus import held_out
 from model import load
 from model.handwriting import Hand
-from tests.commands.networks import use
+from tests.commands.networks import ALPHABET, use
 from tests.page_rows import rows_of
 from utils.checks import UserError
 from utils.hand_measures import MEASURES, VARIED, measure
@@ -127,3 +130,37 @@ def test_recorded_sheets_are_the_forms_of_the_dataset(checkpoints, data, tmp_pat
     sheet = of_page([(data.ink(n), data.text(n)) for n in range(6)])
     assert found["measures"]["slant"]["median"] == pytest.approx(sheet["slant"])
     assert found["measures"]["x_height"]["median"] == pytest.approx(sheet["x_height"])
+
+
+@dataclass
+class Silent:
+    """A hand that writes nothing."""
+
+    writer: object
+    primer: object
+    reader: object
+    sharpening: dict
+    liveliness: float = 1.0
+    blank: float = 1.0
+
+    def write(self, texts, seeds):
+        return []
+
+
+def test_each_page_has_sentences_of_its_own(monkeypatch):
+    said = []
+
+    def passage(hand, text):
+        said.append(text)
+        return SimpleNamespace(lines=[])
+
+    monkeypatch.setattr("model.handwriting.Hand", Silent)
+    monkeypatch.setattr("model.handwriting.Passage", passage)
+    monkeypatch.setattr("utils.page.evenness.of_page", dict)
+    monkeypatch.setattr(page_appearance, "own_hand", lambda *_: None)
+    writer = SimpleNamespace(model=SimpleNamespace(alphabet=ALPHABET))
+    arguments = SimpleNamespace(pages=2, seed=0, pen_sharpness=None)
+    page_appearance.written_pages(writer, arguments, 0.5, [1.0])
+    count = page_appearance.SENTENCES
+    texts = held_out(2 * count)
+    assert said == [" ".join(texts[:count]), " ".join(texts[count:])]

@@ -17,6 +17,7 @@ from experiments import COMMANDS
 from model import CTCNetwork, load
 from model.recognition.error_rates import rates
 from model.recognition.language_model import CharacterLanguageModel
+from model.recognition.transcribing import Transcription
 from parse_config import data_of
 from tests import small_sources
 from tests.commands.networks import (
@@ -304,3 +305,18 @@ def test_data_without_one_place_to_go_names_the_keys(unconditional, tmp_path):
     )
     with pytest.raises(UserError, match=rf"--data: .*several datasets.* {keys}"):
         evaluate(path, tmp_path, "--data", "x")
+
+
+def test_the_worst_lines_are_those_of_the_last_search(checkpoints, data, tmp_path, monkeypatch):
+    def line(name, text, read):
+        return Transcription(name, data.ink(0), text, read)
+
+    found = {
+        "greedy": [line("a", "ab", "xy"), line("b", "ab", "ab")],
+        "beam": [line("a", "ab", "ab"), line("b", "ab", "az")],
+    }
+    drawn = []
+    monkeypatch.setattr("trainer.scores.read_split", lambda *_, **__: found)
+    monkeypatch.setattr("utils.plots.draw_lines", lambda path, inks, said: drawn.extend(said))
+    evaluate(checkpoints["CTCNetwork"], tmp_path, "--beam", 2)
+    assert drawn[0] == "b · 50% errors\ntrue: ab\nread: az"

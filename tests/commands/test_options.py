@@ -5,12 +5,14 @@ import re
 import subprocess
 import sys
 from importlib import import_module
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 import experiments
 from base.device import resolve_device
-from commands import command_line, options
+from commands import command_line, options, search_options
 from commands.command_line import parser_of
 from data_loader.sources.ink_files import HANDS
 from experiments import COMMANDS
@@ -19,7 +21,9 @@ from model.generation.sampling import DEFAULT_STEPS
 from model.loading import BIAS
 from tests.commands.networks import ROOT, names
 from tests.rights import closed_folder, without_rights
+from utils.alphabet import Alphabet
 from utils.checks import DEVICES, UserError, device_name
+from utils.style_file import write_style
 
 
 def parse(*words):
@@ -281,3 +285,34 @@ def test_commands_do_not_know_each_other():
         }
         assert not imported & others
         assert parser_of(name, COMMANDS).knows("--device")
+
+
+def test_a_style_gets_the_size_of_the_networks_own_lines(tmp_path):
+    """One of a tablet that counts sixteen units where the network counts one."""
+
+    def zigzag(height):
+        return np.array([[height / 2, height * (-1) ** n, n == 59] for n in range(60)], np.float32)
+
+    write_style(tmp_path / "large.json", zigzag(640.0), "mine", "large")
+    writer = SimpleNamespace(
+        own_hand=lambda: [zigzag(40.0)] * 2, model=SimpleNamespace(alphabet=Alphabet("eimn"))
+    )
+    ((ink, text),) = options.samples_of([tmp_path / "large.json"], writer)
+    assert text == "mine"
+    assert np.abs(ink[1:-1, 1]).max() == pytest.approx(40.0, rel=0.05)
+
+
+def test_a_mark_of_utf_8_is_no_part_of_the_text(tmp_path):
+    (tmp_path / "notepad.txt").write_bytes(b"\xef\xbb\xbfHello\r\n\r\nyou\r\n")
+    assert options.lines_of(tmp_path / "notepad.txt") == ["Hello", "you"]
+
+
+@pytest.mark.parametrize(("given", "weight"), [((), 0.7), (("0",), 0.0), (("1.5",), 1.5)])
+def test_the_weight_of_a_language_model(checkpoints, tmp_path, given, weight):
+    """0 is a weight as well."""
+    (tmp_path / "text.txt").write_text("a text\n")
+    words = ["--beam", "2", "--language-model", tmp_path / "text.txt"]
+    words += ["--language-weight", *given] if given else []
+    _, arguments = parse("read", "x", *words)
+    reader = model.load(checkpoints["CTCNetwork"], "cpu")
+    assert search_options.search_of(reader, arguments).language_weight == weight

@@ -217,3 +217,13 @@ def test_any_format_primes_either_network(checkpoints, tmp_path, name, form):
     (line,) = sample(network(NETWORKS[name]), [0], texts, max_steps=9, primer=primer)
     (read,) = read_ink(next((tmp_path / "out").glob("*.inkml")))
     np.testing.assert_array_equal(read.ink, line.written)
+
+
+def test_a_part_of_a_resampled_primer_is_as_long(checkpoints, ink, tmp_path, monkeypatch, capsys):
+    """The first 10 points of the file are 5 where every two become one."""
+    monkeypatch.setattr(
+        "data_loader.sources.ink_files.matched", lambda ink, own: (ink[::2], 1.0, 2.0)
+    )
+    words = ("--primer", primer_of(tmp_path, ink), "--primer-points", 10, "--steps", 5)
+    write(checkpoints["unconditional"], tmp_path / "out", *words, "--num-samples", 1)
+    assert "primer.inkml: 5 points, resampled, 2 points to one\n" in capsys.readouterr().out

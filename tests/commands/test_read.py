@@ -8,6 +8,8 @@ from PIL import Image
 from commands import command_line, search_options
 from experiments import COMMANDS
 from model import load
+from model.loading import Reader
+from model.recognition.encoder import GREEDY
 from model.recognition.error_rates import rates
 from model.recognition.language_model import CharacterLanguageModel
 from model.recognition.transcribing import read_lines
@@ -109,3 +111,18 @@ def test_a_language_model_takes_texts_in_normal_form(checkpoints, tmp_path, caps
     path.write_text("é\nß é\n", encoding="utf-8")
     with pytest.raises(UserError, match=r"text\.txt: it contains no text of characters"):
         search_options.search_of(loaded, command_line.parse(words, COMMANDS)[1])
+
+
+def test_ink_is_read_with_the_search_that_is_asked_for(checkpoints, data, tmp_path, monkeypatch):
+    write_inkml(tmp_path / "a.inkml", data.ink(0))
+    searches = []
+
+    def read_lines(reader, inks, search=GREEDY, **_):
+        searches.append(search.width)
+        return [""] * len(inks)
+
+    monkeypatch.setattr(Reader, "read_lines", read_lines)
+    for words in ((), ("--beam", 4)):
+        words = (*words, "--output", tmp_path)
+        use("read", "-r", checkpoints["CTCNetwork"], tmp_path / "a.inkml", *words)
+    assert searches == [1, 4]

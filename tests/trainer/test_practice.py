@@ -87,3 +87,34 @@ def test_without_lines_that_can_be_cut_there_are_none(forms):
     assert practice.composed(forms["plain"], [], None, KNOWN, 0, 1) == []
     # Without lent letters all that the hand lacks is drawn.
     assert len(composed(forms, reading(), lent="none")) == 10
+
+
+def test_every_other_line_of_a_network_has_the_one_before_it():
+    """Ink and text are of both lines, or of the new one alone."""
+    primer = np.ones((2, 3), dtype=np.float32), "before"
+
+    def write_lines(texts, seeds, *, bias, primer):
+        own = [np.full((3, 3), seed, dtype=np.float32) for seed in seeds]
+        return [
+            SimpleNamespace(
+                ink=np.concatenate([primer[0], ink]),
+                written=ink,
+                text=f"{primer[1]} {text}",
+                ended=True,
+            )
+            for ink, text in zip(own, texts, strict=True)
+        ]
+
+    said = practice.texts(4, KNOWN, 7)
+    writer = SimpleNamespace(write_lines=write_lines)
+    reader = SimpleNamespace(read_lines=lambda lines: said)
+    found = practice.written(writer, reader, [primer], KNOWN, 4, 7)
+    assert [text for _, text in found] == [
+        said[0],
+        f"before {said[1]}",
+        said[2],
+        f"before {said[3]}",
+    ]
+    assert [ink[:, 0].tolist() for ink, _ in found] == [
+        [7, 7, 7], [1, 1, 8, 8, 8], [9, 9, 9], [1, 1, 10, 10, 10]
+    ]  # fmt: skip

@@ -1,0 +1,78 @@
+"""How much of what was learned is kept: an exam of given results, and who is asked what."""
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from base.run_folder import RunFolder
+from trainer.own_hand import exam
+
+
+@pytest.fixture
+def kept(tmp_path, monkeypatch):
+    """Returns the share of what was learned that is kept, the only weight going from 0 to 1.
+
+    Its arguments: the share of misread characters before, and for each share that may be tried in
+    turn that of then, and what can no longer be read.
+    """
+
+    def conclude(was, *found):
+        misread, lost = [was, *(now for now, _ in found)], [letters for _, letters in found]
+        taken = SimpleNamespace(
+            taken=lambda _: (set(), misread.pop(0)), lost=lambda *_: lost.pop(0)
+        )
+        model = SimpleNamespace(grown=lambda weights, _: weights, load_state_dict=lambda _: None)
+        before = {"state_dict": {"weight": torch.tensor([0.0])}, "alphabet": []}
+        after = {"state_dict": {"weight": torch.tensor([1.0])}, "config": {"arch": {}}}
+        saved = []
+        for name, value in {
+            "networks": lambda *_: (None, None),
+            "newest_checkpoint": lambda _: (tmp_path / "last.pth", after, []),
+            "load": lambda *_: SimpleNamespace(model=model),
+            "load_checkpoint": lambda _: before,
+            "best_sample": lambda *_: 0,
+            "to_share": lambda checkpoint: checkpoint,
+            "save_checkpoint": lambda _, checkpoint: saved.append(checkpoint),
+            "write_style": lambda *_: None,
+        }.items():
+            monkeypatch.setattr(exam, name, value)
+        monkeypatch.setattr(exam.Exam, "of", lambda *_: taken)
+        source = SimpleNamespace(own=[0], ink=str, text=str, seed=0)
+        run = RunFolder("own_hand", "one", tmp_path)
+        assert exam._concluded(run, source, tmp_path / "first.pth", torch.device("cpu"))
+        ((share,),) = [one["state_dict"]["weight"].tolist() for one in saved]
+        return pytest.approx(share)
+
+    return conclude
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "share"),
+    [(0.0, 0.009, 1.0), (0.0, 0.011, 0.9), (0.1, 0.119, 1.0), (0.1, 0.121, 0.9)],
+)
+def test_a_tenth_and_one_in_a_hundred_more_may_be_misread(kept, was, now, share):
+    assert kept(was, (now, []), (was, [])) == share
+
+
+def test_of_shares_that_are_as_good_the_largest_is_kept(kept):
+    """All that are tried, down to 0.75 of what is legible, lose the same letter."""
+    assert kept(0.0, (0.0, ["z"]), (0.0, ["z"]), (0.0, ["z"])) == 1.0
+    assert kept(0.0, (0.5, []), (0.0, ["z"]), (0.0, ["z"]), (0.0, ["z"])) == 0.9
+
+
+def test_each_doubtful_character_is_tried_with_each_other_seed(monkeypatch):
+    asked = []
+
+    def write_lines(texts, seeds, **_):
+        asked.extend(zip(texts, seeds, strict=True))
+        return [SimpleNamespace(written=one) for one in zip(texts, seeds, strict=True)]
+
+    def read_lines(lines):  # Only one of them, and only the last time.
+        return [text if (text, seed) == ("cat", 2) else "#" for text, seed in lines]
+
+    reader = SimpleNamespace(read_lines=read_lines)
+    monkeypatch.setattr(exam, "calibrated", lambda *_: SimpleNamespace(stretch=None))
+    one = exam.Exam({"a": "cat", "b": "tub", "c": "icy"}, [], (None, ""), reader)
+    assert one.lost(SimpleNamespace(write_lines=write_lines), {"a", "b"}) == ["b"]
+    assert sorted(asked) == [("cat", 1), ("cat", 2), ("tub", 1), ("tub", 2)]
