@@ -26,7 +26,7 @@ from tiny_run import (
 
 from base.base_trainer import BaseTrainer, TrainingFailed
 from base.checkpoint import newest_checkpoint
-from utils.checks import ConfigFault
+from utils.checks import ConfigFault, NotFinite
 
 
 def summed_gradient(model, indices):
@@ -320,3 +320,38 @@ def test_a_loss_gives_one_value_a_sequence(tmp_path, monkeypatch, reduced, shape
     with pytest.raises(ConfigFault, match=r"^loss: .* a value for each sequence"):
         trainer.validation.split(trainer.model)
     assert not list(trainer.run.models.glob("*.pth"))
+
+
+def test_only_skipped_steps_in_a_row_end_the_run(tmp_path):
+    """One of each epoch, with four good ones in between."""
+    trainer = make(tmp_path, loader={"broken": (4,)}, epochs=3, max_skipped=2)
+    trainer.train()
+    assert trainer.progress.step == 12 and not trainer.unfinished
+
+
+def test_a_batch_that_cannot_be_validated_leaves_no_value_of_the_others(tmp_path):
+    class Partial(ChunkTrainer):
+        def run_part(self, model, batch, chunk=None, state=None):
+            if VALID[0] in batch.index.tolist():
+                raise NotFinite("no distribution")
+            return super().run_part(model, batch, chunk, state)
+
+    trainer = make(tmp_path, trainer=Partial, epochs=1)
+    trainer.train()
+    (row,) = rows(trainer)
+    assert math.isfinite(float(row["mean_prediction"])) and math.isfinite(float(row["error"]))
+    for name in ("valid_error", "valid_error_per_point", "valid_mean_prediction"):
+        assert math.isnan(float(row[name]))
+
+
+def test_each_validation_is_of_its_own_epoch(tmp_path):
+    trainer = make(tmp_path, epochs=2)
+    trainer.train()
+    model, predictions = trainer.model.eval(), []
+    for index in VALID:
+        with torch.no_grad():
+            output = model(torch.from_numpy(sequence(index))[None, :-1])
+        predictions.append(output.prediction.double().flatten())
+    last = float(rows(trainer)[-1]["valid_mean_prediction"])
+    # The metric divides by points, of which each has three numbers.
+    assert last == pytest.approx(3 * torch.cat(predictions).mean().item(), rel=1e-4)

@@ -1,11 +1,13 @@
 """Checkpoints are whole or refused, and never run code."""
 
+import copy
 import errno
 import os
 import pickle
 import re
 import sys
 import time
+import zipfile
 from pathlib import Path
 
 import hostile_files
@@ -315,3 +317,24 @@ def test_views_of_one_storage_load(tmp_path):
     save_checkpoint(tmp_path / "file.pth", content() | {"state_dict": state})
     loaded = load_checkpoint(tmp_path / "file.pth")["state_dict"]
     assert all(torch.equal(loaded[name], state[name]) for name in state)
+
+
+def test_parts_of_one_name_or_one_place_are_refused(tmp_path):
+    """Either could make more of a small file than it is."""
+
+    def same_name(archive, part):
+        archive.writestr(part.filename.upper(), b"")
+
+    def same_place(archive, part):
+        other = copy.copy(part)
+        other.filename += "1"
+        archive.filelist.append(other)
+        archive._didModify = True  # so that the list is written again
+
+    for change in (same_name, same_place):
+        path = tmp_path / f"{change.__name__}.pth"
+        save_checkpoint(path, content())
+        with zipfile.ZipFile(path, "a") as archive:
+            change(archive, max(archive.infolist(), key=lambda part: part.file_size))
+        with pytest.raises(CheckpointError, match=r"damaged \(its parts overlap\)"):
+            load_checkpoint(path)

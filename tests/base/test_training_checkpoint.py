@@ -411,3 +411,27 @@ def test_where_the_log_cannot_be_measured_its_former_sizes_stay(tmp_path, monkey
         again.train()
     saved = newest_checkpoint(again.run.models)[1]
     assert saved["epoch"] == 1 and saved["training"]["event_sizes"] == before
+
+
+@pytest.mark.parametrize(
+    ("first", "bound"), [(3.0, 33.0), (0.01, 10.01), (-0.5, 9.5), (-20.0, 180.0)]
+)
+def test_the_bound_of_a_loss_that_is_small_or_negative(tmp_path, first, bound):
+    """Ten times the first one above it, whatever its sign, or ten if that is less than one."""
+    trainer = make(tmp_path)
+    trainer.progress.first_loss = first
+    for loss, is_sound in ((bound - 0.1, True), (bound + 0.1, False)):
+        trainer.validation.last_loss = lambda _, loss=loss: loss
+        assert (trainer.checkpoint.fault() is None) == is_sound
+
+
+def test_going_back_within_an_epoch_leaves_its_earlier_checkpoints(tmp_path):
+    first = train(tmp_path, 3.0, 1.0, save_minutes=0.0)
+    start = "checkpoint-epoch2-step7.pth"
+    kept = [first.run.models / name for name in ("checkpoint-epoch2-step6.pth", start)]
+    train(tmp_path, 3.0, 4.0, back_to=start)
+    assert all(path.exists() for path in kept)
+    aside = {path.name for path in (first.run.models / "superseded" / "1").iterdir()}
+    assert {name for name in aside if "-step" in name} == {
+        f"checkpoint-epoch2-step{step}.pth" for step in (8, 9)
+    }

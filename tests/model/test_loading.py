@@ -187,3 +187,32 @@ def test_a_hand_is_measured_once_for_each_bias(tmp_path, monkeypatch):
         assert writer.calibration(primer, bias, 3.0).stretch == (1.0 + bias / 100, 1.0)
     writer.calibration(primer, 0.5, 0.0)
     assert measured == [(0.5, 3.0), (1.0, 3.0), (0.5, 0.0)]
+
+
+def test_what_is_predicted_of_a_line_is_what_it_was_written_by(tmp_path):
+    """After each point but the last, seen one by one."""
+    model = saved(tmp_path / "writer.pth", PredictionNetwork)
+    writer = load(tmp_path / "writer.pth", "cpu")
+    line = writer.write(seed=1, max_steps=6)
+    found, state = writer.predict(line).mean, None
+    assert found.shape == (6, 2)
+    for number, mean in enumerate(found):
+        point = (line.ink[number] - [8.0, 0.5, 0.0]) / [40.0, 35.0, 1.0]
+        with torch.no_grad():
+            output = model(torch.tensor(point, dtype=torch.float32)[None, None], state=state)
+        state = output.state
+        torch.testing.assert_close(mean, output.prediction[0].mean[0], rtol=1e-4, atol=1e-5)
+
+
+def test_a_hand_is_measured_once_for_each_way_to_write_it(tmp_path, monkeypatch):
+    saved(tmp_path / "writer.pth", SynthesisNetwork)
+    writer, measured = load(tmp_path / "writer.pth", "cpu"), []
+    monkeypatch.setattr("model.loading.calibrated", lambda _, *how: measured.append(how) or how)
+    ink = np.float32([[0, 0, 0], [30, 5, 1]])
+    ways = [
+        *(((ink, "a"), 0.5, 3.0), ((ink, "a"), 0.5, 0.0), ((ink, "a"), 1.0, 3.0)),
+        *(((ink, "b"), 0.5, 3.0), ((2 * ink, "a"), 0.5, 3.0)),
+    ]
+    for _ in range(2):
+        assert [writer.calibration(*way) for way in ways] == ways
+    assert len(measured) == len(ways)

@@ -84,3 +84,18 @@ def _loss(weight):
     loss = weight.square().sum()
     loss.backward()
     return loss
+
+
+def test_each_group_has_a_rate_of_its_own_that_a_schedule_changes():
+    groups = [nn.Parameter(torch.zeros(1, dtype=torch.float64)) for _ in range(2)]
+    optimizer = GravesRMSprop([{"params": [groups[0]]}, {"params": [groups[1]], "lr": 0.02}])
+    for step in range(2):
+        for weight in groups:
+            weight.grad = torch.ones_like(weight)
+        optimizer.step()
+        if step == 0:  # With a rate of 0 the step before goes on, and nothing is added.
+            first = [weight.item() for weight in groups]
+            optimizer.param_groups[0]["lr"] = 0.0
+    assert first == pytest.approx([by_hand(0, [1]), by_hand(0, [1], lr=0.02)], rel=1e-12)
+    expected = [1.9 * first[0], by_hand(0, [1, 1], lr=0.02)]
+    assert [weight.item() for weight in groups] == pytest.approx(expected, rel=1e-12)

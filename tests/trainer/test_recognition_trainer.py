@@ -21,9 +21,11 @@ from model import (
     SynthesisNetwork,
     TranscriptionLoss,
 )
+from model.recognition.encoder import Transcript
 from model.recognition.error_rates import rates
 from trainer import RecognitionTrainer
 from trainer.recognition_trainer import evidence
+from utils.alphabet import Alphabet
 from utils.checks import ConfigFault, DataError
 
 KINDS = ["ctc", "attention"]
@@ -265,3 +267,14 @@ def test_a_reader_that_diverges_is_not_saved(tmp_path, loader, kind, valid, capl
     if valid:
         assert [row["valid_cer"] == "nan" for row in rows] == [False, True, True]
     assert "Traceback" not in (trainer.run.models / "train.log").read_text()
+
+
+def test_evidence_of_labels_is_in_the_order_of_their_places():
+    """Not of the alphabet, nor of how sure they are; the last class is the blank."""
+    chances = torch.tensor(
+        [[0.01, 0.02, 0.9, 0.07], [0.6, 0.05, 0.05, 0.3], [0.02, 0.7, 0.08, 0.2]]
+    )
+    output = Transcript(Alphabet("abc"), chances.log()[None], torch.tensor([3]))
+    values, names = evidence(output)
+    assert names == ["c", "a", "b"]
+    np.testing.assert_allclose(values, chances.numpy().T[[2, 0, 1]], rtol=1e-5)
