@@ -232,7 +232,7 @@ def build_network(
             return config.build_model(*arguments, weights)
         model, known = config.build_model(*arguments), former.alphabet(config)
         size = None if known is None else len(known)
-        load_weights(model, weights, path, keep_buffers=True, vocab_size=size, grow=True)
+        load_weights(model, weights, path, vocab_size=size, grow=True)
         return model
 
 

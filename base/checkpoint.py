@@ -242,7 +242,6 @@ def load_weights(
     state_dict: Mapping[str, Tensor],
     source: str | os.PathLike[str],
     *,
-    keep_buffers: bool = False,
     vocab_size: int | None = None,
     grow: bool = False,
 ) -> None:
@@ -252,7 +251,6 @@ def load_weights(
         model: the network.
         state_dict: the weights.
         source: the file that they are from, for the error.
-        keep_buffers: whether the model keeps its own buffers, which follow from its data.
         vocab_size: number of characters, the first of the model's alphabet, that the weights know;
             None for all.
         grow: whether the model may have more than the weights, new characters or the end of
@@ -265,10 +263,6 @@ def load_weights(
     state = dict(state_dict) if isinstance(state_dict, Mapping) else {}
     if grow:
         state = model.grown(state, vocab_size)
-    if keep_buffers:
-        buffers = {name for name, _ in model.named_buffers()} & own.keys()
-        state = {name: value for name, value in state.items() if name not in buffers}
-        state |= {name: own[name] for name in buffers}
     check_weights(model, state, source, vocab_size)
     if lost := [name for name, value in state.items() if not is_finite(value)]:
         raise CheckpointError(

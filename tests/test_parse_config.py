@@ -458,9 +458,9 @@ def test_a_network_that_a_checkpoint_does_not_describe_is_a_fault(tmp_path, arch
 
 def test_a_network_that_a_checkpoint_describes_takes_the_arguments_of_the_file(tmp_path):
     path, arch = tmp_path / "c.json", SOUND["arch"]
-    path.write_text(json.dumps(changed("arch", {"args": {"cell": "GRU"}})))
+    path.write_text(json.dumps(changed("arch", {"args": {"cell": "GRU", "clip": 5}})))
     config = ConfigParser.from_file(path, arch=arch).config
-    assert config["arch"] == arch | {"args": arch["args"] | {"cell": "GRU"}}
+    assert config["arch"] == {"type": "Network", "args": {"dropout": 0, "clip": 5, "cell": "GRU"}}
     path.write_text(json.dumps(changed("arch", {"args": 5})))
     with pytest.raises(ConfigError, match=r"arch\.args = 5"):
         ConfigParser.from_file(path, arch=arch)

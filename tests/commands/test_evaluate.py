@@ -30,6 +30,7 @@ from tests.commands.networks import (
     save,
 )
 from trainer import scores as library
+from utils.alphabet import Alphabet
 from utils.checks import UserError
 
 KEYS = [
@@ -320,3 +321,14 @@ def test_the_worst_lines_are_those_of_the_last_search(checkpoints, data, tmp_pat
     monkeypatch.setattr("utils.plots.draw_lines", lambda path, inks, said: drawn.extend(said))
     evaluate(checkpoints["CTCNetwork"], tmp_path, "--beam", 2)
     assert drawn[0] == "b · 50% errors\ntrue: ab\nread: az"
+
+
+def test_texts_are_encoded_by_the_alphabet_of_the_network(tmp_path):
+    """Not by that of the data, whose order is another."""
+    alphabet = Alphabet(ALPHABET.characters[::-1])
+    path = save(tmp_path / "a.pth", "SynthesisNetwork", "a", alphabet=alphabet)
+    loader = data_of(load(path, "cpu"))
+    (batch,) = loader.split("test")
+    rows = zip(batch.index.tolist(), batch.text, batch.text_lengths.tolist(), strict=True)
+    for index, text, length in rows:
+        assert alphabet.decode(text[:length]) == loader.source.text(index)
