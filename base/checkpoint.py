@@ -259,7 +259,6 @@ def load_weights(
     Raises:
         CheckpointError: if they are of another architecture, naming what differs, or not finite.
     """
-    own = model.state_dict()
     state = dict(state_dict) if isinstance(state_dict, Mapping) else {}
     if grow:
         state = model.grown(state, vocab_size)
