@@ -147,7 +147,7 @@ class Silent:
         return []
 
 
-def test_each_page_has_sentences_of_its_own(monkeypatch):
+def test_each_page_has_sentences_of_its_own(checkpoints, monkeypatch):
     said = []
 
     def passage(hand, text):
@@ -158,7 +158,7 @@ def test_each_page_has_sentences_of_its_own(monkeypatch):
     monkeypatch.setattr("model.handwriting.Passage", passage)
     monkeypatch.setattr("utils.page.evenness.of_page", dict)
     monkeypatch.setattr(page_appearance, "own_hand", lambda *_: None)
-    writer = SimpleNamespace(model=SimpleNamespace(alphabet=ALPHABET))
+    writer = load(checkpoints["SynthesisNetwork"], "cpu")
     arguments = SimpleNamespace(pages=2, seed=0, pen_sharpness=None)
     page_appearance.written_pages(writer, arguments, 0.5, [1.0])
     count = page_appearance.SENTENCES

@@ -18,7 +18,7 @@ from data_loader.sources.ink_files import HANDS
 from experiments import COMMANDS
 from model.generation.mixture import PEN_SHARPNESS
 from model.generation.sampling import DEFAULT_STEPS
-from model.loading import BIAS
+from model.loading import BIAS, load
 from tests.commands.networks import ROOT, names
 from tests.rights import closed_folder, without_rights
 from utils.alphabet import Alphabet
@@ -287,16 +287,15 @@ def test_commands_do_not_know_each_other():
         assert parser_of(name, COMMANDS).knows("--device")
 
 
-def test_a_style_gets_the_size_of_the_networks_own_lines(tmp_path):
+def test_a_style_gets_the_size_of_the_networks_own_lines(checkpoints, tmp_path):
     """One of a tablet that counts sixteen units where the network counts one."""
 
     def zigzag(height):
         return np.array([[height / 2, height * (-1) ** n, n == 59] for n in range(60)], np.float32)
 
     write_style(tmp_path / "large.json", zigzag(640.0), "mine", "large")
-    writer = SimpleNamespace(
-        own_hand=lambda: [zigzag(40.0)] * 2, model=SimpleNamespace(alphabet=Alphabet("eimn"))
-    )
+    network = load(checkpoints["SynthesisNetwork"], "cpu").model
+    writer = SimpleNamespace(own_hand=lambda: [zigzag(40.0)] * 2, model=network)
     ((ink, text),) = options.samples_of([tmp_path / "large.json"], writer)
     assert text == "mine"
     assert np.abs(ink[1:-1, 1]).max() == pytest.approx(40.0, rel=0.05)
@@ -314,5 +313,5 @@ def test_the_weight_of_a_language_model(checkpoints, tmp_path, given, weight):
     words = ["--beam", "2", "--language-model", tmp_path / "text.txt"]
     words += ["--language-weight", *given] if given else []
     _, arguments = parse("read", "x", *words)
-    reader = model.load(checkpoints["CTCNetwork"], "cpu")
+    reader = load(checkpoints["CTCNetwork"], "cpu")
     assert search_options.search_of(reader, arguments).language_weight == weight
