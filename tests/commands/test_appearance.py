@@ -12,7 +12,7 @@ from commands.pages import own_hand
 from data_loader.synthetic.corpus import held_out
 from model import load
 from model.handwriting import Hand
-from tests.commands.networks import ALPHABET, use
+from tests.commands.networks import use
 from tests.page_rows import rows_of
 from utils.checks import UserError
 from utils.hand_measures import MEASURES, VARIED, measure

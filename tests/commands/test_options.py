@@ -21,7 +21,6 @@ from model.generation.sampling import DEFAULT_STEPS
 from model.loading import BIAS, load
 from tests.commands.networks import ROOT, names
 from tests.rights import closed_folder, without_rights
-from utils.alphabet import Alphabet
 from utils.checks import DEVICES, UserError, device_name
 from utils.style_file import write_style
 

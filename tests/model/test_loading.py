@@ -194,7 +194,7 @@ def test_what_is_predicted_of_a_line_is_what_it_was_written_by(tmp_path):
     model = saved(tmp_path / "writer.pth", PredictionNetwork)
     writer = load(tmp_path / "writer.pth", "cpu")
     line = writer.write(seed=1, max_steps=6)
-    found, state = writer.predict(line).mean, None
+    found, state = writer.predict(line).prediction[0].mean, None
     assert found.shape == (6, 2)
     for number, mean in enumerate(found):
         point = (line.ink[number] - [8.0, 0.5, 0.0]) / [40.0, 35.0, 1.0]
