@@ -150,5 +150,5 @@ def count_votes(arguments: argparse.Namespace) -> None:
     print(f"{tally.equal:>6}  equal")
     print(
         f"the first is preferred in {tally.share:.1%} of {tally.first + tally.second} votes for "
-        f"one of them (95 % interval, Wilson: {low:.1%} to {high:.1%})"
+        f"one of them (95 % interval over {tally.pairs} pairs, Wilson: {low:.1%} to {high:.1%})"
     )

@@ -55,11 +55,13 @@ class Tally:
     Attributes:
         first, second: how often each was preferred.
         equal: how often neither.
+        pairs: on how many pairs one was preferred, by any judge.
     """
 
     first: int = 0
     second: int = 0
     equal: int = 0
+    pairs: int = 0
 
     @classmethod
     def count(cls, votes: Sequence[Mapping[int, str]], left: Sequence[bool]) -> "Tally":
@@ -70,11 +72,14 @@ class Tally:
             left: for each pair whether the first hand is left.
         """
         counts = [0, 0, 0]
+        decided = set()
         for one in votes:
             for pair, vote in one.items():
                 side = VOTES.index(vote)
                 counts[side if side == 2 else side ^ (not left[pair - 1])] += 1
-        return cls(*counts)
+                if vote in SIDES:
+                    decided.add(pair)
+        return cls(*counts, len(decided))
 
     @property
     def share(self) -> float:
@@ -84,11 +89,12 @@ class Tally:
 
     @property
     def interval(self) -> tuple[float, float]:
-        """The 95 % interval of `share`, see `wilson`."""
-        return wilson(self.first, self.first + self.second)
+        """The 95 % interval of `share`, see `wilson`, over pairs: judges see the same two lines, so
+        that their votes on a pair are not independent."""
+        return wilson(self.share * self.pairs, self.pairs)
 
 
-def wilson(successes: int, trials: int) -> tuple[float, float]:
+def wilson(successes: float, trials: int) -> tuple[float, float]:
     """Return the 95 % interval of a binomial probability (Wilson 1927); (0, 1) without a trial."""
     if not trials:
         return 0.0, 1.0

@@ -71,10 +71,10 @@ def test_votes_are_counted_with_their_interval(two, tmp_path, capsys):
     assert printed[0] == f"     3  {two[0]} at bias 0.5"
     assert printed[1] == f"     1  {two[1]} at bias 0.5"
     assert printed[2] == "     1  equal"
-    # By hand: (0.75 + 3.8415 / 8 -+ 1.96 sqrt(0.1875 / 4 + 3.8415 / 64)) / (1 + 3.8415 / 4)
+    # By hand: (0.75 + 3.8415 / 6 -+ 1.96 sqrt(0.1875 / 3 + 3.8415 / 36)) / (1 + 3.8415 / 3)
     assert printed[3] == (
-        "the first is preferred in 75.0% of 4 votes for one of them (95 % interval, Wilson: 30.1% "
-        "to 95.4%)"
+        "the first is preferred in 75.0% of 4 votes for one of them (95 % interval over 3 pairs, "
+        "Wilson: 25.6% to 96.3%)"
     )
 
 

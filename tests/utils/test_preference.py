@@ -25,9 +25,19 @@ def test_a_tally_by_hand():
     left = [True, False, True]
     votes = [{1: "left", 2: "left", 3: "equal"}, {2: "right", 3: "right"}, {}]
     tally = Tally.count(votes, left)
-    assert tally == Tally(first=2, second=2, equal=1) and tally.share == 0.5
+    assert tally == Tally(first=2, second=2, equal=1, pairs=3) and tally.share == 0.5
     none = Tally.count([{1: "equal"}], left)
     assert math.isnan(none.share) and none.interval == (0.0, 1.0)
+
+
+def test_a_second_judge_of_the_same_pairs_narrows_no_interval():
+    left = [True] * 100
+    votes = {pair: "left" if pair <= 88 else "right" for pair in range(1, 101)}
+    one, two = Tally.count([votes], left), Tally.count([votes, votes], left)
+    expected = binomtest(88, 100).proportion_ci(method="wilson")
+    assert two.first == 176 and two.pairs == 100
+    for tally in (one, two):
+        assert tally.interval == pytest.approx((expected.low, expected.high), abs=1e-6)
 
 
 def test_votes_that_are_none_are_refused():
