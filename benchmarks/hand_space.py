@@ -1,8 +1,8 @@
 """How well lines tell whose hand they are in, and the space in which they do.
 
 `utils.hand_likeness.fit` learns a space from the forms of IAM-OnDB's trainset. Persons of
-testset_v, by some lines of theirs, are then told from each other by all their other lines. With
---output the space is saved; `saved/pretrained/hands.npz` is measured without.
+testset_v, by some lines of theirs, are then told from each other by all lines of their other forms.
+With --output the space is saved; `saved/pretrained/hands.npz` is measured without.
 """
 
 import argparse
@@ -15,7 +15,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from base.pretrained import HANDS
-from benchmarks.own_hand import recorded
+from benchmarks.own_hand import divided, recorded
 from data_loader import IAMOnDBDataset
 from utils import hand_likeness
 from utils.hand_likeness import HandSpace, likelihoods
@@ -39,15 +39,18 @@ def learned(root: str) -> HandSpace:
 def main(arguments: argparse.Namespace) -> None:
     """Print how many lines are told right, and what the truth costs."""
     space = hand_likeness.load(HANDS) if arguments.output is None else learned(arguments.data)
-    persons = [
-        space.embed([ink for ink, _ in lines]) for lines in recorded(arguments.data).values()
-    ]
+    persons = recorded(arguments.data).values()
     between = space.between.astype(np.float64)
     print(f"{len(persons)} persons; known by    told right    nats of the truth")
     for count in KNOWN_BY:
         right, nats = [], []
-        for number, lines in enumerate(persons):
-            likely = likelihoods(lines[count:], [one[:count] for one in persons], between)
+        parts = [divided(person, count) for person in persons]
+        known, others = (
+            [space.embed([ink for ink, _ in lines]) for lines in side]
+            for side in zip(*parts, strict=True)
+        )
+        for number, lines in enumerate(others):
+            likely = likelihoods(lines, known, between)
             right.append((likely.argmax(axis=1) == number).mean())
             nats.append((np.logaddexp.reduce(likely, axis=1) - likely[:, number]).mean())
         print(f"{count:>19} lines {np.mean(right):>12.1%} {np.mean(nats):>20.2f}")

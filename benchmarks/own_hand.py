@@ -1,9 +1,10 @@
 """How like the hands become that a network learns, and how legible they stay.
 
 Of each hand some lines are learned (`configs/own_hand.json`, or --config). `utils.hand_likeness`,
-which took part in no training, then says of each written line whose hand it is, as it does of the
-person's other lines. A recogniser (--network reader, --config configs/own_hand_reader.json) reads
-these before and after it. A folder keeps what was measured: a run that is stopped goes on.
+which took part in no training, knows each hand by its last lines, of other forms than the learned
+ones, and says of each written line whose hand it is, as it does of recorded lines that are neither.
+A recogniser (--network reader, --config configs/own_hand_reader.json) reads these before and after
+it. A folder keeps what was measured: a run that is stopped goes on.
 """
 
 import argparse
@@ -14,6 +15,7 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -42,41 +44,60 @@ PERSONS = (
     "e02-134z a01-020z c01-038z g07-222z k03-228z l06-655z n04-255z p05-565z",
     "b07-568z d09-642z g03-048z j10-499z l04-425z n01-035z p03-331z r07-503z",
     "e01-009z b08-658z g05-133z k02-111z l05-536z n02-140z p04-422z r08-599z",
-    "e03-137z a01-023z c01-041z g08-249z k04-256z l06-690z n04-282z p05-590z",
-    "g07-205z c01-009z e02-117z k03-205z l06-628z n03-232z p05-543z r09-711z",
+    "g06-172z b10-739z e02-077z k03-154z l05-577z n03-188z p04-492z r09-664z",
     "d08-544z b05-465z f10-536z j08-408z l03-323z m06-693z p02-214z r06-388z",
-    "r06-412z b06-489z d08-561z f10-558z j08-425z l03-340z m06-712z p02-236z",
-    "m06-736z b06-508z d08-579z f10-582z j09-443z l04-363z p03-254z r06-429z",
+    "g06-150z b09-710z e01-049z k03-130z l05-554z n02-163z p04-468z r09-638z",
+    "e03-137z a01-023z c01-041z g08-249z k04-256z l06-690z n04-282z p05-590z",
     "j10-457z b06-527z d09-598z g01-016z l04-388z m06-759z p03-279z r06-453z",
     "d09-664z b07-587z g03-067z k01-021z l04-446z n01-055z p03-354z r07-532z",
     "j07-370z b05-422z d07-510z f09-499z l03-272z m06-637z p02-169z r04-347z",
-    "g06-172z b10-739z e02-077z k03-154z l05-577z n03-188z p04-492z r09-664z",
-    "g06-150z b09-710z e01-049z k03-130z l05-554z n02-163z p04-468z r09-638z",
+    "g07-205z c01-009z e02-117z k03-205z l06-628z n03-232z p05-543z r09-711z",
+    "r06-412z b06-489z d08-561z f10-558z j08-425z l03-340z m06-712z p02-236z",
+    "m06-736z b06-508z d08-579z f10-582z j09-443z l04-363z p03-254z r06-429z",
     "j10-480z b07-548z d09-618z g02-032z l04-408z n01-015z p03-304z r07-475z",
 )
 """Forms of testset_v that were written one after the other, by the clock in the files: each row a
-person, most with some sixty lines. The first five were used to choose the recipe."""
+person, most with some sixty lines. The first five were used to choose the recipe; the last six have
+enough lines to learn thirty."""
 EMBEDDED = 20
 """Invented writers, of whom the classifier has seen none."""
+ENROLLED = 20
+"""Lines, the last, by which a hand is known."""
 SENTENCES = 20
 BIAS = 0.75
 
+Hand = list[list[Pair]]
+"""Lines of a hand, by form."""
 
-def recorded(root: str) -> dict[str, list[Pair]]:
+
+def recorded(root: str) -> dict[str, Hand]:
     """Return the lines of `PERSONS`, by the first form of each."""
     source = IAMOnDBDataset(root=root, subset=None, strict=False)
     source.prepare()
     forms = _by_hand(source, "valid", source.group)
     persons = [row.split() for row in PERSONS]
-    return {row[0]: [line for form in row for line in forms[form]] for row in persons}
+    return {row[0]: [forms[form] for form in row] for row in persons}
 
 
-def invented() -> dict[str, list[Pair]]:
-    """Return lines of invented writers."""
+def invented() -> dict[str, Hand]:
+    """Return lines of invented writers, each a form of its own."""
     size = 250 * EMBEDDED
     source = EmbeddedDataset(seed=77, size=size, valid_size=1, test_size=1, writers=EMBEDDED)
     source.prepare()
-    return _by_hand(source, "train", source.writer)
+    hands = _by_hand(source, "train", source.writer)
+    return {hand: [[line] for line in lines] for hand, lines in hands.items()}
+
+
+def divided(hand: Hand, count: int) -> tuple[list[Pair], list[Pair]]:
+    """Return the first lines of a hand, and the lines of the forms that hold none of these."""
+    starts = np.cumsum([0, *map(len, hand)])
+    first = int(np.searchsorted(starts, count))
+    return list(chain(*hand[:first]))[:count], list(chain(*hand[first:]))
+
+
+def unknown(hand: Hand, count: int) -> list[Pair]:
+    """Return lines of which none is learned and none is among those by which the hand is known."""
+    return divided(hand, count)[1][:-ENROLLED][:SENTENCES]
 
 
 def _by_hand(source: BaseDataset, split: str, of) -> dict[str, list[Pair]]:
@@ -110,33 +131,33 @@ def misread_of(inks: Sequence[np.ndarray], texts: Sequence[str], reader: str = "
     return rates(zip(texts, load(reader, "cpu").read_lines(inks), strict=True))["cer"]
 
 
-def measured(name: str, lines: Sequence[Pair], folder: Path, arguments) -> dict:
+def measured(name: str, hand: Hand, folder: Path, arguments) -> dict:
     """Learn a hand; return how it is read or written before and after."""
     path = folder / f"{name}-measured.json"
     if not path.exists():
-        run, seconds = learn(name, lines[: arguments.lines], folder, arguments)
-        others = lines[arguments.lines :][:SENTENCES]
+        run, seconds = learn(name, divided(hand, arguments.lines)[0], folder, arguments)
         before = load(arguments.network, "cpu")
         if isinstance(before, Reader):
             networks = {"before": arguments.network, "now": str(run.models)}
+            others = unknown(hand, arguments.lines)
             found = {
                 which: misread_of(*zip(*others, strict=True), network)
                 for which, network in networks.items()
             }
         else:
-            found = written(before, run, others)
+            found = written(before, run)
         path.write_text(json.dumps({"seconds": seconds} | found))
     return json.loads(path.read_text())
 
 
-def written(before: Writer, run: RunFolder, others: Sequence[Pair]) -> dict:
+def written(before: Writer, run: RunFolder) -> dict:
     """Return where lines lie in the space of hands, and the errors of those that were written."""
     after = load(run.models / HAND, "cpu")
     space = hand_likeness.load(HANDS)
     (style,) = read_ink(run.models / own_hand.SAMPLE)
     primer = style.ink, style.text
     texts = held_out(SENTENCES)
-    result = {"others": space.embed([ink for ink, _ in others]).tolist()}
+    result = {}
     for network, which in ((before, "before"), (after, "now")):
         for how, given in (("alone", None), ("primed", primer)):
             made = network.write_lines(texts, list(range(SENTENCES)), bias=BIAS, primer=given)
@@ -164,36 +185,35 @@ def main(arguments: argparse.Namespace) -> None:
         table(arguments, hands, chosen, found)
 
 
-def table(arguments, hands: dict[str, list[Pair]], chosen: list[str], found: list[dict]) -> None:
-    """Print how like the hands and how legible lines are."""
+def table(arguments, hands: dict[str, Hand], chosen: list[str], found: list[dict]) -> None:
+    """Print how like the hands and how legible lines are; of the rates also the extremes."""
     space = hand_likeness.load(HANDS)
     between = space.between.astype(np.float64)
     samples = [
-        space.embed([ink for ink, _ in lines[: arguments.lines]]) for lines in hands.values()
+        space.embed([ink for ink, _ in divided(hand, arguments.lines)[1][-ENROLLED:]])
+        for hand in hands.values()
     ]
     own = samples[arguments.skip :][: len(found)]
     middle = np.mean([sample.mean(axis=0) for sample in own], axis=0)
 
-    def told(places: list, shift: np.ndarray | float = 0.0) -> float:
+    def told(places: list, shift: np.ndarray | float = 0.0) -> str:
         likely = [
             hand_likeness.likelihoods(np.array(lines) - shift, samples, between).argmax(axis=1)
             for lines in places
         ]
         right = [(one == k + arguments.skip).mean() for k, one in enumerate(likely)]
-        return float(np.mean(right))
+        return f"{np.mean(right):7.1%} ({min(right):.0%} to {max(right):.0%})"
 
-    print(
-        f"{'told to be of the right hand':<30} {'':>8} {'less what is common':>20} {'misread':>8}"
-    )
-    others = told([one["others"] for one in found])
-    rest = [hands[name][arguments.lines :][:SENTENCES] for name in chosen]
+    print(f"{'told to be of the right hand':<49} {'less what is common':>20} {'misread':>8}")
+    rest = [unknown(hands[name], arguments.lines) for name in chosen]
+    others = told([space.embed([ink for ink, _ in lines]) for lines in rest])
     misread = np.mean([misread_of(*zip(*lines, strict=True)) for lines in rest])
-    print(f"{'other recorded lines':<30} {others:8.1%} {'':>20} {misread:8.1%}")
+    print(f"{'other recorded lines':<28} {others:>20} {'':>20} {misread:8.1%}")
     for name in ("before alone", "before primed", "now alone", "now primed"):
         places = [np.array(one[name]["places"]) for one in found]
         shift = np.mean([one.mean(axis=0) for one in places], axis=0) - middle
         misread = np.mean([one[name]["errors"] for one in found])
-        print(f"{name:<30} {told(places):8.1%} {told(places, shift):20.1%} {misread:8.1%}")
+        print(f"{name:<28} {told(places):>20} {told(places, shift):>20} {misread:8.1%}")
 
 
 if __name__ == "__main__":

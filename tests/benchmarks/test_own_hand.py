@@ -1,0 +1,21 @@
+"""Lines that are learned, that say what a hand is, and that are told by it are different ones."""
+
+from itertools import chain
+
+import pytest
+
+from benchmarks.own_hand import ENROLLED, SENTENCES, divided, unknown
+
+FORMS = (9, 8, 8, 6, 8, 7, 6, 8)
+
+
+@pytest.mark.parametrize(("count", "later"), [(0, 60), (4, 51), (9, 51), (10, 43), (30, 29)])
+def test_no_line_is_of_a_form_of_which_some_are_learned(count, later):
+    hand = [[(form, line) for line in range(lines)] for form, lines in enumerate(FORMS)]
+    learned, rest = divided(hand, count)
+    assert learned == list(chain(*hand))[:count]
+    assert rest == list(chain(*hand))[60 - later :]
+    assert {form for form, _ in learned}.isdisjoint(form for form, _ in rest)
+    others = unknown(hand, count)
+    assert others == rest[: min(SENTENCES, later - ENROLLED)]
+    assert not set(others) & set(rest[-ENROLLED:])
