@@ -135,11 +135,12 @@ def measured(name: str, hand: Hand, folder: Path, arguments) -> dict:
     """Learn a hand; return how it is read or written before and after."""
     path = folder / f"{name}-measured.json"
     if not path.exists():
-        run, seconds = learn(name, divided(hand, arguments.lines)[0], folder, arguments)
+        learned, rest = divided(hand, arguments.lines)
+        run, seconds = learn(name, learned, folder, arguments)
         before = load(arguments.network, "cpu")
         if isinstance(before, Reader):
             networks = {"before": arguments.network, "now": str(run.models)}
-            others = unknown(hand, arguments.lines)
+            others = rest[:SENTENCES]
             found = {
                 which: misread_of(*zip(*others, strict=True), network)
                 for which, network in networks.items()
