@@ -1,10 +1,11 @@
 """How like the hands become that a network learns, and how legible they stay.
 
 Of each hand some lines are learned (`configs/own_hand.json`, or --config). `utils.hand_likeness`,
-which took part in no training, knows each hand by its last lines, of other forms than the learned
-ones, and says of each written line whose hand it is, as it does of recorded lines that are neither.
-A recogniser (--network reader, --config configs/own_hand_reader.json) reads these before and after
-it. A folder keeps what was measured: a run that is stopped goes on.
+which took part in no training, knows each hand by lines of other forms than the learned ones, and
+says of each written line whose hand it is, as it does of recorded lines that are neither. As much
+hangs on these lines, that is done twice: known by the last ones, and by the first. A recogniser
+(--network reader, --config configs/own_hand_reader.json) reads lines before and after it. A folder
+keeps what was measured: a run that is stopped goes on.
 """
 
 import argparse
@@ -34,6 +35,7 @@ from model.loading import Reader, Writer
 from model.recognition.error_rates import rates
 from trainer import own_hand
 from utils import hand_likeness
+from utils.hand_likeness import likelihoods
 from utils.ink import strokes
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -62,7 +64,7 @@ enough lines to learn thirty."""
 EMBEDDED = 20
 """Invented writers, of whom the classifier has seen none."""
 ENROLLED = 20
-"""Lines, the last, by which a hand is known."""
+"""Lines by which a hand is known."""
 SENTENCES = 20
 BIAS = 0.75
 
@@ -95,9 +97,14 @@ def divided(hand: Hand, count: int) -> tuple[list[Pair], list[Pair]]:
     return list(chain(*hand[:first]))[:count], list(chain(*hand[first:]))
 
 
-def unknown(hand: Hand, count: int) -> list[Pair]:
-    """Return lines of which none is learned and none is among those by which the hand is known."""
-    return divided(hand, count)[1][:-ENROLLED][:SENTENCES]
+def enrolments(rest: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return, for both ways to know a hand, the places of lines that make it known, and others."""
+    return [(rest[-ENROLLED:], rest[:-ENROLLED]), (rest[:ENROLLED], rest[ENROLLED:])]
+
+
+def centres(hands: Sequence[np.ndarray]) -> np.ndarray:
+    """Return the mean place of the lines of each hand, `(hands, axes)`."""
+    return np.array([places.mean(axis=0) for places in hands])
 
 
 def _by_hand(source: BaseDataset, split: str, of) -> dict[str, list[Pair]]:
@@ -183,38 +190,43 @@ def main(arguments: argparse.Namespace) -> None:
         before, now = (np.mean([one[which] for one in found]) for which in ("before", "now"))
         print(f"misread of {SENTENCES} other lines: {before:.1%} before, {now:.1%} now")
     else:
-        table(arguments, hands, chosen, found)
+        table(arguments, hands, found)
 
 
-def table(arguments, hands: dict[str, Hand], chosen: list[str], found: list[dict]) -> None:
+def table(arguments, hands: dict[str, Hand], found: list[dict]) -> None:
     """Print how like the hands and how legible lines are; of the rates also the extremes."""
     space = hand_likeness.load(HANDS)
     between = space.between.astype(np.float64)
-    samples = [
-        space.embed([ink for ink, _ in divided(hand, arguments.lines)[1][-ENROLLED:]])
-        for hand in hands.values()
-    ]
-    own = samples[arguments.skip :][: len(found)]
-    middle = np.mean([sample.mean(axis=0) for sample in own], axis=0)
+    rests = [divided(hand, arguments.lines)[1] for hand in hands.values()]
+    places = [space.embed([ink for ink, _ in rest]) for rest in rests]
+    learned = slice(arguments.skip, arguments.skip + len(found))
+    ways = list(zip(*map(enrolments, places), strict=True))
 
-    def told(places: list, shift: np.ndarray | float = 0.0) -> str:
-        likely = [
-            hand_likeness.likelihoods(np.array(lines) - shift, samples, between).argmax(axis=1)
-            for lines in places
-        ]
-        right = [(one == k + arguments.skip).mean() for k, one in enumerate(likely)]
+    def told(written: list | None, common: bool = False) -> str:
+        right = []
+        for way in ways:
+            known, others = zip(*way, strict=True)
+            lines = others[learned] if written is None else written
+            shifts = common * (centres(lines) - centres(known[learned]))
+            # Of the other hands, so that it says nothing about whose hand it is.
+            shifts = (shifts.sum(axis=0) - shifts) / max(1, len(shifts) - 1)
+            likely = [
+                likelihoods(one - shift, known, between)
+                for one, shift in zip(lines, shifts, strict=True)
+            ]
+            numbers = enumerate(likely, arguments.skip)
+            right.append([(one.argmax(axis=1) == number).mean() for number, one in numbers])
+        right = np.mean(right, axis=0)
         return f"{np.mean(right):7.1%} ({min(right):.0%} to {max(right):.0%})"
 
     print(f"{'told to be of the right hand':<49} {'less what is common':>20} {'misread':>8}")
-    rest = [unknown(hands[name], arguments.lines) for name in chosen]
-    others = told([space.embed([ink for ink, _ in lines]) for lines in rest])
-    misread = np.mean([misread_of(*zip(*lines, strict=True)) for lines in rest])
-    print(f"{'other recorded lines':<28} {others:>20} {'':>20} {misread:8.1%}")
+    some = [zip(*rest[:SENTENCES], strict=True) for rest in rests[learned]]
+    misread = np.mean([misread_of(*lines) for lines in some])
+    print(f"{'other recorded lines':<28} {told(None):>20} {'':>20} {misread:8.1%}")
     for name in ("before alone", "before primed", "now alone", "now primed"):
-        places = [np.array(one[name]["places"]) for one in found]
-        shift = np.mean([one.mean(axis=0) for one in places], axis=0) - middle
+        written = [np.array(one[name]["places"]) for one in found]
         misread = np.mean([one[name]["errors"] for one in found])
-        print(f"{name:<28} {told(places):>20} {told(places, shift):>20} {misread:8.1%}")
+        print(f"{name:<28} {told(written):>20} {told(written, True):>20} {misread:8.1%}")
 
 
 if __name__ == "__main__":
