@@ -35,7 +35,6 @@ from model.loading import Reader, Writer
 from model.recognition.error_rates import rates
 from trainer import own_hand
 from utils import hand_likeness
-from utils.hand_likeness import likelihoods
 from utils.ink import strokes
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -102,11 +101,6 @@ def enrolments(rest: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
     return [(rest[-ENROLLED:], rest[:-ENROLLED]), (rest[:ENROLLED], rest[ENROLLED:])]
 
 
-def centres(hands: Sequence[np.ndarray]) -> np.ndarray:
-    """Return the mean place of the lines of each hand, `(hands, axes)`."""
-    return np.array([places.mean(axis=0) for places in hands])
-
-
 def _by_hand(source: BaseDataset, split: str, of) -> dict[str, list[Pair]]:
     found = defaultdict(list)
     for index in source.indices(split).tolist():
@@ -147,9 +141,8 @@ def measured(name: str, hand: Hand, folder: Path, arguments) -> dict:
         before = load(arguments.network, "cpu")
         if isinstance(before, Reader):
             networks = {"before": arguments.network, "now": str(run.models)}
-            others = rest[:SENTENCES]
             found = {
-                which: misread_of(*zip(*others, strict=True), network)
+                which: misread_of(*zip(*rest[:SENTENCES], strict=True), network)
                 for which, network in networks.items()
             }
         else:
@@ -200,33 +193,24 @@ def table(arguments, hands: dict[str, Hand], found: list[dict]) -> None:
     rests = [divided(hand, arguments.lines)[1] for hand in hands.values()]
     places = [space.embed([ink for ink, _ in rest]) for rest in rests]
     learned = slice(arguments.skip, arguments.skip + len(found))
-    ways = list(zip(*map(enrolments, places), strict=True))
 
-    def told(written: list | None, common: bool = False) -> str:
+    def told(written: list | None) -> str:
         right = []
-        for way in ways:
+        for way in zip(*map(enrolments, places), strict=True):
             known, others = zip(*way, strict=True)
-            lines = others[learned] if written is None else written
-            shifts = common * (centres(lines) - centres(known[learned]))
-            # Of the other hands, so that it says nothing about whose hand it is.
-            shifts = (shifts.sum(axis=0) - shifts) / max(1, len(shifts) - 1)
-            likely = [
-                likelihoods(one - shift, known, between)
-                for one, shift in zip(lines, shifts, strict=True)
-            ]
+            lines = others[learned] if written is None else map(np.array, written)
+            likely = [hand_likeness.likelihoods(one, known, between) for one in lines]
             numbers = enumerate(likely, arguments.skip)
             right.append([(one.argmax(axis=1) == number).mean() for number, one in numbers])
         right = np.mean(right, axis=0)
         return f"{np.mean(right):7.1%} ({min(right):.0%} to {max(right):.0%})"
 
-    print(f"{'told to be of the right hand':<49} {'less what is common':>20} {'misread':>8}")
-    some = [zip(*rest[:SENTENCES], strict=True) for rest in rests[learned]]
-    misread = np.mean([misread_of(*lines) for lines in some])
-    print(f"{'other recorded lines':<28} {told(None):>20} {'':>20} {misread:8.1%}")
+    print(f"{'told to be of the right hand':<51} {'misread':>8}")
+    misread = np.mean([misread_of(*zip(*rest[:SENTENCES], strict=True)) for rest in rests[learned]])
+    print(f"{'other recorded lines':<28} {told(None):>22} {misread:8.1%}")
     for name in ("before alone", "before primed", "now alone", "now primed"):
-        written = [np.array(one[name]["places"]) for one in found]
         misread = np.mean([one[name]["errors"] for one in found])
-        print(f"{name:<28} {told(written):>20} {told(written, True):>20} {misread:8.1%}")
+        print(f"{name:<28} {told([one[name]['places'] for one in found]):>22} {misread:8.1%}")
 
 
 if __name__ == "__main__":

@@ -72,13 +72,11 @@ class Tally:
             left: for each pair whether the first hand is left.
         """
         counts = [0, 0, 0]
-        decided = set()
         for one in votes:
             for pair, vote in one.items():
                 side = VOTES.index(vote)
                 counts[side if side == 2 else side ^ (not left[pair - 1])] += 1
-                if vote in SIDES:
-                    decided.add(pair)
+        decided = {pair for one in votes for pair, vote in one.items() if vote in SIDES}
         return cls(*counts, len(decided))
 
     @property
