@@ -84,7 +84,7 @@ def environment() -> dict[str, str] | None:
         command = [*compiler, "-print-file-name=libasan.so"]
         found = subprocess.run(command, capture_output=True, text=True).stdout.strip()
         # Clang has a library of its own, and finds GCC's.
-        if Path(found).is_absolute() and "clang" not in build._version(compiler):
+        if Path(found).is_absolute() and "clang" not in build._run([*compiler, "--version"]).stdout:
             return {
                 **os.environ,
                 build.MORE_FLAGS: FLAGS,

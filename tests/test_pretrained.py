@@ -174,7 +174,7 @@ def assert_drawn(folder, count):
 @pytest.mark.parametrize("name", SMALL)
 def test_the_small_ones_are_drawn_from_by_name_and_end_by_themselves(name, tmp_path, capsys):
     told = ("--text", "2026", "--text", "31415") if name.startswith("digits") else ()
-    run("-r", name, "--num-samples", 3, "--output", tmp_path, *told)
+    run("write", "-r", name, "--num-samples", 3, "--output", tmp_path, *told)
     printed = capsys.readouterr().out
     count = 6 if told else 3
     assert f"{count} of {count} lines ended " in printed
@@ -183,7 +183,7 @@ def test_the_small_ones_are_drawn_from_by_name_and_end_by_themselves(name, tmp_p
 
 
 def test_the_network_of_squared_errors_is_drawn_from_by_name(tmp_path, capsys):
-    run("-r", "regression", "--num-samples", 2, "--steps", 60, "--output", tmp_path)
+    run("write", "-r", "regression", "--num-samples", 2, "--steps", 60, "--output", tmp_path)
     assert re.search(r"of .*/saved/pretrained/regression.*\.pth", capsys.readouterr().out)
     assert_drawn(tmp_path, 2)
 

@@ -155,9 +155,8 @@ def test_half_of_what_a_line_of_eight_letters_stands_lower_than_its_primer_is_be
     lead, lower = from_strokes([np.array([[0.0, 0.0], [9.0, 0.0]])]), zigzag(0.0)
     lower[0, :2] = 5.0, 8.0
     ink = np.concatenate([lead, lower])
-    attention = np.zeros((len(ink) - 1, 11))
-    attention[:, 4] = 1.0
-    line = Line(ink, 2, attention, "- zzzzzzzz", True, np.zeros(len(ink) - 1), title="zzzzzzzz")
+    peaks = np.full(len(ink) - 1, 4)
+    line = Line(ink, 2, peaks, "- zzzzzzzz", True, np.zeros(len(ink) - 1), title="zzzzzzzz")
     (word,) = hand(zigzag(0.0)).words(line)
     assert word.strokes[0][:, 1].max() == pytest.approx(0.4, abs=0.01)
 
@@ -168,8 +167,7 @@ def test_blanks_are_neither_too_narrow_nor_too_wide(hand, apart, gap):
     word = to_points(zigzag(0.0))
     shift = np.array([np.ptp(word[:, 0]) + 10.0 * apart, 0.0])
     ink = from_strokes([word, word + shift])
-    attention = np.zeros((len(ink) - 1, 10))
-    attention[: len(word) - 1, 1] = attention[len(word) - 1 :, 6] = 1.0
-    line = Line(ink, 0, attention, "zzzz zzzz", True, np.zeros(len(ink) - 1), title="zzzz zzzz")
+    peaks = np.where(np.arange(len(ink) - 1) < len(word) - 1, 1, 6)
+    line = Line(ink, 0, peaks, "zzzz zzzz", True, np.zeros(len(ink) - 1), title="zzzz zzzz")
     first, _ = hand(zigzag(0.0)).words(line)
     assert first.gap == pytest.approx(gap, rel=1e-3)

@@ -90,12 +90,10 @@ def test_a_primer_is_left_out():
 
 
 def test_strokes_of_one_point_behind_a_primer_go_to_their_own_words():
-    """The window's row before a point is that of the point: one too late would be the next dot."""
+    """The window's peak before a point is that of the point: one too late would be the next dot."""
     dots = from_strokes([np.array([[x, 0.0]]) for x in (0.0, 20.0, 40.0)])
     ink = np.concatenate([from_strokes([np.array([[-30.0, 0], [-20, 0], [-10, 0]])]), dots])
-    attention = np.zeros((5, 8))
-    attention[np.arange(5), [0, 1, 2, 4, 6]] = 1.0
-    line = Line(ink, 3, attention, "a . , :", True, np.zeros(5), title=". , :")
+    line = Line(ink, 3, np.array([0, 1, 2, 4, 6]), "a . , :", True, np.zeros(5), title=". , :")
     found = words(line)
     assert [one.text for one in found] == [".", ",", ":"]
     assert [one.left for one in found] == [0.0, 20.0, 40.0]
