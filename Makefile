@@ -32,7 +32,7 @@ help:
 install: .venv/installed
 
 demo: .venv/installed
-	@.venv/bin/python experiments.py write --text-file docs/letter.txt --style slanted \
+	@.venv/bin/python experiments.py page docs/letter.txt --style slanted \
 		--output saved/figures/$(RUN)/letter.png
 	@echo
 	@echo "That was a letter, by a pretrained network. Now a new one is trained:"

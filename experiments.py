@@ -2,8 +2,7 @@
 
 examples:
   python experiments.py write --text "Hello world" --bias 1
-  python experiments.py read letter.inkml --beam 16
-  python experiments.py evaluate -r saved/models/conditional/RUN_ID test
+  python experiments.py page letter.txt --output letter.pdf
 """
 
 from utils import console
@@ -19,6 +18,7 @@ from utils.checks import UserError, for_terminal
 
 COMMANDS = {
     "write": "commands.write",
+    "page": "commands.page",
     "style": "commands.style",
     "hand": "commands.hand",
     "read": "commands.read",

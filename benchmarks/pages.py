@@ -1,7 +1,7 @@
 """A page of 30 lines from start to file, and the peak memory of few and of many pages.
 
-Each is a process of its own, `experiments.py write --text-file`, on A4; the texts are the project's
-own sentences. Of the times the median counts.
+Each is a process of its own, `experiments.py page`, on A4; the texts are the project's own
+sentences. Of the times the median counts.
 """
 
 import argparse
@@ -38,8 +38,8 @@ def write(text: str, folder: str, *words: str) -> tuple[float, int]:
     """Write pages, and return the seconds from start to file, and the peak memory in bytes."""
     source, output = Path(folder, "text.txt"), Path(folder, "pages.pdf")
     source.write_text(text, encoding="utf-8")
-    command = [sys.executable, SCRIPT, "write", "-d", "cpu", *words]
-    command += ["--text-file", str(source), "--output", str(output), "--line-height", LINE_HEIGHT]
+    command = [sys.executable, SCRIPT, "page", str(source), "-d", "cpu", *words]
+    command += ["--output", str(output), "--line-height", LINE_HEIGHT]
     with tempfile.TemporaryFile() as said:
         start = time.perf_counter()
         process = subprocess.Popen(command, stdout=said, stderr=said)

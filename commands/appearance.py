@@ -67,7 +67,7 @@ def add_options(parser: Parser) -> None:
         type=number(int, Range(1, 1000)),
         metavar="N",
         help="measure instead how the lines of a page differ, on N pages of one hand each as "
-        "`write --text-file` lays them out, and on the forms of --recorded (default: single "
+        "`page` lays them out, and on the forms of --recorded (default: single "
         "lines), e.g. --pages 20",
     )
     add(

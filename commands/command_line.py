@@ -36,6 +36,8 @@ def parse(words: list[str], commands: Mapping[str, str]) -> tuple[ModuleType, ar
             problem = f"is unknown: did you mean {' or '.join(near)}?"
         elif not word.startswith("-") and parser.knows("--text"):
             problem = "is not an option: a text follows --text"
+        if word.partition("=")[0] == "--text-file":
+            problem = "is unknown: a page of a text file is written by `page FILE`"
         raise UserError(f"{word} {problem}; `{name} --help` shows what {name} takes")
     if hasattr(command, "check"):
         command.check(arguments)

@@ -26,12 +26,7 @@ def add_options(parser: Parser) -> None:
         help="what the network writes at the end of the picture; may be given several times "
         "(default: a sentence)",
     )
-    add(
-        "--bias",
-        type=number(float, Range(0, 100)),
-        default=BIAS,
-        help=f"of the lines that are written (default: {BIAS:g}), e.g. --bias 0.5",
-    )
+    options.add_bias(parser, BIAS)
     add(
         "--num-samples",
         type=number(int, Range(1, 1000)),

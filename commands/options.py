@@ -245,14 +245,14 @@ def style(name: str) -> Path:
     return OWN if name == str(OWN) else style_file(name)
 
 
-def add_style(parser: Parser, of_page: str = "") -> None:
-    """Add --style; `of_page` says what it is by default on pages."""
+def add_style(parser: Parser, default: str = "own") -> None:
+    """Add --style; `default` says what it is if it is not given."""
     parser.add_argument(
         "--style",
         type=typed(style),
         metavar="NAME|FILE",
         help=f"hand to write in: {', '.join(styles()) or 'none is there'}, a file that `style "
-        f"make` saved, or own for another hand with each seed (default: own{of_page})",
+        f"make` saved, or own for another hand with each seed (default: {default})",
     )
 
 
@@ -298,20 +298,8 @@ def add_sampling(parser: Parser, *, samples: str, steps: str, bias: bool = True)
         bias: whether there is a --bias.
     """
     if bias:
-        parser.add_argument(
-            "--bias",
-            type=number(float, Range(0, 100)),
-            help="0: as varied as the training data; 1 and more: an average, very legible hand; "
-            "the paper calls 0.15 a good balance, briefly trained networks need more "
-            "(default: 0.5), e.g. --bias 1",
-        )
-    parser.add_argument(
-        "--pen-sharpness",
-        type=number(float, Range(0, 100)),
-        metavar="S",
-        help="how much the bias also sharpens when the pen is lifted; 0: not at all, as in the "
-        "paper (default: 3), e.g. --pen-sharpness 0",
-    )
+        add_bias(parser)
+    add_pen_sharpness(parser)
     parser.add_argument(
         "--num-samples",
         type=number(int, Range(1, 10_000)),
@@ -323,6 +311,30 @@ def add_sampling(parser: Parser, *, samples: str, steps: str, bias: bool = True)
         type=number(int, Range(1, 100_000)),
         metavar="N",
         help=f"maximum number of pen steps in a line ({steps}), e.g. --steps 300",
+    )
+
+
+def add_bias(parser: Parser, default: float | None = None) -> None:
+    """Add --bias; by default it is the writer's."""
+    shown = 0.5 if default is None else default
+    parser.add_argument(
+        "--bias",
+        type=number(float, Range(0, 100)),
+        default=default,
+        help="0: as varied as the training data; 1 and more: an average, very legible hand; "
+        "the paper calls 0.15 a good balance, briefly trained networks need more "
+        f"(default: {shown:g}), e.g. --bias 1",
+    )
+
+
+def add_pen_sharpness(parser: Parser) -> None:
+    """Add --pen-sharpness."""
+    parser.add_argument(
+        "--pen-sharpness",
+        type=number(float, Range(0, 100)),
+        metavar="S",
+        help="how much the bias also sharpens when the pen is lifted; 0: not at all, as in the "
+        "paper (default: 3), e.g. --pen-sharpness 0",
     )
 
 

@@ -7,7 +7,6 @@ from typing import Any
 
 from commands import options
 from commands.page_options import BIAS, HEIGHT, LINE_HEIGHT
-from commands.pages import own_hand
 from utils.checks import UserError
 
 ROWS, CHARACTERS = 8, 40
@@ -49,14 +48,14 @@ def run(writer: Any, arguments: argparse.Namespace) -> dict[str, Any]:
 def written_pages(
     writer: Any, arguments: argparse.Namespace, bias: float, shares: Sequence[float]
 ) -> dict[float, Measures]:
-    """Return the measures of pages as `write` lays them out, by their liveliness.
+    """Return the measures of pages as `page` lays them out, by their liveliness.
 
     Page n has the seed `--seed` + n, and the hand that the network chooses by it.
     """
     from tqdm import tqdm
 
     from data_loader.synthetic.corpus import held_out
-    from model.handwriting import Hand, Passage
+    from model.handwriting import Hand, Passage, own_hand
     from utils.ink import from_strokes
     from utils.page.evenness import of_page
     from utils.page.layout import Paragraph, pages, scaled

@@ -7,6 +7,7 @@ from base.pretrained import style_file
 from commands import options
 from commands.options import Parser, number, typed
 from utils.checks import Range, UserError
+from utils.page.page import Pen
 from utils.page.paper import DPI, RULINGS, SIZES, Paper, check_pixels, size
 
 FORMATS = (".svg", ".pdf", ".png", ".inkml", ".json")
@@ -62,24 +63,16 @@ OF_PASSAGE = {
 
 
 def add_options(parser: Parser) -> None:
-    """Add the options of a page; all are None unless given."""
-    group = parser.add_argument_group(
-        f"a page, with --text-file or --paper; its default of --bias is {BIAS:g}"
-    )
-    add = group.add_argument
-    add(
-        "--text-file",
-        metavar="FILE",
-        help="text to lay out on pages, UTF-8; - reads standard input; paragraphs, empty lines and "
-        "indents are kept, e.g. --text-file letter.txt",
-    )
+    """Add the options of the paper, of what is on it, and of its file."""
+    add = parser.add_argument
     add(
         "--paper",
+        default="a4",
         type=typed(size),
         metavar="SIZE",
         help=f"{', '.join(SIZES)}, or width x height in mm (default: a4), e.g. --paper 100x150",
     )
-    add("--landscape", action="store_true", default=None, help="the longer side across")
+    add("--landscape", action="store_true", help="the longer side across")
     add(
         "--margins",
         type=typed(margins),
@@ -87,22 +80,18 @@ def add_options(parser: Parser) -> None:
         help="in mm, or one number for all (default: 22,20,22,25; small sheets: a tenth of the "
         "shorter side), e.g. --margins 20",
     )
-    add("--ruling", choices=RULINGS, help="lines of the paper (default: plain)")
+    add("--ruling", choices=RULINGS, default="plain", help="lines of the paper (default: plain)")
     add(
         "--ruling-spacing",
         type=number(float, Range(1, 100)),
         metavar="MM",
         help="distance of the paper's lines (default: 8.5 ruled, 5 squared and dotted)",
     )
-    add(
-        "--hide-ruling",
-        action="store_true",
-        default=None,
-        help="write on the lines of the paper, but do not draw them",
-    )
+    add("--hide-ruling", action="store_true", help="write on the ruling, but do not draw it")
     add(
         "--size",
         type=OF_PASSAGE["size"],
+        default=HEIGHT,
         metavar="MM",
         help=f"x-height of the writing (default: {HEIGHT:g}), e.g. --size 3",
     )
@@ -123,12 +112,14 @@ def add_options(parser: Parser) -> None:
     add(
         "--align",
         type=OF_PASSAGE["align"],
+        default="left",
         metavar="SIDE",
         help=f"{', '.join(ALIGNMENTS)} (default: left)",
     )
     add(
         "--indent",
         type=OF_PASSAGE["indent"],
+        default=0.0,
         metavar="MM",
         help="of the first line of each paragraph (default: 0), e.g. --indent 8",
     )
@@ -141,24 +132,35 @@ def add_options(parser: Parser) -> None:
     )
     add(
         "--pen-width",
+        dest="pen",
         type=OF_PASSAGE["pen"],
+        default=Pen.width,
         metavar="MM",
-        help="(default: 0.4), e.g. --pen-width 0.7",
+        help=f"(default: {Pen.width:g}), e.g. --pen-width 0.7",
     )
     add(
         "--colour",
         type=OF_PASSAGE["colour"],
+        default=Pen.colour,
         metavar="#RRGGBB",
         help="of the ink (default: dark blue)",
     )
-    add(
+    proofreading = parser.add_mutually_exclusive_group()
+    proofreading.add_argument(
         "--proofread",
         nargs="?",
         const="reader",
+        default="reader",
         metavar="RECOGNISER",
         help="read every line back, and write it again if it is misread (default: reader)",
     )
-    add("--no-proofread", action="store_true", default=None, help="write every line once")
+    proofreading.add_argument(
+        "--no-proofread",
+        dest="proofread",
+        action="store_const",
+        const=None,
+        help="write every line once",
+    )
     add(
         "--tries",
         type=number(int, Range(1, 100)),
@@ -167,13 +169,13 @@ def add_options(parser: Parser) -> None:
     )
     add("--report", type=Path, metavar="FILE", help="save what was proofread as JSON")
     add("--dpi", type=number(int, Range(10, 2400)), help=f"of a PNG (default: {DPI})")
-    add(
+    drawing = parser.add_mutually_exclusive_group()
+    drawing.add_argument(
         "--nib",
         action="store_true",
-        default=None,
         help="SVG, PDF, PNG: strokes are thinner where the pen is fast; outlines, not for plotters",
     )
-    add(
+    drawing.add_argument(
         "--animate",
         nargs="?",
         const=1.0,
@@ -183,64 +185,29 @@ def add_options(parser: Parser) -> None:
     )
 
 
-NAMES = (
-    *("text_file", "paper", "landscape", "margins", "ruling", "ruling_spacing", "hide_ruling"),
-    *("size", "line_height", "slant", "align", "indent", "liveliness", "pen_width", "colour"),
-    *("proofread", "no_proofread", "tries", "report", "dpi", "nib", "animate"),
-)
-OF_LINES = ("num_samples", "steps", "inkml", "show", "skip_unknown")
-"""Options of `write` that are for single lines."""
-NEEDS = {
-    "dpi": (".png",),
-    "nib": (".svg", ".pdf", ".png"),
-    "animate": (".svg",),
-}
-"""Options that only some formats have."""
-
-
-def wanted(arguments: argparse.Namespace) -> bool:
-    """Return whether a page is to be written, and not single lines."""
-    return arguments.text_file is not None or arguments.paper is not None
-
-
 def check(arguments: argparse.Namespace) -> None:
     """Refuse options that do not go together.
 
     Raises:
         UserError: naming them.
     """
-    given = [name for name in NAMES if getattr(arguments, name) is not None]
-    if not wanted(arguments):
-        if given:
-            raise UserError(f"{_shown(given[0])} is for a page: give a --text-file or a --paper")
-        return
-    if arguments.text_file is not None and arguments.text:
-        raise UserError("give --text or --text-file, not both")
-    if lines := [name for name in OF_LINES if getattr(arguments, name)]:
-        raise UserError(f"{_shown(lines[0])} is for single lines, not for a page")
-    for name in ("hide_ruling", "ruling_spacing"):
-        if getattr(arguments, name) and not arguments.ruling:
-            raise UserError(f"{_shown(name)} is for a --ruling")
-    for name in ("proofread", "tries", "report"):
-        if arguments.no_proofread and name in given:
-            raise UserError(f"--no-proofread and --{name} contradict each other")
+    if arguments.ruling == "plain" and (arguments.hide_ruling or arguments.ruling_spacing):
+        name = "hide-ruling" if arguments.hide_ruling else "ruling-spacing"
+        raise UserError(f"--{name} is for a --ruling")
+    if not arguments.proofread and (arguments.tries or arguments.report):
+        name = "tries" if arguments.tries else "report"
+        raise UserError(f"--no-proofread and --{name} contradict each other")
     if arguments.report and arguments.report.resolve() == output(arguments).resolve():
         raise UserError(f"--report {arguments.report}: that is the --output; name another file")
     kind = output(arguments).suffix.lower()
-    for name, kinds in NEEDS.items():
-        if name in given and kind not in kinds:
-            raise UserError(
-                f"{_shown(name)} is for --output FILE ending in {' or '.join(kinds)}, not {kind}"
-            )
-    if arguments.animate and arguments.nib:
-        raise UserError("--animate does not go with --nib")
+    accepted = {"dpi": (".png",), "nib": (".svg", ".pdf", ".png"), "animate": (".svg",)}
+    for name, kinds in accepted.items():
+        if getattr(arguments, name) and kind not in kinds:
+            kinds = " or ".join(kinds)
+            raise UserError(f"--{name} is for --output FILE ending in {kinds}, not {kind}")
     paper = sheet(arguments)
     if kind == ".png":
         check_pixels(paper.width, paper.height, arguments.dpi or DPI)
-
-
-def _shown(name: str) -> str:
-    return f"--{name.replace('_', '-')}"
 
 
 def output(arguments: argparse.Namespace) -> Path:
@@ -251,17 +218,16 @@ def output(arguments: argparse.Namespace) -> Path:
 
 def sheet(arguments: argparse.Namespace) -> Paper:
     """Return the paper that the options describe."""
-    width, height = arguments.paper or SIZES["a4"]
+    width, height = arguments.paper
     if arguments.landscape:
         width, height = max(width, height), min(width, height)
     small = min(width, height) < 180.0
     usual = (round(min(width, height) / 10, 1),) * 4 if small else Paper.margins
-    ruling = arguments.ruling or "plain"
     return Paper(
         width,
         height,
         arguments.margins or usual,
-        ruling,
-        arguments.ruling_spacing or RULINGS[ruling],
+        arguments.ruling,
+        arguments.ruling_spacing or RULINGS[arguments.ruling],
         not arguments.hide_ruling,
     )

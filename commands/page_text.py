@@ -26,25 +26,22 @@ def text_of(arguments: argparse.Namespace) -> list[Paragraph]:
     """Return the text to write, line by line.
 
     Raises:
-        UserError: if it cannot be read, is too long, is not UTF-8, there is none, or its front
-            matter has a fault.
+        UserError: if it cannot be read, is too long, is not UTF-8, or its front matter has a fault.
     """
-    if arguments.text_file is None:
-        if not arguments.text:
-            raise UserError("there is no text: give --text or --text-file")
+    if arguments.file is None:
         return paragraphs("\n".join(arguments.text), "--text")
-    name = arguments.text_file
-    if name == "-" and sys.stdin is None:
-        raise UserError("--text-file -: there is no standard input")
+    typed = arguments.file == "-"
+    name = "standard input" if typed else arguments.file
+    if typed and sys.stdin is None:
+        raise UserError("-: there is no standard input")
     try:
-        with nullcontext(sys.stdin.buffer) if name == "-" else open_file(name) as file:
+        with nullcontext(sys.stdin.buffer) if typed else open_file(name) as file:
             content = file.read(MAX_BYTES + 1)
     except OSError as error:
-        raise UserError(f"--text-file {name}: cannot be read ({error.strerror})") from None
+        raise UserError(f"{name}: cannot be read ({error.strerror})") from None
     if len(content) > MAX_BYTES:
-        raise UserError(f"--text-file {name}: longer than {MAX_BYTES:,} bytes; divide it")
-    text = decoded(content, f"--text-file {name}")
-    return paragraphs(text, f"--text-file {name}")
+        raise UserError(f"{name}: longer than {MAX_BYTES:,} bytes; divide it")
+    return paragraphs(decoded(content, name), name)
 
 
 def paragraphs(text: str, source: str) -> list[Paragraph]:

@@ -1,4 +1,4 @@
-"""Write texts, or draw lines, in a synthetic hand."""
+"""Write single lines, with or without a text, in a synthetic hand."""
 
 import argparse
 import re
@@ -7,11 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from base.pretrained import STYLE
-from commands import options, pages, showing
-from commands.options import Parser, number, typed
+from commands import options, primer_options, showing
+from commands.options import Parser
 from utils.alphabet import PANGRAM
-from utils.checks import Range, UserError, short
+from utils.checks import UserError, short
 
 LINES = 5
 """Lines drawn by a network without a text if --num-samples is not given."""
@@ -20,8 +19,6 @@ LONG = 100
 """Characters of a text from which it is said how it becomes a page."""
 FILES = (".svg", ".png", ".inkml")
 """Suffixes that make --output the file of a line."""
-
-PRIMED = ("primer_text", "primer_number", "primer_points", "primer_scale")
 
 
 def add_options(parser: Parser) -> None:
@@ -42,70 +39,18 @@ def add_options(parser: Parser) -> None:
     )
     seed = "seed of the first line of each text, incremented for each further line of it"
     options.add_seed(parser, seed)
-    options.add_output(parser, pages.FORMATS)
+    options.add_output(parser, FILES)
     add("--inkml", action="store_true", help="save each line as InkML as well (default: no)")
-    options.add_style(parser, f", and {STYLE} or the learned hand on a page")
-    add(
-        "--primer",
-        type=Path,
-        metavar="FILE",
-        help="ink whose handwriting is continued, in any format that `read` accepts "
-        "(default: none)",
-    )
-    add(
-        "--primer-text",
-        metavar="TEXT",
-        help="text of the primer, for a conditional network (default: the one in its file)",
-    )
-    add(
-        "--primer-number",
-        type=number(int, Range(0, None)),
-        metavar="N",
-        help="which sample of the primer's file to use, counted from 0 (default: 0)",
-    )
-    add(
-        "--primer-points",
-        type=number(int, Range(1, None)),
-        metavar="N",
-        help="use only the first N points of the primer (default: all), e.g. --primer-points 50",
-    )
-    add(
-        "--primer-scale",
-        type=typed(primer_scale),
-        metavar="auto|FACTOR",
-        help="factor from the primer's units to those of the training data, e.g. --primer-scale 1 "
-        "if they are the same; auto compares the primer with lines that the network writes: it is "
-        "scaled if its x-height differs by more than a factor of 2, and then resampled if its "
-        "points are more than 2 times denser or sparser (default: auto)",
-    )
+    primer_options.add_options(parser)
     showing.add_options(parser)
-    pages.add_options(parser)
-
-
-def primer_scale(text: str) -> float | str:
-    """Return the value of --primer-scale: a factor, or `auto`."""
-    return text if text == "auto" else number(float, Range(1e-6, 1e6))(text)
 
 
 def check(arguments: argparse.Namespace) -> None:
-    if arguments.style:
-        if arguments.primer:
-            raise UserError("give --style or --primer, not both: either is the hand")
-        if arguments.style != options.OWN:
-            arguments.primer = arguments.style
-    given = [name for name in PRIMED if getattr(arguments, name) is not None]
-    if given and arguments.primer is None:
-        raise UserError(f"--{given[0].replace('_', '-')} is for a --primer FILE")
-    pages.check(arguments)
-    if pages.wanted(arguments):
-        return
-    kind = arguments.output.suffix.lower()
-    if kind in pages.FORMATS and kind not in FILES and not arguments.output.is_dir():
-        raise UserError(f"--output {arguments.output}: for a page, with --paper a4 or --text-file")
+    primer_options.check(arguments)
     if broken := [text for text in arguments.text or () if "\n" in text or "\r" in text]:
         raise UserError(
-            f"--text {short(broken[0])}: contains a line end, but becomes one line; --paper a4 "
-            "makes it a page"
+            f"--text {short(broken[0])}: contains a line end, but becomes one line; `page` writes "
+            "several"
         )
     if arguments.skip_unknown and not (arguments.text or arguments.primer):
         raise UserError("--skip-unknown is for a --text, or the text of a --primer")
@@ -120,11 +65,6 @@ def check(arguments: argparse.Namespace) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     options.readable(arguments.primer)
-    if pages.wanted(arguments):
-        text = pages.text_of(arguments)
-        writer = options.load(arguments.resume, arguments, to="write texts")
-        pages.run(arguments, text, writer, take_primer(writer, arguments))
-        return
     writer = options.load(arguments.resume, arguments, to="write")
     showing.check(writer, arguments.show)
     how = options.sharpening(arguments, writer)
@@ -147,7 +87,7 @@ def run(arguments: argparse.Namespace) -> None:
         one = options.output_file(arguments.output, FILES)
         seeds = range(first, first + (count or (1 if one else LINES)))
         jobs = [(f"{writer.name}-seed{seed}", None, seed) for seed in seeds]
-    primer = take_primer(writer, arguments)
+    primer = primer_options.take_primer(writer, arguments)
     options.make_output(arguments.output, FILES)
     names, texts, seeds = zip(*jobs, strict=True)
     lines = writer.write_lines(
@@ -164,7 +104,7 @@ def run(arguments: argparse.Namespace) -> None:
         for path in showing.save_biases(writer, arguments, texts, seeds, stems, primer):
             print(path)
     if any(len(text or "") > LONG for text in texts):
-        print("a long text became one long line; --paper a4 makes it a page")
+        print("a long text became one long line; `page` breaks it into lines")
     ended = f"{sum(line.ended for line in lines)} of {len(lines)} lines ended"
     if writer.model.needs_text:
         print(f"{ended} by the stopping rule")
@@ -230,63 +170,6 @@ def save_line(
     if len(line.ink) < 2:  # it ended at once: there is no step to show
         return paths
     return paths + showing.save(writer, arguments, line, stem)
-
-
-def take_primer(writer: Any, arguments: argparse.Namespace) -> tuple[Any, str] | None:
-    """Return the ink of --primer in the units of the training data and its text, and print both.
-
-    Raises:
-        UserError: if it cannot be read, or its text is needed and not known.
-    """
-    if arguments.primer is None:
-        return None
-    import numpy as np
-
-    from data_loader.sources.ink_files import matched, read_ink
-    from model.generation.writing import check_lengths
-
-    model, chosen = writer.model, arguments.primer_number or 0
-    samples = read_ink(arguments.primer)
-    if chosen >= len(samples):
-        raise UserError(
-            f"--primer-number {chosen}: {arguments.primer} has {len(samples):,} samples, counted "
-            "from 0"
-        )
-    one, count = samples[chosen], arguments.primer_points
-    cut = count is not None and count < len(one.ink)
-    text = ""
-    if model.needs_text:
-        if cut and arguments.primer_text is None:
-            raise UserError(
-                f"--primer-points {count} cuts {one.name}: give the text of the part that remains "
-                "with --primer-text"
-            )
-        given = one.text if arguments.primer_text is None else arguments.primer_text
-        if arguments.primer_text is not None and not given.strip():
-            raise UserError("--primer-text is empty: what does the primer say?")
-        if not given or not given.strip():
-            raise UserError(
-                f"{arguments.primer} contains no text for {one.name}: give it with --primer-text, "
-                "which this network needs"
-            )
-        skip = None if pages.wanted(arguments) else arguments.skip_unknown
-        (text,) = options.known(model.alphabet, [given], skip)
-    ink, done = one.ink, "unchanged"
-    if arguments.primer_scale in (None, "auto"):
-        ink, scale, period = matched(ink, writer.own_hand())
-        changes = [f"scaled by {scale:.4g}"] if scale != 1 else []
-        changes += [f"resampled, {period:.3g} points to one"] if period != 1 else []
-        done = " and ".join(changes) or f"{done}, about as large as the network's own lines"
-        count = None if count is None else max(1, round(count / period))
-    elif arguments.primer_scale != 1:
-        ink = ink * np.float32([arguments.primer_scale, arguments.primer_scale, 1])
-        done = f"scaled by {arguments.primer_scale:g}"
-    ink = ink[:count]
-    check_lengths((), (ink, text), arguments.primer)
-    of = f", one of {len(samples):,} in the file" if len(samples) > 1 else ""
-    says = f", {text!r}" if model.needs_text else ""
-    print(f"primed with {one.name}{of}{says}: {len(ink)} points, {done}")
-    return ink, text
 
 
 def file_names(texts: Sequence[str]) -> list[str]:

@@ -50,6 +50,8 @@ NARROWEST, WIDEST = 0.7, 1.7
 """Bounds of a gap in usual ones (by eye: with 0.6 words run together in rows that are full)."""
 TRIES = 4
 """Default of how often a line is written at most."""
+OWN_TEXT, OWN_TRIES = "It was a quiet evening by the sea", 8
+"""What a network writes as the sample of a hand of its own, and how often at most."""
 
 
 @dataclass(eq=False)
@@ -151,6 +153,17 @@ class Hand:
         """Return a gap that differs from the usual one by `liveliness` of what it did."""
         gap = min(max(gap, NARROWEST * self.space), WIDEST * self.space)
         return self.space * (gap / self.space) ** self.liveliness
+
+
+def own_hand(
+    writer: Writer, reader: Reader | None, seed: int, sharpening: Mapping[str, float]
+) -> tuple[np.ndarray, str]:
+    """Return a line of a hand of the network's own, and its text: the primer of a `Hand`."""
+    text = "".join(one for one in OWN_TEXT if one in writer.model.alphabet)
+    write = partial(writer.write_lines, **sharpening)
+    read = reader.proofread if reader else None
+    (found,) = proofread(write, read, [text], [seed], OWN_TRIES)
+    return found.line.ink, text
 
 
 @dataclass(frozen=True)

@@ -165,16 +165,20 @@ def cases(work: Path) -> Iterator[Case]:
 def written() -> Iterator[Case]:
     """Yield what writes: lines, pages, pictures."""
     write = ["experiments.py", "write", "--seed", "3", "-d", "cpu"]
-    letter = [*write, "--text-file", str(ROOT / "docs" / "letter.txt")]
+    text = str(ROOT / "docs" / "letter.txt")
+    ways = (["experiments.py", "page", text, *write[2:]], [*write, "--text-file", text])
+
+    def letter(*words: str) -> list[tuple[list[str], list[str]]]:
+        return [tuple([*way, *words] for way in ways)]
+
     line = [*write, "--text", "Dear Anna, 12.5 km", "--text", "see you @ home"]
     for kind in ("svg", "png", "inkml", "json", "pdf"):
         yield Case(f"write a line {kind}", [[*write, "--text", "a pen", "--output", f"x.{kind}"]])
-        yield Case(
-            f"write a page {kind}", [[*letter, "--style", "flowing", "--output", f"x.{kind}"]]
-        )
+        page = letter("--style", "flowing", "--output", f"x.{kind}")
+        yield Case(f"write a page {kind}", page)
     for style in ("slanted", "round", "own"):
-        page = [*letter, "--style", style, "--no-proofread", "--ruling", "ruled"]
-        yield Case(f"write a page {style}", [[*page, "--output", "x.svg"]])
+        words = ["--style", style, "--no-proofread", "--ruling", "ruled", "--output", "x.svg"]
+        yield Case(f"write a page {style}", letter(*words))
     yield Case("write lines", [[*line, "--num-samples", "2", "--inkml", "--output", "out"]])
     yield Case("write biased", [[*line, "--bias", "2", "--pen-sharpness", "0", "--output", "out"]])
     pictures = [word for kind in ("density", "window", "weights") for word in ("--show", kind)]

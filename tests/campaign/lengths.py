@@ -16,8 +16,8 @@ PATIENCE = 500.0
 """Seconds given to a program on a busy machine."""
 ADDRESSES = 12 * 1024 * MEBIBYTE
 """Of address space, so that a program that takes far more does not take the machine's."""
-WRITE = ("experiments.py", "write", "-r", "writer.pth", "-d", "cpu", "--no-proofread")
-PAGE = ("--paper", "5000x5000", "--output", "out/page.svg")
+LINE = ("write", "--output", "out/line.svg")
+PAGE = ("page", "text.txt", "--no-proofread", "--paper", "5000x5000", "--output", "out/page.svg")
 
 
 def limit() -> None:
@@ -34,7 +34,7 @@ def length_of_text(rng: random.Random, folder: Path) -> None:
     if kind == "word":
         text = "a" * count
     elif kind == "line":
-        words = ["--text", rng.choice(("a", "ab ", " ")) * count + "a", "--output", "out/line.svg"]
+        words = [*LINE, "--text", rng.choice(("a", "ab ", " ")) * count + "a"]
     elif kind == "words":
         text = "ab ba " * rng.choice((count // 100 + 1, 100_000))  # others take too long
     elif kind == "lines":
@@ -51,8 +51,8 @@ def length_of_text(rng: random.Random, folder: Path) -> None:
         words += ["--style", "style.json"]
     if kind != "line":
         Path("text.txt").write_text(text, encoding="utf-8")
-        words += ["--text-file", "text.txt"]
-    done = run([*WRITE, *words], hook=limit, seconds=PATIENCE)
+    words = ["experiments.py", *words, "-r", "writer.pth", "-d", "cpu"]
+    done = run(words, hook=limit, seconds=PATIENCE)
     if check_answer(done):
         demand(done.output.endswith("\n"), "the error does not end its line")
         error = done.output[done.output.rindex("error: ") :]

@@ -8,10 +8,9 @@ import numpy as np
 import pytest
 
 from commands import page_appearance
-from commands.pages import own_hand
 from data_loader.synthetic.corpus import held_out
 from model import load
-from model.handwriting import Hand
+from model.handwriting import Hand, own_hand
 from tests.commands.networks import use
 from tests.page_rows import rows_of
 from utils.checks import UserError
@@ -96,7 +95,7 @@ def test_what_does_not_fit_is_refused(checkpoints, tmp_path):
             use("appearance", *words, "--num-samples", 1, "--output", tmp_path)
 
 
-def test_pages_are_measured_as_write_lays_them_out(checkpoints, tmp_path, capsys):
+def test_pages_are_measured_as_page_lays_them_out(checkpoints, tmp_path, capsys):
     path = checkpoints["SynthesisNetwork"]
     words = ("-d", "cpu", "--pages", 1, "--seed", 5, "--liveliness", 1, 0.5)
     found = look(path, tmp_path, *words)
@@ -107,7 +106,7 @@ def test_pages_are_measured_as_write_lays_them_out(checkpoints, tmp_path, capsys
     text, output = tmp_path / "text.txt", tmp_path / "page.json"
     text.write_text(" ".join(held_out(14)))
     for one in found["written"]:
-        use("write", "-r", path, "-d", "cpu", "--no-proofread", "--text-file", text, "--seed", 5,
+        use("page", text, "-r", path, "-d", "cpu", "--no-proofread", "--seed", 5,
             "--paper", paper, "--margins", 0, "--liveliness", one["liveliness"],
             "--output", output)  # fmt: skip
         file = output if output.exists() else tmp_path / "page-1.json"
@@ -157,7 +156,7 @@ def test_each_page_has_sentences_of_its_own(checkpoints, monkeypatch):
     monkeypatch.setattr("model.handwriting.Hand", Silent)
     monkeypatch.setattr("model.handwriting.Passage", passage)
     monkeypatch.setattr("utils.page.evenness.of_page", dict)
-    monkeypatch.setattr(page_appearance, "own_hand", lambda *_: None)
+    monkeypatch.setattr("model.handwriting.own_hand", lambda *_: None)
     writer = load(checkpoints["SynthesisNetwork"], "cpu")
     arguments = SimpleNamespace(pages=2, seed=0, pen_sharpness=None)
     page_appearance.written_pages(writer, arguments, 0.5, [1.0])

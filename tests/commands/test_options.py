@@ -57,7 +57,7 @@ def test_without_arguments_the_help_is_shown(capsys):
     assert len(shown.splitlines()) <= 24 and max(map(len, shown.splitlines())) <= 100
     for name in COMMANDS:
         assert shown.count(f"\n  {name} ") == 1
-    assert shown.count("\n  python experiments.py ") == 3
+    assert shown.count("\n  python experiments.py ") == 2
 
 
 def test_the_help_of_a_command_shows_its_options_and_defaults(capsys):
@@ -86,6 +86,9 @@ def test_the_help_tells_the_defaults_of_the_library(capsys):
     assert f"as in the paper (default: {PEN_SHARPNESS:g})" in shown
     assert f"or {DEFAULT_STEPS} without one" in shown
     assert f"a factor of {HANDS:g}," in shown and f"than {HANDS:g} times" in shown
+    with pytest.raises(SystemExit):
+        experiments.main(["page", "--help"])
+    assert "need more (default: 0.75)" in " ".join(capsys.readouterr().out.split())
 
 
 @pytest.mark.parametrize(
@@ -97,27 +100,29 @@ def test_the_help_tells_the_defaults_of_the_library(capsys):
         (["write", "-r", "x", "--steps", "0"], "whole number from 1"),
         (["write", "-r", "x", "--num-samples", "2.5"], "whole number from 1"),
         (["write", "-r", "x", "--seed", "-1"], "whole number from 0"),
-        (["evaluate", "-r", "x", "--text", "a"], "--text belongs to write, style, hand and"),
+        (["evaluate", "-r", "x", "--text", "a"], "--text belongs to write, page, style, ha"),
         (
             ["evaluate", "-r", "x", "--num-samples", "3"],
             "--num-samples belongs to write, hand",
         ),
         (["evaluate", "-r", "x", "--steps", "3"], "--steps belongs to write, legibility, cont"),
         (["read", "a", "-r", "x", "--language-weight", "1"], "needs a --language-model"),
-        (["evaluate", "-r", "x", "--bias", "1"], "--bias belongs to write, style, hand, co"),
-        (["read", "a", "-r", "x", "--bias", "0"], "--bias belongs to write, style, hand, co"),
-        (["evaluate", "-r", "x", "--pen-sharpness", "0"], "--pen-sharpness belongs to write, l"),
+        (["evaluate", "-r", "x", "--bias", "1"], "--bias belongs to write, page, style, ha"),
+        (["read", "a", "-r", "x", "--bias", "0"], "--bias belongs to write, page, style, ha"),
+        (["evaluate", "-r", "x", "--pen-sharpness", "0"], "--pen-sharpness belongs to write, p"),
         (["write", "-r", "x", "--pen-sharpness", "-1"], "from 0 to 100"),
-        (["export", "y", "-r", "x", "--text", "a"], "--text belongs to write, style, hand and"),
+        (["export", "y", "-r", "x", "--text", "a"], "--text belongs to write, page, style, ha"),
         (["export", "y", "-r", "x", "--continue", "valid"], "--continue is unknown"),
         (["evaluate", "-r", "x", "-o", "hidden"], "-o/--override: -o 'hidden' is not KEY=VALUE"),
         (["write", "-d", "gpu"], f"-d/--device: device 'gpu': {DEVICES} is accepted"),
         (["wirte", "--text", "a"], "no command 'wirte': did you mean write?"),
-        (["7", "--text", "a"], "no command '7': there are write, style, hand, read, eva"),
+        (["7", "--text", "a"], "no command '7': there are write, page, style, hand, rea"),
         (["write", "--bias=--"], "--bias=--: -- is no value"),
         (["write", "--text=--"], "--text=--: -- is no value"),
         (["write", "-r--"], "-r--: -- is no value"),
         (["write", "--text", "a\n" * 10_000], "--text 'a\\na\\na\\n"),
+        (["write", "--text-file", "x"], "written by `page FILE`; `write --help` shows"),
+        (["write", "--text-file=x"], "=x is unknown: a page of a text file is written by"),
         (["write", "a"], "a is not an option: a text follows --text; `write --help` shows"),
     ],
 )

@@ -3,7 +3,7 @@
 import pytest
 
 from commands import command_line
-from commands.page_options import sheet
+from commands.page_options import BIAS, sheet
 from experiments import COMMANDS
 
 
@@ -13,5 +13,12 @@ from experiments import COMMANDS
 )
 def test_lines_of_the_paper_are_as_far_apart_as_is_said(words, spacing):
     words = ("--ruling", *words) if words else ()
-    _, arguments = command_line.parse(["write", "--text", "a", "--paper", "a5", *words], COMMANDS)
+    _, arguments = command_line.parse(["page", "--text", "a", "--paper", "a5", *words], COMMANDS)
     assert sheet(arguments).spacing == spacing
+
+
+def test_a_page_has_a_bias_of_its_own():
+    """That of `write` is the network's."""
+    for command, bias in (("page", BIAS), ("write", None)):
+        _, arguments = command_line.parse([command, "--text", "a"], COMMANDS)
+        assert arguments.bias == bias

@@ -109,8 +109,6 @@ def test_a_picture_that_a_network_has_not_is_refused(unconditional, conditional,
                 write(path, tmp_path / "out", "--show", kind)
     with pytest.raises(UserError, match="--show: invalid choice: 'heat'"):
         write(conditional, tmp_path / "out", "--show", "heat")
-    with pytest.raises(UserError, match="--show is for single lines"):
-        write(conditional, tmp_path / "out", "--text", "a", "--paper", "a6", "--show", "bias")
     assert not (tmp_path / "out").exists()
     write(path, tmp_path / "out", "--steps", 20, "--show", "window")
     assert len(list((tmp_path / "out").glob("*-window.png"))) == 1

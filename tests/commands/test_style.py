@@ -75,14 +75,15 @@ def test_a_point_far_off_makes_no_style(place, capsys, far):
 def test_lines_and_pages_are_written_in_a_style(place, capsys):
     make()
     network = save(place / "writer", "SynthesisNetwork")
-    common = ("write", "-r", network, "-d", "cpu", "--text", "ab")
+    common = ("-r", network, "-d", "cpu", "--text", "ab")
     for style in ("mine", "styles/mine.json"):
-        run(*common, "--style", style, "--output", f"{len(style)}.inkml", "--steps", 50)
-    run(*common, "--primer", "my.inkml", "--primer-scale", 1, "--output", "p.inkml", "--steps", 50)
+        run("write", *common, "--style", style, "--output", f"{len(style)}.inkml", "--steps", 50)
+    primed = ("--primer", "my.inkml", "--primer-scale", 1, "--output", "p.inkml")
+    run("write", *common, *primed, "--steps", 50)
     assert (place / "4.inkml").read_bytes() == (place / "16.inkml").read_bytes()
     (one,), (other,) = read_ink(place / "4.inkml"), read_ink(place / "p.inkml")
     assert one.text == other.text == "ab"
-    run(*common, "--style", "mine", "--paper", "a4", "--no-proofread", "--output", "page.json")
+    run("page", *common, "--style", "mine", "--no-proofread", "--output", "page.json")
     assert "primed with" in capsys.readouterr().out
     assert json.loads((place / "page.json").read_text())["rows"][0]["text"] == "ab"
 

@@ -187,13 +187,13 @@ def test_unknown_characters_are_named_and_can_be_left_out(conditional, tmp_path,
 
 
 def test_what_is_a_page_s_is_said(conditional, tmp_path, capsys):
-    with pytest.raises(UserError, match="for a page, with --paper a4"):
+    with pytest.raises(UserError, match=r"as a file only \.svg, \.png, \.inkml can be written"):
         write(conditional, tmp_path / "a.pdf", "--text", "a")
-    with pytest.raises(UserError, match=r"contains a line end, .* --paper a4 makes it a page"):
+    with pytest.raises(UserError, match=r"contains a line end, .*; `page` writes several"):
         write(conditional, tmp_path / "out", "--text", "a\nb")
     assert not list(tmp_path.glob("*.*")) and not (tmp_path / "out").exists()
     write(conditional, tmp_path / "out", "--text", "a " * 60, "--steps", 20)
-    assert "--paper a4 makes it a page" in capsys.readouterr().out
+    assert "`page` breaks it into lines" in capsys.readouterr().out
 
 
 def test_the_default_text_fits_any_alphabet(tmp_path, capsys):

@@ -147,8 +147,8 @@ def _concluded(run: RunFolder, source: HandDataset, before: Path, device: torch.
         log.info("%.0f %% of what was learned is kept; %s has all of it: more like the hand, and "
                  "less legible", 100 * share, last)  # fmt: skip
     log.info(
-        "the hand: %s, and a line of it: %s\nto write in it: python experiments.py write -r %s "
-        "--text-file FILE", run.models / HAND, run.models / SAMPLE, run.models
+        "the hand: %s, and a line of it: %s\nto write in it: python experiments.py page FILE "
+        "-r %s", run.models / HAND, run.models / SAMPLE, run.models
     )  # fmt: skip
     return True
 

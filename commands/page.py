@@ -1,53 +1,53 @@
-"""Pages of handwriting: what `write` does with a text that is laid out on paper."""
+"""Lay out a text on paper, in one hand, as SVG, PDF, PNG, InkML or JSON."""
 
 import argparse
 import math
 from collections.abc import Iterable, Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-from base.pretrained import style_of
-from commands import options
+from base.pretrained import STYLE, style_of
+from commands import options, page_options, primer_options
+from commands.options import Parser
 from commands.page_files import save
-from commands.page_options import (
-    BIAS,
-    FORMATS,
-    HEIGHT,
-    LINE_HEIGHT,
-    add_options,
-    check,
-    output,
-    sheet,
-    wanted,
-)
-from commands.page_text import Paragraph, text_of
+from commands.page_options import BIAS, FORMATS, LINE_HEIGHT, OF_PASSAGE, output, sheet
+from commands.page_text import text_of
 from utils.checks import UserError
 from utils.page.page import Pen
 from utils.page.paper import Paper
 
-__all__ = ["FORMATS", "add_options", "check", "run", "text_of", "wanted"]
 
-HAND_TEXT = "It was a quiet evening by the sea"
-"""What the network writes for itself as the sample of a page's hand, if none is given."""
-HAND_TRIES = 8
+def add_options(parser: Parser) -> None:
+    options.add_network(parser, default="writer")
+    add = parser.add_argument
+    add(
+        "file",
+        nargs="?",
+        metavar="FILE",
+        help="text to write, UTF-8, with its paragraphs, empty lines and indents; - reads standard "
+        "input",
+    )
+    add("--text", action="append", help="a paragraph, instead of FILE; may be given several times")
+    options.add_bias(parser, BIAS)
+    options.add_pen_sharpness(parser)
+    options.add_seed(parser, "seed of the first line, incremented for each further one")
+    options.add_output(parser, FORMATS)
+    primer_options.add_options(parser, f"{STYLE} by writer; else the hand that was learned, or own")
+    page_options.add_options(parser)
 
 
-def run(
-    arguments: argparse.Namespace,
-    text: list[Paragraph],
-    writer: Any,
-    primer: tuple[Any, str] | None,
-) -> None:
-    """Write the pages.
+def check(arguments: argparse.Namespace) -> None:
+    if (arguments.file is None) == (arguments.text is None):
+        raise UserError("give a text to write: either FILE or --text")
+    primer_options.check(arguments)
+    page_options.check(arguments)
 
-    Args:
-        arguments: of `write`.
-        text: see `text_of`.
-        writer: the network.
-        primer: the hand where the text says no other; None to let the network choose one by the
-            seed.
-    """
+
+def run(arguments: argparse.Namespace) -> None:
+    options.readable(arguments.primer)
+    text = text_of(arguments)
+    writer = options.load(arguments.resume, arguments, to="write texts")
+    primer = primer_options.take_primer(writer, arguments)
     from model.generation.writing import check_lengths
     from utils.page.layout import pages
     from utils.plain_text import explain, fit
@@ -57,19 +57,11 @@ def run(
         print(said)
     check_lengths(fitted.text.split())
     reader = None
-    if not arguments.no_proofread:
-        reader = options.load(arguments.proofread or "reader", arguments, to="read")
+    if arguments.proofread:
+        reader = options.load(arguments.proofread, arguments, to="read")
     given = primer is not None or arguments.style == options.OWN
-    usual = {
-        "style": None if given else style_of(writer.path),
-        "bias": BIAS if arguments.bias is None else arguments.bias,
-        "size": arguments.size or HEIGHT,
-        "slant": arguments.slant,
-        "colour": arguments.colour or Pen.colour,
-        "pen": arguments.pen_width or Pen.width,
-        "align": arguments.align or "left",
-        "indent": arguments.indent or 0.0,
-    }
+    usual = {name: getattr(arguments, name) for name in OF_PASSAGE}
+    usual["style"] = None if given else style_of(writer.path)
     lines = fitted.text.rstrip().split("\n")
     looks = [usual | values for (values, _), _ in zip(text, lines, strict=False)]
     path, paper = output(arguments), sheet(arguments)
@@ -112,17 +104,6 @@ def check_room(look: dict[str, Any], height: float, paper: Paper) -> None:
         )
 
 
-def own_hand(writer: Any, reader: Any, seed: int, sharpening: dict[str, float]) -> tuple[Any, str]:
-    """Return a line that the network writes, and its text: the sample of the page's hand."""
-    from model.proofreading import proofread
-
-    text = "".join(one for one in HAND_TEXT if one in writer.model.alphabet)
-    write = partial(writer.write_lines, **sharpening)
-    read = reader.proofread if reader else None
-    (found,) = proofread(write, read, [text], [seed], HAND_TRIES)
-    return found.line.ink, text
-
-
 def hands_of(
     arguments: argparse.Namespace,
     looks: Iterable[dict[str, Any]],
@@ -131,11 +112,11 @@ def hands_of(
     primer: tuple[Any, str] | None,
 ) -> dict[tuple[Path | None, float], Any]:
     """Return a hand for each style and bias; the same sample for all biases of a style."""
-    from model.handwriting import Hand
+    from model.handwriting import Hand, own_hand
 
     given = {"tries": arguments.tries, "liveliness": arguments.liveliness}
     chosen = {name: value for name, value in given.items() if value is not None}
-    usual = {"bias": BIAS} | options.sharpening(arguments)
+    usual = options.sharpening(arguments)
     needed = dict.fromkeys((look["style"], look["bias"]) for look in looks)
     styles = [style for style in dict.fromkeys(style for style, _ in needed) if style]
     samples = dict(zip(styles, options.samples_of(styles, writer), strict=True))
@@ -165,7 +146,7 @@ def laid_out(
     """Yield the paragraphs of a text in millimetres, one for each of its lines.
 
     Args:
-        arguments: of `write`.
+        arguments: of the command.
         looks: how each line is written: `OF_PASSAGE` by name.
         lines: of the text.
         hands: by style and bias.
@@ -216,11 +197,11 @@ def report(arguments: argparse.Namespace, found: list[dict[str, Any]]) -> None:
     """Print what proofreading found, and save it if asked to.
 
     Args:
-        arguments: of `write`.
+        arguments: of the command.
         found: of each line its `text`, what was `read`, the `tries`, the `errors` in the best and
             the `first_errors`, and other `faults`.
     """
-    if arguments.no_proofread:
+    if not arguments.proofread:
         print(f"{len(found)} lines, not proofread")
         return
     tries, characters = sum(one["tries"] for one in found), sum(len(one["text"]) for one in found)

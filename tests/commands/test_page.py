@@ -1,4 +1,4 @@
-"""Pages, as `write` lays them out: options, files and messages."""
+"""Texts on paper: options, files and messages."""
 
 import io
 import json
@@ -30,10 +30,10 @@ def networks(tmp_path_factory):
     }
 
 
-def write(networks, *words, proofread=False):
+def write_page(networks, *words, proofread=False):
     options = ["-r", networks["-r"], "-d", "cpu"]
     options += ["--proofread", networks["--proofread"]] if proofread else ["--no-proofread"]
-    return experiments.main([str(word) for word in ["write", *options, *words]])
+    return experiments.main([str(word) for word in ["page", *options, *words]])
 
 
 def text_file(folder, text, name="letter.txt"):
@@ -47,7 +47,7 @@ def test_a_page_in_every_format(networks, tmp_path, kind):
     text = text_file(tmp_path, "ab ba\n\n  ba")
     output = tmp_path / f"page.{kind}"
     # An untrained network draws far and wide.
-    assert write(networks, "--text-file", text, "--output", output, "--paper", "5000x5000",
+    assert write_page(networks, text, "--output", output, "--paper", "5000x5000",
                  "--margins", 1000, *(["--dpi", 20] if kind == "png" else [])) == 0  # fmt: skip
     assert output.stat().st_size > 100
     if kind == "svg":
@@ -66,7 +66,7 @@ def test_the_same_seed_gives_the_same_page_proofreading_included(networks, tmp_p
     text, pages = text_file(tmp_path, "ab ba"), []
     for number, seed in enumerate((3, 3, 4)):
         output, report = tmp_path / f"{number}.json", tmp_path / f"report{number}.json"
-        write(networks, "--text-file", text, "--output", output, "--seed", seed, "--tries", 2,
+        write_page(networks, text, "--output", output, "--seed", seed, "--tries", 2,
               "--report", report, proofread=True)  # fmt: skip
         pages.append((output.read_text(), report.read_text()))
     assert pages[0] == pages[1] != pages[2]
@@ -78,7 +78,7 @@ def test_the_same_seed_gives_the_same_page_proofreading_included(networks, tmp_p
 def test_several_pages_are_numbered(networks, tmp_path, capsys):
     text = text_file(tmp_path, "\n".join(["ab"] * 10))
     options = ("--paper", "100x60", "--line-height", 20)
-    write(networks, "--text-file", text, "--output", tmp_path / "out.json", *options)
+    write_page(networks, text, "--output", tmp_path / "out.json", *options)
     shown = capsys.readouterr().out.split()
     files = sorted(tmp_path.glob("out*.json"))
     assert len(files) == 5 and files[0].name == "out-1.json"
@@ -91,26 +91,26 @@ def test_line_ends_at_the_end_take_no_room(networks, tmp_path):
     """Two lines fit on the sheet."""
     text = text_file(tmp_path, "ab\nab\n\n")
     options = ("--paper", "100x60", "--line-height", 20, "--margins", 10)
-    write(networks, "--text-file", text, "--output", tmp_path / "out.json", *options)
+    write_page(networks, text, "--output", tmp_path / "out.json", *options)
     assert len(rows_of(tmp_path / "out.json")) == 2
 
 
 def test_text_from_standard_input(networks, tmp_path, monkeypatch):
     stream = io.TextIOWrapper(io.BytesIO(b"a\r\nb"), encoding="ascii")
     monkeypatch.setattr(sys, "stdin", stream)
-    write(networks, "--text-file", "-", "--output", tmp_path / "out.json")
+    write_page(networks, "-", "--output", tmp_path / "out.json")
     assert [row.text for row in rows_of(tmp_path / "out.json")] == ["a", "b"]
 
 
 def test_without_standard_input_it_cannot_be_read(networks, tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "stdin", None)
     with pytest.raises(UserError, match="there is no standard input"):
-        write(networks, "--text-file", "-", "--output", tmp_path / "out.json")
+        write_page(networks, "-", "--output", tmp_path / "out.json")
 
 
 def test_characters_that_are_written_otherwise_or_left_out_are_said(networks, tmp_path, capsys):
     text = text_file(tmp_path, "“é” …\t\u200b😀 שלום x\u00a0y")
-    write(networks, "--text-file", text, "--output", tmp_path / "out.json")
+    write_page(networks, text, "--output", tmp_path / "out.json")
     shown = capsys.readouterr().out
     for said in ('“ as "', "é as e", "… as ...", "left out:", "U+1F600", "right-to-left"):
         assert said in shown
@@ -121,7 +121,7 @@ def test_characters_that_are_written_otherwise_or_left_out_are_said(networks, tm
 def test_a_word_wider_than_the_line_is_divided(tmp_path):
     text = text_file(tmp_path, "a " + "b" * 30)
     output = tmp_path / "out.json"
-    write({"-r": "writer"}, "--text-file", text, "--output", output, "--paper", "70x100")
+    write_page({"-r": "writer"}, text, "--output", output, "--paper", "70x100")
     rows = rows_of(output)
     joined = " ".join(row.text for row in rows)
     assert joined.startswith("a b") and "b- b" in joined
@@ -136,8 +136,8 @@ def test_a_word_wider_than_the_line_is_divided(tmp_path):
 )
 def test_indents_leave_a_word_less_room(tmp_path, text, words):
     letter, output = text_file(tmp_path, text), tmp_path / "out.json"
-    options = ("--text-file", letter, "--output", output, "--paper", "70x150")
-    write({"-r": "writer"}, *options, *words)
+    options = (letter, "--output", output, "--paper", "70x150")
+    write_page({"-r": "writer"}, *options, *words)
     rows = rows_of(output)
     assert len(rows) > 1
     assert max(stroke[:, 0].max() for row in rows for stroke in row.strokes) < 70.0
@@ -145,11 +145,11 @@ def test_indents_leave_a_word_less_room(tmp_path, text, words):
 
 def test_pens_paper_and_size_are_as_asked(networks, tmp_path):
     text = text_file(tmp_path, "ab ba")
-    common = ("--text-file", text, "--paper", "5000x5000", "--margins", "100,50,100,200")
+    common = (text, "--paper", "5000x5000", "--margins", "100,50,100,200")
     pages = []
     for size in (2, 4):
         output = tmp_path / f"{size}.json"
-        write(networks, *common, "--output", output, "--size", size, "--pen-width", 0.7,
+        write_page(networks, *common, "--output", output, "--size", size, "--pen-width", 0.7,
               "--colour", "#AA0033", "--line-height", 30)  # fmt: skip
         pages.append(rows_of(output))
     (small,), (large,) = pages
@@ -171,7 +171,7 @@ def test_front_matter_says_how_what_follows_is_written(networks, tmp_path):
     rows, reports = [], []
     for number, text in enumerate((plain, marked)):
         output, report = tmp_path / f"{number}.json", tmp_path / f"report{number}.json"
-        write(networks, "--text-file", text_file(tmp_path, text), "--output", output, *HUGE,
+        write_page(networks, text_file(tmp_path, text), "--output", output, *HUGE,
               "--tries", 2, "--report", report, proofread=True)  # fmt: skip
         rows.append(rows_of(output))
         reports.append(json.loads(report.read_text())["each"])
@@ -193,7 +193,7 @@ def test_what_front_matter_says_is_what_the_option_says(networks, tmp_path):
     for number, (text, words) in enumerate((("ba ab", options), (marked, ()), ("ba ab", ()))):
         output = tmp_path / f"{number}.json"
         # A style, as the network's own hand would be one of the option's bias.
-        write(networks, "--text-file", text_file(tmp_path, text), "--style", "flowing",
+        write_page(networks, text_file(tmp_path, text), "--style", "flowing",
               "--output", output, *HUGE, *words)  # fmt: skip
         pages.append(output.read_text())
     assert pages[0] == pages[1] != pages[2]
@@ -202,56 +202,58 @@ def test_what_front_matter_says_is_what_the_option_says(networks, tmp_path):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--align", "left"], "--align is for a page: give a --text-file or a --paper"),
-        (["--text-file", "x", "--text", "y"], "--text or --text-file, not both"),
-        (["--paper", "a4"], "there is no text"),
+        (["x", "--text", "y"], "either FILE or --text"),
+        ([], "either FILE or --text"),
         (["--paper", "a99", "--text", "x"], "paper 'a99': the name of a sheet"),
-        (["--paper", "a4", "--text", "x", "--num-samples", "2"], "--num-samples is for single"),
-        (["--paper", "a4", "--text", "x", "--dpi", "99"], "--dpi is for --output FILE ending in"),
+        (["--text", "x", "--num-samples", "2"], "--num-samples belongs to write"),
+        (["--text-file", "x"], "--text-file is unknown: a page of"),
+        (["--text", "x", "--dpi", "99"], "--dpi is for --output FILE ending in"),
         (
             ["--paper", "2000x2000", "--text", "x", "--output", "x.png"],
             "23,622 by 23,622 pixels, which is too large: at most 179 dpi",
         ),
-        (["--paper", "a4", "--text", "x", "--margins", "1,2"], "one number of mm, or four"),
-        (["--paper", "a4", "--text", "x", "--margins", "99"], "leaves less than 20 mm"),
-        (["--paper", "a4", "--text", "x", "--colour", "red"], "a colour as #rrggbb"),
-        (["--paper", "a4", "--text", "x", "--tries", "2"], "--no-proofread and --tries"),
-        (["--paper", "a4", "--text", "x", "--report", "r"], "--no-proofread and --report"),
-        (["--paper", "a4", "--text", "x", "--slant", "46"], "a number from -45 to 45 is accepted"),
-        (["--paper", "a4", "--text", "x", "--align", "up"], "'up': one of left, right, centred"),
+        (["--text", "x", "--margins", "1,2"], "one number of mm, or four"),
+        (["--text", "x", "--margins", "99"], "leaves less than 20 mm"),
+        (["--text", "x", "--colour", "red"], "a colour as #rrggbb"),
+        (["--text", "x", "--tries", "2"], "--no-proofread and --tries"),
+        (["--text", "x", "--report", "r"], "--no-proofread and --report"),
+        (["--text", "x", "--slant", "46"], "a number from -45 to 45 is accepted"),
+        (["--text", "x", "--align", "up"], "'up': one of left, right, centred"),
         (
-            ["--paper", "a4", "--text=---", "--text", "size: 0", "--text=---"],
+            ["--text=---", "--text", "size: 0", "--text=---"],
             "--text, line 2: size",
         ),
-        (["--paper", "a4", "--text", "x", "--output", "x.doc"], "a folder is needed"),
+        (["--text", "x", "--output", "x.doc"], "a folder is needed"),
         (
-            ["--paper", "a4", "--text", "x", "--indent", "99"],
+            ["--text", "x", "--indent", "99"],
             "indent 99: at most 8[0-9.]+ mm, half",
         ),
-        (["--paper", "a4", "--text", "☃"], "there is nothing to write"),
-        (["--paper", "a4", "--text", "x", "--size", "99"], "lines 386.1 mm high, but there are"),
-        (["--paper", "a4", "--text", "x", "--line-height", "400"], "a smaller size or --line-h"),
-        (["--paper", "a4", "--text", "x", "--hide-ruling"], "--hide-ruling is for a --ruling"),
-        (["--text-file", "missing.txt"], "missing.txt: cannot be read"),
-        (["--text-file", "."], "cannot be read"),
+        (["--text", "☃"], "there is nothing to write"),
+        (["--text", "x", "--size", "99"], "lines 386.1 mm high, but there are"),
+        (["--text", "x", "--line-height", "400"], "a smaller size or --line-h"),
+        (["--text", "x", "--hide-ruling"], "--hide-ruling is for a --ruling"),
+        (["--text", "x", "--ruling-spacing", "9"], "--ruling-spacing is for a --ruling"),
+        (["--text", "x", "--nib", "--animate"], "not allowed with argument --nib"),
+        (["missing.txt"], "missing.txt: cannot be read"),
+        (["."], "cannot be read"),
     ],
 )
 def test_bad_options_are_refused(networks, tmp_path, monkeypatch, words, message):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError, match=message.replace("?", r"\?")):
-        write(networks, *words)
+        write_page(networks, *words)
     assert not list(tmp_path.iterdir())
 
 
 def test_a_report_is_no_page_and_no_folder(networks, tmp_path):
     words = ("--paper", "a6", "--text", "a", "--output", tmp_path / "a.svg", "--report")
     with pytest.raises(UserError, match="that is the --output"):
-        write(networks, *words, tmp_path / "a.svg", proofread=True)
+        write_page(networks, *words, tmp_path / "a.svg", proofread=True)
     (tmp_path / "folder").mkdir()
     with pytest.raises(UserError, match="this is a folder; name a file"):
-        write(networks, *words, tmp_path / "folder", proofread=True)
+        write_page(networks, *words, tmp_path / "folder", proofread=True)
     assert [file.name for file in tmp_path.iterdir()] == ["folder"]
-    write(networks, *words, tmp_path / "new" / "report.json", proofread=True)
+    write_page(networks, *words, tmp_path / "new" / "report.json", proofread=True)
     assert (tmp_path / "new" / "report.json").exists()
 
 
@@ -260,7 +262,7 @@ def test_the_hand_of_a_page(networks, tmp_path):
     text, pages = text_file(tmp_path, "ab"), []
     for words in ((), ("--style", "slanted"), ("--style", "own")):
         output = tmp_path / "page.json"
-        write({"-r": "writer"}, "--text-file", text, "--output", output, "--seed", 3, *words)
+        write_page({"-r": "writer"}, text, "--output", output, "--seed", 3, *words)
         pages.append(output.read_text())
     assert pages[0] == pages[1] != pages[2]
     assert style_of(Path(networks["-r"])) is None
@@ -282,7 +284,7 @@ def test_the_hand_of_a_page(networks, tmp_path):
 def test_a_text_that_is_too_long_is_refused(networks, tmp_path, text, message):
     output = tmp_path / "new" / "x.svg"
     with pytest.raises(UserError, match=message):
-        write(networks, "--text-file", text_file(tmp_path, text), "--output", output)
+        write_page(networks, text_file(tmp_path, text), "--output", output)
     assert not output.parent.exists()
 
 
@@ -291,9 +293,9 @@ def test_a_style_whose_text_is_too_long_is_refused(networks, tmp_path):
     values = json.loads(styles()["plain"].read_text()) | {"text": "a" * 3000}
     style.write_text(json.dumps(values))
     letter = text_file(tmp_path, f"---\nstyle: {style}\n---\na")
-    for words in (("--text", "a", "--paper", "a4", "--style", style), ("--text-file", letter)):
+    for words in (("--text", "a", "--style", style), (letter,)):
         with pytest.raises(UserError, match=r"style\.json has 377 points and a text of 3,000 "):
-            write(networks, *words, "--output", output)
+            write_page(networks, *words, "--output", output)
     assert not output.exists()
 
 
@@ -306,14 +308,14 @@ def test_the_writer_s_style_is_its_own_however_the_file_is_named(monkeypatch):
 def test_a_pipe_is_not_waited_for(networks, tmp_path):
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(UserError, match=r"pipe: cannot be read \(a pipe, .* no regular file\)"):
-        write(networks, "--text-file", tmp_path / "pipe", "--output", tmp_path / "x.svg")
+        write_page(networks, tmp_path / "pipe", "--output", tmp_path / "x.svg")
 
 
 def test_text_that_is_not_utf_8_is_refused(networks, tmp_path):
     (tmp_path / "bad.txt").write_bytes(b"ab\xff")
     with pytest.raises(UserError, match=r"not UTF-8 text \(byte 2 is 0xff\)"):
-        write(networks, "--text-file", tmp_path / "bad.txt", "--output", tmp_path / "x.svg")
+        write_page(networks, tmp_path / "bad.txt", "--output", tmp_path / "x.svg")
     (tmp_path / "empty.txt").write_bytes(b"")
     with pytest.raises(UserError, match="there is nothing to write"):
-        write(networks, "--text-file", tmp_path / "empty.txt", "--output", tmp_path / "x.svg")
+        write_page(networks, tmp_path / "empty.txt", "--output", tmp_path / "x.svg")
     assert not (tmp_path / "x.svg").exists()
