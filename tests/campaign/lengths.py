@@ -17,7 +17,17 @@ PATIENCE = 500.0
 ADDRESSES = 12 * 1024 * MEBIBYTE
 """Of address space, so that a program that takes far more does not take the machine's."""
 LINE = ("write", "--output", "out/line.svg")
-PAGE = ("page", "text.txt", "--no-proofread", "--paper", "5000x5000", "--output", "out/page.svg")
+PAGE = (
+    "page",
+    "text.txt",
+    "--no-proofread",
+    "--paper",
+    "5000x5000",
+    "--margins",
+    "1000",
+    "--output",
+    "out/page.svg",
+)
 
 
 def limit() -> None:
