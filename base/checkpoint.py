@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from base import checkpoint_archive
 from base.checkpoint_checks import is_finite, naming
 from base.checkpoint_schema import check_content
-from base.migration import migrate
+from base.migration import migrate, migrated_config
 from base.pretrained import located, shipped
 from utils.alphabet import Alphabet
 from utils.checks import CheckpointError, DataError, short
@@ -121,6 +121,8 @@ def load_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
         content = migrate(content)
     with naming(path):
         check_content(content, size)
+    # Only now: a config that is nested too deeply cannot be copied.
+    content["config"] = migrated_config(content["config"])
     return content
 
 

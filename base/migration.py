@@ -11,6 +11,8 @@ RENAMED = {
     "trainer.args.teacher_forcing": "teacher_forcing_ratio",
 }
 """Former config keys, and the present name of the last part of each."""
+REMOVED = ("arch.args.sink",)
+"""Former config keys that no longer mean anything."""
 
 _WEIGHTS = (
     (re.compile(r"(layers\.\d+\.)onward\."), r"\1forward_rnn."),
@@ -26,14 +28,19 @@ def migrated_key(key: str) -> str:
 
 
 def migrated_config(config: Any) -> Any:
-    """Return a config with the present names of its keys; anything else stays unchanged."""
+    """Return a config with its present keys; anything else stays unchanged."""
     config = copy.deepcopy(config)
-    for key, name in RENAMED.items():
+    for key in (*RENAMED, *REMOVED):
+        name = RENAMED.get(key)
         *parents, old = key.split(".")
         holder = config
         for parent in parents:
             holder = holder.get(parent) if isinstance(holder, dict) else None
-        if isinstance(holder, dict) and old in holder and name not in holder:
+        if not isinstance(holder, dict) or old not in holder:
+            continue
+        if name is None:
+            del holder[old]
+        elif name not in holder:
             # In its place: the order of keys is that of the messages.
             items = [(name if one == old else one, value) for one, value in holder.items()]
             holder.clear()
@@ -42,12 +49,11 @@ def migrated_config(config: Any) -> Any:
 
 
 def migrate(content: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the contents of a checkpoint of format 1 in format 2.
+    """Return the contents of a checkpoint of format 1 in format 2, except the config.
 
     What is not valid is left for `base.checkpoint_schema` to refuse.
     """
     content = dict(content)
-    content["config"] = migrated_config(content.get("config"))
     content["state_dict"] = _renamed(content.get("state_dict"))
     dataset = content.get("dataset")
     if isinstance(dataset, dict) and "lattice" in dataset:

@@ -89,8 +89,6 @@ class MixtureNetwork(BaseModel):
         stretch: share by which offsets along the line are stretched in writing, where a bias leaves
             no noise, so that letters do not become narrower along the line; a bias of b takes
             1 - exp(-2 b) of it. Has no effect in training.
-        sink: degrees by which lines slope down in writing where a bias leaves no noise, and by
-            which they are raised again; a bias takes the same share of it.
 
     Attributes:
         input_size: numbers of a point that the network sees, I.
@@ -113,11 +111,10 @@ class MixtureNetwork(BaseModel):
         end_of_sequence: bool = False,
         head: Head = "mixture",
         stretch: Annotated[float, Range(0.0, 0.2)] = 0.0,
-        sink: Annotated[float, Range(0.0, 10.0)] = 0.0,
     ) -> None:
         super().__init__()
         self.end_of_sequence, self.head = end_of_sequence, head
-        self.stretch, self.sink = stretch, sink
+        self.stretch = stretch
         self.input_size = input_size(end_of_sequence)
         self.normalisation = normalisation
         self.min_scale = min_scale
@@ -174,10 +171,6 @@ class MixtureNetwork(BaseModel):
     def stretch_at(self, bias: float) -> tuple[float, float]:
         """Return the usual factors of the offsets that are expected in x and y, see `sample`."""
         return 1.0 - self.stretch * math.expm1(-2.0 * bias), 1.0
-
-    def sink_at(self, bias: float) -> float:
-        """Return by how many degrees lines sink with a bias, see `sample`."""
-        return -self.sink * math.expm1(-2.0 * bias)
 
     def next_point(self, raw: Tensor) -> Mixture | PointEstimate:
         """Return the prediction that the output layer's numbers `(..., any)` describe."""

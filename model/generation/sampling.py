@@ -71,8 +71,7 @@ def sample(
     """Write lines, all of them at once (the paper, sections 4.3, 5.3-5.5).
 
     Where a line ends: see `stopping`. The bias of a line is halved each time that its pen has
-    rested through the `PERIOD` steps of a call of the stepper. What is written slopes up by
-    `model.sink_at(bias)` degrees more than the network drew it.
+    rested through the `PERIOD` steps of a call of the stepper.
 
     A line depends only on its seed, text, bias and the primer, not on the other lines (without
     the compiled loop up to the rounding of matrix products, whose order of summation may change
@@ -156,11 +155,9 @@ def sample(
     bar.close()
 
     lines, written = [], points[..., :3].cpu().numpy()
-    rise = math.tan(math.radians(model.sink_at(bias)))
     sharpening = sharpening.float().cpu().numpy()
     for number, (steps, ended) in enumerate(stopping.ends()):
         offsets = model.normalisation.invert(written[:steps, number])
-        offsets[:, 1] -= rise * offsets[:, 0]
         ink = np.concatenate((start.astype(np.float32), offsets))
         ink[-1, 2] = 1.0  # the pen leaves the paper in the end
         if whole is not None and ended:

@@ -30,12 +30,12 @@ OLD = {
 
 def test_old_names_become_new_ones_and_all_else_stays():
     before = copy.deepcopy(OLD)
-    new = migrate(OLD)
+    new, config = migrate(OLD), migrated_config(OLD["config"])
     assert str(before) == str(OLD)  # what is given is left as it is
-    arch = new["config"]["arch"]["args"]
+    arch = config["arch"]["args"]
     assert list(arch.items()) == [("time_reductions", 1), ("hidden_size", 4), ("mask_ratio", 0.1)]
-    assert new["config"]["trainer"]["args"] == {"teacher_forcing_ratio": [1.0, 0.8]}
-    assert new["config"]["name"] == "old"
+    assert config["trainer"]["args"] == {"teacher_forcing_ratio": [1.0, 0.8]}
+    assert config["name"] == "old"
     assert list(new["state_dict"]) == [
         "layers.0.forward_rnn.layer.weight",
         "layers.0.backward_rnn.layer.weight",
@@ -58,6 +58,7 @@ def test_old_names_become_new_ones_and_all_else_stays():
 )
 def test_what_is_not_as_it_should_be_stays_to_be_refused(content):
     new = migrate(content)
+    assert migrated_config(content.get("config")) == content.get("config")
     assert all(new[name] == value for name, value in content.items() if name != "training")
 
 
@@ -66,6 +67,26 @@ def test_the_new_name_wins_and_keys_of_the_command_line_follow():
     assert migrated_config(both) == both  # the unknown key is then named by the config's check
     assert migrated_key("arch.args.halvings") == "arch.args.time_reductions"
     assert migrated_key("arch.args.hidden_size") == "arch.args.hidden_size"
+
+
+@pytest.mark.parametrize("written", [1, module.FORMAT])
+def test_a_key_that_was_removed_is_left_out_of_every_file(tmp_path, written):
+    arch = {"type": "SynthesisNetwork", "args": {"sink": 0.6, "longest": 64}}
+    content = {"format": written, "config": {"arch": arch}, "state_dict": {}}
+    torch.save(content, tmp_path / "old.pth")
+    config = load_checkpoint(tmp_path / "old.pth")["config"]
+    assert config["arch"]["args"] == {"longest": 64}
+
+
+def test_a_config_that_is_nested_too_deeply_is_refused_in_every_format(tmp_path):
+    deep = []
+    for _ in range(400):
+        deep = [deep]
+    for written in range(1, module.FORMAT + 1):
+        content = {"format": written, "config": {"arch": deep}, "state_dict": {}}
+        torch.save(content, tmp_path / "deep.pth")
+        with pytest.raises(CheckpointError, match="nested more than 32 deep"):
+            load_checkpoint(tmp_path / "deep.pth")
 
 
 def test_a_file_of_format_1_loads_and_a_newer_one_is_refused_in_one_line(tmp_path):

@@ -263,8 +263,7 @@ def test_the_script_learns_a_hand_and_goes_on_where_it_was_stopped(
     (style,) = read_ink(whole / "hand.json")
     assert style.text in [one["text"] for one in json.loads(Path(root).read_text())]
     assert 80 < x_height(style.ink) < 160  # in the network's units, whatever the person's were
-    learned = load(whole, "cpu")
-    assert learned.path.name == "hand.pth" and learned.model.sink == 0.0
+    assert load(whole, "cpu").path.name == "hand.pth"
     assert "of what was learned" in (whole / "train.log").read_text()
     shown = [
         "hand",

@@ -102,8 +102,6 @@ def _concluded(run: RunFolder, source: HandDataset, before: Path, device: torch.
         )  # fmt: skip
         return False
     own = [(source.ink(k), source.text(k)) for k in source.own]
-    # It no longer sinks (measured, lab notebook: how a steady pen sinks).
-    learned.model.sink = 0.0
     best = best_sample(learned, reader, own, source.seed)
     exam = Exam.of(learned, reader, own[best], source.seed)
     could, was = exam.taken(former)
@@ -140,7 +138,6 @@ def _concluded(run: RunFolder, source: HandDataset, before: Path, device: torch.
                 kept = set_aside(earlier, "earlier")
                 log.warning("%s is of the run before it was continued; kept as %s", earlier, kept)
         return False
-    new["config"]["arch"].setdefault("args", {})["sink"] = 0.0
     save_checkpoint(run.models / HAND, to_share(new))
     write_style(run.models / SAMPLE, *own[best], run.run_id)
     if share < 1:

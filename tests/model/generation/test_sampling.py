@@ -257,19 +257,6 @@ def test_a_primer_changes_what_follows(prediction):
     assert not np.allclose(plain, primed, atol=0.1)
 
 
-def test_lines_are_raised_by_what_they_sink(synthesis):
-    raised = copy.deepcopy(synthesis)
-    raised.sink = 4.0
-    primer = np.array([[0, 0, 0], [9, 3, 0], [8, -2, 1]], np.float32)
-    for bias, degrees in ((0.0, 0.0), (0.5, 4.0 * (1.0 - math.exp(-1.0)))):
-        options = {"primer": (primer, "c "), "bias": bias, "max_steps": 40}
-        (one,), (other,) = (sample(net, [1], ["ab"], **options) for net in (synthesis, raised))
-        np.testing.assert_array_equal(other.ink[:3], primer)
-        np.testing.assert_array_equal(other.ink[:, [0, 2]], one.ink[:, [0, 2]])
-        rise = one.ink[3:, 0] * math.tan(math.radians(degrees))
-        np.testing.assert_allclose(other.ink[3:, 1], one.ink[3:, 1] - rise, atol=1e-3)
-
-
 def test_faults_are_named(synthesis):
     with pytest.raises(UnknownCharacters, match="U\\+007A"):
         sample(synthesis, [1], ["az"])
