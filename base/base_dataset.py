@@ -137,18 +137,17 @@ class BaseDataset(ABC):
         counts = Counter("".join(nfc(self.text(index)) for index in used.tolist()))
         return dict(sorted(counts.items(), key=lambda item: (item[1], item[0])))
 
-    def character_report(self, columns: int = 4, known: Alphabet | None = None) -> str:
+    def character_report(self, known: Alphabet | None = None) -> str:
         """Return `character_counts` as lines of text.
 
         Args:
-            columns: characters in a line, or fewer where they do not fit.
             known: the alphabet of a checkpoint; characters that it lacks are marked.
         """
         counts = self.character_counts()
         new = set() if known is None else {one for one in counts if one not in known}
         title = f"{len(counts)} different characters, the rare ones first"
         title += f"; * marks {len(new)} that the checkpoint does not know" if new else ""
-        return "\n".join(filter(None, [title, table(counts, new, columns)]))
+        return "\n".join(filter(None, [title, table(counts, new)]))
 
     def __len__(self) -> int:
         return len(self.lengths)

@@ -54,27 +54,6 @@ class HandSpace(NamedTuple):
         features = np.array([hand_features(line) for line in lines]).reshape(-1, SIZE)
         return (features - self.mean) @ self.projection.astype(np.float64)
 
-    def likelihoods(self, lines: Hand, hands: Sequence[Hand]) -> np.ndarray:
-        """Return the log-likelihood of each line as one of each hand, `(lines, hands)`, in nats
-        and up to a constant.
-
-        Args:
-            lines: to be told.
-            hands: lines of each hand, at least one; how many is taken into account.
-
-        Raises:
-            UserError: if there is no hand, or one without lines.
-            DataError: as `embed`.
-        """
-        if not hands or not all(len(hand) for hand in hands):
-            raise UserError("the hands to compare with need at least one line each")
-        samples = [self.embed(hand) for hand in hands]
-        return likelihoods(self.embed(lines), samples, self.between.astype(np.float64))
-
-    def nearest(self, lines: Hand, hands: Sequence[Hand]) -> np.ndarray:
-        """Return the number of the likeliest hand for each line, `(lines,)`; see `likelihoods`."""
-        return self.likelihoods(lines, hands).argmax(axis=1)
-
 
 def likelihoods(
     lines: np.ndarray, samples: Sequence[np.ndarray], between: np.ndarray

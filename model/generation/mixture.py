@@ -71,16 +71,6 @@ class NextPoint:
             **{name: None if part is None else part[place] for name, part in vars(self).items()}
         )
 
-    @property
-    def end_of_stroke(self) -> Tensor:
-        """Probability that the stroke ends at the point, `(...)`."""
-        return self.end_logits.sigmoid()
-
-    @property
-    def end_of_sequence(self) -> Tensor | None:
-        """Probability that the sequence ends at the point, `(...)`; None without such an end."""
-        return None if self.sequence_logits is None else self.sequence_logits.sigmoid()
-
 
 class Mixture(NextPoint):
     """A mixture of bivariate Gaussians for the offset, and a Bernoulli for the end of stroke.

@@ -191,10 +191,10 @@ def test_a_long_caption_is_wrapped_inside_the_picture():
 
 
 def test_png_file_holds_the_rendered_picture(tmp_path):
-    draw_lines(tmp_path / "lines.png", [wave()], ["text"], dpi=100)
+    draw_lines(tmp_path / "lines.png", [wave()], ["text"])
     with Image.open(tmp_path / "lines.png") as picture:
         pixels = np.asarray(picture.convert("RGB"))
-    np.testing.assert_array_equal(pixels, render([wave()], ["text"], dpi=100))
+    np.testing.assert_array_equal(pixels, render([wave()], ["text"], dpi=plots.DPI))
     assert [path.name for path in tmp_path.iterdir()] == ["lines.png"]
 
 

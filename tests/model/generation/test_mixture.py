@@ -43,7 +43,7 @@ def test_log_prob_and_mean_equal_torch_distributions(bias):
     expected = offsets.log_prob(points[..., :2]) + pen.log_prob(points[..., 2])
     torch.testing.assert_close(mixture.log_prob(points), expected, rtol=1e-9, atol=1e-9)
     torch.testing.assert_close(mixture.mean, offsets.mean)
-    torch.testing.assert_close(mixture.end_of_stroke, pen.probs)
+    torch.testing.assert_close(mixture.end_logits.sigmoid(), pen.probs)
 
 
 def test_log_prob_of_one_component_by_hand():
@@ -73,8 +73,8 @@ def test_the_end_of_the_sequence_is_a_bernoulli_of_its_own(bias):
     end = ends(raw_ends[..., 0], bias)
     expected = plain.log_prob(points[..., :3]) + end.log_prob(points[..., 3])
     torch.testing.assert_close(both.log_prob(points), expected, rtol=1e-9, atol=1e-9)
-    torch.testing.assert_close(both.end_of_sequence, end.probs)
-    assert plain.end_of_sequence is None
+    torch.testing.assert_close(both.sequence_logits.sigmoid(), end.probs)
+    assert plain.sequence_logits is None
     torch.testing.assert_close(plain.log_prob(points), plain.log_prob(points[..., :3]))
     assert both[2].sequence_logits.equal(both.sequence_logits[2])
 

@@ -31,5 +31,5 @@ def test_a_step():
     raw = torch.randn(2, 5, 4)
     last = PointEstimate.from_parameters(raw, True)[:, -1]
     assert torch.equal(last.mean, raw[:, -1, :2])
-    assert torch.equal(last.end_of_stroke, (-raw[:, -1, 2]).sigmoid())
-    assert torch.equal(last.end_of_sequence, (-raw[:, -1, 3]).sigmoid())
+    assert torch.equal(last.end_logits, -raw[:, -1, 2])
+    assert torch.equal(last.sequence_logits, -raw[:, -1, 3])
