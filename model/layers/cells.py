@@ -1,9 +1,9 @@
 """One step of the cells of an LSTM and of a GRU, in torch: the reference for every kernel.
 
-`lstm_cell` and `gru_cell` are the formulas, which autograd differentiates. `lstm_step` and
-`gru_step` do the same in place, without autograd; `lstm_step_backward` is the explicit gradient.
-All torch code calls these. C has the step in kernels/step.h, Triton in kernels/fused.py. For the
-context see benchmarks/reference.py, the paper in one readable file.
+`lstm_step` and `gru_step` work in place, without autograd; `lstm_step_backward` is the explicit
+gradient. `gru_cell` is the formula of a GRU, which autograd differentiates. All torch code calls
+these. C has the step in kernels/step.h, Triton in kernels/fused.py. For the context see
+benchmarks/reference.py, the paper in one readable file.
 
 The LSTM has no peephole connections (the paper's, eqs 7-11, has diagonal ones), so that fused
 kernels compute the same function.
@@ -19,22 +19,6 @@ def reorder_gates(rows: Tensor) -> Tensor:
     """Return rows of torch's LSTM, which has the candidate before the output gate, in our order."""
     input_gate, forget_gate, candidate, output_gate = rows.chunk(4)
     return torch.cat((input_gate, forget_gate, output_gate, candidate))
-
-
-def lstm_cell(gates: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
-    """Compute one step of an LSTM (the paper, eqs 7-11 without peepholes).
-
-    Args:
-        gates: input, forget and output gate and the candidate before their activation functions,
-            `(B, 4 H)`.
-        cell: cell state before the step, `(B, H)`.
-
-    Returns:
-        hidden state and cell state after it, `(B, H)` each.
-    """
-    input_gate, forget_gate, output_gate, candidate = gates.chunk(4, 1)
-    cell = forget_gate.sigmoid() * cell + input_gate.sigmoid() * candidate.tanh()
-    return output_gate.sigmoid() * cell.tanh(), cell
 
 
 def gru_cell(inputs: Tensor, recurrent: Tensor, bias: Tensor, hidden: Tensor) -> Tensor:
@@ -57,10 +41,11 @@ def gru_cell(inputs: Tensor, recurrent: Tensor, bias: Tensor, hidden: Tensor) ->
 def lstm_step(
     gates: Tensor, cell: Tensor, next_cell: Tensor, hidden: Tensor, scratch: Tensor | None = None
 ) -> None:
-    """Compute `lstm_cell` in place.
+    """Compute one step of an LSTM in place (the paper, eqs 7-11 without peepholes).
 
     Args:
-        gates: `(B, 4 H)` as there; afterwards with their activation functions applied.
+        gates: input, forget and output gate and the candidate before their activation functions,
+            `(B, 4 H)`; afterwards with these applied.
         cell: `(B, H)` before the step; `next_cell`, which may be `cell`, and `hidden`, `(B, H)`,
             receive the results.
         scratch: `(B, H)`, for callers that must not allocate.

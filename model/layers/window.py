@@ -17,9 +17,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from model.layers.cells import gru_cell, lstm_cell, lstm_step, lstm_step_backward
+from model.layers.cells import gru_cell, lstm_step, lstm_step_backward
 from model.layers.kernels import cuda, library, lstm
-from model.layers.recurrent import Gradients, clip_gradient, compute_dtype, state_dtype
+from model.layers.recurrent import Gradients, compute_dtype, state_dtype
 
 CHUNK = 32
 """Steps whose Gaussians are recomputed together in the backward pass (assumed: few calls, and
@@ -234,7 +234,6 @@ class WindowedLayer(nn.Module):
         text_lengths: Tensor,
         state: dict[str, Tensor],
         bound: float | None = None,
-        plain: bool = False,
     ) -> tuple[Tensor, Tensor, Tensor, dict[str, Tensor]]:
         """Run the layer.
 
@@ -244,16 +243,13 @@ class WindowedLayer(nn.Module):
             text_lengths: characters of each text, `(B,)`.
             state: hidden (and cell) `(B, H)`, window `(B, A)`, kappa `(B, K)`.
             bound: to which the gradient of an LSTM's gates is clamped at every step, or None.
-            plain: leave the backward pass to autograd, the reference for the written-out one.
-                A GRU always does.
 
         Returns:
             hidden states `(T, B, H)`, windows `(T, B, A)`, phi `(T, B, U + 1)`, of which the last
             position of a text is the one after its end, and the state after the last step.
         """
         dtype = compute_dtype(inputs)
-        own = self.cell == "LSTM" and not plain
-        if own and library.available(inputs.device, dtype):
+        if self.cell == "LSTM" and library.available(inputs.device, dtype):
             to_window = self.window.weight, self.window.bias
             moved = state["window"], state["kappa"]
             window = lstm.Window(self.weight_window, *to_window, *moved, text, text_lengths)
@@ -269,8 +265,8 @@ class WindowedLayer(nn.Module):
                 inputs.to(dtype), self.weight_input.to(dtype), self.bias.to(dtype)
             )  # (T, B, G)
             state = {name: value.to(precise) for name, value in state.items()}
-            if not own:
-                return self._forward_plain(projected, one_hot, state, bound)
+            if self.cell == "GRU":
+                return self._forward_gru(projected, one_hot, state)
             results = self._run_written_out(projected, one_hot, state, bound)
         hiddens, windows, cell, kappa, phis = results
         # Copies, as hidden states and windows may lie in a tensor that is large to be kept.
@@ -293,21 +289,17 @@ class WindowedLayer(nn.Module):
                 projected, weight, *parameters, *carried, *moved, bound
             )
 
-    def _forward_plain(
-        self, projected: Tensor, one_hot: Tensor, state: dict[str, Tensor], bound: float | None
+    def _forward_gru(
+        self, projected: Tensor, one_hot: Tensor, state: dict[str, Tensor]
     ) -> tuple[Tensor, Tensor, Tensor, dict[str, Tensor]]:
+        """Run a layer of GRU cells; the backward pass is left to autograd."""
         positions = positions_of(one_hot)
         hiddens, windows, phis = [], [], []
         hidden, window, kappa = state["hidden"], state["window"], state["kappa"]
-        cell = state.get("cell")
         for inputs in projected:
             inputs = inputs + functional.linear(window.to(inputs), self.weight_window)
             recurrent = functional.linear(hidden.to(inputs), self.weight_hidden)
-            if cell is None:
-                hidden = gru_cell(inputs, recurrent, self.bias_candidate, hidden)
-            else:
-                gates = clip_gradient(inputs + recurrent, bound).to(cell)
-                hidden, cell = lstm_cell(gates, cell)
+            hidden = gru_cell(inputs, recurrent, self.bias_candidate, hidden)
             exponentials = self.window(hidden.to(inputs)).to(kappa).exp()
             kappa, phi = window_step(exponentials, kappa, positions)
             window = torch.bmm(phi[:, None], one_hot)[:, 0]
@@ -315,6 +307,4 @@ class WindowedLayer(nn.Module):
             windows.append(window)
             phis.append(phi.detach())
         last = {"hidden": hidden, "window": window, "kappa": kappa}
-        if cell is not None:
-            last["cell"] = cell
         return torch.stack(hiddens), torch.stack(windows), torch.stack(phis), last

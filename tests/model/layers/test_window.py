@@ -1,10 +1,13 @@
 """The windowed layer: its written-out backward pass against autograd, its cells against torch's."""
 
+from functools import partial
+
 import pytest
 import torch
 from torch import nn
 
 from model.layers.kernels import library, lstm
+from model.layers.recurrent import clip_gradient
 from model.layers.window import WindowedLayer
 from tests.model.layers.states import random_state
 
@@ -20,12 +23,34 @@ TEXT = torch.tensor([[0, 3, 1], [2, 2, 0]])
 TEXT_LENGTHS = torch.tensor([3, 2])
 
 
-def gradients(layer, plain, bound=None, steps=40):
+def by_autograd(layer, inputs, text, text_lengths, state, bound):
+    """The LSTM layer by its formulas: the paper, eqs 7-11 without peepholes and 46-53."""
+    one_hot = nn.functional.one_hot(nn.functional.pad(text, (0, 1)), layer.vocab_size).double()
+    one_hot[torch.arange(one_hot.shape[1]) >= text_lengths[:, None]] = 0.0
+    positions, steps = torch.arange(1.0, one_hot.shape[1] + 1.0).double(), []
+    hidden, cell, window, kappa = (state[name] for name in ("hidden", "cell", "window", "kappa"))
+    for point in inputs:
+        seen = torch.cat((point, hidden, window), 1)
+        weights = torch.cat((layer.weight_input, layer.weight_hidden, layer.weight_window), 1)
+        gates = clip_gradient(seen @ weights.t() + layer.bias, bound)
+        input_gate, forget_gate, output_gate, candidate = gates.chunk(4, 1)
+        cell = forget_gate.sigmoid() * cell + input_gate.sigmoid() * candidate.tanh()
+        hidden = output_gate.sigmoid() * cell.tanh()
+        alpha, beta, advance = layer.window(hidden).exp()[..., None].chunk(3, 1)
+        kappa = kappa + advance[..., 0]
+        phi = (alpha * torch.exp(-beta * (kappa[..., None] - positions) ** 2)).sum(1)
+        window = (phi[..., None] * one_hot).sum(1)
+        steps.append((hidden, window, phi.detach()))
+    last = {"hidden": hidden, "cell": cell, "window": window, "kappa": kappa}
+    return *map(torch.stack, zip(*steps, strict=True)), last
+
+
+def gradients(layer, run, bound=None, steps=40):
     """Outputs and all gradients of a fixed, uneven scalar of what the layer returns."""
     torch.manual_seed(3)
     inputs = torch.randn(steps, 2, 3, dtype=torch.float64, requires_grad=True)
     state = random_state(layer, 2, torch.float64)
-    hidden, window, phi, last = layer(inputs, TEXT, TEXT_LENGTHS, state, bound, plain)
+    hidden, window, phi, last = run(inputs, TEXT, TEXT_LENGTHS, state, bound)
     total = (hidden * torch.randn_like(hidden)).sum() + (window * torch.randn_like(window)).sum()
     for name in sorted(last):
         total = total + (last[name] * torch.randn_like(last[name])).sum()
@@ -37,12 +62,12 @@ def gradients(layer, plain, bound=None, steps=40):
 def test_the_written_out_backward_equals_autograd(bound):
     torch.manual_seed(0)
     layer = windowed()
-    values, fast = gradients(layer, False, bound)
-    expected, plain = gradients(layer, True, bound)
+    values, fast = gradients(layer, layer, bound)
+    expected, plain = gradients(layer, partial(by_autograd, layer), bound)
     for one, other in zip([*values[:3], *fast], [*expected[:3], *plain], strict=True):
         torch.testing.assert_close(one, other, rtol=0.0, atol=1e-10)
     if bound is not None:  # the bound must bite here, or nothing is tested
-        free = gradients(layer, False)[1]
+        free = gradients(layer, layer)[1]
         assert any((a - b).abs().max() > 1e-3 for a, b in zip(fast, free, strict=True))
 
 
@@ -111,14 +136,13 @@ def test_the_windowed_layer_without_a_window_is_torch_s(cell):
 
 
 @pytest.mark.parametrize("cell", ["LSTM", "GRU"])
-@pytest.mark.parametrize("plain", [False, True])
-def test_the_window_carries_its_state(cell, plain):
+def test_the_window_carries_its_state(cell):
     layer = windowed(cell)
     inputs = torch.randn(6, 2, 3).double()
     zeros = {name: torch.zeros(2, size).double() for name, size in layer.state_sizes.items()}
-    whole = layer(inputs, TEXT, TEXT_LENGTHS, zeros, None, plain)
-    first = layer(inputs[:2], TEXT, TEXT_LENGTHS, zeros, None, plain)
-    second = layer(inputs[2:], TEXT, TEXT_LENGTHS, first[3], None, plain)
+    whole = layer(inputs, TEXT, TEXT_LENGTHS, zeros)
+    first = layer(inputs[:2], TEXT, TEXT_LENGTHS, zeros)
+    second = layer(inputs[2:], TEXT, TEXT_LENGTHS, first[3])
     for one, two, all_ in zip(first[:3], second[:3], whole[:3], strict=True):
         torch.testing.assert_close(torch.cat((one, two)), all_)
 
@@ -140,7 +164,8 @@ def test_bfloat16_products_keep_the_states_in_float32(path):
 
 def test_float64_never_goes_by_the_kernels(monkeypatch):
     monkeypatch.setattr(lstm, "run", lambda *arguments: pytest.fail("it did"))
-    gradients(windowed(), False)
+    layer = windowed()
+    gradients(layer, layer)
 
 
 def test_weights_of_the_window_beyond_all_bounds_stay_finite():
