@@ -54,7 +54,6 @@ class _Trace:
 
     content: str
     form: _Format
-    identity: str
     continues: bool
     ends: bool
     line: int
@@ -192,7 +191,6 @@ class _Reader:
         trace = _Trace(
             "".join(self._text or []),
             self._form,
-            identity,
             continuation in ("middle", "end"),
             continuation not in ("begin", "middle"),
             line,

@@ -6,7 +6,7 @@ of classes. Every line is decoded independently, in float64 on the CPU.
 """
 
 from collections.abc import Callable, Collection, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -59,16 +59,7 @@ def ctc_greedy(log_probs: Tensor, lengths: Tensor) -> list[list[int]]:
 
 
 @torch.no_grad()
-def ctc_beam(
-    log_probs: Tensor,
-    lengths: Tensor,
-    *,
-    width: int = 16,
-    language_model: CharacterLanguageModel | None = None,
-    language_weight: float = 0.0,
-    length_bonus: float = 0.0,
-    pruning: float = PRUNING,
-) -> list[list[int]]:
+def ctc_beam(log_probs: Tensor, lengths: Tensor, **options: Any) -> list[list[int]]:
     """Return the texts found by prefix beam search, see `ctc_hypotheses`.
 
     At a width of 1 this is not `ctc_greedy`: it follows the likeliest prefix, whose probability is
@@ -77,21 +68,14 @@ def ctc_beam(
     Args:
         log_probs: `(B, S, C+1)`, the blank last; frames beyond a line's length are ignored.
         lengths: frames of each line, `(B,)`.
-        width, language_model, language_weight, length_bonus, pruning: as in `ctc_hypotheses`.
+        options: those of `ctc_hypotheses`.
 
     Raises:
         NotFinite: if a frame is not a distribution: NaN, or -inf throughout.
     """
     lines = log_probs.cpu().double().numpy()
     return [
-        ctc_hypotheses(
-            line[:length],
-            width=width,
-            language_model=language_model,
-            language_weight=language_weight,
-            length_bonus=length_bonus,
-            pruning=pruning,
-        )[0].indices
+        ctc_hypotheses(line[:length], **options)[0].indices
         for line, length in zip(lines, lengths.tolist(), strict=True)
     ]
 
