@@ -92,14 +92,14 @@ class BucketBatchSampler(Sampler[list[tuple[int, int]]]):
             raise ValueError(f"{len(indices)} samples, but {len(lengths)} lengths")
         self._indices, self._lengths = np.asarray(indices), np.asarray(lengths)
 
-    def _positions(self, epoch: int) -> list[np.ndarray]:
-        """Return the batches of an epoch as positions in the lists given to `fill`."""
+    def batches(self, epoch: int) -> list[np.ndarray]:
+        """Return the indices of the samples of each batch of an epoch."""
         if self._indices is None:
             raise RuntimeError("call prepare() before iterating over a data loader")
         generator = np.random.default_rng([self.seed, epoch, 0, _ORDER])
         count, size = len(self._indices), self.batch_size
         if not self.shuffle:
-            order = np.argsort(self._lengths, kind="stable")
+            order = self._indices[np.argsort(self._lengths, kind="stable")]
             return [order[n : n + size] for n in range(0, count, size)]
         order = generator.permutation(count)
         key = self._lengths[order] * generator.uniform(1 - _JITTER, 1 + _JITTER, count)
@@ -108,11 +108,7 @@ class BucketBatchSampler(Sampler[list[tuple[int, int]]]):
             stretch = order[n : n + self.bucket * size]
             stretch = stretch[np.argsort(key[n : n + len(stretch)], kind="stable")]
             batches += [stretch[m : m + size] for m in range(0, len(stretch), size)]
-        return [batches[n] for n in generator.permutation(len(batches))]
-
-    def batches(self, epoch: int) -> list[np.ndarray]:
-        """Return the indices of the samples of each batch of an epoch."""
-        return [self._indices[positions] for positions in self._positions(epoch)]
+        return [self._indices[batches[n]] for n in generator.permutation(len(batches))]
 
     def __iter__(self) -> Iterator[list[tuple[int, int]]]:
         epoch, start = self.position
