@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 
 class RecognitionTrainer(BaseTrainer):
-    """Trains a network that reads, and draws what it reads after each epoch.
+    """Trains a recogniser, and draws what it reads after each epoch.
 
     Validation also reads the lines, by greedy decoding, so that the metric `ErrorRates` gives the
     error rates over the whole split. The loss is that of the text under full teacher forcing.
@@ -84,7 +84,7 @@ class RecognitionTrainer(BaseTrainer):
         chunk: int | None = None,
         state: dict[str, Tensor] | None = None,
     ) -> Part:
-        """Send a batch through `model`; in validation also read it."""
+        """Run `model` on a batch; in validation also read it."""
         output = model(
             batch.inputs,
             batch.lengths,
@@ -121,7 +121,7 @@ class RecognitionTrainer(BaseTrainer):
 def evidence(output: Transcript) -> tuple[Any, list[str]]:
     """Return the evidence for the text read from one line: an image `(rows, frames)`, and names.
 
-    The attention has a row for each character read and the end; labels of CTC have one for each
+    The attention has a row for each character read and the end; CTC has one for each
     character that is likely somewhere, in the order of their place.
     """
     frames = int(output.lengths[0])
@@ -129,7 +129,7 @@ def evidence(output: Transcript) -> tuple[Any, list[str]]:
         weights = output.attention[0, : len(output.hypotheses[0]) + 1, :frames]
         names = [*output.hypotheses[0], "end"][: len(weights)]
         return weights.float().cpu().numpy(), names
-    chances = output.labels[0, :frames, :-1].float().exp()
+    chances = output.ctc_log_probs[0, :frames, :-1].float().exp()
     best, where = chances.max(0)
     likely = (best > 0.1).nonzero()[:, 0]
     likely = likely[where[likely].argsort()]

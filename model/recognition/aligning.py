@@ -34,36 +34,37 @@ def align(
     for numbers in by_length([len(ink) for ink in inks], "aligning", progress=progress):
         features = [model.features(inks[number]) for number in numbers]
         output = model(*model.batched(features))
-        for number, labels, frames in zip(
-            numbers, output.labels.cpu().double().numpy(), output.lengths.tolist(), strict=True
-        ):
+        log_probs, lengths = output.ctc_log_probs.cpu().double().numpy(), output.lengths.tolist()
+        for number, line, frames in zip(numbers, log_probs, lengths, strict=True):
             rows = rows_of_features(inks[number], model.spacing)
             # The middle of each frame, in rows of the ink.
             step = STRIDE * 2**model.time_reductions
             middles = np.arange(frames) * step + (step - STRIDE) // 2
             rows = rows[np.minimum(middles, len(rows) - 1)]
             codes = model.alphabet.encode(texts[number])
-            found[number] = _points_of(labels[:frames], codes, rows, len(inks[number]))
+            found[number] = _points_of(line[:frames], codes, rows, len(inks[number]))
     return found
 
 
-def _points_of(labels: np.ndarray, codes: np.ndarray, rows: np.ndarray, points: int) -> np.ndarray:
+def _points_of(
+    log_probs: np.ndarray, codes: np.ndarray, rows: np.ndarray, points: int
+) -> np.ndarray:
     """Return the points of each character, `(U,)`.
 
     Args:
-        labels: log-probabilities `(S, C + 1)`, the blank last.
+        log_probs: `(S, C + 1)`, the blank last.
         codes: of the text, `(U,)`.
         rows: where on the ink each frame lies, `(S,)`.
         points: of the ink.
     """
     characters = len(codes)
-    states = np.full(2 * characters + 1, labels.shape[1] - 1)
+    states = np.full(2 * characters + 1, log_probs.shape[1] - 1)
     states[1::2] = codes
     optional = np.arange(len(states)) % 2 == 0
     optional[2:-1:2] = codes[1:] != codes[:-1]  # only a blank tells a character from the same again
-    if len(labels) < np.count_nonzero(~optional):  # too few frames: evenly
+    if len(log_probs) < np.count_nonzero(~optional):  # too few frames: evenly
         return np.diff(np.linspace(0, points, characters + 1).round().astype(np.int64))
-    path = best_monotonic_path(labels[:, states], optional)
+    path = best_monotonic_path(log_probs[:, states], optional)
     middles = np.array([rows[path == state].mean() for state in range(1, len(states), 2)])
     edges = np.rint((middles[1:] + middles[:-1]) / 2).astype(np.int64)
     # Each has a point at least.

@@ -1,8 +1,8 @@
-"""What networks that read have in common: features to encodings of frames.
+"""What the recognition networks share: from features to encodings of frames.
 
 The features of `utils.ink_features` go through a convolution that halves their number, and a stack
-of bidirectional recurrent layers; `networks` has what follows. Padding has no effect: the output
-for a line does not depend on the others of the batch.
+of bidirectional recurrent layers; the networks themselves are in `networks`. Padding has no effect:
+the output for a line does not depend on the others of the batch.
 
 Shapes: B lines of a batch, N points, S frames, U characters, C characters of the alphabet,
 F features, H cells, D numbers per frame.
@@ -38,10 +38,10 @@ KERNEL = 5
 
 STRIDE = 2
 """Points per frame (measured: lines of IAM-OnDB have 9 points per character, hardly ever below 6,
-so that every character has its frames, and CTC a frame for the blank between repeated ones)."""
+so that every character has its frames, and CTC has one for the blank between repeated ones)."""
 
 
-STRETCH = 10
+MASK_LENGTH = 10
 """Mean length in points of a masked stretch (measured: IAM-OnDB has 9 per character)."""
 
 
@@ -51,19 +51,19 @@ class Transcript:
 
     Attributes:
         alphabet: of its classes; class C is the blank or the end of the text.
-        labels: log-probabilities of frames for CTC, `(B, S, C + 1)`, the blank last; None from a
-            network without them.
+        ctc_log_probs: of each frame, `(B, S, C + 1)`, the blank last; None from a network without
+            CTC.
         lengths: frames of each line, `(B,)`.
-        characters: log-probabilities of each next character given those before,
-            `(B, U + 1, C + 1)`, the end of the text last; None from a network without a decoder.
+        decoder_log_probs: of each next character given those before, `(B, U + 1, C + 1)`, the end
+            of the text last; None from a network without a decoder.
         attention: the weights of the frames for each of these, `(B, U + 1, S)`; or None.
         hypotheses: the texts, if a search was requested; otherwise None.
     """
 
     alphabet: Alphabet
-    labels: Tensor | None
+    ctc_log_probs: Tensor | None
     lengths: Tensor
-    characters: Tensor | None = None
+    decoder_log_probs: Tensor | None = None
     attention: Tensor | None = None
     hypotheses: list[str] | None = None
 
@@ -89,10 +89,10 @@ class Search:
 GREEDY = Search()
 
 
-class _Turned(torch.autograd.Function):
-    """Rows of `(S, B, n)` in an order that is its own inverse; so is the gradient's.
+class _ReverseSequences(torch.autograd.Function):
+    """Reorders the rows of `(S, B, n)` by a permutation that is its own inverse.
 
-    A gather, which must expect that rows are taken twice, takes ten times as long.
+    A gather, whose gradient must allow for repeated indices, takes ten times as long.
     """
 
     @staticmethod
@@ -103,7 +103,7 @@ class _Turned(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         (order,) = ctx.saved_tensors
-        return _Turned.apply(gradient, order), None
+        return _ReverseSequences.apply(gradient, order), None
 
 
 class BidirectionalLayer(nn.Module):
@@ -133,20 +133,20 @@ class BidirectionalLayer(nn.Module):
             `(S, B, 2 H)`; anything after a line's end.
         """
         steps, batch = inputs.shape[:2]
-        place = torch.arange(steps, device=inputs.device)[:, None]
-        turned = torch.where(place < lengths, lengths - 1 - place, place)  # (S, B)
-        order = (turned * batch + torch.arange(batch, device=inputs.device)).flatten()  # (S B)
+        frame = torch.arange(steps, device=inputs.device)[:, None]
+        source = torch.where(frame < lengths, lengths - 1 - frame, frame)  # (S, B)
+        order = (source * batch + torch.arange(batch, device=inputs.device)).flatten()  # (S B)
         state = {
             name: inputs.new_zeros(batch, size, dtype=state_dtype(inputs.dtype))
             for name, size in self.forward_rnn.state_sizes.items()
         }
-        onward, _ = self.forward_rnn(inputs, state)
-        backward, _ = self.backward_rnn(_Turned.apply(inputs, order), state)
-        return torch.cat((onward, _Turned.apply(backward, order)), -1)  # (S, B, 2 H)
+        forwards, _ = self.forward_rnn(inputs, state)
+        backwards, _ = self.backward_rnn(_ReverseSequences.apply(inputs, order), state)
+        return torch.cat((forwards, _ReverseSequences.apply(backwards, order)), -1)  # (S, B, 2 H)
 
 
 class RecognitionNetwork(BaseModel):
-    """Features of the ink, and the encoder over them, shared by all recognisers.
+    """The features and the encoder that all recognisers share.
 
     Common arguments of the networks' constructors:
 
@@ -271,15 +271,15 @@ class RecognitionNetwork(BaseModel):
         for number, layer in enumerate(self.layers):
             hidden = self.dropout(layer(hidden, lengths))  # (S, B, 2 H)
             if number < self.time_reductions:
-                hidden, lengths = _halved(hidden, lengths)  # (S / 2, B, 4 H)
-        return (hidden * _inside(hidden, lengths)).transpose(0, 1), lengths
+                hidden, lengths = _merged_pairs(hidden, lengths)  # (S / 2, B, 4 H)
+        return (hidden * _frame_mask(hidden, lengths)).transpose(0, 1), lengths
 
     def _with_masks(self, features: Tensor) -> Tensor:
-        """Return features `(B, points, F)` with stretches of about `mask_ratio` of them zero."""
+        """Return features `(B, points, F)`, about `mask_ratio` of them set to zero in stretches."""
         batch, points, _ = features.shape
-        stretch = max(1, round(STRETCH * SPACING / self.spacing))
-        # A stretch begins at a point with a probability such that together they are `mask_ratio`,
-        # except where they overlap.
+        stretch = max(1, round(MASK_LENGTH * SPACING / self.spacing))
+        # The probability that a stretch begins at a point is such that they cover `mask_ratio` of
+        # the points, but for overlaps.
         chance = self.mask_ratio / stretch
         begins = torch.rand(batch, 1, points, device=features.device) < chance
         lengths = torch.randint(1, 2 * stretch, (batch, 1, points), device=features.device)
@@ -287,9 +287,9 @@ class RecognitionNetwork(BaseModel):
         reach = torch.where(begins, lengths, 0)  # (B, 1, points)
         padded = functional.pad(reach, (len(places) - 1, 0))
         windows = padded.unfold(2, len(places), 1)[:, 0]  # (B, points, 2 stretch)
-        # The last of a window is the point itself, the first 2 stretch - 1 points before it.
-        hidden = (windows > places.flip(0)).any(-1)
-        return features.masked_fill(hidden[..., None], 0.0)
+        # The last of a window is the point itself, the first is 2 stretch - 1 points before it.
+        masked = (windows > places.flip(0)).any(-1)
+        return features.masked_fill(masked[..., None], 0.0)
 
     @abstractmethod
     def forward(
@@ -324,12 +324,12 @@ class RecognitionNetwork(BaseModel):
         return self(*self.batched(list(map(self.features, inks))), search=search)
 
 
-def _inside(hidden: Tensor, lengths: Tensor) -> Tensor:
-    """Return which frames of `(S, B, D)` belong to their line, `(S, B, 1)` bool."""
+def _frame_mask(hidden: Tensor, lengths: Tensor) -> Tensor:
+    """Return which frames of `(S, B, D)` are not padding, `(S, B, 1)` bool."""
     return (torch.arange(len(hidden), device=hidden.device)[:, None] < lengths)[..., None]
 
 
-def _halved(hidden: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-    """Return two frames of `(S, B, D)` as one of twice the size; a missing second one is zero."""
-    hidden = functional.pad(hidden * _inside(hidden, lengths), (0, 0, 0, 0, 0, len(hidden) % 2))
+def _merged_pairs(hidden: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+    """Concatenate each two frames of `(S, B, D)` to one; a missing second one is zero."""
+    hidden = functional.pad(hidden * _frame_mask(hidden, lengths), (0, 0, 0, 0, 0, len(hidden) % 2))
     return torch.cat((hidden[0::2], hidden[1::2]), -1), -(-lengths // 2)

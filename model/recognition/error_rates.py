@@ -28,7 +28,7 @@ class ErrorCounts(NamedTuple):
     words: int
 
 
-class Piece(NamedTuple):
+class AlignedSpan(NamedTuple):
     """A stretch of the reference and of the hypothesis in its place; one of them may be empty."""
 
     kind: Literal["equal", "replace", "insert", "delete"]
@@ -79,11 +79,11 @@ def rates(pairs: Iterable[tuple[str, str]]) -> dict[str, float]:
     }
 
 
-def alignment(reference: str, hypothesis: str) -> list[Piece]:
+def alignment(reference: str, hypothesis: str) -> list[AlignedSpan]:
     """Return the normalised texts, cut into stretches that agree or differ."""
     reference, hypothesis = normalised(reference), normalised(hypothesis)
     return [
-        Piece(kind, reference[start:end], hypothesis[hypothesis_start:hypothesis_end])
+        AlignedSpan(kind, reference[start:end], hypothesis[hypothesis_start:hypothesis_end])
         for kind, start, end, hypothesis_start, hypothesis_end in Levenshtein.opcodes(
             reference, hypothesis
         )
@@ -94,16 +94,16 @@ def is_read(character: str, reference: str, hypothesis: str) -> bool:
     """Return whether every occurrence of a character in the reference was read, by one of the
     shortest alignments."""
     right = "".join(
-        piece.reference for piece in alignment(reference, hypothesis) if piece.kind == "equal"
+        span.reference for span in alignment(reference, hypothesis) if span.kind == "equal"
     )
     return right.count(character) == normalised(reference).count(character)
 
 
 def read_in_place(reference: str, hypothesis: str) -> np.ndarray:
     """Return which characters of a reference in NFC were read, `(characters,)` bool, by one of the
-    shortest alignments; blanks before and after were not."""
+    shortest alignments; blanks before and after count as misread."""
     flags = [
-        piece.kind == "equal" for piece in alignment(reference, hypothesis) for _ in piece.reference
+        span.kind == "equal" for span in alignment(reference, hypothesis) for _ in span.reference
     ]
     before = len(reference) - len(reference.lstrip())
     read = np.zeros(len(reference), dtype=bool)

@@ -51,7 +51,7 @@ class CTCLoss(_TextLoss):
         """Return the nats of each text, `(batch,)`.
 
         Args:
-            output: with `labels` `(batch, frames, classes)`, log-probabilities, the blank last,
+            output: with `ctc_log_probs` `(batch, frames, classes)`, the blank last,
                 and the `lengths` of the lines in frames, `(batch,)`.
             batch: with `text` `(batch, characters)` and `text_lengths` `(batch,)`.
         """
@@ -69,7 +69,7 @@ class CTCLoss(_TextLoss):
 
 
 def ctc_nats(output: Any, text: Tensor, lengths: Tensor, *, zero_infinity: bool = False) -> Tensor:
-    """Return minus the log-probability of each text under the labels of its line, `(batch,)`.
+    """Return minus the log-probability of each text under CTC, `(batch,)`.
 
     Args:
         output: as `CTCLoss` takes it.
@@ -77,11 +77,11 @@ def ctc_nats(output: Any, text: Tensor, lengths: Tensor, *, zero_infinity: bool 
         zero_infinity: return 0 instead of infinity for a text of more characters than frames.
     """
     return functional.ctc_loss(
-        output.labels.transpose(0, 1),
+        output.ctc_log_probs.transpose(0, 1),
         text,
         output.lengths,
         lengths,
-        blank=output.labels.shape[-1] - 1,
+        blank=output.ctc_log_probs.shape[-1] - 1,
         reduction="none",
         zero_infinity=zero_infinity,
     )
@@ -94,7 +94,7 @@ class TranscriptionLoss(_TextLoss):
         reduction: see `_TextLoss`.
         label_smoothing: share of the target probability spread evenly over all classes, also in
             the logged validation loss.
-        ctc_weight: factor on the CTC loss of the network's labels, which is added; 0 for none
+        ctc_weight: factor on the CTC loss of the network's frames, which is added; 0 for none
             (Watanabe et al. 2017: joint training helps the attention to align).
     """
 
@@ -116,16 +116,16 @@ class TranscriptionLoss(_TextLoss):
         """Return the nats of each text, `(batch,)`.
 
         Args:
-            output: with `characters` `(batch, characters + 1, classes)`, log-probabilities, the
-                end of the text last, and, with a `ctc_weight`, what `CTCLoss` needs.
+            output: with `decoder_log_probs` `(batch, characters + 1, classes)`, the end of
+                the text last, and, with a `ctc_weight`, what `CTCLoss` needs.
             batch: with `text` `(batch, characters)` and `text_lengths` `(batch,)`.
         """
-        end = output.characters.shape[-1] - 1
+        end = output.decoder_log_probs.shape[-1] - 1
         places = torch.arange(batch.text.shape[1] + 1, device=batch.text.device)
         lengths = batch.text_lengths[:, None]
         targets = functional.pad(batch.text, (0, 1)).masked_fill(places >= lengths, end)
         nats = functional.cross_entropy(
-            output.characters.transpose(1, 2),  # (batch, classes, characters + 1)
+            output.decoder_log_probs.transpose(1, 2),  # (batch, classes, characters + 1)
             targets,
             reduction="none",
             label_smoothing=self.label_smoothing,

@@ -1,6 +1,6 @@
-"""Networks that read: strokes in, text out.
+"""The recognition networks: strokes in, text out.
 
-Both encode a line as `encoder` says. One labels every frame with a character or none (connectionist
+Both use the encoder of `encoder`. One labels every frame with a character or none (connectionist
 temporal classification: Graves, Fernandez, Gomez and Schmidhuber 2006; on pen movements Graves et
 al. 2009), the other generates the text character by character, each time attending to part of the
 frames (Bahdanau, Cho and Bengio 2015; location-aware, Chorowski et al. 2015).
@@ -60,23 +60,23 @@ class CTCNetwork(RecognitionNetwork):
         search: Search | None = None,
     ) -> Transcript:
         encoded, lengths = self.encode(features, points)
-        labels = _log_softmax(self.labels(encoded))  # (B, S, C + 1)
-        transcript = Transcript(self.alphabet, labels, lengths)
+        ctc_log_probs = _log_softmax(self.labels(encoded))  # (B, S, C + 1)
+        transcript = Transcript(self.alphabet, ctc_log_probs, lengths)
         if search is not None:
-            transcript.hypotheses = self._search(labels, lengths, search)
+            transcript.hypotheses = self._search(ctc_log_probs, lengths, search)
         return transcript
 
     def decode(self, encoded: Tensor, lengths: Tensor, search: Search) -> list[str]:
         return self._search(_log_softmax(self.labels(encoded)), lengths, search)
 
-    def _search(self, labels: Tensor, lengths: Tensor, search: Search) -> list[str]:
+    def _search(self, log_probs: Tensor, lengths: Tensor, search: Search) -> list[str]:
         """Return the texts of log-probabilities `(B, S, C + 1)`."""
-        labels = labels.detach()
+        log_probs = log_probs.detach()
         if search.width == 1 and search.language_model is None:
-            found = ctc_greedy(labels, lengths)
+            found = ctc_greedy(log_probs, lengths)
         else:
             found = ctc_beam(
-                labels,
+                log_probs,
                 lengths,
                 width=search.width,
                 language_model=search.language_model,
@@ -132,7 +132,7 @@ class AttentionNetwork(RecognitionNetwork):
         self.decoder = nn.LSTMCell(embedding_size + self.encoded_size, decoder_size)
         self.keys = nn.Linear(self.encoded_size, attention_size)
         self.query = nn.Linear(decoder_size, attention_size, bias=False)
-        self.places = nn.Conv1d(1, attention_size, 15, padding=7, bias=False)
+        self.places = nn.Conv1d(1, attention_size, 15, padding=7, bias=False)  # location-aware
         self.energy = nn.Linear(attention_size, 1, bias=False)
         self.characters = nn.Linear(decoder_size + self.encoded_size, classes)
 
@@ -152,13 +152,13 @@ class AttentionNetwork(RecognitionNetwork):
         search: Search | None = None,
     ) -> Transcript:
         encoded, lengths = self.encode(features, points)
-        labels = _log_softmax(self.labels(encoded))  # (B, S, C + 1)
-        transcript = Transcript(self.alphabet, labels, lengths)
+        ctc_log_probs = _log_softmax(self.labels(encoded))  # (B, S, C + 1)
+        transcript = Transcript(self.alphabet, ctc_log_probs, lengths)
         state = self._start(encoded, lengths)
         if text is not None:
-            told = functional.pad(text, (1, 0), value=self.end + 1)  # (B, U + 1)
-            transcript.characters, transcript.attention = self._follow(
-                told, state, teacher_forcing_ratio
+            decoder_inputs = functional.pad(text, (1, 0), value=self.end + 1)  # (B, U + 1)
+            transcript.decoder_log_probs, transcript.attention = self._teacher_forced(
+                decoder_inputs, state, teacher_forcing_ratio
             )
         if search is not None:
             transcript.hypotheses, attention = self._search(state, lengths, search)
@@ -172,17 +172,17 @@ class AttentionNetwork(RecognitionNetwork):
     def _start(self, encoded: Tensor, lengths: Tensor) -> dict[str, Tensor]:
         """Return the decoder's state before the first character, B first in each."""
         batch, frames, _ = encoded.shape
-        precise = state_dtype(encoded.dtype)
-        zeros = encoded.new_zeros(batch, self.decoder.hidden_size, dtype=precise)
-        outside = torch.arange(frames, device=encoded.device) >= lengths[:, None]
+        dtype = state_dtype(encoded.dtype)
+        zeros = encoded.new_zeros(batch, self.decoder.hidden_size, dtype=dtype)
+        padding_mask = torch.arange(frames, device=encoded.device) >= lengths[:, None]
         return {
             "hidden": zeros,
             "cell": zeros,
-            "context": encoded.new_zeros(batch, self.encoded_size, dtype=precise),
-            "looked": encoded.new_zeros(batch, frames, dtype=precise),
+            "context": encoded.new_zeros(batch, self.encoded_size, dtype=dtype),
+            "cumulative_attention": encoded.new_zeros(batch, frames, dtype=dtype),
             "frames": encoded,
             "keys": self.keys(encoded),
-            "outside": outside,
+            "padding_mask": padding_mask,
         }
 
     def step(
@@ -197,35 +197,35 @@ class AttentionNetwork(RecognitionNetwork):
         Returns:
             log-probabilities `(B, C + 1)`, the state, and the attention `(B, S)`.
         """
-        frames, keys, looked = state["frames"], state["keys"], state["looked"]
-        seen = torch.cat((self.embedding(tokens), state["context"]), -1)
-        hidden, cell = self.decoder(self.dropout(seen), (state["hidden"], state["cell"]))
-        places = self.places(looked[:, None]).transpose(1, 2)  # (B, S, A)
-        compared = torch.tanh(keys + places + self.query(hidden)[:, None])
-        energy = self.energy(compared)[..., 0].to(looked)  # (B, S)
-        attention = energy.masked_fill(state["outside"], -torch.inf).softmax(-1).to(looked)
-        context = torch.bmm(attention[:, None].to(frames), frames)[:, 0].to(looked)  # (B, D)
+        frames, keys, total = state["frames"], state["keys"], state["cumulative_attention"]
+        inputs = torch.cat((self.embedding(tokens), state["context"]), -1)
+        hidden, cell = self.decoder(self.dropout(inputs), (state["hidden"], state["cell"]))
+        location = self.places(total[:, None]).transpose(1, 2)  # (B, S, A)
+        combined = torch.tanh(keys + location + self.query(hidden)[:, None])
+        energy = self.energy(combined)[..., 0].to(total)  # (B, S)
+        attention = energy.masked_fill(state["padding_mask"], -torch.inf).softmax(-1).to(total)
+        context = torch.bmm(attention[:, None].to(frames), frames)[:, 0].to(total)  # (B, D)
         output = self.characters(self.dropout(torch.cat((hidden, context), -1)))
-        carried = {
-            "hidden": hidden.to(looked),
-            "cell": cell.to(looked),
+        updated = {
+            "hidden": hidden.to(total),
+            "cell": cell.to(total),
             "context": context,
-            "looked": looked + attention,
+            "cumulative_attention": total + attention,
         }
-        return _log_softmax(output), state | carried, attention
+        return _log_softmax(output), state | updated, attention
 
-    def _follow(
-        self, told: Tensor, state: dict[str, Tensor], teacher_forcing_ratio: float
+    def _teacher_forced(
+        self, decoder_inputs: Tensor, state: dict[str, Tensor], teacher_forcing_ratio: float
     ) -> tuple[Tensor, Tensor]:
-        """Return the predictions after each of the characters `told`, `(B, U + 1)`, and attention.
+        """Return the log-probabilities after each character of `(B, U + 1)`, and the attention.
 
         In training, one minus `teacher_forcing_ratio` of them (not the beginning) are replaced by
         the network's own most likely ones.
         """
-        outputs, attentions, tokens = [], [], told[:, 0]
-        for place in range(told.shape[1]):
-            if place:
-                tokens = told[:, place]
+        outputs, attentions, tokens = [], [], decoder_inputs[:, 0]
+        for position in range(decoder_inputs.shape[1]):
+            if position:
+                tokens = decoder_inputs[:, position]
                 if self.training and teacher_forcing_ratio < 1.0:
                     own = torch.rand(tokens.shape, device=tokens.device) >= teacher_forcing_ratio
                     tokens = torch.where(own, outputs[-1].argmax(-1), tokens)
@@ -260,7 +260,7 @@ class AttentionNetwork(RecognitionNetwork):
                 end=self.end,
                 language_model=search.language_model,
                 language_weight=search.language_weight,
-                per_line=("frames", "keys", "outside"),
+                per_line=("frames", "keys", "padding_mask"),
             )
             attention = None
         return [self.alphabet.decode(indices) for indices in found], attention

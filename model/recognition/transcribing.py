@@ -26,7 +26,7 @@ def read_lines(
 
     Args:
         model: in evaluation mode.
-        inks: `(points, 3)` each, in any unit; one without a point says nothing.
+        inks: `(points, 3)` each, in any unit; one without a point has an empty text.
         search: how to search for the text.
         progress: show a progress bar.
     """
@@ -54,9 +54,9 @@ def read_each_way(
         encoded, lengths = model.encode(*model.batched(features))
         for name, search in searches.items():
             # A beam multiplies what a decoder holds.
-            at_once = max(1, TOGETHER // search.width)
-            for first in range(0, len(numbers), at_once):
-                part = slice(first, first + at_once)
+            batch_size = max(1, TOGETHER // search.width)
+            for first in range(0, len(numbers), batch_size):
+                part = slice(first, first + batch_size)
                 frames = int(lengths[part].max())
                 found = model.decode(encoded[part, :frames], lengths[part], search)
                 for number, text in zip(numbers[part], found, strict=True):
@@ -72,14 +72,14 @@ def read_with_doubts(
     *,
     progress: bool = False,
 ) -> list[tuple[str, float]]:
-    """Return the texts of lines of ink by greedy decoding, and how little a recogniser believes
-    that they say others: minus the log-probability of each, in nats.
+    """Return the texts of lines of ink by greedy decoding, and the negative log-probabilities of
+    the texts that they should say, in nats.
 
     Args:
         model: in evaluation mode.
-        inks: `(points, 3)` each, in any unit; one without a point says nothing.
-        texts: what each should say; of one that the model does not know, or for ink without a
-            point, the doubt is 0, as nothing is known.
+        inks: `(points, 3)` each, in any unit; one without a point has an empty text.
+        texts: what each should say; 0 is returned for one with unknown characters, and for
+            ink without a point.
         progress: show a progress bar.
     """
     found = [("", 0.0)] * len(inks)
@@ -94,7 +94,7 @@ def read_with_doubts(
         text = pad_sequence(encoded, batch_first=True).to(points)
         lengths = torch.tensor([len(one) for one in encoded]).to(points)
         output = model(features, points, text, lengths, search=GREEDY)
-        if output.characters is None:
+        if output.decoder_log_probs is None:
             nats = ctc_nats(output, text, lengths)
         else:
             nats = decoder_nats(output, SimpleNamespace(text=text, text_lengths=lengths))
@@ -121,7 +121,7 @@ class Transcription:
 
     @property
     def error_rate(self) -> float:
-        """Of `error_rates.error_rate`."""
+        """Character error rate of the line."""
         return error_rate(self.reference, self.hypothesis)
 
 

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from model.recognition.encoder import BidirectionalLayer, _halved
+from model.recognition.encoder import BidirectionalLayer, _merged_pairs
 
 
 @pytest.mark.parametrize("cell", ["LSTM", "GRU"])
@@ -27,7 +27,7 @@ def test_a_bidirectional_layer_is_torchs_over_packed_sequences(cell):
 
 def test_halving_joins_pairs_of_frames_and_pads_the_last_with_zeros():
     frames = torch.arange(1.0, 11.0).reshape(5, 2, 1)  # line 0: 1 3 5 7 9, line 1: 2 4 6 8 10
-    halved, lengths = _halved(frames, torch.tensor([5, 3]))
+    halved, lengths = _merged_pairs(frames, torch.tensor([5, 3]))
     assert lengths.tolist() == [3, 2]
     assert halved[:, 0].tolist() == [[1, 3], [5, 7], [9, 0]]
     assert halved[:2, 1].tolist() == [[2, 4], [6, 0]]

@@ -26,10 +26,12 @@ def test_ctc_is_the_sum_over_all_labellings_of_the_frames():
         text_lengths=torch.tensor([len(text) for text in texts]),
         index=torch.arange(len(texts)),
     )
-    output = SimpleNamespace(labels=labels, lengths=torch.full((len(texts),), frames))
+    output = SimpleNamespace(ctc_log_probs=labels, lengths=torch.full((len(texts),), frames))
     torch.testing.assert_close(CTCLoss()(output, batch), -chances.log())
     # Joint training adds it, by its weight.
-    output.characters = torch.randn(len(texts), 3, classes, dtype=torch.float64).log_softmax(-1)
+    output.decoder_log_probs = torch.randn(len(texts), 3, classes, dtype=torch.float64).log_softmax(
+        -1
+    )
     both = TranscriptionLoss(ctc_weight=0.5)(output, batch)
     alone = TranscriptionLoss()(output, batch)
     torch.testing.assert_close(both, alone - 0.5 * chances.log())
@@ -37,7 +39,7 @@ def test_ctc_is_the_sum_over_all_labellings_of_the_frames():
 
 def test_the_transcription_loss_is_the_sum_over_characters_and_the_end():
     logits = torch.randn(2, 4, 3, dtype=torch.float64, generator=torch.manual_seed(0))
-    output = SimpleNamespace(characters=logits.log_softmax(-1))
+    output = SimpleNamespace(decoder_log_probs=logits.log_softmax(-1))
     batch = SimpleNamespace(
         text=torch.tensor([[0, 1, 1], [1, 0, 0]]), text_lengths=torch.tensor([3, 1])
     )
@@ -53,7 +55,7 @@ def test_the_transcription_loss_is_the_sum_over_characters_and_the_end():
 
 def test_ctc_leaves_out_texts_longer_than_their_frames_and_names_them(caplog):
     labels = torch.full((3, 3, 3), math.log(1 / 3)).requires_grad_()
-    output = SimpleNamespace(labels=labels, lengths=torch.tensor([3, 2, 2]))
+    output = SimpleNamespace(ctc_log_probs=labels, lengths=torch.tensor([3, 2, 2]))
     batch = SimpleNamespace(
         text=torch.tensor([[0, 1, 0], [0, 1, 0], [1, 1, 0]]),
         text_lengths=torch.tensor([3, 3, 2]),
@@ -74,7 +76,7 @@ def test_ctc_leaves_out_texts_longer_than_their_frames_and_names_them(caplog):
 
 def test_the_ctc_loss_of_texts_without_a_character_is_that_of_blanks():
     labels = torch.randn(2, 4, 3, dtype=torch.float64).log_softmax(-1)
-    output = SimpleNamespace(labels=labels, lengths=torch.tensor([4, 2]))
+    output = SimpleNamespace(ctc_log_probs=labels, lengths=torch.tensor([4, 2]))
     batch = SimpleNamespace(
         text=torch.zeros(2, 0, dtype=torch.int64),
         text_lengths=torch.tensor([0, 0]),
@@ -98,6 +100,6 @@ def test_what_texts_are_padded_with_does_not_repeat_their_characters(caplog):
     batch = SimpleNamespace(
         text=torch.tensor([[0, 1, 1, 1]]), text_lengths=torch.tensor([2]), index=torch.tensor([7])
     )
-    loss = CTCLoss()(SimpleNamespace(labels=labels, lengths=torch.tensor([2])), batch)
+    loss = CTCLoss()(SimpleNamespace(ctc_log_probs=labels, lengths=torch.tensor([2])), batch)
     torch.testing.assert_close(loss, -(labels[:, 0, 0] + labels[:, 1, 1]))
     assert not caplog.records

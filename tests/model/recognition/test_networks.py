@@ -67,13 +67,19 @@ def test_a_line_does_not_depend_on_the_others_of_its_batch(kind, cell):
         frames = alone.lengths[0]
         assert together.lengths[row] == frames
         torch.testing.assert_close(
-            together.labels[row, :frames], alone.labels[0, :frames], atol=1e-11, rtol=0
+            together.ctc_log_probs[row, :frames],
+            alone.ctc_log_probs[0, :frames],
+            atol=1e-11,
+            rtol=0,
         )
         assert together.hypotheses[row] == alone.hypotheses[0]
         if kind is AttentionNetwork:
             places = len(text) + 1
             torch.testing.assert_close(
-                together.characters[row, :places], alone.characters[0], atol=1e-11, rtol=0
+                together.decoder_log_probs[row, :places],
+                alone.decoder_log_probs[0],
+                atol=1e-11,
+                rtol=0,
             )
             torch.testing.assert_close(
                 together.attention[row, :places, :frames],
@@ -110,14 +116,14 @@ def test_what_is_read_does_not_depend_on_the_unit(kind):
     ink = scribble(300)
     larger = ink * np.float32([64, 64, 1])
     read = model.read([ink, larger])
-    torch.testing.assert_close(read.labels[0], read.labels[1], atol=1e-4, rtol=0)
+    torch.testing.assert_close(read.ctc_log_probs[0], read.ctc_log_probs[1], atol=1e-4, rtol=0)
     assert read.hypotheses[0] == read.hypotheses[1]
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_line_of_2000_points_is_read(kind):
     output = network(kind).read([scribble(2000)])
-    assert len(output.hypotheses) == 1 and torch.isfinite(output.labels).all()
+    assert len(output.hypotheses) == 1 and torch.isfinite(output.ctc_log_probs).all()
 
 
 def test_the_decoder_searches_as_it_follows():
@@ -127,7 +133,7 @@ def test_the_decoder_searches_as_it_follows():
     ink = scribble(200)
     text = model.read([ink]).hypotheses[0]
     assert text
-    told = model(*as_batch([ink], [text], torch.float32)).characters[0]
+    told = model(*as_batch([ink], [text], torch.float32)).decoder_log_probs[0]
     likeliest = told.argmax(-1).tolist()
     # Read without being told, it says at each place what it holds for the most likely when told.
     assert likeliest[: len(text)] == ALPHABET.encode(text).tolist()
@@ -136,17 +142,17 @@ def test_the_decoder_searches_as_it_follows():
 def test_scheduled_sampling_feeds_back_what_the_decoder_wrote():
     model = network(AttentionNetwork, dropout=0.0).train()
     arguments = as_batch([scribble(200)], ["abcabc"], torch.float32)
-    told = model(*arguments, teacher_forcing_ratio=1.0).characters
+    told = model(*arguments, teacher_forcing_ratio=1.0).decoder_log_probs
     torch.manual_seed(0)
-    own = model(*arguments, teacher_forcing_ratio=0.0).characters
+    own = model(*arguments, teacher_forcing_ratio=0.0).decoder_log_probs
     torch.testing.assert_close(own[:, 0], told[:, 0])
     assert (own[:, 1:] - told[:, 1:]).abs().max() > 1e-4
     written = own.argmax(-1)[0, :-1]
     assert (written < len(ALPHABET)).all()  # else its text cannot be told
     again = model(arguments[0], arguments[1], written[None], torch.tensor([6]))
-    torch.testing.assert_close(again.characters, own)
+    torch.testing.assert_close(again.decoder_log_probs, own)
     model.eval()
-    torch.testing.assert_close(model(*arguments, teacher_forcing_ratio=0.0).characters, told)
+    torch.testing.assert_close(model(*arguments, teacher_forcing_ratio=0.0).decoder_log_probs, told)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -215,10 +221,10 @@ def test_features_and_channels_that_are_new_change_nothing_until_they_learn(kind
     load_weights(new, old.state_dict(), "old.pth", grow=True)
     inks = [scribble(150), scribble(90, 1)]
     before, after = old.read(inks), new.read(inks)
-    torch.testing.assert_close(after.labels, before.labels)
+    torch.testing.assert_close(after.ctc_log_probs, before.ctc_log_probs)
     assert after.hypotheses == before.hypotheses
     # All that is new can learn.
-    said = new(*as_batch(inks, ["abc", "h gab"], torch.float32, new.features)).labels
+    said = new(*as_batch(inks, ["abc", "h gab"], torch.float32, new.features)).ctc_log_probs
     said[..., 0].sum().backward()
     slope = new.convolution.weight.grad
     assert (slope[:8].abs().sum((0, 2)) > 0).all()
@@ -249,9 +255,11 @@ def test_a_network_with_more_letters_keeps_what_it_knows(kind):
     def odds(log_probs):
         return log_probs - log_probs[..., :1]
 
-    torch.testing.assert_close(odds(after.labels[..., known]), odds(before.labels))
+    torch.testing.assert_close(odds(after.ctc_log_probs[..., known]), odds(before.ctc_log_probs))
     if kind is AttentionNetwork:
-        torch.testing.assert_close(odds(after.characters[..., known]), odds(before.characters))
+        torch.testing.assert_close(
+            odds(after.decoder_log_probs[..., known]), odds(before.decoder_log_probs)
+        )
 
 
 @pytest.mark.slow
