@@ -142,7 +142,7 @@ class HandDataset(BaseDataset):
             raise UserError(
                 "lines of a hand are for a trained network: train.py -c CONFIG -r CHECKPOINT"
             )
-        own = brought([(one.ink, one.text) for one in samples], self.height, self.step)
+        own = to_network_units([(one.ink, one.text) for one in samples], self.height, self.step)
         learned, self._held = self.divided()
         # A repeated line has an index of its own, by which its augmentation is drawn.
         again = np.resize(learned, max(self.size, len(learned)))[len(learned) :]
@@ -198,7 +198,7 @@ class HandDataset(BaseDataset):
         return "\n  ".join([*lines, *self.notes])
 
 
-def brought(lines: Sequence[Pair], height: float, step: float) -> list[np.ndarray]:
+def to_network_units(lines: Sequence[Pair], height: float, step: float) -> list[np.ndarray]:
     """Return lines of a hand in the units of a network: level, smooth, of one size and density.
 
     Args:

@@ -84,7 +84,7 @@ def without_reader() -> None:
         tuple(one.name for one in source.read()), 10.0, 2.0, []
     )
     exam.best_sample = lambda *_: 0
-    exam.Exam.taken = lambda *_: (set(), 0.0)
+    exam.Exam.score = lambda *_: (set(), 0.0)
     exam.Exam.lost = lambda *_: []
 
 

@@ -111,7 +111,7 @@ def test_where_nothing_can_be_cut_out_the_network_writes_the_new_lines(hand, net
     source = hand(lent=8, composed=6)
     found = own_hand.prepared(source, networks[0].model.alphabet, *networks)
     own = {one.text for one in source.read()}
-    said = practice.texts(8, networks[0].model.alphabet, 0)
+    said = practice.sample_texts(8, networks[0].model.alphabet, 0)
     assert 1 <= len(found.more) <= 8
     for number, (_, text) in enumerate(found.more):  # every other one with the line before it
         assert text in said if number % 2 == 0 else any(text.startswith(one) for one in own)
@@ -204,7 +204,7 @@ def test_lines_that_are_gone_are_named(hand):
 
 def test_texts_hold_only_what_the_network_knows(networks):
     alphabet = networks[0].model.alphabet
-    found = practice.texts(30, alphabet, 1)
+    found = practice.sample_texts(30, alphabet, 1)
     assert len(found) == 30 and not alphabet.unknown("".join(found))
     assert sum(any(one.isdigit() for one in text) for text in found) > 3
 
@@ -215,13 +215,13 @@ def test_a_network_that_is_destroyed_has_forgotten(networks):
     (line,) = writer.write_lines([said], [1], bias=0.75)
     taken = exam.Exam.of(writer, reader, (line.written, said), seed=1)
     assert len(taken.characters) == 94 and len(taken.texts) == exam.CHECK_LINES
-    could, before = taken.taken(writer)
+    could, before = taken.score(writer)
     assert len(could) > 85 and before < 0.1 and taken.lost(writer, []) == []
     broken = load("writer", "cpu")
     with torch.no_grad():
         for weights in broken.model.parameters():
             weights.add_(torch.randn(weights.shape, generator=torch.manual_seed(0)), alpha=0.1)
-    can, after = taken.taken(broken)
+    can, after = taken.score(broken)
     assert after > 0.5 and len(taken.lost(broken, could - can)) > 40
 
 
@@ -235,7 +235,7 @@ def test_a_spoilt_line_is_no_sample(networks, lines, monkeypatch):
     nearest = min(range(4), key=lambda k: abs(len(pairs[k][1]) - exam.STYLE_LENGTH))
     half = len(pairs[nearest][0]) // 2
     pairs[nearest] = pairs[nearest][0][:half], pairs[nearest][1]
-    monkeypatch.setattr(exam, "TRIED", 3)
+    monkeypatch.setattr(exam, "PRIMERS_TRIED", 3)
     assert exam.best_sample(*networks, pairs, 0) in set(range(4)) - {nearest}
     monkeypatch.setattr(exam, "READ", 1)  # what is not near is not asked
     assert exam.best_sample(*networks, pairs, 0) == nearest
@@ -375,7 +375,7 @@ def test_less_is_kept_of_a_network_that_came_to_know_ends(tmp_path, monkeypatch,
     source.prepare()
     monkeypatch.setattr(exam, "best_sample", lambda *_: 0)
     monkeypatch.setattr(exam, "SHARES", (1.0, 0.8))
-    monkeypatch.setattr(exam.Exam, "taken", lambda *_: (set(), 0.0))
+    monkeypatch.setattr(exam.Exam, "score", lambda *_: (set(), 0.0))
     lost = [["z"], []]
     monkeypatch.setattr(exam.Exam, "lost", lambda *_: lost.pop(0))
     assert own_hand.conclude(run, source, torch.device("cpu"))

@@ -27,7 +27,7 @@ def forms():
 
 def reading(change=lambda number, text: text):
     """A recogniser that reads the texts of ten lines, or three times ten, one after the other."""
-    left = iter(enumerate(practice.texts(practice.TRIED * 10, KNOWN, 1)))
+    left = iter(enumerate(practice.sample_texts(practice.CANDIDATES_PER_LINE * 10, KNOWN, 1)))
     return SimpleNamespace(read_lines=lambda inks: [change(*next(left)) for _ in inks])
 
 
@@ -39,7 +39,9 @@ def test_new_texts_are_of_the_hands_own_strokes(forms):
     """A stroke of a composed line is one of the hand's, moved, where no letter was joined or lent:
     this hand and its lender write in print, and the lender leans."""
     lines = [
-        one for number, one in enumerate(composed(forms, reading())) if number % practice.JOINED
+        one
+        for number, one in enumerate(composed(forms, reading()))
+        if number % practice.CONTINUE_EVERY
     ]
     height = float(np.median([line.height for line in forms["plain"]]))
 
@@ -57,12 +59,12 @@ def test_new_texts_are_of_the_hands_own_strokes(forms):
 
 
 def test_every_fourth_begins_with_a_recorded_line(forms):
-    lines, said = composed(forms, reading()), practice.texts(10, KNOWN, 1)
+    lines, said = composed(forms, reading()), practice.sample_texts(10, KNOWN, 1)
     for number, ((ink, text), alone) in enumerate(zip(lines, said, strict=True)):
-        if number % practice.JOINED:
+        if number % practice.CONTINUE_EVERY:
             assert text == alone
             continue
-        line = forms["plain"][number // practice.JOINED]
+        line = forms["plain"][number // practice.CONTINUE_EVERY]
         assert text == f"{line.text} {alone}"
         height = float(np.median([one.height for one in forms["plain"]]))
         found = to_points(ink)[: len(line.points)] / height
@@ -75,7 +77,7 @@ def test_misread_lines_are_left_out_and_others_tried(forms):
     def odd_ones_wrong(number, text):
         return text if number % 2 else "#" * len(text)
 
-    said = practice.texts(30, KNOWN, 1)
+    said = practice.sample_texts(30, KNOWN, 1)
     found = composed(forms, reading(odd_ones_wrong))
     expected = [said[number] for number in range(1, 20, 2)]
     assert [text for _, text in found] == expected
@@ -105,7 +107,7 @@ def test_every_other_line_of_a_network_has_the_one_before_it():
             for ink, text in zip(own, texts, strict=True)
         ]
 
-    said = practice.texts(4, KNOWN, 7)
+    said = practice.sample_texts(4, KNOWN, 7)
     writer = SimpleNamespace(write_lines=write_lines)
     reader = SimpleNamespace(read_lines=lambda lines: said)
     found = practice.written(writer, reader, [primer], KNOWN, 4, 7)

@@ -1,7 +1,7 @@
-"""Before and after a network learns a hand: does it write what it should, does it forget?
+"""How legibly a network writes before and after it learned a hand.
 
 Both networks write every character and lines of the hand; as much of what was learned as makes
-these illegible is taken back.
+these illegible is undone.
 """
 
 import logging
@@ -29,52 +29,52 @@ from model.calibration import calibrated
 from model.generation.mixture import PEN_SHARPNESS
 from model.loading import Reader, Writer, load
 from model.recognition.error_rates import error_rate, is_read, rates
-from trainer.own_hand.practice import texts
+from trainer.own_hand.practice import sample_texts
 from trainer.own_hand.preparation import networks
 from utils.files import set_aside
 from utils.style_file import write_style
 
 CHECK_BIAS, CHECK_SEEDS = 0.75, 3
-"""Of what is written before and after; tries of characters that are not read at first."""
+"""Of what is written before and after; seeds tried for a character that is not read at first."""
 CHECK_LINES = 20
 """Lines of the hand that are written before and after."""
 SHARES = (1.0, 0.9, 0.8, 0.7, 0.6, 0.4, 0.2)
-"""Of what was learned, tried in turn: the weights on the way from the former ones to the learned
-ones, which keep most of what either can do (Wortsman et al., "Robust fine-tuning of zero-shot
-models", 2022)."""
-LEAST = 0.75
-"""Part of the largest legible one of these that is worth more than a letter: with half of what was
-learned little of the hand is left (measured, lab notebook: learning a hand)."""
-WORSE, MORE = 1.1, 0.01
-"""How many times more characters may be misread than before, and how many more beside that: of some
-800 characters, so few say little."""
-FORGETS = 0.1
-"""By how much more characters are misread after a training that is not worth keeping (assumed)."""
+"""Of what was learned, tried in turn: weights interpolated from the former ones to the learned ones
+keep most of what either can do (Wortsman et al., "Robust fine-tuning of zero-shot models",
+2022)."""
+MIN_RELATIVE_SHARE = 0.75
+"""Part of the largest legible share, below which no share is tried for the sake of a letter: with
+half of what was learned little of the hand is left (measured, lab notebook: learning a hand)."""
+MAX_CER_RATIO, MAX_CER_INCREASE = 1.1, 0.01
+"""A network is legible up to this ratio of its character error rate to that before, plus this: of
+some 800 characters, so few say little."""
+DISCARDED_CER_INCREASE = 0.1
+"""Increase of the character error rate from which a training is not worth keeping (assumed)."""
 SAMPLE = "hand.json"
 """In the folder of a run, beside `HAND`: a line of the hand."""
 STYLE_LENGTH = 25
 """Characters of the line that a network is primed with, as nearly as there is one (assumed)."""
-READ, TRIED, TEXTS = 12, 4, 10
-"""Lines near that length that are read, those of them, the best read, with which a network is
-primed to see with which it writes best, and the texts that it writes (assumed: of the lines of one
-person, first tries are misread in 5 to 17 %)."""
+PRIMERS_READ, PRIMERS_TRIED, PRIMER_TEXTS = 12, 4, 10
+"""Lines near that length that are read; the best read of them, which are tried as primers; and the
+texts written with each (assumed: of the lines of one person, first tries are misread in 5 to
+17 %)."""
 
 log = logging.getLogger(__name__)
 
 
 def conclude(run: RunFolder, source: BaseDataset, device: torch.device) -> bool:
-    """Say what a trained network has learned and forgotten, and keep it if that is little.
+    """Log what a trained network has learned and forgotten, and keep it if it forgot little.
 
     A writer becomes `HAND` and `SAMPLE` in the run's folder: the network, small, and a line of the
     hand to prime it with, in the network's units.
 
     Args:
         run: of the training, complete.
-        source: the lines; what is no hand is left alone.
+        source: the lines; nothing is done unless it is a `HandDataset`.
         device: to compute on.
 
     Returns:
-        whether a writer was kept, and how to use it said.
+        True if a writer was saved; the log then says how to use it.
     """
     if not isinstance(source, HandDataset) or not distributed.is_main():
         return False
@@ -88,7 +88,7 @@ def conclude(run: RunFolder, source: BaseDataset, device: torch.device) -> bool:
 
 
 def _concluded(run: RunFolder, source: HandDataset, before: Path, device: torch.device) -> bool:
-    """Do as `conclude`; `before` is the network whose weights were the first."""
+    """Do as `conclude`; `before` is the checkpoint that the training started from."""
     former, reader = networks(before, device)
     # Not the best epoch by a few held-out lines: the last, whose rate has fallen, writes better.
     last, new, _ = newest_checkpoint(run.models)
@@ -104,7 +104,7 @@ def _concluded(run: RunFolder, source: HandDataset, before: Path, device: torch.
     own = [(source.ink(k), source.text(k)) for k in source.own]
     best = best_sample(learned, reader, own, source.seed)
     exam = Exam.of(learned, reader, own[best], source.seed)
-    could, was = exam.taken(former)
+    could, cer_before = exam.score(former)
     first, weights = load_checkpoint(before), new["state_dict"]
     # What the training added, as the end of a sequence, is as it was learned.
     old = learned.model.grown(first["state_dict"], len(first["alphabet"]))
@@ -112,23 +112,23 @@ def _concluded(run: RunFolder, source: HandDataset, before: Path, device: torch.
     for share in SHARES:
         if share < least:
             break
-        learned.model.load_state_dict(_between(old, weights, share))
-        can, now = exam.taken(learned)
+        learned.model.load_state_dict(_interpolated(old, weights, share))
+        can, cer = exam.score(learned)
         lost = exam.lost(learned, could - can)
         letters = sum(map(str.islower, lost))  # without one of these no page is legible
-        legible = now <= WORSE * was + MORE
-        rank = (0, letters, -share) if legible else (1, now, -share)
-        found.append((rank, share, now))
+        legible = cer <= MAX_CER_RATIO * cer_before + MAX_CER_INCREASE
+        rank = (0, letters, -share) if legible else (1, cer, -share)
+        found.append((rank, share, cer))
         log.info("with %.0f %% of what was learned %.1f %% of the characters are misread, "
-                 "%.1f %% before%s", 100 * share, 100 * now, 100 * was,
+                 "%.1f %% before%s", 100 * share, 100 * cer, 100 * cer_before,
                  f"; no longer read: {' '.join(lost)}" if lost else "")  # fmt: skip
         if legible and not letters:
             break
         if legible:
-            least = max(least, LEAST * share)
-    _, share, now = min(found)  # Where none is legible, the hand may be harder to read.
-    new["state_dict"] = _between(old, weights, share)
-    if now > was + FORGETS:
+            least = max(least, MIN_RELATIVE_SHARE * share)
+    _, share, cer = min(found)  # Where none is legible, the hand may be harder to read.
+    new["state_dict"] = _interpolated(old, weights, share)
+    if cer > cer_before + DISCARDED_CER_INCREASE:
         log.warning(
             "the network forgets how to write: %s is still as it was, use that; fewer epochs or a "
             "smaller --lr may help, or more lines", before,
@@ -150,10 +150,10 @@ def _concluded(run: RunFolder, source: HandDataset, before: Path, device: torch.
     return True
 
 
-def _between(
+def _interpolated(
     old: Mapping[str, torch.Tensor], new: Mapping[str, torch.Tensor], share: float
 ) -> dict[str, torch.Tensor]:
-    """Return weights on the way from the old ones to the new ones."""
+    """Interpolate from the old weights (a share of 0) to the new ones (1)."""
     return {
         name: old[name].to(weight).lerp(weight, share) if weight.is_floating_point() else weight
         for name, weight in new.items()
@@ -163,26 +163,27 @@ def _between(
 def best_sample(network: Writer, reader: Reader, lines: Sequence[Pair], seed: int) -> int:
     """Return the number of the line with which a network is best primed: of usual length, legible,
     and such that what it then writes is legible, too."""
-    near = sorted(range(len(lines)), key=lambda k: abs(len(lines[k][1]) - STYLE_LENGTH))[:READ]
-    heard = reader.read_lines([lines[k][0] for k in near])
-    wrong = {k: error_rate(lines[k][1], one) for k, one in zip(near, heard, strict=True)}
-    said = texts(TEXTS, network.model.alphabet, seed + 2)
+    near = sorted(range(len(lines)), key=lambda k: abs(len(lines[k][1]) - STYLE_LENGTH))
+    near = near[:PRIMERS_READ]
+    hypotheses = reader.read_lines([lines[k][0] for k in near])
+    cer = {k: error_rate(lines[k][1], one) for k, one in zip(near, hypotheses, strict=True)}
+    texts = sample_texts(PRIMER_TEXTS, network.model.alphabet, seed + 2)
     stretch = network.model.stretch_at(CHECK_BIAS)
 
     def misread(number: int) -> float:
         written = network.write_lines(
-            said, range(TEXTS), bias=CHECK_BIAS, stretch=stretch, primer=lines[number]
+            texts, range(PRIMER_TEXTS), bias=CHECK_BIAS, stretch=stretch, primer=lines[number]
         )
-        pairs = [(line.written, text) for line, text in zip(written, said, strict=True)]
-        return wrong[number] + _misread(reader, pairs)
+        pairs = [(line.written, text) for line, text in zip(written, texts, strict=True)]
+        return cer[number] + _misread(reader, pairs)
 
-    return min(sorted(near, key=wrong.get)[:TRIED], key=misread)
+    return min(sorted(near, key=cer.get)[:PRIMERS_TRIED], key=misread)
 
 
 def _misread(reader: Reader, lines: Sequence[Pair]) -> float:
     """Return the character error rate of lines."""
-    heard = reader.read_lines([ink for ink, _ in lines])
-    return rates(zip([text for _, text in lines], heard, strict=True))["cer"]
+    hypotheses = reader.read_lines([ink for ink, _ in lines])
+    return rates(zip([text for _, text in lines], hypotheses, strict=True))["cer"]
 
 
 @dataclass(frozen=True)
@@ -191,9 +192,9 @@ class Exam:
 
     Attributes:
         characters: the characters of ASCII that it knows, and a word or two with each.
-        texts: others.
+        texts: further texts.
         sample: a line of the hand.
-        reader: says what is written.
+        reader: the recogniser that reads what is written.
     """
 
     characters: dict[str, str]
@@ -206,36 +207,37 @@ class Exam:
         """Return an exam for a network: texts other than those it learned from `seed`."""
         alphabet = network.model.alphabet
         known = {one: text for one, text in corpus.CARRIERS.items() if not alphabet.unknown(text)}
-        return cls(known, texts(CHECK_LINES, alphabet, seed + 1), sample, reader)
+        return cls(known, sample_texts(CHECK_LINES, alphabet, seed + 1), sample, reader)
 
-    def taken(self, network: Writer) -> tuple[set[str], float]:
+    def score(self, network: Writer) -> tuple[set[str], float]:
         """Return the characters that are read, and the share of misread ones of all texts."""
-        said = [*self.characters.values(), *self.texts]
+        texts = [*self.characters.values(), *self.texts]
         seeds = [0] * len(self.characters) + list(range(len(self.texts)))
-        heard = self._read(network, said, seeds)
-        return self._right(self.characters, heard), rates(zip(said, heard, strict=True))["cer"]
+        hypotheses = self._read(network, texts, seeds)
+        cer = rates(zip(texts, hypotheses, strict=True))["cer"]
+        return self._legible(self.characters, hypotheses), cer
 
     def lost(self, network: Writer, doubtful: Collection[str]) -> list[str]:
         """Return the characters that are not read with any other seed either: by chance one is."""
         left = [one for one in self.characters if one in doubtful]
         seeds = range(1, CHECK_SEEDS)
-        said = [self.characters[one] for one in left] * len(seeds)
-        heard = self._read(network, said, np.repeat(seeds, len(left)).tolist())
-        right = self._right(left * len(seeds), heard)
+        texts = [self.characters[one] for one in left] * len(seeds)
+        hypotheses = self._read(network, texts, np.repeat(seeds, len(left)).tolist())
+        right = self._legible(left * len(seeds), hypotheses)
         return [one for one in left if one not in right]
 
-    def _read(self, network: Writer, said: Sequence[str], seeds: Sequence[int]) -> list[str]:
+    def _read(self, network: Writer, texts: Sequence[str], seeds: Sequence[int]) -> list[str]:
         """Return what is read of texts that the network writes."""
-        if not said:
+        if not texts:
             return []
         # Not `Writer.calibration`, which remembers what other weights wrote.
         stretch = calibrated(network, self.sample, CHECK_BIAS, PEN_SHARPNESS).stretch
         lines = network.write_lines(
-            said, seeds, bias=CHECK_BIAS, stretch=stretch, primer=self.sample
+            texts, seeds, bias=CHECK_BIAS, stretch=stretch, primer=self.sample
         )
         return self.reader.read_lines([line.written for line in lines])
 
-    def _right(self, which: Iterable[str], heard: Sequence[str]) -> set[str]:
-        """Return those characters that are read in what was heard of their texts."""
-        tried = zip(which, heard, strict=False)
-        return {one for one, said in tried if is_read(one, self.characters[one], said)}
+    def _legible(self, which: Iterable[str], hypotheses: Sequence[str]) -> set[str]:
+        """Return those characters that are read in the hypotheses of their texts."""
+        tried = zip(which, hypotheses, strict=False)
+        return {one for one, hypothesis in tried if is_read(one, self.characters[one], hypothesis)}

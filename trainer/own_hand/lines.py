@@ -1,4 +1,4 @@
-"""Which lines of a person a hand can be learned from: what a recogniser says of them.
+"""Which lines of a person a hand can be learned from, as judged by a recogniser.
 
 Lines that do not say what their texts say are left out, and noted in the dataset; lines that lie
 mirrored or turned are refused.
@@ -18,13 +18,13 @@ from utils import hand_likeness
 from utils.alphabet import Alphabet, describe, nfc
 from utils.checks import DataError
 
-MISFIT, UNLIKE = 0.7, 0.25
+MAX_CER, MAX_CER_EXCESS = 0.7, 0.25
 """Character error rate from which a line's ink and text do not belong together, and by how much it
 may at most be above that of half the lines (measured on 680 lines of 17 persons of testset_v, lab
 notebook: learning a hand)."""
-LOOKED_AT = 40
-"""Lines by which it is seen whether ink is turned or mirrored (assumed)."""
-TURNS = {
+ORIENTATION_LINES = 40
+"""Lines that are read in all orientations (assumed)."""
+ORIENTATIONS = {
     "with y growing upwards": ((1, 0), (0, -1)),
     "mirrored": ((-1, 0), (0, 1)),
     "upside down": ((-1, 0), (0, -1)),
@@ -33,9 +33,9 @@ TURNS = {
     "rising to the right": ((0.87, -0.5), (0.5, 0.87)),
     "falling to the right": ((0.87, 0.5), (-0.5, 0.87)),
 }
-"""Ways in which ink may lie, and the matrices that set it right; 30 degrees stand for any slope, as
-a recogniser reads what is nearly level."""
-WAYS = tuple(TURNS)
+"""How ink may be oriented, and the matrices that correct it; 30 degrees stand for any slope, as a
+recogniser reads what is nearly level."""
+NAMES = tuple(ORIENTATIONS)
 TWO_HANDS, TWO_HANDS_A_LINE = 30.0, 3.0
 """Evidence, in nats, and for each line, from which lines seem to be of two hands (measured on
 testset_v: 3 % of its 192 forms, and 96 % of 300 mixtures of two, have 30)."""
@@ -91,46 +91,47 @@ def _fitting(source: HandDataset, samples: Sequence[InkSample], reader: Reader) 
     """Return the lines that say what their texts say, as far as a recogniser can tell.
 
     Raises:
-        DataError: if most do not: because they lie otherwise, or for no reason that can be seen.
+        DataError: if most do not: because they are turned or mirrored, or for an unknown reason.
     """
     readable = [not reader.model.alphabet.unknown(nfc(one.text)) for one in samples]
-    heard = reader.read_lines([one.ink for one in samples], progress=True)
-    wrong = [error_rate(one.text, said) for one, said in zip(samples, heard, strict=True)]
-    long = [len(one.text) > 2 for one in samples]
-    looked = np.array(long) & readable
-    usual = float(np.median(np.array(wrong)[looked])) if looked.any() else 0.0
-    misfits = np.flatnonzero((np.array(wrong) > min(MISFIT, usual + UNLIKE)) & looked).tolist()
-    turned = _turned_rates(reader, [samples[k] for k in misfits[:LOOKED_AT]])
-    if len(misfits) > len(samples) / 2:
-        before, rates = np.median([wrong[k] for k in misfits[:LOOKED_AT]]), np.median(turned, 1)
+    hypotheses = reader.read_lines([one.ink for one in samples], progress=True)
+    pairs = zip(samples, hypotheses, strict=True)
+    cer = np.array([error_rate(one.text, hypothesis) for one, hypothesis in pairs])
+    checked = np.array([len(one.text) > 2 for one in samples]) & readable
+    limit = min(MAX_CER, (np.median(cer[checked]) if checked.any() else 0.0) + MAX_CER_EXCESS)
+    mismatched = np.flatnonzero((cer > limit) & checked).tolist()
+    turned = _rates_by_orientation(reader, [samples[k] for k in mismatched[:ORIENTATION_LINES]])
+    if len(mismatched) > len(samples) / 2:
+        before, rates = np.median(cer[mismatched[:ORIENTATION_LINES]]), np.median(turned, 1)
         if rates.min() < before / 2:
             raise DataError(
-                f"{source.root}: the ink seems to be recorded {WAYS[rates.argmin()]}: "
+                f"{source.root}: the ink seems to be recorded {NAMES[rates.argmin()]}: "
                 f"{before:.0%} of the characters are misread as it is, {rates.min():.0%} the other "
                 "way; lines have to be level, with y growing downwards and x to the right"
             )
-        worst = samples[misfits[0]]
+        worst = samples[mismatched[0]]
         raise DataError(
-            f"{source.root}: {len(misfits)} of {len(samples)} lines do not say what their texts "
+            f"{source.root}: {len(mismatched)} of {len(samples)} lines do not say what their texts "
             f"say, such as {worst.name}: {worst.text[:40]!r} is read as "
-            f"{heard[misfits[0]][:40]!r}; does each text belong to its ink, and is that level?"
+            f"{hypotheses[mismatched[0]][:40]!r}; does each text belong to its ink, and is that "
+            "level?"
         )
-    if misfits:
+    if mismatched:
         shown = []
-        for k, rates in zip(misfits[:5], turned.T, strict=False):
-            way = f", recorded {WAYS[rates.argmin()]}?" if rates.min() < wrong[k] / 2 else ""
-            said = f"{samples[k].text[:30]!r} is read as {heard[k][:30]!r}{way}"
-            shown.append(f"{samples[k].name} ({said})")
-        more = f" and {len(misfits) - 5} more" if len(misfits) > 5 else ""
+        for k, rates in zip(mismatched[:5], turned.T, strict=False):
+            found = f"{samples[k].text[:30]!r} is read as {hypotheses[k][:30]!r}"
+            found += f", recorded {NAMES[rates.argmin()]}?" if rates.min() < cer[k] / 2 else ""
+            shown.append(f"{samples[k].name} ({found})")
+        more = f" and {len(mismatched) - 5} more" if len(mismatched) > 5 else ""
         source.notes.append(f"left out, as ink and text do not fit: {', '.join(shown)}{more}")
-    return [one for k, one in enumerate(samples) if k not in set(misfits)]
+    return [one for k, one in enumerate(samples) if k not in set(mismatched)]
 
 
 def _of_one_hand(source: HandDataset, samples: Sequence[InkSample]) -> None:
     """Note lines that seem to be in another hand than the others."""
     space, places, lines = hand_likeness.load(HANDS), [], []
     for one in samples:
-        with suppress(DataError):  # A dot has no hand.
+        with suppress(DataError):  # A dot shows no hand.
             places.append(space.embed([one.ink])[0])
             lines.append(one)
     if len(lines) < 2:
@@ -145,14 +146,14 @@ def _of_one_hand(source: HandDataset, samples: Sequence[InkSample]) -> None:
         )
 
 
-def _turned_rates(reader: Reader, samples: Sequence[InkSample]) -> np.ndarray:
-    """Return the character error rates of lines that are set right, `(ways, lines)`."""
+def _rates_by_orientation(reader: Reader, samples: Sequence[InkSample]) -> np.ndarray:
+    """Return the character error rates of lines by the correction, `(orientations, lines)`."""
     turned = [
         np.hstack((one.ink[:, :2] @ np.float32(matrix).T, one.ink[:, 2:]))
-        for matrix in TURNS.values()
+        for matrix in ORIENTATIONS.values()
         for one in samples
     ]
-    heard = reader.read_lines(turned)
-    texts = [one.text for one in samples] * len(TURNS)
-    rates = [error_rate(text, said) for text, said in zip(texts, heard, strict=True)]
-    return np.array(rates).reshape(len(TURNS), len(samples))
+    hypotheses = reader.read_lines(turned)
+    texts = [one.text for one in samples] * len(ORIENTATIONS)
+    rates = list(map(error_rate, texts, hypotheses))
+    return np.array(rates).reshape(len(ORIENTATIONS), len(samples))

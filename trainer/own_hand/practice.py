@@ -1,8 +1,8 @@
-"""Lines by which a hand is learned, besides the few of the person: new texts in their own letters.
+"""Training lines for learning a hand, besides the few of the person: new texts in their letters.
 
-The person's lines are cut into characters and set together into new texts, as in a
-`ComposedDataset`. What the person never wrote is lent by lines that a network writes in that hand,
-and, where these lack it too, drawn.
+The person's lines are cut into characters, of which new texts are composed, as in a
+`ComposedDataset`. Characters that the person never wrote are taken from lines that a network writes
+in that hand or, where these lack them too, drawn.
 """
 
 from collections.abc import Collection, Sequence
@@ -24,20 +24,20 @@ from utils.alphabet import nfc
 
 BIAS = 0.5
 """Of the lines that the network writes: varied, and legible enough."""
-PER_TEN = 0.1
-"""Share of the characters of such a line that may be misread (assumed: the recogniser errs)."""
-MISREAD = 0.05
-"""The same of a composed line (assumed: a piece that looks like another letter is in many)."""
-TRIED = 3
-"""Lines that are composed at most for each that is wanted."""
-JOINED = 4
-"""Of so many composed lines one begins with a line of the person: otherwise a network unlearns to
-go on from one (measured, lab notebook: learning a hand)."""
+MAX_CER = 0.1
+"""Character error rate up to which such a line is used (assumed: the recogniser errs)."""
+MAX_COMPOSED_CER = 0.05
+"""The same of a composed line (assumed: a letter that looks like another one is in many)."""
+CANDIDATES_PER_LINE = 3
+"""Lines that are composed at most for each that is kept."""
+CONTINUE_EVERY = 4
+"""One of so many composed lines begins with a line of the person: otherwise the network forgets how
+to continue a primer (measured, lab notebook: learning a hand)."""
 
 
-def texts(count: int, known: Collection[str], seed: int) -> list[str]:
-    """Return texts of training's split: sentences, what else people write, and of five one in which
-    every character comes beside every other sort. Characters that are not known are left out."""
+def sample_texts(count: int, known: Collection[str], seed: int) -> list[str]:
+    """Return texts of the training split: sentences, other everyday texts, and one in five with
+    characters of all sorts beside each other. Characters that are not known are left out."""
     draws, found = corpus.Draws(np.random.default_rng(seed)), []
     kinds = (
         lambda: corpus.line(draws, 0, 10, 40, 0.0),
@@ -67,23 +67,23 @@ def written(
 
     Args:
         writer: a network with a text.
-        reader: says which are misread.
+        reader: the recogniser that finds misread lines.
         primers: lines of the hand, which the new ones continue in turn.
         known: characters of the texts.
         count: of the lines that are written.
         seed: of the texts, and of the first line.
     """
-    said, found = texts(count, known, seed), []
+    wanted, found = sample_texts(count, known, seed), []
     for number, primer in enumerate(primers[:count]):
-        mine = slice(number, None, len(primers))
-        seeds = range(seed, seed + count)[mine]
-        lines = writer.write_lines(said[mine], seeds, bias=BIAS, primer=primer)
-        heard = reader.read_lines(lines)
-        for line, text, hypothesis in zip(lines, said[mine], heard, strict=True):
-            allowed = max(1.0, PER_TEN * len(text))
+        part = slice(number, None, len(primers))
+        seeds = range(seed, seed + count)[part]
+        lines = writer.write_lines(wanted[part], seeds, bias=BIAS, primer=primer)
+        hypotheses = reader.read_lines(lines)
+        for line, text, hypothesis in zip(lines, wanted[part], hypotheses, strict=True):
+            allowed = max(1.0, MAX_CER * len(text))
             if line.ended and error_counts(text, hypothesis).character_errors <= allowed:
-                joined = len(found) % 2
-                found.append((line.ink, line.text) if joined else (line.written, text))
+                continued = len(found) % 2
+                found.append((line.ink, line.text) if continued else (line.written, text))
     return found
 
 
@@ -91,16 +91,16 @@ def cut(aligner: Writer, reader: Reader, lines: Sequence[Pair]) -> list[Line]:
     """Return lines cut into characters; those are left out that cannot be measured.
 
     Args:
-        aligner: a network with a text, whose window tells the characters apart.
-        reader: says which of them can be read.
+        aligner: a network with a text, whose window aligns the characters.
+        reader: the recogniser that finds which of them can be read.
         lines: in the units of the aligner.
     """
     pairs = [(ink, nfc(text)) for ink, text in lines if not aligner.model.alphabet.unknown(text)]
     pairs = [(ink, text) for ink, text in pairs if len(ink) > len(text)]
-    inks, said = [ink for ink, _ in pairs], [text for _, text in pairs]
-    counts, heard = align(aligner.model, inks, said), reader.read_lines(inks)
+    inks, wanted = [ink for ink, _ in pairs], [text for _, text in pairs]
+    counts, hypotheses = align(aligner.model, inks, wanted), reader.read_lines(inks)
     found = []
-    for ink, text, count, hypothesis in zip(inks, said, counts, heard, strict=True):
+    for ink, text, count, hypothesis in zip(inks, wanted, counts, hypotheses, strict=True):
         read = read_in_place(text, hypothesis)
         line = measured(ink, text, AlignedLine(count, read, np.zeros_like(read), 0))
         found += [] if line is None else [line]
@@ -121,7 +121,7 @@ def composed(
     Args:
         own: lines of the hand, cut into characters.
         lent: lines that a network wrote, which lend others.
-        reader: says which are misread.
+        reader: the recogniser that finds misread lines.
         known: characters of the texts.
         count: of the lines; fewer where too many are misread, and none without lines of the hand.
         seed: of texts and pieces.
@@ -131,19 +131,20 @@ def composed(
     hand = Hand(list(own))
     hands = {"own": hand} | ({"lent": Hand(list(lent))} if lent else {})
     bank, found = Bank(hands, Drawer(), scarce=1), []
-    said = texts(TRIED * count, known, seed)
-    for first in range(0, len(said), count):
+    wanted = sample_texts(CANDIDATES_PER_LINE * count, known, seed)
+    for first in range(0, len(wanted), count):
         made = []
-        for number, text in enumerate(said[first : first + count], first):
+        for number, text in enumerate(wanted[first : first + count], first):
             line = bank.write(text, "own", np.random.default_rng([seed, number]))
             if line is not None:
                 made.append((number, text, *line))
-        heard = reader.read_lines([to_ink(points * hand.height, end) for *_, points, end in made])
-        for (number, text, points, end), hypothesis in zip(made, heard, strict=True):
-            if error_counts(text, hypothesis).character_errors > MISREAD * len(text):
+        inks = [to_ink(points * hand.height, end) for *_, points, end in made]
+        hypotheses = reader.read_lines(inks)
+        for (number, text, points, end), hypothesis in zip(made, hypotheses, strict=True):
+            if error_counts(text, hypothesis).character_errors > MAX_COMPOSED_CER * len(text):
                 continue
-            if number % JOINED == 0:
-                before = own[number // JOINED % len(own)]
+            if number % CONTINUE_EVERY == 0:
+                before = own[number // CONTINUE_EVERY % len(own)]
                 parts = (before.points, before.end), (points, end)
                 points, end = side_by_side(parts, float(np.median(hand.word_gaps)))
                 text = f"{before.text} {text}"

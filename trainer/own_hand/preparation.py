@@ -10,7 +10,7 @@ import torch
 
 from base import distributed
 from base.run_folder import RunFolder
-from data_loader.sources.hand import HandDataset, Pair, brought
+from data_loader.sources.hand import HandDataset, Pair, to_network_units
 from data_loader.sources.ink_files import mean_step
 from model.loading import Reader, Writer, load
 from trainer.own_hand.lines import usable
@@ -147,7 +147,7 @@ def prepared(
     own = [ink for ink in writer.own_hand() if mean_step(ink) > 0]
     height = source.height or float(np.median([x_height(ink) for ink in own]))
     step = source.step or float(np.median([mean_step(ink) for ink in own]))
-    inks = brought([(one.ink, one.text) for one in samples], height, step)
+    inks = to_network_units([(one.ink, one.text) for one in samples], height, step)
     learned, _ = source.divided()  # What is held out lends no letter either.
     lines = [(inks[k], samples[k].text) for k in learned.tolist()]
     unknown = writer.model.alphabet.unknown  # A reader may know more.

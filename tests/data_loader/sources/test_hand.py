@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from data_loader.sources.hand import HELD_OUT, HandDataset, brought
+from data_loader.sources.hand import HELD_OUT, HandDataset, to_network_units
 from data_loader.sources.ink_files import mean_step, read_ink
 from data_loader.synthetic.embedded import EmbeddedDataset
 from data_loader.transforms.shaping import ResampleTime
@@ -75,14 +75,14 @@ def test_new_lines_are_learned_and_not_validated_on(tmp_path, lines):
 
 
 def test_lines_of_any_unit_and_rate_come_out_alike(lines):
-    usual = brought(lines, 100.0, 20.0)
+    usual = to_network_units(lines, 100.0, 20.0)
     tilt = np.float32([[np.cos(0.1), np.sin(0.1)], [-np.sin(0.1), np.cos(0.1)]])
     other = []
     for ink, text in lines:
         finer, _ = ResampleTime(period=0.5)(ink, np.zeros(len(ink), np.uint8), None)
         finer[:, :2] = 0.03 * finer[:, :2] @ tilt.T
         other.append((finer, text))
-    for one, two, (_, text) in zip(usual, brought(other, 100.0, 20.0), lines, strict=True):
+    for one, two, (_, text) in zip(usual, to_network_units(other, 100.0, 20.0), lines, strict=True):
         if len(text) >= 10:
             assert x_height(one) == pytest.approx(100, rel=0.06)  # measured before it is smoothed
         assert abs(baseline_angle(two, 4.0)) < 0.02

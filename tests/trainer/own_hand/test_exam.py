@@ -20,7 +20,7 @@ def kept(tmp_path, monkeypatch):
     def conclude(was, *found):
         misread, lost = [was, *(now for now, _ in found)], [letters for _, letters in found]
         taken = SimpleNamespace(
-            taken=lambda _: (set(), misread.pop(0)), lost=lambda *_: lost.pop(0)
+            score=lambda _: (set(), misread.pop(0)), lost=lambda *_: lost.pop(0)
         )
         model = SimpleNamespace(grown=lambda weights, _: weights, load_state_dict=lambda _: None)
         before = {"state_dict": {"weight": torch.tensor([0.0])}, "alphabet": []}

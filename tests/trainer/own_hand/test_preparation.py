@@ -21,7 +21,7 @@ def prepared(monkeypatch):
         lending = []
         for name, value in {
             "usable": lambda *_: samples,
-            "brought": lambda lines, *_: [ink for ink, _ in lines],
+            "to_network_units": lambda lines, *_: [ink for ink, _ in lines],
             "written": lambda writer, reader, primers, *_: lending.extend(primers) or [(INK, "d")],
             "cut": lambda writer, reader, lines: lending.extend(lines) or [],
             "composed": lambda *_: composed,
