@@ -373,7 +373,7 @@ class ConfigParser:
         if "arch" in sound:
             with torch.device("meta"):
                 network = self.build_model(STAND_INS["normalisation"], STAND_INS["alphabet"])
-            for fault in cls.misfits(network, stand_ins["loss"], stand_ins["metrics"]):
+            for fault in cls.incompatibilities(network, stand_ins["loss"], stand_ins["metrics"]):
                 yield Fault(fault.key, fault.value, fault.expected)
         try:
             if schedule is not None:

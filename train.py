@@ -64,7 +64,7 @@ def main(words: list[str] | None = None) -> int:
         status, message = 1, str(error)
     except KeyboardInterrupt as interrupt:
         status, message = console.status_of(interrupt), "interrupted"
-    if distributed.first_to_say(message):
+    if distributed.claim_message(message):
         log.error("%s", message)
     return status
 

@@ -53,7 +53,7 @@ class BaseModel(nn.Module, ABC):
         """
         return {}
 
-    def grown(
+    def extend_state_dict(
         self, state_dict: Mapping[str, Tensor], vocab_size_before: int | None = None
     ) -> dict[str, Tensor]:
         """Extend the weights of a network that knows only the first characters to this one.
@@ -65,20 +65,20 @@ class BaseModel(nn.Module, ABC):
             state_dict: the weights of the other network. Those that do not fit stay unchanged.
             vocab_size_before: how many characters of `self.alphabet` it knows; None for all.
         """
-        own, grown = self.state_dict(), dict(state_dict)
+        own, extended = self.state_dict(), dict(state_dict)
         if vocab_size_before is None:
-            return grown
+            return extended
         added = len(self.alphabet) - vocab_size_before if self.vocabulary_axes else 0
         for name, (dim, first) in self.vocabulary_axes.items():
-            old, fresh = grown.get(name), own[name].movedim(dim, 0)
+            old, fresh = extended.get(name), own[name].movedim(dim, 0)
             if not isinstance(old, Tensor) or old.ndim != fresh.ndim:
                 continue
             old = old.movedim(dim, 0)
             if old.shape[1:] == fresh.shape[1:]:
                 end = first + vocab_size_before
                 parts = (old[:end], fresh[end : end + added], old[end:])
-                grown[name] = torch.cat(parts).movedim(0, dim)
-        return grown
+                extended[name] = torch.cat(parts).movedim(0, dim)
+        return extended
 
     @property
     def num_parameters(self) -> int:

@@ -29,7 +29,7 @@ from base.run_log import RunLog
 from base.stop_request import StopRequest, TrainingFailed
 from base.training_checkpoint import TrainingCheckpoint
 from base.training_state import Progress, Sums, TrainingState
-from base.validation import Part, Validation, autocast, losses_of
+from base.validation import StepOutput, Validation, autocast, losses_of
 from logger.tensorboard import TensorBoardWriter
 from utils.checks import ConfigFault, Range
 
@@ -39,7 +39,7 @@ ADVICE = "A smaller learning rate, clip_norm, or float32 may help"
 
 
 class BaseTrainer(ABC):
-    """Trains a network; a subclass per task says how a batch goes through it.
+    """Trains a network; a subclass per task defines `forward_batch`.
 
     The gradient of a step is that of the loss summed over `accumulate` batches, divided once by
     the loss's divisor (sequences or points). A step whose loss or gradient is not finite is
@@ -170,7 +170,7 @@ class BaseTrainer(ABC):
         )
         own = copy.deepcopy(list(metrics))
         self.validation = Validation(
-            *(self.run_part, loss, own, self.valid_loader, device, precision, self._stop)
+            *(self.forward_batch, loss, own, self.valid_loader, device, precision, self._stop)
         )
         self.stream = BatchStream(
             train_loader, device, self._stop, self.num_chunks, accumulate, truncate
@@ -191,27 +191,27 @@ class BaseTrainer(ABC):
     def check(self) -> None:
         """Raise a ConfigFault if settings do not fit the network, data or device. Writes nothing.
 
-        Not in the constructor, which is also called with stand-ins for these to find faults early.
+        Not in the constructor, which is also called with dummies of these to find faults early.
         """
         if self.truncate is not None and type(self).num_chunks is BaseTrainer.num_chunks:
             expected = f"null: {type(self).__name__} does not cut its sequences"
             raise ConfigFault("trainer.args.truncate", self.truncate, expected)
-        for fault in self.misfits(self.model, self.loss, self.validation.metrics):
+        for fault in self.incompatibilities(self.model, self.loss, self.validation.metrics):
             raise fault
 
     def num_chunks(self, batch: Batch) -> int:
-        """Return the number of chunks in which `batch` goes through the network."""
+        """Return the number of chunks into which `batch` is cut."""
         return 1
 
     @abstractmethod
-    def run_part(
+    def forward_batch(
         self,
         model: nn.Module,
         batch: Batch,
         chunk: int | None = None,
         state: dict[str, Tensor] | None = None,
-    ) -> Part:
-        """Send a batch, or one chunk of it, through `model`.
+    ) -> StepOutput:
+        """Run `model` on a batch, or on one chunk of it.
 
         Args:
             model: the network to use.
@@ -241,10 +241,10 @@ class BaseTrainer(ABC):
         return [*losses, *own, *rates, *(f"valid_{name}" for name in valid)]
 
     @classmethod
-    def misfits(
+    def incompatibilities(
         cls, model: BaseModel, loss: BaseLoss, metrics: Sequence[BaseMetric]
     ) -> Iterator[ConfigFault]:
-        """Yield the faults of a trainer, network, loss and metrics that do not fit together."""
+        """Yield a fault for each of the network, loss and metrics that does not fit the others."""
         head, losses = getattr(model, "head", None), {one.head: one for one in cls.losses}
         if losses and head not in losses:
             expected = f"a network that {cls.task}, for a {cls.__name__}"
@@ -333,7 +333,7 @@ class BaseTrainer(ABC):
             finally:
                 self.stream.close()
                 self.run_log.profiler.close(self.progress.step)
-            self._stop.now()
+            self._stop.poll()
             if self._stop.failure is not None:
                 raise self._stop.failure
         return self._stop.signal
@@ -344,11 +344,11 @@ class BaseTrainer(ABC):
         self.unfinished = True
         while not self._is_complete():
             if not (self._train_epoch() and self._end_epoch()):
-                self.checkpoint.save(self.checkpoint.fault(), within_epoch=True)
+                self.checkpoint.save(self.checkpoint.reason_not_to_save(), within_epoch=True)
                 return
-            if self._stop.now():
-                if not self.checkpoint.is_of_now:
-                    self.checkpoint.save(self.checkpoint.fault())
+            if self._stop.poll():
+                if not self.checkpoint.is_current:
+                    self.checkpoint.save(self.checkpoint.reason_not_to_save())
                 break
         self.unfinished = not self._is_complete()
         if self.unfinished:
@@ -378,10 +378,10 @@ class BaseTrainer(ABC):
                 bar.update(self.progress.epoch_steps - bar.n)
                 bar.set_postfix({f"{self.loss.name}/point": f"{loss:.3f}"}, refresh=False)
                 self.run_log.profiler.step(self.progress.step)
-                if self._stop.now():
-                    return not self._stop.at_once and self._epoch_is_trained()
-                if distributed.main_says(self.checkpoint.due) and not self._epoch_is_trained():
-                    self.checkpoint.save(self.checkpoint.fault(), within_epoch=True)
+                if self._stop.poll():
+                    return not self._stop.immediate and self._epoch_is_trained()
+                if distributed.broadcast_flag(self.checkpoint.due) and not self._epoch_is_trained():
+                    self.checkpoint.save(self.checkpoint.reason_not_to_save(), within_epoch=True)
         return True
 
     def _steps_of_epoch(self) -> int | None:
@@ -403,38 +403,38 @@ class BaseTrainer(ABC):
         with self.run_log.profiler.part("batch"):
             if not stream.load():  # a loader failed: the run ends
                 return math.nan
-        step, parts, divisor, finite = Sums(), [], 0, True
+        step, batches, divisor, finite = Sums(), [], 0, True
         place = astuple(stream.position)  # The random numbers of a step depend on it alone.
         chunk = None if self.truncate is None else stream.position.chunk
         self.model.train()
         optimizer_step.start()
         with optimizer_step.noisy(), distributed.own_randomness(self.device, self.seed, *place):
-            for number, (batch, state) in enumerate(stream.parts()):
-                part, loss, state_lost = None, 0.0, False
+            for number, (batch, state) in enumerate(stream.batches()):
+                result, loss, state_lost = None, 0.0, False
                 if batch is not None:
                     products = autocast(self.device, self.precision)
                     with products, self.run_log.profiler.part("forward"):
-                        part = self.run_part(self.model, batch, chunk, state)
-                    losses = losses_of(self.loss, part)
+                        result = self.forward_batch(self.model, batch, chunk, state)
+                    losses = losses_of(self.loss, result)
                     loss = losses.detach().cpu().double().sum().item()
-                    state_lost = not stream.carry(number, part.state, part.rows)
+                    state_lost = not stream.carry(number, result.state, result.rows)
                 # What is not finite in one process is dropped in all.
-                unfit, state_lost = distributed.all_reduce_max(
+                not_finite, state_lost = distributed.all_reduce_max(
                     [not math.isfinite(loss), state_lost]
                 )
                 if state_lost:
                     stream.carry(number, None, None)
-                finite = finite and not unfit
-                if unfit or part is None:
+                finite = finite and not not_finite
+                if not_finite or result is None:
                     continue
                 with self.run_log.profiler.part("backward"):
                     optimizer_step.backward(losses.sum())
                 with torch.no_grad():
                     for metric in self.metrics:
-                        metric.update(part.output, part.batch)
-                divisor += self.loss.divisor(part.batch)
-                step.add(loss, part.sequences, part.batch.points)
-                parts.append(part.batch)
+                        metric.update(result.output, result.batch)
+                divisor += self.loss.divisor(result.batch)
+                step.add(loss, result.sequences, result.batch.points)
+                batches.append(result.batch)
         step.loss, step.sequences, step.points, divisor = distributed.all_reduce_sum(
             [step.loss, step.sequences, step.points, divisor]
         )
@@ -447,14 +447,14 @@ class BaseTrainer(ABC):
         skipped = not math.isfinite(norm)
         self._count(step, norm, rate, skipped)
         if not skipped:
-            self.validation.last_parts = parts
+            self.validation.last_batches = batches
         stream.advance()
         if self.progress.skipped_in_row >= self.max_skipped:
             self._give_up()
         return step.loss_per_point
 
     def _count(self, step: Sums, norm: float, rate: float, skipped: bool) -> None:
-        """Count a step; of a skipped one the parts whose losses are finite count."""
+        """Count a step; of a skipped one the batches whose losses are finite count."""
         progress, sums = self.progress, self.state.sums
         sums.add(step.loss, step.sequences, step.points)
         if skipped:
@@ -474,9 +474,9 @@ class BaseTrainer(ABC):
 
     def _give_up(self) -> None:
         """End the run after too many steps that were not finite."""
-        fault, count = self.checkpoint.fault(), self.progress.skipped_in_row
+        reason, count = self.checkpoint.reason_not_to_save(), self.progress.skipped_in_row
         self.progress.skipped_in_row = 0
-        self.checkpoint.save(fault, within_epoch=True)
+        self.checkpoint.save(reason, within_epoch=True)
         raise TrainingFailed(
             f"{count} steps in a row had a loss or gradient that is not finite; "
             f"{self.checkpoint.last_sound()}. {ADVICE}"
@@ -495,11 +495,11 @@ class BaseTrainer(ABC):
         values |= {f"valid_{name}": value for name, value in validation.items()}
         self.state.values = values = distributed.broadcast_object(lambda: values)
         progress.epoch += 1
-        fault = self.checkpoint.fault()
-        improved = self.monitor.judge(progress.epoch, values, sound=fault is None)
+        reason = self.checkpoint.reason_not_to_save()
+        improved = self.monitor.judge(progress.epoch, values, sound=reason is None)
         self.optimizer_step.end_epoch(values.get(self.monitor.name))
         if distributed.is_main():
-            self._report(improved, sound=fault is None)
+            self._report(improved, sound=reason is None)
         self.state.sums = Sums()
         for metric in self.metrics:
             metric.reset()
@@ -508,14 +508,14 @@ class BaseTrainer(ABC):
         if improved:
             self.checkpoint.save_best()
         if progress.step == 0:
-            fault = fault or "every step was skipped"
-        if self._is_complete() and fault is not None:
+            reason = reason or "every step was skipped"
+        if self._is_complete() and reason is not None:
             raise TrainingFailed(
-                f"the run ends after epoch {progress.epoch}, but {fault}; "
+                f"the run ends after epoch {progress.epoch}, but {reason}; "
                 f"{self.checkpoint.last_sound()}. {ADVICE}"
             )
-        if self._is_complete() or self._stop.now() or progress.epoch % self.save_period == 0:
-            self.checkpoint.save(fault)
+        if self._is_complete() or self._stop.poll() or progress.epoch % self.save_period == 0:
+            self.checkpoint.save(reason)
         return True
 
     def _report(self, improved: bool, sound: bool) -> None:
@@ -539,7 +539,7 @@ class BaseTrainer(ABC):
 
     def _draw(self) -> None:
         progress = self.progress
-        with self._stop.failing():
+        with self._stop.catch_os_errors():
             try:
                 with random_state_kept():
                     self.draw(progress.epoch, progress.step)

@@ -41,9 +41,9 @@ class Position:
 
 
 class BatchStream:
-    """Gives the batches of each step, this process's share of them, pass after pass.
+    """Yields this process's share of the batches of each step, pass after pass.
 
-    A step: `load`, then for each of `parts` a forward pass and `carry`, then `advance`.
+    A step: `load`, then for each of `batches` a forward pass and `carry`, then `advance`.
 
     Args:
         loader: of the training split; prepared.
@@ -97,7 +97,7 @@ class BatchStream:
             self._check_position()
         return True
 
-    def parts(self) -> Iterator[tuple[Batch | None, State | None]]:
+    def batches(self) -> Iterator[tuple[Batch | None, State | None]]:
         """Yield the batches of the step, and the state carried over from the chunk before.
 
         A batch is None where this process has no rows of it, or none that continue.
@@ -107,10 +107,10 @@ class BatchStream:
             yield None if ended else batch, None if carried is None else carried[0]
 
     def carry(self, number: int, state: State | None, rows: Tensor | None) -> bool:
-        """Carry the state of a part, of `rows` of its batch, over to its next chunk.
+        """Carry the state of a batch's `rows` over to its next chunk.
 
-        It is cut from its graph. One that is not finite is forgotten, as with None; return whether
-        it is finite.
+        It is detached. One that is not finite is dropped, as with None; return whether it is
+        finite.
         """
         finite = state is None or all(bool(torch.isfinite(one).all()) for one in state.values())
         self._carried[number] = None
@@ -187,7 +187,7 @@ def steps_of_pass(batches: int, accumulate: int) -> int:
 
 
 def loaded(batches: Iterable[Batch | None], stop: StopRequest) -> Iterator[Batch | None]:
-    """Yield what a loader gives; if it fails, ask the run to stop and yield None last."""
+    """Yield a loader's batches; if it fails, ask the run to stop and yield None last."""
     try:
         yield from batches
     # What torch raises if a worker was killed or timed out; EOFError if it was sending a batch;

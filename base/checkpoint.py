@@ -15,7 +15,7 @@ from base import checkpoint_archive
 from base.checkpoint_checks import is_finite, naming
 from base.checkpoint_schema import check_content
 from base.migration import migrate, migrated_config
-from base.pretrained import located, shipped
+from base.pretrained import pretrained_path, resolve_checkpoint
 from utils.alphabet import Alphabet
 from utils.checks import CheckpointError, DataError, short
 from utils.files import atomic_write
@@ -166,15 +166,15 @@ def find_checkpoint(path: str | os.PathLike[str]) -> tuple[Path, dict[str, Any],
         `(path, checkpoint, skipped)` as `newest_checkpoint`.
 
     Raises:
-        CheckpointError: as `located`; or with the file's fault and the newest complete checkpoint
-            beside it.
+        CheckpointError: as `resolve_checkpoint`; or with what is wrong with the file, and the
+            newest complete checkpoint beside it.
     """
-    given, path = path, located(path)
+    given, path = path, resolve_checkpoint(path)
     if path.is_dir():
         try:
             return newest_checkpoint(path)
         except CheckpointError as error:
-            if (file := shipped(given)) is None:
+            if (file := pretrained_path(given)) is None:
                 raise
             hint = f"the pretrained network of that name is {file}"
             raise CheckpointError(f"{error}; {hint}") from None
@@ -263,7 +263,7 @@ def load_weights(
     """
     state = dict(state_dict) if isinstance(state_dict, Mapping) else {}
     if grow:
-        state = model.grown(state, vocab_size)
+        state = model.extend_state_dict(state, vocab_size)
     check_weights(model, state, source, vocab_size)
     if lost := [name for name, value in state.items() if not is_finite(value)]:
         raise CheckpointError(

@@ -102,14 +102,14 @@ def bar(
     return tqdm(items, what, mininterval=0.5, disable=None if is_main() else True, **settings)
 
 
-def first_to_say(message: str) -> bool:
-    """Return whether no other process has logged `message`, or, for a lost process, anything."""
+def claim_message(message: str) -> bool:
+    """Return whether this process is the first to log `message`; after `Lost`, to log anything."""
     if _store is None:
         return True
     try:
-        anything = _store.add("said", 1)
+        anything = _store.add("messages", 1)
         same = _store.add(hashlib.sha256(message.encode()).hexdigest(), 1)
-    except RuntimeError:  # Who started the processes is gone as well.
+    except RuntimeError:  # torchrun has exited too.
         return True
     return anything == 1 if message.startswith(_LOST) else same == 1
 
@@ -166,8 +166,8 @@ def all_reduce_max(values: Sequence[float]) -> list[Any]:
     return _reduced(values, dist.ReduceOp.MAX)
 
 
-def main_says(value: bool) -> bool:
-    """Return the main process's `value`."""
+def broadcast_flag(value: bool) -> bool:
+    """Return the main process's `value` in every process."""
     return bool(all_reduce_max([int(value and is_main())])[0])
 
 

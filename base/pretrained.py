@@ -32,7 +32,7 @@ def style_of(path: Path) -> Path | None:
     beside = path.with_suffix(".json")
     if beside.is_file() and b'"strokes"' in beside.read_bytes():
         return beside
-    return styles().get(STYLE) if path.resolve() == shipped("writer") else None
+    return styles().get(STYLE) if path.resolve() == pretrained_path("writer") else None
 
 
 def style_file(name: str) -> Path:
@@ -64,14 +64,14 @@ def pretrained() -> dict[str, Path]:
     return found
 
 
-def shipped(path: str | os.PathLike[str]) -> Path | None:
+def pretrained_path(path: str | os.PathLike[str]) -> Path | None:
     """Return the file of the pretrained network of that bare name, if there is one."""
     by_name = pretrained()
     by_name |= {alias: file for file in by_name.values() for alias in (file.name, file.stem)}
     return by_name.get(str(path))
 
 
-def located(path: str | os.PathLike[str]) -> Path:
+def resolve_checkpoint(path: str | os.PathLike[str]) -> Path:
     """Return the file or folder that `path` means: itself or, if it does not exist, the pretrained
     network of that name.
 
@@ -82,7 +82,7 @@ def located(path: str | os.PathLike[str]) -> Path:
     given, path = str(path), Path(path)
     if path.exists():
         return path
-    if (file := shipped(given)) is not None:
+    if (file := pretrained_path(given)) is not None:
         return file
     if path.suffix and any(path.parent.glob("*.pth")):
         return path

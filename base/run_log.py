@@ -90,22 +90,22 @@ class RunLog:
     def step(self, values: Mapping[str, float], step: int) -> None:
         """Log the values of an optimiser step, if it is the turn of that one."""
         if step % self.log_steps == 0:
-            with self._stop.failing():
+            with self._stop.catch_os_errors():
                 self.events.scalars(values, step, "step")
 
     def epoch(self, values: Mapping[str, float], epoch: int, step: int) -> None:
         """Log the values of an epoch, which ended with `step`."""
-        with self._stop.failing():
+        with self._stop.catch_os_errors():
             self.events.scalars(values, step, "epoch")
         self._table.append({"epoch": epoch, "step": step, **values})
 
     def hyperparameters(self, config: Any) -> None:
         """Log the settings of a finished run."""
-        with self._stop.failing():
+        with self._stop.catch_os_errors():
             self.events.hyperparameters(config)
 
     def event_sizes(self) -> dict[str, int]:
         """Return the sizes of TensorBoard's files, the last known ones if it cannot write."""
-        with self._stop.failing():
+        with self._stop.catch_os_errors():
             self._sizes = self.events.sizes()
         return self._sizes

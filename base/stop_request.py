@@ -22,7 +22,7 @@ class StopRequest:
     clock counts for all. SIGHUP, of a lost connection, stays ignored under `nohup`.
 
     Attributes:
-        signal: number of the first signal that `now` found, or None.
+        signal: number of the first signal that `poll` found, or None.
         failure: the first error of this process that keeps the run from continuing, but not from
             being saved; None without one.
 
@@ -42,14 +42,14 @@ class StopRequest:
         self.failure = self.failure or error
 
     @contextmanager
-    def failing(self) -> Iterator[None]:
+    def catch_os_errors(self) -> Iterator[None]:
         """Turn an OSError inside, of something not needed for saving, into a request to stop."""
         try:
             yield
         except OSError as error:
             self.fail(error)
 
-    def now(self) -> bool:
+    def poll(self) -> bool:
         """Return whether the run should stop: after a signal, a failure or the time limit.
 
         All processes call it together, and get the same answer.
@@ -61,11 +61,11 @@ class StopRequest:
         if self.signal is None and number:
             self.signal = number
         self._failed = bool(failed)
-        return self.at_once or over
+        return self.immediate or over
 
     @property
-    def at_once(self) -> bool:
-        """Whether `now` found a signal or a failure, which do not wait for the end of an epoch."""
+    def immediate(self) -> bool:
+        """Whether `poll` found a signal or a failure, which do not wait for the end of an epoch."""
         return self.signal is not None or self._failed
 
     def __enter__(self) -> "StopRequest":

@@ -1,7 +1,7 @@
 """Torch's optimisers and schedules as blocks of a config: which, with what arguments.
 
-Their constructors are made for programs: some arguments come from the run, and what they refuse is
-not said by value.
+Their constructors are made for programs: some arguments come from the run, and their errors
+do not name the offending value.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator
@@ -21,7 +21,7 @@ NOT_OFFERED = {
 # schedule if the config leaves them out: the rate from the optimiser's, the length from the run's.
 FROM_PROGRAM = ("params", "optimizer", "last_epoch", "epochs", "steps_per_epoch")
 
-WORKED_OUT = {
+DERIVED_ARGUMENTS = {
     "OneCycleLR": {"max_lr": "lr", "total_steps": "steps"},
     "CyclicLR": {"base_lr": "lr"},
     "CosineAnnealingLR": {"T_max": "steps"},
@@ -52,13 +52,15 @@ def arguments(cls: type) -> Arguments:
     _, accepted, defaults = arguments_of(cls, FROM_PROGRAM)
     for name in accepted.keys() & TORCH_RANGES.keys():
         accepted[name] = Annotated[accepted[name], TORCH_RANGES[name]]
-    return Arguments(list(FROM_PROGRAM), accepted, defaults | WORKED_OUT.get(cls.__name__, {}))
+    return Arguments(
+        list(FROM_PROGRAM), accepted, defaults | DERIVED_ARGUMENTS.get(cls.__name__, {})
+    )
 
 
 def derived(kind: str, optimizer: Optimizer, total_steps: int) -> dict[str, Any]:
     """Return the arguments of a schedule that follow from its optimiser and the run's length."""
     values = {"lr": optimizer.param_groups[0]["lr"], "steps": total_steps}
-    return {name: values[of] for name, of in WORKED_OUT.get(kind, {}).items()}
+    return {name: values[of] for name, of in DERIVED_ARGUMENTS.get(kind, {}).items()}
 
 
 def weights() -> list[torch.nn.Parameter]:

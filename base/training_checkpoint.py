@@ -50,8 +50,9 @@ class TrainingCheckpoint:
     """Writes all that a run depends on into its folder, and restores it.
 
     The `state_dict` of a checkpoint is what to evaluate with: the average of the weights if there
-    is one, the means of noisy weights. Only a sound state is saved (see `fault`), so that a run
-    that diverges keeps what it had. All processes call these together; the main one writes.
+    is one, the means of noisy weights. Only a sound state is saved (see `reason_not_to_save`), so
+    that a run that diverges keeps what it had. All processes call these together; the main one
+    writes.
 
     Args:
         run: the folder.
@@ -208,11 +209,11 @@ class TrainingCheckpoint:
         return time.monotonic() - self._last_save >= self._save_seconds
 
     @property
-    def is_of_now(self) -> bool:
+    def is_current(self) -> bool:
         """Whether the last checkpoint holds the present state."""
         return self._saved == self.progress()
 
-    def fault(self) -> str | None:
+    def reason_not_to_save(self) -> str | None:
         """Return why the present state is not sound and must not be saved; None if it is.
 
         A state is sound if its weights are finite and the loss of the last step's batches (or
@@ -231,11 +232,11 @@ class TrainingCheckpoint:
             return None
         return f"the loss per point went from {first:.3g} in the first step to {loss:.3g}"
 
-    def save(self, fault: str | None, *, within_epoch: bool = False) -> None:
-        """Write a checkpoint, unless the state has a `fault`; then remove the oldest ones."""
+    def save(self, reason: str | None, *, within_epoch: bool = False) -> None:
+        """Write a checkpoint, unless there is a `reason` not to; then remove the oldest ones."""
         progress, saved = self.state.progress, self.progress()
-        if fault is not None:
-            log.warning("not saved: %s; %s", fault, self.last_sound())
+        if reason is not None:
+            log.warning("not saved: %s; %s", reason, self.last_sound())
             self._last_save = time.monotonic()
             return
         name = checkpoint_name(progress.epoch)

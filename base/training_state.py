@@ -40,7 +40,7 @@ class Sums:
     skipped: int = 0
     seconds: Annotated[float, Range(0.0)] = 0.0
     learning_rate: Annotated[float, Range(0.0)] = 0.0
-    """Of the last step."""
+    """Learning rate of the last step."""
 
     def add(self, loss: float, sequences: float, points: int) -> None:
         """Add the summed loss of so many sequences and points."""

@@ -1,4 +1,4 @@
-"""Batches sent through a network without training it: the validation split, the last step again."""
+"""Runs a network on batches without training it: the validation split, the last step again."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -23,7 +23,7 @@ DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 @dataclass
-class Part:
+class StepOutput:
     """The result of one call of the network on a batch, or on a chunk of its steps.
 
     Attributes:
@@ -41,9 +41,9 @@ class Part:
     rows: Tensor | None = None
 
 
-def losses_of(loss: BaseLoss, part: Part) -> Tensor:
+def losses_of(loss: BaseLoss, result: StepOutput) -> Tensor:
     """Return the loss of each sequence, `(batch,)`; raise a ConfigFault for a mean or the like."""
-    losses, expected = loss(part.output, part.batch), (len(part.batch),)
+    losses, expected = loss(result.output, result.batch), (len(result.batch),)
     if (shape := tuple(losses.shape)) != expected:
         values = f"one that returns a value for each sequence, of shape {expected}, not {shape}"
         raise ConfigFault("loss", type(loss).__name__, values)
@@ -51,20 +51,20 @@ def losses_of(loss: BaseLoss, part: Part) -> Tensor:
 
 
 def autocast(device: torch.device, precision: str) -> torch.autocast | nullcontext:
-    """Return a context in which a network's products have that precision."""
+    """Return a context in which a network's matrix products have that precision."""
     if precision == "float32":
         return nullcontext()
     return torch.autocast(device.type, DTYPES[precision])
 
 
 class Validation:
-    """Computes losses and metrics of batches; the generators are as before it.
+    """Computes losses and metrics of batches; leaves the random generators as they were.
 
     Attributes:
-        last_parts: the batches, or chunks, of the last step that was made; None before any.
+        last_batches: the batches, or chunks, of the last step that was made; None before any.
 
     Args:
-        run_part: sends a batch through a network, see `BaseTrainer.run_part`.
+        forward_batch: runs a network on a batch, see `BaseTrainer.forward_batch`.
         loss: summed over each sequence.
         metrics: of the validation split.
         loader: of the validation split, or None.
@@ -75,7 +75,7 @@ class Validation:
 
     def __init__(
         self,
-        run_part: Callable[[nn.Module, Batch], Part],
+        forward_batch: Callable[[nn.Module, Batch], StepOutput],
         loss: BaseLoss,
         metrics: Sequence[BaseMetric],
         loader: BaseDataLoader | None,
@@ -83,9 +83,9 @@ class Validation:
         precision: str,
         stop: StopRequest,
     ) -> None:
-        self.run_part, self.loss, self.metrics = run_part, loss, list(metrics)
+        self.forward_batch, self.loss, self.metrics = forward_batch, loss, list(metrics)
         self.loader, self.device, self.precision = loader, device, precision
-        self.last_parts: list[Batch] | None = None
+        self.last_batches: list[Batch] | None = None
         self._stop = stop
 
     @torch.no_grad()
@@ -98,19 +98,19 @@ class Validation:
         with random_state_kept():
             batches = distributed.bar(self.loader, "validating", unit="batch", leave=False)
             for batch in loaded(batches, self._stop):
-                self._stop.now()
-                if self._stop.at_once:
+                self._stop.poll()
+                if self._stop.immediate:
                     return None
                 if batch is None:
                     continue
                 batch = batch.to(self.device, non_blocking=True)
-                part, loss = self.part_and_loss(model, batch)
+                result, loss = self.output_and_loss(model, batch)
                 sums.add(loss, len(batch), batch.points)
-                if part is None:
+                if result is None:
                     sums.skipped += 1
                     continue
                 for metric in self.metrics:
-                    metric.update(part.output, part.batch)
+                    metric.update(result.output, result.batch)
         sums.loss, sums.sequences, sums.points, sums.skipped = distributed.all_reduce_sum(
             [sums.loss, sums.sequences, sums.points, sums.skipped]
         )
@@ -121,23 +121,23 @@ class Validation:
 
     @torch.no_grad()
     def last_loss(self, model: nn.Module) -> float | None:
-        """Return the loss per point of `model` on the parts of the last step; None before any."""
-        if self.last_parts is None:
+        """Return the loss per point of `model` on the batches of the last step; None before any."""
+        if self.last_batches is None:
             return None
         loss, points = 0.0, 0
         model.eval()
         with random_state_kept():
-            for batch in self.last_parts:
-                loss += self.part_and_loss(model, batch)[1]
+            for batch in self.last_batches:
+                loss += self.output_and_loss(model, batch)[1]
                 points += batch.points
         return ratio(*distributed.all_reduce_sum([loss, points]))
 
-    def part_and_loss(self, model: nn.Module, batch: Batch) -> tuple[Part | None, float]:
+    def output_and_loss(self, model: nn.Module, batch: Batch) -> tuple[StepOutput | None, float]:
         """Return the result of a whole batch, and the sum of its losses; None and NaN if that is
         not finite."""
         try:
             with autocast(self.device, self.precision):
-                part = self.run_part(model, batch)
+                result = self.forward_batch(model, batch)
         except NotFinite:
             return None, math.nan
-        return part, losses_of(self.loss, part).cpu().double().sum().item()
+        return result, losses_of(self.loss, result).cpu().double().sum().item()

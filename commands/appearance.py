@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from base.pretrained import located
+from base.pretrained import resolve_checkpoint
 from commands import options, page_appearance
 from commands.options import Parser, number
 from utils.checks import Range, UserError
@@ -99,7 +99,7 @@ def check(arguments: argparse.Namespace) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     if arguments.lengths:
-        located(arguments.reader or "reader")
+        resolve_checkpoint(arguments.reader or "reader")
     writer = options.load(arguments.resume, arguments, to="write texts")
     from data_loader.synthetic.corpus import held_out
     from model.generation.mixture import PEN_SHARPNESS

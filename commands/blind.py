@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from base.pretrained import located
+from base.pretrained import resolve_checkpoint
 from commands import options
 from commands.options import Parser, number
 from utils.checks import ConfigFault, Range, UserError
@@ -84,7 +84,7 @@ def run(arguments: argparse.Namespace) -> None:
 def draw(arguments: argparse.Namespace) -> None:
     """Let both networks write, and draw the pairs and their key."""
     for name in arguments.networks:
-        located(name)
+        resolve_checkpoint(name)
     texts = None if arguments.text_file is None else options.lines_of(arguments.text_file)
     writers = [options.load(name, arguments, to="write texts") for name in arguments.networks]
     from data_loader.synthetic.corpus import held_out

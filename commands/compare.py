@@ -3,7 +3,7 @@
 import argparse
 from typing import Any
 
-from base.pretrained import located
+from base.pretrained import resolve_checkpoint
 from commands import options
 from commands.options import Parser
 from utils.checks import UserError
@@ -32,7 +32,7 @@ def add_options(parser: Parser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     for path in arguments.checkpoints:
-        located(path)
+        resolve_checkpoint(path)
     options.make_output(arguments.output, (".png",))
     count = arguments.num_samples or ROW
     rows, captions, names = [], [], []

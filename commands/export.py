@@ -4,7 +4,7 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
-from base.pretrained import located
+from base.pretrained import resolve_checkpoint
 from commands import options
 from commands.options import Parser
 from utils.checks import CheckpointError, UserError
@@ -32,7 +32,7 @@ def add_options(parser: Parser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    located(arguments.resume)
+    resolve_checkpoint(arguments.resume)
     from base.checkpoint import load_checkpoint, save_checkpoint, to_share
     from trainer.own_hand import SAMPLE
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from base.pretrained import located
+from base.pretrained import resolve_checkpoint
 from commands import options, search_options
 from commands.options import Parser, number
 from utils.alphabet import describe
@@ -126,9 +126,9 @@ def texts_file(arguments: argparse.Namespace) -> Path | None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    located(arguments.reader)
+    resolve_checkpoint(arguments.reader)
     if arguments.proofread:
-        located(arguments.proofread)
+        resolve_checkpoint(arguments.proofread)
     options.readable(search_options.language_file(arguments), texts_file(arguments))
     writer = options.load(arguments.resume, arguments, to="write texts")
     from model.loading import Reader

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
-from base.pretrained import located, pretrained, style_file, styles
+from base.pretrained import pretrained, resolve_checkpoint, style_file, styles
 from utils.alphabet import Alphabet, describe, nfc
 from utils.checks import DEVICES, Range, UserError, device_name, nearest
 from utils.files import check_writable, open_file
@@ -138,7 +138,7 @@ def load(
     Raises:
         UserError: as `model.load`; if it has another use, with the command for that.
     """
-    located(path)  # before torch is imported
+    resolve_checkpoint(path)  # before torch is imported
     load_modules(arguments)
     from model.loading import Reader, Writer, load
 

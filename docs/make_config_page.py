@@ -22,7 +22,7 @@ from base.base_metric import BaseMetric
 from base.base_model import BaseModel
 from base.base_trainer import BaseTrainer
 from base.base_transform import BaseTransform
-from base.torch_blocks import NOT_OFFERED, WORKED_OUT
+from base.torch_blocks import DERIVED_ARGUMENTS, NOT_OFFERED
 from parse_config import BINDER, choices
 
 PAGE = Path(__file__).with_name("config.md")
@@ -57,7 +57,7 @@ def _excluded(module: ModuleType) -> str:
 
 
 _WORKED_OUT = ", ".join(
-    f"`{key}` of `{name}`" for name, found in WORKED_OUT.items() for key in found
+    f"`{key}` of `{name}`" for name, found in DERIVED_ARGUMENTS.items() for key in found
 )
 KINDS = {
     "arch": (

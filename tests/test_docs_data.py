@@ -11,7 +11,7 @@ import pytest
 
 import data_loader
 from data_loader import EmbeddedDataset, IAMOnDBDataset, UnipenDataset
-from data_loader.synthetic.alignment import SHIPPED, located
+from data_loader.synthetic.alignment import SHIPPED, resolve_alignment
 from docs import draw_shaping
 from parse_config import BINDER, ConfigParser
 from utils.ink import strokes
@@ -66,7 +66,7 @@ def test_the_wrapped_datasets_of_the_page_can_be_built():
     assert isinstance(mixed.dataset, IAMOnDBDataset) and isinstance(mixed.added, EmbeddedDataset)
     assert (mixed.joined, mixed.alone, mixed.added.signs) == (1200, False, 1.0)
     assert isinstance(composed.dataset, IAMOnDBDataset)
-    assert located(composed.alignment).parent == SHIPPED
+    assert resolve_alignment(composed.alignment).parent == SHIPPED
     assert (composed.size, composed.height) == (12000, 100.0)
     assert isinstance(shaped.dataset, UnipenDataset)
     assert [type(t).__name__ for t in shaped.shaping] == [

@@ -165,7 +165,7 @@ def test_what_stands_before_and_behind_the_letters_moves_along():
 
 def test_as_many_letters_are_the_weights_themselves():
     before, _ = networks()
-    grown = before.grown(before.state_dict(), 4)
+    grown = before.extend_state_dict(before.state_dict(), 4)
     assert all(torch.equal(grown[name], value) for name, value in before.state_dict().items())
 
 

@@ -121,7 +121,7 @@ class Trainer(BaseTrainer):
         super().__init__(*supplied, **options)
         self.drawings = drawings
 
-    def run_part(self, model, batch, chunk=None, state=None): ...
+    def forward_batch(self, model, batch, chunk=None, state=None): ...
 
 
 STAND_INS = [Network, Lines, Cut, Loader, NLL, SSE, Unfinished, Trainer]

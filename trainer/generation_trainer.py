@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from base.base_data_loader import Batch
 from base.base_trainer import BaseTrainer
 from base.training_state import Sums
-from base.validation import Part
+from base.validation import StepOutput
 from model.generation.loss import NegativeLogLikelihood, SquaredError
 from model.generation.sampling import predict, sample
 from utils.checks import ConfigFault, DataError, Range
@@ -85,17 +85,17 @@ class GenerationTrainer(BaseTrainer):
         """Return the number of chunks of `truncate` steps into which `batch` is cut."""
         return 1 if self.truncate is None else -(-batch.inputs.shape[1] // self.truncate)
 
-    def run_part(
+    def forward_batch(
         self,
         model: nn.Module,
         batch: Batch,
         chunk: int | None = None,
         state: dict[str, Tensor] | None = None,
-    ) -> Part:
-        """Send a batch, or the rows that are long enough for one chunk, through `model`."""
+    ) -> StepOutput:
+        """Run a batch, or the rows that are long enough for one chunk, through `model`."""
         if chunk is None:
             output = model(batch.inputs, batch.text, batch.text_lengths)
-            return Part(output, batch, float(len(batch)), None)
+            return StepOutput(output, batch, float(len(batch)), None)
         start = chunk * self.truncate
         rows = batch.lengths > start
         left = batch.lengths[rows] - start
@@ -112,7 +112,7 @@ class GenerationTrainer(BaseTrainer):
         going_on = left > self.truncate
         carried = {name: value[going_on] for name, value in output.state.items()}
         shares = part.lengths / batch.lengths[rows]
-        return Part(
+        return StepOutput(
             output,
             part,
             float(shares.sum()),

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from base.base_data_loader import Batch
 from base.base_trainer import BaseTrainer
-from base.validation import Part
+from base.validation import StepOutput
 from model.recognition.encoder import Search, Transcript
 from model.recognition.loss import CTCLoss, TranscriptionLoss
 from utils.checks import ConfigFault, DataError, Range
@@ -77,13 +77,13 @@ class RecognitionTrainer(BaseTrainer):
         first, last = self.teacher_forcing_ratio
         return first + (last - first) * self.progress.epoch / max(1, self.epochs - 1)
 
-    def run_part(
+    def forward_batch(
         self,
         model: nn.Module,
         batch: Batch,
         chunk: int | None = None,
         state: dict[str, Tensor] | None = None,
-    ) -> Part:
+    ) -> StepOutput:
         """Run `model` on a batch; in validation also read it."""
         output = model(
             batch.inputs,
@@ -93,7 +93,7 @@ class RecognitionTrainer(BaseTrainer):
             teacher_forcing_ratio=self.forced_share,
             search=None if model.training else Search(),
         )
-        return Part(output, batch, float(len(batch)), None)
+        return StepOutput(output, batch, float(len(batch)), None)
 
     @torch.no_grad()
     def draw(self, epoch: int, step: int) -> None:

@@ -19,7 +19,7 @@ BROKEN = (ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile, zlib.er
 """What numpy raises for a file that is broken, or another one."""
 
 
-def located(name: str) -> Path:
+def resolve_alignment(name: str) -> Path:
     """Return the file of a table: one that comes with the project by its name, or a path.
 
     Raises:

@@ -10,7 +10,7 @@ from base import distributed
 from base.base_dataset import BaseDataset
 from base.base_transform import BaseTransform
 from data_loader.synthetic import corpus
-from data_loader.synthetic.alignment import Alignment, located
+from data_loader.synthetic.alignment import Alignment, resolve_alignment
 from data_loader.synthetic.bank import check_forms, hands
 from data_loader.synthetic.composing import Bank, side_by_side, to_ink
 from data_loader.synthetic.corpus import Draws
@@ -101,7 +101,7 @@ class ComposedDataset(BaseDataset):
         """
         if self._inks:
             return
-        main, table = self.dataset, Alignment.load(located(self.alignment))
+        main, table = self.dataset, Alignment.load(resolve_alignment(self.alignment))
         main.prepare()
         if self.height is None:
             self.canonical, self.quantisation_step = main.canonical, main.quantisation_step

@@ -135,26 +135,26 @@ class MixtureNetwork(BaseModel):
         bound = [min_scale / deviation for deviation in normalisation.std]
         self.register_buffer("min_scales", torch.tensor(bound), persistent=False)
 
-    def grown(
+    def extend_state_dict(
         self, state_dict: Mapping[str, Tensor], vocab_size_before: int | None = None
     ) -> dict[str, Tensor]:
         """Extend the weights of a network that may lack characters, or the end of the sequence.
 
-        See `BaseModel.grown`. If the end is new, its output has this network's initial weights,
-        and the weights of a point's fourth number are zero: everything else stays unchanged.
+        If the end is new, its output has this network's initial weights, and the weights of a
+        point's fourth number are zero: everything else stays unchanged. See `BaseModel`.
         """
-        grown, own = dict(state_dict), self.state_dict()
-        rows = {name: grown.get(name) for name in ("output.weight", "output.bias")}
+        extended, own = dict(state_dict), self.state_dict()
+        rows = {name: extended.get(name) for name in ("output.weight", "output.bias")}
         if self.end_of_sequence and all(
             isinstance(old, Tensor) and old.shape == own[name][:-1].shape
             for name, old in rows.items()
         ):
-            grown |= {name: torch.cat((old, own[name][-1:])) for name, old in rows.items()}
-            for name, old in grown.items():
+            extended |= {name: torch.cat((old, own[name][-1:])) for name, old in rows.items()}
+            for name, old in extended.items():
                 if name.endswith(INPUT_WEIGHTS) and getattr(old, "ndim", 0) == 2:
                     point, others = old[:, :INPUT_SIZE], old[:, INPUT_SIZE:]
-                    grown[name] = torch.cat((point, torch.zeros_like(old[:, :1]), others), 1)
-        return super().grown(grown, vocab_size_before)
+                    extended[name] = torch.cat((point, torch.zeros_like(old[:, :1]), others), 1)
+        return super().extend_state_dict(extended, vocab_size_before)
 
     def initial_state(self, batch: int) -> dict[str, Tensor]:
         """Return the state before the first step: zeros, `(batch, ...)` each."""

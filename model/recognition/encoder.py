@@ -214,28 +214,28 @@ class RecognitionNetwork(BaseModel):
         self.dropout = Dropout(dropout)
         self.encoded_size = size
 
-    def grown(
+    def extend_state_dict(
         self, state_dict: Mapping[str, Tensor], vocab_size_before: int | None = None
     ) -> dict[str, Tensor]:
         """Extend the weights of a network that may lack characters, features or channels.
 
-        See `BaseModel.grown`. New features, and new channels of the convolution, have no effect on
-        the output until they are trained.
+        New features, and new channels of the convolution, have no effect on the output until they
+        are trained. See `BaseModel`.
         """
-        grown, own = dict(state_dict), self.state_dict()
+        extended, own = dict(state_dict), self.state_dict()
         fresh, fresh_bias = own["convolution.weight"], own["convolution.bias"]
-        old, bias = grown.get("convolution.weight"), grown.get("convolution.bias")
+        old, bias = extended.get("convolution.weight"), extended.get("convolution.bias")
         if isinstance(old, Tensor) and isinstance(bias, Tensor) and old.ndim == fresh.ndim:
             channels, features = (fresh.shape[dim] - old.shape[dim] for dim in (0, 1))
             if min(channels, features) >= 0:
                 old = functional.pad(old, (0, 0, 0, features))
-                grown["convolution.weight"] = torch.cat((old, fresh[len(old) :]))
-                grown["convolution.bias"] = torch.cat((bias, fresh_bias[len(bias) :]))
-                for name, weights in grown.items():
+                extended["convolution.weight"] = torch.cat((old, fresh[len(old) :]))
+                extended["convolution.bias"] = torch.cat((bias, fresh_bias[len(bias) :]))
+                for name, weights in extended.items():
                     lowest = name.startswith("layers.0.") and name.endswith(INPUT_WEIGHTS)
                     if lowest and isinstance(weights, Tensor):
-                        grown[name] = functional.pad(weights, (0, channels))
-        return super().grown(grown, vocab_size_before)
+                        extended[name] = functional.pad(weights, (0, channels))
+        return super().extend_state_dict(extended, vocab_size_before)
 
     def initial_state(self, batch: int) -> dict[str, Tensor]:
         """Return no state: a line is read as a whole."""

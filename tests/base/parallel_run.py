@@ -65,10 +65,10 @@ class Spying(ChunkTrainer):
 
     seen: list[int]
 
-    def run_part(self, model, batch, chunk=None, state=None):
+    def forward_batch(self, model, batch, chunk=None, state=None):
         if not model.training:  # The last step's batches are tried as well.
             self.seen += [index for index in batch.index.tolist() if index in VALID]
-        return super().run_part(model, batch, chunk, state)
+        return super().forward_batch(model, batch, chunk, state)
 
 
 def go_on(saved: Path, run: str, **options: Any) -> ChunkTrainer:
@@ -125,12 +125,12 @@ def main(saved: Path) -> None:
     found["words"] = {
         "sum": distributed.all_reduce_sum([1, 0.25]),
         "largest": distributed.all_reduce_max([3 if other else 1, 0.5]),
-        "said": [distributed.main_says(other), distributed.main_says(not other)],
+        "said": [distributed.broadcast_flag(other), distributed.broadcast_flag(not other)],
         "broadcast_object": distributed.all_gather_object(
             distributed.broadcast_object(lambda: distributed.rank() + 5)
         ),
     }
-    told = [distributed.all_gather_object(distributed.first_to_say(word)) for word in ("a", "b")]
+    told = [distributed.all_gather_object(distributed.claim_message(word)) for word in ("a", "b")]
     found["words"]["told"] = [sum(answers) for answers in told]
     if distributed.is_main():
         (saved / "found.json").write_text(json.dumps(found))

@@ -94,8 +94,8 @@ def test_a_step_that_is_not_finite_is_skipped_and_counted(tmp_path):
 
 def test_a_gradient_that_is_not_finite_counts_as_well(tmp_path):
     class Exploding(ChunkTrainer):
-        def run_part(self, model, batch, chunk=None, state=None):
-            part = super().run_part(model, batch, chunk, state)
+        def forward_batch(self, model, batch, chunk=None, state=None):
+            part = super().forward_batch(model, batch, chunk, state)
             if model.training and self.stream.position.batch == 2:
                 part.output.prediction.register_hook(lambda gradient: gradient * math.inf)
             return part
@@ -331,10 +331,10 @@ def test_only_skipped_steps_in_a_row_end_the_run(tmp_path):
 
 def test_a_batch_that_cannot_be_validated_leaves_no_value_of_the_others(tmp_path):
     class Partial(ChunkTrainer):
-        def run_part(self, model, batch, chunk=None, state=None):
+        def forward_batch(self, model, batch, chunk=None, state=None):
             if VALID[0] in batch.index.tolist():
                 raise NotFinite("no distribution")
-            return super().run_part(model, batch, chunk, state)
+            return super().forward_batch(model, batch, chunk, state)
 
     trainer = make(tmp_path, trainer=Partial, epochs=1)
     trainer.train()

@@ -114,7 +114,7 @@ def played(one, steps):
     found = []
     for _ in range(steps):
         assert one.load()
-        parts = [batch and batch.index.tolist() for batch, _ in one.parts()]
+        parts = [batch and batch.index.tolist() for batch, _ in one.batches()]
         found.append(((one.position.data_pass, one.position.batch, one.position.chunk), parts))
         one.advance()
     return found
@@ -146,20 +146,20 @@ def test_a_state_is_cut_from_its_graph_and_carried_to_the_next_chunk_alone():
     assert one.carry(0, state, torch.arange(13))
     one.advance()
     assert one.load()
-    ((_, carried),) = one.parts()
+    ((_, carried),) = one.batches()
     assert torch.equal(carried["hidden"], state["hidden"]) and not carried["hidden"].requires_grad
     # What is not finite is not carried over, nor what is to be forgotten.
     for value, finite in ((torch.full((13, 2), torch.nan), False), (None, True)):
         assert one.carry(0, state, torch.arange(13))
         given = value if value is None else {"hidden": value}
         assert one.carry(0, given, torch.arange(13)) == finite
-        assert next(one.parts())[1] is None
+        assert next(one.batches())[1] is None
 
 
 def test_it_resumes_within_a_batch_and_restarts_it_where_the_data_differ(caplog):
     first = stream(truncate=4)
     assert first.load()
-    ((batch, _),) = first.parts()
+    ((batch, _),) = first.batches()
     rows = (batch.lengths > 4).nonzero().flatten()
     assert len(rows) > 0
     first.carry(0, {"hidden": torch.arange(float(len(rows)))}, rows)
@@ -170,7 +170,7 @@ def test_it_resumes_within_a_batch_and_restarts_it_where_the_data_differ(caplog)
     again = stream(truncate=4)
     again.load_state_dict(saved, position, "file.pth")
     assert again.load() and again.position == first.position
-    ((_, state),) = again.parts()
+    ((_, state),) = again.batches()
     assert torch.equal(state["hidden"], torch.arange(float(len(rows)))) and not caplog.messages
 
     saved["rows"] = [rows[:-1]]
@@ -178,7 +178,7 @@ def test_it_resumes_within_a_batch_and_restarts_it_where_the_data_differ(caplog)
     other = stream(truncate=4)
     other.load_state_dict(saved, position, "file.pth")
     assert other.load() and other.position == Position()
-    assert next(other.parts())[1] is None
+    assert next(other.batches())[1] is None
     assert caplog.messages == ["the data have changed since file.pth: restarting a batch"]
 
 

@@ -214,7 +214,7 @@ def test_in_one_process_nothing_changes():
     assert (
         distributed.all_gather_object("x") == ["x"] and distributed.broadcast_object(lambda: 3) == 3
     )
-    assert distributed.first_to_say("x") and distributed.first_to_say("x")
+    assert distributed.claim_message("x") and distributed.claim_message("x")
     state = torch.get_rng_state()
     with distributed.own_randomness(torch.device("cpu"), 1), distributed.started():
         pass

@@ -12,11 +12,11 @@ from base.stop_request import StopRequest
 
 def test_a_signal_is_kept_until_it_is_asked_for(capfd):
     with StopRequest() as stop:
-        assert not stop.now() and stop.signal is None
+        assert not stop.poll() and stop.signal is None
         os.kill(os.getpid(), signal.SIGTERM)
         os.kill(os.getpid(), signal.SIGINT)
-        assert stop.signal is None and not stop.at_once
-        assert stop.now() and stop.at_once
+        assert stop.signal is None and not stop.immediate
+        assert stop.poll() and stop.immediate
         assert stop.signal == signal.SIGTERM, "the first one counts"
     told = capfd.readouterr().err
     assert told.count("SIGTERM: finishing the step and saving, please wait") == 1
@@ -26,23 +26,23 @@ def test_a_signal_is_kept_until_it_is_asked_for(capfd):
 def test_the_clock_runs_from_the_beginning_and_waits_for_the_epoch():
     for seconds, over in ((0.0, True), (60.0, False)):
         stop = StopRequest(seconds)
-        assert not stop.now()
+        assert not stop.poll()
         with stop:
-            assert stop.now() == over and not stop.at_once
+            assert stop.poll() == over and not stop.immediate
 
 
 def test_a_failure_asks_to_stop_and_the_first_one_is_reported():
     with StopRequest() as stop:
-        with stop.failing():
+        with stop.catch_os_errors():
             pass
-        assert not stop.now()
-        with stop.failing():
+        assert not stop.poll()
+        with stop.catch_os_errors():
             raise FileNotFoundError("first")
-        with stop.failing():
+        with stop.catch_os_errors():
             raise OSError("second")
-        assert stop.now() and stop.at_once and stop.signal is None
+        assert stop.poll() and stop.immediate and stop.signal is None
         assert str(stop.failure) == "first"
-        with pytest.raises(ValueError, match="no disk"), stop.failing():
+        with pytest.raises(ValueError, match="no disk"), stop.catch_os_errors():
             raise ValueError("no disk error passes")
 
 
@@ -51,7 +51,7 @@ def test_outside_the_main_thread_signals_go_elsewhere():
 
     def enter():
         with StopRequest() as stop:
-            found.append((stop.now(), signal.getsignal(signal.SIGINT)))
+            found.append((stop.poll(), signal.getsignal(signal.SIGINT)))
 
     thread = threading.Thread(target=enter)
     thread.start()
@@ -62,7 +62,7 @@ def test_outside_the_main_thread_signals_go_elsewhere():
 def test_a_lost_connection_is_a_request_to_end():
     with StopRequest() as stop:
         os.kill(os.getpid(), signal.SIGHUP)
-        assert stop.now() and stop.signal == signal.SIGHUP
+        assert stop.poll() and stop.signal == signal.SIGHUP
 
 
 def test_under_nohup_it_stays_ignored():
@@ -70,7 +70,7 @@ def test_under_nohup_it_stays_ignored():
     try:
         with StopRequest() as stop:
             os.kill(os.getpid(), signal.SIGHUP)
-            assert not stop.now()
+            assert not stop.poll()
         assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
     finally:
         signal.signal(signal.SIGHUP, before)

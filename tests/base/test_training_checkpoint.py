@@ -231,14 +231,14 @@ def test_what_an_exploded_loss_is(tmp_path, factor, saved):
     """On both sides of the bound: a finite loss, of finite weights."""
 
     trainer = make(tmp_path, epochs=1, **QUIET)
-    part_and_loss = trainer.validation.part_and_loss
+    output_and_loss = trainer.validation.output_and_loss
 
     def shifted(model, batch):
-        part, loss = part_and_loss(model, batch)
+        part, loss = output_and_loss(model, batch)
         first = trainer.progress.first_loss or 0.0
         return part, loss + factor * EXPLODED * max(1.0, first) * batch.points
 
-    trainer.validation.part_and_loss = shifted
+    trainer.validation.output_and_loss = shifted
     if saved:
         trainer.train()
     else:
@@ -422,7 +422,7 @@ def test_the_bound_of_a_loss_that_is_small_or_negative(tmp_path, first, bound):
     trainer.progress.first_loss = first
     for loss, is_sound in ((bound - 0.1, True), (bound + 0.1, False)):
         trainer.validation.last_loss = lambda _, loss=loss: loss
-        assert (trainer.checkpoint.fault() is None) == is_sound
+        assert (trainer.checkpoint.reason_not_to_save() is None) == is_sound
 
 
 def test_going_back_within_an_epoch_leaves_its_earlier_checkpoints(tmp_path):

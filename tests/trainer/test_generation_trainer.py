@@ -230,7 +230,7 @@ def test_the_end_of_a_sequence_is_in_its_last_chunk(tmp_path, loader):
     ends = torch.zeros(len(batch))
     rows, state = torch.arange(len(batch)), None
     for chunk in range(made.num_chunks(batch)):
-        part = made.run_part(made.model, batch, chunk, state)
+        part = made.forward_batch(made.model, batch, chunk, state)
         last = batch.lengths[rows] <= 9 * (chunk + 1)
         assert torch.equal(part.batch.targets[..., 3].sum(1), last.float())
         places = part.batch.targets[last, part.batch.lengths[last] - 1, 3]

@@ -227,7 +227,7 @@ def test_a_network_that_is_destroyed_has_forgotten(networks):
 
 def test_a_spoilt_line_is_no_sample(networks, lines, monkeypatch):
     """However near its length is to the usual one."""
-    monkeypatch.setattr(exam, "TEXTS", 2)
+    monkeypatch.setattr(exam, "PRIMER_TEXTS", 2)
     pairs = [
         (from_strokes([np.array(part) for part in one["strokes"]]), one["text"])
         for one in lines[:4]
@@ -237,7 +237,7 @@ def test_a_spoilt_line_is_no_sample(networks, lines, monkeypatch):
     pairs[nearest] = pairs[nearest][0][:half], pairs[nearest][1]
     monkeypatch.setattr(exam, "PRIMERS_TRIED", 3)
     assert exam.best_sample(*networks, pairs, 0) in set(range(4)) - {nearest}
-    monkeypatch.setattr(exam, "READ", 1)  # what is not near is not asked
+    monkeypatch.setattr(exam, "PRIMERS_READ", 1)  # what is not near is not asked
     assert exam.best_sample(*networks, pairs, 0) == nearest
 
 
@@ -364,7 +364,9 @@ def test_less_is_kept_of_a_network_that_came_to_know_ends(tmp_path, monkeypatch,
     arch = was["config"]["arch"]
     args = arch["args"] | {"end_of_sequence": True}
     grown = SynthesisNetwork(before.normalisation, before.alphabet, **args)
-    learned = {name: weight + 1 for name, weight in grown.grown(before.state_dict()).items()}
+    learned = {
+        name: weight + 1 for name, weight in grown.extend_state_dict(before.state_dict()).items()
+    }
     config = was["config"] | {"arch": arch | {"args": args}}
     run = RunFolder("own_hand", "one")
     run.models.mkdir(parents=True)

@@ -94,7 +94,7 @@ def test_a_validation_sees_what_a_reading_sees(tmp_path, monkeypatch):
     monkeypatch.setattr(model, "encode", watched)
     indices = []
     for batch in trainer.valid_loader:
-        trainer.run_part(model, batch)
+        trainer.forward_batch(model, batch)
         indices += batch.index.tolist()
     assert sorted(indices) == source.indices("valid").tolist()
     inks = [source.ink(index) for index in indices]

@@ -107,7 +107,7 @@ def _concluded(run: RunFolder, source: HandDataset, before: Path, device: torch.
     could, cer_before = exam.score(former)
     first, weights = load_checkpoint(before), new["state_dict"]
     # What the training added, as the end of a sequence, is as it was learned.
-    old = learned.model.grown(first["state_dict"], len(first["alphabet"]))
+    old = learned.model.extend_state_dict(first["state_dict"], len(first["alphabet"]))
     found, least = [], 0.0
     for share in SHARES:
         if share < least:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from data_loader import IAMOnDBDataset
-from data_loader.synthetic.alignment import SHIPPED, AlignedLine, Alignment, located
+from data_loader.synthetic.alignment import SHIPPED, AlignedLine, Alignment, resolve_alignment
 from tests.shared_data import prepared
 from utils.alphabet import nfc
 from utils.checks import DataError
@@ -109,20 +109,20 @@ def test_what_cannot_be_read_is_an_error(tmp_path):
 
 
 def test_tables_are_found_by_name_or_path(file):
-    assert located("iam_ondb") == SHIPPED / "iam_ondb.npz"
-    assert located(str(file)) == file
+    assert resolve_alignment("iam_ondb") == SHIPPED / "iam_ondb.npz"
+    assert resolve_alignment(str(file)) == file
     with pytest.raises(DataError, match=r"alignment = 'iam': no such file.*align.* iam_ondb\b"):
-        located("iam")
+        resolve_alignment("iam")
 
 
 def test_the_table_of_iam_ondb_is_sound():
     """It has numbers only: the arrays that it is made of, and nothing else."""
-    with np.load(located("iam_ondb")) as file:
+    with np.load(resolve_alignment("iam_ondb")) as file:
         assert {name: file[name].dtype for name in file.files} == {
             **dict.fromkeys(("characters", "counts", "errors"), np.dtype(np.uint16)),
             **dict.fromkeys(("names", "read", "fits"), np.dtype(np.uint8)),
         }
-    lines = Alignment.load(located("iam_ondb")).lines
+    lines = Alignment.load(resolve_alignment("iam_ondb")).lines
     assert len(lines) > 10_000
     for line in lines.values():
         assert line.counts.min() >= 1 and not (line.fits & ~line.read).any()
@@ -130,7 +130,7 @@ def test_the_table_of_iam_ondb_is_sound():
 
 def test_the_table_of_iam_ondb_fits_its_lines(real_cache):
     dataset = prepared(IAMOnDBDataset, "iam_ondb", real_cache)
-    table = Alignment.load(located("iam_ondb"))
+    table = Alignment.load(resolve_alignment("iam_ondb"))
     some = np.concatenate(list(dataset.split_indices().values()))[::50].tolist()
     found = [table.of(dataset.name(n), int(dataset.lengths[n]), nfc(dataset.text(n))) for n in some]
     assert np.mean([one is not None for one in found]) > 0.99

@@ -385,7 +385,7 @@ def test_without_an_end_a_seed_means_the_same_line_whatever_networks_with_one_dr
     torch.manual_seed(0)
     plain = PredictionNetwork(NORMALISATION, hidden_size=16, num_mixtures=3).eval()
     both = ending("prediction", -30.0)
-    both.load_state_dict(both.grown(plain.state_dict()))
+    both.load_state_dict(both.extend_state_dict(plain.state_dict()))
     with torch.no_grad():
         both.output.bias[-1] = 30.0
     for one, other in zip(sample(plain, [1, 2]), sample(both, [1, 2]), strict=True):

@@ -245,7 +245,7 @@ def test_a_network_with_more_letters_keeps_what_it_knows(kind):
     if kind is AttentionNetwork:
         options |= {"decoder_size": 10, "attention_size": 7, "embedding_size": 5}
     new = kind(NORMALISATION, Alphabet([*ALPHABET.characters, "é", "ß"]), **options).eval()
-    new.load_state_dict(new.grown(old.state_dict(), len(ALPHABET)))
+    new.load_state_dict(new.extend_state_dict(old.state_dict(), len(ALPHABET)))
     inks, texts = [scribble(150), scribble(90, 1)], ["abc", "h gab"]
     arguments = as_batch(inks, texts, torch.float32)
     before, after = old(*arguments), new(*arguments)

@@ -22,7 +22,9 @@ def kept(tmp_path, monkeypatch):
         taken = SimpleNamespace(
             score=lambda _: (set(), misread.pop(0)), lost=lambda *_: lost.pop(0)
         )
-        model = SimpleNamespace(grown=lambda weights, _: weights, load_state_dict=lambda _: None)
+        model = SimpleNamespace(
+            extend_state_dict=lambda weights, _: weights, load_state_dict=lambda _: None
+        )
         before = {"state_dict": {"weight": torch.tensor([0.0])}, "alphabet": []}
         after = {"state_dict": {"weight": torch.tensor([1.0])}, "config": {"arch": {}}}
         saved = []
