@@ -30,7 +30,7 @@ from base.run_folder import RunFolder
 from model.loading import TrainedNetwork, build_network
 from utils import strict_json
 from utils.alphabet import Alphabet
-from utils.binding import ABSENT, Arguments, Binder, Fault, arguments_of, by_name, hint
+from utils.binding import ABSENT, Arguments, BadValue, Binder, arguments_of, by_name, hint
 from utils.checks import ConfigFault, UserError
 from utils.files import user_cache
 from utils.normalisation import Normalisation
@@ -81,7 +81,7 @@ STAND_INS = {
 class ConfigError(UserError):
     """All faults of a config; the message lists the first `MAX_FAULTS`."""
 
-    def __init__(self, faults: Iterable[Fault]) -> None:
+    def __init__(self, faults: Iterable[BadValue]) -> None:
         self.faults = list(faults)
         lines = [str(fault) for fault in self.faults[:MAX_FAULTS]]
         if len(lines) > 1:
@@ -228,7 +228,7 @@ class ConfigParser:
             if not below and not self._option(f"{key}.args.root"):
                 args["cache"] = str(user_cache())
 
-    def _too_many_lines(self) -> Iterator[Fault]:
+    def _too_many_lines(self) -> Iterator[BadValue]:
         """Find datasets that generate more lines than a checkpoint alone may ask for."""
         for key, block in blocks(self.config, choices(BaseDataset)):
             for name in LINE_COUNTS:
@@ -240,9 +240,9 @@ class ConfigParser:
                         f"a checkpoint alone may ask for at most {MAX_MADE:,} lines; "
                         f"-o {place}={count} allows more"
                     )
-                    yield Fault(place, count, expected, self.source)
+                    yield BadValue(place, count, expected, self.source)
 
-    def _override(self, override: Override) -> Fault | None:
+    def _override(self, override: Override) -> BadValue | None:
         """Set a value from the command line in the config."""
         option, key, text = override
         if key is None:
@@ -252,7 +252,7 @@ class ConfigParser:
             self._options[key] = option
         return fault
 
-    def _set_root(self, option: str, folder: str) -> Fault | None:
+    def _set_root(self, option: str, folder: str) -> BadValue | None:
         """Set the root of the dataset that is read from files, which may be inside others."""
         types = choices(BaseDataset)
         found = {
@@ -265,7 +265,7 @@ class ConfigParser:
             if found:
                 which = " or ".join(f"-o {key}=FOLDER" for key in found)
                 expected = f"several datasets of the config are read from files: use {which}"
-            return Fault("data_loader", ABSENT, expected, option)
+            return BadValue("data_loader", ABSENT, expected, option)
         ((key, block),) = found.items()
         args = block.setdefault("args", {})
         if isinstance(args, dict):  # otherwise it is reported as a fault
@@ -280,25 +280,25 @@ class ConfigParser:
         ]
         return options[-1] if options else None
 
-    def _with_source(self, fault: Fault) -> Fault:
+    def _with_source(self, fault: BadValue) -> BadValue:
         if fault.key.endswith(".root") and fault.value is ABSENT:  # As in a network that is shared.
             fault = fault._replace(expected=f"{fault.expected}; --data names the folder")
         return fault._replace(source=self._option(fault.key) or self.source)
 
-    def _faults(self) -> Iterator[Fault]:
+    def _faults(self) -> Iterator[BadValue]:
         """Find all faults of the config, from top to bottom."""
         keys = ("name", *BLOCKS)
         if not isinstance(self.config, dict):
-            yield Fault("the config", self.config, f"an object with {', '.join(keys)}")
+            yield BadValue("the config", self.config, f"an object with {', '.join(keys)}")
             return
         for key, value in self.config.items():
             if key not in keys:
-                yield Fault(key, value, f"unknown key{hint(key, keys)}")
+                yield BadValue(key, value, f"unknown key{hint(key, keys)}")
         yield from _name_faults(self.config.get("name", ABSENT))
         sound = set()
         for key, annotation in BLOCKS.items():
             if key not in self.config:
-                yield Fault(key, ABSENT, f"is missing: {BINDER.described(annotation)}")
+                yield BadValue(key, ABSENT, f"is missing: {BINDER.described(annotation)}")
                 continue
             faults = list(BINDER.check(annotation, self.config[key], key))
             yield from faults
@@ -313,7 +313,7 @@ class ConfigParser:
         for key in named(self.config, PLACES):
             if not self._option(key):
                 expected = f"says where files are written: accepted only as -o {key}=FOLDER"
-                yield Fault(key, ABSENT, expected)
+                yield BadValue(key, ABSENT, expected)
 
     def _trial_optimizer(self, is_sound: bool) -> Optimizer:
         """Return the config's optimiser over one weight, or another one if it has faults."""
@@ -335,7 +335,7 @@ class ConfigParser:
             )
             raise ConfigFault("lr_scheduler.args", args, expected) from None
 
-    def _schedule_faults(self, optimizer_is_sound: bool) -> Iterator[Fault]:
+    def _schedule_faults(self, optimizer_is_sound: bool) -> Iterator[BadValue]:
         """Try a step of the schedule."""
 
         def trial(**args: Any) -> None:
@@ -350,7 +350,7 @@ class ConfigParser:
         defaults, args = BINDER.arguments(cls).defaults, block.get("args", {})
         yield from torch_blocks.refused(cls, args, defaults, "lr_scheduler", trial)
 
-    def _trainer_faults(self, sound: set[str]) -> Iterator[Fault]:
+    def _trainer_faults(self, sound: set[str]) -> Iterator[BadValue]:
         """Construct the trainer with stand-ins, which checks its other arguments too."""
         block, schedule = self.config["trainer"], None
         cls = choices(BaseTrainer)[block["type"]]
@@ -374,12 +374,12 @@ class ConfigParser:
             with torch.device("meta"):
                 network = self.build_model(STAND_INS["normalisation"], STAND_INS["alphabet"])
             for fault in cls.incompatibilities(network, stand_ins["loss"], stand_ins["metrics"]):
-                yield Fault(fault.key, fault.value, fault.expected)
+                yield BadValue(fault.key, fault.value, fault.expected)
         try:
             if schedule is not None:
                 cls.planned_steps(1, block.get("args", {}))
         except ConfigFault as fault:
-            yield Fault(fault.key, fault.value, fault.expected)
+            yield BadValue(fault.key, fault.value, fault.expected)
 
 
 def config_of(network: TrainedNetwork, overrides: Iterable[Override] = ()) -> ConfigParser:
@@ -426,7 +426,7 @@ class _ConfigBinder(Binder):
 
     def trial(
         self, cls: type, args: dict[str, Any], key: str, stand_ins: Mapping[str, Any] = STAND_INS
-    ) -> Iterator[Fault]:
+    ) -> Iterator[BadValue]:
         supplied = self.arguments(cls).supplied
         if issubclass(cls, Optimizer):
 
@@ -441,26 +441,26 @@ class _ConfigBinder(Binder):
                 try:
                     self.construct(cls, args, key, *(stand_ins[name] for name in supplied))
                 except ConfigFault as fault:
-                    yield Fault(fault.key, fault.value, fault.expected)
+                    yield BadValue(fault.key, fault.value, fault.expected)
 
 
 BINDER = _ConfigBinder()
 
 
-def _name_faults(name: Any) -> Iterator[Fault]:
+def _name_faults(name: Any) -> Iterator[BadValue]:
     try:
         RunFolder(name, run_id="any")
     except UserError:
         expected = "letters, digits, '_', '-' and '.', beginning with a letter or digit, up to 100"
-        yield Fault("name", name, expected)
+        yield BadValue("name", name, expected)
 
 
 @contextmanager
-def _faults_of(source: Callable[[Fault], Fault] | str) -> Iterator[None]:
+def _faults_of(source: Callable[[BadValue], BadValue] | str) -> Iterator[None]:
     """Turn the ConfigFault of a block of code into a ConfigError with its source."""
     try:
         yield
     except ConfigFault as fault:
-        found = Fault(fault.key, ABSENT if fault.value is None else fault.value, fault.expected)
+        found = BadValue(fault.key, ABSENT if fault.value is None else fault.value, fault.expected)
         found = source(found) if callable(source) else found._replace(source=source)
         raise ConfigError([found]) from fault

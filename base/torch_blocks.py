@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import torch
 from torch.optim import Optimizer, lr_scheduler
 
-from utils.binding import Arguments, Fault, arguments_of
+from utils.binding import Arguments, BadValue, arguments_of
 from utils.checks import ConfigFault, Range
 
 NOT_OFFERED = {
@@ -76,7 +76,7 @@ def refused(
     defaults: Collection[str],
     key: str,
     trial: Callable[..., Any],
-) -> Iterator[Fault]:
+) -> Iterator[BadValue]:
     """Find the arguments that a constructor refuses, by adding them one by one to those it accepts.
 
     Args:
@@ -100,11 +100,11 @@ def refused(
         return
     taken = [name for name in args if name not in defaults]
     if reason := refusal(taken):
-        yield Fault(f"{key}.args", args, reason)
+        yield BadValue(f"{key}.args", args, reason)
         return
     left = [name for name in args if name in defaults]
     while fitting := [name for name in left if refusal([*taken, name]) is None]:
         taken.append(fitting[0])
         left.remove(fitting[0])
     for name in left:
-        yield Fault(f"{key}.args.{name}", args[name], str(refusal([*taken, name])))
+        yield BadValue(f"{key}.args.{name}", args[name], str(refusal([*taken, name])))

@@ -50,9 +50,8 @@ class TrainingCheckpoint:
     """Writes all that a run depends on into its folder, and restores it.
 
     The `state_dict` of a checkpoint is what to evaluate with: the average of the weights if there
-    is one, the means of noisy weights. Only a sound state is saved (see `reason_not_to_save`), so
-    that a run that diverges keeps what it had. All processes call these together; the main one
-    writes.
+    is one, the means of noisy weights. Only a sound state is saved (see `reason_not_to_save`): a
+    diverging run keeps what it had. All processes call these together; the main one writes.
 
     Args:
         run: the folder.

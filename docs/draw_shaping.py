@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from data_loader.synthetic.embedded import Writer, write
+from data_loader.synthetic.embedded import FontWriter, write
 from data_loader.transforms.shaping import (
     LevelBaseline,
     ResampleDistance,
@@ -24,7 +24,7 @@ from data_loader.transforms.smoothing import Smooth
 from utils.ink import bounds, from_strokes, strokes
 
 TEXT = "quick minds"
-PLAIN = Writer(
+PLAIN = FontWriter(
     font="mixed",
     rounding=1.0,
     connected=True,
@@ -46,7 +46,7 @@ COLOURS = ("#1b2a4e", "#c0562f")
 
 def ink_of(text: str = TEXT, **hand: float) -> np.ndarray:
     """Return the line in a hand that differs from `PLAIN` in some numbers."""
-    return write(text, Writer(**vars(PLAIN) | hand), np.random.default_rng(4), 75.0)
+    return write(text, FontWriter(**vars(PLAIN) | hand), np.random.default_rng(4), 75.0)
 
 
 def rows() -> list[tuple[str, list[np.ndarray], list[np.ndarray], bool]]:

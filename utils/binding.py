@@ -24,7 +24,7 @@ MAX_INTEGER = 2**63 - 1  # What a tensor holds.
 MAX_SHOWN, MAX_KEY = 60, 200  # Characters of a value and of a key in a message; assumed.
 
 
-class Fault(NamedTuple):
+class BadValue(NamedTuple):
     """One fault: the dotted key, the value (or ABSENT), what is accepted."""
 
     key: str
@@ -110,16 +110,16 @@ class Binder(ABC):
         """Return the parameters of the constructor of `cls`."""
         return arguments_of(cls)
 
-    def trial(self, cls: type, args: dict[str, Any], key: str) -> Iterator[Fault]:
+    def trial(self, cls: type, args: dict[str, Any], key: str) -> Iterator[BadValue]:
         """Find the faults that show only when `cls` is constructed with `args`."""
         yield from ()
 
     def check(
         self, annotation: Any, value: Any, key: str, bounds: Range | None = None
-    ) -> Iterator[Fault]:
+    ) -> Iterator[BadValue]:
         """Find the faults of `value`, which should fit `annotation`, and of what it contains."""
         origin, members = get_origin(annotation), get_args(annotation)
-        wrong = Fault(key, value, self.described(annotation, bounds))
+        wrong = BadValue(key, value, self.described(annotation, bounds))
         if annotation is Any:
             return
         if origin is Annotated:
@@ -151,24 +151,24 @@ class Binder(ABC):
         elif not _fits(annotation, value, bounds):
             yield wrong
 
-    def _check_object(self, base: type, value: Any, key: str) -> Iterator[Fault]:
+    def _check_object(self, base: type, value: Any, key: str) -> Iterator[BadValue]:
         """Bind a description to the constructor that it names."""
         if not isinstance(value, dict):
-            yield Fault(key, value, self.described(base))
+            yield BadValue(key, value, self.described(base))
             return
         for name in value:
             if name not in ("type", "args"):
                 expected = 'unknown key; an object has "type" and "args"'
-                yield Fault(f"{key}.{name}", value[name], expected)
+                yield BadValue(f"{key}.{name}", value[name], expected)
         kind, given = value.get("type", ABSENT), value.get("args", {})
         names = self.choices(base)
         if not isinstance(kind, str) or kind not in names:
             problem = "is missing" if kind is ABSENT else "unknown type"
             own = "" if kind is ABSENT else "; --module FILE adds classes of your own"
-            yield Fault(f"{key}.type", kind, f"{problem}{hint(kind, names)}{own}")
+            yield BadValue(f"{key}.type", kind, f"{problem}{hint(kind, names)}{own}")
             return
         if not isinstance(given, dict):
-            yield Fault(f"{key}.args", given, "an object of arguments")
+            yield BadValue(f"{key}.args", given, "an object of arguments")
             return
         arguments = self.arguments(names[kind])
         faults = []
@@ -177,14 +177,14 @@ class Binder(ABC):
             if name in arguments.accepted:
                 faults += self.check(arguments.accepted[name], argument, place)
             elif name in arguments.supplied:
-                faults.append(Fault(place, argument, "is set by the program: leave it out"))
+                faults.append(BadValue(place, argument, "is set by the program: leave it out"))
             else:
                 problem = f"{kind} takes no such argument{hint(name, arguments.accepted)}"
-                faults.append(Fault(place, argument, problem))
+                faults.append(BadValue(place, argument, problem))
         for name, annotation in arguments.accepted.items():
             if name not in given and name not in arguments.defaults:
                 needed = f"is missing: {self.described(annotation)}"
-                faults.append(Fault(f"{key}.args.{name}", ABSENT, needed))
+                faults.append(BadValue(f"{key}.args.{name}", ABSENT, needed))
         yield from faults or self.trial(names[kind], given, key)
 
     def described(self, annotation: Any, bounds: Range | None = None) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Container, Iterator
 from typing import Any, NamedTuple
 
 from utils import strict_json
-from utils.binding import ABSENT, Fault, hint
+from utils.binding import ABSENT, BadValue, hint
 from utils.checks import ConfigFault, UserError
 
 EXAMPLE = "arch.args.hidden_size=64"
@@ -35,7 +35,7 @@ class Override(NamedTuple):
             raise UserError(f"-o {text!r} is not KEY=VALUE, like {EXAMPLE}")
         return cls("-o", key, value)
 
-    def set_in(self, values: dict[str, Any], key: str) -> Fault | None:
+    def set_in(self, values: dict[str, Any], key: str) -> BadValue | None:
         """Set the value, JSON or else a string, in a config; return what is wrong with it.
 
         Args:
@@ -47,7 +47,7 @@ class Override(NamedTuple):
         except strict_json.NotJSON:
             value = self.text
         except ConfigFault as fault:
-            return Fault(key, self.text, fault.expected, self.option)
+            return BadValue(key, self.text, fault.expected, self.option)
         *parents, last = key.split(".")
         holder: Any = values
         for depth, name in enumerate(parents, 1):
@@ -55,14 +55,14 @@ class Override(NamedTuple):
                 inside.setdefault("args", {})
             if name not in (inside := children(holder)):
                 problem = f"no such key{hint(name, inside)}"
-                return Fault(".".join(parents[:depth]), ABSENT, problem, self.option)
+                return BadValue(".".join(parents[:depth]), ABSENT, problem, self.option)
             holder = inside[name]
         if isinstance(holder, dict):
             holder[last] = value
         elif last in children(holder):
             holder[int(last)] = value
         else:
-            return Fault(key, ABSENT, f"no such key{hint(last, children(holder))}", self.option)
+            return BadValue(key, ABSENT, f"no such key{hint(last, children(holder))}", self.option)
         return None
 
 

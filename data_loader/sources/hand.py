@@ -22,11 +22,11 @@ from utils.checks import DataError, Range, UserError
 from utils.hand_measures import too_wide
 from utils.ink import x_height
 
-FEWEST = 3
+MIN_LINES = 3
 """Lines from which a hand can be learned (assumed; five and more are better)."""
 HELD_OUT = 20
 """Lines from which on every tenth is held out (assumed: of fewer all are needed to learn from)."""
-MOST = 2000
+MAX_LINES = 2000
 """Lines that are used at most (assumed: an hour's training)."""
 SHORT = 10
 """Characters below which a line's own x-height is not measured; the hand's is taken (assumed)."""
@@ -95,9 +95,9 @@ class HandDataset(BaseDataset):
             unlike.setdefault(one.ink.tobytes(), one)
         self._note(near, unlike.values(), "that are there already")
         samples = list(unlike.values())
-        if len(samples) > MOST:
-            chosen = np.random.default_rng(self.seed).choice(len(samples), MOST, replace=False)
-            self.notes.append(f"left out: {len(samples) - MOST:,} beyond {MOST:,}")
+        if len(samples) > MAX_LINES:
+            chosen = np.random.default_rng(self.seed).choice(len(samples), MAX_LINES, replace=False)
+            self.notes.append(f"left out: {len(samples) - MAX_LINES:,} beyond {MAX_LINES:,}")
             samples = [samples[index] for index in sorted(chosen.tolist())]
         self.use(samples)
         return samples
@@ -108,11 +108,11 @@ class HandDataset(BaseDataset):
         Raises:
             DataError: if they are too few.
         """
-        if len(samples) < FEWEST:
+        if len(samples) < MIN_LINES:
             count = f"{len(samples)} line{'s' * (len(samples) != 1)}"
             raise DataError(
                 f"{'; '.join([f'{self.root}: {count} to learn a hand from', *self.notes])}: at "
-                f"least {FEWEST} are needed, 5 and more are better; `experiments.py style make` "
+                f"least {MIN_LINES} are needed, 5 and more are better; `experiments.py style make` "
                 "takes the hand from a single line, without training"
             )
         texts = Counter(nfc(one.text) for one in samples)

@@ -25,7 +25,7 @@ from data_loader.sources.parsing import Fault, check_points
 from data_loader.sources.source import SourceDataset
 from data_loader.sources.splits import draw
 from data_loader.synthetic.corpus import Draws
-from data_loader.synthetic.embedded import Writer, write
+from data_loader.synthetic.embedded import FontWriter, write
 from data_loader.synthetic.stroke_fonts import FONTS, GLYPHS, resample
 from utils.checks import ConfigFault, DataError, Range
 from utils.files import user_cache
@@ -130,7 +130,7 @@ def joint_class(
 
 
 def embedded_digit(
-    digit: int, generator: np.random.Generator, writer: Writer, rate: float = 75.0
+    digit: int, generator: np.random.Generator, writer: FontWriter, rate: float = 75.0
 ) -> np.ndarray:
     """Return a digit of an invented writer in the form of MNIST, `(points, 3)` float32.
 
@@ -349,7 +349,7 @@ class MNISTStrokesDataset(SourceDataset):
             what = f"writing digits for {part}"
             for n in distributed.bar(range(size), what, unit=" digits", delay=1):
                 generator = np.random.default_rng([self.embedded_seed, group, n])
-                writer = Writer.invent(generator, list(FONTS), 1.0)
+                writer = FontWriter.invent(generator, list(FONTS), 1.0)
                 digit = int(generator.integers(10))
                 ink = embedded_digit(digit, generator, writer)
                 yield Sample(f"{part}img-{n}", ink, str(digit), group=part)

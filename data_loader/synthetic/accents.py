@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from data_loader.synthetic.bank import Hand
+from data_loader.synthetic.bank import BankHand
 from data_loader.synthetic.cutting import SMALL, Piece, overlap
 from data_loader.synthetic.european import LETTERS, SIGNS
 from utils.ink import at_equal_steps, bezier, path_along
@@ -102,7 +102,7 @@ DOT_FLOOR, DOT_SIZE = 0.95, 0.6
 1.1 and within 0.33)."""
 
 
-class Pen:
+class ShapeDrawer:
     """Draws upright shapes in a hand.
 
     Args:
@@ -113,7 +113,7 @@ class Pen:
         habit: of what is the same whenever the hand writes.
     """
 
-    def __init__(self, hand: Hand, generator: np.random.Generator) -> None:
+    def __init__(self, hand: BankHand, generator: np.random.Generator) -> None:
         self.hand, self.generator = hand, generator
         self.habit = np.random.default_rng([int(1e6 * abs(hand.slant)), int(1e6 * hand.speed)])
 
@@ -197,14 +197,14 @@ def undotted(strokes: Strokes) -> Strokes | None:
     return rest
 
 
-def _plausible(letter: str, strokes: Strokes, pen: Pen) -> bool:
+def _plausible(letter: str, strokes: Strokes, pen: ShapeDrawer) -> bool:
     """Return whether strokes are as high as those of a letter, so that others' are not with it."""
     y = np.concatenate(strokes)[:, 1]
     highest = LOW_TOP if letter in SMALL | set("gy") else HIGHEST * pen.hand.tall
     return LEAST <= -y.min() <= highest and LOWEST < y.max() < DEEPEST
 
 
-def _above(pen: Pen, strokes: Strokes, mark: str) -> Strokes:
+def _above(pen: ShapeDrawer, strokes: Strokes, mark: str) -> Strokes:
     """Return a mark above a letter, in its middle."""
     x, y = np.concatenate(strokes).T
     top = y.min()
@@ -219,7 +219,7 @@ def _above(pen: Pen, strokes: Strokes, mark: str) -> Strokes:
     return _moved(drawn, middle, under - clear)
 
 
-def _below(pen: Pen, strokes: Strokes, mark: str) -> Strokes:
+def _below(pen: ShapeDrawer, strokes: Strokes, mark: str) -> Strokes:
     """Return a mark below a letter."""
     x, y = np.concatenate(strokes).T
     drawn = pen.draw(MARKS[mark])
@@ -237,7 +237,7 @@ def _below(pen: Pen, strokes: Strokes, mark: str) -> Strokes:
     return _moved(drawn, middle + pen.vary(STRAY / 2), bottom + clear)
 
 
-def _beside(pen: Pen, strokes: Strokes, mark: str) -> Strokes:
+def _beside(pen: ShapeDrawer, strokes: Strokes, mark: str) -> Strokes:
     """Return a mark at the upper right of a letter."""
     x, y = np.concatenate(strokes).T
     drawn = pen.draw(MARKS[mark])
@@ -246,14 +246,14 @@ def _beside(pen: Pen, strokes: Strokes, mark: str) -> Strokes:
     return _moved(drawn, right - left + pen.between(0.06, 0.22), y.min() + pen.vary(STRAY))
 
 
-def _line(pen: Pen, start: tuple[float, float], stop: tuple[float, float]) -> Strokes:
+def _line(pen: ShapeDrawer, start: tuple[float, float], stop: tuple[float, float]) -> Strokes:
     """Return a nearly straight stroke from one place to another."""
     start, stop = np.array(start), np.array(stop)
     half = (stop - start) / 2
     return _moved(pen.draw([[[-half, 0 * half, half]]]), *(start + half))
 
 
-def _barred(pen: Pen, strokes: Strokes, one: str) -> Strokes:
+def _barred(pen: ShapeDrawer, strokes: Strokes, one: str) -> Strokes:
     """Return the stroke through a letter."""
     x, y = np.concatenate(strokes).T
     top = float(y.min())
@@ -282,7 +282,7 @@ def _barred(pen: Pen, strokes: Strokes, one: str) -> Strokes:
     return _line(pen, *ends)
 
 
-def _lettered(one: str, base: Base, pen: Pen) -> tuple[Strokes, bool] | None:
+def _lettered(one: str, base: Base, pen: ShapeDrawer) -> tuple[Strokes, bool] | None:
     """Return a letter with its mark, and whether it was cut off from the character before."""
     decomposed = unicodedata.normalize("NFD", one)
     plain = {**BARRED, "ı": "i"}.get(one, decomposed[0])
@@ -311,7 +311,7 @@ def _lettered(one: str, base: Base, pen: Pen) -> tuple[Strokes, bool] | None:
     return strokes + added, piece.opens
 
 
-def _ligature(one: str, base: Base, pen: Pen) -> tuple[Strokes, bool] | None:
+def _ligature(one: str, base: Base, pen: ShapeDrawer) -> tuple[Strokes, bool] | None:
     """Return two letters in one."""
     slant, found, opens = pen.hand.slant, [], False
     for letter in PAIRS[one]:
@@ -337,7 +337,7 @@ def _ligature(one: str, base: Base, pen: Pen) -> tuple[Strokes, bool] | None:
     return leg + found + bar, False
 
 
-def _from_sign(one: str, base: Base, pen: Pen) -> tuple[Strokes, bool] | None:
+def _from_sign(one: str, base: Base, pen: ShapeDrawer) -> tuple[Strokes, bool] | None:
     """Return a sign that is made of one of ASCII."""
     times = 3 if one == "…" else 1
     pieces = [base(FROM_SIGN[one]) for _ in range(times)]
@@ -363,7 +363,7 @@ def _from_sign(one: str, base: Base, pen: Pen) -> tuple[Strokes, bool] | None:
     return found, False
 
 
-def accented(one: str, base: Base, hand: Hand, generator: np.random.Generator) -> Piece | None:
+def accented(one: str, base: Base, hand: BankHand, generator: np.random.Generator) -> Piece | None:
     """Return a character of `MADE` in a hand.
 
     Args:
@@ -378,7 +378,7 @@ def accented(one: str, base: Base, hand: Hand, generator: np.random.Generator) -
     """
     if one not in MADE:
         return None
-    pen = Pen(hand, generator)
+    pen = ShapeDrawer(hand, generator)
     if one in ALIKE and pen.habit.random() < 0.5 and (piece := base(ALIKE[one])) is not None:
         return piece._replace(text=one, opens=False, closes=False)
     if one in SHAPES:
@@ -400,7 +400,7 @@ def accented(one: str, base: Base, hand: Hand, generator: np.random.Generator) -
     return Piece(one, points, end, opens)
 
 
-def _shaped(one: str, pen: Pen) -> Strokes:
+def _shaped(one: str, pen: ShapeDrawer) -> Strokes:
     """Return a character of `SHAPES`."""
     tall = pen.hand.tall
     ways = [

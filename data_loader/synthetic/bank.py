@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from base.base_dataset import BaseDataset
-from data_loader.synthetic.cutting import LIFT, SMALL, Line, Piece, overlap
+from data_loader.synthetic.cutting import LIFT, SMALL, CutLine, Piece, overlap
 from utils.checks import DataError
 from utils.ink import from_strokes, weighted_median
 
@@ -37,14 +37,14 @@ HANGS = (-0.3, 0.15)
 """Between which heights commas begin (assumed)."""
 
 
-class Hand:
+class BankHand:
     """The lines of one form: one person on one day.
 
     Attributes:
         lines: measured.
     """
 
-    def __init__(self, lines: list[Line]) -> None:
+    def __init__(self, lines: list[CutLine]) -> None:
         self.lines = lines
 
     @cached_property
@@ -266,7 +266,7 @@ LONGEST = 12
 """Characters of the longest piece."""
 
 
-def _runs(line: Line) -> Iterable[tuple[int, int]]:
+def _runs(line: CutLine) -> Iterable[tuple[int, int]]:
     """Yield first and last character of all pieces of a line."""
     for first in range(len(line.text)):
         for last in range(first, min(first + LONGEST, len(line.text))):
@@ -293,7 +293,7 @@ def _median(values: list[float], otherwise: float) -> float:
 
 
 def look_at_pieces(
-    hands: Iterable[Hand], read: Callable[[Sequence[np.ndarray]], list[str]]
+    hands: Iterable[BankHand], read: Callable[[Sequence[np.ndarray]], list[str]]
 ) -> tuple[int, int]:
     """Read characters cut out of each hand, and note in its lines which of them fit.
 
@@ -322,10 +322,10 @@ def check_forms(dataset: BaseDataset, indices: Iterable[int]) -> None:
         )
 
 
-def hands(lines: Iterable[tuple[str, Line]]) -> dict[str, Hand]:
+def hands(lines: Iterable[tuple[str, CutLine]]) -> dict[str, BankHand]:
     """Return the hands of lines, each with the name of its form; lines of no form are of none."""
-    found: dict[str, list[Line]] = defaultdict(list)
+    found: dict[str, list[CutLine]] = defaultdict(list)
     for form, line in lines:
         if form:
             found[form].append(line)
-    return {form: Hand(lines) for form, lines in found.items()}
+    return {form: BankHand(lines) for form, lines in found.items()}

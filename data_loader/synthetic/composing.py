@@ -10,25 +10,25 @@ import numpy as np
 
 from data_loader.synthetic.accents import MADE, accented
 from data_loader.synthetic.bank import LONGEST as LONGEST_PIECE
-from data_loader.synthetic.bank import Hand
+from data_loader.synthetic.bank import BankHand
 from data_loader.synthetic.cutting import SMALL, Piece, at_speed, overlap
 
 # What a piece costs, in pieces, so that a word is written with as few and as fit ones as there are
 # (assumed, checked by eye).
 CUT_COST = 0.35
 """For each end where it was cut out of a stroke."""
-ALONE = 0.6
+UNJOINED_COST = 0.6
 """If such an end will not meet another one: a stub of a stroke would be left."""
-LENT = 1.5
+BORROWED_COST = 1.5
 """If another hand wrote it."""
-WHIM = 0.5
+RANDOM_COST = 0.5
 """The most that chance adds."""
 
-DONORS = 12
+NUM_DONORS = 12
 """Hands among which the lender of a character is chosen, the nearest in style that wrote it."""
-EVEN = (0.1, 0.9)
+GAP_QUANTILES = (0.1, 0.9)
 """Quantiles of a hand's gaps between which new ones are drawn: some measured ones are mistakes."""
-NARROW = (0.25, 0.75)
+BORROWED_GAP_QUANTILES = (0.25, 0.75)
 """The same for gaps beside a character that another hand wrote."""
 LEAST_BLANK = 0.75
 """The least gap between words (assumed): hands that leave less are misread where words are new."""
@@ -37,12 +37,12 @@ BESIDE_MARK = (0.05, 0.6)
 blanks in numbers and addresses."""
 BLEND = 0.5
 """Length of path, in x-heights, over which a join is bent to meet."""
-INTO = {True: 0.1, False: 0.45}
+MAX_OVERLAP = {True: 0.1, False: 0.45}
 """How far letters may reach over each other, in x-heights, and less if one is a digit (assumed)."""
 LEAST_GAP = 0.06
 """The least gap between pieces that do not join."""
 
-Maker = Callable[[str, Hand, int, np.random.Generator], Piece | None]
+Maker = Callable[[str, BankHand, int, np.random.Generator], Piece | None]
 """Draws a character that nobody wrote, see `drawn.Drawer`."""
 
 
@@ -56,7 +56,7 @@ class Bank:
         maker: of what no hand wrote.
     """
 
-    def __init__(self, hands: Mapping[str, Hand], maker: Maker, scarce: int = 60) -> None:
+    def __init__(self, hands: Mapping[str, BankHand], maker: Maker, scarce: int = 60) -> None:
         self.hands, self.maker, self.scarce = dict(hands), maker, scarce
         self.names = list(self.hands)
         styles = np.stack([hand.style for hand in self.hands.values()])
@@ -83,7 +83,7 @@ class Bank:
         placed: list[tuple[np.ndarray, np.ndarray]] = []
         right = 0.0  # the right edge of the words so far
         for word in text.split(" "):
-            blank = max(_drawn(hand.word_gaps, EVEN, generator), LEAST_BLANK)
+            blank = max(_random_between(hand.word_gaps, GAP_QUANTILES, generator), LEAST_BLANK)
             if not word:
                 right += blank
                 continue
@@ -118,11 +118,11 @@ class Bank:
                 places = [*_some(hand.pieces.get(word[start:stop], ()), generator)]
                 for place in [*places, None] if start == stop - 1 else places:
                     opens, closes = hand.lines[place[0]].edges(*place[1:]) if place else (0, 0)
-                    own = 1 + CUT_COST * (opens + closes) + WHIM * generator.random()
-                    own += 0 if place else LENT
-                    own += ALONE * (closes and stop == len(word))
+                    own = 1 + CUT_COST * (opens + closes) + RANDOM_COST * generator.random()
+                    own += 0 if place else BORROWED_COST
+                    own += UNJOINED_COST * (closes and stop == len(word))
                     for before, (cost, *_) in best[start].items():
-                        cost += own + ALONE * (opens != before)
+                        cost += own + UNJOINED_COST * (opens != before)
                         if closes not in found or cost < found[closes][0]:
                             found[bool(closes)] = cost, start, place, before
             best.append(found)
@@ -154,7 +154,7 @@ class Bank:
         count = self.counts.get(one, 0)
         if owners and generator.random() * self.scarce < count:
             distance = ((self._styles[owners] - self._styles[number]) ** 2).sum(1)
-            near = np.argsort(distance)[:DONORS]
+            near = np.argsort(distance)[:NUM_DONORS]
             # The nearer the likelier.
             chosen = owners[int(near[int(len(near) * generator.random() ** 2)])]
             lender = self.hands[self.names[chosen]]
@@ -197,7 +197,7 @@ class Bank:
         return make
 
 
-def _whole(hand: Hand, one: str) -> list[tuple[int, int, int]]:
+def _whole(hand: BankHand, one: str) -> list[tuple[int, int, int]]:
     """Return the places of a character that are not cut off, or not behind, or else all."""
     places = hand.pieces.get(one, [])
     cut = [hand.lines[place[0]].edges(*place[1:]) for place in places]
@@ -214,14 +214,14 @@ def _some(places: Sequence, generator: np.random.Generator, most: int = 12) -> S
     return [places[n] for n in generator.choice(len(places), most, replace=False)]
 
 
-def _drawn(
+def _random_between(
     values: np.ndarray, within: tuple[float, float], generator: np.random.Generator
 ) -> float:
     """Return a value between two quantiles of sorted ones."""
     return float(np.quantile(values, generator.uniform(*within)))
 
 
-def adapted(piece: Piece, lender: Hand, hand: Hand) -> Piece:
+def adapted(piece: Piece, lender: BankHand, hand: BankHand) -> Piece:
     """Return a piece of one hand in the proportions, slant and speed of another."""
     x, y = piece.points.T
     high = 1.0
@@ -237,7 +237,7 @@ def adapted(piece: Piece, lender: Hand, hand: Hand) -> Piece:
 
 
 def _set(
-    pieces: list[tuple[Piece, bool]], hand: Hand, generator: np.random.Generator
+    pieces: list[tuple[Piece, bool]], hand: BankHand, generator: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the points of a word whose pieces are set side by side, and where the pen lifts."""
     (first, before), *others = pieces
@@ -247,17 +247,17 @@ def _set(
         if closes and piece.opens:
             points, end = _joined(points, end, piece)
         else:
-            within = EVEN if own and before else NARROW
+            within = GAP_QUANTILES if own and before else BORROWED_GAP_QUANTILES
             box = points[:, 0].max() - piece.points[:, 0].min()
             beside = text[-1] + piece.text[0]
             if beside.isalnum():
-                gap = max(_drawn(hand.gaps, within, generator), LEAST_GAP)
+                gap = max(_random_between(hand.gaps, within, generator), LEAST_GAP)
                 near = points[points[:, 0] > points[:, 0].max() - 3]
-                into = INTO[any(map(str.isdigit, beside))]
+                reach = MAX_OVERLAP[any(map(str.isdigit, beside))]
                 shift = overlap(near, piece.points) + gap
-                shift = float(np.clip(shift, box - into, box + gap))
+                shift = float(np.clip(shift, box - reach, box + gap))
             else:  # A mark that another character reaches over would be lost.
-                shift = box + _drawn(hand.mark_gaps, BESIDE_MARK, generator)
+                shift = box + _random_between(hand.mark_gaps, BESIDE_MARK, generator)
             points = np.concatenate([points, piece.points + np.array([shift, 0.0])])
             end = np.concatenate([end, piece.end])
         closes, before, text = piece.closes, own, piece.text

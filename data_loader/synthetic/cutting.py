@@ -16,12 +16,12 @@ from utils.ink import at_equal_steps, to_points
 
 SMALL = frozenset("acemnorsuvwxz")
 """Letters from the baseline to the x-height."""
-LATER = frozenset("ijtfxTFEHAkK:;?!=\"%'")
+DELAYED_STROKES = frozenset("ijtfxTFEHAkK:;?!=\"%'")
 """Characters of which a stroke may be written after others have been begun."""
-WORST = 0.25
+MAX_MISREAD = 0.25
 """Share of the characters of a line that may be misread (measured: 0.5 % of IAM-OnDB's training
 lines have more than 13 %; of lines that no reader was trained on more)."""
-TREND, UNEVEN = 12, 1.4
+MIN_TREND_LETTERS, MAX_TREND = 12, 1.4
 """Small letters from which it is measured how the x-height grows or shrinks along a line, and the
 most that it is believed to differ from that of the whole (assumed)."""
 WIDEST = 3.5
@@ -78,7 +78,7 @@ class Piece(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Line:
+class CutLine:
     """A measured line.
 
     Attributes:
@@ -128,7 +128,7 @@ class Line:
         )
 
 
-def measured(ink: np.ndarray, text: str, aligned: AlignedLine, name: str = "") -> Line | None:
+def measured(ink: np.ndarray, text: str, aligned: AlignedLine, name: str = "") -> CutLine | None:
     """Return a measured line; None if it has too few small letters.
 
     Args:
@@ -144,12 +144,12 @@ def measured(ink: np.ndarray, text: str, aligned: AlignedLine, name: str = "") -
     if len(extents) < LEAST_SMALL:
         return None
     middles, tops, bottoms = extents.T
-    rise, base = _straight(middles, bottoms)
+    rise, base = theil_sen(middles, bottoms)
     height = float(np.median(bottoms - tops))
     if height <= 0:
         return None
     points = np.stack([points[:, 0], points[:, 1] - base - rise * points[:, 0]], axis=1)
-    points = _even(points, middles, bottoms - tops, height)
+    points = normalise_height(points, middles, bottoms - tops, height)
     owner, between = _owners(points, end, owner, text)
     near = np.pad(aligned.read | np.array([one == " " for one in text]), 1, constant_values=True)
     read = near[:-2] & near[1:-1] & near[2:] & np.array([one != " " for one in text])
@@ -160,7 +160,7 @@ def measured(ink: np.ndarray, text: str, aligned: AlignedLine, name: str = "") -
             read[k] = wide <= WIDEST and max(wide, high) <= LARGEST.get(text[k], np.inf)
         else:
             read[k] = False
-    return Line(text, points, end, owner, between, read, aligned.fits, height, name)
+    return CutLine(text, points, end, owner, between, read, aligned.fits, height, name)
 
 
 def _extents(points: np.ndarray, owner: np.ndarray, characters: list[int]) -> np.ndarray:
@@ -174,7 +174,7 @@ def _extents(points: np.ndarray, owner: np.ndarray, characters: list[int]) -> np
     return np.array(found).reshape(-1, 3)
 
 
-def _straight(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
+def theil_sen(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
     """Return slope and intercept of a line through points, by the median of slopes (Theil 1950;
     Sen 1968)."""
     first, second = np.triu_indices(len(x), 1)
@@ -184,7 +184,7 @@ def _straight(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
     return slope, float(np.median(y - slope * x))
 
 
-def _even(
+def normalise_height(
     points: np.ndarray, middles: np.ndarray, heights: np.ndarray, height: float
 ) -> np.ndarray:
     """Return points `(points, 2)` in x-heights, x from the left edge.
@@ -199,12 +199,12 @@ def _even(
     """
     x, y = points.T
     left, right = x.min(), x.max()
-    if len(middles) < TREND:
+    if len(middles) < MIN_TREND_LETTERS:
         return (points - np.array([left, 0.0])) / height
-    growth, first = _straight(middles, heights)
+    growth, first = theil_sen(middles, heights)
 
     def local(x: np.ndarray) -> np.ndarray:
-        return np.clip(first + growth * x, height / UNEVEN, height * UNEVEN)
+        return np.clip(first + growth * x, height / MAX_TREND, height * MAX_TREND)
 
     grid = np.linspace(left, right, 200)
     steps = np.diff(grid) * 2 / (local(grid[:-1]) + local(grid[1:]))
@@ -245,7 +245,7 @@ def _owners(
         distance = {
             n: abs(float(points[:start][before == n, 0].mean()) - middle)
             for n in range(max(0, k - 15), k)
-            if text[n] in LATER and (before == n).any()
+            if text[n] in DELAYED_STROKES and (before == n).any()
         }
         nearest = min(distance, key=distance.get, default=None)
         near = np.inf if nearest is None else distance[nearest]
@@ -344,16 +344,16 @@ def _profile(points: np.ndarray, further: np.ufunc) -> np.ndarray:
 
 def measured_lines(
     dataset: BaseDataset, indices: Iterable[int], alignment: Alignment
-) -> Iterable[tuple[int, Line]]:
+) -> Iterable[tuple[int, CutLine]]:
     """Yield lines of a dataset with their index.
 
-    Lines without an alignment, with too many errors (`WORST`), or that cannot be measured, are left
-    out.
+    Lines without an alignment, with more errors than `MAX_MISREAD`, or that cannot be measured, are
+    left out.
     """
     for index in indices:
         text, ink = nfc(dataset.text(index)), dataset.ink(index)
         aligned = alignment.of(dataset.name(index), len(ink), text)
-        if aligned is None or aligned.errors > WORST * len(text):
+        if aligned is None or aligned.errors > MAX_MISREAD * len(text):
             continue
         if (line := measured(ink, text, aligned, dataset.name(index))) is not None:
             yield index, line

@@ -11,9 +11,9 @@ from dataclasses import replace
 import numpy as np
 
 from base.base_dataset import BaseDataset
-from data_loader.synthetic.bank import Hand
+from data_loader.synthetic.bank import BankHand
 from data_loader.synthetic.cutting import Piece, at_speed
-from data_loader.synthetic.embedded import Writer, deform, digitise, letters
+from data_loader.synthetic.embedded import FontWriter, deform, digitise, letters
 from data_loader.synthetic.stroke_fonts import CHARACTERS, X_HEIGHT
 from utils.ink import to_points
 
@@ -47,7 +47,7 @@ class Drawer:
                 self._of[text][writer].append(index)
 
     def __call__(
-        self, one: str, hand: Hand, way: int, generator: np.random.Generator
+        self, one: str, hand: BankHand, way: int, generator: np.random.Generator
     ) -> Piece | None:
         """Return a character in a hand; None if it is not printable ASCII.
 
@@ -65,7 +65,7 @@ class Drawer:
         return _of_font(one, hand, choice, generator)
 
     def _digit(
-        self, one: str, hand: Hand, choice: np.random.Generator, generator: np.random.Generator
+        self, one: str, hand: BankHand, choice: np.random.Generator, generator: np.random.Generator
     ) -> Piece:
         writers = self._of[one]
         samples = writers[sorted(writers)[int(choice.integers(len(writers)))]]
@@ -84,10 +84,10 @@ class Drawer:
 
 
 def _of_font(
-    one: str, hand: Hand, choice: np.random.Generator, generator: np.random.Generator
+    one: str, hand: BankHand, choice: np.random.Generator, generator: np.random.Generator
 ) -> Piece:
     writer = replace(
-        Writer.invent(choice, FONTS, 1.0, SHAPES),
+        FontWriter.invent(choice, FONTS, 1.0, SHAPES),
         slant=float(np.clip(hand.slant, -0.6, 0.9)),
         aspect=float(np.clip(hand.width / FONT_WIDTH, 0.8, 1.5)),
         ascender=float(np.clip((hand.tall - 1) / (FONT_TALL - 1), 0.7, 2.2)),

@@ -24,7 +24,7 @@ GRID = 1 / 64
 float32 adds such offsets without error."""
 
 # Part of a seed, so that no two random streams are the same.
-OF_LINE, OF_WRITER = 0, 1
+LINE_STREAM, WRITER_STREAM = 0, 1
 
 # Coefficients of the speed law below (assumed; the steps they give are measured by the tests).
 STRAIGHT = 0.4
@@ -36,7 +36,7 @@ REST_LENGTH = 0.12
 
 
 @dataclass(frozen=True)
-class Writer:
+class FontWriter:
     """The hand of an invented person. Lengths in font units, 14 to the height of a plain letter.
 
     Attributes:
@@ -80,7 +80,7 @@ class Writer:
         fonts: list[str],
         variation: float,
         shapes: float = 0.0,
-    ) -> "Writer":
+    ) -> "FontWriter":
         """Draw a writer; each number is assumed, and checked by eye."""
         pick = corpus.Draws(generator)
         name = pick.pick(fonts)
@@ -119,7 +119,9 @@ def other_shapes(pick: corpus.Draws, share: float) -> tuple[int, ...]:
     return tuple(chosen)
 
 
-def letters(text: str, writer: Writer, generator: np.random.Generator) -> tuple[np.ndarray, ...]:
+def letters(
+    text: str, writer: FontWriter, generator: np.random.Generator
+) -> tuple[np.ndarray, ...]:
     """Return the path of the pen over a line of text, before any deformation along it.
 
     Returns:
@@ -162,7 +164,7 @@ def letters(text: str, writer: Writer, generator: np.random.Generator) -> tuple[
 
 
 def deform(
-    x: np.ndarray, y: np.ndarray, writer: Writer, generator: np.random.Generator
+    x: np.ndarray, y: np.ndarray, writer: FontWriter, generator: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return a path deformed smoothly: along the path by wobble, along the line by drift and wave.
 
@@ -238,7 +240,7 @@ def digitise(
     return np.interp(at, time, x), np.interp(at, time, y), ends
 
 
-def write(text: str, writer: Writer, generator: np.random.Generator, rate: float) -> np.ndarray:
+def write(text: str, writer: FontWriter, generator: np.random.Generator, rate: float) -> np.ndarray:
     """Return the ink of a line of text in a writer's hand, `(points, 3)` float32, in units.
 
     Raises:
@@ -329,11 +331,11 @@ class EmbeddedDataset(BaseDataset):
         """Write all lines. Does nothing the second time."""
         if self._texts:
             return
-        invented: dict[tuple[int, int], Writer] = {}
+        invented: dict[tuple[int, int], FontWriter] = {}
         inks, texts, writers = [], [], []
         places = [(split, n) for split, size in enumerate(self.sizes) for n in range(size)]
         for split, n in distributed.bar(places, "writing lines", unit="line", leave=False, delay=1):
-            generator = np.random.default_rng([self.seed, split, OF_LINE, n])
+            generator = np.random.default_rng([self.seed, split, LINE_STREAM, n])
             draws = corpus.Draws(generator)
             number = draws.between(0, self.writers[split] - 1)
             if self.signs and draws.chance(self.signs):
@@ -351,10 +353,10 @@ class EmbeddedDataset(BaseDataset):
         self._writers = np.array(writers, dtype=np.int64)
         self._texts = texts
 
-    def invent(self, split: int, number: int) -> Writer:
+    def invent(self, split: int, number: int) -> FontWriter:
         """Return a writer of a split (its index in `SPLITS`)."""
-        generator = np.random.default_rng([self.seed, split, OF_WRITER, number])
-        return Writer.invent(generator, self.fonts, self.variation, self.shapes)
+        generator = np.random.default_rng([self.seed, split, WRITER_STREAM, number])
+        return FontWriter.invent(generator, self.fonts, self.variation, self.shapes)
 
     def _split(self, index: int) -> int:
         return int(np.searchsorted(np.cumsum(self.sizes), index, side="right"))

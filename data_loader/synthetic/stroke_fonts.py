@@ -26,14 +26,14 @@ SIGN_LEAN, SIGN_ROUNDING = 0.4, 0.6
 """Share of a hand's slant that signs take, and the most that their corners are rounded, in font
 units; assumed. With all of it a backslash stands upright, and a bracket becomes a parenthesis."""
 
-Piece = int | list[int | None]
+Segment = int | list[int | None]
 """What the pen draws without a lift: the number n of a stroke of the package's glyph, -1 - n for
 the same one backwards, or `[n, start, stop]` for a part of it."""
-Strokes = list[list[Piece]]
+Strokes = list[list[Segment]]
 """Pieces of each stroke, in the order of writing. Between them the pen goes straight, which in
 these letters is mostly back over its own line."""
-Line = list[tuple[float, float]]
-Shape = tuple[float, float, list[Line]]
+Polyline = list[tuple[float, float]]
+Shape = tuple[float, float, list[Polyline]]
 """Left edge, right edge and strokes, in the package's coordinates."""
 
 GLYPHS = Path(__file__).with_suffix(".json")
@@ -172,7 +172,7 @@ def glyph(source: Source, character: str) -> tuple[float, float, list[np.ndarray
     if character == "$":
         pieces = [*package_glyphs(source.name)["S"][2], np.array([(0.0, -15.0), (0.0, 12.0)])]
 
-    def piece(which: Piece) -> np.ndarray:
+    def piece(which: Segment) -> np.ndarray:
         number, start, stop = which if isinstance(which, list) else (which, 0, None)
         return (pieces[number] if number >= 0 else pieces[~number][::-1])[start:stop]
 

@@ -3,7 +3,7 @@ from typing import Annotated, Any, Literal
 
 import pytest
 
-from utils.binding import ABSENT, Binder, Fault, arguments_of
+from utils.binding import ABSENT, BadValue, Binder, arguments_of
 from utils.checks import Range
 
 
@@ -134,10 +134,10 @@ def test_annotations_that_cannot_be_resolved_accept_anything():
 
 
 def test_a_fault_reads_well():
-    assert str(Fault("a.b", "x", "a number", "c.json")) == 'c.json: a.b = "x": a number'
-    assert str(Fault("a.b", ABSENT, "is missing", "c.json")) == "c.json: a.b: is missing"
-    assert str(Fault("", ABSENT, "no such file", "c.json")) == "c.json: no such file"
-    assert str(Fault("a", "é" * 99, "shorter")) == f'a = "{"é" * 56}...: shorter'
+    assert str(BadValue("a.b", "x", "a number", "c.json")) == 'c.json: a.b = "x": a number'
+    assert str(BadValue("a.b", ABSENT, "is missing", "c.json")) == "c.json: a.b: is missing"
+    assert str(BadValue("", ABSENT, "no such file", "c.json")) == "c.json: no such file"
+    assert str(BadValue("a", "é" * 99, "shorter")) == f'a = "{"é" * 56}...: shorter'
 
 
 class Chest(Desk):

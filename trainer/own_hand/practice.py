@@ -12,9 +12,9 @@ import numpy as np
 from data_loader.sources.hand import Pair
 from data_loader.synthetic import corpus
 from data_loader.synthetic.alignment import AlignedLine
-from data_loader.synthetic.bank import Hand, look_at_pieces
+from data_loader.synthetic.bank import BankHand, look_at_pieces
 from data_loader.synthetic.composing import Bank, side_by_side, to_ink
-from data_loader.synthetic.cutting import Line, measured
+from data_loader.synthetic.cutting import CutLine, measured
 from data_loader.synthetic.drawn import Drawer
 from data_loader.synthetic.everyday import characters, everyday
 from model.generation.aligning import align
@@ -87,7 +87,7 @@ def written(
     return found
 
 
-def cut(aligner: Writer, reader: Reader, lines: Sequence[Pair]) -> list[Line]:
+def cut(aligner: Writer, reader: Reader, lines: Sequence[Pair]) -> list[CutLine]:
     """Return lines cut into characters; those are left out that cannot be measured.
 
     Args:
@@ -104,13 +104,13 @@ def cut(aligner: Writer, reader: Reader, lines: Sequence[Pair]) -> list[Line]:
         read = read_in_place(text, hypothesis)
         line = measured(ink, text, AlignedLine(count, read, np.zeros_like(read), 0))
         found += [] if line is None else [line]
-    look_at_pieces([Hand(found)], reader.read_lines)
+    look_at_pieces([BankHand(found)], reader.read_lines)
     return found
 
 
 def composed(
-    own: Sequence[Line],
-    lent: Sequence[Line],
+    own: Sequence[CutLine],
+    lent: Sequence[CutLine],
     reader: Reader,
     known: Collection[str],
     count: int,
@@ -128,8 +128,8 @@ def composed(
     """
     if not own or not count:
         return []
-    hand = Hand(list(own))
-    hands = {"own": hand} | ({"lent": Hand(list(lent))} if lent else {})
+    hand = BankHand(list(own))
+    hands = {"own": hand} | ({"lent": BankHand(list(lent))} if lent else {})
     bank, found = Bank(hands, Drawer(), scarce=1), []
     wanted = sample_texts(CANDIDATES_PER_LINE * count, known, seed)
     for first in range(0, len(wanted), count):

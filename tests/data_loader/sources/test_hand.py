@@ -112,7 +112,7 @@ def test_a_text_that_is_there_too_often_is_said(tmp_path, lines):
 
 
 def test_of_too_many_lines_some_are_used(tmp_path, lines, monkeypatch):
-    monkeypatch.setattr("data_loader.sources.hand.MOST", 10)
+    monkeypatch.setattr("data_loader.sources.hand.MAX_LINES", 10)
     root = saved(tmp_path / "hand.json", lines)
     source = ready(root)
     assert len(source.read()) == 10 and "left out: 14 beyond 10" in source.report()

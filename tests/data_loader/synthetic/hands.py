@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from data_loader.synthetic.embedded import Writer
+from data_loader.synthetic.embedded import FontWriter
 
 
 def points(ink):
@@ -21,7 +21,7 @@ def hand(**changes):
         ascender=1.0, descender=1.0, letter_space=0.0, word_space=13.0, drift=0.0, wave=0.0,
         wobble=0.0, variation=0.0, speed=226.0,
     )  # fmt: skip
-    return Writer(**{**values, **changes})
+    return FontWriter(**{**values, **changes})
 
 
 class Still:

@@ -7,14 +7,14 @@ import numpy as np
 from base.base_dataset import BaseDataset
 from data_loader.synthetic import corpus
 from data_loader.synthetic.alignment import AlignedLine, Alignment
-from data_loader.synthetic.embedded import Writer, deform, digitise, letters
+from data_loader.synthetic.embedded import FontWriter, deform, digitise, letters
 from data_loader.synthetic.stroke_fonts import font
 from tests.data_loader.synthetic.hands import hand
 from utils.ink import from_strokes
 
 
 def line(
-    text: str, writer: Writer, generator: np.random.Generator, rate: float = 75.0
+    text: str, writer: FontWriter, generator: np.random.Generator, rate: float = 75.0
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the ink of a text, and how many points belong to each character."""
     x, y, end = letters(text, writer, generator)

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from data_loader.synthetic.accents import MADE, accented
-from data_loader.synthetic.bank import Hand
+from data_loader.synthetic.bank import BankHand
 from data_loader.synthetic.composing import Bank
-from data_loader.synthetic.cutting import LIFT, Line, Piece
+from data_loader.synthetic.cutting import LIFT, CutLine, Piece
 from data_loader.synthetic.european import LETTERS, SIGNS
 from utils.ink import at_equal_steps, path_along
 
@@ -52,7 +52,7 @@ def hand(slant=0.0, step=0.1, text="llll"):
     end = np.concatenate([one.end for one in pieces])
     owner = np.repeat(np.arange(len(text)), [len(one.points) for one in pieces])
     yes = np.ones(len(text), dtype=bool)
-    return Hand([Line(text, points, end, owner, np.full(len(text), LIFT), yes, yes, 1.0)])
+    return BankHand([CutLine(text, points, end, owner, np.full(len(text), LIFT), yes, yes, 1.0)])
 
 
 def make(one, seed=0, slant=0.0, step=0.1, base=None):

@@ -13,7 +13,7 @@ from data_loader.synthetic.bank import (
     SMALL_STANDS,
     STANDS,
     TRIED,
-    Hand,
+    BankHand,
     Trial,
     check_forms,
     hands,
@@ -33,7 +33,7 @@ def test_single_characters_and_ends_that_were_cut_have_to_fit():
 
     def pieces(*fitting):
         fits = np.isin(np.arange(5), fitting)
-        return set(Hand([drawn(parts, text, fits=fits)]).pieces)
+        return set(BankHand([drawn(parts, text, fits=fits)]).pieces)
 
     whole = {"ace", "acen", "aceno", "ce", "cen", "ceno", "no"}
     assert pieces() == whole
@@ -50,21 +50,21 @@ def test_a_piece_with_a_mark_behind_its_cut_is_left_out():
     parts = [(at(0, BOX), 0), (at(1, BOX), 1), (stroke, np.repeat([2, 3], 7))]
     marked = drawn([*parts, (at(2, BAR), 4), (at(4, BOX), 4)], text)
     assert owners(marked)[3] == [2] and marked.between[2] == CUT
-    found = set(Hand([marked]).pieces)
+    found = set(BankHand([marked]).pieces)
     assert {"n", "no", "tn", "actn"} <= found and not {"t", "ct", "act"} & found
     plain = drawn([*parts, (at(4, BOX), 4)], text)
-    assert {"ct", "act"} <= set(Hand([plain]).pieces)
+    assert {"ct", "act"} <= set(BankHand([plain]).pieces)
 
 
 def test_a_t_without_its_bar_does_not_stand_alone():
     """Beside its neighbours it is read, and elsewhere as an l."""
     parts = [*((at(n, BOX), n) for n in (0, 1, 3, 4)), (at(2, STEM), 2)]
     parts.sort(key=lambda part: part[1])
-    bare = Hand([drawn(parts, "actno")]).pieces
+    bare = BankHand([drawn(parts, "actno")]).pieces
     assert {"ct", "tn", "act"} <= set(bare) and "t" not in bare
     crossed = [*parts[:3], (at(2, BAR), 2), *parts[3:]]
-    assert {"t", "ct"} <= set(Hand([drawn(crossed, "actno")]).pieces)
-    assert "l" in Hand([drawn(parts, "aclno")]).pieces
+    assert {"t", "ct"} <= set(BankHand([drawn(crossed, "actno")]).pieces)
+    assert "l" in BankHand([drawn(parts, "aclno")]).pieces
 
 
 @pytest.fixture(scope="module")
@@ -121,10 +121,10 @@ def test_gaps_are_those_between_letters_and_words(found):
         assert (np.diff(hand.gaps) >= 0).all() and (np.diff(hand.word_gaps) >= 0).all()
         assert np.median(hand.word_gaps) > 2 * np.median(hand.gaps) > 0
     line = drawn([(at(n, BOX), n) for n in (0, 1, 2, 4, 5, 6, 8, 9)], "ace nov me")
-    np.testing.assert_allclose(Hand([line]).gaps, [0.6] * 5, atol=1e-5)
-    few = Hand([line]).word_gaps  # two are no measure
+    np.testing.assert_allclose(BankHand([line]).gaps, [0.6] * 5, atol=1e-5)
+    few = BankHand([line]).word_gaps  # two are no measure
     assert few.tolist() == [0.8, 1.0, 1.2]
-    more = Hand([line, line]).word_gaps
+    more = BankHand([line, line]).word_gaps
     np.testing.assert_allclose(more, [1.8] * 4, atol=1e-5)
 
 
@@ -133,10 +133,10 @@ def test_gaps_beside_marks_are_measured_from_edge_to_edge():
     stop = [(0.3, -0.1), (0.35, -0.05), (0.3, 0.0)]
     parts = [(at(n, stop if n in (2, 5) else STEM if n == 3 else BOX), n) for n in range(8)]
     line = drawn(parts, "no.la.ce")
-    few = Hand([line]).mark_gaps  # four are no measure
+    few = BankHand([line]).mark_gaps  # four are no measure
     assert few.tolist() == [0.3, 0.5, 0.8]
     expected = sorted(2 * [1.2 + 0.3 - 0.6, 1.2 - 0.05, 1.2 + 0.3 - 0.6, 1.2 - 0.35])
-    np.testing.assert_allclose(Hand([line, line]).mark_gaps, expected, atol=1e-5)
+    np.testing.assert_allclose(BankHand([line, line]).mark_gaps, expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("low", [-1.5, 0.0, 2.0])
@@ -148,7 +148,7 @@ def test_capitals_digits_and_marks_stand_where_they_belong(low):
 
     parts = [(moved(4, STEM, 1.5), 4), (moved(5, STEM, 0.5), 5), (moved(6, BOX, 0.1), 6)]
     small = [(at(n, BOX), n) for n in (0, 1, 2, 3, 7)]
-    hand = Hand([drawn(sorted(parts + small, key=lambda part: part[1]), "aceo7B,n")])
+    hand = BankHand([drawn(sorted(parts + small, key=lambda part: part[1]), "aceo7B,n")])
     for one, standing in (("7", STANDS), ("B", STANDS), ("a", SMALL_STANDS)):
         (place,) = hand.pieces[one]
         y = hand.piece(place).points[:, 1]
@@ -170,7 +170,7 @@ def test_pieces_stand_on_the_baseline(low):
     level = [(at(n, BOX), n) for n in (0, 1, 2, 3, 4, 6, 7, 8, 9)]
     letters = [(at(n, BOX) + raised, n) for n in (11, 12)]
     tail = (np.concatenate([at(13, BOX), at(13, [(0.6, 0.9)])]) + raised, 13)
-    hand = Hand([drawn([*level, *letters, tail], "aceno aceo vmg")])
+    hand = BankHand([drawn([*level, *letters, tail], "aceno aceo vmg")])
     (place,) = hand.pieces["vmg"]
     moves = hand.piece(place).points - hand.lines[0].piece(11, 13).points
     (moved,) = np.unique(moves.round(9), axis=0)
@@ -181,7 +181,7 @@ def test_pieces_stand_on_the_baseline(low):
 
 def test_a_hand_without_words_or_tall_letters_has_usual_measures():
     lone = drawn([(at(2 * n, BOX), 2 * n) for n in range(4)], "a c e o")
-    hand = Hand([lone])
+    hand = BankHand([lone])
     assert hand.tall == 1.8 and hand.gaps.tolist() == [0.1, 0.15, 0.2]
     assert np.isfinite(hand.style).all()
     assert list(hand.trials(np.random.default_rng(0))) == []
@@ -246,7 +246,7 @@ def test_a_dataset_without_forms_is_refused(recorded):
 
 def test_an_f_without_its_bar_does_not_stand_alone_either():
     parts = [(at(n, STEM if n == 2 else BOX), n) for n in range(5)]
-    bare = Hand([drawn(parts, "acfno")]).pieces
+    bare = BankHand([drawn(parts, "acfno")]).pieces
     assert {"cf", "fn"} <= set(bare) and "f" not in bare
 
 
@@ -261,4 +261,4 @@ def test_what_is_too_far_for_a_gap_beside_a_mark_is_not_measured():
 
     near, far = line(0.0), line(1.2)
     expected = sorted([1.2 + 0.3 - 0.6, 1.2 + 0.3 - 0.6, 1.2 - 0.35] * 2 + [1.2 - 0.05])
-    np.testing.assert_allclose(Hand([near, far]).mark_gaps, expected, atol=1e-5)
+    np.testing.assert_allclose(BankHand([near, far]).mark_gaps, expected, atol=1e-5)

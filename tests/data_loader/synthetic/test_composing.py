@@ -10,16 +10,16 @@ import pytest
 from data_loader.synthetic import composing
 from data_loader.synthetic.bank import hands
 from data_loader.synthetic.composing import (
-    ALONE,
     BESIDE_MARK,
     BLEND,
+    BORROWED_COST,
     CUT_COST,
-    EVEN,
-    INTO,
+    GAP_QUANTILES,
     LEAST_BLANK,
     LEAST_GAP,
-    LENT,
-    WHIM,
+    MAX_OVERLAP,
+    RANDOM_COST,
+    UNJOINED_COST,
     Bank,
     _joined,
     _set,
@@ -91,7 +91,7 @@ def test_a_word_that_a_hand_wrote_is_written_as_it_did(bank, form):
 
 def test_words_stand_apart_as_their_writer_sets_them(bank):
     for form, hand in bank.hands.items():
-        low, high = np.maximum(np.quantile(hand.word_gaps, EVEN), LEAST_BLANK)
+        low, high = np.maximum(np.quantile(hand.word_gaps, GAP_QUANTILES), LEAST_BLANK)
         words = [word for word, _, _ in words_of(hand)]
         gaps = []
         for seed in range(40):
@@ -112,8 +112,8 @@ def test_pieces_that_do_not_join_keep_their_ink_and_do_not_touch(bank):
         hand = bank.hands[form]
         letters = [place for text, places in hand.pieces.items() if len(text) <= 2
                    for place in places if text.isalnum()]  # fmt: skip
-        lowest, highest = (max(gap, LEAST_GAP) for gap in np.quantile(hand.gaps, EVEN))
-        into = max(INTO.values())
+        lowest, highest = (max(gap, LEAST_GAP) for gap in np.quantile(hand.gaps, GAP_QUANTILES))
+        furthest = max(MAX_OVERLAP.values())
         for _ in range(60):
             pieces = [hand.piece(letters[n]) for n in generator.choice(len(letters), 4)]
             points, end = _set([(piece, True) for piece in pieces], hand, generator)
@@ -129,10 +129,10 @@ def test_pieces_that_do_not_join_keep_their_ink_and_do_not_touch(bank):
                     before, own = points[:start], points[start:stop]
                     reach = before[:, 0].max() - own[:, 0].min()
                     apart = -overlap(before[before[:, 0] > before[:, 0].max() - 3], own)
-                    assert apart >= lowest - 1e-9 and reach <= into + 1e-9
+                    assert apart >= lowest - 1e-9 and reach <= furthest + 1e-9
                     assert -reach <= highest + 1e-9
                     # Nearer than the narrowest gap only where letters would reach over too far.
-                    seen.add((apart <= highest + 1e-9, bool(abs(reach - into) < 1e-9)))
+                    seen.add((apart <= highest + 1e-9, bool(abs(reach - furthest) < 1e-9)))
                 start = stop
     assert (True, False) in seen and (False, False) not in seen
 
@@ -164,7 +164,10 @@ def test_digits_hardly_reach_over_each_other(bank):
         pieces = [(Piece(one, arm, lifts), True), (Piece("J", foot, lifts), True)]
         points, _ = _set(pieces, bank.hands["plain"], generator)
         reach[one] = points[:3, 0].max() - points[3:, 0].min()
-    assert reach["7"] == pytest.approx(INTO[True]) and INTO[True] < reach["T"] <= INTO[False]
+    assert (
+        reach["7"] == pytest.approx(MAX_OVERLAP[True])
+        and MAX_OVERLAP[True] < reach["T"] <= MAX_OVERLAP[False]
+    )
 
 
 def test_blanks_can_be_seen(bank, monkeypatch):
@@ -239,10 +242,10 @@ def test_pieces_that_join_are_preferred_to_stubs(bank):
         # What will be lent is not known before, so it counts as whole.
         ends = [(p.opens, p.closes) if own else (False, False) for p, own in pieces]
         ends = [(False, False), *ends, (False, False)]
-        cost = len(pieces) + LENT * sum(not own for _, own in pieces)
+        cost = len(pieces) + BORROWED_COST * sum(not own for _, own in pieces)
         cost += CUT_COST * sum(int(opens) + int(closes) for opens, closes in ends)
-        cost += ALONE * sum(a[1] != b[0] for a, b in pairwise(ends))
-        assert cost <= cheapest(word, hand) + WHIM * len(pieces) + 1e-9
+        cost += UNJOINED_COST * sum(a[1] != b[0] for a, b in pairwise(ends))
+        assert cost <= cheapest(word, hand) + RANDOM_COST * len(pieces) + 1e-9
 
 
 def cheapest(word, hand):
@@ -256,10 +259,10 @@ def cheapest(word, hand):
         for stop in range(start + 1, len(word) + 1):
             edges = {hand.lines[p[0]].edges(*p[1:]) for p in hand.pieces.get(word[start:stop], ())}
             options = [(o, c, 1 + CUT_COST * (int(o) + int(c))) for o, c in edges]
-            options += [(False, False, 1 + LENT)] if stop == start + 1 else []
+            options += [(False, False, 1 + BORROWED_COST)] if stop == start + 1 else []
             for opens, closes, cost in options:
                 alone = int(opens != before) + int(closes and stop == len(word))
-                found.append(cost + ALONE * alone + rest(stop, bool(closes)))
+                found.append(cost + UNJOINED_COST * alone + rest(stop, bool(closes)))
         return min(found)
 
     return rest(0, False)

@@ -5,7 +5,7 @@ import pytest
 
 from data_loader.synthetic import cutting
 from data_loader.synthetic.alignment import AlignedLine, Alignment
-from data_loader.synthetic.bank import Hand
+from data_loader.synthetic.bank import BankHand
 from data_loader.synthetic.cutting import (
     CUT,
     LIFT,
@@ -133,7 +133,7 @@ def test_a_character_beside_one_that_was_misread_is_not_used():
     read = np.array([True, True, False, True, True, True, True, True, True])
     line = drawn([(at(n, BOX), n) for n in (0, 1, 2, 3, 5, 6, 7, 8)], "aceo nexo", read=read)
     assert line.read.tolist() == [True, False, False, False, False, True, True, True, True]
-    assert set(Hand([line]).pieces) == {"a"} | {
+    assert set(BankHand([line]).pieces) == {"a"} | {
         "nexo"[a:b] for a in range(4) for b in range(a + 1, 5)
     }
 
@@ -180,7 +180,7 @@ def test_lines_that_do_not_fit_are_left_out():
     recorded.prepare()
     table = recorded.alignment()
     lines = dict(table.lines)
-    most = [int(cutting.WORST * len(recorded.text(n))) for n in (0, 1)]
+    most = [int(cutting.MAX_MISREAD * len(recorded.text(n))) for n in (0, 1)]
     for number, errors in ((0, most[0]), (1, most[1] + 1)):
         own = lines[f"line-{number}"]
         lines[f"line-{number}"] = AlignedLine(own.counts, own.read, own.fits, errors)

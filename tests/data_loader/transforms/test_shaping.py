@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from data_loader.data_loaders import HandwritingDataLoader
-from data_loader.synthetic.embedded import EmbeddedDataset, Writer, write
+from data_loader.synthetic.embedded import EmbeddedDataset, FontWriter, write
 from data_loader.transforms.augmentation import CutLongSteps, Rotate
 from data_loader.transforms.shaping import (
     LevelBaseline,
@@ -28,7 +28,7 @@ def line(seed=0, text="several words on a line", **hand):
         **dict(ascender=1.0, descender=1.0, letter_space=0.0, word_space=13.0, drift=0.0),
         **dict(wave=0.0, wobble=0.2, variation=0.3, speed=226.0),
     }
-    return write(text, Writer(**values | hand), np.random.default_rng(seed), 75.0)
+    return write(text, FontWriter(**values | hand), np.random.default_rng(seed), 75.0)
 
 
 def shaped(transform, ink, missing=None):

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from data_loader.synthetic.embedded import Writer, write
+from data_loader.synthetic.embedded import FontWriter, write
 from data_loader.synthetic.stroke_fonts import FONTS
 from data_loader.transforms.augmentation import FillMissing
 from data_loader.transforms.slips import RemoveSlips
@@ -9,8 +9,8 @@ from utils.ink import from_strokes, strokes, to_points, x_height
 
 
 def line(text="a quick word", font="print", seed=0, **hand):
-    writer = Writer.invent(np.random.default_rng([seed, 1]), [font], 1.0)
-    return write(text, Writer(**vars(writer) | hand), np.random.default_rng(seed), 75.0)
+    writer = FontWriter.invent(np.random.default_rng([seed, 1]), [font], 1.0)
+    return write(text, FontWriter(**vars(writer) | hand), np.random.default_rng(seed), 75.0)
 
 
 def cleaned(ink, missing=None, **options):
