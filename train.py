@@ -40,7 +40,7 @@ from base.run_folder import RunFolder, versions
 from commands import options
 from data_loader import HandDataset
 from logger.logger import setup_logging
-from model.loading import naming_misfits
+from model.loading import naming_incompatibilities
 from parse_config import STAND_INS, ConfigParser
 from trainer import own_hand
 from utils.alphabet import Alphabet, table
@@ -227,7 +227,7 @@ def build_network(
         return config.build_model(*arguments)
     weights, path = former.checkpoint["state_dict"], former.path
     before, now = former.checkpoint["config"].get("arch"), config.config["arch"]
-    with naming_misfits(before, now, *arguments, path):
+    with naming_incompatibilities(before, now, *arguments, path):
         if former.resumed:  # the trainer loads its weights
             return config.build_model(*arguments, weights)
         model, known = config.build_model(*arguments), former.alphabet(config)

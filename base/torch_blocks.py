@@ -52,9 +52,8 @@ def arguments(cls: type) -> Arguments:
     _, accepted, defaults = arguments_of(cls, FROM_PROGRAM)
     for name in accepted.keys() & TORCH_RANGES.keys():
         accepted[name] = Annotated[accepted[name], TORCH_RANGES[name]]
-    return Arguments(
-        list(FROM_PROGRAM), accepted, defaults | DERIVED_ARGUMENTS.get(cls.__name__, {})
-    )
+    defaults |= DERIVED_ARGUMENTS.get(cls.__name__, {})
+    return Arguments(list(FROM_PROGRAM), accepted, defaults)
 
 
 def derived(kind: str, optimizer: Optimizer, total_steps: int) -> dict[str, Any]:

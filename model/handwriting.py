@@ -16,10 +16,10 @@ import numpy as np
 
 from model.generation.line import Line
 from model.generation.words import WrittenWord, words
-from model.generation.writing import OF_PART, SEEDS, cut
+from model.generation.writing import PART_SEED_STRIDE, SEEDS, cut
 from model.loading import Reader, Writer
 from model.proofreading import Proofread, proofread
-from utils.batches import TOGETHER
+from utils.batches import BATCH_SIZE
 from utils.hand_measures import baseline, baseline_angle, baseline_of, levelled, slant, word_gaps
 from utils.ink import bounds, from_strokes, to_points, turned_back, x_height
 from utils.page.layout import Word, narrowed
@@ -202,12 +202,12 @@ def write(
     count = written = 0
     for passage in passages:
         lines = len(passage.lines)
-        if count + lines - written > TOGETHER:  # a few lines more would be a batch of their own
+        if count + lines - written > BATCH_SIZE:  # a few lines more would be a batch of their own
             yield from _written(waiting)
             waiting, written = [], count
         waiting.append((passage, range(seed + count, seed + count + lines)))
         count += lines
-        if count - written >= TOGETHER:
+        if count - written >= BATCH_SIZE:
             yield from _written(waiting)
             waiting, written = [], count
     yield from _written(waiting)
@@ -253,8 +253,8 @@ def _fitting(passage: Passage, line: Proofread, seed: int) -> tuple[list[Word], 
             characters = int(FILL * passage.room * len(word.text) / word.width)
             hyphen = "" if hand.writer.model.alphabet.unknown("-") else "-"
             parts = divided(word.text, max(characters, 1), hyphen)
-            first = seed + OF_PART * (len(found) + 1)
-            seeds = [(first + OF_PART * number) % SEEDS for number in range(len(parts))]
+            first = seed + PART_SEED_STRIDE * (len(found) + 1)
+            seeds = [(first + PART_SEED_STRIDE * number) % SEEDS for number in range(len(parts))]
             written = hand.write(parts, seeds)
             found.extend(written)
             for part in written[:-1]:

@@ -20,7 +20,7 @@ from model.recognition.transcribing import Transcription, read_lines, score
 from utils.alphabet import nfc
 from utils.hand_measures import clear_dots
 
-OF_SAMPLE = 1_000_000
+SAMPLE_SEED_STRIDE = 1_000_000
 """Difference between the seeds of two samples of a text: more than there are texts (assumed)."""
 
 
@@ -178,9 +178,9 @@ def _read(reader: RecognitionNetwork, lines: Sequence[Line], **options: Any) -> 
 def seeds_of(count: int, samples: int = 1, seed: int = 0) -> list[int]:
     """Return the seeds of `count` texts, then those of their second samples, and so on.
 
-    Sample s of text n, both from 0, has seed `seed` + n + s * `OF_SAMPLE`, whatever the counts.
+    Sample s of text n, both from 0, has the seed `seed` + n + s * `SAMPLE_SEED_STRIDE`.
     """
-    return [seed + n + s * OF_SAMPLE for s in range(samples) for n in range(count)]
+    return [seed + n + s * SAMPLE_SEED_STRIDE for s in range(samples) for n in range(count)]
 
 
 def rates_by_kind(

@@ -361,7 +361,7 @@ def build_network(
 
 
 @contextmanager
-def naming_misfits(
+def naming_incompatibilities(
     arch: Any,
     other: Mapping[str, Any],
     normalisation: Normalisation,
@@ -395,7 +395,7 @@ def differing_arguments(
     """Return the arguments that make the weights of two networks of a class differ in shape.
 
     Args:
-        arch, other, normalisation, alphabet: as `naming_misfits` has them.
+        arch, other, normalisation, alphabet: as `naming_incompatibilities` has them.
 
     Returns:
         such as "hidden_size is 400 in the file, 224 in the config".

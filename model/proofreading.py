@@ -1,4 +1,4 @@
-"""A reader proofreads what a writer wrote: a line that is misread is written again.
+"""A recogniser proofreads written lines: one that is misread is written again.
 
 Graves 2013 draws each line once. Here a line with a fault is drawn again with the next seed, and
 the best of its tries is kept.
@@ -14,7 +14,7 @@ from model.generation.writing import SEEDS
 from model.recognition.error_rates import error_counts, missing_words
 from utils.ink import bounds, x_height
 
-OF_TRY = 1_000_000_007
+TRY_SEED_STRIDE = 1_000_000_007
 """Difference between the seeds of two tries of a line: prime, and more than there are lines."""
 
 DOUBT = 0.08
@@ -83,14 +83,14 @@ def proofread(
     """
     best: list[Proofread | None] = [None] * len(texts)
     for number in range(tries if read else 1):
-        open_ = [k for k, one in enumerate(best) if one is None or not one.right]
-        if not open_:
+        pending = [k for k, one in enumerate(best) if one is None or not one.right]
+        if not pending:
             break
-        again = [(seeds[k] + number * OF_TRY) % SEEDS for k in open_]
-        said = [texts[k] for k in open_]
-        lines = write(said, again)
-        readings = read(lines, said) if read else [(text, 0.0) for text in said]
-        for k, line, (hypothesis, doubt) in zip(open_, lines, readings, strict=True):
+        again = [(seeds[k] + number * TRY_SEED_STRIDE) % SEEDS for k in pending]
+        wanted = [texts[k] for k in pending]
+        lines = write(wanted, again)
+        readings = read(lines, wanted) if read else [(text, 0.0) for text in wanted]
+        for k, line, (hypothesis, doubt) in zip(pending, lines, readings, strict=True):
             doubt = 0.0 if _only_signs(texts[k]) else doubt
             errors = error_counts(texts[k], _seen(texts[k], hypothesis)).character_errors
             wrong = faults(line, texts[k], hypothesis)

@@ -1,10 +1,10 @@
-"""Lines by length, many at a time: less padding."""
+"""Batches of lines of similar length, which need less padding."""
 
 from collections.abc import Iterator, Sequence
 
 from tqdm import tqdm
 
-TOGETHER = 64
+BATCH_SIZE = 64
 """Lines that are read, aligned or written in one batch (assumed: a few hundred megabytes at
 most)."""
 
@@ -22,7 +22,7 @@ def by_length(
     order = sorted(range(len(lengths)), key=lengths.__getitem__)
     hidden = None if progress else True
     with tqdm(total=len(order), desc=description, unit="line", leave=False, disable=hidden) as bar:
-        for start in range(0, len(order), TOGETHER):
-            numbers = order[start : start + TOGETHER]
+        for start in range(0, len(order), BATCH_SIZE):
+            numbers = order[start : start + BATCH_SIZE]
             yield numbers
             bar.update(len(numbers))

@@ -68,8 +68,8 @@ def set_up() -> None:
         try:
             os.fstat(number)
         except OSError:
-            # Closed: else the next file that is opened gets its number, and what is printed. What
-            # stands in for standard output cannot be written, so that this is said.
+            # Closed: else the next file that is opened gets its number, and what is printed.
+            # Opened read-only, so that the first write fails and is reported.
             os.open(os.devnull, mode)
     for number, name in ((1, "stdout"), (2, "stderr")):
         stream = getattr(sys, name) or open(number, "w", closefd=False)  # noqa: SIM115

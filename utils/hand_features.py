@@ -50,14 +50,14 @@ BLOCKS = {
   baseline.
 - gaps: those between strokes seen from above, the slant undone.
 
-Measured on IAM-OnDB and left out, as lines are told no better with them: the pen's ways between
+Measured on IAM-OnDB and left out, as they identify no line better: the pen's paths between
 strokes, lean and height of downstrokes, spacing of downstrokes, lengths, beginnings and ends of
 strokes, quantiles of heights, and densities. A codebook of pieces of the path (Fisher vectors of 32
 components) would add half a line in a hundred.
 """
 SIZE = sum(BLOCKS.values())
 
-_Shares = list[tuple[np.ndarray, np.ndarray]]
+_BinShares = list[tuple[np.ndarray, np.ndarray]]
 """Two bins of each value, and its share of either."""
 
 
@@ -78,14 +78,14 @@ def hand_features(ink: np.ndarray) -> np.ndarray:
     found = []
     for legs in LEGS:
         before, after, _ = _hinges(paths, legs)
-        found.append(_histogram((_around(before, HINGE), HINGE), (_around(after, HINGE), HINGE)))
+        found.append(_histogram((_cyclic(before, HINGE), HINGE), (_cyclic(after, HINGE), HINGE)))
     before, after, height = _hinges(paths, MIDDLE)
     turn = (after - before + math.pi) % (2 * math.pi) - math.pi
-    direction = _around(before + turn / 2, DIRECTIONS), DIRECTIONS
-    found.append(_histogram(direction, (_between(turn, TURN), len(TURN))))
-    found.append(_histogram(direction, (_between(height, HEIGHT), len(HEIGHT))))
+    direction = _cyclic(before + turn / 2, DIRECTIONS), DIRECTIONS
+    found.append(_histogram(direction, (_linear(turn, TURN), len(TURN))))
+    found.append(_histogram(direction, (_linear(height, HEIGHT), len(HEIGHT))))
     apart, _ = gaps(paths, lean)
-    found.append(_histogram((_between(apart, GAP), len(GAP))))
+    found.append(_histogram((_linear(apart, GAP), len(GAP))))
     return np.concatenate(found)
 
 
@@ -141,21 +141,21 @@ def _hinges(paths: list[np.ndarray], legs: int) -> tuple[np.ndarray, np.ndarray,
     return before, after, height
 
 
-def _around(angles: np.ndarray, count: int) -> _Shares:
+def _cyclic(angles: np.ndarray, count: int) -> _BinShares:
     """Return the shares of angles in `count` bins around the circle, the first at 0."""
     place = angles % (2 * math.pi) / (2 * math.pi) * count
     lower = np.floor(place).astype(np.int64)
     return [(lower % count, 1 - (place - lower)), ((lower + 1) % count, place - lower)]
 
 
-def _between(values: np.ndarray, knots: np.ndarray) -> _Shares:
+def _linear(values: np.ndarray, knots: np.ndarray) -> _BinShares:
     """Return the shares of values in bins at growing `knots`; values beyond are in the last."""
     place = np.interp(values, knots, np.arange(len(knots)))
     lower = np.minimum(place.astype(np.int64), len(knots) - 2)
     return [(lower, 1 - (place - lower)), (lower + 1, place - lower)]
 
 
-def _histogram(*scales: tuple[_Shares, int]) -> np.ndarray:
+def _histogram(*scales: tuple[_BinShares, int]) -> np.ndarray:
     """Return the square roots of the shares of values in the bins of their scales together.
 
     Args:

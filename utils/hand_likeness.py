@@ -1,4 +1,4 @@
-"""Whose hand is it? Tells hands apart by lines that they wrote, whatever the text.
+"""Writer identification: whose hand a line is in, whatever its text.
 
 A `HandSpace` is learned from lines grouped by hand (`fit`) with a linear discriminant analysis of
 their `hand_features`: along its axes lines of one hand spread by 1, and hands as much as they do.
@@ -26,7 +26,7 @@ SHRINKAGE = 0.1
 """Share of the mean variance within hands that replaces the measured covariance (measured as
 `COMPONENTS`: with 0.01 and 0.3 half a line in a hundred more is mistaken)."""
 
-Hand = Sequence[np.ndarray]
+HandLines = Sequence[np.ndarray]
 """Lines of one hand, each `(points, 3)`."""
 
 
@@ -45,7 +45,7 @@ class HandSpace(NamedTuple):
     projection: np.ndarray
     between: np.ndarray
 
-    def embed(self, lines: Hand) -> np.ndarray:
+    def embed(self, lines: HandLines) -> np.ndarray:
         """Return where lines lie, `(lines, axes)` float64.
 
         Raises:
@@ -72,20 +72,20 @@ def likelihoods(
     found = []
     for sample in samples:
         count = len(sample)
-        middle = sample.mean(axis=0) * between / (between + 1 / count)
+        mean = sample.mean(axis=0) * between / (between + 1 / count)
         variance = 1 + between / (1 + count * between)
-        found.append(-0.5 * ((lines - middle) ** 2 / variance + np.log(variance)).sum(axis=1))
+        found.append(-0.5 * ((lines - mean) ** 2 / variance + np.log(variance)).sum(axis=1))
     return np.stack(found, axis=1)
 
 
-def halves(places: np.ndarray, between: np.ndarray) -> tuple[np.ndarray, float]:
+def split_in_two(embeddings: np.ndarray, between: np.ndarray) -> tuple[np.ndarray, float]:
     """Return how lines are most likely divided between two hands, and how much that explains.
 
     Hands and lines are normal as in `likelihoods`; a line changes sides as long as the whole
     becomes likelier by it.
 
     Args:
-        places: of at least two lines, `(lines, axes)`, as `HandSpace.embed` returns them.
+        embeddings: of at least two lines, `(lines, axes)`, as `HandSpace.embed` returns them.
         between: `(axes,)`.
 
     Returns:
@@ -99,27 +99,27 @@ def halves(places: np.ndarray, between: np.ndarray) -> tuple[np.ndarray, float]:
         spread = (lines**2).sum(axis=0) - share * lines.sum(axis=0) ** 2
         return -0.5 * float((np.log1p(count * between) + spread).sum())
 
-    shrunk = (places - places.mean(axis=0)) * np.sqrt(between / (1 + between))
+    shrunk = (embeddings - embeddings.mean(axis=0)) * np.sqrt(between / (1 + between))
     first = np.linalg.svd(shrunk, full_matrices=False)[0][:, 0]
     group = first > np.median(first)
     group[first.argmax()] = True
-    best, changed = evidence(places[group]) + evidence(places[~group]), True
+    best, changed = evidence(embeddings[group]) + evidence(embeddings[~group]), True
     while changed:
         changed = False
-        for line in range(len(places)):
+        for line in range(len(embeddings)):
             other = group.copy()
             other[line] ^= True
             if other.all() or not other.any():
                 continue
-            found = evidence(places[other]) + evidence(places[~other])
+            found = evidence(embeddings[other]) + evidence(embeddings[~other])
             if found > best + 1e-9:
                 group, best, changed = other, found, True
     smaller = group if group.sum() <= len(group) / 2 else ~group
-    return smaller, best - evidence(places)
+    return smaller, best - evidence(embeddings)
 
 
-def fit(hands: Sequence[Hand]) -> HandSpace:
-    """Return the space that tells hands apart best.
+def fit(hands: Sequence[HandLines]) -> HandSpace:
+    """Return the space that separates hands best.
 
     Args:
         hands: lines of each hand, such as a form of IAM-OnDB; at least two hands of two lines. That
@@ -160,10 +160,10 @@ def discriminant(
     centred = (features - mean) / scales
     _, vectors = np.linalg.eigh(centred.T @ centred)
     components = vectors[:, ::-1][:, : min(COMPONENTS, len(features) - 1)]
-    places = centred @ components
+    embeddings = centred @ components
     counts = np.bincount(owners)
-    means = np.stack([np.bincount(owners, axis) for axis in places.T], axis=1) / counts[:, None]
-    apart = places - means[owners]
+    means = np.stack([np.bincount(owners, axis) for axis in embeddings.T], axis=1) / counts[:, None]
+    apart = embeddings - means[owners]
     within = apart.T @ apart / (len(owners) - len(counts))
     level = np.trace(within) / len(within)
     within = (1 - SHRINKAGE) * within + SHRINKAGE * level * np.eye(len(within))

@@ -60,10 +60,10 @@ class Line:
         return x, y
 
     def __repr__(self) -> str:
-        said = "no text" if self.text is None else repr(self.title or self.text)
+        shown = "no text" if self.text is None else repr(self.title or self.text)
         how = "ended" if self.ended else "not ended, cut"
         x, y = self.end
-        return f"Line({said}, {len(self.written)} points, {how} at ({x:.0f}, {y:.0f}))"
+        return f"Line({shown}, {len(self.written)} points, {how} at ({x:.0f}, {y:.0f}))"
 
     def _repr_svg_(self) -> str:
         """Return the line as a notebook shows it."""

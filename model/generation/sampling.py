@@ -105,10 +105,10 @@ def sample(
     _check(model, count, texts, bias, pen_sharpness, stretch, max_steps)
     if not count:
         return []
-    start, said = (np.zeros((1, 3)), "") if primer is None else primer
+    start, primer_text = (np.zeros((1, 3)), "") if primer is None else primer
     start = check_ink(start[:, :3])
     # As in the alphabet, so that phi has an entry for each character of `Line.text`.
-    whole = [nfc(said + one) for one in texts] if model.needs_text else None
+    whole = [nfc(primer_text + one) for one in texts] if model.needs_text else None
     limits = [DEFAULT_STEPS if max_steps is None else max_steps] * count
     if model.needs_text and max_steps is None:
         limits = [100 + STEPS_PER_CHARACTER * len(one) for one in texts]

@@ -166,17 +166,17 @@ class Stopping:
             number: index of the line, which has ended.
             ink: `(points, 3)`, as a `Line` has it.
         """
-        said = self.texts[number].rstrip()
+        text = self.texts[number].rstrip()
         starts = np.flatnonzero(ink[:-1, 2] > 0.5) + 1
-        at_end = starts[self.peaks[starts - 1, number].cpu().numpy() >= len(said) - 1]
-        if self.end_of_sequence or not said or len(at_end) < 2 or starts[-1] != at_end[-1]:
+        at_end = starts[self.peaks[starts - 1, number].cpu().numpy() >= len(text) - 1]
+        if self.end_of_sequence or not text or len(at_end) < 2 or starts[-1] != at_end[-1]:
             return 0  # a network that predicts the end has said where it is
         start = at_end[-1]
         x = self.onward * to_points(ink)[:, 0]
         furthest = np.maximum.accumulate(x)
         beyond = x[at_end] - furthest[at_end - 1]
         apart = beyond[-1] > SURPLUS_GAP * x_height(ink)
-        if said[-1].isalnum():
+        if text[-1].isalnum():
             apart &= x[start:].min() > furthest[start - 1]
             apart &= bool(self.leaving[start - 1, number])
         return len(ink) - start if apart and (beyond[:-1] > 0.0).any() else 0

@@ -52,10 +52,10 @@ def words(line: Line) -> list[WrittenWord]:
     """
     if not len(line.written):
         return []
-    said = line.title or line.text
-    start = len(line.text) - len(said)
+    title = line.title or line.text
+    start = len(line.text) - len(title)
     number = np.full(len(line.text) + 1, -1)  # of the word of each character; -1 at blanks
-    spoken = said.split()
+    spoken = title.split()
     place = start
     for index, word in enumerate(spoken):
         place = line.text.index(word, place)

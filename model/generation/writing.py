@@ -15,12 +15,12 @@ import numpy as np
 from model.generation.line import Line
 from model.generation.networks import MixtureNetwork
 from model.generation.sampling import sample
-from utils.batches import TOGETHER
+from utils.batches import BATCH_SIZE
 from utils.checks import UserError, short
 from utils.hand_measures import baseline
 from utils.ink import bounds, to_points
 
-OF_PART = 10_000_019
+PART_SEED_STRIDE = 10_000_019
 """Difference between the seeds of parts of a line: prime, and more than there are lines."""
 LONGEST = 1_000
 """Most characters of a line, and of a word on a page (measured: `writer` takes half a minute for
@@ -60,19 +60,19 @@ def write(
             raise UserError(f"{len(seeds)} seeds need as many texts")
         parts = [_parts(text, model.longest) for text in texts]
     lines: list[Line] = []
-    for start in range(0, len(seeds), TOGETHER):
-        now = slice(start, start + TOGETHER)
-        first = None if texts is None else [one[0] for one in parts[now]]
-        lines += sample(model, seeds[now], first, max_steps=max_steps, primer=primer, **options)
+    for start in range(0, len(seeds), BATCH_SIZE):
+        batch = slice(start, start + BATCH_SIZE)
+        first = None if texts is None else [one[0] for one in parts[batch]]
+        lines += sample(model, seeds[batch], first, max_steps=max_steps, primer=primer, **options)
     for number, (seed, (first, *others)) in enumerate(zip(seeds, parts, strict=True)):
         if not others:
             continue
         line, following = lines[number], []
         # The ink of a primer without a text says what the line's own text begins with.
-        told = primer is not None and primer[1].strip()
-        hand = primer if told else (line.ink, first)
+        has_text = primer is not None and primer[1].strip()
+        hand = primer if has_text else (line.ink, first)
         if line.ended and len(hand[0]) > 1:
-            again = [(seed + OF_PART * count) % SEEDS for count in range(1, len(others) + 1)]
+            again = [(seed + PART_SEED_STRIDE * k) % SEEDS for k in range(1, len(others) + 1)]
             following = sample(model, again, others, max_steps=max_steps, primer=hand, **options)
         lines[number] = _limited(_joined(line, following, others, hand[0]), max_steps)
     return lines

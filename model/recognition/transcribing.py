@@ -12,7 +12,7 @@ from torch.nn.utils.rnn import pad_sequence
 from model.recognition.encoder import GREEDY, RecognitionNetwork, Search
 from model.recognition.error_rates import error_rate, normalised, rates
 from model.recognition.loss import TranscriptionLoss, ctc_nats
-from utils.batches import TOGETHER, by_length
+from utils.batches import BATCH_SIZE, by_length
 
 
 def read_lines(
@@ -54,7 +54,7 @@ def read_each_way(
         encoded, lengths = model.encode(*model.batched(features))
         for name, search in searches.items():
             # A beam multiplies what a decoder holds.
-            batch_size = max(1, TOGETHER // search.width)
+            batch_size = max(1, BATCH_SIZE // search.width)
             for first in range(0, len(numbers), batch_size):
                 part = slice(first, first + batch_size)
                 frames = int(lengths[part].max())

@@ -56,7 +56,7 @@ def test_paragraphs_come_in_their_order_whatever_is_written_together(hand, monke
     passages = [Passage(one, text) for text in ("ab ba", "", "  b  ", "aa " * 30)]
     found = list(write(passages, 3))
     assert len(found) == 4 and found[1] == ([], [])
-    monkeypatch.setattr("model.handwriting.TOGETHER", 1)
+    monkeypatch.setattr("model.handwriting.BATCH_SIZE", 1)
     again = list(write(passages, 3))
     assert all(same(one, other) for (one, _), (other, _) in zip(found, again, strict=True))
 
@@ -87,7 +87,7 @@ def test_a_line_does_not_depend_on_the_hands_and_the_widths_of_the_others(hand):
 
 
 def test_passages_are_taken_as_they_are_needed(hand, monkeypatch):
-    monkeypatch.setattr("model.handwriting.TOGETHER", 2)
+    monkeypatch.setattr("model.handwriting.BATCH_SIZE", 2)
     taken = []
 
     def passages():
@@ -140,7 +140,7 @@ def test_a_short_word_wider_than_the_row_stays(hand):
 
 
 def test_passages_fill_batches_and_do_not_overfill_them(hand, monkeypatch):
-    monkeypatch.setattr("model.handwriting.TOGETHER", 5)
+    monkeypatch.setattr("model.handwriting.BATCH_SIZE", 5)
     one, batches = hand(), []
     real = one.write
     monkeypatch.setattr(Hand, "write", lambda _, *lines: batches.append(lines[1]) or real(*lines))

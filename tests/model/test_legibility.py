@@ -10,7 +10,7 @@ import pytest
 from data_loader.synthetic.corpus import held_out, split_of
 from model import Line, load, sample
 from model.legibility import rates_by_kind, read_back, seeds_of
-from model.proofreading import OF_TRY
+from model.proofreading import TRY_SEED_STRIDE
 from model.recognition.transcribing import Transcription
 from tests.commands.networks import save
 
@@ -59,7 +59,7 @@ def test_texts_beyond_the_first_batch_have_seeds_of_their_own(tmp_path, monkeypa
     writer, reader = networks_in(tmp_path)
     texts, options = ["one"] * 7, {"seed": 5, "max_steps": 30}
     (whole,) = read_back(writer, reader, texts, [1.0], **options)
-    monkeypatch.setattr("model.generation.writing.TOGETHER", 3)
+    monkeypatch.setattr("model.generation.writing.BATCH_SIZE", 3)
     (parts,) = read_back(writer, reader, texts, [1.0], **options)
     inks = [one.ink for one in whole.transcriptions]
     assert len({ink.tobytes() for ink in inks}) == len(parts.transcriptions) == len(texts)
@@ -96,7 +96,7 @@ def test_a_line_that_the_proofreader_misreads_is_written_again(tmp_path, monkeyp
     (result,) = read_back(writer, reader, ["one", "two"], [1.0], **options)
     assert (result.tries, result.wrong) == ([1, 2], 1)
     assert answers == {reader: []} and proofs == []
-    for one, seed in zip(result.transcriptions, (5, 6 + OF_TRY), strict=True):
+    for one, seed in zip(result.transcriptions, (5, 6 + TRY_SEED_STRIDE), strict=True):
         (alone,) = sample(writer.model, [seed], [one.reference], bias=1.0, max_steps=30)
         np.testing.assert_allclose(one.ink, alone.ink, atol=1e-2)
 

@@ -81,7 +81,7 @@ def test_lines_do_not_depend_on_how_many_are_written(tmp_path, monkeypatch):
     saved(tmp_path / "writer.pth", SynthesisNetwork)
     writer, texts = load(tmp_path / "writer.pth", "cpu"), ["a", "cab", "b c", "ab"]
     together = writer.write_lines(texts, range(4), max_steps=30)
-    monkeypatch.setattr("model.generation.writing.TOGETHER", 3)
+    monkeypatch.setattr("model.generation.writing.BATCH_SIZE", 3)
     for one, other in zip(together, writer.write_lines(texts, range(4), max_steps=30), strict=True):
         np.testing.assert_array_equal(one.ink, other.ink)
         assert (one.title, one.description) == (other.title, other.description)

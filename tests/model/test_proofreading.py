@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from model import Line
-from model.proofreading import DOUBT, MISSING, OF_TRY, SHAPE, UNENDED, faults, proofread
+from model.proofreading import DOUBT, MISSING, SHAPE, TRY_SEED_STRIDE, UNENDED, faults, proofread
 from utils.ink import from_strokes
 
 
@@ -38,14 +38,18 @@ def test_only_misread_lines_are_written_again_and_the_best_is_kept():
     found = proofread(write, read, ["one", "two", "six"], [7, 8, 9], 3)
     assert calls == [
         (["one", "two", "six"], [7, 8, 9]),
-        (["two", "six"], [8 + OF_TRY, 9 + OF_TRY]),
-        (["two"], [8 + 2 * OF_TRY]),
+        (["two", "six"], [8 + TRY_SEED_STRIDE, 9 + TRY_SEED_STRIDE]),
+        (["two"], [8 + 2 * TRY_SEED_STRIDE]),
     ]
     assert [one.tries for one in found] == [1, 3, 2]
     assert [one.hypothesis for one in found] == ["one", "tw", "six"]
     assert [one.errors for one in found] == [0, 1, 0]
     assert [one.first_errors for one in found] == [0, 2, 2]
-    assert [one.line.description for one in found] == ["7", str(8 + OF_TRY), str(9 + OF_TRY)]
+    assert [one.line.description for one in found] == [
+        "7",
+        str(8 + TRY_SEED_STRIDE),
+        str(9 + TRY_SEED_STRIDE),
+    ]
     assert [one.right for one in found] == [True, False, True]
 
 
@@ -62,7 +66,7 @@ def test_what_is_read_with_doubt_is_written_again_and_the_least_doubtful_kept():
     )
     first, second = proofread(write, read, ["ab", "cd"], [1, 2], 4)
     assert (first.hypothesis, first.doubt, first.tries) == ("ab", DOUBT + 0.1, 4)
-    assert first.line.description == str(1 + OF_TRY) and not first.right
+    assert first.line.description == str(1 + TRY_SEED_STRIDE) and not first.right
     assert second.right and second.tries == 1 and len(calls) == 4
 
 
@@ -75,7 +79,7 @@ def test_no_doubt_is_cast_on_signs_alone():
 def test_seeds_stay_within_32_bits():
     write, read, calls = script({"a": ["b", "a"]})
     proofread(write, read, ["a"], [2**32 - 1], 2)
-    assert calls[1][1] == [(2**32 - 1 + OF_TRY) % 2**32]
+    assert calls[1][1] == [(2**32 - 1 + TRY_SEED_STRIDE) % 2**32]
 
 
 def test_of_two_tries_with_as_many_errors_the_first_is_kept():

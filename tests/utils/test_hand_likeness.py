@@ -16,10 +16,10 @@ from utils.hand_likeness import (
     HandSpace,
     discriminant,
     fit,
-    halves,
     likelihoods,
     load,
     save,
+    split_in_two,
 )
 from utils.ink import from_strokes, to_points
 
@@ -175,7 +175,7 @@ def test_lines_of_two_hands_are_divided_as_the_joint_normal_distribution_says():
         lines = np.repeat(hands, sizes, axis=0) + rng.normal(size=(8, 3))
         divisions = [np.array([k >> n & 1 for n in range(8)], dtype=bool) for k in range(1, 255)]
         each = [density(lines[one]) + density(lines[~one]) for one in divisions]
-        other, evidence = halves(lines, between)
+        other, evidence = split_in_two(lines, between)
         best = divisions[int(np.argmax(each))]
         assert evidence == pytest.approx(max(each) - density(lines))
         assert (other == best).all() or (other == ~best).all()

@@ -14,13 +14,7 @@ import torch
 
 from base import distributed
 from base.base_dataset import BaseDataset
-from base.checkpoint import (
-    HAND,
-    load_checkpoint,
-    newest_checkpoint,
-    save_checkpoint,
-    to_share,
-)
+from base.checkpoint import HAND, load_checkpoint, newest_checkpoint, save_checkpoint, to_share
 from base.run_folder import RunFolder
 from data_loader.sources.hand import HandDataset, Pair
 from data_loader.synthetic import corpus

@@ -129,14 +129,16 @@ def _fitting(source: HandDataset, samples: Sequence[InkSample], reader: Reader) 
 
 def _of_one_hand(source: HandDataset, samples: Sequence[InkSample]) -> None:
     """Note lines that seem to be in another hand than the others."""
-    space, places, lines = hand_likeness.load(HANDS), [], []
+    space, embeddings, lines = hand_likeness.load(HANDS), [], []
     for one in samples:
         with suppress(DataError):  # A dot shows no hand.
-            places.append(space.embed([one.ink])[0])
+            embeddings.append(space.embed([one.ink])[0])
             lines.append(one)
     if len(lines) < 2:
         return
-    other, evidence = hand_likeness.halves(np.array(places), space.between.astype(np.float64))
+    other, evidence = hand_likeness.split_in_two(
+        np.array(embeddings), space.between.astype(np.float64)
+    )
     if evidence > max(TWO_HANDS, TWO_HANDS_A_LINE * len(lines)):
         names = [one.name for one, differs in zip(lines, other, strict=True) if differs]
         source.notes.append(
@@ -147,7 +149,7 @@ def _of_one_hand(source: HandDataset, samples: Sequence[InkSample]) -> None:
 
 
 def _rates_by_orientation(reader: Reader, samples: Sequence[InkSample]) -> np.ndarray:
-    """Return the character error rates of lines by the correction, `(orientations, lines)`."""
+    """Return the character error rates of lines after each correction, `(orientations, lines)`."""
     turned = [
         np.hstack((one.ink[:, :2] @ np.float32(matrix).T, one.ink[:, 2:]))
         for matrix in ORIENTATIONS.values()

@@ -65,8 +65,8 @@ def of_line(ink: np.ndarray, text: str) -> dict[str, float]:
     words, spaces = _words(strokes(level), len(text.split()), 0.0 if math.isnan(lean) else lean)
     bases = [
         baseline_of(word)
-        for word, said in zip(words, text.split(), strict=False)
-        if len(said) >= LEAST_LETTERS
+        for word, own in zip(words, text.split(), strict=False)
+        if len(own) >= LEAST_LETTERS
     ]
     space = float(spaces.mean()) if len(spaces) else math.nan
     return {

@@ -9,7 +9,7 @@ from utils.files import write_text
 from utils.ink import bounds, check_ink, strokes, x_height
 from utils.page.layers import DOT_LENGTH, curves
 from utils.page.pen import INK, PEN
-from utils.page.svg_parts import document, number, stroked, way
+from utils.page.svg_parts import document, number, path_data, pen_attributes
 
 LETTER = 3.0
 """X-height on paper in millimetres (assumed, by eye)."""
@@ -51,8 +51,8 @@ def to_svg(ink: np.ndarray, text: str = "", *, description: str = "") -> str:
     millimetres = LETTER / letter
     drawn = [curves(points, decimals, DOT_LENGTH / millimetres) for points in strokes(ink)]
     lines = [
-        f"<g {stroked(INK, number(PEN * letter, decimals))}>",
-        *(f'<path d="{way(segments, decimals)}"/>' for segments in drawn),
+        f"<g {pen_attributes(INK, number(PEN * letter, decimals))}>",
+        *(f'<path d="{path_data(segments, decimals)}"/>' for segments in drawn),
         "</g>",
     ]
     return document(

@@ -10,7 +10,7 @@ from utils.ink import path_along
 from utils.page.layers import DECIMALS, curves, layers, sampled, segment_periods
 from utils.page.page import Page, Pen
 from utils.page.svg_page import open_layer, page_document
-from utils.page.svg_parts import number, way
+from utils.page.svg_parts import number, path_data
 
 JUMP_SPEED = 150.0
 """Millimetres a second of the lifted pen (assumed)."""
@@ -47,12 +47,7 @@ def write_animated_svg(
     write_text(path, animated_svg(page, title, speed=speed))
 
 
-def animated_svg(
-    page: Page,
-    title: str = "",
-    *,
-    speed: float = 1.0,
-) -> str:
+def animated_svg(page: Page, title: str = "", *, speed: float = 1.0) -> str:
     """Return the text of the SVG; see `write_animated_svg`."""
     if speed not in SPEEDS:
         raise UserError(f"a speed of {speed}: it must be {SPEEDS}; 2 is twice as fast as the pen")
@@ -72,8 +67,8 @@ def animated_svg(
     lines = []
     for layer in found:
         if layer.printed:
-            paths = [f'<path d="{way(curves(stroke), DECIMALS)}"/>' for stroke in layer.strokes]
-            lines += [open_layer(layer), *paths, "</g>"]
+            paths = [path_data(curves(stroke), DECIMALS) for stroke in layer.strokes]
+            lines += [open_layer(layer), *(f'<path d="{d}"/>' for d in paths), "</g>"]
         else:
             lines += [open_layer(layer), f'<g stroke-dasharray="{DASH}">', *written[layer.pen]]
             lines += ["</g>", "</g>"]
@@ -97,7 +92,7 @@ def _path(segments: np.ndarray, done: np.ndarray, begin: float, duration: float)
     start, values = number(begin, 3), ";".join(number(DASH - share, 4) for share in done.tolist())
     hidden = f'<set attributeName="visibility" to="hidden" end="{start}s"/>' if begin else ""
     return (
-        f'<path pathLength="1" d="{way(segments, DECIMALS)}">{hidden}'
+        f'<path pathLength="1" d="{path_data(segments, DECIMALS)}">{hidden}'
         f'<animate attributeName="stroke-dashoffset" begin="{start}s" '
         f'dur="{number(duration, 6)}s" values="{values}"/></path>'
     )

@@ -6,7 +6,7 @@ from utils.files import write_text
 from utils.page.layers import DECIMALS, Layer, curves, layers
 from utils.page.nib import outlines
 from utils.page.page import Page
-from utils.page.svg_parts import closed_way, document, escaped, number, stroked, way
+from utils.page.svg_parts import document, escaped, number, path_data, pen_attributes, polygon_data
 
 NAMESPACES = ' xmlns:inkscape="http://www.inkscape.org/namespaces/inkscape"'
 """Inkscape's own, by which it, the programs of the AxiDraw and vpype know layers."""
@@ -43,19 +43,19 @@ def page_svg(page: Page, title: str = "", *, speed_widths: bool = False) -> str:
     lines = []
     for layer in layers(page):
         if speed_widths and not layer.printed:
-            ways = [closed_way(p, DECIMALS) for row in layer.rows for p in outlines(row)]
+            paths = [polygon_data(p, DECIMALS) for row in layer.rows for p in outlines(row)]
             lines.append(open_layer(layer, f'fill="{layer.pen.colour}"'))
         else:
-            ways = [way(curves(points), DECIMALS) for points in layer.strokes]
+            paths = [path_data(curves(points), DECIMALS) for points in layer.strokes]
             lines.append(open_layer(layer))
-        lines += [f'<path d="{d}"/>' for d in ways]
+        lines += [f'<path d="{d}"/>' for d in paths]
         lines.append("</g>")
     return page_document(page, lines, title)
 
 
 def open_layer(layer: Layer, look: str = "") -> str:
     """Return the start of the group of a layer, drawn by its pen unless another look is given."""
-    look = look or stroked(layer.pen.colour, number(layer.pen.width, DECIMALS))
+    look = look or pen_attributes(layer.pen.colour, number(layer.pen.width, DECIMALS))
     return f'<g inkscape:groupmode="layer" inkscape:label="{escaped(layer.label)}" {look}>'
 
 

@@ -1,4 +1,4 @@
-"""Parts of the text of an SVG: numbers, names, the outer element, ways of the pen."""
+"""Parts of the text of an SVG: numbers, names, the outer element, paths."""
 
 from xml.sax.saxutils import escape
 
@@ -19,7 +19,7 @@ def escaped(text: str) -> str:
     return escape(XML_FORBIDDEN.sub("?", text))
 
 
-def way(segments: np.ndarray, decimals: int) -> str:
+def path_data(segments: np.ndarray, decimals: int) -> str:
     """Return the `d` of a path along cubic segments `(segments, 4, 2)`, each from where the one
     before ends; at least one."""
     shown = [number(value, decimals) for value in segments[:, 1:].reshape(-1).tolist()]
@@ -30,7 +30,7 @@ def way(segments: np.ndarray, decimals: int) -> str:
     )
 
 
-def closed_way(polygon: np.ndarray, decimals: int) -> str:
+def polygon_data(polygon: np.ndarray, decimals: int) -> str:
     """Return the `d` of a path around a polygon `(n, 2)`."""
     shown = [number(value, decimals) for value in polygon.reshape(-1).tolist()]
     return "M" + " ".join(shown) + "Z"  # what follows the first pair are lines
@@ -65,7 +65,7 @@ def document(
     return "\n".join([*lines, *content, "</svg>", ""])
 
 
-def stroked(colour: str, width: str) -> str:
+def pen_attributes(colour: str, width: str) -> str:
     """Return the attributes of a group whose paths are drawn with a round pen."""
     return (
         f'fill="none" stroke="{colour}" stroke-width="{width}" '

@@ -38,7 +38,7 @@ def ink_of(*windows, share=0.9):
 
 
 def test_points_go_to_the_character_at_which_the_window_is(monkeypatch):
-    monkeypatch.setattr(batches, "TOGETHER", 2)  # lines of several lengths in several batches
+    monkeypatch.setattr(batches, "BATCH_SIZE", 2)  # lines of several lengths in several batches
     texts = ["abc", "cab ab", "b", "ab"]
     inks = [
         ink_of(0, 0, 1, 1, 1, 2),

@@ -11,7 +11,7 @@ from model.generation.words import words
 from model.generation.writing import (
     LONGEST,
     LONGEST_PRIMER,
-    OF_PART,
+    PART_SEED_STRIDE,
     PRIMER_POINTS,
     _joined,
     _parts,
@@ -84,7 +84,7 @@ def test_parts_continue_one_hand(network, primer):
     said, primed = ("", 0) if primer is None else (primer[1], len(primer[0]))
     (first,) = sample(network, [5], ["abc"], primer=primer, max_steps=500, **options)
     hand = primer or (first.written, "abc")
-    seeds = [5 + OF_PART, 5 + 2 * OF_PART]
+    seeds = [5 + PART_SEED_STRIDE, 5 + 2 * PART_SEED_STRIDE]
     second, third = sample(network, seeds, [" ab", " bca"], primer=hand, max_steps=500, **options)
     followed = [one.ink[one.primed :] for one in (second, third)]
     assert (line.text, line.primed, line.ended) == (said + text, primed, True)
@@ -106,7 +106,7 @@ def test_a_primer_whose_text_is_part_of_the_text_is_no_hand_of_its_own(network):
     text, options = "abc ab bca", {"bias": 1.0, "max_steps": 500}
     (line,) = write(network, [text], [5], primer=(PRIMER[0], ""), **options)
     (first,) = sample(network, [5], ["abc"], primer=(PRIMER[0], ""), **options)
-    (part,) = sample(network, [5 + OF_PART], [" ab"], primer=(first.ink, "abc"), **options)
+    (part,) = sample(network, [5 + PART_SEED_STRIDE], [" ab"], primer=(first.ink, "abc"), **options)
     start = len(first.ink)
     assert line.text == text and line.primed == 3
     np.testing.assert_array_equal(line.ink[:start], first.ink)
@@ -147,7 +147,7 @@ def test_a_part_that_does_not_end_is_the_last(network):
 def test_long_and_short_texts_are_written_as_if_alone(network, monkeypatch):
     texts = ["ab", "abc ab bca", "c", "cab", "bb cc ab a"]
     together = write(network, texts, range(5), bias=1.0)
-    monkeypatch.setattr("model.generation.writing.TOGETHER", 2)
+    monkeypatch.setattr("model.generation.writing.BATCH_SIZE", 2)
     for number, one in enumerate(write(network, texts, range(5), bias=1.0)):
         (alone,) = write(network, [texts[number]], [number], bias=1.0)
         for other in (alone, together[number]):
