@@ -24,7 +24,7 @@ from base.base_metric import BaseMetric
 from base.base_model import BaseModel
 from base.base_trainer import BaseTrainer
 from base.base_transform import BaseTransform
-from base.checkpoint import HAND
+from base.checkpoint import HAND_FILE
 from base.migration import migrated_config, migrated_key
 from base.run_folder import RunFolder
 from model.loading import TrainedNetwork, build_network
@@ -390,7 +390,7 @@ def config_of(network: TrainedNetwork, overrides: Iterable[Override] = ()) -> Co
     """
     extension.check(network.record.get("modules", {}), network.path)
     config, of_run = network.record["config"], network.path.with_name("config.json")
-    if network.path.name == HAND and of_run.exists():  # Which says where the lines are.
+    if network.path.name == HAND_FILE and of_run.exists():  # Which says where the lines are.
         config = config | {"data_loader": strict_json.read(of_run)["data_loader"]}
     return ConfigParser.from_checkpoint(config, network.path, overrides)
 

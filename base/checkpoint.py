@@ -41,7 +41,7 @@ And as a record:
 """
 
 BEST = "model_best.pth"
-HAND = "hand.pth"
+HAND_FILE = "hand.pth"
 """In the folder of a run that learned a hand: the network that is made of it, to use and share."""
 SHOWN = 5
 """Maximum number of files or weights that an error lists."""

@@ -17,8 +17,8 @@ STYLES = PRETRAINED.with_name("styles")
 STYLE = "slanted"
 """The style of pages by the network `writer`, which wrote the styles (chosen by eye)."""
 
-HANDS = PRETRAINED / "hands.npz"
-"""The space that tells hands apart, see `utils.hand_likeness`."""
+HAND_SPACE = PRETRAINED / "hands.npz"
+"""The space in which hands are compared, see `utils.hand_likeness`."""
 
 
 def styles() -> dict[str, Path]:

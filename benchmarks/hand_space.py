@@ -14,7 +14,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from base.pretrained import HANDS
+from base.pretrained import HAND_SPACE
 from benchmarks.own_hand import divided, recorded
 from data_loader import IAMOnDBDataset
 from utils import hand_likeness
@@ -38,7 +38,7 @@ def learned(root: str) -> HandSpace:
 
 def main(arguments: argparse.Namespace) -> None:
     """Print how many lines are told right, and what the truth costs."""
-    space = hand_likeness.load(HANDS) if arguments.output is None else learned(arguments.data)
+    space = hand_likeness.load(HAND_SPACE) if arguments.output is None else learned(arguments.data)
     persons = recorded(arguments.data).values()
     between = space.between.astype(np.float64)
     print(f"{len(persons)} persons; known by    told right    nats of the truth")

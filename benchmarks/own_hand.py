@@ -24,8 +24,8 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from base.base_dataset import BaseDataset
-from base.checkpoint import HAND
-from base.pretrained import HANDS
+from base.checkpoint import HAND_FILE
+from base.pretrained import HAND_SPACE
 from base.run_folder import RunFolder
 from data_loader import EmbeddedDataset, IAMOnDBDataset, read_ink
 from data_loader.sources.hand import Pair
@@ -113,7 +113,7 @@ def learn(name: str, lines: Sequence[Pair], folder: Path, arguments) -> tuple[Ru
     """Train on lines as a user would; return the run, and how many seconds it took."""
     run = RunFolder(arguments.config.stem, f"{folder.name}-{name}")
     start = time.perf_counter()
-    if not (run.models / HAND).exists():
+    if not (run.models / HAND_FILE).exists():
         for stopped in (run.models, run.log):  # a training that did not end
             shutil.rmtree(stopped, ignore_errors=True)
         values = [
@@ -153,8 +153,8 @@ def measured(name: str, hand: Hand, folder: Path, arguments) -> dict:
 
 def written(before: Writer, run: RunFolder) -> dict:
     """Return where lines lie in the space of hands, and the errors of those that were written."""
-    after = load(run.models / HAND, "cpu")
-    space = hand_likeness.load(HANDS)
+    after = load(run.models / HAND_FILE, "cpu")
+    space = hand_likeness.load(HAND_SPACE)
     (style,) = read_ink(run.models / own_hand.SAMPLE)
     primer = style.ink, style.text
     texts = held_out(SENTENCES)
@@ -188,7 +188,7 @@ def main(arguments: argparse.Namespace) -> None:
 
 def table(arguments, hands: dict[str, Hand], found: list[dict]) -> None:
     """Print how like the hands and how legible lines are; of the rates also the extremes."""
-    space = hand_likeness.load(HANDS)
+    space = hand_likeness.load(HAND_SPACE)
     between = space.between.astype(np.float64)
     rests = [divided(hand, arguments.lines)[1] for hand in hands.values()]
     places = [space.embed([ink for ink, _ in rest]) for rest in rests]

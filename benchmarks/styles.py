@@ -13,7 +13,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from base.pretrained import HANDS, styles
+from base.pretrained import HAND_SPACE, styles
 from commands.options import samples_of
 from data_loader.synthetic.corpus import held_out
 from model import load
@@ -39,7 +39,7 @@ def told(lines: np.ndarray, places: np.ndarray) -> np.ndarray:
 def main(arguments: argparse.Namespace) -> None:
     """Write lines in all styles, and print whose they seem to be and how they are read."""
     network, reader = load("writer", "cpu"), load(arguments.reader, "cpu")
-    space, hands = hand_likeness.load(HANDS), styles()
+    space, hands = hand_likeness.load(HAND_SPACE), styles()
     texts = held_out(arguments.lines + arguments.others, 15, LONGEST)
     every, of_space, of_measures, errors = [], [], [], []
     for number, primer in enumerate(samples_of(list(hands.values()), network)):

@@ -5,7 +5,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from base.pretrained import HANDS, styles
+from base.pretrained import HAND_SPACE, styles
 from commands import options
 from commands.options import Parser, number
 from commands.page_options import BIAS
@@ -127,7 +127,7 @@ def measure(
     from model.recognition.error_rates import rates
     from utils import hand_likeness
 
-    space = hand_likeness.load(HANDS)
+    space = hand_likeness.load(HAND_SPACE)
     own = space.embed([source.ink(k) for k in source.own])
 
     def distance(places: Any, middle: Any = None) -> float:

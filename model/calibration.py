@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from model.generation.line import Line
-from utils.ink import bounds, turning_ways, x_height
+from utils.ink import bounds, vertical_segments, x_height
 
 if TYPE_CHECKING:
     from model.loading import Writer
@@ -59,7 +59,7 @@ def calibrated(
     """
     ink, text = primer
     usual = writer.model.stretch_at(bias)
-    if min(sum(map(str.isalnum, text)), len(turning_ways(ink))) < LETTERS:
+    if min(sum(map(str.isalnum, text)), len(vertical_segments(ink))) < LETTERS:
         return Calibration(usual, (1.0, 1.0))
     wanted = _size(ink)
     stretch = np.log(usual)

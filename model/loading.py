@@ -19,7 +19,7 @@ import model
 from base import extension
 from base.base_model import BaseModel
 from base.checkpoint import (
-    HAND,
+    HAND_FILE,
     check_weights,
     find_checkpoint,
     load_weights,
@@ -268,7 +268,7 @@ def load(path: str | Path, device: str = "auto") -> TrainedNetwork:
         UserError: if there is no such device or checkpoint, or the checkpoint is not valid.
     """
     place = resolve_device(device)
-    if (hand := Path(path) / HAND).exists():
+    if (hand := Path(path) / HAND_FILE).exists():
         path = hand
     path, checkpoint, skipped = find_checkpoint(path)
     for cause in skipped:

@@ -18,7 +18,7 @@ from utils.ink import (
     path_along,
     strokes,
     turned_back,
-    turning_ways,
+    vertical_segments,
     weighted_median,
     x_height,
 )
@@ -155,8 +155,8 @@ def baseline_angle(ink: np.ndarray, min_letters: float = 4.0) -> float:
         NaN for ink that is narrower, or has too few low turning points.
     """
     letter = x_height(ink)
-    ways = turning_ways(ink)
-    down = ways[ways[:, 3] > FLAT * letter]
+    segments = vertical_segments(ink)
+    down = segments[segments[:, 3] > FLAT * letter]
     low = down[:, :2] + down[:, 2:]
     # In very long lines only every n-th: all pairs would be too many.
     low = low[:: max(1, math.ceil(len(low) / 400))]
@@ -180,17 +180,17 @@ def levelled(ink: np.ndarray) -> tuple[np.ndarray, float]:
 def slant(ink: np.ndarray, max_degrees: float = 50.0) -> float:
     """Return how far downstrokes lean to the right, x over y, of a level line.
 
-    It is the median over the pen's ways down that are not flat, weighted by their height.
+    It is the median over the downward segments that are not flat, weighted by their height.
 
     Args:
         ink: `(points, 3)`.
-        max_degrees: the strongest slant accepted; ways that lean more are not counted.
+        max_degrees: the strongest slant accepted; segments that lean more are not counted.
 
     Returns:
-        NaN for ink without such ways.
+        NaN for ink without such segments.
     """
-    ways = turning_ways(ink)
-    down = ways[ways[:, 3] > 0.5 * x_height(ink)]
+    segments = vertical_segments(ink)
+    down = segments[segments[:, 3] > 0.5 * x_height(ink)]
     lean = -down[:, 2] / down[:, 3]
     kept = np.abs(lean) <= math.tan(math.radians(max_degrees))
     return weighted_median(lean[kept], down[kept, 3]) if kept.any() else math.nan
@@ -209,12 +209,12 @@ def baseline_of(parts: Sequence[np.ndarray]) -> float:
 
 
 def _turning_points(ink: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the upper and the lower ends, `(ways, 2)` each, of all ways that are not flat."""
-    ways = turning_ways(ink)
-    ways = ways[np.abs(ways[:, 3]) > FLAT * x_height(ink)]
-    ends = ways[:, :2] + ways[:, 2:]
-    falls = ways[:, 3:] > 0
-    return np.where(falls, ways[:, :2], ends), np.where(falls, ends, ways[:, :2])
+    """Return the upper and lower ends of all segments that are not flat, `(segments, 2)` each."""
+    segments = vertical_segments(ink)
+    segments = segments[np.abs(segments[:, 3]) > FLAT * x_height(ink)]
+    ends = segments[:, :2] + segments[:, 2:]
+    falls = segments[:, 3:] > 0
+    return np.where(falls, segments[:, :2], ends), np.where(falls, ends, segments[:, :2])
 
 
 def x_heights(ink: np.ndarray, edges: np.ndarray) -> np.ndarray:

@@ -104,8 +104,8 @@ def bounds(ink: np.ndarray) -> tuple[float, float, float, float]:
     return left, top, right, bottom
 
 
-def turning_ways(ink: np.ndarray) -> np.ndarray:
-    """Return the pen's ways up and down between turning points, `(ways, 4)` float64.
+def vertical_segments(ink: np.ndarray) -> np.ndarray:
+    """Return the parts of strokes between turning points in y, `(segments, 4)` float64.
 
     Each is x and y where it begins, dx, and dy, which is not 0.
     """
@@ -147,7 +147,7 @@ def x_height(ink: np.ndarray, share: float = 0.5) -> float:
     height of the bounds it does not grow when the line drifts. Ink without vertical movement has
     the extent of its bounds as its height, a dot 1.
     """
-    heights = np.abs(turning_ways(ink)[:, 3])
+    heights = np.abs(vertical_segments(ink)[:, 3])
     if len(heights):
         return weighted_median(heights, heights, share)
     left, top, right, bottom = bounds(ink)

@@ -44,7 +44,7 @@ ACCEPTED = (
 )
 """The formats, for messages."""
 
-HANDS = 2.0
+MAX_HAND_RATIO = 2.0
 """Factor by which a hand may differ from usual in size or speed: on IAM-OnDB 98 of 100 lines have
 x-heights of 0.49 to 2.1 times the median, and steps of 0.58 to 1.8 (measured)."""
 
@@ -358,7 +358,7 @@ def matched(ink: np.ndarray, like: Sequence[np.ndarray]) -> tuple[np.ndarray, fl
 
     It is scaled to their x-height, and then resampled in time so that the points within strokes
     are as far apart as theirs. Either is done only if they differ by more than a factor of
-    `HANDS`: a smaller difference may be the hand's own.
+    `MAX_HAND_RATIO`: a smaller difference may be the hand's own.
 
     Args:
         ink: `(points, 3)`.
@@ -383,7 +383,7 @@ def matched(ink: np.ndarray, like: Sequence[np.ndarray]) -> tuple[np.ndarray, fl
 
 
 def _beyond_hands(ratio: float) -> float:
-    return ratio if not 1 / HANDS <= ratio <= HANDS else 1.0
+    return ratio if not 1 / MAX_HAND_RATIO <= ratio <= MAX_HAND_RATIO else 1.0
 
 
 def mean_step(ink: np.ndarray) -> float:

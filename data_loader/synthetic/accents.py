@@ -33,7 +33,7 @@ INSTEAD: Mapping[str, str] = {
 
 TABLES = json.loads(Path(__file__).with_suffix(".json").read_text(encoding="utf-8"))
 MARKS: Mapping[str, Sequence[Shape]] = {
-    unicodedata.lookup(f"combining {name}"): ways for name, ways in TABLES["marks"].items()
+    unicodedata.lookup(f"combining {name}"): variants for name, variants in TABLES["marks"].items()
 }
 """Ways of drawing the marks, drawn from what they stand on (or, below, hang from) at the origin.
 They and `SHAPES` are this project's own polylines, of what people write, in an upright hand."""
@@ -126,9 +126,9 @@ class ShapeDrawer:
         share = 0.7 * self.habit.random() + 0.3 * self.generator.random()
         return low + (high - low) * share
 
-    def draw(self, ways: Sequence[Shape], wide: float = 1.0) -> list[np.ndarray]:
-        """Return the strokes of a shape around its origin, drawn in the hand's way of several."""
-        shape = ways[int(self.habit.integers(len(ways)))]
+    def draw(self, variants: Sequence[Shape], wide: float = 1.0) -> list[np.ndarray]:
+        """Return the strokes of a shape around its origin, of several the one that the hand has."""
+        shape = variants[int(self.habit.integers(len(variants)))]
         corners = np.concatenate([np.array(stroke) for stroke in shape])
         stray = min(SPREAD * float(np.hypot(*np.ptp(corners, axis=0))), FURTHEST)
         angle, size = self.vary(TURN), self.vary(SIZE)
@@ -403,9 +403,9 @@ def accented(one: str, base: Base, hand: BankHand, generator: np.random.Generato
 def _shaped(one: str, pen: ShapeDrawer) -> Strokes:
     """Return a character of `SHAPES`."""
     tall = pen.hand.tall
-    ways = [
+    variants = [
         [[(x, y if y > -1 else -1 + (y + 1) * (tall - 1)) for x, y in stroke] for stroke in shape]
         for shape in SHAPES[one]
     ]
     wide = float(np.clip(pen.hand.width, 0.7, 1.4)) ** 0.5
-    return pen.draw(ways, wide)
+    return pen.draw(variants, wide)

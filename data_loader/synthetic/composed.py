@@ -25,7 +25,7 @@ LEAST_LINES = 3
 """Lines that a hand needs (assumed)."""
 TRIES = 20
 """Texts that are tried for a hand before another one takes its place."""
-HANDS = 100
+MAX_HANDS = 100
 """Hands that are tried for a line before it is an error (assumed)."""
 
 
@@ -171,15 +171,15 @@ class ComposedDataset(BaseDataset):
         """Return a new line in one of some hands: text, hand, points in x-heights, and where the
         pen is lifted."""
         names = names or bank.names
-        for _ in range(HANDS):
+        for _ in range(MAX_HANDS):
             name = names[int(generator.integers(len(names)))]
             for _ in range(TRIES):
                 text = self._text(Draws(generator))
                 if (written := bank.write(text, name, generator)) is not None:
                     return text, name, *written
         raise DataError(
-            f"none of {HANDS * TRIES:,} texts could be written, the last of them {text!r}: each "
-            "has characters that nobody wrote and that cannot be drawn"
+            f"none of {MAX_HANDS * TRIES:,} texts could be written, the last of them {text!r}: "
+            "each has characters that nobody wrote and that cannot be drawn"
         )
 
     def _text(self, draws: Draws) -> str:

@@ -165,8 +165,8 @@ class Bank:
                 return adapted(lender.piece(place), lender, hand)
 
             return lend
-        way = int(generator.integers(2**32))
-        return lambda: self.maker(one, hand, way, generator)
+        style_seed = int(generator.integers(2**32))
+        return lambda: self.maker(one, hand, style_seed, generator)
 
     def _accented(
         self, one: str, name: str, generator: np.random.Generator

@@ -47,19 +47,19 @@ class Drawer:
                 self._of[text][writer].append(index)
 
     def __call__(
-        self, one: str, hand: BankHand, way: int, generator: np.random.Generator
+        self, one: str, hand: BankHand, style_seed: int, generator: np.random.Generator
     ) -> Piece | None:
         """Return a character in a hand; None if it is not printable ASCII.
 
         Args:
             one: the character.
             hand: which.
-            way: a seed: of how this character is drawn, always alike but never the same.
+            style_seed: of how this character is drawn, always alike but never the same.
             generator: of what differs from one time to the next.
         """
         if one not in CHARACTERS:
             return None
-        choice = np.random.default_rng([way, ord(one)])
+        choice = np.random.default_rng([style_seed, ord(one)])
         if self._of.get(one) and choice.random() < 0.7:
             return self._digit(one, hand, choice, generator)
         return _of_font(one, hand, choice, generator)

@@ -86,7 +86,7 @@ class UndoSlant(_Measured):
     The inverse of `matrix` undoes it.
 
     Args:
-        max_degrees: the strongest slant accepted; ways that lean more are not counted.
+        max_degrees: the strongest slant accepted; segments that lean more are not counted.
     """
 
     def __init__(self, *, max_degrees: Annotated[float, Range(0, 80)] = 50.0) -> None:

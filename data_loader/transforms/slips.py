@@ -102,9 +102,9 @@ def taps(pieces: list[np.ndarray], size: float) -> list[int]:
 
 def _distance(point: np.ndarray, line: np.ndarray) -> float:
     """Return the distance of a point from the line through `line` `(n, 2)`."""
-    start, way = line[:-1] - point, np.diff(line, axis=0)
-    if not len(way):
+    start, segments = line[:-1] - point, np.diff(line, axis=0)
+    if not len(segments):
         return float(np.hypot(*(line[0] - point)))
-    square = np.maximum((way**2).sum(axis=1), 1e-12)
-    along = np.clip(-(start * way).sum(axis=1) / square, 0, 1)
-    return float(np.hypot(*(start + along[:, None] * way).T).min())
+    square = np.maximum((segments**2).sum(axis=1), 1e-12)
+    along = np.clip(-(start * segments).sum(axis=1) / square, 0, 1)
+    return float(np.hypot(*(start + along[:, None] * segments).T).min())

@@ -101,8 +101,8 @@ def in_exam(rng: random.Random, folder: Path) -> None:
     check_no_traceback(done)
     demand(done.status == 0, f"it does not finish (status {done.status}): {last_line(done)}")
     first, second = whole.folder / RUN, RUN
-    places = differences(*(load_checkpoint(one / exam.HAND) for one in (first, second)))
-    demand(not places, f"{exam.HAND} differs from the undisturbed one in {places[:3]}")
+    places = differences(*(load_checkpoint(one / exam.HAND_FILE) for one in (first, second)))
+    demand(not places, f"{exam.HAND_FILE} differs from the undisturbed one in {places[:3]}")
     same = (first / exam.SAMPLE).read_bytes() == (second / exam.SAMPLE).read_bytes()
     demand(same, f"{exam.SAMPLE} is another than undisturbed")
     check_tidy(folder)

@@ -14,7 +14,7 @@ import experiments
 from base.device import resolve_device
 from commands import command_line, options, search_options
 from commands.command_line import parser_of
-from data_loader.sources.ink_files import HANDS
+from data_loader.sources.ink_files import MAX_HAND_RATIO
 from experiments import COMMANDS
 from model.generation.mixture import PEN_SHARPNESS
 from model.generation.sampling import DEFAULT_STEPS
@@ -85,7 +85,7 @@ def test_the_help_tells_the_defaults_of_the_library(capsys):
     assert f"need more (default: {BIAS:g})" in shown
     assert f"as in the paper (default: {PEN_SHARPNESS:g})" in shown
     assert f"or {DEFAULT_STEPS} without one" in shown
-    assert f"a factor of {HANDS:g}," in shown and f"than {HANDS:g} times" in shown
+    assert f"a factor of {MAX_HAND_RATIO:g}," in shown and f"than {MAX_HAND_RATIO:g} times" in shown
     with pytest.raises(SystemExit):
         experiments.main(["page", "--help"])
     assert "need more (default: 0.75)" in " ".join(capsys.readouterr().out.split())

@@ -14,7 +14,7 @@ import torch
 
 from base import distributed
 from base.base_dataset import BaseDataset
-from base.checkpoint import HAND, load_checkpoint, newest_checkpoint, save_checkpoint, to_share
+from base.checkpoint import HAND_FILE, load_checkpoint, newest_checkpoint, save_checkpoint, to_share
 from base.run_folder import RunFolder
 from data_loader.sources.hand import HandDataset, Pair
 from data_loader.synthetic import corpus
@@ -45,7 +45,7 @@ some 800 characters, so few say little."""
 DISCARDED_CER_INCREASE = 0.1
 """Increase of the character error rate from which a training is not worth keeping (assumed)."""
 SAMPLE = "hand.json"
-"""In the folder of a run, beside `HAND`: a line of the hand."""
+"""In the folder of a run, beside `HAND_FILE`: a line of the hand."""
 STYLE_LENGTH = 25
 """Characters of the line that a network is primed with, as nearly as there is one (assumed)."""
 PRIMERS_READ, PRIMERS_TRIED, PRIMER_TEXTS = 12, 4, 10
@@ -59,8 +59,8 @@ log = logging.getLogger(__name__)
 def conclude(run: RunFolder, source: BaseDataset, device: torch.device) -> bool:
     """Log what a trained network has learned and forgotten, and keep it if it forgot little.
 
-    A writer becomes `HAND` and `SAMPLE` in the run's folder: the network, small, and a line of the
-    hand to prime it with, in the network's units.
+    A writer becomes `HAND_FILE` and `SAMPLE` in the run's folder: the network, small, and a line of
+    the hand to prime it with, in the network's units.
 
     Args:
         run: of the training, complete.
@@ -127,19 +127,19 @@ def _concluded(run: RunFolder, source: HandDataset, before: Path, device: torch.
             "the network forgets how to write: %s is still as it was, use that; fewer epochs or a "
             "smaller --lr may help, or more lines", before,
         )  # fmt: skip
-        for earlier in (run.models / HAND, run.models / SAMPLE):
+        for earlier in (run.models / HAND_FILE, run.models / SAMPLE):
             if earlier.exists():
                 kept = set_aside(earlier, "earlier")
                 log.warning("%s is of the run before it was continued; kept as %s", earlier, kept)
         return False
-    save_checkpoint(run.models / HAND, to_share(new))
+    save_checkpoint(run.models / HAND_FILE, to_share(new))
     write_style(run.models / SAMPLE, *own[best], run.run_id)
     if share < 1:
         log.info("%.0f %% of what was learned is kept; %s has all of it: more like the hand, and "
                  "less legible", 100 * share, last)  # fmt: skip
     log.info(
         "the hand: %s, and a line of it: %s\nto write in it: python experiments.py page FILE "
-        "-r %s", run.models / HAND, run.models / SAMPLE, run.models
+        "-r %s", run.models / HAND_FILE, run.models / SAMPLE, run.models
     )  # fmt: skip
     return True
 

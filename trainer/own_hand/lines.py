@@ -9,7 +9,7 @@ from contextlib import suppress
 
 import numpy as np
 
-from base.pretrained import HANDS
+from base.pretrained import HAND_SPACE
 from data_loader.sources.hand import HandDataset
 from data_loader.sources.ink_files import InkSample
 from model.loading import Reader
@@ -129,7 +129,7 @@ def _fitting(source: HandDataset, samples: Sequence[InkSample], reader: Reader) 
 
 def _of_one_hand(source: HandDataset, samples: Sequence[InkSample]) -> None:
     """Note lines that seem to be in another hand than the others."""
-    space, embeddings, lines = hand_likeness.load(HANDS), [], []
+    space, embeddings, lines = hand_likeness.load(HAND_SPACE), [], []
     for one in samples:
         with suppress(DataError):  # A dot shows no hand.
             embeddings.append(space.embed([one.ink])[0])

@@ -62,13 +62,13 @@ def around(points: np.ndarray, radii: np.ndarray) -> np.ndarray:
     apart = np.concatenate([[True], (np.diff(points, axis=0) != 0).any(axis=1)])
     points, radii = points[apart], radii[apart]
     steps = np.diff(points, axis=0)
-    way = np.arctan2(steps[:, 1], steps[:, 0])
+    direction = np.arctan2(steps[:, 1], steps[:, 0])
     lengths = np.hypot(steps[:, 0], steps[:, 1])
     # There and back: the corner after each step, up to the one where the walk began.
     corner = np.concatenate([np.arange(1, len(points)), np.arange(len(points) - 2, -1, -1)])
-    arrive = np.concatenate([way, way[::-1] + np.pi])
+    arrive = np.concatenate([direction, direction[::-1] + np.pi])
     turn = np.pi - (np.pi - np.roll(arrive, -1) + arrive) % (2 * np.pi)  # in (-pi, pi]
-    turn[[len(way) - 1, -1]] = np.pi  # around the two ends
+    turn[[len(direction) - 1, -1]] = np.pi  # around the two ends
     longest = np.concatenate([lengths, lengths[::-1]])
     room = np.minimum(longest, np.roll(longest, -1)) / 2
     radius = radii[corner]

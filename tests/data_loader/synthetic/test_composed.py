@@ -9,8 +9,7 @@ import pytest
 from base.base_dataset import BaseDataset
 from data_loader import ComposedDataset, HandwritingDataLoader, IAMOnDBDataset
 from data_loader.synthetic.alignment import Alignment
-from data_loader.synthetic.composed import HANDS as TRIED_HANDS
-from data_loader.synthetic.composed import TRIES, share_of
+from data_loader.synthetic.composed import MAX_HANDS, TRIES, share_of
 from data_loader.synthetic.composing import Bank
 from tests.data_loader.synthetic.recorded import HANDS, Recorded
 from tests.data_loader.synthetic.test_drawn import Digits
@@ -388,7 +387,7 @@ def test_texts_that_cannot_be_written_are_an_error_after_some_tries(table, monke
     monkeypatch.setattr(Bank, "write", lambda self, text, *others: tried.append(text))
     with pytest.raises(DataError, match=r"none of 2,000 texts could be written, the last .*nobody"):
         composed(table)
-    assert len(tried) == TRIED_HANDS * TRIES
+    assert len(tried) == MAX_HANDS * TRIES
 
 
 # Real lines
