@@ -93,7 +93,7 @@ def train_in(run: RunFolder | None, arguments: argparse.Namespace) -> int:
         config = ConfigParser.from_checkpoint(checkpoint["config"], path, arguments.overrides)
     settings = config.config["trainer"]["args"]
     former = None if checkpoint is None else Former(path, checkpoint, not arguments.config)
-    if former is not None:  # Whether its weights fit is told before any data is loaded.
+    if former is not None:  # Weights that do not fit are refused before data is loaded.
         # Without memory where nothing new has to be added to the weights.
         with torch.device("meta" if former.resumed else "cpu"):
             build_network(config, former, STAND_INS["normalisation"], former.alphabet(config))

@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 class RunLog:
     """The logs of a run, which the main process writes into the run's folder.
 
-    If TensorBoard's files cannot be written, the run is asked to stop.
+    If TensorBoard's files cannot be written, a stop of the run is requested.
 
     Attributes:
         events: the log that TensorBoard shows; only while `opened`.

@@ -14,7 +14,7 @@ from base.base_dataset import BaseDataset
 from data_loader import EmbeddedDataset
 from data_loader.sources.mnist_strokes import embedded_digit
 from data_loader.synthetic.alignment import AlignedLine, Alignment
-from data_loader.synthetic.embedded import Writer
+from data_loader.synthetic.embedded import FontWriter
 from data_loader.synthetic.stroke_fonts import FONTS
 from parse_config import BINDER
 from tests.data_loader import ink_formats
@@ -47,7 +47,7 @@ def written() -> list[tuple[list[np.ndarray], str]]:
 def digit(number: int, value: int) -> list[np.ndarray]:
     """Return a digit as strokes, each `(points, 2)` in pixels of MNIST's image."""
     generator = np.random.default_rng([5, number])
-    return strokes(embedded_digit(value, generator, Writer.invent(generator, list(FONTS), 1.0)))
+    return strokes(embedded_digit(value, generator, FontWriter.invent(generator, list(FONTS), 1.0)))
 
 
 def put(root: Path, files: dict[str, bytes]) -> None:

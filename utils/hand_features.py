@@ -2,7 +2,7 @@
 
 `hand_features` counts directions, turns, heights and gaps of a line that is first made level,
 scaled to its x-height and smoothed, always in the same way, be it recorded or written by a
-network. `utils.hand_likeness` learns which differences between such vectors tell hands apart.
+network. `utils.hand_likeness` learns which differences between such vectors distinguish hands.
 """
 
 import itertools
@@ -23,11 +23,11 @@ a digitiser, less than the curves of a letter)."""
 FINER = 2
 """How much closer than `STEP` the points are that are smoothed (assumed)."""
 LEGS = (1, 3, 6)
-"""Steps of the two legs of a hinge (assumed; with only one of them lines are told less well)."""
+"""Steps of the two legs of a hinge (assumed; with only one of them fewer lines are identified)."""
 HINGE = 12
-"""Directions of a leg that are told apart (assumed)."""
+"""Bins of a leg's direction (assumed)."""
 DIRECTIONS, MIDDLE = 16, 3
-"""Directions that are told apart where turns and heights are counted, and the legs that give them
+"""Bins of the direction where turns and heights are counted, and the legs that give the direction
 (assumed)."""
 
 # Knots of the histograms, in radians and x-heights (assumed: closer where there is more ink).
@@ -121,7 +121,7 @@ def _smoothed(path: np.ndarray) -> np.ndarray:
     """Return points at equal steps `(n, 2)` smoothed; both ends stay where they are."""
     half = min(round(3 * BLUR / STEP * FINER), len(path) - 1)
     weights = np.exp(-0.5 * (np.arange(-half, half + 1) * STEP / FINER / BLUR) ** 2)
-    # Beyond its ends the path goes on as its image in the end point.
+    # Beyond its ends the path continues as its point reflection.
     first, last = 2 * path[0] - path[half:0:-1], 2 * path[-1] - path[-2 : -half - 2 : -1]
     longer = np.concatenate([first, path, last])
     smooth = [np.convolve(longer[:, axis], weights / weights.sum(), "valid") for axis in (0, 1)]

@@ -49,7 +49,7 @@ class HandSpace(NamedTuple):
         """Return where lines lie, `(lines, axes)` float64.
 
         Raises:
-            DataError: for ink of which no hand can be told (`hand_features`).
+            DataError: for ink that shows no hand (`hand_features`).
         """
         features = np.array([hand_features(line) for line in lines]).reshape(-1, SIZE)
         return (features - self.mean) @ self.projection.astype(np.float64)
@@ -127,7 +127,7 @@ def fit(hands: Sequence[HandLines]) -> HandSpace:
 
     Raises:
         UserError: if there are too few hands or lines.
-        DataError: for ink of which no hand can be told.
+        DataError: for ink that shows no hand.
     """
     if sum(len(hand) > 1 for hand in hands) < 2:
         raise UserError("a space of hands is learned from at least two hands of two lines each")

@@ -38,7 +38,7 @@ MEASURES = {
 """What `measure` returns."""
 
 VARIED = ("letter_width", "slant", "curvature", "lifts", "word_space")
-"""Measures that tell hands apart, for `variety`."""
+"""Measures that distinguish hands, for `variety`."""
 
 FLAT = 0.3
 """X-heights up to which a way up or down counts as flat (assumed)."""
@@ -343,8 +343,8 @@ def clear_dots(ink: np.ndarray, text: str) -> tuple[int, int]:
     """Return how many dots on the baseline of a line stand clear of other ink, and how many its
     text has: one in each of `.:!?`.
 
-    A recogniser, which is told the movements of the pen, may read one that is hidden in a letter;
-    whoever looks at the line does not.
+    A recogniser, whose input is the pen's movements, may read one that is hidden in a letter; a
+    person who looks at the line does not.
 
     Args:
         ink: `(points, 3)`.

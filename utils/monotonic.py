@@ -1,4 +1,4 @@
-"""The best path through a table that goes on by one column or stays."""
+"""The best path through a table whose column stays or advances by one."""
 
 import numpy as np
 

@@ -130,7 +130,7 @@ def fit(text: str, known: Collection[str] | Alphabet) -> Fitted:
                 left_out[part] += count
             elif other != part:
                 changes[part] = (other, count + changes.get(part, ("", 0))[1])
-        # What now stand side by side may be one character in NFC, which is looked at again.
+        # Neighbours may now combine to one character in NFC, which is checked again.
         text = nfc(_joined([written[part] for part in parts]))
     fitted = Fitted(text, changes, dict(left_out))
     if not text.strip():

@@ -173,7 +173,7 @@ class HandDataset(BaseDataset):
         return bool(len(self._held))
 
     def split_indices(self) -> dict[str, np.ndarray]:
-        # With too few lines to hold any out, those that are learned are validated on.
+        # With too few lines to hold any out, the training lines are validated on.
         judging = self._held if len(self._held) else self._learned[: len(self._samples)]
         return {"train": self._learned, "valid": judging, "test": judging}
 

@@ -180,7 +180,7 @@ class IAMOnDBDataset(SourceDataset):
 
     def _locate(self) -> tuple[_Part, _Part, dict[str, Path]]:
         """Find both halves and the task files that `splits` names."""
-        check_root(self.root, needed=False)  # what belongs there is told below
+        check_root(self.root, needed=False)  # the errors below name what is missing
         folders = list(_folders(self.root)) if self.root.is_dir() else []
         locked = [folder for folder in folders if not _can_be_read(folder)]
         folders = [folder for folder in folders if folder not in locked]

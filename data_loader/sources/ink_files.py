@@ -58,7 +58,7 @@ datasets."""
 MAX_FILES = 500_000
 """Limit on the files of a folder, as in the datasets."""
 
-_HEAD = 1 << 16  # bytes by which a format is told; assumed
+_HEAD = 1 << 16  # bytes by which a format is recognised; assumed
 _MARKS = (b"\xff\xfe", b"\xfe\xff", b"\xef\xbb\xbf")  # byte order marks
 _UNIPEN = re.compile(
     rb"^[ \t]*\.(?:PEN_DOWN|SEGMENT|VERSION|INCLUDE|COORD|HIERARCHY|LEXICON|DATA_SOURCE)\b", re.M

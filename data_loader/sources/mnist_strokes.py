@@ -235,7 +235,7 @@ class MNISTStrokesDataset(SourceDataset):
     def find(self) -> list[Path]:
         if self.embedded:
             return []
-        check_root(self.root, needed=False)  # what belongs there is told below
+        check_root(self.root, needed=False)  # the errors below name what is missing
         if self.root.is_file():
             return [self.root]
         archive = next((self.root / n for n in ARCHIVES if (self.root / n).is_file()), None)

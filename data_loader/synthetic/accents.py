@@ -185,7 +185,7 @@ def _middle(x: np.ndarray) -> float:
 
 
 def undotted(strokes: Strokes) -> Strokes | None:
-    """Return the strokes of `i` or `j` without their dot; None if it cannot be told apart."""
+    """Return the strokes of `i` or `j` without their dot; None if it cannot be separated."""
     dots = [
         k
         for k, stroke in enumerate(strokes)

@@ -29,8 +29,8 @@ STANDS, SMALL_STANDS = 0.12, 0.2
 small letters, in x-heights (assumed). Where few small letters tell the baseline, as in numbers, a
 third of the digits of IAM-OnDB stand further from it than 0.4 (measured)."""
 HIGH = (0.9, 1.15)
-"""The height of capitals and digits over that of the hand's capitals (assumed); some capitals are
-told from small letters by that alone."""
+"""The height of capitals and digits over that of the hand's capitals (assumed); some capitals
+differ from small letters in that alone."""
 SMALL_HIGH = (0.75, 1.3)
 """The height of small letters (assumed)."""
 HANGS = (-0.3, 0.15)
@@ -278,7 +278,7 @@ def _runs(line: CutLine) -> Iterable[tuple[int, int]]:
             own = (line.owner >= first) & (line.owner <= last)
             if closes and line.end[np.flatnonzero(own)[-1]]:
                 continue  # a mark was set after the cut, and would be joined in its place
-            # What was cut off, and single characters, were looked at by themselves.
+            # What was cut off, and single characters, were read by themselves.
             alone = first == last
             if alone and line.text[first] in "tf" and not line.end[own][:-1].any():
                 continue  # without a bar it is read beside its neighbours, and as an l elsewhere

@@ -76,7 +76,8 @@ class Bank:
 
         Returns:
             points `(points, 2)` in x-heights of the hand, and `(points,)` whether the pen is lifted
-            after each; None if a character of it can neither be lent nor made, or there is none.
+            after each; None if the text is empty, or has a character that nobody wrote and that
+            cannot be drawn.
         """
         hand = self.hands[name]
         lenders: dict[str, Callable[[], Piece | None]] = {}
@@ -171,12 +172,12 @@ class Bank:
     def _accented(
         self, one: str, name: str, generator: np.random.Generator
     ) -> Callable[[], Piece | None]:
-        """Return what makes a character that nobody wrote, of what the hand has or is lent."""
+        """Return what makes a character that nobody wrote of the hand's own or borrowed letters."""
         hand = self.hands[name]
         lenders: dict[str, Callable[[], Piece | None]] = {}
 
         def own(letter: str) -> Piece | None:
-            # A mark comes after the letter, so that nothing goes on from where it was cut off.
+            # A mark comes after the letter, so that nothing continues where it was cut off.
             places = _whole(hand, letter)
             if not places:
                 return lent(letter)
@@ -265,7 +266,7 @@ def _set(
 
 
 def _joined(points: np.ndarray, end: np.ndarray, piece: Piece) -> tuple[np.ndarray, np.ndarray]:
-    """Return a piece that goes on where a stroke was cut off, both bent to meet half way."""
+    """Return points continued by a piece where a stroke was cut off, both bent to meet half way."""
     # The cut is the end of the last stroke that does not belong to a mark set later.
     stroke = points[np.flatnonzero(end[:-1])[-1] + 1 :] if end[:-1].any() else points
     step = float(np.hypot(*np.diff(stroke, axis=0).T).mean()) if len(stroke) > 1 else 0.1

@@ -78,7 +78,7 @@ def words(line: Line) -> list[WrittenWord]:
 
 
 def _together(own: list[np.ndarray], count: int) -> list[tuple[int, int]]:
-    """Return the words `(first, stop)` that can be told apart: no stroke runs through two of them.
+    """Return the words `(first, stop)` that can be separated: no stroke runs through two of them.
 
     Args:
         own: of each stroke the words of its points, -1 for blanks.

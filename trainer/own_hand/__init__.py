@@ -1,8 +1,8 @@
 """A trained network learns the hand of a person.
 
-`prepare` looks at the lines with a recogniser and composes new ones of their letters; after the
+`prepare` checks the lines with a recogniser and composes new ones of their letters; after the
 training `conclude` has the network write every character and lines of the hand, as before it, and
-takes back as much of what was learned as makes them illegible, or a letter unreadable.
+undoes as much of what was learned as makes them illegible, or a letter unreadable.
 """
 
 from trainer.own_hand.exam import SAMPLE, conclude

@@ -1,5 +1,5 @@
-"""What a network needs before it learns a hand, kept in the run's folder so that a resumed run has
-the same."""
+"""What is prepared before a network learns a hand; the run's folder keeps it, so that a resumed run
+has the same."""
 
 import logging
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ class Prepared:
     Attributes:
         names: of the lines that are used.
         height, step: x-height and distance between points of what the network writes.
-        more: lines to learn besides.
+        more: further lines to learn from, composed or written.
     """
 
     names: tuple[str, ...]
@@ -94,7 +94,7 @@ def prepare(
         checkpoint: of the network that learns.
         known: the characters of that network; None if it takes no text.
         device: to compute on.
-        resumed: whether `checkpoint` is of a run that goes on: it has these lines beside it.
+        resumed: whether `checkpoint` is of a resumed run: these lines are in a file beside it.
     """
     if resumed:
         found, before = Prepared.load(checkpoint.with_name(FILE)), RunFolder.of(checkpoint)
@@ -141,14 +141,14 @@ def prepared(
         DataError: if too few lines can be used, with what is wrong with the others.
     """
     samples = usable(source, known, reader)
-    for note in source.notes:  # before minutes of work that may be for nothing
+    for note in source.notes:  # before work of some minutes, which may be in vain
         log.warning("%s", note)
     source.notes.clear()
     own = [ink for ink in writer.own_hand() if mean_step(ink) > 0]
     height = source.height or float(np.median([x_height(ink) for ink in own]))
     step = source.step or float(np.median([mean_step(ink) for ink in own]))
     inks = to_network_units([(one.ink, one.text) for one in samples], height, step)
-    learned, _ = source.divided()  # What is held out lends no letter either.
+    learned, _ = source.divided()  # Held-out lines lend no letters.
     lines = [(inks[k], samples[k].text) for k in learned.tolist()]
     unknown = writer.model.alphabet.unknown  # A reader may know more.
     primers = [line for line in lines if not unknown(line[1])]
