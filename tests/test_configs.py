@@ -74,7 +74,7 @@ def test_the_alignment_and_the_data_of_the_writer_are_named():
     """Both datasets from files below `data`, where `--data` cannot say which is meant."""
     path = ROOT / "configs" / "writer.json"
     composed = arguments("writer", "data_loader")["dataset"]["args"]["dataset"]["args"]
-    assert alignment.resolve_checkpoint(composed["alignment"]).parent == alignment.SHIPPED
+    assert alignment.resolve_alignment(composed["alignment"]).parent == alignment.SHIPPED
     roots = [composed[part]["args"]["root"] for part in ("dataset", "digits")]
     assert all(root.startswith("data/") for root in roots) and len(set(roots)) == 2
     with pytest.raises(ConfigError, match=r"several datasets .* use -o .*root=F.* or -o .*root=F"):
