@@ -65,6 +65,7 @@ def draw_lines(
     texts: Sequence[str] | None = None,
     *,
     primers: Sequence[int] | None = None,
+    dpi: int = DPI,
 ) -> None:
     """Write lines of ink under each other as a PNG.
 
@@ -73,11 +74,12 @@ def draw_lines(
         inks: lines of ink `(points, 3)`, all drawn to one scale.
         texts: a caption for each line, in small grey letters under it.
         primers: for each line the number of its leading points to draw as a primer.
+        dpi: pixels per inch.
 
     Raises:
         DataError: if there is no line, one is not valid, or the counts differ.
     """
-    write_png(path, lines_figure(inks, texts, primers=primers))
+    write_png(path, lines_figure(inks, texts, primers=primers), dpi)
 
 
 def render(

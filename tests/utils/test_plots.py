@@ -191,10 +191,10 @@ def test_a_long_caption_is_wrapped_inside_the_picture():
 
 
 def test_png_file_holds_the_rendered_picture(tmp_path):
-    draw_lines(tmp_path / "lines.png", [wave()], ["text"])
+    draw_lines(tmp_path / "lines.png", [wave()], ["text"], dpi=100)
     with Image.open(tmp_path / "lines.png") as picture:
         pixels = np.asarray(picture.convert("RGB"))
-    np.testing.assert_array_equal(pixels, render([wave()], ["text"], dpi=plots.DPI))
+    np.testing.assert_array_equal(pixels, render([wave()], ["text"], dpi=100))
     assert [path.name for path in tmp_path.iterdir()] == ["lines.png"]
 
 
