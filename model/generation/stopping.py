@@ -185,9 +185,9 @@ class Stopping:
         """Keep where the window is at steps from `first` on, and return its peaks `(T, rows)`."""
         steps = slice(first, first + len(phi))
         peaks = peak(phi, self.lengths[rows])
-        after = torch.arange(phi.shape[-1], device=phi.device) >= self.spoken[rows, None]
-        inside = torch.arange(phi.shape[-1], device=phi.device) <= self.lengths[rows, None]
-        behind = phi.masked_fill(~(after & inside), 0.0).amax(-1)
+        positions = torch.arange(phi.shape[-1], device=phi.device)
+        after = positions >= self.spoken[rows, None]
+        behind = phi.masked_fill(~after | (positions > self.lengths[rows, None]), 0.0).amax(-1)
         self.peaks[steps, rows] = peaks.int()
         self.leaving[steps, rows] = behind > LEAVING * phi.masked_fill(after, 0.0).amax(-1)
         return peaks
