@@ -29,7 +29,7 @@ VARIANTS = {
 
 TESTS = (
     "tests/model/layers/kernels/test_library.py",
-    "tests/model/layers/kernels/test_lstm.py",
+    "tests/model/layers/test_paths.py",
     "tests/model/generation/test_stepper.py",
 )
 OPTIONS = "--capture=sys", "-k", "not other_processors"

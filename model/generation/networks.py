@@ -17,8 +17,9 @@ from base.base_model import BaseModel
 from model.generation.mixture import Mixture
 from model.generation.mixture import draw as draw_of_mixture
 from model.generation.regression import PointEstimate
+from model.layers.cells import clip_gradient
 from model.layers.dropout import Dropout
-from model.layers.recurrent import INPUT_WEIGHTS, RecurrentLayer, clip_gradient
+from model.layers.recurrent import INPUT_WEIGHTS, RecurrentLayer
 from model.layers.window import WindowedLayer
 from utils.alphabet import Alphabet
 from utils.checks import Range

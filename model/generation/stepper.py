@@ -23,11 +23,11 @@ from torch import Tensor, nn
 
 from model.generation.mixture import PEN_PIVOT, PEN_SHARPNESS, UNSTRETCHED, stretched
 from model.generation.networks import MixtureNetwork, PredictionNetwork, SynthesisNetwork
-from model.layers.cells import gru_step, lstm_step, reorder_gates
+from model.layers.cells import gru_step, lstm_step, reorder_gates, state_dtype
 from model.layers.dropout import Dropout
 from model.layers.kernels import cuda, library
 from model.layers.kernels import sampling as compiled
-from model.layers.recurrent import RecurrentLayer, state_dtype
+from model.layers.recurrent import RecurrentLayer
 from model.layers.window import WindowedLayer, one_hot_text, positions_of, window_step
 
 log = logging.getLogger(__name__)

@@ -1,9 +1,7 @@
-"""One step of the cells of an LSTM and of a GRU, in torch: the reference for every kernel.
+"""One step of the cells of an LSTM and of a GRU in torch, which autograd differentiates.
 
-`lstm_step` and `gru_step` work in place, without autograd; `lstm_step_backward` is the explicit
-gradient. `gru_cell` is the formula of a GRU, which autograd differentiates. All torch code calls
-these. C has the step in kernels/step.h, Triton in kernels/fused.py. For the context see
-benchmarks/reference.py, the paper in one readable file.
+They are the reference for every kernel: C has the step in kernels/step.h, Triton in
+kernels/fused.py. For the context see benchmarks/reference.py, the paper in one readable file.
 
 The LSTM has no peephole connections (the paper's, eqs 7-11, has diagonal ones), so that fused
 kernels compute the same function.
@@ -15,10 +13,47 @@ import torch
 from torch import Tensor
 
 
+def compute_dtype(tensor: Tensor) -> torch.dtype:
+    """Return the dtype of matrix products: autocast's, or that of `tensor`."""
+    device = tensor.device.type
+    return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else tensor.dtype
+
+
+def state_dtype(dtype: torch.dtype) -> torch.dtype:
+    """Return the dtype of cell states and windows: float32, or float64 if `dtype` is that."""
+    return torch.promote_types(dtype, torch.float32)
+
+
+def clip_gradient(value: Tensor, bound: float | None) -> Tensor:
+    """Return `value`, clamping the gradient that flows back through it to +-`bound`."""
+    if bound is None or not value.requires_grad:
+        return value
+    clipped = value.view_as(value)
+    clipped.register_hook(lambda gradient: gradient.clamp(-bound, bound))
+    return clipped
+
+
 def reorder_gates(rows: Tensor) -> Tensor:
     """Return rows of torch's LSTM, which has the candidate before the output gate, in our order."""
     input_gate, forget_gate, candidate, output_gate = rows.chunk(4)
     return torch.cat((input_gate, forget_gate, output_gate, candidate))
+
+
+def lstm_cell(gates: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
+    """Compute one step of an LSTM (the paper, eqs 7-11 without peepholes).
+
+    Args:
+        gates: input, forget and output gate and the candidate before their activation functions,
+            `(B, 4 H)`.
+        cell: before the step, `(B, H)`.
+
+    Returns:
+        hidden state, of the dtype of `gates`, and cell state, `(B, H)`.
+    """
+    size = cell.shape[1]
+    input_gate, forget_gate, output_gate = gates[:, : 3 * size].sigmoid().chunk(3, 1)
+    cell = torch.addcmul(forget_gate * cell, input_gate, gates[:, 3 * size :].tanh())
+    return (output_gate * cell.tanh()).to(gates), cell
 
 
 def gru_cell(inputs: Tensor, recurrent: Tensor, bias: Tensor, hidden: Tensor) -> Tensor:
@@ -41,14 +76,13 @@ def gru_cell(inputs: Tensor, recurrent: Tensor, bias: Tensor, hidden: Tensor) ->
 def lstm_step(
     gates: Tensor, cell: Tensor, next_cell: Tensor, hidden: Tensor, scratch: Tensor | None = None
 ) -> None:
-    """Compute one step of an LSTM in place (the paper, eqs 7-11 without peepholes).
+    """Compute `lstm_cell` in place, for those who must not allocate.
 
     Args:
-        gates: input, forget and output gate and the candidate before their activation functions,
-            `(B, 4 H)`; afterwards with these applied.
+        gates: as there, `(B, 4 H)`; afterwards with their activation functions applied.
         cell: `(B, H)` before the step; `next_cell`, which may be `cell`, and `hidden`, `(B, H)`,
             receive the results.
-        scratch: `(B, H)`, for callers that must not allocate.
+        scratch: `(B, H)`.
     """
     size = cell.shape[1]
     gates[:, : 3 * size].sigmoid_()
@@ -57,41 +91,6 @@ def lstm_step(
     torch.mul(forget_gate, cell, out=next_cell)
     next_cell.addcmul_(input_gate, candidate)
     torch.mul(output_gate, torch.tanh(next_cell, out=scratch), out=hidden)
-
-
-def lstm_step_backward(
-    gates: Tensor,
-    cell: Tensor,
-    next_cell: Tensor,
-    d_hidden: Tensor,
-    d_cell: Tensor,
-    d_gates: Tensor,
-    bound: float | None,
-) -> None:
-    """Compute the gradient of `lstm_step`.
-
-    Args:
-        gates: with their activation functions applied, `(B, 4 H)`.
-        cell, next_cell: before and after the step.
-        d_hidden: gradient of the hidden state, `(B, H)`.
-        d_cell: gradient of the next cell state, `(B, H)`; afterwards that of `cell`.
-        d_gates: `(B, 4 H)`, receives the gradient before the activation functions.
-        bound: of that gradient, or None.
-    """
-    size = cell.shape[1]
-    input_gate, forget_gate, output_gate, candidate = gates.chunk(4, 1)
-    squashed = next_cell.tanh()
-    d_cell.addcmul_(d_hidden * output_gate, 1.0 - squashed.square())
-    torch.mul(d_cell, candidate, out=d_gates[:, :size])
-    torch.mul(d_cell, cell, out=d_gates[:, size : 2 * size])
-    torch.mul(d_hidden, squashed, out=d_gates[:, 2 * size : 3 * size])
-    torch.mul(d_cell, input_gate, out=d_gates[:, 3 * size :])
-    logistic = gates[:, : 3 * size]
-    d_gates[:, : 3 * size].mul_(logistic).mul_(1.0 - logistic)
-    d_gates[:, 3 * size :].mul_(1.0 - candidate.square())
-    if bound is not None:
-        d_gates.clamp_(-bound, bound)
-    d_cell.mul_(forget_gate)
 
 
 def gru_step(gates: Tensor, hidden: Tensor) -> None:

@@ -21,8 +21,9 @@ from torch.nn import functional
 from torch.nn.utils.rnn import pad_sequence
 
 from base.base_model import BaseModel
+from model.layers.cells import state_dtype
 from model.layers.dropout import Dropout
-from model.layers.recurrent import INPUT_WEIGHTS, RecurrentLayer, state_dtype
+from model.layers.recurrent import INPUT_WEIGHTS, RecurrentLayer
 from model.recognition.language_model import CharacterLanguageModel
 from utils.alphabet import Alphabet
 from utils.checks import ConfigFault, Range

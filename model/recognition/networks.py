@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from model.layers.recurrent import state_dtype
+from model.layers.cells import state_dtype
 from model.recognition.decoding import attention_beam, attention_greedy, ctc_beam, ctc_greedy
 from model.recognition.encoder import STRIDE, RecognitionNetwork, Search, Size, Transcript
 from utils.alphabet import Alphabet

@@ -1,11 +1,10 @@
-"""Shared by Python and the compiled kernels: structures, checks, packed weights.
+"""Shared by Python and the compiled kernels: structures and packed weights.
 
 Shapes: as in `lstm`.
 """
 
 import ctypes
 import functools
-import logging
 from pathlib import Path
 
 import torch
@@ -22,8 +21,6 @@ Results = tuple[Tensor, Tensor | None, Tensor, Tensor | None, Tensor | None]
 `(B, K)`, and phi `(T, B, U + 1)`."""
 
 _INTEGERS, _FLOAT, _ADDRESSES = ctypes.c_int64, ctypes.c_float, ctypes.c_void_p
-
-log = logging.getLogger(__name__)
 
 
 def _fields(*fields: tuple[type, str]) -> list[tuple[str, type]]:
@@ -65,20 +62,7 @@ class Writing(ctypes.Structure):
 @functools.cache
 def kernels(bfloat16: bool) -> ctypes.CDLL | None:
     """Return the compiled kernels for products in bfloat16 or in float32; None without them."""
-    library = build(Path(__file__).parent, (f"-DBFLOAT16={int(bfloat16)}",))
-    if library is None:
-        return None
-    for structure, found in ((Layer, library.layer_bytes()), (Writing, library.writing_bytes())):
-        if found != ctypes.sizeof(structure):
-            log.warning(
-                "%s has %d bytes in C and %d in library.py, which must have the same fields: plain "
-                "torch operations replace the compiled kernels",
-                structure.__name__,
-                found,
-                ctypes.sizeof(structure),
-            )
-            return None
-    return library
+    return build(Path(__file__).parent, (f"-DBFLOAT16={int(bfloat16)}",))
 
 
 def available(device: torch.device, dtype: torch.dtype) -> bool:
@@ -95,55 +79,15 @@ def raise_failure(failure: int) -> None:
         raise IndexError("a text has characters beyond the alphabet, or is shorter than its length")
 
 
-def check(
-    name: str,
-    value: Tensor,
-    letters: str,
-    shape: tuple[int | None, ...],
-    dtype: torch.dtype | None = None,
-) -> None:
-    """Raise a ValueError unless `value` is a dense tensor on the CPU of this shape and dtype.
+def address(tensor: Tensor) -> int:
+    """Return where a tensor's numbers lie in memory.
 
-    C does not check its addresses.
-
-    Args:
-        name: of the argument, for the error, as are the `letters` of the shape.
-        shape: with None where any number fits.
-        dtype: None for any floating-point one.
+    Raises:
+        ValueError: if that is not the CPU's.
     """
-    if (
-        isinstance(value, Tensor)
-        and value.layout is torch.strided
-        and value.device.type == "cpu"
-        and (value.is_floating_point() if dtype is None else value.dtype is dtype)
-        and (value.shape == shape or _fits(value.shape, shape))
-    ):
-        return
-    kind = "floating point" if dtype is None else _name(dtype)
-    sizes = ", ".join("any" if size is None else str(size) for size in shape)
-    comma = "," if len(shape) == 1 else ""
-    raise ValueError(
-        f"{name} is {_describe(value)}; it must be a dense tensor of {kind} of shape "
-        f"{letters} = ({sizes}{comma}) on cpu"
-    )
-
-
-def _fits(found: torch.Size, shape: tuple[int | None, ...]) -> bool:
-    return len(found) == len(shape) and all(
-        right is None or size == right for size, right in zip(found, shape, strict=True)
-    )
-
-
-def _name(dtype: torch.dtype) -> str:
-    return str(dtype).removeprefix("torch.")
-
-
-def _describe(value: object) -> str:
-    if not isinstance(value, Tensor):
-        return f"a {type(value).__name__}"
-    kind = "dense" if value.layout is torch.strided else "sparse"
-    shape = tuple(value.shape)
-    return f"a {kind} tensor of {_name(value.dtype)} of shape {shape} on {value.device}"
+    if tensor.device.type != "cpu":
+        raise ValueError(f"a tensor of shape {tuple(tensor.shape)} is on {tensor.device}, not cpu")
+    return tensor.data_ptr()
 
 
 def even(count: int) -> int:
@@ -162,7 +106,7 @@ def _pack(weight: Tensor, offsets: Tensor, stride: int, depth: int) -> Tensor:
     library = kernels(weight.dtype == torch.bfloat16)
     offsets = functional.pad(offsets, (0, -len(offsets) % library.lanes()), value=-1)
     packed = weight.new_empty(even(depth) * len(offsets))
-    values = (depth, len(offsets), offsets.data_ptr(), stride, weight.data_ptr(), packed.data_ptr())
+    values = (depth, len(offsets), address(offsets), stride, address(weight), address(packed))
     library.pack(*map(ctypes.c_int64, values))
     return packed
 

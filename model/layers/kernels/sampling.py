@@ -11,11 +11,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from model.layers.kernels import library
-from model.layers.kernels.library import check
+from model.layers.kernels.library import address
 
 
 def _pointers(tensors: list[Tensor]) -> ctypes.Array:
-    return (ctypes.c_void_p * len(tensors))(*(tensor.data_ptr() for tensor in tensors))
+    return (ctypes.c_void_p * len(tensors))(*(address(tensor) for tensor in tensors))
 
 
 class Weights:
@@ -35,8 +35,6 @@ class Weights:
         max_correlation: upper bound on the mixture's correlations.
         products: float32 or bfloat16.
 
-    Raises:
-        ValueError: if a tensor has another shape, or is not on the CPU.
     """
 
     def __init__(
@@ -53,7 +51,6 @@ class Weights:
     ) -> None:
         self.products, self.lstm, self.vocab_size = products, lstm, vocab_size
         self.inputs = 3 + ends
-        self._check(layers, output, window)
         self.library = library.kernels(products == torch.bfloat16)
         self.lanes = self.library.lanes()
         self.size = len(layers[0][1]) // 4
@@ -70,7 +67,7 @@ class Weights:
             self.window_bias = window.bias.to(torch.float32, copy=True)
             self.components = len(window.bias) // 3
             of_window = dict(
-                window_weights=self.window.data_ptr(), window_bias=self.window_bias.data_ptr()
+                window_weights=address(self.window), window_bias=address(self.window_bias)
             )
         self.arrays = _pointers(self.layers), _pointers(self.biases)
         self.array_of_widths = (ctypes.c_int64 * len(layers))(*self.widths)
@@ -87,37 +84,10 @@ class Weights:
             weights=ctypes.addressof(self.arrays[0]),
             biases=ctypes.addressof(self.arrays[1]),
             widths=ctypes.addressof(self.array_of_widths),
-            output_weights=self.output.data_ptr(),
-            output_bias=self.output_bias.data_ptr(),
+            output_weights=address(self.output),
+            output_bias=address(self.output_bias),
             **of_window,
         )
-
-    def _check(
-        self,
-        layers: list[tuple[list[Tensor], Tensor]],
-        output: nn.Linear,
-        window: nn.Linear | None,
-    ) -> None:
-        """Raise a ValueError unless the arguments fit each other."""
-        if self.products not in library.PRODUCTS:
-            raise ValueError(
-                f"products is {self.products}; it must be torch.float32 or torch.bfloat16"
-            )
-        size = len(layers[0][1]) // 4
-        for number, (parts, bias) in enumerate(layers):
-            check(f"layers[{number}] bias", bias, "(4 H)", (4 * size,))
-            widths = [size, size] if number else [size]
-            widths += ([self.vocab_size] if self.vocab_size else []) + [self.inputs]
-            for place, (part, width) in enumerate(zip(parts, widths, strict=True)):
-                name = f"layers[{number}] weights[{place}]"
-                check(name, part, "(4 H, any)", (4 * size, width))
-        outputs = max(len(output.bias) // 6, 1) * 6 + self.inputs - 2
-        check("output.bias", output.bias, "(6 M + 1 or 2)", (outputs,))
-        check("output.weight", output.weight, "(any, N H)", (outputs, len(layers) * size))
-        if window is not None:
-            parameters = max(len(window.bias) // 3, 1) * 3
-            check("window.bias", window.bias, "(3 K)", (parameters,))
-            check("window.weight", window.weight, "(3 K, H)", (parameters, size))
 
     def padded(self, count: int) -> int:
         """Return `count` rounded up to whole vectors."""
@@ -144,8 +114,6 @@ class Buffers:
         text, text_lengths: `(B, U)` and `(B,)` int64; None without a window.
         period: most steps of a call.
 
-    Raises:
-        ValueError: if a tensor has another shape or dtype, or is not on the CPU.
     """
 
     def __init__(
@@ -163,17 +131,7 @@ class Buffers:
         period: int,
     ) -> None:
         self.weights, self.period, self.parity = weights, period, 0
-        check("point", point, "(B, I)", (None, weights.inputs))
         batch, size, vocab_size = len(point), weights.size, weights.vocab_size
-        for name, states in (("hiddens", hiddens), ("cells", cells)):
-            for number, state in enumerate(states):
-                check(f"{name}[{number}]", state, "(B, H)", (batch, size))
-        check("bias", bias, "(B,)", (batch,))
-        if weights.components:
-            check("window", window, "(B, A)", (batch, vocab_size))
-            check("kappa", kappa, "(B, K)", (batch, weights.components))
-            check("text", text, "(B, U)", (batch, None), torch.int64)
-            check("text_lengths", text_lengths, "(B,)", (batch,), torch.int64)
         # Zero where nothing is written: products go over the padding too.
         self.joints = [
             torch.zeros(2, batch, width, dtype=weights.products) for width in weights.widths
@@ -221,7 +179,7 @@ class Buffers:
             places=0 if self.text is None else self.text.shape[1] + 1,
             joints=ctypes.addressof(self.array),
             pen=(ctypes.c_float * 2)(*self.pen),
-            **{name: value.data_ptr() for name, value in tensors.items() if value is not None},
+            **{name: address(value) for name, value in tensors.items() if value is not None},
             **weights.fixed,
         )
 
@@ -236,16 +194,10 @@ class Buffers:
 
     def run(self, uniform: Tensor, normal: Tensor) -> tuple[Tensor, Tensor | None]:
         """Advance all lines by some steps: see `Stepper.run`."""
-        batch = len(self.bias)
-        check("uniform", uniform, "(T, B, 2)", (None, batch, 2), torch.float32)
-        steps = len(uniform)
-        check("normal", normal, "(T, B, 2)", (steps, batch, 2), torch.float32)
-        if steps > self.period:
-            raise ValueError(f"uniform is for {steps} steps; there must be at most {self.period}")
-        uniform, normal = uniform.contiguous(), normal.contiguous()
+        steps, uniform, normal = len(uniform), uniform.contiguous(), normal.contiguous()
         writing = self.writing
         writing.steps, writing.parity = steps, self.parity
-        writing.uniform, writing.normal = uniform.data_ptr(), normal.data_ptr()
+        writing.uniform, writing.normal = address(uniform), address(normal)
         writing.threads = torch.get_num_threads()
         failure = self.weights.library.write_lines(ctypes.byref(writing))
         library.raise_failure(failure)

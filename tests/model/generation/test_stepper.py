@@ -1,7 +1,5 @@
 """The steppers against the network itself, run step by step, and its mixture."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
@@ -275,72 +273,6 @@ def test_a_text_of_no_letters_is_an_error():
     lines.text[1, 0] = 5
     with pytest.raises(IndexError, match="beyond the alphabet"):
         CompiledStepper(network, lines, torch.float32).run(*numbers(1, 2))
-
-
-def wrong_lines(state=None, **changed):
-    """Return a way to begin with lines that do not fit."""
-
-    def change(network, lines):
-        wrong = replace(lines, state=lines.state | (state or {}), **changed)
-        CompiledStepper(network, wrong, torch.float32)
-
-    return change
-
-
-def wrong_numbers(uniform, normal):
-    def change(network, lines):
-        CompiledStepper(network, lines, torch.float32).run(uniform, normal)
-
-    return change
-
-
-def wrong_weight(name, shape):
-    def change(network, lines):
-        holder, _, last = name.rpartition(".")
-        holder = network.get_submodule(holder)
-        setattr(holder, last, torch.nn.Parameter(torch.zeros(shape)))
-        CompiledStepper(network, lines, torch.float32)
-
-    return change
-
-
-RIGHT = torch.rand(4, 3, 2)
-"""Of 4 steps; the lines below are 3, of 7 characters (of 5), 20 cells, 2 components of the window
-and 3 of the mixture."""
-
-
-@NEEDS_COMPILER
-@pytest.mark.parametrize(
-    ("change", "said"),
-    [
-        (wrong_lines(text=torch.zeros(1, 7).long()), ("text is ", "(1, 7)", "(B, U) = (3, any)")),
-        (wrong_lines(text=torch.zeros(3, 7).int()), ("text is ", "int32", "of int64 ")),
-        (wrong_lines(text_lengths=torch.ones(1).long()), ("text_lengths is", "(1,)", "= (3,)")),
-        (wrong_lines(text_lengths=None), ("text_lengths is a NoneType", "(B,) = (3,)")),
-        (wrong_lines(bias=torch.zeros(1)), ("bias is ", "(1,)", "(B,) = (3,)")),
-        (wrong_lines(point=torch.zeros(3, 2)), ("point is ", "(3, 2)", "(B, I) = (any, 3)")),
-        (wrong_lines(state={"1.hidden": torch.zeros(1, 20)}), ("hiddens[1] is", "= (3, 20)")),
-        (wrong_lines(state={"2.cell": torch.zeros(3, 1)}), ("cells[2] is", "(3, 1)", "= (3, 20)")),
-        (wrong_lines(state={"0.window": torch.zeros(5)}), ("window is", "(5,)", "= (3, 5)")),
-        (wrong_lines(state={"0.kappa": torch.zeros(3, 1)}), ("kappa is", "(3, 1)", "= (3, 2)")),
-        (wrong_numbers(RIGHT.double(), RIGHT), ("uniform is", "float64", "of float32 ")),
-        (wrong_numbers(RIGHT[:, :1], RIGHT), ("uniform is", "(4, 1, 2)", "= (any, 3, 2)")),
-        (wrong_numbers(RIGHT, RIGHT[:3]), ("normal is", "(3, 3, 2)", "= (4, 3, 2)")),
-        (wrong_numbers(*(torch.rand(17, 3, 2),) * 2), ("uniform is for 17 steps", "at most 16")),
-        (wrong_weight("output.bias", 18), ("output.bias is", "(18,)", "1 or 2) = (19,)")),
-        (wrong_weight("output.weight", (19, 40)), ("output.weight is", "N H) = (19, 60)")),
-        (wrong_weight("layers.0.window.weight", (6, 19)), ("window.weight is", "= (6, 20)")),
-        (wrong_weight("layers.0.window.bias", 4), ("window.bias is", "(4,)", "(3 K) = (3,)")),
-        (wrong_weight("layers.0.bias", 60), ("layers[0] weights[0] is", "= (60, 15)")),
-        (wrong_weight("layers.0.weight_window", (80, 4)), ("layers[0] weights[1]", "= (80, 5)")),
-    ],
-    ids=lambda value: value[0].split(" is")[0] if isinstance(value, tuple) else "",
-)
-def test_what_does_not_fit_is_refused_by_name(change, said):
-    network = make()
-    with pytest.raises(ValueError) as error:
-        change(network, begin(network, 3))
-    assert str(error.value).startswith(said[0]) and all(words in str(error.value) for words in said)
 
 
 @NEEDS_COMPILER

@@ -6,14 +6,15 @@ import logging
 import os
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from model.layers.kernels import cuda, library
-from model.layers.recurrent import RecurrentLayer, _LSTMRecurrence
-from model.layers.window import WindowedLayer, _WindowedRecurrence
+from model.layers.recurrent import RecurrentLayer, run_lstm
+from model.layers.window import WindowedLayer
 
 INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
 on_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
@@ -82,11 +83,18 @@ def run_loop(loop, leaves, one_hot, bound=None, windowed=True):
 
 def run_written_out(leaves, one_hot, bound=None, windowed=True):
     shares, weight, hidden, cell = (leaves[n] for n in ("shares", "weight", "hidden", "cell"))
+    size = hidden.shape[1]
     if not windowed:
-        return [*_LSTMRecurrence.apply(shares, weight[:, : hidden.shape[1]], hidden, cell, bound)]
-    window = (leaves["window_weight"], leaves["window_bias"], one_hot)
-    moved = (leaves["window"], leaves["kappa"])
-    return [*_WindowedRecurrence.apply(shares, weight, *window, hidden, cell, *moved, bound)]
+        return [*run_lstm(shares, weight[:, :size], hidden, cell, bound)]
+    layer = SimpleNamespace(
+        cell="LSTM",
+        state_sizes=("hidden", "cell", "window", "kappa"),
+        weight_hidden=weight[:, :size],
+        weight_window=weight[:, size:],
+        window=lambda hidden: hidden @ leaves["window_weight"].t() + leaves["window_bias"],
+    )
+    hiddens, windows, phis, last = WindowedLayer._loop(layer, shares, one_hot, leaves, bound)
+    return [hiddens, windows, last["cell"], last["kappa"], phis]
 
 
 def values_and_gradients(results, leaves):
@@ -257,7 +265,7 @@ def run_layers(device, steps, bound, dtype=torch.float64, batch=2, places=3, aut
     with torch.autocast(torch.device(device).type, torch.bfloat16, enabled=autocast):
         hidden, window, phi, last = lower(inputs, text, lengths, states[0], bound)
         above, end = upper(hidden.to(inputs.dtype), states[1], 1e6 if bound is None else bound)
-    results = [hidden, window, phi, *last.values(), above, *end.values()]
+    results = [hidden, window, phi, *(last[name] for name in sorted(last)), above, *end.values()]
     leaves = [inputs, *states[0].values(), *states[1].values()]
     leaves += [*lower.parameters(), *upper.parameters()]
     return values_and_gradients(results, dict(enumerate(leaves)))
