@@ -6,9 +6,7 @@ counts is which letters stand beside each other. All texts and constants are in 
 
 from collections.abc import Mapping
 
-from data_loader.synthetic.corpus import Draws, split_of
-from data_loader.synthetic.lists import read_lists
-from data_loader.synthetic.templates import fill
+from data_loader.synthetic.templates import Draws, fill, read_lists, split_of
 from utils.alphabet import nfc
 
 SMALL = nfc("àáâãäåæçèéêëìíîïðñòóôõöøùúûüýþÿāăąćċčďđēėęěğġģħīįıķĺļľłńņňőœŕřśşšșťțūůűųźżž")

@@ -7,9 +7,7 @@ All are printable ASCII. Mail and web addresses are under names that are reserve
 import string
 
 from data_loader.synthetic import corpus
-from data_loader.synthetic.corpus import Draws, clause, split_of
-from data_loader.synthetic.lists import read_lists, read_pairs
-from data_loader.synthetic.templates import Fields, fill
+from data_loader.synthetic.templates import Draws, Fields, fill, read_lists, read_pairs, split_of
 from utils.checks import DataError
 
 LENGTHS = (4, 60)
@@ -38,20 +36,19 @@ def thousands(draws: Draws) -> str:
 
 LISTS = read_lists("everyday_fields.txt")
 FIELDS: Fields = {
-    **corpus.LISTS,
+    **corpus.FIELDS,
     **LISTS,
-    "mon": [month[:3] for month in corpus.MONTHS],
-    "dy": [day[:3] for day in corpus.DAYS],
-    "A": corpus.LETTERS,
-    "a": string.ascii_lowercase,
-    "clause": clause,
+    "mon": [month[:3] for month in corpus.LISTS["month"]],
+    "dy": [day[:3] for day in corpus.LISTS["day"]],
+    "A": list(string.ascii_uppercase),
+    "a": list(string.ascii_lowercase),
     "calculation": calculation,
     "thousands": thousands,
     "pointed": lambda draws: thousands(draws).replace(",", "."),
     "quoted": lambda draws: thousands(draws).replace(",", "'"),
     "spaced": lambda draws: thousands(draws).replace(",", " "),
-    "first": corpus.FIRST_NAMES + LISTS["first"],
-    "plain": corpus.LAST_NAMES + LISTS["plain"],
+    "first": corpus.LISTS["first_name"] + LISTS["first"],
+    "plain": corpus.LISTS["last_name"] + LISTS["plain"],
 }
 """What the fields of the templates stand for."""
 

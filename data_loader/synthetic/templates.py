@@ -1,21 +1,101 @@
-"""Texts from templates with fields, such as `{first} {last}, {1-99} {street|road}`."""
+"""Texts from templates with fields, such as `{first} {last}, {1-99} {street|road}`.
+
+Templates and what their fields stand for are in text files beside this module.
+"""
 
 import re
 import string
+import zlib
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TypeVar
 
-from data_loader.synthetic.corpus import Draws, capital
+import numpy as np
 
-Fields = Mapping[str, Sequence[str] | Callable[[Draws], str]]
-"""By name what a field stands for: one of several texts or templates, or what a function draws."""
+T = TypeVar("T")
 
-FIELD = re.compile(r"\{([^{}]+)\}")
+HEADING = re.compile(r"^\[([\w-]+)\]\n", re.MULTILINE)
+
+
+class Draws:
+    """Choices from a generator's uniform numbers, the same on every machine."""
+
+    def __init__(self, generator: np.random.Generator) -> None:
+        self._generator = generator
+        self._numbers: list[float] = []
+
+    def number(self) -> float:
+        """Return a number from 0 up to 1."""
+        if not self._numbers:
+            self._numbers = self._generator.random(64).tolist()
+        return self._numbers.pop()
+
+    def between(self, low: int, high: int) -> int:
+        """Return a whole number from `low` to `high`, both included."""
+        return low + int(self.number() * (high - low + 1))
+
+    def pick(self, choices: Sequence[T]) -> T:
+        """Return one of `choices`."""
+        return choices[int(self.number() * len(choices))]
+
+    def chance(self, probability: float) -> bool:
+        """Return True with `probability`."""
+        return self.number() < probability
+
+
+def split_of(text: str) -> int:
+    """Return the split that a text belongs to: 0 training (half of all texts), 1 valid, 2 test."""
+    return (0, 0, 1, 2)[zlib.crc32(text.encode()) % 4]
+
+
+def capital(text: str) -> str:
+    """Return a text with its first letter as a capital."""
+    return text[:1].upper() + text[1:]
+
+
+def read_lists(file: str) -> dict[str, list[str]]:
+    """Return the lists of a file beside this module by their names, in the order of the file.
+
+    A line such as `[things]` names the list below it: words with blanks between them, or phrases
+    in lines or with bars `¦` between them, `3× ` before one that counts three times. A list of
+    phrases has at least one bar.
+    """
+    _, *parts = HEADING.split(_read(file))
+    return dict(zip(parts[::2], map(_entries, parts[1::2]), strict=True))
+
+
+def read_pairs(file: str) -> list[tuple[str, str]]:
+    """Return what stands before and after the tab in each line of a file."""
+    return [tuple(line.split("\t")) for line in _read(file).splitlines()]
+
+
+def _read(file: str) -> str:
+    return Path(__file__).with_name(file).read_text(encoding="utf-8")
+
+
+def _entries(text: str) -> list[str]:
+    if "¦" not in text:
+        return text.split()
+    entries = (COUNTED.match(entry) for entry in re.split("[¦\n]", text) if entry.strip())
+    return [entry[2] for entry in entries for _ in range(int(entry[1] or 1))]
+
+
+Fields = Mapping[str, str | Sequence[str] | Callable[[Draws], str]]
+"""By name what a field stands for: a text, one of several templates, or what a function draws."""
+
+BRACES = re.compile(r"([{}])")
+COUNTED = re.compile(r"\s*(?:(\d+)× )?(.*\S)")
+GIVEN = re.compile(r"(\w+)=(.*)")
 NUMBER = re.compile(r"(\d+)-(\d+)")
 FORMS: Mapping[str, Callable[[str], str]] = {
     "lower": str.lower,
     "upper": str.upper,
     "capital": capital,
     "initial": lambda text: text[0].upper(),
+    "final": lambda text: text[-1],
+    "base": lambda text: text.split("/")[0],
+    "past": lambda text: text.split("/")[1],
+    "an": lambda text: re.sub("^a (?!uni|us)(?=[aeiou])", "an ", text),
 }
 CLASSES = {
     "9": string.digits,
@@ -28,24 +108,41 @@ CLASSES = {
 
 
 def fill(template: str, fields: Fields, draws: Draws) -> str:
-    """Return a template with each of its fields drawn anew.
+    """Return a template with each of its fields drawn anew, from left to right.
 
     A field is in braces one of:
         `name`: one of the texts of that name in `fields`, whose own fields are filled as well;
-            `name:lower`, `:upper`, `:capital` (the first letter) and `:initial` give it that form;
+            `name:lower`, `:upper`, `:capital` (the first letter) and others of `FORMS` give it
+            that form;
         `one|two|`: one of the texts between the bars;
         `2-99`: a whole number from 2 to 99; `00-59` one of two digits, `07` for 7;
-        `#AA-99`: a mask, see `CLASSES`; what is no class stands for itself.
+        `#AA-99`: a mask, see `CLASSES`; what is no class stands for itself;
+        `name=text`: nothing, and from then on `name` stands for the text.
+    Fields within a field are filled before it; one of blanks stands for itself.
 
     Raises:
         KeyError: if there is no such field or form.
     """
-    return FIELD.sub(lambda match: _value(match[1], fields, draws), template)
+    values, parts = {**fields}, [""]
+    for token in BRACES.split(template):
+        if token == "{":
+            parts.append("")
+        elif token == "}" and len(parts) > 1:
+            value = _value(parts.pop(), values, draws)
+            parts[-1] += value
+        else:
+            parts[-1] += token
+    return "{".join(parts)
 
 
-def _value(field: str, fields: Fields, draws: Draws) -> str:
+def _value(field: str, fields: dict, draws: Draws) -> str:
+    if not field.strip():
+        return field
     if field.startswith("#"):
         return "".join(draws.pick(CLASSES.get(one, one)) for one in field[1:])
+    if given := GIVEN.fullmatch(field):
+        fields[given[1]] = given[2]
+        return ""
     if "|" in field:
         return draws.pick(field.split("|"))
     if bounds := NUMBER.fullmatch(field):
@@ -53,6 +150,9 @@ def _value(field: str, fields: Fields, draws: Draws) -> str:
         width = len(low) if low[0] == "0" else 0
         return f"{draws.between(int(low), int(high)):0{width}}"
     name, _, form = field.partition(":")
-    choices = fields[name]
-    text = choices(draws) if callable(choices) else fill(draws.pick(choices), fields, draws)
+    text = fields[name]
+    if callable(text):
+        text = text(draws)
+    elif not isinstance(text, str):
+        text = fill(draws.pick(text), fields, draws)
     return FORMS[form](text) if form else text

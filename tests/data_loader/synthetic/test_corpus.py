@@ -18,8 +18,8 @@ def sentences(text):
 
 def test_splits_share_no_line_and_no_sentence(monkeypatch):
     # Three words of each kind: so few that the same sentences come up in every split by chance.
-    for kind in ("THINGS", "PEOPLE", "QUALITIES", "DOINGS", "GOINGS", "FIRST_NAMES", "LAST_NAMES"):
-        monkeypatch.setattr(corpus, kind, getattr(corpus, kind)[:3])
+    for kind in ("thing", "person", "quality", "doing", "going", "first_name", "last_name"):
+        monkeypatch.setitem(corpus.FIELDS, kind, corpus.LISTS[kind][:3])
     lines, whole = [], []
     for split in range(3):
         draws = corpus.Draws(np.random.default_rng(split))
@@ -35,20 +35,12 @@ def test_splits_share_no_line_and_no_sentence(monkeypatch):
 
 
 @pytest.mark.parametrize(("low", "high"), [(2, 8), (12, 18), (80, 86)])
-def test_lines_keep_to_their_bounds(low, high):
+def test_lines_keep_to_their_bounds_and_break_between_words(low, high):
     draws = corpus.Draws(np.random.default_rng(5))
-    lengths = [
-        len(corpus.line(draws, split, low, high, 0.2)) for split in range(3) for _ in range(40)
-    ]
-    assert min(lengths) >= low and max(lengths) <= high
-    assert len(set(lengths)) > 3
-
-
-def test_lines_break_between_words():
-    draws = corpus.Draws(np.random.default_rng(6))
-    for _ in range(300):
-        line = corpus.line(draws, 0, 10, 30, 0.2)
-        assert line == line.strip() and "  " not in line
+    lines = [corpus.line(draws, split, low, high, 0.2) for split in range(3) for _ in range(40)]
+    assert low <= min(map(len, lines)) and max(map(len, lines)) <= high
+    assert len(set(map(len, lines))) > 3
+    assert all(line == line.strip() and "  " not in line for line in lines)
 
 
 def test_bounds_that_no_line_meets_are_an_error():

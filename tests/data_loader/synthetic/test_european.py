@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from data_loader.synthetic import european as module
-from data_loader.synthetic.corpus import Draws, split_of
 from data_loader.synthetic.european import LETTERS, SIGNS, VOCABULARY, european
+from data_loader.synthetic.templates import Draws, split_of
 
 # The letters beyond ASCII of each language's alphabet and accents, then those of foreign words.
 ALPHABETS = {

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from data_loader.synthetic import everyday as module
-from data_loader.synthetic.corpus import Draws, split_of
 from data_loader.synthetic.everyday import KINDS, TEMPLATES, everyday, held_out_everyday
+from data_loader.synthetic.templates import Draws, split_of
 from utils.checks import DataError
 
 # RFC 2606 and 6761, and the first addresses of RFC 5737.

@@ -5,8 +5,8 @@ import re
 import numpy as np
 import pytest
 
-from data_loader.synthetic.corpus import Draws
-from data_loader.synthetic.templates import fill
+from data_loader.synthetic import templates
+from data_loader.synthetic.templates import Draws, fill, read_lists
 
 FIELDS = {
     "name": ["ann", "bob"],
@@ -35,6 +35,9 @@ def filled(template, count=400):
         ("{08-11}", {"08", "09", "10", "11"}),
         ("{0-1}.", {"0.", "1."}),
         ("no <field> [here]", {"no <field> [here]"}),
+        ("{{0-1}|x{0-1}}", {"0", "1", "x0", "x1"}),
+        ("{who={name}}{who}{ }{who:capital}", {"ann Ann", "bob Bob"}),
+        ("{}} {", {"} {"}),
     ],
 )
 def test_a_field_stands_for_its_choices(template, expected):
@@ -52,3 +55,17 @@ def test_a_mask_stands_for_characters_of_its_classes():
 def test_unknown_fields_are_an_error():
     with pytest.raises(KeyError, match="nobody"):
         filled("{nobody}")
+
+
+def test_words_stand_between_blanks_and_phrases_in_lines_or_between_bars(tmp_path, monkeypatch):
+    monkeypatch.setattr(templates, "__file__", str(tmp_path / "templates.py"))
+    (tmp_path / "some.txt").write_text(
+        "[one-word]\né\n\n[few]\na b/c\n  {d|e}\n\n"
+        "[phrases]\nf g ¦ | h\n\n2× [ ] [x]\n{i} ¦ 3× j\n",
+        encoding="utf-8",
+    )
+    assert read_lists("some.txt") == {
+        "one-word": ["é"],
+        "few": ["a", "b/c", "{d|e}"],
+        "phrases": ["f g", "| h", "[ ] [x]", "[ ] [x]", "{i}", "j", "j", "j"],
+    }
