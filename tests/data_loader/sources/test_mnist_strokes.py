@@ -8,7 +8,7 @@ import pytest
 from data_loader import HandwritingDataLoader
 from data_loader.sources import mnist_strokes
 from data_loader.sources.mnist_strokes import MNISTStrokesDataset
-from data_loader.synthetic import corpus, embedded, stroke_fonts
+from data_loader.synthetic import embedded, stroke_fonts, templates
 from tests.data_loader.archives import link, pack
 from utils import ink as inks
 from utils.checks import ConfigFault, DataError
@@ -329,7 +329,7 @@ def test_embedded_digits_have_the_same_form(tmp_path, monkeypatch):
     )
 
 
-@pytest.mark.parametrize("module", [mnist_strokes, embedded, corpus, stroke_fonts, inks])
+@pytest.mark.parametrize("module", [mnist_strokes, embedded, templates, stroke_fonts, inks])
 def test_digits_are_generated_anew_after_a_change_of_the_code(tmp_path, monkeypatch, module):
     options = {"embedded_size": 10, "cache": str(tmp_path)}
     first, read = prepared(None, **options), MNISTStrokesDataset(root="x").options()
