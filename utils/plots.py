@@ -5,35 +5,32 @@ Files are written atomically. Sizes on paper are assumed, by eye.
 """
 
 import math
+import textwrap
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from os import PathLike
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
+from matplotlib.patches import PathPatch
+from matplotlib.path import Path
 
-from utils.canvas import (
-    CAPTION,
-    FRAME,
-    GREY,
-    LINE_HEIGHT,
-    add_caption,
-    add_hairline,
-    add_ink,
-    add_map,
-    name_rows,
-    wrap,
-)
-from utils.checks import DataError
 from utils.files import atomic_write
 from utils.hand_measures import baseline
-from utils.ink import bounds, to_points, x_height
-from utils.page.pen import INK, PEN, PRIMER
+from utils.ink import bezier, bounds, pieces, to_points, x_height
+from utils.page.pen import DOT, INK, PEN, PRIMER
 
+GREY = "#7d818c"
+FRAME = "#c3c7d0"
 LIGHT_INK = "#4f8fd6"
 FAULT = "#c8352b"
+HEAT = LinearSegmentedColormap.from_list(
+    "heat", ["#ffffff", "#d9e6f5", "#8fb8e0", "#3f74bd", "#25408f", "#1a1a4b", "#0c0a24"]
+)
 
 DPI = 160
 LETTER = 0.16
@@ -44,6 +41,10 @@ MIN_WIDTH = 3.0
 """Minimum width of the paper in inches, without margins, so that captions fit."""
 MARGIN = 0.3
 """Inches of paper around everything."""
+CAPTION = 8.0
+"""Size of the captions in points."""
+LINE_HEIGHT = 1.35 * CAPTION / 72
+"""Inches from one line of a caption to the next."""
 CAPTION_GAP = 0.09
 """Inches between ink and its caption."""
 CELL = (3.3, 0.6)
@@ -59,6 +60,136 @@ PAIR_LETTER, PAIR_HEIGHT = 0.24, 2.5
 """Maximum x-height and height of a pair in inches."""
 
 
+class Paper:
+    """A figure that is drawn on in inches from its top left corner, y downwards."""
+
+    def __init__(self) -> None:
+        self._figure = Figure(facecolor="white")
+        self._axes = self._figure.add_axes((0, 0, 1, 1))
+        self._axes.axis("off")
+        self._maps: list[tuple[Axes, tuple[float, float, float, float]]] = []
+
+    def cut(self, width: float, height: float) -> Figure:
+        """Return the figure with its size, once everything is drawn."""
+        self._figure.set_size_inches(width, height)
+        self._axes.set(xlim=(0, width), ylim=(height, 0))
+        size = np.array([width, height, width, height])
+        for axes, (left, top, wide, high) in self._maps:
+            axes.set_position(np.array([left, height - top - high, wide, high]) / size)
+        return self._figure
+
+    def ink(
+        self,
+        ink: np.ndarray,
+        left: float,
+        top: float,
+        scale: float,
+        letter: float,
+        shades: np.ndarray | None = None,
+        colours: Sequence[str] = (INK,),
+    ) -> float:
+        """Draw ink with the top left corner of its bounds at a place, and return its height.
+
+        Args:
+            ink: `(points, 3)`.
+            left, top: the place.
+            scale: inches for a unit of the ink.
+            letter: x-height in the ink's units, as which the pen is wide.
+            shades: for each point the index of the colour of the ink that leads to it.
+            colours: by index.
+        """
+        shades = np.zeros(len(ink), dtype=int) if shades is None else shades
+        box = bounds(ink)
+        corner = np.array([left, top]) - np.array(box[:2]) * scale
+        pen = max(PEN * letter * scale, 0.6 / 72)
+        for number, colour in enumerate(colours):
+            lines, dots = [], []
+            for points, shade in pieces(ink, shades):
+                if shade != number:
+                    continue
+                if len(curves := bezier(points) * scale + corner):
+                    vertices = np.concatenate([curves[0, :1], curves[:, 1:].reshape(-1, 2)])
+                    codes = [Path.MOVETO] + [Path.CURVE4] * (len(vertices) - 1)
+                    lines.append(Path(vertices, codes))
+                else:
+                    dots.append(Path.circle(points[0] * scale + corner, DOT * pen / 2))
+            if lines:
+                self._path(Path.make_compound_path(*lines), colour, pen * 72)
+            if dots:
+                self._path(Path.make_compound_path(*dots), "none", 0.0, fill=colour)
+        return (box[3] - box[1]) * scale
+
+    def caption(
+        self, text: str, left: float, top: float, width: float = math.inf, colour: str = GREY
+    ) -> float:
+        """Write small letters in rows of at most that width, and return their height."""
+        rows = wrap(text, width)
+        for row, line in enumerate(rows):
+            place = left, top + row * LINE_HEIGHT
+            self._axes.text(*place, line, size=CAPTION, color=colour, va="top", parse_math=False)
+        return len(rows) * LINE_HEIGHT
+
+    def hairline(
+        self,
+        start: tuple[float, float],
+        end: tuple[float, float],
+        colour: str = FRAME,
+        width: float = 0.6,
+    ) -> None:
+        """Draw a fine line, `width` in points."""
+        self._path(Path([start, end]), colour, width)
+
+    def map(
+        self,
+        place: tuple[float, float, float, float],
+        values: np.ndarray,
+        *,
+        xlim: tuple[float, float],
+        vmax: float,
+        interpolation: str = "nearest",
+    ) -> Axes:
+        """Draw values `(rows, columns)` from 0 to `vmax` at `(left, top, width, height)`.
+
+        Args:
+            place: in inches.
+            values: whose first row is the upper one.
+            xlim: what the left and the right edge stand for; rows are counted from 0.
+            vmax: of the darkest colour.
+            interpolation: as matplotlib takes it.
+        """
+        axes = self._figure.add_axes((0, 0, 1, 1), label=f"map {len(self._maps)}")
+        self._maps.append((axes, place))
+        axes.imshow(
+            values,
+            aspect="auto",
+            cmap=HEAT,
+            vmin=0,
+            vmax=max(vmax, 1e-12),
+            extent=(*xlim, len(values) - 0.5, -0.5),
+            interpolation=interpolation,
+        )
+        _style_frame(axes)
+        return axes
+
+    def _path(self, path: Path, colour: str, width: float, fill: str = "none") -> None:
+        self._axes.add_artist(
+            PathPatch(
+                path,
+                facecolor=fill,
+                edgecolor=colour,
+                linewidth=width,
+                capstyle="round",
+                joinstyle="round",
+            )
+        )
+
+
+def wrap(text: str, width: float = math.inf) -> list[str]:
+    """Return a caption in rows that fit into `width` inches (a letter is half as wide as high)."""
+    letters = max(int(min(width, 100.0) * 72 / (0.52 * CAPTION)), 10)
+    return [part for line in text.split("\n") for part in textwrap.wrap(line, letters)]
+
+
 def draw_lines(
     path: str | PathLike[str],
     inks: Sequence[np.ndarray],
@@ -71,13 +202,13 @@ def draw_lines(
 
     Args:
         path: the file, whose folder exists.
-        inks: lines of ink `(points, 3)`, all drawn to one scale.
+        inks: at least one line `(points, 3)`, all drawn to one scale.
         texts: a caption for each line, in small grey letters under it.
         primers: for each line the number of its leading points to draw as a primer.
         dpi: pixels per inch.
 
     Raises:
-        DataError: if there is no line, one is not valid, or the counts differ.
+        DataError: if a line is not valid.
     """
     write_png(path, lines_figure(inks, texts, primers=primers), dpi)
 
@@ -96,44 +227,23 @@ def lines_figure(
     primers: Sequence[int] | None = None,
 ) -> Figure:
     """Return the figure of lines of ink under each other; see `draw_lines`."""
-    if len(inks) == 0:
-        raise DataError("there is no line of ink to draw")
     texts = [""] * len(inks) if texts is None else texts
     primers = [0] * len(inks) if primers is None else primers
-    if not len(inks) == len(texts) == len(primers):
-        raise DataError(f"{len(inks)} lines of ink, {len(texts)} texts, {len(primers)} primers")
-    boxes = np.array([bounds(ink) for ink in inks])
-    extents = boxes[:, 2:] - boxes[:, :2]
+    widths = extents(inks)[:, 0]
     letter = float(np.median([x_height(ink) for ink in inks]))
     # One scale for all, so that hands can be compared; only a runaway line is drawn smaller.
-    scale = min(LETTER / letter, WIDTH / max(float(np.median(extents[:, 0])), letter))
-    scales = np.minimum(scale, 1.5 * WIDTH / np.maximum(extents.max(axis=1), letter))
-    width = max(float((extents[:, 0] * scales).max()), MIN_WIDTH if any(texts) else 0.0)
-    captions = [wrap(text, width) for text in texts]
-
-    tops, y, gap = [], MARGIN, max(1.5 * letter * scale, 0.12)
-    for height, caption in zip(extents[:, 1] * scales, captions, strict=True):
-        tops.append(y)
-        y += height + (CAPTION_GAP + LINE_HEIGHT * len(caption) if caption else 0.0) + gap
-    figure = Figure(figsize=(width + 2 * MARGIN, y - gap + MARGIN), facecolor="white")
-    for row, ink in enumerate(inks):
-        shades = (np.arange(len(ink)) >= primers[row]).astype(int)
-        add_ink(
-            figure, ink, MARGIN, tops[row], scales[row], PEN * letter * scale, shades, (PRIMER, INK)
-        )
-        below = tops[row] + extents[row, 1] * scales[row] + CAPTION_GAP
-        add_caption(figure, captions[row], MARGIN, below)
-    return figure
-
-
-def draw_sheet(
-    path: str | PathLike[str],
-    inks: Sequence[np.ndarray],
-    texts: Sequence[str],
-    faults: Sequence[str],
-) -> None:
-    """Write many lines of ink in columns as a PNG; see `sheet_figure`."""
-    write_png(path, sheet_figure(inks, texts, faults))
+    scale = min(LETTER / letter, WIDTH / max(float(np.median(widths)), letter))
+    scales = np.minimum(scale, 1.5 * WIDTH / np.maximum(extents(inks).max(axis=1), letter))
+    width = max(float((widths * scales).max()), MIN_WIDTH if any(texts) else 0.0)
+    paper, y, gap = Paper(), MARGIN, max(1.5 * letter * scale, 0.12)
+    for ink, text, primed, own in zip(inks, texts, primers, scales, strict=True):
+        shades = (np.arange(len(ink)) >= primed).astype(int)
+        pen = letter * scale / own
+        y += paper.ink(ink, MARGIN, y, own, pen, shades, (PRIMER, INK)) + gap
+        if text:
+            below = y - gap + CAPTION_GAP
+            y = below + paper.caption(text, MARGIN, below, width) + gap
+    return paper.cut(width + 2 * MARGIN, y - gap + MARGIN)
 
 
 def sheet_figure(inks: Sequence[np.ndarray], texts: Sequence[str], faults: Sequence[str]) -> Figure:
@@ -146,41 +256,25 @@ def sheet_figure(inks: Sequence[np.ndarray], texts: Sequence[str], faults: Seque
             empty for nothing.
 
     Raises:
-        DataError: if there is no line, one is not valid, or the counts differ.
+        DataError: if a line is not valid.
     """
-    if len(inks) == 0:
-        raise DataError("there is no line of ink to draw")
-    if not len(inks) == len(texts) == len(faults):
-        raise DataError(f"{len(inks)} lines of ink, {len(texts)} texts, {len(faults)} faults")
-    boxes = np.array([bounds(ink) for ink in inks])
-    extents = np.maximum(boxes[:, 2:] - boxes[:, :2], 1e-9)
     letter = float(np.median([x_height(ink) for ink in inks]))
-    scales = np.minimum(SHEET_LETTER / letter, (np.array(CELL) / extents).min(axis=1))
-    above, below = ([wrap(text, CELL[0]) for text in some] for some in (texts, faults))
-    heights = [
-        LINE_HEIGHT * (len(first) + len(last)) + height + 3 * CAPTION_GAP
-        for first, last, height in zip(above, below, extents[:, 1] * scales, strict=True)
-    ]
+    scales = np.minimum(SHEET_LETTER / letter, (np.array(CELL) / extents(inks)).min(axis=1))
     # About four times as many rows as columns: a line is as much wider than it is high.
-    columns = math.ceil(math.sqrt(len(inks) / 4))
-    rows = math.ceil(len(inks) / columns)
-    starts = range(0, len(inks), rows)
-    tallest = max(sum(heights[start : start + rows]) for start in starts)
-    pitch = CELL[0] + MARGIN
-    figure = Figure(figsize=(len(starts) * pitch + MARGIN, tallest + 2 * MARGIN), facecolor="white")
-    for number, ink in enumerate(inks):
-        column, row = divmod(number, rows)
-        left = MARGIN + column * pitch
-        top = MARGIN + sum(heights[number - row : number])
-        add_caption(figure, above[number], left, top)
-        at = top + LINE_HEIGHT * len(above[number]) + CAPTION_GAP / 2
-        add_ink(figure, ink, left, at, scales[number], PEN * letter * scales[number])
+    rows = math.ceil(len(inks) / math.ceil(math.sqrt(len(inks) / 4)))
+    paper, left, bottom = Paper(), MARGIN, 0.0
+    for number, (ink, scale) in enumerate(zip(inks, scales, strict=True)):
+        if number % rows == 0:
+            left, y = MARGIN + number // rows * (CELL[0] + MARGIN), MARGIN
+        top = y
+        y += paper.caption(texts[number], left, y, CELL[0]) + CAPTION_GAP / 2
+        y += paper.ink(ink, left, y, scale, letter) + CAPTION_GAP / 2
+        y += paper.caption(faults[number], left, y, CELL[0], FAULT)
         if faults[number]:
-            end = top + heights[number] - 2 * CAPTION_GAP
-            bar = left - CAPTION_GAP
-            add_caption(figure, below[number], left, end - LINE_HEIGHT * len(below[number]), FAULT)
-            add_hairline(figure, (bar, top), (bar, end), FAULT, 2.0)
-    return figure
+            paper.hairline((left - CAPTION_GAP, top), (left - CAPTION_GAP, y), FAULT, 2.0)
+        y += 2 * CAPTION_GAP
+        bottom = max(bottom, y)
+    return paper.cut(left + CELL[0] + MARGIN, bottom + MARGIN)
 
 
 def draw_pairs(
@@ -206,34 +300,25 @@ def pairs_figure(
         texts: of the pairs.
         first: number of the first pair.
     """
-    side = (PAIRS_WIDTH - 2 * MARGIN - PAIR_NUMBER - PAIR_GAP) / 2
-    places, rows, y = (MARGIN + PAIR_NUMBER, PAIRS_WIDTH - MARGIN - side), [], MARGIN
-    for pair, text in zip(pairs, texts, strict=True):
-        units = [x_height(ink) for ink in pair]
-        # Relative to the left end of the baseline, in x-heights: left, top, right, bottom.
-        boxes = np.array([bounds(ink) for ink in pair])
-        boxes[:, [1, 3]] -= np.array([[baseline(ink)] for ink in pair])
-        boxes /= np.array(units)[:, None]
-        top, bottom = boxes[:, 1].min(), boxes[:, 3].max()
-        letter = min(
-            PAIR_LETTER,
-            side / max(float((boxes[:, 2] - boxes[:, 0]).max()), 1.0),
-            PAIR_HEIGHT / max(float(bottom - top), 1.0),
-        )
-        caption = wrap(text, PAIRS_WIDTH - 2 * MARGIN - PAIR_NUMBER)
-        level = y + LINE_HEIGHT * len(caption) + CAPTION_GAP - top * letter
-        rows.append((y, caption, letter, units, level + boxes[:, 1] * letter))
-        y = level + bottom * letter + 2 * PAIR_SPACE
-    figure = Figure(figsize=(PAIRS_WIDTH, y - 2 * PAIR_SPACE + MARGIN), facecolor="white")
-    for number, (y, caption, letter, units, tops) in enumerate(rows):
+    left, width = MARGIN + PAIR_NUMBER, PAIRS_WIDTH - 2 * MARGIN - PAIR_NUMBER
+    side, paper, y = (width - PAIR_GAP) / 2, Paper(), MARGIN
+    for number, (pair, text) in enumerate(zip(pairs, texts, strict=True)):
         if number:
-            above = y - PAIR_SPACE
-            add_hairline(figure, (MARGIN, above), (PAIRS_WIDTH - MARGIN, above))
-        add_caption(figure, [f"{first + number}"], MARGIN, y)
-        add_caption(figure, caption, places[0], y)
-        for ink, left, top, unit in zip(pairs[number], places, tops, units, strict=True):
-            add_ink(figure, ink, left, top, letter / unit, PEN * letter)
-    return figure
+            paper.hairline((MARGIN, y - PAIR_SPACE), (PAIRS_WIDTH - MARGIN, y - PAIR_SPACE))
+        paper.caption(f"{first + number}", MARGIN, y)
+        y += paper.caption(text, left, y, width) + CAPTION_GAP
+        units = np.array([x_height(ink) for ink in pair])
+        # In x-heights: width, and how far it reaches above and below the baseline.
+        wide = float((extents(pair)[:, 0] / units).max())
+        tops = np.array([bounds(ink)[1] - baseline(ink) for ink in pair]) / units
+        above, below = -tops.min(), (tops + extents(pair)[:, 1] / units).max()
+        letter = min(PAIR_LETTER, side / max(wide, 1.0), PAIR_HEIGHT / max(above + below, 1.0))
+        for ink, place, top, unit in zip(
+            pair, (left, left + width - side), tops, units, strict=True
+        ):
+            paper.ink(ink, place, y + (above + top) * letter, letter / unit, unit)
+        y += (above + below) * letter + 2 * PAIR_SPACE
+    return paper.cut(PAIRS_WIDTH, y - 2 * PAIR_SPACE + MARGIN)
 
 
 def window_figure(window: np.ndarray, text: str, ink: np.ndarray) -> Figure:
@@ -248,59 +333,14 @@ def window_figure(window: np.ndarray, text: str, ink: np.ndarray) -> Figure:
             additional column is the position after the text, where writing ends.
         text: the text.
         ink: `(steps + 1, 3)`.
-
-    Raises:
-        DataError: if the sizes do not fit each other.
     """
-    points = to_points(ink)
-    window = np.asarray(window, dtype=np.float64)
-    labels = [*text]
-    labels += ["end"] if window.shape[1:] == (len(text) + 1,) else []
-    if window.shape != (len(points) - 1, len(labels)):
-        raise DataError(
-            f"a window of shape {window.shape} does not fit ink of {len(points)} points "
-            f"and a text of {len(text)} characters"
-        )
+    labels = [*text, *["end"] * (window.shape[1] - len(text))]
     if not len(window):  # writing ended at once
         window = np.zeros((1, len(labels)))
-    steps, characters = window.shape
-    left, top, right, bottom = bounds(ink)
-    letter = x_height(ink)
-    width = min(max(4.0, steps / 100, characters * 0.22), 16.0)
-    scale = min(width / max(right - left, bottom - top, letter), 3 * LETTER / letter)
-    map_height = min(max(characters * 0.145, 1.0), 30.0)
-    side, head, between = MARGIN + 0.2, MARGIN + 0.35, 0.35
-    ink_top = head + map_height + between
-    figure = Figure(
-        figsize=(side + width + MARGIN, ink_top + (bottom - top) * scale + MARGIN),
-        facecolor="white",
-    )
-    axes = add_map(
-        figure,
-        (side, head, width, map_height),
-        window.T,
-        extent=(0, steps, -0.5, characters - 0.5),
-        origin="lower",
-        # Not the maximum, so that one step cannot make all others pale.
-        vmax=float(np.quantile(window.max(axis=1), 0.98)),
-    )
-    name_rows(axes, labels, min(7.5, 0.72 * 72 * map_height / characters))
-    axes.xaxis.set_label_position("top")
-    axes.set_xlabel("step", size=CAPTION, color=GREY, labelpad=3)
-
-    furthest = np.maximum.accumulate(window.argmax(axis=1))
-    moves = np.flatnonzero(np.diff(furthest)) + 1
-    shades = np.searchsorted(moves, np.arange(len(points)) - 1, side="right") % 2
-    ink_left = side + (width - (right - left) * scale) / 2
-    add_ink(figure, ink, ink_left, ink_top, scale, PEN * letter * scale, shades, (INK, LIGHT_INK))
-    for move in moves:
-        x = ink_left + (points[move, 0] - left) * scale
-        add_hairline(
-            figure,
-            (side + move / steps * width, head + map_height),
-            (x, ink_top - 0.05),
-        )
-    return figure
+    moves = np.flatnonzero(np.diff(np.maximum.accumulate(window.argmax(axis=1)))) + 1
+    # Not the maximum, so that one step cannot make all others pale.
+    vmax = float(np.quantile(window.max(axis=1), 0.98))
+    return _map_over_ink(window.T[::-1], labels[::-1], ink, "", vmax, moves)
 
 
 def reading_figure(
@@ -316,35 +356,46 @@ def reading_figure(
         caption: the text under the ink.
         evidence: `(labels, frames)`, from 0 to 1: attention, or probabilities of characters.
         labels: a character for each row.
-
-    Raises:
-        DataError: if there is another number of rows than labels.
     """
-    if len(evidence) != len(labels):
-        raise DataError(f"{len(evidence)} rows do not fit {len(labels)} labels")
-    left, top, right, bottom = bounds(ink)
-    letter = x_height(ink)
-    scale = min(WIDTH / max(right - left, bottom - top, letter), LETTER / letter)
-    width = max((right - left) * scale, MIN_WIDTH)
-    height = min(max(len(labels) * 0.145, 0.3), 30.0)
-    side, head, between = MARGIN + 0.2, MARGIN + 0.2, 0.3
-    ink_top = head + height + between
-    lines = wrap(caption, width)
-    below = ink_top + (bottom - top) * scale + CAPTION_GAP
-    size = (side + width + MARGIN, below + LINE_HEIGHT * len(lines) + MARGIN)
-    figure = Figure(figsize=size, facecolor="white")
-    frames = max(evidence.shape[1], 1)
-    axes = add_map(
-        figure,
-        (side, head, width, height),
-        np.asarray(evidence, dtype=np.float64).reshape(len(labels), -1) if len(labels) else [[0.0]],
-        extent=(0, frames, max(len(labels), 1) - 0.5, -0.5),
-        vmax=1.0,
-    )
-    name_rows(axes, labels, 7.5)
-    add_ink(figure, ink, side, ink_top, scale, PEN * letter * scale)
-    add_caption(figure, lines, side, below)
-    return figure
+    if not len(labels):
+        evidence, labels = np.zeros((1, 1)), [""]
+    return _map_over_ink(evidence, labels, ink, caption, 1.0)
+
+
+def _map_over_ink(
+    values: np.ndarray,
+    labels: Sequence[str],
+    ink: np.ndarray,
+    caption: str,
+    vmax: float,
+    moves: Sequence[int] = (),
+) -> Figure:
+    """Return a figure of a map `(labels, steps)`, and below it the ink, whose shade changes with
+    each of `moves`, and the caption."""
+    rows, steps = values.shape
+    points, letter, (wide, _) = to_points(ink), x_height(ink), extents([ink])[0]
+    width = min(max(4.0, steps / 100, rows * 0.22), 16.0)
+    height = min(max(rows * 0.145, 1.0), 30.0)
+    scale = min(width / max(extents([ink]).max(), letter), 3 * LETTER / letter)
+    paper, left, top = Paper(), MARGIN + 0.2, MARGIN + 0.35
+    axes = paper.map((left, top, width, height), values, xlim=(0, steps), vmax=vmax)
+    axes.set_yticks(range(rows), ["␣" if label == " " else label for label in labels])
+    size = min(7.5, 0.72 * 72 * height / rows)
+    for label in axes.get_yticklabels():
+        label.set(parse_math=False, family="DejaVu Sans Mono", color="#333842", size=size)
+    axes.tick_params(axis="y", length=0, pad=3)
+    axes.xaxis.tick_top()
+    axes.xaxis.set_label_position("top")
+    axes.set_xlabel("step", size=CAPTION, color=GREY, labelpad=3)
+    y, ink_left = top + height + 0.35, left + (width - wide * scale) / 2
+    for move in moves:
+        x = ink_left + (points[move, 0] - points[:, 0].min()) * scale
+        paper.hairline((left + move / steps * width, top + height), (x, y - 0.05))
+    shades = np.searchsorted(moves, np.arange(len(points)) - 1, side="right") % 2
+    y += paper.ink(ink, ink_left, y, scale, letter, shades, (INK, LIGHT_INK))
+    if caption:
+        y += CAPTION_GAP + paper.caption(caption, left, y + CAPTION_GAP, width)
+    return paper.cut(left + width + MARGIN, y + MARGIN)
 
 
 def draw_curve(
@@ -365,24 +416,23 @@ def draw_curve(
     figure = Figure(figsize=(5.0, 3.2), facecolor="white", layout="constrained")
     axes = figure.add_subplot()
     axes.plot(x, y, color=INK, marker="o", markersize=4, linewidth=1.2)
-    for place, value in zip(x, y, strict=True):
-        axes.annotate(
-            f"{value:.1f}",
-            (place, value),
-            xytext=(0, 5),
-            textcoords="offset points",
-            ha="center",
-            size=CAPTION - 1,
-            color=GREY,
-        )
+    small = {"size": CAPTION, "color": GREY}
+    for place in zip(x, y, strict=True):
+        offset = {"xytext": (0, 5), "textcoords": "offset points", "ha": "center"}
+        axes.annotate(f"{place[1]:.1f}", place, **offset, **small)
     axes.set_ylim(0, 1.15 * max([value for value in y if math.isfinite(value)], default=1.0) or 1.0)
-    axes.set_xlabel(names[0], size=CAPTION, color=GREY)
-    axes.set_ylabel(names[1], size=CAPTION, color=GREY)
-    axes.set_title(caption, size=CAPTION, color=GREY, parse_math=False)
-    axes.tick_params(labelsize=CAPTION - 1, colors=GREY, length=2, width=0.6)
-    for side, spine in axes.spines.items():
-        spine.set(color=FRAME, linewidth=0.6, visible=side in ("left", "bottom"))
+    axes.set_xlabel(names[0], **small)
+    axes.set_ylabel(names[1], **small)
+    axes.set_title(caption, parse_math=False, **small)
+    axes.spines[["top", "right"]].set_visible(False)
+    _style_frame(axes)
     write_png(path, figure)
+
+
+def extents(inks: Sequence[np.ndarray]) -> np.ndarray:
+    """Return width and height of lines of ink, `(lines, 2)`, each above 0."""
+    boxes = np.array([bounds(ink) for ink in inks])
+    return np.maximum(boxes[:, 2:] - boxes[:, :2], 1e-9)
 
 
 def to_pixels(figure: Figure, dpi: int = DPI) -> np.ndarray:
@@ -400,6 +450,12 @@ def write_png(path: str | PathLike[str], figure: Figure, dpi: int = DPI) -> None
     canvas = FigureCanvasAgg(figure)
     with _quiet_about_fonts():
         atomic_write(path, canvas.print_png)
+
+
+def _style_frame(axes: Axes) -> None:
+    for spine in axes.spines.values():
+        spine.set(color=FRAME, linewidth=0.6)
+    axes.tick_params(labelsize=CAPTION - 1, colors=GREY, length=2, width=0.6)
 
 
 @contextmanager

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from tests.utils.test_plots import dark, of_colour, wave
-from utils.checks import DataError
 from utils.ink import from_strokes, strokes
 from utils.mixture_plots import density_figure, grid_figure, weights_figure
 from utils.page import pen
@@ -13,7 +12,7 @@ from utils.plots import to_pixels
 
 def inside(figure, pixels):
     """The pixels of the figure's one map, and where its upper edge is."""
-    (axes,) = figure.axes
+    _, axes = figure.axes
     box, height = axes.get_window_extent(), len(pixels)
     top = int(height - box.y1)
     part = pixels[top + 3 : int(height - box.y0) - 2, int(box.x0) + 3 : int(box.x1) - 2]
@@ -75,19 +74,3 @@ def test_a_line_that_ran_away_makes_no_other_smaller():
     inked = of_colour(to_pixels(figure, 200), pen.INK)
     columns = np.flatnonzero(inked[:, : inked.shape[1] // 3].any(axis=0))
     assert np.ptp(columns) > 100  # 80 units at a tenth of an inch for about 8
-
-
-@pytest.mark.parametrize(
-    ("make", "message"),
-    [
-        (lambda: density_figure(np.zeros((0, 4)), (0, 0, 1, 1), wave()), "shape"),
-        (lambda: density_figure(np.zeros((4, 4)), (0, 0, 0, 1), wave()), "area"),
-        (lambda: weights_figure(np.zeros(200), wave()), "fit ink of 201 points"),
-        (lambda: weights_figure(np.zeros((9, 3)), wave()), "fit ink of 201 points"),
-        (lambda: grid_figure([[wave()]], ["a"], ["b", "c"]), "not 1 rows of 2"),
-        (lambda: grid_figure([[np.zeros((0, 3))]], ["a"], ["b"]), "no line of ink"),
-    ],
-)
-def test_what_does_not_fit_is_refused(make, message):
-    with pytest.raises(DataError, match=message):
-        make()

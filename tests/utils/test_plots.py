@@ -1,7 +1,5 @@
 """Pictures read back, by their pixels."""
 
-import subprocess
-import sys
 import warnings
 
 import matplotlib.colors
@@ -9,8 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from utils import canvas, plots
-from utils.checks import DataError
+from utils import plots
 from utils.ink import from_strokes, strokes
 from utils.page import pen
 from utils.plots import (
@@ -57,22 +54,6 @@ def test_ink_is_where_the_strokes_are():
     margin = plots.MARGIN * 400
     for gap in (top, left, len(pixels) - bottom, pixels.shape[1] - right):
         assert 0.7 * margin < gap < 1.5 * margin
-
-
-def test_y_points_downwards():
-    down = dark(render([from_strokes([np.array([[0, 0], [0, 80], [60, 80]])])]))
-    rows, _ = np.nonzero(down)
-    assert down[rows.max() - 2].sum() > down[rows.min() + 8].sum() * 3
-
-
-def test_the_line_is_of_even_width():
-    ink = from_strokes([np.array([[0, 0], [0, 300]]), np.array([[100, 0], [400, 0]])])
-    pixels = dark(render([ink], dpi=400))
-    rows, columns = np.nonzero(pixels)
-    upright = pixels[(rows.min() + rows.max()) // 2].sum()
-    middle = (columns.min() + 2 * columns.max()) // 3
-    level = pixels[:, middle].sum()
-    assert upright == pytest.approx(level, abs=1)
 
 
 def test_dots_are_round_spots():
@@ -125,21 +106,13 @@ def test_a_line_too_large_for_its_cell_is_drawn_smaller():
         assert pixels.shape[0] < 5 * plots.DPI
 
 
-def test_a_sheet_needs_a_text_for_each_line():
-    with pytest.raises(DataError, match="no line of ink"):
-        sheet_figure([], [], [])
-    with pytest.raises(DataError, match="2 lines of ink, 2 texts, 1 faults"):
-        sheet_figure([wave()] * 2, ["one", "two"], [""])
-    assert to_pixels(sheet_figure([np.zeros((1, 3))], ["dot"], [""])).size
-
-
 def test_lines_stand_under_each_other_with_captions():
     pixels = render([wave(), wave(), wave()], ["first", "", "third"])
     filled = of_colour(pixels, pen.INK).any(axis=1)
     blocks = np.flatnonzero(np.diff(filled.astype(int)) == 1)
     # Three lines, each a dot over a wave.
     assert len(blocks) == 6
-    grey = of_colour(pixels, canvas.GREY)
+    grey = of_colour(pixels, plots.GREY)
     ends = np.flatnonzero(np.diff(filled.astype(int)) == -1)
     assert grey[ends[1] + 2 : blocks[2] - 2].sum() > 20
     assert grey[ends[3] + 2 : blocks[4] - 2].sum() == 0
@@ -180,14 +153,7 @@ def test_captions_are_plain_text_whatever_they_hold():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         pixels = render([wave()] * 2, ["costs $5^{ and $6_", "\u65e5 %s {}"])
-    assert of_colour(pixels, canvas.GREY).sum() > 50
-
-
-def test_a_long_caption_is_wrapped_inside_the_picture():
-    pixels = render([wave(4)], ["a long caption " * 20])
-    grey = of_colour(pixels, canvas.GREY)
-    assert not grey[:, -10:].any()
-    assert grey.any(axis=1).sum() > 40
+    assert of_colour(pixels, plots.GREY).sum() > 50
 
 
 def test_png_file_holds_the_rendered_picture(tmp_path):
@@ -198,25 +164,6 @@ def test_png_file_holds_the_rendered_picture(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["lines.png"]
 
 
-def test_no_global_state_of_pyplot_is_touched():
-    code = "import utils.plots, sys; sys.exit('matplotlib.pyplot' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (([],), "no line"),
-        (([np.zeros((0, 3))],), "empty"),
-        (([wave()], ["a", "b"]), "1 lines of ink, 2 texts"),
-    ],
-)
-def test_nothing_to_draw_is_an_error_and_leaves_no_file(tmp_path, arguments, message):
-    with pytest.raises(DataError, match=message):
-        draw_lines(tmp_path / "none.png", *arguments)
-    assert not list(tmp_path.iterdir())
-
-
 # The window
 
 
@@ -225,21 +172,6 @@ def diagonal(ink, text, end=False):
     steps, characters = len(ink) - 1, len(text) + end
     where = np.floor(np.arange(steps) * characters / steps).astype(int)
     return np.eye(characters)[where]
-
-
-def test_a_pair_is_drawn_alike_whatever_its_units():
-    ink = wave()
-    larger = ink * np.array([37.0, 37.0, 1.0])
-    pixels = to_pixels(pairs_figure([(ink, larger), (larger, ink)], ["", ""]), 200)
-    assert pixels.shape[1] == 3000
-    inked = dark(pixels)
-    middle, start = pixels.shape[1] // 2, int(200 * (plots.MARGIN + plots.PAIR_NUMBER)) - 9
-    boxes = []
-    for half in (inked[:, start:middle], inked[:, middle:]):  # without the numbers
-        rows, columns = np.nonzero(half)
-        boxes.append((rows.min(), rows.max(), np.ptp(columns), half.sum()))
-    assert np.allclose(boxes[0][:3], boxes[1][:3], atol=1)
-    assert boxes[0][3] == pytest.approx(boxes[1][3], rel=0.02)  # the same pen
 
 
 def test_lines_of_a_pair_have_one_x_height_and_one_baseline():
@@ -272,9 +204,9 @@ def test_window_map_rises_with_time(tmp_path, end):
     ink, text = wave(), "a b$c_d"
     figure = window_figure(diagonal(ink, text, end), text, ink)
     write_png(tmp_path / "window.png", figure)
-    (axes,) = figure.axes
+    _, axes = figure.axes
     labels = [label.get_text() for label in axes.get_yticklabels()]
-    assert labels == ["a", "␣", "b", "$", "c", "_", "d"] + ["end"] * end
+    assert labels == ["end"] * end + ["d", "_", "c", "$", "b", "␣", "a"]
     pixels = to_pixels(figure)
     box = axes.get_window_extent()
     height = len(pixels)
@@ -303,14 +235,6 @@ def test_ink_changes_its_shade_where_the_window_moves_on():
     assert (second.min() - first.min()) / whole == pytest.approx(0.25, abs=0.03)
 
 
-@pytest.mark.parametrize(
-    ("shape", "text"), [((199, 2), "ab"), ((200, 2), "abcd"), ((200, 4), "ab"), ((200,), "a")]
-)
-def test_window_that_does_not_fit_is_refused(shape, text):
-    with pytest.raises(DataError, match="does not fit"):
-        window_figure(np.zeros(shape), text, wave())  # 201 points
-
-
 @pytest.mark.slow
 def test_window_of_a_line_that_ended_at_once_and_of_a_very_long_text():
     assert to_pixels(window_figure(np.zeros((0, 2)), "a", np.zeros((1, 3)))).size
@@ -332,5 +256,5 @@ def test_one_step_does_not_make_all_others_of_the_window_pale():
     window[:50, 0] = window[50:, 1] = 1.0
     window[70, 1] = 50.0
     ink = from_strokes([np.stack([np.arange(101.0), np.arange(101.0) % 7], axis=1)])
-    (axes,) = window_figure(window, "ab", ink).axes
+    _, axes = window_figure(window, "ab", ink).axes
     assert axes.images[0].get_clim()[1] == 1.0
