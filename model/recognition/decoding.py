@@ -6,7 +6,8 @@ of classes. Every line is decoded independently, in float64 on the CPU.
 """
 
 from collections.abc import Callable, Collection, Sequence
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -29,6 +30,27 @@ Step = Callable[[Tensor, dict[str, Tensor]], tuple[Tensor, dict[str, Tensor]]]
 tensors with the first dimension N. It may keep nothing outside the state."""
 
 
+@dataclass(frozen=True)
+class Search:
+    """How to search for the text.
+
+    Attributes:
+        width: hypotheses kept by the beam; 1 is greedy decoding.
+        language_model: of characters of the same alphabet, or None.
+        language_weight: factor on its log-probabilities.
+        length_bonus: nats for every character, against a language model's preference for short
+            texts; CTC only.
+    """
+
+    width: int = 1
+    language_model: CharacterLanguageModel | None = None
+    language_weight: float = 0.0
+    length_bonus: float = 0.0
+
+
+GREEDY = Search()
+
+
 class Hypothesis(NamedTuple):
     """A text as classes, and its score in nats."""
 
@@ -37,12 +59,15 @@ class Hypothesis(NamedTuple):
 
 
 @torch.no_grad()
-def ctc_greedy(log_probs: Tensor, lengths: Tensor) -> list[list[int]]:
-    """Return the texts of the best paths: each frame's best class, repeats and blanks collapsed.
+def ctc_texts(log_probs: Tensor, lengths: Tensor, search: Search = GREEDY) -> list[list[int]]:
+    """Return the texts that a search finds.
+
+    Greedy decoding takes the likeliest path: each frame's best class, repeats and blanks collapsed.
 
     Args:
         log_probs: `(B, S, C+1)`, the blank last; frames beyond a line's length are ignored.
         lengths: frames of each line, `(B,)`.
+        search: see there.
 
     Raises:
         NotFinite: if a frame is not a distribution: NaN, or -inf throughout.
@@ -52,179 +77,93 @@ def ctc_greedy(log_probs: Tensor, lengths: Tensor) -> list[list[int]]:
     inside = frames < lengths.to(classes.device)[:, None]
     if not best[inside].isfinite().all():
         raise NotFinite(NO_DISTRIBUTION)
+    if search.width > 1 or search.language_model is not None:
+        lines = zip(log_probs.cpu().double().numpy(), lengths.tolist(), strict=True)
+        return [ctc_beam(line[:length], search)[0].indices for line, length in lines]
     blank = log_probs.shape[-1] - 1
     before = torch.nn.functional.pad(classes, (1, 0), value=blank)[:, :-1]
     kept = inside & (classes != blank) & (classes != before)
     return [line[chosen].tolist() for line, chosen in zip(classes.cpu(), kept.cpu(), strict=True)]
 
 
-@torch.no_grad()
-def ctc_beam(log_probs: Tensor, lengths: Tensor, **options: Any) -> list[list[int]]:
-    """Return the texts found by prefix beam search, see `ctc_hypotheses`.
-
-    At a width of 1 this is not `ctc_greedy`: it follows the likeliest prefix, whose probability is
-    summed over paths, and not the likeliest path.
-
-    Args:
-        log_probs: `(B, S, C+1)`, the blank last; frames beyond a line's length are ignored.
-        lengths: frames of each line, `(B,)`.
-        options: those of `ctc_hypotheses`.
-
-    Raises:
-        NotFinite: if a frame is not a distribution: NaN, or -inf throughout.
-    """
-    lines = log_probs.cpu().double().numpy()
-    return [
-        ctc_hypotheses(line[:length], **options)[0].indices
-        for line, length in zip(lines, lengths.tolist(), strict=True)
-    ]
-
-
-def ctc_hypotheses(
-    log_probs: np.ndarray,
-    *,
-    width: int = 16,
-    language_model: CharacterLanguageModel | None = None,
-    language_weight: float = 0.0,
-    length_bonus: float = 0.0,
-    pruning: float = PRUNING,
+def ctc_beam(
+    log_probs: np.ndarray, search: Search, *, pruning: float = PRUNING
 ) -> list[Hypothesis]:
-    """Return up to `width` texts of one line, the best first, by CTC's prefix beam search.
+    """Return up to `search.width` texts of one line, the best first, by CTC's prefix beam search.
 
     Hannun et al. 2014 (arXiv 1408.2873), algorithm 1, with a language model of characters: a prefix
     scores log p_ctc(prefix) + language_weight * log p_lm(prefix) + length_bonus * its characters,
     where p_ctc sums over the paths found so far, and at the end log p_lm(line's end) is added.
 
     Args:
-        log_probs: `(S, C+1)`, the blank last.
-        width: prefixes kept after each frame.
-        language_model: of the same alphabet; None or a weight of 0 leaves it out.
-        language_weight: factor on its log-probabilities.
-        length_bonus: nats for each character; compensates for the language model's.
+        log_probs: `(S, C+1)`, the blank last, each frame a distribution.
+        search: see there. At a width of 1 this is not greedy decoding: it follows the likeliest
+            prefix, whose probability is summed over paths, and not the likeliest path.
         pruning: nats below the best class of a frame at which a character is not appended there;
             `math.inf` tries them all.
-
-    Raises:
-        NotFinite: if a frame is not a distribution: NaN, or -inf throughout.
     """
     blank = log_probs.shape[1] - 1
-    best = log_probs.max(1)
-    if not np.isfinite(best).all():
-        raise NotFinite(NO_DISTRIBUTION)
-    model = _checked(language_model, language_weight, blank)
-    tree = _Prefixes(0 if model is None else model.order)
-    column = np.empty(blank + 1, dtype=np.int64)
-
-    # Kept: prefixes, the log-probabilities of the paths that end in a blank and in the last
+    likely = log_probs[:, :-1] >= log_probs.max(1, keepdims=True) - pruning
+    # Of each prefix the log-probabilities of the paths that end in a blank and in its last
     # character, and what language model and bonus add.
-    held = np.zeros(1, dtype=np.int64)
+    prefixes: list[tuple[int, ...]] = [()]
     in_blank, in_character, added = np.zeros(1), np.full(1, -np.inf), np.zeros(1)
-    last, parents = np.array([blank]), np.array([-1])
-    for frame, appended in zip(
-        log_probs, log_probs[:, :-1] >= best[:, None] - pruning, strict=True
-    ):
-        total = np.logaddexp(in_blank, in_character)
-        # The empty prefix has no last character, and never ends in one.
-        in_blank, before = total + frame[blank], in_blank
-        in_character = in_character + frame[last]
+    for frame, appended in zip(log_probs, likely, strict=True):
         characters = appended.nonzero()[0]
-        if not len(characters):
-            continue
-
+        last = np.array([prefix[-1] if prefix else blank for prefix in prefixes])
+        total = np.logaddexp(in_blank, in_character)
         # A character that repeats the last one needs a blank between the two.
         repeats = last[:, None] == characters
-        longer = np.where(repeats, before[:, None], total[:, None]) + frame[characters]
+        longer = np.where(repeats, in_blank[:, None], total[:, None]) + frame[characters]
+        in_blank, in_character = total + frame[blank], in_character + frame[last]
+        if not len(characters):
+            continue
         # Paths of a prefix that is already kept are added to it.
-        shorter, own = (held[:, None] == parents).nonzero()
-        column.fill(-1)
-        column[characters] = np.arange(len(characters))
-        place = column[last[own]]
-        shorter, own, place = shorter[place >= 0], own[place >= 0], place[place >= 0]
-        in_character[own] = np.logaddexp(in_character[own], longer[shorter, place])
-        longer[shorter, place] = -np.inf
-
-        gain = np.full(longer.shape, length_bonus)
-        if model is not None:
-            follows = [model.log_probs(tree.contexts[node])[characters] for node in held.tolist()]
-            gain += language_weight * np.array(follows)
-        gain += added[:, None]
+        numbers = {prefix: number for number, prefix in enumerate(prefixes)}
+        column = {character: place for place, character in enumerate(characters.tolist())}
+        for own, prefix in enumerate(prefixes):
+            at = (numbers.get(prefix[:-1]), column.get(prefix[-1])) if prefix else (None,)
+            if None not in at:
+                in_character[own] = np.logaddexp(in_character[own], longer[at])
+                longer[at] = -np.inf
+        language = _language(search, prefixes, blank + 1)
+        gain = added[:, None] + (search.length_bonus + language[:, characters])
         unchanged = np.logaddexp(in_blank, in_character) + added
         scores = np.concatenate((unchanged, (longer + gain).ravel()))
-        chosen = _highest(scores, width)
+        chosen = np.argsort(-scores, kind="stable")[: search.width]
         chosen = chosen[scores[chosen] > -np.inf]
-
-        new = chosen >= len(held)
-        source, which = np.divmod(chosen - len(held), len(characters))
+        new = chosen >= len(prefixes)
+        source, which = np.divmod(chosen - len(prefixes), len(characters))
         source[~new] = chosen[~new]
-        nodes = held[source]
-        for n in new.nonzero()[0].tolist():
-            nodes[n] = tree.child(int(nodes[n]), int(characters[which[n]]))
         in_blank = np.where(new, -np.inf, in_blank[source])
         in_character = np.where(new, longer[source, which], in_character[source])
         added = np.where(new, gain[source, which], added[source])
-        parents = np.where(new, held[source], parents[source])
-        last = np.where(new, characters[which], last[source])
-        held = nodes
-
-    scores = np.logaddexp(in_blank, in_character) + added
-    if model is not None:
-        ends = [model.log_probs(tree.contexts[node])[blank] for node in held.tolist()]
-        scores = scores + language_weight * np.array(ends)
-    return [
-        Hypothesis(tree.text(int(held[n])), float(scores[n])) for n in _highest(scores, len(scores))
-    ]
+        ends = np.where(new, characters[which], -1).tolist()
+        prefixes = [
+            prefixes[old] if end < 0 else (*prefixes[old], end)
+            for old, end in zip(source.tolist(), ends, strict=True)
+        ]
+    language = _language(search, prefixes, blank + 1)
+    scores = np.logaddexp(in_blank, in_character) + added + language[:, blank]
+    order = np.argsort(-scores, kind="stable")
+    return [Hypothesis(list(prefixes[n]), float(scores[n])) for n in order]
 
 
-@torch.no_grad()
-def attention_greedy(
-    step: Step,
-    start_state: dict[str, Tensor],
-    *,
-    max_length: int | Sequence[int] | Tensor,
-    end: int,
-) -> list[list[int]]:
-    """Return the texts in which each character is the likeliest after those before it.
-
-    Args:
-        step: a step of the decoder; it gets all lines until the last one has ended.
-        start_state: with one row per line in each tensor, at least one tensor.
-        max_length: maximum number of characters of a text, for all or for each line.
-        end: the class of the text's end, C; the first token is C+1.
-
-    Raises:
-        NotFinite: if log-probabilities are NaN.
-    """
-    lines, device = _lines(start_state)
-    limits = _limits(max_length, lines)
-    texts: list[list[int]] = [[] for _ in range(lines)]
-    running = [line for line in range(lines) if limits[line]]
-    tokens, state = torch.full((lines,), end + 1, device=device), start_state
-    while running:
-        log_probs, state = step(tokens, state)
-        best, tokens = log_probs.max(-1)
-        classes = torch.where(best.isnan(), -1, tokens).tolist()
-        going = []
-        for line in running:
-            if classes[line] < 0:
-                raise NotFinite(NO_DISTRIBUTION)
-            if classes[line] != end:
-                texts[line].append(classes[line])
-                if len(texts[line]) < limits[line]:
-                    going.append(line)
-        running = going
-    return texts
+def _language(search: Search, texts: Sequence[tuple[int, ...]], classes: int) -> np.ndarray:
+    """Return the weighed log-probabilities of what may follow each text, `(N, C+1)`; or zeros."""
+    if search.language_model is None or not search.language_weight:
+        return np.zeros((len(texts), classes))
+    return search.language_weight * np.array([search.language_model.log_probs(t) for t in texts])
 
 
 @torch.no_grad()
-def attention_beam(
+def attention_texts(
     step: Step,
-    start_state: dict[str, Tensor],
+    state: dict[str, Tensor],
+    search: Search = GREEDY,
     *,
-    width: int,
-    max_length: int | Sequence[int] | Tensor,
+    longest: Sequence[int],
     end: int,
-    language_model: CharacterLanguageModel | None = None,
-    language_weight: float = 0.0,
     per_line: Collection[str] = (),
 ) -> list[list[int]]:
     """Return the likeliest texts found by beam search, including the end of the text.
@@ -240,13 +179,10 @@ def attention_beam(
     Args:
         step: a step of the decoder. Its N rows are the open hypotheses of all lines: one for each
             line at first, then a varying number.
-        start_state: with one row per line in each tensor, at least one tensor.
-        width: continuations kept of each line; 1 is `attention_greedy`.
-        max_length: maximum number of characters of a text, for all or for each line; the end is
-            forced there.
+        state: with one row per line in each tensor, at least one tensor.
+        search: see there.
+        longest: maximum number of characters of each line's text; the end is forced there.
         end: the class of the text's end, C; the first token is C+1.
-        language_model: of the same alphabet; None or a weight of 0 leaves it out.
-        language_weight: the power of its probabilities.
         per_line: names of tensors in the state that `step` returns unchanged and that all
             hypotheses of a line share, such as the encoder's output: they are only copied when the
             number of a line's hypotheses changes.
@@ -254,133 +190,51 @@ def attention_beam(
     Raises:
         NotFinite: if log-probabilities are NaN.
     """
-    lines, device = _lines(start_state)
-    limits = _limits(max_length, lines)
-    model = _checked(language_model, language_weight, end)
+    lines, device = len(longest), next(iter(state.values())).device
     # Of each line the open texts with their scores, all of one length, and the best that has ended.
     texts: list[list[tuple[int, ...]]] = [[()] for _ in range(lines)]
     scores = [np.zeros(1) for _ in range(lines)]
     best = [Hypothesis([], -np.inf) for _ in range(lines)]
     running = list(range(lines))
     owners = running  # the line of each row
-    tokens, state = torch.full((lines,), end + 1, device=device), start_state
+    tokens = torch.full((lines,), end + 1, device=device)
     while running:
         log_probs, state = step(tokens, state)
         rows = log_probs.cpu().double().numpy()  # (N, C+1)
         if np.isnan(rows).any():
             raise NotFinite(NO_DISTRIBUTION)
-        if model is not None:
-            contexts = (text[-model.order :] for line in running for text in texts[line])
-            rows = rows + language_weight * np.array([model.log_probs(one) for one in contexts])
+        if search.language_weight:
+            open_texts = [text for line in running for text in texts[line]]
+            rows = rows + _language(search, open_texts, end + 1)
             rows -= np.logaddexp.reduce(rows, axis=1, keepdims=True)
         parents: list[int] = []
         first = 0
         for line in running:
             own = scores[line][:, None] + rows[first : first + len(scores[line])]
-            length = len(texts[line][0])
-            if length == limits[line]:
+            if len(texts[line][0]) == longest[line]:
                 own[:, :end] = -np.inf
-            chosen = _highest(own.ravel(), width)
+            chosen = np.argsort(-own, axis=None, kind="stable")[: search.width]
             chosen = chosen[own.flat[chosen] > -np.inf]
             source, classes = np.divmod(chosen, end + 1)
             for text in source[classes == end].tolist():
                 score = float(own[text, end])
                 if score > best[line].score:
                     best[line] = Hypothesis(list(texts[line][text]), score)
-            source, classes = source[classes != end], classes[classes != end]
-            going = own[source, classes] > best[line].score  # scores only fall
+            # Scores only fall.
+            going = (classes != end) & (own[source, classes] > best[line].score)
             source, classes = source[going], classes[going]
             parents += (first + source).tolist()
             first += len(scores[line])
-            texts[line] = [
-                (*texts[line][old], new)
-                for old, new in zip(source.tolist(), classes.tolist(), strict=True)
-            ]
+            pairs = zip(source.tolist(), classes.tolist(), strict=True)
+            texts[line] = [(*texts[line][old], new) for old, new in pairs]
             scores[line] = own[source, classes]
         running = [line for line in running if texts[line]]
-        previous = owners
-        owners = [line for line in running for _ in texts[line]]
-        rows_kept = torch.tensor(parents, dtype=torch.long, device=device)
+        previous, owners = owners, [line for line in running for _ in texts[line]]
+        kept = torch.tensor(parents, dtype=torch.long, device=device)
         state = {
-            name: tensor
-            if name in per_line and owners == previous
-            else tensor.index_select(0, rows_kept)
-            for name, tensor in state.items()
+            name: value if name in per_line and owners == previous else value.index_select(0, kept)
+            for name, value in state.items()
         }
-        tokens = torch.tensor(
-            [text[-1] for line in running for text in texts[line]], dtype=torch.long, device=device
-        )
+        last = [text[-1] for line in running for text in texts[line]]
+        tokens = torch.tensor(last, dtype=torch.long, device=device)
     return [hypothesis.indices for hypothesis in best]
-
-
-class _Prefixes:
-    """The prefixes that a search has kept, as a tree: node 0 is the empty one.
-
-    Args:
-        order: number of a prefix's last characters in `contexts`; 0 keeps no contexts.
-    """
-
-    def __init__(self, order: int) -> None:
-        self._order = order
-        self._parents, self._characters = [-1], [-1]
-        self._children: dict[tuple[int, int], int] = {}
-        self.contexts: list[tuple[int, ...]] = [()]
-
-    def child(self, node: int, character: int) -> int:
-        """Return the number of the prefix `node` extended by a character."""
-        number = self._children.setdefault((node, character), len(self._parents))
-        if number == len(self._parents):
-            self._parents.append(node)
-            self._characters.append(character)
-            if self._order:
-                self.contexts.append((*self.contexts[node], character)[-self._order :])
-        return number
-
-    def text(self, node: int) -> list[int]:
-        """Return the characters of a prefix."""
-        characters = []
-        while node:
-            characters.append(self._characters[node])
-            node = self._parents[node]
-        return characters[::-1]
-
-
-def _highest(scores: np.ndarray, count: int) -> np.ndarray:
-    """Return the indices of the `count` highest scores, descending; of equal ones the first."""
-    if count < len(scores):
-        least = np.partition(scores, len(scores) - count)[len(scores) - count]
-        places = (scores >= least).nonzero()[0]
-    else:
-        places = np.arange(len(scores))
-    return places[np.argsort(-scores[places], kind="stable")][:count]
-
-
-def _checked(
-    language_model: CharacterLanguageModel | None, weight: float, characters: int
-) -> CharacterLanguageModel | None:
-    """Return the language model if its weight is not 0.
-
-    Raises:
-        ValueError: if it has another number of characters.
-    """
-    if language_model is None or not weight:
-        return None
-    if len(language_model.alphabet) != characters:
-        raise ValueError(
-            f"a language model of {len(language_model.alphabet)} characters for an alphabet of "
-            f"{characters}"
-        )
-    return language_model
-
-
-def _lines(state: dict[str, Tensor]) -> tuple[int, torch.device]:
-    """Return the number of lines of a decoder's first state, and its device."""
-    tensor = next(iter(state.values()))
-    return len(tensor), tensor.device
-
-
-def _limits(max_length: int | Sequence[int] | Tensor, lines: int) -> list[int]:
-    """Return the maximum number of characters of each line's text."""
-    if isinstance(max_length, int):
-        return [max_length] * lines
-    return [int(length) for length in max_length]

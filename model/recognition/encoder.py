@@ -9,10 +9,10 @@ F features, H cells, D numbers per frame.
 """
 
 from abc import abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -23,8 +23,8 @@ from torch.nn.utils.rnn import pad_sequence
 from base.base_model import BaseModel
 from model.layers.cells import state_dtype
 from model.layers.dropout import Dropout
-from model.layers.recurrent import INPUT_WEIGHTS, RecurrentLayer
-from model.recognition.language_model import CharacterLanguageModel
+from model.layers.recurrent import RecurrentLayer
+from model.recognition.decoding import GREEDY, Search
 from utils.alphabet import Alphabet
 from utils.checks import ConfigFault, Range
 from utils.ink_features import SPACING, num_features, stroke_features
@@ -69,44 +69,6 @@ class Transcript:
     hypotheses: list[str] | None = None
 
 
-@dataclass(frozen=True)
-class Search:
-    """How to search for the text.
-
-    Attributes:
-        width: hypotheses kept by the beam; 1 is greedy decoding.
-        language_model: of characters, or None.
-        language_weight: factor on its log-probabilities.
-        length_bonus: nats for every character, against a language model's preference for short
-            texts; CTC only.
-    """
-
-    width: int = 1
-    language_model: CharacterLanguageModel | None = None
-    language_weight: float = 0.0
-    length_bonus: float = 0.0
-
-
-GREEDY = Search()
-
-
-class _ReverseSequences(torch.autograd.Function):
-    """Reorders the rows of `(S, B, n)` by a permutation that is its own inverse.
-
-    A gather, whose gradient must allow for repeated indices, takes ten times as long.
-    """
-
-    @staticmethod
-    def forward(ctx: Any, values: Tensor, order: Tensor) -> Tensor:
-        ctx.save_for_backward(order)
-        return values.flatten(0, 1).index_select(0, order).view_as(values)
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
-        (order,) = ctx.saved_tensors
-        return _ReverseSequences.apply(gradient, order), None
-
-
 class BidirectionalLayer(nn.Module):
     """Two recurrent layers, one of which runs backwards from each line's own end.
 
@@ -141,9 +103,14 @@ class BidirectionalLayer(nn.Module):
             name: inputs.new_zeros(batch, size, dtype=state_dtype(inputs.dtype))
             for name, size in self.forward_rnn.state_sizes.items()
         }
+
+        def reversed_lines(values: Tensor) -> Tensor:
+            # Not by indexing with brackets, whose gradient takes ten times as long.
+            return values.flatten(0, 1).index_select(0, order).view_as(values)
+
         forwards, _ = self.forward_rnn(inputs, state)
-        backwards, _ = self.backward_rnn(_ReverseSequences.apply(inputs, order), state)
-        return torch.cat((forwards, _ReverseSequences.apply(backwards, order)), -1)  # (S, B, 2 H)
+        backwards, _ = self.backward_rnn(reversed_lines(inputs), state)
+        return torch.cat((forwards, reversed_lines(backwards)), -1)  # (S, B, 2 H)
 
 
 class RecognitionNetwork(BaseModel):
@@ -214,29 +181,6 @@ class RecognitionNetwork(BaseModel):
         self.layers = nn.ModuleList(layers)
         self.dropout = Dropout(dropout)
         self.encoded_size = size
-
-    def extend_state_dict(
-        self, state_dict: Mapping[str, Tensor], vocab_size_before: int | None = None
-    ) -> dict[str, Tensor]:
-        """Extend the weights of a network that may lack characters, features or channels.
-
-        New features, and new channels of the convolution, have no effect on the output until they
-        are trained. See `BaseModel`.
-        """
-        extended, own = dict(state_dict), self.state_dict()
-        fresh, fresh_bias = own["convolution.weight"], own["convolution.bias"]
-        old, bias = extended.get("convolution.weight"), extended.get("convolution.bias")
-        if isinstance(old, Tensor) and isinstance(bias, Tensor) and old.ndim == fresh.ndim:
-            channels, features = (fresh.shape[dim] - old.shape[dim] for dim in (0, 1))
-            if min(channels, features) >= 0:
-                old = functional.pad(old, (0, 0, 0, features))
-                extended["convolution.weight"] = torch.cat((old, fresh[len(old) :]))
-                extended["convolution.bias"] = torch.cat((bias, fresh_bias[len(bias) :]))
-                for name, weights in extended.items():
-                    lowest = name.startswith("layers.0.") and name.endswith(INPUT_WEIGHTS)
-                    if lowest and isinstance(weights, Tensor):
-                        extended[name] = functional.pad(weights, (0, channels))
-        return super().extend_state_dict(extended, vocab_size_before)
 
     def initial_state(self, batch: int) -> dict[str, Tensor]:
         """Return no state: a line is read as a whole."""

@@ -13,10 +13,11 @@ from typing import Annotated, Any, ClassVar
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.utils.rnn import pad_sequence
 
 from model.layers.cells import state_dtype
-from model.recognition.decoding import attention_beam, attention_greedy, ctc_beam, ctc_greedy
-from model.recognition.encoder import STRIDE, RecognitionNetwork, Search, Size, Transcript
+from model.recognition.decoding import Search, attention_texts, ctc_texts
+from model.recognition.encoder import STRIDE, RecognitionNetwork, Size, Transcript
 from utils.alphabet import Alphabet
 from utils.checks import Range
 from utils.ink_features import SPACING
@@ -63,27 +64,14 @@ class CTCNetwork(RecognitionNetwork):
         ctc_log_probs = _log_softmax(self.labels(encoded))  # (B, S, C + 1)
         transcript = Transcript(self.alphabet, ctc_log_probs, lengths)
         if search is not None:
-            transcript.hypotheses = self._search(ctc_log_probs, lengths, search)
+            transcript.hypotheses = self._texts(ctc_log_probs, lengths, search)
         return transcript
 
     def decode(self, encoded: Tensor, lengths: Tensor, search: Search) -> list[str]:
-        return self._search(_log_softmax(self.labels(encoded)), lengths, search)
+        return self._texts(_log_softmax(self.labels(encoded)), lengths, search)
 
-    def _search(self, log_probs: Tensor, lengths: Tensor, search: Search) -> list[str]:
-        """Return the texts of log-probabilities `(B, S, C + 1)`."""
-        log_probs = log_probs.detach()
-        if search.width == 1 and search.language_model is None:
-            found = ctc_greedy(log_probs, lengths)
-        else:
-            found = ctc_beam(
-                log_probs,
-                lengths,
-                width=search.width,
-                language_model=search.language_model,
-                language_weight=search.language_weight,
-                length_bonus=search.length_bonus,
-            )
-        return [self.alphabet.decode(indices) for indices in found]
+    def _texts(self, ctc_log_probs: Tensor, lengths: Tensor, search: Search) -> list[str]:
+        return list(map(self.alphabet.decode, ctc_texts(ctc_log_probs, lengths, search)))
 
     @property
     def vocabulary_axes(self) -> dict[str, tuple[int, int]]:
@@ -155,19 +143,20 @@ class AttentionNetwork(RecognitionNetwork):
         ctc_log_probs = _log_softmax(self.labels(encoded))  # (B, S, C + 1)
         transcript = Transcript(self.alphabet, ctc_log_probs, lengths)
         state = self._start(encoded, lengths)
-        if text is not None:
-            decoder_inputs = functional.pad(text, (1, 0), value=self.end + 1)  # (B, U + 1)
-            transcript.decoder_log_probs, transcript.attention = self._teacher_forced(
-                decoder_inputs, state, teacher_forcing_ratio
-            )
         if search is not None:
-            transcript.hypotheses, attention = self._search(state, lengths, search)
-            if transcript.attention is None:
-                transcript.attention = attention
+            transcript.hypotheses = self._texts(state, lengths, search)
+        if text is not None:
+            transcript.decoder_log_probs, transcript.attention = self._teacher_forced(
+                text, state, teacher_forcing_ratio
+            )
+        elif search is not None:
+            indices = [torch.from_numpy(self.alphabet.encode(t)) for t in transcript.hypotheses]
+            text = pad_sequence(indices, batch_first=True).to(points)
+            _, transcript.attention = self._teacher_forced(text, state, 1.0)
         return transcript
 
     def decode(self, encoded: Tensor, lengths: Tensor, search: Search) -> list[str]:
-        return self._search(self._start(encoded, lengths), lengths, search)[0]
+        return self._texts(self._start(encoded, lengths), lengths, search)
 
     def _start(self, encoded: Tensor, lengths: Tensor) -> dict[str, Tensor]:
         """Return the decoder's state before the first character, B first in each."""
@@ -215,13 +204,14 @@ class AttentionNetwork(RecognitionNetwork):
         return _log_softmax(output), state | updated, attention
 
     def _teacher_forced(
-        self, decoder_inputs: Tensor, state: dict[str, Tensor], teacher_forcing_ratio: float
+        self, text: Tensor, state: dict[str, Tensor], teacher_forcing_ratio: float
     ) -> tuple[Tensor, Tensor]:
-        """Return the log-probabilities after each character of `(B, U + 1)`, and the attention.
+        """Return the log-probabilities after each character of a text `(B, U)`, and the attention.
 
-        In training, one minus `teacher_forcing_ratio` of them (not the beginning) are replaced by
-        the network's own most likely ones.
+        In training, one minus `teacher_forcing_ratio` of the decoder's inputs (not the beginning)
+        are replaced by the network's own most likely characters.
         """
+        decoder_inputs = functional.pad(text, (1, 0), value=self.end + 1)  # (B, U + 1)
         outputs, attentions, tokens = [], [], decoder_inputs[:, 0]
         for position in range(decoder_inputs.shape[1]):
             if position:
@@ -234,36 +224,18 @@ class AttentionNetwork(RecognitionNetwork):
             attentions.append(attention.detach())
         return torch.stack(outputs, 1), torch.stack(attentions, 1)
 
-    @torch.no_grad()
-    def _search(
-        self, state: dict[str, Tensor], lengths: Tensor, search: Search
-    ) -> tuple[list[str], Tensor | None]:
+    def _texts(self, state: dict[str, Tensor], lengths: Tensor, search: Search) -> list[str]:
         # Measured: no line of IAM-OnDB has fewer than 3 points per character.
         points = STRIDE * 2**self.time_reductions * lengths * (self.spacing / SPACING)
-        longest = (5 + points / 3).long().tolist()
-        attentions: list[Tensor] = []
-
-        def step(tokens: Tensor, state: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
-            output, state, attention = self.step(tokens, state)
-            attentions.append(attention)
-            return output, state
-
-        if search.width == 1 and search.language_model is None:
-            found = attention_greedy(step, state, max_length=longest, end=self.end)
-            attention = torch.stack(attentions, 1)
-        else:
-            found = attention_beam(
-                step,
-                state,
-                width=search.width,
-                max_length=longest,
-                end=self.end,
-                language_model=search.language_model,
-                language_weight=search.language_weight,
-                per_line=("frames", "keys", "padding_mask"),
-            )
-            attention = None
-        return [self.alphabet.decode(indices) for indices in found], attention
+        found = attention_texts(
+            lambda tokens, state: self.step(tokens, state)[:2],
+            state,
+            search,
+            longest=(5 + points / 3).long().tolist(),
+            end=self.end,
+            per_line=("frames", "keys", "padding_mask"),
+        )
+        return list(map(self.alphabet.decode, found))
 
     @property
     def vocabulary_axes(self) -> dict[str, tuple[int, int]]:

@@ -7,13 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from model.recognition.decoding import (
-    attention_beam,
-    attention_greedy,
-    ctc_beam,
-    ctc_greedy,
-    ctc_hypotheses,
-)
+from model.recognition.decoding import GREEDY, Search, attention_texts, ctc_beam, ctc_texts
 from model.recognition.language_model import CharacterLanguageModel
 from utils.alphabet import Alphabet
 from utils.checks import NotFinite
@@ -39,11 +33,6 @@ def all_texts(log_probs: np.ndarray) -> dict[tuple[int, ...], float]:
         probability = math.exp(sum(log_probs[n, c] for n, c in enumerate(path)))
         sums[text] = sums.get(text, 0.0) + probability
     return {text: math.log(probability) for text, probability in sums.items()}
-
-
-def language_score(text, end: int = 3) -> float:
-    line = (*text, end)
-    return sum(MODEL.log_probs(line[:n])[symbol] for n, symbol in enumerate(line))
 
 
 def plain_beam(log_probs: np.ndarray, width: int, weight: float, bonus: float):
@@ -77,6 +66,11 @@ def plain_beam(log_probs: np.ndarray, width: int, weight: float, bonus: float):
     return sorted(result.items(), key=lambda item: -item[1])
 
 
+def scores_of(found):
+    assert found == sorted(found, key=lambda one: -one.score)
+    return {tuple(one.indices): one.score for one in found}
+
+
 def test_greedy_collapses_the_best_path():
     torch.manual_seed(0)
     log_probs = random_log_probs(20, 9, 4)
@@ -85,10 +79,10 @@ def test_greedy_collapses_the_best_path():
         list(collapsed(line[:length].argmax(-1).tolist(), 3))
         for line, length in zip(log_probs, lengths.tolist(), strict=True)
     ]
-    assert ctc_greedy(log_probs, lengths) == expected
+    assert ctc_texts(log_probs, lengths) == expected
     one_hot = torch.eye(3, dtype=torch.float64)[[0, 0, 2, 0, 1, 1, 2]].log()
-    assert ctc_greedy(one_hot[None], torch.tensor([7])) == [[0, 0, 1]]
-    assert ctc_greedy(torch.zeros(2, 0, 3), torch.zeros(2).long()) == [[], []]
+    assert ctc_texts(one_hot[None], torch.tensor([7])) == [[0, 0, 1]]
+    assert ctc_texts(torch.zeros(2, 0, 3), torch.zeros(2).long()) == [[], []]
 
 
 @pytest.mark.parametrize("sharpness", [0.5, 3.0])
@@ -97,13 +91,8 @@ def test_wide_beam_scores_are_the_sums_over_all_paths(sharpness):
     for frames, classes in ((1, 3), (4, 3), (5, 4), (6, 3)):
         log_probs = random_log_probs(frames, classes, sharpness=sharpness)
         expected = all_texts(log_probs.numpy())
-        found = ctc_hypotheses(log_probs.numpy(), width=10_000, pruning=math.inf)
-        scores = {tuple(one.indices): one.score for one in found}
+        scores = scores_of(ctc_beam(log_probs.numpy(), Search(width=10_000), pruning=math.inf))
         assert scores == pytest.approx(expected, rel=1e-9)
-        assert found == sorted(found, key=lambda one: -one.score)
-        assert ctc_beam(log_probs[None], torch.tensor([frames]), width=10_000) == [
-            list(max(expected, key=expected.get))
-        ]
         for text in (one for one in expected if one):
             loss = torch.nn.functional.ctc_loss(
                 log_probs[:, None],
@@ -116,122 +105,92 @@ def test_wide_beam_scores_are_the_sums_over_all_paths(sharpness):
             assert scores[text] == pytest.approx(-loss.item(), rel=1e-9)
 
 
-def test_wide_beam_adds_language_model_and_bonus():
-    torch.manual_seed(2)
-    log_probs = random_log_probs(5, 4).numpy()
-    found = ctc_hypotheses(
-        log_probs,
-        width=10_000,
-        language_model=MODEL,
-        language_weight=0.7,
-        length_bonus=0.4,
-        pruning=math.inf,
-    )
-    expected = {
-        text: score + 0.7 * language_score(text) + 0.4 * len(text)
-        for text, score in all_texts(log_probs).items()
-    }
-    assert {tuple(one.indices): one.score for one in found} == pytest.approx(expected, rel=1e-9)
-    assert found[0].indices == list(max(expected, key=expected.get))
-
-
-@pytest.mark.parametrize("width", [1, 2, 3, 5])
+@pytest.mark.parametrize("width", [1, 2, 3, 5, 10_000])
 @pytest.mark.parametrize(("weight", "bonus"), [(0.0, 0.0), (0.0, 0.6), (1.3, 0.6)])
-def test_narrow_beam_equals_a_plain_implementation(width, weight, bonus):
-    """Prefixes leave such a beam and come back, while longer ones of theirs stay."""
+def test_a_beam_equals_a_plain_implementation(width, weight, bonus):
+    """Prefixes leave a narrow beam and come back, while longer ones of theirs stay."""
     torch.manual_seed(width)
-    for _ in range(20):
-        log_probs = random_log_probs(12, 4).numpy()
-        found = ctc_hypotheses(
-            log_probs,
-            width=width,
-            language_model=MODEL,
-            language_weight=weight,
-            length_bonus=bonus,
-            pruning=math.inf,
-        )
-        expected = plain_beam(log_probs, width, weight, bonus)
-        assert [tuple(one.indices) for one in found] == [text for text, _ in expected]
-        assert [one.score for one in found] == pytest.approx([score for _, score in expected])
+    for _ in range(20 if width < 10 else 1):
+        log_probs = random_log_probs(12 if width < 10 else 5, 4).numpy()
+        found = scores_of(ctc_beam(log_probs, Search(width, MODEL, weight, bonus), pruning=99.0))
+        expected = dict(plain_beam(log_probs, width, weight, bonus))
+        assert list(found) == list(expected)
+        assert found == pytest.approx(expected)
 
 
 def test_beam_sums_paths_where_greedy_takes_the_best():
     """By hand. Two frames of a 0.4, blank 0.6: the path without text has 0.36, `a` has 0.64."""
     log_probs = torch.tensor([[[0.4, 0.6], [0.4, 0.6]]]).log()
     lengths = torch.tensor([2])
-    assert ctc_greedy(log_probs, lengths) == [[]]
-    assert ctc_beam(log_probs, lengths, width=2) == [[0]]
+    assert ctc_texts(log_probs, lengths) == [[]]
+    assert ctc_texts(log_probs, lengths, Search(width=2)) == [[0]]
     # `a` 0.6, then b 0.4: the best path is `ab`, but `a` keeps 0.6 of the 0.6 as a prefix.
-    log_probs = torch.tensor([[[0.6, 0.0, 0.4], [0.25, 0.4, 0.35]]]).log()
-    assert ctc_greedy(log_probs, lengths) == [[0, 1]]
-    assert ctc_beam(log_probs, lengths, width=1) == [[0]]
+    log_probs = torch.tensor([[0.6, 0.0, 0.4], [0.25, 0.4, 0.35]]).log()
+    assert ctc_texts(log_probs[None], lengths) == [[0, 1]]
+    assert ctc_beam(log_probs.numpy(), Search(width=1))[0].indices == [0]
 
 
 def test_language_model_settles_what_the_ink_leaves_open():
     log_probs = torch.tensor([[0.9, 0.05, 0.01, 0.04], [0.1, 0.42, 0.43, 0.05]]).log()[None]
-    lengths = torch.tensor([2])
-    assert ctc_beam(log_probs, lengths) == [[0, 2]]
-    settings = {"language_model": MODEL, "language_weight": 1.0}
-    assert ctc_beam(log_probs, lengths, **settings) == [[0, 1]]
-    assert ctc_beam(log_probs, lengths, language_model=MODEL) == [[0, 2]]  # a weight of 0
+    for search, text in (
+        (Search(16), [0, 2]),
+        (Search(16, MODEL, 1.0), [0, 1]),
+        (Search(16, MODEL, 0.0), [0, 2]),
+    ):
+        assert ctc_texts(log_probs, torch.tensor([2]), search) == [text]
 
 
-@pytest.mark.parametrize("language_weight", [0.0, 0.5])
-def test_ctc_line_does_not_depend_on_what_else_is_in_the_batch(language_weight):
+@pytest.mark.parametrize("search", [GREEDY, Search(4), Search(4, MODEL, 0.5)])
+def test_ctc_line_does_not_depend_on_what_else_is_in_the_batch(search):
     torch.manual_seed(3)
     lengths = torch.tensor([7, 0, 12, 1])
     log_probs = random_log_probs(4, 12, 4)
     for line, length in enumerate(lengths):
         log_probs[line, length:] = math.nan
-    settings = {"width": 4, "language_model": MODEL, "language_weight": language_weight}
-    together = ctc_beam(log_probs, lengths, **settings)
-    assert together[1] == []
-    assert len(together[2]) > 1
+    together = ctc_texts(log_probs, lengths, search)
+    assert together[1] == [] and len(together[2]) > 1
     for line, length in enumerate(lengths):
         alone = log_probs[line, None, :length], lengths[line, None]
-        assert ctc_beam(*alone, **settings) == [together[line]]
-        assert ctc_greedy(*alone) == [ctc_greedy(log_probs, lengths)[line]]
+        assert ctc_texts(*alone, search) == [together[line]]
 
 
 def test_pruning_leaves_out_what_is_unlikely_and_hardly_changes_a_result():
-    log_probs = torch.tensor([[[0.5, 0.4, 0.1], [0.4, 0.5, 0.1]]]).log()
-    pruned = {
-        tuple(one.indices): math.exp(one.score)
-        for one in ctc_hypotheses(log_probs[0].numpy(), pruning=1.0)
-    }
+    search, log_probs = Search(16), torch.tensor([[0.5, 0.4, 0.1], [0.4, 0.5, 0.1]]).log().numpy()
+    pruned = scores_of(ctc_beam(log_probs, search, pruning=1.0))
     expected = {(): 0.01, (0,): 0.2 + 0.05 + 0.04, (1,): 0.2 + 0.04 + 0.05}
-    assert pruned == pytest.approx(expected | {(0, 1): 0.25, (1, 0): 0.16})
+    expected |= {(0, 1): 0.25, (1, 0): 0.16}
+    assert {text: math.exp(score) for text, score in pruned.items()} == pytest.approx(expected)
     # The best class alone is followed: a, then b.
-    only = {tuple(one.indices) for one in ctc_hypotheses(log_probs[0].numpy(), pruning=0.0)}
-    assert only == {(), (0,), (1,), (0, 1)}
+    assert {*scores_of(ctc_beam(log_probs, search, pruning=0.0))} == {(), (0,), (1,), (0, 1)}
 
     torch.manual_seed(4)
     logits = 1.5 * torch.randn(10, 60, 81, dtype=torch.float64)
     peaks = torch.randint(0, 81, (10, 60))
     peaks[torch.rand(10, 60) < 0.6] = 80
     logits.scatter_add_(2, peaks[..., None], torch.full((10, 60, 1), 12.0, dtype=torch.float64))
-    log_probs, lengths = logits.log_softmax(-1), torch.full((10,), 60)
+    log_probs = logits.log_softmax(-1)
     left_out = log_probs < log_probs.amax(-1, keepdim=True) - 12.0
     assert 0.3 < left_out.double().mean() < 0.7
     for line in log_probs.numpy():
-        best, everything = ctc_hypotheses(line)[0], ctc_hypotheses(line, pruning=math.inf)[0]
+        best, everything = ctc_beam(line, search)[0], ctc_beam(line, search, pruning=math.inf)[0]
         assert best.indices == everything.indices
         assert best.score == pytest.approx(everything.score, abs=1e-3)
-    assert ctc_beam(log_probs, lengths) == ctc_beam(log_probs, lengths, pruning=math.inf)
 
 
-def test_what_is_no_distribution_is_refused():
-    for value in (math.nan, -math.inf):
-        log_probs = random_log_probs(2, 4, 3)
-        log_probs[1, 2] = value
-        for decode in (ctc_greedy, ctc_beam):
-            with pytest.raises(NotFinite, match="no distribution"):
-                decode(log_probs, torch.tensor([4, 4]))
-            decode(log_probs, torch.tensor([4, 2]))
-    with pytest.raises(ValueError, match="3 characters for an alphabet of 2"):
-        ctc_beam(
-            random_log_probs(1, 4, 3), torch.tensor([4]), language_model=MODEL, language_weight=1
-        )
+@pytest.mark.parametrize("search", [GREEDY, Search(2)])
+@pytest.mark.parametrize("value", [math.nan, -math.inf])
+def test_what_is_no_distribution_is_refused(value, search):
+    log_probs = random_log_probs(2, 4, 3)
+    log_probs[1, 2] = value
+    with pytest.raises(NotFinite, match="no distribution"):
+        ctc_texts(log_probs, torch.tensor([4, 4]), search)
+    ctc_texts(log_probs, torch.tensor([4, 2]), search)
+
+    def step(tokens, state):
+        return torch.full((len(tokens), 4), math.nan), state
+
+    with pytest.raises(NotFinite, match="no distribution"):
+        attention_texts(step, {"x": torch.zeros(2)}, search, longest=[3, 3], end=3)
 
 
 class Decoder:
@@ -285,44 +244,28 @@ def test_wide_attention_beam_finds_the_best_of_all_texts(weight):
     for line in range(12):
         score = {text: decoder.log_probability(line, text, weight) for text in TEXTS}
         expected.append(list(max(score, key=score.get)))
-    found = attention_beam(
-        decoder.step,
-        decoder.start_state(),
-        width=100,
-        max_length=3,
-        end=3,
-        language_model=MODEL,
-        language_weight=weight,
-    )
+    search = Search(100, MODEL, weight)
+    found = attention_texts(decoder.step, decoder.start_state(), search, longest=[3] * 12, end=3)
     assert found == expected
     assert len({len(text) for text in expected}) > 1
 
 
-def test_attention_greedy_takes_the_likeliest_each_time():
+@pytest.mark.parametrize("sharpness", [0.0, 1.0])  # 0: all continuations are equally likely
+def test_attention_greedy_takes_the_likeliest_each_time(sharpness):
     torch.manual_seed(7)
-    decoder = Decoder(40)
-    expected = []
-    for line in range(40):
+    decoder, expected = Decoder(40, sharpness), []
+    limits = torch.randint(0, 9, (40,)).tolist()
+    for line, limit in enumerate(limits):
         text, token, state = [], 4, decoder.start_state([line])
-        while len(text) < 8:
+        while len(text) < limit:
             log_probs, state = decoder.step(torch.tensor([token]), state)
             token = int(log_probs.argmax())
             if token == 3:
                 break
             text.append(token)
         expected.append(text)
-    assert {0, 8} < {len(text) for text in expected}
-    assert attention_greedy(decoder.step, decoder.start_state(), max_length=8, end=3) == expected
-
-
-@pytest.mark.parametrize("sharpness", [0.0, 1.0])  # 0: all continuations are equally likely
-def test_attention_beam_of_width_one_is_greedy(sharpness):
-    torch.manual_seed(8)
-    decoder = Decoder(60, sharpness)
-    settings = {"max_length": torch.randint(0, 9, (60,)), "end": 3}
-    greedy = attention_greedy(decoder.step, decoder.start_state(), **settings)
-    assert attention_beam(decoder.step, decoder.start_state(), width=1, **settings) == greedy
-    assert max(map(len, greedy)) == 8
+    assert max(map(len, expected)) >= 6 and [] in expected
+    assert attention_texts(decoder.step, decoder.start_state(), longest=limits, end=3) == expected
 
 
 def test_attention_beam_finds_what_greedy_misses():
@@ -333,27 +276,25 @@ def test_attention_beam_finds_what_greedy_misses():
         return rows[(tokens + 1) % 4], state  # the start is 3
 
     state = {"nothing": torch.zeros(1)}
-    assert attention_greedy(step, state, max_length=5, end=2) == [[0]]
-    assert attention_beam(step, state, width=2, max_length=5, end=2) == [[1]]
+    assert attention_texts(step, state, longest=[5], end=2) == [[0]]
+    assert attention_texts(step, state, Search(2), longest=[5], end=2) == [[1]]
 
 
+@pytest.mark.parametrize("search", [GREEDY, Search(4, MODEL, 0.3)])
 @pytest.mark.parametrize("per_line", [(), ("ink", "line")])
-def test_attention_line_does_not_depend_on_what_else_is_in_the_batch(per_line):
+def test_attention_line_does_not_depend_on_what_else_is_in_the_batch(per_line, search):
     torch.manual_seed(9)
     decoder = Decoder(10, 0.7)
     limits = [3, 9, 1, 0, 12, 5, 5, 2, 7, 20]
-    settings = {"end": 3, "width": 4, "per_line": per_line, "language_model": MODEL}
-    settings |= {"language_weight": 0.3}
-    together = attention_beam(decoder.step, decoder.start_state(), max_length=limits, **settings)
-    greedy = attention_greedy(decoder.step, decoder.start_state(), max_length=limits, end=3)
-    assert decoder.calls[0] == 10 and 10 < max(decoder.calls) <= 40
+    settings = {"end": 3, "per_line": per_line}
+    state = decoder.start_state()
+    together = attention_texts(decoder.step, state, search, longest=limits, **settings)
+    assert decoder.calls[0] == 10 and max(decoder.calls) <= 10 * search.width
     for line, limit in enumerate(limits):
-        start = decoder.start_state([line])
-        alone = attention_beam(decoder.step, start, max_length=limit, **settings)
+        state = decoder.start_state([line])
+        alone = attention_texts(decoder.step, state, search, longest=[limit], **settings)
         assert alone == [together[line]]
         assert len(alone[0]) <= limit
-        alone = attention_greedy(decoder.step, start, max_length=limit, end=3)
-        assert alone == [greedy[line]]
 
 
 def test_attention_beam_stops_when_nothing_can_surpass_what_has_ended():
@@ -365,17 +306,6 @@ def test_attention_beam_stops_when_nothing_can_surpass_what_has_ended():
         calls.append(len(tokens))
         return row.expand(len(tokens), -1), state
 
-    assert attention_beam(step, {"x": torch.zeros(3)}, width=4, max_length=50, end=3) == [[]] * 3
+    state = {"x": torch.zeros(3)}
+    assert attention_texts(step, state, Search(4), longest=[50] * 3, end=3) == [[]] * 3
     assert calls == [3]
-
-
-def test_attention_refuses_nan():
-    def step(tokens, state):
-        return torch.full((len(tokens), 4), math.nan), state
-
-    for decode in (
-        attention_greedy,
-        lambda *given, **named: attention_beam(*given, width=2, **named),
-    ):
-        with pytest.raises(NotFinite, match="no distribution"):
-            decode(step, {"x": torch.zeros(2)}, max_length=3, end=3)

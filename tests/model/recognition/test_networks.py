@@ -9,9 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from base.checkpoint import CheckpointError, load_weights
 from data_loader.synthetic.embedded import EmbeddedDataset
-from model.layers.recurrent import INPUT_WEIGHTS
 from model.recognition.encoder import Search
 from model.recognition.language_model import CharacterLanguageModel
 from model.recognition.loss import CTCLoss, TranscriptionLoss
@@ -211,30 +209,6 @@ def test_the_longest_text_that_is_looked_for_does_not_depend_on_the_spacing():
     assert lengths[1] > 100
     # Strokes keep both their ends, so that the longest steps give some points more.
     assert max(lengths) < 1.35 * min(lengths) and lengths[3] == pytest.approx(lengths[2], rel=0.1)
-
-
-@pytest.mark.parametrize("cell", ["LSTM", "GRU"])
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("options", [{"parts": 3}, {"channels": 11}, {"parts": 2, "channels": 9}])
-def test_features_and_channels_that_are_new_change_nothing_until_they_learn(kind, cell, options):
-    old, new = network(kind, cell=cell), network(kind, cell=cell, **options)
-    load_weights(new, old.state_dict(), "old.pth", grow=True)
-    inks = [scribble(150), scribble(90, 1)]
-    before, after = old.read(inks), new.read(inks)
-    torch.testing.assert_close(after.ctc_log_probs, before.ctc_log_probs)
-    assert after.hypotheses == before.hypotheses
-    # All that is new can learn.
-    said = new(*as_batch(inks, ["abc", "h gab"], torch.float32, new.features)).ctc_log_probs
-    said[..., 0].sum().backward()
-    slope = new.convolution.weight.grad
-    assert (slope[:8].abs().sum((0, 2)) > 0).all()
-    lowest = dict(new.layers[0].forward_rnn.named_parameters())
-    (weights,) = (one for name, one in lowest.items() if name.endswith(INPUT_WEIGHTS))
-    assert (weights.grad.abs().sum(0) > 0).all()
-    with pytest.raises(CheckpointError, match=r"convolution\.weight has the shape"):
-        load_weights(old, new.state_dict(), "new.pth", grow=True)
-    with pytest.raises(CheckpointError, match=r"convolution\.weight has the shape"):
-        load_weights(new, old.state_dict(), "old.pth")
 
 
 @pytest.mark.parametrize("kind", KINDS)
