@@ -43,11 +43,7 @@ def save_page(arguments: argparse.Namespace, path: Path, page: Page, title: str)
         from utils.page.page_json import write_page_json
 
         write_page_json(path, page)
-    elif arguments.animate:
-        from utils.page.svg_animation import write_animated_svg
-
-        write_animated_svg(path, page, title, speed=arguments.animate)
     else:
-        from utils.page.svg_page import write_page_svg
+        from utils.page.svg import write_svg
 
-        write_page_svg(path, page, title, speed_widths=nib)
+        write_svg(path, page, title, speed_widths=nib, animate=arguments.animate)

@@ -103,21 +103,27 @@ class Paper:
         corner = np.array([left, top]) - np.array(box[:2]) * scale
         pen = max(PEN * letter * scale, 0.6 / 72)
         for number, colour in enumerate(colours):
-            lines, dots = [], []
-            for points, shade in pieces(ink, shades):
-                if shade != number:
-                    continue
-                if len(curves := bezier(points) * scale + corner):
-                    vertices = np.concatenate([curves[0, :1], curves[:, 1:].reshape(-1, 2)])
-                    codes = [Path.MOVETO] + [Path.CURVE4] * (len(vertices) - 1)
-                    lines.append(Path(vertices, codes))
-                else:
-                    dots.append(Path.circle(points[0] * scale + corner, DOT * pen / 2))
-            if lines:
-                self._path(Path.make_compound_path(*lines), colour, pen * 72)
-            if dots:
-                self._path(Path.make_compound_path(*dots), "none", 0.0, fill=colour)
+            own = [
+                points * scale + corner for points, shade in pieces(ink, shades) if shade == number
+            ]
+            curves = [bezier(points) for points in own]
+            self.stroke([curve for curve in curves if len(curve)], colour, pen)
+            dots = [p for p, curve in zip(own, curves, strict=True) if not len(curve)]
+            self._path([Path.circle(p[0], DOT * pen / 2) for p in dots], fill=colour)
         return (box[3] - box[1]) * scale
+
+    def stroke(self, curves: Sequence[np.ndarray], colour: str, width: float) -> None:
+        """Draw smooth curves `(segments, 4, 2)` with a round pen, `width` in inches."""
+        paths = []
+        for curve in curves:
+            vertices = np.concatenate([curve[0, :1], curve[:, 1:].reshape(-1, 2)])
+            paths.append(Path(vertices, [Path.MOVETO] + [Path.CURVE4] * (len(vertices) - 1)))
+        self._path(paths, colour, width * 72)
+
+    def fill(self, polygons: Sequence[np.ndarray], colour: str) -> None:
+        """Fill polygons `(corners, 2)` by the non-zero rule."""
+        paths = [Path(np.concatenate([one, one[:1]]), closed=True) for one in polygons]
+        self._path(paths, fill=colour)
 
     def caption(
         self, text: str, left: float, top: float, width: float = math.inf, colour: str = GREY
@@ -137,7 +143,7 @@ class Paper:
         width: float = 0.6,
     ) -> None:
         """Draw a fine line, `width` in points."""
-        self._path(Path([start, end]), colour, width)
+        self._path([Path([start, end])], colour, width)
 
     def map(
         self,
@@ -171,17 +177,14 @@ class Paper:
         _style_frame(axes)
         return axes
 
-    def _path(self, path: Path, colour: str, width: float, fill: str = "none") -> None:
-        self._axes.add_artist(
-            PathPatch(
-                path,
-                facecolor=fill,
-                edgecolor=colour,
-                linewidth=width,
-                capstyle="round",
-                joinstyle="round",
-            )
-        )
+    def _path(
+        self, paths: Sequence[Path], colour: str = "none", width: float = 0.0, fill: str = "none"
+    ) -> None:
+        if not paths:
+            return
+        look = {"facecolor": fill, "edgecolor": colour, "linewidth": width}
+        look |= {"capstyle": "round", "joinstyle": "round", "clip_on": False}
+        self._axes.add_artist(PathPatch(Path.make_compound_path(*paths), **look))
 
 
 def wrap(text: str, width: float = math.inf) -> list[str]:

@@ -9,6 +9,7 @@ import numpy as np
 from utils.checks import UserError
 from utils.ink import to_points
 from utils.page.inkml import write_inkml
+from utils.page.page import page_of_line
 from utils.page.svg import to_svg, write_svg
 
 
@@ -67,7 +68,7 @@ class Line:
 
     def _repr_svg_(self) -> str:
         """Return the line as a notebook shows it."""
-        return to_svg(self.written, self.title, description=self.description)
+        return to_svg(page_of_line(self.written), self.title, description=self.description)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Save the line, without its primer, as .svg, .png or .inkml.
@@ -78,7 +79,8 @@ class Line:
         """
         suffix = Path(path).suffix.lower()
         if suffix == ".svg":
-            write_svg(path, self.written, self.title, description=self.description)
+            page = page_of_line(self.written)
+            write_svg(path, page, self.title, description=self.description)
         elif suffix == ".inkml":
             write_inkml(path, self.written, self.title)
         elif suffix == ".png":

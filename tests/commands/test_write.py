@@ -29,6 +29,7 @@ from tests.commands.networks import (
 from utils.alphabet import PANGRAM, Alphabet
 from utils.checks import UserError
 from utils.ink import strokes
+from utils.page.page import page_of_line
 from utils.page.pen import INK, PRIMER
 
 
@@ -56,12 +57,12 @@ def test_conditional_network_writes_texts(conditional, tmp_path, capsys):
     root = ElementTree.parse(svg).getroot()
     assert root.find("{http://www.w3.org/2000/svg}title").text == "B <&> $x"
     assert "bias 0.25" in root.find("{http://www.w3.org/2000/svg}desc").text
-    drawn, own = points_in(svg), strokes(lines[3].ink)
+    drawn, own = points_in(svg), page_of_line(lines[3].ink).rows[0].strokes
     assert len(drawn) == len(own)
     for read, stroke in zip(drawn, own, strict=True):
         if len(stroke) == 1:  # a dot: a short line around it
             read = read.mean(axis=0, keepdims=True)
-        np.testing.assert_allclose(read[[0, -1]], stroke[[0, -1]], atol=0.5)
+        np.testing.assert_allclose(read[[0, -1]], stroke[[0, -1]], atol=0.01)
     for path in (tmp_path / "out").glob("*.png"):
         with Image.open(path) as picture:
             assert (np.asarray(picture.convert("L")) < 100).any(), path.name

@@ -4,14 +4,9 @@ from collections.abc import Iterable
 from os import PathLike
 from typing import BinaryIO
 
-import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.patches import PathPatch
-from matplotlib.path import Path
-from matplotlib.transforms import Affine2D
 
 from utils import plots
-from utils.checks import DataError
 from utils.files import XML_FORBIDDEN, atomic_write
 from utils.page.layers import curves, layers
 from utils.page.nib import outlines
@@ -40,21 +35,17 @@ def write_pdf(
         speed_widths: outlines of the strokes, thinner where the pen is fast.
 
     Raises:
-        DataError: if a page is not valid, or there is none.
+        UserError: if ink leaves a sheet.
     """
     # Imported here: a PNG needs no PDF backend, which takes long to load.
     from matplotlib.backends.backend_pdf import FigureCanvasPdf, PdfPages
 
     def write(file: BinaryIO) -> None:
-        count = 0
         about = {"Title": XML_FORBIDDEN.sub("?", title) or None, "CreationDate": None}
         with PdfPages(file, metadata=about) as pdf:
             for page in pages:
                 figure = page_figure(page, speed_widths=speed_widths)
                 FigureCanvasPdf(figure).print_pdf(pdf)
-                count += 1
-        if not count:
-            raise DataError("there is no page to write")
 
     atomic_write(path, write)
 
@@ -69,8 +60,7 @@ def write_png(
     """Write a page as a PNG of `dpi` pixels per inch; see `write_pdf`.
 
     Raises:
-        DataError: if the page is not valid.
-        UserError: if that would be too many pixels.
+        UserError: if that would be too many pixels, or ink leaves the sheet.
     """
     check_pixels(page.width, page.height, dpi)
     plots.write_png(path, page_figure(page, speed_widths=speed_widths), dpi)
@@ -78,32 +68,12 @@ def write_png(
 
 def page_figure(page: Page, *, speed_widths: bool = False) -> Figure:
     """Return a figure of a page, in its size; see `write_pdf`. `utils.plots.to_pixels` draws it."""
-    figure = Figure(figsize=(page.width / INCH, page.height / INCH), facecolor="white")
-    place = Affine2D().scale(1 / INCH, -1 / INCH).translate(0, page.height / INCH)
+    paper = plots.Paper()
     for layer in layers(page):
-        filled = speed_widths and not layer.printed
-        if filled:
-            paths = [_polygon(corners) for row in layer.rows for corners in outlines(row)]
+        if speed_widths and not layer.printed:
+            shapes = [shape / INCH for row in layer.rows for shape in outlines(row)]
+            paper.fill(shapes, layer.pen.colour)
         else:
-            paths = [_line(curves(stroke)) for stroke in layer.strokes]
-        figure.add_artist(
-            PathPatch(
-                Path.make_compound_path(*paths),
-                transform=place + figure.dpi_scale_trans,
-                facecolor=layer.pen.colour if filled else "none",
-                edgecolor="none" if filled else layer.pen.colour,
-                linewidth=layer.pen.width / INCH * 72,
-                capstyle="round",
-                joinstyle="round",
-            )
-        )
-    return figure
-
-
-def _line(segments: np.ndarray) -> Path:
-    vertices = np.concatenate([segments[0, :1], segments[:, 1:].reshape(-1, 2)])
-    return Path(vertices, [Path.MOVETO] + [Path.CURVE4] * (len(vertices) - 1))
-
-
-def _polygon(corners: np.ndarray) -> Path:
-    return Path(np.concatenate([corners, corners[:1]]), closed=True)
+            drawn = [curves(stroke) / INCH for stroke in layer.strokes]
+            paper.stroke(drawn, layer.pen.colour, layer.pen.width / INCH)
+    return paper.cut(page.width / INCH, page.height / INCH)

@@ -1,11 +1,10 @@
 """What is drawn on a page, pen by pen, whatever the format: layers of smooth curves in mm."""
 
-import re
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from utils.checks import DataError, UserError, short
+from utils.checks import UserError, short
 from utils.ink import bezier
 from utils.page.page import Page, Pen, Row
 
@@ -50,23 +49,17 @@ def layers(page: Page, *, ruling: bool = True) -> list[Layer]:
     Pens that differ neither in width nor in colour are one. A layer without a stroke is left out.
 
     Args:
-        page: whose rows are checked.
+        page: a page.
         ruling: whether the ruling, if there is one, is drawn.
 
     Raises:
-        DataError: if the page has no area, a stroke is no array (n, 2) of numbers or has no points,
-            or a pen or a period is not valid; it says where.
         UserError: if ink leaves the sheet: plotting programs drop it without a word (vpype does).
     """
-    if not (0 < page.width < np.inf and 0 < page.height < np.inf):
-        raise DataError(f"a page of {page.width} x {page.height} mm: both must be above 0")
     printer = RULING if len(page.rules) else DOTTED
     printed = Row((*page.rules, *np.reshape(page.dots, (-1, 1, 2))), "ruling", printer)
-    _check(printed, "the ruling")
     found = [Layer("ruling", printer, (printed,), True)] if ruling and printed.strokes else []
     by_pen: dict[Pen, list[Row]] = {}
     for number, row in enumerate(page.rows, 1):
-        _check(row, f"row {number}")
         if row.strokes:
             _check_sheet(page, row, number)
             by_pen.setdefault(row.pen, []).append(row)
@@ -77,20 +70,18 @@ def layers(page: Page, *, ruling: bool = True) -> list[Layer]:
     ]
 
 
-def curves(
-    points: np.ndarray, decimals: int = DECIMALS, dot_length: float = DOT_LENGTH
-) -> np.ndarray:
+def curves(points: np.ndarray) -> np.ndarray:
     """Return the smooth curve of a stroke `(n, 2)` as cubic segments `(segments, 4, 2)`.
 
-    The points are rounded to `decimals` first, so that nothing is drawn that rounding would make a
-    curve of no length. A dot (one point, or all the same) becomes a line of `dot_length` around it,
+    The points are rounded to `DECIMALS` first, so that nothing is drawn that rounding would make a
+    curve of no length. A dot (one point, or all the same) becomes a line of `DOT_LENGTH` around it,
     straight down as most are written.
     """
-    points = np.round(points, decimals)
+    points = np.round(points, DECIMALS)
     found = bezier(points)
     if len(found):
         return found
-    return bezier(points[0] + [[0.0, -dot_length / 2], [0.0, dot_length / 2]])
+    return bezier(points[0] + [[0.0, -DOT_LENGTH / 2], [0.0, DOT_LENGTH / 2]])
 
 
 def segment_periods(points: np.ndarray) -> np.ndarray:
@@ -116,21 +107,6 @@ def sampled(segments: np.ndarray, steps: int) -> np.ndarray:
     )  # (steps, 4)
     points = (weights @ segments).reshape(-1, 2)  # (segments * steps, 2)
     return np.concatenate([points, segments[-1:, 3]])
-
-
-def _check(row: Row, where: str) -> None:
-    for number, stroke in enumerate(row.strokes, 1):
-        if np.ndim(stroke) != 2 or np.shape(stroke)[1] != 2 or not len(stroke):
-            raise DataError(
-                f"{where}, stroke {number}: positions must be an array (n, 2), n at least 1, "
-                f"not one of shape {np.shape(stroke)}"
-            )
-    if row.strokes and not np.isfinite(np.concatenate(row.strokes)).all():
-        raise DataError(f"{where}: a position is not a number")
-    if not (0 < row.pen.width < np.inf and re.fullmatch("#[0-9a-fA-F]{6}", row.pen.colour)):
-        raise DataError(f"{where}: {row.pen}: a pen has a width above 0 in mm and a #rrggbb colour")
-    if not 0 < row.period < np.inf:
-        raise DataError(f"{where}: a period of {row.period} s: it must be above 0")
 
 
 def _check_sheet(page: Page, row: Row, number: int) -> None:

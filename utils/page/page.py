@@ -8,8 +8,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from utils.page.pen import INK
+from utils.ink import bounds, strokes, x_height
+from utils.page.pen import INK, PEN
 
+LETTER = 3.0
+"""X-height in millimetres of a line that is a page of its own (assumed, by eye)."""
 PERIOD = 0.018
 """Seconds from one point of the ink to the next (the mean of IAM-OnDB's recordings)."""
 
@@ -56,3 +59,17 @@ class Page:
     rows: tuple[Row, ...] = ()
     rules: np.ndarray = field(default_factory=lambda: np.empty((0, 2, 2)))
     dots: np.ndarray = field(default_factory=lambda: np.empty((0, 2)))
+
+
+def page_of_line(ink: np.ndarray) -> Page:
+    """Return a line of ink `(points, 3)` as a page of its own, twice its x-height larger at each
+    side.
+
+    Raises:
+        DataError: if the ink is not valid.
+    """
+    scale, margin = LETTER / x_height(ink), 2 * LETTER
+    left, top, right, bottom = (scale * side for side in bounds(ink))
+    moved = tuple(scale * stroke + (margin - left, margin - top) for stroke in strokes(ink))
+    size = right - left + 2 * margin, bottom - top + 2 * margin
+    return Page(*size, (Row(moved, pen=Pen(PEN * LETTER)),))

@@ -1,64 +1,132 @@
-"""SVG: a line of ink that browsers draw and pen plotters can follow."""
+"""SVG: pages in millimetres, for browsers and pen plotters; also written as one watches (SMIL)."""
 
-import math
 from os import PathLike
+from xml.sax.saxutils import escape
 
 import numpy as np
 
-from utils.files import write_text
-from utils.ink import bounds, check_ink, strokes, x_height
-from utils.page.layers import DOT_LENGTH, curves
-from utils.page.pen import INK, PEN
-from utils.page.svg_parts import document, number, path_data, pen_attributes
+from utils.files import XML_FORBIDDEN, write_text
+from utils.ink import path_along
+from utils.page.layers import DECIMALS, curves, layers, sampled, segment_periods
+from utils.page.nib import outlines
+from utils.page.page import Page, Pen
 
-LETTER = 3.0
-"""X-height on paper in millimetres (assumed, by eye)."""
+JUMP_SPEED = 150.0
+"""Millimetres a second of the lifted pen (assumed)."""
+DASH = 2
+"""Length of dashes and gaps in lengths of the path, so that it is all dash or all gap. With 1, the
+next dash's round cap would show at the end of a path not begun."""
+LENGTH_STEPS = 8
+"""Chords by which the length of a segment is measured (assumed)."""
 
 
 def write_svg(
     path: str | PathLike[str],
-    ink: np.ndarray,
-    text: str = "",
+    page: Page,
+    title: str = "",
     *,
     description: str = "",
+    speed_widths: bool = False,
+    animate: float | None = None,
 ) -> None:
-    """Write one line of ink as an SVG that browsers draw and pen plotters can follow.
+    """Write a page as an SVG in millimetres.
 
-    Every stroke is one `<path>` in the ink's own coordinates: cubic curves whose end points are the
-    points. A dot is a stroke of `DOT_LENGTH` on paper. `width` and `height` give the line a natural
-    size on paper.
+    Every pen is a layer (of Inkscape, by which the programs of the AxiDraw and vpype know them as
+    well), the printed ruling the first, and every stroke one `<path>` in the order of writing:
+    cubic curves whose end points are the points. A dot is a short line, so that plotters draw it.
 
     Args:
         path: the file, whose folder exists.
-        ink: `(points, 3)`.
-        text: the title.
-        description: how it was made, such as the bias.
+        page: what to write.
+        title, description: any text; none if empty.
+        speed_widths: outlines of the strokes, thinner where the pen is fast; for screens only.
+        animate: the page writes itself once, when it is opened, so many times as fast as the pen: a
+            stroke takes `Row.period` seconds from point to point, a dot one period, and the lifted
+            pen moves at `JUMP_SPEED`. Programs that do not animate show the finished page.
 
     Raises:
-        DataError: if the ink is not valid.
+        UserError: if ink leaves the sheet.
     """
-    write_text(path, to_svg(ink, text, description=description))
+    text = to_svg(page, title, description=description, speed_widths=speed_widths, animate=animate)
+    write_text(path, text)
 
 
-def to_svg(ink: np.ndarray, text: str = "", *, description: str = "") -> str:
+def to_svg(
+    page: Page,
+    title: str = "",
+    *,
+    description: str = "",
+    speed_widths: bool = False,
+    animate: float | None = None,
+) -> str:
     """Return the text of the SVG; see `write_svg`."""
-    ink = check_ink(ink)
-    letter = x_height(ink)
-    decimals = max(0, 3 - math.floor(math.log10(letter)))  # a thousandth of a letter or finer
-    left, top, right, bottom = bounds(ink)
-    margin = 2 * letter
-    box = (left - margin, top - margin, right - left + 2 * margin, bottom - top + 2 * margin)
-    millimetres = LETTER / letter
-    drawn = [curves(points, decimals, DOT_LENGTH / millimetres) for points in strokes(ink)]
+    size = f"{_number(page.width)} {_number(page.height)}".split()
     lines = [
-        f"<g {pen_attributes(INK, number(PEN * letter, decimals))}>",
-        *(f'<path d="{path_data(segments, decimals)}"/>' for segments in drawn),
-        "</g>",
+        '<?xml version="1.0" encoding="UTF-8"?>',
+        '<svg xmlns="http://www.w3.org/2000/svg" '
+        'xmlns:inkscape="http://www.inkscape.org/namespaces/inkscape" '
+        f'width="{size[0]}mm" height="{size[1]}mm" viewBox="0 0 {size[0]} {size[1]}">',
     ]
-    return document(
-        (box[2] * millimetres, box[3] * millimetres),
-        " ".join(number(value, decimals) for value in box),
-        lines,
-        title=text,
-        description=description,
-    )
+    lines += [f"<title>{_escaped(title)}</title>"] if title else []
+    lines += [f"<desc>{_escaped(description)}</desc>"] if description else []
+    animated = {} if animate is None else _animated(page, animate)
+    for layer in layers(page):
+        colour, width = layer.pen.colour, _number(layer.pen.width)
+        look = (
+            f'fill="none" stroke="{colour}" stroke-width="{width}" '
+            'stroke-linecap="round" stroke-linejoin="round"'
+        )
+        drawn = [f'<path d="{_path_data(curves(stroke))}"/>' for stroke in layer.strokes]
+        if speed_widths and not layer.printed:
+            look, shapes = f'fill="{colour}"', [one for row in layer.rows for one in outlines(row)]
+            drawn = [f'<path d="M{" ".join(map(_number, one.flat))}Z"/>' for one in shapes]
+        elif animated and not layer.printed:
+            look, drawn = f'{look} stroke-dasharray="{DASH}"', animated[layer.pen]
+        label = _escaped(layer.label)
+        lines += [f'<g inkscape:groupmode="layer" inkscape:label="{label}" {look}>', *drawn, "</g>"]
+    return "\n".join([*lines, "</svg>", ""])
+
+
+def _animated(page: Page, speed: float) -> dict[Pen, list[str]]:
+    """Return the elements of each pen's strokes: hidden until they begin, then a growing dash."""
+    found: dict[Pen, list[str]] = {}
+    now, place = 0.0, None
+    for row in page.rows:
+        for stroke in row.strokes:
+            segments = curves(stroke)
+            if place is not None:
+                now += float(np.hypot(*(segments[0, 0] - place))) / JUMP_SPEED / speed
+            place, begin = segments[-1, 3], _number(now)
+            # The share of its length that is drawn after each period.
+            along = path_along(sampled(segments, LENGTH_STEPS))[::LENGTH_STEPS]
+            times = np.concatenate([[0], np.cumsum(segment_periods(stroke))])
+            shares = np.interp(np.arange(times[-1] + 1), times, along / along[-1])
+            duration = (len(shares) - 1) * row.period / speed
+            values = ";".join(_number(DASH - share, 4) for share in shares.tolist())
+            hidden = f'<set attributeName="visibility" to="hidden" end="{begin}s"/>' if now else ""
+            found.setdefault(row.pen, []).append(
+                f'<path pathLength="1" d="{_path_data(segments)}">{hidden}'
+                f'<animate attributeName="stroke-dashoffset" begin="{begin}s" '
+                f'dur="{_number(duration, 6)}s" values="{values}"/></path>'
+            )
+            now += duration
+    return found
+
+
+def _path_data(segments: np.ndarray) -> str:
+    """Return the `d` of a path along cubic segments `(segments, 4, 2)`, each from where the one
+    before ends; at least one."""
+    x, y = map(_number, segments[0, 0].tolist())
+    rows = segments[:, 1:].reshape(-1, 6).tolist()
+    return f"M{x} {y}" + "".join("C" + " ".join(map(_number, row)) for row in rows)
+
+
+def _number(value: float, decimals: int = DECIMALS) -> str:
+    """Return a number with at most so many decimals."""
+    shown = f"{value:.{decimals}f}".rstrip("0").rstrip(".")
+    return "0" if shown == "-0" else shown
+
+
+def _escaped(text: str) -> str:
+    """Escape text for XML; what XML forbids even when escaped becomes a question mark."""
+    return escape(XML_FORBIDDEN.sub("?", text))

@@ -1,9 +1,9 @@
-"""What is on a page, by hand; what is not a page."""
+"""What is on a page, by hand."""
 
 import numpy as np
 import pytest
 
-from utils.checks import DataError, UserError
+from utils.checks import UserError
 from utils.page.layers import DOT_LENGTH, curves, layers, sampled, segment_periods
 from utils.page.page import Page, Pen, Row
 
@@ -51,25 +51,6 @@ def test_samples_lie_on_the_curve():
     expected = [(t, t * t) for t in (0, 0.25, 0.5, 0.75)]
     expected += [(1, 1 + 3 * t) for t in (0, 0.25, 0.5, 0.75, 1)]
     np.testing.assert_allclose(found, expected, atol=1e-12)
-
-
-@pytest.mark.parametrize(
-    ("page", "said"),
-    [
-        (Page(0, 297), r"0 x 297 mm: both must be above 0"),
-        (Page(float("nan"), 297), "nan x 297 mm"),
-        (Page(99, 99, (Row((LINE,)), Row((LINE, LINE[0])))), r"row 2, stroke 2: .*shape \(2,\)"),
-        (Page(9, 9, (Row((LINE[:0],)),)), r"row 1, stroke 1: .*n at least 1.*\(0, 2\)"),
-        (Page(9, 9, (Row((LINE * [np.nan, 1],)),)), "row 1: a position is not a number"),
-        (Page(9, 9, dots=np.array([[np.inf, 1]])), "the ruling: a position is not a number"),
-        (Page(9, 9, (Row((LINE,), pen=Pen(0.0)),)), "row 1: .*width above 0"),
-        (Page(9, 9, (Row((LINE,), pen=Pen(0.4, 'red"')),)), "row 1: .*#rrggbb"),
-        (Page(9, 9, (Row((LINE,), period=0.0),)), "row 1: a period of 0.0 s: it must be above 0"),
-    ],
-)
-def test_what_is_no_page_is_an_error(page, said):
-    with pytest.raises(DataError, match=said):
-        layers(page)
 
 
 @pytest.mark.parametrize(

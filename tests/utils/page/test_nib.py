@@ -5,7 +5,7 @@ import pytest
 
 from utils.page.nib import NARROWEST, WIDEST, around, outlines
 from utils.page.page import Page, Pen, Row
-from utils.page.svg_page import page_svg
+from utils.page.svg import to_svg
 
 
 def windings(polygon, places):
@@ -83,4 +83,4 @@ def test_dots_have_an_outline_too():
         np.testing.assert_allclose(polygon.mean(axis=0), centre, atol=0.02)
         assert windings(polygon, np.array([centre], dtype=float)) == 1
     assert outlines(Row(())) == []
-    assert page_svg(Page(9, 9, (row,)), speed_widths=True).count("<path") == 2
+    assert to_svg(Page(9, 9, (row,)), speed_widths=True).count("<path") == 2

@@ -112,10 +112,5 @@ def test_what_xml_cannot_hold_is_refused(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_position_that_is_no_number_is_refused():
-    with pytest.raises(DataError, match="row 1: a position is not a number"):
-        page_to_inkml(Page(9, 9, (row([[1, np.nan]]),)))
-
-
 def test_an_empty_page_has_no_traces():
     assert read(page_to_inkml(Page(210, 297))) == (None, None, [])

@@ -3,10 +3,8 @@
 import json
 
 import numpy as np
-import pytest
 
 from data_loader.sources.ink_files import read_ink
-from utils.checks import DataError
 from utils.page.page import Page, Pen, Row
 from utils.page.page_json import to_json, write_page_json
 
@@ -42,16 +40,6 @@ def test_the_values_are_plain_and_rounded():
     text = to_json(PAGE)
     assert json.loads(text) == VALUES
     assert "-0" not in text and text.count("\n") == 1 and "é" in text
-
-
-def test_what_json_cannot_hold_is_refused(tmp_path):
-    for page, message in (
-        (Page(9, 9, (Row((np.array([[1, np.nan]]),)),)), "a number that is not finite"),
-        (Page(9, 9, (Row((), "a\ud800"),)), "a text of the page holds half a character"),
-    ):
-        with pytest.raises(DataError, match=message):
-            write_page_json(tmp_path / "page.json", page)
-    assert not list(tmp_path.iterdir())
 
 
 def test_a_page_is_read_row_by_row(tmp_path):

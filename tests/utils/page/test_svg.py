@@ -1,21 +1,88 @@
-"""SVG read back."""
+"""Lines and pages as SVG, read back by vpype, a program for pen plotters; times by hand."""
 
-import re
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from utils.checks import DataError
-from utils.ink import bezier, from_strokes, strokes, to_points
-from utils.page.pen import INK, PEN
-from utils.page.svg import LETTER, to_svg, write_svg
+from utils.ink import bezier, bounds, from_strokes
+from utils.page.page import LETTER, Page, Pen, Row, page_of_line
+from utils.page.paper import Paper
+from utils.page.pen import PEN
+from utils.page.svg import JUMP_SPEED, to_svg, write_svg
 
 vpype = pytest.importorskip("vpype", reason="vpype is not there for this Python")
+vpype_cli = pytest.importorskip("vpype_cli")
 
+ROOT = Path(__file__).parents[3]
 SVG = "{http://www.w3.org/2000/svg}"
+MM = 25.4 / 96
+"""Millimetres in vpype's unit, the CSS pixel."""
+RED = Pen(0.7, "#aa0000")
+
+
+def scribble(seed=3, count=40):
+    """A page of two pens with strokes of many sizes, dots among them."""
+    generator = np.random.default_rng(seed)
+    rows = []
+    for y in (40, 60, 80, 100):
+        sizes = generator.choice([1, 2, 3, 12], count // 4)
+        starts = np.sort(generator.uniform(20, 180, len(sizes)))
+        strokes = [
+            np.array([x, y]) + generator.normal(0, 1, (n, 2)).cumsum(axis=0)
+            for x, n in zip(starts, sizes, strict=True)
+        ]
+        rows.append(Row(tuple(strokes), pen=RED if y == 80 else Pen()))
+    rules = np.array([[[20, y], [190, y]] for y in (40.0, 60, 80, 100)])
+    return Page(210, 297, tuple(rows), rules)
+
+
+def plotted(path):
+    """The layers that vpype finds in a file, by number, and the sheet's size in millimetres."""
+    document = vpype.read_multilayer_svg(str(path), quantization=0.05 / MM)
+    return document.layers, tuple(side * MM for side in document.page_size)
+
+
+def ends(lines):
+    return np.array([[(end.real * MM, end.imag * MM) for end in line[[0, -1]]] for line in lines])
+
+
+def test_plotters_find_layers_pens_and_every_stroke(tmp_path):
+    page = scribble()
+    write_svg(tmp_path / "page.svg", page, "a <b>")
+    found, size = plotted(tmp_path / "page.svg")
+    assert size == pytest.approx((210, 297), rel=1e-5)
+    assert list(found) == [1, 2, 3]
+    names = ["1 ruling", "2 pen 0.4 mm #1b2a4e", "3 pen 0.7 mm #aa0000"]
+    assert [layer.metadata["vp_name"] for layer in found.values()] == names
+    pens = [
+        (layer.metadata["vp_pen_width"] * MM, str(layer.metadata["vp_color"]))
+        for layer in (found[2], found[3])
+    ]
+    assert pens == [(pytest.approx(0.4), "#1b2a4e"), (pytest.approx(0.7), "#aa0000")]
+    np.testing.assert_allclose(ends(found[1]), page.rules, atol=0.001)
+    written = {
+        2: [stroke for row in page.rows if row.pen != RED for stroke in row.strokes],
+        3: list(page.rows[2].strokes),
+    }
+    assert sum(len(stroke) == 1 for stroke in written[2] + written[3]) > 5
+    for number, strokes in written.items():
+        assert len(found[number]) == len(strokes)  # in the order of writing
+        for read, line, stroke in zip(ends(found[number]), found[number], strokes, strict=True):
+            if len(stroke) == 1:
+                assert np.abs(line[-1] - line[0]) * MM == pytest.approx(0.2, abs=1e-4)
+                np.testing.assert_allclose(read.mean(axis=0), stroke[0], atol=0.001)
+            else:
+                np.testing.assert_allclose(read, stroke[[0, -1]], atol=0.001)
+    root = ElementTree.parse(tmp_path / "page.svg").getroot()
+    assert (root.get("width"), root.get("height")) == ("210mm", "297mm")
+    assert root.get("viewBox") == "0 0 210 297"
+    assert root.find(f"{SVG}title").text == "a <b>"
+    assert all(group.get("fill") == "none" for group in root.iter(f"{SVG}g"))
 
 
 def wave(letters=8, height=10.0, points=25):
@@ -25,87 +92,155 @@ def wave(letters=8, height=10.0, points=25):
     return from_strokes([body, np.array([[height, -2 * height]])])
 
 
-def numbers(text):
-    return [float(number) for number in re.findall(r"-?\d+(?:\.\d+)?", text)]
-
-
-def points_of(path):
-    """The end points of the curves of a path element."""
-    way = path.get("d")
-    assert re.fullmatch(r"M[-\d. ]+(C[-\d. ]+)+", way)
-    start, *curves = way[1:].split("C")
-    return np.array([numbers(start)] + [numbers(curve)[-2:] for curve in curves])
-
-
-def test_svg_is_read_back_to_the_same_points(tmp_path):
-    generator = np.random.default_rng(3)
-    parts = [generator.normal(0, 20, (n, 2)).cumsum(axis=0) for n in (30, 2, 1, 17)]
-    ink = from_strokes(parts)
-    write_svg(tmp_path / "ink.svg", ink, "text")
-    root = ElementTree.parse(tmp_path / "ink.svg").getroot()
-    paths = list(root.iter(f"{SVG}path"))
-    assert len(paths) == 4
-    for path, points in zip(paths, strokes(ink), strict=True):
-        read = points_of(path)
-        if len(points) == 1:  # a dot: a short line around it
-            assert len(read) == 2
-            read = read.mean(axis=0, keepdims=True)
-        np.testing.assert_allclose(read, points, atol=0.006)  # two decimals of units of 20
-
-
 @pytest.mark.parametrize("size", [1e-3, 1.0, 500.0])
-def test_plotters_find_all_strokes_and_dots(tmp_path, size):
-    write_svg(tmp_path / "ink.svg", wave() * np.array([size, size, 1]))
-    document = vpype.read_multilayer_svg(str(tmp_path / "ink.svg"), quantization=0.1)
-    body, dot = document.layers[1]
-    assert len(body) > 200
-    assert np.abs(dot[-1] - dot[0]) * 25.4 / 96 == pytest.approx(0.2, rel=0.02)  # millimetres
-    assert document.layers[1].metadata["vp_pen_width"] > 0  # one for both
-
-
-def test_svg_curves_are_the_smooth_ones():
-    points = np.array([[0, 0], [10, 20], [40, 25], [45, -30]], dtype=float)
-    root = ElementTree.fromstring(to_svg(from_strokes([points])))
-    (path,) = root.iter(f"{SVG}path")
-    curve = numbers(path.get("d").split("C")[2])
-    np.testing.assert_allclose(curve, bezier(points)[1, 1:].reshape(-1), atol=0.01)
-
-
-@pytest.mark.parametrize("size", [1e-3, 1.0, 500.0])
-def test_svg_has_the_inks_units_and_a_natural_size(size):
+def test_a_line_is_a_page_of_a_natural_size(tmp_path, size):
+    """Letters of 10 sizes are `LETTER` high, whatever the unit of the ink."""
     ink = wave() * np.array([size, size, 1])
-    root = ElementTree.fromstring(to_svg(ink))
-    left, top, width, height = numbers(root.get("viewBox"))
-    points = to_points(ink)
-    assert left < points[:, 0].min() and top < points[:, 1].min()
-    assert left + width > points[:, 0].max() and top + height > points[:, 1].max()
-    # Letters of 10 sizes are LETTER high, in both directions.
-    for name, units in (("width", width), ("height", height)):
-        assert root.get(name).endswith("mm")
-        natural = float(root.get(name)[:-2])
-        assert natural == pytest.approx(units / (10 * size) * LETTER, rel=0.03)
-    (group,) = root.iter(f"{SVG}g")
-    assert group.get("stroke-linecap") == "round" and group.get("stroke-linejoin") == "round"
-    assert (group.get("fill"), group.get("stroke")) == ("none", INK)
-    assert float(group.get("stroke-width")) == pytest.approx(10 * size * PEN, rel=0.03)
+    write_svg(tmp_path / "ink.svg", page_of_line(ink), '<b> & "c"', description="a\x00 \ud800")
+    layers, paper = plotted(tmp_path / "ink.svg")
+    unit = LETTER / (10 * size)
+    left, top, right, bottom = bounds(ink)
+    assert paper == pytest.approx(
+        ((right - left) * unit + 4 * LETTER, (bottom - top) * unit + 4 * LETTER), rel=0.03
+    )
+    body, dot = layers[1]
+    assert len(body) > 200
+    assert np.abs(dot[-1] - dot[0]) * MM == pytest.approx(0.2, rel=0.02)
+    assert layers[1].metadata["vp_pen_width"] * MM == pytest.approx(LETTER * PEN)
+    assert body[0].real * MM == pytest.approx(2 * LETTER)
+    root = ElementTree.parse(tmp_path / "ink.svg").getroot()
+    assert root.find(f"{SVG}title").text == '<b> & "c"'
+    assert root.find(f"{SVG}desc").text == "a? ?"
 
 
-def test_svg_text_is_escaped():
-    text, description = "<b> & \"c\" 'd' ]]>", "bias\x00 0.5 \ud800"
-    root = ElementTree.fromstring(to_svg(wave(), text, description=description))
-    assert root.find(f"{SVG}title").text == text
-    assert root.find(f"{SVG}desc").text == "bias? 0.5 ?"
+def test_strokes_are_smooth_curves_through_their_points():
+    points = np.array([[10, 10], [20, 30], [50, 35], [55, 10]], dtype=float)
+    (path,) = ElementTree.fromstring(to_svg(Page(99, 99, (Row((points,)),)))).iter(f"{SVG}path")
+    curve = [float(number) for number in path.get("d").split("C")[2].split()]
+    np.testing.assert_allclose(curve, bezier(points)[1, 1:].reshape(-1), atol=0.001)
 
 
-def test_empty_svg_is_an_error(tmp_path):
+def test_a_line_without_ink_is_an_error():
     with pytest.raises(DataError, match="empty"):
-        write_svg(tmp_path / "none.svg", np.zeros((0, 3)))
-    assert not list(tmp_path.iterdir())
+        page_of_line(np.zeros((0, 3)))
 
 
 def test_whoever_writes_files_needs_no_matplotlib():
     code = (
-        "import utils.page.svg, utils.page.inkml, utils.page.svg_animation, sys; "
+        "import utils.page.svg, utils.page.inkml, utils.page.page_json, sys; "
         "sys.exit('matplotlib' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_paper_without_its_ruling(tmp_path):
+    rows = (Row((np.array([[10, 10], [20, 10]]),)),)
+    for printed, name in ((True, "with"), (False, "without")):
+        sheet = Paper(100, 60, (20, 10, 20, 10), "dotted", 20.0, printed)
+        page = Page(100, 60, rows, sheet.rules(), sheet.dots())
+        write_svg(tmp_path / f"{name}.svg", page)
+    found, size = plotted(tmp_path / "with.svg")
+    assert [len(layer) for layer in found.values()] == [10, 1] and size == pytest.approx((100, 60))
+    (only,) = plotted(tmp_path / "without.svg")[0].values()
+    assert len(only) == 1 and only.metadata["vp_name"] == "1 pen 0.4 mm #1b2a4e"
+
+
+def test_every_stroke_and_dot_is_in_the_gcode_and_the_pen_lifted_between(tmp_path):
+    """By the profile that docs/write.md names; the sheet's lower left corner is 0, 0."""
+    pytest.importorskip("vpype_gcode")
+    page = scribble()
+    write_svg(tmp_path / "page.svg", page)
+    vpype.config_manager.load_config_file(str(ROOT / "docs" / "plotter.toml"))
+    program = tmp_path / "page.gcode"
+    vpype_cli.execute(f"read {tmp_path / 'page.svg'} gwrite -p handwriting {program}")
+    down, place, drawn, pauses = False, 0j, [], 0
+    for line in program.read_text().splitlines():
+        command, *words = line.split()
+        if command == "M3":
+            down = words == ["S90"]
+            drawn += [[place]] if down else []
+        elif command in ("G0", "G1"):
+            assert down == (command == "G1")
+            place = complex(float(words[0][1:]), float(words[1][1:]))
+            drawn[-1:] = [[*drawn[-1], place]] if down else drawn[-1:]
+        elif command == "M0":
+            assert not down
+            pauses += 1
+    assert not down and pauses == 2  # between the ruling and two pens
+    strokes = [
+        *page.rules,
+        *(stroke for row in page.rows if row.pen != RED for stroke in row.strokes),
+        *page.rows[2].strokes,
+    ]
+    assert len(drawn) == len(strokes)
+    for way, stroke in zip(drawn, strokes, strict=True):
+        found = np.array([[end.real, 297 - end.imag] for end in (way[0], way[-1])])
+        if len(stroke) == 1:
+            assert abs(way[-1] - way[0]) == pytest.approx(0.2, abs=0.002)
+            np.testing.assert_allclose(found.mean(axis=0), stroke[0], atol=0.002)
+        else:
+            np.testing.assert_allclose(found, stroke[[0, -1]], atol=0.002)
+
+
+def test_widths_by_speed_are_outlines():
+    root = ElementTree.fromstring(to_svg(scribble(), speed_widths=True))
+    ruling, blue, red = root.iter(f"{SVG}g")
+    assert ruling.get("stroke") and (blue.get("fill"), red.get("fill")) == ("#1b2a4e", "#aa0000")
+    assert blue.get("stroke") is None
+    paths = [path.get("d") for path in (*blue, *red)]
+    assert len(paths) == 40
+    assert all(d[0] == "M" and d[-1] == "Z" and "C" not in d for d in paths)
+
+
+# Faster and faster to the right; half a second later (as it is so far) a dot; a line of a red pen.
+STROKE = np.array([[10, 20], [11, 20], [14, 20], [20, 20.0]])
+DOT = np.array([[20 + JUMP_SPEED / 2, 20.1]])
+LINE = np.array([[20 + JUMP_SPEED / 2, 20.2], [110, 40]])
+FILM = Page(
+    210,
+    297,
+    (Row((STROKE, DOT), period=0.1), Row((LINE,), pen=RED, period=0.2)),
+    rules=np.array([[[20, 30], [190, 30.0]]]),
+)
+
+
+def timetable(svg):
+    """When each stroke begins, how long it takes and how far it is at equal times, layer by
+    layer; until it begins it is hidden."""
+    found = []
+    for path in ElementTree.fromstring(svg).iter(f"{SVG}path"):
+        if (grows := path.find(f"{SVG}animate")) is None:
+            continue
+        begin = float(grows.get("begin").removesuffix("s"))
+        hidden = path.find(f"{SVG}set")
+        assert (hidden is None) == (begin == 0)
+        if begin:
+            assert (hidden.get("attributeName"), hidden.get("to")) == ("visibility", "hidden")
+            assert hidden.get("end") == grows.get("begin")
+        assert path.get("pathLength") == "1" and grows.get("attributeName") == "stroke-dashoffset"
+        shares = [2 - float(value) for value in grows.get("values").split(";")]
+        found.append((begin, float(grows.get("dur").removesuffix("s")), shares))
+    return found
+
+
+@pytest.mark.parametrize("speed", [1.0, 4.0])
+def test_animated_strokes_take_the_time_of_the_pen(speed):
+    stroke, dot, line = timetable(to_svg(FILM, animate=speed))
+    assert stroke[:2] == pytest.approx((0, 0.3 / speed), abs=1e-3)
+    assert stroke[2] == pytest.approx([0, 0.1, 0.4, 1], abs=0.01)
+    assert dot[:2] == pytest.approx((0.8 / speed, 0.1 / speed), abs=1e-3)  # after the jump
+    assert dot[2] == [0, 1]
+    assert line[:2] == pytest.approx((0.9 / speed, 0.2 / speed), abs=1e-3)
+
+
+def test_the_finished_animation_is_the_page(tmp_path):
+    write_svg(tmp_path / "page.svg", FILM)
+    write_svg(tmp_path / "film.svg", FILM, "title", animate=1.0)
+    root = ElementTree.parse(tmp_path / "film.svg").getroot()
+    dashes = [group.get("stroke-dasharray") for group in root.iter(f"{SVG}g")]
+    assert dashes == [None, "2", "2"]
+    (page, size), (film, other) = (plotted(tmp_path / f"{name}.svg") for name in ("page", "film"))
+    assert size == other and list(page) == list(film) == [1, 2, 3]
+    for number, layer in page.items():
+        assert film[number].metadata["vp_name"] == layer.metadata["vp_name"]
+        assert all((one == two).all() for one, two in zip(layer, film[number], strict=True))
