@@ -31,8 +31,10 @@ from data_loader import EmbeddedDataset, IAMOnDBDataset, read_ink
 from data_loader.sources.hand import Pair
 from data_loader.synthetic.corpus import held_out
 from model import load
-from model.loading import Reader, Writer
+from model.generation.options import Sampling
+from model.reader import Reader
 from model.recognition.error_rates import rates
+from model.writer import Writer
 from trainer import own_hand
 from utils import hand_likeness
 from utils.ink import strokes
@@ -161,7 +163,7 @@ def written(before: Writer, run: RunFolder) -> dict:
     result = {}
     for network, which in ((before, "before"), (after, "now")):
         for how, given in (("alone", None), ("primed", primer)):
-            made = network.write_lines(texts, list(range(SENTENCES)), bias=BIAS, primer=given)
+            made = network.write_lines(texts, list(range(SENTENCES)), Sampling(BIAS), primer=given)
             inks = [one.written for one in made]
             result[f"{which} {how}"] = {
                 "places": space.embed([ink for ink in inks if len(ink) > 9]).tolist(),

@@ -29,7 +29,7 @@ from benchmarks.measure import (
     synchronise,
     ways,
 )
-from model import SynthesisNetwork, sample
+from model import Sampling, SynthesisNetwork, sample
 from utils.alphabet import Alphabet
 from utils.checks import UserError
 from utils.normalisation import Normalisation
@@ -61,12 +61,13 @@ def make_ours(
 ) -> Callable[[int], float]:
     """Return a function that writes `lines` lines `calls` times and returns points per second."""
     model, texts = build(hidden).to(device), make_texts(lines)
+    sampling = Sampling(bias=0.0, max_steps=steps)
 
     def run(number: int) -> float:
         start = time.perf_counter()
         for call in range(calls):
             seeds = range(1000 * (number + 1) + call, 1000 * (number + 1) + call + lines)
-            written = sample(model, seeds, texts, max_steps=steps, precision=way.precision)
+            written = sample(model, seeds, texts, sampling, precision=way.precision)
             if any(len(line.ink) != steps + 1 for line in written):
                 raise RuntimeError("a line ended early: the rivals did not do the same")
         return calls * lines * steps / (time.perf_counter() - start)

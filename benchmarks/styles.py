@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from base.pretrained import HAND_SPACE, styles
 from commands.options import samples_of
 from data_loader.synthetic.corpus import held_out
-from model import load
+from model import Sampling, load
 from model.recognition.error_rates import rates
 from utils import hand_likeness
 from utils.hand_measures import measure
@@ -44,7 +44,7 @@ def main(arguments: argparse.Namespace) -> None:
     every, of_space, of_measures, errors = [], [], [], []
     for number, primer in enumerate(samples_of(list(hands.values()), network)):
         seeds = range(1000 * number, 1000 * number + len(texts))
-        lines = network.write_lines(texts, seeds, bias=BIAS, primer=primer)
+        lines = network.write_lines(texts, seeds, Sampling(BIAS), primer=primer)
         inks = [primer[0], *(line.written for line in lines)]
         said = [primer[1], *texts]
         found = [measure(ink, text) for ink, text in zip(inks, said, strict=True)]

@@ -49,8 +49,9 @@ def run(arguments: argparse.Namespace) -> None:
     from data_loader.synthetic.alignment import AlignedLine, Alignment
     from data_loader.synthetic.bank import check_forms, hands, look_at_pieces
     from data_loader.synthetic.cutting import measured_lines
-    from model.loading import Reader, Writer
+    from model.reader import Reader
     from model.recognition.error_rates import error_counts, read_in_place
+    from model.writer import Writer
     from parse_config import ConfigParser
     from utils.alphabet import nfc
 

@@ -2,11 +2,13 @@
 
 import argparse
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from base.pretrained import resolve_checkpoint
 from commands import options, page_appearance
 from commands.options import Parser, number
+from model.generation.options import Sampling
 from utils.checks import Range, UserError
 from utils.files import write_json
 
@@ -102,7 +104,6 @@ def run(arguments: argparse.Namespace) -> None:
         resolve_checkpoint(arguments.reader or "reader")
     writer = options.load(arguments.resume, arguments, to="write texts")
     from data_loader.synthetic.corpus import held_out
-    from model.generation.mixture import PEN_SHARPNESS
     from utils.hand_measures import measure, summary, variety
 
     options.make_output(arguments.output)
@@ -116,9 +117,9 @@ def run(arguments: argparse.Namespace) -> None:
     recorded = measures_of_recorded(writer, arguments, count) if arguments.recorded else []
     texts = options.known(writer.model.alphabet, held_out(count), skip=True)
     seeds = range(arguments.seed, arguments.seed + count)
-    how = {**options.sharpening(arguments), "max_steps": arguments.steps}
+    sampling = options.sampling_of(arguments)
     for bias in biases:
-        lines = writer.write_lines(texts, seeds, bias=bias, **how, progress=True)
+        lines = writer.write_lines(texts, seeds, replace(sampling, bias=bias), progress=True)
         written = [measure(line.ink, text) for line, text in zip(lines, texts, strict=True)]
         one: dict[str, Any] = {"bias": bias, "ended": sum(line.ended for line in lines) / count}
         one["measures"] = summary(written)
@@ -128,7 +129,7 @@ def run(arguments: argparse.Namespace) -> None:
     result: dict[str, Any] = {
         "writer": str(writer.path),
         "seed": arguments.seed,
-        "pen_sharpness": how.get("pen_sharpness", PEN_SHARPNESS),
+        "pen_sharpness": sampling.pen_sharpness,
         "texts": count,
         "written": [one for _, one in columns],
     }
@@ -141,7 +142,7 @@ def run(arguments: argparse.Namespace) -> None:
         columns.append((f"{len(recorded)} recorded", result["recorded"]))
     print_table(columns)
     if arguments.lengths:
-        result["lengths"] = lengths(writer, arguments, count, biases, how)
+        result["lengths"] = lengths(writer, arguments, count, biases, sampling)
     write_json(path, result)
     print(path)
 
@@ -189,7 +190,7 @@ def lengths(
     arguments: argparse.Namespace,
     count: int,
     biases: Sequence[float],
-    how: Mapping[str, Any],
+    sampling: Sampling,
 ) -> list[dict[str, Any]]:
     """Write texts of each of --lengths at several biases, have them read, and print the rates."""
     from data_loader.synthetic.corpus import held_out
@@ -203,7 +204,7 @@ def lengths(
         texts = held_out(count, length - NEAR, length + NEAR)
         texts = options.known(writer.model.alphabet, texts, skip=True)
         results = read_back(
-            writer, reader.model, texts, biases, seed=arguments.seed, **how, progress=True
+            writer, reader.model, texts, biases, sampling, seed=arguments.seed, progress=True
         )
         for one in results:
             measures = summary([measure(each.ink, each.reference) for each in one.transcriptions])

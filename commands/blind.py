@@ -1,6 +1,7 @@
 """Draw pairs of lines of two networks to choose between by eye, or count the votes."""
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 from base.pretrained import resolve_checkpoint
@@ -88,7 +89,7 @@ def draw(arguments: argparse.Namespace) -> None:
     texts = None if arguments.text_file is None else options.lines_of(arguments.text_file)
     writers = [options.load(name, arguments, to="write texts") for name in arguments.networks]
     from data_loader.synthetic.corpus import held_out
-    from model.loading import BIAS
+    from model.generation.options import Sampling
     from utils.plots import draw_pairs
     from utils.preference import first_is_left
 
@@ -97,13 +98,14 @@ def draw(arguments: argparse.Namespace) -> None:
     texts = texts or held_out(arguments.num_samples or PAIRS)
     for writer in writers:
         texts = options.known(writer.model.alphabet, texts, skip)
-    count, biases = len(texts), arguments.biases or [BIAS]
+    count, biases = len(texts), arguments.biases or [Sampling.bias]
     biases = [biases[0], biases[-1]]
-    how = {**options.sharpening(arguments), "max_steps": arguments.steps, "progress": True}
+    sampling = options.sampling_of(arguments)
     written = []
     for which, (writer, bias) in enumerate(zip(writers, biases, strict=True)):
         start = arguments.seed + which * count
-        lines = writer.write_lines(texts, range(start, start + count), bias=bias, **how)
+        seeds = range(start, start + count)
+        lines = writer.write_lines(texts, seeds, replace(sampling, bias=bias), progress=True)
         written.append([line.ink for line in lines])
     left = first_is_left(count, arguments.seed).tolist()
     pairs = [

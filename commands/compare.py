@@ -43,14 +43,14 @@ def run(arguments: argparse.Namespace) -> None:
                 f"{writer.path} contains a {type(writer.model).__name__}; only networks without a "
                 "text can be compared"
             )
-        how = options.sharpening(arguments, writer)
+        sampling = options.sampling_of(arguments, writer)
         seeds = range(arguments.seed, arguments.seed + count)
-        lines = writer.write_lines(None, seeds, **how, max_steps=arguments.steps, progress=True)
+        lines = writer.write_lines(None, seeds, sampling, progress=True)
         label = label_of(writer)
         ended = f"{sum(line.ended for line in lines)} of {count} ended on their own"
         print(f"{label}: {ended}  ({writer.path})")
         rows.append([line.ink for line in lines])
-        captions.append(f"{label} · {ended}{writer.sharpening(**how)}")
+        captions.append(f"{label} · {ended}{writer.sharpening(sampling)}")
         names.append(writer.name)
     import numpy as np
 

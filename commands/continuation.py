@@ -29,7 +29,8 @@ def add_options(parser: Parser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     writer = options.load(arguments.resume, arguments, to="write")
-    how = options.sharpening(arguments, writer)
+    arguments.steps = arguments.steps or STEPS
+    sampling = options.sampling_of(arguments, writer)
     import numpy as np
 
     from parse_config import data_of
@@ -57,13 +58,12 @@ def run(arguments: argparse.Namespace) -> None:
         (line,) = writer.write_lines(
             [source.text(index)] if needs_text else None,
             [seed],
-            **how,
-            max_steps=arguments.steps or STEPS,
+            sampling,
             primer=(source.ink(index)[:points], ""),
         )
         lines.append(line)
         name = source.name(index) + ("" if line.text is None else f" · {line.text}")
-        captions.append(f"{name}{writer.sharpening(**how)} · seed {seed}")
+        captions.append(f"{name}{writer.sharpening(sampling)} · seed {seed}")
         print(f"{name}: {len(line.ink) - line.primed} points after the first {line.primed}")
     path = options.picture(arguments.output, f"{writer.name}-continued.png")
     draw_lines(

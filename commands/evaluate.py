@@ -27,7 +27,7 @@ def check(arguments: argparse.Namespace) -> None:
 def run(arguments: argparse.Namespace) -> None:
     options.readable(search_options.language_file(arguments))
     network = options.load(arguments.resume, arguments)
-    from model.loading import Reader
+    from model.reader import Reader
 
     if isinstance(network, Reader):
         evaluate_reading(network, arguments)

@@ -91,13 +91,13 @@ def draw(
     """Draw lines of the person, each as the networks write it, and texts in the hand."""
     from utils.plots import draw_lines
 
-    options_ = {"bias": arguments.bias, "primer": primer}
+    sampling = options.sampling_of(arguments)
     inks, captions = [], []
     own = [k for k in source.indices("valid").tolist() if source.text(k) != primer[1]][:SHOWN]
     said = [source.text(k) for k in own]
     seeds = range(arguments.seed, arguments.seed + len(said) + len(texts))
     written = {
-        name: network.write_lines([*said, *texts], list(seeds), **options_)
+        name: network.write_lines([*said, *texts], list(seeds), sampling, primer=primer)
         for name, network in networks.items()
     }
     for row, index in enumerate(own):
@@ -145,7 +145,8 @@ def measure(
     seeds = list(range(arguments.seed, arguments.seed + len(texts)))
     for name, network in networks.items():
         for how, given in (("alone", None), ("primed", primer)):
-            lines = network.write_lines(texts, seeds, bias=arguments.bias, primer=given)
+            sampling = options.sampling_of(arguments)
+            lines = network.write_lines(texts, seeds, sampling, primer=given)
             misread = rates(zip(texts, reader.read_lines(lines), strict=True))["cer"]
             places = []
             for line in lines:

@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -131,7 +132,7 @@ def run(arguments: argparse.Namespace) -> None:
         resolve_checkpoint(arguments.proofread)
     options.readable(search_options.language_file(arguments), texts_file(arguments))
     writer = options.load(arguments.resume, arguments, to="write texts")
-    from model.loading import Reader
+    from model.reader import Reader
 
     named = {"--reader": arguments.reader, "--proofread": arguments.proofread}
     readers = {
@@ -153,9 +154,8 @@ def run(arguments: argparse.Namespace) -> None:
     options.make_output(arguments.output)
     style = None if arguments.style == options.OWN else arguments.style
     how = {
-        **options.sharpening(arguments),
+        "sampling": options.sampling_of(arguments),
         "seed": arguments.seed,
-        "max_steps": arguments.steps,
         "primer": options.samples_of([style], writer)[0] if style else None,
         "search": search_options.search_of(reader, arguments),
         "proofreader": proofreader,
@@ -182,13 +182,11 @@ def record(
     writer: Any, reader: Any, proofreader: Any, how: Mapping[str, Any], style: Path | None
 ) -> dict[str, Any]:
     """Return the settings that a file of results records."""
-    from model.generation.mixture import PEN_SHARPNESS
-
     return {
         "writer": str(writer.path),
         "reader": str(reader.path),
         "seed": how["seed"],
-        "pen_sharpness": how.get("pen_sharpness", PEN_SHARPNESS),
+        "pen_sharpness": how["sampling"].pen_sharpness,
         "proofreader": str(proofreader.path) if proofreader else None,
         "tries": how["tries"],
         "style": str(style) if style else None,
@@ -368,7 +366,8 @@ def judge_characters(
         raise UserError(f"{writer.path}: its network knows the characters of none of the texts")
     introduce(reader, [text for text in carriers.values() for _ in range(count)])
     (bias,) = arguments.biases or [BIAS]
-    result, judged = read_characters(writer, reader.model, carriers, count, bias, **how)
+    how = {**how, "sampling": replace(how["sampling"], bias=bias)}
+    result, judged = read_characters(writer, reader.model, carriers, count, **how)
     for one in judged:
         others = f"  misread: {'  '.join(one.misreadings)}" if one.misreadings else ""
         counts = f"{one.exact:>3} of {count}, itself {one.itself:>3}"

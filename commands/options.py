@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from base.pretrained import pretrained, resolve_checkpoint, style_file, styles
+from model.generation.options import PEN_SHARPNESS, Sampling
 from utils.alphabet import Alphabet, describe, nfc
 from utils.checks import DEVICES, Range, UserError, device_name, nearest
 from utils.files import check_writable, open_file
@@ -140,7 +141,9 @@ def load(
     """
     resolve_checkpoint(path)  # before torch is imported
     load_modules(arguments)
-    from model.loading import Reader, Writer, load
+    from model.loading import load
+    from model.reader import Reader
+    from model.writer import Writer
 
     network = load(path, arguments.device)
     kind = type(network.model).__name__
@@ -316,7 +319,7 @@ def add_sampling(parser: Parser, *, samples: str, steps: str, bias: bool = True)
 
 def add_bias(parser: Parser, default: float | None = None) -> None:
     """Add --bias; by default it is the writer's."""
-    shown = 0.5 if default is None else default
+    shown = Sampling.bias if default is None else default
     parser.add_argument(
         "--bias",
         type=number(float, Range(0, 100)),
@@ -334,15 +337,15 @@ def add_pen_sharpness(parser: Parser) -> None:
         type=number(float, Range(0, 100)),
         metavar="S",
         help="how much the bias also sharpens when the pen is lifted; 0: not at all, as in the "
-        "paper (default: 3), e.g. --pen-sharpness 0",
+        f"paper (default: {PEN_SHARPNESS:g}), e.g. --pen-sharpness 0",
     )
 
 
-def sharpening(arguments: argparse.Namespace, writer: Any = None) -> dict[str, float]:
-    """Return --bias and --pen-sharpness, as far as they are given.
+def sampling_of(arguments: argparse.Namespace, writer: Any = None) -> Sampling:
+    """Return --bias, --pen-sharpness and --steps, as far as there are.
 
     Raises:
-        UserError: if they are for a `writer` without a density that they could sharpen.
+        UserError: if a bias is for a `writer` without a density that it could sharpen.
     """
     values = {name: getattr(arguments, name, None) for name in ("bias", "pen_sharpness")}
     given = {name: value for name, value in values.items() if value is not None}
@@ -351,7 +354,7 @@ def sharpening(arguments: argparse.Namespace, writer: Any = None) -> dict[str, f
             f"{writer.path} contains a network with a regression head, which has no density to "
             f"sharpen: leave out --{next(iter(given)).replace('_', '-')}"
         )
-    return given
+    return Sampling(**given, max_steps=getattr(arguments, "steps", None))
 
 
 def add_skip_unknown(parser: Parser) -> None:

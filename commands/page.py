@@ -3,6 +3,7 @@
 import argparse
 import math
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -116,18 +117,18 @@ def hands_of(
 
     given = {"tries": arguments.tries, "liveliness": arguments.liveliness}
     chosen = {name: value for name, value in given.items() if value is not None}
-    usual = options.sharpening(arguments)
+    sampling = options.sampling_of(arguments)
     needed = dict.fromkeys((look["style"], look["bias"]) for look in looks)
     styles = [style for style in dict.fromkeys(style for style, _ in needed) if style]
     samples = dict(zip(styles, options.samples_of(styles, writer), strict=True))
     if (None in (style for style, _ in needed)) and primer is None:
-        primer = own_hand(writer, reader, arguments.seed, usual)
+        primer = own_hand(writer, reader, arguments.seed, sampling)
     return {
         (style, bias): Hand(
             writer,
             samples[style] if style else primer,
             reader,
-            usual | {"bias": bias},
+            replace(sampling, bias=bias),
             progress=True,
             **chosen,
         )

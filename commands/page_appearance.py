@@ -62,13 +62,13 @@ def written_pages(
     from utils.page.paper import Paper
 
     texts = options.known(writer.model.alphabet, held_out(arguments.pages * SENTENCES), skip=True)
-    sharpening = options.sharpening(arguments) | {"bias": bias}
+    sampling = replace(options.sampling_of(arguments), bias=bias)
     step = LINE_HEIGHT * HEIGHT
     found: dict[float, Measures] = {share: [] for share in shares}
     numbers = range(arguments.pages)
     for number in tqdm(numbers, desc="pages", unit="page", leave=False, disable=None):
         seed = arguments.seed + number
-        hand = Hand(writer, own_hand(writer, None, seed, sharpening), None, sharpening)
+        hand = Hand(writer, own_hand(writer, None, seed, sampling), None, sampling)
         text = " ".join(texts[number * SENTENCES : (number + 1) * SENTENCES])
         parts = Passage(hand, text).lines
         lines = hand.write(parts, range(seed, seed + len(parts)))

@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -71,11 +72,9 @@ def save(writer: Any, arguments: argparse.Namespace, line: Any, stem: Path) -> l
         figures["window"] = window_figure(attention, line.text, line.ink)
     if shown & {"density", "weights"}:
         # As it was sharpened step by step.
-        pen = {
-            name: value for name, value in options.sharpening(arguments).items() if name != "bias"
-        }
+        pen_sharpness = options.sampling_of(arguments).pen_sharpness
         bias = torch.from_numpy(line.bias).to(writer.device)
-        mixture = output.prediction[0].biased(bias, **pen)
+        mixture = output.prediction[0].biased(bias, pen_sharpness)
     if "density" in shown:
         from model.generation.density import density_map
 
@@ -114,10 +113,10 @@ def save_biases(
 
     hands = {"": primer} if primer else {"no style": None} | primers(writer)
     given = texts if writer.model.needs_text else None
-    how = options.sharpening(arguments) | {"max_steps": arguments.steps}
+    sampling = options.sampling_of(arguments)
     calls = [(hand, bias) for hand in hands.values() for bias in BIASES]
     written = [
-        writer.write_lines(given, seeds, **how | {"bias": bias, "primer": hand})
+        writer.write_lines(given, seeds, replace(sampling, bias=bias), primer=hand)
         for hand, bias in tqdm(calls, desc="biases", unit="line", leave=False, disable=None)
     ]
     names = [f"bias {bias:g}" for bias in BIASES]

@@ -67,7 +67,7 @@ def run(arguments: argparse.Namespace) -> None:
     options.readable(arguments.primer)
     writer = options.load(arguments.resume, arguments, to="write")
     showing.check(writer, arguments.show)
-    how = options.sharpening(arguments, writer)
+    sampling = options.sampling_of(arguments, writer)
     first, count = arguments.seed, arguments.num_samples
     if writer.model.needs_text:
         skip = arguments.skip_unknown or not arguments.text
@@ -93,8 +93,7 @@ def run(arguments: argparse.Namespace) -> None:
     lines = writer.write_lines(
         texts if writer.model.needs_text else None,
         seeds,
-        **how,
-        max_steps=arguments.steps,
+        sampling,
         primer=primer,
         progress=True,
     )

@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import Any
 
 _HOMES = {
+    "Sampling": "generation.options",
     "SSE": "generation.metrics",
     "AttentionNetwork": "recognition.networks",
     "CTCLoss": "recognition.loss",

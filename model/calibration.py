@@ -6,15 +6,17 @@ measured, and the stretch is corrected by what they lack.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from model.generation.line import Line
+from model.generation.options import Primer, Sampling
 from utils.ink import bounds, vertical_segments, x_height
 
 if TYPE_CHECKING:
-    from model.loading import Writer
+    from model.writer import Writer
 
 LINES, ROUNDS = 8, 2
 """Lines that are written at once, and how often (measured on 24 hands: widths are 20 % off in the
@@ -44,9 +46,7 @@ class Calibration(NamedTuple):
     rest: tuple[float, float]
 
 
-def calibrated(
-    writer: "Writer", primer: tuple[np.ndarray, str], bias: float, pen_sharpness: float
-) -> Calibration:
+def calibrated(writer: "Writer", primer: Primer, sampling: Sampling) -> Calibration:
     """Return how a writer continues a hand as wide and as high as it is.
 
     The lines that are written have the primer's own text, so that widths compare. The second
@@ -54,25 +54,19 @@ def calibrated(
 
     Args:
         writer: takes a text.
-        primer: ink `(points, 3)` of the hand, in the units of the writer's data, and its text.
-        bias, pen_sharpness: of what it will write.
+        primer: a line of the hand.
+        sampling: of what it will write; its stretch and limit are not used.
     """
     ink, text = primer
-    usual = writer.model.stretch_at(bias)
+    usual = writer.model.stretch_at(sampling.bias)
     if min(sum(map(str.isalnum, text)), len(vertical_segments(ink))) < LETTERS:
         return Calibration(usual, (1.0, 1.0))
     wanted = _size(ink)
     stretch = np.log(usual)
     gain, before, excess = np.full(2, GAIN), None, np.zeros(2)
     for _ in range(ROUNDS):
-        lines = writer.write_lines(
-            [text] * LINES,
-            range(LINES),
-            bias=bias,
-            pen_sharpness=pen_sharpness,
-            stretch=_factors(stretch),
-            primer=primer,
-        )
+        trial = replace(sampling, stretch=_factors(stretch), max_steps=None)
+        lines = writer.write_lines([text] * LINES, range(LINES), trial, primer=primer)
         excess = np.log(_ratios(lines, wanted))
         if before is not None:
             moved = stretch - before[0]

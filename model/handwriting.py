@@ -8,17 +8,18 @@ line has to be written again to fit.
 
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import partial
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from model.generation.line import Line
+from model.generation.options import Primer, Sampling
 from model.generation.words import WrittenWord, words
 from model.generation.writing import PART_SEED_STRIDE, SEEDS, cut
-from model.loading import Reader, Writer
 from model.proofreading import Proofread, proofread
+from model.reader import Reader
+from model.writer import Writer
 from utils.batches import BATCH_SIZE
 from utils.hand_measures import baseline, baseline_angle, baseline_of, levelled, slant, word_gaps
 from utils.ink import bounds, from_strokes, to_points, turned_back, x_height
@@ -60,9 +61,9 @@ class Hand:
 
     Attributes:
         writer: takes a text.
-        primer: ink `(points, 3)` of the hand, in the units of the writer's data, and its text.
+        primer: a line of the hand.
         reader: proofreads; None for no proofreading.
-        sharpening: `bias` and `pen_sharpness` as `Writer.write_lines` takes them.
+        sampling: how points are drawn.
         tries: how often a line is written at most.
         liveliness: share of the drift of words from the baseline, and of the differences of blanks,
             that is kept, from 0 to 1.
@@ -70,9 +71,9 @@ class Hand:
     """
 
     writer: Writer
-    primer: tuple[np.ndarray, str]
+    primer: Primer
     reader: Reader | None = None
-    sharpening: Mapping[str, float] = field(default_factory=dict)
+    sampling: Sampling = Sampling()
     tries: int = TRIES
     liveliness: float = LIVELINESS
     progress: bool = False
@@ -97,11 +98,16 @@ class Hand:
             texts: of characters that the writer knows.
             seeds: one for each.
         """
-        write = partial(
-            self.writer.write_lines, **self.sharpening, primer=self.primer, progress=self.progress
+        return proofread(
+            self.writer,
+            self.reader,
+            texts,
+            seeds,
+            self.sampling,
+            primer=self.primer,
+            tries=self.tries,
+            progress=self.progress,
         )
-        read = self.reader.proofread if self.reader else None
-        return proofread(write, read, texts, seeds, self.tries)
 
     def words(self, line: Line, degrees: float | None = None) -> list[Word]:
         """Return the words of a line: level, in x-heights, each from its left edge.
@@ -155,14 +161,10 @@ class Hand:
         return self.space * (gap / self.space) ** self.liveliness
 
 
-def own_hand(
-    writer: Writer, reader: Reader | None, seed: int, sharpening: Mapping[str, float]
-) -> tuple[np.ndarray, str]:
+def own_hand(writer: Writer, reader: Reader | None, seed: int, sampling: Sampling) -> Primer:
     """Return a line of a hand of the network's own, and its text: the primer of a `Hand`."""
     text = "".join(one for one in OWN_TEXT if one in writer.model.alphabet)
-    write = partial(writer.write_lines, **sharpening)
-    read = reader.proofread if reader else None
-    (found,) = proofread(write, read, [text], [seed], OWN_TRIES)
+    (found,) = proofread(writer, reader, [text], [seed], sampling, tries=OWN_TRIES)
     return found.line.ink, text
 
 

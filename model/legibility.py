@@ -2,21 +2,19 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
 from itertools import cycle
 from typing import Any
 
-import numpy as np
 import torch
 
-from model.generation.line import Line
-from model.generation.mixture import PEN_SHARPNESS
-from model.loading import Reader, Writer
+from model.generation.options import Primer, Sampling
 from model.proofreading import proofread
+from model.reader import Reader
 from model.recognition.encoder import GREEDY, RecognitionNetwork, Search
 from model.recognition.error_rates import is_read, missing_words
 from model.recognition.transcribing import Transcription, read_lines, score
+from model.writer import Writer
 from utils.alphabet import nfc
 from utils.hand_measures import clear_dots
 
@@ -97,12 +95,11 @@ def read_back(
     reader: RecognitionNetwork,
     texts: Sequence[str],
     biases: Sequence[float],
+    sampling: Sampling = Sampling(),
     *,
-    pen_sharpness: float = PEN_SHARPNESS,
     seed: int = 0,
     samples: int = 1,
-    max_steps: int | None = None,
-    primer: tuple[np.ndarray, str] | None = None,
+    primer: Primer | None = None,
     search: Search = GREEDY,
     proofreader: Reader | None = None,
     tries: int = 1,
@@ -119,11 +116,10 @@ def read_back(
         texts: what to write; the writer must know their characters. What the reader does not know
             counts as errors.
         biases: at least 0 each (the paper, eqs 61-62).
-        pen_sharpness: as `Writer.write_lines` takes it.
+        sampling: how points are drawn, but for the bias.
         seed: of the first sample of the first text.
         samples: how often each text is written.
-        max_steps: limit on the steps of a line; by default enough for its text.
-        primer: the hand that each line continues, as `Writer.write_lines` takes it.
+        primer: the hand that each line continues.
         search: how `reader` searches for the text.
         proofreader: reads the lines first, which are written again where it misreads them, see
             `model.proofreading`; another network than `reader`, which would choose what it reads
@@ -140,24 +136,23 @@ def read_back(
     texts *= samples
     result = []
     for bias in biases:
-        written = partial(
-            writer.write_lines,
-            bias=bias,
-            pen_sharpness=pen_sharpness,
-            max_steps=max_steps,
+        found = proofread(
+            writer,
+            proofreader,
+            texts,
+            seeds,
+            replace(sampling, bias=bias),
             primer=primer,
+            tries=tries,
             progress=progress,
         )
-        if proofreader is None:
-            lines, counts = written(texts, seeds), [1] * len(texts)
-        else:
-            proofreads = partial(proofreader.proofread, progress=progress)
-            found = proofread(written, proofreads, texts, seeds, tries)
-            lines, counts = [one.line for one in found], [one.tries for one in found]
-        read = _read(reader, lines, search=search, progress=progress)
+        lines, counts = [one.line for one in found], [one.tries for one in found]
+        read = read_lines(reader, [line.written for line in lines], search, progress=progress)
         transcriptions = [
-            Transcription(f"text {number + 1}", line.visible, text, found)
-            for number, (line, text, found) in enumerate(zip(lines, texts, read, strict=True))
+            Transcription(f"text {number}", line.visible, text, hypothesis)
+            for number, (line, text, hypothesis) in enumerate(
+                zip(lines, texts, read, strict=True), 1
+            )
         ]
         whole = [
             line.ended and not missing_words(one.reference, one.hypothesis)
@@ -169,10 +164,6 @@ def read_back(
             Legibility(float(bias), score(transcriptions), ended, complete, transcriptions, counts)
         )
     return result
-
-
-def _read(reader: RecognitionNetwork, lines: Sequence[Line], **options: Any) -> list[str]:
-    return read_lines(reader, [line.written for line in lines], **options)
 
 
 def seeds_of(count: int, samples: int = 1, seed: int = 0) -> list[int]:
@@ -206,7 +197,7 @@ def read_characters(
     reader: RecognitionNetwork,
     carriers: Mapping[str, str],
     count: int,
-    bias: float = 1.0,
+    sampling: Sampling,
     **options: Any,
 ) -> tuple[Legibility, list[CharacterLegibility]]:
     """Write characters several times each and read them back.
@@ -215,7 +206,7 @@ def read_characters(
         writer, reader: as `read_back` takes them.
         carriers: for each character a text that holds it.
         count: how often each is written.
-        bias: of the writer.
+        sampling: how points are drawn.
         options: as `read_back` takes them, such as `seed`.
 
     Returns:
@@ -223,7 +214,7 @@ def read_characters(
     """
     texts = [nfc(text) for text in carriers.values()]
     repeated = [text for text in texts for _ in range(count)]
-    (whole,) = read_back(writer, reader, repeated, [bias], **options)
+    (whole,) = read_back(writer, reader, repeated, [sampling.bias], sampling, **options)
     return whole, [
         CharacterLegibility(one, text, whole.transcriptions[n * count : (n + 1) * count])
         for n, (one, text) in enumerate(zip(carriers, texts, strict=True))

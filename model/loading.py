@@ -5,14 +5,11 @@ that trained it do not exist. Only its own class must.
 """
 
 import logging
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 import model
@@ -27,229 +24,17 @@ from base.checkpoint import (
     stored_normalisation,
 )
 from base.device import resolve_device
-from model.calibration import Calibration, calibrated, scaled
-from model.generation.line import Line
-from model.generation.mixture import PEN_SHARPNESS
-from model.generation.networks import MixtureNetwork, Output
-from model.generation.sampling import predict, sample
-from model.generation.writing import check_lengths, write
-from model.recognition.encoder import GREEDY, RecognitionNetwork, Search
-from model.recognition.transcribing import read_lines, read_with_doubts
-from utils.alphabet import PANGRAM, Alphabet, nfc
+from model.generation.networks import MixtureNetwork
+from model.reader import Reader
+from model.recognition.encoder import RecognitionNetwork
+from model.trained_network import TrainedNetwork
+from model.writer import Writer
+from utils.alphabet import Alphabet
 from utils.binding import Binder, arguments_of, by_name, shown
-from utils.checks import CheckpointError, ConfigFault, UserError
-from utils.files import PLAIN_NAME
+from utils.checks import CheckpointError, ConfigFault
 from utils.normalisation import Normalisation
 
 log = logging.getLogger(__name__)
-
-BIAS = 0.5
-"""Default bias of the mixture."""
-
-OWN_LINES, OWN_STEPS = 8, 300
-"""Lines that a network writes for comparison with a primer, and their steps (measured, lab
-notebook: constants)."""
-
-
-@dataclass(repr=False)
-class TrainedNetwork:
-    """A network of a checkpoint, ready for use.
-
-    Attributes:
-        model: the network, in evaluation mode, on its device.
-        path: its file.
-        device: its device.
-        record: the file's other contents, such as `config` and `metrics`, without the state of
-            the training.
-    """
-
-    model: BaseModel
-    path: Path
-    device: torch.device
-    record: dict[str, Any]
-
-    def __repr__(self) -> str:
-        kind = type(self.model).__name__
-        return f"{type(self).__name__}({kind} of {self.path} on {self.device})"
-
-    @property
-    def name(self) -> str:
-        """The name of its experiment, used to name files."""
-        name = self.record["config"].get("name")
-        return name if isinstance(name, str) and PLAIN_NAME.fullmatch(name) else self.path.stem
-
-
-@dataclass(repr=False)
-class Writer(TrainedNetwork):
-    """A trained network that writes."""
-
-    model: MixtureNetwork
-    _calibrations: dict[tuple[Any, ...], Calibration] = field(default_factory=dict, init=False)
-
-    def write(
-        self,
-        text: str | None = None,
-        *,
-        bias: float = BIAS,
-        seed: int = 0,
-        pen_sharpness: float = PEN_SHARPNESS,
-        stretch: tuple[float, float] | None = None,
-        max_steps: int | None = None,
-        primer: tuple[np.ndarray, str] | None = None,
-    ) -> Line:
-        """Write one line, as `write_lines` does several: the same seed gives the same line."""
-        texts = None if text is None else [text]
-        options = {"pen_sharpness": pen_sharpness, "stretch": stretch, "primer": primer}
-        (line,) = self.write_lines(texts, [seed], bias=bias, max_steps=max_steps, **options)
-        return line
-
-    def write_lines(
-        self,
-        texts: Sequence[str] | None,
-        seeds: Sequence[int],
-        *,
-        bias: float = BIAS,
-        pen_sharpness: float = PEN_SHARPNESS,
-        stretch: tuple[float, float] | None = None,
-        max_steps: int | None = None,
-        primer: tuple[np.ndarray, str] | None = None,
-        progress: bool = False,
-    ) -> list[Line]:
-        """Write lines, many at a time.
-
-        Args:
-            texts: what to write, one for each seed; None for a network without a text.
-            seeds: one for each line.
-            bias: 0 writes as varied as the training data, 1 and more very legibly (paper, 5.4).
-            pen_sharpness: how much the bias also sharpens when the pen is lifted.
-            stretch: factors of the expected offsets in x and y; None for the usual ones, and with a
-                primer for those with which lines become as large as it (`calibration`), as which
-                they are then made.
-            max_steps: limit on the points of a line; None for enough.
-            primer: ink `(points, 3)` in the units of the training data, whose hand is continued,
-                and its text.
-            progress: show a progress bar.
-
-        Raises:
-            UserError: if a text is missing or too long, or has characters unknown to the network.
-            DataError: if the primer is no ink.
-        """
-        if texts is None and self.model.needs_text:
-            raise UserError(f"{self.path}: its network needs a text")
-        if texts is not None and not self.model.needs_text:
-            raise UserError(f"{self.path}: its network takes no text")
-        if texts is not None:  # Nobody writes blanks around a text, or two between words.
-            texts = [re.sub(" +", " ", nfc(text).strip(" ")) for text in texts]
-        if primer is not None:
-            primer = primer[0], primer[1].rstrip()  # the space comes with what follows
-        check_lengths(texts or (), primer)
-        told = self.model.needs_text and primer is not None and primer[1]
-        rest = (1.0, 1.0)
-        if stretch is None and told and bias > 0:
-            stretch, rest = self.calibration(primer, bias, pen_sharpness)
-        lines = write(
-            self.model,
-            None if texts is None else [self._after(primer, text) for text in texts],
-            seeds,
-            bias=bias,
-            pen_sharpness=pen_sharpness,
-            stretch=stretch,
-            max_steps=max_steps,
-            primer=primer,
-            progress=progress,
-        )
-        sharpened = self.sharpening(bias, pen_sharpness)
-        return [
-            replace(
-                line,
-                ink=scaled(line.ink, line.primed, rest),
-                title="" if texts is None else texts[number],
-                description=f"{line.text or 'no text'}{sharpened} · seed {seeds[number]}",
-            )
-            for number, line in enumerate(lines)
-        ]
-
-    def calibration(
-        self,
-        primer: tuple[np.ndarray, str],
-        bias: float = BIAS,
-        pen_sharpness: float = PEN_SHARPNESS,
-    ) -> Calibration:
-        """Return how the hand of a primer is continued as large as it is; measured once."""
-        key = np.asarray(primer[0]).tobytes(), primer[1], bias, pen_sharpness
-        if key not in self._calibrations:
-            self._calibrations[key] = calibrated(self, primer, bias, pen_sharpness)
-        return self._calibrations[key]
-
-    def predict(self, line: Line) -> Output:
-        """Return what the network says at each step of a line, see `sampling.predict`."""
-        return predict(self.model, line)
-
-    def sharpening(self, bias: float = BIAS, pen_sharpness: float = PEN_SHARPNESS) -> str:
-        """Return the bias as part of a line's description; "" if the network has none."""
-        if self.model.head == "regression":
-            return ""
-        pen = "" if pen_sharpness == PEN_SHARPNESS else f" · pen sharpness {pen_sharpness:g}"
-        return f" · bias {bias:g}{pen}"
-
-    def own_hand(self) -> list[np.ndarray]:
-        """Return lines that the network writes without a primer or bias, to compare with a primer.
-
-        Raises:
-            UserError: if they are all empty, or not like its data because it has no mixture.
-        """
-        texts = None
-        if self.model.needs_text:
-            text = "".join(c for c in PANGRAM if c in self.model.alphabet).strip()
-            texts = [text or "".join(self.model.alphabet.characters)[:30]] * OWN_LINES
-        lines = sample(self.model, range(OWN_LINES), texts, bias=0.0, max_steps=OWN_STEPS)
-        inks = [line.ink for line in lines if len(line.ink) > 1]
-        if not inks or self.model.head == "regression":
-            raise UserError(
-                "the network writes no lines that a primer could be compared with: give the "
-                "factor for its units with --primer-scale"
-            )
-        return inks
-
-    def _after(self, primer: tuple[np.ndarray, str] | None, text: str) -> str:
-        """Return a text with a space before it where it would run into the primer's last word."""
-        apart = not (primer and primer[1] and text) or text[0].isspace()
-        return text if apart or self.model.alphabet.unknown(" ") else f" {text}"
-
-
-class Reader(TrainedNetwork):
-    """A trained network that reads."""
-
-    model: RecognitionNetwork
-
-    def read(self, ink: np.ndarray | Line, search: Search = GREEDY) -> str:
-        """Return the text of a line of ink.
-
-        Args:
-            ink: `(points, 3)` in any unit, y downwards; or a line that a network wrote.
-            search: how to find the text: greedy decoding or a beam search.
-        """
-        (text,) = self.read_lines([ink], search)
-        return text
-
-    def read_lines(
-        self,
-        inks: Sequence[np.ndarray | Line],
-        search: Search = GREEDY,
-        *,
-        progress: bool = False,
-    ) -> list[str]:
-        """Return the texts of lines of ink; see `read`."""
-        arrays = [ink.written if isinstance(ink, Line) else ink for ink in inks]
-        return read_lines(self.model, arrays, search, progress=progress)
-
-    def proofread(
-        self, lines: Sequence[Line], texts: Sequence[str], *, progress: bool = False
-    ) -> list[tuple[str, float]]:
-        """Return what is read of lines, and the doubt that they say `texts`; see
-        `read_with_doubts`."""
-        inks = [line.written for line in lines]
-        return read_with_doubts(self.model, inks, texts, progress=progress)
 
 
 def load(path: str | Path, device: str = "auto") -> TrainedNetwork:

@@ -4,14 +4,17 @@ Graves 2013 draws each line once. Here a line with a fault is drawn again with t
 the best of its tries is kept.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from model.generation.line import Line
+from model.generation.options import Primer, Sampling
 from model.generation.writing import SEEDS
+from model.reader import Reader
 from model.recognition.error_rates import error_counts, missing_words
+from model.writer import Writer
 from utils.ink import bounds, x_height
 
 TRY_SEED_STRIDE = 1_000_000_007
@@ -63,33 +66,39 @@ class Proofread:
 
 
 def proofread(
-    write: Callable[[Sequence[str], Sequence[int]], list[Line]],
-    read: Callable[[Sequence[Line], Sequence[str]], list[tuple[str, float]]] | None,
+    writer: Writer,
+    reader: Reader | None,
     texts: Sequence[str],
     seeds: Sequence[int],
-    tries: int,
+    sampling: Sampling = Sampling(),
+    *,
+    primer: Primer | None = None,
+    tries: int = 1,
+    progress: bool = False,
 ) -> list[Proofread]:
     """Write lines until they are read as they should be without doubt, or `tries` times.
 
     The tries of a line are the same whatever other lines there are.
 
     Args:
-        write: returns a line for each text and seed.
-        read: returns what is read of each line, and the doubt that it says its text, see
-            `transcribing.read_with_doubts`; None believes the first try.
+        writer: takes a text.
+        reader: None believes the first try.
         texts: of the lines.
         seeds: of their first tries.
+        sampling, primer, progress: as `Writer.write_lines` takes them.
         tries: at least 1.
     """
     best: list[Proofread | None] = [None] * len(texts)
-    for number in range(tries if read else 1):
+    for number in range(tries if reader else 1):
         pending = [k for k, one in enumerate(best) if one is None or not one.right]
         if not pending:
             break
         again = [(seeds[k] + number * TRY_SEED_STRIDE) % SEEDS for k in pending]
         wanted = [texts[k] for k in pending]
-        lines = write(wanted, again)
-        readings = read(lines, wanted) if read else [(text, 0.0) for text in wanted]
+        lines = writer.write_lines(wanted, again, sampling, primer=primer, progress=progress)
+        readings = [(text, 0.0) for text in wanted]
+        if reader:
+            readings = reader.proofread(lines, wanted, progress=progress)
         for k, line, (hypothesis, doubt) in zip(pending, lines, readings, strict=True):
             doubt = 0.0 if _only_signs(texts[k]) else doubt
             errors = error_counts(texts[k], _seen(texts[k], hypothesis)).character_errors

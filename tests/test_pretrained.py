@@ -16,6 +16,7 @@ from data_loader import EmbeddedDataset, HandwritingDataLoader, IAMOnDBDataset
 from data_loader.synthetic.corpus import CARRIERS, held_out
 from data_loader.synthetic.everyday import held_out_everyday
 from model import load, sample
+from model.generation.options import Sampling
 from model.legibility import read_back
 from model.recognition.error_rates import rates
 from model.recognition.transcribing import read_lines
@@ -192,7 +193,7 @@ def test_the_network_of_squared_errors_is_drawn_from_by_name(tmp_path, capsys):
 def test_a_digit_is_about_as_large_as_those_it_was_trained_on(digit):
     """Twenty pixels of MNIST's image high, give or take; a network that lost itself is not."""
     model = load(f"digit_{digit}", "cpu").model
-    for line in sample(model, range(5), bias=0.5):
+    for line in sample(model, range(5), sampling=Sampling(bias=0.5)):
         _, top, _, bottom = bounds(line.ink)
         assert 12 < bottom - top < 30
 

@@ -12,6 +12,7 @@ from base.base_trainer import BaseTrainer
 from base.training_state import Sums
 from base.validation import StepOutput
 from model.generation.loss import NegativeLogLikelihood, SquaredError
+from model.generation.options import Sampling
 from model.generation.sampling import predict, sample
 from utils.checks import ConfigFault, DataError, Range
 from utils.normalisation import Normalisation
@@ -139,8 +140,7 @@ class GenerationTrainer(BaseTrainer):
             self.evaluated_model,
             range(self.seed, self.seed + self.samples),
             texts,
-            bias=self.sample_bias,
-            max_steps=self.sample_steps,
+            Sampling(self.sample_bias, max_steps=self.sample_steps),
         )
         inks = [line.ink for line in lines]
         draw_lines(self.run.log / f"samples-epoch{epoch}.png", inks, texts)

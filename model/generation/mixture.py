@@ -11,16 +11,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from model.generation.options import PEN_SHARPNESS
 from utils.normalisation import Normalisation
 
 LIMIT = 1e4
 """Bound on every raw output of a network, so that all values and gradients stay finite. Means
 thus stay within 1e4 standard deviations (assumed: real offsets stay within 100)."""
 
-PEN_PIVOT, PEN_SHARPNESS = -1.5, 3.0
-"""Log-odds of ends that a bias leaves unchanged (a probability of 0.18), and the default of how
-much it sharpens the others, see `sharpen_ends` (measured, lab notebook: stopping and the pen)."""
-
+PEN_PIVOT = -1.5
+"""Log-odds of ends that a bias leaves unchanged (a probability of 0.18), see `sharpen_ends`
+(measured, lab notebook: stopping and the pen)."""
 
 UNSTRETCHED = (1.0, 1.0)
 """Factors of `stretched` that change nothing."""

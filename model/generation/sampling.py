@@ -6,7 +6,6 @@ The loop is here. A point is drawn by `mixture.draw`, which the steppers of `ste
 Shapes: B lines of a batch, T steps, U characters, I numbers of a point.
 """
 
-import math
 from collections.abc import Sequence
 from typing import Literal
 
@@ -17,8 +16,8 @@ from torch.nn import functional
 from tqdm import tqdm
 
 from model.generation.line import Line
-from model.generation.mixture import PEN_SHARPNESS
 from model.generation.networks import MixtureNetwork, Output
+from model.generation.options import Primer, Sampling
 from model.generation.stepper import PERIOD, Lines, make_stepper
 from model.generation.stopping import Stopping
 from utils.alphabet import nfc
@@ -59,12 +58,9 @@ def sample(
     model: MixtureNetwork,
     seeds: Sequence[int],
     texts: Sequence[str] | None = None,
+    sampling: Sampling = Sampling(),
     *,
-    bias: float = 0.0,
-    pen_sharpness: float = PEN_SHARPNESS,
-    stretch: tuple[float, float] | None = None,
-    max_steps: int | None = None,
-    primer: tuple[np.ndarray, str] | None = None,
+    primer: Primer | None = None,
     progress: bool = False,
     precision: Literal["float32", "bfloat16"] = "float32",
 ) -> list[Line]:
@@ -81,28 +77,21 @@ def sample(
         model: the network.
         seeds: one for each line.
         texts: what to write, one for each line, for a network that needs a text.
-        bias: sharpening of the mixture, at least 0 (eqs 61-62).
-        pen_sharpness: how much the bias also sharpens when the pen is lifted, at least 0 (the
-            paper), see `mixture.sharpen_ends`.
-        stretch: factors of the offsets that are expected in x and y, each above 0: a pen that a
-            bias steadies writes smaller than one that trembles, a little at each step, and the
-            network goes on from what it wrote. None: the network's own; (1, 1): the paper.
-        max_steps: limit on the steps of a line; by default enough for its text.
-        primer: ink `(points, 3)` in the units of the data, whose hand is continued, and its text
-            (ignored by a network without a window). To keep the words apart, one of the texts
-            needs a space where they meet.
+        sampling: how points are drawn.
+        primer: whose hand is continued; its text is ignored by a network without a window. To keep
+            the words apart, one of the texts needs a space where they meet.
         progress: show a progress bar.
         precision: of the matrix products, where the weights are float32.
 
     Raises:
-        UserError: if there are not as many texts as seeds, an empty text, or a negative
-            bias or sharpness, or a stretch of 0; `DataError` if the primer is no ink;
-            `UnknownCharacters` if the alphabet lacks a character.
+        UserError: if there are not as many texts as seeds, or an empty text; `DataError` if the
+            primer is no ink; `UnknownCharacters` if the alphabet lacks a character.
     """
-    count = len(seeds)
-    if stretch is None:
-        stretch = model.stretch_at(bias)
-    _check(model, count, texts, bias, pen_sharpness, stretch, max_steps)
+    count, max_steps = len(seeds), sampling.max_steps
+    if model.needs_text and len(texts or ()) != count:
+        raise UserError(f"{count} seeds need as many texts")
+    if model.needs_text and not all(texts):
+        raise UserError("a text is empty: it needs at least one character")
     if not count:
         return []
     start, primer_text = (np.zeros((1, 3)), "") if primer is None else primer
@@ -114,7 +103,7 @@ def sample(
         limits = [100 + STEPS_PER_CHARACTER * len(one) for one in texts]
     max_steps = max(limits)
 
-    begin, start_phi = _begin(model, start, whole, [bias] * count, pen_sharpness, stretch)
+    begin, start_phi = _begin(model, start, whole, count, sampling)
     point, current = begin.point, begin.bias
     products = {"float32": point.dtype, "bfloat16": torch.bfloat16}[precision]
     stepper = make_stepper(model, begin, products)
@@ -192,37 +181,12 @@ def predict(model: MixtureNetwork, line: Line) -> Output:
     return model(inputs.to(device), text, lengths)
 
 
-def _check(
-    model: MixtureNetwork,
-    count: int,
-    texts: Sequence[str] | None,
-    bias: float,
-    pen_sharpness: float,
-    stretch: tuple[float, float],
-    max_steps: int | None,
-) -> None:
-    """Raise a UserError if arguments of `sample` do not fit."""
-    if model.needs_text and len(texts or ()) != count:
-        raise UserError(f"{count} seeds need as many texts")
-    if not bias >= 0.0:
-        raise UserError(f"bias {bias} does not fit: at least 0 is accepted")
-    if not pen_sharpness >= 0.0:
-        raise UserError(f"pen_sharpness {pen_sharpness} does not fit: at least 0")
-    if len(stretch) != 2 or not all(0.0 < one < math.inf for one in stretch):
-        raise UserError(f"stretch {stretch} does not fit: two finite factors above 0")
-    if max_steps is not None and max_steps < 1:
-        raise UserError(f"max_steps {max_steps} does not fit: at least 1")
-    if model.needs_text and not all(texts):
-        raise UserError("a text is empty: it needs at least one character")
-
-
 def _begin(
     model: MixtureNetwork,
     start: np.ndarray,
     texts: Sequence[str] | None,
-    biases: Sequence[float],
-    pen_sharpness: float,
-    stretch: tuple[float, float],
+    count: int,
+    sampling: Sampling,
 ) -> tuple[Lines, Tensor | None]:
     """Return the lines before their first step, and phi at the primer's, `(B, points - 1, U + 1)`.
 
@@ -234,15 +198,15 @@ def _begin(
     inputs = torch.from_numpy(model.normalisation.apply(start)).to(weights)
     # The sequence continues, so the primer's last point does not end it.
     inputs = functional.pad(inputs, (0, model.input_size - 3))
-    inputs = inputs.expand(len(biases), -1, -1)  # (B, points, I)
+    inputs = inputs.expand(count, -1, -1)  # (B, points, I)
     text = lengths = None
     if texts is not None:
         encoded = [torch.from_numpy(model.alphabet.encode(one)) for one in texts]
         lengths = torch.tensor([len(one) for one in encoded], device=weights.device)
         text = torch.nn.utils.rnn.pad_sequence(encoded, batch_first=True).to(weights.device)
-    state, phi = model.initial_state(len(biases)), None
+    state, phi = model.initial_state(count), None
     if len(start) > 1:  # the last point is the first step's
         output = model(inputs[:, :-1], text, lengths, state)
         state, phi = output.state, output.attention
-    bias = torch.tensor(biases).to(weights)
-    return Lines(inputs[:, -1], state, bias, text, lengths, pen_sharpness, stretch), phi
+    bias = weights.new_full((count,), sampling.bias)
+    return Lines(inputs[:, -1], state, bias, text, lengths, sampling), phi

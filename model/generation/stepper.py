@@ -21,8 +21,9 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
-from model.generation.mixture import PEN_PIVOT, PEN_SHARPNESS, UNSTRETCHED, stretched
+from model.generation.mixture import PEN_PIVOT, stretched
 from model.generation.networks import MixtureNetwork, PredictionNetwork, SynthesisNetwork
+from model.generation.options import Sampling
 from model.layers.cells import gru_step, lstm_step, reorder_gates, state_dtype
 from model.layers.dropout import Dropout
 from model.layers.kernels import cuda, library
@@ -56,8 +57,7 @@ class Lines:
         bias: sharpening of the mixture, `(B,)`.
         text, text_lengths: indices of the characters, `(B, U)`, and how many count, `(B,)`; None
             for a network without a window.
-        pen_sharpness: how much the bias sharpens ends, see `mixture.sharpen_ends`.
-        stretch: factors of the mixture's means in x and y, see `mixture.stretched`.
+        sampling: of all lines; the bias is the one above.
     """
 
     point: Tensor
@@ -65,14 +65,17 @@ class Lines:
     bias: Tensor
     text: Tensor | None = None
     text_lengths: Tensor | None = None
-    pen_sharpness: float = PEN_SHARPNESS
-    stretch: tuple[float, float] = UNSTRETCHED
+    sampling: Sampling = Sampling()
+
+    def stretch(self, network: MixtureNetwork) -> tuple[float, float]:
+        """Return the factors of the mixture's means in x and y, see `mixture.stretched`."""
+        return self.sampling.stretch or network.stretch_at(self.sampling.bias)
 
     def output(self, network: MixtureNetwork) -> nn.Linear:
         """Return the output layer that a network draws them with."""
         if network.head != "mixture":
             return network.output
-        return stretched(network.output, self.stretch, network.normalisation)
+        return stretched(network.output, self.stretch(network), network.normalisation)
 
     def __getitem__(self, rows: Tensor) -> "Lines":
         """Return some of the lines."""
@@ -217,8 +220,9 @@ class ForwardStepper(Stepper):
                 output = self.network(now.point[:, None], now.text, now.text_lengths, now.state)
             prediction = output.prediction[:, -1]
             if self.network.head == "mixture":
-                prediction = prediction.stretched(now.stretch, self.network.normalisation)
-            points.append(prediction.biased(now.bias, now.pen_sharpness).sample(*numbers))
+                factors = now.stretch(self.network)
+                prediction = prediction.stretched(factors, self.network.normalisation)
+            points.append(prediction.biased(now.bias, now.sampling.pen_sharpness).sample(*numbers))
             phis += [] if output.attention is None else [output.attention[:, -1]]
             point = nn.functional.pad(points[-1][:, :3], (0, now.point.shape[1] - 3))  # goes on
             self.lines = replace(now, point=point, state=output.state)
@@ -242,7 +246,7 @@ class TorchStepper(Stepper):
         self.windowed = lines.text is not None
         self.vocab_size = network.layers[0].vocab_size if self.windowed else 0
         self.inputs = network.input_size
-        self.draw = network.drawing(self.precise, lines.pen_sharpness)
+        self.draw = network.drawing(self.precise, lines.sampling.pen_sharpness)
         # Where in the buffer each hidden state begins, and the point.
         self.at_point = self.size
         after = self.size + self.inputs + self.vocab_size
@@ -448,7 +452,7 @@ class CompiledStepper(Stepper):
             kappa=lines.state.get("0.kappa"),
             point=lines.point,
             bias=lines.bias,
-            pen=(PEN_PIVOT, lines.pen_sharpness),
+            pen=(PEN_PIVOT, lines.sampling.pen_sharpness),
             text=lines.text,
             text_lengths=lines.text_lengths,
             period=PERIOD,

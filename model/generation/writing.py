@@ -8,12 +8,12 @@ import math
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
 from model.generation.line import Line
 from model.generation.networks import MixtureNetwork
+from model.generation.options import Primer, Sampling
 from model.generation.sampling import sample
 from utils.batches import BATCH_SIZE
 from utils.checks import UserError, short
@@ -36,10 +36,10 @@ def write(
     model: MixtureNetwork,
     texts: Sequence[str] | None,
     seeds: Sequence[int],
+    sampling: Sampling = Sampling(),
     *,
-    max_steps: int | None = None,
-    primer: tuple[np.ndarray, str] | None = None,
-    **options: Any,
+    primer: Primer | None = None,
+    progress: bool = False,
 ) -> list[Line]:
     """Write lines, many at a time, and long ones in parts.
 
@@ -47,23 +47,20 @@ def write(
         model: the network, whose `longest` says which texts are long.
         texts: what to write, one for each seed; None for a network without a text.
         seeds: one for each line.
-        max_steps: limit on the points of a line; by default enough for its text.
-        primer: as `sample` takes it.
-        options: the others of `sample`.
+        sampling: how points are drawn; `max_steps` is for a whole line.
+        primer, progress: as `sample` takes them.
 
     Raises:
         UserError: as `sample`.
     """
-    parts: list[list[Any]] = [[None]] * len(seeds)
-    if texts is not None:
-        if len(texts) != len(seeds):
-            raise UserError(f"{len(seeds)} seeds need as many texts")
-        parts = [_parts(text, model.longest) for text in texts]
+    if texts is not None and len(texts) != len(seeds):
+        raise UserError(f"{len(seeds)} seeds need as many texts")
+    parts = [_parts(text, model.longest) for text in texts or [""] * len(seeds)]
     lines: list[Line] = []
     for start in range(0, len(seeds), BATCH_SIZE):
         batch = slice(start, start + BATCH_SIZE)
         first = None if texts is None else [one[0] for one in parts[batch]]
-        lines += sample(model, seeds[batch], first, max_steps=max_steps, primer=primer, **options)
+        lines += sample(model, seeds[batch], first, sampling, primer=primer, progress=progress)
     for number, (seed, (first, *others)) in enumerate(zip(seeds, parts, strict=True)):
         if not others:
             continue
@@ -73,13 +70,13 @@ def write(
         hand = primer if has_text else (line.ink, first)
         if line.ended and len(hand[0]) > 1:
             again = [(seed + PART_SEED_STRIDE * k) % SEEDS for k in range(1, len(others) + 1)]
-            following = sample(model, again, others, max_steps=max_steps, primer=hand, **options)
-        lines[number] = _limited(_joined(line, following, others, hand[0]), max_steps)
+            following = sample(model, again, others, sampling, primer=hand, progress=progress)
+        lines[number] = _limited(_joined(line, following, others, hand[0]), sampling.max_steps)
     return lines
 
 
 def check_lengths(
-    texts: Iterable[str], primer: tuple[np.ndarray, str] | None = None, name: object = "the primer"
+    texts: Iterable[str], primer: Primer | None = None, name: object = "the primer"
 ) -> None:
     """Refuse what would take too much time or memory.
 

@@ -6,6 +6,7 @@ import torch
 
 from benchmarks import reference
 from model import NegativeLogLikelihood, PredictionNetwork, SynthesisNetwork, sample
+from model.generation.options import Sampling
 from model.generation.sampling import BLOCK
 from utils.alphabet import Alphabet
 from utils.normalisation import Normalisation
@@ -79,7 +80,9 @@ def test_the_lines_are_the_same(conditional, bias, sharpness):
         with torch.no_grad():
             own.layers[0].window.bias[-3:] = torch.tensor([-4.2, -4.4, -4.0])
         reference.load(plain, own.state_dict())
-    drawn = sample(own, [5, 6], texts, bias=bias, pen_sharpness=sharpness, max_steps=steps)
+    drawn = sample(
+        own, [5, 6], texts, Sampling(bias=bias, pen_sharpness=sharpness, max_steps=steps)
+    )
     start = torch.from_numpy(NORMALISATION.apply(np.zeros((1, 3), np.float32)))[0].double()
     for seed, line in zip((5, 6), drawn, strict=True):
         generator = torch.Generator().manual_seed(seed)

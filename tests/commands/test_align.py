@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-import model.loading
+import model.reader
 from commands import options
 from data_loader import ComposedDataset, IAMOnDBDataset
 from data_loader.synthetic.alignment import Alignment
@@ -53,7 +53,7 @@ def test_lines_of_all_splits_are_aligned(lines, checkpoints, tmp_path, capsys):
 def reads(lines, monkeypatch):
     """Let the recogniser read given texts of the lines, and what is given of pieces."""
 
-    class Reads(model.loading.Reader):
+    class Reads(model.reader.Reader):
         def __init__(self, texts, of_pieces):
             self.answers, self.inks = [texts, of_pieces], []
 

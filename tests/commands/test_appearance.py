@@ -10,6 +10,7 @@ import pytest
 from commands import page_appearance
 from data_loader.synthetic.corpus import held_out
 from model import load
+from model.generation.options import Sampling
 from model.handwriting import Hand, own_hand
 from tests.commands.networks import use
 from tests.page_rows import rows_of
@@ -39,7 +40,7 @@ def test_written_and_recorded_lines_are_measured(checkpoints, data, tmp_path, ca
     assert [one["bias"] for one in found["written"]] == [0.5, 1.0]
     texts, writer = held_out(4), load(checkpoints["SynthesisNetwork"], "cpu")
     for one in found["written"]:
-        lines = writer.write_lines(texts, range(3, 7), bias=one["bias"], max_steps=150)
+        lines = writer.write_lines(texts, range(3, 7), Sampling(bias=one["bias"], max_steps=150))
         own = [measure(line.ink, text) for line, text in zip(lines, texts, strict=True)]
         for name in MEASURES:
             assert one["measures"][name] == quartiles(own, name)
@@ -138,7 +139,7 @@ class Silent:
     writer: object
     primer: object
     reader: object
-    sharpening: dict
+    sampling: object
     liveliness: float = 1.0
     blank: float = 1.0
 

@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from model import load
+from model.generation.options import Sampling
 from tests.commands.networks import names, save, use
 from utils.checks import UserError
 from utils.plots import pairs_figure, to_pixels
@@ -32,8 +33,8 @@ def test_pages_show_both_and_only_the_key_tells_which(two, tmp_path, capsys):
     assert len(key["first_is_left"]) == 12 and sum(key["first_is_left"]) == 6
     assert "not to be looked at" in capsys.readouterr().out
     texts = key["texts"]
-    first = load(two[0], "cpu").write_lines(texts, range(4, 16), bias=0.5, max_steps=30)
-    second = load(two[1], "cpu").write_lines(texts, range(16, 28), bias=1.0, max_steps=30)
+    first = load(two[0], "cpu").write_lines(texts, range(4, 16), Sampling(bias=0.5, max_steps=30))
+    second = load(two[1], "cpu").write_lines(texts, range(16, 28), Sampling(bias=1.0, max_steps=30))
     pairs = [
         (one.ink, other.ink) if left else (other.ink, one.ink)
         for one, other, left in zip(first, second, key["first_is_left"], strict=True)

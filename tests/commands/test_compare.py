@@ -3,6 +3,7 @@
 import pytest
 
 from model import load, sample
+from model.generation.options import Sampling
 from tests.commands.networks import names, of_colour, save, use
 from utils.checks import UserError
 from utils.page.pen import INK
@@ -32,7 +33,9 @@ def test_a_sheet_has_a_row_for_each_checkpoint(tmp_path, capsys):
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["mnist_single_digit-sheet.png"]
     printed = capsys.readouterr().out.splitlines()
     model = load(paths[0], "cpu").model
-    ended = sum(line.ended for line in sample(model, range(5, 9), bias=0.5, max_steps=60))
+    ended = sum(
+        line.ended for line in sample(model, range(5, 9), sampling=Sampling(bias=0.5, max_steps=60))
+    )
     assert printed[0].startswith(f"digit 3: {ended} of 4 ended on their own")
     assert printed[1].startswith("digit 7: 4 of 4 ended on their own")
     assert printed[2].startswith("mnist_single_digit None: 0 of 4 ended on their own")

@@ -16,9 +16,9 @@ def test_recorded_lines_are_continued(tmp_path, capsys, monkeypatch, options):
     calls = []
     real = writing.sample
 
-    def watching(network, seeds, texts, **given):
-        lines = real(network, seeds, texts, **given)
-        calls.append((seeds, texts, given, lines))
+    def watching(network, seeds, texts, sampling, **given):
+        lines = real(network, seeds, texts, sampling, **given)
+        calls.append((seeds, texts, sampling, given, lines))
         return lines
 
     monkeypatch.setattr(writing, "sample", watching)
@@ -29,11 +29,11 @@ def test_recorded_lines_are_continued(tmp_path, capsys, monkeypatch, options):
     source = EmbeddedDataset(**DATA)
     source.prepare()
     recorded = {source.text(n): source.ink(n) for n in source.indices("valid").tolist()}
-    assert [seeds for seeds, _, _, _ in calls] == [[2], [3], [4]]
+    assert [seeds for seeds, *_ in calls] == [[2], [3], [4]]
     found = set()
-    for _, texts, given, (line,) in calls:
+    for _, texts, sampling, given, (line,) in calls:
         ink, text = given["primer"]
-        assert len(ink) == 15 and text == "" and given["max_steps"] == 30
+        assert len(ink) == 15 and text == "" and sampling.max_steps == 30
         own = [t for t, whole in recorded.items() if np.array_equal(whole[:15], ink)]
         assert len(own) == 1 and texts == (own if options.get("arch") else None)
         assert line.primed == 15 and np.array_equal(line.ink[:15], ink)

@@ -21,7 +21,7 @@ def measured(monkeypatch, capsys):
     said = {}
 
     def network(name):
-        def write_lines(texts, seeds, *, bias, primer):
+        def write_lines(texts, seeds, sampling, *, primer):
             said[name, primer is not None] = texts
             place = FAR[name, primer is not None]
             return [SimpleNamespace(visible=place, primed=primer) for _ in texts]

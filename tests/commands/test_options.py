@@ -16,9 +16,9 @@ from commands import command_line, options, search_options
 from commands.command_line import parser_of
 from data_loader.sources.ink_files import MAX_HAND_RATIO
 from experiments import COMMANDS
-from model.generation.mixture import PEN_SHARPNESS
+from model.generation.options import Sampling
 from model.generation.sampling import DEFAULT_STEPS
-from model.loading import BIAS, load
+from model.loading import load
 from tests.commands.networks import ROOT, names
 from tests.rights import closed_folder, without_rights
 from utils.checks import DEVICES, UserError, device_name
@@ -82,8 +82,8 @@ def test_the_help_tells_the_defaults_of_the_library(capsys):
     with pytest.raises(SystemExit):
         experiments.main(["write", "--help"])
     shown = " ".join(capsys.readouterr().out.split())
-    assert f"need more (default: {BIAS:g})" in shown
-    assert f"as in the paper (default: {PEN_SHARPNESS:g})" in shown
+    assert f"need more (default: {Sampling.bias:g})" in shown
+    assert f"as in the paper (default: {Sampling.pen_sharpness:g})" in shown
     assert f"or {DEFAULT_STEPS} without one" in shown
     assert f"a factor of {MAX_HAND_RATIO:g}," in shown and f"than {MAX_HAND_RATIO:g} times" in shown
     with pytest.raises(SystemExit):

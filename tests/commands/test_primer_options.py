@@ -8,7 +8,8 @@ import pytest
 from data_loader import EmbeddedDataset, read_ink
 from data_loader.sources.ink_files import matched
 from model import load, sample
-from model.loading import Writer
+from model.generation.options import Sampling
+from model.writer import Writer
 from tests.commands.networks import names, network, write
 from tests.data_loader import ink_formats
 from utils.alphabet import Alphabet
@@ -40,7 +41,10 @@ def test_an_unconditional_network_continues_the_ink(checkpoints, ink, tmp_path, 
     words = ("--primer", primer, "--primer-scale", 1, "--inkml", "--num-samples", 2, "--steps", 40)
     write(checkpoints["unconditional"], tmp_path / "out", *words)
     lines = sample(
-        network("PredictionNetwork"), [0, 1], bias=0.5, max_steps=40, primer=(ink, "On it")
+        network("PredictionNetwork"),
+        [0, 1],
+        sampling=Sampling(bias=0.5, max_steps=40),
+        primer=(ink, "On it"),
     )
     stems = [f"unconditional-seed{seed}" for seed in (0, 1)]
     kinds = ("inkml", "png", "svg")
@@ -72,7 +76,13 @@ def test_a_conditional_network_writes_in_the_primers_hand(
     words += ["--bias", 0]  # with one the pen is stretched to the hand's size
     write(checkpoints["conditional"], tmp_path / "out", *words, "--steps", 30, "--show", "window")
     said = given[1] if given else "On it"
-    (line,) = sample(network("SynthesisNetwork"), [0], [written], max_steps=30, primer=(ink, said))
+    (line,) = sample(
+        network("SynthesisNetwork"),
+        [0],
+        [written],
+        Sampling(bias=0.0, max_steps=30),
+        primer=(ink, said),
+    )
     assert line.text == said + written
     (read,) = read_ink(tmp_path / "out" / "conditional-B-seed0.inkml")
     np.testing.assert_array_equal(read.ink, line.written)
@@ -119,7 +129,7 @@ def test_ink_of_other_units_gets_the_networks_size(checkpoints, ink, tmp_path, n
     words += ["--bias", 0]
     write(checkpoints[name], tmp_path / "out", *words)
     texts = [" B"] if model.needs_text else None
-    (line,) = sample(model, [0], texts, max_steps=20, primer=(fitted, "On it"))
+    (line,) = sample(model, [0], texts, Sampling(bias=0.0, max_steps=20), primer=(fitted, "On it"))
     (read,) = read_ink(next((tmp_path / "out").glob("*.inkml")))
     np.testing.assert_array_equal(read.ink, line.written)
     printed = capsys.readouterr().out
@@ -133,7 +143,12 @@ def test_a_part_of_the_primer(checkpoints, ink, tmp_path, capsys):
     one = ("--num-samples", 1, "--inkml")
     write(checkpoints["unconditional"], tmp_path / "out", *words, *one)
     part = ink[:9] * np.float32([2, 2, 1])
-    (line,) = sample(network("PredictionNetwork"), [0], bias=0.5, max_steps=20, primer=(part, ""))
+    (line,) = sample(
+        network("PredictionNetwork"),
+        [0],
+        sampling=Sampling(bias=0.5, max_steps=20),
+        primer=(part, ""),
+    )
     (read,) = read_ink(tmp_path / "out" / "unconditional-seed0.inkml")
     np.testing.assert_array_equal(read.ink, line.written)
     assert "9 points, scaled by 2\n" in capsys.readouterr().out
@@ -185,7 +200,7 @@ def test_any_sample_can_be_saved_as_inkml(checkpoints, tmp_path, name):
     texts = ["<B> & 'c'"] * 3 if name == "conditional" else None
     words = ["--seed", 7, "--num-samples", 3, "--inkml", "--steps", 60]
     write(checkpoints[name], tmp_path, *words, *(["--text", texts[0]] if texts else []))
-    lines = sample(network(NETWORKS[name]), [7, 8, 9], texts, bias=0.5, max_steps=60)
+    lines = sample(network(NETWORKS[name]), [7, 8, 9], texts, Sampling(bias=0.5, max_steps=60))
     read = [read_ink(path)[0] for path in sorted(tmp_path.glob("*.inkml"))]
     assert len(read) == 3
     for one, line in zip(read, lines, strict=True):
@@ -214,7 +229,9 @@ def test_any_format_primes_either_network(checkpoints, tmp_path, name, form):
     write(checkpoints[name], tmp_path / "out", *words, "--num-samples", 1, "--bias", 0)
     primer = (np.array(ink_formats.INK, dtype=np.float32) * np.float32([8, 8, 1]), "7")
     texts = [" B"] if name == "conditional" else None
-    (line,) = sample(network(NETWORKS[name]), [0], texts, max_steps=9, primer=primer)
+    (line,) = sample(
+        network(NETWORKS[name]), [0], texts, Sampling(bias=0.0, max_steps=9), primer=primer
+    )
     (read,) = read_ink(next((tmp_path / "out").glob("*.inkml")))
     np.testing.assert_array_equal(read.ink, line.written)
 

@@ -8,7 +8,7 @@ from PIL import Image
 from commands import command_line, search_options
 from experiments import COMMANDS
 from model import load
-from model.loading import Reader
+from model.reader import Reader
 from model.recognition.encoder import GREEDY
 from model.recognition.error_rates import rates
 from model.recognition.language_model import CharacterLanguageModel

@@ -9,6 +9,7 @@ from PIL import Image
 import base.pretrained
 from commands.showing import BIASES, primers
 from model import load
+from model.generation.options import Sampling
 from tests.commands.networks import names, of_colour, save, write
 from utils.checks import UserError
 from utils.page.pen import INK
@@ -69,8 +70,8 @@ def test_the_sheet_shows_each_bias_in_each_hand(conditional, styles, tmp_path, m
     writer = load(conditional, "cpu")
     for row, hand in ((0, None), (1, primers(writer)["mine"])):
         for ink, bias in zip(inks[row], BIASES, strict=True):
-            options = {"bias": bias, "pen_sharpness": 0.0, "max_steps": 30, "primer": hand}
-            (line,) = writer.write_lines(["ab"], [3], **options)
+            sampling = Sampling(bias, 0.0, max_steps=30)
+            line = writer.write("ab", sampling, seed=3, primer=hand)
             np.testing.assert_allclose(ink, line.written, atol=1e-2)
     assert of_colour(tmp_path / "out" / "conditional-ab-seed3-bias.png", INK) > 100
 

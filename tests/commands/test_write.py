@@ -14,6 +14,7 @@ from PIL import Image
 from commands.write import file_names, save_line
 from data_loader import read_ink
 from model import Line, load, sample
+from model.generation.options import Sampling
 from tests.commands.networks import (
     ALPHABET,
     NORMALISATION,
@@ -46,7 +47,10 @@ def test_conditional_network_writes_texts(conditional, tmp_path, capsys):
     ]
     assert names(tmp_path / "out") == sorted([*expected, "conditional.png"])
     lines = sample(
-        network("SynthesisNetwork"), [5, 6, 5, 6], ["On it!"] * 2 + ["B <&> $x"] * 2, bias=0.25
+        network("SynthesisNetwork"),
+        [5, 6, 5, 6],
+        ["On it!"] * 2 + ["B <&> $x"] * 2,
+        Sampling(bias=0.25),
     )
     ended = sum(line.ended for line in lines)
     printed = capsys.readouterr().out
@@ -90,7 +94,7 @@ def test_default_text_uses_the_whole_alphabet_of_letters(conditional, tmp_path, 
 
 def test_steps_limit_a_line(unconditional, tmp_path):
     write(unconditional, tmp_path, "--steps", 25, "--num-samples", 1)
-    (line,) = sample(network("PredictionNetwork"), [0], bias=0.5, max_steps=25)
+    (line,) = sample(network("PredictionNetwork"), [0], sampling=Sampling(bias=0.5, max_steps=25))
     drawn = points_in(tmp_path / "unconditional-seed0.svg")
     assert len(drawn) == len(strokes(line.ink))
     assert sum(map(len, drawn)) >= 26 > sum(map(len, drawn)) - len(drawn)  # a dot has two ends
@@ -125,9 +129,11 @@ def test_the_pen_can_be_left_to_the_paper(conditional, tmp_path):
     told = {one: " · bias 1 · pen sharpness 0" in svg[one].read_text() for one in svg}
     assert told == {"usual": False, "paper": True}
     (line,) = sample(
-        load(conditional, "cpu").model, [0], ["ab"],
-        bias=1.0, pen_sharpness=0.0, max_steps=60,
-    )  # fmt: skip
+        load(conditional, "cpu").model,
+        [0],
+        ["ab"],
+        Sampling(bias=1.0, pen_sharpness=0.0, max_steps=60),
+    )
     ends = int(line.ink[:, 2].sum())
     assert svg["paper"].read_text().count("<path") == ends
     assert svg["usual"].read_text().count("<path") != ends
@@ -136,7 +142,7 @@ def test_the_pen_can_be_left_to_the_paper(conditional, tmp_path):
 def test_what_a_line_was_drawn_from_is_what_the_density_shows(conditional):
     """Fed with its own line, the network predicts what it did when it wrote it."""
     loaded = load(conditional, "cpu")
-    (line,) = sample(loaded.model, [1], ["abc"], max_steps=30)
+    (line,) = sample(loaded.model, [1], ["abc"], Sampling(bias=0.0, max_steps=30))
     mixture = loaded.predict(line).prediction[0]
     assert mixture.weights.shape[0] == len(line.ink) - 1
     target = torch.from_numpy(NORMALISATION.apply(line.ink[1:]))
@@ -154,7 +160,7 @@ def test_what_a_line_was_drawn_from_is_what_the_density_shows(conditional):
 def test_lines_say_whether_they_ended_by_themselves(tmp_path, capsys):
     path = save(tmp_path / "a/one/c.pth", end_of_sequence=True, end_bias=2.0)
     write(path, tmp_path / "out", "--num-samples", 4, "--steps", 9)
-    lines = sample(load(path, "cpu").model, range(4), bias=0.5, max_steps=9)
+    lines = sample(load(path, "cpu").model, range(4), sampling=Sampling(bias=0.5, max_steps=9))
     printed = capsys.readouterr().out
     ended = sum(line.ended for line in lines)
     assert 0 < ended < 4 and printed.splitlines()[-1] == f"{ended} of 4 lines ended on their own"
@@ -329,7 +335,7 @@ def test_several_lines_do_not_fit_into_a_file(tmp_path):
 
 
 def test_a_line_saves_itself_in_every_kind_of_file(conditional, tmp_path):
-    line = load(conditional, "cpu").write("On it", max_steps=30)
+    line = load(conditional, "cpu").write("On it", Sampling(max_steps=30))
     for kind in ("svg", "png", "inkml"):
         line.save(tmp_path / f"line.{kind}")
         assert (tmp_path / f"line.{kind}").stat().st_size > 200

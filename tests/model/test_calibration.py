@@ -9,6 +9,7 @@ import pytest
 from model import load
 from model.calibration import BOUNDS, Calibration, calibrated
 from model.generation.line import Line
+from model.generation.options import Sampling
 from utils.checks import UserError
 from utils.ink import bounds, from_strokes, x_height
 
@@ -23,10 +24,10 @@ class Shrinking:
         self.stretches = []
         self.model = SimpleNamespace(stretch_at=lambda bias: (1.0 + 0.01 * bias, 1.0))
 
-    def write_lines(self, texts, seeds, *, bias, pen_sharpness, stretch, primer):
-        self.stretches.append(stretch)
+    def write_lines(self, texts, seeds, sampling, *, primer):
+        self.stretches.append(sampling.stretch)
         ink = self.sample.copy()
-        ink[:, :2] *= self.shrunk * np.array(stretch) ** self.powers
+        ink[:, :2] *= self.shrunk * np.array(sampling.stretch) ** self.powers
         return [Line(ink, 0, None, text, True, np.zeros(len(ink) - 1)) for text in texts]
 
 
@@ -37,12 +38,12 @@ def writer():
 
 @pytest.fixture(scope="module")
 def sample(writer):
-    return writer.write_lines([TEXT], [3], bias=0.75)[0].written
+    return writer.write_lines([TEXT], [3], Sampling(bias=0.75))[0].written
 
 
 def test_the_stretch_makes_up_for_what_lines_lack(sample):
     writer = Shrinking(sample, (0.8, 0.9), (12.0, 8.0))
-    found = calibrated(writer, (sample, TEXT), 0.5, 3.0)
+    found = calibrated(writer, (sample, TEXT), Sampling())
     grown = writer.shrunk * np.array(found.stretch) ** writer.powers
     np.testing.assert_allclose(grown, 1.0, atol=0.01)
     np.testing.assert_allclose(found.rest, 1.0, atol=0.01)
@@ -51,7 +52,7 @@ def test_the_stretch_makes_up_for_what_lines_lack(sample):
 
 def test_what_the_stretch_cannot_make_up_for_is_left_to_scale(sample):
     writer = Shrinking(sample, (0.5, 1.0), (12.0, 8.0))
-    found = calibrated(writer, (sample, TEXT), 0.5, 3.0)
+    found = calibrated(writer, (sample, TEXT), Sampling())
     assert found.stretch[0] == pytest.approx(BOUNDS[1])
     grown = 0.5 * BOUNDS[1] ** 12.0
     assert found.rest[0] == pytest.approx(1.0 / grown, rel=0.05)
@@ -59,7 +60,7 @@ def test_what_the_stretch_cannot_make_up_for_is_left_to_scale(sample):
 
 def test_lines_without_a_size_change_nothing(sample):
     dot = sample[:1].copy()
-    found = calibrated(Shrinking(dot, (1.0, 1.0), (1.0, 1.0)), (dot, "."), 0.0, 3.0)
+    found = calibrated(Shrinking(dot, (1.0, 1.0), (1.0, 1.0)), (dot, "."), Sampling(bias=0.0))
     assert found == ((1.0, 1.0), (1.0, 1.0))
 
 
@@ -69,12 +70,12 @@ def test_lines_without_a_size_change_nothing(sample):
 )
 def test_of_flat_ink_or_a_letter_no_size_is_taken(sample, points, text):
     primer = from_strokes([np.array(points)]), text
-    found = calibrated(Shrinking(sample, (0.5, 0.5), (12.0, 8.0)), primer, 0.5, 3.0)
+    found = calibrated(Shrinking(sample, (0.5, 0.5), (12.0, 8.0)), primer, Sampling())
     assert found == ((1.005, 1.0), (1.0, 1.0))
 
 
 def test_what_is_left_to_scale_is_bounded(sample):
-    found = calibrated(Shrinking(sample, (0.01, 90.0), (12.0, 8.0)), (sample, TEXT), 0.5, 3.0)
+    found = calibrated(Shrinking(sample, (0.01, 90.0), (12.0, 8.0)), (sample, TEXT), Sampling())
     np.testing.assert_allclose(found.rest, (2.0, 0.5))
 
 
@@ -83,8 +84,9 @@ def test_a_wide_hand_is_continued_as_wide(writer, sample):
     primer = (wide, TEXT)
 
     def size(stretch):
-        lines = writer.write_lines([TEXT] * 8, range(20, 28), bias=1.5, primer=primer,
-                                   stretch=stretch)  # fmt: skip
+        lines = writer.write_lines(
+            [TEXT] * 8, range(20, 28), Sampling(bias=1.5, stretch=stretch), primer=primer
+        )
         return np.median([np.ptp(bounds(one.written)[::2]) for one in lines])
 
     plain, made = size((1.0, 1.0)), size(None)
@@ -96,10 +98,10 @@ def test_a_wide_hand_is_continued_as_wide(writer, sample):
 
 def test_what_no_stretch_makes_up_for_is_scaled_behind_the_primer(writer, sample, monkeypatch):
     found = Calibration((1.01, 1.0), (1.2, 0.9))
-    monkeypatch.setattr("model.loading.calibrated", lambda *_: found)
+    monkeypatch.setattr("model.writer.calibrated", lambda *_: found)
     primer = sample[:-1], TEXT
     one, two = (
-        writer.write("more", bias=0.75, primer=primer, stretch=stretch).ink
+        writer.write("more", Sampling(bias=0.75, stretch=stretch), primer=primer).ink
         for stretch in (None, found.stretch)
     )
     start = len(primer[0])
@@ -109,22 +111,23 @@ def test_what_no_stretch_makes_up_for_is_scaled_behind_the_primer(writer, sample
 
 
 def test_without_a_bias_nothing_is_stretched(writer, sample):
-    options = {"bias": 0.0, "primer": (sample, TEXT)}
     one, two = (
-        writer.write_lines(["more"], [5], **options, **more)[0].ink
-        for more in ({}, {"stretch": (1.0, 1.0)})
+        writer.write_lines(["more"], [5], Sampling(0.0, stretch=stretch), primer=(sample, TEXT))
+        for stretch in (None, (1.0, 1.0))
     )
-    np.testing.assert_array_equal(one, two)
+    np.testing.assert_array_equal(one[0].ink, two[0].ink)
     assert writer.model.stretch_at(0.0) == (1.0, 1.0)
     assert 1.02 < writer.model.stretch_at(0.75)[0] < 1.04
     with pytest.raises(UserError, match="factors above 0"):
-        writer.write("more", stretch=(0.0, 1.0))
+        writer.write("more", Sampling(stretch=(0.0, 1.0)))
 
 
 @pytest.mark.parametrize(("power", "gain"), [(2.0, 5.0), (60.0, 30.0)])
 def test_what_is_measured_of_the_growth_is_bounded(sample, power, gain):
     """Lines that grow too little or too much with the stretch are taken to grow by a bound."""
-    found = calibrated(Shrinking(sample, (0.99, 1.0), (power, power)), (sample, TEXT), 0.0, 3.0)
+    found = calibrated(
+        Shrinking(sample, (0.99, 1.0), (power, power)), (sample, TEXT), Sampling(bias=0.0)
+    )
     lack = -np.log(0.99)
     first = lack / 10.0
     second = first + (lack - power * first) / gain
@@ -145,4 +148,4 @@ def test_lines_that_have_not_ended_have_no_size(sample):
     make = (0.9, 0.95), (12.0, 8.0)
     one, other = (kind(sample, *make) for kind in (Unfinished, Shrinking))
     primer = sample, TEXT
-    assert calibrated(one, primer, 0.5, 3.0) == calibrated(other, primer, 0.5, 3.0)
+    assert calibrated(one, primer, Sampling()) == calibrated(other, primer, Sampling())

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from model import Line, load
+from model.generation.options import Sampling
 from model.handwriting import LONGEST, Hand, Passage, divided, write
 from tests.commands.networks import save
 from utils.ink import from_strokes, to_points
@@ -72,7 +73,7 @@ def test_lines_have_the_seeds_after_the_first(hand):
 
 
 def test_a_line_does_not_depend_on_the_hands_and_the_widths_of_the_others(hand):
-    one, other = hand(), hand(height=25.0, sharpening={"bias": 2.0})
+    one, other = hand(), hand(height=25.0, sampling=Sampling(bias=2.0))
     texts = ["ab ba", "b" * 20, "ab ba ab"]
     plain = list(write([Passage(one, text) for text in texts], 7))
     mixed = list(write([

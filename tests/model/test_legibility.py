@@ -9,6 +9,7 @@ import pytest
 
 from data_loader.synthetic.corpus import held_out, split_of
 from model import Line, load, sample
+from model.generation.options import Sampling
 from model.legibility import rates_by_kind, read_back, seeds_of
 from model.proofreading import TRY_SEED_STRIDE
 from model.recognition.transcribing import Transcription
@@ -23,7 +24,7 @@ def test_a_line_is_complete_that_ended_with_all_words(monkeypatch):
     ink = np.zeros((2, 3), dtype=np.float32)
 
     def written(ended):
-        def write_lines(part, seeds, **options):
+        def write_lines(part, seeds, *sampling, **options):
             return [Line(ink, 0, None, text, ended, np.zeros(len(ink) - 1)) for text in part]
 
         return SimpleNamespace(write_lines=write_lines)
@@ -57,14 +58,14 @@ def test_a_letter_of_the_other_case_is_misread(monkeypatch):
 def test_texts_beyond_the_first_batch_have_seeds_of_their_own(tmp_path, monkeypatch):
     """Text n is written with the first seed plus n, whatever is written with it."""
     writer, reader = networks_in(tmp_path)
-    texts, options = ["one"] * 7, {"seed": 5, "max_steps": 30}
+    texts, options = ["one"] * 7, {"seed": 5, "sampling": Sampling(max_steps=30)}
     (whole,) = read_back(writer, reader, texts, [1.0], **options)
     monkeypatch.setattr("model.generation.writing.BATCH_SIZE", 3)
     (parts,) = read_back(writer, reader, texts, [1.0], **options)
     inks = [one.ink for one in whole.transcriptions]
     assert len({ink.tobytes() for ink in inks}) == len(parts.transcriptions) == len(texts)
     for number, (ink, one) in enumerate(zip(inks, parts.transcriptions, strict=True)):
-        (alone,) = sample(writer.model, [5 + number], ["one"], bias=1.0, max_steps=30)
+        (alone,) = sample(writer.model, [5 + number], ["one"], Sampling(bias=1.0, max_steps=30))
         np.testing.assert_allclose(one.ink, ink, atol=1e-2)
         np.testing.assert_allclose(one.ink, alone.ink, atol=1e-2)
 
@@ -72,13 +73,13 @@ def test_texts_beyond_the_first_batch_have_seeds_of_their_own(tmp_path, monkeypa
 def test_samples_of_a_text_have_seeds_that_no_count_changes(tmp_path):
     """Sample s of text n is written with the first seed plus n plus s million."""
     writer, reader = networks_in(tmp_path)
-    options = {"seed": 5, "max_steps": 30}
+    options = {"seed": 5, "sampling": Sampling(max_steps=30)}
     (result,) = read_back(writer, reader, ["one", "two"], [1.0], samples=3, **options)
     expected = [5, 6, 1_000_005, 1_000_006, 2_000_005, 2_000_006]
     assert seeds_of(2, 3, 5) == expected
     assert [one.reference for one in result.transcriptions] == ["one", "two"] * 3
     for one, seed in zip(result.transcriptions, expected, strict=True):
-        (alone,) = sample(writer.model, [seed], [one.reference], bias=1.0, max_steps=30)
+        (alone,) = sample(writer.model, [seed], [one.reference], Sampling(bias=1.0, max_steps=30))
         np.testing.assert_allclose(one.ink, alone.ink, atol=1e-2)
 
 
@@ -92,12 +93,17 @@ def test_a_line_that_the_proofreader_misreads_is_written_again(tmp_path, monkeyp
     monkeypatch.setattr("model.legibility.read_lines", lambda by, *_, **__: answers[by].pop(0))
     monkeypatch.setattr("model.proofreading._is_line", lambda *_: True)
     monkeypatch.setattr(writer, "write_lines", partial(ended, writer.write_lines), raising=False)
-    options = {"seed": 5, "max_steps": 30, "proofreader": proofreader, "tries": 4}
+    options = {
+        "seed": 5,
+        "sampling": Sampling(max_steps=30),
+        "proofreader": proofreader,
+        "tries": 4,
+    }
     (result,) = read_back(writer, reader, ["one", "two"], [1.0], **options)
     assert (result.tries, result.wrong) == ([1, 2], 1)
     assert answers == {reader: []} and proofs == []
     for one, seed in zip(result.transcriptions, (5, 6 + TRY_SEED_STRIDE), strict=True):
-        (alone,) = sample(writer.model, [seed], [one.reference], bias=1.0, max_steps=30)
+        (alone,) = sample(writer.model, [seed], [one.reference], Sampling(bias=1.0, max_steps=30))
         np.testing.assert_allclose(one.ink, alone.ink, atol=1e-2)
 
 

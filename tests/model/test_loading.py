@@ -8,11 +8,12 @@ import model
 from base.checkpoint import load_checkpoint, save_checkpoint
 from base.pretrained import pretrained
 from model import CTCNetwork, PredictionNetwork, SynthesisNetwork, sample
-from model.calibration import Calibration
-from model.generation.mixture import PEN_SHARPNESS
+from model.generation.options import Sampling
 from model.generation.writing import LONGEST
-from model.loading import Reader, Writer, differing_arguments, load
+from model.loading import differing_arguments, load
+from model.reader import Reader
 from model.recognition.encoder import Search
+from model.writer import Writer
 from utils.alphabet import Alphabet
 from utils.checks import CheckpointError, UserError
 from utils.normalisation import Normalisation
@@ -44,8 +45,8 @@ def saved(path, cls, args=SMALL, **changes):
 def test_a_network_whose_makers_classes_are_gone_writes_and_reads(tmp_path):
     network = saved(tmp_path / "writer.pth", SynthesisNetwork)
     writer = model.load(tmp_path / "writer.pth", device="cpu")
-    line = writer.write("a cab", bias=0.7, seed=3, max_steps=60)
-    (same,) = sample(network, [3], ["a cab"], bias=0.7, max_steps=60)
+    line = writer.write("a cab", Sampling(bias=0.7, max_steps=60), seed=3)
+    (same,) = sample(network, [3], ["a cab"], Sampling(bias=0.7, max_steps=60))
     np.testing.assert_array_equal(line.ink, same.ink)
     assert isinstance(writer, Writer) and writer.name == "gone"
     assert writer.record["metrics"] == {"valid_log_loss": 1.5}
@@ -64,11 +65,11 @@ def test_a_network_whose_makers_classes_are_gone_writes_and_reads(tmp_path):
 def test_a_network_without_a_text_draws(tmp_path):
     saved(tmp_path / "writer.pth", PredictionNetwork)
     writer = load(tmp_path / "writer.pth", "cpu")
-    lines = writer.write_lines(None, [5, 6], pen_sharpness=0.0, max_steps=20)
+    lines = writer.write_lines(None, [5, 6], Sampling(pen_sharpness=0.0, max_steps=20))
     assert [len(line.ink) for line in lines] == [21, 21]
     assert lines[1].description == "no text · bias 0.5 · pen sharpness 0 · seed 6"
     np.testing.assert_array_equal(
-        lines[1].ink, writer.write(seed=6, pen_sharpness=0.0, max_steps=20).ink
+        lines[1].ink, writer.write(sampling=Sampling(pen_sharpness=0.0, max_steps=20), seed=6).ink
     )
     with pytest.raises(UserError, match="takes no text"):
         writer.write("a")
@@ -80,9 +81,11 @@ def test_a_network_without_a_text_draws(tmp_path):
 def test_lines_do_not_depend_on_how_many_are_written(tmp_path, monkeypatch):
     saved(tmp_path / "writer.pth", SynthesisNetwork)
     writer, texts = load(tmp_path / "writer.pth", "cpu"), ["a", "cab", "b c", "ab"]
-    together = writer.write_lines(texts, range(4), max_steps=30)
+    together = writer.write_lines(texts, range(4), Sampling(max_steps=30))
     monkeypatch.setattr("model.generation.writing.BATCH_SIZE", 3)
-    for one, other in zip(together, writer.write_lines(texts, range(4), max_steps=30), strict=True):
+    for one, other in zip(
+        together, writer.write_lines(texts, range(4), Sampling(max_steps=30)), strict=True
+    ):
         np.testing.assert_array_equal(one.ink, other.ink)
         assert (one.title, one.description) == (other.title, other.description)
 
@@ -91,21 +94,24 @@ def test_a_line_continues_a_primer_with_its_words_apart(tmp_path):
     saved(tmp_path / "writer.pth", SynthesisNetwork)
     writer = load(tmp_path / "writer.pth", "cpu")
     ink = np.float32([[0, 0, 0], [30, 5, 0], [10, 40, 1]])
-    line = writer.write("b", primer=(ink, "a"), max_steps=9)
+    line = writer.write("b", Sampling(max_steps=9), primer=(ink, "a"))
     assert line.text == "a b" and line.title == "b" and line.primed == 3
     np.testing.assert_array_equal(line.ink[:3], ink)
     for said, text in (("a", " b"), ("a ", "b"), ("a ", " b")):
-        assert writer.write(text, primer=(ink, said), max_steps=9).text == "a b"
+        assert writer.write(text, Sampling(max_steps=9), primer=(ink, said)).text == "a b"
     with pytest.raises(UserError, match="at least one character"):
         writer.write("", primer=(ink, "a"))
-    assert len(writer.write("a" * LONGEST, primer=(ink, "a"), max_steps=1).text) == LONGEST + 2
+    assert (
+        len(writer.write("a" * LONGEST, Sampling(max_steps=1), primer=(ink, "a")).text)
+        == LONGEST + 2
+    )
     for words in ({"text": "a" * (LONGEST + 1)}, {"text": "b", "primer": (ink, "a" * 999)}):
         with pytest.raises(UserError, match="at most"):
             writer.write(**words)
     with pytest.raises(UserError, match="2 seeds need as many texts"):
         writer.write_lines(["a"], [1, 2])
     mean = writer.predict(line).prediction.mean
-    assert mean.shape == (1, len(line.ink) - 1, 2) and PEN_SHARPNESS > 0
+    assert mean.shape == (1, len(line.ink) - 1, 2)
 
 
 def test_a_network_class_that_is_gone_is_reported_in_one_line(tmp_path):
@@ -172,28 +178,11 @@ def test_a_trained_network_says_in_one_line_what_it_is(tmp_path):
     assert said == f"Writer(PredictionNetwork of {tmp_path}/x.pth on cpu)"
 
 
-def test_a_hand_is_measured_once_for_each_bias(tmp_path, monkeypatch):
-    measured = []
-
-    def calibrated(writer, primer, bias, pen_sharpness):
-        measured.append((bias, pen_sharpness))
-        return Calibration((1.0 + bias / 100, 1.0), (1.0, 1.0))
-
-    monkeypatch.setattr("model.loading.calibrated", calibrated)
-    saved(tmp_path / "w.pth", SynthesisNetwork)
-    writer = load(tmp_path / "w.pth", "cpu")
-    primer = np.array([[0, 0, 0], [1, 2, 1.0]]), "ab"
-    for bias in (0.5, 1.0, 0.5):
-        assert writer.calibration(primer, bias, 3.0).stretch == (1.0 + bias / 100, 1.0)
-    writer.calibration(primer, 0.5, 0.0)
-    assert measured == [(0.5, 3.0), (1.0, 3.0), (0.5, 0.0)]
-
-
 def test_what_is_predicted_of_a_line_is_what_it_was_written_by(tmp_path):
     """After each point but the last, seen one by one."""
     model = saved(tmp_path / "writer.pth", PredictionNetwork)
     writer = load(tmp_path / "writer.pth", "cpu")
-    line = writer.write(seed=1, max_steps=6)
+    line = writer.write(sampling=Sampling(max_steps=6), seed=1)
     found, state = writer.predict(line).prediction[0].mean, None
     assert found.shape == (6, 2)
     for number, mean in enumerate(found):
@@ -207,11 +196,12 @@ def test_what_is_predicted_of_a_line_is_what_it_was_written_by(tmp_path):
 def test_a_hand_is_measured_once_for_each_way_to_write_it(tmp_path, monkeypatch):
     saved(tmp_path / "writer.pth", SynthesisNetwork)
     writer, measured = load(tmp_path / "writer.pth", "cpu"), []
-    monkeypatch.setattr("model.loading.calibrated", lambda _, *how: measured.append(how) or how)
+    monkeypatch.setattr("model.writer.calibrated", lambda _, *how: measured.append(how) or how)
     ink = np.float32([[0, 0, 0], [30, 5, 1]])
+    usual = Sampling(0.5)
     ways = [
-        *(((ink, "a"), 0.5, 3.0), ((ink, "a"), 0.5, 0.0), ((ink, "a"), 1.0, 3.0)),
-        *(((ink, "b"), 0.5, 3.0), ((2 * ink, "a"), 0.5, 3.0)),
+        *(((ink, "a"), usual), ((ink, "a"), Sampling(0.5, 0.0)), ((ink, "a"), Sampling(1.0))),
+        *(((ink, "b"), usual), ((2 * ink, "a"), usual)),
     ]
     for _ in range(2):
         assert [writer.calibration(*way) for way in ways] == ways

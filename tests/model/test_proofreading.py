@@ -1,5 +1,7 @@
 """Lines that are read back and written again."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -21,21 +23,23 @@ def script(answers):
     that may stand there."""
     calls = []
 
-    def write(texts, seeds):
+    def write_lines(texts, seeds, sampling, **options):
         calls.append((list(texts), list(seeds)))
         return [line(text, seed) for text, seed in zip(texts, seeds, strict=True)]
 
-    def read(lines, texts):
+    def read_all(lines, texts, **options):
         assert [one.title for one in lines] == list(texts)
         given = [answers[text].pop(0) for text in texts]
         return [one if isinstance(one, tuple) else (one, 0.0) for one in given]
 
-    return write, read, calls
+    return SimpleNamespace(write_lines=write_lines), SimpleNamespace(proofread=read_all), calls
 
 
 def test_only_misread_lines_are_written_again_and_the_best_is_kept():
-    write, read, calls = script({"one": ["one"], "two": ["tmm", "tw", "xxx"], "six": ["s", "six"]})
-    found = proofread(write, read, ["one", "two", "six"], [7, 8, 9], 3)
+    writer, reader, calls = script(
+        {"one": ["one"], "two": ["tmm", "tw", "xxx"], "six": ["s", "six"]}
+    )
+    found = proofread(writer, reader, ["one", "two", "six"], [7, 8, 9], tries=3)
     assert calls == [
         (["one", "two", "six"], [7, 8, 9]),
         (["two", "six"], [8 + TRY_SEED_STRIDE, 9 + TRY_SEED_STRIDE]),
@@ -54,44 +58,44 @@ def test_only_misread_lines_are_written_again_and_the_best_is_kept():
 
 
 def test_without_a_reader_the_first_try_is_believed():
-    write, _, calls = script({})
-    (found,) = proofread(write, None, ["ab"], [7], 3)
+    writer, _, calls = script({})
+    (found,) = proofread(writer, None, ["ab"], [7], tries=3)
     assert calls == [(["ab"], [7])]
     assert (found.hypothesis, found.tries, found.errors, found.doubt) == ("ab", 1, 0, 0.0)
 
 
 def test_what_is_read_with_doubt_is_written_again_and_the_least_doubtful_kept():
-    write, read, calls = script(
+    writer, reader, calls = script(
         {"ab": [("ab", 0.9), ("ab", DOUBT + 0.1), ("ax", 0.0), ("ab", 0.7)], "cd": [("cd", DOUBT)]}
     )
-    first, second = proofread(write, read, ["ab", "cd"], [1, 2], 4)
+    first, second = proofread(writer, reader, ["ab", "cd"], [1, 2], tries=4)
     assert (first.hypothesis, first.doubt, first.tries) == ("ab", DOUBT + 0.1, 4)
     assert first.line.description == str(1 + TRY_SEED_STRIDE) and not first.right
     assert second.right and second.tries == 1 and len(calls) == 4
 
 
 def test_no_doubt_is_cast_on_signs_alone():
-    write, read, _ = script({"--": [("-", 5.0), ("--", 9.0)]})
-    (found,) = proofread(write, read, ["--"], [1], 2)
+    writer, reader, _ = script({"--": [("-", 5.0), ("--", 9.0)]})
+    (found,) = proofread(writer, reader, ["--"], [1], tries=2)
     assert found.right and found.doubt == 0.0
 
 
 def test_seeds_stay_within_32_bits():
-    write, read, calls = script({"a": ["b", "a"]})
-    proofread(write, read, ["a"], [2**32 - 1], 2)
+    writer, reader, calls = script({"a": ["b", "a"]})
+    proofread(writer, reader, ["a"], [2**32 - 1], tries=2)
     assert calls[1][1] == [(2**32 - 1 + TRY_SEED_STRIDE) % 2**32]
 
 
 def test_of_two_tries_with_as_many_errors_the_first_is_kept():
-    write, read, _ = script({"abc": ["abd", "abx"]})
-    (found,) = proofread(write, read, ["abc"], [1], 2)
+    writer, reader, _ = script({"abc": ["abd", "abx"]})
+    (found,) = proofread(writer, reader, ["abc"], [1], tries=2)
     assert found.hypothesis == "abd" and found.tries == 2
 
 
 def test_a_line_without_other_faults_is_better_than_one_read_better():
     """The first try lacks a word, the second has three errors."""
-    write, read, _ = script({"it was so": ["it so", "ik wes sa"]})
-    (found,) = proofread(write, read, ["it was so"], [1], 2)
+    writer, reader, _ = script({"it was so": ["it so", "ik wes sa"]})
+    (found,) = proofread(writer, reader, ["it was so"], [1], tries=2)
     assert found.hypothesis == "ik wes sa" and found.faults == ()
 
 
@@ -130,8 +134,8 @@ def test_ink_that_jumps_back_or_is_too_high_is_no_line():
     ],
 )
 def test_signs_alone_need_not_be_read(text, read, right):
-    write, reader, calls = script({text: [read] * 2})
-    (found,) = proofread(write, reader, [text], [1], 2)
+    writer, reader, calls = script({text: [read] * 2})
+    (found,) = proofread(writer, reader, [text], [1], tries=2)
     assert found.right == right and len(calls) == (1 if right else 2)
     assert found.hypothesis == read and (MISSING in found.faults) == (text == "a." and not read)
 
@@ -147,8 +151,8 @@ def test_a_dot_is_no_line_unless_it_is_the_text():
 
 
 def test_doubt_is_cast_on_letters_that_are_read_as_signs():
-    write, read, _ = script({"ll": [("--", 5.0)]})
-    (found,) = proofread(write, read, ["ll"], [1], 1)
+    writer, reader, _ = script({"ll": [("--", 5.0)]})
+    (found,) = proofread(writer, reader, ["ll"], [1], tries=1)
     assert found.doubt == 5.0 and found.errors == 2
 
 

@@ -23,6 +23,7 @@ from model import (
     SquaredError,
     SynthesisNetwork,
 )
+from model.generation.options import Sampling
 from trainer import GenerationTrainer
 from trainer.scores import evaluate
 from utils.checks import ConfigFault, DataError
@@ -344,9 +345,9 @@ def drawn(monkeypatch, made):
     calls = []
     real = module.sample
 
-    def watching(model, seeds, texts=None, **options):
-        lines = real(model, seeds, texts, **options)
-        calls.append((list(seeds), texts, options, lines))
+    def watching(model, seeds, texts, sampling):
+        lines = real(model, seeds, texts, sampling)
+        calls.append((list(seeds), texts, sampling, lines))
         return lines
 
     monkeypatch.setattr(module, "sample", watching)
@@ -365,8 +366,8 @@ def test_options_of_the_samples(tmp_path, loader, monkeypatch):
         sample_bias=2.5,
         seed=40,
     )
-    ((seeds, texts, options, lines),) = drawn(monkeypatch, made)
-    assert seeds == [40, 41, 42] and options == {"bias": 2.5, "max_steps": 9}
+    ((seeds, texts, sampling, lines),) = drawn(monkeypatch, made)
+    assert seeds == [40, 41, 42] and sampling == Sampling(2.5, max_steps=9)
     assert texts == [first, second, first]
     assert len(lines) == 3 and all(len(line.ink) <= 10 for line in lines)
 

@@ -19,6 +19,7 @@ from data_loader.sources.hand import HandDataset
 from data_loader.sources.ink_files import read_ink
 from data_loader.synthetic.embedded import EmbeddedDataset
 from model import SynthesisNetwork, load
+from model.generation.options import Sampling
 from trainer import own_hand
 from trainer.own_hand import exam, practice, preparation
 from utils.checks import DataError, UserError
@@ -212,7 +213,7 @@ def test_texts_hold_only_what_the_network_knows(networks):
 def test_a_network_that_is_destroyed_has_forgotten(networks):
     writer, reader = networks
     said = "a line to go on from"
-    (line,) = writer.write_lines([said], [1], bias=0.75)
+    (line,) = writer.write_lines([said], [1], Sampling(bias=0.75))
     taken = exam.Exam.of(writer, reader, (line.written, said), seed=1)
     assert len(taken.characters) == 94 and len(taken.texts) == exam.CHECK_LINES
     could, before = taken.score(writer)

@@ -6,7 +6,7 @@ these illegible is undone.
 
 import logging
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,15 +20,17 @@ from data_loader.sources.hand import HandDataset, Pair
 from data_loader.synthetic import corpus
 from logger.logger import add_log_file, remove_log_file
 from model.calibration import calibrated
-from model.generation.mixture import PEN_SHARPNESS
-from model.loading import Reader, Writer, load
+from model.generation.options import Sampling
+from model.loading import load
+from model.reader import Reader
 from model.recognition.error_rates import error_rate, is_read, rates
+from model.writer import Writer
 from trainer.own_hand.practice import sample_texts
 from trainer.own_hand.preparation import networks
 from utils.files import set_aside
 from utils.style_file import write_style
 
-CHECK_BIAS, CHECK_SEEDS = 0.75, 3
+SAMPLING, CHECK_SEEDS = Sampling(bias=0.75), 3
 """Of what is written before and after; seeds tried for a character that is not read at first."""
 CHECK_LINES = 20
 """Lines of the hand that are written before and after."""
@@ -162,12 +164,10 @@ def best_sample(network: Writer, reader: Reader, lines: Sequence[Pair], seed: in
     hypotheses = reader.read_lines([lines[k][0] for k in near])
     cer = {k: error_rate(lines[k][1], one) for k, one in zip(near, hypotheses, strict=True)}
     texts = sample_texts(PRIMER_TEXTS, network.model.alphabet, seed + 2)
-    stretch = network.model.stretch_at(CHECK_BIAS)
+    sampling = replace(SAMPLING, stretch=network.model.stretch_at(SAMPLING.bias))
 
     def misread(number: int) -> float:
-        written = network.write_lines(
-            texts, range(PRIMER_TEXTS), bias=CHECK_BIAS, stretch=stretch, primer=lines[number]
-        )
+        written = network.write_lines(texts, range(PRIMER_TEXTS), sampling, primer=lines[number])
         pairs = [(line.written, text) for line, text in zip(written, texts, strict=True)]
         return cer[number] + _misread(reader, pairs)
 
@@ -225,10 +225,9 @@ class Exam:
         if not texts:
             return []
         # Not `Writer.calibration`, which remembers what other weights wrote.
-        stretch = calibrated(network, self.sample, CHECK_BIAS, PEN_SHARPNESS).stretch
-        lines = network.write_lines(
-            texts, seeds, bias=CHECK_BIAS, stretch=stretch, primer=self.sample
-        )
+        stretch = calibrated(network, self.sample, SAMPLING).stretch
+        sampling = replace(SAMPLING, stretch=stretch)
+        lines = network.write_lines(texts, seeds, sampling, primer=self.sample)
         return self.reader.read_lines([line.written for line in lines])
 
     def _legible(self, which: Iterable[str], hypotheses: Sequence[str]) -> set[str]:

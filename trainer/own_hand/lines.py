@@ -12,7 +12,7 @@ import numpy as np
 from base.pretrained import HAND_SPACE
 from data_loader.sources.hand import HandDataset
 from data_loader.sources.ink_files import InkSample
-from model.loading import Reader
+from model.reader import Reader
 from model.recognition.error_rates import error_rate
 from utils import hand_likeness
 from utils.alphabet import Alphabet, describe, nfc

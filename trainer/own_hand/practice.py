@@ -18,11 +18,13 @@ from data_loader.synthetic.cutting import CutLine, measured
 from data_loader.synthetic.drawn import Drawer
 from data_loader.synthetic.everyday import characters, everyday
 from model.generation.aligning import align
-from model.loading import Reader, Writer
+from model.generation.options import Sampling
+from model.reader import Reader
 from model.recognition.error_rates import error_counts, read_in_place
+from model.writer import Writer
 from utils.alphabet import nfc
 
-BIAS = 0.5
+SAMPLING = Sampling(bias=0.5)
 """Of the lines that the network writes: varied, and legible enough."""
 MAX_CER = 0.1
 """Character error rate up to which such a line is used (assumed: the recogniser errs)."""
@@ -77,7 +79,7 @@ def written(
     for number, primer in enumerate(primers[:count]):
         part = slice(number, None, len(primers))
         seeds = range(seed, seed + count)[part]
-        lines = writer.write_lines(wanted[part], seeds, bias=BIAS, primer=primer)
+        lines = writer.write_lines(wanted[part], seeds, SAMPLING, primer=primer)
         hypotheses = reader.read_lines(lines)
         for line, text, hypothesis in zip(lines, wanted[part], hypotheses, strict=True):
             allowed = max(1.0, MAX_CER * len(text))

@@ -12,7 +12,9 @@ from base import distributed
 from base.run_folder import RunFolder
 from data_loader.sources.hand import HandDataset, Pair, to_network_units
 from data_loader.sources.ink_files import mean_step
-from model.loading import Reader, Writer, load
+from model.loading import load
+from model.reader import Reader
+from model.writer import Writer
 from trainer.own_hand.lines import usable
 from trainer.own_hand.practice import composed, cut, written
 from utils.alphabet import Alphabet

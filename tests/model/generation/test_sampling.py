@@ -9,6 +9,7 @@ import torch
 from torch.overrides import TorchFunctionMode
 
 from model import PredictionNetwork, SynthesisNetwork, sample
+from model.generation.options import Sampling
 from model.generation.stepper import PERIOD, TorchStepper
 from model.generation.stopping import Stopping
 from utils.alphabet import Alphabet, UnknownCharacters
@@ -40,10 +41,10 @@ def prediction() -> PredictionNetwork:
 
 def test_a_line_depends_on_its_seed_alone(synthesis):
     texts, seeds = ["abc", "a", "cab ba", "bb"], [5, 6, 7, 8]
-    together = sample(synthesis, seeds, texts, bias=1.0, max_steps=80)
-    alone = sample(synthesis, [7], ["cab ba"], bias=1.0, max_steps=80)[0]
-    again = sample(synthesis, [7], ["cab ba"], bias=1.0, max_steps=80)[0]
-    other = sample(synthesis, [9], ["cab ba"], bias=1.0, max_steps=80)[0]
+    together = sample(synthesis, seeds, texts, Sampling(bias=1.0, max_steps=80))
+    alone = sample(synthesis, [7], ["cab ba"], Sampling(bias=1.0, max_steps=80))[0]
+    again = sample(synthesis, [7], ["cab ba"], Sampling(bias=1.0, max_steps=80))[0]
+    other = sample(synthesis, [9], ["cab ba"], Sampling(bias=1.0, max_steps=80))[0]
     np.testing.assert_array_equal(alone.ink, again.ink)
     np.testing.assert_allclose(together[2].ink, alone.ink, atol=1e-2)
     np.testing.assert_array_equal(together[2].peaks, alone.peaks)
@@ -52,7 +53,7 @@ def test_a_line_depends_on_its_seed_alone(synthesis):
 
 def test_ink_is_in_the_units_of_the_data(prediction):
     """The first step by hand: the same random numbers through the network's own mixture."""
-    line = sample(prediction, [3], max_steps=5)[0]
+    line = sample(prediction, [3], sampling=Sampling(bias=0.0, max_steps=5))[0]
     assert line.ink.shape == (6, 3) and not line.ended and line.peaks is None
     assert line.ink[0].tolist() == [0.0, 0.0, 0.0] and line.ink[-1, 2] == 1.0
     generator = torch.Generator().manual_seed(3)
@@ -68,7 +69,10 @@ def test_ink_is_in_the_units_of_the_data(prediction):
 def test_a_high_bias_calms_the_hand(prediction):
     wild, calm = (
         np.concatenate(
-            [line.ink[1:, :2] for line in sample(prediction, range(8), bias=bias, max_steps=60)]
+            [
+                line.ink[1:, :2]
+                for line in sample(prediction, range(8), sampling=Sampling(bias=bias, max_steps=60))
+            ]
         )
         for bias in (0.0, 3.0)
     )
@@ -83,7 +87,7 @@ def only_goes_back(line) -> bool:
 
 
 def test_lines_end_by_the_rule_and_fall_out_of_the_batch(synthesis):
-    lines = sample(synthesis, [1, 2], ["a", "abcabcabcabc"], max_steps=400)
+    lines = sample(synthesis, [1, 2], ["a", "abcabcabcabc"], Sampling(bias=0.0, max_steps=400))
     assert all(line.ended for line in lines)
     assert len(lines[0].ink) < len(lines[1].ink) < 400
     for line, characters in zip(lines, (1, 12), strict=True):
@@ -143,16 +147,22 @@ def test_a_line_is_what_the_network_draws_until_it_ends(mean, text, up, monkeypa
         np.testing.assert_allclose(line.ink[1:, :2], offsets, atol=0.05)
 
     for limit in (250, 61):
-        for seed, line in enumerate(sample(network, range(6), [text] * 6, max_steps=limit)):
+        for seed, line in enumerate(
+            sample(network, range(6), [text] * 6, Sampling(bias=0.0, max_steps=limit))
+        ):
             check(line, seed, limit)
             if line.ended and seed < 3:  # of a limit within the last stroke
                 short = len(line.ink) - 2
-                check(*sample(network, [seed], [text], max_steps=short), seed, short)
+                check(
+                    *sample(network, [seed], [text], Sampling(bias=0.0, max_steps=short)),
+                    seed,
+                    short,
+                )
 
 
 def test_a_line_is_left_without_what_is_too_many(synthesis, monkeypatch):
     primer = (np.array([[0, 0, 0], [9, 3, 0], [8, -2, 1]], np.float32), "c ")
-    words = {"bias": 0.5, "max_steps": 300, "primer": primer}
+    words = {"sampling": Sampling(bias=0.5, max_steps=300), "primer": primer}
     monkeypatch.setattr("model.generation.stopping.Stopping.surplus", lambda *_: 0)
     whole = sample(synthesis, [1, 2], ["ab", "cab"], **words)
     for surplus in (2, 1000):
@@ -173,11 +183,11 @@ def test_lines_that_have_ended_may_stay_in_the_batch(synthesis, ends, monkeypatc
     network = ending("synthesis", -4.0) if ends else copy.deepcopy(synthesis)
     network = network.double()  # in plain torch
     seeds, texts = list(range(9)), ["abc", "ab", "cba cba"] * 3
-    alone = sample(network, seeds, texts, bias=1.0, max_steps=300)
+    alone = sample(network, seeds, texts, Sampling(bias=1.0, max_steps=300))
     assert all(line.ended for line in alone)
     monkeypatch.setattr(TorchStepper, "least_share", 0.3)
     for line, other in zip(
-        sample(network, seeds, texts, bias=1.0, max_steps=300), alone, strict=True
+        sample(network, seeds, texts, Sampling(bias=1.0, max_steps=300)), alone, strict=True
     ):
         assert len(line.ink) == len(other.ink) and line.ended
         np.testing.assert_allclose(line.ink, other.ink, atol=1e-3)
@@ -196,7 +206,7 @@ def test_the_bias_is_halved_while_the_pen_rests(dtype, lifts):
         network.output.bias[2:4], network.output.bias[4:6] = still, math.log(scale)
     network = network.to(dtype)
     for seed, bias in zip([4, 5, 6], [4.0, 0.0, 3.0], strict=True):
-        line, _ = sample(network, [seed, 9], bias=bias, max_steps=4 * PERIOD)
+        line, _ = sample(network, [seed, 9], sampling=Sampling(bias=bias, max_steps=4 * PERIOD))
         normal, biases = numbers_of(seed)[1], []
         for start in range(0, 4 * PERIOD, PERIOD):
             biases.append(bias)
@@ -211,7 +221,7 @@ def test_the_bias_is_halved_while_the_pen_rests(dtype, lifts):
 
 
 def test_the_limit_ends_what_the_rule_does_not(synthesis):
-    line = sample(synthesis, [1], ["abcabcabcabc"], max_steps=20)[0]
+    line = sample(synthesis, [1], ["abcabcabcabc"], Sampling(bias=0.0, max_steps=20))[0]
     assert not line.ended and len(line.ink) == 21
 
 
@@ -221,21 +231,26 @@ def test_the_limit_of_a_line_is_that_of_its_own_text(synthesis):
     with torch.no_grad():
         still.layers[0].window.bias.fill_(-9.0)  # The window never moves.
     texts = ["ab", "abcabcabc", "abc"]
-    together = sample(still, [1, 2, 3], texts)
+    together = sample(still, [1, 2, 3], texts, Sampling(bias=0.0))
     for seed, text, line in zip((1, 2, 3), texts, together, strict=True):
-        (alone,) = sample(still, [seed], [text])
+        (alone,) = sample(still, [seed], [text], Sampling(bias=0.0))
         assert not line.ended and len(line.ink) == 101 + 40 * len(text)
         np.testing.assert_allclose(line.ink, alone.ink, atol=1e-3)
 
 
 def test_the_numbers_do_not_depend_on_the_limit(prediction):
-    short, long = (sample(prediction, [4], max_steps=steps)[0].ink for steps in (30, 300))
+    short, long = (
+        sample(prediction, [4], sampling=Sampling(bias=0.0, max_steps=steps))[0].ink
+        for steps in (30, 300)
+    )
     np.testing.assert_allclose(short[1:30], long[1:30], atol=1e-3)
 
 
 def test_a_primer_is_continued(synthesis):
     primer = np.array([[0, 0, 0], [9, 3, 0], [8, -2, 1]], np.float32)
-    line = sample(synthesis, [1], ["ab"], primer=(primer, "c "), max_steps=10, bias=0.5)[0]
+    line = sample(synthesis, [1], ["ab"], Sampling(bias=0.5, max_steps=10), primer=(primer, "c "))[
+        0
+    ]
     assert line.text == "c ab" and line.primed == 3 and len(line.ink) <= 13
     np.testing.assert_array_equal(line.ink[:3], primer)
     assert line.peaks.shape == (len(line.ink) - 1,)
@@ -252,30 +267,38 @@ def test_a_primer_is_continued(synthesis):
 
 def test_a_primer_changes_what_follows(prediction):
     primer = np.array([[0, 0, 0], [300, 90, 0], [-200, -200, 1]], np.float32)
-    plain = sample(prediction, [1], max_steps=5)[0].ink[1]
-    primed = sample(prediction, [1], max_steps=5, primer=(primer, ""))[0].ink[3]
+    plain = sample(prediction, [1], sampling=Sampling(bias=0.0, max_steps=5))[0].ink[1]
+    primed = sample(prediction, [1], sampling=Sampling(bias=0.0, max_steps=5), primer=(primer, ""))[
+        0
+    ].ink[3]
     assert not np.allclose(plain, primed, atol=0.1)
 
 
 def test_faults_are_named(synthesis):
     with pytest.raises(UnknownCharacters, match="U\\+007A"):
-        sample(synthesis, [1], ["az"])
+        sample(synthesis, [1], ["az"], Sampling(bias=0.0))
     with pytest.raises(UserError, match="at least one character"):
-        sample(synthesis, [1], [""])
+        sample(synthesis, [1], [""], Sampling(bias=0.0))
     with pytest.raises(UserError, match="as many"):
-        sample(synthesis, [1, 2], ["a"])
+        sample(synthesis, [1, 2], ["a"], Sampling(bias=0.0))
     with pytest.raises(DataError, match="not a number in row 1"):
-        sample(synthesis, [1], ["a"], primer=(np.float32([[0, 0, 0], [1, np.nan, 1]]), "b"))
+        sample(
+            synthesis,
+            [1],
+            ["a"],
+            Sampling(bias=0.0),
+            primer=(np.float32([[0, 0, 0], [1, np.nan, 1]]), "b"),
+        )
     with pytest.raises(UserError, match="at least 0"):
-        sample(synthesis, [1], ["a"], bias=-1.0)
+        sample(synthesis, [1], ["a"], Sampling(bias=-1.0))
     with pytest.raises(UserError, match=r"pen_sharpness -1\.0 does not fit"):
-        sample(synthesis, [1], ["a"], pen_sharpness=-1.0)
+        sample(synthesis, [1], ["a"], Sampling(bias=0.0, pen_sharpness=-1.0))
     for stretch in ((1.0,), (math.inf, 1.0), (1.0, 0.0)):
         with pytest.raises(UserError, match="does not fit: two finite factors above 0"):
-            sample(synthesis, [1], ["a"], stretch=stretch)
+            sample(synthesis, [1], ["a"], Sampling(bias=0.0, stretch=stretch))
     for steps in (0, -3):
         with pytest.raises(UserError, match=f"max_steps {steps} does not fit: at least 1"):
-            sample(synthesis, [1], ["a"], max_steps=steps)
+            sample(synthesis, [1], ["a"], Sampling(bias=0.0, max_steps=steps))
 
 
 def test_memory_does_not_grow_with_the_square_of_a_text(synthesis):
@@ -289,7 +312,7 @@ def test_memory_does_not_grow_with_the_square_of_a_text(synthesis):
             return result
 
     with Largest() as largest:
-        (line,) = sample(synthesis, [1], ["ab" * 20])
+        (line,) = sample(synthesis, [1], ["ab" * 20], Sampling(bias=0.0))
     limit = 100 + 40 * 40
     assert line.peaks.nbytes <= 4 * limit and largest.numbers <= 4 * limit
 
@@ -336,7 +359,7 @@ def by_hand(network, seed: int, steps: int):
 
 def test_a_line_ends_with_its_first_drawn_end():
     network = ending("prediction", -3.0)
-    lines = sample(network, range(12), max_steps=40)
+    lines = sample(network, range(12), sampling=Sampling(bias=0.0, max_steps=40))
     assert 3 < sum(line.ended for line in lines) < 12
     for seed, line in enumerate(lines):
         points = by_hand(network, seed, 40)
@@ -348,32 +371,38 @@ def test_a_line_ends_with_its_first_drawn_end():
         np.testing.assert_allclose(line.ink[1:, :2], offsets, atol=0.05)
         np.testing.assert_array_equal(line.ink[1:-1, 2], points[: count - 1, 2])
         # Neither the others of the batch nor the limit have a say in it.
-        alone = sample(network, [seed], max_steps=300)[0]
+        alone = sample(network, [seed], sampling=Sampling(bias=0.0, max_steps=300))[0]
         assert alone.ended and len(alone.ink) >= len(line.ink)
         np.testing.assert_allclose(alone.ink[:count], line.ink[:count], atol=0.05)
 
 
 def test_an_end_at_the_last_step_is_an_end():
     network = ending("prediction", -3.0)
-    whole = next(line for line in sample(network, [1], max_steps=300) if line.ended)
+    whole = next(
+        line
+        for line in sample(network, [1], sampling=Sampling(bias=0.0, max_steps=300))
+        if line.ended
+    )
     steps = len(whole.ink) - 1
-    (same,) = sample(network, [1], max_steps=steps)
+    (same,) = sample(network, [1], sampling=Sampling(bias=0.0, max_steps=steps))
     assert same.ended and len(same.ink) == steps + 1
-    (shorter,) = sample(network, [1], max_steps=steps - 1)
+    (shorter,) = sample(network, [1], sampling=Sampling(bias=0.0, max_steps=steps - 1))
     assert not shorter.ended and len(shorter.ink) == steps
 
 
 def test_the_earlier_of_window_and_end_ends_a_line():
     seeds, texts = [3, 4, 5], ["abcabc", "ab", "cba cba"]
     never, always = ending("synthesis", -30.0), ending("synthesis", 30.0)
-    by_window = sample(never, seeds, texts, max_steps=400)
+    by_window = sample(never, seeds, texts, Sampling(bias=0.0, max_steps=400))
     for line in by_window:
         assert line.ended and only_goes_back(line)
-    for line in sample(always, seeds, texts, max_steps=400):
+    for line in sample(always, seeds, texts, Sampling(bias=0.0, max_steps=400)):
         # Every point is drawn as an end: the text decides.
         assert line.ended and line.peaks[-1] == len(line.text) - 1 > line.peaks[:-1].max()
-    mixed = sample(ending("synthesis", -4.0), range(20), texts[:1] * 20, max_steps=400)
-    by_window = sample(never, range(20), texts[:1] * 20, max_steps=400)
+    mixed = sample(
+        ending("synthesis", -4.0), range(20), texts[:1] * 20, Sampling(bias=0.0, max_steps=400)
+    )
+    by_window = sample(never, range(20), texts[:1] * 20, Sampling(bias=0.0, max_steps=400))
     lengths = [[len(line.ink) for line in lines] for lines in (mixed, by_window)]
     assert all(line.ended for line in mixed)
     shorter = [one < other for one, other in zip(*lengths, strict=True)]
@@ -388,14 +417,23 @@ def test_without_an_end_a_seed_means_the_same_line_whatever_networks_with_one_dr
     both.load_state_dict(both.extend_state_dict(plain.state_dict()))
     with torch.no_grad():
         both.output.bias[-1] = 30.0
-    for one, other in zip(sample(plain, [1, 2]), sample(both, [1, 2]), strict=True):
+    for one, other in zip(
+        sample(plain, [1, 2], sampling=Sampling(bias=0.0)),
+        sample(both, [1, 2], sampling=Sampling(bias=0.0)),
+        strict=True,
+    ):
         np.testing.assert_allclose(one.ink[:100], other.ink[:100], atol=0.5)
         assert not other.ended
 
 
 def test_a_primer_is_continued_by_a_network_that_ends_itself():
     primer = np.array([[0, 0, 0, 0], [9, 3, 0, 0], [8, -2, 1, 0]], np.float32)
-    (line,) = sample(ending("prediction", -2.0), [1], max_steps=200, primer=(primer, ""))
+    (line,) = sample(
+        ending("prediction", -2.0),
+        [1],
+        sampling=Sampling(bias=0.0, max_steps=200),
+        primer=(primer, ""),
+    )
     assert line.primed == 3 and line.ended and 3 < len(line.ink) < 203
     np.testing.assert_array_equal(line.ink[:3], primer[:, :3])
 
@@ -403,7 +441,7 @@ def test_a_primer_is_continued_by_a_network_that_ends_itself():
 def test_a_regression_network_writes_means():
     torch.manual_seed(0)
     network = PredictionNetwork(NORMALISATION, hidden_size=16, head="regression").eval()
-    one, other = sample(network, [1, 2], max_steps=50, bias=5.0)
+    one, other = sample(network, [1, 2], sampling=Sampling(bias=5.0, max_steps=50))
     first = torch.tensor([[[-8.0 / 40.0, -0.5 / 30.0, 0.0]]])
     with torch.no_grad():
         mean = network(first).prediction.mean[0, 0]
@@ -434,7 +472,7 @@ def test_a_network_that_has_learned_a_digit_ends_where_the_digit_does():
         loss = -network(noisy).prediction.log_prob(points[:, 1:].expand(8, -1, -1)).mean()
         loss.backward()
         optimizer.step()
-    lines = sample(network.eval(), range(10), bias=3.0, max_steps=100)
+    lines = sample(network.eval(), range(10), sampling=Sampling(bias=3.0, max_steps=100))
     # Each ends elsewhere with a chance of some thousandths; three of ten would be no accident.
     right = [line for line in lines if line.ended and len(line.ink) == len(ink)]
     assert len(right) >= 8

@@ -7,6 +7,7 @@ import torch
 from model import PredictionNetwork, SynthesisNetwork, sample
 from model.generation import stepper
 from model.generation.mixture import Mixture, draw
+from model.generation.options import Sampling
 from model.generation.stepper import (
     PERIOD,
     CompiledStepper,
@@ -59,7 +60,7 @@ def begin(network, count) -> Lines:
     dtype = network.output.weight.dtype
     point = torch.randn(count, network.input_size).to(dtype)
     bias = torch.rand(count).to(dtype)
-    return Lines(point, state, bias, text, lengths, pen_sharpness=1.7, stretch=(1.1, 0.9))
+    return Lines(point, state, bias, text, lengths, Sampling(pen_sharpness=1.7, stretch=(1.1, 0.9)))
 
 
 def plainly(network, lines, uniform, normal):
@@ -68,9 +69,9 @@ def plainly(network, lines, uniform, normal):
     for one, two in zip(uniform, normal, strict=True):
         output = network(inputs, lines.text, lines.text_lengths, state)
         state = output.state
-        mixture = output.prediction[:, -1].biased(lines.bias, lines.pen_sharpness)
+        mixture = output.prediction[:, -1].biased(lines.bias, lines.sampling.pen_sharpness)
         # Offsets in the units of the data are stretched, not the network's.
-        for axis, factor in enumerate(lines.stretch if network.head == "mixture" else ()):
+        for axis, factor in enumerate(lines.stretch(network) if network.head == "mixture" else ()):
             deviation, mean = NORMALISATION.std[axis], NORMALISATION.mean[axis]
             offsets = mixture.means[:, axis] * deviation + mean
             mixture.means[:, axis] = (offsets * factor - mean) / deviation
@@ -256,10 +257,12 @@ def test_draw_is_the_mixture_s(ends, sharpness):
 @NEEDS_COMPILER
 def test_without_the_compiled_loop_the_lines_are_the_same(monkeypatch):
     network = make(conditional=False)
-    lines = sample(network, [1, 2, 3], max_steps=12)
+    lines = sample(network, [1, 2, 3], sampling=Sampling(bias=0.0, max_steps=12))
     used = []
     monkeypatch.setattr(stepper.library, "available", lambda *_: used.append(1) and False)
-    for one, other in zip(lines, sample(network, [1, 2, 3], max_steps=12), strict=True):
+    for one, other in zip(
+        lines, sample(network, [1, 2, 3], sampling=Sampling(bias=0.0, max_steps=12)), strict=True
+    ):
         torch.testing.assert_close(
             torch.from_numpy(one.ink), torch.from_numpy(other.ink), rtol=1e-3, atol=0.1
         )
@@ -293,8 +296,7 @@ def test_lines_that_are_not_contiguous_are_read_as_what_they_are():
         spread(lines.bias),
         spread(lines.text),
         spread(lines.text_lengths),
-        lines.pen_sharpness,
-        lines.stretch,
+        lines.sampling,
     )
     assert not apart.text_lengths.is_contiguous() and not apart.state["0.kappa"].is_contiguous()
     steps = CompiledStepper(network, apart, torch.float32)
@@ -324,14 +326,14 @@ class NormalisedSynthesis(Normalised, SynthesisNetwork):
     pass
 
 
-def ink_of(network, **more):
+def ink_of(network, steps=12, precision="float32"):
     """Return what a network writes with some bias, stretched, with a primer and without."""
     texts = ["deadbead" * 5, "decade" * 5] if network.needs_text else None
-    options = {"bias": 0.6, "stretch": (1.2, 0.9), "max_steps": 12} | more
+    sampling = Sampling(bias=0.6, stretch=(1.2, 0.9), max_steps=steps)
     return [
         line.ink
         for primer in (None, PRIMER)
-        for line in sample(network, [1, 2], texts, primer=primer, **options)
+        for line in sample(network, [1, 2], texts, sampling, primer=primer, precision=precision)
     ]
 
 
@@ -341,11 +343,11 @@ def test_forward_writes_the_ink_of_the_fast_steppers(conditional, precision, mon
     network, steps = make(conditional=conditional), 12 if precision == "float32" else 1
     for weights in network.parameters():
         weights.mul_(0.5)  # so that rounding grows slowly from step to step
-    fast = ink_of(network, max_steps=steps, precision=precision)
+    fast = ink_of(network, steps, precision)
     monkeypatch.setattr(stepper, "OWN", set())
     for kind in (TorchStepper, CompiledStepper):
         monkeypatch.delattr(kind, "__init__")
-    plain = ink_of(network, max_steps=steps, precision=precision)
+    plain = ink_of(network, steps, precision)
     tolerance = 0.05 if precision == "float32" else 1.5  # of offsets of some 40 units
     for one, other in zip(fast, plain, strict=True):
         assert one.shape == other.shape and len(one) > steps
@@ -373,7 +375,9 @@ def test_a_network_of_the_user_s_is_written_by_its_forward(cls, parent):
     if network.needs_text:
         torch.testing.assert_close(phi, expected_phi, rtol=1e-4, atol=1e-4)
     # The whole of it: the same points as drawn by hand from the seed, in the units of the data.
-    (line,) = sample(network, [5], ["dead"] if usual.needs_text else None, max_steps=9)
+    (line,) = sample(
+        network, [5], ["dead"] if usual.needs_text else None, Sampling(bias=0.0, max_steps=9)
+    )
     random = torch.Generator().manual_seed(5)
     uniform, normal = (draw(256, 1, 2, generator=random)[:9] for draw in (torch.rand, torch.randn))
     text = torch.tensor([[3, 4, 0, 3]]) if usual.needs_text else None

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from model import Line, SynthesisNetwork, sample
+from model.generation.options import Sampling
 from model.generation.words import words
 from model.generation.writing import (
     LONGEST,
@@ -79,13 +80,13 @@ def test_parts_are_about_as_long_as_each_other():
 
 @pytest.mark.parametrize("primer", [None, PRIMER])
 def test_parts_continue_one_hand(network, primer):
-    text, options = "abc ab bca", {"bias": 1.0, "stretch": (1.1, 0.9)}
+    text, options = "abc ab bca", {"sampling": Sampling(1.0, stretch=(1.1, 0.9))}
     (line,) = write(network, [text], [5], primer=primer, **options)
     said, primed = ("", 0) if primer is None else (primer[1], len(primer[0]))
-    (first,) = sample(network, [5], ["abc"], primer=primer, max_steps=500, **options)
+    (first,) = sample(network, [5], ["abc"], primer=primer, **options)
     hand = primer or (first.written, "abc")
     seeds = [5 + PART_SEED_STRIDE, 5 + 2 * PART_SEED_STRIDE]
-    second, third = sample(network, seeds, [" ab", " bca"], primer=hand, max_steps=500, **options)
+    second, third = sample(network, seeds, [" ab", " bca"], primer=hand, **options)
     followed = [one.ink[one.primed :] for one in (second, third)]
     assert (line.text, line.primed, line.ended) == (said + text, primed, True)
     whole = np.concatenate((first.ink, *followed))
@@ -103,7 +104,7 @@ def test_parts_continue_one_hand(network, primer):
 
 
 def test_a_primer_whose_text_is_part_of_the_text_is_no_hand_of_its_own(network):
-    text, options = "abc ab bca", {"bias": 1.0, "max_steps": 500}
+    text, options = "abc ab bca", {"sampling": Sampling(1.0, max_steps=500)}
     (line,) = write(network, [text], [5], primer=(PRIMER[0], ""), **options)
     (first,) = sample(network, [5], ["abc"], primer=(PRIMER[0], ""), **options)
     (part,) = sample(network, [5 + PART_SEED_STRIDE], [" ab"], primer=(first.ink, "abc"), **options)
@@ -131,25 +132,25 @@ def test_a_part_lies_behind_what_was_written_as_behind_the_hand():
 
 def test_a_part_that_does_not_end_is_the_last(network):
     text = "abc ab bca"
-    (line,) = write(network, [text], [5], bias=1.0, max_steps=4)
+    (line,) = write(network, [text], [5], Sampling(bias=1.0, max_steps=4))
     assert len(line.ink) == 5 and not line.ended and line.text == text
     assert line.peaks.shape == (4,) and line.ink[-1, 2] == 1.0
-    (whole,) = write(network, [text], [5], bias=1.0)
+    (whole,) = write(network, [text], [5], Sampling(bias=1.0))
     limit = len(whole.ink) - 2
-    (cut,) = write(network, [text], [5], bias=1.0, max_steps=limit)
+    (cut,) = write(network, [text], [5], Sampling(bias=1.0, max_steps=limit))
     assert len(cut.ink) == limit + 1 and not cut.ended and cut.ink[-1, 2] == 1.0
     assert len(cut.peaks) == len(cut.bias) == limit
     np.testing.assert_array_equal(cut.ink[:-1], whole.ink[:limit])
-    (primed,) = write(network, [text], [5], bias=1.0, max_steps=limit, primer=PRIMER)
+    (primed,) = write(network, [text], [5], Sampling(bias=1.0, max_steps=limit), primer=PRIMER)
     assert len(primed.written) <= limit
 
 
 def test_long_and_short_texts_are_written_as_if_alone(network, monkeypatch):
     texts = ["ab", "abc ab bca", "c", "cab", "bb cc ab a"]
-    together = write(network, texts, range(5), bias=1.0)
+    together = write(network, texts, range(5), Sampling(bias=1.0))
     monkeypatch.setattr("model.generation.writing.BATCH_SIZE", 2)
-    for number, one in enumerate(write(network, texts, range(5), bias=1.0)):
-        (alone,) = write(network, [texts[number]], [number], bias=1.0)
+    for number, one in enumerate(write(network, texts, range(5), Sampling(bias=1.0))):
+        (alone,) = write(network, [texts[number]], [number], Sampling(bias=1.0))
         for other in (alone, together[number]):
             np.testing.assert_allclose(one.ink, other.ink, atol=1e-2)
             assert (one.text, one.ended) == (other.text, other.ended)

@@ -66,7 +66,7 @@ def test_of_shares_that_are_as_good_the_largest_is_kept(kept):
 def test_each_doubtful_character_is_tried_with_each_other_seed(monkeypatch):
     asked = []
 
-    def write_lines(texts, seeds, **_):
+    def write_lines(texts, seeds, *_, **__):
         asked.extend(zip(texts, seeds, strict=True))
         return [SimpleNamespace(written=one) for one in zip(texts, seeds, strict=True)]
 

@@ -1,0 +1,54 @@
+"""What a caller may choose of how a line is written."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from utils.checks import UserError
+
+PEN_SHARPNESS = 3.0
+"""Default of how much a bias sharpens the ends of strokes (measured, lab notebook: stopping and the
+pen)."""
+
+Primer = tuple[np.ndarray, str]
+"""Ink `(points, 3)` in the units of the training data, whose hand is continued, and its text."""
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How points are drawn; passed whole from a command to the stepper.
+
+    Attributes:
+        bias: sharpening of the mixture, at least 0 (eqs 61-62): 0 writes as varied as the training
+            data, 1 and more very legibly (paper, section 5.4).
+        pen_sharpness: how much the bias also sharpens when the pen is lifted, at least 0 (the
+            paper), see `mixture.sharpen_ends`.
+        stretch: factors of the offsets that are expected in x and y, each above 0: a pen that a
+            bias steadies writes smaller than one that trembles, a little at each step, and the
+            network goes on from what it wrote. None: the network's own, and for a `Writer` with a
+            primer those that make lines as large as it (`calibration`); (1, 1): the paper.
+        max_steps: limit on the steps of a line; None: enough for its text.
+
+    Raises:
+        UserError: if a value is out of range.
+    """
+
+    bias: float = 0.5
+    pen_sharpness: float = PEN_SHARPNESS
+    stretch: tuple[float, float] | None = None
+    max_steps: int | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("bias", "pen_sharpness"):
+            if not 0.0 <= getattr(self, name) < math.inf:
+                raise UserError(f"{name} {getattr(self, name)} does not fit: at least 0")
+        stretch = self.stretch or (1.0, 1.0)
+        if len(stretch) != 2 or not all(0.0 < one < math.inf for one in stretch):
+            raise UserError(f"stretch {stretch} does not fit: two finite factors above 0")
+        if self.max_steps is not None and self.max_steps < 1:
+            raise UserError(f"max_steps {self.max_steps} does not fit: at least 1")
+
+    def __str__(self) -> str:
+        pen = f" · pen sharpness {self.pen_sharpness:g}"
+        return f"bias {self.bias:g}" + ("" if self.pen_sharpness == PEN_SHARPNESS else pen)

@@ -1,0 +1,43 @@
+"""Reading: a trained recogniser turns ink into text."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from model.generation.line import Line
+from model.recognition.encoder import GREEDY, RecognitionNetwork, Search
+from model.recognition.transcribing import read_lines, read_with_doubts
+from model.trained_network import TrainedNetwork
+
+
+@dataclass(repr=False)
+class Reader(TrainedNetwork):
+    """A trained network that reads."""
+
+    model: RecognitionNetwork
+
+    def read(self, ink: np.ndarray | Line, search: Search = GREEDY) -> str:
+        """Return the text of a line of ink.
+
+        Args:
+            ink: `(points, 3)` in any unit, y downwards; or a line that a network wrote.
+            search: how to find the text: greedy decoding or a beam search.
+        """
+        (text,) = self.read_lines([ink], search)
+        return text
+
+    def read_lines(
+        self, inks: Sequence[np.ndarray | Line], search: Search = GREEDY, *, progress: bool = False
+    ) -> list[str]:
+        """Return the texts of lines of ink; see `read`."""
+        arrays = [ink.written if isinstance(ink, Line) else ink for ink in inks]
+        return read_lines(self.model, arrays, search, progress=progress)
+
+    def proofread(
+        self, lines: Sequence[Line], texts: Sequence[str], *, progress: bool = False
+    ) -> list[tuple[str, float]]:
+        """Return what is read of lines, and the doubt that they say `texts`; see
+        `read_with_doubts`."""
+        inks = [line.written for line in lines]
+        return read_with_doubts(self.model, inks, texts, progress=progress)

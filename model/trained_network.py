@@ -1,0 +1,38 @@
+"""What a checkpoint gives: a network ready for use."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from base.base_model import BaseModel
+from utils.files import PLAIN_NAME
+
+
+@dataclass(repr=False)
+class TrainedNetwork:
+    """A network of a checkpoint, ready for use.
+
+    Attributes:
+        model: the network, in evaluation mode, on its device.
+        path: its file.
+        device: its device.
+        record: the file's other contents, such as `config` and `metrics`, without the state of
+            the training.
+    """
+
+    model: BaseModel
+    path: Path
+    device: torch.device
+    record: dict[str, Any]
+
+    def __repr__(self) -> str:
+        kind = type(self.model).__name__
+        return f"{type(self).__name__}({kind} of {self.path} on {self.device})"
+
+    @property
+    def name(self) -> str:
+        """The name of its experiment, used to name files."""
+        name = self.record["config"].get("name")
+        return name if isinstance(name, str) and PLAIN_NAME.fullmatch(name) else self.path.stem

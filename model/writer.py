@@ -1,0 +1,132 @@
+"""Writing: a trained network turns text into lines of ink."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from model.calibration import Calibration, calibrated, scaled
+from model.generation.line import Line
+from model.generation.networks import MixtureNetwork, Output
+from model.generation.options import Primer, Sampling
+from model.generation.sampling import predict, sample
+from model.generation.writing import check_lengths, write
+from model.trained_network import TrainedNetwork
+from utils.alphabet import PANGRAM, nfc
+from utils.checks import UserError
+
+OWN_LINES, OWN_STEPS = 8, 300
+"""Lines that a network writes for comparison with a primer, and their steps (measured, lab
+notebook: constants)."""
+
+
+@dataclass(repr=False)
+class Writer(TrainedNetwork):
+    """A trained network that writes."""
+
+    model: MixtureNetwork
+    _calibrations: dict[tuple[bytes, str, Sampling], Calibration] = field(
+        default_factory=dict, init=False
+    )
+
+    def write(
+        self,
+        text: str | None = None,
+        sampling: Sampling = Sampling(),
+        *,
+        seed: int = 0,
+        primer: Primer | None = None,
+    ) -> Line:
+        """Write one line, as `write_lines` does several: the same seed gives the same line."""
+        texts = None if text is None else [text]
+        (line,) = self.write_lines(texts, [seed], sampling, primer=primer)
+        return line
+
+    def write_lines(
+        self,
+        texts: Sequence[str] | None,
+        seeds: Sequence[int],
+        sampling: Sampling = Sampling(),
+        *,
+        primer: Primer | None = None,
+        progress: bool = False,
+    ) -> list[Line]:
+        """Write lines, many at a time.
+
+        Args:
+            texts: what to write, one for each seed; None for a network without a text.
+            seeds: one for each line.
+            sampling: how points are drawn. Without a `stretch`, lines after a primer with a text
+                are made as large as it, see `calibration`.
+            primer: whose hand is continued.
+            progress: show a progress bar.
+
+        Raises:
+            UserError: if a text is missing or too long, or has characters unknown to the network.
+            DataError: if the primer is no ink.
+        """
+        if self.model.needs_text != (texts is not None):
+            needed = "needs a" if texts is None else "takes no"
+            raise UserError(f"{self.path}: its network {needed} text")
+        # Nobody writes blanks around a text, or two between words.
+        titles = [re.sub(" +", " ", nfc(text).strip(" ")) for text in texts or ()]
+        rest = (1.0, 1.0)
+        if primer is not None:
+            primer = primer[0], primer[1].rstrip()  # the space comes with what follows
+        check_lengths(titles, primer)
+        described = self.sharpening(sampling)
+        if primer and primer[1] and titles and sampling.stretch is None and sampling.bias > 0:
+            stretch, rest = self.calibration(primer, sampling)
+            sampling = replace(sampling, stretch=stretch)
+        whole = None if texts is None else [self._after(primer, text) for text in titles]
+        lines = write(self.model, whole, seeds, sampling, primer=primer, progress=progress)
+        return [
+            replace(
+                line,
+                ink=scaled(line.ink, line.primed, rest),
+                title=title,
+                description=f"{line.text or 'no text'}{described} · seed {seed}",
+            )
+            for line, title, seed in zip(lines, titles or [""] * len(lines), seeds, strict=True)
+        ]
+
+    def calibration(self, primer: Primer, sampling: Sampling = Sampling()) -> Calibration:
+        """Return how the hand of a primer is continued as large as it is; measured once."""
+        key = np.asarray(primer[0]).tobytes(), primer[1], replace(sampling, max_steps=None)
+        if key not in self._calibrations:
+            self._calibrations[key] = calibrated(self, primer, sampling)
+        return self._calibrations[key]
+
+    def predict(self, line: Line) -> Output:
+        """Return what the network says at each step of a line, see `sampling.predict`."""
+        return predict(self.model, line)
+
+    def sharpening(self, sampling: Sampling) -> str:
+        """Return the bias as part of a line's description; "" if the network has none."""
+        return "" if self.model.head == "regression" else f" · {sampling}"
+
+    def own_hand(self) -> list[np.ndarray]:
+        """Return lines that the network writes without a primer or bias, to compare with a primer.
+
+        Raises:
+            UserError: if they are all empty, or not like its data because it has no mixture.
+        """
+        texts = None
+        if self.model.needs_text:
+            text = "".join(c for c in PANGRAM if c in self.model.alphabet).strip()
+            texts = [text or "".join(self.model.alphabet.characters)[:30]] * OWN_LINES
+        unbiased = Sampling(bias=0.0, max_steps=OWN_STEPS)
+        lines = sample(self.model, range(OWN_LINES), texts, unbiased)
+        inks = [line.ink for line in lines if len(line.ink) > 1]
+        if not inks or self.model.head == "regression":
+            raise UserError(
+                "the network writes no lines that a primer could be compared with: give the "
+                "factor for its units with --primer-scale"
+            )
+        return inks
+
+    def _after(self, primer: Primer | None, text: str) -> str:
+        """Return a text with a space before it where it would run into the primer's last word."""
+        apart = not (primer and primer[1] and text) or text[0].isspace()
+        return text if apart or self.model.alphabet.unknown(" ") else f" {text}"
