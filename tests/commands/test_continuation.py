@@ -43,9 +43,9 @@ def test_recorded_lines_are_continued(tmp_path, capsys, monkeypatch, options):
     assert of_colour(picture, PRIMER) > 50 and of_colour(picture, INK) > 50
     printed = capsys.readouterr().out
     assert "points after the first 15" in printed and f"{picture}  (3 lines)" in printed
-    before = [given["primer"][0] for _, _, given, _ in calls]
+    before = [given["primer"][0] for *_, given, _ in calls]
     use(*words, "--num-samples", 3, "--seed", 2)  # the seed chooses the lines
-    again = [given["primer"][0] for _, _, given, _ in calls[3:]]
+    again = [given["primer"][0] for *_, given, _ in calls[3:]]
     assert all(np.array_equal(one, other) for one, other in zip(before, again, strict=True))
 
 
