@@ -1,13 +1,12 @@
 """The interface of changes to the ink before it reaches a network."""
 
-from abc import ABC, abstractmethod
 from typing import ClassVar, Literal
 
 import numpy as np
 
 
-class BaseTransform(ABC):
-    """A change of one sample's ink during training.
+class BaseTransform:
+    """A change of one sample's ink during training: subclasses define `change` or `__call__`.
 
     `random` distinguishes augmentation (drawn for every sample and epoch) from preprocessing (the
     same every time, included in the normalisation). Augmentation `acts_on` the ink, from which
@@ -17,7 +16,6 @@ class BaseTransform(ABC):
     random: ClassVar[bool] = False
     acts_on: ClassVar[Literal["ink", "inputs", "targets"]] = "ink"
 
-    @abstractmethod
     def __call__(
         self, ink: np.ndarray, missing: np.ndarray, generator: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray]:
@@ -28,3 +26,10 @@ class BaseTransform(ABC):
             missing: `(points,)` uint8, the points missing before each point.
             generator: the source of randomness.
         """
+        ink = ink.copy()
+        self.change(ink, generator)
+        return ink, missing
+
+    def change(self, ink: np.ndarray, generator: np.random.Generator) -> None:
+        """Change ink in place, if its points remain as many."""
+        raise NotImplementedError

@@ -57,40 +57,30 @@ class CutLongSteps(BaseTransform):
     def __init__(self, *, threshold: Annotated[float, Range(1e-3, 1e6)]) -> None:
         self.threshold = threshold
 
-    def __call__(
-        self, ink: np.ndarray, missing: np.ndarray, generator: np.random.Generator
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def change(self, ink: np.ndarray, generator: np.random.Generator) -> None:
         length = np.hypot(ink[:, 0], ink[:, 1])
-        if length.max() <= self.threshold:
-            return ink, missing
-        cut = ink.copy()
-        cut[:, :2] *= (self.threshold / np.maximum(length, self.threshold))[:, None]
-        return cut, missing
+        ink[:, :2] *= (self.threshold / np.maximum(length, self.threshold))[:, None]
 
 
-class _Linear(BaseTransform):
-    """Multiplies the offsets of a sample by one random matrix, drawn every time."""
+class Linear(BaseTransform):
+    """Multiplies the offsets of a sample by one matrix."""
 
-    random = True
-
-    def matrix(self, generator: np.random.Generator) -> np.ndarray:
-        """Return the matrix that turns column vectors (dx, dy) into new ones."""
+    def matrix(self, ink: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+        """Return the matrix `(2, 2)` float64 that turns column vectors (dx, dy) into new ones."""
         raise NotImplementedError
 
-    def __call__(
-        self, ink: np.ndarray, missing: np.ndarray, generator: np.random.Generator
-    ) -> tuple[np.ndarray, np.ndarray]:
-        changed = ink.copy()
-        changed[:, :2] = ink[:, :2] @ self.matrix(generator).T
-        return changed, missing
+    def change(self, ink: np.ndarray, generator: np.random.Generator) -> None:
+        ink[:, :2] = ink[:, :2].astype(np.float64) @ self.matrix(ink, generator).T
 
 
-class Scale(_Linear):
+class Scale(Linear):
     """Scales a whole sample by one factor, drawn log-uniformly from `low` to `high`.
 
     Args:
         low, high: bounds on the factor; 1 changes nothing.
     """
+
+    random = True
 
     def __init__(
         self,
@@ -102,12 +92,12 @@ class Scale(_Linear):
             raise ConfigFault("low", low, f"at most high, which is {high}")
         self.low, self.high = low, high
 
-    def matrix(self, generator: np.random.Generator) -> np.ndarray:
+    def matrix(self, ink: np.ndarray, generator: np.random.Generator) -> np.ndarray:
         factor = math.exp(generator.uniform(math.log(self.low), math.log(self.high)))
         return factor * np.eye(2)
 
 
-class Slant(_Linear):
+class Slant(Linear):
     """Slants a whole sample by an angle drawn uniformly from `-degrees` to `degrees`.
 
     Level lines stay unchanged, upright ones lean (to the right for positive angles).
@@ -116,25 +106,29 @@ class Slant(_Linear):
         degrees: bound on the angle.
     """
 
+    random = True
+
     def __init__(self, *, degrees: Annotated[float, Range(0, 60)] = 10.0) -> None:
         self.degrees = degrees
 
-    def matrix(self, generator: np.random.Generator) -> np.ndarray:
+    def matrix(self, ink: np.ndarray, generator: np.random.Generator) -> np.ndarray:
         angle = math.radians(generator.uniform(-self.degrees, self.degrees))
         return np.array([[1, -math.tan(angle)], [0, 1]])  # y grows downwards
 
 
-class Rotate(_Linear):
+class Rotate(Linear):
     """Rotates a whole sample by an angle drawn uniformly from `-degrees` to `degrees`.
 
     Args:
         degrees: bound on the angle.
     """
 
+    random = True
+
     def __init__(self, *, degrees: Annotated[float, Range(0, 180)] = 5.0) -> None:
         self.degrees = degrees
 
-    def matrix(self, generator: np.random.Generator) -> np.ndarray:
+    def matrix(self, ink: np.ndarray, generator: np.random.Generator) -> np.ndarray:
         angle = math.radians(generator.uniform(-self.degrees, self.degrees))
         cosine, sine = math.cos(angle), math.sin(angle)
         return np.array([[cosine, -sine], [sine, cosine]])
@@ -143,8 +137,8 @@ class Rotate(_Linear):
 class Stretch(Scale):
     """Stretches a whole sample along x by a factor drawn log-uniformly from `low` to `high`."""
 
-    def matrix(self, generator: np.random.Generator) -> np.ndarray:
-        return np.diag([super().matrix(generator)[0, 0], 1.0])
+    def matrix(self, ink: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+        return np.diag([super().matrix(ink, generator)[0, 0], 1.0])
 
 
 class Warp(BaseTransform):
@@ -172,9 +166,7 @@ class Warp(BaseTransform):
             raise ConfigFault("shortest", shortest, f"at most longest, which is {longest}")
         self.amplitude, self.shortest, self.longest = amplitude, shortest, longest
 
-    def __call__(
-        self, ink: np.ndarray, missing: np.ndarray, generator: np.random.Generator
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def change(self, ink: np.ndarray, generator: np.random.Generator) -> None:
         points = np.cumsum(ink[:, :2], axis=0, dtype=np.float64)
         height = x_height(ink)
         lengths = np.exp(
@@ -187,9 +179,7 @@ class Warp(BaseTransform):
         waves = np.sin(2 * np.pi * along / (lengths * height) + phases)
         # A sine has the variance 1/2.
         points += self.amplitude * height * waves.sum(-1) * math.sqrt(2 / self._WAVES)
-        changed = ink.copy()
-        changed[1:, :2] = np.diff(points, axis=0)
-        return changed, missing
+        ink[1:, :2] = np.diff(points, axis=0)
 
 
 class InputNoise(BaseTransform):
@@ -205,12 +195,8 @@ class InputNoise(BaseTransform):
     def __init__(self, *, std: Annotated[float, Range(0, 10)] = 0.05) -> None:
         self.std = std
 
-    def __call__(
-        self, ink: np.ndarray, missing: np.ndarray, generator: np.random.Generator
-    ) -> tuple[np.ndarray, np.ndarray]:
-        noisy = ink.copy()
-        noisy[:, :2] += generator.normal(0, self.std, (len(ink), 2))
-        return noisy, missing
+    def change(self, ink: np.ndarray, generator: np.random.Generator) -> None:
+        ink[:, :2] += generator.normal(0, self.std, (len(ink), 2))
 
 
 class Dequantise(BaseTransform):
@@ -231,9 +217,5 @@ class Dequantise(BaseTransform):
     def __init__(self, *, spacing: Annotated[float, Range(1e-6, 1e6)] = 1.0) -> None:
         self.spacing = spacing
 
-    def __call__(
-        self, ink: np.ndarray, missing: np.ndarray, generator: np.random.Generator
-    ) -> tuple[np.ndarray, np.ndarray]:
-        spread = ink.copy()
-        spread[:, :2] += generator.uniform(-0.5 * self.spacing, 0.5 * self.spacing, (len(ink), 2))
-        return spread, missing
+    def change(self, ink: np.ndarray, generator: np.random.Generator) -> None:
+        ink[:, :2] += generator.uniform(-0.5 * self.spacing, 0.5 * self.spacing, (len(ink), 2))

@@ -6,7 +6,7 @@ of the shaped ink.
 
 | what | class | inverse |
 |---|---|---|
-| level the baseline | `LevelBaseline` | that of the matrix which `matrix` measured |
+| level the baseline | `LevelBaseline` | that of its `matrix` |
 | undo the slant | `UndoSlant` | the same |
 | a common height | `ScaleHeight` | the same |
 | equal time | `ResampleTime` | none: where points lay between the new ones is lost |
@@ -14,11 +14,10 @@ of the shaped ink.
 | Ramer-Douglas-Peucker | `Simplify` | none: what it drops lay within the tolerance, that is all |
 | smooth curves | `smoothing.Smooth` | none |
 | no glitches and stray taps | `slips.RemoveSlips` | none |
-| split at a length | `ShapedDataset.split_length` | `join_pieces` |
+| split at a length | `ShapedDataset.split_length` | pieces joined, but for their first points |
 """
 
 import math
-from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Annotated, Literal
 
@@ -27,30 +26,24 @@ import numpy as np
 from base import distributed
 from base.base_dataset import BaseDataset
 from base.base_transform import BaseTransform
+from data_loader.transforms.augmentation import Linear
 from utils.checks import ConfigFault, DataError, Range
 from utils.hand_measures import baseline_angle, slant
-from utils.ink import at_equal_steps, bounds, path_along, simplified, strokes, x_height
+from utils.ink import (
+    at_equal_steps,
+    bounds,
+    from_strokes,
+    path_along,
+    simplified,
+    strokes,
+    x_height,
+)
 
 MAX_POINTS = 1_000_000
 """Maximum number of points of a resampled sample."""
 
 
-class _Measured(BaseTransform):
-    """Multiplies the offsets of a sample by one matrix that is measured on it."""
-
-    def matrix(self, ink: np.ndarray) -> np.ndarray:
-        """Return the matrix `(2, 2)` float64 that turns column vectors (dx, dy) into new ones."""
-        raise NotImplementedError
-
-    def __call__(
-        self, ink: np.ndarray, missing: np.ndarray, generator: np.random.Generator
-    ) -> tuple[np.ndarray, np.ndarray]:
-        changed = np.array(ink, dtype=np.float32)
-        changed[:, :2] = ink[:, :2].astype(np.float64) @ self.matrix(ink).T
-        return changed, missing
-
-
-class LevelBaseline(_Measured):
+class LevelBaseline(Linear):
     """Rotates a line so that its baseline is level.
 
     The baseline is that of `baseline_angle`. Ink that is too short for one (single letters, a
@@ -69,18 +62,15 @@ class LevelBaseline(_Measured):
     ) -> None:
         self.max_degrees, self.min_letters = max_degrees, min_letters
 
-    def angle(self, ink: np.ndarray) -> float:
-        """Return the angle of the baseline in radians, as `baseline_angle`, or 0."""
+    def matrix(self, ink: np.ndarray, generator: np.random.Generator) -> np.ndarray:
         angle = baseline_angle(ink, self.min_letters)
-        return angle if abs(angle) <= math.radians(self.max_degrees) else 0.0  # also for a NaN
-
-    def matrix(self, ink: np.ndarray) -> np.ndarray:
-        angle = self.angle(ink)
+        if not abs(angle) <= math.radians(self.max_degrees):  # as of a NaN
+            angle = 0.0
         cosine, sine = math.cos(angle), math.sin(angle)
         return np.array([[cosine, sine], [-sine, cosine]])
 
 
-class UndoSlant(_Measured):
+class UndoSlant(Linear):
     """Shears a line so that its downstrokes are upright; level lines stay unchanged.
 
     The inverse of `matrix` undoes it.
@@ -92,13 +82,9 @@ class UndoSlant(_Measured):
     def __init__(self, *, max_degrees: Annotated[float, Range(0, 80)] = 50.0) -> None:
         self.max_degrees = max_degrees
 
-    def slant(self, ink: np.ndarray) -> float:
-        """Return how far downstrokes lean to the right, as `utils.hand_measures.slant`, or 0."""
-        lean = slant(ink, self.max_degrees)
-        return 0.0 if math.isnan(lean) else lean
-
-    def matrix(self, ink: np.ndarray) -> np.ndarray:
-        return np.array([[1.0, self.slant(ink)], [0.0, 1.0]])  # y grows downwards
+    def matrix(self, ink: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+        lean = np.nan_to_num(slant(ink, self.max_degrees))
+        return np.array([[1.0, lean], [0.0, 1.0]])  # y grows downwards
 
 
 SMALL = 0.3
@@ -107,7 +93,7 @@ SMALL = 0.3
 spread 6 % over forms, where 50 % has 1.24 and 12 %; over the lines of a form 14 % against 17 %)."""
 
 
-class ScaleHeight(_Measured):
+class ScaleHeight(Linear):
     """Scales a sample to a common height. The inverse of `matrix` undoes it.
 
     Args:
@@ -125,7 +111,7 @@ class ScaleHeight(_Measured):
     ) -> None:
         self.height, self.of = height, of
 
-    def matrix(self, ink: np.ndarray) -> np.ndarray:
+    def matrix(self, ink: np.ndarray, generator: np.random.Generator) -> np.ndarray:
         if self.of == "letters":
             present = x_height(ink)
         elif self.of == "x_height":
@@ -136,40 +122,35 @@ class ScaleHeight(_Measured):
         return np.eye(2) * (self.height / present)
 
 
-def _by_stroke(
-    ink: np.ndarray, change: Callable[[np.ndarray, slice], np.ndarray]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the ink whose strokes are `change(points, rows)`, and no missing points.
+def _resampled(ink: np.ndarray, place: np.ndarray | None, step: float) -> tuple[np.ndarray, ...]:
+    """Return ink whose strokes have points at equal steps, and no missing points.
 
-    Strokes may change how many points they have, and keep their first and their last.
+    Each stroke keeps its first and its last point: its steps are as near to `step` as these allow.
+
+    Args:
+        ink: `(points, 3)`.
+        place: where each point is along its stroke, `(points,)` ascending; None measures the path.
+        step: in the unit of `place`.
     """
-    changed, start = [], 0
-    total = 0
+    parts, start = [], 0
     for points in strokes(ink):
-        changed.append(change(points, slice(start, start + len(points))))
-        start += len(points)
-        total += len(changed[-1])
-        if total > MAX_POINTS:
+        rows = slice(start, start := start + len(points))
+        at = path_along(points) if place is None else place[rows] - place[rows][0]
+        if sum(map(len, parts)) + at[-1] / step > MAX_POINTS:
             raise DataError(f"resampling makes more than {MAX_POINTS:,} points of one sample")
-    points = np.concatenate(changed)
-    result = np.zeros((len(points), 3), dtype=np.float32)
-    result[0, :2] = ink[0, :2]
-    result[1:, :2] = np.diff(points, axis=0)
-    result[np.cumsum([len(stroke) for stroke in changed]) - 1, 2] = 1
-    result[-1, 2] = ink[-1, 2]
+        if len(points) > 1:
+            ends = points[[0, -1]]
+            points = at_equal_steps(points, at, max(1, round(at[-1] / step)))
+            points[[0, -1]] = ends
+        parts.append(points)
+    return _from_parts(ink, parts)
+
+
+def _from_parts(ink: np.ndarray, parts: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Return ink of other strokes that begins and ends like `ink`, and no missing points."""
+    result = from_strokes(parts)
+    result[0, :2], result[-1, 2] = ink[0, :2], ink[-1, 2]
     return result, np.zeros(len(result), dtype=np.uint8)
-
-
-def _near_steps(points: np.ndarray, place: np.ndarray, step: float) -> np.ndarray:
-    """Return points on a stroke at equal steps of `place`, as near to `step` as its ends allow."""
-    count = place[-1] / step
-    if count > MAX_POINTS:
-        raise DataError(f"resampling makes more than {MAX_POINTS:,} points of one sample")
-    if len(points) == 1:
-        return points
-    resampled = at_equal_steps(points, place, max(1, round(count)))
-    resampled[[0, -1]] = points[[0, -1]]
-    return resampled
 
 
 class ResampleTime(BaseTransform):
@@ -189,11 +170,7 @@ class ResampleTime(BaseTransform):
     def __call__(
         self, ink: np.ndarray, missing: np.ndarray, generator: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray]:
-        clock = np.cumsum(missing.astype(np.float64) + 1)
-        return _by_stroke(
-            ink,
-            lambda points, rows: _near_steps(points, clock[rows] - clock[rows][0], self.period),
-        )
+        return _resampled(ink, np.cumsum(missing.astype(np.float64) + 1), self.period)
 
 
 class ResampleDistance(BaseTransform):
@@ -212,10 +189,7 @@ class ResampleDistance(BaseTransform):
     def __call__(
         self, ink: np.ndarray, missing: np.ndarray, generator: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray]:
-        def change(points: np.ndarray, rows: slice) -> np.ndarray:
-            return _near_steps(points, path_along(points), self.spacing)
-
-        return _by_stroke(ink, change)
+        return _resampled(ink, None, self.spacing)
 
 
 class Simplify(BaseTransform):
@@ -233,7 +207,8 @@ class Simplify(BaseTransform):
     def __call__(
         self, ink: np.ndarray, missing: np.ndarray, generator: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray]:
-        return _by_stroke(ink, lambda points, rows: points[simplified(points, self.tolerance)])
+        parts = [points[simplified(points, self.tolerance)] for points in strokes(ink)]
+        return _from_parts(ink, parts)
 
 
 def pieces(points: int, steps: int) -> list[slice]:
@@ -244,11 +219,6 @@ def pieces(points: int, steps: int) -> list[slice]:
     count = max(1, math.ceil((points - 1) / steps))
     edges = [round(n * (points - 1) / count) for n in range(count + 1)]
     return [slice(first, last + 1) for first, last in pairwise(edges)]
-
-
-def join_pieces(parts: Sequence[np.ndarray]) -> np.ndarray:
-    """Return the ink whose pieces, in order, are `parts`: the inverse of splitting it."""
-    return np.concatenate([parts[0], *(part[1:] for part in parts[1:])])
 
 
 class ShapedDataset(BaseDataset):

@@ -41,13 +41,9 @@ class Smooth(BaseTransform):
             raise ConfigFault("order", order, f"less than window, which is {window}")
         self.window, self.order = window, order
 
-    def __call__(
-        self, ink: np.ndarray, missing: np.ndarray, generator: np.random.Generator
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def change(self, ink: np.ndarray, generator: np.random.Generator) -> None:
         points = np.concatenate([self._smoothed(stroke) for stroke in strokes(ink)])
-        changed = np.array(ink, dtype=np.float32)
-        changed[1:, :2] = np.diff(points, axis=0)
-        return changed, missing
+        ink[1:, :2] = np.diff(points, axis=0)
 
     def _smoothed(self, stroke: np.ndarray) -> np.ndarray:
         window = min(self.window, len(stroke) - 1 + len(stroke) % 2)
