@@ -1,14 +1,14 @@
 """A recorded dataset, and new lines in its hands: texts as people write them."""
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Annotated
 
 import numpy as np
 
 from base import distributed
 from base.base_dataset import BaseDataset
-from base.base_transform import BaseTransform
+from data_loader.lines import ExtendedDataset, MadeLine
 from data_loader.synthetic import corpus
 from data_loader.synthetic.alignment import Alignment, resolve_alignment
 from data_loader.synthetic.bank import check_forms, hands
@@ -29,7 +29,7 @@ MAX_HANDS = 100
 """Hands that are tried for a line before it is an error (assumed)."""
 
 
-class ComposedDataset(BaseDataset):
+class ComposedDataset(ExtendedDataset):
     """A recorded dataset whose training split is joined by new lines in its hands.
 
     The lines of a writer or, where writers are unknown, of a form (the dataset's `group`) are one
@@ -83,40 +83,54 @@ class ComposedDataset(BaseDataset):
             raise ConfigFault("plain", plain, f"shares of at most 1 together: {shares}")
         if len(forms) != 2 or forms[0] >= forms[1]:
             raise ConfigFault("forms", forms, "two bounds, such as [0.0, 0.7]")
-        self.dataset, self.alignment, self.digits = dataset, alignment, digits
+        super().__init__(dataset)
+        self.alignment, self.digits = alignment, digits
         self.size, self.long, self.scarce, self.seed = size, long, scarce, seed
         self.shares = (european, strings, plain)
         self.forms, self.height = forms, height
-        self._inks: list[np.ndarray] = []
 
-    def preprocessing(self) -> list[BaseTransform]:
-        return self.dataset.preprocessing()
-
-    def prepare(self) -> None:
-        """Prepare the datasets, and compose the lines. Does nothing the second time.
+    def make(self) -> Iterator[MadeLine]:
+        """Compose the lines, such as "composed-000017/a01-000u", whose group is their hand.
 
         Raises:
-            DataError: if a dataset or the alignment cannot be read, if the alignment fits no line,
+            DataError: if the alignment or the digits cannot be read, if the alignment fits no line,
                 if the dataset has no forms, or none that can be cut.
         """
-        if self._inks:
-            return
+        bank = self._bank()
+        numbers = range(self.size + self.long)
+        for number in distributed.bar(
+            numbers, "composing lines", unit="line", leave=False, delay=1
+        ):
+            generator = np.random.default_rng([self.seed, number])
+            if number < self.size:
+                text, name, points, end = self._new(bank, generator)
+            else:
+                text, name, points, end = self._side_by_side(bank, generator, number % 2 == 1)
+            height = self.height or bank.hands[name].height
+            ink = to_ink(points * height, end, self.quantisation_step)
+            yield MadeLine(ink, text, f"composed-{number:06d}/{name}", group=name)
+        self.summary = (
+            f"{self.size:,} lines composed of {len(bank.names):,} forms, "
+            f"{sum(bank.counts.values()):,} characters cut out and read, and {self.long:,} of "
+            "several lines"
+        )
+
+    def _bank(self) -> Bank:
+        """Return the hands of the training lines; set `_recorded`: lines brought to the height."""
         main, table = self.dataset, Alignment.load(resolve_alignment(self.alignment))
-        main.prepare()
-        if self.height is None:
-            self.canonical, self.quantisation_step = main.canonical, main.quantisation_step
-        splits, train = main.split_indices(), main.indices("train")
+        train = used = main.indices("train")
         check_forms(main, train.tolist())
-        used = train if self.height is None else np.concatenate(list(splits.values()))
+        if self.height is not None:
+            self.canonical = self.quantisation_step = None
+            used = np.concatenate(list(main.split_indices().values()))
         used = distributed.bar(
             np.unique(used).tolist(), "measuring", unit=" lines", leave=False, delay=1
         )
         lines = dict(measured_lines(main, used, table))
-        self._recorded = {}
-        if self.height is not None:
-            self._recorded = {
-                index: to_ink(line.points * self.height, line.end) for index, line in lines.items()
-            }
+        self._recorded = {
+            index: to_ink(line.points * self.height, line.end)
+            for index, line in (lines.items() if self.height is not None else ())
+        }
         own = set(train.tolist())
         found = hands((main.hand(n), line) for n, line in lines.items() if n in own)
         if not found:
@@ -135,35 +149,7 @@ class ComposedDataset(BaseDataset):
                 f"forms = {self.forms}: none of the {len(found):,} forms within these bounds has "
                 f"{LEAST_LINES} lines that the alignment fits"
             )
-        drawer = Drawer()
-        if self.digits is not None:
-            self.digits.prepare()
-            drawer = Drawer(self.digits, self.digits.indices("train").tolist())
-        bank = Bank(chosen, drawer, self.scarce)
-        inks: list[np.ndarray] = []
-        self._texts: list[str] = []
-        self._hands: list[str] = []
-        numbers = range(self.size + self.long)
-        for number in distributed.bar(
-            numbers, "composing lines", unit="line", leave=False, delay=1
-        ):
-            generator = np.random.default_rng([self.seed, number])
-            if number < self.size:
-                text, name, points, end = self._new(bank, generator)
-            else:
-                text, name, points, end = self._side_by_side(bank, generator, number % 2 == 1)
-            height = self.height or bank.hands[name].height
-            inks.append(to_ink(points * height, end, self.quantisation_step))
-            self._texts.append(text)
-            self._hands.append(name)
-        self._size = len(main)
-        self.lengths = np.concatenate(
-            [main.lengths, np.array([len(ink) for ink in inks], dtype=np.int64)]
-        )
-        self._inks = inks
-        self._bank_report = (
-            f"{len(bank.names):,} forms, {sum(bank.counts.values()):,} characters cut out and read"
-        )
+        return Bank(chosen, Drawer(self.digits), self.scarce)
 
     def _new(
         self, bank: Bank, generator: np.random.Generator, names: Sequence[str] = ()
@@ -210,63 +196,24 @@ class ComposedDataset(BaseDataset):
         return " ".join(texts), name, *side_by_side(parts, float(np.median(hand.word_gaps)))
 
     def split_indices(self) -> dict[str, np.ndarray]:
-        splits = dict(self.dataset.split_indices())
-        if self.height is not None:
-            splits = {
-                name: np.array([n for n in indices.tolist() if n in self._recorded], dtype=np.int64)
-                for name, indices in splits.items()
-            }
-        more = np.arange(self._size, len(self), dtype=np.int64)
-        splits["train"] = np.concatenate([splits["train"], more])
-        return splits
+        splits = super().split_indices()
+        if self.height is None:
+            return splits
+        kept = {*self._recorded, *range(len(self.dataset), len(self))}
+        return {name: part[np.isin(part, list(kept))] for name, part in splits.items()}
 
     def ink(self, index: int) -> np.ndarray:
-        if index < self._size:
-            own = self._recorded.get(index)
-            return self.dataset.ink(index) if own is None else own.copy()
-        return self._inks[index - self._size].copy()
-
-    def missing(self, index: int) -> np.ndarray:
-        if index < self._size:
-            return self.dataset.missing(index)
-        return np.zeros(self.lengths[index], dtype=np.uint8)
-
-    def ends(self, index: int) -> bool:
-        return self.dataset.ends(index) if index < self._size else True
-
-    def text(self, index: int) -> str:
-        return self.dataset.text(index) if index < self._size else self._texts[index - self._size]
-
-    def name(self, index: int) -> str:
-        """Return the name of one sample, such as "composed-000017/a01-000u"."""
-        if index < self._size:
-            return self.dataset.name(index)
-        number = index - self._size
-        return f"composed-{number:06d}/{self._hands[number]}"
-
-    def writer(self, index: int) -> str:
-        """Return who wrote a recorded line, if the dataset knows; nobody for others."""
-        return self.dataset.writer(index) if index < self._size else ""
-
-    def group(self, index: int) -> str:
-        """Return the form of a recorded line, or the hand in which a line was composed."""
-        if index < self._size:
-            return self.dataset.group(index)
-        return self._hands[index - self._size]
+        own = self._recorded.get(index)
+        return super().ink(index) if own is None else own.copy()
 
     def report(self) -> str:
-        points = int(self.lengths[self._size :].sum())
-        left_out = ""
-        if self.height is not None:
-            splits = self.dataset.split_indices()
-            lost = [f"{sum(n not in self._recorded for n in indices.tolist()):,} of {name}"
-                    for name, indices in splits.items()]  # fmt: skip
-            left_out = f"left out, as their text does not fit: {', '.join(lost)}\n"
-        return (
-            f"{self.dataset.report()}\n{left_out}"
-            f"joins the training: {self.size:,} lines composed of {self._bank_report}, and "
-            f"{self.long:,} of several lines; {points:,} points"
-        )
+        if self.height is None:
+            return super().report()
+        lost = [
+            f"{sum(n not in self._recorded for n in indices.tolist()):,} of {name}"
+            for name, indices in self.dataset.split_indices().items()
+        ]
+        return f"{super().report()}\nleft out, as their text does not fit: {', '.join(lost)}"
 
 
 def share_of(form: str) -> float:

@@ -5,7 +5,6 @@ written by an invented writer who is bent to the hand.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
@@ -35,16 +34,17 @@ class Drawer:
     """Draws characters.
 
     Args:
-        digits: samples of one digit each, in a dataset that is prepared, or None.
-        indices: of these samples.
+        digits: a dataset whose training split has samples of one digit each, or None.
     """
 
-    def __init__(self, digits: BaseDataset | None = None, indices: Iterable[int] = ()) -> None:
+    def __init__(self, digits: BaseDataset | None = None) -> None:
         self._digits, self._of = digits, defaultdict(lambda: defaultdict(list))
-        for index in indices if digits else ():
-            text, writer = digits.text(index), digits.writer(index)
-            if len(text) == 1 and text.isdigit():
-                self._of[text][writer].append(index)
+        if digits is not None:
+            digits.prepare()
+            for index in digits.indices("train").tolist():
+                text, writer = digits.text(index), digits.writer(index)
+                if len(text) == 1 and text.isdigit():
+                    self._of[text][writer].append(index)
 
     def __call__(
         self, one: str, hand: BankHand, style_seed: int, generator: np.random.Generator

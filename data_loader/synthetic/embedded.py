@@ -1,12 +1,14 @@
 """Lines written by invented people with stroke fonts: data that any machine can generate."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import numpy as np
 
 from base import distributed
-from base.base_dataset import SPLITS, BaseDataset
+from base.base_dataset import SPLITS
+from data_loader.lines import LinesDataset, MadeLine
 from data_loader.synthetic import corpus
 from data_loader.synthetic.stroke_fonts import (
     CHARACTERS,
@@ -260,7 +262,7 @@ def write(text: str, writer: FontWriter, generator: np.random.Generator, rate: f
     return ink
 
 
-class EmbeddedDataset(BaseDataset):
+class EmbeddedDataset(LinesDataset):
     """Synthetic lines of English by invented writers, generated in memory from a seed.
 
     Sample n of a split is the same for all sizes, and on every machine. The writers of the splits
@@ -325,14 +327,10 @@ class EmbeddedDataset(BaseDataset):
         self.fonts = sorted(set(fonts or FONTS), key=list(FONTS).index)
         self.variation = variation
         self.rate = rate
-        self._texts: list[str] = []
 
-    def prepare(self) -> None:
-        """Write all lines. Does nothing the second time."""
-        if self._texts:
-            return
+    def make(self) -> Iterator[MadeLine]:
+        """Yield all lines, such as "train-000017" by "train-writer-017"."""
         invented: dict[tuple[int, int], FontWriter] = {}
-        inks, texts, writers = [], [], []
         places = [(split, n) for split, size in enumerate(self.sizes) for n in range(size)]
         for split, n in distributed.bar(places, "writing lines", unit="line", leave=False, delay=1):
             generator = np.random.default_rng([self.seed, split, LINE_STREAM, n])
@@ -344,22 +342,14 @@ class EmbeddedDataset(BaseDataset):
                 text = corpus.line(draws, split, *self.line_bounds, self.symbols)
             if (split, number) not in invented:
                 invented[split, number] = self.invent(split, number)
-            inks.append(write(text, invented[split, number], generator, self.rate))
-            texts.append(text)
-            writers.append(number)
-        self.lengths = np.array([len(ink) for ink in inks], dtype=np.int64)
-        self._ends = np.cumsum(self.lengths)
-        self._ink = np.concatenate(inks)
-        self._writers = np.array(writers, dtype=np.int64)
-        self._texts = texts
+            ink = write(text, invented[split, number], generator, self.rate)
+            name = SPLITS[split]
+            yield MadeLine(ink, text, f"{name}-{n:06d}", writer=f"{name}-writer-{number:03d}")
 
     def invent(self, split: int, number: int) -> FontWriter:
         """Return a writer of a split (its index in `SPLITS`)."""
         generator = np.random.default_rng([self.seed, split, WRITER_STREAM, number])
         return FontWriter.invent(generator, self.fonts, self.variation, self.shapes)
-
-    def _split(self, index: int) -> int:
-        return int(np.searchsorted(np.cumsum(self.sizes), index, side="right"))
 
     def split_indices(self) -> dict[str, np.ndarray]:
         """Return the samples of each split as arrays of indices, int64."""
@@ -374,33 +364,10 @@ class EmbeddedDataset(BaseDataset):
         """All printable ASCII; without symbols and signs the characters of plain sentences."""
         return "".join(CHARACTERS) if self.symbols or self.signs else corpus.PLAIN
 
-    def ink(self, index: int) -> np.ndarray:
-        """Return the ink of one sample, `(points, 3)` float32, a copy."""
-        end = self._ends[index]
-        return self._ink[end - self.lengths[index] : end].copy()
-
-    def text(self, index: int) -> str:
-        """Return the text of one sample."""
-        return self._texts[index]
-
-    def name(self, index: int) -> str:
-        """Return the name of one sample, such as "train-000017"."""
-        split = self._split(index)
-        return f"{SPLITS[split]}-{index - sum(self.sizes[:split]):06d}"
-
-    def writer(self, index: int) -> str:
-        """Return the name of who wrote a sample, such as "train-writer-017"."""
-        return f"{SPLITS[self._split(index)]}-writer-{self._writers[index]:03d}"
-
     def report(self) -> str:
         """Return the counts of each split as lines of text."""
         lines = [f"Embedded data, seed {self.seed}, written in memory"]
         for split, indices in self.split_indices().items():
-            people = len(set(self._writers[indices].tolist()))
-            points = int(self.lengths[indices].sum())
-            characters = sum(len(self._texts[index]) for index in indices)
-            lines.append(
-                f"{split}: {len(indices):,} lines by {people:,} writers, "
-                f"{characters:,} characters, {points:,} points; left out: none"
-            )
-        return "\n".join(lines)
+            people = len({self.writer(index) for index in indices.tolist()})
+            lines.append(f"{self.split_report(split)} by {people:,} writers")
+        return "\n  ".join(lines)

@@ -1,14 +1,15 @@
 """Lines of one dataset mixed with those of another, so that each supplies what the other lacks."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from itertools import islice
-from typing import Annotated, NamedTuple, TypeVar
+from typing import Annotated, TypeVar
 
 import numpy as np
 
 from base import distributed
 from base.base_dataset import BaseDataset
-from base.base_transform import BaseTransform
+from data_loader.lines import ExtendedDataset, MadeLine
 from data_loader.synthetic.words import word_numbers
 from utils.checks import ConfigFault, DataError, Range
 from utils.ink import to_points, x_height
@@ -29,73 +30,7 @@ EXTREME = 4.0
 a dash or a dot cannot be measured."""
 
 
-class _Part(NamedTuple):
-    """A line of a dataset, or some words of one.
-
-    Attributes:
-        dataset: the line's.
-        index: of the line.
-        words: numbers of the words, None for the whole line.
-        rows: the line's points that belong to them, None for all.
-    """
-
-    dataset: BaseDataset
-    index: int
-    words: range | None = None
-    rows: np.ndarray | None = None
-
-    @property
-    def name(self) -> str:
-        name = self.dataset.name(self.index)
-        return name if self.words is None else f"{name}[{self.words.start}:{self.words.stop}]"
-
-    @property
-    def text(self) -> str:
-        text = self.dataset.text(self.index)
-        if self.words is None:
-            return text
-        return " ".join(text.split()[self.words.start : self.words.stop])
-
-    @property
-    def ink(self) -> np.ndarray:
-        """Its points `(points, 3)`; of a piece, the first one has no offset."""
-        ink = self.dataset.ink(self.index)
-        if self.rows is None:
-            return ink
-        points = to_points(ink)[self.rows]
-        piece = ink[self.rows]
-        piece[:, :2] = np.diff(points, axis=0, prepend=points[:1])
-        if self.rows[-1] < len(ink) - 1:
-            piece[-1, 2] = 1
-        return piece
-
-    @property
-    def missing(self) -> np.ndarray:
-        missing = self.dataset.missing(self.index)
-        return missing if self.rows is None else missing[self.rows]
-
-    @property
-    def ends(self) -> bool:
-        """Whether a sequence ends with it."""
-        text = self.dataset.text(self.index)
-        if self.words is not None and self.words.stop < len(text.split()):
-            return True  # the pen is lifted after a word
-        return self.dataset.ends(self.index)
-
-
-class _Origin(NamedTuple):
-    """The parts of a line that is not one of `dataset`.
-
-    Attributes:
-        parts: from left to right.
-        close: whether they stand without a blank between them.
-    """
-
-    parts: tuple[_Part, ...]
-    close: bool = False
-
-
-class MixedDataset(BaseDataset):
+class MixedDataset(ExtendedDataset):
     """A dataset whose training split is joined by the training lines of another.
 
     Validation, test, units and preprocessing are those of `dataset`. The lines of `added` are
@@ -120,8 +55,7 @@ class MixedDataset(BaseDataset):
         seed: of the choice of parts.
 
     Raises:
-        ConfigFault: if `added` is a mixed dataset itself, whose lines have no common height, or
-            is not used.
+        ConfigFault: if `added` is not used.
     """
 
     def __init__(
@@ -136,14 +70,11 @@ class MixedDataset(BaseDataset):
         pieces: Annotated[int, Range(0, 1_000_000)] = 0,
         seed: Annotated[int, Range(0, 2**32 - 1)] = 0,
     ) -> None:
-        if isinstance(added, MixedDataset):
-            raise ConfigFault("added", type(added).__name__, "a dataset that is not mixed itself")
         if not alone and not joined:
             raise ConfigFault("joined", joined, "at least 1 where `alone` is false")
-        self.dataset, self.added, self.alone = dataset, added, alone
-        self.joined, self.tight, self.short = joined, tight, short
-        self.pieces, self.seed = pieces, seed
-        self._inks: list[np.ndarray] = []
+        super().__init__(dataset)
+        self.added, self.alone, self.seed = added, alone, seed
+        self.joined, self.tight, self.short, self.pieces = joined, tight, short, pieces
 
     @property
     def characters(self) -> str | None:
@@ -151,68 +82,68 @@ class MixedDataset(BaseDataset):
         known = self.dataset.characters, self.added.characters
         return None if None in known else "".join(dict.fromkeys("".join(known)))
 
-    def preprocessing(self) -> list[BaseTransform]:
-        return self.dataset.preprocessing()
-
-    def prepare(self) -> None:
-        """Prepare both datasets; scale and join lines. Does nothing the second time.
+    def make(self) -> Iterator[MadeLine]:
+        """Yield the lines: scaled, joined, and cut.
 
         Raises:
-            DataError: if one of them has no training lines, or from preparing them.
+            DataError: if a dataset has no training lines, or from preparing `added`.
         """
-        if self._inks:
-            return
         main, added = self.dataset, self.added
+        added.prepare()
         for part in (main, added):
-            part.prepare()
             if not len(part.indices("train")):
                 raise DataError(f"{type(part).__name__}: the split 'train' is empty")
-        self.canonical, self.quantisation_step = main.canonical, main.quantisation_step
         typical = _typical_height(main)
-        self._factor = typical / _typical_height(added)
-        lent = added.indices("train")
-        self._origins = [_Origin((_Part(added, index),)) for index in lent.tolist() if self.alone]
-        inks = [self._scaled(origin.parts[0], self._factor) for origin in self._origins]
-        generator = np.random.default_rng(self.seed)
+        factor = typical / _typical_height(added)
+        others = added.indices("train")
+        alone = others.tolist() if self.alone else []
+        for index in alone:
+            yield self._scaled(index, factor)
+        generator, cut = np.random.default_rng(self.seed), 0
         pairs = zip(
             generator.choice(main.indices("train"), self.joined).tolist(),
-            generator.choice(lent, self.joined).tolist(),
+            generator.choice(others, self.joined).tolist(),
             strict=True,
         )
-        for first, second in _with_bar(pairs, "joining lines", self.joined):
-            line, lent_line = _Part(main, first), _Part(added, second)
+        pairs = enumerate(_with_bar(pairs, "joining lines", self.joined), len(alone))
+        for number, (first, second) in pairs:
+            line = _whole(main, first)
             height = float(np.clip(x_height(line.ink), typical / EXTREME, EXTREME * typical))
             before = bool(generator.random() < 0.5)
             gap = generator.uniform(*BLANK)
             close = bool(self.tight and generator.random() < self.tight)
             if self.short and generator.random() < self.short:
-                line = _piece(line, generator) or line
-            pair = [line.ink, self._scaled(lent_line, self._factor * height / typical)]
-            parts = [line, lent_line]
-            if before:
-                pair.reverse()
-                parts.reverse()
+                piece = _piece(line, generator)
+                line, cut = piece or line, cut + (piece is not None)
+            other = self._scaled(second, factor * height / typical)
+            parts = (other, line) if before else (line, other)
             close = close and not _digit_meets_letter(*(part.text for part in parts))
             if close:
                 gap = generator.uniform(*CLOSE)
-            inks.append(self._rounded(join(*pair, height, height * gap)))
-            self._origins.append(_Origin(tuple(parts), close))
+            texts = [part.text for part in parts]
+            yield MadeLine(
+                self._rounded(join(*(part.ink for part in parts), height, height * gap)),
+                ("" if close else " ").join(texts) if all(texts) else "",
+                f"joined-{number}/{line.name}+{other.name}",
+                ends=parts[-1].ends,
+                missing=np.concatenate([part.missing for part in parts]),
+            )
         pieces = islice(_pieces(main, generator), self.pieces)
-        for piece in _with_bar(pieces, "cutting lines", self.pieces):
-            inks.append(self._rounded(piece.ink))
-            self._origins.append(_Origin((piece,)))
-        self._size = len(main)
-        self._ends = [origin.parts[-1].ends for origin in self._origins]
-        self.lengths = np.concatenate(
-            [main.lengths, np.array([len(ink) for ink in inks], dtype=np.int64)]
+        start = len(alone) + self.joined
+        for number, piece in enumerate(_with_bar(pieces, "cutting lines", self.pieces), start):
+            yield replace(piece, ink=self._rounded(piece.ink), name=f"piece-{number}/{piece.name}")
+        self.summary = (
+            f"{len(alone):,} lines of {type(added).__name__}, letters scaled by {factor:.4g}, "
+            f"{self.joined:,} lines made of both, {cut:,} of them with a piece, and "
+            f"{self.pieces:,} pieces"
         )
-        self._inks = inks
 
-    def _scaled(self, lent: _Part, factor: float) -> np.ndarray:
-        """Return the ink of a line of `added`, with offsets in units of `dataset`."""
-        ink = lent.ink.copy()
+    def _scaled(self, index: int, factor: float) -> MadeLine:
+        """Return a line of `added`, with offsets in units of `dataset`."""
+        line = _whole(self.added, index)
+        ink = line.ink.copy()
         ink[:, :2] *= np.float32(factor)
-        return self._rounded(ink)
+        return replace(line, ink=self._rounded(ink), name=f"added/{line.name}")
 
     def _rounded(self, ink: np.ndarray) -> np.ndarray:
         """Return ink whose points lie on the quantisation grid of `dataset`, if it has one."""
@@ -221,72 +152,13 @@ class MixedDataset(BaseDataset):
             ink[:, :2] = np.diff(at, axis=0, prepend=at[:1]) * self.quantisation_step
         return ink
 
-    def split_indices(self) -> dict[str, np.ndarray]:
-        splits = dict(self.dataset.split_indices())
-        more = np.arange(self._size, len(self), dtype=np.int64)
-        splits["train"] = np.concatenate([splits["train"], more])
-        return splits
 
-    def ink(self, index: int) -> np.ndarray:
-        if index < self._size:
-            return self.dataset.ink(index)
-        return self._inks[index - self._size].copy()
-
-    def missing(self, index: int) -> np.ndarray:
-        if index < self._size:
-            return self.dataset.missing(index)
-        parts = [part.missing.copy() for part in self._origin(index).parts]
-        for part in parts:
-            part[0] = 0  # the pen was lifted before it
-        return np.concatenate(parts)
-
-    def ends(self, index: int) -> bool:
-        """Return whether the part that stands last ends a sequence."""
-        if index < self._size:
-            return self.dataset.ends(index)
-        return self._ends[index - self._size]
-
-    def writer(self, index: int) -> str:
-        """Return who wrote one sample of `dataset`; others may be by two writers."""
-        return self.dataset.writer(index) if index < self._size else ""
-
-    def group(self, index: int) -> str:
-        return self.dataset.group(index) if index < self._size else ""
-
-    def _origin(self, index: int) -> _Origin:
-        return self._origins[index - self._size]
-
-    def text(self, index: int) -> str:
-        """Return the text of one sample, empty for a joined line if that of a part is unknown."""
-        if index < self._size:
-            return self.dataset.text(index)
-        origin = self._origin(index)
-        texts = [part.text for part in origin.parts]
-        return ("" if origin.close else " ").join(texts) if all(texts) else ""
-
-    def name(self, index: int) -> str:
-        """Return the name of one sample, such as "added/train-000017"."""
-        if index < self._size:
-            return self.dataset.name(index)
-        parts = self._origin(index).parts
-        lent = "+".join(f"added/{part.name}" for part in parts if part.dataset is self.added)
-        own = "+".join(part.name for part in parts if part.dataset is not self.added)
-        if not own:
-            return lent
-        number = index - self._size
-        return f"joined-{number}/{own}+{lent}" if lent else f"piece-{number}/{own}"
-
-    def report(self) -> str:
-        count = len(self._inks) - self.joined - self.pieces
-        joined = (origin.parts for origin in self._origins if len(origin.parts) > 1)
-        cut = sum(any(part.words is not None for part in parts) for parts in joined)
-        points = int(self.lengths[self._size :].sum())
-        return (
-            f"{self.dataset.report()}\n"
-            f"joins the training: {count:,} lines of {type(self.added).__name__}, letters scaled "
-            f"by {self._factor:.4g}, {self.joined:,} lines made of both, {cut:,} of them with a "
-            f"piece, and {self.pieces:,} pieces; {points:,} points"
-        )
+def _whole(dataset: BaseDataset, index: int) -> MadeLine:
+    """Return a line of a dataset, whose writer is not told."""
+    missing = dataset.missing(index).copy()
+    missing[0] = 0  # the pen was lifted before it
+    text, name, ends = dataset.text(index), dataset.name(index), dataset.ends(index)
+    return MadeLine(dataset.ink(index), text, name, ends=ends, missing=missing)
 
 
 def join(left: np.ndarray, right: np.ndarray, height: float, gap: float) -> np.ndarray:
@@ -320,10 +192,11 @@ def _digit_meets_letter(left: str, right: str) -> bool:
     return any(map(str.isdigit, seam)) and any(map(str.isalpha, seam))
 
 
-def _piece(line: _Part, generator: np.random.Generator) -> _Part | None:
+def _piece(line: MadeLine, generator: np.random.Generator) -> MadeLine | None:
     """Return one to `PIECE` words of a line at random, not all; None if they are too close.
 
-    At least two letters or digits: the vertical position of a lone comma is unknown.
+    At least two letters or digits: the vertical position of a lone comma is unknown. The first
+    point has no offset, and the pen is lifted after the last.
     """
     words = line.text.split()
     pieces = [
@@ -335,10 +208,22 @@ def _piece(line: _Part, generator: np.random.Generator) -> _Part | None:
     if not pieces or (numbers := word_numbers(line.ink, line.text)) is None:
         return None
     chosen = pieces[generator.integers(len(pieces))]
-    return line._replace(words=chosen, rows=np.flatnonzero(np.isin(numbers, chosen)))
+    rows = np.flatnonzero(np.isin(numbers, chosen))
+    points, ink, missing = to_points(line.ink)[rows], line.ink[rows], line.missing[rows]
+    ink[:, :2] = np.diff(points, axis=0, prepend=points[:1])
+    missing[0] = 0
+    if rows[-1] < len(line.ink) - 1:
+        ink[-1, 2] = 1
+    return MadeLine(
+        ink,
+        " ".join(words[chosen.start : chosen.stop]),
+        f"{line.name}[{chosen.start}:{chosen.stop}]",
+        ends=line.ends or chosen.stop < len(words),
+        missing=missing,
+    )
 
 
-def _pieces(dataset: BaseDataset, generator: np.random.Generator) -> Iterator[_Part]:
+def _pieces(dataset: BaseDataset, generator: np.random.Generator) -> Iterator[MadeLine]:
     """Yield pieces of training lines at random, one of each line before any second one.
 
     Raises:
@@ -348,7 +233,7 @@ def _pieces(dataset: BaseDataset, generator: np.random.Generator) -> Iterator[_P
     while found:
         found = False
         for index in generator.permutation(dataset.indices("train")).tolist():
-            if piece := _piece(_Part(dataset, index), generator):
+            if piece := _piece(_whole(dataset, index), generator):
                 found = True
                 yield piece
     raise DataError(f"{type(dataset).__name__}: no line has clearly separated words, for `pieces`")

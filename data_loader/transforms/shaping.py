@@ -2,22 +2,12 @@
 
 In a loader's `preprocessing` they change the training split alone. `ShapedDataset` applies them to
 all splits, as a network needs that is scored on them, or reads them: its log-loss is in the units
-of the shaped ink.
-
-| what | class | inverse |
-|---|---|---|
-| level the baseline | `LevelBaseline` | that of its `matrix` |
-| undo the slant | `UndoSlant` | the same |
-| a common height | `ScaleHeight` | the same |
-| equal time | `ResampleTime` | none: where points lay between the new ones is lost |
-| equal distance | `ResampleDistance` | none, as before; the speed is lost as well |
-| Ramer-Douglas-Peucker | `Simplify` | none: what it drops lay within the tolerance, that is all |
-| smooth curves | `smoothing.Smooth` | none |
-| no glitches and stray taps | `slips.RemoveSlips` | none |
-| split at a length | `ShapedDataset.split_length` | pieces joined, but for their first points |
+of the shaped ink. What can be undone, and how, is in docs/data.md.
 """
 
 import math
+from collections import Counter
+from collections.abc import Iterator
 from itertools import pairwise
 from typing import Annotated, Literal
 
@@ -26,6 +16,7 @@ import numpy as np
 from base import distributed
 from base.base_dataset import BaseDataset
 from base.base_transform import BaseTransform
+from data_loader.lines import LinesDataset, MadeLine
 from data_loader.transforms.augmentation import Linear
 from utils.checks import ConfigFault, DataError, Range
 from utils.hand_measures import baseline_angle, slant
@@ -221,7 +212,7 @@ def pieces(points: int, steps: int) -> list[slice]:
     return [slice(first, last + 1) for first, last in pairwise(edges)]
 
 
-class ShapedDataset(BaseDataset):
+class ShapedDataset(LinesDataset):
     """Another dataset, all of whose splits are shaped, and split at a length.
 
     Splitting is for networks without text: it is unknown which characters a piece of a line
@@ -249,87 +240,55 @@ class ShapedDataset(BaseDataset):
                 name = type(transform).__name__
                 raise ConfigFault("shaping", name, "it belongs to the loader's augmentation")
         self.dataset, self.shaping, self.split_length = dataset, list(shaping), split_length
-        self._inks: list[tuple[np.ndarray, np.ndarray]] = []
 
     @property
     def characters(self) -> str | None:
         """Those of the dataset."""
         return self.dataset.characters
 
-    def prepare(self) -> None:
-        """Prepare the dataset and shape its samples, in memory. Does nothing the second time."""
-        if self._inks:
-            return
-        self.dataset.prepare()
+    def make(self) -> Iterator[MadeLine]:
+        """Yield the dataset's samples shaped, or their pieces."""
+        source, generator = self.dataset, np.random.default_rng(0)
+        source.prepare()
         if not self.shaping:  # then it is the recorded ink
-            self.canonical, self.quantisation_step = (
-                self.dataset.canonical,
-                self.dataset.quantisation_step,
-            )
-        inks: list[tuple[np.ndarray, np.ndarray]] = []
-        self._source: list[tuple[int, int | None]] = []
-        generator = np.random.default_rng(0)
-        indices = range(len(self.dataset))
-        for index in distributed.bar(indices, "shaping", unit=" samples", delay=1):
-            ink, missing = self.dataset.ink(index), self.dataset.missing(index)
+            self.canonical, self.quantisation_step = source.canonical, source.quantisation_step
+        self._indices: list[int] = []
+        for index in distributed.bar(range(len(source)), "shaping", unit=" samples", delay=1):
+            ink, missing = source.ink(index), source.missing(index)
             for transform in self.shaping:
                 ink, missing = transform(ink, missing, generator)
-            rows = [slice(0, len(ink))]
-            if self.split_length is not None:
-                rows = pieces(len(ink), self.split_length)
+            rows = pieces(len(ink), self.split_length or len(ink))
+            self._indices += [index] * len(rows)
             for number, part in enumerate(rows):
-                piece = ink[part].copy()
-                piece[0, :2] = 0
-                gaps = missing[part].copy()
-                gaps[0] = 0
-                inks.append((piece, gaps))
-                self._source.append((index, number if len(rows) > 1 else None))
-        self.lengths = np.array([len(ink) for ink, _ in inks], dtype=np.int64)
-        self._inks = inks
+                whole, last = len(rows) == 1, number == len(rows) - 1
+                piece, gaps = ink[part].copy(), missing[part].copy()
+                piece[0, :2] = gaps[0] = 0
+                yield MadeLine(
+                    piece,
+                    source.text(index) if whole else "",
+                    source.name(index) + ("" if whole else f"/{number}"),
+                    writer=source.writer(index),
+                    group=source.group(index),
+                    ends=last and source.ends(index),
+                    missing=gaps,
+                )
 
     def split_indices(self) -> dict[str, np.ndarray]:
-        of = np.array([index for index, _ in self._source])
         return {
-            split: np.flatnonzero(np.isin(of, indices)).astype(np.int64)
+            split: np.flatnonzero(np.isin(self._indices, indices))
             for split, indices in self.dataset.split_indices().items()
         }
 
-    def ink(self, index: int) -> np.ndarray:
-        return self._inks[index][0].copy()
-
-    def ends(self, index: int) -> bool:
-        source, piece = self._source[index]
-        cut = piece is not None and index + 1 < len(self._source)
-        return self.dataset.ends(source) and not (cut and self._source[index + 1][0] == source)
-
-    def missing(self, index: int) -> np.ndarray:
-        return self._inks[index][1].copy()
-
-    def text(self, index: int) -> str:
-        source, piece = self._source[index]
-        return self.dataset.text(source) if piece is None else ""
-
-    def name(self, index: int) -> str:
-        source, piece = self._source[index]
-        name = self.dataset.name(source)
-        return name if piece is None else f"{name}/{piece}"
-
-    def writer(self, index: int) -> str:
-        return self.dataset.writer(self._source[index][0])
-
-    def group(self, index: int) -> str:
-        return self.dataset.group(self._source[index][0])
-
     def report(self) -> str:
-        names = [type(transform).__name__ for transform in self.shaping]
-        before, after = int(self.dataset.lengths.sum()), int(self.lengths.sum())
         lines = [self.dataset.report()]
-        if names:
-            lines.append(f"shaped by {', '.join(names)}: {before:,} points became {after:,}")
+        if self.shaping:
+            names = ", ".join(type(transform).__name__ for transform in self.shaping)
+            before, after = int(self.dataset.lengths.sum()), int(self.lengths.sum())
+            lines.append(f"shaped by {names}: {before:,} points became {after:,}")
         if self.split_length is not None:
-            split = sum(piece is not None for _, piece in self._source)
+            cut = sum(count for count in Counter(self._indices).values() if count > 1)
             lines.append(
                 f"split at {self.split_length:,} steps: {len(self.dataset):,} samples became "
-                f"{len(self):,}, {split:,} of them pieces without text"
+                f"{len(self):,}, {cut:,} of them pieces without text"
             )
         return "\n  ".join(lines)

@@ -240,7 +240,7 @@ def test_lines_that_cannot_be_measured_are_left_out_where_a_height_is_asked_for(
         own = [m for m in level.indices(split).tolist() if m < len(main)]
         assert own == [m for m in main.indices(split).tolist() if m != n]
     counts = "1 of train, 1 of valid, 1 of test"
-    assert f"left out, as their text does not fit: {counts}\n" in level.report()
+    assert f"left out, as their text does not fit: {counts}" in level.report()
     # Without a height they are used as they are.
     plain = composed(str(tmp_path / "fewer.npz"))
     assert set(gone) <= set(np.concatenate(list(plain.split_indices().values())).tolist())

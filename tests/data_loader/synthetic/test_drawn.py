@@ -53,9 +53,7 @@ def hand(slant=0.0, tall=1.6, width=0.8, speed=0.1):
 
 @pytest.fixture(scope="module")
 def drawer():
-    dataset = Digits()
-    dataset.prepare()
-    return Drawer(dataset, range(len(dataset.samples)))
+    return Drawer(Digits())
 
 
 def split(piece):

@@ -1,6 +1,7 @@
 """The embedded data: what is written, how the pen moves, and that seeds decide it alone."""
 
 import inspect
+import re
 import string
 import zlib
 from collections import Counter
@@ -61,8 +62,8 @@ def test_splits_names_and_report(dataset):
     assert names[0] == "train-000000" and names[601] == "valid-000001"
     assert names[739] == "test-000059"
     report = dataset.report()
-    assert "train: 600 lines by" in report and "test: 60 lines by" in report
-    assert f"{int(dataset.lengths[:600].sum()):,} points" in report
+    assert report.count(" writers") == 3
+    assert re.search(rf"train +600 lines +{int(dataset.lengths[:600].sum()):,} points", report)
 
 
 def test_prepare_does_nothing_the_second_time(dataset):

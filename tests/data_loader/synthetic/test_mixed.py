@@ -222,13 +222,6 @@ def test_lines_may_be_lent_to_joined_ones_alone():
     assert (caught.value.key, caught.value.value) == ("joined", 0)
 
 
-def test_mixtures_are_not_lent():
-    inner = MixedDataset(dataset=Large(), added=EmbeddedDataset(size=2))
-    with pytest.raises(ConfigFault) as caught:
-        MixedDataset(dataset=Large(), added=inner)
-    assert caught.value.key == "added"
-
-
 class Words(OwnInk):
     """Lines of zigzags, one for each letter, a letter wide; words stand two letters apart."""
 
