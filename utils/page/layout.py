@@ -75,7 +75,9 @@ class Paragraph:
     period: float = PERIOD
 
 
-def broken(words: Iterable[Word], width: float, first_indent: float = 0.0) -> Iterator[list[Word]]:
+def break_rows(
+    words: Iterable[Word], width: float, first_indent: float = 0.0
+) -> Iterator[list[Word]]:
     """Yield the words of each row: as many as fit (a single word always does).
 
     Args:
@@ -144,8 +146,8 @@ def pages(paragraphs: Iterable[Paragraph], paper: Paper) -> Iterator[Page]:
     for paragraph in paragraphs:
         height = paragraph.line_height
         room = paper.column - paragraph.indent
-        broken_rows = list(broken(paragraph.words, room, paragraph.first_indent)) or [[]]
-        for number, words in enumerate(broken_rows):
+        rows_of_words = list(break_rows(paragraph.words, room, paragraph.first_indent)) or [[]]
+        for number, words in enumerate(rows_of_words):
             step = _ruled(max(height, (above + height) / 2), paper)
             if begun and baseline + step > paper.bottom + 1e-6:
                 yield Page(paper.width, paper.height, tuple(rows), rules, dots)
@@ -157,7 +159,7 @@ def pages(paragraphs: Iterable[Paragraph], paper: Paper) -> Iterator[Page]:
                 continue
             first = 0.0 if number else paragraph.first_indent
             strokes, start = set_row(
-                words, room - first, paragraph.align, number == len(broken_rows) - 1
+                words, room - first, paragraph.align, number == len(rows_of_words) - 1
             )
             x = left + paragraph.indent + first + start
             rows.append(

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from utils.page.layout import SHRINK, STRETCH, Paragraph, Word, broken, pages, set_row
+from utils.page.layout import SHRINK, STRETCH, Paragraph, Word, break_rows, pages, set_row
 from utils.page.paper import Paper
 
 
@@ -16,15 +16,15 @@ def word(width, gap=2.0, text="w"):
 def test_rows_are_broken_where_the_next_word_does_not_fit():
     """Widths 10 + 2 + 10 + 2 + 10 = 34, or 33.4 with narrow blanks."""
     words = [word(10) for _ in range(7)]
-    assert [len(row) for row in broken(words, 34)] == [3, 3, 1]
-    assert [len(row) for row in broken(words, 30 + 4 * SHRINK + 1e-9)] == [3, 3, 1]
-    assert [len(row) for row in broken(words, 30 + 4 * SHRINK - 1e-6)] == [2, 2, 2, 1]
-    assert [len(row) for row in broken(words, 34, first_indent=5)] == [2, 3, 2]
+    assert [len(row) for row in break_rows(words, 34)] == [3, 3, 1]
+    assert [len(row) for row in break_rows(words, 30 + 4 * SHRINK + 1e-9)] == [3, 3, 1]
+    assert [len(row) for row in break_rows(words, 30 + 4 * SHRINK - 1e-6)] == [2, 2, 2, 1]
+    assert [len(row) for row in break_rows(words, 34, first_indent=5)] == [2, 3, 2]
 
 
 def test_a_word_wider_than_the_row_stands_alone():
-    assert [len(row) for row in broken([word(5), word(50), word(5)], 20)] == [1, 1, 1]
-    assert list(broken([], 20)) == []
+    assert [len(row) for row in break_rows([word(5), word(50), word(5)], 20)] == [1, 1, 1]
+    assert list(break_rows([], 20)) == []
 
 
 @pytest.mark.parametrize(
