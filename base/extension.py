@@ -28,7 +28,7 @@ def load_module(path: str | Path) -> None:
         UserError: if it cannot be read or run, or has the name of another module.
     """
     path = Path(path).resolve()
-    name = path.stem
+    name, folder = path.stem, str(path.parent)
     try:
         with open_file(path) as file:
             digest = hashlib.sha256(file.read()).hexdigest()
@@ -36,28 +36,19 @@ def load_module(path: str | Path) -> None:
         raise UserError(f"--module {path}: cannot be read ({error.strerror})") from None
     if path.suffix != ".py" or not name.isidentifier():
         raise UserError(f"--module {path}: a Python file such as my_ink.py is needed")
-    if name in _loaded:
-        if _loaded[name][0].__file__ != str(path):
-            raise UserError(f"--module {path}: {_loaded[name][0].__file__} has the same name")
-        return
-    there = None if name in sys.modules else importlib.util.find_spec(name)
-    if name in sys.modules or (there is not None and there.origin != str(path)):
+    importlib.invalidate_caches()
+    there = importlib.util.find_spec(name)
+    if there is not None and there.origin != str(path):
         raise UserError(f"--module {path}: there is another module {name}; rename the file")
-    # Worker processes find the module by its name.
-    sys.path.append(str(path.parent))
-    spec = importlib.util.spec_from_file_location(name, path)
-    module = sys.modules[name] = importlib.util.module_from_spec(spec)
+    sys.path.append(folder)  # Worker processes find the module by its name.
     try:
-        spec.loader.exec_module(module)
+        _loaded[name] = importlib.import_module(name), digest
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # whatever the user's code raises
-        sys.modules.pop(name, None)
-        sys.path.remove(str(path.parent))
-        raise UserError(
-            f"--module {path}: it does not load: {type(error).__name__}: {first_line(error)}"
-        ) from error
-    _loaded[name] = module, digest
+        sys.path.remove(folder)
+        reason = f"{type(error).__name__}: {first_line(error)}"
+        raise UserError(f"--module {path}: it does not load: {reason}") from error
 
 
 def classes() -> list[type]:
@@ -77,23 +68,22 @@ def versions() -> dict[str, str]:
 
 def options() -> str:
     """Return the options that load these modules again, each after a space."""
-    return "".join(
-        f" --module {shlex.quote(str(module.__file__))}" for module, _ in _loaded.values()
-    )
+    files = [str(module.__file__) for module, _ in _loaded.values()]
+    return "".join(f" --module {shlex.quote(file)}" for file in files)
 
 
 def missing(modules: dict[str, str]) -> str:
-    """Describe the modules of a checkpoint that are not loaded, or differ; "" if none."""
-    parts = []
-    for name, digest in modules.items():
-        if name not in _loaded:
-            parts.append(f"the module {name}.py (SHA-256 {digest[:12]}...) is not loaded")
-        elif _loaded[name][1] != digest:
-            parts.append(f"the module {name}.py differs from the one it was made with")
-    return "; ".join(parts) + (": --module FILE loads one" if parts else "")
+    """Describe the modules of a checkpoint that are not loaded as they were; "" if none."""
+    there = versions()
+    lacking = [
+        f"the module {name}.py (SHA-256 {digest[:12]}...) is not loaded: --module FILE loads it"
+        for name, digest in modules.items()
+        if there.get(name) != digest
+    ]
+    return "; ".join(lacking)
 
 
 def check(modules: dict[str, str], source: str | Path) -> None:
     """Raise a CheckpointError if a checkpoint was made with a module that is not loaded."""
-    if any(name not in _loaded for name in modules):
+    if not modules.keys() <= _loaded.keys():
         raise CheckpointError(f"{source}: {missing(modules)}")

@@ -23,7 +23,7 @@ from base.base_model import BaseModel
 from base.base_trainer import BaseTrainer
 from base.base_transform import BaseTransform
 from base.torch_blocks import DERIVED_ARGUMENTS, NOT_OFFERED
-from parse_config import BINDER, choices
+from parse_config import ConfigBinder, choices
 
 PAGE = Path(__file__).with_name("config.md")
 
@@ -101,12 +101,12 @@ class Key(NamedTuple):
 
 def keys(cls: type) -> list[Key]:
     """Return what a config may set of `cls`; a meaning is empty where no docstring has it."""
-    _, accepted, defaults = BINDER.arguments(cls)
+    _, accepted, defaults = ConfigBinder().arguments(cls)
     said = meanings(cls)
     return [
         Key(
             f"`{name}`",
-            BINDER.described(annotation),
+            ConfigBinder().described(annotation),
             f"`{json.dumps(defaults[name])}`" if name in defaults else "required",
             said.get(name, ""),
         )

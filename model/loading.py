@@ -30,8 +30,8 @@ from model.recognition.encoder import RecognitionNetwork
 from model.trained_network import TrainedNetwork
 from model.writer import Writer
 from utils.alphabet import Alphabet
-from utils.binding import Binder, arguments_of, by_name, shown
-from utils.checks import CheckpointError, ConfigFault
+from utils.binding import Binder, arguments_of, by_name
+from utils.checks import CheckpointError, ConfigFault, shown
 from utils.normalisation import Normalisation
 
 log = logging.getLogger(__name__)
@@ -61,8 +61,6 @@ def load(path: str | Path, device: str = "auto") -> TrainedNetwork:
     modules = checkpoint.get("modules", {})
     arch = checkpoint["config"].get("arch")
     cls = network_class(arch, path, modules)
-    if faults := list(_BINDER.check(BaseModel, arch, "arch")):
-        raise CheckpointError(f"{path}: {faults[0]}")
     normalisation = stored_normalisation(checkpoint, path)
     alphabet = stored_alphabet(checkpoint, path) if cls.needs_text else None
     weights = checkpoint["state_dict"]
@@ -112,9 +110,6 @@ class _NetworkBinder(Binder):
         return networks() if base is BaseModel else None
 
 
-_BINDER = _NetworkBinder()
-
-
 def build_network(
     cls: type[BaseModel],
     args: Mapping[str, Any],
@@ -127,7 +122,7 @@ def build_network(
 
     Args:
         cls: its class.
-        args: of an `arch` block, which have no fault.
+        args: of an `arch` block.
         normalisation: of its data.
         alphabet: of its texts, which it gets only if it needs them.
         weights: those to be loaded into it, if any.
@@ -136,13 +131,15 @@ def build_network(
     Raises:
         CheckpointError: if the weights do not fit, which is checked before any memory is
             allocated: a few bytes of config can describe gigabytes.
-        ConfigFault: if the constructor refuses an argument.
+        ConfigFault: if an argument does not fit.
     """
+    arch = {"type": cls.__name__, "args": args}
     supplied = [normalisation, *([alphabet] if cls.needs_text else [])]
     if weights is not None:
         with torch.device("meta"):
-            check_weights(_BINDER.construct(cls, args, "arch", *supplied), weights, source)
-    return _BINDER.construct(cls, args, "arch", *supplied)
+            network = _NetworkBinder().build(BaseModel, arch, "arch", supplied)
+            check_weights(network, weights, source)
+    return _NetworkBinder().build(BaseModel, arch, "arch", supplied)
 
 
 @contextmanager

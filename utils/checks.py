@@ -1,11 +1,19 @@
 """Bounds of configurable values, and the errors that are meant for users."""
 
 import difflib
+import json
+import math
 import re
 import reprlib
 from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any, NamedTuple
+
+ABSENT = object()
+"""In the place of a value that a config lacks, or of which a message would say nothing."""
+
+MAX_SHOWN, MAX_KEY = 120, 200
+"""Characters of a value and of a key in a message; assumed."""
 
 
 class Range(NamedTuple):
@@ -19,18 +27,15 @@ class Range(NamedTuple):
     high: float | None = None
 
     def __contains__(self, value: object) -> bool:
-        if not isinstance(value, int | float) or value != value:
-            return False
-        return (self.low is None or value >= self.low) and (self.high is None or value <= self.high)
+        low = -math.inf if self.low is None else self.low
+        high = math.inf if self.high is None else self.high
+        return isinstance(value, int | float) and low <= value <= high
 
     def __str__(self) -> str:
-        if self.low is None and self.high is None:
-            return "any number"
-        if self.low is None:
-            return f"at most {self.high}"
-        if self.high is None:
-            return f"at least {self.low}"
-        return f"from {self.low} to {self.high}"
+        low, high = (int(end) if end is not None and end % 1 == 0 else end for end in self)
+        if high is None:
+            return "any number" if low is None else f"at least {low}"
+        return f"at most {high}" if low is None else f"from {low} to {high}"
 
 
 class UserError(Exception):
@@ -41,11 +46,24 @@ class UserError(Exception):
 
 
 class ConfigFault(UserError):
-    """A config value that does not fit, found by the constructor that received it."""
+    """A fault of a config: a value that does not fit.
 
-    def __init__(self, key: str, value: Any, expected: str) -> None:
-        super().__init__(f"{key}: {value!r} does not fit: {expected}")
-        self.key, self.value, self.expected = key, value, expected
+    Attributes:
+        key: its dotted key; of a constructor's own argument its name.
+        value: as JSON has it, or `ABSENT`.
+        expected: what is accepted.
+        source: where the value is from: a file, an option.
+    """
+
+    def __init__(self, key: str, value: Any, expected: str, source: str = "") -> None:
+        super().__init__(key, value, expected, source)
+        self.key, self.value, self.expected, self.source = key, value, expected, source
+
+    def __str__(self) -> str:
+        key = self.key if self.key.isprintable() else json.dumps(self.key)
+        key = key if len(key) <= MAX_KEY else f"{key[: MAX_KEY - 3]}..."
+        value = "" if self.value is ABSENT else f" = {shown(self.value)}"
+        return ": ".join(filter(None, (self.source, f"{key}{value}", self.expected)))
 
 
 class DataError(UserError):
@@ -70,6 +88,13 @@ def device_name(name: str) -> str:
     return name
 
 
+def shown(value: Any) -> str:
+    """Return a value of a config as JSON, on one line of bounded length."""
+    text = json.dumps(value, ensure_ascii=False, default=repr)
+    text = text if text.isprintable() else json.dumps(value, default=repr)
+    return text if len(text) <= MAX_SHOWN else f"{text[: MAX_SHOWN - 3]}..."
+
+
 _SHORT = reprlib.Repr()
 _SHORT.maxlevel, _SHORT.maxother, _SHORT.maxstring = 2, 60, 60
 
@@ -90,8 +115,7 @@ def first_line(error: BaseException) -> str:
 
 def printable(text: str) -> str:
     """Return an untrusted text so that it stays on one line of a terminal."""
-    shown = (c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
-    return "".join(shown)
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def for_terminal(text: str) -> str:
@@ -105,3 +129,11 @@ def nearest(name: str, names: Iterable[str], count: int = 3) -> list[str]:
     by_lower = {candidate.lower(): candidate for candidate in names}
     close = difflib.get_close_matches(name.lower(), by_lower, n=count, cutoff=0.5)
     return [by_lower[candidate] for candidate in close]
+
+
+def hint(name: Any, names: Iterable[str]) -> str:
+    """Suggest which of `names` a misspelt one may have meant, or list them."""
+    names = list(names)
+    if close := nearest(name, names) if isinstance(name, str) else []:
+        return f"; did you mean {' or '.join(close)}?"
+    return f"; there are {', '.join(names)}" if names else ""

@@ -1,11 +1,10 @@
 """Values of a config by dotted key, and those from the command line that replace them."""
 
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from utils import strict_json
-from utils.binding import ABSENT, BadValue, hint
-from utils.checks import ConfigFault, UserError
+from utils.checks import ABSENT, ConfigFault, UserError, hint
 
 EXAMPLE = "arch.args.hidden_size=64"
 
@@ -35,35 +34,33 @@ class Override(NamedTuple):
             raise UserError(f"-o {text!r} is not KEY=VALUE, like {EXAMPLE}")
         return cls("-o", key, value)
 
-    def set_in(self, values: dict[str, Any], key: str) -> BadValue | None:
-        """Set the value, JSON or else a string, in a config; return what is wrong with it.
+    def set_in(self, values: Any) -> None:
+        """Set the value, JSON or else a string, in those of a config.
 
-        Args:
-            values: of the config.
-            key: dotted; its last name may be new, as that of an argument left at its default.
+        The last name of the key may be new, as that of an argument left at its default.
+
+        Raises:
+            ConfigFault: if there is no place for it, or it is JSON that is not accepted.
         """
         try:
             value = strict_json.loads(self.text)
         except strict_json.NotJSON:
             value = self.text
         except ConfigFault as fault:
-            return BadValue(key, self.text, fault.expected, self.option)
-        *parents, last = key.split(".")
-        holder: Any = values
-        for depth, name in enumerate(parents, 1):
-            if name == "args" and "type" in (inside := children(holder)):
+            raise ConfigFault(self.key, self.text, fault.expected) from None
+        names, holder = self.key.split("."), values
+        for depth, name in enumerate(names, 1):
+            is_last = depth == len(names)
+            inside = children(holder)
+            if name == "args" and "type" in inside:
                 inside.setdefault("args", {})
-            if name not in (inside := children(holder)):
-                problem = f"no such key{hint(name, inside)}"
-                return BadValue(".".join(parents[:depth]), ABSENT, problem, self.option)
-            holder = inside[name]
-        if isinstance(holder, dict):
-            holder[last] = value
-        elif last in children(holder):
-            holder[int(last)] = value
-        else:
-            return BadValue(key, ABSENT, f"no such key{hint(last, children(holder))}", self.option)
-        return None
+            if name not in inside and not (is_last and isinstance(holder, dict)):
+                key = ".".join(names[:depth])
+                raise ConfigFault(key, ABSENT, f"no such key{hint(name, inside)}")
+            if is_last:
+                holder[int(name) if isinstance(holder, list) else name] = value
+            else:
+                holder = inside[name]
 
 
 def children(holder: Any) -> dict[str, Any]:
@@ -73,13 +70,11 @@ def children(holder: Any) -> dict[str, Any]:
     return holder if isinstance(holder, dict) else {}
 
 
-def named(values: Any, names: Container[str], key: str = "") -> Iterator[str]:
-    """Find the keys of all values, but null, that have one of some names."""
+def nested(values: Any, key: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield all values within others, however deep, with their dotted keys."""
     for name, child in children(values).items():
-        if name in names and child is not None:
-            yield f"{key}{name}"
-        else:
-            yield from named(child, names, f"{key}{name}.")
+        yield f"{key}{name}", child
+        yield from nested(child, f"{key}{name}.")
 
 
 def without(values: Any, unwanted: Callable[[str, Any], bool]) -> Any:
@@ -89,11 +84,3 @@ def without(values: Any, unwanted: Callable[[str, Any], bool]) -> Any:
     if isinstance(values, dict):
         return {k: without(v, unwanted) for k, v in values.items() if not unwanted(k, v)}
     return values
-
-
-def blocks(values: Any, types: Container[str], key: str = "") -> Iterator[tuple[str, Any]]:
-    """Find all blocks whose type is one of `types`, with their keys."""
-    if isinstance(values, dict) and isinstance(values.get("type"), str) and values["type"] in types:
-        yield key, values
-    for name, child in children(values).items():
-        yield from blocks(child, types, f"{key}.{name}" if key else name)

@@ -6,14 +6,14 @@ import re
 from pathlib import Path
 from typing import Any
 
-from utils.checks import ConfigFault
+from utils.checks import ABSENT, ConfigFault
 from utils.files import open_file
 
 MAX_BYTES = 2**20  # Of a text; assumed: our own configs have two thousand.
 MAX_DEPTH = 16  # Assumed: our own configs have eight.
-
-_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
-"""In a text in JSON: pairs of backslashes before it stand for backslashes."""
+TOO_DEEP = f"nested more than {MAX_DEPTH} deep"
+NO_TEXT = re.compile("[\0\ud800-\udc7f\udd00-\udfff]")
+"""NUL, and halves of surrogate pairs but those that stand for undecodable bytes of file names."""
 
 
 class NotJSON(ConfigFault):
@@ -29,12 +29,10 @@ def read(path: Path) -> Any:
     try:
         with open_file(path) as file:
             return loads(file.read(MAX_BYTES + 1).decode("utf-8-sig"))
-    except FileNotFoundError:
-        raise ConfigFault("", None, "no such file") from None
     except OSError as error:
-        raise ConfigFault("", None, f"cannot be read: {error.strerror}") from None
+        raise ConfigFault("", ABSENT, f"cannot be read: {error.strerror}") from None
     except UnicodeDecodeError as error:
-        raise ConfigFault("", None, f"not UTF-8 text: see byte {error.start}") from None
+        raise ConfigFault("", ABSENT, f"not UTF-8 text: see byte {error.start}") from None
 
 
 def plain(values: Any) -> Any:
@@ -51,7 +49,7 @@ def plain(values: Any) -> Any:
             if len(text) > MAX_BYTES:
                 break
     except (TypeError, ValueError, RecursionError) as error:
-        raise ConfigFault("", None, f"not only plain values: {error}") from None
+        raise ConfigFault("", ABSENT, f"not only plain values: {error}") from None
     return loads(text)
 
 
@@ -69,28 +67,31 @@ def loads(text: str, max_bytes: int = MAX_BYTES) -> Any:
             nested.
     """
     if len(text) > max_bytes:
-        raise ConfigFault("", None, f"larger than {max_bytes:,} bytes")
+        raise ConfigFault("", ABSENT, f"larger than {max_bytes:,} bytes")
     try:
         values = json.loads(
             text, object_pairs_hook=_unique, parse_float=_finite, parse_constant=_finite
         )
-        # Escapes of undecodable bytes in file names are accepted.
-        written = json.dumps(values, ensure_ascii=False) if "\\u" in text else ""
-        written.encode(errors="surrogateescape")
     except json.JSONDecodeError as error:
         place = f"line {error.lineno}, column {error.colno}"
-        raise NotJSON(place, None, f"not JSON: {error.msg}") from None
-    except UnicodeEncodeError:
-        raise ConfigFault("", None, "a string holds half a character, as \\ud800") from None
+        raise NotJSON(place, ABSENT, f"not JSON: {error.msg}") from None
     except RecursionError:
-        raise ConfigFault("", None, f"nested more than {MAX_DEPTH} deep") from None
+        raise ConfigFault("", ABSENT, TOO_DEEP) from None
     except ValueError as error:  # Python's limit on the digits of a whole number.
-        raise ConfigFault("", None, str(error)) from None
-    if _NUL.search(written):
-        raise ConfigFault("", None, "a string holds the character \\u0000")
-    if _deeper(values, MAX_DEPTH):
-        raise ConfigFault("", None, f"nested more than {MAX_DEPTH} deep")
+        raise ConfigFault("", ABSENT, str(error)) from None
+    _check(values)
     return values
+
+
+def _check(value: Any, depth: int = MAX_DEPTH) -> None:
+    """Raise a ConfigFault if a string is no text, or if values are nested too deeply."""
+    if isinstance(value, str) and (found := NO_TEXT.search(value)):
+        raise ConfigFault("", ABSENT, f"a string holds {found[0]!a}, which is no character")
+    if isinstance(value, dict | list):
+        if depth == 0:
+            raise ConfigFault("", ABSENT, TOO_DEEP)
+        for child in (*value, *value.values()) if isinstance(value, dict) else value:
+            _check(child, depth - 1)
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -104,13 +105,5 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _finite(number: str) -> float:
     if not math.isfinite(value := float(number)):
-        raise ConfigFault(number, None, "no finite number")
+        raise ConfigFault(number, ABSENT, "no finite number")
     return value
-
-
-def _deeper(values: Any, depth: int) -> bool:
-    """Return whether lists and objects are nested more than `depth` deep."""
-    if not isinstance(values, dict | list):
-        return False
-    children = values.values() if isinstance(values, dict) else values
-    return depth == 0 or any(_deeper(child, depth - 1) for child in children)

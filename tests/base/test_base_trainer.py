@@ -315,9 +315,9 @@ def test_a_loss_gives_one_value_a_sequence(tmp_path, monkeypatch, reduced, shape
     monkeypatch.setattr(SquaredError, "__call__", lambda *words: reduced(whole(*words)))
     trainer = make(tmp_path)
     expected = re.escape(f"a value for each sequence, of shape (3,), not {shape}")
-    with pytest.raises(ConfigFault, match=f"^loss: 'SquaredError' .*{expected}"):
+    with pytest.raises(ConfigFault, match=f'^loss = "SquaredError": .*{expected}'):
         trainer.train()
-    with pytest.raises(ConfigFault, match=r"^loss: .* a value for each sequence"):
+    with pytest.raises(ConfigFault, match=r"^loss = .* a value for each sequence"):
         trainer.validation.split(trainer.model)
     assert not list(trainer.run.models.glob("*.pth"))
 

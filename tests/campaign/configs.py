@@ -70,7 +70,7 @@ def check_faults(error: ConfigError) -> None:
     check_message(str(error))
     for fault in error.faults:
         whole_file = fault.expected.startswith(
-            ("not UTF-8", "larger than", "nested", "a string holds half", "Exceeds the limit")
+            ("not UTF-8", "larger than", "nested", "a string holds", "Exceeds the limit")
         )
         demand(fault.key or whole_file, f"no key in {str(error)[:200]!a}")
 

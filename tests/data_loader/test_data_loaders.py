@@ -440,10 +440,10 @@ def test_features_are_of_ink_with_the_noise_on_inputs():
 
 
 def test_transforms_in_the_wrong_place_are_refused():
-    with pytest.raises(ConfigFault, match=r"preprocessing: 'Scale' .* it belongs to augmentation"):
+    with pytest.raises(ConfigFault, match=r"preprocessing = .Scale.: it belongs to augmentation"):
         HandwritingDataLoader(1, None, None, dataset=Toy(), preprocessing=[Scale()])
     with pytest.raises(
-        ConfigFault, match=r"augmentation: 'FillMissing' .* belongs to preprocessing"
+        ConfigFault, match=r"augmentation = .FillMissing.: it belongs to preprocessing"
     ):
         HandwritingDataLoader(1, None, None, dataset=Toy(), augmentation=[FillMissing()])
 

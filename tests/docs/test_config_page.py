@@ -4,7 +4,7 @@ import pytest
 
 from docs import make_config_page
 from docs.make_config_page import KINDS, PAGE, keys, meanings, own, page
-from parse_config import BASES, BINDER
+from parse_config import BASES, ConfigBinder
 
 
 def test_the_page_is_up_to_date():
@@ -19,7 +19,9 @@ def test_every_block_has_a_section():
 def test_every_class_is_named_and_every_key_has_a_meaning(cls):
     text = PAGE.read_text(encoding="utf-8")
     assert f"\n- `{cls.__name__}`: " in text
-    assert [key.name for key in keys(cls)] == [f"`{name}`" for name in BINDER.arguments(cls)[1]]
+    assert [key.name for key in keys(cls)] == [
+        f"`{name}`" for name in ConfigBinder().arguments(cls)[1]
+    ]
     for key in keys(cls):
         assert key.meaning, f"the docstring of {cls.__name__} does not say what {key.name} is"
         assert key.values, f"{key.name} of {cls.__name__} takes no value that JSON can hold"

@@ -3,8 +3,8 @@ from typing import Annotated, Any, Literal
 
 import pytest
 
-from utils.binding import ABSENT, BadValue, Binder, arguments_of
-from utils.checks import Range
+from utils.binding import Binder, arguments_of
+from utils.checks import ABSENT, ConfigFault, Range
 
 
 class Pen:
@@ -27,11 +27,10 @@ class Pens(Binder):
         return {Pen: {"Pen": Pen}, Desk: {"Desk": Desk, "BigDesk": BigDesk}}.get(base)
 
 
-PENS = Pens()
-
-
 def expected(annotation: Any, value: Any) -> list[tuple[str, str]]:
-    return [(fault.key, fault.expected) for fault in PENS.check(annotation, value, "key")]
+    pens = Pens()
+    pens.make(annotation, value, "key", {"owner": "me"})
+    return [(fault.key, fault.expected) for fault in pens.faults]
 
 
 Size = Annotated[int, Range(1, 9)]
@@ -85,7 +84,7 @@ def test_a_value_that_does_not_fit_is_reported_with_what_would(annotation, value
 )
 def test_a_value_that_fits_is_made_what_its_annotation_says(annotation, value, made):
     assert expected(annotation, value) == []
-    result = PENS.make(annotation, value, "key")
+    result = Pens().make(annotation, value, "key")
     assert result == made
     assert repr(result) == repr(made)
 
@@ -103,7 +102,7 @@ def test_a_fault_within_a_value_has_the_key_of_its_place():
 
 def test_objects_hold_objects():
     pen = {"type": "Pen", "args": {"width": 2}}
-    desk = PENS.make(Desk, {"type": "Desk", "args": {"pens": [pen, pen]}}, "desk", "me")
+    desk = Pens().make(Desk, {"type": "Desk", "args": {"pens": [pen, pen]}}, "desk", ["me"])
     assert desk.owner == "me"
     assert [type(pen) for pen in desk.pens] == [Pen, Pen]
     assert desk.pens[0] is not desk.pens[1]
@@ -134,10 +133,10 @@ def test_annotations_that_cannot_be_resolved_accept_anything():
 
 
 def test_a_fault_reads_well():
-    assert str(BadValue("a.b", "x", "a number", "c.json")) == 'c.json: a.b = "x": a number'
-    assert str(BadValue("a.b", ABSENT, "is missing", "c.json")) == "c.json: a.b: is missing"
-    assert str(BadValue("", ABSENT, "no such file", "c.json")) == "c.json: no such file"
-    assert str(BadValue("a", "é" * 99, "shorter")) == f'a = "{"é" * 56}...: shorter'
+    assert str(ConfigFault("a.b", "x", "a number", "c.json")) == 'c.json: a.b = "x": a number'
+    assert str(ConfigFault("a.b", ABSENT, "is missing", "c.json")) == "c.json: a.b: is missing"
+    assert str(ConfigFault("", ABSENT, "no such file", "c.json")) == "c.json: no such file"
+    assert str(ConfigFault("a", "é" * 199, "shorter")) == f'a = "{"é" * 116}...: shorter'
 
 
 class Chest(Desk):

@@ -24,7 +24,7 @@ def test_bounds_are_inclusive_and_say_what_they_are(bounds, inside, outside, wor
 
 def test_a_config_fault_names_key_value_and_what_would_be_right():
     fault = ConfigFault("arch.args.cell", "RNN", "LSTM or GRU")
-    assert str(fault) == "arch.args.cell: 'RNN' does not fit: LSTM or GRU"
+    assert str(fault) == 'arch.args.cell = "RNN": LSTM or GRU'
 
 
 @pytest.mark.parametrize(

@@ -43,9 +43,9 @@ def test_a_syntax_error_has_line_and_column(text, place):
         ("[-Infinity]", "-Infinity", "no finite number"),
         ("[1e999]", "1e999", "no finite number"),
         ("9" * 5000, "", "4300 digits"),
-        ('"\\ud800"', "", "half a character"),
-        ('{"a": "b\\u0000c"}', "", "holds the character \\u0000"),
-        ('{"a\\\\\\u0000": 1}', "", "holds the character \\u0000"),
+        ('"\\ud800"', "", "holds '\\ud800', which is no character"),
+        ('{"a": "b\\u0000c"}', "", "holds '\\x00', which is no character"),
+        ('{"a\\\\\\u0000": 1}', "", "holds '\\x00', which is no character"),
         ("[" * 17 + "]" * 17, "", "nested more than 16 deep"),
         ("[" * 100_000 + "]" * 100_000, "", "nested more than 16 deep"),
         ('"' + "x" * 2**20 + '"', "", "larger than 1,048,576 bytes"),
@@ -64,7 +64,7 @@ def test_the_depth_that_is_allowed_is_read():
 
 
 def test_files_that_cannot_be_read_are_faults(tmp_path):
-    with pytest.raises(ConfigFault, match="no such file"):
+    with pytest.raises(ConfigFault, match="No such file"):
         strict_json.read(tmp_path / "none.json")
     with pytest.raises(ConfigFault, match="cannot be read: Is a directory"):
         strict_json.read(tmp_path)

@@ -157,7 +157,7 @@ def test_an_encoding_by_option_goes_before_what_the_file_declares(tmp_path):
     with pytest.raises(DataError, match=r"one.inkml: not utf-8 text .byte 0x"):
         first(tmp_path, data, encoding="utf-8")
     for name in ("klingon", "zip"):
-        with pytest.raises(ConfigFault, match=f"encoding: '{name}' does not fit: the name of"):
+        with pytest.raises(ConfigFault, match=f'encoding = "{name}": the name of'):
             InkMLDataset(encoding=name)
 
 

@@ -181,9 +181,9 @@ def drawn(key):
 
 
 def test_ranges_and_too_few_digits_are_refused(tmp_path):
-    with pytest.raises(ConfigFault, match=r"digits_per_line: .* the fewest first"):
+    with pytest.raises(ConfigFault, match=r"digits_per_line = .* the fewest first"):
         MNISTStrokesDataset(digits_per_line=(6, 1))
-    with pytest.raises(ConfigFault, match=r"gap: .* the fewest first"):
+    with pytest.raises(ConfigFault, match=r"gap = .* the fewest first"):
         MNISTStrokesDataset(gap=(6, 1))
     with pytest.raises(DataError, match="too few for a line of 50"):
         prepared(write(tmp_path, sequences()), digits_per_line=(50, 60))

@@ -10,7 +10,7 @@ from utils.page.inkml import write_inkml
 @pytest.mark.parametrize(
     ("fractions", "message"),
     [
-        ({"train": 0.9, "val": 0.1}, "'val' .* one of train, valid, test"),
+        ({"train": 0.9, "val": 0.1}, '"val": one of train, valid, test'),
         ({"train": 1.0}, "more than 0 for train and for valid"),
         ({"train": 0.8, "valid": 0.1}, "together 1"),
     ],

@@ -60,7 +60,7 @@ def test_draw_is_the_same_on_every_machine():
     "fractions", [{"train": 0.8, "valid": 0.1}, {"train": 1.0, "valid": 0.5, "test": -0.5}]
 )
 def test_fractions_that_are_none_are_refused(fractions):
-    with pytest.raises(ConfigFault, match=r"fractions: .* none negative, and together 1"):
+    with pytest.raises(ConfigFault, match=r"fractions = .* none negative, and together 1"):
         check_fractions(fractions)
 
 

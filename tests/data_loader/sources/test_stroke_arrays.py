@@ -223,7 +223,7 @@ def test_limits_and_absence_are_named(tmp_path):
     write(tmp_path)
     with pytest.raises(DataError, match=r"strokes.npy: more than 100 bytes \(the limit max_bytes"):
         prepared(tmp_path, max_bytes=100)
-    with pytest.raises(ConfigFault, match="subset: 7 does not fit: at most the"):
+    with pytest.raises(ConfigFault, match="subset = 7: at most the"):
         prepared(tmp_path, subset=7)
     assert len(prepared(tmp_path, subset=2).indices("train")) == 2
 

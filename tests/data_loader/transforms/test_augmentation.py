@@ -65,7 +65,7 @@ def test_factors_stay_between_their_bounds(kind, columns):
 
 
 def test_bounds_the_wrong_way_round_are_refused():
-    with pytest.raises(ConfigFault, match=r"low: 2.0 does not fit: at most high, which is 1.0"):
+    with pytest.raises(ConfigFault, match=r"low = 2.0: at most high, which is 1.0"):
         Scale(low=2.0, high=1.0)
     with pytest.raises(ConfigFault, match="shortest"):
         Warp(shortest=3.0, longest=2.0)

@@ -260,7 +260,7 @@ def test_a_dataset_split_at_a_length_can_be_joined():
 
 
 def test_augmentation_is_refused_as_shaping():
-    with pytest.raises(ConfigFault, match=r"shaping: 'Rotate' .* the loader's augmentation"):
+    with pytest.raises(ConfigFault, match=r'shaping = "Rotate": .* the loader'):
         ShapedDataset(dataset=source(), shaping=[CutLongSteps(threshold=1.0), Rotate()])
 
 

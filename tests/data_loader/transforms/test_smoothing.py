@@ -76,7 +76,7 @@ def test_polynomials_stay_and_noise_goes():
 
 
 def test_windows_that_do_not_fit_are_refused():
-    with pytest.raises(ConfigFault, match="window: 6 does not fit: an odd number"):
+    with pytest.raises(ConfigFault, match="window = 6: an odd number"):
         Smooth(window=6)
-    with pytest.raises(ConfigFault, match="order: 5 does not fit: less than window, which is 5"):
+    with pytest.raises(ConfigFault, match="order = 5: less than window, which is 5"):
         Smooth(window=5, order=5)

@@ -176,7 +176,7 @@ def test_a_beam_finds_no_less_likely_a_text(kind):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_there_are_fewer_halvings_than_layers(kind):
-    with pytest.raises(ConfigFault, match="time_reductions: 2 does not fit: at most 1") as caught:
+    with pytest.raises(ConfigFault, match="time_reductions = 2: at most 1") as caught:
         network(kind, num_layers=2, time_reductions=2)
     assert caught.value.key == "time_reductions"
     frames = [
