@@ -213,7 +213,7 @@ def test_options_that_contradict_are_refused(words, message):
         (["write", "-r", "x", "--primer-text", "a"], "--primer-text is for a --primer FILE"),
         (
             ["write", "-r", "x", "--primer", "x", "--primer-scale", "0"],
-            "a number from 1e-06 to 1000000.0 is accepted",
+            "a number from 1e-06 to 1000000 is accepted",
         ),
         (["write", "-r", "x", "--primer", "x", "--primer-scale", "big"], "'big': a number from"),
         (["evaluate", "-r", "x", "--primer", "x"], "--primer belongs to write"),
