@@ -1,18 +1,15 @@
 """What docs/data.md shows works."""
 
 import json
-import math
 import re
 import shlex
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 import data_loader
 from data_loader import EmbeddedDataset, IAMOnDBDataset, UnipenDataset
 from data_loader.synthetic.alignment import SHIPPED, resolve_alignment
-from docs import draw_shaping
 from parse_config import ConfigBinder, ConfigParser
 from utils.ink import strokes
 
@@ -94,15 +91,3 @@ def test_the_defaults_of_the_page_are_those_of_the_code():
         assert f"`{name}`" in PAGE
         found = ConfigBinder().arguments(getattr(data_loader, name)).defaults
         assert {key: found[key] for key in defaults} == defaults
-
-
-def test_the_picture_shows_every_option_and_is_there(tmp_path):
-    rows = draw_shaping.rows()
-    names = [caption.split("(")[0].split(" ")[0] for caption, *_ in rows]
-    assert names == re.findall(r"^\| `(\w+)`[^|]*\| (?:\w+ )+", PAGE, re.MULTILINE)[-9:]
-    for _, before, after, dotted in rows:
-        same = len(before) == len(after) and all(map(np.array_equal, before, after))
-        assert not same and (not dotted or sum(map(len, after)) < sum(map(len, before)))
-    draw_shaping.figure().savefig(tmp_path / "shaping.png", dpi=20)
-    assert (ROOT / "docs" / "shaping.png").stat().st_size > 10_000
-    assert math.isfinite(sum(float(ink.sum()) for _, before, *_ in rows for ink in before))
