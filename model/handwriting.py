@@ -2,20 +2,21 @@
 
 A network writes lines as long as those that it was trained on. Here a text is cut into such lines
 at blanks, all are written in the hand of one primer and proofread, brought level, and cut into
-words again (`generation.words`): a page breaks its rows by the width of what was written, and no
-line has to be written again to fit.
+words again (`generation.words`): a page breaks its rows by the width of what was written
+(`utils.page.layout`), and no line has to be written again to fit.
 """
 
 import math
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain, count, islice, pairwise
 
 import numpy as np
 
 from model.generation.line import Line
 from model.generation.options import Primer, Sampling
-from model.generation.words import WrittenWord, words
+from model.generation.words import words
 from model.generation.writing import PART_SEED_STRIDE, SEEDS, cut
 from model.proofreading import Proofread, proofread
 from model.reader import Reader
@@ -92,12 +93,7 @@ class Hand:
         """The mean width of a character in x-heights."""
 
     def write(self, texts: Sequence[str], seeds: Sequence[int]) -> list[Proofread]:
-        """Return lines, proofread if there is a reader.
-
-        Args:
-            texts: of characters that the writer knows.
-            seeds: one for each.
-        """
+        """Return lines of characters that the writer knows, one for each seed."""
         return proofread(
             self.writer,
             self.reader,
@@ -119,41 +115,29 @@ class Hand:
         parts = words(line)
         if not parts:
             return []
-        start = to_points(line.ink)[line.primed]
-        parts = [
-            WrittenWord(one.text, [turned_back(part + start, self._angle) for part in one.strokes])
-            for one in parts
-        ]
-        whole = from_strokes([stroke for part in parts for stroke in part.strokes])
-        origin = parts[0].strokes[0][0]
-        characters = len(line.title.replace(" ", ""))
-        angle = _believed(_known(baseline_angle(whole)), characters, SURE)
-        turned = [
-            [turned_back(stroke - origin, angle) + origin for stroke in part.strokes]
-            for part in parts
-        ]
+        first = to_points(line.ink)[line.primed]
+        inks = [[turned_back(one + first, self._angle) for one in part.strokes] for part in parts]
+        origin, characters = inks[0][0][0], len(line.title.replace(" ", ""))
+        angle = _known(baseline_angle(from_strokes([*chain(*inks)])))
+        angle = _believed(angle, characters, SURE)
+        inks = [[turned_back(one - origin, angle) + origin for one in ink] for ink in inks]
         if degrees is not None:
-            lean = slant(from_strokes([stroke for part in turned for stroke in part]))
-            lean = self._lean + _believed(_known(lean - self._lean), characters, SLANT_SURE)
+            lean = _known(slant(from_strokes([*chain(*inks)])) - self._lean)
+            lean = self._lean + _believed(lean, characters, SLANT_SURE)
             shear = np.array([[1.0, 0.0], [lean - math.tan(math.radians(degrees)), 1.0]])
-            turned = [[stroke @ shear for stroke in part] for part in turned]
-        base = baseline_of([stroke for part in turned for stroke in part])
+            inks = [[one @ shear for one in ink] for ink in inks]
+        base = baseline_of([*chain(*inks)])
         height = self._base + _believed(base - self._base, characters, SURE)
+        edges = [(np.concatenate(ink)[:, 0].min(), np.concatenate(ink)[:, 0].max()) for ink in inks]
+        gaps = [left - right for (_, right), (left, _) in pairwise(edges)]
+        gaps = [self._gap(float(gap) / self.letter) for gap in gaps] + [self.space]
         found = []
-        for part, ink in zip(parts, turned, strict=True):
+        for part, ink, (left, right), gap in zip(parts, inks, edges, gaps, strict=True):
             drift = _believed(baseline_of(ink) - height, len(part.text), WORD_SURE)
-            shift = height + (1.0 - self.liveliness) * drift
-            left = min(float(stroke[:, 0].min()) for stroke in ink)
-            right = max(float(stroke[:, 0].max()) for stroke in ink)
-            found.append((part.text, [stroke - (left, shift) for stroke in ink], left, right))
-        lefts = [left for _, _, left, _ in found[1:]]
-        gaps = [left - one[3] for one, left in zip(found, lefts, strict=False)]
-        gaps = [self._gap(gap / self.letter) for gap in gaps] + [self.space]
-        return [
-            Word(tuple(stroke / self.letter for stroke in ink), (right - left) / self.letter,
-                 gap, text)
-            for (text, ink, left, right), gap in zip(found, gaps, strict=True)
-        ]  # fmt: skip
+            corner = left, height + (1.0 - self.liveliness) * drift
+            strokes = tuple((stroke - corner) / self.letter for stroke in ink)
+            found.append(Word(strokes, float(right - left) / self.letter, gap, part.text))
+        return found
 
     def _gap(self, gap: float) -> float:
         """Return a gap that differs from the usual one by `liveliness` of what it did."""
@@ -192,80 +176,69 @@ class Passage:
 
 
 def write(
-    passages: Iterable[Passage], seed: int = 0
+    passages: Sequence[Passage], seed: int = 0
 ) -> Iterator[tuple[list[Word], list[Proofread]]]:
     """Yield the words of each passage, and its lines as they were proofread; none for a passage
     without a word.
 
-    Several passages are written at a time, and not kept. What a line becomes does not depend on the
-    hands of the others: a line has the seed that follows that of the line before.
+    `BATCH_SIZE` lines are written at a time. What a line becomes does not depend on the others: it
+    has the seed that follows that of the line before.
     """
-    waiting: list[tuple[Passage, range]] = []
-    count = written = 0
+    jobs = [(passage.hand, text) for passage in passages for text in passage.lines]
+    jobs = [(hand, text, number) for number, (hand, text) in enumerate(jobs, seed)]
+    starts = range(0, len(jobs), BATCH_SIZE)
+    lines = chain.from_iterable(_written(jobs[start : start + BATCH_SIZE]) for start in starts)
     for passage in passages:
-        lines = len(passage.lines)
-        if count + lines - written > BATCH_SIZE:  # a few lines more would be a batch of their own
-            yield from _written(waiting)
-            waiting, written = [], count
-        waiting.append((passage, range(seed + count, seed + count + lines)))
-        count += lines
-        if count - written >= BATCH_SIZE:
-            yield from _written(waiting)
-            waiting, written = [], count
-    yield from _written(waiting)
-
-
-def _written(
-    passages: Sequence[tuple[Passage, range]],
-) -> Iterator[tuple[list[Word], list[Proofread]]]:
-    """Yield what `write` does; of each passage there are the seeds of its lines."""
-    of_hand: dict[Hand, list[tuple[str, int]]] = {}
-    for passage, seeds in passages:
-        of_hand.setdefault(passage.hand, []).extend(zip(passage.lines, seeds, strict=True))
-    following = {
-        hand: iter(hand.write([text for text, _ in lines], [seed for _, seed in lines]))
-        for hand, lines in of_hand.items()
-    }
-    for passage, seeds in passages:
         fitting: list[Word] = []
         found: list[Proofread] = []
-        for seed in seeds:
-            line = next(following[passage.hand])
-            words, parts = _fitting(passage, line, seed)
-            fitting += words
-            found += [line, *parts]
+        for number, line in islice(lines, len(passage.lines)):
+            fitting += _fitting(passage, line, number, found)
         yield fitting, found
 
 
-def _fitting(passage: Passage, line: Proofread, seed: int) -> tuple[list[Word], list[Proofread]]:
-    """Return the words of a line, and the parts that were written of those that are too wide."""
-    hand = passage.hand
-    found: list[Proofread] = []
+def _written(jobs: Sequence[tuple[Hand, str, int]]) -> list[tuple[int, Proofread]]:
+    """Return lines by their seeds, those of a hand written together."""
+    found: dict[int, Proofread] = {}
+    for hand in dict.fromkeys(hand for hand, _, _ in jobs):
+        texts, seeds = zip(*((text, seed) for one, text, seed in jobs if one is hand), strict=True)
+        found |= zip(seeds, hand.write(texts, seeds), strict=True)
+    return sorted(found.items())
 
-    def fitting(one: Proofread) -> list[Word]:
+
+def _fitting(passage: Passage, line: Proofread, seed: int, found: list[Proofread]) -> list[Word]:
+    """Return the words of a line, of which those that are too wide are written in parts.
+
+    Args:
+        passage: that the line is of.
+        line: as it was written.
+        seed: of it.
+        found: takes the line, and those parts.
+    """
+    hand, strides = passage.hand, count(1)
+    found.append(line)
+
+    def fitting(line: Line) -> list[Word]:
         words: list[Word] = []
-        for word in hand.words(one.line, passage.slant):
+        for word in hand.words(line, passage.slant):
+            divisible = " " not in word.text and len(word.text) > LEAST_PART
             if word.width <= passage.room:
                 words.append(word)
-                continue
-            divisible = " " not in word.text and len(word.text) > LEAST_PART
-            if NARROWED * word.width <= passage.room or not divisible:
+            elif NARROWED * word.width <= passage.room or not divisible:
                 words.append(narrowed(word, passage.room))
-                continue
-            characters = int(FILL * passage.room * len(word.text) / word.width)
-            hyphen = "" if hand.writer.model.alphabet.unknown("-") else "-"
-            parts = divided(word.text, max(characters, 1), hyphen)
-            first = seed + PART_SEED_STRIDE * (len(found) + 1)
-            seeds = [(first + PART_SEED_STRIDE * number) % SEEDS for number in range(len(parts))]
-            written = hand.write(parts, seeds)
-            found.extend(written)
-            for part in written[:-1]:
-                *others, last = fitting(part) or [Word((), 0.0, 0.0)]
-                words += [*others, replace(last, ends_row=True)]
-            words += fitting(written[-1])
+            else:
+                characters = int(FILL * passage.room * len(word.text) / word.width)
+                hyphen = "" if hand.writer.model.alphabet.unknown("-") else "-"
+                parts = divided(word.text, max(characters, 1), hyphen)
+                seeds = [(seed + PART_SEED_STRIDE * next(strides)) % SEEDS for _ in parts]
+                written = hand.write(parts, seeds)
+                found.extend(written)
+                for part in written[:-1]:
+                    words += fitting(part.line) or [Word((), 0.0, 0.0)]
+                    words[-1] = replace(words[-1], ends_row=True)
+                words += fitting(written[-1].line)
         return words
 
-    return fitting(line), found
+    return fitting(line.line)
 
 
 def divided(word: str, characters: int, hyphen: str) -> list[str]:
