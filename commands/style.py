@@ -118,9 +118,9 @@ def draw(arguments: argparse.Namespace) -> None:
     from utils.plots import draw_lines
 
     (text,) = options.known(writer.model.alphabet, [arguments.text or PANGRAM], None)
-    bias = {} if arguments.bias is None else {"bias": arguments.bias}
+    sampling = options.sampling_of(arguments)
     inks = [
-        writer.write(text, seed=arguments.seed or 0, primer=primer, **bias).visible
+        writer.write(text, sampling, seed=arguments.seed or 0, primer=primer).visible
         for primer in options.samples_of(list(known.values()), writer)
     ]
     target = arguments.output or Path("saved/figures")
