@@ -4,6 +4,7 @@ Types are looked up in closed lists: what the project's own packages export, and
 and schedules. `utils.binding` describes how values are bound to constructors.
 """
 
+import copy
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -26,7 +27,6 @@ from base.base_model import BaseModel
 from base.base_trainer import BaseTrainer
 from base.base_transform import BaseTransform
 from base.checkpoint import HAND_FILE
-from base.migration import migrated_config
 from base.run_folder import RunFolder
 from model.loading import TrainedNetwork, build_network
 from utils import strict_json
@@ -109,7 +109,7 @@ class ConfigParser:
     """
 
     def __init__(self, config: Any, source: str, overrides: Iterable[Override] = ()) -> None:
-        self.config = migrated_config(config)
+        self.config = copy.deepcopy(config)
         self.source = source
         self._options: dict[str, str] = {}  # The option that set a key, by key.
         faults = [fault for override in overrides for fault in self._override(override)]

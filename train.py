@@ -74,7 +74,7 @@ def train(arguments: argparse.Namespace) -> int:
     options.load_modules(arguments)
     own = RunFolder.of(arguments.resume) if arguments.resume and not arguments.config else None
     is_resumed = own is not None and arguments.run_id in (None, own.run_id)
-    if not is_resumed or arguments.prepare:
+    if not is_resumed or arguments.prepare or not own.continues(arguments.resume):
         return train_in(None, arguments)
     with own.held():  # Before looking for its newest checkpoint: another process may save one.
         if begun := distributed.broadcast_object(own.beginning):

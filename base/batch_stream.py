@@ -15,7 +15,7 @@ from torch import Tensor
 
 from base import distributed
 from base.base_data_loader import BaseDataLoader, Batch
-from base.checkpoint_checks import filled
+from base.checkpoint import filled
 from base.stop_request import StopRequest, TrainingFailed
 from utils.checks import UserError
 

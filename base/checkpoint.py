@@ -1,53 +1,83 @@
-"""Checkpoints: one file per state of a run, written atomically, loaded without running code."""
+"""Checkpoints: one file per state of a run, written atomically, loaded without running code.
+
+`torch.load(..., weights_only=True)` runs no code from a file, but builds tensors and containers of
+many kinds as the file asks, and a small file can ask for unlimited memory and time. So the archive
+is checked before it is unpacked, and only the few operations that `save_checkpoint` needs are
+allowed in it.
+"""
 
 import io
 import math
 import os
+import pickletools
 import re
-from collections.abc import Mapping
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
 from torch import Tensor, nn
 
-from base import checkpoint_archive
-from base.checkpoint_checks import is_finite, naming
-from base.checkpoint_schema import check_content
-from base.migration import migrate, migrated_config
 from base.pretrained import pretrained_path, resolve_checkpoint
+from utils import strict_json
 from utils.alphabet import Alphabet
-from utils.checks import CheckpointError, DataError, short
-from utils.files import atomic_write
+from utils.checks import CheckpointError, ConfigFault, DataError, first_line, short
+from utils.files import atomic_write, open_file
 from utils.normalisation import Normalisation
 from utils.override import without
-from utils.strict_json import plain
 
 FORMAT = 2
-"""Version of the format; older ones are migrated, newer ones are refused. A checkpoint is a dict of
-tensors and plain values. Needed to use the network:
+"""Version of the format; newer ones are refused. A checkpoint is a dict of tensors and plain
+values, `HEADER`, and what only a resumed run needs: `training`, see `base.training_checkpoint`."""
 
-- `config`: the record of how it was trained, whose `arch` is the network's architecture; the rest
-  is read only to resume training or to evaluate a split;
-- `state_dict`: the weights to evaluate with (the average if there is one, the means of noisy ones);
-- `alphabet` (None for a network without text), `normalisation`.
-
-And as a record:
-
-- `dataset` (its units), `versions`, `modules` (the user's own: name and SHA-256);
-- `metrics` of the last epoch, `epoch` (complete ones), `step` (of the optimiser, of the whole run);
-- `training`: what only a resumed run needs: `update` (weights under training, optimiser, schedule,
-  scaler, noise), `random_state`, `progress`, carried `states` and their `rows`, partial sums.
-"""
+HEADER: dict[str, Any] = {
+    # Needed to use the network: its architecture is `config.arch`; the weights are those to
+    # evaluate with (the average if there is one, the means of noisy ones).
+    "config": {},
+    "state_dict": {str: ...},
+    "alphabet": ...,  # characters, as `Alphabet` takes them; None for a network without text
+    "normalisation": ...,  # as `Normalisation.to_dict` returns it
+    # The record of its training.
+    "dataset": ...,  # its units
+    "versions": {str: ""},
+    "modules": {str: ""},  # the user's own: name and SHA-256
+    "metrics": {str: 0.0},  # of the last epoch
+    "epoch": 0,  # complete ones
+    "step": 0,  # of the optimiser, of the whole run
+}
+"""What a checkpoint holds beside its training state, as examples, see `like`."""
+PLAIN = {"config", "alphabet", "normalisation"}
+"""Those that are values as JSON has them."""
 
 BEST = "model_best.pth"
 HAND_FILE = "hand.pth"
 """In the folder of a run that learned a hand: the network that is made of it, to use and share."""
 SHOWN = 5
 """Maximum number of files or weights that an error lists."""
+
+MAX_PICKLE = 2**20
+"""Bytes of the pickle, which is everything but the tensors' data; 55,129 for sixteen layers with an
+average and adaptive noise (measured). A byte may take 2 microseconds to read and 64 bytes of
+memory."""
+MAX_TUPLES = 20_000
+"""Tuples in the pickle, four per tensor (assumed). Python's stack overflows when it hashes some
+100,000 nested ones."""
+MAX_COPIES = 32
+"""Calls in the pickle that copy a dictionary: two for MultiStepLR, one for each network."""
+MAX_COUNT = 2**32
+"""Bound on counts of epochs, steps and so on, and on the words of a generator's state."""
+
 _NAME = re.compile(r"checkpoint-epoch(\d+)(?:-step(\d+))?\.pth")
 _PATH = r"[/~]|[A-Za-z]:[/\\]"
-_PLAIN = (Tensor, bool, int, float, str, type(None))
+_STORAGES = ("Half", "BFloat16", "Float", "Double", "Bool", "Byte", "Char", "Short", "Int", "Long")
+_GLOBALS = {
+    "collections OrderedDict",
+    "collections Counter",
+    "torch._utils _rebuild_tensor_v2",
+    *(f"torch {name}Storage" for name in _STORAGES),
+}
 
 
 def checkpoint_name(epoch: int, step: int | None = None) -> str:
@@ -81,15 +111,17 @@ def save_checkpoint(path: str | os.PathLike[str], checkpoint: Mapping[str, Any])
     """Write a checkpoint atomically: at every moment the old or the new file is complete.
 
     Raises:
-        TypeError: if it contains anything but tensors and plain values, naming the key.
+        CheckpointError: if it contains what `load_checkpoint` would refuse.
         OSError: if the disk is full or the like; the old file remains.
     """
-    content = {"format": FORMAT, **checkpoint}
-    _check_plain(content, "checkpoint")
     # Serialised in memory first: failures there do not touch the disk, and a full disk raises a
     # plain OSError.
     buffer = io.BytesIO()
-    torch.save(content, buffer)
+    try:
+        torch.save({"format": FORMAT, **checkpoint}, buffer)
+        _check_archive(buffer)
+    except (CheckpointError, RecursionError) as error:
+        raise CheckpointError(f"{path}: it would not load again: {error}") from None
     atomic_write(path, lambda file: file.write(buffer.getbuffer()))
 
 
@@ -97,33 +129,173 @@ def load_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
     """Read a checkpoint, its tensors on the CPU, without running any code in it.
 
     Safe for untrusted files: it takes little more than twice the file's size in memory, and the
-    result conforms to `base.checkpoint_schema`, except the training state, which is checked when
-    training resumes.
+    result is like `HEADER`. The alphabet, the normalisation and the training state are checked by
+    those who use them.
 
     Raises:
         CheckpointError: naming the file and what is wrong with it.
     """
-    path = Path(path)
-    content, size = checkpoint_archive.read(path)
+    try:
+        with open_file(path) as file:
+            size = _check_archive(file)
+            file.seek(0)
+            # From memory: torch takes an interrupted read of a file for a broken file.
+            content = torch.load(io.BytesIO(file.read()), map_location="cpu", weights_only=True)
+        return _checked(content, size)
+    except FileNotFoundError:
+        cause = "no such file"
+    except OSError as error:
+        cause = f"cannot be read ({error.strerror or error})"
+    except CheckpointError as error:
+        cause = str(error)
+    except Exception as error:  # torch.load promises no particular kind for foreign files
+        cause = f"not a checkpoint of this project ({first_line(error)})"
+    raise CheckpointError(f"{path}: {cause}")
+
+
+def _check_archive(file: BinaryIO) -> int:
+    """Return the size of an archive in bytes.
+
+    Raises:
+        CheckpointError: if it is damaged or unlike those of `save_checkpoint`.
+    """
+    size = file.seek(0, os.SEEK_END)
+    try:
+        with zipfile.ZipFile(file) as archive:
+            parts = archive.infolist()
+            # Overlapping or compressed parts add up to more bytes than the file has.
+            names = {part.filename.lower() for part in parts}
+            if len(names) < len(parts) or sum(part.file_size for part in parts) > size:
+                raise CheckpointError("damaged (its parts overlap, or are compressed)")
+            pickles = [part for part in parts if part.filename.endswith("/data.pkl")]
+            if len(pickles) != 1 or pickles[0].file_size > MAX_PICKLE:
+                raise CheckpointError(
+                    "not a checkpoint of this project (no data.pkl of at most "
+                    f"{MAX_PICKLE:,} bytes: all but the tensors)"
+                )
+            damaged = archive.testzip()  # torch.load itself checks no sums
+            if damaged is not None:
+                raise CheckpointError(f"damaged (checksum mismatch in its part {short(damaged)})")
+            pickle = archive.read(pickles[0])
+    except (zipfile.BadZipFile, EOFError, NotImplementedError, ValueError, RuntimeError) as error:
+        raise CheckpointError(
+            f"truncated or damaged, or no checkpoint ({first_line(error)})"
+        ) from None
+    _check_pickle(pickle)
+    return size
+
+
+def _check_pickle(pickle: bytes) -> None:
+    """Raise a CheckpointError if a pickle asks for more than tensors and plain values.
+
+    It may only build tensors and empty dictionaries, and copy a few dictionaries: unlimited copying
+    could fill memory or never end.
+    """
+    codes = ""
+    for operation, argument, _ in pickletools.genops(pickle):
+        name = operation.name
+        if (name == "GLOBAL" and argument not in _GLOBALS) or name == "NEWOBJ":
+            raise CheckpointError(
+                "contains more than plain tensors and plain values and was not loaded, because "
+                f"loading it could run code or fill the memory: {short(argument)}"
+            )
+        if name == "LONG1" and argument.bit_length() > 64:
+            raise CheckpointError("contains an integer of more than 64 bits")
+        codes += "" if name.endswith("BINPUT") else operation.code
+    # A call without arguments, or with those of a tensor, whose last is an empty OrderedDict.
+    copies = codes.replace(")RtR", " ").replace(")R", " ")
+    if sum(map(copies.count, "Rb")) > MAX_COPIES or sum(map(codes.count, "t\x85\x86\x87")) > (
+        MAX_TUPLES
+    ):
+        raise CheckpointError("its pickle has more operations than any checkpoint needs")
+
+
+def _checked(content: Any, size: int) -> dict[str, Any]:
+    """Return the contents of a file of `size` bytes in the present format; see `HEADER`."""
     if not isinstance(content, dict) or not {"state_dict", "config"} <= content.keys():
-        raise CheckpointError(
-            f"{path}: not a checkpoint of this project (no state_dict and config)"
-        )
+        raise CheckpointError("not a checkpoint of this project (no state_dict and config)")
     written = content.get("format")
-    if type(written) is not int or written < 1:
-        raise CheckpointError(f"{path}: format = {short(written)}: a number from 1 to {FORMAT}")
-    if written > FORMAT:
-        raise CheckpointError(
-            f"{path}: made by a newer version of this program (format {short(written)}; this one "
-            f"reads formats up to {FORMAT}): update the program"
-        )
-    if written < FORMAT:
-        content = migrate(content)
-    with naming(path):
-        check_content(content, size)
-    # Only now: a config that is nested too deeply cannot be copied.
-    content["config"] = migrated_config(content["config"])
+    if type(written) is not int or not 1 <= written <= FORMAT:
+        newer = type(written) is int and written > FORMAT
+        hint = "made by a newer version of this program: update it" if newer else "not valid"
+        raise CheckpointError(f"format = {short(written)}: {hint} (from 1 to {FORMAT} is read)")
+    for name in PLAIN & content.keys():
+        try:
+            content[name] = strict_json.plain(content[name])
+        except ConfigFault as fault:
+            raise CheckpointError(f"{name}: {fault.expected}") from None
+    for name in HEADER.keys() & content.keys():
+        like(content[name], HEADER[name], name)
+    # Strides can make a tensor many times as large as what is stored of it.
+    weights = content["state_dict"].values()
+    if sum(value.nbytes for value in weights if isinstance(value, Tensor)) > size:
+        raise CheckpointError("its weights have more numbers than the file stores")
+    return _of_today(content)
+
+
+def _of_today(content: dict[str, Any]) -> dict[str, Any]:
+    """Return contents with the present names: some networks in `saved/pretrained` have older ones,
+    and an argument that no longer means anything."""
+    arch = content["config"].get("arch")
+    if isinstance(arch, dict) and isinstance(arguments := arch.get("args"), dict):
+        names = {"halvings": "time_reductions", "masked": "mask_ratio"}
+        arguments.pop("sink", None)
+        arch["args"] = {names.get(name, name): value for name, value in arguments.items()}
+    if content["format"] == 1:
+        weights = content["state_dict"]
+        for old, new in ((".onward.", ".forward_rnn."), (".backward.", ".backward_rnn.")):
+            weights = {name.replace(old, new): value for name, value in weights.items()}
+        content["state_dict"] = weights
     return content
+
+
+def like(value: Any, example: Any, key: str) -> None:
+    """Check that a value from a file has the type, structure and shapes of an example.
+
+    Args:
+        value: to check.
+        example: A whole number stands for any that is not negative; a float for any number. A
+            dictionary has at least its names, and the name `str` stands for any. None stands for
+            None or a number, as of what is not known at first; `...` for anything.
+        key: where `value` stands.
+
+    Raises:
+        CheckpointError: naming key, value, and what is accepted.
+    """
+    if isinstance(example, Tensor):
+        expected = f"a tensor {tuple(example.shape)} of {example.dtype}"
+        fits = isinstance(value, Tensor) and value.shape == example.shape
+        # Optimisers may keep their numbers in another precision.
+        fits = fits and (
+            value.dtype == example.dtype
+            or (value.is_floating_point() and example.is_floating_point())
+        )
+    elif isinstance(example, dict):
+        expected, fits = "a dictionary", isinstance(value, dict)
+        if fits and str in example:
+            fits, expected = all(isinstance(name, str) for name in value), "a dictionary of names"
+            example = dict.fromkeys(value, example[str])
+        for name in example if fits else ():
+            if name not in value:
+                raise CheckpointError(f"{key}.{name} is missing")
+            like(value[name], example[name], f"{key}.{short(name)[1:-1]}")
+    elif isinstance(example, list | tuple):
+        expected = f"a list of {len(example)}"
+        fits = isinstance(value, list | tuple) and len(value) == len(example)
+        for place, item in enumerate(example if fits else ()):
+            like(value[place], item, f"{key}.{place}")
+    elif type(example) is int:
+        expected = f"a whole number from 0 to {MAX_COUNT}"
+        fits = type(value) is int and 0 <= value <= MAX_COUNT
+    elif example is None or type(example) is float:
+        expected, fits = "a number", type(value) in (int, float) or value is example
+    elif example is ...:
+        return
+    else:
+        expected, fits = f"a {type(example).__name__}", type(value) is type(example)
+    if not fits:
+        shown = f"a tensor {tuple(value.shape)}" if isinstance(value, Tensor) else short(value)
+        raise CheckpointError(f"{key} = {shown}: {expected} is needed")
 
 
 def newest_checkpoint(folder: str | os.PathLike[str]) -> tuple[Path, dict[str, Any], list[str]]:
@@ -136,24 +308,18 @@ def newest_checkpoint(folder: str | os.PathLike[str]) -> tuple[Path, dict[str, A
     Raises:
         CheckpointError: if there is none.
     """
-    folder = Path(folder)
-    skipped = []
-    for path in [*checkpoints(folder), folder / BEST]:
-        if path.name == BEST and not path.exists():
-            continue
+    folder, skipped = Path(folder), []
+    if not folder.is_dir():
+        raise CheckpointError(f"{folder}: no such file or folder")
+    for path in [*checkpoints(folder), *folder.glob(BEST)]:
         try:
             return path, load_checkpoint(path), skipped
         except CheckpointError as error:
             skipped.append(str(error))
-    if not folder.is_dir():
-        raise CheckpointError(f"{folder}: no such file or folder")
     runs = [run for place in ("*", "*/*", "models/*/*") for run in folder.glob(place)]
     inside = sorted(str(run) for run in runs if checkpoints(run))
-    more = len(skipped) - SHOWN
     raise CheckpointError(
-        f"{folder}: no complete checkpoint found"
-        + "".join(f"\n  {cause}" for cause in skipped[:SHOWN])
-        + (f"\n  and {more} more" if more > 0 else "")
+        f"{folder}: no complete checkpoint found{listed(skipped)}"
         + (f"; there are some in {', '.join(inside[-3:])}" if inside else "")
     )
 
@@ -197,10 +363,10 @@ def to_share(checkpoint: Mapping[str, Any]) -> dict[str, Any]:
     Args:
         checkpoint: as `load_checkpoint` returned it.
     """
-    own = ("training", "versions")
-    shared = {name: value for name, value in checkpoint.items() if name not in own}
+    names = HEADER.keys() - {"versions"}
+    shared = {name: value for name, value in checkpoint.items() if name in names}
     shared["config"] = without(
-        plain(checkpoint["config"]),
+        checkpoint["config"],
         lambda name, value: name in ("root", "cache") or re.match(_PATH, str(value)),
     )
     shared["state_dict"] = {
@@ -216,8 +382,7 @@ def stored_alphabet(checkpoint: Mapping[str, Any], source: str | os.PathLike[str
     Raises:
         CheckpointError: if it is missing or not valid.
     """
-    characters = checkpoint.get("alphabet")
-    if characters is None or characters == []:
+    if not (characters := checkpoint.get("alphabet")):
         raise CheckpointError(f"{source}: it lacks the alphabet that the config's network needs")
     try:
         return Alphabet(characters)
@@ -261,11 +426,11 @@ def load_weights(
     Raises:
         CheckpointError: if they are of another architecture, naming what differs, or not finite.
     """
-    state = dict(state_dict) if isinstance(state_dict, Mapping) else {}
-    if grow:
-        state = model.extend_state_dict(state, vocab_size)
+    state = model.extend_state_dict(state_dict, vocab_size) if grow else state_dict
     check_weights(model, state, source, vocab_size)
-    if lost := [name for name, value in state.items() if not is_finite(value)]:
+    # Either end is nan if any number is: several times as fast as isfinite of each.
+    ends = {name: torch.aminmax(value) for name, value in state.items() if value.numel()}
+    if lost := [name for name, both in ends.items() if not torch.stack(both).isfinite().all()]:
         raise CheckpointError(
             f"{source}: {len(lost)} of its {len(state)} weights are not finite, {lost[0]} first: "
             "the network has diverged, or the file is damaged"
@@ -283,59 +448,41 @@ def check_weights(
 
     Args and raises: as `load_weights`.
     """
-    own = model.state_dict()
-    differences = [f"{name} is missing" for name in own.keys() - state.keys()]
-    differences += [
-        f"{name if isinstance(name, str) and name.isprintable() else short(name)} is not in the "
-        "network"
-        for name in state.keys() - own.keys()
-    ]
-    differences += [
-        f"{name} has the shape {short(_shape(state[name]))} instead of {_shape(own[name])}"
-        for name in own.keys() & state.keys()
-        if _shape(state[name]) != _shape(own[name])
-    ]
-    if (surplus := _surplus_characters(model, state)) and len(differences) == len(
-        model.vocabulary_axes
-    ):
+    own = {name: tuple(value.shape) for name, value in model.state_dict().items()}
+    found = {
+        name: tuple(value.shape) if isinstance(value, Tensor) else None
+        for name, value in state.items()
+    }
+    differing = {name for name in own | found if own.get(name) != found.get(name)}
+    axes = getattr(model, "vocabulary_axes", {})
+    surplus = {
+        found[name][dim] - own[name][dim]
+        for name, (dim, _) in axes.items()
+        if len(found.get(name) or ()) == len(own[name])
+    }
+    if differing and differing == axes.keys() and len(surplus) == 1:
         known = len(model.alphabet) if vocab_size is None else vocab_size
         raise CheckpointError(
             f"{source}: its alphabet has {known} characters, but its weights are for "
-            f"{known + surplus}"
+            f"{known + surplus.pop()}"
         )
-    if differences:
-        shown = "".join(f"\n  {difference[:200]}" for difference in sorted(differences)[:SHOWN])
-        left = len(differences) - SHOWN
-        more = f"\n  and {left} more" if left > 0 else ""
+    if differing:
+        shown = [
+            f"{short(name)[1:-1]}: shape {there} instead of {here}"
+            for name in sorted(differing)
+            for there, here in [(found.get(name, "none"), own.get(name, "none"))]
+        ]
         raise CheckpointError(
-            f"{source}: its weights do not fit the config's architecture:{shown}{more}"
+            f"{source}: its weights do not fit the config's architecture:{listed(shown)}"
         )
 
 
-def _surplus_characters(model: nn.Module, state: Mapping[str, Any]) -> int:
-    """Return how many characters more than the model's alphabet the weights have."""
-    own, counts = model.state_dict(), set()
-    for name, (dim, _) in getattr(model, "vocabulary_axes", {}).items():
-        here, there = list(own[name].shape), list(_shape(state.get(name)) or ())
-        if len(here) != len(there):
-            return 0
-        counts.add(there.pop(dim) - here.pop(dim))
-        if here != there:
-            return 0
-    return counts.pop() if len(counts) == 1 else 0
+def listed(lines: Sequence[str]) -> str:
+    """Return the first of some lines, each on a line of its own, and how many more there are."""
+    more = [f"and {len(lines) - SHOWN} more"] if len(lines) > SHOWN else []
+    return "".join(f"\n  {line}" for line in [*lines[:SHOWN], *more])
 
 
-def _shape(value: Any) -> tuple[int, ...] | None:
-    """Return the shape of a tensor; None for anything else that a file may contain."""
-    return tuple(value.shape) if isinstance(value, Tensor) else None
-
-
-def _check_plain(value: Any, where: str) -> None:
-    if isinstance(value, dict):
-        for key, item in value.items():
-            _check_plain(item, f"{where}[{key!r}]")
-    elif isinstance(value, list | tuple):
-        for number, item in enumerate(value):
-            _check_plain(item, f"{where}[{number}]")
-    elif not any(type(value) is plain or isinstance(value, Tensor) for plain in _PLAIN):
-        raise TypeError(f"{where} is a {type(value).__name__}, which would not load again")
+def filled(kind: type, values: Mapping[str, Any]) -> Any:
+    """Return a dataclass with its fields from `values`, which may have more."""
+    return kind(**{field.name: values[field.name] for field in fields(kind)})

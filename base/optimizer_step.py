@@ -4,7 +4,7 @@ import copy
 import logging
 import math
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -16,15 +16,22 @@ from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from base import distributed
-from base.checkpoint import load_weights
-from base.checkpoint_checks import like, naming
-from base.checkpoint_schema import check_optimizer, check_schedule
+from base.checkpoint import like, load_weights
 from base.weight_noise import AdaptiveWeightNoise, FixedWeightNoise
+from utils.checks import CheckpointError
 
 log = logging.getLogger(__name__)
 
 DECAYS = {"weight_decay", "lambd"}
 """Settings of torch's optimisers that control weight decay."""
+
+RATES = {"lr", "betas", "momentum"}
+"""What a schedule changes in a group of an optimiser; the rest stays as it was at the start."""
+POSITION = {
+    *("last_epoch", "_step_count", "_last_lr", "_is_initial", "_get_lr_called_within_step"),
+    *("best", "num_bad_epochs", "cooldown_counter", "T_cur", "T_i"),
+}
+"""What a step changes in a schedule; the rest stays as it was at the start."""
 
 
 class OptimizerStep:
@@ -120,10 +127,7 @@ class OptimizerStep:
         if math.isfinite(norm):
             self.scaler.step(self.optimizer)
             if self.noise_optimizer is not None:
-                settings = _settings(self.optimizer)[0]
-                # These pull weights towards zero, which makes no sense for ln s.
-                settings |= dict.fromkeys(settings.keys() & DECAYS, 0.0)
-                self.noise_optimizer.param_groups[0].update(settings)
+                self._update_noise_settings()
                 self.noise_optimizer.step()
             if self.average is not None:
                 self.average.update_parameters(self.model)
@@ -131,6 +135,12 @@ class OptimizerStep:
         if math.isfinite(norm) and self.schedule_by == "batch":
             self._step_schedule()
         return norm
+
+    def _update_noise_settings(self) -> None:
+        settings = _settings(self.optimizer)[0]
+        # These pull weights towards zero, which makes no sense for ln s.
+        settings |= dict.fromkeys(settings.keys() & DECAYS, 0.0)
+        self.noise_optimizer.param_groups[0].update(settings)
 
     def end_epoch(self, value: float | None) -> None:
         """Advance a schedule that steps by epochs; `value` is what ReduceLROnPlateau looks at."""
@@ -171,7 +181,8 @@ class OptimizerStep:
             "lr_scheduler_start": self._scheduler_start,
             "scaler": self.scaler.state_dict(),
             "weight_noise": self.noise.state_dict() if self.noise else {},
-            "weight_noise_optimizer": noise.state_dict() if noise else None,
+            # Its settings are those of `optimizer` in each step.
+            "weight_noise_optimizer": {"state": noise.state_dict()["state"]} if noise else None,
         }
 
     def load_state_dict(
@@ -185,90 +196,96 @@ class OptimizerStep:
         """Restore what `state_dict` returned.
 
         Args:
-            state: as `state_dict` returned it, checked by `base.checkpoint_schema`.
+            state: as `state_dict` returned it, possibly damaged since.
             evaluated: the weights of `evaluated_model` then.
             source: the file, for messages.
             epochs, steps: made so far; in steps of the present size.
 
         Raises:
-            CheckpointError: if something does not fit.
+            Exception: of any kind, if something does not fit.
         """
         load_weights(self.model, state["model"] or evaluated, source)
         if self.average is not None:
             load_weights(self.average.module, evaluated, source)
             self.average.n_averaged.fill_(state["averaged"] or 0)
         if self.scaler.is_enabled() and state["scaler"]:
+            own = self.scaler.state_dict()
+            like(state["scaler"], own, f"{source}: training.update.scaler")
             self.scaler.load_state_dict(state["scaler"])
-        if self.noise_optimizer is not None and state["weight_noise"]:
-            with naming(source):
-                like(self.noise.state_dict())(state["weight_noise"], "training.update.weight_noise")
-            self.noise.load_state_dict(state["weight_noise"])
-        same_kind = state["optimizer_type"] == type(self.optimizer).__name__
-        same_settings = same_kind and self._optimizer_start == state["optimizer_start"]
-        tried = None
+        kind, schedule = type(self.optimizer).__name__, self.lr_scheduler
+        same_kind = state["optimizer_type"] == kind
         if same_kind:
-            settings = None if same_settings else self._optimizer_start
-            with naming(source):
-                tried = self._load_optimizers(state, settings)
+            _restore(self.optimizer, state["optimizer"]["state"], source)
         else:
-            log.warning(
-                "%s used %s: %s starts from a fresh state",
-                source,
-                state["optimizer_type"],
-                type(self.optimizer).__name__,
-            )
-        with naming(source):
-            if same_settings and self._load_schedule(state, tried):
-                return
+            used = state["optimizer_type"]
+            log.warning("%s used %s: %s starts from a fresh state", source, used, kind)
+        if self.noise_optimizer is not None and state["weight_noise"]:
+            own = self.noise.state_dict()
+            like(state["weight_noise"], own, f"{source}: training.update.weight_noise")
+            self.noise.load_state_dict(state["weight_noise"])
+            if same_kind and (former := state["weight_noise_optimizer"]):
+                self._update_noise_settings()
+                _restore(self.noise_optimizer, former["state"], source)
+        # What a plateau has reduced so far stands, whatever its settings are now.
+        plateau = isinstance(schedule, ReduceLROnPlateau)
+        same_schedule = state["lr_scheduler_type"] == type(schedule).__name__ and (
+            plateau or state["lr_scheduler_start"] == self._scheduler_start
+        )
+        if same_kind and same_schedule and state["optimizer_start"] == self._optimizer_start:
+            _restore_rates(self.optimizer, state["optimizer"]["param_groups"], source)
+            if schedule is not None:
+                _restore_position(schedule, state["lr_scheduler"], source)
+            return
         log.info("the settings of the optimiser or its schedule have changed")
-        for group, settings in zip(self.optimizer.param_groups, self._optimizer_start, strict=True):
-            group.update(settings)
-        if not isinstance(self.lr_scheduler, ReduceLROnPlateau):
+        if not plateau:
             for _ in range(steps if self.schedule_by == "batch" else epochs):
                 self._step_schedule()
 
-    def _load_optimizers(
-        self, state: Mapping[str, Any], settings: list[dict[str, Any]] | None
-    ) -> Optimizer:
-        """Restore the optimisers; return what `check_optimizer` returned for the first.
 
-        Args:
-            state: as `state_dict` returned it.
-            settings: replace those of `state`, if given.
-        """
-        former, start = state["optimizer"], state["optimizer_start"]
-        key = "training.update.optimizer"
-        tried = check_optimizer(self.optimizer, former, key, start=start, settings=settings)
-        self.optimizer.load_state_dict(former)
-        if self.noise_optimizer is not None and (former := state["weight_noise_optimizer"]):
-            key = "training.update.weight_noise_optimizer"
-            check_optimizer(self.noise_optimizer, former, key, settings=_settings(tried)[:1])
-            self.noise_optimizer.load_state_dict(former)
-        return tried
+def _restore(optimizer: Optimizer, state: Mapping[int, Any], source: Path) -> None:
+    """Restore what an optimiser keeps for each weight; its settings stay.
 
-    def _load_schedule(self, state: Mapping[str, Any], tried: Optimizer) -> bool:
-        """Restore the schedule; return False if it is another one.
+    A first step of another one shows what it keeps.
+    """
+    key = f"{source}: training.update.optimizer.state"
+    slow = {"foreach", "fused", "capturable"}
+    groups = [
+        group
+        | dict.fromkeys(group.keys() & slow, False)
+        | {"params": [nn.Parameter(torch.zeros_like(one, device="cpu")) for one in group["params"]]}
+        for group in optimizer.param_groups
+    ]
+    other = type(optimizer)(groups)
+    for weight in (weight for group in groups for weight in group["params"]):
+        weight.grad = torch.zeros_like(weight)
+    other.step()
+    example = other.state_dict()
+    for place, values in state.items():
+        if values:
+            like(values, example["state"][place], f"{key}.{place}")
+        for name, value in values.items():
+            if isinstance(value, Tensor) and not value.ndim and value < 0:
+                raise CheckpointError(f"{key}.{place}.{name} = {value.item()}: at least 0")
+    optimizer.load_state_dict({**optimizer.state_dict(), "state": dict(state)})
 
-        Args:
-            state: as `state_dict` returned it.
-            tried: what `_load_optimizers` returned.
-        """
-        schedule, before = self.lr_scheduler, state["lr_scheduler_start"]
-        if state["lr_scheduler_type"] != type(schedule).__name__:
-            return False
-        if schedule is None:
-            return True
-        former = state["lr_scheduler"]
-        if before != self._scheduler_start:
-            if not isinstance(schedule, ReduceLROnPlateau):
-                return False
-            # Keep what it has reduced so far.
-            changed = {k: v for k, v in self._scheduler_start.items() if (before or {}).get(k) != v}
-            former = (former or {}) | changed
-        key = "training.update.lr_scheduler"
-        check_schedule(schedule, former, self._scheduler_start, tried, key)
-        schedule.load_state_dict(former)
-        return True
+
+def _restore_rates(optimizer: Optimizer, former: Sequence[Any], source: Path) -> None:
+    """Restore the settings that a schedule changes."""
+    for place, (group, values) in enumerate(zip(optimizer.param_groups, former, strict=True)):
+        own = {name: group[name] for name in RATES & group.keys()}
+        like(values, own, f"{source}: training.update.optimizer.param_groups.{place}")
+        group |= {name: values[name] for name in own}
+        type(optimizer)(group["params"], **{name: group[name] for name in own})  # checks them
+
+
+def _restore_position(schedule: LRScheduler, former: Mapping[str, Any], source: Path) -> None:
+    """Restore what a step changes in a schedule; its settings stay."""
+    own = schedule.state_dict()
+    position = {name: own[name] for name in POSITION & own.keys()}
+    like(former, position, f"{source}: training.update.lr_scheduler")
+    if not former.get("T_i", 1):
+        raise ValueError("lr_scheduler.T_i is 0")
+    schedule.load_state_dict(own | {name: former[name] for name in position})
 
 
 def _settings(optimizer: Optimizer) -> list[dict[str, Any]]:

@@ -42,40 +42,21 @@ def random_state() -> dict[str, Any]:
     return state
 
 
-def _as_set(state: dict[str, Any]) -> tuple[tuple, tuple]:
-    """Return the states of Python's and NumPy's generators in the form that these accept."""
-    version, numbers, gaussian = state["python"]
-    algorithm, keys, *rest = state["numpy"]
-    keys = keys.numpy().astype(np.uint32)
-    return (version, tuple(numbers), gaussian), (algorithm, keys, *rest)
-
-
-def try_random_state(state: dict[str, Any]) -> None:
-    """Set new generators to what `random_state` returned; they raise if they refuse it."""
-    python, numpy = _as_set(state)
-    torch.Generator().set_state(state["torch"])
-    random.Random().setstate(python)
-    np.random.RandomState().set_state(numpy)
-    for kind, states in (("cuda", state.get("cuda", [])), ("mps", [state.get("mps")])):
-        if getattr(torch, kind).is_available():
-            for one in filter(None.__ne__, states):
-                torch.Generator(kind).set_state(one)
-
-
 def set_random_state(state: dict[str, Any]) -> None:
     """Restore all generators to what `random_state` returned; missing devices are ignored."""
-    python, numpy = _as_set(state)
+    version, numbers, gaussian = state["python"]
+    algorithm, keys, *rest = state["numpy"]
+    if not 0 <= rest[0] <= len(keys):  # which NumPy does not check
+        raise ValueError(f"no position in the state of NumPy's generator: {rest[0]}")
     torch.set_rng_state(state["torch"])
-    random.setstate(python)
-    np.random.set_state(numpy)
+    random.setstate((version, tuple(numbers), gaussian))
+    np.random.set_state((algorithm, keys.numpy().astype(np.uint32), *rest))
     if torch.cuda.is_available():
-        states = state.get("cuda", [])[: torch.cuda.device_count()]
-        if distributed.world_size() > 1:
-            for device_state in states[:1]:
-                torch.cuda.set_rng_state(device_state)
-        else:
-            for device, device_state in enumerate(states):
-                torch.cuda.set_rng_state(device_state, device)
+        # A process among several uses one device, the current one; alone it uses any.
+        several = distributed.world_size() > 1
+        devices = ["cuda"] if several else range(torch.cuda.device_count())
+        for device, one in zip(devices, state.get("cuda", ()), strict=False):
+            torch.cuda.set_rng_state(one, device)
     if torch.backends.mps.is_available() and "mps" in state:
         torch.mps.set_rng_state(state["mps"])
 

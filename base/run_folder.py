@@ -5,9 +5,8 @@ import json
 import logging
 import os
 import platform
-import shutil
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
@@ -18,14 +17,13 @@ import torch
 from filelock import FileLock, Timeout
 
 from base import distributed
-from base.checkpoint import BEST, checkpoints, position
+from base.checkpoint import BEST, checkpoints
 from utils.checks import CheckpointError, UserError
 from utils.files import PLAIN_NAME, errors_name, remove_temporary, set_aside, write_json
 
 log = logging.getLogger(__name__)
 
 SAVED = Path("saved")
-_SUPERSEDED = "superseded"
 _LOCK = "run.lock"
 
 
@@ -98,6 +96,14 @@ class RunFolder:
             return cls(parts[-2], parts[-1], Path(*parts[:-3]))
         except UserError:
             return None
+
+    def continues(self, place: str | os.PathLike[str]) -> bool:
+        """Return whether what resumes from `place`, in this run, goes on in its folder.
+
+        From an older checkpoint than the newest, a new run goes on.
+        """
+        newest = checkpoints(self.models)[:1]
+        return Path(place).is_dir() or not newest or newest[0].samefile(place)
 
     @property
     def log_file(self) -> Path:
@@ -255,27 +261,6 @@ class RunFolder:
             except FileExistsError:
                 self.run_id = f"{wanted}-{number}"
         self.log.mkdir(parents=True, exist_ok=True)
-
-    def newer_than(self, path: Path) -> list[Path]:
-        """Return the checkpoints newer than the one named `path`, newest first.
-
-        A run resumed from an older checkpoint writes its own; those of the abandoned branch would
-        be taken for the newest.
-        """
-        return [one for one in checkpoints(self.models) if position(one) > position(path)]
-
-    def set_aside(self, paths: Iterable[Path]) -> Path:
-        """Move files of this run, and copy its metrics, into a new folder, and return that."""
-        folder = self.models / _SUPERSEDED
-        folder.mkdir(exist_ok=True)
-        taken = [int(one.name) for one in folder.iterdir() if one.name.isdecimal()]
-        folder = folder / str(max(taken, default=0) + 1)
-        folder.mkdir()
-        if self.metrics_file.exists():
-            shutil.copyfile(self.metrics_file, folder / self.metrics_file.name)
-        for path in paths:
-            os.replace(path, folder / path.name)
-        return folder
 
     def keep_last(self, count: int) -> None:
         """Remove all but the newest `count` checkpoints; the best one is not counted."""

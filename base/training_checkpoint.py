@@ -5,10 +5,12 @@ import logging
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from base import distributed
@@ -18,20 +20,20 @@ from base.checkpoint import (
     BEST,
     checkpoint_name,
     checkpoints,
+    filled,
+    like,
     load_checkpoint,
     position,
     save_checkpoint,
 )
-from base.checkpoint_checks import filled, like, naming
-from base.checkpoint_schema import check_training
 from base.monitor import Best, Monitor
 from base.optimizer_step import OptimizerStep
 from base.random_state import random_state, set_random_state
 from base.run_folder import RunFolder
 from base.training_state import Progress, Sums, TrainingState
 from base.validation import Validation
-from utils.checks import CheckpointError
-from utils.files import link_or_copy
+from utils.checks import CheckpointError, first_line
+from utils.files import link_or_copy, set_aside
 
 log = logging.getLogger(__name__)
 
@@ -108,30 +110,58 @@ class TrainingCheckpoint:
         Raises:
             CheckpointError: if it does not fit the network, or contains no training state.
         """
-        own, initial = self.state, self.optimizer_step.model.initial_state(1)
-        with naming(source, "cannot be resumed: "):
-            check_training(checkpoint, SavedProgress, Sums, initial)
-        training = checkpoint["training"]
+        try:
+            self._load(checkpoint, source, steps_per_epoch)
+        except CheckpointError:
+            raise
+        except Exception as error:  # a damaged state may raise anything
+            cause = f"{type(error).__name__}: {first_line(error)}"
+            raise CheckpointError(f"{source}: its training state does not fit ({cause})") from None
+        self.source, self._saved = source, self.progress()
+        done = (self.state.progress.epoch, self.state.progress.step)
+        log.info("resumed from %s: %d epochs complete, %d steps", source, *done)
+
+    def _load(
+        self, checkpoint: Mapping[str, Any], source: Path, steps_per_epoch: int | None
+    ) -> None:
+        if (training := checkpoint.get("training")) is None:
+            raise CheckpointError(f"{source}: it contains no training state")
+        generators, state = random_state(), self.state
+        example = {
+            "progress": asdict(SavedProgress()),
+            "sums": asdict(Sums()),
+            "random_state": {name: generators[name] for name in ("torch", "python", "numpy")},
+            "batches": 1,
+            "accumulate": 1,
+            "event_sizes": {str: 0},
+        }
+        like(training, example, f"{source}: training")
         progress = training["progress"]
-        own.progress, own.sums = filled(Progress, progress), filled(Sums, training["sums"])
-        own.values = dict(checkpoint["metrics"])
-        done = (own.progress.epoch, self._schedule_steps(training, steps_per_epoch))
+        limits = {"epoch_pass": progress["data_pass"], "batch": training["batches"] - 1}
+        for name, most in limits.items():
+            if progress[name] > most:
+                raise ValueError(f"{name} is {progress[name]}, more than {most}")
+        initial = self.optimizer_step.model.initial_state(1)
+        for carried, rows in zip(training["states"], training["rows"], strict=True):
+            if carried is not None:
+                several = {name: value[[0] * len(rows)] for name, value in initial.items()}
+                like(carried, several, f"{source}: training.states")
+                like(rows, torch.arange(len(rows)), f"{source}: training.rows")
+        state.progress, state.sums = filled(Progress, progress), filled(Sums, training["sums"])
+        state.values = dict(checkpoint["metrics"])
+        done = (state.progress.epoch, self._schedule_steps(training, steps_per_epoch))
         weights = checkpoint["state_dict"]
         self.optimizer_step.load_state_dict(training["update"], weights, source, *done)
         # Sums over all processes are kept by one of them.
         saved = training["metrics"] if distributed.is_main() else []
-        for number, (metric, contents) in enumerate(zip(self.metrics, saved, strict=False)):
+        for metric, contents in zip(self.metrics, saved, strict=False):
             if vars(metric).keys() == contents.keys():
-                with naming(source):
-                    like(vars(metric), finite=False)(contents, f"training.metrics.{number}")
+                like(contents, vars(metric), f"{source}: training.metrics")
                 vars(metric).update(contents)
         self.monitor.record = filled(Best, progress)
         self.stream.load_state_dict(training, progress, source)
         set_random_state(training["random_state"])
-        self.source, self._source_sizes = source, dict(training["event_sizes"])
-        self._saved = self.progress()
-        done = (own.progress.epoch, own.progress.step)
-        log.info("resumed from %s: %d epochs complete, %d steps", source, *done)
+        self._source_sizes = dict(training["event_sizes"])
 
     def _schedule_steps(self, training: Mapping[str, Any], steps_per_epoch: int | None) -> int:
         """Return the steps that would have led here if all had been of the present size.
@@ -151,54 +181,32 @@ class TrainingCheckpoint:
         """Set aside what did not lead to `source`; return the sizes of its event files."""
         source = self.source
         self.inside = source is not None and source.parent.resolve() == self.run.models.resolve()
-        if distributed.is_main():
-            if self.inside:
-                epoch = self.run.models / checkpoint_name(self.state.progress.epoch)
-                newer = self.run.newer_than(source if position(source) else epoch)
-                self._set_aside(newer, f"newer than {source.name}")
-            if source is not None and self.monitor.name is not None:
-                self._settle_best(source, self.monitor.name)
+        if distributed.is_main() and source is not None:
+            here = position(source) or (self.state.progress.epoch, math.inf)
+            for path in checkpoints(self.run.models):
+                if position(path) > here:  # It is damaged.
+                    log.warning("%s is not resumed; kept as %s", path, set_aside(path))
+            if self.monitor.record.best_epoch is not None:
+                self._find_best(source)
         self.monitor.agree()
         self._last_save = time.monotonic()
         return self._source_sizes if self.inside else {}
 
-    def _set_aside(self, paths: list[Path], reason: str) -> None:
-        """Move files of an abandoned branch to where nothing takes them for this one's."""
-        if paths:
-            folder = self.run.set_aside(paths)
-            names = ", ".join(path.name for path in paths)
-            log.warning("%s: %s, set aside in %s", names, reason, folder)
+    def _find_best(self, source: Path) -> None:
+        """Make the best checkpoint that of the best epoch that led to `source`.
 
-    def _settle_best(self, source: Path, name: str) -> None:
-        """Make the best checkpoint the best of those that led to `source`.
-
-        The present one may belong to an abandoned branch. If it has overwritten the best one, that
-        is lost; `source` takes its place or, if that is within an epoch, the next checkpoint.
+        A new run takes it along. If there is none, as when another value is monitored now, the
+        next epoch is the best.
         """
-        record, best = self.monitor.record, self.run.best
-
-        def is_best(path: Path) -> bool:
-            try:
-                checkpoint = load_checkpoint(path)
-            except CheckpointError:
-                return False
-            value = checkpoint.get("metrics", {}).get(name)
-            return checkpoint["epoch"] == record.best_epoch and value == record.best
-
-        names = (BEST, checkpoint_name(record.best_epoch)) if record.best_epoch else ()
-        found = next(filter(is_best, map(source.with_name, names)), None)
-        epoch, value = self.state.progress.epoch, self.state.values.get(name, math.nan)
-        complete = source.name in (BEST, checkpoint_name(epoch))
-        if found is None and complete and math.isfinite(value):
-            found, record.best, record.best_epoch = source, value, epoch
-        elif found is None:
-            record.best = record.best_epoch = None
-        if best.exists():
-            if found is not None and best.samefile(found):
-                return
-            self._set_aside([best], "from an abandoned branch")
-        if found is not None:
-            link_or_copy(found, best)
+        record = self.monitor.record
+        for name in (BEST, checkpoint_name(record.best_epoch)):
+            with suppress(CheckpointError):
+                found = load_checkpoint(source.with_name(name))
+                value = found["metrics"].get(self.monitor.name)
+                if (found["epoch"], value) == (record.best_epoch, record.best):
+                    link_or_copy(source.with_name(name), self.run.best)
+                    return
+        self.monitor.record = Best()
 
     # Saving.
 

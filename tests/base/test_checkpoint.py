@@ -5,21 +5,22 @@ import errno
 import os
 import pickle
 import re
-import sys
+import struct
 import time
 import zipfile
 from pathlib import Path
 
-import hostile_files
 import pytest
 import torch
 from torch import nn
 
 from base.checkpoint import (
     BEST,
+    FORMAT,
     checkpoint_name,
     checkpoints,
     find_checkpoint,
+    like,
     load_checkpoint,
     load_weights,
     newest_checkpoint,
@@ -33,28 +34,31 @@ from utils.checks import CheckpointError
 
 def content(value: float = 1.0) -> dict:
     return {
+        "format": FORMAT,
         "config": {"name": "x"},
         "state_dict": {"weight": torch.full((50, 50), value)},
         "epoch": 3,
     }
 
 
-class Hostile:
-    """Would make a folder when it is unpickled."""
+class Call:
+    """Is pickled as the call of a function."""
 
-    def __init__(self, path) -> None:
-        self.path = str(path)
+    def __init__(self, function, *arguments) -> None:
+        self.call = function, arguments
 
     def __reduce__(self):
-        return os.mkdir, (self.path,)
+        return self.call
 
 
 def test_round_trip(tmp_path):
     path = tmp_path / checkpoint_name(3)
+    whole = torch.arange(12.0)  # on a GPU the weights of a recurrent layer are views of one tensor
+    weights = {"a": whole[:4].view(2, 2), "b": whole[4:].view(2, 4).t()}
     saved = content() | {"values": [1, 2.5, None, True, ("a", "b")], 7: float("inf")}
-    save_checkpoint(path, saved)
+    save_checkpoint(path, saved | {"state_dict": weights})
     loaded = load_checkpoint(path)
-    assert torch.equal(loaded["state_dict"]["weight"], saved["state_dict"]["weight"])
+    assert all(torch.equal(loaded["state_dict"][name], weights[name]) for name in weights)
     assert loaded["values"] == saved["values"] and loaded[7] == float("inf")
     assert torch.load(path, weights_only=True)["epoch"] == 3
 
@@ -72,55 +76,109 @@ def test_names_sort_by_epoch_then_step_with_the_epochs_end_last(tmp_path):
     assert [path.name for path in checkpoints(tmp_path)] == order[::-1]
 
 
-def bad_files(folder):
-    """Return by kind: what the file holds, and what the error says."""
-    whole = folder / "whole.pth"
-    save_checkpoint(whole, content())
-    data = whole.read_bytes()
-    flipped = bytearray(data)
-    flipped[len(data) // 2] ^= 0x10
-    made = {}
+KEYS = b"".join(b"M" + struct.pack("<H", key) + b"N" for key in range(10_000))
+FILLED = b"}q\x01(" + KEYS + b"u"
+"""The pickle of a dictionary of 10,000; below, copies of it: how often, is the file's choice."""
+ORDERED, COUNTER = b"ccollections\nOrderedDict\n", b"ccollections\nCounter\n"
+PICKLES = {
+    "copied": ORDERED + b"h\x01\x85R",
+    "copied again": COUNTER + b"h\x01(u\x85R",
+    "copied into attributes": ORDERED + b")Rh\x01(ub",
+    "copied as a tuple": ORDERED + b"(h\x01tR",
+    "made anew": ORDERED + b"h\x01\x85\x81",
+}
 
-    def saved(value):
-        torch.save(value, folder / "other.pth")
+
+def bad_files(folder: Path) -> dict[str, tuple[bytes, str]]:
+    """Return by kind: what the file holds, and what the error says."""
+
+    def saved(value, **options):
+        torch.save(value, folder / "other.pth", **options)
         return (folder / "other.pth").read_bytes()
 
-    made["empty"] = b"", "empty file"
-    made["text"] = b"These are notes.", "not a checkpoint"
-    made["half"] = data[: len(data) // 2], "truncated or damaged"
-    made["without its last byte"] = data[:-1], "truncated or damaged"
-    made["a bit flipped"] = bytes(flipped), "checksum mismatch"
-    made["pickle"] = pickle.dumps({"x": Hostile(folder / "hacked")}), "can run code"
-    made["code"] = saved(content() | {"x": Hostile(folder / "hacked")}), "could run code or"
-    made["list"] = saved([1, 2]), "not a checkpoint of this project"
-    made["weights alone"] = saved(content()["state_dict"]), "no state_dict and config"
-    made["other format"] = (
-        saved(content() | {"format": 99}),
-        "newer version of this program (format 99",
-    )
-    torch.jit.save(torch.jit.script(nn.Linear(1, 1)), folder / "other.pth")
-    made["script"] = (folder / "other.pth").read_bytes(), "is compressed"
+    def pickled(commands):
+        return rewritten(saved({}), lambda name, data: commands if "data.pkl" in name else data)
+
+    def rewritten(data, change, method=zipfile.ZIP_STORED):
+        (folder / "other.pth").write_bytes(data)
+        with zipfile.ZipFile(folder / "other.pth") as archive:
+            parts = [(name, archive.read(name)) for name in archive.namelist()]
+        with zipfile.ZipFile(folder / "other.pth", "w", method) as archive:
+            for name, part in parts:
+                archive.writestr(name, change(name, part))
+        return (folder / "other.pth").read_bytes()
+
+    def overlapping(*, name):
+        with zipfile.ZipFile(folder / "whole.pth") as archive:
+            largest = max(archive.infolist(), key=lambda part: part.file_size)
+        (folder / "other.pth").write_bytes(data)
+        with zipfile.ZipFile(folder / "other.pth", "a") as archive:
+            if name:
+                archive.writestr(largest.filename.upper(), b"")
+            else:
+                other = copy.copy(largest)
+                other.filename += "1"
+                archive.filelist.append(other)
+                archive._didModify = True  # so that the list is written again
+        return (folder / "other.pth").read_bytes()
+
+    save_checkpoint(folder / "whole.pth", content())
+    data = (folder / "whole.pth").read_bytes()
+    flipped = bytearray(data)
+    flipped[len(data) // 2] ^= 0x10
+    hacked, code = {"x": Call(os.mkdir, str(folder / "hacked"))}, "could run code or fill the mem"
+    many, other = "more operations than any checkpoint", "not a checkpoint of this project"
+    wide, newer = torch.zeros(1, 1).expand(10**5, 10**5), {"format": FORMAT + 1}
+    made = {
+        "empty": (b"", "no checkpoint"),
+        "half": (data[: len(data) // 2], "truncated or damaged"),
+        "without its last byte": (data[:-1], "truncated or damaged"),
+        "a bit flipped": (bytes(flipped), "checksum mismatch"),
+        "one name": (overlapping(name=True), "its parts overlap"),
+        "one place": (overlapping(name=False), "its parts overlap"),
+        "deflated": (
+            rewritten(saved({"x": torch.zeros(10**7)}), lambda _, part: part, zipfile.ZIP_DEFLATED),
+            "are compressed",
+        ),
+        "pickle": (pickle.dumps(hacked), "no checkpoint"),
+        "code": (saved(content() | hacked), code),
+        "bytes": (saved({"x": Call(bytearray, 10**12)}), code),
+        "empty tensor": (saved({"x": Call(torch.FloatTensor, 10**11)}), code),
+        "sparse": (saved({"x": torch.eye(3).to_sparse()}), code),
+        "meta": (saved({"x": torch.zeros(3, device="meta")}), code),
+        "complex": (saved({"x": torch.ones(2, dtype=torch.cfloat)}), code),
+        "huge number": (saved({"x": 10**400}), "more than 64 bits"),
+        "long": (saved({"x": ["a"] * 10**6}), "no data.pkl of at most"),
+        "list": (saved([1, 2]), other),
+        "weights alone": (saved(content()["state_dict"]), "no state_dict and config"),
+        "wide": (saved(content() | {"state_dict": {"a": wide}}), "more numbers than the file"),
+        "number": (saved(content() | {"state_dict": {7: wide}}), "state_dict = {7:"),
+        "newer": (saved(content() | newer), f"format = {FORMAT + 1}: made by a newer version"),
+        "format": (saved(content() | {"format": True}), "format = True: not valid"),
+        "config": (saved(content() | {"config": 7}), "config = 7: a dictionary is needed"),
+        "tensors": (saved(content() | {"config": {"a": wide}}), "config: not only plain values"),
+        "epoch": (saved(content() | {"epoch": -1}), "epoch = -1: a whole number from 0 to"),
+        "metrics": (saved(content() | {"metrics": {"a": [1]}}), "metrics.a = [1]: a number"),
+        "nested tuples": (pickled(b"\x80\x02})" + b"\x85" * 500_000 + b"Ns."), many),
+    }
+    for name, once in PICKLES.items():
+        commands = b"\x80\x02](" + FILLED + once * 20_000 + b"e."
+        made[name] = pickled(commands), code if name == "made anew" else many
     return made
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")
-@pytest.mark.filterwarnings("ignore::FutureWarning")
 @pytest.mark.filterwarnings("ignore::UserWarning")
-def test_a_bad_file_gets_a_clear_error_and_runs_nothing(tmp_path):
+def test_a_bad_file_gets_a_clear_error_soon_and_runs_nothing(tmp_path):
     for kind, (data, cause) in bad_files(tmp_path).items():
         path = tmp_path / f"{kind}.pth"
         path.write_bytes(data)
+        start = time.process_time()
         with pytest.raises(CheckpointError, match=re.escape(cause)) as caught:
             load_checkpoint(path)
+        assert time.process_time() - start < 5, kind
         assert str(path) in str(caught.value), kind
-        assert "Traceback" not in str(caught.value) and len(str(caught.value)) < 500
+        assert "\n" not in str(caught.value) and len(str(caught.value)) < 500
     assert not (tmp_path / "hacked").exists()
-
-
-def test_the_hostile_file_is_one(tmp_path):
-    torch.save({"x": Hostile(tmp_path / "hacked")}, tmp_path / "file.pth")
-    torch.load(tmp_path / "file.pth", weights_only=False)
-    assert (tmp_path / "hacked").exists()
 
 
 def test_missing_file_and_folder(tmp_path):
@@ -163,55 +221,28 @@ def test_networks_of_the_project_are_found_by_name(tmp_path, monkeypatch):
 
 
 def test_the_newest_whole_one_is_taken_and_the_skipped_are_named(tmp_path):
+    (tmp_path / checkpoint_name(3)).write_bytes(b"")
+    save_checkpoint(tmp_path / BEST, content())
+    assert newest_checkpoint(tmp_path)[0].name == BEST  # where there is no other
     for epoch in (1, 2):
         save_checkpoint(tmp_path / checkpoint_name(epoch), content(epoch))
-    whole = (tmp_path / checkpoint_name(2)).read_bytes()
-    (tmp_path / checkpoint_name(3)).write_bytes(whole[:100])
-    (tmp_path / checkpoint_name(4, 7)).write_bytes(b"")
-    path, loaded, skipped = newest_checkpoint(tmp_path)
+    broken = tmp_path / checkpoint_name(4, 7)
+    broken.write_bytes((tmp_path / checkpoint_name(2)).read_bytes()[:100])
+    path, loaded, skipped = find_checkpoint(tmp_path)
     assert path.name == checkpoint_name(2) and loaded["state_dict"]["weight"][0, 0] == 2
     assert [re.search(r"epoch[\w-]+", cause)[0] for cause in skipped] == ["epoch4-step7", "epoch3"]
-    assert find_checkpoint(tmp_path)[0] == path
-
-
-def test_a_broken_file_is_an_error_that_names_the_newest_whole_one(tmp_path):
-    save_checkpoint(tmp_path / checkpoint_name(1), content())
-    broken = tmp_path / checkpoint_name(2)
-    broken.write_bytes(b"PK\x03\x04 but no more")
-    with pytest.raises(CheckpointError) as caught:
+    with pytest.raises(CheckpointError, match=f"(?s)damaged.*newest complete one there is {path}"):
         find_checkpoint(broken)
-    assert "epoch2.pth: truncated or damaged" in str(caught.value)
-    assert "newest complete one there is" in str(caught.value)
-    assert str(tmp_path / checkpoint_name(1)) in str(caught.value)
 
 
 def test_runs_in_a_folder_are_named_and_not_searched_for_everywhere(tmp_path):
-    run = tmp_path / "models" / "a" / "one"
-    save_checkpoint(_made(run) / checkpoint_name(1), content())
-    deep = _made(tmp_path / "proc" / "1" / "task" / "1")
-    (deep / checkpoint_name(1)).touch()
+    run, deep = tmp_path / "models" / "a" / "one", tmp_path / "proc" / "1" / "task" / "1"
+    for folder in (run, deep):
+        folder.mkdir(parents=True)
+        save_checkpoint(folder / checkpoint_name(1), content())
     for folder in (tmp_path, run.parent, run.parent.parent):
         with pytest.raises(CheckpointError, match=f"there are some in {run}$"):
             newest_checkpoint(folder)
-
-
-def _made(folder):
-    folder.mkdir(parents=True)
-    return folder
-
-
-def test_the_best_one_is_taken_where_there_is_no_other(tmp_path):
-    save_checkpoint(tmp_path / BEST, content())
-    assert newest_checkpoint(tmp_path)[0].name == BEST
-    save_checkpoint(tmp_path / checkpoint_name(1), content())
-    assert newest_checkpoint(tmp_path)[0].name == checkpoint_name(1)
-
-
-def test_a_folder_without_any_says_where_some_are(tmp_path):
-    (tmp_path / "run").mkdir()
-    save_checkpoint(tmp_path / "run" / checkpoint_name(1), content())
-    with pytest.raises(CheckpointError, match=re.escape(str(tmp_path / "run"))):
-        newest_checkpoint(tmp_path)
 
 
 @pytest.mark.parametrize("step", ["fsync", "replace"])
@@ -231,8 +262,8 @@ def test_a_failing_save_leaves_the_old_one_whole(tmp_path, monkeypatch, step):
 
 
 def test_what_would_not_load_again_is_refused_before_it_is_written(tmp_path):
-    with pytest.raises(TypeError, match=re.escape("checkpoint['training'][1]['x'] is a object")):
-        save_checkpoint(tmp_path / "file.pth", content() | {"training": [1, {"x": object()}]})
+    with pytest.raises(CheckpointError, match=r"would not load again: .*Path"):
+        save_checkpoint(tmp_path / "file.pth", content() | {"training": [1, {"x": Path("a")}]})
     assert not list(tmp_path.iterdir())
 
 
@@ -243,58 +274,13 @@ def test_weights_load_strictly_with_a_readable_error():
         load_weights(model, other.state_dict(), "file.pth")
     message = str(caught.value)
     assert message.startswith("file.pth: its weights do not fit the config's architecture")
-    assert "0.bias has the shape (4,) instead of (3,)" in message
-    assert "1.bias is missing" in message and "more" in message
+    assert "0.bias: shape (4,) instead of (3,)" in message
+    assert "1.bias: shape none instead of (3,)" in message and "and 4 more" in message
 
     source = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3))
     source[1].running_mean.fill_(5)
     load_weights(model, source.state_dict(), "file.pth")
     assert torch.equal(model[0].weight, source[0].weight) and model[1].running_mean[0] == 5
-
-
-def test_a_checkpoint_without_a_whole_alphabet_is_named():
-    assert stored_alphabet({"alphabet": ["b", "a"]}, "file.pth").characters == ["b", "a"]
-    for value, message in (
-        (None, "lacks the alphabet"),
-        ([], "lacks the alphabet"),
-        (7, "a list of characters, not 7"),
-        (["a", "bc"], "single characters, not 'bc'"),
-        (["a", 3], "single characters, not 3"),
-        (["a", "a"], "stand twice"),
-        (["e", "\u212b"], "normal form C"),
-    ):
-        with pytest.raises(CheckpointError, match=rf"^file\.pth: .*{message}"):
-            stored_alphabet({"alphabet": value}, "file.pth")
-    with pytest.raises(CheckpointError, match="lacks the alphabet"):
-        stored_alphabet({}, "file.pth")
-
-
-@pytest.mark.filterwarnings("ignore::UserWarning")
-@pytest.mark.skipif(sys.platform != "linux", reason="bounds memory as Linux does")
-def test_untrusted_files_are_refused_within_bounds(tmp_path):
-    causes = dict(hostile_files.make(tmp_path))
-    report = hostile_files.load_within_bounds(causes)
-    for path, cause in causes.items():
-        message, seconds = report[path.name]
-        assert message and cause in message and str(path) in message, (path.name, message)
-        assert seconds < 5, path.name
-        assert len(message) < 4000 and message.count("\n") < 24, (path.name, len(message))
-        assert message.encode(), "half a character would not print"
-
-
-def test_a_folder_of_hostile_files_is_skipped_within_bounds(tmp_path):
-    save_checkpoint(tmp_path / checkpoint_name(1), content())
-    for epoch in range(2, 30):
-        path = tmp_path / checkpoint_name(epoch)
-        hostile_files.pickled(b"\x80\x02})" + b"\x85" * 500_000 + b"Ns.", path)
-    start = time.process_time()
-    path, _, skipped = newest_checkpoint(tmp_path)
-    assert path.name == checkpoint_name(1) and len(skipped) == 28
-    assert time.process_time() - start < 5
-    path.unlink()
-    with pytest.raises(CheckpointError, match=r"and 23 more$") as caught:
-        newest_checkpoint(tmp_path)
-    assert str(caught.value).count("\n") == 6
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
@@ -308,31 +294,48 @@ def test_weights_that_are_not_finite_are_refused(value, dtype):
         load_weights(model, state, "file.pth")
 
 
-def test_views_of_one_storage_load(tmp_path):
-    """On a GPU the weights of a recurrent layer are views of one tensor."""
-    whole = torch.arange(12.0)
-    state = {"a": whole[:4].view(2, 2), "b": whole[4:].view(2, 4).t()}
-    save_checkpoint(tmp_path / "file.pth", content() | {"state_dict": state})
-    loaded = load_checkpoint(tmp_path / "file.pth")["state_dict"]
-    assert all(torch.equal(loaded[name], state[name]) for name in state)
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        *((None, "lacks the alphabet"), ([], "lacks the alphabet")),
+        (7, "a list of characters, not 7"),
+        (["a", "bc"], "single characters, not 'bc'"),
+        (["a", "a"], "stand twice"),
+        (["e", "\u212b"], "normal form C"),
+    ],
+)
+def test_a_checkpoint_without_a_whole_alphabet_is_named(value, message):
+    assert stored_alphabet({"alphabet": ["b", "a"]}, "file.pth").characters == ["b", "a"]
+    with pytest.raises(CheckpointError, match=rf"^file\.pth: .*{message}"):
+        stored_alphabet({"alphabet": value}, "file.pth")
 
 
-def test_parts_of_one_name_or_one_place_are_refused(tmp_path):
-    """Either could make more of a small file than it is."""
+EXAMPLE = {"a": 1.5, "b": [1, "x"], "c": None, "d": torch.zeros(2), "e": {str: 0}, "f": ...}
 
-    def same_name(archive, part):
-        archive.writestr(part.filename.upper(), b"")
 
-    def same_place(archive, part):
-        other = copy.copy(part)
-        other.filename += "1"
-        archive.filelist.append(other)
-        archive._didModify = True  # so that the list is written again
+@pytest.mark.parametrize(
+    ("name", "fitting", "others"),
+    [
+        ("a", [2, float("nan")], ["1", None, True]),
+        ("b", [(0, "y"), [2**32, ""]], [[1], [1, 2], [-1, "x"], [True, "x"], "1x"]),
+        ("c", [None, 3, 0.5], ["x", []]),
+        ("d", [torch.ones(2).double()], [torch.ones(3), torch.ones(2).int(), [0.0, 0.0]]),
+        ("e", [{}, {"y": 1}], [{"y": "1"}, {1: 1}, []]),
+        ("f", [None, "anything"], []),
+    ],
+)
+def test_like_takes_what_is_like_an_example_and_names_what_is_not(name, fitting, others):
+    for value in fitting:
+        like(EXAMPLE | {"e": {}, name: value, "more": 1}, EXAMPLE, "key")
+    for value in others:
+        with pytest.raises(CheckpointError, match=rf"^key\.{name}.* is needed$"):
+            like(EXAMPLE | {"e": {}, name: value}, EXAMPLE, "key")
+    with pytest.raises(CheckpointError, match=rf"^key\.{name} is missing$"):
+        like({one: 1 for one in EXAMPLE if one != name}, {name: EXAMPLE[name]}, "key")
 
-    for change in (same_name, same_place):
-        path = tmp_path / f"{change.__name__}.pth"
-        save_checkpoint(path, content())
-        with zipfile.ZipFile(path, "a") as archive:
-            change(archive, max(archive.infolist(), key=lambda part: part.file_size))
-        with pytest.raises(CheckpointError, match=r"damaged \(its parts overlap\)"):
-            load_checkpoint(path)
+
+def test_shipped_networks_with_former_names_are_read_by_those_of_today():
+    reader, writer = (load_checkpoint(pretrained()[name]) for name in ("recognition", "writer"))
+    assert any(".forward_rnn." in name for name in reader["state_dict"])
+    assert {"time_reductions", "mask_ratio"} <= reader["config"]["arch"]["args"].keys()
+    assert "sink" not in writer["config"]["arch"]["args"]

@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from functools import partial
 from pathlib import Path
 
@@ -182,47 +181,6 @@ def test_a_branch_that_is_killed_at_its_first_step_is_resumed_from_where_it_bega
     assert [one.name for one in checkpoints(branch.run.models)] == [name]
     again, _ = go_on(tmp_path, "branch")
     assert differences(last_state(again), load_checkpoint(old / "checkpoint-epoch3.pth")) == []
-
-
-def test_an_older_checkpoint_takes_back_what_came_after_it(tmp_path):
-    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-
-    def curve():
-        found = []
-        for run, tag in (("", "step/error_per_point"), ("valid", "epoch/error")):
-            reader = EventAccumulator(str(whole.run.log / run), size_guidance={"scalars": 0})
-            found.append([(event.step, event.value) for event in reader.Reload().Scalars(tag)])
-        return found
-
-    def next_second():
-        """TensorBoard reads files in the order of their names: the second, and a counter without
-        leading zeros, which all writers of a process share."""
-        time.sleep(1.0 - time.time() % 1.0)
-
-    options = dict(tensorboard=True, log_steps=2, keep_last=None)
-    whole = make(tmp_path, **options)
-    whole.train()
-    table, curves = rows(whole), curve()
-    next_second()
-    assert [step for step, _ in curves[0]] == [2, 4, 6, 8, 10, 12, 14]
-    path, checkpoint, _ = find_checkpoint(whole.run.models / "checkpoint-epoch1.pth")
-    stopped = make(
-        tmp_path,
-        checkpoint=checkpoint,
-        source=path,
-        trainer=stopped_at(ChunkTrainer, 6),
-        **options,
-    )
-    stopped.train()
-    assert [row["epoch"] for row in rows(stopped)] == ["1"]
-    assert [step for step, _ in curve()[0]] == [2, 4, 6] and len(curve()[1]) == 1
-    # The later ones are aside, so that the newest is the one just made.
-    assert newest_checkpoint(whole.run.models)[0].name == "checkpoint-epoch2-step7.pth"
-    aside = {path.name for path in (whole.run.models / "superseded" / "1").iterdir()}
-    assert aside >= {"checkpoint-epoch2.pth", "checkpoint-epoch3.pth", "metrics.csv"}
-    next_second()
-    go_on(tmp_path, "run", **options)
-    assert rows(whole) == table and curve() == curves
 
 
 # Settings that change on the way.

@@ -118,27 +118,6 @@ def test_the_last_ones_are_kept(tmp_path):
     assert sorted(path.name for path in run.models.glob("*.pth")) == sorted(names[1:])
 
 
-def test_newer_ones_are_set_aside(tmp_path):
-    run = RunFolder("words", "a", tmp_path)
-    run.create({}, 1)
-    for name in (checkpoint_name(1), checkpoint_name(2), checkpoint_name(3, 8)):
-        (run.models / name).touch()
-    assert run.newer_than(run.models / checkpoint_name(3, 8)) == []
-    newer = run.newer_than(run.models / checkpoint_name(1))
-    assert [path.name for path in newer] == [checkpoint_name(3, 8), checkpoint_name(2)]
-    assert run.newer_than(run.models / checkpoint_name(2, 5)) == newer  # which is not there
-    run.metrics_file.write_text("epoch\n1\n2\n")
-    assert run.set_aside(newer) == run.models / "superseded" / "1"
-    assert [path.name for path in run.models.glob("*.pth")] == [checkpoint_name(1)]
-    names = {path.name for path in (run.models / "superseded" / "1").iterdir()}
-    assert names == {checkpoint_name(3, 8), checkpoint_name(2), "metrics.csv"}
-    # The next time the same names are not in the way.
-    (run.models / checkpoint_name(2)).write_text("other")
-    assert run.set_aside([run.models / checkpoint_name(2)]) == run.models / "superseded" / "2"
-    assert (run.models / "superseded" / "1" / checkpoint_name(2)).read_text() == ""
-    assert (run.models / "superseded" / "2" / checkpoint_name(2)).read_text() == "other"
-
-
 def test_one_process_at_a_time_has_a_run(tmp_path):
     run, other = RunFolder("words", "a", tmp_path), RunFolder("words", "a", tmp_path)
     run.create({}, 1)

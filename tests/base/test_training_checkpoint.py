@@ -2,24 +2,20 @@
 
 import errno
 import math
-import os
-import re
 
 import pytest
 import torch
-from tiny_run import TRAIN, ChunkTrainer, make, rows, same, stopped_at, weights
+from tiny_run import TRAIN, ChunkTrainer, make, stopped_at
 
 from base.base_trainer import TrainingFailed
 from base.checkpoint import (
     BEST,
     checkpoints,
-    find_checkpoint,
     load_checkpoint,
     newest_checkpoint,
 )
 from base.training_checkpoint import EXPLODED
 from utils import files
-from utils.checks import CheckpointError
 
 QUIET = {"valid": False, "monitor": None}
 
@@ -50,25 +46,11 @@ def test_of_a_run_that_has_ended_the_newest_and_the_best_are_left(tmp_path, valu
     assert newest.samefile(ended.run.best) == (values[2] == 1.0)
     assert load_checkpoint(ended.run.best)["epoch"] == 1 + values.index(1.0)
     kept = ended.run.best.read_bytes()
-    longer = train(tmp_path, *values, 4.0, 5.0, back_to=newest.name, keep_last=3)
+    longer = train(tmp_path, *values, 4.0, 5.0, source=newest.name, keep_last=3)
     assert longer.progress.epoch == 5 and best(longer) == (1 + values.index(1.0), 1.0)
     assert ended.run.best.read_bytes() == kept
     names = {path.name for path in ended.run.models.glob("*.pth")}
     assert names == {"checkpoint-epoch5.pth", BEST}
-
-
-def test_a_run_that_stops_early_has_ended_as_well(tmp_path):
-    values = (2.0, 1.0, 3.0, 3.0)
-    make(tmp_path, trainer=scripted(*values), epochs=9, early_stop=2).train()
-    names = {path.name for path in (tmp_path / "models/tiny/run").glob("*.pth")}
-    assert names == {"checkpoint-epoch4.pth", BEST}
-
-
-def test_a_run_that_is_stopped_keeps_its_last_checkpoints(tmp_path):
-    stopped = make(tmp_path, trainer=stopped_at(ChunkTrainer, 17), epochs=9)
-    stopped.train()
-    names = {path.name for path in stopped.run.models.glob("checkpoint*")}
-    assert names == {f"checkpoint-epoch{end}.pth" for end in ("2", "3", "4-step18")}
 
 
 def test_where_there_are_no_hard_links_there_is_a_copy(tmp_path, monkeypatch):
@@ -94,63 +76,6 @@ def test_minutes_between_checkpoints_within_an_epoch(tmp_path):
     other = make(tmp_path, "other", keep_last=None, epochs=2)  # 10 minutes never pass here
     other.train()
     assert len(list(other.run.models.glob("checkpoint*"))) == 2
-
-
-def test_checkpoints_hold_what_they_promise(tmp_path):
-    trainer = make(tmp_path, epochs=1)
-    trainer.train()
-    checkpoint = load_checkpoint(trainer.run.models / "checkpoint-epoch1.pth")
-    assert {"config", "state_dict", "alphabet", "normalisation", "metrics", "dataset"} <= set(
-        checkpoint
-    )
-    assert (checkpoint["epoch"], checkpoint["step"]) == (1, 5)
-    assert checkpoint["metrics"]["valid_error"] == float(rows(trainer)[0]["valid_error"])
-    assert checkpoint["training"]["update"]["model"] is None
-    assert same(checkpoint["state_dict"], weights(trainer))
-
-
-def test_a_checkpoint_without_its_training_state_cannot_be_resumed(tmp_path):
-    trainer = make(tmp_path, epochs=1)
-    trainer.train()
-    path = trainer.run.models / "checkpoint-epoch1.pth"
-    checkpoint = load_checkpoint(path)
-    del checkpoint["training"]
-    with pytest.raises(CheckpointError, match="cannot be resumed: training is missing"):
-        make(tmp_path, checkpoint=checkpoint, source=path)
-
-
-def test_old_checkpoints_are_removed_only_when_the_new_one_is_complete(tmp_path, monkeypatch):
-    trainer = make(tmp_path, keep_last=1, epochs=3)
-    replace = os.replace
-
-    def fail(source, target):
-        if str(target).endswith("checkpoint-epoch2.pth"):
-            raise OSError(errno.ENOSPC, "No space left on device")
-        replace(source, target)
-
-    monkeypatch.setattr(files.os, "replace", fail)
-    with pytest.raises(OSError, match="No space"):
-        trainer.train()
-    assert [path.name for path in checkpoints(trainer.run.models)] == ["checkpoint-epoch1.pth"]
-
-
-def test_a_checkpoint_of_before_there_was_a_first_loss(tmp_path):
-    whole = make(tmp_path, epochs=2)
-    whole.train()
-    path, checkpoint, _ = newest_checkpoint(whole.run.models)
-    del checkpoint["training"]["progress"]["first_loss"]
-    again = make(tmp_path, epochs=3, checkpoint=checkpoint, source=path)
-    again.train()
-    assert again.progress.epoch == 3 and again.progress.first_loss is not None
-
-
-def test_a_checkpoint_of_another_network(tmp_path):
-    trainer = make(tmp_path, epochs=1)
-    trainer.train()
-    path, checkpoint, _ = newest_checkpoint(trainer.run.models)
-    checkpoint["state_dict"]["output.weight"] = torch.zeros(3, 7)
-    with pytest.raises(CheckpointError, match="do not fit the config's architecture"):
-        make(tmp_path, checkpoint=checkpoint, source=path)
 
 
 # A run that diverges keeps the sound checkpoints that it has, and says so.
@@ -191,16 +116,6 @@ def test_epochs_without_a_sound_state_do_not_replace_good_ones(tmp_path):
         torch.equal(own["state_dict"][name], other["state_dict"][name])
         for name in other["state_dict"]
     )
-
-
-def test_a_run_that_gives_up_says_where_the_last_sound_weights_are(tmp_path):
-    folder = four_good_epochs(tmp_path, optimizer="SGD")
-    again = go_on(tmp_path, optimizer="SGD", lr=1e30, epochs=99, max_skipped=3)
-    with pytest.raises(TrainingFailed, match="3 steps in a row") as caught:
-        again.train()
-    named = re.search(r"the last sound checkpoint is (\S+\.pth)", str(caught.value))[1]
-    assert named == str(folder / "checkpoint-epoch4.pth")
-    assert all(value.abs().max() < 1e6 for value in load_checkpoint(named)["state_dict"].values())
 
 
 @pytest.mark.parametrize("when", ["minutes", "signal"])
@@ -290,7 +205,7 @@ def test_some_skipped_steps_keep_nothing_from_being_saved(tmp_path, save_minutes
     assert names >= {f"checkpoint-epoch{epoch}.pth" for epoch in (1, 2, 3)}
 
 
-# Going on from an older checkpoint of a run: the branch that is left is kept, and aside.
+# Which the best epoch is.
 
 
 def scripted(*values: float) -> type[ChunkTrainer]:
@@ -303,11 +218,11 @@ def scripted(*values: float) -> type[ChunkTrainer]:
     return Scripted
 
 
-def train(tmp_path, *values, back_to=None, run="run", **options):
+def train(tmp_path, *values, source=None, run="run", **options):
     options = dict(epochs=len(values), keep_last=None) | options
-    if back_to is not None:
-        path, checkpoint, _ = find_checkpoint(tmp_path / "models" / "tiny" / "run" / back_to)
-        options |= dict(checkpoint=checkpoint, source=path)
+    if source is not None:
+        path = tmp_path / "models" / "tiny" / "run" / source
+        options |= dict(checkpoint=load_checkpoint(path), source=path)
     trainer = make(tmp_path, run, trainer=scripted(*values), **options)
     trainer.train()
     return trainer
@@ -318,81 +233,33 @@ def best(trainer):
     return checkpoint["epoch"], checkpoint["metrics"]["valid_error"]
 
 
-def test_the_best_is_of_the_branch_that_continues(tmp_path):
-    first = train(tmp_path, 3.0, 2.0, 2.5, 1.0)
-    assert best(first) == (4, 1.0)
-    again = train(tmp_path, 3.0, 2.0, 2.5, 2.2, back_to="checkpoint-epoch3.pth")
-    # Epoch 2 is the best of those that led here, and its own checkpoint is still there.
-    assert best(again) == (2, 2.0) and again.monitor.record.best_epoch == 2
-    aside = again.run.models / "superseded"
-    assert load_checkpoint(next(aside.glob("*/" + BEST)))["epoch"] == 4
+@pytest.mark.parametrize(("start", "expected"), [(2, (2, 2.0)), (3, (2, 2.0)), (4, (4, 1.0))])
+def test_a_new_run_takes_the_best_of_what_led_to_it_along(tmp_path, start, expected):
+    train(tmp_path, 3.0, 2.0, 2.5, 1.0)
+    values = (3.0, 2.0, 2.5, 1.0, 2.6)[: start + 1]
+    other = train(tmp_path, *values[:-1], 2.6, source=f"checkpoint-epoch{start}.pth", run="other")
+    assert best(other) == expected
+    assert (other.monitor.record.best_epoch, other.monitor.record.best) == expected
 
 
-def test_where_the_best_is_lost_the_resumed_checkpoint_replaces_it(tmp_path):
+@pytest.mark.parametrize("change", ["lost", "other monitor"])
+def test_where_the_best_is_not_there_the_next_epoch_is_it(tmp_path, change):
     first = train(tmp_path, 3.0, 2.0, 2.5, 1.0)
+    options = {"monitor": "min error"} if change == "other monitor" else {}
     (first.run.models / "checkpoint-epoch2.pth").unlink()
-    again = train(tmp_path, 3.0, 2.0, 2.5, 2.6, back_to="checkpoint-epoch3.pth")
-    assert best(again) == (3, 2.5)
-    assert (again.monitor.record.best, again.monitor.record.best_epoch) == (2.5, 3)
+    values = (3.0, 2.0, 2.5, 2.6)
+    other = train(tmp_path, *values, source="checkpoint-epoch3.pth", run="other", **options)
+    assert best(other) == (4, 2.6) and other.monitor.record.best_epoch == 4
 
 
-def test_from_within_an_epoch_the_next_one_is_the_best(tmp_path):
-    first = train(tmp_path, 3.0, 1.0, save_minutes=0.0)
-    assert best(first) == (2, 1.0)
-    (first.run.models / "checkpoint-epoch1.pth").unlink()
-    again = train(tmp_path, 3.0, 4.0, back_to="checkpoint-epoch2-step7.pth")
-    assert best(again) == (2, 4.0)
-
-
-def test_a_new_run_takes_the_best_along(tmp_path):
-    train(tmp_path, 2.0, 3.0)
-    branch = train(tmp_path, 2.0, 3.0, 2.5, back_to="checkpoint-epoch2.pth", run="branch")
-    assert best(branch) == (1, 2.0)
-
-
-def test_a_repeated_epoch_leaves_the_best_as_it_would_have_been(tmp_path):
-    """The same from there on as without going back."""
-    values = (3.0, 2.0, 2.5, 1.0, 1.5)
-    whole = train(tmp_path, *values, run="whole")
-    train(tmp_path, *values)
-    again = train(tmp_path, *values, back_to="checkpoint-epoch3.pth")
-    assert best(again) == best(whole) == (4, 1.0)
-    assert again.checkpoint.progress() == whole.checkpoint.progress()
-
-
-@pytest.mark.parametrize("times", [2, 3])
-def test_going_back_again_overwrites_nothing(tmp_path, times):
+def test_a_damaged_newer_checkpoint_is_kept_aside(tmp_path):
+    """There it neither counts as the newest nor removes a whole one."""
     first = train(tmp_path, 3.0, 2.0, 1.0)
-    kept = [(first.run.models / "checkpoint-epoch3.pth").read_bytes()]
-    for time in range(times):
-        again = train(tmp_path, 3.0, 2.5 + time, 2.0 + time, back_to="checkpoint-epoch1.pth")
-        kept.append((again.run.models / "checkpoint-epoch3.pth").read_bytes())
-    aside = again.run.models / "superseded"
-    found = {path.read_bytes() for path in aside.glob("*/checkpoint-epoch3.pth")}
-    assert found == set(kept[:-1]) and len(found) == times
-    tables = {path.read_text() for path in aside.glob("*/metrics.csv")}
-    assert len(tables) == times
-
-
-def test_going_on_from_the_best_is_going_back_as_well(tmp_path):
-    """Also where the checkpoint of its epoch is no longer there."""
-    first = train(tmp_path, 3.0, 1.0, 2.0, 2.5, keep_last=2)
-    assert not (first.run.models / "checkpoint-epoch2.pth").exists()
-    again = train(tmp_path, 3.0, 1.0, 1.5, back_to=BEST)
-    assert best(again) == (2, 1.0)
-    assert newest_checkpoint(again.run.models)[1]["epoch"] == 3
-    assert {path.parent.name for path in again.run.models.glob("superseded/*/*-epoch4.pth")} == {
-        "1"
-    }
-
-
-def test_going_on_from_the_best_with_another_monitor(tmp_path):
-    first = train(tmp_path, 3.0, 1.0, 2.0)
-    before = (first.run.models / BEST).read_bytes()
-    again = train(tmp_path, 3.0, 1.0, back_to=BEST, monitor="min error")
-    assert again.run.best.read_bytes() == before
-    own = load_checkpoint(again.run.best)["metrics"]["error"]
-    assert (again.monitor.record.best, again.monitor.record.best_epoch) == (own, 2)
+    damaged = first.run.models / "checkpoint-epoch3.pth"
+    damaged.write_bytes(b"damaged")
+    train(tmp_path, 3.0, 2.0, 1.0, 0.5, source="checkpoint-epoch2.pth", keep_last=1)
+    assert damaged.with_name(f"{damaged.name}.unreadable-1").read_bytes() == b"damaged"
+    assert newest_checkpoint(first.run.models)[1]["epoch"] == 4
 
 
 def test_where_the_log_cannot_be_measured_its_former_sizes_stay(tmp_path, monkeypatch):
@@ -423,15 +290,3 @@ def test_the_bound_of_a_loss_that_is_small_or_negative(tmp_path, first, bound):
     for loss, is_sound in ((bound - 0.1, True), (bound + 0.1, False)):
         trainer.validation.last_loss = lambda _, loss=loss: loss
         assert (trainer.checkpoint.reason_not_to_save() is None) == is_sound
-
-
-def test_going_back_within_an_epoch_leaves_its_earlier_checkpoints(tmp_path):
-    first = train(tmp_path, 3.0, 1.0, save_minutes=0.0)
-    start = "checkpoint-epoch2-step7.pth"
-    kept = [first.run.models / name for name in ("checkpoint-epoch2-step6.pth", start)]
-    train(tmp_path, 3.0, 4.0, back_to=start)
-    assert all(path.exists() for path in kept)
-    aside = {path.name for path in (first.run.models / "superseded" / "1").iterdir()}
-    assert {name for name in aside if "-step" in name} == {
-        f"checkpoint-epoch2-step{step}.pth" for step in (8, 9)
-    }
