@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from utils.checks import DataError
 from utils.ink import from_strokes, x_height
 from utils.ink_features import NUM_FEATURES, SPACING, num_features, stroke_features
 
@@ -133,8 +132,3 @@ def test_a_hundred_thousand_points_of_scribble_stay_within_the_limit():
     ink[1:, :2] = generator.normal(size=(99_999, 2))
     ink[-1, 2] = 1
     assert len(stroke_features(ink)) <= 20_002
-
-
-def test_empty_ink_is_refused():
-    with pytest.raises(DataError, match="empty"):
-        stroke_features(np.zeros((0, 3), dtype=np.float32))

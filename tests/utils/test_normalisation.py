@@ -34,14 +34,6 @@ def test_fit_by_hand():
     assert fitted.std == pytest.approx(((8 / 3) ** 0.5, 8**0.5), rel=1e-12)
 
 
-def test_fit_agrees_with_numpy_over_all_offsets_at_once():
-    inks = random_inks()
-    offsets = np.concatenate([ink[1:, :2] for ink in inks]).astype(np.float64)
-    fitted = Normalisation.fit(inks)
-    np.testing.assert_allclose(fitted.mean, offsets.mean(axis=0), rtol=1e-12)
-    np.testing.assert_allclose(fitted.std, offsets.std(axis=0), rtol=1e-12)
-
-
 def test_fit_does_not_lose_digits_to_a_large_mean():
     # In float32, or as mean(x^2) - mean(x)^2, a deviation of 3 about a million is lost.
     inks = random_inks(shift=1e6)
@@ -64,22 +56,6 @@ def test_invert_by_hand():
     inverted = Normalisation((1, -1), (2, 0.5)).invert(np.array([[-0.5, 2, 0], [2, 4, 1]]))
     assert inverted.dtype == np.float32
     assert inverted.tolist() == [[0, 0, 0], [5, 1, 1]]
-
-
-def test_applied_to_its_own_data_gives_mean_0_and_deviation_1():
-    inks = random_inks()
-    fitted = Normalisation.fit(inks)
-    applied = np.concatenate([fitted.apply(ink)[1:] for ink in inks]).astype(np.float64)
-    np.testing.assert_allclose(applied[:, :2].mean(axis=0), 0, atol=1e-6)
-    np.testing.assert_allclose(applied[:, :2].std(axis=0), 1, atol=1e-6)
-
-
-def test_leading_dimensions_are_kept():
-    values = np.arange(24, dtype=np.float32).reshape(2, 4, 3)
-    normalisation = Normalisation((1, 2), (3, 4))
-    stacked = normalisation.apply(values)
-    assert stacked.shape == (2, 4, 3)
-    np.testing.assert_array_equal(stacked[1], normalisation.apply(values[1]))
 
 
 def test_survives_json():
@@ -107,10 +83,7 @@ def test_fit_refuses_what_cannot_be_normalised(inks, message):
     ("values", "message"),
     [
         ({"mean": [0, 0]}, "should have the keys 'mean' and 'std'"),
-        ([1, 2], "should have the keys"),
-        ({"mean": [0, 0], "std": [1, 0]}, "both must be above 0"),
         ({"mean": [0, 0], "std": [1, 1, 1]}, "std is .* two finite numbers"),
-        ({"mean": [0, "x"], "std": [1, 1]}, "mean is .* two finite numbers"),
         ({"mean": None, "std": [1, 1]}, "mean is None; two finite numbers"),
         ({"mean": [10**400, 0], "std": [1, 1]}, r"mean is .{1,80}; two finite numbers"),
         (["a" * 10**6] * 3, r"normalisation: .{1,80} should have the keys"),
