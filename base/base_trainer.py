@@ -196,6 +196,9 @@ class BaseTrainer(ABC):
         if self.truncate is not None and type(self).num_chunks is BaseTrainer.num_chunks:
             expected = f"null: {type(self).__name__} does not cut its sequences"
             raise ConfigFault("trainer.args.truncate", self.truncate, expected)
+        if self.truncate is not None and distributed.world_size() > 1:
+            expected = "null: one process alone carries a state from chunk to chunk"
+            raise ConfigFault("trainer.args.truncate", self.truncate, expected)
         for fault in self.incompatibilities(self.model, self.loss, self.validation.metrics):
             raise fault
 
@@ -410,20 +413,16 @@ class BaseTrainer(ABC):
         optimizer_step.start()
         with optimizer_step.noisy(), distributed.own_randomness(self.device, self.seed, *place):
             for number, (batch, state) in enumerate(stream.batches()):
-                result, loss, state_lost = None, 0.0, False
+                result, loss = None, 0.0
                 if batch is not None:
                     products = autocast(self.device, self.precision)
                     with products, self.run_log.profiler.part("forward"):
                         result = self.forward_batch(self.model, batch, chunk, state)
                     losses = losses_of(self.loss, result)
                     loss = losses.detach().cpu().double().sum().item()
-                    state_lost = not stream.carry(number, result.state, result.rows)
+                    stream.carry(number, result.state, result.rows)
                 # What is not finite in one process is dropped in all.
-                not_finite, state_lost = distributed.all_reduce_max(
-                    [not math.isfinite(loss), state_lost]
-                )
-                if state_lost:
-                    stream.carry(number, None, None)
+                (not_finite,) = distributed.all_reduce_max([not math.isfinite(loss)])
                 finite = finite and not not_finite
                 if not_finite or result is None:
                     continue

@@ -1,11 +1,12 @@
 """The batches of training: the position in the data, and the state carried over.
 
 A step takes `accumulate` batches, a group. With truncation they are cut into chunks of so many time
-steps: each chunk makes an optimiser step, and the recurrent state is carried to the next.
+steps: each chunk makes an optimiser step, and the recurrent state is carried to the next (in one
+process only: a state would have to follow its sequence to another one).
 """
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,9 +24,9 @@ log = logging.getLogger(__name__)
 
 State = dict[str, Tensor]
 
-Carried = tuple[State, Tensor] | None
+Carried = tuple[State | None, Tensor | None]
 """A recurrent state, `(rows, ...)` each, and the rows of the batch that it belongs to, `(rows,)`
-int64, ascending; None where no sequence continues."""
+int64, ascending; None and None where no sequence continues."""
 
 
 @dataclass
@@ -70,7 +71,6 @@ class BatchStream:
         self._batches: Iterator[Batch | None] | None = None
         self._group: list[Batch | None] = []
         self._carried: list[Carried] = []
-        self._chunks = 1  # Of the group, over all processes.
 
     def load(self) -> bool:
         """Load the batches of the next step; return False if a process's loader failed.
@@ -84,17 +84,15 @@ class BatchStream:
             self._batches = loaded(self.loader, self._stop)
         count = min(self.accumulate, len(self.loader) - self.position.batch)
         batches = [next(self._batches, None) for _ in range(count)]
-        group = [batch and batch.to(self.device, non_blocking=True) for batch in batches]
-        chunks = max((self.num_chunks(batch) for batch in group if batch), default=1)
-        failed = self._stop.failure is not None
-        self._chunks, failed = distributed.all_reduce_max([chunks, failed])
-        if failed:
+        if distributed.all_reduce_max([self._stop.failure is not None])[0]:
             return False
-        self._group = group
+        self._group = [batch and batch.to(self.device, non_blocking=True) for batch in batches]
         if len(self._carried) != count:
-            self._carried = [None] * count
-        if self.position.chunk:
-            self._check_position()
+            self._carried = [(None, None)] * count
+        if self.position.chunk and not self._fits():
+            log.warning("the data have changed since %s: restarting a batch", self._source)
+            self.position.chunk = 0
+            self._carried = [(None, None)] * count
         return True
 
     def batches(self) -> Iterator[tuple[Batch | None, State | None]]:
@@ -102,28 +100,25 @@ class BatchStream:
 
         A batch is None where this process has no rows of it, or none that continue.
         """
-        for batch, carried in zip(self._group, self._carried, strict=True):
+        for batch, (state, _) in zip(self._group, self._carried, strict=True):
             ended = batch is None or self.position.chunk >= self.num_chunks(batch)
-            yield None if ended else batch, None if carried is None else carried[0]
+            yield None if ended else batch, state
 
-    def carry(self, number: int, state: State | None, rows: Tensor | None) -> bool:
-        """Carry the state of a batch's `rows` over to its next chunk.
+    def carry(self, number: int, state: State | None, rows: Tensor | None) -> None:
+        """Carry the state of a batch's `rows` over to its next chunk, detached.
 
-        It is detached. One that is not finite is dropped, as with None; return whether it is
-        finite.
+        One that is not finite is dropped.
         """
-        finite = state is None or all(bool(torch.isfinite(one).all()) for one in state.values())
-        self._carried[number] = None
-        if finite and state is not None:
+        self._carried[number] = None, None
+        if state is not None and all(bool(torch.isfinite(one).all()) for one in state.values()):
             own = {name: value.detach().clone() for name, value in state.items()}
-            self._carried[number] = (own, rows)
-        return finite
+            self._carried[number] = own, rows
 
     def advance(self) -> None:
         """Move on to the next chunk, group of batches, or pass over the data."""
         position = self.position
         position.chunk += 1
-        if position.chunk < self._chunks:
+        if position.chunk < self._chunks():
             return
         position.chunk, position.batch = 0, position.batch + len(self._group)
         self._group, self._carried = [], []
@@ -131,20 +126,23 @@ class BatchStream:
             position.data_pass, position.batch = position.data_pass + 1, 0
             self._batches = None
 
+    def _chunks(self) -> int:
+        return max((self.num_chunks(batch) for batch in self._group if batch), default=1)
+
     def close(self) -> None:
         """End the loader's workers."""
         self._batches = None
         self.loader.close()
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what resuming needs beside `position`. All processes call it together."""
-        carried = gather(self._carried)
+        """Return what resuming needs beside `position`."""
+        carried = _moved(self._carried, "cpu")
         return {
             "batches": len(self.loader),
             "accumulate": self.accumulate,
             "truncate": self.truncate,
-            "states": [None if part is None else part[0] for part in carried],
-            "rows": [None if part is None else part[1] for part in carried],
+            "states": [state for state, _ in carried],
+            "rows": [rows for _, rows in carried],
         }
 
     def load_state_dict(
@@ -159,26 +157,30 @@ class BatchStream:
         if before != now:
             log.warning("a pass over the data has %d batches instead of %d", now, before)
             self.position.batch = min(self.position.batch * now // before, now - 1)
+        cut = (self.accumulate, self.truncate) != (state["accumulate"], state["truncate"])
+        if before != now or cut:
             self.position.chunk = 0
-        elif (self.accumulate, self.truncate) != (state["accumulate"], state["truncate"]):
-            self.position.chunk = 0
-        pairs = zip(state["states"], state["rows"], strict=True) if self.position.chunk else ()
-        carried = [None if one is None else (one, rows) for one, rows in pairs]
-        self._carried = share(carried, self.device)
+        if self.position.chunk:
+            carried = zip(state["states"], state["rows"], strict=True)
+            self._carried = _moved(carried, self.device)
 
-    def _check_position(self) -> None:
-        """Restart a group of batches if it is not the one in which the checkpoint was made."""
+    def _fits(self) -> bool:
+        """Return whether the group of batches is the one in which the checkpoint was made."""
         start = self.position.chunk * (self.truncate or 0)
-        fits = self.position.chunk < self._chunks
-        for batch, carried in zip(self._group, self._carried, strict=True):
-            if fits and carried is not None:
-                fits = batch is not None and torch.equal(
-                    carried[1], (batch.lengths > start).nonzero().flatten()
-                )
-        if distributed.all_reduce_max([not fits])[0]:
-            log.warning("the data have changed since %s: restarting a batch", self._source)
-            self.position.chunk = 0
-            self._carried = [None] * len(self._group)
+        return self.position.chunk < self._chunks() and all(
+            rows is None or torch.equal(rows, (batch.lengths > start).nonzero().flatten())
+            for batch, (_, rows) in zip(self._group, self._carried, strict=True)
+        )
+
+
+def _moved(carried: Iterable[Carried], device: torch.device | str) -> list[Carried]:
+    """Return states and rows on a device."""
+    return [
+        (None, None)
+        if state is None
+        else ({name: value.to(device) for name, value in state.items()}, rows.to(device))
+        for state, rows in carried
+    ]
 
 
 def steps_of_pass(batches: int, accumulate: int) -> int:
@@ -198,44 +200,3 @@ def loaded(batches: Iterable[Batch | None], stop: StopRequest) -> Iterator[Batch
         cause = lines[-1] if lines[0].startswith("Caught ") else lines[0]
         stop.fail(TrainingFailed(f"the data loader or one of its workers failed: {cause[:200]}"))
         yield None
-
-
-def gather(carried: Sequence[Carried]) -> list[Carried]:
-    """Return the states of all processes, on the CPU, in the main one; elsewhere nothing.
-
-    The rows are then those of the whole batch, so that any number of processes can resume.
-    """
-    count, rank = distributed.world_size(), distributed.rank()
-    own = [
-        None
-        if part is None
-        else ({name: value.cpu() for name, value in part[0].items()}, part[1].cpu() * count + rank)
-        for part in carried
-    ]
-    if count == 1:
-        return own
-    every: list[Carried] = []
-    for parts in zip(*distributed.all_gather_object(own), strict=True):
-        there = [part for part in parts if part is not None]
-        if not there:
-            every.append(None)
-            continue
-        rows, order = torch.cat([here for _, here in there]).sort()
-        names = there[0][0]
-        state = {name: torch.cat([part[name] for part, _ in there])[order] for name in names}
-        every.append((state, rows))
-    return every
-
-
-def share(carried: Sequence[Carried], device: torch.device) -> list[Carried]:
-    """Return this process's share of what `gather` returned, on `device`."""
-    count, rank = distributed.world_size(), distributed.rank()
-    own: list[Carried] = []
-    for part in carried:
-        mine = None if part is None else part[1] % count == rank
-        if mine is None or not mine.any():
-            own.append(None)
-            continue
-        state = {name: value[mine].to(device) for name, value in part[0].items()}
-        own.append((state, (part[1][mine] // count).to(device)))
-    return own

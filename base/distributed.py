@@ -6,8 +6,8 @@ gradient, the same noise on the weights, the same decision to skip, stop, save o
 
 The gradient is summed by one flat all-reduce after the local backward passes, and not by torch's
 `DistributedDataParallel`: that averages over ranks as if each had the same number of points, and
-needs every rank to make the same backward passes, while here a small last batch, or the last chunk
-of a cut one, may leave a rank without any sequence. A sum that is divided once by the sum of the
+needs every rank to make the same backward passes, while here a small last batch may leave a rank
+without any sequence. A sum that is divided once by the sum of the
 divisors is exact. What is lost is that DDP communicates while it computes: of 3.7 million weights
 15 MB a step.
 

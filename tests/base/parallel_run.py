@@ -28,11 +28,8 @@ KINDS = {
     "plain": {},
     "sequences": {"by_points": False, "loader": {"batch_size": 4}},
     "accumulated": {"accumulate": 2, "epochs": 2},
-    "cut": {"truncate": 3, "epochs": 2},
-    "cut-accumulated": {"truncate": 2, "accumulate": 3, "epochs": 2},
     "noisy": {"weight_noise": "adaptive", "ema_decay": 0.8, "clip_norm": 0.5},
     "skipping": {"loader": {"broken": (4,)}, "max_skipped": 9},
-    "cut-skipping": {"truncate": 3, "loader": {"broken": (4,)}, "max_skipped": 9, "epochs": 2},
     "stopping": {
         **{"early_stop": 2, "monitor": "max valid_error", "epochs": 9, "steps_per_epoch": 3},
         **{"schedule_by": "epoch", "scheduler": lambda optimizer, _: plateau(optimizer)},
@@ -46,8 +43,8 @@ def plateau(optimizer: torch.optim.Optimizer) -> ReduceLROnPlateau:
     return ReduceLROnPlateau(optimizer, mode="max", patience=0, factor=0.5)
 
 
-STOPPED_AFTER = 10
-"""Steps after which a run is stopped, in the middle of a cut batch."""
+STOPPED_AFTER = 7
+"""Steps after which a run is stopped, in the middle of a pass."""
 
 
 class Stopped(ChunkTrainer):
@@ -93,14 +90,14 @@ def main(saved: Path) -> None:
         found["weights"][kind] = distributed.all_gather_object(digest(trainer))
 
     # Stopped here, to be resumed by one process; and what one process was stopped in.
-    trainer = make(saved, "stopped-here", trainer=Stopped, **KINDS["cut"])
+    trainer = make(saved, "stopped-here", trainer=Stopped, **KINDS["plain"])
     found["signals"] = distributed.all_gather_object(trainer.train())
-    trainer = go_on(saved, "stopped-there", **KINDS["cut"])
+    trainer = go_on(saved, "stopped-there", **KINDS["plain"])
     found["weights"]["stopped-there"] = distributed.all_gather_object(digest(trainer))
 
     # With dropout, a run is that of as many processes, bit for bit.
     for run, base in (("dropout", ChunkTrainer), ("dropout-stopped", Stopped)):
-        options = {"truncate": 3, "epochs": 2, "weight_noise": "fixed", "keep_last": None}
+        options = {"epochs": 3, "weight_noise": "fixed", "keep_last": None}
         make(saved, run, trainer=base, **options).train()
     go_on(saved, "dropout-stopped", **options)
 
