@@ -26,10 +26,7 @@ COMMANDS = {
     "legibility": "commands.legibility",
     "continue": "commands.continuation",
     "compare": "commands.compare",
-    "appearance": "commands.appearance",
-    "blind": "commands.blind",
     "export": "commands.export",
-    "align": "commands.align",
 }
 
 

@@ -1,27 +1,28 @@
-"""Shared by the benchmarks: lines to work on, rivals in processes of their own, tables."""
+"""Shared by the benchmarks of speed: lines, rivals in processes of their own, the table."""
 
 import argparse
-import multiprocessing
 import os
 import platform
+import resource
 import statistics
-import sys
-import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from torch.utils.benchmark import Timer
 from tqdm import tqdm
 
 from base.device import resolve_device
+from commands.options import Parser, number
 from data_loader import EmbeddedDataset, IAMOnDBDataset
 from model.layers.kernels.build import SWITCH
 from model.layers.kernels.library import kernels
 from utils.alphabet import Alphabet
-from utils.checks import UserError
+from utils.checks import Range, UserError
 from utils.files import write_json
 from utils.normalisation import Normalisation
 
@@ -32,11 +33,8 @@ LENGTHS = (31, 155, 311, 403, 479, 532, 577, 620, 664, 714, 776, 872, 956, 1141,
 
 SEED = 0
 
-PRECISIONS = ("float32", "bfloat16")
 
-
-@dataclass
-class Data:
+class Data(NamedTuple):
     """Lines to train on.
 
     Attributes:
@@ -53,31 +51,27 @@ class Data:
     normalisation: Normalisation
 
     @classmethod
-    def load(cls, root: str | None, cache: str | None, lines: int, scale: float) -> "Data":
-        """Return `lines` real lines if there is a `root`, else embedded ones of such lengths."""
+    def load(cls, root: str | None, lines: int, scale: float) -> "Data":
+        """Return real lines if there is a `root`, else embedded ones of such lengths, cut to a
+        share `scale` of these."""
+        generator = np.random.default_rng(SEED)
         if root is not None:
-            source = IAMOnDBDataset(root=root, cache=cache)
+            source = IAMOnDBDataset(root=root)
             source.prepare()
-            generator = np.random.default_rng(SEED)
             chosen = generator.choice(len(source), min(lines, len(source)), replace=False).tolist()
-            inks = [source.ink(index) for index in chosen]
-            texts = [source.text(index) for index in chosen]
-            name = f"{len(inks)} lines of IAM-OnDB"
+            drawn = [(source.ink(index), source.text(index)) for index in chosen]
         else:
-            inks, texts = embedded(lines)
-            name = f"{lines} embedded lines with IAM-OnDB's lengths"
-        if scale != 1.0:
-            lengths = [max(2, round(len(ink) * scale)) for ink in inks]
-            texts = [
-                text[: max(1, round(len(text) * length / len(ink)))]
-                for ink, text, length in zip(inks, texts, lengths, strict=True)
-            ]
-            inks = [ink[:length] for ink, length in zip(inks, lengths, strict=True)]
-            name += f", cut to {scale:g} of these"
+            drawn = embedded(lines)
+        found = []
+        for ink, text in drawn:
+            length = max(2, round(len(ink) * scale))
+            found.append((ink[:length], text[: max(1, round(len(text) * length / len(ink)))]))
+        inks, texts = zip(*found, strict=True)
         mean = sum(map(len, inks)) / len(inks)
         alphabet, normalisation = Alphabet.from_texts(texts), Normalisation.fit(inks)
+        kind = "embedded lines with IAM-OnDB's lengths" if root is None else "lines of IAM-OnDB"
         return cls(
-            f"{name}: {mean:.0f} points on average, {len(alphabet)} characters",
+            f"{len(inks)} {kind}: {mean:.0f} points on average, {len(alphabet)} characters",
             [normalisation.apply(ink) for ink in inks],
             [alphabet.encode(text) for text in texts],
             alphabet,
@@ -85,32 +79,26 @@ class Data:
         )
 
 
-def embedded(lines: int) -> tuple[list[np.ndarray], list[str]]:
+def embedded(lines: int) -> list[tuple[np.ndarray, str]]:
     """Return embedded lines, joined and cut to IAM-OnDB's lengths, and their texts."""
     source = EmbeddedDataset(seed=SEED, size=4 * lines, min_characters=30, max_characters=60)
     source.prepare()
-    generator = np.random.default_rng(SEED)
-    lengths = np.interp(generator.random(lines), SHARES, LENGTHS).round().astype(int)
-    inks, texts, index = [], [], 0
-    for length in lengths:
+    shares = np.random.default_rng(SEED).random(lines)
+    found, indices = [], iter(range(len(source)))
+    for length in np.interp(shares, SHARES, LENGTHS).round().astype(int):
+        index = next(indices)
         ink, text = source.ink(index), source.text(index)
-        index += 1
         while len(ink) < length:
+            index = next(indices)
             more = source.ink(index).copy()
             more[0, 0] = 100.0  # one unit space
             ink, text = np.concatenate((ink, more)), text + " " + source.text(index)
-            index += 1
-        texts.append(text[: max(1, round(len(text) * length / len(ink)))])
-        inks.append(ink[:length])
-    return inks, texts
+        found.append((ink[:length], text[: max(1, round(len(text) * length / len(ink)))]))
+    return found
 
 
-# Rivals --------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Way:
-    """A way to run ours: with matrix products in a precision, with the compiled kernels or not."""
+class Variant(NamedTuple):
+    """How ours runs: with matrix products in a precision, with the compiled kernels or not."""
 
     precision: str
     compiled: bool
@@ -119,101 +107,60 @@ class Way:
         return f"{self.precision}-{'compiled' if self.compiled else 'plain'}"
 
 
-WAYS = {str(way): way for way in (Way(p, c) for c in (True, False) for p in PRECISIONS)}
+VARIANTS = [Variant(p, c) for c in (True, False) for p in ("float32", "bfloat16")]
 
 
-def ways(names: list[str] | None, device: torch.device, first: str) -> list[Way]:
-    """Return the wanted ways, or all available ones, those of precision `first` leading.
-
-    Raises:
-        UserError: if a wanted way needs a compiler and there is none.
-    """
-    compiled = device.type != "cpu" or kernels(False) is not None
-    if names is None:
-        there = [way for way in WAYS.values() if compiled or not way.compiled]
-        return sorted(there, key=lambda way: (not way.compiled, way.precision != first))
-    found = [WAYS[name] for name in names]
-    if not compiled and any(way.compiled for way in found):
-        raise UserError("--paths: no C compiler found for the compiled kernels")
-    return found
-
-
-class Process:
-    """A rival in a process of its own, so that settings and memory are its own.
+class Rival:
+    """An implementation in a process of its own, so that settings and memory are its own.
 
     Args:
-        make: called there with `arguments`; returns a function that is called once for each
-            `start` with what that was given. Both must be importable.
+        make: called there with `arguments`; returns a function, which each call calls with its
+            values. Both must be importable.
         compiled: whether the compiled kernels may be used.
+        threads: of torch.
     """
 
     def __init__(
         self, make: Callable[..., Callable], arguments: tuple, compiled: bool, threads: int
     ) -> None:
-        context = multiprocessing.get_context("spawn")
-        self.pipe, other = context.Pipe()
-        before = os.environ.get(SWITCH)
-        if not compiled:
-            os.environ[SWITCH] = "0"
-        try:
-            self.process = context.Process(
-                target=_serve, args=(other, make, arguments, threads), daemon=True
-            )
-            self.process.start()
-        finally:
-            os.environ.pop(SWITCH, None)
-            if before is not None:
-                os.environ[SWITCH] = before
-        other.close()
-        self._receive()
+        start = make, arguments, compiled, threads
+        self.pool = ProcessPoolExecutor(1, get_context("spawn"), _start, start)
+        self.pool.submit(int).result()
 
     def __call__(self, *values: Any) -> Any:
-        self.pipe.send(values)
-        return self._receive()
-
-    def _receive(self) -> Any:
-        try:
-            result = self.pipe.recv()
-        except EOFError:
-            raise UserError("a process of the benchmark ended early: see above") from None
-        return result
+        return self.pool.submit(_call, *values).result()
 
     def close(self) -> None:
         """End the process."""
-        self.pipe.close()
-        self.process.join()
+        self.pool.shutdown()
 
 
-def _serve(pipe: Any, make: Callable[..., Callable], arguments: tuple, threads: int) -> None:
+_served: dict[str, Callable] = {}
+
+
+def _start(make: Callable[..., Callable], arguments: tuple, compiled: bool, threads: int) -> None:
+    if not compiled:
+        os.environ[SWITCH] = "0"
     torch.set_num_threads(threads)
-    function = make(*arguments)
-    pipe.send(None)
-    while True:
-        try:
-            values = pipe.recv()
-        except EOFError:
-            return
-        pipe.send(function(*values))
+    _served["function"] = make(*arguments)
 
 
-def alternate(rivals: dict[str, Process], rounds: int, name: str) -> dict[str, list[float]]:
+def _call(*values: Any) -> Any:
+    return _served["function"](*values)
+
+
+def alternate(rivals: Mapping[str, Rival], rounds: int, name: str) -> dict[str, list[float]]:
     """Return what each rival answered in each round, taking turns; a warm-up comes first.
 
-    A rival is called with the number of the round, -1 for the warm-up.
+    A rival is called with the number of the round, -1 for the warm-up, and ended after the last.
     """
     answers: dict[str, list[float]] = {rival: [] for rival in rivals}
-    with tqdm(total=(rounds + 1) * len(rivals), desc=name, leave=False) as bar:
-        for number in range(-1, rounds):
-            order = list(rivals) if number % 2 else list(reversed(rivals))
-            for rival in order:
-                answer = rivals[rival](number)
-                if number >= 0:
-                    answers[rival].append(answer)
-                bar.update()
-    return answers
-
-
-# The machine ---------------------------------------------------------------------------------
+    for turn in tqdm(range(-1, rounds), name, leave=False):
+        for rival in list(rivals)[:: 1 if turn % 2 else -1]:
+            answers[rival].append(rivals[rival](turn))
+    for rival in rivals.values():
+        rival.close()
+    return {rival: values[1:] for rival, values in answers.items()}
 
 
 def synchronise(device: torch.device) -> None:
@@ -222,31 +169,13 @@ def synchronise(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
-def product_speed(device: torch.device, dtype: torch.dtype) -> float:
-    """Return the floating-point operations per second of large matrix products.
-
-    Of up to 2,048 rows on a CPU and 8,192 on CUDA; of fewer where such a product would take longer
-    than half a second, as in bfloat16 on processors without instructions for it.
-    """
-    size, largest = 256, 8192 if device.type == "cuda" else 2048
-    seconds = _product_seconds(size, device, dtype)
-    while size < largest and 8 * seconds < 0.5:
-        size *= 2
-        seconds = _product_seconds(size, device, dtype)
-    return 2 * size**3 / seconds
-
-
-def _product_seconds(size: int, device: torch.device, dtype: torch.dtype) -> float:
-    """Return how long a product of square matrices takes."""
-    left, right = (torch.randn(size, size, device=device).to(dtype) for _ in range(2))
-    times = []
-    for _ in range(11):  # the best counts: others may be using the machine
-        synchronise(device)
-        start = time.perf_counter()
-        torch.mm(left, right)
-        synchronise(device)
-        times.append(time.perf_counter() - start)
-    return min(times[1:])
+def product_speed(device: torch.device, precision: str) -> float:
+    """Return the floating-point operations per second of large matrix products."""
+    size = 8192 if device.type == "cuda" else 2048
+    a = torch.randn(size, size, device=device).to(getattr(torch, precision))
+    threads = torch.get_num_threads()
+    timer = Timer("torch.mm(a, a)", globals={"torch": torch, "a": a}, num_threads=threads)
+    return 2 * size**3 / timer.blocked_autorange(min_run_time=0.5).median
 
 
 def peak_memory(device: torch.device) -> int:
@@ -255,148 +184,89 @@ def peak_memory(device: torch.device) -> int:
         return torch.cuda.max_memory_allocated(device)
     status = Path("/proc/self/status")
     if status.exists():  # what getrusage says may be of the process that started this one
-        for line in status.read_text().splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) * 1024
-    import resource
-
+        return int(status.read_text().partition("VmHWM:")[2].split()[0]) * 1024
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if platform.system() == "Darwin" else peak * 1024
 
 
-def describe(device: torch.device) -> str:
-    """Return a description of the machine."""
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    model = platform.processor() or platform.machine()
-    info = Path("/proc/cpuinfo")
-    if info.exists():
-        for line in info.read_text().splitlines():
-            if line.startswith("model name"):
-                model = line.partition(":")[2].strip()
-                break
-    return f"{torch.get_num_threads()} cores of {model}"
+def row(
+    measure: str, path: str, answers: Mapping[str, Sequence[float]], unit: str, limit: float | None
+) -> dict[str, Any]:
+    """Return one line of the table.
 
-
-# Results -------------------------------------------------------------------------------------
-
-
-@dataclass
-class Row:
-    """One line of the table.
-
-    Attributes:
+    Args:
         measure: what was measured.
-        device: on what.
-        path: how ours ran.
-        ours, reference: medians over the rounds.
-        ratio: of the two: of the medians of rates how many times ours is faster; of memory, what
-            share of the reference's ours needs.
-        unit: of `ours` and `reference`.
-        spread: the lowest and highest of the rounds' own ratios.
-        share: of the speed of large matrix products on this machine in the same precision, which
-            ours reaches; None for memory.
-        data: what it ran over.
+        path: how ours ran, a key of `answers`.
+        answers: of all rounds, by rival.
+        unit: of them.
+        limit: the most that the machine could reach; None for memory.
+
+    Returns:
+        medians over the rounds, their ratio, the lowest and highest ratio of a round, and the share
+        of the limit that ours reaches.
     """
-
-    measure: str
-    device: str
-    path: str
-    ours: float
-    reference: float
-    ratio: float
-    unit: str
-    spread: tuple[float, float]
-    share: float | None
-    data: str
-
-
-def make_row(
-    measure: str,
-    device: torch.device,
-    path: str,
-    ours: list[float],
-    reference: list[float],
-    unit: str,
-    data: str,
-    share_of: Callable[[float], float] | None = None,
-) -> Row:
-    """Return a row made of the answers of all rounds."""
-    own, other = statistics.median(ours), statistics.median(reference)
-    ratios = [one / two for one, two in zip(ours, reference, strict=True)]
-    return Row(
-        measure,
-        str(device),
-        path,
-        own,
-        other,
-        own / other,
-        unit,
-        (min(ratios), max(ratios)),
-        None if share_of is None else share_of(own),
-        data,
-    )
+    ours, reference = (statistics.median(answers[name]) for name in (path, "reference"))
+    ratios = [one / two for one, two in zip(answers[path], answers["reference"], strict=True)]
+    return {
+        "measure": measure,
+        "path": path,
+        "ours": ours,
+        "reference": reference,
+        "unit": unit,
+        "ratio": ours / reference,
+        "spread": (min(ratios), max(ratios)),
+        "share": None if limit is None else ours / limit,
+    }
 
 
-def report(rows: list[Row], file: str | None) -> None:
+def report(rows: Sequence[Mapping[str, Any]], file: str | None) -> None:
     """Print the rows as a table, and write them to `file`."""
-    head = ("measure", "ours", "path of ours", "reference", "unit", "ratio", "rounds", "of limit")
-    cells = [head]
-    for row in rows:
-        cells.append(
-            (
-                row.measure,
-                f"{row.ours:,.0f}",
-                row.path,
-                f"{row.reference:,.0f}",
-                row.unit,
-                f"{row.ratio:.2f}",
-                f"{row.spread[0]:.2f} to {row.spread[1]:.2f}",
-                "" if row.share is None else f"{row.share:.0%}",
-            )
+    for one in rows:
+        low, high = one["spread"]
+        share = "" if one["share"] is None else f"  {one['share']:.0%} of limit"
+        print(
+            f"{one['measure']:<34}{one['path']:<18}{one['ours']:>10,.0f}, reference "
+            f"{one['reference']:>8,.0f} {one['unit']:<9} ratio {one['ratio']:.2f} "
+            f"({low:.2f} to {high:.2f}){share}"
         )
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    for line in cells:
-        padded = (f"{cell:<{width}}" for cell, width in zip(line, widths, strict=True))
-        print("  ".join(padded).rstrip())
     if file is not None:
-        write_json(file, [asdict(row) for row in rows])
-        print(file)
+        write_json(file, rows)
 
 
-def parser(description: str, measures: tuple[str, ...]) -> argparse.ArgumentParser:
+def parser(description: str, measures: Sequence[str]) -> Parser:
     """Return the options that the benchmarks share."""
-    made = argparse.ArgumentParser(description=description)
-    made.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N")
-    made.add_argument("--rounds", type=int, default=5, help="rounds, after one warm-up round")
-    made.add_argument("--only", nargs="+", choices=measures, default=list(measures))
-    made.add_argument(
-        "--paths", nargs="+", choices=list(WAYS), help="paths of ours (default: all available)"
-    )
-    made.add_argument("--root", help="folder of IAM-OnDB (default: synthetic lines)")
-    made.add_argument("--cache", help="folder for its cache")
-    made.add_argument("--threads", type=int, default=torch.get_num_threads())
-    made.add_argument("--json", metavar="FILE", help="write the rows there")
-    made.add_argument("--lines", type=int, default=640, help="lines to draw batches from")
-    made.add_argument("--hidden", type=int, default=400, help="cells of a layer (default: 400)")
-    made.add_argument("--scale", type=float, default=1.0, help="cut all lines to this fraction")
+    made = Parser(description=description)
+    add, positive = made.add_argument, number(int, Range(1, None))
+    add("--device", default="cpu", help="cpu, cuda or cuda:N")
+    add("--rounds", type=positive, default=5, help="rounds, after one warm-up round")
+    add("--only", nargs="+", choices=measures, default=measures)
+    add("--paths", nargs="+", choices=list(map(str, VARIANTS)), help="of ours (default: all)")
+    add("--root", help="folder of IAM-OnDB (default: synthetic lines)")
+    add("--threads", type=positive, default=torch.get_num_threads())
+    add("--json", metavar="FILE", help="write the rows there")
+    add("--lines", type=positive, default=640, help="lines to draw batches from")
+    add("--hidden", type=positive, default=400, help="cells of a layer (default: 400)")
+    add("--scale", type=number(float, Range(0.001, 1)), default=1.0, help="cut all lines to this")
     return made
 
 
-def main(run: Callable[[argparse.Namespace], list[Row]], arguments: argparse.Namespace) -> None:
-    """Run a benchmark and report it; a fault of the user ends it with status 2."""
-    try:
-        if min(arguments.rounds, arguments.threads, arguments.lines, arguments.hidden) < 1:
-            raise UserError("--rounds, --threads, --lines and --hidden must be at least 1")
-        if not 0.0 < arguments.scale <= 1.0:
-            raise UserError(f"--scale {arguments.scale:g} does not fit: above 0, at most 1")
-        arguments.device = resolve_device(arguments.device)
-        torch.set_num_threads(arguments.threads)
-        print(f"PyTorch {torch.__version__}, {describe(arguments.device)}")
-        for dtype in (torch.float32, torch.bfloat16):
-            speed = product_speed(arguments.device, dtype) / 1e9
-            print(f"matrix products in {str(dtype).partition('.')[2]}: {speed:,.0f} GFLOP/s")
-        report(run(arguments), arguments.json)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
+def prepare(arguments: argparse.Namespace) -> tuple[torch.device, dict[Variant, float]]:
+    """Set torch up, and print and return the device and the speed of large matrix products for each
+    wanted variant, in operations per second.
+
+    Raises:
+        UserError: if a variant is wanted that needs a compiler, and there is none.
+    """
+    device = resolve_device(arguments.device)
+    torch.set_num_threads(arguments.threads)
+    compiler = device.type != "cpu" or kernels(False) is not None
+    wanted = arguments.paths or [str(one) for one in VARIANTS if compiler or not one.compiled]
+    found = [one for one in VARIANTS if str(one) in wanted]
+    if not compiler and any(one.compiled for one in found):
+        raise UserError("--paths: no C compiler found for the compiled kernels")
+    limits = {one: product_speed(device, one.precision) for one in found}
+    speeds = {one.precision: f"{speed / 1e9:,.0f} GFLOP/s" for one, speed in limits.items()}
+    print(
+        f"PyTorch {torch.__version__} on {device}, {arguments.threads} threads, products: {speeds}"
+    )
+    return device, limits

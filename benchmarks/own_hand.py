@@ -8,14 +8,13 @@ hangs on these lines, that is done twice: known by the last ones, and by the fir
 keeps what was measured: a run that is stopped goes on.
 """
 
-import argparse
 import json
 import shutil
 import subprocess
 import sys
-import time
+from argparse import Namespace
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import chain
 from pathlib import Path
 
@@ -27,6 +26,8 @@ from base.base_dataset import BaseDataset
 from base.checkpoint import HAND_FILE
 from base.pretrained import HAND_SPACE
 from base.run_folder import RunFolder
+from benchmarks.measures import likelihoods, main
+from commands.options import Parser
 from data_loader import EmbeddedDataset, IAMOnDBDataset, read_ink
 from data_loader.sources.hand import Pair
 from data_loader.synthetic.corpus import held_out
@@ -64,10 +65,8 @@ person, most with some sixty lines. The first five were used to choose the recip
 enough lines to learn thirty."""
 EMBEDDED = 20
 """Invented writers, of whom the classifier has seen none."""
-ENROLLED = 20
-"""Lines by which a hand is known."""
-SENTENCES = 20
-BIAS = 0.75
+ENROLLED, SENTENCES, BIAS = 20, 20, 0.75
+"""Lines by which a hand is known, and what is written or read of each."""
 
 Hand = list[list[Pair]]
 """Lines of a hand, by form."""
@@ -77,9 +76,8 @@ def recorded(root: str) -> dict[str, Hand]:
     """Return the lines of `PERSONS`, by the first form of each."""
     source = IAMOnDBDataset(root=root, subset=None, strict=False)
     source.prepare()
-    forms = _by_hand(source, "valid", source.group)
-    persons = [row.split() for row in PERSONS]
-    return {row[0]: [forms[form] for form in row] for row in persons}
+    forms = lines_by(source, "valid", source.group)
+    return {row[:8]: [forms[form] for form in row.split()] for row in PERSONS}
 
 
 def invented() -> dict[str, Hand]:
@@ -87,8 +85,17 @@ def invented() -> dict[str, Hand]:
     size = 250 * EMBEDDED
     source = EmbeddedDataset(seed=77, size=size, valid_size=1, test_size=1, writers=EMBEDDED)
     source.prepare()
-    hands = _by_hand(source, "train", source.writer)
+    hands = lines_by(source, "train", source.writer)
     return {hand: [[line] for line in lines] for hand, lines in hands.items()}
+
+
+def lines_by(source: BaseDataset, split: str, of: Callable[[int], str]) -> dict[str, list[Pair]]:
+    """Return the lines of a split by what `of` says of each."""
+    found = defaultdict(list)
+    for index in source.indices(split).tolist():
+        if "#" not in (text := source.text(index)):  # a scribble in IAM-OnDB
+            found[of(index)].append((source.ink(index), text))
+    return dict(sorted(found.items()))
 
 
 def divided(hand: Hand, count: int) -> tuple[list[Pair], list[Pair]]:
@@ -103,30 +110,20 @@ def enrolments(rest: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
     return [(rest[-ENROLLED:], rest[:-ENROLLED]), (rest[:ENROLLED], rest[ENROLLED:])]
 
 
-def _by_hand(source: BaseDataset, split: str, of) -> dict[str, list[Pair]]:
-    found = defaultdict(list)
-    for index in source.indices(split).tolist():
-        if "#" not in (text := source.text(index)):  # a scribble in IAM-OnDB
-            found[of(index)].append((source.ink(index), text))
-    return dict(sorted(found.items()))
-
-
-def learn(name: str, lines: Sequence[Pair], folder: Path, arguments) -> tuple[RunFolder, float]:
-    """Train on lines as a user would; return the run, and how many seconds it took."""
-    run = RunFolder(arguments.config.stem, f"{folder.name}-{name}")
-    start = time.perf_counter()
-    if not (run.models / HAND_FILE).exists():
-        for stopped in (run.models, run.log):  # a training that did not end
-            shutil.rmtree(stopped, ignore_errors=True)
-        values = [
-            {"text": text, "strokes": [s.tolist() for s in strokes(ink)]} for ink, text in lines
-        ]
-        data = folder / f"{name}.json"
-        data.write_text(json.dumps(values))
-        words = ["-c", str(arguments.config), "-r", arguments.network, "--data", str(data)]
-        words += ["--run-id", run.run_id, "-o", "trainer.args.samples=0", *arguments.train]
-        subprocess.run([sys.executable, "train.py", *words], cwd=ROOT, check=True)
-    return run, time.perf_counter() - start
+def learn(name: str, lines: Sequence[Pair], arguments: Namespace) -> RunFolder:
+    """Train on lines as a user would, unless that is done; return the run."""
+    run = RunFolder(arguments.config.stem, f"{arguments.output.name}-{name}")
+    if (run.models / HAND_FILE).exists():
+        return run
+    for stopped in (run.models, run.log):  # a training that did not end
+        shutil.rmtree(stopped, ignore_errors=True)
+    data = arguments.output / f"{name}.json"
+    values = [{"text": text, "strokes": [s.tolist() for s in strokes(ink)]} for ink, text in lines]
+    data.write_text(json.dumps(values))
+    words = ["-c", str(arguments.config), "-r", arguments.network, "--data", str(data)]
+    words += ["--run-id", run.run_id, "-o", "trainer.args.samples=0", *arguments.train]
+    subprocess.run([sys.executable, "train.py", *words], cwd=ROOT, check=True)
+    return run
 
 
 def misread_of(inks: Sequence[np.ndarray], texts: Sequence[str], reader: str = "judge") -> float:
@@ -134,53 +131,43 @@ def misread_of(inks: Sequence[np.ndarray], texts: Sequence[str], reader: str = "
     return rates(zip(texts, load(reader, "cpu").read_lines(inks), strict=True))["cer"]
 
 
-def measured(name: str, hand: Hand, folder: Path, arguments) -> dict:
+def measured(name: str, hand: Hand, arguments: Namespace) -> dict:
     """Learn a hand; return how it is read or written before and after."""
-    path = folder / f"{name}-measured.json"
+    path = arguments.output / f"{name}-measured.json"
     if not path.exists():
-        learned, rest = divided(hand, arguments.lines)
-        run, seconds = learn(name, learned, folder, arguments)
-        before = load(arguments.network, "cpu")
+        lines, rest = divided(hand, arguments.lines)
+        run, before = learn(name, lines, arguments), load(arguments.network, "cpu")
         if isinstance(before, Reader):
+            inks, texts = zip(*rest[:SENTENCES], strict=True)
             networks = {"before": arguments.network, "now": str(run.models)}
-            found = {
-                which: misread_of(*zip(*rest[:SENTENCES], strict=True), network)
-                for which, network in networks.items()
-            }
+            found = {which: misread_of(inks, texts, one) for which, one in networks.items()}
         else:
             found = written(before, run)
-        path.write_text(json.dumps({"seconds": seconds} | found))
+        path.write_text(json.dumps(found))
     return json.loads(path.read_text())
 
 
 def written(before: Writer, run: RunFolder) -> dict:
     """Return where lines lie in the space of hands, and the errors of those that were written."""
-    after = load(run.models / HAND_FILE, "cpu")
-    space = hand_likeness.load(HAND_SPACE)
+    after, space = load(run.models / HAND_FILE, "cpu"), hand_likeness.load(HAND_SPACE)
     (style,) = read_ink(run.models / own_hand.SAMPLE)
-    primer = style.ink, style.text
-    texts = held_out(SENTENCES)
-    result = {}
+    texts, result = held_out(SENTENCES), {}
     for network, which in ((before, "before"), (after, "now")):
-        for how, given in (("alone", None), ("primed", primer)):
-            made = network.write_lines(texts, list(range(SENTENCES)), Sampling(BIAS), primer=given)
+        for how, primer in (("alone", None), ("primed", (style.ink, style.text))):
+            made = network.write_lines(texts, range(SENTENCES), Sampling(BIAS), primer=primer)
             inks = [one.written for one in made]
-            result[f"{which} {how}"] = {
-                "places": space.embed([ink for ink in inks if len(ink) > 9]).tolist(),
-                "errors": misread_of(inks, texts),
-            }
+            places = space.embed([ink for ink in inks if len(ink) > 9]).tolist()
+            result[f"{which} {how}"] = {"places": places, "errors": misread_of(inks, texts)}
     return result
 
 
-def main(arguments: argparse.Namespace) -> None:
+def run(arguments: Namespace) -> None:
     """Measure all hands, and print what was found."""
-    folder = arguments.output
-    folder.mkdir(parents=True, exist_ok=True)
+    arguments.output.mkdir(parents=True, exist_ok=True)
     hands = recorded(arguments.data) if arguments.data else invented()
     chosen = list(hands)[arguments.skip :][: arguments.hands]
-    found = [measured(name, hands[name], folder, arguments) for name in chosen]
-    seconds = np.median([one["seconds"] for one in found])
-    print(f"{len(found)} of {len(hands)} hands, {arguments.lines} lines each; {seconds:.0f} s each")
+    found = [measured(name, hands[name], arguments) for name in chosen]
+    print(f"{len(found)} of {len(hands)} hands, {arguments.lines} lines each")
     if "now" in found[0]:
         before, now = (np.mean([one[which] for one in found]) for which in ("before", "now"))
         print(f"misread of {SENTENCES} other lines: {before:.1%} before, {now:.1%} now")
@@ -188,7 +175,7 @@ def main(arguments: argparse.Namespace) -> None:
         table(arguments, hands, found)
 
 
-def table(arguments, hands: dict[str, Hand], found: list[dict]) -> None:
+def table(arguments: Namespace, hands: dict[str, Hand], found: list[dict]) -> None:
     """Print how like the hands and how legible lines are; of the rates also the extremes."""
     space = hand_likeness.load(HAND_SPACE)
     between = space.between.astype(np.float64)
@@ -201,7 +188,7 @@ def table(arguments, hands: dict[str, Hand], found: list[dict]) -> None:
         for way in zip(*map(enrolments, places), strict=True):
             known, others = zip(*way, strict=True)
             lines = others[learned] if written is None else map(np.array, written)
-            likely = [hand_likeness.likelihoods(one, known, between) for one in lines]
+            likely = [likelihoods(one, known, between) for one in lines]
             numbers = enumerate(likely, arguments.skip)
             right.append([(one.argmax(axis=1) == number).mean() for number, one in numbers])
         right = np.mean(right, axis=0)
@@ -216,7 +203,7 @@ def table(arguments, hands: dict[str, Hand], found: list[dict]) -> None:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n\n")[0])
+    parser = Parser(description=__doc__.partition("\n\n")[0])
     add = parser.add_argument
     add("--data", help="folder of IAM-OnDB: persons of testset_v; else invented writers")
     add("--lines", type=int, default=4, help="lines of each hand that are learned")
@@ -226,4 +213,4 @@ if __name__ == "__main__":
     add("--config", type=Path, default=ROOT / "configs" / "own_hand.json", help="of the training")
     add("--output", type=Path, required=True, help="folder that keeps what was measured")
     add("train", nargs="*", help="further options of train.py, behind --")
-    main(parser.parse_args())
+    main(run, parser)

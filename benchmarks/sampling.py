@@ -15,26 +15,26 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks import reference
+from benchmarks import measures, reference
 from benchmarks.measure import (
     SEED,
-    Process,
-    Row,
-    Way,
+    Rival,
+    Variant,
     alternate,
-    main,
-    make_row,
     parser,
-    product_speed,
+    prepare,
+    report,
+    row,
     synchronise,
-    ways,
 )
+from commands.options import number
 from model import Sampling, SynthesisNetwork, sample
 from utils.alphabet import Alphabet
-from utils.checks import UserError
+from utils.checks import Range
 from utils.normalisation import Normalisation
 
-MEASURES = ("sampling_64_conditional", "sampling_1_conditional")
+MEASURES = {"sampling_64_conditional": (64, 1), "sampling_1_conditional": (1, 4)}
+"""Lines of a call, and calls of a turn."""
 CHARACTERS = 83
 """Of the alphabet, as many as IAM-OnDB has and one."""
 TEXT = 29
@@ -57,17 +57,17 @@ def make_texts(lines: int) -> list[str]:
 
 
 def make_ours(
-    hidden: int, device: torch.device, way: Way, lines: int, calls: int, steps: int
+    hidden: int, device: torch.device, lines: int, calls: int, steps: int, variant: Variant
 ) -> Callable[[int], float]:
     """Return a function that writes `lines` lines `calls` times and returns points per second."""
     model, texts = build(hidden).to(device), make_texts(lines)
     sampling = Sampling(bias=0.0, max_steps=steps)
 
-    def run(number: int) -> float:
+    def run(turn: int) -> float:
         start = time.perf_counter()
         for call in range(calls):
-            seeds = range(1000 * (number + 1) + call, 1000 * (number + 1) + call + lines)
-            written = sample(model, seeds, texts, sampling, precision=way.precision)
+            seeds = range(1000 * (turn + 1) + call, 1000 * (turn + 1) + call + lines)
+            written = sample(model, seeds, texts, sampling, precision=variant.precision)
             if any(len(line.ink) != steps + 1 for line in written):
                 raise RuntimeError("a line ended early: the rivals did not do the same")
         return calls * lines * steps / (time.perf_counter() - start)
@@ -86,60 +86,35 @@ def make_reference(
     texts = [torch.from_numpy(own.alphabet.encode(text)).to(device) for text in make_texts(lines)]
     start_point = torch.zeros(3, device=device)
 
-    def run(number: int) -> float:
-        torch.manual_seed(number + 1)
+    def run(turn: int) -> float:
+        torch.manual_seed(turn + 1)
         start = time.perf_counter()
-        for _ in range(calls):
-            for text in texts:
-                points = model.sample(steps, start_point, text)
-                if len(points) != steps:
-                    raise RuntimeError("a line ended early: the rivals did not do the same")
+        for text in calls * texts:
+            if len(model.sample(steps, start_point, text)) != steps:
+                raise RuntimeError("a line ended early: the rivals did not do the same")
         synchronise(device)
         return calls * lines * steps / (time.perf_counter() - start)
 
     return run
 
 
-def run(arguments: Namespace) -> list[Row]:
+def run(arguments: Namespace) -> None:
     """Measure what was asked for."""
-    device, threads = arguments.device, arguments.threads
-    steps = round(arguments.steps * arguments.scale)
-    if steps < 1:
-        raise UserError(f"--steps {arguments.steps} does not fit: at least 1 step is needed")
-    found = ways(arguments.paths, device, "float32")
-    limits = {way: product_speed(device, getattr(torch, way.precision)) for way in found}
+    device, limits = prepare(arguments)
+    steps, threads, rows = max(1, round(arguments.steps * arguments.scale)), arguments.threads, []
     work = 2 * sum(one.numel() for one in build(arguments.hidden).parameters() if one.dim() == 2)
-    rows = []
     for measure in arguments.only:
-        lines = 64 if measure == "sampling_64_conditional" else 1
-        calls = 1 if lines > 1 else 4
-        shared = arguments.hidden, device
-        rivals = {
-            str(way): Process(make_ours, (*shared, way, lines, calls, steps), way.compiled, threads)
-            for way in found
-        }
-        rivals["reference"] = Process(make_reference, (*shared, lines, calls, steps), True, threads)
+        shared = arguments.hidden, device, *MEASURES[measure], steps
+        rivals = {str(v): Rival(make_ours, (*shared, v), v.compiled, threads) for v in limits}
+        rivals["reference"] = Rival(make_reference, shared, True, threads)
         answers = alternate(rivals, arguments.rounds, measure)
-        for rival in rivals.values():
-            rival.close()
-        for way in found:
-            limit = limits[way]
-            rows.append(
-                make_row(
-                    measure,
-                    device,
-                    str(way),
-                    answers[str(way)],
-                    answers["reference"],
-                    "points/s",
-                    f"{steps} steps, {TEXT} characters a line",
-                    lambda rate, limit=limit: rate * work / limit,
-                )
-            )
-    return rows
+        for variant, limit in limits.items():
+            rows.append(row(measure, str(variant), answers, "points/s", limit / work))
+    report(rows, arguments.json)
 
 
 if __name__ == "__main__":
-    options = parser(__doc__, MEASURES)
-    options.add_argument("--steps", type=int, default=256, help="of each line")
-    main(run, options.parse_args())
+    options = parser(__doc__, list(MEASURES))
+    positive = number(int, Range(1, None))
+    options.add_argument("--steps", type=positive, default=256, help="of each line")
+    measures.main(run, options)

@@ -1,8 +1,8 @@
 """How lines of handwriting look, in numbers, for ink of any unit and sampling rate.
 
-`measure` gives the numbers of one line, `MEASURES` says what each means; `summary` and `variety`
-are over many lines. Lengths are in x-heights of the line itself (`utils.ink.x_height`). What cannot
-be measured, mostly because a line is too short, is NaN.
+`measure` gives the numbers of one line, `MEASURES` says what each means. Lengths are in x-heights
+of the line itself (`utils.ink.x_height`). What cannot be measured, mostly because a line is too
+short, is NaN.
 """
 
 import math
@@ -36,9 +36,6 @@ MEASURES = {
     "word_space_spread": "standard deviation of the gaps of the line, over their mean",
 }
 """What `measure` returns."""
-
-VARIED = ("letter_width", "slant", "curvature", "lifts", "word_space")
-"""Measures that distinguish hands, for `variety`."""
 
 FLAT = 0.3
 """X-heights up to which a way up or down counts as flat (assumed)."""
@@ -97,48 +94,6 @@ def too_wide(ink: np.ndarray, text: str) -> bool:
     """Return whether a line is wider than its text can be, as by a point far off."""
     left, _, right, _ = bounds(ink)
     return right - left > WIDEST * len(text) * x_height(ink)
-
-
-def summary(measured: Sequence[dict[str, float]]) -> dict[str, dict[str, float]]:
-    """Return for each measure its `median`, quartiles `lower` and `upper`, and the number of
-    `lines` in which it could be measured; NaN where in none."""
-    found = {}
-    for name in MEASURES:
-        values = _values(measured, name)
-        found[name] = quartiles(values) | {"lines": len(values)}
-    return found
-
-
-def quartiles(values: np.ndarray) -> dict[str, float]:
-    """Return the `median` of values and their quartiles `lower` and `upper`, NaN of none."""
-    low, middle, high = np.quantile(values, (0.25, 0.5, 0.75)) if len(values) else 3 * [math.nan]
-    return {"median": float(middle), "lower": float(low), "upper": float(high)}
-
-
-def variety(
-    written: Sequence[dict[str, float]], recorded: Sequence[dict[str, float]]
-) -> dict[str, float]:
-    """Return how varied the hands of written lines are beside those of recorded ones.
-
-    Args:
-        written: measures of lines, each with a seed of its own.
-        recorded: those of lines of different people.
-
-    Returns:
-        the standard deviation over the one divided by that over the others, of each of `VARIED`,
-        and their `mean`; NaN where there are not two lines on either side.
-    """
-    found = {}
-    for name in VARIED:
-        both = [_values(lines, name) for lines in (written, recorded)]
-        spreads = [float(values.std(ddof=1)) if len(values) > 1 else math.nan for values in both]
-        found[name] = spreads[0] / spreads[1] if spreads[1] else math.nan
-    return found | {"mean": float(np.mean(list(found.values())))}
-
-
-def _values(measured: Sequence[dict[str, float]], name: str) -> np.ndarray:
-    values = np.array([one[name] for one in measured])
-    return values[~np.isnan(values)]
 
 
 def baseline_angle(ink: np.ndarray, min_letters: float = 4.0) -> float:

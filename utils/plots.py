@@ -20,7 +20,6 @@ from matplotlib.patches import PathPatch
 from matplotlib.path import Path
 
 from utils.files import atomic_write
-from utils.hand_measures import baseline
 from utils.ink import bezier, bounds, pieces, to_points, x_height
 from utils.page.pen import DOT, INK, PEN, PRIMER
 
@@ -51,13 +50,6 @@ CELL = (3.3, 0.6)
 """Maximum width and height of a line on a sheet, in inches."""
 SHEET_LETTER = 0.1
 """X-height on a sheet in inches, unless a line would not fit into `CELL`."""
-
-PAIRS_WIDTH, PAIRS_DPI = 15.0, 100
-"""Width of a page of pairs in inches, and its pixels per inch."""
-PAIR_NUMBER, PAIR_GAP, PAIR_SPACE = 0.4, 0.5, 0.12
-"""Inches to the right of a pair's number, between its lines, and below it to the next."""
-PAIR_LETTER, PAIR_HEIGHT = 0.24, 2.5
-"""Maximum x-height and height of a pair in inches."""
 
 
 class Paper:
@@ -278,50 +270,6 @@ def sheet_figure(inks: Sequence[np.ndarray], texts: Sequence[str], faults: Seque
         y += 2 * CAPTION_GAP
         bottom = max(bottom, y)
     return paper.cut(left + CELL[0] + MARGIN, bottom + MARGIN)
-
-
-def draw_pairs(
-    path: str | PathLike[str],
-    pairs: Sequence[tuple[np.ndarray, np.ndarray]],
-    texts: Sequence[str],
-    *,
-    first: int = 1,
-) -> None:
-    """Write pairs of lines side by side as a PNG, 1500 pixels wide; see `pairs_figure`."""
-    write_png(path, pairs_figure(pairs, texts, first=first), PAIRS_DPI)
-
-
-def pairs_figure(
-    pairs: Sequence[tuple[np.ndarray, np.ndarray]], texts: Sequence[str], *, first: int = 1
-) -> Figure:
-    """Return a figure of pairs of lines to choose between, each pair with its number and text.
-
-    Both lines of a pair have the same x-height, pen and baseline, whatever the units of their ink.
-
-    Args:
-        pairs: left and right line, `(points, 3)` each.
-        texts: of the pairs.
-        first: number of the first pair.
-    """
-    left, width = MARGIN + PAIR_NUMBER, PAIRS_WIDTH - 2 * MARGIN - PAIR_NUMBER
-    side, paper, y = (width - PAIR_GAP) / 2, Paper(), MARGIN
-    for number, (pair, text) in enumerate(zip(pairs, texts, strict=True)):
-        if number:
-            paper.hairline((MARGIN, y - PAIR_SPACE), (PAIRS_WIDTH - MARGIN, y - PAIR_SPACE))
-        paper.caption(f"{first + number}", MARGIN, y)
-        y += paper.caption(text, left, y, width) + CAPTION_GAP
-        units = np.array([x_height(ink) for ink in pair])
-        # In x-heights: width, and how far it reaches above and below the baseline.
-        wide = float((extents(pair)[:, 0] / units).max())
-        tops = np.array([bounds(ink)[1] - baseline(ink) for ink in pair]) / units
-        above, below = -tops.min(), (tops + extents(pair)[:, 1] / units).max()
-        letter = min(PAIR_LETTER, side / max(wide, 1.0), PAIR_HEIGHT / max(above + below, 1.0))
-        for ink, place, top, unit in zip(
-            pair, (left, left + width - side), tops, units, strict=True
-        ):
-            paper.ink(ink, place, y + (above + top) * letter, letter / unit, unit)
-        y += (above + below) * letter + 2 * PAIR_SPACE
-    return paper.cut(PAIRS_WIDTH, y - 2 * PAIR_SPACE + MARGIN)
 
 
 def window_figure(window: np.ndarray, text: str, ink: np.ndarray) -> Figure:

@@ -30,7 +30,7 @@ def resolve_alignment(name: str) -> Path:
             return path
     shipped = ", ".join(sorted(path.stem for path in SHIPPED.glob("*.npz")))
     raise DataError(
-        f"alignment = {name!r}: no such file; `experiments.py align` makes one, and with the "
+        f"alignment = {name!r}: no such file; `benchmarks/align.py` makes one, and with the "
         f"project comes {shipped}"
     )
 

@@ -40,7 +40,7 @@ class ComposedDataset(ExtendedDataset):
 
     Args:
         dataset: the recorded one, with texts, and writers or forms.
-        alignment: file that `experiments.py align` made for it, or the name of one that comes with
+        alignment: file that `benchmarks/align.py` made for it, or the name of one that comes with
             the project, such as "iam_ondb".
         size: new lines.
         long: further lines, each of two to four of one hand side by side: recorded ones, but of

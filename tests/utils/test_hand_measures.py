@@ -12,14 +12,11 @@ from utils.checks import DataError
 from utils.hand_features import hand_features
 from utils.hand_measures import (
     MEASURES,
-    VARIED,
     baseline_angle,
     clear_dots,
     measure,
-    summary,
     too_wide,
     turning,
-    variety,
     word_gaps,
 )
 from utils.ink import from_strokes, strokes, to_points, x_height
@@ -233,26 +230,6 @@ def test_what_is_too_short_is_not_a_number():
     assert nothing == {"letter_width", "lifts", "word_space", "word_space_spread"}
     with pytest.raises(DataError, match="it has no points"):
         measure(np.empty((0, 3)))
-
-
-def of(values):
-    return [{name: float(value) for name in MEASURES} for value in values]
-
-
-def test_summary_by_hand():
-    found = summary(of([1, 2, 3, 4, 5, math.nan]))
-    assert found["slant"] == {"median": 3.0, "lower": 2.0, "upper": 4.0, "lines": 5}
-    nothing = summary(of([math.nan]))["slope"]
-    assert nothing["lines"] == 0 and math.isnan(nothing["median"])
-
-
-def test_variety_by_hand():
-    written, recorded = of([1, 3, math.nan]), of([0, 6, 3])
-    found = variety(written, recorded)
-    assert found == pytest.approx(dict.fromkeys((*VARIED, "mean"), math.sqrt(2) / 3))
-    assert variety(recorded, recorded)["mean"] == pytest.approx(1)
-    for few in (of([1]), of([1, 1])):
-        assert math.isnan(variety(written, few)["mean"])
 
 
 @pytest.mark.parametrize("degrees", [0, 4])

@@ -8,12 +8,11 @@ import pytest
 from PIL import Image
 
 from utils import plots
-from utils.ink import from_strokes, strokes
+from utils.ink import from_strokes
 from utils.page import pen
 from utils.plots import (
     draw_lines,
     lines_figure,
-    pairs_figure,
     render,
     sheet_figure,
     to_pixels,
@@ -172,31 +171,6 @@ def diagonal(ink, text, end=False):
     steps, characters = len(ink) - 1, len(text) + end
     where = np.floor(np.arange(steps) * characters / steps).astype(int)
     return np.eye(characters)[where]
-
-
-def test_lines_of_a_pair_have_one_x_height_and_one_baseline():
-    short, descending = wave(letters=4), wave(letters=30)
-    tail = np.array([[20.0, 5.0], [20.0, 30.0]])
-    descending = from_strokes([*strokes(descending), tail])
-    pixels = to_pixels(pairs_figure([(short, descending)], [""]), 200)
-    # The bottoms of all waves lie level, apart from the tail.
-    inked, middle = dark(pixels), pixels.shape[1] // 2
-    left, right = (part.sum(axis=1) for part in (inked[:, :middle], inked[:, middle:]))
-    level = np.flatnonzero(left).max()
-    assert np.flatnonzero(right > 12).max() == pytest.approx(level, abs=2)
-    assert np.flatnonzero(right).max() > level + 20
-    # Tops as well, below the dots.
-    tops = [np.flatnonzero(part > 0.3 * part.max()).min() for part in (left, right)]
-    assert tops[0] == pytest.approx(tops[1], abs=2)
-    widest = np.nonzero(inked)[1].max()
-    assert widest < pixels.shape[1] - 0.9 * plots.MARGIN * 200
-
-
-def test_a_line_that_ran_away_makes_its_pair_smaller_and_no_other():
-    fallen = from_strokes([np.array([[0, 0], [5, 10], [10, 0], [900, 3000]])])
-    alone = pairs_figure([(wave(), wave())], ["a"]).get_figheight()
-    page = pairs_figure([(wave(), fallen), (wave(), wave())], ["a", "b"])
-    assert page.get_figheight() < alone + plots.PAIR_HEIGHT + 1
 
 
 @pytest.mark.parametrize("end", [False, True])

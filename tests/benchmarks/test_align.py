@@ -1,4 +1,4 @@
-"""`align`: a table for the lines of a config, and what it refuses."""
+"""Alignments of the lines of a config, and what is refused."""
 
 import json
 
@@ -11,9 +11,9 @@ from data_loader import ComposedDataset, IAMOnDBDataset
 from data_loader.synthetic.alignment import Alignment
 from model.generation import aligning
 from tests import small_sources
-from tests.commands.networks import EMBEDDED, config_of, save, use
+from tests.benchmarks.scripts import refused, run
+from tests.commands.networks import EMBEDDED, config_of, save
 from utils.alphabet import Alphabet
-from utils.checks import UserError
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def used(dataset):
 def test_lines_of_all_splits_are_aligned(lines, checkpoints, tmp_path, capsys):
     config, dataset = lines
     output = tmp_path / "table.npz"
-    use("align", config, "-r", checkpoints["SynthesisNetwork"], "--output", output,
+    run("align", config, "-r", checkpoints["SynthesisNetwork"], "--output", output,
         "--reader", checkpoints["CTCNetwork"])  # fmt: skip
     table = Alignment.load(output)
     assert list(table.lines) == [dataset.name(n) for n in used(dataset)]
@@ -80,7 +80,7 @@ def test_what_a_reader_reads_is_noted(lines, checkpoints, reads, tmp_path):
     texts[1] = texts[1][:-1]
     reader = reads(texts)
     output = tmp_path / "table.npz"
-    use("align", config, "-r", checkpoints["SynthesisNetwork"], "--output", output,
+    run("align", config, "-r", checkpoints["SynthesisNetwork"], "--output", output,
         "--reader", "any")  # fmt: skip
     for number, (n, ink) in enumerate(zip(used(dataset), reader.inks[0], strict=True)):
         np.testing.assert_array_equal(ink, dataset.ink(n))
@@ -103,7 +103,7 @@ def test_its_table_makes_new_lines(lines, checkpoints, reads, tmp_path, monkeypa
         ],
     )
     output = tmp_path / "table.npz"
-    use("align", config, "-r", checkpoints["SynthesisNetwork"], "--output", output,
+    run("align", config, "-r", checkpoints["SynthesisNetwork"], "--output", output,
         "--reader", "any")  # fmt: skip
     made = ComposedDataset(dataset=dataset, alignment=str(output), size=3)
     made.prepare()
@@ -115,34 +115,24 @@ def test_lines_of_writers_need_no_forms(lines, checkpoints, tmp_path):
     config.write_text(json.dumps(config_of("SynthesisNetwork", "writers", EMBEDDED)))
     output = tmp_path / "writers.npz"
     networks = (str(checkpoints[name]) for name in ("SynthesisNetwork", "CTCNetwork"))
-    use("align", config, "-r", next(networks), "--reader", next(networks), "--output", output)
+    run("align", config, "-r", next(networks), "--reader", next(networks), "--output", output)
     assert all(
         name.startswith(("train-", "valid-", "test-")) for name in Alignment.load(output).lines
     )
 
 
-def refused(*words):
-    with pytest.raises(UserError) as told:
-        use("align", *words)
-    return str(told.value)
-
-
-def test_what_cannot_be_aligned_is_refused(lines, checkpoints, tmp_path):
+def test_what_cannot_be_aligned_is_refused(lines, checkpoints, tmp_path, capsys):
     config, _ = lines
     networks = {name: str(path) for name, path in checkpoints.items()}
     reader = ("--reader", networks["CTCNetwork"])
-    message = refused(config, "-r", networks["AttentionNetwork"], *reader)
-    assert "contains a AttentionNetwork: a network that writes texts, or a recog" in message
-    message = refused(config, "-r", networks["PredictionNetwork"], *reader)
-    assert "contains a PredictionNetwork: a network that writes texts" in message
-    message = refused(
-        *(config, "-r", networks["SynthesisNetwork"], "--reader", networks["PredictionNetwork"])
-    )
-    assert "--reader" in message and "contains no network that reads" in message
     greek = save(tmp_path / "greek.pth", "SynthesisNetwork", "greek", alphabet=Alphabet("αβγ"))
-    message = refused(config, "-r", greek, *reader)
-    assert "config.json: no line has a text in the characters of" in message
-    assert "absent.json" in refused(tmp_path / "absent.json", *reader)
+    for words, told in (
+        ((config, "-r", networks["AttentionNetwork"]), "a network that writes texts, or a recog"),
+        ((config, "-r", networks["PredictionNetwork"]), "a network that writes texts, or a recog"),
+        ((config, "-r", greek), "config.json: no line has a text in the characters of"),
+        ((tmp_path / "absent.json",), "absent.json"),
+    ):
+        assert told in refused(capsys, "align", *words, *reader)
     assert not list(tmp_path.glob("*.npz"))
 
 
@@ -152,7 +142,7 @@ def test_characters_that_nobody_wrote_are_not_read(lines, checkpoints, reads, tm
     texts = [dataset.text(n) for n in used(dataset)]
     reads(texts)
     output, crossed_out = tmp_path / "table.npz", texts[0][0]
-    use("align", config, "-r", checkpoints["SynthesisNetwork"], "--output", output,
+    run("align", config, "-r", checkpoints["SynthesisNetwork"], "--output", output,
         "--reader", "any", "--not-text", crossed_out)  # fmt: skip
     table = Alignment.load(output)
     for n, text in zip(used(dataset), texts, strict=True):

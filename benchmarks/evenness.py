@@ -11,19 +11,17 @@ import numpy as np
 from utils.hand_measures import baseline_of, gaps, levelled, slant
 from utils.ink import strokes, x_height
 
-BETWEEN = {
+SPREADS = {
     "x_height": "x-height, over its mean",
     "slope": "slope of the baseline, degrees",
     "slant": "lean of the downstrokes, degrees",
     "word_space": "mean gap between words in x-heights of the line, over its mean",
-}
-"""Spreads between the lines of a page, as standard deviations."""
-
-WITHIN = {
     "word_drift": "baselines of words around the levelled line, in x-heights",
     "gap_spread": "gaps between words, over their mean",
 }
-"""Spreads within a line, as standard deviations; of a page the median over its lines."""
+"""What `of_page` returns, standard deviations between the lines of a page; those of `WITHIN` are
+within a line, of a page the median over its lines."""
+WITHIN = ("word_drift", "gap_spread")
 
 LEAST_LINES = 5
 """Lines of a page, from which their spread is measured (assumed)."""
@@ -34,7 +32,7 @@ LEAST_LETTERS = 3
 
 
 def of_page(lines: Sequence[tuple[np.ndarray, str]]) -> dict[str, float]:
-    """Return each of `BETWEEN` and `WITHIN` for the lines of a page.
+    """Return each of `SPREADS` for the lines of a page.
 
     Args:
         lines: ink `(points, 3)` and text of each, all in one unit, y downwards.
@@ -44,7 +42,7 @@ def of_page(lines: Sequence[tuple[np.ndarray, str]]) -> dict[str, float]:
     """
     measured = [of_line(ink, text) for ink, text in lines]
     found = {}
-    for name in (*BETWEEN, *WITHIN):
+    for name in SPREADS:
         values = np.array([one[name] for one in measured])
         values = values[~np.isnan(values)]
         if len(values) < LEAST_LINES:

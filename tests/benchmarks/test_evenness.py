@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
+from benchmarks.evenness import LEAST_LINES, of_line, of_page
 from utils.ink import from_strokes
-from utils.page.evenness import LEAST_LINES, of_line, of_page
 
 TEXT = "aaaaa bbbbb ccccc ddddd"
 

@@ -1,0 +1,95 @@
+"""Which points of recorded lines belong to which characters: the table that new lines are cut by.
+
+A network that writes follows the lines with its window, or a recogniser with CTC; a recogniser
+tells which characters can be read where they stand, and which when they are cut out.
+"""
+
+import argparse
+import sys
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from benchmarks.measures import main
+from commands import options
+from data_loader.synthetic.alignment import AlignedLine, Alignment
+from data_loader.synthetic.bank import check_forms, hands, look_at_pieces
+from data_loader.synthetic.cutting import measured_lines
+from model.generation import aligning as by_window
+from model.reader import Reader
+from model.recognition import aligning as by_ctc
+from model.recognition.error_rates import error_counts, read_in_place
+from model.writer import Writer
+from parse_config import ConfigParser
+from utils.alphabet import nfc
+from utils.checks import UserError
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Align the lines of all splits of a config, and save the table."""
+    aligner = options.load(arguments.resume, arguments)
+    reader = options.load(arguments.reader, arguments, to="read")
+    if isinstance(aligner, Writer) and aligner.model.needs_text:
+        align = by_window.align
+    elif isinstance(aligner, Reader) and aligner.model.head == "ctc":
+        align = by_ctc.align
+    else:
+        raise UserError(
+            f"{aligner.path} contains a {type(aligner.model).__name__}: a network that writes "
+            "texts, or a recogniser with CTC, can align"
+        )
+    options.make_room(arguments.output, "--output")
+    alphabet = aligner.model.alphabet
+    config = ConfigParser.from_file(arguments.config, arguments.overrides)
+    source = config.build("data_loader", 0, aligner.model.normalisation, alphabet).source
+    source.prepare()
+    text_of = {
+        index: text
+        for index in np.unique(np.concatenate(list(source.split_indices().values()))).tolist()
+        if (text := nfc(source.text(index)))
+        and not alphabet.unknown(text)
+        and source.lengths[index] > len(text)
+    }
+    if not text_of:
+        raise UserError(
+            f"{arguments.config}: no line has a text in the characters of {aligner.path}, and more "
+            "points than characters"
+        )
+    check_forms(source, text_of)
+    indices, texts = list(text_of), list(text_of.values())
+    inks = [source.ink(index) for index in indices]
+    counts = align(aligner.model, inks, texts, progress=True)
+    read = reader.read_lines(inks, progress=True)
+    lines = {}
+    for index, text, points, hypothesis in zip(indices, texts, counts, read, strict=True):
+        written = [one not in arguments.not_text for one in text]
+        flags = read_in_place(text, hypothesis) & written
+        errors = error_counts(text, hypothesis).character_errors
+        lines[source.name(index)] = AlignedLine(points, flags, np.zeros_like(flags), errors)
+    table = Alignment(lines)
+    measured = measured_lines(source, indices, table)
+    found = hands((source.hand(index), line) for index, line in measured)
+    tried, passed = look_at_pieces(found.values(), partial(reader.read_lines, progress=True))
+    table.save(arguments.output)
+    characters = sum(len(line.read) for line in lines.values())
+    right = sum(int(line.read.sum()) for line in lines.values())
+    print(
+        f"{arguments.output}  ({len(lines):,} lines, {characters:,} characters, "
+        f"{right / characters:.4f} of them read; of {tried:,} cut out, "
+        f"{passed / max(tried, 1):.4f})"
+    )
+
+
+if __name__ == "__main__":
+    parser = options.Parser(description=__doc__.partition("\n\n")[0])
+    add = parser.add_argument
+    add("config", type=Path, help="config whose recorded lines are aligned, of all its splits")
+    options.add_network(parser, default="conditional")
+    options.add_overrides(parser)
+    add("--reader", default="recognition", help="the recogniser (default: recognition)")
+    add("--not-text", default="", help="characters that nobody wrote, as # for crossed-out words")
+    add("--output", type=Path, default=Path("alignment.npz"), help="(default: alignment.npz)")
+    main(run, parser)

@@ -1,0 +1,166 @@
+"""How written lines or pages look, in numbers, by bias, length or liveliness, beside recorded ones.
+
+Of lines `utils.hand_measures.MEASURES`, of pages the spreads of `benchmarks/evenness.py`.
+"""
+
+import argparse
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from base.base_dataset import BaseDataset
+from benchmarks.evenness import LEAST_LINES, SPREADS, of_page
+from benchmarks.measures import VARIED, Measured, main, print_table, shown, variety
+from commands import options
+from commands.page_options import BIAS as PAGE_BIAS
+from commands.page_options import HEIGHT, LINE_HEIGHT
+from data_loader.synthetic.corpus import held_out
+from model.generation.options import Sampling
+from model.handwriting import Hand, Passage, own_hand
+from model.legibility import read_back
+from model.writer import Writer
+from parse_config import data_of
+from utils.checks import UserError
+from utils.hand_measures import MEASURES, measure
+from utils.ink import from_strokes
+from utils.page.layout import Paragraph, pages, scaled
+from utils.page.paper import Paper
+
+NEAR = 5
+"""Characters by which a text may be shorter or longer than --lengths asks for."""
+ROWS, CHARACTERS = 8, 40
+"""Rows of a page, and about how many characters stand in one, as in IAM-OnDB's forms."""
+SENTENCES = 14
+"""Those of the text of a page, some 30 characters each: enough for its rows."""
+SHEETS = 100
+"""Recorded ones that are measured at most."""
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Write lines or pages, measure them and recorded ones, and print the tables."""
+    writer, source = options.load(arguments.resume, arguments, to="write texts"), None
+    if arguments.recorded:
+        loader = data_of(writer, arguments.overrides)
+        loader.split(arguments.recorded)
+        source = loader.source
+    if arguments.pages:
+        columns = [
+            (f"liveliness {share:g}", list(written_pages(writer, arguments, share)))
+            for share in sorted(set(arguments.liveliness))
+        ]
+        if source:
+            recorded = recorded_pages(source, arguments)
+            columns.append((f"{len(recorded)} recorded", recorded))
+        print("spreads from row to row, and of the last two within a row")
+        print_table(SPREADS, columns)
+        return
+    columns = [
+        (f"bias {bias:g}", written_lines(writer, arguments, bias))
+        for bias in sorted(set(arguments.biases))
+    ]
+    recorded = recorded_lines(source, arguments) if source else []
+    print_table(MEASURES, [*columns, *([(f"{len(recorded)} recorded", recorded)] * bool(recorded))])
+    if recorded:
+        print("variety, the spread over lines divided by that over the recorded ones")
+        varieties = [variety(written, recorded) for _, written in columns]
+        for name in (*VARIED, "mean"):
+            print(f"  {name:<18}" + "".join(f"{one[name]:<24.2f}" for one in varieties))
+    print_lengths(writer, arguments)
+
+
+def written_lines(writer: Writer, arguments: argparse.Namespace, bias: float) -> Measured:
+    """Return the measures of sentences, each with a seed of its own."""
+    count = arguments.num_samples
+    texts = options.known(writer.model.alphabet, held_out(count), skip=True)
+    seeds = range(arguments.seed, arguments.seed + count)
+    lines = writer.write_lines(texts, seeds, Sampling(bias), progress=True)
+    return [measure(line.ink, text) for line, text in zip(lines, texts, strict=True)]
+
+
+def recorded_lines(source: BaseDataset, arguments: argparse.Namespace) -> Measured:
+    """Return the measures of recorded lines, each of another hand."""
+    generator = np.random.default_rng(arguments.seed)
+    chosen = source.one_of_each_hand(arguments.recorded, generator)[: arguments.num_samples]
+    return [measure(source.ink(index), source.text(index)) for index in chosen.tolist()]
+
+
+def print_lengths(writer: Writer, arguments: argparse.Namespace) -> None:
+    """Print how texts of each of --lengths are read and look, at each bias."""
+    for length in arguments.lengths:
+        reader = options.load(arguments.reader, arguments, to="read", quiet=True).model
+        texts = held_out(arguments.num_samples, length - NEAR, length + NEAR)
+        texts = options.known(writer.model.alphabet, texts, skip=True)
+        for one in read_back(writer, reader, texts, arguments.biases, seed=arguments.seed):
+            measured = [measure(line.ink, line.reference) for line in one.transcriptions]
+            print(
+                f"{length:>4} characters, bias {one.bias:<5g} cer {one.rates['cer']:.4f}  ended "
+                f"{one.ended:.4f}  slope {shown(measured, 'slope')}  x_height_ratio "
+                f"{shown(measured, 'x_height_ratio')}"
+            )
+
+
+def written_pages(
+    writer: Writer, arguments: argparse.Namespace, liveliness: float
+) -> Iterator[dict[str, float]]:
+    """Yield the measures of pages as `page` lays them out.
+
+    Page n has the seed `--seed` + n, and the hand that the network chooses by it.
+    """
+    texts = options.known(writer.model.alphabet, held_out(arguments.pages * SENTENCES), skip=True)
+    sampling, step = Sampling(PAGE_BIAS), LINE_HEIGHT * HEIGHT
+    for number in tqdm(range(arguments.pages), "pages", leave=False, disable=None):
+        seed = arguments.seed + number
+        hand = Hand(writer, own_hand(writer, None, seed, sampling), None, sampling)
+        hand = replace(hand, liveliness=liveliness)
+        text = " ".join(texts[number * SENTENCES : (number + 1) * SENTENCES])
+        parts = Passage(hand, text).lines
+        lines = hand.write(parts, range(seed, seed + len(parts)))
+        paper = Paper(CHARACTERS * hand.blank * HEIGHT, (ROWS + 0.5) * step, (0.0,) * 4)
+        words = [scaled(word, HEIGHT) for line in lines for word in hand.words(line.line)]
+        page = next(pages([Paragraph(words, step)], paper))
+        yield of_page([(from_strokes(row.strokes), row.text) for row in page.rows])
+
+
+def recorded_pages(source: BaseDataset, arguments: argparse.Namespace) -> Measured:
+    """Return the measures of recorded sheets, of `SHEETS` chosen at random if there are more.
+
+    Raises:
+        UserError: if the dataset has none of enough lines.
+    """
+    sheets: dict[str, list[int]] = {}
+    for index in source.indices(arguments.recorded).tolist():
+        if source.text(index):
+            sheets.setdefault(source.group(index), []).append(index)
+    whole = [lines for name, lines in sorted(sheets.items()) if name and len(lines) >= LEAST_LINES]
+    if not whole:
+        raise UserError(
+            f"the split {arguments.recorded!r} has no sheet: {LEAST_LINES} lines of a form, with "
+            "texts, are needed"
+        )
+    order = np.random.default_rng(arguments.seed).permutation(len(whole))[:SHEETS]
+    return [
+        of_page([(source.ink(index), source.text(index)) for index in whole[n]])
+        for n in order.tolist()
+    ]
+
+
+if __name__ == "__main__":
+    parser = options.Parser(description=__doc__.partition("\n\n")[0])
+    options.add_network(parser, default="writer")
+    options.add_overrides(parser)
+    options.add_seed(parser, "seed of the first line or page, incremented for each further one")
+    add = parser.add_argument
+    add("--num-samples", type=int, default=100, help="lines (default: 100)")
+    add("--biases", type=float, nargs="+", default=[0.5], help="of lines (default: 0.5)")
+    add("--recorded", metavar="SPLIT", help="of the config's dataset: measure its lines as well")
+    add("--lengths", type=int, nargs="+", default=[], help="of texts that are read as well")
+    add("--reader", default="reader", help="that reads these (default: reader)")
+    add("--pages", type=int, help="measure so many pages instead")
+    add("--liveliness", type=float, nargs="+", default=[1.0], help="of pages (default: 1)")
+    main(run, parser)
