@@ -20,6 +20,7 @@ from data_loader.sources.ink_files import read_ink
 from data_loader.synthetic.embedded import EmbeddedDataset
 from model import SynthesisNetwork, load
 from model.generation.options import Sampling
+from tests.benchmarks import scripts
 from trainer import own_hand
 from trainer.own_hand import exam, practice, preparation
 from utils.checks import DataError, UserError
@@ -266,21 +267,13 @@ def test_the_script_learns_a_hand_and_goes_on_where_it_was_stopped(
     assert 80 < x_height(style.ink) < 160  # in the network's units, whatever the person's were
     assert load(whole, "cpu").path.name == "hand.pth"
     assert "of what was learned" in (whole / "train.log").read_text()
-    shown = [
-        "hand",
-        "-r",
-        str(whole / "hand.pth"),
-        "--num-samples",
-        "2",
-        "--output",
-        "shown.png",
-        "-d",
-        "cpu",
-    ]
+    shown = ["hand", "-r", str(whole / "hand.pth"), "--output", "shown.png", "-d", "cpu"]
     assert experiments.main(shown) == 0
-    said = capsys.readouterr().out
     assert Path("shown.png").read_bytes().startswith(b"\x89PNG")
-    assert "each of the person's 8 lines" in said and said.count("of the characters misread") == 4
+    capsys.readouterr()
+    scripts.run("likeness", "-r", whole, "-d", "cpu")
+    said = capsys.readouterr().out
+    assert "each of the person's 8 lines" in said and said.count("20 sentences by the network") == 4
 
     assert train.main([*words, "--run-id", "parts", "-o", "trainer.args.time_limit_minutes=0"]) == 0
     parts = Path("saved/models/own_hand/parts")
