@@ -4,7 +4,8 @@ import signal
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -64,8 +65,7 @@ class Batch:
         return len(self.lengths)
 
     def _map(self, change: Callable[[Tensor], Tensor]) -> "Batch":
-        values = (getattr(self, field.name) for field in fields(self))
-        return Batch(*(None if value is None else change(value) for value in values))
+        return Batch(*(value if value is None else change(value) for value in vars(self).values()))
 
 
 class BucketBatchSampler(Sampler[list[tuple[int, int]]]):
@@ -84,18 +84,13 @@ class BucketBatchSampler(Sampler[list[tuple[int, int]]]):
     def __init__(self, seed: int, batch_size: int, bucket: int, shuffle: bool) -> None:
         self.seed, self.batch_size, self.bucket, self.shuffle = seed, batch_size, bucket, shuffle
         self.position = (0, 0)
-        self._indices: np.ndarray | None = None
 
     def fill(self, indices: np.ndarray, lengths: np.ndarray) -> None:
         """Set the samples to draw from and their steps, both `(samples,)` int64."""
-        if len(indices) != len(lengths):
-            raise ValueError(f"{len(indices)} samples, but {len(lengths)} lengths")
         self._indices, self._lengths = np.asarray(indices), np.asarray(lengths)
 
     def batches(self, epoch: int) -> list[np.ndarray]:
         """Return the indices of the samples of each batch of an epoch."""
-        if self._indices is None:
-            raise RuntimeError("call prepare() before iterating over a data loader")
         generator = np.random.default_rng([self.seed, epoch, 0, _ORDER])
         count, size = len(self._indices), self.batch_size
         if not self.shuffle:
@@ -116,19 +111,12 @@ class BucketBatchSampler(Sampler[list[tuple[int, int]]]):
         return iter([[(epoch, int(index)) for index in share] for share in shares])
 
     def __len__(self) -> int:
-        if self._indices is None:
-            raise RuntimeError("call prepare() before asking a data loader for its length")
         return -(-len(self._indices) // self.batch_size)
 
 
-@dataclass
-class _Collate:
-    """Makes a batch of samples; None for an empty list."""
-
-    collate: Callable[[list[Any]], Any]
-
-    def __call__(self, samples: list[Any]) -> Any:
-        return self.collate(samples) if samples else None
+def _collated(collate: Callable[[list[Any]], Any], samples: list[Any]) -> Any:
+    """Return a batch of samples; None for an empty list."""
+    return collate(samples) if samples else None
 
 
 def _worker(_: int) -> None:
@@ -176,20 +164,19 @@ class BaseDataLoader(DataLoader, ABC):
         shuffle: bool = True,
         pin_memory: bool = False,
     ) -> None:
+        self.seed, self._next = seed, (0, 0)
         self.sampler_of_batches = BucketBatchSampler(seed, batch_size, bucket, shuffle)
-        self._next = (0, 0)
         super().__init__(
             samples,
             batch_sampler=self.sampler_of_batches,
             num_workers=num_workers,
-            collate_fn=_Collate(collate),
+            collate_fn=partial(_collated, collate),
             pin_memory=pin_memory and torch.cuda.is_available(),
             worker_init_fn=_worker,
             # A generator of its own: else every iteration would draw from torch's global one.
             generator=torch.Generator(),
             persistent_workers=shuffle and num_workers > 0,
         )
-        self.seed = seed
 
     @abstractmethod
     def prepare(self) -> None:
