@@ -10,11 +10,11 @@ class BaseTransform:
 
     `random` distinguishes augmentation (drawn for every sample and epoch) from preprocessing (the
     same every time, included in the normalisation). Augmentation `acts_on` the ink, from which
-    inputs and targets are then made; or on the targets alone; or on the normalised inputs alone.
+    inputs and targets are then made; or on the normalised inputs alone.
     """
 
     random: ClassVar[bool] = False
-    acts_on: ClassVar[Literal["ink", "inputs", "targets"]] = "ink"
+    acts_on: ClassVar[Literal["ink", "inputs"]] = "ink"
 
     def __call__(
         self, ink: np.ndarray, missing: np.ndarray, generator: np.random.Generator

@@ -1,68 +1,35 @@
 """Where samples come from: datasets, one file per source; transforms; batching."""
 
-from data_loader.data_loaders import HandwritingDataLoader
-from data_loader.sources.hand import HandDataset
-from data_loader.sources.iam_ondb import IAMOnDBDataset
-from data_loader.sources.ink_files import InkSample, read_ink
-from data_loader.sources.inkml import InkMLDataset
-from data_loader.sources.mnist_strokes import MNISTStrokesDataset
-from data_loader.sources.stroke_arrays import StrokeArraysDataset
-from data_loader.sources.unipen import UnipenDataset
-from data_loader.synthetic.composed import ComposedDataset
-from data_loader.synthetic.embedded import EmbeddedDataset
-from data_loader.synthetic.mixed import MixedDataset
-from data_loader.transforms.augmentation import (
-    CutLongSteps,
-    Dequantise,
-    FillMissing,
-    InputNoise,
-    Rotate,
-    Scale,
-    Slant,
-    Stretch,
-    Warp,
-)
-from data_loader.transforms.shaping import (
-    LevelBaseline,
-    ResampleDistance,
-    ResampleTime,
-    ScaleHeight,
-    ShapedDataset,
-    Simplify,
-    UndoSlant,
-)
-from data_loader.transforms.slips import RemoveSlips
-from data_loader.transforms.smoothing import Smooth
+from importlib import import_module
+from typing import Any
 
-__all__ = [
-    "ComposedDataset",
-    "CutLongSteps",
-    "Dequantise",
-    "EmbeddedDataset",
-    "FillMissing",
-    "HandDataset",
-    "HandwritingDataLoader",
-    "IAMOnDBDataset",
-    "InkMLDataset",
-    "InkSample",
-    "InputNoise",
-    "LevelBaseline",
-    "MNISTStrokesDataset",
-    "MixedDataset",
-    "RemoveSlips",
-    "ResampleDistance",
-    "ResampleTime",
-    "Rotate",
-    "Scale",
-    "ScaleHeight",
-    "ShapedDataset",
-    "Simplify",
-    "Slant",
-    "Smooth",
-    "Stretch",
-    "StrokeArraysDataset",
-    "UndoSlant",
-    "UnipenDataset",
-    "Warp",
-    "read_ink",
-]
+_NAMES = {
+    "data_loaders": "HandwritingDataLoader",
+    "sources.hand": "HandDataset",
+    "sources.iam_ondb": "IAMOnDBDataset",
+    "sources.ink_files": "InkSample read_ink",
+    "sources.inkml": "InkMLDataset",
+    "sources.mnist_strokes": "MNISTStrokesDataset",
+    "sources.stroke_arrays": "StrokeArraysDataset",
+    "sources.unipen": "UnipenDataset",
+    "synthetic.composed": "ComposedDataset",
+    "synthetic.embedded": "EmbeddedDataset",
+    "synthetic.mixed": "MixedDataset",
+    "transforms.augmentation": (
+        "CutLongSteps FillMissing InputNoise Rotate Scale Slant Stretch Warp"
+    ),
+    "transforms.shaping": (
+        "LevelBaseline ResampleDistance ResampleTime ScaleHeight ShapedDataset Simplify UndoSlant"
+    ),
+    "transforms.slips": "RemoveSlips",
+    "transforms.smoothing": "Smooth",
+}
+_HOMES = {name: module for module, names in _NAMES.items() for name in names.split()}
+__all__ = sorted(_HOMES)
+
+
+def __getattr__(name: str) -> Any:
+    """Import a name on first use, so that reading does not import what only training needs."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

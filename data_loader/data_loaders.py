@@ -74,8 +74,7 @@ class _Samples(Dataset):
                 inputs, _ = self._augmented("inputs", inputs, missing, generator)
                 ink = self.normalisation.invert(inputs)
             return self.features(ink), None, text, index
-        targets, _ = self._augmented("targets", ink[1:], missing[1:], generator)
-        inputs, targets = map(self.normalisation.apply, (ink[:-1], targets))
+        inputs, targets = map(self.normalisation.apply, (ink[:-1], ink[1:]))
         inputs, _ = self._augmented("inputs", inputs, missing[:-1], generator)
         # The fourth column: whatever became of the points, the last one is the last.
         inputs, targets = (np.pad(part, ((0, 0), (0, 1))) for part in (inputs, targets))

@@ -197,25 +197,3 @@ class InputNoise(BaseTransform):
 
     def change(self, ink: np.ndarray, generator: np.random.Generator) -> None:
         ink[:, :2] += generator.normal(0, self.std, (len(ink), 2))
-
-
-class Dequantise(BaseTransform):
-    """Adds noise, uniform over a cell of the digitiser's grid, to the target offsets.
-
-    Points on a grid repeat the same few offsets. A density that peaks at these has a better
-    log-loss without modelling the writing better; under this noise peaks gain nothing (Theis, van
-    den Oord and Bethge 2016, section 3.1). It is the noise of `log_loss_dequantised`. The end of
-    stroke does not change.
-
-    Args:
-        spacing: of the grid, source units.
-    """
-
-    random = True
-    acts_on = "targets"
-
-    def __init__(self, *, spacing: Annotated[float, Range(1e-6, 1e6)] = 1.0) -> None:
-        self.spacing = spacing
-
-    def change(self, ink: np.ndarray, generator: np.random.Generator) -> None:
-        ink[:, :2] += generator.uniform(-0.5 * self.spacing, 0.5 * self.spacing, (len(ink), 2))

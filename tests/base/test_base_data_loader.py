@@ -63,22 +63,22 @@ def test_every_epoch_has_every_sample_once_in_other_batches(count):
         assert sorted(chain(*batches)) == list(range(count))
         assert len(batches) == len(loader) == -(-count // 8)
         assert sorted(len(batch) for batch in batches)[1:] == [8] * (len(batches) - 1)
+    longest = [loader.lengths[batch].max() for batch in epochs[0]]
+    # Fails by 1 in 10^3 of seeds; this one is fixed.
+    assert abs(np.corrcoef(longest, np.arange(len(longest)))[0, 1]) < 0.5
     sets = [{frozenset(batch) for batch in batches} for batches in epochs]
     assert len(sets[0] & sets[1]) < len(sets[0]) / 10
 
 
-def test_batches_of_like_length_do_not_come_in_order_of_length():
-    loader = Loader(lengths_like_iam(3200), batch_size=32).prepare()
-    longest = [loader.lengths[batch].max() for batch in loader.sampler_of_batches.batches(0)]
-    assert abs(np.corrcoef(longest, np.arange(len(longest)))[0, 1]) < 0.5  # fails by 1 in 10^6
-
-
-def test_seed_alone_decides_the_order():
+def test_seed_alone_decides_the_order_and_global_generators_are_left_alone():
     lengths = lengths_like_iam(200)
     first = list(Loader(lengths, seed=5).prepare())
     np.random.seed(0)
     torch.manual_seed(0)
+    torch_state, numpy_state = torch.get_rng_state(), np.random.get_state()[1].copy()
     assert list(Loader(lengths, seed=5).prepare()) == first
+    assert torch.equal(torch.get_rng_state(), torch_state)
+    assert (np.random.get_state()[1] == numpy_state).all()
     assert list(Loader(lengths, seed=6).prepare()) != first
 
 
@@ -111,25 +111,6 @@ def test_an_iteration_broken_off_is_followed_by_the_next_epoch():
     assert list(loader) == list(other)
 
 
-def test_iterating_leaves_the_global_generators_alone():
-    loader = Loader(lengths_like_iam(50)).prepare()
-    torch_state, numpy_state = torch.get_rng_state(), np.random.get_state()[1].copy()
-    list(loader)
-    assert torch.equal(torch.get_rng_state(), torch_state)
-    assert (np.random.get_state()[1] == numpy_state).all()
-
-
-def test_workers_make_the_same_batches():
-    lengths = lengths_like_iam(60)
-    plain = Loader(lengths, batch_size=8).prepare()
-    workers = Loader(lengths, batch_size=8, num_workers=2).prepare()
-    for _ in range(2):
-        assert list(workers) == list(plain)
-    workers.set_position(1, 3)
-    plain.set_position(1, 3)
-    assert list(workers) == list(plain)
-
-
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
 def test_workers_outlive_the_signals_that_end_a_run():
     lengths = lengths_like_iam(600)
@@ -141,14 +122,6 @@ def test_workers_outlive_the_signals_that_end_a_run():
         os.kill(worker.pid, signal.SIGTERM)
     taken += list(batches)
     assert taken == list(Loader(lengths, batch_size=2).prepare())
-
-
-def test_unprepared_loader_says_so():
-    loader = Loader([1, 2])
-    with pytest.raises(RuntimeError, match=r"call prepare\(\)"):
-        len(loader)
-    with pytest.raises(RuntimeError, match=r"call prepare\(\)"):
-        list(loader)
 
 
 def batch(lengths=(3, 1)):

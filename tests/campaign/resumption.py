@@ -38,7 +38,6 @@ AUGMENTATION: list[list[dict[str, Any]]] = [
     [
         {"type": "Scale", "args": {"low": 0.9, "high": 1.1}},
         {"type": "Slant", "args": {"degrees": 10.0}},
-        {"type": "Dequantise"},
     ],
 ]
 BY_EPOCH = [

@@ -8,7 +8,6 @@ from base.base_dataset import BaseDataset
 from base.base_transform import BaseTransform
 from data_loader import (
     CutLongSteps,
-    Dequantise,
     FillMissing,
     HandwritingDataLoader,
     IAMOnDBDataset,
@@ -341,19 +340,6 @@ def test_input_noise_spares_the_targets():
         assert torch.equal(a.inputs[..., 2], b.inputs[..., 2])
         assert not torch.equal(a.inputs, b.inputs)
         assert not a.inputs[~a.mask].any()
-
-
-def test_dequantising_spares_the_inputs_and_is_in_source_units():
-    noisy, plain = loader(augmentation=[Dequantise(spacing=4.0)]), loader()
-    std = torch.tensor(plain.normalisation.std, dtype=torch.float32)
-    largest = torch.zeros(2)
-    for a, b in zip(noisy, plain, strict=True):
-        assert torch.equal(a.inputs, b.inputs)
-        assert torch.equal(a.targets[..., 2:], b.targets[..., 2:])
-        assert not a.targets[~a.mask].any()
-        moved = (a.targets - b.targets)[..., :2].abs().flatten(0, 1).amax(0) * std
-        largest = torch.maximum(largest, moved)
-    assert ((largest > 1.8) & (largest < 2.001)).all()
 
 
 @pytest.mark.parametrize("filled", [False, True])

@@ -1,10 +1,8 @@
 import numpy as np
 import pytest
-from scipy import stats
 
 from data_loader.transforms.augmentation import (
     CutLongSteps,
-    Dequantise,
     FillMissing,
     InputNoise,
     Rotate,
@@ -109,15 +107,6 @@ def test_input_noise_has_its_standard_deviation_and_spares_the_pen():
     # The standard deviation of 40,000 draws is known to 0.0011; 5 of these are allowed.
     assert noisy[:, :2].std() == pytest.approx(0.3, abs=0.0055)
     assert not noisy[:, 2].any()
-
-
-def test_dequantising_spreads_offsets_evenly_over_a_cell_and_spares_the_pen():
-    ink = np.full((20_000, 3), 3.0, dtype=np.float32)
-    spread, _ = apply(Dequantise(spacing=2.0), ink, np.zeros(len(ink), dtype=np.uint8))
-    for column in (0, 1):
-        assert stats.kstest(spread[:, column], stats.uniform(2.0, 2.0).cdf).pvalue > 1e-6
-    assert abs(np.corrcoef(spread[:, :2].T)[0, 1]) < 0.04  # fails by 1 in 10^7
-    assert (spread[:, 2] == 3.0).all() and (ink == 3.0).all()
 
 
 def zigzag(points=400, size=1.0):
