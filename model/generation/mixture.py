@@ -22,9 +22,6 @@ PEN_PIVOT = -1.5
 """Log-odds of ends that a bias leaves unchanged (a probability of 0.18), see `sharpen_ends`
 (measured, lab notebook: stopping and the pen)."""
 
-UNSTRETCHED = (1.0, 1.0)
-"""Factors of `stretched` that change nothing."""
-
 
 class _ClampInwards(torch.autograd.Function):
     """Clamp to bounds; outside them, only gradients that lead back inside pass.
@@ -297,41 +294,3 @@ def stretched(
         stretched.weight[rows] *= factor[:, None]
         stretched.bias[rows] = factor * (stretched.bias[rows] + origin) - origin
     return stretched
-
-
-def draw(
-    raw: Tensor,
-    lowest: Tensor,
-    max_correlation: float,
-    bias: Tensor,
-    uniform: Tensor,
-    normal: Tensor,
-    end_of_sequence: bool = False,
-    pen_sharpness: float = PEN_SHARPNESS,
-) -> Tensor:
-    """Return points `(B, 3)` or `(B, 4)`, exactly those of `Mixture.from_parameters(raw, ...)
-    .biased(bias, pen_sharpness).sample(uniform, normal)`, computing only the chosen component.
-
-    Args:
-        raw: `(B, 6 M + 1)`, or `(B, 6 M + 2)`.
-        lowest: logarithm of the lower bounds on the scales, `(2,)`.
-        max_correlation, end_of_sequence: as there.
-        bias: `(B, 1)`.
-        uniform, normal: `(B, 2)`.
-    """
-    raw, ends = raw.clamp(-LIMIT, LIMIT), None
-    if end_of_sequence:
-        raw, ends = raw[:, :-1], -raw[:, -1]
-    parts = raw[:, 1:].unflatten(1, (6, -1))  # (B, 6, M)
-    cumulative = (parts[:, 0] * (1.0 + bias)).softmax(1).cumsum(1)
-    chosen = (cumulative <= uniform[:, :1] * cumulative[:, -1:]).sum(1, keepdim=True)
-    chosen = chosen.clamp_max(cumulative.shape[1] - 1)[:, :, None].expand(-1, 6, 1)
-    parts = parts.gather(2, chosen)[:, :, 0]  # (B, 6)
-    log_scales = parts[:, 3:5].clamp_max(math.log(LIMIT)).maximum(lowest)
-    rho = max_correlation * torch.tanh(parts[:, 5:])
-    second = rho * normal[:, :1] + ((1.0 - rho) * (1.0 + rho)).sqrt() * normal[:, 1:]
-    scales = torch.exp(log_scales - bias)
-    offset = parts[:, 1:3] + scales * torch.cat((normal[:, :1], second), 1)
-    pen = sharpen_ends(-raw[:, 0], bias[:, 0], pen_sharpness)
-    ends = None if ends is None else sharpen_ends(ends, bias[:, 0], pen_sharpness)
-    return torch.cat((offset, draw_ends(uniform, pen, ends)), 1)

@@ -5,7 +5,8 @@ M components of the mixture, I numbers of a point.
 """
 
 import math
-from collections.abc import Callable, Mapping
+from abc import abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -14,11 +15,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from base.base_model import BaseModel
+from model.generation.compiled_stepper import CompiledStepper
 from model.generation.mixture import Mixture
-from model.generation.mixture import draw as draw_of_mixture
 from model.generation.regression import PointEstimate
+from model.generation.stepper import Lines, Stepper
 from model.layers.cells import clip_gradient
 from model.layers.dropout import Dropout
+from model.layers.kernels import library
 from model.layers.recurrent import INPUT_WEIGHTS, RecurrentLayer
 from model.layers.window import WindowedLayer
 from utils.alphabet import Alphabet
@@ -35,7 +38,6 @@ From 0.5 training takes longer (measured on MNIST's sevens, after 300 steps of A
 nats per digit for its end, against 4.1)."""
 
 Head = Literal["mixture", "regression"]
-Draw = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
 
 Size = Annotated[int, Range(1, 8192)]
 Bound = Annotated[float, Range(1e-6)] | None
@@ -48,7 +50,7 @@ class Output:
     Attributes:
         prediction: the density of the next point, leading dimensions `(B, T)`; with a regression
             head its estimate.
-        state: the state after the last step, `(B, ...)` each.
+        state: after the last step, `(B, ...)` each: what the next call takes.
         attention: phi over the characters of the text and the position after its end,
             `(B, T, U + 1)`; None without a text.
     """
@@ -59,31 +61,21 @@ class Output:
 
 
 class MixtureNetwork(BaseModel):
-    """Stacked recurrent layers with skip connections, and a mixture density as output.
+    """A network that predicts each next point from those before: what all generators share.
 
-    With the regression head it is one point instead of a density (see `PointEstimate`), learned
-    under `SquaredError`; `num_mixtures`, `min_scale` and `max_correlation` then have no effect.
-
-    Every hidden layer sees the input and the layer below, the output layer sees all hidden layers
-    (the paper, eqs 1-5). Offsets are in normalised units throughout.
-
-    Common arguments of the networks' constructors:
+    A subclass makes its layers and, by `output_layer`, an output layer for as many numbers as they
+    give at each step; its `forward` hands what this gives to `predict`. Offsets are in normalised
+    units throughout. With the regression head the prediction is one point instead of a density
+    (see `PointEstimate`), learned under `SquaredError`; `num_mixtures`, `min_scale` and
+    `max_correlation` then have no effect.
 
     Args:
         normalisation: of the offsets; it turns `min_scale` into normalised units.
-        hidden_size: cells of each layer.
-        num_layers: hidden layers.
-        cell: kind of the cells.
         num_mixtures: components of the mixture, M.
-        dropout: share of a hidden layer's outputs dropped, in training, from what the layer above
-            and the output layer see.
-        forget_bias: starting value of the bias of an LSTM's forget gates.
         min_scale: lower bound on the mixture's scales, in the units of the data.
         max_correlation: upper bound on the mixture's absolute correlations.
         clip_output_gradient: bound on the gradient of one sequence's summed nats with respect to
             the output layer's results (the paper: 100).
-        clip_lstm_gradient: the same with respect to the gates of the LSTMs before squashing (the
-            paper: 10).
         end_of_sequence: whether a point has a fourth number, 1 for the last of its sequence, which
             the network sees and predicts, so that it ends its lines on its own.
         head: whether the output layer gives the parameters of a mixture or a single point.
@@ -97,44 +89,93 @@ class MixtureNetwork(BaseModel):
     """
 
     longest: int | None = None
+    output: nn.Linear
 
     def __init__(
         self,
         normalisation: Normalisation,
-        layers: list[nn.Module],
         *,
         num_mixtures: Annotated[int, Range(1, 1024)] = 20,
-        dropout: Annotated[float, Range(0.0, 0.95)] = 0.0,
         min_scale: Annotated[float, Range(1e-6)] = 0.1,
         max_correlation: Annotated[float, Range(0.0, 0.9999)] = 0.999,
         clip_output_gradient: Bound = None,
-        clip_lstm_gradient: Bound = None,
         end_of_sequence: bool = False,
         head: Head = "mixture",
         stretch: Annotated[float, Range(0.0, 0.2)] = 0.0,
     ) -> None:
         super().__init__()
-        self.end_of_sequence, self.head = end_of_sequence, head
-        self.stretch = stretch
-        self.input_size = input_size(end_of_sequence)
-        self.normalisation = normalisation
-        self.min_scale = min_scale
-        self.max_correlation = max_correlation
+        self.end_of_sequence, self.head, self.stretch = end_of_sequence, head, stretch
+        self.input_size = INPUT_SIZE + end_of_sequence
+        self.normalisation, self.num_mixtures = normalisation, num_mixtures
+        self.min_scale, self.max_correlation = min_scale, max_correlation
         self.clip_output_gradient = clip_output_gradient
-        self.clip_lstm_gradient = clip_lstm_gradient
-        self.layers = nn.ModuleList(layers)
-        self.dropout = Dropout(dropout)
-        hidden_sizes = sum(layer.hidden_size for layer in layers)
-        outputs = {
-            "mixture": Mixture.num_parameters(num_mixtures, end_of_sequence),
-            "regression": PointEstimate.num_parameters(end_of_sequence),
-        }
-        self.output = nn.Linear(hidden_sizes, outputs[head])
-        if end_of_sequence:
-            with torch.no_grad():
-                self.output.bias[-1] = math.log(1.0 / FIRST_END - 1.0)
         bound = [min_scale / deviation for deviation in normalisation.std]
         self.register_buffer("min_scales", torch.tensor(bound), persistent=False)
+
+    @abstractmethod
+    def forward(
+        self,
+        inputs: Tensor,
+        text: Tensor | None = None,
+        text_lengths: Tensor | None = None,
+        state: dict[str, Tensor] | None = None,
+    ) -> Output:
+        """Predict each next point.
+
+        Args:
+            inputs: points up to each step, `(B, T, 3)` or `(B, T, 4)`, normalised. A network that
+                sees three numbers ignores the fourth; for one that sees four, a missing fourth is
+                0: a sequence has not ended before its next point.
+            text: indices of the characters, `(B, U)`; ignored by a network that needs none.
+            text_lengths: characters of each text, `(B,)`.
+            state: as an earlier call returned it; None for `initial_state`. Tensors by name, of
+                any shape that begins with B; they may grow from call to call.
+        """
+
+    def stepper(self, lines: Lines, products: torch.dtype) -> Stepper:
+        """Return what writes lines step by step, see `Stepper`; a subclass may know a faster one.
+
+        Args:
+            lines: the initial state.
+            products: dtype of the matrix products.
+        """
+        return Stepper(self, lines, products)
+
+    def output_layer(self, size: int) -> nn.Linear:
+        """Return a new output layer for `size` numbers per step."""
+        if self.head == "regression":
+            count = PointEstimate.num_parameters(self.end_of_sequence)
+        else:
+            count = Mixture.num_parameters(self.num_mixtures, self.end_of_sequence)
+        output = nn.Linear(size, count)
+        if self.end_of_sequence:
+            with torch.no_grad():
+                output.bias[-1] = math.log(1.0 / FIRST_END - 1.0)
+        return output
+
+    def predict(self, raw: Tensor) -> Mixture | PointEstimate:
+        """Return the prediction that the output layer's numbers `(B, T, any)` describe."""
+        raw = clip_gradient(raw, self._bound(self.clip_output_gradient))
+        if self.head == "regression":
+            return PointEstimate.from_parameters(raw, self.end_of_sequence)
+        return Mixture.from_parameters(
+            raw, self.min_scales, self.max_correlation, self.end_of_sequence
+        )
+
+    def _bound(self, bound: float | None) -> float | None:
+        return None if bound is None else bound * self.gradient_scale
+
+    def stretch_at(self, bias: float) -> tuple[float, float]:
+        """Return the usual factors of the offsets that are expected in x and y, see `sample`."""
+        return 1.0 - self.stretch * math.expm1(-2.0 * bias), 1.0
+
+    def next_point(self, raw: Tensor) -> Mixture | PointEstimate:
+        """Return the prediction that the output layer's numbers `(..., any)` describe."""
+        if self.head == "regression":
+            return PointEstimate.from_parameters(raw, self.end_of_sequence)
+        return Mixture.from_parameters(
+            raw, self.min_scales, self.max_correlation, self.end_of_sequence
+        )
 
     def extend_state_dict(
         self, state_dict: Mapping[str, Tensor], vocab_size_before: int | None = None
@@ -157,6 +198,61 @@ class MixtureNetwork(BaseModel):
                     extended[name] = torch.cat((point, torch.zeros_like(old[:, :1]), others), 1)
         return super().extend_state_dict(extended, vocab_size_before)
 
+
+class _RecurrentNetwork(MixtureNetwork):
+    """Stacked recurrent layers with skip connections, the lowest with a window or without.
+
+    Every hidden layer sees the input and the layer below, the output layer sees all hidden layers
+    (the paper, eqs 1-5); with a window those above the lowest see it as well (eq. 53).
+
+    Args:
+        normalisation: see `MixtureNetwork`, as are the arguments not listed here.
+        window: further arguments of the `WindowedLayer`; None for a network without.
+        hidden_size: cells of each layer.
+        num_layers: hidden layers.
+        cell: kind of the cells.
+        forget_bias: starting value of the bias of an LSTM's forget gates.
+        dropout: share of a hidden layer's outputs dropped, in training, from what the layer above
+            and the output layer see.
+        clip_lstm_gradient: as `clip_output_gradient`, with respect to the gates of the LSTMs before
+            squashing (the paper: 10).
+    """
+
+    def __init__(
+        self,
+        normalisation: Normalisation,
+        window: dict[str, Any] | None = None,
+        *,
+        hidden_size: Size = 400,
+        num_layers: Annotated[int, Range(1, 16)] = 3,
+        cell: Literal["LSTM", "GRU"] = "LSTM",
+        forget_bias: Annotated[float, Range(-10.0, 10.0)] = 1.0,
+        dropout: Annotated[float, Range(0.0, 0.95)] = 0.0,
+        clip_lstm_gradient: Bound = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(normalisation, **options)
+        sizes, seen = (hidden_size, forget_bias), self.input_size
+        if window is None:
+            layers: list[nn.Module] = [RecurrentLayer(cell, seen, *sizes)]
+        else:
+            layers = [WindowedLayer(cell, seen, *sizes, **window)]
+            seen += layers[0].vocab_size
+        others = range(num_layers - 1)
+        layers += [RecurrentLayer(cell, seen + hidden_size, *sizes) for _ in others]
+        self.layers, self.dropout = nn.ModuleList(layers), Dropout(dropout)
+        self.clip_lstm_gradient = clip_lstm_gradient
+        self.output = self.output_layer(num_layers * hidden_size)
+
+    def stepper(self, lines: Lines, products: torch.dtype) -> Stepper:
+        """Return the compiled stepper, where that does what `forward` does; see `MixtureNetwork`.
+
+        A subclass, or a module that is none of the project's, may compute something else.
+        """
+        known = {type(module) for module in self.modules()} <= OWN and self.head == "mixture"
+        fast = known and library.available(self.output.weight.device, products)
+        return (CompiledStepper if fast else Stepper)(self, lines, products)
+
     def initial_state(self, batch: int) -> dict[str, Tensor]:
         """Return the state before the first step: zeros, `(batch, ...)` each."""
         zeros = self.output.weight.new_zeros
@@ -166,37 +262,6 @@ class MixtureNetwork(BaseModel):
             for name, size in layer.state_sizes.items()
         }
 
-    def _bound(self, bound: float | None) -> float | None:
-        return None if bound is None else bound * self.gradient_scale
-
-    def stretch_at(self, bias: float) -> tuple[float, float]:
-        """Return the usual factors of the offsets that are expected in x and y, see `sample`."""
-        return 1.0 - self.stretch * math.expm1(-2.0 * bias), 1.0
-
-    def next_point(self, raw: Tensor) -> Mixture | PointEstimate:
-        """Return the prediction that the output layer's numbers `(..., any)` describe."""
-        if self.head == "regression":
-            return PointEstimate.from_parameters(raw, self.end_of_sequence)
-        return Mixture.from_parameters(
-            raw, self.min_scales, self.max_correlation, self.end_of_sequence
-        )
-
-    def drawing(self, dtype: torch.dtype, pen_sharpness: float) -> Draw:
-        """Return a fast equivalent of `next_point(raw).biased(bias, pen_sharpness).sample(...)`.
-
-        It takes `raw` `(B, any)`, the bias `(B, 1)`, and the random numbers as `sample` does, all
-        of `dtype`, and uses the present bounds.
-        """
-        ends, most = self.end_of_sequence, self.max_correlation
-        if self.head == "regression":
-            return lambda raw, bias, uniform, normal: PointEstimate.draw(raw, uniform, ends)
-        lowest = self.min_scales.to(dtype).log()
-
-        def draw(raw: Tensor, bias: Tensor, uniform: Tensor, normal: Tensor) -> Tensor:
-            return draw_of_mixture(raw, lowest, most, bias, uniform, normal, ends, pen_sharpness)
-
-        return draw
-
     def forward(
         self,
         inputs: Tensor,
@@ -204,112 +269,39 @@ class MixtureNetwork(BaseModel):
         text_lengths: Tensor | None = None,
         state: dict[str, Tensor] | None = None,
     ) -> Output:
-        """Predict each next point.
-
-        Args:
-            inputs: points up to each step, `(B, T, 3)` or `(B, T, 4)`, normalised. A network that
-                sees three numbers ignores the fourth; for one that sees four, a missing fourth is
-                0: a sequence has not ended before its next point.
-            text: indices of the characters, `(B, U)`; ignored by a network without a window.
-            text_lengths: characters of each text, `(B,)`.
-            state: as an earlier call returned it; None for the initial state.
-        """
         state = self.initial_state(len(inputs)) if state is None else state
-        inputs = inputs[..., : self.input_size].transpose(0, 1)
-        if lacking := self.input_size - inputs.shape[2]:
-            inputs = functional.pad(inputs, (0, lacking))  # (T, B, I)
-        hiddens, carried, window = self._run_layers(inputs, text, text_lengths, state)
+        seen = inputs[..., : self.input_size].transpose(0, 1)
+        seen = functional.pad(seen, (0, self.input_size - seen.shape[2]))  # (T, B, I)
+        bound = self._bound(self.clip_lstm_gradient)
+        hiddens, carried, attention = [], {}, None
+        for number, layer in enumerate(self.layers):
+            own = {name: state[f"{number}.{name}"] for name in layer.state_sizes}
+            if isinstance(layer, WindowedLayer):
+                hidden, windows, phi, last = layer(seen, text, text_lengths, own, bound)
+                # The upper layers are not tied to the window step by step: they see it all at once.
+                seen = torch.cat((seen.to(windows), windows), -1)
+                attention = phi.transpose(0, 1)  # (B, T, U + 1)
+            else:
+                below = [self.dropout(hiddens[-1]).to(seen.dtype)] if hiddens else []
+                hidden, last = layer(torch.cat([seen, *below], -1), own, bound)
+            hiddens.append(hidden)  # (T, B, H)
+            carried |= {f"{number}.{name}": value for name, value in last.items()}
         raw = self.output(torch.cat([self.dropout(hidden) for hidden in hiddens], -1))
-        raw = clip_gradient(raw.transpose(0, 1), self._bound(self.clip_output_gradient))
-        return Output(self.next_point(raw), carried, window)
-
-    def _run_layers(
-        self,
-        inputs: Tensor,
-        text: Tensor | None,
-        text_lengths: Tensor | None,
-        state: dict[str, Tensor],
-    ) -> tuple[list[Tensor], dict[str, Tensor], Tensor | None]:
-        """Return the hidden states of all layers `(T, B, H)`, the state carried on, and phi."""
-        raise NotImplementedError
-
-    def _run_stack(
-        self, seen: Tensor, hiddens: list[Tensor], carried: dict, state: dict[str, Tensor]
-    ) -> None:
-        """Run the remaining plain layers, each over `seen` and the layer below.
-
-        Args:
-            seen: what every layer sees, `(T, B, any)`.
-            hiddens: of the layers so far; extended by the others.
-            carried: state so far; extended by the others.
-        """
-        for number in range(len(hiddens), len(self.layers)):
-            below = [self.dropout(hiddens[-1]).to(seen.dtype)] if hiddens else []
-            hidden, last = self.layers[number](
-                torch.cat([seen, *below], -1),
-                _of_layer(state, number),
-                self._bound(self.clip_lstm_gradient),
-            )
-            hiddens.append(hidden)
-            carried |= _named(last, number)
+        return Output(self.predict(raw.transpose(0, 1)), carried, attention)
 
 
-def input_size(end_of_sequence: bool) -> int:
-    """Return the numbers per point that a network sees."""
-    return INPUT_SIZE + end_of_sequence
-
-
-def _of_layer(state: dict[str, Tensor], number: int) -> dict[str, Tensor]:
-    prefix = f"{number}."
-    return {
-        name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)
-    }
-
-
-def _named(state: dict[str, Tensor], number: int) -> dict[str, Tensor]:
-    return {f"{number}.{name}": value for name, value in state.items()}
-
-
-class PredictionNetwork(MixtureNetwork):
+class PredictionNetwork(_RecurrentNetwork):
     """The unconditional network: predicts each next point from those before (section 4).
 
-    See `MixtureNetwork` for the arguments.
+    Args:
+        normalisation: see `MixtureNetwork`, as are the other arguments.
     """
 
-    def __init__(
-        self,
-        normalisation: Normalisation,
-        *,
-        hidden_size: Size = 400,
-        num_layers: Annotated[int, Range(1, 16)] = 3,
-        cell: Literal["LSTM", "GRU"] = "LSTM",
-        forget_bias: Annotated[float, Range(-10.0, 10.0)] = 1.0,
-        end_of_sequence: bool = False,
-        **options: Any,
-    ) -> None:
-        size = input_size(end_of_sequence)
-        sees = [size] + [size + hidden_size] * (num_layers - 1)
-        super().__init__(
-            normalisation,
-            [RecurrentLayer(cell, size, hidden_size, forget_bias) for size in sees],
-            end_of_sequence=end_of_sequence,
-            **options,
-        )
-
-    def _run_layers(
-        self,
-        inputs: Tensor,
-        text: Tensor | None,
-        text_lengths: Tensor | None,
-        state: dict[str, Tensor],
-    ) -> tuple[list[Tensor], dict[str, Tensor], None]:
-        hiddens: list[Tensor] = []
-        carried: dict[str, Tensor] = {}
-        self._run_stack(inputs, hiddens, carried, state)
-        return hiddens, carried, None
+    def __init__(self, normalisation: Normalisation, **options: Any) -> None:
+        super().__init__(normalisation, **options)
 
 
-class SynthesisNetwork(MixtureNetwork):
+class SynthesisNetwork(_RecurrentNetwork):
     """The conditional network: sees its text through a soft window (section 5).
 
     Args:
@@ -330,30 +322,13 @@ class SynthesisNetwork(MixtureNetwork):
         normalisation: Normalisation,
         alphabet: Alphabet,
         *,
-        hidden_size: Size = 400,
-        num_layers: Annotated[int, Range(1, 16)] = 3,
-        cell: Literal["LSTM", "GRU"] = "LSTM",
         num_windows: Annotated[int, Range(1, 256)] = 10,
         window_advance: Annotated[float, Range(1e-4, 1.0)] = 0.05,
-        forget_bias: Annotated[float, Range(-10.0, 10.0)] = 1.0,
-        end_of_sequence: bool = False,
         longest: Annotated[int, Range(2, 100_000)] | None = None,
         **options: Any,
     ) -> None:
-        vocab_size, size = len(alphabet), input_size(end_of_sequence)
-        first = WindowedLayer(
-            cell, size, hidden_size, vocab_size, num_windows, forget_bias, window_advance
-        )
-        seen = size + vocab_size + hidden_size
-        others = [
-            RecurrentLayer(cell, seen, hidden_size, forget_bias) for _ in range(num_layers - 1)
-        ]
-        super().__init__(
-            normalisation,
-            [first, *others],
-            end_of_sequence=end_of_sequence,
-            **options,
-        )
+        window = dict(vocab_size=len(alphabet), components=num_windows, advance=window_advance)
+        super().__init__(normalisation, window, **options)
         self.alphabet, self.longest = alphabet, longest
 
     @property
@@ -365,17 +340,7 @@ class SynthesisNetwork(MixtureNetwork):
             f"layers.{number}.layer.weight_ih_l0": (1, self.input_size) for number in upper
         }
 
-    def _run_layers(
-        self,
-        inputs: Tensor,
-        text: Tensor | None,
-        text_lengths: Tensor | None,
-        state: dict[str, Tensor],
-    ) -> tuple[list[Tensor], dict[str, Tensor], Tensor]:
-        hidden, windows, phi, last = self.layers[0](
-            inputs, text, text_lengths, _of_layer(state, 0), self._bound(self.clip_lstm_gradient)
-        )
-        hiddens, carried = [hidden], _named(last, 0)
-        # The upper layers are not tied to the window step by step: they see all of it at once.
-        self._run_stack(torch.cat((inputs.to(windows), windows), -1), hiddens, carried, state)
-        return hiddens, carried, phi.transpose(0, 1)
+
+OWN = {PredictionNetwork, SynthesisNetwork, RecurrentLayer, WindowedLayer, Dropout}
+OWN |= {nn.ModuleList, nn.Linear, nn.LSTM, nn.GRU}
+"""The networks, and all modules in them, that the compiled stepper knows."""

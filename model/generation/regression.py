@@ -43,17 +43,8 @@ class PointEstimate(NextPoint):
             end_of_sequence: whether there is an end of the sequence.
         """
         raw = raw if raw.dtype == torch.float64 else raw.float()
-        return cls._of(clamp_inwards(raw, -LIMIT, LIMIT), end_of_sequence)
-
-    @classmethod
-    def _of(cls, raw: Tensor, end_of_sequence: bool) -> Self:
+        raw = clamp_inwards(raw, -LIMIT, LIMIT)
         return cls(-raw[..., 2], raw[..., :2], -raw[..., 3] if end_of_sequence else None)
-
-    @classmethod
-    def draw(cls, raw: Tensor, uniform: Tensor, end_of_sequence: bool = False) -> Tensor:
-        """Return points `(..., 3)` or `(..., 4)`, exactly those of `from_parameters(raw, ...)
-        .sample(uniform, ...)`, by operations that a CUDA graph can capture."""
-        return cls._of(raw.clamp(-LIMIT, LIMIT), end_of_sequence).sample(uniform, uniform)
 
     def biased(self, bias: Tensor | float, pen_sharpness: float = 0.0) -> Self:
         """Return the estimate itself: there is nothing to sharpen."""

@@ -1,7 +1,7 @@
 """Writing with a generation network: points are drawn from the mixture and fed back.
 
-The loop is here. A point is drawn by `mixture.draw`, which the steppers of `stepper` call, or by
-`draw` of `layers/kernels/sampling.c`, which does the same; where a line ends says `stopping`.
+The loop is here. A point is drawn by `Mixture.sample`, which the stepper of `stepper` calls,
+or by `draw` of `layers/kernels/sampling.c`, which does the same; where a line ends says `stopping`.
 
 Shapes: B lines of a batch, T steps, U characters, I numbers of a point.
 """
@@ -18,7 +18,7 @@ from tqdm import tqdm
 from model.generation.line import Line
 from model.generation.networks import MixtureNetwork, Output
 from model.generation.options import Primer, Sampling
-from model.generation.stepper import PERIOD, Lines, make_stepper
+from model.generation.stepper import PERIOD, Lines
 from model.generation.stopping import Stopping
 from utils.alphabet import nfc
 from utils.checks import UserError
@@ -106,7 +106,7 @@ def sample(
     begin, start_phi = _begin(model, start, whole, count, sampling)
     point, current = begin.point, begin.bias
     products = {"float32": point.dtype, "bfloat16": torch.bfloat16}[precision]
-    stepper = make_stepper(model, begin, products)
+    stepper = model.stepper(begin, products)
     stopping = Stopping(point, model.normalisation, whole, limits, model.end_of_sequence, start_phi)
     noise = _Noise(seeds, point.device)
     active = torch.arange(count, device=point.device)
@@ -137,7 +137,7 @@ def sample(
         left = int(going_on.sum())
         if left == 0:
             break
-        if left < len(active) and left <= stepper.least_share * len(active):
+        if left < len(active):
             rows = going_on.nonzero()[:, 0]
             active = active[rows]
             stepper.keep(rows)

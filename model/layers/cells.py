@@ -71,37 +71,3 @@ def gru_cell(inputs: Tensor, recurrent: Tensor, bias: Tensor, hidden: Tensor) ->
     candidate = inputs[:, 2 * size :] + reset_gate * (recurrent[:, 2 * size :] + bias)
     candidate = candidate.to(hidden).tanh()
     return candidate + update_gate * (hidden - candidate)
-
-
-def lstm_step(
-    gates: Tensor, cell: Tensor, next_cell: Tensor, hidden: Tensor, scratch: Tensor | None = None
-) -> None:
-    """Compute `lstm_cell` in place, for those who must not allocate.
-
-    Args:
-        gates: as there, `(B, 4 H)`; afterwards with their activation functions applied.
-        cell: `(B, H)` before the step; `next_cell`, which may be `cell`, and `hidden`, `(B, H)`,
-            receive the results.
-        scratch: `(B, H)`.
-    """
-    size = cell.shape[1]
-    gates[:, : 3 * size].sigmoid_()
-    gates[:, 3 * size :].tanh_()
-    input_gate, forget_gate, output_gate, candidate = gates.chunk(4, 1)
-    torch.mul(forget_gate, cell, out=next_cell)
-    next_cell.addcmul_(input_gate, candidate)
-    torch.mul(output_gate, torch.tanh(next_cell, out=scratch), out=hidden)
-
-
-def gru_step(gates: Tensor, hidden: Tensor) -> None:
-    """Compute `gru_cell` in place.
-
-    Args:
-        gates: reset and update gate and, of the candidate, what comes in and what the reset gate
-            lets through, `(B, 4 H)`; overwritten.
-        hidden: `(B, H)` before the step, afterwards after it.
-    """
-    gates[:, : 2 * hidden.shape[1]].sigmoid_()
-    reset_gate, update_gate, incoming, recurrent = gates.chunk(4, 1)
-    candidate = incoming.addcmul_(reset_gate, recurrent).tanh_()
-    hidden.sub_(candidate).mul_(update_gate).add_(candidate)

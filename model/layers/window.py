@@ -58,9 +58,9 @@ class WindowedLayer(nn.Module):
         cell: "LSTM" or "GRU".
         input_size: numbers per step of the input.
         hidden_size: cells, H.
+        forget_bias: starting value of the bias of an LSTM's forget gates.
         vocab_size: characters of the alphabet, A.
         components: Gaussians of the window, K.
-        forget_bias: starting value of the bias of an LSTM's forget gates.
         advance: characters that the window moves per step before training.
     """
 
@@ -69,9 +69,9 @@ class WindowedLayer(nn.Module):
         cell: str,
         input_size: int,
         hidden_size: int,
+        forget_bias: float,
         vocab_size: int,
         components: int,
-        forget_bias: float,
         advance: float,
     ) -> None:
         super().__init__()
@@ -180,15 +180,16 @@ class WindowedLayer(nn.Module):
             state, bound: as `forward` takes them. Returns: as it does.
         """
         positions = positions_of(one_hot)
-        weight = torch.cat((self.weight_hidden, self.weight_window), 1).to(projected)
+        from_hidden = self.weight_hidden.to(projected).t()
+        from_window = self.weight_window.to(projected).t()
         steps = []
         hidden, window, kappa = state["hidden"], state["window"], state["kappa"]
         cell = state.get("cell")
         for inputs in projected:
             if self.cell == "LSTM":
-                joint = torch.cat((hidden, window), 1).to(inputs)
-                gates = clip_gradient(torch.addmm(inputs, joint, weight.t()), bound)
-                hidden, cell = lstm_cell(gates, cell)
+                gates = torch.addmm(inputs, window.to(inputs), from_window)
+                gates = torch.addmm(gates, hidden.to(inputs), from_hidden)
+                hidden, cell = lstm_cell(clip_gradient(gates, bound), cell)
             else:
                 inputs = inputs + functional.linear(window.to(inputs), self.weight_window)
                 recurrent = functional.linear(hidden.to(inputs), self.weight_hidden)

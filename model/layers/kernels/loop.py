@@ -17,8 +17,6 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from model.layers.cells import lstm_step
-
 CHUNK = 32
 """Steps of a graph, S: few replays, and few wasted steps at the end (measured, lab
 notebook: CUDA graphs)."""
@@ -159,6 +157,26 @@ class Loop:
             self.window_bias.copy_(window.bias)
             self.one_hot[:, :places].copy_(window.one_hot)
             self.one_hot[:, places:].zero_()  # an earlier text may have been longer
+
+
+def lstm_step(
+    gates: Tensor, cell: Tensor, next_cell: Tensor, hidden: Tensor, scratch: Tensor
+) -> None:
+    """Compute `cells.lstm_cell` in place, allocating nothing.
+
+    Args:
+        gates: as there, `(B, 4 H)`; afterwards with their activation functions applied.
+        cell: `(B, H)` before the step; `next_cell`, which may be `cell`, and `hidden`, `(B, H)`,
+            receive the results.
+        scratch: `(B, H)`.
+    """
+    size = cell.shape[1]
+    gates[:, : 3 * size].sigmoid_()
+    gates[:, 3 * size :].tanh_()
+    input_gate, forget_gate, output_gate, candidate = gates.chunk(4, 1)
+    torch.mul(forget_gate, cell, out=next_cell)
+    next_cell.addcmul_(input_gate, candidate)
+    torch.mul(output_gate, torch.tanh(next_cell, out=scratch), out=hidden)
 
 
 class TorchSteps:

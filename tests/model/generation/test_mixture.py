@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.distributions import Bernoulli, Categorical, MixtureSameFamily, MultivariateNormal
 
-from model.generation.mixture import Mixture, clamp_inwards, draw, sharpen_ends, stretched
+from model.generation.mixture import Mixture, clamp_inwards, sharpen_ends, stretched
 from utils.normalisation import Normalisation
 
 
@@ -252,9 +252,6 @@ def test_a_stretched_output_layer_has_larger_offsets_and_is_else_the_same(ends):
 def test_a_drawn_offset_is_at_most_as_wide_as_the_widest_scale():
     """exp(50) would be the scale; 10,000 is the widest."""
     raw = torch.tensor([[0.0, 0.0, 2.0, 3.0, 50.0, 50.0, 0.0]], dtype=torch.float64)
-    lowest, bias = torch.zeros(2, dtype=torch.float64), torch.zeros(1, 1, dtype=torch.float64)
     uniform, normal = torch.full((1, 2), 0.9), torch.tensor([[1.0, -2.0]], dtype=torch.float64)
-    found = draw(raw, lowest, 0.9, bias, uniform.double(), normal)
-    torch.testing.assert_close(
-        found, torch.tensor([[1e4 + 2.0, -2e4 + 3.0, 0.0]], dtype=torch.float64)
-    )
+    found = Mixture.from_parameters(raw, 1.0, 0.9).sample(uniform.double(), normal)
+    torch.testing.assert_close(found, torch.tensor([[1e4 + 2.0, -2e4 + 3.0, 0.0]]).double())

@@ -22,7 +22,6 @@ def test_a_sample_is_the_mean_and_drawn_ends():
         error = 5 * (chance * (1 - chance) / count) ** 0.5
         assert abs(points[:, column].mean().item() - chance) < error
     assert estimate.biased(3.0) is estimate
-    assert torch.equal(PointEstimate.draw(raw, uniform, True), points)
     without = PointEstimate.from_parameters(raw[:, :3]).sample(uniform, uniform)
     assert torch.equal(without, points[:, :3])
 

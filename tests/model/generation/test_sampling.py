@@ -10,7 +10,7 @@ from torch.overrides import TorchFunctionMode
 
 from model import PredictionNetwork, SynthesisNetwork, sample
 from model.generation.options import Sampling
-from model.generation.stepper import PERIOD, TorchStepper
+from model.generation.stepper import PERIOD
 from model.generation.stopping import Stopping
 from utils.alphabet import Alphabet, UnknownCharacters
 from utils.checks import DataError, UserError
@@ -175,22 +175,6 @@ def test_a_line_is_left_without_what_is_too_many(synthesis, monkeypatch):
             np.testing.assert_array_equal(line.ink[:, :2], before.ink[:kept, :2])
             np.testing.assert_array_equal(line.peaks, before.peaks[: kept - 1])
             np.testing.assert_array_equal(line.bias, before.bias[: kept - 1])
-
-
-@pytest.mark.parametrize("ends", [False, True])
-def test_lines_that_have_ended_may_stay_in_the_batch(synthesis, ends, monkeypatch):
-    """As they do for a while on CUDA."""
-    network = ending("synthesis", -4.0) if ends else copy.deepcopy(synthesis)
-    network = network.double()  # in plain torch
-    seeds, texts = list(range(9)), ["abc", "ab", "cba cba"] * 3
-    alone = sample(network, seeds, texts, Sampling(bias=1.0, max_steps=300))
-    assert all(line.ended for line in alone)
-    monkeypatch.setattr(TorchStepper, "least_share", 0.3)
-    for line, other in zip(
-        sample(network, seeds, texts, Sampling(bias=1.0, max_steps=300)), alone, strict=True
-    ):
-        assert len(line.ink) == len(other.ink) and line.ended
-        np.testing.assert_allclose(line.ink, other.ink, atol=1e-3)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])

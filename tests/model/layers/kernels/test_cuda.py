@@ -250,7 +250,7 @@ def test_a_chunk_works_in_its_buffers_alone(windowed):
 def run_layers(device, steps, bound, dtype=torch.float64, batch=2, places=3, autocast=False):
     """Values and gradients of both kinds of layers; the upper one sees the lower one's results."""
     torch.manual_seed(6)
-    lower = WindowedLayer("LSTM", 3, 5, 4, 2, 1.0, 0.1).to(device, dtype)
+    lower = WindowedLayer("LSTM", 3, 5, 1.0, 4, 2, 0.1).to(device, dtype)
     upper = RecurrentLayer("LSTM", 5, 6, 1.0).to(device, dtype)
     inputs = torch.randn(steps, batch, 3, dtype=dtype).to(device).requires_grad_()
     text = torch.randint(4, (batch, places)).to(device)
