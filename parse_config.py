@@ -73,6 +73,8 @@ STAND_INS = {
     "normalisation": Normalisation(mean=(0.0, 0.0), std=(1.0, 1.0)),
     "alphabet": Alphabet([" "]),
     "steps": 1009,  # Of the run of a schedule: prime, so that no usual fraction of it is exact.
+    "params": [torch.nn.Parameter(torch.ones(2))],
+    "model": torch.nn.Linear(1, 1),
     "lr_scheduler": None,
     "train_loader": [None],
     "valid_loader": [None],
@@ -111,8 +113,18 @@ class ConfigParser:
     def __init__(self, config: Any, source: str, overrides: Iterable[Override] = ()) -> None:
         self.config = copy.deepcopy(config)
         self.source = source
-        self._options: dict[str, str] = {}  # The option that set a key, by key.
-        faults = [fault for override in overrides for fault in self._override(override)]
+        self._overrides: list[Override] = []
+        faults = []
+        for override in overrides:
+            try:
+                if override.key is None:
+                    text = json.dumps(override.text)
+                    override = override._replace(key=self._root(), text=text)
+                override.set_in(self.config)
+                self._overrides.append(override)
+            except ConfigFault as fault:
+                fault.source = override.option
+                faults.append(fault)
         self._refuse(faults + self._faults())
 
     @classmethod
@@ -193,8 +205,7 @@ class ConfigParser:
         """Build the network; see `model.loading.build_network`."""
         arch = self.config["arch"]
         cls, args = choices(BaseModel)[arch["type"]], arch.get("args", {})
-        with _faults_of(self.source):
-            return build_network(cls, args, normalisation, alphabet, weights, self.source)
+        return build_network(cls, args, normalisation, alphabet, weights, self.source)
 
     def build_scheduler(self, optimizer: Optimizer, total_steps: int) -> LRScheduler:
         """Build the learning-rate schedule of a config that has one.
@@ -219,41 +230,23 @@ class ConfigParser:
         for fault in faults:
             if fault.key.endswith(".root") and fault.value is ABSENT:
                 fault.expected += "; --data names the folder"  # As of a network that is shared.
-            fault.source = self._option(fault.key) or self.source
+            fault.source = fault.source or self._option(fault.key) or self.source
         if faults:
             raise ConfigError(faults)
 
     def _option(self, key: str) -> str | None:
         """Return the command-line option that set `key`, or a parent of it."""
-        options = [self._options[one] for one in self._options if f"{key}.".startswith(f"{one}.")]
-        return options[-1] if options else None
-
-    def _override(self, override: Override) -> Iterator[ConfigFault]:
-        """Set a value from the command line in the config; yield what is wrong with it."""
-        option, key, folder = override
-        try:
-            if key is None:
-                key = self._root()
-                override = Override(option, key, json.dumps(folder))
-            self._options[key] = option
-            override.set_in(self.config)
-        except ConfigFault as fault:
-            self._options[fault.key] = option
-            yield fault
+        found = (one.option for one in self._overrides if f"{key}.".startswith(f"{one.key}."))
+        return next(found, None)
 
     def _root(self) -> str:
-        """Return the key of the folder of the dataset that is read from files.
-
-        Raises:
-            ConfigFault: if there is none, or several.
-        """
+        """Return the key of the folder of the one dataset that is read from files."""
         keys = [f"{key}.args.root" for key, _, known in self._datasets() if "root" in known]
-        if not keys:
+        if len(keys) != 1:
             expected = "--data is not used: the config's dataset is not read from files"
-            raise ConfigFault("data_loader", ABSENT, expected)
-        if len(keys) > 1:
-            which = " or ".join(f"-o {key}=FOLDER" for key in keys)
-            expected = f"several datasets of the config are read from files: use {which}"
+            if keys:
+                which = " or ".join(f"-o {key}=FOLDER" for key in keys)
+                expected = f"several datasets of the config are read from files: use {which}"
             raise ConfigFault("data_loader", ABSENT, expected)
         return keys[0]
 
@@ -279,14 +272,11 @@ class ConfigParser:
                 if not below and not self._option(f"{key}.args.root"):
                     args["cache"] = str(user_cache())
             for name in LINE_COUNTS:
-                place, count = f"{key}.args.{name}", args.get(name, 0)
+                place, count = f"{key}.args.{name}", args.get(name)
                 # Of a user's own dataset it may be anything.
                 if isinstance(count, int) and count > MAX_MADE and not self._option(place):
-                    expected = (
-                        f"a checkpoint alone may ask for at most {MAX_MADE:,} lines; "
-                        f"-o {place}={count} allows more"
-                    )
-                    yield ConfigFault(place, count, expected)
+                    allowed = f"a checkpoint alone may ask for at most {MAX_MADE:,} lines"
+                    yield ConfigFault(place, count, f"{allowed}; -o {place}={count} allows more")
 
     def _faults(self) -> list[ConfigFault]:
         """Find all faults of the config, by making all that it describes without any data."""
@@ -299,19 +289,11 @@ class ConfigParser:
             if key not in keys:
                 faults.append(ConfigFault(key, self.config[key], f"unknown key{hint(key, keys)}"))
         if not (isinstance(name, str) and PLAIN_NAME.fullmatch(name)):
-            expected = (
-                "letters, digits, '_', '-' and '.', beginning with a letter or digit, up to 100"
-            )
-            faults.append(ConfigFault("name", name, expected))
-        weights = torch_blocks.weights()
-        optimizer = torch.optim.SGD(
-            weights, lr=0.1, momentum=0.9
-        )  # Where that of the config has faults.
-        made = STAND_INS | {
-            "params": weights,
-            "optimizer": optimizer,
-            "model": torch.nn.Linear(1, 1),
-        }
+            expected = "letters, digits, '_', '-' and '.', beginning with a letter or digit"
+            faults.append(ConfigFault("name", name, f"{expected}, up to 100"))
+        # Where that of the config has faults.
+        optimizer = torch.optim.SGD(STAND_INS["params"], lr=0.1, momentum=0.9)
+        made = STAND_INS | {"optimizer": optimizer}
         for key, annotation in BLOCKS.items():
             if key not in self.config:
                 expected = f"is missing: {binder.described(annotation)}"

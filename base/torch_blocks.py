@@ -5,7 +5,8 @@ do not name the offending value.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
 
 import torch
 from torch.optim import Optimizer, lr_scheduler
@@ -51,10 +52,19 @@ def arguments(cls: type) -> Arguments:
     """Return the arguments of one of torch's constructors; a schedule also gets its `steps`."""
     _, accepted, defaults = arguments_of(cls, FROM_PROGRAM)
     for name in accepted.keys() & TORCH_RANGES.keys():
-        accepted[name] = Annotated[accepted[name], TORCH_RANGES[name]]
+        accepted[name] = _bounded(accepted[name], TORCH_RANGES[name])
     defaults |= DERIVED_ARGUMENTS.get(cls.__name__, {})
     supplied = ["params"] if issubclass(cls, Optimizer) else ["optimizer", "steps"]
     return Arguments(supplied, accepted, defaults)
+
+
+def _bounded(annotation: Any, bounds: Range) -> Any:
+    """Return an annotation with bounds on all numbers in it."""
+    if annotation in (int, float):
+        return Annotated[annotation, bounds]
+    members = tuple(_bounded(member, bounds) for member in get_args(annotation))
+    origin = get_origin(annotation)
+    return (Union if origin is UnionType else origin)[members] if members else annotation
 
 
 def construct(cls: type, supplied: Sequence[Any], args: Mapping[str, Any]) -> Any:
@@ -78,10 +88,3 @@ def construct(cls: type, supplied: Sequence[Any], args: Mapping[str, Any]) -> An
     except Exception as error:  # Anything that arithmetic with a bad value raises.
         reason = f"{cls.__name__} refuses it: {error or type(error).__name__}"
         raise ConfigFault("", args, reason) from None
-
-
-def weights() -> list[torch.nn.Parameter]:
-    """Return a weight with a gradient, to try an optimiser on."""
-    weight = torch.nn.Parameter(torch.ones(2))
-    weight.grad = torch.ones(2)
-    return [weight]

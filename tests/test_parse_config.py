@@ -88,7 +88,7 @@ class Loader(BaseDataLoader):
         dataset: BaseDataset,
         batch_size: Annotated[int, Range(1, 4096)] = 32,
         preprocessing: list[BaseTransform] = (),
-        scales: Annotated[list[float], Range(0.5, 2.0)] = (),
+        scales: list[Annotated[float, Range(0.5, 2.0)]] = (),
     ) -> None:
         self.source, self.preprocessing, self.scales = dataset, preprocessing, scales
         self.size, self.seed = batch_size, seed

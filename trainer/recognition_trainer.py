@@ -40,7 +40,7 @@ class RecognitionTrainer(BaseTrainer):
         self,
         *supplied: Any,
         monitor: str | None = "min valid_cer",
-        teacher_forcing_ratio: Annotated[list[float], Range(0.0, 1.0)] = [1.0, 1.0],  # noqa: B006
+        teacher_forcing_ratio: list[Annotated[float, Range(0.0, 1.0)]] = [1.0, 1.0],  # noqa: B006
         samples: Annotated[int, Range(0, 64)] = 4,
         **options: Any,
     ) -> None:

@@ -3,7 +3,7 @@
 An object is described as `{"type": NAME, "args": {...}}`. A constructor's parameters before `*` are
 supplied by the program; keyword-only ones are what "args" may set, and their annotations say which
 values fit: `int`, `float`, `bool`, `str`, `Literal`, `X | None`, `list`, `tuple` and `dict` of
-these, `Annotated[X, Range(low, high)]` for bounds, and base classes for objects within objects.
+these, `Annotated[int, Range(low, high)]` for bounds, and base classes for objects within objects.
 """
 
 import collections.abc
@@ -15,7 +15,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import repeat
 from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin
 
-from utils.checks import ABSENT, ConfigFault, Range, hint, shown
+from utils.checks import ABSENT, ConfigFault, hint, shown
 
 UNIONS = (typing.Union, types.UnionType)
 SEQUENCES = (list, tuple, collections.abc.Iterable, collections.abc.Sequence)
@@ -27,7 +27,11 @@ WORDS = {
     types.NoneType: "null",
 }
 MAX_INTEGER = 2**63 - 1  # What a tensor holds.
+POSITIONAL, KEYWORD = inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY
 OBJECT = 'an object {"type": ..., "args": {...}}'
+
+
+Supplied = Sequence[Any] | Mapping[str, Any]
 
 
 class Arguments(NamedTuple):
@@ -46,11 +50,9 @@ def arguments_of(cls: type, from_program: Collection[str] = ()) -> Arguments:
         from_program: the names that the program supplies, for a third-party class that does not
             follow the convention; all others are accepted then.
     """
-    arguments = Arguments([], {}, {})
+    found = Arguments([], {}, {})
     passes_supplied = True
-    for owner in cls.__mro__:
-        if "__init__" not in vars(owner):
-            continue
+    for owner in (cls for cls in cls.__mro__ if "__init__" in vars(cls)):
         try:
             # torch imports some names of its annotations for type checkers only.
             names = vars(collections.abc)
@@ -59,20 +61,17 @@ def arguments_of(cls: type, from_program: Collection[str] = ()) -> Arguments:
             hints = {}
         _, *parameters = inspect.signature(owner.__init__).parameters.values()
         kinds = {parameter.kind for parameter in parameters}
-        for parameter in parameters:
-            name, kind = parameter.name, parameter.kind
-            if kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
-                continue
-            if name in from_program if from_program else kind is not parameter.KEYWORD_ONLY:
-                arguments.supplied.extend([name] if passes_supplied else [])
-            elif name not in arguments.accepted:
-                arguments.accepted[name] = hints.get(name, Any)
-                if parameter.default is not parameter.empty:
-                    arguments.defaults[name] = parameter.default
+        for name, kind, default in ((one.name, one.kind, one.default) for one in parameters):
+            if name in from_program if from_program else kind is POSITIONAL:
+                found.supplied.extend([name] if passes_supplied else [])
+            elif kind in (KEYWORD, POSITIONAL) and name not in found.accepted:
+                found.accepted[name] = hints.get(name, Any)
+                if default is not inspect.Parameter.empty:
+                    found.defaults[name] = default
         passes_supplied = passes_supplied and inspect.Parameter.VAR_POSITIONAL in kinds
         if inspect.Parameter.VAR_KEYWORD not in kinds:
             break
-    return arguments
+    return found
 
 
 def by_name(offered: Iterable[Any], base: type) -> dict[str, type]:
@@ -114,14 +113,7 @@ class Binder(ABC):
             raise self.faults[0]
         return made
 
-    def make(
-        self,
-        annotation: Any,
-        value: Any,
-        key: str,
-        supplied: Sequence[Any] | Mapping[str, Any] = (),
-        bounds: Range | None = None,
-    ) -> Any:
+    def make(self, annotation: Any, value: Any, key: str, supplied: Supplied = ()) -> Any:
         """Make what `annotation` asks for; None if there are faults, which are added to `faults`.
 
         Args:
@@ -130,69 +122,60 @@ class Binder(ABC):
             key: its dotted key, for messages.
             supplied: what the program passes to the constructor (of each object of a list), in
                 order; or stand-ins by name: an object that needs another one is checked only.
-            bounds: of numbers.
         """
         origin, members = get_origin(annotation), get_args(annotation)
         if annotation is Any:
             return value
-        if origin is Annotated:
-            return self.make(members[0], value, key, supplied, _bounds(annotation, bounds))
         if origin in UNIONS:
-            return self._make_member(annotation, value, key, supplied, bounds)
+            return self._make_member(annotation, value, key, supplied)
         if isinstance(value, list) and origin in SEQUENCES:
             size = _size(annotation)
             if size in (None, len(value)):
                 kinds = repeat(members[0]) if size is None else members
                 return (tuple if origin is tuple else list)(
-                    self.make(kind, element, f"{key}.{index}", supplied, bounds)
+                    self.make(kind, element, f"{key}.{index}", supplied)
                     for index, (kind, element) in enumerate(zip(kinds, value, strict=False))
                 )
         elif isinstance(value, dict) and origin is dict:
             for name in value:
                 self.make(members[0], name, f"{key}.{name}")
-            return {n: self.make(members[1], value[n], f"{key}.{n}", bounds=bounds) for n in value}
+            return {name: self.make(members[1], value[name], f"{key}.{name}") for name in value}
         elif isinstance(value, dict) and (classes := self.choices(annotation)) is not None:
             return self._make_object(classes, value, key, supplied)
-        elif _fits(annotation, value, bounds):
-            return float(value) if annotation is float else value
-        return self._refuse(key, value, self.described(annotation, bounds))
+        elif _fits(annotation, value):
+            return float(value) if float in (annotation, *members[:1]) else value
+        return self._refuse(key, value, self.described(annotation))
 
     def _refuse(self, key: str, value: Any, expected: str) -> None:
         self.faults.append(ConfigFault(key, value, expected))
 
-    def _make_member(self, annotation: Any, value: Any, key: str, *others: Any) -> Any:
+    def _make_member(self, union: Any, value: Any, key: str, supplied: Supplied) -> Any:
         """Make what the first fitting member of a union asks for."""
-        before, within = len(self.faults), None
-        for member in get_args(annotation):
-            made = self.make(member, value, key, *others)
+        before, within = len(self.faults), []
+        for member in get_args(union):
+            made = self.make(member, value, key, supplied)
             found = self.faults[before:]
             del self.faults[before:]
             if not found:
                 return made
             if found[0].key != key:  # An object or a list that would fit but for something in it.
                 within = within or found
-        self.faults += within or [ConfigFault(key, value, self.described(annotation, others[-1]))]
+        self.faults += within or [ConfigFault(key, value, self.described(union))]
         return None
 
     def _make_object(
-        self,
-        classes: Mapping[str, type],
-        value: dict[str, Any],
-        key: str,
-        supplied: Sequence[Any] | Mapping[str, Any],
+        self, classes: Mapping[str, type], value: dict[str, Any], key: str, supplied: Supplied
     ) -> Any:
         """Make an object of one of `classes` from its description."""
         before, made = len(self.faults), {}
-        for name in value:
-            if name not in ("type", "args"):
-                expected = 'unknown key; an object has "type" and "args"'
-                self._refuse(f"{key}.{name}", value[name], expected)
+        for name in [name for name in value if name not in ("type", "args")]:
+            expected = 'unknown key; an object has "type" and "args"'
+            self._refuse(f"{key}.{name}", value[name], expected)
         kind, given = value.get("type", ABSENT), value.get("args", {})
-        if kind is ABSENT:
-            return self._refuse(f"{key}.type", kind, f"is missing{hint(kind, classes)}")
         if not isinstance(kind, str) or kind not in classes:
-            known = f"{hint(kind, classes)}; --module FILE adds classes of your own"
-            return self._refuse(f"{key}.type", kind, f"unknown type{known}")
+            own = "; --module FILE adds classes of your own"
+            problem = ("is missing", "") if kind is ABSENT else ("unknown type", own)
+            return self._refuse(f"{key}.type", kind, hint(kind, classes).join(problem))
         if not isinstance(given, dict):
             return self._refuse(f"{key}.args", given, "an object of arguments")
         arguments = self.arguments(classes[kind])
@@ -216,33 +199,26 @@ class Binder(ABC):
         try:
             return self.construct(classes[kind], supplied, made)
         except ConfigFault as fault:
-            key = ".".join(filter(None, (key, "args", fault.key)))
-            return self._refuse(key, fault.value, fault.expected)
+            place = ".".join(filter(None, (key, "args", fault.key)))
+            return self._refuse(place, fault.value, fault.expected)
 
-    def described(self, annotation: Any, bounds: Range | None = None) -> str:
+    def described(self, annotation: Any) -> str:
         """Describe the values that fit `annotation`; "" if JSON has none."""
         origin, members = get_origin(annotation), get_args(annotation)
         if origin is Annotated:
-            return self.described(members[0], _bounds(annotation, bounds))
+            return f"{WORDS[members[0]]} {members[1]}"
         if origin in UNIONS:
-            words = [self.described(member, bounds) for member in members]
-            return " or ".join(dict.fromkeys(filter(None, words)))
+            return " or ".join(dict.fromkeys(filter(None, map(self.described, members))))
         if origin is Literal:
             return f"one of {', '.join(map(shown, members))}"
         if origin in SEQUENCES:
             size = _size(annotation)
             count = "" if size is None else f" of {size}"
-            return f"a list{count}, each {self.described(members[0], bounds)}"
+            return f"a list{count}, each {self.described(members[0])}"
         if origin is dict:
-            keys, values = self.described(members[0]), self.described(members[1], bounds)
+            keys, values = map(self.described, members)
             return f"an object, each key {keys}, each value {values}"
-        if annotation in (int, float) and bounds is not None:
-            return f"{WORDS[annotation]} {bounds}"
         return WORDS.get(annotation) or ("" if self.choices(annotation) is None else OBJECT)
-
-
-def _bounds(annotation: Any, otherwise: Range | None) -> Range | None:
-    return next((mark for mark in annotation.__metadata__ if isinstance(mark, Range)), otherwise)
 
 
 def _size(annotation: Any) -> int | None:
@@ -251,14 +227,14 @@ def _size(annotation: Any) -> int | None:
     return len(members) if get_origin(annotation) is tuple and members[-1] is not ... else None
 
 
-def _fits(annotation: Any, value: Any, bounds: Range | None) -> bool:
+def _fits(annotation: Any, value: Any) -> bool:
     """Return whether a value that is neither list nor object fits."""
+    members = get_args(annotation)
+    if get_origin(annotation) is Annotated:
+        return _fits(members[0], value) and value in members[1]
     if get_origin(annotation) is Literal:
-        members = get_args(annotation)
         return value in members and type(value) in map(type, members)
-    if annotation not in (int, float) or isinstance(value, bool):
-        return annotation in WORDS and isinstance(value, annotation) and annotation is not int
-    if isinstance(value, int) and abs(value) > MAX_INTEGER:
-        return False
-    kinds = int if annotation is int else int | float
-    return isinstance(value, kinds) and (bounds is None or value in bounds)
+    if annotation in (int, float):
+        kinds = (int,) if annotation is int else (int, float)
+        return type(value) in kinds and (type(value) is float or abs(value) <= MAX_INTEGER)
+    return annotation in WORDS and isinstance(value, annotation)

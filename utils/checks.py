@@ -19,8 +19,7 @@ MAX_SHOWN, MAX_KEY = 120, 200
 class Range(NamedTuple):
     """Inclusive bounds of a configurable number; `None` leaves a side open.
 
-    Used as `Annotated[int, Range(1, 4096)]` on keyword-only parameters. On a list it bounds
-    every element.
+    Used as `Annotated[int, Range(1, 4096)]` on keyword-only parameters.
     """
 
     low: float | None = None

@@ -287,7 +287,7 @@ def test_data_says_where_the_dataset_lies_whatever_it_is_within(tmp_path):
 
 
 def test_data_without_one_place_to_go_names_the_keys(unconditional, tmp_path):
-    with pytest.raises(UserError, match=r"--data: .* x is not used: the config"):
+    with pytest.raises(UserError, match=r"--data: .* --data is not used: the config"):
         evaluate(unconditional, tmp_path, "--data", "x")
     odd = {"type": "InkMLDataset", "args": 7}
     for dataset, message in (

@@ -49,7 +49,6 @@ Size = Annotated[int, Range(1, 9)]
         (bool, 0, "true or false"),
         (str, 1, "a string"),
         (Size | None, 10, "a whole number from 1 to 9 or null"),
-        (Annotated[int | None, Range(1, 9)], 10, "a whole number from 1 to 9 or null"),
         (Literal[1, 2], True, "one of 1, 2"),
         (Literal[1, 2], 3, "one of 1, 2"),
         (Iterable[int], 3, "a list, each a whole number"),
@@ -94,7 +93,7 @@ def test_a_fault_within_a_value_has_the_key_of_its_place():
         ("key.1", "a whole number from 1 to 9"),
         ("key.2", "a whole number from 1 to 9"),
     ]
-    assert expected(Annotated[list[int], Range(1, 9)], [0])[0][0] == "key.0"
+    assert expected(list[Annotated[int, Range(1, 9)]], [0])[0][0] == "key.0"
     assert expected(dict[str, list[int]] | None, {"a": [1, "x"]}) == [("key.a.1", "a whole number")]
     desk = {"type": "Desk", "args": {"pen": {"type": "Pen", "args": {"width": "x"}}}}
     assert expected(Desk, desk) == [("key.args.pen.args.width", "a number")]
