@@ -4,7 +4,6 @@ Types are looked up in closed lists: what the project's own packages export, and
 and schedules. `utils.binding` describes how values are bound to constructors.
 """
 
-import copy
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -72,7 +71,7 @@ STAND_INS = {
     "seed": 0,
     "normalisation": Normalisation(mean=(0.0, 0.0), std=(1.0, 1.0)),
     "alphabet": Alphabet([" "]),
-    "steps": 1009,  # Of the run of a schedule: prime, so that no usual fraction of it is exact.
+    "steps": None,
     "params": [torch.nn.Parameter(torch.ones(2))],
     "model": torch.nn.Linear(1, 1),
     "lr_scheduler": None,
@@ -111,7 +110,8 @@ class ConfigParser:
     """
 
     def __init__(self, config: Any, source: str, overrides: Iterable[Override] = ()) -> None:
-        self.config = copy.deepcopy(config)
+        with _faults_of(source):
+            self.config = strict_json.plain(config)
         self.source = source
         self._overrides: list[Override] = []
         faults = []
@@ -142,17 +142,15 @@ class ConfigParser:
         with _faults_of(str(path)):
             config = strict_json.read(Path(path))
             given = children(config).get("arch", ABSENT)
-            if given is None or (isinstance(given, dict) and not given.keys() - {"args"}):
+            if given is None or (isinstance(given, dict) and "type" not in given):
                 if arch is None:
-                    expected = (
-                        "a type; or -r CHECKPOINT, whose network it then is, such as -r writer"
-                    )
+                    expected = "a type; or -r CHECKPOINT, whose network it is, such as -r writer"
                     raise ConfigFault("arch", given, expected)
-                args = (given or {}).get("args", {})
-                config["arch"] = network = strict_json.plain(arch)
-                # What is no object stays as it is, for `_faults` to name.
-                if isinstance(network, dict) and isinstance(network.setdefault("args", {}), dict):
-                    network["args"] = network["args"] | args if isinstance(args, dict) else args
+                network, given = children(strict_json.plain(arch)), given or {}
+                args = given.get("args", {})
+                if isinstance(args, dict):
+                    args = children(network.get("args")) | args
+                config["arch"] = network | given | {"args": args}
         return cls(config, str(path), overrides)
 
     @classmethod
@@ -160,8 +158,6 @@ class ConfigParser:
         cls, config: Any, path: str | Path, overrides: Iterable[Override] = ()
     ) -> "ConfigParser":
         """Read the config, which may be untrusted, of the checkpoint at `path`."""
-        with _faults_of(f"checkpoint {path}"):
-            config = strict_json.plain(config)
         parser = cls(config, f"checkpoint {path}", overrides)
         parser._refuse(list(parser._limit()))
         return parser
@@ -185,7 +181,7 @@ class ConfigParser:
         """Build the object (or list of objects) at `key`, one of `BLOCKS`.
 
         Args:
-            key: one of `BLOCKS`; for `lr_scheduler` there is `build_scheduler`.
+            key: one of `BLOCKS`.
             supplied: the constructor's parameters before `*`.
 
         Raises:
@@ -207,22 +203,8 @@ class ConfigParser:
         cls, args = choices(BaseModel)[arch["type"]], arch.get("args", {})
         return build_network(cls, args, normalisation, alphabet, weights, self.source)
 
-    def build_scheduler(self, optimizer: Optimizer, total_steps: int) -> LRScheduler:
-        """Build the learning-rate schedule of a config that has one.
-
-        Args:
-            optimizer: whose rate it sets.
-            total_steps: steps of the schedule in the whole run: those of the optimiser, or one per
-                epoch.
-
-        Raises:
-            ConfigError: if the config's schedule ends before the run does, or a phase of it is
-                empty.
-        """
-        given = self.config["lr_scheduler"].get("args", {}).get("total_steps", total_steps)
-        if given < total_steps:
-            expected = f"at least the {total_steps} steps of the run; or leave it out"
-            self._refuse([ConfigFault("lr_scheduler.args.total_steps", given, expected)])
+    def build_scheduler(self, optimizer: Optimizer, total_steps: int) -> LRScheduler | None:
+        """Build the schedule of an optimiser's rate over the steps, or epochs, of the whole run."""
         return self.build("lr_scheduler", optimizer, total_steps)
 
     def _refuse(self, faults: Sequence[ConfigFault]) -> None:
@@ -236,12 +218,12 @@ class ConfigParser:
 
     def _option(self, key: str) -> str | None:
         """Return the command-line option that set `key`, or a parent of it."""
-        found = (one.option for one in self._overrides if f"{key}.".startswith(f"{one.key}."))
-        return next(found, None)
+        last_first = reversed(self._overrides)
+        return next((o.option for o in last_first if f"{key}.".startswith(f"{o.key}.")), None)
 
     def _root(self) -> str:
         """Return the key of the folder of the one dataset that is read from files."""
-        keys = [f"{key}.args.root" for key, _, known in self._datasets() if "root" in known]
+        keys = [f"{key}.root" for key, _, known in self._datasets() if "root" in known]
         if len(keys) != 1:
             expected = "--data is not used: the config's dataset is not read from files"
             if keys:
@@ -251,12 +233,13 @@ class ConfigParser:
         return keys[0]
 
     def _datasets(self) -> Iterator[tuple[str, dict[str, Any], Iterable[str]]]:
-        """Yield the key and the block of each dataset, and the arguments that it accepts."""
+        """Yield the key and the value of each dataset's "args", and what it accepts in them."""
         types = choices(BaseDataset)
         for key, block in nested(self.config):
             kind = children(block).get("type")
             if isinstance(kind, str) and kind in types:
-                yield key, block, arguments_of(types[kind]).accepted
+                accepted = arguments_of(types[kind]).accepted
+                yield f"{key}.args", children(block.get("args")), accepted
 
     def _limit(self) -> Iterator[ConfigFault]:
         """Limit what a checkpoint, which may be anybody's, asks for without an -o.
@@ -264,15 +247,14 @@ class ConfigParser:
         Data that it names outside `data/` is cached in the user's folder, not beside it. More
         generated lines than `MAX_MADE` are a fault.
         """
-        for key, block, known in self._datasets():
-            args = block.get("args", {})
+        for key, args, known in self._datasets():
             root = args.get("root")
             if isinstance(root, str) and "cache" in known and not args.get("cache"):
                 below = Path(root).resolve().is_relative_to(Path("data").resolve())
-                if not below and not self._option(f"{key}.args.root"):
+                if not below and not self._option(f"{key}.root"):
                     args["cache"] = str(user_cache())
             for name in LINE_COUNTS:
-                place, count = f"{key}.args.{name}", args.get(name)
+                place, count = f"{key}.{name}", args.get(name)
                 # Of a user's own dataset it may be anything.
                 if isinstance(count, int) and count > MAX_MADE and not self._option(place):
                     allowed = f"a checkpoint alone may ask for at most {MAX_MADE:,} lines"

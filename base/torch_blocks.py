@@ -31,6 +31,8 @@ DERIVED_ARGUMENTS = {
     "PolynomialLR": {"total_iters": "steps"},
 }
 """What a schedule gets if the config leaves it out: the optimiser's rate, the run's length."""
+TRIAL_STEPS = 1009
+"""Steps of the run that a schedule is tried on: prime, so that no usual fraction of it is exact."""
 # torch checks some of these bounds, but does not name the accepted values.
 TORCH_RANGES = {
     **dict.fromkeys(("lr", "max_lr", "base_lr", "eta_min", "min_lr"), Range(0)),
@@ -68,23 +70,27 @@ def _bounded(annotation: Any, bounds: Range) -> Any:
 
 
 def construct(cls: type, supplied: Sequence[Any], args: Mapping[str, Any]) -> Any:
-    """Construct an optimiser over parameters, or a schedule of an optimiser over some steps.
+    """Construct an optimiser over parameters, or a schedule of an optimiser over a run's steps.
+
+    The steps may be None, to try a schedule.
 
     Raises:
-        ConfigFault: if torch refuses the arguments.
+        ConfigFault: if torch refuses the arguments, or the schedule ends before the run does.
     """
     if issubclass(cls, LRScheduler):
-        values = {"lr": supplied[0].param_groups[0]["lr"], "steps": supplied[1]}
+        optimizer, steps = supplied
+        if steps and args.get("total_steps", steps) < steps:
+            expected = f"at least the {steps} steps of the run; or leave it out"
+            raise ConfigFault("total_steps", args["total_steps"], expected)
+        values = {"lr": optimizer.param_groups[0]["lr"], "steps": steps or TRIAL_STEPS}
         derived = DERIVED_ARGUMENTS.get(cls.__name__, {})
         args = {name: values[of] for name, of in derived.items()} | args
     try:
         return cls(supplied[0], **args)
     except ZeroDivisionError:  # of OneCycleLR, whose rise would end with its first step
-        expected = (
-            f"a schedule without an empty phase over {args.get('total_steps')} steps: train "
-            "for more epochs, or change pct_start"
-        )
-        raise ConfigFault("", args, expected) from None
+        expected = f"a schedule without an empty phase over {args.get('total_steps')} steps"
+        advice = "train for more epochs, or change pct_start"
+        raise ConfigFault("", args, f"{expected}: {advice}") from None
     except Exception as error:  # Anything that arithmetic with a bad value raises.
         reason = f"{cls.__name__} refuses it: {error or type(error).__name__}"
         raise ConfigFault("", args, reason) from None

@@ -446,7 +446,7 @@ def test_a_file_that_is_no_config_is_one_fault(tmp_path, content, message):
     assert len(error.value.faults) == 1
 
 
-@pytest.mark.parametrize("arch", ["Network", ["Network"], {"type": "Network", "args": None}])
+@pytest.mark.parametrize("arch", ["Network", ["Network"]])
 @pytest.mark.parametrize("given", [None, {}, {"args": {"cell": "GRU"}}])
 def test_a_network_that_a_checkpoint_does_not_describe_is_a_fault(tmp_path, arch, given):
     path = tmp_path / "c.json"
