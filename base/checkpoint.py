@@ -20,7 +20,7 @@ from typing import Any, BinaryIO
 import torch
 from torch import Tensor, nn
 
-from base.pretrained import pretrained_path, resolve_checkpoint
+from base.pretrained import resolve_checkpoint
 from utils import strict_json
 from utils.alphabet import Alphabet
 from utils.checks import CheckpointError, ConfigFault, DataError, first_line, short
@@ -332,26 +332,10 @@ def find_checkpoint(path: str | os.PathLike[str]) -> tuple[Path, dict[str, Any],
         `(path, checkpoint, skipped)` as `newest_checkpoint`.
 
     Raises:
-        CheckpointError: as `resolve_checkpoint`; or with what is wrong with the file, and the
-            newest complete checkpoint beside it.
+        CheckpointError: if there is none, or what is wrong with the file.
     """
-    given, path = path, resolve_checkpoint(path)
-    if path.is_dir():
-        try:
-            return newest_checkpoint(path)
-        except CheckpointError as error:
-            if (file := pretrained_path(given)) is None:
-                raise
-            hint = f"the pretrained network of that name is {file}"
-            raise CheckpointError(f"{error}; {hint}") from None
-    try:
-        return path, load_checkpoint(path), []
-    except CheckpointError as error:
-        try:
-            complete, _, _ = newest_checkpoint(path.parent)
-        except CheckpointError:
-            raise error from None
-        raise CheckpointError(f"{error}\n  the newest complete one there is {complete}") from None
+    path = resolve_checkpoint(path)
+    return newest_checkpoint(path) if path.is_dir() else (path, load_checkpoint(path), [])
 
 
 def to_share(checkpoint: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,12 +1,13 @@
-"""The pretrained networks, and what the name of a checkpoint means.
+"""The pretrained networks and the styles, and what the name of one means.
 
 Does not import torch, so that an unknown name is refused at once.
 """
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
-from utils.checks import CheckpointError, UserError, nearest
+from utils.checks import CheckpointError, nearest
 
 PRETRAINED = Path(__file__).resolve().parents[1] / "saved" / "pretrained"
 """The pretrained networks: `NAME.pth`, or `NAME.partial.pth` if training was far from complete."""
@@ -32,27 +33,7 @@ def style_of(path: Path) -> Path | None:
     beside = path.with_suffix(".json")
     if beside.is_file() and b'"strokes"' in beside.read_bytes():
         return beside
-    return styles().get(STYLE) if path.resolve() == pretrained_path("writer") else None
-
-
-def style_file(name: str) -> Path:
-    """Return the file of a style: one that exists, or that of a name.
-
-    Raises:
-        UserError: if there is none.
-    """
-    if Path(name).is_file():
-        return Path(name)
-    known = styles()
-    if name in known:
-        return known[name]
-    near = nearest(name, known, 1)
-    hint = f"; did you mean {near[0]}?" if near else ""
-    raise UserError(
-        f"style {name!r}: neither a file nor one of "
-        f"{', '.join(known) or 'the styles: none is there'}"
-        f"{hint}"
-    )
+    return styles().get(STYLE) if path.resolve() == pretrained().get("writer") else None
 
 
 def pretrained() -> dict[str, Path]:
@@ -64,11 +45,13 @@ def pretrained() -> dict[str, Path]:
     return found
 
 
-def pretrained_path(path: str | os.PathLike[str]) -> Path | None:
-    """Return the file of the pretrained network of that bare name, if there is one."""
-    by_name = pretrained()
-    by_name |= {alias: file for file in by_name.values() for alias in (file.name, file.stem)}
-    return by_name.get(str(path))
+def style_file(name: str) -> Path:
+    """Return the file of a style: one that exists, or that of a name.
+
+    Raises:
+        CheckpointError: if there is none.
+    """
+    return Path(name) if Path(name).is_file() else _named(name, styles(), "style")
 
 
 def resolve_checkpoint(path: str | os.PathLike[str]) -> Path:
@@ -76,21 +59,17 @@ def resolve_checkpoint(path: str | os.PathLike[str]) -> Path:
     network of that name.
 
     Raises:
-        CheckpointError: if there is none, and no checkpoint beside it to suggest instead; for a
-            bare name it lists the pretrained networks.
+        CheckpointError: if there is none.
     """
-    given, path = str(path), Path(path)
-    if path.exists():
-        return path
-    if (file := pretrained_path(given)) is not None:
-        return file
-    if path.suffix and any(path.parent.glob("*.pth")):
-        return path
-    if path.suffix:
-        raise CheckpointError(f"{path}: no such file")
-    names = ""
-    if path.name == given:
-        near = nearest(given, pretrained(), 1)
-        names = f"; did you mean {near[0]}? Pretrained" if near else "; pretrained"
-        names = f"{names} networks: {', '.join(pretrained()) or 'none'}"
-    raise CheckpointError(f"{path}: no such file or folder{names}")
+    path = Path(path)
+    return path if path.exists() else _named(str(path), pretrained(), "pretrained network")
+
+
+def _named(name: str, known: Mapping[str, Path], kind: str) -> Path:
+    if name in known:
+        return known[name]
+    near = nearest(name, known, 1)
+    hint = f"did you mean {near[0]}? There are " if near else ""
+    raise CheckpointError(
+        f"{name}: no such file or folder, nor a {kind} ({hint}{', '.join(known) or 'none'})"
+    )

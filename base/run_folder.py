@@ -18,13 +18,12 @@ from filelock import FileLock, Timeout
 
 from base import distributed
 from base.checkpoint import BEST, checkpoints
-from utils.checks import CheckpointError, UserError
-from utils.files import PLAIN_NAME, errors_name, remove_temporary, set_aside, write_json
+from utils.checks import CheckpointError, UserError, first_line
+from utils.files import PLAIN_NAME, remove_temporary, set_aside, write_json
 
 log = logging.getLogger(__name__)
 
 SAVED = Path("saved")
-_LOCK = "run.lock"
 
 
 class RunFolder:
@@ -61,6 +60,20 @@ class RunFolder:
         self.files: dict[str, Callable[[Path], None]] = {}
         self._lock: FileLock | None = None
 
+    @classmethod
+    def of(cls, place: str | os.PathLike[str]) -> "RunFolder | None":
+        """Return the run whose folder, or a file in it, is at `place`; None if there is none."""
+        folder = Path(os.path.normpath(place))
+        folder = folder if folder.is_dir() else folder.parent
+        if folder.parts[-3:-2] != ("models",):
+            folder = folder.absolute()
+        if not Path(place).exists() or folder.parts[-3:-2] != ("models",):
+            return None
+        try:
+            return cls(folder.parts[-2], folder.name, Path(*folder.parts[:-3]))
+        except UserError:
+            return None
+
     @property
     def models(self) -> Path:
         """The folder of the weights and their records."""
@@ -70,40 +83,6 @@ class RunFolder:
     def log(self) -> Path:
         """The folder of TensorBoard's files and of pictures."""
         return self.saved / "log" / self.name / self.run_id
-
-    @classmethod
-    def of(cls, place: str | os.PathLike[str]) -> "RunFolder | None":
-        """Return the run whose folder, or a file in it, is at `place`; None if there is none."""
-        place = Path(place)
-        if place.is_dir():
-            place /= BEST
-        elif not place.exists():
-            return None
-        return cls.of_checkpoint(place)
-
-    @classmethod
-    def of_checkpoint(cls, path: str | os.PathLike[str]) -> "RunFolder | None":
-        """Return the run that the checkpoint at `path` lies in; None if it lies elsewhere."""
-        path = Path(path)
-        folder = path if path.is_absolute() else Path(os.path.normpath(path))
-        parts = folder.parent.parts
-        if len(parts) < 3 or parts[-3] != "models":
-            folder = path.resolve()
-            parts = folder.parent.parts
-        if len(parts) < 3 or parts[-3] != "models":
-            return None
-        try:
-            return cls(parts[-2], parts[-1], Path(*parts[:-3]))
-        except UserError:
-            return None
-
-    def continues(self, place: str | os.PathLike[str]) -> bool:
-        """Return whether what resumes from `place`, in this run, goes on in its folder.
-
-        From an older checkpoint than the newest, a new run goes on.
-        """
-        newest = checkpoints(self.models)[:1]
-        return Path(place).is_dir() or not newest or newest[0].samefile(place)
 
     @property
     def log_file(self) -> Path:
@@ -115,16 +94,19 @@ class RunFolder:
         """The table of metrics."""
         return self.models / "metrics.csv"
 
+    @property
+    def best(self) -> Path:
+        """The best checkpoint by the monitored metric."""
+        return self.models / BEST
+
     def hold(self) -> None:
-        """Lock this run against other processes until `release`. Does nothing the second time.
+        """Lock this run against other processes until `release` was called as often.
 
         Raises:
             UserError: if another process holds it, naming that.
         """
-        if self._lock is not None:
-            return
-        path, holder = self.models / _LOCK, ""
-        lock = FileLock(path, timeout=0)
+        path, holder = self.models / "run.lock", ""
+        lock = self._lock or FileLock(path, timeout=0)
         try:
             lock.acquire()
         except Timeout:
@@ -140,22 +122,31 @@ class RunFolder:
             path.write_text(f"process {os.getpid()} on {platform.node()}, since {since}\n", "utf-8")
 
     def release(self) -> None:
-        """Unlock this run, if `hold` was called."""
+        """Undo one `hold`, if there was one."""
         if self._lock is not None:
-            with suppress(OSError):
-                os.truncate(self.models / _LOCK, 0)
             self._lock.release()
-            self._lock = None
 
     @contextmanager
     def held(self) -> Iterator[None]:
         """Inside, the run is held by the main process."""
+        if distributed.is_main():
+            self.hold()
         try:
-            if distributed.is_main():
-                self.hold()
             yield
         finally:
             self.release()
+
+    def has_checkpoint(self) -> bool:
+        """Return whether anything was saved in this run."""
+        return bool(checkpoints(self.models)) or self.best.exists()
+
+    def continues(self, place: str | os.PathLike[str]) -> bool:
+        """Return whether what resumes from `place`, in this run, goes on in its folder.
+
+        From an older checkpoint than the newest, a new run goes on.
+        """
+        newest = checkpoints(self.models)[:1]
+        return Path(place).is_dir() or not newest or newest[0].samefile(place)
 
     def refuse_if_there(self) -> None:
         """Raise a UserError if such a run exists and something was saved in it."""
@@ -164,15 +155,6 @@ class RunFolder:
                 f"run-id {self.run_id!r} exists already ({self.models}); choose another, or resume "
                 f"it: -r {self.models}"
             )
-        if self.log.exists() and not self.models.exists():
-            raise UserError(
-                f"run-id {self.run_id!r}: the log of such a run exists ({self.log}), but not its "
-                "weights; choose another"
-            )
-
-    def has_checkpoint(self) -> bool:
-        """Return whether anything was saved in this run."""
-        return bool(checkpoints(self.models)) or self.best.exists()
 
     def create(
         self,
@@ -209,8 +191,7 @@ class RunFolder:
             self.refuse_if_there()
         for folder in (self.models, self.log):
             remove_temporary(folder)
-        record = self.models / "run.json"
-        before = _read_starts(record)
+        before = self._starts()
         start = {
             "started": datetime.now().astimezone().isoformat(timespec="seconds"),
             "command": sys.argv,
@@ -222,8 +203,19 @@ class RunFolder:
             save(self.models / file)
         write_json(self.models / "config.json", config)
         content = {"name": self.name, "run_id": self.run_id, "seed": seed, "runs": [*before, start]}
-        write_json(record, content)
+        write_json(self.models / "run.json", content)
         return bool(before)
+
+    def _make_folders(self) -> None:
+        """Create the folders. Runs started in the same second get different names."""
+        wanted = self.run_id
+        for number in itertools.count(2):
+            try:
+                self.models.mkdir(parents=True, exist_ok=self._given)
+                break
+            except FileExistsError:
+                self.run_id = f"{wanted}-{number}"
+        self.log.mkdir(parents=True, exist_ok=True)
 
     def beginning(self) -> tuple[Path, str | None] | None:
         """Return what a run that was stopped before its first checkpoint was started from.
@@ -237,8 +229,7 @@ class RunFolder:
         """
         if self.has_checkpoint():
             return None
-        config = self.models / "config.json"
-        starts = _read_starts(self.models / "run.json")
+        config, starts = self.models / "config.json", self._starts()
         if not config.exists() or not starts:
             raise CheckpointError(
                 f"{self.models}: no checkpoint found, and no record of its config; start it again: "
@@ -248,29 +239,26 @@ class RunFolder:
 
     def first_weights(self) -> Path | None:
         """Return the checkpoint with whose weights the run began, None if it began with none."""
-        starts = _read_starts(self.models / "run.json")
-        return next((Path(one["weights_from"]) for one in starts if one.get("weights_from")), None)
+        found = (start.get("weights_from") for start in self._starts())
+        return next((Path(path) for path in found if path), None)
 
-    def _make_folders(self) -> None:
-        """Create the folders. Runs started in the same second get different names."""
-        wanted = self.run_id
-        for number in itertools.count(2):
-            try:
-                self.models.mkdir(parents=True, exist_ok=self._given)
-                break
-            except FileExistsError:
-                self.run_id = f"{wanted}-{number}"
-        self.log.mkdir(parents=True, exist_ok=True)
+    def _starts(self) -> list[dict[str, Any]]:
+        """Return the starts of the run so far; an invalid record is kept under another name."""
+        record = self.models / "run.json"
+        try:
+            starts = json.loads(record.read_bytes())["runs"]
+            return [dict(start) for start in starts]
+        except FileNotFoundError:
+            return []
+        except (ValueError, TypeError, LookupError, RecursionError) as error:
+            aside = set_aside(record)
+            log.warning("%s: no record (%s); kept as %s", record, first_line(error), aside)
+            return []
 
     def keep_last(self, count: int) -> None:
         """Remove all but the newest `count` checkpoints; the best one is not counted."""
         for path in checkpoints(self.models)[count:]:
             path.unlink(missing_ok=True)
-
-    @property
-    def best(self) -> Path:
-        """The best checkpoint by the monitored metric."""
-        return self.models / BEST
 
 
 def versions(device: torch.device | None = None) -> dict[str, str]:
@@ -283,21 +271,3 @@ def versions(device: torch.device | None = None) -> dict[str, str]:
         "platform": platform.platform(),
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
     }
-
-
-def _read_starts(record: Path) -> list[dict[str, Any]]:
-    """Return the starts of a run so far; an invalid record is kept under another name."""
-    try:
-        with errors_name(record):
-            values = json.loads(record.read_text(encoding="utf-8-sig"))
-    except FileNotFoundError:
-        return []
-    except (ValueError, RecursionError) as error:
-        values, cause = None, f"not JSON ({error})"
-    else:
-        cause = 'no object with a list "runs"'
-    starts = values.get("runs") if isinstance(values, dict) else None
-    if isinstance(starts, list):
-        return starts
-    log.warning("%s: %s; kept as %s", record, cause, set_aside(record))
-    return []

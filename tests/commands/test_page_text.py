@@ -72,7 +72,7 @@ def test_other_lines_of_dashes_are_text(text):
         ("---\nindent: -1\n---", "indent: '-1': a number from 0 to 500"),
         ("---\ncolour: red\n---", "colour: 'red': a colour as #rrggbb"),
         ("---\nalign: middle\n---", "align: 'middle': one of left, right, centred, justified"),
-        ("---\nstyle: joinde\n---", "style: style 'joinde': neither a file nor one of"),
+        ("---\nstyle: joinde\n---", "style: joinde: no such file or folder, nor a style ("),
         ("\n---\nsize: 3\n\nText", "x, line 2: front matter begins and does not end"),
         ("---\nstyle: flowing", "x, line 1: front matter begins and does not end"),
     ],

@@ -109,7 +109,7 @@ def test_all_styles_are_drawn(place, capsys):
         (["style", "make", "-r", "writer"], "--resume is for `style list`"),
         (["style", "list"], "there are no styles"),
         (["style", "draw"], "invalid choice"),
-        (["write", "--style", "x"], "style 'x': neither a file nor one of"),
+        (["write", "--style", "x"], "x: no such file or folder, nor a style"),
         (["write", "--style", "my.inkml", "--primer", "my.inkml"], "--style or --primer, not both"),
     ],
 )
