@@ -118,7 +118,7 @@ def test_a_network_class_that_is_gone_is_reported_in_one_line(tmp_path):
     config = {"name": "x", "arch": GONE}
     saved(tmp_path / "gone.pth", PredictionNetwork, config=config)
     with pytest.raises(
-        CheckpointError, match='arch.type = "GoneWithItsMaker": unknown type'
+        CheckpointError, match=r'arch\.type = "GoneWithItsMaker": unknown type'
     ) as one:
         load(tmp_path / "gone.pth")
     saved(tmp_path / "own.pth", PredictionNetwork, config=config, modules={"my_net": "5f" * 32})
