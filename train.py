@@ -15,8 +15,8 @@ if __name__ == "__main__":
 
 import argparse
 import logging
-import shlex
 import sys
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from base import distributed, extension
 from base.base_model import BaseModel
 from base.base_trainer import BaseTrainer, TrainingFailed
 from base.checkpoint import (
-    checkpoints,
+    check_weights,
     find_checkpoint,
     load_weights,
     stored_alphabet,
@@ -38,14 +38,12 @@ from base.pretrained import pretrained
 from base.random_state import seed_all
 from base.run_folder import RunFolder, versions
 from commands import options
-from data_loader import HandDataset
+from data_loader import HandwritingDataLoader
 from logger.logger import setup_logging
 from model.loading import naming_incompatibilities
 from parse_config import STAND_INS, ConfigParser
-from trainer import own_hand
 from utils.alphabet import Alphabet, table
 from utils.checks import CheckpointError, UserError
-from utils.normalisation import Normalisation
 
 log = logging.getLogger("train")
 
@@ -72,80 +70,69 @@ def main(words: list[str] | None = None) -> int:
 def train(arguments: argparse.Namespace) -> int:
     """Start a new run or resume one, and return the exit status."""
     options.load_modules(arguments)
-    own = RunFolder.of(arguments.resume) if arguments.resume and not arguments.config else None
-    is_resumed = own is not None and arguments.run_id in (None, own.run_id)
-    if not is_resumed or arguments.prepare or not own.continues(arguments.resume):
-        return train_in(None, arguments)
-    with own.held():  # Before looking for its newest checkpoint: another process may save one.
-        if begun := distributed.broadcast_object(own.beginning):
-            log.warning("%s was stopped before its first checkpoint: starting over", own.models)
-            arguments.config, arguments.resume = begun
-        return train_in(own, arguments)
+    begun, run = (arguments.config, arguments.resume), None
+    if arguments.resume and not arguments.config and not arguments.prepare:
+        run = RunFolder.of(arguments.resume)
+        if run and not (arguments.run_id in (None, run.run_id) and run.continues(arguments.resume)):
+            run = None
+    # Held before looking for its newest checkpoint: another process may save one.
+    with run.held() if run else nullcontext():
+        if run and (beginning := distributed.broadcast_object(run.beginning)):
+            log.warning("%s was stopped before its first checkpoint: starting over", run.models)
+            begun = beginning
+        former = None if begun[1] is None else find(begun[1], resumed=not begun[0])
+        if begun[0]:
+            arch = None if former is None else former.checkpoint["config"].get("arch")
+            config = ConfigParser.from_file(begun[0], arguments.overrides, arch)
+        else:
+            stored = former.checkpoint["config"]
+            config = ConfigParser.from_checkpoint(stored, former.path, arguments.overrides)
+        settings = config.config["trainer"]["args"]
+        alphabet = former.alphabet(config) if former else None
+        # Weights that do not fit are refused before data is loaded.
+        features = sketch(config, former, alphabet).features
+        run = run or distributed.broadcast_object(lambda: new_run(config.name, arguments.run_id))
+        device, seed = resolve_device(arguments.device), settings.get("seed", 0)
+        seed_all(seed)
 
+        normalisation = None
+        if former and (former.resumed or settings.get("keep_normalisation", False)):
+            normalisation = stored_normalisation(former.checkpoint, former.path)
+        loader = config.build("data_loader", seed, normalisation, alphabet)
+        fitted = {}
+        if former:
+            fitted = loader.source.fit(former.path, alphabet, device, resumed=former.resumed)
+        loader.prepare(features, extends_alphabet=former is not None and not former.resumed)
+        log.info("%s", loader.source.report())
+        if new := loader.new_characters:
+            log.info("new characters: %d, with counts in all splits\n%s", len(new), table(new))
+        if arguments.prepare:
+            print(loader.source.character_report(known=alphabet))
+            return 0
 
-def train_in(run: RunFolder | None, arguments: argparse.Namespace) -> int:
-    """Train in the folder of an existing run, or, without one, in that of a new run."""
-    path, checkpoint = (None, None) if arguments.resume is None else find(arguments)
-    if arguments.config:
-        arch = None if checkpoint is None else checkpoint["config"].get("arch")
-        config = ConfigParser.from_file(arguments.config, arguments.overrides, arch)
-    else:
-        config = ConfigParser.from_checkpoint(checkpoint["config"], path, arguments.overrides)
-    settings = config.config["trainer"]["args"]
-    former = None if checkpoint is None else Former(path, checkpoint, not arguments.config)
-    if former is not None:  # Weights that do not fit are refused before data is loaded.
-        # Without memory where nothing new has to be added to the weights.
-        with torch.device("meta" if former.resumed else "cpu"):
-            build_network(config, former, STAND_INS["normalisation"], former.alphabet(config))
-    run = run or distributed.broadcast_object(lambda: new_run(config.name, arguments.run_id))
-    device, seed = resolve_device(arguments.device), settings.get("seed", 0)
-    seed_all(seed)
-
-    loader = build_loader(config, former, seed, run, device)
-    seed_all(seed)  # Again: some of what was drawn meanwhile was drawn in the main process alone.
-    if arguments.prepare:
-        print(loader.source.character_report(known=former and former.alphabet(config)))
-        return 0
-    model = build_network(config, former, loader.normalisation, loader.alphabet).to(device)
-    loader.features = model.features
-    optimizer, schedule = config.build("optimizer", model.parameters()), None
-    if config.config["lr_scheduler"] is not None:
-        steps = BaseTrainer.planned_steps(len(loader), settings)
-        schedule = config.build_scheduler(optimizer, steps)
-    trainer = config.build(
-        "trainer",
-        model,
-        config.build("loss"),
-        config.build("metrics"),
-        optimizer,
-        schedule,
-        loader,
-        loader.split("valid"),
-        run,
-        device,
-        checkpoint_header(config, loader, device),
-    )
-    if former is not None and former.resumed:
-        trainer.resume(checkpoint, path)
-    elif former is not None:
-        run.weights_from = path
-    kept = False
-    try:
-        stopped_by = trainer.train()
-        if trainer.unfinished is False:
-            kept = None  # not known until then
-            kept = own_hand.conclude(run, loader.source, device)
-    finally:
-        if not kept and trainer.unfinished is not None and checkpoints(run.models):
-            what = f"use it: python experiments.py {trainer.use}"
-            if trainer.unfinished or kept is None:
-                what = f"{'resume' if trainer.unfinished else 'finish'}: python train.py"
-            where = f"{shlex.quote(str(run.models))}{extension.options()}"
-            log.info("to %s -r %s", what, where)
+        seed_all(seed)  # Again: the main process alone may have drawn while the data was prepared.
+        model = config.build_model(loader.normalisation, loader.alphabet)
+        if former and not former.resumed:
+            size, weights = alphabet and len(alphabet), former.checkpoint["state_dict"]
+            load_weights(model, weights, former.path, vocab_size=size, grow=True)
+        optimizer = config.build("optimizer", model.to(device).parameters())
+        schedule = None
+        if config.config["lr_scheduler"] is not None:
+            steps = BaseTrainer.planned_steps(len(loader), settings)
+            schedule = config.build_scheduler(optimizer, steps)
+        loss, metrics = config.build("loss"), config.build("metrics")
+        header = checkpoint_header(config.stored, fitted, loader, model, device)
+        trainer = config.build(
+            *("trainer", model, loss, metrics, optimizer, schedule),
+            *(loader, loader.split("valid"), run, device, header),
+        )
+        if former and former.resumed:
+            trainer.resume(former.checkpoint, former.path)
+        stopped_by = trainer.train(former and former.first_weights)
     return 0 if stopped_by is None else 128 + stopped_by
 
 
-@dataclass
+@dataclass(frozen=True)
 class Former:
     """The training that this one continues.
 
@@ -163,85 +150,67 @@ class Former:
         """Return the alphabet of its network, if the config's network needs one."""
         return stored_alphabet(self.checkpoint, self.path) if config.needs_text else None
 
+    @property
+    def first_weights(self) -> Path | None:
+        """The checkpoint with whose weights the run began, if any."""
+        run = RunFolder.of_checkpoint(self.path) if self.resumed else None
+        return (run and run.first_weights()) if self.resumed else self.path
 
-def find(arguments: argparse.Namespace) -> tuple[Path, dict[str, Any]]:
-    """Return the checkpoint that -r names, and its file.
+
+def find(place: str, resumed: bool) -> Former:
+    """Return the training whose checkpoint -r names.
 
     Raises:
         CheckpointError: if there is none, or it is to be resumed and cannot be.
     """
-    path, checkpoint, skipped = distributed.broadcast_object(
-        lambda: find_checkpoint(arguments.resume)
-    )
+    path, checkpoint, skipped = distributed.broadcast_object(lambda: find_checkpoint(place))
     for cause in skipped:
         log.warning("skipped %s", cause)
-    if arguments.config:
-        return path, checkpoint
-    if "training" not in checkpoint:
-        raise CheckpointError(
-            f"{path}: contains no training state and cannot be resumed; -c CONFIG starts a new "
-            "training from its weights"
-        )
-    extension.check(checkpoint.get("modules", {}), path)
-    return path, checkpoint
+    if resumed:
+        if "training" not in checkpoint:
+            raise CheckpointError(
+                f"{path}: contains no training state and cannot be resumed; -c CONFIG starts a new "
+                "training from its weights"
+            )
+        extension.check(checkpoint.get("modules", {}), path)
+    return Former(path, checkpoint, resumed)
 
 
-def build_loader(
-    config: ConfigParser, former: Former | None, seed: int, run: RunFolder, device: torch.device
-) -> Any:
-    """Return the config's data loader, prepared; what it found is logged."""
-    normalisation = alphabet = None
-    if former is not None:
-        alphabet = former.alphabet(config)
-        if former.resumed or config.config["trainer"]["args"].get("keep_normalisation", False):
-            normalisation = stored_normalisation(former.checkpoint, former.path)
-    loader = config.build("data_loader", seed, normalisation, alphabet)
-    loader.extends_alphabet = former is None or not former.resumed
-    if isinstance(loader.source, HandDataset) and former is not None:
-        found = own_hand.prepare(
-            loader.source, run, former.path, alphabet, device, resumed=former.resumed
-        )
-        # So that the checkpoints say in which units the lines are.
-        dataset = config.config["data_loader"]["args"]["dataset"]
-        dataset["args"] |= {"x_height": found.height, "step": found.step}
-    loader.prepare()
-    log.info("%s", loader.source.report())
-    if new := loader.new_characters:
-        log.info("new characters: %d, with counts in all splits\n%s", len(new), table(new))
-    return loader
-
-
-def build_network(
-    config: ConfigParser,
-    former: Former | None,
-    normalisation: Normalisation,
-    alphabet: Alphabet | None,
-) -> BaseModel:
-    """Return the config's network, with the weights of a former one where it does not resume it.
+def sketch(config: ConfigParser, former: Former | None, alphabet: Alphabet | None) -> BaseModel:
+    """Return the config's network without memory for its weights.
 
     Raises:
-        CheckpointError: if the former's weights do not fit.
+        CheckpointError: if the former network's weights do not fit.
     """
-    arguments = normalisation, alphabet
-    if former is None:
-        return config.build_model(*arguments)
-    weights, path = former.checkpoint["state_dict"], former.path
-    before, now = former.checkpoint["config"].get("arch"), config.config["arch"]
-    with naming_incompatibilities(before, now, *arguments, path):
-        if former.resumed:  # the trainer loads its weights
-            return config.build_model(*arguments, weights)
-        model, known = config.build_model(*arguments), former.alphabet(config)
-        size = None if known is None else len(known)
-        load_weights(model, weights, path, vocab_size=size, grow=True)
-        return model
+    supplied = STAND_INS["normalisation"], alphabet
+    with torch.device("meta"):
+        if former is None:
+            return config.build_model(STAND_INS["normalisation"], STAND_INS["alphabet"])
+        model = config.build_model(*supplied)
+        weights = {name: one.to("meta") for name, one in former.checkpoint["state_dict"].items()}
+        size = None if alphabet is None else len(alphabet)
+        if not former.resumed:
+            weights = model.extend_state_dict(weights, size)
+    before = former.checkpoint["config"].get("arch")
+    with naming_incompatibilities(before, config.config["arch"], *supplied, former.path):
+        check_weights(model, weights, former.path, size)
+    return model
 
 
-def checkpoint_header(config: ConfigParser, loader: Any, device: torch.device) -> dict[str, Any]:
-    """Return what the checkpoints of a run hold beside its state."""
+def checkpoint_header(
+    config: dict[str, Any],
+    fitted: dict[str, Any],
+    loader: HandwritingDataLoader,
+    model: BaseModel,
+    device: torch.device,
+) -> dict[str, Any]:
+    """Return what the checkpoints of a run hold beside its state; `fitted` goes into the config."""
     source = loader.source
+    if fitted:
+        config["data_loader"]["args"]["dataset"]["args"] |= fitted
     return {
-        "config": config.stored,
-        "alphabet": loader.alphabet.characters if config.needs_text else None,
+        "config": config,
+        "alphabet": loader.alphabet.characters if model.needs_text else None,
         "normalisation": loader.normalisation.to_dict(),
         "dataset": {
             "canonical": source.canonical,

@@ -2,7 +2,8 @@
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from typing import ClassVar
+from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -42,6 +43,22 @@ class BaseDataset(ABC):
     def preprocessing(self) -> list[BaseTransform]:
         """Return the default preprocessing for training on this source."""
         return []
+
+    def fit(
+        self, checkpoint: Path, alphabet: Alphabet | None, device: Any, *, resumed: bool
+    ) -> dict[str, Any]:
+        """Fit the samples to the network that is trained on from a checkpoint, before `prepare`.
+
+        Args:
+            checkpoint: its file.
+            alphabet: the characters that it knows; None if it takes no text.
+            device: to compute on.
+            resumed: whether the run of the checkpoint goes on; else a new one begins.
+
+        Returns:
+            arguments of the dataset that this determined, for the stored config.
+        """
+        return {}
 
     lengths: np.ndarray
     """Number of points of each sample, `(samples,)` int64; available after `prepare`."""

@@ -3,6 +3,7 @@
 import copy
 import logging
 import math
+import shlex
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,12 +16,13 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from base import distributed
+from base import distributed, extension
 from base.base_data_loader import BaseDataLoader, Batch
 from base.base_loss import BaseLoss
 from base.base_metric import BaseMetric, merged
 from base.base_model import BaseModel
 from base.batch_stream import BatchStream, steps_of_pass
+from base.checkpoint import checkpoints
 from base.monitor import Monitor
 from base.optimizer_step import OptimizerStep
 from base.random_state import random_state_kept
@@ -183,7 +185,6 @@ class BaseTrainer(ABC):
             save_minutes=save_minutes,
             keep_last=keep_last,
         )
-        self.unfinished: bool | None = None
         self._sequences = 0  # Of the training set; counted in `train`.
 
     # What a task may override.
@@ -229,6 +230,13 @@ class BaseTrainer(ABC):
 
     def draw(self, epoch: int, step: int) -> None:  # noqa: B027 (a task may have no pictures)
         """Draw pictures with `evaluated_model` after an epoch, into `run.log` and `events`."""
+
+    def begin(self) -> None:  # noqa: B027 (a task may have nothing to write)
+        """Write further files into the run's folder, which exists from here on."""
+
+    def conclude(self) -> None:
+        """Log how to use the trained network, after all epochs; the main process calls it."""
+        log.info("to use it: python experiments.py %s -r %s", self.use, self._place)
 
     # What others use.
 
@@ -304,11 +312,11 @@ class BaseTrainer(ABC):
         """Resume from a checkpoint; see `TrainingCheckpoint.load`."""
         self.checkpoint.load(checkpoint, source, self.steps_per_epoch)
 
-    def train(self) -> int | None:
-        """Train to the end, or until a signal or the time limit.
+    def train(self, weights_from: Path | None = None) -> int | None:
+        """Train to the end, or until a signal or the time limit; then log what to do next.
 
-        Afterwards `unfinished` says whether the run can be resumed; None if it failed before the
-        first step.
+        Args:
+            weights_from: the checkpoint with whose weights the run began, for its record.
 
         Returns:
             the number of the signal that stopped it, or None.
@@ -323,29 +331,47 @@ class BaseTrainer(ABC):
         self.check()
         self._sequences = sum(map(len, self.train_loader.sampler_of_batches.batches(0)))
         distributed.broadcast_tensors([*self.model.parameters(), *self.model.buffers()])
-        # From here on a Ctrl-C waits until the state can be saved.
-        with self._stop, self.run_log.opened(self.checkpoint, self.seed):
-            if self.checkpoint.source is None:
-                log.info("%s", self.model)
-                self.events.config(self.header.get("config"))
-            elif not self.checkpoint.inside:  # A branch: from here on it is resumed from itself.
-                within_epoch = self.progress.epoch_steps > 0 or self.progress.epoch == 0
-                self.checkpoint.save(None, within_epoch=within_epoch)
+        with self.run_log.opened(self.checkpoint, self.seed, weights_from):
+            concluded = False
             try:
-                self._run()
+                with self._stop:  # Inside, a Ctrl-C waits until the state can be saved.
+                    self._run()
+                if self._stop.failure is not None:
+                    raise self._stop.failure
+                if self.is_complete and distributed.is_main():
+                    self.conclude()
+                concluded = self.is_complete
             finally:
-                self.stream.close()
-                self.run_log.profiler.close(self.progress.step)
-            self._stop.poll()
-            if self._stop.failure is not None:
-                raise self._stop.failure
+                if not concluded and checkpoints(self.run.models):
+                    what = "finish" if self.is_complete else "resume"
+                    log.info("to %s: python train.py -r %s", what, self._place)
         return self._stop.signal
+
+    @property
+    def _place(self) -> str:
+        """The run's folder, and the user's modules, as a command line has them."""
+        return f"{shlex.quote(str(self.run.models))}{extension.options()}"
 
     # The loop.
 
     def _run(self) -> None:
-        self.unfinished = True
-        while not self._is_complete():
+        if distributed.is_main():
+            self.begin()
+        if self.checkpoint.source is None:
+            log.info("%s", self.model)
+            self.events.config(self.header.get("config"))
+        elif not self.checkpoint.inside:  # A branch: from here on it is resumed from itself.
+            within_epoch = self.progress.epoch_steps > 0 or self.progress.epoch == 0
+            self.checkpoint.save(None, within_epoch=within_epoch)
+        try:
+            self._train_epochs()
+        finally:
+            self.stream.close()
+            self.run_log.profiler.close(self.progress.step)
+        self._stop.poll()
+
+    def _train_epochs(self) -> None:
+        while not self.is_complete:
             if not (self._train_epoch() and self._end_epoch()):
                 self.checkpoint.save(self.checkpoint.reason_not_to_save(), within_epoch=True)
                 return
@@ -353,8 +379,7 @@ class BaseTrainer(ABC):
                 if not self.checkpoint.is_current:
                     self.checkpoint.save(self.checkpoint.reason_not_to_save())
                 break
-        self.unfinished = not self._is_complete()
-        if self.unfinished:
+        if not self.is_complete:
             return
         all_done = self.progress.epoch >= self.epochs
         reason = "all epochs are done" if all_done else "early stopping"
@@ -362,7 +387,9 @@ class BaseTrainer(ABC):
         self.run_log.hyperparameters(self.header.get("config", {}))
         self.checkpoint.finish()
 
-    def _is_complete(self) -> bool:
+    @property
+    def is_complete(self) -> bool:
+        """Whether all epochs are done, or the run has stopped early."""
         return self.progress.epoch >= self.epochs or self.monitor.out_of_patience
 
     def _train_epoch(self) -> bool:
@@ -508,12 +535,12 @@ class BaseTrainer(ABC):
             self.checkpoint.save_best()
         if progress.step == 0:
             reason = reason or "every step was skipped"
-        if self._is_complete() and reason is not None:
+        if self.is_complete and reason is not None:
             raise TrainingFailed(
                 f"the run ends after epoch {progress.epoch}, but {reason}; "
                 f"{self.checkpoint.last_sound()}. {ADVICE}"
             )
-        if self._is_complete() or self._stop.poll() or progress.epoch % self.save_period == 0:
+        if self.is_complete or self._stop.poll() or progress.epoch % self.save_period == 0:
             self.checkpoint.save(reason)
         return True
 

@@ -13,6 +13,7 @@ import pickletools
 import re
 import zipfile
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -54,6 +55,11 @@ PLAIN = {"config", "alphabet", "normalisation"}
 BEST = "model_best.pth"
 HAND_FILE = "hand.pth"
 """In the folder of a run that learned a hand: the network that is made of it, to use and share."""
+HAND_TRAINERS = {
+    "GenerationTrainer": "OwnHandTrainer",
+    "RecognitionTrainer": "OwnHandReaderTrainer",
+}
+"""Former trainers of runs that learn a hand, and the present ones."""
 SHOWN = 5
 """Maximum number of files or weights that an error lists."""
 
@@ -241,6 +247,10 @@ def _of_today(content: dict[str, Any]) -> dict[str, Any]:
         names = {"halvings": "time_reductions", "masked": "mask_ratio"}
         arguments.pop("sink", None)
         arch["args"] = {names.get(name, name): value for name, value in arguments.items()}
+    with suppress(KeyError, TypeError):  # Of a network that never learned a hand.
+        if content["config"]["data_loader"]["args"]["dataset"]["type"] == "HandDataset":
+            trainer = content["config"]["trainer"]
+            trainer["type"] = HAND_TRAINERS.get(trainer["type"], trainer["type"])
     if content["format"] == 1:
         weights = content["state_dict"]
         for old, new in ((".onward.", ".forward_rnn."), (".backward.", ".backward_rnn.")):

@@ -6,7 +6,7 @@ import logging
 import os
 import platform
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
@@ -33,10 +33,6 @@ class RunFolder:
     frees the lock of a killed one. (On network file systems without locks the file itself is the
     lock: one left by a process killed on another machine has to be removed by hand.)
 
-    Attributes:
-        weights_from: the checkpoint with whose weights the run begins, if any.
-        files: further files that `create` writes beside the weights: by name what saves them.
-
     Args:
         name: of the experiment, from its config.
         run_id: of the run; by default the time, with a number if another run took that.
@@ -56,8 +52,6 @@ class RunFolder:
                     "beginning with a letter or digit, at most 100 of them"
                 )
         self.name, self.saved = name, saved
-        self.weights_from: Path | None = None
-        self.files: dict[str, Callable[[Path], None]] = {}
         self._lock: FileLock | None = None
 
     @classmethod
@@ -162,6 +156,7 @@ class RunFolder:
         seed: int,
         *,
         resumed_from: Path | None = None,
+        weights_from: Path | None = None,
         device: torch.device | None = None,
     ) -> bool:
         """Create the folders if needed, and write `config.json` and `run.json` there.
@@ -172,6 +167,7 @@ class RunFolder:
             config: of the run.
             seed: of the run.
             resumed_from: the checkpoint, which may lie in this run or elsewhere; None if none.
+            weights_from: the checkpoint with whose weights the run begins, if any.
             device: that the run computes on; None for the CPU.
 
         Returns:
@@ -196,11 +192,9 @@ class RunFolder:
             "started": datetime.now().astimezone().isoformat(timespec="seconds"),
             "command": sys.argv,
             "resumed_from": None if resumed_from is None else str(resumed_from),
-            "weights_from": None if self.weights_from is None else str(self.weights_from),
+            "weights_from": None if weights_from is None else str(weights_from),
             "versions": versions(device),
         }
-        for file, save in self.files.items():
-            save(self.models / file)
         write_json(self.models / "config.json", config)
         content = {"name": self.name, "run_id": self.run_id, "seed": seed, "runs": [*before, start]}
         write_json(self.models / "run.json", content)

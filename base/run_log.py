@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -55,7 +56,9 @@ class RunLog:
         self._sizes: dict[str, int] = {}
 
     @contextmanager
-    def opened(self, checkpoint: TrainingCheckpoint, seed: int) -> Iterator[None]:
+    def opened(
+        self, checkpoint: TrainingCheckpoint, seed: int, weights_from: Path | None = None
+    ) -> Iterator[None]:
         """Create the run's folder and open the logs; what is later than `checkpoint` is cut off."""
         is_main, progress = distributed.is_main(), checkpoint.state.progress
         with ExitStack() as stack:
@@ -63,7 +66,13 @@ class RunLog:
             if is_main:
                 stack.callback(self.run.release)
                 config, source = checkpoint.header.get("config", {}), checkpoint.source
-                begun = self.run.create(config, seed, resumed_from=source, device=self.device)
+                begun = self.run.create(
+                    config,
+                    seed,
+                    resumed_from=source,
+                    weights_from=weights_from,
+                    device=self.device,
+                )
                 stack.callback(remove_log_file, add_log_file(self.run.log_file))
             sizes = self._sizes = checkpoint.begin()
             if is_main:

@@ -29,10 +29,9 @@ from base.run_folder import RunFolder
 from benchmarks.measures import likelihoods, main
 from commands.options import Parser
 from data_loader import EmbeddedDataset, IAMOnDBDataset, read_ink
-from data_loader.sources.hand import Pair
 from data_loader.synthetic.corpus import held_out
 from model import load
-from model.generation.options import Sampling
+from model.generation.options import Primer, Sampling
 from model.reader import Reader
 from model.recognition.error_rates import rates
 from model.writer import Writer
@@ -68,7 +67,7 @@ EMBEDDED = 20
 ENROLLED, SENTENCES, BIAS = 20, 20, 0.75
 """Lines by which a hand is known, and what is written or read of each."""
 
-Hand = list[list[Pair]]
+Hand = list[list[Primer]]
 """Lines of a hand, by form."""
 
 
@@ -89,7 +88,7 @@ def invented() -> dict[str, Hand]:
     return {hand: [[line] for line in lines] for hand, lines in hands.items()}
 
 
-def lines_by(source: BaseDataset, split: str, of: Callable[[int], str]) -> dict[str, list[Pair]]:
+def lines_by(source: BaseDataset, split: str, of: Callable[[int], str]) -> dict[str, list[Primer]]:
     """Return the lines of a split by what `of` says of each."""
     found = defaultdict(list)
     for index in source.indices(split).tolist():
@@ -98,7 +97,7 @@ def lines_by(source: BaseDataset, split: str, of: Callable[[int], str]) -> dict[
     return dict(sorted(found.items()))
 
 
-def divided(hand: Hand, count: int) -> tuple[list[Pair], list[Pair]]:
+def divided(hand: Hand, count: int) -> tuple[list[Primer], list[Primer]]:
     """Return the first lines of a hand, and the lines of the forms that hold none of these."""
     starts = np.cumsum([0, *map(len, hand)])
     first = int(np.searchsorted(starts, count))
@@ -110,7 +109,7 @@ def enrolments(rest: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
     return [(rest[-ENROLLED:], rest[:-ENROLLED]), (rest[:ENROLLED], rest[ENROLLED:])]
 
 
-def learn(name: str, lines: Sequence[Pair], arguments: Namespace) -> RunFolder:
+def learn(name: str, lines: Sequence[Primer], arguments: Namespace) -> RunFolder:
     """Train on lines as a user would, unless that is done; return the run."""
     run = RunFolder(arguments.config.stem, f"{arguments.output.name}-{name}")
     if (run.models / HAND_FILE).exists():

@@ -69,6 +69,6 @@ def lines_of(network: Any, folder: Path, arguments: argparse.Namespace) -> tuple
     from trainer import own_hand
 
     source = data_of(network, arguments.overrides).source
-    own_hand.use(source, own_hand.Prepared.load(folder / own_hand.FILE))
+    source.fit(network.path, None, network.device, resumed=True)
     source.prepare()
     return source, options.samples_of([folder / own_hand.SAMPLE], network)[0]

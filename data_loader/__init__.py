@@ -5,7 +5,6 @@ from typing import Any
 
 _NAMES = {
     "data_loaders": "HandwritingDataLoader",
-    "sources.hand": "HandDataset",
     "sources.iam_ondb": "IAMOnDBDataset",
     "sources.ink_files": "InkSample read_ink",
     "sources.inkml": "InkMLDataset",

@@ -192,10 +192,6 @@ class HandwritingDataLoader(BaseDataLoader):
             `characters` is empty, or repeats one (in NFC).
     """
 
-    extends_alphabet = False
-    """Whether characters that the given alphabet lacks are appended to it, for fine-tuning, or are
-    an error. To be set before `prepare`."""
-
     def __init__(
         self,
         seed: int,
@@ -244,22 +240,20 @@ class HandwritingDataLoader(BaseDataLoader):
             "num_workers": num_workers,
             "pin_memory": pin_memory,
         }
-        self._loaded = self._prepared = False
+        self._loaded = self._prepared = self._extends_alphabet = False
 
-    @property
-    def features(self) -> Callable[[np.ndarray], np.ndarray] | None:
-        """The function from ink to inputs, see `BaseModel`; None: normalised points.
-
-        To be set before the first batch is asked for, and before `split`.
-        """
-        return self.dataset.features
-
-    @features.setter
-    def features(self, make: Callable[[np.ndarray], np.ndarray] | None) -> None:
-        self.dataset.features = make
-
-    def prepare(self) -> None:
+    def prepare(
+        self,
+        features: Callable[[np.ndarray], np.ndarray] | None = None,
+        *,
+        extends_alphabet: bool = False,
+    ) -> None:
         """Load the dataset; compute alphabet and normalisation unless given. Once only.
+
+        Args:
+            features: the function from ink to inputs, see `BaseModel`; None: normalised points.
+            extends_alphabet: whether characters that the given alphabet lacks are appended to it,
+                for fine-tuning, or are an error.
 
         Raises:
             DataError: if the data is missing or broken, the training split is empty, a sample
@@ -268,6 +262,7 @@ class HandwritingDataLoader(BaseDataLoader):
         """
         if self._prepared:
             return
+        self.dataset.features, self._extends_alphabet = features, extends_alphabet
         self._load()
         indices = self.source.indices("train")
         if not len(indices):
@@ -298,7 +293,7 @@ class HandwritingDataLoader(BaseDataLoader):
         texts = [known] if known is not None else map(source.text, used.tolist())
         if self.alphabet is None:
             self.alphabet = Alphabet.from_texts(texts)
-        elif self.extends_alphabet:
+        elif self._extends_alphabet:
             before, self.alphabet = self.alphabet, self.alphabet.extended(texts)
             self._count_new(len(before))
         elif self.characters is not None and (unknown := self.alphabet.unknown(self.characters)):
@@ -353,5 +348,5 @@ class HandwritingDataLoader(BaseDataLoader):
         self._load()
         samples = _Samples(self.source, self.seed, [], [])
         samples.alphabet, samples.normalisation = self.alphabet, self.normalisation
-        samples.features = self.features
+        samples.features = self.dataset.features
         return _EvaluationDataLoader(samples, name, **self._split_options)

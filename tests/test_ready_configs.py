@@ -29,7 +29,7 @@ from utils.page.inkml import write_inkml
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[1]
-# What fine-tunes a network to a hand is tried in tests/trainer/test_own_hand.py.
+# What fine-tunes a network to a hand is tried in tests/trainer/own_hand/.
 CONFIGS = sorted(set((ROOT / "configs").glob("*.json")) - set((ROOT / "configs").glob("own_*")))
 SIZES = ("hidden_size", "channels", "decoder_size", "attention_size", "embedding_size")
 STEPS = 5

@@ -11,7 +11,6 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import torch
@@ -20,7 +19,6 @@ import train
 from base.base_trainer import BaseTrainer
 from base.checkpoint import checkpoints, load_checkpoint, save_checkpoint
 from base.run_folder import RunFolder
-from data_loader.sources.hand import HandDataset
 from data_loader.synthetic.embedded import EmbeddedDataset
 from tests import small_sources
 from tests.tiny_config import CONFIG
@@ -69,7 +67,7 @@ def refused(capsys, *words: str) -> str:
 def test_a_run_leaves_what_the_readme_says(workplace, capsys):
     assert run("-c", "config.json", "--run-id", "a") == 0
     printed = capsys.readouterr().out
-    assert "train: 6 lines" in printed and "epoch 2/2" in printed
+    assert "  train        6 lines" in printed and "epoch 2/2" in printed
     assert "to use it: python experiments.py write -r saved/models/tiny/a" in printed
     assert {path.name for path in (MODELS / "a").iterdir()} == {
         *("checkpoint-epoch2.pth", "model_best.pth"),
@@ -442,7 +440,7 @@ def test_a_signal_in_the_exam_after_the_training_says_how_to_finish(workplace, m
         raise KeyboardInterrupt(signal.SIGTERM)
 
     with monkeypatch.context() as patch:
-        patch.setattr(train.own_hand, "conclude", interrupted)
+        patch.setattr(BaseTrainer, "conclude", interrupted)
         assert run("-c", "config.json", "--run-id", "a") == 143
     printed = capsys.readouterr()
     assert "to finish: python train.py -r saved/models/tiny/a\n" in printed.out
@@ -529,20 +527,3 @@ def test_one_process_at_a_time_trains_a_run(workplace, capsys):
     after = {path: path.stat().st_mtime_ns for path in before}
     assert after == before
     assert run("-r", str(MODELS / "a"), "--epochs", "3") == 0
-
-
-def test_the_units_of_a_hand_stand_in_the_config_of_its_checkpoints(tmp_path, monkeypatch):
-    """What is scored or continued later is brought to the same units."""
-    root, dataset = tmp_path / "hand.json", {"type": "HandDataset", "args": {}}
-    monkeypatch.setattr(HandDataset, "report", lambda _: "")
-    found = SimpleNamespace(height=100.0, step=20.0)
-    monkeypatch.setattr(train.own_hand, "prepare", lambda *_, **__: found)
-    loader = SimpleNamespace(
-        source=HandDataset(root=str(root)), prepare=lambda: None, new_characters={}
-    )
-    blocks = {"trainer": {"args": {}}, "data_loader": {"args": {"dataset": dataset}}}
-    config = SimpleNamespace(config=blocks, build=lambda *_: loader)
-    former = SimpleNamespace(alphabet=lambda _: None, resumed=False, path=tmp_path / "a.pth")
-    train.build_loader(config, former, 0, RunFolder("hand", "a"), torch.device("cpu"))
-    made = HandDataset(root=str(root), **dataset["args"])
-    assert (made.height, made.step) == (100.0, 20.0)

@@ -1,7 +1,15 @@
-"""One trainer per task, and the optimisers that torch lacks."""
+"""One trainer per task, what learning a hand needs, and the optimisers that torch lacks."""
 
 from trainer.generation_trainer import GenerationTrainer
 from trainer.optimizers import GravesRMSprop
+from trainer.own_hand import HandDataset, OwnHandReaderTrainer, OwnHandTrainer
 from trainer.recognition_trainer import RecognitionTrainer
 
-__all__ = ["GenerationTrainer", "GravesRMSprop", "RecognitionTrainer"]
+__all__ = [
+    "GenerationTrainer",
+    "GravesRMSprop",
+    "HandDataset",
+    "OwnHandReaderTrainer",
+    "OwnHandTrainer",
+    "RecognitionTrainer",
+]

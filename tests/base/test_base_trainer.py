@@ -154,14 +154,14 @@ def test_everything_logged_was_announced(tmp_path):
 def test_time_limit(tmp_path):
     trainer = make(tmp_path, time_limit_minutes=0.0)
     assert trainer.train() is None
-    assert trainer.unfinished and trainer.progress.step == 1
+    assert not trainer.is_complete and trainer.progress.step == 1
     assert [path.name for path in trainer.run.models.glob("checkpoint*")] == [
         "checkpoint-epoch1-step1.pth"
     ]
     # At the end of an epoch it still validates and saves: here after the fifth step.
     whole = make(tmp_path, "other", time_limit_minutes=0.0, steps_per_epoch=1)
     whole.train()
-    assert len(rows(whole)) == 1 and whole.unfinished
+    assert len(rows(whole)) == 1 and not whole.is_complete
     assert (whole.run.models / "checkpoint-epoch1.pth").exists()
 
 
@@ -326,7 +326,7 @@ def test_only_skipped_steps_in_a_row_end_the_run(tmp_path):
     """One of each epoch, with four good ones in between."""
     trainer = make(tmp_path, loader={"broken": (4,)}, epochs=3, max_skipped=2)
     trainer.train()
-    assert trainer.progress.step == 12 and not trainer.unfinished
+    assert trainer.progress.step == 12 and trainer.is_complete
 
 
 def test_a_batch_that_cannot_be_validated_leaves_no_value_of_the_others(tmp_path):

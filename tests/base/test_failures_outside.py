@@ -60,7 +60,7 @@ def test_a_data_worker_that_is_killed(tmp_path, step):
     trainer = make(tmp_path, trainer=Robbed, **OPTIONS)
     with pytest.raises(TrainingFailed, match=r"the data loader or one of its workers failed: "):
         trainer.train()
-    assert trainer.unfinished and newest_checkpoint(trainer.run.models)[1]["step"] >= step
+    assert not trainer.is_complete and newest_checkpoint(trainer.run.models)[1]["step"] >= step
     assert same(weights(go_on(tmp_path, **OPTIONS)), weights(whole))
 
 
@@ -69,7 +69,7 @@ def test_no_data_worker_outlives_a_run_that_stops_within_a_pass(tmp_path):
     before = set(workers())
     trainer = make(tmp_path, **OPTIONS | {"time_limit_minutes": 0.0})
     trainer.train()
-    assert trainer.unfinished and trainer.stream.position.batch == 1
+    assert not trainer.is_complete and trainer.stream.position.batch == 1
     assert set(workers()) <= before
 
 

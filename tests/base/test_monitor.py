@@ -109,7 +109,7 @@ def test_early_stopping_and_the_best(tmp_path, monitor, values, epochs, best):
         tmp_path, trainer=scripted(values), monitor=monitor, early_stop=2, epochs=len(values)
     )
     assert trainer.train() is None
-    assert trainer.progress.epoch == epochs and not trainer.unfinished
+    assert trainer.progress.epoch == epochs and trainer.is_complete
     assert load_checkpoint(trainer.run.models / BEST)["epoch"] == best
     # It stays ended when it is resumed.
     path, checkpoint, _ = newest_checkpoint(trainer.run.models)

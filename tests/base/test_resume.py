@@ -87,14 +87,14 @@ def test_a_resumed_run_is_the_uninterrupted_one_bit_for_bit(tmp_path, kind, capf
     trainer = make(tmp_path, "whole", **options)
     assert trainer.train() is None
     expected, table = last_state(trainer), rows(trainer)
-    assert not trainer.unfinished
+    assert trainer.is_complete
 
     base = options.pop("trainer", ChunkTrainer)
     last = trainer.progress.step - 1
     for stops in [(0,), (3,), (4, 5), (last // 2, last)]:
         run = "stopped-" + "-".join(map(str, stops))
         first = make(tmp_path, run, trainer=stopped_at(base, stops[0]), **options)
-        assert first.train() == signal.SIGINT and first.unfinished
+        assert first.train() == signal.SIGINT and not first.is_complete
         (saved,) = checkpoints(first.run.models)[:1]
         if kind != "skipping":  # where the first step is one that is skipped
             assert f"-step{stops[0] + 1}" in saved.name, "the step is finished"
@@ -102,7 +102,7 @@ def test_a_resumed_run_is_the_uninterrupted_one_bit_for_bit(tmp_path, kind, capf
             again, number = go_on(tmp_path, run, trainer=stopped_at(base, stop), **options)
             assert number == signal.SIGINT
         again, number = go_on(tmp_path, run, trainer=base, **options)
-        assert number is None and not again.unfinished
+        assert number is None and again.is_complete
         assert differences(expected, last_state(again)) == []
         assert rows(again) == table
         assert differences(load_checkpoint(trainer.run.best), load_checkpoint(again.run.best)) == []

@@ -145,8 +145,7 @@ def test_what_a_run_began_with(run, tmp_path):
     run.models.mkdir(parents=True)
     with pytest.raises(CheckpointError, match=r"no checkpoint found.*-c CONFIG --run-id a"):
         run.beginning()
-    run.weights_from = tmp_path / "other.pth"
-    run.create({}, 1)
+    run.create({}, 1, weights_from=tmp_path / "other.pth")
     assert run.first_weights() == tmp_path / "other.pth"
     assert run.beginning() == (run.models / "config.json", str(tmp_path / "other.pth"))
     (run.models / checkpoint_name(1, 3)).touch()

@@ -100,7 +100,7 @@ def test_epochs_without_a_sound_state_do_not_replace_good_ones(tmp_path):
     again = go_on(tmp_path, optimizer="SGD", lr=1e30, epochs=12, max_skipped=1000)
     with pytest.raises(TrainingFailed) as caught:
         again.train()
-    assert again.progress.epoch == 12 and again.unfinished
+    assert again.progress.epoch == 12 and not again.is_complete
     newest = folder / "checkpoint-epoch4.pth"
     assert f"the last sound checkpoint is {newest}" in str(caught.value)
     assert {path: path.read_bytes() for path in checkpoints(folder)} == before

@@ -5,11 +5,11 @@ import random
 import resource
 from pathlib import Path
 
-from data_loader.sources.hand import HandDataset
 from tests.campaign.damage import MEBIBYTE, check_answer, peak
 from tests.campaign.data_files import POINTS, read, strokes, within_bounds
 from tests.campaign.frame import Family, demand, run
 from tests.campaign.use import give
+from trainer import HandDataset
 
 FAR = (0, 1, 1e-300, 1e-9, 0.5, -1e3, 1e4, 1e6, -1e6, 1e9, -1e9, 1.1e9, 1e38, 1e300, 2**63, 10**400)
 """Coordinates and sizes, among which some are beyond what is accepted."""

@@ -29,7 +29,7 @@ from tests.campaign.tiny import (
     write,
 )
 from tests.same_run import differences
-from trainer.own_hand import exam, preparation
+from trainer.own_hand import HandDataset, dataset, exam
 from utils.ink import strokes
 
 STYLE = ["experiments.py", "style", "make", "--ink", "ink.inkml", "--name", "a", "--output", "out"]
@@ -73,14 +73,15 @@ def give_hand() -> None:
         for n in source.indices("train").tolist()
     ]
     Path("hand.json").write_text(json.dumps(lines))
-    dataset = {"type": "HandDataset", "args": {"root": "hand.json", "size": 4}}
-    write(Path("config.json"), changed(CONFIG, WRITER | {"data_loader.args.dataset": dataset}))
+    hand = {"type": "HandDataset", "args": {"root": "hand.json", "size": 4}}
+    learning = {"data_loader.args.dataset": hand, "trainer.type": "OwnHandTrainer"}
+    write(Path("config.json"), changed(CONFIG, WRITER | learning))
 
 
 def without_reader() -> None:
     """Let a tiny network, which nobody can read, learn a hand in the programs of this trial."""
-    exam.networks = preparation.networks = lambda path, device: (load(path, str(device)), None)
-    preparation.prepared = lambda source, *_: preparation.Prepared(
+    exam.networks = dataset.networks = lambda path, device: (load(path, str(device)), None)
+    HandDataset._prepared = lambda source, *_: dataset.Fitted(
         tuple(one.name for one in source.read()), 10.0, 2.0, []
     )
     exam.best_sample = lambda *_: 0

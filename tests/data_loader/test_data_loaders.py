@@ -62,7 +62,9 @@ class Toy(BaseDataset):
         return ""
 
 
-def loader(normalisation=None, alphabet=None, seed=1, dataset=None, batch_size=4, **options):
+def loader(
+    normalisation=None, alphabet=None, seed=1, dataset=None, batch_size=4, features=None, **options
+):
     made = HandwritingDataLoader(
         seed,
         normalisation,
@@ -71,7 +73,7 @@ def loader(normalisation=None, alphabet=None, seed=1, dataset=None, batch_size=4
         batch_size=batch_size,
         **options,
     )
-    made.prepare()
+    made.prepare(features)
     return made
 
 
@@ -163,8 +165,7 @@ def test_characters_that_the_alphabet_lacks_are_named_with_count_and_sample():
 
 def extending(alphabet, dataset, **options):
     made = HandwritingDataLoader(1, UNIT, alphabet, dataset=dataset, **options)
-    made.extends_alphabet = True
-    made.prepare()
+    made.prepare(extends_alphabet=True)
     return made
 
 
@@ -380,8 +381,8 @@ def heights(ink):
 @pytest.mark.parametrize("features", [None, heights])
 def test_workers_and_position_give_the_same_batches(features):
     options = {"augmentation": [Scale(), InputNoise(std=0.5)], "preprocessing": [FillMissing()]}
+    options |= {"features": features}
     plain, workers = loader(**options), loader(num_workers=2, **options)
-    plain.features = workers.features = features
     epochs = [list(plain) for _ in range(3)]
     assert same(list(workers), epochs[0])
     workers.set_position(2, 3)
@@ -390,8 +391,7 @@ def test_workers_and_position_give_the_same_batches(features):
 
 
 def test_features_are_made_of_the_ink_as_recorded_where_samples_are_made():
-    made = loader()
-    made.features = heights
+    made = loader(features=heights)
     for part, count in ((made, 20), (made.split("valid"), 10)):
         seen = []
         for batch in part:
@@ -410,8 +410,8 @@ def test_features_are_made_of_the_ink_as_recorded_where_samples_are_made():
 
 def test_features_are_of_ink_with_the_noise_on_inputs():
     """In normalised units, as for networks that see the points."""
-    plain, noisy = loader(), loader(augmentation=[InputNoise(std=0.5)])
-    noisy.features = lambda ink: ink.copy()
+    plain = loader()
+    noisy = loader(augmentation=[InputNoise(std=0.5)], features=lambda ink: ink.copy())
     found = []
     for batch in noisy:
         for row, index in enumerate(batch.index.tolist()):

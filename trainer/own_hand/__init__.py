@@ -1,20 +1,11 @@
 """A trained network learns the hand of a person.
 
-`prepare` checks the lines with a recogniser and composes new ones of their letters; after the
-training `conclude` has the network write every character and lines of the hand, as before it, and
-undoes as much of what was learned as makes them illegible, or a letter unreadable.
+`HandDataset` checks the lines with a recogniser and composes new ones of their letters;
+`OwnHandTrainer` has the trained network write every character and lines of the hand, as before it,
+and undoes as much of what was learned as makes them illegible, or a letter unreadable.
 """
 
-from trainer.own_hand.exam import SAMPLE, conclude
-from trainer.own_hand.preparation import FILE, Prepared, networks, prepare, prepared, use
+from trainer.own_hand.dataset import FILE, HandDataset
+from trainer.own_hand.exam import SAMPLE, OwnHandReaderTrainer, OwnHandTrainer
 
-__all__ = [
-    "FILE",
-    "SAMPLE",
-    "Prepared",
-    "conclude",
-    "networks",
-    "prepare",
-    "prepared",
-    "use",
-]
+__all__ = ["FILE", "SAMPLE", "HandDataset", "OwnHandReaderTrainer", "OwnHandTrainer"]

@@ -1,4 +1,4 @@
-"""How legibly a network writes before and after it learned a hand.
+"""Learning a hand: the trainers, and how legibly a network writes before and after.
 
 Both networks write every character and lines of the hand; as much of what was learned as makes
 these illegible is undone.
@@ -12,21 +12,20 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from base import distributed
-from base.base_dataset import BaseDataset
-from base.checkpoint import HAND_FILE, load_checkpoint, newest_checkpoint, save_checkpoint, to_share
-from base.run_folder import RunFolder
-from data_loader.sources.hand import HandDataset, Pair
+from base.base_trainer import BaseTrainer
+from base.checkpoint import HAND_FILE, newest_checkpoint, save_checkpoint, to_share
 from data_loader.synthetic import corpus
-from logger.logger import add_log_file, remove_log_file
 from model.calibration import calibrated
-from model.generation.options import Sampling
+from model.generation.options import Primer, Sampling
 from model.loading import load
 from model.reader import Reader
 from model.recognition.error_rates import error_rate, is_read, rates
 from model.writer import Writer
+from trainer.generation_trainer import GenerationTrainer
+from trainer.own_hand.dataset import HandDataset, networks
 from trainer.own_hand.practice import sample_texts
-from trainer.own_hand.preparation import networks
+from trainer.recognition_trainer import RecognitionTrainer
+from utils.checks import ConfigFault
 from utils.files import set_aside
 from utils.style_file import write_style
 
@@ -55,41 +54,48 @@ PRIMERS_READ, PRIMERS_TRIED, PRIMER_TEXTS = 12, 4, 10
 texts written with each (assumed: of the lines of one person, first tries are misread in 5 to
 17 %)."""
 
+State = Mapping[str, torch.Tensor]
+
 log = logging.getLogger(__name__)
 
 
-def conclude(run: RunFolder, source: BaseDataset, device: torch.device) -> bool:
-    """Log what a trained network has learned and forgotten, and keep it if it forgot little.
+class _LearnsHand(BaseTrainer):
+    """Trains on the lines of a `HandDataset`, and keeps what they were fitted with."""
 
-    A writer becomes `HAND_FILE` and `SAMPLE` in the run's folder: the network, small, and a line of
-    the hand to prime it with, in the network's units.
+    def check(self) -> None:
+        super().check()
+        source = self.train_loader.source
+        if not isinstance(source, HandDataset):
+            expected = "a HandDataset, as a hand is learned"
+            raise ConfigFault("data_loader.args.dataset", type(source).__name__, expected)
 
-    Args:
-        run: of the training, complete.
-        source: the lines; nothing is done unless it is a `HandDataset`.
-        device: to compute on.
+    def begin(self) -> None:
+        self.train_loader.source.save(self.run.models)
 
-    Returns:
-        True if a writer was saved; the log then says how to use it.
+    def conclude(self) -> None:
+        """Compare the network with that which the run began with; see `compare`."""
+        before = self.run.first_weights()
+        if before is None or not self.compare(*networks(before, self.device)):
+            super().conclude()
+
+    def compare(self, writer: Writer, reader: Reader) -> bool:
+        """Log what was learned; return whether the log says how to use it.
+
+        Args:
+            writer, reader: the network that the run began with, and a pretrained one.
+        """
+        raise NotImplementedError
+
+
+class OwnHandReaderTrainer(_LearnsHand, RecognitionTrainer):
+    """Trains a recogniser on the lines of a `HandDataset`, and says how it then reads them.
+
+    Args: see `RecognitionTrainer`.
     """
-    if not isinstance(source, HandDataset) or not distributed.is_main():
-        return False
-    if (before := run.first_weights()) is None:
-        return False
-    handler = add_log_file(run.log_file)
-    try:
-        return _concluded(run, source, before, device)
-    finally:
-        remove_log_file(handler)
 
-
-def _concluded(run: RunFolder, source: HandDataset, before: Path, device: torch.device) -> bool:
-    """Do as `conclude`; `before` is the checkpoint that the training started from."""
-    former, reader = networks(before, device)
-    # Not the best epoch by a few held-out lines: the last, whose rate has fallen, writes better.
-    last, new, _ = newest_checkpoint(run.models)
-    learned = load(last, str(device))
-    if isinstance(learned, Reader):
+    def compare(self, writer: Writer, reader: Reader) -> bool:
+        learned = load(newest_checkpoint(self.run.models)[0], str(self.device))
+        source = self.train_loader.source
         lines = [(source.ink(k), source.text(k)) for k in source.indices("valid").tolist()]
         misread = [_misread(network, lines) for network in (reader, learned)]
         log.info(
@@ -97,24 +103,74 @@ def _concluded(run: RunFolder, source: HandDataset, before: Path, device: torch.
             "held-out" if source.held_out else "learned", *(100 * rate for rate in misread),
         )  # fmt: skip
         return False
-    own = [(source.ink(k), source.text(k)) for k in source.own]
-    best = best_sample(learned, reader, own, source.seed)
-    exam = Exam.of(learned, reader, own[best], source.seed)
+
+
+class OwnHandTrainer(_LearnsHand, GenerationTrainer):
+    """Trains a network that writes on the lines of a `HandDataset`, and examines it in the end.
+
+    If it forgot little, it becomes `HAND_FILE` and `SAMPLE` in the run's folder: the network,
+    small, and a line of the hand to prime it with, in the network's units.
+
+    Args: see `GenerationTrainer`.
+    """
+
+    def compare(self, writer: Writer, reader: Reader) -> bool:
+        # Not the best epoch by a few held-out lines: the last, of a lower rate, writes better.
+        last, checkpoint, _ = newest_checkpoint(self.run.models)
+        learned, source, folder = (
+            load(last, str(self.device)),
+            self.train_loader.source,
+            last.parent,
+        )
+        own = [(source.ink(k), source.text(k)) for k in source.own]
+        sample = own[best_sample(learned, reader, own, source.seed)]
+        exam = Exam.of(learned, reader, sample, source.seed)
+        # What the training added, as the end of a sequence, is as it was learned.
+        vocab_size, new = len(writer.model.alphabet), checkpoint["state_dict"]
+        old = learned.model.extend_state_dict(writer.model.state_dict(), vocab_size)
+        share, increase = legible_share(exam, writer, learned, old, new)
+        if increase > DISCARDED_CER_INCREASE:
+            log.warning(
+                "the network forgets how to write: %s is still as it was, use that; fewer epochs "
+                "or a smaller --lr may help, or more lines", writer.path,
+            )  # fmt: skip
+            for earlier in filter(Path.exists, (folder / HAND_FILE, folder / SAMPLE)):
+                kept = set_aside(earlier, "earlier")
+                log.warning("%s is of the run before it was continued; kept as %s", earlier, kept)
+            return False
+        content = checkpoint | {"state_dict": interpolated(old, new, share)}
+        save_checkpoint(folder / HAND_FILE, to_share(content))
+        write_style(folder / SAMPLE, *sample, self.run.run_id)
+        if share < 1:
+            log.info("%.0f %% of what was learned is kept; %s has all of it: more like the hand, "
+                     "and less legible", 100 * share, last)  # fmt: skip
+        log.info(
+            "the hand: %s, and a line of it: %s\nto write in it: python experiments.py page FILE "
+            "-r %s", folder / HAND_FILE, folder / SAMPLE, folder
+        )  # fmt: skip
+        return True
+
+
+def legible_share(
+    exam: "Exam", former: Writer, learned: Writer, old: State, new: State
+) -> tuple[float, float]:
+    """Return the share of what was learned to keep, and the increase of the error rate with it.
+
+    Args:
+        exam: of `former` and `learned`, whose weights are changed.
+        old, new: the weights between which the share interpolates.
+    """
     could, cer_before = exam.score(former)
-    first, weights = load_checkpoint(before), new["state_dict"]
-    # What the training added, as the end of a sequence, is as it was learned.
-    old = learned.model.extend_state_dict(first["state_dict"], len(first["alphabet"]))
     found, least = [], 0.0
     for share in SHARES:
         if share < least:
             break
-        learned.model.load_state_dict(_interpolated(old, weights, share))
+        learned.model.load_state_dict(interpolated(old, new, share))
         can, cer = exam.score(learned)
         lost = exam.lost(learned, could - can)
         letters = sum(map(str.islower, lost))  # without one of these no page is legible
         legible = cer <= MAX_CER_RATIO * cer_before + MAX_CER_INCREASE
-        rank = (0, letters, -share) if legible else (1, cer, -share)
-        found.append((rank, share, cer))
+        found.append(((0, letters, -share) if legible else (1, cer, -share), share, cer))
         log.info("with %.0f %% of what was learned %.1f %% of the characters are misread, "
                  "%.1f %% before%s", 100 * share, 100 * cer, 100 * cer_before,
                  f"; no longer read: {' '.join(lost)}" if lost else "")  # fmt: skip
@@ -123,32 +179,10 @@ def _concluded(run: RunFolder, source: HandDataset, before: Path, device: torch.
         if legible:
             least = max(least, MIN_RELATIVE_SHARE * share)
     _, share, cer = min(found)  # Where none is legible, the hand may be harder to read.
-    new["state_dict"] = _interpolated(old, weights, share)
-    if cer > cer_before + DISCARDED_CER_INCREASE:
-        log.warning(
-            "the network forgets how to write: %s is still as it was, use that; fewer epochs or a "
-            "smaller --lr may help, or more lines", before,
-        )  # fmt: skip
-        for earlier in (run.models / HAND_FILE, run.models / SAMPLE):
-            if earlier.exists():
-                kept = set_aside(earlier, "earlier")
-                log.warning("%s is of the run before it was continued; kept as %s", earlier, kept)
-        return False
-    save_checkpoint(run.models / HAND_FILE, to_share(new))
-    write_style(run.models / SAMPLE, *own[best], run.run_id)
-    if share < 1:
-        log.info("%.0f %% of what was learned is kept; %s has all of it: more like the hand, and "
-                 "less legible", 100 * share, last)  # fmt: skip
-    log.info(
-        "the hand: %s, and a line of it: %s\nto write in it: python experiments.py page FILE "
-        "-r %s", run.models / HAND_FILE, run.models / SAMPLE, run.models
-    )  # fmt: skip
-    return True
+    return share, cer - cer_before
 
 
-def _interpolated(
-    old: Mapping[str, torch.Tensor], new: Mapping[str, torch.Tensor], share: float
-) -> dict[str, torch.Tensor]:
+def interpolated(old: State, new: State, share: float) -> dict[str, torch.Tensor]:
     """Interpolate from the old weights (a share of 0) to the new ones (1)."""
     return {
         name: old[name].to(weight).lerp(weight, share) if weight.is_floating_point() else weight
@@ -156,7 +190,7 @@ def _interpolated(
     }
 
 
-def best_sample(network: Writer, reader: Reader, lines: Sequence[Pair], seed: int) -> int:
+def best_sample(network: Writer, reader: Reader, lines: Sequence[Primer], seed: int) -> int:
     """Return the number of the line with which a network is best primed: of usual length, legible,
     and such that what it then writes is legible, too."""
     near = sorted(range(len(lines)), key=lambda k: abs(len(lines[k][1]) - STYLE_LENGTH))
@@ -174,7 +208,7 @@ def best_sample(network: Writer, reader: Reader, lines: Sequence[Pair], seed: in
     return min(sorted(near, key=cer.get)[:PRIMERS_TRIED], key=misread)
 
 
-def _misread(reader: Reader, lines: Sequence[Pair]) -> float:
+def _misread(reader: Reader, lines: Sequence[Primer]) -> float:
     """Return the character error rate of lines."""
     hypotheses = reader.read_lines([ink for ink, _ in lines])
     return rates(zip([text for _, text in lines], hypotheses, strict=True))["cer"]
@@ -193,11 +227,11 @@ class Exam:
 
     characters: dict[str, str]
     texts: list[str]
-    sample: Pair
+    sample: Primer
     reader: Reader
 
     @classmethod
-    def of(cls, network: Writer, reader: Reader, sample: Pair, seed: int) -> "Exam":
+    def of(cls, network: Writer, reader: Reader, sample: Primer, seed: int) -> "Exam":
         """Return an exam for a network: texts other than those it learned from `seed`."""
         alphabet = network.model.alphabet
         known = {one: text for one, text in corpus.CARRIERS.items() if not alphabet.unknown(text)}

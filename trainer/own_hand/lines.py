@@ -1,16 +1,16 @@
 """Which lines of a person a hand can be learned from, as judged by a recogniser.
 
-Lines that do not say what their texts say are left out, and noted in the dataset; lines that lie
-mirrored or turned are refused.
+Lines that do not say what their texts say are left out and noted; lines that lie mirrored or turned
+are refused.
 """
 
 from collections.abc import Sequence
 from contextlib import suppress
+from itertools import chain
 
 import numpy as np
 
 from base.pretrained import HAND_SPACE
-from data_loader.sources.hand import HandDataset
 from data_loader.sources.ink_files import InkSample
 from model.reader import Reader
 from model.recognition.error_rates import error_rate
@@ -41,110 +41,103 @@ TWO_HANDS, TWO_HANDS_A_LINE = 30.0, 3.0
 testset_v: 3 % of its 192 forms, and 96 % of 300 mixtures of two, have 30)."""
 
 
-def usable(source: HandDataset, known: Alphabet | None, reader: Reader) -> list[InkSample]:
-    """Return the lines to learn from; the others are noted in the dataset.
+def usable(
+    root: str, samples: Sequence[InkSample], known: Alphabet | None, reader: Reader
+) -> tuple[list[InkSample], list[str]]:
+    """Return the lines to learn from, and notes on what is left out or odd.
 
     Args:
-        source: the lines.
+        root: where the lines are from, for messages.
+        samples: the lines.
         known: the characters of the network that learns; None if it takes no text.
         reader: a recogniser.
 
     Raises:
-        DataError: if too few lines can be used, with what is wrong with the others.
+        DataError: if most lines cannot be used, with what is wrong with them.
     """
-    samples = _known(source, source.read(), known)
-    samples = _fitting(source, samples, reader)
-    source.use(samples)
-    _of_one_hand(source, samples)
-    return samples
+    notes: list[str] = []
+    if known is not None:
+        samples = _known(root, samples, known, notes)
+    samples = _fitting(root, samples, reader, notes)
+    _of_one_hand(samples, notes)
+    return samples, notes
 
 
 def _known(
-    source: HandDataset, samples: Sequence[InkSample], alphabet: Alphabet | None
+    root: str, samples: Sequence[InkSample], alphabet: Alphabet, notes: list[str]
 ) -> list[InkSample]:
-    """Return the lines whose characters a network knows; others are noted.
-
-    Raises:
-        DataError: if they are most.
-    """
-    if alphabet is None:
-        return list(samples)
-    unknown = {one.name: alphabet.unknown(nfc(one.text)) for one in samples}
-    left = [one for one in samples if not unknown[one.name]]
-    if len(left) < len(samples):
-        lacking = dict.fromkeys(one for found in unknown.values() for one in found)
-        names = ", ".join(map(describe, list(lacking)[:12])) + ", ..." * (len(lacking) > 12)
-        if len(left) < len(samples) / 2:
+    """Return the lines whose characters a network knows; others are noted."""
+    unknown = [alphabet.unknown(nfc(one.text)) for one in samples]
+    left = [one for one, lacking in zip(samples, unknown, strict=True) if not lacking]
+    if lacking := list(dict.fromkeys(chain(*unknown))):
+        names = ", ".join(map(describe, lacking[:12])) + ", ..." * (len(lacking) > 12)
+        lost = len(samples) - len(left)
+        if lost > len(samples) / 2:
             raise DataError(
-                f"{source.root}: {len(samples) - len(left)} of {len(samples)} lines have "
-                f"characters that the network does not know: {names}; a network for another "
-                "script is trained with a config of its own"
+                f"{root}: {lost} of {len(samples)} lines have characters that the network does not "
+                f"know: {names}; a network for another script is trained with a config of its own"
             )
-        source.notes.append(
-            f"left out: {len(samples) - len(left)} with characters that the network does not "
-            f"know: {names}"
-        )
+        notes.append(f"left out: {lost} with characters that the network does not know: {names}")
     return left
 
 
-def _fitting(source: HandDataset, samples: Sequence[InkSample], reader: Reader) -> list[InkSample]:
+def _fitting(
+    root: str, samples: Sequence[InkSample], reader: Reader, notes: list[str]
+) -> list[InkSample]:
     """Return the lines that say what their texts say, as far as a recogniser can tell.
 
-    Raises:
-        DataError: if most do not: because they are turned or mirrored, or for an unknown reason.
+    Most do not if they are turned or mirrored.
     """
-    readable = [not reader.model.alphabet.unknown(nfc(one.text)) for one in samples]
     hypotheses = reader.read_lines([one.ink for one in samples], progress=True)
-    pairs = zip(samples, hypotheses, strict=True)
-    cer = np.array([error_rate(one.text, hypothesis) for one, hypothesis in pairs])
-    checked = np.array([len(one.text) > 2 for one in samples]) & readable
+    cer = np.array(list(map(error_rate, [one.text for one in samples], hypotheses)))
+    unknown = reader.model.alphabet.unknown
+    checked = np.array([len(one.text) > 2 and not unknown(nfc(one.text)) for one in samples])
     limit = min(MAX_CER, (np.median(cer[checked]) if checked.any() else 0.0) + MAX_CER_EXCESS)
     mismatched = np.flatnonzero((cer > limit) & checked).tolist()
-    turned = _rates_by_orientation(reader, [samples[k] for k in mismatched[:ORIENTATION_LINES]])
+    if not mismatched:
+        return list(samples)
+    tried = mismatched[:ORIENTATION_LINES]
+    turned = _rates_by_orientation(reader, [samples[k] for k in tried])
+    read = [f"{samples[k].text[:40]!r} is read as {hypotheses[k][:40]!r}" for k in tried]
     if len(mismatched) > len(samples) / 2:
-        before, rates = np.median(cer[mismatched[:ORIENTATION_LINES]]), np.median(turned, 1)
+        before, rates = np.median(cer[tried]), np.median(turned, 1)
         if rates.min() < before / 2:
             raise DataError(
-                f"{source.root}: the ink seems to be recorded {NAMES[rates.argmin()]}: "
+                f"{root}: the ink seems to be recorded {NAMES[rates.argmin()]}: "
                 f"{before:.0%} of the characters are misread as it is, {rates.min():.0%} the other "
                 "way; lines have to be level, with y growing downwards and x to the right"
             )
-        worst = samples[mismatched[0]]
         raise DataError(
-            f"{source.root}: {len(mismatched)} of {len(samples)} lines do not say what their texts "
-            f"say, such as {worst.name}: {worst.text[:40]!r} is read as "
-            f"{hypotheses[mismatched[0]][:40]!r}; does each text belong to its ink, and is that "
-            "level?"
+            f"{root}: {len(mismatched)} of {len(samples)} lines do not say what their texts say, "
+            f"such as {samples[tried[0]].name}: {read[0]}; does each text belong to its ink, and "
+            "is that level?"
         )
-    if mismatched:
-        shown = []
-        for k, rates in zip(mismatched[:5], turned.T, strict=False):
-            found = f"{samples[k].text[:30]!r} is read as {hypotheses[k][:30]!r}"
-            found += f", recorded {NAMES[rates.argmin()]}?" if rates.min() < cer[k] / 2 else ""
-            shown.append(f"{samples[k].name} ({found})")
-        more = f" and {len(mismatched) - 5} more" if len(mismatched) > 5 else ""
-        source.notes.append(f"left out, as ink and text do not fit: {', '.join(shown)}{more}")
+    shown = []
+    for k, found, rates in zip(tried[:5], read, turned.T, strict=False):
+        is_turned = rates.min() < cer[k] / 2
+        how = f", recorded {NAMES[rates.argmin()]}?" if is_turned else ""
+        shown.append(f"{samples[k].name} ({found}{how})")
+    more = f" and {len(mismatched) - 5} more" if len(mismatched) > 5 else ""
+    notes.append(f"left out, as ink and text do not fit: {', '.join(shown)}{more}")
     return [one for k, one in enumerate(samples) if k not in set(mismatched)]
 
 
-def _of_one_hand(source: HandDataset, samples: Sequence[InkSample]) -> None:
+def _of_one_hand(samples: Sequence[InkSample], notes: list[str]) -> None:
     """Note lines that seem to be in another hand than the others."""
-    space, embeddings, lines = hand_likeness.load(HAND_SPACE), [], []
+    space, embeddings, names = hand_likeness.load(HAND_SPACE), [], []
     for one in samples:
         with suppress(DataError):  # A dot shows no hand.
             embeddings.append(space.embed([one.ink])[0])
-            lines.append(one)
-    if len(lines) < 2:
+            names.append(one.name)
+    if len(names) < 2:
         return
-    other, evidence = hand_likeness.split_in_two(
-        np.array(embeddings), space.between.astype(np.float64)
-    )
-    if evidence > max(TWO_HANDS, TWO_HANDS_A_LINE * len(lines)):
-        names = [one.name for one, differs in zip(lines, other, strict=True) if differs]
-        source.notes.append(
-            f"lines of two hands? {len(names)} of {len(lines)} are unlike the others: "
-            f"{', '.join(names[:8])}{', ...' if len(names) > 8 else ''}; leave them out if "
-            "somebody else wrote them"
+    other, evidence = hand_likeness.split_in_two(np.array(embeddings), np.float64(space.between))
+    if evidence > max(TWO_HANDS, TWO_HANDS_A_LINE * len(names)):
+        unlike = [name for name, differs in zip(names, other, strict=True) if differs]
+        notes.append(
+            f"lines of two hands? {len(unlike)} of {len(names)} are unlike the others: "
+            f"{', '.join(unlike[:8])}{', ...' * (len(unlike) > 8)}; leave them out if somebody "
+            "else wrote them"
         )
 
 
@@ -155,7 +148,6 @@ def _rates_by_orientation(reader: Reader, samples: Sequence[InkSample]) -> np.nd
         for matrix in ORIENTATIONS.values()
         for one in samples
     ]
-    hypotheses = reader.read_lines(turned)
     texts = [one.text for one in samples] * len(ORIENTATIONS)
-    rates = list(map(error_rate, texts, hypotheses))
+    rates = list(map(error_rate, texts, reader.read_lines(turned)))
     return np.array(rates).reshape(len(ORIENTATIONS), len(samples))

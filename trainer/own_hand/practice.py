@@ -5,11 +5,12 @@ The person's lines are cut into characters, of which new texts are composed, as 
 in that hand or, where these lack them too, drawn.
 """
 
+import logging
 from collections.abc import Collection, Sequence
 
 import numpy as np
 
-from data_loader.sources.hand import Pair
+from base import distributed
 from data_loader.synthetic import corpus
 from data_loader.synthetic.alignment import AlignedLine
 from data_loader.synthetic.bank import BankHand, look_at_pieces
@@ -18,12 +19,16 @@ from data_loader.synthetic.cutting import CutLine, measured
 from data_loader.synthetic.drawn import Drawer
 from data_loader.synthetic.everyday import characters, everyday
 from model.generation.aligning import align
-from model.generation.options import Sampling
+from model.generation.options import Primer, Sampling
 from model.reader import Reader
 from model.recognition.error_rates import error_counts, read_in_place
 from model.writer import Writer
 from utils.alphabet import nfc
 
+log = logging.getLogger(__name__)
+
+PRIMERS = 4
+"""Lines of the hand that those of the network continue (assumed)."""
 SAMPLING = Sampling(bias=0.5)
 """Of the lines that the network writes: varied, and legible enough."""
 MAX_CER = 0.1
@@ -37,17 +42,55 @@ CONTINUE_EVERY = 4
 to continue a primer (measured, lab notebook: learning a hand)."""
 
 
+def practice(
+    lines: Sequence[Primer],
+    known: Collection[str] | None,
+    writer: Writer,
+    reader: Reader,
+    lent: int,
+    count: int,
+    seed: int,
+) -> list[Primer]:
+    """Return new lines in a hand, and their texts.
+
+    Where nothing can be cut out of the lines, as in capitals alone, these are lines that the
+    network writes in the hand.
+
+    Args:
+        lines: of the hand, in the units of `writer`.
+        known: characters that the network that learns knows; None if it takes no text.
+        writer: the network that learns, or, if that reads, one that writes.
+        reader: the recogniser that finds misread lines.
+        lent: lines that `writer` writes to lend characters that the hand lacks.
+        count: of the new lines.
+        seed: of texts and pieces.
+    """
+    alphabet = writer.model.alphabet  # A reader may know more.
+    primers = [line for line in lines if not alphabet.unknown(line[1])]
+    primers.sort(key=lambda line: len(line[0]))
+    primers = primers[: max(min(PRIMERS, len(lines) // 2), 1)]
+    texts = [one for one in alphabet.characters if known is None or one in known]
+    log.info("writing %d lines that continue those of the hand, to lend what it lacks", lent)
+    borrowed = written(writer, reader, primers, texts, lent, seed)
+    log.info("composing %d lines of the characters of %d lines", count, len(lines))
+    hands = cut(writer, reader, lines), cut(writer, reader, borrowed)
+    more = composed(*hands, reader, texts, count, seed)
+    log.info("%d lines are composed, as far as they can be read", len(more))
+    return more or borrowed
+
+
 def sample_texts(count: int, known: Collection[str], seed: int) -> list[str]:
     """Return texts of the training split: sentences, other everyday texts, and one in five with
     characters of all sorts beside each other. Characters that are not known are left out."""
     draws, found = corpus.Draws(np.random.default_rng(seed)), []
-    kinds = (
-        lambda: corpus.line(draws, 0, 10, 40, 0.0),
-        lambda: everyday(draws)[1],
-        lambda: corpus.line(draws, 0, 10, 40, 0.0),
-        lambda: everyday(draws)[1],
-        lambda: characters(draws),
-    )
+
+    def sentence() -> str:
+        return corpus.line(draws, 0, 10, 40, 0.0)
+
+    def other() -> str:
+        return everyday(draws)[1]
+
+    kinds = (sentence, other, sentence, other, lambda: characters(draws))
     while len(found) < count:
         text = kinds[len(found) % len(kinds)]()
         if text := "".join(one for one in text if one in known).strip():
@@ -58,30 +101,22 @@ def sample_texts(count: int, known: Collection[str], seed: int) -> list[str]:
 def written(
     writer: Writer,
     reader: Reader,
-    primers: Sequence[Pair],
+    primers: Sequence[Primer],
     known: Collection[str],
     count: int,
     seed: int,
-) -> list[Pair]:
-    """Return lines that a network writes in a hand, and their texts; misread ones are left out.
+) -> list[Primer]:
+    """Return lines, and their texts, that a network writes in the hand of the primers in turn.
 
-    Every other one is returned together with the line that it continues.
-
-    Args:
-        writer: a network with a text.
-        reader: the recogniser that finds misread lines.
-        primers: lines of the hand, which the new ones continue in turn.
-        known: characters of the texts.
-        count: of the lines that are written.
-        seed: of the texts, and of the first line.
+    Misread ones are left out; every other one is returned together with its primer.
     """
-    wanted, found = sample_texts(count, known, seed), []
+    texts, found = sample_texts(count, known, seed), []
     for number, primer in enumerate(primers[:count]):
         part = slice(number, None, len(primers))
         seeds = range(seed, seed + count)[part]
-        lines = writer.write_lines(wanted[part], seeds, SAMPLING, primer=primer)
+        lines = writer.write_lines(texts[part], seeds, SAMPLING, primer=primer, progress=True)
         hypotheses = reader.read_lines(lines)
-        for line, text, hypothesis in zip(lines, wanted[part], hypotheses, strict=True):
+        for line, text, hypothesis in zip(lines, texts[part], hypotheses, strict=True):
             allowed = max(1.0, MAX_CER * len(text))
             if line.ended and error_counts(text, hypothesis).character_errors <= allowed:
                 continued = len(found) % 2
@@ -89,7 +124,7 @@ def written(
     return found
 
 
-def cut(aligner: Writer, reader: Reader, lines: Sequence[Pair]) -> list[CutLine]:
+def cut(aligner: Writer, reader: Reader, lines: Sequence[Primer]) -> list[CutLine]:
     """Return lines cut into characters; those are left out that cannot be measured.
 
     Args:
@@ -97,12 +132,12 @@ def cut(aligner: Writer, reader: Reader, lines: Sequence[Pair]) -> list[CutLine]
         reader: the recogniser that finds which of them can be read.
         lines: in the units of the aligner.
     """
-    pairs = [(ink, nfc(text)) for ink, text in lines if not aligner.model.alphabet.unknown(text)]
-    pairs = [(ink, text) for ink, text in pairs if len(ink) > len(text)]
-    inks, wanted = [ink for ink, _ in pairs], [text for _, text in pairs]
-    counts, hypotheses = align(aligner.model, inks, wanted), reader.read_lines(inks)
+    unknown = aligner.model.alphabet.unknown
+    pairs = [(ink, nfc(text)) for ink, text in lines if not unknown(text) and len(ink) > len(text)]
+    inks, texts = [ink for ink, _ in pairs], [text for _, text in pairs]
+    counts, hypotheses = align(aligner.model, inks, texts), reader.read_lines(inks)
     found = []
-    for ink, text, count, hypothesis in zip(inks, wanted, counts, hypotheses, strict=True):
+    for ink, text, count, hypothesis in zip(inks, texts, counts, hypotheses, strict=True):
         read = read_in_place(text, hypothesis)
         line = measured(ink, text, AlignedLine(count, read, np.zeros_like(read), 0))
         found += [] if line is None else [line]
@@ -117,26 +152,21 @@ def composed(
     known: Collection[str],
     count: int,
     seed: int,
-) -> list[Pair]:
-    """Return new lines in a hand, and their texts; misread ones are left out.
+) -> list[Primer]:
+    """Return new lines of the characters of `own`, and of those that it lacks from `lent`.
 
-    Args:
-        own: lines of the hand, cut into characters.
-        lent: lines that a network wrote, which lend others.
-        reader: the recogniser that finds misread lines.
-        known: characters of the texts.
-        count: of the lines; fewer where too many are misread, and none without lines of the hand.
-        seed: of texts and pieces.
+    They are fewer than `count` where too many are misread, and none without lines of the hand.
     """
     if not own or not count:
         return []
     hand = BankHand(list(own))
     hands = {"own": hand} | ({"lent": BankHand(list(lent))} if lent else {})
     bank, found = Bank(hands, Drawer(), scarce=1), []
-    wanted = sample_texts(CANDIDATES_PER_LINE * count, known, seed)
-    for first in range(0, len(wanted), count):
+    texts = sample_texts(CANDIDATES_PER_LINE * count, known, seed)
+    for first in range(0, len(texts), count):
         made = []
-        for number, text in enumerate(wanted[first : first + count], first):
+        part = distributed.bar(texts[first : first + count], "composing", leave=False)
+        for number, text in enumerate(part, first):
             line = bank.write(text, "own", np.random.default_rng([seed, number]))
             if line is not None:
                 made.append((number, text, *line))

@@ -3,61 +3,32 @@
 from types import SimpleNamespace
 
 import pytest
-import torch
 
-from base.run_folder import RunFolder
 from trainer.own_hand import exam
 
 
-@pytest.fixture
-def kept(tmp_path, monkeypatch):
-    """Returns the share of what was learned that is kept, the only weight going from 0 to 1.
+def kept(was, *found):
+    """Return the share of what was learned that is kept.
 
-    Its arguments: the share of misread characters before, and for each share that may be tried in
-    turn that of then, and what can no longer be read.
+    Args:
+        was: the share of misread characters before.
+        found: for each share that may be tried in turn that of then, and what is no longer read.
     """
-
-    def conclude(was, *found):
-        misread, lost = [was, *(now for now, _ in found)], [letters for _, letters in found]
-        taken = SimpleNamespace(
-            score=lambda _: (set(), misread.pop(0)), lost=lambda *_: lost.pop(0)
-        )
-        model = SimpleNamespace(
-            extend_state_dict=lambda weights, _: weights, load_state_dict=lambda _: None
-        )
-        before = {"state_dict": {"weight": torch.tensor([0.0])}, "alphabet": []}
-        after = {"state_dict": {"weight": torch.tensor([1.0])}, "config": {"arch": {}}}
-        saved = []
-        for name, value in {
-            "networks": lambda *_: (None, None),
-            "newest_checkpoint": lambda _: (tmp_path / "last.pth", after, []),
-            "load": lambda *_: SimpleNamespace(model=model),
-            "load_checkpoint": lambda _: before,
-            "best_sample": lambda *_: 0,
-            "to_share": lambda checkpoint: checkpoint,
-            "save_checkpoint": lambda _, checkpoint: saved.append(checkpoint),
-            "write_style": lambda *_: None,
-        }.items():
-            monkeypatch.setattr(exam, name, value)
-        monkeypatch.setattr(exam.Exam, "of", lambda *_: taken)
-        source = SimpleNamespace(own=[0], ink=str, text=str, seed=0)
-        run = RunFolder("own_hand", "one", tmp_path)
-        assert exam._concluded(run, source, tmp_path / "first.pth", torch.device("cpu"))
-        ((share,),) = [one["state_dict"]["weight"].tolist() for one in saved]
-        return pytest.approx(share)
-
-    return conclude
+    misread, lost = [was, *(now for now, _ in found)], [letters for _, letters in found]
+    one = SimpleNamespace(score=lambda _: (set(), misread.pop(0)), lost=lambda *_: lost.pop(0))
+    learned = SimpleNamespace(model=SimpleNamespace(load_state_dict=lambda _: None))
+    return exam.legible_share(one, None, learned, {}, {})[0]
 
 
 @pytest.mark.parametrize(
     ("was", "now", "share"),
     [(0.0, 0.009, 1.0), (0.0, 0.011, 0.9), (0.1, 0.119, 1.0), (0.1, 0.121, 0.9)],
 )
-def test_a_tenth_and_one_in_a_hundred_more_may_be_misread(kept, was, now, share):
+def test_a_tenth_and_one_in_a_hundred_more_may_be_misread(was, now, share):
     assert kept(was, (now, []), (was, [])) == share
 
 
-def test_of_shares_that_are_as_good_the_largest_is_kept(kept):
+def test_of_shares_that_are_as_good_the_largest_is_kept():
     """All that are tried, down to 0.75 of what is legible, lose the same letter."""
     assert kept(0.0, (0.0, ["z"]), (0.0, ["z"]), (0.0, ["z"])) == 1.0
     assert kept(0.0, (0.5, []), (0.0, ["z"]), (0.0, ["z"]), (0.0, ["z"])) == 0.9

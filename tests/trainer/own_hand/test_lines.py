@@ -21,7 +21,6 @@ def test_a_line_that_the_reader_cannot_know_is_not_judged_by_it(monkeypatch):
         read_lines=lambda inks, **_: [read[abs(int(ink[0, 2]))] for ink in inks],
     )
     monkeypatch.setattr(lines, "_of_one_hand", lambda *_: None)
-    source = SimpleNamespace(root="hand", notes=[], read=lambda: samples, use=lambda _: None)
-    assert [one.text for one in lines.usable(source, None, reader)] == texts[:4]
-    (note,) = source.notes
+    found, (note,) = lines.usable("hand", samples, None, reader)
+    assert [one.text for one in found] == texts[:4]
     assert "do not fit: a bab ('a bab' is read as 'ccc c')" in note

@@ -5,10 +5,10 @@ import json
 import numpy as np
 import pytest
 
-from data_loader.sources.hand import HELD_OUT, HandDataset, to_network_units
 from data_loader.sources.ink_files import mean_step, read_ink
 from data_loader.synthetic.embedded import EmbeddedDataset
 from data_loader.transforms.shaping import ResampleTime
+from trainer.own_hand.dataset import HELD_OUT, Fitted, HandDataset, to_network_units
 from utils.checks import DataError, UserError
 from utils.hand_measures import baseline_angle
 from utils.ink import strokes, x_height
@@ -63,9 +63,11 @@ def test_a_line_with_a_point_far_off_is_left_out(tmp_path, lines):
 
 
 def test_new_lines_are_learned_and_not_validated_on(tmp_path, lines):
-    source = HandDataset(root=saved(tmp_path / "hand.json", lines), x_height=100.0, step=20.0)
+    source = HandDataset(root=saved(tmp_path / "hand.json", lines))
     ink = np.array([[0, 0, 0], [5, 5, 1]], dtype=np.float32)
-    source.more = [(ink, "abc")]
+    names = tuple(one.name for one in source.read())
+    Fitted(names, 100.0, 20.0, [(ink, "abc")]).save(tmp_path / "practice.npz")
+    source.fit(tmp_path / "a.pth", None, None, resumed=True)
     source.prepare()
     last = len(source) - 1
     assert source.text(last) == "abc" and np.array_equal(source.ink(last), ink)
@@ -112,7 +114,7 @@ def test_a_text_that_is_there_too_often_is_said(tmp_path, lines):
 
 
 def test_of_too_many_lines_some_are_used(tmp_path, lines, monkeypatch):
-    monkeypatch.setattr("data_loader.sources.hand.MAX_LINES", 10)
+    monkeypatch.setattr("trainer.own_hand.dataset.MAX_LINES", 10)
     root = saved(tmp_path / "hand.json", lines)
     source = ready(root)
     assert len(source.read()) == 10 and "left out: 14 beyond 10" in source.report()

@@ -95,7 +95,7 @@ def test_every_other_line_of_a_network_has_the_one_before_it():
     """Ink and text are of both lines, or of the new one alone."""
     primer = np.ones((2, 3), dtype=np.float32), "before"
 
-    def write_lines(texts, seeds, *, bias, primer):
+    def write_lines(texts, seeds, sampling, *, primer, progress):
         own = [np.full((3, 3), seed, dtype=np.float32) for seed in seeds]
         return [
             SimpleNamespace(

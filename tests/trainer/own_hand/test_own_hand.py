@@ -4,6 +4,7 @@ import json
 import re
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,20 +16,19 @@ from base.checkpoint import load_checkpoint, save_checkpoint
 from base.pretrained import pretrained
 from base.run_folder import RunFolder
 from commands import command_line
-from data_loader.sources.hand import HandDataset
 from data_loader.sources.ink_files import read_ink
 from data_loader.synthetic.embedded import EmbeddedDataset
 from model import SynthesisNetwork, load
 from model.generation.options import Sampling
 from tests.benchmarks import scripts
-from trainer import own_hand
-from trainer.own_hand import exam, practice, preparation
+from trainer.own_hand import HandDataset, OwnHandTrainer, dataset, exam, practice
+from trainer.own_hand.dataset import Fitted
 from utils.checks import DataError, UserError
 from utils.ink import from_strokes, strokes, x_height
 
 pytestmark = pytest.mark.slow
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 CONFIG = str(ROOT / "configs" / "own_hand.json")
 KEPT, HELD = np.array([0, 1, 3, 4, 5, 7]), np.array([2, 6])
 
@@ -56,6 +56,27 @@ def hand(tmp_path, lines):
         path.write_text(json.dumps(change(lines)))
         return HandDataset(root=str(path), **options)
 
+    return made
+
+
+@pytest.fixture
+def fitted(monkeypatch, networks):
+    """Fits a dataset to the writer, or to another network, and returns what was found."""
+
+    def fit(source, known=networks[0].model.alphabet):
+        monkeypatch.setattr(dataset, "networks", lambda *_: networks)
+        found = source.fit(Path("a.pth"), known, torch.device("cpu"), resumed=False)
+        assert found == {"x_height": source.height, "step": source.step}
+        return source._fitted
+
+    return fit
+
+
+def trainer_of(run, source):
+    """Return a trainer that has trained a run with a dataset."""
+    made = OwnHandTrainer.__new__(OwnHandTrainer)
+    made.run, made.train_loader = run, SimpleNamespace(source=source)
+    made.device = torch.device("cpu")
     return made
 
 
@@ -94,12 +115,12 @@ def others_texts(lines):
     return [one | {"text": two["text"]} for one, two in zip(lines, lines[1:] + lines[:1])]  # noqa: B905
 
 
-def test_what_was_prepared_is_the_same_after_a_file(tmp_path, hand, networks):
+def test_what_was_prepared_is_the_same_after_a_file(tmp_path, hand, fitted):
     source = hand(lent=4, composed=6)
-    found = own_hand.prepared(source, networks[0].model.alphabet, *networks)
+    found = fitted(source)
     assert len(found.names) == 8 and 1 <= len(found.more) <= 6
-    found.save(tmp_path / "kept.npz")
-    again = own_hand.Prepared.load(tmp_path / "kept.npz")
+    source.save(tmp_path)
+    again = Fitted.load(tmp_path / "practice.npz")
     assert (again.names, again.height, again.step) == (found.names, found.height, found.step)
     for (ink, text), (ink_again, text_again) in zip(found.more, again.more, strict=True):
         assert np.array_equal(ink, ink_again) and text == text_again
@@ -107,11 +128,13 @@ def test_what_was_prepared_is_the_same_after_a_file(tmp_path, hand, networks):
     assert 80 < found.height < 160 and 10 < found.step < 40
 
 
-def test_where_nothing_can_be_cut_out_the_network_writes_the_new_lines(hand, networks, monkeypatch):
+def test_where_nothing_can_be_cut_out_the_network_writes_the_new_lines(
+    hand, networks, fitted, monkeypatch
+):
     """As of a person who writes in capitals alone."""
     monkeypatch.setattr(practice, "measured", lambda *_: None)
     source = hand(lent=8, composed=6)
-    found = own_hand.prepared(source, networks[0].model.alphabet, *networks)
+    found = fitted(source)
     own = {one.text for one in source.read()}
     said = practice.sample_texts(8, networks[0].model.alphabet, 0)
     assert 1 <= len(found.more) <= 8
@@ -119,38 +142,30 @@ def test_where_nothing_can_be_cut_out_the_network_writes_the_new_lines(hand, net
         assert text in said if number % 2 == 0 else any(text.startswith(one) for one in own)
 
 
-def test_held_out_lines_lend_nothing(hand, networks, monkeypatch):
-    monkeypatch.setattr("data_loader.sources.hand.HandDataset.divided", lambda _: (KEPT, HELD))
+def test_held_out_lines_lend_nothing(hand, fitted, monkeypatch):
+    monkeypatch.setattr(HandDataset, "divided", lambda *_: (KEPT, HELD))
     seen = []
-    monkeypatch.setattr(preparation, "cut", lambda writer, reader, lines: seen.extend(lines) or [])
+    monkeypatch.setattr(practice, "cut", lambda writer, reader, lines: seen.extend(lines) or [])
     source = hand(lent=0, composed=0)
-    own_hand.prepared(source, networks[0].model.alphabet, *networks)
+    fitted(source)
     assert [text for _, text in seen] == [source.read()[k].text for k in KEPT.tolist()]
 
 
 def test_no_new_lines_can_be_kept_too(tmp_path):
-    own_hand.Prepared(("a",), 100.0, 20.0, []).save(tmp_path / "kept.npz")
-    assert own_hand.Prepared.load(tmp_path / "kept.npz").more == []
-
-
-@pytest.mark.parametrize("content", [None, b"", b"PK\x03\x04 broken"])
-def test_a_file_that_is_gone_or_broken_is_named(tmp_path, content):
-    if content is not None:
-        (tmp_path / "kept.npz").write_bytes(content)
-    with pytest.raises(DataError, match=r"kept\.npz: the lines that the run composed cannot be"):
-        own_hand.Prepared.load(tmp_path / "kept.npz")
+    Fitted(("a",), 100.0, 20.0, []).save(tmp_path / "kept.npz")
+    assert Fitted.load(tmp_path / "kept.npz").more == []
 
 
 def test_a_file_is_whole_or_named_whichever_byte_is_damaged(tmp_path):
     path = tmp_path / "kept.npz"
     line = np.zeros((3, 3), dtype=np.float32), "a"
-    own_hand.Prepared(("a",), 100.0, 20.0, [line]).save(path)
+    Fitted(("a",), 100.0, 20.0, [line]).save(path)
     content, named = path.read_bytes(), 0
     for place in range(len(content)):
         changed = bytes([content[place] ^ 0xFF])
         path.write_bytes(content[:place] + changed + content[place + 1 :])
         try:
-            own_hand.Prepared.load(path)
+            Fitted.load(path)
         except DataError:
             named += 1
     assert named > len(content) / 2  # Others say when it was written, and the like.
@@ -170,12 +185,12 @@ def test_a_file_is_whole_or_named_whichever_byte_is_damaged(tmp_path):
         (lambda lines: [one | {"text": "Привет"} for one in lines], r"'П' \(U\+041F\)"),
     ],
 )
-def test_lines_that_are_not_what_they_should_be_are_refused(hand, networks, change, message):
+def test_lines_that_are_not_what_they_should_be_are_refused(hand, fitted, change, message):
     with pytest.raises(DataError, match=message):
-        own_hand.prepared(hand(change, lent=0, composed=0), networks[0].model.alphabet, *networks)
+        fitted(hand(change, lent=0, composed=0))
 
 
-def test_single_lines_that_cannot_be_used_are_left_out_and_named(hand, networks, caplog):
+def test_single_lines_that_cannot_be_used_are_left_out_and_named(hand, fitted, caplog):
     def change(lines):
         shorter = lines[2] | {"text": lines[2]["text"][: len(lines[2]["text"]) // 2]}
         return [
@@ -187,21 +202,21 @@ def test_single_lines_that_cannot_be_used_are_left_out_and_named(hand, networks,
         ]
 
     source = hand(change, lent=0, composed=0)
-    found = own_hand.prepared(source, networks[0].model.alphabet, *networks)
+    found = fitted(source)
     assert found.names == tuple(f"hand.json:{k:05}" for k in range(3, 7))
     said = caplog.text
     assert "do not fit: hand.json:00000 ('nothing of the kind' is read as" in said
     assert ", hand.json:00002 (" in said
     assert re.search(r"hand\.json:00007 \(.*, recorded with y growing upwards\?\)", said)
     assert "1 with characters that the network does not know: 'Ж' (U+0416)" in said
-    own_hand.use(source, found)
     source.prepare()
     assert "left out" not in source.report()  # once is enough
 
 
-def test_lines_that_are_gone_are_named(hand):
+def test_lines_that_are_gone_are_named(tmp_path, hand):
+    Fitted(("away", "too", "hand.json:00001"), 1.0, 1.0, []).save(tmp_path / "practice.npz")
     with pytest.raises(DataError, match="away is no longer there, nor are 1 others"):
-        own_hand.use(hand(), own_hand.Prepared(("away", "too", "hand.json:00001"), 1.0, 1.0, []))
+        hand().fit(tmp_path / "a.pth", None, torch.device("cpu"), resumed=True)
 
 
 def test_texts_hold_only_what_the_network_knows(networks):
@@ -260,7 +275,11 @@ def test_the_script_learns_a_hand_and_goes_on_where_it_was_stopped(
     assert command_line.parse(shown.split(), experiments.COMMANDS)[1].resume == str(whole)
     assert load(whole / "hand.pth", "cpu").write("hi", seed=1).ended
     assert "training" not in load_checkpoint(whole / "hand.pth")
-    path, before = str(root).encode(), next(whole.glob("checkpoint-*.pth")).read_bytes()
+    checkpoint = next(whole.glob("checkpoint-*.pth"))
+    config = load_checkpoint(checkpoint)["config"]
+    args = config["data_loader"]["args"]["dataset"]["args"]
+    assert 80 < args["x_height"] < 160 and 10 < args["step"] < 40
+    path, before = str(root).encode(), checkpoint.read_bytes()
     assert path in before and path not in (whole / "hand.pth").read_bytes()
     (style,) = read_ink(whole / "hand.json")
     assert style.text in [one["text"] for one in json.loads(Path(root).read_text())]
@@ -296,13 +315,13 @@ def test_the_script_learns_a_hand_and_goes_on_where_it_was_stopped(
 
 @pytest.mark.parametrize(("noise", "shares"), [(0.012, (1.0, 0.2)), (0.05, (1.0,))])
 def test_what_was_learned_too_well_is_taken_back(
-    tmp_path, monkeypatch, hand, networks, caplog, noise, shares, short_exam
+    tmp_path, monkeypatch, hand, fitted, caplog, noise, shares, short_exam
 ):
     """Or, where no way leads back, not kept."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(exam, "SHARES", shares)
     source, run = hand(lent=0, composed=0), RunFolder("own_hand", "one")
-    own_hand.use(source, own_hand.prepared(source, None, *networks))
+    fitted(source, None)
     source.prepare()
     was = load_checkpoint(pretrained()["writer"])
     spoilt = {name: weight.float() for name, weight in was["state_dict"].items()}
@@ -315,8 +334,9 @@ def test_what_was_learned_too_well_is_taken_back(
     (run.models / "hand.pth").write_bytes(b"of the run before it was continued")
     monkeypatch.setattr(RunFolder, "first_weights", lambda run: pretrained()["writer"])
     caplog.set_level("INFO")
-    kept = own_hand.conclude(run, source, torch.device("cpu"))
-    assert kept == (noise < 0.02) == (run.models / "hand.pth").exists()
+    trainer_of(run, source).conclude()
+    kept = (run.models / "hand.pth").exists()
+    assert kept == (noise < 0.02) == ("to use it" not in caplog.text)
     if not kept:
         assert "forgets how to write" in caplog.text
         assert "hand.pth is of the run before it was continued; kept as " in caplog.text
@@ -330,13 +350,13 @@ def test_what_was_learned_too_well_is_taken_back(
 
 
 def test_less_is_kept_where_a_letter_is_lost(
-    tmp_path, monkeypatch, hand, networks, caplog, short_exam
+    tmp_path, monkeypatch, hand, fitted, caplog, short_exam
 ):
     """Of those that are legible, and not much less, the one with which most letters can be read."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(exam, "SHARES", (1.0, 0.8, 0.5))
     source, run = hand(lent=0, composed=0), RunFolder("own_hand", "one")
-    own_hand.use(source, own_hand.prepared(source, None, *networks))
+    fitted(source, None)
     source.prepare()
     run.models.mkdir(parents=True)
     was = load_checkpoint(pretrained()["writer"])
@@ -345,13 +365,14 @@ def test_less_is_kept_where_a_letter_is_lost(
     lost = [["l", "z"], ["z", "{"]]  # so little as 0.5 is not worth a letter
     monkeypatch.setattr(exam.Exam, "lost", lambda *_: lost.pop(0))
     caplog.set_level("INFO")
-    assert own_hand.conclude(run, source, torch.device("cpu")) and lost == []
+    trainer_of(run, source).conclude()
+    assert lost == []
     assert "before; no longer read: l z\n" in caplog.text
     assert "80 % of what was learned is kept; " in caplog.text
     assert "model_best.pth has all of it" in caplog.text
 
 
-def test_less_is_kept_of_a_network_that_came_to_know_ends(tmp_path, monkeypatch, hand, lines):
+def test_less_is_kept_of_a_network_that_came_to_know_ends(tmp_path, monkeypatch, hand):
     monkeypatch.chdir(tmp_path)
     path = pretrained()["conditional"]
     was, before = load_checkpoint(path), load(path, "cpu").model
@@ -366,15 +387,14 @@ def test_less_is_kept_of_a_network_that_came_to_know_ends(tmp_path, monkeypatch,
     run.models.mkdir(parents=True)
     save_checkpoint(run.best, was | {"state_dict": learned, "config": config})
     monkeypatch.setattr(RunFolder, "first_weights", lambda run: path)
-    source, names = hand(), tuple(f"hand.json:{k:05}" for k in range(len(lines)))
-    own_hand.use(source, own_hand.Prepared(names, 100.0, 20.0, []))
+    source = hand(x_height=100.0, step=20.0)
     source.prepare()
     monkeypatch.setattr(exam, "best_sample", lambda *_: 0)
     monkeypatch.setattr(exam, "SHARES", (1.0, 0.8))
     monkeypatch.setattr(exam.Exam, "score", lambda *_: (set(), 0.0))
     lost = [["z"], []]
     monkeypatch.setattr(exam.Exam, "lost", lambda *_: lost.pop(0))
-    assert own_hand.conclude(run, source, torch.device("cpu"))
+    trainer_of(run, source).conclude()
     kept = load_checkpoint(run.models / "hand.pth")["state_dict"]["output.bias"].float()
     old, new = before.state_dict()["output.bias"], learned["output.bias"]
     torch.testing.assert_close(kept[:-1], old + 0.8, rtol=2e-3, atol=2e-3)
