@@ -200,8 +200,7 @@ class ConfigParser:
     ) -> BaseModel:
         """Build the network; see `model.loading.build_network`."""
         arch = self.config["arch"]
-        cls, args = choices(BaseModel)[arch["type"]], arch.get("args", {})
-        return build_network(cls, args, normalisation, alphabet, weights, self.source)
+        return build_network(arch, normalisation, alphabet, weights, self.source)
 
     def build_scheduler(self, optimizer: Optimizer, total_steps: int) -> LRScheduler | None:
         """Build the schedule of an optimiser's rate over the steps, or epochs, of the whole run."""

@@ -7,10 +7,12 @@ that trained it do not exist. Only its own class must.
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 import model
 from base import extension
@@ -58,16 +60,14 @@ def load(path: str | Path, device: str = "auto") -> TrainedNetwork:
     path, checkpoint, skipped = find_checkpoint(path)
     for cause in skipped:
         log.warning("skipped %s", cause)
-    modules = checkpoint.get("modules", {})
-    arch = checkpoint["config"].get("arch")
-    cls = network_class(arch, path, modules)
-    normalisation = stored_normalisation(checkpoint, path)
-    alphabet = stored_alphabet(checkpoint, path) if cls.needs_text else None
-    weights = checkpoint["state_dict"]
+    weights, normalisation = checkpoint["state_dict"], stored_normalisation(checkpoint, path)
+    alphabet = stored_alphabet(checkpoint, path) if checkpoint.get("alphabet") else None
     try:
-        network = build_network(cls, arch.get("args", {}), normalisation, alphabet, weights, path)
+        arch = checkpoint["config"].get("arch")
+        network = build_network(arch, normalisation, alphabet, weights, path)
     except ConfigFault as fault:
-        raise CheckpointError(f"{path}: {fault}") from None
+        lacking = extension.missing(checkpoint.get("modules", {}))
+        raise CheckpointError("; ".join(filter(None, (f"{path}: {fault}", lacking)))) from None
     load_weights(network, weights, path)
     kinds = {MixtureNetwork: Writer, RecognitionNetwork: Reader}
     kind = next((kinds[base] for base in kinds if isinstance(network, base)), TrainedNetwork)
@@ -82,27 +82,6 @@ def networks() -> dict[str, type[BaseModel]]:
     return by_name(offered + extension.classes(), BaseModel)
 
 
-def network_class(
-    arch: Any, source: str | Path, modules: Mapping[str, str] | None = None
-) -> type[BaseModel]:
-    """Return the class of the network that an `arch` block describes.
-
-    Args:
-        arch: the block.
-        source: the file that it is from, for the error.
-        modules: the user's own modules that the file was made with.
-
-    Raises:
-        CheckpointError: if there is no such class.
-    """
-    kind, known = arch.get("type") if isinstance(arch, dict) else None, networks()
-    if not isinstance(kind, str) or kind not in known:
-        lacking = extension.missing(dict(modules or {}))
-        why = lacking or f"there are {', '.join(known)}"
-        raise CheckpointError(f"{source}: its network is of the class {shown(kind)}; {why}")
-    return known[kind]
-
-
 class _NetworkBinder(Binder):
     """Binds an `arch` block to the classes of networks."""
 
@@ -111,35 +90,36 @@ class _NetworkBinder(Binder):
 
 
 def build_network(
-    cls: type[BaseModel],
-    args: Mapping[str, Any],
+    arch: object,
     normalisation: Normalisation,
     alphabet: Alphabet | None,
-    weights: Mapping[str, Any] | None = None,
+    weights: Mapping[str, Tensor] | None = None,
     source: str | Path = "",
 ) -> BaseModel:
     """Build a network.
 
     Args:
-        cls: its class.
-        args: of an `arch` block.
+        arch: the block of a config that describes it.
         normalisation: of its data.
-        alphabet: of its texts, which it gets only if it needs them.
+        alphabet: of its texts, which it gets if it needs them.
         weights: those to be loaded into it, if any.
         source: their file, for the error.
 
     Raises:
         CheckpointError: if the weights do not fit, which is checked before any memory is
-            allocated: a few bytes of config can describe gigabytes.
-        ConfigFault: if an argument does not fit.
+            allocated (a few bytes of config can describe gigabytes), or the alphabet is missing.
+        ConfigFault: if there is no such class, or an argument does not fit.
     """
-    arch = {"type": cls.__name__, "args": args}
-    supplied = [normalisation, *([alphabet] if cls.needs_text else [])]
+    supplied = {"normalisation": normalisation, "alphabet": alphabet}
+    supplied = {name: value for name, value in supplied.items() if value is not None}
+    build = partial(_NetworkBinder().build, BaseModel, arch, "arch", supplied)
     if weights is not None:
         with torch.device("meta"):
-            network = _NetworkBinder().build(BaseModel, arch, "arch", supplied)
-            check_weights(network, weights, source)
-    return _NetworkBinder().build(BaseModel, arch, "arch", supplied)
+            sketch = build()
+        if sketch is None:
+            raise CheckpointError(f"{source}: it lacks the alphabet that its network needs")
+        check_weights(sketch, weights, source)
+    return build()
 
 
 @contextmanager
@@ -193,7 +173,8 @@ def differing_arguments(
     def shapes(args: Mapping[str, Any]) -> dict[str, torch.Size] | None:
         try:
             with torch.device("meta"):
-                network = build_network(cls, args, normalisation, alphabet)
+                arch = other | {"args": args}
+                network = build_network(arch, normalisation, alphabet)
         except ConfigFault:
             return None
         return {name: value.shape for name, value in network.state_dict().items()}

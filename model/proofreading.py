@@ -60,10 +60,6 @@ class Proofread:
         """Whether nothing is wrong with it, as far as the reader can tell."""
         return not self.errors and not self.faults and self.doubt <= DOUBT
 
-    @property
-    def _badness(self) -> tuple[int, int, float]:
-        return len(self.faults), self.errors, self.doubt
-
 
 def proofread(
     writer: Writer,
@@ -88,52 +84,39 @@ def proofread(
         sampling, primer, progress: as `Writer.write_lines` takes them.
         tries: at least 1.
     """
-    best: list[Proofread | None] = [None] * len(texts)
+    best: dict[int, Proofread] = {}
     for number in range(tries if reader else 1):
-        pending = [k for k, one in enumerate(best) if one is None or not one.right]
+        pending = [k for k in range(len(texts)) if k not in best or not best[k].right]
         if not pending:
             break
-        again = [(seeds[k] + number * TRY_SEED_STRIDE) % SEEDS for k in pending]
         wanted = [texts[k] for k in pending]
+        again = [(seeds[k] + number * TRY_SEED_STRIDE) % SEEDS for k in pending]
         lines = writer.write_lines(wanted, again, sampling, primer=primer, progress=progress)
         readings = [(text, 0.0) for text in wanted]
         if reader:
             readings = reader.proofread(lines, wanted, progress=progress)
         for k, line, (hypothesis, doubt) in zip(pending, lines, readings, strict=True):
-            doubt = 0.0 if _only_signs(texts[k]) else doubt
-            errors = error_counts(texts[k], _seen(texts[k], hypothesis)).character_errors
-            wrong = faults(line, texts[k], hypothesis)
-            found = Proofread(line, number + 1, hypothesis, errors, doubt, wrong, errors)
-            before = best[k]
-            if before is None:
-                best[k] = found
-            else:
-                better = found if found._badness < before._badness else before
-                best[k] = replace(better, tries=number + 1, first_errors=before.first_errors)
-    return best
+            found = judged(line, texts[k], hypothesis, doubt)
+            before = best.get(k, found)
+            better = min(before, found, key=lambda one: (len(one.faults), one.errors, one.doubt))
+            best[k] = replace(better, tries=number + 1, first_errors=before.first_errors)
+    return [best[k] for k in range(len(texts))]
 
 
-def faults(line: Line, text: str, hypothesis: str) -> tuple[str, ...]:
-    """Return what is wrong with a line besides misread characters.
-
-    Args:
-        line: as it was written.
-        text: what it should say.
-        hypothesis: what was read.
-    """
+def judged(line: Line, text: str, hypothesis: str, doubt: float) -> Proofread:
+    """Return a line that should say `text` and is read as `hypothesis`, as a first try."""
+    signs = _only_signs(text)
+    # Beside no letter a full stop is read as nothing or as a comma.
+    alike = not hypothesis or hypothesis.translate(ALIKE) == text.translate(ALIKE)
+    seen = text if signs and alike else hypothesis
+    errors = error_counts(text, seen).character_errors
     wrong = {
         UNENDED: not line.ended,
-        MISSING: bool(missing_words(text, _seen(text, hypothesis))),
+        MISSING: bool(missing_words(text, seen)),
         SHAPE: not _is_line(line, text),
     }
-    return tuple(name for name, true in wrong.items() if true)
-
-
-def _seen(text: str, hypothesis: str) -> str:
-    """Return what was read, but the text itself where it is of signs alone and nothing speaks
-    against it: beside no letter a full stop is read as nothing or as a comma."""
-    same = not hypothesis or hypothesis.translate(ALIKE) == text.translate(ALIKE)
-    return text if same and _only_signs(text) else hypothesis
+    faults = tuple(name for name, true in wrong.items() if true)
+    return Proofread(line, 1, hypothesis, errors, 0.0 if signs else doubt, faults, errors)
 
 
 def _only_signs(text: str) -> bool:

@@ -147,7 +147,7 @@ def test_one_file_with_one_class_is_enough(workplace, monkeypatch, capsys, kind)
     forget(monkeypatch)
     if kind == "network":
         with pytest.raises(
-            UserError, match=r"\"NoisyNetwork\"; the module my_network\.py .*--module"
+            UserError, match=r"\"NoisyNetwork\".*; the module my_network\.py .*--module"
         ):
             draw()
         assert not Path("out").exists()

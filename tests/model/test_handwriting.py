@@ -87,19 +87,6 @@ def test_a_line_does_not_depend_on_the_hands_and_the_widths_of_the_others(hand):
     assert whole == 8 and len(parts) > 1 and len({7, 8, 9, *parts}) == 3 + len(parts)
 
 
-def test_passages_are_taken_as_they_are_needed(hand, monkeypatch):
-    monkeypatch.setattr("model.handwriting.BATCH_SIZE", 2)
-    taken = []
-
-    def passages():
-        one = hand()
-        while True:
-            taken.append(1)
-            yield Passage(one, "ab")
-
-    assert len(next(write(passages()))[1]) == 1 and len(taken) == 2
-
-
 def test_words_begin_at_their_left_edge(hand):
     for slant in (None, -30.0):
         (words, _) = next(write([Passage(hand(), "ab ba ab", slant=slant)], 3))
@@ -140,15 +127,14 @@ def test_a_short_word_wider_than_the_row_stays(hand):
     assert [word.text for word in words] == ["ab", "ab"] and len(lines) == 1
 
 
-def test_passages_fill_batches_and_do_not_overfill_them(hand, monkeypatch):
-    monkeypatch.setattr("model.handwriting.BATCH_SIZE", 5)
-    one, batches = hand(), []
-    real = one.write
-    monkeypatch.setattr(Hand, "write", lambda _, *lines: batches.append(lines[1]) or real(*lines))
-    texts = [" ".join(["b" * LONGEST] * lines) for lines in (2, 2, 2, 1, 4, 7, 1)]
-    list(write([Passage(one, text) for text in texts], 10))
-    starts = [(seeds[0], len(seeds)) for seeds in batches]
-    assert starts == [(10, 4), (14, 3), (17, 4), (21, 7), (28, 1)]
+def test_lines_fill_batches_each_in_the_hands_of_its_lines(hand, monkeypatch):
+    monkeypatch.setattr("model.handwriting.BATCH_SIZE", 3)
+    one, other, batches = hand(), hand(), []
+    real = Hand.write
+    monkeypatch.setattr(Hand, "write", lambda *of: batches.append((of[0], of[2])) or real(*of))
+    texts = [" ".join(["b" * LONGEST] * lines) for lines in (2, 2, 1)]
+    list(write([Passage(*pair) for pair in zip((one, other, one), texts, strict=True)], 10))
+    assert batches == [(one, (10, 11)), (other, (12,)), (other, (13,)), (one, (14,))]
 
 
 def test_half_of_what_a_line_of_eight_letters_stands_lower_than_its_primer_is_believed(hand):

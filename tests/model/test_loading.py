@@ -117,7 +117,9 @@ def test_a_line_continues_a_primer_with_its_words_apart(tmp_path):
 def test_a_network_class_that_is_gone_is_reported_in_one_line(tmp_path):
     config = {"name": "x", "arch": GONE}
     saved(tmp_path / "gone.pth", PredictionNetwork, config=config)
-    with pytest.raises(CheckpointError, match='of the class "GoneWithItsMaker"; there are') as one:
+    with pytest.raises(
+        CheckpointError, match=r'arch\.type = "GoneWithItsMaker": unknown type'
+    ) as one:
         load(tmp_path / "gone.pth")
     saved(tmp_path / "own.pth", PredictionNetwork, config=config, modules={"my_net": "5f" * 32})
     with pytest.raises(CheckpointError, match=r"module my_net\.py \(SHA-256 5f5f.*--module") as two:
@@ -128,8 +130,8 @@ def test_a_network_class_that_is_gone_is_reported_in_one_line(tmp_path):
 @pytest.mark.parametrize(
     ("arch", "message"),
     [
-        (7, "is of the class null"),
-        ({"type": ["a"]}, 'is of the class null|a list|\\["a"\\]'),
+        (7, "arch = 7: an object"),
+        ({"type": ["a"]}, "arch.type = .*: unknown type"),
         ({"type": "PredictionNetwork", "args": {"hidden_size": "x"}}, 'hidden_size = "x": a whole'),
         ({"type": "PredictionNetwork", "args": {"hidden": 8}}, "no such argument; did you mean"),
         ({"type": "PredictionNetwork", "args": {"hidden_size": 8192, "num_layers": 16}}, "shape"),

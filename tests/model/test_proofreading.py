@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 
 from model import Line
-from model.proofreading import DOUBT, MISSING, SHAPE, TRY_SEED_STRIDE, UNENDED, faults, proofread
+from model.proofreading import (
+    DOUBT,
+    MISSING,
+    SHAPE,
+    TRY_SEED_STRIDE,
+    UNENDED,
+    judged,
+    proofread,
+)
 from utils.ink import from_strokes
 
 
@@ -109,15 +117,15 @@ def test_a_line_without_other_faults_is_better_than_one_read_better():
     ],
 )
 def test_faults_of_a_line(one, hypothesis, wrong):
-    assert faults(one, "a line", hypothesis) == wrong
+    assert judged(one, "a line", hypothesis, 0.0).faults == wrong
 
 
 def test_ink_that_jumps_back_or_is_too_high_is_no_line():
     back, high = line("some words"), line("some words")
     back.ink[100, 0] -= 1500.0
     high.ink[100, 1] -= 120.0
-    assert faults(back, "some words", "some words") == (SHAPE,)
-    assert faults(high, "some words", "some words") == (SHAPE,)
+    assert judged(back, "some words", "some words", 0.0).faults == (SHAPE,)
+    assert judged(high, "some words", "some words", 0.0).faults == (SHAPE,)
 
 
 @pytest.mark.parametrize(
@@ -144,10 +152,11 @@ def test_a_dot_is_no_line_unless_it_is_the_text():
     primer = line("primer", width=2.0).ink
     dot = np.array([[12.0, 3.0, 1.0]])
     one = Line(np.concatenate([primer, dot]), len(primer), None, "primer .", True, np.zeros(1))
-    assert faults(one, ".", "") == () and faults(one, "a", "a") == (SHAPE,)
+    assert judged(one, ".", "", 0.0).faults == ()
+    assert judged(one, "a", "a", 0.0).faults == (SHAPE,)
     dash = np.concatenate([primer, dot, [[2000.0, 1.0, 1.0]]])
     one = Line(dash, len(primer), None, "primer -", True, np.zeros(1))
-    assert faults(one, "-", "") == (SHAPE,)
+    assert judged(one, "-", "", 0.0).faults == (SHAPE,)
 
 
 def test_doubt_is_cast_on_letters_that_are_read_as_signs():
@@ -161,4 +170,4 @@ def test_how_far_the_pen_may_go_back_is_by_the_longest_word():
     for back, wrong in ((120.0, ()), (160.0, (SHAPE,))):
         one = line("some words")
         one.ink[100, 0] -= back
-        assert faults(one, "some words", "some words") == wrong
+        assert judged(one, "some words", "some words", 0.0).faults == wrong
