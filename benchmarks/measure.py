@@ -236,7 +236,7 @@ def report(rows: Sequence[Mapping[str, Any]], file: str | None) -> None:
 def parser(description: str, measures: Sequence[str]) -> Parser:
     """Return the options that the benchmarks share."""
     made = Parser(description=description)
-    add, positive = made.add_argument, number(int, Range(1, None))
+    add, positive = made.add_argument, number(int, Range(1))
     add("--device", default="cpu", help="cpu, cuda or cuda:N")
     add("--rounds", type=positive, default=5, help="rounds, after one warm-up round")
     add("--only", nargs="+", choices=measures, default=measures)

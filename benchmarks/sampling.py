@@ -115,6 +115,6 @@ def run(arguments: Namespace) -> None:
 
 if __name__ == "__main__":
     options = parser(__doc__, list(MEASURES))
-    positive = number(int, Range(1, None))
+    positive = number(int, Range(1))
     options.add_argument("--steps", type=positive, default=256, help="of each line")
     measures.main(run, options)

@@ -16,7 +16,7 @@ def add_options(parser: Parser) -> None:
     options.add_split(parser, "split whose lines are continued: ")
     parser.add_argument(
         "--primer-points",
-        type=number(int, Range(1, None)),
+        type=number(int, Range(1)),
         default=POINTS,
         metavar="N",
         help=f"points of each beginning (default: {POINTS}), e.g. --primer-points 100",

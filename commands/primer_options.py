@@ -29,13 +29,13 @@ def add_options(parser: Parser, style: str = "own") -> None:
     )
     add(
         "--primer-number",
-        type=number(int, Range(0, None)),
+        type=number(int, Range(0)),
         metavar="N",
         help="which sample of the primer's file to use, counted from 0 (default: 0)",
     )
     add(
         "--primer-points",
-        type=number(int, Range(1, None)),
+        type=number(int, Range(1)),
         metavar="N",
         help="use only the first N points of the primer (default: all), e.g. --primer-points 50",
     )

@@ -25,7 +25,7 @@ def add_options(parser: Parser) -> None:
     )
     add(
         "--number",
-        type=number(int, Range(0, None)),
+        type=number(int, Range(0)),
         metavar="N",
         help="make: which sample of the file, counted from 0 (default: 0)",
     )

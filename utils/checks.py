@@ -17,24 +17,22 @@ MAX_SHOWN, MAX_KEY = 120, 200
 
 
 class Range(NamedTuple):
-    """Inclusive bounds of a configurable number; `None` leaves a side open.
+    """Inclusive bounds of a configurable number.
 
     Used as `Annotated[int, Range(1, 4096)]` on keyword-only parameters.
     """
 
-    low: float | None = None
-    high: float | None = None
+    low: float = -math.inf
+    high: float = math.inf
 
     def __contains__(self, value: object) -> bool:
-        low = -math.inf if self.low is None else self.low
-        high = math.inf if self.high is None else self.high
-        return isinstance(value, int | float) and low <= value <= high
+        return isinstance(value, int | float) and self.low <= value <= self.high
 
     def __str__(self) -> str:
-        low, high = (int(end) if end is not None and end % 1 == 0 else end for end in self)
-        if high is None:
-            return "any number" if low is None else f"at least {low}"
-        return f"at most {high}" if low is None else f"from {low} to {high}"
+        low, high = (int(end) if end % 1 == 0 else end for end in self)
+        if high == math.inf:
+            return f"at least {low}"
+        return f"at most {high}" if low == -math.inf else f"from {low} to {high}"
 
 
 class UserError(Exception):

@@ -1,6 +1,5 @@
 """Atomic writing of files, by a temporary file that is renamed; and the folder for caches."""
 
-import atexit
 import errno
 import functools
 import json
@@ -9,7 +8,6 @@ import math
 import os
 import re
 import secrets
-import shutil
 import stat
 import tempfile
 from collections.abc import Callable, Iterator
@@ -42,16 +40,14 @@ def user_cache() -> Path:
     try:
         return (cache if cache.is_absolute() else Path.home() / ".cache") / "online-handwriting"
     except RuntimeError:  # neither $HOME nor an entry among the system's users
-        return _temporary_cache()
+        return Path(_temporary_cache().name)
 
 
 @functools.cache
-def _temporary_cache() -> Path:
+def _temporary_cache() -> tempfile.TemporaryDirectory[str]:
     # An unpredictable name: compiled code in a cache is run.
-    folder = tempfile.mkdtemp(prefix="online-handwriting-")
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    log.info("no home directory: using %s for caches until the process ends", folder)
-    return Path(folder)
+    log.info("no home directory: using a temporary folder for caches until the process ends")
+    return tempfile.TemporaryDirectory(prefix="online-handwriting-", ignore_cleanup_errors=True)
 
 
 def open_file(path: str | os.PathLike[str]) -> BinaryIO:
@@ -73,7 +69,7 @@ def _target(path: str | os.PathLike[str]) -> tuple[Path, int | None]:
     except FileNotFoundError:
         return target, None
     if stat.S_ISDIR(mode):
-        raise OSError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     if not stat.S_ISREG(mode):
         reason = "a pipe, a socket or a device, and no regular file"
         raise NotRegularFile(errno.EINVAL, reason, str(path))
@@ -92,8 +88,12 @@ def atomic_write(path: str | os.PathLike[str], write: Callable[[BinaryIO], Any])
             and the temporary file is removed. The error names `path`.
     """
     target, permissions = _target(path)
-    with _moved_to(target) as temporary:
-        _write_new(temporary, write, permissions)
+    with _replacing(target) as temporary, open(temporary, "xb") as file:
+        if permissions is not None:
+            os.chmod(temporary, permissions)
+        write(file)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def check_writable(path: str | os.PathLike[str]) -> None:
@@ -111,47 +111,36 @@ def link_or_copy(source: str | os.PathLike[str], path: str | os.PathLike[str]) -
     source, path = Path(source), Path(path)
     if path.exists() and path.samefile(source):  # Which a rename would leave as it is.
         return
-    with _moved_to(path) as temporary:
-        try:
+    try:
+        with _replacing(path) as temporary:
             os.link(source, temporary)
-        except OSError:  # Another file system, or one without hard links.
-            _write_new(temporary, lambda file: file.write(source.read_bytes()), None)
+    except OSError:  # Another file system, or one without hard links.
+        atomic_write(path, lambda file: file.write(source.read_bytes()))
 
 
 @contextmanager
-def _moved_to(path: Path) -> Iterator[Path]:
+def _replacing(path: Path) -> Iterator[Path]:
     """Yield the name of a temporary file beside `path`, which is then renamed to it."""
     # Short enough where the name of `path` is.
     temporary = path.with_name(f".{path.name[:40]}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
-    try:
-        yield temporary
-        os.replace(temporary, path)
-    except BaseException as error:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.errno is not None:
-            raise OSError(error.errno, error.strerror, str(path)) from error
-        raise
     with errors_name(path):
+        try:
+            yield temporary
+            os.replace(temporary, path)
+        except BaseException:
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
+            raise
         sync_folder(path.parent)
-
-
-def _write_new(path: Path, write: Callable[[BinaryIO], Any], permissions: int | None) -> None:
-    with open(path, "xb") as file:
-        if permissions is not None:
-            os.chmod(path, permissions)
-        write(file)
-        file.flush()
-        os.fsync(file.fileno())
 
 
 @contextmanager
 def errors_name(path: str | os.PathLike[str]) -> Iterator[None]:
-    """Add `path` to an OSError that names no file."""
+    """Name `path` in an OSError, instead of a temporary file or none."""
     try:
         yield
     except OSError as error:
-        if error.errno is None or error.filename is not None:
+        if error.errno is None or isinstance(error, UserError):
             raise
         raise OSError(error.errno, error.strerror, str(path)) from error
 

@@ -45,7 +45,7 @@ Size = Annotated[int, Range(1, 9)]
         (float, True, "a number"),
         (float, float("nan"), None),  # never comes out of our JSON; a bound refuses it
         (Annotated[float, Range(0)], float("nan"), "a number at least 0"),
-        (Annotated[float, Range(None, 2)], 3, "a number at most 2"),
+        (Annotated[float, Range(high=2)], 3, "a number at most 2"),
         (bool, 0, "true or false"),
         (str, 1, "a string"),
         (Size | None, 10, "a whole number from 1 to 9 or null"),

@@ -10,9 +10,8 @@ from utils.checks import ConfigFault, Range, first_line, for_terminal, nearest, 
 @pytest.mark.parametrize(
     ("bounds", "inside", "outside", "words"),
     [
-        (Range(), [0, -1e300, math.inf], [math.nan, "1", None], "any number"),
-        (Range(1), [1, 2.5, math.inf], [0.999, -math.inf], "at least 1"),
-        (Range(None, 4), [4, -7], [4.001], "at most 4"),
+        (Range(1), [1, 2.5, math.inf], [0.999, -math.inf, math.nan, "1", None], "at least 1"),
+        (Range(high=4), [4, -7], [4.001], "at most 4"),
         (Range(0, 1), [0, 0.5, 1], [-1e-9, 1 + 1e-9, math.nan], "from 0 to 1"),
     ],
 )
