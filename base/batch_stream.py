@@ -156,7 +156,7 @@ class BatchStream:
         before, now = state["batches"], len(self.loader)
         if before != now:
             log.warning("a pass over the data has %d batches instead of %d", now, before)
-            self.position.batch = min(self.position.batch * now // before, now - 1)
+        self.position.batch = min(self.position.batch * now // before, now - 1)
         cut = (self.accumulate, self.truncate) != (state["accumulate"], state["truncate"])
         if before != now or cut:
             self.position.chunk = 0

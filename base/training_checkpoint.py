@@ -1,17 +1,15 @@
 """Saving a run while it trains, and resuming it."""
 
-import copy
 import logging
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from base import distributed
 from base.base_metric import BaseMetric, merged
@@ -48,6 +46,7 @@ class SavedProgress(Best, Position, Progress):
     """The contents of `training.progress` in a checkpoint."""
 
 
+@dataclass(eq=False)
 class TrainingCheckpoint:
     """Writes all that a run depends on into its folder, and restores it.
 
@@ -55,7 +54,7 @@ class TrainingCheckpoint:
     is one, the means of noisy weights. Only a sound state is saved (see `reason_not_to_save`): a
     diverging run keeps what it had. All processes call these together; the main one writes.
 
-    Args:
+    Attributes:
         run: the folder.
         header: further contents of checkpoints: config, alphabet and so on.
         state: of the run, filled by `load`.
@@ -64,33 +63,29 @@ class TrainingCheckpoint:
         event_sizes: returns the present sizes of TensorBoard's files.
         save_minutes: after which a checkpoint is due.
         keep_last: checkpoints that are kept; None for all.
+        source: the file that the run was resumed from, if any.
+        inside: whether `source` is in `run`; known after `begin`.
     """
 
-    def __init__(
-        self,
-        run: RunFolder,
-        header: Mapping[str, Any],
-        state: TrainingState,
-        optimizer_step: OptimizerStep,
-        stream: BatchStream,
-        monitor: Monitor,
-        metrics: Sequence[BaseMetric],
-        validation: Validation,
-        event_sizes: Callable[[], dict[str, int]],
-        *,
-        save_minutes: float,
-        keep_last: int | None,
-    ) -> None:
-        self.run, self.header, self.state = run, dict(header), state
-        self.optimizer_step, self.stream, self.monitor = optimizer_step, stream, monitor
-        self.metrics, self.keep_last = metrics, keep_last
-        self.source: Path | None = None
-        self.inside = False  # Whether `source` is in `run`; known after `begin`.
-        self._validation, self._event_sizes = validation, event_sizes
-        self._save_seconds, self._last_save = 60 * save_minutes, time.monotonic()
-        self._source_sizes: dict[str, int] = {}
-        self._saved: dict[str, Any] | None = None  # The progress in the last checkpoint,
-        self._saved_best: dict[str, Any] | None = None  # and in the best one written here.
+    run: RunFolder
+    header: Mapping[str, Any]
+    state: TrainingState
+    optimizer_step: OptimizerStep
+    stream: BatchStream
+    monitor: Monitor
+    metrics: Sequence[BaseMetric]
+    validation: Validation
+    event_sizes: Callable[[], dict[str, int]]
+    save_minutes: float
+    keep_last: int | None
+    source: Path | None = field(default=None, init=False)
+    inside: bool = field(default=False, init=False)
+    _last_save: float = field(default_factory=time.monotonic, init=False)
+    _source_sizes: dict[str, int] = field(default_factory=dict, init=False)
+    _saved: dict[str, Any] | None = field(default=None, init=False)
+    """The progress in the last checkpoint."""
+    _saved_best: dict[str, Any] | None = field(default=None, init=False)
+    """The progress in the best one written here."""
 
     # Resuming.
 
@@ -110,8 +105,10 @@ class TrainingCheckpoint:
         Raises:
             CheckpointError: if it does not fit the network, or contains no training state.
         """
+        if (training := checkpoint.get("training")) is None:
+            raise CheckpointError(f"{source}: it contains no training state")
         try:
-            self._load(checkpoint, source, steps_per_epoch)
+            self._load(training, checkpoint, source, steps_per_epoch)
         except CheckpointError:
             raise
         except Exception as error:  # a damaged state may raise anything
@@ -122,44 +119,44 @@ class TrainingCheckpoint:
         log.info("resumed from %s: %d epochs complete, %d steps", source, *done)
 
     def _load(
-        self, checkpoint: Mapping[str, Any], source: Path, steps_per_epoch: int | None
+        self,
+        training: Mapping[str, Any],
+        checkpoint: Mapping[str, Any],
+        source: Path,
+        steps_per_epoch: int | None,
     ) -> None:
-        if (training := checkpoint.get("training")) is None:
-            raise CheckpointError(f"{source}: it contains no training state")
-        generators, state = random_state(), self.state
+        key, generators = f"{source}: training", random_state()
         example = {
             "progress": asdict(SavedProgress()),
             "sums": asdict(Sums()),
             "random_state": {name: generators[name] for name in ("torch", "python", "numpy")},
-            "batches": 1,
-            "accumulate": 1,
+            **{name: 1 for name in ("batches", "accumulate")},
             "event_sizes": {str: 0},
         }
-        like(training, example, f"{source}: training")
-        progress = training["progress"]
-        limits = {"epoch_pass": progress["data_pass"], "batch": training["batches"] - 1}
-        for name, most in limits.items():
-            if progress[name] > most:
-                raise ValueError(f"{name} is {progress[name]}, more than {most}")
+        like(training, example, key)
         initial = self.optimizer_step.model.initial_state(1)
         for carried, rows in zip(training["states"], training["rows"], strict=True):
             if carried is not None:
                 several = {name: value[[0] * len(rows)] for name, value in initial.items()}
-                like(carried, several, f"{source}: training.states")
-                like(rows, torch.arange(len(rows)), f"{source}: training.rows")
-        state.progress, state.sums = filled(Progress, progress), filled(Sums, training["sums"])
-        state.values = dict(checkpoint["metrics"])
-        done = (state.progress.epoch, self._schedule_steps(training, steps_per_epoch))
+                like(carried, several, f"{key}.states")
+                like(rows, torch.arange(len(rows)), f"{key}.rows")
+        progress = filled(Progress, training["progress"])
+        progress.epoch_pass = min(progress.epoch_pass, training["progress"]["data_pass"])
+        self.state.progress, self.state.sums = progress, filled(Sums, training["sums"])
+        self.state.values = dict(checkpoint["metrics"])
+        steps = self._schedule_steps(training, steps_per_epoch)
         weights = checkpoint["state_dict"]
-        self.optimizer_step.load_state_dict(training["update"], weights, source, *done)
+        self.optimizer_step.load_state_dict(
+            training["update"], weights, source, progress.epoch, steps
+        )
         # Sums over all processes are kept by one of them.
         saved = training["metrics"] if distributed.is_main() else []
         for metric, contents in zip(self.metrics, saved, strict=False):
             if vars(metric).keys() == contents.keys():
-                like(contents, vars(metric), f"{source}: training.metrics")
+                like(contents, vars(metric), f"{key}.metrics")
                 vars(metric).update(contents)
-        self.monitor.record = filled(Best, progress)
-        self.stream.load_state_dict(training, progress, source)
+        self.monitor.record = filled(Best, training["progress"])
+        self.stream.load_state_dict(training, training["progress"], source)
         set_random_state(training["random_state"])
         self._source_sizes = dict(training["event_sizes"])
 
@@ -169,12 +166,10 @@ class TrainingCheckpoint:
         A schedule counts these: its length is in them.
         """
         progress, stream = self.state.progress, self.stream
-        if steps_per_epoch is not None:
-            return progress.epoch * steps_per_epoch + min(progress.epoch_steps, steps_per_epoch)
-        if stream.truncate is not None:  # How many an epoch has is not known.
-            return progress.step
-        before = steps_of_pass(training["batches"], training["accumulate"])
-        now = steps_of_pass(len(stream.loader), stream.accumulate)
+        if stream.truncate is not None and steps_per_epoch is None:
+            return progress.step  # How many an epoch has is not known.
+        now = steps_per_epoch or steps_of_pass(len(stream.loader), stream.accumulate)
+        before = steps_per_epoch or steps_of_pass(training["batches"], training["accumulate"])
         return progress.epoch * now + min(round(progress.epoch_steps * now / before), now)
 
     def begin(self) -> dict[str, int]:
@@ -213,7 +208,7 @@ class TrainingCheckpoint:
     @property
     def due(self) -> bool:
         """Whether it is time for the next checkpoint."""
-        return time.monotonic() - self._last_save >= self._save_seconds
+        return time.monotonic() - self._last_save >= 60 * self.save_minutes
 
     @property
     def is_current(self) -> bool:
@@ -232,7 +227,7 @@ class TrainingCheckpoint:
             return "every step since the last checkpoint was skipped"
         if not self.optimizer_step.are_finite():
             return "weights are not finite"
-        if (loss := self._validation.last_loss(self.optimizer_step.model)) is None:
+        if (loss := self.validation.last_loss(self.optimizer_step.model)) is None:
             return None
         first = progress.first_loss
         if loss <= first + EXPLODED * max(1.0, abs(first)):
@@ -295,8 +290,8 @@ class TrainingCheckpoint:
             "progress": self.progress(),
             **self.stream.state_dict(),
             "sums": asdict(self.state.sums),
-            "metrics": [_contents(metric) for metric in merged(self.metrics)],
-            "event_sizes": self._event_sizes(),
+            "metrics": [vars(metric) for metric in merged(self.metrics)],
+            "event_sizes": self.event_sizes(),
         }
         content = {
             **self.header,
@@ -308,11 +303,3 @@ class TrainingCheckpoint:
         }
         if distributed.is_main():
             save_checkpoint(path, content)
-
-
-def _contents(metric: BaseMetric) -> dict[str, Any]:
-    """Return the sums of a metric, which keeps them as attributes: tensors and plain values."""
-    return {
-        name: value.clone() if isinstance(value, Tensor) else copy.copy(value)
-        for name, value in vars(metric).items()
-    }
