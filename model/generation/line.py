@@ -54,16 +54,10 @@ class Line:
         complete at the end of the primer."""
         return self.written if len(self.written) else np.array([[0.0, 0.0, 1.0]], np.float32)
 
-    @property
-    def end(self) -> tuple[float, float]:
-        """The last point, relative to the first point written, in the data's units."""
-        x, y = to_points(self.written)[-1].tolist() if len(self.written) else (0.0, 0.0)
-        return x, y
-
     def __repr__(self) -> str:
         shown = "no text" if self.text is None else repr(self.title or self.text)
         how = "ended" if self.ended else "not ended, cut"
-        x, y = self.end
+        x, y = to_points(self.visible)[-1]
         return f"Line({shown}, {len(self.written)} points, {how} at ({x:.0f}, {y:.0f}))"
 
     def _repr_svg_(self) -> str:

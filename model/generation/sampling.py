@@ -6,7 +6,7 @@ or by `draw` of `layers/kernels/sampling.c`, which does the same; where a line e
 Shapes: B lines of a batch, T steps, U characters, I numbers of a point.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 import numpy as np
@@ -33,24 +33,6 @@ DEFAULT_STEPS = 700
 
 STEPS_PER_CHARACTER = 40
 """Limit for a line with a text (measured: IAM-OnDB has about 22 points per character)."""
-
-
-class _Noise:
-    """Random numbers of many lines, each from its own generator, so that a line's numbers do not
-    depend on the rest of the batch, the device, or the limit."""
-
-    def __init__(self, seeds: Sequence[int], device: torch.device) -> None:
-        self.generators = [torch.Generator().manual_seed(seed) for seed in seeds]
-        self.device = device
-
-    def block(self) -> tuple[Tensor, Tensor]:
-        """Return uniform and normal numbers for the next steps, `(BLOCK, B, 2)` each."""
-        pairs = [
-            (torch.rand(BLOCK, 2, generator=one), torch.randn(BLOCK, 2, generator=one))
-            for one in self.generators
-        ]
-        uniform, normal = (torch.stack(parts, 1) for parts in zip(*pairs, strict=True))
-        return uniform.to(self.device), normal.to(self.device)
 
 
 @torch.inference_mode()
@@ -108,63 +90,58 @@ def sample(
     products = {"float32": point.dtype, "bfloat16": torch.bfloat16}[precision]
     stepper = model.stepper(begin, products)
     stopping = Stopping(point, model.normalisation, whole, limits, model.end_of_sequence, start_phi)
-    noise = _Noise(seeds, point.device)
     active = torch.arange(count, device=point.device)
     primed = len(start) - 1  # steps
     points = point.new_zeros(max_steps, count, model.input_size)
-    sharpening = current.repeat(primed + max_steps, 1)
-    bar = tqdm(
-        total=max_steps,
-        desc="writing",
-        unit="step",
-        leave=False,
-        disable=None if progress else True,
-    )
-    for first in range(0, max_steps, PERIOD):
-        if first % BLOCK == 0:
-            uniform, normal = noise.block()
-        stop = min(first + PERIOD, max_steps)
-        now = slice(first % BLOCK, first % BLOCK + stop - first)
-        drawn, phi = stepper.run(uniform[now, active], normal[now, active])
-        points[first:stop, active] = drawn
-        sharpening[primed + first : primed + stop, active] = current[active]
-        bar.update(stop - first)
-        current[active] *= torch.where(stopping.at_rest(drawn), 0.5, 1.0)
-        stepper.sharpen(current[active])
-        if whole is None and not model.end_of_sequence:
-            continue  # only the limit ends these
-        going_on = stopping.feed(active, drawn, phi)
-        left = int(going_on.sum())
-        if left == 0:
-            break
-        if left < len(active):
-            rows = going_on.nonzero()[:, 0]
-            active = active[rows]
-            stepper.keep(rows)
-    bar.close()
+    biases = current.repeat(primed + max_steps, 1)
+    hidden = None if progress else True
+    with tqdm(total=max_steps, desc="writing", unit="step", leave=False, disable=hidden) as bar:
+        numbers = _random_numbers(seeds, point.device)
+        for first, (uniform, normal) in zip(range(0, max_steps, PERIOD), numbers, strict=False):
+            stop = min(first + PERIOD, max_steps)
+            drawn, phi = stepper.run(*(one[: stop - first, active] for one in (uniform, normal)))
+            points[first:stop, active] = drawn
+            biases[primed + first : primed + stop, active] = current[active]
+            bar.update(stop - first)
+            current[active] *= torch.where(stopping.at_rest(drawn), 0.5, 1.0)
+            stepper.sharpen(current[active])
+            rows = stopping.feed(active, drawn, phi).nonzero()[:, 0]
+            if not len(rows):
+                break
+            if len(rows) < len(active):
+                active = active[rows]
+                stepper.keep(rows)
 
     lines, written = [], points[..., :3].cpu().numpy()
-    sharpening = sharpening.float().cpu().numpy()
+    biases = biases.float().cpu().numpy()
     for number, (steps, ended) in enumerate(stopping.ends()):
         offsets = model.normalisation.invert(written[:steps, number])
         ink = np.concatenate((start.astype(np.float32), offsets))
         ink[-1, 2] = 1.0  # the pen leaves the paper in the end
+        text = peaks = None
         if whole is not None and ended:
             ink = ink[: max(len(ink) - stopping.surplus(number, ink), len(start))]
-        steps, peaks = len(ink) - 1, None
         if whole is not None:
-            peaks = stopping.peaks[:steps, number].cpu().numpy().copy()
-        lines.append(
-            Line(
-                ink=ink,
-                primed=0 if primer is None else len(start),
-                peaks=peaks,
-                text=None if whole is None else whole[number],
-                ended=ended,
-                bias=sharpening[:steps, number].copy(),
-            )
-        )
+            text, peaks = whole[number], stopping.peaks[: len(ink) - 1, number].cpu().numpy().copy()
+        bias = biases[: len(ink) - 1, number].copy()
+        lines.append(Line(ink, 0 if primer is None else len(start), peaks, text, ended, bias))
     return lines
+
+
+def _random_numbers(seeds: Sequence[int], device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield uniform and normal numbers `(PERIOD, B, 2)` without end.
+
+    Each line has its own generator, so that its numbers do not depend on the rest of the batch, the
+    device, or the limit.
+    """
+    generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+    while True:
+        uniform, normal = zip(
+            *((torch.rand(BLOCK, 2, generator=one), torch.randn(BLOCK, 2, generator=one))
+              for one in generators), strict=True,
+        )  # fmt: skip
+        blocks = (torch.stack(parts, 1).to(device).split(PERIOD) for parts in (uniform, normal))
+        yield from zip(*blocks, strict=True)
 
 
 @torch.inference_mode()

@@ -5,8 +5,10 @@ written; delayed strokes, such as the bar of a `t` that is crossed when the next
 to the word that they lie over.
 """
 
-from dataclasses import dataclass
+import re
+from collections.abc import Iterable
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 
@@ -18,8 +20,7 @@ SHARE = 0.2
 together (assumed: the window moves on some points before or after the pen)."""
 
 
-@dataclass(frozen=True)
-class WrittenWord:
+class WrittenWord(NamedTuple):
     """A word of a line; or several, where one stroke runs through them.
 
     Attributes:
@@ -31,16 +32,6 @@ class WrittenWord:
     text: str
     strokes: list[np.ndarray]
 
-    @property
-    def left(self) -> float:
-        """The left edge."""
-        return min(float(stroke[:, 0].min()) for stroke in self.strokes)
-
-    @property
-    def right(self) -> float:
-        """The right edge."""
-        return max(float(stroke[:, 0].max()) for stroke in self.strokes)
-
 
 def words(line: Line) -> list[WrittenWord]:
     """Return the words of a line that was written with a window, in their order in the text.
@@ -50,79 +41,60 @@ def words(line: Line) -> list[WrittenWord]:
     Args:
         line: of a network with a text; a primer's part is not returned.
     """
-    if not len(line.written):
-        return []
     title = line.title or line.text
-    start = len(line.text) - len(title)
+    found = list(re.finditer(r"\S+", title))
+    if not found or not len(line.written):
+        return []
     number = np.full(len(line.text) + 1, -1)  # of the word of each character; -1 at blanks
-    spoken = title.split()
-    place = start
-    for index, word in enumerate(spoken):
-        place = line.text.index(word, place)
-        number[place : place + len(word)] = index
-        place += len(word)
+    for index, word in enumerate(found):
+        number[len(line.text) - len(title) :][word.start() : word.end()] = index
     parts = strokes(line.written)
     peaks = line.peaks[max(line.primed - 1, 0) :]
     if not line.primed:
         peaks = np.concatenate([peaks[:1], peaks])  # the window at a step is for the next point
     own = np.split(number[peaks], np.cumsum([len(part) for part in parts])[:-1])
-    groups = _together(own, len(spoken))
-    owner = [_owner(labels) for labels in own]
-    owner = _beside(parts, owner)
-    found = []
-    for first, stop in groups:
-        ink = [part for part, index in zip(parts, owner, strict=True) if first <= index < stop]
-        if ink:
-            found.append(WrittenWord(" ".join(spoken[first:stop]), ink))
-    return found
+    # The share of each stroke's points in each word, `(strokes, words)`.
+    shares = np.array([(of[:, None] == np.arange(len(found))).mean(0) for of in own])
+    owners = _beside(parts, np.where(shares.any(1), shares.argmax(1), -1).tolist())
+    apart = np.ones(len(found) - 1, dtype=bool)  # whether no stroke runs on to the next word
+    for within in (np.flatnonzero(row) for row in shares > SHARE):
+        if len(within):
+            apart[within[0] : within[-1]] = False
+    edges = [0, *(np.flatnonzero(apart) + 1).tolist(), len(found)]
+    joined = [
+        WrittenWord(
+            " ".join(word[0] for word in found[first:stop]),
+            [part for part, owner in zip(parts, owners, strict=True) if first <= owner < stop],
+        )
+        for first, stop in pairwise(edges)
+    ]
+    return [word for word in joined if word.strokes]
 
 
-def _together(own: list[np.ndarray], count: int) -> list[tuple[int, int]]:
-    """Return the words `(first, stop)` that can be separated: no stroke runs through two of them.
-
-    Args:
-        own: of each stroke the words of its points, -1 for blanks.
-        count: of the words.
-    """
-    joined = np.zeros(max(count - 1, 0), dtype=bool)
-    for labels in own:
-        shares = np.bincount(labels[labels >= 0], minlength=count) / max(len(labels), 1)
-        within = np.flatnonzero(shares > SHARE)
-        if len(within) > 1:
-            joined[within[0] : within[-1]] = True
-    edges = [0, *(np.flatnonzero(~joined) + 1).tolist(), count]
-    return list(pairwise(edges)) if count else []
-
-
-def _owner(labels: np.ndarray) -> int:
-    """Return the word that most points of a stroke are of, -1 if all are of blanks."""
-    known = labels[labels >= 0]
-    return int(np.bincount(known).argmax()) if len(known) else -1
-
-
-def _beside(parts: list[np.ndarray], owner: list[int]) -> list[int]:
+def _beside(parts: Iterable[np.ndarray], owners: Iterable[int]) -> list[int]:
     """Return the word of each stroke, with delayed strokes given to the word that they lie over.
 
     A stroke that begins a word, or lies beyond all ink of the words before, stays.
+
+    Args:
+        parts: strokes `(n, 2)`.
+        owners: the word that most points of each are of, -1 if all are of blanks.
     """
-    spans: dict[int, list[float]] = {}
+    spans: dict[int, tuple[float, float]] = {}
     found = []
-    for part, index in zip(parts, owner, strict=True):
+    for part, index in zip(parts, owners, strict=True):
         left, right = float(part[:, 0].min()), float(part[:, 0].max())
-        earlier = {other: span for other, span in spans.items() if other < index or index < 0}
         overlap = {
-            other: min(right, span[1]) - max(left, span[0]) for other, span in earlier.items()
+            word: min(right, last) - max(left, first) for word, (first, last) in spans.items()
         }
-        nearest = max(overlap, key=overlap.__getitem__, default=None)
-        ownspan = spans.get(index)
-        if nearest is not None:
-            mine = -np.inf if ownspan is None else min(right, ownspan[1]) - max(left, ownspan[0])
-            covered = overlap[nearest] > 0.5 * max(right - left, 1e-9) and overlap[nearest] > mine
-            if index < 0 or covered:
+        earlier = [word for word in spans if word < index or index < 0]
+        if earlier:
+            nearest = max(earlier, key=overlap.__getitem__)
+            covered = overlap[nearest] > 0.5 * max(right - left, 1e-9)
+            if index < 0 or (covered and overlap[nearest] > overlap.get(index, -np.inf)):
                 index = nearest
-        if index < 0:  # the first stroke, at a blank: of the first word
-            index = 0
-        span = spans.setdefault(index, [left, right])
-        spans[index] = [min(span[0], left), max(span[1], right)]
+        index = max(index, 0)  # the first stroke, at a blank: of the first word
+        first, last = spans.get(index, (left, right))
+        spans[index] = min(first, left), max(last, right)
         found.append(index)
     return found

@@ -1,6 +1,7 @@
 """The words of a written line, planted."""
 
 import numpy as np
+import pytest
 
 from model import Line
 from model.generation.words import words
@@ -35,32 +36,31 @@ def written(text, strokes, primer=None):
     return Line(ink, primed, windows[1:], before + text, True, np.zeros(len(ink) - 1), title=text)
 
 
-def test_strokes_go_to_the_word_that_the_window_is_at():
-    """ "to be": letters of two strokes, and a stroke through `be`."""
-    found = words(written("to be", [[0], [1], [3, 4]]))
-    assert [one.text for one in found] == ["to", "be"]
-    assert [len(one.strokes) for one in found] == [2, 1]
-    edges = [(one.left, one.right) for one in found]
-    np.testing.assert_allclose(edges, [(0.0, 18.0), (30.0, 48.0)], atol=1e-4)
+@pytest.mark.parametrize(
+    ("text", "strokes", "expected"),
+    [
+        ("to be", [[0], [1], [3, 4]], [("to", 2, 0.0), ("be", 1, 30.0)]),
+        ("a b c", [[0], [4]], [("a", 1, 0.0), ("c", 1, 40.0)]),  # b has no ink
+        ("an an a", [[0, 1], [3, 4], [6]], [("an", 1, 0.0), ("an", 1, 30.0), ("a", 1, 60.0)]),
+        # A stroke that runs through two words, which are kept together.
+        ("a big cat", [[0], [2, 3, 4, 5, 6, 7], [8]], [("a", 1, 0.0), ("big cat", 2, 20.0)]),
+        # The t of "at" is crossed when "me" has been begun, or at the blank between.
+        ("at me", [[0], [1], [3, 4], ([3], 12.0)], [("at", 3, 0.0), ("me", 1, 30.0)]),
+        ("at me", [[0], [1], [3, 4], ([2], 12.0)], [("at", 3, 0.0), ("me", 1, 30.0)]),
+        # A dot over its own word.
+        ("at it", [[0], [1], [3], [4], ([4], 34.0)], [("at", 2, 0.0), ("it", 3, 30.0)]),
+    ],
+)
+@pytest.mark.parametrize("primer", [None, ("to be ", 9)])
+def test_strokes_go_to_their_words(text, strokes, expected, primer):
+    """Also behind a primer, whose text may hold the same word."""
+    found = words(written(text, strokes, primer))
+    assert [(one.text, len(one.strokes)) for one in found] == [one[:2] for one in expected]
+    np.testing.assert_allclose(lefts(found), [left for *_, left in expected], atol=1e-4)
 
 
-def test_a_bar_that_is_drawn_late_goes_to_the_word_that_it_lies_over():
-    """The `t` of "at" is crossed when "me" has been begun, and once at the blank between."""
-    for window in (3, 2):
-        found = words(written("at me", [[0], [1], [3, 4], ([window], 12.0)]))
-        assert [one.text for one in found] == ["at", "me"]
-        assert [len(one.strokes) for one in found] == [3, 1]
-
-
-def test_a_dot_of_its_own_word_stays_there():
-    found = words(written("at it", [[0], [1], [3], [4], ([4], 34.0)]))
-    assert [len(one.strokes) for one in found] == [2, 3]
-
-
-def test_words_that_a_stroke_runs_through_are_kept_together():
-    found = words(written("a big cat", [[0], [2, 3, 4, 5, 6, 7], [8]]))
-    assert [one.text for one in found] == ["a", "big cat"]
-    assert [len(one.strokes) for one in found] == [1, 2]
+def lefts(found):
+    return [np.concatenate(one.strokes)[:, 0].min() for one in found]
 
 
 def test_a_few_points_of_the_next_word_do_not_join_two():
@@ -70,25 +70,6 @@ def test_a_few_points_of_the_next_word_do_not_join_two():
     assert [one.text for one in words(line)] == ["ab", "cd"]
 
 
-def test_a_word_without_ink_is_missing():
-    assert [one.text for one in words(written("a b c", [[0], [4]]))] == ["a", "c"]
-
-
-def test_a_repeated_word_is_told_from_the_first():
-    found = words(written("an an a", [[0, 1], [3, 4], [6]]))
-    assert [one.text for one in found] == ["an", "an", "a"]
-    np.testing.assert_allclose([one.left for one in found], [0.0, 30.0, 60.0], atol=1e-4)
-
-
-def test_a_primer_is_left_out():
-    """Its text holds the same word; positions begin at the first point written."""
-    line = written("to be", [[0], [1], [3, 4]], primer=("to be ", 9))
-    found = words(line)
-    assert [one.text for one in found] == ["to", "be"]
-    assert [len(one.strokes) for one in found] == [2, 1]
-    np.testing.assert_allclose([one.left for one in found], [0.0, 30.0], atol=1e-4)
-
-
 def test_strokes_of_one_point_behind_a_primer_go_to_their_own_words():
     """The window's peak before a point is that of the point: one too late would be the next dot."""
     dots = from_strokes([np.array([[x, 0.0]]) for x in (0.0, 20.0, 40.0)])
@@ -96,4 +77,4 @@ def test_strokes_of_one_point_behind_a_primer_go_to_their_own_words():
     line = Line(ink, 3, np.array([0, 1, 2, 4, 6]), "a . , :", True, np.zeros(5), title=". , :")
     found = words(line)
     assert [one.text for one in found] == [".", ",", ":"]
-    assert [one.left for one in found] == [0.0, 20.0, 40.0]
+    assert lefts(found) == [0.0, 20.0, 40.0]
