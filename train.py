@@ -192,7 +192,7 @@ def sketch(config: ConfigParser, former: Former | None, alphabet: Alphabet | Non
         if not former.resumed:
             weights = model.extend_state_dict(weights, size)
     before = former.checkpoint["config"].get("arch")
-    with naming_incompatibilities(before, config.config["arch"], *supplied, former.path):
+    with naming_incompatibilities(before, config.config["arch"], former.path):
         check_weights(model, weights, former.path, size)
     return model
 

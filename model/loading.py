@@ -124,65 +124,31 @@ def build_network(
 
 @contextmanager
 def naming_incompatibilities(
-    arch: Any,
-    other: Mapping[str, Any],
-    normalisation: Normalisation,
-    alphabet: Alphabet | None,
-    source: str | Path,
+    arch: object, other: Mapping[str, Any], source: str | Path
 ) -> Iterator[None]:
-    """Name the differing arguments, instead of the weights' shapes, where weights are refused.
+    """Name the arguments that differ, instead of the weights' shapes, where weights are refused.
 
     Args:
         arch: the block of the network in the file.
         other: that of the config.
-        normalisation, alphabet: of the config's network.
         source: the file.
     """
     try:
         yield
     except CheckpointError:
-        if not (differing := differing_arguments(arch, other, normalisation, alphabet)):
+        if not isinstance(arch, Mapping) or not isinstance(arch.get("args", {}), Mapping):
+            raise
+        defaults = arguments_of(networks()[other["type"]]).defaults
+        there, here = (defaults | block.get("args", {}) for block in (arch, other))
+        if arch.get("type") != other["type"]:
+            there, here = arch, {"type": other["type"]}
+        differing = [
+            f"{name} is {shown(there.get(name))} in the file, {shown(value)} in the config"
+            for name, value in here.items()
+            if there.get(name) != value
+        ]
+        if not differing:
             raise
         raise CheckpointError(
             f"{source}: does not fit the config: {'; '.join(differing)}"
         ) from None
-
-
-def differing_arguments(
-    arch: Any,
-    other: Mapping[str, Any],
-    normalisation: Normalisation,
-    alphabet: Alphabet | None,
-) -> list[str]:
-    """Return the arguments that make the weights of two networks of a class differ in shape.
-
-    Args:
-        arch, other, normalisation, alphabet: as `naming_incompatibilities` has them.
-
-    Returns:
-        such as "hidden_size is 400 in the file, 224 in the config".
-    """
-    if not isinstance(arch, Mapping) or not isinstance(arch.get("args", {}), Mapping):
-        return []
-    if arch.get("type") != other["type"]:
-        return [f"the network is a {arch.get('type')} in the file, a {other['type']} in the config"]
-    cls = networks()[other["type"]]
-    defaults = arguments_of(cls).defaults
-    before, now = (defaults | block.get("args", {}) for block in (arch, other))
-
-    def shapes(args: Mapping[str, Any]) -> dict[str, torch.Size] | None:
-        try:
-            with torch.device("meta"):
-                arch = other | {"args": args}
-                network = build_network(arch, normalisation, alphabet)
-        except ConfigFault:
-            return None
-        return {name: value.shape for name, value in network.state_dict().items()}
-
-    own = shapes(other.get("args", {}))
-    return [
-        f"{name} is {shown(before.get(name))} in the file, {shown(now.get(name))} in the config"
-        for name in dict.fromkeys([*now, *before])
-        if before.get(name) != now.get(name)
-        and shapes({**other.get("args", {}), name: before.get(name)}) != own
-    ]
