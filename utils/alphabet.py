@@ -53,9 +53,9 @@ def table(counts: Mapping[str, int], marked: Iterable[str] = (), columns: int = 
     """
     marked = set(marked)
     names = [describe(character) for character in counts]
-    width = max([12, *map(_columns, names)])
+    width = max([12, *map(len, names)])
     cells = [
-        f"  {name}{' ' * (width - _columns(name))} {count:>9,}" + "*" * (character in marked)
+        f"  {name:{width}} {count:>9,}" + "*" * (character in marked)
         for name, (character, count) in zip(names, counts.items(), strict=True)
     ]
     if marked:  # A count without a mark ends where those with one do.
@@ -65,24 +65,14 @@ def table(counts: Mapping[str, int], marked: Iterable[str] = (), columns: int = 
     return "\n".join(row.rstrip() for row in rows)
 
 
-def _columns(text: str) -> int:
-    """Return how many columns a text takes on a terminal."""
-    wide = sum(unicodedata.east_asian_width(character) in "WF" for character in text)
-    none = sum(unicodedata.category(character) in ("Mn", "Me") for character in text)
-    return len(text) + wide - none
-
-
 class UnknownCharacters(UserError):
     """Text holds characters that an alphabet lacks; `characters` lists them, each once."""
 
     def __init__(self, characters: Sequence[str]) -> None:
+        them = "it" if len(characters) == 1 else "them"
         super().__init__(
-            "the alphabet lacks "
-            + ", ".join(describe(character) for character in characters)
-            + ": leave "
-            + ("it" if len(characters) == 1 else "them")
-            + " out, or train on texts that hold "
-            + ("it" if len(characters) == 1 else "them")
+            f"the alphabet lacks {', '.join(map(describe, characters))}: leave {them} out, or "
+            f"train on texts that hold {them}"
         )
         self.characters = list(characters)
 
@@ -103,24 +93,18 @@ class Alphabet:
         if not isinstance(characters, Sequence):
             raise DataError(f"an alphabet is a list of characters, not {short(characters)}")
         self.characters = list(characters)
-        for character in self.characters:
-            if not isinstance(character, str) or len(character) != 1:
-                raise DataError(f"an alphabet holds single characters, not {short(character)}")
-            if unicodedata.category(character) == "Cs":
-                raise DataError(f"an alphabet holds characters, not halves as {character!r}")
-            if (normal := nfc(character)) != character:
+        for one in self.characters:
+            single = isinstance(one, str) and len(one) == 1
+            if not single or nfc(one) != one or unicodedata.category(one) == "Cs":
                 raise DataError(
-                    f"an alphabet holds characters of Unicode's normal form C: "
-                    f"{' '.join(map(describe, normal))} instead of {describe(character)}"
+                    "an alphabet holds single characters, whole and in Unicode's normal form C, "
+                    f"not {short(one)}" + (f" (U+{ord(one):04X})" if single else "")
                 )
         self._index = {character: n for n, character in enumerate(self.characters)}
-        if len(self._index) < len(self.characters):
-            twice = sorted(c for c, count in Counter(self.characters).items() if count > 1)
-            more = f" and {len(twice) - SHOWN} more" if len(twice) > SHOWN else ""
-            raise DataError(
-                "characters stand twice in an alphabet: "
-                f"{', '.join(map(describe, twice[:SHOWN]))}{more}"
-            )
+        twice = sorted(c for c, count in Counter(self.characters).items() if count > 1)
+        if twice:
+            listed = ", ".join(map(describe, twice[:SHOWN]))
+            raise DataError(f"{len(twice)} characters stand twice in an alphabet: {listed}")
 
     @classmethod
     def from_texts(cls, texts: Iterable[str]) -> "Alphabet":

@@ -1,9 +1,11 @@
 """Text as people have it, made writable by a network that knows certain characters."""
 
+import json
 import re
 import unicodedata
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 from utils.alphabet import SHOWN, Alphabet, describe, nfc
@@ -12,72 +14,11 @@ from utils.checks import UserError
 TAB = "    "
 """A tab (assumed)."""
 
-MARKS = 30
-"""Combining marks on one letter at most, as in Unicode's stream-safe text format; a normal form
-takes a time that grows with their square. Parts of an emoji at most, too."""
-
 DEPTH = 4
 """Steps of replacements at most; assumed: ½ takes two."""
 
-_SAME = {
-    "'": "‘’‚‛′ˈʹʻʼʽ`´‹›",
-    '"': "“”„‟″‶〝〞〟«»",
-    "-": "‐‑‒–—―−⁃˗⸺⸻•‣◦▪●■○□∙",
-    "(": "[{⟨〈",
-    ")": "]}⟩〉",
-    "/": "⁄∕\\|",
-    ".": "·⋅",
-    " ": "\u2800",
-}
-_OWN = {
-    "'": "’",  # for a network that knows only this one
-    "…": "...",
-    "⋯": "...",
-    "×": "x",
-    "✕": "x",
-    "÷": "/",
-    "±": "+/-",
-    "≤": "<=",
-    "≥": ">=",
-    "≠": "!=",
-    "→": "->",
-    "←": "<-",
-    "⇒": "=>",
-    "€": "EUR",
-    "£": "GBP",
-    "¢": "c",
-    "©": "(c)",
-    "®": "(R)",
-    "μ": "u",
-    "ß": "ss",
-    "ẞ": "SS",
-    "æ": "ae",
-    "Æ": "AE",
-    "œ": "oe",
-    "Œ": "OE",
-    "ø": "o",
-    "Ø": "O",
-    "ł": "l",
-    "Ł": "L",
-    "đ": "d",
-    "Đ": "D",
-    "ð": "d",
-    "Ð": "D",
-    "þ": "th",
-    "Þ": "Th",
-    "ħ": "h",
-    "Ħ": "H",
-    "ŧ": "t",
-    "Ŧ": "T",
-    "ŋ": "ng",
-    "Ŋ": "NG",
-    "ı": "i",
-    "ȷ": "j",
-    "ĸ": "k",
-    "ə": "e",
-    "Ə": "E",
-}
-SIMILAR = {one: sign for sign, others in _SAME.items() for one in others} | _OWN
+_SIGNS = json.loads(Path(__file__).with_name("similar_characters.json").read_text("utf-8"))
+SIMILAR = {one: sign for sign, others in _SIGNS.items() for one in others}
 """What is written instead of an unknown character, where its normal form KC does not tell."""
 
 _LINE_ENDS = re.compile("\r\n|[\r\v\f\x85\u2028\u2029]")
@@ -117,7 +58,7 @@ def fit(text: str, known: Collection[str] | Alphabet) -> Fitted:
     """
     known = {"\n", *(known.characters if isinstance(known, Alphabet) else known)}
     left_out: Counter[str] = Counter()
-    text = nfc(_thinned(_LINE_ENDS.sub("\n", text), left_out))
+    text = nfc(_LINE_ENDS.sub("\n", text))
     if " " in known:  # 1½ is not 11/2
         text = _FRACTION.sub(lambda one: one[0] if one[0] in known else f" {one[0]}", text)
     changes: dict[str, tuple[str, int]] = {}
@@ -185,17 +126,6 @@ def _described(part: str) -> str:
     return f"'{part}' ({' '.join(f'U+{ord(one):04X}' for one in part)})"
 
 
-def _thinned(text: str, left_out: Counter[str]) -> str:
-    """Return a text without the combining marks beyond `MARKS` in a row, which are counted."""
-    marks = bytes(map(bool, map(unicodedata.combining, text)))
-    kept, start = [], 0
-    for run in re.finditer(rb"\x01{%d,}" % (MARKS + 1), marks):
-        kept.append(text[start : run.start() + MARKS])
-        start = run.end()
-        left_out.update(text[run.start() + MARKS : start])
-    return "".join([*kept, text[start:]])
-
-
 def _parts(text: str) -> Iterator[str]:
     """Yield what is seen as one character: a letter with its marks, an emoji of several parts."""
     start = 0
@@ -208,7 +138,7 @@ def _parts(text: str) -> Iterator[str]:
 def _belongs(text: str, start: int, at: int) -> bool:
     """Return whether the character `at` belongs to what began at `start`."""
     one = text[at]
-    if one < "\u0300" or at - start > MARKS:
+    if one < "\u0300":
         return False
     first, kind = unicodedata.category(text[start]), unicodedata.category(one)
     if kind[0] == "M":
