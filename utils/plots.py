@@ -241,6 +241,16 @@ def lines_figure(
     return paper.cut(width + 2 * MARGIN, y - gap + MARGIN)
 
 
+def draw_sheet(
+    path: str | PathLike[str],
+    inks: Sequence[np.ndarray],
+    texts: Sequence[str],
+    faults: Sequence[str],
+) -> None:
+    """Write many lines of ink in columns as a PNG; see `sheet_figure`."""
+    write_png(path, sheet_figure(inks, texts, faults))
+
+
 def sheet_figure(inks: Sequence[np.ndarray], texts: Sequence[str], faults: Sequence[str]) -> Figure:
     """Return a figure of many lines of ink, in columns from the top down.
 
