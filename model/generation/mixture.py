@@ -5,6 +5,7 @@ Shapes: `...` any leading dimensions, M components, 2 the axes (x, y).
 
 import copy
 import math
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import torch
@@ -64,11 +65,11 @@ class NextPoint:
 
     def __getitem__(self, place: Any) -> Self:
         """Return the prediction at an index of the leading dimensions."""
-        return type(self)(
-            **{name: None if part is None else part[place] for name, part in vars(self).items()}
-        )
+        parts = {name: part[place] for name, part in vars(self).items() if part is not None}
+        return replace(self, **parts)
 
 
+@dataclass
 class Mixture(NextPoint):
     """A mixture of bivariate Gaussians for the offset, and a Bernoulli for the end of stroke.
 
@@ -83,21 +84,12 @@ class Mixture(NextPoint):
         correlations: `(..., M)`.
     """
 
-    def __init__(
-        self,
-        end_logits: Tensor,
-        weight_logits: Tensor,
-        means: Tensor,
-        log_scales: Tensor,
-        correlations: Tensor,
-        sequence_logits: Tensor | None = None,
-    ) -> None:
-        self.end_logits = end_logits
-        self.weight_logits = weight_logits
-        self.means = means
-        self.log_scales = log_scales
-        self.correlations = correlations
-        self.sequence_logits = sequence_logits
+    end_logits: Tensor
+    weight_logits: Tensor
+    means: Tensor
+    log_scales: Tensor
+    correlations: Tensor
+    sequence_logits: Tensor | None = None
 
     @staticmethod
     def num_parameters(components: int, end_of_sequence: bool = False) -> int:
@@ -162,7 +154,7 @@ class Mixture(NextPoint):
         columns = (factors, normalisation.mean, normalisation.std)
         factor, mean, std = self.means.new_tensor(columns)[..., None]  # (2, 1) each
         means = factor * self.means + (factor - 1.0) * mean / std
-        return type(self)(**vars(self) | {"means": means})
+        return replace(self, means=means)
 
     @property
     def weights(self) -> Tensor:

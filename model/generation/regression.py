@@ -3,6 +3,7 @@
 Shapes: `...` any leading dimensions, 2 the axes (x, y).
 """
 
+from dataclasses import dataclass
 from typing import Self
 
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor
 from model.generation.mixture import LIMIT, NextPoint, clamp_inwards, draw_ends
 
 
+@dataclass
 class PointEstimate(NextPoint):
     """The expected offset of the next point, and a Bernoulli for the end of stroke.
 
@@ -21,12 +23,9 @@ class PointEstimate(NextPoint):
         mean: `(..., 2)`, in normalised units.
     """
 
-    def __init__(
-        self, end_logits: Tensor, mean: Tensor, sequence_logits: Tensor | None = None
-    ) -> None:
-        self.end_logits = end_logits
-        self.mean = mean
-        self.sequence_logits = sequence_logits
+    end_logits: Tensor
+    mean: Tensor
+    sequence_logits: Tensor | None = None
 
     @staticmethod
     def num_parameters(end_of_sequence: bool = False) -> int:

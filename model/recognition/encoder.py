@@ -1,4 +1,4 @@
-"""What the recognition networks share: from features to encodings of frames.
+"""What the recognition networks share: from features to encodings of frames, and their labels.
 
 The features of `utils.ink_features` go through a convolution that halves their number, and a stack
 of bidirectional recurrent layers; the networks themselves are in `networks`. Padding has no effect:
@@ -114,7 +114,9 @@ class BidirectionalLayer(nn.Module):
 
 
 class RecognitionNetwork(BaseModel):
-    """The features and the encoder that all recognisers share.
+    """A network that reads lines: what all recognisers share.
+
+    The encoder's frames are labelled as in CTC; how texts are found says `decode`.
 
     Common arguments of the networks' constructors:
 
@@ -153,8 +155,8 @@ class RecognitionNetwork(BaseModel):
         normalisation: Normalisation,
         alphabet: Alphabet,
         *,
-        num_layers: Annotated[int, Range(1, 16)],
-        time_reductions: Annotated[int, Range(0, 4)],
+        num_layers: Annotated[int, Range(1, 16)] = 3,
+        time_reductions: Annotated[int, Range(0, 4)] = 0,
         hidden_size: Size = 256,
         channels: Size = 64,
         cell: Literal["LSTM", "GRU"] = "LSTM",
@@ -167,10 +169,8 @@ class RecognitionNetwork(BaseModel):
         super().__init__()
         self.normalisation, self.alphabet = normalisation, alphabet
         self.mask_ratio, self.spacing, self.parts = mask_ratio, spacing, parts
-        if time_reductions > num_layers - 1:
-            expected = (
-                f"at most {num_layers - 1}: only below another one of the {num_layers} layers"
-            )
+        if time_reductions > (most := num_layers - 1):
+            expected = f"at most {most}: only below another one of the {num_layers} layers"
             raise ConfigFault("time_reductions", time_reductions, expected)
         self.time_reductions = time_reductions
         self.convolution = nn.Conv1d(num_features(parts), channels, KERNEL, STRIDE, KERNEL // 2)
@@ -181,6 +181,7 @@ class RecognitionNetwork(BaseModel):
         self.layers = nn.ModuleList(layers)
         self.dropout = Dropout(dropout)
         self.encoded_size = size
+        self.labels = nn.Linear(size, len(alphabet) + 1)  # the last: the blank
 
     def initial_state(self, batch: int) -> dict[str, Tensor]:
         """Return no state: a line is read as a whole."""
@@ -236,7 +237,6 @@ class RecognitionNetwork(BaseModel):
         masked = (windows > places.flip(0)).any(-1)
         return features.masked_fill(masked[..., None], 0.0)
 
-    @abstractmethod
     def forward(
         self,
         features: Tensor,
@@ -258,6 +258,11 @@ class RecognitionNetwork(BaseModel):
                 the others are its own predictions.
             search: how to search for the text; None for no search.
         """
+        encoded, lengths = self.encode(features, points)
+        transcript = Transcript(self.alphabet, log_softmax(self.labels(encoded)), lengths)
+        if search is not None:
+            transcript.hypotheses = self.decode(encoded, lengths, search)
+        return transcript
 
     @abstractmethod
     def decode(self, encoded: Tensor, lengths: Tensor, search: Search) -> list[str]:
@@ -267,6 +272,16 @@ class RecognitionNetwork(BaseModel):
     def read(self, inks: Sequence[np.ndarray], search: Search = GREEDY) -> Transcript:
         """Read ink of any unit, `(points, 3)` each; call `eval()` first."""
         return self(*self.batched(list(map(self.features, inks))), search=search)
+
+    @property
+    def vocabulary_axes(self) -> dict[str, tuple[int, int]]:
+        """The weights with an index for each character, see `BaseModel`."""
+        return {"labels.weight": (0, 0), "labels.bias": (0, 0)}
+
+
+def log_softmax(output: Tensor) -> Tensor:
+    """Return log-probabilities in float32 or better."""
+    return functional.log_softmax(output.to(state_dtype(output.dtype)), -1)
 
 
 def _frame_mask(hidden: Tensor, lengths: Tensor) -> Tensor:

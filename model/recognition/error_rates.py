@@ -138,14 +138,14 @@ class ErrorRates(BaseMetric):
     names: ClassVar[tuple[str, ...]] = ("cer", "wer")
     in_training: ClassVar[bool] = False  # training does not decode
     heads: ClassVar[tuple[str, ...]] = ("ctc", "decoder")
-    sums: ClassVar[tuple[str, ...]] = ("_character_errors", "_characters", "_word_errors", "_words")
+    sums: ClassVar[tuple[str, ...]] = ("_counts",)
 
     def __init__(self) -> None:
         self.reset()
 
     def reset(self) -> None:
         """Forget everything added so far."""
-        self._character_errors = self._characters = self._word_errors = self._words = 0
+        self._counts = np.zeros(len(ErrorCounts._fields), dtype=np.int64)
 
     def update(self, output: Any, batch: Any) -> None:
         """Add one batch.
@@ -158,21 +158,17 @@ class ErrorRates(BaseMetric):
         """
         if output.hypotheses is None:
             return
-        lengths = batch.text_lengths.tolist()
-        for hypothesis, text, length in zip(
-            output.hypotheses, batch.text.tolist(), lengths, strict=True
-        ):
-            counts = error_counts(output.alphabet.decode(text[:length]), hypothesis)
-            self._character_errors += counts.character_errors
-            self._characters += counts.characters
-            self._word_errors += counts.word_errors
-            self._words += counts.words
+        lines = zip(batch.text.tolist(), batch.text_lengths.tolist(), strict=True)
+        references = (output.alphabet.decode(text[:length]) for text, length in lines)
+        for pair in zip(references, output.hypotheses, strict=True):
+            self._counts += error_counts(*pair)
 
     def compute(self) -> dict[str, float]:
         """Return the rates by name; nan where there is no reference."""
+        counts = ErrorCounts(*self._counts.tolist())
         return {
-            "cer": _ratio(self._character_errors, self._characters),
-            "wer": _ratio(self._word_errors, self._words),
+            "cer": _ratio(counts.character_errors, counts.characters),
+            "wer": _ratio(counts.word_errors, counts.words),
         }
 
 

@@ -17,7 +17,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from model.layers.cells import state_dtype
 from model.recognition.decoding import Search, attention_texts, ctc_texts
-from model.recognition.encoder import STRIDE, RecognitionNetwork, Size, Transcript
+from model.recognition.encoder import STRIDE, RecognitionNetwork, Size, Transcript, log_softmax
 from utils.alphabet import Alphabet
 from utils.checks import Range
 from utils.ink_features import SPACING
@@ -27,56 +27,15 @@ from utils.normalisation import Normalisation
 class CTCNetwork(RecognitionNetwork):
     """Labels every frame with a character or the blank (connectionist temporal classification).
 
-    See `RecognitionNetwork` for the arguments.
+    Args:
+        normalisation: see `RecognitionNetwork`, as are the other arguments.
     """
 
     head: ClassVar[str] = "ctc"
 
-    def __init__(
-        self,
-        normalisation: Normalisation,
-        alphabet: Alphabet,
-        *,
-        num_layers: Annotated[int, Range(1, 16)] = 3,
-        time_reductions: Annotated[int, Range(0, 4)] = 0,
-        **options: Any,
-    ) -> None:
-        super().__init__(
-            normalisation,
-            alphabet,
-            num_layers=num_layers,
-            time_reductions=time_reductions,
-            **options,
-        )
-        self.labels = nn.Linear(self.encoded_size, len(alphabet) + 1)
-
-    def forward(
-        self,
-        features: Tensor,
-        points: Tensor,
-        text: Tensor | None = None,
-        text_lengths: Tensor | None = None,
-        *,
-        teacher_forcing_ratio: float = 1.0,
-        search: Search | None = None,
-    ) -> Transcript:
-        encoded, lengths = self.encode(features, points)
-        ctc_log_probs = _log_softmax(self.labels(encoded))  # (B, S, C + 1)
-        transcript = Transcript(self.alphabet, ctc_log_probs, lengths)
-        if search is not None:
-            transcript.hypotheses = self._texts(ctc_log_probs, lengths, search)
-        return transcript
-
     def decode(self, encoded: Tensor, lengths: Tensor, search: Search) -> list[str]:
-        return self._texts(_log_softmax(self.labels(encoded)), lengths, search)
-
-    def _texts(self, ctc_log_probs: Tensor, lengths: Tensor, search: Search) -> list[str]:
-        return list(map(self.alphabet.decode, ctc_texts(ctc_log_probs, lengths, search)))
-
-    @property
-    def vocabulary_axes(self) -> dict[str, tuple[int, int]]:
-        """The weights with an index for each character, see `BaseModel`."""
-        return {"labels.weight": (0, 0), "labels.bias": (0, 0)}
+        texts = ctc_texts(log_softmax(self.labels(encoded)), lengths, search)
+        return list(map(self.alphabet.decode, texts))
 
 
 class AttentionNetwork(RecognitionNetwork):
@@ -107,27 +66,16 @@ class AttentionNetwork(RecognitionNetwork):
         embedding_size: Size = 50,
         **options: Any,
     ) -> None:
-        super().__init__(
-            normalisation,
-            alphabet,
-            num_layers=num_layers,
-            time_reductions=time_reductions,
-            **options,
-        )
-        classes = len(alphabet) + 1  # the last: the end of the text
-        self.labels = nn.Linear(self.encoded_size, classes)
-        self.embedding = nn.Embedding(classes + 1, embedding_size)  # the last: its beginning
+        options |= dict(num_layers=num_layers, time_reductions=time_reductions)
+        super().__init__(normalisation, alphabet, **options)
+        self.end = len(alphabet)  # the class of the end of a text; the next: of its beginning
+        self.embedding = nn.Embedding(self.end + 2, embedding_size)
         self.decoder = nn.LSTMCell(embedding_size + self.encoded_size, decoder_size)
         self.keys = nn.Linear(self.encoded_size, attention_size)
         self.query = nn.Linear(decoder_size, attention_size, bias=False)
         self.places = nn.Conv1d(1, attention_size, 15, padding=7, bias=False)  # location-aware
         self.energy = nn.Linear(attention_size, 1, bias=False)
-        self.characters = nn.Linear(decoder_size + self.encoded_size, classes)
-
-    @property
-    def end(self) -> int:
-        """The class of the end of a text; the next one is that of its beginning."""
-        return len(self.alphabet)
+        self.characters = nn.Linear(decoder_size + self.encoded_size, self.end + 1)
 
     def forward(
         self,
@@ -140,23 +88,32 @@ class AttentionNetwork(RecognitionNetwork):
         search: Search | None = None,
     ) -> Transcript:
         encoded, lengths = self.encode(features, points)
-        ctc_log_probs = _log_softmax(self.labels(encoded))  # (B, S, C + 1)
-        transcript = Transcript(self.alphabet, ctc_log_probs, lengths)
-        state = self._start(encoded, lengths)
+        transcript = Transcript(self.alphabet, log_softmax(self.labels(encoded)), lengths)
         if search is not None:
-            transcript.hypotheses = self._texts(state, lengths, search)
-        if text is not None:
-            transcript.decoder_log_probs, transcript.attention = self._teacher_forced(
-                text, state, teacher_forcing_ratio
-            )
-        elif search is not None:
+            transcript.hypotheses = self.decode(encoded, lengths, search)
+        read = text is None and search is not None
+        if read:
             indices = [torch.from_numpy(self.alphabet.encode(t)) for t in transcript.hypotheses]
             text = pad_sequence(indices, batch_first=True).to(points)
-            _, transcript.attention = self._teacher_forced(text, state, 1.0)
+        if text is not None:
+            log_probs, transcript.attention = self._teacher_forced(
+                text, self._start(encoded, lengths), teacher_forcing_ratio
+            )
+            transcript.decoder_log_probs = None if read else log_probs
         return transcript
 
     def decode(self, encoded: Tensor, lengths: Tensor, search: Search) -> list[str]:
-        return self._texts(self._start(encoded, lengths), lengths, search)
+        # Measured: no line of IAM-OnDB has fewer than 3 points per character.
+        points = STRIDE * 2**self.time_reductions * lengths * (self.spacing / SPACING)
+        texts = attention_texts(
+            lambda tokens, state: self.step(tokens, state)[:2],
+            self._start(encoded, lengths),
+            search,
+            longest=(5 + points / 3).long().tolist(),
+            end=self.end,
+            per_line=("frames", "keys", "padding_mask"),
+        )
+        return list(map(self.alphabet.decode, texts))
 
     def _start(self, encoded: Tensor, lengths: Tensor) -> dict[str, Tensor]:
         """Return the decoder's state before the first character, B first in each."""
@@ -201,7 +158,7 @@ class AttentionNetwork(RecognitionNetwork):
             "context": context,
             "cumulative_attention": total + attention,
         }
-        return _log_softmax(output), state | updated, attention
+        return log_softmax(output), state | updated, attention
 
     def _teacher_forced(
         self, text: Tensor, state: dict[str, Tensor], teacher_forcing_ratio: float
@@ -224,26 +181,8 @@ class AttentionNetwork(RecognitionNetwork):
             attentions.append(attention.detach())
         return torch.stack(outputs, 1), torch.stack(attentions, 1)
 
-    def _texts(self, state: dict[str, Tensor], lengths: Tensor, search: Search) -> list[str]:
-        # Measured: no line of IAM-OnDB has fewer than 3 points per character.
-        points = STRIDE * 2**self.time_reductions * lengths * (self.spacing / SPACING)
-        found = attention_texts(
-            lambda tokens, state: self.step(tokens, state)[:2],
-            state,
-            search,
-            longest=(5 + points / 3).long().tolist(),
-            end=self.end,
-            per_line=("frames", "keys", "padding_mask"),
-        )
-        return list(map(self.alphabet.decode, found))
-
     @property
     def vocabulary_axes(self) -> dict[str, tuple[int, int]]:
         """The weights with an index for each character, see `BaseModel`."""
-        names = ("labels.weight", "labels.bias", "characters.weight", "characters.bias")
-        return dict.fromkeys((*names, "embedding.weight"), (0, 0))
-
-
-def _log_softmax(output: Tensor) -> Tensor:
-    """Return log-probabilities in float32 or better."""
-    return functional.log_softmax(output.to(state_dtype(output.dtype)), -1)
+        names = ("characters.weight", "characters.bias", "embedding.weight")
+        return super().vocabulary_axes | dict.fromkeys(names, (0, 0))

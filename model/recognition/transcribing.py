@@ -1,12 +1,13 @@
 """Transcribing ink with a recogniser, and scoring what it reads."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from model.recognition.encoder import GREEDY, RecognitionNetwork, Search
@@ -33,6 +34,15 @@ def read_lines(
     return read_each_way(model, inks, {"": search}, progress=progress)[""]
 
 
+def _batches(
+    model: RecognitionNetwork, inks: Sequence[np.ndarray], progress: bool
+) -> Iterator[tuple[list[int], Tensor, Tensor]]:
+    """Yield numbers of lines of like lengths, their features and points; not those without ink."""
+    for together in by_length([len(ink) for ink in inks], "reading", progress=progress):
+        if numbers := [number for number in together if len(inks[number])]:
+            yield numbers, *model.batched([model.features(inks[number]) for number in numbers])
+
+
 @torch.inference_mode()
 def read_each_way(
     model: RecognitionNetwork,
@@ -46,12 +56,8 @@ def read_each_way(
     The encoder runs once for all searches. Args: as `read_lines`.
     """
     read = {name: [""] * len(inks) for name in searches}
-    for together in by_length([len(ink) for ink in inks], "reading", progress=progress):
-        numbers = [number for number in together if len(inks[number])]
-        if not numbers:
-            continue
-        features = [model.features(inks[number]) for number in numbers]
-        encoded, lengths = model.encode(*model.batched(features))
+    for numbers, *batch in _batches(model, inks, progress):
+        encoded, lengths = model.encode(*batch)
         for name, search in searches.items():
             # A beam multiplies what a decoder holds.
             batch_size = max(1, BATCH_SIZE // search.width)
@@ -76,20 +82,14 @@ def read_with_doubts(
     the texts that they should say, in nats.
 
     Args:
-        model: in evaluation mode.
-        inks: `(points, 3)` each, in any unit; one without a point has an empty text.
+        model, inks, progress: as for `read_lines`.
         texts: what each should say; 0 is returned for one with unknown characters, and for
             ink without a point.
-        progress: show a progress bar.
     """
     found = [("", 0.0)] * len(inks)
     alphabet, decoder_nats = model.alphabet, TranscriptionLoss()
     texts = ["" if alphabet.unknown(text) else text for text in map(normalised, texts)]
-    for together in by_length([len(ink) for ink in inks], "reading", progress=progress):
-        numbers = [number for number in together if len(inks[number])]
-        if not numbers:
-            continue
-        features, points = model.batched([model.features(inks[number]) for number in numbers])
+    for numbers, features, points in _batches(model, inks, progress):
         encoded = [torch.from_numpy(alphabet.encode(texts[number])) for number in numbers]
         text = pad_sequence(encoded, batch_first=True).to(points)
         lengths = torch.tensor([len(one) for one in encoded]).to(points)
