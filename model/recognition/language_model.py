@@ -60,11 +60,8 @@ class CharacterLanguageModel:
         """Return the model of the lines `texts`.
 
         Raises:
-            ValueError: if `order` is below 1.
             UnknownCharacters: if the alphabet lacks a character of a text.
         """
-        if order < 1:
-            raise ValueError(f"an n-gram has one symbol or more, not {order}")
         end, start = len(alphabet), len(alphabet) + 1
         lines = [np.concatenate(([start], alphabet.encode(text), [end])) for text in texts]
         symbols = np.concatenate([*lines, np.empty(0, dtype=np.int64)])
@@ -108,20 +105,6 @@ class CharacterLanguageModel:
         if len(context) < length:
             return self._after((len(self.alphabet) + 1, *context))
         return self._after(context[len(context) - length :])
-
-    def perplexity(self, texts: Iterable[str]) -> float:
-        """Return the perplexity of `texts` per symbol, line ends among them; nan without texts.
-
-        Raises:
-            UnknownCharacters: if the alphabet lacks a character of a text.
-        """
-        total, symbols = 0.0, 0
-        for text in texts:
-            line = (*self.alphabet.encode(text).tolist(), len(self.alphabet))
-            for place, symbol in enumerate(line):
-                total += float(self.log_probs(line[max(0, place - self.order) : place])[symbol])
-            symbols += len(line)
-        return math.exp(-total / symbols) if symbols else math.nan
 
     def _after(self, context: tuple[int, ...]) -> np.ndarray:
         """Return the log-probabilities after the symbols `context`, fewer than `order`."""

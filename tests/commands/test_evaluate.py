@@ -29,6 +29,7 @@ from tests.commands.networks import (
     network,
     save,
 )
+from tests.perplexity import perplexity
 from trainer import scores as library
 from utils.alphabet import Alphabet
 from utils.checks import UserError
@@ -211,8 +212,8 @@ def test_a_language_model_is_of_the_training_texts(checkpoints, data, tmp_path, 
     found = search_options.search_of(loaded, arguments).language_model
     texts = {name: [data.text(int(n)) for n in data.indices(name)] for name in ("train", split)}
     of = {name: CharacterLanguageModel.fit(texts[name], ALPHABET) for name in texts}
-    assert found.perplexity(texts[split]) == of["train"].perplexity(texts[split])
-    assert of["train"].perplexity(texts[split]) > 2 * of[split].perplexity(texts[split])
+    assert perplexity(found, texts[split]) == perplexity(of["train"], texts[split])
+    assert perplexity(of["train"], texts[split]) > 2 * perplexity(of[split], texts[split])
 
 
 def test_lines_without_a_text_are_not_scored(checkpoints, data, tmp_path, capsys, monkeypatch):

@@ -14,6 +14,7 @@ from model.recognition.error_rates import rates
 from model.recognition.language_model import CharacterLanguageModel
 from model.recognition.transcribing import read_lines
 from tests.commands.networks import ALPHABET, READERS, names, use
+from tests.perplexity import perplexity
 from utils.checks import UserError
 from utils.page.inkml import write_inkml
 
@@ -106,7 +107,7 @@ def test_a_language_model_takes_texts_in_normal_form(checkpoints, tmp_path, caps
     _, arguments = command_line.parse(words, COMMANDS)
     found = search_options.search_of(loaded, arguments).language_model
     same = CharacterLanguageModel.fit(["caf and cafe"], ALPHABET)
-    assert found.perplexity(["caf and cafe"]) == same.perplexity(["caf and cafe"])
+    assert perplexity(found, ["caf and cafe"]) == perplexity(same, ["caf and cafe"])
     assert "as the network does not know it: 'é'" in capsys.readouterr().out
     path.write_text("é\nß é\n", encoding="utf-8")
     with pytest.raises(UserError, match=r"text\.txt: it contains no text of characters"):
