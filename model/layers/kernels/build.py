@@ -11,13 +11,14 @@ off the Triton kernels of `fused` as well), everything runs in plain torch opera
 import contextlib
 import ctypes
 import hashlib
+import itertools
 import logging
 import os
 import platform
-import shlex
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from filelock import FileLock
@@ -28,40 +29,20 @@ SWITCH = "ONLINE_HANDWRITING_KERNELS"
 """Environment variable; 0 turns the kernels off."""
 
 MORE_FLAGS = "ONLINE_HANDWRITING_CFLAGS"
-"""Environment variable; further options for the compiler, quoted as in a shell. With -fsanitize
-the sanitizers' library must be loaded first: see tests/sanitize.py."""
+"""Environment variable; further options for the compiler, between blanks. With -fsanitize the
+sanitizers' library must be loaded first: see tests/sanitize.py."""
 
 FLAGS = ("-O3", "-std=gnu11", "-fPIC", "-shared")
-OPTIONAL_FLAGS = (
-    ("-march=native", "-fopenmp"),
-    ("-march=native",),
-    ("-mcpu=native", "-fopenmp"),
-    ("-mcpu=native",),
-    ("-fopenmp",),
-    (),
+OPTIONAL_FLAGS: Sequence[tuple[str, ...]] = list(
+    itertools.product(("-march=native", "-mcpu=native", "-fPIC"), ("-fopenmp", "-fPIC"))
 )
-"""Tried in this order: not every compiler knows all of them. Without OpenMP one core does all."""
+"""Tried in this order: not every compiler knows all of them. -fPIC, which is always given, stands for
+none. Without OpenMP one core does all."""
 
 TIMEOUT = 120.0
 """Seconds for one attempt to compile (assumed; measured: 1.8 with GCC 12)."""
 
 log = logging.getLogger(__name__)
-
-
-def _words(variable: str) -> list[str]:
-    """Return the words of an environment variable; none, with a log message, if quoting is open."""
-    value = os.environ.get(variable, "")
-    try:
-        return shlex.split(value)
-    except ValueError as error:
-        log.info("%s=%s is ignored: %s", variable, value, error)
-        return []
-
-
-def _compilers() -> list[list[str]]:
-    """Return the commands of the C compilers found."""
-    wanted = [_words("CC"), ["cc"], ["gcc"], ["clang"]]
-    return [command for command in wanted if command and shutil.which(command[0])]
 
 
 def _processor() -> str:
@@ -97,7 +78,7 @@ def _cache(stack: contextlib.ExitStack) -> Path:
     return folder
 
 
-def _run(command: list[str | Path]) -> subprocess.CompletedProcess[str]:
+def _run(command: Sequence[str | Path]) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT)
 
 
@@ -114,6 +95,23 @@ def _checksum(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()[:24]
 
 
+def _compile(
+    compiler: list[str], sources: list[Path], options: Sequence[str], target: Path
+) -> ctypes.CDLL | None:
+    """Compile and load `sources`; keep the result as `target` with its checksum."""
+    temporary = target.with_name(f".{target.name}.tmp")
+    for optional in OPTIONAL_FLAGS:
+        done = _run([*compiler, *FLAGS, *optional, *options, "-o", temporary, *sources])
+        # Some compilers accept OpenMP but lack its library.
+        if done.returncode == 0 and (library := _load(temporary)) is not None:
+            temporary.chmod(0o600)
+            checksum = _checksum(temporary.read_bytes())
+            temporary.replace(target.with_name(f"{target.name}-{checksum}.so"))
+            return library
+    log.info("%s does not compile %s: %s", compiler[0], target.name, done.stderr.strip()[-500:])
+    return None
+
+
 def _load_kept(target: Path) -> ctypes.CDLL | None:
     """Load what `_compile` kept; None if it is missing, damaged, or not the user's own."""
     for path in target.parent.glob(f"{target.name}-*.so"):
@@ -124,30 +122,7 @@ def _load_kept(target: Path) -> ctypes.CDLL | None:
     return None
 
 
-def _compile(
-    compiler: list[str], sources: list[Path], options: tuple[str, ...], target: Path
-) -> ctypes.CDLL | None:
-    """Compile and load `sources`; keep the result as `target` with its checksum, atomically."""
-    temporary = target.with_name(f".{target.name}.tmp")
-    try:
-        for optional in OPTIONAL_FLAGS:
-            done = _run([*compiler, *FLAGS, *optional, *options, "-o", temporary, *sources])
-            # Some compilers accept OpenMP but lack its library.
-            library = _load(temporary) if done.returncode == 0 else None
-            if library is not None:
-                temporary.chmod(0o600)
-                with open(temporary, "rb+") as file:
-                    os.fsync(file.fileno())
-                    checksum = _checksum(file.read())
-                temporary.replace(target.with_name(f"{target.name}-{checksum}.so"))
-                return library
-        log.info("%s does not compile %s: %s", compiler[0], target.name, done.stderr.strip()[-500:])
-        return None
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def build(folder: Path, defines: tuple[str, ...]) -> ctypes.CDLL | None:
+def build(folder: Path, defines: Sequence[str]) -> ctypes.CDLL | None:
     """Return the C files of a folder as one library, compiled if it is not in the cache.
 
     Args:
@@ -160,28 +135,22 @@ def build(folder: Path, defines: tuple[str, ...]) -> ctypes.CDLL | None:
     if os.environ.get(SWITCH) == "0":
         log.info("the compiled kernels are turned off by %s=0", SWITCH)
         return None
-    compilers = _compilers()
-    if not compilers:
-        log.info("no C compiler found: plain torch operations replace the compiled kernels")
-        return None
-    options = (*defines, *_words(MORE_FLAGS))
+    options = [*defines, *os.environ.get(MORE_FLAGS, "").split()]
+    wanted = [one.split() for one in (os.environ.get("CC", ""), "cc", "gcc", "clang")]
+    compilers = [command for command in wanted if command and shutil.which(command[0])]
     sources, headers = sorted(folder.glob("*.c")), sorted(folder.glob("*.h"))
-    with contextlib.ExitStack() as stack:
-        try:
+    try:
+        with contextlib.ExitStack() as stack:
             cache = _cache(stack)
-        except OSError as error:
-            log.info("no folder to compile kernels in: %s", error)
-            return None
-        for compiler in compilers:
-            try:
+            for compiler in compilers:
                 parts = [(file.name, file.read_text()) for file in (*sources, *headers)]
                 parts += [_run([*compiler, "--version"]).stdout, _processor()]
                 key = repr((*parts, compiler, FLAGS, OPTIONAL_FLAGS, options))
                 target = cache / f"{folder.name}-{_checksum(key.encode())}"
                 library = _load_kept(target) or _compile(compiler, sources, options, target)
-            except (OSError, subprocess.SubprocessError) as error:
-                log.info("%s does not compile %s: %s", compiler[0], folder, error)
-                continue
-            if library is not None:
-                return library
+                if library is not None:
+                    return library
+    except (OSError, subprocess.SubprocessError) as error:
+        log.info("the kernels cannot be compiled: %s", error)
+    log.info("no C compiler found that works: plain torch operations replace the compiled kernels")
     return None
