@@ -36,8 +36,8 @@ FLAGS = ("-O3", "-std=gnu11", "-fPIC", "-shared")
 OPTIONAL_FLAGS: Sequence[tuple[str, ...]] = list(
     itertools.product(("-march=native", "-mcpu=native", "-fPIC"), ("-fopenmp", "-fPIC"))
 )
-"""Tried in this order: not every compiler knows all of them. -fPIC, which is always given, stands for
-none. Without OpenMP one core does all."""
+"""Tried in this order: not every compiler knows all of them. -fPIC, which is given anyway, stands
+for none. Without OpenMP one core does all."""
 
 TIMEOUT = 120.0
 """Seconds for one attempt to compile (assumed; measured: 1.8 with GCC 12)."""

@@ -37,15 +37,6 @@ def test_the_loss_is_a_likelihood_under_a_unit_gaussian(ends):
     torch.testing.assert_close(found, expected.sum(1))
 
 
-def test_the_loss_by_hand():
-    raw = torch.tensor([[[1.0, -2.0, 0.0]]])
-    batch = batch_of(torch.tensor([[[4.0, 2.0, 1.0, 1.0]]]), [1])
-    output = SimpleNamespace(prediction=PointEstimate.from_parameters(raw))
-    for weight in (0.0, 1.0, 3.0):
-        found = SquaredError(pen_weight=weight)(output, batch)
-        assert found.tolist() == pytest.approx([12.5 + weight * math.log(2)])
-
-
 def test_reduction_is_that_of_the_likelihood():
     batch = batch_of(torch.zeros(2, 5, 4), [5, 2])
     for reduction, expected in (("sequence", 2), ("point", 7)):

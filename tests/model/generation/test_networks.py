@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from model import NegativeLogLikelihood, PredictionNetwork, SquaredError, SynthesisNetwork
+from model import NegativeLogLikelihood, PredictionNetwork, SynthesisNetwork
 from utils.alphabet import Alphabet
 from utils.normalisation import Normalisation
 
@@ -94,15 +94,6 @@ def test_padding_and_company_change_nothing(kind):
     torch.testing.assert_close(loss(run(network, alone), alone)[0], together[1])
 
 
-def test_padding_of_the_text_changes_nothing():
-    network, batch = build("synthesis").eval(), batch_of(9, 5)
-    batch.text_lengths = torch.tensor([5, 3])
-    first = run(network, batch)
-    batch.text[1, 3:] = 2
-    second = run(network, batch)
-    torch.testing.assert_close(first.prediction.means, second.prediction.means, rtol=0.0, atol=0.0)
-
-
 @pytest.mark.parametrize("kind", ["prediction", "synthesis"])
 @pytest.mark.parametrize("cell", ["LSTM", "GRU"])
 def test_a_sequence_in_two_parts_is_the_sequence(kind, cell):
@@ -141,23 +132,6 @@ def test_the_end_of_the_sequence_starts_out_rare():
     assert ((ends > 0.003) & (ends < 0.03)).all()
 
 
-@pytest.mark.parametrize("kind", ["prediction", "synthesis"])
-def test_every_weight_of_a_regression_head_has_a_gradient(kind):
-    network, batch = build(kind, head="regression", num_layers=2, end_of_sequence=True), batch_of(6)
-    assert network.output.out_features == 4
-    batch.inputs = torch.cat((batch.inputs, torch.ones(1, 6, 1)), -1)
-    batch.targets = torch.cat((batch.targets, torch.ones(1, 6, 1)), -1)
-    SquaredError()(run(network, batch), batch).sum().backward()
-    for name, weight in network.named_parameters():
-        assert weight.grad is not None and weight.grad.abs().sum() > 0, name
-
-
-def test_nothing_stays_on_the_module():
-    network, batch = build("synthesis").eval(), batch_of(9, 5)
-    first, second = run(network, batch), run(network, batch)
-    torch.testing.assert_close(first.prediction.means, second.prediction.means, rtol=0.0, atol=0.0)
-
-
 def test_the_smallest_scale_is_in_the_units_of_the_data():
     network = PredictionNetwork(Normalisation((1.0, 2.0), (40.0, 20.0)), min_scale=0.1)
     assert network.min_scales.tolist() == pytest.approx([0.1 / 40.0, 0.1 / 20.0])
@@ -188,18 +162,3 @@ def test_the_scaler_s_factor_moves_the_bounds():
         gradients.append([weight.grad / scale for weight in network.parameters()])
     for one, other in zip(*gradients, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-6)
-
-
-def test_dropout_acts_in_training_only():
-    network, batch = build("prediction", dropout=0.5), batch_of(5)
-    noisy = [run(network.train(), batch).prediction.means for _ in range(2)]
-    still = [run(network.eval(), batch).prediction.means for _ in range(2)]
-    assert not torch.equal(*noisy)
-    assert torch.equal(*still)
-
-
-def test_the_window_starts_at_the_pace_of_writing():
-    network = build("synthesis", window_advance=0.05, hidden_size=64).eval()
-    batch = batch_of(60)
-    kappa = run(network, batch).state["0.kappa"]
-    assert ((kappa > 60 * 0.025) & (kappa < 60 * 0.1)).all()

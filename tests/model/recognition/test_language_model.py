@@ -1,6 +1,5 @@
 """The language model against a second implementation on dictionaries, and values by hand."""
 
-import itertools
 import math
 import random
 from collections import Counter, defaultdict
@@ -91,48 +90,6 @@ def test_discounts_of_counts_are_estimated_where_there_are_enough():
     counts = np.repeat([1, 2, 3, 4, 9], [10, 4, 2, 1, 5])
     np.testing.assert_allclose(language_model._discounts(counts), expected)
     np.testing.assert_allclose(language_model._discounts(np.array([1, 1, 5])), [0, 0.5, 1, 1.5])
-
-
-def test_one_line_by_hand():
-    """After `a`: one n-gram counted once, discount 0.5; below it a, b and the end, once each."""
-    model = CharacterLanguageModel.fit(["ab"], Alphabet("ab"), order=2)
-    third = 0.5 / 3 + 1.5 / 3 * 1 / 3
-    after_a = [0.5 * third, 0.5 + 0.5 * third, 0.5 * third]
-    assert np.exp(model.log_probs((0,))).tolist() == pytest.approx(after_a)
-    at_start = [0.5 + 0.5 * third, 0.5 * third, 0.5 * third]
-    assert np.exp(model.log_probs(())).tolist() == pytest.approx(at_start)
-
-
-@pytest.mark.parametrize("order", [1, 3, 6])
-@pytest.mark.parametrize("texts", [TEXTS, TEXTS * 50, ["a"], [""], []])
-def test_distributions_are_normalised_and_bounded_for_any_context(order, texts):
-    alphabet = Alphabet("abcdehmnorst z")
-    model = CharacterLanguageModel.fit(texts, alphabet, order=order)
-    seen = {tuple(alphabet.encode(t[:n]).tolist()) for t in texts for n in range(len(t) + 1)}
-    unseen = set(itertools.product((0, 5, 13), repeat=3)) | {(13,) * n for n in range(9)}
-    for context in seen | unseen:
-        got = model.log_probs(context)
-        assert got.shape == (15,) and got.dtype == np.float64
-        assert np.isfinite(got).all()
-        assert np.exp(got).sum() == pytest.approx(1.0, abs=1e-12)
-
-
-def test_context_is_cut_to_the_order_and_a_short_one_begins_the_line():
-    alphabet = Alphabet("abc")
-    model = CharacterLanguageModel.fit(["abc", "abc", "bca"], alphabet, order=3)
-    np.testing.assert_array_equal(model.log_probs((2, 2, 0, 1)), model.log_probs((0, 1)))
-    # `c` stands after `b` everywhere; that a line begins with `c` was never seen.
-    assert model.log_probs((0, 1)).argmax() == 2
-    assert model.log_probs(()).argmax() == 0
-    assert model.log_probs((1, 2))[3] > model.log_probs((1,))[3]  # lines end after `bc` only
-
-
-def test_what_is_returned_is_cached_and_cannot_be_changed():
-    model = CharacterLanguageModel.fit(TEXTS, Alphabet.from_texts(TEXTS))
-    first = model.log_probs((0, 1))
-    assert model.log_probs((0, 1)) is first
-    with pytest.raises(ValueError):
-        first[0] = 0.0
 
 
 def test_cache_is_bounded_and_changes_nothing(monkeypatch):

@@ -74,18 +74,6 @@ def test_ctc_leaves_out_texts_longer_than_their_frames_and_names_them(caplog):
     ]
 
 
-def test_the_ctc_loss_of_texts_without_a_character_is_that_of_blanks():
-    labels = torch.randn(2, 4, 3, dtype=torch.float64).log_softmax(-1)
-    output = SimpleNamespace(ctc_log_probs=labels, lengths=torch.tensor([4, 2]))
-    batch = SimpleNamespace(
-        text=torch.zeros(2, 0, dtype=torch.int64),
-        text_lengths=torch.tensor([0, 0]),
-        index=torch.tensor([0, 1]),
-    )
-    blanks = torch.stack([-labels[0, :, 2].sum(), -labels[1, :2, 2].sum()])
-    torch.testing.assert_close(CTCLoss()(output, batch), blanks)
-
-
 @pytest.mark.parametrize("loss", [CTCLoss, TranscriptionLoss])
 def test_the_number_of_texts_or_characters_divides_the_gradient(loss):
     batch = SimpleNamespace(lengths=torch.tensor([9, 5]), text_lengths=torch.tensor([4, 3]))

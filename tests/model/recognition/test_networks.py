@@ -108,22 +108,6 @@ def test_gradients_do_not_come_from_padding(kind):
         torch.testing.assert_close(one, other, atol=1e-9, rtol=1e-9)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_what_is_read_does_not_depend_on_the_unit(kind):
-    model = network(kind)
-    ink = scribble(300)
-    larger = ink * np.float32([64, 64, 1])
-    read = model.read([ink, larger])
-    torch.testing.assert_close(read.ctc_log_probs[0], read.ctc_log_probs[1], atol=1e-4, rtol=0)
-    assert read.hypotheses[0] == read.hypotheses[1]
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_line_of_2000_points_is_read(kind):
-    output = network(kind).read([scribble(2000)])
-    assert len(output.hypotheses) == 1 and torch.isfinite(output.ctc_log_probs).all()
-
-
 def test_the_decoder_searches_as_it_follows():
     model = network(AttentionNetwork)
     with torch.no_grad():

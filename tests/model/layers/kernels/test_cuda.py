@@ -162,17 +162,6 @@ def test_bfloat16_chunks_are_near_the_written_out_loop_in_float32(kind):
 
 
 @pytest.mark.parametrize("kind", kinds())
-def test_without_a_gradient_the_values_are_the_same(kind):
-    leaves, one_hot = sample(40)
-    loop = loop_for(leaves, one_hot, kind)
-    expected = run_loop(loop, leaves, one_hot)
-    with torch.no_grad():
-        same(run_loop(loop, leaves, one_hot), expected, rtol=0.0, atol=0.0)
-    with torch.inference_mode():
-        same(run_loop(loop, leaves, one_hot), expected, rtol=0.0, atol=0.0)
-
-
-@pytest.mark.parametrize("kind", kinds())
 def test_a_loop_keeps_nothing_from_call_to_call(kind):
     """A long text, one with NaN, then a short one; and another call before the backward pass."""
     leaves, one_hot = sample(40)
@@ -281,34 +270,6 @@ def test_the_layers_replay_what_was_recorded(tapes, monkeypatch, bound):
             same(left, right, **PRECISE)
 
 
-def test_autocast_keeps_the_states_in_float32(tapes, monkeypatch):
-    own = run_layers("cpu", 40, None, torch.float32, autocast=True)
-    assert tapes
-    monkeypatch.setattr(cuda, "available", lambda device: False)
-    for left, right in zip(own, run_layers("cpu", 40, None, torch.float32), strict=True):
-        for one, other in zip(left, right, strict=True):
-            assert (one.float() - other).norm() < 0.05 * other.norm()
-
-
-def test_the_number_of_loops_is_bounded_and_few_serve_all_texts(tapes, monkeypatch):
-    monkeypatch.setattr(cuda, "KEPT", 2)
-    for places in (3, 9, 15):  # one position more lies behind the end
-        run_layers("cpu", 10, None, places=places)
-    assert len(tapes) == 4
-    run_layers("cpu", 10, None, places=16)
-    assert len(tapes) == 6  # the text's; the layer above still has its own
-    run_layers("cpu", 10, None, batch=3)
-    assert len(cuda._loops) == 2
-    assert {sizes.batch for sizes, *_ in cuda._loops} == {3}
-
-
-def test_a_short_sequence_is_not_worth_a_chunk(tapes):
-    run_layers("cpu", cuda.LEAST - 1, None)
-    assert not tapes
-    run_layers("cpu", cuda.LEAST, None)
-    assert tapes
-
-
 def test_a_graph_that_cannot_be_recorded_is_logged_once(tapes, monkeypatch, caplog):
     def record(function, warm_up):
         raise RuntimeError("no graphs today")
@@ -346,11 +307,6 @@ def test_the_switch_and_other_devices_leave_graphs_out(monkeypatch):
     assert cuda.available(torch.device("cuda"))
     monkeypatch.setenv(cuda.SWITCH, "0")
     assert not cuda.available(torch.device("cuda"))
-
-
-def test_the_switch_of_the_kernels_leaves_triton_out(monkeypatch):
-    monkeypatch.setenv(cuda.KERNELS_SWITCH, "0")
-    assert cuda._kinds_of_steps() == [cuda.TorchSteps]
 
 
 @pytest.mark.skipif(
@@ -478,15 +434,6 @@ def test_a_recording_that_gives_something_else_is_not_used(tapes, monkeypatch, c
     assert cuda._refused.graphs and not cuda._loops
     monkeypatch.setattr(cuda, "available", lambda device: False)
     same(own[1], run_layers("cpu", 40, 0.05)[1], rtol=0.0, atol=0.0)
-
-
-def test_the_check_of_a_recording_leaves_the_buffers_empty(tapes):
-    run_layers("cpu", 40, 0.05)
-    (loop, *_) = cuda._loops.values()
-    padding = loop.weight[:, loop.sizes.cells + loop.sizes.vocab_size :]
-    assert (
-        not padding.any() and not loop.joint[..., loop.sizes.cells + loop.sizes.vocab_size :].any()
-    )
 
 
 @pytest.mark.parametrize("windowed", [True, False])
