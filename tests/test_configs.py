@@ -2,7 +2,6 @@
 
 import json
 import math
-import os
 from pathlib import Path
 
 import pytest
@@ -18,11 +17,6 @@ from utils.normalisation import Normalisation
 
 ROOT = Path(__file__).parent.parent
 CONFIGS = sorted((ROOT / "configs").glob("*.json"))
-SHIPPED = ["conditional", "iam_conditional", "iam_unconditional", "unconditional"]
-
-
-def test_the_promised_configs_are_there():
-    assert set(SHIPPED) <= {path.stem for path in CONFIGS}
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
@@ -46,29 +40,6 @@ def arguments(name: str, block: str) -> dict:
 @pytest.mark.parametrize("name", ["unconditional", "conditional"])
 def test_the_first_configs_need_no_data_of_others(name):
     assert arguments(name, "data_loader")["dataset"]["type"] == "EmbeddedDataset"
-
-
-def test_a_checkpoint_alone_does_not_ask_for_a_million_lines():
-    config = json.loads((ROOT / "configs" / "conditional.json").read_text())
-    key = "data_loader.args.dataset.args.size"
-    config["data_loader"]["args"]["dataset"]["args"]["size"] = 10**6
-    with pytest.raises(ConfigError, match=rf"x\.pth: {key} = 1000000: .* -o {key}=1000000 allows"):
-        ConfigParser.from_checkpoint(config, "x.pth")
-    for count in (10**6, 60_000, 50_000):
-        config = ConfigParser.from_checkpoint(config, "x.pth", [Override("-o", key, str(count))])
-        config = config.config
-    assert ConfigParser.from_checkpoint(config, "x.pth").config == config
-
-
-@pytest.mark.parametrize("count", ["size", "long"])
-def test_nor_for_as_many_composed_ones(count):
-    config = json.loads((ROOT / "configs" / "writer.json").read_text())
-    assert ConfigParser.from_checkpoint(config, "x.pth").stored == config
-    key = f"data_loader.args.dataset.args.dataset.args.{count}"
-    config["data_loader"]["args"]["dataset"]["args"]["dataset"]["args"][count] = 50_001
-    with pytest.raises(ConfigError, match=rf"x\.pth: {key} = 50001: .* at most 50,000 lines"):
-        ConfigParser.from_checkpoint(config, "x.pth")
-    ConfigParser.from_checkpoint(config, "x.pth", [Override("-o", key, "50001")])
 
 
 def test_the_alignment_and_the_data_of_the_writer_are_named():
@@ -147,12 +118,6 @@ OWN = [
 
 
 @pytest.mark.parametrize("cls", OWN)
-def test_every_argument_that_a_config_can_set_says_which_values_fit(cls):
-    for name, annotation in ConfigBinder().arguments(cls).accepted.items():
-        assert ConfigBinder().described(annotation), f"{cls.__name__}.{name}: {annotation}"
-
-
-@pytest.mark.parametrize("cls", OWN)
 def test_sizes_have_bounds(cls):
     """A whole number without an upper bound must be one that takes no memory: named here."""
     harmless = {
@@ -172,24 +137,6 @@ def ranges(annotation) -> list[Range]:
     if annotation is int:
         return [Range()]
     return [found for member in members for found in ranges(member)]
-
-
-@pytest.mark.parametrize("given", [True, False])
-def test_data_that_a_checkpoint_names_is_cached_at_home(tmp_path, monkeypatch, given):
-    """Nobody's checkpoint writes into a folder of its choice; one's own -o does."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
-    config = json.loads((ROOT / "configs" / "iam_unconditional.json").read_text())
-    args = config["data_loader"]["args"]["dataset"]["args"]
-    below = ConfigParser.from_checkpoint(config, "x.pth").config["data_loader"]
-    assert "cache" not in below["args"]["dataset"]["args"]
-    args["root"] = str(tmp_path / "elsewhere")
-    if not given:  # However it gets there.
-        args["root"] = f"data/../{os.path.relpath(args['root'])}"
-    option = Override.parse(f"data_loader.args.dataset.args.root={args['root']}")
-    parser = ConfigParser.from_checkpoint(config, "x.pth", [option] if given else [])
-    kept = parser.config["data_loader"]["args"]["dataset"]["args"].get("cache")
-    assert kept == (None if given else str(tmp_path / "home" / "online-handwriting"))
-    assert "cache" not in parser.stored["data_loader"]["args"]["dataset"]["args"]
 
 
 @pytest.mark.parametrize(
