@@ -4,8 +4,9 @@ Lengths are in x-heights, x from the left edge of a line, y from its baseline, d
 """
 
 import re
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
@@ -37,15 +38,11 @@ HANGS = (-0.3, 0.15)
 """Between which heights commas begin (assumed)."""
 
 
+@dataclass(frozen=True, eq=False)
 class BankHand:
-    """The lines of one form: one person on one day.
+    """The lines of one form: one person on one day."""
 
-    Attributes:
-        lines: measured.
-    """
-
-    def __init__(self, lines: list[CutLine]) -> None:
-        self.lines = lines
+    lines: list[CutLine]
 
     @cached_property
     def height(self) -> float:
@@ -53,34 +50,34 @@ class BankHand:
         return float(np.median([line.height for line in self.lines]))
 
     @cached_property
+    def _steps(self) -> np.ndarray:
+        """The steps within strokes, `(steps, 2)` in x-heights."""
+        steps = [np.diff(line.points, axis=0)[~line.end[:-1]] for line in self.lines]
+        return np.concatenate(steps)
+
+    @cached_property
     def slant(self) -> float:
         """How far downstrokes lean to the right, x over y; the median, weighted by their height."""
-        lean, weight = [], []
-        for line in self.lines:
-            step = np.diff(line.points, axis=0)[~line.end[:-1]]
-            down = step[:, 1] > np.abs(step[:, 0])
-            lean.append(-step[down, 0] / step[down, 1])
-            weight.append(step[down, 1])
-        lean, weight = np.concatenate(lean), np.concatenate(weight)
-        if not len(lean):
-            return 0.0
-        return weighted_median(lean, weight)
+        x, y = self._steps.T
+        down = y > np.abs(x)
+        return weighted_median(-x[down] / y[down], y[down]) if down.any() else 0.0
 
     @cached_property
     def speed(self) -> float:
         """The mean length of a step within a stroke, in x-heights."""
-        steps = [np.diff(line.points, axis=0)[~line.end[:-1]] for line in self.lines]
-        return float(np.hypot(*np.concatenate(steps).T).mean())
+        return float(np.hypot(*self._steps.T).mean())
 
     @cached_property
     def width(self) -> float:
         """The mean width of a small letter, in x-heights."""
-        return _median([box[2] - box[0] for box in self._boxes(SMALL)], 0.9)
+        boxes = self._boxes(SMALL)
+        return float(np.median(boxes[:, 2] - boxes[:, 0])) if len(boxes) >= 3 else 0.9
 
     @cached_property
     def tall(self) -> float:
         """The height of capitals and tall letters above the baseline, in x-heights."""
-        return min(max(_median([-box[1] for box in self._boxes(TALL)], 1.8), 1.2), 3.0)
+        boxes = self._boxes(TALL)
+        return float(np.clip(np.median(-boxes[:, 1]), 1.2, 3.0)) if len(boxes) >= 3 else 1.8
 
     @cached_property
     def lifts(self) -> float:
@@ -91,42 +88,50 @@ class BankHand:
     @cached_property
     def gaps(self) -> np.ndarray:
         """Distances between neighbouring characters with the pen lifted between them, sorted."""
-        found = []
-        for line in self.lines:
-            for k in np.flatnonzero(line.between == LIFT).tolist():
-                if " " not in line.text[k : k + 2]:
-                    left, right = (line.points[line.owner == n] for n in (k, k + 1))
-                    found.append(-overlap(left, right))
-        found = np.sort([gap for gap in found if -0.3 < gap < 1.0])
-        return found if len(found) >= 3 else np.array([0.1, 0.15, 0.2])
+        found = [
+            -overlap(line.points[line.owner == k], line.points[line.owner == k + 1])
+            for line, k in self._lifts()
+        ]
+        return _within(found, (-0.3, 1.0), 3, (0.1, 0.15, 0.2))
 
     @cached_property
     def mark_gaps(self) -> np.ndarray:
         """Distances between a mark and the character beside it in its word, from edge to edge,
         sorted; in IAM-OnDB twice as wide as between letters (measured)."""
-        found = []
-        for line in self.lines:
-            for k in np.flatnonzero(line.between == LIFT).tolist():
-                two = line.text[k : k + 2]
-                if " " in two or not line.read[k : k + 2].all() or two.isalnum():
-                    continue
-                left, right = (line.points[line.owner == n, 0] for n in (k, k + 1))
-                found.append(right.min() - left.max())
-        found = np.sort([gap for gap in found if 0.1 < gap < 1.5])
-        return found if len(found) >= 5 else np.array([0.3, 0.5, 0.8])
+        found = [
+            _apart(line, line.owner == k, line.owner == k + 1)
+            for line, k in self._lifts()
+            if line.read[k : k + 2].all() and not line.text[k : k + 2].isalnum()
+        ]
+        return _within(found, (0.1, 1.5), 5, (0.3, 0.5, 0.8))
 
     @cached_property
     def word_gaps(self) -> np.ndarray:
         """Distances between words, sorted."""
         found = []
         for line in self.lines:
-            for k in [k for k, one in enumerate(line.text) if one == " "]:
-                before, after = line.owner < k, line.owner > k
-                before &= line.owner >= 0
+            for k in (k for k, one in enumerate(line.text) if one == " "):
+                before, after = (line.owner >= 0) & (line.owner < k), line.owner > k
                 if before.any() and after.any():
-                    found.append(line.points[after, 0].min() - line.points[before, 0].max())
-        found = np.sort([gap for gap in found if 0.3 < gap < 4])
-        return found if len(found) >= 3 else np.array([0.8, 1.0, 1.2])
+                    found.append(_apart(line, before, after))
+        return _within(found, (0.3, 4), 3, (0.8, 1.0, 1.2))
+
+    def _lifts(self) -> Iterator[tuple[CutLine, int]]:
+        """Yield the characters of words after which the pen is lifted, and their lines."""
+        for line in self.lines:
+            for k in np.flatnonzero(line.between == LIFT).tolist():
+                if " " not in line.text[k : k + 2]:
+                    yield line, k
+
+    def _boxes(self, characters: frozenset[str]) -> np.ndarray:
+        """Return left, top, right and bottom of some characters, `(found, 4)`."""
+        own = [
+            line.points[line.owner == k]
+            for line in self.lines
+            for k, one in enumerate(line.text)
+            if one in characters and line.read[k] and line.between[k] == LIFT
+        ]
+        return np.array([(*points.min(0), *points.max(0)) for points in own]).reshape(-1, 4)
 
     @cached_property
     def style(self) -> np.ndarray:
@@ -158,43 +163,45 @@ class BankHand:
         shift = _back(float(np.median(bottoms)), SMALL_STANDS) if bottoms else 0.0
         return piece._replace(points=piece.points + np.array([0.0, shift]))
 
-    def trials(self, generator: np.random.Generator) -> Iterable["Trial"]:
+    def trials(self, generator: np.random.Generator) -> Iterator["Trial"]:
         """Yield single characters after a word of the hand, to find out which can be read.
 
         At most `TRIED` of each character.
         """
         words = [
-            (number, first, last)
+            (number, found.start(), found.end() - 1)
             for number, line in enumerate(self.lines)
-            for first, last in _words(line.text)
-            if line.read[first : last + 1].all() and 2 <= last - first <= 5
+            for found in re.finditer(r"(?<!\S)\S{3,6}(?!\S)", line.text)
+            if line.read[found.start() : found.end()].all()
         ]
-        if not words:
-            return
-        tried: dict[str, int] = defaultdict(int)
-        for number in generator.permutation(len(self.lines)).tolist():
+        tried = Counter()
+        for number in generator.permutation(len(self.lines) if words else 0).tolist():
             line = self.lines[number]
             for k in generator.permutation(len(line.text)).tolist():
                 one = line.text[k]
                 if not line.read[k] or line.edges(k, k) is None or tried[one] >= TRIED:
                     continue
                 tried[one] += 1
-                word = self.piece(words[int(generator.integers(len(words)))])
-                piece = line.piece(k, k)
-                near = one in CLOSE
-                gap = 0.3 if near else float(np.median(self.word_gaps))
+                word, piece = self.piece(words[generator.integers(len(words))]), line.piece(k, k)
+                gap = 0.3 if one in CLOSE else float(np.median(self.word_gaps))
                 shift = word.points[:, 0].max() + gap
                 points = np.concatenate([word.points, piece.points + np.array([shift, 0.0])])
                 ends = np.concatenate([word.end, piece.end])
                 parts = np.split(points, np.flatnonzero(ends)[:-1] + 1)
-                yield Trial(number, k, from_strokes(parts), word.text, "" if near else " ", one)
+                yield Trial(line, k, from_strokes(parts), word.text + one)
 
-    def _boxes(self, characters: frozenset[str]) -> Iterable[tuple[float, float, float, float]]:
-        for line in self.lines:
-            for k, one in enumerate(line.text):
-                if one in characters and line.read[k] and line.between[k] == LIFT:
-                    own = line.points[line.owner == k]
-                    yield (*own.min(0).tolist(), *own.max(0).tolist())
+
+def _apart(line: CutLine, before: np.ndarray, after: np.ndarray) -> float:
+    """Return how far to the right of some points of a line, `(points,)` bool, others begin."""
+    return line.points[after, 0].min() - line.points[before, 0].max()
+
+
+def _within(
+    values: list[float], bounds: tuple[float, float], least: int, otherwise: tuple[float, ...]
+) -> np.ndarray:
+    """Return the values within bounds, sorted; others if they are less than so many."""
+    found = np.sort([value for value in values if bounds[0] < value < bounds[1]])
+    return found if len(found) >= least else np.array(otherwise)
 
 
 def in_place(piece: Piece, tall: float) -> Piece:
@@ -238,28 +245,16 @@ class Trial(NamedTuple):
     """A character behind a word.
 
     Attributes:
-        line: its number in the hand.
+        line: that it was cut out of.
         character: its place in the text of the line.
-        ink: `(points, 3)`.
-        word, blank, one: the parts of the text.
+        ink: `(points, 3)`, with the word before it.
+        text: the word and the character, without a blank.
     """
 
-    line: int
+    line: CutLine
     character: int
     ink: np.ndarray
-    word: str
-    blank: str
-    one: str
-
-    def passes(self, hypothesis: str) -> bool:
-        """Return whether what was read is the text, whatever blanks it has."""
-        return hypothesis.replace(" ", "") == self.word + self.one
-
-
-def _words(text: str) -> Iterable[tuple[int, int]]:
-    """Yield first and last character of the words of a text."""
-    for found in re.finditer(r"\S+", text):
-        yield found.start(), found.end() - 1
+    text: str
 
 
 LONGEST = 12
@@ -288,14 +283,12 @@ def _runs(line: CutLine) -> Iterable[tuple[int, int]]:
                 yield first, last
 
 
-def _median(values: list[float], otherwise: float) -> float:
-    return float(np.median(values)) if len(values) >= 3 else otherwise
-
-
 def look_at_pieces(
     hands: Iterable[BankHand], read: Callable[[Sequence[np.ndarray]], list[str]]
 ) -> tuple[int, int]:
     """Read characters cut out of each hand, and note in its lines which of them fit.
+
+    They fit if what was read is the text, whatever blanks it has.
 
     Args:
         hands: whose characters are tried.
@@ -304,13 +297,16 @@ def look_at_pieces(
     Returns:
         how many were tried, and how many fit.
     """
-    generator, passed = np.random.default_rng(0), 0
-    trials = [(hand, one) for hand in hands for one in hand.trials(generator)]
-    for (hand, one), said in zip(trials, read([one.ink for _, one in trials]), strict=True):
-        if one.passes(said):
-            hand.lines[one.line].fits[one.character] = True
-            passed += 1
-    return len(trials), passed
+    generator = np.random.default_rng(0)
+    trials = [one for hand in hands for one in hand.trials(generator)]
+    passed = [
+        one
+        for one, hypothesis in zip(trials, read([one.ink for one in trials]), strict=True)
+        if hypothesis.replace(" ", "") == one.text
+    ]
+    for one in passed:
+        one.line.fits[one.character] = True
+    return len(trials), len(passed)
 
 
 def check_forms(dataset: BaseDataset, indices: Iterable[int]) -> None:
