@@ -7,10 +7,9 @@ import numpy as np
 import pytest
 
 from base.base_dataset import BaseDataset
-from data_loader import ComposedDataset, HandwritingDataLoader, IAMOnDBDataset
+from data_loader import ComposedDataset, IAMOnDBDataset
 from data_loader.synthetic.alignment import Alignment
-from data_loader.synthetic.composed import MAX_HANDS, TRIES, share_of
-from data_loader.synthetic.composing import Bank
+from data_loader.synthetic.composed import share_of
 from tests.data_loader.synthetic.recorded import HANDS, Recorded
 from tests.data_loader.synthetic.test_drawn import Digits
 from tests.shared_data import prepared
@@ -93,19 +92,6 @@ def test_new_lines_are_ink_in_a_hand_of_the_training(plain):
     copy = plain.ink(len(plain) - 1)
     copy[:] = 7
     assert plain.ink(len(plain) - 1)[0, 0] == 0
-
-
-def test_new_lines_have_the_height_and_slant_of_their_hand(plain):
-    """By measures that know nothing of characters, over all lines of a hand."""
-    for form in ("plain", "leaning", "wide"):
-        lean, height = {True: [], False: []}, {True: [], False: []}
-        for n in range(len(plain)):
-            if plain.group(n) == form and sum(map(str.islower, plain.text(n))) > 5:
-                ink, new = plain.ink(n), n >= len(plain.dataset)
-                lean[new].append(hand_measures.slant(ink))
-                height[new].append(x_height(ink))
-        assert np.nanmedian(lean[True]) == pytest.approx(np.nanmedian(lean[False]), abs=0.08)
-        assert np.nanmedian(height[True]) == pytest.approx(np.nanmedian(height[False]), rel=0.12)
 
 
 def test_long_lines_are_lines_of_one_hand_side_by_side(plain):
@@ -257,17 +243,6 @@ def test_the_report_counts(plain):
     assert 0.8 * letters < cut <= letters
 
 
-def test_kinds_of_texts_have_their_shares(table):
-    def share(of, **options):
-        shares = {"european": 0.0, "strings": 0.0, "plain": 0.0}
-        dataset = composed(table, size=60, **(shares | options))
-        return np.mean([bool(of(text)) for text, _, _ in new_lines(dataset, 60)])
-
-    assert share(lambda text: 10 <= len(text) <= 45 and " " in text, plain=1.0) == 1
-    words = re.compile(r"[a-z]{4,}").search
-    assert share(words, strings=1.0) < 0.2 < 0.4 < share(words)
-
-
 class Ones(Digits):
     """Digits that are drawn as no other is: in forty dots."""
 
@@ -292,18 +267,6 @@ def test_digits_are_taken_from_a_dataset_of_digits(table):
             return {"train": np.arange(0), "test": super().split_indices()["train"]}
 
     assert dots(Ones()) > 5 and dots(Elsewhere()) == 0
-
-
-def test_it_trains_with_the_characters_of_its_texts(table):
-    loader = HandwritingDataLoader(
-        0, None, None, dataset=ComposedDataset(dataset=Recorded(), alignment=table, size=SIZE)
-    )
-    loader.prepare()
-    seen = sorted(int(n) for batch in loader for n in batch.index)
-    assert seen == sorted(loader.source.indices("train").tolist())
-    assert set("".join(text for text, _, _ in new_lines(loader.source))) <= set(
-        loader.alphabet.characters
-    )
 
 
 # What does not fit
@@ -333,18 +296,6 @@ def test_an_alignment_that_is_not_there_is_named(tmp_path):
     for name in ("iam", str(tmp_path / "none.npz")):
         with pytest.raises(DataError, match=r"^alignment = .*: no such file; .* iam_ondb_judge$"):
             composed(name)
-
-
-def test_an_alignment_of_other_data_is_named(table):
-    with pytest.raises(DataError, match="alignment = 'iam_ondb' fits none of the 24 training l"):
-        composed("iam_ondb")
-
-    class Longer(Recorded):
-        def text(self, index):
-            return super().text(index) + "."
-
-    with pytest.raises(DataError, match="names, texts or numbers of points are others"):
-        composed(table, Longer())
 
 
 def test_a_dataset_without_forms_says_what_is_missing(table):
@@ -380,14 +331,6 @@ def test_forms_without_enough_lines_are_counted(table):
                 return super().split_indices() | {"train": train}
 
         composed(table, Few())
-
-
-def test_texts_that_cannot_be_written_are_an_error_after_some_tries(table, monkeypatch):
-    tried = []
-    monkeypatch.setattr(Bank, "write", lambda self, text, *others: tried.append(text))
-    with pytest.raises(DataError, match=r"none of 2,000 texts could be written, the last .*nobody"):
-        composed(table)
-    assert len(tried) == MAX_HANDS * TRIES
 
 
 # Real lines

@@ -25,7 +25,7 @@ from data_loader.synthetic.composing import (
     _set,
     adapted,
 )
-from data_loader.synthetic.cutting import Piece, at_speed, measured_lines, overlap
+from data_loader.synthetic.cutting import Piece, measured_lines, overlap
 from tests.data_loader.synthetic.recorded import Recorded
 from utils import hand_measures
 from utils.ink import from_strokes, to_points
@@ -89,22 +89,6 @@ def test_a_word_that_a_hand_wrote_is_written_as_it_did(bank, form):
         )
 
 
-def test_words_stand_apart_as_their_writer_sets_them(bank):
-    for form, hand in bank.hands.items():
-        low, high = np.maximum(np.quantile(hand.word_gaps, GAP_QUANTILES), LEAST_BLANK)
-        words = [word for word, _, _ in words_of(hand)]
-        gaps = []
-        for seed in range(40):
-            generator = np.random.default_rng(seed)
-            first, second = generator.choice(words, 2)
-            points, end = bank.write(f"{first} {second}", form, generator)
-            parts = split(points, end)
-            # The gap that no stroke crosses, the widest.
-            edges = np.array(sorted((part[:, 0].min(), part[:, 0].max()) for part in parts))
-            gaps.append((edges[1:, 0] - np.maximum.accumulate(edges[:-1, 1])).max())
-        assert low - 1e-9 <= min(gaps) < max(gaps) <= high + 1e-9 and np.ptp(gaps) > 0
-
-
 def test_pieces_that_do_not_join_keep_their_ink_and_do_not_touch(bank):
     """In the order of the text, at a gap that the hand has."""
     generator, seen = np.random.default_rng(0), set()
@@ -155,21 +139,6 @@ def test_signs_are_clear_of_letters(bank):
             assert low - 1e-9 <= gap <= high + 1e-9
 
 
-def test_digits_hardly_reach_over_each_other(bank):
-    arm = np.array([[0.0, -1.5], [1.5, -1.5], [0.7, 0.0]])
-    foot = np.array([[0.0, 0.0], [-0.7, 0.0], [0.0, -0.2]])
-    lifts, generator = np.array([False, False, True]), np.random.default_rng(0)
-    reach = {}
-    for one in "T7":
-        pieces = [(Piece(one, arm, lifts), True), (Piece("J", foot, lifts), True)]
-        points, _ = _set(pieces, bank.hands["plain"], generator)
-        reach[one] = points[:3, 0].max() - points[3:, 0].min()
-    assert (
-        reach["7"] == pytest.approx(MAX_OVERLAP[True])
-        and MAX_OVERLAP[True] < reach["T"] <= MAX_OVERLAP[False]
-    )
-
-
 def test_blanks_can_be_seen(bank, monkeypatch):
     """Also those of a hand that hardly leaves any."""
     hand = bank.hands["plain"]
@@ -218,19 +187,6 @@ def test_joined_pieces_meet(bank):
                      for p in (left, right))  # fmt: skip
         after = np.hypot(*np.diff(points, axis=0)[~end[:-1]].T).max()
         assert after <= before * (1 + abs(fall) / 2 / BLEND) + 1e-9
-
-
-def test_words_of_cursive_pieces_are_joined(bank):
-    """Pieces that were cut off meet, so that there are fewer strokes than pieces' strokes."""
-    hand, generator = bank.hands["cursive"], np.random.default_rng(2)
-    found = 0
-    for left, right in joints(hand, generator, 40):
-        points, end = _set([(left, True), (right, True)], hand, generator)
-        assert end.sum() == left.end.sum() + right.end.sum() - 1
-        found += 1
-        apart, lifted = _set([(left, True), (right._replace(opens=False), True)], hand, generator)
-        assert lifted.sum() == end.sum() + 1 and len(apart) == len(points)
-    assert found == 40
 
 
 def test_pieces_that_join_are_preferred_to_stubs(bank):
@@ -291,16 +247,6 @@ def test_what_is_lent_takes_the_slant_height_and_speed_of_the_hand(bank):
         assert np.median(tall) == pytest.approx(to.tall / of.tall, rel=0.02)
         assert small and np.allclose(small, 1.0, atol=0.05)
         assert np.median(speeds) == pytest.approx(to.speed, rel=0.15)
-
-
-def test_speed_changes_where_it_differs(bank):
-    slow, fast = bank.hands["plain"], bank.hands["cursive"]
-    assert fast.speed / slow.speed > 1.2
-    piece = slow.piece(slow.pieces["a"][0])
-    lent = adapted(piece, slow, fast)
-    assert len(lent.points) < len(piece.points)
-    points, _ = at_speed(piece.points, piece.end, fast.speed / slow.speed)
-    assert len(points) == len(lent.points)
 
 
 def test_what_nobody_can_write_is_nothing(bank):

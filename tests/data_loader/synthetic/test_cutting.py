@@ -138,17 +138,6 @@ def test_a_character_beside_one_that_was_misread_is_not_used():
     }
 
 
-def test_overlap_by_hand():
-    column = np.stack([np.zeros(9), np.linspace(-1, 0, 9)], axis=1)
-    assert overlap(column + np.array([1.0, 0.0]), column) == 1.0
-    assert overlap(column, column + np.array([0.4, 0.0])) == pytest.approx(-0.4)
-    assert overlap(column, column + np.array([0.0, 2.0])) == -np.inf
-    # Only what is at the same height counts.
-    ell = np.array([[0, -1], [0, -0.5], [0, 0], [0.5, 0], [1, 0]], dtype=float)
-    assert overlap(ell, column) == 1.0
-    assert overlap(ell, column - np.array([0.0, 0.75])) == 0.0
-
-
 def test_overlap_is_that_of_points_at_about_the_same_height():
     """Bands are 0.25 high and widened by half: nearer points share one, those 0.5 apart none."""
     generator = np.random.default_rng(0)

@@ -83,27 +83,6 @@ def test_digits_are_recorded_ones_in_the_height_of_the_hands_capitals(drawer):
             assert step.mean() == pytest.approx(0.15, rel=0.17)
 
 
-def test_digits_lean_with_the_hand(drawer):
-    """Less than the hand does: a stem leans by 0.7 of it."""
-    ways = [way for way in range(20) if vertical(drawn_by(drawer, "1", hand(), way))]
-    assert len(ways) > 5  # fewer with a chance of 1 in 100,000
-    for way in ways:
-        x, y = drawn_by(drawer, "1", hand(slant=0.5), way).points.T
-        np.testing.assert_allclose(x, -0.35 * y - (-0.35 * y).min(), atol=1e-9)
-
-
-def test_one_way_is_one_writer(drawer):
-    """All of a way are alike; ways differ."""
-    widths = {}
-    for way in range(30):
-        both = [drawer("7", hand(), way, np.random.default_rng(seed)) for seed in range(4)]
-        if len(split(both[0])) == 2 and len(split(both[0])[1]) == 1:
-            wide = [np.ptp(piece.points[:, 0]) for piece in both]
-            np.testing.assert_allclose(wide, wide[0])
-            widths[way] = round(wide[0] / np.ptp(both[0].points[:, 1]), 1)
-    assert set(widths.values()) == {0.5, 1.0}  # not, with a chance of 1 in 10,000
-
-
 def test_only_digits_are_taken_from_digits(drawer):
     """A sample of two digits, or of a letter, is of no use: fonts draw the letter."""
     for way in range(10):
@@ -135,15 +114,6 @@ def test_stroke_fonts_are_bent_to_the_hand(slant, tall):
     assert np.median(small) == pytest.approx(1.0, rel=0.06)
     assert np.median(edges) == pytest.approx(0.0, abs=0.06)
     assert np.median(speeds) == pytest.approx(0.12, rel=0.15)
-
-
-def test_wide_hands_get_wide_letters():
-    narrow, wide = (
-        [np.ptp(Drawer()(one, hand(width=width), way, np.random.default_rng(way)).points[:, 0])
-         for way in range(6) for one in "HNoeam"]
-        for width in (0.7, 1.05)
-    )  # fmt: skip
-    assert np.median(np.array(wide) / narrow) == pytest.approx(1.05 / 0.7, rel=0.08)
 
 
 def test_every_printable_character_can_be_drawn_and_no_other():

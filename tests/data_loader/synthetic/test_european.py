@@ -76,23 +76,6 @@ def test_every_letter_and_sign_is_drawn_often():
     assert 1000 < shouted < 3000
 
 
-class Noting(Draws):
-    """Notes the letter that a text is drawn for."""
-
-    def pick(self, options):
-        chosen = super().pick(options)
-        if options is LETTERS:
-            self.letter = chosen
-        return chosen
-
-
-def test_a_text_has_the_letter_it_was_drawn_for():
-    draws = Noting(np.random.default_rng(1))
-    pairs = [(european(draws), draws.letter) for _ in range(5000)]
-    lost = [text for text, letter in pairs if letter not in text]
-    assert [text for text in lost if not text.startswith("€ ")] == []  # an amount has no words
-
-
 def test_only_texts_of_the_training_are_drawn(monkeypatch):
     monkeypatch.setattr(module, "PHRASES", ["{word}"])
     texts = set(drawn(3000))

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from data_loader import CutLongSteps, EmbeddedDataset, HandwritingDataLoader, MixedDataset
+from data_loader import CutLongSteps, EmbeddedDataset, MixedDataset
 from data_loader.sources.own_ink import OwnInk
 from data_loader.synthetic.mixed import join
 from utils.checks import ConfigFault, DataError
@@ -104,25 +104,6 @@ def test_the_seam_is_level_where_a_line_rises():
     assert bounds(joined)[2] == 1000 + 30 + 1000
 
 
-def test_hands_of_the_main_dataset_are_known_and_of_no_other_line():
-    main = EmbeddedDataset(size=9, valid_size=3, test_size=1, writers=4)
-    dataset = MixedDataset(dataset=main, added=EmbeddedDataset(seed=1, size=4), joined=3)
-    dataset.prepare()
-    for n in range(13):
-        assert dataset.writer(n) == main.writer(n) != "" and dataset.group(n) == main.group(n)
-    assert {dataset.writer(n) for n in range(13, len(dataset))} == {""}
-    assert {dataset.group(n) for n in range(13, len(dataset))} == {""}
-
-
-def test_it_trains_with_all_characters(tmp_path):
-    loader = HandwritingDataLoader(0, None, None, dataset=mixed(joined=5), batch_size=16)
-    loader.prepare()
-    seen = [int(n) for batch in loader for n in batch.index]
-    assert sorted(seen) == sorted(loader.source.indices("train").tolist())
-    lent = "".join(loader.source.added.text(n) for n in range(20))
-    assert set("w" + lent) <= set(loader.alphabet.characters) and set(lent) - set("w")
-
-
 class Gaps(OwnInk):
     """Lines of which every third point has one missing before it, and that do not end."""
 
@@ -174,26 +155,6 @@ def test_a_dash_does_not_shrink_what_joins_it():
         heights["-" in (text[0], text[-1])].append(bottom - top)
     assert min(map(len, heights.values())) > 5  # fewer with a chance of 1 in 10,000
     assert min(heights[True]) > 300 / 4
-
-
-def test_parts_may_stand_as_close_as_letters_without_a_blank():
-    dataset, apart = mixed(joined=60, tight=0.5), mixed(joined=60)
-    gaps = {True: [], False: []}
-    for n in range(80, 140):
-        ink, text = dataset.ink(n), dataset.text(n)
-        first = text.startswith("wwww")
-        edge = 40 if first else len(ink) - 40
-        x = to_points(ink)[:, 0]
-        close = not (text.startswith("wwww ") or text.endswith(" wwww"))
-        assert text.replace("wwww", "").strip() in {dataset.added.text(m) for m in range(20)}
-        height = x_height(ink[:40] if first else ink[-40:])
-        gaps[close].append((x[edge:].min() - x[:edge].max()) / height)
-    assert 15 < len(gaps[True]) < 45
-    # Rounding moves an edge by half a unit; letters are 300 and more units high.
-    assert 0.09 < min(gaps[True]) < max(gaps[True]) < 0.51
-    assert 0.79 < min(gaps[False]) < max(gaps[False]) < 1.81
-    texts = [apart.text(n) for n in range(80, 140)]
-    assert all(text.startswith("wwww ") or text.endswith(" wwww") for text in texts)
 
 
 def test_a_digit_never_stands_close_to_a_letter():

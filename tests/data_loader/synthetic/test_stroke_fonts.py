@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from data_loader.synthetic.embedded import write
-from data_loader.synthetic.stroke_fonts import CHARACTERS, FONTS, SHAPES, SIGN_LEAN, font
+from data_loader.synthetic.stroke_fonts import CHARACTERS, FONTS, SIGN_LEAN, font
 from tests.data_loader.synthetic.hands import Still, hand, strokes
 
 PRINTABLE = string.ascii_letters + string.digits + string.punctuation
@@ -73,35 +73,3 @@ def test_signs_are_told_apart_in_every_hand(slant, rounding):
                 assert abs(middle - quarter) < 0.2 and quarter > 5.5
             else:
                 assert 0.5 < middle - quarter < 2.5
-
-
-# Of each shape how many strokes it has (a bar through a 7, a bracket of two).
-STROKES_OF_SHAPES = {
-    "{": [1, 1, 2], "}": [1, 1, 2], "[": [2, 1], "]": [2, 1], "(": [1, 1], ")": [1, 1],
-    "/": [1, 1], "\\": [1, 1], "|": [1], "`": [1, 1], "'": [1], '"': [2], "#": [4, 4], "&": [3],
-    "@": [1], "+": [2, 1], "=": [2], "<": [1, 1], ">": [1, 1], "^": [1, 1], "~": [1, 1],
-    "*": [3, 3, 3], "%": [3], "_": [1, 1], "-": [1], "1": [1], "7": [2], "Z": [2], "z": [2],
-}  # fmt: skip
-
-
-def test_every_other_shape_is_drawn_where_its_character_stands():
-    counts = {}
-    for number, (character, _) in enumerate(SHAPES):
-        plain = write(f"n{character}n", hand(), Still(), 300)
-        other = write(f"n{character}n", hand(shapes=(number,)), Still(), 300)
-        assert len(strokes(plain)[0]) == len(strokes(other)[0])
-        drawn = strokes(other)[2:-2]
-        counts.setdefault(character, []).append(len(drawn))
-
-        # Between its neighbours, at the height of the plain shape, and not like it.
-        def box(parts):
-            return np.concatenate(parts).min(axis=0), np.concatenate(parts).max(axis=0)
-
-        (left, top), (right, bottom) = box(drawn)
-        (_, plain_top), (_, plain_bottom) = box(strokes(plain)[2:-2])
-        assert (
-            left > box(strokes(other)[:2])[1][0] - 7 and right < box(strokes(other)[-2:])[0][0] + 7
-        )
-        assert abs((top + bottom) - (plain_top + plain_bottom)) / 2 < 6 * 7, character
-        assert other.tobytes() != plain.tobytes()
-    assert counts == STROKES_OF_SHAPES
