@@ -1,7 +1,6 @@
 """Batches of padded sequences: bucketed by length, and the same for any number of workers."""
 
 import signal
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -131,15 +130,14 @@ def _worker(_: int) -> None:
     signal.signal(signal.SIGTERM, lambda *_: signal.signal(signal.SIGTERM, signal.SIG_DFL))
 
 
-class BaseDataLoader(DataLoader, ABC):
+class BaseDataLoader(DataLoader):
     """A DataLoader with bucketed batches, whose position can be set.
 
     In training with several processes it yields this one's share of each batch, or None.
 
     Every iteration is one epoch: the next one, from its start, unless `set_position` was called.
     Batches depend on the seed and the epoch only, not on `num_workers` nor on the global state of
-    any generator. The constructor touches no data; subclasses do that in `prepare`, which must
-    call `fill`.
+    any generator. The constructor touches no data: `fill` says which samples there are.
 
     Args:
         samples: returns one sample for a key `(epoch, index)`.
@@ -177,14 +175,6 @@ class BaseDataLoader(DataLoader, ABC):
             generator=torch.Generator(),
             persistent_workers=shuffle and num_workers > 0,
         )
-
-    @abstractmethod
-    def prepare(self) -> None:
-        """Load the data. Does nothing the second time."""
-
-    @abstractmethod
-    def split(self, name: str) -> "BaseDataLoader":
-        """Return a loader over another split, as recorded and in order of length."""
 
     def fill(self, indices: np.ndarray, lengths: np.ndarray) -> None:
         """Set the samples to draw from and their steps, both `(samples,)` int64."""

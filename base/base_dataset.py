@@ -122,6 +122,10 @@ class BaseDataset(ABC):
             raise UserError(f"no split {split!r}: there are {', '.join(splits)}")
         return splits[split]
 
+    def used(self) -> np.ndarray:
+        """Return the samples that are in any split, each once, int64."""
+        return np.unique(np.concatenate(list(self.split_indices().values())))
+
     def one_of_each_hand(self, split: str, generator: np.random.Generator) -> np.ndarray:
         """Return samples of a split in random order, one of each writer, int64.
 
@@ -150,8 +154,7 @@ class BaseDataset(ABC):
 
         Equal counts are ordered by code point. Texts are in NFC.
         """
-        used = np.unique(np.concatenate(list(self.split_indices().values())))
-        counts = Counter("".join(nfc(self.text(index)) for index in used.tolist()))
+        counts = Counter("".join(nfc(self.text(index)) for index in self.used().tolist()))
         return dict(sorted(counts.items(), key=lambda item: (item[1], item[0])))
 
     def character_report(self, known: Alphabet | None = None) -> str:

@@ -1,12 +1,14 @@
 """Ink and text of a dataset as batches for a network."""
 
-from collections import Counter
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import Dataset
 
 from base import distributed
@@ -23,21 +25,17 @@ Sample = tuple[np.ndarray, np.ndarray | None, np.ndarray, int]
 """Inputs, targets unless the inputs are features, characters, and index."""
 
 
+@dataclass
 class _Samples(Dataset):
     """Makes one sample ready for a network, given a key `(epoch, index)`."""
 
-    def __init__(
-        self,
-        source: BaseDataset,
-        seed: int,
-        preprocessing: list[BaseTransform],
-        augmentation: list[BaseTransform],
-    ) -> None:
-        self.source, self.seed = source, seed
-        self.preprocessing, self.augmentation = preprocessing, augmentation
-        self.normalisation: Normalisation | None = None
-        self.alphabet: Alphabet | None = None
-        self.features: Callable[[np.ndarray], np.ndarray] | None = None
+    source: BaseDataset
+    seed: int
+    preprocessing: Sequence[BaseTransform] = ()
+    augmentation: Sequence[BaseTransform] = ()
+    normalisation: Normalisation | None = None
+    alphabet: Alphabet | None = None
+    features: Callable[[np.ndarray], np.ndarray] | None = None
 
     def preprocessed(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         """Return ink `(points, 3)` in source units, and its missing points."""
@@ -54,41 +52,39 @@ class _Samples(Dataset):
 
     def _augmented(
         self, part: str, ink: np.ndarray, missing: np.ndarray, generator: np.random.Generator
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Return `(ink, missing)` after the augmentation that acts on this part of a sample."""
+    ) -> np.ndarray:
+        """Return ink after the augmentation that acts on this part of a sample."""
         for transform in self.augmentation:
             if transform.acts_on == part:
                 ink, missing = transform(ink, missing, generator)
-        return ink, missing
+        return ink
 
     def __getitem__(self, key: tuple[int, int]) -> Sample:
         epoch, index = key
         generator = np.random.default_rng([self.seed, epoch, index, _SAMPLE])
         ink, missing = self.preprocessed(index)
-        ink, missing = self._augmented("ink", ink, missing, generator)
+        ink = self._augmented("ink", ink, missing, generator)
         text = self.alphabet.encode(self.source.text(index))
         if self.features is not None:
             if any(transform.acts_on == "inputs" for transform in self.augmentation):
                 # Only then: to normalised units and back, an offset of 0 becomes one of 1e-8.
-                inputs = self.normalisation.apply(ink)
-                inputs, _ = self._augmented("inputs", inputs, missing, generator)
+                inputs = self._augmented(
+                    "inputs", self.normalisation.apply(ink), missing, generator
+                )
                 ink = self.normalisation.invert(inputs)
             return self.features(ink), None, text, index
         inputs, targets = map(self.normalisation.apply, (ink[:-1], ink[1:]))
-        inputs, _ = self._augmented("inputs", inputs, missing[:-1], generator)
+        inputs = self._augmented("inputs", inputs, missing[:-1], generator)
         # The fourth column: whatever became of the points, the last one is the last.
         inputs, targets = (np.pad(part, ((0, 0), (0, 1))) for part in (inputs, targets))
         targets[-1, 3] = self.source.ends(index)
         return inputs, targets, text, index
 
 
-def _padded(arrays: list[np.ndarray]) -> tuple[Tensor, Tensor]:
+def _padded(arrays: Sequence[np.ndarray]) -> tuple[Tensor, Tensor]:
     """Return arrays `(length, ...)` as one `(batch, longest, ...)`, and `(batch,)` lengths."""
-    lengths = [len(array) for array in arrays]
-    result = np.zeros((len(arrays), max(lengths), *arrays[0].shape[1:]), dtype=arrays[0].dtype)
-    for row, array in zip(result, arrays, strict=True):
-        row[: len(array)] = array
-    return torch.from_numpy(result), torch.tensor(lengths, dtype=torch.int64)
+    lengths = torch.tensor([len(array) for array in arrays], dtype=torch.int64)
+    return pad_sequence(list(map(torch.from_numpy, arrays)), batch_first=True), lengths
 
 
 def collate(samples: list[Sample]) -> Batch:
@@ -112,49 +108,17 @@ def check_alphabet(dataset: BaseDataset, alphabet: Alphabet, remedy: str) -> Non
     Each character is listed with its code point, its count and the first sample that contains it,
     followed by a remedy.
     """
-    counts: Counter[str] = Counter()
-    first: dict[str, str] = {}
-    for index in _all_indices(dataset):
-        text = nfc(dataset.text(index))
-        for character in alphabet.unknown(text):
-            counts[character] += text.count(character)
-            first.setdefault(character, dataset.name(index))
-    if counts:
+    counts = dataset.character_counts()
+    lacking = [
+        f"{describe(one)} {counts[one]} times, first in "
+        + next(dataset.name(n) for n in dataset.used().tolist() if one in nfc(dataset.text(n)))
+        for one in reversed(alphabet.unknown("".join(counts)))
+    ]
+    if lacking:
         raise DataError(
-            "the alphabet lacks characters of the dataset's texts: "
-            + ", ".join(
-                f"{describe(character)} {count} times, first in {first[character]}"
-                for character, count in counts.most_common()
-            )
-            + f"; leave these samples out, or {remedy}"
+            f"the alphabet lacks characters of the dataset's texts: {', '.join(lacking)}; leave "
+            f"these samples out, or {remedy}"
         )
-
-
-def _all_indices(dataset: BaseDataset) -> list[int]:
-    """Return the samples that are in any split, each once."""
-    return np.unique(np.concatenate(list(dataset.split_indices().values()))).tolist()
-
-
-class _EvaluationDataLoader(BaseDataLoader):
-    """One split as recorded: nothing changed, nothing shuffled, in order of length."""
-
-    def __init__(self, samples: _Samples, name: str, **options: int | bool) -> None:
-        super().__init__(samples, collate, samples.seed, shuffle=False, **options)
-        self.name, self.source = name, samples.source
-        self.alphabet, self.normalisation = samples.alphabet, samples.normalisation
-        self._options = options
-        indices = self.source.indices(name)
-        self.fill(indices, self.source.lengths[indices] - 1)
-
-    def prepare(self) -> None:
-        """Do nothing: the training loader has loaded the data."""
-
-    def split(self, name: str) -> BaseDataLoader:
-        return _EvaluationDataLoader(self.dataset, name, **self._options)
-
-    def __iter__(self):  # an evaluation always starts at the beginning
-        self._next = (0, 0)
-        return super().__iter__()
 
 
 class HandwritingDataLoader(BaseDataLoader):
@@ -222,25 +186,14 @@ class HandwritingDataLoader(BaseDataLoader):
                 if transform.random != (key == "augmentation"):
                     other = "augmentation" if transform.random else "preprocessing"
                     raise ConfigFault(key, type(transform).__name__, f"it belongs to {other}")
-        samples = _Samples(dataset, seed, list(preprocessing), list(augmentation))
-        super().__init__(
-            samples,
-            collate,
-            seed,
-            batch_size=batch_size,
-            num_workers=num_workers,
-            bucket=bucket,
-            pin_memory=pin_memory,
-        )
+        samples = _Samples(dataset, seed, preprocessing, augmentation)
+        options = {"num_workers": num_workers, "pin_memory": pin_memory}
+        super().__init__(samples, collate, seed, batch_size=batch_size, bucket=bucket, **options)
         self.source, self.normalisation, self.alphabet = dataset, normalisation, alphabet
         self.characters = characters
         self.new_characters: dict[str, int] = {}
-        self._split_options = {
-            "batch_size": valid_batch_size or batch_size,
-            "num_workers": num_workers,
-            "pin_memory": pin_memory,
-        }
-        self._loaded = self._prepared = self._extends_alphabet = False
+        self._split_options = {"batch_size": valid_batch_size or batch_size, **options}
+        self._loaded = self._prepared = False
 
     def prepare(
         self,
@@ -262,8 +215,8 @@ class HandwritingDataLoader(BaseDataLoader):
         """
         if self._prepared:
             return
-        self.dataset.features, self._extends_alphabet = features, extends_alphabet
-        self._load()
+        self.dataset.features = features
+        self._load(extends_alphabet)
         indices = self.source.indices("train")
         if not len(indices):
             raise DataError("the split 'train' is empty: there is nothing to train on")
@@ -274,64 +227,53 @@ class HandwritingDataLoader(BaseDataLoader):
         self.fill(indices, lengths)
         self._prepared = True
 
-    def _load(self) -> None:
+    def _load(self, extends_alphabet: bool = False) -> None:
         """Load the dataset, and set `alphabet` unless given, or extend it."""
         if self._loaded:
             return
         source = self.source
         source.prepare()
-        used = np.asarray(_all_indices(source))
+        used = source.used()
         if len(short := used[source.lengths[used] < 2]):
             raise DataError(
                 f"{len(short)} samples have fewer than two points, so no step to predict: "
                 f"{source.name(int(short[0]))} is the first"
             )
-        known = source.characters
+        known, former = self.characters or source.characters, self.alphabet
         if self.characters is not None:
-            known = self.characters
             check_alphabet(source, Alphabet.from_texts([known]), "add them to `characters`")
         texts = [known] if known is not None else map(source.text, used.tolist())
-        if self.alphabet is None:
+        if former is None:
             self.alphabet = Alphabet.from_texts(texts)
-        elif self._extends_alphabet:
-            before, self.alphabet = self.alphabet, self.alphabet.extended(texts)
-            self._count_new(len(before))
-        elif self.characters is not None and (unknown := self.alphabet.unknown(self.characters)):
+        elif extends_alphabet:
+            self.alphabet, counts = former.extended(texts), source.character_counts()
+            new = self.alphabet.characters[len(former) :]
+            rare_first = sorted(new, key=lambda one: (counts.get(one, 0), one))
+            self.new_characters = {one: counts.get(one, 0) for one in rare_first}
+        elif self.characters is not None and (unknown := former.unknown(self.characters)):
             expected = f"characters of the checkpoint; it lacks {', '.join(map(describe, unknown))}"
             raise ConfigFault("characters", self.characters, expected)
         else:
-            check_alphabet(
-                source,
-                self.alphabet,
-                "start a run from the checkpoint's weights, which gives them inputs of their own",
-            )
+            remedy = "start a run from the checkpoint's weights, which gives them inputs of their"
+            check_alphabet(source, former, f"{remedy} own")
         self._loaded = True
-
-    def _count_new(self, known: int) -> None:
-        """Set `new_characters`: those of the alphabet after the first `known`, rare ones first."""
-        counts = self.source.character_counts()
-        new = ((counts.get(one, 0), one) for one in self.alphabet.characters[known:])
-        self.new_characters = {one: count for count, one in sorted(new)}
 
     def _measure(self, indices: np.ndarray) -> np.ndarray:
         """Return the steps of the training samples after preprocessing; set `normalisation`."""
-        lengths = np.zeros(len(indices), dtype=np.int64)
+        lengths = []
 
-        def inks():
-            samples = distributed.bar(
-                indices.tolist(), "measuring the training set", unit=" samples", leave=False
-            )
-            for n, index in enumerate(samples):
+        def inks() -> Iterator[np.ndarray]:
+            what = "measuring the training set"
+            for index in distributed.bar(indices.tolist(), what, unit=" samples", leave=False):
                 ink, _ = self.dataset.preprocessed(index)
-                lengths[n] = len(ink) - 1
+                lengths.append(len(ink) - 1)
                 yield ink
 
         if self.normalisation is None:
             self.normalisation = Normalisation.fit(inks())
         else:
-            for _ in inks():
-                pass
-        return lengths
+            deque(inks(), maxlen=0)
+        return np.array(lengths, dtype=np.int64)
 
     def split(self, name: str) -> BaseDataLoader:
         """Return a loader over the split `name`, "train", "valid" or "test".
@@ -346,7 +288,14 @@ class HandwritingDataLoader(BaseDataLoader):
         if self.normalisation is None:
             self.prepare()
         self._load()
-        samples = _Samples(self.source, self.seed, [], [])
-        samples.alphabet, samples.normalisation = self.alphabet, self.normalisation
-        samples.features = self.dataset.features
-        return _EvaluationDataLoader(samples, name, **self._split_options)
+        samples = replace(
+            self.dataset,
+            preprocessing=(),
+            augmentation=(),
+            normalisation=self.normalisation,
+            alphabet=self.alphabet,
+        )
+        loader = BaseDataLoader(samples, collate, self.seed, shuffle=False, **self._split_options)
+        indices = self.source.indices(name)
+        loader.fill(indices, self.source.lengths[indices] - 1)
+        return loader

@@ -98,8 +98,7 @@ class RecognitionTrainer(BaseTrainer):
     @torch.no_grad()
     def draw(self, epoch: int, step: int) -> None:
         """Draw `samples` lines with their true and read texts."""
-        loader = self.valid_loader or self.train_loader.split("train")
-        source = loader.source
+        source = self.train_loader.source
         indices = source.indices("valid" if self.valid_loader else "train")
         # Spread over the split, and the same every time.
         chosen = indices[:: max(1, len(indices) // max(1, self.samples))][: self.samples]

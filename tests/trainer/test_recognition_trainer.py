@@ -58,7 +58,7 @@ def make(tmp_path, loader, kind, *, run="run", **options):
     }[kind]
     small = {"hidden_size": 8, "channels": 8, "num_layers": 2}
     model = cls(loader.normalisation, loader.alphabet, **small)
-    loader.features = model.features
+    loader.dataset.features = model.features
     return RecognitionTrainer(
         model,
         loss,
@@ -83,7 +83,7 @@ class OnGrid(EmbeddedDataset):
 
 def test_a_validation_sees_what_a_reading_sees(tmp_path, monkeypatch):
     trainer = make(tmp_path, data_loader(dataset=OnGrid(**DATA)), "ctc")
-    source, model = trainer.valid_loader.source, trainer.model.eval()
+    source, model = trainer.train_loader.source, trainer.model.eval()
     seen, encode = [], model.encode
 
     def watched(features, points):
