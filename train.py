@@ -153,7 +153,7 @@ class Former:
     @property
     def first_weights(self) -> Path | None:
         """The checkpoint with whose weights the run began, if any."""
-        run = RunFolder.of_checkpoint(self.path) if self.resumed else None
+        run = RunFolder.of(self.path) if self.resumed else None
         return (run and run.first_weights()) if self.resumed else self.path
 
 
