@@ -1,5 +1,6 @@
 """Export of ink to InkML (W3C Ink Markup Language, Recommendation of 2011)."""
 
+from collections.abc import Iterable
 from itertools import pairwise
 from os import PathLike
 from xml.sax.saxutils import escape, quoteattr
@@ -19,11 +20,10 @@ LIFT, AIR = 0.08, 200.0
 
 
 def to_inkml(ink: np.ndarray, text: str = "") -> str:
-    """Return ink and its transcription as InkML, from which `read_ink` reads exactly the same.
+    """Return ink and its transcription as InkML, from which `read_ink` reads the same offsets, up
+    to the rounding of the positions that are written.
 
-    An unfinished last stroke is a trace to be continued. Positions are written so that their
-    differences, as read, are the offsets again. Where numbers of very different size prevent that,
-    the offsets are added as channels DX and DY.
+    An unfinished last stroke is a trace to be continued.
 
     Args:
         ink: `(points, 3)`; its first offset, the starting position, is not kept.
@@ -35,23 +35,19 @@ def to_inkml(ink: np.ndarray, text: str = "") -> str:
     ink = np.array(check_ink(ink), dtype=np.float32)
     ink[0, :2] = 0
     points = np.cumsum(ink[:, :2], axis=0, dtype=np.float64)
-    channels = ["X", "Y"]
-    if (np.diff(points, axis=0).astype(np.float32) != ink[1:, :2]).any():
-        channels += ["DX", "DY"]
-        points = np.concatenate([points, ink[:, :2]], axis=1)
-    declared = "".join(f'<channel name="{name}" type="decimal"/>' for name in channels)
-    lines = [
-        '<?xml version="1.0" encoding="UTF-8"?>',
-        f'<ink xmlns="{NAMESPACE}">',
-        f'  <context xml:id="line"><traceFormat>{declared}</traceFormat></context>',
-    ]
-    lines += [f"  {line}" for line in _truth(text)]
+    declared = "".join(f'<channel name="{name}" type="decimal"/>' for name in "XY")
+    lines = [f'<context xml:id="line"><traceFormat>{declared}</traceFormat></context>']
+    lines += _truth(text)
     ends = np.flatnonzero(ink[:-1, 2] > 0.5) + 1
     for first, stop in pairwise([0, *ends.tolist(), len(ink)]):
         last = ' continuation="begin"' if ink[stop - 1, 2] <= 0.5 else ""
-        written = ", ".join(" ".join(map(_shown, row)) for row in points[first:stop].tolist())
-        lines.append(f'  <trace contextRef="#line"{last}>{written}</trace>')
-    return "\n".join([*lines, "</ink>", ""])
+        lines.append(f'<trace contextRef="#line"{last}>{_values(points[first:stop])}</trace>')
+    return _document(f"  {line}" for line in lines)
+
+
+def _document(lines: Iterable[str]) -> str:
+    head = f'<?xml version="1.0" encoding="UTF-8"?>\n<ink xmlns="{NAMESPACE}">'
+    return "\n".join([head, *lines, "</ink>", ""])
 
 
 def _truth(text: str) -> list[str]:
@@ -61,6 +57,11 @@ def _truth(text: str) -> list[str]:
     kept = ' xml:space="preserve"' if text != " ".join(text.split()) else ""
     shown = escape(text, {"\r": "&#13;"})
     return [f'<annotation type="truth"{kept}>{shown}</annotation>'] if text else []
+
+
+def _values(points: np.ndarray) -> str:
+    """Return the text of a trace, whose numbers are read as the same."""
+    return ", ".join(" ".join(map(_shown, row)) for row in points.tolist())
 
 
 def _shown(value: float) -> str:
@@ -88,8 +89,6 @@ def page_to_inkml(page: Page) -> str:
     channels.append('<channel name="T" type="decimal" units="ms" respectTo="#start"/>')
     sheet = f'width="{_shown(page.width)}" height="{_shown(page.height)}" units="mm"'
     lines = [
-        '<?xml version="1.0" encoding="UTF-8"?>',
-        f'<ink xmlns="{NAMESPACE}">',
         "  <definitions>",
         '    <timestamp xml:id="start" time="0"/>',
     ]
@@ -121,10 +120,9 @@ def page_to_inkml(page: Page) -> str:
             times = time + row.period * np.arange(len(stroke))
             time, pen = times[-1], stroke[-1]
             values = np.column_stack([stroke, 1000 * times]).round(3) + 0.0  # no -0
-            shown = ", ".join(" ".join(map(_shown, value)) for value in values.tolist())
-            lines.append(f"    <trace>{shown}</trace>")
+            lines.append(f"    <trace>{_values(values)}</trace>")
         lines.append("  </traceGroup>")
-    return "\n".join([*lines, "</ink>", ""])
+    return _document(lines)
 
 
 def write_page_inkml(path: str | PathLike[str], page: Page) -> None:
