@@ -4,12 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from model.generation.stopping import (
-    LONGEST_FINISH,
-    REST,
-    Stopping,
-    peak,
-)
+from model.generation.stopping import LONGEST_FINISH, REST, Stopping, peak
 from utils.ink import from_strokes
 from utils.normalisation import Normalisation
 
@@ -36,18 +31,8 @@ def feed(stopping, points, phi=None, period=16, drop=True):
     return stopping.ends()
 
 
-def ends(
-    points,
-    positions,
-    texts,
-    *,
-    mean=8.0,
-    period=16,
-    end_of_sequence=False,
-    up=False,
-    drop=True,
-    limits=None,
-):
+def ends(points, positions, texts, *, mean=8.0, period=16, end_of_sequence=False, up=False,
+         drop=True, limits=None):  # fmt: skip
     """Return the ends of lines `(T, B, I)` whose windows stand at `positions` `(T, B)`."""
     longest = max(map(len, texts))
     start = torch.zeros(len(texts), points.shape[-1])
@@ -71,17 +56,6 @@ def table(lifted, steps, offset=1.0):
     return points
 
 
-def test_the_stopping_rule_is_the_paper_s():
-    window = torch.zeros(3, 2, 5)
-    window[0, 1] = torch.tensor([0.1, 0.2, 0.5, 0.0, 9.0])  # 3 characters: place 4 counts
-    window[1, 1] = torch.tensor([0.1, 0.2, 0.3, 0.4, 0.0])
-    window[2, 1] = torch.tensor([0.1, 0.2, 0.5, 0.4, 0.6])
-    lengths = torch.tensor([3, 3, 4])
-    assert (peak(window[:, 1], lengths) >= lengths).tolist() == [False, True, True]
-    window[1, 1, 2] = 0.4  # as high as behind the text
-    assert (peak(window[:, 1], lengths) >= lengths).tolist() == [False, False, True]
-
-
 def surplus_of(ink, phi, text, mean=8.0):
     """Return the points of a stroke too many; the hand runs to the left where `mean` is below 0."""
     stopping = Stopping(torch.zeros(1, 3), Normalisation((mean, 0.5), (40.0, 30.0)), [text], [99])
@@ -91,45 +65,38 @@ def surplus_of(ink, phi, text, mean=8.0):
 
 def test_the_peak_is_looked_for_among_a_text_s_own_places():
     phi = torch.tensor([[[0.9, 0.2, 0.1, 0.0]], [[0.1, 0.5, 0.2, 0.9]], [[0.1, 0.2, 0.9, 0.0]]])
-    assert peak(phi, torch.tensor([3]))[:, 0].tolist() == [0, 3, 2]
-    # A shorter text of the batch: its last character is the second, behind it stands the third.
-    assert peak(phi, torch.tensor([2]))[:, 0].tolist() == [0, 1, 2]
-    assert peak(phi, torch.tensor([1]))[:, 0].tolist() == [0, 1, 1]
+    for length, peaks in ((3, [0, 3, 2]), (2, [0, 1, 2]), (1, [0, 1, 1])):
+        assert peak(phi, torch.tensor([length]))[:, 0].tolist() == peaks
+    as_high = torch.tensor([[[0.1, 0.4, 0.4]]])  # the paper: past the text only if higher
+    assert peak(as_high, torch.tensor([2])).tolist() == [[1]]
 
 
-@pytest.mark.parametrize("period", [1, 7, 16, 200])
-def test_a_line_ends_with_the_stroke_under_way(period):
+@pytest.mark.parametrize(
+    ("text", "lifted", "back", "end"),
+    [
+        ("ab", [5, 24, 30], [], 25),  # steps up to the point at which the pen is lifted
+        ("ab", [19], [], 20),  # nothing is under way
+        ("ab", [18, 59], [], 60),
+        ("ab", [18, 60], [], 20),  # as the paper ends it: 41 steps are too many
+        ("a.", [24], [], 25),
+        ("ab", [24, 34], [25], 35),  # a delayed stroke
+        ("ab", [24, 34, 44], [25, 35], 45),
+        ("ab", [24, 34, 44], [35], 25),
+        ("ab", [24, 34], [26], 25),
+        ("a.", [24, 34], [25], 25),  # a sign has none
+        ("1 ", [24, 34], [25], 35),
+        ("ab", [24, 64], [25], 65),
+        ("ab", [24, 65], [25], 25),  # they took too long, and are left out
+        ("ab", [24, 44, 64], [25, 45], 65),
+        ("ab", [24, 44, 65], [25, 45], 25),
+    ],
+)
+def test_a_line_ends_with_the_stroke_under_way_and_those_delayed(text, lifted, back, end):
     """The window is behind the text from the 21st step on."""
-    positions = torch.tensor([0] * 10 + [1] * 10 + [2] * 80)[:, None]
-
-    def end(*lifted, text="ab"):
-        return ends(table(lifted, 100), positions, [text], period=period)[0]
-
-    assert end(5, 24, 30) == (25, True)  # steps up to the point at which the pen is lifted
-    assert end(19) == (20, True)  # nothing is under way
-    assert end(18, 59) == (60, True)
-    assert end(18, 60) == end(18) == (20, True)  # as the paper ends it: 41 steps are too many
-    assert end(24, text="a.") == (25, True)
-
-
-@pytest.mark.parametrize("period", [1, 7, 16, 200])
-def test_delayed_strokes_belong_to_a_letter_and_have_a_limit(period):
+    points = table(lifted, 150)
+    points[back, 0, 0] = STILL[0] - 1.0
     positions = torch.tensor([0] * 10 + [1] * 10 + [2] * 130)[:, None]
-
-    def end(lifted, back, text="ab", mean=8.0, offset=-1.0):
-        points = table(lifted, 150)
-        points[list(back), 0, 0] = STILL[0] + offset
-        return ends(points, positions, [text], period=period, mean=mean)[0]
-
-    assert end([24, 34], [25]) == (35, True)
-    assert end([24, 34, 44], [25, 35]) == (45, True)
-    assert end([24, 34, 44], [35]) == end([24, 34], [26]) == (25, True)
-    assert end([24, 34], [25], text="a.") == (25, True)  # a sign has none
-    assert end([24, 34], [25], text="1 ") == (35, True)
-    assert end([24, 64], [25]) == (65, True)
-    assert end([24, 65], [25]) == (25, True)  # they took too long, and are left out
-    assert end([24, 44, 64], [25, 45]) == (65, True)
-    assert end([24, 44, 65], [25, 45]) == (25, True)
+    assert ends(points, positions, [text]) == [(end, True)]
 
 
 def test_the_limit_cuts_what_is_not_finished():
@@ -234,17 +201,12 @@ def test_without_a_text_only_the_limit_or_the_network_ends_a_line():
     assert feed(plain, points[..., :3]) == [(40, False)] * 3
 
 
-def test_the_network_s_own_end_counts_from_the_last_character_on():
+@pytest.mark.parametrize(("drawn", "end"), [([3, 12, 14], 13), ([], 25)])
+def test_the_network_s_own_end_counts_from_the_last_character_on(drawn, end):
     points = torch.cat((table([24], 60), torch.zeros(60, 1, 1)), 2)
-    points[[3, 12, 14], 0, 3] = 1.0
+    points[drawn, 0, 3] = 1.0
     positions = torch.tensor([0] * 10 + [1] * 10 + [2] * 40)[:, None]
-    for period in (1, 16):
-        own = ends(points, positions, ["ab"], period=period, end_of_sequence=True)
-        assert own == [(13, True)]
-        points[..., 3] = 0.0
-        own = ends(points, positions, ["ab"], period=period, end_of_sequence=True)
-        assert own == [(25, True)]
-        points[[3, 12, 14], 0, 3] = 1.0
+    assert ends(points, positions, ["ab"], end_of_sequence=True) == [(end, True)]
 
 
 def test_a_pen_rests_while_both_parts_of_its_offset_stay_near_those_of_no_move():
