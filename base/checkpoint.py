@@ -37,13 +37,13 @@ HEADER: dict[str, Any] = {
     # Needed to use the network: its architecture is `config.arch`; the weights are those to
     # evaluate with (the average if there is one, the means of noisy ones).
     "config": {},
-    "state_dict": {str: ...},
+    "state_dict": {str: Tensor},
     "alphabet": ...,  # characters, as `Alphabet` takes them; None for a network without text
     "normalisation": ...,  # as `Normalisation.to_dict` returns it
     # The record of its training.
     "dataset": ...,  # its units
-    "versions": {str: ""},
-    "modules": {str: ""},  # the user's own: name and SHA-256
+    "versions": {str: str},
+    "modules": {str: str},  # the user's own: name and SHA-256
     "metrics": {str: 0.0},  # of the last epoch
     "epoch": 0,  # complete ones
     "step": 0,  # of the optimiser, of the whole run
@@ -233,8 +233,7 @@ def _checked(content: Any, size: int) -> dict[str, Any]:
     for name in HEADER.keys() & content.keys():
         like(content[name], HEADER[name], name)
     # Strides can make a tensor many times as large as what is stored of it.
-    weights = content["state_dict"].values()
-    if sum(value.nbytes for value in weights if isinstance(value, Tensor)) > size:
+    if sum(value.nbytes for value in content["state_dict"].values()) > size:
         raise CheckpointError("its weights have more numbers than the file stores")
     return _of_today(content)
 
@@ -266,7 +265,8 @@ def like(value: Any, example: Any, key: str) -> None:
         value: to check.
         example: A whole number stands for any that is not negative; a float for any number. A
             dictionary has at least its names, and the name `str` stands for any. None stands for
-            None or a number, as of what is not known at first; `...` for anything.
+            None or a number, as of what is not known at first; a type for its values; `...`
+            for anything.
         key: where `value` stands.
 
     Raises:
@@ -302,7 +302,8 @@ def like(value: Any, example: Any, key: str) -> None:
     elif example is ...:
         return
     else:
-        expected, fits = f"a {type(example).__name__}", type(value) is type(example)
+        kind = example if isinstance(example, type) else type(example)
+        expected, fits = f"a {kind.__name__}", isinstance(value, kind)
     if not fits:
         shown = f"a tensor {tuple(value.shape)}" if isinstance(value, Tensor) else short(value)
         raise CheckpointError(f"{key} = {shown}: {expected} is needed")
@@ -443,16 +444,13 @@ def check_weights(
     Args and raises: as `load_weights`.
     """
     own = {name: tuple(value.shape) for name, value in model.state_dict().items()}
-    found = {
-        name: tuple(value.shape) if isinstance(value, Tensor) else None
-        for name, value in state.items()
-    }
+    found = {name: tuple(value.shape) for name, value in state.items()}
     differing = {name for name in own | found if own.get(name) != found.get(name)}
     axes = getattr(model, "vocabulary_axes", {})
     surplus = {
         found[name][dim] - own[name][dim]
         for name, (dim, _) in axes.items()
-        if len(found.get(name) or ()) == len(own[name])
+        if len(found.get(name, ())) == len(own[name])
     }
     if differing and differing == axes.keys() and len(surplus) == 1:
         known = len(model.alphabet) if vocab_size is None else vocab_size

@@ -187,7 +187,7 @@ def test_another_architecture_is_one_still():
                 networks(**options)[1], before.state_dict(), "file.pth", vocab_size=4, grow=True
             )
     _, after = networks()
-    for value in (3, torch.zeros(3), torch.zeros(36, 4, 1), torch.tensor(1.0)):
+    for value in (torch.zeros(3), torch.zeros(36, 4, 1), torch.tensor(1.0)):
         odd = before.state_dict() | {"layers.0.weight_window": value}
         with pytest.raises(CheckpointError, match="do not fit the config's architecture"):
             load_weights(after, odd, "file.pth", vocab_size=4, grow=True)

@@ -353,7 +353,7 @@ def test_a_checkpoint_with_anything_in_it_is_refused_in_a_line(workplace, capsys
         message = tampered(*keys, value=value)
         assert "odd.pth: " in message and "training" in message
     assert "odd.pth: metrics = 7: a dictionary" in tampered("metrics", value=7)
-    assert "output.bias: shape None instead of" in tampered("state_dict", "output.bias", value=3)
+    assert "state_dict.output.bias = 3: a Tensor" in tampered("state_dict", "output.bias", value=3)
     assert "state_dict = [1]: a dictionary" in tampered("state_dict", value=[1])
     assert "do not fit the config's architecture" in tampered(
         "state_dict", "output.bias", value=torch.zeros(3)
