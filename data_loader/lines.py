@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -72,6 +72,7 @@ class LinesDataset(BaseDataset):
         return self._value("ends", index)
 
 
+@dataclass(kw_only=True, eq=False)
 class ExtendedDataset(LinesDataset):
     """Another dataset, whose training split is joined by lines that subclasses make.
 
@@ -79,11 +80,9 @@ class ExtendedDataset(LinesDataset):
         dataset: supplies validation, test, units and preprocessing, and most training lines.
     """
 
-    summary: str
+    dataset: BaseDataset
+    summary: str = field(default="", init=False)
     """What joins the training, for the report; set by `make`."""
-
-    def __init__(self, dataset: BaseDataset) -> None:
-        self.dataset = dataset
 
     def preprocessing(self) -> list[BaseTransform]:
         return self.dataset.preprocessing()

@@ -83,7 +83,7 @@ class ComposedDataset(ExtendedDataset):
             raise ConfigFault("plain", plain, f"shares of at most 1 together: {shares}")
         if len(forms) != 2 or forms[0] >= forms[1]:
             raise ConfigFault("forms", forms, "two bounds, such as [0.0, 0.7]")
-        super().__init__(dataset)
+        super().__init__(dataset=dataset)
         self.alignment, self.digits = alignment, digits
         self.size, self.long, self.scarce, self.seed = size, long, scarce, seed
         self.shares = (european, strings, plain)

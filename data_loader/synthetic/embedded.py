@@ -262,6 +262,7 @@ def write(text: str, writer: FontWriter, generator: np.random.Generator, rate: f
     return ink
 
 
+@dataclass(kw_only=True, eq=False)
 class EmbeddedDataset(LinesDataset):
     """Synthetic lines of English by invented writers, generated in memory from a seed.
 
@@ -293,53 +294,45 @@ class EmbeddedDataset(LinesDataset):
     x_height = 95.0
     """Measured, the median over plain lines in all fonts (82 to 101 in each); signs are higher."""
 
-    def __init__(
-        self,
-        *,
-        seed: Annotated[int, Range(0, 2**32 - 1)] = 0,
-        size: Annotated[int, Range(1, 1_000_000)] = 2000,
-        valid_size: Annotated[int, Range(1, 1_000_000)] = 200,
-        test_size: Annotated[int, Range(1, 1_000_000)] = 200,
-        writers: Annotated[int, Range(1, 1_000_000)] = 200,
-        min_characters: Annotated[int, Range(2, 200)] = 10,
-        max_characters: Annotated[int, Range(8, 250)] = 45,
-        symbols: Annotated[float, Range(0, 1)] = 0.2,
-        signs: Annotated[float, Range(0, 1)] = 0.0,
-        shapes: Annotated[float, Range(0, 1)] = 0.0,
-        fonts: list[Literal["print", "joined", "italic", "cursive", "mixed"]] | None = None,
-        variation: Annotated[float, Range(0, 2)] = 1.0,
-        rate: Annotated[float, Range(10, 500)] = 75.0,
-    ) -> None:
-        if max_characters < min_characters + 6:
-            raise ConfigFault(
-                "max_characters",
-                max_characters,
-                f"at least 6 more than min_characters ({min_characters}), as lines break between "
-                "words",
+    seed: Annotated[int, Range(0, 2**32 - 1)] = 0
+    size: Annotated[int, Range(1, 1_000_000)] = 2000
+    valid_size: Annotated[int, Range(1, 1_000_000)] = 200
+    test_size: Annotated[int, Range(1, 1_000_000)] = 200
+    writers: Annotated[int, Range(1, 1_000_000)] = 200
+    min_characters: Annotated[int, Range(2, 200)] = 10
+    max_characters: Annotated[int, Range(8, 250)] = 45
+    symbols: Annotated[float, Range(0, 1)] = 0.2
+    signs: Annotated[float, Range(0, 1)] = 0.0
+    shapes: Annotated[float, Range(0, 1)] = 0.0
+    fonts: list[Literal["print", "joined", "italic", "cursive", "mixed"]] | None = None
+    variation: Annotated[float, Range(0, 2)] = 1.0
+    rate: Annotated[float, Range(10, 500)] = 75.0
+
+    def __post_init__(self) -> None:
+        if self.max_characters < self.min_characters + 6:
+            expected = (
+                f"at least 6 more than min_characters ({self.min_characters}), as lines break "
+                "between words"
             )
-        if fonts is not None and not fonts:
-            raise ConfigFault("fonts", fonts, f"at least one of {', '.join(FONTS)}, or null")
-        self.seed = seed
-        self.sizes = (size, valid_size, test_size)
-        self.writers = (writers, max(1, writers // 4), max(1, writers // 4))
-        self.line_bounds = (min_characters, max_characters)
-        self.symbols, self.signs, self.shapes = symbols, signs, shapes
-        self.fonts = sorted(set(fonts or FONTS), key=list(FONTS).index)
-        self.variation = variation
-        self.rate = rate
+            raise ConfigFault("max_characters", self.max_characters, expected)
+        if self.fonts == []:
+            raise ConfigFault("fonts", [], f"at least one of {', '.join(FONTS)}, or null")
+        self.sizes = (self.size, self.valid_size, self.test_size)
 
     def make(self) -> Iterator[MadeLine]:
         """Yield all lines, such as "train-000017" by "train-writer-017"."""
         invented: dict[tuple[int, int], FontWriter] = {}
+        bounds = (self.min_characters, self.max_characters)
         places = [(split, n) for split, size in enumerate(self.sizes) for n in range(size)]
         for split, n in distributed.bar(places, "writing lines", unit="line", leave=False, delay=1):
             generator = np.random.default_rng([self.seed, split, LINE_STREAM, n])
             draws = corpus.Draws(generator)
-            number = draws.between(0, self.writers[split] - 1)
+            writers = self.writers if split == 0 else max(1, self.writers // 4)
+            number = draws.between(0, writers - 1)
             if self.signs and draws.chance(self.signs):
                 text = corpus.sign(draws)
             else:
-                text = corpus.line(draws, split, *self.line_bounds, self.symbols)
+                text = corpus.line(draws, split, *bounds, self.symbols)
             if (split, number) not in invented:
                 invented[split, number] = self.invent(split, number)
             ink = write(text, invented[split, number], generator, self.rate)
@@ -349,7 +342,8 @@ class EmbeddedDataset(LinesDataset):
     def invent(self, split: int, number: int) -> FontWriter:
         """Return a writer of a split (its index in `SPLITS`)."""
         generator = np.random.default_rng([self.seed, split, WRITER_STREAM, number])
-        return FontWriter.invent(generator, self.fonts, self.variation, self.shapes)
+        fonts = [font for font in FONTS if self.fonts is None or font in self.fonts]
+        return FontWriter.invent(generator, fonts, self.variation, self.shapes)
 
     def split_indices(self) -> dict[str, np.ndarray]:
         """Return the samples of each split as arrays of indices, int64."""

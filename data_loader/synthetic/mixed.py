@@ -1,7 +1,7 @@
 """Lines of one dataset mixed with those of another, so that each supplies what the other lacks."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Annotated, TypeVar
 
@@ -30,6 +30,7 @@ EXTREME = 4.0
 a dash or a dot cannot be measured."""
 
 
+@dataclass(kw_only=True, eq=False)
 class MixedDataset(ExtendedDataset):
     """A dataset whose training split is joined by the training lines of another.
 
@@ -58,23 +59,17 @@ class MixedDataset(ExtendedDataset):
         ConfigFault: if `added` is not used.
     """
 
-    def __init__(
-        self,
-        *,
-        dataset: BaseDataset,
-        added: BaseDataset,
-        alone: bool = True,
-        joined: Annotated[int, Range(0, 1_000_000)] = 0,
-        tight: Annotated[float, Range(0, 1)] = 0.0,
-        short: Annotated[float, Range(0, 1)] = 0.0,
-        pieces: Annotated[int, Range(0, 1_000_000)] = 0,
-        seed: Annotated[int, Range(0, 2**32 - 1)] = 0,
-    ) -> None:
-        if not alone and not joined:
-            raise ConfigFault("joined", joined, "at least 1 where `alone` is false")
-        super().__init__(dataset)
-        self.added, self.alone, self.seed = added, alone, seed
-        self.joined, self.tight, self.short, self.pieces = joined, tight, short, pieces
+    added: BaseDataset
+    alone: bool = True
+    joined: Annotated[int, Range(0, 1_000_000)] = 0
+    tight: Annotated[float, Range(0, 1)] = 0.0
+    short: Annotated[float, Range(0, 1)] = 0.0
+    pieces: Annotated[int, Range(0, 1_000_000)] = 0
+    seed: Annotated[int, Range(0, 2**32 - 1)] = 0
+
+    def __post_init__(self) -> None:
+        if not self.alone and not self.joined:
+            raise ConfigFault("joined", self.joined, "at least 1 where `alone` is false")
 
     @property
     def characters(self) -> str | None:

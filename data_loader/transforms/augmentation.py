@@ -5,6 +5,7 @@ for every sample and epoch. Validation and test see neither.
 """
 
 import math
+from dataclasses import dataclass
 from typing import Annotated
 
 import numpy as np
@@ -14,6 +15,7 @@ from utils.checks import ConfigFault, Range
 from utils.ink import x_height
 
 
+@dataclass(kw_only=True)
 class FillMissing(BaseTransform):
     """Inserts linearly interpolated points where a digitiser has left some out.
 
@@ -25,8 +27,7 @@ class FillMissing(BaseTransform):
             spaced. 20 points are 0.3 s of IAM-OnDB (assumed).
     """
 
-    def __init__(self, *, max_missing: Annotated[int, Range(1, 127)] = 20) -> None:
-        self.max_missing = max_missing
+    max_missing: Annotated[int, Range(1, 127)] = 20
 
     def __call__(
         self, ink: np.ndarray, missing: np.ndarray, generator: np.random.Generator
@@ -44,6 +45,7 @@ class FillMissing(BaseTransform):
         return filled, np.zeros(len(filled), dtype=np.uint8)
 
 
+@dataclass(kw_only=True)
 class CutLongSteps(BaseTransform):
     """Cuts steps that are longer than a threshold to that length; they keep their direction.
 
@@ -54,8 +56,7 @@ class CutLongSteps(BaseTransform):
         threshold: length in source units.
     """
 
-    def __init__(self, *, threshold: Annotated[float, Range(1e-3, 1e6)]) -> None:
-        self.threshold = threshold
+    threshold: Annotated[float, Range(1e-3, 1e6)]
 
     def change(self, ink: np.ndarray, generator: np.random.Generator) -> None:
         length = np.hypot(ink[:, 0], ink[:, 1])
@@ -73,6 +74,7 @@ class Linear(BaseTransform):
         ink[:, :2] = ink[:, :2].astype(np.float64) @ self.matrix(ink, generator).T
 
 
+@dataclass(kw_only=True)
 class Scale(Linear):
     """Scales a whole sample by one factor, drawn log-uniformly from `low` to `high`.
 
@@ -81,22 +83,19 @@ class Scale(Linear):
     """
 
     random = True
+    low: Annotated[float, Range(0.01, 100)] = 0.8
+    high: Annotated[float, Range(0.01, 100)] = 1.25
 
-    def __init__(
-        self,
-        *,
-        low: Annotated[float, Range(0.01, 100)] = 0.8,
-        high: Annotated[float, Range(0.01, 100)] = 1.25,
-    ) -> None:
-        if low > high:
-            raise ConfigFault("low", low, f"at most high, which is {high}")
-        self.low, self.high = low, high
+    def __post_init__(self) -> None:
+        if self.low > self.high:
+            raise ConfigFault("low", self.low, f"at most high, which is {self.high}")
 
     def matrix(self, ink: np.ndarray, generator: np.random.Generator) -> np.ndarray:
         factor = math.exp(generator.uniform(math.log(self.low), math.log(self.high)))
         return factor * np.eye(2)
 
 
+@dataclass(kw_only=True)
 class Slant(Linear):
     """Slants a whole sample by an angle drawn uniformly from `-degrees` to `degrees`.
 
@@ -107,15 +106,14 @@ class Slant(Linear):
     """
 
     random = True
-
-    def __init__(self, *, degrees: Annotated[float, Range(0, 60)] = 10.0) -> None:
-        self.degrees = degrees
+    degrees: Annotated[float, Range(0, 60)] = 10.0
 
     def matrix(self, ink: np.ndarray, generator: np.random.Generator) -> np.ndarray:
         angle = math.radians(generator.uniform(-self.degrees, self.degrees))
         return np.array([[1, -math.tan(angle)], [0, 1]])  # y grows downwards
 
 
+@dataclass(kw_only=True)
 class Rotate(Linear):
     """Rotates a whole sample by an angle drawn uniformly from `-degrees` to `degrees`.
 
@@ -124,9 +122,7 @@ class Rotate(Linear):
     """
 
     random = True
-
-    def __init__(self, *, degrees: Annotated[float, Range(0, 180)] = 5.0) -> None:
-        self.degrees = degrees
+    degrees: Annotated[float, Range(0, 180)] = 5.0
 
     def matrix(self, ink: np.ndarray, generator: np.random.Generator) -> np.ndarray:
         angle = math.radians(generator.uniform(-self.degrees, self.degrees))
@@ -141,6 +137,7 @@ class Stretch(Scale):
         return np.diag([super().matrix(ink, generator)[0, 0], 1.0])
 
 
+@dataclass(kw_only=True)
 class Warp(BaseTransform):
     """Bends a sample: every point is moved by smooth waves that run along the line.
 
@@ -154,17 +151,15 @@ class Warp(BaseTransform):
 
     random = True
     _WAVES = 4  # in each direction, assumed: enough that no two letters are bent alike
+    amplitude: Annotated[float, Range(0, 10)] = 0.15
+    shortest: Annotated[float, Range(0.1, 1000)] = 2.0
+    longest: Annotated[float, Range(0.1, 1000)] = 12.0
 
-    def __init__(
-        self,
-        *,
-        amplitude: Annotated[float, Range(0, 10)] = 0.15,
-        shortest: Annotated[float, Range(0.1, 1000)] = 2.0,
-        longest: Annotated[float, Range(0.1, 1000)] = 12.0,
-    ) -> None:
-        if shortest > longest:
-            raise ConfigFault("shortest", shortest, f"at most longest, which is {longest}")
-        self.amplitude, self.shortest, self.longest = amplitude, shortest, longest
+    def __post_init__(self) -> None:
+        if self.shortest > self.longest:
+            raise ConfigFault(
+                "shortest", self.shortest, f"at most longest, which is {self.longest}"
+            )
 
     def change(self, ink: np.ndarray, generator: np.random.Generator) -> None:
         points = np.cumsum(ink[:, :2], axis=0, dtype=np.float64)
@@ -182,6 +177,7 @@ class Warp(BaseTransform):
         ink[1:, :2] = np.diff(points, axis=0)
 
 
+@dataclass(kw_only=True)
 class InputNoise(BaseTransform):
     """Adds Gaussian noise to the offsets that the network sees; its targets stay exact.
 
@@ -191,9 +187,7 @@ class InputNoise(BaseTransform):
 
     random = True
     acts_on = "inputs"
-
-    def __init__(self, *, std: Annotated[float, Range(0, 10)] = 0.05) -> None:
-        self.std = std
+    std: Annotated[float, Range(0, 10)] = 0.05
 
     def change(self, ink: np.ndarray, generator: np.random.Generator) -> None:
         ink[:, :2] += generator.normal(0, self.std, (len(ink), 2))

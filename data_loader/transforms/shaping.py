@@ -8,6 +8,7 @@ of the shaped ink. What can be undone, and how, is in docs/data.md.
 import math
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Annotated, Literal
 
@@ -34,6 +35,7 @@ MAX_POINTS = 1_000_000
 """Maximum number of points of a resampled sample."""
 
 
+@dataclass(kw_only=True)
 class LevelBaseline(Linear):
     """Rotates a line so that its baseline is level.
 
@@ -45,13 +47,8 @@ class LevelBaseline(Linear):
         min_letters: the minimum width of a line in x-heights.
     """
 
-    def __init__(
-        self,
-        *,
-        max_degrees: Annotated[float, Range(0, 89)] = 30.0,
-        min_letters: Annotated[float, Range(1, 1000)] = 4.0,
-    ) -> None:
-        self.max_degrees, self.min_letters = max_degrees, min_letters
+    max_degrees: Annotated[float, Range(0, 89)] = 30.0
+    min_letters: Annotated[float, Range(1, 1000)] = 4.0
 
     def matrix(self, ink: np.ndarray, generator: np.random.Generator) -> np.ndarray:
         angle = baseline_angle(ink, self.min_letters)
@@ -61,6 +58,7 @@ class LevelBaseline(Linear):
         return np.array([[cosine, sine], [-sine, cosine]])
 
 
+@dataclass(kw_only=True)
 class UndoSlant(Linear):
     """Shears a line so that its downstrokes are upright; level lines stay unchanged.
 
@@ -70,8 +68,7 @@ class UndoSlant(Linear):
         max_degrees: the strongest slant accepted; segments that lean more are not counted.
     """
 
-    def __init__(self, *, max_degrees: Annotated[float, Range(0, 80)] = 50.0) -> None:
-        self.max_degrees = max_degrees
+    max_degrees: Annotated[float, Range(0, 80)] = 50.0
 
     def matrix(self, ink: np.ndarray, generator: np.random.Generator) -> np.ndarray:
         lean = np.nan_to_num(slant(ink, self.max_degrees))
@@ -84,6 +81,7 @@ SMALL = 0.3
 spread 6 % over forms, where 50 % has 1.24 and 12 %; over the lines of a form 14 % against 17 %)."""
 
 
+@dataclass(kw_only=True)
 class ScaleHeight(Linear):
     """Scales a sample to a common height. The inverse of `matrix` undoes it.
 
@@ -94,13 +92,8 @@ class ScaleHeight(Linear):
             or all of the ink ("ink"), as for digits.
     """
 
-    def __init__(
-        self,
-        *,
-        height: Annotated[float, Range(1e-3, 1e6)] = 100.0,
-        of: Literal["letters", "x_height", "ink"] = "letters",
-    ) -> None:
-        self.height, self.of = height, of
+    height: Annotated[float, Range(1e-3, 1e6)] = 100.0
+    of: Literal["letters", "x_height", "ink"] = "letters"
 
     def matrix(self, ink: np.ndarray, generator: np.random.Generator) -> np.ndarray:
         if self.of == "letters":
@@ -144,6 +137,7 @@ def _from_parts(ink: np.ndarray, parts: list[np.ndarray]) -> tuple[np.ndarray, n
     return result, np.zeros(len(result), dtype=np.uint8)
 
 
+@dataclass(kw_only=True)
 class ResampleTime(BaseTransform):
     """Resamples at equal times, along straight lines between the recorded points.
 
@@ -155,8 +149,7 @@ class ResampleTime(BaseTransform):
         period: from one new point to the next, in recorded periods: 2 halves the points.
     """
 
-    def __init__(self, *, period: Annotated[float, Range(0.01, 1000)] = 1.0) -> None:
-        self.period = period
+    period: Annotated[float, Range(0.01, 1000)] = 1.0
 
     def __call__(
         self, ink: np.ndarray, missing: np.ndarray, generator: np.random.Generator
@@ -164,6 +157,7 @@ class ResampleTime(BaseTransform):
         return _resampled(ink, np.cumsum(missing.astype(np.float64) + 1), self.period)
 
 
+@dataclass(kw_only=True)
 class ResampleDistance(BaseTransform):
     """Resamples at equal distances along each stroke.
 
@@ -174,8 +168,7 @@ class ResampleDistance(BaseTransform):
         spacing: in the ink's units.
     """
 
-    def __init__(self, *, spacing: Annotated[float, Range(1e-6, 1e6)]) -> None:
-        self.spacing = spacing
+    spacing: Annotated[float, Range(1e-6, 1e6)]
 
     def __call__(
         self, ink: np.ndarray, missing: np.ndarray, generator: np.random.Generator
@@ -183,6 +176,7 @@ class ResampleDistance(BaseTransform):
         return _resampled(ink, None, self.spacing)
 
 
+@dataclass(kw_only=True)
 class Simplify(BaseTransform):
     """Drops points by Ramer-Douglas-Peucker, stroke by stroke.
 
@@ -192,8 +186,7 @@ class Simplify(BaseTransform):
         tolerance: how far, in the ink's units, a dropped point may lie from the new line.
     """
 
-    def __init__(self, *, tolerance: Annotated[float, Range(0, 1e6)]) -> None:
-        self.tolerance = tolerance
+    tolerance: Annotated[float, Range(0, 1e6)]
 
     def __call__(
         self, ink: np.ndarray, missing: np.ndarray, generator: np.random.Generator

@@ -6,6 +6,7 @@ the other sets better. A stroke outside of the line, written by mistake, occurs 
 is not looked for.
 """
 
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Annotated
 
@@ -23,6 +24,7 @@ SLOW = 0.5
 """How long the steps before and after a glitch are at most, in its shorter jump (assumed)."""
 
 
+@dataclass(kw_only=True)
 class RemoveSlips(BaseTransform):
     """Removes glitches within strokes, and taps before strokes.
 
@@ -38,13 +40,8 @@ class RemoveSlips(BaseTransform):
             0 removes none.
     """
 
-    def __init__(
-        self,
-        *,
-        jump: Annotated[float, Range(0, 100)] = 0.6,
-        tap: Annotated[float, Range(0, 10)] = 0.1,
-    ) -> None:
-        self.jump, self.tap = jump, tap
+    jump: Annotated[float, Range(0, 100)] = 0.6
+    tap: Annotated[float, Range(0, 10)] = 0.1
 
     def __call__(
         self, ink: np.ndarray, missing: np.ndarray, generator: np.random.Generator

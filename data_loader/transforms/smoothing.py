@@ -1,6 +1,7 @@
 """Savitzky-Golay smoothing of strokes."""
 
 import functools
+from dataclasses import dataclass
 from typing import Annotated
 
 import numpy as np
@@ -10,6 +11,7 @@ from utils.checks import ConfigFault, Range
 from utils.ink import strokes
 
 
+@dataclass(kw_only=True)
 class Smooth(BaseTransform):
     """Smooths each stroke: a point becomes the middle of a polynomial fitted to those around it.
 
@@ -29,17 +31,14 @@ class Smooth(BaseTransform):
         ConfigFault: if `window` is even, or `order` not less than it.
     """
 
-    def __init__(
-        self,
-        *,
-        window: Annotated[int, Range(3, 101)] = 5,
-        order: Annotated[int, Range(1, 5)] = 3,
-    ) -> None:
-        if window % 2 == 0:
-            raise ConfigFault("window", window, "an odd number")
-        if order >= window:
-            raise ConfigFault("order", order, f"less than window, which is {window}")
-        self.window, self.order = window, order
+    window: Annotated[int, Range(3, 101)] = 5
+    order: Annotated[int, Range(1, 5)] = 3
+
+    def __post_init__(self) -> None:
+        if self.window % 2 == 0:
+            raise ConfigFault("window", self.window, "an odd number")
+        if self.order >= self.window:
+            raise ConfigFault("order", self.order, f"less than window, which is {self.window}")
 
     def change(self, ink: np.ndarray, generator: np.random.Generator) -> None:
         points = np.concatenate([self._smoothed(stroke) for stroke in strokes(ink)])
