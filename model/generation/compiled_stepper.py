@@ -94,7 +94,7 @@ class CompiledStepper(Stepper):
             weight, bias = _gates(layer, (self.inputs, vocab_size))
             weight = functional.pad(weight, (0, weight.shape[1] % 2))
             self.widths.append(weight.shape[1])
-            packed.append(library.pack_gates(cast(weight), (0, 1, 2, 3)))
+            packed.append(library.pack_gates(cast(weight)))
             biases.append(bias.to(torch.float32, copy=True))
         self.outputs = len(output.bias)
         arrays = dict(

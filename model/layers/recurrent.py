@@ -21,9 +21,6 @@ from model.layers.cells import (
 )
 from model.layers.kernels import cuda, library, lstm
 
-TORCH_ORDER = (0, 1, 3, 2)
-"""Where the rows of torch's LSTM have those of input, forget and output gate and candidate."""
-
 INPUT_WEIGHTS = ("weight_input", "weight_ih_l0")
 """The names of the weights for a layer's input, in the layers here and in torch's."""
 
@@ -94,13 +91,12 @@ class RecurrentLayer(nn.Module):
             hiddens, last = layer(inputs.to(dtype), carried[0] if self.cell == "GRU" else carried)
             last = last if self.cell == "LSTM" else (last,)
             return hiddens, {name: one[0] for name, one in zip(self.state_sizes, last, strict=True)}
-        bias, carried = layer.bias_ih_l0 + layer.bias_hh_l0, (state["hidden"], state["cell"])
+        rows = (layer.weight_ih_l0, layer.weight_hh_l0, layer.bias_ih_l0 + layer.bias_hh_l0)
+        weights, carried = [reorder_gates(part) for part in rows], (state["hidden"], state["cell"])
         if compiled:
-            weights = layer.weight_ih_l0, layer.weight_hh_l0, bias
-            hiddens, _, cell, *_ = lstm.run(dtype, TORCH_ORDER, bound, inputs, weights, carried)
+            hiddens, _, cell, *_ = lstm.run(dtype, bound, inputs, weights, carried)
         else:
-            rows = (layer.weight_ih_l0, bias, layer.weight_hh_l0)
-            incoming, bias, weight = (reorder_gates(part).to(dtype) for part in rows)
+            incoming, weight, bias = (part.to(dtype) for part in weights)
             projected = functional.linear(inputs.to(dtype), incoming, bias)
             carried = carried[0], carried[1].to(state_dtype(dtype))
             replayed = cuda.run(projected, weight, *carried, bound)

@@ -134,7 +134,6 @@ class WindowedLayer(nn.Module):
             parameters = self.weight_window, self.window.weight, self.window.bias
             results = lstm.run(
                 dtype,
-                (0, 1, 2, 3),
                 bound,
                 inputs,
                 weights,

@@ -10,7 +10,7 @@ by blanks, and include punctuation.
 
 import math
 from collections.abc import Iterable
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from rapidfuzz.distance import Levenshtein
@@ -26,14 +26,6 @@ class ErrorCounts(NamedTuple):
     characters: int
     word_errors: int
     words: int
-
-
-class AlignedSpan(NamedTuple):
-    """A stretch of the reference and of the hypothesis in its place; one of them may be empty."""
-
-    kind: Literal["equal", "replace", "insert", "delete"]
-    reference: str
-    hypothesis: str
 
 
 def normalised(text: str) -> str:
@@ -79,35 +71,20 @@ def rates(pairs: Iterable[tuple[str, str]]) -> dict[str, float]:
     }
 
 
-def alignment(reference: str, hypothesis: str) -> list[AlignedSpan]:
-    """Return the normalised texts, cut into stretches that agree or differ."""
-    reference, hypothesis = normalised(reference), normalised(hypothesis)
-    return [
-        AlignedSpan(kind, reference[start:end], hypothesis[hypothesis_start:hypothesis_end])
-        for kind, start, end, hypothesis_start, hypothesis_end in Levenshtein.opcodes(
-            reference, hypothesis
-        )
-    ]
-
-
 def is_read(character: str, reference: str, hypothesis: str) -> bool:
     """Return whether every occurrence of a character in the reference was read, by one of the
-    shortest alignments."""
-    right = "".join(
-        span.reference for span in alignment(reference, hypothesis) if span.kind == "equal"
-    )
-    return right.count(character) == normalised(reference).count(character)
+    shortest alignments; blanks before and after do not count."""
+    flags = read_in_place(reference := normalised(reference), hypothesis)
+    return all(flag for one, flag in zip(reference, flags, strict=True) if one == character)
 
 
 def read_in_place(reference: str, hypothesis: str) -> np.ndarray:
     """Return which characters of a reference in NFC were read, `(characters,)` bool, by one of the
     shortest alignments; blanks before and after count as misread."""
-    flags = [
-        span.kind == "equal" for span in alignment(reference, hypothesis) for _ in span.reference
-    ]
-    before = len(reference) - len(reference.lstrip())
     read = np.zeros(len(reference), dtype=bool)
-    read[before : before + len(flags)] = flags
+    before = len(reference) - len(reference.lstrip())
+    for span in Levenshtein.opcodes(normalised(reference), normalised(hypothesis)):
+        read[before + span.src_start : before + span.src_end] = span.tag == "equal"
     return read
 
 

@@ -45,6 +45,12 @@ TIMEOUT = 120.0
 log = logging.getLogger(__name__)
 
 
+def _compilers() -> list[list[str]]:
+    """Return the commands of the C compilers found."""
+    wanted = [one.split() for one in (os.environ.get("CC", ""), "cc", "gcc", "clang")]
+    return [command for command in wanted if command and shutil.which(command[0])]
+
+
 def _processor() -> str:
     """Return the processor's features, on which compiled code depends."""
     with contextlib.suppress(OSError):
@@ -136,13 +142,11 @@ def build(folder: Path, defines: Sequence[str]) -> ctypes.CDLL | None:
         log.info("the compiled kernels are turned off by %s=0", SWITCH)
         return None
     options = [*defines, *os.environ.get(MORE_FLAGS, "").split()]
-    wanted = [one.split() for one in (os.environ.get("CC", ""), "cc", "gcc", "clang")]
-    compilers = [command for command in wanted if command and shutil.which(command[0])]
     sources, headers = sorted(folder.glob("*.c")), sorted(folder.glob("*.h"))
     try:
         with contextlib.ExitStack() as stack:
             cache = _cache(stack)
-            for compiler in compilers:
+            for compiler in _compilers():
                 parts = [(file.name, file.read_text()) for file in (*sources, *headers)]
                 parts += [_run([*compiler, "--version"]).stdout, _processor()]
                 key = repr((*parts, compiler, FLAGS, OPTIONAL_FLAGS, options))

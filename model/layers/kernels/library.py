@@ -32,12 +32,10 @@ class Layer(ctypes.Structure):
 
     _fields_ = _fields(
         (_INTEGERS, "steps batch size inputs vocab_size components places threads width"),
-        (_INTEGERS * 4, "order"),
         (_FLOAT, "bound"),
         (_ADDRESSES, "bias window_bias weights window_weights"),
         (_ADDRESSES, "weights_backward window_weights_backward text text_lengths"),
         (_ADDRESSES, "joint gates cells kappas exponentials phis"),
-        (_INTEGERS, "cells_step kappas_step"),
         (_ADDRESSES, "d_hiddens d_windows"),
         (_INTEGERS, "d_hiddens_step d_hiddens_row d_windows_step d_windows_row"),
         (_ADDRESSES, "d_inputs d_gates d_parameters d_cell d_kappa d_joint"),
@@ -111,17 +109,16 @@ def _pack(weight: Tensor, offsets: Tensor, stride: int, depth: int) -> Tensor:
     return packed
 
 
-def pack_gates(weight: Tensor, order: tuple[int, ...]) -> Tensor:
+def pack_gates(weight: Tensor) -> Tensor:
     """Pack weights `(4 H, J)` to the gates, of which a panel holds all four of some cells.
 
     Args:
         weight: contiguous, J even.
-        order: where its rows have those of the first, second, third and fourth gate.
     """
     lanes = kernels(weight.dtype == torch.bfloat16).lanes()
     size, width = len(weight) // 4, weight.shape[1]
     cells = functional.pad(torch.arange(size), (0, -size % lanes), value=-1).view(-1, 1, lanes)
-    rows = cells + torch.tensor(order)[:, None] * size  # (blocks, 4, lanes)
+    rows = cells + torch.arange(4)[:, None] * size  # (blocks, 4, lanes)
     return _pack(weight, torch.where(cells < 0, -1, rows * width).flatten(), 1, width)
 
 

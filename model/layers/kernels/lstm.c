@@ -14,18 +14,14 @@ typedef struct {
     int64_t steps, batch, size, inputs, vocab_size, components, places, threads;
     /* Width of a row of `joint`, even: hidden state, window, inputs, and what lstm.py adds. */
     int64_t width;
-    /* Where the rows of the gates lie: those of input, forget, output, candidate. */
-    int64_t order[4];
     float bound; /* of the gradient of the gates; infinite if there is none */
     const float *bias, *window_bias;
     const item *weights, *window_weights;                   /* packed for forward */
     const item *weights_backward, *window_weights_backward; /* packed for backward */
     const int64_t *text, *text_lengths; /* (batch, places - 1), (batch) */
     item *joint;
-    item *gates; /* behind their activation functions; or null */
-    /* What backward needs of every step, or (step length 0) a state that is overwritten. */
-    float *cells, *kappas, *exponentials, *phis;
-    int64_t cells_step, kappas_step;
+    item *gates; /* input, forget, output, candidate, behind their activation functions */
+    float *cells, *kappas, *exponentials, *phis; /* of every step */
     /* Gradients. */
     const item *d_hiddens, *d_windows;
     int64_t d_hiddens_step, d_hiddens_row, d_windows_step, d_windows_row;
@@ -41,20 +37,18 @@ static const int64_t *text_of(const Layer *layer, int64_t row) {
 /* One step of the cells from `cell` on, for one row. `sums` are the products of the four gates. */
 static __attribute__((noinline)) void step_cells(const Layer *layer, int64_t step, int64_t row,
                                                  int64_t cell, const float *sums) {
-    const int64_t size = layer->size, count = size - cell, *order = layer->order;
+    const int64_t size = layer->size, count = size - cell, at = step * layer->batch + row;
     vec gates[4];
 #pragma GCC unroll 4
     for (int gate = 0; gate < 4; gate++)
         gates[gate] =
-            load(sums + gate * LANES) + load_some(layer->bias + order[gate] * size + cell, count);
-    float *before = layer->cells + step * layer->cells_step + row * size + cell;
+            load(sums + gate * LANES) + load_some(layer->bias + gate * size + cell, count);
+    float *before = layer->cells + at * size + cell;
     vec state = load_some(before, count), hidden = lstm_step(gates, &state);
-    store_some(before + layer->cells_step, state, count);
-    store_items(layer->joint + ((step + 1) * layer->batch + row) * layer->width + cell, hidden,
-                count);
-    if (!layer->gates) return;
-    item *kept = layer->gates + (step * layer->batch + row) * 4 * size + cell;
-    for (int gate = 0; gate < 4; gate++) store_items(kept + order[gate] * size, gates[gate], count);
+    store_some(before + layer->batch * size, state, count);
+    store_items(layer->joint + (at + layer->batch) * layer->width + cell, hidden, count);
+    item *kept = layer->gates + at * 4 * size + cell;
+    for (int gate = 0; gate < 4; gate++) store_items(kept + gate * size, gates[gate], count);
 }
 
 /* Move the window of one row; `sums`, `phi` and `window` as for `window_step`. */
@@ -62,12 +56,11 @@ static __attribute__((noinline)) void move_window(const Layer *layer, int64_t st
                                                   float *sums, float *phi, float *window) {
     const int64_t components = layer->components, places = layer->places;
     const int64_t at = step * layer->batch + row;
-    float *before = layer->kappas + step * layer->kappas_step + row * components;
+    float *before = layer->kappas + at * components;
     window_step(components, places, layer->vocab_size, text_of(layer, row),
                 layer->text_lengths[row], layer->window_bias, sums, before,
-                before + layer->kappas_step, phi, window);
-    if (layer->exponentials)
-        memcpy(layer->exponentials + at * 3 * components, sums, 3 * components * sizeof(float));
+                before + layer->batch * components, phi, window);
+    memcpy(layer->exponentials + at * 3 * components, sums, 3 * components * sizeof(float));
     memcpy(layer->phis + at * places, phi, places * sizeof(float));
     item *target = layer->joint + (at + layer->batch) * layer->width + layer->size;
     for (int64_t a = 0; a < layer->vocab_size; a += LANES)
@@ -117,7 +110,7 @@ static __attribute__((noinline)) void window_backward(const Layer *layer, int64_
                                                       float *d_phi, float *d_parameters) {
     const int64_t components = layer->components, places = layer->places, all_ = 3 * components;
     const float *exponentials = layer->exponentials + (step * layer->batch + row) * all_;
-    const float *kappas = layer->kappas + (step + 1) * layer->kappas_step + row * components;
+    const float *kappas = layer->kappas + ((step + 1) * layer->batch + row) * components;
     const int64_t *text = text_of(layer, row), length = layer->text_lengths[row];
     memset(d_phi, 0, padded(places) * sizeof(float));
     for (int64_t u = 0; u < length; u++) d_phi[u] = d_window[text[u]];
@@ -150,17 +143,16 @@ static __attribute__((noinline)) void step_cells_backward(const Layer *layer, in
     const int64_t size = layer->size;
     const item *gates = layer->gates + (step * layer->batch + row) * 4 * size;
     item *d_gates = layer->d_gates + (step * layer->batch + row) * 4 * size;
-    const float *before = layer->cells + step * layer->cells_step + row * size;
-    const float *after = before + layer->cells_step;
+    const float *before = layer->cells + (step * layer->batch + row) * size;
+    const float *after = before + layer->batch * size;
     float *d_cells = layer->d_cell + row * size;
-    const int64_t *order = layer->order;
     const vec bound = all(layer->bound);
     for (int64_t cell = 0; cell < size; cell += LANES) {
         const int64_t count = size - cell;
-        vec input_gate = load_items(gates + order[0] * size + cell, count);
-        vec forget_gate = load_items(gates + order[1] * size + cell, count);
-        vec output_gate = load_items(gates + order[2] * size + cell, count);
-        vec candidate = load_items(gates + order[3] * size + cell, count);
+        vec input_gate = load_items(gates + cell, count);
+        vec forget_gate = load_items(gates + size + cell, count);
+        vec output_gate = load_items(gates + 2 * size + cell, count);
+        vec candidate = load_items(gates + 3 * size + cell, count);
         vec squashed = hyperbolic_tangent(load_some(after + cell, count));
         vec d_output = load(d_hidden + cell);
         vec d_cell = load_some(d_cells + cell, count);
@@ -173,7 +165,7 @@ static __attribute__((noinline)) void step_cells_backward(const Layer *layer, in
         };
         for (int gate = 0; gate < 4; gate++) {
             vec slope = at_least(at_most(slopes[gate], bound), -bound);
-            store_items(d_gates + order[gate] * size + cell, slope, count);
+            store_items(d_gates + gate * size + cell, slope, count);
         }
         store_some(d_cells + cell, d_cell * forget_gate, count);
     }

@@ -69,7 +69,6 @@ class _Recurrence(torch.autograd.Function):
     def forward(
         ctx,
         dtype: torch.dtype,
-        order: tuple[int, int, int, int],
         bound: float | None,
         text: Tensor | None,
         text_lengths: Tensor | None,
@@ -115,7 +114,6 @@ class _Recurrence(torch.autograd.Function):
                 window_weights=library.pack_transposed(window_weight.to(dtype).contiguous()),
                 window_bias=window_bias.float().contiguous(),
                 kappas=kappas,
-                kappas_step=batch * components,
                 exponentials=exponentials,
                 phis=phis,
                 text=text,
@@ -129,16 +127,14 @@ class _Recurrence(torch.autograd.Function):
             batch=batch,
             size=size,
             width=weight.shape[1],
-            order=order,
-            weights=library.pack_gates(weight, order),
+            weights=library.pack_gates(weight),
             bias=bias.float().contiguous(),
             joint=joint,
             gates=gates,
             cells=cells,
-            cells_step=batch * size,
             **values,
         )
-        ctx.order, ctx.bound, ctx.columns = order, bound, (size, start, end)
+        ctx.bound, ctx.columns = bound, (size, start, end)
         saved = (joint, gates, cells, kappas, exponentials)
         ctx.save_for_backward(weight, window_weight, text, text_lengths, *saved)
         hiddens, last_cell = joint[1:, :, :size], cells[-1].clone()
@@ -167,7 +163,6 @@ class _Recurrence(torch.autograd.Function):
                 components=components,
                 window_weights_backward=library.pack_columns(narrow, size),
                 kappas=kappas,
-                kappas_step=batch * components,
                 exponentials=exponentials,
                 d_parameters=d_parameters,
                 d_kappa=d_kappa,
@@ -176,7 +171,7 @@ class _Recurrence(torch.autograd.Function):
                 places=text.shape[1] + 1,
                 **_strided("d_windows", d_windows),
             )
-        d_inputs = gates.new_empty(steps, batch, end - start) if ctx.needs_input_grad[5] else None
+        d_inputs = gates.new_empty(steps, batch, end - start) if ctx.needs_input_grad[4] else None
         d_gates, d_joint = torch.empty_like(gates), cells.new_empty(batch, start)
         _call(
             "backward",
@@ -186,12 +181,10 @@ class _Recurrence(torch.autograd.Function):
             size=size,
             inputs=end - start,
             width=weight.shape[1],
-            order=ctx.order,
             bound=math.inf if ctx.bound is None else ctx.bound,
             weights_backward=library.pack_columns(weight, start if d_inputs is None else end),
             gates=gates,
             cells=cells,
-            cells_step=batch * size,
             d_inputs=d_inputs,
             d_gates=d_gates,
             d_cell=d_cell,
@@ -210,12 +203,11 @@ class _Recurrence(torch.autograd.Function):
                 d_kappa,
             )
         d_weights = d_weight[:, start:end], d_weight[:, :size], d_weight[:, end]
-        return (*[None] * 5, d_inputs, *d_weights, d_joint[:, :size], d_cell, *of_window)
+        return (*[None] * 4, d_inputs, *d_weights, d_joint[:, :size], d_cell, *of_window)
 
 
 def run(
     dtype: torch.dtype,
-    order: tuple[int, int, int, int],
     bound: float | None,
     inputs: Tensor,
     weights: tuple[Tensor, Tensor, Tensor],
@@ -227,11 +219,10 @@ def run(
 
     Args:
         dtype: of the products, float32 or bfloat16.
-        order: where the rows of the gates have those of input, forget, output and candidate.
         bound: to which the gradient of the gates is clamped at every step, or None.
         inputs: `(T, B, X)`, T at least 1.
-        weights: from the inputs and the hidden state to the gates, `(4 H, X)` and `(4 H, H)`, and
-            the bias, `(4 H)`.
+        weights: from the inputs and the hidden state to input, forget and output gate and
+            candidate, `(4 H, X)` and `(4 H, H)`, and the bias, `(4 H)`.
         state: hidden and cell state before the first step, `(B, H)`.
         text: indices of the characters, `(B, U)` int64, padded with anything, and their number,
             `(B,)`; None without a window.
@@ -253,4 +244,4 @@ def run(
         if not len(text[0]) == len(text[1]) == inputs.shape[1]:
             raise ValueError(f"{len(text[0])} texts for {inputs.shape[1]} sequences")
     text, window = text or nothing[:2], window or nothing[2:]
-    return _Recurrence.apply(dtype, order, bound, *text, inputs, *weights, *state, *window)
+    return _Recurrence.apply(dtype, bound, *text, inputs, *weights, *state, *window)

@@ -11,7 +11,6 @@ import torch
 from model.recognition.error_rates import (
     ErrorCounts,
     ErrorRates,
-    alignment,
     error_counts,
     is_read,
     missing_words,
@@ -127,25 +126,6 @@ def test_metric_adds_nothing_where_nothing_was_read():
     before = metric.compute()
     metric.update(SimpleNamespace(hypotheses=None, alphabet=Alphabet("ab")), SimpleNamespace())
     assert metric.compute() == before == {"cer": 0.5, "wer": 1.0}
-
-
-def test_alignment_cuts_both_texts_and_differs_as_often_as_there_are_errors():
-    for reference, hypothesis in random_pairs(100):
-        pieces = alignment(reference, hypothesis)
-        assert "".join(piece.reference for piece in pieces) == reference.strip()
-        assert "".join(piece.hypothesis for piece in pieces) == hypothesis.strip()
-        for piece in pieces:
-            assert (piece.reference == piece.hypothesis) == (piece.kind == "equal")
-            assert bool(piece.reference) == (piece.kind != "insert")
-            assert bool(piece.hypothesis) == (piece.kind != "delete")
-        errors = sum(max(len(p.reference), len(p.hypothesis)) for p in pieces if p.kind != "equal")
-        assert errors == error_counts(reference, hypothesis).character_errors
-    assert alignment("the cat", "the hat!") == [
-        ("equal", "the ", "the "),
-        ("replace", "c", "h"),
-        ("equal", "at", "at"),
-        ("insert", "", "!"),
-    ]
 
 
 @pytest.mark.parametrize(
