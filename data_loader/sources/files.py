@@ -1,13 +1,35 @@
-"""Untrusted files and folders, read within limits."""
+"""Untrusted files, folders and archives, read within limits; archives without extracting them."""
 
+import gzip
 import os
+import re
+import tarfile
+import zlib
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
+from typing import Any, NamedTuple, TypeVar
 
+from base import distributed
 from data_loader.sources.parsing import Fault
 from utils.checks import DataError
 from utils.files import open_file
 
+Value = TypeVar("Value")
+
 MEBIBYTE = 1 << 20
+MAX_BYTES = 64 * MEBIBYTE
+"""Limit on the bytes of a file, unless an option says otherwise."""
+
+
+class Limits(NamedTuple):
+    """The most that is read."""
+
+    max_bytes: int
+    """Of one file or member."""
+    max_members: int
+    """Of an archive."""
+    max_archive_bytes: int
+    """Of an archive, unpacked."""
 
 
 def read_file(file: Path, most: int) -> bytes:
@@ -19,53 +41,146 @@ def read_file(file: Path, most: int) -> bytes:
     try:
         with open_file(file) as stream:
             if (size := os.fstat(stream.fileno()).st_size) > most:
-                raise too_large(size, most)
+                raise _too_large(size, most)
             return stream.read(size)
     except OSError as error:
         raise Fault("a file that cannot be read", error.strerror or str(error)) from None
 
 
-def too_large(size: int, most: int) -> Fault:
-    """Return the fault of a file of `size` bytes, more than `most`."""
+def _too_large(size: int, most: int) -> Fault:
     return Fault(f"more than {most:,} bytes (the limit max_bytes)", f"{size:,}")
 
 
-def check_root(root: Path, *, needed: bool = True) -> None:
-    """Raise a DataError if a file or a folder cannot be read, or is `needed` and does not exist."""
-    if needed and not root.exists():
-        raise DataError(f"{root}: no such file or folder; --data names the folder of the data")
-    try:
-        if root.is_dir():
-            os.scandir(os.path.join(root, ".")).close()  # reads it, and goes through it
-        elif root.exists():
-            open_file(root).close()
-    except OSError as error:
-        raise DataError(f"{root}: cannot be read ({error.strerror})") from None
-
-
-def files_below(root: Path, pattern: str, most: int) -> list[Path]:
-    """Return the files of a folder and the folders in it whose names fit `pattern`, sorted.
+def files_below(root: Path, wanted: re.Pattern[str], most: int) -> list[Path]:
+    """Return the files of a folder and the folders in it whose names fit `wanted`, sorted.
 
     Hidden ones, and folders called `cache`, are passed over; links to folders are not followed.
 
     Raises:
-        DataError: if there are more than `most`, or one of the folders cannot be read.
+        DataError: if there are more than `most`.
+        OSError: if one of the folders cannot be read.
     """
     found: list[Path] = []
-    try:
-        for folder, folders, names in os.walk(root, onerror=_refuse):
-            folders[:] = sorted(f for f in folders if f != "cache" and not f.startswith("."))
-            for name in names:
-                file = Path(folder, name)
-                fits = not name.startswith(".") and PurePosixPath(name).match(pattern)
-                if fits and file.is_file():
-                    found.append(file)
-            if len(found) > most:
-                raise DataError(f"{root}: more than {most:,} files (the limit max_members)")
-    except OSError as error:
-        raise DataError(f"{error.filename}: cannot be read ({error.strerror})") from None
+    for folder, folders, names in os.walk(root, onerror=_refuse):
+        folders[:] = sorted(f for f in folders if f != "cache" and not f.startswith("."))
+        fitting = (name for name in names if not name.startswith(".") and wanted.fullmatch(name))
+        found += [file for name in fitting if (file := Path(folder, name)).is_file()]
+        if len(found) > most:
+            raise DataError(f"{root}: more than {most:,} files (the limit max_members)")
     return sorted(found)
 
 
 def _refuse(error: OSError) -> None:
     raise error
+
+
+class _Header(tarfile.TarInfo):
+    """A header of an archive that refuses long names and the like, which could fill the memory."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes, encoding: str, errors: str) -> "_Header":
+        header = super().frombuf(buf, encoding, errors)
+        if header.size > MEBIBYTE and header.type not in tarfile.REGULAR_TYPES:
+            raise tarfile.ReadError(f"a header of {header.size:,} bytes")
+        return header
+
+
+class _Bounded:
+    """The stream of an unpacked archive, which ends in an error after a number of bytes."""
+
+    def __init__(self, stream: Any, most: int, archive: Path) -> None:
+        self.stream, self.left, self.most, self.archive = stream, most, most, archive
+
+    def read(self, size: int) -> bytes:
+        data = self.stream.read(size)
+        self.need(len(data))
+        self.left -= len(data)
+        return data
+
+    def need(self, size: int) -> None:
+        """Raise a DataError if that many bytes more are too many."""
+        if size > self.left:
+            limit = f"more than {self.most:,} bytes unpacked (the limit max_archive_bytes)"
+            raise DataError(f"{self.archive}: {limit}")
+
+
+def documents(
+    files: Sequence[Path],
+    wanted: re.Pattern[str],
+    limits: Limits,
+    description: str,
+    advice: str = "",
+) -> Iterator[tuple[re.Match[str] | None, bytes | Fault]]:
+    """Yield the names of files that fit `wanted`, with their contents or why these cannot be read.
+
+    Args:
+        files: the files, or the one archive that holds them, which has another name.
+        wanted: fits the names, without folders.
+        limits: beyond which nothing is read.
+        description: of the progress bar.
+        advice: what to do if the archive is broken, the end of the message.
+
+    Raises:
+        DataError: if the archive is broken or beyond a limit.
+    """
+    if len(files) == 1 and not wanted.fullmatch(files[0].name):
+        try:
+            yield from _members(files[0], wanted, limits, description)
+        except (tarfile.TarError, zlib.error, EOFError, OSError, ValueError) as error:
+            raise DataError(f"{files[0]}: a broken archive ({error}){advice}") from None
+        return
+    for file in distributed.bar(files, description, unit=" files"):
+        try:
+            yield wanted.fullmatch(file.name), read_file(file, limits.max_bytes)
+        except Fault as fault:
+            yield wanted.fullmatch(file.name), fault.of(file.name)
+
+
+def parsed(parse: Callable[[bytes], Value], content: bytes | Fault) -> Value | Fault:
+    """Return what `parse` makes of a content, or why it cannot be used."""
+    try:
+        return content if isinstance(content, Fault) else parse(content)
+    except Fault as fault:
+        return fault
+
+
+def _members(
+    archive: Path, wanted: re.Pattern[str], limits: Limits, description: str
+) -> Iterator[tuple[re.Match[str] | None, bytes | Fault]]:
+    """Yield the same of an archive's members, by their names without folders.
+
+    Nothing is extracted: members are read one by one, in memory. Links, and members that point out
+    of the archive, come as faults without a name that fits.
+    """
+    size = archive.stat().st_size
+    bar = distributed.bar(what=description, total=size, unit="B", unit_scale=True)
+    with bar, open(archive, "rb") as raw:
+        zipped = raw.read(2) == b"\x1f\x8b"
+        raw.seek(0 if zipped else max(0, size - 1024))
+        if not zipped and raw.read().strip(b"\0"):
+            raise tarfile.ReadError("it does not end as tar archives do")
+        raw.seek(0)
+        unpacked = gzip.GzipFile(fileobj=raw) if zipped else raw
+        stream = _Bounded(unpacked, limits.max_archive_bytes, archive)
+        with tarfile.open(fileobj=stream, mode="r|", tarinfo=_Header) as tar:
+            for count, member in enumerate(tar):
+                tar.members = []  # else it keeps them all
+                if count >= limits.max_members:
+                    limit = f"more than {limits.max_members:,} members (the limit max_members)"
+                    raise DataError(f"{archive}: {limit}")
+                stream.need(member.size)  # else tarfile looks for its end without one
+                bar.update(raw.tell() - bar.n)
+                match = wanted.fullmatch(PurePosixPath(member.name).name)
+                try:
+                    tarfile.data_filter(member, str(archive))  # a folder that has no links
+                except tarfile.FilterError:
+                    yield None, Fault("a member outside of the archive", "", member.name)
+                    continue
+                if not (member.isreg() or member.isdir()):
+                    yield None, Fault("a member that is a link", "", member.name)
+                elif member.isreg() and match and member.size > limits.max_bytes:
+                    yield match, _too_large(member.size, limits.max_bytes).of(match[0])
+                elif member.isreg() and match:
+                    yield match, tar.extractfile(member).read()
+        while stream.read(MEBIBYTE):  # to the end, where the checksum stands
+            pass

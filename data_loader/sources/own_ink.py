@@ -14,21 +14,48 @@ of them, y growing downwards; "text" and "writer" may be left out:
 
 import os
 from abc import abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
 
 from base import distributed
-from base.base_dataset import BaseDataset
-from data_loader.sources.files import MEBIBYTE, read_file
-from data_loader.sources.parsing import Fault, clean_text, decode, join_strokes
-from data_loader.sources.splits import FRACTIONS, check_fractions, divide
+from data_loader.sources.cache import Samples, pack
+from data_loader.sources.files import MAX_BYTES, read_file
+from data_loader.sources.parsing import (
+    MAX_POINTS,
+    Fault,
+    Sample,
+    clean_text,
+    decode,
+    join_strokes,
+)
+from data_loader.sources.source import DividedDataset
+from data_loader.sources.splits import FRACTIONS
 from utils import strict_json
 from utils.checks import ConfigFault, DataError, Range
 
+SUFFIXES = (".json",)
 Stroke = Sequence[tuple[float, float]]
+
+
+def sniff(head: bytes) -> bool:
+    """Return whether a file that begins with `head` is JSON."""
+    return head.removeprefix(b"\xef\xbb\xbf").lstrip().startswith((b"{", b"["))
+
+
+def parse(path: Path) -> Iterator[Sample | Fault]:
+    """Yield the lines in a JSON file."""
+    lines = parse_json(read_file(path, MAX_BYTES))
+    if not lines:
+        raise Fault("no lines")
+    for number, (text, strokes, _) in enumerate(lines):
+        name = f"{number:05}" if len(lines) > 1 else ""
+        try:
+            yield Sample(name, ink_of(strokes, MAX_POINTS), clean_text(text))
+        except Fault as fault:
+            yield fault.of(name)
 
 
 def ink_of(strokes: object, max_points: int, y_grows_down: bool = True) -> np.ndarray:
@@ -85,7 +112,7 @@ def parse_json(content: bytes) -> list[tuple[str, Any, str]]:
 
 
 def json_lines(
-    path: str | os.PathLike[str], max_bytes: int = 64 * MEBIBYTE
+    path: str | os.PathLike[str], max_bytes: int = MAX_BYTES
 ) -> list[tuple[str, Any, str]]:
     """Return the lines in a JSON file, for `OwnInk.lines` (which checks the strokes).
 
@@ -102,7 +129,7 @@ def json_lines(
         raise DataError(str(fault.of(str(path)))) from None
 
 
-class OwnInk(BaseDataset):
+class OwnInk(DividedDataset):
     """Lines of writing that a subclass yields as plain lists; kept in memory.
 
     Args:
@@ -112,6 +139,7 @@ class OwnInk(BaseDataset):
         max_points: limit on the points of a line; more are an error.
     """
 
+    unit = "lines"
     y_grows_down: ClassVar[bool] = True
     """Whether y grows downwards, as on screens; a subclass whose y grows upwards says False."""
 
@@ -120,11 +148,14 @@ class OwnInk(BaseDataset):
         *,
         fractions: dict[str, Annotated[float, Range(0, 1)]] = FRACTIONS,
         split_seed: Annotated[int, Range(0, 2**32 - 1)] = 0,
-        max_points: Annotated[int, Range(2, 10_000_000)] = 20_000,
+        max_points: Annotated[int, Range(2, 10_000_000)] = MAX_POINTS,
     ) -> None:
-        check_fractions(fractions)
-        self.fractions, self.split_seed, self.max_points = fractions, split_seed, max_points
-        self._inks: list[np.ndarray] = []
+        super().__init__(
+            root=type(self).__name__,
+            fractions=fractions,
+            split_seed=split_seed,
+            max_points=max_points,
+        )
 
     @abstractmethod
     def lines(self) -> Iterable[tuple[str, Sequence[Stroke]] | tuple[str, Sequence[Stroke], str]]:
@@ -133,34 +164,29 @@ class OwnInk(BaseDataset):
         The text is empty if unknown. Called once, by `prepare`.
         """
 
-    def prepare(self) -> None:
-        """Take all lines. Does nothing the second time.
+    def _load(self) -> tuple[Samples, list[str]]:
+        """Take all lines.
 
         Raises:
             DataError: if there is none, or naming the line that is not valid.
         """
-        if self._inks:
-            return
-        inks, texts, writers = [], [], []
+        samples = [*self.read()]
+        if not samples:
+            raise DataError(f"{self.root}: lines() yields nothing")
+        return Samples(pack(samples)), []
+
+    def find(self) -> list[Path]:
+        return []
+
+    def read(self, files: Sequence[Path] = ()) -> Iterator[Sample]:
         lines = distributed.bar(self.lines(), "reading lines", delay=1, leave=False)
         for number, line in enumerate(lines):
             try:
                 ink, text, writer = self._checked(line)
             except Fault as fault:
-                raise DataError(
-                    f"{type(self).__name__}: {fault.of(f'line {number} (from 0)')}"
-                ) from None
-            inks.append(ink)
-            texts.append(text)
-            writers.append(writer)
-        if not inks:
-            raise DataError(f"{type(self).__name__}: lines() yields nothing")
-        self._inks, self._texts, self._writers = inks, texts, writers
-        self.lengths = np.array([len(ink) for ink in inks], dtype=np.int64)
-        names = [self.name(n) for n in range(len(inks))]
-        self._indices, self._notes = divide(
-            type(self).__name__, names, writers, [""] * len(inks), self.fractions, self.split_seed
-        )
+                place = fault.of(f"line {number} (from 0)")
+                raise DataError(f"{self.root}: {place}") from None
+            yield Sample(f"line-{number:06}", ink, text, writer=writer)
 
     def _checked(self, line: object) -> tuple[np.ndarray, str, str]:
         """Return ink, text and writer of what `lines` yields.
@@ -175,27 +201,5 @@ class OwnInk(BaseDataset):
             raise Fault("a text or a writer that is not a string", repr(line)[:60])
         return ink_of(strokes, self.max_points, self.y_grows_down), clean_text(text), writer
 
-    def split_indices(self) -> dict[str, np.ndarray]:
-        return self._indices
-
-    def ink(self, index: int) -> np.ndarray:
-        return self._inks[index].copy()
-
-    def text(self, index: int) -> str:
-        return self._texts[index]
-
-    def name(self, index: int) -> str:
-        return f"line-{index:06}"
-
-    def writer(self, index: int) -> str:
-        """Return who wrote a line, or an empty string."""
-        return self._writers[index]
-
-    def report(self) -> str:
-        return "\n  ".join(
-            [
-                f"{type(self).__name__}: {len(self):,} lines",
-                *map(self.split_report, self._indices),
-                *self._notes,
-            ]
-        )
+    def headline(self) -> str:
+        return f"{self.root}: {len(self):,} lines"

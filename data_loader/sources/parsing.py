@@ -1,30 +1,146 @@
-"""Shared by the parsers of all formats: faults, text, points and their limits."""
+"""What all formats share: samples, faults, XML, text, points and their limits.
+
+The module of a format has `SUFFIXES` of its files, `sniff(head)`, which tells the format by the
+first bytes of a file, and `parse(path, ...)`, which yields a `Sample` for each piece of writing in
+the file, or the `Fault` for which one cannot be used. Both have the sample's name within the file,
+an empty one where the file is the sample. `parse` raises a `Fault` of the file as a whole.
+"""
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from typing import NamedTuple
+from xml.etree import ElementTree
 
 import numpy as np
 
-from data_loader.sources.cache import FARTHEST, Rejected
 from utils.alphabet import nfc
+from utils.checks import printable
 from utils.ink import from_strokes
 
+FARTHEST = 1e9
+"""The longest offset of ink: beyond it float32 has no fractions, and squares grow large;
+assumed."""
+MAX_POINTS = 20_000
+"""Limit on the points of a sample, unless an option says otherwise."""
 MAX_DETAIL = 200
 """Characters of a fault's detail (assumed)."""
+MAX_ELEMENTS = 500_000
+"""Limit on the elements of an XML file (assumed)."""
+GAP = 2.5
+"""Periods between two points after which others count as missing (assumed). The times of IAM-OnDB
+are given to 10 ms, so that two of its periods may be mere rounding: steps of 0.03 s are hardly
+longer than others, 0.04 s and more are (measured)."""
+
+
+class Sample(NamedTuple):
+    """One sample as a source yields it."""
+
+    name: str
+    """Unique within the source."""
+    ink: np.ndarray
+    """`(points, 3)`: (dx, dy, end_of_stroke), source units; at least two points, all finite."""
+    text: str
+    """The transcription; empty if unknown."""
+    missing: np.ndarray | None = None
+    """`(points,)` uint8: how many points, up to 127, are missing before each; None if unknown."""
+    writer: str = ""
+    group: str = ""
+    """What official splits name (a form, a file); empty if nothing."""
+
+    def of(self, name: str) -> "Sample":
+        """Return it under another name."""
+        return self._replace(name=name)
 
 
 class Fault(Exception):
-    """Why a sample or a file cannot be used: a reason that reports count by, and a detail."""
+    """Why a sample or a file called `name` cannot be used: a reason that reports count by, and a
+    detail."""
 
-    def __init__(self, reason: str, detail: str = "") -> None:
+    def __init__(self, reason: str, detail: str = "", name: str = "") -> None:
         if len(detail) > MAX_DETAIL:  # It may quote the file.
             detail = f"{detail[: MAX_DETAIL - 3]}..."
-        super().__init__(reason, detail)
-        self.reason, self.detail = reason, detail
+        super().__init__(reason, detail, name)
+        self.reason, self.detail, self.name = reason, detail, name
 
-    def of(self, name: str) -> Rejected:
+    def of(self, name: str) -> "Fault":
         """Return it as the fault of the sample or file called `name`."""
-        return Rejected(name, self.reason, self.detail)
+        return Fault(self.reason, self.detail, name)
+
+    def __str__(self) -> str:
+        detail = f" ({self.detail})" if self.detail else ""
+        return printable(f"{self.name}: " * bool(self.name) + f"{self.reason}{detail}")
+
+
+def within(file: str, found: Sample | Fault, joint: str = ":") -> Sample | Fault:
+    """Return what `parse` found in a file under the name of the file, joined by its own."""
+    return found.of(f"{file}{joint}{found.name}" if found.name else file)
+
+
+def left_out(faults: Iterable[Fault], names: int = 3) -> list[str]:
+    """Return the number of samples left out for each reason, with the first few names."""
+    by_reason: dict[str, list[str]] = {}
+    for fault in faults:
+        named = f"{fault.name} ({fault.detail})" if fault.detail else fault.name
+        by_reason.setdefault(fault.reason, []).append(named)
+    return [
+        f"{len(named):,} left out: {reason}: {printable(first_of(named, names))}"
+        for reason, named in sorted(by_reason.items(), key=lambda item: -len(item[1]))
+    ]
+
+
+def first_of(names: Sequence[str], count: int = 3) -> str:
+    """Return the first of some names as a list, which says whether there are more."""
+    return ", ".join(names[:count]) + ", ..." * (len(names) > count)
+
+
+_BROKEN = (ElementTree.ParseError, LookupError, ValueError)  # of unknown encodings too
+
+
+class _NoDocumentType(ElementTree.TreeBuilder):
+    def doctype(self, *_: object) -> None:
+        raise Fault("a document type, which no ink needs (entities are never expanded)")
+
+
+class _Root:
+    tag = ""
+
+    def start(self, tag: str, _: dict[str, str]) -> None:
+        self.tag = self.tag or tag
+
+
+def xml_tree(content: bytes | str) -> ElementTree.Element:
+    """Return the outermost element of an XML document, names of elements without namespaces.
+
+    Raises:
+        Fault: if it is empty, broken or too large, or declares a document type.
+    """
+    if not content.strip():
+        raise Fault("an empty file")
+    if content.count("<" if isinstance(content, str) else b"<") > 2 * MAX_ELEMENTS:
+        raise Fault(f"more than {MAX_ELEMENTS:,} elements")
+    parser = ElementTree.XMLParser(target=_NoDocumentType())
+    try:
+        parser.feed(content)
+        root = parser.close()
+    except _BROKEN as error:
+        raise Fault("broken XML", str(error)) from None
+    for element in root.iter():
+        element.tag = _local_name(element.tag)
+    return root
+
+
+def root_tag(head: bytes) -> str:
+    """Return the name of the outermost element of a document that begins with `head`, without its
+    namespace; an empty string if that is no XML."""
+    root = _Root()
+    with suppress(*_BROKEN):
+        ElementTree.XMLParser(target=root).feed(head)
+    return _local_name(root.tag)
+
+
+def _local_name(tag: str) -> str:
+    return tag.rpartition("}")[2]
 
 
 def clean_text(text: str) -> str:
@@ -65,17 +181,34 @@ def check_points(count: int, most: int) -> None:
 
 def check_offsets(offsets: np.ndarray) -> None:
     """Raise a Fault if an offset is longer than any ink's."""
-    if len(offsets) and not (largest := float(np.abs(offsets).max())) <= FARTHEST:
+    if not (largest := float(np.abs(offsets).max())) <= FARTHEST:
         raise Fault(f"an offset longer than {FARTHEST:.6g}", f"{largest:.6g}")
 
 
 def join_strokes(strokes: Sequence[np.ndarray], most: int) -> np.ndarray:
-    """Return the ink `(points, 3)` float32 of strokes given by finite positions `(n, 2)`.
+    """Return the ink `(points, 3)` float32 of strokes given by positions `(n, 2)`.
 
     Raises:
-        Fault: if there are fewer than two points or more than `most`, or they lie too far apart.
+        Fault: if there are fewer than two points or more than `most`, they lie too far apart, or
+            one is not finite.
     """
     check_points(sum(map(len, strokes)), most)
+    points = np.concatenate([np.reshape(stroke, (-1, 2)) for stroke in strokes])
+    if not np.isfinite(points).all():
+        raise Fault("a non-number among the points")
     with np.errstate(over="ignore"):
-        check_offsets(np.diff(np.concatenate([np.reshape(s, (-1, 2)) for s in strokes]), axis=0))
+        check_offsets(np.diff(points, axis=0))
     return from_strokes(strokes)
+
+
+def count_missing(times: np.ndarray, ends: np.ndarray, period: float) -> np.ndarray:
+    """Return how many points are missing before each, `(points,)` uint8, up to 127.
+
+    Args:
+        times: of the points, `(points,)`.
+        ends: which of them are the last of their stroke, `(points,)`.
+        period: usual time between two points.
+    """
+    periods = np.clip(np.diff(times) / period, 0, 128)
+    periods[(ends[:-1] > 0) | (periods <= GAP)] = 1
+    return np.concatenate([[0], np.round(periods) - 1]).astype(np.uint8)

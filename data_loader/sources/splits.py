@@ -19,37 +19,6 @@ def draw(key: str, seed: int = 0) -> float:
     return int.from_bytes(digest[:8], "big") / 2**64
 
 
-def by_hash(
-    names: Sequence[str],
-    writers: Sequence[str],
-    fractions: Mapping[str, float],
-    seed: int = 0,
-) -> dict[str, np.ndarray]:
-    """Divide samples by a hash of their writer, or of their name where the writer is unknown.
-
-    Each sample is assigned independently, so adding samples moves none, and no writer is in two
-    splits.
-    The fractions hold on average over writers (or names).
-
-    Args:
-        names: of the samples, unique.
-        writers: of the samples; an empty string where unknown.
-        fractions: of each split, none negative, together 1.
-        seed: of the division.
-
-    Returns:
-        the indices of the samples of each split, int64.
-    """
-    edges = np.cumsum(list(fractions.values()))[:-1]
-    # The kind of key is part of it: a sample named like a writer is drawn independently of him.
-    keys = [
-        f"writer:{writer}" if writer else f"name:{name}"
-        for name, writer in zip(names, writers, strict=True)
-    ]
-    place = np.searchsorted(edges, [draw(key, seed) for key in keys], side="right")
-    return {split: np.flatnonzero(place == n) for n, split in enumerate(fractions)}
-
-
 def subset(names: Iterable[str], count: int, seed: int = 0) -> list[int]:
     """Return which `count` of the samples called `names` a seed chooses, in order.
 
@@ -68,9 +37,9 @@ def official_split(path: str) -> str:
 
 def divide(
     source: object,
-    names: list[str],
-    writers: list[str],
-    official: list[str],
+    names: Sequence[str],
+    writers: Sequence[str],
+    official: Sequence[str],
     fractions: Mapping[str, float],
     seed: int = 0,
 ) -> tuple[dict[str, np.ndarray], list[str]]:
@@ -78,14 +47,15 @@ def divide(
 
     A source does if it has training samples and others. A split that it lacks is taken from its
     training samples, by hash of the writer, or of the name where the writer is unknown or there
-    are fewer writers than splits.
+    are fewer writers than splits. Each sample is assigned independently, so adding samples moves
+    none, and no writer is in two splits. The fractions hold on average over writers (or names).
 
     Args:
         source: its name, for messages.
-        names: of the samples.
+        names: of the samples, unique.
         writers: of the samples; empty strings where unknown.
         official: the split that the source names for each sample, or an empty string.
-        fractions: of the splits, together 1.
+        fractions: of the splits, none negative, together 1.
         seed: of the division.
 
     Returns:
@@ -95,42 +65,47 @@ def divide(
         DataError: if there are too few samples.
     """
     notes, shares = [], {split: share for split, share in fractions.items() if share > 0}
-    given = np.array(official)
-    others = {"valid", "test"}.intersection(official)
-    if "train" not in official or not others:
-        given, others = np.full(len(names), ""), set()
+    others = {"valid", "test"}.intersection(official) if "train" in official else set()
     for split in sorted(others):
         shares["train"] += shares.pop(split, 0.0)
     if others:
         rest = shares.keys() - {"train"}
         taken = f"; {' and '.join(sorted(rest))} by hash from train" if rest else ""
         notes.append(f"the splits {', '.join(sorted({'train'} | others))} are the source's{taken}")
-    free = np.flatnonzero(~np.isin(given, sorted(others)))
+    free = np.flatnonzero(~np.isin(official, sorted(others)))
     people = [writers[n] for n in free]
     if any(people) and len(set(people)) < len(shares):
         notes.append("fewer writers than splits: divided by the samples' names")
         people = [""] * len(free)
-    total = sum(shares.values())
-    shares = {split: share / total for split, share in shares.items()}
-    parts = by_hash([names[n] for n in free], people, shares, seed)
-    units = np.array([person or names[n] for person, n in zip(people, free, strict=True)])
-    for split in parts:
-        largest = max(parts, key=lambda other: len(set(units[parts[other]].tolist())))
-        candidates = sorted(set(units[parts[largest]].tolist()), key=lambda u: draw(u, seed))
-        if not len(parts[split]) and len(candidates) > 1:  # few samples: let no split be empty
-            moved = parts[largest][units[parts[largest]] == candidates[0]]
-            parts[split] = moved
-            parts[largest] = np.setdiff1d(parts[largest], moved)
-            notes.append(f"{split} would be empty and got {len(moved)} of {largest}")
-    indices = {split: free[part].astype(np.int64) for split, part in parts.items()}
-    for split in others:
-        indices[split] = np.flatnonzero(given == split).astype(np.int64)
+    # The kind of key is part of it: a sample named like a writer is drawn independently of them.
+    units = np.array(
+        [
+            f"writer:{writer}" if writer else f"name:{names[n]}"
+            for writer, n in zip(people, free, strict=True)
+        ],
+        dtype=object,
+    )
+    edges = np.cumsum([share / sum(shares.values()) for share in shares.values()])[:-1]
+    place = np.searchsorted(edges, [draw(unit, seed) for unit in units], side="right")
+    for number, split in enumerate(shares):
+        if not (place == number).any():  # few samples: let no split be empty
+            counts = [len(set(units[place == n])) for n in range(len(shares))]
+            largest = int(np.argmax(counts))
+            if counts[largest] > 1:
+                moved = min(
+                    set(units[place == largest]), key=lambda u: draw(u.partition(":")[2], seed)
+                )
+                place[units == moved] = number
+                notes.append(
+                    f"{split} would be empty and got {(place == number).sum()} of "
+                    f"{list(shares)[largest]}"
+                )
+    indices = {split: free[place == number] for number, split in enumerate(shares)}
+    indices |= {split: np.flatnonzero(np.equal(official, split)) for split in others}
     for split, found in indices.items():
         if not len(found):
-            raise DataError(
-                f"{source}: {len(names)} samples are too few, there are none for the split "
-                f"{split!r}"
-            )
+            count = f"{len(names)} samples are too few"
+            raise DataError(f"{source}: {count}, there are none for the split {split!r}")
     return {split: indices[split] for split in SPLITS if split in indices}, notes
 
 

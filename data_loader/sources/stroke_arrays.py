@@ -14,13 +14,74 @@ from typing import Annotated, Any, NoReturn
 
 import numpy as np
 
-from data_loader.sources.cache import Rejected, Sample
-from data_loader.sources.files import MEBIBYTE, check_root, read_file
-from data_loader.sources.parsing import Fault, check_points, clean_text, decode
-from data_loader.sources.source import SourceDataset
-from utils.checks import DataError, Range, printable
+from data_loader.sources.files import MEBIBYTE, read_file
+from data_loader.sources.parsing import (
+    MAX_POINTS,
+    Fault,
+    Sample,
+    check_offsets,
+    check_points,
+    clean_text,
+    decode,
+)
+from data_loader.sources.source import DividedDataset
+from utils.checks import DataError, Range, first_line
 
+SUFFIXES = (".npy",)
 NAMES = ("strokes-py3.npy", "strokes.npy")
+TEXTS = "sentences.txt"
+MAX_BYTES = 1024 * MEBIBYTE
+
+
+def sniff(head: bytes) -> bool:
+    """Return whether a file that begins with `head` holds numpy's arrays."""
+    return head.startswith(b"\x93NUMPY")
+
+
+def parse(
+    path: Path,
+    texts: str | None = TEXTS,
+    max_points: int = MAX_POINTS,
+    max_bytes: int = MAX_BYTES,
+) -> Iterator[Sample | Fault]:
+    """Yield the lines of a file.
+
+    Args:
+        path: the file.
+        texts: the name of a file with their transcriptions, which is used if it is beside it.
+        max_points: limit on the points of a line.
+        max_bytes: limit on the size of a file.
+    """
+    content = read_file(path, max_bytes)
+    elements, points = load_arrays(content), 0
+    sentences = [""] * len(elements)
+    with_texts = texts is not None and (path.parent / texts).is_file()
+    if with_texts:
+        try:
+            sentences = decode(read_file(path.parent / texts, max_bytes)).rstrip().splitlines()
+        except Fault as fault:
+            raise fault.of(texts) from None
+    if len(sentences) != len(elements):
+        counts = f"{len(sentences):,} lines for the {len(elements):,} lines of ink"
+        raise Fault("texts that cannot be matched", counts, texts)
+    digits = max(5, len(str(len(elements) - 1)))
+    for number, (element, sentence) in enumerate(zip(elements, sentences, strict=True)):
+        name = f"line-{number:0{digits}}"
+        try:
+            text = clean_text(sentence)
+            if with_texts and not text:
+                raise Fault("an empty transcription")
+            ink = parse_line(element, max_points)
+            points += len(ink)
+            if points > len(content):  # a pickle can name one array many times
+                raise Fault("it repeats the same arrays too often")
+            yield Sample(name, ink, text)
+        except Fault as fault:
+            yield fault.of(name)
+            if points > len(content):
+                return
+        except (TypeError, ValueError, AttributeError) as error:  # a pickle's odd parts
+            yield Fault("not an array of numbers", first_line(error), name)
 
 
 class _Type:
@@ -81,13 +142,10 @@ class _Unpickler(pickle._Unpickler):
             return lambda code, *_: _Type(code)
         if name == "_reconstruct" and module in ("numpy.core.multiarray", "numpy._core.multiarray"):
             return lambda *_: _Array()
-        raise DataError(
-            f"it would run {printable(f'{module}.{name}')} when loaded; arrays of numbers do not, "
-            "so it is refused"
-        )
+        raise Fault(f"it would run {module}.{name} when loaded, so it is refused")
 
     def persistent_load(self, pid: Any) -> NoReturn:
-        raise DataError("it refers to something outside of the file")
+        raise Fault("it refers to something outside of the file")
 
 
 def _numbers(data: bytes, dtype: np.dtype, shape: tuple, fortran: bool) -> np.ndarray:
@@ -108,10 +166,10 @@ def load_arrays(content: bytes) -> list[Any]:
     """Return the arrays in the content of a `.npy` file, unchecked, one for each line.
 
     Raises:
-        DataError: if it is not such a file, is empty or cut short, or contains more than numbers.
+        Fault: if it is not such a file, is empty or cut short, or contains more than numbers.
     """
     if not content:
-        raise DataError("an empty file")
+        raise Fault("an empty file")
     stream = io.BytesIO(content)
     try:
         version = np.lib.format.read_magic(stream)
@@ -122,32 +180,25 @@ def load_arrays(content: bytes) -> list[Any]:
         with warnings.catch_warnings(action="ignore"):  # that Python 2 wrote it
             shape, fortran, dtype = readers[version](stream)
     except Exception as error:  # a header is Python's source, which can fail in any way
-        raise DataError(f"not a .npy file of arrays ({_first_line(error)})") from None
+        raise Fault("not a .npy file of arrays", first_line(error)) from None
+    if not dtype.hasobject:
+        if dtype.kind not in "biuf":
+            raise Fault("values that are not numbers", str(dtype))
+        return list(_numbers(content[stream.tell() :], dtype, shape, fortran))
     try:
-        if not dtype.hasobject:
-            if dtype.kind not in "biuf":
-                raise Fault("values that are not numbers", str(dtype))
-            return list(_numbers(content[stream.tell() :], dtype, shape, fortran))
         whole = _Unpickler(stream, encoding="latin1").load()
         elements = whole.array() if isinstance(whole, _Array) else None
-        if not isinstance(elements, list):
-            raise Fault("no object array in the pickle")
-        return elements
-    except Fault as fault:
-        raise DataError(f"{fault.reason} ({fault.detail})") from None
-    except DataError:
+    except Fault:
         raise
     except Exception as error:  # a broken pickle can fail in any way
-        detail = _first_line(error) or type(error).__name__
-        raise DataError(f"a broken pickle, or one cut short ({detail})") from None
-
-
-def _first_line(error: Exception) -> str:
-    return printable(str(error).partition("\n")[0][:200])
+        raise Fault("a broken pickle, or one cut short", first_line(error)) from None
+    if not isinstance(elements, list):
+        raise Fault("no object array in the pickle")
+    return elements
 
 
 def parse_line(element: Any, max_points: int) -> np.ndarray:
-    """Return the ink `(points, 3)` float64 of one element of a stroke array.
+    """Return the ink `(points, 3)` float32 of one element of a stroke array.
 
     Raises:
         Fault: if it is not an array of (end of stroke, dx, dy), or has too many points.
@@ -168,92 +219,51 @@ def parse_line(element: Any, max_points: int) -> np.ndarray:
         raise Fault("an end of stroke that is not 0 or 1", f"row {bad} has {values[bad, 0]:g}")
     ink = values[:, [1, 2, 0]] * (1, -1, 1)  # y grows upwards there
     ink[0, :2] = 0  # where the line starts is not a movement
-    return ink + 0.0  # no -0
+    check_offsets(ink[:, :2])
+    return (ink + 0.0).astype(np.float32)  # no -0
 
 
-class StrokeArraysDataset(SourceDataset):
+class StrokeArraysDataset(DividedDataset):
     """Lines in `strokes.npy` (or `strokes-py3.npy`), their texts in `sentences.txt`.
 
     Args:
         root: the folder with both, or the `.npy` file itself.
         texts: the file of the transcriptions, one per line in the order of the arrays, in the
             folder of the `.npy` file; None if there are none.
-        max_bytes: see `SourceDataset`, as for the arguments not listed here.
+        max_bytes: see `DividedDataset`, as for the arguments not listed here.
     """
 
     kind = "stroke_arrays"
     title = "Stroke arrays"
-    whole = False
+    parsed_by = (*DividedDataset.parsed_by, "texts")
 
     def __init__(
         self,
         *,
         root: str = "data/stroke_arrays",
-        texts: str | None = "sentences.txt",
-        max_bytes: Annotated[int, Range(1, 1 << 40)] = 1024 * MEBIBYTE,
+        texts: str | None = TEXTS,
+        max_bytes: Annotated[int, Range(1, 1 << 40)] = MAX_BYTES,
         **options: Any,
     ) -> None:
         super().__init__(root=root, max_bytes=max_bytes, **options)
         self.texts = texts
 
-    def options(self) -> dict[str, Any]:
-        return {**super().options(), "texts": self.texts}
-
     def find(self) -> list[Path]:
-        check_root(self.root)
-        if self.root.is_file():
-            array = self.root
-        else:
-            there = (self.root / name for name in NAMES)
-            array = next((file for file in there if file.is_file()), None)
-            if array is None:
-                raise DataError(f"{self.root} has no {' or '.join(NAMES)}")
+        there = [self.root, *(self.root / name for name in NAMES)]
+        array = next((file for file in there if file.is_file()), None)
+        if array is None:
+            raise DataError(f"{self.root} has no {' or '.join(NAMES)}")
         if self.texts is None:
             return [array]
-        texts = array.parent / self.texts
-        if not texts.is_file():
+        if not (texts := array.parent / self.texts).is_file():
             raise DataError(
                 f"{texts} does not exist: it should have one transcription per line; without any, "
                 'set "texts": null'
             )
         return [array, texts]
 
-    def read(self, files: list[Path]) -> Iterator[Sample | Rejected]:
+    def read(self, files: list[Path]) -> Iterator[Sample | Fault]:
         try:
-            content = read_file(files[0], self.max_bytes)
-            elements, size, points = load_arrays(content), len(content), 0
-        except (Fault, DataError) as error:
-            raise _of(files[0], error) from None
-        sentences = [""] * len(elements)
-        if len(files) > 1:
-            try:
-                sentences = decode(read_file(files[1], self.max_bytes)).rstrip().splitlines()
-            except Fault as error:
-                raise _of(files[1], error) from None
-            if len(sentences) != len(elements):
-                raise DataError(
-                    f"{files[1]}: {len(sentences):,} lines for the {len(elements):,} lines of ink "
-                    f"in {files[0].name}: they cannot be matched"
-                )
-        digits = max(5, len(str(len(elements) - 1)))
-        for number, (element, sentence) in enumerate(zip(elements, sentences, strict=True)):
-            name = f"line-{number:0{digits}}"
-            try:
-                text = clean_text(sentence)
-                if not text and self.texts is not None:
-                    raise Fault("an empty transcription")
-                ink = parse_line(element, self.max_points)
-                points += len(ink)
-                if points > size:  # a pickle can name one array many times
-                    raise DataError(f"{files[0]}: it repeats the same arrays too often")
-                yield Sample(name, ink, text)
-            except Fault as fault:
-                yield fault.of(name)
-            except (TypeError, ValueError, AttributeError) as error:  # a pickle's odd parts
-                yield Rejected(name, "not an array of numbers", _first_line(error))
-
-
-def _of(file: Path, error: Fault | DataError) -> DataError:
-    if isinstance(error, Fault):
-        return DataError(f"{file}{error.of('')}")
-    return DataError(f"{file}: {error}")
+            yield from parse(files[0], self.texts, self.max_points, self.max_bytes)
+        except Fault as fault:
+            yield fault.of(str(files[0].with_name(fault.name or files[0].name)))
