@@ -12,8 +12,8 @@ import numpy as np
 
 from base.base_dataset import BaseDataset
 from data_loader import EmbeddedDataset
-from data_loader.synthetic.digits import embedded_digit
 from data_loader.synthetic.alignment import AlignedLine, Alignment
+from data_loader.synthetic.digits import embedded_digit
 from data_loader.synthetic.embedded import FontWriter
 from data_loader.synthetic.stroke_fonts import FONTS
 from parse_config import ConfigBinder

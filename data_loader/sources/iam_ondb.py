@@ -9,6 +9,7 @@ out: a08-551z (8 texts, 9 files; of trainset) and z01-000z (1 text, 8 files; of 
 contain no XML or HTML entity, and all are ASCII, so they are used unchanged.
 """
 
+import os
 import re
 from collections import defaultdict
 from collections.abc import Iterator
@@ -62,6 +63,7 @@ LONGEST_STEP = 2000.0
 (assumed; measured: one jump in 10,000 is longer than 2,076, and one step within a stroke, a glitch
 of 2,466, so that cutting hardly changes the normalisation)."""
 
+_ROOT = "WhiteboardCaptureSession"
 _FORM = r"[a-z]\d\d-\d{3}[a-z]?"
 _LINE_FILE = re.compile(rf"({_FORM})-(\d+)\.xml")
 TEXT_FILE = re.compile(rf"({_FORM})\.txt")
@@ -70,7 +72,7 @@ _POINT = re.compile(r"-?\d+ -?\d+ -?\d+(?:\.\d+)?", re.ASCII)
 
 def sniff(head: bytes) -> bool:
     """Return whether a file that begins with `head` is a line of the database."""
-    return root_tag(head) == "WhiteboardCaptureSession"
+    return root_tag(head) == _ROOT
 
 
 def parse(path: Path) -> Iterator[Sample]:
@@ -98,7 +100,8 @@ def parse_line(document: bytes, max_points: int = MAX_POINTS) -> tuple[np.ndarra
         Fault: if the file is not complete XML, declares a document type, has less than two points
             or more than `max_points`, or a value that is not a number.
     """
-    strokes = [list(stroke.iter("Point")) for stroke in xml_tree(document).iter("Stroke")]
+    root = xml_tree(document, _ROOT)
+    strokes = [list(stroke.iter("Point")) for stroke in root.iter("Stroke")]
     points = [
         " ".join(point.get(name, "") for name in ("x", "y", "time"))
         for stroke in strokes
@@ -182,7 +185,8 @@ class IAMOnDBDataset(SourceDataset):
         """Return the files of both halves, found in `root` or up to two levels below."""
         folders = [self.root]
         if self.root.is_dir():
-            folders += sorted([*self.root.glob("*/"), *self.root.glob("*/*/")])
+            below = sorted([*self.root.glob("*/"), *self.root.glob("*/*/")])
+            folders += [folder for folder in below if os.access(folder, os.X_OK)]
 
         def found(name: str) -> Path | None:
             return next((file for d in folders if (file := d / name).is_file()), None)

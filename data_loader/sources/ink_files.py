@@ -44,6 +44,7 @@ x-heights of 0.49 to 2.1 times the median, and steps of 0.58 to 1.8 (measured)."
 MAX_FILES = 500_000
 """Limit on the files of a folder, as in the datasets."""
 
+_UNKNOWN = "no ink in a known format"
 _HEAD = 1 << 16  # bytes by which a format is recognised; assumed
 _BESIDE = re.compile(r"(?:train|test)(?:img-\d+-(?:targetdata|points)|labels)\.txt|sentences\.txt")
 """Names of files without ink that belong to others."""
@@ -106,12 +107,13 @@ def read_ink(path: str | os.PathLike[str]) -> list[InkSample]:
                 samples.append(InkSample(shown, ink, found.text or None))
         except Fault as fault:
             faults.append(within(name, fault))
-    if not samples and not folder and faults:
-        others = f", and {len(faults) - 1:,} more" if len(faults) > 1 else ""
-        raise DataError(f"{faults[0]}{others}")
     if not samples:
-        why = f": {'; '.join(left_out(faults))}" if faults else ""
-        raise DataError(f"{path}: no ink there{why}; what is read: {ACCEPTED}")
+        why = f"{path}: no ink there{': ' * bool(faults)}{'; '.join(left_out(faults))}"
+        if not folder:
+            why = f"{faults[0]}" + f", and {len(faults) - 1:,} more" * (len(faults) > 1)
+        if folder or faults[0].reason == _UNKNOWN:
+            why = f"{why}; what is read: {ACCEPTED}"
+        raise DataError(why)
     for line in left_out(faults):
         logger.warning("%s: %s", path, line)
     return samples
@@ -134,7 +136,7 @@ def parse(file: Path) -> Iterator[Sample | Fault]:
     by_name = (one for one in FORMATS if file.name.lower().endswith(one.SUFFIXES))
     known = next(by_content, None) or next(by_name, None)
     if known is None:
-        raise Fault(f"no ink in a known format; what is read: {ACCEPTED}")
+        raise Fault(_UNKNOWN)
     try:
         yield from known.parse(file)
     except DataError as error:  # of an archive; it names the file

@@ -81,12 +81,10 @@ def parse(
     content = read_file(path, max_bytes)
     try:
         # A text is used unchanged, whatever encoding the file declares.
-        root = xml_tree(content if encoding is None else content.decode(encoding))
+        root = xml_tree(content if encoding is None else content.decode(encoding), "ink")
     except UnicodeDecodeError as error:
         byte = f"byte 0x{content[error.start]:02x} at {error.start:,}"
         raise Fault(f"not {encoding} text", byte) from None
-    if root.tag != "ink":
-        raise Fault("not InkML", f"its outermost element is <{root.tag[:40]}>")
     form, text, groups = _format(root), _annotation(root, TRUTHS), list(_annotated(root))
     if level == "file" or (level == "annotated" and (text or len(groups) < 2)):
         inner = root.findall("traceGroup")

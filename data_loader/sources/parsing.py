@@ -109,11 +109,11 @@ class _Root:
         self.tag = self.tag or tag
 
 
-def xml_tree(content: bytes | str) -> ElementTree.Element:
-    """Return the outermost element of an XML document, names of elements without namespaces.
+def xml_tree(content: bytes | str, tag: str) -> ElementTree.Element:
+    """Return the outermost element of an XML document, called `tag`; names have no namespaces.
 
     Raises:
-        Fault: if it is empty, broken or too large, or declares a document type.
+        Fault: if it is empty, broken, another one or too large, or declares a document type.
     """
     if not content.strip():
         raise Fault("an empty file")
@@ -127,6 +127,9 @@ def xml_tree(content: bytes | str) -> ElementTree.Element:
         raise Fault("broken XML", str(error)) from None
     for element in root.iter():
         element.tag = _local_name(element.tag)
+    if root.tag != tag:
+        detail = f"its outermost element is <{root.tag[:40]}>, not <{tag}>"
+        raise Fault("another kind of XML", detail)
     return root
 
 

@@ -97,6 +97,8 @@ class SourceDataset(BaseDataset):
             DataError: as `prepare`.
         """
         try:
+            if self.root.is_dir():
+                next(self.root.iterdir(), None)  # reads it
             files = self.find()
             options = {name: getattr(self, name) for name in self.parsed_by}
             key = {"files": fingerprint(files, self._folder), "options": options}

@@ -179,7 +179,7 @@ def samples(
     segments = [segment for segment in document.segments if segment.level == level]
     total = len(document.pieces)
     left = 10 * sum(1 if isinstance(piece, Fault) else 1 + len(piece) for piece in document.pieces)
-    ends = [*(segment.before for segment in segments[1:]), total]
+    ends = [*(segment.before for segment in segments), total][1:]
     named = [_ranges(segment.pieces) for segment in segments]
     sizes = [None if r is None else sum(last - first + 1 for first, _, last, _ in r) for r in named]
     follow = [end - segment.before for segment, end in zip(segments, ends, strict=True)]

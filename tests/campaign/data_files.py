@@ -8,6 +8,7 @@ import re
 import tarfile
 from collections.abc import Callable
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,8 @@ import numpy as np
 
 import data_loader
 from data_loader import read_ink
-from data_loader.sources.cache import FARTHEST
+from data_loader.sources.own_ink import OwnInk, json_lines
+from data_loader.sources.parsing import FARTHEST
 from tests.campaign import tiny
 from tests.campaign.damage import (
     MEBIBYTE,
@@ -30,7 +32,6 @@ from tests.campaign.damage import (
 )
 from tests.campaign.frame import Failed, Family, demand, run
 from tests.data_loader import ink_formats
-from tests.data_loader.sources.test_broken_files import BOMB, MyInk, broken
 from utils.checks import UserError
 
 POINTS = 20_000
@@ -40,7 +41,68 @@ MEMORY, PER_BYTE, SECONDS = 96 * MEBIBYTE, 60, 5.0
 """What a file may take: bytes whatever its size is (the parts of numpy and expat that a forked
 process touches first among them), bytes for each of its own, and processor time (assumed)."""
 
+BOMB = (
+    '<?xml version="1.0"?>\n<!DOCTYPE x [<!ENTITY a "1 2,">'
+    + "".join(f'<!ENTITY {b} "{f"&{a};" * 10}">' for a, b in pairwise("abcdefghi"))
+    + "]>\n"
+)
+"""Entities that would fill the memory."""
+
 Strokes = list[list[tuple[int, int]]]
+
+
+class MyInk(OwnInk):
+    """Ink of one's own, as docs/data.md shows it."""
+
+    file = Path("own.json")
+
+    def lines(self) -> Any:
+        yield from json_lines(self.file)
+
+
+def broken(root: Path, form: str, content: bytes) -> tuple[Path, Any]:
+    """Write a source of a format in which one file has that content; return it and its dataset."""
+    files, bad, options = {}, "bad", {}
+    if form == "IAM-OnDB":
+        folder, bad = "lineStrokes/a01/a01-000/", "lineStrokes/a01/a01-000/a01-000u-02.xml"
+        files = {f"{folder}a01-000u-{n:02}.xml": ink_formats.iam() for n in (1, 3)} | {
+            "ascii/a01/a01-000/a01-000u.txt": b"CSR:\n\none\ntwo\nthree\n",
+            "lineStrokes/b02/b02-105/b02-105-01.xml": ink_formats.iam(),
+            "ascii/b02/b02-105/b02-105.txt": b"CSR:\nx\n",
+            "trainset.txt": b"a01-000u\n",
+            "testset_v.txt": b"b02-105\n",
+        }
+        options["splits"] = {"train": ["trainset"], "valid": ["testset_v"]}
+    elif form == "InkML":
+        bad = "bad.inkml"
+        files = {f"{n}.inkml": ink_formats.inkml() for n in range(12)}
+    elif form == "stroke arrays":
+        files, bad = {"sentences.txt": b"one\n"}, "strokes.npy"
+    elif form == "MNIST strokes":
+        files = {f"trainimg-{n}-inputdata.txt": ink_formats.mnist() for n in range(12)}
+        files["trainlabels.txt"] = b"".join(b"%d\n" % (n % 10) for n in range(12))
+        bad = "trainimg-3-inputdata.txt"
+    elif form == "UNIPEN":
+        files = {f"good-{n}": ink_formats.unipen("0123") for n in range(3)}
+    else:
+        bad = "own.json"
+    for name, data in (files | {bad: content}).items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(data)
+    if form == "own":
+        MyInk.file = root / bad
+        return MyInk.file, MyInk()
+    return root / bad, getattr(data_loader, DATASETS[form])(root=str(root), **options)
+
+
+DATASETS = {
+    "IAM-OnDB": "IAMOnDBDataset",
+    "InkML": "InkMLDataset",
+    "stroke arrays": "StrokeArraysDataset",
+    "MNIST strokes": "MNISTStrokesDataset",
+    "UNIPEN": "UnipenDataset",
+    "own": "MyInk",
+}
 
 
 def strokes(rng: random.Random) -> Strokes:
@@ -120,7 +182,7 @@ def damaged_text(rng: random.Random, content: bytes) -> bytes:
         text = text.replace(old, new, rng.choice((1, -1)))
     elif kind == 7:
         body = text.split("?>\n", 1)[-1]
-        text = BOMB.decode() + body.replace("1", "&i;", 1)
+        text = BOMB + body.replace("1", "&i;", 1)
     else:
         return text.encode(rng.choice(ENCODINGS), "replace")
     return text.encode("utf-8", "surrogatepass" if rng.random() < 0.5 else "replace")
@@ -397,12 +459,9 @@ def damaged_archive(rng: random.Random, folder: Path) -> None:
     check_nothing_written(folder, before)
 
 
-FORMS = ("IAM-OnDB", "InkML", "stroke arrays", "MNIST strokes", "UNIPEN", "own")
-
-
 def damaged_file_in_the_script(rng: random.Random, folder: Path) -> None:
     """The same as the config's dataset: `--prepare` counts it, or says in a line what is wrong."""
-    form = rng.choice(FORMS)
+    form = rng.choice(list(DATASETS))
     _, dataset = broken(folder / "data", form, wrong(rng, form))
     own = {} if form == "own" else {"root": "data", "strict": rng.random() < 0.5}
     if form == "IAM-OnDB":
@@ -423,7 +482,10 @@ def damaged_file_in_the_script(rng: random.Random, folder: Path) -> None:
 
 
 FAMILIES = [
-    *(Family(f"damaged files of {form}", 200, partial(damaged_file, form), 20.0) for form in FORMS),
+    *(
+        Family(f"damaged files of {form}", 200, partial(damaged_file, form), 20.0)
+        for form in DATASETS
+    ),
     Family("damaged archives", 200, damaged_archive, 30.0),
     Family("damaged data in a run", 100, damaged_file_in_the_script, 30.0),
 ]

@@ -1,8 +1,31 @@
+"""Untrusted files, folders and archives: limits, names, rights, and what is no file."""
+
+import gzip
+import os
+import re
+import shutil
+import tarfile
+import tempfile
+from pathlib import Path
+
 import pytest
 
-from data_loader.sources.files import files_below, read_file
+import data_loader
+from data_loader import IAMOnDBDataset, InkMLDataset, read_ink
+from data_loader.sources.files import Limits, documents, files_below, read_file
 from data_loader.sources.parsing import Fault
+from tests.data_loader import ink_formats
+from tests.data_loader.archives import link, pack
+from tests.rights import without_rights
 from utils.checks import DataError
+
+WANTED = re.compile(r"\w+\.txt")
+SOURCES = [name for name in data_loader.__all__ if re.match("IAM|InkML|MNIST|Stroke|Unipen", name)]
+
+
+def unpacked(path, most=1000, count=100, total=1 << 20):
+    found = documents([path], WANTED, Limits(most, count, total), "")
+    return {match[0] if match else "": content for match, content in found}
 
 
 def test_files_are_found_in_order_without_hidden_ones_and_caches(tmp_path):
@@ -10,17 +33,141 @@ def test_files_are_found_in_order_without_hidden_ones_and_caches(tmp_path):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("")
     (tmp_path / "gone.txt").symlink_to(tmp_path / "nowhere")
-    found = [file.relative_to(tmp_path).as_posix() for file in files_below(tmp_path, "*.txt", 9)]
-    assert found == ["b.txt", "s/a.txt"]
+    found = files_below(tmp_path, WANTED, 9)
+    assert [file.relative_to(tmp_path).as_posix() for file in found] == ["b.txt", "s/a.txt"]
     with pytest.raises(DataError, match=r"more than 1 files \(the limit max_members\)"):
-        files_below(tmp_path, "*", 1)
+        files_below(tmp_path, WANTED, 1)
 
 
 def test_read_file_stops_at_the_limit(tmp_path):
     (tmp_path / "a").write_bytes(b"12345")
     assert read_file(tmp_path / "a", 5) == b"12345"
-    with pytest.raises(Fault) as caught:
+    with pytest.raises(Fault, match=r"^more than 4 bytes \(the limit max_bytes\) \(5\)$"):
         read_file(tmp_path / "a", 4)
-    assert str(caught.value.of("a")) == "a: more than 4 bytes (the limit max_bytes) (5)"
-    with pytest.raises(Fault, match="cannot be read"):
-        read_file(tmp_path, 5)
+
+
+@pytest.mark.parametrize("mode", ["w:gz", "w"])
+def test_members_are_read_and_nothing_else_is(tmp_path, mode):
+    path = pack(tmp_path / "a.tar.gz", {"d/a.txt": b"one", "d/b.md": b"no", "c.txt": b""}, mode)
+    assert unpacked(path) == {"a.txt": b"one", "c.txt": b""}
+    assert [file.name for file in tmp_path.iterdir()] == ["a.tar.gz"]
+
+
+@pytest.mark.parametrize("name", ["../out.txt", "d/../../out.txt"])
+def test_members_that_point_outside_are_named_and_never_written(tmp_path, name):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    found = unpacked(pack(folder / "a.tar.gz", {name: b"evil", "a.txt": b"one"}))
+    assert found["a.txt"] == b"one"
+    assert str(found[""]) == f"{name}: a member outside of the archive"
+    assert not list(tmp_path.rglob("out.txt"))
+
+
+def test_links_in_archives_are_named(tmp_path):
+    for kind in (tarfile.SYMTYPE, tarfile.LNKTYPE):
+        found = unpacked(pack(tmp_path / "a.tar.gz", {"l": link("l.txt", "a.txt", kind)}))
+        assert str(found[""]) == "l.txt: a member that is a link"
+
+
+def test_limits_of_archives_are_named(tmp_path):
+    path = pack(tmp_path / "a.tar.gz", {"a.txt": b"x" * 2000, "b.txt": b"two"})
+    found = unpacked(path)
+    assert str(found["a.txt"]) == "a.txt: more than 1,000 bytes (the limit max_bytes) (2,000)"
+    assert found["b.txt"] == b"two"
+    with pytest.raises(DataError, match=r"more than 1 members \(the limit max_members\)"):
+        unpacked(path, count=1)
+    with pytest.raises(DataError, match=r"5,000 bytes unpacked \(the limit max_archive_bytes\)"):
+        unpacked(path, total=5000)
+
+
+def test_a_small_archive_that_unpacks_to_much_ends_at_the_limit(tmp_path):
+    info = tarfile.TarInfo("a.txt")
+    for info.size in (1 << 19, 1 << 28, 2**70):  # tarfile looks for the last one's end for years
+        with gzip.open(tmp_path / "a.tar.gz", "wb", compresslevel=1) as stream:
+            stream.write(info.tobuf(tarfile.GNU_FORMAT) + bytes(4 << 20))
+        with pytest.raises(DataError, match="1,048,576 bytes unpacked"):
+            unpacked(tmp_path / "a.tar.gz")
+
+
+def test_headers_that_would_fill_the_memory_are_refused(tmp_path):
+    path = tmp_path / "a.tar"
+    info = tarfile.TarInfo("././@LongLink")
+    info.type, info.size = tarfile.GNUTYPE_LONGNAME, 1 << 32
+    path.write_bytes(info.tobuf() + bytes(4096))
+    with pytest.raises(DataError, match=r"a broken archive \(a header of 4,294,967,296 bytes\)"):
+        unpacked(path)
+
+
+@pytest.mark.parametrize("keep", [0, 3, 60, 150])
+def test_an_archive_cut_short_is_an_error(tmp_path, keep):
+    path = pack(tmp_path / "a.tar.gz", {"a.txt": bytes(range(256))})
+    path.write_bytes(path.read_bytes()[:keep])
+    with pytest.raises(DataError, match=r"a\.tar\.gz: a broken archive"):
+        unpacked(path)
+    # A plain one is cut between two members, where nothing but its end tells.
+    path = pack(path, {f"{n}.txt": b"x" * 600 for n in range(9)}, "w")
+    path.write_bytes(path.read_bytes()[: 1536 * 4])
+    with pytest.raises(DataError, match="it does not end as tar archives do"):
+        unpacked(path)
+
+
+@pytest.fixture
+def root():
+    """A folder that any user may read."""
+    folder = Path(tempfile.mkdtemp())
+    folder.chmod(0o755)
+    yield folder
+    for path, _, _ in os.walk(folder):
+        os.chmod(path, 0o755)
+    shutil.rmtree(folder)
+
+
+def refused(function, *args):
+    with without_rights(), pytest.raises(DataError) as caught:
+        function(*args)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("mode", [0o000, 0o111])
+@pytest.mark.parametrize("name", SOURCES)
+def test_a_folder_that_cannot_be_read_is_reported_as_one(root, name, mode):
+    dataset = getattr(data_loader, name)(root=str(root))
+    root.chmod(mode)
+    expected = f"{root}: cannot be read (Permission denied)"
+    assert refused(dataset.prepare).startswith(expected)
+    assert refused(read_ink, root) == expected
+
+
+def test_a_folder_within_is_not_passed_over(root):
+    """Less data than somebody thinks would be trained on."""
+    (root / "a.inkml").write_bytes(ink_formats.inkml())
+    (root / "lineStrokes" / "a01").mkdir(parents=True, mode=0o000)
+    expected = f"{root}/lineStrokes/a01: cannot be read (Permission denied)"
+    for dataset in (InkMLDataset, IAMOnDBDataset):
+        assert refused(dataset(root=str(root)).prepare).startswith(expected)
+    assert refused(read_ink, root) == expected
+
+
+def test_a_file_that_cannot_be_read_is_reported_as_one(root):
+    path = root / "a.inkml"
+    path.write_bytes(ink_formats.inkml())
+    path.chmod(0)
+    expected = "a file that cannot be read (Permission denied)"
+    cache = tempfile.mkdtemp(dir=root)
+    os.chmod(cache, 0o777)
+    dataset = InkMLDataset(root=str(path), cache=cache)
+    assert refused(dataset.prepare) == f"a.inkml: {expected}"
+    assert refused(read_ink, path) == f"{path}: {expected}"
+
+
+@pytest.mark.timeout(20)  # What waits for a writer waits for ever.
+@pytest.mark.parametrize("name", SOURCES)
+def test_a_pipe_is_no_data(tmp_path, name):
+    pipe = tmp_path / "pipe.inkml"
+    os.mkfifo(pipe)
+    with pytest.raises(DataError, match=r"pipe.inkml(: cannot be read| has no )"):
+        getattr(data_loader, name)(root=str(pipe)).prepare()
+    with pytest.raises(DataError, match=r"pipe.inkml: a file that cannot be read .*no regular"):
+        read_ink(pipe)
+    (tmp_path / "a.inkml").write_bytes(ink_formats.inkml())
+    assert [one.name for one in read_ink(tmp_path)] == ["a.inkml"]

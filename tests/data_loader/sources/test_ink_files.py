@@ -1,7 +1,6 @@
 import gzip
 import json
 import logging
-import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +16,6 @@ from tests.data_loader.archives import pack
 from tests.data_loader.ink_formats import INK, STROKES
 from utils.checks import DataError
 from utils.ink import strokes, x_height
-from utils.page.inkml import write_inkml
 
 DATA = Path(__file__).parents[4] / "shared" / "data"
 
@@ -119,8 +117,10 @@ def test_a_folder_in_order_and_what_is_no_ink_by_name(tmp_path, caplog):
     with caplog.at_level(logging.WARNING):
         assert [one.name for one in read_ink(tmp_path)] == ["a/z", "b.inkml"]
     said = [record.message.removeprefix(f"{tmp_path}: ") for record in caplog.records]
-    assert said[0].startswith("3 left out: no ink in a known format: a/note.txt, a/page.xml (XML")
-    assert said[1].startswith("1 left out: broken XML: c.inkml (")
+    assert said[0] == "2 left out: no ink in a known format: a/note.txt, trainset.txt"
+    kind = "its outermost element is <svg>, not <WhiteboardCaptureSession>"
+    assert said[1] == f"1 left out: another kind of XML: a/page.xml ({kind})"
+    assert said[2].startswith("1 left out: broken XML: c.inkml (")
 
 
 def test_nothing_of_use_is_an_error(tmp_path):
@@ -133,9 +133,6 @@ def test_nothing_of_use_is_an_error(tmp_path):
     with pytest.raises(DataError, match=message):
         read_ink(tmp_path)
     with pytest.raises(DataError, match=r"/note: no ink in a known format; what is read: InkML, a"):
-        read_ink(tmp_path / "note")
-    (tmp_path / "note").write_bytes(b"<svg/>")
-    with pytest.raises(DataError, match=r"/note: no .* \(XML whose outermost element is <svg>\); "):
         read_ink(tmp_path / "note")
 
 
@@ -219,29 +216,6 @@ def test_a_sample_of_too_many_points_is_refused(tmp_path, kind):
         read_ink(tmp_path / "sample")
 
 
-def test_limits_are_named_when_hit(tmp_path, monkeypatch):
-    content = ink_formats.inkml()
-    put(tmp_path, a__inkml=content, b__inkml=content)
-    assert len(read_ink(tmp_path)) == 2
-    monkeypatch.setattr(ink_files, "MAX_FILES", 1)
-    with pytest.raises(DataError, match=r"more than 1 files \(the limit max_members\)"):
-        read_ink(tmp_path)
-    monkeypatch.setattr(ink_files, "MAX_BYTES", 99)
-    with pytest.raises(DataError, match=r"a\.inkml: more than 99 bytes \(the limit max_bytes\) \("):
-        read_ink(tmp_path / "a.inkml")
-
-
-@pytest.mark.parametrize("text", ["hello", "", "a  b <&> é 文 ", "two\nlines"])
-def test_what_is_written_as_inkml_is_read_back_unchanged(tmp_path, text):
-    generator = np.random.default_rng(0)
-    ink = generator.normal(0, 30, (400, 3)).astype(np.float32)
-    ink[:, 2] = generator.random(400) < 0.1
-    ink[0, :2], ink[-1, 2] = 0, 1
-    write_inkml(tmp_path / "one.inkml", ink, text)
-    (sample,) = read_ink(tmp_path / "one.inkml")
-    assert (sample.ink == ink).all() and sample.text == (text or None)
-
-
 def test_registries_offer_classes_only():
     assert {"InkSample", "read_ink"} <= set(data_loader.__all__)
     for base in BASES:
@@ -311,31 +285,6 @@ def test_a_dot_has_nothing_to_be_matched_by(lines):
 def test_the_shared_data(path, count, text, caplog):
     found = read_ink(DATA / path)
     assert (len(found), found[0].text) == (count, text) and not caplog.records
-
-
-LARGE = {
-    "one.json": b'{"strokes": [[' + b"[1, 2], " * 250_000 + b"[1, 2]]]}",
-    "lists.json": b'{"strokes": [' + b"[], " * 250_000 + b"[]]}",
-    "numbers.json": b"[" + b"1.5, " * 250_000 + b"2]",
-    "piece.dat": b".PEN_DOWN\n" + b"12 34\n" * 250_000 + b".PEN_UP\n",
-    "pieces.dat": b".PEN_DOWN\n12 34\n.PEN_UP\n" * 100_000,
-    "trace.inkml": b"<ink><trace>" + b"1 2, " * 250_000 + b"1 2</trace></ink>",
-    "line.xml": b"<WhiteboardCaptureSession><StrokeSet><Stroke>"
-    + b'<Point x="1" y="2" time="3"/>' * 250_000
-    + b"</Stroke></StrokeSet></WhiteboardCaptureSession>",
-    "digit-inputdata.txt": b"1 1 0 0\n" * 250_000,
-}
-
-
-@pytest.mark.parametrize("name", LARGE)
-def test_ink_that_is_far_too_large_is_refused_before_it_is_parsed(tmp_path, name):
-    (tmp_path / name).write_bytes(LARGE[name])
-    tracemalloc.start()
-    with pytest.raises(DataError, match=rf"{name}: more than 20,000 points .*values\)$"):
-        read_ink(tmp_path / name)
-    _, peak = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    assert peak < len(LARGE[name]) + 2**20
 
 
 def test_a_large_file_of_many_samples_is_read(tmp_path):

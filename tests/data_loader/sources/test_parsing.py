@@ -1,13 +1,22 @@
+import numpy as np
 import pytest
 
-from data_loader.sources.parsing import Fault, clean_text, decode
+from data_loader.sources import parsing
+from data_loader.sources.parsing import (
+    Fault,
+    clean_text,
+    count_missing,
+    decode,
+    left_out,
+    root_tag,
+    xml_tree,
+)
 
 
 def test_decoding_names_the_line_and_texts_stand_on_one():
     assert decode("\ufeffé".encode()) == "é"
-    with pytest.raises(Fault) as caught:
+    with pytest.raises(Fault, match=r"^not UTF-8 text \(byte 0xff in line 2\)$"):
         decode(b"one\ntwo \xff")
-    assert str(caught.value.of("a")) == "a: not UTF-8 text (byte 0xff in line 2)"
     assert clean_text(" one\n two\t") == "one two"
     assert clean_text("می‌خواهم") == "می‌خواهم"  # holds a joiner, which is no printable character
     with pytest.raises(Fault, match="control characters"):
@@ -17,4 +26,51 @@ def test_decoding_names_the_line_and_texts_stand_on_one():
 def test_a_fault_quotes_no_more_of_a_file_than_fits_on_a_line():
     long = Fault("a non-number", f"point 3 is {'9' * 10**5!r}").of("line.xml")
     assert "point 3 is '999" in str(long) and len(str(long)) < 300
-    assert str(Fault("a non-number", "point 3 is 'x'").of("line.xml")).endswith("(point 3 is 'x')")
+    assert str(Fault("a\n\x1b[31m", "x").of("line.xml")) == r"line.xml: a\n\x1b[31m (x)"
+
+
+def test_report_counts_by_reason_and_names_the_first():
+    faults = [Fault("broken", f"line {n}", f"n{n}") for n in range(5)] + [Fault("empty", name="x")]
+    assert left_out(faults) == [
+        "5 left out: broken: n0 (line 0), n1 (line 1), n2 (line 2), ...",
+        "1 left out: empty: x",
+    ]
+
+
+def test_points_are_missing_after_more_than_two_periods_within_a_stroke():
+    times = np.array([0, 1, 3, 6, 9, 10, 500, 499.0])
+    ends = np.array([0, 0, 0, 1, 0, 0, 0, 1])
+    assert count_missing(times, ends, 1.0).tolist() == [0, 0, 0, 2, 0, 0, 127, 0]
+
+
+DOCTYPE = b'<?xml version="1.0"?>\n<!DOCTYPE x [<!ENTITY a "1 2,"><!ENTITY b "&a;&a;">]>\n'
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b" \n", "an empty file"),
+        (b"hello", "broken XML"),
+        (b"<x><y></x>", r"broken XML \(mismatched tag: line 1, column 8\)"),
+        (b"<x>\xff</x>", r"broken XML \(not well-formed"),
+        (b"<x>&b;</x>", "broken XML .*undefined entity"),
+        (b'<?xml version="1.0" encoding="klingon"?><x/>', "broken XML"),
+        (DOCTYPE + b"<x>&b;</x>", "a document type, which no ink needs"),
+        (b'<!DOCTYPE x SYSTEM "/etc/passwd"><x/>', "a document type, which no ink needs"),
+        (b"<x>" + b"<y/>" * 20 + b"</x>", "more than 9 elements"),
+    ],
+)
+def test_xml_is_refused_with_a_reason(monkeypatch, content, reason):
+    monkeypatch.setattr(parsing, "MAX_ELEMENTS", 9)
+    with pytest.raises(Fault, match=f"^{reason}"):
+        xml_tree(content, "x")
+
+
+def test_xml_as_deep_as_its_limit_is_read_and_the_outermost_element_known():
+    deep = b"<x>" * 400_000 + b"</x>" * 400_000
+    with pytest.raises(Fault, match="more than 500,000 elements"):
+        xml_tree(deep * 2, "x")
+    assert xml_tree(deep, "x").tag == "x"
+    head = '<?xml version="1.0"?><i:ink xmlns:i="x"><i:trace>1 2, 3'
+    assert root_tag(head.encode()) == root_tag(head.encode("utf-16")) == "ink"
+    assert root_tag(b"hello") == root_tag(b"") == ""

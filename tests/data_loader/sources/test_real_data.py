@@ -37,12 +37,6 @@ def test_mnist_strokes(real_cache):
     dataset = prepared(MNISTStrokesDataset, "mnist_strokes", real_cache, strict=True)
     assert len(dataset) == 10_492 and counts(dataset)["test"] == 2_998
     assert {dataset.text(n) for n in range(1000)} == set("0123456789")
-    files = prepared(MNISTStrokesDataset, "mnist_strokes", real_cache, archive=False, strict=True)
-    assert len(files) == 6
-    assert {files.name(n): files.text(n) for n in range(6)} == {
-        **{"trainimg-12": "3", "trainimg-13": "6", "trainimg-2": "4"},
-        **{"trainimg-25": "2", "trainimg-58": "4", "trainimg-7": "3"},
-    }
     lines = prepared(
         MNISTStrokesDataset, "mnist_strokes", real_cache, digits_per_line=(1, 6), strict=True
     )

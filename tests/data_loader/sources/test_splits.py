@@ -3,7 +3,6 @@ import pytest
 
 from data_loader.sources.splits import (
     FRACTIONS,
-    by_hash,
     check_fractions,
     divide,
     draw,
@@ -13,42 +12,17 @@ from data_loader.sources.splits import (
 from utils.checks import ConfigFault
 
 
-def split_of(names, writers, **options):
-    splits = by_hash(names, writers, FRACTIONS, **options)
-    return {names[n]: split for split, found in splits.items() for n in found}
+def names(count, start="n"):
+    return [f"{start}{n}" for n in range(count)]
 
 
-def test_adding_samples_moves_none():
-    names = [f"sample{n}" for n in range(500)]
-    before = split_of(names, [""] * 500)
-    more = [f"new{n}" for n in range(300)] + names
-    after = split_of(more, [""] * 800)
-    assert {name: after[name] for name in names} == before
-    assert set(before.values()) == set(FRACTIONS)
-
-
-def test_no_writer_is_in_two_splits():
-    names = [f"sample{n}" for n in range(2000)]
-    writers = [f"writer{n % 100}" for n in range(2000)]
-    found = split_of(names, writers)
-    by_writer = {}
-    for name, writer in zip(names, writers, strict=True):
-        by_writer.setdefault(writer, set()).add(found[name])
-    assert all(len(splits) == 1 for splits in by_writer.values())
-    assert set.union(*by_writer.values()) == set(FRACTIONS)
-
-
-def test_fractions_hold_on_average():
-    splits = by_hash([str(n) for n in range(20_000)], [""] * 20_000, FRACTIONS)
-    assert sum(len(found) for found in splits.values()) == 20_000
+def test_fractions_hold_on_average_and_the_seed_divides_otherwise():
+    found, _ = divide("ink", names(20_000), [""] * 20_000, [""] * 20_000, FRACTIONS)
     # Binomial: 4 standard deviations are 0.0085 and 0.011.
-    assert len(splits["valid"]) / 20_000 == pytest.approx(0.1, abs=0.0085)
-    assert len(splits["train"]) / 20_000 == pytest.approx(0.8, abs=0.0113)
-
-
-def test_seed_divides_otherwise():
-    names = [str(n) for n in range(200)]
-    assert split_of(names, [""] * 200, seed=1) != split_of(names, [""] * 200, seed=2)
+    assert len(found["valid"]) / 20_000 == pytest.approx(0.1, abs=0.0085)
+    assert len(found["train"]) / 20_000 == pytest.approx(0.8, abs=0.0113)
+    other, _ = divide("ink", names(20_000), [""] * 20_000, [""] * 20_000, FRACTIONS, 1)
+    assert set(found["valid"].tolist()) != set(other["valid"].tolist())
 
 
 def test_draw_is_the_same_on_every_machine():
@@ -89,10 +63,6 @@ def test_subset_by_seed():
 )
 def test_splits_that_names_of_files_tell(path, split):
     assert official_split(path) == split
-
-
-def names(count, start="n"):
-    return [f"{start}{n}" for n in range(count)]
 
 
 def test_division_by_hash_moves_nobody_and_keeps_writers_together():

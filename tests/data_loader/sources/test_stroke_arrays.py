@@ -58,8 +58,7 @@ def test_lines_and_texts_are_paired_and_turned_downwards(tmp_path):
     assert (dataset.name(3), dataset.text(3)) == ("line-00003", "text 3")
     assert not np.signbit(dataset.ink(0)).any() or (dataset.ink(0) < 0).any()
     assert "6 samples" in dataset.report()
-    again = prepared(tmp_path / "strokes.npy")
-    assert again.cache.folder == dataset.cache.folder
+    assert len(prepared(tmp_path / "strokes.npy")) == 6
 
 
 @pytest.mark.parametrize("protocol", [3, 4])  # of all versions of numpy for Python 3
@@ -190,22 +189,15 @@ def test_a_broken_line_is_named_and_left_out_or_an_error(tmp_path, kind):
     assert "1 left out: " in dataset.report() and "line-00001" in dataset.report()
 
 
-def test_a_million_points_are_beyond_the_limit(tmp_path):
-    write(tmp_path, npy(array_of([np.zeros((1_000_000, 3), np.float32), *[LINE] * 5])))
-    assert "more than 20,000 points (the limit max_points): line-00000 (1,000,000)" in (
-        prepared(tmp_path).report()
-    )
-
-
 def test_a_pickle_that_names_one_array_many_times_fills_no_memory(tmp_path):
     line = np.zeros((10_000, 3), dtype=np.float32)
     write(tmp_path, npy(array_of([line] * 10_000)), texts="a\n" * 10_000)
-    with pytest.raises(DataError, match=r"strokes\.npy: it repeats the same arrays too often"):
-        prepared(tmp_path)
+    report = prepared(tmp_path).report()
+    assert "1 left out: it repeats the same arrays too often: line-00014" in report
 
 
 def test_texts_that_do_not_fit_are_an_error(tmp_path):
-    with pytest.raises(DataError, match=r"sentences\.txt: 5 lines for the 6 lines of ink"):
+    with pytest.raises(DataError, match=r"sentences\.txt: texts that cannot be matched .5 lines"):
         prepared(write(tmp_path, texts="a\n" * 5))
     with pytest.raises(DataError, match=r"sentences\.txt: not UTF-8 text \(byte 0xff in line 2\)"):
         prepared(write(tmp_path, texts=b"a\nb\xff\nc\nd\ne\nf\n"))

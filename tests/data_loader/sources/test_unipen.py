@@ -1,8 +1,7 @@
 import numpy as np
 import pytest
 
-from data_loader.sources.parsing import Fault
-from data_loader.sources.unipen import UnipenDataset, parse, samples
+from data_loader.sources.unipen import UnipenDataset, read_document, samples
 from utils.checks import DataError
 
 PIECES = [[(10, 20), (13, 24), (12, 30)], [(15, 20), (15, 25)], [(30, 10), (31, 12)]]
@@ -107,9 +106,9 @@ BROKEN = {
         changed(" 13  24\n", " 13 24 5\n"),
         r"a point without 2 values \(line 18 has 3",
     ),
-    "words": (changed(" 13  24\n", " 13 y24\n"), r"a non-number .*\(line 18: 'y24'"),
-    "underscore": (changed(" 13  24\n", " 13 2_4\n"), r"a non-number .*\(line 18: '2_4'"),
-    "nan": (changed(" 13  24\n", " 13 nan\n"), r"a non-number among the points \(after line 16"),
+    "words": (changed(" 13  24\n", " 13 y24\n"), r"a non-number .*\(line 18: ' 13 y24'"),
+    "underscore": (changed(" 13  24\n", " 13 2_4\n"), r"a non-number .*\(line 18: ' 13 2_4'"),
+    "nan": (changed(" 13  24\n", " 13 nan\n"), r"a non-number among the points"),
     "no label": (changed('? "1"', "?"), "a segment without a label"),
     "empty label": (changed('? "1"', '? " "'), "a segment without a label"),
     "control": (changed('? "1"', '? "\x01"'), "control characters in the transcription"),
@@ -164,29 +163,12 @@ def test_a_broken_file_is_named_and_left_out_or_an_error(tmp_path, content, reas
     assert len(dataset) == 30 and ": digits" in dataset.report()
 
 
-def test_a_million_points_end_at_the_limit(tmp_path):
-    long = ".PEN_DOWN\n" + "1 2\n" * 1_000_000 + ".PEN_UP\n"
-    content = digits() + f'.SEGMENT DIGIT 45 ? "3"\n{long}'
-    report = prepared(tmp_path, content).report()
-    assert "more than 20,000 points (the limit max_points): digits:00030 (1,000,000," in report
-
-
-def test_segments_that_repeat_pieces_fill_no_memory(tmp_path):
-    content = '.SEGMENT DIGIT 0-29 ? "1"\n' * 10_000 + down(PIECES[0]) * 30
-    report = prepared(tmp_path, content).report()
-    assert "segments that repeat the same pieces too often: digits" in report
-
-
-def test_segments_that_repeat_pieces_without_points_take_no_time():
-    content = ".PEN_DOWN\n.PEN_UP\n" * 3000 + '.SEGMENT DIGIT 0-2999 ? "1"\n' * 20_000
-    document, found = parse(content), []
-    with pytest.raises(Fault, match="segments that repeat the same pieces too often"):
-        found.extend(samples(document, "DIGIT", 20_000))
-
-
-def test_too_few_segments_for_all_splits_are_an_error(tmp_path):
-    with pytest.raises(DataError, match=r"1 samples are too few, there are none for .*'valid'"):
-        prepared(tmp_path, digits(1))
+@pytest.mark.parametrize("piece", [down(PIECES[0]), ".PEN_DOWN\n.PEN_UP\n"])
+def test_segments_that_repeat_pieces_fill_no_memory_and_take_no_time(piece):
+    content = piece * 3000 + '.SEGMENT DIGIT 0-2999 ? "1"\n' * 20_000
+    found = list(samples(read_document(content, 20_000), "DIGIT", 20_000))
+    assert len(found) < 20
+    assert str(found[-1]).startswith(f"{found[-1].name}: segments that repeat the same pieces too")
 
 
 def test_absence_and_limits_are_named(tmp_path):

@@ -136,19 +136,17 @@ def test_the_projects_reader_finds_the_rows_and_their_texts(tmp_path):
         for text in ("first line", "", "third &  line", "4", "5")
     ]
     write_page_inkml(tmp_path / "page.inkml", Page(210, 297, tuple(rows)))
-    content = (tmp_path / "page.inkml").read_bytes()
-    found = list(parse(content, "annotated"))
+    found = list(parse(tmp_path / "page.inkml"))
     texts = ["first line", "third &  line", "4", "5"]
-    assert [text for _, text, _, _ in found] == texts
-    for (ink, _, _, missing), given in zip(found, (rows[0], *rows[2:]), strict=True):
+    assert [sample.text for sample in found] == texts
+    for sample, given in zip(found, (rows[0], *rows[2:]), strict=True):
         expected = from_strokes(given.strokes)
-        np.testing.assert_array_equal(ink[:, 2], expected[:, 2])
-        np.testing.assert_allclose(ink, expected, atol=0.0011)
-        assert not missing.any()
-    ((ink, _, _, _),) = parse(content)
-    np.testing.assert_allclose(
-        ink, from_strokes([stroke for one in rows for stroke in one.strokes]), atol=0.0011
-    )
+        np.testing.assert_array_equal(sample.ink[:, 2], expected[:, 2])
+        np.testing.assert_allclose(sample.ink, expected, atol=0.0011)
+        assert not sample.missing.any()
+    (sample,) = parse(tmp_path / "page.inkml", "file")
+    expected = from_strokes([stroke for one in rows for stroke in one.strokes])
+    np.testing.assert_allclose(sample.ink, expected, atol=0.0011)
 
 
 def test_an_empty_page_has_no_traces():
