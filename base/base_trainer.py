@@ -15,13 +15,14 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
+from torch.profiler import record_function
 
 from base import distributed, extension
 from base.base_data_loader import BaseDataLoader, Batch
 from base.base_loss import BaseLoss
 from base.base_metric import BaseMetric, merged
 from base.base_model import BaseModel
-from base.batch_stream import BatchStream, steps_of_pass
+from base.batch_stream import BatchStream, loaded, steps_of_pass
 from base.checkpoint import checkpoints
 from base.monitor import Monitor
 from base.optimizer_step import OptimizerStep
@@ -30,10 +31,9 @@ from base.run_folder import RunFolder
 from base.run_log import RunLog
 from base.stop_request import StopRequest, TrainingFailed
 from base.training_checkpoint import TrainingCheckpoint
-from base.training_state import Progress, Sums, TrainingState
-from base.validation import StepOutput, Validation, autocast, losses_of
+from base.training_state import Progress, Sums, TrainingState, ratio
 from logger.tensorboard import TensorBoardWriter
-from utils.checks import ConfigFault, Range
+from utils.checks import ConfigFault, NotFinite, Range
 
 log = logging.getLogger(__name__)
 
@@ -98,6 +98,8 @@ class BaseTrainer(ABC):
     """What `experiments.py` does with them, for the message at the end of a run."""
     losses: ClassVar[tuple[type[BaseLoss], ...]] = ()
     """The losses of its task, one for each `head` that its networks may have; none for any."""
+    carries_state: ClassVar[bool] = False
+    """Whether sequences may be cut into chunks: the output of its networks has a `state`."""
 
     def __init__(
         self,
@@ -137,13 +139,13 @@ class BaseTrainer(ABC):
     ) -> None:
         self.model, self.loss = model, loss
         self.metrics = [metric for metric in metrics if metric.in_training]
+        self.valid_metrics = copy.deepcopy(list(metrics))
         self.train_loader = train_loader
         self.valid_loader = valid_loader if valid_loader is not None and len(valid_loader) else None
         self.run, self.device, self.epochs, self.seed = run, device, epochs, seed
-        self.header = dict(checkpoint_header)
+        self.header, self.truncate, self.precision = dict(checkpoint_header), truncate, precision
         self.save_period, self.steps_per_epoch = save_period, steps_per_epoch
-        self.truncate, self.precision = truncate, precision
-        self.max_skipped = max_skipped
+        self.max_skipped, self.state = max_skipped, TrainingState()
 
         names = self.logged_names(type(loss), [type(metric) for metric in metrics])
         if self.valid_loader is None:
@@ -151,10 +153,7 @@ class BaseTrainer(ABC):
         self.monitor = Monitor(monitor, names, early_stop)
         self.monitor.check_schedule(lr_scheduler, schedule_by)
         self.optimizer_step = OptimizerStep(
-            model,
-            optimizer,
-            lr_scheduler,
-            device.type,
+            *(model, optimizer, lr_scheduler, device.type),
             scaled=precision == "float16",
             schedule_by=schedule_by,
             clip_norm=clip_norm,
@@ -162,30 +161,20 @@ class BaseTrainer(ABC):
             weight_noise=weight_noise,
             weight_noise_std=weight_noise_std,
         )
-        limit = math.inf if time_limit_minutes is None else 60 * time_limit_minutes
-        self._stop = StopRequest(limit)
-        self.run_log = RunLog(
-            *(run, device, self._stop),
-            tensorboard=tensorboard,
-            profile=profile,
-            log_steps=log_steps,
+        self._stop = StopRequest(
+            math.inf if time_limit_minutes is None else 60 * time_limit_minutes
         )
-        own = copy.deepcopy(list(metrics))
-        self.validation = Validation(
-            *(self.forward_batch, loss, own, self.valid_loader, device, precision, self._stop)
-        )
-        self.stream = BatchStream(
-            train_loader, device, self._stop, self.num_chunks, accumulate, truncate
-        )
-        self.state = TrainingState()
+        self.run_log = RunLog(run, device, self._stop, tensorboard, profile, log_steps)
+        self.stream = BatchStream(train_loader, device, self._stop, accumulate, truncate)
         self.checkpoint = TrainingCheckpoint(
             *(run, self.header, self.state),
             *(self.optimizer_step, self.stream, self.monitor, self.metrics),
-            *(self.validation, self.run_log.event_sizes),
+            *(self._last_loss, self.run_log.event_sizes),
             save_minutes=save_minutes,
             keep_last=keep_last,
         )
         self._sequences = 0  # Of the training set; counted in `train`.
+        self._last_batches: list[Batch] | None = None  # Or chunks, of the last step that was made.
 
     # What a task may override.
 
@@ -194,33 +183,24 @@ class BaseTrainer(ABC):
 
         Not in the constructor, which is also called with dummies of these to find faults early.
         """
-        if self.truncate is not None and type(self).num_chunks is BaseTrainer.num_chunks:
+        if self.truncate is not None and not self.carries_state:
             expected = f"null: {type(self).__name__} does not cut its sequences"
             raise ConfigFault("trainer.args.truncate", self.truncate, expected)
         if self.truncate is not None and distributed.world_size() > 1:
-            expected = "null: one process alone carries a state from chunk to chunk"
+            expected = "null, as torchrun has started several processes: sequences are cut in one"
             raise ConfigFault("trainer.args.truncate", self.truncate, expected)
-        for fault in self.incompatibilities(self.model, self.loss, self.validation.metrics):
+        for fault in self.incompatibilities(self.model, self.loss, self.valid_metrics):
             raise fault
-
-    def num_chunks(self, batch: Batch) -> int:
-        """Return the number of chunks into which `batch` is cut."""
-        return 1
 
     @abstractmethod
     def forward_batch(
-        self,
-        model: nn.Module,
-        batch: Batch,
-        chunk: int | None = None,
-        state: dict[str, Tensor] | None = None,
-    ) -> StepOutput:
-        """Run `model` on a batch, or on one chunk of it.
+        self, model: nn.Module, batch: Batch, state: dict[str, Tensor] | None = None
+    ) -> Any:
+        """Return the output of `model` for a batch, or for a chunk of its time steps.
 
         Args:
             model: the network to use.
             batch: on the device.
-            chunk: number of the chunk; None for the whole batch.
             state: carried over from the chunk before; None for the initial state.
         """
 
@@ -332,19 +312,24 @@ class BaseTrainer(ABC):
         self._sequences = sum(map(len, self.train_loader.sampler_of_batches.batches(0)))
         distributed.broadcast_tensors([*self.model.parameters(), *self.model.buffers()])
         with self.run_log.opened(self.checkpoint, self.seed, weights_from):
-            concluded = False
+            left = "resume"
             try:
                 with self._stop:  # Inside, a Ctrl-C waits until the state can be saved.
-                    self._run()
+                    try:
+                        self._train_epochs()
+                    finally:
+                        self.stream.close()
+                    self._stop.poll()
                 if self._stop.failure is not None:
                     raise self._stop.failure
-                if self.is_complete and distributed.is_main():
-                    self.conclude()
-                concluded = self.is_complete
+                if self.is_complete:
+                    left = "finish"
+                    if distributed.is_main():
+                        self.conclude()
+                    left = None
             finally:
-                if not concluded and checkpoints(self.run.models):
-                    what = "finish" if self.is_complete else "resume"
-                    log.info("to %s: python train.py -r %s", what, self._place)
+                if left is not None and checkpoints(self.run.models):
+                    log.info("to %s: python train.py -r %s", left, self._place)
         return self._stop.signal
 
     @property
@@ -354,23 +339,16 @@ class BaseTrainer(ABC):
 
     # The loop.
 
-    def _run(self) -> None:
+    def _train_epochs(self) -> None:
+        """Train all epochs, unless a signal or the time limit stops that; save what was trained."""
         if distributed.is_main():
             self.begin()
         if self.checkpoint.source is None:
             log.info("%s", self.model)
             self.events.config(self.header.get("config"))
-        elif not self.checkpoint.inside:  # A branch: from here on it is resumed from itself.
+        elif not self.checkpoint.inside:  # From here on the new run is resumed from itself.
             within_epoch = self.progress.epoch_steps > 0 or self.progress.epoch == 0
             self.checkpoint.save(None, within_epoch=within_epoch)
-        try:
-            self._train_epochs()
-        finally:
-            self.stream.close()
-            self.run_log.profiler.close(self.progress.step)
-        self._stop.poll()
-
-    def _train_epochs(self) -> None:
         while not self.is_complete:
             if not (self._train_epoch() and self._end_epoch()):
                 self.checkpoint.save(self.checkpoint.reason_not_to_save(), within_epoch=True)
@@ -379,13 +357,11 @@ class BaseTrainer(ABC):
                 if not self.checkpoint.is_current:
                     self.checkpoint.save(self.checkpoint.reason_not_to_save())
                 break
-        if not self.is_complete:
-            return
-        all_done = self.progress.epoch >= self.epochs
-        reason = "all epochs are done" if all_done else "early stopping"
-        log.info("finished after epoch %d: %s; %s", self.progress.epoch, reason, self.monitor)
-        self.run_log.hyperparameters(self.header.get("config", {}))
-        self.checkpoint.finish()
+        if self.is_complete:
+            all_done = self.progress.epoch >= self.epochs
+            reason = "all epochs are done" if all_done else "early stopping"
+            log.info("finished after epoch %d: %s; %s", self.progress.epoch, reason, self.monitor)
+            self.checkpoint.finish()
 
     @property
     def is_complete(self) -> bool:
@@ -394,9 +370,12 @@ class BaseTrainer(ABC):
 
     def _train_epoch(self) -> bool:
         """Make the remaining steps of an epoch; return whether all are done."""
+        total = self.steps_per_epoch
+        if total is None and self.truncate is None:
+            total = steps_of_pass(len(self.train_loader), self.stream.accumulate)
         with distributed.bar(
             what=f"epoch {self.progress.epoch + 1}/{self.epochs}",
-            total=self._steps_of_epoch(),
+            total=total,
             initial=self.progress.epoch_steps,
             unit="step",
             leave=False,
@@ -407,17 +386,11 @@ class BaseTrainer(ABC):
                 self.state.sums.seconds += time.perf_counter() - started
                 bar.update(self.progress.epoch_steps - bar.n)
                 bar.set_postfix({f"{self.loss.name}/point": f"{loss:.3f}"}, refresh=False)
-                self.run_log.profiler.step(self.progress.step)
                 if self._stop.poll():
                     return not self._stop.immediate and self._epoch_is_trained()
                 if distributed.broadcast_flag(self.checkpoint.due) and not self._epoch_is_trained():
                     self.checkpoint.save(self.checkpoint.reason_not_to_save(), within_epoch=True)
         return True
-
-    def _steps_of_epoch(self) -> int | None:
-        if self.steps_per_epoch is not None or self.truncate is not None:
-            return self.steps_per_epoch
-        return steps_of_pass(len(self.train_loader), self.stream.accumulate)
 
     def _epoch_is_trained(self) -> bool:
         if self.steps_per_epoch is not None:
@@ -430,37 +403,35 @@ class BaseTrainer(ABC):
         The gradient is summed over all processes when the step is made.
         """
         stream, optimizer_step = self.stream, self.optimizer_step
-        with self.run_log.profiler.part("batch"):
+        with record_function("batch"):
             if not stream.load():  # a loader failed: the run ends
                 return math.nan
         step, batches, divisor, finite = Sums(), [], 0, True
         place = astuple(stream.position)  # The random numbers of a step depend on it alone.
-        chunk = None if self.truncate is None else stream.position.chunk
         self.model.train()
         optimizer_step.start()
         with optimizer_step.noisy(), distributed.own_randomness(self.device, self.seed, *place):
-            for number, (batch, state) in enumerate(stream.batches()):
-                result, loss = None, 0.0
-                if batch is not None:
-                    products = autocast(self.device, self.precision)
-                    with products, self.run_log.profiler.part("forward"):
-                        result = self.forward_batch(self.model, batch, chunk, state)
-                    losses = losses_of(self.loss, result)
+            for number, chunk in enumerate(stream.chunks()):
+                loss = 0.0
+                if chunk is not None:
+                    with record_function("forward"):
+                        output, losses = self._forward(self.model, chunk.batch, chunk.state)
                     loss = losses.detach().cpu().double().sum().item()
-                    stream.carry(number, result.state, result.rows)
+                    if self.truncate is not None:
+                        stream.carry(number, output.state)
                 # What is not finite in one process is dropped in all.
                 (not_finite,) = distributed.all_reduce_max([not math.isfinite(loss)])
                 finite = finite and not not_finite
-                if not_finite or result is None:
+                if not_finite or chunk is None:
                     continue
-                with self.run_log.profiler.part("backward"):
+                with record_function("backward"):
                     optimizer_step.backward(losses.sum())
                 with torch.no_grad():
                     for metric in self.metrics:
-                        metric.update(result.output, result.batch)
-                divisor += self.loss.divisor(result.batch)
-                step.add(loss, result.sequences, result.batch.points)
-                batches.append(result.batch)
+                        metric.update(output, chunk.batch)
+                divisor += self.loss.divisor(chunk.batch)
+                step.add(loss, chunk.sequences, chunk.batch.points)
+                batches.append(chunk.batch)
         step.loss, step.sequences, step.points, divisor = distributed.all_reduce_sum(
             [step.loss, step.sequences, step.points, divisor]
         )
@@ -468,22 +439,34 @@ class BaseTrainer(ABC):
         if finite:
             # Adaptive noise diverges once for the whole training set: the step takes its share.
             share = step.sequences / divisor / self._sequences
-            with self.run_log.profiler.part("update"):
+            with record_function("update"):
                 norm = optimizer_step.step(divisor, share)
-        skipped = not math.isfinite(norm)
-        self._count(step, norm, rate, skipped)
-        if not skipped:
-            self.validation.last_batches = batches
+        self._count(step, norm, rate)
+        if math.isfinite(norm):
+            self._last_batches = batches
         stream.advance()
         if self.progress.skipped_in_row >= self.max_skipped:
             self._give_up()
         return step.loss_per_point
 
-    def _count(self, step: Sums, norm: float, rate: float, skipped: bool) -> None:
+    def _forward(
+        self, model: nn.Module, batch: Batch, state: dict[str, Tensor] | None = None
+    ) -> tuple[Any, Tensor]:
+        """Return a network's output for a batch, and the loss of each sequence, `(batch,)`."""
+        precision = getattr(torch, self.precision)
+        with torch.autocast(self.device.type, precision, enabled=self.precision != "float32"):
+            output = self.forward_batch(model, batch, state)
+        losses, expected = self.loss(output, batch), (len(batch),)
+        if (shape := tuple(losses.shape)) != expected:
+            values = f"one that returns a value for each sequence, of shape {expected}, not {shape}"
+            raise ConfigFault("loss", type(self.loss).__name__, values)
+        return output, losses
+
+    def _count(self, step: Sums, norm: float, rate: float) -> None:
         """Count a step; of a skipped one the batches whose losses are finite count."""
         progress, sums = self.progress, self.state.sums
         sums.add(step.loss, step.sequences, step.points)
-        if skipped:
+        if not math.isfinite(norm):
             progress.skipped_in_row += 1
             sums.skipped += 1
             return
@@ -514,11 +497,9 @@ class BaseTrainer(ABC):
         values = sums.losses(self.loss.name)
         for metric in merged(self.metrics):
             values |= metric.compute()
-        values |= sums.rates()
-        validation = self._validate()
-        if validation is None:
+        if (validation := self._validate()) is None:
             return False
-        values |= {f"valid_{name}": value for name, value in validation.items()}
+        values |= sums.rates() | {f"valid_{name}": value for name, value in validation.items()}
         self.state.values = values = distributed.broadcast_object(lambda: values)
         progress.epoch += 1
         reason = self.checkpoint.reason_not_to_save()
@@ -544,12 +525,74 @@ class BaseTrainer(ABC):
             self.checkpoint.save(reason)
         return True
 
+    @torch.no_grad()
+    def _validate(self) -> dict[str, float] | None:
+        """Return the values of the validation split by name; None if a signal interrupted it.
+
+        The random generators stay as they were.
+        """
+        if self.valid_loader is None:
+            return {}
+        sums, model = Sums(), self.evaluated_model.eval()
+        for metric in self.valid_metrics:
+            metric.reset()
+        with random_state_kept():
+            batches = distributed.bar(self.valid_loader, "validating", unit="batch", leave=False)
+            for batch in loaded(batches, self._stop):
+                self._stop.poll()
+                if self._stop.immediate:
+                    return None
+                if batch is None:
+                    continue
+                batch = batch.to(self.device, non_blocking=True)
+                output, loss = self._evaluated(model, batch)
+                sums.add(loss, len(batch), batch.points)
+                if output is None:
+                    sums.skipped += 1
+                    continue
+                for metric in self.valid_metrics:
+                    metric.update(output, batch)
+        sums.loss, sums.sequences, sums.points, sums.skipped = distributed.all_reduce_sum(
+            [sums.loss, sums.sequences, sums.points, sums.skipped]
+        )
+        values = sums.losses(self.loss.name)
+        for metric in merged(self.valid_metrics):
+            values |= metric.compute()
+        values |= self.derived(values, sums)
+        # Values of a part of the split would be misleading.
+        return dict.fromkeys(values, math.nan) if sums.skipped else values
+
+    @torch.no_grad()
+    def _last_loss(self) -> float | None:
+        """Return the loss per point of the present weights on the batches of the last step."""
+        if self._last_batches is None:
+            return None
+        self.model.eval()
+        with random_state_kept():
+            loss = sum(self._evaluated(self.model, batch)[1] for batch in self._last_batches)
+        points = sum(batch.points for batch in self._last_batches)
+        return ratio(*distributed.all_reduce_sum([float(loss), points]))
+
+    def _evaluated(self, model: nn.Module, batch: Batch) -> tuple[Any, float]:
+        """Return the output for a batch, and the sum of its losses; None and NaN if not finite."""
+        try:
+            output, losses = self._forward(model, batch)
+        except NotFinite:
+            return None, math.nan
+        return output, losses.cpu().double().sum().item()
+
     def _report(self, improved: bool, sound: bool) -> None:
         """Log an epoch, and draw pictures of it if its state is sound."""
         progress, sums, values = self.progress, self.state.sums, self.state.values
         self.evaluated_model.eval()
         if sound:
-            self._draw()
+            with self._stop.catch_os_errors(), random_state_kept():
+                try:
+                    self.draw(progress.epoch, progress.step)
+                except OSError:
+                    raise
+                except Exception:  # A picture is not worth the epoch.
+                    log.exception("the pictures of epoch %d could not be drawn", progress.epoch)
         counts = {"skipped_steps": sums.skipped}
         if (divergence := self.optimizer_step.divergence()) is not None:
             # In nats per sequence, to be compared with the loss.
@@ -562,25 +605,3 @@ class BaseTrainer(ABC):
         words += [f"{sums.seconds:7.1f} s", *(["best so far"] if improved else [])]
         words += [f"skipped_steps {sums.skipped}"] if sums.skipped else []
         log.info("%s", "  ".join(words))
-
-    def _draw(self) -> None:
-        progress = self.progress
-        with self._stop.catch_os_errors():
-            try:
-                with random_state_kept():
-                    self.draw(progress.epoch, progress.step)
-            except OSError:
-                raise
-            except Exception:  # A picture is not worth the epoch.
-                log.exception("the pictures of epoch %d could not be drawn", progress.epoch)
-
-    def _validate(self) -> dict[str, float] | None:
-        """Return the values of the validation split by name; None if a signal interrupted it."""
-        if self.valid_loader is None:
-            return {}
-        if (found := self.validation.split(self.evaluated_model)) is None:
-            return None
-        values, sums = found
-        values |= self.derived(values, sums)
-        # Values of a part of the split would be misleading.
-        return dict.fromkeys(values, math.nan) if sums.skipped else values

@@ -6,7 +6,7 @@ process only: a state would have to follow its sequence to another one).
 """
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,9 +24,20 @@ log = logging.getLogger(__name__)
 
 State = dict[str, Tensor]
 
-Carried = tuple[State | None, Tensor | None]
+Carried = tuple[State, Tensor] | None
 """A recurrent state, `(rows, ...)` each, and the rows of the batch that it belongs to, `(rows,)`
-int64, ascending; None and None where no sequence continues."""
+int64, ascending; None where no sequence continues."""
+
+
+@dataclass
+class Chunk:
+    """What a step takes of a batch: all of it, or some time steps of the rows that have them."""
+
+    batch: Batch
+    sequences: float
+    """Their number; a sequence that is cut counts by its share."""
+    state: State | None
+    """Carried over from the chunk before; None at the start."""
 
 
 @dataclass
@@ -44,13 +55,12 @@ class Position:
 class BatchStream:
     """Yields this process's share of the batches of each step, pass after pass.
 
-    A step: `load`, then for each of `batches` a forward pass and `carry`, then `advance`.
+    A step: `load`, then for each of `chunks` a forward pass and `carry`, then `advance`.
 
     Args:
         loader: of the training split; prepared.
         device: that batches go to.
         stop: receives a failure of the loader.
-        num_chunks: returns in how many chunks a batch is cut.
         accumulate: batches of a step.
         truncate: time steps of a chunk; None for whole sequences.
     """
@@ -60,11 +70,10 @@ class BatchStream:
         loader: BaseDataLoader,
         device: torch.device,
         stop: StopRequest,
-        num_chunks: Callable[[Batch], int],
         accumulate: int = 1,
         truncate: int | None = None,
     ) -> None:
-        self.loader, self.device, self.num_chunks = loader, device, num_chunks
+        self.loader, self.device = loader, device
         self.accumulate, self.truncate = accumulate, truncate
         self.position = Position()
         self._stop, self._source = stop, None
@@ -88,31 +97,42 @@ class BatchStream:
             return False
         self._group = [batch and batch.to(self.device, non_blocking=True) for batch in batches]
         if len(self._carried) != count:
-            self._carried = [(None, None)] * count
+            self._carried = [None] * count
         if self.position.chunk and not self._fits():
             log.warning("the data have changed since %s: restarting a batch", self._source)
             self.position.chunk = 0
-            self._carried = [(None, None)] * count
+            self._carried = [None] * count
         return True
 
-    def batches(self) -> Iterator[tuple[Batch | None, State | None]]:
-        """Yield the batches of the step, and the state carried over from the chunk before.
+    def chunks(self) -> Iterator[Chunk | None]:
+        """Yield what the step takes of each of its batches; None if this process has no rows."""
+        for batch, carried in zip(self._group, self._carried, strict=True):
+            if batch is None or self.truncate is None:
+                yield batch and Chunk(batch, float(len(batch)), None)
+                continue
+            start = self.position.chunk * self.truncate
+            rows, steps = batch.lengths > start, slice(start, start + self.truncate)
+            part = Batch(
+                inputs=batch.inputs[rows, steps],
+                targets=batch.targets[rows, steps],
+                lengths=(batch.lengths[rows] - start).clamp(max=self.truncate),
+                text=batch.text[rows],
+                text_lengths=batch.text_lengths[rows],
+                index=batch.index[rows],
+            )
+            share = float((part.lengths / batch.lengths[rows]).sum())
+            yield Chunk(part, share, carried and carried[0]) if rows.any() else None
 
-        A batch is None where this process has no rows of it, or none that continue.
-        """
-        for batch, (state, _) in zip(self._group, self._carried, strict=True):
-            ended = batch is None or self.position.chunk >= self.num_chunks(batch)
-            yield None if ended else batch, state
-
-    def carry(self, number: int, state: State | None, rows: Tensor | None) -> None:
-        """Carry the state of a batch's `rows` over to its next chunk, detached.
+    def carry(self, number: int, state: State) -> None:
+        """Carry the state after a batch's chunk over to its next chunk, detached.
 
         One that is not finite is dropped.
         """
-        self._carried[number] = None, None
-        if state is not None and all(bool(torch.isfinite(one).all()) for one in state.values()):
-            own = {name: value.detach().clone() for name, value in state.items()}
-            self._carried[number] = own, rows
+        lengths, end = self._group[number].lengths, (self.position.chunk + 1) * self.truncate
+        on = lengths[lengths > end - self.truncate] > end
+        own = {name: value[on].detach().clone() for name, value in state.items()}
+        finite = on.any() and all(bool(torch.isfinite(one).all()) for one in own.values())
+        self._carried[number] = (own, (lengths > end).nonzero().flatten()) if finite else None
 
     def advance(self) -> None:
         """Move on to the next chunk, group of batches, or pass over the data."""
@@ -127,7 +147,8 @@ class BatchStream:
             self._batches = None
 
     def _chunks(self) -> int:
-        return max((self.num_chunks(batch) for batch in self._group if batch), default=1)
+        steps = max((batch.inputs.shape[1] for batch in self._group if batch), default=1)
+        return 1 if self.truncate is None else -(-steps // self.truncate)
 
     def close(self) -> None:
         """End the loader's workers."""
@@ -136,13 +157,13 @@ class BatchStream:
 
     def state_dict(self) -> dict[str, Any]:
         """Return what resuming needs beside `position`."""
-        carried = _moved(self._carried, "cpu")
+        carried = [one and _moved(one, "cpu") for one in self._carried]
         return {
             "batches": len(self.loader),
             "accumulate": self.accumulate,
             "truncate": self.truncate,
-            "states": [state for state, _ in carried],
-            "rows": [rows for _, rows in carried],
+            "states": [one and one[0] for one in carried],
+            "rows": [one and one[1] for one in carried],
         }
 
     def load_state_dict(
@@ -162,25 +183,21 @@ class BatchStream:
             self.position.chunk = 0
         if self.position.chunk:
             carried = zip(state["states"], state["rows"], strict=True)
-            self._carried = _moved(carried, self.device)
+            self._carried = [one[0] and _moved(one, self.device) for one in carried]
 
     def _fits(self) -> bool:
         """Return whether the group of batches is the one in which the checkpoint was made."""
         start = self.position.chunk * (self.truncate or 0)
         return self.position.chunk < self._chunks() and all(
-            rows is None or torch.equal(rows, (batch.lengths > start).nonzero().flatten())
-            for batch, (_, rows) in zip(self._group, self._carried, strict=True)
+            one is None or torch.equal(one[1], (batch.lengths > start).nonzero().flatten())
+            for batch, one in zip(self._group, self._carried, strict=True)
         )
 
 
-def _moved(carried: Iterable[Carried], device: torch.device | str) -> list[Carried]:
-    """Return states and rows on a device."""
-    return [
-        (None, None)
-        if state is None
-        else ({name: value.to(device) for name, value in state.items()}, rows.to(device))
-        for state, rows in carried
-    ]
+def _moved(carried: Carried, device: torch.device | str) -> Carried:
+    """Return a state and its rows on a device."""
+    state, rows = carried
+    return {name: value.to(device) for name, value in state.items()}, rows.to(device)
 
 
 def steps_of_pass(batches: int, accumulate: int) -> int:

@@ -1,23 +1,29 @@
 """What a run logs: messages, a row of metrics for each epoch, TensorBoard's curves, a profile."""
 
 import logging
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
 import torch
+from torch import profiler
 
 from base import distributed
 from base.run_folder import RunFolder
-from base.step_profiler import StepProfiler
 from base.stop_request import StopRequest
 from base.training_checkpoint import TrainingCheckpoint
-from logger.logger import add_log_file, remove_log_file
+from logger.logger import log_file
 from logger.metrics_csv import MetricsTable
 from logger.tensorboard import TensorBoardWriter
 
 log = logging.getLogger(__name__)
+
+LOG_SECONDS = 60.0
+"""After which the values of a step are logged within an epoch."""
+TRACED = {"wait": 3, "warmup": 2, "active": 3, "repeat": 1}
+"""Steps before the profiler starts, of its warm-up (both measured: what is built at first use is
+built by then), and traced ones."""
 
 
 class RunLog:
@@ -27,66 +33,61 @@ class RunLog:
 
     Attributes:
         events: the log that TensorBoard shows; only while `opened`.
-        profiler: of the steps; only while `opened`.
 
     Args:
         run: the folder.
         device: of the network.
         stop: the request to stop.
         tensorboard: whether to write TensorBoard's log.
-        profile: whether to write a trace of a few of the first steps.
+        profile: whether to write a trace of a few of the first steps, in Chrome's format.
         log_steps: optimiser steps from one point of TensorBoard's curves to the next.
     """
 
     events: TensorBoardWriter
-    profiler: StepProfiler
 
     def __init__(
         self,
         run: RunFolder,
         device: torch.device,
         stop: StopRequest,
-        *,
         tensorboard: bool,
         profile: bool,
         log_steps: int,
     ) -> None:
         self.run, self.device, self.log_steps = run, device, log_steps
-        self._stop, self._tensorboard, self._profile = stop, tensorboard, profile
+        self._stop, self._tensorboard = stop, tensorboard and distributed.is_main()
+        self._profiled, self._profile = profile and distributed.is_main(), None
         self._sizes: dict[str, int] = {}
+        self._logged = time.monotonic()
 
     @contextmanager
     def opened(
         self, checkpoint: TrainingCheckpoint, seed: int, weights_from: Path | None = None
     ) -> Iterator[None]:
         """Create the run's folder and open the logs; what is later than `checkpoint` is cut off."""
-        is_main, progress = distributed.is_main(), checkpoint.state.progress
+        step, begun = checkpoint.state.progress.step, False
         with ExitStack() as stack:
-            begun = False
-            if is_main:
+            if distributed.is_main():
                 stack.callback(self.run.release)
-                config, source = checkpoint.header.get("config", {}), checkpoint.source
                 begun = self.run.create(
-                    config,
-                    seed,
-                    resumed_from=source,
+                    *(checkpoint.header.get("config", {}), seed),
+                    resumed_from=checkpoint.source,
                     weights_from=weights_from,
                     device=self.device,
                 )
-                stack.callback(remove_log_file, add_log_file(self.run.log_file))
-            sizes = self._sizes = checkpoint.begin()
-            if is_main:
+                stack.enter_context(log_file(self.run.log_file))
+            self._sizes = checkpoint.begin()
+            if distributed.is_main():
                 self._table = MetricsTable(self.run.metrics_file)
-                self._table.take_back(progress.epoch)
+                self._table.take_back(checkpoint.state.progress.epoch)
                 log.info("weights and metrics: %s; TensorBoard: %s", self.run.models, self.run.log)
-            self.profiler = StepProfiler(
-                self.run.log, self.device, enabled=self._profile and is_main
-            )
+            if self._profiled:
+                self._profile = stack.enter_context(_profile(self.run.log, self.device))
             self.events = TensorBoardWriter(
                 self.run.log,
-                enabled=self._tensorboard and is_main,
-                sizes=sizes if begun else None,
-                step=progress.step,
+                enabled=self._tensorboard,
+                sizes=self._sizes if begun else None,
+                step=step,
             )
             try:
                 yield
@@ -98,6 +99,11 @@ class RunLog:
 
     def step(self, values: Mapping[str, float], step: int) -> None:
         """Log the values of an optimiser step, if it is the turn of that one."""
+        if self._profile is not None:
+            self._profile.step()
+        if time.monotonic() - self._logged >= LOG_SECONDS:
+            self._logged = time.monotonic()
+            log.info("step %d: %s", step, "  ".join(f"{k} {values[k]:.5g}" for k in values))
         if step % self.log_steps == 0:
             with self._stop.catch_os_errors():
                 self.events.scalars(values, step, "step")
@@ -108,13 +114,19 @@ class RunLog:
             self.events.scalars(values, step, "epoch")
         self._table.append({"epoch": epoch, "step": step, **values})
 
-    def hyperparameters(self, config: Any) -> None:
-        """Log the settings of a finished run."""
-        with self._stop.catch_os_errors():
-            self.events.hyperparameters(config)
-
     def event_sizes(self) -> dict[str, int]:
         """Return the sizes of TensorBoard's files, the last known ones if it cannot write."""
         with self._stop.catch_os_errors():
             self._sizes = self.events.sizes()
         return self._sizes
+
+
+def _profile(folder: Path, device: torch.device) -> profiler.profile:
+    """Return a profiler whose trace goes into a folder, for https://ui.perfetto.dev."""
+    on_device = [profiler.ProfilerActivity.CUDA] if device.type == "cuda" else []
+    return profiler.profile(
+        activities=[profiler.ProfilerActivity.CPU, *on_device],
+        schedule=profiler.schedule(**TRACED),
+        on_trace_ready=profiler.tensorboard_trace_handler(str(folder), use_gzip=True),
+        acc_events=True,
+    )

@@ -29,7 +29,6 @@ from base.optimizer_step import OptimizerStep
 from base.random_state import random_state, set_random_state
 from base.run_folder import RunFolder
 from base.training_state import Progress, Sums, TrainingState
-from base.validation import Validation
 from utils.checks import CheckpointError, first_line
 from utils.files import link_or_copy, set_aside
 
@@ -59,7 +58,8 @@ class TrainingCheckpoint:
         header: further contents of checkpoints: config, alphabet and so on.
         state: of the run, filled by `load`.
         optimizer_step, stream, monitor, metrics: whose states are saved as well.
-        validation: knows the loss of the present weights on the data of the last step.
+        last_loss: returns the loss per point of the present weights on the data of the last step;
+            None before any.
         event_sizes: returns the present sizes of TensorBoard's files.
         save_minutes: after which a checkpoint is due.
         keep_last: checkpoints that are kept; None for all.
@@ -74,7 +74,7 @@ class TrainingCheckpoint:
     stream: BatchStream
     monitor: Monitor
     metrics: Sequence[BaseMetric]
-    validation: Validation
+    last_loss: Callable[[], float | None]
     event_sizes: Callable[[], dict[str, int]]
     save_minutes: float
     keep_last: int | None
@@ -227,7 +227,7 @@ class TrainingCheckpoint:
             return "every step since the last checkpoint was skipped"
         if not self.optimizer_step.are_finite():
             return "weights are not finite"
-        if (loss := self.validation.last_loss(self.optimizer_step.model)) is None:
+        if (loss := self.last_loss()) is None:
             return None
         first = progress.first_loss
         if loss <= first + EXPLODED * max(1.0, abs(first)):

@@ -3,7 +3,8 @@
 import logging
 import sys
 import threading
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tqdm import tqdm
@@ -55,19 +56,18 @@ def setup_logging(level: int = logging.INFO) -> None:
         root.addHandler(ConsoleHandler())
 
 
-def add_log_file(path: Path) -> logging.Handler:
-    """Append all messages to `path` as well; return the handler."""
+@contextmanager
+def log_file(path: Path) -> Iterator[None]:
+    """Inside, all messages are appended to `path` as well."""
     handler = LogFile(path, encoding="utf-8", errors="backslashreplace")
     handler.setFormatter(logging.Formatter(_FILE_FORMAT))
     logging.getLogger().addHandler(handler)
-    return handler
-
-
-def remove_log_file(handler: logging.Handler) -> None:
-    """Stop sending messages to the file of `add_log_file`, and close it."""
-    logging.getLogger().removeHandler(handler)
-    with suppress(OSError):
-        handler.close()
+    try:
+        yield
+    finally:
+        logging.getLogger().removeHandler(handler)
+        with suppress(OSError):
+            handler.close()
 
 
 def _thread_error(args: threading.ExceptHookArgs) -> None:

@@ -62,13 +62,9 @@ def _read(path: Path) -> list[dict[str, str]]:
         reader = csv.DictReader(file, strict=True)
         if "epoch" not in (reader.fieldnames or []):
             raise ValueError("not a table of metrics: its first line has no column epoch")
-        rows = []
-        for row in reader:
-            if None in row:
-                raise ValueError(f"line {reader.line_num} has more values than columns")
-            if (row["epoch"] or "").isdecimal():
-                int(row["epoch"])
-                rows.append(row)
+        rows = [row for row in reader if (row["epoch"] or "").isdecimal()]
+    if any(None in row or int(row["epoch"]) < 0 for row in rows):
+        raise ValueError("a line has more values than columns")
     return rows
 
 

@@ -3,14 +3,13 @@
 import json
 import math
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from utils.checks import UserError
 from utils.files import errors_name
 
 _EVENTS = "events.out.tfevents.*"
@@ -30,9 +29,6 @@ class TensorBoardWriter:
         enabled: whether anything is written.
         sizes: what `sizes` returned when the checkpoint was written; None for a new run.
         step: optimiser steps made up to the checkpoint.
-
-    Raises:
-        UserError: if TensorBoard cannot write into a folder of that name.
     """
 
     def __init__(
@@ -51,11 +47,6 @@ class TensorBoardWriter:
             # Imported here: it takes seconds, which --help and config errors need not wait for.
             from torch.utils.tensorboard import SummaryWriter
 
-            if _escaped(str(folder)) != str(folder):
-                raise UserError(
-                    f"{folder}: TensorBoard cannot write to a folder whose name is not UTF-8; "
-                    "rename it, or set trainer.args.tensorboard to false"
-                )
             purge = None if sizes is None else step + 1
             for run in ("", VALID):
                 with errors_name(folder / run):
@@ -80,47 +71,26 @@ class TensorBoardWriter:
         """Write the run's config as a text."""
         text = json.dumps(config, indent=2, ensure_ascii=False)
         code = "\n".join(f"    {line}" for line in text.splitlines())  # as Markdown shows it
-        self._call("add_text", "config", _escaped(code), 0)
-
-    def hyperparameters(self, config: Any) -> None:
-        """Write the settings of a finished run for the HPARAMS tab, which finds the values."""
-        if not self._writers:
-            return
-        from torch.utils.tensorboard.summary import hparams
-
-        plain = {
-            name: value if isinstance(value, bool | int | float) else _escaped(str(value))
-            for name, value in _flat(config)
-        }
-        with errors_name(self.folder):
-            for summary in hparams(plain, {})[1:]:  # Without its list of curves.
-                self._writers[""].file_writer.add_summary(summary)
+        self._call("add_text", "config", code.encode(errors="backslashreplace").decode(), 0)
 
     def sizes(self) -> dict[str, int]:
         """Flush, and return the size of each event file in bytes."""
-        self._call_all("flush")
+        for run in self._writers:
+            self._call("flush", run=run)
         files = sorted(self.folder.rglob(_EVENTS))
         return {path.relative_to(self.folder).as_posix(): path.stat().st_size for path in files}
 
     def close(self) -> None:
         """Flush and close the files."""
-        self._call_all("close")
-        self._writers = {}
-
-    def _call_all(self, method: str) -> None:
         for run in self._writers:
-            self._call(method, run=run)
+            self._call("close", run=run)
+        self._writers = {}
 
     def _call(self, method: str, *arguments: Any, run: str = "", **options: Any) -> None:
         """Call a method of torch's writer, if there is one."""
         if self._writers:
             with errors_name(self.folder / run):  # Its thread's errors name no file.
                 getattr(self._writers[run], method)(*arguments, **options)
-
-
-def _escaped(text: str) -> str:
-    """Return a text with escapes for undecodable bytes of file names."""
-    return text.encode(errors="backslashreplace").decode()
 
 
 def _take_back(folder: Path, sizes: Mapping[str, int]) -> None:
@@ -132,15 +102,3 @@ def _take_back(folder: Path, sizes: Mapping[str, int]) -> None:
         elif path.stat().st_size > sizes[name]:
             with suppress(FileNotFoundError):
                 os.truncate(path, sizes[name])
-
-
-def _flat(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield the plain values of nested objects and lists by dotted key."""
-    if isinstance(value, Mapping):
-        for name, item in value.items():
-            yield from _flat(item, f"{key}.{name}" if key else str(name))
-    elif isinstance(value, list) and any(isinstance(item, Mapping | list) for item in value):
-        for number, item in enumerate(value):
-            yield from _flat(item, f"{key}.{number}")
-    else:
-        yield key, value

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from base.base_data_loader import Batch
 from base.base_trainer import BaseTrainer
 from base.training_state import Sums
-from base.validation import StepOutput
 from model.generation.loss import NegativeLogLikelihood, SquaredError
+from model.generation.networks import Output
 from model.generation.options import Sampling
 from model.generation.sampling import predict, sample
 from utils.checks import ConfigFault, DataError, Range
@@ -39,6 +39,7 @@ class GenerationTrainer(BaseTrainer):
     task = "predicts the next point"
     use = "write"
     losses = (NegativeLogLikelihood, SquaredError)
+    carries_state = True
 
     def __init__(
         self,
@@ -82,44 +83,11 @@ class GenerationTrainer(BaseTrainer):
         if problem:
             raise ConfigFault("trainer.args.sample_text", text, problem)
 
-    def num_chunks(self, batch: Batch) -> int:
-        """Return the number of chunks of `truncate` steps into which `batch` is cut."""
-        return 1 if self.truncate is None else -(-batch.inputs.shape[1] // self.truncate)
-
     def forward_batch(
-        self,
-        model: nn.Module,
-        batch: Batch,
-        chunk: int | None = None,
-        state: dict[str, Tensor] | None = None,
-    ) -> StepOutput:
-        """Run a batch, or the rows that are long enough for one chunk, through `model`."""
-        if chunk is None:
-            output = model(batch.inputs, batch.text, batch.text_lengths)
-            return StepOutput(output, batch, float(len(batch)), None)
-        start = chunk * self.truncate
-        rows = batch.lengths > start
-        left = batch.lengths[rows] - start
-        steps = slice(start, start + self.truncate)
-        part = Batch(
-            inputs=batch.inputs[rows, steps],
-            targets=batch.targets[rows, steps],
-            lengths=left.clamp(max=self.truncate),
-            text=batch.text[rows],
-            text_lengths=batch.text_lengths[rows],
-            index=batch.index[rows],
-        )
-        output = model(part.inputs, part.text, part.text_lengths, state)
-        going_on = left > self.truncate
-        carried = {name: value[going_on] for name, value in output.state.items()}
-        shares = part.lengths / batch.lengths[rows]
-        return StepOutput(
-            output,
-            part,
-            float(shares.sum()),
-            carried if going_on.any() else None,
-            rows.nonzero().flatten()[going_on],
-        )
+        self, model: nn.Module, batch: Batch, state: dict[str, Tensor] | None = None
+    ) -> Output:
+        """Run `model` on a batch."""
+        return model(batch.inputs, batch.text, batch.text_lengths, state)
 
     def derived(self, values: dict[str, float], sums: Sums) -> dict[str, float]:
         """Return the log-loss of a validation in canonical units, if the data has such units."""

@@ -8,7 +8,6 @@ from torch import Tensor, nn
 
 from base.base_data_loader import Batch
 from base.base_trainer import BaseTrainer
-from base.validation import StepOutput
 from model.recognition.encoder import Search, Transcript
 from model.recognition.loss import CTCLoss, TranscriptionLoss
 from utils.checks import ConfigFault, DataError, Range
@@ -78,14 +77,10 @@ class RecognitionTrainer(BaseTrainer):
         return first + (last - first) * self.progress.epoch / max(1, self.epochs - 1)
 
     def forward_batch(
-        self,
-        model: nn.Module,
-        batch: Batch,
-        chunk: int | None = None,
-        state: dict[str, Tensor] | None = None,
-    ) -> StepOutput:
+        self, model: nn.Module, batch: Batch, state: dict[str, Tensor] | None = None
+    ) -> Transcript:
         """Run `model` on a batch; in validation also read it."""
-        output = model(
+        return model(
             batch.inputs,
             batch.lengths,
             batch.text,
@@ -93,7 +88,6 @@ class RecognitionTrainer(BaseTrainer):
             teacher_forcing_ratio=self.forced_share,
             search=None if model.training else Search(),
         )
-        return StepOutput(output, batch, float(len(batch)), None)
 
     @torch.no_grad()
     def draw(self, epoch: int, step: int) -> None:

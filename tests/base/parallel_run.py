@@ -62,10 +62,10 @@ class Spying(ChunkTrainer):
 
     seen: list[int]
 
-    def forward_batch(self, model, batch, chunk=None, state=None):
+    def forward_batch(self, model, batch, state=None):
         if not model.training:  # The last step's batches are tried as well.
             self.seen += [index for index in batch.index.tolist() if index in VALID]
-        return super().forward_batch(model, batch, chunk, state)
+        return super().forward_batch(model, batch, state)
 
 
 def go_on(saved: Path, run: str, **options: Any) -> ChunkTrainer:

@@ -1,9 +1,11 @@
 """The training loop: what each option does, worked out by hand on a network of a few weights."""
 
 import copy
+import gzip
 import json
 import math
 import re
+from collections import Counter
 
 import pytest
 import torch
@@ -94,10 +96,10 @@ def test_a_step_that_is_not_finite_is_skipped_and_counted(tmp_path):
 
 def test_a_gradient_that_is_not_finite_counts_as_well(tmp_path):
     class Exploding(ChunkTrainer):
-        def forward_batch(self, model, batch, chunk=None, state=None):
-            part = super().forward_batch(model, batch, chunk, state)
+        def forward_batch(self, model, batch, state=None):
+            part = super().forward_batch(model, batch, state)
             if model.training and self.stream.position.batch == 2:
-                part.output.prediction.register_hook(lambda gradient: gradient * math.inf)
+                part.prediction.register_hook(lambda gradient: gradient * math.inf)
             return part
 
     trainer = make(tmp_path, trainer=Exploding, epochs=1)
@@ -222,6 +224,17 @@ def test_curves(tmp_path):
     assert "config/text_summary" in reader.Tags()["tensors"]
 
 
+def test_a_profile_has_a_trace_of_a_few_steps(tmp_path):
+    make(tmp_path, "plain", epochs=1).train()
+    trainer = make(tmp_path, "traced", epochs=2, profile=True)
+    trainer.train()
+    (path,) = tmp_path.rglob("*.pt.trace.json.gz")
+    events = json.loads(gzip.decompress(path.read_bytes()))["traceEvents"]
+    marks = Counter(one["name"] for one in events if one.get("cat") == "user_annotation")
+    parts = ("batch", "forward", "backward", "update")
+    assert path.parent == trainer.run.log and {marks[name] for name in parts} == {3}
+
+
 def test_the_line_of_an_epoch(tmp_path, caplog):
     caplog.set_level("INFO")
     values = [2.0, 1.5, 1234567.0, *[1.0] * 7]
@@ -318,7 +331,7 @@ def test_a_loss_gives_one_value_a_sequence(tmp_path, monkeypatch, reduced, shape
     with pytest.raises(ConfigFault, match=f'^loss = "SquaredError": .*{expected}'):
         trainer.train()
     with pytest.raises(ConfigFault, match=r"^loss = .* a value for each sequence"):
-        trainer.validation.split(trainer.model)
+        trainer._validate()
     assert not list(trainer.run.models.glob("*.pth"))
 
 
@@ -331,10 +344,10 @@ def test_only_skipped_steps_in_a_row_end_the_run(tmp_path):
 
 def test_a_batch_that_cannot_be_validated_leaves_no_value_of_the_others(tmp_path):
     class Partial(ChunkTrainer):
-        def forward_batch(self, model, batch, chunk=None, state=None):
+        def forward_batch(self, model, batch, state=None):
             if VALID[0] in batch.index.tolist():
                 raise NotFinite("no distribution")
-            return super().forward_batch(model, batch, chunk, state)
+            return super().forward_batch(model, batch, state)
 
     trainer = make(tmp_path, trainer=Partial, epochs=1)
     trainer.train()

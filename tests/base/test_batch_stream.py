@@ -35,12 +35,8 @@ def test_larger_batches_resume_at_the_same_part_of_the_pass(tmp_path, caplog):
 
 
 def stream(truncate=None, accumulate=1, **options):
-    def num_chunks(batch):
-        return 1 if truncate is None else -(-batch.inputs.shape[1] // truncate)
-
     loader = TinyLoader(**options)
-    cpu = torch.device("cpu")
-    return BatchStream(loader, cpu, StopRequest(), num_chunks, accumulate, truncate)
+    return BatchStream(loader, torch.device("cpu"), StopRequest(), accumulate, truncate)
 
 
 def played(one, steps):
@@ -48,7 +44,7 @@ def played(one, steps):
     found = []
     for _ in range(steps):
         assert one.load()
-        parts = [batch and batch.index.tolist() for batch, _ in one.batches()]
+        parts = [chunk and chunk.batch.index.tolist() for chunk in one.chunks()]
         found.append(((one.position.data_pass, one.position.batch, one.position.chunk), parts))
         one.advance()
     return found
@@ -66,7 +62,8 @@ def test_groups_chunks_and_passes_follow_one_another():
         for first, last in ((0, 2), (2, 4), (4, 5)):
             group = [5 * data_pass + number for number in range(first, last)]
             for chunk in range(max(counts[number] for number in group)):
-                parts = [batches[n] if chunk < counts[n] else None for n in group]
+                long = [[i for i in batches[n] if len(sequence(i)) - 1 > 4 * chunk] for n in group]
+                parts = [part or None for part in long]
                 expected.append(((data_pass, first, chunk), parts))
     assert max(counts) > 1 and min(counts) < max(counts)
     assert played(one, len(expected)) == expected
@@ -74,28 +71,29 @@ def test_groups_chunks_and_passes_follow_one_another():
 
 
 def test_a_state_is_cut_from_its_graph_and_carried_to_the_next_chunk_alone():
-    one = stream(truncate=2, batch_size=13)
+    one = stream(truncate=4, batch_size=13)
     assert one.load()
-    state = {"hidden": torch.ones(13, 2, requires_grad=True) * 2}
-    one.carry(0, state, torch.arange(13))
+    (chunk,) = one.chunks()
+    on = chunk.batch.lengths[0] > 0 and one._group[0].lengths > 4
+    state = {"hidden": torch.arange(26.0, requires_grad=True).reshape(13, 2) * 2}
+    one.carry(0, state)
     one.advance()
     assert one.load()
-    ((_, carried),) = one.batches()
-    assert torch.equal(carried["hidden"], state["hidden"]) and not carried["hidden"].requires_grad
-    # What is not finite is not carried over, nor what is to be forgotten.
-    for given in ({"hidden": torch.full((13, 2), torch.nan)}, None):
-        one.carry(0, state, torch.arange(13))
-        one.carry(0, given, torch.arange(13))
-        assert next(one.batches())[1] is None
+    (chunk,) = one.chunks()
+    assert torch.equal(chunk.state["hidden"], state["hidden"][on])
+    assert not chunk.state["hidden"].requires_grad and 0 < len(chunk.batch) < 13
+    # What is not finite is not carried over.
+    one.carry(0, {"hidden": torch.full((len(chunk.batch), 2), torch.nan)})
+    assert one._carried == [None]
 
 
 def test_it_resumes_within_a_batch_and_restarts_it_where_the_data_differ(caplog):
     first = stream(truncate=4)
     assert first.load()
-    ((batch, _),) = first.batches()
+    ((batch),) = first._group
     rows = (batch.lengths > 4).nonzero().flatten()
     assert len(rows) > 0
-    first.carry(0, {"hidden": torch.arange(float(len(rows)))}, rows)
+    first.carry(0, {"hidden": torch.arange(float(len(batch)))})
     first.advance()
     saved, position = first.state_dict(), vars(first.position)
     assert saved["batches"] == 5 and position == {"data_pass": 0, "batch": 0, "chunk": 1}
@@ -103,15 +101,15 @@ def test_it_resumes_within_a_batch_and_restarts_it_where_the_data_differ(caplog)
     again = stream(truncate=4)
     again.load_state_dict(saved, position, "file.pth")
     assert again.load() and again.position == first.position
-    ((_, state),) = again.batches()
-    assert torch.equal(state["hidden"], torch.arange(float(len(rows)))) and not caplog.messages
+    (chunk,) = again.chunks()
+    assert torch.equal(chunk.state["hidden"], rows.float()) and not caplog.messages
 
     saved["rows"] = [rows[:-1]]
     saved["states"] = [{"hidden": torch.zeros(len(rows) - 1)}]
     other = stream(truncate=4)
     other.load_state_dict(saved, position, "file.pth")
     assert other.load() and other.position == Position()
-    assert next(other.batches())[1] is None
+    assert next(other.chunks()).state is None
     assert caplog.messages == ["the data have changed since file.pth: restarting a batch"]
 
 

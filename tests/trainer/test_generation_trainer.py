@@ -181,7 +181,7 @@ def test_a_loss_of_another_head_is_refused(tmp_path, loader, head, loss, right):
 
 def test_a_metric_of_recognisers_is_refused(tmp_path, loader):
     made = make(tmp_path, loader)
-    made.validation.metrics.append(ErrorRates())
+    made.valid_metrics.append(ErrorRates())
     with pytest.raises(ConfigFault, match=r"ErrorRates.*head is 'mixture'") as caught:
         made.train()
     assert caught.value.key == "metrics.1"
@@ -226,21 +226,22 @@ def test_the_state_is_carried_over_from_chunk_to_chunk(tmp_path, loader, text, h
 
 def test_the_end_of_a_sequence_is_in_its_last_chunk(tmp_path, loader):
     made = make(tmp_path, loader, text=False, ends=True, truncate=9)
-    loader.set_position(0, 0)
-    batch = next(iter(loader))
-    ends = torch.zeros(len(batch))
-    rows, state = torch.arange(len(batch)), None
-    for chunk in range(made.num_chunks(batch)):
-        part = made.forward_batch(made.model, batch, chunk, state)
-        last = batch.lengths[rows] <= 9 * (chunk + 1)
-        assert torch.equal(part.batch.targets[..., 3].sum(1), last.float())
-        places = part.batch.targets[last, part.batch.lengths[last] - 1, 3]
+    stream = made.stream
+    assert stream.load()
+    (whole,) = stream._group
+    ends = torch.zeros(len(whole))
+    while stream.position.batch == 0:
+        (chunk,) = stream.chunks()
+        part, start = chunk.batch, 9 * stream.position.chunk
+        rows = whole.lengths > start
+        last = whole.lengths[rows] <= start + 9
+        assert torch.equal(part.targets[..., 3].sum(1), last.float())
+        places = part.targets[last, part.lengths[last] - 1, 3]
         assert torch.equal(places, torch.ones(int(last.sum())))
-        ends[rows] += part.batch.targets[..., 3].sum(1)
-        state = part.state
-        if state is not None:
-            rows = part.rows
-    assert torch.equal(ends, torch.ones(len(batch)))
+        ends[rows] += part.targets[..., 3].sum(1)
+        stream.carry(0, made.forward_batch(made.model, part, chunk.state).state)
+        stream.advance()
+    assert torch.equal(ends, torch.ones(len(whole)))
 
 
 @pytest.mark.parametrize("reduction", ["point", "sequence"])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from base.base_trainer import BaseTrainer, TrainingFailed
+from base.base_trainer import TrainingFailed
 from base.checkpoint import checkpoints, find_checkpoint
 from base.random_state import seed_all
 from base.run_folder import RunFolder
@@ -27,6 +27,7 @@ from trainer import RecognitionTrainer
 from trainer.recognition_trainer import evidence
 from utils.alphabet import Alphabet
 from utils.checks import ConfigFault, DataError
+from utils.normalisation import Normalisation
 
 KINDS = ["ctc", "attention"]
 
@@ -40,7 +41,8 @@ DATA = {
 def data_loader(**options):
     options = {"dataset": EmbeddedDataset(**DATA), "batch_size": 3} | options
     loader = HandwritingDataLoader(1, None, None, **options)
-    loader.prepare()
+    unit = Normalisation(mean=(0.0, 0.0), std=(1.0, 1.0))
+    loader.prepare(CTCNetwork(unit, Alphabet("a"), hidden_size=8, channels=8).features)
     return loader
 
 
@@ -58,7 +60,6 @@ def make(tmp_path, loader, kind, *, run="run", **options):
     }[kind]
     small = {"hidden_size": 8, "channels": 8, "num_layers": 2}
     model = cls(loader.normalisation, loader.alphabet, **small)
-    loader.dataset.features = model.features
     return RecognitionTrainer(
         model,
         loss,
@@ -110,9 +111,7 @@ def test_a_validation_sees_what_a_reading_sees(tmp_path, monkeypatch):
 @pytest.mark.slow
 def test_restarted_workers_make_the_features(tmp_path, loader):
     """As on systems where a process cannot be forked."""
-    trainer = make(tmp_path, loader, "ctc")
     workers = data_loader(num_workers=1)
-    workers.features = trainer.model.features
     workers.multiprocessing_context = "spawn"
     loader.set_position(0)
     for one, other in zip(workers, loader, strict=True):
@@ -189,7 +188,6 @@ def test_a_resumed_run_is_the_uninterrupted_one(tmp_path, loader, kind):
 
 
 def test_truncated_back_propagation_is_refused(tmp_path, loader):
-    assert RecognitionTrainer.num_chunks is BaseTrainer.num_chunks
     with pytest.raises(ConfigFault, match="does not cut"):
         make(tmp_path, loader, "ctc", truncate=10).train()
 
@@ -223,7 +221,7 @@ def test_a_network_that_writes_is_refused(tmp_path, loader):
 
 def test_a_metric_of_other_networks_is_refused(tmp_path, loader):
     trainer = make(tmp_path, loader, "ctc")
-    trainer.validation.metrics.append(SSE())
+    trainer.valid_metrics.append(SSE())
     with pytest.raises(ConfigFault, match=r"SSE.*networks whose head is 'ctc'") as caught:
         trainer.train()
     assert caught.value.key == "metrics.1"
