@@ -122,17 +122,6 @@ def test_a_network_that_comes_to_know_ends_writes_what_it_wrote(cell, conditiona
         load_weights(after, before.state_dict(), "file.pth", vocab_size=vocab_size)
 
 
-def test_in_float32_not_a_bit_of_the_weights_changes():
-    before, after = networks()
-    load_weights(after, before.state_dict(), "file.pth", vocab_size=4, grow=True)
-    window = after.state_dict()["layers.0.weight_window"][:, :4]
-    assert torch.equal(window, before.state_dict()["layers.0.weight_window"])
-    upper = after.state_dict()["layers.2.layer.weight_ih_l0"]
-    assert torch.equal(
-        upper[:, [*range(7), *range(9, 18)]], before.state_dict()["layers.2.layer.weight_ih_l0"]
-    )
-
-
 class Reader(BaseModel):
     """Has weights with something before the letters, and with something behind them."""
 
@@ -163,12 +152,6 @@ def test_what_stands_before_and_behind_the_letters_moves_along():
         assert torch.equal(now[name][2:5], made[name][2:5])
 
 
-def test_as_many_letters_are_the_weights_themselves():
-    before, _ = networks()
-    grown = before.extend_state_dict(before.state_dict(), 4)
-    assert all(torch.equal(grown[name], value) for name, value in before.state_dict().items())
-
-
 @pytest.mark.parametrize("vocab_size", [3, 5, 6])
 def test_an_alphabet_that_is_not_that_of_the_weights_is_named(vocab_size):
     before, after = networks()
@@ -177,20 +160,6 @@ def test_an_alphabet_that_is_not_that_of_the_weights_is_named(vocab_size):
         load_weights(after, before.state_dict(), "file.pth", vocab_size=vocab_size, grow=True)
     with pytest.raises(CheckpointError, match=r"has 6 characters, but its weights are for 4$"):
         load_weights(after, before.state_dict(), "file.pth")
-
-
-def test_another_architecture_is_one_still():
-    before, _ = networks()
-    for options in ({"layers": 2}, {"cell": "GRU"}):
-        with pytest.raises(CheckpointError, match="do not fit the config's architecture"):
-            load_weights(
-                networks(**options)[1], before.state_dict(), "file.pth", vocab_size=4, grow=True
-            )
-    _, after = networks()
-    for value in (torch.zeros(3), torch.zeros(36, 4, 1), torch.tensor(1.0)):
-        odd = before.state_dict() | {"layers.0.weight_window": value}
-        with pytest.raises(CheckpointError, match="do not fit the config's architecture"):
-            load_weights(after, odd, "file.pth", vocab_size=4, grow=True)
 
 
 # The scripts.
@@ -345,21 +314,6 @@ def test_fine_tuning_keeps_what_is_known_and_says_what_is_new(trained, capsys):
         (svg,) = Path("figures").glob("*back-cab*.svg")
         lines.append(re.findall("<path.*", svg.read_text(encoding="utf-8")))
     assert lines[0] == lines[1] and lines[0]
-
-
-def test_fine_tuning_trains_the_new_characters(trained):
-    texts = [f"c\u00e9 {text}" for text in KNOWN]
-    assert run(texts, "-r", str(trained), "--run-id", "start", "--lr", "0") == 0
-    assert run(texts, "-r", str(trained), "--run-id", "new", "--epochs", "3") == 0
-    start = load_checkpoint(checkpoint_of("start"))["state_dict"]["layers.0.weight_window"]
-    now = load_checkpoint(MODELS / "new" / "checkpoint-epoch3.pth")["state_dict"]
-    assert (now["layers.0.weight_window"] != start).any(0).all()
-
-
-def test_fine_tuning_on_what_is_known_says_nothing(trained, capsys):
-    assert run(KNOWN[:4] * 2, "-r", str(trained), "--run-id", "new") == 0
-    assert "new characters" not in capsys.readouterr().out
-    assert load_checkpoint(checkpoint_of("new"))["alphabet"] == list(" abck")
 
 
 def test_fine_tuning_takes_the_characters_of_the_config(trained, capsys):

@@ -5,7 +5,7 @@ import math
 
 import pytest
 import torch
-from tiny_run import TRAIN, ChunkTrainer, make, stopped_at
+from tiny_run import ChunkTrainer, make
 
 from base.base_trainer import TrainingFailed
 from base.checkpoint import (
@@ -14,7 +14,6 @@ from base.checkpoint import (
     load_checkpoint,
     newest_checkpoint,
 )
-from base.training_checkpoint import EXPLODED
 from utils import files
 
 QUIET = {"valid": False, "monitor": None}
@@ -118,52 +117,6 @@ def test_epochs_without_a_sound_state_do_not_replace_good_ones(tmp_path):
     )
 
 
-@pytest.mark.parametrize("when", ["minutes", "signal"])
-def test_weights_that_one_step_has_ruined_are_not_saved(tmp_path, when):
-    """The loss of that step is finite: only the next one would tell."""
-    folder = four_good_epochs(tmp_path, optimizer="SGD")
-
-    class Stopped(ChunkTrainer):
-        def _train_step(self):
-            loss = super()._train_step()
-            assert math.isfinite(loss)
-            if when == "signal":
-                self._stop._received = 15
-            else:
-                self._stop._end = 0.0
-            return loss
-
-    again = go_on(tmp_path, trainer=Stopped, optimizer="SGD", lr=1e30, epochs=12, save_minutes=0.0)
-    assert again.train() == (15 if when == "signal" else None)
-    assert again.progress.step == 21
-    assert newest_checkpoint(folder)[0].name == "checkpoint-epoch4.pth"
-    log = (folder / "train.log").read_text()
-    assert "not saved: the loss per point went from" in log or "not saved: weights are not" in log
-
-
-@pytest.mark.parametrize(("factor", "saved"), [(0.5, True), (2.0, False)])
-def test_what_an_exploded_loss_is(tmp_path, factor, saved):
-    """On both sides of the bound: a finite loss, of finite weights."""
-
-    trainer = make(tmp_path, epochs=1, **QUIET)
-    evaluated = trainer._evaluated
-
-    def shifted(model, batch):
-        part, loss = evaluated(model, batch)
-        first = trainer.progress.first_loss or 0.0
-        return part, loss + factor * EXPLODED * max(1.0, first) * batch.points
-
-    trainer._evaluated = shifted
-    if saved:
-        trainer.train()
-    else:
-        with pytest.raises(
-            TrainingFailed, match=r"the loss per point went from .* in the first step"
-        ):
-            trainer.train()
-    assert bool(checkpoints(trainer.run.models)) == saved
-
-
 def test_the_best_is_a_sound_one(tmp_path):
     """What is monitored may be of the whole epoch, and only its last step the ruin."""
 
@@ -181,15 +134,6 @@ def test_the_best_is_a_sound_one(tmp_path):
     best = load_checkpoint(trainer.run.models / BEST)
     assert best["epoch"] == 2
     assert all(bool(torch.isfinite(value).all()) for value in best["state_dict"].values())
-
-
-def test_a_run_without_a_step_ends_with_an_error(tmp_path):
-    trainer = make(tmp_path, epochs=2, loader={"broken": tuple(TRAIN)}, max_skipped=100, **QUIET)
-    with pytest.raises(
-        TrainingFailed, match="every step was skipped; no checkpoint has been saved"
-    ):
-        trainer.train()
-    assert not checkpoints(trainer.run.models)
 
 
 @pytest.mark.parametrize("save_minutes", [10.0, 0.0])
@@ -260,24 +204,6 @@ def test_a_damaged_newer_checkpoint_is_kept_aside(tmp_path):
     train(tmp_path, 3.0, 2.0, 1.0, 0.5, source="checkpoint-epoch2.pth", keep_last=1)
     assert damaged.with_name(f"{damaged.name}.unreadable-1").read_bytes() == b"damaged"
     assert newest_checkpoint(first.run.models)[1]["epoch"] == 4
-
-
-def test_where_the_log_cannot_be_measured_its_former_sizes_stay(tmp_path, monkeypatch):
-    stopped = make(tmp_path, trainer=stopped_at(ChunkTrainer, 3), tensorboard=True)
-    stopped.train()
-    path, checkpoint, _ = newest_checkpoint(stopped.run.models)
-    before = checkpoint["training"]["event_sizes"]
-    assert len(before) == 2 and min(before.values()) > 0
-
-    def fail(_):
-        raise OSError(errno.EIO, "Input/output error")
-
-    monkeypatch.setattr("logger.tensorboard.TensorBoardWriter.sizes", fail)
-    again = make(tmp_path, checkpoint=checkpoint, source=path, tensorboard=True)
-    with pytest.raises(OSError, match="Input/output error"):
-        again.train()
-    saved = newest_checkpoint(again.run.models)[1]
-    assert saved["epoch"] == 1 and saved["training"]["event_sizes"] == before
 
 
 @pytest.mark.parametrize(
