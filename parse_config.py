@@ -27,7 +27,7 @@ from base.base_trainer import BaseTrainer
 from base.base_transform import BaseTransform
 from base.checkpoint import HAND_FILE
 from base.run_folder import RunFolder
-from model.loading import TrainedNetwork, build_network
+from model.loading import TrainedNetwork
 from utils import strict_json
 from utils.alphabet import Alphabet
 from utils.binding import Arguments, Binder, arguments_of, by_name
@@ -182,7 +182,8 @@ class ConfigParser:
 
         Args:
             key: one of `BLOCKS`.
-            supplied: the constructor's parameters before `*`.
+            supplied: the constructor's parameters before `*`; for `lr_scheduler` the optimiser and
+                the steps of the whole run.
 
         Raises:
             ConfigError: if the constructor refuses an argument.
@@ -192,19 +193,9 @@ class ConfigParser:
         self._refuse(binder.faults)
         return made
 
-    def build_model(
-        self,
-        normalisation: Normalisation,
-        alphabet: Alphabet | None,
-        weights: Mapping[str, Any] | None = None,
-    ) -> BaseModel:
-        """Build the network; see `model.loading.build_network`."""
-        arch = self.config["arch"]
-        return build_network(arch, normalisation, alphabet, weights, self.source)
-
-    def build_scheduler(self, optimizer: Optimizer, total_steps: int) -> LRScheduler | None:
-        """Build the schedule of an optimiser's rate over the steps, or epochs, of the whole run."""
-        return self.build("lr_scheduler", optimizer, total_steps)
+    def build_model(self, normalisation: Normalisation, alphabet: Alphabet | None) -> BaseModel:
+        """Build the network, which gets the alphabet if it needs one."""
+        return self.build("arch", normalisation, *([alphabet] if self.needs_text else []))
 
     def _refuse(self, faults: Sequence[ConfigFault]) -> None:
         """Raise the ConfigError of faults, if there are any, with their sources."""

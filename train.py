@@ -119,7 +119,7 @@ def train(arguments: argparse.Namespace) -> int:
         schedule = None
         if config.config["lr_scheduler"] is not None:
             steps = BaseTrainer.planned_steps(len(loader), settings)
-            schedule = config.build_scheduler(optimizer, steps)
+            schedule = config.build("lr_scheduler", optimizer, steps)
         loss, metrics = config.build("loss"), config.build("metrics")
         header = checkpoint_header(config.stored, fitted, loader, model, device)
         trainer = config.build(

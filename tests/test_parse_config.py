@@ -360,7 +360,7 @@ def schedule_of(block: dict[str, Any], steps: int) -> tuple[Optimizer, LRSchedul
     """Return the config's optimiser and a schedule of it."""
     config = parsed(changed("lr_scheduler", block), "trainer.args.schedule_by=epoch")
     optimizer = config.build("optimizer", [torch.nn.Parameter(torch.ones(2))])
-    return optimizer, config.build_scheduler(optimizer, steps)
+    return optimizer, config.build("lr_scheduler", optimizer, steps)
 
 
 def test_every_schedule_that_is_offered_works_and_no_other():

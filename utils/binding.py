@@ -52,7 +52,7 @@ def arguments_of(cls: type, from_program: Collection[str] = ()) -> Arguments:
     """
     found = Arguments([], {}, {})
     passes_supplied = True
-    for owner in (cls for cls in cls.__mro__ if "__init__" in vars(cls)):
+    for owner in (base for base in cls.__mro__ if "__init__" in vars(base)):
         try:
             # torch imports some names of its annotations for type checkers only.
             names = vars(collections.abc)
@@ -151,16 +151,15 @@ class Binder(ABC):
 
     def _make_member(self, union: Any, value: Any, key: str, supplied: Supplied) -> Any:
         """Make what the first fitting member of a union asks for."""
-        before, within = len(self.faults), []
+        found = [ConfigFault(key, value, self.described(union))]
         for member in get_args(union):
-            made = self.make(member, value, key, supplied)
-            found = self.faults[before:]
-            del self.faults[before:]
-            if not found:
+            binder = type(self)()
+            made = binder.make(member, value, key, supplied)
+            if not binder.faults:
                 return made
-            if found[0].key != key:  # An object or a list that would fit but for something in it.
-                within = within or found
-        self.faults += within or [ConfigFault(key, value, self.described(union))]
+            if binder.faults[0].key != key:  # A list or an object that fits but for a part of it.
+                found = binder.faults
+        self.faults += found
         return None
 
     def _make_object(
@@ -168,14 +167,15 @@ class Binder(ABC):
     ) -> Any:
         """Make an object of one of `classes` from its description."""
         before, made = len(self.faults), {}
-        for name in [name for name in value if name not in ("type", "args")]:
-            expected = 'unknown key; an object has "type" and "args"'
-            self._refuse(f"{key}.{name}", value[name], expected)
+        for name in value:
+            if name not in ("type", "args"):
+                expected = 'unknown key; an object has "type" and "args"'
+                self._refuse(f"{key}.{name}", value[name], expected)
         kind, given = value.get("type", ABSENT), value.get("args", {})
         if not isinstance(kind, str) or kind not in classes:
-            own = "; --module FILE adds classes of your own"
-            problem = ("is missing", "") if kind is ABSENT else ("unknown type", own)
-            return self._refuse(f"{key}.type", kind, hint(kind, classes).join(problem))
+            problem = "is missing" if kind is ABSENT else "unknown type"
+            known = f"{hint(kind, classes)}; --module FILE adds classes of your own"
+            return self._refuse(f"{key}.type", kind, problem + known)
         if not isinstance(given, dict):
             return self._refuse(f"{key}.args", given, "an object of arguments")
         arguments = self.arguments(classes[kind])
@@ -193,8 +193,10 @@ class Binder(ABC):
                 needed = f"is missing: {self.described(annotation)}"
                 self._refuse(f"{key}.args.{name}", ABSENT, needed)
         if isinstance(supplied, Mapping):
-            supplied = [supplied[name] for name in arguments.supplied if name in supplied]
-        if len(self.faults) > before or len(supplied) < len(arguments.supplied):
+            if not supplied.keys() >= set(arguments.supplied):
+                return None
+            supplied = [supplied[name] for name in arguments.supplied]
+        if len(self.faults) > before:
             return None
         try:
             return self.construct(classes[kind], supplied, made)

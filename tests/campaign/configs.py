@@ -84,7 +84,7 @@ def build(config: ConfigParser) -> None:
         )
     optimizer = config.build("optimizer", network.parameters())
     if config.config["lr_scheduler"] is not None:
-        config.build_scheduler(optimizer, 1000)
+        config.build("lr_scheduler", optimizer, 1000)
     config.build("loss")
     config.build("metrics")
 
