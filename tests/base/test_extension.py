@@ -8,7 +8,7 @@ import pytest
 from base import extension
 from utils.checks import CheckpointError, UserError
 
-CODE = "from base.base_loss import BaseLoss\n\n\nclass Own(BaseLoss):\n    name = 'own'\n"
+CODE = "from pathlib import Path\n\n\nclass Own(type(Path())): ...\n"
 
 
 @pytest.fixture(autouse=True)
@@ -22,31 +22,18 @@ def forgotten(monkeypatch):
         del sys.modules[name]
 
 
-def test_classes_that_a_module_defines_are_known_and_its_hash(tmp_path):
-    path = tmp_path / "my_loss.py"
-    path.write_text(CODE)
-    extension.load_module(path)
-    extension.load_module(str(path))  # again: nothing happens
-    assert [cls.__name__ for cls in extension.classes()] == ["Own"]  # not what it imports
-    assert extension.versions() == {"my_loss": hashlib.sha256(CODE.encode()).hexdigest()}
-
-
-def test_a_module_may_lie_in_the_working_folder(tmp_path, monkeypatch):
+def test_a_module_that_is_loaded_is_known_by_its_classes_and_its_hash(tmp_path, monkeypatch):
     (tmp_path / "my_loss.py").write_text(CODE)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", ["", *sys.path])
-    extension.load_module("my_loss.py")
-    assert [cls.__name__ for cls in extension.classes()] == ["Own"]
+    for path in ("my_loss.py", tmp_path / "my_loss.py"):  # again: nothing happens
+        extension.load_module(path)
+        assert [cls.__name__ for cls in extension.classes()] == ["Own"]  # not what it imports
+    known = {"my_loss": hashlib.sha256(CODE.encode()).hexdigest()}
+    assert extension.versions() == known and extension.missing(known) == ""
     assert extension.options() == f" --module {tmp_path}/my_loss.py"
-
-
-def test_missing_modules_of_a_checkpoint_are_reported(tmp_path):
-    path = tmp_path / "my_loss.py"
-    path.write_text(CODE)
-    extension.load_module(path)
-    assert extension.missing(extension.versions()) == ""
-    extension.check(extension.versions(), "x.pth")
-    assert "my_loss.py (SHA-256 0000" in extension.missing({"my_loss": "0" * 64})  # another one
+    extension.check({"my_loss": "0" * 64}, "x.pth")  # which may be a new version of it
+    assert "my_loss.py (SHA-256 0000" in extension.missing({"my_loss": "0" * 64})
     with pytest.raises(CheckpointError, match=r"x\.pth: the module other\.py \(SHA-256 0000"):
         extension.check({"other": "0" * 64}, "x.pth")
 
@@ -56,13 +43,9 @@ def test_missing_modules_of_a_checkpoint_are_reported(tmp_path):
     [
         ("none.py", None, r"cannot be read \(No such file"),
         ("notes.txt", "", "a Python file such as"),
-        ("my-loss.py", "", "a Python file such as"),
         ("json.py", "", "another module json; rename"),
-        ("colorsys.py", "", "another module colorsys; rename"),
         ("broken.py", "x = (", r"does not load: SyntaxError: '\(' was never closed"),
-        ("raises.py", "1 / 0", "does not load: ZeroDivisionError: division by zero"),
         ("exits.py", "import sys; sys.exit(3)", "does not load: SystemExit: 3"),
-        ("ends.py", "raise GeneratorExit", "does not load: GeneratorExit"),
         ("gone.py", "import sys; del sys.modules['gone']; 1 / 0", "does not load: ZeroDivision"),
     ],
 )

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 import pytest
 
 from utils.binding import Binder, arguments_of
-from utils.checks import ABSENT, ConfigFault, Range
+from utils.checks import Range
 
 
 class Pen:
@@ -15,6 +15,13 @@ class Pen:
 class Desk:
     def __init__(self, owner, *, pens: list[Pen] = (), pen: Pen | None = None) -> None:
         self.owner, self.pens, self.pen = owner, pens, pen
+
+
+class Chest(Desk):
+    """Gives the class it comes from what it needs itself, and hands on the options alone."""
+
+    def __init__(self, place, *, drawers: int = 3, **options: Any) -> None:
+        super().__init__(f"{place} with {drawers}", **options)
 
 
 class BigDesk(Desk):
@@ -43,7 +50,6 @@ Size = Annotated[int, Range(1, 9)]
         (int, False, "a whole number"),
         (int, 2**63, "a whole number"),
         (float, True, "a number"),
-        (float, float("nan"), None),  # never comes out of our JSON; a bound refuses it
         (Annotated[float, Range(0)], float("nan"), "a number at least 0"),
         (Annotated[float, Range(high=2)], 3, "a number at most 2"),
         (bool, 0, "true or false"),
@@ -60,7 +66,7 @@ Size = Annotated[int, Range(1, 9)]
     ],
 )
 def test_a_value_that_does_not_fit_is_reported_with_what_would(annotation, value, message):
-    assert expected(annotation, value) == ([] if message is None else [("key", message)])
+    assert expected(annotation, value) == [("key", message)]
 
 
 @pytest.mark.parametrize(
@@ -107,46 +113,19 @@ def test_objects_hold_objects():
     assert desk.pens[0] is not desk.pens[1]
 
 
-def test_a_constructor_hands_its_options_on():
-    arguments = arguments_of(BigDesk)
-    assert arguments.supplied == ["owner"]
-    assert list(arguments.accepted) == ["drawers", "pens", "pen"]
-    assert arguments.defaults == {"pens": (), "pen": None}
-    assert expected(Desk, {"type": "BigDesk"}) == [
-        ("key.args.drawers", "is missing: a whole number")
-    ]
+class Small(Desk):
+    def __init__(self, *, height: "NowhereDefined" = 1) -> None: ...  # noqa: F821
 
 
-def test_a_constructor_that_takes_no_options_hides_those_of_its_base():
-    class Small(Desk):
-        def __init__(self, *, height: int = 1) -> None: ...
-
-    assert arguments_of(Small) == ([], {"height": int}, {"height": 1})
-
-
-def test_annotations_that_cannot_be_resolved_accept_anything():
-    class Odd:
-        def __init__(self, *, size: "NowhereDefined" = 1) -> None: ...  # noqa: F821
-
-    assert arguments_of(Odd).accepted == {"size": Any}
-
-
-def test_a_fault_reads_well():
-    assert str(ConfigFault("a.b", "x", "a number", "c.json")) == 'c.json: a.b = "x": a number'
-    assert str(ConfigFault("a.b", ABSENT, "is missing", "c.json")) == "c.json: a.b: is missing"
-    assert str(ConfigFault("", ABSENT, "no such file", "c.json")) == "c.json: no such file"
-    assert str(ConfigFault("a", "é" * 199, "shorter")) == f'a = "{"é" * 116}...: shorter'
-
-
-class Chest(Desk):
-    """Gives the class it comes from what it needs itself, and hands on the options alone."""
-
-    def __init__(self, place, *, drawers: int = 3, **options: Any) -> None:
-        super().__init__(f"{place} with {drawers}", **options)
-
-
-def test_what_a_class_supplies_to_its_base_is_not_the_programs():
-    arguments = arguments_of(Chest)
-    assert arguments.supplied == ["place"]
-    assert list(arguments.accepted) == ["drawers", "pens", "pen"]
-    assert arguments_of(BigDesk).supplied == ["owner"]
+@pytest.mark.parametrize(
+    ("cls", "arguments"),
+    [
+        (BigDesk, (["owner"], ["drawers", "pens", "pen"], {"pens": (), "pen": None})),
+        (Chest, (["place"], ["drawers", "pens", "pen"], {"drawers": 3, "pens": (), "pen": None})),
+        (Small, ([], ["height"], {"height": 1})),
+    ],
+)
+def test_a_constructor_takes_what_it_passes_on_as_well(cls, arguments):
+    supplied, accepted, defaults = arguments_of(cls)
+    assert (supplied, list(accepted), defaults) == arguments
+    assert accepted.get("height", Any) is Any  # what cannot be resolved accepts anything

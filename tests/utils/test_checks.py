@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from utils.checks import ConfigFault, Range, first_line, for_terminal, nearest, short
+from utils.checks import ABSENT, ConfigFault, Range, first_line, for_terminal, nearest, short
 
 
 @pytest.mark.parametrize(
@@ -21,9 +21,10 @@ def test_bounds_are_inclusive_and_say_what_they_are(bounds, inside, outside, wor
     assert str(bounds) == words
 
 
-def test_a_config_fault_names_key_value_and_what_would_be_right():
-    fault = ConfigFault("arch.args.cell", "RNN", "LSTM or GRU")
-    assert str(fault) == 'arch.args.cell = "RNN": LSTM or GRU'
+def test_a_config_fault_names_source_key_value_and_what_would_be_right():
+    assert str(ConfigFault("a.b", "x", "a number", "c.json")) == 'c.json: a.b = "x": a number'
+    assert str(ConfigFault("", ABSENT, "no such file", "c.json")) == "c.json: no such file"
+    assert str(ConfigFault("a", "é" * 199, "shorter")) == f'a = "{"é" * 116}...: shorter'
 
 
 @pytest.mark.parametrize(
