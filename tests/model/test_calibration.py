@@ -58,15 +58,14 @@ def test_what_the_stretch_cannot_make_up_for_is_left_to_scale(sample):
     assert found.rest[0] == pytest.approx(1.0 / grown, rel=0.05)
 
 
-def test_lines_without_a_size_change_nothing(sample):
-    dot = sample[:1].copy()
-    found = calibrated(Shrinking(dot, (1.0, 1.0), (1.0, 1.0)), (dot, "."), Sampling(bias=0.0))
-    assert found == ((1.0, 1.0), (1.0, 1.0))
-
-
 @pytest.mark.parametrize(
     ("points", "text"),
-    [([[0, 0], [9, 0]], "- - -"), ([[0, 0], [9, 0], [20, 0]], "minus"), ([[0, 0], [3, 40]], "I")],
+    [
+        ([[0, 0], [9, 0]], "- - -"),
+        ([[0, 0], [9, 0], [20, 0]], "minus"),
+        ([[0, 0], [3, 40]], "I"),
+        ([[0, 0]], "dot"),
+    ],
 )
 def test_of_flat_ink_or_a_letter_no_size_is_taken(sample, points, text):
     primer = from_strokes([np.array(points)]), text

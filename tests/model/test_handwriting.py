@@ -66,12 +66,6 @@ def seeds(lines):
     return [int(line.line.description.split()[-1]) for line in lines]
 
 
-def test_lines_have_the_seeds_after_the_first(hand):
-    one = hand()
-    (_, first), (_, second) = write([Passage(one, "ab"), Passage(one, "ba")], 5)
-    assert (seeds(first), seeds(second)) == ([5], [6])
-
-
 def test_a_line_does_not_depend_on_the_hands_and_the_widths_of_the_others(hand):
     one, other = hand(), hand(height=25.0, sampling=Sampling(bias=2.0))
     texts = ["ab ba", "b" * 20, "ab ba ab"]

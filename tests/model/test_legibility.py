@@ -5,9 +5,7 @@ from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
-import pytest
 
-from data_loader.synthetic.corpus import held_out, split_of
 from model import Line, load, sample
 from model.generation.options import Sampling
 from model.legibility import rates_by_kind, read_back, seeds_of
@@ -42,32 +40,6 @@ def test_a_line_that_ends_at_once_is_a_dot(monkeypatch):
     (result,) = read_back(writer, None, ["c."], [0.5])
     assert result.rates["cer"] == 1.0
     assert result.transcriptions[0].ink.tolist() == [[0, 0, 1]]
-
-
-def test_a_letter_of_the_other_case_is_misread(monkeypatch):
-    """Two of seven characters, both words and none of the lines; no word is left out."""
-    monkeypatch.setattr("model.legibility.read_lines", lambda *words, **options: ["abc Def"])
-    line = Line(np.zeros((2, 3), dtype=np.float32), 0, None, "Abc def", True, np.zeros(1))
-    writer = SimpleNamespace(write_lines=lambda *words, **options: [line])
-    (result,) = read_back(writer, None, ["Abc def"], [0.5])
-    assert result.rates["cer"] == pytest.approx(2 / 7)
-    assert (result.rates["wer"], result.rates["line_accuracy"]) == (1.0, 0.0)
-    assert (result.ended, result.complete) == (1.0, 1.0)
-
-
-def test_texts_beyond_the_first_batch_have_seeds_of_their_own(tmp_path, monkeypatch):
-    """Text n is written with the first seed plus n, whatever is written with it."""
-    writer, reader = networks_in(tmp_path)
-    texts, options = ["one"] * 7, {"seed": 5, "sampling": Sampling(max_steps=30)}
-    (whole,) = read_back(writer, reader, texts, [1.0], **options)
-    monkeypatch.setattr("model.generation.writing.BATCH_SIZE", 3)
-    (parts,) = read_back(writer, reader, texts, [1.0], **options)
-    inks = [one.ink for one in whole.transcriptions]
-    assert len({ink.tobytes() for ink in inks}) == len(parts.transcriptions) == len(texts)
-    for number, (ink, one) in enumerate(zip(inks, parts.transcriptions, strict=True)):
-        (alone,) = sample(writer.model, [5 + number], ["one"], Sampling(bias=1.0, max_steps=30))
-        np.testing.assert_allclose(one.ink, ink, atol=1e-2)
-        np.testing.assert_allclose(one.ink, alone.ink, atol=1e-2)
 
 
 def test_samples_of_a_text_have_seeds_that_no_count_changes(tmp_path):
@@ -130,9 +102,3 @@ def test_rates_by_kind_divide_all_errors_by_all_characters():
     name, number = found["name"], found["number"]
     assert (name["cer"], name["line_accuracy"], name["sequences"]) == (0.2, 0.5, 4)
     assert (number["cer"], number["line_accuracy"], number["sequences"]) == (0.25, 0.5, 2)
-
-
-def test_sentences_of_read_back_are_those_no_training_has():
-    sentences = held_out(30)
-    assert len(set(sentences)) == 30 and held_out(10) == sentences[:10]
-    assert all(split_of(text) == 2 and 20 <= len(text) <= 40 for text in sentences)

@@ -5,8 +5,7 @@ import pytest
 import torch
 
 import model
-from base.checkpoint import load_checkpoint, save_checkpoint
-from base.pretrained import pretrained
+from base.checkpoint import save_checkpoint
 from model import CTCNetwork, PredictionNetwork, SynthesisNetwork, sample
 from model.generation.options import Sampling
 from model.generation.writing import LONGEST
@@ -49,6 +48,7 @@ def test_a_network_whose_makers_classes_are_gone_writes_and_reads(tmp_path):
     (same,) = sample(network, [3], ["a cab"], Sampling(bias=0.7, max_steps=60))
     np.testing.assert_array_equal(line.ink, same.ink)
     assert isinstance(writer, Writer) and writer.name == "gone"
+    assert repr(writer) == f"Writer(SynthesisNetwork of {tmp_path}/writer.pth on cpu)"
     assert writer.record["metrics"] == {"valid_log_loss": 1.5}
     assert not writer.record.keys() & {"state_dict", "training"}
     assert line.title == "a cab" and line.description == "a cab · bias 0.7 · seed 3"
@@ -76,18 +76,6 @@ def test_a_network_without_a_text_draws(tmp_path):
     saved(tmp_path / "other.pth", SynthesisNetwork)
     with pytest.raises(UserError, match="its network needs a text"):
         load(tmp_path / "other.pth", "cpu").write()
-
-
-def test_lines_do_not_depend_on_how_many_are_written(tmp_path, monkeypatch):
-    saved(tmp_path / "writer.pth", SynthesisNetwork)
-    writer, texts = load(tmp_path / "writer.pth", "cpu"), ["a", "cab", "b c", "ab"]
-    together = writer.write_lines(texts, range(4), Sampling(max_steps=30))
-    monkeypatch.setattr("model.generation.writing.BATCH_SIZE", 3)
-    for one, other in zip(
-        together, writer.write_lines(texts, range(4), Sampling(max_steps=30)), strict=True
-    ):
-        np.testing.assert_array_equal(one.ink, other.ink)
-        assert (one.title, one.description) == (other.title, other.description)
 
 
 def test_a_line_continues_a_primer_with_its_words_apart(tmp_path):
@@ -156,23 +144,6 @@ def test_weights_that_do_not_fit_a_config_are_refused_by_the_arguments_that_diff
     ):
         with pytest.raises(CheckpointError, match=told), naming_incompatibilities(arch, now, "x"):
             raise CheckpointError("shapes")
-
-
-def test_loading_a_pretrained_network_needs_its_file_alone(monkeypatch):
-    """No config is parsed: nothing of the modules that do so is called."""
-    path = pretrained()["digits"]
-    writer = load("digits", "cpu")
-    assert writer.path == path and "state_dict" not in writer.record
-    state = load_checkpoint(path)["state_dict"]
-    assert all(
-        torch.equal(value, state[name].float()) for name, value in writer.model.state_dict().items()
-    )
-
-
-def test_a_trained_network_says_in_one_line_what_it_is(tmp_path):
-    saved(tmp_path / "x.pth", PredictionNetwork)
-    said = repr(load(tmp_path / "x.pth", "cpu"))
-    assert said == f"Writer(PredictionNetwork of {tmp_path}/x.pth on cpu)"
 
 
 def test_what_is_predicted_of_a_line_is_what_it_was_written_by(tmp_path):

@@ -65,13 +65,6 @@ def test_only_misread_lines_are_written_again_and_the_best_is_kept():
     assert [one.right for one in found] == [True, False, True]
 
 
-def test_without_a_reader_the_first_try_is_believed():
-    writer, _, calls = script({})
-    (found,) = proofread(writer, None, ["ab"], [7], tries=3)
-    assert calls == [(["ab"], [7])]
-    assert (found.hypothesis, found.tries, found.errors, found.doubt) == ("ab", 1, 0, 0.0)
-
-
 def test_what_is_read_with_doubt_is_written_again_and_the_least_doubtful_kept():
     writer, reader, calls = script(
         {"ab": [("ab", 0.9), ("ab", DOUBT + 0.1), ("ax", 0.0), ("ab", 0.7)], "cd": [("cd", DOUBT)]}

@@ -39,18 +39,6 @@ def prediction() -> PredictionNetwork:
     return PredictionNetwork(NORMALISATION, hidden_size=16, num_mixtures=3).eval()
 
 
-def test_a_line_depends_on_its_seed_alone(synthesis):
-    texts, seeds = ["abc", "a", "cab ba", "bb"], [5, 6, 7, 8]
-    together = sample(synthesis, seeds, texts, Sampling(bias=1.0, max_steps=80))
-    alone = sample(synthesis, [7], ["cab ba"], Sampling(bias=1.0, max_steps=80))[0]
-    again = sample(synthesis, [7], ["cab ba"], Sampling(bias=1.0, max_steps=80))[0]
-    other = sample(synthesis, [9], ["cab ba"], Sampling(bias=1.0, max_steps=80))[0]
-    np.testing.assert_array_equal(alone.ink, again.ink)
-    np.testing.assert_allclose(together[2].ink, alone.ink, atol=1e-2)
-    np.testing.assert_array_equal(together[2].peaks, alone.peaks)
-    assert not np.allclose(alone.ink[:20], other.ink[:20], atol=1.0)
-
-
 def lifting(up: float, mean: float = 8.0) -> SynthesisNetwork:
     """Return a network that lifts the pen at each point with the same log-odds."""
     torch.manual_seed(0)
@@ -290,18 +278,6 @@ def test_the_earlier_of_window_and_end_ends_a_line():
     assert all(line.ended for line in (*mixed, *by_window))
     shorter = [one < other for one, other in zip(*lengths, strict=True)]
     assert 0 < sum(shorter) < 20 and all(a <= b for a, b in zip(*lengths, strict=True))
-
-
-def test_a_primer_is_continued_by_a_network_that_ends_itself():
-    primer = np.array([[0, 0, 0, 0], [9, 3, 0, 0], [8, -2, 1, 0]], np.float32)
-    (line,) = sample(
-        ending("prediction", -2.0),
-        [1],
-        sampling=Sampling(bias=0.0, max_steps=200),
-        primer=(primer, ""),
-    )
-    assert line.primed == 3 and line.ended and 3 < len(line.ink) < 203
-    np.testing.assert_array_equal(line.ink[:3], primer[:, :3])
 
 
 def test_a_regression_network_writes_means():

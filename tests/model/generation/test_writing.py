@@ -71,13 +71,6 @@ def test_the_parts_of_a_text_are_the_whole_text(text):
     assert all(part.startswith(" ") for part in parts[1:])
 
 
-def test_parts_are_about_as_long_as_each_other():
-    text = "abcd " * 43 + "end"
-    assert _parts(text, len(text)) == [text]
-    lengths = [len(part) for part in _parts(text, 100)]
-    assert max(lengths) <= 51 and min(lengths) > 30
-
-
 @pytest.mark.parametrize("primer", [None, PRIMER])
 def test_parts_continue_one_hand(network, primer):
     text, options = "abc ab bca", {"sampling": Sampling(1.0, stretch=(1.1, 0.9))}

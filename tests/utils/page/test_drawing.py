@@ -1,7 +1,5 @@
 """Pages as PDF, read back by pypdf, and as PNG, by their pixels."""
 
-import weakref
-
 import numpy as np
 import pytest
 from PIL import Image
@@ -64,23 +62,6 @@ def test_the_same_pages_are_the_same_bytes(tmp_path):
         write_pdf(tmp_path / name, [page(), page(100, 100)], "title\x00")
     assert (tmp_path / "one").read_bytes() == (tmp_path / "other").read_bytes()
     assert PdfReader(tmp_path / "one").metadata.title == "title?"
-
-
-def test_pages_are_taken_one_by_one_and_not_kept(tmp_path):
-    seen, most = [], 0
-
-    def many():
-        nonlocal most
-        for _ in range(20):
-            one = page()
-            seen.append(weakref.ref(one))
-            yield one
-            del one
-            most = max(most, sum(page() is not None for page in seen))
-
-    write_pdf(tmp_path / "page.pdf", many())
-    assert len(PdfReader(tmp_path / "page.pdf").pages) == 20
-    assert most == 1
 
 
 def test_a_pdf_is_whole_or_as_it_was(tmp_path):

@@ -47,21 +47,6 @@ def test_an_outline_is_what_discs_leave(points, taper):
     assert (inside[clear] > 0).sum() > 50
 
 
-def test_a_long_smooth_line_is_one_corner_a_side_and_point():
-    turns = np.linspace(0, 2, 60)
-    points = 10 * np.stack([np.cos(turns), np.sin(turns)], axis=1)
-    assert len(around(points, np.full(60, 0.2))) < 2 * 60 + 20
-    polygon = around(points, np.full(60, 0.2))
-    assert np.abs(np.abs(np.linalg.norm(polygon, axis=1) - 10)).max() < 0.21
-
-
-def test_a_pen_of_even_speed_is_as_wide_as_it_is():
-    stroke = np.stack([np.arange(0, 10, 0.5), np.full(20, 3.0)], axis=1)
-    (polygon,) = outlines(Row((stroke,), pen=Pen(0.4)))
-    np.testing.assert_allclose(polygon.min(axis=0), (-0.2, 2.8), atol=0.005)
-    np.testing.assert_allclose(polygon.max(axis=0), (9.7, 3.2), atol=0.005)
-
-
 def test_the_fast_part_is_thinner():
     # The usual speed, then 16 times that, then a pause and a hundredth of it.
     steps = np.concatenate([np.full(60, 0.5), np.full(20, 8.0), np.full(10, 0.005)])

@@ -1,17 +1,13 @@
 """Lines and pages as SVG, read back by vpype, a program for pen plotters; times by hand."""
 
-import subprocess
-import sys
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from utils.checks import DataError
 from utils.ink import bezier, bounds, from_strokes
 from utils.page.page import LETTER, Page, Pen, Row, page_of_line
-from utils.page.paper import Paper
 from utils.page.pen import PEN
 from utils.page.svg import JUMP_SPEED, to_svg, write_svg
 
@@ -118,31 +114,6 @@ def test_strokes_are_smooth_curves_through_their_points():
     (path,) = ElementTree.fromstring(to_svg(Page(99, 99, (Row((points,)),)))).iter(f"{SVG}path")
     curve = [float(number) for number in path.get("d").split("C")[2].split()]
     np.testing.assert_allclose(curve, bezier(points)[1, 1:].reshape(-1), atol=0.001)
-
-
-def test_a_line_without_ink_is_an_error():
-    with pytest.raises(DataError, match="empty"):
-        page_of_line(np.zeros((0, 3)))
-
-
-def test_whoever_writes_files_needs_no_matplotlib():
-    code = (
-        "import utils.page.svg, utils.page.inkml, utils.page.page_json, sys; "
-        "sys.exit('matplotlib' in sys.modules)"
-    )
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
-
-
-def test_paper_without_its_ruling(tmp_path):
-    rows = (Row((np.array([[10, 10], [20, 10]]),)),)
-    for printed, name in ((True, "with"), (False, "without")):
-        sheet = Paper(100, 60, (20, 10, 20, 10), "dotted", 20.0, printed)
-        page = Page(100, 60, rows, sheet.rules(), sheet.dots())
-        write_svg(tmp_path / f"{name}.svg", page)
-    found, size = plotted(tmp_path / "with.svg")
-    assert [len(layer) for layer in found.values()] == [10, 1] and size == pytest.approx((100, 60))
-    (only,) = plotted(tmp_path / "without.svg")[0].values()
-    assert len(only) == 1 and only.metadata["vp_name"] == "1 pen 0.4 mm #1b2a4e"
 
 
 def test_every_stroke_and_dot_is_in_the_gcode_and_the_pen_lifted_between(tmp_path):
