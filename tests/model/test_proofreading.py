@@ -75,29 +75,30 @@ def test_what_is_read_with_doubt_is_written_again_and_the_least_doubtful_kept():
     assert second.right and second.tries == 1 and len(calls) == 4
 
 
-def test_no_doubt_is_cast_on_signs_alone():
-    writer, reader, _ = script({"--": [("-", 5.0), ("--", 9.0)]})
-    (found,) = proofread(writer, reader, ["--"], [1], tries=2)
-    assert found.right and found.doubt == 0.0
-
-
-def test_seeds_stay_within_32_bits():
-    writer, reader, calls = script({"a": ["b", "a"]})
-    proofread(writer, reader, ["a"], [2**32 - 1], tries=2)
-    assert calls[1][1] == [(2**32 - 1 + TRY_SEED_STRIDE) % 2**32]
-
-
-def test_of_two_tries_with_as_many_errors_the_first_is_kept():
-    writer, reader, _ = script({"abc": ["abd", "abx"]})
-    (found,) = proofread(writer, reader, ["abc"], [1], tries=2)
-    assert found.hypothesis == "abd" and found.tries == 2
-
-
-def test_a_line_without_other_faults_is_better_than_one_read_better():
-    """The first try lacks a word, the second has three errors."""
-    writer, reader, _ = script({"it was so": ["it so", "ik wes sa"]})
-    (found,) = proofread(writer, reader, ["it was so"], [1], tries=2)
-    assert found.hypothesis == "ik wes sa" and found.faults == ()
+@pytest.mark.parametrize(
+    ("text", "answers", "kept", "tries"),
+    [
+        ("abc", ["abd", "abx"], "abd", 2),  # of as many errors the first
+        # The first lacks a word, the second has three errors.
+        ("it was so", ["it so", "ik wes sa"], "ik wes sa", 2),
+        ("--", [("--", 9.0)], "--", 1),  # no doubt is cast on signs alone
+        ("ll", [("--", 5.0), ("--", 4.0)], "--", 2),  # but on letters that are read as signs
+        (".", [""], "", 1),
+        (".", [","], ",", 1),
+        ("-", ["~"], "~", 1),
+        ("- - -", ["---", "---"], "---", 2),
+        ("?", ["!", "!"], "!", 2),
+        (".", ["a", "a"], "a", 2),
+        ("a.", ["", ""], "", 2),
+        ("a.", ["a,", "a,"], "a,", 2),
+    ],
+)
+def test_which_tries_there_are_and_which_is_kept(text, answers, kept, tries):
+    writer, reader, calls = script({text: list(answers)})
+    (found,) = proofread(writer, reader, [text], [2**32 - 1], tries=2)
+    assert (found.hypothesis, found.tries, len(calls)) == (kept, tries, tries)
+    assert found.right == (tries == 1) and found.doubt == (4.0 if text == "ll" else 0.0)
+    assert [seeds for _, seeds in calls[1:]] == [[TRY_SEED_STRIDE - 1]] * (tries - 1)
 
 
 @pytest.mark.parametrize(
@@ -121,26 +122,6 @@ def test_ink_that_jumps_back_or_is_too_high_is_no_line():
     assert judged(high, "some words", "some words", 0.0).faults == (SHAPE,)
 
 
-@pytest.mark.parametrize(
-    ("text", "read", "right"),
-    [
-        (".", "", True),
-        (".", ",", True),
-        ("-", "~", True),
-        ("- - -", "---", False),
-        ("?", "!", False),
-        (".", "a", False),
-        ("a.", "", False),
-        ("a.", "a,", False),
-    ],
-)
-def test_signs_alone_need_not_be_read(text, read, right):
-    writer, reader, calls = script({text: [read] * 2})
-    (found,) = proofread(writer, reader, [text], [1], tries=2)
-    assert found.right == right and len(calls) == (1 if right else 2)
-    assert found.hypothesis == read and (MISSING in found.faults) == (text == "a." and not read)
-
-
 def test_a_dot_is_no_line_unless_it_is_the_text():
     primer = line("primer", width=2.0).ink
     dot = np.array([[12.0, 3.0, 1.0]])
@@ -150,12 +131,6 @@ def test_a_dot_is_no_line_unless_it_is_the_text():
     dash = np.concatenate([primer, dot, [[2000.0, 1.0, 1.0]]])
     one = Line(dash, len(primer), None, "primer -", True, np.zeros(1))
     assert judged(one, "-", "", 0.0).faults == (SHAPE,)
-
-
-def test_doubt_is_cast_on_letters_that_are_read_as_signs():
-    writer, reader, _ = script({"ll": [("--", 5.0)]})
-    (found,) = proofread(writer, reader, ["ll"], [1], tries=1)
-    assert found.doubt == 5.0 and found.errors == 2
 
 
 def test_how_far_the_pen_may_go_back_is_by_the_longest_word():
