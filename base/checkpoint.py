@@ -220,11 +220,12 @@ def _checked(content: Any, size: int) -> dict[str, Any]:
     """Return the contents of a file of `size` bytes in the present format; see `HEADER`."""
     if not isinstance(content, dict) or not {"state_dict", "config"} <= content.keys():
         raise CheckpointError("not a checkpoint of this project (no state_dict and config)")
-    written = content.get("format")
-    if type(written) is not int or not 1 <= written <= FORMAT:
-        newer = type(written) is int and written > FORMAT
-        hint = "made by a newer version of this program: update it" if newer else "not valid"
-        raise CheckpointError(f"format = {short(written)}: {hint} (from 1 to {FORMAT} is read)")
+    like(content.get("format", ""), FORMAT, "format")
+    if content["format"] > FORMAT:
+        raise CheckpointError(
+            f"made by a newer version of this program: update it (format {content['format']}; this "
+            f"one reads formats up to {FORMAT})"
+        )
     for name in PLAIN & content.keys():
         try:
             content[name] = strict_json.plain(content[name])

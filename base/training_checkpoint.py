@@ -105,10 +105,8 @@ class TrainingCheckpoint:
         Raises:
             CheckpointError: if it does not fit the network, or contains no training state.
         """
-        if (training := checkpoint.get("training")) is None:
-            raise CheckpointError(f"{source}: it contains no training state")
         try:
-            self._load(training, checkpoint, source, steps_per_epoch)
+            self._load(checkpoint, source, steps_per_epoch)
         except CheckpointError:
             raise
         except Exception as error:  # a damaged state may raise anything
@@ -119,18 +117,19 @@ class TrainingCheckpoint:
         log.info("resumed from %s: %d epochs complete, %d steps", source, *done)
 
     def _load(
-        self,
-        training: Mapping[str, Any],
-        checkpoint: Mapping[str, Any],
-        source: Path,
-        steps_per_epoch: int | None,
+        self, checkpoint: Mapping[str, Any], source: Path, steps_per_epoch: int | None
     ) -> None:
-        key, generators = f"{source}: training", random_state()
+        training, key, generators = (
+            checkpoint.get("training"),
+            f"{source}: training",
+            random_state(),
+        )
         example = {
             "progress": asdict(SavedProgress()),
             "sums": asdict(Sums()),
             "random_state": {name: generators[name] for name in ("torch", "python", "numpy")},
-            **{name: 1 for name in ("batches", "accumulate")},
+            "batches": 1,
+            "accumulate": 1,
             "event_sizes": {str: 0},
         }
         like(training, example, key)
@@ -140,23 +139,22 @@ class TrainingCheckpoint:
                 several = {name: value[[0] * len(rows)] for name, value in initial.items()}
                 like(carried, several, f"{key}.states")
                 like(rows, torch.arange(len(rows)), f"{key}.rows")
-        progress = filled(Progress, training["progress"])
-        progress.epoch_pass = min(progress.epoch_pass, training["progress"]["data_pass"])
-        self.state.progress, self.state.sums = progress, filled(Sums, training["sums"])
+        saved_progress = training["progress"]
+        progress = self.state.progress = filled(Progress, saved_progress)
+        progress.epoch_pass = min(progress.epoch_pass, saved_progress["data_pass"])
+        self.state.sums = filled(Sums, training["sums"])
         self.state.values = dict(checkpoint["metrics"])
-        steps = self._schedule_steps(training, steps_per_epoch)
+        done = (progress.epoch, self._schedule_steps(training, steps_per_epoch))
         weights = checkpoint["state_dict"]
-        self.optimizer_step.load_state_dict(
-            training["update"], weights, source, progress.epoch, steps
-        )
+        self.optimizer_step.load_state_dict(training["update"], weights, source, *done)
         # Sums over all processes are kept by one of them.
         saved = training["metrics"] if distributed.is_main() else []
         for metric, contents in zip(self.metrics, saved, strict=False):
             if vars(metric).keys() == contents.keys():
                 like(contents, vars(metric), f"{key}.metrics")
                 vars(metric).update(contents)
-        self.monitor.record = filled(Best, training["progress"])
-        self.stream.load_state_dict(training, training["progress"], source)
+        self.monitor.record = filled(Best, saved_progress)
+        self.stream.load_state_dict(training, saved_progress, source)
         set_random_state(training["random_state"])
         self._source_sizes = dict(training["event_sizes"])
 
@@ -221,9 +219,9 @@ class TrainingCheckpoint:
         A state is sound if its weights are finite and the loss of the last step's batches (or
         chunks) under them is finite and has not exploded.
         """
-        progress = self.state.progress
-        made_none = self._holds_last_step and self.state.sums.steps == 0
-        if made_none and progress.skipped_in_row > self._saved["skipped_in_row"]:
+        progress, saved = self.state.progress, self._saved
+        made_none = saved and saved["step"] == progress.step and self.state.sums.steps == 0
+        if made_none and progress.skipped_in_row > saved["skipped_in_row"]:
             return "every step since the last checkpoint was skipped"
         if not self.optimizer_step.are_finite():
             return "weights are not finite"
@@ -266,17 +264,8 @@ class TrainingCheckpoint:
 
     def last_sound(self) -> str:
         """Describe the newest checkpoint; all of them are sound."""
-        there = [*checkpoints(self.run.models), *filter(None, [self.source])]
-        if not there:
-            return "no checkpoint has been saved"
-        if self._holds_last_step:
-            return f"the weights of the last good step are in {there[0]}"
-        return f"the last sound checkpoint is {there[0]}"
-
-    @property
-    def _holds_last_step(self) -> bool:
-        """Whether the last checkpoint is of the last step that was made."""
-        return self._saved is not None and self.state.progress.step == self._saved["step"]
+        newest = next(iter(checkpoints(self.run.models)), self.source)
+        return f"the last sound checkpoint is {newest}" if newest else "no checkpoint was saved"
 
     def progress(self) -> dict[str, Any]:
         """Return the progress of the run as it is saved."""

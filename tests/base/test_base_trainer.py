@@ -122,7 +122,7 @@ def test_too_many_in_a_row_end_the_run_with_the_last_good_weights(tmp_path):
     with pytest.raises(TrainingFailed, match="4 steps in a row") as caught:
         trainer.train()
     path, checkpoint, _ = newest_checkpoint(trainer.run.models)
-    assert f"last good step are in {path}" in str(caught.value)
+    assert f"the last sound checkpoint is {path}" in str(caught.value)
     assert checkpoint["step"] == 7
     assert same(seen[0], checkpoint["state_dict"])
     # It can be resumed: the count starts over.
