@@ -61,7 +61,7 @@ digits: .venv/installed
 				-o "data_loader.args.dataset.args.root=$(DATA)"; \
 		fi || exit; \
 	done
-	@.venv/bin/python experiments.py compare $(DIGITS)/[0-9]/model_best.pth
+	@.venv/bin/python experiments.py write -r $(DIGITS)/[0-9]/model_best.pth
 
 test: .venv/installed-dev
 	@.venv/bin/python -m pytest -q -n auto --dist worksteal

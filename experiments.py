@@ -10,43 +10,61 @@ from utils import console
 if __name__ == "__main__":
     console.set_up()  # Before all other imports, during which there may be an interrupt.
 
+import argparse
 import sys
 from importlib import import_module
+from types import ModuleType
 
-from commands import command_line
-from utils.checks import UserError, for_terminal
+from commands.options import Parser
+from utils.checks import UserError, for_terminal, nearest
 
-COMMANDS = {
-    "write": "commands.write",
-    "page": "commands.page",
-    "style": "commands.style",
-    "hand": "commands.hand",
-    "read": "commands.read",
-    "evaluate": "commands.evaluate",
-    "legibility": "commands.legibility",
-    "continue": "commands.continuation",
-    "compare": "commands.compare",
-    "export": "commands.export",
-}
+COMMANDS = ("write", "page", "style", "hand", "read", "evaluate", "legibility", "export")
 
 
 def main(words: list[str]) -> int:
     """Run a command line, and return the exit status: 2 for an empty one."""
     if not words or words[0] in ("-h", "--help"):
-        print_help()
+        text, _, examples = __doc__.strip().partition("\n\n")
+        print(f"usage: python experiments.py COMMAND ...\n\n{text}\n\ncommands:")
+        for name in COMMANDS:
+            print(f"  {name:<11} {import_module(f'commands.{name}').__doc__}")
+        print(f"\n{examples}\n\nCOMMAND --help shows the options of a command.")
         return 0 if words else 2
-    command, arguments = command_line.parse(words, COMMANDS)
+    command, arguments = parse(words)
     command.run(arguments)
     return 0
 
 
-def print_help() -> None:
-    """Print the commands, one per line, and the examples."""
-    text, _, examples = __doc__.strip().partition("\n\n")
-    print(f"usage: python experiments.py COMMAND ...\n\n{text}\n\ncommands:")
-    for name, module in COMMANDS.items():
-        print(f"  {name:<11} {import_module(module).__doc__}")
-    print(f"\n{examples}\n\nCOMMAND --help shows the options of a command.")
+def parse(words: list[str]) -> tuple[ModuleType, argparse.Namespace]:
+    """Return the command of a command line, and its options.
+
+    Raises:
+        UserError: naming the option that is wrong.
+    """
+    name, *rest = words
+    if name not in COMMANDS:
+        near = nearest(name, COMMANDS) or COMMANDS
+        raise UserError(f"no command {name!r}; there is {', '.join(near)}")
+    command, parser = parser_of(name)
+    arguments, unknown = parser.parse_known_intermixed_args(rest)
+    if unknown:
+        word = next((word for word in unknown if word.startswith("-")), unknown[0])
+        option = word.partition("=")[0]
+        problem = "is unknown"
+        if owners := [other for other in COMMANDS if option in parser_of(other)[1].options]:
+            problem = f"belongs to {', '.join(owners)}"
+        elif near := nearest(option, parser.options):
+            problem = f"is unknown: did you mean {' or '.join(near)}?"
+        raise UserError(f"{word} {problem}; `{name} --help` shows what {name} takes")
+    return command, arguments
+
+
+def parser_of(name: str) -> tuple[ModuleType, Parser]:
+    """Return a command and its parser."""
+    command = import_module(f"commands.{name}")
+    parser = Parser(prog=f"experiments.py {name}", description=command.__doc__)
+    command.add_options(parser)
+    return command, parser
 
 
 if __name__ == "__main__":

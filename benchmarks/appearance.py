@@ -18,8 +18,8 @@ from base.base_dataset import BaseDataset
 from benchmarks.evenness import LEAST_LINES, SPREADS, of_page
 from benchmarks.measures import VARIED, Measured, main, print_table, shown, variety
 from commands import options
-from commands.page_options import BIAS as PAGE_BIAS
-from commands.page_options import HEIGHT, LINE_HEIGHT
+from commands.options import PAGE_BIAS
+from commands.page import HEIGHT, LINE_HEIGHT
 from data_loader.synthetic.corpus import held_out
 from model.generation.options import Sampling
 from model.handwriting import Hand, Passage, own_hand
@@ -93,7 +93,7 @@ def recorded_lines(source: BaseDataset, arguments: argparse.Namespace) -> Measur
 def print_lengths(writer: Writer, arguments: argparse.Namespace) -> None:
     """Print how texts of each of --lengths are read and look, at each bias."""
     for length in arguments.lengths:
-        reader = options.load(arguments.reader, arguments, to="read", quiet=True).model
+        reader = options.load(arguments.reader, arguments, to="read").model
         texts = held_out(arguments.num_samples, length - NEAR, length + NEAR)
         texts = options.known(writer.model.alphabet, texts, skip=True)
         for one in read_back(writer, reader, texts, arguments.biases, seed=arguments.seed):

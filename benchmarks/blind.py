@@ -45,7 +45,7 @@ def draw(arguments: argparse.Namespace) -> None:
     texts = options.lines_of(arguments.text_file) if arguments.text_file else held_out(100)
     for writer in writers:
         texts = options.known(writer.model.alphabet, texts, skip=True)
-    options.make_output(arguments.output)
+    arguments.output.make()
     count, biases = len(texts), [arguments.biases[0], arguments.biases[-1]]
     inks = []
     for which, (writer, bias) in enumerate(zip(writers, biases, strict=True)):
@@ -58,18 +58,20 @@ def draw(arguments: argparse.Namespace) -> None:
     left = chance.permutation(np.arange(count) < count // 2).tolist()
     pairs = [pair if first else pair[::-1] for *pair, first in zip(*inks, left, strict=True)]
     for start in range(0, count, ON_PAGE):
-        part, path = slice(start, start + ON_PAGE), arguments.output / f"blind-{start + 1:03d}.png"
+        part = slice(start, start + ON_PAGE)
+        path = arguments.output.folder / f"blind-{start + 1:03d}.png"
         names = [f"{start + number}" for number, _ in enumerate(pairs[part], 1)]
         write_png(path, grid_figure(pairs[part], names, VOTES[:2], " · ".join(texts[part])))
         print(path)
     key = {"networks": [str(writer.path) for writer in writers], "biases": biases, "texts": texts}
-    write_json(arguments.output / KEY, key | {"first_is_left": left})
-    print(f"{arguments.output / KEY}  (tells which is which: not to be looked at before the votes)")
+    path = arguments.output.folder / KEY
+    write_json(path, key | {"first_is_left": left})
+    print(f"{path}  (tells which is which: not to be looked at before the votes)")
 
 
 def count_votes(arguments: argparse.Namespace) -> None:
     """Print how often each network was preferred, and the interval of the first one's share."""
-    key = json.loads((arguments.output / KEY).read_text())
+    key = json.loads((arguments.output.folder / KEY).read_text())
     left = key["first_is_left"]
     votes = [votes_of(options.lines_of(file), len(left), str(file)) for file in arguments.votes]
     first, second, equal, pairs = tally(votes, left)

@@ -22,7 +22,7 @@ from data_loader import EmbeddedDataset, IAMOnDBDataset
 from model.layers.kernels.build import SWITCH
 from model.layers.kernels.library import kernels
 from utils.alphabet import Alphabet
-from utils.checks import Range, UserError
+from utils.checks import UserError
 from utils.files import write_json
 from utils.normalisation import Normalisation
 
@@ -236,7 +236,7 @@ def report(rows: Sequence[Mapping[str, Any]], file: str | None) -> None:
 def parser(description: str, measures: Sequence[str]) -> Parser:
     """Return the options that the benchmarks share."""
     made = Parser(description=description)
-    add, positive = made.add_argument, number(int, Range(1))
+    add, positive = made.add_argument, number(int, 1)
     add("--device", default="cpu", help="cpu, cuda or cuda:N")
     add("--rounds", type=positive, default=5, help="rounds, after one warm-up round")
     add("--only", nargs="+", choices=measures, default=measures)
@@ -246,7 +246,7 @@ def parser(description: str, measures: Sequence[str]) -> Parser:
     add("--json", metavar="FILE", help="write the rows there")
     add("--lines", type=positive, default=640, help="lines to draw batches from")
     add("--hidden", type=positive, default=400, help="cells of a layer (default: 400)")
-    add("--scale", type=number(float, Range(0.001, 1)), default=1.0, help="cut all lines to this")
+    add("--scale", type=number(float, 0.001, 1), default=1.0, help="cut all lines to this")
     return made
 
 

@@ -30,7 +30,6 @@ from benchmarks.measure import (
 from commands.options import number
 from model import Sampling, SynthesisNetwork, sample
 from utils.alphabet import Alphabet
-from utils.checks import Range
 from utils.normalisation import Normalisation
 
 MEASURES = {"sampling_64_conditional": (64, 1), "sampling_1_conditional": (1, 4)}
@@ -115,6 +114,6 @@ def run(arguments: Namespace) -> None:
 
 if __name__ == "__main__":
     options = parser(__doc__, list(MEASURES))
-    positive = number(int, Range(1))
+    positive = number(int, 1)
     options.add_argument("--steps", type=positive, default=256, help="of each line")
     measures.main(run, options)

@@ -15,7 +15,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from base.pretrained import HAND_SPACE, styles
 from benchmarks.measures import VARIED, main
-from commands.options import Parser, samples_of
+from commands.options import Parser
+from commands.primer_options import samples_of
 from data_loader.synthetic.corpus import held_out
 from model import Sampling, load
 from model.recognition.error_rates import rates

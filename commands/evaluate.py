@@ -14,30 +14,31 @@ WORST = 20
 
 def add_options(parser: Parser) -> None:
     options.add_network(parser)
-    options.add_split(parser, "")
-    search_options.add_search(parser)
+    parser.add_argument(
+        "split",
+        nargs="?",
+        default="valid",
+        metavar="SPLIT",
+        help="train, valid or test (default: valid)",
+    )
+    search_options.add_options(parser)
     options.add_seed(parser, "seed of the dequantisation noise")
     options.add_output(parser)
 
 
-def check(arguments: argparse.Namespace) -> None:
-    search_options.check_search(arguments, reads_data=True)
-
-
 def run(arguments: argparse.Namespace) -> None:
-    options.readable(search_options.language_file(arguments))
+    search_options.check(arguments, reads_data=True)
     network = options.load(arguments.resume, arguments)
     from model.reader import Reader
 
     if isinstance(network, Reader):
         evaluate_reading(network, arguments)
         return
-    for name in ("language_model", "length_bonus", "beam"):
-        if getattr(arguments, name) not in (None, 0.0, 1):
-            raise UserError(
-                f"--{name.replace('_', '-')} is for a network that reads: {network.path} contains "
-                f"a {type(network.model).__name__}"
-            )
+    if given := [name for name in search_options.OPTIONS if getattr(arguments, name)]:
+        raise UserError(
+            f"--{given[0].replace('_', '-')} is for a network that reads: {network.path} contains "
+            f"a {type(network.model).__name__}"
+        )
     evaluate_points(network, arguments)
 
 
@@ -46,7 +47,7 @@ def evaluate_points(network: Any, arguments: argparse.Namespace) -> None:
     from parse_config import data_of
     from trainer.scores import UNITS, evaluate
 
-    options.make_output(arguments.output)
+    arguments.output.make()
     model, loader = network.model, data_of(network, arguments.overrides)
     split, source = loader.split(arguments.split), loader.source
     scores = evaluate(
@@ -82,7 +83,7 @@ def evaluate_points(network: Any, arguments: argparse.Namespace) -> None:
             continue
         value = "none" if scores[name] is None else f"{scores[name]:.4f}"
         print(f"  {name:<21}{value:>12}  {meaning}")
-    path = arguments.output / "metrics.json"
+    path = arguments.output.folder / "metrics.json"
     write_json(path, {"split": arguments.split, **scores, **described})
     print(path)
 
@@ -94,7 +95,7 @@ def evaluate_reading(reader: Any, arguments: argparse.Namespace) -> None:
     from trainer.scores import read_split
     from utils.plots import draw_lines
 
-    options.make_output(arguments.output)
+    arguments.output.make()
     loader = data_of(reader, arguments.overrides)
     loader.split(arguments.split)
     search = search_options.search_of(reader, arguments)
@@ -119,7 +120,7 @@ def evaluate_reading(reader: Any, arguments: argparse.Namespace) -> None:
             f"  {name:<15} cer {rates['cer']:.4f}  wer {rates['wer']:.4f}  lines without an error "
             f"{rates['line_accuracy']:.4f}  ({meaning[name]})"
         )
-    page = arguments.output / f"{reader.name}-worst.png"
+    page = arguments.output.folder / f"{reader.name}-worst.png"
     chosen = worst(list(found.values())[-1], WORST)
     draw_lines(
         page,
@@ -130,7 +131,7 @@ def evaluate_reading(reader: Any, arguments: argparse.Namespace) -> None:
             for one in chosen
         ],
     )
-    path = arguments.output / "metrics.json"
+    path = arguments.output.folder / "metrics.json"
     described = {"split": arguments.split, **first, "checkpoint": str(reader.path)}
     others = {name: rates for name, rates in scores.items() if name != "greedy"}
     write_json(

@@ -6,7 +6,7 @@ from typing import Any
 
 from commands import options
 from commands.options import Parser
-from commands.page_options import BIAS
+from commands.primer_options import samples_of
 from utils.checks import UserError
 
 SHOWN = 3
@@ -22,7 +22,7 @@ def add_options(parser: Parser) -> None:
         help="what the network writes at the end of the picture; may be given several times "
         "(default: a sentence)",
     )
-    options.add_bias(parser, BIAS)
+    options.add_bias(parser, options.PAGE_BIAS)
     options.add_seed(parser, "seed of the first line")
     options.add_output(parser, (".png",))
     options.add_overrides(parser)
@@ -42,7 +42,7 @@ def run(arguments: argparse.Namespace) -> None:
         )
     former = options.load(str(before), arguments, to="write")
     texts = options.known(learned.model.alphabet, arguments.text or [SENTENCE], None)
-    options.make_output(arguments.output, (".png",))
+    arguments.output.make()
     source, primer = lines_of(learned, folder.models, arguments)
     own = [k for k in source.indices("valid").tolist() if source.text(k) != primer[1]][:SHOWN]
     texts = [*map(source.text, own), *texts]
@@ -58,7 +58,7 @@ def run(arguments: argparse.Namespace) -> None:
         captions += [f"the person: {texts[row]}", "the network before", "the network now"]
     inks += now[len(own) :]
     captions += ["the network now"] * (len(inks) - len(captions))
-    path = options.picture(arguments.output, f"{folder.run_id}-hand.png")
+    path = arguments.output.named(f"{folder.run_id}-hand.png")
     draw_lines(path, inks, captions)
     print(path)
 
@@ -71,4 +71,4 @@ def lines_of(network: Any, folder: Path, arguments: argparse.Namespace) -> tuple
     source = data_of(network, arguments.overrides).source
     source.fit(network.path, None, network.device, resumed=True)
     source.prepare()
-    return source, options.samples_of([folder / own_hand.SAMPLE], network)[0]
+    return source, samples_of([folder / own_hand.SAMPLE], network)[0]

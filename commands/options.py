@@ -7,10 +7,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
-from base.pretrained import pretrained, resolve_checkpoint, style_file, styles
+from base.pretrained import pretrained, resolve_checkpoint
 from model.generation.options import PEN_SHARPNESS, Sampling
 from utils.alphabet import Alphabet, describe, nfc
-from utils.checks import DEVICES, Range, UserError, device_name, nearest
+from utils.checks import DEVICES, Range, UserError, device_name
 from utils.files import check_writable, open_file
 from utils.override import EXAMPLE, Override
 
@@ -19,6 +19,9 @@ SHORTHANDS = {
     "--bs": ("data_loader.args.batch_size", "SIZE", "lines in a batch", "16"),
     "--epochs": ("trainer.args.epochs", "N", "epochs of the whole run", "20"),
 }
+PAGE_BIAS = 0.75
+"""Bias of pages (chosen on 400 texts of eight kinds; docs/results.md has the error rates of the
+shipped writer at several; the higher, the more hands are alike)."""
 SHOWN = 50
 """Lines in the picture that shows them together."""
 
@@ -30,21 +33,10 @@ class Parser(argparse.ArgumentParser):
         needed = "are required" in message
         raise UserError(f"{message}; see `{self.prog} --help`" if needed else message)
 
-    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """Parse as `argparse`, which would take the value of `--bias=--` or `-r--` for none."""
-        for word in args or ():
-            if word[:1] == "-" and "--" in (word[2:], word.partition("=")[2]):
-                self.error(f"{word}: -- is no value")
-        return super().parse_known_args(args, namespace)
-
-    def near(self, word: str) -> list[str]:
-        """Return the options that a misspelt one may have meant."""
-        options = [option for option in self._option_string_actions if option.startswith("--")]
-        return nearest(word.partition("=")[0], options) if word.startswith("--") else []
-
-    def knows(self, word: str) -> bool:
-        """Return whether a word is one of its options."""
-        return word.partition("=")[0] in self._option_string_actions
+    @property
+    def options(self) -> list[str]:
+        """Its long options."""
+        return [option for option in self._option_string_actions if option.startswith("--")]
 
 
 def typed(function: Callable[[str], Any]) -> Callable[[str], Any]:
@@ -59,7 +51,7 @@ def typed(function: Callable[[str], Any]) -> Callable[[str], Any]:
     return parse
 
 
-def number(kind: type, bounds: Range) -> Callable[[str], Any]:
+def number(kind: type, low: float | None, high: float | None = None) -> Callable[[str], Any]:
     """Return the argparse type of numbers of a kind within bounds."""
 
     def parse(text: str) -> Any:
@@ -67,7 +59,7 @@ def number(kind: type, bounds: Range) -> Callable[[str], Any]:
             value = kind(text)
         except ValueError:
             value = None
-        if value not in bounds:
+        if value not in (bounds := Range(low, high)):
             raise UserError(
                 f"{text!r}: a {'whole ' if kind is int else ''}number {bounds} is accepted"
             )
@@ -76,11 +68,27 @@ def number(kind: type, bounds: Range) -> Callable[[str], Any]:
     return typed(parse)
 
 
+def require(arguments: argparse.Namespace, **needed: str) -> None:
+    """Refuse options without another one, without which they have no effect.
+
+    Args:
+        arguments: of the command.
+        needed: for each option the other one.
+
+    Raises:
+        UserError: naming both.
+    """
+    for name, other in needed.items():
+        if getattr(arguments, name) not in (None, False) and not getattr(arguments, other):
+            option, other = (f"--{one.replace('_', '-')}" for one in (name, other))
+            raise UserError(f"{option} is for {other}, which is not given")
+
+
 # The network and the device
 
 
-def add_network(parser: Parser, default: str | None = None) -> None:
-    """Add -r and the options of every command."""
+def add_network(parser: Parser, default: str | None = None, **kwargs: Any) -> None:
+    """Add -r, whose further settings may be given, and the options of every command."""
     parser.add_argument(
         *("-r", "--resume"),
         metavar="CHECKPOINT",
@@ -89,20 +97,9 @@ def add_network(parser: Parser, default: str | None = None) -> None:
         help="checkpoint file, run folder (its newest complete checkpoint is used), or name of a "
         f"pretrained network ({', '.join(pretrained())})"
         + ("" if default is None else f" (default: {default})"),
+        **kwargs,
     )
     add_common(parser)
-
-
-def add_split(parser: Parser, meaning: str) -> None:
-    """Add SPLIT, and the options of the config that the data are described by."""
-    parser.add_argument(
-        "split",
-        nargs="?",
-        default="valid",
-        metavar="SPLIT",
-        help=f"{meaning}train, valid or test (default: valid)",
-    )
-    add_overrides(parser)
 
 
 def add_common(parser: Parser) -> None:
@@ -125,16 +122,13 @@ def add_common(parser: Parser) -> None:
     )
 
 
-def load(
-    path: str, arguments: argparse.Namespace, to: str | None = None, *, quiet: bool = False
-) -> Any:
+def load(path: str, arguments: argparse.Namespace, to: str | None = None) -> Any:
     """Load a network, and print which.
 
     Args:
         path: as `model.load` takes it.
         arguments: of the command.
         to: "write", "write texts" or "read", what it is needed for; None for any.
-        quiet: do not print it.
 
     Raises:
         UserError: as `model.load`; if it has another use, with the command for that.
@@ -147,8 +141,7 @@ def load(
 
     network = load(path, arguments.device)
     kind = type(network.model).__name__
-    if not quiet:
-        print(f"{kind} of {network.path} on {network.device}")
+    print(f"{kind} of {network.path} on {network.device}")
     use = {Writer: "write", Reader: "read"}.get(type(network))
     wanted = None if to is None else to.split()[0]
     if wanted not in (None, use):
@@ -184,136 +177,96 @@ def add_seed(parser: Parser, meaning: str) -> None:
     """Add --seed."""
     parser.add_argument(
         "--seed",
-        type=number(int, Range(0, 2**32)),
+        type=number(int, 0, 2**32),
         default=0,
         metavar="N",
         help=f"{meaning} (default: 0), e.g. --seed 7",
     )
 
 
-def add_output(parser: Parser, files: Sequence[str] = ()) -> None:
-    """Add --output: a folder, or a file if it ends in one of the suffixes `files`."""
-    kinds = f", or one file ending in {' or '.join(files)}" if files else ""
-    parser.add_argument(
-        "--output",
-        type=Path,
-        default=Path("saved/figures"),
-        metavar="FOLDER" if not files else "PATH",
-        help=f"output folder, where files of the same name are replaced{kinds} "
-        "(default: saved/figures), e.g. --output ~/letters",
-    )
+class Output:
+    """The value of --output: a folder, or one file of a kind that the command writes.
 
-
-def output_file(path: Path, kinds: Sequence[str]) -> Path | None:
-    """Return the value of --output if it is a file of one of `kinds`, None if it is a folder.
+    Attributes:
+        path: as given.
+        file: it, if it is a file.
+        folder: that holds what is written.
 
     Raises:
         UserError: if it looks like a file of another kind, such as letter.pdf.
     """
-    kind = path.suffix.lower()
-    if kind in kinds and not os.path.isdir(path):
-        return path
-    if kind[1:].isalpha() and not os.path.isdir(path):
-        wanted = f"as a file only {', '.join(kinds)} can be written" if kinds else "not a file"
-        raise UserError(f"--output {path}: a folder is needed, {wanted}")
-    return None
+
+    def __init__(self, path: str, kinds: Sequence[str] = ()) -> None:
+        self.path, is_folder = Path(path), os.path.isdir(path)
+        kind = self.path.suffix.lower()
+        self.file = self.path if kind in kinds and not is_folder else None
+        self.folder = self.path.parent if self.file else self.path
+        if kind[1:].isalpha() and not (is_folder or self.file):
+            wanted = f"as a file only {', '.join(kinds)} can be written" if kinds else "not a file"
+            raise UserError(f"{path}: a folder is needed, {wanted}")
+
+    def make(self) -> None:
+        """Make the folder, and see that it can be written, before there is work to lose."""
+        make_room(self.path, "--output", self.folder)
+
+    def named(self, name: str) -> Path:
+        """Return the file: the one that was given, or that of a name in the folder."""
+        return self.file or self.folder / name
 
 
-def make_output(path: Path, kinds: Sequence[str] = ()) -> None:
-    """Make the folder of --output, and see that it can be written, before there is work to lose."""
-    _make_folder(path.parent if output_file(path, kinds) else path, path, "--output")
+def add_output(parser: Parser, kinds: Sequence[str] = ()) -> None:
+    """Add --output: a folder, or a file if it ends in one of `kinds`."""
+    files = f", or one file ending in {' or '.join(kinds)}" if kinds else ""
+    parser.add_argument(
+        "--output",
+        type=typed(partial(Output, kinds=kinds)),
+        default="saved/figures",
+        metavar="PATH" if kinds else "FOLDER",
+        help=f"output folder, where files of the same name are replaced{files} "
+        "(default: saved/figures), e.g. --output ~/letters",
+    )
 
 
-def make_room(file: Path, option: str) -> None:
-    """Make the folder for a file, and see that it can be written, before there is work to lose."""
-    if os.path.isdir(file):
-        raise UserError(f"{option} {file}: this is a folder; name a file")
-    _make_folder(file.parent, file, option)
-
-
-def _make_folder(folder: Path, path: Path, option: str) -> None:
+def make_room(path: Path, option: str, folder: Path | None = None) -> None:
+    """Make the folder for a file, or one that is given, and see that `path` can be written."""
+    if folder is None and os.path.isdir(path):
+        raise UserError(f"{option} {path}: this is a folder; name a file")
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        (folder or path.parent).mkdir(parents=True, exist_ok=True)
         check_writable(path)
     except OSError as error:
         raise UserError(f"{option} {path}: cannot be written ({error.strerror})") from None
 
 
-OWN = Path("own")
-"""The value of --style for a hand of the network's own."""
-
-
-def style(name: str) -> Path:
-    """Return the value of --style: a file, or `OWN`."""
-    return OWN if name == str(OWN) else style_file(name)
-
-
-def add_style(parser: Parser, default: str = "own") -> None:
-    """Add --style; `default` says what it is if it is not given."""
-    parser.add_argument(
-        "--style",
-        type=typed(style),
-        metavar="NAME|FILE",
-        help=f"hand to write in: {', '.join(styles()) or 'none is there'}, a file that `style "
-        f"make` saved, or own for another hand with each seed (default: {default})",
-    )
-
-
-def samples_of(styles: list[Path], writer: Any) -> list[tuple[Any, str]]:
-    """Return the ink of styles, in the units of the network's data, and their texts.
-
-    Raises:
-        UserError: if one has no text, or one that the network does not know.
-    """
-    if not styles:
-        return []
-    from data_loader.sources.ink_files import matched, read_ink
-    from model.generation.writing import check_lengths
-
-    own, found = writer.own_hand(), []
-    for style in styles:
-        sample = read_ink(style)[0]
-        if not sample.text:
-            raise UserError(f"style {style}: contains no text for {sample.name}")
-        try:
-            (text,) = known(writer.model.alphabet, [sample.text], skip=None)
-        except UserError as error:
-            raise UserError(f"style {style}: {error}") from None
-        check_lengths((), (sample.ink, text), f"style {style}")
-        found.append((matched(sample.ink, own)[0], text))
-    return found
-
-
-def picture(path: Path, name: str) -> Path:
-    """Return the PNG of a command that draws one: that of --output, or `name` in that folder."""
-    return output_file(path, (".png",)) or path / name
-
-
 # Writing
 
 
-def add_sampling(parser: Parser, *, samples: str, steps: str, bias: bool = True) -> None:
-    """Add --bias, --pen-sharpness, --num-samples and --steps.
-
-    Args:
-        parser: of the command.
-        samples, steps: what --num-samples and --steps count, with their defaults.
-        bias: whether there is a --bias.
-    """
-    if bias:
-        add_bias(parser)
+def add_lines(parser: Parser, *, samples: str, steps: str) -> None:
+    """Add --pen-sharpness, --num-samples and --steps, of which the last two count what is said."""
     add_pen_sharpness(parser)
-    parser.add_argument(
+    add = parser.add_argument
+    add(
         "--num-samples",
-        type=number(int, Range(1, 10_000)),
+        type=number(int, 1, 10_000),
         metavar="N",
         help=f"{samples}, e.g. --num-samples 20",
     )
-    parser.add_argument(
+    add(
         "--steps",
-        type=number(int, Range(1, 100_000)),
+        type=number(int, 1, 100_000),
         metavar="N",
         help=f"maximum number of pen steps in a line ({steps}), e.g. --steps 300",
+    )
+
+
+def add_pen_sharpness(parser: Parser) -> None:
+    """Add --pen-sharpness."""
+    parser.add_argument(
+        "--pen-sharpness",
+        type=number(float, 0, 100),
+        metavar="S",
+        help="how much the bias also sharpens when the pen is lifted; 0: not at all, as in the "
+        f"paper (default: {PEN_SHARPNESS:g}), e.g. --pen-sharpness 0",
     )
 
 
@@ -322,7 +275,7 @@ def add_bias(parser: Parser, default: float | None = None) -> None:
     shown = Sampling.bias if default is None else default
     parser.add_argument(
         "--bias",
-        type=number(float, Range(0, 100)),
+        type=number(float, 0, 100),
         default=default,
         help="0: as varied as the training data; 1 and more: an average, very legible hand; "
         "the paper calls 0.15 a good balance, briefly trained networks need more "
@@ -330,14 +283,16 @@ def add_bias(parser: Parser, default: float | None = None) -> None:
     )
 
 
-def add_pen_sharpness(parser: Parser) -> None:
-    """Add --pen-sharpness."""
+def add_biases(parser: Parser, default: Sequence[float], meaning: str) -> None:
+    """Add --biases."""
+    shown = " ".join(f"{bias:g}" for bias in default)
     parser.add_argument(
-        "--pen-sharpness",
-        type=number(float, Range(0, 100)),
-        metavar="S",
-        help="how much the bias also sharpens when the pen is lifted; 0: not at all, as in the "
-        f"paper (default: {PEN_SHARPNESS:g}), e.g. --pen-sharpness 0",
+        "--biases",
+        type=number(float, 0, 100),
+        nargs="+",
+        default=default,
+        metavar="B",
+        help=f"{meaning} (default: {shown})",
     )
 
 
@@ -382,10 +337,9 @@ def known(alphabet: Alphabet, texts: Sequence[str], skip: bool | None) -> list[s
     if unknown:
         names = ", ".join(map(describe, unknown))
         if not skip:
-            left = any(set(text) - {*unknown, " "} for text in texts)
-            skipping = "; --skip-unknown leaves that out" if left and skip is not None else ""
-            known_ = "".join(alphabet.characters)
-            raise UserError(f"the network does not know {names}{skipping}. It knows {known_!r}")
+            hint = "" if skip is None else "; --skip-unknown leaves that out"
+            characters = "".join(alphabet.characters)
+            raise UserError(f"the network does not know {names}{hint}. It knows {characters!r}")
         print(f"left out, because the network does not know it: {names}")
     left = ["".join(c for c in text if c not in unknown) for text in texts]
     for text, given in zip(left, texts, strict=True):
@@ -407,7 +361,7 @@ def decoded(content: bytes, name: str) -> str:
         raise UserError(f"{name}: not UTF-8 text ({place}); save it as UTF-8") from None
 
 
-def lines_of(path: Path) -> list[str]:
+def lines_of(path: str | Path) -> list[str]:
     """Return the non-empty lines of a text file.
 
     Raises:

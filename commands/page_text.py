@@ -2,11 +2,12 @@
 
 import argparse
 import sys
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
+from itertools import takewhile
 from typing import Any
 
 from commands.options import decoded
-from commands.page_options import OF_PASSAGE
 from utils.checks import UserError, nearest, short
 from utils.files import open_file
 from utils.plain_text import split
@@ -18,18 +19,20 @@ MAX_BYTES, MAX_LINES = 500_000, 5_000
 """Bounds of a text (assumed: a long novel, whose pages take hours to write; so many empty lines are
 170 pages of A4)."""
 
+Keys = Mapping[str, Callable[[str], Any]]
+"""The keys of front matter, and what takes the value of each."""
 Paragraph = tuple[dict[str, Any], str]
-"""Values of the front matter before a line of the text, by name, and the line."""
+"""Values of the front matter before a line of the text, by key, and the line."""
 
 
-def text_of(arguments: argparse.Namespace) -> list[Paragraph]:
+def text_of(arguments: argparse.Namespace, keys: Keys) -> list[Paragraph]:
     """Return the text to write, line by line.
 
     Raises:
         UserError: if it cannot be read, is too long, is not UTF-8, or its front matter has a fault.
     """
     if arguments.file is None:
-        return paragraphs("\n".join(arguments.text), "--text")
+        return paragraphs("\n".join(arguments.text), "--text", keys)
     typed = arguments.file == "-"
     name = "standard input" if typed else arguments.file
     if typed and sys.stdin is None:
@@ -41,10 +44,10 @@ def text_of(arguments: argparse.Namespace) -> list[Paragraph]:
         raise UserError(f"{name}: cannot be read ({error.strerror})") from None
     if len(content) > MAX_BYTES:
         raise UserError(f"{name}: longer than {MAX_BYTES:,} bytes; divide it")
-    return paragraphs(decoded(content, name), name)
+    return paragraphs(decoded(content, name), name, keys)
 
 
-def paragraphs(text: str, source: str) -> list[Paragraph]:
+def paragraphs(text: str, source: str, keys: Keys) -> list[Paragraph]:
     """Return the lines of a text, each with the values of the front matter before it.
 
     Front matter is one or more lines `key: value`, or none, between two lines `---`. It stands for
@@ -54,6 +57,7 @@ def paragraphs(text: str, source: str) -> list[Paragraph]:
     Args:
         text: with line ends of any kind.
         source: where it is from, for errors.
+        keys: that are accepted.
 
     Raises:
         UserError: if there are too many lines, or what stands between the lines `---` is not front
@@ -64,38 +68,27 @@ def paragraphs(text: str, source: str) -> list[Paragraph]:
         raise UserError(f"{source}: {len(lines):,} lines; at most {MAX_LINES:,} are accepted")
     found: list[Paragraph] = []
     values: dict[str, Any] = {}
-    number = 0
-    while number < len(lines):
-        stop = _end(lines, number, source)
-        if stop is None:
-            found.append((values, lines[number]))
+    numbered = iter(enumerate(lines, 1))
+    for number, line in numbered:
+        block = []
+        if line.rstrip() == FENCE:
+            block = [one.rstrip() for one in takewhile(str.strip, lines[number:])]
+        if FENCE in block:
+            block = block[: block.index(FENCE)]
+            values = _values(block, number + 1, source, keys)
+            for _ in (*block, FENCE):
+                next(numbered)
+        elif ":" in "".join(block[:1]) and block[0].partition(":")[0].strip() in keys:
+            raise UserError(
+                f"{source}, line {number}: front matter begins and does not end: a line {FENCE} "
+                "belongs behind its last line, before any empty one"
+            )
         else:
-            values = _values(lines[number + 1 : stop], number + 2, source)
-            number = stop
-        number += 1
+            found.append((values, line))
     return found
 
 
-def _end(lines: list[str], start: int, source: str) -> int | None:
-    """Return the number of the last line of front matter, None if none begins at `start`."""
-    if lines[start].rstrip() != FENCE:
-        return None
-    for number in range(start + 1, len(lines)):
-        if lines[number].rstrip() == FENCE:
-            return number
-        if not lines[number].strip():
-            break
-    following = lines[start + 1] if start + 1 < len(lines) else ""
-    name, colon, _ = following.partition(":")
-    if colon and name.strip() in OF_PASSAGE:
-        raise UserError(
-            f"{source}, line {start + 1}: front matter begins and does not end: a line {FENCE} "
-            "belongs behind its last line, before any empty one"
-        )
-    return None
-
-
-def _values(lines: list[str], first: int, source: str) -> dict[str, Any]:
+def _values(lines: list[str], first: int, source: str, keys: Keys) -> dict[str, Any]:
     """Return the values of lines of front matter, the number of the first of which is `first`."""
     found: dict[str, Any] = {}
     for number, line in enumerate(lines, first):
@@ -106,16 +99,16 @@ def _values(lines: list[str], first: int, source: str) -> dict[str, Any]:
                 f"{place}: {short(line.strip())} is no front matter, where a line is `key: value`; "
                 f"for {FENCE} as text, put an empty line behind it"
             )
-        if name not in OF_PASSAGE:
-            near = nearest(name, OF_PASSAGE, 1)
+        if name not in keys:
+            near = nearest(name, keys, 1)
             hint = f"; did you mean {near[0]}?" if near else ""
             raise UserError(
-                f"{place}: front matter knows no {short(name)}, but {', '.join(OF_PASSAGE)}{hint}"
+                f"{place}: front matter knows no {short(name)}, but {', '.join(keys)}{hint}"
             )
         if name in found:
             raise UserError(f"{place}: {name} is given twice in this front matter: give it once")
         try:
-            found[name] = OF_PASSAGE[name](value)
+            found[name] = keys[name](value)
         except argparse.ArgumentTypeError as error:
             raise UserError(f"{place}: {name}: {error}") from None
     return found

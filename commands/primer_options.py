@@ -1,21 +1,40 @@
-"""The hand that is continued: --style and --primer, as `write` and `page` take them."""
+"""The hand that is continued: --style and --primer."""
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from commands import options
-from commands.options import Parser, number, typed
-from utils.checks import Range, UserError
+from base.pretrained import style_file, styles
+from commands.options import Parser, known, number, require, typed
+from utils.checks import UserError
 
-PRIMED = ("primer_text", "primer_number", "primer_points", "primer_scale")
+OWN = Path("own")
+"""The value of --style for a hand of the network's own."""
 
 
-def add_options(parser: Parser, style: str = "own") -> None:
-    """Add --style, whose default is described by `style`, --primer, and what goes with it."""
-    options.add_style(parser, style)
-    add = parser.add_argument
-    add(
+def style(name: str) -> Path:
+    """Return the value of --style: a file, or `OWN`."""
+    return OWN if name == str(OWN) else style_file(name)
+
+
+def add_style(parser: Any, default: str = "own") -> None:
+    """Add --style, kept as `primer`; `default` says what it is if it is not given."""
+    parser.add_argument(
+        "--style",
+        dest="primer",
+        type=typed(style),
+        metavar="NAME|FILE",
+        help=f"hand to write in: {', '.join(styles()) or 'none is there'}, a file that `style "
+        f"make` saved, or own for another hand with each seed (default: {default})",
+    )
+
+
+def add_options(parser: Parser, default: str = "own") -> None:
+    """Add --style, --primer, and what goes with it."""
+    either, add = parser.add_mutually_exclusive_group(), parser.add_argument
+    add_style(either, default)
+    either.add_argument(
         "--primer",
         type=Path,
         metavar="FILE",
@@ -25,17 +44,18 @@ def add_options(parser: Parser, style: str = "own") -> None:
     add(
         "--primer-text",
         metavar="TEXT",
-        help="text of the primer, for a conditional network (default: the one in its file)",
+        help="text of the primer, for a conditional network; empty where the text to write is that "
+        "of the whole line which the primer begins (default: the one in its file)",
     )
     add(
         "--primer-number",
-        type=number(int, Range(0)),
+        type=number(int, 0),
         metavar="N",
         help="which sample of the primer's file to use, counted from 0 (default: 0)",
     )
     add(
         "--primer-points",
-        type=number(int, Range(1)),
+        type=number(int, 1),
         metavar="N",
         help="use only the first N points of the primer (default: all), e.g. --primer-points 50",
     )
@@ -52,23 +72,7 @@ def add_options(parser: Parser, style: str = "own") -> None:
 
 def primer_scale(text: str) -> float | str:
     """Return the value of --primer-scale: a factor, or `auto`."""
-    return text if text == "auto" else number(float, Range(1e-6, 1e6))(text)
-
-
-def check(arguments: argparse.Namespace) -> None:
-    """Make a style the primer.
-
-    Raises:
-        UserError: if there are two hands, or something is said of a primer that is not there.
-    """
-    if arguments.style:
-        if arguments.primer:
-            raise UserError("give --style or --primer, not both: either is the hand")
-        if arguments.style != options.OWN:
-            arguments.primer = arguments.style
-    given = [name for name in PRIMED if getattr(arguments, name) is not None]
-    if given and arguments.primer is None:
-        raise UserError(f"--{given[0].replace('_', '-')} is for a --primer FILE")
+    return text if text == "auto" else number(float, 1e-6, 1e6)(text)
 
 
 def take_primer(writer: Any, arguments: argparse.Namespace) -> tuple[Any, str] | None:
@@ -77,52 +81,82 @@ def take_primer(writer: Any, arguments: argparse.Namespace) -> tuple[Any, str] |
     Raises:
         UserError: if it cannot be read, or its text is needed and not known.
     """
-    if arguments.primer is None:
+    parts = ("primer_text", "primer_number", "primer_points", "primer_scale")
+    require(arguments, **dict.fromkeys(parts, "primer"))
+    if arguments.primer in (None, OWN):
         return None
     import numpy as np
 
-    from data_loader.sources.ink_files import matched, read_ink
+    from data_loader.sources.ink_files import matched
     from model.generation.writing import check_lengths
 
-    model, chosen = writer.model, arguments.primer_number or 0
-    samples = read_ink(arguments.primer)
-    if chosen >= len(samples):
-        raise UserError(
-            f"--primer-number {chosen}: {arguments.primer} has {len(samples):,} samples, counted "
-            "from 0"
-        )
-    one, count = samples[chosen], arguments.primer_points
-    cut = count is not None and count < len(one.ink)
-    text = ""
-    if model.needs_text:
-        if cut and arguments.primer_text is None:
+    one, of = sample_of(arguments.primer, arguments.primer_number or 0, "--primer-number")
+    text, count, done = "", arguments.primer_points, "unchanged"
+    if writer.model.needs_text:
+        text = one.text if arguments.primer_text is None else arguments.primer_text
+        if count is not None and count < len(one.ink) and arguments.primer_text is None:
             raise UserError(
                 f"--primer-points {count} cuts {one.name}: give the text of the part that remains "
                 "with --primer-text"
             )
-        given = one.text if arguments.primer_text is None else arguments.primer_text
-        if arguments.primer_text is not None and not given.strip():
-            raise UserError("--primer-text is empty: what does the primer say?")
-        if not given or not given.strip():
+        if text is None:
             raise UserError(
                 f"{arguments.primer} contains no text for {one.name}: give it with --primer-text, "
                 "which this network needs"
             )
-        skip = getattr(arguments, "skip_unknown", None)
-        (text,) = options.known(model.alphabet, [given], skip)
-    ink, done = one.ink, "unchanged"
-    if arguments.primer_scale in (None, "auto"):
+        if text:
+            skip = getattr(arguments, "skip_unknown", None)
+            (text,) = known(writer.model.alphabet, [text], skip)
+    ink, scale = one.ink, arguments.primer_scale
+    if scale in (None, "auto"):
         ink, scale, period = matched(ink, writer.own_hand())
         changes = [f"scaled by {scale:.4g}"] if scale != 1 else []
         changes += [f"resampled, {period:.3g} points to one"] if period != 1 else []
         done = " and ".join(changes) or f"{done}, about as large as the network's own lines"
         count = None if count is None else max(1, round(count / period))
-    elif arguments.primer_scale != 1:
-        ink = ink * np.float32([arguments.primer_scale, arguments.primer_scale, 1])
-        done = f"scaled by {arguments.primer_scale:g}"
+    elif scale != 1:
+        ink, done = ink * np.float32([scale, scale, 1]), f"scaled by {scale:g}"
     ink = ink[:count]
     check_lengths((), (ink, text), arguments.primer)
-    of = f", one of {len(samples):,} in the file" if len(samples) > 1 else ""
-    says = f", {text!r}" if model.needs_text else ""
+    says = f", {text!r}" if writer.model.needs_text else ""
     print(f"primed with {one.name}{of}{says}: {len(ink)} points, {done}")
     return ink, text
+
+
+def sample_of(path: Path, number: int, option: str) -> tuple[Any, str]:
+    """Return a sample of a file of ink, and of how many it is one, as text.
+
+    Raises:
+        UserError: naming the option, if there are not as many.
+    """
+    from data_loader.sources.ink_files import read_ink
+
+    samples = read_ink(path)
+    if number >= len(samples):
+        raise UserError(f"{option} {number}: {path} has {len(samples):,} samples, counted from 0")
+    return samples[number], f", one of {len(samples):,} in the file" if len(samples) > 1 else ""
+
+
+def samples_of(styles: Sequence[Path], writer: Any) -> list[tuple[Any, str]]:
+    """Return the ink of styles, in the units of the network's data, and their texts.
+
+    Raises:
+        UserError: if one has no text, or one that the network does not know.
+    """
+    if not styles:
+        return []
+    from data_loader.sources.ink_files import matched, read_ink
+    from model.generation.writing import check_lengths
+
+    own, found = writer.own_hand(), []
+    for style in styles:
+        sample = read_ink(style)[0]
+        if not sample.text:
+            raise UserError(f"style {style}: contains no text for {sample.name}")
+        try:
+            (text,) = known(writer.model.alphabet, [sample.text], skip=None)
+        except UserError as error:
+            raise UserError(f"style {style}: {error}") from None
+        check_lengths((), (sample.ink, text), f"style {style}")
+        found.append((matched(sample.ink, own)[0], text))
+    return found

@@ -17,24 +17,20 @@ def add_options(parser: Parser) -> None:
         help="ink file (IAM-OnDB's XML, InkML, stroke arrays, MNIST strokes, UNIPEN or JSON), or a "
         "folder of them",
     )
-    search_options.add_search(parser)
-    options.add_overrides(parser)
+    search_options.add_options(parser)
     options.add_output(parser, (".png",))
 
 
-def check(arguments: argparse.Namespace) -> None:
-    search_options.check_search(arguments)
-
-
 def run(arguments: argparse.Namespace) -> None:
-    options.readable(*arguments.paths, search_options.language_file(arguments))
+    search_options.check(arguments)
+    options.readable(*arguments.paths)
     reader = options.load(arguments.resume, arguments, to="read")
     from data_loader import read_ink
     from model.recognition.transcribing import Transcription, score
     from utils.plots import draw_lines
 
     samples = [sample for path in arguments.paths for sample in read_ink(path)]
-    options.make_output(arguments.output, (".png",))
+    arguments.output.make()
     search = search_options.search_of(reader, arguments)
     texts = reader.read_lines([one.ink for one in samples], search, progress=True)
     for one, text in zip(samples, texts, strict=True):
@@ -50,6 +46,6 @@ def run(arguments: argparse.Namespace) -> None:
             f"{scores['sequences']} of them have a transcription: cer {scores['cer']:.4f}, "
             f"wer {scores['wer']:.4f}"
         )
-    path, shown = options.picture(arguments.output, f"{reader.name}-read.png"), options.SHOWN
+    path, shown = arguments.output.named(f"{reader.name}-read.png"), options.SHOWN
     draw_lines(path, [one.ink for one in samples[:shown]], texts[:shown])
     print(f"{path}  ({min(len(samples), shown)} of {len(samples)} lines)")

@@ -1,28 +1,28 @@
 """The options of a recogniser's search, and of the language model that it may use."""
 
 import argparse
-from pathlib import Path
 from typing import Any
 
-from commands.options import Parser, lines_of, number
+from commands.options import Parser, add_overrides, lines_of, number, require
 from utils.alphabet import describe, nfc
-from utils.checks import Range, UserError
+from utils.checks import UserError
 
 LANGUAGE_WEIGHT = 0.7
 """Default of --language-weight (chosen with `recognition` on lines of `testset_v` and
 `testset_t`)."""
+OPTIONS = ("beam", "language_model", "language_weight", "length_bonus")
 
 
-def add_search(parser: Parser) -> None:
+def add_options(parser: Parser) -> None:
     """Add the options of a recogniser's search, and those of the data for its language model."""
-    parser.add_argument(
+    add = parser.add_argument
+    add(
         "--beam",
-        type=number(int, Range(1, 1000)),
-        default=1,
+        type=number(int, 2, 1000),
         metavar="N",
-        help="hypotheses kept by beam search (default: 1, greedy decoding), e.g. --beam 16",
+        help="hypotheses kept by beam search (default: greedy decoding), e.g. --beam 16",
     )
-    parser.add_argument(
+    add(
         "--language-model",
         nargs="?",
         const="train",
@@ -30,41 +30,34 @@ def add_search(parser: Parser) -> None:
         help="use a character language model, built from the lines of a text file or, without "
         "FILE, from the training texts of the config's dataset (default: none)",
     )
-    parser.add_argument(
+    add(
         "--language-weight",
-        type=number(float, Range(0, 100)),
+        type=number(float, 0, 100),
         metavar="W",
         help=f"weight of the language model's log-probabilities (default: {LANGUAGE_WEIGHT:g}), "
         "e.g. --language-weight 0.8",
     )
-    parser.add_argument(
+    add(
         "--length-bonus",
-        type=number(float, Range(-100, 100)),
-        default=0.0,
+        type=number(float, -100, 100),
         metavar="NATS",
         help="added per character to the score of a hypothesis, CTC only; more favours longer "
         "texts (default: 0), e.g. --length-bonus 0.5",
     )
+    add_overrides(parser)
 
 
-def check_search(arguments: argparse.Namespace, reads_data: bool = False) -> None:
-    """Refuse options of the search that contradict each other, or have no effect.
-
-    Args:
-        arguments: of the command.
-        reads_data: whether the command reads the config's dataset anyway.
-    """
-    if arguments.language_model and arguments.beam == 1:
-        raise UserError("--language-model chooses between hypotheses: give --beam 2 or more")
-    if arguments.language_weight is not None and not arguments.language_model:
-        raise UserError("--language-weight needs a --language-model")
-    if arguments.length_bonus and arguments.beam == 1:
-        raise UserError("--length-bonus chooses between hypotheses: give --beam 2 or more")
+def check(arguments: argparse.Namespace, reads_data: bool = False) -> None:
+    """Refuse options of the search that have no effect, and a file that cannot be read, before a
+    network is loaded; `reads_data` says that the command reads the config's dataset anyway."""
+    require(arguments, language_model="beam", length_bonus="beam", language_weight="language_model")
     if arguments.overrides and not reads_data and arguments.language_model != "train":
         raise UserError(
             f"{arguments.overrides[0].option} is for --language-model without a FILE, which reads "
             "the training texts"
         )
+    if arguments.language_model not in (None, "train"):
+        lines_of(arguments.language_model)
 
 
 def search_of(reader: Any, arguments: argparse.Namespace) -> Any:
@@ -73,16 +66,15 @@ def search_of(reader: Any, arguments: argparse.Namespace) -> Any:
     Raises:
         UserError: if an option does not fit the network, or there is no text for a language model.
     """
-    from model.recognition.encoder import Search
+    from model.recognition.decoding import Search
     from model.recognition.language_model import CharacterLanguageModel
-    from model.recognition.networks import CTCNetwork
 
-    language_model = None
-    if arguments.length_bonus and not isinstance(reader.model, CTCNetwork):
+    if arguments.length_bonus and reader.model.head != "ctc":
         raise UserError(
             f"--length-bonus is for a CTCNetwork: {reader.path} contains a "
             f"{type(reader.model).__name__}"
         )
+    language_model, weight = None, arguments.language_weight
     if arguments.language_model:
         alphabet = reader.model.alphabet
         if arguments.language_model == "train":
@@ -91,28 +83,23 @@ def search_of(reader: Any, arguments: argparse.Namespace) -> Any:
             loader = data_of(reader, arguments.overrides)
             loader.split("train")
             source = loader.source
-            texts = [source.text(int(index)) for index in source.indices("train")]
+            texts = [source.text(index) for index in source.indices("train").tolist()]
         else:
-            texts = [nfc(text) for text in lines_of(Path(arguments.language_model))]
-            if unknown := alphabet.unknown("".join(texts)):
-                names = ", ".join(map(describe, unknown))
-                print(f"left out of the language model, as the network does not know it: {names}")
-            texts = ["".join(c for c in text if c not in unknown).strip() for text in texts]
-        if not (texts := [text for text in texts if text]):
+            texts = [nfc(text) for text in lines_of(arguments.language_model)]
+        if unknown := alphabet.unknown("".join(texts)):
+            names = ", ".join(map(describe, unknown))
+            print(f"left out of the language model, as the network does not know it: {names}")
+        texts = ["".join(c for c in text if c not in unknown).strip() for text in texts]
+        if not any(texts):
             raise UserError(
                 f"--language-model {arguments.language_model}: it contains no text of characters "
                 "that the network knows"
             )
-        language_model = CharacterLanguageModel.fit(texts, alphabet)
-    weight = LANGUAGE_WEIGHT if arguments.language_weight is None else arguments.language_weight
+        language_model = CharacterLanguageModel.fit(list(filter(None, texts)), alphabet)
+        weight = LANGUAGE_WEIGHT if weight is None else weight
     return Search(
-        width=arguments.beam,
+        width=arguments.beam or 1,
         language_model=language_model,
-        language_weight=weight if language_model else 0.0,
-        length_bonus=arguments.length_bonus,
+        language_weight=weight or 0.0,
+        length_bonus=arguments.length_bonus or 0.0,
     )
-
-
-def language_file(arguments: argparse.Namespace) -> str | None:
-    """Return the FILE of --language-model, if there is one."""
-    return None if arguments.language_model == "train" else arguments.language_model

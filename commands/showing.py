@@ -1,14 +1,14 @@
 """Pictures of what goes on inside a network that writes: what `write --show` draws."""
 
-import argparse
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from base.pretrained import styles
-from commands import options
 from commands.options import Parser
+from commands.primer_options import samples_of
+from model.generation.options import PEN_SHARPNESS, Sampling
 from utils.checks import UserError
 
 KINDS = ("density", "window", "weights", "bias")
@@ -17,6 +17,7 @@ BIASES = (0.0, 0.5, 1.0, 2.0)
 
 
 def add_options(parser: Parser) -> None:
+    """Add --show."""
     parser.add_argument(
         "--show",
         action="append",
@@ -35,34 +36,36 @@ def check(writer: Any, shown: Sequence[str]) -> None:
     Raises:
         UserError: naming it.
     """
-    if "window" in shown and not writer.model.needs_text:
-        raise UserError(
-            f"{writer.path} contains a network without text input, which has no window over a "
-            "text: --show window is for a conditional one"
-        )
+    lacking = {}
+    if not writer.model.needs_text:
+        lacking["window"] = "without text input, which has no window over a text"
     if writer.model.head == "regression":
-        for kind in ("density", "weights", "bias"):
-            if kind in shown:
-                raise UserError(
-                    f"{writer.path} contains a network with a regression head, which has no "
-                    f"density, weights or bias: leave out --show {kind}"
-                )
+        without = "with a regression head, which has no density, weights or bias"
+        lacking |= dict.fromkeys(("density", "weights", "bias"), without)
+    for kind in shown:
+        if kind in lacking:
+            raise UserError(
+                f"{writer.path} contains a network {lacking[kind]}: leave out --show {kind}"
+            )
 
 
-def save(writer: Any, arguments: argparse.Namespace, line: Any, stem: Path) -> list[Path]:
+def save(
+    writer: Any, shown: Sequence[str], line: Any, stem: Path, pen_sharpness: float | None
+) -> list[Path]:
     """Draw what happened step by step as a line was written, and return the files.
 
     Args:
         writer: the network that wrote it.
-        arguments: of `write`.
+        shown: which of `KINDS`.
         line: of two points at least.
         stem: what the names of the files begin with.
+        pen_sharpness: by which the pen was sharpened; None for the default.
     """
-    shown = set(arguments.show) - {"bias"}
-    if not shown:
+    if not set(shown) - {"bias"}:
         return []
     import torch
 
+    from model.generation.density import density_map
     from utils.mixture_plots import density_figure, weights_figure
     from utils.plots import window_figure, write_png
 
@@ -70,14 +73,12 @@ def save(writer: Any, arguments: argparse.Namespace, line: Any, stem: Path) -> l
     if "window" in shown:
         attention = output.attention[0].float().cpu().numpy()
         figures["window"] = window_figure(attention, line.text, line.ink)
-    if shown & {"density", "weights"}:
+    if {"density", "weights"} & set(shown):
         # As it was sharpened step by step.
-        pen_sharpness = options.sampling_of(arguments).pen_sharpness
         bias = torch.from_numpy(line.bias).to(writer.device)
-        mixture = output.prediction[0].biased(bias, pen_sharpness)
+        sharpness = PEN_SHARPNESS if pen_sharpness is None else pen_sharpness
+        mixture = output.prediction[0].biased(bias, sharpness)
     if "density" in shown:
-        from model.generation.density import density_map
-
         density, extent = density_map(mixture, line.ink, writer.model.normalisation)
         figures["density"] = density_figure(density, extent, line.ink, line.description)
     if "weights" in shown:
@@ -91,7 +92,7 @@ def save(writer: Any, arguments: argparse.Namespace, line: Any, stem: Path) -> l
 
 def save_biases(
     writer: Any,
-    arguments: argparse.Namespace,
+    sampling: Sampling,
     texts: Sequence[str | None],
     seeds: Sequence[int],
     stems: Sequence[Path],
@@ -101,7 +102,7 @@ def save_biases(
 
     Args:
         writer: the network.
-        arguments: of `write`.
+        sampling: of the lines, but for the bias.
         texts, seeds: of the lines; the texts are of no use to a network without one.
         stems: what the names of the files begin with.
         primer: the one hand to write in; None for the network's own, and all styles.
@@ -113,7 +114,6 @@ def save_biases(
 
     hands = {"": primer} if primer else {"no style": None} | primers(writer)
     given = texts if writer.model.needs_text else None
-    sampling = options.sampling_of(arguments)
     calls = [(hand, bias) for hand in hands.values() for bias in BIASES]
     written = [
         writer.write_lines(given, seeds, replace(sampling, bias=bias), primer=hand)
@@ -123,13 +123,11 @@ def save_biases(
     paths = [stem.with_name(f"{stem.name}-bias.png") for stem in stems]
     for n, path in enumerate(paths):
         inks = [lines[n].written for lines in written]
-        caption = f"{texts[n] or 'no text'} · seed {seeds[n]}"
+        rows = [inks[first : first + len(BIASES)] for first in range(0, len(inks), len(BIASES))]
+        grid = (rows, list(hands), names)
         if len(hands) == 1:
-            figure = grid_figure([[ink] for ink in inks], names, [""], caption)
-        else:
-            rows = [inks[first : first + len(BIASES)] for first in range(0, len(inks), len(BIASES))]
-            figure = grid_figure(rows, list(hands), names, caption)
-        write_png(path, figure)
+            grid = ([[ink] for ink in inks], names, [""])
+        write_png(path, grid_figure(*grid, f"{texts[n] or 'no text'} · seed {seeds[n]}"))
     return paths
 
 
@@ -141,7 +139,5 @@ def primers(writer: Any) -> dict[str, tuple[Any, str]]:
         return {}
     unknown = writer.model.alphabet.unknown
     texts = {name: read_ink(file)[0].text for name, file in styles().items()}
-    known = {
-        name: file for name, file in styles().items() if texts[name] and not unknown(texts[name])
-    }
-    return dict(zip(known, options.samples_of(list(known.values()), writer), strict=True))
+    known = {name: styles()[name] for name, text in texts.items() if text and not unknown(text)}
+    return dict(zip(known, samples_of(list(known.values()), writer), strict=True))

@@ -6,15 +6,21 @@ from pathlib import Path
 from base.pretrained import STYLES, styles
 from commands import options
 from commands.options import Parser, number
+from commands.primer_options import sample_of, samples_of
 from utils.alphabet import PANGRAM
-from utils.checks import Range, UserError
+from utils.checks import UserError
 from utils.files import PLAIN_NAME
 
 LONGEST = 4000
 """Points of a sample at most (assumed: five lines; all of them are read before each line)."""
+OF_MAKE, OF_LIST = ("ink", "number", "name", "origin", "licence"), ("bias", "seed", "resume")
 
 
 def add_options(parser: Parser) -> None:
+    options.add_network(parser, default="writer")
+    options.add_bias(parser)
+    options.add_seed(parser, "list: seed of every line")
+    parser.set_defaults(resume=None, seed=None)  # to tell whether they are given
     add = parser.add_argument
     add("action", choices=("make", "list"), help="make a style, or draw all of them")
     add(
@@ -23,26 +29,16 @@ def add_options(parser: Parser) -> None:
         metavar="FILE",
         help="make: a line of the hand, in any format that `read` accepts",
     )
+    add("--number", type=number(int, 0), metavar="N", help="make: which sample of the file, from 0")
     add(
-        "--number",
-        type=number(int, Range(0)),
-        metavar="N",
-        help="make: which sample of the file, counted from 0 (default: 0)",
+        "--text",
+        help="make: the text of the ink (default: the one in its file); list: what the styles "
+        f"write (default: {PANGRAM!r})",
     )
-    add("--text", help="make: the text of the ink (default: the one in its file); list: what the "
-        f"styles write (default: {PANGRAM!r})")  # fmt: skip
     add("--name", help="make: of the style, in letters, digits, -, _ and .")
     add("--origin", help="make: whose hand it is, kept in the file (default: none)")
     add("--licence", help="make: under which it may be used, kept in the file (default: none)")
-    options.add_network(parser, default="writer")
     add(
-        "--bias",
-        type=number(float, Range(0, 100)),
-        help="list: of the network (default: 0.5), e.g. --bias 1",
-    )
-    options.add_seed(parser, "list: seed of every line")
-    parser.set_defaults(resume=None, seed=None)  # to tell whether they are given
-    parser.add_argument(
         "--output",
         type=Path,
         metavar="PATH",
@@ -51,46 +47,26 @@ def add_options(parser: Parser) -> None:
     )
 
 
-OF_MAKE = ("ink", "number", "name", "origin", "licence")
-OF_LIST = ("bias", "seed", "resume")
-
-
-def check(arguments: argparse.Namespace) -> None:
-    if arguments.action == "list":
-        for name in OF_MAKE:
-            if getattr(arguments, name) is not None:
-                raise UserError(f"--{name} is for `style make`")
-        return
-    for name in OF_LIST:
-        if getattr(arguments, name) is not None:
-            raise UserError(f"--{name} is for `style list`")
-    if arguments.ink is None or arguments.name is None:
-        raise UserError("`style make` needs --ink FILE and --name NAME")
-    if not PLAIN_NAME.fullmatch(arguments.name):
-        raise UserError(
-            f"--name {arguments.name!r}: accepted are letters, digits, -, _ and ., and first a "
-            "letter or digit"
-        )
-
-
 def run(arguments: argparse.Namespace) -> None:
-    if arguments.action == "make":
-        make(arguments)
-    else:
-        draw(arguments)
+    action, other = ("make", "list") if arguments.action == "make" else ("list", "make")
+    for name in OF_LIST if action == "make" else OF_MAKE:
+        if getattr(arguments, name) is not None:
+            raise UserError(f"--{name} is for `style {other}`")
+    make(arguments) if action == "make" else draw(arguments)
 
 
 def make(arguments: argparse.Namespace) -> None:
     """Save a style: a line of ink in its own units, its text, and where it is from."""
-    from data_loader.sources.ink_files import read_ink
     from utils.hand_measures import too_wide
     from utils.style_file import write_style
 
+    if arguments.ink is None or not PLAIN_NAME.fullmatch(arguments.name or ""):
+        raise UserError(
+            "`style make` needs --ink FILE and --name NAME: of letters, digits, -, _ and ., and "
+            "first a letter or digit"
+        )
     options.readable(arguments.ink)
-    samples, chosen = read_ink(arguments.ink), arguments.number or 0
-    if chosen >= len(samples):
-        raise UserError(f"--number {chosen}: {arguments.ink} has {len(samples):,} samples")
-    one = samples[chosen]
+    one, _ = sample_of(arguments.ink, arguments.number or 0, "--number")
     text = one.text if arguments.text is None else arguments.text
     if not text or not text.strip():
         raise UserError(f"{arguments.ink} contains no text for {one.name}: give it with --text")
@@ -121,10 +97,10 @@ def draw(arguments: argparse.Namespace) -> None:
     sampling = options.sampling_of(arguments)
     inks = [
         writer.write(text, sampling, seed=arguments.seed or 0, primer=primer).visible
-        for primer in options.samples_of(list(known.values()), writer)
+        for primer in samples_of(list(known.values()), writer)
     ]
-    target = arguments.output or Path("saved/figures")
-    options.make_output(target, (".png",))
-    path = options.picture(target, "styles.png")
+    output = options.Output(arguments.output or "saved/figures", (".png",))
+    output.make()
+    path = output.named("styles.png")
     draw_lines(path, inks, list(known))
     print(path)

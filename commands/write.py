@@ -8,13 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from commands import options, primer_options, showing
-from commands.options import Parser
+from commands.options import Parser, require
 from utils.alphabet import PANGRAM
 from utils.checks import UserError, short
 
 LINES = 5
 """Lines drawn by a network without a text if --num-samples is not given."""
-
+ROW, SHEET_DPI = 10, 300
+"""Lines of a network on a sheet of several, and its pixels per inch (assumed: single digits are
+small on paper)."""
 LONG = 100
 """Characters of a text from which it is said how it becomes a page."""
 FILES = (".svg", ".png", ".inkml")
@@ -22,7 +24,8 @@ FILES = (".svg", ".png", ".inkml")
 
 
 def add_options(parser: Parser) -> None:
-    options.add_network(parser, default="writer")
+    options.add_network(parser, default="writer", nargs="+")
+    parser.set_defaults(resume=["writer"])
     add = parser.add_argument
     add(
         "--text",
@@ -31,10 +34,12 @@ def add_options(parser: Parser) -> None:
         f"(default: {PANGRAM!r})",
     )
     options.add_skip_unknown(parser)
-    options.add_sampling(
+    options.add_bias(parser)
+    options.add_lines(
         parser,
         samples="lines per text (default: 1), or lines without a text "
-        f"(default: {LINES}, or 1 if --output is a file)",
+        f"(default: {LINES}, or 1 if --output is a file); of several networks {ROW} lines each, on "
+        "one sheet",
         steps="default: enough for the text, or 700 without one",
     )
     seed = "seed of the first line of each text, incremented for each further line of it"
@@ -45,62 +50,53 @@ def add_options(parser: Parser) -> None:
     showing.add_options(parser)
 
 
-def check(arguments: argparse.Namespace) -> None:
-    primer_options.check(arguments)
+def run(arguments: argparse.Namespace) -> None:
     if broken := [text for text in arguments.text or () if "\n" in text or "\r" in text]:
         raise UserError(
             f"--text {short(broken[0])}: contains a line end, but becomes one line; `page` writes "
             "several"
         )
-    if arguments.skip_unknown and not (arguments.text or arguments.primer):
-        raise UserError("--skip-unknown is for a --text, or the text of a --primer")
-    file = options.output_file(arguments.output, FILES)
+    if not arguments.primer:
+        require(arguments, skip_unknown="text")
+    if len(arguments.resume) > 1:
+        compare(arguments)
+        return
     lines = len(arguments.text or [PANGRAM]) * (arguments.num_samples or 1)
-    if file and lines > 1:
+    if arguments.output.file and lines > 1:
         raise UserError(
-            f"--output {file} is a file for one line, but {lines} lines are requested: give a "
-            "folder, or one --text and --num-samples 1"
+            f"--output {arguments.output.path} is a file for one line, but {lines} lines are "
+            "requested: give a folder, or one --text and --num-samples 1"
         )
-
-
-def run(arguments: argparse.Namespace) -> None:
-    options.readable(arguments.primer)
-    writer = options.load(arguments.resume, arguments, to="write")
+    options.readable(None if arguments.primer == primer_options.OWN else arguments.primer)
+    writer = options.load(arguments.resume[0], arguments, to="write")
     showing.check(writer, arguments.show)
-    sampling = options.sampling_of(arguments, writer)
-    first, count = arguments.seed, arguments.num_samples
+    sampling, first = options.sampling_of(arguments, writer), arguments.seed
     if writer.model.needs_text:
         skip = arguments.skip_unknown or not arguments.text
         texts = options.known(writer.model.alphabet, arguments.text or [PANGRAM], skip)
-        seeds = range(first, first + (count or 1))
         jobs = [
             (f"{writer.name}-{name}-seed{seed}", text, seed)
             for name, text in zip(file_names(texts), texts, strict=True)
-            for seed in seeds
+            for seed in range(first, first + (arguments.num_samples or 1))
         ]
+    elif arguments.text or arguments.primer_text:
+        raise UserError(
+            f"{writer.path} contains a network without text input: --text and --primer-text "
+            "are for a conditional one"
+        )
     else:
-        if arguments.text or arguments.primer_text:
-            raise UserError(
-                f"{writer.path} contains a network without text input: --text and --primer-text "
-                "are for a conditional one"
-            )
-        one = options.output_file(arguments.output, FILES)
-        seeds = range(first, first + (count or (1 if one else LINES)))
-        jobs = [(f"{writer.name}-seed{seed}", None, seed) for seed in seeds]
+        count = arguments.num_samples or (1 if arguments.output.file else LINES)
+        jobs = [(f"{writer.name}-seed{seed}", None, seed) for seed in range(first, first + count)]
     primer = primer_options.take_primer(writer, arguments)
-    options.make_output(arguments.output, FILES)
+    arguments.output.make()
     names, texts, seeds = zip(*jobs, strict=True)
-    lines = writer.write_lines(
-        texts if writer.model.needs_text else None,
-        seeds,
-        sampling,
-        primer=primer,
-        progress=True,
-    )
-    save(writer, arguments, names, lines)
+    given = texts if writer.model.needs_text else None
+    lines = writer.write_lines(given, seeds, sampling, primer=primer, progress=True)
+    stems = [arguments.output.named(name) for name in names]
+    stems = [stem.with_suffix("") for stem in stems] if arguments.output.file else stems
+    save(writer, arguments, stems, lines)
     if "bias" in arguments.show:
-        stems = [stem_of(arguments, name) for name in names]
-        for path in showing.save_biases(writer, arguments, texts, seeds, stems, primer):
+        for path in showing.save_biases(writer, sampling, texts, seeds, stems, primer):
             print(path)
     if any(len(text or "") > LONG for text in texts):
         print("a long text became one long line; `page` breaks it into lines")
@@ -111,46 +107,66 @@ def run(arguments: argparse.Namespace) -> None:
         print(f"{ended} on their own")
 
 
-def save(writer: Any, arguments: argparse.Namespace, names: Sequence[str], lines: list) -> None:
+def compare(arguments: argparse.Namespace) -> None:
+    """Draw lines of several networks in one picture, a row each."""
+    import numpy as np
+
+    from utils.ink import bounds, side_by_side
+    from utils.plots import draw_lines
+
+    if arguments.primer or arguments.show or arguments.inkml or len(arguments.text or "a") > 1:
+        raise UserError("several networks write the same text, one at most, for one picture")
+    arguments.output.make()
+    count, text = arguments.num_samples or ROW, (arguments.text or [PANGRAM])[0]
+    seeds, rows, captions = range(arguments.seed, arguments.seed + count), [], []
+    for name in arguments.resume:
+        writer = options.load(name, arguments, to="write")
+        sampling, texts = options.sampling_of(arguments, writer), None
+        if writer.model.needs_text:
+            texts = options.known(writer.model.alphabet, [text] * count, arguments.skip_unknown)
+        lines = writer.write_lines(texts, seeds, sampling, progress=True)
+        rows.append([line.ink for line in lines])
+        captions.append(f"{name} · {sum(line.ended for line in lines)} of {count} ended")
+        print(captions[-1])
+    widths = [right - left for row in rows for left, _, right, _ in map(bounds, row)]
+    # A quantile, so that one runaway line does not push all others apart.
+    pitch = 1.3 * float(np.quantile(widths, 0.9)) or 1.0
+    path = arguments.output.named("sheet.png").with_suffix(".png")
+    draw_lines(path, [side_by_side(row, pitch) for row in rows], captions, dpi=SHEET_DPI)
+    print(f"{path}  ({len(rows)} rows of {count}, seeds from {arguments.seed})")
+
+
+def save(writer: Any, arguments: argparse.Namespace, stems: Sequence[Path], lines: list) -> None:
     """Save the files of each line, and a picture of all, and print where they are."""
     from tqdm import tqdm
 
-    file = options.output_file(arguments.output, FILES)
-    jobs = list(zip(names, lines, strict=True))
-    written = []
-    for name, line in tqdm(jobs, desc="drawing", unit="line", leave=False, disable=None):
-        stem = stem_of(arguments, name)
-        kinds = [file.suffix] if file else [".png", ".svg"]
-        kinds += [".inkml"] if arguments.inkml and kinds != [".inkml"] else []
-        written.append(save_line(writer, arguments, line, stem, kinds))
-        if file and not written[-1]:
+    file = arguments.output.file
+    kinds = [file.suffix] if file else [".png", ".svg"]
+    kinds += [".inkml"] if arguments.inkml and kinds != [".inkml"] else []
+    jobs, said = list(zip(stems, lines, strict=True)), []
+    for stem, line in tqdm(jobs, desc="drawing", unit="line", leave=False, disable=None):
+        paths = save_line(writer, line, stem, kinds)
+        if file and not paths:
             raise UserError(f"--output {file}: nothing was written after the primer")
-    for line, paths in zip(lines, written, strict=True):
+        if len(line.ink) > 1:  # otherwise it ended at once: there is no step to show
+            paths += showing.save(writer, arguments.show, line, stem, arguments.pen_sharpness)
         can_end = writer.model.needs_text or writer.model.end_of_sequence
         end = "" if not can_end else ", ended" if line.ended else ", not ended"
-        points = f"{len(line.ink) - line.primed} points"
-        if line.primed:
-            points += f" after the {line.primed} of the primer"
-        print(f"{'  '.join(map(str, paths))}  ({points}{end})")
+        after = f" after the {line.primed} of the primer" if line.primed else ""
+        points = f"{len(line.ink) - line.primed} points{after}"
+        said.append(f"{'  '.join(map(str, paths))}  ({points}{end})")
+    print("\n".join(said))
     if len(lines) > 1:
         from utils.plots import draw_lines
 
-        shown, together = lines[: options.SHOWN], arguments.output / f"{writer.name}.png"
+        shown, together = lines[: options.SHOWN], arguments.output.named(f"{writer.name}.png")
         captions, primed = [line.description for line in shown], [line.primed for line in shown]
         draw_lines(together, [line.ink for line in shown], captions, primers=primed)
         some = "all" if len(shown) == len(lines) else "the first"
         print(f"{together}  ({some} {len(shown)} lines)")
 
 
-def stem_of(arguments: argparse.Namespace, name: str) -> Path:
-    """Return what the names of a line's files begin with."""
-    file = options.output_file(arguments.output, FILES)
-    return file.with_suffix("") if file else arguments.output / name
-
-
-def save_line(
-    writer: Any, arguments: argparse.Namespace, line: Any, stem: Path, kinds: Sequence[str]
-) -> list[Path]:
+def save_line(writer: Any, line: Any, stem: Path, kinds: Sequence[str]) -> list[Path]:
     """Save the files of one line, whose names begin with `stem`, and return their paths.
 
     A picture shows a primer as well; SVG and InkML hold what was written after it.
@@ -166,21 +182,17 @@ def save_line(
         else:  # the network considered the text complete at the end of the primer
             continue
         paths.append(path)
-    if len(line.ink) < 2:  # it ended at once: there is no step to show
-        return paths
-    return paths + showing.save(writer, arguments, line, stem)
+    return paths
 
 
 def file_names(texts: Sequence[str]) -> list[str]:
     """Return a distinct name for each text, valid on every file system."""
     names: list[str] = []
-    taken: set[str] = set()
     for text in texts:
         plain = name = re.sub("[^A-Za-z0-9]+", "-", text)[:40].strip("-") or "text"
         count = 1
-        while name.lower() in taken:  # Some file systems ignore case.
+        while name.lower() in map(str.lower, names):  # Some file systems ignore case.
             count += 1
             name = f"{plain}-{count}"
-        taken.add(name.lower())
         names.append(name)
     return names

@@ -11,10 +11,10 @@ import torch
 
 import train
 from base.checkpoint import load_checkpoint
-from commands import command_line, search_options
+from commands import search_options
 from data_loader import EmbeddedDataset
-from experiments import COMMANDS
-from model import CTCNetwork, load
+from experiments import parse
+from model import load
 from model.recognition.error_rates import rates
 from model.recognition.language_model import CharacterLanguageModel
 from model.recognition.transcribing import Transcription
@@ -85,12 +85,6 @@ def test_evaluation_in_canonical_units_on_a_grid(unconditional, tmp_path, monkey
     assert "41.95 and 37.12" in capsys.readouterr().out
 
 
-def test_evaluation_of_a_split_that_is_not_there(unconditional, tmp_path):
-    with pytest.raises(UserError, match="valid"):
-        evaluate(unconditional, tmp_path, "vaild")
-    assert not (tmp_path / "metrics.json").exists()
-
-
 def test_dequantising_noise_follows_the_seed(unconditional, tmp_path, monkeypatch):
     monkeypatch.setattr(EmbeddedDataset, "quantisation_step", 20.0)
     found = []
@@ -110,14 +104,6 @@ def test_overrides_reach_the_data_and_the_network_stays_that_of_the_file(uncondi
         evaluate(unconditional, tmp_path, "-o", "arch.args.min_scale=3.5")
     with pytest.raises(UserError, match=r"valid_sise.*valid_size"):
         evaluate(unconditional, tmp_path, "-o", f"{key}.valid_sise=12")
-
-
-def test_evaluate_is_reachable_without_the_script(unconditional):
-    loaded = load(unconditional, "cpu")
-    loader = data_of(loaded)
-    loader.prepare()
-    scores = library.evaluate(loaded.model, loader.split("valid"), normalisation=NORMALISATION)
-    assert scores["sequences"] == 5
 
 
 def test_scores_with_an_end_of_the_sequence_say_so(tmp_path, capsys):
@@ -208,7 +194,7 @@ def test_a_language_model_is_of_the_training_texts(checkpoints, data, tmp_path, 
     evaluate(checkpoints["CTCNetwork"], tmp_path, *words)
     assert "language model of train" in capsys.readouterr().out
     loaded = load(checkpoints["CTCNetwork"])
-    _, arguments = command_line.parse(["evaluate", "-r", "x", *words], COMMANDS)
+    _, arguments = parse(["evaluate", "-r", "x", *words])
     found = search_options.search_of(loaded, arguments).language_model
     texts = {name: [data.text(int(n)) for n in data.indices(name)] for name in ("train", split)}
     of = {name: CharacterLanguageModel.fit(texts[name], ALPHABET) for name in texts}
@@ -250,22 +236,6 @@ def test_a_broken_text_file_is_named(checkpoints, tmp_path, content, message):
     path.write_bytes(content)
     with pytest.raises(UserError, match=message):
         evaluate(checkpoints["CTCNetwork"], tmp_path, "--beam", 2, "--language-model", path)
-
-
-def test_the_encoder_runs_once_for_all_searches(checkpoints, tmp_path, monkeypatch):
-    encoded = []
-    real = CTCNetwork.encode
-
-    def counting(self, features, points):
-        encoded.append(len(features))
-        return real(self, features, points)
-
-    monkeypatch.setattr(CTCNetwork, "encode", counting)
-    words = ("test", "--beam", 40, "--language-model")
-    evaluate(checkpoints["CTCNetwork"], tmp_path, *words)
-    assert encoded == [DATA["test_size"]]
-    metrics = json.loads((tmp_path / "metrics.json").read_text())
-    assert {"beam", "language_model"} <= metrics.keys()
 
 
 def test_what_is_for_readers_is_not_for_writers(conditional, tmp_path):

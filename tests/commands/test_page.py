@@ -6,18 +6,23 @@ import os
 import sys
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pypdf
 import pytest
+from PIL import Image
 
 import experiments
 from base.pretrained import style_of, styles
+from commands.page import save, sheet
 from commands.page_text import MAX_BYTES, MAX_LINES
 from data_loader.sources.ink_files import read_ink
-from tests.commands.networks import ROOT, save
+from tests.commands.networks import ROOT
+from tests.commands.networks import save as save_network
 from tests.page_rows import rows_of
 from utils.checks import UserError
+from utils.page.page import Page
 
 
 @pytest.fixture(scope="module")
@@ -25,8 +30,8 @@ def networks(tmp_path_factory):
     """An untrained writer and reader."""
     folder = tmp_path_factory.mktemp("networks")
     return {
-        "-r": save(folder / "writer", "SynthesisNetwork"),
-        "--proofread": save(folder / "reader", "CTCNetwork"),
+        "-r": save_network(folder / "writer", "SynthesisNetwork"),
+        "--proofread": save_network(folder / "reader", "CTCNetwork"),
     }
 
 
@@ -87,25 +92,11 @@ def test_several_pages_are_numbered(networks, tmp_path, capsys):
     assert rows == ["ab"] * 10
 
 
-def test_line_ends_at_the_end_take_no_room(networks, tmp_path):
-    """Two lines fit on the sheet."""
-    text = text_file(tmp_path, "ab\nab\n\n")
-    options = ("--paper", "100x60", "--line-height", 20, "--margins", 10)
-    write_page(networks, text, "--output", tmp_path / "out.json", *options)
-    assert len(rows_of(tmp_path / "out.json")) == 2
-
-
 def test_text_from_standard_input(networks, tmp_path, monkeypatch):
     stream = io.TextIOWrapper(io.BytesIO(b"a\r\nb"), encoding="ascii")
     monkeypatch.setattr(sys, "stdin", stream)
     write_page(networks, "-", "--output", tmp_path / "out.json")
     assert [row.text for row in rows_of(tmp_path / "out.json")] == ["a", "b"]
-
-
-def test_without_standard_input_it_cannot_be_read(networks, tmp_path, monkeypatch):
-    monkeypatch.setattr(sys, "stdin", None)
-    with pytest.raises(UserError, match="there is no standard input"):
-        write_page(networks, "-", "--output", tmp_path / "out.json")
 
 
 def test_characters_that_are_written_otherwise_or_left_out_are_said(networks, tmp_path, capsys):
@@ -205,8 +196,6 @@ def test_what_front_matter_says_is_what_the_option_says(networks, tmp_path):
         (["x", "--text", "y"], "either FILE or --text"),
         ([], "either FILE or --text"),
         (["--paper", "a99", "--text", "x"], "paper 'a99': the name of a sheet"),
-        (["--text", "x", "--num-samples", "2"], "--num-samples belongs to write"),
-        (["--text-file", "x"], "--text-file is unknown: a page of"),
         (["--text", "x", "--dpi", "99"], "--dpi is for --output FILE ending in"),
         (
             ["--paper", "2000x2000", "--text", "x", "--output", "x.png"],
@@ -215,8 +204,8 @@ def test_what_front_matter_says_is_what_the_option_says(networks, tmp_path):
         (["--text", "x", "--margins", "1,2"], "one number of mm, or four"),
         (["--text", "x", "--margins", "99"], "leaves less than 20 mm"),
         (["--text", "x", "--colour", "red"], "a colour as #rrggbb"),
-        (["--text", "x", "--tries", "2"], "--no-proofread and --tries"),
-        (["--text", "x", "--report", "r"], "--no-proofread and --report"),
+        (["--text", "x", "--tries", "2"], "--tries is for --proofread"),
+        (["--text", "x", "--report", "r"], "--report is for --proofread"),
         (["--text", "x", "--slant", "46"], "a number from -45 to 45 is accepted"),
         (["--text", "x", "--align", "up"], "'up': one of left, right, centred"),
         (
@@ -231,8 +220,8 @@ def test_what_front_matter_says_is_what_the_option_says(networks, tmp_path):
         (["--text", "☃"], "there is nothing to write"),
         (["--text", "x", "--size", "99"], "lines 386.1 mm high, but there are"),
         (["--text", "x", "--line-height", "400"], "a smaller size or --line-h"),
-        (["--text", "x", "--hide-ruling"], "--hide-ruling is for a --ruling"),
-        (["--text", "x", "--ruling-spacing", "9"], "--ruling-spacing is for a --ruling"),
+        (["--text", "x", "--hide-ruling"], "--hide-ruling is for --ruling"),
+        (["--text", "x", "--ruling-spacing", "9"], "--ruling-spacing is for --ruling"),
         (["--text", "x", "--nib", "--animate"], "not allowed with argument --nib"),
         (["missing.txt"], "missing.txt: cannot be read"),
         (["."], "cannot be read"),
@@ -319,3 +308,22 @@ def test_text_that_is_not_utf_8_is_refused(networks, tmp_path):
     with pytest.raises(UserError, match="there is nothing to write"):
         write_page(networks, tmp_path / "empty.txt", "--output", tmp_path / "x.svg")
     assert not (tmp_path / "x.svg").exists()
+
+
+def test_a_picture_has_the_pixels_that_are_asked_for(tmp_path):
+    """A sheet of 4 by 2 inches."""
+    for dpi, size in ((50, (200, 100)), (None, (1200, 600))):
+        path = tmp_path / f"{dpi}.png"
+        assert save(SimpleNamespace(dpi=dpi, nib=False), path, iter([Page(101.6, 50.8)])) == [path]
+        with Image.open(path) as picture:
+            assert picture.size == size
+
+
+@pytest.mark.parametrize(
+    ("words", "spacing"),
+    [((), 0.0), (("ruled",), 8.5), (("squared",), 5.0), (("ruled", "--ruling-spacing", "7"), 7.0)],
+)
+def test_lines_of_the_paper_are_as_far_apart_as_is_said(words, spacing):
+    words = ("--ruling", *words) if words else ()
+    _, arguments = experiments.parse(["page", "--text", "a", "--paper", "a5", *words])
+    assert sheet(arguments).spacing == spacing

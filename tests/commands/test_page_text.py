@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from base.pretrained import STYLES
+from commands.page import OF_PASSAGE
 from commands.page_text import paragraphs
 from utils.checks import UserError
 
@@ -16,7 +17,7 @@ def test_front_matter_stands_for_what_follows_up_to_the_next():
         "---\n---\nend"
     )
     body = {"colour": "#aa0033", "pen": 0.7, "slant": -10.0, "indent": 8.0, "bias": 1.0}
-    assert paragraphs(text, "x") == [
+    assert paragraphs(text, "x", OF_PASSAGE) == [
         ({}, "before"),
         ({"size": 4.5, "align": "centred"}, "A title"),
         ({"size": 4.5, "align": "centred"}, ""),
@@ -29,7 +30,7 @@ def test_a_style_is_a_name_or_a_file(tmp_path):
     own = tmp_path / "own.json"
     own.write_text("{}")
     text = f"---\nstyle: flowing\n---\na\n---\nstyle: {own}\n---\nb"
-    assert [values["style"] for values, _ in paragraphs(text, "x")] == [
+    assert [values["style"] for values, _ in paragraphs(text, "x", OF_PASSAGE)] == [
         Path(STYLES / "flowing.json"),
         own,
     ]
@@ -50,7 +51,7 @@ def test_a_style_is_a_name_or_a_file(tmp_path):
     ],
 )
 def test_other_lines_of_dashes_are_text(text):
-    assert paragraphs(text, "x") == [({}, line) for line in text.split("\n")]
+    assert paragraphs(text, "x", OF_PASSAGE) == [({}, line) for line in text.split("\n")]
 
 
 @pytest.mark.parametrize(
@@ -79,5 +80,5 @@ def test_other_lines_of_dashes_are_text(text):
 )
 def test_faults_are_named_with_their_line(text, message):
     with pytest.raises(UserError) as raised:
-        paragraphs(text, "x")
+        paragraphs(text, "x", OF_PASSAGE)
     assert message in str(raised.value)

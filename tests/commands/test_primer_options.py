@@ -9,10 +9,8 @@ from data_loader import EmbeddedDataset, read_ink
 from data_loader.sources.ink_files import matched
 from model import load, sample
 from model.generation.options import Sampling
-from model.writer import Writer
 from tests.commands.networks import names, network, write
 from tests.data_loader import ink_formats
-from utils.alphabet import Alphabet
 from utils.checks import UserError
 from utils.page.inkml import write_inkml
 
@@ -104,19 +102,6 @@ def test_a_primer_after_which_nothing_is_left_to_write(checkpoints, ink, tmp_pat
         write(checkpoints["conditional"], tmp_path / "hi.svg", *words, "--text", "B")
 
 
-def test_no_space_where_the_network_knows_none():
-    class Digits:
-        alphabet = Alphabet("0123456789")
-
-    writer = Writer(Digits(), None, None, {})
-    primer = (np.zeros((2, 3)), "20")
-    assert writer._after(primer, "26") == "26"
-    writer.model.alphabet = Alphabet(" 0123456789")
-    assert writer._after(primer, "26") == " 26"
-    assert writer._after(None, "26") == "26"
-    assert writer._after((primer[0], ""), "26") == "26"  # of a primer that says nothing
-
-
 @pytest.mark.parametrize("name", NETWORKS)
 def test_ink_of_other_units_gets_the_networks_size(checkpoints, ink, tmp_path, name, capsys):
     small = ink * np.float32([1 / 64, 1 / 64, 1])
@@ -175,7 +160,6 @@ def test_what_does_not_fit_is_refused(checkpoints, ink, tmp_path):
     out.mkdir()
     for name, words, message in (
         ("conditional", [silent], r"silent\.inkml contains no text for .* --primer-text"),
-        ("conditional", [silent, "--primer-text", " "], "--primer-text is empty"),
         ("conditional", [loud], r"the network does not know 'Ü' \(U\+00DC\); --skip-unknown"),
         ("conditional", [tmp_path / "no"], r"no: cannot be read \(No such"),
         ("conditional", [out], "no ink there; what is read: InkML"),
@@ -186,26 +170,6 @@ def test_what_does_not_fit_is_refused(checkpoints, ink, tmp_path):
         assert not names(out)
     words = ("--primer", loud, "--skip-unknown", "--steps", 5, "--primer-scale", 1)
     write(checkpoints["conditional"], out, *words)
-
-
-def test_a_network_that_draws_nothing_like_its_data_needs_a_factor():
-    model = network("PredictionNetwork", head="regression")
-    with pytest.raises(UserError, match=r"no lines that a primer .* with --primer-scale"):
-        Writer(model, None, None, {}).own_hand()
-
-
-@pytest.mark.parametrize("name", NETWORKS)
-def test_any_sample_can_be_saved_as_inkml(checkpoints, tmp_path, name):
-    """Without a primer too: what is read back is what was written, unchanged."""
-    texts = ["<B> & 'c'"] * 3 if name == "conditional" else None
-    words = ["--seed", 7, "--num-samples", 3, "--inkml", "--steps", 60]
-    write(checkpoints[name], tmp_path, *words, *(["--text", texts[0]] if texts else []))
-    lines = sample(network(NETWORKS[name]), [7, 8, 9], texts, Sampling(bias=0.5, max_steps=60))
-    read = [read_ink(path)[0] for path in sorted(tmp_path.glob("*.inkml"))]
-    assert len(read) == 3
-    for one, line in zip(read, lines, strict=True):
-        np.testing.assert_array_equal(one.ink, line.ink)
-        assert one.text == line.text
 
 
 FORMATS = {

@@ -5,8 +5,8 @@ import re
 import pytest
 from PIL import Image
 
-from commands import command_line, search_options
-from experiments import COMMANDS
+from commands import search_options
+from experiments import parse
 from model import load
 from model.reader import Reader
 from model.recognition.encoder import GREEDY
@@ -53,14 +53,7 @@ def test_where_nothing_is_read_no_folder_is_made(checkpoints, tmp_path):
         (("legibility",), "it reads; use `read`"),
         (("evaluate", "--beam", "2", "--language-model", "nowhere.txt"), "nowhere.txt"),
         (("evaluate", "sometimes"), "no split 'sometimes'"),
-        (("continue", "valid"), "contains a CTCNetwork: it reads; use `read`"),
         (("write", "--text", "a"), "contains a CTCNetwork: it reads; use `read`"),
-        (("read", "x", "--skip-unknown"), "--skip-unknown belongs to write, legibility and blind"),
-        (("read", "x", "--num-samples", "1"), "--num-samples belongs to write, "),
-        (("evaluate", "--steps", "9"), "--steps belongs to write, "),
-        (("read", "x", "--primer", "x.inkml"), "--primer belongs to write"),
-        (("read", "x", "--inkml"), "--inkml belongs to write"),
-        (("read", "x.inkml", "--show", "window"), "--show belongs to write"),
     ],
 )
 def test_what_does_not_fit_is_said(checkpoints, tmp_path, words, message):
@@ -72,10 +65,7 @@ def test_what_does_not_fit_is_said(checkpoints, tmp_path, words, message):
     ("words", "message"),
     [
         (("read", __file__), "contains a SynthesisNetwork: it writes; use `write`"),
-        (("write", "--beam", "2"), "--beam belongs to read, evaluate and legibility"),
-        (("evaluate", "--beam", "2", "--language-model"), "--language-model is for a network that"),
-        (("continue", "valid", "--beam", "3"), "--beam belongs to read"),
-        (("continue", "--length-bonus", "1"), "--length-bonus belongs to read"),
+        (("evaluate", "--beam", "2", "--language-model"), "--beam is for a network that"),
     ],
 )
 def test_a_writer_refuses_what_is_for_readers(checkpoints, tmp_path, words, message):
@@ -104,14 +94,14 @@ def test_a_language_model_takes_texts_in_normal_form(checkpoints, tmp_path, caps
     path.write_text("cafe\u0301 and cafe\n", encoding="utf-8")  # the alphabet lacks the letter
     loaded = load(checkpoints["CTCNetwork"])
     words = ["read", "x", "--beam", "2", "--language-model", str(path)]
-    _, arguments = command_line.parse(words, COMMANDS)
+    _, arguments = parse(words)
     found = search_options.search_of(loaded, arguments).language_model
     same = CharacterLanguageModel.fit(["caf and cafe"], ALPHABET)
     assert perplexity(found, ["caf and cafe"]) == perplexity(same, ["caf and cafe"])
     assert "as the network does not know it: 'é'" in capsys.readouterr().out
     path.write_text("é\nß é\n", encoding="utf-8")
     with pytest.raises(UserError, match=r"text\.txt: it contains no text of characters"):
-        search_options.search_of(loaded, command_line.parse(words, COMMANDS)[1])
+        search_options.search_of(loaded, parse(words)[1])
 
 
 def test_ink_is_read_with_the_search_that_is_asked_for(checkpoints, data, tmp_path, monkeypatch):

@@ -101,7 +101,7 @@ def test_one_hand_has_its_biases_under_each_other(
 
 
 def test_a_picture_that_a_network_has_not_is_refused(unconditional, conditional, tmp_path):
-    with pytest.raises(UserError, match="no window over a text: --show window is for a conditi"):
+    with pytest.raises(UserError, match="no window over a text: leave out --show window"):
         write(unconditional, tmp_path / "out", "--show", "window")
     for arch in ("PredictionNetwork", "SynthesisNetwork"):
         path = save(tmp_path / arch / "c.pth", arch, head="regression")

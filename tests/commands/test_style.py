@@ -110,7 +110,7 @@ def test_all_styles_are_drawn(place, capsys):
         (["style", "list"], "there are no styles"),
         (["style", "draw"], "invalid choice"),
         (["write", "--style", "x"], "x: no such file or folder, nor a style"),
-        (["write", "--style", "my.inkml", "--primer", "my.inkml"], "--style or --primer, not both"),
+        (["write", "--style", "my.inkml", "--primer", "x"], "not allowed with argument --style"),
     ],
 )
 def test_bad_options_are_refused(place, words, message):

@@ -4,11 +4,9 @@ import re
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
-from argparse import Namespace
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from commands.write import file_names, save_line
@@ -16,20 +14,17 @@ from data_loader import read_ink
 from model import Line, load, sample
 from model.generation.options import Sampling
 from tests.commands.networks import (
-    ALPHABET,
-    NORMALISATION,
     ROOT,
-    evaluate,
     names,
     network,
     of_colour,
     points_in,
     save,
+    use,
     write,
 )
 from utils.alphabet import PANGRAM, Alphabet
 from utils.checks import UserError
-from utils.ink import strokes
 from utils.page.page import page_of_line
 from utils.page.pen import INK, PRIMER
 
@@ -72,17 +67,6 @@ def test_conditional_network_writes_texts(conditional, tmp_path, capsys):
             assert (np.asarray(picture.convert("L")) < 100).any(), path.name
 
 
-def test_a_line_is_the_same_whatever_else_is_written(conditional, tmp_path):
-    write(conditional, tmp_path / "alone", "--text", "same", "--seed", 8)
-    write(conditional, tmp_path / "among", "--text", "other", "--text", "same", "--seed", 7,
-         "--num-samples", 2)  # fmt: skip
-    name = "conditional-same-seed8.svg"
-    one, two = points_in(tmp_path / "alone" / name), points_in(tmp_path / "among" / name)
-    assert len(one) == len(two)
-    for first, second in zip(one, two, strict=True):
-        np.testing.assert_allclose(first, second, atol=0.1)
-
-
 def test_default_text_uses_the_whole_alphabet_of_letters(conditional, tmp_path, capsys):
     assert set(PANGRAM.lower()) - set(" ,") == set("abcdefghijklmnopqrstuvwxyz")
     write(conditional, tmp_path, "--steps", 30)
@@ -92,33 +76,11 @@ def test_default_text_uses_the_whole_alphabet_of_letters(conditional, tmp_path, 
     assert title.text == PANGRAM
 
 
-def test_steps_limit_a_line(unconditional, tmp_path):
-    write(unconditional, tmp_path, "--steps", 25, "--num-samples", 1)
-    (line,) = sample(network("PredictionNetwork"), [0], sampling=Sampling(bias=0.5, max_steps=25))
-    drawn = points_in(tmp_path / "unconditional-seed0.svg")
-    assert len(drawn) == len(strokes(line.ink))
-    assert sum(map(len, drawn)) >= 26 > sum(map(len, drawn)) - len(drawn)  # a dot has two ends
-
-
 def test_unconditional_network_draws_lines(unconditional, tmp_path, capsys):
     write(unconditional, tmp_path, "--steps", 20)
     expected = [f"unconditional-seed{seed}.{kind}" for seed in range(5) for kind in ("png", "svg")]
     assert names(tmp_path) == sorted([*expected, "unconditional.png"])
     assert "stopping rule" not in capsys.readouterr().out
-
-
-def test_other_files_stay_and_the_same_call_gives_the_same_files(unconditional, tmp_path):
-    (tmp_path / "mine.txt").write_text("mine")
-    contents = []
-    for _ in range(2):
-        write(unconditional, tmp_path, "--steps", 20, "--num-samples", 2)
-        contents.append({path.name: path.read_bytes() for path in tmp_path.iterdir()})
-    assert contents[0] == contents[1]
-    assert contents[0]["mine.txt"] == b"mine"
-    write(unconditional, tmp_path, "--steps", 20, "--num-samples", 1, "--seed", 9)
-    later = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
-    assert contents[0].items() <= later.items()
-    assert later.keys() - contents[0].keys() == {f"unconditional-seed9.{k}" for k in ("png", "svg")}
 
 
 def test_the_pen_can_be_left_to_the_paper(conditional, tmp_path):
@@ -139,24 +101,6 @@ def test_the_pen_can_be_left_to_the_paper(conditional, tmp_path):
     assert svg["usual"].read_text().count("<path") != ends
 
 
-def test_what_a_line_was_drawn_from_is_what_the_density_shows(conditional):
-    """Fed with its own line, the network predicts what it did when it wrote it."""
-    loaded = load(conditional, "cpu")
-    (line,) = sample(loaded.model, [1], ["abc"], Sampling(bias=0.0, max_steps=30))
-    mixture = loaded.predict(line).prediction[0]
-    assert mixture.weights.shape[0] == len(line.ink) - 1
-    target = torch.from_numpy(NORMALISATION.apply(line.ink[1:]))
-    text = torch.from_numpy(ALPHABET.encode("abc"))[None]
-    state, log_prob = None, []
-    points = torch.from_numpy(NORMALISATION.apply(line.ink))
-    with torch.no_grad():
-        for step in range(len(line.ink) - 1):
-            output = loaded.model(points[None, step : step + 1], text, torch.tensor([3]), state)
-            state = output.state
-            log_prob.append(output.prediction.log_prob(points[None, step + 1 : step + 2])[0, 0])
-    np.testing.assert_allclose(mixture.log_prob(target), torch.stack(log_prob), atol=1e-3)
-
-
 def test_lines_say_whether_they_ended_by_themselves(tmp_path, capsys):
     path = save(tmp_path / "a/one/c.pth", end_of_sequence=True, end_bias=2.0)
     write(path, tmp_path / "out", "--num-samples", 4, "--steps", 9)
@@ -169,12 +113,11 @@ def test_lines_say_whether_they_ended_by_themselves(tmp_path, capsys):
 
 def test_a_primer_is_drawn_in_another_colour(tmp_path):
     loaded = load(save(tmp_path / "a/one/c.pth"), "cpu")
-    arguments = Namespace(show=[])
     ink = np.zeros((40, 3), np.float32)
     ink[1:, :2] = 5.0
     for primed in (0, 20):
         line = Line(ink=ink, primed=primed, peaks=None, text=None, ended=False, bias=None)
-        save_line(loaded, arguments, line, tmp_path / "one", [".png", ".svg"])
+        save_line(loaded, line, tmp_path / "one", [".png", ".svg"])
         assert of_colour(tmp_path / "one.png", INK) > 10
         assert (of_colour(tmp_path / "one.png", PRIMER) > 10) == bool(primed)
 
@@ -187,7 +130,7 @@ def test_unknown_characters_are_named_and_can_be_left_out(conditional, tmp_path,
     write(conditional, tmp_path / "out", *words, "--skip-unknown")
     assert "U+00E9" in capsys.readouterr().out
     assert "conditional-caf-seed0.svg" in names(tmp_path / "out")
-    with pytest.raises(UserError, match="--skip-unknown is for a --text"):
+    with pytest.raises(UserError, match="--skip-unknown is for --text"):
         write(conditional, tmp_path / "out", "--skip-unknown")
     with pytest.raises(UserError, match="nothing to write in '\u00e9'"):
         write(conditional, tmp_path / "out", "--text", "\u00e9", "--skip-unknown")
@@ -231,20 +174,11 @@ def test_file_names_are_plain_and_differ():
     assert made == ["Hello-world", "hello-world-2", "HELLO-world-3", "text"]
 
 
-@pytest.mark.parametrize("words", [["--text", "a"], ["--show", "window"]])
+@pytest.mark.parametrize("words", [["--text", "a"]])
 def test_a_network_without_a_text_takes_none(unconditional, tmp_path, words):
     with pytest.raises(UserError, match="conditional one"):
         write(unconditional, tmp_path / "out", *words)
     assert not (tmp_path / "out").exists()
-
-
-def test_no_training_data_is_needed(tmp_path):
-    dataset = {"type": "IAMOnDBDataset", "args": {"root": str(tmp_path / "nowhere")}}
-    path = save(tmp_path / "far.pth", "PredictionNetwork", "far", dataset=dataset)
-    write(path, tmp_path / "out", "--num-samples", 1, "--steps", 10)
-    assert "far-seed0.png" in names(tmp_path / "out")
-    with pytest.raises(UserError, match="nowhere"):
-        evaluate(path, tmp_path / "out")
 
 
 def test_a_folder_means_its_newest_whole_checkpoint(tmp_path, caplog):
@@ -255,13 +189,6 @@ def test_a_folder_means_its_newest_whole_checkpoint(tmp_path, caplog):
     write(tmp_path / "run", tmp_path / "out", "--num-samples", 1, "--steps", 10)
     assert names(tmp_path / "out") == ["epoch2-seed0.png", "epoch2-seed0.svg"]
     assert "checkpoint-epoch3.pth" in caplog.text
-
-
-def test_a_checkpoint_that_lacks_what_is_needed_is_refused(tmp_path):
-    for key, message in (("alphabet", "alphabet"), ("normalisation", "normalisation")):
-        path = save(tmp_path / f"{key}.pth", "SynthesisNetwork", "less", changes={key: None})
-        with pytest.raises(UserError, match=message):
-            write(path, tmp_path / "out")
 
 
 @pytest.mark.slow
@@ -389,3 +316,39 @@ def test_errors_are_reported_without_torch(conditional, tmp_path):
         ("read", "x", "--beam", 2, "--language-model", tmp_path / "none.txt"),
     ):
         assert imported(*words) == [], words
+
+
+@pytest.mark.slow
+def test_a_sheet_has_a_row_for_each_network(tmp_path, capsys):
+    paths = [
+        save(tmp_path / f"{bias}.pth", end_of_sequence=True, end_bias=bias) for bias in (4.0, -30.0)
+    ]
+    words = ("--num-samples", 4, "--steps", 60, "--seed", 5, "--output", tmp_path / "out")
+    use("write", "-r", *paths, *words)
+    assert names(tmp_path / "out") == ["sheet.png"]
+    printed = capsys.readouterr().out
+    sampling = Sampling(bias=0.5, max_steps=60)
+    lines = sample(load(paths[0], "cpu").model, range(5, 9), sampling=sampling)
+    assert f"{paths[0]} · {sum(line.ended for line in lines)} of 4 ended\n" in printed
+    assert f"{paths[1]} · 4 of 4 ended\n" in printed
+    assert "sheet.png  (2 rows of 4, seeds from 5)" in printed
+    assert of_colour(tmp_path / "out" / "sheet.png", INK) > 500
+
+
+def test_a_squared_error_has_no_density_to_sharpen(tmp_path):
+    path = save(tmp_path / "a" / "c.pth", head="regression")
+    for option in ("--bias", "--pen-sharpness"):
+        with pytest.raises(UserError, match=f"regression head.*leave out {option}"):
+            write(path, tmp_path / "out", option, 1)
+
+
+def test_the_beginning_of_a_line_is_continued_by_its_whole_text(conditional, tmp_path):
+    write(conditional, tmp_path / "line.inkml", "--text", "on it", "--steps", 60)
+    primer = ("--primer", tmp_path / "line.inkml", "--primer-scale", 1, "--primer-points", 15)
+    words = ("--primer-text", "", "--text", "on it", "--steps", 20, "--bias", 0)
+    write(conditional, tmp_path / "on.inkml", *primer, *words)
+    (whole,), (read,) = read_ink(tmp_path / "line.inkml"), read_ink(tmp_path / "on.inkml")
+    sampling = Sampling(bias=0.0, max_steps=20)
+    start = whole.ink[:15], ""
+    (line,) = sample(network("SynthesisNetwork"), [0], ["on it"], sampling, primer=start)
+    np.testing.assert_array_equal(read.ink, line.written)

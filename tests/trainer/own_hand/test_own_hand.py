@@ -15,7 +15,6 @@ import train
 from base.checkpoint import load_checkpoint, save_checkpoint
 from base.pretrained import pretrained
 from base.run_folder import RunFolder
-from commands import command_line
 from data_loader.sources.ink_files import read_ink
 from data_loader.synthetic.embedded import EmbeddedDataset
 from model import SynthesisNetwork, load
@@ -272,7 +271,7 @@ def test_the_script_learns_a_hand_and_goes_on_where_it_was_stopped(
     assert {"hand.pth", "hand.json", "practice.npz"} <= {one.name for one in whole.iterdir()}
     assert "8 lines of a hand" in caplog.text and "of what was learned" in caplog.text
     (shown,) = re.findall(r"python experiments\.py (page FILE .*)", caplog.text)
-    assert command_line.parse(shown.split(), experiments.COMMANDS)[1].resume == str(whole)
+    assert experiments.parse(shown.split())[1].resume == str(whole)
     assert load(whole / "hand.pth", "cpu").write("hi", seed=1).ended
     assert "training" not in load_checkpoint(whole / "hand.pth")
     checkpoint = next(whole.glob("checkpoint-*.pth"))
