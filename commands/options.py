@@ -1,6 +1,7 @@
 """Options shared by several commands, and what they mean."""
 
 import argparse
+import math
 import os
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -51,7 +52,7 @@ def typed(function: Callable[[str], Any]) -> Callable[[str], Any]:
     return parse
 
 
-def number(kind: type, low: float | None, high: float | None = None) -> Callable[[str], Any]:
+def number(kind: type, low: float, high: float = math.inf) -> Callable[[str], Any]:
     """Return the argparse type of numbers of a kind within bounds."""
 
     def parse(text: str) -> Any:
