@@ -17,7 +17,6 @@ import argparse
 import logging
 import sys
 from contextlib import nullcontext
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -70,39 +69,38 @@ def main(words: list[str] | None = None) -> int:
 def train(arguments: argparse.Namespace) -> int:
     """Start a new run or resume one, and return the exit status."""
     options.load_modules(arguments)
-    begun, run = (arguments.config, arguments.resume), None
-    if arguments.resume and not arguments.config and not arguments.prepare:
+    run = None
+    if arguments.resume and not (arguments.config or arguments.prepare):
         run = RunFolder.of(arguments.resume)
         if run and not (arguments.run_id in (None, run.run_id) and run.continues(arguments.resume)):
             run = None
     # Held before looking for its newest checkpoint: another process may save one.
     with run.held() if run else nullcontext():
-        if run and (beginning := distributed.broadcast_object(run.beginning)):
+        begun = distributed.broadcast_object(run.beginning) if run else None
+        if begun:
             log.warning("%s was stopped before its first checkpoint: starting over", run.models)
-            begun = beginning
-        former = None if begun[1] is None else find(begun[1], resumed=not begun[0])
-        if begun[0]:
-            arch = None if former is None else former.checkpoint["config"].get("arch")
-            config = ConfigParser.from_file(begun[0], arguments.overrides, arch)
+        file, place = begun or (arguments.config, arguments.resume)
+        resumed = file is None
+        path, former = find(place, resumed) if place else (None, None)
+        if resumed:
+            config = ConfigParser.from_checkpoint(former["config"], path, arguments.overrides)
         else:
-            stored = former.checkpoint["config"]
-            config = ConfigParser.from_checkpoint(stored, former.path, arguments.overrides)
-        settings = config.config["trainer"]["args"]
-        alphabet = former.alphabet(config) if former else None
-        # Weights that do not fit are refused before data is loaded.
-        features = sketch(config, former, alphabet).features
+            arch = former and former["config"].get("arch")
+            config = ConfigParser.from_file(file, arguments.overrides, arch)
+        alphabet = stored_alphabet(former, path) if former and config.needs_text else None
+        features = sketch(config, former, path, alphabet, resumed).features
         run = run or distributed.broadcast_object(lambda: new_run(config.name, arguments.run_id))
+        settings = config.config["trainer"]["args"]
         device, seed = resolve_device(arguments.device), settings.get("seed", 0)
         seed_all(seed)
 
-        normalisation = None
-        if former and (former.resumed or settings.get("keep_normalisation", False)):
-            normalisation = stored_normalisation(former.checkpoint, former.path)
+        normalisation, fitted = None, {}
+        if resumed or (former and settings.get("keep_normalisation", False)):
+            normalisation = stored_normalisation(former, path)
         loader = config.build("data_loader", seed, normalisation, alphabet)
-        fitted = {}
         if former:
-            fitted = loader.source.fit(former.path, alphabet, device, resumed=former.resumed)
-        loader.prepare(features, extends_alphabet=former is not None and not former.resumed)
+            fitted = loader.source.fit(path, alphabet, device, resumed=resumed)
+        loader.prepare(features, extends_alphabet=former is not None and not resumed)
         log.info("%s", loader.source.report())
         if new := loader.new_characters:
             log.info("new characters: %d, with counts in all splits\n%s", len(new), table(new))
@@ -111,10 +109,12 @@ def train(arguments: argparse.Namespace) -> int:
             return 0
 
         seed_all(seed)  # Again: the main process alone may have drawn while the data was prepared.
-        model = config.build_model(loader.normalisation, loader.alphabet)
-        if former and not former.resumed:
-            size, weights = alphabet and len(alphabet), former.checkpoint["state_dict"]
-            load_weights(model, weights, former.path, vocab_size=size, grow=True)
+        model, weights_from = config.build_model(loader.normalisation, loader.alphabet), path
+        if resumed:
+            weights_from = (origin := RunFolder.of(path)) and origin.first_weights()
+        elif former:
+            size = alphabet and len(alphabet)
+            load_weights(model, former["state_dict"], path, vocab_size=size, grow=True)
         optimizer = config.build("optimizer", model.to(device).parameters())
         schedule = None
         if config.config["lr_scheduler"] is not None:
@@ -126,39 +126,14 @@ def train(arguments: argparse.Namespace) -> int:
             *("trainer", model, loss, metrics, optimizer, schedule),
             *(loader, loader.split("valid"), run, device, header),
         )
-        if former and former.resumed:
-            trainer.resume(former.checkpoint, former.path)
-        stopped_by = trainer.train(former and former.first_weights)
+        if resumed:
+            trainer.resume(former, path)
+        stopped_by = trainer.train(weights_from)
     return 0 if stopped_by is None else 128 + stopped_by
 
 
-@dataclass(frozen=True)
-class Former:
-    """The training that this one continues.
-
-    Attributes:
-        path: the checkpoint's file.
-        checkpoint: what it holds.
-        resumed: whether the run itself goes on; else a new one starts from its weights.
-    """
-
-    path: Path
-    checkpoint: dict[str, Any]
-    resumed: bool
-
-    def alphabet(self, config: ConfigParser) -> Alphabet | None:
-        """Return the alphabet of its network, if the config's network needs one."""
-        return stored_alphabet(self.checkpoint, self.path) if config.needs_text else None
-
-    @property
-    def first_weights(self) -> Path | None:
-        """The checkpoint with whose weights the run began, if any."""
-        run = RunFolder.of(self.path) if self.resumed else None
-        return (run and run.first_weights()) if self.resumed else self.path
-
-
-def find(place: str, resumed: bool) -> Former:
-    """Return the training whose checkpoint -r names.
+def find(place: str, resumed: bool) -> tuple[Path, dict[str, Any]]:
+    """Return the file and the contents of the checkpoint that -r names.
 
     Raises:
         CheckpointError: if there is none, or it is to be resumed and cannot be.
@@ -166,34 +141,37 @@ def find(place: str, resumed: bool) -> Former:
     path, checkpoint, skipped = distributed.broadcast_object(lambda: find_checkpoint(place))
     for cause in skipped:
         log.warning("skipped %s", cause)
+    if resumed and "training" not in checkpoint:
+        raise CheckpointError(
+            f"{path}: contains no training state and cannot be resumed; -c CONFIG starts a new "
+            "training from its weights"
+        )
     if resumed:
-        if "training" not in checkpoint:
-            raise CheckpointError(
-                f"{path}: contains no training state and cannot be resumed; -c CONFIG starts a new "
-                "training from its weights"
-            )
         extension.check(checkpoint.get("modules", {}), path)
-    return Former(path, checkpoint, resumed)
+    return path, checkpoint
 
 
-def sketch(config: ConfigParser, former: Former | None, alphabet: Alphabet | None) -> BaseModel:
-    """Return the config's network without memory for its weights.
+def sketch(
+    config: ConfigParser,
+    former: dict[str, Any] | None,
+    path: Path | None,
+    alphabet: Alphabet | None,
+    resumed: bool,
+) -> BaseModel:
+    """Return the config's network without memory for its weights, before any data loads.
 
     Raises:
-        CheckpointError: if the former network's weights do not fit.
+        CheckpointError: if the weights of the checkpoint `former`, read from `path`, do not fit.
     """
-    supplied = STAND_INS["normalisation"], alphabet
     with torch.device("meta"):
-        if former is None:
-            return config.build_model(STAND_INS["normalisation"], STAND_INS["alphabet"])
-        model = config.build_model(*supplied)
-        weights = {name: one.to("meta") for name, one in former.checkpoint["state_dict"].items()}
+        model = config.build_model(STAND_INS["normalisation"], alphabet or STAND_INS["alphabet"])
+    if former:
+        weights = {name: one.to("meta") for name, one in former["state_dict"].items()}
         size = None if alphabet is None else len(alphabet)
-        if not former.resumed:
+        if not resumed:
             weights = model.extend_state_dict(weights, size)
-    before = former.checkpoint["config"].get("arch")
-    with naming_incompatibilities(before, config.config["arch"], former.path):
-        check_weights(model, weights, former.path, size)
+        with naming_incompatibilities(former["config"].get("arch"), config.config["arch"], path):
+            check_weights(model, weights, path, size)
     return model
 
 
@@ -205,17 +183,15 @@ def checkpoint_header(
     device: torch.device,
 ) -> dict[str, Any]:
     """Return what the checkpoints of a run hold beside its state; `fitted` goes into the config."""
-    source = loader.source
     if fitted:
         config["data_loader"]["args"]["dataset"]["args"] |= fitted
+    source = loader.source
+    units = {"canonical": source.canonical, "quantisation_step": source.quantisation_step}
     return {
         "config": config,
         "alphabet": loader.alphabet.characters if model.needs_text else None,
         "normalisation": loader.normalisation.to_dict(),
-        "dataset": {
-            "canonical": source.canonical,
-            "quantisation_step": source.quantisation_step,
-        },
+        "dataset": units,
         "versions": versions(device),
         "modules": extension.versions(),
     }

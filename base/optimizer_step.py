@@ -17,7 +17,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from base import distributed
 from base.checkpoint import like, load_weights
-from base.weight_noise import AdaptiveWeightNoise, FixedWeightNoise
+from base.weight_noise import WeightNoise
 from utils.checks import CheckpointError
 
 log = logging.getLogger(__name__)
@@ -73,12 +73,11 @@ class OptimizerStep:
             self.average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(ema_decay))
         self.noise = self.noise_optimizer = None
         if weight_noise != "off":
-            kind = FixedWeightNoise if weight_noise == "fixed" else AdaptiveWeightNoise
-            self.noise = kind(model, weight_noise_std)
-            if self.noise.parameters():
-                # As one more group of `optimizer` it would come too late for the schedule, which
-                # was built on that; so it follows the settings of the first group at every step.
-                self.noise_optimizer = type(optimizer)(self.noise.parameters())
+            self.noise = WeightNoise(model, weight_noise_std, weight_noise == "adaptive")
+        if weight_noise == "adaptive":
+            # As one more group of `optimizer` it would come too late for the schedule, which was
+            # built on that; so it follows the settings of the first group at every step.
+            self.noise_optimizer = type(optimizer)(self.noise.log_stds)
         self._optimizer_start = _settings(optimizer)
         self._scheduler_start = copy.deepcopy(lr_scheduler.state_dict()) if lr_scheduler else None
 
@@ -122,7 +121,7 @@ class OptimizerStep:
         trained = self.weights
         if self.noise is not None:
             self.noise.add_gradients(divergence_factor)
-            trained = [*trained, *self.noise.parameters()]
+            trained = [*trained, *self.noise.log_stds]
         norm = float(nn.utils.clip_grad_norm_(trained, self.clip_norm))
         if math.isfinite(norm):
             self.scaler.step(self.optimizer)
@@ -160,8 +159,7 @@ class OptimizerStep:
 
     def divergence(self) -> float | None:
         """Return the divergence of adaptive noise in nats, or None."""
-        adaptive = isinstance(self.noise, AdaptiveWeightNoise)
-        return float(self.noise.divergence()) if adaptive else None
+        return None if self.noise_optimizer is None else float(self.noise.divergence())
 
     def are_finite(self) -> bool:
         """Return whether all weights are finite."""
@@ -180,7 +178,9 @@ class OptimizerStep:
             "lr_scheduler": self.lr_scheduler.state_dict() if self.lr_scheduler else None,
             "lr_scheduler_start": self._scheduler_start,
             "scaler": self.scaler.state_dict(),
-            "weight_noise": self.noise.state_dict() if self.noise else {},
+            "weight_noise": {"log_stds": [one.detach() for one in self.noise.log_stds]}
+            if noise
+            else {},
             # Its settings are those of `optimizer` in each step.
             "weight_noise_optimizer": {"state": noise.state_dict()["state"]} if noise else None,
         }
@@ -220,9 +220,10 @@ class OptimizerStep:
             used = state["optimizer_type"]
             log.warning("%s used %s: %s starts from a fresh state", source, used, kind)
         if self.noise_optimizer is not None and state["weight_noise"]:
-            own = self.noise.state_dict()
-            like(state["weight_noise"], own, f"{source}: training.update.weight_noise")
-            self.noise.load_state_dict(state["weight_noise"])
+            own, former = self.noise.log_stds, state["weight_noise"]["log_stds"]
+            like(former, own, f"{source}: training.update.weight_noise.log_stds")
+            with torch.no_grad():
+                torch._foreach_copy_(own, former)
             if same_kind and (former := state["weight_noise_optimizer"]):
                 self._update_noise_settings()
                 _restore(self.noise_optimizer, former["state"], source)

@@ -13,84 +13,54 @@ import torch
 from torch import Tensor, nn
 
 
-class FixedWeightNoise:
-    """Gaussian noise of constant size on every trainable weight, drawn for each step.
+class WeightNoise:
+    """Gaussian noise on every trainable weight, w = mu + s * noise, drawn for each step.
+
+    The model's weights are the means mu, the weights to evaluate with. The size s of adaptive noise
+    is learned for each weight, as ln s. Then to the loss of a sequence comes
+    KL / (number of training sequences), with
+
+        KL = sum_i ln(sigma_p / s_i) + ((mu_i - mu_p)^2 + s_i^2) / (2 sigma_p^2) - 1/2
+
+    and the prior that makes it least: mu_p = mean of mu_i,
+    sigma_p^2 = mean of s_i^2 + (mu_i - mu_p)^2, over all weights of the network.
+
+    Attributes:
+        log_stds: the ln s of adaptive noise, one tensor for each of the weights; else empty.
 
     Args:
         model: the network; between steps it holds the weights without noise.
-        std: standard deviation of the noise.
+        std: standard deviation of the noise, or where it starts (Graves 2011, the paper: 0.075).
+        adaptive: whether it is learned.
     """
 
-    def __init__(self, model: nn.Module, std: float) -> None:
-        self.std = std
+    def __init__(self, model: nn.Module, std: float, adaptive: bool) -> None:
+        self.std, self.adaptive = std, adaptive
         self.weights = [weight for weight in model.parameters() if weight.requires_grad]
+        self.count = sum(weight.numel() for weight in self.weights)
+        start = math.log(std)
+        learned = self.weights if adaptive else []
+        self.log_stds = [nn.Parameter(torch.full_like(weight, start)) for weight in learned]
         self._noise: list[Tensor] = []
-
-    def parameters(self) -> list[nn.Parameter]:
-        """Return what is learned beside the weights: nothing."""
-        return []
-
-    def _widths(self) -> list[Tensor | float]:
-        return [self.std] * len(self.weights)
 
     @contextmanager
     def applied(self) -> Iterator[None]:
-        """Inside, the weights are `mean + width * noise`; afterwards the means again, exactly."""
+        """Inside, the weights are noisy; afterwards they are the means again, exactly."""
         means = [weight.detach().clone() for weight in self.weights]
         self._noise = [torch.randn_like(weight) for weight in self.weights]
+        widths = [one.detach().exp() for one in self.log_stds] or [self.std] * len(self.weights)
         try:
             with torch.no_grad():
-                for weight, width, noise in zip(
-                    self.weights, self._widths(), self._noise, strict=True
-                ):
+                for weight, width, noise in zip(self.weights, widths, self._noise, strict=True):
                     weight.add_(noise * width)
             yield
         finally:
             with torch.no_grad():
                 torch._foreach_copy_(self.weights, means)
 
-    def add_gradients(self, factor: float) -> None:
-        """Complete the gradients after the backward pass; nothing to add for a fixed size."""
-
-    def state_dict(self) -> dict:
-        """Return what resuming needs: nothing, the noise comes from the global generator."""
-        return {}
-
-    def load_state_dict(self, state: dict) -> None:
-        """Restore what `state_dict` returned."""
-
-
-class AdaptiveWeightNoise(FixedWeightNoise):
-    """Gaussian noise whose size is learned for each weight, w = mu + s * noise.
-
-    The model's weights are the means mu, the weights to evaluate with; ln s is learned beside
-    them. `std` is the starting value of every s (Graves 2011, the paper: 0.075).
-
-    To the loss of a sequence comes KL / (number of training sequences), with
-
-        KL = sum_i ln(sigma_p / s_i) + ((mu_i - mu_p)^2 + s_i^2) / (2 sigma_p^2) - 1/2
-
-    and the prior that makes it least: mu_p = mean of mu_i,
-    sigma_p^2 = mean of s_i^2 + (mu_i - mu_p)^2, over all weights of the network.
-    """
-
-    def __init__(self, model: nn.Module, std: float) -> None:
-        super().__init__(model, std)
-        self.log_stds = [
-            nn.Parameter(torch.full_like(weight, math.log(std))) for weight in self.weights
-        ]
-        self.count = sum(weight.numel() for weight in self.weights)
-
-    def parameters(self) -> list[nn.Parameter]:
-        """Return the ln s, one tensor for each of the weights, in their order."""
-        return self.log_stds
-
-    def _widths(self) -> list[Tensor | float]:
-        return [log_std.detach().exp() for log_std in self.log_stds]
-
     @torch.no_grad()
     def prior(self) -> tuple[Tensor, Tensor]:
-        """Return mean and variance of the prior that fits best, scalars."""
+        """Return mean and variance of the prior that fits adaptive noise best, scalars."""
         mean = sum(weight.sum() for weight in self.weights) / self.count
         squares = sum(
             ((weight - mean) ** 2).sum() + (2 * log_std).exp().sum()
@@ -110,7 +80,7 @@ class AdaptiveWeightNoise(FixedWeightNoise):
 
     @torch.no_grad()
     def add_gradients(self, factor: float) -> None:
-        """Complete the gradients after the backward pass.
+        """Complete the gradients after the backward pass; nothing to add for a fixed size.
 
         The weights hold dL/dw at the noisy weights. dL/dmu is the same, dL/d(ln s) is
         dL/dw * noise * s; to both comes `factor` times the gradient of KL, whose prior may be held
@@ -119,6 +89,8 @@ class AdaptiveWeightNoise(FixedWeightNoise):
         Args:
             factor: the weight of KL in the loss.
         """
+        if not self.adaptive:
+            return
         mean, variance = self.prior()
         for weight, log_std, noise in zip(self.weights, self.log_stds, self._noise, strict=True):
             if weight.grad is None:
@@ -126,13 +98,3 @@ class AdaptiveWeightNoise(FixedWeightNoise):
             std = log_std.exp()
             log_std.grad = weight.grad * noise * std + factor * (std**2 / variance - 1)
             weight.grad.add_((weight - mean) / variance, alpha=factor)
-
-    def state_dict(self) -> dict:
-        """Return the ln s as plain tensors."""
-        return {"log_stds": [log_std.detach().clone() for log_std in self.log_stds]}
-
-    @torch.no_grad()
-    def load_state_dict(self, state: dict) -> None:
-        """Restore what `state_dict` returned."""
-        for log_std, saved in zip(self.log_stds, state["log_stds"], strict=True):
-            log_std.copy_(saved)

@@ -102,7 +102,7 @@ def test_two_processes_train_as_one_and_one_of_them_writes(workplace):
         assert_close(MODELS / "one" / name, MODELS / "two" / name)
 
     # Everything once.
-    assert out.count("train: 9 lines") == out.count("epoch 3/3: ") == 1
+    assert out.count("train        9 lines") == out.count("epoch 3/3: ") == 1
     assert out.count("to use it: python experiments.py write -r saved/models/tiny/two") == 1
     for folder in (MODELS, LOG):
         one, two = (

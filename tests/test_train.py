@@ -199,7 +199,7 @@ def test_an_existing_run_is_refused(workplace, capsys):
 def test_prepare_prints_counts_and_ends(workplace, capsys):
     assert run("-c", "config.json", "--prepare") == 0
     printed = capsys.readouterr().out
-    assert all(f"{split}: " in printed for split in ("train", "valid", "test"))
+    assert all(f"\n  {split} " in printed for split in ("train", "valid", "test"))
     assert not Path("saved").exists()
 
 
@@ -474,7 +474,7 @@ def test_a_run_that_was_stopped_before_its_first_checkpoint(workplace, monkeypat
         "c": ["-c", "config.json", "-r", str(MODELS / "whole")],
     }
     with monkeypatch.context() as patch:
-        patch.setattr(BaseTrainer, "_run", killed)
+        patch.setattr(BaseTrainer, "_train_epochs", killed)
         for run_id, words in started.items():
             with pytest.raises(Killed):
                 run(*words, "--run-id", run_id)

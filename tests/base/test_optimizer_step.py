@@ -26,7 +26,6 @@ from torch.optim import lr_scheduler
 
 from base.base_trainer import TrainingFailed
 from base.checkpoint import load_checkpoint, newest_checkpoint
-from base.weight_noise import AdaptiveWeightNoise
 
 
 def test_clipping_by_norm(tmp_path):
@@ -117,11 +116,11 @@ def test_adaptive_noise_adds_the_description_length(tmp_path, by_points):
         steps_per_epoch=1,
         epochs=1,
     )
-    assert isinstance(trainer.optimizer_step.noise, AdaptiveWeightNoise)
+    assert trainer.optimizer_step.noise.adaptive
     names = [name for name, _ in trainer.model.named_parameters()]
     means = [weight.detach().clone().requires_grad_() for weight in trainer.model.parameters()]
     log_stds = [
-        part.detach().clone().requires_grad_() for part in trainer.optimizer_step.noise.parameters()
+        part.detach().clone().requires_grad_() for part in trainer.optimizer_step.noise.log_stds
     ]
     model, indices = copy.deepcopy(trainer.model), batch_of(trainer, last=1)
     trainer.train()
@@ -151,7 +150,7 @@ def test_adaptive_noise_adds_the_description_length(tmp_path, by_points):
     (loss / (points if by_points else len(indices))).backward()
     for name, mean in zip(names, means, strict=True):
         torch.testing.assert_close(weights(trainer)[name], mean.detach() - 0.3 * mean.grad)
-    for part, log_std in zip(trainer.optimizer_step.noise.parameters(), log_stds, strict=True):
+    for part, log_std in zip(trainer.optimizer_step.noise.log_stds, log_stds, strict=True):
         torch.testing.assert_close(part.detach(), log_std.detach() - 0.3 * log_std.grad)
     logged = float(rows(trainer)[0]["weight_noise_divergence"])
     assert logged == pytest.approx(float(trainer.optimizer_step.noise.divergence()) / len(TRAIN))
@@ -164,7 +163,7 @@ def test_what_adaptive_noise_learns_follows_the_schedule(tmp_path):
     class Watching(ChunkTrainer):
         def _train_step(self):
             loss = super()._train_step()
-            stds.append([part.detach().clone() for part in self.optimizer_step.noise.parameters()])
+            stds.append([part.detach().clone() for part in self.optimizer_step.noise.log_stds])
             return loss
 
     make(
@@ -183,7 +182,7 @@ def test_what_decays_weights_leaves_the_size_of_the_noise_alone(tmp_path, optimi
     """Graves 2011 has a prior for the weights and their widths, and no other pull on ln s."""
     trainer = make(tmp_path, optimizer=optimizer, weight_noise="adaptive", weight_noise_std=0.075)
     trainer.optimizer_step.optimizer.param_groups[0][decay] = 0.5
-    stds = trainer.optimizer_step.noise.parameters()
+    stds = trainer.optimizer_step.noise.log_stds
     before = [log_std.detach().clone() for log_std in stds]
     trainer.optimizer_step.noise.add_gradients = lambda _: [
         setattr(log_std, "grad", torch.zeros_like(log_std)) for log_std in stds
@@ -270,14 +269,14 @@ def test_a_skipped_step_changes_nothing(tmp_path):
         weight_noise="adaptive",
     )
     before, rate = weights(trainer), trainer.optimizer_step.optimizer.param_groups[0]["lr"]
-    log_stds = copy.deepcopy(trainer.optimizer_step.noise.parameters())
+    log_stds = copy.deepcopy(trainer.optimizer_step.noise.log_stds)
     with pytest.raises(TrainingFailed):
         trainer.train()
     assert (
         same(before, weights(trainer))
         and rate == trainer.optimizer_step.optimizer.param_groups[0]["lr"]
     )
-    assert all(map(torch.equal, log_stds, trainer.optimizer_step.noise.parameters()))
+    assert all(map(torch.equal, log_stds, trainer.optimizer_step.noise.log_stds))
 
 
 @pytest.mark.parametrize(("by", "count"), [("batch", 5), ("epoch", 1)])
