@@ -4,7 +4,6 @@ Log-loss depends on the unit of the offsets: `Normalisation.nats_in` says by how
 """
 
 import math
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -17,7 +16,7 @@ from base.base_dataset import BaseDataset
 from base.base_model import BaseModel
 from model.generation.loss import SquaredError
 from model.generation.metrics import SSE
-from model.generation.mixture import NextPoint, cross_entropy
+from model.generation.mixture import cross_entropy
 from model.recognition.encoder import GREEDY, RecognitionNetwork, Search
 from model.recognition.transcribing import Transcription, read_each_way
 from utils.checks import UserError
@@ -88,43 +87,60 @@ def evaluate(
     Raises:
         UserError: if there is no sequence.
     """
-    if model.head == "regression":
-        return _evaluate_estimates(model, loader, normalisation, canonical, device, progress)
-    std = np.array(normalisation.std)
+    std, has_density = np.array(normalisation.std), model.head != "regression"
     unit = std if canonical is None else np.array(canonical)
-    shift = 0.0 if canonical is None else normalisation.nats_in(canonical)
     scale = torch.tensor(std / unit, dtype=torch.float32, device=device)
-    sse = SSE()
+    sse, squared_error = SSE(), SquaredError()
     sequences = points = 0
-    nats = dequantised = end = 0.0
-    for batch, output in _outputs(model, loader, device, progress):
+    nats = dequantised = squares = pen = ends = 0.0
+    for batch in tqdm(
+        loader, desc="evaluating", unit="batch", disable=None if progress else True, leave=False
+    ):
+        batch = batch.to(device)
+        output = model(batch.inputs, batch.text, batch.text_lengths)
+        prediction, targets = output.prediction, batch.targets
         sse.update(output, batch, scale)
-        nats -= _total(output.prediction.log_prob(batch.targets), batch.mask)
-        end += _ends(output.prediction, batch)
-        if quantisation_step is not None:
-            noise = (_noise(batch, seed) * torch.tensor(quantisation_step / std)).float()
-            targets = batch.targets.clone()
-            targets[..., :2] += noise.to(device)
-            dequantised -= _total(output.prediction.log_prob(targets), batch.mask)
         sequences += len(batch.lengths)
         points += int(batch.mask.sum())
-    _check(points)
-    nats, dequantised = nats + points * shift, dequantised + points * shift
-    scores: dict[str, float | int | None] = {
-        "sequences": sequences,
-        "points": points,
-        "log_loss": nats / sequences,
-        "log_loss_per_point": nats / points,
-        "log_loss_dequantised": None,
-        "bits_per_point": None,
-        **sse.compute(),
-        **({"end_cross_entropy": end / sequences} if model.end_of_sequence else {}),
+        if model.end_of_sequence:
+            ends += _total(cross_entropy(prediction.sequence_logits, targets[..., 3]), batch.mask)
+        if not has_density:
+            squares += squared_error(output, batch).cpu().double().sum().item()
+            pen += _total(cross_entropy(prediction.end_logits, targets[..., 2]), batch.mask)
+            continue
+        nats -= _total(prediction.log_prob(targets), batch.mask)
+        if quantisation_step is not None:
+            noise = (_noise(batch, seed) * torch.tensor(quantisation_step / std)).float()
+            targets = targets.clone()
+            targets[..., :2] += noise.to(device)
+            dequantised -= _total(prediction.log_prob(targets), batch.mask)
+    if not points:
+        raise UserError("nothing to evaluate: the split is empty")
+    scores: dict[str, float | int | None] = {"sequences": sequences, "points": points}
+    if has_density:
+        shift = 0.0 if canonical is None else points * normalisation.nats_in(canonical)
+        scores |= {
+            "log_loss": (nats + shift) / sequences,
+            "log_loss_per_point": (nats + shift) / points,
+            "log_loss_dequantised": None,
+            "bits_per_point": None,
+        }
+        if quantisation_step is not None:
+            in_steps = float(np.log(unit / quantisation_step).sum())
+            in_steps += (dequantised + shift) / points
+            scores["log_loss_dequantised"] = (dequantised + shift) / sequences
+            scores["bits_per_point"] = in_steps / math.log(2)
+    else:
+        scores["squared_error"] = squares / sequences
+        scores["squared_error_per_point"] = squares / points
+        scores["pen_cross_entropy"] = pen / points
+    scores |= sse.compute()
+    if model.end_of_sequence:
+        scores["end_cross_entropy"] = ends / sequences
+    return {
+        name: None if value is None or not math.isfinite(value) else value
+        for name, value in scores.items()
     }
-    if quantisation_step is not None:
-        in_steps = dequantised / points + float(np.log(unit / quantisation_step).sum())
-        scores["log_loss_dequantised"] = dequantised / sequences
-        scores["bits_per_point"] = in_steps / math.log(2)
-    return _finite(scores)
 
 
 def read_split(
@@ -167,73 +183,6 @@ def read_split(
             for index, ink, text in zip(indices, inks, texts, strict=True)
         ]
         for name, texts in found.items()
-    }
-
-
-def _evaluate_estimates(
-    model: BaseModel,
-    loader: Any,
-    normalisation: Normalisation,
-    canonical: tuple[float, float] | None,
-    device: torch.device | str,
-    progress: bool,
-) -> dict[str, float | int | None]:
-    """Score a network with a regression head; see `evaluate`."""
-    unit = np.array(normalisation.std if canonical is None else canonical)
-    scale = torch.tensor(np.array(normalisation.std) / unit, dtype=torch.float32, device=device)
-    sse, loss = SSE(), SquaredError()
-    sequences = points = 0
-    total = pen = end = 0.0
-    for batch, output in _outputs(model, loader, device, progress):
-        sse.update(output, batch, scale)
-        estimate = output.prediction
-        total += loss(output, batch).cpu().double().sum().item()
-        pen += _total(cross_entropy(estimate.end_logits, batch.targets[..., 2]), batch.mask)
-        end += _ends(estimate, batch)
-        sequences += len(batch.lengths)
-        points += int(batch.mask.sum())
-    _check(points)
-    ends = {"end_cross_entropy": end / sequences} if model.end_of_sequence else {}
-    return _finite(
-        {
-            "sequences": sequences,
-            "points": points,
-            "squared_error": total / sequences,
-            "squared_error_per_point": total / points,
-            "pen_cross_entropy": pen / points,
-            **ends,
-            **sse.compute(),
-        }
-    )
-
-
-def _ends(point: NextPoint, batch: Any) -> float:
-    """Return the nats of the ends of sequences, 0 for a network that does not predict them."""
-    if point.sequence_logits is None:
-        return 0.0
-    return _total(cross_entropy(point.sequence_logits, batch.targets[..., 3]), batch.mask)
-
-
-def _outputs(
-    model: BaseModel, loader: Any, device: torch.device | str, progress: bool
-) -> Iterator[tuple[Any, Any]]:
-    """Yield each batch, on `device`, with the network's output."""
-    for batch in tqdm(
-        loader, desc="evaluating", unit="batch", disable=None if progress else True, leave=False
-    ):
-        batch = batch.to(device)
-        yield batch, model(batch.inputs, batch.text, batch.text_lengths)
-
-
-def _check(points: int) -> None:
-    if not points:
-        raise UserError("nothing to evaluate: the split is empty")
-
-
-def _finite(scores: dict[str, Any]) -> dict[str, Any]:
-    return {
-        name: None if value is None or not math.isfinite(value) else value
-        for name, value in scores.items()
     }
 
 
