@@ -168,11 +168,3 @@ def test_one_file_with_one_class_is_enough(workplace, monkeypatch, capsys, kind)
     with pytest.raises(UserError, match=rf"module my_{kind}\.py .* is not loaded: --module FILE"):
         experiments.main(evaluate)
     assert experiments.main([*evaluate, "--module", str(module)]) == 0
-
-
-def test_a_missing_module_is_reported_by_either_script(workplace, capsys):
-    Path("config.json").write_text(json.dumps(CONFIG))
-    assert train.main(["-c", "config.json", "--module", "none.py"]) == 2
-    assert "--module" in capsys.readouterr().err
-    with pytest.raises(UserError, match=r"--module .*none\.py: cannot be read"):
-        experiments.main(["write", "--module", "none.py"])
