@@ -17,15 +17,13 @@ def resolve_device(name: str) -> torch.device:
     Raises:
         UserError: if there is no such device here.
     """
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if distributed.world_size() > 1:
-        return _own_device(name)
+        return _own_device(name, count)
     if name == "auto":
-        if torch.cuda.is_available():
-            return torch.device("cuda")
-        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+        name = "cuda" if count else "mps" if torch.backends.mps.is_available() else "cpu"
     kind, _, number = device_name(name).partition(":")
     if kind == "cuda":
-        count = torch.cuda.device_count() if torch.cuda.is_available() else 0
         if count == 0:
             raise UserError(
                 f"device {name!r}: this PyTorch ({torch.__version__}) sees no CUDA device; "
@@ -38,9 +36,9 @@ def resolve_device(name: str) -> torch.device:
     return torch.device(name)
 
 
-def _own_device(name: str) -> torch.device:
+def _own_device(name: str, count: int) -> torch.device:
     """Return this process's device, where torchrun has started several."""
-    if name == "cpu" or (name == "auto" and not torch.cuda.is_available()):
+    if name == "cpu" or (name == "auto" and not count):
         return torch.device("cpu")
     if name not in ("auto", "cuda"):
         raise UserError(
@@ -48,7 +46,6 @@ def _own_device(name: str) -> torch.device:
             "cuda is accepted"
         )
     here = int(os.environ.get("LOCAL_WORLD_SIZE", distributed.world_size()))
-    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if here > count:
         raise UserError(
             f"device {name!r}: {here} processes on a machine where this PyTorch "

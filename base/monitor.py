@@ -65,11 +65,8 @@ class Monitor:
         if self.name is None:
             return False
         value, record = values[self.name], self.record
-        if (
-            sound
-            and math.isfinite(value)
-            and (record.best is None or self._sign * value < self._sign * record.best)
-        ):
+        best = math.inf if record.best is None else self._sign * record.best
+        if sound and math.isfinite(value) and self._sign * value < best:
             self.record = Best(value, epoch)
             return True
         record.not_improved += 1

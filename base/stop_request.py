@@ -25,6 +25,8 @@ class StopRequest:
         signal: number of the first signal that `poll` found, or None.
         failure: the first error of this process that keeps the run from continuing, but not from
             being saved; None without one.
+        immediate: whether `poll` found a signal or a failure, which do not wait for the end of an
+            epoch.
 
     Args:
         seconds: time limit.
@@ -33,8 +35,8 @@ class StopRequest:
     def __init__(self, seconds: float = math.inf) -> None:
         self.signal: int | None = None
         self.failure: Exception | None = None
-        self._received: int | None = None
-        self._failed = False
+        self.immediate = False
+        self._received = 0
         self._seconds, self._end = seconds, math.inf
 
     def fail(self, error: Exception) -> None:
@@ -56,22 +58,14 @@ class StopRequest:
         """
         over = distributed.is_main() and time.monotonic() >= self._end
         number, failed, over = distributed.all_reduce_max(
-            [self._received or 0, self.failure is not None, over]
+            [self._received, self.failure is not None, over]
         )
-        if self.signal is None and number:
-            self.signal = number
-        self._failed = bool(failed)
+        self.signal = self.signal or number or None
+        self.immediate = self.signal is not None or bool(failed)
         return self.immediate or over
-
-    @property
-    def immediate(self) -> bool:
-        """Whether `poll` found a signal or a failure, which do not wait for the end of an epoch."""
-        return self.signal is not None or self._failed
 
     def __enter__(self) -> "StopRequest":
         self._end = time.monotonic() + self._seconds
-        self.signal = self.failure = self._received = None
-        self._failed = False
         self._before = []
         with suppress(ValueError):  # Outside the main thread: signals go elsewhere.
             for number in SIGNALS:
@@ -86,7 +80,7 @@ class StopRequest:
 
     def _receive(self, number: int, _frame: object) -> None:
         message = "finishing the step and saving, please wait"
-        if self._received is None:
+        if not self._received:
             self._received = number
             message = f"{signal.Signals(number).name}: {message}"
         if not distributed.is_main():

@@ -2,14 +2,9 @@
 
 import csv
 import json
-import os
 import re
-import resource
 import shutil
 import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -18,7 +13,6 @@ import torch
 import train
 from base.base_trainer import BaseTrainer
 from base.checkpoint import checkpoints, load_checkpoint, save_checkpoint
-from base.run_folder import RunFolder
 from data_loader.synthetic.embedded import EmbeddedDataset
 from tests import small_sources
 from tests.tiny_config import CONFIG
@@ -80,21 +74,6 @@ def test_a_run_leaves_what_the_readme_says(workplace, capsys):
     assert len(checkpoint["normalisation"]["std"]) == 2
 
 
-def test_overrides_and_shorthands(workplace):
-    words = ["--epochs", "1", "--bs", "3", "--lr", "0.05", "-o", "arch.args.hidden_size=5"]
-    assert run("-c", "config.json", "--run-id", "a", *words) == 0
-    config = json.loads((MODELS / "a" / "config.json").read_text())
-    assert config["arch"]["args"]["hidden_size"] == 5
-    checkpoint = load_checkpoint(MODELS / "a" / "checkpoint-epoch1.pth")
-    assert checkpoint["config"] == config and checkpoint["step"] == 2
-    assert checkpoint["training"]["update"]["optimizer_start"][0]["max_lr"] == 0.05
-    assert all(
-        tensor.shape[0] % 5 == 0
-        for name, tensor in weights(MODELS / "a" / "checkpoint-epoch1.pth").items()
-        if name.startswith("layers")
-    )
-
-
 def test_the_same_seed_gives_the_same_weights_and_another_one_others(workplace):
     for run_id, seed in (("a", 4), ("b", 4), ("c", 5)):
         assert run("-c", "config.json", "--run-id", run_id, "-o", f"trainer.args.seed={seed}") == 0
@@ -112,33 +91,7 @@ def test_what_is_drawn_while_the_data_are_prepared_decides_nothing(workplace, mo
     assert same(*(MODELS / run_id / "checkpoint-epoch1.pth" for run_id in "ab"))
 
 
-def test_without_a_run_id_it_is_the_time(workplace):
-    assert run("-c", "config.json", "--epochs", "1") == 0
-    (folder,) = MODELS.iterdir()
-    assert re.fullmatch(r"\d{8}-\d{6}", folder.name)
-
-
 # Help and errors.
-
-
-def test_without_arguments_the_help_is_printed(capsys):
-    with pytest.raises(SystemExit) as caught:
-        train.main([])
-    assert caught.value.code == 2
-    assert "--resume" in capsys.readouterr().out
-
-
-def test_help_shows_every_option_with_its_default_and_an_example(capsys):
-    with pytest.raises(SystemExit) as caught:
-        train.main(["--help"])
-    assert caught.value.code == 0
-    text = " ".join(capsys.readouterr().out.split())
-    for option in ("-c", "--config", "-r", "--resume", "-d", "--device", "--lr", "--bs"):
-        assert option in text
-    for option in ("--epochs", "--run-id", "-o", "--prepare"):
-        assert option in text
-    assert text.count("(default") >= 9
-    assert "python train.py -c configs/" in text
 
 
 @pytest.mark.parametrize(
@@ -167,12 +120,6 @@ def test_data_of_a_config_lie_where_the_command_line_says(workplace, capsys):
     assert "is not used: the config's dataset is not read from files" in refusal
 
 
-def test_faults_of_a_config_come_together(workplace, capsys):
-    words = ["-o", "arch.args.hidden_sizes=3", "-o", "trainer.args.monitor=min nothing"]
-    message = refused(capsys, "-c", "config.json", *words, "--bs", "0")
-    assert "hidden_size" in message and "monitor" in message and "--bs" in message
-
-
 def test_what_only_shows_later_leaves_nothing_either(workplace, capsys):
     assert "no such file" in refused(capsys, "-c", "nothing.json").lower()
     assert "sees no CUDA" in refused(capsys, "-c", "config.json", "-d", "cuda:7")
@@ -181,11 +128,6 @@ def test_what_only_shows_later_leaves_nothing_either(workplace, capsys):
     assert "takes no text" in message
     message = refused(capsys, "-c", "config.json", "-o", "trainer.args.truncate=9")
     assert "steps_per_epoch" in message
-
-
-def test_a_schedule_that_needs_no_steps_leaves_chunks_alone(workplace):
-    words = ["-o", "trainer.args.truncate=9", "-o", "lr_scheduler=null", "--epochs", "1"]
-    assert run("-c", "config.json", "--run-id", "a", *words) == 0
 
 
 def test_an_existing_run_is_refused(workplace, capsys):
@@ -222,22 +164,6 @@ def test_more_epochs_of_a_finished_run(workplace, capsys):
 
 
 KEEP_ALL = ("-o", "trainer.args.keep_last=null")
-
-
-def test_broken_checkpoints(workplace, capsys):
-    assert run("-c", "config.json", "--run-id", "a", *KEEP_ALL) == 0
-    last = MODELS / "a" / "checkpoint-epoch2.pth"
-    half = last.read_bytes()[:-1000]
-    last.unlink()  # The best is the same file.
-    last.write_bytes(half)
-    capsys.readouterr()
-    message = refused(capsys, "-r", str(last))
-    assert "checkpoint-epoch2.pth: truncated or damaged" in message
-    assert run("-r", str(MODELS / "a")) == 0
-    printed = capsys.readouterr()
-    assert "skipped saved/models/tiny/a/checkpoint-epoch2.pth: truncated" in printed.err
-    assert load_checkpoint(last)["epoch"] == 2  # made again
-    assert "no such file" in refused(capsys, "-r", "nothing.pth")
 
 
 def test_a_run_of_another_id_from_a_checkpoint(workplace):
@@ -329,100 +255,7 @@ def test_an_older_checkpoint_is_resumed_in_a_new_run(workplace):
     assert (MODELS / "a" / "checkpoint-epoch3.pth").exists()
 
 
-def test_a_checkpoint_with_anything_in_it_is_refused_in_a_line(workplace, capsys):
-    Path("config.json").write_text(json.dumps(CONFIG))
-    assert run("-c", "config.json", "--run-id", "a", "--epochs", "1") == 0
-    whole = MODELS / "a" / "checkpoint-epoch1.pth"
-    capsys.readouterr()
-
-    def tampered(*keys, value):
-        checkpoint = load_checkpoint(whole)
-        holder = checkpoint
-        for key in keys[:-1]:
-            holder = holder[key]
-        holder[keys[-1]] = value
-        torch.save(checkpoint, "odd.pth")
-        return refused(capsys, "-r", "odd.pth", "--run-id", "b")
-
-    for keys, value in (
-        (["training", "update"], None),
-        (["training", "progress", "epoch"], "one"),
-        (["training", "random_state"], {}),
-        (["training"], []),
-    ):
-        message = tampered(*keys, value=value)
-        assert "odd.pth: " in message and "training" in message
-    assert "odd.pth: metrics = 7: a dictionary" in tampered("metrics", value=7)
-    assert "state_dict.output.bias = 3: a Tensor" in tampered("state_dict", "output.bias", value=3)
-    assert "state_dict = [1]: a dictionary" in tampered("state_dict", value=[1])
-    assert "do not fit the config's architecture" in tampered(
-        "state_dict", "output.bias", value=torch.zeros(3)
-    )
-    assert not (MODELS / "b").exists()
-
-
 # Ends that come from outside: real processes.
-
-
-def start(*words: str, **options) -> subprocess.Popen:
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
-    return subprocess.Popen(
-        [sys.executable, str(ROOT / "train.py"), "-d", "cpu", *words],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=environment,
-        **options,
-    )
-
-
-def wait_for(found, process: subprocess.Popen) -> None:
-    end = time.monotonic() + 60
-    while not found():
-        if process.poll() is not None or time.monotonic() >= end:
-            process.kill()  # Else its output has no end.
-            pytest.fail(str(process.communicate()))
-        time.sleep(0.01)
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_saves_and_prints_how_to_resume(workplace, number):
-    many = ["--epochs", "100000", "-o", "trainer.args.save_minutes=0"]
-    process = start("-c", "config.json", "--run-id", "a", *many)
-    wait_for(lambda: len(checkpoints(MODELS / "a")) > 1, process)
-    process.send_signal(number)
-    out, error = process.communicate(timeout=60)
-    assert process.returncode == 128 + number
-    assert f"{number.name}: finishing the step" in error and "Traceback" not in error
-    command = re.search(r"^to resume: python train\.py (-r .*)$", out, re.MULTILINE)[1]
-    assert command == "-r saved/models/tiny/a"
-    step = load_checkpoint(checkpoints(MODELS / "a")[0])["step"]
-    # The printed command goes on, and the whole is what an uninterrupted run comes to.
-    done = step // 3 + 2
-    shorter = ["--epochs", str(done), "-o", "lr_scheduler=null"]
-    assert run(*command.split(), *shorter) == 0
-    assert load_checkpoint(checkpoints(MODELS / "a")[0])["epoch"] == done
-
-
-def test_a_full_disk_is_an_error_and_leaves_the_old_checkpoint(workplace):
-    """A real one: the system refuses to let any file grow beyond a limit."""
-    assert run("-c", "config.json", "--run-id", "a", "--epochs", "1") == 0
-    path = checkpoints(MODELS / "a")[0]
-    limit = path.stat().st_size // 2
-
-    def full() -> None:
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
-
-    words = ["-r", str(MODELS / "a"), "--epochs", "3"]
-    process = start(*words, preexec_fn=full)
-    out, error = process.communicate(timeout=60)
-    assert process.returncode == 1
-    assert "error: [Errno 27] File too large: 'saved/models/tiny/a/" in error
-    assert "Traceback" not in error and "to resume: python train.py -r saved/models/tiny/a" in out
-    assert checkpoints(MODELS / "a") == [path] and load_checkpoint(path)["epoch"] == 1
-    assert run(*words) == 0
-    assert load_checkpoint(MODELS / "a" / "checkpoint-epoch3.pth")["epoch"] == 3
 
 
 def test_ctrl_c_before_there_is_anything_to_save(workplace, monkeypatch, capsys):
@@ -447,14 +280,6 @@ def test_a_signal_in_the_exam_after_the_training_says_how_to_finish(workplace, m
     assert "to use it" not in printed.out and printed.err.endswith("error: interrupted\n")
     assert run("-r", "saved/models/tiny/a") == 0
     assert "to use it: python experiments.py write -r " in capsys.readouterr().out
-
-
-def test_losses_that_are_not_finite_end_the_run(workplace, capsys):
-    words = ["--lr", "1e30", "-o", "lr_scheduler=null", "-o", "trainer.args.max_skipped=2"]
-    status = run("-c", "config.json", "--run-id", "a", *words, "--epochs", "50")
-    assert status == 1
-    message = capsys.readouterr().err
-    assert "2 steps in a row" in message and "Traceback" not in message
 
 
 def test_a_run_that_was_stopped_before_its_first_checkpoint(workplace, monkeypatch, capsys):
@@ -493,13 +318,6 @@ def test_a_run_that_was_stopped_before_its_first_checkpoint(workplace, monkeypat
     ] * 2
 
 
-def test_a_folder_in_which_nothing_was_begun(workplace, capsys):
-    (MODELS / "a").mkdir(parents=True)
-    message = refused(capsys, "-r", str(MODELS / "a"))
-    assert "no checkpoint found" in message and "-c CONFIG --run-id a" in message
-    assert run("-c", "config.json", "--run-id", "a") == 0
-
-
 def test_a_resumption_that_fails_does_not_say_how_to_use_it(workplace, capsys):
     assert run("-c", "config.json", "--run-id", "a") == 0
     capsys.readouterr()
@@ -510,20 +328,3 @@ def test_a_resumption_that_fails_does_not_say_how_to_use_it(workplace, capsys):
     assert run(*words) == 2
     printed = capsys.readouterr()
     assert "takes no text" in printed.err and "to use it" not in printed.out
-
-
-def test_one_process_at_a_time_trains_a_run(workplace, capsys):
-    assert run("-c", "config.json", "--run-id", "a", *KEEP_ALL) == 0
-    first = RunFolder.of(MODELS / "a")
-    before = {path: path.stat().st_mtime_ns for path in MODELS.rglob("*") if path.suffix != ".lock"}
-    with first.held():
-        capsys.readouterr()
-        for place in (MODELS / "a", MODELS / "a" / "checkpoint-epoch2.pth"):
-            message = refused(capsys, "-r", str(place), "--epochs", "9")
-            assert f"in use by process {os.getpid()} on " in message
-        # Other runs may start from it, and it can be looked at.
-        assert run("-r", str(MODELS / "a"), "--run-id", "b", "--epochs", "3") == 0
-        assert run("-r", str(MODELS / "a"), "--prepare") == 0
-    after = {path: path.stat().st_mtime_ns for path in before}
-    assert after == before
-    assert run("-r", str(MODELS / "a"), "--epochs", "3") == 0

@@ -78,20 +78,6 @@ def test_the_squared_error_network_learns_in_chunks_and_continues_lines(capsys):
     assert "squared_error_per_point" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(
-    ("overrides", "message"),
-    [
-        (["arch.args.head=regression"], "SquaredError, as the network's head"),
-        (["loss.type=SquaredError", f"{TRAINER}.monitor=null"], "NegativeLogLikelihood, as the"),
-    ],
-)
-def test_a_loss_of_another_head_is_refused(overrides, message, capsys):
-    words = [word for one in (*QUICK, *DIGITS, *overrides) for word in ("-o", one)]
-    assert train.main(["-d", "cpu", "-c", str(CONFIGS / "mnist_single_digit.json"), *words]) == 2
-    assert message in capsys.readouterr().err
-    assert not Path("saved").exists()
-
-
 @pytest.mark.skipif(shutil.which("make") is None, reason="there is no make")
 def test_one_command_trains_all_ten_and_resumes_where_it_was_interrupted(tmp_path):
     """The scripts replaced by one that notes its words and makes the folder of a run."""

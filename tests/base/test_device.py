@@ -15,6 +15,7 @@ def test_cpu():
 def test_auto_takes_what_is_there(monkeypatch):
     for cuda, mps, expected in [(0, 0, "cpu"), (0, 1, "mps"), (1, 1, "cuda"), (1, 0, "cuda")]:
         monkeypatch.setattr(torch.cuda, "is_available", lambda there=cuda: bool(there))
+        monkeypatch.setattr(torch.cuda, "device_count", lambda there=cuda: there)
         monkeypatch.setattr(torch.backends.mps, "is_available", lambda there=mps: bool(there))
         assert resolve_device("auto").type == expected
 

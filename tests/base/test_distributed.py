@@ -162,25 +162,6 @@ def test_gradients_are_added_up_and_absent_where_no_process_has_one(found):
     assert found["gradients"] == [None, [2.0, 4.0], [1.0, 0.5]]
 
 
-def test_words(found):
-    assert found["words"] == {
-        "sum": [2, 0.5],
-        "largest": [3, 0.5],
-        "said": [False, True],
-        "broadcast_object": [5, 5],
-        "told": [1, 1],
-    }
-
-
-def test_only_the_main_process_leaves_files(ran):
-    assert {path.name for path in (ran / "models/tiny/plain").iterdir()} == {
-        *("checkpoint-epoch3.pth", "model_best.pth", "config.json", "run.json"),
-        *("metrics.csv", "train.log", "run.lock"),
-    }
-    record = json.loads((ran / "models/tiny/plain/run.json").read_text())
-    assert len(record["runs"]) == 1
-
-
 def test_shares_are_whole_and_of_like_length(monkeypatch):
     sampler = BucketBatchSampler(3, 8, 2, shuffle=True)
     lengths = torch.arange(20, 47).numpy()
@@ -197,20 +178,3 @@ def test_shares_are_whole_and_of_like_length(monkeypatch):
         assert sorted(index for part in parts for index in part) == sorted(batch)
         sums = [sum(part) for part in parts]
         assert len(batch) < 8 or max(sums) < 1.5 * min(sums)
-
-
-def test_in_one_process_nothing_changes():
-    assert (distributed.rank(), distributed.world_size(), distributed.is_main()) == (0, 1, True)
-    values = [1, 0.5]
-    assert (
-        distributed.all_reduce_sum(values) == values
-        and distributed.all_reduce_max(values) == values
-    )
-    assert (
-        distributed.all_gather_object("x") == ["x"] and distributed.broadcast_object(lambda: 3) == 3
-    )
-    assert distributed.claim_message("x") and distributed.claim_message("x")
-    state = torch.get_rng_state()
-    with distributed.own_randomness(torch.device("cpu"), 1), distributed.started():
-        pass
-    assert torch.equal(torch.get_rng_state(), state)

@@ -69,14 +69,6 @@ def test_a_monitor_that_is_never_logged(tmp_path, monitor):
     assert caught.value.key == "monitor"
 
 
-def test_without_validation_its_values_cannot_be_monitored(tmp_path):
-    with pytest.raises(ConfigFault, match="min NAME"):
-        make(tmp_path, valid=False)
-    trainer = make(tmp_path, valid=False, monitor="min error", epochs=1)
-    trainer.train()
-    assert "valid_error" not in rows(trainer)[0]
-
-
 def test_nothing_monitored(tmp_path):
     trainer = make(tmp_path, monitor=None, epochs=1)
     trainer.train()

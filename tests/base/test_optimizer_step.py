@@ -233,30 +233,6 @@ def test_float16_scales_the_loss_and_not_the_step(tmp_path, monkeypatch):
         assert not torch.allclose(weights(half)[name], before[name], atol=2e-2)
 
 
-def test_float16_lowers_the_scale_when_a_gradient_overflows(tmp_path, monkeypatch):
-    trainer = float16(tmp_path, monkeypatch, "half", "float16", epochs=5)
-    trainer.optimizer_step.scaler = torch.amp.GradScaler("cpu", init_scale=2.0**30)
-    trainer.train()
-    scales = [call["scale"] for call in trainer.model.calls]
-    assert scales[0] == 2.0**30 and scales[1] == 2.0**29
-    skipped = sum(int(row["skipped_steps"]) for row in rows(trainer))
-    assert skipped == 5 * 5 - trainer.progress.step > 0
-    saved = load_checkpoint(trainer.run.models / "checkpoint-epoch5.pth")
-    assert (
-        saved["training"]["update"]["scaler"]["scale"] == trainer.optimizer_step.scaler.get_scale()
-    )
-    again = float16(
-        tmp_path,
-        monkeypatch,
-        "run2",
-        "float16",
-        epochs=6,
-        checkpoint=saved,
-        source=tmp_path / "elsewhere.pth",
-    )
-    assert again.optimizer_step.scaler.get_scale() == trainer.optimizer_step.scaler.get_scale()
-
-
 def test_a_skipped_step_changes_nothing(tmp_path):
     def schedule(optimizer, _):
         return lr_scheduler.ExponentialLR(optimizer, 0.5)

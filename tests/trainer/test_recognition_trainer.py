@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from base.base_trainer import TrainingFailed
-from base.checkpoint import checkpoints, find_checkpoint
+from base.checkpoint import checkpoints
 from base.random_state import seed_all
 from base.run_folder import RunFolder
 from data_loader import EmbeddedDataset, HandwritingDataLoader
@@ -18,7 +18,6 @@ from model import (
     CTCNetwork,
     ErrorRates,
     NegativeLogLikelihood,
-    SynthesisNetwork,
     TranscriptionLoss,
 )
 from model.recognition.encoder import Transcript
@@ -148,19 +147,6 @@ def test_pictures_show_the_true_and_the_read_text(tmp_path, loader, kind, monkey
     assert any(trainer.run.log.glob("events*"))
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_evidence_has_a_row_for_each_label(tmp_path, loader, kind):
-    model = make(tmp_path, loader, kind).model.eval()
-    with torch.no_grad():
-        model.labels.bias[:3] += 5.0
-    output = model.read([loader.source.ink(0)])
-    values, labels = evidence(output)
-    assert values.shape == (len(labels), int(output.lengths[0]))
-    assert values.min() >= 0 and values.max() <= 1
-    if kind == "attention":
-        np.testing.assert_allclose(values.sum(1), 1, rtol=1e-5)
-
-
 def test_teacher_forcing_changes_evenly_from_the_first_epoch_to_the_last(tmp_path, loader):
     trainer = make(tmp_path, loader, "attention", epochs=5, teacher_forcing_ratio=[1.0, 0.6])
     shares = []
@@ -169,27 +155,6 @@ def test_teacher_forcing_changes_evenly_from_the_first_epoch_to_the_last(tmp_pat
     assert shares == pytest.approx([1.0, 0.9, 0.8, 0.7, 0.6])
     with pytest.raises(ConfigFault, match=r"teacher_forcing_ratio.*two shares"):
         make(tmp_path, loader, "attention", teacher_forcing_ratio=[1.0])
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_resumed_run_is_the_uninterrupted_one(tmp_path, loader, kind):
-    options = {"teacher_forcing_ratio": [0.8, 0.5], "epochs": 2}
-    whole = make(tmp_path, loader, kind, run="whole", **options)
-    whole.train()
-    part = make(tmp_path, loader, kind, run="part", **options)
-    part.epochs = 1
-    part.train()
-    path, checkpoint, _ = find_checkpoint(part.run.models)
-    resumed = make(tmp_path, loader, kind, run="part", **options)
-    resumed.resume(checkpoint, path)
-    resumed.train()
-    for name, weight in whole.model.state_dict().items():
-        assert torch.equal(weight, resumed.model.state_dict()[name]), name
-
-
-def test_truncated_back_propagation_is_refused(tmp_path, loader):
-    with pytest.raises(ConfigFault, match="does not cut"):
-        make(tmp_path, loader, "ctc", truncate=10).train()
 
 
 @pytest.mark.parametrize(
@@ -207,16 +172,6 @@ def test_a_loss_of_another_network_is_refused(tmp_path, loader, kind, loss, righ
         trainer.train()
     assert caught.value.key == "loss"
     assert not list(tmp_path.iterdir())
-
-
-def test_a_network_that_writes_is_refused(tmp_path, loader):
-    trainer = make(tmp_path, loader, "ctc")
-    trainer.model = SynthesisNetwork(
-        loader.normalisation, loader.alphabet, hidden_size=4, num_layers=1
-    )
-    with pytest.raises(ConfigFault, match=r"SynthesisNetwork.*a network that reads") as caught:
-        trainer.train()
-    assert caught.value.key == "arch"
 
 
 def test_a_metric_of_other_networks_is_refused(tmp_path, loader):

@@ -8,9 +8,8 @@ import torch
 from torch import distributions
 
 from base.base_data_loader import Batch
-from model import PredictionNetwork, SynthesisNetwork
+from model import PredictionNetwork
 from trainer.scores import evaluate
-from utils.alphabet import Alphabet
 from utils.checks import UserError
 from utils.normalisation import Normalisation
 
@@ -122,13 +121,6 @@ def test_dequantised_scores(network, inks, quantisation_step):
     assert scores["log_loss_dequantised"] != scores["log_loss"]
 
 
-def test_scores_do_not_depend_on_the_batches(network, inks):
-    options = {"normalisation": NORMALISATION, "canonical": CANONICAL, "quantisation_step": 1.0}
-    whole = evaluate(network, batches(inks, 4), **options)
-    single = evaluate(network, batches(inks, 1), **options)
-    assert whole == pytest.approx(single, rel=1e-5)
-
-
 def test_without_a_grid_scores_are_in_normalised_units(network, inks):
     scores = evaluate(network, batches(inks, 2), normalisation=NORMALISATION)
     nats = sum(reference(network, ink)[0].sum() for ink in inks) - 45 * math.log(20 * 10)
@@ -236,25 +228,8 @@ def test_scores_of_a_regression_head(inks, ends):
         evaluate(network, [], normalisation=NORMALISATION)
 
 
-def test_nothing_to_score_is_an_error(network):
-    with pytest.raises(UserError, match="empty"):
-        evaluate(network, [], normalisation=NORMALISATION)
-
-
 def test_a_score_without_points_is_none(network):
     ink = np.array([[0, 0, 0], [5, 5, 0], [5, 5, 1]], dtype=np.float32)
     scores = evaluate(network, batches([ink], 1), normalisation=NORMALISATION)
     assert scores["sse_jumps"] is None
     assert scores["sse_strokes"] == scores["sse"]
-
-
-def test_evaluation_passes_the_text_on(inks):
-    torch.manual_seed(0)
-    network = SynthesisNetwork(
-        NORMALISATION, Alphabet(["a", "b"]), hidden_size=4, num_layers=1, num_mixtures=2
-    ).eval()
-    first, second = batches(inks, 4), batches(inks, 4)
-    second[0].text[:] = 1
-    one = evaluate(network, first, normalisation=NORMALISATION)
-    two = evaluate(network, second, normalisation=NORMALISATION)
-    assert one["log_loss"] != two["log_loss"]

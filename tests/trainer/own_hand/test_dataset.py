@@ -5,11 +5,11 @@ import json
 import numpy as np
 import pytest
 
-from data_loader.sources.ink_files import mean_step, read_ink
+from data_loader.sources.ink_files import mean_step
 from data_loader.synthetic.embedded import EmbeddedDataset
 from data_loader.transforms.shaping import ResampleTime
 from trainer.own_hand.dataset import HELD_OUT, Fitted, HandDataset, to_network_units
-from utils.checks import DataError, UserError
+from utils.checks import DataError
 from utils.hand_measures import baseline_angle
 from utils.ink import strokes, x_height
 
@@ -111,21 +111,6 @@ def test_too_little_is_refused(tmp_path, lines, change, message):
 def test_a_text_that_is_there_too_often_is_said(tmp_path, lines):
     same = [(ink, "the same" if k < 4 else text) for k, (ink, text) in enumerate(lines[:6])]
     assert "4 of 6 lines say 'the same'" in ready(saved(tmp_path / "hand.json", same)).report()
-
-
-def test_of_too_many_lines_some_are_used(tmp_path, lines, monkeypatch):
-    monkeypatch.setattr("trainer.own_hand.dataset.MAX_LINES", 10)
-    root = saved(tmp_path / "hand.json", lines)
-    source = ready(root)
-    assert len(source.read()) == 10 and "left out: 14 beyond 10" in source.report()
-    assert [one.name for one in source.read()] == [one.name for one in ready(root).read()]
-    assert {one.text for one in source.read()} <= {one.text for one in read_ink(root)}
-
-
-def test_without_a_network_there_are_no_units(tmp_path, lines):
-    source = HandDataset(root=saved(tmp_path / "hand.json", lines))
-    with pytest.raises(UserError, match=r"for a trained network: train\.py -c CONFIG -r"):
-        source.prepare()
 
 
 def test_lines_are_held_out_from_the_number_on_that_is_stated(tmp_path, lines):
