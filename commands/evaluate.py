@@ -14,13 +14,8 @@ WORST = 20
 
 def add_options(parser: Parser) -> None:
     options.add_network(parser)
-    parser.add_argument(
-        "split",
-        nargs="?",
-        default="valid",
-        metavar="SPLIT",
-        help="train, valid or test (default: valid)",
-    )
+    splits = "train, valid or test (default: valid)"
+    parser.add_argument("split", nargs="?", default="valid", metavar="SPLIT", help=splits)
     search_options.add_options(parser)
     options.add_seed(parser, "seed of the dequantisation noise")
     options.add_output(parser)
@@ -60,11 +55,9 @@ def evaluate_points(network: Any, arguments: argparse.Namespace) -> None:
         device=network.device,
         progress=True,
     )
-    unit = (
-        "normalised units of the checkpoint"
-        if source.canonical is None
-        else "canonical units of {} and {}".format(*source.canonical)
-    )
+    unit = "normalised units of the checkpoint"
+    if source.canonical is not None:
+        unit = "canonical units of {} and {}".format(*source.canonical)
     print(f"split {arguments.split}: {scores['sequences']} sequences, {scores['points']} points")
     described = {"unit": unit, "checkpoint": str(network.path)}
     if model.head == "regression":
@@ -74,15 +67,13 @@ def evaluate_points(network: Any, arguments: argparse.Namespace) -> None:
         print(
             f"log-loss and SSE in {unit}; sigma is at least {model.min_scale} of the data's units"
         )
-        if model.end_of_sequence:
-            print("the log-loss includes, for each point, whether the sequence ends there")
     if model.end_of_sequence:
         described["end_of_sequence"] = True
+        print("the log-loss includes, for each point, whether the sequence ends there")
     for name, meaning in UNITS.items():
-        if name not in scores:
-            continue
-        value = "none" if scores[name] is None else f"{scores[name]:.4f}"
-        print(f"  {name:<21}{value:>12}  {meaning}")
+        if name in scores:
+            value = "none" if scores[name] is None else f"{scores[name]:.4f}"
+            print(f"  {name:<21}{value:>12}  {meaning}")
     path = arguments.output.folder / "metrics.json"
     write_json(path, {"split": arguments.split, **scores, **described})
     print(path)

@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from base.pretrained import resolve_checkpoint
@@ -17,14 +18,12 @@ SENTENCES = 50
 """How many are written without --text, --texts and --num-samples."""
 EVERYDAY = {"everyday": "test", "everyday-valid": "valid"}
 """Names that --texts takes for texts of everyday life: the split they belong to."""
-SHOWN = 3
-"""Texts in the picture of what was written and read."""
 
 
 def add_options(parser: Parser) -> None:
     options.add_network(parser, default="writer")
     add, texts = parser.add_argument, parser.add_mutually_exclusive_group()
-    add("--reader", default="reader", metavar="CHECKPOINT", help="the recogniser (default: reader)")
+    add("--reader", default="reader", metavar="CHECKPOINT", help="the recogniser")
     texts.add_argument(
         "--text",
         action="append",
@@ -37,19 +36,19 @@ def add_options(parser: Parser) -> None:
         help="texts to write at every bias. plain: sentences; characters: every visible one of "
         "ASCII, within a word or two; everyday: 200 addresses, amounts, dates, names and the like; "
         "everyday-valid: 400 other ones, to choose networks and settings by; no network was "
-        "trained on any of these; FILE: a text in each line, or its kind, a tab and the text "
-        "(default: plain)",
+        "trained on any of these; FILE: a text in each line, or its kind, a tab and the text",
     )
     options.add_skip_unknown(parser)
     primer_options.add_style(parser)
     samples = f"plain sentences (default: {SENTENCES}), or samples of each other text (default: 1)"
     options.add_lines(parser, samples=samples, steps="default: enough for its text")
-    options.add_biases(parser, BIASES, "biases to write at")
+    kind = number(float, 0, 100)
+    add("--biases", type=kind, nargs="+", default=BIASES, metavar="B", help="biases to write at")
     add(
         "--sheet",
         action="store_true",
         help="draw the lines of all texts at the smallest bias on a sheet that marks what was "
-        "misread, the first sample of each (default: no)",
+        "misread, the first sample of each",
     )
     add(
         "--proofread",
@@ -59,12 +58,8 @@ def add_options(parser: Parser) -> None:
         help="write every line as a page's are: read back by this recogniser, and written again if "
         "it is misread; another network than --reader (default: no; without a name reader)",
     )
-    add(
-        "--tries",
-        type=number(int, 1, 100),
-        metavar="N",
-        help="how often a line is written at most, with --proofread (default: 4), e.g. --tries 8",
-    )
+    tries = "how often a line is written at most, with --proofread (default: 4)"
+    add("--tries", type=number(int, 1, 100), metavar="N", help=tries)
     search_options.add_options(parser)
     options.add_seed(
         parser,
@@ -186,12 +181,13 @@ def draw(
     results: Sequence[Any],
     kinds: Sequence[str],
     count: int,
-) -> list[Any]:
-    """Draw the rate of errors over bias, some of `count` texts, and the sheet; return the files."""
-    from utils.plots import draw_curve, draw_lines, sheet_figure, write_png
+) -> list[Path]:
+    """Draw the rate of errors over bias, and the sheet of `count` texts; return the files."""
+    from utils.plots import draw_curve, sheet_figure, write_png
 
-    folder = arguments.output.folder
-    curve, lines = (folder / f"{writer.name}-{name}.png" for name in ("legibility", "read-back"))
+    curve, sheet = (
+        arguments.output.folder / f"{writer.name}-{name}.png" for name in ("legibility", "texts")
+    )
     draw_curve(
         curve,
         [one.bias for one in results],
@@ -199,22 +195,15 @@ def draw(
         ("bias", "character error rate, %"),
         f"{writer.name} read by {reader.name}: {count} texts",
     )
-    shown = [(one, one.transcriptions[n]) for n in range(min(SHOWN, count)) for one in results]
-    captions = [
-        f"bias {one.bias:g} · written: {line.reference}\nread: {line.hypothesis}"
-        for one, line in shown
-    ]
-    draw_lines(lines, [line.ink for _, line in shown], captions)
     if not arguments.sheet:
-        return [curve, lines]
+        return [curve]
     first = {kind: n for n, kind in reversed(list(enumerate(kinds)))}
     order = sorted(range(count), key=lambda n: first[kinds[n]] if kinds else n)
     each = [results[0].transcriptions[n] for n in order]
-    sheet = folder / f"{writer.name}-texts.png"
     inks, texts = [one.ink for one in each], [one.reference for one in each]
     faults = [f"read: {one.hypothesis}" if one.error_rate else "" for one in each]
     write_png(sheet, sheet_figure(inks, texts, faults))
-    return [curve, lines, sheet]
+    return [curve, sheet]
 
 
 def rates(results: Sequence[Any], by_kind: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -27,8 +27,20 @@ SHOWN = 50
 """Lines in the picture that shows them together."""
 
 
+class Formatter(argparse.HelpFormatter):
+    """Shows the default of an option that has one and does not say it itself."""
+
+    def _get_help_string(self, action: argparse.Action) -> str:
+        own = "(default" in action.help or isinstance(action.default, bool | None)
+        own |= action.default in (argparse.SUPPRESS, [])
+        return action.help if own else f"{action.help} (default: %(default)s)"
+
+
 class Parser(argparse.ArgumentParser):
     """Parses a command line; a fault raises a UserError instead of printing the usage."""
+
+    def __init__(self, *, formatter_class: Any = Formatter, **kwargs: Any) -> None:
+        super().__init__(formatter_class=formatter_class, **kwargs)
 
     def error(self, message: str) -> NoReturn:
         needed = "are required" in message
@@ -96,8 +108,7 @@ def add_network(parser: Parser, default: str | None = None, **kwargs: Any) -> No
         required=default is None,
         default=default,
         help="checkpoint file, run folder (its newest complete checkpoint is used), or name of a "
-        f"pretrained network ({', '.join(pretrained())})"
-        + ("" if default is None else f" (default: {default})"),
+        f"pretrained network ({', '.join(pretrained())})",
         **kwargs,
     )
     add_common(parser)
@@ -105,13 +116,9 @@ def add_network(parser: Parser, default: str | None = None, **kwargs: Any) -> No
 
 def add_common(parser: Parser) -> None:
     """Add -d and --module."""
-    parser.add_argument(
-        *("-d", "--device"),
-        type=typed(device_name),
-        default="auto",
-        help=f"{DEVICES} (default: auto), e.g. -d cuda:1",
-    )
-    parser.add_argument(
+    add, device = parser.add_argument, typed(device_name)
+    add("-d", "--device", type=device, default="auto", help=f"{DEVICES}, e.g. -d cuda:1")
+    add(
         "--module",
         dest="modules",
         type=Path,
@@ -176,13 +183,7 @@ def readable(*paths: str | Path | None) -> None:
 
 def add_seed(parser: Parser, meaning: str) -> None:
     """Add --seed."""
-    parser.add_argument(
-        "--seed",
-        type=number(int, 0, 2**32),
-        default=0,
-        metavar="N",
-        help=f"{meaning} (default: 0), e.g. --seed 7",
-    )
+    parser.add_argument("--seed", type=number(int, 0, 2**32), default=0, metavar="N", help=meaning)
 
 
 class Output:
@@ -218,13 +219,13 @@ class Output:
 def add_output(parser: Parser, kinds: Sequence[str] = ()) -> None:
     """Add --output: a folder, or a file if it ends in one of `kinds`."""
     files = f", or one file ending in {' or '.join(kinds)}" if kinds else ""
+    folder = f"output folder, where files of the same name are replaced{files}"
     parser.add_argument(
         "--output",
         type=typed(partial(Output, kinds=kinds)),
         default="saved/figures",
         metavar="PATH" if kinds else "FOLDER",
-        help=f"output folder, where files of the same name are replaced{files} "
-        "(default: saved/figures), e.g. --output ~/letters",
+        help=folder,
     )
 
 
@@ -245,19 +246,9 @@ def make_room(path: Path, option: str, folder: Path | None = None) -> None:
 def add_lines(parser: Parser, *, samples: str, steps: str) -> None:
     """Add --pen-sharpness, --num-samples and --steps, of which the last two count what is said."""
     add_pen_sharpness(parser)
-    add = parser.add_argument
-    add(
-        "--num-samples",
-        type=number(int, 1, 10_000),
-        metavar="N",
-        help=f"{samples}, e.g. --num-samples 20",
-    )
-    add(
-        "--steps",
-        type=number(int, 1, 100_000),
-        metavar="N",
-        help=f"maximum number of pen steps in a line ({steps}), e.g. --steps 300",
-    )
+    steps = f"maximum number of pen steps in a line ({steps})"
+    parser.add_argument("--num-samples", type=number(int, 1, 10_000), metavar="N", help=samples)
+    parser.add_argument("--steps", type=number(int, 1, 100_000), metavar="N", help=steps)
 
 
 def add_pen_sharpness(parser: Parser) -> None:
@@ -267,7 +258,7 @@ def add_pen_sharpness(parser: Parser) -> None:
         type=number(float, 0, 100),
         metavar="S",
         help="how much the bias also sharpens when the pen is lifted; 0: not at all, as in the "
-        f"paper (default: {PEN_SHARPNESS:g}), e.g. --pen-sharpness 0",
+        f"paper (default: {PEN_SHARPNESS:g})",
     )
 
 
@@ -280,20 +271,7 @@ def add_bias(parser: Parser, default: float | None = None) -> None:
         default=default,
         help="0: as varied as the training data; 1 and more: an average, very legible hand; "
         "the paper calls 0.15 a good balance, briefly trained networks need more "
-        f"(default: {shown:g}), e.g. --bias 1",
-    )
-
-
-def add_biases(parser: Parser, default: Sequence[float], meaning: str) -> None:
-    """Add --biases."""
-    shown = " ".join(f"{bias:g}" for bias in default)
-    parser.add_argument(
-        "--biases",
-        type=number(float, 0, 100),
-        nargs="+",
-        default=default,
-        metavar="B",
-        help=f"{meaning} (default: {shown})",
+        f"(default: {shown:g})",
     )
 
 

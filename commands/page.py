@@ -70,13 +70,7 @@ OF_PASSAGE = {
 def add_options(parser: Parser) -> None:
     options.add_network(parser, default="writer")
     add = parser.add_argument
-    add(
-        "file",
-        nargs="?",
-        metavar="FILE",
-        help="text to write, UTF-8, with its paragraphs, empty lines and indents; - reads standard "
-        "input",
-    )
+    add("file", nargs="?", metavar="FILE", help="text to write, UTF-8; - reads standard input")
     add("--text", action="append", help="a paragraph, instead of FILE; may be given several times")
     options.add_bias(parser, options.PAGE_BIAS)
     options.add_pen_sharpness(parser)
@@ -92,21 +86,13 @@ def add_options(parser: Parser) -> None:
         const="reader",
         default="reader",
         metavar="RECOGNISER",
-        help="read every line back, and write it again if it is misread (default: reader)",
+        help="read every line back, and write it again if it is misread",
     )
     proofreading.add_argument(
-        "--no-proofread",
-        dest="proofread",
-        action="store_const",
-        const=None,
-        help="write every line once",
+        "--no-proofread", dest="proofread", action="store_false", help="write every line once"
     )
-    add(
-        "--tries",
-        type=number(int, 1, 100),
-        metavar="N",
-        help="how often a line is written at most (default: 4), e.g. --tries 8",
-    )
+    tries = "how often a line is written at most (default: 4)"
+    add("--tries", type=number(int, 1, 100), metavar="N", help=tries)
     add("--report", type=Path, metavar="FILE", help="save what was proofread as JSON")
     add("--dpi", type=number(int, 10, 2400), help=f"of a PNG (default: {DPI})")
     drawing = parser.add_mutually_exclusive_group()
@@ -121,98 +107,54 @@ def add_options(parser: Parser) -> None:
         const=1.0,
         type=number(float, 0.01, 100),
         metavar="SPEED",
-        help="SVG: the page writes itself, SPEED times as fast as the pen, e.g. --animate 3",
+        help="SVG: the page writes itself, SPEED times as fast as the pen",
     )
 
 
 def add_paper(parser: Parser) -> None:
     """Add the options of the paper."""
-    add = parser.add_argument
-    add(
-        "--paper",
-        default="a4",
-        type=typed(size),
-        metavar="SIZE",
-        help=f"{', '.join(SIZES)}, or width x height in mm (default: a4), e.g. --paper 100x150",
-    )
+    add, spacing = parser.add_argument, "of the paper's lines (default: 8.5 ruled, 5 others)"
+    sizes = f"{', '.join(SIZES)}, or width x height in mm, e.g. 100x150"
+    add("--paper", default="a4", type=typed(size), metavar="SIZE", help=sizes)
     add("--landscape", action="store_true", help="the longer side across")
     add(
         "--margins",
         type=typed(margins),
         metavar="TOP,RIGHT,BOTTOM,LEFT",
         help="in mm, or one number for all (default: 22,20,22,25; small sheets: a tenth of the "
-        "shorter side), e.g. --margins 20",
+        "shorter side)",
     )
     add("--ruling", choices=RULINGS, help="lines of the paper (default: plain)")
-    add(
-        "--ruling-spacing",
-        type=number(float, 1, 100),
-        metavar="MM",
-        help="distance of the paper's lines (default: 8.5 ruled, 5 squared and dotted)",
-    )
+    add("--ruling-spacing", type=number(float, 1, 100), metavar="MM", help=spacing)
     add("--hide-ruling", action="store_true", help="write on the ruling, but do not draw it")
 
 
 def add_look(parser: Parser) -> None:
     """Add the options of what stands on the paper."""
-    add = parser.add_argument
-    add(
-        "--size",
-        type=OF_PASSAGE["size"],
-        default=HEIGHT,
-        metavar="MM",
-        help=f"x-height of the writing (default: {HEIGHT:g}), e.g. --size 3",
-    )
+    add, kinds = parser.add_argument, OF_PASSAGE
+    add("--size", type=kinds["size"], default=HEIGHT, metavar="MM", help="x-height of the writing")
     add(
         "--line-height",
         type=number(float, 0.5, 500),
         metavar="MM",
         help="from line to line, on a --ruling the next multiple of its spacing (default: about "
-        f"{LINE_HEIGHT:g} times --size), e.g. --line-height 10",
+        f"{LINE_HEIGHT:g} times --size)",
     )
-    add(
-        "--slant",
-        type=OF_PASSAGE["slant"],
-        metavar="DEGREES",
-        help="how far the writing leans from upright to the right (default: as the hand does), "
-        "e.g. --slant 15",
-    )
-    add(
-        "--align",
-        type=OF_PASSAGE["align"],
-        default="left",
-        metavar="SIDE",
-        help=f"{', '.join(ALIGNMENTS)} (default: left)",
-    )
-    add(
-        "--indent",
-        type=OF_PASSAGE["indent"],
-        default=0.0,
-        metavar="MM",
-        help="of the first line of each paragraph (default: 0), e.g. --indent 8",
-    )
+    slant = "how far the writing leans from upright to the right (default: as the hand does)"
+    add("--slant", type=kinds["slant"], metavar="DEGREES", help=slant)
+    add("--align", type=kinds["align"], default="left", metavar="SIDE", help=", ".join(ALIGNMENTS))
+    indent = "of the first line of each paragraph"
+    add("--indent", type=kinds["indent"], default=0.0, metavar="MM", help=indent)
     add(
         "--liveliness",
         type=number(float, 0, 1),
         metavar="SHARE",
         help="how much of the drift of words from the line, and of the differences of blanks, is "
-        "kept (default: 1, nearest to what people write), e.g. --liveliness 0.5",
+        "kept (default: 1, nearest to what people write)",
     )
-    add(
-        "--pen-width",
-        dest="pen",
-        type=OF_PASSAGE["pen"],
-        default=Pen.width,
-        metavar="MM",
-        help=f"(default: {Pen.width:g}), e.g. --pen-width 0.7",
-    )
-    add(
-        "--colour",
-        type=OF_PASSAGE["colour"],
-        default=Pen.colour,
-        metavar="#RRGGBB",
-        help="of the ink (default: dark blue)",
-    )
+    width = "of the ink"
+    add("--pen-width", dest="pen", type=kinds["pen"], default=Pen.width, metavar="MM", help=width)
+    add("--colour", type=kinds["colour"], default=Pen.colour, metavar="#RRGGBB", help=width)
 
 
 def check(arguments: argparse.Namespace, path: Path, paper: Paper) -> None:

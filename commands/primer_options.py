@@ -34,31 +34,17 @@ def add_options(parser: Parser, default: str = "own") -> None:
     """Add --style, --primer, and what goes with it."""
     either, add = parser.add_mutually_exclusive_group(), parser.add_argument
     add_style(either, default)
-    either.add_argument(
-        "--primer",
-        type=Path,
-        metavar="FILE",
-        help="ink whose handwriting is continued, in any format that `read` accepts "
-        "(default: none)",
-    )
+    continued = "ink whose handwriting is continued, in any format that `read` accepts"
+    either.add_argument("--primer", type=Path, metavar="FILE", help=continued)
     add(
         "--primer-text",
         metavar="TEXT",
         help="text of the primer, for a conditional network; empty where the text to write is that "
         "of the whole line which the primer begins (default: the one in its file)",
     )
-    add(
-        "--primer-number",
-        type=number(int, 0),
-        metavar="N",
-        help="which sample of the primer's file to use, counted from 0 (default: 0)",
-    )
-    add(
-        "--primer-points",
-        type=number(int, 1),
-        metavar="N",
-        help="use only the first N points of the primer (default: all), e.g. --primer-points 50",
-    )
+    which, points = "which sample of its file, from 0", "use only the first N points of it"
+    add("--primer-number", type=number(int, 0), metavar="N", help=f"{which} (default: 0)")
+    add("--primer-points", type=number(int, 1), metavar="N", help=f"{points} (default: all)")
     add(
         "--primer-scale",
         type=typed(primer_scale),

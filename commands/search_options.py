@@ -16,12 +16,8 @@ OPTIONS = ("beam", "language_model", "language_weight", "length_bonus")
 def add_options(parser: Parser) -> None:
     """Add the options of a recogniser's search, and those of the data for its language model."""
     add = parser.add_argument
-    add(
-        "--beam",
-        type=number(int, 2, 1000),
-        metavar="N",
-        help="hypotheses kept by beam search (default: greedy decoding), e.g. --beam 16",
-    )
+    beam = "hypotheses kept by beam search (default: greedy decoding)"
+    add("--beam", type=number(int, 2, 1000), metavar="N", help=beam)
     add(
         "--language-model",
         nargs="?",
@@ -30,19 +26,14 @@ def add_options(parser: Parser) -> None:
         help="use a character language model, built from the lines of a text file or, without "
         "FILE, from the training texts of the config's dataset (default: none)",
     )
-    add(
-        "--language-weight",
-        type=number(float, 0, 100),
-        metavar="W",
-        help=f"weight of the language model's log-probabilities (default: {LANGUAGE_WEIGHT:g}), "
-        "e.g. --language-weight 0.8",
-    )
+    weight = f"weight of the language model's log-probabilities (default: {LANGUAGE_WEIGHT:g})"
+    add("--language-weight", type=number(float, 0, 100), metavar="W", help=weight)
     add(
         "--length-bonus",
         type=number(float, -100, 100),
         metavar="NATS",
         help="added per character to the score of a hypothesis, CTC only; more favours longer "
-        "texts (default: 0), e.g. --length-bonus 0.5",
+        "texts (default: 0)",
     )
     add_overrides(parser)
 

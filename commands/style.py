@@ -23,12 +23,8 @@ def add_options(parser: Parser) -> None:
     parser.set_defaults(resume=None, seed=None)  # to tell whether they are given
     add = parser.add_argument
     add("action", choices=("make", "list"), help="make a style, or draw all of them")
-    add(
-        "--ink",
-        type=Path,
-        metavar="FILE",
-        help="make: a line of the hand, in any format that `read` accepts",
-    )
+    ink = "make: a line of the hand, in any format that `read` accepts"
+    add("--ink", type=Path, metavar="FILE", help=ink)
     add("--number", type=number(int, 0), metavar="N", help="make: which sample of the file, from 0")
     add(
         "--text",
@@ -36,8 +32,8 @@ def add_options(parser: Parser) -> None:
         f"write (default: {PANGRAM!r})",
     )
     add("--name", help="make: of the style, in letters, digits, -, _ and .")
-    add("--origin", help="make: whose hand it is, kept in the file (default: none)")
-    add("--licence", help="make: under which it may be used, kept in the file (default: none)")
+    add("--origin", help="make: whose hand it is, kept in the file")
+    add("--licence", help="make: under which it may be used, kept in the file")
     add(
         "--output",
         type=Path,

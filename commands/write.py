@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from base.pretrained import resolve_checkpoint
 from commands import options, primer_options, showing
 from commands.options import Parser, require
 from utils.alphabet import PANGRAM
@@ -109,6 +110,8 @@ def run(arguments: argparse.Namespace) -> None:
 
 def compare(arguments: argparse.Namespace) -> None:
     """Draw lines of several networks in one picture, a row each."""
+    for name in arguments.resume:
+        resolve_checkpoint(name)
     import numpy as np
 
     from utils.ink import bounds, side_by_side

@@ -190,7 +190,6 @@ def written() -> Iterator[Case]:
     primer = ["--primer", "primer.inkml", "--output", "out"]
     primed = [[*write, "--text", "a primer", "--output", "primer.inkml"], [*line, *primer]]
     yield Case("write primed", primed)
-    yield Case("compare", [["experiments.py", "compare", "digit_1", "digit_2", "--output", "out"]])
     styled = ["experiments.py", "style", "make", "--ink", "p.inkml", "--name", "me"]
     yield Case(
         "style make",

@@ -12,7 +12,7 @@ from data_loader.synthetic.alignment import Alignment
 from model.generation import aligning
 from tests import small_sources
 from tests.benchmarks.scripts import refused, run
-from tests.commands.networks import EMBEDDED, config_of, save
+from tests.commands.networks import config_of, save
 from utils.alphabet import Alphabet
 
 
@@ -108,17 +108,6 @@ def test_its_table_makes_new_lines(lines, checkpoints, reads, tmp_path, monkeypa
     made = ComposedDataset(dataset=dataset, alignment=str(output), size=3)
     made.prepare()
     assert len(made.indices("train")) == len(dataset.indices("train")) + 3
-
-
-def test_lines_of_writers_need_no_forms(lines, checkpoints, tmp_path):
-    config, _ = lines
-    config.write_text(json.dumps(config_of("SynthesisNetwork", "writers", EMBEDDED)))
-    output = tmp_path / "writers.npz"
-    networks = (str(checkpoints[name]) for name in ("SynthesisNetwork", "CTCNetwork"))
-    run("align", config, "-r", next(networks), "--reader", next(networks), "--output", output)
-    assert all(
-        name.startswith(("train-", "valid-", "test-")) for name in Alignment.load(output).lines
-    )
 
 
 def test_what_cannot_be_aligned_is_refused(lines, checkpoints, tmp_path, capsys):

@@ -227,17 +227,6 @@ def test_a_bonus_is_for_ctc(checkpoints, tmp_path):
     assert metrics["beam"]["search"] == "beam of 2, bonus 0.5"
 
 
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [(b"", "contains no"), (b"\n  \n", "contains no text"), (b"\xff\xfe\x00", "not UTF-8 text")],
-)
-def test_a_broken_text_file_is_named(checkpoints, tmp_path, content, message):
-    path = tmp_path / "text.txt"
-    path.write_bytes(content)
-    with pytest.raises(UserError, match=message):
-        evaluate(checkpoints["CTCNetwork"], tmp_path, "--beam", 2, "--language-model", path)
-
-
 def test_what_is_for_readers_is_not_for_writers(conditional, tmp_path):
     for words in (("--beam", 2), ("--beam", 2, "--length-bonus", 1)):
         with pytest.raises(UserError, match=r"--(beam|length-bonus) is for a network that reads"):
@@ -255,28 +244,6 @@ def test_data_says_where_the_dataset_lies_whatever_it_is_within(tmp_path):
         assert json.loads((tmp_path / name / "metrics.json").read_text())["sequences"] == 6
         with pytest.raises(UserError, match="nowhere"):
             evaluate(path, tmp_path / name)
-
-
-def test_data_without_one_place_to_go_names_the_keys(unconditional, tmp_path):
-    with pytest.raises(UserError, match=r"--data: .* --data is not used: the config"):
-        evaluate(unconditional, tmp_path, "--data", "x")
-    odd = {"type": "InkMLDataset", "args": 7}
-    for dataset, message in (
-        ({"type": ["a"]}, "unknown type"),
-        (7, "dataset = 7"),
-        (odd, "args = 7: an object"),
-    ):
-        path = save(tmp_path / "odd.pth", dataset=dataset)
-        with pytest.raises(UserError, match=message):
-            evaluate(path, tmp_path, "--data", "x")
-    lines = {"type": "InkMLDataset", "args": {"root": "a"}}
-    mixed = {"type": "MixedDataset", "args": {"dataset": lines, "added": lines}}
-    path = save(tmp_path / "mixed.pth", dataset=mixed)
-    keys = (
-        r"-o data_loader\.args\.dataset\.args\.dataset\.args\.root=FOLDER or -o .*added\.args\.root"
-    )
-    with pytest.raises(UserError, match=rf"--data: .*several datasets.* {keys}"):
-        evaluate(path, tmp_path, "--data", "x")
 
 
 def test_the_worst_lines_are_those_of_the_last_search(checkpoints, data, tmp_path, monkeypatch):

@@ -3,12 +3,10 @@
 import json
 import os
 import re
-import stat
 
 import pytest
 import torch
 
-import train
 from base.checkpoint import load_checkpoint, save_checkpoint, to_share
 from model import load
 from parse_config import data_of
@@ -127,32 +125,6 @@ def test_an_export_replaces_no_other_file_unless_it_is_forced_to(conditional, tm
     assert load(letter).model.alphabet == load(conditional).model.alphabet
 
 
-@pytest.mark.timeout(60)  # What waits for a writer waits for ever.
-def test_a_pipe_is_no_place_for_an_export(conditional, tmp_path):
-    network, pipe, style = tmp_path / "a.pth", tmp_path / "pipe", tmp_path / "b.json"
-    use("export", "-r", conditional, network)
-    (tmp_path / "hand.json").write_text('{"text": "a", "strokes": [[[0, 0], [1, 1]]]}')
-    for path in (pipe, style):
-        os.mkfifo(path)
-    with pytest.raises(UserError, match=r"FILE .*pipe: cannot be written \(a pipe"):
-        use("export", "-r", network, pipe, "--force")
-    with pytest.raises(UserError, match=r"--with-ink .*b\.json: cannot be written \(a pipe"):
-        use("export", "-r", network, tmp_path / "b.pth", "--with-ink")
-    assert not (tmp_path / "b.pth").exists() and stat.S_ISFIFO(pipe.stat().st_mode)
-
-
-@pytest.mark.slow
-def test_training_starts_from_an_export(conditional, tmp_path, monkeypatch, logging_restored):
-    path = tmp_path / "mine.pth"
-    use("export", "-r", conditional, path)
-    config = tmp_path / "config.json"
-    config.write_text(json.dumps(config_of("SynthesisNetwork", "conditional")))
-    monkeypatch.chdir(tmp_path)
-    assert train.main(["-c", str(config), "-r", str(path), "--run-id", "on", "-d", "cpu"]) == 0
-    # It cannot be resumed: it contains no training state.
-    assert train.main(["-r", str(path), "-d", "cpu"]) == 2
-
-
 def test_ink_goes_along_only_if_asked_for(conditional, tmp_path):
     network, style = tmp_path / "hand.pth", tmp_path / "hand.json"
     use("export", "-r", conditional, network)
@@ -168,14 +140,3 @@ def test_ink_goes_along_only_if_asked_for(conditional, tmp_path):
     style.write_text('{"text": "b", "strokes": [[[0, 0], [1, 1]]]}')
     with pytest.raises(UserError, match=r"c\.json exists; name another file"):
         use("export", "-r", network, tmp_path / "c.pth", "--with-ink")
-
-
-def test_where_data_are_cached_does_not_go_along(tmp_path):
-    """It is a place on this machine, and a config that names one would be refused on others."""
-    dataset = {"type": "IAMOnDBDataset", "args": {"root": "data/iam_ondb"}}
-    network = save(tmp_path / "a.pth", "SynthesisNetwork", "a", dataset=dataset)
-    key = "data_loader.args.dataset.args"
-    places = ("-o", f"{key}.cache={tmp_path}", "-o", f"{key}.root=elsewhere")
-    use("export", "-r", network, tmp_path / "b.pth", *places)
-    config = torch.load(tmp_path / "b.pth", weights_only=True)["config"]
-    assert config["data_loader"]["args"]["dataset"]["args"] == {"root": "elsewhere"}

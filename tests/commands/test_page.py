@@ -2,7 +2,6 @@
 
 import io
 import json
-import os
 import sys
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
@@ -14,11 +13,10 @@ import pytest
 from PIL import Image
 
 import experiments
-from base.pretrained import style_of, styles
+from base.pretrained import style_of
 from commands.page import save, sheet
 from commands.page_text import MAX_BYTES, MAX_LINES
 from data_loader.sources.ink_files import read_ink
-from tests.commands.networks import ROOT
 from tests.commands.networks import save as save_network
 from tests.page_rows import rows_of
 from utils.checks import UserError
@@ -97,16 +95,6 @@ def test_text_from_standard_input(networks, tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "stdin", stream)
     write_page(networks, "-", "--output", tmp_path / "out.json")
     assert [row.text for row in rows_of(tmp_path / "out.json")] == ["a", "b"]
-
-
-def test_characters_that_are_written_otherwise_or_left_out_are_said(networks, tmp_path, capsys):
-    text = text_file(tmp_path, "“é” …\t\u200b😀 שלום x\u00a0y")
-    write_page(networks, text, "--output", tmp_path / "out.json")
-    shown = capsys.readouterr().out
-    for said in ('“ as "', "é as e", "… as ...", "left out:", "U+1F600", "right-to-left"):
-        assert said in shown
-    rows = rows_of(tmp_path / "out.json")
-    assert " ".join(row.text for row in rows).split() == ['"e"', "...", "x", "y"]
 
 
 def test_a_word_wider_than_the_line_is_divided(tmp_path):
@@ -275,39 +263,6 @@ def test_a_text_that_is_too_long_is_refused(networks, tmp_path, text, message):
     with pytest.raises(UserError, match=message):
         write_page(networks, text_file(tmp_path, text), "--output", output)
     assert not output.parent.exists()
-
-
-def test_a_style_whose_text_is_too_long_is_refused(networks, tmp_path):
-    style, output = tmp_path / "style.json", tmp_path / "x.svg"
-    values = json.loads(styles()["plain"].read_text()) | {"text": "a" * 3000}
-    style.write_text(json.dumps(values))
-    letter = text_file(tmp_path, f"---\nstyle: {style}\n---\na")
-    for words in (("--text", "a", "--style", style), (letter,)):
-        with pytest.raises(UserError, match=r"style\.json has 377 points and a text of 3,000 "):
-            write_page(networks, *words, "--output", output)
-    assert not output.exists()
-
-
-def test_the_writer_s_style_is_its_own_however_the_file_is_named(monkeypatch):
-    monkeypatch.chdir(ROOT)
-    for name in (Path("saved/pretrained/writer.pth"), ROOT / "saved/pretrained/writer.pth"):
-        assert style_of(name) == styles()["slanted"]
-
-
-def test_a_pipe_is_not_waited_for(networks, tmp_path):
-    os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(UserError, match=r"pipe: cannot be read \(a pipe, .* no regular file\)"):
-        write_page(networks, tmp_path / "pipe", "--output", tmp_path / "x.svg")
-
-
-def test_text_that_is_not_utf_8_is_refused(networks, tmp_path):
-    (tmp_path / "bad.txt").write_bytes(b"ab\xff")
-    with pytest.raises(UserError, match=r"not UTF-8 text \(byte 2 is 0xff\)"):
-        write_page(networks, tmp_path / "bad.txt", "--output", tmp_path / "x.svg")
-    (tmp_path / "empty.txt").write_bytes(b"")
-    with pytest.raises(UserError, match="there is nothing to write"):
-        write_page(networks, tmp_path / "empty.txt", "--output", tmp_path / "x.svg")
-    assert not (tmp_path / "x.svg").exists()
 
 
 def test_a_picture_has_the_pixels_that_are_asked_for(tmp_path):

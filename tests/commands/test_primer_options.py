@@ -172,34 +172,6 @@ def test_what_does_not_fit_is_refused(checkpoints, ink, tmp_path):
     write(checkpoints["conditional"], out, *words)
 
 
-FORMATS = {
-    "InkML": (ink_formats.inkml(text="7"), None),
-    "IAM-OnDB": (ink_formats.iam(), "7"),
-    "stroke arrays": (ink_formats.arrays(), "7"),
-    "MNIST strokes": (ink_formats.mnist(), "7"),
-    "UNIPEN": (ink_formats.unipen(), None),
-    "own": (ink_formats.own([("7", ink_formats.STROKES)]), None),
-}
-
-
-@pytest.mark.parametrize("form", FORMATS)
-@pytest.mark.parametrize("name", NETWORKS)
-def test_any_format_primes_either_network(checkpoints, tmp_path, name, form):
-    content, text = FORMATS[form]
-    (tmp_path / "ink").write_bytes(content)
-    words = ["--primer", tmp_path / "ink", "--primer-scale", 8, "--steps", 9, "--inkml"]
-    if name == "conditional":
-        words += ["--text", "B", *([] if text is None else ["--primer-text", text])]
-    write(checkpoints[name], tmp_path / "out", *words, "--num-samples", 1, "--bias", 0)
-    primer = (np.array(ink_formats.INK, dtype=np.float32) * np.float32([8, 8, 1]), "7")
-    texts = [" B"] if name == "conditional" else None
-    (line,) = sample(
-        network(NETWORKS[name]), [0], texts, Sampling(bias=0.0, max_steps=9), primer=primer
-    )
-    (read,) = read_ink(next((tmp_path / "out").glob("*.inkml")))
-    np.testing.assert_array_equal(read.ink, line.written)
-
-
 def test_a_part_of_a_resampled_primer_is_as_long(checkpoints, ink, tmp_path, monkeypatch, capsys):
     """The first 10 points of the file are 5 where every two become one."""
     monkeypatch.setattr(

@@ -61,18 +61,6 @@ def test_what_does_not_fit_is_said(checkpoints, tmp_path, words, message):
         use(*words, "-r", checkpoints["CTCNetwork"], "--output", tmp_path)
 
 
-@pytest.mark.parametrize(
-    ("words", "message"),
-    [
-        (("read", __file__), "contains a SynthesisNetwork: it writes; use `write`"),
-        (("evaluate", "--beam", "2", "--language-model"), "--beam is for a network that"),
-    ],
-)
-def test_a_writer_refuses_what_is_for_readers(checkpoints, tmp_path, words, message):
-    with pytest.raises(UserError, match=message):
-        use(*words, "-r", checkpoints["SynthesisNetwork"], "--output", tmp_path)
-
-
 def test_several_paths_and_a_picture_of_a_name_of_its_own(checkpoints, data, tmp_path, capsys):
     paths = [tmp_path / f"{number}.inkml" for number in range(2)]
     for number, path in enumerate(paths):
@@ -81,12 +69,6 @@ def test_several_paths_and_a_picture_of_a_name_of_its_own(checkpoints, data, tmp
     use("read", paths[0], *words, paths[1])  # paths may stand between options
     assert names(tmp_path / "new") == ["page.png"]
     assert "(2 of 2 lines)" in capsys.readouterr().out
-
-
-def test_where_the_data_lie_is_for_the_texts_of_the_training(tmp_path):
-    for option in (("--data", "x"), ("-o", "trainer.args.seed=1")):
-        with pytest.raises(UserError, match=f"{option[0]} is for --language-model without"):
-            use("read", "x", *option)
 
 
 def test_a_language_model_takes_texts_in_normal_form(checkpoints, tmp_path, capsys):

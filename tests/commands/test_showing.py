@@ -76,14 +76,6 @@ def test_the_sheet_shows_each_bias_in_each_hand(conditional, styles, tmp_path, m
     assert of_colour(tmp_path / "out" / "conditional-ab-seed3-bias.png", INK) > 100
 
 
-def test_styles_without_a_text_are_left_out(conditional, styles):
-    add_style(styles, "mine", "zig zag")
-    add_style(styles, "mute", "")
-    (file,) = styles.glob("mute.json")
-    file.write_text(file.read_text().replace('"text": "", ', ""))
-    assert list(primers(load(conditional, "cpu"))) == ["mine"]
-
-
 def test_one_hand_has_its_biases_under_each_other(
     conditional, unconditional, styles, tmp_path, monkeypatch
 ):

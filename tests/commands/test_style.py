@@ -57,12 +57,6 @@ def test_a_style_that_cannot_be_measured_is_a_style(place):
     assert run("write", "-r", network, "-d", "cpu", "--text", "ab", *words) == 0
 
 
-def test_words_that_touch_are_a_style(place):
-    words = [np.array([[n, 0.0], [n + 1, 5], [n + 1, 0]]) for n in range(4)]
-    write_inkml(place / "my.inkml", from_strokes(words), "a b c d")
-    assert make("close") == 0
-
-
 @pytest.mark.parametrize("far", [1e6, 1e9])
 def test_a_point_far_off_makes_no_style(place, capsys, far):
     strokes = [[[0, 0], [far, 0]], [[far, 0], [far, 1]]]
@@ -116,22 +110,3 @@ def test_all_styles_are_drawn(place, capsys):
 def test_bad_options_are_refused(place, words, message):
     with pytest.raises(UserError, match=message):
         run(*words)
-
-
-def test_a_style_is_not_replaced(place):
-    make("one")
-    with pytest.raises(UserError, match=r"one\.json is there already: choose another name"):
-        make("one")
-
-
-def test_a_style_that_cannot_be_written_is_an_error_of_the_user(place):
-    os.mkfifo(place / "pipe.json")
-    for name in ("x" * 300 + ".json", "pipe.json"):
-        with pytest.raises(UserError, match=f"--output {name}: cannot be written"):
-            make("one", "--output", name)
-
-
-def test_a_misspelt_style_is_suggested(place):
-    make("upright")
-    with pytest.raises(UserError, match="did you mean upright"):
-        run("write", "--style", "uprigt")
