@@ -1,18 +1,18 @@
 """The legibility of a writer, judged by a recogniser."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import cycle
-from typing import Any
 
 import torch
 
 from model.generation.options import Primer, Sampling
-from model.proofreading import proofread
+from model.proofreading import Proofread, proofread
 from model.reader import Reader
 from model.recognition.encoder import GREEDY, RecognitionNetwork, Search
-from model.recognition.error_rates import is_read, missing_words
+from model.recognition.error_rates import missing_words
 from model.recognition.transcribing import Transcription, read_lines, score
 from model.writer import Writer
 from utils.alphabet import nfc
@@ -28,19 +28,38 @@ class Legibility:
 
     Attributes:
         bias: of the writer.
-        rates: see `model.recognition.error_rates.rates`.
-        ended: share of the lines that ended by the stopping rule.
-        complete: share of the lines that ended and lack no word.
-        transcriptions: of all lines: of the first sample of each text, then of the second, ...
-        tries: how often each of these lines was written.
+        lines: of the first sample of each text, then of the second, ...
+        transcriptions: of these.
     """
 
     bias: float
-    rates: dict[str, Any]
-    ended: float
-    complete: float
+    lines: list[Proofread]
     transcriptions: list[Transcription]
-    tries: list[int]
+
+    @cached_property
+    def rates(self) -> dict[str, float]:
+        """See `model.recognition.transcribing.score`."""
+        return score(self.transcriptions)
+
+    @property
+    def tries(self) -> list[int]:
+        """How often each line was written."""
+        return [one.tries for one in self.lines]
+
+    @property
+    def ended(self) -> float:
+        """Share of the lines that ended by the stopping rule."""
+        return sum(one.line.ended for one in self.lines) / max(len(self.lines), 1)
+
+    @property
+    def complete(self) -> float:
+        """Share of the lines that ended and lack no word."""
+        pairs = zip(self.lines, self.transcriptions, strict=True)
+        whole = [
+            one.line.ended and not missing_words(read.reference, read.hypothesis)
+            for one, read in pairs
+        ]
+        return sum(whole) / max(len(whole), 1)
 
     @property
     def wrong(self) -> int:
@@ -54,39 +73,6 @@ class Legibility:
         found = [clear_dots(one.ink, one.reference) for one in self.transcriptions]
         clear, expected = map(sum, zip(*found, strict=True))
         return clear / expected if expected else math.nan
-
-
-@dataclass(frozen=True)
-class CharacterLegibility:
-    """How well a reader reads one character.
-
-    Attributes:
-        character: which.
-        text: that carries it, and was written several times.
-        transcriptions: of these.
-    """
-
-    character: str
-    text: str
-    transcriptions: list[Transcription]
-
-    @property
-    def exact(self) -> int:
-        """How often the whole text was read without an error."""
-        return sum(one.hypothesis == one.reference for one in self.transcriptions)
-
-    @property
-    def itself(self) -> int:
-        """How often the character was read, whatever else was misread."""
-        return sum(
-            is_read(self.character, one.reference, one.hypothesis) for one in self.transcriptions
-        )
-
-    @property
-    def misreadings(self) -> list[str]:
-        """What else was read, each once."""
-        read = dict.fromkeys(one.hypothesis for one in self.transcriptions)
-        return [text for text in read if text != self.text]
 
 
 @torch.inference_mode()
@@ -134,35 +120,19 @@ def read_back(
     texts = [nfc(text) for text in texts]
     seeds = seeds_of(len(texts), samples, seed)
     texts *= samples
+    again = {"primer": primer, "tries": tries, "progress": progress}
     result = []
-    for bias in biases:
-        found = proofread(
-            writer,
-            proofreader,
-            texts,
-            seeds,
-            replace(sampling, bias=bias),
-            primer=primer,
-            tries=tries,
-            progress=progress,
-        )
-        lines, counts = [one.line for one in found], [one.tries for one in found]
-        read = read_lines(reader, [line.written for line in lines], search, progress=progress)
+    for bias in map(float, biases):
+        at_bias = replace(sampling, bias=bias)
+        lines = proofread(writer, proofreader, texts, seeds, at_bias, **again)
+        read = read_lines(reader, [one.line.written for one in lines], search, progress=progress)
         transcriptions = [
-            Transcription(f"text {number}", line.visible, text, hypothesis)
-            for number, (line, text, hypothesis) in enumerate(
+            Transcription(f"text {number}", one.line.visible, text, hypothesis)
+            for number, (one, text, hypothesis) in enumerate(
                 zip(lines, texts, read, strict=True), 1
             )
         ]
-        whole = [
-            line.ended and not missing_words(one.reference, one.hypothesis)
-            for line, one in zip(lines, transcriptions, strict=True)
-        ]
-        count = max(len(lines), 1)
-        ended, complete = sum(line.ended for line in lines) / count, sum(whole) / count
-        result.append(
-            Legibility(float(bias), score(transcriptions), ended, complete, transcriptions, counts)
-        )
+        result.append(Legibility(bias, lines, transcriptions))
     return result
 
 
@@ -176,7 +146,7 @@ def seeds_of(count: int, samples: int = 1, seed: int = 0) -> list[int]:
 
 def rates_by_kind(
     transcriptions: Sequence[Transcription], kinds: Sequence[str]
-) -> dict[str, dict[str, Any]]:
+) -> dict[str, dict[str, float]]:
     """Return the rates of each kind of texts, in the order in which the kinds come first.
 
     Args:
@@ -184,38 +154,9 @@ def rates_by_kind(
         kinds: of each text.
 
     Returns:
-        what `model.recognition.error_rates.rates` does, by kind.
+        what `model.recognition.transcribing.score` does, by kind.
     """
     of_kind: dict[str, list[Transcription]] = {kind: [] for kind in kinds}
     for one, kind in zip(transcriptions, cycle(kinds), strict=False):
         of_kind[kind].append(one)
     return {kind: score(found) for kind, found in of_kind.items()}
-
-
-def read_characters(
-    writer: Writer,
-    reader: RecognitionNetwork,
-    carriers: Mapping[str, str],
-    count: int,
-    sampling: Sampling,
-    **options: Any,
-) -> tuple[Legibility, list[CharacterLegibility]]:
-    """Write characters several times each and read them back.
-
-    Args:
-        writer, reader: as `read_back` takes them.
-        carriers: for each character a text that holds it.
-        count: how often each is written.
-        sampling: how points are drawn.
-        options: as `read_back` takes them, such as `seed`.
-
-    Returns:
-        all together, and each character.
-    """
-    texts = [nfc(text) for text in carriers.values()]
-    repeated = [text for text in texts for _ in range(count)]
-    (whole,) = read_back(writer, reader, repeated, [sampling.bias], sampling, **options)
-    return whole, [
-        CharacterLegibility(one, text, whole.transcriptions[n * count : (n + 1) * count])
-        for n, (one, text) in enumerate(zip(carriers, texts, strict=True))
-    ]

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import torch
@@ -125,7 +124,7 @@ class Transcription:
         return error_rate(self.reference, self.hypothesis)
 
 
-def score(transcriptions: Iterable[Transcription]) -> dict[str, Any]:
+def score(transcriptions: Iterable[Transcription]) -> dict[str, float]:
     """Return the error rates of transcriptions, see `model.recognition.error_rates.rates`."""
     return rates((one.reference, one.hypothesis) for one in transcriptions)
 
