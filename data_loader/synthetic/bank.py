@@ -38,6 +38,10 @@ HANGS = (-0.3, 0.15)
 """Between which heights commas begin (assumed)."""
 
 
+Place = tuple[int, int, int]
+"""Of a piece in a hand: the number of the line, its first and its last character."""
+
+
 @dataclass(frozen=True, eq=False)
 class BankHand:
     """The lines of one form: one person on one day."""
@@ -140,15 +144,19 @@ class BankHand:
                          np.log(self.tall)])  # fmt: skip
 
     @cached_property
-    def pieces(self) -> dict[str, list[tuple[int, int, int]]]:
-        """Where its pieces are, by text: number of the line, first and last character."""
+    def pieces(self) -> dict[str, list[Place]]:
+        """Where its pieces are, by text."""
         found = defaultdict(list)
         for number, line in enumerate(self.lines):
             for first, last in _runs(line):
                 found[line.text[first : last + 1]].append((number, first, last))
         return dict(found)
 
-    def piece(self, place: tuple[int, int, int]) -> Piece:
+    def edges(self, place: Place) -> tuple[bool, bool]:
+        """Return whether a piece was cut off before and after."""
+        return self.lines[place[0]].edges(*place[1:])
+
+    def piece(self, place: Place) -> Piece:
         """Return the piece at a place, standing where it belongs, see `in_place`."""
         number, first, last = place
         line = self.lines[number]

@@ -3,20 +3,21 @@
 Lengths are in x-heights of the hand, y downwards from the baseline.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
 
 import numpy as np
 
 from data_loader.synthetic.accents import MADE, accented
 from data_loader.synthetic.bank import LONGEST as LONGEST_PIECE
-from data_loader.synthetic.bank import BankHand
+from data_loader.synthetic.bank import BankHand, Place
 from data_loader.synthetic.cutting import SMALL, Piece, at_speed, overlap
 
 # What a piece costs, in pieces, so that a word is written with as few and as fit ones as there are
 # (assumed, checked by eye).
 CUT_COST = 0.35
-"""For each end where it was cut out of a stroke."""
+"""If it was cut out of a stroke, at one end or both."""
 UNJOINED_COST = 0.6
 """If such an end will not meet another one: a stub of a stroke would be left."""
 BORROWED_COST = 1.5
@@ -44,6 +45,8 @@ LEAST_GAP = 0.06
 
 Maker = Callable[[str, BankHand, int, np.random.Generator], Piece | None]
 """Draws a character that nobody wrote, see `drawn.Drawer`."""
+Lender = Callable[[str], Callable[[], Piece | None]]
+"""Returns, of a character, what gives a piece of it each time, or None."""
 
 
 class Bank:
@@ -62,7 +65,7 @@ class Bank:
         styles = np.stack([hand.style for hand in self.hands.values()])
         self._styles = (styles - styles.mean(0)) / (styles.std(0) + 1e-6)
         self.owners: dict[str, list[int]] = defaultdict(list)
-        self.counts: dict[str, int] = defaultdict(int)
+        self.counts: dict[str, int] = Counter()
         for number, hand in enumerate(self.hands.values()):
             for text, places in hand.pieces.items():
                 if len(text) == 1:
@@ -79,8 +82,7 @@ class Bank:
             after each; None if the text is empty, or has a character that nobody wrote and that
             cannot be drawn.
         """
-        hand = self.hands[name]
-        lenders: dict[str, Callable[[], Piece | None]] = {}
+        hand, lender = self.hands[name], self._lenders(name, generator)
         placed: list[tuple[np.ndarray, np.ndarray]] = []
         right = 0.0  # the right edge of the words so far
         for word in text.split(" "):
@@ -88,7 +90,7 @@ class Bank:
             if not word:
                 right += blank
                 continue
-            pieces = self._pieces(word, name, lenders, generator)
+            pieces = self._pieces(word, hand, lender, generator)
             if pieces is None:
                 return None
             points, end = _set(pieces, hand, generator)
@@ -101,71 +103,57 @@ class Bank:
         return np.concatenate(points), np.concatenate(ends)
 
     def _pieces(
-        self,
-        word: str,
-        name: str,
-        lenders: dict[str, Callable[[], Piece | None]],
-        generator: np.random.Generator,
+        self, word: str, hand: BankHand, lender: Lender, generator: np.random.Generator
     ) -> list[tuple[Piece, bool]] | None:
         """Return the cheapest pieces that make up a word, and whether each is the hand's own."""
-        hand = self.hands[name]
         # By characters, and whether the last piece is cut off behind: cost, where that piece
         # starts, its place (None if lent), and whether the one before it is cut off behind.
-        best: list[dict[bool, tuple[float, int, tuple[int, int, int] | None, bool]]]
+        best: list[dict[bool, tuple[float, int, Place | None, bool]]]
         best = [{False: (0.0, 0, None, False)}]
         for stop in range(1, len(word) + 1):
-            found: dict[bool, tuple[float, int, tuple[int, int, int] | None, bool]] = {}
+            best.append(found := {})
             for start in range(max(0, stop - LONGEST_PIECE), stop):
                 places = [*_some(hand.pieces.get(word[start:stop], ()), generator)]
                 for place in [*places, None] if start == stop - 1 else places:
-                    opens, closes = hand.lines[place[0]].edges(*place[1:]) if place else (0, 0)
-                    own = 1 + CUT_COST * (opens + closes) + RANDOM_COST * generator.random()
+                    opens, closes = hand.edges(place) if place else (False, False)
+                    own = 1 + CUT_COST * (opens or closes) + RANDOM_COST * generator.random()
                     own += 0 if place else BORROWED_COST
                     own += UNJOINED_COST * (closes and stop == len(word))
                     for before, (cost, *_) in best[start].items():
                         cost += own + UNJOINED_COST * (opens != before)
                         if closes not in found or cost < found[closes][0]:
                             found[bool(closes)] = cost, start, place, before
-            best.append(found)
         pieces: list[tuple[Piece, bool]] = []
         stop, closes = len(word), min(best[-1], key=lambda closes: best[-1][closes][0])
         while stop:
             _, start, place, closes = best[stop][closes]
-            if place is not None:
-                pieces.append((hand.piece(place), True))
-            else:
-                one = word[start]
-                if one not in lenders:
-                    lenders[one] = self._lender(one, name, generator)
-                lent = lenders[one]()
-                if lent is None:
-                    return None
-                pieces.append((lent, False))
+            piece = hand.piece(place) if place else lender(word[start])()
+            if piece is None:
+                return None
+            pieces.append((piece, place is not None))
             stop = start
         return pieces[::-1]
+
+    def _lenders(self, name: str, generator: np.random.Generator) -> Lender:
+        """Return what gives characters that a hand did not write, each always in the same way."""
+        return cache(lambda one: self._lender(one, name, generator))
 
     def _lender(
         self, one: str, name: str, generator: np.random.Generator
     ) -> Callable[[], Piece | None]:
-        """Return what gives a character that a hand did not write, always in the same way."""
+        """Return what gives a character that a hand did not write."""
         if one in MADE:
             return self._accented(one, name, generator)
         hand, number = self.hands[name], self.names.index(name)
         owners = [owner for owner in self.owners.get(one, ()) if owner != number]
-        count = self.counts.get(one, 0)
-        if owners and generator.random() * self.scarce < count:
+        if owners and generator.random() * self.scarce < self.counts[one]:
             distance = ((self._styles[owners] - self._styles[number]) ** 2).sum(1)
             near = np.argsort(distance)[:NUM_DONORS]
             # The nearer the likelier.
             chosen = owners[int(near[int(len(near) * generator.random() ** 2)])]
             lender = self.hands[self.names[chosen]]
             places = _whole(lender, one)
-
-            def lend() -> Piece:
-                place = places[int(generator.integers(len(places)))]
-                return adapted(lender.piece(place), lender, hand)
-
-            return lend
+            return lambda: adapted(lender.piece(_one_of(places, generator)), lender, hand)
         style_seed = int(generator.integers(2**32))
         return lambda: self.maker(one, hand, style_seed, generator)
 
@@ -173,37 +161,35 @@ class Bank:
         self, one: str, name: str, generator: np.random.Generator
     ) -> Callable[[], Piece | None]:
         """Return what makes a character that nobody wrote of the hand's own or borrowed letters."""
-        hand = self.hands[name]
-        lenders: dict[str, Callable[[], Piece | None]] = {}
+        hand, lender = self.hands[name], self._lenders(name, generator)
+
+        def lent(letter: str) -> Piece | None:
+            return lender(letter)()
 
         def own(letter: str) -> Piece | None:
             # A mark comes after the letter, so that nothing continues where it was cut off.
             places = _whole(hand, letter)
-            if not places:
-                return lent(letter)
-            return hand.piece(places[int(generator.integers(len(places)))])
-
-        def lent(letter: str) -> Piece | None:
-            if letter not in lenders:
-                lenders[letter] = self._lender(letter, name, generator)
-            return lenders[letter]()
+            return hand.piece(_one_of(places, generator)) if places else lent(letter)
 
         def make() -> Piece | None:
             for base in [own] * 3 + [lent] * 6:
                 if (piece := accented(one, base, hand, generator)) is not None:
                     return piece
-                lenders.clear()
+                lender.cache_clear()
             return None
 
         return make
 
 
-def _whole(hand: BankHand, one: str) -> list[tuple[int, int, int]]:
+def _one_of(places: Sequence[Place], generator: np.random.Generator) -> Place:
+    return places[int(generator.integers(len(places)))]
+
+
+def _whole(hand: BankHand, one: str) -> list[Place]:
     """Return the places of a character that are not cut off, or not behind, or else all."""
     places = hand.pieces.get(one, [])
-    cut = [hand.lines[place[0]].edges(*place[1:]) for place in places]
-    for fit in (lambda opens, closes: not opens and not closes, lambda opens, closes: not closes):
-        if found := [place for place, edges in zip(places, cut, strict=True) if fit(*edges)]:
+    for ends in ([(False, False)], [(False, False), (True, False)]):
+        if found := [place for place in places if hand.edges(place) in ends]:
             return found
     return places
 

@@ -91,7 +91,6 @@ class CutLine:
         fits: whether each character can be read by itself as well, `(characters,)`: the array of
             its `AlignedLine` itself, where `bank.look_at_pieces` notes what it finds.
         height: the x-height in the line's units.
-        name: of the line in its dataset.
     """
 
     text: str
@@ -102,17 +101,15 @@ class CutLine:
     read: np.ndarray
     fits: np.ndarray
     height: float
-    name: str = ""
 
     def edges(self, first: int, last: int) -> tuple[bool, bool] | None:
         """Return whether the characters from `first` to `last` are cut off before and after.
 
         None if they cannot be cut out there.
         """
-        before = LIFT if first == 0 or self.text[first - 1] == " " else self.between[first - 1]
-        after = (
-            LIFT if last == len(self.text) - 1 or self.text[last + 1] == " " else self.between[last]
-        )
+        around = f" {self.text} "
+        before = LIFT if around[first] == " " else self.between[first - 1]
+        after = LIFT if around[last + 2] == " " else self.between[last]
         return None if NONE in (before, after) else (before == CUT, after == CUT)
 
     def piece(self, first: int, last: int) -> Piece:
@@ -122,13 +119,11 @@ class CutLine:
         points = self.points[rows]
         # A stroke also ends where its next point belongs to another piece.
         end = self.end[rows] | (np.diff(rows, append=rows[-1] + 2) > 1)
-        left = points[:, 0].min()
-        return Piece(
-            self.text[first : last + 1], points - np.array([left, 0.0]), end, opens, closes
-        )
+        points = points - np.array([points[:, 0].min(), 0.0])
+        return Piece(self.text[first : last + 1], points, end, opens, closes)
 
 
-def measured(ink: np.ndarray, text: str, aligned: AlignedLine, name: str = "") -> CutLine | None:
+def measured(ink: np.ndarray, text: str, aligned: AlignedLine) -> CutLine | None:
     """Return a measured line; None if it has too few small letters.
 
     Args:
@@ -140,38 +135,26 @@ def measured(ink: np.ndarray, text: str, aligned: AlignedLine, name: str = "") -
     end[-1] = True
     owner = np.repeat(np.arange(len(text)), aligned.counts)
     small = [k for k, one in enumerate(text) if one in SMALL and aligned.read[k]]
-    extents = _extents(points, owner, small)
-    if len(extents) < LEAST_SMALL:
+    letters = [own for own in (points[owner == k] for k in small) if len(own) >= 4]
+    if len(letters) < LEAST_SMALL:
         return None
-    middles, tops, bottoms = extents.T
-    rise, base = theil_sen(middles, bottoms)
-    height = float(np.median(bottoms - tops))
+    low, high = (np.array([edge(own, axis=0) for own in letters]) for edge in (np.min, np.max))
+    middles, heights = (low + high)[:, 0] / 2, (high - low)[:, 1]
+    rise, base = theil_sen(middles, high[:, 1])
+    height = float(np.median(heights))
     if height <= 0:
         return None
     points = np.stack([points[:, 0], points[:, 1] - base - rise * points[:, 0]], axis=1)
-    points = normalise_height(points, middles, bottoms - tops, height)
+    points = normalise_height(points, middles, heights, height)
     owner, between = _owners(points, end, owner, text)
-    near = np.pad(aligned.read | np.array([one == " " for one in text]), 1, constant_values=True)
-    read = near[:-2] & near[1:-1] & near[2:] & np.array([one != " " for one in text])
+    blank = np.array([one == " " for one in text])
+    near = np.pad(aligned.read | blank, 1, constant_values=True)
+    read = near[:-2] & near[1:-1] & near[2:] & ~blank
     for k in np.flatnonzero(read).tolist():
         own = points[owner == k]
-        if len(own):
-            wide, high = np.ptp(own, axis=0)
-            read[k] = wide <= WIDEST and max(wide, high) <= LARGEST.get(text[k], np.inf)
-        else:
-            read[k] = False
-    return CutLine(text, points, end, owner, between, read, aligned.fits, height, name)
-
-
-def _extents(points: np.ndarray, owner: np.ndarray, characters: list[int]) -> np.ndarray:
-    """Return x of the middle, top and bottom of characters, `(found, 3)`."""
-    found = []
-    for k in characters:
-        own = points[owner == k]
-        if len(own) >= 4:
-            x, y = own.T
-            found.append(((x.min() + x.max()) / 2, y.min(), y.max()))
-    return np.array(found).reshape(-1, 3)
+        wide, high = np.ptp(own, axis=0) if len(own) else (np.inf, np.inf)
+        read[k] = wide <= WIDEST and max(wide, high) <= LARGEST.get(text[k], np.inf)
+    return CutLine(text, points, end, owner, between, read, aligned.fits, height)
 
 
 def theil_sen(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
@@ -300,6 +283,12 @@ def _beside(
     return left if from_left < to_right else right
 
 
+def mean_step(points: np.ndarray, end: np.ndarray) -> float:
+    """Return the mean length of a step within strokes; 1 if there is none."""
+    steps = np.diff(points, axis=0)[~end[:-1]]
+    return max(float(np.hypot(*steps.T).mean()), 1e-6) if len(steps) else 1.0
+
+
 def at_speed(points: np.ndarray, end: np.ndarray, factor: float) -> tuple[np.ndarray, np.ndarray]:
     """Return strokes with `factor` times fewer points, at equal times, or as they are if that is
     near 1."""
@@ -355,5 +344,5 @@ def measured_lines(
         aligned = alignment.of(dataset.name(index), len(ink), text)
         if aligned is None or aligned.errors > MAX_MISREAD * len(text):
             continue
-        if (line := measured(ink, text, aligned, dataset.name(index))) is not None:
+        if (line := measured(ink, text, aligned)) is not None:
             yield index, line

@@ -11,7 +11,7 @@ import numpy as np
 
 from base.base_dataset import BaseDataset
 from data_loader.synthetic.bank import BankHand
-from data_loader.synthetic.cutting import Piece, at_speed
+from data_loader.synthetic.cutting import Piece, at_speed, mean_step
 from data_loader.synthetic.embedded import FontWriter, deform, digitise, letters
 from data_loader.synthetic.stroke_fonts import CHARACTERS, X_HEIGHT
 from utils.ink import to_points
@@ -78,9 +78,7 @@ class Drawer:
         points[:, 1] -= points[:, 1].max()
         points[:, 0] -= 0.7 * hand.slant * points[:, 1]
         points[:, 0] -= points[:, 0].min()
-        within = ~end[:-1]
-        speed = float(np.hypot(*np.diff(points, axis=0)[within].T).mean()) if within.any() else 1.0
-        return Piece(one, *at_speed(points, end, hand.speed / max(speed, 1e-6)))
+        return Piece(one, *at_speed(points, end, hand.speed / mean_step(points, end)))
 
 
 def _of_font(
@@ -99,6 +97,4 @@ def _of_font(
     # The speed law gives the mean step only about: drawn densely, then brought to the hand's.
     x, y, end = digitise(x, y, end, writer.speed, 4 * RATE)
     points = np.stack([x - x.min(), y], axis=1) / X_HEIGHT
-    within = ~end[:-1]
-    speed = float(np.hypot(*np.diff(points, axis=0)[within].T).mean()) if within.any() else 1.0
-    return Piece(one, *at_speed(points, end, hand.speed / max(speed, 1e-6)))
+    return Piece(one, *at_speed(points, end, hand.speed / mean_step(points, end)))

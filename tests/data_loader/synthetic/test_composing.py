@@ -194,12 +194,13 @@ def test_pieces_that_join_are_preferred_to_stubs(bank):
     hand = bank.hands["cursive"]
     words = [word for word, _, _ in words_of(bank.hands["plain"])][:12]
     for number, word in enumerate(words):
-        pieces = bank._pieces(word, "cursive", {}, np.random.default_rng(number))
+        generator = np.random.default_rng(number)
+        pieces = bank._pieces(word, hand, bank._lenders("cursive", generator), generator)
         # What will be lent is not known before, so it counts as whole.
         ends = [(p.opens, p.closes) if own else (False, False) for p, own in pieces]
         ends = [(False, False), *ends, (False, False)]
         cost = len(pieces) + BORROWED_COST * sum(not own for _, own in pieces)
-        cost += CUT_COST * sum(int(opens) + int(closes) for opens, closes in ends)
+        cost += CUT_COST * sum(opens or closes for opens, closes in ends)
         cost += UNJOINED_COST * sum(a[1] != b[0] for a, b in pairwise(ends))
         assert cost <= cheapest(word, hand) + RANDOM_COST * len(pieces) + 1e-9
 
@@ -214,7 +215,7 @@ def cheapest(word, hand):
         found = []
         for stop in range(start + 1, len(word) + 1):
             edges = {hand.lines[p[0]].edges(*p[1:]) for p in hand.pieces.get(word[start:stop], ())}
-            options = [(o, c, 1 + CUT_COST * (int(o) + int(c))) for o, c in edges]
+            options = [(o, c, 1 + CUT_COST * (o or c)) for o, c in edges]
             options += [(False, False, 1 + BORROWED_COST)] if stop == start + 1 else []
             for opens, closes, cost in options:
                 alone = int(opens != before) + int(closes and stop == len(word))
@@ -329,15 +330,12 @@ def test_a_stub_after_a_cut_costs_as_much_as_one_before():
     `b` and a stub, 1.35 + 1 + 0.6."""
     edges = {"a": [(False, True)], "b": [(False, False), (True, False)]}
 
-    def line(one):
-        return SimpleNamespace(edges=lambda first, last: edges[one][first])
-
     hand = SimpleNamespace(
         style=np.zeros(5),
-        lines=[line("a"), line("b")],
+        edges=lambda place: edges["ab"[place[0]]][place[1]],
         pieces={"a": [(0, 0, 0)], "b": [(1, 0, 0), (1, 1, 1)]},
         piece=lambda place: Piece("ab"[place[0]], np.zeros((2, 2)), np.array([False, True]),
                                   *edges["ab"[place[0]]][place[1]]),
     )  # fmt: skip
-    pieces = Bank({"one": hand}, cross)._pieces("ab", "one", {}, _NoWhim())
+    pieces = Bank({"one": hand}, cross)._pieces("ab", hand, None, _NoWhim())
     assert [(piece.text, piece.opens) for piece, _ in pieces] == [("a", False), ("b", True)]
