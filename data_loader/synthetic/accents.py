@@ -23,42 +23,42 @@ from utils.ink import at_equal_steps, bezier, path_along
 Shape = Sequence[Sequence[tuple[float, float]]]
 """Strokes in the order of writing, each by points of a smooth curve; one point is a dot."""
 
-COMMA_ABOVE, APOSTROPHE, COMMA_BELOW, CEDILLA, OGONEK = "\u0312\u0315\u0326\u0327\u0328"
-INSTEAD: Mapping[str, str] = {
-    **dict.fromkeys("ďťľĽ", APOSTROPHE),
-    **dict.fromkeys("ĢķĶļĻņŅŗŖ", COMMA_BELOW),
-    "ģ": COMMA_ABOVE,
-}
-"""Marks of letters that are written otherwise than they decompose."""
-
 TABLES = json.loads(Path(__file__).with_suffix(".json").read_text(encoding="utf-8"))
+
+
+def combining(name: str) -> str:
+    """Return the combining mark of a name, such as "ogonek"."""
+    return unicodedata.lookup(f"combining {name}")
+
+
 MARKS: Mapping[str, Sequence[Shape]] = {
-    unicodedata.lookup(f"combining {name}"): variants for name, variants in TABLES["marks"].items()
+    combining(name): variants for name, variants in TABLES["marks"].items()
 }
 """Ways of drawing the marks, drawn from what they stand on (or, below, hang from) at the origin.
 They and `SHAPES` are this project's own polylines, of what people write, in an upright hand."""
 SHAPES: Mapping[str, Sequence[Shape]] = TABLES["shapes"]
 """Ways of drawing letters and signs that have no base, for tall letters of two x-heights."""
+INSTEAD: Mapping[str, str] = {
+    letter: combining(name) for name, letters in TABLES["instead"].items() for letter in letters
+}
+"""Marks of letters that are written otherwise than they decompose."""
+ALIKE: Mapping[str, str] = TABLES["alike"]
+"""Signs for which half of the hands write the one of ASCII."""
+BARRED: Mapping[str, str] = TABLES["barred"]
+"""Letters that have a stroke through another."""
+BANDS: Mapping[str, tuple[float, float]] = TABLES["bands"]
+"""Between which heights, as shares of a letter's, the stroke passes in the middle of them."""
+PAIRS: Mapping[str, str] = TABLES["pairs"]
+"""Letters that are two; before the E of Æ stand a leg and a bar instead of A."""
+FROM_SIGN: Mapping[str, str] = TABLES["from sign"]
+"""Signs that are made of others, moved or turned."""
+BESIDE, OGONEK, COMMA_BELOW = map(combining, ("comma above right", "ogonek", "comma below"))
+HANGING = {combining("cedilla"), COMMA_BELOW, OGONEK}
+"""Marks below a letter."""
 
 Base = Callable[[str], Piece | None]
 """Gives an ASCII character in the hand; None if there is none."""
-ALIKE: Mapping[str, str] = {"“": '"', "”": '"', "‘": "'", "’": "'"}
-"""Signs for which half of the hands write the one of ASCII."""
 
-BARRED: Mapping[str, str] = dict(zip("øØđĐÐłŁħĦ", "oOdDDlLhH", strict=True))
-"""Letters that have a stroke through another."""
-BANDS: Mapping[str, tuple[float, float]] = {
-    **dict.fromkeys("đħ", (0.6, 0.9)),
-    **dict.fromkeys("ĐÐ", (0.35, 0.65)),
-    "ł": (0.4, 0.75),
-    "Ł": (0.3, 0.75),
-    "Ħ": (0.6, 0.95),
-}
-"""Between which heights, as shares of a letter's, the stroke passes in the middle of them."""
-PAIRS: Mapping[str, str] = {"æ": "ae", "œ": "oe", "Œ": "OE", "Æ": "E"}
-"""Letters that are two; before the E of Æ stand a leg and a bar instead of A."""
-FROM_SIGN: Mapping[str, str] = {"…": ".", "·": ".", "¿": "?", "¡": "!"}
-"""Signs that are made of others, moved or turned."""
 MADE = frozenset(LETTERS + SIGNS)
 """The characters that can be made."""
 
@@ -111,10 +111,12 @@ class ShapeDrawer:
 
     Attributes:
         habit: of what is the same whenever the hand writes.
+        wide: factor on the width of shapes.
     """
 
     def __init__(self, hand: BankHand, generator: np.random.Generator) -> None:
         self.hand, self.generator = hand, generator
+        self.wide = float(np.clip(hand.width, 0.7, 1.4)) ** 0.5
         self.habit = np.random.default_rng([int(1e6 * abs(hand.slant)), int(1e6 * hand.speed)])
 
     def vary(self, deviation: float) -> float:
@@ -210,7 +212,7 @@ def _above(pen: ShapeDrawer, strokes: Strokes, mark: str) -> Strokes:
     top = y.min()
     upper = x[y < 0.5 * top]
     narrow = 0.8 if np.ptp(upper) < 0.3 else 1.0
-    drawn = pen.draw(MARKS[mark], narrow * float(np.clip(pen.hand.width, 0.7, 1.4)) ** 0.5)
+    drawn = pen.draw(MARKS[mark], narrow * pen.wide)
     middle = _middle(upper) + pen.vary(STRAY)
     reach = np.ptp(np.concatenate(drawn)[:, 0]) / 2 + 0.1
     # What is under the mark, but not as low as between the arms of U.
@@ -299,9 +301,9 @@ def _lettered(one: str, base: Base, pen: ShapeDrawer) -> tuple[Strokes, bool] | 
             return None
     elif not mark:
         added = []
-    elif mark == APOSTROPHE:
+    elif mark == BESIDE:
         added = _beside(pen, strokes, mark)
-    elif mark in (COMMA_BELOW, CEDILLA, OGONEK):
+    elif mark in HANGING:
         added = _below(pen, strokes, mark)
         lowest, below = (max(stroke[:, 1].max() for stroke in some) for some in (strokes, added))
         if below < lowest + SEEN:
@@ -363,6 +365,14 @@ def _from_sign(one: str, base: Base, pen: ShapeDrawer) -> tuple[Strokes, bool] |
     return found, False
 
 
+def _heightened(variants: Sequence[Shape], tall: float) -> list[Shape]:
+    """Return shapes for tall letters of another height than two x-heights."""
+    return [
+        [[(x, y if y > -1 else -1 + (y + 1) * (tall - 1)) for x, y in stroke] for stroke in shape]
+        for shape in variants
+    ]
+
+
 def accented(one: str, base: Base, hand: BankHand, generator: np.random.Generator) -> Piece | None:
     """Return a character of `MADE` in a hand.
 
@@ -382,7 +392,7 @@ def accented(one: str, base: Base, hand: BankHand, generator: np.random.Generato
     if one in ALIKE and pen.habit.random() < 0.5 and (piece := base(ALIKE[one])) is not None:
         return piece._replace(text=one, opens=False, closes=False)
     if one in SHAPES:
-        made = _shaped(one, pen), False
+        made = pen.draw(_heightened(SHAPES[one], pen.hand.tall), pen.wide), False
     elif one in PAIRS:
         made = _ligature(one, base, pen)
     elif one in FROM_SIGN:
@@ -398,14 +408,3 @@ def accented(one: str, base: Base, hand: BankHand, generator: np.random.Generato
     end = np.zeros(len(points), dtype=bool)
     end[np.cumsum([len(stroke) for stroke in strokes]) - 1] = True
     return Piece(one, points, end, opens)
-
-
-def _shaped(one: str, pen: ShapeDrawer) -> Strokes:
-    """Return a character of `SHAPES`."""
-    tall = pen.hand.tall
-    variants = [
-        [[(x, y if y > -1 else -1 + (y + 1) * (tall - 1)) for x, y in stroke] for stroke in shape]
-        for shape in SHAPES[one]
-    ]
-    wide = float(np.clip(pen.hand.width, 0.7, 1.4)) ** 0.5
-    return pen.draw(variants, wide)
