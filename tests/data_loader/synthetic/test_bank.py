@@ -164,14 +164,6 @@ def test_pieces_stand_on_the_baseline(low):
     assert stood + moved[1] == pytest.approx(np.clip(stood, -SMALL_STANDS, SMALL_STANDS))
 
 
-def test_a_hand_without_words_or_tall_letters_has_usual_measures():
-    lone = drawn([(at(2 * n, BOX), 2 * n) for n in range(4)], "a c e o")
-    hand = BankHand([lone])
-    assert hand.tall == 1.8 and hand.gaps.tolist() == [0.1, 0.15, 0.2]
-    assert np.isfinite(hand.style).all()
-    assert list(hand.trials(np.random.default_rng(0))) == []
-
-
 def test_trials_put_characters_behind_words(found):
     for hand in found.values():
         trials = list(hand.trials(np.random.default_rng(3)))

@@ -1,18 +1,15 @@
 """A recorded dataset joined by new lines in its hands."""
 
 import math
-import re
 
 import numpy as np
 import pytest
 
 from base.base_dataset import BaseDataset
-from data_loader import ComposedDataset, IAMOnDBDataset
+from data_loader import ComposedDataset
 from data_loader.synthetic.alignment import Alignment
 from data_loader.synthetic.composed import share_of
 from tests.data_loader.synthetic.recorded import HANDS, Recorded
-from tests.data_loader.synthetic.test_drawn import Digits
-from tests.shared_data import prepared
 from utils import hand_measures
 from utils.checks import ConfigFault, DataError
 from utils.ink import to_points
@@ -92,33 +89,6 @@ def test_new_lines_are_ink_in_a_hand_of_the_training(plain):
     copy = plain.ink(len(plain) - 1)
     copy[:] = 7
     assert plain.ink(len(plain) - 1)[0, 0] == 0
-
-
-def test_long_lines_are_lines_of_one_hand_side_by_side(plain):
-    """Recorded ones, and behind those of every other long line a new one."""
-    main, continued = plain.dataset, 0
-    for n in range(len(plain) - 5, len(plain)):
-        own = [m for m in main.indices("train").tolist() if main.group(m) == plain.group(n)]
-        parts = [m for m in own if main.text(m) in plain.text(n)]
-        order = sorted(parts, key=lambda m: plain.text(n).index(main.text(m)))
-        recorded = " ".join(main.text(m) for m in order)
-        stops = np.cumsum(main.lengths[order])
-        if plain.text(n) == recorded:
-            assert 2 <= len(parts) <= 4
-            assert plain.lengths[n] == stops[-1]
-        else:
-            continued += 1
-            assert 1 <= len(parts) <= 3
-            assert plain.text(n).startswith(f"{recorded} ") and plain.lengths[n] > stops[-1]
-        points, right = to_points(plain.ink(n)), -np.inf
-        for m, stop in zip(order, stops.tolist(), strict=True):
-            part, alone = points[stop - main.lengths[m] : stop], to_points(main.ink(m))
-            assert part[:, 0].min() > right
-            right = part[:, 0].max()
-            # Level, and of the hand's height: nearly as recorded.
-            assert np.ptp(part[:, 1]) == pytest.approx(np.ptp(alone[:, 1]), rel=0.15)
-        assert stops[-1] == len(points) or points[stops[-1] :, 0].min() > right
-    assert continued in (2, 3)
 
 
 def test_lines_follow_from_the_seed_whatever_their_number(table, plain):
@@ -233,42 +203,6 @@ def test_lines_that_cannot_be_measured_are_left_out_where_a_height_is_asked_for(
     assert "left out" not in plain.report()
 
 
-def test_the_report_counts(plain):
-    report = plain.report()
-    assert report.startswith("recorded lines\njoins the training: 20 lines composed of 4 forms, ")
-    points = int(plain.lengths[len(plain.dataset) :].sum())
-    assert f", and 5 of several lines; {points:,} points" in report
-    cut = int(re.search(r"([\d,]+) characters cut out", report)[1].replace(",", ""))
-    letters = sum(len(plain.text(n).replace(" ", "")) for n in plain.dataset.indices("train"))
-    assert 0.8 * letters < cut <= letters
-
-
-class Ones(Digits):
-    """Digits that are drawn as no other is: in forty dots."""
-
-    def ink(self, index):
-        ink = super().ink(index)
-        ink[:, 2] = 1
-        return ink
-
-
-def test_digits_are_taken_from_a_dataset_of_digits(table):
-    """Only of its training split."""
-
-    def dots(digits):
-        dataset = composed(table, digits=digits, size=60)
-        return sum(
-            bool((ink[:, 2].sum() > 4 * len(text)) and set("17") & set(text))
-            for text, _, ink in new_lines(dataset, 60)
-        )
-
-    class Elsewhere(Ones):
-        def split_indices(self):
-            return {"train": np.arange(0), "test": super().split_indices()["train"]}
-
-    assert dots(Ones()) > 5 and dots(Elsewhere()) == 0
-
-
 # What does not fit
 
 
@@ -334,20 +268,3 @@ def test_forms_without_enough_lines_are_counted(table):
 
 
 # Real lines
-
-
-@pytest.mark.slow
-def test_lines_in_the_hands_of_iam_ondb(real_cache):
-    dataset = prepared(IAMOnDBDataset, "iam_ondb", real_cache, subset=1500)
-    made = composed("iam_ondb", dataset, size=20, long=3, height=100.0, seed=3)
-    assert re.search(r"composed of \d\d+ forms, [\d,]{5,} characters", made.report())
-    heights = []
-    for n in range(len(dataset), len(made)):
-        assert made.group(n) in {dataset.group(m) for m in dataset.indices("train").tolist()}
-        heights.append(x_height(made.ink(n)))
-    assert np.nanmedian(heights) == pytest.approx(100, rel=0.15)
-    # Of the recorded lines nearly all are in use, level and at this height.
-    some = made.indices("valid").tolist()[::40]
-    assert len(made.indices("valid")) > 0.9 * len(dataset.indices("valid"))
-    angles = [abs(hand_measures.baseline_angle(made.ink(n))) for n in some]
-    assert np.median(angles) < math.radians(1)

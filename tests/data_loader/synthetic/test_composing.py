@@ -10,22 +10,16 @@ import pytest
 from data_loader.synthetic import composing
 from data_loader.synthetic.bank import hands
 from data_loader.synthetic.composing import (
-    BESIDE_MARK,
     BLEND,
     BORROWED_COST,
     CUT_COST,
-    GAP_QUANTILES,
-    LEAST_BLANK,
-    LEAST_GAP,
-    MAX_OVERLAP,
     RANDOM_COST,
     UNJOINED_COST,
     Bank,
     _joined,
-    _set,
     adapted,
 )
-from data_loader.synthetic.cutting import Piece, measured_lines, overlap
+from data_loader.synthetic.cutting import Piece, measured_lines
 from tests.data_loader.synthetic.recorded import Recorded
 from utils import hand_measures
 from utils.ink import from_strokes, to_points
@@ -87,67 +81,6 @@ def test_a_word_that_a_hand_wrote_is_written_as_it_did(bank, form):
             for other, own, lifts in words
             if other == word
         )
-
-
-def test_pieces_that_do_not_join_keep_their_ink_and_do_not_touch(bank):
-    """In the order of the text, at a gap that the hand has."""
-    generator, seen = np.random.default_rng(0), set()
-    for form in ("plain", "leaning", "wide"):
-        hand = bank.hands[form]
-        letters = [place for text, places in hand.pieces.items() if len(text) <= 2
-                   for place in places if text.isalnum()]  # fmt: skip
-        lowest, highest = (max(gap, LEAST_GAP) for gap in np.quantile(hand.gaps, GAP_QUANTILES))
-        furthest = max(MAX_OVERLAP.values())
-        for _ in range(60):
-            pieces = [hand.piece(letters[n]) for n in generator.choice(len(letters), 4)]
-            points, end = _set([(piece, True) for piece in pieces], hand, generator)
-            assert len(points) == sum(len(piece.points) for piece in pieces)
-            assert end.sum() == sum(piece.end.sum() for piece in pieces)
-            start = 0
-            for piece in pieces:
-                stop = start + len(piece.points)
-                assert same_but_moved(
-                    split(points[start:stop], end[start:stop]), split(piece.points, piece.end)
-                )
-                if start:
-                    before, own = points[:start], points[start:stop]
-                    reach = before[:, 0].max() - own[:, 0].min()
-                    apart = -overlap(before[before[:, 0] > before[:, 0].max() - 3], own)
-                    assert apart >= lowest - 1e-9 and reach <= furthest + 1e-9
-                    assert -reach <= highest + 1e-9
-                    # Nearer than the narrowest gap only where letters would reach over too far.
-                    seen.add((apart <= highest + 1e-9, bool(abs(reach - furthest) < 1e-9)))
-                start = stop
-    assert (True, False) in seen and (False, False) not in seen
-
-
-def test_signs_are_clear_of_letters(bank):
-    """A full stop or a dash does not stand below or above the arm of a letter, but as far from it
-    as the hand's marks do."""
-    arm = Piece(
-        "T", np.array([[0.0, -1.5], [1.5, -1.5], [0.7, 0.0]]), np.array([False, True, True])
-    )
-    dot = Piece(".", np.array([[0.0, 0.0]]), np.array([True]))
-    hand = bank.hands["plain"]
-    low, high = np.quantile(hand.mark_gaps, BESIDE_MARK)
-    for order in ([arm, dot], [dot, arm]):
-        for seed in range(20):
-            generator = np.random.default_rng(seed)
-            points, _ = _set([(piece, True) for piece in order], hand, generator)
-            edge = len(order[0].points)
-            gap = points[edge:, 0].min() - points[:edge, 0].max()
-            assert low - 1e-9 <= gap <= high + 1e-9
-
-
-def test_blanks_can_be_seen(bank, monkeypatch):
-    """Also those of a hand that hardly leaves any."""
-    hand = bank.hands["plain"]
-    monkeypatch.setitem(vars(hand), "word_gaps", np.array([0.3, 0.3, 0.3]))
-    for seed in range(20):
-        points, end = bank.write("no on", "plain", np.random.default_rng(seed))
-        edges = np.array(sorted((p[:, 0].min(), p[:, 0].max()) for p in split(points, end)))
-        widest = (edges[1:, 0] - np.maximum.accumulate(edges[:-1, 1])).max()
-        assert widest == pytest.approx(LEAST_BLANK)
 
 
 def joints(hand, generator, count):
@@ -268,30 +201,6 @@ def test_what_is_made_is_made_alike_within_a_text(bank):
     assert len(set(steps)) == 6
 
 
-def test_scarce_characters_are_made_as_well(recorded):
-    lines = list(measured_lines(recorded, recorded.indices("train").tolist(), recorded.alignment()))
-    found = hands((recorded.group(n), line) for n, line in lines)
-    one = min(
-        text
-        for text in found["cursive"].pieces
-        if len(text) == 1 and text.isupper() and text not in found["plain"].pieces
-    )
-    count = sum(len(hand.pieces.get(one, ())) for hand in found.values())
-    for scarce, low, high in ((1, 0, 0), (4 * count, 60, 90), (10**6, 99, 100)):
-        asked = []
-
-        def maker(*arguments, asked=asked):
-            asked.append(arguments[0])
-            return cross(*arguments)
-
-        bank = Bank(found, maker, scarce)
-        assert bank.counts[one] == count
-        for seed in range(100):
-            bank.write(one, "plain", np.random.default_rng(seed))
-        # Of 100 with a chance of 3/4; outside of these bounds one in 2,000.
-        assert low <= len(asked) <= high
-
-
 def test_the_nearest_hands_lend(bank, monkeypatch):
     """In style; a hand does not lend to itself."""
     asked = []
@@ -309,13 +218,6 @@ def test_the_nearest_hands_lend(bank, monkeypatch):
     # sqrt(1/3), sqrt(2/3) - sqrt(1/3) and the rest of three.
     for name, share in zip(order, (0.577, 0.239, 0.184), strict=True):
         assert counts[name] / 300 == pytest.approx(share, abs=0.11)  # four standard deviations
-
-
-def test_blanks_beyond_one_are_wider(bank):
-    def width(text):
-        return np.ptp(bank.write(text, "plain", np.random.default_rng(0))[0][:, 0])
-
-    assert width("a  a") > width("a a") + 0.5
 
 
 class _NoWhim:

@@ -2,7 +2,6 @@
 
 import hashlib
 import re
-import string
 
 import numpy as np
 import pytest
@@ -62,26 +61,3 @@ def test_bounds_that_no_line_meets_are_an_error():
 )
 def test_texts_that_writers_are_judged_by_are_the_same_for_ever(texts, digest):
     assert hashlib.sha256("\n".join(texts).encode()).hexdigest() == digest
-
-
-def test_signs_hold_all_capitals_and_marks():
-    draws = corpus.Draws(np.random.default_rng(7))
-    signs = [corpus.sign(draws) for _ in range(3000)]
-    lengths = sorted(map(len, signs))
-    assert set(range(1, 13)) <= set(lengths) <= set(range(1, 20))
-    assert lengths[2880] < 13  # 96 of 100
-    assert all(sign.strip() == sign for sign in signs)
-    # With blanks stand those that are seen between words.
-    spaced = [sign.split(" ") for sign in signs if sign.count(" ") == 2]
-    assert spaced and {middle for _, middle, _ in spaced} == set(corpus.BETWEEN)
-    # And a second word in any of the pairs, or both in one.
-    pairs = [sign.split(" ") for sign in signs if sign.count(" ") == 1]
-    after = {second[0] + second[-1] for first, second in pairs if first[-1] != ","}
-    assert after == set(corpus.PAIRS)
-    assert {first[0] + second[-1] for first, second in pairs if first[-1] == ","} == after
-    having = {one: sum(one in sign for sign in signs) for one in map(chr, range(33, 127))}
-    # Of a lone `.`, `,` or `'` nobody sees what it is.
-    marks = set(string.punctuation) - set(".,'")
-    assert min(having[one] for one in marks | set(string.digits)) >= 15
-    assert min(having[one] for one in string.ascii_uppercase) >= 10
-    assert min(having[one] for one in '^`|"') >= 35

@@ -113,17 +113,14 @@ def test_a_line_with_few_small_letters_is_left_out():
     assert drawn([*parts, (at(6, BOX), 6)], text + "o", read=unread) is None
 
 
-def test_a_character_that_is_too_wide_has_strokes_of_another():
-    wide = at(4, [(0, -1), (1, 0), (2, -1), (3, 0), (4, -1)])
-    line = drawn([*((at(n, BOX), n) for n in range(4)), (wide, 4)], "aceox")
-    assert line.read.tolist() == [True] * 4 + [False]
-
-
 @pytest.mark.parametrize(
     ("one", "high", "read"),
     [(".", 0.3, True), (".", 0.6, False), (",", 0.6, True), (",", 1.5, False)],
 )
-def test_a_mark_that_is_too_large_has_strokes_of_another(one, high, read):
+def test_a_character_that_is_too_large_has_strokes_of_another(one, high, read):
+    wide = at(4, [(0, -1), (1, 0), (2, -1), (3, 0), (4, -1)])
+    line = drawn([*((at(n, BOX), n) for n in range(4)), (wide, 4)], "aceox")
+    assert line.read.tolist() == [True] * 4 + [False]
     mark = at(4, [(0, -0.1), (0, 0), (0, high - 0.1)])
     line = drawn([*((at(n, BOX), n) for n in range(4)), (mark, 4)], f"aceo{one}")
     assert line.read.tolist() == [True] * 4 + [read]

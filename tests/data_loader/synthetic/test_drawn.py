@@ -83,14 +83,6 @@ def test_digits_are_recorded_ones_in_the_height_of_the_hands_capitals(drawer):
             assert step.mean() == pytest.approx(0.15, rel=0.17)
 
 
-def test_only_digits_are_taken_from_digits(drawer):
-    """A sample of two digits, or of a letter, is of no use: fonts draw the letter."""
-    for way in range(10):
-        first, second = (drawn_by(one, "x", hand(), way) for one in (drawer, Drawer()))
-        np.testing.assert_array_equal(first.points, second.points)
-        assert drawn_by(Drawer(), "7", hand(), way).text == "7"
-
-
 @pytest.mark.parametrize("slant", [-0.3, 0.0, 0.4])
 @pytest.mark.parametrize("tall", [1.4, 2.0])
 def test_stroke_fonts_are_bent_to_the_hand(slant, tall):

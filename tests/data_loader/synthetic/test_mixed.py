@@ -135,28 +135,6 @@ def test_gaps_and_ends_are_those_of_the_parts():
         assert all(lent_gaps) if added is not embedded else not any(lent_gaps)
 
 
-class Dashes(OwnInk):
-    """Zigzags, and among them dashes, whose height says nothing of letters."""
-
-    def lines(self):
-        for n in range(60):
-            high = 1 if n % 3 == 0 else 300
-            yield "-" if high == 1 else "w", [[(50 * m, high * (m % 2)) for m in range(20)]]
-
-
-def test_a_dash_does_not_shrink_what_joins_it():
-    added = EmbeddedDataset(size=20, valid_size=1, test_size=1)
-    dataset = MixedDataset(dataset=Dashes(), added=added, joined=60)
-    dataset.prepare()
-    heights = {False: [], True: []}
-    for n in range(80, 140):
-        text = dataset.text(n)
-        _, top, _, bottom = bounds(dataset.ink(n))
-        heights["-" in (text[0], text[-1])].append(bottom - top)
-    assert min(map(len, heights.values())) > 5  # fewer with a chance of 1 in 10,000
-    assert min(heights[True]) > 300 / 4
-
-
 def test_a_digit_never_stands_close_to_a_letter():
     """A line is close unless a digit of what is lent would touch its letters."""
     added = EmbeddedDataset(size=60, valid_size=1, test_size=1, signs=1.0)
@@ -242,27 +220,6 @@ def test_pieces_are_one_to_three_words_of_a_line():
     assert dataset.lengths.tolist() == [len(dataset.ink(n)) for n in range(len(dataset))]
     assert "60 pieces" in dataset.report()
     np.testing.assert_array_equal(short_lines(pieces=60).ink(70), dataset.ink(70))
-
-
-def test_joined_lines_may_hold_a_piece():
-    dataset = short_lines(joined=60, short=0.5)
-    own, added = dataset.dataset, dataset.added
-    texts = {own.name(n): own.text(n) for n in range(len(own))}
-    lent = {added.name(n): added.text(n) for n in range(len(added))}
-    pieces = 0
-    for n in range(49, 109):
-        line, sign = dataset.name(n).partition("/")[2].split("+added/")
-        line, _, cut = line.partition("[")
-        pieces += bool(cut)
-        words = slice(*map(int, cut[:-1].split(":"))) if cut else slice(None)
-        pair = [" ".join(texts[line].split()[words]), lent[sign]]
-        assert dataset.text(n) in (" ".join(pair), " ".join(reversed(pair)))
-        assert len(dataset.missing(n)) == len(dataset.ink(n)) == dataset.lengths[n]
-    # 48 of 60 lines have several words, and half of these are cut: 24, 3.8 standard deviations.
-    assert 10 < pieces < 38
-    assert f"60 lines made of both, {pieces} of them with a piece" in dataset.report()
-    whole = short_lines(joined=60)
-    assert not any("[" in whole.name(n) for n in range(49, 109))
 
 
 def test_pieces_need_words_that_stand_apart():

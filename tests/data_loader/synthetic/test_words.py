@@ -1,11 +1,6 @@
-from itertools import pairwise
-
 import numpy as np
-import pytest
 
-from data_loader import IAMOnDBDataset
 from data_loader.synthetic.words import word_numbers
-from tests.shared_data import prepared
 from utils.ink import from_strokes
 
 
@@ -57,26 +52,6 @@ def test_a_word_is_about_as_wide_as_its_characters():
     assert numbers("confused, clear -", (0, 90), (100, 150), (160, 170)) is not None
     # An i and an m may be half and twice as wide as others.
     assert numbers("i am so", (0, 5), (20, 50), (65, 85)) is not None
-
-
-@pytest.mark.slow
-def test_of_real_lines_most_are_cut(real_cache):
-    dataset = prepared(IAMOnDBDataset, "iam_ondb", real_cache, subset=200)
-    cut = 0
-    for n in dataset.indices("train")[:200].tolist():
-        ink, words = dataset.ink(n), dataset.text(n).split()
-        found = word_numbers(ink, dataset.text(n))
-        if found is None:
-            continue
-        cut += 1
-        # Each word has ink, a word is whole strokes, and words are written from left to right.
-        assert set(found) == set(range(len(words)))
-        starts = np.flatnonzero(ink[:-1, 2]) + 1
-        assert set(np.flatnonzero(np.diff(found)) + 1) <= set(starts)
-        x = np.cumsum(ink[:, 0])
-        edges = [(x[found == m].min(), x[found == m].max()) for m in range(len(words))]
-        assert all(left[1] < right[0] for left, right in pairwise(edges))
-    assert 0.6 < cut / 200 < 0.9
 
 
 def test_a_gap_is_to_all_that_was_written_before():

@@ -135,16 +135,3 @@ def test_warp_moves_places_by_its_amplitude_in_heights_of_the_letters():
     moves -= moves.mean(axis=1, keepdims=True)  # the first place is moved as well
     # 40 lines of 17 or more wave lengths: hardly ever 15 % off.
     assert moves.std(axis=(0, 1)) == pytest.approx([0.2 * 30, 0.2 * 30], rel=0.15)
-
-
-def test_warp_is_smooth():
-    """Of waves no shorter than 20 letters a letter sees a movement, and hardly a bend."""
-    ink = zigzag(size=10.0)
-    missing = np.zeros(len(ink), dtype=np.uint8)
-    warped, _ = apply(Warp(amplitude=0.5, shortest=20.0, longest=40.0), ink, missing)
-    moves = moved(ink, warped)
-    assert np.ptp(moves, axis=0).min() > 2.0
-    # The steepest wave: 2 pi / 200 a unit, of 4 waves with a sum of amplitudes of 0.5 * 10 * 2.83.
-    steps = np.hypot(ink[1:, 0], ink[1:, 1])
-    bound = 2 * np.pi / 200 * 5 * 2.83 * steps.max()
-    assert np.abs(np.diff(moves, axis=0)).max() < bound

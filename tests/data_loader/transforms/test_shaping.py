@@ -3,7 +3,6 @@ import math
 import numpy as np
 import pytest
 
-from data_loader.data_loaders import HandwritingDataLoader
 from data_loader.synthetic.embedded import EmbeddedDataset, write
 from data_loader.transforms.augmentation import CutLongSteps, Rotate
 from data_loader.transforms.shaping import (
@@ -12,7 +11,6 @@ from data_loader.transforms.shaping import (
     ResampleTime,
     ScaleHeight,
     ShapedDataset,
-    Simplify,
     UndoSlant,
     pieces,
 )
@@ -102,16 +100,6 @@ def test_tall_letters_do_not_change_the_height_of_small_ones():
     assert np.ptp(strokes(shaped(ScaleHeight(height=50), mixed))[-1][:, 1]) == 50
 
 
-@pytest.mark.parametrize("transform", [LevelBaseline(), UndoSlant(), ScaleHeight(height=3)])
-def test_what_is_measured_can_be_undone(transform):
-    ink = turned(line(slant=0.3), 7)
-    made = shaped(transform, ink)
-    assert not (made == ink).all()
-    back = made[:, :2] @ np.linalg.inv(transform.matrix(ink, None)).T
-    np.testing.assert_allclose(back, ink[:, :2], atol=1e-3)
-    assert (made[:, 2] == ink[:, 2]).all()
-
-
 SQUARE = from_strokes(
     [np.array([[0, 0], [4, 0], [4, 2]]), np.array([[9, 9]]), np.array([[3, 3], [3, 7]])]
 )
@@ -193,14 +181,6 @@ def test_ramer_douglas_peucker_against_the_textbook(tolerance):
     assert len(ring[simplified(ring, 0.1)]) == 5
 
 
-def test_simplify_keeps_strokes_and_drops_points():
-    ink = line()
-    result = shaped(Simplify(tolerance=3.0), ink)
-    assert len(result) < 0.6 * len(ink) and result[:, 2].sum() == ink[:, 2].sum()
-    assert np.allclose(to_points(result)[-1], to_points(ink)[-1], atol=0.01)
-    assert len(shaped(Simplify(tolerance=0.5), SQUARE)) == 6
-
-
 def joined(parts):
     """Return the ink that was cut into pieces."""
     return np.concatenate([parts[0], *(part[1:] for part in parts[1:])])
@@ -274,10 +254,3 @@ def test_only_the_last_piece_of_a_line_ends_a_sequence():
     for name in ending:
         line, _, piece = name.partition("/")
         assert f"{line}/{int(piece or 0) + 1}" not in names
-    loader = HandwritingDataLoader(1, None, None, dataset=dataset, preprocessing=[])
-    loader.prepare()
-    for batch in loader:
-        for row, index in enumerate(batch.index.tolist()):
-            marks = batch.targets[row, :, 3]
-            assert marks.sum() == dataset.ends(index)
-            assert marks[batch.lengths[row] - 1] == dataset.ends(index)
