@@ -32,9 +32,12 @@ class BaseModel(nn.Module, ABC):
     def forward(self, *inputs: Any) -> Any:
         """Compute the output of the network; each class states its shapes."""
 
-    @abstractmethod
     def initial_state(self, batch: int) -> dict[str, Tensor]:
-        """Return the state before the first step, each tensor with `batch` as first dimension."""
+        """Return the state before the first step, each tensor with `batch` as first dimension.
+
+        Empty for a network that sees its inputs as a whole.
+        """
+        return {}
 
     @property
     def features(self) -> Callable[[np.ndarray], np.ndarray] | None:

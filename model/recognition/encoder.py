@@ -52,8 +52,7 @@ class Transcript:
 
     Attributes:
         alphabet: of its classes; class C is the blank or the end of the text.
-        ctc_log_probs: of each frame, `(B, S, C + 1)`, the blank last; None from a network without
-            CTC.
+        ctc_log_probs: of each frame, `(B, S, C + 1)`, the blank last.
         lengths: frames of each line, `(B,)`.
         decoder_log_probs: of each next character given those before, `(B, U + 1, C + 1)`, the end
             of the text last; None from a network without a decoder.
@@ -62,7 +61,7 @@ class Transcript:
     """
 
     alphabet: Alphabet
-    ctc_log_probs: Tensor | None
+    ctc_log_probs: Tensor
     lengths: Tensor
     decoder_log_probs: Tensor | None = None
     attention: Tensor | None = None
@@ -182,10 +181,6 @@ class RecognitionNetwork(BaseModel):
         self.dropout = Dropout(dropout)
         self.encoded_size = size
         self.labels = nn.Linear(size, len(alphabet) + 1)  # the last: the blank
-
-    def initial_state(self, batch: int) -> dict[str, Tensor]:
-        """Return no state: a line is read as a whole."""
-        return {}
 
     @property
     def features(self) -> Callable[[np.ndarray], np.ndarray]:

@@ -1,13 +1,9 @@
 """Points of characters by a recogniser with CTC: planted labels, and a pretrained network."""
 
 import numpy as np
-import pytest
 import torch
 
-from model import load
-from model.recognition.aligning import _points_of, align
-from tests.data_loader.synthetic.hands import hand
-from tests.data_loader.synthetic.recorded import line
+from model.recognition.aligning import _points_of
 from utils.ink import from_strokes
 from utils.ink_features import rows_of_features, stroke_features
 
@@ -69,20 +65,3 @@ def test_rows_of_features_are_where_the_features_are():
     last = rows[rows >= 4]
     assert np.allclose(last, np.linspace(4, 5, len(last)))
     assert rows.max() == len(points) - 1
-
-
-@pytest.mark.slow
-def test_a_pretrained_network_finds_the_letters_of_stroke_fonts():
-    model = load("recognition", "cpu").model
-    texts = ["The quick brown fox", "jumps over it,", "and a lazy dog sleeps"]
-    lines = [
-        line(text, hand(font=font, wobble=0.2, variation=0.3), np.random.default_rng(n))
-        for n, (text, font) in enumerate(zip(texts, ["print", "joined", "print"], strict=True))
-    ]
-    found = align(model, [ink for ink, _ in lines], texts)
-    off = []
-    for (ink, counts), own in zip(lines, found, strict=True):
-        assert own.sum() == len(ink) and own.min() >= 1
-        off += (np.cumsum(own) - np.cumsum(counts))[:-1].tolist()
-    # Letters have 20 points.
-    assert np.median(np.abs(off)) <= 6 and np.quantile(np.abs(off), 0.9) <= 14

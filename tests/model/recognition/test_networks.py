@@ -9,7 +9,6 @@ import pytest
 import torch
 from torch import nn
 
-from data_loader.synthetic.embedded import EmbeddedDataset
 from model.recognition.encoder import Search
 from model.recognition.language_model import CharacterLanguageModel
 from model.recognition.loss import CTCLoss, TranscriptionLoss
@@ -218,40 +217,6 @@ def test_a_network_with_more_letters_keeps_what_it_knows(kind):
         torch.testing.assert_close(
             odds(after.decoder_log_probs[..., known]), odds(before.decoder_log_probs)
         )
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_network_learns_to_read_a_few_lines(kind):
-    torch.manual_seed(0)
-    data = EmbeddedDataset(
-        seed=1, size=8, valid_size=1, test_size=1, min_characters=4, max_characters=10
-    )
-    data.prepare()
-    indices = [int(index) for index in data.indices("train")]
-    alphabet = Alphabet.from_texts(data.text(index) for index in indices)
-    inks, texts = map(data.ink, indices), [data.text(index) for index in indices]
-    inks = list(inks)
-    options = {"hidden_size": 48, "channels": 32, "num_layers": 2, "dropout": 0.0}
-    model = kind(NORMALISATION, alphabet, **options)
-    loss = CTCLoss() if kind is CTCNetwork else TranscriptionLoss(ctc_weight=1.0)
-    encoded = [torch.from_numpy(alphabet.encode(text)) for text in texts]
-    batch = SimpleNamespace(
-        text=nn.utils.rnn.pad_sequence(encoded, batch_first=True),
-        text_lengths=torch.tensor([len(one) for one in encoded]),
-        index=torch.tensor(indices),
-    )
-    features = model.batched([stroke_features(ink) for ink in inks])
-    optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
-    for _ in range(150):
-        optimizer.zero_grad()
-        nats = loss(model(*features, batch.text, batch.text_lengths), batch)
-        (nats.sum() / len(texts)).backward()
-        nn.utils.clip_grad_norm_(model.parameters(), 5.0)
-        optimizer.step()
-        if nats.max() < 0.3:
-            break
-    assert model.eval().read(inks).hypotheses == texts
 
 
 @pytest.mark.parametrize(("spacing", "stretch"), [(0.35, 10), (0.175, 20)])
