@@ -331,12 +331,11 @@ class ConfigBinder(Binder):
         return choices(base) if base in BASES else None
 
     def arguments(self, cls: type) -> Arguments:
-        is_torch_s = cls.__module__.startswith("torch.")
-        return torch_blocks.arguments(cls) if is_torch_s else arguments_of(cls)
+        return (torch_blocks if torch_blocks.offers(cls) else super()).arguments(cls)
 
     def construct(self, cls: type, supplied: Sequence[Any], args: Mapping[str, Any]) -> Any:
-        is_torch_s = cls.__module__.startswith("torch.")
-        return (torch_blocks.construct if is_torch_s else super().construct)(cls, supplied, args)
+        owner = torch_blocks if torch_blocks.offers(cls) else super()
+        return owner.construct(cls, supplied, args)
 
 
 @contextmanager

@@ -50,6 +50,11 @@ def offered() -> list[Any]:
     return [found[name] for name in found if name[0] != "_" and name not in NOT_OFFERED]
 
 
+def offers(cls: type) -> bool:
+    """Return whether a class is torch's."""
+    return cls.__module__.startswith("torch.")
+
+
 def arguments(cls: type) -> Arguments:
     """Return the arguments of one of torch's constructors; a schedule also gets its `steps`."""
     _, accepted, defaults = arguments_of(cls, FROM_PROGRAM)

@@ -15,6 +15,7 @@ from typing import NamedTuple
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
+from base import torch_blocks
 from base.base_data_loader import BaseDataLoader
 from base.base_dataset import BaseDataset
 from base.base_loss import BaseLoss
@@ -103,7 +104,7 @@ def tables(classes: list[type]) -> str:
 
 def own(base: type) -> list[type]:
     """Return the project's classes that a config may name for `base`."""
-    return [cls for cls in choices(base).values() if not cls.__module__.startswith("torch.")]
+    return [cls for cls in choices(base).values() if not torch_blocks.offers(cls)]
 
 
 def filled(page: str) -> str:
