@@ -234,7 +234,7 @@ def test_a_checkpoints_config_is_checked_like_a_files(config, message):
 
 def test_where_files_are_written_is_said_on_the_command_line_only():
     config = parsed(CONFIG, f"{DATASET}.args.cache=elsewhere")
-    assert config.build("data_loader", 0, None, None).source.cache_folder == "elsewhere"
+    assert config.build("data_loader", 0, None, None).source.cache == "elsewhere"
     assert config.stored == CONFIG == ConfigParser.from_checkpoint(config.stored, "x.pth").config
     whole = {"type": "IAMOnDBDataset", "args": {"cache": "elsewhere"}}
     assert faults(CONFIG, f"{DATASET}={json.dumps(whole)}") == []
