@@ -86,7 +86,7 @@ def test_the_defaults_of_the_page_are_those_of_the_code():
         "ResampleTime": {"period": 1},
         "MNISTStrokesDataset": {"max_bytes": 1 << 20, "repeats": 1, "gap": (4, 8)},
         "StrokeArraysDataset": {"max_bytes": 1 << 30},
-        "UnipenDataset": {"max_points": 20_000, "max_bytes": 64 << 20, "max_members": 500_000},
+        "UnipenDataset": {"max_points": 20_000, "max_bytes": 64 << 20},
     }.items():
         assert f"`{name}`" in PAGE
         found = ConfigBinder().arguments(getattr(data_loader, name)).defaults

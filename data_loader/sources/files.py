@@ -7,7 +7,7 @@ import tarfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from base import distributed
 from data_loader.sources.parsing import Fault
@@ -19,17 +19,8 @@ Value = TypeVar("Value")
 MEBIBYTE = 1 << 20
 MAX_BYTES = 64 * MEBIBYTE
 """Limit on the bytes of a file, unless an option says otherwise."""
-
-
-class Limits(NamedTuple):
-    """The most that is read."""
-
-    max_bytes: int
-    """Of one file or member."""
-    max_members: int
-    """Of an archive."""
-    max_archive_bytes: int
-    """Of an archive, unpacked."""
+MAX_UNPACKED = 4096 * MEBIBYTE
+"""Limit on the bytes of an archive, unpacked (assumed: the largest known has a tenth of that)."""
 
 
 def read_file(file: Path, most: int) -> bytes:
@@ -51,13 +42,12 @@ def _too_large(size: int, most: int) -> Fault:
     return Fault(f"more than {most:,} bytes (the limit max_bytes)", f"{size:,}")
 
 
-def files_below(root: Path, wanted: re.Pattern[str], most: int) -> list[Path]:
+def files_below(root: Path, wanted: re.Pattern[str]) -> list[Path]:
     """Return the files of a folder and the folders in it whose names fit `wanted`, sorted.
 
     Hidden ones, and folders called `cache`, are passed over; links to folders are not followed.
 
     Raises:
-        DataError: if there are more than `most`.
         OSError: if one of the folders cannot be read.
     """
     found: list[Path] = []
@@ -65,8 +55,6 @@ def files_below(root: Path, wanted: re.Pattern[str], most: int) -> list[Path]:
         folders[:] = sorted(f for f in folders if f != "cache" and not f.startswith("."))
         fitting = (name for name in names if not name.startswith(".") and wanted.fullmatch(name))
         found += [file for name in fitting if (file := Path(folder, name)).is_file()]
-        if len(found) > most:
-            raise DataError(f"{root}: more than {most:,} files (the limit max_members)")
     return sorted(found)
 
 
@@ -86,10 +74,10 @@ class _Header(tarfile.TarInfo):
 
 
 class _Bounded:
-    """The stream of an unpacked archive, which ends in an error after a number of bytes."""
+    """The stream of an unpacked archive, which ends in an error after `MAX_UNPACKED` bytes."""
 
-    def __init__(self, stream: Any, most: int, archive: Path) -> None:
-        self.stream, self.left, self.most, self.archive = stream, most, most, archive
+    def __init__(self, stream: Any) -> None:
+        self.stream, self.left = stream, MAX_UNPACKED
 
     def read(self, size: int) -> bytes:
         data = self.stream.read(size)
@@ -98,16 +86,15 @@ class _Bounded:
         return data
 
     def need(self, size: int) -> None:
-        """Raise a DataError if that many bytes more are too many."""
+        """Raise a ReadError if that many bytes more are too many."""
         if size > self.left:
-            limit = f"more than {self.most:,} bytes unpacked (the limit max_archive_bytes)"
-            raise DataError(f"{self.archive}: {limit}")
+            raise tarfile.ReadError(f"more than {MAX_UNPACKED:,} bytes unpacked")
 
 
 def documents(
     files: Sequence[Path],
     wanted: re.Pattern[str],
-    limits: Limits,
+    max_bytes: int,
     description: str,
     advice: str = "",
 ) -> Iterator[tuple[re.Match[str] | None, bytes | Fault]]:
@@ -116,22 +103,22 @@ def documents(
     Args:
         files: the files, or the one archive that holds them, which has another name.
         wanted: fits the names, without folders.
-        limits: beyond which nothing is read.
+        max_bytes: limit on a file or member.
         description: of the progress bar.
         advice: what to do if the archive is broken, the end of the message.
 
     Raises:
-        DataError: if the archive is broken or beyond a limit.
+        DataError: if the archive is broken or too large.
     """
     if len(files) == 1 and not wanted.fullmatch(files[0].name):
         try:
-            yield from _members(files[0], wanted, limits, description)
+            yield from _members(files[0], wanted, max_bytes, description)
         except (tarfile.TarError, zlib.error, EOFError, OSError, ValueError) as error:
             raise DataError(f"{files[0]}: a broken archive ({error}){advice}") from None
         return
     for file in distributed.bar(files, description, unit=" files"):
         try:
-            yield wanted.fullmatch(file.name), read_file(file, limits.max_bytes)
+            yield wanted.fullmatch(file.name), read_file(file, max_bytes)
         except Fault as fault:
             yield wanted.fullmatch(file.name), fault.of(file.name)
 
@@ -145,7 +132,7 @@ def parsed(parse: Callable[[bytes], Value], content: bytes | Fault) -> Value | F
 
 
 def _members(
-    archive: Path, wanted: re.Pattern[str], limits: Limits, description: str
+    archive: Path, wanted: re.Pattern[str], max_bytes: int, description: str
 ) -> Iterator[tuple[re.Match[str] | None, bytes | Fault]]:
     """Yield the same of an archive's members, by their names without folders.
 
@@ -161,13 +148,10 @@ def _members(
             raise tarfile.ReadError("it does not end as tar archives do")
         raw.seek(0)
         unpacked = gzip.GzipFile(fileobj=raw) if zipped else raw
-        stream = _Bounded(unpacked, limits.max_archive_bytes, archive)
+        stream = _Bounded(unpacked)
         with tarfile.open(fileobj=stream, mode="r|", tarinfo=_Header) as tar:
-            for count, member in enumerate(tar):
+            for member in tar:
                 tar.members = []  # else it keeps them all
-                if count >= limits.max_members:
-                    limit = f"more than {limits.max_members:,} members (the limit max_members)"
-                    raise DataError(f"{archive}: {limit}")
                 stream.need(member.size)  # else tarfile looks for its end without one
                 bar.update(raw.tell() - bar.n)
                 match = wanted.fullmatch(PurePosixPath(member.name).name)
@@ -178,8 +162,8 @@ def _members(
                     continue
                 if not (member.isreg() or member.isdir()):
                     yield None, Fault("a member that is a link", "", member.name)
-                elif member.isreg() and match and member.size > limits.max_bytes:
-                    yield match, _too_large(member.size, limits.max_bytes).of(match[0])
+                elif member.isreg() and match and member.size > max_bytes:
+                    yield match, _too_large(member.size, max_bytes).of(match[0])
                 elif member.isreg() and match:
                     yield match, tar.extractfile(member).read()
         while stream.read(MEBIBYTE):  # to the end, where the checksum stands

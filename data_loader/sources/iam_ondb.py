@@ -15,7 +15,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
 
@@ -23,8 +23,6 @@ from base.base_dataset import SPLITS
 from base.base_transform import BaseTransform
 from data_loader.sources.files import (
     MAX_BYTES,
-    MEBIBYTE,
-    Limits,
     documents,
     files_below,
     parsed,
@@ -44,7 +42,7 @@ from data_loader.sources.parsing import (
 )
 from data_loader.sources.source import SourceDataset
 from data_loader.transforms.augmentation import CutLongSteps, FillMissing
-from utils.checks import ConfigFault, DataError, Range
+from utils.checks import ConfigFault, DataError
 
 SUFFIXES = (".xml",)
 SITE = "https://fki.tic.heia-fr.ch/databases/iam-on-line-handwriting-database"
@@ -154,7 +152,6 @@ class IAMOnDBDataset(SourceDataset):
             the archives. Folders up to two levels deeper are searched as well. If there are an
             archive and a folder, the archive is read: it is either complete or an error.
         splits: which task files make up `train`, `valid` and `test`; as in the paper by default.
-        max_archive_bytes: limit on the bytes of an unpacked archive.
         options: see `SourceDataset`; `strict` makes forms that a task file names and the data
             lacks errors too. The list "iam_ondb_misfits" for `leave_out` comes with the project:
             lines that do not fit their text.
@@ -167,19 +164,17 @@ class IAMOnDBDataset(SourceDataset):
     title = "IAM-OnDB"
     unit = "lines"
     canonical = (41.95, 37.12)  # standard deviations over the complete training set, uncut
-    parsed_by = (*SourceDataset.parsed_by, "max_archive_bytes")
 
     def __init__(
         self,
         *,
         root: str = "data/iam_ondb",
         splits: dict[str, list[str]] = PAPER_SPLITS,
-        max_archive_bytes: Annotated[int, Range(1, 1 << 40)] = 4096 * MEBIBYTE,
         **options: Any,
     ) -> None:
         super().__init__(root=root, **options)
         _check_splits(splits)
-        self.splits, self.max_archive_bytes = splits, max_archive_bytes
+        self.splits = splits
 
     def find(self) -> list[Path]:
         """Return the files of both halves, found in `root` or up to two levels below."""
@@ -196,7 +191,7 @@ class IAMOnDBDataset(SourceDataset):
             if archive := next(filter(None, archives), None):
                 return [archive]
             whole = (folder / name for folder in folders if (folder / name).is_dir())
-            return next(filter(None, (files_below(d, wanted, self.max_members) for d in whole)), [])
+            return next(filter(None, (files_below(d, wanted) for d in whole)), [])
 
         self._strokes, self._texts = half("lineStrokes", _LINE_FILE), half("ascii", TEXT_FILE)
         names = dict.fromkeys(name for names in self.splits.values() for name in names)
@@ -215,18 +210,19 @@ class IAMOnDBDataset(SourceDataset):
 
     def read(self, files: list[Path]) -> Iterator[Sample | Fault]:
         """Yield all lines of both halves, paired."""
-        limits = Limits(self.max_bytes, self.max_members, self.max_archive_bytes)
         advice = f"; download it again from {SITE}"
         texts: dict[str, list[str] | Fault] = {}
         forms: defaultdict[str, dict[int, Any]] = defaultdict(dict)
-        for match, content in documents(self._texts, TEXT_FILE, limits, "reading texts", advice):
+        for match, content in documents(
+            self._texts, TEXT_FILE, self.max_bytes, "reading texts", advice
+        ):
             if match is None:
                 yield content
             else:
                 texts[match[1]] = parsed(parse_texts, content)
         line = partial(parse_line, max_points=self.max_points)
         for match, content in documents(
-            self._strokes, _LINE_FILE, limits, "parsing IAM-OnDB", advice
+            self._strokes, _LINE_FILE, self.max_bytes, "parsing IAM-OnDB", advice
         ):
             if match is None:
                 yield content

@@ -41,8 +41,6 @@ ACCEPTED = (
 MAX_HAND_RATIO = 2.0
 """Factor by which a hand may differ from usual in size or speed: on IAM-OnDB 98 of 100 lines have
 x-heights of 0.49 to 2.1 times the median, and steps of 0.58 to 1.8 (measured)."""
-MAX_FILES = 500_000
-"""Limit on the files of a folder, as in the datasets."""
 
 _UNKNOWN = "no ink in a known format"
 _HEAD = 1 << 16  # bytes by which a format is recognised; assumed
@@ -86,7 +84,7 @@ def read_ink(path: str | os.PathLike[str]) -> list[InkSample]:
     path = Path(path).expanduser()
     try:
         folder = path.is_dir()
-        files = files_below(path, re.compile(".*"), MAX_FILES) if folder else [path]
+        files = files_below(path, re.compile(".*")) if folder else [path]
     except OSError as error:
         raise DataError(f"{error.filename}: cannot be read ({error.strerror})") from None
     samples: list[InkSample] = []

@@ -20,7 +20,6 @@ from data_loader.sources.parsing import (
     MAX_POINTS,
     Fault,
     Sample,
-    check_offsets,
     check_points,
     clean_text,
     count_missing,
@@ -201,9 +200,6 @@ def _ink(traces: list[Element], form: _Format, most: int) -> tuple[np.ndarray, n
     if times is not None and (ink[:-1, 2] == 0).any():
         period = float(np.median(np.diff(times)[ink[:-1, 2] == 0]))
         missing = count_missing(times, ink[:, 2], period) if period > 0 else None
-    if {"DX", "DY"} <= channels.keys():  # as `to_inkml` writes them
-        ink[1:, :2] = offsets = np.stack([channels["DX"], channels["DY"]], 1)[1:]
-        check_offsets(offsets)
     for trace, start, stop in zip(traces, [0, *stops], stops, strict=False):
         continuation = trace.get("continuation", "")
         if continuation in ("middle", "end") and start:

@@ -8,6 +8,7 @@ line, in `trainlabels.txt` and `testlabels.txt` where there are such files. The 
 contain nothing further and are not read.
 """
 
+import io
 import re
 import zlib
 from collections.abc import Iterable, Iterator
@@ -19,19 +20,18 @@ from typing import Annotated, Any
 import numpy as np
 
 from data_loader.sources.cache import Samples, pack
-from data_loader.sources.files import MEBIBYTE, Limits, documents, parsed, read_file
-from data_loader.sources.parsing import MAX_POINTS, Fault, Sample, check_points
+from data_loader.sources.files import MEBIBYTE, documents, parsed, read_file
+from data_loader.sources.parsing import MAX_POINTS, Fault, Sample, check_offsets, check_points
 from data_loader.sources.source import DividedDataset
 from data_loader.sources.splits import draw
 from data_loader.synthetic.digits import embedded_digits
-from utils.checks import ConfigFault, DataError, Range
+from utils.checks import ConfigFault, DataError, Range, first_line
 from utils.files import open_file
 
 ARCHIVES = ("sequences.tar.gz", "sequences.tgz", "sequences.tar")
 SUFFIXES = ("-inputdata.txt", ".gz", ".tgz", ".tar")
-LIMITS = Limits(MEBIBYTE, 500_000, 4096 * MEBIBYTE)
 _FILE = re.compile(r"(train|test)(?:img-(\d{1,8})-(inputdata|targetdata)|labels)\.txt")
-_ROW = re.compile(rb"[-+]?\d{1,6}(?:[ \t]+[-+]?\d{1,6})*")
+_DIGITS = {b"%d" % digit for digit in range(10)}
 _DIGIT_ROW = re.compile(rb"\s*(?:[-+]?\d{1,6}[ \t]+){3}[-+]?\d{1,6}[ \t]*\r?(?:\n|$)")
 
 
@@ -52,15 +52,15 @@ def parse(path: Path) -> Iterator[Sample | Fault]:
         head = stream.read(MEBIBYTE)
     match = _FILE.fullmatch(path.name)
     if _is_archive(head) or path.name.endswith(SUFFIXES[1:]):
-        found = [*digits(documents([path], _FILE, LIMITS, "reading digits"), MAX_POINTS)]
+        found = [*digits(documents([path], _FILE, MEBIBYTE, "reading digits"), MAX_POINTS)]
         yield from sorted(found, key=lambda one: (one.name[:5], len(one.name), one.name))
     elif match is None:
-        yield Sample("", parse_digit(read_file(path, LIMITS.max_bytes), MAX_POINTS)[0], "")
+        yield Sample("", parse_digit(read_file(path, MEBIBYTE), MAX_POINTS)[0], "")
     else:
         target = path.with_name(path.name.replace("inputdata", "targetdata"))
         files = (path, target, path.with_name(f"{match[1]}labels.txt"))
         there = [
-            (_FILE.fullmatch(file.name), read_file(file, LIMITS.max_bytes))
+            (_FILE.fullmatch(file.name), read_file(file, MEBIBYTE))
             for file in files
             if file.is_file()
         ]
@@ -77,7 +77,7 @@ def digits(
     """
     parsers = {
         "inputdata": partial(parse_digit, most=max_points),
-        "targetdata": partial(parse_class, most=max_points),
+        "targetdata": parse_class,
         None: parse_labels,
     }
     values: dict[str, Any] = {}
@@ -128,6 +128,64 @@ def _class(
     return "" if labels is None else str(labels[number])
 
 
+def parse_rows(content: bytes, columns: int) -> np.ndarray:
+    """Return the rows of a file of whole numbers, `(rows, columns)` int64.
+
+    Raises:
+        Fault: if it is empty, or a row is something else.
+    """
+    if not content.strip():
+        raise Fault("an empty file")
+    try:
+        table = np.loadtxt(io.BytesIO(content), dtype=np.int64, comments=None, ndmin=2)
+    except ValueError as error:
+        raise Fault("rows that are not as many whole numbers", first_line(error)) from None
+    if table.shape[1] != columns:
+        raise Fault(f"rows without {columns} columns", f"{table.shape[1]} columns")
+    if ((table[:, -2:] | 1) != 1).any():
+        raise Fault("an end that is neither 0 nor 1")
+    return table
+
+
+def parse_digit(content: bytes, most: int) -> tuple[np.ndarray, int]:
+    """Return the ink of an `inputdata` file, and how many rows that has.
+
+    The ink is `(points, 3)` float32, its first row from the corner of the image.
+
+    Raises:
+        Fault: if it is not such a file, or does not end where the digit does.
+    """
+    rows = parse_rows(content, 4)
+    ends = np.flatnonzero(rows[:, 3]).tolist()
+    if not ends:
+        raise Fault("a digit cut short: no row ends it")
+    if ends[0] < len(rows) - 1:
+        raise Fault("rows after the end of the digit", f"it ends in row {ends[0] + 1}")
+    ink = rows[:, :3].astype(np.float32)
+    ink[-1, 2] = 1  # with the digit its last stroke ends
+    lifts = np.flatnonzero((ink[:, :2] == 0).all(axis=1) & (ink[:, 2] == 1))
+    lifts = lifts[lifts > 0]
+    ink[lifts - 1, 2] = 1
+    ink = np.delete(ink, lifts, axis=0)
+    check_points(len(ink), most)
+    check_offsets(ink[:, :2])
+    return ink, len(rows)
+
+
+def parse_class(content: bytes) -> tuple[int, int]:
+    """Return the class in a `targetdata` file, and how many rows it has.
+
+    Raises:
+        Fault: if it is not such a file, or its rows do not agree on one class.
+    """
+    classes = parse_rows(content, 14)[:, :10]
+    if sorted(classes[0]) != [0] * 9 + [1]:
+        raise Fault("a class that is not one of ten")
+    if (classes != classes[0]).any():
+        raise Fault("rows that do not agree on the class")
+    return int(classes[0].argmax()), len(classes)
+
+
 @lru_cache(maxsize=4)  # it stands beside many digits
 def parse_labels(content: bytes) -> list[int]:
     """Return the classes in a label file.
@@ -135,79 +193,10 @@ def parse_labels(content: bytes) -> list[int]:
     Raises:
         Fault: if a line is no digit.
     """
-    lines = content.strip().split(b"\n")
-    for place, line in enumerate(lines, 1):
-        if not re.fullmatch(rb"\s*[0-9]\s*", line):
-            shown = line[:40].decode("ascii", "backslashreplace")
-            raise Fault("a label that is no digit from 0 to 9", f"line {place}: {shown!r}")
-    return [int(line) for line in lines]
-
-
-def parse_rows(content: bytes, columns: int, most: int) -> np.ndarray:
-    """Return the rows of a file of whole numbers, `(rows, columns)` int64.
-
-    Raises:
-        Fault: if it is empty, a row is something else, or there are more than `most`.
-    """
-    rows = [row for row in (line.strip() for line in content.split(b"\n")) if row]
-    if not rows:
-        raise Fault("an empty file")
-    if len(rows) > most:
-        check_points(len(rows), most)
-    joined = b" ".join(rows)
-    words = joined.split()
-    if len(words) != columns * len(rows) or not _ROW.fullmatch(joined):
-        for number, line in enumerate(content.split(b"\n"), 1):
-            if (row := line.strip()) and not _ROW.fullmatch(row):
-                shown = row[:40].decode("ascii", "backslashreplace")
-                raise Fault("a row that is not whole numbers", f"line {number}: {shown!r}")
-            if row and (count := len(row.split())) != columns:
-                raise Fault(f"a row without {columns} columns", f"line {number} has {count}")
-    table = np.array(list(map(int, words)), dtype=np.int64).reshape(-1, columns)
-    if (bad := (table[:, -2:] | 1) != 1).any():
-        row, column = np.argwhere(bad)[0].tolist()
-        value = table[row, column - 2]
-        raise Fault("an end that is neither 0 nor 1", f"row {row + 1} has {value}")
-    return table
-
-
-def parse_digit(content: bytes, most: int) -> tuple[np.ndarray, int]:
-    """Return the ink of an `inputdata` file, and how many rows that has.
-
-    The ink is `(points, 3)`, its first row from the corner of the image.
-
-    Raises:
-        Fault: if it is not such a file, or does not end where the digit does.
-    """
-    rows = parse_rows(content, 4, most)
-    ends = np.flatnonzero(rows[:, 3]).tolist()
-    if not ends:
-        raise Fault("a digit cut short: no row ends it")
-    if ends[0] < len(rows) - 1:
-        raise Fault("rows after the end of the digit", f"it ends in row {ends[0] + 1}")
-    ink = rows[:, :3].copy()
-    ink[-1, 2] = 1  # with the digit its last stroke ends
-    lifts = np.flatnonzero((ink[:, :2] == 0).all(axis=1) & (ink[:, 2] == 1))
-    lifts = lifts[lifts > 0]
-    ink[lifts - 1, 2] = 1
-    ink = np.delete(ink, lifts, axis=0)
-    check_points(len(ink), most)
-    return (ink.astype(np.int16) if np.abs(ink).max() < 2**15 else ink), len(rows)
-
-
-def parse_class(content: bytes, most: int) -> tuple[int, int]:
-    """Return the class in a `targetdata` file, and how many rows it has.
-
-    Raises:
-        Fault: if it is not such a file, or its rows do not agree on one class.
-    """
-    rows = parse_rows(content, 14, most)
-    classes = rows[:, :10]
-    if ((classes | 1) != 1).any() or (classes.sum(axis=1) != 1).any():
-        raise Fault("a class that is not one of ten")
-    if (classes != classes[0]).any():
-        raise Fault("rows that do not agree on the class")
-    return int(classes[0].argmax()), len(rows)
+    lines = content.split()
+    if bad := next((n for n, line in enumerate(lines, 1) if line not in _DIGITS), None):
+        raise Fault("a label that is no digit from 0 to 9", f"line {bad}: {lines[bad - 1][:40]!r}")
+    return list(map(int, lines))
 
 
 class MNISTStrokesDataset(DividedDataset):
@@ -233,7 +222,6 @@ class MNISTStrokesDataset(DividedDataset):
         embedded_size: digits to generate if `root` is None; a sixth as many more are for test.
         embedded_seed: seed of these.
         max_bytes: see `DividedDataset`, as for the arguments not listed here.
-        max_archive_bytes: limit on the bytes of an unpacked archive.
 
     Raises:
         ConfigFault: if a range ends before it begins.
@@ -242,7 +230,6 @@ class MNISTStrokesDataset(DividedDataset):
     kind = "mnist_strokes"
     title = "MNIST stroke sequences"
     quantisation_step = 1.0
-    parsed_by = (*DividedDataset.parsed_by, "max_archive_bytes")
 
     def __init__(
         self,
@@ -256,8 +243,7 @@ class MNISTStrokesDataset(DividedDataset):
         gap: tuple[Annotated[int, Range(0, 100)], Annotated[int, Range(0, 100)]] = (4, 8),
         embedded_size: Annotated[int, Range(10, 1_000_000)] = 6000,
         embedded_seed: Annotated[int, Range(0, 2**32 - 1)] = 0,
-        max_bytes: Annotated[int, Range(1, 1 << 40)] = LIMITS.max_bytes,
-        max_archive_bytes: Annotated[int, Range(1, 1 << 40)] = LIMITS.max_archive_bytes,
+        max_bytes: Annotated[int, Range(1, 1 << 40)] = MEBIBYTE,
         **options: Any,
     ) -> None:
         super().__init__(root=root or "", max_bytes=max_bytes, **options)
@@ -265,7 +251,7 @@ class MNISTStrokesDataset(DividedDataset):
             if bounds is not None and bounds[0] > bounds[1]:
                 raise ConfigFault(key, list(bounds), "the fewest first, then the most")
         self.embedded = root is None
-        self.digit, self.max_archive_bytes = digit, max_archive_bytes
+        self.digit = digit
         self.digits_per_line, self.repeats, self.lines_seed = digits_per_line, repeats, lines_seed
         self.gap = gap
         self.embedded_size, self.embedded_seed = embedded_size, embedded_seed
@@ -286,8 +272,7 @@ class MNISTStrokesDataset(DividedDataset):
         )
 
     def read(self, files: list[Path]) -> Iterator[Sample | Fault]:
-        limits = Limits(self.max_bytes, self.max_members, self.max_archive_bytes)
-        found = documents(files, _FILE, limits, "parsing MNIST strokes")
+        found = documents(files, _FILE, self.max_bytes, "parsing MNIST strokes")
         for one in digits(found, self.max_points):
             if isinstance(one, Sample) and not one.text:
                 one = Fault("no class: neither target data nor a label file", name=one.name)

@@ -35,7 +35,6 @@ class SourceDataset(BaseDataset):
         strict: make a sample that is left out an error.
         max_points: limit on the points of one sample; one with more is left out.
         max_bytes: limit on the bytes of one file or archive member, refused beyond it.
-        max_members: limit on files of a folder or members of an archive.
     """
 
     kind: ClassVar[str]
@@ -44,7 +43,7 @@ class SourceDataset(BaseDataset):
     """The name of the source in reports."""
     unit: ClassVar[str] = "samples"
     """The name of its samples in reports."""
-    parsed_by: ClassVar[tuple[str, ...]] = ("max_points", "max_bytes", "max_members")
+    parsed_by: ClassVar[tuple[str, ...]] = ("max_points", "max_bytes")
     """The attributes, besides the files, on which the samples depend."""
 
     def __init__(
@@ -58,12 +57,11 @@ class SourceDataset(BaseDataset):
         strict: bool = False,
         max_points: Annotated[int, Range(2, 10_000_000)] = MAX_POINTS,
         max_bytes: Annotated[int, Range(1, 1 << 40)] = MAX_BYTES,
-        max_members: Annotated[int, Range(1, 100_000_000)] = 500_000,
     ) -> None:
         self.root, self.cache = Path(root).expanduser(), cache
         self.subset, self.subset_seed, self.strict = subset, subset_seed, strict
         self.leave_out = leave_out
-        self.max_points, self.max_bytes, self.max_members = max_points, max_bytes, max_members
+        self.max_points, self.max_bytes = max_points, max_bytes
         self._indices: dict[str, np.ndarray] = {}
         self._notes: list[str] = []
 
@@ -86,9 +84,7 @@ class SourceDataset(BaseDataset):
 
     def _files(self, wanted: re.Pattern[str]) -> list[Path]:
         """Return the root if it is a file, otherwise the files below it whose names fit."""
-        if self.root.is_file():
-            return [self.root]
-        return files_below(self.root, wanted, self.max_members)
+        return [self.root] if self.root.is_file() else files_below(self.root, wanted)
 
     def _load(self) -> tuple[Samples, list[str]]:
         """Return the samples, parsed unless there is a cache, and a note on it for the report.

@@ -175,8 +175,6 @@ def test_absence_and_limits_are_named(tmp_path):
     with pytest.raises(DataError, match="no UNIPEN file there"):
         prepared(tmp_path)
     prepared(tmp_path, digits(), "a")
-    with pytest.raises(DataError, match=r"more than 1 files \(the limit max_members\)"):
-        prepared(tmp_path, digits(), "b", max_members=1)
     with pytest.raises(DataError, match="no writer in the comment"):
         prepared(tmp_path, writer_comment=9, strict=True)
 
