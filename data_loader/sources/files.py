@@ -91,80 +91,90 @@ class _Bounded:
             raise tarfile.ReadError(f"more than {MAX_UNPACKED:,} bytes unpacked")
 
 
-def documents(
+def attempt(function: Callable[..., Value], *arguments: Any) -> Value | Fault:
+    """Return what a function returns, or the fault that it raises."""
+    try:
+        return function(*arguments)
+    except Fault as fault:
+        return fault
+
+
+def parse_all(
     files: Sequence[Path],
     wanted: re.Pattern[str],
+    parse: Callable[[re.Match[str], bytes], Value],
     max_bytes: int,
     description: str,
     advice: str = "",
-) -> Iterator[tuple[re.Match[str] | None, bytes | Fault]]:
-    """Yield the names of files that fit `wanted`, with their contents or why these cannot be read.
+) -> tuple[dict[str, Value | Fault], list[Fault]]:
+    """Return what `parse` makes of files, by name, and the faults of members without such a name.
 
     Args:
         files: the files, or the one archive that holds them, which has another name.
         wanted: fits the names, without folders.
+        parse: takes the match of a name, and the content.
         max_bytes: limit on a file or member.
         description: of the progress bar.
         advice: what to do if the archive is broken, the end of the message.
 
     Raises:
-        DataError: if the archive is broken or too large.
+        DataError: if the archive is broken or too large, or two files have one name.
     """
+    values: dict[str, Value | Fault] = {}
+    faults: list[Fault] = []
     if len(files) == 1 and not wanted.fullmatch(files[0].name):
-        try:
-            yield from _members(files[0], wanted, max_bytes, description)
-        except (tarfile.TarError, zlib.error, EOFError, OSError, ValueError) as error:
-            raise DataError(f"{files[0]}: a broken archive ({error}){advice}") from None
-        return
-    for file in distributed.bar(files, description, unit=" files"):
-        try:
-            yield wanted.fullmatch(file.name), read_file(file, max_bytes)
-        except Fault as fault:
-            yield wanted.fullmatch(file.name), fault.of(file.name)
-
-
-def parsed(parse: Callable[[bytes], Value], content: bytes | Fault) -> Value | Fault:
-    """Return what `parse` makes of a content, or why it cannot be used."""
-    try:
-        return content if isinstance(content, Fault) else parse(content)
-    except Fault as fault:
-        return fault
+        found = _members(files[0], wanted, max_bytes, description, advice)
+    else:
+        bar = distributed.bar(files, description, unit=" files", delay=1)
+        found = ((file.name, attempt(read_file, file, max_bytes)) for file in bar)
+    for name, content in found:
+        if isinstance(content, Fault) and content.name:
+            faults.append(content)
+        elif name in values:
+            raise DataError(f'{name}: two files of that name; name the folder of one as "root"')
+        else:
+            match = wanted.fullmatch(name)
+            usable = not isinstance(content, Fault)
+            values[name] = attempt(parse, match, content) if usable else content
+    return values, faults
 
 
 def _members(
-    archive: Path, wanted: re.Pattern[str], max_bytes: int, description: str
-) -> Iterator[tuple[re.Match[str] | None, bytes | Fault]]:
-    """Yield the same of an archive's members, by their names without folders.
+    archive: Path, wanted: re.Pattern[str], max_bytes: int, description: str, advice: str
+) -> Iterator[tuple[str, bytes | Fault]]:
+    """Yield the names, without folders, and contents of members, or why one cannot be used.
 
-    Nothing is extracted: members are read one by one, in memory. Links, and members that point out
-    of the archive, come as faults without a name that fits.
+    Nothing is extracted: members are read one by one, in memory. The faults of links, and of
+    members that point out of the archive, have a name.
     """
     size = archive.stat().st_size
     bar = distributed.bar(what=description, total=size, unit="B", unit_scale=True)
-    with bar, open(archive, "rb") as raw:
-        zipped = raw.read(2) == b"\x1f\x8b"
-        raw.seek(0 if zipped else max(0, size - 1024))
-        if not zipped and raw.read().strip(b"\0"):
-            raise tarfile.ReadError("it does not end as tar archives do")
-        raw.seek(0)
-        unpacked = gzip.GzipFile(fileobj=raw) if zipped else raw
-        stream = _Bounded(unpacked)
-        with tarfile.open(fileobj=stream, mode="r|", tarinfo=_Header) as tar:
-            for member in tar:
-                tar.members = []  # else it keeps them all
-                stream.need(member.size)  # else tarfile looks for its end without one
-                bar.update(raw.tell() - bar.n)
-                match = wanted.fullmatch(PurePosixPath(member.name).name)
-                try:
-                    tarfile.data_filter(member, str(archive))  # a folder that has no links
-                except tarfile.FilterError:
-                    yield None, Fault("a member outside of the archive", "", member.name)
-                    continue
-                if not (member.isreg() or member.isdir()):
-                    yield None, Fault("a member that is a link", "", member.name)
-                elif member.isreg() and match and member.size > max_bytes:
-                    yield match, _too_large(member.size, max_bytes).of(match[0])
-                elif member.isreg() and match:
-                    yield match, tar.extractfile(member).read()
-        while stream.read(MEBIBYTE):  # to the end, where the checksum stands
-            pass
+    try:
+        with bar, open(archive, "rb") as raw:
+            zipped = raw.read(2) == b"\x1f\x8b"
+            raw.seek(0 if zipped else max(0, size - 1024))
+            if not zipped and raw.read().strip(b"\0"):
+                raise tarfile.ReadError("it does not end as tar archives do")
+            raw.seek(0)
+            stream = _Bounded(gzip.GzipFile(fileobj=raw) if zipped else raw)
+            with tarfile.open(fileobj=stream, mode="r|", tarinfo=_Header) as tar:
+                for member in tar:
+                    tar.members = []  # else it keeps them all
+                    stream.need(member.size)  # else tarfile looks for its end without one
+                    bar.update(raw.tell() - bar.n)
+                    name = PurePosixPath(member.name).name
+                    try:
+                        tarfile.data_filter(member, str(archive))  # a folder that has no links
+                    except tarfile.FilterError:
+                        yield name, Fault("a member outside of the archive", "", member.name)
+                        continue
+                    if not (member.isreg() or member.isdir()):
+                        yield name, Fault("a member that is a link", "", member.name)
+                    elif member.isreg() and wanted.fullmatch(name):
+                        large = member.size > max_bytes
+                        content = None if large else tar.extractfile(member).read()
+                        yield name, _too_large(member.size, max_bytes) if large else content
+            while stream.read(MEBIBYTE):  # to the end, where the checksum stands
+                pass
+    except (tarfile.TarError, zlib.error, EOFError, OSError, ValueError) as error:
+        raise DataError(f"{archive}: a broken archive ({error}){advice}") from None

@@ -13,7 +13,6 @@ import os
 import re
 from collections import defaultdict
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +22,8 @@ from base.base_dataset import SPLITS
 from base.base_transform import BaseTransform
 from data_loader.sources.files import (
     MAX_BYTES,
-    documents,
     files_below,
-    parsed,
+    parse_all,
     read_file,
 )
 from data_loader.sources.parsing import (
@@ -65,7 +63,7 @@ _ROOT = "WhiteboardCaptureSession"
 _FORM = r"[a-z]\d\d-\d{3}[a-z]?"
 _LINE_FILE = re.compile(rf"({_FORM})-(\d+)\.xml")
 TEXT_FILE = re.compile(rf"({_FORM})\.txt")
-_POINT = re.compile(r"-?\d+ -?\d+ -?\d+(?:\.\d+)?", re.ASCII)
+_POINT = r"-?\d+ -?\d+ -?\d+(?:\.\d+)?"
 
 
 def sniff(head: bytes) -> bool:
@@ -106,11 +104,12 @@ def parse_line(document: bytes, max_points: int = MAX_POINTS) -> tuple[np.ndarra
         for point in stroke
     ]
     check_points(len(points), max_points)
-    bad = next((n for n, point in enumerate(points) if not _POINT.fullmatch(point)), None)
-    if bad is not None:
+    text = "".join(f"{point} " for point in points)
+    if not re.fullmatch(f"(?:{_POINT} )*", text, re.ASCII):
+        bad = next(n for n, one in enumerate(points) if not re.fullmatch(_POINT, one, re.ASCII))
         detail = f"point {bad + 1} has {points[bad]!r}"
         raise Fault("a point without a whole x, a whole y and a time", detail)
-    table = np.array(" ".join(points).split(), dtype=np.float64).reshape(-1, 3)
+    table = np.array(text.split(), dtype=np.float64).reshape(-1, 3)
     stops = np.cumsum([len(stroke) for stroke in strokes])[:-1]
     ink = join_strokes(np.split(table[:, :2], stops), max_points)
     if not np.isfinite(table).all():
@@ -211,27 +210,31 @@ class IAMOnDBDataset(SourceDataset):
     def read(self, files: list[Path]) -> Iterator[Sample | Fault]:
         """Yield all lines of both halves, paired."""
         advice = f"; download it again from {SITE}"
-        texts: dict[str, list[str] | Fault] = {}
+        texts, outside = parse_all(
+            self._texts,
+            TEXT_FILE,
+            lambda _, content: parse_texts(content),
+            self.max_bytes,
+            "reading texts",
+            advice,
+        )
+        found, more = parse_all(
+            self._strokes,
+            _LINE_FILE,
+            lambda _, content: parse_line(content, self.max_points),
+            self.max_bytes,
+            "parsing IAM-OnDB",
+            advice,
+        )
+        yield from [*outside, *more]
         forms: defaultdict[str, dict[int, Any]] = defaultdict(dict)
-        for match, content in documents(
-            self._texts, TEXT_FILE, self.max_bytes, "reading texts", advice
-        ):
-            if match is None:
-                yield content
-            else:
-                texts[match[1]] = parsed(parse_texts, content)
-        line = partial(parse_line, max_points=self.max_points)
-        for match, content in documents(
-            self._strokes, _LINE_FILE, self.max_bytes, "parsing IAM-OnDB", advice
-        ):
-            if match is None:
-                yield content
-            else:
-                forms[match[1]][int(match[2])] = (Path(match[0]).stem, parsed(line, content))
+        for name, line in found.items():
+            match = _LINE_FILE.fullmatch(name)
+            forms[match[1]][int(match[2])] = (Path(name).stem, line)
         if not forms:
             raise DataError(f"{self._strokes[0]}: no line files such as a01-000u-01.xml in it")
         for form, lines in forms.items():
-            found = texts.get(form, Fault("no transcription of the form"))
+            found = texts.get(f"{form}.txt", Fault("no transcription of the form"))
             if isinstance(found, list) and sorted(lines) != [*range(1, len(found) + 1)]:
                 # The texts cannot be matched with the lines.
                 numbered = ", numbered otherwise" if len(found) == len(lines) else ""
@@ -246,9 +249,7 @@ class IAMOnDBDataset(SourceDataset):
 
     def _divide(self) -> tuple[dict[str, np.ndarray], list[str]]:
         groups = np.array(self._samples.strings["group"])
-        there = {fault.name.rpartition("-")[0] for fault in self._samples.faults} | {
-            *groups.tolist()
-        }
+        there = {*groups.tolist()}.union(f.name.rpartition("-")[0] for f in self._samples.faults)
         notes, forms = [], {name: _read_task(file) for name, file in self._tasks.items()}
         for name in forms:
             if absent := [form for form in forms[name] if form not in there]:

@@ -11,16 +11,16 @@ contain nothing further and are not read.
 import io
 import re
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
-from functools import lru_cache, partial
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
 
 from data_loader.sources.cache import Samples, pack
-from data_loader.sources.files import MEBIBYTE, documents, parsed, read_file
+from data_loader.sources.files import MEBIBYTE, parse_all, read_file
 from data_loader.sources.parsing import MAX_POINTS, Fault, Sample, check_offsets, check_points
 from data_loader.sources.source import DividedDataset
 from data_loader.sources.splits import draw
@@ -49,48 +49,37 @@ def _is_archive(head: bytes) -> bool:
 def parse(path: Path) -> Iterator[Sample | Fault]:
     """Yield the digits in an archive, or the one of a file, its class from the files beside it."""
     with open_file(path) as stream:
-        head = stream.read(MEBIBYTE)
+        packed = _is_archive(stream.read(MEBIBYTE)) or path.name.endswith(SUFFIXES[1:])
     match = _FILE.fullmatch(path.name)
-    if _is_archive(head) or path.name.endswith(SUFFIXES[1:]):
-        found = [*digits(documents([path], _FILE, MEBIBYTE, "reading digits"), MAX_POINTS)]
-        yield from sorted(found, key=lambda one: (one.name[:5], len(one.name), one.name))
-    elif match is None:
+    if not (packed or match):
         yield Sample("", parse_digit(read_file(path, MEBIBYTE), MAX_POINTS)[0], "")
+    elif packed:
+        found = [*digits([path], MEBIBYTE, MAX_POINTS)]
+        yield from sorted(found, key=lambda one: (one.name[:5], len(one.name), one.name))
     else:
         target = path.with_name(path.name.replace("inputdata", "targetdata"))
-        files = (path, target, path.with_name(f"{match[1]}labels.txt"))
-        there = [
-            (_FILE.fullmatch(file.name), read_file(file, MEBIBYTE))
-            for file in files
-            if file.is_file()
-        ]
-        yield from (one.of("") for one in digits(there, MAX_POINTS))
+        files = [path, target, path.with_name(f"{match[1]}labels.txt")]
+        there = [file for file in files if file.is_file()]
+        yield from (one.of("") for one in digits(there, MEBIBYTE, MAX_POINTS))
 
 
-def digits(
-    found: Iterable[tuple[re.Match[str] | None, bytes | Fault]], max_points: int
-) -> Iterator[Sample | Fault]:
-    """Yield the digits in documents, those without a class too, with an empty text.
+def digits(files: list[Path], max_bytes: int, max_points: int) -> Iterator[Sample | Fault]:
+    """Yield the digits in files or in an archive, those without a class too, with an empty text.
 
     Raises:
-        DataError: if there are none, or two of a name.
+        DataError: if there are none, or as `parse_all`.
     """
-    parsers = {
-        "inputdata": partial(parse_digit, most=max_points),
-        "targetdata": parse_class,
-        None: parse_labels,
-    }
-    values: dict[str, Any] = {}
-    for match, content in found:
-        if match is None:
-            yield content
-        elif match[0] in values:
-            raise DataError(f'{match[0]}: two files of that name; name a folder of one as "root"')
-        else:
-            values[match[0]] = parsed(parsers[match[3]], content)
+
+    def parse_one(match: re.Match[str], content: bytes) -> Any:
+        if match[3] == "inputdata":
+            return parse_digit(content, max_points)
+        return parse_class(content) if match[3] else parse_labels(content)
+
+    values, faults = parse_all(files, _FILE, parse_one, max_bytes, "reading digits")
+    yield from faults
     inputs = [match for match in map(_FILE.fullmatch, values) if match[3] == "inputdata"]
     if not inputs:
-        raise DataError("no files such as trainimg-0-inputdata.txt in it")
+        raise DataError(f"{files[0]}: no files such as trainimg-0-inputdata.txt in it")
     for match in inputs:
         name, digit = f"{match[1]}img-{match[2]}", values[match[0]]
         target = values.get(f"{name}-targetdata.txt")
@@ -272,8 +261,7 @@ class MNISTStrokesDataset(DividedDataset):
         )
 
     def read(self, files: list[Path]) -> Iterator[Sample | Fault]:
-        found = documents(files, _FILE, self.max_bytes, "parsing MNIST strokes")
-        for one in digits(found, self.max_points):
+        for one in digits(files, self.max_bytes, self.max_points):
             if isinstance(one, Sample) and not one.text:
                 one = Fault("no class: neither target data nor a label file", name=one.name)
             yield one

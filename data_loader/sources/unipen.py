@@ -11,14 +11,13 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
 
 from base import distributed
-from data_loader.sources.files import MAX_BYTES, parsed, read_file
+from data_loader.sources.files import MAX_BYTES, attempt, read_file
 from data_loader.sources.parsing import (
     MAX_POINTS,
     Fault,
@@ -111,7 +110,7 @@ def read_document(content: str, max_points: int) -> Document:
             pieces[-1] = Fault("a piece without .PEN_UP", f"before line {line}")
         pen_down = keyword == "PEN_DOWN" if keyword in _PEN else pen_down
         if keyword == "PEN_DOWN":
-            pieces.append(parsed(partial(_points, columns, line, max_points), body))
+            pieces.append(attempt(_points, columns, line, max_points, body))
         elif keyword == "SEGMENT":
             declared = _SEGMENT.match(body[:_DECLARATION])
             level, named, _, label = declared.groups("") if declared else [""] * 4

@@ -12,7 +12,7 @@ import pytest
 
 import data_loader
 from data_loader import IAMOnDBDataset, InkMLDataset, read_ink
-from data_loader.sources.files import documents, files_below, read_file
+from data_loader.sources.files import files_below, parse_all, read_file
 from data_loader.sources.parsing import Fault
 from tests.data_loader import ink_formats
 from tests.data_loader.archives import link, pack
@@ -24,8 +24,8 @@ SOURCES = [name for name in data_loader.__all__ if re.match("IAM|InkML|MNIST|Str
 
 
 def unpacked(path, most=1000):
-    found = documents([path], WANTED, most, "")
-    return {match[0] if match else "": content for match, content in found}
+    values, faults = parse_all([path], WANTED, lambda _, content: content, most, "")
+    return values | dict.fromkeys([""] * len(faults), *faults[:1])
 
 
 def test_files_are_found_in_order_without_hidden_ones_and_caches(tmp_path):
@@ -70,7 +70,7 @@ def test_links_in_archives_are_named(tmp_path):
 def test_limits_of_archives_are_named(tmp_path):
     path = pack(tmp_path / "a.tar.gz", {"a.txt": b"x" * 2000, "b.txt": b"two"})
     found = unpacked(path)
-    assert str(found["a.txt"]) == "a.txt: more than 1,000 bytes (the limit max_bytes) (2,000)"
+    assert str(found["a.txt"]) == "more than 1,000 bytes (the limit max_bytes) (2,000)"
     assert found["b.txt"] == b"two"
 
 
