@@ -9,10 +9,10 @@ out: a08-551z (8 texts, 9 files; of trainset) and z01-000z (1 text, 8 files; of 
 contain no XML or HTML entity, and all are ASCII, so they are used unchanged.
 """
 
-import os
 import re
 from collections import defaultdict
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -177,24 +177,19 @@ class IAMOnDBDataset(SourceDataset):
 
     def find(self) -> list[Path]:
         """Return the files of both halves, found in `root` or up to two levels below."""
-        folders = [self.root]
-        if self.root.is_dir():
-            below = sorted([*self.root.glob("*/"), *self.root.glob("*/*/")])
-            folders += [folder for folder in below if os.access(folder, os.X_OK)]
 
-        def found(name: str) -> Path | None:
-            return next((file for d in folders if (file := d / name).is_file()), None)
+        def found(pattern: str) -> list[Path]:
+            levels = (self.root.glob(f"{above}{pattern}") for above in ("", "*/", "*/*/"))
+            there = (path for level in levels for path in sorted(level))
+            return [path for path in there if path.is_file() or path.is_dir()]
 
         def half(name: str, wanted: re.Pattern[str]) -> list[Path]:
-            archives = (found(f"{name}-all{suffix}") for suffix in (".tar.gz", ".tgz", ".tar"))
-            if archive := next(filter(None, archives), None):
-                return [archive]
-            whole = (folder / name for folder in folders if (folder / name).is_dir())
-            return next(filter(None, (files_below(d, wanted) for d in whole)), [])
+            folders = map(partial(files_below, wanted=wanted), found(name))
+            return found(f"{name}-all.t*")[:1] or next(filter(None, folders), [])
 
         self._strokes, self._texts = half("lineStrokes", _LINE_FILE), half("ascii", TEXT_FILE)
         names = dict.fromkeys(name for names in self.splits.values() for name in names)
-        self._tasks = {name: found(f"{name}.txt") for name in names}
+        self._tasks = {name: next(iter(found(f"{name}.txt")), None) for name in names}
         needed = {"lineStrokes-all.tar.gz": self._strokes, "ascii-all.tar.gz": self._texts}
         needed |= {f"{name}.txt": file for name, file in self._tasks.items()}
         if lacking := [name for name, file in needed.items() if not file]:

@@ -14,7 +14,6 @@ from xml.etree.ElementTree import Element
 
 import numpy as np
 
-from base import distributed
 from data_loader.sources.files import MAX_BYTES, read_file
 from data_loader.sources.parsing import (
     MAX_POINTS,
@@ -42,17 +41,20 @@ _VALUE = re.compile(
 )
 
 
+_State = tuple[str, float, float, float]
+"""Of a channel: its prefix, the last value, its difference from the one before, and the difference
+of that from the one before."""
 _XML = "{http://www.w3.org/XML/1998/namespace}"
 
 
 class _Format(NamedTuple):
-    """The channels of a trace: their names in order, how many are mandatory, which are reversed."""
+    """The channels of a trace."""
 
-    names: tuple[str, ...] = ("X", "Y")
-    regular: int = 2
-    reversed: frozenset[str] = frozenset()
-    open: bool = True
-    """Whether there may be more channels than these."""
+    signs: dict[str, int]
+    """Of each by its name, in order: -1 where the values grow in the other direction."""
+    least: int
+    """How many are mandatory."""
+    most: int | None
 
 
 def sniff(head: bytes) -> bool:
@@ -84,30 +86,31 @@ def parse(
     except UnicodeDecodeError as error:
         byte = f"byte 0x{content[error.start]:02x} at {error.start:,}"
         raise Fault(f"not {encoding} text", byte) from None
-    form, text, groups = _format(root), _annotation(root, TRUTHS), list(_annotated(root))
-    if level == "file" or (level == "annotated" and (text or len(groups) < 2)):
-        inner = root.findall("traceGroup")
-        text = text or (_annotation(inner[0], TRUTHS) if len(inner) == 1 else "")
-        clean_text(text)
-        # Views repeat what stands in the file anyway.
-        ink, missing = _ink([*root.iter("trace")], form, max_points)
-        yield Sample("", ink, text, missing, _annotation(root, WRITERS))
-        return
+    form, groups, inner = _format(root), [*_annotated(root)], root.findall("traceGroup")
+    if level == "annotated":
+        level = "group" if len(groups) > 1 and not _annotation(root, TRUTHS) else "file"
+    if level == "file":
+        groups = [root]
     if not groups:
         raise Fault("no traceGroup with a transcription")
     traces, points = {_identity(trace): trace for trace in root.iter("trace")}, 0
     for number, group in enumerate(groups):
+        name = f"{number:04}" if level == "group" else ""
         try:
-            text, writer = _annotation(group, TRUTHS), _annotation(group, WRITERS)
+            text = _annotation(group, TRUTHS)
+            if group is root and not text and len(inner) == 1:
+                text = _annotation(inner[0], TRUTHS)
             clean_text(text)
-            ink, missing = _ink([*_traces(group, traces)], form, max_points)
+            # In the whole file views repeat what stands there anyway.
+            own = root.iter("trace") if group is root else _traces(group, traces)
+            ink, missing = _ink([*own], form, max_points)
             points += len(ink)
             if points > len(content):
                 raise Fault("views that repeat the same traces too often")
-            writer = writer or _annotation(root, WRITERS)
-            yield Sample(f"{number:04}", ink, text, missing, writer)
+            writer = _annotation(group, WRITERS) or _annotation(root, WRITERS)
+            yield Sample(name, ink, text, missing, writer)
         except Fault as fault:
-            yield fault.of(f"{number:04}")
+            yield fault.of(name)
             if points > len(content):
                 return
 
@@ -118,19 +121,19 @@ def _format(root: Element) -> _Format:
     Raises:
         Fault: if there are several, or one without x and y.
     """
-    forms = set()
+    forms = []
     for declared in root.iter("traceFormat"):
         regular = declared.findall("channel")
         channels = [*regular, *declared.findall("intermittentChannels/channel")]
-        names = [channel.get("name", "").upper() for channel in channels]
-        if not {"X", "Y"} <= set(names[: len(regular)]):
+        signs = {
+            c.get("name", "").upper(): 1 - 2 * (c.get("orientation") == "-ve") for c in channels
+        }
+        if not {"X", "Y"} <= {*list(signs)[: len(regular)]}:
             raise Fault("a traceFormat without the channels X and Y")
-        signs = zip(names, channels, strict=True)
-        turned = frozenset(name for name, one in signs if one.get("orientation") == "-ve")
-        forms.add(_Format(tuple(names), len(regular), turned, False))
-    if len(forms) > 1:
+        forms.append(_Format(signs, len(regular), len(channels)))
+    if len(set(map(repr, forms))) > 1:  # their channels have an order
         raise Fault("several different traceFormats")
-    return forms.pop() if forms else _Format()
+    return forms[0] if forms else _Format({"X": 1, "Y": 1}, 2, None)
 
 
 def _annotation(element: Element, kinds: Sequence[str]) -> str:
@@ -190,10 +193,8 @@ def _ink(traces: list[Element], form: _Format, most: int) -> tuple[np.ndarray, n
     tables = [_values(trace.text, form, f"trace {n}") for n, trace in enumerate(traces, 1)]
     width = min(table.shape[1] for table in tables)
     table = np.concatenate([table[:, :width] for table in tables])
-    channels = {
-        name: -table[:, n] if name in form.reversed else table[:, n]
-        for n, name in enumerate(form.names[:width])
-    }
+    signed = zip(form.signs.items(), table.T, strict=False)
+    channels = {name: sign * column for (name, sign), column in signed}
     stops = np.cumsum([len(table) for table in tables])
     ink = join_strokes(np.split(np.stack([channels["X"], channels["Y"]], 1), stops[:-1]), most)
     times, missing = channels.get("T"), None
@@ -225,25 +226,14 @@ def _values(content: str, form: _Format, place: str) -> np.ndarray:
             _explicit(point, state, f"point {n} of {place}") for n, point in enumerate(points, 1)
         ]
     for number, row in enumerate(rows, 1):
-        if len(row) < form.regular or (len(row) > len(form.names) and not form.open):
+        if not form.least <= len(row) <= (form.most or len(row)):
             detail = f"point {number} of {place} has {len(row)}"
-            raise Fault(f"a point without {form.regular} values", detail)
+            raise Fault(f"a point without {form.least} values", detail)
     width = min(map(len, rows))
     values = np.array([row[:width] for row in rows], dtype=np.float64)
     if not np.isfinite(values).all():
         raise Fault("a non-number among the points", place)
     return values
-
-
-class _State(NamedTuple):
-    """The last value of a channel, and how it came to be."""
-
-    prefix: str = "!"
-    value: float = 0.0
-    step: float = 0.0
-    """The difference from the value before."""
-    bend: float = 0.0
-    """The difference of that from the step before."""
 
 
 def _explicit(point: str, states: list[_State], place: str) -> list[float]:
@@ -262,22 +252,19 @@ def _explicit(point: str, states: list[_State], place: str) -> list[float]:
             raise Fault("a non-number among the points", detail)
         at, word = match.end(), match[2]
         first = len(row) == len(states)
-        last = _State() if first else states[len(row)]
-        prefix = match[1] or last.prefix
+        before, last, speed, acceleration = ("!", 0.0, 0.0, 0.0) if first else states[len(row)]
+        prefix = match[1] or before
         if first and (prefix != "!" or word == "*"):
             raise Fault("a difference without a point before", place)
         if word == "*":
-            value = {"!": last.value, "'": last.step, '"': last.bend}[prefix]
+            value = {"!": last, "'": speed, '"': acceleration}[prefix]
         elif word in "TF":
             value = float(word == "T")
         else:
             value = float(int(word[1:], 16) if word.startswith("#") else word)
-        value += {"!": 0.0, "'": last.value, '"': last.value + last.step}[prefix]
-        step = 0.0 if first else value - last.value
-        states[len(row) :] = [
-            _State(prefix, value, step, step - last.step),
-            *states[len(row) + 1 :],
-        ]
+        value += {"!": 0.0, "'": last, '"': last + speed}[prefix]
+        step = 0.0 if first else value - last
+        states[len(row) : len(row) + 1] = [(prefix, value, step, step - speed)]
         row.append(value)
     return row
 
@@ -324,15 +311,9 @@ class InkMLDataset(DividedDataset):
             return files
         raise DataError(f"{self.root}: no file called .inkml or .xml there")
 
-    def read(self, files: list[Path]) -> Iterator[Sample | Fault]:
-        for file in distributed.bar(files, "parsing InkML", unit=" files"):
-            path = file.relative_to(self._folder).as_posix()
-            name = path.removesuffix(file.suffix)
-            try:
-                for one in parse(file, self.level, self.encoding, self.max_points, self.max_bytes):
-                    if isinstance(one, Sample) and self.require_text and not one.text:
-                        one = Fault("no transcription", name=one.name)
-                    one = within(name, one, "#")
-                    yield one._replace(group=path) if isinstance(one, Sample) else one
-            except Fault as fault:
-                yield fault.of(path)
+    def _parse(self, file: Path, name: str) -> Iterator[Sample | Fault]:
+        for one in parse(file, self.level, self.encoding, self.max_points, self.max_bytes):
+            if isinstance(one, Sample) and self.require_text and not one.text:
+                one = Fault("no transcription", name=one.name)
+            one = within(name.removesuffix(file.suffix), one, "#")
+            yield one._replace(group=name) if isinstance(one, Sample) else one

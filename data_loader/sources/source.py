@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar
 
 import numpy as np
 
+from base import distributed
 from base.base_dataset import BaseDataset
 from data_loader.sources.cache import Samples, fingerprint, load_or_make, places
 from data_loader.sources.files import MAX_BYTES, files_below, read_file
@@ -73,9 +74,18 @@ class SourceDataset(BaseDataset):
             DataError: if there are none, saying which are expected.
         """
 
-    @abstractmethod
     def read(self, files: list[Path]) -> Iterable[Sample | Fault]:
         """Yield the samples of the files, and those left out. The group is the file or split."""
+        for file in distributed.bar(files, f"parsing {self.title}", unit=" files"):
+            name = file.relative_to(self._folder).as_posix()
+            try:
+                yield from self._parse(file, name)
+            except Fault as fault:
+                yield fault if fault.name else fault.of(name)
+
+    def _parse(self, file: Path, name: str) -> Iterable[Sample | Fault]:
+        """Yield the samples of a file whose path below the folder is `name`."""
+        raise NotImplementedError
 
     @property
     def _folder(self) -> Path:

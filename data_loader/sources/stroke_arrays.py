@@ -84,33 +84,14 @@ def parse(
             yield Fault("not an array of numbers", first_line(error), name)
 
 
-class _Type:
-    """A dtype in a pickle: its code and byte order, as far as plain numbers need them."""
+class _Part:
+    """An array or a dtype in a pickle: its arguments and state, which numpy itself never sees."""
 
-    __slots__ = ("code", "order")
-
-    def __init__(self, code: str) -> None:
-        self.code, self.order = code, "="
+    def __init__(self, *args: Any) -> None:
+        self.args = args
 
     def __setstate__(self, state: tuple) -> None:
-        self.order = state[1]
-
-    def dtype(self) -> np.dtype:
-        """Return numpy's, if it is one of numbers or of objects."""
-        order = self.order if self.order in ("<", ">") else "="
-        dtype = np.dtype(str(self.code)).newbyteorder(order)
-        if dtype.kind not in "biufO" or dtype.itemsize > 16:
-            raise Fault("values that are not numbers", str(dtype))
-        return dtype
-
-
-class _Array:
-    """An array in a pickle: its state, which numpy itself never sees."""
-
-    __slots__ = ("data", "fortran", "shape", "type")
-
-    def __setstate__(self, state: tuple) -> None:
-        _, self.shape, self.type, self.fortran, self.data = state
+        self.state = state
 
     def array(self) -> np.ndarray | list:
         """Return an array of numbers, or the elements of an object array of one dimension.
@@ -118,30 +99,28 @@ class _Array:
         Raises:
             Fault: if it is neither, or its parts do not fit each other.
         """
-        dtype = self.type.dtype()
-        if dtype.kind == "O":
-            if not isinstance(self.data, list) or self.shape != (len(self.data),):
-                raise Fault("an object array of more than one dimension", str(self.shape))
-            return self.data
+        _, shape, kind, fortran, data = self.state
+        dtype = np.dtype(str(kind.args[0]))
+        if kind.state[1] in ("<", ">"):
+            dtype = dtype.newbyteorder(kind.state[1])
+        if dtype.kind == "O" and isinstance(data, list) and shape == (len(data),):
+            return data
         # Python 2 pickles bytes as strings, in which every character stands for a byte.
-        data = self.data.encode("latin-1") if isinstance(self.data, str) else self.data
-        return _numbers(data, dtype, self.shape, bool(self.fortran))
+        data = data.encode("latin-1") if isinstance(data, str) else data
+        return _numbers(data, dtype, shape, bool(fortran))
 
 
 class _Unpickler(pickle._Unpickler):
-    """Admits only the parts of numpy's pickled arrays, and substitutes its own classes for them.
+    """Admits only the parts of numpy's pickled arrays, and substitutes its own class for them.
 
     Based on the unpickler in Python: the one in C fills the memory if a pickle's memo numbers are
     high.
     """
 
-    def find_class(self, module: str, name: str) -> Any:
-        if (module, name) == ("numpy", "ndarray"):
-            return "ndarray"  # named by _reconstruct's arguments only
-        if (module, name) == ("numpy", "dtype"):
-            return lambda code, *_: _Type(code)
-        if name == "_reconstruct" and module in ("numpy.core.multiarray", "numpy._core.multiarray"):
-            return lambda *_: _Array()
+    def find_class(self, module: str, name: str) -> type:
+        parts = ("numpy.ndarray", "numpy.dtype", "multiarray._reconstruct")
+        if module.startswith("numpy") and f"{module}.{name}".endswith(parts):
+            return _Part
         raise Fault(f"it would run {module}.{name} when loaded, so it is refused")
 
     def persistent_load(self, pid: Any) -> NoReturn:
@@ -152,8 +131,10 @@ def _numbers(data: bytes, dtype: np.dtype, shape: tuple, fortran: bool) -> np.nd
     """Return an array of numbers made of bytes.
 
     Raises:
-        Fault: if their count does not fit the shape.
+        Fault: if they are not numbers, or their count does not fit the shape.
     """
+    if dtype.kind not in "biuf" or dtype.itemsize > 16:
+        raise Fault("values that are not numbers", str(dtype))
     size = dtype.itemsize
     for length in shape:
         size *= length
@@ -182,12 +163,10 @@ def load_arrays(content: bytes) -> list[Any]:
     except Exception as error:  # a header is Python's source, which can fail in any way
         raise Fault("not a .npy file of arrays", first_line(error)) from None
     if not dtype.hasobject:
-        if dtype.kind not in "biuf":
-            raise Fault("values that are not numbers", str(dtype))
         return list(_numbers(content[stream.tell() :], dtype, shape, fortran))
     try:
         whole = _Unpickler(stream, encoding="latin1").load()
-        elements = whole.array() if isinstance(whole, _Array) else None
+        elements = whole.array() if isinstance(whole, _Part) else None
     except Fault:
         raise
     except Exception as error:  # a broken pickle can fail in any way
@@ -203,7 +182,7 @@ def parse_line(element: Any, max_points: int) -> np.ndarray:
     Raises:
         Fault: if it is not an array of (end of stroke, dx, dy), or has too many points.
     """
-    array = element.array() if isinstance(element, _Array) else element
+    array = element.array() if isinstance(element, _Part) else element
     if array is not element and isinstance(array, list):
         raise Fault("an array of objects")
     if not isinstance(array, np.ndarray):
@@ -262,8 +241,6 @@ class StrokeArraysDataset(DividedDataset):
             )
         return [array, texts]
 
-    def read(self, files: list[Path]) -> Iterator[Sample | Fault]:
-        try:
-            yield from parse(files[0], self.texts, self.max_points, self.max_bytes)
-        except Fault as fault:
-            yield fault.of(str(files[0].with_name(fault.name or files[0].name)))
+    def _parse(self, file: Path, name: str) -> Iterator[Sample | Fault]:
+        if name != self.texts:
+            yield from parse(file, self.texts, self.max_points, self.max_bytes)

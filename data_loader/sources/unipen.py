@@ -16,7 +16,6 @@ from typing import Annotated, Any
 
 import numpy as np
 
-from base import distributed
 from data_loader.sources.files import MAX_BYTES, attempt, read_file
 from data_loader.sources.parsing import (
     MAX_POINTS,
@@ -265,26 +264,25 @@ class UnipenDataset(DividedDataset):
         raise DataError(f"{self.root}: no UNIPEN file there (pattern {self.pattern!r})")
 
     def read(self, files: list[Path]) -> Iterator[Sample | Fault]:
-        levels: Counter[str] = Counter()
-        for file in distributed.bar(files, "parsing UNIPEN", unit=" files"):
-            name = file.relative_to(self._folder).as_posix()
-            try:
-                document = read_document(decode(read_file(file, self.max_bytes)), self.max_points)
-            except Fault as fault:
-                yield fault.of(name)
-                continue
-            own = Counter(segment.level for segment in document.segments)
-            levels += own
-            level = next(iter(own), "") if self.level is None else self.level.upper()
-            if not own[level]:
-                yield Fault(f"no segments of the level {level}", name=name)
-            for one in samples(document, level, self.max_points, self.writer_comment):
-                yield within(name, self._labelled(name, one))
-        there = ", ".join(f"{printable(one[:40])} ({n:,} segments)" for one, n in levels.items())
-        if self.level is None and len(levels) > 1:
-            raise DataError(f'{self.root}: several levels, name one as "level": {there}')
-        if self.level is not None and self.level.upper() not in levels:
-            raise DataError(f"{self.root}: no level {self.level}; there are {there or 'none'}")
+        self._levels: Counter[str] = Counter()
+        yield from super().read(files)
+        there = [f"{printable(one[:40])} ({n:,} segments)" for one, n in self._levels.items()]
+        if self.level is None and len(there) > 1:
+            levels = ", ".join(there)
+            raise DataError(f'{self.root}: several levels, name one as "level": {levels}')
+        if self.level is not None and self.level.upper() not in self._levels:
+            levels = ", ".join(there) or "none"
+            raise DataError(f"{self.root}: no level {self.level}; there are {levels}")
+
+    def _parse(self, file: Path, name: str) -> Iterator[Sample | Fault]:
+        document = read_document(decode(read_file(file, self.max_bytes)), self.max_points)
+        own = Counter(segment.level for segment in document.segments)
+        self._levels += own
+        level = next(iter(own), "") if self.level is None else self.level.upper()
+        if not own[level]:
+            raise Fault(f"no segments of the level {level}")
+        for one in samples(document, level, self.max_points, self.writer_comment):
+            yield within(name, self._labelled(name, one))
 
     def _labelled(self, file: str, one: Sample | Fault) -> Sample | Fault:
         if isinstance(one, Fault):

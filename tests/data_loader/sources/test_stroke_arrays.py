@@ -143,7 +143,7 @@ def test_a_file_cut_short_is_one_clear_line(tmp_path, keep):
         (npy_of_pickle(b"\x80\x04\x8e\xff\xff\xff\xff\xff\xff\xff\x7fx."), "a broken pickle"),
         (npy_of_pickle(b"garbage"), "a broken pickle"),
         (npy_of_pickle(b"\x80\x02Ppersistent\n."), "a broken pickle|outside of the file"),
-        (npy(np.zeros((2, 2), dtype=object)), "more than one dimension"),
+        (npy(np.zeros((2, 2), dtype=object)), "values that are not numbers"),
     ],
 )
 def test_another_file_is_one_clear_line(tmp_path, content, message):
