@@ -1,8 +1,8 @@
-"""Datasets of lines that are made in memory, by themselves or joining the training of another."""
+"""Datasets kept in memory, by themselves or joining the training of another."""
 
 from abc import abstractmethod
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -12,26 +12,30 @@ from base.base_transform import BaseTransform
 
 
 @dataclass(frozen=True)
-class MadeLine:
-    """A line that was made: what the methods of `BaseDataset` of the same names return."""
+class Sample:
+    """One sample: what the methods of `BaseDataset` of the same names return."""
 
     ink: np.ndarray
     text: str
-    name: str
+    name: str = ""
     writer: str = ""
     group: str = ""
     ends: bool = True
     missing: np.ndarray | None = None
     """None: no point is missing."""
 
+    def of(self, name: str) -> "Sample":
+        """Return it under another name."""
+        return replace(self, name=name)
+
 
 class LinesDataset(BaseDataset):
-    """Lines kept in memory; subclasses make them."""
+    """Samples kept in memory; subclasses make them."""
 
-    _lines: tuple[MadeLine, ...] = ()
+    _lines: tuple[Sample, ...] = ()
 
     @abstractmethod
-    def make(self) -> Iterable[MadeLine]:
+    def make(self) -> Iterable[Sample]:
         """Yield the lines. Called once, by `prepare`.
 
         Raises:

@@ -23,51 +23,21 @@ from utils.checks import DataError
 from utils.files import atomic_write, check_writable, user_cache
 
 FORMAT = 2
-STRINGS = ("name", "text", "writer", "group")
+STRINGS = ("text", "name", "writer", "group")
 
 logger = logging.getLogger(__name__)
 
 
-class Samples:
-    """Samples in a few arrays, and why others are left out.
-
-    Attributes:
-        offsets: (dx, dy) of all points, `(points, 2)` int16, or float32 where not all fit that.
-        ends: whether each is the last of its stroke, `(points,)` bool.
-        missing: how many points are missing before each, `(points,)` uint8.
-        lengths: points of each sample, `(samples,)` int64.
-        strings: the fields `STRINGS` of all samples.
-        faults: of those that are left out.
-    """
-
-    def __init__(self, arrays: Mapping[str, np.ndarray]) -> None:
-        self.offsets, self.ends = arrays["offsets"], arrays["ends"]
-        self.missing, self.lengths = arrays["missing"], arrays["lengths"]
-        notes = json.loads(arrays["notes"].tobytes())
-        self.strings, self.faults = notes["strings"], [Fault(*one) for one in notes["faults"]]
-        self._stops = np.cumsum(self.lengths)
-
-    @property
-    def whole(self) -> bool:
-        """Whether all offsets are whole numbers."""
-        return bool((self.offsets == np.rint(self.offsets)).all())
-
-    def part(self, index: int) -> slice:
-        """Return the places of a sample's points."""
-        return slice(self._stops[index] - self.lengths[index], self._stops[index])
-
-    def ink(self, index: int) -> np.ndarray:
-        """Return the ink of a sample, `(points, 3)` float32, as a copy."""
-        part = self.part(index)
-        return np.column_stack([self.offsets[part], self.ends[part]]).astype(np.float32)
+Found = tuple[list[Sample], list[Fault]]
+"""Samples, sorted by name, and why others are left out."""
 
 
-def pack(found: Iterable[Sample | Fault], strict: bool = False) -> dict[str, np.ndarray]:
-    """Return what is found as the arrays that `Samples` takes.
+def collect(found: Iterable[Sample | Fault], strict: bool = False) -> Found:
+    """Return the samples in order of their names, and the faults of those that are left out.
 
     Args:
-        found: the samples, and the faults of those that are left out.
-        strict: make the first of these an error.
+        found: the samples and the faults.
+        strict: make the first of the faults an error.
 
     Raises:
         DataError: if a sample is left out although `strict`, or none is left.
@@ -88,23 +58,38 @@ def pack(found: Iterable[Sample | Fault], strict: bool = False) -> dict[str, np.
     if not samples:
         listed = ", ".join(map(str, faults[:3]))
         raise DataError(f"no sample can be used; {len(faults):,} are left out: {listed}")
-    ordered = [samples[name] for name in sorted(samples)]
-    inks = np.concatenate([sample.ink for sample in ordered])
-    fit = (np.abs(inks[:, :2]) < 2**15) & (inks[:, :2] == np.rint(inks[:, :2]))
-    missing = [np.zeros(len(s.ink)) if s.missing is None else s.missing for s in ordered]
+    return [samples[name] for name in sorted(samples)], sorted(faults, key=lambda one: one.name)
+
+
+def pack(samples: list[Sample], faults: list[Fault]) -> dict[str, np.ndarray]:
+    """Return samples as a few arrays, one after the other, offsets as int16 where all fit that."""
+    inks = np.concatenate([sample.ink for sample in samples])
+    offsets = inks[:, :2]
+    small = (np.abs(offsets) < 2**15).all() and (offsets == np.rint(offsets)).all()
+    missing = [np.zeros(len(s.ink)) if s.missing is None else s.missing for s in samples]
     # Names of files may hold undecodable bytes.
-    strings = {
-        field: [getattr(s, field).encode(errors="backslashreplace").decode() for s in ordered]
-        for field in STRINGS
-    }
-    notes = {"strings": strings, "faults": sorted((one.args for one in faults), key=lambda a: a[2])}
+    strings = [
+        [getattr(s, what).encode(errors="backslashreplace").decode() for s in samples]
+        for what in STRINGS
+    ]
+    notes = json.dumps([strings, [one.args for one in faults]])
     return {
-        "offsets": inks[:, :2].astype(np.int16 if fit.all() else np.float32),
+        "offsets": offsets.astype(np.int16 if small else np.float32),
         "ends": inks[:, 2] > 0,
         "missing": np.concatenate(missing).astype(np.uint8),
-        "lengths": np.array([len(sample.ink) for sample in ordered], dtype=np.int64),
-        "notes": np.frombuffer(json.dumps(notes).encode(), np.uint8),
+        "lengths": np.array([len(sample.ink) for sample in samples]),
+        "notes": np.frombuffer(notes.encode(), np.uint8),
     }
+
+
+def unpack(arrays: Mapping[str, np.ndarray]) -> Found:
+    """Return what was packed."""
+    strings, faults = json.loads(arrays["notes"].tobytes())
+    ink = np.column_stack([arrays["offsets"], arrays["ends"]]).astype(np.float32)
+    stops = np.cumsum(arrays["lengths"])[:-1]
+    parts = zip(np.split(ink, stops), np.split(arrays["missing"], stops), *strings, strict=True)
+    samples = [Sample(ink, *words, missing=missing) for ink, missing, *words in parts]
+    return samples, [Fault(*one) for one in faults]
 
 
 def check_strict(faults: list[Fault]) -> None:
@@ -140,9 +125,9 @@ def load_or_make(
     key: Mapping[str, Any],
     read: Callable[[], Iterable[Sample | Fault]],
     strict: bool = False,
-) -> tuple[Samples, Path]:
-    """Return the samples for `key`, made of what `read` yields unless there is a cache of it, and
-    the cache.
+) -> tuple[list[Sample], list[Fault], Path]:
+    """Return the samples for `key`, made of what `read` yields unless there is a cache of it, why
+    others are left out, and the cache.
 
     Of several processes on a machine one makes it, the others wait.
 
@@ -160,15 +145,15 @@ def load_or_make(
     name = f"{kind}-{hashlib.sha256(described.encode()).hexdigest()[:16]}"
     for place in candidates:
         if found := _load(place / f"{name}.npz", strict):
-            return found
+            return *found, place / f"{name}.npz"
     folder = _writable(candidates)
     file = folder / f"{name}.npz"
     with FileLock(folder / f"{name}.lock"):
         if found := _load(file, strict):  # another process was faster
-            return found
+            return *found, file
         for left in folder.glob(f".{name}.*.tmp"):  # of a process that was killed
             left.unlink(missing_ok=True)
-        arrays = pack(read(), strict)
+        arrays = pack(*collect(read(), strict))
         try:
             atomic_write(file, lambda stream: np.savez(stream, **arrays))
         except OSError as error:
@@ -176,22 +161,22 @@ def load_or_make(
                 f"cannot write the cache {file}: {error.strerror or error}; make room there, or "
                 'name another folder as "cache" of the dataset'
             ) from error
-    return Samples(arrays), file
+    return *unpack(arrays), file
 
 
-def _load(file: Path, strict: bool) -> tuple[Samples, Path] | None:
+def _load(file: Path, strict: bool) -> Found | None:
     """Return the samples in a file, or None if it cannot be used."""
     try:
         with np.load(file, allow_pickle=False) as arrays:
-            samples = Samples(arrays)
+            found = unpack(arrays)
     except (FileNotFoundError, PermissionError, NotADirectoryError):
         return None
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         logger.warning("the cache %s is damaged and will be rebuilt", file)
         return None
     if strict:
-        check_strict(samples.faults)
-    return samples, file
+        check_strict(found[1])
+    return found
 
 
 def _writable(candidates: list[Path]) -> Path:

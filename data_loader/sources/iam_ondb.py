@@ -86,7 +86,7 @@ def parse(path: Path) -> Iterator[Sample]:
                 reason = "no such line among the transcriptions of the form"
                 raise Fault(reason, f"{len(texts)} lines")
             text = texts[number - 1]
-    yield Sample("", ink, text, missing)
+    yield Sample(ink, text, missing=missing)
 
 
 def parse_line(document: bytes, max_points: int = MAX_POINTS) -> tuple[np.ndarray, np.ndarray]:
@@ -240,11 +240,13 @@ class IAMOnDBDataset(SourceDataset):
                 if fault := next((one for one in (line, found) if isinstance(one, Fault)), None):
                     yield fault.of(name)
                 else:
-                    yield Sample(name, line[0], found[number - 1], line[1], group=form)
+                    ink, missing = line
+                    text = found[number - 1]
+                    yield Sample(ink, text, name, group=form, missing=missing)
 
     def _divide(self) -> tuple[dict[str, np.ndarray], list[str]]:
-        groups = np.array(self._samples.strings["group"])
-        there = {*groups.tolist()}.union(f.name.rpartition("-")[0] for f in self._samples.faults)
+        groups = np.array([sample.group for sample in self._lines])
+        there = {*groups.tolist()}.union(f.name.rpartition("-")[0] for f in self._faults)
         notes, forms = [], {name: _read_task(file) for name, file in self._tasks.items()}
         for name in forms:
             if absent := [form for form in forms[name] if form not in there]:

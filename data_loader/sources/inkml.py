@@ -8,6 +8,7 @@ point before. `<annotation type="truth">` holds a transcription.
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 from xml.etree.ElementTree import Element
@@ -108,7 +109,7 @@ def parse(
             if points > len(content):
                 raise Fault("views that repeat the same traces too often")
             writer = _annotation(group, WRITERS) or _annotation(root, WRITERS)
-            yield Sample(name, ink, text, missing, writer)
+            yield Sample(ink, text, name, writer, missing=missing)
         except Fault as fault:
             yield fault.of(name)
             if points > len(content):
@@ -316,4 +317,4 @@ class InkMLDataset(DividedDataset):
             if isinstance(one, Sample) and self.require_text and not one.text:
                 one = Fault("no transcription", name=one.name)
             one = within(name.removesuffix(file.suffix), one, "#")
-            yield one._replace(group=name) if isinstance(one, Sample) else one
+            yield replace(one, group=name) if isinstance(one, Sample) else one

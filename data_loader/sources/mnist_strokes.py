@@ -3,9 +3,8 @@
 Of each digit there is `trainimg-N-inputdata.txt` (or `testimg-...`) with rows `dx dy end_of_stroke
 end_of_digit`, the first one from the image's upper left corner, and `...-targetdata.txt` with 14
 columns: the class as ten of which one is 1, then the next row. A row `0 0 1 x` lifts the pen where
-it is: here it makes the point before it the last of its stroke. The classes are also, one per
-line, in `trainlabels.txt` and `testlabels.txt` where there are such files. The `-points.txt` files
-contain nothing further and are not read.
+it is: here it makes the point before it the last of its stroke. The label files and the
+`-points.txt` files contain nothing further and are not read.
 """
 
 import io
@@ -13,13 +12,11 @@ import re
 import zlib
 from collections.abc import Iterator
 from contextlib import suppress
-from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
 
-from data_loader.sources.cache import Samples, pack
 from data_loader.sources.files import MEBIBYTE, parse_all, read_file
 from data_loader.sources.parsing import MAX_POINTS, Fault, Sample, check_offsets, check_points
 from data_loader.sources.source import DividedDataset
@@ -30,8 +27,7 @@ from utils.files import open_file
 
 ARCHIVES = ("sequences.tar.gz", "sequences.tgz", "sequences.tar")
 SUFFIXES = ("-inputdata.txt", ".gz", ".tgz", ".tar")
-_FILE = re.compile(r"(train|test)(?:img-(\d{1,8})-(inputdata|targetdata)|labels)\.txt")
-_DIGITS = {b"%d" % digit for digit in range(10)}
+_FILE = re.compile(r"(train|test)img-(\d{1,8})-(inputdata|targetdata)\.txt")
 _DIGIT_ROW = re.compile(rb"\s*(?:[-+]?\d{1,6}[ \t]+){3}[-+]?\d{1,6}[ \t]*\r?(?:\n|$)")
 
 
@@ -52,15 +48,14 @@ def parse(path: Path) -> Iterator[Sample | Fault]:
         packed = _is_archive(stream.read(MEBIBYTE)) or path.name.endswith(SUFFIXES[1:])
     match = _FILE.fullmatch(path.name)
     if not (packed or match):
-        yield Sample("", parse_digit(read_file(path, MEBIBYTE), MAX_POINTS)[0], "")
+        yield Sample(parse_digit(read_file(path, MEBIBYTE), MAX_POINTS)[0], "")
     elif packed:
         found = [*digits([path], MEBIBYTE, MAX_POINTS)]
         yield from sorted(found, key=lambda one: (one.name[:5], len(one.name), one.name))
     else:
         target = path.with_name(path.name.replace("inputdata", "targetdata"))
-        files = [path, target, path.with_name(f"{match[1]}labels.txt")]
-        there = [file for file in files if file.is_file()]
-        yield from (one.of("") for one in digits(there, MEBIBYTE, MAX_POINTS))
+        files = [path, target] if target.is_file() and target != path else [path]
+        yield from (one.of("") for one in digits(files, MEBIBYTE, MAX_POINTS))
 
 
 def digits(files: list[Path], max_bytes: int, max_points: int) -> Iterator[Sample | Fault]:
@@ -73,7 +68,7 @@ def digits(files: list[Path], max_bytes: int, max_points: int) -> Iterator[Sampl
     def parse_one(match: re.Match[str], content: bytes) -> Any:
         if match[3] == "inputdata":
             return parse_digit(content, max_points)
-        return parse_class(content) if match[3] else parse_labels(content)
+        return parse_class(content)
 
     values, faults = parse_all(files, _FILE, parse_one, max_bytes, "reading digits")
     yield from faults
@@ -82,39 +77,17 @@ def digits(files: list[Path], max_bytes: int, max_points: int) -> Iterator[Sampl
         raise DataError(f"{files[0]}: no files such as trainimg-0-inputdata.txt in it")
     for match in inputs:
         name, digit = f"{match[1]}img-{match[2]}", values[match[0]]
-        target = values.get(f"{name}-targetdata.txt")
-        labels = values.get(f"{match[1]}labels.txt")
-        try:
-            if isinstance(digit, Fault):
-                raise digit
-            text = _class(int(match[2]), digit[1], target, labels)
-            yield Sample(name, digit[0], text, group=match[1])
-        except Fault as fault:
-            yield fault.of(name)
-
-
-def _class(
-    number: int, rows: int, target: tuple[int, int] | Fault | None, labels: list[int] | Fault | None
-) -> str:
-    """Return the class of a digit by its target file and by the label file; empty without both.
-
-    Raises:
-        Fault: if one of these cannot be used, or they do not agree.
-    """
-    if isinstance(target, Fault):
-        raise Fault(f"target data: {target.reason}", target.detail)
-    if isinstance(labels, Fault):
-        raise labels
-    if target and target[1] != rows:
-        raise Fault("target data of another length", f"{target[1]} rows for {rows}")
-    if labels is not None and number >= len(labels):
-        raise Fault("no label in the label file", f"which has {len(labels):,} lines")
-    if labels is not None and target and target[0] != labels[number]:
-        detail = f"{labels[number]} in the label file, {target[0]} in target data"
-        raise Fault("two classes", detail)
-    if target:
-        return str(target[0])
-    return "" if labels is None else str(labels[number])
+        target = values.get(f"{name}-targetdata.txt", (None, None))
+        if isinstance(digit, Fault):
+            yield digit.of(name)
+        elif isinstance(target, Fault):
+            yield Fault(f"target data: {target.reason}", target.detail, name)
+        elif target[1] not in (None, digit[1]):
+            detail = f"{target[1]} rows for {digit[1]}"
+            yield Fault("target data of another length", detail, name)
+        else:
+            text = "" if target[0] is None else str(target[0])
+            yield Sample(digit[0], text, name, group=match[1])
 
 
 def parse_rows(content: bytes, columns: int) -> np.ndarray:
@@ -175,19 +148,6 @@ def parse_class(content: bytes) -> tuple[int, int]:
     return int(classes[0].argmax()), len(classes)
 
 
-@lru_cache(maxsize=4)  # it stands beside many digits
-def parse_labels(content: bytes) -> list[int]:
-    """Return the classes in a label file.
-
-    Raises:
-        Fault: if a line is no digit.
-    """
-    lines = content.split()
-    if bad := next((n for n, line in enumerate(lines, 1) if line not in _DIGITS), None):
-        raise Fault("a label that is no digit from 0 to 9", f"line {bad}: {lines[bad - 1][:40]!r}")
-    return list(map(int, lines))
-
-
 class MNISTStrokesDataset(DividedDataset):
     """Digits as pen movements, single or side by side in lines.
 
@@ -244,7 +204,6 @@ class MNISTStrokesDataset(DividedDataset):
         self.digits_per_line, self.repeats, self.lines_seed = digits_per_line, repeats, lines_seed
         self.gap = gap
         self.embedded_size, self.embedded_seed = embedded_size, embedded_seed
-        self._lines: list[tuple[str, list[int], list[int]]] | None = None
         if self.embedded:
             self.title = "Digits written by invented people"
 
@@ -263,94 +222,74 @@ class MNISTStrokesDataset(DividedDataset):
     def read(self, files: list[Path]) -> Iterator[Sample | Fault]:
         for one in digits(files, self.max_bytes, self.max_points):
             if isinstance(one, Sample) and not one.text:
-                one = Fault("no class: neither target data nor a label file", name=one.name)
+                one = Fault("no class, as there are no target data", name=one.name)
             yield one
 
-    def _load(self) -> tuple[Samples, list[str]]:
+    def make(self) -> list[Sample]:
         if not self.embedded:
-            return super()._load()
+            return super().make()
         made = embedded_digits(self.embedded_size, self.embedded_seed)
-        samples = (
-            Sample(f"{part}img-{n}", ink, str(one), group=part) for part, n, one, ink in made
-        )
-        return Samples(pack(samples)), []
+        found = [Sample(ink, str(one), f"{part}img-{n}", group=part) for part, n, one, ink in made]
+        return sorted(found, key=lambda sample: sample.name)
 
     def headline(self) -> str:
         return super().headline().replace(" in .:", ":") if self.embedded else super().headline()
 
-    def _arranged(self, indices: dict[str, np.ndarray]) -> tuple[dict[str, np.ndarray], list[str]]:
+    def _arranged(
+        self, indices: dict[str, np.ndarray]
+    ) -> tuple[list[Sample], dict[str, np.ndarray], list[str]]:
         notes = []
         if self.digit is not None:
-            wanted = np.array(self._samples.strings["text"]) == str(self.digit)
+            wanted = np.array([sample.text == str(self.digit) for sample in self._lines])
             indices = {split: found[wanted[found]] for split, found in indices.items()}
             if empty := [split for split, found in indices.items() if not len(found)]:
                 raise DataError(f"{self.root}: no {self.digit} in the split {empty[0]!r}")
             notes.append(f"only the digit {self.digit}; the others are not used")
-        if self.digits_per_line is not None:
-            indices = self._set_lines(*self.digits_per_line, indices)
-            notes.append(f"lines are set of {len(self._samples.lengths):,} digits")
-        return indices, notes
-
-    def _set_lines(
-        self, low: int, high: int, indices: dict[str, np.ndarray]
-    ) -> dict[str, np.ndarray]:
-        """Set the digits of each split side by side; return the lines of each split."""
-        names, spread = self._samples.strings["name"], self.gap[1] - self.gap[0] + 1
-        self._lines, found = [], {}
+        if self.digits_per_line is None:
+            return [side_by_side([one], [0], one.name) for one in self._lines], indices, notes
+        notes.append(f"lines are set of {len(self._lines):,} digits")
+        lines, found = [], {}
         for split, digits in indices.items():
-            first = len(self._lines)
-            for turn in range(self.repeats):
-                keys = [f"{split}:{turn}:{names[n]}" for n in digits.tolist()]
-                order = digits[np.argsort([draw(key, self.lines_seed) for key in keys])]
-                while len(order) >= low:
-                    number = len(self._lines) - first
-                    place = f"{split}:{turn}:{number}"
-                    count = low + int((high - low + 1) * draw(f"count:{place}", self.lines_seed))
-                    chosen, order = order[:count].tolist(), order[count:]
-                    draws = (draw(f"gap:{place}:{n}", self.lines_seed) for n in range(len(chosen)))
-                    gaps = [self.gap[0] + int(spread * one) for one in draws]
-                    self._lines.append((f"{split}-line-{number:06}", chosen, gaps))
-            if len(self._lines) == first:
+            made = list(self._set_lines(split, digits, *self.digits_per_line))
+            if not made:
                 raise DataError(
-                    f"the split {split!r} has {len(digits)} digits: too few for a line of {low}"
+                    f"the split {split!r} has {len(digits)} digits: too few for a line of "
+                    f"{self.digits_per_line[0]}"
                 )
-            found[split] = np.arange(first, len(self._lines), dtype=np.int64)
-        self.lengths = np.array([self.lengths[digits].sum() for _, digits, _ in self._lines])
-        return found
+            found[split] = np.arange(len(lines), len(lines) + len(made), dtype=np.int64)
+            lines += made
+        return lines, found, notes
 
-    def ink(self, index: int) -> np.ndarray:
-        if self._lines is None:
-            ink = super().ink(index)
-        else:
-            _, digits, gaps = self._lines[index]
-            pieces, right, pen = [], 0.0, np.zeros(2)
-            for digit, gap in zip(digits, gaps, strict=True):
-                piece = super().ink(digit)
-                points = np.cumsum(piece[:, :2], axis=0, dtype=np.float64)
-                shift = right + gap - points[:, 0].min()  # from edge to edge of the ink
-                piece[0, :2] = points[0] + (shift, 0) - pen
-                pieces.append(piece)
-                pen = points[-1] + (shift, 0)
-                right = points[:, 0].max() + shift
-            ink = np.concatenate(pieces)
-        ink[0, :2] = 0  # where it starts in the image is not a movement
-        return ink
+    def _set_lines(self, split: str, digits: np.ndarray, low: int, high: int) -> Iterator[Sample]:
+        """Yield lines of the digits of a split, side by side."""
+        seed, spread, number = self.lines_seed, self.gap[1] - self.gap[0] + 1, 0
+        for turn in range(self.repeats):
+            keys = [f"{split}:{turn}:{self._lines[n].name}" for n in digits.tolist()]
+            order = digits[np.argsort([draw(key, seed) for key in keys])].tolist()
+            while len(order) >= low:
+                place = f"{split}:{turn}:{number}"
+                count = low + int((high - low + 1) * draw(f"count:{place}", seed))
+                chosen, order = [self._lines[n] for n in order[:count]], order[count:]
+                draws = (draw(f"gap:{place}:{n}", seed) for n in range(len(chosen)))
+                gaps = [self.gap[0] + int(spread * one) for one in draws]
+                yield side_by_side(chosen, gaps, f"{split}-line-{number:06}")
+                number += 1
 
-    def text(self, index: int) -> str:
-        if self._lines is None:
-            return super().text(index)
-        return "".join(super(MNISTStrokesDataset, self).text(n) for n in self._lines[index][1])
 
-    def name(self, index: int) -> str:
-        return super().name(index) if self._lines is None else self._lines[index][0]
+def side_by_side(digits: list[Sample], gaps: list[int], name: str) -> Sample:
+    """Return digits as a line, with `gaps` before them, from edge to edge of the ink.
 
-    def writer(self, index: int) -> str:
-        """Return an empty string: the format names no writers."""
-        return ""
-
-    def group(self, index: int) -> str:
-        """Return an empty string: nothing but the split is known, which is no form of one hand."""
-        return ""
-
-    def missing(self, index: int) -> np.ndarray:
-        return np.zeros(self.lengths[index], dtype=np.uint8)
+    It has no writer and no group: nothing but the split is known, which is no form of one hand.
+    """
+    pieces, right, pen = [], 0.0, np.zeros(2)
+    for digit, gap in zip(digits, gaps, strict=True):
+        piece = digit.ink.copy()
+        points = np.cumsum(piece[:, :2], axis=0, dtype=np.float64)
+        shift = right + gap - points[:, 0].min()
+        piece[0, :2] = points[0] + (shift, 0) - pen
+        pieces.append(piece)
+        pen = points[-1] + (shift, 0)
+        right = points[:, 0].max() + shift
+    ink = np.concatenate(pieces)
+    ink[0, :2] = 0  # where it starts in the image is not a movement
+    return Sample(ink, "".join(digit.text for digit in digits), name)

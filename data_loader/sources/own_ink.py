@@ -21,7 +21,6 @@ from typing import Annotated, Any, ClassVar
 import numpy as np
 
 from base import distributed
-from data_loader.sources.cache import Samples, pack
 from data_loader.sources.files import MAX_BYTES, read_file
 from data_loader.sources.parsing import (
     MAX_POINTS,
@@ -53,7 +52,7 @@ def parse(path: Path) -> Iterator[Sample | Fault]:
     for number, (text, strokes, _) in enumerate(lines):
         name = f"{number:05}" if len(lines) > 1 else ""
         try:
-            yield Sample(name, ink_of(strokes, MAX_POINTS), clean_text(text))
+            yield Sample(ink_of(strokes, MAX_POINTS), clean_text(text), name)
         except Fault as fault:
             yield fault.of(name)
 
@@ -164,32 +163,28 @@ class OwnInk(DividedDataset):
         The text is empty if unknown. Called once, by `prepare`.
         """
 
-    def _load(self) -> tuple[Samples, list[str]]:
-        """Take all lines.
+    def make(self) -> Iterator[Sample]:
+        """Yield all lines.
 
         Raises:
             DataError: if there is none, or naming the line that is not valid.
         """
-        samples = [*self.read()]
-        if not samples:
-            raise DataError(f"{self.root}: lines() yields nothing")
-        return Samples(pack(samples)), []
+        number = -1
+        lines = distributed.bar(self.lines(), "reading lines", delay=1, leave=False)
+        for number, line in enumerate(lines):
+            try:
+                yield self._checked(line).of(f"line-{number:06}")
+            except Fault as fault:
+                place = fault.of(f"line {number} (from 0)")
+                raise DataError(f"{type(self).__name__}: {place}") from None
+        if number < 0:
+            raise DataError(f"{type(self).__name__}: lines() yields nothing")
 
     def find(self) -> list[Path]:
         return []
 
-    def read(self, files: Sequence[Path] = ()) -> Iterator[Sample]:
-        lines = distributed.bar(self.lines(), "reading lines", delay=1, leave=False)
-        for number, line in enumerate(lines):
-            try:
-                ink, text, writer = self._checked(line)
-            except Fault as fault:
-                place = fault.of(f"line {number} (from 0)")
-                raise DataError(f"{self.root}: {place}") from None
-            yield Sample(f"line-{number:06}", ink, text, writer=writer)
-
-    def _checked(self, line: object) -> tuple[np.ndarray, str, str]:
-        """Return ink, text and writer of what `lines` yields.
+    def _checked(self, line: object) -> Sample:
+        """Return the sample of what `lines` yields.
 
         Raises:
             Fault: if it is something else.
@@ -199,7 +194,8 @@ class OwnInk(DividedDataset):
         text, strokes, writer = (*line, "")[:3]
         if not isinstance(text, str) or not isinstance(writer, str):
             raise Fault("a text or a writer that is not a string", repr(line)[:60])
-        return ink_of(strokes, self.max_points, self.y_grows_down), clean_text(text), writer
+        ink = ink_of(strokes, self.max_points, self.y_grows_down)
+        return Sample(ink, clean_text(text), writer=writer)
 
     def headline(self) -> str:
         return f"{self.root}: {len(self):,} lines"

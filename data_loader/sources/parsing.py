@@ -9,11 +9,11 @@ an empty one where the file is the sample. `parse` raises a `Fault` of the file 
 import unicodedata
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from typing import NamedTuple
 from xml.etree import ElementTree
 
 import numpy as np
 
+from data_loader.lines import Sample
 from utils.alphabet import nfc
 from utils.checks import printable
 from utils.ink import from_strokes
@@ -31,26 +31,6 @@ GAP = 2.5
 """Periods between two points after which others count as missing (assumed). The times of IAM-OnDB
 are given to 10 ms, so that two of its periods may be mere rounding: steps of 0.03 s are hardly
 longer than others, 0.04 s and more are (measured)."""
-
-
-class Sample(NamedTuple):
-    """One sample as a source yields it."""
-
-    name: str
-    """Unique within the source."""
-    ink: np.ndarray
-    """`(points, 3)`: (dx, dy, end_of_stroke), source units; at least two points, all finite."""
-    text: str
-    """The transcription; empty if unknown."""
-    missing: np.ndarray | None = None
-    """`(points,)` uint8: how many points, up to 127, are missing before each; None if unknown."""
-    writer: str = ""
-    group: str = ""
-    """What official splits name (a form, a file); empty if nothing."""
-
-    def of(self, name: str) -> "Sample":
-        """Return it under another name."""
-        return self._replace(name=name)
 
 
 class Fault(Exception):

@@ -2,15 +2,15 @@
 
 import re
 from abc import abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
 
 from base import distributed
-from base.base_dataset import BaseDataset
-from data_loader.sources.cache import Samples, fingerprint, load_or_make, places
+from data_loader.lines import LinesDataset
+from data_loader.sources.cache import fingerprint, load_or_make, places
 from data_loader.sources.files import MAX_BYTES, files_below, read_file
 from data_loader.sources.parsing import MAX_POINTS, Fault, Sample, decode, first_of, left_out
 from data_loader.sources.splits import FRACTIONS, check_fractions, divide, official_split
@@ -21,7 +21,7 @@ LISTS = Path(__file__).parent / "lists"
 """Folder of the lists that come with the project."""
 
 
-class SourceDataset(BaseDataset):
+class SourceDataset(LinesDataset):
     """Samples of a file, an archive or a folder of a known format.
 
     Args:
@@ -65,6 +65,8 @@ class SourceDataset(BaseDataset):
         self.max_points, self.max_bytes = max_points, max_bytes
         self._indices: dict[str, np.ndarray] = {}
         self._notes: list[str] = []
+        self._faults: list[Fault] = []
+        self._caches: list[str] = []
 
     @abstractmethod
     def find(self) -> list[Path]:
@@ -96,12 +98,8 @@ class SourceDataset(BaseDataset):
         """Return the root if it is a file, otherwise the files below it whose names fit."""
         return [self.root] if self.root.is_file() else files_below(self.root, wanted)
 
-    def _load(self) -> tuple[Samples, list[str]]:
-        """Return the samples, parsed unless there is a cache, and a note on it for the report.
-
-        Raises:
-            DataError: as `prepare`.
-        """
+    def make(self) -> list[Sample]:
+        """Return the samples, parsed unless there is a cache."""
         try:
             if self.root.is_dir():
                 next(self.root.iterdir(), None)  # reads it
@@ -111,12 +109,14 @@ class SourceDataset(BaseDataset):
         except OSError as error:
             place = f"{error.filename or self.root}: cannot be read ({error.strerror})"
             raise DataError(f"{place}; --data names the folder of the data") from None
-        samples, cache = load_or_make(
-            self.kind, places(self._folder, self.cache), key, lambda: self.read(files), self.strict
+        folders = places(self._folder, self.cache)
+        samples, self._faults, cache = load_or_make(
+            self.kind, folders, key, lambda: self.read(files), self.strict
         )
-        if samples.whole:
+        self._caches = [f"cache: {cache}"]
+        if all((one.ink[:, :2] == np.rint(one.ink[:, :2])).all() for one in samples):
             self.quantisation_step = 1.0
-        return samples, [f"cache: {cache}"]
+        return samples
 
     def prepare(self) -> None:
         """Load the samples and divide them. Does nothing the second time.
@@ -129,23 +129,23 @@ class SourceDataset(BaseDataset):
         """
         if self._indices:
             return
-        self._samples, caches = self._load()
-        self.lengths = self._samples.lengths
+        super().prepare()
         indices, notes = self._divide()
         if self.leave_out is not None:
             notes += self._leave_out(self.leave_out, indices)
-        indices, changes = self._arranged(indices)
+        lines, indices, changes = self._arranged(indices)
         notes += changes
         if self.subset is not None:
             train = indices["train"]
             if self.subset > len(train):
                 most = f"at most the {len(train)} training {self.unit}"
                 raise ConfigFault("subset", self.subset, most)
-            names = [self.name(n) for n in train.tolist()]
+            names = [lines[n].name for n in train.tolist()]
             indices["train"] = train[choose(names, self.subset, self.subset_seed)]
             outside = f"{len(train) - self.subset:,} training {self.unit}"
             notes.append(f"{outside} are outside the subset")
-        self._indices, self._notes = indices, [*notes, *caches]
+        self._lines, self._indices, self._notes = lines, indices, [*notes, *self._caches]
+        self.lengths = np.array([len(line.ink) for line in lines], dtype=np.int64)
 
     @abstractmethod
     def _divide(self) -> tuple[dict[str, np.ndarray], list[str]]:
@@ -155,9 +155,11 @@ class SourceDataset(BaseDataset):
             DataError: if one would be empty.
         """
 
-    def _arranged(self, indices: dict[str, np.ndarray]) -> tuple[dict[str, np.ndarray], list[str]]:
-        """Return what a dataset makes of the samples of each split, and notes for the report."""
-        return indices, []
+    def _arranged(
+        self, indices: dict[str, np.ndarray]
+    ) -> tuple[Sequence[Sample], dict[str, np.ndarray], list[str]]:
+        """Return what a dataset makes of the samples, its splits, and notes for the report."""
+        return self._lines, indices, []
 
     def _leave_out(self, path: str, indices: dict[str, np.ndarray]) -> list[str]:
         """Take the samples that a file names out of the splits; return notes for the report."""
@@ -168,7 +170,7 @@ class SourceDataset(BaseDataset):
         except Fault as fault:
             expected = f"a text file of names; this is {fault}"
             raise ConfigFault("leave_out", path, expected) from None
-        index = {name: n for n, name in enumerate(self._samples.strings["name"])}
+        index = {sample.name: n for n, sample in enumerate(self._lines)}
         out, unknown = [], []
         for line in filter(None, map(str.strip, listed)):
             word = line.split()[0]
@@ -192,30 +194,12 @@ class SourceDataset(BaseDataset):
     def split_indices(self) -> dict[str, np.ndarray]:
         return self._indices
 
-    def ink(self, index: int) -> np.ndarray:
-        return self._samples.ink(index)
-
-    def missing(self, index: int) -> np.ndarray:
-        return self._samples.missing[self._samples.part(index)].copy()
-
-    def text(self, index: int) -> str:
-        return self._samples.strings["text"][index]
-
-    def name(self, index: int) -> str:
-        return self._samples.strings["name"][index]
-
-    def writer(self, index: int) -> str:
-        return self._samples.strings["writer"][index]
-
-    def group(self, index: int) -> str:
-        return self._samples.strings["group"][index]
-
     def headline(self) -> str:
         """Return what the source is and where it lies, for reports."""
         return f"{self.title} in {self.root}: {len(self):,} {self.unit}"
 
     def report(self) -> str:
-        used = np.unique(np.concatenate(list(self._indices.values()))).tolist()
+        used = self.used().tolist()
         characters = set().union(*(self.text(n) for n in used))
         writers = {self.writer(n) for n in used} - {""}
         counts = f"{len(characters)} different characters"
@@ -223,7 +207,7 @@ class SourceDataset(BaseDataset):
             self.headline(),
             *(self.split_report(split) for split in self._indices),
             counts + (f", {len(writers):,} writers" if writers else ""),
-            *left_out(self._samples.faults),
+            *left_out(self._faults),
             *self._notes,
         ]
         return "\n  ".join(lines)
@@ -258,9 +242,9 @@ class DividedDataset(SourceDataset):
         self.fractions, self.split_seed = fractions, split_seed
 
     def _divide(self) -> tuple[dict[str, np.ndarray], list[str]]:
-        names, texts, writers, groups = self._samples.strings.values()
-        official = [official_split(group) for group in groups]
+        names, writers = ([getattr(s, what) for s in self._lines] for what in ("name", "writer"))
+        official = [official_split(sample.group) for sample in self._lines]
         found, notes = divide(self.root, names, writers, official, self.fractions, self.split_seed)
-        if unlabelled := texts.count(""):
+        if unlabelled := sum(not sample.text for sample in self._lines):
             notes.append(f"{unlabelled:,} samples have no transcription")
         return found, notes

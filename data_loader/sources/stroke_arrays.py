@@ -75,7 +75,7 @@ def parse(
             points += len(ink)
             if points > len(content):  # a pickle can name one array many times
                 raise Fault("it repeats the same arrays too often")
-            yield Sample(name, ink, text)
+            yield Sample(ink, text, name)
         except Fault as fault:
             yield fault.of(name)
             if points > len(content):

@@ -10,7 +10,7 @@ import fnmatch
 import re
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -87,7 +87,7 @@ def parse(path: Path) -> Iterator[Sample | Fault]:
         raise Fault("no points")
     if broken := next((piece for piece in document.pieces if isinstance(piece, Fault)), None):
         raise broken
-    yield Sample("", join_strokes(document.pieces, MAX_POINTS), "")
+    yield Sample(join_strokes(document.pieces, MAX_POINTS), "")
 
 
 def read_document(content: str, max_points: int) -> Document:
@@ -216,7 +216,7 @@ def samples(
                 if writer_comment >= len(segment.comments):
                     raise Fault("no writer in the comment after the segment")
                 writer = segment.comments[writer_comment]
-            yield Sample(f"{number:05}", ink, text, writer=writer)
+            yield Sample(ink, text, f"{number:05}", writer)
         except Fault as fault:
             detail = f"{fault.detail}, " * bool(fault.detail) + f".SEGMENT in line {segment.line}"
             yield Fault(fault.reason, detail, f"{number:05}")
@@ -291,4 +291,4 @@ class UnipenDataset(DividedDataset):
             return Fault("a segment without a label", name=one.name)
         # Each file numbers its own writers.
         writer = one.writer if self.writer_comment is None else f"{file}:{one.writer}"
-        return one._replace(writer=writer, group=file)
+        return replace(one, writer=writer, group=file)

@@ -8,7 +8,7 @@ import numpy as np
 
 from base import distributed
 from base.base_dataset import BaseDataset
-from data_loader.lines import ExtendedDataset, MadeLine
+from data_loader.lines import ExtendedDataset, Sample
 from data_loader.synthetic import corpus
 from data_loader.synthetic.alignment import Alignment, resolve_alignment
 from data_loader.synthetic.bank import check_forms, hands
@@ -89,7 +89,7 @@ class ComposedDataset(ExtendedDataset):
         self.shares = (european, strings, plain)
         self.forms, self.height = forms, height
 
-    def make(self) -> Iterator[MadeLine]:
+    def make(self) -> Iterator[Sample]:
         """Compose the lines, such as "composed-000017/a01-000u", whose group is their hand.
 
         Raises:
@@ -108,7 +108,7 @@ class ComposedDataset(ExtendedDataset):
                 text, name, points, end = self._side_by_side(bank, generator, number % 2 == 1)
             height = self.height or bank.hands[name].height
             ink = to_ink(points * height, end, self.quantisation_step)
-            yield MadeLine(ink, text, f"composed-{number:06d}/{name}", group=name)
+            yield Sample(ink, text, f"composed-{number:06d}/{name}", group=name)
         self.summary = (
             f"{self.size:,} lines composed of {len(bank.names):,} forms, "
             f"{sum(bank.counts.values()):,} characters cut out and read, and {self.long:,} of "

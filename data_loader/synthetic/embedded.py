@@ -8,7 +8,7 @@ import numpy as np
 
 from base import distributed
 from base.base_dataset import SPLITS
-from data_loader.lines import LinesDataset, MadeLine
+from data_loader.lines import LinesDataset, Sample
 from data_loader.synthetic import corpus
 from data_loader.synthetic.stroke_fonts import (
     CHARACTERS,
@@ -319,7 +319,7 @@ class EmbeddedDataset(LinesDataset):
             raise ConfigFault("fonts", [], f"at least one of {', '.join(FONTS)}, or null")
         self.sizes = (self.size, self.valid_size, self.test_size)
 
-    def make(self) -> Iterator[MadeLine]:
+    def make(self) -> Iterator[Sample]:
         """Yield all lines, such as "train-000017" by "train-writer-017"."""
         invented: dict[tuple[int, int], FontWriter] = {}
         bounds = (self.min_characters, self.max_characters)
@@ -337,7 +337,7 @@ class EmbeddedDataset(LinesDataset):
                 invented[split, number] = self.invent(split, number)
             ink = write(text, invented[split, number], generator, self.rate)
             name = SPLITS[split]
-            yield MadeLine(ink, text, f"{name}-{n:06d}", writer=f"{name}-writer-{number:03d}")
+            yield Sample(ink, text, f"{name}-{n:06d}", writer=f"{name}-writer-{number:03d}")
 
     def invent(self, split: int, number: int) -> FontWriter:
         """Return a writer of a split (its index in `SPLITS`)."""

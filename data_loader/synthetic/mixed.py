@@ -9,7 +9,7 @@ import numpy as np
 
 from base import distributed
 from base.base_dataset import BaseDataset
-from data_loader.lines import ExtendedDataset, MadeLine
+from data_loader.lines import ExtendedDataset, Sample
 from data_loader.synthetic.words import word_numbers
 from utils.checks import ConfigFault, DataError, Range
 from utils.ink import to_points, x_height
@@ -77,7 +77,7 @@ class MixedDataset(ExtendedDataset):
         known = self.dataset.characters, self.added.characters
         return None if None in known else "".join(dict.fromkeys("".join(known)))
 
-    def make(self) -> Iterator[MadeLine]:
+    def make(self) -> Iterator[Sample]:
         """Yield the lines: scaled, joined, and cut.
 
         Raises:
@@ -116,7 +116,7 @@ class MixedDataset(ExtendedDataset):
             if close:
                 gap = generator.uniform(*CLOSE)
             texts = [part.text for part in parts]
-            yield MadeLine(
+            yield Sample(
                 self._rounded(join(*(part.ink for part in parts), height, height * gap)),
                 ("" if close else " ").join(texts) if all(texts) else "",
                 f"joined-{number}/{line.name}+{other.name}",
@@ -133,7 +133,7 @@ class MixedDataset(ExtendedDataset):
             f"{self.pieces:,} pieces"
         )
 
-    def _scaled(self, index: int, factor: float) -> MadeLine:
+    def _scaled(self, index: int, factor: float) -> Sample:
         """Return a line of `added`, with offsets in units of `dataset`."""
         line = _whole(self.added, index)
         ink = line.ink.copy()
@@ -148,12 +148,12 @@ class MixedDataset(ExtendedDataset):
         return ink
 
 
-def _whole(dataset: BaseDataset, index: int) -> MadeLine:
+def _whole(dataset: BaseDataset, index: int) -> Sample:
     """Return a line of a dataset, whose writer is not told."""
     missing = dataset.missing(index).copy()
     missing[0] = 0  # the pen was lifted before it
     text, name, ends = dataset.text(index), dataset.name(index), dataset.ends(index)
-    return MadeLine(dataset.ink(index), text, name, ends=ends, missing=missing)
+    return Sample(dataset.ink(index), text, name, ends=ends, missing=missing)
 
 
 def join(left: np.ndarray, right: np.ndarray, height: float, gap: float) -> np.ndarray:
@@ -187,7 +187,7 @@ def _digit_meets_letter(left: str, right: str) -> bool:
     return any(map(str.isdigit, seam)) and any(map(str.isalpha, seam))
 
 
-def _piece(line: MadeLine, generator: np.random.Generator) -> MadeLine | None:
+def _piece(line: Sample, generator: np.random.Generator) -> Sample | None:
     """Return one to `PIECE` words of a line at random, not all; None if they are too close.
 
     At least two letters or digits: the vertical position of a lone comma is unknown. The first
@@ -209,7 +209,7 @@ def _piece(line: MadeLine, generator: np.random.Generator) -> MadeLine | None:
     missing[0] = 0
     if rows[-1] < len(line.ink) - 1:
         ink[-1, 2] = 1
-    return MadeLine(
+    return Sample(
         ink,
         " ".join(words[chosen.start : chosen.stop]),
         f"{line.name}[{chosen.start}:{chosen.stop}]",
@@ -218,7 +218,7 @@ def _piece(line: MadeLine, generator: np.random.Generator) -> MadeLine | None:
     )
 
 
-def _pieces(dataset: BaseDataset, generator: np.random.Generator) -> Iterator[MadeLine]:
+def _pieces(dataset: BaseDataset, generator: np.random.Generator) -> Iterator[Sample]:
     """Yield pieces of training lines at random, one of each line before any second one.
 
     Raises:

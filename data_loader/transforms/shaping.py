@@ -17,7 +17,7 @@ import numpy as np
 from base import distributed
 from base.base_dataset import BaseDataset
 from base.base_transform import BaseTransform
-from data_loader.lines import LinesDataset, MadeLine
+from data_loader.lines import LinesDataset, Sample
 from data_loader.transforms.augmentation import Linear
 from utils.checks import ConfigFault, DataError, Range
 from utils.hand_measures import baseline_angle, slant
@@ -239,7 +239,7 @@ class ShapedDataset(LinesDataset):
         """Those of the dataset."""
         return self.dataset.characters
 
-    def make(self) -> Iterator[MadeLine]:
+    def make(self) -> Iterator[Sample]:
         """Yield the dataset's samples shaped, or their pieces."""
         source, generator = self.dataset, np.random.default_rng(0)
         source.prepare()
@@ -256,7 +256,7 @@ class ShapedDataset(LinesDataset):
                 whole, last = len(rows) == 1, number == len(rows) - 1
                 piece, gaps = ink[part].copy(), missing[part].copy()
                 piece[0, :2] = gaps[0] = 0
-                yield MadeLine(
+                yield Sample(
                     piece,
                     source.text(index) if whole else "",
                     source.name(index) + ("" if whole else f"/{number}"),

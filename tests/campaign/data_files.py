@@ -80,7 +80,7 @@ def broken(root: Path, form: str, content: bytes) -> tuple[Path, Any]:
         files, bad = {"sentences.txt": b"one\n"}, "strokes.npy"
     elif form == "MNIST strokes":
         files = {f"trainimg-{n}-inputdata.txt": ink_formats.mnist() for n in range(12)}
-        files["trainlabels.txt"] = b"".join(b"%d\n" % (n % 10) for n in range(12))
+        files |= {f"trainimg-{n}-targetdata.txt": ink_formats.target(n % 10) for n in range(12)}
         bad = "trainimg-3-inputdata.txt"
     elif form == "UNIPEN":
         files = {f"good-{n}": ink_formats.unipen("0123") for n in range(3)}
@@ -321,7 +321,10 @@ def digits(rng: random.Random) -> dict[str, bytes]:
     """Return the files of MNIST stroke sequences."""
     count = rng.randint(1, 12)
     files = {f"s/trainimg-{n}-inputdata.txt": ink_formats.mnist(strokes(rng)) for n in range(count)}
-    return files | {"s/trainlabels.txt": b"".join(b"%d\n" % (n % 10) for n in range(count))}
+    for number, name in enumerate(list(files)):
+        target = ink_formats.target(number % 10, files[name].count(b"\n"))
+        files[name.replace("input", "target")] = target
+    return files
 
 
 def file_of(rng: random.Random, form: str) -> bytes:

@@ -63,6 +63,12 @@ def mnist(strokes=STROKES):
     return ("\n".join(lines) + "\n").encode()
 
 
+def target(digit, rows=5):
+    """Return the target data of a digit: its class, and the next row."""
+    one_hot = " ".join(str(int(n == digit)) for n in range(10))
+    return f"{one_hot} 0 0 0 0\n".encode() * rows
+
+
 def unipen(labels=("7",), strokes=STROKES):
     """Return a UNIPEN file with a segment for each label; y grows upwards."""
     pieces = "".join(

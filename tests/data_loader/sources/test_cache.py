@@ -8,20 +8,24 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from data_loader.sources.cache import Samples, fingerprint, load_or_make, pack, places
+from data_loader.sources.cache import collect, fingerprint, load_or_make, pack, places, unpack
 from data_loader.sources.parsing import Fault, Sample
 from utils.checks import DataError
 
 INK = np.array([[0, 0, 0], [5, -7, 1], [-300, 32767, 0], [1, 2, 1]], dtype=np.float32)
 DOT = np.array([[0, 0, 1]], dtype=np.float32)
 SAMPLES = [
-    Sample("b", INK, "naïve “text”", np.array([0, 3, 0, 127]), "ann", "form1"),
-    Sample("a", DOT, ""),
+    Sample(INK, "naïve “text”", "b", "ann", "form1", missing=np.array([0, 3, 0, 127])),
+    Sample(DOT, "", "a"),
 ]
 
 
 def make(folder, samples=SAMPLES, key=None, **options):
     return load_or_make("kind", [Path(folder)], key or {}, lambda: samples, **options)
+
+
+def cache_of(folder, **options):
+    return make(folder, **options)[-1]
 
 
 def forbidden():
@@ -33,21 +37,20 @@ def files(folder):
 
 
 def test_samples_come_back_as_they_were_sorted_by_name(tmp_path):
-    made, file = make(tmp_path)
-    read, again = load_or_make("kind", [tmp_path], {}, forbidden)
-    assert again == file and files(tmp_path) == [file]
+    made, _, file = make(tmp_path)
+    read, faults, again = load_or_make("kind", [tmp_path], {}, forbidden)
+    assert again == file and files(tmp_path) == [file] and not faults
     for samples in (made, read, pickle.loads(pickle.dumps(read))):
-        assert samples.strings["name"] == ["a", "b"] and samples.lengths.tolist() == [1, 4]
-        assert (samples.ink(1) == INK).all() and samples.ink(1).dtype == np.float32
-        assert (samples.ink(0) == DOT).all() and samples.whole
-        assert samples.missing.tolist() == [0, 0, 3, 0, 127]
-        found = {field: values[1] for field, values in samples.strings.items()}
-        assert found == {"name": "b", "text": "naïve “text”", "writer": "ann", "group": "form1"}
-    assert samples.offsets.dtype == np.int16 and samples.missing.dtype == np.uint8
+        dot, line = samples
+        assert (dot.name, dot.text, dot.ink.tolist()) == ("a", "", DOT.tolist())
+        assert (line.ink == INK).all() and line.ink.dtype == np.float32
+        assert line.missing.tolist() == [0, 3, 0, 127] and line.missing.dtype == np.uint8
+        assert (line.text, line.writer, line.group) == ("naïve “text”", "ann", "form1")
+    assert np.load(file)["offsets"].dtype == np.int16
 
 
 def test_another_key_makes_another_cache(tmp_path):
-    assert make(tmp_path, key={"n": 1})[1] != make(tmp_path, key={"n": 2})[1]
+    assert cache_of(tmp_path, key={"n": 1}) != cache_of(tmp_path, key={"n": 2})
 
 
 def test_fingerprint_changes_with_each_file(tmp_path):
@@ -65,10 +68,10 @@ def test_fingerprint_changes_with_each_file(tmp_path):
 
 
 def test_strict_makes_what_is_left_out_an_error_also_for_a_cache(tmp_path):
-    found = [*SAMPLES, Sample("a", INK, "again"), Fault("broken", "so", "bad")]
-    samples, _ = make(tmp_path, found)
+    found = [*SAMPLES, Sample(INK, "again", "a"), Fault("broken", "so", "bad")]
+    samples, faults, _ = make(tmp_path, found)
     said = ["a: a name that another sample has", "bad: broken (so)"]
-    assert [str(fault) for fault in samples.faults] == said and samples.strings["text"][0] == ""
+    assert [str(fault) for fault in faults] == said and samples[0].text == ""
     with pytest.raises(DataError, match=r'^a: a name .*, and 1 more; without "strict": true it'):
         make(tmp_path, found, strict=True)
     with pytest.raises(DataError, match=r"^a: a name that another sample has; without"):
@@ -78,22 +81,21 @@ def test_strict_makes_what_is_left_out_an_error_also_for_a_cache(tmp_path):
 
 def test_offsets_that_are_not_whole_are_kept_as_they_are():
     ink = np.array([[0, 0, 0], [0.1, -70_000.5, 0], [2.5, 1e-9, 1]], dtype=np.float32)
-    for one, whole in ((ink, False), (np.rint(ink), True)):
-        samples = Samples(pack([Sample("a", one, "text")]))
-        assert (samples.ink(0) == one).all() and samples.whole == whole
-        assert samples.offsets.dtype == np.float32
+    for one in (ink, np.rint(ink)):
+        ((sample,), _) = unpack(pack([Sample(one, "text")], []))
+        assert (sample.ink == one).all()
 
 
 def test_nothing_whole_is_an_error():
     with pytest.raises(DataError, match=r"^x: broken \(so\)$"):
-        pack([Fault("broken", "so", "x")])
+        collect([Fault("broken", "so", "x")])
     with pytest.raises(DataError, match="no sample can be used; 2 are left out: x: broken, y: b"):
-        pack([Fault("broken", name="x"), Fault("broken", name="y")])
+        collect([Fault("broken", name="x"), Fault("broken", name="y")])
 
 
 def test_names_of_undecodable_bytes_can_be_printed(tmp_path):
-    samples, _ = make(tmp_path, [Sample("a\udcff", INK, "", group="\udcff")])
-    assert (samples.strings["name"], samples.strings["group"]) == (["a\\udcff"], ["\\udcff"])
+    (sample,), _, _ = make(tmp_path, [Sample(INK, "", "a\udcff", group="\udcff")])
+    assert (sample.name, sample.group) == ("a\\udcff", "\\udcff")
 
 
 def test_an_interrupted_parse_leaves_nothing(tmp_path):
@@ -104,9 +106,9 @@ def test_an_interrupted_parse_leaves_nothing(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         load_or_make("kind", [tmp_path], {}, read)
     assert not files(tmp_path)
-    _, file = make(tmp_path)
+    file = cache_of(tmp_path)
     file.rename(file.with_name(f".{file.stem}.npz.7-00000000.tmp"))  # as a killed process leaves it
-    assert files(tmp_path) != [file] and make(tmp_path)[1] == file and files(tmp_path) == [file]
+    assert files(tmp_path) != [file] and cache_of(tmp_path) == file and files(tmp_path) == [file]
 
 
 @pytest.mark.parametrize("call", ["fsync", "replace"])
@@ -123,7 +125,7 @@ def test_a_full_disk_is_an_error_that_leaves_nothing(tmp_path, monkeypatch, call
 
 @pytest.mark.parametrize("keep", [0, 10, 0.5, -1])
 def test_a_damaged_cache_is_rebuilt(tmp_path, caplog, keep):
-    _, file = make(tmp_path)
+    file = cache_of(tmp_path)
     data = bytearray(file.read_bytes())
     if keep == 0.5:
         data[len(data) // 2] ^= 1
@@ -131,9 +133,9 @@ def test_a_damaged_cache_is_rebuilt(tmp_path, caplog, keep):
         del data[keep:]
     file.write_bytes(data)
     with caplog.at_level(logging.WARNING):
-        assert (make(tmp_path)[0].ink(1) == INK).all()
+        assert (make(tmp_path)[0][1].ink == INK).all()
     assert "is damaged and will be rebuilt" in caplog.text
-    assert (load_or_make("kind", [tmp_path], {}, forbidden)[0].ink(1) == INK).all()
+    assert (load_or_make("kind", [tmp_path], {}, forbidden)[0][1].ink == INK).all()
 
 
 def test_of_two_at_a_time_one_reads_the_source(tmp_path):
@@ -150,7 +152,7 @@ def test_of_two_at_a_time_one_reads_the_source(tmp_path):
     )
     made = load_or_make("kind", [tmp_path], {}, read)
     second.join()
-    assert made[1] == other[0][1]
+    assert made[-1] == other[0][-1]
 
 
 def test_cache_lies_beside_the_data_or_where_it_can_be_written(tmp_path, monkeypatch):
@@ -159,18 +161,18 @@ def test_cache_lies_beside_the_data_or_where_it_can_be_written(tmp_path, monkeyp
     assert places(root, str(tmp_path / "own")) == [tmp_path / "own"]
     beside, user = places(root, None)
     assert beside == root / "cache" and user.parent == tmp_path / "user"
-    assert load_or_make("kind", [beside, user], {}, lambda: SAMPLES)[1].parent == beside
+    assert load_or_make("kind", [beside, user], {}, lambda: SAMPLES)[-1].parent == beside
     closed.mkdir()
     (closed / "cache").write_text("a file stands where the folder should be")
     found = load_or_make("kind", places(closed, None), {}, lambda: SAMPLES)
-    assert found[1].parent == user
-    assert load_or_make("kind", places(closed, None), {}, forbidden)[1] == found[1]
+    assert found[-1].parent == user
+    assert load_or_make("kind", places(closed, None), {}, forbidden)[-1] == found[-1]
 
 
 def test_without_a_home_the_cache_lies_in_a_temporary_folder(homeless, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "closed").write_text("a file stands where the data should be")
-    _, file = load_or_make("kind", places(tmp_path / "closed", None), {}, lambda: SAMPLES)
+    *_, file = load_or_make("kind", places(tmp_path / "closed", None), {}, lambda: SAMPLES)
     assert file.is_relative_to(homeless) and not (tmp_path / "~").exists()
 
 

@@ -160,34 +160,27 @@ def test_iam_lines_find_their_texts_in_the_database(tmp_path):
         read_ink(line)
 
 
-def target(digit, count):
-    """Return the target data of a digit: its class, and the next row."""
-    one_hot = " ".join(str(int(n == digit)) for n in range(10))
-    return f"{one_hot} 0 0 0 0\n".encode() * count
-
-
 def test_digits_find_their_classes_beside_them(tmp_path, caplog):
     digit, count = ink_formats.mnist(), len(INK)
     files = {
         "trainimg-0-inputdata.txt": digit,
-        "trainimg-0-targetdata.txt": target(4, count),
+        "trainimg-0-targetdata.txt": ink_formats.target(4),
         "trainimg-0-points.txt": b"x,y\n",
         "trainimg-10-inputdata.txt": digit,
+        "trainlabels.txt": b"3\n",
         "trainimg-9-inputdata.txt": digit,
-        "trainimg-9-targetdata.txt": target(9, count),
+        "trainimg-9-targetdata.txt": ink_formats.target(9),
         "testimg-1-inputdata.txt": digit,
-        "testlabels.txt": b"3\n8\n",
     }
     for name, content in files.items():
         (tmp_path / name).write_bytes(content)
     with caplog.at_level(logging.WARNING):
         texts = {one.name.split("-i")[0]: one.text for one in read_ink(tmp_path)}
-    assert texts == {"testimg-1": "8", "trainimg-0": "4", "trainimg-10": None, "trainimg-9": "9"}
+    assert texts == {"testimg-1": None, "trainimg-0": "4", "trainimg-10": None, "trainimg-9": "9"}
     assert not caplog.records
     with pytest.raises(DataError, match="target data of another length"):
-        (tmp_path / "trainimg-0-targetdata.txt").write_bytes(target(4, count - 1))
+        (tmp_path / "trainimg-0-targetdata.txt").write_bytes(ink_formats.target(4, count - 1))
         read_ink(tmp_path / "trainimg-0-inputdata.txt")
-    del files["testlabels.txt"]
     archive = pack(tmp_path / "sequences.tar.gz", {f"s/{name}": files[name] for name in files})
     found = [(one.name, one.text) for one in read_ink(archive)]
     assert found == [

@@ -24,17 +24,14 @@ def target(rows, digit):
     return text([*one_hot, *row] for row in [*rows[1:], (0, 0, 0, 0)])
 
 
-def sequences(train=60, test=12, labels=True, targets=True):
+def sequences(train=60, test=12):
     files = {}
     for part, count in (("train", train), ("test", test)):
         for n in range(count):
             rows = [(5 + n % 3, *ROWS[0][1:]), *ROWS[1:]]
             files[f"{part}img-{n}-inputdata.txt"] = text(rows)
-            if targets:
-                files[f"{part}img-{n}-targetdata.txt"] = target(rows, n % 10)
+            files[f"{part}img-{n}-targetdata.txt"] = target(rows, n % 10)
             files[f"{part}img-{n}-points.txt"] = b"x,y\n5,8\n-1,-1\n"
-        if labels:
-            files[f"{part}labels.txt"] = "".join(f"{n % 10}\n" for n in range(count)).encode()
     return files
 
 
@@ -55,11 +52,10 @@ def prepared(root, **options):
 
 
 @pytest.mark.parametrize("layout", ["archive", ".", "a/b"])
-@pytest.mark.parametrize(("labels", "targets"), [(True, True), (False, True), (True, False)])
-def test_reads_archives_and_folders_with_classes_of_either_kind(tmp_path, layout, labels, targets):
-    dataset = prepared(
-        write(tmp_path, sequences(labels=labels, targets=targets), layout), strict=True
-    )
+def test_reads_archives_and_folders(tmp_path, layout):
+    files = sequences() | {"trainimg-99-inputdata.txt": text(ROWS)}
+    dataset = prepared(write(tmp_path, files, layout))
+    assert "no class, as there are no target data: trainimg-99" in dataset.report()
     assert len(dataset) == 72 and dataset.quantisation_step == 1.0
     index = next(n for n in range(72) if dataset.name(n) == "trainimg-17")
     assert dataset.ink(index).tolist() == INK and dataset.text(index) == "7"
@@ -146,7 +142,7 @@ def test_the_last_digit_s_end_is_that_of_the_sequence(tmp_path, options):
 
 
 def test_lines_follow_from_their_seed_on_every_machine(tmp_path):
-    write(tmp_path, sequences(100, 20, targets=False))
+    write(tmp_path, sequences(100, 20))
 
     def lines(**options):
         dataset = prepared(tmp_path, digits_per_line=(1, 6), **options)
@@ -201,7 +197,6 @@ BROKEN = {
     "dot": (INPUT, text([ROWS[0], ROWS[-1]]), "a single point"),
     "too long": (INPUT, text(ROWS[1:2] * 200 + ROWS[-1:]), r"more than 100 points \(the limit max"),
     "too large": (INPUT, b"0" * 5000, r"more than 4,000 bytes \(the limit max_bytes\) \(5,000\)"),
-    "two classes": (TARGET, target(ROWS, 4), "two classes .3 in the label file, 4 in"),
     "no class": (TARGET, text([(0,) * 14] * 7), "target data: a class that is not one of ten"),
     "classes": (
         TARGET,
@@ -224,24 +219,6 @@ def test_a_broken_digit_is_named_and_left_out_or_an_error(tmp_path, kind, layout
     dataset = prepared(tmp_path, **limits)
     assert len(dataset) == 71 and "1 left out: " in dataset.report()
     assert "trainimg-3" in dataset.report()
-
-
-def test_neither_target_nor_label_is_named(tmp_path):
-    files = sequences(labels=False)
-    del files[TARGET]
-    assert "neither target data nor a label file: trainimg-3" in (
-        prepared(write(tmp_path, files)).report()
-    )
-
-
-def test_labels_are_those_of_the_digits_of_their_lines(tmp_path):
-    files = sequences(targets=False)
-    files["trainimg-99-inputdata.txt"] = files.pop(INPUT)
-    report = prepared(write(tmp_path, files)).report()
-    assert "1 left out: no label in the label file: trainimg-99 (which has 60 lines)" in report
-    files["trainlabels.txt"] = b"1\n" * 59 + b"11\n"
-    with pytest.raises(DataError, match=r"a label that is no digit from 0 to 9 .line 60: b'11'."):
-        prepared(write(tmp_path, files, "a") / "a", strict=True)
 
 
 def test_two_files_of_one_name_are_an_error(tmp_path):
@@ -278,7 +255,7 @@ def test_digits_of_a_line_do_not_touch_where_a_digit_ends_at_its_left(tmp_path):
     files = {}
     for part, count in (("train", 40), ("test", 8)):
         files |= {f"{part}img-{n}-inputdata.txt": text(rows) for n in range(count)}
-        files[f"{part}labels.txt"] = b"7\n" * count
+        files |= {f"{part}img-{n}-targetdata.txt": target(rows, 7) for n in range(count)}
     dataset = prepared(write(tmp_path, files), digits_per_line=(3, 3), gap=(4, 4))
     x = to_points(dataset.ink(int(dataset.indices("test")[0])))[:, 0].reshape(3, 3)
     assert (x - x[:, :1]).tolist() == [[0, 6, 2]] * 3
