@@ -87,9 +87,10 @@ class BaseDataset(ABC):
     def name(self, index: int) -> str:
         """Return the name of one sample, unique within the dataset."""
 
-    @abstractmethod
     def report(self) -> str:
         """Return the counts of each split, and what is left out and why, as lines of text."""
+        title = f"{type(self).__name__}: {len(self):,} samples"
+        return "\n  ".join([title, *map(self.split_report, self.split_indices())])
 
     def ends(self, index: int) -> bool:
         """Return whether a sequence ends with the sample's last point, rather than being cut."""
@@ -125,22 +126,6 @@ class BaseDataset(ABC):
     def used(self) -> np.ndarray:
         """Return the samples that are in any split, each once, int64."""
         return np.unique(np.concatenate(list(self.split_indices().values())))
-
-    def one_of_each_hand(self, split: str, generator: np.random.Generator) -> np.ndarray:
-        """Return samples of a split in random order, one of each writer, int64.
-
-        Where writers are unknown, one of each group, such as a form, and without groups all.
-        Samples without a text are left out.
-
-        Raises:
-            UserError: if there is no such split.
-        """
-        chosen: dict[str, int] = {}
-        for index in generator.permutation(self.indices(split)).tolist():
-            if self.text(index):
-                hand = self.hand(index) or self.name(index)
-                chosen.setdefault(hand, index)
-        return np.array(list(chosen.values()), dtype=np.int64)
 
     def split_report(self, split: str) -> str:
         """Return the counts of a split as one line of a report."""

@@ -86,8 +86,12 @@ def written_lines(writer: Writer, arguments: argparse.Namespace, bias: float) ->
 def recorded_lines(source: BaseDataset, arguments: argparse.Namespace) -> Measured:
     """Return the measures of recorded lines, each of another hand."""
     generator = np.random.default_rng(arguments.seed)
-    chosen = source.one_of_each_hand(arguments.recorded, generator)[: arguments.num_samples]
-    return [measure(source.ink(index), source.text(index)) for index in chosen.tolist()]
+    chosen: dict[str, int] = {}
+    for index in generator.permutation(source.indices(arguments.recorded)).tolist():
+        if source.text(index):
+            chosen.setdefault(source.hand(index) or source.name(index), index)
+    numbers = list(chosen.values())[: arguments.num_samples]
+    return [measure(source.ink(index), source.text(index)) for index in numbers]
 
 
 def print_lengths(writer: Writer, arguments: argparse.Namespace) -> None:

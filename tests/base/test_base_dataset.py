@@ -25,9 +25,6 @@ class Texts(BaseDataset):
     def name(self, index):
         return str(index)
 
-    def report(self):
-        return ""
-
 
 def test_characters_are_counted_the_rare_ones_first_and_each_sample_once():
     dataset = Texts(
@@ -45,7 +42,10 @@ def test_characters_are_counted_the_rare_ones_first_and_each_sample_once():
 def test_a_dataset_may_count_as_it_likes():
     dataset = Texts(["ab", "c"], {"train": [0], "valid": [1]})
     dataset.count = 2
-    assert "1 lines" in dataset.split_report("train")
+    train, valid = (f"{name:<6}       1 lines           2 points" for name in ("train", "valid"))
+    title, first, second = dataset.report().split("\n  ")
+    assert title == "Texts: 2 samples"
+    assert first == f"{train}         2 characters" and second == f"{valid}         1 characters"
 
 
 def test_characters_are_those_of_the_normal_form():
@@ -66,30 +66,3 @@ def test_without_texts_there_are_no_characters():
     dataset = Texts(["", ""], {"train": [0], "valid": [1]})
     assert dataset.character_counts() == {}
     assert dataset.character_report() == "0 different characters, the rare ones first"
-
-
-class Hands(Texts):
-    """Texts of which each is by the writer, or of the group, that its first letter tells."""
-
-    def writer(self, index):
-        return self.texts[index][:1].strip("xyz")
-
-    def group(self, index):
-        return self.texts[index][:1].strip("z")
-
-
-def test_one_sample_of_each_hand():
-    texts = ["a1", "a2", "x1", "x2", "x3", "z1", "z2", "", "b1"]  # z: neither writer nor group
-    dataset = Hands(texts, {"train": range(8), "valid": [8]})
-    found = [
-        dataset.one_of_each_hand("train", np.random.default_rng(seed)).tolist()
-        for seed in range(60)
-    ]
-    for chosen in found:
-        assert sorted(texts[index][0] for index in chosen) == ["a", "x", "z", "z"]
-    # One of these is never chosen with a chance of 3 (2/3)^60.
-    assert {index for chosen in found for index in chosen} == set(range(7))
-    assert len({chosen[0] for chosen in found}) > 3
-    assert dataset.one_of_each_hand("valid", np.random.default_rng(0)).tolist() == [8]
-    plain = Texts(["a", "b"], {"train": [0, 1]})
-    assert len(plain.one_of_each_hand("train", np.random.default_rng(0))) == 2

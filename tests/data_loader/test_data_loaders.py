@@ -58,9 +58,6 @@ class Toy(BaseDataset):
     def name(self, index):
         return f"sample{index}"
 
-    def report(self):
-        return ""
-
 
 def loader(
     normalisation=None, alphabet=None, seed=1, dataset=None, batch_size=4, features=None, **options

@@ -43,9 +43,6 @@ class Digits(BaseDataset):
     def name(self, index):
         return f"digit-{index}"
 
-    def report(self):
-        return ""
-
 
 def hand(slant=0.0, tall=1.6, width=0.8, speed=0.1):
     return SimpleNamespace(slant=slant, tall=tall, width=width, speed=speed)
