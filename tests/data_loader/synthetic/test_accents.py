@@ -1,3 +1,5 @@
+import zlib
+
 import numpy as np
 import pytest
 
@@ -146,51 +148,6 @@ def test_an_i_whose_dot_cannot_be_told_apart_is_not_taken():
         assert made is None
 
 
-@pytest.mark.parametrize("one, stem", [("ď", 0.5), ("ť", 0.3), ("ľ", 0.0), ("Ľ", 0.0)])
-def test_the_caron_of_tall_letters_is_a_stroke_at_their_right(one, stem):
-    for seed in SEEDS:
-        _, strokes = make(one, seed)
-        mark = strokes[-1]
-        assert stem < mark[:, 0].min() and mark[:, 0].max() < stem + 0.8
-        assert mark[:, 1].min() > -2.5 and mark[:, 1].max() < -1.0
-    # Other capitals have it above.
-    assert make("Ď")[1][-1][:, 1].max() < -2
-
-
-@pytest.mark.parametrize(
-    "one, stem, low, high",
-    [
-        ("đ", 0.5, -1.9, -1.0),
-        ("ħ", 0.0, -1.9, -1.0),
-        ("ł", 0.0, -1.7, -0.6),
-        ("Ł", 0.0, -1.6, -0.5),
-        ("Đ", 0.0, -1.5, -0.5),
-        ("Ð", 0.0, -1.5, -0.5),
-        ("Ħ", 0.7, -2.0, -1.1),
-    ],
-)
-def test_bars_cross_the_stem(one, stem, low, high):
-    for seed in SEEDS:
-        _, strokes = make(one, seed)
-        letter, bar = strokes[:-1], strokes[-1]
-        at = stem + joined(letter)[:, 0].min()
-        assert bar[:, 0].min() < at < bar[:, 0].max()
-        assert low < bar[:, 1].min() and bar[:, 1].max() < high
-
-
-def test_spanish_signs_are_turned_and_begin_with_their_dot():
-    for one, sign in {"¿": "?", "¡": "!"}.items():
-        made, (dot, body) = make(one)
-        points = piece(sign).points
-        np.testing.assert_allclose(np.ptp(made.points, axis=0), np.ptp(points, axis=0))
-        assert dot[:, 1].max() < body[:, 1].min()
-        assert -1.4 < made.points[:, 1].min() < -0.8
-        # A half turn: what was on the right at the top is on the left at the bottom.
-        np.testing.assert_allclose(
-            (made.points - made.points.mean(0))[::-1], points.mean(0) - points, atol=1e-9
-        )
-
-
 def test_the_generator_decides_and_the_hand_keeps_its_ways():
     first, again, other = (make("é", seed)[0].points for seed in (1, 1, 2))
     np.testing.assert_array_equal(first, again)
@@ -223,3 +180,10 @@ def test_a_bank_makes_them_of_what_its_hands_have():
         # n, e, acute, i without dot, acute.
         assert np.isfinite(points).all() and end.sum() == 5
     assert bank.write("nö", "one", np.random.default_rng(0)) is None
+
+
+def test_all_are_drawn_as_they_were():
+    made = [make(one, seed, slant=0.2)[0] for seed, one in enumerate(LETTERS + SIGNS)]
+    points = np.concatenate([one.points for one in made])
+    assert zlib.crc32(np.rint(points * 1024).astype("<i4").tobytes()) == 3851148802
+    assert sum(one.end.sum() for one in made) == 351

@@ -252,19 +252,4 @@ def test_the_lines_of_a_known_writer_are_one_hand_whatever_their_forms(table):
     assert made.writer(0) == "somebody" and made.group(0) == made.dataset.group(0) != "somebody"
 
 
-def test_forms_without_enough_lines_are_counted(table):
-    with pytest.raises(DataError, match=r"forms = \[0\.0, 1e-06\]: none of the 4 forms .* 3 lines"):
-        composed(table, forms=[0.0, 1e-6])
-    with pytest.raises(DataError, match=r"none of the 4 forms within these bounds has 3 lines"):
-
-        class Few(Recorded):
-            """Two lines of each form are of training."""
-
-            def split_indices(self):
-                train = np.arange(len(self.inks)).reshape(-1, self.count)[:4, :2].ravel()
-                return super().split_indices() | {"train": train}
-
-        composed(table, Few())
-
-
 # Real lines
