@@ -3,7 +3,7 @@
 Plain PyTorch in one file: `nn.LSTMCell` step by step, autograd records every step, float32, batches
 in random order padded to the longest line, sampling line by line. It knows nothing of the project,
 so that the tests use it as an independent check as well; `load` copies the weights of the project's
-networks by name, `by_name` returns gradients under these names.
+networks by name.
 
 Shapes: B lines of a batch, T steps, U characters, A characters of the alphabet, H cells,
 K components of the window, M components of the mixture.
@@ -203,8 +203,9 @@ def _gates(rows: Tensor) -> Tensor:
     return torch.cat((first, second, fourth, third))
 
 
-def load(network: Network, weights: dict[str, Tensor]) -> None:
-    """Take over the weights of one of the project's networks (LSTM cells), by their names."""
+def converted(network: Network, weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return weights, or gradients, of one of the project's networks (LSTM cells) by the names and
+    in the layout of this one."""
     taken = {"output.weight": weights["output.weight"], "output.bias": weights["output.bias"]}
     for number in range(len(network.cells)):
         cell = f"cells.{number}."
@@ -218,33 +219,17 @@ def load(network: Network, weights: dict[str, Tensor]) -> None:
                 cell + "weight_ih": _gates(inputs),
                 cell + "weight_hh": _gates(layer["weight_hidden"]),
                 cell + "bias_ih": _gates(layer["bias"]),
-                cell + "bias_hh": torch.zeros_like(layer["bias"]),
                 "window.weight": weights["layers.0.window.weight"],
                 "window.bias": weights["layers.0.window.bias"],
             }
         else:
             for kind in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"):
                 taken[cell + kind] = weights[f"layers.{number}.layer.{kind}_l0"]
-    taken["min_scale"] = network.min_scale
-    network.load_state_dict(taken)
+    return taken
 
 
-def by_name(network: Network) -> dict[str, Tensor]:
-    """Return the gradients of the weights under the names that the project's networks use."""
-    output = network.output
-    gradients = {"output.weight": output.weight.grad, "output.bias": output.bias.grad}
-    for number, cell in enumerate(network.cells):
-        if number == 0 and network.letters is not None:
-            inputs = _gates(cell.weight_ih.grad)
-            gradients |= {
-                "layers.0.weight_input": inputs[:, :3],
-                "layers.0.weight_window": inputs[:, 3:],
-                "layers.0.weight_hidden": _gates(cell.weight_hh.grad),
-                "layers.0.bias": _gates(cell.bias_ih.grad),
-                "layers.0.window.weight": network.window.weight.grad,
-                "layers.0.window.bias": network.window.bias.grad,
-            }
-        else:
-            for kind in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"):
-                gradients[f"layers.{number}.layer.{kind}_l0"] = getattr(cell, kind).grad
-    return gradients
+def load(network: Network, weights: dict[str, Tensor]) -> None:
+    """Take over the weights of one of the project's networks; its windowed layer has one bias."""
+    if network.letters is not None:
+        nn.init.zeros_(network.cells[0].bias_hh)
+    network.load_state_dict(converted(network, weights), strict=False)

@@ -5,7 +5,6 @@ scaled to its x-height and smoothed, always in the same way, be it recorded or w
 network. `utils.hand_likeness` learns which differences between such vectors distinguish hands.
 """
 
-import itertools
 import math
 
 import numpy as np
@@ -57,9 +56,6 @@ components) would add half a line in a hundred.
 """
 SIZE = sum(BLOCKS.values())
 
-_BinShares = list[tuple[np.ndarray, np.ndarray]]
-"""Two bins of each value, and its share of either."""
-
 
 def hand_features(ink: np.ndarray) -> np.ndarray:
     """Return the features of a line, `(SIZE,)` float64, in the order of `BLOCKS`.
@@ -78,14 +74,14 @@ def hand_features(ink: np.ndarray) -> np.ndarray:
     found = []
     for legs in LEGS:
         before, after, _ = _hinges(paths, legs)
-        found.append(_histogram((_cyclic(before, HINGE), HINGE), (_cyclic(after, HINGE), HINGE)))
+        found.append(_histogram(_directions(before, HINGE), _directions(after, HINGE)))
     before, after, height = _hinges(paths, MIDDLE)
     turn = (after - before + math.pi) % (2 * math.pi) - math.pi
-    direction = _cyclic(before + turn / 2, DIRECTIONS), DIRECTIONS
-    found.append(_histogram(direction, (_linear(turn, TURN), len(TURN))))
-    found.append(_histogram(direction, (_linear(height, HEIGHT), len(HEIGHT))))
+    direction = _directions(before + turn / 2, DIRECTIONS)
+    found.append(_histogram(direction, _shares(turn, TURN)))
+    found.append(_histogram(direction, _shares(height, HEIGHT)))
     apart, _ = gaps(paths, lean)
-    found.append(_histogram((_linear(apart, GAP), len(GAP))))
+    found.append(_histogram(np.ones((len(apart), 1)), _shares(apart, GAP)))
     return np.concatenate(found)
 
 
@@ -141,31 +137,20 @@ def _hinges(paths: list[np.ndarray], legs: int) -> tuple[np.ndarray, np.ndarray,
     return before, after, height
 
 
-def _cyclic(angles: np.ndarray, count: int) -> _BinShares:
+def _shares(values: np.ndarray, knots: np.ndarray, period: float | None = None) -> np.ndarray:
+    """Return the shares of values in bins at `knots`, `(values, bins)`: of the two beside each;
+    values beyond the knots are in the last, or, with a period, between the last and the first."""
+    hats = np.eye(len(knots))
+    return np.stack([np.interp(values, knots, hat, period=period) for hat in hats], axis=1)
+
+
+def _directions(angles: np.ndarray, count: int) -> np.ndarray:
     """Return the shares of angles in `count` bins around the circle, the first at 0."""
-    place = angles % (2 * math.pi) / (2 * math.pi) * count
-    lower = np.floor(place).astype(np.int64)
-    return [(lower % count, 1 - (place - lower)), ((lower + 1) % count, place - lower)]
+    turn = 2 * math.pi
+    return _shares(angles, np.arange(count) * turn / count, turn)
 
 
-def _linear(values: np.ndarray, knots: np.ndarray) -> _BinShares:
-    """Return the shares of values in bins at growing `knots`; values beyond are in the last."""
-    place = np.interp(values, knots, np.arange(len(knots)))
-    lower = np.minimum(place.astype(np.int64), len(knots) - 2)
-    return [(lower, 1 - (place - lower)), (lower + 1, place - lower)]
-
-
-def _histogram(*scales: tuple[_BinShares, int]) -> np.ndarray:
-    """Return the square roots of the shares of values in the bins of their scales together.
-
-    Args:
-        scales: shares of the same values on each scale, and its number of bins.
-    """
-    size = math.prod(bins for _, bins in scales)
-    total = np.zeros(size)
-    for chosen in itertools.product(*(shares for shares, _ in scales)):
-        place, weight = 0, 1.0
-        for (bins, share), (_, count) in zip(chosen, scales, strict=True):
-            place, weight = place * count + bins, weight * share
-        total += np.bincount(place, weight, size)
+def _histogram(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Return the square roots of the shares of points in the bins of two scales together."""
+    total = (first.T @ second).ravel()
     return np.sqrt(total / total.sum()) if total.sum() else total
