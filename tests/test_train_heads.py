@@ -6,11 +6,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import experiments
 import train
 from base.checkpoint import load_checkpoint
+from utils.page.inkml import write_inkml
 
 pytestmark = pytest.mark.slow
 
@@ -47,11 +49,10 @@ def test_networks_of_single_digits_make_a_sheet(capsys):
     runs = [
         run("mnist_single_digit", str(n), *DIGITS, steps, f"{DATA}.args.digit={n}") for n in (0, 7)
     ]
-    written = draw("compare", *(path / "model_best.pth" for path in runs), "--steps", 30)
-    assert written == ["mnist_single_digit-sheet.png"]
+    written = draw("write", "-r", *(path / "model_best.pth" for path in runs), "--steps", 30)
+    assert written == ["sheet.png"]
     printed = capsys.readouterr().out
-    assert "only the digit 7" in printed and "of 10 lines ended on their own" in printed
-    assert "digit 0: " in printed and "digit 7: " in printed
+    assert "only the digit 7" in printed and printed.count("of 10 ended") == 2
     # 4 numbers a point, and one output more than the mixture's.
     weights = load_checkpoint(runs[0] / "model_best.pth")["state_dict"]
     assert weights["layers.0.layer.weight_ih_l0"].shape[1] == 4
@@ -72,8 +73,10 @@ def test_the_squared_error_network_learns_in_chunks_and_continues_lines(capsys):
     overrides += [f"{TRAINER}.sample_steps=30", f"{TRAINER}.truncate=20"]
     path = run("regression", "one", *overrides)
     assert load_checkpoint(path / "model_best.pth")["step"] > 2  # one pass, several chunks
-    words = ["valid", "--num-samples", 3, "--primer-points", 10, "--steps", 30]
-    assert draw("continue", "-r", path, *words) == ["regression-continued.png"]
+    write_inkml("line.inkml", np.ones((30, 3), np.float32))
+    words = ["--primer", "line.inkml", "--primer-scale", 1, "--primer-points", 10, "--steps", 30]
+    draw("write", "-r", path, *words, "--num-samples", 1)
+    assert "(30 points after the 10 of the primer" in capsys.readouterr().out
     draw("evaluate", "-r", path)
     assert "squared_error_per_point" in capsys.readouterr().out
 
@@ -123,4 +126,4 @@ def test_one_command_trains_all_ten_and_resumes_where_it_was_interrupted(tmp_pat
             *("-o", "data_loader.args.dataset.args.root=my data"),
         ]
     best = [f"{folder}/{n}/model_best.pth" for n in range(10)]
-    assert calls[10] == ["experiments.py", "compare", *best]
+    assert calls[10] == ["experiments.py", "write", "-r", *best]
