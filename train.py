@@ -30,7 +30,6 @@ from base.checkpoint import (
     find_checkpoint,
     load_weights,
     stored_alphabet,
-    stored_normalisation,
 )
 from base.device import resolve_device
 from base.pretrained import pretrained
@@ -43,6 +42,7 @@ from model.loading import naming_incompatibilities
 from parse_config import STAND_INS, ConfigParser
 from utils.alphabet import Alphabet, table
 from utils.checks import CheckpointError, UserError
+from utils.normalisation import Normalisation
 
 log = logging.getLogger("train")
 
@@ -96,7 +96,7 @@ def train(arguments: argparse.Namespace) -> int:
 
         normalisation, fitted = None, {}
         if resumed or (former and settings.get("keep_normalisation", False)):
-            normalisation = stored_normalisation(former, path)
+            normalisation = Normalisation.from_dict(former["normalisation"])
         loader = config.build("data_loader", seed, normalisation, alphabet)
         if former:
             fitted = loader.source.fit(path, alphabet, device, resumed=resumed)
@@ -167,11 +167,10 @@ def sketch(
         model = config.build_model(STAND_INS["normalisation"], alphabet or STAND_INS["alphabet"])
     if former:
         weights = {name: one.to("meta") for name, one in former["state_dict"].items()}
-        size = None if alphabet is None else len(alphabet)
         if not resumed:
-            weights = model.extend_state_dict(weights, size)
+            weights = model.extend_state_dict(weights, alphabet and len(alphabet))
         with naming_incompatibilities(former["config"].get("arch"), config.config["arch"], path):
-            check_weights(model, weights, path, size)
+            check_weights(model, weights, path)
     return model
 
 

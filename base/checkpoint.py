@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from base.pretrained import resolve_checkpoint
 from utils import strict_json
 from utils.alphabet import Alphabet
-from utils.checks import CheckpointError, ConfigFault, DataError, first_line, short
+from utils.checks import CheckpointError, ConfigFault, UserError, first_line, short
 from utils.files import atomic_write, open_file
 from utils.normalisation import Normalisation
 from utils.override import without
@@ -38,8 +38,8 @@ HEADER: dict[str, Any] = {
     # evaluate with (the average if there is one, the means of noisy ones).
     "config": {},
     "state_dict": {str: Tensor},
-    "alphabet": ...,  # characters, as `Alphabet` takes them; None for a network without text
-    "normalisation": ...,  # as `Normalisation.to_dict` returns it
+    "alphabet": ...,  # the characters; None for a network without text
+    "normalisation": {"mean": [0.0, 0.0], "std": [1.0, 1.0]},
     # The record of its training.
     "dataset": ...,  # its units
     "versions": {str: str},
@@ -49,8 +49,7 @@ HEADER: dict[str, Any] = {
     "step": 0,  # of the optimiser, of the whole run
 }
 """What a checkpoint holds beside its training state, as examples, see `like`."""
-PLAIN = {"config", "alphabet", "normalisation"}
-"""Those that are values as JSON has them."""
+NEEDED = {"format", "config", "state_dict", "normalisation"}
 
 BEST = "model_best.pth"
 HAND_FILE = "hand.pth"
@@ -135,8 +134,7 @@ def load_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
     """Read a checkpoint, its tensors on the CPU, without running any code in it.
 
     Safe for untrusted files: it takes little more than twice the file's size in memory, and the
-    result is like `HEADER`. The alphabet, the normalisation and the training state are checked by
-    those who use them.
+    result is like `HEADER`. The training state is checked when training resumes.
 
     Raises:
         CheckpointError: naming the file and what is wrong with it.
@@ -152,7 +150,7 @@ def load_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
         cause = "no such file"
     except OSError as error:
         cause = f"cannot be read ({error.strerror or error})"
-    except CheckpointError as error:
+    except UserError as error:
         cause = str(error)
     except Exception as error:  # torch.load promises no particular kind for foreign files
         cause = f"not a checkpoint of this project ({first_line(error)})"
@@ -218,21 +216,23 @@ def _check_pickle(pickle: bytes) -> None:
 
 def _checked(content: Any, size: int) -> dict[str, Any]:
     """Return the contents of a file of `size` bytes in the present format; see `HEADER`."""
-    if not isinstance(content, dict) or not {"state_dict", "config"} <= content.keys():
-        raise CheckpointError("not a checkpoint of this project (no state_dict and config)")
-    like(content.get("format", ""), FORMAT, "format")
+    if not isinstance(content, dict) or not content.keys() >= NEEDED:
+        raise CheckpointError(f"not a checkpoint of this project (no {', '.join(sorted(NEEDED))})")
+    like(content["format"], FORMAT, "format")
     if content["format"] > FORMAT:
         raise CheckpointError(
             f"made by a newer version of this program: update it (format {content['format']}; this "
             f"one reads formats up to {FORMAT})"
         )
-    for name in PLAIN & content.keys():
+    for name in ("config", "alphabet"):
         try:
-            content[name] = strict_json.plain(content[name])
+            content[name] = strict_json.plain(content.get(name))
         except ConfigFault as fault:
             raise CheckpointError(f"{name}: {fault.expected}") from None
     for name in HEADER.keys() & content.keys():
         like(content[name], HEADER[name], name)
+    Normalisation.from_dict(content["normalisation"])
+    Alphabet(content["alphabet"] or [])
     # Strides can make a tensor many times as large as what is stored of it.
     if sum(value.nbytes for value in content["state_dict"].values()) > size:
         raise CheckpointError("its weights have more numbers than the file stores")
@@ -273,38 +273,34 @@ def like(value: Any, example: Any, key: str) -> None:
     Raises:
         CheckpointError: naming key, value, and what is accepted.
     """
-    if isinstance(example, Tensor):
-        expected = f"a tensor {tuple(example.shape)} of {example.dtype}"
-        fits = isinstance(value, Tensor) and value.shape == example.shape
-        # Optimisers may keep their numbers in another precision.
-        fits = fits and (
-            value.dtype == example.dtype
-            or (value.is_floating_point() and example.is_floating_point())
-        )
-    elif isinstance(example, dict):
-        expected, fits = "a dictionary", isinstance(value, dict)
-        if fits and str in example:
-            fits, expected = all(isinstance(name, str) for name in value), "a dictionary of names"
-            example = dict.fromkeys(value, example[str])
-        for name in example if fits else ():
-            if name not in value:
-                raise CheckpointError(f"{key}.{name} is missing")
-            like(value[name], example[name], f"{key}.{short(name)[1:-1]}")
-    elif isinstance(example, list | tuple):
-        expected = f"a list of {len(example)}"
-        fits = isinstance(value, list | tuple) and len(value) == len(example)
-        for place, item in enumerate(example if fits else ()):
-            like(value[place], item, f"{key}.{place}")
-    elif type(example) is int:
-        expected = f"a whole number from 0 to {MAX_COUNT}"
-        fits = type(value) is int and 0 <= value <= MAX_COUNT
-    elif example is None or type(example) is float:
-        expected, fits = "a number", type(value) in (int, float) or value is example
-    elif example is ...:
-        return
-    else:
-        kind = example if isinstance(example, type) else type(example)
-        expected, fits = f"a {kind.__name__}", isinstance(value, kind)
+    match example:
+        case Tensor():
+            expected = f"a tensor {tuple(example.shape)} of {example.dtype}"
+            fits = isinstance(value, Tensor) and value.shape == example.shape
+            if fits and value.dtype != example.dtype:  # of optimisers: another precision
+                fits = value.is_floating_point() and example.is_floating_point()
+        case dict():
+            expected, fits = "a dictionary", isinstance(value, dict)
+            if fits and str in example:
+                fits = all(isinstance(name, str) for name in value)
+                example = dict.fromkeys(value, example[str])
+            for name in example if fits else ():
+                if name not in value:
+                    raise CheckpointError(f"{key}.{name} is missing")
+                like(value[name], example[name], f"{key}.{short(name)[1:-1]}")
+        case list() | tuple():
+            expected = f"a list of {len(example)}"
+            fits = isinstance(value, list | tuple) and len(value) == len(example)
+            for place, item in enumerate(example if fits else ()):
+                like(value[place], item, f"{key}.{place}")
+        case int() if type(example) is int:
+            expected = f"a whole number from 0 to {MAX_COUNT}"
+            fits = type(value) is int and 0 <= value <= MAX_COUNT
+        case float() | None:
+            expected, fits = "a number", type(value) in (int, float) or value is example
+        case _:
+            kind = example if isinstance(example, type) else type(example)
+            expected, fits = f"a {kind.__name__}", example is ... or isinstance(value, kind)
     if not fits:
         shown = f"a tensor {tuple(value.shape)}" if isinstance(value, Tensor) else short(value)
         raise CheckpointError(f"{key} = {shown}: {expected} is needed")
@@ -376,28 +372,11 @@ def stored_alphabet(checkpoint: Mapping[str, Any], source: str | os.PathLike[str
     """Return the alphabet of a checkpoint's network.
 
     Raises:
-        CheckpointError: if it is missing or not valid.
+        CheckpointError: if there is none.
     """
-    if not (characters := checkpoint.get("alphabet")):
+    if not checkpoint["alphabet"]:
         raise CheckpointError(f"{source}: it lacks the alphabet that the config's network needs")
-    try:
-        return Alphabet(characters)
-    except DataError as error:
-        raise CheckpointError(f"{source}: {error}") from None
-
-
-def stored_normalisation(
-    checkpoint: Mapping[str, Any], source: str | os.PathLike[str]
-) -> Normalisation:
-    """Return the normalisation that a checkpoint's network was trained with.
-
-    Raises:
-        CheckpointError: if it is missing or not valid.
-    """
-    try:
-        return Normalisation.from_dict(checkpoint.get("normalisation"))
-    except DataError as error:
-        raise CheckpointError(f"{source}: {error}") from None
+    return Alphabet(checkpoint["alphabet"])
 
 
 def load_weights(
@@ -423,7 +402,7 @@ def load_weights(
         CheckpointError: if they are of another architecture, naming what differs, or not finite.
     """
     state = model.extend_state_dict(state_dict, vocab_size) if grow else state_dict
-    check_weights(model, state, source, vocab_size)
+    check_weights(model, state, source)
     # Either end is nan if any number is: several times as fast as isfinite of each.
     ends = {name: torch.aminmax(value) for name, value in state.items() if value.numel()}
     if lost := [name for name, both in ends.items() if not torch.stack(both).isfinite().all()]:
@@ -435,10 +414,7 @@ def load_weights(
 
 
 def check_weights(
-    model: nn.Module,
-    state: Mapping[str, Any],
-    source: str | os.PathLike[str],
-    vocab_size: int | None = None,
+    model: nn.Module, state: Mapping[str, Tensor], source: str | os.PathLike[str]
 ) -> None:
     """Compare the names and shapes of weights with those of `model`, which may be on "meta".
 
@@ -446,27 +422,14 @@ def check_weights(
     """
     own = {name: tuple(value.shape) for name, value in model.state_dict().items()}
     found = {name: tuple(value.shape) for name, value in state.items()}
-    differing = {name for name in own | found if own.get(name) != found.get(name)}
-    axes = getattr(model, "vocabulary_axes", {})
-    surplus = {
-        found[name][dim] - own[name][dim]
-        for name, (dim, _) in axes.items()
-        if len(found.get(name, ())) == len(own[name])
-    }
-    if differing and differing == axes.keys() and len(surplus) == 1:
-        known = len(model.alphabet) if vocab_size is None else vocab_size
-        raise CheckpointError(
-            f"{source}: its alphabet has {known} characters, but its weights are for "
-            f"{known + surplus.pop()}"
-        )
+    differing = [
+        f"{short(name)[1:-1]}: shape {found.get(name, 'none')} instead of {own.get(name, 'none')}"
+        for name in sorted(own | found)
+        if own.get(name) != found.get(name)
+    ]
     if differing:
-        shown = [
-            f"{short(name)[1:-1]}: shape {there} instead of {here}"
-            for name in sorted(differing)
-            for there, here in [(found.get(name, "none"), own.get(name, "none"))]
-        ]
         raise CheckpointError(
-            f"{source}: its weights do not fit the config's architecture:{listed(shown)}"
+            f"{source}: its weights do not fit the config's architecture:{listed(differing)}"
         )
 
 

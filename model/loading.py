@@ -17,14 +17,7 @@ from torch import Tensor
 import model
 from base import extension
 from base.base_model import BaseModel
-from base.checkpoint import (
-    HAND_FILE,
-    check_weights,
-    find_checkpoint,
-    load_weights,
-    stored_alphabet,
-    stored_normalisation,
-)
+from base.checkpoint import HAND_FILE, check_weights, find_checkpoint, load_weights
 from base.device import resolve_device
 from model.generation.networks import MixtureNetwork
 from model.reader import Reader
@@ -60,8 +53,9 @@ def load(path: str | Path, device: str = "auto") -> TrainedNetwork:
     path, checkpoint, skipped = find_checkpoint(path)
     for cause in skipped:
         log.warning("skipped %s", cause)
-    weights, normalisation = checkpoint["state_dict"], stored_normalisation(checkpoint, path)
-    alphabet = stored_alphabet(checkpoint, path) if checkpoint.get("alphabet") else None
+    weights, characters = checkpoint["state_dict"], checkpoint["alphabet"]
+    normalisation = Normalisation.from_dict(checkpoint["normalisation"])
+    alphabet = Alphabet(characters) if characters else None
     try:
         arch = checkpoint["config"].get("arch")
         network = build_network(arch, normalisation, alphabet, weights, path)

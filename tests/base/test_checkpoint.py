@@ -25,7 +25,6 @@ from base.checkpoint import (
     load_weights,
     newest_checkpoint,
     save_checkpoint,
-    stored_alphabet,
 )
 from base.pretrained import pretrained
 from utils import files
@@ -37,6 +36,8 @@ def content(value: float = 1.0) -> dict:
         "format": FORMAT,
         "config": {"name": "x"},
         "state_dict": {"weight": torch.full((50, 50), value)},
+        "alphabet": None,
+        "normalisation": {"mean": [0.0, 0.0], "std": [1.0, 1.0]},
         "epoch": 3,
     }
 
@@ -131,7 +132,7 @@ def bad_files(folder: Path) -> dict[str, tuple[bytes, str]]:
     wide, newer = torch.zeros(1, 1).expand(10**5, 10**5), {"format": FORMAT + 1}
     made = {
         "empty": (b"", "no checkpoint"),
-        "half": (data[: len(data) // 2], "truncated or damaged"),
+        "half a file": (data[: len(data) // 2], "truncated or damaged"),
         "without its last byte": (data[:-1], "truncated or damaged"),
         "a bit flipped": (bytes(flipped), "checksum mismatch"),
         "one name": (overlapping(name=True), "its parts overlap"),
@@ -150,13 +151,16 @@ def bad_files(folder: Path) -> dict[str, tuple[bytes, str]]:
         "huge number": (saved({"x": 10**400}), "more than 64 bits"),
         "long": (saved({"x": ["a"] * 10**6}), "no data.pkl of at most"),
         "list": (saved([1, 2]), other),
-        "weights alone": (saved(content()["state_dict"]), "no state_dict and config"),
+        "weights alone": (saved(content()["state_dict"]), "no config, format, "),
         "wide": (saved(content() | {"state_dict": {"a": wide}}), "more numbers than the file"),
         "number": (saved(content() | {"state_dict": {7: wide}}), "state_dict = {7:"),
         "newer": (saved(content() | newer), "made by a newer version"),
         "format": (saved(content() | {"format": True}), "format = True: a whole number"),
         "config": (saved(content() | {"config": 7}), "config = 7: a dictionary is needed"),
         "tensors": (saved(content() | {"config": {"a": wide}}), "config: not only plain values"),
+        "alphabet": (saved(content() | {"alphabet": ["a", "bc"]}), "not 'bc'"),
+        "half": (saved(content() | {"alphabet": ["\ud800"]}), "alphabet: a string holds half a"),
+        "std": (saved(content() | {"normalisation": {"mean": [0, 0], "std": [0, 1]}}), "above 0"),
         "epoch": (saved(content() | {"epoch": -1}), "epoch = -1: a whole number from 0 to"),
         "metrics": (saved(content() | {"metrics": {"a": [1]}}), "metrics.a = [1]: a number"),
         "nested tuples": (pickled(b"\x80\x02})" + b"\x85" * 500_000 + b"Ns."), many),
@@ -285,22 +289,6 @@ def test_weights_that_are_not_finite_are_refused(value, dtype):
     state["1.weight"][0, 1] = value
     with pytest.raises(CheckpointError, match=r"^file\.pth: 1 of its 4 weights .*, 1\.weight fi"):
         load_weights(model, state, "file.pth")
-
-
-@pytest.mark.parametrize(
-    ("value", "message"),
-    [
-        *((None, "lacks the alphabet"), ([], "lacks the alphabet")),
-        (7, "a list of characters, not 7"),
-        (["a", "bc"], "single characters, .* not 'bc'"),
-        (["a", "a"], "stand twice"),
-        (["e", "\u212b"], "normal form C"),
-    ],
-)
-def test_a_checkpoint_without_a_whole_alphabet_is_named(value, message):
-    assert stored_alphabet({"alphabet": ["b", "a"]}, "file.pth").characters == ["b", "a"]
-    with pytest.raises(CheckpointError, match=rf"^file\.pth: .*{message}"):
-        stored_alphabet({"alphabet": value}, "file.pth")
 
 
 EXAMPLE = {"a": 1.5, "b": [1, "x"], "c": None, "d": torch.zeros(2), "e": {str: 0}, "f": ...}

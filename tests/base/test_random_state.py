@@ -33,6 +33,7 @@ def test_state_goes_through_a_checkpoint(tmp_path):
     seed_all(3)
     draws()
     content = {"config": {}, "state_dict": {}, "random": random_state()}
+    content["normalisation"] = {"mean": [0.0, 0.0], "std": [1.0, 1.0]}
     save_checkpoint(tmp_path / "x.pth", content)
     expected = [draws(), draws()]
     seed_all(9)
