@@ -99,6 +99,10 @@ class HandDataset(BaseDataset):
 
     `fit` chooses those that can be used, and adds new lines in that hand.
 
+    Attributes:
+        own: the samples that are lines of the person, each once; after `prepare`, as the next.
+        held_out: those of them that are not learned; none where there are too few to hold any out.
+
     Args:
         root: the file or the folder.
         x_height: of all lines in the end, in units of the network; null measures it in what the
@@ -195,7 +199,8 @@ class HandDataset(BaseDataset):
 
     def save(self, folder: Path) -> None:
         """Save what `fit` found, for a resumed run."""
-        self._fitted.save(folder / FILE)
+        if self._fitted is not None:
+            self._fitted.save(folder / FILE)
 
     def _prepared(self, known: Alphabet | None, writer: Writer, reader: Reader) -> Fitted:
         """Return what `fit` finds with two networks, of which one learns the hand."""
@@ -249,12 +254,12 @@ class HandDataset(BaseDataset):
                 "lines of a hand are for a trained network: train.py -c CONFIG -r CHECKPOINT"
             )
         own = to_network_units([(one.ink, one.text) for one in samples], self.height, self.step)
-        learned, self._held = self.divided(len(own))
+        learned, self.held_out = self.divided(len(own))
         # A repeated line has an index of its own, by which its augmentation is drawn.
         again = np.resize(learned, max(self.size, len(learned)))[len(learned) :].tolist()
-        self._own = list(range(len(own)))
+        self.own = list(range(len(own)))
         self._inks = own + [own[k] for k in again] + [ink for ink, _ in more]
-        self._texts = [samples[k].text for k in self._own + again] + [text for _, text in more]
+        self._texts = [samples[k].text for k in self.own + again] + [text for _, text in more]
         self._names = [one.name for one in samples]
         self._names += [f"{samples[k].name} (again, {n})" for n, k in enumerate(again)]
         self._names += [f"composed-{n:05}" for n in range(len(more))]
@@ -268,19 +273,9 @@ class HandDataset(BaseDataset):
         held = count // 10 if count >= HELD_OUT else 0
         return np.sort(order[held:]), np.sort(order[:held])
 
-    @property
-    def own(self) -> list[int]:
-        """The samples that are lines of the person, each once."""
-        return self._own
-
-    @property
-    def held_out(self) -> bool:
-        """Whether there are lines enough to hold some out."""
-        return bool(len(self._held))
-
     def split_indices(self) -> dict[str, np.ndarray]:
         # With too few lines to hold any out, the training lines are validated on.
-        judging = self._held if self.held_out else np.array(self._own)
+        judging = self.held_out if len(self.held_out) else np.array(self.own)
         return {"train": self._learned, "valid": judging, "test": judging}
 
     def ink(self, index: int) -> np.ndarray:
@@ -293,13 +288,13 @@ class HandDataset(BaseDataset):
         return self._names[index]
 
     def report(self) -> str:
-        held = f"{len(self._held)} lines are" if self.held_out else "none is"
-        few = "" if self.held_out else ", as they are few"
-        different = len(set("".join(self._texts[k] for k in self._own)) - {" "})
+        count = len(self.held_out)
+        held = f"{count} lines are held out" if count else "none is held out, as they are few"
+        different = len(set("".join(self._texts[k] for k in self.own)) - {" "})
         lines = [
-            f"{self.root}: {len(self._own)} lines of a hand with {different} different characters",
+            f"{self.root}: {len(self.own)} lines of a hand with {different} different characters",
             f"an epoch: {len(self._learned) - self._composed} lines of the hand and "
-            f"{self._composed} new ones in it; {held} held out{few}",
+            f"{self._composed} new ones in it; {held}",
         ]
         return "\n  ".join([*lines, *self.notes])
 

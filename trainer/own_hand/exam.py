@@ -100,7 +100,7 @@ class OwnHandReaderTrainer(_LearnsHand, RecognitionTrainer):
         misread = [_misread(network, lines) for network in (reader, learned)]
         log.info(
             "characters misread of %d %s lines: %.1f %% before, %.1f %% now", len(lines),
-            "held-out" if source.held_out else "learned", *(100 * rate for rate in misread),
+            "held-out" if len(source.held_out) else "learned", *(100 * rate for rate in misread),
         )  # fmt: skip
         return False
 
@@ -117,11 +117,8 @@ class OwnHandTrainer(_LearnsHand, GenerationTrainer):
     def compare(self, writer: Writer, reader: Reader) -> bool:
         # Not the best epoch by a few held-out lines: the last, of a lower rate, writes better.
         last, checkpoint, _ = newest_checkpoint(self.run.models)
-        learned, source, folder = (
-            load(last, str(self.device)),
-            self.train_loader.source,
-            last.parent,
-        )
+        learned, source = load(last, str(self.device)), self.train_loader.source
+        folder = last.parent
         own = [(source.ink(k), source.text(k)) for k in source.own]
         sample = own[best_sample(learned, reader, own, source.seed)]
         exam = Exam.of(learned, reader, sample, source.seed)

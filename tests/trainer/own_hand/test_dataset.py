@@ -115,7 +115,7 @@ def test_a_text_that_is_there_too_often_is_said(tmp_path, lines):
 
 def test_lines_are_held_out_from_the_number_on_that_is_stated(tmp_path, lines):
     held = [
-        ready(saved(tmp_path / f"{count}.json", lines[:count])).held_out
+        len(ready(saved(tmp_path / f"{count}.json", lines[:count])).held_out)
         for count in (HELD_OUT - 1, HELD_OUT)
     ]
-    assert held == [False, True]
+    assert held == [0, 2]
