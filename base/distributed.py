@@ -125,14 +125,13 @@ def share(rows: Sequence[Value]) -> Sequence[Value]:
 @contextmanager
 def first_on_machine() -> Iterator[None]:
     """Run the block in one process of each machine first, and in the others after it."""
-    if local_rank() == 0:
-        try:
-            yield
-        finally:
-            barrier()
-    else:
+    if local_rank() > 0:
         barrier()
+    try:
         yield
+    finally:
+        if local_rank() == 0:
+            barrier()
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 import errno
 import logging
 import threading
-import warnings
 
 import pytest
 from tqdm import tqdm
@@ -46,16 +45,6 @@ def test_what_a_file_is_called_stays_on_its_line(capsys):
     setup_logging()
     logging.getLogger("x").warning("%s: broken", "a\n\x1b[2Jb")
     assert capsys.readouterr().err == "warning: a\\n\\x1b[2Jb: broken\n"
-
-
-def test_warnings_are_logged(capsys):
-    setup_logging()
-    with warnings.catch_warnings():
-        warnings.simplefilter("always")
-        logging.captureWarnings(True)
-        warnings.warn("old habit", stacklevel=1)
-    logging.captureWarnings(False)
-    assert "old habit" in capsys.readouterr().err
 
 
 def test_a_full_disk_shows_no_traceback(tmp_path, capsys, monkeypatch):

@@ -84,20 +84,6 @@ def test_what_came_after_a_checkpoint_is_taken_back(tmp_path):
     assert curves(tmp_path) == [[(1, 1.0), (2, 22.0)], [(1, -1.0), (2, -22.0)]]
 
 
-def test_a_log_that_was_being_written_when_the_run_was_killed(tmp_path):
-    writer = TensorBoardWriter(tmp_path)
-    writer.scalars(both(1.0), 1, "epoch")
-    sizes = writer.sizes()
-    writer.close()
-    for name in sizes:
-        with open(tmp_path / name, "ab") as file:
-            file.write(b"half an eve")
-    TensorBoardWriter(tmp_path, sizes=sizes, step=1).close()
-    for name, size in sizes.items():
-        assert (tmp_path / name).stat().st_size == size
-    assert curves(tmp_path) == [[(1, 1.0)], [(1, -1.0)]]
-
-
 @pytest.mark.parametrize("sizes", [None, {}])
 def test_switched_off(tmp_path, sizes):
     writer = TensorBoardWriter(tmp_path, enabled=False, sizes=sizes)
@@ -121,13 +107,3 @@ def test_an_error_of_the_thread_that_writes_names_the_folder(tmp_path, monkeypat
             writer.sizes()
     assert caught.value.filename == str(tmp_path)
     writer.close()
-
-
-def test_an_error_of_the_start_names_it_as_well(tmp_path, monkeypatch):
-    def full(*_, **__):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("torch.utils.tensorboard.SummaryWriter", full)
-    with pytest.raises(OSError, match="No space left") as caught:
-        TensorBoardWriter(tmp_path)
-    assert caught.value.filename == str(tmp_path)

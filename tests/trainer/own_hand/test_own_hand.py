@@ -18,7 +18,6 @@ from base.run_folder import RunFolder
 from data_loader.sources.ink_files import read_ink
 from data_loader.synthetic.embedded import EmbeddedDataset
 from model import SynthesisNetwork, load
-from model.generation.options import Sampling
 from tests.benchmarks import scripts
 from trainer.own_hand import HandDataset, OwnHandTrainer, dataset, exam, practice
 from trainer.own_hand.dataset import Fitted
@@ -196,22 +195,6 @@ def test_lines_that_are_gone_are_named(tmp_path, hand):
     Fitted(("away", "too", "hand.json:00001"), 1.0, 1.0, []).save(tmp_path / "practice.npz")
     with pytest.raises(DataError, match="away is no longer there, nor are 1 others"):
         hand().fit(tmp_path / "a.pth", None, torch.device("cpu"), resumed=True)
-
-
-def test_a_network_that_is_destroyed_has_forgotten(networks):
-    writer, reader = networks
-    said = "a line to go on from"
-    (line,) = writer.write_lines([said], [1], Sampling(bias=0.75))
-    taken = exam.Exam.of(writer, reader, (line.written, said), seed=1)
-    assert len(taken.characters) == 94 and len(taken.texts) == exam.CHECK_LINES
-    could, before = taken.score(writer)
-    assert len(could) > 85 and before < 0.1 and taken.lost(writer, []) == []
-    broken = load("writer", "cpu")
-    with torch.no_grad():
-        for weights in broken.model.parameters():
-            weights.add_(torch.randn(weights.shape, generator=torch.manual_seed(0)), alpha=0.1)
-    can, after = taken.score(broken)
-    assert after > 0.5 and len(taken.lost(broken, could - can)) > 40
 
 
 def test_a_spoilt_line_is_no_sample(networks, lines, monkeypatch):
