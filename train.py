@@ -204,7 +204,7 @@ def new_run(name: str, run_id: str | None) -> RunFolder:
 
 
 def parse(words: list[str] | None = None) -> argparse.Namespace:
-    """Parse the command line; without any words print the help and exit with status 2."""
+    """Parse the command line."""
     text, _, examples = __doc__.partition("\n\n")
     parser = options.Parser(
         description=text, epilog=examples, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -226,10 +226,6 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
     )
     options.add_overrides(parser, trains=True)
     options.add_common(parser)
-    words = sys.argv[1:] if words is None else words
-    if not words:
-        parser.print_help()
-        parser.exit(2)
     arguments = parser.parse_args(words)
     if not (arguments.config or arguments.resume):
         parser.error("-c CONFIG or -r CHECKPOINT is needed")

@@ -169,7 +169,7 @@ class BaseTrainer(ABC):
         self.checkpoint = TrainingCheckpoint(
             *(run, self.header, self.state),
             *(self.optimizer_step, self.stream, self.monitor, self.metrics),
-            *(self._last_loss, self.run_log.event_sizes),
+            self._last_loss,
             save_minutes=save_minutes,
             keep_last=keep_last,
         )

@@ -57,7 +57,6 @@ class RunLog:
         self.run, self.device, self.log_steps = run, device, log_steps
         self._stop, self._tensorboard = stop, tensorboard and distributed.is_main()
         self._profiled, self._profile = profile and distributed.is_main(), None
-        self._sizes: dict[str, int] = {}
         self._logged = time.monotonic()
 
     @contextmanager
@@ -76,7 +75,7 @@ class RunLog:
                     device=self.device,
                 )
                 stack.enter_context(log_file(self.run.log_file))
-            self._sizes = checkpoint.begin()
+            checkpoint.begin()
             if distributed.is_main():
                 self._table = MetricsTable(self.run.metrics_file)
                 self._table.take_back(checkpoint.state.progress.epoch)
@@ -86,8 +85,7 @@ class RunLog:
             self.events = TensorBoardWriter(
                 self.run.log,
                 enabled=self._tensorboard,
-                sizes=self._sizes if begun else None,
-                step=step,
+                step=step if begun else None,
             )
             try:
                 yield
@@ -113,12 +111,6 @@ class RunLog:
         with self._stop.catch_os_errors():
             self.events.scalars(values, step, "epoch")
         self._table.append({"epoch": epoch, "step": step, **values})
-
-    def event_sizes(self) -> dict[str, int]:
-        """Return the sizes of TensorBoard's files, the last known ones if it cannot write."""
-        with self._stop.catch_os_errors():
-            self._sizes = self.events.sizes()
-        return self._sizes
 
 
 def _profile(folder: Path, device: torch.device) -> profiler.profile:

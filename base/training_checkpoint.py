@@ -60,7 +60,6 @@ class TrainingCheckpoint:
         optimizer_step, stream, monitor, metrics: whose states are saved as well.
         last_loss: returns the loss per point of the present weights on the data of the last step;
             None before any.
-        event_sizes: returns the present sizes of TensorBoard's files.
         save_minutes: after which a checkpoint is due.
         keep_last: checkpoints that are kept; None for all.
         source: the file that the run was resumed from, if any.
@@ -75,13 +74,11 @@ class TrainingCheckpoint:
     monitor: Monitor
     metrics: Sequence[BaseMetric]
     last_loss: Callable[[], float | None]
-    event_sizes: Callable[[], dict[str, int]]
     save_minutes: float
     keep_last: int | None
     source: Path | None = field(default=None, init=False)
     inside: bool = field(default=False, init=False)
     _last_save: float = field(default_factory=time.monotonic, init=False)
-    _source_sizes: dict[str, int] = field(default_factory=dict, init=False)
     _saved: dict[str, Any] | None = field(default=None, init=False)
     """The progress in the last checkpoint."""
     _saved_best: dict[str, Any] | None = field(default=None, init=False)
@@ -130,7 +127,6 @@ class TrainingCheckpoint:
             "random_state": {name: generators[name] for name in ("torch", "python", "numpy")},
             "batches": 1,
             "accumulate": 1,
-            "event_sizes": {str: 0},
         }
         like(training, example, key)
         initial = self.optimizer_step.model.initial_state(1)
@@ -156,7 +152,6 @@ class TrainingCheckpoint:
         self.monitor.record = filled(Best, saved_progress)
         self.stream.load_state_dict(training, saved_progress, source)
         set_random_state(training["random_state"])
-        self._source_sizes = dict(training["event_sizes"])
 
     def _schedule_steps(self, training: Mapping[str, Any], steps_per_epoch: int | None) -> int:
         """Return the steps that would have led here if all had been of the present size.
@@ -170,8 +165,8 @@ class TrainingCheckpoint:
         before = steps_per_epoch or steps_of_pass(training["batches"], training["accumulate"])
         return progress.epoch * now + min(round(progress.epoch_steps * now / before), now)
 
-    def begin(self) -> dict[str, int]:
-        """Set aside what did not lead to `source`; return the sizes of its event files."""
+    def begin(self) -> None:
+        """Set aside what did not lead to `source`."""
         source = self.source
         self.inside = source is not None and source.parent.resolve() == self.run.models.resolve()
         if distributed.is_main() and source is not None:
@@ -183,7 +178,6 @@ class TrainingCheckpoint:
                 self._find_best(source)
         self.monitor.agree()
         self._last_save = time.monotonic()
-        return self._source_sizes if self.inside else {}
 
     def _find_best(self, source: Path) -> None:
         """Make the best checkpoint that of the best epoch that led to `source`.
@@ -280,7 +274,6 @@ class TrainingCheckpoint:
             **self.stream.state_dict(),
             "sums": asdict(self.state.sums),
             "metrics": [vars(metric) for metric in merged(self.metrics)],
-            "event_sizes": self.event_sizes(),
         }
         content = {
             **self.header,

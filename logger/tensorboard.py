@@ -2,9 +2,7 @@
 
 import json
 import math
-import os
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +10,6 @@ import numpy as np
 
 from utils.files import errors_name
 
-_EVENTS = "events.out.tfevents.*"
 VALID = "valid"
 """The folder of the validation curves: TensorBoard treats it as a run of its own, and so draws
 training and validation in one chart."""
@@ -21,36 +18,24 @@ training and validation in one chart."""
 class TensorBoardWriter:
     """Writes scalars, pictures and texts of one run.
 
-    A resumed run continues the log of its checkpoint: what was logged after it is cut off, and a
-    running TensorBoard purges it.
-
     Args:
         folder: of the run's events; it exists.
         enabled: whether anything is written.
-        sizes: what `sizes` returned when the checkpoint was written; None for a new run.
-        step: optimiser steps made up to the checkpoint.
+        step: optimiser steps made up to the checkpoint that a run is resumed from; TensorBoard
+            shows nothing that was logged after these. None for a new run.
     """
 
-    def __init__(
-        self,
-        folder: Path,
-        *,
-        enabled: bool = True,
-        sizes: Mapping[str, int] | None = None,
-        step: int = 0,
-    ) -> None:
+    def __init__(self, folder: Path, *, enabled: bool = True, step: int | None = None) -> None:
         self.folder = folder
         self._writers = {}
-        if sizes is not None:
-            _take_back(folder, sizes)
         if enabled:
             # Imported here: it takes seconds, which --help and config errors need not wait for.
             from torch.utils.tensorboard import SummaryWriter
 
-            purge = None if sizes is None else step + 1
+            options = {"purge_step": None if step is None else step + 1, "flush_secs": 10}
             for run in ("", VALID):
                 with errors_name(folder / run):
-                    self._writers[run] = SummaryWriter(str(folder / run), purge_step=purge)
+                    self._writers[run] = SummaryWriter(str(folder / run), **options)
 
     def scalars(self, values: Mapping[str, float], step: int, group: str) -> None:
         """Write scalars by name at `step`, leaving out what is not finite.
@@ -73,13 +58,6 @@ class TensorBoardWriter:
         code = "\n".join(f"    {line}" for line in text.splitlines())  # as Markdown shows it
         self._call("add_text", "config", code.encode(errors="backslashreplace").decode(), 0)
 
-    def sizes(self) -> dict[str, int]:
-        """Flush, and return the size of each event file in bytes."""
-        for run in self._writers:
-            self._call("flush", run=run)
-        files = sorted(self.folder.rglob(_EVENTS))
-        return {path.relative_to(self.folder).as_posix(): path.stat().st_size for path in files}
-
     def close(self) -> None:
         """Flush and close the files."""
         for run in self._writers:
@@ -91,14 +69,3 @@ class TensorBoardWriter:
         if self._writers:
             with errors_name(self.folder / run):  # Its thread's errors name no file.
                 getattr(self._writers[run], method)(*arguments, **options)
-
-
-def _take_back(folder: Path, sizes: Mapping[str, int]) -> None:
-    """Truncate the event files to `sizes`, and remove those that did not exist then."""
-    for path in folder.rglob(_EVENTS):
-        name = path.relative_to(folder).as_posix()
-        if name not in sizes:
-            path.unlink()
-        elif path.stat().st_size > sizes[name]:
-            with suppress(FileNotFoundError):
-                os.truncate(path, sizes[name])

@@ -332,3 +332,10 @@ def test_each_validation_is_of_its_own_epoch(tmp_path):
     last = float(rows(trainer)[-1]["valid_mean_prediction"])
     # The metric divides by points, of which each has three numbers.
     assert last == pytest.approx(3 * torch.cat(predictions).mean().item(), rel=1e-4)
+
+
+def test_only_skipped_steps_in_a_row_end_the_run(tmp_path):
+    """One of each epoch, with four good ones in between."""
+    trainer = make(tmp_path, loader={"broken": (4,)}, epochs=3, max_skipped=2)
+    trainer.train()
+    assert trainer.progress.step == 12 and trainer.is_complete

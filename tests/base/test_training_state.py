@@ -83,7 +83,6 @@ del_ = object()
         (("states", 1, "hidden"), torch.zeros(1, 5), "hidden = a tensor (1, 5): a ten"),
         (("states", 1), {}, "training.states.hidden is missing"),
         (("metrics", 0, "sum"), torch.zeros(2), "metrics.sum = a tensor (2,): a tens"),
-        (("event_sizes",), {"a": -1}, "training.event_sizes.a = -1: a whole number from 0"),
         (("random_state", "torch"), torch.zeros(7, dtype=torch.uint8), "a tensor (5056,)"),
         (("random_state", "torch"), torch.full((5056,), 255, dtype=torch.uint8), "does not fit"),
         (("random_state", "python", 1, 624), 625, "does not fit"),
