@@ -88,18 +88,20 @@ class Stepper:
             overwrite.
         """
         points, phis = [], []
-        for numbers in zip(uniform, normal, strict=True):
-            now = self.lines
-            with torch.autocast(now.point.device.type, torch.bfloat16, self.rounded):
+        # Around all steps, as autocast rounds the weights once.
+        with torch.autocast(uniform.device.type, torch.bfloat16, self.rounded):
+            for numbers in zip(uniform, normal, strict=True):
+                now = self.lines
                 output = self.network(now.point[:, None], now.text, now.text_lengths, now.state)
-            prediction = output.prediction[:, -1]
-            if self.network.head == "mixture":
-                factors = now.stretch(self.network)
-                prediction = prediction.stretched(factors, self.network.normalisation)
-            points.append(prediction.biased(now.bias, now.sampling.pen_sharpness).sample(*numbers))
-            phis += [] if output.attention is None else [output.attention[:, -1]]
-            point = functional.pad(points[-1][:, :3], (0, now.point.shape[1] - 3))  # goes on
-            self.lines = replace(now, point=point, state=output.state)
+                prediction = output.prediction[:, -1]
+                if self.network.head == "mixture":
+                    factors = now.stretch(self.network)
+                    prediction = prediction.stretched(factors, self.network.normalisation)
+                prediction = prediction.biased(now.bias, now.sampling.pen_sharpness)
+                points.append(prediction.sample(*numbers))
+                phis += [] if output.attention is None else [output.attention[:, -1]]
+                point = functional.pad(points[-1][:, :3], (0, now.point.shape[1] - 3))  # goes on
+                self.lines = replace(now, point=point, state=output.state)
         return torch.stack(points), torch.stack(phis) if phis else None
 
     def keep(self, rows: Tensor) -> None:

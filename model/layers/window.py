@@ -146,7 +146,7 @@ class WindowedLayer(nn.Module):
             one_hot = one_hot_text(text, text_lengths, self.vocab_size, precise)
             # One matrix product for all steps.
             projected = functional.linear(
-                inputs.to(dtype), self.weight_input.to(dtype), self.bias.to(dtype)
+                inputs.to(dtype), self.weight_input, self.bias
             )  # (T, B, G)
             state = {name: value.to(precise) for name, value in state.items()}
             results = self._replay(projected, one_hot, state, bound)
@@ -179,19 +179,15 @@ class WindowedLayer(nn.Module):
             state, bound: as `forward` takes them. Returns: as it does.
         """
         positions = positions_of(one_hot)
-        from_hidden = self.weight_hidden.to(projected).t()
-        from_window = self.weight_window.to(projected).t()
         steps = []
         hidden, window, kappa = state["hidden"], state["window"], state["kappa"]
         cell = state.get("cell")
         for inputs in projected:
+            inputs = inputs + functional.linear(window.to(inputs), self.weight_window)
+            recurrent = functional.linear(hidden.to(inputs), self.weight_hidden)
             if self.cell == "LSTM":
-                gates = torch.addmm(inputs, window.to(inputs), from_window)
-                gates = torch.addmm(gates, hidden.to(inputs), from_hidden)
-                hidden, cell = lstm_cell(clip_gradient(gates, bound), cell)
+                hidden, cell = lstm_cell(clip_gradient(inputs + recurrent, bound), cell)
             else:
-                inputs = inputs + functional.linear(window.to(inputs), self.weight_window)
-                recurrent = functional.linear(hidden.to(inputs), self.weight_hidden)
                 hidden = gru_cell(inputs, recurrent, self.bias_candidate, hidden)
             exponentials = self.window(hidden.to(inputs)).to(kappa).exp()
             kappa, phi = window_step(exponentials, kappa, positions)
