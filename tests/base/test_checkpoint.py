@@ -159,7 +159,7 @@ def bad_files(folder: Path) -> dict[str, tuple[bytes, str]]:
         "config": (saved(content() | {"config": 7}), "config = 7: a dictionary is needed"),
         "tensors": (saved(content() | {"config": {"a": wide}}), "config: not only plain values"),
         "alphabet": (saved(content() | {"alphabet": ["a", "bc"]}), "not 'bc'"),
-        "half": (saved(content() | {"alphabet": ["\ud800"]}), "alphabet: a string holds half a"),
+        "half": (saved(content() | {"alphabet": ["\ud800"]}), "alphabet: a string holds"),
         "std": (saved(content() | {"normalisation": {"mean": [0, 0], "std": [0, 1]}}), "above 0"),
         "epoch": (saved(content() | {"epoch": -1}), "epoch = -1: a whole number from 0 to"),
         "metrics": (saved(content() | {"metrics": {"a": [1]}}), "metrics.a = [1]: a number"),

@@ -1,4 +1,4 @@
-"""Runs that are stopped, killed or out of disk space resume as if nothing had happened."""
+"""Runs that are stopped resume as if nothing had happened, also with other settings."""
 
 import signal
 from functools import partial
