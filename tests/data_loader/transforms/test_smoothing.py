@@ -44,6 +44,14 @@ def test_it_is_the_polynomial_fitted_to_each_window(window, order, length):
     np.testing.assert_allclose(result, expected - expected[0], atol=1e-3)
 
 
+@pytest.mark.parametrize(("length", "window"), [(4, 3), (5, 5), (6, 5), (7, 7), (8, 7), (9, 9)])
+def test_short_strokes_have_the_largest_window_that_they_fill(length, window):
+    points = walk(length)
+    result = to_points(smoothed(from_strokes([points]), window=9, order=1))
+    expected = fitted(points, window, 1)
+    np.testing.assert_allclose(result, expected - expected[0], atol=1e-3)
+
+
 def test_strokes_are_smoothed_apart_and_stay_where_they_are():
     pieces = [walk(30), walk(1) + 100, walk(2), walk(3), walk(40) - 300]
     ink = from_strokes(pieces)
