@@ -13,7 +13,7 @@ from data_loader.synthetic import corpus
 from data_loader.synthetic.stroke_fonts import (
     CHARACTERS,
     FONTS,
-    OTHERS,
+    GROUPS,
     SHAPES,
     X_HEIGHT,
     Font,
@@ -109,16 +109,8 @@ class FontWriter:
 
 
 def other_shapes(pick: corpus.Draws, share: float) -> tuple[int, ...]:
-    """Draw for a share of the groups of `OTHERS` one of their shapes, as indices in `SHAPES`."""
-    chosen: list[int] = []
-    start = 0
-    for group in OTHERS:
-        if pick.chance(share):
-            which = pick.between(0, len(group) - 1)
-            begin = start + sum(map(len, group[:which]))
-            chosen += range(begin, begin + len(group[which]))
-        start += sum(map(len, group))
-    return tuple(chosen)
+    """Draw for a share of the `GROUPS` of shapes one of each, as indices in `SHAPES`."""
+    return tuple(shape for group in GROUPS if pick.chance(share) for shape in pick.pick(group))
 
 
 def letters(

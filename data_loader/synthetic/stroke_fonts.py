@@ -8,6 +8,7 @@ letters y = -5, that of capitals y = -12, y grows downwards; a unit is 1/14 of t
 small letter.
 """
 
+import itertools
 import json
 from dataclasses import dataclass
 from functools import cache
@@ -40,6 +41,9 @@ OTHERS: list[list[dict[str, Shape]]] = TABLES["others"]
 those that it may have instead of the shapes above. Assumed, and checked by eye."""
 SHAPES = [(one, shape) for group in OTHERS for shapes in group for one, shape in shapes.items()]
 """Character and shape of each of these, in the order in which `font` has them."""
+_numbers = itertools.count()
+GROUPS = [[[next(_numbers) for _ in shapes] for shapes in group] for group in OTHERS]
+"""`OTHERS` by indices in `SHAPES`."""
 
 
 def upright(
