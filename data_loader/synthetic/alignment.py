@@ -53,24 +53,21 @@ class AlignedLine:
     errors: int
 
 
-class Alignment:
+class Alignment(dict[str, AlignedLine]):
     """Aligned lines by name."""
-
-    def __init__(self, lines: dict[str, AlignedLine]) -> None:
-        self.lines = lines
 
     def of(self, name: str, points: int, text: str) -> AlignedLine | None:
         """Return the alignment of a line, None if there is none for this ink and text."""
-        found = self.lines.get(name)
+        found = self.get(name)
         if found is None or len(found.counts) != len(text) or int(found.counts.sum()) != points:
             return None
         return found
 
     def save(self, path: Path) -> None:
         """Write the table, of at least one line, to a file."""
-        lines = list(self.lines.values())
+        lines = list(self.values())
         arrays = {
-            "names": np.frombuffer("\n".join(self.lines).encode(), dtype=np.uint8),
+            "names": np.frombuffer("\n".join(self).encode(), dtype=np.uint8),
             "characters": np.array([len(line.counts) for line in lines], dtype=np.uint16),
             "counts": np.concatenate([line.counts for line in lines]).astype(np.uint16),
             "read": np.packbits(np.concatenate([line.read for line in lines])),
@@ -99,7 +96,7 @@ class Alignment:
                 for name in ("read", "fits")
             )
             lines = map(AlignedLine, counts, read, fits, arrays["errors"].tolist())
-            return cls(dict(zip(names, lines, strict=True)))
+            return cls(zip(names, lines, strict=True))
         except OSError as error:
             raise DataError(f"{path}: cannot be read ({error.strerror or error})") from None
         except BROKEN as error:

@@ -40,7 +40,7 @@ def test_lines_of_all_splits_are_aligned(lines, checkpoints, tmp_path, capsys):
     run("align", config, "-r", checkpoints["SynthesisNetwork"], "--output", output,
         "--reader", checkpoints["CTCNetwork"])  # fmt: skip
     table = Alignment.load(output)
-    assert list(table.lines) == [dataset.name(n) for n in used(dataset)]
+    assert list(table) == [dataset.name(n) for n in used(dataset)]
     for n in used(dataset):
         line = table.of(dataset.name(n), len(dataset.ink(n)), dataset.text(n))
         assert line is not None and line.counts.min() >= 1
@@ -84,7 +84,7 @@ def test_what_a_reader_reads_is_noted(lines, checkpoints, reads, tmp_path):
         "--reader", "any")  # fmt: skip
     for number, (n, ink) in enumerate(zip(used(dataset), reader.inks[0], strict=True)):
         np.testing.assert_array_equal(ink, dataset.ink(n))
-        line = Alignment.load(output).lines[dataset.name(n)]
+        line = Alignment.load(output)[dataset.name(n)]
         assert line.errors == (number == 1)
         assert line.read.tolist() == [True] * (len(line.read) - 1) + [number != 1]
         assert not line.fits.any()
@@ -136,4 +136,4 @@ def test_characters_that_nobody_wrote_are_not_read(lines, checkpoints, reads, tm
     table = Alignment.load(output)
     for n, text in zip(used(dataset), texts, strict=True):
         expected = [one != crossed_out for one in text]
-        assert table.lines[dataset.name(n)].read.tolist() == expected
+        assert table[dataset.name(n)].read.tolist() == expected

@@ -28,7 +28,7 @@ def file(tmp_path):
 
 
 def test_a_table_is_read_as_it_was_written(file):
-    found = Alignment.load(file).lines
+    found = Alignment.load(file)
     assert list(found) == list(LINES)
     for name, line in LINES.items():
         assert found[name].errors == line.errors
@@ -93,7 +93,7 @@ def test_the_table_of_iam_ondb_is_sound():
             **dict.fromkeys(("characters", "counts", "errors"), np.dtype(np.uint16)),
             **dict.fromkeys(("names", "read", "fits"), np.dtype(np.uint8)),
         }
-    lines = Alignment.load(resolve_alignment("iam_ondb")).lines
+    lines = Alignment.load(resolve_alignment("iam_ondb"))
     assert len(lines) > 10_000
     for line in lines.values():
         assert line.counts.min() >= 1 and not (line.fits & ~line.read).any()

@@ -184,7 +184,7 @@ def before_height(dataset, n):
 
 
 def test_lines_that_cannot_be_measured_are_left_out_where_a_height_is_asked_for(table, tmp_path):
-    lines = dict(Alignment.load(table).lines)
+    lines = Alignment.load(table)
     main = Recorded()
     main.prepare()
     gone = [main.indices(split)[1] for split in ("train", "valid", "test")]

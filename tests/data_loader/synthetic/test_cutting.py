@@ -165,7 +165,7 @@ def test_lines_that_do_not_fit_are_left_out():
     recorded = Recorded()
     recorded.prepare()
     table = recorded.alignment()
-    lines = dict(table.lines)
+    lines = dict(table)
     most = [int(cutting.MAX_MISREAD * len(recorded.text(n))) for n in (0, 1)]
     for number, errors in ((0, most[0]), (1, most[1] + 1)):
         own = lines[f"line-{number}"]
