@@ -18,7 +18,6 @@ from base.base_dataset import BaseDataset
 from benchmarks.evenness import LEAST_LINES, SPREADS, of_page
 from benchmarks.measures import VARIED, Measured, main, print_table, shown, variety
 from commands import options
-from commands.options import PAGE_BIAS
 from commands.page import HEIGHT, LINE_HEIGHT
 from data_loader.synthetic.corpus import held_out
 from model.generation.options import Sampling
@@ -117,7 +116,7 @@ def written_pages(
     Page n has the seed `--seed` + n, and the hand that the network chooses by it.
     """
     texts = options.known(writer.model.alphabet, held_out(arguments.pages * SENTENCES), skip=True)
-    sampling, step = Sampling(PAGE_BIAS), LINE_HEIGHT * HEIGHT
+    sampling, step = Sampling(), LINE_HEIGHT * HEIGHT
     for number in tqdm(range(arguments.pages), "pages", leave=False, disable=None):
         seed = arguments.seed + number
         hand = Hand(writer, own_hand(writer, None, seed, sampling), None, sampling)

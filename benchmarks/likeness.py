@@ -13,7 +13,6 @@ from base.run_folder import RunFolder
 from benchmarks.measures import main
 from commands import options
 from commands.hand import lines_of
-from commands.options import PAGE_BIAS
 from data_loader.synthetic.corpus import held_out
 from model.generation.options import Sampling
 from model.recognition.error_rates import rates
@@ -40,7 +39,7 @@ def run(arguments: argparse.Namespace) -> None:
     print(f"{np.mean(each):.2f}  each of the person's {len(own)} lines, from the others")
     for name, network in (("before", former), ("now", learned)):
         for how, given in (("alone", None), ("primed", primer)):
-            lines = network.write_lines(texts, range(SENTENCES), Sampling(PAGE_BIAS), primer=given)
+            lines = network.write_lines(texts, range(SENTENCES), Sampling(), primer=given)
             misread = rates(zip(texts, reader.read_lines(lines), strict=True))["cer"]
             places = space.embed([line.visible for line in lines])
             found = f"{distance(places, own.mean(axis=0)):.2f}  {SENTENCES} sentences"

@@ -20,9 +20,6 @@ SHORTHANDS = {
     "--bs": ("data_loader.args.batch_size", "SIZE", "lines in a batch", "16"),
     "--epochs": ("trainer.args.epochs", "N", "epochs of the whole run", "20"),
 }
-PAGE_BIAS = 0.75
-"""Bias of pages (chosen on 400 texts of eight kinds; docs/results.md has the error rates of the
-shipped writer at several; the higher, the more hands are alike)."""
 SHOWN = 50
 """Lines in the picture that shows them together."""
 
@@ -262,16 +259,14 @@ def add_pen_sharpness(parser: Parser) -> None:
     )
 
 
-def add_bias(parser: Parser, default: float | None = None) -> None:
-    """Add --bias; by default it is the writer's."""
-    shown = Sampling.bias if default is None else default
+def add_bias(parser: Parser) -> None:
+    """Add --bias."""
     parser.add_argument(
         "--bias",
         type=number(float, 0, 100),
-        default=default,
         help="0: as varied as the training data; 1 and more: an average, very legible hand; "
         "the paper calls 0.15 a good balance, briefly trained networks need more "
-        f"(default: {shown:g})",
+        f"(default: {Sampling.bias:g})",
     )
 
 

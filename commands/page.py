@@ -72,7 +72,7 @@ def add_options(parser: Parser) -> None:
     add = parser.add_argument
     add("file", nargs="?", metavar="FILE", help="text to write, UTF-8; - reads standard input")
     add("--text", action="append", help="a paragraph, instead of FILE; may be given several times")
-    options.add_bias(parser, options.PAGE_BIAS)
+    options.add_bias(parser)
     options.add_pen_sharpness(parser)
     options.add_seed(parser, "seed of the first line, incremented for each further one")
     options.add_output(parser, tuple(KINDS))
@@ -194,6 +194,7 @@ def run(arguments: argparse.Namespace) -> None:
     check_lengths(fitted.text.split())
     usual = {name: getattr(arguments, name) for name in OF_PASSAGE if name != "style"}
     usual["style"] = None if arguments.primer else style_of(writer.path)
+    usual["bias"] = options.sampling_of(arguments).bias
     lines = fitted.text.rstrip().split("\n")
     looks = [usual | values for (values, _), _ in zip(text, lines, strict=False)]
     for look in looks:

@@ -164,7 +164,8 @@ def cases(work: Path) -> Iterator[Case]:
 
 def written() -> Iterator[Case]:
     """Yield what writes: lines, pages, pictures."""
-    write = ["experiments.py", "write", "--seed", "3", "-d", "cpu"]
+    plain = ["experiments.py", "write", "--seed", "3", "-d", "cpu"]
+    write = [*plain, "--bias", "0.75"]
     text = str(ROOT / "docs" / "letter.txt")
     ways = (["experiments.py", "page", text, *write[2:]], [*write, "--text-file", text])
 
@@ -185,7 +186,8 @@ def written() -> Iterator[Case]:
     yield Case("write pictures", [[*line, *pictures, "--output", "out"]])
     for name in ("conditional", "unconditional", "digits", "digits_gru", "digit_3", "regression"):
         text = ["--text", "0123456789"] if name.startswith("digits") else []
-        words = [*write, "-r", name, "--steps", "150", "--num-samples", "2", *text]
+        ours = plain if name == "regression" else write
+        words = [*ours, "-r", name, "--steps", "150", "--num-samples", "2", *text]
         yield Case(f"write {name}", [[*words, "--output", "out"]])
     primer = ["--primer", "primer.inkml", "--output", "out"]
     primed = [[*write, "--text", "a primer", "--output", "primer.inkml"], [*line, *primer]]
@@ -199,12 +201,14 @@ def written() -> Iterator[Case]:
             [*line, "--style", "me.json", "--output", "out"],
         ],
     )
-    yield Case("style list", [["experiments.py", "style", "list", "--output", "out"]])
+    yield Case(
+        "style list", [["experiments.py", "style", "list", "--bias", "1", "--output", "out"]]
+    )
 
 
 def read() -> Iterator[Case]:
     """Yield what reads and measures, of the shared data as well if they are there."""
-    write = ["experiments.py", "write", "--seed", "3", "--text", "made of points"]
+    write = ["experiments.py", "write", "--seed", "3", "--bias", "1", "--text", "made of points"]
     ink = [*write, "--output", "line.inkml"]
     files = ["line.inkml"]
     for name in ("reader", "recognition", "judge"):

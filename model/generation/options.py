@@ -7,6 +7,9 @@ import numpy as np
 
 from utils.checks import UserError
 
+BIAS = 0.75
+"""Default bias (chosen on 400 texts of eight kinds; docs/results.md has the error rates of the
+shipped writer at several; the higher, the more hands are alike)."""
 PEN_SHARPNESS = 3.0
 """Default of how much a bias sharpens the ends of strokes (measured, lab notebook: stopping and the
 pen)."""
@@ -34,7 +37,7 @@ class Sampling:
         UserError: if a value is out of range.
     """
 
-    bias: float = 0.5
+    bias: float = BIAS
     pen_sharpness: float = PEN_SHARPNESS
     stretch: tuple[float, float] | None = None
     max_steps: int | None = None

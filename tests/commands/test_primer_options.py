@@ -41,7 +41,7 @@ def test_an_unconditional_network_continues_the_ink(checkpoints, ink, tmp_path, 
     lines = sample(
         network("PredictionNetwork"),
         [0, 1],
-        sampling=Sampling(bias=0.5, max_steps=40),
+        sampling=Sampling(max_steps=40),
         primer=(ink, "On it"),
     )
     stems = [f"unconditional-seed{seed}" for seed in (0, 1)]
@@ -131,7 +131,7 @@ def test_a_part_of_the_primer(checkpoints, ink, tmp_path, capsys):
     (line,) = sample(
         network("PredictionNetwork"),
         [0],
-        sampling=Sampling(bias=0.5, max_steps=20),
+        sampling=Sampling(max_steps=20),
         primer=(part, ""),
     )
     (read,) = read_ink(tmp_path / "out" / "unconditional-seed0.inkml")

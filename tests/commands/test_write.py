@@ -95,7 +95,7 @@ def test_the_pen_can_be_left_to_the_paper(conditional, tmp_path):
 def test_lines_say_whether_they_ended_by_themselves(tmp_path, capsys):
     path = save(tmp_path / "a/one/c.pth", end_of_sequence=True, end_bias=2.0)
     write(path, tmp_path / "out", "--num-samples", 4, "--steps", 9)
-    lines = sample(load(path, "cpu").model, range(4), sampling=Sampling(bias=0.5, max_steps=9))
+    lines = sample(load(path, "cpu").model, range(4), sampling=Sampling(max_steps=9))
     printed = capsys.readouterr().out
     ended = sum(line.ended for line in lines)
     assert 0 < ended < 4 and printed.splitlines()[-1] == f"{ended} of 4 lines ended on their own"
@@ -279,7 +279,7 @@ def test_a_sheet_has_a_row_for_each_network(tmp_path, capsys):
     use("write", "-r", *paths, *words)
     assert names(tmp_path / "out") == ["sheet.png"]
     printed = capsys.readouterr().out
-    sampling = Sampling(bias=0.5, max_steps=60)
+    sampling = Sampling(max_steps=60)
     lines = sample(load(paths[0], "cpu").model, range(5, 9), sampling=sampling)
     assert f"{paths[0]} · {sum(line.ended for line in lines)} of 4 ended\n" in printed
     assert f"{paths[1]} · 4 of 4 ended\n" in printed

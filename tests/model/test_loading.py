@@ -67,7 +67,7 @@ def test_a_network_without_a_text_draws(tmp_path):
     writer = load(tmp_path / "writer.pth", "cpu")
     lines = writer.write_lines(None, [5, 6], Sampling(pen_sharpness=0.0, max_steps=20))
     assert [len(line.ink) for line in lines] == [21, 21]
-    assert lines[1].description == "no text · bias 0.5 · pen sharpness 0 · seed 6"
+    assert lines[1].description == "no text · bias 0.75 · pen sharpness 0 · seed 6"
     np.testing.assert_array_equal(
         lines[1].ink, writer.write(sampling=Sampling(pen_sharpness=0.0, max_steps=20), seed=6).ink
     )
