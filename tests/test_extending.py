@@ -16,15 +16,6 @@ from model.generation.options import Sampling
 from tests.tiny_config import CONFIG
 from utils.checks import UserError
 
-LOSS = '''
-from model import NegativeLogLikelihood
-
-class PatientLoss(NegativeLogLikelihood):
-    """Half the log-loss."""
-
-    def __call__(self, output, batch):
-        return 0.5 * super().__call__(output, batch)
-'''
 NETWORK = '''
 from model import PredictionNetwork
 
@@ -61,18 +52,6 @@ class Waves(BaseDataset):
     def name(self, index): return f"wave-{index}"
     def report(self): return "ten waves"
 '''
-TRAINER = '''
-from typing import Annotated
-
-from trainer import GenerationTrainer
-from utils.checks import Range
-
-class ShortTrainer(GenerationTrainer):
-    """Ends after some epochs."""
-
-    def __init__(self, *supplied, at_most: Annotated[int, Range(1)] = 1, epochs: int, **options):
-        super().__init__(*supplied, epochs=min(epochs, at_most), **options)
-'''
 METRIC = '''
 from base.base_metric import BaseMetric
 
@@ -95,13 +74,11 @@ class MeanLength(BaseMetric):
         return {"mean_length": self.points / self.lines if self.lines else float("nan")}
 '''
 EXTENSIONS = {
-    "loss": (LOSS, {"loss": {"type": "PatientLoss"}}),
     "network": (NETWORK, {"arch": {**CONFIG["arch"], "type": "NoisyNetwork"}}),
     "dataset": (
         DATASET,
         {"data_loader": {"type": "HandwritingDataLoader", "args": {"dataset": {"type": "Waves"}}}},
     ),
-    "trainer": (TRAINER, {"trainer": {**CONFIG["trainer"], "type": "ShortTrainer"}}),
     "metric": (METRIC, {"metrics": [{"type": "MeanLength"}]}),
 }
 
@@ -142,7 +119,6 @@ def test_one_file_with_one_class_is_enough(workplace, monkeypatch, capsys, kind)
     assert train.main([*words, "--module", str(module)]) == 0
     checkpoint = load_checkpoint(Path("saved/models/tiny/a/model_best.pth"))
     assert list(checkpoint["modules"]) == [f"my_{kind}"]
-    assert checkpoint["epoch"] == (1 if kind == "trainer" else checkpoint["epoch"])
     # It writes without the module, unless that is the network itself.
     forget(monkeypatch)
     if kind == "network":
