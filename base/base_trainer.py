@@ -82,7 +82,8 @@ class BaseTrainer(ABC):
         weight_noise: on the weights in training.
         weight_noise_std: its standard deviation; the starting value if it is adaptive.
         truncate: steps of a sequence that the gradient flows through: the sequences are cut into
-            chunks of that length, each chunk makes an optimiser step, the state is carried over.
+            chunks of that length, each chunk makes an optimiser step, the state is carried over;
+            in one process only.
         schedule_by: whether the schedule of the learning rate steps with each optimiser step or
             with each epoch.
         max_skipped: consecutive skipped steps that end the run.

@@ -5,9 +5,11 @@ import pytest
 import torch
 from tiny_run import ChunkTrainer, TinyLoader, make, rows, sequence, stopped_at
 
+from base import distributed
 from base.batch_stream import BatchStream, Position
 from base.checkpoint import newest_checkpoint
 from base.stop_request import StopRequest
+from utils.checks import ConfigFault
 
 
 def test_an_epoch_of_so_many_steps_continues_where_the_last_one_ended(tmp_path):
@@ -32,6 +34,13 @@ def test_larger_batches_resume_at_the_same_part_of_the_pass(tmp_path, caplog):
     assert again.stream.position.batch == 10
     again.train()
     assert again.progress.step == 4 + 3 + 26
+
+
+def test_several_processes_cut_no_sequences(tmp_path, monkeypatch):
+    monkeypatch.setattr(distributed, "world_size", lambda: 2)
+    with pytest.raises(ConfigFault, match=r"trainer\.args\.truncate = 3: null, as torchrun"):
+        make(tmp_path, truncate=3).check()
+    make(tmp_path, run="whole").check()
 
 
 def stream(truncate=None, accumulate=1, **options):
