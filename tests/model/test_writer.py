@@ -1,0 +1,81 @@
+"""What a trained network writes: with a primer and without, and what it says at each step."""
+
+import numpy as np
+import pytest
+import torch
+
+from model import PredictionNetwork, SynthesisNetwork, load
+from model.generation.options import Sampling
+from model.generation.writing import LONGEST
+from tests.model.test_loading import saved
+from utils.checks import UserError
+
+
+def test_a_network_without_a_text_draws(tmp_path):
+    saved(tmp_path / "writer.pth", PredictionNetwork)
+    writer = load(tmp_path / "writer.pth", "cpu")
+    lines = writer.write_lines(None, [5, 6], Sampling(pen_sharpness=0.0, max_steps=20))
+    assert [len(line.ink) for line in lines] == [21, 21]
+    assert lines[1].description == "no text · bias 0.75 · pen sharpness 0 · seed 6"
+    np.testing.assert_array_equal(
+        lines[1].ink, writer.write(sampling=Sampling(pen_sharpness=0.0, max_steps=20), seed=6).ink
+    )
+    with pytest.raises(UserError, match="takes no text"):
+        writer.write("a")
+    saved(tmp_path / "other.pth", SynthesisNetwork)
+    with pytest.raises(UserError, match="its network needs a text"):
+        load(tmp_path / "other.pth", "cpu").write()
+
+
+def test_a_line_continues_a_primer_with_its_words_apart(tmp_path):
+    saved(tmp_path / "writer.pth", SynthesisNetwork)
+    writer = load(tmp_path / "writer.pth", "cpu")
+    ink = np.float32([[0, 0, 0], [30, 5, 0], [10, 40, 1]])
+    line = writer.write("b", Sampling(max_steps=9), primer=(ink, "a"))
+    assert line.text == "a b" and line.title == "b" and line.primed == 3
+    np.testing.assert_array_equal(line.ink[:3], ink)
+    for said, text in (("a", " b"), ("a ", "b"), ("a ", " b")):
+        assert writer.write(text, Sampling(max_steps=9), primer=(ink, said)).text == "a b"
+    with pytest.raises(UserError, match="at least one character"):
+        writer.write("", primer=(ink, "a"))
+    assert (
+        len(writer.write("a" * LONGEST, Sampling(max_steps=1), primer=(ink, "a")).text)
+        == LONGEST + 2
+    )
+    for words in ({"text": "a" * (LONGEST + 1)}, {"text": "b", "primer": (ink, "a" * 999)}):
+        with pytest.raises(UserError, match="at most"):
+            writer.write(**words)
+    with pytest.raises(UserError, match="2 seeds need as many texts"):
+        writer.write_lines(["a"], [1, 2])
+    mean = writer.predict(line).prediction.mean
+    assert mean.shape == (1, len(line.ink) - 1, 2)
+
+
+def test_what_is_predicted_of_a_line_is_what_it_was_written_by(tmp_path):
+    """After each point but the last, seen one by one."""
+    model = saved(tmp_path / "writer.pth", PredictionNetwork)
+    writer = load(tmp_path / "writer.pth", "cpu")
+    line = writer.write(sampling=Sampling(max_steps=6), seed=1)
+    found, state = writer.predict(line).prediction[0].mean, None
+    assert found.shape == (6, 2)
+    for number, mean in enumerate(found):
+        point = (line.ink[number] - [8.0, 0.5, 0.0]) / [40.0, 35.0, 1.0]
+        with torch.no_grad():
+            output = model(torch.tensor(point, dtype=torch.float32)[None, None], state=state)
+        state = output.state
+        torch.testing.assert_close(mean, output.prediction[0].mean[0], rtol=1e-4, atol=1e-5)
+
+
+def test_a_hand_is_measured_once_for_each_way_to_write_it(tmp_path, monkeypatch):
+    saved(tmp_path / "writer.pth", SynthesisNetwork)
+    writer, measured = load(tmp_path / "writer.pth", "cpu"), []
+    monkeypatch.setattr("model.writer.calibrated", lambda _, *how: measured.append(how) or how)
+    ink = np.float32([[0, 0, 0], [30, 5, 1]])
+    usual = Sampling(0.5)
+    ways = [
+        *(((ink, "a"), usual), ((ink, "a"), Sampling(0.5, 0.0)), ((ink, "a"), Sampling(1.0))),
+        *(((ink, "b"), usual), ((2 * ink, "a"), usual)),
+    ]
+    for _ in range(2):
+        assert [writer.calibration(*way) for way in ways] == ways
+    assert len(measured) == len(ways)
