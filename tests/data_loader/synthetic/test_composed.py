@@ -98,11 +98,6 @@ def test_lines_follow_from_the_seed_whatever_their_number(table, plain):
     assert same(new_lines(composed(table, size=7), 7), lines[:7])
     other = new_lines(composed(table, seed=1))
     assert not any(a[0] == b[0] and np.array_equal(a[2], b[2]) for a, b in zip(lines, other))  # noqa: B905
-    twice = composed(table)
-    before = twice.ink(len(twice) - 1)
-    twice.prepare()
-    assert len(twice) == len(twice.dataset) + SIZE
-    np.testing.assert_array_equal(twice.ink(len(twice) - 1), before)
 
 
 class Other(Recorded):

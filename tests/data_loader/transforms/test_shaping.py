@@ -118,21 +118,6 @@ def test_resampling_by_distance_by_hand():
     assert len(shaped(ResampleDistance(spacing=1), still)) == 2
 
 
-def test_resampling_keeps_to_the_line_and_to_its_step():
-    ink = line()
-    result = shaped(ResampleDistance(spacing=10), ink)
-    for before, after in zip(strokes(ink), strokes(result), strict=True):
-        assert np.allclose(before[[0, -1]], after[[0, -1]], atol=0.01)
-        steps = np.hypot(*np.diff(after, axis=0).T)
-        assert not len(steps) or steps.max() < 15.01
-        # No new point is further from the old line than rounding.
-        for point in after:
-            start, way = before[:-1], np.diff(before, axis=0)
-            square = np.maximum((way**2).sum(axis=1), 1e-12)
-            along = np.clip(((point - start) * way).sum(axis=1) / square, 0, 1)
-            assert len(way) == 0 or np.hypot(*(start + along[:, None] * way - point).T).min() < 0.02
-
-
 def test_resampling_by_time_counts_what_is_missing():
     ink = from_strokes([np.array([[0, 0], [2, 0], [8, 0], [9, 0]])])
     missing = np.array([0, 0, 2, 0], dtype=np.uint8)  # three periods from x = 2 to x = 8
