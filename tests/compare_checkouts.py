@@ -167,10 +167,9 @@ def written() -> Iterator[Case]:
     plain = ["experiments.py", "write", "--seed", "3", "-d", "cpu"]
     write = [*plain, "--bias", "0.75"]
     text = str(ROOT / "docs" / "letter.txt")
-    ways = (["experiments.py", "page", text, *write[2:]], [*write, "--text-file", text])
 
-    def letter(*words: str) -> list[tuple[list[str], list[str]]]:
-        return [tuple([*way, *words] for way in ways)]
+    def letter(*words: str) -> list[list[str]]:
+        return [["experiments.py", "page", text, *write[2:], *words]]
 
     line = [*write, "--text", "Dear Anna, 12.5 km", "--text", "see you @ home"]
     for kind in ("svg", "png", "inkml", "json", "pdf"):

@@ -10,12 +10,9 @@ import math
 import numpy as np
 
 from utils.checks import DataError
-from utils.hand_measures import at_steps, baseline, gaps, levelled, slant, x_heights
+from utils.hand_measures import STEP, at_steps, baseline, gaps, levelled, slant, x_heights
 from utils.ink import bounds, strokes, x_height
 
-STEP = 0.1
-"""X-heights between the points of a prepared path (assumed: recorded points of IAM-OnDB are some
-0.15 apart)."""
 BLUR = 0.1
 """Standard deviation of the smoothing along a path, in x-heights (assumed: more than the jitter of
 a digitiser, less than the curves of a letter)."""
