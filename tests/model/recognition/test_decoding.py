@@ -130,16 +130,6 @@ def test_beam_sums_paths_where_greedy_takes_the_best():
     assert ctc_beam(log_probs.numpy(), Search(width=1))[0].indices == [0]
 
 
-def test_language_model_settles_what_the_ink_leaves_open():
-    log_probs = torch.tensor([[0.9, 0.05, 0.01, 0.04], [0.1, 0.42, 0.43, 0.05]]).log()[None]
-    for search, text in (
-        (Search(16), [0, 2]),
-        (Search(16, MODEL, 1.0), [0, 1]),
-        (Search(16, MODEL, 0.0), [0, 2]),
-    ):
-        assert ctc_texts(log_probs, torch.tensor([2]), search) == [text]
-
-
 @pytest.mark.parametrize("search", [GREEDY, Search(4), Search(4, MODEL, 0.5)])
 def test_ctc_line_does_not_depend_on_what_else_is_in_the_batch(search):
     torch.manual_seed(3)
@@ -266,18 +256,6 @@ def test_attention_greedy_takes_the_likeliest_each_time(sharpness):
         expected.append(text)
     assert max(map(len, expected)) >= 6 and [] in expected
     assert attention_texts(decoder.step, decoder.start_state(), longest=limits, end=3) == expected
-
-
-def test_attention_beam_finds_what_greedy_misses():
-    """By hand: a 0.6 then at best 0.5; b 0.4 then the end with 0.9."""
-    rows = torch.tensor([[0.6, 0.4, 0.0], [0.25, 0.25, 0.5], [0.1, 0.0, 0.9]]).log()
-
-    def step(tokens, state):
-        return rows[(tokens + 1) % 4], state  # the start is 3
-
-    state = {"nothing": torch.zeros(1)}
-    assert attention_texts(step, state, longest=[5], end=2) == [[0]]
-    assert attention_texts(step, state, Search(2), longest=[5], end=2) == [[1]]
 
 
 @pytest.mark.parametrize("search", [GREEDY, Search(4, MODEL, 0.3)])

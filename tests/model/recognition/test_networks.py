@@ -1,7 +1,6 @@
 """Recognition networks: padding is invisible, and they learn to read."""
 
 import math
-import pickle
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,7 +9,6 @@ import torch
 from torch import nn
 
 from model.recognition.encoder import Search
-from model.recognition.language_model import CharacterLanguageModel
 from model.recognition.loss import CTCLoss, TranscriptionLoss
 from model.recognition.networks import AttentionNetwork, CTCNetwork
 from utils.alphabet import Alphabet
@@ -137,27 +135,6 @@ def test_scheduled_sampling_feeds_back_what_the_decoder_wrote():
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_beam_finds_no_less_likely_a_text(kind):
-    model = network(kind)
-    inks = [scribble(150, seed) for seed in range(6)]
-    loss = CTCLoss() if kind is CTCNetwork else TranscriptionLoss()
-
-    def nats(search):
-        read = model.read(inks, search).hypotheses
-        arguments = as_batch(inks, [text or "a" for text in read], torch.float32)
-        batch = SimpleNamespace(text=arguments[2], text_lengths=arguments[3], index=torch.arange(6))
-        with torch.no_grad():
-            return loss(model(*arguments), batch).sum().item()
-
-    if kind is CTCNetwork:  # the likeliest labelling is hardly ever the likeliest text
-        assert nats(Search(width=8)) <= nats(Search(width=1)) + 1e-4
-    model_of_text = CharacterLanguageModel.fit(["abc", "cab"], ALPHABET, order=3)
-    search = Search(width=4, language_model=model_of_text, language_weight=50.0)
-    read = model.read(inks, search).hypotheses
-    assert set("".join(read)) <= set("abc")  # with all its weight, the language model decides
-
-
-@pytest.mark.parametrize("kind", KINDS)
 def test_there_are_fewer_halvings_than_layers(kind):
     with pytest.raises(ConfigFault, match="time_reductions = 2: at most 1") as caught:
         network(kind, num_layers=2, time_reductions=2)
@@ -166,19 +143,6 @@ def test_there_are_fewer_halvings_than_layers(kind):
         network(kind, num_layers=3, time_reductions=n).read([scribble(99)]).lengths for n in (0, 2)
     ]
     assert frames[1] == -(-frames[0] // 4)
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_finer_spacing_gives_more_points_in_training_and_in_reading(kind):
-    fine = network(kind, spacing=0.175)
-    ink = scribble(300)
-    features = pickle.loads(pickle.dumps(fine.features))(ink)  # as a loader's workers get it
-    np.testing.assert_array_equal(features, stroke_features(ink, 0.175))
-    assert 1.7 < len(features) / len(network(kind).features(ink)) < 2.0  # strokes keep their ends
-    # With one halving more the frames are as many.
-    again = network(kind, num_layers=4, time_reductions=3, spacing=0.175).read([ink])
-    coarse = network(kind, num_layers=4, time_reductions=2).read([ink])
-    assert abs(again.lengths[0] - coarse.lengths[0]) <= 0.15 * coarse.lengths[0]
 
 
 def test_the_longest_text_that_is_looked_for_does_not_depend_on_the_spacing():

@@ -11,12 +11,9 @@ from data_loader import EmbeddedDataset
 from model.recognition.encoder import Search
 from model.recognition.loss import CTCLoss, TranscriptionLoss
 from model.recognition.transcribing import (
-    Transcription,
     read_each_way,
     read_lines,
     read_with_doubts,
-    score,
-    worst,
 )
 from tests.commands.networks import DATA, READERS, network
 
@@ -26,16 +23,6 @@ def data():
     dataset = EmbeddedDataset(**DATA)
     dataset.prepare()
     return dataset
-
-
-def test_the_worst_lines_come_first():
-    ink = np.zeros((2, 3), dtype=np.float32)
-    read = [("abcd", "abcd"), ("abcd", "abce"), ("ab", "")]
-    transcriptions = [Transcription(str(number), ink, *pair) for number, pair in enumerate(read)]
-    assert [one.name for one in worst(transcriptions, 2)] == ["2", "1"]
-    assert score(transcriptions)["cer"] == pytest.approx(
-        3 / 10
-    )  # over all characters, no mean of ratios
 
 
 def test_reading_in_one_batch_or_apart_is_the_same(data):

@@ -299,16 +299,6 @@ def test_steps_that_fail_leave_their_place_to_the_next(tapes, monkeypatch, caplo
     assert {type(loop.steps) for loop in cuda._loops.values()} == {cuda.TorchSteps}
 
 
-def test_the_switch_and_other_devices_leave_graphs_out(monkeypatch):
-    assert not cuda.available(torch.device("cpu"))
-    monkeypatch.setattr(torch.cuda, "is_current_stream_capturing", lambda: False)
-    monkeypatch.setattr(cuda, "_refused", cuda._Refused())
-    monkeypatch.delenv(cuda.SWITCH, raising=False)
-    assert cuda.available(torch.device("cuda"))
-    monkeypatch.setenv(cuda.SWITCH, "0")
-    assert not cuda.available(torch.device("cuda"))
-
-
 @pytest.mark.skipif(
     INTERPRETED or importlib.util.find_spec("triton") is None,
     reason="needs Triton, and starts itself",
