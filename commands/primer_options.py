@@ -95,7 +95,7 @@ def take_primer(writer: Any, arguments: argparse.Namespace) -> tuple[Any, str] |
             (text,) = known(writer.model.alphabet, [text], skip)
     ink, scale = one.ink, arguments.primer_scale
     if scale in (None, "auto"):
-        ink, scale, period = matched(ink, writer.own_hand())
+        ink, scale, period = matched(ink, writer.unprimed())
         changes = [f"scaled by {scale:.4g}"] if scale != 1 else []
         changes += [f"resampled, {period:.3g} points to one"] if period != 1 else []
         done = " and ".join(changes) or f"{done}, about as large as the network's own lines"
@@ -134,7 +134,7 @@ def samples_of(styles: Sequence[Path], writer: Any) -> list[tuple[Any, str]]:
     from data_loader.sources.ink_files import matched, read_ink
     from model.generation.writing import check_lengths
 
-    own, found = writer.own_hand(), []
+    own, found = writer.unprimed(), []
     for style in styles:
         sample = read_ink(style)[0]
         if not sample.text:

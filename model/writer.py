@@ -106,7 +106,7 @@ class Writer(TrainedNetwork):
         """Return the bias as part of a line's description; "" if the network has none."""
         return "" if self.model.head == "regression" else f" · {sampling}"
 
-    def own_hand(self) -> list[np.ndarray]:
+    def unprimed(self) -> list[np.ndarray]:
         """Return lines that the network writes without a primer or bias, to compare with a primer.
 
         Raises:

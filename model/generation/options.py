@@ -45,7 +45,9 @@ class Sampling:
     def __post_init__(self) -> None:
         for name in ("bias", "pen_sharpness"):
             if not 0.0 <= getattr(self, name) < math.inf:
-                raise UserError(f"{name} {getattr(self, name)} does not fit: at least 0")
+                raise UserError(
+                    f"{name} {getattr(self, name)} does not fit: a number of at least 0"
+                )
         stretch = self.stretch or (1.0, 1.0)
         if len(stretch) != 2 or not all(0.0 < one < math.inf for one in stretch):
             raise UserError(f"stretch {stretch} does not fit: two finite factors above 0")

@@ -107,7 +107,7 @@ def test_ink_of_other_units_gets_the_networks_size(checkpoints, ink, tmp_path, n
     small = ink * np.float32([1 / 64, 1 / 64, 1])
     primer = primer_of(tmp_path, small)
     model = network(NETWORKS[name])
-    fitted, scale, period = matched(small, load(checkpoints[name], "cpu").own_hand())
+    fitted, scale, period = matched(small, load(checkpoints[name], "cpu").unprimed())
     assert scale > 2 and len(fitted) > 1
     words = ["--primer", primer, "--steps", 20, "--num-samples", 1, "--inkml"]
     words += ["--text", "B"] if model.needs_text else []

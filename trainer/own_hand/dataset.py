@@ -211,7 +211,7 @@ class HandDataset(BaseDataset):
         for note in self.notes:  # before work of some minutes, which may be in vain
             log.warning("%s", note)
         self.notes.clear()
-        own = [ink for ink in writer.own_hand() if mean_step(ink) > 0]
+        own = [ink for ink in writer.unprimed() if mean_step(ink) > 0]
         height = self.height or float(np.median([x_height(ink) for ink in own]))
         step = self.step or float(np.median([mean_step(ink) for ink in own]))
         inks = to_network_units([(one.ink, one.text) for one in samples], height, step)
