@@ -273,37 +273,42 @@ def like(value: Any, example: Any, key: str) -> None:
     Raises:
         CheckpointError: naming key, value, and what is accepted.
     """
+    if needed := _needed(value, example):
+        shown = f"a tensor {tuple(value.shape)}" if isinstance(value, Tensor) else short(value)
+        raise CheckpointError(f"{key} = {shown}: {needed} is needed")
+    inside = dict(enumerate(example)) if isinstance(example, list | tuple) else example
+    if not isinstance(inside, dict):
+        return
+    for name, item in (dict.fromkeys(value, inside[str]) if str in inside else inside).items():
+        place = f"{key}.{short(name)[1:-1] if isinstance(name, str) else name}"
+        if isinstance(value, dict) and name not in value:
+            raise CheckpointError(f"{place} is missing")
+        like(value[name], item, place)
+
+
+def _needed(value: Any, example: Any) -> str:
+    """Return what is needed in the place of a value that is not like an example; "" if it is."""
     match example:
         case Tensor():
-            expected = f"a tensor {tuple(example.shape)} of {example.dtype}"
+            needed = f"a tensor {tuple(example.shape)} of {example.dtype}"
             fits = isinstance(value, Tensor) and value.shape == example.shape
             if fits and value.dtype != example.dtype:  # of optimisers: another precision
                 fits = value.is_floating_point() and example.is_floating_point()
         case dict():
-            expected, fits = "a dictionary", isinstance(value, dict)
-            if fits and str in example:
-                fits = all(isinstance(name, str) for name in value)
-                example = dict.fromkeys(value, example[str])
-            for name in example if fits else ():
-                if name not in value:
-                    raise CheckpointError(f"{key}.{name} is missing")
-                like(value[name], example[name], f"{key}.{short(name)[1:-1]}")
+            needed, fits = "a dictionary", isinstance(value, dict)
+            fits = fits and (str not in example or all(isinstance(name, str) for name in value))
         case list() | tuple():
-            expected = f"a list of {len(example)}"
+            needed = f"a list of {len(example)}"
             fits = isinstance(value, list | tuple) and len(value) == len(example)
-            for place, item in enumerate(example if fits else ()):
-                like(value[place], item, f"{key}.{place}")
         case int() if type(example) is int:
-            expected = f"a whole number from 0 to {MAX_COUNT}"
+            needed = f"a whole number from 0 to {MAX_COUNT}"
             fits = type(value) is int and 0 <= value <= MAX_COUNT
         case float() | None:
-            expected, fits = "a number", type(value) in (int, float) or value is example
+            needed, fits = "a number", type(value) in (int, float) or value is example
         case _:
             kind = example if isinstance(example, type) else type(example)
-            expected, fits = f"a {kind.__name__}", example is ... or isinstance(value, kind)
-    if not fits:
-        shown = f"a tensor {tuple(value.shape)}" if isinstance(value, Tensor) else short(value)
-        raise CheckpointError(f"{key} = {shown}: {expected} is needed")
+            needed, fits = f"a {kind.__name__}", example is ... or isinstance(value, kind)
+    return "" if fits else needed
 
 
 def newest_checkpoint(folder: str | os.PathLike[str]) -> tuple[Path, dict[str, Any], list[str]]:
