@@ -24,6 +24,8 @@ from utils.files import PLAIN_NAME, remove_temporary, set_aside, write_json
 log = logging.getLogger(__name__)
 
 SAVED = Path("saved")
+LOCK = "run.lock"
+"""In the folder of a run: names the process that holds it, if any."""
 
 
 class RunFolder:
@@ -99,7 +101,7 @@ class RunFolder:
         Raises:
             UserError: if another process holds it, naming that.
         """
-        path, holder = self.models / "run.lock", ""
+        path, holder = self.models / LOCK, ""
         lock = self._lock or FileLock(path, timeout=0)
         try:
             lock.acquire()
@@ -118,6 +120,9 @@ class RunFolder:
     def release(self) -> None:
         """Undo one `hold`, if there was one."""
         if self._lock is not None:
+            if self._lock.lock_counter == 1:
+                with suppress(OSError):
+                    os.truncate(self.models / LOCK, 0)
             self._lock.release()
 
     @contextmanager
