@@ -51,3 +51,9 @@ def test_a_ruling_may_be_followed_without_being_drawn():
     for ruling in ("ruled", "squared", "dotted"):
         sheet = Paper(ruling=ruling, spacing=8.0, printed=False)
         assert not np.size(sheet.rules()) and not np.size(sheet.dots())
+
+
+def test_no_dot_is_printed_on_the_edge_of_the_sheet():
+    """Where the margins are whole multiples of the spacing."""
+    dots = Paper(100, 80, (10, 10, 10, 15), "dotted", 5.0).dots()
+    assert dots.min() == 5.0 and len(dots) == 15 * 19
