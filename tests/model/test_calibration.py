@@ -43,7 +43,7 @@ def sample(writer):
 
 def test_the_stretch_makes_up_for_what_lines_lack(sample):
     writer = Shrinking(sample, (0.8, 0.9), (12.0, 8.0))
-    found = calibrated(writer, (sample, TEXT), Sampling())
+    found = calibrated(writer, (sample, TEXT), Sampling(0.5))
     grown = writer.shrunk * np.array(found.stretch) ** writer.powers
     np.testing.assert_allclose(grown, 1.0, atol=0.01)
     np.testing.assert_allclose(found.rest, 1.0, atol=0.01)
@@ -52,7 +52,7 @@ def test_the_stretch_makes_up_for_what_lines_lack(sample):
 
 def test_what_the_stretch_cannot_make_up_for_is_left_to_scale(sample):
     writer = Shrinking(sample, (0.5, 1.0), (12.0, 8.0))
-    found = calibrated(writer, (sample, TEXT), Sampling())
+    found = calibrated(writer, (sample, TEXT), Sampling(0.5))
     assert found.stretch[0] == pytest.approx(BOUNDS[1])
     grown = 0.5 * BOUNDS[1] ** 12.0
     assert found.rest[0] == pytest.approx(1.0 / grown, rel=0.05)
@@ -69,12 +69,12 @@ def test_what_the_stretch_cannot_make_up_for_is_left_to_scale(sample):
 )
 def test_of_flat_ink_or_a_letter_no_size_is_taken(sample, points, text):
     primer = from_strokes([np.array(points)]), text
-    found = calibrated(Shrinking(sample, (0.5, 0.5), (12.0, 8.0)), primer, Sampling())
+    found = calibrated(Shrinking(sample, (0.5, 0.5), (12.0, 8.0)), primer, Sampling(0.5))
     assert found == ((1.005, 1.0), (1.0, 1.0))
 
 
 def test_what_is_left_to_scale_is_bounded(sample):
-    found = calibrated(Shrinking(sample, (0.01, 90.0), (12.0, 8.0)), (sample, TEXT), Sampling())
+    found = calibrated(Shrinking(sample, (0.01, 90.0), (12.0, 8.0)), (sample, TEXT), Sampling(0.5))
     np.testing.assert_allclose(found.rest, (2.0, 0.5))
 
 
@@ -147,4 +147,4 @@ def test_lines_that_have_not_ended_have_no_size(sample):
     make = (0.9, 0.95), (12.0, 8.0)
     one, other = (kind(sample, *make) for kind in (Unfinished, Shrinking))
     primer = sample, TEXT
-    assert calibrated(one, primer, Sampling()) == calibrated(other, primer, Sampling())
+    assert calibrated(one, primer, Sampling(0.5)) == calibrated(other, primer, Sampling(0.5))
