@@ -140,3 +140,14 @@ def test_ink_goes_along_only_if_asked_for(conditional, tmp_path):
     style.write_text('{"text": "b", "strokes": [[[0, 0], [1, 1]]]}')
     with pytest.raises(UserError, match=r"c\.json exists; name another file"):
         use("export", "-r", network, tmp_path / "c.pth", "--with-ink")
+
+
+def test_where_data_are_cached_does_not_go_along(tmp_path):
+    """It is a place on this machine, and a config that names one would be refused on others."""
+    dataset = {"type": "IAMOnDBDataset", "args": {"root": "data/iam_ondb"}}
+    network = save(tmp_path / "a.pth", "SynthesisNetwork", "a", dataset=dataset)
+    key = "data_loader.args.dataset.args"
+    places = ("-o", f"{key}.cache={tmp_path}", "-o", f"{key}.root=elsewhere")
+    use("export", "-r", network, tmp_path / "b.pth", *places)
+    config = torch.load(tmp_path / "b.pth", weights_only=True)["config"]
+    assert config["data_loader"]["args"]["dataset"]["args"] == {"root": "elsewhere"}
