@@ -33,10 +33,11 @@ DERIVED_ARGUMENTS = {
 """What a schedule gets if the config leaves it out: the optimiser's rate, the run's length."""
 TRIAL_STEPS = 1009
 """Steps of the run that a schedule is tried on: prime, so that no usual fraction of it is exact."""
-# torch checks some of these bounds, but does not name the accepted values.
+# torch checks some of these bounds, but does not name the accepted values; numbers far above fail
+# only at the first step, where they are no float32.
 TORCH_RANGES = {
-    **dict.fromkeys(("lr", "max_lr", "base_lr", "eta_min", "min_lr"), Range(0)),
-    **dict.fromkeys(("eps", "weight_decay", "gamma", "power", "patience"), Range(0)),
+    **dict.fromkeys(("lr", "max_lr", "base_lr", "eta_min", "min_lr"), Range(0, 1e6)),
+    **dict.fromkeys(("eps", "weight_decay", "gamma", "power", "patience"), Range(0, 1e6)),
     **dict.fromkeys(("div_factor", "final_div_factor"), Range(1e-6)),
     **dict.fromkeys(("betas", "momentum", "alpha", "rho", "pct_start"), Range(0, 1)),
     **dict.fromkeys(("step_size", "T_max", "T_0", "T_mult", "total_steps"), Range(1)),

@@ -107,7 +107,7 @@ FAULTS = [
     ("data_loader.args.preprocessing.1.args.threshold", ..., "preprocessing.1.args.threshold: is"),
     ("data_loader.args.augmentation", [{"type": "Scale", "args": {"low": 2, "high": 1}}], "0.args"),
     ("optimizer.type", "LBFGS", "unknown type"),
-    ("optimizer.args.lr", -1, "optimizer.args.lr = -1: a number at least 0"),
+    ("optimizer.args.lr", -1, "optimizer.args.lr = -1: a number from 0 to 1000000"),
     ("optimizer.args.betas", [0.9], "a list of 2, each a number from 0 to 1"),
     ("optimizer.args.betas", [0.9, 1.0], "Adam refuses it: Invalid beta parameter"),
     ("optimizer.args.params", [], "is set by the program"),
@@ -322,7 +322,7 @@ def test_shorthands_set_their_keys_and_are_named_in_faults():
         ConfigParser(CONFIG, "c.json", overrides)
     assert [str(fault) for fault in error.value.faults] == [
         '--bs: data_loader.args.batch_size = "few": a whole number from 1 to 4096',
-        "--lr: optimizer.args.lr = -1: a number at least 0",
+        "--lr: optimizer.args.lr = -1: a number from 0 to 1000000",
     ]
 
 
