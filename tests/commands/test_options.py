@@ -194,7 +194,7 @@ def test_a_style_gets_the_size_of_the_networks_own_lines(checkpoints, tmp_path):
 
     write_style(tmp_path / "large.json", zigzag(640.0), "mine", "large")
     network = load(checkpoints["SynthesisNetwork"], "cpu").model
-    writer = SimpleNamespace(own_hand=lambda: [zigzag(40.0)] * 2, model=network)
+    writer = SimpleNamespace(unprimed=lambda: [zigzag(40.0)] * 2, model=network)
     ((ink, text),) = primer_options.samples_of([tmp_path / "large.json"], writer)
     assert text == "mine"
     assert np.abs(ink[1:-1, 1]).max() == pytest.approx(40.0, rel=0.05)
