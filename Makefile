@@ -12,7 +12,7 @@ RUN := demo-$(shell date +%Y%m%d-%H%M%S)
 FIND_TORCH := import pathlib, torch; \
 	assert tuple(map(int, torch.__version__.split(".")[:2])) >= (2, 10); \
 	print(pathlib.Path(torch.__file__).parents[1])
-IS_NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
+IS_NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11, 4))
 
 .PHONY: help install demo digits test quick campaign sanitize lint
 
@@ -85,7 +85,7 @@ lint: .venv/installed-dev
 .venv/installed: requirements.txt
 	@if ! .venv/bin/python -m pip --version >/dev/null 2>&1; then \
 		$(PYTHON) -c '$(IS_NEW_ENOUGH)' || { \
-			echo "Python 3.11 or newer is needed, and $(PYTHON) is older: name another one," \
+			echo "Python 3.11.4 or newer is needed, and $(PYTHON) is older: name another one," \
 				"like: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }; \
 		$(PYTHON) -m venv .venv || exit 1; \
 		if folder=$$($(PYTHON) -c '$(FIND_TORCH)' 2>/dev/null); then \
@@ -95,7 +95,7 @@ lint: .venv/installed-dev
 		fi; \
 	fi
 	@.venv/bin/python -c '$(IS_NEW_ENOUGH)' || { \
-		echo "The Python of .venv is older than 3.11: remove .venv first" >&2; exit 1; }
+		echo "The Python of .venv is older than 3.11.4: remove .venv first" >&2; exit 1; }
 	@if .venv/bin/python -c '$(FIND_TORCH)' >/dev/null 2>&1; \
 		then sed 's/^torch==.*/torch/' requirements.txt; else cat requirements.txt; \
 		fi > .venv/requirements.txt

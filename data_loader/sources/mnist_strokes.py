@@ -3,8 +3,9 @@
 Of each digit there is `trainimg-N-inputdata.txt` (or `testimg-...`) with rows `dx dy end_of_stroke
 end_of_digit`, the first one from the image's upper left corner, and `...-targetdata.txt` with 14
 columns: the class as ten of which one is 1, then the next row. A row `0 0 1 x` lifts the pen where
-it is: here it makes the point before it the last of its stroke. The label files and the
-`-points.txt` files contain nothing further and are not read.
+it is: here it makes the point before it the last of its stroke. `trainlabels.txt` and
+`testlabels.txt` have the classes once more, a line each in order, and serve where target files are
+not there. The `-points.txt` files contain nothing further and are not read.
 """
 
 import io
@@ -27,7 +28,7 @@ from utils.files import open_file
 
 ARCHIVES = ("sequences.tar.gz", "sequences.tgz", "sequences.tar")
 SUFFIXES = ("-inputdata.txt", ".gz", ".tgz", ".tar")
-_FILE = re.compile(r"(train|test)img-(\d{1,8})-(inputdata|targetdata)\.txt")
+_FILE = re.compile(r"(train|test)(?:img-(\d{1,8})-(inputdata|targetdata)|labels)\.txt")
 _DIGIT_ROW = re.compile(rb"\s*(?:[-+]?\d{1,6}[ \t]+){3}[-+]?\d{1,6}[ \t]*\r?(?:\n|$)")
 
 
@@ -68,13 +69,25 @@ def digits(files: list[Path], max_bytes: int, max_points: int) -> Iterator[Sampl
     def parse_one(match: re.Match[str], content: bytes) -> Any:
         if match[3] == "inputdata":
             return parse_digit(content, max_points)
-        return parse_class(content)
+        return parse_class(content) if match[3] else parse_labels(content)
 
     values, faults = parse_all(files, _FILE, parse_one, max_bytes, "reading digits")
     yield from faults
     inputs = [match for match in map(_FILE.fullmatch, values) if match[3] == "inputdata"]
     if not inputs:
         raise DataError(f"{files[0]}: no files such as trainimg-0-inputdata.txt in it")
+    listed = {}
+    for part in ("train", "test"):
+        found = values.get(f"{part}labels.txt", [])
+        numbers = [int(match[2]) for match in inputs if match[1] == part]
+        if isinstance(found, Fault):
+            raise DataError(f"{files[0].parent}: {found.of(f'{part}labels.txt')}")
+        if found and not len(found) == len(numbers) == max(numbers, default=-1) + 1:
+            raise DataError(
+                f"{files[0].parent}: {part}labels.txt has {len(found):,} labels for "
+                f"{len(numbers):,} digits; there must be one a line, for digits numbered from 0"
+            )
+        listed |= {(part, number): digit for number, digit in enumerate(found)}
     for match in inputs:
         name, digit = f"{match[1]}img-{match[2]}", values[match[0]]
         target = values.get(f"{name}-targetdata.txt", (None, None))
@@ -85,9 +98,11 @@ def digits(files: list[Path], max_bytes: int, max_points: int) -> Iterator[Sampl
         elif target[1] not in (None, digit[1]):
             detail = f"{target[1]} rows for {digit[1]}"
             yield Fault("target data of another length", detail, name)
+        elif len(classes := {target[0], listed.get((match[1], int(match[2])))} - {None}) == 2:
+            detail = f"{target[0]} in target data, another one in the label file"
+            yield Fault("two classes", detail, name)
         else:
-            text = "" if target[0] is None else str(target[0])
-            yield Sample(digit[0], text, name, group=match[1])
+            yield Sample(digit[0], "".join(map(str, classes)), name, group=match[1])
 
 
 def parse_rows(content: bytes, columns: int) -> np.ndarray:
@@ -146,6 +161,19 @@ def parse_class(content: bytes) -> tuple[int, int]:
     if (classes != classes[0]).any():
         raise Fault("rows that do not agree on the class")
     return int(classes[0].argmax()), len(classes)
+
+
+def parse_labels(content: bytes) -> list[int]:
+    """Return the classes in a label file.
+
+    Raises:
+        Fault: if a line is something else than a digit.
+    """
+    lines = content.strip().splitlines()
+    for place, line in enumerate(lines, 1):
+        if not re.fullmatch(rb"\s*[0-9]\s*", line):
+            raise Fault("a label that is not a digit from 0 to 9", f"line {place}")
+    return [int(line) for line in lines]
 
 
 class MNISTStrokesDataset(DividedDataset):
@@ -222,7 +250,7 @@ class MNISTStrokesDataset(DividedDataset):
     def read(self, files: list[Path]) -> Iterator[Sample | Fault]:
         for one in digits(files, self.max_bytes, self.max_points):
             if isinstance(one, Sample) and not one.text:
-                one = Fault("no class, as there are no target data", name=one.name)
+                one = Fault("no class: neither target data nor a label file", name=one.name)
             yield one
 
     def make(self) -> list[Sample]:

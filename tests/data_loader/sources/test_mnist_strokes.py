@@ -55,7 +55,7 @@ def prepared(root, **options):
 def test_reads_archives_and_folders(tmp_path, layout):
     files = sequences() | {"trainimg-99-inputdata.txt": text(ROWS)}
     dataset = prepared(write(tmp_path, files, layout))
-    assert "no class, as there are no target data: trainimg-99" in dataset.report()
+    assert "neither target data nor a label file: trainimg-99" in dataset.report()
     assert len(dataset) == 72 and dataset.quantisation_step == 1.0
     index = next(n for n in range(72) if dataset.name(n) == "trainimg-17")
     assert dataset.ink(index).tolist() == INK and dataset.text(index) == "7"
@@ -65,6 +65,37 @@ def test_reads_archives_and_folders(tmp_path, layout):
     valid = [dataset.name(n) for n in dataset.indices("valid")]
     assert valid and all(name.startswith("train") for name in valid)
     assert len(dataset.indices("train")) == 60 - len(valid)
+
+
+def labelled(labels, without="targetdata"):
+    """The sequences with a label file, and without what contains a word."""
+    files = {name: c for name, c in sequences().items() if without not in name}
+    return files | {"trainlabels.txt": labels, "testlabels.txt": b"7\n" * 12}
+
+
+def test_label_files_give_classes_where_target_files_do_not(tmp_path):
+    dataset = prepared(write(tmp_path, labelled(b"3\r\n" * 60)))
+    assert [dataset.text(n) for n in dataset.indices("train")[:3]] == ["3"] * 3
+    assert dataset.text(int(dataset.indices("test")[0])) == "7" and len(dataset) == 72
+
+
+def test_label_and_target_files_have_to_agree(tmp_path):
+    dataset = prepared(write(tmp_path, labelled(b"3\n" * 60, without="points")))
+    assert "two classes (3 in target data, another one in the label file)" not in dataset.report()
+    assert len(dataset) == 7 and "two classes" in dataset.report()  # 6 and the 7 of the test
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (b"1\n" * 59, "trainlabels.txt has 59 labels for 60 digits; there must be one a line"),
+        (b"1\n" * 59 + b"11\n", "trainlabels.txt: a label that is not a digit.*line 60"),
+    ],
+)
+def test_labels_that_do_not_fit_are_an_error(tmp_path, labels, message):
+    write(tmp_path, labelled(labels))
+    with pytest.raises(DataError, match=message):
+        prepared(tmp_path)
 
 
 def test_the_archive_goes_before_files(tmp_path):
