@@ -132,9 +132,11 @@ class TrainingCheckpoint:
         initial = self.optimizer_step.model.initial_state(1)
         for carried, rows in zip(training["states"], training["rows"], strict=True):
             if carried is not None:
-                several = {name: value[[0] * len(rows)] for name, value in initial.items()}
+                # Without memory: a file can claim more rows than it stores.
+                count = len(rows)
+                several = {name: one.expand(count, *one.shape[1:]) for name, one in initial.items()}
                 like(carried, several, f"{key}.states")
-                like(rows, torch.arange(len(rows)), f"{key}.rows")
+                like(rows, torch.tensor(0).expand(count), f"{key}.rows")
         saved_progress = training["progress"]
         progress = self.state.progress = filled(Progress, saved_progress)
         progress.epoch_pass = min(progress.epoch_pass, saved_progress["data_pass"])

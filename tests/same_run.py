@@ -14,10 +14,9 @@ def differences(first: Any, second: Any, where: str = "") -> list[str]:
     if isinstance(first, dict) and isinstance(second, dict):
         if first.keys() != second.keys():
             return [f"{where}: {first.keys() ^ second.keys()}"]
-        ignored = {*TIMES, "event_sizes"}
         return [
             place
-            for name in first.keys() - ignored
+            for name in first.keys() - TIMES
             for place in differences(first[name], second[name], f"{where}.{name}")
         ]
     if isinstance(first, list | tuple) and isinstance(second, list | tuple):

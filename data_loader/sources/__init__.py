@@ -1,7 +1,7 @@
 """Formats of recorded ink, one file each, and what they share.
 
 A new format is one file with one class, a `SourceDataset` that has a `kind` and a `title`, finds
-its files (`find`) and yields a `Sample` or a `Rejected` for each piece of writing (`read`): copy
-`UnipenDataset`, and name yours in data_loader/__init__.py, from where configs have it. For ink
+its files (`find`) and yields a `Sample` or a `Fault` for each piece of writing in one (`_parse`):
+copy `UnipenDataset`, and name yours in data_loader/__init__.py, from where configs have it. For ink
 outside of a dataset, such as primers, `ink_files` detects the format of a file by its content.
 """

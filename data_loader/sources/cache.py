@@ -171,7 +171,7 @@ def _load(file: Path, strict: bool) -> Found | None:
             found = unpack(arrays)
     except (FileNotFoundError, PermissionError, NotADirectoryError):
         return None
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+    except (OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile):
         logger.warning("the cache %s is damaged and will be rebuilt", file)
         return None
     if strict:

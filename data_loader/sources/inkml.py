@@ -84,9 +84,8 @@ def parse(
     try:
         # A text is used unchanged, whatever encoding the file declares.
         root = xml_tree(content if encoding is None else content.decode(encoding), "ink")
-    except UnicodeDecodeError as error:
-        byte = f"byte 0x{content[error.start]:02x} at {error.start:,}"
-        raise Fault(f"not {encoding} text", byte) from None
+    except UnicodeError as error:
+        raise Fault(f"not {encoding} text", str(error)) from None
     form, groups, inner = _format(root), [*_annotated(root)], root.findall("traceGroup")
     if level == "annotated":
         level = "group" if len(groups) > 1 and not _annotation(root, TRUTHS) else "file"

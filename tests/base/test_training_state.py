@@ -80,6 +80,7 @@ del_ = object()
         (("sums", "seconds"), "x", "training.sums.seconds = 'x': a number"),
         (("batches",), math.nan, "training.batches = nan: a whole number"),
         (("rows", 1), None, "does not fit"),
+        (("rows", 1), torch.tensor([0]).expand(2**40), "a tensor (1099511627776, 4)"),
         (("states", 1, "hidden"), torch.zeros(1, 5), "hidden = a tensor (1, 5): a ten"),
         (("states", 1), {}, "training.states.hidden is missing"),
         (("metrics", 0, "sum"), torch.zeros(2), "metrics.sum = a tensor (2,): a tens"),

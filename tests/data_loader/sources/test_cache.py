@@ -123,12 +123,14 @@ def test_a_full_disk_is_an_error_that_leaves_nothing(tmp_path, monkeypatch, call
     assert not files(tmp_path)
 
 
-@pytest.mark.parametrize("keep", [0, 10, 0.5, -1])
+@pytest.mark.parametrize("keep", [0, 10, 0.5, -1, "kind of compression"])
 def test_a_damaged_cache_is_rebuilt(tmp_path, caplog, keep):
     file = cache_of(tmp_path)
     data = bytearray(file.read_bytes())
     if keep == 0.5:
         data[len(data) // 2] ^= 1
+    elif keep == "kind of compression":
+        data[data.index(b"PK\1\2") + 10] = 99
     else:
         del data[keep:]
     file.write_bytes(data)

@@ -59,6 +59,8 @@ def test_lines_and_texts_are_paired_and_turned_downwards(tmp_path):
     assert not np.signbit(dataset.ink(0)).any() or (dataset.ink(0) < 0).any()
     assert "6 samples" in dataset.report()
     assert len(prepared(tmp_path / "strokes.npy")) == 6
+    other = (tmp_path / "sentences.txt").rename(tmp_path.parent / f"{tmp_path.name}.txt")
+    assert prepared(tmp_path, texts=str(other), strict=True).text(3) == "text 3"
 
 
 @pytest.mark.parametrize("protocol", [3, 4])  # of all versions of numpy for Python 3
