@@ -122,15 +122,20 @@ def compare(arguments: argparse.Namespace) -> None:
     arguments.output.make()
     count, text = arguments.num_samples or ROW, (arguments.text or [PANGRAM])[0]
     seeds, rows, captions = range(arguments.seed, arguments.seed + count), [], []
+    needs_text = False
     for name in arguments.resume:
         writer = options.load(name, arguments, to="write")
         sampling, texts = options.sampling_of(arguments, writer), None
         if writer.model.needs_text:
-            texts = options.known(writer.model.alphabet, [text] * count, arguments.skip_unknown)
+            needs_text = True
+            skip = arguments.skip_unknown or not arguments.text
+            texts = options.known(writer.model.alphabet, [text] * count, skip)
         lines = writer.write_lines(texts, seeds, sampling, progress=True)
         rows.append([line.ink for line in lines])
         captions.append(f"{name} · {sum(line.ended for line in lines)} of {count} ended")
         print(captions[-1])
+    if arguments.text and not needs_text:
+        raise UserError("none of the networks takes a text: --text is for conditional ones")
     widths = [right - left for row in rows for left, _, right, _ in map(bounds, row)]
     # A quantile, so that one runaway line does not push all others apart.
     pitch = 1.3 * float(np.quantile(widths, 0.9)) or 1.0

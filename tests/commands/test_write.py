@@ -285,6 +285,8 @@ def test_a_sheet_has_a_row_for_each_network(tmp_path, capsys):
     assert f"{paths[1]} · 4 of 4 ended\n" in printed
     assert "sheet.png  (2 rows of 4, seeds from 5)" in printed
     assert of_colour(tmp_path / "out" / "sheet.png", INK) > 500
+    with pytest.raises(UserError, match="none of the networks takes a text"):
+        use("write", "-r", *paths, *words, "--text", "a")
 
 
 def test_a_squared_error_has_no_density_to_sharpen(tmp_path):
