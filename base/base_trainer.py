@@ -7,6 +7,7 @@ import shlex
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import astuple
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
@@ -312,10 +313,13 @@ class BaseTrainer(ABC):
         self.check()
         self._sequences = sum(map(len, self.train_loader.sampler_of_batches.batches(0)))
         distributed.broadcast_tensors([*self.model.parameters(), *self.model.buffers()])
-        with self.run_log.opened(self.checkpoint, self.seed, weights_from):
-            left = "resume"
+        with ExitStack() as stack:
+            left = None
             try:
                 with self._stop:  # Inside, a Ctrl-C waits until the state can be saved.
+                    opened = self.run_log.opened(self.checkpoint, self.seed, weights_from)
+                    stack.enter_context(opened)
+                    left = "resume"
                     try:
                         self._train_epochs()
                     finally:

@@ -21,6 +21,8 @@ MAX_BYTES = 64 * MEBIBYTE
 """Limit on the bytes of a file, unless an option says otherwise."""
 MAX_UNPACKED = 4096 * MEBIBYTE
 """Limit on the bytes of an archive, unpacked (assumed: the largest known has a tenth of that)."""
+MAX_MEMBERS = 500_000
+"""Limit on the members of an archive (assumed; MNIST strokes have 350,000)."""
 
 
 def read_file(file: Path, most: int) -> bytes:
@@ -158,7 +160,9 @@ def _members(
             raw.seek(0)
             stream = _Bounded(gzip.GzipFile(fileobj=raw) if zipped else raw)
             with tarfile.open(fileobj=stream, mode="r|", tarinfo=_Header) as tar:
-                for member in tar:
+                for number, member in enumerate(tar):
+                    if number >= MAX_MEMBERS:
+                        raise tarfile.ReadError(f"more than {MAX_MEMBERS:,} members")
                     tar.members = []  # else it keeps them all
                     stream.need(member.size)  # else tarfile looks for its end without one
                     bar.update(raw.tell() - bar.n)
