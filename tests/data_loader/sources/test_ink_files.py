@@ -167,7 +167,6 @@ def test_digits_find_their_classes_beside_them(tmp_path, caplog):
         "trainimg-0-targetdata.txt": ink_formats.target(4),
         "trainimg-0-points.txt": b"x,y\n",
         "trainimg-10-inputdata.txt": digit,
-        "trainlabels.txt": b"3\n",
         "trainimg-9-inputdata.txt": digit,
         "trainimg-9-targetdata.txt": ink_formats.target(9),
         "testimg-1-inputdata.txt": digit,
