@@ -12,6 +12,7 @@ from base.pretrained import STYLE, style_file, style_of
 from commands import options, page_text, primer_options
 from commands.options import Parser, number, require, typed
 from utils.checks import UserError
+from utils.files import write_text
 from utils.page.page import Page, Pen
 from utils.page.paper import DPI, RULINGS, SIZES, Paper, check_pixels, size
 
@@ -351,9 +352,9 @@ def save_page(arguments: argparse.Namespace, path: Path, page: Page, title: str)
 
         write_page_json(path, page)
     else:
-        from utils.page.svg import write_svg
+        from utils.page.svg import to_svg
 
-        write_svg(path, page, title, speed_widths=nib, animate=arguments.animate)
+        write_text(path, to_svg(page, title, speed_widths=nib, animate=arguments.animate))
 
 
 def report(arguments: argparse.Namespace, found: Sequence[Any]) -> None:

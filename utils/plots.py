@@ -224,11 +224,12 @@ def lines_figure(
     """Return the figure of lines of ink under each other; see `draw_lines`."""
     texts = [""] * len(inks) if texts is None else texts
     primers = [0] * len(inks) if primers is None else primers
-    widths = extents(inks)[:, 0]
+    sizes = extents(inks)
+    widths = sizes[:, 0]
     letter = float(np.median([x_height(ink) for ink in inks]))
     # One scale for all, so that hands can be compared; only a runaway line is drawn smaller.
     scale = min(LETTER / letter, WIDTH / max(float(np.median(widths)), letter))
-    scales = np.minimum(scale, 1.5 * WIDTH / np.maximum(extents(inks).max(axis=1), letter))
+    scales = np.minimum(scale, 1.5 * WIDTH / np.maximum(sizes.max(axis=1), letter))
     width = max(float((widths * scales).max()), MIN_WIDTH if any(texts) else 0.0)
     paper, y, gap = Paper(), MARGIN, max(1.5 * letter * scale, 0.12)
     for ink, text, primed, own in zip(inks, texts, primers, scales, strict=True):
@@ -239,16 +240,6 @@ def lines_figure(
             below = y - gap + CAPTION_GAP
             y = below + paper.caption(text, MARGIN, below, width) + gap
     return paper.cut(width + 2 * MARGIN, y - gap + MARGIN)
-
-
-def draw_sheet(
-    path: str | PathLike[str],
-    inks: Sequence[np.ndarray],
-    texts: Sequence[str],
-    faults: Sequence[str],
-) -> None:
-    """Write many lines of ink in columns as a PNG; see `sheet_figure`."""
-    write_png(path, sheet_figure(inks, texts, faults))
 
 
 def sheet_figure(inks: Sequence[np.ndarray], texts: Sequence[str], faults: Sequence[str]) -> Figure:
@@ -334,10 +325,10 @@ def _map_over_ink(
     """Return a figure of a map `(labels, steps)`, and below it the ink, whose shade changes with
     each of `moves`, and the caption."""
     rows, steps = values.shape
-    points, letter, (wide, _) = to_points(ink), x_height(ink), extents([ink])[0]
+    points, letter, (wide, high) = to_points(ink), x_height(ink), extents([ink])[0]
     width = min(max(4.0, steps / 100, rows * 0.22), 16.0)
     height = min(max(rows * 0.145, 1.0), 30.0)
-    scale = min(width / max(extents([ink]).max(), letter), 3 * LETTER / letter)
+    scale = min(width / max(wide, high, letter), 3 * LETTER / letter)
     paper, left, top = Paper(), MARGIN + 0.2, MARGIN + 0.35
     axes = paper.map((left, top, width, height), values, xlim=(0, steps), vmax=vmax)
     axes.set_yticks(range(rows), ["␣" if label == " " else label for label in labels])

@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 
 from utils.checks import UserError
+from utils.files import write_text
 from utils.ink import to_points
 from utils.page.inkml import write_inkml
 from utils.page.page import page_of_line
-from utils.page.svg import to_svg, write_svg
+from utils.page.svg import to_svg
 
 
 @dataclass
@@ -73,8 +74,7 @@ class Line:
         """
         suffix = Path(path).suffix.lower()
         if suffix == ".svg":
-            page = page_of_line(self.written)
-            write_svg(path, page, self.title, description=self.description)
+            write_text(path, self._repr_svg_())
         elif suffix == ".inkml":
             write_inkml(path, self.written, self.title)
         elif suffix == ".png":

@@ -169,14 +169,6 @@ class MixtureNetwork(BaseModel):
         """Return the usual factors of the offsets that are expected in x and y, see `sample`."""
         return 1.0 - self.stretch * math.expm1(-2.0 * bias), 1.0
 
-    def next_point(self, raw: Tensor) -> Mixture | PointEstimate:
-        """Return the prediction that the output layer's numbers `(..., any)` describe."""
-        if self.head == "regression":
-            return PointEstimate.from_parameters(raw, self.end_of_sequence)
-        return Mixture.from_parameters(
-            raw, self.min_scales, self.max_correlation, self.end_of_sequence
-        )
-
     def extend_state_dict(
         self, state_dict: Mapping[str, Tensor], vocab_size_before: int | None = None
     ) -> dict[str, Tensor]:

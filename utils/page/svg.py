@@ -1,11 +1,10 @@
 """SVG: pages in millimetres, for browsers and pen plotters; also written as one watches (SMIL)."""
 
-from os import PathLike
 from xml.sax.saxutils import escape
 
 import numpy as np
 
-from utils.files import XML_FORBIDDEN, write_text
+from utils.files import XML_FORBIDDEN
 from utils.ink import path_along
 from utils.page.layers import DECIMALS, curves, layers, sampled, segment_periods
 from utils.page.nib import outlines
@@ -20,23 +19,21 @@ LENGTH_STEPS = 8
 """Chords by which the length of a segment is measured (assumed)."""
 
 
-def write_svg(
-    path: str | PathLike[str],
+def to_svg(
     page: Page,
     title: str = "",
     *,
     description: str = "",
     speed_widths: bool = False,
     animate: float | None = None,
-) -> None:
-    """Write a page as an SVG in millimetres.
+) -> str:
+    """Return the text of an SVG of a page, in millimetres.
 
     Every pen is a layer (of Inkscape, by which the programs of the AxiDraw and vpype know them as
     well), the printed ruling the first, and every stroke one `<path>` in the order of writing:
     cubic curves whose end points are the points. A dot is a short line, so that plotters draw it.
 
     Args:
-        path: the file, whose folder exists.
         page: what to write.
         title, description: any text; none if empty.
         speed_widths: outlines of the strokes, thinner where the pen is fast; for screens only.
@@ -47,41 +44,29 @@ def write_svg(
     Raises:
         UserError: if ink leaves the sheet.
     """
-    text = to_svg(page, title, description=description, speed_widths=speed_widths, animate=animate)
-    write_text(path, text)
-
-
-def to_svg(
-    page: Page,
-    title: str = "",
-    *,
-    description: str = "",
-    speed_widths: bool = False,
-    animate: float | None = None,
-) -> str:
-    """Return the text of the SVG; see `write_svg`."""
-    size = f"{_number(page.width)} {_number(page.height)}".split()
+    width, height = _number(page.width), _number(page.height)
     lines = [
         '<?xml version="1.0" encoding="UTF-8"?>',
         '<svg xmlns="http://www.w3.org/2000/svg" '
         'xmlns:inkscape="http://www.inkscape.org/namespaces/inkscape" '
-        f'width="{size[0]}mm" height="{size[1]}mm" viewBox="0 0 {size[0]} {size[1]}">',
+        f'width="{width}mm" height="{height}mm" viewBox="0 0 {width} {height}">',
     ]
     lines += [f"<title>{_escaped(title)}</title>"] if title else []
     lines += [f"<desc>{_escaped(description)}</desc>"] if description else []
     animated = {} if animate is None else _animated(page, animate)
     for layer in layers(page):
-        colour, width = layer.pen.colour, _number(layer.pen.width)
+        colour = layer.pen.colour
         look = (
-            f'fill="none" stroke="{colour}" stroke-width="{width}" '
+            f'fill="none" stroke="{colour}" stroke-width="{_number(layer.pen.width)}" '
             'stroke-linecap="round" stroke-linejoin="round"'
         )
-        drawn = [f'<path d="{_path_data(curves(stroke))}"/>' for stroke in layer.strokes]
         if speed_widths and not layer.printed:
             look, shapes = f'fill="{colour}"', [one for row in layer.rows for one in outlines(row)]
             drawn = [f'<path d="M{" ".join(map(_number, one.flat))}Z"/>' for one in shapes]
         elif animated and not layer.printed:
             look, drawn = f'{look} stroke-dasharray="{DASH}"', animated[layer.pen]
+        else:
+            drawn = [f'<path d="{_path_data(curves(stroke))}"/>' for stroke in layer.strokes]
         label = _escaped(layer.label)
         lines += [f'<g inkscape:groupmode="layer" inkscape:label="{label}" {look}>', *drawn, "</g>"]
     return "\n".join([*lines, "</svg>", ""])

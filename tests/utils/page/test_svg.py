@@ -9,7 +9,7 @@ import pytest
 from utils.ink import bezier, bounds, from_strokes
 from utils.page.page import LETTER, Page, Pen, Row, page_of_line
 from utils.page.pen import PEN
-from utils.page.svg import JUMP_SPEED, to_svg, write_svg
+from utils.page.svg import JUMP_SPEED, to_svg
 
 vpype = pytest.importorskip("vpype", reason="vpype is not there for this Python")
 vpype_cli = pytest.importorskip("vpype_cli")
@@ -41,6 +41,10 @@ def plotted(path):
     """The layers that vpype finds in a file, by number, and the sheet's size in millimetres."""
     document = vpype.read_multilayer_svg(str(path), quantization=0.05 / MM)
     return document.layers, tuple(side * MM for side in document.page_size)
+
+
+def write_svg(path, *arguments, **options):
+    path.write_text(to_svg(*arguments, **options), encoding="utf-8")
 
 
 def ends(lines):
