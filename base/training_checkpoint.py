@@ -116,11 +116,8 @@ class TrainingCheckpoint:
     def _load(
         self, checkpoint: Mapping[str, Any], source: Path, steps_per_epoch: int | None
     ) -> None:
-        training, key, generators = (
-            checkpoint.get("training"),
-            f"{source}: training",
-            random_state(),
-        )
+        training, key = checkpoint.get("training"), f"{source}: training"
+        generators = random_state()
         example = {
             "progress": asdict(SavedProgress()),
             "sums": asdict(Sums()),
