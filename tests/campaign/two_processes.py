@@ -6,14 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from base.checkpoint import checkpoints
-from tests.campaign.frame import Done, Family, Process, demand, run, start
+from tests.campaign.frame import Done, Family, demand, run, start
 from tests.campaign.tiny import (
     CONFIG,
     RUN,
     TRAIN,
     changed,
     check_no_traceback,
-    check_resumes,
     check_same,
     check_tidy,
     check_whole,
@@ -86,18 +85,7 @@ def started_twice(rng: random.Random, folder: Path) -> None:
     check_tidy(folder)
 
 
-def killed(rng: random.Random, folder: Path) -> None:
-    """Kill the process that holds a run: the next one may have it at once."""
-    whole = trained(changed(CONFIG, rng.choice(KINDS[:2])))
-    first: Process = start(TRAIN)
-    first.wait_for(lambda: checkpoints(RUN))
-    first.send(signal.SIGKILL)
-    first.wait()
-    check_resumes(whole)
-
-
 FAMILIES = [
     Family("two processes on one run", 30, resumed_twice),
     Family("two processes that start a run", 20, started_twice),
-    Family("a process after a killed one", 10, killed),
 ]

@@ -1,9 +1,8 @@
-"""A signal while a file is written: no temporary file is left, and what is said is true."""
+"""A signal while what was learned of a hand is saved: the program finishes as it says."""
 
 import json
 import random
 import shlex
-from collections.abc import Sequence
 from pathlib import Path
 
 from base.checkpoint import load_checkpoint
@@ -11,15 +10,13 @@ from data_loader import EmbeddedDataset
 from model import load
 from tests import tiny_config
 from tests.campaign import use
-from tests.campaign.disk import kill_at
-from tests.campaign.frame import Done, Family, demand, run
-from tests.campaign.signals import SIGNALS, check_ended
+from tests.campaign.frame import Family, demand, run
+from tests.campaign.interruptions import signalled_late
 from tests.campaign.tiny import (
     CONFIG,
     RUN,
     TRAIN,
     WRITER,
-    Whole,
     changed,
     check_no_traceback,
     check_tidy,
@@ -32,35 +29,7 @@ from tests.same_run import differences
 from trainer.own_hand import HandDataset, dataset, exam
 from utils.ink import strokes
 
-STYLE = ["experiments.py", "style", "make", "--ink", "ink.inkml", "--name", "a", "--output", "out"]
 LEARN = [*TRAIN, "-r", "writer.pth"]
-
-
-def signalled(words: Sequence[str], rng: random.Random, whole: Whole, part: str) -> Done:
-    """Send a signal to a program at a call on a file whose name contains `part`."""
-    number = rng.choice([n for n, call in enumerate(whole.calls) if part in Path(call).name])
-    one = rng.choice(SIGNALS)
-    done = run(words, hook=kill_at(number, after=False, signals=(one,)))
-    print(f"{one.name} at {whole.calls[number]}")
-    check_ended(done, [one])
-    demand(done.status == 0 or "error: interrupted" in done.output, "it does not say why it ended")
-    check_tidy(Path.cwd())
-    return done
-
-
-def while_used(rng: random.Random, folder: Path) -> None:
-    """Send a signal while a drawing, an exported network, scores or a style are written."""
-    what = rng.choice([*use.USES, "style"])
-    if what == "style":
-        whole, before = undisturbed("style", STYLE, use.give), {}
-        use.give()
-        signalled(STYLE, rng, whole, "")
-    else:
-        whole = use.used(what)
-        use.give()
-        before = use.give_older(what) if rng.random() < 0.5 else {}
-        signalled(use.USES[what], rng, whole, ".tmp")
-    use.check_products(before, whole)
 
 
 def give_hand() -> None:
@@ -94,7 +63,7 @@ def in_exam(rng: random.Random, folder: Path) -> None:
     without_reader()
     whole = undisturbed("hand", LEARN, give_hand)
     give_hand()
-    done = signalled(LEARN, rng, whole, ".hand.")
+    done = signalled_late(LEARN, rng, whole, ".hand.")
     check_whole(RUN)
     said = [line for line in done.output.splitlines() if line.startswith("to ")]
     demand(said == [f"to finish: python train.py -r {RUN}"], f"instead of how to finish: {said}")
@@ -110,6 +79,5 @@ def in_exam(rng: random.Random, folder: Path) -> None:
 
 
 FAMILIES = [
-    Family("late signals", 60, while_used),
     Family("late signals in the exam of a hand", 15, in_exam),
 ]
