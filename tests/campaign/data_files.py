@@ -113,77 +113,36 @@ def strokes(rng: random.Random) -> Strokes:
     ]
 
 
-# What is put in the place of a number, or anywhere, in a text.
-NUMBERS = (
-    *(
-        "nan",
-        "inf",
-        "-Infinity",
-        "1e400",
-        "-1e308",
-        "3e38",
-        "9" * 400,
-        "9" * 5000,
-        "1e-400",
-        "0x1F",
-    ),
-    *("1_000", "+-3", "1.5.2", "", "1e", "\u0661\u0662", "1,5", "#FF", "T", "*", "'3", '"4', "!5"),
-    *("2147483648", "-9223372036854775809", "1" + "0" * 18, "--", "e9", ".", "999999999", "\x00"),
-)
-PIECES = (
-    *("<", ">", "&", "&amp;", "&#0;", "&#xD800;", "<!--", "]]>", "<![CDATA[", "<?x?>", "</ink>"),
-    *("<trace>", "<traceGroup>", "<Stroke>", '<Point x="1" y="2" time="3"/>', "{", "[", '"', "\\"),
-    *(
-        "\ufeff",
-        "\x00",
-        "\r",
-        "\x1b[2J",
-        "\u2028",
-        "\ud800",
-        ".PEN_DOWN\n",
-        ".PEN_UP\n",
-        ".COORD X\n",
-    ),
-    *(
-        '.SEGMENT DIGIT 0-999999999 ? "1"\n',
-        ".INCLUDE /etc/passwd\n",
-        ".COORD Y X Y X\n",
-        "\n" * 50,
-    ),
-    *('<channel name="X"/>', '<traceView traceDataRef="#a"/>', '<annotation type="truth">', "NaN"),
-    *('<traceFormat><channel name="T"/><channel name="Y"/><channel name="X"/></traceFormat>', ","),
-)
+ODD = json.loads(Path(__file__).with_name("odd_text.json").read_text())
+"""What is put in the place of a number, and anywhere."""
 ENCODINGS = ("utf-16", "utf-32", "utf-8-sig", "latin-1", "utf-7", "cp037")
 
 
 def damaged_text(rng: random.Random, content: bytes) -> bytes:
     """Return the content of a text file with something wrong that its format knows."""
     text = content.decode("utf-8", "surrogateescape")
-    kind = rng.randrange(9)
-    if kind <= 2 and (numbers := list(re.finditer(r"[-+]?\d+(?:\.\d+)?", text))):
+    kind = rng.choice(
+        ("number", "number", "number", "part", "part", "piece", "word", "bomb", "code")
+    )
+    if kind == "number" and (numbers := list(re.finditer(r"[-+]?\d+(?:\.\d+)?", text))):
         found = rng.choice(numbers)
-        text = text[: found.start()] + rng.choice(NUMBERS) + text[found.end() :]
-    elif kind == 3:  # lines and elements leave, come twice, or come often
-        parts = re.split(r"(?<=>)|(?<=\n)|(?<=,)", text)
-        place = rng.randrange(len(parts))
-        parts[place] *= rng.choice((0, 0, 2, 50, 20_000))
-        text = "".join(parts)
-    elif kind == 4:
+        text = text[: found.start()] + rng.choice(ODD["numbers"]) + text[found.end() :]
+    elif kind == "part":  # lines and elements leave, change places, come twice, or come often
         parts = re.split(r"(?<=>)|(?<=\n)|(?<=,)", text)
         one, other = rng.randrange(len(parts)), rng.randrange(len(parts))
-        parts[one], parts[other] = parts[other], parts[one]
+        parts[one], parts[other] = parts[other], parts[one] * rng.choice((0, 1, 1, 2, 50, 20_000))
         text = "".join(parts)
-    elif kind == 5:
+    elif kind == "piece":
         place = rng.randrange(len(text) + 1)
-        text = text[:place] + rng.choice(PIECES) * rng.choice((1, 1, 3, 3000)) + text[place:]
-    elif kind == 6:
+        text = text[:place] + rng.choice(ODD["pieces"]) * rng.choice((1, 1, 3, 3000)) + text[place:]
+    elif kind == "word":
         words = re.findall(r"[A-Za-z]{2,}", text) or ["x"]
         old, new = rng.choice(words), rng.choice((*words, "", "x" * 100_000, "\u00e9", "UTF-16"))
         text = text.replace(old, new, rng.choice((1, -1)))
-    elif kind == 7:
+    elif kind == "bomb":
         body = text.split("?>\n", 1)[-1]
         text = BOMB + body.replace("1", "&i;", 1)
-    else:
+    elif kind == "code":
         return text.encode(rng.choice(ENCODINGS), "replace")
     return text.encode("utf-8", "surrogatepass" if rng.random() < 0.5 else "replace")
 
@@ -197,58 +156,30 @@ def damaged_json(rng: random.Random, content: bytes) -> bytes:
     return json.dumps(values, skipkeys=True).encode()
 
 
-def odd_elements(rng: random.Random) -> list[Any]:
-    """Return what an array of lines may hold and should not."""
-    line = ink_formats.rows(strokes(rng))[:, [2, 0, 1]]
-    column, row = rng.randrange(3), rng.randrange(len(line))
-    spoilt = line.astype(np.float64)
-    spoilt[row, column] = rng.choice((np.nan, np.inf, 1e38, 1e300, -1.0, 0.5, 2.0))
-    return [
-        spoilt,
-        spoilt,
-        line.astype(rng.choice(("f2", "f8", "i1", "i8", "u8", "?", ">f4", "c16", "U5", "S3", "O"))),
-        line.T,
-        line[None],
-        line[:, :2],
-        line[:1],
-        line[:0],
-        np.zeros((POINTS + 1, 3)),
-        line.tolist(),
-        np.array(None),
-        None,
-        "x",
-        10**400,
-        {"x": line},
-        Call(),
-    ]
+DTYPES = ("f2", "f8", "i1", "i8", "u8", "?", ">f4", "c16", "U5", "S3", "O")
 
 
 def odd_arrays(rng: random.Random, content: bytes) -> bytes:
     """Return stroke arrays with something wrong in their elements, pickle or header."""
+    line = ink_formats.rows(strokes(rng))[:, [2, 0, 1]]
+    spoilt = line.astype(np.float64)
+    number = rng.choice((np.nan, np.inf, 1e38, 1e300, -1.0, 0.5, 2.0))
+    spoilt[rng.randrange(len(line)), rng.randrange(3)] = number
+    arrays = [spoilt, spoilt, line.astype(rng.choice(DTYPES)), line.T, line[None], line[:, :2]]
+    arrays += [line[:1], line[:0], np.zeros((POINTS + 1, 3)), np.array(None)]
     kind = rng.randrange(4)
     if kind == 0:
-        lines = [rng.choice(odd_elements(rng)) for _ in range(rng.randint(1, 3))]
-        array = np.empty(len(lines), dtype=object)
-        for number, line in enumerate(lines):
-            array[number] = line
-        stream = io.BytesIO()
-        np.save(stream, array)
-        return stream.getvalue()
+        others = [line.tolist(), None, "x", 10**400, {"x": line}, Call()]
+        array = np.empty(rng.randint(1, 3), dtype=object)
+        for place in range(len(array)):
+            array[place] = rng.choice([*arrays, *others])
+        return ink_formats.saved(array)
     if kind == 1:  # one array named many times
-        line = ink_formats.rows(strokes(rng))[:, [2, 0, 1]]
         return ink_formats.arrays([line] * rng.choice((3, 1000, 100_000)))
     if kind == 2:
         shape = rng.choice((b"(10**12,)", b"(999999999999,)", b"(-1,)", b"()", b"(3, 4)", b"None"))
         return re.sub(rb"\(\d+,\)", shape, content, count=1)
-    stream = io.BytesIO()
-    array = rng.choice(odd_elements(rng)[:10])
-    np.save(stream, np.asarray(array, dtype=None if isinstance(array, np.ndarray) else object))
-    return stream.getvalue()
-
-
-def bomb(size: int) -> bytes:
-    """Return zeros, zipped."""
-    return gzip.compress(bytes(size), 1)
+    return ink_formats.saved(rng.choice(arrays))
 
 
 def odd_archive(rng: random.Random, files: dict[str, bytes]) -> bytes:
@@ -286,7 +217,9 @@ def odd_archive(rng: random.Random, files: dict[str, bytes]) -> bytes:
         if kind == 3:
             content = damaged(rng, content)
         elif kind == 4:
-            content += rng.choice((bomb(200 * MEBIBYTE), b"\x00" * 100, b"not zipped", content))
+            content += rng.choice(
+                (gzip.compress(bytes(200 * MEBIBYTE), 1), b"\x00" * 100, b"not zipped", content)
+            )
     return content
 
 
@@ -294,17 +227,8 @@ def _odd_member(rng: random.Random, info: tarfile.TarInfo, content: bytes) -> by
     """Change the header of a member, and return its content."""
     kind = rng.randrange(5)
     if kind == 0:
-        outside = (
-            "../../",
-            "/",
-            "/tmp/",
-            "C:/",
-            "..\\..\\",
-            "a/../../",
-            "\x1b[31m/",
-            "x" * 300_000,
-        )
-        info.name = rng.choice(outside) + info.name
+        outside = ["../../", "/", "/tmp/", "C:/", "..\\..\\", "a/../../", "\x1b[31m/"]
+        info.name = rng.choice([*outside, "x" * 300_000]) + info.name
     elif kind == 1:
         kinds = (tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.FIFOTYPE, b"S", b"Z")
         info.type, info.linkname = rng.choice((*kinds, tarfile.DIRTYPE)), "/etc/passwd"
@@ -335,12 +259,7 @@ def file_of(rng: random.Random, form: str) -> bytes:
         return ink_formats.unipen("0123456789"[: rng.randint(1, 10)], strokes(rng))
     if form == "own":
         return ink_formats.own([("hello", strokes(rng)) for _ in range(rng.randint(1, 3))])
-    makers = {
-        "IAM-OnDB": ink_formats.iam,
-        "InkML": ink_formats.inkml,
-        "MNIST strokes": ink_formats.mnist,
-    }
-    return makers[form](strokes(rng))
+    return getattr(ink_formats, form.lower().partition("-")[0].partition(" ")[0])(strokes(rng))
 
 
 OWN_DAMAGE = {"stroke arrays": odd_arrays, "own": damaged_json}

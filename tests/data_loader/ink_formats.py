@@ -51,6 +51,11 @@ def arrays(lines=(STROKES,)):
     for number, line in enumerate(lines):
         upwards = np.float32([1, 1, -1])
         array[number] = line if isinstance(line, np.ndarray) else rows(line)[:, [2, 0, 1]] * upwards
+    return saved(array)
+
+
+def saved(array):
+    """Return the file of an array."""
     stream = io.BytesIO()
     np.save(stream, array)
     return stream.getvalue()
