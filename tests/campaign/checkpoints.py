@@ -117,16 +117,13 @@ def other_members(rng: random.Random, content: Content) -> bytes:
     elif kind == 1:
         files.append((name, rng.choice((inside, damaged(rng, inside), b""))))
     elif kind == 2:
-        return packed(
-            files, rng.choice((zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA))
-        )
+        methods = (zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
+        return packed(files, rng.choice(methods))
     elif kind == 3:
         files[place] = (rng.choice(("../../x", "/tmp/x", " ", "x" * 60_000, "\u00e9\n")), inside)
     elif kind == 4:
-        root = files[0][0].split("/")[0]
-        files.append(
-            (f"{root}/{rng.choice(('byteorder', 'version', '.data/serialization_id'))}", b"big")
-        )
+        added = rng.choice(("byteorder", "version", ".data/serialization_id"))
+        files.append((f"{files[0][0].split('/')[0]}/{added}", b"big"))
     else:
         files = [(name.split("/", 1)[1], inside) for name, inside in files]
     return packed(files)
@@ -181,18 +178,11 @@ def odd_tensor(rng: random.Random, content: Content) -> Content:
     weights = dict(content["state_dict"])
     name = rng.choice(list(weights))
     if rng.random() < 0.25:
-        holder, key = rng.choice(
-            (
-                (content, "alphabet"),
-                (content, "normalisation"),
-                (content["normalisation"], "std"),
-                (content["config"], "name"),
-                (content["config"]["arch"]["args"], "hidden_size"),
-                (content, "metrics"),
-                (content, "epoch"),
-                (content, "extra"),
-            )
-        )
+        holders = [
+            (content, name) for name in ("alphabet", "normalisation", "metrics", "epoch", "x")
+        ]
+        holders += [(content["normalisation"], "std"), (content["config"], "name")]
+        holder, key = rng.choice([*holders, (content["config"]["arch"]["args"], "hidden_size")])
         holder[key] = other_tensor(rng, weights[name])
         return content
     weights[name] = other_tensor(rng, weights[name])
@@ -258,49 +248,18 @@ def odd_config(rng: random.Random, content: Content) -> Content:
 def odd_alphabet(rng: random.Random, content: Content) -> Content:
     """Characters that are none, too many, or twice."""
     many = [chr(n) for n in range(0x3400, 0x3400 + rng.choice((500, 50_000)))]
-    value = rng.choice(
-        (
-            *(
-                ["\ud800"],
-                ["a", "\ud800"],
-                ["a", "a"],
-                ["a"] * 10**6,
-                many,
-                "".join(many),
-                "x" * 10**6,
-            ),
-            *(
-                [["a"]],
-                [None],
-                ["ab" * 10**6],
-                [""],
-                {"a": 1},
-                ("a", "b"),
-                7,
-                True,
-                b"ab",
-                None,
-                [],
-            ),
-            *(
-                torch.zeros(5),
-                torch.zeros(1).expand(10**10),
-                [torch.zeros(3)],
-                ["\x1b", "\n", "\0"],
-            ),
-        )
-    )
+    values = [["\ud800"], ["a", "\ud800"], ["a", "a"], ["a"] * 10**6, many, "".join(many)]
+    values += [[["a"]], [None], ["ab" * 10**6], [""], ["\x1b", "\n", "\0"], "x" * 10**6]
+    values += [{"a": 1}, ("a", "b"), 7, True, b"ab", None, [], torch.zeros(5), [torch.zeros(3)]]
+    value = rng.choice([*values, torch.zeros(1).expand(10**10)])
     return content | {"alphabet": value}
 
 
 def odd_normalisation(rng: random.Random, content: Content) -> Content:
     """Means and deviations that are none."""
-    value = rng.choice(
-        (
-            *(10**400, -1, 0, float("nan"), float("inf"), 1e308, 1e-308, 5e-324, "1", "9" * 5000),
-            *(None, [], {}, True, torch.tensor(1.0), torch.zeros(1).expand(10**10), [[1.0]]),
-        )
-    )
+    values = [10**400, -1, 0, 1e308, 1e-308, 5e-324, "1", "9" * 5000, None, [], {}, True, [[1.0]]]
+    values += [float("nan"), float("inf"), torch.tensor(1.0), torch.zeros(1).expand(10**10)]
+    value = rng.choice(values)
     kind = rng.randrange(4)
     if kind == 0:
         return content | {"normalisation": value}
