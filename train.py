@@ -35,6 +35,7 @@ from base.device import resolve_device
 from base.pretrained import pretrained
 from base.random_state import seed_all
 from base.run_folder import RunFolder, versions
+from base.weight_noise import parameter_groups
 from commands import options
 from data_loader import HandwritingDataLoader
 from logger.logger import setup_logging
@@ -115,7 +116,8 @@ def train(arguments: argparse.Namespace) -> int:
         elif former:
             size = alphabet and len(alphabet)
             load_weights(model, former["state_dict"], path, vocab_size=size, grow=True)
-        optimizer = config.build("optimizer", model.to(device).parameters())
+        adaptive = settings.get("weight_noise") == "adaptive"
+        optimizer = config.build("optimizer", parameter_groups(model.to(device), adaptive))
         schedule = None
         if config.config["lr_scheduler"] is not None:
             steps = BaseTrainer.planned_steps(len(loader), settings)

@@ -6,11 +6,29 @@ description length of these Gaussians is added to the loss.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+
+def parameter_groups(model: nn.Module, adaptive: bool) -> list[dict[str, Any]]:
+    """Return what an optimiser trains: the weights and, if noise is adaptive, ln s of each.
+
+    A schedule has the same rate for both. What pulls weights towards zero (`lambd` is that of ASGD)
+    makes no sense for ln s.
+    """
+    groups: list[dict[str, Any]] = [{"params": list(model.parameters())}]
+    if adaptive:
+        log_stds = [
+            nn.Parameter(torch.zeros_like(weight))
+            for weight in model.parameters()
+            if weight.requires_grad
+        ]
+        groups.append({"params": log_stds, "weight_decay": 0.0, "lambd": 0.0})
+    return groups
 
 
 class WeightNoise:
@@ -25,23 +43,21 @@ class WeightNoise:
     and the prior that makes it least: mu_p = mean of mu_i,
     sigma_p^2 = mean of s_i^2 + (mu_i - mu_p)^2, over all weights of the network.
 
-    Attributes:
-        log_stds: the ln s of adaptive noise, one tensor for each of the weights; else empty.
-
     Args:
         model: the network; between steps it holds the weights without noise.
         std: standard deviation of the noise, or where it starts (Graves 2011, the paper: 0.075).
-        adaptive: whether it is learned.
+        log_stds: ln s of adaptive noise, one tensor for each weight, which are set here; else
+            empty.
     """
 
-    def __init__(self, model: nn.Module, std: float, adaptive: bool) -> None:
-        self.std, self.adaptive = std, adaptive
+    def __init__(self, model: nn.Module, std: float, log_stds: Sequence[Tensor] = ()) -> None:
+        self.std, self.log_stds = std, list(log_stds)
         self.weights = [weight for weight in model.parameters() if weight.requires_grad]
         self.count = sum(weight.numel() for weight in self.weights)
-        start = math.log(std)
-        learned = self.weights if adaptive else []
-        self.log_stds = [nn.Parameter(torch.full_like(weight, start)) for weight in learned]
         self._noise: list[Tensor] = []
+        with torch.no_grad():
+            for log_std in self.log_stds:
+                log_std.fill_(math.log(std))
 
     @contextmanager
     def applied(self) -> Iterator[None]:
@@ -89,7 +105,7 @@ class WeightNoise:
         Args:
             factor: the weight of KL in the loss.
         """
-        if not self.adaptive:
+        if not self.log_stds:
             return
         mean, variance = self.prior()
         for weight, log_std, noise in zip(self.weights, self.log_stds, self._noise, strict=True):

@@ -116,7 +116,7 @@ def test_adaptive_noise_adds_the_description_length(tmp_path, by_points):
         steps_per_epoch=1,
         epochs=1,
     )
-    assert trainer.optimizer_step.noise.adaptive
+    assert trainer.optimizer_step.noise.log_stds
     names = [name for name, _ in trainer.model.named_parameters()]
     means = [weight.detach().clone().requires_grad_() for weight in trainer.model.parameters()]
     log_stds = [

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.distributions import Normal, kl_divergence
 
-from base.weight_noise import WeightNoise
+from base.weight_noise import WeightNoise, parameter_groups
 
 
 @pytest.fixture
@@ -16,9 +16,14 @@ def model():
     return nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2)).double()
 
 
+def adaptive(model):
+    _, log_stds = parameter_groups(model, True)
+    return WeightNoise(model, 0.075, log_stds["params"])
+
+
 def widened(model):
     """Return adaptive noise of different widths."""
-    noise = WeightNoise(model, 0.075, adaptive=True)
+    noise = adaptive(model)
     with torch.no_grad():
         for log_std in noise.log_stds:
             log_std.add_(0.5 * torch.randn_like(log_std))
@@ -41,7 +46,7 @@ def test_fixed_noise_has_its_size_and_goes_away():
     torch.manual_seed(0)
     model = nn.Linear(200, 200)
     before = [weight.detach().clone() for weight in model.parameters()]
-    noise = WeightNoise(model, 0.1, adaptive=False)
+    noise = WeightNoise(model, 0.1)
     drawn = []
     for _ in range(2):
         with noise.applied():
@@ -54,7 +59,7 @@ def test_fixed_noise_has_its_size_and_goes_away():
 
 def test_weights_come_back_after_an_error(model):
     before = flat(model.parameters()).detach().clone()
-    with pytest.raises(ZeroDivisionError), WeightNoise(model, 1.0, adaptive=True).applied():
+    with pytest.raises(ZeroDivisionError), adaptive(model).applied():
         raise ZeroDivisionError
     assert torch.equal(flat(model.parameters()), before)
 
@@ -101,7 +106,7 @@ def test_noise_that_costs_nothing_grows_towards_the_prior():
     """Without a loss the posterior becomes the prior: every s goes to the spread of the means."""
     torch.manual_seed(0)
     model = nn.Linear(30, 30)
-    noise = WeightNoise(model, 0.075, adaptive=True)
+    noise = adaptive(model)
     optimizer = torch.optim.Adam([*noise.log_stds, *model.parameters()], lr=0.02)
     start = float(noise.divergence())
     for _ in range(200):

@@ -22,6 +22,7 @@ from base.base_model import BaseModel
 from base.base_trainer import BaseTrainer
 from base.random_state import seed_all
 from base.run_folder import RunFolder
+from base.weight_noise import parameter_groups
 from trainer.generation_trainer import GenerationTrainer
 
 TRAIN = range(13)
@@ -182,7 +183,8 @@ def make(
     seed_all(options["seed"])
     model = TinyModel(dropout)
     train_loader = TinyLoader(**(loader or {}))
-    built = getattr(torch.optim, optimizer)(model.parameters(), lr=lr)
+    groups = parameter_groups(model, options.get("weight_noise") == "adaptive")
+    built = getattr(torch.optim, optimizer)(groups, lr=lr)
     schedule = None
     if scheduler is not None:
         schedule = scheduler(built, BaseTrainer.planned_steps(len(train_loader), options))
