@@ -77,17 +77,17 @@ class CompiledStepper(Stepper):
         output = stretched(network.output, lines.stretch(network), network.normalisation)
 
         def cast(weight: Tensor) -> Tensor:
-            return weight.detach().to(products).contiguous()
+            return weight.detach().to(products)
 
         # What the library reads by its address must live as long.
         tensors = dict(
-            output_weights=library.pack_transposed(cast(output.weight)),
+            output_weights=library.pack(cast(output.weight).t()),
             output_bias=output.bias.to(torch.float32, copy=True),
         )
         if isinstance(layers[0], WindowedLayer):
             window, vocab_size = layers[0].window, layers[0].vocab_size
             self.components = len(window.bias) // 3
-            tensors["window_weights"] = library.pack_transposed(cast(window.weight))
+            tensors["window_weights"] = library.pack(cast(window.weight).t())
             tensors["window_bias"] = window.bias.to(torch.float32, copy=True)
         packed, biases, self.widths = [], [], []
         for layer in layers:

@@ -60,7 +60,7 @@ def _strided(name: str, gradient: Tensor) -> dict[str, Tensor | int]:
 
 
 class _Recurrence(torch.autograd.Function):
-    """The layer with its gradient.
+    """The layer with its gradient; without a window A, K and U are 0.
 
     Forward: the paper, eqs 7-11 without peepholes, and 46-53. Backward: eqs 56-60.
     """
@@ -70,140 +70,126 @@ class _Recurrence(torch.autograd.Function):
         ctx,
         dtype: torch.dtype,
         bound: float | None,
-        text: Tensor | None,
-        text_lengths: Tensor | None,
+        text: Tensor,
+        text_lengths: Tensor,
         inputs: Tensor,
         weight_input: Tensor,
         weight_hidden: Tensor,
         bias: Tensor,
         hidden: Tensor,
         cell: Tensor,
-        weight_window: Tensor | None,
-        window_weight: Tensor | None,
-        window_bias: Tensor | None,
-        window: Tensor | None,
-        kappa: Tensor | None,
+        weight_window: Tensor,
+        window_weight: Tensor,
+        window_bias: Tensor,
+        window: Tensor,
+        kappa: Tensor,
     ) -> Results:
-        (steps, batch, _), size = inputs.shape, hidden.shape[1]
-        parts = [part for part in (weight_hidden, weight_window, weight_input) if part is not None]
-        start, end = size, sum(part.shape[1] for part in parts)
+        (steps, batch, num_inputs), size = inputs.shape, hidden.shape[1]
+        vocab_size, components, places = window.shape[1], kappa.shape[1], text.shape[1] + 1
+        start = size + vocab_size  # of the inputs among the columns of the joint
+        end = start + num_inputs
         ones = weight_input.new_zeros(4 * size, 1 + (end + 1) % 2)
-        weight = torch.cat([part.to(dtype) for part in (*parts, ones)], 1)  # (4 H, J)
-        if window is not None:
-            start = size + window.shape[1]
+        weight = torch.cat((weight_hidden, weight_window, weight_input, ones), 1).to(dtype)
         # Zeros: products take pairs, and the last one of an odd hidden state reaches into what
         # follows, which must be a number.
         joint = torch.zeros(steps + 1, batch, weight.shape[1], dtype=dtype)
-        joint[0, :, :size] = hidden
+        joint[0, :, :start] = torch.cat((hidden, window), 1)
         joint[:-1, :, start:end] = inputs
         joint[:, :, end] = 1.0
-        cells = torch.empty(steps + 1, batch, size)
-        cells[0] = cell
+        cells, kappas = torch.empty(steps + 1, batch, size), torch.empty(steps + 1, *kappa.shape)
+        cells[0], kappas[0] = cell, kappa
         gates = torch.empty(steps, batch, 4 * size, dtype=dtype)
-        values, kappas, exponentials, phis = {}, None, None, None
-        if window is not None:
-            joint[0, :, size:start] = window
-            components = kappa.shape[1]
-            kappas = torch.empty(steps + 1, batch, components)
-            kappas[0] = kappa
-            exponentials = torch.empty(steps, batch, 3 * components)
-            phis = torch.empty(steps, batch, text.shape[1] + 1)
-            values = dict(
-                vocab_size=start - size,
-                components=components,
-                window_weights=library.pack_transposed(window_weight.to(dtype).contiguous()),
-                window_bias=window_bias.float().contiguous(),
-                kappas=kappas,
-                exponentials=exponentials,
-                phis=phis,
-                text=text,
-                text_lengths=text_lengths,
-                places=text.shape[1] + 1,
-            )
-        _call(
-            "forward",
-            dtype,
+        exponentials = torch.empty(steps, batch, 3 * components)
+        phis = torch.empty(steps, batch, places)
+        ctx.layer = dict(
             steps=steps,
             batch=batch,
             size=size,
+            inputs=num_inputs,
+            vocab_size=vocab_size,
+            components=components,
+            places=places,
             width=weight.shape[1],
+            bound=math.inf if bound is None else bound,
+        )
+        _call(
+            "forward",
+            dtype,
+            **ctx.layer,
             weights=library.pack_gates(weight),
             bias=bias.float().contiguous(),
+            window_weights=library.pack(window_weight.t().to(dtype)),
+            window_bias=window_bias.float().contiguous(),
+            text=text,
+            text_lengths=text_lengths,
             joint=joint,
             gates=gates,
             cells=cells,
-            **values,
+            kappas=kappas,
+            exponentials=exponentials,
+            phis=phis,
         )
-        ctx.bound, ctx.columns = bound, (size, start, end)
         saved = (joint, gates, cells, kappas, exponentials)
         ctx.save_for_backward(weight, window_weight, text, text_lengths, *saved)
-        hiddens, last_cell = joint[1:, :, :size], cells[-1].clone()
-        if window is None:
-            return hiddens, None, last_cell, None, None
         ctx.mark_non_differentiable(phis)
-        return hiddens, joint[1:, :, size:start], last_cell, kappas[-1].clone(), phis
+        # Copies of the last states, as those of all steps are large to be kept.
+        hiddens, windows = joint[1:, :, :size], joint[1:, :, size:start]
+        return hiddens, windows, cells[-1].clone(), kappas[-1].clone(), phis
 
     @staticmethod
     @once_differentiable
     def backward(
-        ctx, d_hiddens: Tensor, d_windows: Tensor | None, d_cell: Tensor, d_kappa: Tensor | None, _
+        ctx, d_hiddens: Tensor, d_windows: Tensor, d_cell: Tensor, d_kappa: Tensor, _
     ) -> tuple[Tensor | None, ...]:
         weight, window_weight, text, text_lengths, *saved = ctx.saved_tensors
         joint, gates, cells, kappas, exponentials = saved
-        (steps, batch, _), dtype, (size, start, end) = gates.shape, gates.dtype, ctx.columns
-        values = _strided("d_hiddens", d_hiddens)
-        d_cell = d_cell.clone(memory_format=torch.contiguous_format)
-        if text is not None:
-            components = kappas.shape[2]
-            d_kappa = d_kappa.clone(memory_format=torch.contiguous_format)
-            d_parameters = gates.new_empty(steps, batch, library.even(3 * components))
-            narrow = window_weight.to(dtype).contiguous()
-            values |= dict(
-                vocab_size=start - size,
-                components=components,
-                window_weights_backward=library.pack_columns(narrow, size),
-                kappas=kappas,
-                exponentials=exponentials,
-                d_parameters=d_parameters,
-                d_kappa=d_kappa,
-                text=text,
-                text_lengths=text_lengths,
-                places=text.shape[1] + 1,
-                **_strided("d_windows", d_windows),
-            )
+        (steps, batch, _), dtype, size = gates.shape, gates.dtype, cells.shape[2]
+        start, parameters = size + ctx.layer["vocab_size"], exponentials.shape[2]
+        end = start + ctx.layer["inputs"]
+        d_cell, d_kappa = (
+            one.clone(memory_format=torch.contiguous_format) for one in (d_cell, d_kappa)
+        )
         d_inputs = gates.new_empty(steps, batch, end - start) if ctx.needs_input_grad[4] else None
         d_gates, d_joint = torch.empty_like(gates), cells.new_empty(batch, start)
+        d_parameters = gates.new_empty(steps, batch, library.even(parameters))
         _call(
             "backward",
             dtype,
-            steps=steps,
-            batch=batch,
-            size=size,
-            inputs=end - start,
-            width=weight.shape[1],
-            bound=math.inf if ctx.bound is None else ctx.bound,
-            weights_backward=library.pack_columns(weight, start if d_inputs is None else end),
+            **ctx.layer,
+            weights_backward=library.pack(weight[:, : start if d_inputs is None else end]),
+            window_weights_backward=library.pack(window_weight.to(dtype)),
+            text=text,
+            text_lengths=text_lengths,
             gates=gates,
             cells=cells,
+            kappas=kappas,
+            exponentials=exponentials,
             d_inputs=d_inputs,
             d_gates=d_gates,
+            d_parameters=d_parameters,
             d_cell=d_cell,
+            d_kappa=d_kappa,
             d_joint=d_joint,
-            **values,
+            **_strided("d_hiddens", d_hiddens),
+            **_strided("d_windows", d_windows),
         )
         d_weight = gather(d_gates.flatten(0, 1), joint[:-1].flatten(0, 1))  # (4 H, J)
-        of_window = (None,) * 5
-        if text is not None:
-            d_parameters = d_parameters.flatten(0, 1)[:, : 3 * components]
-            of_window = (
-                d_weight[:, size:start],
-                gather(d_parameters, joint[1:].flatten(0, 1)[:, :size]),
-                d_parameters.sum(0, dtype=torch.float32),
-                d_joint[:, size:],
-                d_kappa,
-            )
-        d_weights = d_weight[:, start:end], d_weight[:, :size], d_weight[:, end]
-        return (*[None] * 4, d_inputs, *d_weights, d_joint[:, :size], d_cell, *of_window)
+        d_parameters = d_parameters.flatten(0, 1)[:, :parameters]
+        d_window_weight = gather(d_parameters, joint[1:].flatten(0, 1)[:, :size])
+        return (
+            *[None] * 4,
+            d_inputs,
+            d_weight[:, start:end],
+            d_weight[:, :size],
+            d_weight[:, end],
+            d_joint[:, :size],
+            d_cell,
+            d_weight[:, size:start],
+            d_window_weight,
+            d_parameters.sum(0, dtype=torch.float32),
+            d_joint[:, size:],
+            d_kappa,
+        )
 
 
 def run(
@@ -238,10 +224,11 @@ def run(
         ValueError: if there is not a text for each sequence, or a tensor is not on the CPU.
         IndexError: if a text has indices beyond the alphabet.
     """
-    nothing = (None,) * 7
-    if text is not None:
-        text = text[0].contiguous(), text[1].contiguous()
-        if not len(text[0]) == len(text[1]) == inputs.shape[1]:
-            raise ValueError(f"{len(text[0])} texts for {inputs.shape[1]} sequences")
-    text, window = text or nothing[:2], window or nothing[2:]
+    batch, size = state[0].shape
+    if text is None or window is None:
+        text = torch.empty(batch, 0, dtype=torch.int64), torch.zeros(batch, dtype=torch.int64)
+        window = tuple(map(torch.empty, ((4 * size, 0), (0, size), (0,), (batch, 0), (batch, 0))))
+    if not len(text[0]) == len(text[1]) == batch:
+        raise ValueError(f"{len(text[0])} texts for {batch} sequences")
+    text = text[0].contiguous(), text[1].contiguous()
     return _Recurrence.apply(dtype, bound, *text, inputs, *weights, *state, *window)

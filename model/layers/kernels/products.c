@@ -15,25 +15,6 @@
 /* Numbers a vector holds: packed columns are padded to this. */
 int lanes(void) { return LANES; }
 
-/* Pack a matrix (depth, columns), of which element (k, n) is source[n's offset + k * stride], or
- * zero where the offset is negative: panels of PANEL columns (the last one as narrow as whole
- * vectors allow), in a panel row by row, and the rows that are multiplied at once interleaved. */
-void pack(int64_t depth, int64_t columns, const int64_t *offsets, int64_t stride,
-          const item *source, item *target) {
-    int64_t padded = (depth + STEP - 1) / STEP * STEP;
-    for (int64_t first = 0; first < columns; first += PANEL) {
-        int64_t width = columns - first < PANEL ? columns - first : PANEL;
-        for (int64_t k = 0; k < padded; k++)
-            for (int64_t n = 0; n < width; n++) {
-                int64_t offset = offsets[first + n];
-                int inside = offset >= 0 && k < depth;
-                target[(k / STEP * width + n) * STEP + k % STEP] =
-                    inside ? source[offset + k * stride] : (item)0;
-            }
-        target += padded * width;
-    }
-}
-
 #if BFLOAT16
 typedef words weight_vector;
 INLINE vec multiply_add(vec sum, const item *left, words right) {
@@ -284,6 +265,7 @@ static int gather_columns(int64_t count, int64_t m, int64_t left_stride, const i
  * packs `right` for itself, which costs less than to wait for each other. */
 int gather(int64_t count, int64_t m, int64_t left_stride, const item *left, int64_t n,
            int64_t right_stride, const item *right, float *out, int64_t threads) {
+    if (!m) return 0;
     const int64_t tiles = (m + ROWS - 1) / ROWS, groups = threads < tiles ? threads : tiles;
     int failed = 0;
 #pragma omp parallel for schedule(static, 1) num_threads(groups) reduction(| : failed)
@@ -293,15 +275,4 @@ int gather(int64_t count, int64_t m, int64_t left_stride, const item *left, int6
                                  right, out + first * padded(n));
     }
     return failed;
-}
-
-/* For the tests. */
-void evaluate(int64_t count, const float *x, float *exponentials, float *logistics,
-              float *tangents) {
-    for (int64_t i = 0; i < count; i += LANES) {
-        vec value = load_some(x + i, count - i);
-        store_some(exponentials + i, exponential(value), count - i);
-        store_some(logistics + i, logistic(value), count - i);
-        store_some(tangents + i, hyperbolic_tangent(value), count - i);
-    }
 }
