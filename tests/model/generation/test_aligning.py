@@ -1,15 +1,11 @@
-"""Points of characters by a network's window: a planted one, and that of a pretrained network."""
+"""Points of characters by a planted window."""
 
 from types import SimpleNamespace
 
 import numpy as np
-import pytest
 import torch
 
-from model import load
 from model.generation.aligning import align
-from tests.data_loader.synthetic.hands import hand
-from tests.data_loader.synthetic.recorded import line
 from utils import batches
 from utils.alphabet import Alphabet
 from utils.normalisation import Normalisation
@@ -61,20 +57,3 @@ def test_no_character_is_without_a_point():
     assert found.min() == 1 and found.sum() == 7 and found[1] == 1
     (back,) = align(Planted(), [ink_of(0, 0, 0, 0, 0, 0)], ["abc"])  # it never leaves the first
     assert back.tolist() == [5, 1, 1]
-
-
-@pytest.mark.slow
-def test_a_pretrained_network_finds_the_letters_of_stroke_fonts():
-    model = load("conditional", "cpu").model
-    texts = ["The quick brown fox", "jumps over it,", "and a lazy dog sleeps"]
-    lines = [
-        line(text, hand(font=font, wobble=0.2, variation=0.3), np.random.default_rng(n))
-        for n, (text, font) in enumerate(zip(texts, ["print", "joined", "print"], strict=True))
-    ]
-    found = align(model, [ink for ink, _ in lines], texts)
-    off = []
-    for (ink, counts), own in zip(lines, found, strict=True):
-        assert own.sum() == len(ink) and own.min() >= 1
-        off += (np.cumsum(own) - np.cumsum(counts))[:-1].tolist()
-    # Letters have 20 points.
-    assert np.median(np.abs(off)) <= 4 and np.quantile(np.abs(off), 0.9) <= 10

@@ -27,13 +27,6 @@ def test_what_was_written_is_ink_of_its_own_without_the_primer():
     assert len(nothing.written) == 0 and nothing.visible.tolist() == [[0, 0, 1]]
 
 
-def test_a_line_says_what_it_is():
-    assert repr(line()) == "Line('ab', 5 points, ended at (19, 0))"
-    of_primer = line(primed=2, title="b", ended=False)
-    assert repr(of_primer) == "Line('b', 3 points, not ended, cut at (4, -6))"
-    assert repr(line(primed=5)).startswith("Line('ab', 0 points")
-
-
 def test_a_line_saves_itself_by_the_suffix(tmp_path):
     one = line(primed=2, title="b", description="b · seed 1")
     one.save(tmp_path / "line.svg")

@@ -1,13 +1,13 @@
-"""The losses against torch.distributions and values worked by hand."""
+"""The losses, the regression head and SSE against torch.distributions and values worked by hand."""
 
 import math
 from types import SimpleNamespace
 
 import pytest
 import torch
-from torch.distributions import Bernoulli, MultivariateNormal, Normal
+from torch.distributions import Bernoulli, Normal
 
-from model import Mixture, NegativeLogLikelihood, PointEstimate, SquaredError
+from model import SSE, Mixture, NegativeLogLikelihood, PointEstimate, SquaredError
 
 
 def batch_of(targets, lengths):
@@ -56,32 +56,52 @@ def test_gradcheck(ends):
     assert torch.autograd.gradcheck(total, raw)
 
 
-def test_values_and_gradients_are_finite_for_all_finite_outputs():
-    largest = torch.finfo(torch.float32).max
-    raw = torch.tensor([[[largest] * 4, [-largest] * 4, [1e30, -1e30, 1e9, -1e9]]])
-    raw.requires_grad_()
-    batch = batch_of(torch.ones(1, 3, 4), [3])
-    loss = SquaredError()(
-        SimpleNamespace(prediction=PointEstimate.from_parameters(raw, True)), batch
-    )
-    loss.sum().backward()
-    assert loss.isfinite().all() and raw.grad.isfinite().all()
-
-
 def test_the_likelihood_is_the_sum_over_real_points():
-    """Of a mixture of one component, which torch has as a distribution."""
     torch.manual_seed(4)
-    raw, targets = torch.randn(2, 4, 7, dtype=torch.float64), random_points(2, 4)[..., :3]
-    mixture = Mixture.from_parameters(raw, torch.full((2,), 1e-6, dtype=torch.float64), 0.999)
-    covariance = torch.zeros(2, 4, 2, 2, dtype=torch.float64)
-    scales, rho = mixture.log_scales.exp()[..., 0], mixture.correlations[..., 0]
-    covariance[..., 0, 0], covariance[..., 1, 1] = scales[..., 0] ** 2, scales[..., 1] ** 2
-    covariance[..., 0, 1] = covariance[..., 1, 0] = rho * scales.prod(-1)
-    nats = -MultivariateNormal(mixture.means[..., 0], covariance).log_prob(targets[..., :2])
-    nats -= Bernoulli(logits=mixture.end_logits).log_prob(targets[..., 2])
-    batch = batch_of(targets, [4, 2])
-    loss = NegativeLogLikelihood(reduction="sequence")
-    found = loss(SimpleNamespace(prediction=mixture), batch)
+    mixture = Mixture.from_parameters(torch.randn(2, 4, 7, dtype=torch.float64), 1e-6, 0.999)
+    targets = random_points(2, 4)[..., :3]
+    nats = -mixture.log_prob(targets)
+    found = NegativeLogLikelihood()(SimpleNamespace(prediction=mixture), batch_of(targets, [4, 2]))
     torch.testing.assert_close(found, torch.stack((nats[0].sum(), nats[1, :2].sum())))
-    assert loss.divisor(batch) == 2
-    assert NegativeLogLikelihood(reduction="point").divisor(batch) == 6
+
+
+def test_a_sample_is_the_mean_and_drawn_ends():
+    """100,000 draws within 5 standard errors (false alarm < 1e-5)."""
+    torch.manual_seed(2)
+    count = 100_000
+    raw = torch.tensor([0.3, -4.0, 0.8, -0.6], dtype=torch.float64).expand(count, -1)
+    estimate = PointEstimate.from_parameters(raw, True)
+    uniform = torch.rand(count, 2, dtype=torch.float64)
+    points = estimate.sample(uniform, torch.randn(count, 2))
+    assert points.shape == (count, 4)
+    assert torch.equal(points[:, :2], raw[:, :2])
+    for column, logit in ((2, -0.8), (3, 0.6)):
+        chance = 1 / (1 + math.exp(-logit))
+        error = 5 * (chance * (1 - chance) / count) ** 0.5
+        assert abs(points[:, column].mean().item() - chance) < error
+    assert estimate.biased(3.0) is estimate
+    without = PointEstimate.from_parameters(raw[:, :3]).sample(uniform, uniform)
+    assert torch.equal(without, points[:, :3])
+
+
+def test_sse_by_hand():
+    means = torch.tensor(
+        [[[1.0, 0.0], [0.0, 2.0], [9.0, 9.0]], [[0.0, 0.0], [3.0, 0.0], [0.5, 0.0]]]
+    )
+    pens = torch.tensor([[0.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
+    batch = SimpleNamespace(
+        inputs=torch.cat((torch.zeros(2, 3, 2), pens[..., None]), -1),
+        targets=torch.zeros(2, 3, 3),
+        mask=torch.tensor([[True, True, False], [True, True, True]]),
+    )
+    metric = SSE()
+    metric.update(SimpleNamespace(prediction=SimpleNamespace(mean=means)), batch)
+    assert metric.compute() == pytest.approx(
+        {"sse": (1 + 4 + 0 + 9 + 0.25) / 5, "sse_strokes": 10 / 3, "sse_jumps": 4.25 / 2}
+    )
+    metric.update(
+        SimpleNamespace(prediction=SimpleNamespace(mean=means)), batch, torch.tensor([2.0, 1.0])
+    )
+    assert metric.compute()["sse_strokes"] == pytest.approx((10 + 40) / 6)
+    metric.reset()
+    assert math.isnan(metric.compute()["sse"])

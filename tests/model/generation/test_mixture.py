@@ -6,13 +6,8 @@ import pytest
 import torch
 from torch.distributions import Bernoulli, Categorical, MixtureSameFamily, MultivariateNormal
 
-from model.generation.mixture import Mixture, clamp_inwards, sharpen_ends, stretched
+from model.generation.mixture import Mixture, clamp_inwards, stretched
 from utils.normalisation import Normalisation
-
-
-def random_mixture(*shape: int, components: int = 4) -> tuple[torch.Tensor, Mixture]:
-    raw = torch.randn(*shape, 6 * components + 1, dtype=torch.float64)
-    return raw, Mixture.from_parameters(raw, 0.01, 0.999)
 
 
 def independent(raw: torch.Tensor, bias: float = 0.0) -> tuple[MixtureSameFamily, Bernoulli]:
@@ -34,69 +29,38 @@ def ends(raw, bias=0.0):
 
 @pytest.mark.parametrize("bias", [0.0, 0.75])
 def test_log_prob_and_mean_equal_torch_distributions(bias):
+    """With an end of the sequence, which is a Bernoulli of its own, and without."""
     torch.manual_seed(0)
-    raw, mixture = random_mixture(5, 7)
-    points = torch.randn(5, 7, 3, dtype=torch.float64)
-    points[..., 2] = (points[..., 2] > 0).double()
-    offsets, pen = independent(raw, bias)
-    mixture = mixture.biased(bias)
-    expected = offsets.log_prob(points[..., :2]) + pen.log_prob(points[..., 2])
-    torch.testing.assert_close(mixture.log_prob(points), expected, rtol=1e-9, atol=1e-9)
-    torch.testing.assert_close(mixture.mean, offsets.mean)
-    torch.testing.assert_close(mixture.end_logits.sigmoid(), pen.probs)
-
-
-def test_log_prob_of_one_component_by_hand():
-    """Equation 24 worked by hand, and the pen by equation 25."""
-    raw = torch.tensor([0.3, 0.0, 1.0, -1.0, math.log(2.0), math.log(0.5), math.atanh(0.5)])
-    mixture = Mixture.from_parameters(raw.double().expand(2, -1), 0.01, 0.999)
-    rho = 0.999 * 0.5
-    x, y = (2.0 - 1.0) / 2.0, (-0.5 + 1.0) / 0.5
-    z = x * x + y * y - 2 * rho * x * y
-    density = math.exp(-z / (2 * (1 - rho**2))) / (2 * math.pi * math.sqrt(1 - rho**2))
-    end = 1.0 / (1.0 + math.exp(0.3))
-    got = mixture.log_prob(torch.tensor([[2.0, -0.5, 1.0], [2.0, -0.5, 0.0]]).double())
-    expected = [math.log(density * end), math.log(density * (1.0 - end))]
-    assert got.tolist() == pytest.approx(expected, rel=1e-6)
-
-
-@pytest.mark.parametrize("bias", [0.0, 0.75])
-def test_the_end_of_the_sequence_is_a_bernoulli_of_its_own(bias):
-    torch.manual_seed(0)
-    raw, plain = random_mixture(5, 7)
-    raw_ends = torch.randn(5, 7, 1, dtype=torch.float64)
-    both = torch.cat((raw, raw_ends), -1)
-    both = Mixture.from_parameters(both, 0.01, 0.999, end_of_sequence=True)
-    both, plain = both.biased(bias), plain.biased(bias)
+    raw = torch.randn(5, 7, 26, dtype=torch.float64)
     points = torch.randn(5, 7, 4, dtype=torch.float64)
     points[..., 2:] = (points[..., 2:] > 0).double()
-    end = ends(raw_ends[..., 0], bias)
-    expected = plain.log_prob(points[..., :3]) + end.log_prob(points[..., 3])
+    offsets, pen = independent(raw[..., :-1], bias)
+    end = ends(raw[..., -1], bias)
+    both = Mixture.from_parameters(raw, 0.01, 0.999, end_of_sequence=True).biased(bias)
+    plain = Mixture.from_parameters(raw[..., :-1], 0.01, 0.999).biased(bias)
+    expected = offsets.log_prob(points[..., :2]) + pen.log_prob(points[..., 2])
+    torch.testing.assert_close(plain.log_prob(points), expected, rtol=1e-9, atol=1e-9)
+    expected = expected + end.log_prob(points[..., 3])
     torch.testing.assert_close(both.log_prob(points), expected, rtol=1e-9, atol=1e-9)
-    torch.testing.assert_close(both.sequence_logits.sigmoid(), end.probs)
-    assert plain.sequence_logits is None
-    torch.testing.assert_close(plain.log_prob(points), plain.log_prob(points[..., :3]))
-    assert both[2].sequence_logits.equal(both.sequence_logits[2])
+    torch.testing.assert_close(both.mean, offsets.mean)
+    torch.testing.assert_close(both[2].sequence_logits.sigmoid(), end.probs[2])
 
 
 def test_the_number_of_the_pen_draws_the_end_of_the_sequence_too():
     """And changes nothing else. 100,000 draws within 5 standard errors (false alarm < 1e-5)."""
     torch.manual_seed(5)
-    raw, plain = random_mixture(1)
     count = 100_000
-    raw = torch.cat((raw, torch.tensor([[0.7]])), -1).expand(count, -1)
+    raw = torch.randn(26, dtype=torch.float64).expand(count, -1)
     mixture = Mixture.from_parameters(raw, 0.01, 0.999, end_of_sequence=True)
     uniform = torch.rand(count, 2, dtype=torch.float64)
     normal = torch.randn(count, 2, dtype=torch.float64)
     points = mixture.sample(uniform, normal)
-    assert points.shape == (count, 4) and set(points[:, 3].unique().tolist()) == {0.0, 1.0}
-    plain = plain[torch.zeros(count, dtype=torch.int64)]
+    plain = Mixture.from_parameters(raw[:, :-1], 0.01, 0.999)
     torch.testing.assert_close(points[:, :3], plain.sample(uniform, normal))
-    both = points[:, 2] * points[:, 3]
-    assert torch.equal(both, points[:, 2:].amin(1)) and (both == points[:, 2]).any()
     rarer = points[:, 2:].mean(0).argmin()
-    assert torch.equal(both, points[:, 2 + rarer])  # the rarer of the two comes with the other only
-    expected = 1.0 / (1.0 + math.exp(0.7))
+    # The rarer of the two comes with the other only.
+    assert torch.equal(points[:, 2] * points[:, 3], points[:, 2 + rarer])
+    expected = 1.0 / (1.0 + math.exp(raw[0, -1]))
     error = 5 * (expected * (1 - expected) / count) ** 0.5
     assert abs(points[:, 3].mean().item() - expected) < error
 
@@ -140,8 +104,7 @@ def test_clamp_inwards_lets_only_the_way_back_pass():
 def test_samples_follow_the_density():
     """Mean and covariance of 200,000 samples within 5 standard errors (false alarm < 1e-5)."""
     torch.manual_seed(3)
-    raw, _ = random_mixture(1)
-    count = 200_000
+    raw, count = torch.randn(1, 25, dtype=torch.float64), 200_000
     mixture = Mixture.from_parameters(raw.expand(count, -1), 0.01, 0.999)
     generator = torch.Generator().manual_seed(4)
     points = mixture.sample(
@@ -161,16 +124,6 @@ def test_samples_follow_the_density():
     assert abs(product.mean() - (weights * second).sum()) < 5 * product.std() / count**0.5
     rate = points[:, 2].mean()
     assert abs(rate - pen.probs) < 5 * (pen.probs * (1 - pen.probs) / count) ** 0.5
-
-
-def test_a_bias_makes_ends_surer():
-    """A chance of a hundredth and one of a half, by hand; one of 0.18 stays."""
-    chances = torch.tensor([0.01, 0.5, 1.0 / (1.0 + math.exp(1.5))]).double()
-    for bias in (0.0, 0.5, 1.0):
-        told = sharpen_ends(chances.logit(), torch.tensor(bias), 3.0).sigmoid()
-        low, even = (1 / 99) * (math.exp(1.5) / 99) ** (3 * bias), math.exp(1.5) ** (3 * bias)
-        expected = [low / (1 + low), even / (1 + even), chances[2].item()]
-        assert told.tolist() == pytest.approx(expected, rel=1e-6)
 
 
 @pytest.mark.parametrize("ends", [False, True])

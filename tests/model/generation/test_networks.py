@@ -106,17 +106,6 @@ def test_what_the_fourth_number_does(kind, cell):
     assert torch.equal(three, zero) and not torch.allclose(zero, one)
 
 
-def test_the_end_of_the_sequence_starts_out_rare():
-    output = run(build("prediction", end_of_sequence=True), batch_of(9))
-    ends = output.prediction.sequence_logits.sigmoid()
-    assert ((ends > 0.003) & (ends < 0.03)).all()
-
-
-def test_the_smallest_scale_is_in_the_units_of_the_data():
-    network = PredictionNetwork(Normalisation((1.0, 2.0), (40.0, 20.0)), min_scale=0.1)
-    assert network.min_scales.tolist() == pytest.approx([0.1 / 40.0, 0.1 / 20.0])
-
-
 def test_the_scaler_s_factor_moves_the_bounds():
     """A loss scaled by 8 must clip where the unscaled one does, and give 8 times the gradient."""
     gradients = []

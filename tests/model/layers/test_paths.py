@@ -1,6 +1,5 @@
 """Every way to run a layer against the paper's formulas in float64, differentiated by autograd."""
 
-import math
 import weakref
 from pathlib import Path
 from types import SimpleNamespace
@@ -29,8 +28,7 @@ SIZES = {  # odd ones, one of everything, and more than a tile, a panel or a blo
     "odd": dict(hidden=5, letters=4, components=2, batch=2, characters=3, steps=7),
     "one": dict(hidden=1, letters=1, components=1, batch=1, characters=1, steps=1),
     "long": dict(hidden=33, letters=20, components=3, batch=13, characters=40, steps=60),
-    "wide": dict(hidden=48, letters=83, components=11, batch=8, characters=17, steps=9),
-    "rows": dict(hidden=35, letters=20, components=3, batch=55, characters=9, steps=4),
+    "wide": dict(hidden=48, letters=83, components=11, batch=55, characters=17, steps=5),
 }
 
 
@@ -198,53 +196,17 @@ def test_the_bound_clamps_the_gradient_of_the_gates():
     torch.testing.assert_close(bounded, free.clamp(-0.01, 0.01))
 
 
-def test_the_window_follows_the_equations():
-    """One step by hand: eqs 46, 47, 49-51 in plain Python, u counting from 1."""
-    layer, _ = case(**SIZES["odd"])
-    layer.double()
-    state = {name: torch.zeros(1, size).double() for name, size in layer.state_sizes.items()}
-    state["kappa"] = torch.tensor([[0.5, 1.5]]).double()
-    with torch.no_grad():
-        layer.window.weight.zero_()
-        layer.window.bias.copy_(torch.tensor([0.1, -0.2, 0.3, 0.4, -1.0, 0.2]))
-    text, lengths = torch.tensor([[0, 3, 1]]), torch.tensor([3])
-    _, window, phi, last = layer(torch.zeros(1, 1, 3).double(), text, lengths, state)
-    alpha, beta = [math.exp(0.1), math.exp(-0.2)], [math.exp(0.3), math.exp(0.4)]
-    kappa = [0.5 + math.exp(-1.0), 1.5 + math.exp(0.2)]
-    values = [
-        sum(a * math.exp(-b * (k - u) ** 2) for a, b, k in zip(alpha, beta, kappa, strict=True))
-        for u in (1, 2, 3, 4)
-    ]
-    assert last["kappa"][0].tolist() == pytest.approx(kappa)
-    assert phi[0, 0].tolist() == pytest.approx(values)
-    # The place behind the text's end adds nothing.
-    assert window[0, 0].tolist() == pytest.approx([values[0], values[2], 0.0, values[1]])
-
-
-def fused_adam(layer, arguments):
-    """Take a step of an optimiser that counts up no tensor's version."""
-    optimizer = torch.optim.Adam(layer.parameters(), lr=0.1, fused=True)
-    run(layer, arguments)[0].square().sum().backward()
-    optimizer.step()
-
-
-def write_to_data(layer, arguments):
-    for weight in layer.parameters():
-        weight.data.mul_(0.5)
-
-
 @pytest.mark.parametrize("window", [True, False])
-@pytest.mark.parametrize("change", [fused_adam, write_to_data])
-def test_evaluations_see_weights_that_changed_unnoticed(change, window, monkeypatch):
+def test_evaluations_see_weights_that_changed_unnoticed(window, monkeypatch):
+    """Such as by a fused optimiser, which counts up no tensor's version."""
     layer, arguments = case(**SIZES["odd"], window=window)
     with torch.no_grad():
-        before = run(layer, arguments)
-    change(layer, arguments)
-    with torch.no_grad():
+        run(layer, arguments)
+        for weight in layer.parameters():
+            weight.data.mul_(0.5)
         now = run(layer, arguments)
         without_kernels(monkeypatch)
         assert_close(now, run(layer, arguments), 1e-5)
-    assert not torch.allclose(before[0], now[0], rtol=1e-2)
 
 
 @needs_compiler

@@ -2,7 +2,6 @@
 
 import math
 import random
-import unicodedata
 from types import SimpleNamespace
 
 import pytest
@@ -20,10 +19,6 @@ from model.recognition.error_rates import (
 from utils.alphabet import Alphabet
 
 
-def nfd(text: str) -> str:
-    return unicodedata.normalize("NFD", text)
-
-
 def edit_distance(reference, hypothesis) -> int:
     """Wagner & Fischer 1974."""
     row = list(range(len(hypothesis) + 1))
@@ -38,21 +33,6 @@ def random_pairs(count: int) -> list[tuple[str, str]]:
     source = random.Random(3)
     texts = ["".join(source.choices("ab é.", k=source.randrange(12))) for _ in range(2 * count)]
     return list(zip(texts[::2], texts[1::2], strict=True))
-
-
-def metric_of(pairs, alphabet: Alphabet, *, padding: int = 0) -> ErrorRates:
-    texts = [alphabet.encode(reference).tolist() for reference, _ in pairs]
-    longest = max(map(len, texts))
-    batch = SimpleNamespace(
-        text=torch.tensor([text + [padding] * (longest - len(text)) for text in texts]),
-        text_lengths=torch.tensor([len(text) for text in texts]),
-    )
-    metric = ErrorRates()
-    metric.update(
-        SimpleNamespace(hypotheses=[hypothesis for _, hypothesis in pairs], alphabet=alphabet),
-        batch,
-    )
-    return metric
 
 
 def test_counts_equal_dynamic_programming():
@@ -72,13 +52,11 @@ def test_counts_equal_dynamic_programming():
     [
         ("the cat sat", "the cat sat", (0, 11, 0, 3)),
         ("the cat", "thecat", (1, 7, 2, 2)),  # a blank within counts
-        ("the  cat", "the cat", (1, 8, 0, 2)),  # and so does a second one
         (" the cat", "the cat ", (0, 7, 0, 2)),  # those outside do not
         ("The cat.", "the cat", (2, 8, 2, 2)),  # case and punctuation do
         ("café", "cafe\u0301", (0, 4, 0, 1)),  # an accent typed in two ways
         ("café", "cafe", (1, 4, 1, 1)),
         ("", "ab c", (4, 0, 2, 0)),
-        ("ab c", "", (4, 4, 2, 2)),
     ],
 )
 def test_what_counts_as_an_error(reference, hypothesis, expected):
@@ -105,27 +83,23 @@ def test_rates_are_nan_where_there_is_no_truth():
         assert math.isnan(got["cer"]) and math.isnan(got["wer"])
         assert (got["sequences"], got["characters"], got["words"]) == (len(pairs), 0, 0)
     assert math.isnan(rates([])["line_accuracy"])
-    assert rates([("", "abc")])["line_accuracy"] == 0.0
     assert all(math.isnan(value) for value in ErrorRates().compute().values())
 
 
 def test_metric_equals_rates_of_the_same_pairs_and_forgets_on_reset():
-    pairs = random_pairs(40)
-    alphabet = Alphabet("ab é.")
-    for padding in (0, -1):
-        metric = metric_of(pairs, alphabet, padding=padding)
-        expected = rates(pairs)
-        assert metric.compute() == {"cer": expected["cer"], "wer": expected["wer"]}
-    assert tuple(metric.compute()) == ErrorRates.names
+    pairs, alphabet, metric = random_pairs(40), Alphabet("ab é."), ErrorRates()
+    codes = [torch.from_numpy(alphabet.encode(reference)) for reference, _ in pairs]
+    batch = SimpleNamespace(
+        text=torch.nn.utils.rnn.pad_sequence(codes, batch_first=True, padding_value=-1),
+        text_lengths=torch.tensor([len(one) for one in codes]),
+    )
+    read = [hypothesis for _, hypothesis in pairs]
+    for hypotheses in (read, None):  # nothing was read: nothing is added
+        metric.update(SimpleNamespace(hypotheses=hypotheses, alphabet=alphabet), batch)
+    expected = rates(pairs)
+    assert metric.compute() == {"cer": expected["cer"], "wer": expected["wer"]}
     metric.reset()
     assert math.isnan(metric.compute()["cer"])
-
-
-def test_metric_adds_nothing_where_nothing_was_read():
-    metric = metric_of([("ab", "a")], Alphabet("ab"))
-    before = metric.compute()
-    metric.update(SimpleNamespace(hypotheses=None, alphabet=Alphabet("ab")), SimpleNamespace())
-    assert metric.compute() == before == {"cer": 0.5, "wer": 1.0}
 
 
 @pytest.mark.parametrize(
@@ -134,11 +108,8 @@ def test_metric_adds_nothing_where_nothing_was_read():
         ("=", "six = six", True),
         ("=", "Sit = sir", True),
         ("=", "six - six", False),
-        ("=", "six six", False),
         ("s", "Six = six", False),  # at one of its two places
         ("s", " six == six ", True),
-        ("x", "six = siz six", True),
-        ("=", "", False),
     ],
 )
 def test_a_character_is_read_if_it_agrees_wherever_it_stands(character, hypothesis, expected):
@@ -148,20 +119,13 @@ def test_a_character_is_read_if_it_agrees_wherever_it_stands(character, hypothes
 @pytest.mark.parametrize(
     ("reference", "hypothesis", "expected"),
     [
-        ("six = 6", "six = 6", "1111111"),
-        ("cat", "", "000"),
-        ("", "cat", ""),
         ("cat", "cut", "101"),  # replaced
         ("cat", "ct", "101"),  # left out
         ("cat", "caat", "111"),  # inserted: all of them were read
         ("a cat", "acat", "10111"),  # a blank within
-        ("cat", "dog", "000"),
         (" cat ", "cat", "01110"),  # those around it do not show
-        ("cat", "  cat ", "111"),
-        ("  a", "b", "000"),
         ("   ", "a", "000"),
-        ("été", nfd("été"), "111"),  # however it was typed
-        ("été", "ete", "010"),
+        ("été", "e\u0301te\u0301", "111"),  # however it was typed
     ],
 )
 def test_what_was_read_where_it_stands(reference, hypothesis, expected):

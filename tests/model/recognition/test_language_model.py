@@ -1,6 +1,5 @@
 """The language model against a second implementation on dictionaries, and values by hand."""
 
-import math
 import random
 from collections import Counter, defaultdict
 
@@ -9,7 +8,6 @@ import pytest
 
 from model.recognition import language_model
 from model.recognition.language_model import CharacterLanguageModel
-from tests.perplexity import perplexity
 from utils.alphabet import Alphabet, UnknownCharacters
 
 TEXTS = [
@@ -90,37 +88,6 @@ def test_discounts_of_counts_are_estimated_where_there_are_enough():
     counts = np.repeat([1, 2, 3, 4, 9], [10, 4, 2, 1, 5])
     np.testing.assert_allclose(language_model._discounts(counts), expected)
     np.testing.assert_allclose(language_model._discounts(np.array([1, 1, 5])), [0, 0.5, 1, 1.5])
-
-
-def test_cache_is_bounded_and_changes_nothing(monkeypatch):
-    alphabet = Alphabet.from_texts(TEXTS)
-    contexts = [tuple(alphabet.encode(text[:n]).tolist()) for text in TEXTS for n in range(9)]
-    expected = CharacterLanguageModel.fit(TEXTS, alphabet)
-    monkeypatch.setattr(language_model, "_CACHED_NUMBERS", 10 * (len(alphabet) + 2))
-    model = CharacterLanguageModel.fit(TEXTS, alphabet)
-    for context in contexts:
-        np.testing.assert_array_equal(model.log_probs(context), expected.log_probs(context))
-        assert len(model._cache) <= 10
-    assert len(expected._cache) > 10
-
-
-def test_perplexity_is_that_of_the_chain_of_probabilities():
-    alphabet = Alphabet.from_texts(TEXTS)
-    model = CharacterLanguageModel.fit(TEXTS, alphabet, order=4)
-    probabilities = reference(TEXTS, alphabet, 4)
-    held_out = ["the hat on that mat", "no end"]
-    logs = [
-        math.log(probabilities(text[:n])[symbol])
-        for text in held_out
-        for n, symbol in enumerate(text + "\x03")
-    ]
-    assert perplexity(model, held_out) == pytest.approx(math.exp(-sum(logs) / len(logs)))
-    assert perplexity(model, TEXTS) < perplexity(model, ["nnnn", "tmotm"])
-
-
-def test_without_texts_it_is_uniform():
-    model = CharacterLanguageModel.fit([], Alphabet("abc"))
-    assert perplexity(model, ["abcabc"]) == pytest.approx(4.0)
 
 
 def test_unknown_characters_are_refused():
