@@ -4,9 +4,10 @@ Types are looked up in closed lists: what the project's own packages export, and
 and schedules. `utils.binding` describes how values are bound to constructors.
 """
 
+import copy
+import itertools
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,19 +25,19 @@ from base.base_loss import BaseLoss
 from base.base_metric import BaseMetric
 from base.base_model import BaseModel
 from base.base_trainer import BaseTrainer
-from base.base_transform import BaseTransform
 from base.checkpoint import HAND_FILE
 from base.run_folder import RunFolder
 from model.loading import TrainedNetwork
 from utils import strict_json
 from utils.alphabet import Alphabet
-from utils.binding import Arguments, Binder, arguments_of, by_name
+from utils.binding import Annotation, Binder, arguments_of, by_name
 from utils.checks import ABSENT, ConfigFault, UserError, hint
 from utils.files import PLAIN_NAME, user_cache
 from utils.normalisation import Normalisation
 from utils.override import Override, children, nested, without
+from utils.strict_json import Config, Json
 
-BLOCKS: dict[str, Any] = {
+BLOCKS: dict[str, Annotation] = {
     "arch": BaseModel,
     "data_loader": BaseDataLoader,
     "optimizer": Optimizer,
@@ -48,24 +49,14 @@ BLOCKS: dict[str, Any] = {
 """The blocks of a config; it also has a `name`."""
 
 PACKAGES = (data_loader, model, trainer)
-BASES = (
-    *(BaseModel, BaseDataLoader, BaseDataset, BaseTransform, Optimizer, LRScheduler),
-    *(BaseLoss, BaseMetric, BaseTrainer),
-)
 
-# Arguments that say where files are written. They are accepted on the command line only, so that an
-# untrusted config, alone or in a checkpoint, cannot make the program write somewhere. (The cache
-# has a fixed name in the folder of the data; for data outside `data/` that only a checkpoint names,
-# it is in the user's folder instead.)
-PLACES = {"cache"}
+# Accepted on the command line only, as it says where files are written: an untrusted config, alone
+# or in a checkpoint, cannot make the program write somewhere. (By default it is a folder of a fixed
+# name beside the data.)
+CACHE = "cache"
 
-MAX_FAULTS = 16
-"""Maximum number of faults that a message lists (assumed: a screen)."""
-
-MAX_MADE = 50_000
-"""Lines that a dataset generates because a checkpoint asks for it, without an -o (assumed: eight
-times the largest ready config; measured: 85 seconds on a slow core, and 0.4 GiB)."""
-LINE_COUNTS = ("size", "valid_size", "test_size", "joined", "pieces", "long")
+MAX_CHARACTERS = 1900
+"""Of the faults that a message lists (assumed: a screen)."""
 
 STAND_INS = {
     "seed": 0,
@@ -85,16 +76,24 @@ STAND_INS = {
 
 
 class ConfigError(UserError):
-    """All faults of a config; the message lists the first `MAX_FAULTS`."""
+    """All faults of a config; the message lists the first, up to `MAX_CHARACTERS`.
 
-    def __init__(self, faults: Iterable[ConfigFault]) -> None:
-        self.faults = list(faults)
-        lines = [str(fault) for fault in self.faults[:MAX_FAULTS]]
-        if len(lines) > 1:
-            lines = [f"{len(self.faults)} faults in the config", *(f"  {line}" for line in lines)]
-        if len(self.faults) > MAX_FAULTS:
-            lines.append(f"  and {len(self.faults) - MAX_FAULTS} more")
-        super().__init__("\n".join(lines))
+    Args:
+        source: where the config is from: the file, or `checkpoint FILE`.
+        faults: what is wrong; those of command-line options have these as their source.
+    """
+
+    def __init__(self, source: str, faults: Sequence[ConfigFault]) -> None:
+        self.faults = faults
+        if len(faults) == 1:
+            super().__init__(f"{faults[0]}" if faults[0].source else f"{source}: {faults[0]}")
+            return
+        lines = [f"{source}: {len(faults)} faults", *map(str, faults)]
+        ends = itertools.accumulate(map(len, lines))
+        fitting = sum(end < MAX_CHARACTERS for end in ends)
+        if fitting < len(lines):
+            lines[fitting:] = [f"and {len(lines) - fitting} more"]
+        super().__init__("\n  ".join(lines))
 
 
 class ConfigParser:
@@ -109,10 +108,8 @@ class ConfigParser:
         ConfigError: naming all faults.
     """
 
-    def __init__(self, config: Any, source: str, overrides: Iterable[Override] = ()) -> None:
-        with _faults_of(source):
-            self.config = strict_json.plain(config)
-        self.source = source
+    def __init__(self, config: Config, source: str, overrides: Iterable[Override] = ()) -> None:
+        self.config, self.source = copy.deepcopy(config), source
         self._overrides: list[Override] = []
         faults = []
         for override in overrides:
@@ -129,7 +126,7 @@ class ConfigParser:
 
     @classmethod
     def from_file(
-        cls, path: str | Path, overrides: Iterable[Override] = (), arch: Any = None
+        cls, path: str | Path, overrides: Iterable[Override] = (), arch: Json = None
     ) -> "ConfigParser":
         """Read the config in a JSON file.
 
@@ -139,27 +136,37 @@ class ConfigParser:
             arch: of the network that is fine-tuned. Where the config names no type of network it
                 is that one, with the arguments that the config gives.
         """
-        with _faults_of(str(path)):
+        try:
             config = strict_json.read(Path(path))
-            given = children(config).get("arch", ABSENT)
-            if given is None or (isinstance(given, dict) and "type" not in given):
-                if arch is None:
-                    expected = "a type; or -r CHECKPOINT, whose network it is, such as -r writer"
-                    raise ConfigFault("arch", given, expected)
-                network, given = children(strict_json.plain(arch)), given or {}
-                args = given.get("args", {})
-                if isinstance(args, dict):
-                    args = children(network.get("args")) | args
-                config["arch"] = network | given | {"args": args}
+        except ConfigFault as fault:
+            raise ConfigError(str(path), [fault]) from fault
+        given = children(config).get("arch", ABSENT)
+        if given is None or (isinstance(given, dict) and "type" not in given):
+            if arch is None:
+                expected = "a type; or -r CHECKPOINT, whose network it is, such as -r writer"
+                raise ConfigError(str(path), [ConfigFault("arch", given, expected)])
+            network, given = children(arch), given or {}
+            args = given.get("args", {})
+            if isinstance(args, dict):
+                args = children(network.get("args")) | args
+            config["arch"] = network | given | {"args": args}
         return cls(config, str(path), overrides)
 
     @classmethod
     def from_checkpoint(
-        cls, config: Any, path: str | Path, overrides: Iterable[Override] = ()
+        cls, config: Config, path: str | Path, overrides: Iterable[Override] = ()
     ) -> "ConfigParser":
-        """Read the config, which may be untrusted, of the checkpoint at `path`."""
+        """Read the config, which may be untrusted, of the checkpoint at `path`.
+
+        Data that it alone names outside `data/` is cached in the user's folder, not beside it.
+        """
         parser = cls(config, f"checkpoint {path}", overrides)
-        parser._refuse(list(parser._limit()))
+        for key, args, accepted in parser._datasets():
+            root = args.get("root")
+            if isinstance(root, str) and CACHE in accepted and not args.get(CACHE):
+                below = Path(root).resolve().is_relative_to(Path("data").resolve())
+                if not below and not parser._option(f"{key}.root"):
+                    args[CACHE] = str(user_cache())
         return parser
 
     @property
@@ -168,61 +175,64 @@ class ConfigParser:
         return self.config["name"]
 
     @property
-    def stored(self) -> dict[str, Any]:
-        """The config to store with the weights: without the arguments in `PLACES`."""
-        return without(self.config, lambda name, _: name in PLACES)
+    def stored(self) -> Config:
+        """The config to store with the weights: without caches."""
+        return without(self.config, lambda name, _: name == CACHE)
 
     @property
     def needs_text(self) -> bool:
         """Whether the network takes texts, and so is built with an alphabet."""
         return choices(BaseModel)[self.config["arch"]["type"]].needs_text
 
-    def build(self, key: str, *supplied: Any) -> Any:
+    def build(self, key: str, **supplied: Any) -> Any:
         """Build the object (or list of objects) at `key`, one of `BLOCKS`.
 
         Args:
             key: one of `BLOCKS`.
-            supplied: the constructor's parameters before `*`; for `lr_scheduler` the optimiser and
-                the steps of the whole run.
+            supplied: the constructor's parameters before `*`, and perhaps others; for
+                `lr_scheduler` the optimiser and the steps of the whole run.
 
         Raises:
-            ConfigError: if the constructor refuses an argument.
+            ConfigError: if the constructor refuses an argument, or needs another parameter.
         """
-        binder = ConfigBinder()
+        binder = config_binder()
         made = binder.make(BLOCKS[key], self.config[key], key, supplied)
+        if made is None and self.config[key] is not None and not binder.faults:
+            known = f"a class whose parameters before * are among {', '.join(supplied)}"
+            binder.faults.append(ConfigFault(f"{key}.type", self.config[key]["type"], known))
         self._refuse(binder.faults)
         return made
 
     def build_model(self, normalisation: Normalisation, alphabet: Alphabet | None) -> BaseModel:
         """Build the network, which gets the alphabet if it needs one."""
-        return self.build("arch", normalisation, *([alphabet] if self.needs_text else []))
+        return self.build("arch", normalisation=normalisation, alphabet=alphabet)
 
     def _refuse(self, faults: Sequence[ConfigFault]) -> None:
-        """Raise the ConfigError of faults, if there are any, with their sources."""
+        """Raise the ConfigError of faults, if there are any, with the options that they are of."""
         for fault in faults:
             if fault.key.endswith(".root") and fault.value is ABSENT:
                 fault.expected += "; --data names the folder"  # As of a network that is shared.
-            fault.source = fault.source or self._option(fault.key) or self.source
+            fault.source = fault.source or self._option(fault.key)
         if faults:
-            raise ConfigError(faults)
+            raise ConfigError(self.source, faults)
 
-    def _option(self, key: str) -> str | None:
-        """Return the command-line option that set `key`, or a parent of it."""
+    def _option(self, key: str) -> str:
+        """Return the command-line option that set `key`, or a parent of it; "" if none did."""
         last_first = reversed(self._overrides)
-        return next((o.option for o in last_first if f"{key}.".startswith(f"{o.key}.")), None)
+        return next((o.option for o in last_first if f"{key}.".startswith(f"{o.key}.")), "")
 
     def _root(self) -> str:
         """Return the key of the folder of the one dataset that is read from files."""
-        keys = [f"{key}.root" for key, _, known in self._datasets() if "root" in known]
-        if len(keys) != 1:
-            expected = "--data is not used: the config's dataset is not read from files"
-            if keys:
-                which = " or ".join(f"-o {key}=FOLDER" for key in keys)
-                expected = f"several datasets of the config are read from files: use {which}"
-            raise ConfigFault("data_loader", ABSENT, expected)
-        return keys[0]
+        keys = [f"{key}.root" for key, _, accepted in self._datasets() if "root" in accepted]
+        if len(keys) == 1:
+            return keys[0]
+        expected = "--data is not used: the config's dataset is not read from files"
+        if keys:
+            which = " or ".join(f"-o {key}=FOLDER" for key in keys)
+            expected = f"several datasets of the config are read from files: use {which}"
+        raise ConfigFault("data_loader", ABSENT, expected)
 
-    def _datasets(self) -> Iterator[tuple[str, dict[str, Any], Iterable[str]]]:
+    def _datasets(self) -> Iterator[tuple[str, dict[str, Json], Iterable[str]]]:
         """Yield the key and the value of each dataset's "args", and what it accepts in them."""
         types = choices(BaseDataset)
         for key, block in nested(self.config):
@@ -231,65 +241,60 @@ class ConfigParser:
                 accepted = arguments_of(types[kind]).accepted
                 yield f"{key}.args", children(block.get("args")), accepted
 
-    def _limit(self) -> Iterator[ConfigFault]:
-        """Limit what a checkpoint, which may be anybody's, asks for without an -o.
-
-        Data that it names outside `data/` is cached in the user's folder, not beside it. More
-        generated lines than `MAX_MADE` are a fault.
-        """
-        for key, args, known in self._datasets():
-            root = args.get("root")
-            if isinstance(root, str) and "cache" in known and not args.get("cache"):
-                below = Path(root).resolve().is_relative_to(Path("data").resolve())
-                if not below and not self._option(f"{key}.root"):
-                    args["cache"] = str(user_cache())
-            for name in LINE_COUNTS:
-                place, count = f"{key}.{name}", args.get(name)
-                # Of a user's own dataset it may be anything.
-                if isinstance(count, int) and count > MAX_MADE and not self._option(place):
-                    allowed = f"a checkpoint alone may ask for at most {MAX_MADE:,} lines"
-                    yield ConfigFault(place, count, f"{allowed}; -o {place}={count} allows more")
-
     def _faults(self) -> list[ConfigFault]:
         """Find all faults of the config, by making all that it describes without any data."""
         keys = ("name", *BLOCKS)
         if not isinstance(self.config, dict):
             return [ConfigFault("the config", self.config, f"an object with {', '.join(keys)}")]
-        binder, name = ConfigBinder(), self.config.get("name", ABSENT)
-        faults = binder.faults
-        for key in self.config:
-            if key not in keys:
-                faults.append(ConfigFault(key, self.config[key], f"unknown key{hint(key, keys)}"))
+        faults = [
+            ConfigFault(key, self.config[key], f"unknown key{hint(key, keys)}")
+            for key in self.config
+            if key not in keys
+        ]
+        name = self.config.get("name", ABSENT)
         if not (isinstance(name, str) and PLAIN_NAME.fullmatch(name)):
             expected = "letters, digits, '_', '-' and '.', beginning with a letter or digit"
             faults.append(ConfigFault("name", name, f"{expected}, up to 100"))
+        for key, value in nested(self.config):
+            if key.rpartition(".")[2] == CACHE and value is not None and not self._option(key):
+                expected = f"says where files are written: accepted only as -o {key}=FOLDER"
+                faults.append(ConfigFault(key, ABSENT, expected))
+        made, more = self._tried()
+        return faults + more + list(self._mismatches(made))
+
+    def _tried(self) -> tuple[dict[str, Any], list[ConfigFault]]:
+        """Make each block, given stand-ins for what only data and the run can give.
+
+        Returns:
+            the blocks without faults, by name, and the faults of the others.
+        """
         # Where that of the config has faults.
         optimizer = torch.optim.SGD(STAND_INS["params"], lr=0.1, momentum=0.9)
-        made = STAND_INS | {"optimizer": optimizer}
+        made, binder = STAND_INS | {"optimizer": optimizer}, config_binder()
         for key, annotation in BLOCKS.items():
             if key not in self.config:
                 expected = f"is missing: {binder.described(annotation)}"
-                faults.append(ConfigFault(key, ABSENT, expected))
+                binder.faults.append(ConfigFault(key, ABSENT, expected))
                 continue
-            before = len(faults)
+            before = len(binder.faults)
             # On the device "meta" the weights of a network take neither time nor memory.
             with torch.device("meta" if key == "arch" else "cpu"):
-                part = binder.make(annotation, self.config[key], key, made)
-            if len(faults) == before:
-                made[key] = part
-        task = choices(BaseTrainer).get(str(children(self.config.get("trainer")).get("type")))
-        if task and made.get("arch") and made.keys() >= {"loss", "metrics"}:
-            faults += task.incompatibilities(made["arch"], made["loss"], made["metrics"])
+                block = binder.make(annotation, self.config[key], key, made)
+            if len(binder.faults) == before and (block is not None or key == "lr_scheduler"):
+                made[key] = block
+        return made, binder.faults
+
+    def _mismatches(self, made: Mapping[str, Any]) -> Iterator[ConfigFault]:
+        """Yield a fault for each block that is sound, and does not fit the trainer."""
+        trainer = children(self.config.get("trainer"))
+        task = choices(BaseTrainer).get(str(trainer.get("type")))
+        if task and made.keys() >= {"arch", "loss", "metrics"}:
+            yield from task.incompatibilities(made["arch"], made["loss"], made["metrics"])
         try:
-            if made.get("trainer") and made["lr_scheduler"]:
-                task.planned_steps(1, self.config["trainer"].get("args", {}))
+            if "trainer" in made and made["lr_scheduler"]:
+                task.planned_steps(1, trainer.get("args", {}))
         except ConfigFault as fault:
-            faults.append(fault)
-        for key, value in nested(self.config):
-            if key.rpartition(".")[2] in PLACES and value is not None and not self._option(key):
-                expected = f"says where files are written: accepted only as -o {key}=FOLDER"
-                faults.append(ConfigFault(key, ABSENT, expected))
-        return faults
+            yield fault
 
 
 def config_of(network: TrainedNetwork, overrides: Iterable[Override] = ()) -> ConfigParser:
@@ -312,37 +317,20 @@ def data_of(network: TrainedNetwork, overrides: Iterable[Override] = ()) -> Base
         UserError: as `config_of`.
     """
     config, model = config_of(network, overrides), network.model
-    seed = config.config["trainer"].get("args", {}).get("seed", 0)
-    alphabet = model.alphabet if model.needs_text else None
-    return config.build("data_loader", seed, model.normalisation, alphabet)
+    return config.build(
+        "data_loader",
+        seed=config.config["trainer"].get("args", {}).get("seed", 0),
+        normalisation=model.normalisation,
+        alphabet=model.alphabet if model.needs_text else None,
+    )
 
 
-def choices(base: type) -> dict[str, type]:
+def choices(base: Annotation) -> dict[str, type]:
     """Return by name the subclasses of `base` that a config may name."""
     offered = [getattr(package, name) for package in PACKAGES for name in package.__all__]
-    offered += extension.classes()
-    return by_name(offered + torch_blocks.offered(), base)
+    return by_name(offered + extension.classes() + torch_blocks.offered(), base)
 
 
-class ConfigBinder(Binder):
-    """Binds blocks to the classes of `choices`."""
-
-    def choices(self, base: Any) -> dict[str, type] | None:
-        return choices(base) if base in BASES else None
-
-    def arguments(self, cls: type) -> Arguments:
-        return (torch_blocks if torch_blocks.offers(cls) else super()).arguments(cls)
-
-    def construct(self, cls: type, supplied: Sequence[Any], args: Mapping[str, Any]) -> Any:
-        owner = torch_blocks if torch_blocks.offers(cls) else super()
-        return owner.construct(cls, supplied, args)
-
-
-@contextmanager
-def _faults_of(source: str) -> Iterator[None]:
-    """Turn the ConfigFault of a block of code into a ConfigError with its source."""
-    try:
-        yield
-    except ConfigFault as fault:
-        fault.source = source
-        raise ConfigError([fault]) from fault
+def config_binder() -> Binder:
+    """Return what makes the objects that a config describes."""
+    return Binder(choices, torch_blocks.arguments)

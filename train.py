@@ -98,7 +98,9 @@ def train(arguments: argparse.Namespace) -> int:
         normalisation, fitted = None, {}
         if resumed or (former and settings.get("keep_normalisation", False)):
             normalisation = Normalisation.from_dict(former["normalisation"])
-        loader = config.build("data_loader", seed, normalisation, alphabet)
+        loader = config.build(
+            "data_loader", seed=seed, normalisation=normalisation, alphabet=alphabet
+        )
         if former:
             fitted = loader.source.fit(path, alphabet, device, resumed=resumed)
         loader.prepare(features, extends_alphabet=former is not None and not resumed)
@@ -117,16 +119,25 @@ def train(arguments: argparse.Namespace) -> int:
             size = alphabet and len(alphabet)
             load_weights(model, former["state_dict"], path, vocab_size=size, grow=True)
         adaptive = settings.get("weight_noise") == "adaptive"
-        optimizer = config.build("optimizer", parameter_groups(model.to(device), adaptive))
+        optimizer = config.build("optimizer", params=parameter_groups(model.to(device), adaptive))
         schedule = None
         if config.config["lr_scheduler"] is not None:
             steps = BaseTrainer.planned_steps(len(loader), settings)
-            schedule = config.build("lr_scheduler", optimizer, steps)
+            schedule = config.build("lr_scheduler", optimizer=optimizer, steps=steps)
         loss, metrics = config.build("loss"), config.build("metrics")
         header = checkpoint_header(config.stored, fitted, loader, model, device)
         trainer = config.build(
-            *("trainer", model, loss, metrics, optimizer, schedule),
-            *(loader, loader.split("valid"), run, device, header),
+            "trainer",
+            model=model,
+            loss=loss,
+            metrics=metrics,
+            optimizer=optimizer,
+            lr_scheduler=schedule,
+            train_loader=loader,
+            valid_loader=loader.split("valid"),
+            run=run,
+            device=device,
+            checkpoint_header=header,
         )
         if resumed:
             trainer.resume(former, path)

@@ -4,7 +4,7 @@ Their constructors are made for programs: some arguments come from the run, and 
 do not name the offending value.
 """
 
-from collections.abc import Mapping, Sequence
+from functools import partial
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
@@ -12,7 +12,7 @@ import torch
 from torch.optim import Optimizer, lr_scheduler
 from torch.optim.lr_scheduler import LRScheduler
 
-from utils.binding import Arguments, arguments_of
+from utils.binding import Annotation, Arguments, arguments_of
 from utils.checks import ConfigFault, Range
 
 NOT_OFFERED = {
@@ -45,7 +45,7 @@ TORCH_RANGES = {
 }
 
 
-def offered() -> list[Any]:
+def offered() -> list[object]:
     """Return what torch's modules contain, but for what a config cannot describe."""
     found = {**vars(torch.optim), **vars(lr_scheduler)}
     return [found[name] for name in found if name[0] != "_" and name not in NOT_OFFERED]
@@ -57,16 +57,20 @@ def offers(cls: type) -> bool:
 
 
 def arguments(cls: type) -> Arguments:
-    """Return the arguments of one of torch's constructors; a schedule also gets its `steps`."""
-    _, accepted, defaults = arguments_of(cls, FROM_PROGRAM)
-    for name in accepted.keys() & TORCH_RANGES.keys():
-        accepted[name] = _bounded(accepted[name], TORCH_RANGES[name])
-    defaults |= DERIVED_ARGUMENTS.get(cls.__name__, {})
-    supplied = ["params"] if issubclass(cls, Optimizer) else ["optimizer", "steps"]
-    return Arguments(supplied, accepted, defaults)
+    """Return the arguments of a class's constructor; torch's with bounds and what is derived."""
+    if not offers(cls):
+        return arguments_of(cls)
+    found = arguments_of(cls, FROM_PROGRAM)
+    for name in found.accepted.keys() & TORCH_RANGES.keys():
+        found.accepted[name] = _bounded(found.accepted[name], TORCH_RANGES[name])
+    found.defaults |= DERIVED_ARGUMENTS.get(cls.__name__, {})
+    is_optimizer = issubclass(cls, Optimizer)
+    found.supplied = ["params"] if is_optimizer else ["optimizer", "steps"]
+    found.construct = partial(_construct if is_optimizer else _schedule, cls)
+    return found
 
 
-def _bounded(annotation: Any, bounds: Range) -> Any:
+def _bounded(annotation: Annotation, bounds: Range) -> Annotation:
     """Return an annotation with bounds on all numbers in it."""
     if annotation in (int, float):
         return Annotated[annotation, bounds]
@@ -75,28 +79,27 @@ def _bounded(annotation: Any, bounds: Range) -> Any:
     return (Union if origin is UnionType else origin)[members] if members else annotation
 
 
-def construct(cls: type, supplied: Sequence[Any], args: Mapping[str, Any]) -> Any:
-    """Construct an optimiser over parameters, or a schedule of an optimiser over a run's steps.
+def _schedule(
+    cls: type[LRScheduler], optimizer: Optimizer, steps: int | None, **args: Any
+) -> LRScheduler:
+    """Construct a schedule of an optimiser over the steps of a run; None tries any number."""
+    values = {"lr": optimizer.param_groups[0]["lr"], "steps": steps or TRIAL_STEPS}
+    for name, source in DERIVED_ARGUMENTS.get(cls.__name__, {}).items():
+        if args.get(name) is None:
+            args[name] = values[source]
+    if steps and args.get("total_steps", steps) < steps:
+        expected = f"at least the {steps} steps of the run; or leave it out"
+        raise ConfigFault("total_steps", args["total_steps"], expected)
+    return _construct(cls, optimizer, **args)
 
-    The steps may be None, to try a schedule.
 
-    Raises:
-        ConfigFault: if torch refuses the arguments, or the schedule ends before the run does.
-    """
-    if issubclass(cls, LRScheduler):
-        optimizer, steps = supplied
-        if steps and args.get("total_steps", steps) < steps:
-            expected = f"at least the {steps} steps of the run; or leave it out"
-            raise ConfigFault("total_steps", args["total_steps"], expected)
-        values = {"lr": optimizer.param_groups[0]["lr"], "steps": steps or TRIAL_STEPS}
-        derived = DERIVED_ARGUMENTS.get(cls.__name__, {})
-        args = {name: values[of] for name, of in derived.items()} | args
+def _construct(cls: type, first: object, **args: Any) -> Any:
+    """Construct one of torch's classes; a ConfigFault says why it refuses the arguments."""
     try:
-        return cls(supplied[0], **args)
+        return cls(first, **args)
     except ZeroDivisionError:  # of OneCycleLR, whose rise would end with its first step
-        expected = f"a schedule without an empty phase over {args.get('total_steps')} steps"
-        advice = "train for more epochs, or change pct_start"
-        raise ConfigFault("", args, f"{expected}: {advice}") from None
+        reason = f"a schedule without an empty phase over {args.get('total_steps')} steps"
+        reason += ": train for more epochs, or change pct_start"
     except Exception as error:  # Anything that arithmetic with a bad value raises.
         reason = f"{cls.__name__} refuses it: {error or type(error).__name__}"
-        raise ConfigFault("", args, reason) from None
+    raise ConfigFault("", args, reason)

@@ -23,7 +23,7 @@ from base.base_metric import BaseMetric
 from base.base_model import BaseModel
 from base.base_trainer import BaseTrainer
 from base.base_transform import BaseTransform
-from parse_config import ConfigBinder, choices
+from parse_config import choices, config_binder
 
 PAGE = Path(__file__).with_name("config.md")
 MARK = "<!-- made by docs/make_config_page.py -->\n"
@@ -52,16 +52,17 @@ class Key(NamedTuple):
 
 def keys(cls: type) -> list[Key]:
     """Return what a config may set of `cls`; a meaning is empty where no docstring has it."""
-    _, accepted, defaults = ConfigBinder().arguments(cls)
+    binder = config_binder()
+    found = binder.arguments(cls)
     said = meanings(cls)
     return [
         Key(
             f"`{name}`",
-            ConfigBinder().described(annotation),
-            f"`{json.dumps(defaults[name])}`" if name in defaults else "required",
+            binder.described(annotation),
+            f"`{json.dumps(found.defaults[name])}`" if name in found.defaults else "required",
             said.get(name, ""),
         )
-        for name, annotation in accepted.items()
+        for name, annotation in found.accepted.items()
     ]
 
 

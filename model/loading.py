@@ -7,7 +7,6 @@ that trained it do not exist. Only its own class must.
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -76,27 +75,20 @@ def networks() -> dict[str, type[BaseModel]]:
     return by_name(offered + extension.classes(), BaseModel)
 
 
-class _NetworkBinder(Binder):
-    """Binds an `arch` block to the classes of networks."""
-
-    def choices(self, base: Any) -> dict[str, type] | None:
-        return networks() if base is BaseModel else None
-
-
 def build_network(
     arch: object,
     normalisation: Normalisation,
     alphabet: Alphabet | None,
-    weights: Mapping[str, Tensor] | None = None,
-    source: str | Path = "",
+    weights: Mapping[str, Tensor],
+    source: str | Path,
 ) -> BaseModel:
-    """Build a network.
+    """Build a network for weights.
 
     Args:
         arch: the block of a config that describes it.
         normalisation: of its data.
         alphabet: of its texts, which it gets if it needs them.
-        weights: those to be loaded into it, if any.
+        weights: those to be loaded into it.
         source: their file, for the error.
 
     Raises:
@@ -104,16 +96,18 @@ def build_network(
             allocated (a few bytes of config can describe gigabytes), or the alphabet is missing.
         ConfigFault: if there is no such class, or an argument does not fit.
     """
-    supplied = {"normalisation": normalisation, "alphabet": alphabet}
-    supplied = {name: value for name, value in supplied.items() if value is not None}
-    build = partial(_NetworkBinder().build, BaseModel, arch, "arch", supplied)
-    if weights is not None:
-        with torch.device("meta"):
-            sketch = build()
-        if sketch is None:
-            raise CheckpointError(f"{source}: it lacks the alphabet that its network needs")
-        check_weights(sketch, weights, source)
-    return build()
+    binder = Binder(lambda base: networks() if base is BaseModel else {})
+    supplied: dict[str, Any] = {"normalisation": normalisation}
+    if alphabet is not None:
+        supplied["alphabet"] = alphabet
+    with torch.device("meta"):
+        sketch = binder.make(BaseModel, arch, "arch", supplied)
+    for fault in binder.faults:
+        raise fault
+    if sketch is None:
+        raise CheckpointError(f"{source}: it lacks the alphabet that its network needs")
+    check_weights(sketch, weights, source)
+    return binder.make(BaseModel, arch, "arch", supplied)
 
 
 @contextmanager

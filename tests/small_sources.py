@@ -16,7 +16,7 @@ from data_loader.synthetic.alignment import AlignedLine, Alignment
 from data_loader.synthetic.digits import embedded_digit
 from data_loader.synthetic.embedded import FontWriter
 from data_loader.synthetic.stroke_fonts import FONTS
-from parse_config import ConfigBinder
+from parse_config import config_binder
 from tests.data_loader import ink_formats
 from tests.data_loader.archives import pack
 from utils.ink import strokes
@@ -179,7 +179,7 @@ def composed(root: Path, args: dict[str, Any]) -> dict[str, Any]:
     for part, block in parts.items():
         few = of_block(block)
         changed |= {f"{part}.args.{name}": value for name, value in few.items()}
-    dataset = ConfigBinder().make(BaseDataset, parts["dataset"], "")
+    dataset = config_binder().make(BaseDataset, parts["dataset"], "")
     dataset.prepare()
     lines = {}
     for n in np.unique(np.concatenate(list(dataset.split_indices().values()))).tolist():

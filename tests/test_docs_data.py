@@ -10,7 +10,7 @@ import pytest
 import data_loader
 from data_loader import EmbeddedDataset, IAMOnDBDataset, UnipenDataset
 from data_loader.synthetic.alignment import SHIPPED, resolve_alignment
-from parse_config import ConfigBinder, ConfigParser
+from parse_config import ConfigParser, config_binder
 from utils.ink import strokes
 
 ROOT = Path(__file__).parents[1]
@@ -75,7 +75,8 @@ def built(block, config):
     """Return the dataset of a block of the page, built in the place of a config's own."""
     config = json.loads((ROOT / "configs" / f"{config}.json").read_text())
     config["data_loader"]["args"]["dataset"] = json.loads("{" + block + "}")["dataset"]
-    return ConfigParser(config, "page").build("data_loader", 0, None, None).source
+    made = {"seed": 0, "normalisation": None, "alphabet": None}
+    return ConfigParser(config, "page").build("data_loader", **made).source
 
 
 def test_the_defaults_of_the_page_are_those_of_the_code():
@@ -89,5 +90,5 @@ def test_the_defaults_of_the_page_are_those_of_the_code():
         "UnipenDataset": {"max_points": 20_000, "max_bytes": 64 << 20},
     }.items():
         assert f"`{name}`" in PAGE
-        found = ConfigBinder().arguments(getattr(data_loader, name)).defaults
+        found = config_binder().arguments(getattr(data_loader, name)).defaults
         assert {key: found[key] for key in defaults} == defaults

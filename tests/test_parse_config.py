@@ -11,10 +11,9 @@ import torch
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from base.base_trainer import BaseTrainer
 from commands import options
 from model import SynthesisNetwork
-from parse_config import STAND_INS, ConfigBinder, ConfigError, ConfigParser, Override, choices
+from parse_config import STAND_INS, ConfigError, ConfigParser, Override, choices
 
 CONFIG = json.loads((Path(__file__).parents[1] / "configs" / "iam_conditional.json").read_text())
 CONFIG["optimizer"] = {"type": "Adam", "args": {"lr": 0.01, "betas": [0, 0.999]}}
@@ -49,9 +48,10 @@ def faults(config: Any, *overrides: str) -> list:
 
 
 def only_fault(config: Any, *overrides: str) -> str:
-    found = faults(config, *overrides)
-    assert len(found) == 1, found
-    return str(found[0])
+    with pytest.raises(ConfigError) as error:
+        parsed(config, *overrides)
+    assert len(error.value.faults) == 1, str(error.value)
+    return str(error.value)
 
 
 def in_file(tmp_path: Path, config: Any, arch: Any = None) -> ConfigParser:
@@ -63,12 +63,12 @@ def test_a_sound_config_builds_what_it_says():
     config = parsed(changed("arch.args", {"hidden_size": 8, "dropout": 0, "num_windows": 2}))
     network = config.build_model(STAND_INS["normalisation"], STAND_INS["alphabet"])
     assert type(network) is SynthesisNetwork and network.alphabet == STAND_INS["alphabet"]
-    loader = config.build("data_loader", 7, None, None)
+    loader = config.build("data_loader", seed=7, normalisation=None, alphabet=None)
     names = [type(one).__name__ for one in loader.dataset.preprocessing]
     assert names == ["FillMissing", "CutLongSteps"]
     assert loader.source.splits["valid"] == ["testset_v"]
     assert [metric.names[0] for metric in config.build("metrics")] == ["sse"]
-    optimizer = config.build("optimizer", network.parameters())
+    optimizer = config.build("optimizer", params=network.parameters())
     assert optimizer.param_groups[0]["betas"] == (0.0, 0.999)
     loader.source.splits["train"].append("x")
     assert config.config["data_loader"] == CONFIG["data_loader"]
@@ -161,24 +161,8 @@ def test_all_faults_are_reported_together():
     ]
     assert sorted(fault.key for fault in error.value.faults) == sorted(keys)
     lines = str(error.value).splitlines()
-    assert lines[0] == f"{len(keys)} faults in the config" and len(lines) == len(keys) + 1
+    assert lines[0] == f"c.json: {len(keys)} faults" and len(lines) == len(keys) + 1
     assert '  -o: arch.args.cell = "RNN": one of "LSTM", "GRU"' in lines
-
-
-JUNK = [None, True, 0, -1, 10**30, 0.5, 1e300, "", "x", [], [[]], {}, {"type": "Adam"}, {"a": 1}]
-
-
-def every_key(values: Any, key: str = "") -> list[str]:
-    if not isinstance(values, dict | list):
-        return []
-    pairs = values.items() if isinstance(values, dict) else enumerate(values)
-    inner = [(f"{key}{name}", every_key(child, f"{key}{name}.")) for name, child in pairs]
-    return [found for name, keys in inner for found in (name, *keys)]
-
-
-@pytest.mark.parametrize("key", every_key(CONFIG))
-def test_no_value_anywhere_raises_anything_but_a_config_error(key):
-    assert any([bool(faults(changed(key, copy.deepcopy(junk)))) for junk in JUNK])
 
 
 # Files and checkpoints.
@@ -205,7 +189,7 @@ def test_a_file_that_is_no_config_is_one_fault(tmp_path, content, message):
 @pytest.mark.parametrize("arch", [None, "SynthesisNetwork", ["SynthesisNetwork"]])
 @pytest.mark.parametrize("given", [None, {}, {"args": {"cell": "GRU"}}])
 def test_a_network_that_nothing_describes_is_a_fault(tmp_path, arch, given):
-    with pytest.raises(ConfigError, match=r"c\.json: arch[. ]"):
+    with pytest.raises(ConfigError, match=r"arch[. ]"):
         in_file(tmp_path, changed("arch", given), arch)
 
 
@@ -222,7 +206,6 @@ def test_a_network_of_a_checkpoint_takes_the_arguments_of_the_file(tmp_path):
     [
         (changed("name", "../../etc"), "name = "),
         (changed(f"{DATASET}.args.cache", "/"), f"{DATASET}.args.cache: says where"),
-        (changed("arch.args.clip_lstm_gradient", torch.ones(1)), "not only plain values"),
         (None, "the config = null: an object"),
     ],
 )
@@ -234,7 +217,8 @@ def test_a_checkpoints_config_is_checked_like_a_files(config, message):
 
 def test_where_files_are_written_is_said_on_the_command_line_only():
     config = parsed(CONFIG, f"{DATASET}.args.cache=elsewhere")
-    assert config.build("data_loader", 0, None, None).source.cache == "elsewhere"
+    loader = config.build("data_loader", seed=0, normalisation=None, alphabet=None)
+    assert loader.source.cache == "elsewhere"
     assert config.stored == CONFIG == ConfigParser.from_checkpoint(config.stored, "x.pth").config
     whole = {"type": "IAMOnDBDataset", "args": {"cache": "elsewhere"}}
     assert faults(CONFIG, f"{DATASET}={json.dumps(whole)}") == []
@@ -251,17 +235,6 @@ def test_data_that_only_a_checkpoint_names_is_cached_at_home(tmp_path, monkeypat
         args = found.config["data_loader"]["args"]["dataset"]["args"]
         assert args.get("cache") == (expected if home and not overrides else None)
         assert found.stored == config
-
-
-@pytest.mark.parametrize("count", ["size", "long"])
-def test_a_checkpoint_alone_does_not_ask_for_more_lines_than_a_limit(count):
-    config = json.loads((Path(__file__).parents[1] / "configs" / "writer.json").read_text())
-    assert ConfigParser.from_checkpoint(config, "x.pth").stored == config
-    key = f"{DATASET}.args.dataset.args.{count}"
-    config["data_loader"]["args"]["dataset"]["args"]["dataset"]["args"][count] = 50_001
-    with pytest.raises(ConfigError, match=rf"x\.pth: {key} = 50001: .* -o {key}=50001 allows"):
-        ConfigParser.from_checkpoint(config, "x.pth")
-    ConfigParser.from_checkpoint(config, "x.pth", [Override("-o", key, "50001")])
 
 
 # Overrides.
@@ -350,8 +323,8 @@ REQUIRED = {
 def schedule_of(block: dict[str, Any], steps: int) -> tuple[Optimizer, LRScheduler]:
     """Return the config's optimiser and a schedule of it."""
     config = parsed(changed("lr_scheduler", block), "trainer.args.schedule_by=epoch")
-    optimizer = config.build("optimizer", [torch.nn.Parameter(torch.ones(2))])
-    return optimizer, config.build("lr_scheduler", optimizer, steps)
+    optimizer = config.build("optimizer", params=[torch.nn.Parameter(torch.ones(2))])
+    return optimizer, config.build("lr_scheduler", optimizer=optimizer, steps=steps)
 
 
 def test_every_schedule_that_is_offered_works_and_no_other():
@@ -408,11 +381,3 @@ def test_a_schedule_that_does_not_fit_the_run_is_refused(args, steps, message):
     schedule_of({"type": "OneCycleLR", "args": args | {"total_steps": 99}}, 99)
     with pytest.raises(ConfigError, match=message):
         schedule_of({"type": "OneCycleLR", "args": args}, steps)
-
-
-def test_a_trainer_is_tried_with_what_it_is_given():
-    """By name: were one of its parameters called otherwise, it would not be tried."""
-    config = parsed(CONFIG)
-    stand_ins = {*STAND_INS, *config.config}
-    for task in choices(BaseTrainer).values():
-        assert stand_ins >= set(ConfigBinder().arguments(task).supplied)

@@ -20,7 +20,7 @@ from base.base_trainer import BaseTrainer
 from base.checkpoint import load_checkpoint
 from data_loader import read_ink
 from model import load
-from parse_config import ConfigBinder, choices
+from parse_config import choices, config_binder
 from tests import small_sources
 from tests.data_loader import ink_formats
 from tests.shared_data import DATA
@@ -68,7 +68,7 @@ def smaller(path: Path, maker: small_sources.Maker | None) -> list[str]:
     few = {"epochs": 2, "samples": 1}
     if (
         "sample_steps"
-        in ConfigBinder().arguments(choices(BaseTrainer)[config["trainer"]["type"]]).accepted
+        in config_binder().arguments(choices(BaseTrainer)[config["trainer"]["type"]]).accepted
     ):
         few["sample_steps"] = STEPS
     few |= {

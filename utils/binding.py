@@ -10,12 +10,16 @@ import collections.abc
 import inspect
 import types
 import typing
-from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
 from itertools import repeat
-from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin
+from typing import Annotated, Any, Literal, TypeAlias, get_args, get_origin
 
 from utils.checks import ABSENT, ConfigFault, hint, shown
+from utils.strict_json import Json
+
+Annotation: TypeAlias = Any
+"""A type, or a form of `typing` such as `Literal["a", "b"]`."""
 
 UNIONS = (typing.Union, types.UnionType)
 SEQUENCES = (list, tuple, collections.abc.Iterable, collections.abc.Sequence)
@@ -28,18 +32,18 @@ WORDS = {
 }
 MAX_INTEGER = 2**63 - 1  # What a tensor holds.
 POSITIONAL, KEYWORD = inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY
+NOTHING: Mapping[str, Any] = {}
 OBJECT = 'an object {"type": ..., "args": {...}}'
 
 
-Supplied = Sequence[Any] | Mapping[str, Any]
+@dataclass
+class Arguments:
+    """What a class is constructed with: by `construct`, itself or what stands for it."""
 
-
-class Arguments(NamedTuple):
-    """The parameters of a constructor."""
-
+    construct: Callable[..., object]
     supplied: list[str]  # by the program, in order
-    accepted: dict[str, Any]  # of a description, with their annotations
-    defaults: dict[str, Any]  # of the accepted ones that may be left out
+    accepted: dict[str, Annotation]  # of a description
+    defaults: dict[str, object]  # of the accepted ones that may be left out
 
 
 def arguments_of(cls: type, from_program: Collection[str] = ()) -> Arguments:
@@ -50,7 +54,7 @@ def arguments_of(cls: type, from_program: Collection[str] = ()) -> Arguments:
         from_program: the names that the program supplies, for a third-party class that does not
             follow the convention; all others are accepted then.
     """
-    found = Arguments([], {}, {})
+    found = Arguments(cls, [], {}, {})
     passes_supplied = True
     for owner in (base for base in cls.__mro__ if "__init__" in vars(base)):
         try:
@@ -61,21 +65,24 @@ def arguments_of(cls: type, from_program: Collection[str] = ()) -> Arguments:
             hints = {}
         _, *parameters = inspect.signature(owner.__init__).parameters.values()
         kinds = {parameter.kind for parameter in parameters}
-        for name, kind, default in ((one.name, one.kind, one.default) for one in parameters):
+        for parameter in parameters:
+            name, kind = parameter.name, parameter.kind
             if name in from_program if from_program else kind is POSITIONAL:
                 found.supplied.extend([name] if passes_supplied else [])
             elif kind in (KEYWORD, POSITIONAL) and name not in found.accepted:
                 found.accepted[name] = hints.get(name, Any)
-                if default is not inspect.Parameter.empty:
-                    found.defaults[name] = default
+                if parameter.default is not parameter.empty:
+                    found.defaults[name] = parameter.default
         passes_supplied = passes_supplied and inspect.Parameter.VAR_POSITIONAL in kinds
         if inspect.Parameter.VAR_KEYWORD not in kinds:
             break
     return found
 
 
-def by_name(offered: Iterable[Any], base: type) -> dict[str, type]:
+def by_name(offered: Iterable[object], base: Annotation) -> dict[str, type]:
     """Return by name those of `offered` that are subclasses of `base` and can be constructed."""
+    if not isinstance(base, type):
+        return {}
     return {
         cls.__name__: cls
         for cls in offered
@@ -84,44 +91,40 @@ def by_name(offered: Iterable[Any], base: type) -> dict[str, type]:
     }
 
 
-class Binder(ABC):
+class Binder:
     """Makes objects from their descriptions.
+
+    Args:
+        choices: returns the known subclasses of a class by name; none of what is no class.
+        arguments: returns the parameters of a class's constructor.
 
     Attributes:
         faults: all that was found so far.
     """
 
-    def __init__(self) -> None:
+    def __init__(
+        self,
+        choices: Callable[[Annotation], Mapping[str, type]],
+        arguments: Callable[[type], Arguments] = arguments_of,
+    ) -> None:
+        self.choices, self.arguments = choices, arguments
         self.faults: list[ConfigFault] = []
 
-    @abstractmethod
-    def choices(self, base: Any) -> dict[str, type] | None:
-        """Return the known subclasses of `base` by name; None if it is not a base class."""
-
-    def arguments(self, cls: type) -> Arguments:
-        """Return the parameters of the constructor of `cls`."""
-        return arguments_of(cls)
-
-    def construct(self, cls: type, supplied: Sequence[Any], args: Mapping[str, Any]) -> Any:
-        """Construct a `cls`; a ConfigFault names one of its own arguments."""
-        return cls(*supplied, **args)
-
-    def build(self, annotation: Any, value: Any, key: str, supplied: Sequence[Any]) -> Any:
-        """Make what `annotation` asks for; raise the first ConfigFault if there are any."""
-        made = self.make(annotation, value, key, supplied)
-        if self.faults:
-            raise self.faults[0]
-        return made
-
-    def make(self, annotation: Any, value: Any, key: str, supplied: Supplied = ()) -> Any:
+    def make(
+        self,
+        annotation: Annotation,
+        value: Json,
+        key: str,
+        supplied: Mapping[str, Any] = NOTHING,
+    ) -> Any:
         """Make what `annotation` asks for; None if there are faults, which are added to `faults`.
 
         Args:
             annotation: what is wanted.
             value: the plain value that describes it.
             key: its dotted key, for messages.
-            supplied: what the program passes to the constructor (of each object of a list), in
-                order; or stand-ins by name: an object that needs another one is checked only.
+            supplied: what the program passes to the constructor (of each object of a list), by
+                name. An object that needs one that is not there is checked, and not made.
         """
         origin, members = get_origin(annotation), get_args(annotation)
         if annotation is Any:
@@ -137,23 +140,23 @@ class Binder(ABC):
                     for index, (kind, element) in enumerate(zip(kinds, value, strict=False))
                 )
         elif isinstance(value, dict) and origin is dict:
-            for name in value:
-                self.make(members[0], name, f"{key}.{name}")
             return {name: self.make(members[1], value[name], f"{key}.{name}") for name in value}
-        elif isinstance(value, dict) and (classes := self.choices(annotation)) is not None:
+        elif isinstance(value, dict) and (classes := self.choices(annotation)):
             return self._make_object(classes, value, key, supplied)
         elif _fits(annotation, value):
             return float(value) if float in (annotation, *members[:1]) else value
         return self._refuse(key, value, self.described(annotation))
 
-    def _refuse(self, key: str, value: Any, expected: str) -> None:
+    def _refuse(self, key: str, value: object, expected: str) -> None:
         self.faults.append(ConfigFault(key, value, expected))
 
-    def _make_member(self, union: Any, value: Any, key: str, supplied: Supplied) -> Any:
+    def _make_member(
+        self, union: Annotation, value: Json, key: str, supplied: Mapping[str, Any]
+    ) -> Any:
         """Make what the first fitting member of a union asks for."""
         found = [ConfigFault(key, value, self.described(union))]
         for member in get_args(union):
-            binder = type(self)()
+            binder = Binder(self.choices, self.arguments)
             made = binder.make(member, value, key, supplied)
             if not binder.faults:
                 return made
@@ -163,10 +166,14 @@ class Binder(ABC):
         return None
 
     def _make_object(
-        self, classes: Mapping[str, type], value: dict[str, Any], key: str, supplied: Supplied
+        self,
+        classes: Mapping[str, type],
+        value: Mapping[str, Json],
+        key: str,
+        supplied: Mapping[str, Any],
     ) -> Any:
         """Make an object of one of `classes` from its description."""
-        before, made = len(self.faults), {}
+        before = len(self.faults)
         for name in value:
             if name not in ("type", "args"):
                 expected = 'unknown key; an object has "type" and "args"'
@@ -179,32 +186,35 @@ class Binder(ABC):
         if not isinstance(given, dict):
             return self._refuse(f"{key}.args", given, "an object of arguments")
         arguments = self.arguments(classes[kind])
-        for name, argument in given.items():
-            place = f"{key}.args.{name}"
-            if name in arguments.accepted:
-                made[name] = self.make(arguments.accepted[name], argument, place)
-            elif name in arguments.supplied:
-                self._refuse(place, argument, "is set by the program: leave it out")
-            else:
-                problem = f"{kind} takes no such argument{hint(name, arguments.accepted)}"
-                self._refuse(place, argument, problem)
-        for name, annotation in arguments.accepted.items():
-            if name not in given and name not in arguments.defaults:
-                needed = f"is missing: {self.described(annotation)}"
-                self._refuse(f"{key}.args.{name}", ABSENT, needed)
-        if isinstance(supplied, Mapping):
-            if not supplied.keys() >= set(arguments.supplied):
-                return None
-            supplied = [supplied[name] for name in arguments.supplied]
-        if len(self.faults) > before:
+        made = self._make_arguments(arguments, given, f"{key}.args", kind)
+        if len(self.faults) > before or not supplied.keys() >= set(arguments.supplied):
             return None
         try:
-            return self.construct(classes[kind], supplied, made)
+            return arguments.construct(*map(supplied.get, arguments.supplied), **made)
         except ConfigFault as fault:
             place = ".".join(filter(None, (key, "args", fault.key)))
             return self._refuse(place, fault.value, fault.expected)
 
-    def described(self, annotation: Any) -> str:
+    def _make_arguments(
+        self, arguments: Arguments, given: Mapping[str, Json], key: str, kind: str
+    ) -> dict[str, Any]:
+        """Make what is given of the arguments of a `kind` of object."""
+        made, accepted = {}, arguments.accepted
+        for name, value in given.items():
+            if name in accepted:
+                made[name] = self.make(accepted[name], value, f"{key}.{name}")
+            elif name in arguments.supplied:
+                self._refuse(f"{key}.{name}", value, "is set by the program: leave it out")
+            else:
+                problem = f"{kind} takes no such argument{hint(name, accepted)}"
+                self._refuse(f"{key}.{name}", value, problem)
+        for name in accepted:
+            if name not in given and name not in arguments.defaults:
+                needed = f"is missing: {self.described(accepted[name])}"
+                self._refuse(f"{key}.{name}", ABSENT, needed)
+        return made
+
+    def described(self, annotation: Annotation) -> str:
         """Describe the values that fit `annotation`; "" if JSON has none."""
         origin, members = get_origin(annotation), get_args(annotation)
         if origin is Annotated:
@@ -218,18 +228,17 @@ class Binder(ABC):
             count = "" if size is None else f" of {size}"
             return f"a list{count}, each {self.described(members[0])}"
         if origin is dict:
-            keys, values = map(self.described, members)
-            return f"an object, each key {keys}, each value {values}"
-        return WORDS.get(annotation) or ("" if self.choices(annotation) is None else OBJECT)
+            return f"an object, each key a string, each value {self.described(members[1])}"
+        return WORDS.get(annotation) or (OBJECT if self.choices(annotation) else "")
 
 
-def _size(annotation: Any) -> int | None:
+def _size(annotation: Annotation) -> int | None:
     """Return the length of a list; None if any fits."""
     members = get_args(annotation)
     return len(members) if get_origin(annotation) is tuple and members[-1] is not ... else None
 
 
-def _fits(annotation: Any, value: Any) -> bool:
+def _fits(annotation: Annotation, value: Json) -> bool:
     """Return whether a value that is neither list nor object fits."""
     members = get_args(annotation)
     if get_origin(annotation) is Annotated:

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 ABSENT = object()
 """In the place of a value that a config lacks, or of which a message would say nothing."""
 
-MAX_SHOWN, MAX_KEY = 120, 200
-"""Characters of a value and of a key in a message; assumed."""
+MAX_SHOWN, MAX_KEY, MAX_NAMES = 60, 200, 12
+"""Characters of a value and of a key in a message, and names that it lists; assumed."""
 
 
 class Range(NamedTuple):
@@ -129,8 +129,9 @@ def nearest(name: str, names: Iterable[str], count: int = 3) -> list[str]:
 
 
 def hint(name: Any, names: Iterable[str]) -> str:
-    """Suggest which of `names` a misspelt one may have meant, or list them."""
+    """Suggest which of `names` a misspelt one may have meant, or list the first of them."""
     names = list(names)
     if close := nearest(name, names) if isinstance(name, str) else []:
         return f"; did you mean {' or '.join(close)}?"
+    names = [*names[:MAX_NAMES], *(["..."] if len(names) > MAX_NAMES else [])]
     return f"; there are {', '.join(names)}" if names else ""

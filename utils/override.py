@@ -1,10 +1,11 @@
 """Values of a config by dotted key, and those from the command line that replace them."""
 
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from utils import strict_json
 from utils.checks import ABSENT, ConfigFault, UserError, hint
+from utils.strict_json import Json
 
 EXAMPLE = "arch.args.hidden_size=64"
 
@@ -34,7 +35,7 @@ class Override(NamedTuple):
             raise UserError(f"-o {text!r} is not KEY=VALUE, like {EXAMPLE}")
         return cls("-o", key, value)
 
-    def set_in(self, values: Any) -> None:
+    def set_in(self, values: Json) -> None:
         """Set the value, JSON or else a string, in those of a config.
 
         The last name of the key may be new, as that of an argument left at its default.
@@ -48,36 +49,38 @@ class Override(NamedTuple):
             value = self.text
         except ConfigFault as fault:
             raise ConfigFault(self.key, self.text, fault.expected) from None
-        names, holder = self.key.split("."), values
-        for depth, name in enumerate(names, 1):
-            is_last = depth == len(names)
-            inside = children(holder)
+        *parents, last = self.key.split(".")
+        holder, place = values, ""
+        for name in parents:
+            inside, place = children(holder), f"{place}{name}"
             if name == "args" and "type" in inside:
                 inside.setdefault("args", {})
-            if name not in inside and not (is_last and isinstance(holder, dict)):
-                key = ".".join(names[:depth])
-                raise ConfigFault(key, ABSENT, f"no such key{hint(name, inside)}")
-            if is_last:
-                holder[int(name) if isinstance(holder, list) else name] = value
-            else:
-                holder = inside[name]
+            if name not in inside:
+                raise ConfigFault(place, ABSENT, f"no such key{hint(name, inside)}")
+            holder, place = inside[name], f"{place}."
+        if isinstance(holder, dict):
+            holder[last] = value
+        elif last in children(holder):
+            holder[int(last)] = value
+        else:
+            raise ConfigFault(self.key, ABSENT, f"no such key{hint(last, children(holder))}")
 
 
-def children(holder: Any) -> dict[str, Any]:
+def children(holder: Json) -> dict[str, Json]:
     """Return the values of an object or a list, by name or index as in a dotted key."""
     if isinstance(holder, list):
         return {str(index): child for index, child in enumerate(holder)}
     return holder if isinstance(holder, dict) else {}
 
 
-def nested(values: Any, key: str = "") -> Iterator[tuple[str, Any]]:
+def nested(values: Json, key: str = "") -> Iterator[tuple[str, Json]]:
     """Yield all values within others, however deep, with their dotted keys."""
     for name, child in children(values).items():
         yield f"{key}{name}", child
         yield from nested(child, f"{key}{name}.")
 
 
-def without(values: Any, unwanted: Callable[[str, Any], bool]) -> Any:
+def without(values: Json, unwanted: Callable[[str, Json], bool]) -> Json:
     """Return the values of a config without those that are unwanted by their names and values."""
     if isinstance(values, list):
         return [without(v, unwanted) for v in values if not unwanted("", v)]

@@ -4,10 +4,14 @@ import json
 import math
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from utils.checks import ABSENT, ConfigFault
 from utils.files import open_file
+
+Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
+Config: TypeAlias = dict[str, Any]
+"""The values of a JSON object whose keys were checked."""
 
 MAX_BYTES = 2**20  # Of a text; assumed: our own configs have two thousand.
 MAX_DEPTH = 16  # Assumed: our own configs have eight.
@@ -20,7 +24,7 @@ class NotJSON(ConfigFault):
     """A text that breaks JSON's syntax; its key is the line and the column."""
 
 
-def read(path: Path) -> Any:
+def read(path: Path) -> Json:
     """Return the values of a JSON file.
 
     Raises:
@@ -35,7 +39,7 @@ def read(path: Path) -> Any:
         raise ConfigFault("", ABSENT, f"not UTF-8 text: see byte {error.start}") from None
 
 
-def plain(values: Any) -> Any:
+def plain(values: object) -> Json:
     """Return a copy of arbitrary `values` as JSON would give it.
 
     Raises:
@@ -44,7 +48,7 @@ def plain(values: Any) -> Any:
     text = ""
     try:
         # Piece by piece: values that hold others several times can be endless when written out.
-        for piece in json.JSONEncoder(allow_nan=False).iterencode(values):
+        for piece in json.JSONEncoder().iterencode(values):
             text += piece
             if len(text) > MAX_BYTES:
                 break
@@ -53,7 +57,7 @@ def plain(values: Any) -> Any:
     return loads(text)
 
 
-def loads(text: str, max_bytes: int = MAX_BYTES) -> Any:
+def loads(text: str, max_bytes: int = MAX_BYTES) -> Json:
     """Return the values of a JSON text.
 
     Args:
@@ -69,9 +73,8 @@ def loads(text: str, max_bytes: int = MAX_BYTES) -> Any:
     if len(text) > max_bytes:
         raise ConfigFault("", ABSENT, f"larger than {max_bytes:,} bytes")
     try:
-        values = json.loads(
-            text, object_pairs_hook=_unique, parse_float=_finite, parse_constant=_finite
-        )
+        values = json.loads(text, object_pairs_hook=_unique)
+        _check(values)
     except json.JSONDecodeError as error:
         place = f"line {error.lineno}, column {error.colno}"
         raise NotJSON(place, ABSENT, f"not JSON: {error.msg}") from None
@@ -79,12 +82,13 @@ def loads(text: str, max_bytes: int = MAX_BYTES) -> Any:
         raise ConfigFault("", ABSENT, TOO_DEEP) from None
     except ValueError as error:  # Python's limit on the digits of a whole number.
         raise ConfigFault("", ABSENT, str(error)) from None
-    _check(values)
     return values
 
 
-def _check(value: Any, depth: int = MAX_DEPTH) -> None:
-    """Raise a ConfigFault if a string is no text, or if values are nested too deeply."""
+def _check(value: Json, depth: int = MAX_DEPTH) -> None:
+    """Raise a ConfigFault for a number or a string that is none, or for too deep a nesting."""
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ConfigFault(str(value), ABSENT, "no finite number")
     if isinstance(value, str) and (found := NO_TEXT.search(value)):
         raise ConfigFault("", ABSENT, f"a string holds {found[0]!a}, which is no character")
     if isinstance(value, dict | list):
@@ -94,16 +98,10 @@ def _check(value: Any, depth: int = MAX_DEPTH) -> None:
             _check(child, depth - 1)
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    values: dict[str, Any] = {}
+def _unique(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
+    values: dict[str, Json] = {}
     for name, value in pairs:
         if name in values:
             raise ConfigFault(name, value, "stands twice in one object")
         values[name] = value
     return values
-
-
-def _finite(number: str) -> float:
-    if not math.isfinite(value := float(number)):
-        raise ConfigFault(number, ABSENT, "no finite number")
-    return value

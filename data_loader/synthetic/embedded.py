@@ -287,9 +287,9 @@ class EmbeddedDataset(LinesDataset):
     """Measured, the median over plain lines in all fonts (82 to 101 in each); signs are higher."""
 
     seed: Annotated[int, Range(0, 2**32 - 1)] = 0
-    size: Annotated[int, Range(1, 1_000_000)] = 2000
-    valid_size: Annotated[int, Range(1, 1_000_000)] = 200
-    test_size: Annotated[int, Range(1, 1_000_000)] = 200
+    size: Annotated[int, Range(1, 100_000)] = 2000
+    valid_size: Annotated[int, Range(1, 100_000)] = 200
+    test_size: Annotated[int, Range(1, 100_000)] = 200
     writers: Annotated[int, Range(1, 1_000_000)] = 200
     min_characters: Annotated[int, Range(2, 200)] = 10
     max_characters: Annotated[int, Range(8, 250)] = 45

@@ -61,10 +61,10 @@ class MixedDataset(ExtendedDataset):
 
     added: BaseDataset
     alone: bool = True
-    joined: Annotated[int, Range(0, 1_000_000)] = 0
+    joined: Annotated[int, Range(0, 100_000)] = 0
     tight: Annotated[float, Range(0, 1)] = 0.0
     short: Annotated[float, Range(0, 1)] = 0.0
-    pieces: Annotated[int, Range(0, 1_000_000)] = 0
+    pieces: Annotated[int, Range(0, 100_000)] = 0
     seed: Annotated[int, Range(0, 2**32 - 1)] = 0
 
     def __post_init__(self) -> None:

@@ -77,14 +77,14 @@ def check_faults(error: ConfigError) -> None:
 
 def build(config: ConfigParser) -> None:
     """Build all that a sound config describes, the network without memory for its weights."""
-    config.build("data_loader", 0, None, None)
+    config.build("data_loader", seed=0, normalisation=None, alphabet=None)
     with torch.device("meta"):
         network = config.build_model(
             Normalisation((0.0, 0.0), (1.0, 1.0)), Alphabet([chr(n) for n in range(32, 127)])
         )
-    optimizer = config.build("optimizer", network.parameters())
+    optimizer = config.build("optimizer", params=network.parameters())
     if config.config["lr_scheduler"] is not None:
-        config.build("lr_scheduler", optimizer, 1000)
+        config.build("lr_scheduler", optimizer=optimizer, steps=1000)
     config.build("loss")
     config.build("metrics")
 

@@ -6,11 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import data_loader
 from data_loader import EmbeddedDataset, InkSample, read_ink
 from data_loader.sources import ink_files
 from data_loader.sources.ink_files import matched
-from parse_config import BASES, choices
 from tests.data_loader import ink_formats
 from tests.data_loader.archives import pack
 from tests.data_loader.ink_formats import INK, STROKES
@@ -206,12 +204,6 @@ def test_a_sample_of_too_many_points_is_refused(tmp_path, kind):
     (tmp_path / "sample").write_bytes(TOO_LONG[kind])
     with pytest.raises(DataError, match=r"more than 20,000 points \(the limit max_points\)"):
         read_ink(tmp_path / "sample")
-
-
-def test_registries_offer_classes_only():
-    assert {"InkSample", "read_ink"} <= set(data_loader.__all__)
-    for base in BASES:
-        assert not {"InkSample", "read_ink"} & set(choices(base))
 
 
 @pytest.fixture(scope="module")
