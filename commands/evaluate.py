@@ -84,7 +84,7 @@ def evaluate_reading(reader: Any, arguments: argparse.Namespace) -> None:
     from model.recognition.transcribing import score, worst
     from parse_config import data_of
     from trainer.scores import read_split
-    from utils.plots import draw_lines
+    from utils.plots import lines_figure, write_png
 
     arguments.output.make()
     loader = data_of(reader, arguments.overrides)
@@ -113,15 +113,11 @@ def evaluate_reading(reader: Any, arguments: argparse.Namespace) -> None:
         )
     page = arguments.output.folder / f"{reader.name}-worst.png"
     chosen = worst(list(found.values())[-1], WORST)
-    draw_lines(
-        page,
-        [one.ink for one in chosen],
-        [
-            f"{one.name} · {one.error_rate:.0%} errors\ntrue: {one.reference}\n"
-            f"read: {one.hypothesis}"
-            for one in chosen
-        ],
-    )
+    captions = [
+        f"{one.name} · {one.error_rate:.0%} errors\ntrue: {one.reference}\nread: {one.hypothesis}"
+        for one in chosen
+    ]
+    write_png(page, lines_figure([one.ink for one in chosen], captions))
     path = arguments.output.folder / "metrics.json"
     described = {"split": arguments.split, **first, "checkpoint": str(reader.path)}
     others = {name: rates for name, rates in scores.items() if name != "greedy"}

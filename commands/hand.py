@@ -32,7 +32,7 @@ def run(arguments: argparse.Namespace) -> None:
     learned = options.load(arguments.resume, arguments, to="write")
     from base.run_folder import RunFolder
     from trainer import own_hand
-    from utils.plots import draw_lines
+    from utils.plots import lines_figure, write_png
 
     folder = RunFolder.of(learned.path)
     before = None if folder is None else folder.first_weights()
@@ -59,7 +59,7 @@ def run(arguments: argparse.Namespace) -> None:
     inks += now[len(own) :]
     captions += ["the network now"] * (len(inks) - len(captions))
     path = arguments.output.named(f"{folder.run_id}-hand.png")
-    draw_lines(path, inks, captions)
+    write_png(path, lines_figure(inks, captions))
     print(path)
 
 

@@ -183,18 +183,18 @@ def draw(
     count: int,
 ) -> list[Path]:
     """Draw the rate of errors over bias, and the sheet of `count` texts; return the files."""
-    from utils.plots import draw_curve, sheet_figure, write_png
+    from utils.plots import curve_figure, sheet_figure, write_png
 
     curve, sheet = (
         arguments.output.folder / f"{writer.name}-{name}.png" for name in ("legibility", "texts")
     )
-    draw_curve(
-        curve,
+    figure = curve_figure(
         [one.bias for one in results],
         [100 * one.rates["cer"] for one in results],
         ("bias", "character error rate, %"),
         f"{writer.name} read by {reader.name}: {count} texts",
     )
+    write_png(curve, figure)
     if not arguments.sheet:
         return [curve]
     first = {kind: n for n, kind in reversed(list(enumerate(kinds)))}

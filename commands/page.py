@@ -100,7 +100,7 @@ def add_options(parser: Parser) -> None:
     drawing.add_argument(
         "--nib",
         action="store_true",
-        help="SVG, PDF, PNG: strokes are thinner where the pen is fast; outlines, not for plotters",
+        help="SVG, PDF, PNG: strokes are thinner where the pen is fast; not for plotters",
     )
     drawing.add_argument(
         "--animate",
@@ -340,17 +340,18 @@ def save_page(arguments: argparse.Namespace, path: Path, page: Page, title: str)
     """Save one page."""
     kind, nib = path.suffix.lower(), arguments.nib
     if kind == ".png":
-        from utils.page.drawing import write_png
+        from utils.page.drawing import page_figure
+        from utils.plots import write_png
 
-        write_png(path, page, dpi=arguments.dpi or DPI, speed_widths=nib)
+        write_png(path, page_figure(page, speed_widths=nib), arguments.dpi or DPI)
     elif kind == ".inkml":
-        from utils.page.inkml import write_page_inkml
+        from utils.page.inkml import page_to_inkml
 
-        write_page_inkml(path, page)
+        write_text(path, page_to_inkml(page))
     elif kind == ".json":
-        from utils.page.page_json import write_page_json
+        from utils.page.page import to_json
 
-        write_page_json(path, page)
+        write_text(path, to_json(page))
     else:
         from utils.page.svg import to_svg
 

@@ -27,7 +27,7 @@ def run(arguments: argparse.Namespace) -> None:
     reader = options.load(arguments.resume, arguments, to="read")
     from data_loader import read_ink
     from model.recognition.transcribing import Transcription, score
-    from utils.plots import draw_lines
+    from utils.plots import lines_figure, write_png
 
     samples = [sample for path in arguments.paths for sample in read_ink(path)]
     arguments.output.make()
@@ -47,5 +47,5 @@ def run(arguments: argparse.Namespace) -> None:
             f"wer {scores['wer']:.4f}"
         )
     path, shown = arguments.output.named(f"{reader.name}-read.png"), options.SHOWN
-    draw_lines(path, [one.ink for one in samples[:shown]], texts[:shown])
+    write_png(path, lines_figure([one.ink for one in samples[:shown]], texts[:shown]))
     print(f"{path}  ({min(len(samples), shown)} of {len(samples)} lines)")

@@ -87,7 +87,7 @@ def draw(arguments: argparse.Namespace) -> None:
     if not known:
         raise UserError(f"there are no styles in {STYLES}: `style make` makes one")
     writer = options.load(arguments.resume or "writer", arguments, to="write texts")
-    from utils.plots import draw_lines
+    from utils.plots import lines_figure, write_png
 
     (text,) = options.known(writer.model.alphabet, [arguments.text or PANGRAM], None)
     sampling = options.sampling_of(arguments)
@@ -98,5 +98,5 @@ def draw(arguments: argparse.Namespace) -> None:
     output = options.Output(arguments.output or "saved/figures", (".png",))
     output.make()
     path = output.named("styles.png")
-    draw_lines(path, inks, list(known))
+    write_png(path, lines_figure(inks, list(known)))
     print(path)

@@ -115,7 +115,7 @@ def compare(arguments: argparse.Namespace) -> None:
     import numpy as np
 
     from utils.ink import bounds, side_by_side
-    from utils.plots import draw_lines
+    from utils.plots import lines_figure, write_png
 
     if arguments.primer or arguments.show or arguments.inkml or len(arguments.text or "a") > 1:
         raise UserError("several networks write the same text, one at most, for one picture")
@@ -140,7 +140,8 @@ def compare(arguments: argparse.Namespace) -> None:
     # A quantile, so that one runaway line does not push all others apart.
     pitch = 1.3 * float(np.quantile(widths, 0.9)) or 1.0
     path = arguments.output.named("sheet.png").with_suffix(".png")
-    draw_lines(path, [side_by_side(row, pitch) for row in rows], captions, dpi=SHEET_DPI)
+    sheet = lines_figure([side_by_side(row, pitch) for row in rows], captions)
+    write_png(path, sheet, SHEET_DPI)
     print(f"{path}  ({len(rows)} rows of {count}, seeds from {arguments.seed})")
 
 
@@ -165,11 +166,12 @@ def save(writer: Any, arguments: argparse.Namespace, stems: Sequence[Path], line
         said.append(f"{'  '.join(map(str, paths))}  ({points}{end})")
     print("\n".join(said))
     if len(lines) > 1:
-        from utils.plots import draw_lines
+        from utils.plots import lines_figure, write_png
 
         shown, together = lines[: options.SHOWN], arguments.output.named(f"{writer.name}.png")
         captions, primed = [line.description for line in shown], [line.primed for line in shown]
-        draw_lines(together, [line.ink for line in shown], captions, primers=primed)
+        figure = lines_figure([line.ink for line in shown], captions, primers=primed)
+        write_png(together, figure)
         some = "all" if len(shown) == len(lines) else "the first"
         print(f"{together}  ({some} {len(shown)} lines)")
 
@@ -182,9 +184,9 @@ def save_line(writer: Any, line: Any, stem: Path, kinds: Sequence[str]) -> list[
     paths = []
     for path in (stem.with_name(f"{stem.name}{kind}") for kind in kinds):
         if path.suffix.lower() == ".png":
-            from utils.plots import draw_lines
+            from utils.plots import lines_figure, write_png
 
-            draw_lines(path, [line.ink], [line.description], primers=[line.primed])
+            write_png(path, lines_figure([line.ink], [line.description], primers=[line.primed]))
         elif len(line.written):
             replace(line, description=f"{line.description} · {writer.name}").save(path)
         else:  # the network considered the text complete at the end of the primer

@@ -16,7 +16,7 @@ from model.generation.options import Sampling
 from model.generation.sampling import predict, sample
 from utils.checks import ConfigFault, DataError, Range
 from utils.normalisation import Normalisation
-from utils.plots import draw_lines, render, to_pixels, window_figure, write_png
+from utils.plots import lines_figure, to_pixels, window_figure, write_png
 
 log = logging.getLogger(__name__)
 
@@ -111,8 +111,9 @@ class GenerationTrainer(BaseTrainer):
             Sampling(self.sample_bias, max_steps=self.sample_steps),
         )
         inks = [line.ink for line in lines]
-        draw_lines(self.run.log / f"samples-epoch{epoch}.png", inks, texts)
-        self.events.picture("samples", render(inks, texts), step)
+        figure = lines_figure(inks, texts)
+        write_png(self.run.log / f"samples-epoch{epoch}.png", figure)
+        self.events.picture("samples", to_pixels(figure, 120), step)
         first = lines[0]
         if texts is not None and len(first.ink) > 1:
             attention = predict(self.evaluated_model, first).attention[0].float().cpu().numpy()

@@ -11,7 +11,7 @@ from base.base_trainer import BaseTrainer
 from model.recognition.encoder import Search, Transcript
 from model.recognition.loss import CTCLoss, TranscriptionLoss
 from utils.checks import ConfigFault, DataError, Range
-from utils.plots import draw_lines, reading_figure, to_pixels
+from utils.plots import lines_figure, reading_figure, to_pixels, write_png
 
 log = logging.getLogger(__name__)
 
@@ -105,7 +105,7 @@ class RecognitionTrainer(BaseTrainer):
             f"true: {truth}\nread: {output.hypotheses[0]}"
             for truth, output in zip(truths, outputs, strict=True)
         ]
-        draw_lines(self.run.log / f"samples-epoch{epoch}.png", inks, captions)
+        write_png(self.run.log / f"samples-epoch{epoch}.png", lines_figure(inks, captions))
         for number, (ink, output) in enumerate(zip(inks, outputs, strict=True)):
             figure = reading_figure(ink, captions[number], *evidence(output))
             self.events.picture(f"reading/{number}", to_pixels(figure, 100), step)

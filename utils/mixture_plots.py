@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from utils.hand_measures import baseline
 from utils.ink import bounds, x_height
-from utils.page.pen import INK
+from utils.page.page import INK
 from utils.plots import (
     CAPTION,
     CAPTION_GAP,
@@ -21,7 +21,7 @@ from utils.plots import (
     MIN_WIDTH,
     SHEET_LETTER,
     WIDTH,
-    Paper,
+    Canvas,
     extents,
 )
 
@@ -54,19 +54,19 @@ def density_figure(
     scale = min(WIDTH / (right - left), 3 * LETTER / letter, WIDTH / (bottom - top))
     wide, high = (right - left) * scale, (bottom - top) * scale
     width = max(wide, MIN_WIDTH)
-    paper, y = Paper(), MARGIN
-    y += paper.caption(caption, MARGIN, y, width) + CAPTION_GAP
+    canvas, y = Canvas(), MARGIN
+    y += canvas.caption(caption, MARGIN, y, width) + CAPTION_GAP
     # The grid has a margin around the ink: half of it is enough above, and between the two.
     y += (box[1] - top) * scale / 2
-    paper.ink(ink, MARGIN + (box[0] - left) * scale, y, scale, letter)
+    canvas.ink(ink, MARGIN + (box[0] - left) * scale, y, scale, letter)
     y += high - (box[1] - top) * scale
     # Within strokes the density is a thousand times as high as over the jumps: show its root.
     shown = (density / max(float(density.max()), 1e-300)) ** 0.25
-    axes = paper.map(
+    axes = canvas.map(
         (MARGIN, y, wide, high), shown, xlim=(left, right), vmax=1.0, interpolation="bilinear"
     )
     axes.set(xticks=[], yticks=[])
-    return paper.cut(width + 2 * MARGIN, y + high + MARGIN)
+    return canvas.cut(width + 2 * MARGIN, y + high + MARGIN)
 
 
 def weights_figure(weights: np.ndarray, ink: np.ndarray, caption: str = "") -> Figure:
@@ -82,16 +82,16 @@ def weights_figure(weights: np.ndarray, ink: np.ndarray, caption: str = "") -> F
     steps, components = weights.shape
     width = min(max(MIN_WIDTH, steps / 40), WIDTH)
     height = max(components * ROW, 0.5)
-    paper, side = Paper(), MARGIN + 0.3
-    y = MARGIN + paper.caption(caption, side, MARGIN, width) + 0.1
-    axes = paper.map((side, y, width, height), weights.T, xlim=(0, steps), vmax=1.0)
+    canvas, side = Canvas(), MARGIN + 0.3
+    y = MARGIN + canvas.caption(caption, side, MARGIN, width) + 0.1
+    axes = canvas.map((side, y, width, height), weights.T, xlim=(0, steps), vmax=1.0)
     axes.set_yticks([0, components - 1], ["1", f"{components}"])
     for step in np.flatnonzero(ink[:-1, 2]):
         x = side + (step + 0.5) / steps * width
-        paper.hairline((x, y - 0.07), (x, y - 0.01), INK)
+        canvas.hairline((x, y - 0.07), (x, y - 0.01), INK)
     axes.set_xlabel("step; above: the pen is lifted", size=CAPTION, color=GREY, labelpad=3)
     axes.set_ylabel("component", size=CAPTION, color=GREY, labelpad=1)
-    return paper.cut(side + width + MARGIN, y + height + 0.35 + MARGIN)
+    return canvas.cut(side + width + MARGIN, y + height + 0.35 + MARGIN)
 
 
 def grid_figure(
@@ -121,19 +121,19 @@ def grid_figure(
     pitch = max(extents([ink])[0, 0] * scale(ink) for ink in there) + GAP
     side = MARGIN + NAME_WIDTH
     width = max(side + pitch * len(columns) - GAP, MIN_WIDTH)
-    paper, y = Paper(), MARGIN
-    y += paper.caption(caption, MARGIN, y, width - MARGIN) + CAPTION_GAP
+    canvas, y = Canvas(), MARGIN
+    y += canvas.caption(caption, MARGIN, y, width - MARGIN) + CAPTION_GAP
     for number, column in enumerate(columns):
-        paper.caption(column, side + number * pitch, y)
+        canvas.caption(column, side + number * pitch, y)
     y += LINE_HEIGHT + CAPTION_GAP
     for name, row in zip(rows, inks, strict=True):
         # Each line's top, from the baseline, in inches.
         tops = [(bounds(ink)[1] - baseline(ink)) * scale(ink) if len(ink) else 0.0 for ink in row]
         level, bottom = y - min(tops), y - min(tops)
-        paper.caption(name, MARGIN, level - LINE_HEIGHT)
+        canvas.caption(name, MARGIN, level - LINE_HEIGHT)
         for number, (ink, top) in enumerate(zip(row, tops, strict=True)):
             if len(ink):
                 place = side + number * pitch, level + top
-                bottom = max(bottom, place[1] + paper.ink(ink, *place, scale(ink), letter))
+                bottom = max(bottom, place[1] + canvas.ink(ink, *place, scale(ink), letter))
         y = bottom + GAP / 2
-    return paper.cut(width + MARGIN, y - GAP / 2 + MARGIN)
+    return canvas.cut(width + MARGIN, y - GAP / 2 + MARGIN)

@@ -7,8 +7,7 @@ Files are written atomically. Sizes on paper are assumed, by eye.
 import math
 import textwrap
 import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from os import PathLike
 
 import numpy as np
@@ -18,11 +17,13 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import PathPatch
 from matplotlib.path import Path
+from matplotlib.transforms import Bbox, TransformedBbox
 
 from utils.files import atomic_write
 from utils.ink import bezier, bounds, pieces, to_points, x_height
-from utils.page.pen import DOT, INK, PEN, PRIMER
+from utils.page.page import INK, PEN_WIDTH
 
+PRIMER = "#c0562f"
 GREY = "#7d818c"
 FRAME = "#c3c7d0"
 LIGHT_INK = "#4f8fd6"
@@ -46,28 +47,26 @@ LINE_HEIGHT = 1.35 * CAPTION / 72
 """Inches from one line of a caption to the next."""
 CAPTION_GAP = 0.09
 """Inches between ink and its caption."""
+DOT = 1.5
+"""Diameter of a dot in widths of the pen's line."""
 CELL = (3.3, 0.6)
 """Maximum width and height of a line on a sheet, in inches."""
 SHEET_LETTER = 0.1
 """X-height on a sheet in inches, unless a line would not fit into `CELL`."""
 
 
-class Paper:
+class Canvas:
     """A figure that is drawn on in inches from its top left corner, y downwards."""
 
     def __init__(self) -> None:
         self._figure = Figure(facecolor="white")
         self._axes = self._figure.add_axes((0, 0, 1, 1))
         self._axes.axis("off")
-        self._maps: list[tuple[Axes, tuple[float, float, float, float]]] = []
 
     def cut(self, width: float, height: float) -> Figure:
         """Return the figure with its size, once everything is drawn."""
         self._figure.set_size_inches(width, height)
         self._axes.set(xlim=(0, width), ylim=(height, 0))
-        size = np.array([width, height, width, height])
-        for axes, (left, top, wide, high) in self._maps:
-            axes.set_position(np.array([left, height - top - high, wide, high]) / size)
         return self._figure
 
     def ink(
@@ -93,15 +92,20 @@ class Paper:
         shades = np.zeros(len(ink), dtype=int) if shades is None else shades
         box = bounds(ink)
         corner = np.array([left, top]) - np.array(box[:2]) * scale
-        pen = max(PEN * letter * scale, 0.6 / 72)
+        pen = max(PEN_WIDTH * letter * scale, 0.6 / 72)
         for number, colour in enumerate(colours):
-            own = [
-                points * scale + corner for points, shade in pieces(ink, shades) if shade == number
-            ]
-            curves = [bezier(points) for points in own]
-            self.stroke([curve for curve in curves if len(curve)], colour, pen)
-            dots = [p for p, curve in zip(own, curves, strict=True) if not len(curve)]
-            self._path([Path.circle(p[0], DOT * pen / 2) for p in dots], fill=colour)
+            curves, dots = [], []
+            for points, shade in pieces(ink, shades):
+                if shade != number:
+                    continue
+                points = points * scale + corner
+                curve = bezier(points)
+                if len(curve):
+                    curves.append(curve)
+                else:
+                    dots.append(Path.circle(points[0], DOT * pen / 2))
+            self.stroke(curves, colour, pen)
+            self._draw(dots, facecolor=colour, edgecolor="none")
         return (box[3] - box[1]) * scale
 
     def stroke(self, curves: Sequence[np.ndarray], colour: str, width: float) -> None:
@@ -110,22 +114,7 @@ class Paper:
         for curve in curves:
             vertices = np.concatenate([curve[0, :1], curve[:, 1:].reshape(-1, 2)])
             paths.append(Path(vertices, [Path.MOVETO] + [Path.CURVE4] * (len(vertices) - 1)))
-        self._path(paths, colour, width * 72)
-
-    def fill(self, polygons: Sequence[np.ndarray], colour: str) -> None:
-        """Fill polygons `(corners, 2)` by the non-zero rule."""
-        paths = [Path(np.concatenate([one, one[:1]]), closed=True) for one in polygons]
-        self._path(paths, fill=colour)
-
-    def caption(
-        self, text: str, left: float, top: float, width: float = math.inf, colour: str = GREY
-    ) -> float:
-        """Write small letters in rows of at most that width, and return their height."""
-        rows = wrap(text, width)
-        for row, line in enumerate(rows):
-            place = left, top + row * LINE_HEIGHT
-            self._axes.text(*place, line, size=CAPTION, color=colour, va="top", parse_math=False)
-        return len(rows) * LINE_HEIGHT
+        self._draw(paths, facecolor="none", edgecolor=colour, linewidth=width * 72)
 
     def hairline(
         self,
@@ -135,7 +124,25 @@ class Paper:
         width: float = 0.6,
     ) -> None:
         """Draw a fine line, `width` in points."""
-        self._path([Path([start, end])], colour, width)
+        self._draw([Path([start, end])], facecolor="none", edgecolor=colour, linewidth=width)
+
+    def _draw(self, paths: Sequence[Path], **look: str | float) -> None:
+        if paths:
+            path = Path.make_compound_path(*paths)
+            patch = PathPatch(path, capstyle="round", joinstyle="round", clip_on=False, **look)
+            self._axes.add_artist(patch)
+
+    def caption(
+        self, text: str, left: float, top: float, width: float = math.inf, colour: str = GREY
+    ) -> float:
+        """Write small letters in rows of at most that width, and return their height."""
+        # A letter is half as wide as high.
+        letters = max(int(min(width, 100.0) * 72 / (0.52 * CAPTION)), 10)
+        rows = [row for line in text.split("\n") for row in textwrap.wrap(line, letters)]
+        for number, row in enumerate(rows):
+            place = left, top + number * LINE_HEIGHT
+            self._axes.text(*place, row, size=CAPTION, color=colour, va="top", parse_math=False)
+        return len(rows) * LINE_HEIGHT
 
     def map(
         self,
@@ -155,8 +162,11 @@ class Paper:
             vmax: of the darkest colour.
             interpolation: as matplotlib takes it.
         """
-        axes = self._figure.add_axes((0, 0, 1, 1), label=f"map {len(self._maps)}")
-        self._maps.append((axes, place))
+        left, top, width, height = place
+        box = Bbox.from_bounds(left, top, width, height)
+        inches = self._axes.transData - self._figure.transFigure
+        axes = self._figure.add_axes((0, 0, 1, 1), label=str(place))
+        axes.set_axes_locator(lambda *_: TransformedBbox(box, inches))
         axes.imshow(
             values,
             aspect="auto",
@@ -169,51 +179,6 @@ class Paper:
         _style_frame(axes)
         return axes
 
-    def _path(
-        self, paths: Sequence[Path], colour: str = "none", width: float = 0.0, fill: str = "none"
-    ) -> None:
-        if not paths:
-            return
-        look = {"facecolor": fill, "edgecolor": colour, "linewidth": width}
-        look |= {"capstyle": "round", "joinstyle": "round", "clip_on": False}
-        self._axes.add_artist(PathPatch(Path.make_compound_path(*paths), **look))
-
-
-def wrap(text: str, width: float = math.inf) -> list[str]:
-    """Return a caption in rows that fit into `width` inches (a letter is half as wide as high)."""
-    letters = max(int(min(width, 100.0) * 72 / (0.52 * CAPTION)), 10)
-    return [part for line in text.split("\n") for part in textwrap.wrap(line, letters)]
-
-
-def draw_lines(
-    path: str | PathLike[str],
-    inks: Sequence[np.ndarray],
-    texts: Sequence[str] | None = None,
-    *,
-    primers: Sequence[int] | None = None,
-    dpi: int = DPI,
-) -> None:
-    """Write lines of ink under each other as a PNG.
-
-    Args:
-        path: the file, whose folder exists.
-        inks: at least one line `(points, 3)`, all drawn to one scale.
-        texts: a caption for each line, in small grey letters under it.
-        primers: for each line the number of its leading points to draw as a primer.
-        dpi: pixels per inch.
-
-    Raises:
-        DataError: if a line is not valid.
-    """
-    write_png(path, lines_figure(inks, texts, primers=primers), dpi)
-
-
-def render(
-    inks: Sequence[np.ndarray], texts: Sequence[str] | None = None, *, dpi: int = 120
-) -> np.ndarray:
-    """Return the picture that `draw_lines` writes, as `(height, width, 3)` uint8."""
-    return to_pixels(lines_figure(inks, texts), dpi)
-
 
 def lines_figure(
     inks: Sequence[np.ndarray],
@@ -221,7 +186,16 @@ def lines_figure(
     *,
     primers: Sequence[int] | None = None,
 ) -> Figure:
-    """Return the figure of lines of ink under each other; see `draw_lines`."""
+    """Return a figure of lines of ink under each other.
+
+    Args:
+        inks: at least one line `(points, 3)`, all drawn to one scale.
+        texts: a caption for each line, in small grey letters under it.
+        primers: for each line the number of its leading points to draw as a primer.
+
+    Raises:
+        DataError: if a line is not valid.
+    """
     texts = [""] * len(inks) if texts is None else texts
     primers = [0] * len(inks) if primers is None else primers
     sizes = extents(inks)
@@ -231,15 +205,15 @@ def lines_figure(
     scale = min(LETTER / letter, WIDTH / max(float(np.median(widths)), letter))
     scales = np.minimum(scale, 1.5 * WIDTH / np.maximum(sizes.max(axis=1), letter))
     width = max(float((widths * scales).max()), MIN_WIDTH if any(texts) else 0.0)
-    paper, y, gap = Paper(), MARGIN, max(1.5 * letter * scale, 0.12)
+    canvas, y, gap = Canvas(), MARGIN, max(1.5 * letter * scale, 0.12)
     for ink, text, primed, own in zip(inks, texts, primers, scales, strict=True):
         shades = (np.arange(len(ink)) >= primed).astype(int)
         pen = letter * scale / own
-        y += paper.ink(ink, MARGIN, y, own, pen, shades, (PRIMER, INK)) + gap
+        y += canvas.ink(ink, MARGIN, y, own, pen, shades, (PRIMER, INK)) + gap
         if text:
             below = y - gap + CAPTION_GAP
-            y = below + paper.caption(text, MARGIN, below, width) + gap
-    return paper.cut(width + 2 * MARGIN, y - gap + MARGIN)
+            y = below + canvas.caption(text, MARGIN, below, width) + gap
+    return canvas.cut(width + 2 * MARGIN, y - gap + MARGIN)
 
 
 def sheet_figure(inks: Sequence[np.ndarray], texts: Sequence[str], faults: Sequence[str]) -> Figure:
@@ -258,19 +232,19 @@ def sheet_figure(inks: Sequence[np.ndarray], texts: Sequence[str], faults: Seque
     scales = np.minimum(SHEET_LETTER / letter, (np.array(CELL) / extents(inks)).min(axis=1))
     # About four times as many rows as columns: a line is as much wider than it is high.
     rows = math.ceil(len(inks) / math.ceil(math.sqrt(len(inks) / 4)))
-    paper, left, bottom = Paper(), MARGIN, 0.0
+    canvas, left, bottom = Canvas(), MARGIN, 0.0
     for number, (ink, scale) in enumerate(zip(inks, scales, strict=True)):
         if number % rows == 0:
             left, y = MARGIN + number // rows * (CELL[0] + MARGIN), MARGIN
         top = y
-        y += paper.caption(texts[number], left, y, CELL[0]) + CAPTION_GAP / 2
-        y += paper.ink(ink, left, y, scale, letter) + CAPTION_GAP / 2
-        y += paper.caption(faults[number], left, y, CELL[0], FAULT)
+        y += canvas.caption(texts[number], left, y, CELL[0]) + CAPTION_GAP / 2
+        y += canvas.ink(ink, left, y, scale, letter) + CAPTION_GAP / 2
+        y += canvas.caption(faults[number], left, y, CELL[0], FAULT)
         if faults[number]:
-            paper.hairline((left - CAPTION_GAP, top), (left - CAPTION_GAP, y), FAULT, 2.0)
+            canvas.hairline((left - CAPTION_GAP, top), (left - CAPTION_GAP, y), FAULT, 2.0)
         y += 2 * CAPTION_GAP
         bottom = max(bottom, y)
-    return paper.cut(left + CELL[0] + MARGIN, bottom + MARGIN)
+    return canvas.cut(left + CELL[0] + MARGIN, bottom + MARGIN)
 
 
 def window_figure(window: np.ndarray, text: str, ink: np.ndarray) -> Figure:
@@ -329,8 +303,8 @@ def _map_over_ink(
     width = min(max(4.0, steps / 100, rows * 0.22), 16.0)
     height = min(max(rows * 0.145, 1.0), 30.0)
     scale = min(width / max(wide, high, letter), 3 * LETTER / letter)
-    paper, left, top = Paper(), MARGIN + 0.2, MARGIN + 0.35
-    axes = paper.map((left, top, width, height), values, xlim=(0, steps), vmax=vmax)
+    canvas, left, top = Canvas(), MARGIN + 0.2, MARGIN + 0.35
+    axes = canvas.map((left, top, width, height), values, xlim=(0, steps), vmax=vmax)
     axes.set_yticks(range(rows), ["␣" if label == " " else label for label in labels])
     size = min(7.5, 0.72 * 72 * height / rows)
     for label in axes.get_yticklabels():
@@ -342,25 +316,20 @@ def _map_over_ink(
     y, ink_left = top + height + 0.35, left + (width - wide * scale) / 2
     for move in moves:
         x = ink_left + (points[move, 0] - points[:, 0].min()) * scale
-        paper.hairline((left + move / steps * width, top + height), (x, y - 0.05))
+        canvas.hairline((left + move / steps * width, top + height), (x, y - 0.05))
     shades = np.searchsorted(moves, np.arange(len(points)) - 1, side="right") % 2
-    y += paper.ink(ink, ink_left, y, scale, letter, shades, (INK, LIGHT_INK))
+    y += canvas.ink(ink, ink_left, y, scale, letter, shades, (INK, LIGHT_INK))
     if caption:
-        y += CAPTION_GAP + paper.caption(caption, left, y + CAPTION_GAP, width)
-    return paper.cut(left + width + MARGIN, y + MARGIN)
+        y += CAPTION_GAP + canvas.caption(caption, left, y + CAPTION_GAP, width)
+    return canvas.cut(left + width + MARGIN, y + MARGIN)
 
 
-def draw_curve(
-    path: str | PathLike[str],
-    x: Sequence[float],
-    y: Sequence[float],
-    names: tuple[str, str],
-    caption: str = "",
-) -> None:
-    """Write a curve through points as a PNG, each with its value.
+def curve_figure(
+    x: Sequence[float], y: Sequence[float], names: tuple[str, str], caption: str
+) -> Figure:
+    """Return a figure of a curve through points, each with its value.
 
     Args:
-        path: the file, whose folder exists.
         x, y: of the points; `y` is drawn from 0 upwards.
         names: of the axes.
         caption: the title.
@@ -368,17 +337,12 @@ def draw_curve(
     figure = Figure(figsize=(5.0, 3.2), facecolor="white", layout="constrained")
     axes = figure.add_subplot()
     axes.plot(x, y, color=INK, marker="o", markersize=4, linewidth=1.2)
-    small = {"size": CAPTION, "color": GREY}
     for place in zip(x, y, strict=True):
-        offset = {"xytext": (0, 5), "textcoords": "offset points", "ha": "center"}
-        axes.annotate(f"{place[1]:.1f}", place, **offset, **small)
+        axes.annotate(f"{place[1]:.1f}", place, (0, 5), textcoords="offset points", ha="center")
+    axes.set(xlabel=names[0], ylabel=names[1])
     axes.set_ylim(0, 1.15 * max([value for value in y if math.isfinite(value)], default=1.0) or 1.0)
-    axes.set_xlabel(names[0], **small)
-    axes.set_ylabel(names[1], **small)
-    axes.set_title(caption, parse_math=False, **small)
-    axes.spines[["top", "right"]].set_visible(False)
-    _style_frame(axes)
-    write_png(path, figure)
+    axes.set_title(caption, parse_math=False, size=CAPTION)
+    return figure
 
 
 def extents(inks: Sequence[np.ndarray]) -> np.ndarray:
@@ -391,16 +355,19 @@ def to_pixels(figure: Figure, dpi: int = DPI) -> np.ndarray:
     """Return the drawn figure as `(height, width, 3)` uint8."""
     figure.set_dpi(dpi)
     canvas = FigureCanvasAgg(figure)
-    with _quiet_about_fonts():
+    with warnings.catch_warnings(action="ignore", category=UserWarning):
         canvas.draw()
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()
 
 
 def write_png(path: str | PathLike[str], figure: Figure, dpi: int = DPI) -> None:
-    """Write a figure as a PNG; `dpi` in pixels per inch."""
+    """Write a figure as a PNG; `dpi` in pixels per inch.
+
+    Characters that the font lacks are drawn as boxes.
+    """
     figure.set_dpi(dpi)
     canvas = FigureCanvasAgg(figure)
-    with _quiet_about_fonts():
+    with warnings.catch_warnings(action="ignore", category=UserWarning):
         atomic_write(path, canvas.print_png)
 
 
@@ -408,11 +375,3 @@ def _style_frame(axes: Axes) -> None:
     for spine in axes.spines.values():
         spine.set(color=FRAME, linewidth=0.6)
     axes.tick_params(labelsize=CAPTION - 1, colors=GREY, length=2, width=0.6)
-
-
-@contextmanager
-def _quiet_about_fonts() -> Iterator[None]:
-    """Suppress the warnings about characters that the font lacks, which are drawn as boxes."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph .* missing from")
-        yield

@@ -78,8 +78,8 @@ class Line:
         elif suffix == ".inkml":
             write_inkml(path, self.written, self.title)
         elif suffix == ".png":
-            from utils.plots import draw_lines  # slow to import
+            from utils.plots import lines_figure, write_png  # slow to import
 
-            draw_lines(path, [self.written], [self.description])
+            write_png(path, lines_figure([self.written], [self.description]))
         else:
             raise UserError(f"{path}: a line is saved as .svg, .png or .inkml")

@@ -256,7 +256,8 @@ def test_the_worst_lines_are_those_of_the_last_search(checkpoints, data, tmp_pat
     }
     drawn = []
     monkeypatch.setattr("trainer.scores.read_split", lambda *_, **__: found)
-    monkeypatch.setattr("utils.plots.draw_lines", lambda path, inks, said: drawn.extend(said))
+    monkeypatch.setattr("utils.plots.lines_figure", lambda inks, said: drawn.extend(said))
+    monkeypatch.setattr("utils.plots.write_png", lambda path, figure: None)
     evaluate(checkpoints["CTCNetwork"], tmp_path, "--beam", 2)
     assert drawn[0] == "b · 50% errors\ntrue: ab\nread: az"
 

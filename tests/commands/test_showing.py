@@ -12,7 +12,7 @@ from model import load
 from model.generation.options import Sampling
 from tests.commands.networks import names, of_colour, save, write
 from utils.checks import UserError
-from utils.page.pen import INK
+from utils.page.page import INK
 
 
 @pytest.fixture

@@ -25,8 +25,8 @@ from tests.commands.networks import (
 )
 from utils.alphabet import Alphabet
 from utils.checks import UserError
-from utils.page.page import page_of_line
-from utils.page.pen import INK, PRIMER
+from utils.page.page import INK, page_of_line
+from utils.plots import PRIMER
 
 
 def test_conditional_network_writes_texts(conditional, tmp_path, capsys):

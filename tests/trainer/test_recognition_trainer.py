@@ -137,8 +137,9 @@ def test_a_validation_gives_the_rates_of_what_is_read(tmp_path, loader, kind):
 def test_pictures_show_the_true_and_the_read_text(tmp_path, loader, kind, monkeypatch):
     seen = []
     monkeypatch.setattr(
-        "trainer.recognition_trainer.draw_lines", lambda path, inks, texts: seen.append(texts)
+        "trainer.recognition_trainer.lines_figure", lambda inks, texts: seen.append(texts)
     )
+    monkeypatch.setattr("trainer.recognition_trainer.write_png", lambda path, figure: None)
     trainer = make(tmp_path, loader, kind, samples=2, tensorboard=True)
     trainer.train()
     assert len(seen) == 1 and len(seen[0]) == 2

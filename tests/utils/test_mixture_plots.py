@@ -6,7 +6,7 @@ import pytest
 from tests.utils.test_plots import dark, of_colour, wave
 from utils.ink import from_strokes, strokes
 from utils.mixture_plots import density_figure, grid_figure, weights_figure
-from utils.page import pen
+from utils.page.page import INK
 from utils.plots import to_pixels
 
 
@@ -30,7 +30,7 @@ def test_density_map_lies_on_the_ink():
     assert np.median(columns) / box.width == pytest.approx(205 / 320, abs=0.02)
     assert np.median(rows) / box.height == pytest.approx(45 / 60, abs=0.06)
     # The ink above has the same places: its left end is at x = 0 of the grid.
-    above = np.nonzero(of_colour(pixels[: top - 3], pen.INK))[1]
+    above = np.nonzero(of_colour(pixels[: top - 3], INK))[1]
     assert (above.min() - box.x0) / box.width == pytest.approx(10 / 320, abs=0.02)
 
 
@@ -44,7 +44,7 @@ def test_weights_are_rows_of_steps_with_ticks_where_the_pen_is_lifted():
     rows, columns = np.nonzero(dark(part))
     for share, row in ((columns < box.width / 2, 1.5), (columns > box.width / 2, 3.5)):
         assert np.median(rows[share]) / box.height == pytest.approx(row / 5, abs=0.03)
-    ticks = np.nonzero(of_colour(pixels[: top - 1], pen.INK))[1]
+    ticks = np.nonzero(of_colour(pixels[: top - 1], INK))[1]
     assert (ticks.mean() - box.x0) / box.width == pytest.approx(30.5 / 40, abs=0.01)
     assert np.ptp(ticks) < 6  # one
 
@@ -55,7 +55,7 @@ def test_a_grid_has_a_baseline_for_each_row_and_leaves_places_empty():
     tailed = from_strokes([*strokes(wave(6)), np.array([[5.0, 4.0], [5.0, 14.0]])])
     grid = [[high, tailed], [high, np.zeros((0, 3), np.float32)]]
     figure = grid_figure(grid, ["one", "two"], ["bias 0", "bias 1"], "text")
-    inked = of_colour(to_pixels(figure, 200), pen.INK)
+    inked = of_colour(to_pixels(figure, 200), INK)
     filled = np.flatnonzero(inked.any(axis=1))
     middle = (np.nonzero(inked)[1].min() + np.nonzero(inked)[1].max()) // 2
     second = filled[np.flatnonzero(np.diff(filled) > 20)[-1] + 1]
@@ -71,6 +71,6 @@ def test_a_line_that_ran_away_makes_no_other_smaller():
     away = wave(8) * np.array([1e5, 1e5, 1])
     figure = grid_figure([[wave(), away], [wave(), wave()]], ["", ""], ["a", "b"])
     assert figure.get_figwidth() < 20 and figure.get_figheight() < 6
-    inked = of_colour(to_pixels(figure, 200), pen.INK)
+    inked = of_colour(to_pixels(figure, 200), INK)
     columns = np.flatnonzero(inked[:, : inked.shape[1] // 3].any(axis=0))
     assert np.ptp(columns) > 100  # 80 units at a tenth of an inch for about 8

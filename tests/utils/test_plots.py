@@ -5,15 +5,12 @@ import warnings
 import matplotlib.colors
 import numpy as np
 import pytest
-from PIL import Image
 
 from utils import plots
 from utils.ink import from_strokes
-from utils.page import pen
+from utils.page.page import INK, PEN_WIDTH
 from utils.plots import (
-    draw_lines,
     lines_figure,
-    render,
     sheet_figure,
     to_pixels,
     window_figure,
@@ -32,6 +29,10 @@ def dark(pixels):
     return pixels.astype(int).sum(axis=-1) < 400
 
 
+def render(inks, texts=None, dpi=120):
+    return to_pixels(lines_figure(inks, texts), dpi)
+
+
 def of_colour(pixels, colour):
     wanted = np.array(matplotlib.colors.to_rgb(colour)) * 255
     return np.abs(pixels.astype(float) - wanted).max(axis=-1) < 40
@@ -43,7 +44,7 @@ def test_ink_is_where_the_strokes_are():
     pixels = render([ink], dpi=400)
     rows, columns = np.nonzero(dark(pixels))
     top, left, bottom, right = rows.min(), columns.min(), rows.max(), columns.max()
-    line = pen.PEN * plots.LETTER * 400
+    line = PEN_WIDTH * plots.LETTER * 400
     height, width = bottom - top + 1 - line, right - left + 1 - line
     assert width / height == pytest.approx(2, rel=0.03)  # right proportions
     assert dark(pixels)[top + 4 : bottom - 3, left + int(line / 2)].all()
@@ -87,7 +88,7 @@ def test_a_sheet_marks_what_is_wrong_beside_its_line_only():
     assert len(rows) > 100
     assert columns.min() / width > 0.6 and columns.max() / width < 0.75
     assert rows.min() / height > 0.15 and rows.max() / height < 0.45
-    inked = of_colour(pixels, pen.INK)
+    inked = of_colour(pixels, INK)
     for column in range(3):
         part = inked[:, column * width // 3 : (column + 1) * width // 3]
         starts = np.flatnonzero(np.diff(part.any(axis=1).astype(int)) == 1)
@@ -98,7 +99,7 @@ def test_a_line_too_large_for_its_cell_is_drawn_smaller():
     long, tall = wave(200), wave() * np.float32([1, 40, 1])
     for ink in (long, tall):
         pixels = to_pixels(sheet_figure([wave()] * 3 + [ink], ["text"] * 4, [""] * 4))
-        rows, columns = np.nonzero(of_colour(pixels, pen.INK))
+        rows, columns = np.nonzero(of_colour(pixels, INK))
         margin = plots.MARGIN * plots.DPI
         assert columns.max() < pixels.shape[1] - margin + 3
         assert rows.max() < pixels.shape[0] - margin + 3
@@ -107,7 +108,7 @@ def test_a_line_too_large_for_its_cell_is_drawn_smaller():
 
 def test_lines_stand_under_each_other_with_captions():
     pixels = render([wave(), wave(), wave()], ["first", "", "third"])
-    filled = of_colour(pixels, pen.INK).any(axis=1)
+    filled = of_colour(pixels, INK).any(axis=1)
     blocks = np.flatnonzero(np.diff(filled.astype(int)) == 1)
     # Three lines, each a dot over a wave.
     assert len(blocks) == 6
@@ -121,7 +122,7 @@ def test_lines_stand_under_each_other_with_captions():
 def test_all_lines_have_one_scale():
     pixels = render([wave(4), wave(8)])
     widths = []
-    rows = of_colour(pixels, pen.INK)
+    rows = of_colour(pixels, INK)
     half = len(pixels) // 2
     for part in (rows[:half], rows[half:]):
         columns = np.flatnonzero(part.any(axis=0))
@@ -133,14 +134,14 @@ def test_a_line_that_ran_away_neither_hides_the_others_nor_fills_the_disk():
     astray = wave(8) * np.array([1e6, 1e6, 1])
     pixels = render([wave(), wave(), astray])
     assert max(pixels.shape[:2]) < 2500
-    top = of_colour(pixels[:150], pen.INK)
+    top = of_colour(pixels[:150], INK)
     assert np.ptp(np.flatnonzero(top.any(axis=0))) > 60
 
 
 def test_primer_is_in_another_colour():
     ink = wave()
     pixels = to_pixels(lines_figure([ink], primers=[100]))
-    first, second = of_colour(pixels, pen.PRIMER), of_colour(pixels, pen.INK)
+    first, second = of_colour(pixels, plots.PRIMER), of_colour(pixels, INK)
     columns, others = np.nonzero(first)[1], np.nonzero(second)[1]
     assert len(columns) > 100 and len(others) > 100
     whole = np.nonzero(first | second)[1]
@@ -153,14 +154,6 @@ def test_captions_are_plain_text_whatever_they_hold():
         warnings.simplefilter("error")
         pixels = render([wave()] * 2, ["costs $5^{ and $6_", "\u65e5 %s {}"])
     assert of_colour(pixels, plots.GREY).sum() > 50
-
-
-def test_png_file_holds_the_rendered_picture(tmp_path):
-    draw_lines(tmp_path / "lines.png", [wave()], ["text"], dpi=100)
-    with Image.open(tmp_path / "lines.png") as picture:
-        pixels = np.asarray(picture.convert("RGB"))
-    np.testing.assert_array_equal(pixels, render([wave()], ["text"], dpi=100))
-    assert [path.name for path in tmp_path.iterdir()] == ["lines.png"]
 
 
 # The window
@@ -191,7 +184,7 @@ def test_window_map_rises_with_time(tmp_path, end):
     assert len(rows) == pytest.approx(inside.size / len(labels), rel=0.1)
     # The ink stands below the map, in two shades by turns.
     below = pixels[int(height - box.y0) + 30 :]
-    assert of_colour(below, pen.INK).sum() > 100
+    assert of_colour(below, INK).sum() > 100
     assert of_colour(below, plots.LIGHT_INK).sum() > 100
 
 
@@ -200,7 +193,7 @@ def test_ink_changes_its_shade_where_the_window_moves_on():
     window = np.zeros((40, 2))
     window[:10, 0] = window[10:, 1] = 1
     pixels = to_pixels(window_figure(window, "ab", ink))
-    first = np.nonzero(of_colour(pixels, pen.INK))
+    first = np.nonzero(of_colour(pixels, INK))
     second = np.nonzero(of_colour(pixels, plots.LIGHT_INK))
     low = max(first[0].max(), second[0].max()) - 10
     first, second = (columns[rows > low] for rows, columns in (first, second))

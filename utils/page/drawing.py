@@ -9,9 +9,7 @@ from matplotlib.figure import Figure
 from utils import plots
 from utils.files import XML_FORBIDDEN, atomic_write
 from utils.page.layers import curves, layers
-from utils.page.nib import outlines
 from utils.page.page import Page
-from utils.page.paper import DPI, check_pixels
 
 INCH = 25.4
 """Millimetres."""
@@ -32,10 +30,7 @@ def write_pdf(
         path: the file, whose folder exists.
         pages: at least one; each is a sheet of its own size.
         title: in the file's metadata; none if empty.
-        speed_widths: outlines of the strokes, thinner where the pen is fast.
-
-    Raises:
-        UserError: if ink leaves a sheet.
+        speed_widths: draw strokes thinner where the pen is fast.
     """
     # Imported here: a PNG needs no PDF backend, which takes long to load.
     from matplotlib.backends.backend_pdf import FigureCanvasPdf, PdfPages
@@ -50,30 +45,14 @@ def write_pdf(
     atomic_write(path, write)
 
 
-def write_png(
-    path: str | PathLike[str],
-    page: Page,
-    *,
-    dpi: int = DPI,
-    speed_widths: bool = False,
-) -> None:
-    """Write a page as a PNG of `dpi` pixels per inch; see `write_pdf`.
-
-    Raises:
-        UserError: if that would be too many pixels, or ink leaves the sheet.
-    """
-    check_pixels(page.width, page.height, dpi)
-    plots.write_png(path, page_figure(page, speed_widths=speed_widths), dpi)
-
-
 def page_figure(page: Page, *, speed_widths: bool = False) -> Figure:
-    """Return a figure of a page, in its size; see `write_pdf`. `utils.plots.to_pixels` draws it."""
-    paper = plots.Paper()
+    """Return a figure of a page, in its size; see `write_pdf`."""
+    canvas = plots.Canvas()
     for layer in layers(page):
         if speed_widths and not layer.printed:
-            shapes = [shape / INCH for row in layer.rows for shape in outlines(row)]
-            paper.fill(shapes, layer.pen.colour)
+            drawn = layer.by_width()
         else:
-            drawn = [curves(stroke) / INCH for stroke in layer.strokes]
-            paper.stroke(drawn, layer.pen.colour, layer.pen.width / INCH)
-    return paper.cut(page.width / INCH, page.height / INCH)
+            drawn = {layer.pen.width: [curves(stroke) for stroke in layer.strokes]}
+        for width, lines in drawn.items():
+            canvas.stroke([line / INCH for line in lines], layer.pen.colour, width / INCH)
+    return canvas.cut(page.width / INCH, page.height / INCH)

@@ -10,8 +10,7 @@ import numpy as np
 from utils.checks import DataError
 from utils.files import XML_FORBIDDEN, write_text
 from utils.ink import check_ink
-from utils.page.layers import layers
-from utils.page.page import Page
+from utils.page.page import PERIOD, Page, check_sheet
 
 NAMESPACE = "http://www.w3.org/2003/InkML"
 
@@ -81,9 +80,11 @@ def page_to_inkml(page: Page) -> str:
     is left out. The sheet is the active area of the source of the ink.
 
     Raises:
-        DataError: if the page is not valid, or a text contains a character that XML forbids.
+        UserError: if ink leaves the sheet, or a text contains a character that XML forbids.
     """
-    pens = [layer.pen for layer in layers(page, ruling=False)]
+    check_sheet(page)
+    rows = [row for row in page.rows if row.strokes]
+    pens = dict.fromkeys(row.pen for row in rows)
     brushes = {pen: f"pen{number}" for number, pen in enumerate(pens, 1)}
     channels = [f'<channel name="{axis}" type="decimal" units="mm"/>' for axis in "XY"]
     channels.append('<channel name="T" type="decimal" units="ms" respectTo="#start"/>')
@@ -109,22 +110,15 @@ def page_to_inkml(page: Page) -> str:
         "  </context>",
     ]
     time, pen = 0.0, None
-    for row in page.rows:
-        if not row.strokes:
-            continue
+    for row in rows:
         lines.append(f'  <traceGroup contextRef="#page" brushRef="#{brushes[row.pen]}">')
         lines += [f"    {line}" for line in _truth(row.text)]
         for stroke in row.strokes:
             if pen is not None:
                 time += LIFT + float(np.linalg.norm(stroke[0] - pen)) / AIR
-            times = time + row.period * np.arange(len(stroke))
+            times = time + PERIOD * np.arange(len(stroke))
             time, pen = times[-1], stroke[-1]
             values = np.column_stack([stroke, 1000 * times]).round(3) + 0.0  # no -0
             lines.append(f"    <trace>{_values(values)}</trace>")
         lines.append("  </traceGroup>")
     return _document(lines)
-
-
-def write_page_inkml(path: str | PathLike[str], page: Page) -> None:
-    """Write a page as an InkML file; see `page_to_inkml`."""
-    write_text(path, page_to_inkml(page))

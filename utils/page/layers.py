@@ -1,12 +1,11 @@
 """What is drawn on a page, pen by pen, whatever the format: layers of smooth curves in mm."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
-from utils.checks import UserError, short
 from utils.ink import bezier
-from utils.page.page import Page, Pen, Row
+from utils.page.page import DECIMALS, Page, Pen, Row, check_sheet
 
 RULING = Pen(0.15, "#b3c0d8")
 """What the printed lines of the paper, and dots beside them, are drawn with (assumed, by eye)."""
@@ -15,10 +14,13 @@ DOTTED = Pen(0.3, RULING.colour)
 DOT_LENGTH = 0.2
 """Millimetres of the short stroke that a dot is drawn as: plotting programs drop strokes of no
 length (vpype does). Assumed; half the width of a usual pen."""
-DECIMALS = 3
-"""Of positions in millimetres: a thousandth, where a plotter steps by ten."""
-SLACK = 0.01
-"""Millimetres that ink may lie outside of the sheet, for rounding."""
+
+EXPONENT = 0.3
+"""A line's width goes with the speed to the power of minus this (assumed, by eye)."""
+NARROWEST, WIDEST = 0.55, 1.3
+"""Bounds of the width in widths of the pen (assumed, by eye)."""
+WIDTH_STEP = 0.05
+"""From one width to the next, in widths of the pen: a step that cannot be seen (assumed)."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class Layer:
 
     label: str
     pen: Pen
-    rows: tuple[Row, ...]
+    rows: list[Row]
     printed: bool = False
 
     @property
@@ -42,32 +44,36 @@ class Layer:
         """All strokes in the order of writing."""
         return [stroke for row in self.rows for stroke in row.strokes]
 
+    def by_width(self) -> dict[float, list[np.ndarray]]:
+        """Return curves `(segments, 4, 2)` by the width of their line in millimetres, thinner where
+        the pen is fast."""
+        found: dict[float, list[np.ndarray]] = {}
+        for row in self.rows:
+            for segments, widths in zip(map(curves, row.strokes), speed_widths(row), strict=True):
+                for segment, width in zip(segments, widths.tolist(), strict=True):
+                    found.setdefault(width, []).append(segment[None])
+        return found
 
-def layers(page: Page, *, ruling: bool = True) -> list[Layer]:
+
+def layers(page: Page) -> list[Layer]:
     """Return the layers of a page: the printed ruling, then one for each pen, as first used.
 
     Pens that differ neither in width nor in colour are one. A layer without a stroke is left out.
 
-    Args:
-        page: a page.
-        ruling: whether the ruling, if there is one, is drawn.
-
     Raises:
-        UserError: if ink leaves the sheet: plotting programs drop it without a word (vpype does).
+        UserError: if ink leaves the sheet.
     """
-    printer = RULING if len(page.rules) else DOTTED
-    printed = Row((*page.rules, *np.reshape(page.dots, (-1, 1, 2))), "ruling", printer)
-    found = [Layer("ruling", printer, (printed,), True)] if ruling and printed.strokes else []
-    by_pen: dict[Pen, list[Row]] = {}
-    for number, row in enumerate(page.rows, 1):
-        if row.strokes:
-            _check_sheet(page, row, number)
-            by_pen.setdefault(row.pen, []).append(row)
-    for pen, rows in by_pen.items():
-        found.append(Layer(f"pen {pen.width:g} mm {pen.colour}", pen, tuple(rows)))
-    return [
-        replace(layer, label=f"{number} {layer.label}") for number, layer in enumerate(found, 1)
-    ]
+    check_sheet(page)
+    found = []
+    if len(page.rules) or len(page.dots):
+        pen = RULING if len(page.rules) else DOTTED
+        row = Row((*page.rules, *np.reshape(page.dots, (-1, 1, 2))), "ruling", pen)
+        found.append(Layer("1 ruling", pen, [row], printed=True))
+    rows = [row for row in page.rows if row.strokes]
+    for pen in dict.fromkeys(row.pen for row in rows):
+        label = f"{len(found) + 1} pen {pen.width:g} mm {pen.colour}"
+        found.append(Layer(label, pen, [row for row in rows if row.pen == pen]))
+    return found
 
 
 def curves(points: np.ndarray) -> np.ndarray:
@@ -96,24 +102,21 @@ def segment_periods(points: np.ndarray) -> np.ndarray:
     return np.diff([*kept[:-1].tolist(), len(points) - 1])
 
 
-def sampled(segments: np.ndarray, steps: int) -> np.ndarray:
-    """Return points on cubic segments `(segments, 4, 2)`: `(segments * steps + 1, 2)`.
+def speed_widths(row: Row) -> list[np.ndarray]:
+    """Return for each stroke the widths of the line along its `curves`, `(segments,)`, in mm.
 
-    Every segment is divided at equal steps of its parameter; its ends are among the points.
+    The line is as wide as the pen where that moves at the row's median speed.
     """
-    t = np.arange(steps)[:, None] / steps
-    weights = np.concatenate(
-        [(1 - t) ** 3, 3 * t * (1 - t) ** 2, 3 * t**2 * (1 - t), t**3], axis=1
-    )  # (steps, 4)
-    points = (weights @ segments).reshape(-1, 2)  # (segments * steps, 2)
-    return np.concatenate([points, segments[-1:, 3]])
-
-
-def _check_sheet(page: Page, row: Row, number: int) -> None:
-    points = np.concatenate(row.strokes)
-    sheet = np.array([page.width, page.height])
-    if (outside := np.maximum(-points, points - sheet).max()) > SLACK:
-        raise UserError(
-            f"row {number}, {short(row.text)}: its ink leaves the sheet by {outside:.1f} mm; "
-            "larger margins, a larger sheet or smaller writing is needed"
-        )
+    speeds = []
+    for stroke in row.strokes:
+        ends = curves(stroke)[:, [0, 3]]
+        lengths = np.linalg.norm(ends[:, 1] - ends[:, 0], axis=1)
+        speeds.append(lengths / segment_periods(stroke))
+    usual = np.median(np.concatenate(speeds))
+    found = []
+    for speed in speeds:
+        logs = np.pad(np.log(speed / usual), 1, mode="edge")
+        smooth = np.convolve(logs, [0.25, 0.5, 0.25], mode="valid")  # binomial
+        widths = np.clip(np.exp(-EXPONENT * smooth), NARROWEST, WIDEST)
+        found.append(row.pen.width * WIDTH_STEP * np.round(widths / WIDTH_STEP))
+    return found

@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-from utils.page.page import PERIOD, Page, Pen, Row
+from utils.page.page import Page, Pen, Row
 from utils.page.paper import Paper
 
 PEN = Pen()
@@ -63,7 +63,6 @@ class Paragraph:
         align: how rows lie between the margins.
         line_height: from baseline to baseline.
         pen: what it is written with.
-        period: seconds from point to point.
     """
 
     words: Sequence[Word]
@@ -72,7 +71,6 @@ class Paragraph:
     first_indent: float = 0.0
     align: Align = "left"
     pen: Pen = PEN
-    period: float = PERIOD
 
 
 def break_rows(
@@ -167,7 +165,6 @@ def pages(paragraphs: Iterable[Paragraph], paper: Paper) -> Iterator[Page]:
                     tuple(stroke + np.array([x, baseline]) for stroke in strokes),
                     " ".join(word.text for word in words),
                     paragraph.pen,
-                    paragraph.period,
                 )
             )
     yield Page(paper.width, paper.height, tuple(rows), rules, dots)

@@ -1,20 +1,29 @@
-"""A page of handwriting: where its strokes lie on the paper, in millimetres.
+"""A page of handwriting: where its strokes lie on the paper, in millimetres; as JSON.
 
 Positions are millimetres from the top left corner of the sheet, x to the right, y downwards. Every
 format is made of a `Page`; none changes what is on it.
 """
 
+import json
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from utils.checks import UserError, short
 from utils.ink import bounds, strokes, x_height
-from utils.page.pen import INK, PEN
 
+INK = "#1b2a4e"
+"""Colour of ink (assumed, by eye)."""
+PEN_WIDTH = 0.12
+"""Width of the pen's line in x-heights, where nothing else is asked for (assumed, by eye)."""
 LETTER = 3.0
 """X-height in millimetres of a line that is a page of its own (assumed, by eye)."""
 PERIOD = 0.018
 """Seconds from one point of the ink to the next (the mean of IAM-OnDB's recordings)."""
+SLACK = 0.01
+"""Millimetres that ink may lie outside of the sheet, for rounding."""
+DECIMALS = 3
+"""Of positions in millimetres: a thousandth, where a plotter steps by ten."""
 
 
 @dataclass(frozen=True)
@@ -31,16 +40,14 @@ class Row:
 
     Attributes:
         strokes: positions `(n, 2)` float64, n at least 1, in the order of writing; a stroke of one
-            point is a dot.
+            point is a dot. Points follow each other by `PERIOD`.
         text: what it says.
         pen: what it is written with.
-        period: seconds from one point of a stroke to the next.
     """
 
     strokes: tuple[np.ndarray, ...]
     text: str = ""
     pen: Pen = Pen()
-    period: float = PERIOD
 
 
 @dataclass(frozen=True)
@@ -61,6 +68,19 @@ class Page:
     dots: np.ndarray = field(default_factory=lambda: np.empty((0, 2)))
 
 
+def check_sheet(page: Page) -> None:
+    """Raise a UserError if ink leaves the sheet: plotting programs drop it without a word (vpype
+    does)."""
+    for number, row in enumerate(page.rows, 1):
+        points = np.concatenate([np.zeros((1, 2)), *row.strokes])
+        outside = np.maximum(-points, points - (page.width, page.height)).max()
+        if outside > SLACK:
+            raise UserError(
+                f"row {number}, {short(row.text)}: its ink leaves the sheet by {outside:.1f} mm; "
+                "larger margins, a larger sheet or smaller writing is needed"
+            )
+
+
 def page_of_line(ink: np.ndarray) -> Page:
     """Return a line of ink `(points, 3)` as a page of its own, twice its x-height larger at each
     side.
@@ -72,4 +92,21 @@ def page_of_line(ink: np.ndarray) -> Page:
     left, top, right, bottom = (scale * side for side in bounds(ink))
     moved = tuple(scale * stroke + (margin - left, margin - top) for stroke in strokes(ink))
     size = right - left + 2 * margin, bottom - top + 2 * margin
-    return Page(*size, (Row(moved, pen=Pen(PEN * LETTER)),))
+    return Page(*size, (Row(moved, pen=Pen(PEN_WIDTH * LETTER)),))
+
+
+def to_json(page: Page) -> str:
+    """Return a page as JSON on one line, for whoever wants its points and nothing else.
+
+    `{"format": "page of handwriting", "version": 1, "width", "height", "rules", "dots", "rows":
+    [{"text", "pen": {"width", "colour"}, "period", "strokes": [[[x, y], ...], ...]}, ...]}`:
+    lengths in millimetres, positions rounded to 0.001 mm, in seconds the period from one point to
+    the next.
+    """
+    rows = [vars(row) | {"pen": vars(row.pen), "period": PERIOD} for row in page.rows]
+    values = {"format": "page of handwriting", "version": 1, **vars(page), "rows": rows}
+    return f"{json.dumps(values, ensure_ascii=False, default=_rounded, separators=(',', ':'))}\n"
+
+
+def _rounded(points: np.ndarray) -> list[object]:
+    return (np.round(points, DECIMALS) + 0.0).tolist()  # no -0

@@ -6,9 +6,8 @@ import numpy as np
 
 from utils.files import XML_FORBIDDEN
 from utils.ink import path_along
-from utils.page.layers import DECIMALS, curves, layers, sampled, segment_periods
-from utils.page.nib import outlines
-from utils.page.page import Page, Pen
+from utils.page.layers import curves, layers, segment_periods
+from utils.page.page import DECIMALS, PERIOD, Page, Pen
 
 JUMP_SPEED = 150.0
 """Millimetres a second of the lifted pen (assumed)."""
@@ -36,10 +35,11 @@ def to_svg(
     Args:
         page: what to write.
         title, description: any text; none if empty.
-        speed_widths: outlines of the strokes, thinner where the pen is fast; for screens only.
+        speed_widths: draw strokes thinner where the pen is fast, a path for each width; for screens
+            only.
         animate: the page writes itself once, when it is opened, so many times as fast as the pen: a
-            stroke takes `Row.period` seconds from point to point, a dot one period, and the lifted
-            pen moves at `JUMP_SPEED`. Programs that do not animate show the finished page.
+            stroke takes `PERIOD` seconds from point to point, a dot one period, and the lifted pen
+            moves at `JUMP_SPEED`. Programs that do not animate show the finished page.
 
     Raises:
         UserError: if ink leaves the sheet.
@@ -55,14 +55,15 @@ def to_svg(
     lines += [f"<desc>{_escaped(description)}</desc>"] if description else []
     animated = {} if animate is None else _animated(page, animate)
     for layer in layers(page):
-        colour = layer.pen.colour
         look = (
-            f'fill="none" stroke="{colour}" stroke-width="{_number(layer.pen.width)}" '
+            f'fill="none" stroke="{layer.pen.colour}" stroke-width="{_number(layer.pen.width)}" '
             'stroke-linecap="round" stroke-linejoin="round"'
         )
         if speed_widths and not layer.printed:
-            look, shapes = f'fill="{colour}"', [one for row in layer.rows for one in outlines(row)]
-            drawn = [f'<path d="M{" ".join(map(_number, one.flat))}Z"/>' for one in shapes]
+            drawn = [
+                f'<path stroke-width="{_number(one)}" d="{"".join(map(_path_data, segments))}"/>'
+                for one, segments in layer.by_width().items()
+            ]
         elif animated and not layer.printed:
             look, drawn = f'{look} stroke-dasharray="{DASH}"', animated[layer.pen]
         else:
@@ -83,10 +84,10 @@ def _animated(page: Page, speed: float) -> dict[Pen, list[str]]:
                 now += float(np.hypot(*(segments[0, 0] - place))) / JUMP_SPEED / speed
             place, begin = segments[-1, 3], _number(now)
             # The share of its length that is drawn after each period.
-            along = path_along(sampled(segments, LENGTH_STEPS))[::LENGTH_STEPS]
+            along = path_along(_sampled(segments))[::LENGTH_STEPS]
             times = np.concatenate([[0], np.cumsum(segment_periods(stroke))])
             shares = np.interp(np.arange(times[-1] + 1), times, along / along[-1])
-            duration = (len(shares) - 1) * row.period / speed
+            duration = (len(shares) - 1) * PERIOD / speed
             values = ";".join(_number(DASH - share, 4) for share in shares.tolist())
             hidden = f'<set attributeName="visibility" to="hidden" end="{begin}s"/>' if now else ""
             found.setdefault(row.pen, []).append(
@@ -96,6 +97,16 @@ def _animated(page: Page, speed: float) -> dict[Pen, list[str]]:
             )
             now += duration
     return found
+
+
+def _sampled(segments: np.ndarray) -> np.ndarray:
+    """Return the points on cubic segments at `LENGTH_STEPS` equal steps of their parameters."""
+    t = np.arange(LENGTH_STEPS)[:, None] / LENGTH_STEPS
+    weights = np.concatenate(
+        [(1 - t) ** 3, 3 * t * (1 - t) ** 2, 3 * t**2 * (1 - t), t**3], axis=1
+    )  # (LENGTH_STEPS, 4)
+    points = (weights @ segments).reshape(-1, 2)
+    return np.concatenate([points, segments[-1:, 3]])
 
 
 def _path_data(segments: np.ndarray) -> str:

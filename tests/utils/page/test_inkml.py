@@ -8,9 +8,10 @@ import pytest
 
 from data_loader.sources.inkml import parse
 from utils.checks import DataError
+from utils.files import write_text
 from utils.ink import from_strokes
-from utils.page.inkml import AIR, LIFT, page_to_inkml, to_inkml, write_page_inkml
-from utils.page.page import Page, Pen, Row
+from utils.page.inkml import AIR, LIFT, page_to_inkml, to_inkml
+from utils.page.page import PERIOD, Page, Pen, Row
 
 ID = "{http://www.w3.org/XML/1998/namespace}id"
 SPACE = "{http://www.w3.org/2003/InkML}"
@@ -73,8 +74,8 @@ def row(*strokes, **options):
     return Row(tuple(np.array(stroke, dtype=float) for stroke in strokes), **options)
 
 
-FIRST = row([[10, 10], [12, 15], [14, 10]], [[13, 8]], text="A & b", period=0.02)
-SECOND = row([[10, 20], [10.1234, 25]], text="  c<d", pen=Pen(0.7, "#c0562f"), period=0.01)
+FIRST = row([[10, 10], [12, 15], [14, 10]], [[13, 8]], text="A & b")
+SECOND = row([[10, 20], [10.1234, 25]], text="  c<d", pen=Pen(0.7, "#c0562f"))
 PAGE = Page(210, 297.5, (FIRST, Row((), text="not there"), SECOND))
 
 
@@ -121,12 +122,12 @@ def test_the_standard_finds_sheet_units_texts_pens_and_points():
 
 def test_times_are_the_period_within_a_stroke_and_the_way_between_two():
     _, _, [(_, _, [body, dot]), (_, _, [last])] = read(page_to_inkml(PAGE))
-    np.testing.assert_allclose(body[:, 2], [0, 20, 40])
+    np.testing.assert_allclose(body[:, 2], [0, 18, 36])
     # From 14, 10 to 13, 8 are 5^0.5 mm, from 13, 8 to 10, 20 are 153^0.5 mm.
-    lifted = 40 + 1000 * (LIFT + 5**0.5 / AIR)
+    lifted = 36 + 1000 * (LIFT + 5**0.5 / AIR)
     assert dot[0, 2] == pytest.approx(lifted, abs=0.001)
     landed = lifted + 1000 * (LIFT + 153**0.5 / AIR)
-    np.testing.assert_allclose(last[:, 2], [landed, landed + 10], atol=0.001)
+    np.testing.assert_allclose(last[:, 2], [landed, landed + 1000 * PERIOD], atol=0.001)
 
 
 def test_the_projects_reader_finds_the_rows_and_their_texts(tmp_path):
@@ -135,7 +136,7 @@ def test_the_projects_reader_finds_the_rows_and_their_texts(tmp_path):
         row(*(generator.uniform(0, 200, (n, 2)) for n in (30, 1, 12)), text=text)
         for text in ("first line", "", "third &  line", "4", "5")
     ]
-    write_page_inkml(tmp_path / "page.inkml", Page(210, 297, tuple(rows)))
+    write_text(tmp_path / "page.inkml", page_to_inkml(Page(210, 297, tuple(rows))))
     found = list(parse(tmp_path / "page.inkml"))
     texts = ["first line", "third &  line", "4", "5"]
     assert [sample.text for sample in found] == texts

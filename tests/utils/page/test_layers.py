@@ -3,8 +3,15 @@
 import numpy as np
 import pytest
 
-from utils.checks import UserError
-from utils.page.layers import DOT_LENGTH, curves, layers, sampled, segment_periods
+from utils.page.layers import (
+    DOT_LENGTH,
+    NARROWEST,
+    WIDEST,
+    curves,
+    layers,
+    segment_periods,
+    speed_widths,
+)
 from utils.page.page import Page, Pen, Row
 
 LINE = np.array([[10.0, 20.0], [30.0, 20.0]])
@@ -24,8 +31,7 @@ def test_each_pen_is_a_layer_and_the_ruling_the_first():
     assert ruling.printed and not blue.printed
     assert [stroke.tolist() for stroke in ruling.strokes] == [[[20, 30], [190, 30]], [[5, 5]]]
     assert [stroke is LINE for stroke in blue.strokes] == [True, False]
-    assert blue.rows == (rows[0], rows[3]) and red.rows == (rows[1],)
-    assert [layer.label[0] for layer in layers(page, ruling=False)] == ["1", "2"]
+    assert blue.rows == [rows[0], rows[3]] and red.rows == [rows[1]]
     assert layers(Page(210, 297)) == []
 
 
@@ -43,22 +49,16 @@ def test_pauses_belong_to_the_way_after_them_or_the_last_one():
     assert segment_periods(np.zeros((4, 2))).tolist() == [3]
 
 
-def test_samples_lie_on_the_curve():
-    # The curve (t, t^2) and the line from its end.
-    parabola = [[0, 0], [1 / 3, 0], [2 / 3, 1 / 3], [1, 1]]
-    line = [[1, 1], [1, 2], [1, 3], [1, 4]]
-    found = sampled(np.array([parabola, line]), 4)
-    expected = [(t, t * t) for t in (0, 0.25, 0.5, 0.75)]
-    expected += [(1, 1 + 3 * t) for t in (0, 0.25, 0.5, 0.75, 1)]
-    np.testing.assert_allclose(found, expected, atol=1e-12)
-
-
-@pytest.mark.parametrize(
-    ("place", "distance"), [((-2, 9), 2.0), ((3, 60.5), 0.5), ((104, 61), 4.0), ((4, -1), 1.0)]
-)
-def test_ink_that_leaves_the_sheet_is_refused(place, distance):
-    rows = (Row((LINE,), "in"), Row((LINE, np.array([place])), "out"))
-    message = rf"row 2, 'out': its ink leaves the sheet by {distance} mm; larger margins"
-    with pytest.raises(UserError, match=message):
-        layers(Page(100, 60, rows))
-    assert layers(Page(100, 60, (Row((np.array([[0, 0], [100.0, 60]]),)),)))
+def test_the_fast_part_is_thinner():
+    # The usual speed, then 16 times that, then a pause and a hundredth of it.
+    steps = np.concatenate([np.full(60, 0.5), np.full(20, 8.0), np.full(10, 0.005)])
+    x = np.concatenate([[0.0], np.cumsum(steps)])
+    row = Row((np.stack([x, 0 * x], axis=1), DOT), pen=Pen(0.4))
+    widths, dot = speed_widths(row)
+    np.testing.assert_allclose(widths[[10, 40]], 0.4)
+    np.testing.assert_allclose(widths[[62, 78]], 0.4 * NARROWEST)
+    np.testing.assert_allclose(widths[[82, 89]], 0.4 * WIDEST)
+    assert len(dot) == 1
+    (layer,) = layers(Page(210, 297, (row,)))
+    drawn = layer.by_width()
+    assert sum(map(len, drawn.values())) == 91 and min(drawn) == pytest.approx(0.22)

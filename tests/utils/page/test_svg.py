@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from utils.ink import bezier, bounds, from_strokes
-from utils.page.page import LETTER, Page, Pen, Row, page_of_line
-from utils.page.pen import PEN
+from tests.utils.test_plots import wave
+from utils.ink import bezier, bounds
+from utils.page.page import LETTER, PEN_WIDTH, PERIOD, Page, Pen, Row, page_of_line
 from utils.page.svg import JUMP_SPEED, to_svg
 
 vpype = pytest.importorskip("vpype", reason="vpype is not there for this Python")
@@ -85,13 +85,6 @@ def test_plotters_find_layers_pens_and_every_stroke(tmp_path):
     assert all(group.get("fill") == "none" for group in root.iter(f"{SVG}g"))
 
 
-def wave(letters=8, height=10.0, points=25):
-    """A line of `letters` ups and downs, with a dot above."""
-    t = np.linspace(0, 1, letters * points)
-    body = np.stack([letters * height * t, height / 2 * np.sin(2 * np.pi * letters * t)], axis=1)
-    return from_strokes([body, np.array([[height, -2 * height]])])
-
-
 @pytest.mark.parametrize("size", [1e-3, 1.0, 500.0])
 def test_a_line_is_a_page_of_a_natural_size(tmp_path, size):
     """Letters of 10 sizes are `LETTER` high, whatever the unit of the ink."""
@@ -106,7 +99,7 @@ def test_a_line_is_a_page_of_a_natural_size(tmp_path, size):
     body, dot = layers[1]
     assert len(body) > 200
     assert np.abs(dot[-1] - dot[0]) * MM == pytest.approx(0.2, rel=0.02)
-    assert layers[1].metadata["vp_pen_width"] * MM == pytest.approx(LETTER * PEN)
+    assert layers[1].metadata["vp_pen_width"] * MM == pytest.approx(LETTER * PEN_WIDTH)
     assert body[0].real * MM == pytest.approx(2 * LETTER)
     root = ElementTree.parse(tmp_path / "ink.svg").getroot()
     assert root.find(f"{SVG}title").text == '<b> & "c"'
@@ -157,14 +150,17 @@ def test_every_stroke_and_dot_is_in_the_gcode_and_the_pen_lifted_between(tmp_pat
             np.testing.assert_allclose(found, stroke[[0, -1]], atol=0.002)
 
 
-def test_widths_by_speed_are_outlines():
-    root = ElementTree.fromstring(to_svg(scribble(), speed_widths=True))
-    ruling, blue, red = root.iter(f"{SVG}g")
-    assert ruling.get("stroke") and (blue.get("fill"), red.get("fill")) == ("#1b2a4e", "#aa0000")
-    assert blue.get("stroke") is None
-    paths = [path.get("d") for path in (*blue, *red)]
-    assert len(paths) == 40
-    assert all(d[0] == "M" and d[-1] == "Z" and "C" not in d for d in paths)
+def test_strokes_have_several_widths_by_speed():
+    plain, root = (
+        ElementTree.fromstring(to_svg(scribble(), speed_widths=by_speed))
+        for by_speed in (False, True)
+    )
+    groups = list(zip(root.iter(f"{SVG}g"), plain.iter(f"{SVG}g"), strict=True))
+    for group, layer in groups[1:]:  # behind the ruling
+        widths = [path.get("stroke-width") for path in group]
+        assert len(set(widths)) == len(widths) > 5
+        segments = ["".join(path.get("d") for path in one).count("C") for one in (group, layer)]
+        assert segments[0] == segments[1]
 
 
 # Faster and faster to the right; half a second later (as it is so far) a dot; a line of a red pen.
@@ -174,7 +170,7 @@ LINE = np.array([[20 + JUMP_SPEED / 2, 20.2], [110, 40]])
 FILM = Page(
     210,
     297,
-    (Row((STROKE, DOT), period=0.1), Row((LINE,), pen=RED, period=0.2)),
+    (Row((STROKE, DOT)), Row((LINE,), pen=RED)),
     rules=np.array([[[20, 30], [190, 30.0]]]),
 )
 
@@ -201,11 +197,12 @@ def timetable(svg):
 @pytest.mark.parametrize("speed", [1.0, 4.0])
 def test_animated_strokes_take_the_time_of_the_pen(speed):
     stroke, dot, line = timetable(to_svg(FILM, animate=speed))
-    assert stroke[:2] == pytest.approx((0, 0.3 / speed), abs=1e-3)
+    assert stroke[:2] == pytest.approx((0, 3 * PERIOD / speed), abs=1e-3)
     assert stroke[2] == pytest.approx([0, 0.1, 0.4, 1], abs=0.01)
-    assert dot[:2] == pytest.approx((0.8 / speed, 0.1 / speed), abs=1e-3)  # after the jump
+    begin = 3 * PERIOD + 0.5  # after the jump
+    assert dot[:2] == pytest.approx((begin / speed, PERIOD / speed), abs=1e-3)
     assert dot[2] == [0, 1]
-    assert line[:2] == pytest.approx((0.9 / speed, 0.2 / speed), abs=1e-3)
+    assert line[:2] == pytest.approx(((begin + PERIOD) / speed, PERIOD / speed), abs=1e-3)
 
 
 def test_the_finished_animation_is_the_page(tmp_path):
