@@ -10,7 +10,6 @@ import json
 import re
 from collections import defaultdict
 from pathlib import Path
-from typing import NamedTuple
 
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
@@ -27,6 +26,7 @@ from parse_config import choices, config_binder
 
 PAGE = Path(__file__).with_name("config.md")
 MARK = "<!-- made by docs/make_config_page.py -->\n"
+HEAD = "| key | value | default | meaning |\n|---|---|---|---|"
 SECTIONS = {
     "arch": BaseModel,
     "data_loader": BaseDataLoader,
@@ -39,31 +39,20 @@ SECTIONS = {
     "trainer": BaseTrainer,
 }
 """By the title of a section: the base of its classes."""
+IN_JSON = {"None": "`null`", "null": "`null`", "True": "`true`", "False": "`false`"}
 
 
-class Key(NamedTuple):
-    """A row of a table."""
-
-    name: str
-    values: str
-    default: str
-    meaning: str
-
-
-def keys(cls: type) -> list[Key]:
-    """Return what a config may set of `cls`; a meaning is empty where no docstring has it."""
-    binder = config_binder()
-    found = binder.arguments(cls)
-    said = meanings(cls)
-    return [
-        Key(
-            f"`{name}`",
-            binder.described(annotation),
-            f"`{json.dumps(found.defaults[name])}`" if name in found.defaults else "required",
-            said.get(name, ""),
-        )
-        for name, annotation in found.accepted.items()
-    ]
+def rows(cls: type) -> list[str]:
+    """Return a row of a table for each key that a config may set of `cls`."""
+    binder, meaning, found = config_binder(), meanings(cls), []
+    arguments = binder.arguments(cls)
+    for name, annotation in arguments.accepted.items():
+        default = "required"
+        if name in arguments.defaults:
+            default = f"`{json.dumps(arguments.defaults[name])}`"
+        cells = [f"`{name}`", binder.described(annotation), default, meaning.get(name, "")]
+        found.append(f"| {' | '.join(cells)} |")
+    return found
 
 
 def meanings(cls: type) -> dict[str, str]:
@@ -73,46 +62,35 @@ def meanings(cls: type) -> dict[str, str]:
         _, _, section = inspect.cleandoc(vars(owner).get("__doc__") or "").partition("\nArgs:\n")
         section = section.partition("\n\n")[0]
         for names, words in re.findall(r"^    (\w[\w, ]*): (.*(?:\n {5,}.*)*)", section, re.M):
-            if not words.startswith("see `"):
-                for name in names.split(", "):
-                    found.setdefault(name, _as_in_json(" ".join(words.split())))
+            if words.startswith("see `"):
+                continue
+            words = re.sub(r"\b(None|null|True|False)\b", lambda m: IN_JSON[m[0]], words)
+            for name in names.split(", "):
+                found.setdefault(name, " ".join(words.split()))
     return found
-
-
-def _as_in_json(words: str) -> str:
-    """Name Python's constants as JSON does."""
-    named = {"None": "null", "True": "true", "False": "false"}
-    return re.sub(r"\b(None|null|True|False)\b", lambda m: f"`{named.get(m[0], m[0])}`", words)
 
 
 def tables(classes: list[type]) -> str:
     """Return the keys of classes; what several of them share stands in one table, behind theirs."""
-    sharing: dict[Key, list[str]] = defaultdict(list)
+    sharing: dict[str, list[str]] = defaultdict(list)
     for cls in classes:
-        for key in keys(cls):
-            sharing[key].append(cls.__name__)
-    shared: dict[tuple[str, ...], list[Key]] = defaultdict(list)
-    for key, names in sharing.items():
-        shared[tuple(names)].append(key)
+        for row in rows(cls):
+            sharing[row].append(f"`{cls.__name__}`")
+    shared: dict[tuple[str, ...], list[str]] = defaultdict(list)
+    for row, names in sharing.items():
+        shared[tuple(names)].append(row)
     lines = []
-    for names, rows in sorted(shared.items(), key=lambda pair: len(pair[0])):
-        lines += [f"### {', '.join(f'`{name}`' for name in names)}", ""]
-        lines += ["| key | value | default | meaning |", "|---|---|---|---|"]
-        lines += [f"| {' | '.join(row)} |" for row in rows]
-        lines.append("")
+    for names in sorted(shared, key=len):
+        lines += [f"### {', '.join(names)}", "", HEAD, *shared[names], ""]
     return "\n".join(lines)
-
-
-def own(base: type) -> list[type]:
-    """Return the project's classes that a config may name for `base`."""
-    return [cls for cls in choices(base).values() if not torch_blocks.offers(cls)]
 
 
 def filled(page: str) -> str:
     """Return the text of the page with its tables of today."""
     head, *sections = page.split("\n## ")
     for number, section in enumerate(sections):
-        classes = own(SECTIONS[section.partition("\n")[0]])
+        offered = choices(SECTIONS[section.partition("\n")[0]]).values()
+        classes = [cls for cls in offered if not torch_blocks.offers(cls)]
         lines = [f"{section.partition(MARK)[0]}{MARK}"]
         for cls in classes:
             first = inspect.getdoc(cls).partition("\n\n")[0]
