@@ -8,7 +8,7 @@ stays a sequence of characters.
 
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -29,52 +29,37 @@ def nfc(text: str) -> str:
     return unicodedata.normalize("NFC", text)
 
 
-def describe(character: str) -> str:
-    """Return a character with its code point, such as `'é' (U+00E9)`.
+def describe(part: str) -> str:
+    """Return a character with its code point, such as `'é' (U+00E9)`, or several with theirs.
 
     An invisible one is named as well: `' ' (U+0020 space)`. A combining one is shown on a dotted
     circle.
     """
-    combining = unicodedata.category(character).startswith("M")
-    shown = f"'\N{DOTTED CIRCLE}{character}'" if combining else repr(character)
-    code = f"U+{ord(character):04X}"
-    if combining or character == " " or not character.isprintable():
-        code = f"{code} {unicodedata.name(character, '').lower()}".rstrip()
+    code = " ".join(f"U+{ord(character):04X}" for character in part)
+    if len(part) > 1:
+        return f"'{part}' ({code})"
+    combining = unicodedata.category(part).startswith("M")
+    shown = f"'\N{DOTTED CIRCLE}{part}'" if combining else repr(part)
+    if combining or part == " " or not part.isprintable():
+        code = f"{code} {unicodedata.name(part, '').lower()}".rstrip()
     return f"{shown} ({code})"
 
 
-def table(counts: Mapping[str, int], marked: Iterable[str] = (), columns: int = 4) -> str:
+def table(counts: Mapping[str, int], marked: Collection[str] = ()) -> str:
     """Return lines of text with characters and their counts, in the order of `counts`.
 
     Args:
         counts: how often each character occurs.
         marked: characters with a `*` after their count.
-        columns: characters in a line, or fewer where they do not fit into `WIDTH`.
     """
-    marked = set(marked)
-    names = [describe(character) for character in counts]
-    width = max([12, *map(len, names)])
-    cells = [
-        f"  {name:{width}} {count:>9,}" + "*" * (character in marked)
-        for name, (character, count) in zip(names, counts.items(), strict=True)
-    ]
-    if marked:  # A count without a mark ends where those with one do.
-        cells = [cell if cell.endswith("*") else f"{cell} " for cell in cells]
-    columns = max(1, min(columns, (WIDTH + 2) // (width + 14)))
+    width = max([12, *(len(describe(character)) for character in counts)])
+    cells = []
+    for character, count in counts.items():
+        mark = "*" if character in marked else " "
+        cells.append(f"  {describe(character):{width}} {count:>9,}{mark if marked else ''}")
+    columns = max(1, min(4, (WIDTH + 2) // (width + 14)))
     rows = ["  ".join(cells[n : n + columns]) for n in range(0, len(cells), columns)]
     return "\n".join(row.rstrip() for row in rows)
-
-
-class UnknownCharacters(UserError):
-    """Text holds characters that an alphabet lacks; `characters` lists them, each once."""
-
-    def __init__(self, characters: Sequence[str]) -> None:
-        them = "it" if len(characters) == 1 else "them"
-        super().__init__(
-            f"the alphabet lacks {', '.join(map(describe, characters))}: leave {them} out, or "
-            f"train on texts that hold {them}"
-        )
-        self.characters = list(characters)
 
 
 class Alphabet:
@@ -127,23 +112,18 @@ class Alphabet:
         """Return the numbers of the characters of `text` in NFC, `(characters,)` int64.
 
         Raises:
-            UnknownCharacters: if the alphabet lacks a character of `text`.
+            UserError: if the alphabet lacks a character of `text`.
         """
         if unknown := self.unknown(text):
-            raise UnknownCharacters(unknown)
+            raise UserError(
+                f"the alphabet lacks {', '.join(map(describe, unknown))}: leave them out, or train "
+                "on texts that hold them"
+            )
         return np.array([self._index[character] for character in nfc(text)], dtype=np.int64)
 
     def decode(self, indices: Iterable[int]) -> str:
-        """Return the text whose characters have the numbers `indices`.
-
-        Raises:
-            IndexError: if a number is negative or not below `len(self)`.
-        """
-        numbers = [int(number) for number in indices]
-        for number in numbers:
-            if not 0 <= number < len(self):
-                raise IndexError(f"no character {number} in an alphabet of {len(self)}")
-        return "".join(self.characters[number] for number in numbers)
+        """Return the text whose characters have the numbers `indices`."""
+        return "".join(self.characters[number] for number in indices)
 
     def __len__(self) -> int:
         return len(self.characters)
@@ -153,9 +133,6 @@ class Alphabet:
 
     def __eq__(self, other: object) -> bool:
         return self.characters == other.characters if isinstance(other, Alphabet) else False
-
-    def __hash__(self) -> int:
-        return hash(tuple(self.characters))
 
     def __repr__(self) -> str:
         return f"Alphabet({''.join(self.characters)!r})"

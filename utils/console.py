@@ -22,7 +22,7 @@ class _Escaping(io.TextIOWrapper):
         return super().write(text.translate(_CONTROLS))
 
 
-class _Output(io.RawIOBase):
+class _Output(io.FileIO):
     """The raw stream beneath a standard stream: writing to it never fails.
 
     A run does not depend on what is printed. If the reader has gone, output is dropped silently;
@@ -31,22 +31,9 @@ class _Output(io.RawIOBase):
 
     failed = False
 
-    def __init__(self, stream: io.TextIOWrapper) -> None:
-        self._stream = stream  # kept, because it closes its file when it is collected
-        self._raw = getattr(stream.buffer, "raw", stream.buffer)
-
-    def writable(self) -> bool:
-        return True
-
-    def fileno(self) -> int:
-        return self._raw.fileno()
-
-    def isatty(self) -> bool:
-        return self._raw.isatty()
-
     def write(self, data: memoryview) -> int | None:
         try:
-            return self._raw.write(data)
+            return super().write(data)
         except BrokenPipeError:
             pass
         except OSError as error:
@@ -73,11 +60,11 @@ def set_up() -> None:
             os.open(os.devnull, mode)
     for number, name in ((1, "stdout"), (2, "stderr")):
         stream = getattr(sys, name) or open(number, "w", closefd=False)  # noqa: SIM115
-        by_line = stream.line_buffering or stream.write_through
-        output = io.BufferedWriter(_Output(stream))
+        output = io.BufferedWriter(_Output(number, "w", closefd=False))
         wrapper = _Escaping if name == "stdout" else io.TextIOWrapper
-        escaping = wrapper(output, stream.encoding, "backslashreplace", line_buffering=by_line)
-        setattr(sys, name, escaping)
+        by_line = stream.line_buffering or stream.write_through
+        made = wrapper(output, stream.encoding, "backslashreplace", line_buffering=by_line)
+        setattr(sys, name, made)
 
 
 class Interruptible:

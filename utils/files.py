@@ -4,7 +4,6 @@ import errno
 import functools
 import json
 import logging
-import math
 import os
 import re
 import secrets
@@ -13,7 +12,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from utils.checks import UserError
 
@@ -76,7 +75,7 @@ def _target(path: str | os.PathLike[str]) -> tuple[Path, int | None]:
     return target, stat.S_IMODE(mode)
 
 
-def atomic_write(path: str | os.PathLike[str], write: Callable[[BinaryIO], Any]) -> None:
+def atomic_write(path: str | os.PathLike[str], write: Callable[[BinaryIO], object]) -> None:
     """Write a file atomically: at every moment `path` is the complete old or new file.
 
     `write` gets a temporary binary file in the same folder, which is synced to the disk and then
@@ -150,22 +149,15 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
     atomic_write(path, lambda file: file.write(text.encode("utf-8")))
 
 
-def write_json(path: str | os.PathLike[str], value: Any, *, indent: int | None = 2) -> None:
+def write_json(path: str | os.PathLike[str], value: object, *, indent: int | None = 2) -> None:
     """Write `value` as indented JSON with `atomic_write`, or, without an `indent`, in one line.
 
     Numbers that are not finite, which JSON lacks, become null. What UTF-8 lacks, such as
     undecodable bytes of file names, becomes a JSON escape.
     """
-    text = json.dumps(_finite(value), indent=indent, ensure_ascii=False) + "\n"
+    finite = json.loads(json.dumps(value), parse_constant=lambda _: None)
+    text = json.dumps(finite, indent=indent, ensure_ascii=False) + "\n"
     atomic_write(path, lambda file: file.write(text.encode(errors="backslashreplace")))
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _finite(one) for name, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(one) for one in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def remove_temporary(folder: str | os.PathLike[str]) -> None:

@@ -67,7 +67,7 @@ def sample(
 
     Raises:
         UserError: if there are not as many texts as seeds, or an empty text; `DataError` if the
-            primer is no ink; `UnknownCharacters` if the alphabet lacks a character.
+            primer is no ink; `UserError` if the alphabet lacks a character.
     """
     count, max_steps = len(seeds), sampling.max_steps
     if model.needs_text and len(texts or ()) != count:

@@ -60,7 +60,7 @@ class CharacterLanguageModel:
         """Return the model of the lines `texts`.
 
         Raises:
-            UnknownCharacters: if the alphabet lacks a character of a text.
+            UserError: if the alphabet lacks a character of a text.
         """
         end, start = len(alphabet), len(alphabet) + 1
         lines = [np.concatenate(([start], alphabet.encode(text), [end])) for text in texts]

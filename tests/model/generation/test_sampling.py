@@ -11,7 +11,7 @@ import torch
 from model import PredictionNetwork, SynthesisNetwork, sample
 from model.generation.options import Sampling
 from model.generation.stepper import PERIOD
-from utils.alphabet import Alphabet, UnknownCharacters
+from utils.alphabet import Alphabet
 from utils.checks import DataError, UserError
 from utils.normalisation import Normalisation
 
@@ -120,7 +120,7 @@ def test_a_primer_is_continued(synthesis):
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ({"texts": ["az"]}, UnknownCharacters, "U\\+007A"),
+        ({"texts": ["az"]}, UserError, "U\\+007A"),
         ({"texts": [""]}, UserError, "at least one character"),
         ({"texts": ["a", "b"]}, UserError, "1 seeds need as many texts"),
         ({"primer": (np.float32([[0, 0, 0], [1, np.nan, 1]]), "b")}, DataError, "in row 1"),

@@ -8,7 +8,8 @@ import pytest
 
 from model.recognition import language_model
 from model.recognition.language_model import CharacterLanguageModel
-from utils.alphabet import Alphabet, UnknownCharacters
+from utils.alphabet import Alphabet
+from utils.checks import UserError
 
 TEXTS = [
     "the cat sat on the mat",
@@ -91,5 +92,5 @@ def test_discounts_of_counts_are_estimated_where_there_are_enough():
 
 
 def test_unknown_characters_are_refused():
-    with pytest.raises(UnknownCharacters, match="'é'"):
+    with pytest.raises(UserError, match="'é'"):
         CharacterLanguageModel.fit(["é"], Alphabet("ab"))
