@@ -1,28 +1,26 @@
-"""Shared by the benchmarks of speed: lines, rivals in processes of their own, the table."""
+"""Shared by the benchmarks of speed: lines, taking turns, the table."""
 
-import argparse
 import os
 import platform
 import resource
 import statistics
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
+from argparse import Namespace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Literal, NamedTuple
+from unittest import mock
 
 import numpy as np
 import torch
-from torch.utils.benchmark import Timer
 from tqdm import tqdm
 
 from base.device import resolve_device
 from commands.options import Parser, number
 from data_loader import EmbeddedDataset, IAMOnDBDataset
+from model.layers.kernels import library
 from model.layers.kernels.build import SWITCH
-from model.layers.kernels.library import kernels
 from utils.alphabet import Alphabet
-from utils.checks import UserError
 from utils.files import write_json
 from utils.normalisation import Normalisation
 
@@ -32,6 +30,10 @@ LENGTHS = (31, 155, 311, 403, 479, 532, 577, 620, 664, 714, 776, 872, 956, 1141,
 11,845 lines; their mean is 628)."""
 
 SEED = 0
+
+PATHS = ("float32-compiled", "bfloat16-compiled", "float32-plain", "bfloat16-plain")
+"""How ours runs: with matrix products in a precision, with the compiled kernels or not."""
+REFERENCE = "reference"
 
 
 class Data(NamedTuple):
@@ -54,22 +56,17 @@ class Data(NamedTuple):
     def load(cls, root: str | None, lines: int, scale: float) -> "Data":
         """Return real lines if there is a `root`, else embedded ones of such lengths, cut to a
         share `scale` of these."""
-        generator = np.random.default_rng(SEED)
-        if root is not None:
-            source = IAMOnDBDataset(root=root)
-            source.prepare()
-            chosen = generator.choice(len(source), min(lines, len(source)), replace=False).tolist()
-            drawn = [(source.ink(index), source.text(index)) for index in chosen]
+        if root is None:
+            kind, drawn = "embedded lines with IAM-OnDB's lengths", embedded(lines)
         else:
-            drawn = embedded(lines)
-        found = []
-        for ink, text in drawn:
-            length = max(2, round(len(ink) * scale))
-            found.append((ink[:length], text[: max(1, round(len(text) * length / len(ink)))]))
-        inks, texts = zip(*found, strict=True)
+            kind, source = "lines of IAM-OnDB", IAMOnDBDataset(root=root)
+            source.prepare()
+            chosen = np.random.default_rng(SEED).permutation(len(source))[:lines].tolist()
+            drawn = [(source.ink(index), source.text(index)) for index in chosen]
+        inks = [ink[: max(2, round(scale * len(ink)))] for ink, _ in drawn]
+        texts = [text[: max(1, round(scale * len(text)))] for _, text in drawn]
         mean = sum(map(len, inks)) / len(inks)
         alphabet, normalisation = Alphabet.from_texts(texts), Normalisation.fit(inks)
-        kind = "embedded lines with IAM-OnDB's lengths" if root is None else "lines of IAM-OnDB"
         return cls(
             f"{len(inks)} {kind}: {mean:.0f} points on average, {len(alphabet)} characters",
             [normalisation.apply(ink) for ink in inks],
@@ -80,102 +77,56 @@ class Data(NamedTuple):
 
 
 def embedded(lines: int) -> list[tuple[np.ndarray, str]]:
-    """Return embedded lines, joined and cut to IAM-OnDB's lengths, and their texts."""
-    source = EmbeddedDataset(seed=SEED, size=4 * lines, min_characters=30, max_characters=60)
+    """Return embedded lines, joined to one and cut to IAM-OnDB's lengths, and their texts."""
+    source = EmbeddedDataset(seed=SEED, size=2 * lines, min_characters=30, max_characters=60)
     source.prepare()
+    ink = np.concatenate([source.ink(index) for index in range(len(source))])
+    text = " ".join(source.text(index) for index in range(len(source)))
     shares = np.random.default_rng(SEED).random(lines)
-    found, indices = [], iter(range(len(source)))
-    for length in np.interp(shares, SHARES, LENGTHS).round().astype(int):
-        index = next(indices)
-        ink, text = source.ink(index), source.text(index)
-        while len(ink) < length:
-            index = next(indices)
-            more = source.ink(index).copy()
-            more[0, 0] = 100.0  # one unit space
-            ink, text = np.concatenate((ink, more)), text + " " + source.text(index)
-        found.append((ink[:length], text[: max(1, round(len(text) * length / len(ink)))]))
-    return found
+    ends = np.interp(shares, SHARES, LENGTHS).round().astype(int).cumsum()
+    letters = np.split(np.array(list(text)), ends * len(text) // len(ink))
+    return [(part, "".join(own)) for part, own in zip(np.split(ink, ends)[:-1], letters)]  # noqa: B905
 
 
-class Variant(NamedTuple):
-    """How ours runs: with matrix products in a precision, with the compiled kernels or not."""
-
-    precision: str
-    compiled: bool
-
-    def __str__(self) -> str:
-        return f"{self.precision}-{'compiled' if self.compiled else 'plain'}"
-
-
-VARIANTS = [Variant(p, c) for c in (True, False) for p in ("float32", "bfloat16")]
+@contextmanager
+def kernels_of(path: str) -> Iterator[None]:
+    """Within: the compiled kernels are turned off for a plain path."""
+    if not path.endswith("plain"):
+        yield
+        return
+    without = mock.patch.object(library, "kernels", lambda bfloat16: None)
+    with without, mock.patch.dict(os.environ, {SWITCH: "0"}):
+        yield
 
 
-class Rival:
-    """An implementation in a process of its own, so that settings and memory are its own.
+def precision_of(path: str) -> Literal["float32", "bfloat16"]:
+    """Return the precision of a path's matrix products."""
+    return "bfloat16" if path.startswith("bfloat16") else "float32"
+
+
+def alternate(
+    speed: Callable[[str, int], float], paths: Sequence[str], rounds: int, name: str
+) -> dict[str, list[float]]:
+    """Return what each path, or the reference, reaches in each round, taking turns in changing
+    order; a warm-up comes first.
 
     Args:
-        make: called there with `arguments`; returns a function, which each call calls with its
-            values. Both must be importable.
-        compiled: whether the compiled kernels may be used.
-        threads: of torch.
+        speed: runs a path, given the number of the round, -1 for the warm-up.
+        paths, rounds: which, and how often.
+        name: of what is measured, for the progress bar.
     """
-
-    def __init__(
-        self, make: Callable[..., Callable], arguments: tuple, compiled: bool, threads: int
-    ) -> None:
-        start = make, arguments, compiled, threads
-        self.pool = ProcessPoolExecutor(1, get_context("spawn"), _start, start)
-        self.pool.submit(int).result()
-
-    def __call__(self, *values: Any) -> Any:
-        return self.pool.submit(_call, *values).result()
-
-    def close(self) -> None:
-        """End the process."""
-        self.pool.shutdown()
-
-
-_served: dict[str, Callable] = {}
-
-
-def _start(make: Callable[..., Callable], arguments: tuple, compiled: bool, threads: int) -> None:
-    if not compiled:
-        os.environ[SWITCH] = "0"
-    torch.set_num_threads(threads)
-    _served["function"] = make(*arguments)
-
-
-def _call(*values: Any) -> Any:
-    return _served["function"](*values)
-
-
-def alternate(rivals: Mapping[str, Rival], rounds: int, name: str) -> dict[str, list[float]]:
-    """Return what each rival answered in each round, taking turns; a warm-up comes first.
-
-    A rival is called with the number of the round, -1 for the warm-up, and ended after the last.
-    """
-    answers: dict[str, list[float]] = {rival: [] for rival in rivals}
+    answers: dict[str, list[float]] = {path: [] for path in paths}
     for turn in tqdm(range(-1, rounds), name, leave=False):
-        for rival in list(rivals)[:: 1 if turn % 2 else -1]:
-            answers[rival].append(rivals[rival](turn))
-    for rival in rivals.values():
-        rival.close()
-    return {rival: values[1:] for rival, values in answers.items()}
+        for path in paths[:: 1 if turn % 2 else -1]:
+            with kernels_of(path):
+                answers[path].append(speed(path, turn))
+    return {path: values[1:] for path, values in answers.items()}
 
 
 def synchronise(device: torch.device) -> None:
     """Wait until the device has finished its work."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
-
-
-def product_speed(device: torch.device, precision: str) -> float:
-    """Return the floating-point operations per second of large matrix products."""
-    size = 8192 if device.type == "cuda" else 2048
-    a = torch.randn(size, size, device=device).to(getattr(torch, precision))
-    threads = torch.get_num_threads()
-    timer = Timer("torch.mm(a, a)", globals={"torch": torch, "a": a}, num_threads=threads)
-    return 2 * size**3 / timer.blocked_autorange(min_run_time=0.5).median
 
 
 def peak_memory(device: torch.device) -> int:
@@ -189,48 +140,47 @@ def peak_memory(device: torch.device) -> int:
     return peak if platform.system() == "Darwin" else peak * 1024
 
 
-def row(
-    measure: str, path: str, answers: Mapping[str, Sequence[float]], unit: str, limit: float | None
-) -> dict[str, Any]:
-    """Return one line of the table.
+class Row(NamedTuple):
+    """One line of the table.
 
-    Args:
-        measure: what was measured.
-        path: how ours ran, a key of `answers`.
-        answers: of all rounds, by rival.
-        unit: of them.
-        limit: the most that the machine could reach; None for memory.
-
-    Returns:
-        medians over the rounds, their ratio, the lowest and highest ratio of a round, and the share
-        of the limit that ours reaches.
+    Attributes:
+        measure, path, unit: what was measured, how ours ran, and in what.
+        ours, reference: medians over the rounds.
+        ratio: of these.
+        spread: the lowest and highest ratio of a round.
     """
-    ours, reference = (statistics.median(answers[name]) for name in (path, "reference"))
-    ratios = [one / two for one, two in zip(answers[path], answers["reference"], strict=True)]
-    return {
-        "measure": measure,
-        "path": path,
-        "ours": ours,
-        "reference": reference,
-        "unit": unit,
-        "ratio": ours / reference,
-        "spread": (min(ratios), max(ratios)),
-        "share": None if limit is None else ours / limit,
-    }
+
+    measure: str
+    path: str
+    unit: str
+    ours: float
+    reference: float
+    ratio: float
+    spread: tuple[float, float]
 
 
-def report(rows: Sequence[Mapping[str, Any]], file: str | None) -> None:
+def rows_of(measure: str, unit: str, answers: Mapping[str, Sequence[float]]) -> list[Row]:
+    """Return a line for each path, given the answers of all rounds by path and of the reference."""
+    rows, others = [], answers[REFERENCE]
+    reference = statistics.median(others)
+    for path, values in answers.items():
+        if path != REFERENCE:
+            ratios = [one / other for one, other in zip(values, others, strict=True)]
+            ours, spread = statistics.median(values), (min(ratios), max(ratios))
+            rows.append(Row(measure, path, unit, ours, reference, ours / reference, spread))
+    return rows
+
+
+def report(rows: Sequence[Row], file: str | None) -> None:
     """Print the rows as a table, and write them to `file`."""
     for one in rows:
-        low, high = one["spread"]
-        share = "" if one["share"] is None else f"  {one['share']:.0%} of limit"
+        low, high = one.spread
         print(
-            f"{one['measure']:<34}{one['path']:<18}{one['ours']:>10,.0f}, reference "
-            f"{one['reference']:>8,.0f} {one['unit']:<9} ratio {one['ratio']:.2f} "
-            f"({low:.2f} to {high:.2f}){share}"
+            f"{one.measure:<34}{one.path:<18}{one.ours:>10,.0f}, reference {one.reference:>8,.0f} "
+            f"{one.unit:<9} ratio {one.ratio:.2f} ({low:.2f} to {high:.2f})"
         )
     if file is not None:
-        write_json(file, rows)
+        write_json(file, [one._asdict() for one in rows])
 
 
 def parser(description: str, measures: Sequence[str]) -> Parser:
@@ -240,7 +190,7 @@ def parser(description: str, measures: Sequence[str]) -> Parser:
     add("--device", default="cpu", help="cpu, cuda or cuda:N")
     add("--rounds", type=positive, default=5, help="rounds, after one warm-up round")
     add("--only", nargs="+", choices=measures, default=measures)
-    add("--paths", nargs="+", choices=list(map(str, VARIANTS)), help="of ours (default: all)")
+    add("--paths", nargs="+", default=PATHS, choices=PATHS, help="of ours (default: all)")
     add("--root", help="folder of IAM-OnDB (default: synthetic lines)")
     add("--threads", type=positive, default=torch.get_num_threads())
     add("--json", metavar="FILE", help="write the rows there")
@@ -250,23 +200,11 @@ def parser(description: str, measures: Sequence[str]) -> Parser:
     return made
 
 
-def prepare(arguments: argparse.Namespace) -> tuple[torch.device, dict[Variant, float]]:
-    """Set torch up, and print and return the device and the speed of large matrix products for each
-    wanted variant, in operations per second.
-
-    Raises:
-        UserError: if a variant is wanted that needs a compiler, and there is none.
-    """
+def prepare(arguments: Namespace) -> torch.device:
+    """Set torch up, and return the device."""
     device = resolve_device(arguments.device)
     torch.set_num_threads(arguments.threads)
-    compiler = device.type != "cpu" or kernels(False) is not None
-    wanted = arguments.paths or [str(one) for one in VARIANTS if compiler or not one.compiled]
-    found = [one for one in VARIANTS if str(one) in wanted]
-    if not compiler and any(one.compiled for one in found):
-        raise UserError("--paths: no C compiler found for the compiled kernels")
-    limits = {one: product_speed(device, one.precision) for one in found}
-    speeds = {one.precision: f"{speed / 1e9:,.0f} GFLOP/s" for one, speed in limits.items()}
-    print(
-        f"PyTorch {torch.__version__} on {device}, {arguments.threads} threads, products: {speeds}"
-    )
-    return device, limits
+    print(f"PyTorch {torch.__version__} on {device}, {arguments.threads} threads")
+    if device.type == "cpu" and library.kernels(False) is None:
+        print("no C compiler was found: compiled paths run as plain ones")
+    return device

@@ -40,26 +40,8 @@ from utils import hand_likeness
 from utils.ink import strokes
 
 ROOT = Path(__file__).resolve().parent.parent
-PERSONS = (
-    "f09-518z b05-444z d08-528z j08-391z l03-295z m06-667z p02-192z r05-367z",
-    "g04-116z b08-611z d10-684z k02-091z l05-517z n02-117z p04-379z r07-555z",
-    "a01-048z c02-059z e03-156z g09-267z k04-274z l06-714z n04-311z p05-612z",
-    "e02-134z a01-020z c01-038z g07-222z k03-228z l06-655z n04-255z p05-565z",
-    "b07-568z d09-642z g03-048z j10-499z l04-425z n01-035z p03-331z r07-503z",
-    "e01-009z b08-658z g05-133z k02-111z l05-536z n02-140z p04-422z r08-599z",
-    "g06-172z b10-739z e02-077z k03-154z l05-577z n03-188z p04-492z r09-664z",
-    "d08-544z b05-465z f10-536z j08-408z l03-323z m06-693z p02-214z r06-388z",
-    "g06-150z b09-710z e01-049z k03-130z l05-554z n02-163z p04-468z r09-638z",
-    "e03-137z a01-023z c01-041z g08-249z k04-256z l06-690z n04-282z p05-590z",
-    "j10-457z b06-527z d09-598z g01-016z l04-388z m06-759z p03-279z r06-453z",
-    "d09-664z b07-587z g03-067z k01-021z l04-446z n01-055z p03-354z r07-532z",
-    "j07-370z b05-422z d07-510z f09-499z l03-272z m06-637z p02-169z r04-347z",
-    "g07-205z c01-009z e02-117z k03-205z l06-628z n03-232z p05-543z r09-711z",
-    "r06-412z b06-489z d08-561z f10-558z j08-425z l03-340z m06-712z p02-236z",
-    "m06-736z b06-508z d08-579z f10-582z j09-443z l04-363z p03-254z r06-429z",
-    "j10-480z b07-548z d09-618z g02-032z l04-408z n01-015z p03-304z r07-475z",
-)
-"""Forms of testset_v that were written one after the other, by the clock in the files: each row a
+PERSONS = ROOT / "benchmarks" / "persons.txt"
+"""Forms of testset_v that were written one after the other, by the clock in the files: each line a
 person, most with some sixty lines. The first five were used to choose the recipe; the last six have
 enough lines to learn thirty."""
 EMBEDDED = 20
@@ -76,7 +58,9 @@ def recorded(root: str) -> dict[str, Hand]:
     source = IAMOnDBDataset(root=root, subset=None, strict=False)
     source.prepare()
     forms = lines_by(source, "valid", source.group)
-    return {row[:8]: [forms[form] for form in row.split()] for row in PERSONS}
+    return {
+        row[:8]: [forms[form] for form in row.split()] for row in PERSONS.read_text().splitlines()
+    }
 
 
 def invented() -> dict[str, Hand]:

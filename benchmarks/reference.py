@@ -1,18 +1,15 @@
 """The reference of the benchmarks: a straightforward implementation of the paper's networks.
 
-Plain PyTorch in one file: `nn.LSTMCell` step by step, autograd records every step, float32, batches
-in random order padded to the longest line, sampling line by line. It knows nothing of the project,
-so that the tests use it as an independent check as well; `load` copies the weights of the project's
-networks by name.
+Plain PyTorch in one file: `nn.LSTMCell` step by step, autograd records every step, float32, writing
+line by line. It knows nothing of the project, so that the tests use it as an independent check as
+well; `load` copies the weights of the project's networks by name.
 
 Shapes: B lines of a batch, T steps, U characters, A characters of the alphabet, H cells,
 K components of the window, M components of the mixture.
 """
 
 import math
-from collections.abc import Iterator
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -165,37 +162,6 @@ def one_hot(text: Tensor, lengths: Tensor, letters: int) -> Tensor:
     return codes * inside[..., None]
 
 
-def batches(
-    inks: list[np.ndarray], texts: list[np.ndarray], batch_size: int, seed: int
-) -> Iterator[tuple[Tensor, Tensor, Tensor, Tensor, Tensor]]:
-    """Yield batches of lines in random order, padded to the longest.
-
-    Args:
-        inks: normalised points (N, 3) each.
-        texts: indices of the characters of each.
-        batch_size: lines per batch.
-        seed: of the order.
-
-    Yields:
-        inputs and targets (B, T, 3), mask (B, T), text (B, U) and its lengths (B,).
-    """
-    order = np.random.default_rng(seed).permutation(len(inks))
-    for n in range(0, len(order), batch_size):
-        chosen = order[n : n + batch_size]
-        lines = [torch.from_numpy(inks[i]) for i in chosen]
-        padded = nn.utils.rnn.pad_sequence(lines, batch_first=True)
-        steps = torch.tensor([len(line) - 1 for line in lines])
-        mask = torch.arange(padded.shape[1] - 1) < steps[:, None]
-        codes = [torch.from_numpy(texts[i]) for i in chosen]
-        yield (
-            padded[:, :-1],
-            padded[:, 1:],
-            mask,
-            nn.utils.rnn.pad_sequence(codes, batch_first=True),
-            torch.tensor([len(one) for one in codes]),
-        )
-
-
 def _gates(rows: Tensor) -> Tensor:
     """Exchange the last two of four gates: nn.LSTMCell's order is input, forget, candidate,
     output, that of the project's windowed layer input, forget, output, candidate."""
@@ -233,3 +199,14 @@ def load(network: Network, weights: dict[str, Tensor]) -> None:
     if network.letters is not None:
         nn.init.zeros_(network.cells[0].bias_hh)
     network.load_state_dict(converted(network, weights), strict=False)
+
+
+def copied(own: nn.Module) -> Network:
+    """Return the reference of one of the project's networks, of the paper's shape."""
+    weights = own.state_dict()
+    window = weights.get("layers.0.weight_window")
+    letters = None if window is None else window.shape[1]
+    hidden = weights["output.weight"].shape[1] // 3
+    network = Network(letters, hidden, min_scale=tuple(own.min_scales.tolist()))
+    load(network, weights)
+    return network

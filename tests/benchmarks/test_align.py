@@ -5,11 +5,10 @@ import json
 import numpy as np
 import pytest
 
-import model.reader
 from commands import options
-from data_loader import ComposedDataset, IAMOnDBDataset
+from data_loader import IAMOnDBDataset
 from data_loader.synthetic.alignment import Alignment
-from model.generation import aligning
+from model.reader import Reader
 from tests import small_sources
 from tests.benchmarks.scripts import refused, run
 from tests.commands.networks import config_of, save
@@ -49,65 +48,38 @@ def test_lines_of_all_splits_are_aligned(lines, checkpoints, tmp_path, capsys):
     assert f"({len(used(dataset))} lines, {characters} characters, 0." in capsys.readouterr().out
 
 
-@pytest.fixture
-def reads(lines, monkeypatch):
-    """Let the recogniser read given texts of the lines, and what is given of pieces."""
+class Reads(Reader):
+    """Reads given texts of the lines, and nothing that fits of pieces."""
 
-    class Reads(model.reader.Reader):
-        def __init__(self, texts, of_pieces):
-            self.answers, self.inks = [texts, of_pieces], []
+    def __init__(self, texts):
+        self.texts, self.inks = texts, []
 
-        def read_lines(self, inks, **_):
-            self.inks.append(inks)
-            answer = self.answers[len(self.inks) - 1]
-            return [answer] * len(inks) if isinstance(answer, str) else answer
-
-    def replace(texts, of_pieces="what else"):
-        reader, loaded = Reads(texts, of_pieces), options.load
-
-        def load(path, *others, **named):
-            return loaded(path, *others, **named) if "Synthesis" in str(path) else reader
-
-        monkeypatch.setattr(options, "load", load)
-        return reader
-
-    return replace
+    def read_lines(self, inks, **_):
+        self.inks.append(inks)
+        return self.texts if len(self.inks) == 1 else ["what else"] * len(inks)
 
 
-def test_what_a_reader_reads_is_noted(lines, checkpoints, reads, tmp_path):
+def test_what_a_reader_reads_is_noted(lines, checkpoints, monkeypatch, tmp_path):
+    """And that nobody wrote what is no text, however well a recogniser guesses it."""
     config, dataset = lines
     texts = [dataset.text(n) for n in used(dataset)]
+    crossed_out = texts[0][0]
     texts[1] = texts[1][:-1]
-    reader = reads(texts)
-    output = tmp_path / "table.npz"
+    reader, loaded, output = Reads(texts), options.load, tmp_path / "table.npz"
+    monkeypatch.setattr(
+        options,
+        "load",
+        lambda path, *others, **named: reader if path == "any" else loaded(path, *others, **named),
+    )
     run("align", config, "-r", checkpoints["SynthesisNetwork"], "--output", output,
-        "--reader", "any")  # fmt: skip
+        "--reader", "any", "--not-text", crossed_out)  # fmt: skip
     for number, (n, ink) in enumerate(zip(used(dataset), reader.inks[0], strict=True)):
         np.testing.assert_array_equal(ink, dataset.ink(n))
         line = Alignment.load(output)[dataset.name(n)]
         assert line.errors == (number == 1)
-        assert line.read.tolist() == [True] * (len(line.read) - 1) + [number != 1]
+        expected = [one != crossed_out for one in dataset.text(n)]
+        assert line.read.tolist() == [*expected[:-1], expected[-1] and number != 1]
         assert not line.fits.any()
-
-
-def test_its_table_makes_new_lines(lines, checkpoints, reads, tmp_path, monkeypatch):
-    """From the command to a dataset: with a reader that reads everything, and a window that moves
-    on evenly, as an untrained one does not."""
-    config, dataset = lines
-    reads([dataset.text(n) for n in used(dataset)])
-    monkeypatch.setattr(
-        aligning,
-        "align",
-        lambda model, inks, texts, **_: [
-            small_sources.evenly(len(ink), text) for ink, text in zip(inks, texts, strict=True)
-        ],
-    )
-    output = tmp_path / "table.npz"
-    run("align", config, "-r", checkpoints["SynthesisNetwork"], "--output", output,
-        "--reader", "any")  # fmt: skip
-    made = ComposedDataset(dataset=dataset, alignment=str(output), size=3)
-    made.prepare()
-    assert len(made.indices("train")) == len(dataset.indices("train")) + 3
 
 
 def test_what_cannot_be_aligned_is_refused(lines, checkpoints, tmp_path, capsys):
@@ -123,17 +95,3 @@ def test_what_cannot_be_aligned_is_refused(lines, checkpoints, tmp_path, capsys)
     ):
         assert told in refused(capsys, "align", *words, *reader)
     assert not list(tmp_path.glob("*.npz"))
-
-
-def test_characters_that_nobody_wrote_are_not_read(lines, checkpoints, reads, tmp_path):
-    """However well a recogniser guesses them."""
-    config, dataset = lines
-    texts = [dataset.text(n) for n in used(dataset)]
-    reads(texts)
-    output, crossed_out = tmp_path / "table.npz", texts[0][0]
-    run("align", config, "-r", checkpoints["SynthesisNetwork"], "--output", output,
-        "--reader", "any", "--not-text", crossed_out)  # fmt: skip
-    table = Alignment.load(output)
-    for n, text in zip(used(dataset), texts, strict=True):
-        expected = [one != crossed_out for one in text]
-        assert table[dataset.name(n)].read.tolist() == expected

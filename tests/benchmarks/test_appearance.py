@@ -40,13 +40,6 @@ def test_written_and_recorded_lines_are_measured(checkpoints, writer, capsys):
     assert "variety" in printed and "  20 characters, bias 0.5   cer " in printed
 
 
-def test_recorded_lines_are_of_different_hands(data):
-    arguments = SimpleNamespace(recorded="train", seed=0, num_samples=4)
-    found = appearance.recorded_lines(data, arguments)
-    assert len(found) == 2  # two writers wrote the six lines
-    assert list(found[0]) == list(MEASURES)
-
-
 def test_variety_by_hand():
     def of(values):
         return [{name: float(value) for name in MEASURES} for value in values]

@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 
-from benchmarks.measure import LENGTHS, Data, row
+from benchmarks.measure import LENGTHS, Data, rows_of
 from tests.benchmarks.scripts import ROOT
 
 pytestmark = pytest.mark.slow
@@ -65,9 +65,9 @@ def test_the_embedded_lines_have_the_lengths_of_iam_ondb():
 
 def test_a_row_holds_medians_and_the_spread_of_ratios():
     answers = {"p": [10.0, 30.0, 20.0], "reference": [5.0, 6.0, 4.0]}
-    found = row("m", "p", answers, "u", 40.0)
-    assert (found["ours"], found["reference"], found["ratio"]) == (20.0, 5.0, 4.0)
-    assert found["spread"] == (2.0, 5.0) and found["share"] == 0.5
+    (found,) = rows_of("m", "u", answers)
+    assert (found.ours, found.reference, found.ratio) == (20.0, 5.0, 4.0)
+    assert found.spread == (2.0, 5.0)
 
 
 def test_commands_are_measured_against_torch_alone():

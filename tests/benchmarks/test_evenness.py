@@ -35,11 +35,6 @@ STEPS = math.sqrt(2.5)
 """The standard deviation of five neighbouring whole numbers."""
 
 
-def test_a_page_of_like_lines_has_no_spread():
-    found = of_page([(line(), TEXT)] * LEAST_LINES)
-    assert found == pytest.approx(dict.fromkeys(found, 0.0), abs=1e-5)
-
-
 def test_each_spread_is_the_planted_one():
     found = page(height=[10, 11, 12, 13, 14])
     assert found["x_height"] == pytest.approx(STEPS / 12, rel=1e-4)
@@ -64,14 +59,10 @@ def test_the_spread_within_a_line_does_not_depend_on_its_slope():
 
 def test_what_is_too_short_is_not_measured():
     assert all(map(math.isnan, of_page([(line(), TEXT)] * (LEAST_LINES - 1)).values()))
+    three = of_line(line(gaps=(1.0, 2.0), drift=(0, 0, 0)), "aaaaa bbbbb ccccc")
+    assert three["gap_spread"] == pytest.approx(math.sqrt(0.5) / 1.5, rel=1e-3)
     one = of_line(line(), "aaaaa bb c ddddd")
     assert math.isnan(one["word_drift"]) and one["gap_spread"] == pytest.approx(0, abs=1e-5)
     for text in ("aaaaabbbbb", "", "a b c d e f"):
         one = of_line(line(), text)
         assert all(math.isnan(one[name]) for name in ("word_space", "word_drift", "gap_spread"))
-
-
-def test_three_words_are_enough():
-    one = of_line(line(gaps=(1.0, 2.0), drift=(0, 0, 0)), "aaaaa bbbbb ccccc")
-    assert one["gap_spread"] == pytest.approx(math.sqrt(0.5) / 1.5, rel=1e-3)
-    assert one["word_drift"] == pytest.approx(0, abs=1e-5)

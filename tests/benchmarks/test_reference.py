@@ -1,5 +1,7 @@
 """The networks against their plain rewriting, which shares no code with them."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -36,27 +38,25 @@ def pair(conditional: bool):
     return own, plain
 
 
-def lines(generator) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    inks = [generator.normal(0, 0.7, (steps, 3)) for steps in (9, 17, 12)]
-    for ink in inks:
-        ink[:, 2] = ink[:, 2] > 0.5
-    return inks, [generator.integers(0, 4, length) for length in (3, 6, 4)]
-
-
-class Batch:
-    """What the project's loss reads."""
+def batch_of(*lengths):
+    """A padded batch of random lines."""
+    generator, time = torch.Generator().manual_seed(1), max(lengths)
+    inputs, targets = torch.randn(2, len(lengths), time, 3, generator=generator).double()
+    inputs[..., 2], targets[..., 2] = (inputs[..., 2] > 0.5), (targets[..., 2] > 0.5)
+    text = torch.randint(0, 4, (len(lengths), 6), generator=generator)
+    mask = torch.arange(time) < torch.tensor(lengths)[:, None]
+    return SimpleNamespace(
+        inputs=inputs, targets=targets, mask=mask, text=text, text_lengths=torch.tensor([3, 6, 4])
+    )
 
 
 @pytest.mark.parametrize("conditional", CONDITIONAL)
 def test_loss_and_gradients_are_the_same(conditional):
     own, plain = pair(conditional)
-    inks, texts = lines(np.random.default_rng(1))
-    (inputs, targets, mask, text, lengths) = next(reference.batches(inks, texts, 3, 0))
-    batch = Batch()
-    batch.targets, batch.mask = targets, mask
-    loss = NegativeLogLikelihood()(own(inputs, text, lengths), batch)
+    batch = batch_of(9, 17, 12)
+    loss = NegativeLogLikelihood()(own(batch.inputs, batch.text, batch.text_lengths), batch)
     loss.sum().backward()
-    expected = plain.loss(inputs, targets, mask, text, lengths)
+    expected = plain.loss(batch.inputs, batch.targets, batch.mask, batch.text, batch.text_lengths)
     expected.sum().backward()
     torch.testing.assert_close(loss, expected, rtol=1e-9, atol=1e-9)
     own_gradients = {name: weights.grad for name, weights in own.named_parameters()}
@@ -105,13 +105,3 @@ def test_the_lines_are_the_same(conditional, bias, sharpness):
         np.testing.assert_array_equal(drawn_so_far[:-1, 2], expected[:-1, 2])
     if conditional:
         assert [line.ended for line in drawn] == [False, True]
-
-
-def test_batches_are_padded_and_complete():
-    inks, texts = lines(np.random.default_rng(2))
-    got = list(reference.batches(inks, texts, 2, 0))
-    assert [len(batch[0]) for batch in got] == [2, 1]
-    assert sum(int(batch[2].sum()) for batch in got) == sum(len(ink) - 1 for ink in inks)
-    for inputs, targets, mask, *_ in got:
-        torch.testing.assert_close(inputs[:, 1:], targets[:, :-1])
-        assert (targets[~mask] == 0.0).all()
