@@ -45,9 +45,11 @@ class LinesDataset(BaseDataset):
     def prepare(self) -> None:
         """Make the lines. Does nothing the second time."""
         if not self._lines:
-            lines = tuple(self.make())
-            self.lengths = np.array([len(line.ink) for line in lines], dtype=np.int64)
-            self._lines = lines
+            self._keep(tuple(self.make()))
+
+    def _keep(self, lines: tuple[Sample, ...]) -> None:
+        self.lengths = np.array([len(line.ink) for line in lines], dtype=np.int64)
+        self._lines = lines
 
     def _value(self, what: str, index: int) -> Any:
         """Return what the method of `BaseDataset` of this name does."""

@@ -12,7 +12,6 @@ import os
 import zipfile
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from filelock import FileLock
@@ -20,39 +19,32 @@ from filelock import FileLock
 from base import distributed
 from data_loader.sources.parsing import Fault, Sample
 from utils.checks import DataError
-from utils.files import atomic_write, check_writable, user_cache
+from utils.files import atomic_write, check_writable
 
 FORMAT = 2
 STRINGS = ("text", "name", "writer", "group")
 
+Found = tuple[list[Sample], list[Fault]]
+"""Samples and why others are left out, both sorted by name."""
+
 logger = logging.getLogger(__name__)
 
 
-Found = tuple[list[Sample], list[Fault]]
-"""Samples, sorted by name, and why others are left out."""
-
-
-def collect(found: Iterable[Sample | Fault], strict: bool = False) -> Found:
-    """Return the samples in order of their names, and the faults of those that are left out.
-
-    Args:
-        found: the samples and the faults.
-        strict: make the first of the faults an error.
+def collect(found: Iterable[Sample | Fault]) -> Found:
+    """Return samples, each name once, and the faults of those that are left out.
 
     Raises:
-        DataError: if a sample is left out although `strict`, or none is left.
+        DataError: if no sample is left.
     """
     samples: dict[str, Sample] = {}
     faults: list[Fault] = []
     for one in found:
-        if isinstance(one, Sample) and one.name in samples:
-            one = Fault("a name that another sample has", name=one.name)
-        if isinstance(one, Sample):
+        if isinstance(one, Fault):
+            faults.append(one)
+        elif one.name in samples:
+            faults.append(Fault("a name that another sample has", name=one.name))
+        else:
             samples[one.name] = one
-            continue
-        faults.append(one)
-        if strict:
-            check_strict(faults)
     if len(faults) == 1 and not samples:
         raise DataError(str(faults[0]))
     if not samples:
@@ -92,13 +84,6 @@ def unpack(arrays: Mapping[str, np.ndarray]) -> Found:
     return samples, [Fault(*one) for one in faults]
 
 
-def check_strict(faults: list[Fault]) -> None:
-    """Raise a DataError that names the first of the faults, if there is one."""
-    if faults:
-        others = f", and {len(faults) - 1} more" if len(faults) > 1 else ""
-        raise DataError(f'{faults[0]}{others}; without "strict": true it would be left out')
-
-
 def fingerprint(files: Iterable[Path], root: Path) -> str:
     """Return a digest that changes when one of `files` does: names below `root`, sizes, times."""
     digest = hashlib.sha256()
@@ -109,22 +94,12 @@ def fingerprint(files: Iterable[Path], root: Path) -> str:
     return digest.hexdigest()
 
 
-def places(root: Path, cache: str | None) -> list[Path]:
-    """Return the folders in which a cache may be, the preferred one first.
-
-    That is `cache` if given. Otherwise it is `cache` beside the data and, where that cannot be
-    written, `utils.files.user_cache`.
-    """
-    return [root / "cache", user_cache()] if cache is None else [Path(cache).expanduser()]
-
-
 @distributed.first_on_machine()
 def load_or_make(
     kind: str,
-    candidates: list[Path],
-    key: Mapping[str, Any],
+    folders: list[Path],
+    key: Mapping[str, object],
     read: Callable[[], Iterable[Sample | Fault]],
-    strict: bool = False,
 ) -> tuple[list[Sample], list[Fault], Path]:
     """Return the samples for `key`, made of what `read` yields unless there is a cache of it, why
     others are left out, and the cache.
@@ -133,27 +108,26 @@ def load_or_make(
 
     Args:
         kind: the source, as the beginning of the file's name.
-        candidates: where the cache may be (see `places`).
+        folders: where the cache may be, the preferred one first.
         key: everything that the samples depend on, as JSON: a fingerprint and options.
         read: yields samples, and those to be left out.
-        strict: make the first sample to be left out an error.
 
     Raises:
-        DataError: if no candidate can be written, if `strict` is violated, or from `read`.
+        DataError: if no folder can be written, or from `read`.
     """
     described = json.dumps({"format": FORMAT, "kind": kind, **key}, sort_keys=True)
     name = f"{kind}-{hashlib.sha256(described.encode()).hexdigest()[:16]}"
-    for place in candidates:
-        if found := _load(place / f"{name}.npz", strict):
-            return *found, place / f"{name}.npz"
-    folder = _writable(candidates)
+    for folder in folders:
+        if found := _load(folder / f"{name}.npz"):
+            return *found, folder / f"{name}.npz"
+    folder = _writable(folders)
     file = folder / f"{name}.npz"
     with FileLock(folder / f"{name}.lock"):
-        if found := _load(file, strict):  # another process was faster
+        if found := _load(file):  # another process was faster
             return *found, file
         for left in folder.glob(f".{name}.*.tmp"):  # of a process that was killed
             left.unlink(missing_ok=True)
-        arrays = pack(*collect(read(), strict))
+        arrays = pack(*collect(read()))
         try:
             atomic_write(file, lambda stream: np.savez(stream, **arrays))
         except OSError as error:
@@ -164,35 +138,28 @@ def load_or_make(
     return *unpack(arrays), file
 
 
-def _load(file: Path, strict: bool) -> Found | None:
+def _load(file: Path) -> Found | None:
     """Return the samples in a file, or None if it cannot be used."""
     try:
         with np.load(file, allow_pickle=False) as arrays:
-            found = unpack(arrays)
+            return unpack(arrays)
     except (FileNotFoundError, PermissionError, NotADirectoryError):
         return None
     except (OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile):
         logger.warning("the cache %s is damaged and will be rebuilt", file)
         return None
-    if strict:
-        check_strict(found[1])
-    return found
 
 
-def _writable(candidates: list[Path]) -> Path:
-    """Return the first of the folders that can be written.
-
-    Raises:
-        DataError: if none can.
-    """
+def _writable(folders: list[Path]) -> Path:
+    """Return the first of the folders that can be written; raise a DataError if none can."""
     refused = []
-    for place in candidates:
+    for folder in folders:
         try:
-            place.mkdir(parents=True, exist_ok=True)
-            check_writable(place)
-            return place
+            folder.mkdir(parents=True, exist_ok=True)
+            check_writable(folder)
+            return folder
         except OSError as error:
-            refused.append(f"{place} ({error.strerror})")
+            refused.append(f"{folder} ({error.strerror})")
     raise DataError(
         f"no folder for the cache of the dataset: cannot write {' nor '.join(refused)}; name "
         'a writable folder as "cache" of the dataset'

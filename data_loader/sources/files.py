@@ -7,14 +7,15 @@ import tarfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
-from typing import Any, TypeVar
+from typing import BinaryIO, Concatenate, ParamSpec, TypeVar
 
 from base import distributed
 from data_loader.sources.parsing import Fault
 from utils.checks import DataError
 from utils.files import open_file
 
-Value = TypeVar("Value")
+Content, Value = TypeVar("Content"), TypeVar("Value")
+Options = ParamSpec("Options")
 
 MEBIBYTE = 1 << 20
 MAX_BYTES = 64 * MEBIBYTE
@@ -54,14 +55,56 @@ def files_below(root: Path, wanted: re.Pattern[str]) -> list[Path]:
     """
     found: list[Path] = []
     for folder, folders, names in os.walk(root, onerror=_refuse):
-        folders[:] = sorted(f for f in folders if f != "cache" and not f.startswith("."))
-        fitting = (name for name in names if not name.startswith(".") and wanted.fullmatch(name))
-        found += [file for name in fitting if (file := Path(folder, name)).is_file()]
-    return sorted(found)
+        folders[:] = [f for f in folders if f != "cache" and not f.startswith(".")]
+        fitting = [name for name in names if not name.startswith(".") and wanted.fullmatch(name)]
+        found += [Path(folder, name) for name in fitting]
+    return sorted(file for file in found if file.is_file())
 
 
 def _refuse(error: OSError) -> None:
     raise error
+
+
+def attempt(
+    parse: Callable[Concatenate[Content, Options], Value],
+    content: Content | Fault,
+    *args: Options.args,
+    **options: Options.kwargs,
+) -> Value | Fault:
+    """Return what `parse` makes of content, or the fault that it raises or the content is."""
+    if isinstance(content, Fault):
+        return content
+    try:
+        return parse(content, *args, **options)
+    except Fault as fault:
+        return fault
+
+
+def contents(
+    files: Sequence[Path], wanted: re.Pattern[str], max_bytes: int, description: str
+) -> Iterator[tuple[str, bytes | Fault]]:
+    """Yield the names, without folders, and contents of files, or why one cannot be used.
+
+    Args:
+        files: the files, or the one archive that holds them, which has another name.
+        wanted: fits the names.
+        max_bytes: limit on a file or member.
+        description: of the progress bar.
+
+    Raises:
+        DataError: if the archive is broken or too large, or two files have one name.
+    """
+    if len(files) == 1 and not wanted.fullmatch(files[0].name):
+        found = _members(files[0], wanted, max_bytes, description)
+    else:
+        bar = distributed.bar(files, description, unit=" files", delay=1)
+        found = ((file.name, attempt(read_file, file, max_bytes)) for file in bar)
+    names: set[str] = set()
+    for name, content in found:
+        if name in names:
+            raise DataError(f'{name}: two files of that name; name the folder of one as "root"')
+        names.add(name)
+        yield name, content
 
 
 class _Header(tarfile.TarInfo):
@@ -78,7 +121,7 @@ class _Header(tarfile.TarInfo):
 class _Bounded:
     """The stream of an unpacked archive, which ends in an error after `MAX_UNPACKED` bytes."""
 
-    def __init__(self, stream: Any) -> None:
+    def __init__(self, stream: BinaryIO | gzip.GzipFile) -> None:
         self.stream, self.left = stream, MAX_UNPACKED
 
     def read(self, size: int) -> bytes:
@@ -93,61 +136,12 @@ class _Bounded:
             raise tarfile.ReadError(f"more than {MAX_UNPACKED:,} bytes unpacked")
 
 
-def attempt(function: Callable[..., Value], *arguments: Any) -> Value | Fault:
-    """Return what a function returns, or the fault that it raises."""
-    try:
-        return function(*arguments)
-    except Fault as fault:
-        return fault
-
-
-def parse_all(
-    files: Sequence[Path],
-    wanted: re.Pattern[str],
-    parse: Callable[[re.Match[str], bytes], Value],
-    max_bytes: int,
-    description: str,
-    advice: str = "",
-) -> tuple[dict[str, Value | Fault], list[Fault]]:
-    """Return what `parse` makes of files, by name, and the faults of members without such a name.
-
-    Args:
-        files: the files, or the one archive that holds them, which has another name.
-        wanted: fits the names, without folders.
-        parse: takes the match of a name, and the content.
-        max_bytes: limit on a file or member.
-        description: of the progress bar.
-        advice: what to do if the archive is broken, the end of the message.
-
-    Raises:
-        DataError: if the archive is broken or too large, or two files have one name.
-    """
-    values: dict[str, Value | Fault] = {}
-    faults: list[Fault] = []
-    if len(files) == 1 and not wanted.fullmatch(files[0].name):
-        found = _members(files[0], wanted, max_bytes, description, advice)
-    else:
-        bar = distributed.bar(files, description, unit=" files", delay=1)
-        found = ((file.name, attempt(read_file, file, max_bytes)) for file in bar)
-    for name, content in found:
-        if isinstance(content, Fault) and content.name:
-            faults.append(content)
-        elif name in values:
-            raise DataError(f'{name}: two files of that name; name the folder of one as "root"')
-        else:
-            match = wanted.fullmatch(name)
-            usable = not isinstance(content, Fault)
-            values[name] = attempt(parse, match, content) if usable else content
-    return values, faults
-
-
 def _members(
-    archive: Path, wanted: re.Pattern[str], max_bytes: int, description: str, advice: str
+    archive: Path, wanted: re.Pattern[str], max_bytes: int, description: str
 ) -> Iterator[tuple[str, bytes | Fault]]:
     """Yield the names, without folders, and contents of members, or why one cannot be used.
 
-    Nothing is extracted: members are read one by one, in memory. The faults of links, and of
-    members that point out of the archive, have a name.
+    Nothing is extracted: members are read one by one, in memory, wherever their paths point.
     """
     size = archive.stat().st_size
     bar = distributed.bar(what=description, total=size, unit="B", unit_scale=True)
@@ -167,18 +161,15 @@ def _members(
                     stream.need(member.size)  # else tarfile looks for its end without one
                     bar.update(raw.tell() - bar.n)
                     name = PurePosixPath(member.name).name
-                    try:
-                        tarfile.data_filter(member, str(archive))  # a folder that has no links
-                    except tarfile.FilterError:
-                        yield name, Fault("a member outside of the archive", "", member.name)
+                    if member.isdir() or not wanted.fullmatch(name):
                         continue
-                    if not (member.isreg() or member.isdir()):
-                        yield name, Fault("a member that is a link", "", member.name)
-                    elif member.isreg() and wanted.fullmatch(name):
-                        large = member.size > max_bytes
-                        content = None if large else tar.extractfile(member).read()
-                        yield name, _too_large(member.size, max_bytes) if large else content
+                    if not member.isreg():
+                        yield name, Fault("a member that is a link or no file")
+                    elif member.size > max_bytes:
+                        yield name, _too_large(member.size, max_bytes)
+                    else:
+                        yield name, tar.extractfile(member).read()
             while stream.read(MEBIBYTE):  # to the end, where the checksum stands
                 pass
     except (tarfile.TarError, zlib.error, EOFError, OSError, ValueError) as error:
-        raise DataError(f"{archive}: a broken archive ({error}){advice}") from None
+        raise DataError(f"{archive}: a broken archive ({error}); download it again") from None

@@ -12,20 +12,14 @@ contain no XML or HTML entity, and all are ASCII, so they are used unchanged.
 import re
 from collections import defaultdict
 from collections.abc import Iterator
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from base.base_dataset import SPLITS
 from base.base_transform import BaseTransform
-from data_loader.sources.files import (
-    MAX_BYTES,
-    files_below,
-    parse_all,
-    read_file,
-)
+from data_loader.sources.files import MAX_BYTES, attempt, contents, files_below, read_file
 from data_loader.sources.parsing import (
     MAX_POINTS,
     Fault,
@@ -139,21 +133,22 @@ def parse_texts(document: bytes) -> list[str]:
     return texts
 
 
+@dataclass(kw_only=True, eq=False)
 class IAMOnDBDataset(SourceDataset):
     """Lines of IAM-OnDB with their transcriptions.
 
     Ink is in sensor units of the whiteboard; points are whole numbers. The database names no
-    writers in these files, so `writer` is empty; `group` is the form.
+    writers in these files, so `writer` is empty; `group` is the form. The list "iam_ondb_misfits"
+    for `leave_out` comes with the project: lines that do not fit their text. `strict` makes forms
+    that a task file names and the data lacks errors too.
 
     Args:
         root: folder with `lineStrokes-all.tar.gz`, `ascii-all.tar.gz` and the task files
             `trainset.txt`, `testset_v.txt`, `testset_t.txt`, `testset_f.txt`, or with what is in
             the archives. Folders up to two levels deeper are searched as well. If there are an
             archive and a folder, the archive is read: it is either complete or an error.
-        splits: which task files make up `train`, `valid` and `test`; as in the paper by default.
-        options: see `SourceDataset`; `strict` makes forms that a task file names and the data
-            lacks errors too. The list "iam_ondb_misfits" for `leave_out` comes with the project:
-            lines that do not fit their text.
+        splits: which task files make up `train`, `valid` and `test`; None takes the paper's:
+            `testset_v` for `valid` and `test`, the others for `train`.
 
     Raises:
         ConfigFault: if `splits` names something else, or has one set in training and elsewhere.
@@ -164,98 +159,87 @@ class IAMOnDBDataset(SourceDataset):
     unit = "lines"
     canonical = (41.95, 37.12)  # standard deviations over the complete training set, uncut
 
-    def __init__(
-        self,
-        *,
-        root: str = "data/iam_ondb",
-        splits: dict[str, list[str]] = PAPER_SPLITS,
-        **options: Any,
-    ) -> None:
-        super().__init__(root=root, **options)
-        _check_splits(splits)
-        self.splits = splits
+    root: str = "data/iam_ondb"
+    splits: dict[str, list[str]] | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._sets = PAPER_SPLITS if self.splits is None else self.splits
+        _check_splits(self._sets)
 
     def find(self) -> list[Path]:
         """Return the files of both halves, found in `root` or up to two levels below."""
-
-        def found(pattern: str) -> list[Path]:
-            levels = (self.root.glob(f"{above}{pattern}") for above in ("", "*/", "*/*/"))
-            there = (path for level in levels for path in sorted(level))
-            return [path for path in there if path.is_file() or path.is_dir()]
-
-        def half(name: str, wanted: re.Pattern[str]) -> list[Path]:
-            folders = map(partial(files_below, wanted=wanted), found(name))
-            return found(f"{name}-all.t*")[:1] or next(filter(None, folders), [])
-
-        self._strokes, self._texts = half("lineStrokes", _LINE_FILE), half("ascii", TEXT_FILE)
-        names = dict.fromkeys(name for names in self.splits.values() for name in names)
-        self._tasks = {name: next(iter(found(f"{name}.txt")), None) for name in names}
+        self._strokes = self._half("lineStrokes", _LINE_FILE)
+        self._texts = self._half("ascii", TEXT_FILE)
+        names = {name for sets in self._sets.values() for name in sets}
+        self._tasks = {name: self._found(f"{name}.txt")[:1] for name in SETS if name in names}
         needed = {"lineStrokes-all.tar.gz": self._strokes, "ascii-all.tar.gz": self._texts}
         needed |= {f"{name}.txt": file for name, file in self._tasks.items()}
-        if lacking := [name for name, file in needed.items() if not file]:
+        if lacking := [name for name, files in needed.items() if not files]:
             raise DataError(
-                f"IAM-OnDB: {self.root} has no {', no '.join(lacking)}. Register (free for "
+                f"IAM-OnDB: {self.path} has no {', no '.join(lacking)}. Register (free for "
                 f"non-commercial research) at {SITE}, download lineStrokes-all.tar.gz and "
                 "ascii-all.tar.gz, and of the task IAM-OnDB-t1 the files "
                 f"{', '.join(f'{name}.txt' for name in SETS)}; put them, packed as they are, into "
-                f"{self.root} (or name their folder with --data)"
+                f"{self.path} (or name their folder with --data)"
             )
         return [*self._strokes, *self._texts]
 
+    def _half(self, name: str, wanted: re.Pattern[str]) -> list[Path]:
+        """Return the archive of the lines or of the texts, or the files of the first folder."""
+        if archives := self._found(f"{name}-all.t*"):
+            return archives[:1]
+        folders = (files_below(folder, wanted) for folder in self._found(name))
+        return next(filter(None, folders), [])
+
+    def _found(self, pattern: str) -> list[Path]:
+        """Return files and folders that fit a pattern, the uppermost first."""
+        levels = [sorted(self.path.glob(f"{above}{pattern}")) for above in ("", "*/", "*/*/")]
+        return [path for level in levels for path in level if path.is_file() or path.is_dir()]
+
     def read(self, files: list[Path]) -> Iterator[Sample | Fault]:
         """Yield all lines of both halves, paired."""
-        advice = f"; download it again from {SITE}"
-        texts, outside = parse_all(
-            self._texts,
-            TEXT_FILE,
-            lambda _, content: parse_texts(content),
-            self.max_bytes,
-            "reading texts",
-            advice,
-        )
-        found, more = parse_all(
-            self._strokes,
-            _LINE_FILE,
-            lambda _, content: parse_line(content, self.max_points),
-            self.max_bytes,
-            "parsing IAM-OnDB",
-            advice,
-        )
-        yield from [*outside, *more]
-        forms: defaultdict[str, dict[int, Any]] = defaultdict(dict)
-        for name, line in found.items():
-            match = _LINE_FILE.fullmatch(name)
-            forms[match[1]][int(match[2])] = (Path(name).stem, line)
-        if not forms:
+        texts = {
+            name: attempt(parse_texts, content)
+            for name, content in contents(self._texts, TEXT_FILE, self.max_bytes, "reading texts")
+        }
+        numbers: defaultdict[str, list[int]] = defaultdict(list)
+        lines = {}
+        found = contents(self._strokes, _LINE_FILE, self.max_bytes, "parsing IAM-OnDB")
+        for name, content in found:
+            form, number = _LINE_FILE.fullmatch(name).groups()
+            numbers[form].append(int(number))
+            lines[name] = attempt(parse_line, content, self.max_points)
+        if not lines:
             raise DataError(f"{self._strokes[0]}: no line files such as a01-000u-01.xml in it")
-        for form, lines in forms.items():
-            found = texts.get(f"{form}.txt", Fault("no transcription of the form"))
-            if isinstance(found, list) and sorted(lines) != [*range(1, len(found) + 1)]:
-                # The texts cannot be matched with the lines.
-                numbered = ", numbered otherwise" if len(found) == len(lines) else ""
-                found = Fault(
-                    f"form with {len(found)} transcriptions for {len(lines)} line files{numbered}"
-                )
-            for number, (name, line) in lines.items():
-                if fault := next((one for one in (line, found) if isinstance(one, Fault)), None):
-                    yield fault.of(name)
-                else:
-                    ink, missing = line
-                    text = found[number - 1]
-                    yield Sample(ink, text, name, group=form, missing=missing)
+        for name, line in lines.items():
+            form, number = _LINE_FILE.fullmatch(name).groups()
+            said = texts.get(f"{form}.txt", Fault("no transcription of the form"))
+            if isinstance(said, list) and sorted(numbers[form]) != [*range(1, len(said) + 1)]:
+                there = ", ".join(map(str, sorted(numbers[form])))
+                detail = f"{len(said)} for the files {there}"
+                said = Fault("a form with other transcriptions than line files", detail)
+            name = Path(name).stem
+            if isinstance(line, Fault):
+                yield line.of(name)
+            elif isinstance(said, Fault):
+                yield said.of(name)
+            else:
+                ink, missing = line
+                yield Sample(ink, said[int(number) - 1], name, group=form, missing=missing)
 
     def _divide(self) -> tuple[dict[str, np.ndarray], list[str]]:
         groups = np.array([sample.group for sample in self._lines])
         there = {*groups.tolist()}.union(f.name.rpartition("-")[0] for f in self._faults)
-        notes, forms = [], {name: _read_task(file) for name, file in self._tasks.items()}
+        notes, forms = [], {name: _read_task(file) for name, (file,) in self._tasks.items()}
         for name in forms:
             if absent := [form for form in forms[name] if form not in there]:
                 notes.append(f"{len(absent):,} forms of {name} are not there: {first_of(absent)}")
         if self.strict and notes:
             raise DataError(f'{"; ".join(notes)}; without "strict": true the others would be used')
         wanted = {
-            split: {form for name in names_of_sets for form in forms[name]}
-            for split, names_of_sets in self.splits.items()
+            split: {form for name in sets for form in forms[name]}
+            for split, sets in self._sets.items()
         }
         for split in ("valid", "test"):
             if both := sorted(wanted["train"] & wanted.get(split, set())):
@@ -264,26 +248,13 @@ class IAMOnDBDataset(SourceDataset):
             split: np.flatnonzero(np.isin(groups, sorted(chosen)))
             for split, chosen in wanted.items()
         }
-        for split, found in indices.items():
-            if not len(found):
-                raise DataError(f"no lines for the split {split!r}: {'; '.join(notes)}")
         if unused := len(groups) - len(np.unique(np.concatenate(list(indices.values())))):
             notes.append(f"{unused:,} lines are of no set in use")
-        self._lines_of_set = {
-            name: int(np.isin(groups, forms_of_set).sum()) for name, forms_of_set in forms.items()
-        }
         return indices, notes
 
     def preprocessing(self) -> list[BaseTransform]:
         """Return that of the paper: missing points are filled, and long steps cut."""
         return [FillMissing(), CutLongSteps(threshold=LONGEST_STEP)]
-
-    def headline(self) -> str:
-        return f"{super().headline()} with their transcriptions"
-
-    def split_report(self, split: str) -> str:
-        sets = (f"{name} {self._lines_of_set[name]:,}" for name in self.splits[split])
-        return f"{super().split_report(split)}  ({', '.join(sets)})"
 
 
 def _read_task(file: Path) -> list[str]:

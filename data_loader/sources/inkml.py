@@ -8,9 +8,9 @@ point before. `<annotation type="truth">` holds a transcription.
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 from xml.etree.ElementTree import Element
 
 import numpy as np
@@ -269,6 +269,7 @@ def _explicit(point: str, states: list[_State], place: str) -> list[float]:
     return row
 
 
+@dataclass(kw_only=True, eq=False)
 class InkMLDataset(DividedDataset):
     """Samples in InkML files, with transcriptions where annotated.
 
@@ -278,7 +279,6 @@ class InkMLDataset(DividedDataset):
             transcription.
         encoding: of the files, such as "cp1256"; None takes the one each file declares.
         require_text: leave out samples without transcription.
-        options: see `DividedDataset`.
 
     Raises:
         ConfigFault: if there is no such encoding.
@@ -288,28 +288,24 @@ class InkMLDataset(DividedDataset):
     title = "InkML"
     parsed_by = (*DividedDataset.parsed_by, "level", "encoding", "require_text")
 
-    def __init__(
-        self,
-        *,
-        root: str = "data/inkml",
-        level: Literal["file", "group"] = "file",
-        encoding: str | None = None,
-        require_text: bool = False,
-        **options: Any,
-    ) -> None:
-        super().__init__(root=root, **options)
-        if encoding is not None:
+    root: str = "data/inkml"
+    level: Literal["file", "group"] = "file"
+    encoding: str | None = None
+    require_text: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.encoding is not None:
             try:
-                b" ".decode(encoding, "ignore")
+                b" ".decode(self.encoding, "ignore")
             except (LookupError, ValueError):
                 expected = 'the name of an encoding, such as "cp1256", or null'
-                raise ConfigFault("encoding", encoding, expected) from None
-        self.level, self.encoding, self.require_text = level, encoding, require_text
+                raise ConfigFault("encoding", self.encoding, expected) from None
 
     def find(self) -> list[Path]:
         if files := self._files(re.compile(r".*\.(inkml|xml)", re.IGNORECASE)):
             return files
-        raise DataError(f"{self.root}: no file called .inkml or .xml there")
+        raise DataError(f"{self.path}: no file called .inkml or .xml there")
 
     def _parse(self, file: Path, name: str) -> Iterator[Sample | Fault]:
         for one in parse(file, self.level, self.encoding, self.max_points, self.max_bytes):

@@ -13,12 +13,13 @@ import re
 import zlib
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 
-from data_loader.sources.files import MEBIBYTE, parse_all, read_file
+from data_loader.sources.files import MEBIBYTE, attempt, contents, read_file
 from data_loader.sources.parsing import MAX_POINTS, Fault, Sample, check_offsets, check_points
 from data_loader.sources.source import DividedDataset
 from data_loader.sources.splits import draw
@@ -30,6 +31,9 @@ ARCHIVES = ("sequences.tar.gz", "sequences.tgz", "sequences.tar")
 SUFFIXES = ("-inputdata.txt", ".gz", ".tgz", ".tar")
 _FILE = re.compile(r"(train|test)(?:img-(\d{1,8})-(inputdata|targetdata)|labels)\.txt")
 _DIGIT_ROW = re.compile(rb"\s*(?:[-+]?\d{1,6}[ \t]+){3}[-+]?\d{1,6}[ \t]*\r?(?:\n|$)")
+
+_Count = Annotated[int, Range(1, 100)]
+_Pixels = Annotated[int, Range(0, 100)]
 
 
 def sniff(head: bytes) -> bool:
@@ -47,62 +51,72 @@ def parse(path: Path) -> Iterator[Sample | Fault]:
     """Yield the digits in an archive, or the one of a file, its class from the files beside it."""
     with open_file(path) as stream:
         packed = _is_archive(stream.read(MEBIBYTE)) or path.name.endswith(SUFFIXES[1:])
-    match = _FILE.fullmatch(path.name)
-    if not (packed or match):
-        yield Sample(parse_digit(read_file(path, MEBIBYTE), MAX_POINTS)[0], "")
-    elif packed:
+    if packed:
         found = [*digits([path], MEBIBYTE, MAX_POINTS)]
         yield from sorted(found, key=lambda one: (one.name[:5], len(one.name), one.name))
-    else:
+    elif _FILE.fullmatch(path.name):
         target = path.with_name(path.name.replace("inputdata", "targetdata"))
         files = [path, target] if target.is_file() and target != path else [path]
         yield from (one.of("") for one in digits(files, MEBIBYTE, MAX_POINTS))
+    else:
+        yield Sample(parse_digit(read_file(path, MEBIBYTE), MAX_POINTS), "")
 
 
 def digits(files: list[Path], max_bytes: int, max_points: int) -> Iterator[Sample | Fault]:
     """Yield the digits in files or in an archive, those without a class too, with an empty text.
 
     Raises:
-        DataError: if there are none, or as `parse_all`.
+        DataError: if there are none, the labels do not fit them, or as `contents`.
     """
-
-    def parse_one(match: re.Match[str], content: bytes) -> Any:
-        if match[3] == "inputdata":
-            return parse_digit(content, max_points)
-        return parse_class(content) if match[3] else parse_labels(content)
-
-    values, faults = parse_all(files, _FILE, parse_one, max_bytes, "reading digits")
-    yield from faults
-    inputs = [match for match in map(_FILE.fullmatch, values) if match[3] == "inputdata"]
-    if not inputs:
+    inks: dict[str, np.ndarray | Fault] = {}
+    classes: dict[str, int | Fault] = {}
+    labels: dict[str, list[int] | Fault] = {}
+    for name, content in contents(files, _FILE, max_bytes, "reading digits"):
+        digit, _, kind = name.rpartition("-")
+        if kind == "inputdata.txt":
+            inks[digit] = attempt(parse_digit, content, max_points)
+        elif kind == "targetdata.txt":
+            classes[digit] = attempt(parse_class, content)
+        else:
+            labels[name] = attempt(parse_labels, content)
+    if not inks:
         raise DataError(f"{files[0]}: no files such as trainimg-0-inputdata.txt in it")
-    listed = {}
-    for part in ("train", "test"):
-        found = values.get(f"{part}labels.txt", [])
-        numbers = [int(match[2]) for match in inputs if match[1] == part]
-        if isinstance(found, Fault):
-            raise DataError(f"{files[0].parent}: {found.of(f'{part}labels.txt')}")
-        if found and not len(found) == len(numbers) == max(numbers, default=-1) + 1:
-            raise DataError(
-                f"{files[0].parent}: {part}labels.txt has {len(found):,} labels for "
-                f"{len(numbers):,} digits; there must be one a line, for digits numbered from 0"
-            )
-        listed |= {(part, number): digit for number, digit in enumerate(found)}
-    for match in inputs:
-        name, digit = f"{match[1]}img-{match[2]}", values[match[0]]
-        target = values.get(f"{name}-targetdata.txt", (None, None))
-        if isinstance(digit, Fault):
-            yield digit.of(name)
+    listed = _listed(labels, inks, files[0].parent)
+    for name, ink in inks.items():
+        target = classes.get(name)
+        known = {target, listed.get(name)} - {None}
+        if isinstance(ink, Fault):
+            yield ink.of(name)
         elif isinstance(target, Fault):
             yield Fault(f"target data: {target.reason}", target.detail, name)
-        elif target[1] not in (None, digit[1]):
-            detail = f"{target[1]} rows for {digit[1]}"
-            yield Fault("target data of another length", detail, name)
-        elif len(classes := {target[0], listed.get((match[1], int(match[2])))} - {None}) == 2:
-            detail = f"{target[0]} in target data, another one in the label file"
+        elif len(known) == 2:
+            detail = f"{target} in target data, another one in the label file"
             yield Fault("two classes", detail, name)
         else:
-            yield Sample(digit[0], "".join(map(str, classes)), name, group=match[1])
+            yield Sample(ink, "".join(map(str, known)), name, group=name.partition("img")[0])
+
+
+def _listed(
+    labels: dict[str, list[int] | Fault], digits: dict[str, np.ndarray | Fault], folder: Path
+) -> dict[str, int]:
+    """Return the classes in label files by the names of the digits.
+
+    Raises:
+        DataError: if a label file is broken, or has another number of labels than there are digits.
+    """
+    listed = {}
+    for name, found in labels.items():
+        if isinstance(found, Fault):
+            raise DataError(f"{folder}: {found.of(name)}")
+        part = name.removesuffix("labels.txt")
+        expected = {f"{part}img-{number}" for number in range(len(found))}
+        if expected != {digit for digit in digits if digit.startswith(part)}:
+            raise DataError(
+                f"{folder}: the {len(found):,} labels in {name} do not fit the digits; there must "
+                "be one a line, for digits numbered from 0"
+            )
+        listed |= {f"{part}img-{number}": digit for number, digit in enumerate(found)}
+    return listed
 
 
 def parse_rows(content: bytes, columns: int) -> np.ndarray:
@@ -124,10 +138,8 @@ def parse_rows(content: bytes, columns: int) -> np.ndarray:
     return table
 
 
-def parse_digit(content: bytes, most: int) -> tuple[np.ndarray, int]:
-    """Return the ink of an `inputdata` file, and how many rows that has.
-
-    The ink is `(points, 3)` float32, its first row from the corner of the image.
+def parse_digit(content: bytes, most: int) -> np.ndarray:
+    """Return the ink of an `inputdata` file, `(points, 3)` float32, from the image's corner.
 
     Raises:
         Fault: if it is not such a file, or does not end where the digit does.
@@ -146,11 +158,11 @@ def parse_digit(content: bytes, most: int) -> tuple[np.ndarray, int]:
     ink = np.delete(ink, lifts, axis=0)
     check_points(len(ink), most)
     check_offsets(ink[:, :2])
-    return ink, len(rows)
+    return ink
 
 
-def parse_class(content: bytes) -> tuple[int, int]:
-    """Return the class in a `targetdata` file, and how many rows it has.
+def parse_class(content: bytes) -> int:
+    """Return the class in a `targetdata` file.
 
     Raises:
         Fault: if it is not such a file, or its rows do not agree on one class.
@@ -160,7 +172,7 @@ def parse_class(content: bytes) -> tuple[int, int]:
         raise Fault("a class that is not one of ten")
     if (classes != classes[0]).any():
         raise Fault("rows that do not agree on the class")
-    return int(classes[0].argmax()), len(classes)
+    return int(classes[0].argmax())
 
 
 def parse_labels(content: bytes) -> list[int]:
@@ -176,6 +188,7 @@ def parse_labels(content: bytes) -> list[int]:
     return [int(line) for line in lines]
 
 
+@dataclass(kw_only=True, eq=False)
 class MNISTStrokesDataset(DividedDataset):
     """Digits as pen movements, single or side by side in lines.
 
@@ -198,7 +211,6 @@ class MNISTStrokesDataset(DividedDataset):
         gap: fewest and most pixels between two digits of a line.
         embedded_size: digits to generate if `root` is None; a sixth as many more are for test.
         embedded_seed: seed of these.
-        max_bytes: see `DividedDataset`, as for the arguments not listed here.
 
     Raises:
         ConfigFault: if a range ends before it begins.
@@ -208,41 +220,30 @@ class MNISTStrokesDataset(DividedDataset):
     title = "MNIST stroke sequences"
     quantisation_step = 1.0
 
-    def __init__(
-        self,
-        *,
-        root: str | None = "data/mnist_strokes",
-        digit: Annotated[int, Range(0, 9)] | None = None,
-        digits_per_line: tuple[Annotated[int, Range(1, 100)], Annotated[int, Range(1, 100)]]
-        | None = None,
-        repeats: Annotated[int, Range(1, 1000)] = 1,
-        lines_seed: Annotated[int, Range(0, 2**32 - 1)] = 0,
-        gap: tuple[Annotated[int, Range(0, 100)], Annotated[int, Range(0, 100)]] = (4, 8),
-        embedded_size: Annotated[int, Range(10, 1_000_000)] = 6000,
-        embedded_seed: Annotated[int, Range(0, 2**32 - 1)] = 0,
-        max_bytes: Annotated[int, Range(1, 1 << 40)] = MEBIBYTE,
-        **options: Any,
-    ) -> None:
-        super().__init__(root=root or "", max_bytes=max_bytes, **options)
-        for key, bounds in (("digits_per_line", digits_per_line), ("gap", gap)):
+    root: str | None = "data/mnist_strokes"
+    digit: Annotated[int, Range(0, 9)] | None = None
+    digits_per_line: tuple[_Count, _Count] | None = None
+    repeats: Annotated[int, Range(1, 1000)] = 1
+    lines_seed: Annotated[int, Range(0, 2**32 - 1)] = 0
+    gap: tuple[_Pixels, _Pixels] = (4, 8)
+    embedded_size: Annotated[int, Range(10, 1_000_000)] = 6000
+    embedded_seed: Annotated[int, Range(0, 2**32 - 1)] = 0
+    max_bytes: Annotated[int, Range(1, 1 << 40)] = MEBIBYTE
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for key, bounds in (("digits_per_line", self.digits_per_line), ("gap", self.gap)):
             if bounds is not None and bounds[0] > bounds[1]:
                 raise ConfigFault(key, list(bounds), "the fewest first, then the most")
-        self.embedded = root is None
-        self.digit = digit
-        self.digits_per_line, self.repeats, self.lines_seed = digits_per_line, repeats, lines_seed
-        self.gap = gap
-        self.embedded_size, self.embedded_seed = embedded_size, embedded_seed
-        if self.embedded:
-            self.title = "Digits written by invented people"
 
     def find(self) -> list[Path]:
         for name in ARCHIVES:
-            if (archive := self.root / name).is_file():
+            if (archive := self.path / name).is_file():
                 return [archive]
-        if self.root.exists() and (files := self._files(_FILE)):
+        if self.path.exists() and (files := self._files(_FILE)):
             return files
         raise DataError(
-            f"{self.root} has no {ARCHIVES[0]}, nor files such as trainimg-0-inputdata.txt (MNIST "
+            f"{self.path} has no {ARCHIVES[0]}, nor files such as trainimg-0-inputdata.txt (MNIST "
             'stroke sequences); name another folder with --data; "root": null generates digits of '
             "that form"
         )
@@ -254,50 +255,47 @@ class MNISTStrokesDataset(DividedDataset):
             yield one
 
     def make(self) -> list[Sample]:
-        if not self.embedded:
+        if self.root is not None:
             return super().make()
         made = embedded_digits(self.embedded_size, self.embedded_seed)
         found = [Sample(ink, str(one), f"{part}img-{n}", group=part) for part, n, one, ink in made]
         return sorted(found, key=lambda sample: sample.name)
 
     def headline(self) -> str:
-        return super().headline().replace(" in .:", ":") if self.embedded else super().headline()
+        if self.root is None:
+            return f"Digits written by invented people: {len(self):,} samples"
+        return super().headline()
 
-    def _arranged(
-        self, indices: dict[str, np.ndarray]
-    ) -> tuple[list[Sample], dict[str, np.ndarray], list[str]]:
-        notes = []
+    def _arranged(self, indices: dict[str, np.ndarray], notes: list[str]) -> dict[str, np.ndarray]:
+        digits = self._lines
         if self.digit is not None:
-            wanted = np.array([sample.text == str(self.digit) for sample in self._lines])
+            wanted = np.array([sample.text == str(self.digit) for sample in digits])
             indices = {split: found[wanted[found]] for split, found in indices.items()}
-            if empty := [split for split, found in indices.items() if not len(found)]:
-                raise DataError(f"{self.root}: no {self.digit} in the split {empty[0]!r}")
             notes.append(f"only the digit {self.digit}; the others are not used")
         if self.digits_per_line is None:
-            return [side_by_side([one], [0], one.name) for one in self._lines], indices, notes
-        notes.append(f"lines are set of {len(self._lines):,} digits")
-        lines, found = [], {}
-        for split, digits in indices.items():
-            made = list(self._set_lines(split, digits, *self.digits_per_line))
-            if not made:
-                raise DataError(
-                    f"the split {split!r} has {len(digits)} digits: too few for a line of "
-                    f"{self.digits_per_line[0]}"
-                )
-            found[split] = np.arange(len(lines), len(lines) + len(made), dtype=np.int64)
+            self._keep(tuple(side_by_side([one], [0], one.name) for one in digits))
+            return indices
+        notes.append(
+            f"lines of at least {self.digits_per_line[0]} are set of {len(digits):,} digits"
+        )
+        lines, arranged = [], {}
+        for split, found in indices.items():
+            chosen = [digits[n] for n in found.tolist()]
+            made = list(self._set_lines(split, chosen, *self.digits_per_line))
+            arranged[split] = np.arange(len(lines), len(lines) + len(made), dtype=np.int64)
             lines += made
-        return lines, found, notes
+        self._keep(tuple(lines))
+        return arranged
 
-    def _set_lines(self, split: str, digits: np.ndarray, low: int, high: int) -> Iterator[Sample]:
+    def _set_lines(self, split: str, digits: list[Sample], low: int, high: int) -> Iterator[Sample]:
         """Yield lines of the digits of a split, side by side."""
         seed, spread, number = self.lines_seed, self.gap[1] - self.gap[0] + 1, 0
         for turn in range(self.repeats):
-            keys = [f"{split}:{turn}:{self._lines[n].name}" for n in digits.tolist()]
-            order = digits[np.argsort([draw(key, seed) for key in keys])].tolist()
+            order = sorted(digits, key=lambda one: draw(f"{split}:{turn}:{one.name}", seed))
             while len(order) >= low:
                 place = f"{split}:{turn}:{number}"
                 count = low + int((high - low + 1) * draw(f"count:{place}", seed))
-                chosen, order = [self._lines[n] for n in order[:count]], order[count:]
+                chosen, order = order[:count], order[count:]
                 draws = (draw(f"gap:{place}:{n}", seed) for n in range(len(chosen)))
                 gaps = [self.gap[0] + int(spread * one) for one in draws]
                 yield side_by_side(chosen, gaps, f"{split}-line-{number:06}")

@@ -16,7 +16,7 @@ import os
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, ClassVar
 
 import numpy as np
 
@@ -31,12 +31,14 @@ from data_loader.sources.parsing import (
     join_strokes,
 )
 from data_loader.sources.source import DividedDataset
-from data_loader.sources.splits import FRACTIONS
 from utils import strict_json
 from utils.checks import ConfigFault, DataError, Range
 
 SUFFIXES = (".json",)
+
 Stroke = Sequence[tuple[float, float]]
+Line = tuple[str, Sequence[Stroke], str]
+"""A text, its strokes and who wrote it, both strings empty if unknown."""
 
 
 def sniff(head: bytes) -> bool:
@@ -49,20 +51,25 @@ def parse(path: Path) -> Iterator[Sample | Fault]:
     lines = parse_json(read_file(path, MAX_BYTES))
     if not lines:
         raise Fault("no lines")
-    for number, (text, strokes, _) in enumerate(lines):
+    for number, line in enumerate(lines):
         name = f"{number:05}" if len(lines) > 1 else ""
         try:
-            yield Sample(ink_of(strokes, MAX_POINTS), clean_text(text), name)
+            yield sample_of(line, MAX_POINTS).of(name)
         except Fault as fault:
             yield fault.of(name)
 
 
-def ink_of(strokes: object, max_points: int, y_grows_down: bool = True) -> np.ndarray:
-    """Return the ink `(points, 3)` float32 of strokes, lists of (x, y).
+def sample_of(line: object, max_points: int, y_grows_down: bool = True) -> Sample:
+    """Return the sample of what `OwnInk.lines` yields.
 
     Raises:
-        Fault: if they are something else, or too few or too many.
+        Fault: if it is something else, or has too few points or too many.
     """
+    if not isinstance(line, tuple | list) or len(line) not in (2, 3):
+        raise Fault("not (text, strokes) or (text, strokes, writer)", repr(line)[:60])
+    text, strokes, writer = (*line, "")[:3]
+    if not isinstance(text, str) or not isinstance(writer, str):
+        raise Fault("a text or a writer that is not a string", repr(line)[:60])
     if isinstance(strokes, str | bytes | dict) or not isinstance(strokes, Iterable):
         raise Fault("strokes that are not a list", repr(strokes)[:60])
     positions = []
@@ -75,15 +82,12 @@ def ink_of(strokes: object, max_points: int, y_grows_down: bool = True) -> np.nd
             raise Fault(f"stroke {number} is not a list of (x, y)", f"shape {points.shape}")
         if points.dtype.kind not in "iuf":
             raise Fault(f"stroke {number} is not a list of (x, y)", "not all of them are numbers")
-        if not np.isfinite(points).all():
-            raise Fault("a non-number among the points", f"stroke {number}")
-        y = 1 if y_grows_down else -1
-        positions.append(points.reshape(-1, 2).astype(np.float64) * (1, y))
-    return join_strokes(positions, max_points)
+        positions.append(points.reshape(-1, 2) * (1.0, 1.0 if y_grows_down else -1.0))
+    return Sample(join_strokes(positions, max_points), clean_text(text), writer=writer)
 
 
-def parse_json(content: bytes) -> list[tuple[str, Any, str]]:
-    """Return the text, the strokes (unchecked) and the writer of each line in a JSON file.
+def parse_json(content: bytes) -> list[Line]:
+    """Return the lines in a JSON file, their strokes unchecked.
 
     A page of `utils.page.page_json` is read by its rows.
 
@@ -98,22 +102,15 @@ def parse_json(content: bytes) -> list[tuple[str, Any, str]]:
         values = values["rows"]  # of a page that `write` saved
     lines = []
     for number, line in enumerate(values if isinstance(values, list) else [values]):
-        place = f"line {number} (from 0)"
         if not isinstance(line, dict) or "strokes" not in line:
-            raise Fault(
-                'a line that is not an object with "strokes"', f"{place}: {repr(line)[:40]}"
-            )
-        text, writer = line.get("text") or "", line.get("writer") or ""
-        if not isinstance(text, str) or not isinstance(writer, str):
-            raise Fault("a text or a writer that is not a string", place)
-        lines.append((text, line["strokes"], writer))
+            detail = f"line {number} (from 0): {repr(line)[:40]}"
+            raise Fault('a line that is not an object with "strokes"', detail)
+        lines.append((line.get("text") or "", line["strokes"], line.get("writer") or ""))
     return lines
 
 
-def json_lines(
-    path: str | os.PathLike[str], max_bytes: int = MAX_BYTES
-) -> list[tuple[str, Any, str]]:
-    """Return the lines in a JSON file, for `OwnInk.lines` (which checks the strokes).
+def json_lines(path: str | os.PathLike[str], max_bytes: int = MAX_BYTES) -> list[Line]:
+    """Return the lines in a JSON file, for `OwnInk.lines`, which checks their parts.
 
     Args:
         path: the file.
@@ -133,7 +130,8 @@ class OwnInk(DividedDataset):
 
     Args:
         fractions: how much of the lines each of `train`, `valid`, `test` gets, together 1: by a
-            hash of the writer, or of the line's number where the writer is unknown.
+            hash of the writer, or of the line's number where the writer is unknown; None gives
+            them 0.8, 0.1 and 0.1.
         split_seed: seed of that division.
         max_points: limit on the points of a line; more are an error.
     """
@@ -145,7 +143,7 @@ class OwnInk(DividedDataset):
     def __init__(
         self,
         *,
-        fractions: dict[str, Annotated[float, Range(0, 1)]] = FRACTIONS,
+        fractions: dict[str, Annotated[float, Range(0, 1)]] | None = None,
         split_seed: Annotated[int, Range(0, 2**32 - 1)] = 0,
         max_points: Annotated[int, Range(2, 10_000_000)] = MAX_POINTS,
     ) -> None:
@@ -157,7 +155,7 @@ class OwnInk(DividedDataset):
         )
 
     @abstractmethod
-    def lines(self) -> Iterable[tuple[str, Sequence[Stroke]] | tuple[str, Sequence[Stroke], str]]:
+    def lines(self) -> Iterable[tuple[str, Sequence[Stroke]] | Line]:
         """Yield the text of each line and its strokes, lists of (x, y); as a third who wrote it.
 
         The text is empty if unknown. Called once, by `prepare`.
@@ -173,29 +171,16 @@ class OwnInk(DividedDataset):
         lines = distributed.bar(self.lines(), "reading lines", delay=1, leave=False)
         for number, line in enumerate(lines):
             try:
-                yield self._checked(line).of(f"line-{number:06}")
+                sample = sample_of(line, self.max_points, self.y_grows_down)
             except Fault as fault:
                 place = fault.of(f"line {number} (from 0)")
-                raise DataError(f"{type(self).__name__}: {place}") from None
+                raise DataError(f"{self.root}: {place}") from None
+            yield sample.of(f"line-{number:06}")
         if number < 0:
-            raise DataError(f"{type(self).__name__}: lines() yields nothing")
+            raise DataError(f"{self.root}: lines() yields nothing")
 
     def find(self) -> list[Path]:
         return []
-
-    def _checked(self, line: object) -> Sample:
-        """Return the sample of what `lines` yields.
-
-        Raises:
-            Fault: if it is something else.
-        """
-        if not isinstance(line, tuple | list) or len(line) not in (2, 3):
-            raise Fault("not (text, strokes) or (text, strokes, writer)", repr(line)[:60])
-        text, strokes, writer = (*line, "")[:3]
-        if not isinstance(text, str) or not isinstance(writer, str):
-            raise Fault("a text or a writer that is not a string", repr(line)[:60])
-        ink = ink_of(strokes, self.max_points, self.y_grows_down)
-        return Sample(ink, clean_text(text), writer=writer)
 
     def headline(self) -> str:
         return f"{self.root}: {len(self):,} lines"

@@ -2,25 +2,28 @@
 
 import re
 from abc import abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, ClassVar
 
 import numpy as np
 
 from base import distributed
 from data_loader.lines import LinesDataset
-from data_loader.sources.cache import fingerprint, load_or_make, places
+from data_loader.sources.cache import fingerprint, load_or_make
 from data_loader.sources.files import MAX_BYTES, files_below, read_file
 from data_loader.sources.parsing import MAX_POINTS, Fault, Sample, decode, first_of, left_out
-from data_loader.sources.splits import FRACTIONS, check_fractions, divide, official_split
+from data_loader.sources.splits import FRACTIONS, check_fractions, divide
 from data_loader.sources.splits import subset as choose
 from utils.checks import ConfigFault, DataError, Range, printable
+from utils.files import user_cache
 
 LISTS = Path(__file__).parent / "lists"
 """Folder of the lists that come with the project."""
 
 
+@dataclass(kw_only=True, eq=False)
 class SourceDataset(LinesDataset):
     """Samples of a file, an archive or a folder of a known format.
 
@@ -45,28 +48,22 @@ class SourceDataset(LinesDataset):
     unit: ClassVar[str] = "samples"
     """The name of its samples in reports."""
     parsed_by: ClassVar[tuple[str, ...]] = ("max_points", "max_bytes")
-    """The attributes, besides the files, on which the samples depend."""
+    """The options, besides the files, on which the samples depend."""
 
-    def __init__(
-        self,
-        *,
-        root: str,
-        cache: str | None = None,
-        subset: Annotated[int, Range(1)] | None = None,
-        subset_seed: Annotated[int, Range(0)] = 0,
-        leave_out: str | None = None,
-        strict: bool = False,
-        max_points: Annotated[int, Range(2, 10_000_000)] = MAX_POINTS,
-        max_bytes: Annotated[int, Range(1, 1 << 40)] = MAX_BYTES,
-    ) -> None:
-        self.root, self.cache = Path(root).expanduser(), cache
-        self.subset, self.subset_seed, self.strict = subset, subset_seed, strict
-        self.leave_out = leave_out
-        self.max_points, self.max_bytes = max_points, max_bytes
+    root: str | None
+    cache: str | None = None
+    subset: Annotated[int, Range(1)] | None = None
+    subset_seed: Annotated[int, Range(0)] = 0
+    leave_out: str | None = None
+    strict: bool = False
+    max_points: Annotated[int, Range(2, 10_000_000)] = MAX_POINTS
+    max_bytes: Annotated[int, Range(1, 1 << 40)] = MAX_BYTES
+
+    def __post_init__(self) -> None:
+        self.path = Path(self.root or "").expanduser()
         self._indices: dict[str, np.ndarray] = {}
-        self._notes: list[str] = []
         self._faults: list[Fault] = []
-        self._caches: list[str] = []
+        self._notes: list[str] = []
 
     @abstractmethod
     def find(self) -> list[Path]:
@@ -92,28 +89,31 @@ class SourceDataset(LinesDataset):
     @property
     def _folder(self) -> Path:
         """The folder that holds the data."""
-        return self.root if self.root.is_dir() else self.root.parent
+        return self.path if self.path.is_dir() else self.path.parent
 
     def _files(self, wanted: re.Pattern[str]) -> list[Path]:
         """Return the root if it is a file, otherwise the files below it whose names fit."""
-        return [self.root] if self.root.is_file() else files_below(self.root, wanted)
+        return [self.path] if self.path.is_file() else files_below(self.path, wanted)
 
-    def make(self) -> list[Sample]:
+    def make(self) -> Iterable[Sample]:
         """Return the samples, parsed unless there is a cache."""
         try:
-            if self.root.is_dir():
-                next(self.root.iterdir(), None)  # reads it
+            if self.path.is_dir():
+                next(self.path.iterdir(), None)  # reads it
             files = self.find()
             options = {name: getattr(self, name) for name in self.parsed_by}
             key = {"files": fingerprint(files, self._folder), "options": options}
         except OSError as error:
-            place = f"{error.filename or self.root}: cannot be read ({error.strerror})"
+            place = f"{error.filename or self.path}: cannot be read ({error.strerror})"
             raise DataError(f"{place}; --data names the folder of the data") from None
-        folders = places(self._folder, self.cache)
-        samples, self._faults, cache = load_or_make(
-            self.kind, folders, key, lambda: self.read(files), self.strict
-        )
-        self._caches = [f"cache: {cache}"]
+        folders = [self._folder / "cache", user_cache()]
+        if self.cache is not None:
+            folders = [Path(self.cache).expanduser()]
+        samples, faults, cache = load_or_make(self.kind, folders, key, lambda: self.read(files))
+        if faults and self.strict:
+            others = f", and {len(faults) - 1} more" * (len(faults) > 1)
+            raise DataError(f'{faults[0]}{others}; without "strict": true it would be left out')
+        self._faults, self._notes = faults, [f"cache: {cache}"]
         if all((one.ink[:, :2] == np.rint(one.ink[:, :2])).all() for one in samples):
             self.quantisation_step = 1.0
         return samples
@@ -122,8 +122,8 @@ class SourceDataset(LinesDataset):
         """Load the samples and divide them. Does nothing the second time.
 
         Raises:
-            DataError: if files are missing, or nothing in them can be used; if `strict`, also for
-                any broken sample.
+            DataError: if files are missing, nothing in them can be used, or nothing is left for a
+                split; if `strict`, also for any broken sample.
             ConfigFault: if `subset` is larger than the training split, or the file `leave_out`
                 cannot be read.
         """
@@ -133,33 +133,29 @@ class SourceDataset(LinesDataset):
         indices, notes = self._divide()
         if self.leave_out is not None:
             notes += self._leave_out(self.leave_out, indices)
-        lines, indices, changes = self._arranged(indices)
-        notes += changes
+        indices = self._arranged(indices, notes)
+        for split, found in indices.items():
+            if not len(found):
+                reasons = "; ".join([*notes, f"{len(self):,} {self.unit} in all"])
+                raise DataError(f"{self.root}: no {self.unit} for the split {split!r}: {reasons}")
+        train = indices["train"]
         if self.subset is not None:
-            train = indices["train"]
             if self.subset > len(train):
                 most = f"at most the {len(train)} training {self.unit}"
                 raise ConfigFault("subset", self.subset, most)
-            names = [lines[n].name for n in train.tolist()]
+            names = [self.name(n) for n in train.tolist()]
             indices["train"] = train[choose(names, self.subset, self.subset_seed)]
             outside = f"{len(train) - self.subset:,} training {self.unit}"
             notes.append(f"{outside} are outside the subset")
-        self._lines, self._indices, self._notes = lines, indices, [*notes, *self._caches]
-        self.lengths = np.array([len(line.ink) for line in lines], dtype=np.int64)
+        self._indices, self._notes = indices, [*notes, *self._notes]
 
     @abstractmethod
     def _divide(self) -> tuple[dict[str, np.ndarray], list[str]]:
-        """Return the samples of each split, and notes for the report.
+        """Return the samples of each split, and notes for the report."""
 
-        Raises:
-            DataError: if one would be empty.
-        """
-
-    def _arranged(
-        self, indices: dict[str, np.ndarray]
-    ) -> tuple[Sequence[Sample], dict[str, np.ndarray], list[str]]:
-        """Return what a dataset makes of the samples, its splits, and notes for the report."""
-        return self._lines, indices, []
+    def _arranged(self, indices: dict[str, np.ndarray], notes: list[str]) -> dict[str, np.ndarray]:
+        """Return the splits of what a dataset makes of the samples, which it keeps; add notes."""
+        return indices
 
     def _leave_out(self, path: str, indices: dict[str, np.ndarray]) -> list[str]:
         """Take the samples that a file names out of the splits; return notes for the report."""
@@ -183,8 +179,6 @@ class SourceDataset(LinesDataset):
         used = np.unique(np.concatenate(list(indices.values())))
         for split, found in indices.items():
             indices[split] = found[~np.isin(found, out)]
-            if not len(indices[split]):
-                raise ConfigFault("leave_out", path, f"some {self.unit} must remain for {split}")
         notes = [f"{np.isin(used, out).sum():,} {self.unit} are left out by {path}"]
         if unknown:
             first = printable(first_of(unknown))
@@ -196,7 +190,7 @@ class SourceDataset(LinesDataset):
 
     def headline(self) -> str:
         """Return what the source is and where it lies, for reports."""
-        return f"{self.title} in {self.root}: {len(self):,} {self.unit}"
+        return f"{self.title} in {self.path}: {len(self):,} {self.unit}"
 
     def report(self) -> str:
         used = self.used().tolist()
@@ -213,6 +207,7 @@ class SourceDataset(LinesDataset):
         return "\n  ".join(lines)
 
 
+@dataclass(kw_only=True, eq=False)
 class DividedDataset(SourceDataset):
     """A source that is divided by hash.
 
@@ -222,29 +217,24 @@ class DividedDataset(SourceDataset):
     adding samples moves none.
 
     Args:
-        fractions: how much of the samples each of `train`, `valid`, `test` gets, together 1.
+        fractions: how much of the samples each of `train`, `valid`, `test` gets, together 1; None
+            gives them 0.8, 0.1 and 0.1.
         split_seed: seed of that division.
-        options: see `SourceDataset`.
 
     Raises:
         ConfigFault: if `fractions` do not fit.
     """
 
-    def __init__(
-        self,
-        *,
-        fractions: dict[str, Annotated[float, Range(0, 1)]] = FRACTIONS,
-        split_seed: Annotated[int, Range(0, 2**32 - 1)] = 0,
-        **options: Any,
-    ) -> None:
-        super().__init__(**options)
-        check_fractions(fractions)
-        self.fractions, self.split_seed = fractions, split_seed
+    fractions: dict[str, Annotated[float, Range(0, 1)]] | None = None
+    split_seed: Annotated[int, Range(0, 2**32 - 1)] = 0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._fractions = FRACTIONS if self.fractions is None else self.fractions
+        check_fractions(self._fractions)
 
     def _divide(self) -> tuple[dict[str, np.ndarray], list[str]]:
-        names, writers = ([getattr(s, what) for s in self._lines] for what in ("name", "writer"))
-        official = [official_split(sample.group) for sample in self._lines]
-        found, notes = divide(self.root, names, writers, official, self.fractions, self.split_seed)
+        found, notes = divide(self._lines, self._fractions, self.split_seed)
         if unlabelled := sum(not sample.text for sample in self._lines):
             notes.append(f"{unlabelled:,} samples have no transcription")
         return found, notes

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from base.base_dataset import SPLITS
-from utils.checks import ConfigFault, DataError
+from data_loader.lines import Sample
+from utils.checks import ConfigFault
 
 FRACTIONS = {"train": 0.8, "valid": 0.1, "test": 0.1}
 _OFFICIAL = re.compile(r"(?<![a-z])(train|valid|test)(?:ing|ation)?(?![a-z])", re.IGNORECASE)
@@ -36,76 +37,59 @@ def official_split(path: str) -> str:
 
 
 def divide(
-    source: object,
-    names: Sequence[str],
-    writers: Sequence[str],
-    official: Sequence[str],
-    fractions: Mapping[str, float],
-    seed: int = 0,
+    samples: Sequence[Sample], fractions: Mapping[str, float], seed: int = 0
 ) -> tuple[dict[str, np.ndarray], list[str]]:
     """Divide samples into the splits of their source if it has any, otherwise by a hash.
 
-    A source does if it has training samples and others. A split that it lacks is taken from its
-    training samples, by hash of the writer, or of the name where the writer is unknown or there
-    are fewer writers than splits. Each sample is assigned independently, so adding samples moves
-    none, and no writer is in two splits. The fractions hold on average over writers (or names).
+    A source does if the groups of its samples name training samples and others. A split that it
+    lacks is taken from its training samples, by hash of the writer, or of the name where the
+    writer is unknown or there are fewer writers than splits. Each sample is assigned
+    independently, so adding samples moves none, and no writer is in two splits. The fractions hold
+    on average over writers (or names).
 
     Args:
-        source: its name, for messages.
-        names: of the samples, unique.
-        writers: of the samples; empty strings where unknown.
-        official: the split that the source names for each sample, or an empty string.
+        samples: with unique names.
         fractions: of the splits, none negative, together 1.
         seed: of the division.
 
     Returns:
-        the indices of each split, int64, none empty, and notes for a report.
-
-    Raises:
-        DataError: if there are too few samples.
+        the indices of each split, int64, empty only if there are too few samples, and notes for a
+        report.
     """
-    notes, shares = [], {split: share for split, share in fractions.items() if share > 0}
+    notes = []
+    shares = {split: share for split, share in fractions.items() if share > 0}
+    official = [official_split(sample.group) for sample in samples]
     others = {"valid", "test"}.intersection(official) if "train" in official else set()
-    for split in sorted(others):
+    for split in others:
         shares["train"] += shares.pop(split, 0.0)
     if others:
         rest = shares.keys() - {"train"}
         taken = f"; {' and '.join(sorted(rest))} by hash from train" if rest else ""
         notes.append(f"the splits {', '.join(sorted({'train'} | others))} are the source's{taken}")
     free = np.flatnonzero(~np.isin(official, sorted(others)))
-    people = [writers[n] for n in free]
-    if any(people) and len(set(people)) < len(shares):
+    writers = {samples[n].writer for n in free}
+    by_writer = len(writers) >= len(shares)
+    if any(writers) and not by_writer:
         notes.append("fewer writers than splits: divided by the samples' names")
-        people = [""] * len(free)
     # The kind of key is part of it: a sample named like a writer is drawn independently of them.
-    units = np.array(
-        [
-            f"writer:{writer}" if writer else f"name:{names[n]}"
-            for writer, n in zip(people, free, strict=True)
-        ],
-        dtype=object,
-    )
+    units = np.empty(len(free), dtype=object)
+    for place, n in enumerate(free):
+        known = by_writer and samples[n].writer
+        units[place] = f"writer:{known}" if known else f"name:{samples[n].name}"
     edges = np.cumsum([share / sum(shares.values()) for share in shares.values()])[:-1]
-    place = np.searchsorted(edges, [draw(unit, seed) for unit in units], side="right")
+    drawn = np.searchsorted(edges, [draw(unit, seed) for unit in units], side="right")
     for number, split in enumerate(shares):
-        if not (place == number).any():  # few samples: let no split be empty
-            counts = [len(set(units[place == n])) for n in range(len(shares))]
-            largest = int(np.argmax(counts))
-            if counts[largest] > 1:
-                moved = min(
-                    set(units[place == largest]), key=lambda u: draw(u.partition(":")[2], seed)
-                )
-                place[units == moved] = number
-                notes.append(
-                    f"{split} would be empty and got {(place == number).sum()} of "
-                    f"{list(shares)[largest]}"
-                )
-    indices = {split: free[place == number] for number, split in enumerate(shares)}
+        if not (drawn == number).any():  # few samples: let no split be empty
+            parts = [set(units[drawn == n]) for n in range(len(shares))]
+            largest = max(parts, key=len)
+            if len(largest) > 1:
+                moved = min(largest, key=lambda unit: draw(unit.partition(":")[2], seed))
+                drawn[units == moved] = number
+                giver = list(shares)[parts.index(largest)]
+                count = (units == moved).sum()
+                notes.append(f"{split} would be empty and got {count} of {giver}")
+    indices = {split: free[drawn == number] for number, split in enumerate(shares)}
     indices |= {split: np.flatnonzero(np.equal(official, split)) for split in others}
-    for split, found in indices.items():
-        if not len(found):
-            count = f"{len(names)} samples are too few"
-            raise DataError(f"{source}: {count}, there are none for the split {split!r}")
     return {split: indices[split] for split in SPLITS if split in indices}, notes
 
 

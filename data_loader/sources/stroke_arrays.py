@@ -9,6 +9,7 @@ import io
 import pickle
 import warnings
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -202,6 +203,7 @@ def parse_line(element: Any, max_points: int) -> np.ndarray:
     return (ink + 0.0).astype(np.float32)  # no -0
 
 
+@dataclass(kw_only=True, eq=False)
 class StrokeArraysDataset(DividedDataset):
     """Lines in `strokes.npy` (or `strokes-py3.npy`), their texts in `sentences.txt`.
 
@@ -209,29 +211,21 @@ class StrokeArraysDataset(DividedDataset):
         root: the folder with both, or the `.npy` file itself.
         texts: the file of the transcriptions, one per line in the order of the arrays, in the
             folder of the `.npy` file; None if there are none.
-        max_bytes: see `DividedDataset`, as for the arguments not listed here.
     """
 
     kind = "stroke_arrays"
     title = "Stroke arrays"
     parsed_by = (*DividedDataset.parsed_by, "texts")
 
-    def __init__(
-        self,
-        *,
-        root: str = "data/stroke_arrays",
-        texts: str | None = TEXTS,
-        max_bytes: Annotated[int, Range(1, 1 << 40)] = MAX_BYTES,
-        **options: Any,
-    ) -> None:
-        super().__init__(root=root, max_bytes=max_bytes, **options)
-        self.texts = texts
+    root: str = "data/stroke_arrays"
+    texts: str | None = TEXTS
+    max_bytes: Annotated[int, Range(1, 1 << 40)] = MAX_BYTES
 
     def find(self) -> list[Path]:
-        there = [self.root, *(self.root / name for name in NAMES)]
+        there = [self.path, *(self.path / name for name in NAMES)]
         array = next((file for file in there if file.is_file()), None)
         if array is None:
-            raise DataError(f"{self.root} has no {' or '.join(NAMES)}")
+            raise DataError(f"{self.path} has no {' or '.join(NAMES)}")
         if self.texts is None:
             return [array]
         if not (texts := array.parent / self.texts).is_file():

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, NamedTuple
 
 import numpy as np
 
@@ -38,10 +38,19 @@ _KEYWORD = re.compile(r"^[ \t]*\.([A-Z][A-Z0-9_]*)", re.MULTILINE)
 _SEGMENT = re.compile(
     r'\s*(\S+)\s+([^\s"]+)?(?:\s+([^\s"]+))?\s*(?:"((?:[^"\\]|\\.)*)")?', re.DOTALL
 )
-_PEN = ("PEN_DOWN", "PEN_UP", "SEGMENT")  # keywords that put it down or lift it
 _DECLARATION = 4096  # characters of a segment's declaration that are read; assumed
 _RANGE = re.compile(r"(\d{1,9})(?::(\d{1,9}))?(?:-(\d{1,9})(?::(\d{1,9}))?)?")
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
+
+
+class Pieces(NamedTuple):
+    """Pen-down pieces of a file that follow each other, counted from 0 like their points."""
+
+    first: int
+    first_point: int
+    last: int
+    last_point: int | None
+    """None for the last one of the piece."""
 
 
 @dataclass
@@ -49,13 +58,21 @@ class Segment:
     """A labelled piece of writing as a file declares it."""
 
     level: str
-    pieces: str
+    ranges: list[Pieces] | None
+    """The pieces that it names; None if it names none."""
     label: str
     line: int
     before: int
     """How many pen-down pieces precede it in the file."""
     writer: str = ""
     comments: list[str] = field(default_factory=list)
+
+    @property
+    def size(self) -> int | None:
+        """How many pieces it names."""
+        if self.ranges is None:
+            return None
+        return sum(one.last - one.first + 1 for one in self.ranges)
 
 
 @dataclass
@@ -65,6 +82,34 @@ class Document:
     segments: list[Segment]
     pieces: list[np.ndarray | Fault]
     """Points `(n, 2)` of each pen-down piece, y downwards, or why it cannot be used."""
+
+    def __post_init__(self) -> None:
+        sizes = (0 if isinstance(piece, Fault) else len(piece) for piece in self.pieces)
+        self._left = 10 * (len(self.pieces) + sum(sizes))
+
+    def strokes(self, ranges: list[Pieces]) -> list[np.ndarray]:
+        """Return the points of pieces.
+
+        Raises:
+            Fault: if one is not there or broken, or pieces were taken so often that they would
+                fill the memory.
+        """
+        strokes = []
+        for first, first_point, last, last_point in ranges:
+            if first > last or last >= len(self.pieces):
+                there = f"{first}-{last} of {len(self.pieces)}"
+                raise Fault("a segment that names pieces that are not there", there)
+            for index in range(first, last + 1):
+                piece = self.pieces[index]
+                if isinstance(piece, Fault):
+                    raise piece
+                start = first_point if index == first else 0
+                stop = last_point + 1 if index == last and last_point is not None else None
+                strokes.append(piece[start:stop])
+                self._left -= 1 + len(strokes[-1])
+                if self._left < 0:
+                    raise Fault("segments that repeat the same pieces too often")
+        return strokes
 
 
 def sniff(head: bytes) -> bool:
@@ -85,9 +130,8 @@ def parse(path: Path) -> Iterator[Sample | Fault]:
         return
     if not document.pieces:
         raise Fault("no points")
-    if broken := next((piece for piece in document.pieces if isinstance(piece, Fault)), None):
-        raise broken
-    yield Sample(join_strokes(document.pieces, MAX_POINTS), "")
+    whole = document.strokes([Pieces(0, 0, len(document.pieces) - 1, None)])
+    yield Sample(join_strokes(whole, MAX_POINTS), "")
 
 
 def read_document(content: str, max_points: int) -> Document:
@@ -96,38 +140,53 @@ def read_document(content: str, max_points: int) -> Document:
     Raises:
         Fault: if there is no keyword in it, or the columns named lack x or y.
     """
-    marks = list(_KEYWORD.finditer(content))
-    if not marks:
-        raise Fault("no UNIPEN keyword in it")
-    segments, pieces = [], []
-    columns, writer, pen_down, line, place = ["X", "Y"], "", False, 1, 0
-    for mark, after in zip(marks, [*marks[1:], None], strict=True):
-        line += content.count("\n", place, mark.start())
-        place, keyword = mark.start(), mark[1]
-        body = content[mark.end() : len(content) if after is None else after.start()]
+    segments: list[Segment] = []
+    pieces: list[np.ndarray | Fault] = []
+    columns, writer, pen_down = ["X", "Y"], "", False
+    for keyword, line, body in _blocks(content):
         if keyword in ("PEN_DOWN", "SEGMENT") and pen_down:
             pieces[-1] = Fault("a piece without .PEN_UP", f"before line {line}")
-        pen_down = keyword == "PEN_DOWN" if keyword in _PEN else pen_down
+        if keyword in ("PEN_DOWN", "PEN_UP", "SEGMENT"):
+            pen_down = keyword == "PEN_DOWN"
         if keyword == "PEN_DOWN":
-            pieces.append(attempt(_points, columns, line, max_points, body))
+            pieces.append(attempt(_points, body, columns, line, max_points))
         elif keyword == "SEGMENT":
             declared = _SEGMENT.match(body[:_DECLARATION])
             level, named, _, label = declared.groups("") if declared else [""] * 4
-            segments.append(Segment(level.upper(), named, label, line, len(pieces), writer))
+            ranges = _ranges(named)
+            segments.append(Segment(level.upper(), ranges, label, line, len(pieces), writer))
         elif keyword == "COMMENT" and segments:
             segments[-1].comments += body.split()
         elif keyword == "WRITER_ID":
             writer = " ".join(body.split())
         elif keyword == "COORD":
-            columns = body.upper().split()
-            if not {"X", "Y"} <= set(columns):
-                raise Fault("columns without X or Y", f".COORD in line {line}")
+            columns = _columns(body, line)
     if pen_down:
         pieces[-1] = Fault("a piece cut short: the file ends without .PEN_UP")
     return Document(segments, pieces)
 
 
-def _points(columns: list[str], line: int, max_points: int, body: str) -> np.ndarray:
+def _blocks(content: str) -> Iterator[tuple[str, int, str]]:
+    """Yield the keywords of a file, each with its line and what stands before the next one."""
+    marks = list(_KEYWORD.finditer(content))
+    if not marks:
+        raise Fault("no UNIPEN keyword in it")
+    line, place = 1, 0
+    ends = [*(mark.start() for mark in marks[1:]), len(content)]
+    for mark, end in zip(marks, ends, strict=True):
+        line += content.count("\n", place, mark.start())
+        place = mark.start()
+        yield mark[1], line, content[mark.end() : end]
+
+
+def _columns(body: str, line: int) -> list[str]:
+    columns = body.upper().split()
+    if not {"X", "Y"} <= set(columns):
+        raise Fault("columns without X or Y", f".COORD in line {line}")
+    return columns
+
+
+def _points(body: str, columns: list[str], line: int, max_points: int) -> np.ndarray:
     """Return the points `(n, 2)` after a .PEN_DOWN in a line, y downwards."""
     rows = [(n, row) for n, row in enumerate(body.split("\n"), line) if row.strip()]
     if len(rows) > max_points:
@@ -148,19 +207,17 @@ def _points(columns: list[str], line: int, max_points: int, body: str) -> np.nda
     return table[:, [columns.index("X"), columns.index("Y")]] * (1, -1)
 
 
-def _ranges(pieces: str) -> list[tuple[int, int, int, int | None]] | None:
-    """Return what a segment names, as `(piece, point, last piece, last point)`; None if nothing,
-    and None as the last point if that is the piece's."""
+def _ranges(named: str) -> list[Pieces] | None:
+    """Return the pieces that a segment names, None if that is something else."""
     found = []
-    for part in pieces.split(","):
+    for part in named.split(","):
         match = _RANGE.fullmatch(part)
         if match is None:
             return None
         first, point, last, last_point = (None if g is None else int(g) for g in match.groups())
-        single = last is None
-        found.append(
-            (first, point or 0, first if single else last, point if single else last_point)
-        )
+        if last is None:
+            last, last_point = first, point
+        found.append(Pieces(first, point or 0, last, last_point))
     return found
 
 
@@ -172,45 +229,19 @@ def samples(
     Segments are declared right before the pieces they name, or all ahead of them. In the first
     case what follows a segment belongs to it, and must be as many pieces as it names: the numbers
     themselves are useless where segments were taken out of a file. In the second the numbers count.
-    It ends where segments repeat the pieces so often that they would fill the memory.
     """
     segments = [segment for segment in document.segments if segment.level == level]
-    total = len(document.pieces)
-    left = 10 * sum(1 if isinstance(piece, Fault) else 1 + len(piece) for piece in document.pieces)
-    ends = [*(segment.before for segment in segments), total][1:]
-    named = [_ranges(segment.pieces) for segment in segments]
-    sizes = [None if r is None else sum(last - first + 1 for first, _, last, _ in r) for r in named]
+    ends = [*(segment.before for segment in segments[1:]), len(document.pieces)]
     follow = [end - segment.before for segment, end in zip(segments, ends, strict=True)]
-    fit = [n > 0 and size in (None, n) for size, n in zip(sizes, follow, strict=True)]
+    fit = [n > 0 and one.size in (None, n) for one, n in zip(segments, follow, strict=True)]
     in_place = 2 * sum(fit) >= len(segments)
-    for number, segment in enumerate(segments):
-        ranges, size, count = named[number], sizes[number], follow[number]
+    for number, (segment, count) in enumerate(zip(segments, follow, strict=True)):
         try:
-            if in_place and size not in (None, count):
-                raise Fault("a segment with other pieces than it names", f"{count} for {size}")
-            if not in_place and ranges is None:
-                raise Fault("a segment that does not say which pieces are its", segment.pieces)
+            ranges = _following(segment, count) if in_place else segment.ranges
             if ranges is None:
-                ranges = [(segment.before, 0, segment.before + count - 1, None)]
-            elif in_place:
-                moved = segment.before - min(first for first, _, _, _ in ranges)
-                ranges = [(f + moved, point, last + moved, end) for f, point, last, end in ranges]
-            strokes = []
-            for first, point, last, last_point in ranges:
-                if first > last or last >= total:
-                    there = f"{first}-{last} of {total}"
-                    raise Fault("a segment that names pieces that are not there", there)
-                for index in range(first, last + 1):
-                    piece = document.pieces[index]
-                    if isinstance(piece, Fault):
-                        raise piece
-                    stop = last_point + 1 if index == last and last_point is not None else None
-                    strokes.append(piece[point if index == first else 0 : stop])
-                    left -= 1 + len(strokes[-1])
-                    if left < 0:
-                        raise Fault("segments that repeat the same pieces too often")
-            text = clean_text(_ESCAPED.sub(_unescaped, segment.label))
-            ink = join_strokes(strokes, max_points)
+                raise Fault("a segment that does not say which pieces are its")
+            ink = join_strokes(document.strokes(ranges), max_points)
+            text = clean_text(_ESCAPED.sub(lambda m: " " if m[1] in "nt" else m[1], segment.label))
             writer = segment.writer
             if writer_comment is not None:
                 if writer_comment >= len(segment.comments):
@@ -220,14 +251,19 @@ def samples(
         except Fault as fault:
             detail = f"{fault.detail}, " * bool(fault.detail) + f".SEGMENT in line {segment.line}"
             yield Fault(fault.reason, detail, f"{number:05}")
-        if left < 0:
-            return
 
 
-def _unescaped(match: re.Match[str]) -> str:
-    return {"n": " ", "t": " "}.get(match[1], match[1])
+def _following(segment: Segment, count: int) -> list[Pieces]:
+    """Return the pieces that follow a segment, `count` of them, in the order that it names."""
+    if segment.ranges is None:
+        return [Pieces(segment.before, 0, segment.before + count - 1, None)]
+    if segment.size != count:
+        raise Fault("a segment with other pieces than it names", f"{count} for {segment.size}")
+    moved = segment.before - min(one.first for one in segment.ranges)
+    return [one._replace(first=one.first + moved, last=one.last + moved) for one in segment.ranges]
 
 
+@dataclass(kw_only=True, eq=False)
 class UnipenDataset(DividedDataset):
     """Labelled segments of UNIPEN files.
 
@@ -239,40 +275,31 @@ class UnipenDataset(DividedDataset):
             None takes the only one there is.
         writer_comment: which word of the comment after a segment names its writer, counted from
             0 (1 in the UCI pen digits); None takes `.WRITER_ID`.
-        options: see `DividedDataset`.
     """
 
     kind = "unipen"
     title = "UNIPEN"
     parsed_by = (*DividedDataset.parsed_by, "level", "writer_comment")
 
-    def __init__(
-        self,
-        *,
-        root: str = "data/unipen",
-        pattern: str = "*",
-        level: str | None = None,
-        writer_comment: Annotated[int, Range(0, 100)] | None = None,
-        **options: Any,
-    ) -> None:
-        super().__init__(root=root, **options)
-        self.pattern, self.level, self.writer_comment = pattern, level, writer_comment
+    root: str = "data/unipen"
+    pattern: str = "*"
+    level: str | None = None
+    writer_comment: Annotated[int, Range(0, 100)] | None = None
 
     def find(self) -> list[Path]:
         if files := self._files(re.compile(fnmatch.translate(self.pattern))):
             return files
-        raise DataError(f"{self.root}: no UNIPEN file there (pattern {self.pattern!r})")
+        raise DataError(f"{self.path}: no UNIPEN file there (pattern {self.pattern!r})")
 
     def read(self, files: list[Path]) -> Iterator[Sample | Fault]:
         self._levels: Counter[str] = Counter()
         yield from super().read(files)
-        there = [f"{printable(one[:40])} ({n:,} segments)" for one, n in self._levels.items()]
-        if self.level is None and len(there) > 1:
-            levels = ", ".join(there)
-            raise DataError(f'{self.root}: several levels, name one as "level": {levels}')
+        levels = [f"{printable(one[:40])} ({n:,} segments)" for one, n in self._levels.items()]
+        there = ", ".join(levels) or "none"
+        if self.level is None and len(levels) > 1:
+            raise DataError(f'{self.path}: several levels, name one as "level": {there}')
         if self.level is not None and self.level.upper() not in self._levels:
-            levels = ", ".join(there) or "none"
-            raise DataError(f"{self.root}: no level {self.level}; there are {levels}")
+            raise DataError(f"{self.path}: no level {self.level}; there are {there}")
 
     def _parse(self, file: Path, name: str) -> Iterator[Sample | Fault]:
         document = read_document(decode(read_file(file, self.max_bytes)), self.max_points)
@@ -282,13 +309,10 @@ class UnipenDataset(DividedDataset):
         if not own[level]:
             raise Fault(f"no segments of the level {level}")
         for one in samples(document, level, self.max_points, self.writer_comment):
-            yield within(name, self._labelled(name, one))
-
-    def _labelled(self, file: str, one: Sample | Fault) -> Sample | Fault:
-        if isinstance(one, Fault):
-            return one
-        if not one.text:
-            return Fault("a segment without a label", name=one.name)
-        # Each file numbers its own writers.
-        writer = one.writer if self.writer_comment is None else f"{file}:{one.writer}"
-        return replace(one, writer=writer, group=file)
+            if isinstance(one, Sample) and not one.text:
+                one = Fault("a segment without a label", name=one.name)
+            if isinstance(one, Sample):
+                # Each file numbers its own writers.
+                writer = one.writer if self.writer_comment is None else f"{name}:{one.writer}"
+                one = replace(one, writer=writer, group=name)
+            yield within(name, one)
