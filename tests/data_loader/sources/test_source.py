@@ -1,10 +1,36 @@
+"""What all datasets of files share, with InkML as the example."""
+
 import numpy as np
 import pytest
 
 from data_loader import InkMLDataset
-from data_loader.sources.stroke_arrays import StrokeArraysDataset
-from utils.checks import ConfigFault
-from utils.page.inkml import write_inkml
+from tests.data_loader import ink_formats
+from utils.checks import ConfigFault, DataError
+
+
+@pytest.fixture
+def root(tmp_path):
+    """A folder with twelve files; their names have blanks."""
+    folder = tmp_path / "ink"
+    folder.mkdir()
+    for number in range(12):
+        (folder / f"line {number}.inkml").write_bytes(ink_formats.inkml())
+    return folder
+
+
+def prepared(root, **options):
+    dataset = InkMLDataset(root=str(root), **options)
+    dataset.prepare()
+    return dataset
+
+
+def names(dataset, *splits):
+    found = dataset.split_indices()
+    return {dataset.name(n) for split in splits or found for n in found[split].tolist()}
+
+
+def cache_of(dataset):
+    return dataset.report().rpartition("cache: ")[2]
 
 
 @pytest.mark.parametrize(
@@ -12,21 +38,93 @@ from utils.page.inkml import write_inkml
     [
         ({"train": 0.9, "val": 0.1}, '"val": one of train, valid, test'),
         ({"train": 1.0}, "more than 0 for train and for valid"),
-        ({"train": 0.8, "valid": 0.1}, "together 1"),
+        ({"train": 0.8, "valid": 0.1}, "none negative, and together 1"),
+        ({"train": 1.0, "valid": 0.5, "test": -0.5}, "none negative, and together 1"),
+        ({}, "more than 0 for train and for valid"),
     ],
 )
 def test_fractions_that_do_not_fit_are_refused(fractions, message):
-    with pytest.raises(ConfigFault, match=message):
-        StrokeArraysDataset(fractions=fractions)
+    with pytest.raises(ConfigFault, match=f"fractions = .*{message}"):
+        InkMLDataset(fractions=fractions)
 
 
-def test_names_with_blanks_can_be_left_out(tmp_path):
-    (tmp_path / "ink").mkdir()
+def test_what_is_left_out_is_counted_or_an_error_also_from_the_cache(root):
+    (root / "bad.inkml").write_bytes(b"<ink>")
+    with pytest.raises(DataError, match=r'^bad.inkml: broken XML .*; without "strict": true it'):
+        prepared(root, strict=True)
+    assert "1 left out: broken XML: bad.inkml (" in prepared(root).report()
+    (root / "worse.inkml").write_bytes(b"<ink>")
+    assert "2 left out: broken XML: bad.inkml (" in prepared(root).report()
+    with pytest.raises(DataError, match=r"^bad.inkml: .*, and 1 more; without"):
+        prepared(root, strict=True)
+
+
+def test_another_limit_makes_a_new_cache_beside_the_data_or_elsewhere(root, tmp_path):
+    usual, short = cache_of(prepared(root)), cache_of(prepared(root, max_points=19_999))
+    assert usual != short and usual.startswith(f"{root}/cache/")
+    assert cache_of(prepared(root, cache=str(tmp_path / "own"))).startswith(f"{tmp_path}/own/")
+
+
+def test_where_nothing_can_be_written_the_cache_is_the_user_s(root, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "user"))
+    (root / "cache").write_text("a file stands where the folder should be")
+    assert cache_of(prepared(root)).startswith(f"{tmp_path}/user/")
+
+
+def test_without_a_home_the_cache_lies_in_a_temporary_folder(root, homeless, monkeypatch):
+    monkeypatch.chdir(root)
+    (root / "cache").write_text("a file stands where the folder should be")
+    assert cache_of(prepared(root)).startswith(str(homeless)) and not (root / "~").exists()
+
+
+def test_subset_takes_samples_by_seed_and_leaves_validation(root):
+    full, some = prepared(root), prepared(root, subset=3)
+    assert len(names(some, "train")) == 3 and names(some, "train") < names(full, "train")
+    assert names(some, "valid") == names(full, "valid")
+    count = len(names(full, "train"))
+    assert f"{count - 3} training samples are outside the subset" in some.report()
+    chosen = {frozenset(names(prepared(root, subset=3, subset_seed=n), "train")) for n in range(9)}
+    assert len(chosen) > 1  # fails once in 120 ** 8
+    with pytest.raises(ConfigFault, match=f"subset = {count + 1}: at most the {count} training"):
+        prepared(root, subset=count + 1)
+
+
+def test_samples_of_a_list_are_in_no_split(root, tmp_path):
+    full = prepared(root)
+    listed = tmp_path / "list.txt"
+    listed.write_text("# read by two people\n\nline 3\n  line 12\nline 3\n")
+    some = prepared(root, leave_out=str(listed))
+    assert names(some) == names(full) - {"line 3"}
+    assert f"1 samples are left out by {listed}\n" in some.report()
+    assert f"1 names in {listed} do not occur: line" in some.report()
+    assert "left out by" not in full.report() and cache_of(some) == cache_of(full)
+    train = sorted(names(full, "train") - {"line 3"})
+    with pytest.raises(ConfigFault, match=f"subset = {len(train) + 1}: at most the {len(train)}"):
+        prepared(root, leave_out=str(listed), subset=len(train) + 1)
+
+
+def test_comments_behind_names_of_a_list(tmp_path):
     for number in range(12):
-        write_inkml(tmp_path / "ink" / f"line {number}.inkml", np.array([[0, 0, 0], [1, 2, 1.0]]))
-    (tmp_path / "list.txt").write_text("line 3\nline 12\n")
-    dataset = InkMLDataset(root=str(tmp_path / "ink"), leave_out=str(tmp_path / "list.txt"))
-    dataset.prepare()
-    used = {dataset.name(n) for part in dataset.split_indices().values() for n in part.tolist()}
-    assert used == {f"line {number}" for number in range(12) if number != 3}
-    assert "1 names in " in dataset.report()
+        (tmp_path / f"{number}.inkml").write_bytes(ink_formats.inkml())
+    (tmp_path / "list.txt").write_text("3 crossed out\n  4# cut off\n")
+    dataset = prepared(tmp_path, leave_out=str(tmp_path / "list.txt"))
+    assert names(dataset) == {str(n) for n in range(12)} - {"3", "4"}
+
+
+def test_a_list_that_cannot_be_used_is_named(root, tmp_path):
+    with pytest.raises(ConfigFault, match=r'leave_out = .*absent\.txt": .* this is a file that c'):
+        prepared(root, leave_out=str(tmp_path / "absent.txt"))
+    listed = tmp_path / "all.txt"
+    listed.write_text("\n".join(names(prepared(root), "valid")))
+    with pytest.raises(DataError, match=r"no samples for the split 'valid': \d samples are left"):
+        prepared(root, leave_out=str(listed))
+    listed.write_bytes(b"line 1\n\xff\n")
+    with pytest.raises(ConfigFault, match=r"not UTF-8 text \(byte 0xff in line 2\)"):
+        prepared(root, leave_out=str(listed))
+
+
+def test_whole_numbers_lie_on_a_grid_and_others_on_none(root):
+    assert prepared(root).quantisation_step == 1.0
+    (root / "half.inkml").write_bytes(ink_formats.inkml([[(0, 0), (1.5, 2)]]))
+    dataset = prepared(root)
+    assert dataset.quantisation_step is None and np.isin(1.5, dataset.ink(0))
