@@ -111,16 +111,16 @@ def test_comments_behind_names_of_a_list(tmp_path):
     assert names(dataset) == {str(n) for n in range(12)} - {"3", "4"}
 
 
-def test_a_list_that_cannot_be_used_is_named(root, tmp_path):
-    with pytest.raises(ConfigFault, match=r'leave_out = .*absent\.txt": .* this is a file that c'):
-        prepared(root, leave_out=str(tmp_path / "absent.txt"))
-    listed = tmp_path / "all.txt"
-    listed.write_text("\n".join(names(prepared(root), "valid")))
+def test_a_list_that_cannot_be_used_is_named(root, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigFault, match=r'leave_out = "absent\.txt": .* this is a file that c'):
+        prepared(root, leave_out="absent.txt")
+    (tmp_path / "all.txt").write_text("\n".join(names(prepared(root), "valid")))
     with pytest.raises(DataError, match=r"no samples for the split 'valid': \d samples are left"):
-        prepared(root, leave_out=str(listed))
-    listed.write_bytes(b"line 1\n\xff\n")
+        prepared(root, leave_out="all.txt")
+    (tmp_path / "all.txt").write_bytes(b"line 1\n\xff\n")
     with pytest.raises(ConfigFault, match=r"not UTF-8 text \(byte 0xff in line 2\)"):
-        prepared(root, leave_out=str(listed))
+        prepared(root, leave_out="all.txt")
 
 
 def test_whole_numbers_lie_on_a_grid_and_others_on_none(root):
