@@ -48,11 +48,9 @@ def evaluate_points(network: Any, arguments: argparse.Namespace) -> None:
     scores = evaluate(
         model,
         split,
-        normalisation=model.normalisation,
         canonical=source.canonical,
         quantisation_step=source.quantisation_step,
         seed=arguments.seed,
-        device=network.device,
         progress=True,
     )
     unit = "normalised units of the checkpoint"

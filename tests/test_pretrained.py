@@ -139,7 +139,6 @@ def test_recorded_lines_are_as_likely_as_the_card_says(name, measured, lines):
     scores = evaluate(
         model,
         split,
-        normalisation=model.normalisation,
         canonical=lines.canonical,
         quantisation_step=lines.quantisation_step,
     )

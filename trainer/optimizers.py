@@ -1,10 +1,10 @@
 """Optimisers that torch.optim lacks."""
 
-from collections.abc import Callable, Iterable
-from typing import Annotated, Any
+from collections.abc import Callable
+from typing import Annotated
 
 import torch
-from torch import Tensor
+from torch.optim.optimizer import ParamsT
 
 from utils.checks import Range
 
@@ -32,7 +32,7 @@ class GravesRMSprop(torch.optim.Optimizer):
 
     def __init__(
         self,
-        params: Iterable[Tensor] | Iterable[dict[str, Any]],
+        params: ParamsT,
         *,
         lr: Annotated[float, Range(0.0)] = 1e-4,
         decay: Annotated[float, Range(0.0, 1.0)] = 0.95,
@@ -42,35 +42,28 @@ class GravesRMSprop(torch.optim.Optimizer):
         super().__init__(params, dict(lr=lr, decay=decay, momentum=momentum, damping=damping))
 
     @torch.no_grad()
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:
         """Make one step; `closure`, if given, recomputes the loss and its gradient."""
         loss = None
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
         for group in self.param_groups:
-            weights = [weight for weight in group["params"] if weight.grad is not None]
-            if not weights:
-                continue
-            for weight in weights:
-                if not self.state[weight]:
-                    for name in ("square_average", "average", "delta"):
-                        self.state[weight][name] = torch.zeros_like(weight)
-            gradients = [weight.grad for weight in weights]
-            squares, averages, deltas = (
-                [self.state[weight][name] for weight in weights]
-                for name in ("square_average", "average", "delta")
-            )
-            keep = 1 - group["decay"]
-            torch._foreach_mul_(squares, group["decay"])
-            torch._foreach_addcmul_(squares, gradients, gradients, keep)
-            torch._foreach_lerp_(averages, gradients, keep)
-            variances = torch._foreach_addcmul(squares, averages, averages, -1)
-            # The variance n - m^2 is not negative, but rounding may take it below zero.
-            torch._foreach_clamp_min_(variances, 0.0)
-            torch._foreach_add_(variances, group["damping"])
-            torch._foreach_sqrt_(variances)
-            torch._foreach_mul_(deltas, group["momentum"])
-            torch._foreach_addcdiv_(deltas, gradients, variances, -group["lr"])
-            torch._foreach_add_(weights, deltas)
+            for weight in group["params"]:
+                if weight.grad is not None:
+                    self._update(weight, group)
         return loss
+
+    def _update(self, weight: torch.Tensor, group: dict[str, float]) -> None:
+        state, gradient, keep = self.state[weight], weight.grad, 1 - group["decay"]
+        if not state:
+            for name in ("square_average", "average", "delta"):
+                state[name] = torch.zeros_like(weight)
+        square, average, delta = state["square_average"], state["average"], state["delta"]
+        square.mul_(group["decay"]).addcmul_(gradient, gradient, value=keep)
+        average.lerp_(gradient, keep)
+        # The variance n - m^2 is not negative, but rounding may take it below zero.
+        variance = torch.addcmul(square, average, average, value=-1).clamp_min_(0.0)
+        root = variance.add_(group["damping"]).sqrt_()
+        delta.mul_(group["momentum"]).addcdiv_(gradient, root, value=-group["lr"])
+        weight.add_(delta)

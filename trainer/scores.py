@@ -4,23 +4,23 @@ Log-loss depends on the unit of the offsets: `Normalisation.nats_in` says by how
 """
 
 import math
+from collections import defaultdict
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from base.base_data_loader import BaseDataLoader, Batch
 from base.base_dataset import BaseDataset
-from base.base_model import BaseModel
 from model.generation.loss import SquaredError
 from model.generation.metrics import SSE
 from model.generation.mixture import cross_entropy
+from model.generation.networks import MixtureNetwork
 from model.recognition.encoder import GREEDY, RecognitionNetwork, Search
 from model.recognition.transcribing import Transcription, read_each_way
 from utils.checks import UserError
-from utils.normalisation import Normalisation
 
 UNITS = {
     "log_loss": "nats per sequence",
@@ -40,14 +40,12 @@ UNITS = {
 
 @torch.inference_mode()
 def evaluate(
-    model: BaseModel,
-    loader: Any,
+    model: MixtureNetwork,
+    loader: BaseDataLoader,
     *,
-    normalisation: Normalisation,
     canonical: tuple[float, float] | None = None,
     quantisation_step: float | None = None,
     seed: int = 0,
-    device: torch.device | str = "cpu",
     progress: bool = False,
 ) -> dict[str, float | int | None]:
     """Score a network on all points of a split, in float32 with sums in float64.
@@ -57,86 +55,72 @@ def evaluate(
     those of the points alone, to be compared with a network without it.
 
     Args:
-        model: on `device`, in evaluation mode.
-        loader: yields batches with `inputs` and `targets` `(batch, time, 3)`, or `(batch, time,
-            4)` if the network predicts the end of the sequence, `mask`, `text`, `text_lengths`,
-            `index` and `lengths`, and has a length.
-        normalisation: of the batches.
+        model: in evaluation mode.
+        loader: of the split, normalised as the network expects.
         canonical: the unit (dx, dy) of log-loss and SSE in the data's own units, as
             `BaseDataset.canonical`; None leaves both in normalised units.
         quantisation_step: spacing of the recorded points in the data's own units; None if they are
             not quantised.
         seed: of the dequantisation noise, which otherwise depends only on a sequence's index.
-        device: where the model is.
         progress: show a bar.
 
     Returns:
-        by name: `sequences`; `points`, the offsets scored, one less than the points; `log_loss`,
-        the nats of a sequence (paper, eq. 26), the pen included; `log_loss_per_point`;
-        `log_loss_dequantised`, the same with uniform noise of one step on each target
-        offset (not on the inputs); `bits_per_point`, its bits per point in units of that step;
-        `sse`, `sse_strokes` and `sse_jumps`. Without it `log_loss_dequantised` and
-        `bits_per_point` are None, as is any value that has no points or is not finite. With an end
-        of the sequence `end_cross_entropy`, its nats per sequence.
-
-        Of a network with a regression head, which has no density, instead of the log-losses:
-        `squared_error` and `squared_error_per_point`, the loss of that name (at `pen_weight` 1) of
-        a sequence and of a point, always in normalised units; `pen_cross_entropy`, nats per point.
-        `quantisation_step` and `seed` have no effect.
+        by name: `sequences`; `points`, the offsets scored, one less than the points; and those of
+        `UNITS` that the network has. `log_loss` is the paper's eq. 26, the pen included; the
+        dequantised ones have uniform noise of one step on each target offset (not on the inputs),
+        and are None without a step. A network with a regression head has no density: instead of
+        the log-losses it has `squared_error`, the loss of that name at `pen_weight` 1, always in
+        normalised units. Any value that has no points or is not finite is None.
 
     Raises:
         UserError: if there is no sequence.
     """
-    std, has_density = np.array(normalisation.std), model.head != "regression"
+    device = next(model.parameters()).device
+    std = np.array(model.normalisation.std)
     unit = std if canonical is None else np.array(canonical)
     scale = torch.tensor(std / unit, dtype=torch.float32, device=device)
-    sse, squared_error = SSE(), SquaredError()
-    sequences = points = 0
-    nats = dequantised = squares = pen = ends = 0.0
-    for batch in tqdm(
-        loader, desc="evaluating", unit="batch", disable=None if progress else True, leave=False
-    ):
+    sse, squared_error, sequences, points = SSE(), SquaredError(), 0, 0
+    sums: defaultdict[str, float] = defaultdict(float)
+    bar = tqdm(loader, "evaluating", leave=False, unit="batch", disable=None if progress else True)
+    for batch in bar:
         batch = batch.to(device)
         output = model(batch.inputs, batch.text, batch.text_lengths)
-        prediction, targets = output.prediction, batch.targets
+        prediction, targets, mask = output.prediction, batch.targets, batch.mask
         sse.update(output, batch, scale)
         sequences += len(batch.lengths)
-        points += int(batch.mask.sum())
+        points += batch.points
         if model.end_of_sequence:
-            ends += _total(cross_entropy(prediction.sequence_logits, targets[..., 3]), batch.mask)
-        if not has_density:
-            squares += squared_error(output, batch).cpu().double().sum().item()
-            pen += _total(cross_entropy(prediction.end_logits, targets[..., 2]), batch.mask)
+            sums["end"] += _total(cross_entropy(prediction.sequence_logits, targets[..., 3]), mask)
+        if model.head == "regression":
+            sums["squares"] += squared_error(output, batch).cpu().double().sum().item()
+            sums["pen"] += _total(cross_entropy(prediction.end_logits, targets[..., 2]), mask)
             continue
-        nats -= _total(prediction.log_prob(targets), batch.mask)
+        sums["nats"] -= _total(prediction.log_prob(targets), mask)
         if quantisation_step is not None:
             noise = (_noise(batch, seed) * torch.tensor(quantisation_step / std)).float()
             targets = targets.clone()
             targets[..., :2] += noise.to(device)
-            dequantised -= _total(prediction.log_prob(targets), batch.mask)
+            sums["dequantised"] -= _total(prediction.log_prob(targets), mask)
     if not points:
         raise UserError("nothing to evaluate: the split is empty")
     scores: dict[str, float | int | None] = {"sequences": sequences, "points": points}
-    if has_density:
-        shift = 0.0 if canonical is None else points * normalisation.nats_in(canonical)
-        scores |= {
-            "log_loss": (nats + shift) / sequences,
-            "log_loss_per_point": (nats + shift) / points,
-            "log_loss_dequantised": None,
-            "bits_per_point": None,
-        }
-        if quantisation_step is not None:
-            in_steps = float(np.log(unit / quantisation_step).sum())
-            in_steps += (dequantised + shift) / points
-            scores["log_loss_dequantised"] = (dequantised + shift) / sequences
-            scores["bits_per_point"] = in_steps / math.log(2)
+    if model.head == "regression":
+        scores["squared_error"] = sums["squares"] / sequences
+        scores["squared_error_per_point"] = sums["squares"] / points
+        scores["pen_cross_entropy"] = sums["pen"] / points
     else:
-        scores["squared_error"] = squares / sequences
-        scores["squared_error_per_point"] = squares / points
-        scores["pen_cross_entropy"] = pen / points
+        shift = points * model.normalisation.nats_in(tuple(unit))
+        scores["log_loss"] = (sums["nats"] + shift) / sequences
+        scores["log_loss_per_point"] = (sums["nats"] + shift) / points
+        scores["log_loss_dequantised"] = scores["bits_per_point"] = None
+        if quantisation_step is not None:
+            dequantised = sums["dequantised"] + shift
+            in_steps = float(np.log(unit / quantisation_step).sum()) + dequantised / points
+            scores["log_loss_dequantised"] = dequantised / sequences
+            scores["bits_per_point"] = in_steps / math.log(2)
     scores |= sse.compute()
     if model.end_of_sequence:
-        scores["end_cross_entropy"] = ends / sequences
+        scores["end_cross_entropy"] = sums["end"] / sequences
     return {
         name: None if value is None or not math.isfinite(value) else value
         for name, value in scores.items()
@@ -190,12 +174,10 @@ def _total(nats: Tensor, mask: Tensor) -> float:
     return nats.masked_fill(~mask, 0.0).cpu().double().sum().item()
 
 
-def _noise(batch: Any, seed: int) -> Tensor:
+def _noise(batch: Batch, seed: int) -> Tensor:
     """Return noise uniform on (-1/2, 1/2) for each target offset, `(batch, time, 2)` float64."""
     noise = torch.zeros(*batch.targets.shape[:2], 2, dtype=torch.float64)
-    for row, (index, steps) in enumerate(
-        zip(batch.index.tolist(), batch.lengths.tolist(), strict=True)
-    ):
-        generator = np.random.default_rng([seed, index])
+    for row, index in enumerate(batch.index.tolist()):
+        generator, steps = np.random.default_rng([seed, index]), int(batch.lengths[row])
         noise[row, :steps] = torch.from_numpy(generator.random((steps, 2)) - 0.5)
     return noise

@@ -50,9 +50,7 @@ def give_hand() -> None:
 def without_reader() -> None:
     """Let a tiny network, which nobody can read, learn a hand in the programs of this trial."""
     exam.networks = dataset.networks = lambda path, device: (load(path, str(device)), None)
-    HandDataset._prepared = lambda source, *_: dataset.Fitted(
-        tuple(one.name for one in source.read()), 10.0, 2.0, []
-    )
+    HandDataset._fitted = lambda source, *_: ([one.name for one in source.samples], [], 10.0, 2.0)
     exam.best_sample = lambda *_: 0
     exam.Exam.score = lambda *_: (set(), 0.0)
     exam.Exam.lost = lambda *_: []

@@ -114,7 +114,7 @@ def test_scores_with_an_end_of_the_sequence_say_so(tmp_path, capsys):
     assert scores["end_of_sequence"] is True
     loaded = load(path, "cpu")
     split = data_of(loaded).split("valid")
-    expected = library.evaluate(loaded.model, split, normalisation=NORMALISATION)
+    expected = library.evaluate(loaded.model, split)
     assert scores["log_loss"] == pytest.approx(expected["log_loss"], rel=1e-6)
 
 

@@ -102,7 +102,6 @@ def test_what_is_logged_is_what_evaluation_finds(tmp_path, loader, text):
         found = evaluate(
             made.model,
             loader.split("valid"),
-            normalisation=loader.normalisation,
             canonical=unit,
         )
         assert logged[f"valid_log_loss{suffix}"] == pytest.approx(found["log_loss"], rel=1e-5)
@@ -121,7 +120,7 @@ def test_a_regression_head_logs_what_evaluation_finds(tmp_path, loader):
     made.train()
     logged = row(made)
     made.model.eval()
-    found = evaluate(made.model, loader.split("valid"), normalisation=loader.normalisation)
+    found = evaluate(made.model, loader.split("valid"))
     for name in ("squared_error", "squared_error_per_point", "sse", "sse_strokes", "sse_jumps"):
         assert logged[f"valid_{name}"] == pytest.approx(found[name], rel=1e-5)
     assert not [name for name in logged if "canonical" in name or "log_loss" in name]

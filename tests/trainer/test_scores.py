@@ -78,7 +78,6 @@ def test_canonical_scores(network, inks):
     scores = evaluate(
         network,
         batches(inks, 3),
-        normalisation=NORMALISATION,
         canonical=CANONICAL,
         quantisation_step=1.0,
     )
@@ -104,7 +103,6 @@ def test_dequantised_scores(network, inks, quantisation_step):
     scores = evaluate(
         network,
         batches(inks, 3),
-        normalisation=NORMALISATION,
         canonical=CANONICAL,
         quantisation_step=quantisation_step,
         seed=9,
@@ -122,7 +120,7 @@ def test_dequantised_scores(network, inks, quantisation_step):
 
 
 def test_without_a_grid_scores_are_in_normalised_units(network, inks):
-    scores = evaluate(network, batches(inks, 2), normalisation=NORMALISATION)
+    scores = evaluate(network, batches(inks, 2))
     nats = sum(reference(network, ink)[0].sum() for ink in inks) - 45 * math.log(20 * 10)
     assert scores["log_loss"] == pytest.approx(nats / 4, rel=1e-5)
     assert scores["log_loss_dequantised"] is None
@@ -156,8 +154,8 @@ def test_canonical_log_loss_does_not_depend_on_the_normalisation(inks):
             points[..., :2] = offsets / torch.tensor([5.0, 40.0])
         other.append(batch)
     units = {"canonical": CANONICAL, "quantisation_step": 1.0}
-    one = evaluate(first, batches(inks, 4), normalisation=NORMALISATION, **units)
-    two = evaluate(second, other, normalisation=second_unit, **units)
+    one = evaluate(first, batches(inks, 4), **units)
+    two = evaluate(second, other, **units)
     assert one == pytest.approx(two, rel=1e-4)
 
 
@@ -177,7 +175,7 @@ def test_the_end_of_the_sequence_counts(inks):
         NORMALISATION, hidden_size=8, num_layers=1, num_mixtures=3, end_of_sequence=True
     ).eval()
     units = {"canonical": CANONICAL, "quantisation_step": 1.0}
-    scores = evaluate(network, with_ends(batches(inks, 3)), normalisation=NORMALISATION, **units)
+    scores = evaluate(network, with_ends(batches(inks, 3)), **units)
     nats = end = 0.0
     for ink in inks:
         with torch.no_grad():
@@ -200,7 +198,7 @@ def test_scores_of_a_regression_head(inks, ends):
         NORMALISATION, hidden_size=8, num_layers=1, head="regression", end_of_sequence=ends
     ).eval()
     units = {"canonical": CANONICAL, "quantisation_step": 1.0}
-    scores = evaluate(network, with_ends(batches(inks, 3)), normalisation=NORMALISATION, **units)
+    scores = evaluate(network, with_ends(batches(inks, 3)), **units)
     squared, canonical, pen, end = [], [], 0.0, 0.0
     for ink in inks:
         target = NORMALISATION.apply(ink)
@@ -225,11 +223,11 @@ def test_scores_of_a_regression_head(inks, ends):
     if ends:
         assert scores["end_cross_entropy"] == pytest.approx(end / 4, rel=1e-5)
     with pytest.raises(UserError, match="empty"):
-        evaluate(network, [], normalisation=NORMALISATION)
+        evaluate(network, [])
 
 
 def test_a_score_without_points_is_none(network):
     ink = np.array([[0, 0, 0], [5, 5, 0], [5, 5, 1]], dtype=np.float32)
-    scores = evaluate(network, batches([ink], 1), normalisation=NORMALISATION)
+    scores = evaluate(network, batches([ink], 1))
     assert scores["sse_jumps"] is None
     assert scores["sse_strokes"] == scores["sse"]

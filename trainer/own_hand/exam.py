@@ -5,11 +5,10 @@ these illegible is undone.
 """
 
 import logging
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from base.base_trainer import BaseTrainer
@@ -97,10 +96,10 @@ class OwnHandReaderTrainer(_LearnsHand, RecognitionTrainer):
         learned = load(newest_checkpoint(self.run.models)[0], str(self.device))
         source = self.train_loader.source
         lines = [(source.ink(k), source.text(k)) for k in source.indices("valid").tolist()]
-        misread = [_misread(network, lines) for network in (reader, learned)]
         log.info(
             "characters misread of %d %s lines: %.1f %% before, %.1f %% now", len(lines),
-            "held-out" if len(source.held_out) else "learned", *(100 * rate for rate in misread),
+            "held-out" if len(source.held_out) else "learned",
+            100 * misread(reader, lines), 100 * misread(learned, lines),
         )  # fmt: skip
         return False
 
@@ -121,7 +120,7 @@ class OwnHandTrainer(_LearnsHand, GenerationTrainer):
         folder = last.parent
         own = [(source.ink(k), source.text(k)) for k in source.own]
         sample = own[best_sample(learned, reader, own, source.seed)]
-        exam = Exam.of(learned, reader, sample, source.seed)
+        exam = Exam(learned, reader, sample, source.seed)
         # What the training added, as the end of a sequence, is as it was learned.
         vocab_size, new = len(writer.model.alphabet), checkpoint["state_dict"]
         old = learned.model.extend_state_dict(writer.model.state_dict(), vocab_size)
@@ -197,59 +196,55 @@ def best_sample(network: Writer, reader: Reader, lines: Sequence[Primer], seed: 
     texts = sample_texts(PRIMER_TEXTS, network.model.alphabet, seed + 2)
     sampling = replace(SAMPLING, stretch=network.model.stretch_at(SAMPLING.bias))
 
-    def misread(number: int) -> float:
+    def errors(number: int) -> float:
         written = network.write_lines(texts, range(PRIMER_TEXTS), sampling, primer=lines[number])
         pairs = [(line.written, text) for line, text in zip(written, texts, strict=True)]
-        return cer[number] + _misread(reader, pairs)
+        return cer[number] + misread(reader, pairs)
 
-    return min(sorted(near, key=cer.get)[:PRIMERS_TRIED], key=misread)
+    return min(sorted(near, key=cer.get)[:PRIMERS_TRIED], key=errors)
 
 
-def _misread(reader: Reader, lines: Sequence[Primer]) -> float:
+def misread(reader: Reader, lines: Sequence[Primer]) -> float:
     """Return the character error rate of lines."""
     hypotheses = reader.read_lines([ink for ink, _ in lines])
     return rates(zip([text for _, text in lines], hypotheses, strict=True))["cer"]
 
 
-@dataclass(frozen=True)
 class Exam:
     """What a network writes before and after it learned a hand: lines that continue a sample of it.
 
-    Attributes:
-        characters: the characters of ASCII that it knows, and a word or two with each.
-        texts: further texts.
-        sample: a line of the hand.
+    Args:
+        network: the one that learned.
         reader: the recogniser that reads what is written.
+        sample: a line of the hand.
+        seed: of what was learned; the texts are other ones.
     """
 
-    characters: dict[str, str]
-    texts: list[str]
-    sample: Primer
-    reader: Reader
-
-    @classmethod
-    def of(cls, network: Writer, reader: Reader, sample: Primer, seed: int) -> "Exam":
-        """Return an exam for a network: texts other than those it learned from `seed`."""
+    def __init__(self, network: Writer, reader: Reader, sample: Primer, seed: int) -> None:
         alphabet = network.model.alphabet
         known = {one: text for one, text in corpus.CARRIERS.items() if not alphabet.unknown(text)}
-        return cls(known, sample_texts(CHECK_LINES, alphabet, seed + 1), sample, reader)
+        self.characters = known  # Those of ASCII that it knows, and a word or two with each.
+        self.texts = sample_texts(CHECK_LINES, alphabet, seed + 1)
+        self.sample, self.reader = sample, reader
 
     def score(self, network: Writer) -> tuple[set[str], float]:
         """Return the characters that are read, and the share of misread ones of all texts."""
         texts = [*self.characters.values(), *self.texts]
         seeds = [0] * len(self.characters) + list(range(len(self.texts)))
         hypotheses = self._read(network, texts, seeds)
-        cer = rates(zip(texts, hypotheses, strict=True))["cer"]
-        return self._legible(self.characters, hypotheses), cer
+        tried = zip(self.characters.items(), hypotheses, strict=False)
+        read = {one for (one, text), hypothesis in tried if is_read(one, text, hypothesis)}
+        return read, rates(zip(texts, hypotheses, strict=True))["cer"]
 
     def lost(self, network: Writer, doubtful: Collection[str]) -> list[str]:
         """Return the characters that are not read with any other seed either: by chance one is."""
         left = [one for one in self.characters if one in doubtful]
-        seeds = range(1, CHECK_SEEDS)
-        texts = [self.characters[one] for one in left] * len(seeds)
-        hypotheses = self._read(network, texts, np.repeat(seeds, len(left)).tolist())
-        right = self._legible(left * len(seeds), hypotheses)
-        return [one for one in left if one not in right]
+        for seed in range(1, CHECK_SEEDS):
+            texts = [self.characters[one] for one in left]
+            hypotheses = self._read(network, texts, [seed] * len(texts))
+            tried = zip(left, texts, hypotheses, strict=True)
+            left = [one for one, text, read in tried if not is_read(one, text, read)]
+        return left
 
     def _read(self, network: Writer, texts: Sequence[str], seeds: Sequence[int]) -> list[str]:
         """Return what is read of texts that the network writes."""
@@ -260,8 +255,3 @@ class Exam:
         sampling = replace(SAMPLING, stretch=stretch)
         lines = network.write_lines(texts, seeds, sampling, primer=self.sample)
         return self.reader.read_lines([line.written for line in lines])
-
-    def _legible(self, which: Iterable[str], hypotheses: Sequence[str]) -> set[str]:
-        """Return those characters that are read in the hypotheses of their texts."""
-        tried = zip(which, hypotheses, strict=False)
-        return {one for one, hypothesis in tried if is_read(one, self.characters[one], hypothesis)}

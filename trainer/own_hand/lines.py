@@ -1,23 +1,28 @@
-"""Which lines of a person a hand can be learned from, as judged by a recogniser.
+"""Which lines of a person a hand can be learned from, also as judged by a recogniser.
 
-Lines that do not say what their texts say are left out and noted; lines that lie mirrored or turned
-are refused.
+Lines that do not say what their texts say are left out and named in the log; ink that lies mirrored
+or turned is refused.
 """
 
+import logging
 from collections.abc import Sequence
 from contextlib import suppress
-from itertools import chain
 
 import numpy as np
 
 from base.pretrained import HAND_SPACE
-from data_loader.sources.ink_files import InkSample
+from data_loader.sources.ink_files import InkSample, read_ink
 from model.reader import Reader
 from model.recognition.error_rates import error_rate
 from utils import hand_likeness
-from utils.alphabet import Alphabet, describe, nfc
+from utils.alphabet import Alphabet, describe
 from utils.checks import DataError
+from utils.hand_measures import too_wide
 
+MIN_LINES = 3
+"""Lines from which a hand can be learned (assumed; five and more are better)."""
+MAX_LINES = 2000
+"""Lines that are used at most (assumed: an hour's training)."""
 MAX_CER, MAX_CER_EXCESS = 0.7, 0.25
 """Character error rate from which a line's ink and text do not belong together, and by how much it
 may at most be above that of half the lines (measured on 680 lines of 17 persons of testset_v, lab
@@ -35,16 +40,49 @@ ORIENTATIONS = {
 }
 """How ink may be oriented, and the matrices that correct it; 30 degrees stand for any slope, as a
 recogniser reads what is nearly level."""
-NAMES = tuple(ORIENTATIONS)
 TWO_HANDS, TWO_HANDS_A_LINE = 30.0, 3.0
 """Evidence, in nats, and for each line, from which lines seem to be of two hands (measured on
 testset_v: 3 % of its 192 forms, and 96 % of 300 mixtures of two, have 30)."""
 
+log = logging.getLogger(__name__)
+
+
+def recorded(root: str, seed: int) -> list[InkSample]:
+    """Return the lines in a file or folder that have a text, each once; the log names others.
+
+    Args:
+        root: the file or the folder.
+        seed: chooses those that are used of too many.
+
+    Raises:
+        DataError: if there is no ink, none with a text, or too little.
+    """
+    samples = read_ink(root)
+    lines = [one for one in samples if one.text and one.text.strip() and len(one.ink) > 1]
+    if not lines:
+        raise DataError(
+            f"{root}: none of {len(samples):,} samples has a text; InkML "
+            'has it in <annotation type="truth">, JSON as "text"'
+        )
+    _left_out(samples, lines, "without a text, or only a dot")
+    near = [one for one in lines if not too_wide(one.ink, one.text)]
+    _left_out(lines, near, "with a point far off")
+    different: dict[bytes, InkSample] = {}
+    for one in near:
+        different.setdefault(one.ink.tobytes(), one)
+    found = list(different.values())
+    _left_out(near, found, "that are there already")
+    if len(found) > MAX_LINES:
+        log.warning("left out: %d beyond %d", len(found) - MAX_LINES, MAX_LINES)
+        chosen = np.random.default_rng(seed).choice(len(found), MAX_LINES, replace=False)
+        found = [found[index] for index in sorted(chosen.tolist())]
+    return _enough(root, found)
+
 
 def usable(
     root: str, samples: Sequence[InkSample], known: Alphabet | None, reader: Reader
-) -> tuple[list[InkSample], list[str]]:
-    """Return the lines to learn from, and notes on what is left out or odd.
+) -> list[InkSample]:
+    """Return the lines to learn from; the log says what is left out or odd.
 
     Args:
         root: where the lines are from, for messages.
@@ -53,77 +91,97 @@ def usable(
         reader: a recogniser.
 
     Raises:
-        DataError: if most lines cannot be used, with what is wrong with them.
+        DataError: if most lines cannot be used, with what is wrong with them, or too few are left.
     """
-    notes: list[str] = []
     if known is not None:
-        samples = _known(root, samples, known, notes)
-    samples = _fitting(root, samples, reader, notes)
-    _of_one_hand(samples, notes)
-    return samples, notes
+        samples = _known(root, samples, known)
+    samples = _enough(root, _readable(root, samples, reader))
+    _warn_of_two_hands(samples)
+    return samples
 
 
-def _known(
-    root: str, samples: Sequence[InkSample], alphabet: Alphabet, notes: list[str]
-) -> list[InkSample]:
-    """Return the lines whose characters a network knows; others are noted."""
-    unknown = [alphabet.unknown(nfc(one.text)) for one in samples]
-    left = [one for one, lacking in zip(samples, unknown, strict=True) if not lacking]
-    if lacking := list(dict.fromkeys(chain(*unknown))):
-        names = ", ".join(map(describe, lacking[:12])) + ", ..." * (len(lacking) > 12)
-        lost = len(samples) - len(left)
-        if lost > len(samples) / 2:
-            raise DataError(
-                f"{root}: {lost} of {len(samples)} lines have characters that the network does not "
-                f"know: {names}; a network for another script is trained with a config of its own"
-            )
-        notes.append(f"left out: {lost} with characters that the network does not know: {names}")
+def _left_out(samples: Sequence[InkSample], kept: Sequence[InkSample], why: str) -> None:
+    """Log which of some samples are not kept."""
+    ids = {id(one) for one in kept}
+    if left := [one.name for one in samples if id(one) not in ids]:
+        log.warning("left out: %d %s (%s)", len(left), why, listed(left, 3))
+
+
+def listed(names: Sequence[str], most: int) -> str:
+    """Return the first names, and dots where there are more."""
+    return ", ".join(names[:most]) + ", ..." * (len(names) > most)
+
+
+def _enough(root: str, samples: list[InkSample]) -> list[InkSample]:
+    if len(samples) < MIN_LINES:
+        raise DataError(
+            f"{root}: {len(samples)} line{'s' * (len(samples) != 1)} to learn a hand from: at "
+            f"least {MIN_LINES} are needed, 5 and more are better; `experiments.py style make` "
+            "takes the hand from a single line, without training"
+        )
+    return samples
+
+
+def _known(root: str, samples: Sequence[InkSample], alphabet: Alphabet) -> list[InkSample]:
+    """Return the lines whose characters a network knows."""
+    left = [one for one in samples if not alphabet.unknown(one.text)]
+    unknown = alphabet.unknown("".join(one.text for one in samples))
+    names = listed([describe(one) for one in unknown], 12)
+    lost = len(samples) - len(left)
+    if lost > len(samples) / 2:
+        raise DataError(
+            f"{root}: {lost} of {len(samples)} lines have characters that the network does not "
+            f"know: {names}; a network for another script is trained with a config of its own"
+        )
+    _left_out(samples, left, f"with characters that the network does not know: {names}")
     return left
 
 
-def _fitting(
-    root: str, samples: Sequence[InkSample], reader: Reader, notes: list[str]
-) -> list[InkSample]:
-    """Return the lines that say what their texts say, as far as a recogniser can tell.
-
-    Most do not if they are turned or mirrored.
-    """
+def _readable(root: str, samples: Sequence[InkSample], reader: Reader) -> list[InkSample]:
+    """Return the lines that say what their texts say, as far as a recogniser can tell."""
+    texts = [one.text for one in samples]
     hypotheses = reader.read_lines([one.ink for one in samples], progress=True)
-    cer = np.array(list(map(error_rate, [one.text for one in samples], hypotheses)))
+    rates = np.array(list(map(error_rate, texts, hypotheses)))
     unknown = reader.model.alphabet.unknown
-    checked = np.array([len(one.text) > 2 and not unknown(nfc(one.text)) for one in samples])
-    limit = min(MAX_CER, (np.median(cer[checked]) if checked.any() else 0.0) + MAX_CER_EXCESS)
-    mismatched = np.flatnonzero((cer > limit) & checked).tolist()
-    if not mismatched:
-        return list(samples)
-    tried = mismatched[:ORIENTATION_LINES]
-    turned = _rates_by_orientation(reader, [samples[k] for k in tried])
-    read = [f"{samples[k].text[:40]!r} is read as {hypotheses[k][:40]!r}" for k in tried]
-    if len(mismatched) > len(samples) / 2:
-        before, rates = np.median(cer[tried]), np.median(turned, 1)
-        if rates.min() < before / 2:
+    judged = np.array([len(text) > 2 and not unknown(text) for text in texts])
+    usual = np.median(rates[judged]) if judged.any() else 0.0
+    misread = judged & (rates > min(MAX_CER, usual + MAX_CER_EXCESS))
+    numbers = np.flatnonzero(misread)
+    found = [f"{samples[k].name} ({texts[k][:40]!r} is read as {hypotheses[k][:40]!r})"
+             for k in numbers.tolist()]  # fmt: skip
+    if len(numbers) > len(samples) / 2:
+        numbers = numbers[:ORIENTATION_LINES]
+        before = np.median(rates[numbers])
+        orientation, rate = _best_orientation(reader, [samples[k] for k in numbers.tolist()])
+        if rate < before / 2:
             raise DataError(
-                f"{root}: the ink seems to be recorded {NAMES[rates.argmin()]}: "
-                f"{before:.0%} of the characters are misread as it is, {rates.min():.0%} the other "
+                f"{root}: the ink seems to be recorded {orientation}: "
+                f"{before:.0%} of the characters are misread as it is, {rate:.0%} the other "
                 "way; lines have to be level, with y growing downwards and x to the right"
             )
         raise DataError(
-            f"{root}: {len(mismatched)} of {len(samples)} lines do not say what their texts say, "
-            f"such as {samples[tried[0]].name}: {read[0]}; does each text belong to its ink, and "
-            "is that level?"
+            f"{root}: {len(found)} of {len(samples)} lines do not say what their texts say, "
+            f"such as {found[0]}; does each text belong to its ink, and is that level?"
         )
-    shown = []
-    for k, found, rates in zip(tried[:5], read, turned.T, strict=False):
-        is_turned = rates.min() < cer[k] / 2
-        how = f", recorded {NAMES[rates.argmin()]}?" if is_turned else ""
-        shown.append(f"{samples[k].name} ({found}{how})")
-    more = f" and {len(mismatched) - 5} more" if len(mismatched) > 5 else ""
-    notes.append(f"left out, as ink and text do not fit: {', '.join(shown)}{more}")
-    return [one for k, one in enumerate(samples) if k not in set(mismatched)]
+    if found:
+        log.warning("left out, as ink and text do not fit: %s", listed(found, 5))
+    return [one for one, wrong in zip(samples, misread, strict=True) if not wrong]
 
 
-def _of_one_hand(samples: Sequence[InkSample], notes: list[str]) -> None:
-    """Note lines that seem to be in another hand than the others."""
+def _best_orientation(reader: Reader, samples: Sequence[InkSample]) -> tuple[str, float]:
+    """Return the orientation whose correction lets lines be read best, and their median rate."""
+    rates = {}
+    for name, matrix in ORIENTATIONS.items():
+        turn = np.float32(matrix).T
+        inks = [np.hstack((one.ink[:, :2] @ turn, one.ink[:, 2:])) for one in samples]
+        read = zip(samples, reader.read_lines(inks), strict=True)
+        rates[name] = float(np.median([error_rate(one.text, text) for one, text in read]))
+    best = min(rates, key=rates.get)
+    return best, rates[best]
+
+
+def _warn_of_two_hands(samples: Sequence[InkSample]) -> None:
+    """Log which lines seem to be in another hand than the others."""
     space, embeddings, names = hand_likeness.load(HAND_SPACE), [], []
     for one in samples:
         with suppress(DataError):  # A dot shows no hand.
@@ -134,20 +192,7 @@ def _of_one_hand(samples: Sequence[InkSample], notes: list[str]) -> None:
     other, evidence = hand_likeness.split_in_two(np.array(embeddings), np.float64(space.between))
     if evidence > max(TWO_HANDS, TWO_HANDS_A_LINE * len(names)):
         unlike = [name for name, differs in zip(names, other, strict=True) if differs]
-        notes.append(
-            f"lines of two hands? {len(unlike)} of {len(names)} are unlike the others: "
-            f"{', '.join(unlike[:8])}{', ...' * (len(unlike) > 8)}; leave them out if somebody "
-            "else wrote them"
-        )
-
-
-def _rates_by_orientation(reader: Reader, samples: Sequence[InkSample]) -> np.ndarray:
-    """Return the character error rates of lines after each correction, `(orientations, lines)`."""
-    turned = [
-        np.hstack((one.ink[:, :2] @ np.float32(matrix).T, one.ink[:, 2:]))
-        for matrix in ORIENTATIONS.values()
-        for one in samples
-    ]
-    texts = [one.text for one in samples] * len(ORIENTATIONS)
-    rates = list(map(error_rate, texts, reader.read_lines(turned)))
-    return np.array(rates).reshape(len(ORIENTATIONS), len(samples))
+        log.warning(
+            "lines of two hands? %d of %d are unlike the others: %s; leave them out if somebody "
+            "else wrote them", len(unlike), len(names), listed(unlike, 8),
+        )  # fmt: skip

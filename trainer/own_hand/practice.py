@@ -73,8 +73,8 @@ def practice(
     log.info("writing %d lines that continue those of the hand, to lend what it lacks", lent)
     borrowed = written(writer, reader, primers, texts, lent, seed)
     log.info("composing %d lines of the characters of %d lines", count, len(lines))
-    hands = cut(writer, reader, lines), cut(writer, reader, borrowed)
-    more = composed(*hands, reader, texts, count, seed)
+    own, others = cut(writer, reader, lines), cut(writer, reader, borrowed)
+    more = composed(own, others, reader, texts, count, seed)
     log.info("%d lines are composed, as far as they can be read", len(more))
     return more or borrowed
 
@@ -83,17 +83,16 @@ def sample_texts(count: int, known: Collection[str], seed: int) -> list[str]:
     """Return texts of the training split: sentences, other everyday texts, and one in five with
     characters of all sorts beside each other. Characters that are not known are left out."""
     draws, found = corpus.Draws(np.random.default_rng(seed)), []
-
-    def sentence() -> str:
-        return corpus.line(draws, 0, 10, 40, 0.0)
-
-    def other() -> str:
-        return everyday(draws)[1]
-
-    kinds = (sentence, other, sentence, other, lambda: characters(draws))
     while len(found) < count:
-        text = kinds[len(found) % len(kinds)]()
-        if text := "".join(one for one in text if one in known).strip():
+        kind = len(found) % 5
+        if kind == 4:
+            text = characters(draws)
+        elif kind % 2:
+            _, text = everyday(draws)
+        else:
+            text = corpus.line(draws, 0, 10, 40, 0.0)
+        text = "".join(one for one in text if one in known).strip()
+        if text:
             found.append(text)
     return found
 
@@ -140,7 +139,8 @@ def cut(aligner: Writer, reader: Reader, lines: Sequence[Primer]) -> list[CutLin
     for ink, text, count, hypothesis in zip(inks, texts, counts, hypotheses, strict=True):
         read = read_in_place(text, hypothesis)
         line = measured(ink, text, AlignedLine(count, read, np.zeros_like(read), 0))
-        found += [] if line is None else [line]
+        if line is not None:
+            found.append(line)
     look_at_pieces([BankHand(found)], reader.read_lines)
     return found
 

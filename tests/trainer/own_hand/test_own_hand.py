@@ -2,7 +2,6 @@
 
 import json
 import re
-from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -16,11 +15,12 @@ from base.checkpoint import load_checkpoint, save_checkpoint
 from base.pretrained import pretrained
 from base.run_folder import RunFolder
 from data_loader.sources.ink_files import read_ink
+from data_loader.synthetic import corpus
 from data_loader.synthetic.embedded import EmbeddedDataset
 from model import SynthesisNetwork, load
 from tests.benchmarks import scripts
 from trainer.own_hand import HandDataset, OwnHandTrainer, dataset, exam, practice
-from trainer.own_hand.dataset import Fitted
+from trainer.own_hand.dataset import load_practice
 from utils.checks import DataError
 from utils.ink import from_strokes, strokes, x_height
 
@@ -59,13 +59,12 @@ def hand(tmp_path, lines):
 
 @pytest.fixture
 def fitted(monkeypatch, networks):
-    """Fits a dataset to the writer, or to another network, and returns what was found."""
+    """Fits a dataset to the writer, or to another network."""
 
     def fit(source, known=networks[0].model.alphabet):
         monkeypatch.setattr(dataset, "networks", lambda *_: networks)
         found = source.fit(Path("a.pth"), known, torch.device("cpu"), resumed=False)
         assert found == {"x_height": source.height, "step": source.step}
-        return source._fitted
 
     return fit
 
@@ -80,15 +79,11 @@ def trainer_of(run, source):
 
 @pytest.fixture
 def short_exam(monkeypatch):
-    """A few of the characters and texts, of which there are 114."""
-    of = exam.Exam.of
-
-    def shorter(*words):
-        whole = of(*words)
-        few = dict(list(whole.characters.items())[::12])
-        return replace(whole, characters=few, texts=whole.texts[:4])
-
-    monkeypatch.setattr(exam.Exam, "of", shorter)
+    """A few of the characters, texts and primers."""
+    few = dict(list(corpus.CARRIERS.items())[::12])
+    monkeypatch.setattr(corpus, "CARRIERS", few)
+    for name, number in (("CHECK_LINES", 4), ("PRIMER_TEXTS", 2), ("PRIMERS_TRIED", 2)):
+        monkeypatch.setattr(exam, name, number)
 
 
 def turned(matrix):
@@ -113,40 +108,39 @@ def others_texts(lines):
     return [one | {"text": two["text"]} for one, two in zip(lines, lines[1:] + lines[:1])]  # noqa: B905
 
 
-def test_what_was_prepared_is_the_same_after_a_file(tmp_path, hand, fitted):
+def test_what_was_fitted_is_the_same_after_a_file(tmp_path, hand, fitted):
     source = hand(lent=4, composed=6)
-    found = fitted(source)
-    assert len(found.names) == 8 and 1 <= len(found.more) <= 6
+    fitted(source)
+    source.prepare()
+    assert 32 < len(source) <= 38
     source.save(tmp_path)
-    again = Fitted.load(tmp_path / "practice.npz")
-    assert (again.names, again.height, again.step) == (found.names, found.height, found.step)
-    for (ink, text), (ink_again, text_again) in zip(found.more, again.more, strict=True):
-        assert np.array_equal(ink, ink_again) and text == text_again
     # The network's own units: it writes an x-height of some 100 units.
-    assert 80 < found.height < 160 and 10 < found.step < 40
+    assert 80 < source.height < 160 and 10 < source.step < 40
+    again = hand(x_height=source.height, step=source.step)
+    again.fit(tmp_path / "a.pth", None, torch.device("cpu"), resumed=True)
+    again.prepare()
+    assert len(again) == len(source)
+    for k in range(len(source)):
+        assert np.array_equal(source.ink(k), again.ink(k)) and source.text(k) == again.text(k)
 
 
 def test_where_nothing_can_be_cut_out_the_network_writes_the_new_lines(
-    hand, networks, fitted, monkeypatch
+    tmp_path, hand, networks, fitted, monkeypatch
 ):
-    """As of a person who writes in capitals alone."""
-    monkeypatch.setattr(practice, "measured", lambda *_: None)
-    source = hand(lent=8, composed=6)
-    found = fitted(source)
-    own = {one.text for one in source.read()}
-    said = practice.sample_texts(8, networks[0].model.alphabet, 0)
-    assert 1 <= len(found.more) <= 8
-    for number, (_, text) in enumerate(found.more):  # every other one with the line before it
-        assert text in said if number % 2 == 0 else any(text.startswith(one) for one in own)
-
-
-def test_held_out_lines_lend_nothing(hand, fitted, monkeypatch):
-    monkeypatch.setattr(HandDataset, "divided", lambda *_: (KEPT, HELD))
+    """As of a person who writes in capitals alone. Held-out lines lend nothing, nor start any."""
     seen = []
-    monkeypatch.setattr(practice, "cut", lambda writer, reader, lines: seen.extend(lines) or [])
-    source = hand(lent=0, composed=0)
+    monkeypatch.setattr(HandDataset, "divided", lambda *_: (KEPT, HELD))
+    monkeypatch.setattr(practice, "cut", lambda writer, reader, lines: seen.append(lines) or [])
+    source = hand(lent=8, composed=6)
     fitted(source)
-    assert [text for _, text in seen] == [source.read()[k].text for k in KEPT.tolist()]
+    own = [source.samples[k].text for k in KEPT.tolist()]
+    assert [text for _, text in seen[0]] == own
+    source.save(tmp_path)
+    names, found = load_practice(tmp_path / dataset.FILE)
+    said = practice.sample_texts(8, networks[0].model.alphabet, 0)
+    assert len(names) == 8 and 1 <= len(found) <= 8
+    for number, (_, text) in enumerate(found):  # every other one with the line before it
+        assert text in said if number % 2 == 0 else any(text.startswith(one) for one in own)
 
 
 @pytest.mark.parametrize(
@@ -171,30 +165,17 @@ def test_lines_that_are_not_what_they_should_be_are_refused(hand, fitted, change
 def test_single_lines_that_cannot_be_used_are_left_out_and_named(hand, fitted, caplog):
     def change(lines):
         shorter = lines[2] | {"text": lines[2]["text"][: len(lines[2]["text"]) // 2]}
-        return [
-            lines[0] | {"text": "nothing of the kind"},
-            lines[1] | {"text": "Ж"},
-            shorter,
-            *lines[3:7],
-            *turned([[1, 0], [0, -1]])(lines[7:]),
-        ]
+        wrong, unknown = lines[0] | {"text": "nothing"}, lines[1] | {"text": "Ж"}
+        return [wrong, unknown, shorter, *lines[3:7], *turned([[1, 0], [0, -1]])(lines[7:])]
 
     source = hand(change, lent=0, composed=0)
-    found = fitted(source)
-    assert found.names == tuple(f"hand.json:{k:05}" for k in range(3, 7))
-    said = caplog.text
-    assert "do not fit: hand.json:00000 ('nothing of the kind' is read as" in said
-    assert ", hand.json:00002 (" in said
-    assert re.search(r"hand\.json:00007 \(.*, recorded with y growing upwards\?\)", said)
-    assert "1 with characters that the network does not know: 'Ж' (U+0416)" in said
+    fitted(source)
     source.prepare()
-    assert "left out" not in source.report()  # once is enough
-
-
-def test_lines_that_are_gone_are_named(tmp_path, hand):
-    Fitted(("away", "too", "hand.json:00001"), 1.0, 1.0, []).save(tmp_path / "practice.npz")
-    with pytest.raises(DataError, match="away is no longer there, nor are 1 others"):
-        hand().fit(tmp_path / "a.pth", None, torch.device("cpu"), resumed=True)
+    assert [source.name(k) for k in source.own] == [f"hand.json:{k:05}" for k in range(3, 7)]
+    said = caplog.text
+    assert "do not fit: hand.json:00000 ('nothing' is read as" in said
+    assert ", hand.json:00002 (" in said and ", hand.json:00007 (" in said
+    assert "1 with characters that the network does not know: 'Ж' (U+0416)" in said
 
 
 def test_a_spoilt_line_is_no_sample(networks, lines, monkeypatch):
@@ -218,52 +199,46 @@ def test_the_script_learns_a_hand_and_goes_on_where_it_was_stopped(
 ):
     root = hand().root
     monkeypatch.chdir(tmp_path)
-    shorter = ["-o", "data_loader.args.dataset.args.size=8", "--epochs", "2"]
-    shorter += ["-o", "data_loader.args.dataset.args.composed=8", "-o", "trainer.args.samples=0"]
-    shorter += ["-o", "trainer.args.keep_last=null", "-d", "cpu"]
-    words = ["-c", CONFIG, "-r", "writer", "--data", root, *shorter]
-    assert train.main([*words, "--run-id", "whole"]) == 0
-    whole = Path("saved/models/own_hand/whole")
-    assert {"hand.pth", "hand.json", "practice.npz"} <= {one.name for one in whole.iterdir()}
-    assert "8 lines of a hand" in caplog.text and "of what was learned" in caplog.text
+    words = ["-c", CONFIG, "-r", "writer", "--data", root, "--epochs", "2", "-d", "cpu"]
+    for name, value in (("size", 8), ("composed", 8), ("lent", 8)):
+        words += ["-o", f"data_loader.args.dataset.args.{name}={value}"]
+    words += ["-o", "trainer.args.samples=0", "-o", "trainer.args.time_limit_minutes=0"]
+    assert train.main([*words, "--run-id", "one"]) == 0
+    run = Path("saved/models/own_hand/one")
+    assert "8 lines of a hand" in caplog.text and not (run / "hand.pth").exists()
+    kept = (run / "practice.npz").read_bytes()
+    (run / "practice.npz").unlink()
+    resume = ["-r", str(run), "-o", "trainer.args.time_limit_minutes=null", "-d", "cpu"]
+    assert train.main(resume) == 2 and "cannot be read" in caplog.text
+    (run / "practice.npz").write_bytes(kept)
+    assert train.main([*resume, "--prepare"]) == 0
+    assert train.main(["-r", str(run), "-d", "cpu", "--run-id", "other"]) == 0  # stopped at once
+    assert (run.with_name("other") / "practice.npz").read_bytes() == kept
+
+    assert train.main(resume) == 0
+    assert {"hand.pth", "hand.json", "practice.npz"} <= {one.name for one in run.iterdir()}
     (shown,) = re.findall(r"python experiments\.py (page FILE .*)", caplog.text)
-    assert experiments.parse(shown.split())[1].resume == str(whole)
-    assert load(whole / "hand.pth", "cpu").write("hi", seed=1).ended
-    assert "training" not in load_checkpoint(whole / "hand.pth")
-    checkpoint = next(whole.glob("checkpoint-*.pth"))
-    config = load_checkpoint(checkpoint)["config"]
-    args = config["data_loader"]["args"]["dataset"]["args"]
+    assert experiments.parse(shown.split())[1].resume == str(run)
+    assert load(run / "hand.pth", "cpu").write("hi", seed=1).ended
+    assert "training" not in load_checkpoint(run / "hand.pth")
+    checkpoint = next(run.glob("checkpoint-*.pth"))
+    args = load_checkpoint(checkpoint)["config"]["data_loader"]["args"]["dataset"]["args"]
     assert 80 < args["x_height"] < 160 and 10 < args["step"] < 40
-    path, before = str(root).encode(), checkpoint.read_bytes()
-    assert path in before and path not in (whole / "hand.pth").read_bytes()
-    (style,) = read_ink(whole / "hand.json")
+    path = str(root).encode()
+    assert path in checkpoint.read_bytes() and path not in (run / "hand.pth").read_bytes()
+    (style,) = read_ink(run / "hand.json")
     assert style.text in [one["text"] for one in json.loads(Path(root).read_text())]
     assert 80 < x_height(style.ink) < 160  # in the network's units, whatever the person's were
-    assert load(whole, "cpu").path.name == "hand.pth"
-    assert "of what was learned" in (whole / "train.log").read_text()
-    shown = ["hand", "-r", str(whole / "hand.pth"), "--output", "shown.png", "-d", "cpu"]
+    assert load(run, "cpu").path.name == "hand.pth"
+    assert "of what was learned" in (run / "train.log").read_text()
+    shown = ["hand", "-r", str(run / "hand.pth"), "--output", "shown.png", "-d", "cpu"]
     assert experiments.main(shown) == 0
     assert Path("shown.png").read_bytes().startswith(b"\x89PNG")
     capsys.readouterr()
-    scripts.run("likeness", "-r", whole, "-d", "cpu")
+    monkeypatch.setattr(corpus, "held_out", lambda count: ["a b c"] * count)
+    scripts.run("likeness", "-r", run, "-d", "cpu")
     said = capsys.readouterr().out
     assert "each of the person's 8 lines" in said and said.count("20 sentences by the network") == 4
-
-    assert train.main([*words, "--run-id", "parts", "-o", "trainer.args.time_limit_minutes=0"]) == 0
-    parts = Path("saved/models/own_hand/parts")
-    assert not (parts / "hand.pth").exists()
-    kept = (parts / "practice.npz").read_bytes()
-    (parts / "practice.npz").unlink()
-    resume = ["-r", str(parts), "-o", "trainer.args.time_limit_minutes=null", "-d", "cpu"]
-    assert train.main(resume) == 2 and "cannot be read" in caplog.text
-    (parts / "practice.npz").write_bytes(kept)
-    assert train.main([*resume, "--prepare"]) == 0
-    assert train.main(["-r", str(parts), "-d", "cpu", "--run-id", "other"]) == 0  # stopped at once
-    assert (parts.with_name("other") / "practice.npz").read_bytes() == kept
-    assert train.main(resume) == 0
-    first = load_checkpoint(whole / "hand.pth")["state_dict"]
-    second = load_checkpoint(parts / "hand.pth")["state_dict"]
-    assert all(torch.equal(first[name], second[name]) for name in first)
 
 
 @pytest.mark.parametrize(("noise", "shares"), [(0.012, (1.0, 0.2)), (0.05, (1.0,))])
@@ -274,7 +249,7 @@ def test_what_was_learned_too_well_is_taken_back(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(exam, "SHARES", shares)
     source, run = hand(lent=0, composed=0), RunFolder("own_hand", "one")
-    fitted(source, None)
+    source.height, source.step = 100.0, 20.0
     source.prepare()
     was = load_checkpoint(pretrained()["writer"])
     spoilt = {name: weight.float() for name, weight in was["state_dict"].items()}
