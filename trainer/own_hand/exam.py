@@ -5,10 +5,11 @@ these illegible is undone.
 """
 
 import logging
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from base.base_trainer import BaseTrainer
@@ -156,14 +157,13 @@ def legible_share(
         exam: of `former` and `learned`, whose weights are changed.
         old, new: the weights between which the share interpolates.
     """
-    could, cer_before = exam.score(former)
+    could, _, cer_before = exam.score(former)
     found, least = [], 0.0
     for share in SHARES:
         if share < least:
             break
         learned.model.load_state_dict(interpolated(old, new, share))
-        can, cer = exam.score(learned)
-        lost = exam.lost(learned, could - can)
+        _, lost, cer = exam.score(learned, could)
         letters = sum(map(str.islower, lost))  # without one of these no page is legible
         legible = cer <= MAX_CER_RATIO * cer_before + MAX_CER_INCREASE
         found.append(((0, letters, -share) if legible else (1, cer, -share), share, cer))
@@ -227,31 +227,41 @@ class Exam:
         self.texts = sample_texts(CHECK_LINES, alphabet, seed + 1)
         self.sample, self.reader = sample, reader
 
-    def score(self, network: Writer) -> tuple[set[str], float]:
-        """Return the characters that are read, and the share of misread ones of all texts."""
-        texts = [*self.characters.values(), *self.texts]
-        seeds = [0] * len(self.characters) + list(range(len(self.texts)))
-        hypotheses = self._read(network, texts, seeds)
-        tried = zip(self.characters.items(), hypotheses, strict=False)
-        read = {one for (one, text), hypothesis in tried if is_read(one, text, hypothesis)}
-        return read, rates(zip(texts, hypotheses, strict=True))["cer"]
+    def score(
+        self, network: Writer, could: Collection[str] = ()
+    ) -> tuple[set[str], list[str], float]:
+        """Return what is read of what a network writes.
 
-    def lost(self, network: Writer, doubtful: Collection[str]) -> list[str]:
-        """Return the characters that are not read with any other seed either: by chance one is."""
-        left = [one for one in self.characters if one in doubtful]
-        for seed in range(1, CHECK_SEEDS):
-            texts = [self.characters[one] for one in left]
-            hypotheses = self._read(network, texts, [seed] * len(texts))
-            tried = zip(left, texts, hypotheses, strict=True)
-            left = [one for one, text, read in tried if not is_read(one, text, read)]
-        return left
+        Args:
+            network: either of the two.
+            could: characters that were read before.
 
-    def _read(self, network: Writer, texts: Sequence[str], seeds: Sequence[int]) -> list[str]:
-        """Return what is read of texts that the network writes."""
-        if not texts:
-            return []
+        Returns:
+            the characters that are read; those of `could` that are not read with any of
+            `CHECK_SEEDS` seeds, as by chance one is not; and the character error rate of all texts
+            with the first seed.
+        """
         # Not `Writer.calibration`, which remembers what other weights wrote.
         stretch = calibrated(network, self.sample, SAMPLING).stretch
         sampling = replace(SAMPLING, stretch=stretch)
-        lines = network.write_lines(texts, seeds, sampling, primer=self.sample)
-        return self.reader.read_lines([line.written for line in lines])
+
+        def hypotheses(texts: Sequence[str], seeds: Sequence[int]) -> list[str]:
+            lines = network.write_lines(texts, seeds, sampling, primer=self.sample)
+            return self.reader.read_lines([line.written for line in lines])
+
+        characters = list(self.characters)
+        texts = [*self.characters.values(), *self.texts]
+        found = hypotheses(texts, [0] * len(characters) + list(range(len(self.texts))))
+        read = self._legible(characters, found)
+        left = [one for one in characters if one in could and one not in read]
+        again = left * (CHECK_SEEDS - 1)
+        seeds = np.repeat(range(1, CHECK_SEEDS), len(left)).tolist()
+        later = hypotheses([self.characters[one] for one in again], seeds) if left else []
+        legible = self._legible(again, later)
+        lost = [one for one in left if one not in legible]
+        return read, lost, rates(zip(texts, found, strict=True))["cer"]
+
+    def _legible(self, characters: Iterable[str], hypotheses: Sequence[str]) -> set[str]:
+        """Return those characters that are read in the hypotheses of their texts."""
+        tried = zip(characters, hypotheses, strict=False)
+        return {one for one, hypothesis in tried if is_read(one, self.characters[one], hypothesis)}

@@ -4,18 +4,20 @@ from types import SimpleNamespace
 
 import pytest
 
+from data_loader.synthetic import corpus
 from trainer.own_hand import exam
+from utils.alphabet import Alphabet
 
 
-def kept(was, *found):
+def kept(before, *found):
     """Return the share of what was learned that is kept.
 
     Args:
-        was: the share of misread characters before.
+        before: the character error rate before.
         found: for each share that may be tried in turn that of then, and what is no longer read.
     """
-    misread, lost = [was, *(now for now, _ in found)], [letters for _, letters in found]
-    one = SimpleNamespace(score=lambda _: (set(), misread.pop(0)), lost=lambda *_: lost.pop(0))
+    scores = [(set(), [], before), *((set(), lost, cer) for cer, lost in found)]
+    one = SimpleNamespace(score=lambda *_: scores.pop(0))
     learned = SimpleNamespace(model=SimpleNamespace(load_state_dict=lambda _: None))
     return exam.legible_share(one, None, learned, {}, {})[0]
 
@@ -41,11 +43,18 @@ def test_each_doubtful_character_is_tried_with_each_other_seed(monkeypatch):
         asked.extend(zip(texts, seeds, strict=True))
         return [SimpleNamespace(written=one) for one in zip(texts, seeds, strict=True)]
 
-    def read_lines(lines):  # Only one of them, and only the last time.
-        return [text if (text, seed) == ("cat", 2) else "#" for text, seed in lines]
+    def read_lines(lines):  # Only one of them, and only the last time; and one that was not before.
+        known = [("cat", 2), ("dog", 0)]
+        return [text if (text, seed) in known else "#" for text, seed in lines]
 
-    reader = SimpleNamespace(read_lines=read_lines)
+    texts = {"a": "cat", "b": "tub", "c": "icy", "d": "dog"}
+    monkeypatch.setattr(corpus, "CARRIERS", texts)
+    monkeypatch.setattr(exam, "CHECK_LINES", 0)
     monkeypatch.setattr(exam, "calibrated", lambda *_: SimpleNamespace(stretch=None))
-    one = exam.Exam({"a": "cat", "b": "tub", "c": "icy"}, [], (None, ""), reader)
-    assert one.lost(SimpleNamespace(write_lines=write_lines), {"a", "b"}) == ["b"]
-    assert sorted(asked) == [("cat", 1), ("cat", 2), ("tub", 1), ("tub", 2)]
+    model = SimpleNamespace(alphabet=Alphabet("abcdgiotuy"))
+    network = SimpleNamespace(model=model, write_lines=write_lines)
+    one = exam.Exam(network, SimpleNamespace(read_lines=read_lines), (None, ""), 0)
+    read, lost, cer = one.score(network, {"a", "b", "d"})
+    assert read == {"d"} and lost == ["b"] and cer == pytest.approx(0.75)
+    again = [("cat", 1), ("cat", 2), ("tub", 1), ("tub", 2)]
+    assert sorted(asked) == sorted([*((text, 0) for text in texts.values()), *again])

@@ -82,6 +82,7 @@ def short_exam(monkeypatch):
     """A few of the characters, texts and primers."""
     few = dict(list(corpus.CARRIERS.items())[::12])
     monkeypatch.setattr(corpus, "CARRIERS", few)
+    monkeypatch.setattr(exam, "SHARES", (1.0, 0.2))
     for name, number in (("CHECK_LINES", 4), ("PRIMER_TEXTS", 2), ("PRIMERS_TRIED", 2)):
         monkeypatch.setattr(exam, name, number)
 
@@ -200,7 +201,7 @@ def test_the_script_learns_a_hand_and_goes_on_where_it_was_stopped(
     root = hand().root
     monkeypatch.chdir(tmp_path)
     words = ["-c", CONFIG, "-r", "writer", "--data", root, "--epochs", "2", "-d", "cpu"]
-    for name, value in (("size", 8), ("composed", 8), ("lent", 8)):
+    for name, value in (("size", 8), ("composed", 8), ("lent", 2)):
         words += ["-o", f"data_loader.args.dataset.args.{name}={value}"]
     words += ["-o", "trainer.args.samples=0", "-o", "trainer.args.time_limit_minutes=0"]
     assert train.main([*words, "--run-id", "one"]) == 0
@@ -296,9 +297,8 @@ def test_less_is_kept_of_a_network_that_came_to_know_ends(tmp_path, monkeypatch,
     source.prepare()
     monkeypatch.setattr(exam, "best_sample", lambda *_: 0)
     monkeypatch.setattr(exam, "SHARES", (1.0, 0.8))
-    monkeypatch.setattr(exam.Exam, "score", lambda *_: (set(), 0.0))
-    lost = [["z"], []]
-    monkeypatch.setattr(exam.Exam, "lost", lambda *_: lost.pop(0))
+    lost = [[], ["z"], []]
+    monkeypatch.setattr(exam.Exam, "score", lambda *_: (set(), lost.pop(0), 0.0))
     trainer_of(run, source).conclude()
     kept = load_checkpoint(run.models / "hand.pth")["state_dict"]["output.bias"].float()
     old, new = before.state_dict()["output.bias"], learned["output.bias"]
