@@ -1,5 +1,6 @@
 """Batches of padded sequences: bucketed by length, and the same for any number of workers."""
 
+import math
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -83,6 +84,7 @@ class BucketBatchSampler(Sampler[list[tuple[int, int]]]):
     def __init__(self, seed: int, batch_size: int, bucket: int, shuffle: bool) -> None:
         self.seed, self.batch_size, self.bucket, self.shuffle = seed, batch_size, bucket, shuffle
         self.position = (0, 0)
+        """The epoch and batch that the next iteration starts from, both counted from 0."""
 
     def fill(self, indices: np.ndarray, lengths: np.ndarray) -> None:
         """Set the samples to draw from and their steps, both `(samples,)` int64."""
@@ -106,11 +108,12 @@ class BucketBatchSampler(Sampler[list[tuple[int, int]]]):
 
     def __iter__(self) -> Iterator[list[tuple[int, int]]]:
         epoch, start = self.position
-        shares = map(distributed.share, self.batches(epoch)[start:])
-        return iter([[(epoch, int(index)) for index in share] for share in shares])
+        self.position = (epoch + 1, 0)
+        for batch in self.batches(epoch)[start:]:
+            yield [(epoch, int(index)) for index in distributed.share(batch)]
 
     def __len__(self) -> int:
-        return -(-len(self._indices) // self.batch_size)
+        return math.ceil(len(self._indices) / self.batch_size)
 
 
 def _collated(collate: Callable[[list[Any]], Any], samples: list[Any]) -> Any:
@@ -135,9 +138,10 @@ class BaseDataLoader(DataLoader):
 
     In training with several processes it yields this one's share of each batch, or None.
 
-    Every iteration is one epoch: the next one, from its start, unless `set_position` was called.
-    Batches depend on the seed and the epoch only, not on `num_workers` nor on the global state of
-    any generator. The constructor touches no data: `fill` says which samples there are.
+    Every iteration is one epoch: the next one, from its start, unless `batch_sampler.position` was
+    set. Batches depend on the seed and the epoch only, not on `num_workers` nor on the global state
+    of any generator. The constructor touches no data: `batch_sampler.fill` says which samples there
+    are.
 
     Args:
         samples: returns one sample for a key `(epoch, index)`.
@@ -162,11 +166,10 @@ class BaseDataLoader(DataLoader):
         shuffle: bool = True,
         pin_memory: bool = False,
     ) -> None:
-        self.seed, self._next = seed, (0, 0)
-        self.sampler_of_batches = BucketBatchSampler(seed, batch_size, bucket, shuffle)
+        self.seed = seed
         super().__init__(
             samples,
-            batch_sampler=self.sampler_of_batches,
+            batch_sampler=BucketBatchSampler(seed, batch_size, bucket, shuffle),
             num_workers=num_workers,
             collate_fn=partial(_collated, collate),
             pin_memory=pin_memory and torch.cuda.is_available(),
@@ -176,19 +179,7 @@ class BaseDataLoader(DataLoader):
             persistent_workers=shuffle and num_workers > 0,
         )
 
-    def fill(self, indices: np.ndarray, lengths: np.ndarray) -> None:
-        """Set the samples to draw from and their steps, both `(samples,)` int64."""
-        self.sampler_of_batches.fill(indices, lengths)
-
-    def set_position(self, epoch: int, batch: int = 0) -> None:
-        """Start the next iteration in `epoch`, from `batch` on (both count from 0)."""
-        if epoch < 0 or not 0 <= batch <= len(self):
-            raise ValueError(f"no batch {batch} of epoch {epoch}: an epoch has {len(self)} batches")
-        self._next = (epoch, batch)
-
     def __iter__(self) -> Iterator[Any]:
-        self.sampler_of_batches.position = self._next
-        self._next = (self._next[0] + 1, 0)
         batches = super().__iter__()
         if self.num_workers and hasattr(signal, "SIGCHLD"):
             # torch's handler raises wherever the process is when a worker dies, in the middle of

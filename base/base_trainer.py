@@ -23,7 +23,7 @@ from base.base_data_loader import BaseDataLoader, Batch
 from base.base_loss import BaseLoss
 from base.base_metric import BaseMetric, merged
 from base.base_model import BaseModel
-from base.batch_stream import BatchStream, loaded, steps_of_pass
+from base.batch_stream import BatchStream, loaded
 from base.checkpoint import checkpoints
 from base.monitor import Monitor
 from base.optimizer_step import OptimizerStep
@@ -273,7 +273,7 @@ class BaseTrainer(ABC):
                 "how many steps a pass has then depends on the lengths, so that a schedule needs "
                 'steps_per_epoch, or schedule_by "epoch"',
             )
-        return options["epochs"] * steps_of_pass(batches, options.get("accumulate", 1))
+        return options["epochs"] * math.ceil(batches / options.get("accumulate", 1))
 
     @property
     def evaluated_model(self) -> nn.Module:
@@ -311,7 +311,7 @@ class BaseTrainer(ABC):
                 last step if only TensorBoard's log or a picture could not be written.
         """
         self.check()
-        self._sequences = sum(map(len, self.train_loader.sampler_of_batches.batches(0)))
+        self._sequences = sum(map(len, self.train_loader.batch_sampler.batches(0)))
         distributed.broadcast_tensors([*self.model.parameters(), *self.model.buffers()])
         with ExitStack() as stack:
             left = None
@@ -377,7 +377,7 @@ class BaseTrainer(ABC):
         """Make the remaining steps of an epoch; return whether all are done."""
         total = self.steps_per_epoch
         if total is None and self.truncate is None:
-            total = steps_of_pass(len(self.train_loader), self.stream.accumulate)
+            total = math.ceil(len(self.train_loader) / self.stream.accumulate)
         with distributed.bar(
             what=f"epoch {self.progress.epoch + 1}/{self.epochs}",
             total=total,

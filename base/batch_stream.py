@@ -6,6 +6,7 @@ process only: a state would have to follow its sequence to another one).
 """
 
 import logging
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,10 +25,6 @@ log = logging.getLogger(__name__)
 
 State = dict[str, Tensor]
 
-Carried = tuple[State, Tensor] | None
-"""A recurrent state, `(rows, ...)` each, and the rows of the batch that it belongs to, `(rows,)`
-int64, ascending; None where no sequence continues."""
-
 
 @dataclass
 class Chunk:
@@ -37,7 +34,7 @@ class Chunk:
     sequences: float
     """Their number; a sequence that is cut counts by its share."""
     state: State | None
-    """Carried over from the chunk before; None at the start."""
+    """Carried over from the chunk before, `(rows, ...)` each; None at the start."""
 
 
 @dataclass
@@ -79,7 +76,7 @@ class BatchStream:
         self._stop, self._source = stop, None
         self._batches: Iterator[Batch | None] | None = None
         self._group: list[Batch | None] = []
-        self._carried: list[Carried] = []
+        self._states: list[State | None] = []
 
     def load(self) -> bool:
         """Load the batches of the next step; return False if a process's loader failed.
@@ -88,25 +85,24 @@ class BatchStream:
         """
         if self._group:
             return True
+        position = self.position
         if self._batches is None:
-            self.loader.set_position(self.position.data_pass, self.position.batch)
+            self.loader.batch_sampler.position = (position.data_pass, position.batch)
             self._batches = loaded(self.loader, self._stop)
-        count = min(self.accumulate, len(self.loader) - self.position.batch)
+        count = min(self.accumulate, len(self.loader) - position.batch)
         batches = [next(self._batches, None) for _ in range(count)]
         if distributed.all_reduce_max([self._stop.failure is not None])[0]:
             return False
         self._group = [batch and batch.to(self.device, non_blocking=True) for batch in batches]
-        if len(self._carried) != count:
-            self._carried = [None] * count
-        if self.position.chunk and not self._fits():
-            log.warning("the data have changed since %s: restarting a batch", self._source)
-            self.position.chunk = 0
-            self._carried = [None] * count
+        if not (position.chunk and self._states_fit()):
+            if position.chunk:
+                log.warning("the data have changed since %s: restarting a batch", self._source)
+            position.chunk, self._states = 0, [None] * count
         return True
 
     def chunks(self) -> Iterator[Chunk | None]:
         """Yield what the step takes of each of its batches; None if this process has no rows."""
-        for batch, carried in zip(self._group, self._carried, strict=True):
+        for batch, state in zip(self._group, self._states, strict=True):
             if batch is None or self.truncate is None:
                 yield batch and Chunk(batch, float(len(batch)), None)
                 continue
@@ -121,7 +117,7 @@ class BatchStream:
                 index=batch.index[rows],
             )
             share = float((part.lengths / batch.lengths[rows]).sum())
-            yield Chunk(part, share, carried and carried[0]) if rows.any() else None
+            yield Chunk(part, share, state) if rows.any() else None
 
     def carry(self, number: int, state: State) -> None:
         """Carry the state after a batch's chunk over to its next chunk, detached.
@@ -129,26 +125,39 @@ class BatchStream:
         One that is not finite is dropped.
         """
         lengths, end = self._group[number].lengths, (self.position.chunk + 1) * self.truncate
-        on = lengths[lengths > end - self.truncate] > end
-        own = {name: value[on].detach().clone() for name, value in state.items()}
-        finite = on.any() and all(bool(torch.isfinite(one).all()) for one in own.values())
-        self._carried[number] = (own, (lengths > end).nonzero().flatten()) if finite else None
+        goes_on = lengths[lengths > end - self.truncate] > end
+        own = {name: value[goes_on].detach().clone() for name, value in state.items()}
+        finite = all(bool(torch.isfinite(value).all()) for value in own.values())
+        self._states[number] = own if finite else None
 
     def advance(self) -> None:
         """Move on to the next chunk, group of batches, or pass over the data."""
         position = self.position
         position.chunk += 1
-        if position.chunk < self._chunks():
+        if position.chunk < self._num_chunks():
             return
         position.chunk, position.batch = 0, position.batch + len(self._group)
-        self._group, self._carried = [], []
+        self._group = []
         if position.batch >= len(self.loader):
             position.data_pass, position.batch = position.data_pass + 1, 0
             self._batches = None
 
-    def _chunks(self) -> int:
-        steps = max((batch.inputs.shape[1] for batch in self._group if batch), default=1)
-        return 1 if self.truncate is None else -(-steps // self.truncate)
+    def _num_chunks(self) -> int:
+        """Return the number of chunks of the group's longest batch."""
+        if self.truncate is None:
+            return 1
+        return math.ceil(max(batch.inputs.shape[1] for batch in self._group) / self.truncate)
+
+    def _states_fit(self) -> bool:
+        """Return whether the states are of the sequences that have time steps in the chunk."""
+        if self.position.chunk >= self._num_chunks() or len(self._states) != len(self._group):
+            return False
+        start = self.position.chunk * self.truncate
+        for batch, state in zip(self._group, self._states, strict=True):
+            count = int((batch.lengths > start).sum())
+            if state is not None and any(len(value) != count for value in state.values()):
+                return False
+        return True
 
     def close(self) -> None:
         """End the loader's workers."""
@@ -157,13 +166,11 @@ class BatchStream:
 
     def state_dict(self) -> dict[str, Any]:
         """Return what resuming needs beside `position`."""
-        carried = [one and _moved(one, "cpu") for one in self._carried]
         return {
             "batches": len(self.loader),
             "accumulate": self.accumulate,
             "truncate": self.truncate,
-            "states": [one and one[0] for one in carried],
-            "rows": [one and one[1] for one in carried],
+            "states": [state and _moved(state, "cpu") for state in self._states],
         }
 
     def load_state_dict(
@@ -181,28 +188,12 @@ class BatchStream:
         cut = (self.accumulate, self.truncate) != (state["accumulate"], state["truncate"])
         if before != now or cut:
             self.position.chunk = 0
-        if self.position.chunk:
-            carried = zip(state["states"], state["rows"], strict=True)
-            self._carried = [one[0] and _moved(one, self.device) for one in carried]
-
-    def _fits(self) -> bool:
-        """Return whether the group of batches is the one in which the checkpoint was made."""
-        start = self.position.chunk * (self.truncate or 0)
-        return self.position.chunk < self._chunks() and all(
-            one is None or torch.equal(one[1], (batch.lengths > start).nonzero().flatten())
-            for batch, one in zip(self._group, self._carried, strict=True)
-        )
+        self._states = [one and _moved(one, self.device) for one in state["states"]]
 
 
-def _moved(carried: Carried, device: torch.device | str) -> Carried:
-    """Return a state and its rows on a device."""
-    state, rows = carried
-    return {name: value.to(device) for name, value in state.items()}, rows.to(device)
-
-
-def steps_of_pass(batches: int, accumulate: int) -> int:
-    """Return the optimiser steps of a pass over so many batches, whose sequences are not cut."""
-    return -(-batches // accumulate)
+def _moved(state: State, device: torch.device | str) -> State:
+    """Return a state on a device."""
+    return {name: value.to(device) for name, value in state.items()}
 
 
 def loaded(batches: Iterable[Batch | None], stop: StopRequest) -> Iterator[Batch | None]:

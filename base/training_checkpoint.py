@@ -9,11 +9,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from base import distributed
 from base.base_metric import BaseMetric, merged
-from base.batch_stream import BatchStream, Position, steps_of_pass
+from base.batch_stream import BatchStream, Position
 from base.checkpoint import (
     BEST,
     checkpoint_name,
@@ -127,13 +125,12 @@ class TrainingCheckpoint:
         }
         like(training, example, key)
         initial = self.optimizer_step.model.initial_state(1)
-        for carried, rows in zip(training["states"], training["rows"], strict=True):
-            if carried is not None:
+        for state in training["states"]:
+            if state is not None:
                 # Without memory: a file can claim more rows than it stores.
-                count = len(rows)
+                count = max(map(len, state.values()), default=0)
                 several = {name: one.expand(count, *one.shape[1:]) for name, one in initial.items()}
-                like(carried, several, f"{key}.states")
-                like(rows, torch.tensor(0).expand(count), f"{key}.rows")
+                like(state, several, f"{key}.states")
         saved_progress = training["progress"]
         progress = self.state.progress = filled(Progress, saved_progress)
         progress.epoch_pass = min(progress.epoch_pass, saved_progress["data_pass"])
@@ -160,8 +157,8 @@ class TrainingCheckpoint:
         progress, stream = self.state.progress, self.stream
         if stream.truncate is not None and steps_per_epoch is None:
             return progress.step  # How many an epoch has is not known.
-        now = steps_per_epoch or steps_of_pass(len(stream.loader), stream.accumulate)
-        before = steps_per_epoch or steps_of_pass(training["batches"], training["accumulate"])
+        now = steps_per_epoch or math.ceil(len(stream.loader) / stream.accumulate)
+        before = steps_per_epoch or math.ceil(training["batches"] / training["accumulate"])
         return progress.epoch * now + min(round(progress.epoch_steps * now / before), now)
 
     def begin(self) -> None:

@@ -224,7 +224,7 @@ class HandwritingDataLoader(BaseDataLoader):
         if self.normalisation is None or self.dataset.preprocessing:
             lengths = self._measure(indices)
         self.dataset.alphabet, self.dataset.normalisation = self.alphabet, self.normalisation
-        self.fill(indices, lengths)
+        self.batch_sampler.fill(indices, lengths)
         self._prepared = True
 
     def _load(self, extends_alphabet: bool = False) -> None:
@@ -297,5 +297,5 @@ class HandwritingDataLoader(BaseDataLoader):
         )
         loader = BaseDataLoader(samples, collate, self.seed, shuffle=False, **self._split_options)
         indices = self.source.indices(name)
-        loader.fill(indices, self.source.lengths[indices] - 1)
+        loader.batch_sampler.fill(indices, self.source.lengths[indices] - 1)
         return loader

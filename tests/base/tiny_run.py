@@ -66,7 +66,7 @@ class TinyLoader(BaseDataLoader):
         options = {"batch_size": 3, **options}
         super().__init__(Sequences(broken), collate, seed, shuffle=shuffle, **options)
         lengths = np.array([len(sequence(index)) - 1 for index in indices])
-        self.fill(np.array(indices), lengths)
+        self.batch_sampler.fill(np.array(indices), lengths)
 
     def prepare(self) -> None:
         pass
@@ -234,7 +234,7 @@ def close(first, second, tolerance=1e-6):
 
 def batch_of(trainer, data_pass=0, first=0, last=None):
     """Return the samples of some batches of a pass, in the order of the loader."""
-    batches = trainer.train_loader.sampler_of_batches.batches(data_pass)[first:last]
+    batches = trainer.train_loader.batch_sampler.batches(data_pass)[first:last]
     return [int(index) for batch in batches for index in batch]
 
 

@@ -232,7 +232,7 @@ def test_preprocessing_changes_length_order_and_batches_alike():
             ink, missing = made.source.ink(index), made.source.missing(index)
             within = np.concatenate([[0], 1 - ink[:-1, 2]])
             assert batch.lengths[row] == len(ink) - 1 + (missing * within).sum()
-    sizes = made.sampler_of_batches._lengths
+    sizes = made.batch_sampler._lengths
     assert sizes.sum() == sum(batch.points for batch in made)
 
 
@@ -334,7 +334,7 @@ def test_workers_and_position_give_the_same_batches(features):
     plain, workers = loader(**options), loader(num_workers=2, **options)
     epochs = [list(plain) for _ in range(3)]
     assert same(list(workers), epochs[0])
-    workers.set_position(2, 3)
+    workers.batch_sampler.position = (2, 3)
     assert same(list(workers), epochs[2][3:])
     assert same(list(workers.split("valid")), list(plain.split("valid")))
 

@@ -215,7 +215,7 @@ def test_each_chunk_makes_a_step_and_cuts_the_gradient(tmp_path, loader, reducti
     """Against one sequence after the other, its state handed on by hand."""
     made = make(tmp_path, loader, truncate=9, steps_per_epoch=3, reduction=reduction, lr=0.05)
     model, loss = copy.deepcopy(made.model), made.loss
-    loader.set_position(0, 0)
+    loader.batch_sampler.position = (0, 0)
     batch = next(iter(loader))
     states = [None] * len(batch)
     assert int(batch.lengths.min()) > 27, "all rows are there in each of three chunks"

@@ -112,7 +112,7 @@ def test_restarted_workers_make_the_features(tmp_path, loader):
     """As on systems where a process cannot be forked."""
     workers = data_loader(num_workers=1)
     workers.multiprocessing_context = "spawn"
-    loader.set_position(0)
+    loader.batch_sampler.position = (0, 0)
     for one, other in zip(workers, loader, strict=True):
         assert torch.equal(one.inputs, other.inputs) and torch.equal(one.lengths, other.lengths)
 
