@@ -38,6 +38,14 @@ class BaseMetric(ABC):
         """Return the metric by name over everything added since `reset`; nan where empty."""
 
 
+def computed(metrics: Sequence[BaseMetric]) -> dict[str, float]:
+    """Return the values of all metrics by name: in the main process over all processes."""
+    values: dict[str, float] = {}
+    for metric in merged(metrics):
+        values |= metric.compute()
+    return values
+
+
 def merged(metrics: Sequence[BaseMetric]) -> list[BaseMetric]:
     """Return the metrics summed over all processes in the main one; elsewhere its own."""
     if distributed.world_size() == 1:
@@ -50,5 +58,5 @@ def merged(metrics: Sequence[BaseMetric]) -> list[BaseMetric]:
     return result
 
 
-def _on_cpu(value: Any) -> Any:
+def _on_cpu(value: Tensor | float) -> Tensor | float:
     return value.cpu() if isinstance(value, Tensor) else value

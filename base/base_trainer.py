@@ -16,12 +16,11 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
-from torch.profiler import record_function
 
 from base import distributed, extension
 from base.base_data_loader import BaseDataLoader, Batch
 from base.base_loss import BaseLoss
-from base.base_metric import BaseMetric, merged
+from base.base_metric import BaseMetric, computed
 from base.base_model import BaseModel
 from base.batch_stream import BatchStream, loaded
 from base.checkpoint import checkpoints
@@ -163,9 +162,8 @@ class BaseTrainer(ABC):
             weight_noise=weight_noise,
             weight_noise_std=weight_noise_std,
         )
-        self._stop = StopRequest(
-            math.inf if time_limit_minutes is None else 60 * time_limit_minutes
-        )
+        seconds = math.inf if time_limit_minutes is None else 60 * time_limit_minutes
+        self._stop = StopRequest(seconds)
         self.run_log = RunLog(run, device, self._stop, tensorboard, profile, log_steps)
         self.stream = BatchStream(train_loader, device, self._stop, accumulate, truncate)
         self.checkpoint = TrainingCheckpoint(
@@ -313,8 +311,8 @@ class BaseTrainer(ABC):
         self.check()
         self._sequences = sum(map(len, self.train_loader.batch_sampler.batches(0)))
         distributed.broadcast_tensors([*self.model.parameters(), *self.model.buffers()])
+        left = None
         with ExitStack() as stack:
-            left = None
             try:
                 with self._stop:  # Inside, a Ctrl-C waits until the state can be saved.
                     opened = self.run_log.opened(self.checkpoint, self.seed, weights_from)
@@ -354,14 +352,9 @@ class BaseTrainer(ABC):
         elif not self.checkpoint.inside:  # From here on the new run is resumed from itself.
             within_epoch = self.progress.epoch_steps > 0 or self.progress.epoch == 0
             self.checkpoint.save(None, within_epoch=within_epoch)
-        while not self.is_complete:
+        while not (self.is_complete or self._stop.requested):
             if not (self._train_epoch() and self._end_epoch()):
                 self.checkpoint.save(self.checkpoint.reason_not_to_save(), within_epoch=True)
-                return
-            if self._stop.poll():
-                if not self.checkpoint.is_current:
-                    self.checkpoint.save(self.checkpoint.reason_not_to_save())
-                break
         if self.is_complete:
             all_done = self.progress.epoch >= self.epochs
             reason = "all epochs are done" if all_done else "early stopping"
@@ -393,7 +386,8 @@ class BaseTrainer(ABC):
                 bar.set_postfix({f"{self.loss.name}/point": f"{loss:.3f}"}, refresh=False)
                 if self._stop.poll():
                     return not self._stop.immediate and self._epoch_is_trained()
-                if distributed.broadcast_flag(self.checkpoint.due) and not self._epoch_is_trained():
+                due = distributed.broadcast_object(lambda: self.checkpoint.due)
+                if due and not self._epoch_is_trained():
                     self.checkpoint.save(self.checkpoint.reason_not_to_save(), within_epoch=True)
         return True
 
@@ -408,9 +402,8 @@ class BaseTrainer(ABC):
         The gradient is summed over all processes when the step is made.
         """
         stream, optimizer_step = self.stream, self.optimizer_step
-        with record_function("batch"):
-            if not stream.load():  # a loader failed: the run ends
-                return math.nan
+        if not stream.load():  # A loader failed: the run ends.
+            return math.nan
         step, batches, divisor, finite = Sums(), [], 0, True
         place = astuple(stream.position)  # The random numbers of a step depend on it alone.
         self.model.train()
@@ -419,8 +412,7 @@ class BaseTrainer(ABC):
             for number, chunk in enumerate(stream.chunks()):
                 loss = 0.0
                 if chunk is not None:
-                    with record_function("forward"):
-                        output, losses = self._forward(self.model, chunk.batch, chunk.state)
+                    output, losses = self._forward(self.model, chunk.batch, chunk.state)
                     loss = losses.detach().cpu().double().sum().item()
                     if self.truncate is not None:
                         stream.carry(number, output.state)
@@ -429,8 +421,7 @@ class BaseTrainer(ABC):
                 finite = finite and not not_finite
                 if not_finite or chunk is None:
                     continue
-                with record_function("backward"):
-                    optimizer_step.backward(losses.sum())
+                optimizer_step.backward(losses.sum())
                 with torch.no_grad():
                     for metric in self.metrics:
                         metric.update(output, chunk.batch)
@@ -444,14 +435,17 @@ class BaseTrainer(ABC):
         if finite:
             # Adaptive noise diverges once for the whole training set: the step takes its share.
             share = step.sequences / divisor / self._sequences
-            with record_function("update"):
-                norm = optimizer_step.step(divisor, share)
+            norm = optimizer_step.step(divisor, share)
+        stream.advance()
         self._count(step, norm, rate)
         if math.isfinite(norm):
             self._last_batches = batches
-        stream.advance()
-        if self.progress.skipped_in_row >= self.max_skipped:
-            self._give_up()
+        elif self.progress.skipped_in_row >= self.max_skipped:
+            reason = self.checkpoint.reason_not_to_save()
+            self.progress.skipped_in_row = 0  # Of a run that resumes from here.
+            self.checkpoint.save(reason, within_epoch=True)
+            what = f"{self.max_skipped} steps in a row had a loss or gradient that is not finite"
+            raise self._failure(what)
         return step.loss_per_point
 
     def _forward(
@@ -486,32 +480,26 @@ class BaseTrainer(ABC):
         curves = {f"{self.loss.name}_per_point": step.loss_per_point}
         self.run_log.step(curves | {"gradient_norm": norm, "learning_rate": rate}, progress.step)
 
-    def _give_up(self) -> None:
-        """End the run after too many steps that were not finite."""
-        reason, count = self.checkpoint.reason_not_to_save(), self.progress.skipped_in_row
-        self.progress.skipped_in_row = 0
-        self.checkpoint.save(reason, within_epoch=True)
-        raise TrainingFailed(
-            f"{count} steps in a row had a loss or gradient that is not finite; "
-            f"{self.checkpoint.last_sound()}. {ADVICE}"
-        )
+    def _failure(self, what: str) -> TrainingFailed:
+        """Return the error with which a run ends that diverged."""
+        return TrainingFailed(f"{what}; {self.checkpoint.last_sound()}. {ADVICE}")
 
     def _end_epoch(self) -> bool:
         """Validate, judge, log and save an epoch; return False if a signal interrupted that."""
         progress, sums = self.progress, self.state.sums
-        values = sums.losses(self.loss.name)
-        for metric in merged(self.metrics):
-            values |= metric.compute()
         if (validation := self._validate()) is None:
             return False
-        values |= sums.rates() | {f"valid_{name}": value for name, value in validation.items()}
+        values = sums.losses(self.loss.name) | computed(self.metrics) | sums.rates()
+        values |= {f"valid_{name}": value for name, value in validation.items()}
         self.state.values = values = distributed.broadcast_object(lambda: values)
         progress.epoch += 1
         reason = self.checkpoint.reason_not_to_save()
         improved = self.monitor.judge(progress.epoch, values, sound=reason is None)
         self.optimizer_step.end_epoch(values.get(self.monitor.name))
         if distributed.is_main():
-            self._report(improved, sound=reason is None)
+            if reason is None:
+                self._draw()
+            self._report(improved)
         self.state.sums = Sums()
         for metric in self.metrics:
             metric.reset()
@@ -522,11 +510,9 @@ class BaseTrainer(ABC):
         if progress.step == 0:
             reason = reason or "every step was skipped"
         if self.is_complete and reason is not None:
-            raise TrainingFailed(
-                f"the run ends after epoch {progress.epoch}, but {reason}; "
-                f"{self.checkpoint.last_sound()}. {ADVICE}"
-            )
-        if self.is_complete or self._stop.poll() or progress.epoch % self.save_period == 0:
+            raise self._failure(f"the run ends after epoch {progress.epoch}, but {reason}")
+        stopped = self._stop.poll()
+        if self.is_complete or stopped or progress.epoch % self.save_period == 0:
             self.checkpoint.save(reason)
         return True
 
@@ -560,9 +546,7 @@ class BaseTrainer(ABC):
         sums.loss, sums.sequences, sums.points, sums.skipped = distributed.all_reduce_sum(
             [sums.loss, sums.sequences, sums.points, sums.skipped]
         )
-        values = sums.losses(self.loss.name)
-        for metric in merged(self.valid_metrics):
-            values |= metric.compute()
+        values = sums.losses(self.loss.name) | computed(self.valid_metrics)
         values |= self.derived(values, sums)
         # Values of a part of the split would be misleading.
         return dict.fromkeys(values, math.nan) if sums.skipped else values
@@ -586,18 +570,20 @@ class BaseTrainer(ABC):
             return None, math.nan
         return output, losses.cpu().double().sum().item()
 
-    def _report(self, improved: bool, sound: bool) -> None:
-        """Log an epoch, and draw pictures of it if its state is sound."""
-        progress, sums, values = self.progress, self.state.sums, self.state.values
+    def _draw(self) -> None:
+        """Draw pictures of an epoch; one that fails is not worth the epoch."""
         self.evaluated_model.eval()
-        if sound:
-            with self._stop.catch_os_errors(), random_state_kept():
-                try:
-                    self.draw(progress.epoch, progress.step)
-                except OSError:
-                    raise
-                except Exception:  # A picture is not worth the epoch.
-                    log.exception("the pictures of epoch %d could not be drawn", progress.epoch)
+        with self._stop.catch_os_errors(), random_state_kept():
+            try:
+                self.draw(self.progress.epoch, self.progress.step)
+            except OSError:
+                raise
+            except Exception:
+                log.exception("the pictures of epoch %d could not be drawn", self.progress.epoch)
+
+    def _report(self, improved: bool) -> None:
+        """Log an epoch."""
+        progress, sums, values = self.progress, self.state.sums, self.state.values
         counts = {"skipped_steps": sums.skipped}
         if (divergence := self.optimizer_step.divergence()) is not None:
             # In nats per sequence, to be compared with the loss.
@@ -607,6 +593,9 @@ class BaseTrainer(ABC):
         shown = dict.fromkeys([loss, f"valid_{loss}", self.monitor.name])
         words = [f"epoch {progress.epoch:>{len(str(self.epochs))}}/{self.epochs}:"]
         words += [f"{name} {values[name]:11.5g}" for name in shown if name in values]
-        words += [f"{sums.seconds:7.1f} s", *(["best so far"] if improved else [])]
-        words += [f"skipped_steps {sums.skipped}"] if sums.skipped else []
+        words.append(f"{sums.seconds:7.1f} s")
+        if improved:
+            words.append("best so far")
+        if sums.skipped:
+            words.append(f"skipped_steps {sums.skipped}")
         log.info("%s", "  ".join(words))

@@ -165,11 +165,6 @@ def all_reduce_max(values: Sequence[float]) -> list[Any]:
     return _reduced(values, dist.ReduceOp.MAX)
 
 
-def broadcast_flag(value: bool) -> bool:
-    """Return the main process's `value` in every process."""
-    return bool(all_reduce_max([int(value and is_main())])[0])
-
-
 def broadcast_object(make: Callable[[], Value]) -> Value:
     """Return what `make` returns in the main process; it is called nowhere else."""
     if world_size() == 1:

@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 import torch
@@ -56,7 +56,8 @@ class RunLog:
     ) -> None:
         self.run, self.device, self.log_steps = run, device, log_steps
         self._stop, self._tensorboard = stop, tensorboard and distributed.is_main()
-        self._profiled, self._profile = profile and distributed.is_main(), None
+        self._profile = profile and distributed.is_main()
+        self._profiler: profiler.profile | None = None
         self._logged = time.monotonic()
 
     @contextmanager
@@ -64,12 +65,13 @@ class RunLog:
         self, checkpoint: TrainingCheckpoint, seed: int, weights_from: Path | None = None
     ) -> Iterator[None]:
         """Create the run's folder and open the logs; what is later than `checkpoint` is cut off."""
-        step, begun = checkpoint.state.progress.step, False
+        progress, begun = checkpoint.state.progress, False
         with ExitStack() as stack:
             if distributed.is_main():
                 stack.callback(self.run.release)
                 begun = self.run.create(
-                    *(checkpoint.header.get("config", {}), seed),
+                    checkpoint.header.get("config", {}),
+                    seed,
                     resumed_from=checkpoint.source,
                     weights_from=weights_from,
                     device=self.device,
@@ -77,28 +79,23 @@ class RunLog:
                 stack.enter_context(log_file(self.run.log_file))
             checkpoint.begin()
             if distributed.is_main():
-                self._table = MetricsTable(self.run.metrics_file)
-                self._table.take_back(checkpoint.state.progress.epoch)
+                self._table = MetricsTable(self.run.metrics_file, progress.epoch)
                 log.info("weights and metrics: %s; TensorBoard: %s", self.run.models, self.run.log)
-            if self._profiled:
-                self._profile = stack.enter_context(_profile(self.run.log, self.device))
-            self.events = TensorBoardWriter(
-                self.run.log,
-                enabled=self._tensorboard,
-                step=step if begun else None,
-            )
-            try:
+            if self._profile:
+                write = profiler.tensorboard_trace_handler(str(self.run.log), use_gzip=True)
+                tracing = profiler.profile(
+                    schedule=profiler.schedule(**TRACED), on_trace_ready=write, acc_events=True
+                )
+                self._profiler = stack.enter_context(tracing)
+            step = progress.step if begun else None
+            self.events = TensorBoardWriter(self.run.log, enabled=self._tensorboard, step=step)
+            with closing(self.events):
                 yield
-            except BaseException:
-                with suppress(OSError):
-                    self.events.close()
-                raise
-            self.events.close()
 
     def step(self, values: Mapping[str, float], step: int) -> None:
         """Log the values of an optimiser step, if it is the turn of that one."""
-        if self._profile is not None:
-            self._profile.step()
+        if self._profiler is not None:
+            self._profiler.step()
         if time.monotonic() - self._logged >= LOG_SECONDS:
             self._logged = time.monotonic()
             log.info("step %d: %s", step, "  ".join(f"{k} {values[k]:.5g}" for k in values))
@@ -111,14 +108,3 @@ class RunLog:
         with self._stop.catch_os_errors():
             self.events.scalars(values, step, "epoch")
         self._table.append({"epoch": epoch, "step": step, **values})
-
-
-def _profile(folder: Path, device: torch.device) -> profiler.profile:
-    """Return a profiler whose trace goes into a folder, for https://ui.perfetto.dev."""
-    on_device = [profiler.ProfilerActivity.CUDA] if device.type == "cuda" else []
-    return profiler.profile(
-        activities=[profiler.ProfilerActivity.CPU, *on_device],
-        schedule=profiler.schedule(**TRACED),
-        on_trace_ready=profiler.tensorboard_trace_handler(str(folder), use_gzip=True),
-        acc_events=True,
-    )

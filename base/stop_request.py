@@ -25,8 +25,8 @@ class StopRequest:
         signal: number of the first signal that `poll` found, or None.
         failure: the first error of this process that keeps the run from continuing, but not from
             being saved; None without one.
-        immediate: whether `poll` found a signal or a failure, which do not wait for the end of an
-            epoch.
+        requested: what `poll` returned last.
+        immediate: whether it found a signal or a failure, which do not wait for an epoch's end.
 
     Args:
         seconds: time limit.
@@ -35,7 +35,7 @@ class StopRequest:
     def __init__(self, seconds: float = math.inf) -> None:
         self.signal: int | None = None
         self.failure: Exception | None = None
-        self.immediate = False
+        self.requested = self.immediate = False
         self._received = 0
         self._seconds, self._end = seconds, math.inf
 
@@ -62,7 +62,8 @@ class StopRequest:
         )
         self.signal = self.signal or number or None
         self.immediate = self.signal is not None or bool(failed)
-        return self.immediate or over
+        self.requested = self.immediate or bool(over)
+        return self.requested
 
     def __enter__(self) -> "StopRequest":
         self._end = time.monotonic() + self._seconds

@@ -10,6 +10,8 @@ from utils.files import errors_name, set_aside, write_text
 
 log = logging.getLogger(__name__)
 
+Value = float | int | str | None
+
 
 class MetricsTable:
     """`metrics.csv`: one row for each epoch, its first column `epoch`.
@@ -18,35 +20,26 @@ class MetricsTable:
     written so that they read back exactly.
 
     Args:
-        path: the file; existing rows are kept. A file that is not such a table is renamed.
+        path: the file. One that is not such a table is renamed.
+        epoch: the last whose row is kept.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, epoch: int) -> None:
         self.path = path
-        self.rows: list[dict[str, str]] = []
+        self.rows: list[Mapping[str, Value]] = []
         if path.exists():
             try:
                 with errors_name(path):
-                    self.rows = _read(path)
+                    self.rows += [row for row in _read(path) if int(row["epoch"]) <= epoch]
             except (csv.Error, ValueError) as error:
                 log.warning("%s: %s; kept as %s", path, error, set_aside(path))
 
-    def append(self, row: Mapping[str, float | int | str | None]) -> None:
+    def append(self, row: Mapping[str, Value]) -> None:
         """Add the row of an epoch; its columns may differ from those of earlier rows."""
-        self.rows.append({name: _text(value) for name, value in row.items()})
-        self._write()
-
-    def take_back(self, epoch: int) -> None:
-        """Remove the rows of epochs after `epoch`."""
-        kept = [row for row in self.rows if int(row["epoch"]) <= epoch]
-        if len(kept) < len(self.rows):
-            self.rows = kept
-            self._write()
-
-    def _write(self) -> None:
+        self.rows.append(row)
         columns = list(dict.fromkeys(name for row in self.rows for name in row))
         buffer = io.StringIO(newline="")
-        table = csv.DictWriter(buffer, columns or ["epoch"], restval="", lineterminator="\n")
+        table = csv.DictWriter(buffer, columns, restval="", lineterminator="\n")
         table.writeheader()
         table.writerows(self.rows)
         write_text(self.path, buffer.getvalue())
@@ -66,7 +59,3 @@ def _read(path: Path) -> list[dict[str, str]]:
     if any(None in row or int(row["epoch"]) < 0 for row in rows):
         raise ValueError("a line has more values than columns")
     return rows
-
-
-def _text(value: float | int | str | None) -> str:
-    return "" if value is None else repr(value) if isinstance(value, float) else str(value)

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -32,10 +32,12 @@ class TensorBoardWriter:
             # Imported here: it takes seconds, which --help and config errors need not wait for.
             from torch.utils.tensorboard import SummaryWriter
 
-            options = {"purge_step": None if step is None else step + 1, "flush_secs": 10}
+            purge = None if step is None else step + 1
             for run in ("", VALID):
                 with errors_name(folder / run):
-                    self._writers[run] = SummaryWriter(str(folder / run), **options)
+                    self._writers[run] = SummaryWriter(
+                        str(folder / run), purge_step=purge, flush_secs=10
+                    )
 
     def scalars(self, values: Mapping[str, float], step: int, group: str) -> None:
         """Write scalars by name at `step`, leaving out what is not finite.
@@ -53,16 +55,10 @@ class TensorBoardWriter:
         self._call("add_image", name, pixels, step, dataformats="HWC")
 
     def config(self, config: Any) -> None:
-        """Write the run's config as a text, and its values for the HPARAMS tab, by dotted key."""
+        """Write the run's config as a text."""
         text = json.dumps(config, indent=2, ensure_ascii=False)
         code = "\n".join(f"    {line}" for line in text.splitlines())  # as Markdown shows it
         self._call("add_text", "config", code.encode(errors="backslashreplace").decode(), 0)
-        if self._writers:
-            from torch.utils.tensorboard.summary import hparams
-
-            _, *summaries = hparams(dict(_flat(config)), {})  # without its list of curves
-            for summary in summaries:
-                self._writers[""].file_writer.add_summary(summary)
 
     def close(self) -> None:
         """Flush and close the files."""
@@ -75,14 +71,3 @@ class TensorBoardWriter:
         if self._writers:
             with errors_name(self.folder / run):  # Its thread's errors name no file.
                 getattr(self._writers[run], method)(*arguments, **options)
-
-
-def _flat(value: Any, key: str = "") -> Iterator[tuple[str, bool | int | float | str]]:
-    """Yield the values of nested objects and lists by dotted key."""
-    if isinstance(value, Mapping | list):
-        items = value.items() if isinstance(value, Mapping) else enumerate(value)
-        for name, item in items:
-            yield from _flat(item, f"{key}.{name}" if key else str(name))
-    else:
-        plain = isinstance(value, bool | int | float)
-        yield key, value if plain else str(value).encode(errors="backslashreplace").decode()

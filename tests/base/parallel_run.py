@@ -122,7 +122,6 @@ def main(saved: Path) -> None:
     found["words"] = {
         "sum": distributed.all_reduce_sum([1, 0.25]),
         "largest": distributed.all_reduce_max([3 if other else 1, 0.5]),
-        "said": [distributed.broadcast_flag(other), distributed.broadcast_flag(not other)],
         "broadcast_object": distributed.all_gather_object(
             distributed.broadcast_object(lambda: distributed.rank() + 5)
         ),

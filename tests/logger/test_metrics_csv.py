@@ -15,7 +15,7 @@ def read(path):
 
 def test_rows_read_back_exactly(tmp_path):
     path = tmp_path / "metrics.csv"
-    table = MetricsTable(path)
+    table = MetricsTable(path, 0)
     value = 1 / 3 + 1e-12
     table.append({"epoch": 1, "log_loss": value, "note": "a, b"})
     table.append({"epoch": 2, "log_loss": math.nan, "note": None})
@@ -27,18 +27,13 @@ def test_rows_read_back_exactly(tmp_path):
 def test_it_continues_and_takes_back(tmp_path):
     path = tmp_path / "metrics.csv"
     for epoch in (1, 2, 3):
-        MetricsTable(path).append({"epoch": epoch, "x": float(epoch)})
+        MetricsTable(path, epoch).append({"epoch": epoch, "x": float(epoch)})
     assert len(read(path)) == 3
-    table = MetricsTable(path)
-    table.take_back(1)
-    assert [row["epoch"] for row in read(path)] == ["1"]
-    table.append({"epoch": 2, "x": 9.0, "new": 5})
+    MetricsTable(path, 1).append({"epoch": 2, "x": 9.0, "new": 5})
     assert read(path) == [
         {"epoch": "1", "x": "1.0", "new": ""},
         {"epoch": "2", "x": "9.0", "new": "5"},
     ]
-    table.take_back(0)
-    assert read(path) == []
 
 
 @pytest.mark.parametrize(
@@ -55,7 +50,7 @@ def test_it_continues_and_takes_back(tmp_path):
 def test_a_table_that_is_none_is_kept_aside(tmp_path, caplog, data, cause):
     path = tmp_path / "metrics.csv"
     path.write_bytes(data)
-    MetricsTable(path).append({"epoch": 4, "x": 1.0})
+    MetricsTable(path, 3).append({"epoch": 4, "x": 1.0})
     assert read(path) == [{"epoch": "4", "x": "1.0"}]
     aside = tmp_path / "metrics.csv.unreadable-1"
     assert aside.read_bytes() == data
@@ -67,5 +62,5 @@ def test_a_table_that_is_none_is_kept_aside(tmp_path, caplog, data, cause):
 def test_what_a_spreadsheet_makes_of_the_table_is_read(tmp_path, caplog):
     path = tmp_path / "metrics.csv"
     path.write_bytes("\ufeffepoch,x\r\n1,0.5\r\nbest,\r\n\u00b2,1\r\n2,0.25\r\n".encode())
-    assert MetricsTable(path).rows == [{"epoch": "1", "x": "0.5"}, {"epoch": "2", "x": "0.25"}]
+    assert MetricsTable(path, 2).rows == [{"epoch": "1", "x": "0.5"}, {"epoch": "2", "x": "0.25"}]
     assert not caplog.messages
