@@ -47,7 +47,7 @@ def written() -> list[tuple[list[np.ndarray], str]]:
 def digit(number: int, value: int) -> list[np.ndarray]:
     """Return a digit as strokes, each `(points, 2)` in pixels of MNIST's image."""
     generator = np.random.default_rng([5, number])
-    return strokes(embedded_digit(value, generator, FontWriter.invent(generator, list(FONTS), 1.0)))
+    return strokes(embedded_digit(value, generator, FontWriter.invent(generator, list(FONTS))))
 
 
 def put(root: Path, files: dict[str, bytes]) -> None:

@@ -16,8 +16,9 @@ from pathlib import Path
 import numpy as np
 
 from data_loader.synthetic.bank import BankHand
-from data_loader.synthetic.cutting import SMALL, Piece, overlap
+from data_loader.synthetic.cutting import SMALL, Piece
 from data_loader.synthetic.european import LETTERS, SIGNS
+from data_loader.synthetic.paths import from_left, from_strokes, overlap, to_strokes
 from utils.ink import at_equal_steps, bezier, path_along
 
 Shape = Sequence[Sequence[tuple[float, float]]]
@@ -173,8 +174,7 @@ Strokes = list[np.ndarray]
 
 def _strokes(piece: Piece, slant: float) -> Strokes:
     """Return the upright strokes of a piece."""
-    upright = piece.points + np.outer(piece.points[:, 1], (slant, 0.0))
-    return np.split(upright, np.flatnonzero(piece.end)[:-1] + 1)
+    return to_strokes(piece.path + np.outer(piece.path[:, 1], (slant, 0.0, 0.0)))
 
 
 def _moved(strokes: Strokes, x: float, y: float) -> Strokes:
@@ -402,9 +402,6 @@ def accented(one: str, base: Base, hand: BankHand, generator: np.random.Generato
     if made is None:
         return None
     strokes, opens = made
-    points = np.concatenate(strokes)
-    points[:, 0] -= hand.slant * points[:, 1]
-    points[:, 0] -= points[:, 0].min()
-    end = np.zeros(len(points), dtype=bool)
-    end[np.cumsum([len(stroke) for stroke in strokes]) - 1] = True
-    return Piece(one, points, end, opens)
+    path = from_strokes(strokes)
+    path[:, 0] -= hand.slant * path[:, 1]
+    return Piece(one, from_left(path), opens)

@@ -2,6 +2,7 @@
 
 import zlib
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Annotated
 
 import numpy as np
@@ -12,12 +13,13 @@ from data_loader.lines import ExtendedDataset, Sample
 from data_loader.synthetic import corpus
 from data_loader.synthetic.alignment import Alignment, resolve_alignment
 from data_loader.synthetic.bank import check_forms, hands
-from data_loader.synthetic.composing import Bank, side_by_side, to_ink
+from data_loader.synthetic.composing import Bank
 from data_loader.synthetic.corpus import Draws
 from data_loader.synthetic.cutting import measured_lines
 from data_loader.synthetic.drawn import Drawer
 from data_loader.synthetic.european import european
 from data_loader.synthetic.everyday import characters, everyday
+from data_loader.synthetic.paths import side_by_side, to_ink
 from utils.alphabet import nfc
 from utils.checks import ConfigFault, DataError, Range
 
@@ -29,6 +31,7 @@ MAX_HANDS = 100
 """Hands that are tried for a line before it is an error (assumed)."""
 
 
+@dataclass(kw_only=True, eq=False)
 class ComposedDataset(ExtendedDataset):
     """A recorded dataset whose training split is joined by new lines in its hands.
 
@@ -62,32 +65,24 @@ class ComposedDataset(ExtendedDataset):
         ConfigFault: if the shares are more than 1 together, or `forms` are no bounds.
     """
 
-    def __init__(
-        self,
-        *,
-        dataset: BaseDataset,
-        alignment: str,
-        size: Annotated[int, Range(1, 100_000)],
-        long: Annotated[int, Range(0, 100_000)] = 0,
-        european: Annotated[float, Range(0, 1)] = 0.15,
-        strings: Annotated[float, Range(0, 1)] = 0.15,
-        plain: Annotated[float, Range(0, 1)] = 0.1,
-        digits: BaseDataset | None = None,
-        forms: list[Annotated[float, Range(0, 1)]] = [0.0, 1.0],  # noqa: B006 (never changed)
-        height: Annotated[float, Range(1e-3, 1e6)] | None = None,
-        scarce: Annotated[int, Range(1, 1_000_000)] = 60,
-        seed: Annotated[int, Range(0, 2**32 - 1)] = 0,
-    ) -> None:
-        if european + strings + plain > 1:
-            shares = f"european ({european:g}), strings ({strings:g}) and plain"
-            raise ConfigFault("plain", plain, f"shares of at most 1 together: {shares}")
-        if len(forms) != 2 or forms[0] >= forms[1]:
-            raise ConfigFault("forms", forms, "two bounds, such as [0.0, 0.7]")
-        super().__init__(dataset=dataset)
-        self.alignment, self.digits = alignment, digits
-        self.size, self.long, self.scarce, self.seed = size, long, scarce, seed
-        self.shares = (european, strings, plain)
-        self.forms, self.height = forms, height
+    alignment: str
+    size: Annotated[int, Range(1, 100_000)]
+    long: Annotated[int, Range(0, 100_000)] = 0
+    european: Annotated[float, Range(0, 1)] = 0.15
+    strings: Annotated[float, Range(0, 1)] = 0.15
+    plain: Annotated[float, Range(0, 1)] = 0.1
+    digits: BaseDataset | None = None
+    forms: tuple[Annotated[float, Range(0, 1)], Annotated[float, Range(0, 1)]] = (0.0, 1.0)
+    height: Annotated[float, Range(1e-3, 1e6)] | None = None
+    scarce: Annotated[int, Range(1, 1_000_000)] = 60
+    seed: Annotated[int, Range(0, 2**32 - 1)] = 0
+
+    def __post_init__(self) -> None:
+        if self.european + self.strings + self.plain > 1:
+            shares = f"european ({self.european:g}), strings ({self.strings:g}) and plain"
+            raise ConfigFault("plain", self.plain, f"shares of at most 1 together: {shares}")
+        if self.forms[0] >= self.forms[1]:
+            raise ConfigFault("forms", self.forms, "two bounds, such as [0.0, 0.7]")
 
     def make(self) -> Iterator[Sample]:
         """Compose the lines, such as "composed-000017/a01-000u", whose group is their hand.
@@ -103,15 +98,16 @@ class ComposedDataset(ExtendedDataset):
         ):
             generator = np.random.default_rng([self.seed, number])
             if number < self.size:
-                text, name, points, end = self._new(bank, generator)
+                text, name, path = self._new(bank, generator)
             else:
-                text, name, points, end = self._side_by_side(bank, generator, number % 2 == 1)
+                text, name, path = self._side_by_side(bank, generator, number % 2 == 1)
             height = self.height or bank.hands[name].height
-            ink = to_ink(points * height, end, self.quantisation_step)
+            ink = to_ink(path * (height, height, 1), self.quantisation_step)
             yield Sample(ink, text, f"composed-{number:06d}/{name}", group=name)
+        characters = sum(sum(counts.values()) for counts in bank.written.values())
         self.summary = (
             f"{self.size:,} lines composed of {len(bank.names):,} forms, "
-            f"{sum(bank.counts.values()):,} characters cut out and read, and {self.long:,} of "
+            f"{characters:,} characters cut out and read, and {self.long:,} of "
             "several lines"
         )
 
@@ -128,7 +124,7 @@ class ComposedDataset(ExtendedDataset):
         )
         lines = dict(measured_lines(main, used, table))
         self._recorded = {
-            index: to_ink(line.points * self.height, line.end)
+            index: to_ink(line.path * (self.height, self.height, 1))
             for index, line in (lines.items() if self.height is not None else ())
         }
         own = set(train.tolist())
@@ -153,16 +149,15 @@ class ComposedDataset(ExtendedDataset):
 
     def _new(
         self, bank: Bank, generator: np.random.Generator, names: Sequence[str] = ()
-    ) -> tuple[str, str, np.ndarray, np.ndarray]:
-        """Return a new line in one of some hands: text, hand, points in x-heights, and where the
-        pen is lifted."""
+    ) -> tuple[str, str, np.ndarray]:
+        """Return a new line in one of some hands: text, hand, and path in x-heights."""
         names = names or bank.names
         for _ in range(MAX_HANDS):
             name = names[int(generator.integers(len(names)))]
             for _ in range(TRIES):
                 text = self._text(Draws(generator))
                 if (written := bank.write(text, name, generator)) is not None:
-                    return text, name, *written
+                    return text, name, written
         raise DataError(
             f"none of {MAX_HANDS * TRIES:,} texts could be written, the last of them {text!r}: "
             "each has characters that nobody wrote and that cannot be drawn"
@@ -170,10 +165,10 @@ class ComposedDataset(ExtendedDataset):
 
     def _text(self, draws: Draws) -> str:
         kind = draws.number()
-        for share, make in zip(
-            self.shares,
-            (european, characters, lambda draws: corpus.line(draws, 0, 10, 45, 0.0)),
-            strict=True,
+        for share, make in (
+            (self.european, european),
+            (self.strings, characters),
+            (self.plain, lambda draws: corpus.line(draws, 0, 10, 45, 0.0)),
         ):
             if kind < share:
                 return nfc(make(draws))
@@ -182,18 +177,18 @@ class ComposedDataset(ExtendedDataset):
 
     def _side_by_side(
         self, bank: Bank, generator: np.random.Generator, continued: bool
-    ) -> tuple[str, str, np.ndarray, np.ndarray]:
+    ) -> tuple[str, str, np.ndarray]:
         """Return recorded lines of a hand as one; if it is `continued` the last of them is new."""
         name = bank.names[int(generator.integers(len(bank.names)))]
         hand = bank.hands[name]
         count = min(int(generator.integers(2, 5)), len(hand.lines))
         chosen = generator.choice(len(hand.lines), count - continued, replace=False).tolist()
         texts = [hand.lines[n].text.strip() for n in chosen]
-        parts = [(hand.lines[n].points, hand.lines[n].end) for n in chosen]
+        parts = [hand.lines[n].path for n in chosen]
         if continued:
-            text, _, *written = self._new(bank, generator, [name])
+            text, _, written = self._new(bank, generator, [name])
             texts, parts = [*texts, text], [*parts, written]
-        return " ".join(texts), name, *side_by_side(parts, float(np.median(hand.word_gaps)))
+        return " ".join(texts), name, side_by_side(parts, float(np.median(hand.word_gaps)))
 
     def split_indices(self) -> dict[str, np.ndarray]:
         splits = super().split_indices()

@@ -3,16 +3,16 @@
 Lengths are in x-heights of the hand, y downwards from the baseline.
 """
 
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cache
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from typing import NamedTuple
 
 import numpy as np
 
 from data_loader.synthetic.accents import MADE, accented
-from data_loader.synthetic.bank import LONGEST as LONGEST_PIECE
-from data_loader.synthetic.bank import BankHand, Place
-from data_loader.synthetic.cutting import SMALL, Piece, at_speed, overlap
+from data_loader.synthetic.bank import LONGEST, BankHand, Place
+from data_loader.synthetic.cutting import SMALL, Piece
+from data_loader.synthetic.paths import at_speed, from_left, moved, overlap
 
 # What a piece costs, in pieces, so that a word is written with as few and as fit ones as there are
 # (assumed, checked by eye).
@@ -36,6 +36,8 @@ LEAST_BLANK = 0.75
 BESIDE_MARK = (0.05, 0.6)
 """The same for gaps beside a mark within a word: the widest are of sentences, and would be read as
 blanks in numbers and addresses."""
+MAX_CHOICES = 12
+"""Places of a piece among which chance chooses."""
 BLEND = 0.5
 """Length of path, in x-heights, over which a join is bent to meet."""
 MAX_OVERLAP = {True: 0.1, False: 0.45}
@@ -45,8 +47,6 @@ LEAST_GAP = 0.06
 
 Maker = Callable[[str, BankHand, int, np.random.Generator], Piece | None]
 """Draws a character that nobody wrote, see `drawn.Drawer`."""
-Lender = Callable[[str], Callable[[], Piece | None]]
-"""Returns, of a character, what gives a piece of it each time, or None."""
 
 
 class Bank:
@@ -57,148 +57,169 @@ class Bank:
         scarce: characters of which fewer were written are drawn by the maker as well, the more the
             fewer there are.
         maker: of what no hand wrote.
+
+    Attributes:
+        written: of each character how often each hand that wrote it did, by the hand's number.
     """
 
     def __init__(self, hands: Mapping[str, BankHand], maker: Maker, scarce: int = 60) -> None:
         self.hands, self.maker, self.scarce = dict(hands), maker, scarce
         self.names = list(self.hands)
         styles = np.stack([hand.style for hand in self.hands.values()])
-        self._styles = (styles - styles.mean(0)) / (styles.std(0) + 1e-6)
-        self.owners: dict[str, list[int]] = defaultdict(list)
-        self.counts: dict[str, int] = Counter()
+        self.styles = (styles - styles.mean(0)) / (styles.std(0) + 1e-6)
+        self.written: dict[str, dict[int, int]] = defaultdict(dict)
         for number, hand in enumerate(self.hands.values()):
             for text, places in hand.pieces.items():
                 if len(text) == 1:
-                    self.owners[text].append(number)
-                    self.counts[text] += len(places)
+                    self.written[text][number] = len(places)
 
-    def write(
-        self, text: str, name: str, generator: np.random.Generator
-    ) -> tuple[np.ndarray, np.ndarray] | None:
+    def write(self, text: str, name: str, generator: np.random.Generator) -> np.ndarray | None:
         """Write a text in a hand.
 
         Returns:
-            points `(points, 2)` in x-heights of the hand, and `(points,)` whether the pen is lifted
-            after each; None if the text is empty, or has a character that nobody wrote and that
-            cannot be drawn.
+            its path in x-heights of the hand; None if the text is empty, or has a character that
+            nobody wrote and that cannot be drawn.
         """
-        hand, lender = self.hands[name], self._lenders(name, generator)
-        placed: list[tuple[np.ndarray, np.ndarray]] = []
+        hand, lender = self.hands[name], Lender(self, name, generator)
+        placed: list[np.ndarray] = []
         right = 0.0  # the right edge of the words so far
         for word in text.split(" "):
             blank = max(_random_between(hand.word_gaps, GAP_QUANTILES, generator), LEAST_BLANK)
             if not word:
                 right += blank
                 continue
-            pieces = self._pieces(word, hand, lender, generator)
+            pieces = _pieces(word, hand, lender, generator)
             if pieces is None:
                 return None
-            points, end = _set(pieces, hand, generator)
-            shift = right + (blank if placed else 0.0) - points[:, 0].min()
-            placed.append((points + np.array([shift, 0.0]), end))
-            right = float(placed[-1][0][:, 0].max())
-        if not placed:
-            return None
-        points, ends = zip(*placed, strict=True)
-        return np.concatenate(points), np.concatenate(ends)
+            path = _set(pieces, hand, generator)
+            shift = right + (blank if placed else 0.0) - path[:, 0].min()
+            placed.append(moved(path, shift))
+            right = float(placed[-1][:, 0].max())
+        return np.concatenate(placed) if placed else None
 
-    def _pieces(
-        self, word: str, hand: BankHand, lender: Lender, generator: np.random.Generator
-    ) -> list[tuple[Piece, bool]] | None:
-        """Return the cheapest pieces that make up a word, and whether each is the hand's own."""
-        # By characters, and whether the last piece is cut off behind: cost, where that piece
-        # starts, its place (None if lent), and whether the one before it is cut off behind.
-        best: list[dict[bool, tuple[float, int, Place | None, bool]]]
-        best = [{False: (0.0, 0, None, False)}]
-        for stop in range(1, len(word) + 1):
-            best.append(found := {})
-            for start in range(max(0, stop - LONGEST_PIECE), stop):
-                places = [*_some(hand.pieces.get(word[start:stop], ()), generator)]
-                for place in [*places, None] if start == stop - 1 else places:
-                    opens, closes = hand.edges(place) if place else (False, False)
-                    own = 1 + CUT_COST * (opens or closes) + RANDOM_COST * generator.random()
-                    own += 0 if place else BORROWED_COST
-                    own += UNJOINED_COST * (closes and stop == len(word))
-                    for before, (cost, *_) in best[start].items():
-                        cost += own + UNJOINED_COST * (opens != before)
-                        if closes not in found or cost < found[closes][0]:
-                            found[bool(closes)] = cost, start, place, before
-        pieces: list[tuple[Piece, bool]] = []
-        stop, closes = len(word), min(best[-1], key=lambda closes: best[-1][closes][0])
-        while stop:
-            _, start, place, closes = best[stop][closes]
-            piece = hand.piece(place) if place else lender(word[start])()
-            if piece is None:
-                return None
-            pieces.append((piece, place is not None))
-            stop = start
-        return pieces[::-1]
 
-    def _lenders(self, name: str, generator: np.random.Generator) -> Lender:
-        """Return what gives characters that a hand did not write, each always in the same way."""
-        return cache(lambda one: self._lender(one, name, generator))
+class Lender:
+    """Gives characters that a hand did not write, each always in the same way.
 
-    def _lender(
-        self, one: str, name: str, generator: np.random.Generator
-    ) -> Callable[[], Piece | None]:
-        """Return what gives a character that a hand did not write."""
-        if one in MADE:
-            return self._accented(one, name, generator)
-        hand, number = self.hands[name], self.names.index(name)
-        owners = [owner for owner in self.owners.get(one, ()) if owner != number]
-        if owners and generator.random() * self.scarce < self.counts[one]:
-            distance = ((self._styles[owners] - self._styles[number]) ** 2).sum(1)
+    Args:
+        bank: of the hands that lend.
+        name: of the hand that they are for.
+        generator: of what varies.
+    """
+
+    def __init__(self, bank: Bank, name: str, generator: np.random.Generator) -> None:
+        self.bank, self.name, self.generator = bank, name, generator
+        self.hand = bank.hands[name]
+        self._sources: dict[str, Callable[[], Piece | None]] = {}
+
+    def __call__(self, one: str) -> Piece | None:
+        """Return a character in the hand; None if nobody wrote it and it cannot be drawn."""
+        if one not in self._sources:
+            self._sources[one] = self._accented(one) if one in MADE else self._source(one)
+        return self._sources[one]()
+
+    def _source(self, one: str) -> Callable[[], Piece | None]:
+        """Return what gives a character each time: a hand that wrote it, or the maker."""
+        bank, generator = self.bank, self.generator
+        number, counts = bank.names.index(self.name), bank.written.get(one, {})
+        owners = [owner for owner in counts if owner != number]
+        if owners and generator.random() * bank.scarce < sum(counts.values()):
+            distance = ((bank.styles[owners] - bank.styles[number]) ** 2).sum(1)
             near = np.argsort(distance)[:NUM_DONORS]
             # The nearer the likelier.
             chosen = owners[int(near[int(len(near) * generator.random() ** 2)])]
-            lender = self.hands[self.names[chosen]]
-            places = _whole(lender, one)
-            return lambda: adapted(lender.piece(_one_of(places, generator)), lender, hand)
+            donor = bank.hands[bank.names[chosen]]
+            return lambda: adapted(_letter(donor, one, generator), donor, self.hand)
         style_seed = int(generator.integers(2**32))
-        return lambda: self.maker(one, hand, style_seed, generator)
+        return lambda: bank.maker(one, self.hand, style_seed, generator)
 
-    def _accented(
-        self, one: str, name: str, generator: np.random.Generator
-    ) -> Callable[[], Piece | None]:
+    def _accented(self, one: str) -> Callable[[], Piece | None]:
         """Return what makes a character that nobody wrote of the hand's own or borrowed letters."""
-        hand, lender = self.hands[name], self._lenders(name, generator)
-
-        def lent(letter: str) -> Piece | None:
-            return lender(letter)()
+        hand, generator = self.hand, self.generator
+        lent = Lender(self.bank, self.name, generator)
 
         def own(letter: str) -> Piece | None:
             # A mark comes after the letter, so that nothing continues where it was cut off.
-            places = _whole(hand, letter)
-            return hand.piece(_one_of(places, generator)) if places else lent(letter)
+            return _letter(hand, letter, generator) if letter in hand.pieces else lent(letter)
 
         def make() -> Piece | None:
             for base in [own] * 3 + [lent] * 6:
                 if (piece := accented(one, base, hand, generator)) is not None:
                     return piece
-                lender.cache_clear()
+                lent._sources.clear()
             return None
 
         return make
 
 
-def _one_of(places: Sequence[Place], generator: np.random.Generator) -> Place:
-    return places[int(generator.integers(len(places)))]
+class _Step(NamedTuple):
+    """The last piece of the cheapest way to write the beginning of a word.
+
+    Attributes:
+        cost: of that beginning.
+        start: where in the word the piece begins.
+        place: None if it is lent.
+        before: whether the piece before it is cut off behind.
+    """
+
+    cost: float
+    start: int
+    place: Place | None
+    before: bool
 
 
-def _whole(hand: BankHand, one: str) -> list[Place]:
-    """Return the places of a character that are not cut off, or not behind, or else all."""
-    places = hand.pieces.get(one, [])
-    for ends in ([(False, False)], [(False, False), (True, False)]):
-        if found := [place for place in places if hand.edges(place) in ends]:
-            return found
-    return places
+def _pieces(
+    word: str, hand: BankHand, lender: Lender, generator: np.random.Generator
+) -> list[tuple[Piece, bool]] | None:
+    """Return the cheapest pieces that make up a word, and whether each is the hand's own."""
+    # By characters, and whether the last piece is cut off behind.
+    best: list[dict[bool, _Step]] = [{False: _Step(0.0, 0, None, False)}]
+    for stop in range(1, len(word) + 1):
+        best.append(found := {})
+        for start in range(max(0, stop - LONGEST), stop):
+            for place, cost in _choices(word[start:stop], hand, generator):
+                opens, closes = (place.opens, place.closes) if place else (False, False)
+                cost += UNJOINED_COST * (closes and stop == len(word))
+                for before, step in best[start].items():
+                    total = step.cost + (cost + UNJOINED_COST * (opens != before))
+                    if closes not in found or total < found[closes].cost:
+                        found[closes] = _Step(total, start, place, before)
+    pieces: list[tuple[Piece, bool]] = []
+    stop, closes = len(word), min(best[-1], key=lambda closes: best[-1][closes].cost)
+    while stop:
+        _, start, place, closes = best[stop][closes]
+        piece = hand.piece(place) if place else lender(word[start])
+        if piece is None:
+            return None
+        pieces.append((piece, place is not None))
+        stop = start
+    return pieces[::-1]
 
 
-def _some(places: Sequence, generator: np.random.Generator, most: int = 12) -> Sequence:
-    """Return some of the places of a piece."""
-    if len(places) <= most:
-        return places
-    return [places[n] for n in generator.choice(len(places), most, replace=False)]
+def _choices(
+    text: str, hand: BankHand, generator: np.random.Generator
+) -> Iterator[tuple[Place | None, float]]:
+    """Yield places of a piece in a hand with their costs; None for a character that is lent."""
+    places: list[Place | None] = list(hand.pieces.get(text, ()))
+    if len(places) > MAX_CHOICES:
+        chosen = generator.choice(len(places), MAX_CHOICES, replace=False)
+        places = [places[n] for n in chosen]
+    if len(text) == 1:
+        places.append(None)
+    for place in places:
+        cut = CUT_COST * (place is not None and (place.opens or place.closes))
+        yield place, 1 + cut + RANDOM_COST * generator.random() + (0 if place else BORROWED_COST)
+
+
+def _letter(hand: BankHand, one: str, generator: np.random.Generator) -> Piece:
+    """Return a character of a hand: one that is not cut off, or not behind, or else any."""
+    places = hand.pieces[one]
+    found = (
+        [place for place in places if not (place.opens or place.closes)]
+        or [place for place in places if not place.closes]
+        or places
+    )
+    return hand.piece(found[int(generator.integers(len(found)))])
 
 
 def _random_between(
@@ -210,95 +231,72 @@ def _random_between(
 
 def adapted(piece: Piece, lender: BankHand, hand: BankHand) -> Piece:
     """Return a piece of one hand in the proportions, slant and speed of another."""
-    x, y = piece.points.T
+    x, y, lift = piece.path.T
     high = 1.0
-    if not all(one in SMALL for one in piece.text):
+    if not SMALL.issuperset(piece.text):
         high = float(np.clip(hand.tall / lender.tall, 0.75, 1.35))
     wide = float(np.clip(hand.width / lender.width, 0.75, 1.35))
     x = x + lender.slant * y  # upright
     y = y * high
     x = x * wide - hand.slant * y
-    points = np.stack([x - x.min(), y], axis=1)
-    points, end = at_speed(points, piece.end, hand.speed / lender.speed)
-    return piece._replace(points=points, end=end)
+    path = from_left(np.column_stack([x, y, lift]))
+    return piece._replace(path=at_speed(path, hand.speed / lender.speed))
 
 
 def _set(
     pieces: list[tuple[Piece, bool]], hand: BankHand, generator: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the points of a word whose pieces are set side by side, and where the pen lifts."""
-    (first, before), *others = pieces
-    points, end = first.points.copy(), first.end.copy()
-    closes, text = first.closes, first.text
+) -> np.ndarray:
+    """Return the path of a word whose pieces are set side by side."""
+    (last, last_own), *others = pieces
+    path = last.path
     for piece, own in others:
-        if closes and piece.opens:
-            points, end = _joined(points, end, piece)
+        if last.closes and piece.opens:
+            path = _joined(path, piece.path)
         else:
-            within = GAP_QUANTILES if own and before else BORROWED_GAP_QUANTILES
-            box = points[:, 0].max() - piece.points[:, 0].min()
-            beside = text[-1] + piece.text[0]
-            if beside.isalnum():
-                gap = max(_random_between(hand.gaps, within, generator), LEAST_GAP)
-                near = points[points[:, 0] > points[:, 0].max() - 3]
-                reach = MAX_OVERLAP[any(map(str.isdigit, beside))]
-                shift = overlap(near, piece.points) + gap
-                shift = float(np.clip(shift, box - reach, box + gap))
-            else:  # A mark that another character reaches over would be lost.
-                shift = box + _random_between(hand.mark_gaps, BESIDE_MARK, generator)
-            points = np.concatenate([points, piece.points + np.array([shift, 0.0])])
-            end = np.concatenate([end, piece.end])
-        closes, before, text = piece.closes, own, piece.text
-    return points, end
+            shift = _shift(path, last.text[-1] + piece.text[0], piece, own and last_own, hand,
+                           generator)  # fmt: skip
+            path = np.concatenate([path, moved(piece.path, shift)])
+        last, last_own = piece, own
+    return path
 
 
-def _joined(points: np.ndarray, end: np.ndarray, piece: Piece) -> tuple[np.ndarray, np.ndarray]:
-    """Return points continued by a piece where a stroke was cut off, both bent to meet half way."""
+def _shift(
+    path: np.ndarray,
+    beside: str,
+    piece: Piece,
+    own: bool,
+    hand: BankHand,
+    generator: np.random.Generator,
+) -> float:
+    """Return how far to the right a piece is set after a path.
+
+    Args:
+        beside: the characters on both sides.
+        own: whether the hand wrote both.
+    """
+    box = path[:, 0].max() - piece.path[:, 0].min()
+    if not beside.isalnum():  # A mark that another character reaches over would be lost.
+        return box + _random_between(hand.mark_gaps, BESIDE_MARK, generator)
+    within = GAP_QUANTILES if own else BORROWED_GAP_QUANTILES
+    gap = max(_random_between(hand.gaps, within, generator), LEAST_GAP)
+    near = path[path[:, 0] > path[:, 0].max() - 3]
+    reach = MAX_OVERLAP[any(map(str.isdigit, beside))]
+    return float(np.clip(overlap(near, piece.path) + gap, box - reach, box + gap))
+
+
+def _joined(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Return a path continued by another where a stroke was cut off, both bent to meet half way."""
     # The cut is the end of the last stroke that does not belong to a mark set later.
-    stroke = points[np.flatnonzero(end[:-1])[-1] + 1 :] if end[:-1].any() else points
-    step = float(np.hypot(*np.diff(stroke, axis=0).T).mean()) if len(stroke) > 1 else 0.1
-    start, stop = piece.points[0], points[-1]
-    fall = start[1] - stop[1]
-    moved = piece.points + np.array([stop[0] + step - start[0], 0.0])
-    left, right = points.copy(), moved
-    own = slice(len(points) - len(stroke), None)
-    to_end = np.hypot(*np.diff(stroke, axis=0, append=stroke[-1:]).T)[::-1].cumsum()[::-1]
-    left[own, 1] += 0.5 * fall * np.clip(1 - to_end / BLEND, 0, 1)
-    stop_of_first = int(np.flatnonzero(piece.end)[0]) + 1
-    from_start = np.hypot(*np.diff(moved[:stop_of_first], axis=0, prepend=moved[:1]).T).cumsum()
-    right[:stop_of_first, 1] -= 0.5 * fall * np.clip(1 - from_start / BLEND, 0, 1)
-    end = np.concatenate([end, piece.end])
-    end[len(points) - 1] = False
-    return np.concatenate([left, right]), end
-
-
-def side_by_side(
-    lines: Iterable[tuple[np.ndarray, np.ndarray]], gap: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return lines as one: points `(points, 2)` from its left edge, and where the pen is lifted.
-
-    Args:
-        lines: points and lifts of each.
-        gap: between them.
-    """
-    parts, ends, right = [], [], 0.0
-    for points, end in lines:
-        parts.append(points + np.array([right - points[:, 0].min(), 0.0]))
-        ends.append(end)
-        right = parts[-1][:, 0].max() + gap
-    return np.concatenate(parts), np.concatenate(ends)
-
-
-def to_ink(points: np.ndarray, end: np.ndarray, grid: float | None = None) -> np.ndarray:
-    """Return ink `(points, 3)` float32 of positions, rounded to a grid if there is one.
-
-    Args:
-        points: `(points, 2)`.
-        end: whether the pen is lifted after each, `(points,)`.
-        grid: its spacing.
-    """
-    if grid is not None:
-        points = np.rint(points / grid) * grid
-    ink = np.zeros((len(points), 3), dtype=np.float32)
-    ink[1:, :2] = np.diff(points, axis=0)
-    ink[:, 2] = end
-    return ink
+    lifts = np.flatnonzero(left[:-1, 2])
+    stroke = slice(lifts[-1] + 1 if len(lifts) else 0, None)
+    steps = np.hypot(*np.diff(left[stroke, :2], axis=0).T)
+    step = float(steps.mean()) if len(steps) else 0.1
+    fall = right[0, 1] - left[-1, 1]
+    left, right = left.copy(), moved(right, left[-1, 0] + step - right[0, 0])
+    left[-1, 2] = 0
+    to_end = np.append(steps, 0.0)[::-1].cumsum()[::-1]
+    left[stroke, 1] += 0.5 * fall * np.clip(1 - to_end / BLEND, 0, 1)
+    stroke = slice(int(np.flatnonzero(right[:, 2])[0]) + 1)
+    steps = np.hypot(*np.diff(right[stroke, :2], axis=0, prepend=right[:1, :2]).T)
+    right[stroke, 1] -= 0.5 * fall * np.clip(1 - steps.cumsum() / BLEND, 0, 1)
+    return np.concatenate([left, right])

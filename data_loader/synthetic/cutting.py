@@ -5,14 +5,15 @@ Lengths are in x-heights of the line, x from its left edge, y from its baseline,
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 
 from base.base_dataset import BaseDataset
 from data_loader.synthetic.alignment import AlignedLine, Alignment
+from data_loader.synthetic.paths import from_left, to_path
 from utils.alphabet import nfc
-from utils.ink import at_equal_steps, to_points
 
 SMALL = frozenset("acemnorsuvwxz")
 """Letters from the baseline to the x-height."""
@@ -53,8 +54,6 @@ BEYOND = 0.3
 before (measured on 150 lines of stroke fonts with marks set behind their words: without this bound
 and `REACH` 126 of 6,665 other strokes, and 64 of 587 marks, went to a wrong letter; with them 6 and
 8)."""
-BAND = 0.25
-"""Height of the bands in which the distance of two pieces is measured, in x-heights."""
 NONE, CUT, LIFT = 0, 1, 2
 """What is between two characters: nothing clear, a place in a stroke, or a lift of the pen."""
 
@@ -64,15 +63,13 @@ class Piece(NamedTuple):
 
     Attributes:
         text: the characters.
-        points: `(points, 2)` float64, x-heights; x from its left edge.
-        end: whether the pen is lifted after a point, `(points,)` bool, always after the last.
+        path: see `paths`, in x-heights; x from its left edge.
         opens, closes: whether its first stroke was cut off from the character before, and its last
             from the one after.
     """
 
     text: str
-    points: np.ndarray
-    end: np.ndarray
+    path: np.ndarray
     opens: bool = False
     closes: bool = False
 
@@ -83,8 +80,7 @@ class CutLine:
 
     Attributes:
         text: of the line.
-        points: `(points, 2)`, x-heights.
-        end: whether the pen is lifted after a point, `(points,)` bool.
+        path: in x-heights.
         owner: the character that a point belongs to, `(points,)`; -1 where that is unclear.
         between: what is after each character, `(characters,)`: `NONE`, `CUT` or `LIFT`.
         read: whether each character, and both beside it, were read, `(characters,)`.
@@ -94,13 +90,16 @@ class CutLine:
     """
 
     text: str
-    points: np.ndarray
-    end: np.ndarray
+    path: np.ndarray
     owner: np.ndarray
     between: np.ndarray
     read: np.ndarray
     fits: np.ndarray
     height: float
+
+    def own(self, character: int) -> np.ndarray:
+        """Return the points of a character, `(points, 3)`."""
+        return self.path[self.owner == character]
 
     def edges(self, first: int, last: int) -> tuple[bool, bool] | None:
         """Return whether the characters from `first` to `last` are cut off before and after.
@@ -110,17 +109,15 @@ class CutLine:
         around = f" {self.text} "
         before = LIFT if around[first] == " " else self.between[first - 1]
         after = LIFT if around[last + 2] == " " else self.between[last]
-        return None if NONE in (before, after) else (before == CUT, after == CUT)
+        return None if NONE in (before, after) else (bool(before == CUT), bool(after == CUT))
 
     def piece(self, first: int, last: int) -> Piece:
         """Return the characters from `first` to `last`, which can be cut out there."""
-        opens, closes = self.edges(first, last)
         rows = np.flatnonzero((self.owner >= first) & (self.owner <= last))
-        points = self.points[rows]
+        path = from_left(self.path[rows])
         # A stroke also ends where its next point belongs to another piece.
-        end = self.end[rows] | (np.diff(rows, append=rows[-1] + 2) > 1)
-        points = points - np.array([points[:, 0].min(), 0.0])
-        return Piece(self.text[first : last + 1], points, end, opens, closes)
+        path[np.diff(rows, append=rows[-1] + 2) > 1, 2] = 1
+        return Piece(self.text[first : last + 1], path, *self.edges(first, last))
 
 
 def measured(ink: np.ndarray, text: str, aligned: AlignedLine) -> CutLine | None:
@@ -131,11 +128,10 @@ def measured(ink: np.ndarray, text: str, aligned: AlignedLine) -> CutLine | None
         text: of the line.
         aligned: of the line.
     """
-    points, end = to_points(ink), ink[:, 2] > 0.5
-    end[-1] = True
+    path = to_path(ink)
     owner = np.repeat(np.arange(len(text)), aligned.counts)
     small = [k for k, one in enumerate(text) if one in SMALL and aligned.read[k]]
-    letters = [own for own in (points[owner == k] for k in small) if len(own) >= 4]
+    letters = [own for own in (path[owner == k, :2] for k in small) if len(own) >= 4]
     if len(letters) < LEAST_SMALL:
         return None
     low, high = (np.array([edge(own, axis=0) for own in letters]) for edge in (np.min, np.max))
@@ -144,17 +140,18 @@ def measured(ink: np.ndarray, text: str, aligned: AlignedLine) -> CutLine | None
     height = float(np.median(heights))
     if height <= 0:
         return None
-    points = np.stack([points[:, 0], points[:, 1] - base - rise * points[:, 0]], axis=1)
-    points = normalise_height(points, middles, heights, height)
-    owner, between = _owners(points, end, owner, text)
+    path[:, 1] = path[:, 1] - base - rise * path[:, 0]
+    path[:, :2] = normalise_height(path[:, :2], middles, heights, height)
     blank = np.array([one == " " for one in text])
+    owner = _owners(path, owner, text, ~blank)
     near = np.pad(aligned.read | blank, 1, constant_values=True)
     read = near[:-2] & near[1:-1] & near[2:] & ~blank
+    line = CutLine(text, path, owner, _between(path, owner, text), read, aligned.fits, height)
     for k in np.flatnonzero(read).tolist():
-        own = points[owner == k]
-        wide, high = np.ptp(own, axis=0) if len(own) else (np.inf, np.inf)
+        own = line.own(k)
+        wide, high, _ = np.ptp(own, axis=0) if len(own) else (np.inf, np.inf, 1)
         read[k] = wide <= WIDEST and max(wide, high) <= LARGEST.get(text[k], np.inf)
-    return CutLine(text, points, end, owner, between, read, aligned.fits, height)
+    return line
 
 
 def theil_sen(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
@@ -195,140 +192,95 @@ def normalise_height(
     return np.stack([along, y / local(x)], axis=1)
 
 
-def _owners(
-    points: np.ndarray, end: np.ndarray, owner: np.ndarray, text: str
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the character of each point, stroke by stroke, and what is after each character."""
-    owner = owner.copy()
-    last = np.flatnonzero(end)
-    strokes = list(zip([0, *(last[:-1] + 1).tolist()], (last + 1).tolist(), strict=True))
-    letters = np.array([one != " " for one in text])
+def _owners(path: np.ndarray, owner: np.ndarray, text: str, letters: np.ndarray) -> np.ndarray:
+    """Return the character of each point, stroke by stroke.
+
+    Args:
+        path: in x-heights.
+        owner: the character in the window at each point, `(points,)`.
+        text: of the line.
+        letters: which of its characters are no blanks, `(characters,)`.
+    """
+    owner, last = owner.copy(), np.flatnonzero(path[:, 2]) + 1
+    strokes = [slice(*ends) for ends in pairwise([0, *last.tolist()])]
     typical = float(np.median(np.bincount(owner, minlength=len(text))[letters]))
-    least = max(2.0, PART * typical)
-    for start, stop in strokes:
-        counts = np.bincount(owner[start:stop], minlength=len(text)) * letters
-        keep = np.flatnonzero(counts >= least)
+    for stroke in strokes:
+        own = owner[stroke]
+        counts = np.bincount(own, minlength=len(text)) * letters
+        keep = np.flatnonzero(counts >= max(2.0, PART * typical))
         if not len(keep):
-            found = (
-                counts.argmax() if counts.any() else _beside(points, owner, letters, start, stop)
-            )
-            keep = np.array([found])
+            one = counts.argmax() if counts.any() else _beside(path, owner, letters, stroke)
+            keep = np.array([one])
         # What is left of the others goes to the next: the window moves on before the pen does.
-        place = np.searchsorted(keep, owner[start:stop], side="left")
-        owner[start:stop] = keep[np.clip(place, 0, len(keep) - 1)]
-        for cut in (start + 1 + np.flatnonzero(np.diff(owner[start:stop]))).tolist()[::-1]:
-            owner[cut : min(cut + round(LEAD * typical), stop - 1)] = owner[cut - 1]
-    middles = [(points[a:b, 0].min() + points[a:b, 0].max()) / 2 for a, b in strokes]
-    reached = np.maximum.accumulate(points[:, 0])
-    for (start, stop), middle in zip(strokes, middles, strict=True):
-        k = int(owner[start])
-        if not start or owner[stop - 1] != k:
-            continue
-        before = owner[:start]
-        distance = {
-            n: abs(float(points[:start][before == n, 0].mean()) - middle)
-            for n in range(max(0, k - 15), k)
-            if text[n] in DELAYED_STROKES and (before == n).any()
-        }
-        nearest = min(distance, key=distance.get, default=None)
-        near = np.inf if nearest is None else distance[nearest]
-        rest = np.flatnonzero(owner == k)
-        rest = rest[(rest < start) | (rest >= stop)]
-        if middle < reached[start - 1] - BACK and not (len(rest) and rest[0] < start):
-            owner[start:stop] = nearest if near < REACH else -1
-        elif (middle > reached[start - 1] + BEYOND or near >= REACH) and not (
-            np.ptp(points[start:stop, 1]) < FLAT and points[start:stop, 1].mean() < -FLAT
-        ):
-            continue  # a letter; dots and bars may lie further to the right
-        elif len(rest) and near + NEARER < abs(float(points[rest, 0].mean()) - middle):
-            owner[start:stop] = nearest
+        own[:] = keep[np.minimum(np.searchsorted(keep, own), len(keep) - 1)]
+        for cut in np.flatnonzero(np.diff(own))[::-1].tolist():
+            own[cut + 1 : min(cut + 1 + round(LEAD * typical), len(own) - 1)] = own[cut]
+    for stroke in strokes[1:]:
+        if owner[stroke.start] == owner[stroke.stop - 1]:
+            owner[stroke] = _completed(path, owner, text, stroke)
+    return owner
+
+
+def _completed(path: np.ndarray, owner: np.ndarray, text: str, stroke: slice) -> int:
+    """Return the character that a stroke of one belongs to: an earlier one that it completes, or
+    the same; -1 if that is unclear."""
+    own, before, x = int(owner[stroke.start]), owner[: stroke.start], path[:, 0]
+    middle = (x[stroke].min() + x[stroke].max()) / 2
+    nearest, near = -1, np.inf
+    for one in range(max(0, own - 15), own):
+        if text[one] in DELAYED_STROKES and (before == one).any():
+            distance = abs(float(x[: stroke.start][before == one].mean()) - middle)
+            if distance < near:
+                nearest, near = one, distance
+    others = owner == own
+    others[stroke] = False
+    reached = x[: stroke.start].max()
+    if middle < reached - BACK and not others[: stroke.start].any():
+        return nearest if near < REACH else -1
+    y = path[stroke, 1]
+    flat = np.ptp(y) < FLAT and y.mean() < -FLAT
+    if not flat and (middle > reached + BEYOND or near >= REACH):
+        return own  # a letter; dots and bars may lie further to the right
+    if others.any() and near + NEARER < abs(float(x[others].mean()) - middle):
+        return nearest
+    return own
+
+
+def _between(path: np.ndarray, owner: np.ndarray, text: str) -> np.ndarray:
+    """Return what is after each character, `(characters,)`."""
     between = np.full(len(text), NONE)
-    spans = {k: np.flatnonzero(owner == k)[[0, -1]] for k in set(owner.tolist()) - {-1}}
-    unclear = np.flatnonzero(owner == -1)
-    for k in range(len(text) - 1):
-        if k not in spans or k + 1 not in spans:
+    rows = [np.flatnonzero(owner == k) for k in range(len(text))]
+    unclear = path[owner == -1, 0]
+    for k, (own, following) in enumerate(pairwise(rows)):
+        if not len(own) or not len(following):
             continue
-        # Strokes that were completed later are within the span of neither.
-        own, following = np.flatnonzero(owner == k), np.flatnonzero(owner == k + 1)
-        start = following[0]
-        if len(unclear) and (np.abs(points[unclear, 0] - points[start, 0]) < 3).any():
+        start = following[0]  # Strokes that were completed later are within the span of neither.
+        if (np.abs(unclear - path[start, 0]) < 3).any():
             continue
-        if start == 0:
-            continue
-        if owner[start - 1] == k and not end[start - 1]:
+        if path[start - 1, 2]:
+            between[k] = LIFT if own[0] < start else NONE
+        elif owner[start - 1] == k:
             # Within a stroke: in one place only.
-            crossings = np.count_nonzero((owner[1:] == k + 1) & (owner[:-1] == k) & ~end[:-1])
-            between[k] = CUT if crossings == 1 else NONE
-        elif end[start - 1] and own[0] < start:
-            between[k] = LIFT
-    return owner, between
+            crossings = (owner[1:] == k + 1) & (owner[:-1] == k) & (path[:-1, 2] == 0)
+            between[k] = CUT if np.count_nonzero(crossings) == 1 else NONE
+    return between
 
 
-def _beside(
-    points: np.ndarray, owner: np.ndarray, letters: np.ndarray, start: int, stop: int
-) -> int:
+def _beside(path: np.ndarray, owner: np.ndarray, letters: np.ndarray, stroke: slice) -> int:
     """Return the character before or after a blank, the one nearer to a stroke of the blank's.
 
     The window often has left a word when its last `t` is crossed: 2.8 % of the strokes of IAM-OnDB
     (measured) have points of blanks only.
     """
-    rows = np.flatnonzero(letters[owner])
-    before, after = rows[rows < start], rows[rows >= stop]
+    rows, x = np.flatnonzero(letters[owner]), path[:, 0]
+    before, after = rows[rows < stroke.start], rows[rows >= stroke.stop]
     if not len(before) or not len(after):
         return int(owner[before[-1] if len(before) else after[0]])
     left, right = int(owner[before].max()), int(owner[after[0]])
-    middle = (points[start:stop, 0].min() + points[start:stop, 0].max()) / 2
-    from_left = middle - points[before[owner[before] == left], 0].max()
-    to_right = points[after[owner[after] == right], 0].min() - middle
+    middle = (x[stroke].min() + x[stroke].max()) / 2
+    from_left = middle - x[before[owner[before] == left]].max()
+    to_right = x[after[owner[after] == right]].min() - middle
     return left if from_left < to_right else right
-
-
-def mean_step(points: np.ndarray, end: np.ndarray) -> float:
-    """Return the mean length of a step within strokes; 1 if there is none."""
-    steps = np.diff(points, axis=0)[~end[:-1]]
-    return max(float(np.hypot(*steps.T).mean()), 1e-6) if len(steps) else 1.0
-
-
-def at_speed(points: np.ndarray, end: np.ndarray, factor: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return strokes with `factor` times fewer points, at equal times, or as they are if that is
-    near 1."""
-    if 0.87 < factor < 1.15:
-        return points, end
-    found, ends = [], []
-    for stroke in np.split(points, np.flatnonzero(end)[:-1] + 1):
-        count = max(1, round((len(stroke) - 1) / factor))
-        if len(stroke) > 1:
-            stroke = at_equal_steps(stroke, np.arange(len(stroke), dtype=float), count)
-        found.append(stroke)
-        ends.append(np.arange(len(stroke)) == len(stroke) - 1)
-    return np.concatenate(found), np.concatenate(ends)
-
-
-def overlap(left: np.ndarray, right: np.ndarray) -> float:
-    """Return how far to the right `right` has to be moved for the two just to touch.
-
-    It is measured in horizontal bands, each widened by half of one; infinitely negative if they
-    have none in common.
-
-    Args:
-        left, right: points `(points, 2)` in x-heights.
-    """
-    edges, starts = _profile(left, np.fmax), _profile(right, np.fmin)
-    common = np.isfinite(edges) & np.isfinite(starts)
-    return float((edges - starts)[common].max()) if common.any() else -np.inf
-
-
-def _profile(points: np.ndarray, further: np.ufunc) -> np.ndarray:
-    """Return the furthest x of points in each band from -4 to 4 x-heights; nan in empty ones.
-
-    Args:
-        further: `np.fmax` or `np.fmin`.
-    """
-    profile = np.full(int(8 / BAND), np.nan)
-    for shift in (-0.5, 0.5):
-        bands = np.clip((points[:, 1] + 4) / BAND + shift, 0, len(profile) - 1).astype(int)
-        further.at(profile, bands, points[:, 0])
-    return profile
 
 
 def measured_lines(

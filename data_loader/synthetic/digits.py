@@ -43,6 +43,6 @@ def embedded_digits(size: int, seed: int) -> Iterator[tuple[str, int, int, np.nd
         what = f"writing digits for {part}"
         for n in distributed.bar(range(count), what, unit=" digits", delay=1):
             generator = np.random.default_rng([seed, group, n])
-            writer = FontWriter.invent(generator, list(FONTS), 1.0)
+            writer = FontWriter.invent(generator, list(FONTS))
             digit = int(generator.integers(10))
             yield part, n, digit, embedded_digit(digit, generator, writer)

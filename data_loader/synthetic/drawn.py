@@ -11,10 +11,10 @@ import numpy as np
 
 from base.base_dataset import BaseDataset
 from data_loader.synthetic.bank import BankHand
-from data_loader.synthetic.cutting import Piece, at_speed, mean_step
+from data_loader.synthetic.cutting import Piece
 from data_loader.synthetic.embedded import FontWriter, deform, digitise, letters
+from data_loader.synthetic.paths import at_speed, from_left, mean_step, to_path
 from data_loader.synthetic.stroke_fonts import CHARACTERS, X_HEIGHT
-from utils.ink import to_points
 
 FONTS = ["print", "joined"]
 """In which capitals and signs stand by themselves."""
@@ -70,31 +70,28 @@ class Drawer:
         writers = self._of[one]
         samples = writers[sorted(writers)[int(choice.integers(len(writers)))]]
         ink = self._digits.ink(samples[int(generator.integers(len(samples)))])
-        points, end = to_points(ink), ink[:, 2] > 0.5
-        end[-1] = True
+        path = to_path(ink)
+        points = path[:, :2]
         points -= points.min(0)
         high = hand.tall * choice.uniform(*DIGIT_HEIGHT)
         points *= high / max(points[:, 1].max(), 0.3 * points[:, 0].max(), 1e-9)
         points[:, 1] -= points[:, 1].max()
         points[:, 0] -= 0.7 * hand.slant * points[:, 1]
-        points[:, 0] -= points[:, 0].min()
-        return Piece(one, *at_speed(points, end, hand.speed / mean_step(points, end)))
+        return Piece(one, at_speed(from_left(path), hand.speed / mean_step(path)))
 
 
 def _of_font(
     one: str, hand: BankHand, choice: np.random.Generator, generator: np.random.Generator
 ) -> Piece:
     writer = replace(
-        FontWriter.invent(choice, FONTS, 1.0, SHAPES),
+        FontWriter.invent(choice, FONTS, SHAPES),
         slant=float(np.clip(hand.slant, -0.6, 0.9)),
         aspect=float(np.clip(hand.width / FONT_WIDTH, 0.8, 1.5)),
         ascender=float(np.clip((hand.tall - 1) / (FONT_TALL - 1), 0.7, 2.2)),
         drift=0.0,
         wave=0.0,
     )
-    x, y, end = letters(one, writer, generator)
-    x, y = deform(x, y, writer, generator)
+    path = deform(letters(one, writer, generator), writer, generator)
     # The speed law gives the mean step only about: drawn densely, then brought to the hand's.
-    x, y, end = digitise(x, y, end, writer.speed, 4 * RATE)
-    points = np.stack([x - x.min(), y], axis=1) / X_HEIGHT
-    return Piece(one, *at_speed(points, end, hand.speed / mean_step(points, end)))
+    path = from_left(digitise(path, writer.speed, 4 * RATE)) / (X_HEIGHT, X_HEIGHT, 1)
+    return Piece(one, at_speed(path, hand.speed / mean_step(path)))

@@ -1,7 +1,7 @@
 """Lines written by invented people with stroke fonts: data that any machine can generate."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
 import numpy as np
@@ -10,15 +10,8 @@ from base import distributed
 from base.base_dataset import SPLITS
 from data_loader.lines import LinesDataset, Sample
 from data_loader.synthetic import corpus
-from data_loader.synthetic.stroke_fonts import (
-    CHARACTERS,
-    FONTS,
-    GROUPS,
-    SHAPES,
-    X_HEIGHT,
-    Font,
-    font,
-)
+from data_loader.synthetic.paths import to_ink
+from data_loader.synthetic.stroke_fonts import CHARACTERS, FONTS, OTHERS, X_HEIGHT, Glyph, glyph
 from utils.checks import ConfigFault, Range
 
 GRID = 1 / 64
@@ -55,7 +48,7 @@ class FontWriter:
         wobble: amplitude of the smooth deformation along the pen's path.
         variation: how much letters differ in size, place, slant and bend, 1 on average.
         speed: font units a second at a curvature of one per x-height.
-        shapes: indices in `SHAPES` of what it draws instead of a font's shapes.
+        shapes: the characters that it draws in a shape of `OTHERS`: its group, and number in that.
     """
 
     font: str
@@ -73,17 +66,19 @@ class FontWriter:
     wobble: float
     variation: float
     speed: float
-    shapes: tuple[int, ...] = ()
+    shapes: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
     @classmethod
     def invent(
-        cls,
-        generator: np.random.Generator,
-        fonts: list[str],
-        variation: float,
-        shapes: float = 0.0,
+        cls, generator: np.random.Generator, fonts: Sequence[str], shapes: float = 0.0
     ) -> "FontWriter":
-        """Draw a writer; each number is assumed, and checked by eye."""
+        """Draw a writer; each number is assumed, and checked by eye.
+
+        Args:
+            generator: of all choices.
+            fonts: of `FONTS`, one of which it has.
+            shapes: share of the groups of `OTHERS` that it draws otherwise than its font.
+        """
         pick = corpus.Draws(generator)
         name = pick.pick(fonts)
         normal = generator.standard_normal(16).clip(-2.2, 2.2).tolist()
@@ -100,90 +95,83 @@ class FontWriter:
             letter_space=0.8 * normal[5] - (1.8 if upright else 0.8 if name == "italic" else 0),
             word_space=float(13 * np.exp(0.18 * normal[6])),
             drift=0.012 * normal[7],
-            wave=variation * 0.6 * float(np.exp(0.4 * normal[8])),
-            wobble=variation * 0.42 * float(np.exp(0.4 * normal[9])),
-            variation=variation * float(np.exp(0.3 * normal[10])),
+            wave=0.6 * float(np.exp(0.4 * normal[8])),
+            wobble=0.42 * float(np.exp(0.4 * normal[9])),
+            variation=float(np.exp(0.3 * normal[10])),
             speed=226 * float(np.exp(0.13 * normal[11])),
-            shapes=other_shapes(pick, shapes) if shapes else (),
+            shapes=_other_shapes(pick, shapes) if shapes else {},
         )
 
+    def glyphs(self, text: str) -> list[Glyph]:
+        """Return the glyphs of a text of printable ASCII."""
+        return [glyph(self.font, self.rounding, one, self.shapes.get(one)) for one in text]
 
-def other_shapes(pick: corpus.Draws, share: float) -> tuple[int, ...]:
-    """Draw for a share of the `GROUPS` of shapes one of each, as indices in `SHAPES`."""
-    return tuple(shape for group in GROUPS if pick.chance(share) for shape in pick.pick(group))
+
+def _other_shapes(pick: corpus.Draws, share: float) -> dict[str, tuple[int, int]]:
+    """Draw for a share of the groups of `OTHERS` one of each, see `FontWriter.shapes`."""
+    found = {}
+    for number, group in enumerate(OTHERS):
+        if pick.chance(share):
+            chosen = pick.pick(range(len(group)))
+            found |= dict.fromkeys(group[chosen], (number, chosen))
+    return found
 
 
-def letters(
-    text: str, writer: FontWriter, generator: np.random.Generator
-) -> tuple[np.ndarray, ...]:
-    """Return the path of the pen over a line of text, before any deformation along it.
-
-    Returns:
-        x and y, `(points,)` float64, font units, and whether the pen is lifted after each point.
-    """
-    glyphs: Font = font(writer.font, writer.rounding)
-    codes = np.frombuffer(text.encode("ascii"), dtype=np.uint8).astype(np.int64) - ord(" ")
-    if writer.shapes:
-        letter_of = np.arange(len(CHARACTERS))
-        for shape in writer.shapes:
-            letter_of[ord(SHAPES[shape][0]) - ord(" ")] = len(CHARACTERS) + shape
-        codes = letter_of[codes]
-    counts, which = glyphs.count[codes], np.arange(len(codes))
+def letters(text: str, writer: FontWriter, generator: np.random.Generator) -> np.ndarray:
+    """Return the path of the pen over a line of text in font units, before any deformation along
+    it."""
+    glyphs = writer.glyphs(text)
+    widths = np.array([one.width for one in glyphs])
+    leans = np.array([one.lean for one in glyphs])
+    of = np.repeat(np.arange(len(glyphs)), [len(one.path) for one in glyphs])
     # Of each letter: width, height, shift in x and y, slant, bend of stems and of bars, advance.
-    normal = generator.standard_normal((8, len(codes))).clip(-2.5, 2.5) * writer.variation
+    normal = generator.standard_normal((8, len(glyphs))).clip(-2.5, 2.5) * writer.variation
     normal[3, 1:] = 0.6 * (normal[3, 1:] + normal[3, :-1])  # the baseline wanders
     wide, high = writer.aspect * (1 + 0.08 * normal[0]), 1 + 0.06 * normal[1]
-    advance = glyphs.width[codes] * wide + writer.letter_space + 0.5 * normal[7]
-    advance = np.where(codes == 0, writer.word_space * (1 + 0.1 * normal[7]), advance)
+    advance = widths * wide + writer.letter_space + 0.5 * normal[7]
+    blank = np.array([one == " " for one in text])
+    advance = np.where(blank, writer.word_space * (1 + 0.1 * normal[7]), advance)
     left = np.cumsum(advance) - advance + 0.3 * normal[2]
 
-    total = int(counts.sum())
-    of = np.repeat(which, counts)
-    points = np.arange(total) + (glyphs.start[codes] - (np.cumsum(counts) - counts))[of]
-    x, y, end = glyphs.x[points], glyphs.y[points], glyphs.end[points]
+    x, y, lift = np.concatenate([one.path for one in glyphs]).T
     y = y + (writer.ascender - 1) * np.minimum(y + X_HEIGHT, 0)
     y += (writer.descender - 1) * np.maximum(y, 0)
-    across = (x - 0.5 * glyphs.width[codes][of]) / X_HEIGHT
+    across = (x - 0.5 * widths[of]) / X_HEIGHT
     up = y / X_HEIGHT + 0.5
-    slant = writer.slant * glyphs.lean[codes] + 0.05 * normal[4]
+    slant = writer.slant * leans + 0.05 * normal[4]
     x = left[of] + wide[of] * x - slant[of] * y
     x += (0.6 * normal[5])[of] * (up * up)
     y = high[of] * y + (0.35 * normal[3])[of] + (0.5 * normal[6])[of] * (across * across)
 
     if writer.connected:
-        joined = glyphs.leaves[codes[:-1]] & glyphs.enters[codes[1:]]
-        last = np.cumsum(counts)[:-1] - 1
-        end[last[joined]] = False
-    return x, y, end
+        for last in np.flatnonzero(np.diff(of)).tolist():
+            if glyphs[of[last]].leaves and glyphs[of[last] + 1].enters:
+                lift[last] = 0
+    return np.column_stack([x, y, lift])
 
 
-def deform(
-    x: np.ndarray, y: np.ndarray, writer: FontWriter, generator: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray]:
+def deform(path: np.ndarray, writer: FontWriter, generator: np.random.Generator) -> np.ndarray:
     """Return a path deformed smoothly: along the path by wobble, along the line by drift and wave.
 
     The wobble is a sum of three sines in each axis with periods of 1 to 5 x-heights of the path,
     drawn for every line, so it is never the same on two letters.
     """
-    path = np.cumsum(np.abs(np.diff(x, prepend=x[0])) + np.abs(np.diff(y, prepend=y[0])))
+    along = np.cumsum(np.abs(np.diff(path[:, :2], axis=0, prepend=path[:1, :2])).sum(1))
     periods = X_HEIGHT * (1 + 4 * generator.random((2, 3)))
     phases, sizes = 2 * np.pi * generator.random((2, 3)), generator.standard_normal((2, 3))
-    moved = []
+    move = np.zeros_like(path)
     for axis in (0, 1):
-        move = np.zeros_like(path)
         for period, phase, size in zip(periods[axis], phases[axis], sizes[axis], strict=True):
-            move += writer.wobble * size * np.sin(path * (2 * np.pi / period) + phase)
-        moved.append(move)
+            move[:, axis] += writer.wobble * size * np.sin(along * (2 * np.pi / period) + phase)
     length, phase = X_HEIGHT * (10 + 15 * generator.random()), 2 * np.pi * generator.random()
     drift = writer.drift + 0.005 * generator.standard_normal()
-    moved[1] += writer.wave * np.sin(x * (2 * np.pi / length) + phase) - drift * x
-    return x + moved[0], y + moved[1]
+    x = path[:, 0]
+    move[:, 1] += writer.wave * np.sin(x * (2 * np.pi / length) + phase) - drift * x
+    return path + move
 
 
-def digitise(
-    x: np.ndarray, y: np.ndarray, end: np.ndarray, speed: float, rate: float
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return points of a pen on its path at equal times.
+def digitise(path: np.ndarray, speed: float, rate: float) -> np.ndarray:
+    """Return the path that a pen's points at equal times have, from one in all detail.
 
     The speed follows the two-thirds power law (Lacquaniti, Terzuolo and Viviani 1983): it goes
     with curvature to the power -1/3, here bounded on straight lines, and is less where the pen
@@ -191,13 +179,11 @@ def digitise(
     tick before the lift.
 
     Args:
-        x, y, end: the path, `(points,)`, font units, and whether the pen lifts after a point.
+        path: in font units.
         speed: font units per second at a curvature of one per x-height.
         rate: points per second.
-
-    Returns:
-        x, y and the end of stroke of each point, `(points,)`.
     """
+    x, y, lift = path.T
     step_x, step_y = np.diff(x), np.diff(y)
     step = np.sqrt(step_x * step_x + step_y * step_y) + 1e-9
     step_x /= step
@@ -209,7 +195,7 @@ def digitise(
     curvature = np.zeros_like(x)  # per x-height
     curvature[1:-1] = turn * (2 * X_HEIGHT) / (step[:-1] + step[1:])
 
-    last = np.flatnonzero(end)
+    last = np.flatnonzero(lift)
     first = np.concatenate([[0], last[:-1] + 1])
     count = last - first + 1
     curvature[first] = curvature[last] = 0
@@ -217,10 +203,10 @@ def digitise(
     for _ in range(2):  # a hand does not change its speed from one hundredth to the next
         slowness[1:-1] = (slowness[:-2] + 2 * slowness[1:-1] + slowness[2:]) / 4
 
-    path = np.concatenate([[0.0], np.cumsum(step)])
-    rest = np.minimum(path - np.repeat(path[first], count), np.repeat(path[last], count) - path) / (
-        REST_LENGTH * X_HEIGHT
-    )
+    along = np.concatenate([[0.0], np.cumsum(step)])
+    from_ends = np.minimum(along - np.repeat(along[first], count),
+                           np.repeat(along[last], count) - along)  # fmt: skip
+    rest = from_ends / (REST_LENGTH * X_HEIGHT)
     slowness *= 1 + REST / (1 + rest * rest)
 
     duration = step * (slowness[:-1] + slowness[1:]) * (0.5 / speed)
@@ -229,29 +215,20 @@ def digitise(
     after = np.cumsum(ticks)
     tick = np.arange(after[-1]) - np.repeat(after - ticks, ticks)
     at = np.repeat(time[first], ticks) + tick / rate
-    ends = np.zeros(len(at), dtype=bool)
-    ends[after - 1] = True
-    return np.interp(at, time, x), np.interp(at, time, y), ends
+    found = np.column_stack([np.interp(at, time, x), np.interp(at, time, y), np.zeros(len(at))])
+    found[after - 1, 2] = 1
+    return found
 
 
 def write(text: str, writer: FontWriter, generator: np.random.Generator, rate: float) -> np.ndarray:
     """Return the ink of a line of text in a writer's hand, `(points, 3)` float32, in units.
 
-    Raises:
-        ValueError: if a character of `text` is not printable ASCII, or all are spaces.
+    The text is of printable ASCII, and not all blanks.
     """
-    if not text.strip(" ") or any(character not in CHARACTERS for character in text):
-        raise ValueError(f"only printable ASCII can be written, and something of it: {text!r}")
-    x, y, end = letters(text, writer, generator)
-    x, y = deform(x, y, writer, generator)
+    path = deform(letters(text, writer, generator), writer, generator)
     speed = writer.speed * (1 + 0.05 * float(generator.standard_normal()))
-    x, y, end = digitise(x, y, end, speed, rate)
-    ink = np.empty((len(x), 3), dtype=np.float32)
-    for axis, values in enumerate((x, y)):
-        grid = np.rint(values * (writer.size / GRID))
-        ink[:, axis] = np.diff(grid, prepend=grid[0]) * GRID
-    ink[:, 2] = end
-    return ink
+    path = digitise(path, speed, rate)
+    return to_ink(path * (writer.size, writer.size, 1), GRID)
 
 
 @dataclass(kw_only=True, eq=False)
@@ -275,7 +252,6 @@ class EmbeddedDataset(LinesDataset):
         shapes: probability that a writer draws a sign that has several common shapes in another
             than the plain one: a brace with a small tip, a `7` with a bar.
         fonts: the fonts in use, all if None.
-        variation: factor on all irregularity, 0 for letters that are always the same.
         rate: points per second; the default gives about 20 per character.
 
     Raises:
@@ -297,7 +273,6 @@ class EmbeddedDataset(LinesDataset):
     signs: Annotated[float, Range(0, 1)] = 0.0
     shapes: Annotated[float, Range(0, 1)] = 0.0
     fonts: list[Literal["print", "joined", "italic", "cursive", "mixed"]] | None = None
-    variation: Annotated[float, Range(0, 2)] = 1.0
     rate: Annotated[float, Range(10, 500)] = 75.0
 
     def __post_init__(self) -> None:
@@ -335,7 +310,7 @@ class EmbeddedDataset(LinesDataset):
         """Return a writer of a split (its index in `SPLITS`)."""
         generator = np.random.default_rng([self.seed, split, WRITER_STREAM, number])
         fonts = [font for font in FONTS if self.fonts is None or font in self.fonts]
-        return FontWriter.invent(generator, fonts, self.variation, self.shapes)
+        return FontWriter.invent(generator, fonts, self.shapes)
 
     def split_indices(self) -> dict[str, np.ndarray]:
         """Return the samples of each split as arrays of indices, int64."""
@@ -349,11 +324,3 @@ class EmbeddedDataset(LinesDataset):
     def characters(self) -> str:
         """All printable ASCII; without symbols and signs the characters of plain sentences."""
         return "".join(CHARACTERS) if self.symbols or self.signs else corpus.PLAIN
-
-    def report(self) -> str:
-        """Return the counts of each split as lines of text."""
-        lines = [f"Embedded data, seed {self.seed}, written in memory"]
-        for split, indices in self.split_indices().items():
-            people = len({self.writer(index) for index in indices.tolist()})
-            lines.append(f"{self.split_report(split)} by {people:,} writers")
-        return "\n  ".join(lines)

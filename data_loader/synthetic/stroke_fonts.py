@@ -8,14 +8,15 @@ letters y = -5, that of capitals y = -12, y grows downwards; a unit is 1/14 of t
 small letter.
 """
 
-import itertools
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
+from data_loader.synthetic.paths import from_strokes, moved
 from utils.ink import at_equal_steps, path_along
 
 CHARACTERS = [chr(code) for code in range(32, 127)]
@@ -30,8 +31,7 @@ units; assumed. With all of it a backslash stands upright, and a bracket becomes
 Shape = tuple[float, float, list[list[tuple[float, float]]]]
 """Left edge, right edge and strokes, as in the file."""
 
-GLYPHS = Path(__file__).with_suffix(".json")
-TABLES = json.loads(GLYPHS.read_text(encoding="utf-8"))
+TABLES = json.loads(Path(__file__).with_suffix(".json").read_text(encoding="utf-8"))
 PLAIN: dict[str, Shape] = TABLES["plain"]
 """All characters, their strokes in the order in which people write them."""
 QUICK: dict[str, Shape] = PLAIN | TABLES["quick"]
@@ -39,15 +39,10 @@ QUICK: dict[str, Shape] = PLAIN | TABLES["quick"]
 OTHERS: list[list[dict[str, Shape]]] = TABLES["others"]
 """Other shapes that people give to characters: for each group of them, which a hand draws alike,
 those that it may have instead of the shapes above. Assumed, and checked by eye."""
-SHAPES = [(one, shape) for group in OTHERS for shapes in group for one, shape in shapes.items()]
-"""Character and shape of each of these, in the order in which `font` has them."""
-_numbers = itertools.count()
-GROUPS = [[[next(_numbers) for _ in shapes] for shapes in group] for group in OTHERS]
-"""`OTHERS` by indices in `SHAPES`."""
 
 
 def upright(
-    letters: dict[str, Shape],
+    letters: Mapping[str, Shape],
     slant: float,
     scale: float = 1.0,
     above: float = 1.0,
@@ -64,17 +59,17 @@ def upright(
             baseline.
         x_line: the top of their small letters.
     """
-    found = {}
-    for character, (left, right, lines) in letters.items():
-        strokes = [np.array(line, dtype=np.float64) for line in lines]
-        for stroke in strokes:
-            stroke[:, 0] += slant * (stroke[:, 1] - (BASE_LINE + x_line) / 2)
-            stroke[:, 0] *= scale
-            y, top = stroke[:, 1] - BASE_LINE, x_line - BASE_LINE
-            y += (above - 1) * np.minimum(y - top, 0) + (below - 1) * np.maximum(y, 0)
-            stroke[:, 1] = y * scale + BASE_LINE
-        found[character] = left * scale, right * scale, strokes
-    return found
+
+    def moved(x: float, y: float) -> tuple[float, float]:
+        x += slant * (y - (BASE_LINE + x_line) / 2)
+        y, top = y - BASE_LINE, x_line - BASE_LINE
+        y += (above - 1) * min(y - top, 0) + (below - 1) * max(y, 0)
+        return x * scale, y * scale + BASE_LINE
+
+    return {
+        one: (left * scale, right * scale, [[moved(*point) for point in line] for line in lines])
+        for one, (left, right, lines) in letters.items()
+    }
 
 
 # Slants and heights measured on the stems of the glyphs.
@@ -92,29 +87,22 @@ FONTS: dict[str, tuple[dict[str, Shape], bool]] = {
 """Glyphs of each font, and whether its small letters can run into each other."""
 
 
-@dataclass(frozen=True, eq=False)
-class Font:
-    """Upright letters as points of a pen, for `CHARACTERS` and, after them, for `SHAPES`.
+class Glyph(NamedTuple):
+    """An upright character as points of a pen.
 
     Attributes:
-        x, y: `(points,)` float64, font units; the baseline is y = 0 and x = 0 the letter's left.
-        end: `(points,)` bool, whether the pen is lifted after the point.
-        start, count: `(letters,)` int64, where the points of each lie.
-        width: `(letters,)` float64, from a letter's left edge to its right edge.
-        lean: `(letters,)` float64, the share of a hand's slant that a letter takes.
-        enters, leaves: `(letters,)` bool, whether its line starts at the left edge, or ends at the
-            right edge, so that a line of a neighbour can run into it.
+        path: see `paths`, in font units; the baseline is y = 0 and x = 0 its left edge.
+        width: from its left edge to its right edge.
+        lean: the share of a hand's slant that it takes.
+        enters, leaves: whether its line starts at the left edge, or ends at the right edge, so that
+            a line of a neighbour can run into it.
     """
 
-    x: np.ndarray
-    y: np.ndarray
-    end: np.ndarray
-    start: np.ndarray
-    count: np.ndarray
-    width: np.ndarray
-    lean: np.ndarray
-    enters: np.ndarray
-    leaves: np.ndarray
+    path: np.ndarray
+    width: float
+    lean: float
+    enters: bool
+    leaves: bool
 
 
 def resample(points: np.ndarray, spacing: float) -> np.ndarray:
@@ -136,36 +124,36 @@ def rounded(points: np.ndarray, radius: float) -> np.ndarray:
 
 
 @cache
-def font(name: str, rounding: float) -> Font:
-    """Return a font of `FONTS` with its corners rounded by `rounding` font units."""
-    glyphs, connects = FONTS[name]
-    points, ends, starts, counts, widths, leans, enters, leaves = ([] for _ in range(8))
-    plain_shapes = [(character, glyphs[character]) for character in CHARACTERS]
-    for number, (character, (left, right, strokes)) in enumerate(plain_shapes + SHAPES):
-        lines: list[np.ndarray] = []
-        for stroke in strokes:  # what ends where the next begins is one stroke
-            if lines and np.array_equal(lines[-1][-1], stroke[0]):
-                lines[-1] = np.concatenate([lines[-1], stroke[1:]])
-            else:
-                lines.append(np.array(stroke, dtype=np.float64))
-        plain = character.isalnum()
-        radius = rounding if plain else min(rounding, SIGN_ROUNDING)
-        lines = [rounded(line, radius) - (left, BASE_LINE) for line in lines]
-        starts.append(sum(map(len, points)))
-        counts.append(sum(map(len, lines)))
-        widths.append(right - left)
-        leans.append(1.0 if plain else SIGN_LEAN)
-        points += lines
-        ends += [np.arange(len(line)) == len(line) - 1 for line in lines]
-        # A line that begins at the left edge, or ends at the right one, at the height of small
-        # letters (not a dot or a bar above them) can be one with its neighbour's.
-        joins = connects and character.islower() and number < len(CHARACTERS)
-        enters.append(joins and lines[0][0, 0] < 2.5 and -11 < lines[0][0, 1] < 0)
-        leaves.append(joins and lines[-1][-1, 0] > right - left - 2.5 and lines[-1][-1, 1] > -11)
-    x, y = np.ascontiguousarray(np.concatenate(points).T)
-    return Font(
-        x,
-        y,
-        np.concatenate(ends),
-        *map(np.array, (starts, counts, widths, leans, enters, leaves)),
+def glyph(font: str, rounding: float, one: str, other: tuple[int, int] | None = None) -> Glyph:
+    """Return a character of `FONTS`.
+
+    Args:
+        font: its name.
+        rounding: of the corners, in font units.
+        one: the character.
+        other: the group in `OTHERS`, and the number in it, of a shape instead of the font's.
+    """
+    shapes, connects = FONTS[font]
+    left, right, strokes = OTHERS[other[0]][other[1]][one] if other else shapes[one]
+    lines: list[np.ndarray] = []
+    for stroke in strokes:  # what ends where the next begins is one stroke
+        if lines and np.array_equal(lines[-1][-1], stroke[0]):
+            lines[-1] = np.concatenate([lines[-1], stroke[1:]])
+        else:
+            lines.append(np.array(stroke, dtype=np.float64))
+    if not lines:  # a blank
+        return Glyph(np.empty((0, 3)), right - left, SIGN_LEAN, False, False)
+    plain = one.isalnum()
+    radius = rounding if plain else min(rounding, SIGN_ROUNDING)
+    path = moved(from_strokes([rounded(line, radius) for line in lines]), -left, -BASE_LINE)
+    # A line that begins at the left edge, or ends at the right one, at the height of small
+    # letters (not a dot or a bar above them) can be one with its neighbour's.
+    joins = connects and one.islower() and other is None
+    (x, y, _), (last_x, last_y, _) = path[0], path[-1]
+    return Glyph(
+        path,
+        right - left,
+        1.0 if plain else SIGN_LEAN,
+        enters=joins and x < 2.5 and -11 < y < 0,
+        leaves=joins and last_x > right - left - 2.5 and last_y > -11,
     )

@@ -14,10 +14,11 @@ from base import distributed
 from data_loader.synthetic import corpus
 from data_loader.synthetic.alignment import AlignedLine
 from data_loader.synthetic.bank import BankHand, look_at_pieces
-from data_loader.synthetic.composing import Bank, side_by_side, to_ink
+from data_loader.synthetic.composing import Bank
 from data_loader.synthetic.cutting import CutLine, measured
 from data_loader.synthetic.drawn import Drawer
 from data_loader.synthetic.everyday import characters, everyday
+from data_loader.synthetic.paths import side_by_side, to_ink
 from model.generation.aligning import align
 from model.generation.options import Primer, Sampling
 from model.reader import Reader
@@ -160,6 +161,7 @@ def composed(
     if not own or not count:
         return []
     hand = BankHand(list(own))
+    scale = np.array([hand.height, hand.height, 1.0])
     hands = {"own": hand} | ({"lent": BankHand(list(lent))} if lent else {})
     bank, found = Bank(hands, Drawer(), scarce=1), []
     texts = sample_texts(CANDIDATES_PER_LINE * count, known, seed)
@@ -167,20 +169,19 @@ def composed(
         made = []
         part = distributed.bar(texts[first : first + count], "composing", leave=False)
         for number, text in enumerate(part, first):
-            line = bank.write(text, "own", np.random.default_rng([seed, number]))
-            if line is not None:
-                made.append((number, text, *line))
-        inks = [to_ink(points * hand.height, end) for *_, points, end in made]
+            path = bank.write(text, "own", np.random.default_rng([seed, number]))
+            if path is not None:
+                made.append((number, text, path))
+        inks = [to_ink(path * scale) for *_, path in made]
         hypotheses = reader.read_lines(inks)
-        for (number, text, points, end), hypothesis in zip(made, hypotheses, strict=True):
+        for (number, text, path), hypothesis in zip(made, hypotheses, strict=True):
             if error_counts(text, hypothesis).character_errors > MAX_COMPOSED_CER * len(text):
                 continue
             if number % CONTINUE_EVERY == 0:
                 before = own[number // CONTINUE_EVERY % len(own)]
-                parts = (before.points, before.end), (points, end)
-                points, end = side_by_side(parts, float(np.median(hand.word_gaps)))
+                path = side_by_side([before.path, path], float(np.median(hand.word_gaps)))
                 text = f"{before.text} {text}"
-            found.append((to_ink(points * hand.height, end), text))
+            found.append((to_ink(path * scale), text))
         if len(found) >= count:
             break
     return found[:count]

@@ -34,7 +34,7 @@ def drawn(parts, text, *, unit=100.0, rise=0.0, read=None, fits=None, errors=0):
 
 def owners(line):
     """The character, or the characters, of each stroke."""
-    parts = np.split(line.owner, np.flatnonzero(line.end)[:-1] + 1)
+    parts = np.split(line.owner, np.flatnonzero(line.path[:-1, 2]) + 1)
     return [sorted(set(part.tolist())) for part in parts]
 
 

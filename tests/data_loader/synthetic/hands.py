@@ -1,17 +1,8 @@
-"""Shared by the tests of synthetic lines: a hand without any irregularity, and strokes of ink."""
+"""A hand without any irregularity, shared by the tests of synthetic lines."""
 
 import numpy as np
 
 from data_loader.synthetic.embedded import FontWriter
-
-
-def points(ink):
-    return np.cumsum(ink[:, :2].astype(np.float64), axis=0)
-
-
-def strokes(ink):
-    ends = np.flatnonzero(ink[:, 2])
-    return np.split(points(ink), ends[:-1] + 1)
 
 
 def hand(**changes):

@@ -8,37 +8,34 @@ from base.base_dataset import BaseDataset
 from data_loader.synthetic import corpus
 from data_loader.synthetic.alignment import AlignedLine, Alignment
 from data_loader.synthetic.embedded import FontWriter, deform, digitise, letters
-from data_loader.synthetic.stroke_fonts import font
+from data_loader.synthetic.paths import to_ink
 from tests.data_loader.synthetic.hands import hand
-from utils.ink import from_strokes
 
 
 def line(
     text: str, writer: FontWriter, generator: np.random.Generator, rate: float = 75.0
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the ink of a text, and how many points belong to each character."""
-    x, y, end = letters(text, writer, generator)
-    counts = font(writer.font, writer.rounding).count[[ord(one) - ord(" ") for one in text]]
-    of = np.repeat(np.arange(len(text)), counts)
-    x, y = deform(x, y, writer, generator)
-    at_x, at_y, lifted = digitise(x, y, end, writer.speed, rate)
+    detailed = deform(letters(text, writer, generator), writer, generator)
+    of = np.repeat(np.arange(len(text)), [len(one.path) for one in writer.glyphs(text)])
+    path = digitise(detailed, writer.speed, rate)
     # Every point lies on a segment of the path, in order.
-    path, points, segment, owner = np.stack([x, y], 1), np.stack([at_x, at_y], 1), 0, []
-    for point, after_lift in zip(points, np.roll(lifted, 1), strict=True):
-        if after_lift and len(owner):
-            segment += 1 + int(np.flatnonzero(end[segment:])[0])
-        while not end[segment] and away(point, path[segment], path[segment + 1]) > 1e-6:
+    segment, owner = 0, []
+    for number, point in enumerate(path):
+        if number and path[number - 1, 2]:
+            segment += 1 + int(np.flatnonzero(detailed[segment:, 2])[0])
+        while not detailed[segment, 2] and away(point, *detailed[segment : segment + 2]) > 1e-6:
             segment += 1
         owner.append(of[segment])
-    parts = np.split(points * writer.size, np.flatnonzero(lifted)[:-1] + 1)
-    return from_strokes(parts), np.bincount(owner, minlength=len(text))
+    ink = to_ink(path * (writer.size, writer.size, 1))
+    return ink, np.bincount(owner, minlength=len(text))
 
 
 def away(point: np.ndarray, start: np.ndarray, stop: np.ndarray) -> float:
     """Return the distance of a point from a segment."""
-    run = stop - start
-    share = np.clip((point - start) @ run / max(run @ run, 1e-12), 0, 1)
-    return float(np.hypot(*(point - start - share * run)))
+    run, to_point = (stop - start)[:2], (point - start)[:2]
+    share = np.clip(to_point @ run / max(run @ run, 1e-12), 0, 1)
+    return float(np.hypot(*(to_point - share * run)))
 
 
 HANDS = {

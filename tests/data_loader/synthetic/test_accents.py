@@ -8,6 +8,7 @@ from data_loader.synthetic.bank import BankHand
 from data_loader.synthetic.composing import Bank
 from data_loader.synthetic.cutting import LIFT, CutLine, Piece
 from data_loader.synthetic.european import LETTERS, SIGNS
+from data_loader.synthetic.paths import from_left, from_strokes, moved, to_strokes
 from utils.ink import at_equal_steps, path_along
 
 SEEDS = range(25)
@@ -39,22 +40,17 @@ def piece(one, slant=0.0, step=0.1):
         corners = np.array(corners, dtype=float)
         path = path_along(corners)
         strokes.append(at_equal_steps(corners, path, max(1, round(path[-1] / step))))
-    points = np.concatenate(strokes)
-    points[:, 0] -= slant * points[:, 1]
-    points[:, 0] -= points[:, 0].min()
-    end = np.zeros(len(points), dtype=bool)
-    end[np.cumsum([len(stroke) for stroke in strokes]) - 1] = True
-    return Piece(one, points, end)
+    path = from_strokes(strokes)
+    path[:, 0] -= slant * path[:, 1]
+    return Piece(one, from_left(path))
 
 
 def hand(slant=0.0, step=0.1, text="llll"):
     """A hand that has written a line of these characters, all lifted and read."""
-    pieces = [piece(one, slant, step) for one in text]
-    points = np.concatenate([one.points + np.array([k, 0]) for k, one in enumerate(pieces)])
-    end = np.concatenate([one.end for one in pieces])
-    owner = np.repeat(np.arange(len(text)), [len(one.points) for one in pieces])
-    yes = np.ones(len(text), dtype=bool)
-    return BankHand([CutLine(text, points, end, owner, np.full(len(text), LIFT), yes, yes, 1.0)])
+    paths = [moved(piece(one, slant, step).path, k) for k, one in enumerate(text)]
+    owner = np.repeat(np.arange(len(text)), list(map(len, paths)))
+    yes, lifts = np.ones(len(text), dtype=bool), np.full(len(text), LIFT)
+    return BankHand([CutLine(text, np.concatenate(paths), owner, lifts, yes, yes, 1.0)])
 
 
 def make(one, seed=0, slant=0.0, step=0.1, base=None):
@@ -66,8 +62,7 @@ def make(one, seed=0, slant=0.0, step=0.1, base=None):
 
 
 def upright(one, slant):
-    points = one.points + np.outer(one.points[:, 1], (slant, 0))
-    return np.split(points, np.flatnonzero(one.end)[:-1] + 1)
+    return to_strokes(one.path + np.outer(one.path[:, 1], (slant, 0, 0)))
 
 
 def joined(strokes):
@@ -81,9 +76,8 @@ def test_all_letters_and_signs_are_made_with_plausible_sizes(slant, step):
     for seed, one in enumerate(LETTERS + SIGNS):
         made, strokes = make(one, seed, slant, step)
         assert made.text == one and not made.closes
-        assert np.isfinite(made.points).all() and made.points.shape == (len(made.end), 2)
-        assert made.points[:, 0].min() == pytest.approx(0)
-        assert made.end[-1] and made.end.dtype == bool
+        assert np.isfinite(made.path).all() and made.path[-1, 2]
+        assert made.path[:, 0].min() == pytest.approx(0)
         assert all(len(stroke) >= 2 for stroke in strokes)
         (left, top), (right, bottom) = joined(strokes).min(0), joined(strokes).max(0)
         assert -3.1 < top < bottom < 1.4 and right - left < 3
@@ -99,22 +93,18 @@ MARKS = {"á": 1, "è": 1, "ê": 1, "ñ": 1, "ö": 2, "å": 1, "č": 1, "ğ": 1,
 @pytest.mark.parametrize("one", MARKS)
 def test_marks_stand_above_the_middle_of_the_letter_along_its_slant(one, slant):
     plain = {"ģ": "g", "ğ": "g", "ĺ": "l", "Ĺ": "L", "İ": "I"}
-    letter = plain.get(one, "n" if one.islower() else "N")
-    below = joined(upright(piece(letter, slant), slant))
+    below = upright(piece(plain.get(one, "n" if one.islower() else "N"), slant), slant)[0]
     upper = below[below[:, 1] < 0.5 * below[:, 1].min(), 0]
     middle = (upper.min() + upper.max()) / 2
     for seed in SEEDS:
-        _, strokes = make(one, seed, slant)
-        marks = strokes[-MARKS[one] :]
-        assert len(strokes) == 1 + MARKS[one]
-        place = joined(marks)
-        # The ink below is where it was in its own piece.
-        shift = joined(strokes[:1])[0, 0] - below[0, 0]
-        top = below[:, 1].min()
+        _, (letter, *marks) = make(one, seed, slant)
+        assert len(marks) == MARKS[one]
+        place, top = joined(marks), below[:, 1].min()
         assert top - 1.1 < place[:, 1].min() and place[:, 1].max() < top - 0.02
         centre = (place[:, 0].min() + place[:, 0].max()) / 2
-        # Marks stray by normal deviates of 0.05 twice, and are themselves somewhat to a side.
-        assert abs(centre - middle - shift) < 0.35
+        # The ink below is where it was in its own piece. Marks stray by normal deviates of 0.05
+        # twice, and are themselves somewhat to a side.
+        assert abs(centre - middle - (letter[0, 0] - below[0, 0])) < 0.35
         assert np.ptp(place, axis=0).max() < 1.0
 
 
@@ -122,12 +112,12 @@ def test_marks_stand_above_the_middle_of_the_letter_along_its_slant(one, slant):
     "one, letter", [("ç", "c"), ("Ş", "S"), ("ț", "t"), ("ķ", "k"), ("Ņ", "N")]
 )
 def test_marks_below_hang_from_the_middle(one, letter):
-    below = piece(letter).points
+    below = piece(letter).path
     middle = (below[:, 0].min() + below[:, 0].max()) / 2
     for seed in SEEDS:
         _, strokes = make(one, seed)
         mark = strokes[-1]
-        assert len(strokes) == 1 + piece(letter).end.sum()
+        assert len(strokes) == 1 + below[:, 2].sum()
         assert mark[:, 1].min() > -0.2 and 0.15 < mark[:, 1].max() < 0.9
         assert abs(mark[:, 0].mean() - middle) < 0.35
 
@@ -135,24 +125,18 @@ def test_marks_below_hang_from_the_middle(one, letter):
 def test_i_and_j_lose_their_dot_under_a_mark_only():
     for one, count in {"í": 2, "î": 2, "ï": 3, "ī": 2, "ı": 1, "į": 3, "İ": 2}.items():
         assert len(make(one)[1]) == count, one
-    bare = joined(make("ı")[1])
-    np.testing.assert_allclose(bare, piece("i").points[:11] - (piece("i").points[0, 0], 0))
+    np.testing.assert_allclose(make("ı")[0].path, from_left(piece("i").path[:11]))
 
 
 def test_an_i_whose_dot_cannot_be_told_apart_is_not_taken():
-    stem, dot = np.split(piece("i").points, [11])
-    joined_dot = Piece("i", np.concatenate([stem, dot]), np.arange(len(stem) + len(dot)) > 11)
-    without = Piece("i", stem, np.arange(len(stem)) == len(stem) - 1)
-    for base in (joined_dot, without):
+    stem, dot = to_strokes(piece("i").path)
+    for strokes in ([np.concatenate([stem, dot])], [stem]):
+        base = Piece("i", from_strokes(strokes))
         made = accented("í", lambda _, base=base: base, hand(), np.random.default_rng(0))
         assert made is None
 
 
-def test_the_generator_decides_and_the_hand_keeps_its_ways():
-    first, again, other = (make("é", seed)[0].points for seed in (1, 1, 2))
-    np.testing.assert_array_equal(first, again)
-    assert first.shape != other.shape or not np.allclose(first, other)
-
+def test_a_hand_keeps_its_ways():
     def rises(slant):
         return {bool(np.diff(make("é", seed, slant)[1][-1][[0, -1], 1]) < 0) for seed in SEEDS}
 
@@ -164,9 +148,8 @@ def test_the_generator_decides_and_the_hand_keeps_its_ways():
 
 def test_what_cannot_be_made_is_none():
     generator = np.random.default_rng(0)
-    assert accented("é", lambda _: None, hand(), generator) is None
-    assert accented("…", lambda _: None, hand(), generator) is None
-    assert accented("æ", lambda _: None, hand(), generator) is None
+    for one in "é…æ":
+        assert accented(one, lambda _: None, hand(), generator) is None
     assert accented("ж", piece, hand(), generator) is None
     # A piece with the ink of another letter.
     assert accented("é", lambda _: piece("l"), hand(), generator) is None
@@ -176,14 +159,14 @@ def test_a_bank_makes_them_of_what_its_hands_have():
     hands = {"one": hand(text="nelen"), "other": hand(0.3, text="aiaia")}
     bank = Bank(hands, maker=lambda *_: None, scarce=1)
     for name in hands:
-        points, end = bank.write("né í", name, np.random.default_rng(0))
+        path = bank.write("né í", name, np.random.default_rng(0))
         # n, e, acute, i without dot, acute.
-        assert np.isfinite(points).all() and end.sum() == 5
+        assert np.isfinite(path).all() and path[:, 2].sum() == 5
     assert bank.write("nö", "one", np.random.default_rng(0)) is None
 
 
 def test_all_are_drawn_as_they_were():
     made = [make(one, seed, slant=0.2)[0] for seed, one in enumerate(LETTERS + SIGNS)]
-    points = np.concatenate([one.points for one in made])
-    assert zlib.crc32(np.rint(points * 1024).astype("<i4").tobytes()) == 3851148802
-    assert sum(one.end.sum() for one in made) == 351
+    path = np.concatenate([one.path for one in made])
+    assert zlib.crc32(np.rint(path[:, :2] * 1024).astype("<i4").tobytes()) == 3851148802
+    assert path[:, 2].sum() == 351

@@ -1,5 +1,6 @@
 """Hands: what can be cut out of their lines, and their measures."""
 
+from collections import Counter
 from types import SimpleNamespace
 
 import numpy as np
@@ -20,7 +21,7 @@ from data_loader.synthetic.bank import (
 from data_loader.synthetic.cutting import CUT, measured_lines
 from tests.data_loader.synthetic.drawn_lines import BAR, BOX, STEM, at, drawn, owners
 from tests.data_loader.synthetic.recorded import HANDS, Recorded
-from utils.ink import strokes
+from utils.ink import to_points
 
 
 def test_single_characters_and_ends_that_were_cut_have_to_fit():
@@ -88,11 +89,6 @@ def test_hands_are_measured(found):
     assert found["wide"].width / plain.width == pytest.approx(1.25, rel=0.05)
     assert plain.tall == pytest.approx(1.5, rel=0.03)
     assert found["wide"].tall == pytest.approx(1 + 1.3 * 0.5, rel=0.03)
-    for hand in found.values():
-        ink = [line.points * hand.height for line in hand.lines]
-        steps = [np.hypot(*np.diff(p, axis=0).T)[~line.end[:-1]]
-                 for p, line in zip(ink, hand.lines, strict=True)]  # fmt: skip
-        assert hand.speed * hand.height == pytest.approx(np.concatenate(steps).mean())
     assert found["cursive"].lifts < 1 < plain.lifts
 
 
@@ -136,15 +132,15 @@ def test_capitals_digits_and_marks_stand_where_they_belong(low):
     hand = BankHand([drawn(sorted(parts + small, key=lambda part: part[1]), "aceo7B,n")])
     for one, standing in (("7", STANDS), ("B", STANDS), ("a", SMALL_STANDS)):
         (place,) = hand.pieces[one]
-        y = hand.piece(place).points[:, 1]
+        y = hand.piece(place).path[:, 1]
         assert abs(y.max()) <= standing + 1e-9
         least, most = (bound * hand.tall for bound in HIGH) if one != "a" else SMALL_HIGH
         assert least - 1e-9 <= np.ptp(y) <= most + 1e-9
     (place,) = hand.pieces[","]
-    assert HANGS[0] - 1e-9 <= hand.piece(place).points[:, 1].min() <= HANGS[1] + 1e-9
+    assert HANGS[0] - 1e-9 <= hand.piece(place).path[:, 1].min() <= HANGS[1] + 1e-9
     (place,) = hand.pieces["7B"]
     np.testing.assert_array_equal(
-        hand.piece(place).points, hand.lines[place[0]].piece(*place[1:]).points
+        hand.piece(place).path, place.line.piece(place.first, place.last).path
     )
 
 
@@ -157,9 +153,9 @@ def test_pieces_stand_on_the_baseline(low):
     tail = (np.concatenate([at(13, BOX), at(13, [(0.6, 0.9)])]) + raised, 13)
     hand = BankHand([drawn([*level, *letters, tail], "aceno aceo vmg")])
     (place,) = hand.pieces["vmg"]
-    moves = hand.piece(place).points - hand.lines[0].piece(11, 13).points
-    (moved,) = np.unique(moves.round(9), axis=0)
-    stood = hand.lines[0].points[hand.lines[0].owner == 12, 1].max()
+    moves = hand.piece(place).path - hand.lines[0].piece(11, 13).path
+    (moved,) = np.unique(moves[:, :2].round(9), axis=0)
+    stood = hand.lines[0].own(12)[:, 1].max()
     assert abs(stood - low) < 0.06 and moved[0] == 0
     assert stood + moved[1] == pytest.approx(np.clip(stood, -SMALL_STANDS, SMALL_STANDS))
 
@@ -167,40 +163,26 @@ def test_pieces_stand_on_the_baseline(low):
 def test_trials_put_characters_behind_words(found):
     for hand in found.values():
         trials = list(hand.trials(np.random.default_rng(3)))
-        tried: dict[str, int] = {}
-        assert trials
+        tried = Counter(one.text[-1] for one in trials)
+        assert trials and max(tried.values()) <= TRIED
         for one in trials:
             line, letter = one.line, one.text[-1]
             assert line.text[one.character] == letter and line.read[one.character]
-            assert line.edges(one.character, one.character) is not None
             assert any(one.text[:-1] in other.text.split() for other in hand.lines)
-            tried[letter] = tried.get(letter, 0) + 1
             # The character's own ink is the last.
-            own = line.piece(one.character, one.character)
-            count = int(own.end.sum())
-            behind = strokes(one.ink)[-count:]
-            first = np.concatenate(strokes(one.ink)[:-count])
-            points = np.concatenate(behind)
-            np.testing.assert_allclose(
-                points - points[0], own.points - own.points[0], rtol=0, atol=1e-3
-            )
-            assert points[:, 0].min() > first[:, 0].max()
-        assert max(tried.values()) <= TRIED
-        again = hand.trials(np.random.default_rng(3))
-        assert [one.text for one in again] == [one.text for one in trials]
+            own = line.piece(one.character, one.character).path
+            word, behind = np.split(to_points(one.ink), [-len(own)])
+            np.testing.assert_allclose(behind - behind[0], (own - own[0])[:, :2], atol=1e-3)
+            assert behind[:, 0].min() > word[:, 0].max()
 
 
 def test_pieces_that_are_read_fit():
     """Each is noted where it stands in its own line."""
-
-    def trial(line, character, one):
-        return Trial(lines[line], character, np.zeros((1, 3)), f"word{one}")
-
     lines = [SimpleNamespace(fits=np.zeros(4, dtype=bool)) for _ in range(2)]
-    trials = [trial(0, 2, "a"), trial(1, 3, "b"), trial(1, 0, "c")]
+    trials = [
+        Trial(lines[line], character, np.zeros((1, 3)), f"word{one}")
+        for line, character, one in ((0, 2, "a"), (1, 3, "b"), (1, 0, "c"))
+    ]
     hand = SimpleNamespace(trials=lambda _: trials)
     assert look_at_pieces([hand], lambda inks: ["word a", "word", "wordc"]) == (3, 2)
-    assert [line.fits.tolist() for line in lines] == [
-        [False, False, True, False],
-        [True, False, False, False],
-    ]
+    assert [np.flatnonzero(line.fits).tolist() for line in lines] == [[2], [0]]

@@ -1,5 +1,6 @@
 """New texts of pieces: whose ink they are, where they stand, and where they meet."""
 
+import re
 from functools import cache
 from itertools import pairwise
 from types import SimpleNamespace
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 
 from data_loader.synthetic import composing
-from data_loader.synthetic.bank import hands
+from data_loader.synthetic.bank import Place, hands
 from data_loader.synthetic.composing import (
     BLEND,
     BORROWED_COST,
@@ -16,13 +17,15 @@ from data_loader.synthetic.composing import (
     RANDOM_COST,
     UNJOINED_COST,
     Bank,
+    Lender,
     _joined,
+    _pieces,
     adapted,
 )
 from data_loader.synthetic.cutting import Piece, measured_lines
+from data_loader.synthetic.paths import from_strokes, mean_step, to_ink, to_strokes
 from tests.data_loader.synthetic.recorded import Recorded
 from utils import hand_measures
-from utils.ink import from_strokes, to_points
 
 
 @pytest.fixture(scope="module")
@@ -36,8 +39,8 @@ def cross(one, hand, way, generator):
     """A maker of one sign for everything, as wide as its way says; it cannot make `~`."""
     if one == "~":
         return None
-    x = np.array([0, 1, 2, 3, 4]) * (0.2 + 0.1 * (way % 1009) / 1009)
-    return Piece(one, np.stack([x, -0.2 * x], 1), np.arange(5) == 4)
+    x = np.arange(5) * (0.2 + 0.1 * (way % 1009) / 1009)
+    return Piece(one, from_strokes([np.stack([x, -0.2 * x], 1)]))
 
 
 @pytest.fixture(scope="module")
@@ -46,89 +49,69 @@ def bank(recorded):
     return Bank(hands((recorded.group(n), line) for n, line in lines), cross, scarce=1)
 
 
-def split(points, end):
-    return np.split(points, np.flatnonzero(end)[:-1] + 1)
-
-
 def same_but_moved(found, own):
-    """Whether strokes are those of a piece, moved to the side."""
-    if [len(stroke) for stroke in found] != [len(stroke) for stroke in own]:
+    """Whether a path is another, moved to the side."""
+    if found.shape != own.shape:
         return False
-    moves = np.concatenate(found) - np.concatenate(own)
-    return np.abs(moves - moves[0]).max() < 1e-9 and abs(moves[0, 1]) < 1e-9
+    moves = found - own
+    return np.abs(moves - moves[0]).max() < 1e-9 and not moves[0, 1:].any()
 
 
 def words_of(hand):
     """The words of a hand, at least four characters, as the ink was recorded."""
     for line in hand.lines:
-        start = 0
-        for word in line.text.split(" "):
-            if len(word) >= 4 and line.read[start : start + len(word)].all():
-                own = (line.owner >= start) & (line.owner < start + len(word))
-                yield word, line.points[own], line.end[own]
-            start += len(word) + 1
+        for found in re.finditer(r"\S{4,}", line.text):
+            if line.read[found.start() : found.end()].all():
+                own = (line.owner >= found.start()) & (line.owner < found.end())
+                yield found[0], line.path[own]
 
 
 @pytest.mark.parametrize("form", ["plain", "leaning", "cursive", "wide"])
 def test_a_word_that_a_hand_wrote_is_written_as_it_did(bank, form):
     words = list(words_of(bank.hands[form]))
     assert len(words) > 15
-    for number, (word, _, _) in enumerate(words):
-        points, end = bank.write(word, form, np.random.default_rng(number))
-        assert points[:, 0].min() == pytest.approx(0)
-        assert end[-1] and any(
-            same_but_moved(split(points, end), split(own, lifts))
-            for other, own, lifts in words
-            if other == word
-        )
-
-
-def joints(hand, generator, count):
-    """Yield pairs of pieces of a hand of which the first was cut off behind, the second before."""
-    pieces = [hand.piece(place) for text, places in hand.pieces.items() if len(text) <= 3
-              for place in places]  # fmt: skip
-    left, right = [p for p in pieces if p.closes], [p for p in pieces if p.opens]
-    for _ in range(count):
-        yield left[generator.integers(len(left))], right[generator.integers(len(right))]
+    for number, (word, _) in enumerate(words):
+        path = bank.write(word, form, np.random.default_rng(number))
+        assert path[:, 0].min() == pytest.approx(0) and path[-1, 2]
+        assert any(same_but_moved(path, own) for other, own in words if other == word)
 
 
 def test_joined_pieces_meet(bank):
     hand, generator = bank.hands["cursive"], np.random.default_rng(1)
-    for left, right in joints(hand, generator, 100):
-        points, end = _joined(left.points, left.end, right)
-        seam, own = len(left.points), split(left.points, left.end)[-1]
-        assert not end[seam - 1] and end.sum() == left.end.sum() + right.end.sum() - 1
-        join = points[seam] - points[seam - 1]
+    places = [one for text, some in hand.pieces.items() if len(text) <= 3 for one in some]
+    closing = [place for place in places if place.closes]
+    opening = [place for place in places if place.opens]
+    for _ in range(100):
+        left = hand.piece(closing[generator.integers(len(closing))]).path
+        right = hand.piece(opening[generator.integers(len(opening))]).path
+        found = _joined(left, right)
+        seam, own = len(left), to_strokes(left)[-1]
+        assert not found[seam - 1, 2]
+        assert found[:, 2].sum() == left[:, 2].sum() + right[:, 2].sum() - 1
         # One more step to the right, as long as others of the stroke.
         step = np.hypot(*np.diff(own, axis=0).T).mean() if len(own) > 1 else 0.1
-        np.testing.assert_allclose(join, [step, 0.0], atol=1e-9)
+        np.testing.assert_allclose((found[seam] - found[seam - 1])[:2], [step, 0.0], atol=1e-9)
         # x stays, and so does y away from the seam; near it each gives way by half.
-        fall = right.points[0, 1] - left.points[-1, 1]
-        first = split(right.points, right.end)[0]
+        fall = right[0, 1] - left[-1, 1]
+        first = to_strokes(right)[0]
         for part, moved, stroke, away in (
-            (left.points, points[:seam], own, 0),
-            (right.points, points[seam:], first, len(first) - 1),
+            (left, found[:seam], own, 0),
+            (right, found[seam:], first, len(first) - 1),
         ):
             move = moved - part
             assert np.abs(np.diff(move[:, 0])).max(initial=0) < 1e-9
             assert np.abs(move[:, 1]).max() == pytest.approx(abs(fall) / 2)
-            length = np.hypot(*np.diff(stroke, axis=0).T).sum()
-            if length > BLEND:
+            if np.hypot(*np.diff(stroke, axis=0).T).sum() > BLEND:
                 assert move[away, 1] == pytest.approx(0, abs=1e-9)
-        # No step is much longer than the bend asks for.
-        before = max(np.hypot(*np.diff(p.points, axis=0)[~p.end[:-1]].T).max(initial=step)
-                     for p in (left, right))  # fmt: skip
-        after = np.hypot(*np.diff(points, axis=0)[~end[:-1]].T).max()
-        assert after <= before * (1 + abs(fall) / 2 / BLEND) + 1e-9
 
 
 def test_pieces_that_join_are_preferred_to_stubs(bank):
     """Of all ways to write a word with a hand's pieces, by exhaustive search, none costs less."""
     hand = bank.hands["cursive"]
-    words = [word for word, _, _ in words_of(bank.hands["plain"])][:12]
+    words = [word for word, _ in words_of(bank.hands["plain"])][:12]
     for number, word in enumerate(words):
         generator = np.random.default_rng(number)
-        pieces = bank._pieces(word, hand, bank._lenders("cursive", generator), generator)
+        pieces = _pieces(word, hand, Lender(bank, "cursive", generator), generator)
         # What will be lent is not known before, so it counts as whole.
         ends = [(p.opens, p.closes) if own else (False, False) for p, own in pieces]
         ends = [(False, False), *ends, (False, False)]
@@ -147,7 +130,7 @@ def cheapest(word, hand):
             return 0.0
         found = []
         for stop in range(start + 1, len(word) + 1):
-            edges = {hand.lines[p[0]].edges(*p[1:]) for p in hand.pieces.get(word[start:stop], ())}
+            edges = {(p.opens, p.closes) for p in hand.pieces.get(word[start:stop], ())}
             options = [(o, c, 1 + CUT_COST * (o or c)) for o, c in edges]
             options += [(False, False, 1 + BORROWED_COST)] if stop == start + 1 else []
             for opens, closes, cost in options:
@@ -167,15 +150,15 @@ def test_what_is_lent_takes_the_slant_height_and_speed_of_the_hand(bank):
                 continue
             piece = of.piece(places[0])
             lent = adapted(piece, of, to)
-            assert lent.text == text and lent.points[:, 0].min() == pytest.approx(0, abs=1e-9)
-            assert lent.end.sum() == piece.end.sum()
-            ink = from_strokes(split(lent.points, lent.end))
+            assert lent.text == text and lent.path[:, 0].min() == pytest.approx(0, abs=1e-9)
+            assert lent.path[:, 2].sum() == piece.path[:, 2].sum()
+            ink = to_ink(lent.path)
             if text in "lkhbdIHTE":
                 lean.append(hand_measures.slant(ink))
-                tall.append(-lent.points[:, 1].min() / -piece.points[:, 1].min())
+                tall.append(lent.path[:, 1].min() / piece.path[:, 1].min())
             if text in "aceonsu":
-                small.append(np.ptp(lent.points[:, 1]) / np.ptp(piece.points[:, 1]))
-            speeds.append(np.hypot(*np.diff(lent.points, axis=0)[~lent.end[:-1]].T).mean())
+                small.append(np.ptp(lent.path[:, 1]) / np.ptp(piece.path[:, 1]))
+            speeds.append(mean_step(lent.path))
         assert len(lean) > 3 and np.median(lean) == pytest.approx(to.slant, abs=0.06)
         # Wide's capitals and stems are higher by three tenths of what is above small letters.
         assert np.median(tall) == pytest.approx(to.tall / of.tall, rel=0.02)
@@ -193,8 +176,7 @@ def test_what_is_made_is_made_alike_within_a_text(bank):
     """The maker is told the same way for each `#` of a text, and another for another text."""
     steps = []
     for seed in range(6):
-        points, _ = bank.write("### #", "plain", np.random.default_rng(seed))
-        x = to_points(from_strokes([points]))[:, 0]
+        x = bank.write("### #", "plain", np.random.default_rng(seed))[:, 0]
         own = np.diff(x.reshape(-1, 5), axis=1)
         np.testing.assert_allclose(own, own[0, 0], atol=1e-6)
         steps.append(round(float(own[0, 0]), 6))
@@ -212,7 +194,7 @@ def test_the_nearest_hands_lend(bank, monkeypatch):
     order = [bank.names[n] for n in np.argsort(apart)][1:]
     counts = dict.fromkeys(bank.names, 0)
     for seed in range(300):
-        bank._lender("e", "plain", np.random.default_rng(seed))()
+        Lender(bank, "plain", np.random.default_rng(seed))("e")
         counts[next(name for name, hand in bank.hands.items() if hand is asked[-1])] += 1
     assert counts["plain"] == 0
     # sqrt(1/3), sqrt(2/3) - sqrt(1/3) and the rest of three.
@@ -220,24 +202,14 @@ def test_the_nearest_hands_lend(bank, monkeypatch):
         assert counts[name] / 300 == pytest.approx(share, abs=0.11)  # four standard deviations
 
 
-class _NoWhim:
-    """A generator that adds nothing to any cost."""
-
-    def random(self):
-        return 0.0
-
-
 def test_a_stub_after_a_cut_costs_as_much_as_one_before():
     """An `a` that goes on is followed by the `b` that it meets: 1.35 + 1.35 are less than a whole
     `b` and a stub, 1.35 + 1 + 0.6."""
-    edges = {"a": [(False, True)], "b": [(False, False), (True, False)]}
-
+    ends = {"a": [(False, True)], "b": [(False, False), (True, False)]}
     hand = SimpleNamespace(
-        style=np.zeros(5),
-        edges=lambda place: edges["ab"[place[0]]][place[1]],
-        pieces={"a": [(0, 0, 0)], "b": [(1, 0, 0), (1, 1, 1)]},
-        piece=lambda place: Piece("ab"[place[0]], np.zeros((2, 2)), np.array([False, True]),
-                                  *edges["ab"[place[0]]][place[1]]),
-    )  # fmt: skip
-    pieces = Bank({"one": hand}, cross)._pieces("ab", hand, None, _NoWhim())
-    assert [(piece.text, piece.opens) for piece, _ in pieces] == [("a", False), ("b", True)]
+        pieces={one: [Place(None, 0, 0, *own) for own in ends[one]] for one in "ab"},
+        piece=lambda place: place,
+    )
+    no_whim = SimpleNamespace(random=lambda: 0.0)
+    pieces = _pieces("ab", hand, None, no_whim)
+    assert [(place.opens, place.closes) for place, _ in pieces] == [(False, True), (True, False)]

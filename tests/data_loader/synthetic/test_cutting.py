@@ -10,10 +10,9 @@ from data_loader.synthetic.cutting import (
     CUT,
     LIFT,
     NONE,
-    at_speed,
     measured_lines,
-    overlap,
 )
+from data_loader.synthetic.paths import at_speed, from_strokes, overlap, to_strokes
 from tests.data_loader.synthetic.drawn_lines import (
     BAR,
     BOX,
@@ -37,10 +36,10 @@ def test_a_bar_and_a_dot_set_later_go_to_their_letters(window):
     assert line.read.tolist() == [one != " " for one in text]
     piece = line.piece(1, 2)
     assert piece.text == "ti" and not piece.opens and not piece.closes
-    assert np.flatnonzero(piece.end).tolist() == [6, 13, 18, 19]
+    assert np.flatnonzero(piece.path[:, 2]).tolist() == [6, 13, 18, 19]
     both = np.concatenate([at(1, STEM), at(2, STEM), at(1, BAR), at(2, DOT)])
     left = both[:, 0].min()
-    np.testing.assert_allclose(piece.points, both - np.array([left, 0.0]), atol=1e-5)
+    np.testing.assert_allclose(piece.path[:, :2], both - np.array([left, 0.0]), atol=1e-5)
 
 
 def test_what_the_window_gives_a_blank_goes_to_the_nearer_word():
@@ -78,9 +77,8 @@ def test_a_place_in_a_stroke_is_a_cut():
     assert line.edges(1, 2) == (False, False) and line.edges(0, 4) == (False, False)
     first, second = line.piece(1, 1), line.piece(2, 2)
     assert (first.opens, first.closes, second.opens, second.closes) == (False, True, True, False)
-    assert len(first.points) == 9 and np.flatnonzero(first.end).tolist() == [8]
-    np.testing.assert_allclose(second.points[0], [0.0, 0.0], atol=1e-5)
-    np.testing.assert_allclose(np.diff(second.points, axis=0), np.diff(BOX[2:], axis=0), atol=1e-5)
+    assert len(first.path) == 9 and np.flatnonzero(first.path[:, 2]).tolist() == [8]
+    np.testing.assert_allclose(second.path[:, :2], np.array(BOX[2:]) - BOX[2], atol=1e-5)
     # A few points of a letter's window are not the letter.
     few = np.repeat([1, 2], [12, 2])
     line = drawn([(at(0, BOX), 0), (stroke, few), (at(3, BOX), 3), (at(4, BOX), 4)], text)
@@ -93,12 +91,12 @@ def test_a_line_is_measured_by_its_small_letters():
         line = drawn(parts, "athenose"[:8].replace("h", "c"), unit=unit)
         assert line.height == pytest.approx(unit, rel=1e-5)
         np.testing.assert_allclose(
-            line.points, np.concatenate([stroke for stroke, _ in parts]), atol=1e-4
+            line.path[:, :2], np.concatenate([stroke for stroke, _ in parts]), atol=1e-4
         )
     # A line that rises: a letter is 0.6 wide, so that its height shows 0.06 of the slope more.
     line = drawn(parts, "atcenose", rise=-0.1)
     assert line.height == pytest.approx(100, rel=0.07)
-    boxes = [line.points[line.owner == n] for n in range(2, 8)]
+    boxes = [line.own(n) for n in range(2, 8)]
     assert np.ptp([box[:, 1].max() for box in boxes]) < 1e-4
     assert np.ptp([box[:, 1].min() for box in boxes]) < 1e-4
     assert max(abs(box[:, 1].max()) for box in boxes) < 0.07
@@ -139,7 +137,7 @@ def test_overlap_is_that_of_points_at_about_the_same_height():
     """Bands are 0.25 high and widened by half: nearer points share one, those 0.5 apart none."""
     generator = np.random.default_rng(0)
     for _ in range(50):
-        left, right = generator.uniform(-1.5, 0.5, (2, 6, 2))
+        left, right = generator.uniform(-1.5, 0.5, (2, 6, 3))
         apart = np.abs(left[:, None, 1] - right[None, :, 1])
         run = left[:, None, 0] - right[None, :, 0]
         low, high = (run[apart < limit].max(initial=-np.inf) for limit in (0.25, 0.5))
@@ -147,18 +145,14 @@ def test_overlap_is_that_of_points_at_about_the_same_height():
 
 
 def test_strokes_at_another_speed():
-    x = np.arange(9.0)
-    points = np.concatenate([np.stack([x, -x], 1), [[20.0, 3.0]], np.stack([30 + x, 0 * x], 1)])
-    end = np.isin(np.arange(19), [8, 9, 18])
-    for factor in (0.9, 1.0, 1.1):
-        assert at_speed(points, end, factor) == (points, end)
+    first, last = np.linspace([0, 0], [8, -8], 9), np.linspace([30, 0], [38, 0], 9)
+    path = from_strokes([first, np.array([[20.0, 3.0]]), last])
+    assert at_speed(path, 1.1) is path
     for factor, count in ((2.0, 5), (0.5, 17), (100.0, 2)):
-        found, ends = at_speed(points, end, factor)
-        assert np.flatnonzero(ends).tolist() == [count - 1, count, 2 * count]
-        first, dot, last = np.split(found, np.flatnonzero(ends)[:-1] + 1)
-        np.testing.assert_allclose(first, np.linspace([0, 0], [8, -8], count))
-        np.testing.assert_allclose(last, np.linspace([30, 0], [38, 0], count))
-        assert dot.tolist() == [[20.0, 3.0]]
+        parts = to_strokes(at_speed(path, factor))
+        np.testing.assert_allclose(parts[0], np.linspace([0, 0], [8, -8], count))
+        np.testing.assert_allclose(parts[2], np.linspace([30, 0], [38, 0], count))
+        assert parts[1].tolist() == [[20.0, 3.0]]
 
 
 def test_lines_that_do_not_fit_are_left_out():
@@ -182,8 +176,7 @@ def test_letters_that_shrink_along_a_line_become_even(count):
     sizes = np.linspace(1.2, 0.8, count)
     shrinking = [(at(n, np.array(BOX) * [1, size]), n) for n, size in enumerate(sizes)]
     line = drawn(shrinking, "aceno" * 3 + "a" if count == 16 else "acenoacenoa")
-    heights = [np.ptp(line.points[line.owner == n, 1]) for n in range(count)]
-    widths = [np.ptp(line.points[line.owner == n, 0]) for n in range(count)]
+    widths, heights, _ = np.transpose([np.ptp(line.own(n), axis=0) for n in range(count)])
     if count == 16:
         np.testing.assert_allclose(heights, 1, atol=0.02)
         assert widths[-1] / widths[0] == pytest.approx(1.2 / 0.8, rel=0.05)  # no letter is squeezed

@@ -7,6 +7,7 @@ import pytest
 
 from base.base_dataset import BaseDataset
 from data_loader.synthetic.drawn import DIGIT_HEIGHT, Drawer
+from data_loader.synthetic.paths import mean_step, to_strokes
 from data_loader.synthetic.stroke_fonts import CHARACTERS
 from utils import hand_measures
 from utils.ink import from_strokes
@@ -53,17 +54,13 @@ def drawer():
     return Drawer(Digits())
 
 
-def split(piece):
-    return np.split(piece.points, np.flatnonzero(piece.end)[:-1] + 1)
-
-
 def drawn_by(drawer, one, hand, way):
     return drawer(one, hand, way, np.random.default_rng(way))
 
 
 def vertical(piece):
     """Whether it is the recorded 1: those of fonts tremble."""
-    return len(split(piece)) == 1 and (piece.points[:, 0] < 1e-9).all()
+    return len(to_strokes(piece.path)) == 1 and (piece.path[:, 0] < 1e-9).all()
 
 
 def test_digits_are_recorded_ones_in_the_height_of_the_hands_capitals(drawer):
@@ -71,12 +68,12 @@ def test_digits_are_recorded_ones_in_the_height_of_the_hands_capitals(drawer):
         drawn = [drawn_by(drawer, "1", hand(tall=tall, speed=0.15), way) for way in range(40)]
         found = [piece for piece in drawn if vertical(piece)]
         assert 18 <= len(found) <= 37  # 0.7 of 40; outside with a chance of 1 in 1,000
-        high = [-piece.points[:, 1].min() for piece in found]
+        high = [-piece.path[:, 1].min() for piece in found]
         assert tall * DIGIT_HEIGHT[0] - 1e-9 <= min(high) < max(high) <= tall * DIGIT_HEIGHT[1]
         for piece in found:
-            assert piece.text == "1" and piece.end[-1] and not (piece.opens or piece.closes)
-            assert piece.points[:, 1].max() == 0
-            step = np.abs(np.diff(piece.points[:, 1]))
+            assert piece.text == "1" and not (piece.opens or piece.closes)
+            assert piece.path[:, 1].max() == 0
+            step = np.abs(np.diff(piece.path[:, 1]))
             assert step.mean() == pytest.approx(0.15, rel=0.17)
 
 
@@ -88,16 +85,16 @@ def test_stroke_fonts_are_bent_to_the_hand(slant, tall):
         for one in "HNTEacenou":
             to = hand(slant=slant, tall=tall, speed=0.12)
             piece = drawer(one, to, way, np.random.default_rng(way))
-            ink = from_strokes(split(piece))
-            assert piece.text == one and piece.end[-1]
-            assert piece.points[:, 0].min() == pytest.approx(0, abs=0.03)
+            ink = from_strokes(to_strokes(piece.path))
+            assert piece.text == one and piece.path[-1, 2]
+            assert piece.path[:, 0].min() == pytest.approx(0, abs=0.03)
             if one in "HNTE":
                 lean.append(hand_measures.slant(ink))
-                high.append(-piece.points[:, 1].min())
+                high.append(-piece.path[:, 1].min())
             else:
-                small.append(-piece.points[:, 1].min())
-            edges.append(piece.points[:, 1].max())
-            speeds.append(np.hypot(*np.diff(piece.points, axis=0)[~piece.end[:-1]].T).mean())
+                small.append(-piece.path[:, 1].min())
+            edges.append(piece.path[:, 1].max())
+            speeds.append(mean_step(piece.path))
     assert np.median(lean) == pytest.approx(slant, abs=0.05)
     assert np.median(high) == pytest.approx(tall, rel=0.06)
     assert np.median(small) == pytest.approx(1.0, rel=0.06)
@@ -110,6 +107,6 @@ def test_every_printable_character_can_be_drawn_and_no_other():
     for one in CHARACTERS:
         if one != " ":
             piece = drawer(one, hand(), 3, np.random.default_rng(0))
-            assert len(piece.points) and np.isfinite(piece.points).all()
+            assert len(piece.path) and np.isfinite(piece.path).all()
     for one in "é€\n":
         assert drawer(one, hand(), 3, np.random.default_rng(0)) is None

@@ -10,7 +10,7 @@ import pytest
 
 from data_loader import ComposedDataset, EmbeddedDataset, MixedDataset
 from data_loader.synthetic import corpus, european, everyday
-from data_loader.synthetic.stroke_fonts import FONTS, font
+from data_loader.synthetic.stroke_fonts import CHARACTERS, FONTS, OTHERS, glyph
 from data_loader.synthetic.templates import Draws
 from tests.data_loader.synthetic.recorded import Recorded
 from tests.data_loader.synthetic.test_drawn import Digits
@@ -38,8 +38,11 @@ def test_texts(make, checksum):
 
 
 def test_fonts():
-    parts = (font(name, 1.0) for name in FONTS)
-    points = np.concatenate([np.concatenate([part.x, part.y]) for part in parts])
+    shapes = [(one, None) for one in CHARACTERS]
+    for number, group in enumerate(OTHERS):
+        shapes += [(one, (number, n)) for n, other in enumerate(group) for one in other]
+    glyphs = [[glyph(name, 1.0, *shape).path for shape in shapes] for name in FONTS]
+    points = np.concatenate([np.concatenate(font)[:, :2].T.ravel() for font in glyphs])
     assert zlib.crc32(np.rint(points * 1024).astype("<i4").tobytes()) == 1747516934
 
 

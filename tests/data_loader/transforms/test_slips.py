@@ -9,7 +9,7 @@ from utils.ink import from_strokes, strokes, to_points, x_height
 
 
 def line(text="a quick word", font="print", seed=0, **hand):
-    writer = FontWriter.invent(np.random.default_rng([seed, 1]), [font], 1.0)
+    writer = FontWriter.invent(np.random.default_rng([seed, 1]), [font])
     return write(text, FontWriter(**vars(writer) | hand), np.random.default_rng(seed), 75.0)
 
 

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from data_loader.synthetic.cutting import measured_lines
+from data_loader.synthetic.paths import to_strokes
 from tests.data_loader.synthetic.recorded import Recorded
 from trainer.own_hand import practice
-from utils.ink import to_points
+from utils.ink import strokes, to_points
 
 KNOWN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ .,'")
 
@@ -45,14 +46,13 @@ def test_new_texts_are_of_the_hands_own_strokes(forms):
     ]
     height = float(np.median([line.height for line in forms["plain"]]))
 
-    def shapes(points, end):
-        parts = np.split(points, np.flatnonzero(end)[:-1] + 1)
+    def shapes(parts):
         return {np.round(part - part[0], 2).tobytes() for part in parts if len(part) > 3}
 
-    made = [shapes(to_points(ink) / height, ink[:, 2] > 0.5) for ink, _ in lines]
+    made = [shapes([part / height for part in strokes(ink)]) for ink, _ in lines]
 
     def shared(form):
-        own = set().union(*(shapes(line.points, line.end) for line in forms[form]))
+        own = set().union(*(shapes(to_strokes(line.path)) for line in forms[form]))
         return sum(len(one & own) for one in made) / sum(map(len, made))
 
     assert len(lines) == 7 and shared("plain") > 0.6 and shared("wide") < 0.1
@@ -67,9 +67,9 @@ def test_every_fourth_begins_with_a_recorded_line(forms):
         line = forms["plain"][number // practice.CONTINUE_EVERY]
         assert text == f"{line.text} {alone}"
         height = float(np.median([one.height for one in forms["plain"]]))
-        found = to_points(ink)[: len(line.points)] / height
-        np.testing.assert_allclose(found - found[0], line.points - line.points[0], atol=1e-4)
-        rest = to_points(ink)[len(line.points) :, 0] / height
+        found = to_points(ink)[: len(line.path)] / height
+        np.testing.assert_allclose(found - found[0], (line.path - line.path[0])[:, :2], atol=1e-4)
+        rest = to_points(ink)[len(line.path) :, 0] / height
         assert rest.min() > (found[:, 0]).max() + 0.2
 
 

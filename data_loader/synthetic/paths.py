@@ -1,0 +1,105 @@
+"""Paths: ink as positions, so that it can be cut, moved and set together.
+
+A path is an array `(points, 3)` float64 of x, y (downwards), and 1 where the pen is lifted after
+the point, as it is after the last one; else 0.
+"""
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from utils.ink import at_equal_steps, to_points
+
+BAND = 0.25
+"""Height of the bands in which the distance of two paths is measured, in x-heights."""
+
+
+def to_path(ink: np.ndarray) -> np.ndarray:
+    """Return the path of ink `(points, 3)`."""
+    path = np.column_stack([to_points(ink), ink[:, 2] > 0.5])
+    path[-1, 2] = 1
+    return path
+
+
+def to_ink(path: np.ndarray, grid: float | None = None) -> np.ndarray:
+    """Return ink `(points, 3)` float32 of a path, rounded to a grid if its spacing is given."""
+    ink = path.astype(np.float32)
+    points = path[:, :2] if grid is None else np.rint(path[:, :2] / grid) * grid
+    ink[:, :2] = np.diff(points, axis=0, prepend=points[:1])
+    return ink
+
+
+def to_strokes(path: np.ndarray) -> list[np.ndarray]:
+    """Return the strokes of a path, each `(n, 2)`."""
+    return np.split(path[:, :2], np.flatnonzero(path[:-1, 2]) + 1)
+
+
+def from_strokes(strokes: Sequence[np.ndarray]) -> np.ndarray:
+    """Return the path of strokes `(n, 2)`."""
+    points = np.concatenate(strokes)
+    path = np.column_stack([points, np.zeros(len(points))])
+    path[np.cumsum([len(stroke) for stroke in strokes]) - 1, 2] = 1
+    return path
+
+
+def moved(path: np.ndarray, x: float, y: float = 0.0) -> np.ndarray:
+    """Return a path moved to the right and down."""
+    return path + np.array([x, y, 0.0])
+
+
+def from_left(path: np.ndarray) -> np.ndarray:
+    """Return a path moved so that its left edge is x = 0."""
+    return path - np.array([path[:, 0].min(), 0.0, 0.0])
+
+
+def side_by_side(paths: Iterable[np.ndarray], gap: float) -> np.ndarray:
+    """Return paths as one, each its `gap` to the right of the one before."""
+    found, right = [], 0.0
+    for path in paths:
+        found.append(moved(path, right - path[:, 0].min()))
+        right = found[-1][:, 0].max() + gap
+    return np.concatenate(found)
+
+
+def mean_step(path: np.ndarray) -> float:
+    """Return the mean length of a step within strokes; 1 if there is none."""
+    steps = np.diff(path[:, :2], axis=0)[path[:-1, 2] == 0]
+    return max(float(np.hypot(*steps.T).mean()), 1e-6) if len(steps) else 1.0
+
+
+def at_speed(path: np.ndarray, factor: float) -> np.ndarray:
+    """Return a path with `factor` times fewer points, at equal times, or as it is if that is near
+    1."""
+    if 0.87 < factor < 1.15:
+        return path
+    found = []
+    for stroke in to_strokes(path):
+        if len(stroke) > 1:
+            count = max(1, round((len(stroke) - 1) / factor))
+            stroke = at_equal_steps(stroke, np.arange(len(stroke), dtype=float), count)
+        found.append(stroke)
+    return from_strokes(found)
+
+
+def overlap(left: np.ndarray, right: np.ndarray) -> float:
+    """Return how far to the right `right` has to be moved for the two paths just to touch.
+
+    It is measured in horizontal bands, each widened by half of one; infinitely negative if they
+    have none in common. Lengths are in x-heights.
+    """
+    edges, starts = _profile(left, np.fmax), _profile(right, np.fmin)
+    common = np.isfinite(edges) & np.isfinite(starts)
+    return float((edges - starts)[common].max()) if common.any() else -np.inf
+
+
+def _profile(path: np.ndarray, further: np.ufunc) -> np.ndarray:
+    """Return the furthest x of a path in each band from -4 to 4 x-heights; nan in empty ones.
+
+    Args:
+        further: `np.fmax` or `np.fmin`.
+    """
+    profile = np.full(int(8 / BAND), np.nan)
+    for shift in (-0.5, 0.5):
+        bands = np.clip((path[:, 1] + 4) / BAND + shift, 0, len(profile) - 1).astype(int)
+        further.at(profile, bands, path[:, 0])
+    return profile
