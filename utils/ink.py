@@ -26,7 +26,8 @@ def check_ink(ink: np.ndarray) -> np.ndarray:
     if len(ink) == 0:
         raise DataError("the ink is empty: it has no points")
     if not np.isfinite(ink).all():
-        raise DataError(f"the ink has a value that is not a number in row {_first_not_finite(ink)}")
+        row = int(np.flatnonzero(~np.isfinite(ink).all(axis=1))[0])
+        raise DataError(f"the ink has a value that is not a number in row {row}")
     return ink
 
 
@@ -205,20 +206,11 @@ def bezier(points: np.ndarray) -> np.ndarray:
     return np.stack([start, leave, arrive, end], axis=1)
 
 
-def _first_not_finite(ink: np.ndarray) -> int:
-    return int(np.flatnonzero(~np.isfinite(ink).all(axis=1))[0])
-
-
 def side_by_side(inks: Sequence[np.ndarray], pitch: float) -> np.ndarray:
     """Return lines of ink as one: their left edges are `pitch` apart, their middles level."""
-    moved, pen = [], np.zeros(2)
+    moved = []
     for number, ink in enumerate(inks):
         left, top, _, bottom = bounds(ink)
-        points = to_points(ink) + np.array([number * pitch - left, -(top + bottom) / 2])
-        piece = ink.copy()
-        piece[0, :2], piece[-1, 2] = points[0] - pen, 1
-        moved.append(piece)
-        pen = points[-1]
-    row = np.concatenate(moved)
-    row[0, :2] = 0
-    return row
+        shift = np.array([number * pitch - left, -(top + bottom) / 2])
+        moved += [stroke + shift for stroke in strokes(ink)]
+    return from_strokes(moved)

@@ -64,12 +64,9 @@ def stroke_features(ink: np.ndarray, spacing: float = SPACING, parts: int = 1) -
         DataError: if the ink is empty or contains anything but finite numbers.
     """
     height = x_height(ink)
-    pieces = strokes(ink)
-    distances = [path_along(piece) for piece in pieces]
-    total = sum(distance[-1] for distance in distances)
-    distance = max(spacing * height, total / MAX_POINTS)
-    fine = [_at_distance(*both, distance, parts) for both in zip(pieces, distances, strict=True)]
-    places = [stroke[::parts] for stroke in fine]
+    found = _equal_steps(ink, spacing * height)
+    fine = [at_equal_steps(stroke, path, parts * count) for stroke, path, count in found]
+    places = [points[::parts] for points in fine]
     counts = np.array([len(place) for place in places])
     points = np.concatenate(places) / height
     starts = np.cumsum(counts) - counts
@@ -95,7 +92,10 @@ def stroke_features(ink: np.ndarray, spacing: float = SPACING, parts: int = 1) -
     features[:, 6:NUM_FEATURES] = _FAR * np.arcsinh(features[:, 6:NUM_FEATURES] / _FAR)
     if parts > 1:
         later = features[:, 4] == 0.0
-        shares = [_shares(*both, parts) for both in zip(fine, distances, strict=True)]
+        shares = []
+        for stroke, (_, path, count) in zip(fine, found, strict=True):
+            length = path[-1] / max(parts * count, 1)
+            shares.append((np.diff(stroke, axis=0) / (length or 1.0)).reshape(-1, parts, 2))
         differences = np.concatenate(shares) - direction[later, None]
         features[later, NUM_FEATURES:] = _DETAIL * differences.reshape(-1, 2 * parts)
     return features.astype(np.float32)
@@ -109,30 +109,23 @@ def rows_of_features(ink: np.ndarray, spacing: float = SPACING) -> np.ndarray:
     Args:
         ink, spacing: as `stroke_features` takes them.
     """
-    pieces = strokes(ink)
-    distances = [path_along(piece) for piece in pieces]
-    distance = max(spacing * x_height(ink), sum(one[-1] for one in distances) / MAX_POINTS)
     rows, start = [], 0
-    for along in distances:
-        places = np.stack([np.arange(start, start + len(along))] * 2, axis=1).astype(np.float64)
-        rows.append(_at_distance(places, along, distance, 1)[:, 0])
-        start += len(along)
+    for _, path, count in _equal_steps(ink, spacing * x_height(ink)):
+        own = np.arange(start, start + len(path), dtype=np.float64)
+        places = np.linspace(0, path[-1], count + 1)
+        rows.append(np.interp(places, path, own) if count else own[:1])
+        start += len(path)
     return np.concatenate(rows)
 
 
-def _at_distance(piece: np.ndarray, distance: np.ndarray, spacing: float, parts: int) -> np.ndarray:
-    """Return points `(n parts + 1, 2)` along a stroke, `parts` equal ones of each equal distance of
-    at most `spacing`."""
-    if distance[-1] <= 0.0:
-        return piece[:1]
-    return at_equal_steps(piece, distance, parts * int(np.ceil(distance[-1] / spacing)))
-
-
-def _shares(fine: np.ndarray, distance: np.ndarray, parts: int) -> np.ndarray:
-    """Return the steps between points `(n parts + 1, 2)` along a stroke, in shares of their equal
-    length along it, `(n, parts, 2)`."""
-    length = distance[-1] / max(len(fine) - 1, 1)
-    return (np.diff(fine, axis=0) / (length or 1.0)).reshape(-1, parts, 2)
+def _equal_steps(ink: np.ndarray, spacing: float) -> list[tuple[np.ndarray, np.ndarray, int]]:
+    """Return each stroke, the path along it, and the number of equal steps of it that are at most
+    `spacing` long, as far as `MAX_POINTS` allows."""
+    pieces = strokes(ink)
+    paths = [path_along(piece) for piece in pieces]
+    distance = max(spacing, sum(path[-1] for path in paths) / MAX_POINTS)
+    counts = [int(np.ceil(path[-1] / distance)) for path in paths]
+    return list(zip(pieces, paths, counts, strict=True))
 
 
 def _height_above_line(points: np.ndarray) -> np.ndarray:

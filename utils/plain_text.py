@@ -5,6 +5,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,8 +25,9 @@ SIMILAR = {one: sign for sign, others in _SIGNS.items() for one in others}
 _LINE_ENDS = re.compile("\r\n|[\r\v\f\x85\u2028\u2029]")
 _FRACTION = re.compile("(?<=[0-9])[¼-¾⅐-⅞]")
 _INVISIBLE = set("\u034f\u115f\u1160\u3164\uffa0\ufe0e\ufe0f")  # Hangul fillers, joiner, selectors
-_VISIBLE = set("\u0600\u0601\u0602\u0603\u0604\u0605\u06dd\u070f\u0890\u0891\u08e2")  # Arabic
 _JOINER = "\u200d"
+_FLAG = re.compile("[\U0001f1e6-\U0001f1ff]")
+_EMOJI_SUFFIX = re.compile(f"[{_JOINER}\U0001f3fb-\U0001f3ff\U000e0020-\U000e007f]")
 
 
 class Fitted(NamedTuple):
@@ -93,9 +95,8 @@ def explain(fitted: Fitted) -> str:
         listed = {f"{_plain(one)} as {_plain(other)}": n for one, (other, n) in seen.items()}
         sentences.append(f"written as others: {_listed(listed)}")
     if fitted.left_out:
-        sentences.append(
-            f"left out: {_listed({_described(one): n for one, n in fitted.left_out.items()})}"
-        )
+        listed = {describe(one): count for one, count in fitted.left_out.items()}
+        sentences.append(f"left out: {_listed(listed)}")
     if any(unicodedata.bidirectional(c) in ("R", "AL") for one in fitted.left_out for c in one):
         sentences.append("right-to-left script is not supported")
     if hidden:
@@ -104,10 +105,9 @@ def explain(fitted: Fitted) -> str:
 
 
 def _listed(counts: Mapping[str, int]) -> str:
-    shown = [
-        f"{one} ({'once' if count == 1 else f'{count:,} times'})"
-        for one, count in list(counts.items())[:SHOWN]
-    ]
+    shown = []
+    for one, count in islice(counts.items(), SHOWN):
+        shown.append(f"{one} (once)" if count == 1 else f"{one} ({count:,} times)")
     more = f" and {len(counts) - SHOWN:,} more" if len(counts) > SHOWN else ""
     return ", ".join(shown) + more
 
@@ -120,38 +120,30 @@ def _plain(part: str) -> str:
     return part if visible else describe(part)
 
 
-def _described(part: str) -> str:
-    if len(part) == 1:
-        return describe(part)
-    return f"'{part}' ({' '.join(f'U+{ord(one):04X}' for one in part)})"
-
-
 def _parts(text: str) -> Iterator[str]:
     """Yield what is seen as one character: a letter with its marks, an emoji of several parts."""
-    start = 0
-    for at in range(1, len(text) + 1):
-        if at == len(text) or not _belongs(text, start, at):
-            yield text[start:at]
-            start = at
+    part = ""
+    for character in text:
+        if part and not _continues(part, character):
+            yield part
+            part = ""
+        part += character
+    if part:
+        yield part
 
 
-def _belongs(text: str, start: int, at: int) -> bool:
-    """Return whether the character `at` belongs to what began at `start`."""
-    one = text[at]
-    if one < "\u0300":
-        return False
-    first, kind = unicodedata.category(text[start]), unicodedata.category(one)
+def _continues(part: str, character: str) -> bool:
+    """Return whether a character belongs to the part before it."""
+    first, kind = unicodedata.category(part[0]), unicodedata.category(character)
     if kind[0] == "M":
         return first[0] not in "CZ"
     if first != "So":
         return False
-    if text[at - 1] == _JOINER:
+    if _FLAG.match(character):  # two of these are a flag
+        return bool(_FLAG.fullmatch(part))
+    if part[-1] == _JOINER:
         return kind == "So"
-    if one == _JOINER:
-        return unicodedata.category(text[at + 1 : at + 2] or " ") == "So"
-    if "\U0001f1e6" <= one <= "\U0001f1ff":  # two of these are a flag
-        return at == start + 1 and "\U0001f1e6" <= text[start] <= "\U0001f1ff"
-    return "\U0001f3fb" <= one <= "\U0001f3ff" or "\U000e0020" <= one <= "\U000e007f"
+    return bool(_EMOJI_SUFFIX.match(character))
 
 
 def _joined(parts: Sequence[str | None]) -> str:
@@ -180,7 +172,7 @@ def _written(part: str, known: set[str], depth: int = DEPTH) -> str | None:
     if part == "\t" or kind == "Zs":
         other = TAB if part == "\t" else " "
         return other if " " in known else None
-    if part in _INVISIBLE or (kind in ("Cc", "Cf") and part not in _VISIBLE):
+    if part in _INVISIBLE or kind in ("Cc", "Cf"):
         return ""
     bare = "".join(
         one for one in unicodedata.normalize("NFD", part) if unicodedata.category(one)[0] != "M"
