@@ -5,6 +5,7 @@ Along the axes of a `HandSpace` lines of one hand spread by 1, and hands as much
 a likelihood (Ioffe, "Probabilistic linear discriminant analysis", 2006).
 """
 
+import math
 import os
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -23,8 +24,7 @@ class HandSpace(NamedTuple):
         mean: of the features, `(SIZE,)` float32.
         projection: from features to axes, `(SIZE, axes)` float32; along each axis the variance
             within a hand is 1.
-        between: variance of the hands along each axis, `(axes,)` float32, falling: that of the
-            means of their lines, less what these owe to chance.
+        between: variance of the hands along each axis, `(axes,)` float32, falling.
     """
 
     mean: np.ndarray
@@ -62,21 +62,23 @@ def split_in_two(embeddings: np.ndarray, between: np.ndarray) -> tuple[np.ndarra
         spread = (lines**2).sum(axis=0) - share * lines.sum(axis=0) ** 2
         return -0.5 * float((np.log1p(count * between) + spread).sum())
 
+    def divided(group: np.ndarray) -> float:
+        return evidence(embeddings[group]) + evidence(embeddings[~group])
+
     shrunk = (embeddings - embeddings.mean(axis=0)) * np.sqrt(between / (1 + between))
     first = np.linalg.svd(shrunk, full_matrices=False)[0][:, 0]
     group = first > np.median(first)
     group[first.argmax()] = True
-    best, changed = evidence(embeddings[group]) + evidence(embeddings[~group]), True
+    best, changed = divided(group), True
     while changed:
         changed = False
         for line in range(len(embeddings)):
-            other = group.copy()
-            other[line] ^= True
-            if other.all() or not other.any():
-                continue
-            found = evidence(embeddings[other]) + evidence(embeddings[~other])
+            group[line] ^= True
+            found = divided(group) if group.any() and not group.all() else -math.inf
             if found > best + 1e-9:
-                group, best, changed = other, found, True
+                best, changed = found, True
+            else:
+                group[line] ^= True
     smaller = group if group.sum() <= len(group) / 2 else ~group
     return smaller, best - evidence(embeddings)
 

@@ -31,9 +31,7 @@ MEASURES = {
     "letter_width": "width of the line per character, blanks included, in x-heights",
     "lifts": "pen lifts per character, blanks not included",
     "curvature": "turning of the path, radians per x-height of its length",
-    "roughness": "share of this turning that cancels within half an x-height",
     "word_space": "mean gap between words, in x-heights",
-    "word_space_spread": "standard deviation of the gaps of the line, over their mean",
 }
 """What `measure` returns."""
 
@@ -49,9 +47,6 @@ MAX_STEPS = 100_000
 """Steps along a line; on a longer path they are wider (assumed: a line has some 5,000)."""
 WIDEST = 100.0
 """X-heights of the width of a line for each character (assumed: written ones have one to three)."""
-CANCELS = 5
-"""Steps within which turning to both sides counts as roughness (assumed: half an x-height, in
-which a smooth letter turns to one side)."""
 DOT, NEAR, CLEAR = 0.45, 0.5, 0.2
 """Width and height of the largest dot, how far its middle may be from the baseline, and how far
 from other ink it can be seen, all in x-heights (assumed; a pen is some 0.1 wide)."""
@@ -68,25 +63,20 @@ def measure(ink: np.ndarray, text: str = "") -> dict[str, float]:
         DataError: if the ink is empty or contains anything but finite numbers.
     """
     level, angle = levelled(ink)
-    lean, letter = slant(level), x_height(level)
+    lean = slant(level)
     left, _, right, _ = bounds(level)
-    curvature, roughness = turning(level)
+    first, _, last = x_heights(level, np.linspace(left, right, 4))
     spaces = word_gaps(level, text, 0.0 if math.isnan(lean) else lean)
-    space = float(spaces.mean()) if len(spaces) else math.nan
-    spread = float(spaces.std()) / space if len(spaces) > 2 and space else math.nan
-    characters = sum(not one.isspace() for one in text)
-    lifted = len(strokes(level))
+    characters = len("".join(text.split()))
     return {
         "slope": abs(math.degrees(angle)),
-        "x_height_ratio": x_height_ratio(level),
+        "x_height_ratio": float(last / first),
         "x_height_spread": x_height_spread(level),
         "slant": math.degrees(math.atan(lean)),
-        "letter_width": (right - left) / letter / len(text) if text else math.nan,
-        "lifts": lifted / characters if characters else math.nan,
-        "curvature": curvature,
-        "roughness": roughness,
-        "word_space": space,
-        "word_space_spread": spread,
+        "letter_width": (right - left) / x_height(level) / len(text) if text else math.nan,
+        "lifts": len(strokes(level)) / characters if characters else math.nan,
+        "curvature": curvature(level),
+        "word_space": float(spaces.mean()) if len(spaces) else math.nan,
     }
 
 
@@ -196,13 +186,6 @@ def x_heights(ink: np.ndarray, edges: np.ndarray) -> np.ndarray:
     return found
 
 
-def x_height_ratio(ink: np.ndarray) -> float:
-    """Return the x-height in the last third of a level line over that in the first third."""
-    left, _, right, _ = bounds(ink)
-    first, _, last = x_heights(ink, np.linspace(left, right, 4))
-    return float(last / first)
-
-
 def x_height_spread(ink: np.ndarray) -> float:
     """Return how much the x-height varies along a level line, over its median.
 
@@ -230,36 +213,21 @@ def at_steps(
             yield at_equal_steps(part, path, finer * count), path[-1]
 
 
-def turning(ink: np.ndarray) -> tuple[float, float]:
-    """Return the curvature and the roughness of the path, within strokes.
+def curvature(ink: np.ndarray) -> float:
+    """Return the mean absolute curvature of the path within strokes, in radians per x-height.
 
     Every stroke is resampled at equal steps of about `STEP` x-heights, so that neither the sampling
-    rate nor the pen's speed matters to the curvature (measured on `EmbeddedDataset`: within 1 %
-    from 50 to 400 points per second). The roughness is lower by a fifth at 50 points per second
-    than at 75, and higher by a fifth at 400: what points far apart do not show, it lacks.
-
-    Returns:
-        The mean absolute curvature, in radians per x-height.
-
-        The share of the turning that cancels: 1 - sum |turning of a window| / sum of the absolute
-        turning within it, over all windows of `CANCELS` steps. 0 for circles and single corners,
-        towards 1 for a trembling line.
-
-        NaN each, for ink without a stroke that is long enough.
+    rate nor the pen's speed matters (measured on `EmbeddedDataset`: within 1 % from 50 to 400
+    points per second). It is NaN for ink without a stroke that is long enough.
     """
-    letter = x_height(ink)
-    turned, length, net, gross = 0.0, 0.0, 0.0, 0.0
+    letter, turned, length = x_height(ink), 0.0, 0.0
     for points, path in at_steps(strokes(ink), STEP * letter):
         steps = np.diff(points, axis=0)
         direction = np.arctan2(steps[:, 1], steps[:, 0])
         turns = (np.diff(direction) + np.pi) % (2 * np.pi) - np.pi
-        turned, length = turned + float(np.abs(turns).sum()), length + path / letter
-        if len(turns) >= CANCELS:
-            windows = np.lib.stride_tricks.sliding_window_view(turns, CANCELS)
-            net += float(np.abs(windows.sum(axis=1)).sum())
-            gross += float(np.abs(windows).sum())
-    curvature = turned / length if length else math.nan
-    return curvature, 1 - net / gross if gross else math.nan
+        turned += float(np.abs(turns).sum())
+        length += path / letter
+    return turned / length if length else math.nan
 
 
 def gaps(parts: Sequence[np.ndarray], lean: float) -> tuple[np.ndarray, np.ndarray]:

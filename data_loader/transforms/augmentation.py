@@ -19,12 +19,10 @@ from utils.ink import x_height
 class FillMissing(BaseTransform):
     """Inserts linearly interpolated points where a digitiser has left some out.
 
-    The paper fills missing points without saying how; this way is assumed. Gaps between
-    strokes stay as they are.
+    The paper does not say how; this way is assumed. Gaps between strokes stay as they are.
 
     Args:
-        max_missing: the most points put into one gap. A longer gap gets that many, evenly
-            spaced. 20 points are 0.3 s of IAM-OnDB (assumed).
+        max_missing: the most points put into one gap, evenly spaced (assumed: 0.3 s of IAM-OnDB).
     """
 
     max_missing: Annotated[int, Range(1, 127)] = 20
@@ -157,20 +155,19 @@ class Warp(BaseTransform):
 
     def __post_init__(self) -> None:
         if self.shortest > self.longest:
-            raise ConfigFault(
-                "shortest", self.shortest, f"at most longest, which is {self.longest}"
-            )
+            expected = f"at most longest, which is {self.longest}"
+            raise ConfigFault("shortest", self.shortest, expected)
 
     def change(self, ink: np.ndarray, generator: np.random.Generator) -> None:
         points = np.cumsum(ink[:, :2], axis=0, dtype=np.float64)
         height = x_height(ink)
-        lengths = np.exp(
-            generator.uniform(math.log(self.shortest), math.log(self.longest), (2, self._WAVES))
-        )
-        directions = generator.uniform(-0.5, 0.5, (2, self._WAVES))  # radians, about along x
-        phases = generator.uniform(0, 2 * np.pi, (2, self._WAVES))
-        along = points[:, 0, None, None] * np.cos(directions)
-        along = along + points[:, 1, None, None] * np.sin(directions)  # (points, 2, waves)
+        shape = (2, self._WAVES)
+        low, high = math.log(self.shortest), math.log(self.longest)
+        lengths = np.exp(generator.uniform(low, high, shape))
+        directions = generator.uniform(-0.5, 0.5, shape)  # radians, about along x
+        phases = generator.uniform(0, 2 * np.pi, shape)
+        x, y = points[:, 0, None, None], points[:, 1, None, None]
+        along = x * np.cos(directions) + y * np.sin(directions)  # (points, 2, waves)
         waves = np.sin(2 * np.pi * along / (lengths * height) + phases)
         # A sine has the variance 1/2.
         points += self.amplitude * height * waves.sum(-1) * math.sqrt(2 / self._WAVES)

@@ -96,41 +96,42 @@ class ScaleHeight(Linear):
     of: Literal["letters", "x_height", "ink"] = "letters"
 
     def matrix(self, ink: np.ndarray, generator: np.random.Generator) -> np.ndarray:
-        if self.of == "letters":
-            present = x_height(ink)
-        elif self.of == "x_height":
-            present = x_height(ink, SMALL)
-        else:
+        if self.of == "ink":
             left, top, right, bottom = bounds(ink)
             present = bottom - top or right - left or 1.0
+        else:
+            present = x_height(ink, SMALL if self.of == "x_height" else 0.5)
         return np.eye(2) * (self.height / present)
 
 
-def _resampled(ink: np.ndarray, place: np.ndarray | None, step: float) -> tuple[np.ndarray, ...]:
+def _resampled(
+    ink: np.ndarray, step: float, clock: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """Return ink whose strokes have points at equal steps, and no missing points.
 
     Each stroke keeps its first and its last point: its steps are as near to `step` as these allow.
 
     Args:
         ink: `(points, 3)`.
-        place: where each point is along its stroke, `(points,)` ascending; None measures the path.
-        step: in the unit of `place`.
+        step: in the unit of `clock`, or of the ink.
+        clock: when each point was, `(points,)` ascending; None for steps along the path.
     """
-    parts, start = [], 0
-    for points in strokes(ink):
-        rows = slice(start, start := start + len(points))
-        at = path_along(points) if place is None else place[rows] - place[rows][0]
-        if sum(map(len, parts)) + at[-1] / step > MAX_POINTS:
-            raise DataError(f"resampling makes more than {MAX_POINTS:,} points of one sample")
-        if len(points) > 1:
-            ends = points[[0, -1]]
-            points = at_equal_steps(points, at, max(1, round(at[-1] / step)))
-            points[[0, -1]] = ends
-        parts.append(points)
-    return _from_parts(ink, parts)
+    parts = strokes(ink)
+    if clock is None:
+        places = [path_along(part) for part in parts]
+    else:
+        edges = np.cumsum([len(part) for part in parts[:-1]], dtype=np.int64)
+        places = [at - at[0] for at in np.split(clock, edges)]
+    if sum(at[-1] for at in places) / step > MAX_POINTS:
+        raise DataError(f"resampling makes more than {MAX_POINTS:,} points of one sample")
+    for number, at in enumerate(places):
+        if len(at) > 1:
+            count = max(1, round(at[-1] / step))
+            parts[number] = at_equal_steps(parts[number], at, count)
+    return _of_strokes(ink, parts)
 
 
-def _from_parts(ink: np.ndarray, parts: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+def _of_strokes(ink: np.ndarray, parts: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     """Return ink of other strokes that begins and ends like `ink`, and no missing points."""
     result = from_strokes(parts)
     result[0, :2], result[-1, 2] = ink[0, :2], ink[-1, 2]
@@ -142,8 +143,7 @@ class ResampleTime(BaseTransform):
     """Resamples at equal times, along straight lines between the recorded points.
 
     Recorded points are assumed to be equally spaced in time, except for those counted as missing.
-    Each stroke keeps its first and its last point, so that its steps are `period` as nearly as its
-    length allows. There is no inverse: the recorded points between are lost.
+    Each stroke keeps its ends, so that its steps are `period` as nearly as its length allows.
 
     Args:
         period: from one new point to the next, in recorded periods: 2 halves the points.
@@ -154,15 +154,14 @@ class ResampleTime(BaseTransform):
     def __call__(
         self, ink: np.ndarray, missing: np.ndarray, generator: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray]:
-        return _resampled(ink, np.cumsum(missing.astype(np.float64) + 1), self.period)
+        return _resampled(ink, self.period, np.cumsum(missing.astype(np.float64) + 1))
 
 
 @dataclass(kw_only=True)
 class ResampleDistance(BaseTransform):
     """Resamples at equal distances along each stroke.
 
-    Each stroke keeps its first and its last point, so that its steps are `spacing` as nearly as
-    its length allows. There is no inverse: the recorded points and the pen's speed are lost.
+    Each stroke keeps its ends, so that its steps are `spacing` as nearly as its length allows.
 
     Args:
         spacing: in the ink's units.
@@ -173,14 +172,12 @@ class ResampleDistance(BaseTransform):
     def __call__(
         self, ink: np.ndarray, missing: np.ndarray, generator: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray]:
-        return _resampled(ink, None, self.spacing)
+        return _resampled(ink, self.spacing)
 
 
 @dataclass(kw_only=True)
 class Simplify(BaseTransform):
     """Drops points by Ramer-Douglas-Peucker, stroke by stroke.
-
-    There is no inverse: of what was dropped it is only known that it lay within the tolerance.
 
     Args:
         tolerance: how far, in the ink's units, a dropped point may lie from the new line.
@@ -192,7 +189,7 @@ class Simplify(BaseTransform):
         self, ink: np.ndarray, missing: np.ndarray, generator: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray]:
         parts = [points[simplified(points, self.tolerance)] for points in strokes(ink)]
-        return _from_parts(ink, parts)
+        return _of_strokes(ink, parts)
 
 
 def pieces(points: int, steps: int) -> list[slice]:

@@ -17,7 +17,6 @@ from model import (
     CTCLoss,
     CTCNetwork,
     ErrorRates,
-    NegativeLogLikelihood,
     TranscriptionLoss,
 )
 from model.recognition.encoder import Transcript
@@ -156,23 +155,6 @@ def test_teacher_forcing_changes_evenly_from_the_first_epoch_to_the_last(tmp_pat
     assert shares == pytest.approx([1.0, 0.9, 0.8, 0.7, 0.6])
     with pytest.raises(ConfigFault, match=r"teacher_forcing_ratio.*two shares"):
         make(tmp_path, loader, "attention", teacher_forcing_ratio=[1.0])
-
-
-@pytest.mark.parametrize(
-    ("kind", "loss", "right"),
-    [
-        ("ctc", TranscriptionLoss, "CTCLoss, as the network's head is 'ctc'"),
-        ("attention", CTCLoss, "TranscriptionLoss, as the network's head is 'decoder'"),
-        ("ctc", NegativeLogLikelihood, "CTCLoss, as the network's head is 'ctc'"),
-    ],
-)
-def test_a_loss_of_another_network_is_refused(tmp_path, loader, kind, loss, right):
-    trainer = make(tmp_path, loader, kind)
-    trainer.loss = loss()
-    with pytest.raises(ConfigFault, match=f"{loss.__name__}.*{right}") as caught:
-        trainer.train()
-    assert caught.value.key == "loss"
-    assert not list(tmp_path.iterdir())
 
 
 def test_a_metric_of_other_networks_is_refused(tmp_path, loader):

@@ -14,9 +14,9 @@ from utils.hand_measures import (
     MEASURES,
     baseline_angle,
     clear_dots,
+    curvature,
     measure,
     too_wide,
-    turning,
     word_gaps,
 )
 from utils.ink import from_strokes, strokes, to_points, x_height
@@ -57,6 +57,11 @@ def times(matrix):
     return lambda points: points @ np.array(matrix).T
 
 
+def rotation(degrees):
+    cosine, sine = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
+    return times([[cosine, -sine], [sine, cosine]])
+
+
 @pytest.mark.parametrize("far", [1e6, 1e9])
 def test_a_point_far_off_does_not_fill_the_memory(far):
     ink = from_strokes([np.array([[0.0, 0], [far, 0]]), np.array([[far, 0], [far, 1.0]])])
@@ -69,48 +74,35 @@ def test_a_point_far_off_does_not_fill_the_memory(far):
 
 
 def test_a_line_is_too_wide_for_its_text_by_a_point_far_off_alone():
-    assert not any(too_wide(ink, text) for ink, text in zip(LINES, TEXTS, strict=True))
     for ink, text in zip(LINES, TEXTS, strict=True):
         far = ink.copy()
         far[-1, 0] = 1e9
-        assert too_wide(far, text)
+        assert too_wide(far, text) and not too_wide(ink, text)
 
 
-@pytest.mark.parametrize("degrees", [-3.0, 3.0, 10.0])
+@pytest.mark.parametrize("degrees", [-3.0, 10.0])
 def test_a_turned_line_has_another_slope_and_nothing_else(degrees):
-    angle = math.radians(degrees)
-    turn = [[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]]
-    inks = [moved(ink, times(turn)) for ink in LINES]
+    inks = [moved(ink, rotation(degrees)) for ink in LINES]
     for before, after in zip(LINES, inks, strict=True):
         change = baseline_angle(after) - baseline_angle(before)
         assert math.degrees(change) == pytest.approx(degrees, abs=0.7)
     found = measured(inks)
-    signed = [abs(math.degrees(baseline_angle(ink))) for ink in inks]
-    assert found["slope"] == pytest.approx(signed)
+    assert found["slope"] == pytest.approx([abs(math.degrees(baseline_angle(one))) for one in inks])
     for name in ("slant", "letter_width", "curvature", "word_space"):
-        assert (
-            np.nanmedian(np.abs(found[name] - PLAIN[name])) < 0.05 * np.nanstd(PLAIN[name]) + 0.02
-        )
+        change = np.nanmedian(np.abs(found[name] - PLAIN[name]))
+        assert change < 0.05 * np.nanstd(PLAIN[name]) + 0.02
 
 
 @pytest.mark.parametrize("factor", [0.8, 1.25])
 def test_letters_that_grow_in_the_second_half_raise_the_ratio(factor):
-    def half(points):
-        left, right = points[:, 0].min(), points[:, 0].max()
-        rows = points[:, 0] > (left + right) / 2
-        points = points.copy()
+    def grown(points):
+        x = points[:, 0]
+        level = points[:, 1] - np.polyval(np.polyfit(*points.T, 1), x)
         # About the baseline, which the low points are near to, so that it stays.
-        points[rows, 1] = (points[rows, 1] - np.quantile(points[:, 1], 0.8)) * factor
-        points[~rows, 1] -= np.quantile(points[:, 1], 0.8)
-        return points
+        level -= np.quantile(level, 0.8)
+        return np.stack([x, np.where(x > (x.min() + x.max()) / 2, factor, 1) * level], axis=1)
 
-    def level(points):
-        return points - np.stack(
-            [0 * points[:, 0], np.polyval(np.polyfit(*points.T, 1), points[:, 0])], 1
-        )
-
-    inks = [moved(ink, lambda points: half(level(points))) for ink in LINES]
-    found = measured(inks)
+    found = measured([moved(ink, grown) for ink in LINES])
     ratios = found["x_height_ratio"] / PLAIN["x_height_ratio"]
     assert np.median(ratios) == pytest.approx(factor, rel=0.05)
     assert np.quantile(np.abs(np.log(ratios / factor)), 0.75) < 0.1
@@ -132,8 +124,8 @@ def test_a_wider_line_has_wider_letters_and_gaps():
 
 
 def test_known_hands_are_told_apart():
-    for name, parameter in (("slant", "slant"), ("word_space", "word_space")):
-        known = [getattr(hand(number), parameter) for number in range(len(TEXTS))]
+    for name in ("slant", "word_space"):
+        known = [getattr(hand(number), name) for number in range(len(TEXTS))]
         assert np.corrcoef(known, PLAIN[name])[0, 1] > 0.7
 
 
@@ -145,26 +137,16 @@ def test_unit_and_sampling_rate_do_not_matter():
     for name in ("x_height_ratio", "letter_width", "lifts", "curvature", "word_space"):
         assert np.nanmedian(denser[name] / PLAIN[name]) == pytest.approx(1, abs=0.03), name
     assert np.nanmedian(denser["slant"] - PLAIN["slant"]) == pytest.approx(0, abs=0.5)
-    assert np.nanmedian(denser["roughness"] / PLAIN["roughness"]) == pytest.approx(1.15, abs=0.1)
 
 
-def arc(centre, radius, turns=1.0, count=200):
-    angle = np.linspace(0, 2 * np.pi * turns, count)
-    return np.array(centre) + radius * np.stack([np.cos(angle), np.sin(angle)], axis=1)
-
-
-def test_turning_by_hand():
-    circle = from_strokes([arc((0, 0), 50)])
+def test_curvature_by_hand():
+    angle = np.linspace(0, 2 * np.pi, 200)
+    circle = from_strokes([50 * np.stack([np.cos(angle), np.sin(angle)], axis=1)])
     assert x_height(circle) == pytest.approx(100, rel=1e-3)
     # The radius is half an x-height. The last step has no turn after it.
-    assert turning(circle) == pytest.approx((2.0, 0.0), abs=0.1)
+    assert curvature(circle) == pytest.approx(2.0, abs=0.1)
     corner = from_strokes([np.array([[0, 0], [0, 100], [100, 100]])])
-    curvature, roughness = turning(corner)
-    assert curvature == pytest.approx(math.pi / 2 / 2) and roughness == pytest.approx(0)
-    bars = [np.array([[0, 0], [0, 100]])] * 10
-    zigzag = from_strokes([*bars, np.array([[n * 20, n % 2 * 15] for n in range(40)])])
-    assert x_height(zigzag) == 100
-    assert turning(zigzag)[1] > 0.7
+    assert curvature(corner) == pytest.approx(math.pi / 2 / 2)
 
 
 def bar(x, width=0.0):
@@ -177,44 +159,41 @@ def test_gaps_lifts_and_widths_by_hand():
     assert word_gaps(upright, "ab cd e").tolist() == [2.0, 3.0]
     found = measure(upright, "ab cd e")
     assert found["letter_width"] == pytest.approx(5.8 / 7) and found["lifts"] == 1.0
-    assert found["word_space"] == pytest.approx(2.5) and math.isnan(found["word_space_spread"])
+    assert found["word_space"] == pytest.approx(2.5)
     # A bar below another one, as of a t crossed late, closes a gap.
     late = from_strokes([*strokes(upright), np.array([[4, 0], [14, 0]])])
     assert word_gaps(late, "ab cd e").tolist() == [1.0, 3.0]
     leaning = from_strokes([stroke + np.array([[5, 0], [0, 0]]) for stroke in strokes(upright)])
     assert word_gaps(leaning, "ab cd e").tolist() == [1.5, 2.5]
     assert word_gaps(leaning, "ab cd e", lean=0.5).tolist() == [2.0, 3.0]
-    assert len(word_gaps(upright, "ab")) == 0
-    assert len(word_gaps(upright, "a b c d e f g")) == 0
+    assert len(word_gaps(upright, "ab")) == len(word_gaps(upright, "a b c d e f g")) == 0
 
 
 def test_what_is_too_short_is_not_a_number():
+    def nothing(ink, text):
+        return {name for name, value in measure(ink, text).items() if math.isnan(value)}
+
     letter = write("a", hand(0), np.random.default_rng(0), 75.0)
-    found = measure(letter, "a")
-    assert found["lifts"] >= 1 and found["letter_width"] > 0 and found["curvature"] > 0
-    for name in ("slope", "x_height_ratio", "x_height_spread", "word_space", "word_space_spread"):
-        assert math.isnan(found[name]), name
-    dot = measure(from_strokes([np.zeros((1, 2))]), "")
-    assert all(math.isnan(value) for value in dot.values())
-    without = measure(LINES[0])
-    nothing = {name for name, value in without.items() if math.isnan(value)}
-    assert nothing == {"letter_width", "lifts", "word_space", "word_space_spread"}
+    assert nothing(letter, "a") >= {"slope", "x_height_ratio", "x_height_spread", "word_space"}
+    assert not nothing(letter, "a") & {"lifts", "letter_width", "curvature"}
+    assert nothing(from_strokes([np.zeros((1, 2))]), "") == set(MEASURES)
+    assert nothing(LINES[0], "") == {"letter_width", "lifts", "word_space"}
     with pytest.raises(DataError, match="it has no points"):
         measure(np.empty((0, 3)))
+
+
+LETTER = np.array([(0, 0), (0, -10), (6, -10), (6, 0), (0, 0)], dtype=float)
 
 
 @pytest.mark.parametrize("degrees", [0, 4])
 def test_dots_that_can_be_seen_by_hand(degrees):
     """Eight letters of an x-height of 10, a dot behind the fourth, of which others are no dots."""
-    letter = np.array([(0, 0), (0, -10), (6, -10), (6, 0), (0, 0)], dtype=float)
-    letters = [letter + np.array([10 * n, 0]) for n in (0, 1, 2, 3, 5, 6, 7, 8)]
+    letters = [LETTER + np.array([10 * n, 0]) for n in (0, 1, 2, 3, 5, 6, 7, 8)]
     high = np.array([(11, -18), (12, -18)], dtype=float)  # of an i
-    text = "nooi.noon"
 
-    def clear(dot, text=text):
+    def clear(dot, text="nooi.noon"):
         line = from_strokes([*letters[:4], high, np.array(dot, dtype=float), *letters[4:]])
-        cosine, sine = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
-        return clear_dots(moved(line, times([[cosine, -sine], [sine, cosine]])), text)
+        return clear_dots(moved(line, rotation(degrees)), text)
 
     assert clear([(43, 0), (44, 0)]) == (1, 1)
     assert clear([(43, 0), (44, 0)], "nooi!?oon.") == (1, 3)
@@ -223,12 +202,10 @@ def test_dots_that_can_be_seen_by_hand(degrees):
     assert clear([(33, -4), (34, -4)]) == (1, 1)  # in a large letter, with room around it
     assert clear([(43, 7), (44, 7)]) == (0, 1)  # too low
     assert clear([(42, 0), (47, 0)]) == (0, 1)  # a dash
-    assert clear([(43, 0), (43, 0)]) == (1, 1)
 
 
 def test_no_more_dots_are_clear_than_the_text_has():
-    letter = np.array([(0, 0), (0, -10), (6, -10), (6, 0), (0, 0)], dtype=float)
-    letters = [letter + np.array([20 * n, 0]) for n in range(8)]
+    letters = [LETTER + np.array([20 * n, 0]) for n in range(8)]
     dots = [np.array([(x, 0.0), (x + 1, 0.0)]) for x in (13.0, 53.0)]
     assert clear_dots(from_strokes([*letters, *dots]), "nooinoon..") == (2, 2)
     assert clear_dots(from_strokes([*letters, *dots]), "nooinoon.") == (1, 1)
