@@ -98,15 +98,6 @@ def test_the_limit_cuts_what_is_not_finished():
     assert ends(back[:36], positions[:36], ["ab"]) == [(35, True)]
 
 
-def test_before_the_first_step_no_stroke_is_delayed():
-    """Behind a primer that ends with the text, the pen up, a first point to the left."""
-    points = table([9], 20)
-    points[0, 0, 0] = STILL[0] - 1.0
-    positions = torch.full((20, 1), 2)
-    assert ends(points, positions, ["ab"], up=True) == [(0, True)]
-    assert ends(points, positions, ["ab"]) == [(10, True)]
-
-
 def by_rule(points, positions, text, mean):
     """Return the steps of a line `(T, I)`, whether it ended, and how many strokes it has behind the
     one with which the window left the text: step by step, with no batch."""
@@ -219,12 +210,3 @@ def test_a_stroke_begun_beyond_a_last_letter_is_too_many_as_the_window_leaves_it
     assert surplus(leaving=0.4) == 0  # the window waits for it: the last of a `w`
     assert surplus(back=9.0) == 0  # it comes back: the second of a `y`
     assert surplus(gap=4.0) == surplus(first=0) == 0
-
-
-def test_a_line_whose_network_ends_it_has_no_stroke_too_many():
-    stems = [np.array([[x, 0], [x, 10]]) for x in (0.0, 6.0, 14.0)]
-    phi = torch.tensor([[1, 0, 0], [0, 1, 0], [0, 1, 0], [0, 1, 0.6], [0, 1, 0.6]])
-    for own, count in ((False, 2), (True, 0)):
-        stopping = Stopping(torch.zeros(2, 4), NORMALISATION, ["-", "ab"], [9, 9], own)
-        stopping.feed(torch.tensor([1]), torch.zeros(5, 1, 4), phi[:, None])
-        assert stopping.surplus(1, from_strokes(stems)) == count

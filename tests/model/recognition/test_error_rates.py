@@ -78,11 +78,8 @@ def test_rates_divide_all_errors_by_all_characters():
 
 
 def test_rates_are_nan_where_there_is_no_truth():
-    for pairs in ([], [("", "abc")]):
-        got = rates(pairs)
-        assert math.isnan(got["cer"]) and math.isnan(got["wer"])
-        assert (got["sequences"], got["characters"], got["words"]) == (len(pairs), 0, 0)
-    assert math.isnan(rates([])["line_accuracy"])
+    got = rates([("", "abc")])
+    assert math.isnan(got["cer"]) and math.isnan(got["wer"]) and got["sequences"] == 1
     assert all(math.isnan(value) for value in ErrorRates().compute().values())
 
 

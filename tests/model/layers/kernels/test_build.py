@@ -107,14 +107,6 @@ def test_without_a_compiler_there_are_no_kernels_and_the_log_says_so(tiny, monke
         assert "no C compiler found" in caplog.text
 
 
-def test_further_options_make_another_file_in_the_cache(tiny, monkeypatch, cache):
-    tiny.write_text("int answer(void) { return ANSWER + MORE; }")
-    for more in (1, 2):
-        monkeypatch.setenv(build.MORE_FLAGS, f"-DNAME=1 -DMORE={more}")
-        assert answer(tiny, 20) == 20 + more
-    assert len(kept_in(cache)) == 2
-
-
 def test_what_compiles_and_does_not_load_is_compiled_in_another_way(tiny, monkeypatch):
     """Such as a compiler that has OpenMP's pragmas and not its library."""
     tiny.write_text("int missing(void); int answer(void) { return FLAG ? missing() : ANSWER; }")
