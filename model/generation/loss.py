@@ -1,28 +1,25 @@
 """The losses of the generation networks."""
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from torch import Tensor
 
+from base.base_data_loader import Batch
 from base.base_loss import BaseLoss
 from model.generation.mixture import cross_entropy
+from model.generation.networks import Output
 from utils.checks import Range
 
 Reduction = Literal["sequence", "point"]
 
 
 class _OfPoints(BaseLoss):
-    """A loss that is a sum over the points of a sequence.
-
-    Args:
-        reduction: whether a batch's gradient is divided by its sequences, as the paper's bounds
-            on gradients assume, or by its points, which makes a step independent of lengths.
-    """
+    """A loss that is a sum over the points of a sequence."""
 
     def __init__(self, *, reduction: Reduction = "point") -> None:
         self.reduction = reduction
 
-    def divisor(self, batch: Any) -> int:
+    def divisor(self, batch: Batch) -> int:
         """Return the number of sequences of `batch`, or of points."""
         return len(batch.lengths) if self.reduction == "sequence" else int(batch.lengths.sum())
 
@@ -40,7 +37,7 @@ class NegativeLogLikelihood(_OfPoints):
     name: ClassVar[str] = "log_loss"
     head: ClassVar[str] = "mixture"
 
-    def __call__(self, output: Any, batch: Any) -> Tensor:
+    def __call__(self, output: Output, batch: Batch) -> Tensor:
         """Return the nats of each sequence, `(batch,)`; padding does not count.
 
         Args:
@@ -77,7 +74,7 @@ class SquaredError(_OfPoints):
         super().__init__(reduction=reduction)
         self.pen_weight = pen_weight
 
-    def __call__(self, output: Any, batch: Any) -> Tensor:
+    def __call__(self, output: Output, batch: Batch) -> Tensor:
         """Return the sum of each sequence, `(batch,)`; padding does not count.
 
         Args:

@@ -1,10 +1,13 @@
 """Metrics of the generation networks."""
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
+from torch import Tensor
 
+from base.base_data_loader import Batch
 from base.base_metric import BaseMetric
+from model.generation.networks import Output
 
 
 class SSE(BaseMetric):
@@ -28,7 +31,7 @@ class SSE(BaseMetric):
         self._counts = torch.zeros(2, dtype=torch.float64)
 
     @torch.no_grad()
-    def update(self, output: Any, batch: Any, scale: Any = 1.0) -> None:
+    def update(self, output: Output, batch: Batch, scale: Tensor | float = 1.0) -> None:
         """Add one batch.
 
         Args:
@@ -40,8 +43,7 @@ class SSE(BaseMetric):
         difference = (output.prediction.mean - batch.targets[..., :2]) * scale
         squared = difference.double().square().sum(-1)  # (batch, time)
         jumps = batch.inputs[..., 2] > 0.5
-        for place, kind in enumerate((~jumps, jumps)):
-            chosen = kind & batch.mask
+        for place, chosen in enumerate((~jumps & batch.mask, jumps & batch.mask)):
             self._sums[place] += squared[chosen].sum().cpu()
             self._counts[place] += chosen.sum().cpu()
 

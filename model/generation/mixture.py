@@ -6,7 +6,7 @@ Shapes: `...` any leading dimensions, M components, 2 the axes (x, y).
 import copy
 import math
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import Self
 
 import torch
 from torch import Tensor, nn
@@ -63,7 +63,7 @@ class NextPoint:
     end_logits: Tensor
     sequence_logits: Tensor | None
 
-    def __getitem__(self, place: Any) -> Self:
+    def __getitem__(self, place: int | slice | Tensor | tuple) -> Self:
         """Return the prediction at an index of the leading dimensions."""
         parts = {name: part[place] for name, part in vars(self).items() if part is not None}
         return replace(self, **parts)

@@ -8,15 +8,21 @@ ink does not show them; everything else does: blanks within, case, punctuation. 
 by blanks, and include punctuation.
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Iterable
-from typing import Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import numpy as np
 from rapidfuzz.distance import Levenshtein
 
 from base.base_metric import BaseMetric
 from utils.alphabet import nfc
+
+if TYPE_CHECKING:
+    from base.base_data_loader import Batch
+    from model.recognition.encoder import Transcript
 
 
 class ErrorCounts(NamedTuple):
@@ -124,7 +130,7 @@ class ErrorRates(BaseMetric):
         """Forget everything added so far."""
         self._counts = np.zeros(len(ErrorCounts._fields), dtype=np.int64)
 
-    def update(self, output: Any, batch: Any) -> None:
+    def update(self, output: Transcript, batch: Batch) -> None:
         """Add one batch.
 
         Args:

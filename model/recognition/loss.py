@@ -1,14 +1,18 @@
 """The losses of the recognition networks: the negative log-probability of the true text."""
 
 import logging
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from base.base_data_loader import Batch
 from base.base_loss import BaseLoss
+from model.recognition.encoder import Transcript
 from utils.checks import Range
+
+Reduction = Literal["sequence", "character"]
 
 log = logging.getLogger(__name__)
 
@@ -21,10 +25,10 @@ class _TextLoss(BaseLoss):
             lets long lines count for more.
     """
 
-    def __init__(self, *, reduction: Literal["sequence", "character"] = "sequence") -> None:
+    def __init__(self, *, reduction: Reduction = "sequence") -> None:
         self.reduction = reduction
 
-    def divisor(self, batch: Any) -> int:
+    def divisor(self, batch: Batch) -> int:
         """Return the number of texts of `batch`, or of their characters."""
         return len(batch.lengths) if self.reduction == "sequence" else int(batch.text_lengths.sum())
 
@@ -43,11 +47,11 @@ class CTCLoss(_TextLoss):
     name: ClassVar[str] = "ctc_loss"
     head: ClassVar[str] = "ctc"
 
-    def __init__(self, *, reduction: Literal["sequence", "character"] = "sequence") -> None:
+    def __init__(self, *, reduction: Reduction = "sequence") -> None:
         super().__init__(reduction=reduction)
         self._named: set[int] = set()
 
-    def __call__(self, output: Any, batch: Any) -> Tensor:
+    def __call__(self, output: Transcript, batch: Batch) -> Tensor:
         """Return the nats of each text, `(batch,)`.
 
         Args:
@@ -68,7 +72,9 @@ class CTCLoss(_TextLoss):
         return ctc_nats(output, text, lengths, zero_infinity=True)
 
 
-def ctc_nats(output: Any, text: Tensor, lengths: Tensor, *, zero_infinity: bool = False) -> Tensor:
+def ctc_nats(
+    output: Transcript, text: Tensor, lengths: Tensor, *, zero_infinity: bool = False
+) -> Tensor:
     """Return minus the log-probability of each text under CTC, `(batch,)`.
 
     Args:
@@ -85,6 +91,23 @@ def ctc_nats(output: Any, text: Tensor, lengths: Tensor, *, zero_infinity: bool 
         reduction="none",
         zero_infinity=zero_infinity,
     )
+
+
+def decoder_nats(
+    output: Transcript, text: Tensor, lengths: Tensor, label_smoothing: float = 0.0
+) -> Tensor:
+    """Return minus the log-probability of each text under a decoder, `(batch,)`; arguments as
+    those of `ctc_nats` and of `TranscriptionLoss`."""
+    end = output.decoder_log_probs.shape[-1] - 1
+    places = torch.arange(text.shape[1] + 1, device=text.device)
+    targets = functional.pad(text, (0, 1)).masked_fill(places >= lengths[:, None], end)
+    nats = functional.cross_entropy(
+        output.decoder_log_probs.transpose(1, 2),  # (batch, classes, characters + 1)
+        targets,
+        reduction="none",
+        label_smoothing=label_smoothing,
+    )
+    return nats.masked_fill(places > lengths[:, None], 0.0).sum(1)
 
 
 class TranscriptionLoss(_TextLoss):
@@ -104,7 +127,7 @@ class TranscriptionLoss(_TextLoss):
     def __init__(
         self,
         *,
-        reduction: Literal["sequence", "character"] = "sequence",
+        reduction: Reduction = "sequence",
         label_smoothing: Annotated[float, Range(0.0, 0.99)] = 0.0,
         ctc_weight: Annotated[float, Range(0.0, 100.0)] = 0.0,
     ) -> None:
@@ -112,7 +135,7 @@ class TranscriptionLoss(_TextLoss):
         self.label_smoothing, self.ctc_weight = label_smoothing, ctc_weight
         self._ctc = CTCLoss()
 
-    def __call__(self, output: Any, batch: Any) -> Tensor:
+    def __call__(self, output: Transcript, batch: Batch) -> Tensor:
         """Return the nats of each text, `(batch,)`.
 
         Args:
@@ -120,17 +143,7 @@ class TranscriptionLoss(_TextLoss):
                 the text last, and, with a `ctc_weight`, what `CTCLoss` needs.
             batch: with `text` `(batch, characters)` and `text_lengths` `(batch,)`.
         """
-        end = output.decoder_log_probs.shape[-1] - 1
-        places = torch.arange(batch.text.shape[1] + 1, device=batch.text.device)
-        lengths = batch.text_lengths[:, None]
-        targets = functional.pad(batch.text, (0, 1)).masked_fill(places >= lengths, end)
-        nats = functional.cross_entropy(
-            output.decoder_log_probs.transpose(1, 2),  # (batch, classes, characters + 1)
-            targets,
-            reduction="none",
-            label_smoothing=self.label_smoothing,
-        )
-        nats = nats.masked_fill(places > lengths, 0.0).sum(1)
+        nats = decoder_nats(output, batch.text, batch.text_lengths, self.label_smoothing)
         if self.ctc_weight:
             nats = nats + self.ctc_weight * self._ctc(output, batch)
         return nats

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from types import SimpleNamespace
 
 import numpy as np
 import torch
@@ -11,7 +10,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from model.recognition.encoder import GREEDY, RecognitionNetwork, Search
 from model.recognition.error_rates import error_rate, normalised, rates
-from model.recognition.loss import TranscriptionLoss, ctc_nats
+from model.recognition.loss import ctc_nats, decoder_nats
 from utils.batches import BATCH_SIZE, by_length
 
 
@@ -86,18 +85,16 @@ def read_with_doubts(
             ink without a point.
     """
     found = [("", 0.0)] * len(inks)
-    alphabet, decoder_nats = model.alphabet, TranscriptionLoss()
+    alphabet = model.alphabet
     texts = ["" if alphabet.unknown(text) else text for text in map(normalised, texts)]
     for numbers, features, points in _batches(model, inks, progress):
         encoded = [torch.from_numpy(alphabet.encode(texts[number])) for number in numbers]
         text = pad_sequence(encoded, batch_first=True).to(points)
         lengths = torch.tensor([len(one) for one in encoded]).to(points)
         output = model(features, points, text, lengths, search=GREEDY)
-        if output.decoder_log_probs is None:
-            nats = ctc_nats(output, text, lengths)
-        else:
-            nats = decoder_nats(output, SimpleNamespace(text=text, text_lengths=lengths))
-        for number, read, doubt in zip(numbers, output.hypotheses, nats.tolist(), strict=True):
+        nats_of = ctc_nats if output.decoder_log_probs is None else decoder_nats
+        doubts = nats_of(output, text, lengths).tolist()
+        for number, read, doubt in zip(numbers, output.hypotheses, doubts, strict=True):
             found[number] = read, doubt if texts[number] else 0.0
     return found
 
