@@ -2,7 +2,7 @@
 
 import math
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from base import distributed
@@ -66,6 +67,14 @@ class Batch:
 
     def _map(self, change: Callable[[Tensor], Tensor]) -> "Batch":
         return Batch(*(value if value is None else change(value) for value in vars(self).values()))
+
+
+def padded(
+    arrays: Sequence[np.ndarray], device: torch.device | str = "cpu"
+) -> tuple[Tensor, Tensor]:
+    """Return arrays `(length, ...)` as one `(batch, longest, ...)`, and `(batch,)` lengths."""
+    lengths = torch.tensor([len(array) for array in arrays], dtype=torch.int64, device=device)
+    return pad_sequence(list(map(torch.from_numpy, arrays)), batch_first=True).to(device), lengths
 
 
 class BucketBatchSampler(Sampler[list[tuple[int, int]]]):

@@ -7,12 +7,10 @@ from typing import Annotated
 
 import numpy as np
 import torch
-from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import Dataset
 
 from base import distributed
-from base.base_data_loader import BaseDataLoader, Batch
+from base.base_data_loader import BaseDataLoader, Batch, padded
 from base.base_dataset import BaseDataset
 from base.base_transform import BaseTransform
 from utils.alphabet import Alphabet, describe, nfc
@@ -81,22 +79,16 @@ class _Samples(Dataset):
         return inputs, targets, text, index
 
 
-def _padded(arrays: Sequence[np.ndarray]) -> tuple[Tensor, Tensor]:
-    """Return arrays `(length, ...)` as one `(batch, longest, ...)`, and `(batch,)` lengths."""
-    lengths = torch.tensor([len(array) for array in arrays], dtype=torch.int64)
-    return pad_sequence(list(map(torch.from_numpy, arrays)), batch_first=True), lengths
-
-
 def collate(samples: list[Sample]) -> Batch:
     """Return samples as one padded batch."""
     inputs, targets, text, index = zip(*samples, strict=True)
-    padded_inputs, lengths = _padded(inputs)
-    padded_text, text_lengths = _padded(text)
+    inputs, lengths = padded(inputs)
+    text, text_lengths = padded(text)
     return Batch(
-        inputs=padded_inputs,
-        targets=None if targets[0] is None else _padded(targets)[0],
+        inputs=inputs,
+        targets=None if targets[0] is None else padded(targets)[0],
         lengths=lengths,
-        text=padded_text,
+        text=text,
         text_lengths=text_lengths,
         index=torch.tensor(index, dtype=torch.int64),
     )

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from torch.nn.utils.rnn import pad_sequence
 
+from base.base_data_loader import padded
 from model.generation.networks import MixtureNetwork
 from utils.batches import by_length
 from utils.monotonic import best_monotonic_path
@@ -41,16 +41,9 @@ def align(
     found: list[np.ndarray] = [np.empty(0)] * len(inks)
     weight = model.output.weight
     for numbers in by_length([len(ink) for ink in inks], "aligning", progress=progress):
-        points = [
-            torch.from_numpy(model.normalisation.apply(inks[number][:-1])) for number in numbers
-        ]
-        codes = [torch.from_numpy(model.alphabet.encode(texts[number])) for number in numbers]
-        lengths = torch.tensor([len(code) for code in codes], device=weight.device)
-        attention = model(
-            pad_sequence(points, batch_first=True).to(weight),
-            pad_sequence(codes, batch_first=True).to(weight.device),
-            lengths,
-        ).attention  # (B, T, U + 1)
+        points, _ = padded([model.normalisation.apply(inks[number][:-1]) for number in numbers])
+        codes = [model.alphabet.encode(texts[number]) for number in numbers]
+        attention = model(points.to(weight), *padded(codes, weight.device)).attention
         for number, line in zip(numbers, attention.cpu().double().numpy(), strict=True):
             steps, characters = len(inks[number]) - 1, len(texts[number])
             found[number] = _points_of(line[:steps, : characters + 1])

@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 from tqdm import tqdm
 
+from base.base_data_loader import padded
 from model.generation.line import Line
 from model.generation.networks import MixtureNetwork, Output
 from model.generation.options import Primer, Sampling
@@ -69,30 +70,27 @@ def sample(
         UserError: if there are not as many texts as seeds, or an empty text; `DataError` if the
             primer is no ink; `UserError` if the alphabet lacks a character.
     """
-    count, max_steps = len(seeds), sampling.max_steps
-    if model.needs_text and len(texts or ()) != count:
-        raise UserError(f"{count} seeds need as many texts")
-    if model.needs_text and not all(texts):
-        raise UserError("a text is empty: it needs at least one character")
-    if not count:
+    if not seeds:
         return []
     start, primer_text = (np.zeros((1, 3)), "") if primer is None else primer
     start = check_ink(start[:, :3])
-    # As in the alphabet, so that phi has an entry for each character of `Line.text`.
-    whole = [nfc(primer_text + one) for one in texts] if model.needs_text else None
-    limits = [DEFAULT_STEPS if max_steps is None else max_steps] * count
-    if model.needs_text and max_steps is None:
+    whole = _whole_texts(texts, len(seeds), primer_text) if model.needs_text else None
+    if sampling.max_steps is not None:
+        limits = [sampling.max_steps] * len(seeds)
+    elif whole is None:
+        limits = [DEFAULT_STEPS] * len(seeds)
+    else:
         limits = [100 + STEPS_PER_CHARACTER * len(one) for one in texts]
     max_steps = max(limits)
 
-    begin, start_phi = _begin(model, start, whole, count, sampling)
+    begin, start_phi = _begin(model, start, whole, len(seeds), sampling)
     point, current = begin.point, begin.bias
     products = {"float32": point.dtype, "bfloat16": torch.bfloat16}[precision]
     stepper = model.stepper(begin, products)
     stopping = Stopping(point, model.normalisation, whole, limits, model.end_of_sequence, start_phi)
-    active = torch.arange(count, device=point.device)
+    active = torch.arange(len(seeds), device=point.device)
     primed = len(start) - 1  # steps
-    points = point.new_zeros(max_steps, count, model.input_size)
+    points = point.new_zeros(max_steps, len(seeds), model.input_size)
     biases = current.repeat(primed + max_steps, 1)
     hidden = None if progress else True
     with tqdm(total=max_steps, desc="writing", unit="step", leave=False, disable=hidden) as bar:
@@ -112,20 +110,33 @@ def sample(
                 active = active[rows]
                 stepper.keep(rows)
 
-    lines, written = [], points[..., :3].cpu().numpy()
-    biases = biases.float().cpu().numpy()
+    lines, points, biases = [], points[..., :3].cpu().numpy(), biases.float().cpu().numpy()
     for number, (steps, ended) in enumerate(stopping.ends()):
-        offsets = model.normalisation.invert(written[:steps, number])
+        offsets = model.normalisation.invert(points[:steps, number])
         ink = np.concatenate((start.astype(np.float32), offsets))
         ink[-1, 2] = 1.0  # the pen leaves the paper in the end
         text = peaks = None
-        if whole is not None and ended:
-            ink = ink[: max(len(ink) - stopping.surplus(number, ink), len(start))]
         if whole is not None:
+            surplus = stopping.surplus(number, ink) if ended else 0
+            ink = ink[: max(len(ink) - surplus, len(start))]
             text, peaks = whole[number], stopping.peaks[: len(ink) - 1, number].cpu().numpy().copy()
         bias = biases[: len(ink) - 1, number].copy()
         lines.append(Line(ink, 0 if primer is None else len(start), peaks, text, ended, bias))
     return lines
+
+
+def _whole_texts(texts: Sequence[str] | None, count: int, primer_text: str) -> list[str]:
+    """Return texts with the primer's, as the alphabet has them, so that phi has an entry for each
+    character of `Line.text`.
+
+    Raises:
+        UserError: if they are not `count`, or one is empty.
+    """
+    if texts is None or len(texts) != count:
+        raise UserError(f"{count} seeds need as many texts")
+    if not all(texts):
+        raise UserError("a text is empty: it needs at least one character")
+    return [nfc(primer_text + one) for one in texts]
 
 
 def _random_numbers(seeds: Sequence[int], device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:
@@ -136,12 +147,10 @@ def _random_numbers(seeds: Sequence[int], device: torch.device) -> Iterator[tupl
     """
     generators = [torch.Generator().manual_seed(seed) for seed in seeds]
     while True:
-        uniform, normal = zip(
-            *((torch.rand(BLOCK, 2, generator=one), torch.randn(BLOCK, 2, generator=one))
-              for one in generators), strict=True,
-        )  # fmt: skip
-        blocks = (torch.stack(parts, 1).to(device).split(PERIOD) for parts in (uniform, normal))
-        yield from zip(*blocks, strict=True)
+        uniform = torch.stack([torch.rand(BLOCK, 2, generator=one) for one in generators], 1)
+        normal = torch.stack([torch.randn(BLOCK, 2, generator=one) for one in generators], 1)
+        parts = (numbers.to(device).split(PERIOD) for numbers in (uniform, normal))
+        yield from zip(*parts, strict=True)
 
 
 @torch.inference_mode()
@@ -151,11 +160,10 @@ def predict(model: MixtureNetwork, line: Line) -> Output:
     It sees the line as a whole, as it became, though it may have written it in parts.
     """
     inputs = torch.from_numpy(model.normalisation.apply(line.ink[:-1]))[None]
-    device, text, lengths = model.output.weight.device, None, None
+    device, text = model.output.weight.device, (None, None)
     if line.text is not None:
-        text = torch.from_numpy(model.alphabet.encode(line.text))[None].to(device)
-        lengths = torch.tensor([text.shape[1]], device=device)
-    return model(inputs.to(device), text, lengths)
+        text = padded([model.alphabet.encode(line.text)], device)
+    return model(inputs.to(device), *text)
 
 
 def _begin(
@@ -178,9 +186,7 @@ def _begin(
     inputs = inputs.expand(count, -1, -1)  # (B, points, I)
     text = lengths = None
     if texts is not None:
-        encoded = [torch.from_numpy(model.alphabet.encode(one)) for one in texts]
-        lengths = torch.tensor([len(one) for one in encoded], device=weights.device)
-        text = torch.nn.utils.rnn.pad_sequence(encoded, batch_first=True).to(weights.device)
+        text, lengths = padded([model.alphabet.encode(one) for one in texts], weights.device)
     state, phi = model.initial_state(count), None
     if len(start) > 1:  # the last point is the first step's
         output = model(inputs[:, :-1], text, lengths, state)

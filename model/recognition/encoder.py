@@ -18,8 +18,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.nn.utils.rnn import pad_sequence
 
+from base.base_data_loader import padded
 from base.base_model import BaseModel
 from model.layers.cells import state_dtype
 from model.layers.dropout import Dropout
@@ -190,9 +190,8 @@ class RecognitionNetwork(BaseModel):
     def batched(self, features: Sequence[np.ndarray]) -> tuple[Tensor, Tensor]:
         """Return features of lines as one tensor `(B, points, F)`, and `(B,)` their points."""
         weight = self.convolution.weight
-        padded = pad_sequence([torch.from_numpy(line) for line in features], batch_first=True)
-        lengths = torch.tensor([len(line) for line in features])
-        return padded.to(weight), lengths.to(weight.device)
+        points, lengths = padded(features, weight.device)
+        return points.to(weight), lengths
 
     def encode(self, features: Tensor, points: Tensor) -> tuple[Tensor, Tensor]:
         """Run the encoder.

@@ -13,8 +13,8 @@ from typing import Annotated, Any, ClassVar
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.nn.utils.rnn import pad_sequence
 
+from base.base_data_loader import padded
 from model.layers.cells import state_dtype
 from model.recognition.decoding import Search, attention_texts, ctc_texts
 from model.recognition.encoder import STRIDE, RecognitionNetwork, Size, Transcript, log_softmax
@@ -93,8 +93,7 @@ class AttentionNetwork(RecognitionNetwork):
             transcript.hypotheses = self.decode(encoded, lengths, search)
         read = text is None and search is not None
         if read:
-            indices = [torch.from_numpy(self.alphabet.encode(t)) for t in transcript.hypotheses]
-            text = pad_sequence(indices, batch_first=True).to(points)
+            text, _ = padded(list(map(self.alphabet.encode, transcript.hypotheses)), points.device)
         if text is not None:
             log_probs, transcript.attention = self._teacher_forced(
                 text, self._start(encoded, lengths), teacher_forcing_ratio

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
 
+from base.base_data_loader import padded
 from model.recognition.encoder import GREEDY, RecognitionNetwork, Search
 from model.recognition.error_rates import error_rate, normalised, rates
 from model.recognition.loss import ctc_nats, decoder_nats
@@ -88,9 +88,8 @@ def read_with_doubts(
     alphabet = model.alphabet
     texts = ["" if alphabet.unknown(text) else text for text in map(normalised, texts)]
     for numbers, features, points in _batches(model, inks, progress):
-        encoded = [torch.from_numpy(alphabet.encode(texts[number])) for number in numbers]
-        text = pad_sequence(encoded, batch_first=True).to(points)
-        lengths = torch.tensor([len(one) for one in encoded]).to(points)
+        codes = [alphabet.encode(texts[number]) for number in numbers]
+        text, lengths = padded(codes, points.device)
         output = model(features, points, text, lengths, search=GREEDY)
         nats_of = ctc_nats if output.decoder_log_probs is None else decoder_nats
         doubts = nats_of(output, text, lengths).tolist()
