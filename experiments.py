@@ -16,7 +16,7 @@ from importlib import import_module
 from types import ModuleType
 
 from commands.options import Parser
-from utils.checks import UserError, for_terminal, nearest
+from utils.checks import UserError, for_terminal, hint
 
 COMMANDS = ("write", "page", "style", "hand", "read", "evaluate", "legibility", "export")
 
@@ -39,24 +39,13 @@ def parse(words: list[str]) -> tuple[ModuleType, argparse.Namespace]:
     """Return the command of a command line, and its options.
 
     Raises:
-        UserError: naming the option that is wrong.
+        UserError: naming what is wrong.
     """
     name, *rest = words
     if name not in COMMANDS:
-        near = nearest(name, COMMANDS) or COMMANDS
-        raise UserError(f"no command {name!r}; there is {', '.join(near)}")
+        raise UserError(f"no command {name!r}{hint(name, COMMANDS)}")
     command, parser = parser_of(name)
-    arguments, unknown = parser.parse_known_intermixed_args(rest)
-    if unknown:
-        word = next((word for word in unknown if word.startswith("-")), unknown[0])
-        option = word.partition("=")[0]
-        problem = "is unknown"
-        if owners := [other for other in COMMANDS if option in parser_of(other)[1].options]:
-            problem = f"belongs to {', '.join(owners)}"
-        elif near := nearest(option, parser.options):
-            problem = f"is unknown: did you mean {' or '.join(near)}?"
-        raise UserError(f"{word} {problem}; `{name} --help` shows what {name} takes")
-    return command, arguments
+    return command, parser.parse(rest, owners)
 
 
 def parser_of(name: str) -> tuple[ModuleType, Parser]:
@@ -67,6 +56,11 @@ def parser_of(name: str) -> tuple[ModuleType, Parser]:
     return command, parser
 
 
+def owners(option: str) -> list[str]:
+    """Return the commands that have an option."""
+    return [name for name in COMMANDS if option in parser_of(name)[1].options]
+
+
 if __name__ == "__main__":
     status, message = 0, ""
     try:
@@ -74,10 +68,8 @@ if __name__ == "__main__":
             status = main(sys.argv[1:])
     except SystemExit as end:  # of a command's help
         status = end.code
-    except UserError as error:
-        status, message = 2, str(error)
-    except OSError as error:
-        status, message = 1, str(error)
+    except (UserError, OSError) as error:
+        status, message = 2 if isinstance(error, UserError) else 1, str(error)
     except KeyboardInterrupt as interrupt:
         status, message = console.status_of(interrupt), "interrupted"
     if message:

@@ -219,9 +219,7 @@ def new_run(name: str, run_id: str | None) -> RunFolder:
 def parse(words: list[str] | None = None) -> argparse.Namespace:
     """Parse the command line."""
     text, _, examples = __doc__.partition("\n\n")
-    parser = options.Parser(
-        description=text, epilog=examples, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = options.Parser(description=text, epilog=examples)
     add = parser.add_argument
     add("-c", "--config", metavar="FILE", help="JSON config (default: that of -r)")
     add(
@@ -239,7 +237,7 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
     )
     options.add_overrides(parser, trains=True)
     options.add_common(parser)
-    arguments = parser.parse_args(words)
+    arguments = parser.parse(words)
     if not (arguments.config or arguments.resume):
         parser.error("-c CONFIG or -r CHECKPOINT is needed")
     return arguments

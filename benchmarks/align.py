@@ -31,7 +31,7 @@ from utils.checks import UserError
 def run(arguments: argparse.Namespace) -> None:
     """Align the lines of all splits of a config, and save the table."""
     aligner = options.load(arguments.resume, arguments)
-    reader = options.load(arguments.reader, arguments, to="read")
+    reader = options.load_reader(arguments.reader, arguments)
     if isinstance(aligner, Writer) and aligner.model.needs_text:
         align = by_window.align
     elif isinstance(aligner, Reader) and aligner.model.head == "ctc":

@@ -43,7 +43,7 @@ SHEETS = 100
 
 def run(arguments: argparse.Namespace) -> None:
     """Write lines or pages, measure them and recorded ones, and print the tables."""
-    writer, source = options.load(arguments.resume, arguments, to="write texts"), None
+    writer, source = options.load_writer(arguments.resume, arguments, of_texts=True), None
     if arguments.recorded:
         loader = data_of(writer, arguments.overrides)
         loader.split(arguments.recorded)
@@ -96,13 +96,15 @@ def recorded_lines(source: BaseDataset, arguments: argparse.Namespace) -> Measur
 def print_lengths(writer: Writer, arguments: argparse.Namespace) -> None:
     """Print how texts of each of --lengths are read and look, at each bias."""
     for length in arguments.lengths:
-        reader = options.load(arguments.reader, arguments, to="read").model
+        reader = options.load_reader(arguments.reader, arguments)
         texts = held_out(arguments.num_samples, length - NEAR, length + NEAR)
         texts = options.known(writer.model.alphabet, texts, skip=True)
-        for one in read_back(writer, reader, texts, arguments.biases, seed=arguments.seed):
+        seeds = range(arguments.seed, arguments.seed + len(texts))
+        for bias in arguments.biases:
+            one = read_back(writer, reader, texts, seeds, Sampling(bias))
             measured = [measure(line.ink, line.reference) for line in one.transcriptions]
             print(
-                f"{length:>4} characters, bias {one.bias:<5g} cer {one.rates['cer']:.4f}  ended "
+                f"{length:>4} characters, bias {bias:<5g} cer {one.rates['cer']:.4f}  ended "
                 f"{one.ended:.4f}  slope {shown(measured, 'slope')}  x_height_ratio "
                 f"{shown(measured, 'x_height_ratio')}"
             )

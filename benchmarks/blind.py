@@ -41,7 +41,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 def draw(arguments: argparse.Namespace) -> None:
     """Let both networks write, and draw the pairs and their key."""
-    writers = [options.load(name, arguments, to="write texts") for name in arguments.networks]
+    writers = [options.load_writer(name, arguments, of_texts=True) for name in arguments.networks]
     texts = options.lines_of(arguments.text_file) if arguments.text_file else held_out(100)
     for writer in writers:
         texts = options.known(writer.model.alphabet, texts, skip=True)

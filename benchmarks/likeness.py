@@ -28,10 +28,10 @@ def distance(places: np.ndarray, middle: np.ndarray) -> float:
 
 def run(arguments: argparse.Namespace) -> None:
     """Write sentences with both networks, and print the distances and the error rates."""
-    learned = options.load(arguments.resume, arguments, to="write")
+    learned = options.load_writer(arguments.resume, arguments)
     folder, space = RunFolder.of(learned.path), hand_likeness.load(HAND_SPACE)
-    former = options.load(str(folder.first_weights()), arguments, to="write")
-    reader = options.load("judge", arguments, to="read")
+    former = options.load_writer(str(folder.first_weights()), arguments)
+    reader = options.load_reader("judge", arguments)
     source, primer = lines_of(learned, folder.models, arguments)
     own, texts = space.embed([source.ink(k) for k in source.own]), held_out(SENTENCES)
     others = [np.delete(own, k, axis=0).mean(axis=0) for k in range(len(own))]

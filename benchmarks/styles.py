@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from base.pretrained import HAND_SPACE, styles
 from benchmarks.measures import VARIED, main
 from commands.options import Parser
-from commands.primer_options import samples_of
+from commands.primer_options import primer_of
 from data_loader.synthetic.corpus import held_out
 from model import Sampling, load
 from model.recognition.error_rates import rates
@@ -40,7 +40,8 @@ def run(arguments: argparse.Namespace) -> None:
     space, hands = hand_likeness.load(HAND_SPACE), styles()
     texts = held_out(arguments.lines + OTHERS, 15, LONGEST)
     in_space, in_measures, errors = [], [], []
-    for number, primer in enumerate(samples_of(list(hands.values()), network)):
+    for number, file in enumerate(hands.values()):
+        primer, _ = primer_of(file, network)
         seeds = range(1000 * number, 1000 * number + len(texts))
         lines = network.write_lines(texts, seeds, Sampling(BIAS), primer=primer)
         inks = [primer[0], *(line.written for line in lines)]

@@ -1,12 +1,17 @@
 """Score a network on a split of the data that it was trained with."""
 
 import argparse
-from typing import Any
+from typing import TYPE_CHECKING
 
 from commands import options, search_options
 from commands.options import Parser
 from utils.checks import UserError
 from utils.files import write_json
+
+if TYPE_CHECKING:
+    from data_loader import HandwritingDataLoader
+    from model.reader import Reader
+    from model.trained_network import TrainedNetwork
 
 WORST = 20
 """Lines in the picture of the worst read lines."""
@@ -25,29 +30,35 @@ def run(arguments: argparse.Namespace) -> None:
     search_options.check(arguments, reads_data=True)
     network = options.load(arguments.resume, arguments)
     from model.reader import Reader
+    from parse_config import data_of
 
-    if isinstance(network, Reader):
-        evaluate_reading(network, arguments)
-        return
-    if given := [name for name in search_options.OPTIONS if getattr(arguments, name)]:
+    given = [name for name in search_options.OPTIONS if getattr(arguments, name)]
+    if given and not isinstance(network, Reader):
         raise UserError(
             f"--{given[0].replace('_', '-')} is for a network that reads: {network.path} contains "
             f"a {type(network.model).__name__}"
         )
-    evaluate_points(network, arguments)
+    arguments.output.make()
+    loader = data_of(network, arguments.overrides)
+    if isinstance(network, Reader):
+        scores = score_reading(network, loader, arguments)
+    else:
+        scores = score_points(network, loader, arguments)
+    path = arguments.output.folder / "metrics.json"
+    write_json(path, {"split": arguments.split, **scores})
+    print(path)
 
 
-def evaluate_points(network: Any, arguments: argparse.Namespace) -> None:
-    """Score a network on the points of a split; print the scores and write metrics.json."""
-    from parse_config import data_of
+def score_points(
+    network: "TrainedNetwork", loader: "HandwritingDataLoader", arguments: argparse.Namespace
+) -> dict[str, object]:
+    """Score a network on the points of a split; print and return the scores, and their units."""
     from trainer.scores import UNITS, evaluate
 
-    arguments.output.make()
-    model, loader = network.model, data_of(network, arguments.overrides)
-    split, source = loader.split(arguments.split), loader.source
+    model, source = network.model, loader.source
     scores = evaluate(
         model,
-        split,
+        loader.split(arguments.split),
         canonical=source.canonical,
         quantisation_step=source.quantisation_step,
         seed=arguments.seed,
@@ -72,30 +83,27 @@ def evaluate_points(network: Any, arguments: argparse.Namespace) -> None:
         if name in scores:
             value = "none" if scores[name] is None else f"{scores[name]:.4f}"
             print(f"  {name:<21}{value:>12}  {meaning}")
-    path = arguments.output.folder / "metrics.json"
-    write_json(path, {"split": arguments.split, **scores, **described})
-    print(path)
+    return scores | described
 
 
-def evaluate_reading(reader: Any, arguments: argparse.Namespace) -> None:
-    """Score a recogniser on a split; print the rates, write metrics.json, draw the worst lines."""
+def score_reading(
+    reader: "Reader", loader: "HandwritingDataLoader", arguments: argparse.Namespace
+) -> dict[str, object]:
+    """Score a recogniser on a split; print and return the rates, and draw the worst lines."""
     from model.recognition.transcribing import score, worst
-    from parse_config import data_of
     from trainer.scores import read_split
     from utils.plots import lines_figure, write_png
 
-    arguments.output.make()
-    loader = data_of(reader, arguments.overrides)
     loader.split(arguments.split)
     search = search_options.search_of(reader, arguments)
     found = read_split(reader.model, loader.source, arguments.split, search, progress=True)
     scores = {name: score(transcriptions) for name, transcriptions in found.items()}
-    first, lines = scores["greedy"], len(loader.source.indices(arguments.split))
-    if unlabelled := lines - first["sequences"]:
+    greedy, lines = scores["greedy"], len(loader.source.indices(arguments.split))
+    if unlabelled := lines - greedy["sequences"]:
         print(f"left out, because they have no text: {unlabelled} of {lines} lines")
     print(
-        f"split {arguments.split}: {first['sequences']} sequences, {first['characters']} "
-        f"characters, {first['words']} words"
+        f"split {arguments.split}: {greedy['sequences']} sequences, {greedy['characters']} "
+        f"characters, {greedy['words']} words"
     )
     bonus = f", bonus {search.length_bonus:g}" if search.length_bonus else ""
     meaning = {
@@ -104,11 +112,14 @@ def evaluate_reading(reader: Any, arguments: argparse.Namespace) -> None:
         "language_model": f"beam of {search.width} with the language model of "
         f"{arguments.language_model}, weight {search.language_weight:g}{bonus}",
     }
+    recorded = greedy | {"checkpoint": str(reader.path)}
     for name, rates in scores.items():
         print(
             f"  {name:<15} cer {rates['cer']:.4f}  wer {rates['wer']:.4f}  lines without an error "
             f"{rates['line_accuracy']:.4f}  ({meaning[name]})"
         )
+        if name != "greedy":
+            recorded[name] = rates | {"search": meaning[name]}
     page = arguments.output.folder / f"{reader.name}-worst.png"
     chosen = worst(list(found.values())[-1], WORST)
     captions = [
@@ -116,11 +127,5 @@ def evaluate_reading(reader: Any, arguments: argparse.Namespace) -> None:
         for one in chosen
     ]
     write_png(page, lines_figure([one.ink for one in chosen], captions))
-    path = arguments.output.folder / "metrics.json"
-    described = {"split": arguments.split, **first, "checkpoint": str(reader.path)}
-    others = {name: rates for name, rates in scores.items() if name != "greedy"}
-    write_json(
-        path,
-        described | {name: rates | {"search": meaning[name]} for name, rates in others.items()},
-    )
-    print(f"{path}  {page}  (the {len(chosen)} worst lines)")
+    print(f"{page}  (the {len(chosen)} worst lines)")
+    return recorded

@@ -4,7 +4,6 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
-from base.pretrained import resolve_checkpoint
 from commands import options
 from commands.options import Parser
 from utils.checks import CheckpointError, UserError
@@ -26,39 +25,24 @@ def add_options(parser: Parser) -> None:
         help="of a network that learned a person's hand, save a line of their ink beside it, as "
         "FILE with the ending .json, for `write --style` (default: no ink leaves the run's folder)",
     )
-    forced = "replace FILE even if it is no checkpoint (default: no)"
-    parser.add_argument("--force", action="store_true", help=forced)
     options.add_overrides(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:
-    resolve_checkpoint(arguments.resume)
+    network, target = options.load(arguments.resume, arguments), arguments.file
     from base.checkpoint import load_checkpoint, save_checkpoint, to_share
     from trainer.own_hand import SAMPLE
 
-    network, target = options.load(arguments.resume, arguments), arguments.file
     options.make_room(target, "FILE")
     ink, style = network.path.with_name(SAMPLE), target.with_suffix(".json")
-    if arguments.with_ink and not ink.exists():
-        raise UserError(f"--with-ink: beside {network.path} there is no line of a hand, {ink.name}")
     if arguments.with_ink:
+        if not ink.exists():
+            raise UserError(f"--with-ink: beside {network.path} there is no {ink.name}")
         options.make_room(style, "--with-ink")
-    if arguments.with_ink and style.exists() and style.read_bytes() != ink.read_bytes():
-        raise UserError(f"--with-ink: {style} exists; name another file")
+        if style.exists() and style.read_bytes() != ink.read_bytes():
+            raise UserError(f"--with-ink: {style} exists; name another file")
     if target.exists():
-        if target.samefile(network.path):
-            raise UserError(f"{target}: this is the checkpoint itself; name another file")
-        try:
-            holds_training = "training" in load_checkpoint(target)
-        except CheckpointError:
-            if not arguments.force:
-                raise UserError(f"{target}: no checkpoint; --force replaces it") from None
-            holds_training = False
-        if holds_training:
-            raise UserError(
-                f"{target}: this checkpoint contains training state, which would be lost; name "
-                "another file"
-            )
+        check_replaceable(target, network.path)
     checkpoint = to_share(load_checkpoint(network.path))
     if arguments.overrides:
         from parse_config import config_of
@@ -71,3 +55,22 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.with_ink:
         write_text(style, ink.read_text(encoding="utf-8"))
         print(style)
+
+
+def check_replaceable(target: Path, source: Path) -> None:
+    """Refuse to replace any file but an earlier export.
+
+    Raises:
+        UserError: if it is the checkpoint itself, another one to go on from, or none.
+    """
+    from base.checkpoint import load_checkpoint
+
+    problem = "this is the checkpoint itself"
+    if not target.samefile(source):
+        try:
+            lost = "training" in load_checkpoint(target)
+            problem = "this checkpoint contains training state, which would be lost" if lost else ""
+        except CheckpointError:
+            problem = "this is no checkpoint"
+    if problem:
+        raise UserError(f"{target}: {problem}; name another file")

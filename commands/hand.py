@@ -2,12 +2,17 @@
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from commands import options
 from commands.options import Parser
-from commands.primer_options import samples_of
+from commands.primer_options import primer_of
+from model.generation.options import Primer
 from utils.checks import UserError
+
+if TYPE_CHECKING:
+    from base.base_dataset import BaseDataset
+    from model.writer import Writer
 
 SHOWN = 3
 """Lines of the person in the picture."""
@@ -29,7 +34,7 @@ def add_options(parser: Parser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    learned = options.load(arguments.resume, arguments, to="write")
+    learned = options.load_writer(arguments.resume, arguments)
     from base.run_folder import RunFolder
     from trainer import own_hand
     from utils.plots import lines_figure, write_png
@@ -40,30 +45,31 @@ def run(arguments: argparse.Namespace) -> None:
         raise UserError(
             f"{learned.path}: no run that learned a hand, such as saved/models/own_hand/RUN_ID"
         )
-    former = options.load(str(before), arguments, to="write")
-    texts = options.known(learned.model.alphabet, arguments.text or [SENTENCE], None)
+    former = options.load_writer(str(before), arguments)
+    asked = options.known(learned.model.alphabet, arguments.text or [SENTENCE], None)
     arguments.output.make()
     source, primer = lines_of(learned, folder.models, arguments)
     own = [k for k in source.indices("valid").tolist() if source.text(k) != primer[1]][:SHOWN]
-    texts = [*map(source.text, own), *texts]
+    texts = [*map(source.text, own), *asked]
     seeds = range(arguments.seed, arguments.seed + len(texts))
-    sampling = options.sampling_of(arguments)
-    earlier, now = (
-        [line.visible for line in one.write_lines(texts, seeds, sampling, primer=primer)]
-        for one in (former, learned)
-    )
-    inks, captions = [], []
-    for row, index in enumerate(own):
-        inks += [source.ink(index), earlier[row], now[row]]
-        captions += [f"the person: {texts[row]}", "the network before", "the network now"]
-    inks += now[len(own) :]
-    captions += ["the network now"] * (len(inks) - len(captions))
+    sampling = options.sampling_of(arguments, learned)
+    earlier = former.write_lines(texts, seeds, sampling, primer=primer)
+    now = learned.write_lines(texts, seeds, sampling, primer=primer)
+    drawn = []
+    for index, text, old, new in zip(own, texts, earlier, now, strict=False):
+        drawn.append((f"the person: {text}", source.ink(index)))
+        drawn.append(("the network before", old.visible))
+        drawn.append(("the network now", new.visible))
+    drawn += [("the network now", line.visible) for line in now[len(own) :]]
     path = arguments.output.named(f"{folder.run_id}-hand.png")
-    write_png(path, lines_figure(inks, captions))
+    figure = lines_figure([ink for _, ink in drawn], [caption for caption, _ in drawn])
+    write_png(path, figure)
     print(path)
 
 
-def lines_of(network: Any, folder: Path, arguments: argparse.Namespace) -> tuple[Any, Any]:
+def lines_of(
+    network: "Writer", folder: Path, arguments: argparse.Namespace
+) -> tuple["BaseDataset", Primer]:
     """Return the lines that a network learned from, in its units, and the one to prime it with."""
     from parse_config import data_of
     from trainer import own_hand
@@ -71,4 +77,4 @@ def lines_of(network: Any, folder: Path, arguments: argparse.Namespace) -> tuple
     source = data_of(network, arguments.overrides).source
     source.fit(network.path, None, network.device, resumed=True)
     source.prepare()
-    return source, samples_of([folder / own_hand.SAMPLE], network)[0]
+    return source, primer_of(folder / own_hand.SAMPLE, network)[0]

@@ -2,15 +2,20 @@
 
 import argparse
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-from base.pretrained import resolve_checkpoint
 from commands import options, primer_options, search_options
 from commands.options import Parser, number, require
 from utils.alphabet import describe
 from utils.checks import UserError
 from utils.files import write_json
+
+if TYPE_CHECKING:
+    from model.legibility import Legibility
+    from model.reader import Reader
+    from model.recognition.transcribing import Transcription
 
 BIASES = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0)
 """Default of --biases."""
@@ -18,6 +23,8 @@ SENTENCES = 50
 """How many are written without --text, --texts and --num-samples."""
 EVERYDAY = {"everyday": "test", "everyday-valid": "valid"}
 """Names that --texts takes for texts of everyday life: the split they belong to."""
+SAMPLE_SEED_STRIDE = 1_000_000
+"""Difference between the seeds of two samples of a text: more than there are texts (assumed)."""
 
 
 def add_options(parser: Parser) -> None:
@@ -42,6 +49,7 @@ def add_options(parser: Parser) -> None:
     primer_options.add_style(parser)
     samples = f"plain sentences (default: {SENTENCES}), or samples of each other text (default: 1)"
     options.add_lines(parser, samples=samples, steps="default: enough for its text")
+    options.add_pen_sharpness(parser)
     kind = number(float, 0, 100)
     add("--biases", type=kind, nargs="+", default=BIASES, metavar="B", help="biases to write at")
     add(
@@ -72,50 +80,49 @@ def add_options(parser: Parser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     require(arguments, tries="proofread")
     search_options.check(arguments)
-    for name in filter(None, (arguments.reader, arguments.proofread)):
-        resolve_checkpoint(name)
-    texts, kinds, samples, own = chosen_texts(arguments)
-    writer = options.load(arguments.resume, arguments, to="write texts")
+    texts, kinds, samples = chosen_texts(arguments)
+    writer = options.load_writer(arguments.resume, arguments, of_texts=True)
+    own = arguments.text or arguments.texts not in ("plain", "characters", *EVERYDAY)
     texts = options.known(writer.model.alphabet, texts, arguments.skip_unknown or not own)
-    reader = options.load(arguments.reader, arguments, to="read")
-    proofreader = None
-    if arguments.proofread:
-        proofreader = options.load(arguments.proofread, arguments, to="read")
-        if proofreader.path.samefile(reader.path):
-            raise UserError(
-                f"--proofread {arguments.proofread} is the network of --reader: it would judge the "
-                "lines that it chose itself, which seem better than they are; give two, such as "
-                "--proofread --reader judge"
-            )
+    reader = options.load_reader(arguments.reader, arguments)
+    proofreader = proofreader_of(arguments, reader)
     from model.handwriting import TRIES
-    from model.legibility import rates_by_kind, read_back
+    from model.legibility import read_back
+    from utils.plots import curve_figure, write_png
 
     arguments.output.make()
     style = None if arguments.primer == primer_options.OWN else arguments.primer
+    primer = primer_options.primer_of(style, writer)[0] if style else None
     tries = (arguments.tries or TRIES) if proofreader else 1
-    sampling = options.sampling_of(arguments)
-    print(f"{type(reader.model).__name__} of {reader.path} reads {len(texts) * samples} texts")
+    sampling = options.sampling_of(arguments, writer)
+    search = search_options.search_of(reader, arguments)
+    seeds = [
+        arguments.seed + n + sample * SAMPLE_SEED_STRIDE
+        for sample in range(samples)
+        for n in range(len(texts))
+    ]
+    count, texts, kinds = len(texts), texts * samples, kinds * samples
+    print(f"{type(reader.model).__name__} of {reader.path} reads {len(texts)} texts")
     if unknown := reader.model.alphabet.unknown("".join(texts)):
         names = ", ".join(map(describe, unknown))
         print(f"always counted as errors, because the reader does not know them: {names}")
-    results = read_back(
-        writer,
-        reader.model,
-        texts,
-        sorted(set(arguments.biases)),
-        sampling,
-        seed=arguments.seed,
-        samples=samples,
-        primer=primer_options.samples_of([style], writer)[0] if style else None,
-        search=search_options.search_of(reader, arguments),
-        proofreader=proofreader,
-        tries=tries,
-        progress=True,
-    )
-    by_kind = [rates_by_kind(one.transcriptions, kinds) if kinds else {} for one in results]
-    for one, of_kind in zip(results, by_kind, strict=True):
-        show(one, of_kind, "in {} tries" if proofreader else "")
-    files = draw(writer, reader, arguments, results, kinds, len(texts))
+    found: dict[float, Legibility] = {}
+    for bias in sorted(set(arguments.biases)):
+        found[bias] = read_back(
+            writer,
+            reader,
+            texts,
+            seeds,
+            replace(sampling, bias=bias),
+            primer=primer,
+            search=search,
+            proofreader=proofreader,
+            tries=tries,
+            progress=True,
+        )
+    results = [rates(bias, one, kinds) for bias, one in found.items()]
+    for one in results:
+        show(one, len(texts), with_tries=proofreader is not None)
     recorded = {
         "writer": str(writer.path),
         "reader": str(reader.path),
@@ -124,16 +131,27 @@ def run(arguments: argparse.Namespace) -> None:
         "proofreader": str(proofreader.path) if proofreader else None,
         "tries": tries,
         "style": str(style) if style else None,
+        "results": results,
+        "texts": readings(list(found.values()), texts, kinds, seeds),
     }
     path = arguments.output.folder / "read_back.json"
-    each = texts_read(results, kinds, samples, arguments.seed)
-    write_json(path, recorded | {"results": rates(results, by_kind), "texts": each})
-    print("  ".join(map(str, [*files, path])))
+    curve, sheet = (
+        arguments.output.folder / f"{writer.name}-{name}.png" for name in ("legibility", "texts")
+    )
+    files = [curve, sheet, path] if arguments.sheet else [curve, path]
+    caption = f"{writer.name} read by {reader.name}: {count} texts"
+    errors = [100 * one.rates["cer"] for one in found.values()]
+    axes = ("bias", "character error rate, %")
+    write_png(curve, curve_figure(list(found), errors, axes, caption))
+    if arguments.sheet:
+        draw_sheet(sheet, found[min(found)].transcriptions[:count], kinds)
+    write_json(path, recorded)
+    print("  ".join(map(str, files)))
 
 
-def chosen_texts(arguments: argparse.Namespace) -> tuple[list[str], list[str], int, bool]:
-    """Return the texts to write, the kind of each (none if they have no kinds), how often each is
-    written, and whether they are the user's own.
+def chosen_texts(arguments: argparse.Namespace) -> tuple[list[str], list[str], int]:
+    """Return the texts to write, the kind of each (none if they have no kinds), and how often each
+    is written.
 
     Raises:
         UserError: if the FILE of --texts cannot be read, or has kinds for some of its texts only.
@@ -143,95 +161,100 @@ def chosen_texts(arguments: argparse.Namespace) -> tuple[list[str], list[str], i
 
     samples, name = arguments.num_samples or 1, arguments.texts
     if arguments.text:
-        return arguments.text, [], samples, True
+        return arguments.text, [], samples
     if name == "plain":
-        return held_out(arguments.num_samples or SENTENCES), [], 1, False
+        return held_out(arguments.num_samples or SENTENCES), [], 1
     if name == "characters":
-        return list(CARRIERS.values()), list(CARRIERS), samples, False
-    if name in EVERYDAY:
-        kinds, texts = zip(*held_out_everyday(EVERYDAY[name]), strict=True)
-        return list(texts), list(kinds), samples, False
-    rows = [[*map(str.strip, line.split("\t"))] for line in options.lines_of(name)]
-    if len(lengths := {len(row) for row in rows}) > 1 or max(lengths) > 2:
-        raise UserError(f"{name}: not a text in each line, nor in each its kind, a tab and a text")
-    return [row[-1] for row in rows], [row[0] for row in rows if len(row) == 2], samples, True
+        rows = list(CARRIERS.items())
+    elif name in EVERYDAY:
+        rows = held_out_everyday(EVERYDAY[name])
+    else:
+        rows = [[*map(str.strip, line.split("\t"))] for line in options.lines_of(name)]
+        if len(lengths := {len(row) for row in rows}) > 1 or max(lengths) > 2:
+            problem = "not a text in each line, nor in each its kind, a tab and a text"
+            raise UserError(f"{name}: {problem}")
+    return [row[-1] for row in rows], [row[0] for row in rows if len(row) == 2], samples
 
 
-def show(result: Any, by_kind: Mapping[str, Any], tries: str) -> None:
+def proofreader_of(arguments: argparse.Namespace, judge: "Reader") -> "Reader | None":
+    """Return the network of --proofread, if it is given.
+
+    Raises:
+        UserError: if it is the one that judges.
+    """
+    if not arguments.proofread:
+        return None
+    proofreader = options.load_reader(arguments.proofread, arguments)
+    if proofreader.path.samefile(judge.path):
+        raise UserError(
+            f"--proofread {arguments.proofread} is the network of --reader: it would judge the "
+            "lines that it chose itself, which seem better than they are; give two, such as "
+            "--proofread --reader judge"
+        )
+    return proofreader
+
+
+def rates(bias: float, found: "Legibility", kinds: Sequence[str]) -> dict[str, object]:
+    """Return what is recorded of the lines written at a bias, and of each kind of text."""
+    from model.recognition.transcribing import score
+
+    of_kind = {
+        kind: score(
+            one for one, own in zip(found.transcriptions, kinds, strict=True) if own == kind
+        )
+        for kind in dict.fromkeys(kinds)
+    }
+    return {
+        "bias": bias,
+        "ended": found.ended,
+        "complete": found.complete,
+        "wrong": found.wrong,
+        "clear_dots": found.clear_dots,
+        "tries": sum(one.tries for one in found.lines),
+        **found.rates,
+        **({"kinds": of_kind} if kinds else {}),
+    }
+
+
+def show(one: Mapping[str, object], lines: int, *, with_tries: bool) -> None:
     """Print the rates at one bias, and a table of those of each kind of text."""
+    tries = f"  in {one['tries']} tries" if with_tries else ""
     print(
-        f"  bias {result.bias:<5g} cer {result.rates['cer']:.4f}  wer {result.rates['wer']:.4f}  "
-        f"texts read without an error {result.rates['line_accuracy']:.4f}, with any {result.wrong} "
-        f"of {len(result.tries)}  ended {result.ended:.4f}, with every word {result.complete:.4f}  "
-        f"dots that can be seen {result.clear_dots:.4f}  {tries.format(sum(result.tries))}".rstrip()
+        f"  bias {one['bias']:<5g} cer {one['cer']:.4f}  wer {one['wer']:.4f}  texts read without "
+        f"an error {one['line_accuracy']:.4f}, with any {one['wrong']} of {lines}  ended "
+        f"{one['ended']:.4f}, with every word {one['complete']:.4f}  dots that can be seen "
+        f"{one['clear_dots']:.4f}{tries}"
     )
-    if not by_kind:
-        return
-    width = max(map(len, by_kind))
-    print(f"    {'':{width}}  lines     cer   exact")
-    for kind, one in [*by_kind.items(), ("all", result.rates)]:
-        rates = f"{one['cer']:.4f}  {one['line_accuracy']:.4f}"
-        print(f"    {kind:{width}}  {one['sequences']:>5}  {rates}")
+    if kinds := one.get("kinds"):
+        width = max(map(len, kinds))
+        print(f"    {'':{width}}  lines     cer   exact")
+        for kind, own in [*kinds.items(), ("all", one)]:
+            values = f"{own['cer']:.4f}  {own['line_accuracy']:.4f}"
+            print(f"    {kind:{width}}  {own['sequences']:>5}  {values}")
 
 
-def draw(
-    writer: Any,
-    reader: Any,
-    arguments: argparse.Namespace,
-    results: Sequence[Any],
-    kinds: Sequence[str],
-    count: int,
-) -> list[Path]:
-    """Draw the rate of errors over bias, and the sheet of `count` texts; return the files."""
-    from utils.plots import curve_figure, sheet_figure, write_png
+def draw_sheet(path: Path, lines: Sequence["Transcription"], kinds: Sequence[str]) -> None:
+    """Draw lines, those of a kind together, and mark what was misread."""
+    from utils.plots import sheet_figure, write_png
 
-    curve, sheet = (
-        arguments.output.folder / f"{writer.name}-{name}.png" for name in ("legibility", "texts")
-    )
-    figure = curve_figure(
-        [one.bias for one in results],
-        [100 * one.rates["cer"] for one in results],
-        ("bias", "character error rate, %"),
-        f"{writer.name} read by {reader.name}: {count} texts",
-    )
-    write_png(curve, figure)
-    if not arguments.sheet:
-        return [curve]
-    first = {kind: n for n, kind in reversed(list(enumerate(kinds)))}
-    order = sorted(range(count), key=lambda n: first[kinds[n]] if kinds else n)
-    each = [results[0].transcriptions[n] for n in order]
-    inks, texts = [one.ink for one in each], [one.reference for one in each]
-    faults = [f"read: {one.hypothesis}" if one.error_rate else "" for one in each]
-    write_png(sheet, sheet_figure(inks, texts, faults))
-    return [curve, sheet]
+    order = sorted(range(len(lines)), key=lambda n: kinds.index(kinds[n]) if kinds else n)
+    lines = [lines[n] for n in order]
+    faults = [f"read: {one.hypothesis}" if one.error_rate else "" for one in lines]
+    inks, texts = [one.ink for one in lines], [one.reference for one in lines]
+    write_png(path, sheet_figure(inks, texts, faults))
 
 
-def rates(results: Sequence[Any], by_kind: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return what a file of results records of each bias."""
-    names = ("bias", "ended", "complete", "wrong", "clear_dots")
-    return [
-        {name: getattr(one, name) for name in names}
-        | {"tries": sum(one.tries), **one.rates}
-        | ({"kinds": of_kind} if of_kind else {})
-        for one, of_kind in zip(results, by_kind, strict=True)
-    ]
-
-
-def texts_read(
-    results: Sequence[Any], kinds: Sequence[str], samples: int, seed: int
-) -> list[dict[str, Any]]:
-    """Return what a file of results records of each text, for each of its samples."""
-    from model.legibility import seeds_of
-
-    written = results[0].transcriptions
-    seeds, kinds = seeds_of(len(written) // samples, samples, seed), [*kinds] * samples
+def readings(
+    found: Sequence["Legibility"], texts: Sequence[str], kinds: Sequence[str], seeds: Sequence[int]
+) -> list[dict[str, object]]:
+    """Return what is recorded of each line: what was read at every bias."""
     return [
         ({"kind": kinds[n]} if kinds else {})
         | {
-            "text": one.reference,
+            "text": text,
             "seed": seeds[n],
-            "read": [result.transcriptions[n].hypothesis for result in results],
-            "tries": [result.tries[n] for result in results],
+            "read": [one.transcriptions[n].hypothesis for one in found],
+            "tries": [one.lines[n].tries for one in found],
         }
-        for n, one in enumerate(written)
+        for n, text in enumerate(texts)
     ]

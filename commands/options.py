@@ -3,17 +3,24 @@
 import argparse
 import math
 import os
+import sys
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from base.pretrained import pretrained, resolve_checkpoint
-from model.generation.options import PEN_SHARPNESS, Sampling
+from model.generation.options import Sampling
 from utils.alphabet import Alphabet, describe, nfc
-from utils.checks import DEVICES, Range, UserError, device_name
+from utils.checks import DEVICES, Range, UserError, device_name, nearest
 from utils.files import check_writable, open_file
 from utils.override import EXAMPLE, Override
+
+if TYPE_CHECKING:
+    from model.reader import Reader
+    from model.trained_network import TrainedNetwork
+    from model.writer import Writer
 
 SHORTHANDS = {
     "--lr": ("optimizer.args.lr", "RATE", "learning rate", "0.001"),
@@ -24,7 +31,7 @@ SHOWN = 50
 """Lines in the picture that shows them together."""
 
 
-class Formatter(argparse.HelpFormatter):
+class Formatter(argparse.RawDescriptionHelpFormatter):
     """Shows the default of an option that has one and does not say it itself."""
 
     def _get_help_string(self, action: argparse.Action) -> str:
@@ -36,12 +43,42 @@ class Formatter(argparse.HelpFormatter):
 class Parser(argparse.ArgumentParser):
     """Parses a command line; a fault raises a UserError instead of printing the usage."""
 
-    def __init__(self, *, formatter_class: Any = Formatter, **kwargs: Any) -> None:
-        super().__init__(formatter_class=formatter_class, **kwargs)
+    def __init__(self, **kwargs: str) -> None:
+        super().__init__(formatter_class=Formatter, **kwargs)
+
+    def parse(
+        self, words: list[str] | None = None, owners: Callable[[str], list[str]] = lambda _: []
+    ) -> argparse.Namespace:
+        """Parse a command line, whose positional arguments may stand between its options.
+
+        Args:
+            words: of the command line; None for those of the process.
+            owners: returns the other commands that have an option.
+
+        Raises:
+            UserError: naming the option that is wrong, and which one may be meant.
+        """
+        arguments, unknown = self.parse_known_intermixed_args(words)
+        if not unknown:
+            return arguments
+        word = next((word for word in unknown if word.startswith("-")), unknown[0])
+        option, problem = word.partition("=")[0], "is unknown"
+        if others := owners(option):
+            problem = f"belongs to {', '.join(others)}"
+        elif near := nearest(option, self.options):
+            problem = f"is unknown: did you mean {' or '.join(near)}?"
+        raise UserError(f"{word} {problem}; see `{self.prog} --help`")
 
     def error(self, message: str) -> NoReturn:
         needed = "are required" in message
         raise UserError(f"{message}; see `{self.prog} --help`" if needed else message)
+
+    def _get_value(self, action: argparse.Action, text: str) -> object:
+        """Convert a value; where that raises a UserError, argparse names the option."""
+        try:
+            return super()._get_value(action, text)
+        except UserError as error:
+            raise argparse.ArgumentError(action, str(error)) from None
 
     @property
     def options(self) -> list[str]:
@@ -49,33 +86,21 @@ class Parser(argparse.ArgumentParser):
         return [option for option in self._option_string_actions if option.startswith("--")]
 
 
-def typed(function: Callable[[str], Any]) -> Callable[[str], Any]:
-    """Wrap a function so that argparse names the option whose value it refuses with a UserError."""
+def number(kind: type[float], low: float, high: float = math.inf) -> Callable[[str], float]:
+    """Return the argparse type of numbers of a kind, int or float, within bounds."""
+    bounds = Range(low, high)
 
-    def parse(text: str) -> Any:
-        try:
-            return function(text)
-        except UserError as error:
-            raise argparse.ArgumentTypeError(str(error)) from None
-
-    return parse
-
-
-def number(kind: type, low: float, high: float = math.inf) -> Callable[[str], Any]:
-    """Return the argparse type of numbers of a kind within bounds."""
-
-    def parse(text: str) -> Any:
+    def parse(text: str) -> float:
         try:
             value = kind(text)
         except ValueError:
-            value = None
-        if value not in (bounds := Range(low, high)):
-            raise UserError(
-                f"{text!r}: a {'whole ' if kind is int else ''}number {bounds} is accepted"
-            )
+            value = math.nan
+        if value not in bounds:
+            whole = "whole " if kind is int else ""
+            raise UserError(f"{text!r}: a {whole}number {bounds} is accepted")
         return value
 
-    return typed(parse)
+    return parse
 
 
 def require(arguments: argparse.Namespace, **needed: str) -> None:
@@ -97,24 +122,24 @@ def require(arguments: argparse.Namespace, **needed: str) -> None:
 # The network and the device
 
 
-def add_network(parser: Parser, default: str | None = None, **kwargs: Any) -> None:
-    """Add -r, whose further settings may be given, and the options of every command."""
+def add_network(parser: Parser, default: str | None = None, nargs: str | None = None) -> None:
+    """Add -r, whose number of values may be given, and the options of every command."""
     parser.add_argument(
         *("-r", "--resume"),
         metavar="CHECKPOINT",
         required=default is None,
         default=default,
+        nargs=nargs,
         help="checkpoint file, run folder (its newest complete checkpoint is used), or name of a "
         f"pretrained network ({', '.join(pretrained())})",
-        **kwargs,
     )
     add_common(parser)
 
 
 def add_common(parser: Parser) -> None:
     """Add -d and --module."""
-    add, device = parser.add_argument, typed(device_name)
-    add("-d", "--device", type=device, default="auto", help=f"{DEVICES}, e.g. -d cuda:1")
+    add = parser.add_argument
+    add("-d", "--device", type=device_name, default="auto", help=f"{DEVICES}, e.g. -d cuda:1")
     add(
         "--module",
         dest="modules",
@@ -127,35 +152,44 @@ def add_common(parser: Parser) -> None:
     )
 
 
-def load(path: str, arguments: argparse.Namespace, to: str | None = None) -> Any:
+def load(path: str, arguments: argparse.Namespace) -> "TrainedNetwork":
     """Load a network, and print which.
 
-    Args:
-        path: as `model.load` takes it.
-        arguments: of the command.
-        to: "write", "write texts" or "read", what it is needed for; None for any.
-
     Raises:
-        UserError: as `model.load`; if it has another use, with the command for that.
+        UserError: as `model.load`.
     """
     resolve_checkpoint(path)  # before torch is imported
     load_modules(arguments)
     from model.loading import load
-    from model.reader import Reader
-    from model.writer import Writer
 
     network = load(path, arguments.device)
-    kind = type(network.model).__name__
-    print(f"{kind} of {network.path} on {network.device}")
-    use = {Writer: "write", Reader: "read"}.get(type(network))
-    wanted = None if to is None else to.split()[0]
-    if wanted not in (None, use):
-        instead = f"it {use}s; use `{use}`" if use else f"it does not {wanted}"
-        raise UserError(f"{network.path} contains a {kind}: {instead}")
-    if to == "write texts" and not network.model.needs_text:
-        needed = "a network that writes texts is needed"
-        raise UserError(f"{network.path} contains a {kind}: {needed}")
+    print(f"{type(network.model).__name__} of {network.path} on {network.device}")
     return network
+
+
+def load_writer(path: str, arguments: argparse.Namespace, *, of_texts: bool = False) -> "Writer":
+    """Load a network that writes, one that takes a text if `of_texts`; see `load`."""
+    network = load(path, arguments)
+    from model.writer import Writer
+
+    if isinstance(network, Writer) and (network.model.needs_text or not of_texts):
+        return network
+    raise _unfit(network, "writes texts" if of_texts else "writes")
+
+
+def load_reader(path: str, arguments: argparse.Namespace) -> "Reader":
+    """Load a network that reads; see `load`."""
+    network = load(path, arguments)
+    from model.reader import Reader
+
+    if isinstance(network, Reader):
+        return network
+    raise _unfit(network, "reads")
+
+
+def _unfit(network: "TrainedNetwork", does: str) -> UserError:
+    kind = type(network.model).__name__
+    return UserError(f"{network.path} contains a {kind}; a network that {does} is needed")
 
 
 def load_modules(arguments: argparse.Namespace) -> None:
@@ -219,7 +253,7 @@ def add_output(parser: Parser, kinds: Sequence[str] = ()) -> None:
     folder = f"output folder, where files of the same name are replaced{files}"
     parser.add_argument(
         "--output",
-        type=typed(partial(Output, kinds=kinds)),
+        type=partial(Output, kinds=kinds),
         default="saved/figures",
         metavar="PATH" if kinds else "FOLDER",
         help=folder,
@@ -241,11 +275,22 @@ def make_room(path: Path, option: str, folder: Path | None = None) -> None:
 
 
 def add_lines(parser: Parser, *, samples: str, steps: str) -> None:
-    """Add --pen-sharpness, --num-samples and --steps, of which the last two count what is said."""
-    add_pen_sharpness(parser)
+    """Add --num-samples and --steps, which count what is said."""
     steps = f"maximum number of pen steps in a line ({steps})"
     parser.add_argument("--num-samples", type=number(int, 1, 10_000), metavar="N", help=samples)
     parser.add_argument("--steps", type=number(int, 1, 100_000), metavar="N", help=steps)
+
+
+def add_bias(parser: Parser) -> None:
+    """Add --bias and --pen-sharpness."""
+    parser.add_argument(
+        "--bias",
+        type=number(float, 0, 100),
+        help="0: as varied as the training data; 1 and more: an average, very legible hand; "
+        "the paper calls 0.15 a good balance, briefly trained networks need more "
+        f"(default: {Sampling.bias:g})",
+    )
+    add_pen_sharpness(parser)
 
 
 def add_pen_sharpness(parser: Parser) -> None:
@@ -255,30 +300,19 @@ def add_pen_sharpness(parser: Parser) -> None:
         type=number(float, 0, 100),
         metavar="S",
         help="how much the bias also sharpens when the pen is lifted; 0: not at all, as in the "
-        f"paper (default: {PEN_SHARPNESS:g})",
+        f"paper (default: {Sampling.pen_sharpness:g})",
     )
 
 
-def add_bias(parser: Parser) -> None:
-    """Add --bias."""
-    parser.add_argument(
-        "--bias",
-        type=number(float, 0, 100),
-        help="0: as varied as the training data; 1 and more: an average, very legible hand; "
-        "the paper calls 0.15 a good balance, briefly trained networks need more "
-        f"(default: {Sampling.bias:g})",
-    )
-
-
-def sampling_of(arguments: argparse.Namespace, writer: Any = None) -> Sampling:
+def sampling_of(arguments: argparse.Namespace, writer: "Writer") -> Sampling:
     """Return --bias, --pen-sharpness and --steps, as far as there are.
 
     Raises:
-        UserError: if a bias is for a `writer` without a density that it could sharpen.
+        UserError: if a bias is for a writer without a density that it could sharpen.
     """
     values = {name: getattr(arguments, name, None) for name in ("bias", "pen_sharpness")}
     given = {name: value for name, value in values.items() if value is not None}
-    if given and writer is not None and writer.model.head == "regression":
+    if given and writer.model.head == "regression":
         raise UserError(
             f"{writer.path} contains a network with a regression head, which has no density to "
             f"sharpen: leave out --{next(iter(given)).replace('_', '-')}"
@@ -322,12 +356,22 @@ def known(alphabet: Alphabet, texts: Sequence[str], skip: bool | None) -> list[s
     return left
 
 
-def decoded(content: bytes, name: str) -> str:
-    """Return the text of a file.
+def read_text(path: str | Path, most: int | None = None) -> str:
+    """Return the text of a file, or of standard input if `path` is "-".
 
     Raises:
-        UserError: if it is not UTF-8.
+        UserError: if it cannot be read, is longer than `most` bytes, or is not UTF-8.
     """
+    name = "standard input" if path == "-" else path
+    if path == "-" and sys.stdin is None:
+        raise UserError("-: there is no standard input")
+    try:
+        with nullcontext(sys.stdin.buffer) if path == "-" else open_file(path) as file:
+            content = file.read(-1 if most is None else most + 1)
+    except OSError as error:
+        raise UserError(f"{name}: cannot be read ({error.strerror})") from None
+    if most is not None and len(content) > most:
+        raise UserError(f"{name}: longer than {most:,} bytes; divide it")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -336,17 +380,13 @@ def decoded(content: bytes, name: str) -> str:
 
 
 def lines_of(path: str | Path) -> list[str]:
-    """Return the non-empty lines of a text file.
+    """Return the non-empty lines of a text file; see `read_text`.
 
     Raises:
-        UserError: if it cannot be read, is not text, or has no lines.
+        UserError: if it has none.
     """
-    try:
-        with open_file(path) as file:
-            lines = decoded(file.read(), str(path)).splitlines()
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
-    if not (lines := [line.strip() for line in lines if line.strip()]):
+    lines = [line.strip() for line in read_text(path).splitlines() if line.strip()]
+    if not lines:
         raise UserError(f"{path}: contains no text")
     return lines
 
@@ -379,7 +419,7 @@ def add_overrides(parser: Parser, *, trains: bool = False) -> None:
     )
     collect(
         *("-o", "--override"),
-        type=typed(Override.parse if trains else _of_data),
+        type=Override.parse if trains else _of_data,
         metavar="KEY=VALUE",
         help="set any dotted key of the config; may be given several times; VALUE is JSON, "
         "otherwise a string (default: the config's), e.g. -o "

@@ -1,20 +1,30 @@
 """Lay out a text on paper, in one hand, as SVG, PDF, PNG, InkML or JSON."""
 
 import argparse
-import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from base.pretrained import STYLE, style_file, style_of
-from commands import options, page_text, primer_options
-from commands.options import Parser, number, require, typed
+from commands import options, primer_options
+from commands.options import Parser, number, require
+from model.generation.options import Primer
 from utils.checks import UserError
-from utils.files import write_text
-from utils.page.page import Page, Pen
+from utils.files import write_json, write_text
+from utils.page import inkml, layout, svg
+from utils.page.front_matter import paragraphs
+from utils.page.page import Page, Pen, to_json
 from utils.page.paper import DPI, RULINGS, SIZES, Paper, check_pixels, size
+from utils.plain_text import explain, fit, split
+
+if TYPE_CHECKING:
+    from model.handwriting import Passage
+    from model.proofreading import Proofread
+    from model.reader import Reader
+    from model.writer import Writer
 
 KINDS = {".svg": ("nib", "animate"), ".pdf": ("nib",), ".png": ("nib", "dpi"), ".inkml": (),
          ".json": ()}  # fmt: skip
@@ -24,9 +34,23 @@ LINE_HEIGHT = 3.9
 """Default height of a line in x-heights (assumed: 8.5 mm at 2.2 mm)."""
 HEIGHT = 2.2
 """Default x-height in mm (assumed: some 60 characters stand in a line of A4)."""
+MAX_BYTES, MAX_LINES = 500_000, 5_000
+"""Bounds of a text (assumed: a long novel, whose pages take hours to write; so many empty lines are
+170 pages of A4)."""
 
-Look = Mapping[str, Any]
-"""How a line of the text is written: `OF_PASSAGE` by name."""
+
+@dataclass(frozen=True)
+class Look:
+    """How a line of the text is written: what front matter may change; see the options."""
+
+    style: Path | None
+    bias: float | None
+    size: float
+    slant: float | None
+    colour: str
+    pen: float
+    align: layout.Align
+    indent: float
 
 
 def margins(text: str) -> tuple[float, float, float, float]:
@@ -37,7 +61,8 @@ def margins(text: str) -> tuple[float, float, float, float]:
         found = []
     if len(found) not in (1, 4) or not all(0 <= one < 5000 for one in found):
         raise UserError(f"{text!r}: one number of mm, or four: top,right,bottom,left")
-    return tuple(found * 4 if len(found) == 1 else found)
+    top, right, bottom, left = found * 4 if len(found) == 1 else found
+    return top, right, bottom, left
 
 
 def colour(text: str) -> str:
@@ -55,17 +80,17 @@ def alignment(text: str) -> str:
     return text
 
 
-OF_PASSAGE = {
-    "style": typed(style_file),
+OF_LOOK = {
+    "style": style_file,
     "bias": number(float, 0, 100),
     "size": number(float, 0.3, 100),
     "slant": number(float, -45, 45),
-    "colour": typed(colour),
+    "colour": colour,
     "pen": number(float, 0.01, 10),
-    "align": typed(alignment),
+    "align": alignment,
     "indent": number(float, 0, 500),
 }
-"""What may differ from passage to passage, and what takes the value of its option."""
+"""What takes the value of each of a `Look`, of an option or of front matter."""
 
 
 def add_options(parser: Parser) -> None:
@@ -74,7 +99,6 @@ def add_options(parser: Parser) -> None:
     add("file", nargs="?", metavar="FILE", help="text to write, UTF-8; - reads standard input")
     add("--text", action="append", help="a paragraph, instead of FILE; may be given several times")
     options.add_bias(parser)
-    options.add_pen_sharpness(parser)
     options.add_seed(parser, "seed of the first line, incremented for each further one")
     options.add_output(parser, tuple(KINDS))
     primer_options.add_options(parser, f"{STYLE} by writer; else the hand that was learned, or own")
@@ -116,11 +140,11 @@ def add_paper(parser: Parser) -> None:
     """Add the options of the paper."""
     add, spacing = parser.add_argument, "of the paper's lines (default: 8.5 ruled, 5 others)"
     sizes = f"{', '.join(SIZES)}, or width x height in mm, e.g. 100x150"
-    add("--paper", default="a4", type=typed(size), metavar="SIZE", help=sizes)
+    add("--paper", default="a4", type=size, metavar="SIZE", help=sizes)
     add("--landscape", action="store_true", help="the longer side across")
     add(
         "--margins",
-        type=typed(margins),
+        type=margins,
         metavar="TOP,RIGHT,BOTTOM,LEFT",
         help="in mm, or one number for all (default: 22,20,22,25; small sheets: a tenth of the "
         "shorter side)",
@@ -132,7 +156,7 @@ def add_paper(parser: Parser) -> None:
 
 def add_look(parser: Parser) -> None:
     """Add the options of what stands on the paper."""
-    add, kinds = parser.add_argument, OF_PASSAGE
+    add, kinds = parser.add_argument, OF_LOOK
     add("--size", type=kinds["size"], default=HEIGHT, metavar="MM", help="x-height of the writing")
     add(
         "--line-height",
@@ -149,9 +173,10 @@ def add_look(parser: Parser) -> None:
     add(
         "--liveliness",
         type=number(float, 0, 1),
+        default=1.0,
         metavar="SHARE",
         help="how much of the drift of words from the line, and of the differences of blanks, is "
-        "kept (default: 1, nearest to what people write)",
+        "kept; 1 is nearest to what people write",
     )
     width = "of the ink"
     add("--pen-width", dest="pen", type=kinds["pen"], default=Pen.width, metavar="MM", help=width)
@@ -168,8 +193,6 @@ def check(arguments: argparse.Namespace, path: Path, paper: Paper) -> None:
         raise UserError("give a text to write: either FILE or --text")
     require(arguments, hide_ruling="ruling", ruling_spacing="ruling")
     require(arguments, tries="proofread", report="proofread")
-    if arguments.report and arguments.report.resolve() == path.resolve():
-        raise UserError(f"--report {arguments.report}: that is the --output; name another file")
     kind = path.suffix.lower()
     for name in ("nib", "animate", "dpi"):
         if getattr(arguments, name) and name not in KINDS[kind]:
@@ -183,32 +206,30 @@ def run(arguments: argparse.Namespace) -> None:
     path, paper = arguments.output.named("page.svg"), sheet(arguments)
     check(arguments, path, paper)
     options.readable(None if arguments.primer == primer_options.OWN else arguments.primer)
-    text = page_text.text_of(arguments, OF_PASSAGE)
-    writer = options.load(arguments.resume, arguments, to="write texts")
+    text = text_of(arguments)
+    writer = options.load_writer(arguments.resume, arguments, of_texts=True)
     from model.generation.writing import check_lengths
-    from utils.page.layout import pages
-    from utils.plain_text import explain, fit
 
     fitted = fit("\n".join(line.expandtabs(4) for _, line in text), writer.model.alphabet)
     if said := explain(fitted):
         print(said)
     check_lengths(fitted.text.split())
-    usual = {name: getattr(arguments, name) for name in OF_PASSAGE if name != "style"}
-    usual["style"] = None if arguments.primer else style_of(writer.path)
-    usual["bias"] = options.sampling_of(arguments).bias
     lines = fitted.text.rstrip().split("\n")
-    looks = [usual | values for (values, _), _ in zip(text, lines, strict=False)]
+    given = {name: getattr(arguments, name) for name in OF_LOOK if name != "style"}
+    usual = Look(style=None if arguments.primer else style_of(writer.path), **given)
+    looks = [replace(usual, **values) for (values, _), _ in zip(text, lines, strict=False)]
     for look in looks:
-        check_room(look, line_height(arguments, look, paper), paper)
-    arguments.output.make()
+        line_height(look, arguments.line_height, paper)
     if arguments.report:
         options.make_room(arguments.report, "--report")
+    arguments.output.make()
     reader = None
     if arguments.proofread:
-        reader = options.load(arguments.proofread, arguments, to="read")
-    hands = hands_of(arguments, looks, writer, reader)
-    found: list[Any] = []
-    for one in save(arguments, path, pages(laid_out(arguments, looks, lines, hands, found), paper)):
+        reader = options.load_reader(arguments.proofread, arguments)
+    passages = passages_of(arguments, looks, lines, paper, writer, reader)
+    found: list[Proofread] = []
+    paragraphs = laid_out(arguments, looks, passages, paper, found)
+    for one in save(arguments, path, layout.pages(paragraphs, paper)):
         print(one)
     report(arguments, found)
 
@@ -226,104 +247,116 @@ def sheet(arguments: argparse.Namespace) -> Paper:
     return Paper(width, height, arguments.margins or usual, ruling, spacing, shown)
 
 
-def line_height(arguments: argparse.Namespace, look: Look, paper: Paper) -> float:
-    """Return the height of a line in mm, by default in proportion: on a ruling the nearest multiple
-    of its spacing, or the least that is not below --line-height."""
-    height, spacing = arguments.line_height or LINE_HEIGHT * look["size"], paper.spacing
-    if paper.ruling == "plain":
-        return height
-    steps = height / spacing
-    return max(math.ceil(steps - 1e-6) if arguments.line_height else round(steps), 1) * spacing
-
-
-def check_room(look: Look, height: float, paper: Paper) -> None:
-    """Refuse indents and lines for which there is no room on the paper.
+def text_of(arguments: argparse.Namespace) -> list[tuple[dict[str, object], str]]:
+    """Return the lines of the text to write, each with the values of the front matter before it.
 
     Raises:
-        UserError: naming them.
+        UserError: if it cannot be read, is too long, is not UTF-8, or its front matter has a fault.
     """
-    if look["indent"] > paper.column / 2:
+    source = arguments.file or "--text"
+    if arguments.file:
+        lines = split(options.read_text(arguments.file, MAX_BYTES))
+    else:
+        lines = split("\n".join(arguments.text))
+    if len(lines) > MAX_LINES:
+        raise UserError(f"{source}: {len(lines):,} lines; at most {MAX_LINES:,} are accepted")
+    return paragraphs(lines, source, OF_LOOK)
+
+
+def line_height(look: Look, least: float | None, paper: Paper) -> float:
+    """Return the height of a line in mm: in proportion to its x-height, or at least --line-height.
+
+    Raises:
+        UserError: if there is no room for it, or for its indent, on the paper.
+    """
+    if look.indent > paper.column / 2:
         most = f"{paper.column / 2:g} mm, half of what is between the margins"
-        raise UserError(f"indent {look['indent']:g}: at most {most}")
+        raise UserError(f"indent {look.indent:g}: at most {most}")
+    height = paper.ruled(least) if least else paper.ruled(LINE_HEIGHT * look.size, nearest=True)
     if height > (most := paper.bottom - paper.margins[0]):
         raise UserError(
-            f"size {look['size']:g}: with lines {height:g} mm high, but there are {most:g} mm "
+            f"size {look.size:g}: with lines {height:g} mm high, but there are {most:g} mm "
             "between the margins; a smaller size or --line-height, or larger paper, is needed"
         )
+    return height
 
 
-def hands_of(
-    arguments: argparse.Namespace, looks: Sequence[Look], writer: Any, reader: Any
-) -> dict[tuple[Path | None, float], Any]:
-    """Return a hand for each style and bias; the same sample for all biases of a style."""
-    from model.handwriting import Hand, own_hand
+def passages_of(
+    arguments: argparse.Namespace,
+    looks: Sequence[Look],
+    lines: Sequence[str],
+    paper: Paper,
+    writer: "Writer",
+    reader: "Reader | None",
+) -> list["Passage"]:
+    """Return the lines of a text, each with its hand: one sample for all biases of a style."""
+    from model.handwriting import TRIES, Hand, Passage, own_hand
 
-    given = {"tries": arguments.tries, "liveliness": arguments.liveliness}
-    chosen = {name: value for name, value in given.items() if value is not None}
-    sampling, primer = options.sampling_of(arguments), primer_options.take_primer(writer, arguments)
-    styles = list(dict.fromkeys(look["style"] for look in looks if look["style"]))
-    samples = dict(zip(styles, primer_options.samples_of(styles, writer), strict=True))
-    if any(look["style"] is None for look in looks):
-        samples[None] = primer or own_hand(writer, reader, arguments.seed, sampling)
-    return {
-        (style, bias): Hand(
-            writer, samples[style], reader, replace(sampling, bias=bias), progress=True, **chosen
+    sampling = options.sampling_of(arguments, writer)
+    given = primer_options.take_primer(writer, arguments)
+
+    @cache
+    def sample(style: Path | None) -> Primer:
+        if style:
+            return primer_options.primer_of(style, writer)[0]
+        return given or own_hand(writer, reader, arguments.seed, sampling)
+
+    @cache
+    def hand(style: Path | None, bias: float | None) -> Hand:
+        biased = sampling if bias is None else replace(sampling, bias=bias)
+        return Hand(
+            writer,
+            sample(style),
+            reader,
+            biased,
+            arguments.tries or TRIES,
+            arguments.liveliness,
+            progress=True,
         )
-        for style, bias in dict.fromkeys((look["style"], look["bias"]) for look in looks)
-    }
+
+    return [
+        Passage(
+            hand(look.style, look.bias), line, (paper.column - look.indent) / look.size, look.slant
+        )
+        for look, line in zip(looks, lines, strict=True)
+    ]
 
 
 def laid_out(
     arguments: argparse.Namespace,
     looks: Sequence[Look],
-    lines: Sequence[str],
-    hands: Mapping[tuple[Path | None, float], Any],
-    found: list[Any],
-) -> Iterator[Any]:
-    """Yield the paragraphs of a text in millimetres, one for each of its lines.
-
-    Args:
-        arguments: of the command.
-        looks: how each line is written.
-        lines: of the text.
-        hands: by style and bias.
-        found: takes what was proofread.
-    """
+    passages: Sequence["Passage"],
+    paper: Paper,
+    found: list["Proofread"],
+) -> Iterator[layout.Paragraph]:
+    """Write passages, and yield each as a paragraph in millimetres; `found` takes what was
+    proofread."""
     from tqdm import tqdm
 
-    from model.handwriting import Passage, write
-    from utils.page import layout
+    from model.handwriting import write
 
-    paper, passages, indents = sheet(arguments), [], []
-    for look, line in zip(looks, lines, strict=True):
-        hand, height = hands[look["style"], look["bias"]], look["size"]
-        blanks = (len(line) - len(line.lstrip(" "))) * hand.blank * height
-        room = paper.column - look["indent"]
-        indents.append(min(blanks, room / 2))
-        passages.append(Passage(hand, line, (room - indents[-1]) / height, look["slant"]))
     total = sum(len(passage.lines) for passage in passages)
     with tqdm(total=total, desc="page", unit="line", leave=False, disable=None) as bar:
-        for look, passage, indent, (words, proofread) in zip(
-            looks, passages, indents, write(passages, arguments.seed), strict=True
-        ):
-            found += proofread
+        written = write(passages, arguments.seed)
+        for look, passage, (words, lines) in zip(looks, passages, written, strict=True):
+            found += lines
             bar.update(len(passage.lines))
             yield layout.Paragraph(
-                [layout.scaled(word, look["size"]) for word in words],
-                line_height(arguments, look, paper),
-                indent,
-                look["indent"],
-                look["align"],
-                Pen(look["pen"], look["colour"]),
+                [layout.scaled(word, look.size) for word in words],
+                line_height(look, arguments.line_height, paper),
+                passage.indent * look.size,
+                look.indent,
+                look.align,
+                Pen(look.pen, look.colour),
             )
 
 
 def save(arguments: argparse.Namespace, path: Path, pages: Iterator[Page]) -> list[Path]:
     """Save pages in the format that the file's name says, and return the files."""
     if path.suffix.lower() == ".pdf":  # one file holds all pages
-        from utils.page.drawing import write_pdf
+        from utils.page import drawing
 
-        write_pdf(path, pages, path.stem, speed_widths=arguments.nib)
+        drawing.write_pdf(path, pages, path.stem, speed_widths=arguments.nib)
         return [path]
     first, second = next(pages), next(pages, None)
     if second is None:
@@ -338,28 +371,24 @@ def save(arguments: argparse.Namespace, path: Path, pages: Iterator[Page]) -> li
 
 def save_page(arguments: argparse.Namespace, path: Path, page: Page, title: str) -> None:
     """Save one page."""
-    kind, nib = path.suffix.lower(), arguments.nib
+    kind = path.suffix.lower()
     if kind == ".png":
         from utils.page.drawing import page_figure
         from utils.plots import write_png
 
-        write_png(path, page_figure(page, speed_widths=nib), arguments.dpi or DPI)
+        figure = page_figure(page, speed_widths=arguments.nib)
+        write_png(path, figure, arguments.dpi or DPI)
     elif kind == ".inkml":
-        from utils.page.inkml import page_to_inkml
-
-        write_text(path, page_to_inkml(page))
+        write_text(path, inkml.page_to_inkml(page))
     elif kind == ".json":
-        from utils.page.page import to_json
-
         write_text(path, to_json(page))
     else:
-        from utils.page.svg import to_svg
+        text = svg.to_svg(page, title, speed_widths=arguments.nib, animate=arguments.animate)
+        write_text(path, text)
 
-        write_text(path, to_svg(page, title, speed_widths=nib, animate=arguments.animate))
 
-
-def report(arguments: argparse.Namespace, found: Sequence[Any]) -> None:
-    """Print what proofreading found, `model.proofreading.Proofread`, and save it if asked to."""
+def report(arguments: argparse.Namespace, found: Sequence["Proofread"]) -> None:
+    """Print what proofreading found, and save it if asked to."""
     if not arguments.proofread:
         print(f"{len(found)} lines, not proofread")
         return
@@ -377,13 +406,16 @@ def report(arguments: argparse.Namespace, found: Sequence[Any]) -> None:
     if len(doubtful) > options.SHOWN:
         print(f"and {len(doubtful) - options.SHOWN} more")
     if arguments.report:
-        from utils.files import write_json
-
-        names = ("tries", "errors", "doubt", "first_errors")
         each = [
-            {"text": one.line.title, "read": one.hypothesis}
-            | {name: getattr(one, name) for name in names}
-            | {"faults": list(one.faults)}
+            {
+                "text": one.line.title,
+                "read": one.hypothesis,
+                "tries": one.tries,
+                "errors": one.errors,
+                "doubt": one.doubt,
+                "first_errors": one.first_errors,
+                "faults": one.faults,
+            }
             for one in found
         ]
         values = {"lines": len(found), "tries": tries, "cer_first": first, "cer": last}

@@ -1,13 +1,19 @@
 """The hand that is continued: --style and --primer."""
 
 import argparse
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from base.pretrained import style_file, styles
-from commands.options import Parser, known, number, require, typed
+from commands.options import Parser, known, number, require
+from model.generation.options import Primer
 from utils.checks import UserError
+
+if TYPE_CHECKING:
+    from data_loader.sources.ink_files import InkSample
+    from model.writer import Writer
 
 OWN = Path("own")
 """The value of --style for a hand of the network's own."""
@@ -18,12 +24,12 @@ def style(name: str) -> Path:
     return OWN if name == str(OWN) else style_file(name)
 
 
-def add_style(parser: Any, default: str = "own") -> None:
+def add_style(parser: argparse._ActionsContainer, default: str = "own") -> None:
     """Add --style, kept as `primer`; `default` says what it is if it is not given."""
     parser.add_argument(
         "--style",
         dest="primer",
-        type=typed(style),
+        type=style,
         metavar="NAME|FILE",
         help=f"hand to write in: {', '.join(styles()) or 'none is there'}, a file that `style "
         f"make` saved, or own for another hand with each seed (default: {default})",
@@ -47,7 +53,7 @@ def add_options(parser: Parser, default: str = "own") -> None:
     add("--primer-points", type=number(int, 1), metavar="N", help=f"{points} (default: all)")
     add(
         "--primer-scale",
-        type=typed(primer_scale),
+        type=primer_scale,
         metavar="auto|FACTOR",
         help="factor from the primer's units to those of the training data, e.g. --primer-scale 1 "
         "if they are the same; auto compares the primer with lines that the network writes: it is "
@@ -61,55 +67,83 @@ def primer_scale(text: str) -> float | str:
     return text if text == "auto" else number(float, 1e-6, 1e6)(text)
 
 
-def take_primer(writer: Any, arguments: argparse.Namespace) -> tuple[Any, str] | None:
-    """Return the ink of --primer in the units of the training data and its text, and print both.
-
-    Raises:
-        UserError: if it cannot be read, or its text is needed and not known.
-    """
+def take_primer(writer: "Writer", arguments: argparse.Namespace) -> Primer | None:
+    """Return what --primer or --style names, as `primer_of` does, and print what was done."""
     parts = ("primer_text", "primer_number", "primer_points", "primer_scale")
     require(arguments, **dict.fromkeys(parts, "primer"))
     if arguments.primer in (None, OWN):
         return None
-    import numpy as np
+    primer, done = primer_of(
+        arguments.primer,
+        writer,
+        text=arguments.primer_text,
+        number=arguments.primer_number or 0,
+        points=arguments.primer_points,
+        scale=arguments.primer_scale or "auto",
+        skip_unknown=getattr(arguments, "skip_unknown", None),
+    )
+    print(f"primed with {done}")
+    return primer
 
+
+def primer_of(
+    path: Path,
+    writer: "Writer",
+    *,
+    text: str | None = None,
+    number: int = 0,
+    points: int | None = None,
+    scale: float | str = "auto",
+    skip_unknown: bool | None = None,
+) -> tuple[Primer, str]:
+    """Return ink of a file in the units of a network's data, with its text, and what was done.
+
+    Args:
+        path: the file: a style, or any ink.
+        writer: the network.
+        text: of the ink; None for the one in the file.
+        number, points, scale: see the options of these names.
+        skip_unknown: see `options.known`.
+
+    Raises:
+        UserError: if it cannot be read, or its text is needed and not known.
+    """
     from data_loader.sources.ink_files import matched
     from model.generation.writing import check_lengths
 
-    one, of = sample_of(arguments.primer, arguments.primer_number or 0, "--primer-number")
-    text, count, done = "", arguments.primer_points, "unchanged"
-    if writer.model.needs_text:
-        text = one.text if arguments.primer_text is None else arguments.primer_text
-        if count is not None and count < len(one.ink) and arguments.primer_text is None:
-            raise UserError(
-                f"--primer-points {count} cuts {one.name}: give the text of the part that remains "
-                "with --primer-text"
+    sample, of = sample_of(path, number, "--primer-number")
+    ink, period = sample.ink, 1.0
+    if not writer.model.needs_text:
+        if text is not None:
+            raise UserError(f"{writer.path} contains a network without text: no --primer-text")
+        text = ""
+    elif text is None:
+        text = sample.text
+        if text is None or (points is not None and points < len(ink)):
+            lacks = (
+                f"{path} contains no text for" if text is None else f"--primer-points {points} cuts"
             )
-        if text is None:
-            raise UserError(
-                f"{arguments.primer} contains no text for {one.name}: give it with --primer-text, "
-                "which this network needs"
-            )
-        if text:
-            skip = getattr(arguments, "skip_unknown", None)
-            (text,) = known(writer.model.alphabet, [text], skip)
-    ink, scale = one.ink, arguments.primer_scale
-    if scale in (None, "auto"):
-        ink, scale, period = matched(ink, writer.unprimed())
-        changes = [f"scaled by {scale:.4g}"] if scale != 1 else []
-        changes += [f"resampled, {period:.3g} points to one"] if period != 1 else []
-        done = " and ".join(changes) or f"{done}, about as large as the network's own lines"
-        count = None if count is None else max(1, round(count / period))
-    elif scale != 1:
-        ink, done = ink * np.float32([scale, scale, 1]), f"scaled by {scale:g}"
-    ink = ink[:count]
-    check_lengths((), (ink, text), arguments.primer)
+            raise UserError(f"{lacks} {sample.name}: give what it says with --primer-text")
+    if text:
+        try:
+            (text,) = known(writer.model.alphabet, [text], skip_unknown)
+        except UserError as error:
+            raise UserError(f"{path}: {error}") from None
+    if scale == "auto":
+        ink, scale, period = matched(ink, writer.unprimed)
+    else:
+        ink = ink * np.float32([scale, scale, 1])
+    if points is not None:
+        ink = ink[: max(1, round(points / period))]
+    check_lengths((), (ink, text), path)
+    done = [f"scaled by {scale:.4g}"] if scale != 1 else []
+    done += [f"resampled, {period:.3g} points to one"] if period != 1 else []
     says = f", {text!r}" if writer.model.needs_text else ""
-    print(f"primed with {one.name}{of}{says}: {len(ink)} points, {done}")
-    return ink, text
+    changes = " and ".join(done) or "unchanged"
+    return (ink, text), f"{sample.name}{of}{says}: {len(ink)} points, {changes}"
 
 
-def sample_of(path: Path, number: int, option: str) -> tuple[Any, str]:
+def sample_of(path: Path, number: int, option: str) -> tuple["InkSample", str]:
     """Return a sample of a file of ink, and of how many it is one, as text.
 
     Raises:
@@ -121,28 +155,3 @@ def sample_of(path: Path, number: int, option: str) -> tuple[Any, str]:
     if number >= len(samples):
         raise UserError(f"{option} {number}: {path} has {len(samples):,} samples, counted from 0")
     return samples[number], f", one of {len(samples):,} in the file" if len(samples) > 1 else ""
-
-
-def samples_of(styles: Sequence[Path], writer: Any) -> list[tuple[Any, str]]:
-    """Return the ink of styles, in the units of the network's data, and their texts.
-
-    Raises:
-        UserError: if one has no text, or one that the network does not know.
-    """
-    if not styles:
-        return []
-    from data_loader.sources.ink_files import matched, read_ink
-    from model.generation.writing import check_lengths
-
-    own, found = writer.unprimed(), []
-    for style in styles:
-        sample = read_ink(style)[0]
-        if not sample.text:
-            raise UserError(f"style {style}: contains no text for {sample.name}")
-        try:
-            (text,) = known(writer.model.alphabet, [sample.text], skip=None)
-        except UserError as error:
-            raise UserError(f"style {style}: {error}") from None
-        check_lengths((), (sample.ink, text), f"style {style}")
-        found.append((matched(sample.ink, own)[0], text))
-    return found

@@ -24,7 +24,7 @@ def add_options(parser: Parser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     search_options.check(arguments)
     options.readable(*arguments.paths)
-    reader = options.load(arguments.resume, arguments, to="read")
+    reader = options.load_reader(arguments.resume, arguments)
     from data_loader import read_ink
     from model.recognition.transcribing import Transcription, score
     from utils.plots import lines_figure, write_png

@@ -1,11 +1,17 @@
 """The options of a recogniser's search, and of the language model that it may use."""
 
 import argparse
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from commands.options import Parser, add_overrides, lines_of, number, require
 from utils.alphabet import describe, nfc
 from utils.checks import UserError
+
+if TYPE_CHECKING:
+    from model.reader import Reader
+    from model.recognition.decoding import Search
+    from model.recognition.language_model import CharacterLanguageModel
 
 LANGUAGE_WEIGHT = 0.7
 """Default of --language-weight (chosen with `recognition` on lines of `testset_v` and
@@ -51,46 +57,51 @@ def check(arguments: argparse.Namespace, reads_data: bool = False) -> None:
         lines_of(arguments.language_model)
 
 
-def search_of(reader: Any, arguments: argparse.Namespace) -> Any:
-    """Return the `Search` that the options describe, with its language model if one is asked for.
+def search_of(reader: "Reader", arguments: argparse.Namespace) -> "Search":
+    """Return the search that the options describe, with its language model if one is asked for.
 
     Raises:
         UserError: if an option does not fit the network, or there is no text for a language model.
     """
     from model.recognition.decoding import Search
-    from model.recognition.language_model import CharacterLanguageModel
 
     if arguments.length_bonus and reader.model.head != "ctc":
         raise UserError(
             f"--length-bonus is for a CTCNetwork: {reader.path} contains a "
             f"{type(reader.model).__name__}"
         )
-    language_model, weight = None, arguments.language_weight
-    if arguments.language_model:
-        alphabet = reader.model.alphabet
-        if arguments.language_model == "train":
-            from parse_config import data_of
-
-            loader = data_of(reader, arguments.overrides)
-            loader.split("train")
-            source = loader.source
-            texts = [source.text(index) for index in source.indices("train").tolist()]
-        else:
-            texts = [nfc(text) for text in lines_of(arguments.language_model)]
-        if unknown := alphabet.unknown("".join(texts)):
-            names = ", ".join(map(describe, unknown))
-            print(f"left out of the language model, as the network does not know it: {names}")
-        texts = ["".join(c for c in text if c not in unknown).strip() for text in texts]
-        if not any(texts):
-            raise UserError(
-                f"--language-model {arguments.language_model}: it contains no text of characters "
-                "that the network knows"
-            )
-        language_model = CharacterLanguageModel.fit(list(filter(None, texts)), alphabet)
-        weight = LANGUAGE_WEIGHT if weight is None else weight
-    return Search(
-        width=arguments.beam or 1,
-        language_model=language_model,
-        language_weight=weight or 0.0,
-        length_bonus=arguments.length_bonus or 0.0,
+    search = Search(arguments.beam or 1, length_bonus=arguments.length_bonus or 0.0)
+    if not arguments.language_model:
+        return search
+    weight = arguments.language_weight
+    return replace(
+        search,
+        language_model=language_model_of(reader, arguments),
+        language_weight=LANGUAGE_WEIGHT if weight is None else weight,
     )
+
+
+def language_model_of(reader: "Reader", arguments: argparse.Namespace) -> "CharacterLanguageModel":
+    """Return the language model of the texts that --language-model names."""
+    from model.recognition.language_model import CharacterLanguageModel
+
+    alphabet = reader.model.alphabet
+    if arguments.language_model == "train":
+        from parse_config import data_of
+
+        loader = data_of(reader, arguments.overrides)
+        loader.split("train")
+        source = loader.source
+        texts = [source.text(index) for index in source.indices("train").tolist()]
+    else:
+        texts = [nfc(text) for text in lines_of(arguments.language_model)]
+    if unknown := alphabet.unknown("".join(texts)):
+        names = ", ".join(map(describe, unknown))
+        print(f"left out of the language model, as the network does not know it: {names}")
+    texts = ["".join(c for c in text if c not in unknown).strip() for text in texts]
+    if not any(texts):
+        raise UserError(
+            f"--language-model {arguments.language_model}: it contains no text of characters "
+            "that the network knows"
+        )
+    return CharacterLanguageModel.fit(list(filter(None, texts)), alphabet)

@@ -1,15 +1,20 @@
 """Pictures of what goes on inside a network that writes: what `write --show` draws."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from base.pretrained import styles
 from commands.options import Parser
-from commands.primer_options import samples_of
-from model.generation.options import PEN_SHARPNESS, Sampling
+from commands.primer_options import primer_of
+from model.generation.options import Primer, Sampling
 from utils.checks import UserError
+
+if TYPE_CHECKING:
+    from model.generation.line import Line
+    from model.writer import Writer
 
 KINDS = ("density", "window", "weights", "bias")
 BIASES = (0.0, 0.5, 1.0, 2.0)
@@ -30,27 +35,24 @@ def add_options(parser: Parser) -> None:
     )
 
 
-def check(writer: Any, shown: Sequence[str]) -> None:
+def check(writer: "Writer", shown: Sequence[str]) -> None:
     """Refuse pictures that a network has not.
 
     Raises:
         UserError: naming it.
     """
-    lacking = {}
-    if not writer.model.needs_text:
-        lacking["window"] = "without text input, which has no window over a text"
-    if writer.model.head == "regression":
-        without = "with a regression head, which has no density, weights or bias"
-        lacking |= dict.fromkeys(("density", "weights", "bias"), without)
     for kind in shown:
-        if kind in lacking:
-            raise UserError(
-                f"{writer.path} contains a network {lacking[kind]}: leave out --show {kind}"
-            )
+        lacks = None
+        if kind == "window" and not writer.model.needs_text:
+            lacks = "without text input, which has no window over a text"
+        elif kind != "window" and writer.model.head == "regression":
+            lacks = "with a regression head, which has no density, weights or bias"
+        if lacks:
+            raise UserError(f"{writer.path} contains a network {lacks}: leave out --show {kind}")
 
 
 def save(
-    writer: Any, shown: Sequence[str], line: Any, stem: Path, pen_sharpness: float | None
+    writer: "Writer", shown: Sequence[str], line: "Line", stem: Path, sampling: Sampling
 ) -> list[Path]:
     """Draw what happened step by step as a line was written, and return the files.
 
@@ -59,7 +61,7 @@ def save(
         shown: which of `KINDS`.
         line: of two points at least.
         stem: what the names of the files begin with.
-        pen_sharpness: by which the pen was sharpened; None for the default.
+        sampling: by which it was written.
     """
     if not set(shown) - {"bias"}:
         return []
@@ -73,11 +75,10 @@ def save(
     if "window" in shown:
         attention = output.attention[0].float().cpu().numpy()
         figures["window"] = window_figure(attention, line.text, line.ink)
-    if {"density", "weights"} & set(shown):
+    if writer.model.head != "regression":
         # As it was sharpened step by step.
         bias = torch.from_numpy(line.bias).to(writer.device)
-        sharpness = PEN_SHARPNESS if pen_sharpness is None else pen_sharpness
-        mixture = output.prediction[0].biased(bias, sharpness)
+        mixture = output.prediction[0].biased(bias, sampling.pen_sharpness)
     if "density" in shown:
         density, extent = density_map(mixture, line.ink, writer.model.normalisation)
         figures["density"] = density_figure(density, extent, line.ink, line.description)
@@ -91,19 +92,19 @@ def save(
 
 
 def save_biases(
-    writer: Any,
+    writer: "Writer",
     sampling: Sampling,
-    texts: Sequence[str | None],
+    texts: Sequence[str] | None,
     seeds: Sequence[int],
     stems: Sequence[Path],
-    primer: tuple[Any, str] | None,
+    primer: Primer | None,
 ) -> list[Path]:
     """Draw each line at several biases in every hand that there is, and return the files.
 
     Args:
         writer: the network.
         sampling: of the lines, but for the bias.
-        texts, seeds: of the lines; the texts are of no use to a network without one.
+        texts, seeds: of the lines; the texts are None for a network without one.
         stems: what the names of the files begin with.
         primer: the one hand to write in; None for the network's own, and all styles.
     """
@@ -112,32 +113,31 @@ def save_biases(
     from utils.mixture_plots import grid_figure
     from utils.plots import write_png
 
-    hands = {"": primer} if primer else {"no style": None} | primers(writer)
-    given = texts if writer.model.needs_text else None
+    hands: dict[str, Primer | None] = {"": primer}
+    if primer is None:
+        hands = {"no style": None, **primers(writer)}
     calls = [(hand, bias) for hand in hands.values() for bias in BIASES]
     written = [
-        writer.write_lines(given, seeds, replace(sampling, bias=bias), primer=hand)
+        writer.write_lines(texts, seeds, replace(sampling, bias=bias), primer=hand)
         for hand, bias in tqdm(calls, desc="biases", unit="line", leave=False, disable=None)
     ]
     names = [f"bias {bias:g}" for bias in BIASES]
     paths = [stem.with_name(f"{stem.name}-bias.png") for stem in stems]
     for n, path in enumerate(paths):
         inks = [lines[n].written for lines in written]
-        rows = [inks[first : first + len(BIASES)] for first in range(0, len(inks), len(BIASES))]
-        grid = (rows, list(hands), names)
-        if len(hands) == 1:
-            grid = ([[ink] for ink in inks], names, [""])
-        write_png(path, grid_figure(*grid, f"{texts[n] or 'no text'} · seed {seeds[n]}"))
+        grid = ([[ink] for ink in inks], names, [""])
+        if len(hands) > 1:
+            starts = range(0, len(inks), len(BIASES))
+            grid = ([inks[n : n + len(BIASES)] for n in starts], list(hands), names)
+        caption = f"{texts[n] if texts else 'no text'} · seed {seeds[n]}"
+        write_png(path, grid_figure(*grid, caption))
     return paths
 
 
-def primers(writer: Any) -> dict[str, tuple[Any, str]]:
+def primers(writer: "Writer") -> dict[str, Primer]:
     """Return by name the styles whose texts a network knows, in the units of its data."""
-    from data_loader.sources.ink_files import read_ink
-
-    if not writer.model.needs_text:
-        return {}
-    unknown = writer.model.alphabet.unknown
-    texts = {name: read_ink(file)[0].text for name, file in styles().items()}
-    known = {name: styles()[name] for name, text in texts.items() if text and not unknown(text)}
-    return dict(zip(known, samples_of(list(known.values()), writer), strict=True))
+    found: dict[str, Primer] = {}
+    for name, file in styles().items() if writer.model.needs_text else ():
+        with suppress(UserError):
+            found[name], _ = primer_of(file, writer)
+    return found

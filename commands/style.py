@@ -6,14 +6,17 @@ from pathlib import Path
 from base.pretrained import STYLES, styles
 from commands import options
 from commands.options import Parser, number
-from commands.primer_options import sample_of, samples_of
+from commands.primer_options import primer_of, sample_of
 from utils.alphabet import PANGRAM
 from utils.checks import UserError
 from utils.files import PLAIN_NAME
 
 LONGEST = 4000
 """Points of a sample at most (assumed: five lines; all of them are read before each line)."""
-OF_MAKE, OF_LIST = ("ink", "number", "name", "origin", "licence"), ("bias", "seed", "resume")
+OF_MAKE, OF_LIST = (
+    ("ink", "number", "name", "origin", "licence"),
+    ("bias", "pen_sharpness", "seed", "resume"),
+)
 
 
 def add_options(parser: Parser) -> None:
@@ -47,7 +50,7 @@ def run(arguments: argparse.Namespace) -> None:
     action, other = ("make", "list") if arguments.action == "make" else ("list", "make")
     for name in OF_LIST if action == "make" else OF_MAKE:
         if getattr(arguments, name) is not None:
-            raise UserError(f"--{name} is for `style {other}`")
+            raise UserError(f"--{name.replace('_', '-')} is for `style {other}`")
     make(arguments) if action == "make" else draw(arguments)
 
 
@@ -86,15 +89,13 @@ def draw(arguments: argparse.Namespace) -> None:
     known = styles()
     if not known:
         raise UserError(f"there are no styles in {STYLES}: `style make` makes one")
-    writer = options.load(arguments.resume or "writer", arguments, to="write texts")
+    writer = options.load_writer(arguments.resume or "writer", arguments, of_texts=True)
     from utils.plots import lines_figure, write_png
 
     (text,) = options.known(writer.model.alphabet, [arguments.text or PANGRAM], None)
-    sampling = options.sampling_of(arguments)
-    inks = [
-        writer.write(text, sampling, seed=arguments.seed or 0, primer=primer).visible
-        for primer in samples_of(list(known.values()), writer)
-    ]
+    sampling, seed = options.sampling_of(arguments, writer), arguments.seed or 0
+    primers = [primer_of(file, writer)[0] for file in known.values()]
+    inks = [writer.write(text, sampling, seed=seed, primer=one).visible for one in primers]
     output = options.Output(arguments.output or "saved/figures", (".png",))
     output.make()
     path = output.named("styles.png")

@@ -5,13 +5,20 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-from base.pretrained import resolve_checkpoint
+import numpy as np
+
 from commands import options, primer_options, showing
 from commands.options import Parser, require
+from model.generation.options import Sampling
 from utils.alphabet import PANGRAM
 from utils.checks import UserError, short
+from utils.ink import bounds, side_by_side
+
+if TYPE_CHECKING:
+    from model.generation.line import Line
+    from model.writer import Writer
 
 LINES = 5
 """Lines drawn by a network without a text if --num-samples is not given."""
@@ -32,7 +39,7 @@ def add_options(parser: Parser) -> None:
         "--text",
         action="append",
         help="text for a conditional network to write; may be given several times "
-        f"(default: {PANGRAM!r})",
+        f"(default: what it knows of {PANGRAM!r})",
     )
     options.add_skip_unknown(parser)
     options.add_bias(parser)
@@ -51,55 +58,76 @@ def add_options(parser: Parser) -> None:
     showing.add_options(parser)
 
 
-def run(arguments: argparse.Namespace) -> None:
-    if broken := [text for text in arguments.text or () if "\n" in text or "\r" in text]:
-        raise UserError(
-            f"--text {short(broken[0])}: contains a line end, but becomes one line; `page` writes "
-            "several"
-        )
+def check(arguments: argparse.Namespace) -> None:
+    """Refuse options that do not go together.
+
+    Raises:
+        UserError: naming them.
+    """
+    texts, several = arguments.text or [PANGRAM], len(arguments.resume) > 1
+    for text in texts:
+        if "\n" in text or "\r" in text:
+            raise UserError(
+                f"--text {short(text)}: contains a line end, but becomes one line; `page` writes "
+                "several"
+            )
     if not arguments.primer:
         require(arguments, skip_unknown="text")
-    if len(arguments.resume) > 1:
-        compare(arguments)
-        return
-    lines = len(arguments.text or [PANGRAM]) * (arguments.num_samples or 1)
-    if arguments.output.file and lines > 1:
+    if several and (arguments.primer or arguments.show or arguments.inkml or len(texts) > 1):
+        raise UserError("several networks write the same text, one at most, for one picture")
+    lines = len(texts) * (arguments.num_samples or 1)
+    if arguments.output.file and lines > 1 and not several:
         raise UserError(
             f"--output {arguments.output.path} is a file for one line, but {lines} lines are "
             "requested: give a folder, or one --text and --num-samples 1"
         )
     options.readable(None if arguments.primer == primer_options.OWN else arguments.primer)
-    writer = options.load(arguments.resume[0], arguments, to="write")
-    showing.check(writer, arguments.show)
-    sampling, first = options.sampling_of(arguments, writer), arguments.seed
-    if writer.model.needs_text:
-        skip = arguments.skip_unknown or not arguments.text
-        texts = options.known(writer.model.alphabet, arguments.text or [PANGRAM], skip)
-        jobs = [
-            (f"{writer.name}-{name}-seed{seed}", text, seed)
-            for name, text in zip(file_names(texts), texts, strict=True)
-            for seed in range(first, first + (arguments.num_samples or 1))
-        ]
-    elif arguments.text or arguments.primer_text:
+
+
+def run(arguments: argparse.Namespace) -> None:
+    check(arguments)
+    writers = [options.load_writer(name, arguments) for name in arguments.resume]
+    if arguments.text and not any(writer.model.needs_text for writer in writers):
         raise UserError(
-            f"{writer.path} contains a network without text input: --text and --primer-text "
-            "are for a conditional one"
+            f"{writers[0].path} contains a network without text input: --text is for others"
         )
+    if len(writers) == 1:
+        write(writers[0], arguments)
     else:
-        count = arguments.num_samples or (1 if arguments.output.file else LINES)
-        jobs = [(f"{writer.name}-seed{seed}", None, seed) for seed in range(first, first + count)]
+        compare(writers, arguments)
+
+
+def texts_of(writer: "Writer", arguments: argparse.Namespace) -> list[str] | None:
+    """Return the texts to write; None for a network that takes none."""
+    if not writer.model.needs_text:
+        return None
+    if arguments.text is None:
+        return [writer.usual_text]
+    return options.known(writer.model.alphabet, arguments.text, arguments.skip_unknown)
+
+
+def write(writer: "Writer", arguments: argparse.Namespace) -> None:
+    """Write lines, and save each of them and a picture of all."""
+    showing.check(writer, arguments.show)
+    sampling, texts = options.sampling_of(arguments, writer), texts_of(writer, arguments)
     primer = primer_options.take_primer(writer, arguments)
     arguments.output.make()
-    names, texts, seeds = zip(*jobs, strict=True)
-    given = texts if writer.model.needs_text else None
-    lines = writer.write_lines(given, seeds, sampling, primer=primer, progress=True)
-    stems = [arguments.output.named(name) for name in names]
-    stems = [stem.with_suffix("") for stem in stems] if arguments.output.file else stems
-    save(writer, arguments, stems, lines)
+    samples = arguments.num_samples or (LINES if not (texts or arguments.output.file) else 1)
+    seeds = range(arguments.seed, arguments.seed + samples)
+    stems = [f"{writer.name}-seed{seed}" for seed in seeds]
+    if texts:
+        stems = [f"{writer.name}-{name}-seed{n}" for name in file_names(texts) for n in seeds]
+        texts = [text for text in texts for _ in seeds]
+    every = [*seeds] * (len(stems) // samples)
+    lines = writer.write_lines(texts, every, sampling, primer=primer, progress=True)
+    paths = [arguments.output.named(stem) for stem in stems]
+    if arguments.output.file:
+        paths = [arguments.output.file.with_suffix("")]
+    save(writer, arguments, sampling, paths, lines)
     if "bias" in arguments.show:
-        for path in showing.save_biases(writer, sampling, texts, seeds, stems, primer):
+        for path in showing.save_biases(writer, sampling, texts, every, paths, primer):
             print(path)
-    if any(len(text or "") > LONG for text in texts):
+    if any(len(text) > LONG for text in texts or ()):
         print("a long text became one long line; `page` breaks it into lines")
     ended = f"{sum(line.ended for line in lines)} of {len(lines)} lines ended"
     if writer.model.needs_text:
@@ -108,57 +136,53 @@ def run(arguments: argparse.Namespace) -> None:
         print(f"{ended} on their own")
 
 
-def compare(arguments: argparse.Namespace) -> None:
+def compare(writers: Sequence["Writer"], arguments: argparse.Namespace) -> None:
     """Draw lines of several networks in one picture, a row each."""
-    for name in arguments.resume:
-        resolve_checkpoint(name)
-    import numpy as np
-
-    from utils.ink import bounds, side_by_side
     from utils.plots import lines_figure, write_png
 
-    if arguments.primer or arguments.show or arguments.inkml or len(arguments.text or "a") > 1:
-        raise UserError("several networks write the same text, one at most, for one picture")
+    count = arguments.num_samples or ROW
+    seeds = range(arguments.seed, arguments.seed + count)
+    jobs = [
+        (writer, texts_of(writer, arguments), options.sampling_of(arguments, writer))
+        for writer in writers
+    ]
     arguments.output.make()
-    count, text = arguments.num_samples or ROW, (arguments.text or [PANGRAM])[0]
-    seeds, rows, captions = range(arguments.seed, arguments.seed + count), [], []
-    needs_text = False
-    for name in arguments.resume:
-        writer = options.load(name, arguments, to="write")
-        sampling, texts = options.sampling_of(arguments, writer), None
-        if writer.model.needs_text:
-            needs_text = True
-            skip = arguments.skip_unknown or not arguments.text
-            texts = options.known(writer.model.alphabet, [text] * count, skip)
-        lines = writer.write_lines(texts, seeds, sampling, progress=True)
+    rows, captions = [], []
+    for name, (writer, texts, sampling) in zip(arguments.resume, jobs, strict=True):
+        lines = writer.write_lines(texts and texts * count, seeds, sampling, progress=True)
         rows.append([line.ink for line in lines])
         captions.append(f"{name} · {sum(line.ended for line in lines)} of {count} ended")
         print(captions[-1])
-    if arguments.text and not needs_text:
-        raise UserError("none of the networks takes a text: --text is for conditional ones")
     widths = [right - left for row in rows for left, _, right, _ in map(bounds, row)]
     # A quantile, so that one runaway line does not push all others apart.
     pitch = 1.3 * float(np.quantile(widths, 0.9)) or 1.0
     path = arguments.output.named("sheet.png").with_suffix(".png")
-    sheet = lines_figure([side_by_side(row, pitch) for row in rows], captions)
-    write_png(path, sheet, SHEET_DPI)
+    figure = lines_figure([side_by_side(row, pitch) for row in rows], captions)
+    write_png(path, figure, SHEET_DPI)
     print(f"{path}  ({len(rows)} rows of {count}, seeds from {arguments.seed})")
 
 
-def save(writer: Any, arguments: argparse.Namespace, stems: Sequence[Path], lines: list) -> None:
+def save(
+    writer: "Writer",
+    arguments: argparse.Namespace,
+    sampling: Sampling,
+    stems: Sequence[Path],
+    lines: Sequence["Line"],
+) -> None:
     """Save the files of each line, and a picture of all, and print where they are."""
     from tqdm import tqdm
 
-    file = arguments.output.file
+    file, said = arguments.output.file, []
     kinds = [file.suffix] if file else [".png", ".svg"]
     kinds += [".inkml"] if arguments.inkml and kinds != [".inkml"] else []
-    jobs, said = list(zip(stems, lines, strict=True)), []
-    for stem, line in tqdm(jobs, desc="drawing", unit="line", leave=False, disable=None):
+    jobs = zip(stems, lines, strict=True)
+    bar = tqdm(jobs, "drawing", len(lines), unit="line", leave=False, disable=None)
+    for stem, line in bar:
         paths = save_line(writer, line, stem, kinds)
         if file and not paths:
             raise UserError(f"--output {file}: nothing was written after the primer")
         if len(line.ink) > 1:  # otherwise it ended at once: there is no step to show
-            paths += showing.save(writer, arguments.show, line, stem, arguments.pen_sharpness)
+            paths += showing.save(writer, arguments.show, line, stem, sampling)
         can_end = writer.model.needs_text or writer.model.end_of_sequence
         end = "" if not can_end else ", ended" if line.ended else ", not ended"
         after = f" after the {line.primed} of the primer" if line.primed else ""
@@ -176,7 +200,7 @@ def save(writer: Any, arguments: argparse.Namespace, stems: Sequence[Path], line
         print(f"{together}  ({some} {len(shown)} lines)")
 
 
-def save_line(writer: Any, line: Any, stem: Path, kinds: Sequence[str]) -> list[Path]:
+def save_line(writer: "Writer", line: "Line", stem: Path, kinds: Sequence[str]) -> list[Path]:
     """Save the files of one line, whose names begin with `stem`, and return their paths.
 
     A picture shows a primer as well; SVG and InkML hold what was written after it.

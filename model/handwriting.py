@@ -158,16 +158,28 @@ class Passage:
 
     Attributes:
         hand: in which.
-        text: without line ends, of characters that the hand's writer knows.
-        room: width of a row in x-heights; a word that is a little wider is made narrower, one that
-            is much wider written again in parts, each of which ends a row.
+        text: without line ends, of characters that the hand's writer knows; blanks at its start
+            are an indent.
+        width: of a row in x-heights.
         slant: degrees from upright to the right; None for the hand's own.
     """
 
     hand: Hand
     text: str
-    room: float = math.inf
+    width: float = math.inf
     slant: float | None = None
+
+    @property
+    def indent(self) -> float:
+        """The width of the blanks at the start in x-heights, at most half of a row."""
+        blanks = len(self.text) - len(self.text.lstrip(" "))
+        return min(blanks * self.hand.blank, self.width / 2)
+
+    @property
+    def room(self) -> float:
+        """What the indent leaves of a row: a word that is a little wider is made narrower, one that
+        is much wider written again in parts, each of which ends a row."""
+        return self.width - self.indent
 
     @property
     def lines(self) -> list[str]:

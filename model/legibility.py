@@ -2,37 +2,28 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
-from itertools import cycle
-
-import torch
 
 from model.generation.options import Primer, Sampling
 from model.proofreading import Proofread, proofread
 from model.reader import Reader
-from model.recognition.encoder import GREEDY, RecognitionNetwork, Search
+from model.recognition.encoder import GREEDY, Search
 from model.recognition.error_rates import missing_words
-from model.recognition.transcribing import Transcription, read_lines, score
+from model.recognition.transcribing import Transcription, score
 from model.writer import Writer
-from utils.alphabet import nfc
 from utils.hand_measures import clear_dots
-
-SAMPLE_SEED_STRIDE = 1_000_000
-"""Difference between the seeds of two samples of a text: more than there are texts (assumed)."""
 
 
 @dataclass(frozen=True)
 class Legibility:
-    """How well a reader reads what a writer wrote at one bias.
+    """How well a reader reads what a writer wrote.
 
     Attributes:
-        bias: of the writer.
-        lines: of the first sample of each text, then of the second, ...
+        lines: that were written.
         transcriptions: of these.
     """
 
-    bias: float
     lines: list[Proofread]
     transcriptions: list[Transcription]
 
@@ -40,11 +31,6 @@ class Legibility:
     def rates(self) -> dict[str, float]:
         """See `model.recognition.transcribing.score`."""
         return score(self.transcriptions)
-
-    @property
-    def tries(self) -> list[int]:
-        """How often each line was written."""
-        return [one.tries for one in self.lines]
 
     @property
     def ended(self) -> float:
@@ -75,37 +61,28 @@ class Legibility:
         return clear / expected if expected else math.nan
 
 
-@torch.inference_mode()
 def read_back(
     writer: Writer,
-    reader: RecognitionNetwork,
+    reader: Reader,
     texts: Sequence[str],
-    biases: Sequence[float],
+    seeds: Sequence[int],
     sampling: Sampling = Sampling(),
     *,
-    seed: int = 0,
-    samples: int = 1,
     primer: Primer | None = None,
     search: Search = GREEDY,
     proofreader: Reader | None = None,
     tries: int = 1,
     progress: bool = False,
-) -> list[Legibility]:
-    """Write texts at several biases and read them back, to measure legibility.
-
-    The seeds are those of `seeds_of`, the same at every bias, of the first tries if lines are
-    proofread.
+) -> Legibility:
+    """Write texts and read them back, to measure legibility.
 
     Args:
         writer: takes a text.
         reader: a recogniser, which should not have learnt from what networks wrote.
-        texts: what to write; the writer must know their characters. What the reader does not know
-            counts as errors.
-        biases: at least 0 each (the paper, eqs 61-62).
-        sampling: how points are drawn, but for the bias.
-        seed: of the first sample of the first text.
-        samples: how often each text is written.
-        primer: the hand that each line continues.
+        texts: what to write, in NFC; the writer must know their characters. What the reader does
+            not know counts as errors.
+        seeds: of the lines; of their first tries if they are proofread.
+        sampling, primer: as `Writer.write_lines` takes them.
         search: how `reader` searches for the text.
         proofreader: reads the lines first, which are written again where it misreads them, see
             `model.proofreading`; another network than `reader`, which would choose what it reads
@@ -116,47 +93,16 @@ def read_back(
     Raises:
         UserError: as `Writer.write_lines`.
     """
-    # Normal form as in the alphabet, so that a combining accent is not an error.
-    texts = [nfc(text) for text in texts]
-    seeds = seeds_of(len(texts), samples, seed)
-    texts *= samples
-    again = {"primer": primer, "tries": tries, "progress": progress}
-    result = []
-    for bias in map(float, biases):
-        at_bias = replace(sampling, bias=bias)
-        lines = proofread(writer, proofreader, texts, seeds, at_bias, **again)
-        read = read_lines(reader, [one.line.written for one in lines], search, progress=progress)
-        transcriptions = [
+    lines = proofread(
+        writer, proofreader, texts, seeds, sampling, primer=primer, tries=tries, progress=progress
+    )
+    read = reader.read_lines([one.line for one in lines], search, progress=progress)
+    return Legibility(
+        lines,
+        [
             Transcription(f"text {number}", one.line.visible, text, hypothesis)
             for number, (one, text, hypothesis) in enumerate(
                 zip(lines, texts, read, strict=True), 1
             )
-        ]
-        result.append(Legibility(bias, lines, transcriptions))
-    return result
-
-
-def seeds_of(count: int, samples: int = 1, seed: int = 0) -> list[int]:
-    """Return the seeds of `count` texts, then those of their second samples, and so on.
-
-    Sample s of text n, both from 0, has the seed `seed` + n + s * `SAMPLE_SEED_STRIDE`.
-    """
-    return [seed + n + s * SAMPLE_SEED_STRIDE for s in range(samples) for n in range(count)]
-
-
-def rates_by_kind(
-    transcriptions: Sequence[Transcription], kinds: Sequence[str]
-) -> dict[str, dict[str, float]]:
-    """Return the rates of each kind of texts, in the order in which the kinds come first.
-
-    Args:
-        transcriptions: of one or several samples, as those of `Legibility`.
-        kinds: of each text.
-
-    Returns:
-        what `model.recognition.transcribing.score` does, by kind.
-    """
-    of_kind: dict[str, list[Transcription]] = {kind: [] for kind in kinds}
-    for one, kind in zip(transcriptions, cycle(kinds), strict=False):
-        of_kind[kind].append(one)
-    return {kind: score(found) for kind, found in of_kind.items()}
+        ],
+    )

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -106,16 +107,21 @@ class Writer(TrainedNetwork):
         """Return the bias as part of a line's description; "" if the network has none."""
         return "" if self.model.head == "regression" else f" · {sampling}"
 
+    @property
+    def usual_text(self) -> str:
+        """What is written where no text is given: what it knows of a pangram, or its alphabet."""
+        known = self.model.alphabet
+        text = "".join(one for one in PANGRAM if one in known).strip()
+        return text or "".join(known.characters)[:30]
+
+    @cached_property
     def unprimed(self) -> list[np.ndarray]:
-        """Return lines that the network writes without a primer or bias, to compare with a primer.
+        """Lines that the network writes without a primer or bias, to compare with a primer.
 
         Raises:
             UserError: if they are all empty, or not like its data because it has no mixture.
         """
-        texts = None
-        if self.model.needs_text:
-            text = "".join(c for c in PANGRAM if c in self.model.alphabet).strip()
-            texts = [text or "".join(self.model.alphabet.characters)[:30]] * OWN_LINES
+        texts = [self.usual_text] * OWN_LINES if self.model.needs_text else None
         unbiased = Sampling(bias=0.0, max_steps=OWN_STEPS)
         lines = sample(self.model, range(OWN_LINES), texts, unbiased)
         inks = [line.ink for line in lines if len(line.ink) > 1]

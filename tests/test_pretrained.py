@@ -83,7 +83,7 @@ def test_the_writer_writes_sentences_that_are_read(box):
     Measured: 32 of 1,323 characters misread, all 40 ended with every word; clustering 4.8, of the
     200 sentences of the card.
     """
-    (result,) = read_back(*box, held_out(40), [0.75])
+    result = read_back(*box, held_out(40), range(40), Sampling(0.75))
     found = result.rates
     published = card(r"at bias 0\.5, 0\.75, 1 \| \| \| [\d.]+, ([\d.]+), [\d.]+ %") / 100
     hold(found["cer"], 32 / 1323, published, found["characters"], 4.8)
@@ -92,7 +92,7 @@ def test_the_writer_writes_sentences_that_are_read(box):
 
 def test_the_writer_writes_every_printable_character(box):
     """One sample of each of the 94. Measured: 85 are read exactly with the whole carrier."""
-    (result,) = read_back(*box, list(CARRIERS.values()), [1.0])
+    result = read_back(*box, list(CARRIERS.values()), range(94), Sampling(1.0))
     exact = sum(one.hypothesis == one.reference for one in result.transcriptions)
     published = card(r"exactly with their whole carrier \| \| \| ([\d.]+ %)")
     assert len(result.transcriptions) == 94
@@ -107,7 +107,7 @@ def test_the_writer_for_use_writes_what_people_write():
     """
     texts = [text for _, text in held_out_everyday()][::5]
     writer, judge = (load(name, "cpu") for name in ("writer", "judge"))
-    (result,) = read_back(writer, judge.model, texts, [0.75])
+    result = read_back(writer, judge, texts, range(len(texts)), Sampling(0.75))
     found = result.rates
     published = card(r"five seeds each: character errors \|[^|]*\| \*\*[\d.]+, ([\d.]+) %") / 100
     hold(found["cer"], 13 / 695, published, found["characters"], 2.1)
@@ -117,7 +117,7 @@ def test_the_writer_for_use_writes_what_people_write():
 @pytest.fixture(scope="module")
 def box():
     """The pretrained writer, and the network that reads."""
-    return load("conditional", "cpu"), load("recognition", "cpu").model
+    return load("conditional", "cpu"), load("recognition", "cpu")
 
 
 @pytest.fixture(scope="module")
@@ -152,7 +152,7 @@ def test_recorded_lines_are_read_as_well_as_the_card_says(lines):
 
     Measured: 577 of 8,399 characters wrong; clustering 3.2, of all these lines.
     """
-    model = load("recognition", "cpu").model
+    model = load("recognition", "cpu")
     both = np.concatenate([lines.indices("valid"), lines.indices("test")])
     chosen = both[::10].tolist()
     read = read_lines(model, [lines.ink(index) for index in chosen])

@@ -106,28 +106,19 @@ def test_overrides_reach_the_data_and_the_network_stays_that_of_the_file(uncondi
         evaluate(unconditional, tmp_path, "-o", f"{key}.valid_sise=12")
 
 
-def test_scores_with_an_end_of_the_sequence_say_so(tmp_path, capsys):
-    path = save(tmp_path / "a/one/c.pth", end_of_sequence=True)
+@pytest.mark.parametrize("head", ["mixture", "regression"])
+def test_scores_of_other_networks(tmp_path, capsys, head):
+    path = save(tmp_path / "c.pth", head=head, end_of_sequence=True)
     evaluate(path, tmp_path)
-    assert "for each point, whether the sequence ends there" in capsys.readouterr().out
-    scores = json.loads((tmp_path / "metrics.json").read_text())
+    printed, scores = capsys.readouterr().out, json.loads((tmp_path / "metrics.json").read_text())
     assert scores["end_of_sequence"] is True
+    assert "for each point, whether the sequence ends there" in printed
     loaded = load(path, "cpu")
     split = data_of(loaded).split("valid")
     expected = library.evaluate(loaded.model, split)
-    assert scores["log_loss"] == pytest.approx(expected["log_loss"], rel=1e-6)
-
-
-def test_scores_of_a_regression_head(tmp_path, capsys):
-    path = save(tmp_path / "a/one/c.pth", head="regression")
-    evaluate(path, tmp_path, "test")
-    printed = capsys.readouterr().out
-    names = ("squared_error", "pen_cross_entropy", "sse", "sse_strokes", "sse_jumps")
-    scores = json.loads((tmp_path / "metrics.json").read_text())
-    for name in names:
-        assert f"  {name} " in printed and np.isfinite(scores[name])
-    assert "log_loss" not in printed + str(scores) and "sigma" not in printed
-    assert scores["sequences"] == 3 and "min_scale" not in scores
+    assert {name: scores[name] for name in expected} == pytest.approx(expected)
+    assert all(f"  {name} " in printed for name in expected.keys() - {"sequences", "points"})
+    assert ("min_scale" in scores, "sigma" in printed) == (head == "mixture",) * 2
 
 
 @pytest.mark.parametrize("arch", READERS)
@@ -172,6 +163,17 @@ def test_a_validation_gives_the_rates_of_an_evaluation(
         assert float(row[f"valid_{name}"]) == pytest.approx(metrics[name], rel=1e-5), name
 
 
+def test_a_language_model_is_of_the_training_texts(checkpoints, data, tmp_path, capsys):
+    words = ["test", "--beam", "2", "--language-model"]
+    evaluate(checkpoints["CTCNetwork"], tmp_path, *words)
+    assert "language model of train" in capsys.readouterr().out
+    reader, (_, arguments) = load(checkpoints["CTCNetwork"]), parse(["evaluate", "-r", "x", *words])
+    found = search_options.search_of(reader, arguments).language_model
+    texts = [data.text(int(n)) for n in data.indices("train")]
+    same = CharacterLanguageModel.fit(texts, ALPHABET)
+    assert perplexity(found, ["a text"]) == perplexity(same, ["a text"])
+
+
 @pytest.mark.parametrize("arch", READERS)
 def test_beam_and_language_model_are_reported_apart(checkpoints, tmp_path, capsys, arch):
     text = tmp_path / "text.txt"
@@ -183,39 +185,16 @@ def test_beam_and_language_model_are_reported_apart(checkpoints, tmp_path, capsy
     assert re.search(r"greedy +cer", printed) and re.search(r"language_model +cer", printed)
     assert metrics["language_model"]["cer"] != metrics["cer"]
     assert metrics["beam"]["sequences"] == metrics["sequences"] == DATA["test_size"]
-    evaluate(checkpoints[arch], tmp_path / "plain", "test")
-    plain = json.loads((tmp_path / "plain" / "metrics.json").read_text())
-    assert plain["cer"] == metrics["cer"]  # off by default, and what stands first is without
-
-
-@pytest.mark.parametrize("split", ["valid", "test"])
-def test_a_language_model_is_of_the_training_texts(checkpoints, data, tmp_path, capsys, split):
-    words = [split, "--beam", "2", "--language-model"]
-    evaluate(checkpoints["CTCNetwork"], tmp_path, *words)
-    assert "language model of train" in capsys.readouterr().out
-    loaded = load(checkpoints["CTCNetwork"])
-    _, arguments = parse(["evaluate", "-r", "x", *words])
-    found = search_options.search_of(loaded, arguments).language_model
-    texts = {name: [data.text(int(n)) for n in data.indices(name)] for name in ("train", split)}
-    of = {name: CharacterLanguageModel.fit(texts[name], ALPHABET) for name in texts}
-    assert perplexity(found, texts[split]) == perplexity(of["train"], texts[split])
-    assert perplexity(of["train"], texts[split]) > 2 * perplexity(of[split], texts[split])
 
 
 def test_lines_without_a_text_are_not_scored(checkpoints, data, tmp_path, capsys, monkeypatch):
-    text = EmbeddedDataset.text
-    lacking = {int(data.indices("test")[0])}
+    text, lacking = EmbeddedDataset.text, int(data.indices("test")[0])
     monkeypatch.setattr(
-        EmbeddedDataset, "text", lambda self, n: "" if n in lacking else text(self, n)
+        EmbeddedDataset, "text", lambda self, n: "" if n == lacking else text(self, n)
     )
-    words = (checkpoints["CTCNetwork"], tmp_path, "test")
-    evaluate(*words)
+    evaluate(checkpoints["CTCNetwork"], tmp_path, "test")
     assert "no text: 1 of 3 lines" in capsys.readouterr().out
-    metrics = json.loads((tmp_path / "metrics.json").read_text())
-    assert metrics["sequences"] == 2
-    lacking |= set(data.indices("test").tolist())
-    with pytest.raises(UserError, match="no line of the split 'test' has a text"):
-        evaluate(*words)
+    assert json.loads((tmp_path / "metrics.json").read_text())["sequences"] == 2
 
 
 def test_a_bonus_is_for_ctc(checkpoints, tmp_path):
@@ -228,9 +207,8 @@ def test_a_bonus_is_for_ctc(checkpoints, tmp_path):
 
 
 def test_what_is_for_readers_is_not_for_writers(conditional, tmp_path):
-    for words in (("--beam", 2), ("--beam", 2, "--length-bonus", 1)):
-        with pytest.raises(UserError, match=r"--(beam|length-bonus) is for a network that reads"):
-            evaluate(conditional, tmp_path, *words)
+    with pytest.raises(UserError, match=r"--beam is for a network that reads"):
+        evaluate(conditional, tmp_path, "--beam", 2)
 
 
 def test_data_says_where_the_dataset_lies_whatever_it_is_within(tmp_path):
@@ -267,7 +245,6 @@ def test_texts_are_encoded_by_the_alphabet_of_the_network(tmp_path):
     alphabet = Alphabet(ALPHABET.characters[::-1])
     path = save(tmp_path / "a.pth", "SynthesisNetwork", "a", alphabet=alphabet)
     loader = data_of(load(path, "cpu"))
-    for batch in loader.split("test"):
-        rows = zip(batch.index.tolist(), batch.text, batch.text_lengths.tolist(), strict=True)
-        for index, text, length in rows:
-            assert alphabet.decode(text[:length]) == loader.source.text(index)
+    (batch, *_) = loader.split("test")
+    index, length = int(batch.index[0]), batch.text_lengths[0]
+    assert alphabet.decode(batch.text[0][:length]) == loader.source.text(index)

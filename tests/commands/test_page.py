@@ -5,7 +5,6 @@ import json
 import sys
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pypdf
@@ -14,13 +13,11 @@ from PIL import Image
 
 import experiments
 from base.pretrained import style_of
-from commands.page import save, sheet
-from commands.page_text import MAX_BYTES, MAX_LINES
+from commands.page import MAX_BYTES, MAX_LINES, sheet
 from data_loader.sources.ink_files import read_ink
 from tests.commands.networks import save as save_network
 from tests.page_rows import rows_of
 from utils.checks import UserError
-from utils.page.page import Page
 
 
 @pytest.fixture(scope="module")
@@ -97,29 +94,21 @@ def test_text_from_standard_input(networks, tmp_path, monkeypatch):
     assert [row.text for row in rows_of(tmp_path / "out.json")] == ["a", "b"]
 
 
-def test_a_word_wider_than_the_line_is_divided(tmp_path):
-    text = text_file(tmp_path, "a " + "b" * 30)
-    output = tmp_path / "out.json"
-    write_page({"-r": "writer"}, text, "--output", output, "--paper", "70x100")
-    rows = rows_of(output)
-    joined = " ".join(row.text for row in rows)
-    assert joined.startswith("a b") and "b- b" in joined
-    assert joined.replace("- ", "") == "a " + "b" * 30
-    assert all("- " not in row.text for row in rows)  # a part ends its row
-    assert max(stroke[:, 0].max() for row in rows for stroke in row.strokes) < 63.1
-
-
 @pytest.mark.parametrize(
     ("text", "words"),
-    [(" " * 60 + "b" * 30, ()), ("b" * 30, ("--indent", 20)), ("  " + "b" * 30, ("--indent", 20))],
+    [
+        ("a " + "b" * 30, ()),
+        (" " * 60 + "b" * 30, ()),
+        ("  " + "b" * 30, ("--indent", 20)),
+    ],
 )
-def test_indents_leave_a_word_less_room(tmp_path, text, words):
-    letter, output = text_file(tmp_path, text), tmp_path / "out.json"
-    options = (letter, "--output", output, "--paper", "70x150")
-    write_page({"-r": "writer"}, *options, *words)
+def test_a_word_wider_than_the_line_is_divided(tmp_path, text, words):
+    output = tmp_path / "out.json"
+    write_page({"-r": "writer"}, "--text", text, "--output", output, "--paper", "70x150", *words)
     rows = rows_of(output)
-    assert len(rows) > 1
-    assert max(stroke[:, 0].max() for row in rows for stroke in row.strokes) < 70.0
+    assert " ".join(row.text for row in rows).replace("- ", "") == text.strip()
+    assert len(rows) > 1 and all("- " not in row.text for row in rows)  # a part ends its row
+    assert max(stroke[:, 0].max() for row in rows for stroke in row.strokes) < 63.1
 
 
 def test_pens_paper_and_size_are_as_asked(networks, tmp_path):
@@ -165,19 +154,6 @@ def test_front_matter_says_how_what_follows_is_written(networks, tmp_path):
     assert reports[0][1:] == reports[1][1:]
 
 
-def test_what_front_matter_says_is_what_the_option_says(networks, tmp_path):
-    options = ("--slant", 25, "--size", 3, "--bias", 1, "--align", "centred")
-    marked = "---\nslant: 25\nsize: 3\nbias: 1\nalign: centred\n---\nba ab"
-    pages = []
-    for number, (text, words) in enumerate((("ba ab", options), (marked, ()), ("ba ab", ()))):
-        output = tmp_path / f"{number}.json"
-        # A style, as the network's own hand would be one of the option's bias.
-        write_page(networks, text_file(tmp_path, text), "--style", "flowing",
-              "--output", output, *HUGE, *words)  # fmt: skip
-        pages.append(output.read_text())
-    assert pages[0] == pages[1] != pages[2]
-
-
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -191,15 +167,12 @@ def test_what_front_matter_says_is_what_the_option_says(networks, tmp_path):
         ),
         (["--text", "x", "--margins", "1,2"], "one number of mm, or four"),
         (["--text", "x", "--margins", "99"], "leaves less than 20 mm"),
-        (["--text", "x", "--colour", "red"], "a colour as #rrggbb"),
-        (["--text", "x", "--tries", "2"], "--tries is for --proofread"),
         (["--text", "x", "--report", "r"], "--report is for --proofread"),
-        (["--text", "x", "--slant", "46"], "a number from -45 to 45 is accepted"),
-        (["--text", "x", "--align", "up"], "'up': one of left, right, centred"),
-        (
-            ["--text=---", "--text", "size: 0", "--text=---"],
-            "--text, line 2: size",
-        ),
+        (["--text=---", "--text", "size: 0", "--text=---"], "--text, line 2: size: '0': a number"),
+        (["--text=---", "--text", "slant: nan", "--text=---"], "slant: 'nan': a number from -45"),
+        (["--text=---", "--text", "colour: red", "--text=---"], "colour: 'red': a colour as #rr"),
+        (["--text=---", "--text", "align: up", "--text=---"], "align: 'up': one of left, right"),
+        (["--text=---", "--text", "style: joinde", "--text=---"], "style: joinde: no such file"),
         (["--text", "x", "--output", "x.doc"], "a folder is needed"),
         (
             ["--text", "x", "--indent", "99"],
@@ -213,6 +186,7 @@ def test_what_front_matter_says_is_what_the_option_says(networks, tmp_path):
         (["--text", "x", "--nib", "--animate"], "not allowed with argument --nib"),
         (["missing.txt"], "missing.txt: cannot be read"),
         (["."], "cannot be read"),
+        (["--text", "x", "--report", ".", "--proofread", "reader"], "folder; name a file"),
     ],
 )
 def test_bad_options_are_refused(networks, tmp_path, monkeypatch, words, message):
@@ -220,18 +194,6 @@ def test_bad_options_are_refused(networks, tmp_path, monkeypatch, words, message
     with pytest.raises(UserError, match=message.replace("?", r"\?")):
         write_page(networks, *words)
     assert not list(tmp_path.iterdir())
-
-
-def test_a_report_is_no_page_and_no_folder(networks, tmp_path):
-    words = ("--paper", "a6", "--text", "a", "--output", tmp_path / "a.svg", "--report")
-    with pytest.raises(UserError, match="that is the --output"):
-        write_page(networks, *words, tmp_path / "a.svg", proofread=True)
-    (tmp_path / "folder").mkdir()
-    with pytest.raises(UserError, match="this is a folder; name a file"):
-        write_page(networks, *words, tmp_path / "folder", proofread=True)
-    assert [file.name for file in tmp_path.iterdir()] == ["folder"]
-    write_page(networks, *words, tmp_path / "new" / "report.json", proofread=True)
-    assert (tmp_path / "new" / "report.json").exists()
 
 
 def test_the_hand_of_a_page(networks, tmp_path):
@@ -265,13 +227,12 @@ def test_a_text_that_is_too_long_is_refused(networks, tmp_path, text, message):
     assert not output.parent.exists()
 
 
-def test_a_picture_has_the_pixels_that_are_asked_for(tmp_path):
-    """A sheet of 4 by 2 inches."""
+def test_a_picture_has_the_pixels_that_are_asked_for(networks, tmp_path):
     for dpi, size in ((50, (200, 100)), (None, (1200, 600))):
-        path = tmp_path / f"{dpi}.png"
-        assert save(SimpleNamespace(dpi=dpi, nib=False), path, iter([Page(101.6, 50.8)])) == [path]
-        with Image.open(path) as picture:
-            assert picture.size == size
+        words = ("--text", "a", "--paper", "101.6x50.8", "--margins", 12, "--size", 0.5)
+        words += ("--dpi", dpi) if dpi else ()
+        write_page(networks, *words, "--output", tmp_path / "a.png")
+        assert Image.open(tmp_path / "a.png").size == size
 
 
 @pytest.mark.parametrize(

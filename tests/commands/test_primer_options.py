@@ -1,10 +1,10 @@
 """Primed sampling, from ink of every format."""
 
-import xml.etree.ElementTree as ElementTree
 
 import numpy as np
 import pytest
 
+from commands import primer_options
 from data_loader import EmbeddedDataset, read_ink
 from data_loader.sources.ink_files import matched
 from model import load, sample
@@ -13,8 +13,6 @@ from tests.commands.networks import names, network, write
 from tests.data_loader import ink_formats
 from utils.checks import UserError
 from utils.page.inkml import write_inkml
-
-NETWORKS = {"conditional": "SynthesisNetwork", "unconditional": "PredictionNetwork"}
 
 
 @pytest.fixture(scope="module")
@@ -38,19 +36,10 @@ def test_an_unconditional_network_continues_the_ink(checkpoints, ink, tmp_path, 
     primer = primer_of(tmp_path, ink)
     words = ("--primer", primer, "--primer-scale", 1, "--inkml", "--num-samples", 2, "--steps", 40)
     write(checkpoints["unconditional"], tmp_path / "out", *words)
-    lines = sample(
-        network("PredictionNetwork"),
-        [0, 1],
-        sampling=Sampling(max_steps=40),
-        primer=(ink, "On it"),
-    )
-    stems = [f"unconditional-seed{seed}" for seed in (0, 1)]
-    kinds = ("inkml", "png", "svg")
-    expected = [f"{stem}.{kind}" for stem in stems for kind in kinds]
-    assert names(tmp_path / "out") == sorted([*expected, "unconditional.png"])
-    for stem, line in zip(stems, lines, strict=True):
-        (read,) = read_ink(tmp_path / "out" / f"{stem}.inkml")
-        assert len(read.ink) == 40 and read.text is None
+    model, sampling = network("PredictionNetwork"), Sampling(max_steps=40)
+    for seed, line in enumerate(sample(model, [0, 1], sampling=sampling, primer=(ink, ""))):
+        (read,) = read_ink(tmp_path / "out" / f"unconditional-seed{seed}.inkml")
+        assert read.text is None
         np.testing.assert_array_equal(read.ink, line.written)
     printed = capsys.readouterr().out
     assert f"primed with primer.inkml: {len(ink)} points, unchanged\n" in printed
@@ -69,25 +58,15 @@ def test_an_unconditional_network_continues_the_ink(checkpoints, ink, tmp_path, 
 def test_a_conditional_network_writes_in_the_primers_hand(
     checkpoints, ink, tmp_path, given, text, written, capsys
 ):
-    primer = primer_of(tmp_path, ink)
-    words = ["--primer", primer, "--primer-scale", 1, *given, "--text", text, "--inkml"]
-    words += ["--bias", 0]  # with one the pen is stretched to the hand's size
-    write(checkpoints["conditional"], tmp_path / "out", *words, "--steps", 30, "--show", "window")
+    words = ["--primer", primer_of(tmp_path, ink), "--primer-scale", 1, *given, "--text", text]
+    words += ["--bias", 0, "--steps", 30]  # with a bias the pen is stretched to the hand's size
+    write(checkpoints["conditional"], tmp_path / "out.inkml", *words)
     said = given[1] if given else "On it"
-    (line,) = sample(
-        network("SynthesisNetwork"),
-        [0],
-        [written],
-        Sampling(bias=0.0, max_steps=30),
-        primer=(ink, said),
-    )
-    assert line.text == said + written
-    (read,) = read_ink(tmp_path / "out" / "conditional-B-seed0.inkml")
+    model, sampling = network("SynthesisNetwork"), Sampling(bias=0.0, max_steps=30)
+    (line,) = sample(model, [0], [written], sampling, primer=(ink, said))
+    (read,) = read_ink(tmp_path / "out.inkml")
     np.testing.assert_array_equal(read.ink, line.written)
     assert read.text == text.strip()
-    svg = ElementTree.parse(tmp_path / "out" / "conditional-B-seed0.svg").getroot()
-    assert svg.find("{http://www.w3.org/2000/svg}title").text == text.strip()
-    assert (tmp_path / "out" / "conditional-B-seed0-window.png").exists()
     printed = capsys.readouterr().out
     assert f"primed with primer.inkml, {said!r}: {len(ink)} points, unchanged\n" in printed
 
@@ -95,49 +74,38 @@ def test_a_conditional_network_writes_in_the_primers_hand(
 def test_a_primer_after_which_nothing_is_left_to_write(checkpoints, ink, tmp_path, capsys):
     """The window is behind the short text when it has gone along all of the primer."""
     words = ("--primer", primer_of(tmp_path, ink), "--primer-scale", 1, "--primer-text", "x")
-    write(checkpoints["conditional"], tmp_path / "out", *words, "--text", "B", "--inkml")
+    write(checkpoints["conditional"], tmp_path / "out", *words, "--text", "B")
     assert names(tmp_path / "out") == ["conditional-B-seed0.png"]
     assert f"(0 points after the {len(ink)} of the primer, ended)" in capsys.readouterr().out
     with pytest.raises(UserError, match=r"hi\.svg: nothing was written after the primer"):
         write(checkpoints["conditional"], tmp_path / "hi.svg", *words, "--text", "B")
 
 
-@pytest.mark.parametrize("name", NETWORKS)
-def test_ink_of_other_units_gets_the_networks_size(checkpoints, ink, tmp_path, name, capsys):
+def test_ink_of_other_units_gets_the_networks_size(checkpoints, ink, tmp_path, capsys):
     small = ink * np.float32([1 / 64, 1 / 64, 1])
-    primer = primer_of(tmp_path, small)
-    model = network(NETWORKS[name])
-    fitted, scale, period = matched(small, load(checkpoints[name], "cpu").unprimed())
+    fitted, scale, _ = matched(small, load(checkpoints["conditional"], "cpu").unprimed)
     assert scale > 2 and len(fitted) > 1
-    words = ["--primer", primer, "--steps", 20, "--num-samples", 1, "--inkml"]
-    words += ["--text", "B"] if model.needs_text else []
-    words += ["--bias", 0]
-    write(checkpoints[name], tmp_path / "out", *words)
-    texts = [" B"] if model.needs_text else None
-    (line,) = sample(model, [0], texts, Sampling(bias=0.0, max_steps=20), primer=(fitted, "On it"))
-    (read,) = read_ink(next((tmp_path / "out").glob("*.inkml")))
+    words = ("--primer", primer_of(tmp_path, small), "--steps", 20, "--text", "B", "--bias", 0)
+    write(checkpoints["conditional"], tmp_path / "out.inkml", *words)
+    model, sampling = network("SynthesisNetwork"), Sampling(bias=0.0, max_steps=20)
+    (line,) = sample(model, [0], [" B"], sampling, primer=(fitted, "On it"))
+    (read,) = read_ink(tmp_path / "out.inkml")
     np.testing.assert_array_equal(read.ink, line.written)
-    printed = capsys.readouterr().out
-    assert f"{len(fitted)} points, scaled by {scale:.4g}" in printed
-    assert ("resampled" in printed) == (period != 1)
+    assert f"{len(fitted)} points, scaled by {scale:.4g}" in capsys.readouterr().out
 
 
 def test_a_part_of_the_primer(checkpoints, ink, tmp_path, capsys):
     primer = primer_of(tmp_path, ink)
     words = ("--primer", primer, "--primer-scale", 2, "--primer-points", 9, "--steps", 20)
-    one = ("--num-samples", 1, "--inkml")
-    write(checkpoints["unconditional"], tmp_path / "out", *words, *one)
+    write(checkpoints["unconditional"], tmp_path / "out.inkml", *words)
     part = ink[:9] * np.float32([2, 2, 1])
     (line,) = sample(
-        network("PredictionNetwork"),
-        [0],
-        sampling=Sampling(max_steps=20),
-        primer=(part, ""),
+        network("PredictionNetwork"), [0], sampling=Sampling(max_steps=20), primer=(part, "")
     )
-    (read,) = read_ink(tmp_path / "out" / "unconditional-seed0.inkml")
+    (read,) = read_ink(tmp_path / "out.inkml")
     np.testing.assert_array_equal(read.ink, line.written)
     assert "9 points, scaled by 2\n" in capsys.readouterr().out
-    with pytest.raises(UserError, match=r"--primer-points 9 cuts primer\.inkml: give the text"):
+    with pytest.raises(UserError, match=r"--primer-points 9 cuts primer\.inkml: give what it says"):
         write(checkpoints["conditional"], tmp_path / "out", *words, "--text", "B")
     write(checkpoints["conditional"], tmp_path, *words, "--text", "B", "--primer-text", "O")
 
@@ -162,14 +130,11 @@ def test_what_does_not_fit_is_refused(checkpoints, ink, tmp_path):
         ("conditional", [silent], r"silent\.inkml contains no text for .* --primer-text"),
         ("conditional", [loud], r"the network does not know 'Ü' \(U\+00DC\); --skip-unknown"),
         ("conditional", [tmp_path / "no"], r"no: cannot be read \(No such"),
-        ("conditional", [out], "no ink there; what is read: InkML"),
-        ("unconditional", [silent, "--primer-text", "a"], "and --primer-text are for a"),
+        ("unconditional", [silent, "--primer-text", "a"], "without text: no --primer-text"),
     ):
         with pytest.raises(UserError, match=message):
             write(checkpoints[name], out, "--primer", *words)
         assert not names(out)
-    words = ("--primer", loud, "--skip-unknown", "--steps", 5, "--primer-scale", 1)
-    write(checkpoints["conditional"], out, *words)
 
 
 def test_a_part_of_a_resampled_primer_is_as_long(checkpoints, ink, tmp_path, monkeypatch, capsys):
@@ -180,3 +145,14 @@ def test_a_part_of_a_resampled_primer_is_as_long(checkpoints, ink, tmp_path, mon
     words = ("--primer", primer_of(tmp_path, ink), "--primer-points", 10, "--steps", 5)
     write(checkpoints["unconditional"], tmp_path / "out", *words, "--num-samples", 1)
     assert "primer.inkml: 5 points, resampled, 2 points to one\n" in capsys.readouterr().out
+
+
+def test_a_style_has_a_text_that_the_network_knows(checkpoints, ink, tmp_path):
+    writer, silent = load(checkpoints["conditional"], "cpu"), tmp_path / "silent.inkml"
+    write_inkml(silent, ink)
+    for file, message in (
+        (silent, r"silent\.inkml contains no text for silent"),
+        (primer_of(tmp_path, ink, "Ünder"), r"primer\.inkml: the network does not know 'Ü'"),
+    ):
+        with pytest.raises(UserError, match=message):
+            primer_options.primer_of(file, writer)

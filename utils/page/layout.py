@@ -146,11 +146,11 @@ def pages(paragraphs: Iterable[Paragraph], paper: Paper) -> Iterator[Page]:
         room = paper.column - paragraph.indent
         rows_of_words = list(break_rows(paragraph.words, room, paragraph.first_indent)) or [[]]
         for number, words in enumerate(rows_of_words):
-            step = _ruled(max(height, (above + height) / 2), paper)
+            step = paper.ruled(max(height, (above + height) / 2))
             if begun and baseline + step > paper.bottom + 1e-6:
                 yield Page(paper.width, paper.height, tuple(rows), rules, dots)
                 rows, baseline = [], top
-                step = _ruled(height, paper)
+                step = paper.ruled(height)
             begun, above = True, height
             baseline += step
             if not words:
@@ -168,10 +168,3 @@ def pages(paragraphs: Iterable[Paragraph], paper: Paper) -> Iterator[Page]:
                 )
             )
     yield Page(paper.width, paper.height, tuple(rows), rules, dots)
-
-
-def _ruled(height: float, paper: Paper) -> float:
-    """Return the height of a line on paper."""
-    if paper.ruling == "plain":
-        return height
-    return float(paper.spacing * np.ceil(height / paper.spacing - 1e-6))

@@ -1,5 +1,6 @@
 """Sheets of paper: their sizes, margins, and what is printed on them. Lengths in millimetres."""
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -75,6 +76,14 @@ class Paper:
     def bottom(self) -> float:
         """The lowest baseline."""
         return self.height - self.margins[2]
+
+    def ruled(self, height: float, *, nearest: bool = False) -> float:
+        """Return the height of a line: on a ruling the least multiple of its spacing that is not
+        smaller, or the nearest."""
+        if self.ruling == "plain":
+            return height
+        steps = height / self.spacing
+        return max(round(steps) if nearest else math.ceil(steps - 1e-6), 1) * self.spacing
 
     def rules(self) -> np.ndarray:
         """Return the printed lines, `(n, 2, 2)`: within the sheet's edges, from the top margin."""
