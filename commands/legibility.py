@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from commands import options, primer_options, search_options
 from commands.options import Parser, number, require
@@ -194,7 +194,7 @@ def proofreader_of(arguments: argparse.Namespace, judge: "Reader") -> "Reader | 
     return proofreader
 
 
-def rates(bias: float, found: "Legibility", kinds: Sequence[str]) -> dict[str, object]:
+def rates(bias: float, found: "Legibility", kinds: Sequence[str]) -> dict[str, Any]:
     """Return what is recorded of the lines written at a bias, and of each kind of text."""
     from model.recognition.transcribing import score
 
@@ -216,7 +216,7 @@ def rates(bias: float, found: "Legibility", kinds: Sequence[str]) -> dict[str, o
     }
 
 
-def show(one: Mapping[str, object], lines: int, *, with_tries: bool) -> None:
+def show(one: Mapping[str, Any], lines: int, *, with_tries: bool) -> None:
     """Print the rates at one bias, and a table of those of each kind of text."""
     tries = f"  in {one['tries']} tries" if with_tries else ""
     print(

@@ -1,6 +1,5 @@
 """Primed sampling, from ink of every format."""
 
-
 import numpy as np
 import pytest
 
