@@ -71,7 +71,7 @@ def test_a_line_does_not_depend_on_the_hands_and_the_widths_of_the_others(hand):
     texts = ["ab ba", "b" * 20, "ab ba ab"]
     plain = list(write([Passage(one, text) for text in texts], 7))
     mixed = list(write([
-        Passage(other, texts[0], slant=30.0), Passage(other, texts[1], room=1.0),
+        Passage(other, texts[0], slant=30.0), Passage(other, texts[1], width=1.0),
         Passage(one, texts[2]),
     ], 7))  # fmt: skip
     assert plain[2][0] and same(plain[2][0], mixed[2][0])
@@ -117,7 +117,7 @@ def test_words_lean_as_asked_whatever_the_hand(hand, own):
 
 
 def test_a_short_word_wider_than_the_row_stays(hand):
-    (words, lines) = next(write([Passage(hand(), "ab ba ab", room=0.01)], 3))
+    (words, lines) = next(write([Passage(hand(), "ab ba ab", width=0.01)], 3))
     assert [word.text for word in words] == ["ab", "ab"] and len(lines) == 1
 
 
