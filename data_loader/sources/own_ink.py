@@ -89,7 +89,7 @@ def sample_of(line: object, max_points: int, y_grows_down: bool = True) -> Sampl
 def parse_json(content: bytes) -> list[Line]:
     """Return the lines in a JSON file, their strokes unchecked.
 
-    A page of `utils.page.page_json` is read by its rows.
+    A page of `utils.page.page.to_json` is read by its rows.
 
     Raises:
         Fault: if it is not JSON, or the lines are not as the head of this module shows them.
