@@ -117,7 +117,7 @@ def train(arguments: argparse.Namespace) -> int:
             weights_from = (origin := RunFolder.of(path)) and origin.first_weights()
         elif former:
             size = alphabet and len(alphabet)
-            load_weights(model, former["state_dict"], path, vocab_size=size, grow=True)
+            load_weights(model, model.extend_state_dict(former["state_dict"], size), path)
         adaptive = settings.get("weight_noise") == "adaptive"
         optimizer = config.build("optimizer", params=parameter_groups(model.to(device), adaptive))
         schedule = None

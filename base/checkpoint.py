@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Annotated, Any, BinaryIO, TypeAlias, TypedDict, get_type_hints
 
 import torch
 from torch import Tensor, nn
@@ -24,31 +24,40 @@ from torch import Tensor, nn
 from base.pretrained import resolve_checkpoint
 from utils import strict_json
 from utils.alphabet import Alphabet
-from utils.checks import CheckpointError, ConfigFault, UserError, first_line, short
+from utils.binding import Binder
+from utils.checks import CheckpointError, Range, UserError, first_line, short
 from utils.files import atomic_write, open_file
 from utils.normalisation import Normalisation
-from utils.override import without
+from utils.override import children, without
+from utils.strict_json import Config
 
 FORMAT = 2
-"""Version of the format; newer ones are refused. A checkpoint is a dict of tensors and plain
-values, `HEADER`, and what only a resumed run needs: `training`, see `base.training_checkpoint`."""
+"""Version of the format; newer ones are refused."""
 
-HEADER: dict[str, Any] = {
+Count: TypeAlias = Annotated[int, Range(0, 2**32)]
+
+
+class Checkpoint(TypedDict, total=False):
+    """What a checkpoint holds, as a dictionary of tensors and plain values."""
+
+    format: Count
     # Needed to use the network: its architecture is `config.arch`; the weights are those to
     # evaluate with (the average if there is one, the means of noisy ones).
-    "config": {},
-    "state_dict": {str: Tensor},
-    "alphabet": ...,  # the characters; None for a network without text
-    "normalisation": {"mean": [0.0, 0.0], "std": [1.0, 1.0]},
+    config: Config
+    state_dict: dict[str, Tensor]
+    normalisation: dict[str, list[float]]
+    alphabet: list[str] | None  # None for a network without text
     # The record of its training.
-    "dataset": ...,  # its units
-    "versions": {str: str},
-    "modules": {str: str},  # the user's own: name and SHA-256
-    "metrics": {str: 0.0},  # of the last epoch
-    "epoch": 0,  # complete ones
-    "step": 0,  # of the optimiser, of the whole run
-}
-"""What a checkpoint holds beside its training state, as examples, see `like`."""
+    dataset: dict[str, Any]  # its units
+    versions: dict[str, str]
+    modules: dict[str, str]  # the user's own: name and SHA-256
+    metrics: dict[str, float]  # of the last epoch
+    epoch: Count  # complete ones
+    step: Count  # of the optimiser, of the whole run
+    # What only a resumed run needs, see `base.training_checkpoint`.
+    training: dict[str, Any]
+
+
 NEEDED = {"format", "config", "state_dict", "normalisation"}
 
 BEST = "model_best.pth"
@@ -71,8 +80,6 @@ MAX_TUPLES = 20_000
 100,000 nested ones."""
 MAX_COPIES = 32
 """Calls in the pickle that copy a dictionary: two for MultiStepLR, one for each network."""
-MAX_COUNT = 2**32
-"""Bound on counts of epochs, steps and so on, and on the words of a generator's state."""
 
 _NAME = re.compile(r"checkpoint-epoch(\d+)(?:-step(\d+))?\.pth")
 _PATH = r"[/~]|[A-Za-z]:[/\\]"
@@ -112,7 +119,7 @@ def position(path: Path) -> tuple[int, float] | None:
     return int(epoch), math.inf if step is None else int(step)
 
 
-def save_checkpoint(path: str | os.PathLike[str], checkpoint: Mapping[str, Any]) -> None:
+def save_checkpoint(path: str | os.PathLike[str], checkpoint: Checkpoint) -> None:
     """Write a checkpoint atomically: at every moment the old or the new file is complete.
 
     Raises:
@@ -130,11 +137,11 @@ def save_checkpoint(path: str | os.PathLike[str], checkpoint: Mapping[str, Any])
     atomic_write(path, lambda file: file.write(buffer.getbuffer()))
 
 
-def load_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
+def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
     """Read a checkpoint, its tensors on the CPU, without running any code in it.
 
-    Safe for untrusted files: it takes little more than twice the file's size in memory, and the
-    result is like `HEADER`. The training state is checked when training resumes.
+    Safe for untrusted files: it takes little more than twice the file's size in memory. The
+    training state is checked when training resumes.
 
     Raises:
         CheckpointError: naming the file and what is wrong with it.
@@ -153,7 +160,7 @@ def load_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
     except UserError as error:
         cause = str(error)
     except Exception as error:  # torch.load promises no particular kind for foreign files
-        cause = f"not a checkpoint of this project ({first_line(error)})"
+        cause = f"truncated or damaged, or no checkpoint of this project ({first_line(error)})"
     raise CheckpointError(f"{path}: {cause}")
 
 
@@ -161,31 +168,23 @@ def _check_archive(file: BinaryIO) -> int:
     """Return the size of an archive in bytes.
 
     Raises:
-        CheckpointError: if it is damaged or unlike those of `save_checkpoint`.
+        CheckpointError: if it is unlike those of `save_checkpoint`.
+        Exception: of any kind, if it is damaged.
     """
     size = file.seek(0, os.SEEK_END)
-    try:
-        with zipfile.ZipFile(file) as archive:
-            parts = archive.infolist()
-            # Overlapping or compressed parts add up to more bytes than the file has.
-            names = {part.filename.lower() for part in parts}
-            if len(names) < len(parts) or sum(part.file_size for part in parts) > size:
-                raise CheckpointError("damaged (its parts overlap, or are compressed)")
-            pickles = [part for part in parts if part.filename.endswith("/data.pkl")]
-            if len(pickles) != 1 or pickles[0].file_size > MAX_PICKLE:
-                raise CheckpointError(
-                    "not a checkpoint of this project (no data.pkl of at most "
-                    f"{MAX_PICKLE:,} bytes: all but the tensors)"
-                )
-            damaged = archive.testzip()  # torch.load itself checks no sums
-            if damaged is not None:
-                raise CheckpointError(f"damaged (checksum mismatch in its part {short(damaged)})")
-            pickle = archive.read(pickles[0])
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, ValueError, RuntimeError) as error:
-        raise CheckpointError(
-            f"truncated or damaged, or no checkpoint ({first_line(error)})"
-        ) from None
-    _check_pickle(pickle)
+    with zipfile.ZipFile(file) as archive:
+        parts = archive.infolist()
+        # Overlapping or compressed parts add up to more bytes than the file has.
+        names = {part.filename.lower() for part in parts}
+        if len(names) < len(parts) or sum(part.file_size for part in parts) > size:
+            raise CheckpointError("damaged (its parts overlap, or are compressed)")
+        pickles = [part for part in parts if part.filename.endswith("/data.pkl")]
+        if len(pickles) != 1 or pickles[0].file_size > MAX_PICKLE:
+            most = f"no data.pkl of at most {MAX_PICKLE:,} bytes: all but the tensors"
+            raise CheckpointError(f"not a checkpoint of this project ({most})")
+        if damaged := archive.testzip():  # torch.load itself checks no sums
+            raise CheckpointError(f"damaged (checksum mismatch in its part {short(damaged)})")
+        _check_pickle(archive.read(pickles[0]))
     return size
 
 
@@ -208,45 +207,45 @@ def _check_pickle(pickle: bytes) -> None:
         codes += "" if name.endswith("BINPUT") else operation.code
     # A call without arguments, or with those of a tensor, whose last is an empty OrderedDict.
     copies = codes.replace(")RtR", " ").replace(")R", " ")
-    if sum(map(copies.count, "Rb")) > MAX_COPIES or sum(map(codes.count, "t\x85\x86\x87")) > (
-        MAX_TUPLES
-    ):
+    tuples = sum(map(codes.count, "t\x85\x86\x87"))
+    if sum(map(copies.count, "Rb")) > MAX_COPIES or tuples > MAX_TUPLES:
         raise CheckpointError("its pickle has more operations than any checkpoint needs")
 
 
-def _checked(content: Any, size: int) -> dict[str, Any]:
-    """Return the contents of a file of `size` bytes in the present format; see `HEADER`."""
+def _checked(content: Any, size: int) -> Checkpoint:
+    """Return the contents of a file of `size` bytes with the names of today."""
     if not isinstance(content, dict) or not content.keys() >= NEEDED:
         raise CheckpointError(f"not a checkpoint of this project (no {', '.join(sorted(NEEDED))})")
-    like(content["format"], FORMAT, "format")
+    content |= strict_json.plain({name: content.get(name) for name in ("config", "alphabet")})
+    weights, binder = content["state_dict"], Binder(lambda _: {})
+    for name, kind in get_type_hints(Checkpoint, include_extras=True).items():
+        if name in content and name not in ("state_dict", "alphabet", "training"):
+            binder.make(kind, content[name], name)
+    for fault in binder.faults:
+        raise CheckpointError(f"{fault.key} = {short(fault.value)}: {fault.expected}")
     if content["format"] > FORMAT:
+        found = content["format"]
         raise CheckpointError(
-            f"made by a newer version of this program: update it (format {content['format']}; this "
-            f"one reads formats up to {FORMAT})"
+            f"made by a newer version of this program: update it (format {found})"
         )
-    for name in ("config", "alphabet"):
-        try:
-            content[name] = strict_json.plain(content.get(name))
-        except ConfigFault as fault:
-            raise CheckpointError(f"{name}: {fault.expected}") from None
-    for name in HEADER.keys() & content.keys():
-        like(content[name], HEADER[name], name)
+    if not all(isinstance(name, str) and isinstance(weights[name], Tensor) for name in weights):
+        raise CheckpointError("state_dict: weights by name are needed")
     Normalisation.from_dict(content["normalisation"])
     Alphabet(content["alphabet"] or [])
     # Strides can make a tensor many times as large as what is stored of it.
-    if sum(value.nbytes for value in content["state_dict"].values()) > size:
+    if sum(weight.nbytes for weight in weights.values()) > size:
         raise CheckpointError("its weights have more numbers than the file stores")
     return _of_today(content)
 
 
-def _of_today(content: dict[str, Any]) -> dict[str, Any]:
+def _of_today(content: Checkpoint) -> Checkpoint:
     """Return contents with the present names: some networks in `saved/pretrained` have older ones,
     and an argument that no longer means anything."""
-    arch = content["config"].get("arch")
-    if isinstance(arch, dict) and isinstance(arguments := arch.get("args"), dict):
-        names = {"halvings": "time_reductions", "masked": "mask_ratio"}
-        arguments.pop("sink", None)
-        arch["args"] = {names.get(name, name): value for name, value in arguments.items()}
+    arguments = children(children(content["config"].get("arch")).get("args"))
+    arguments.pop("sink", None)
+    for old, new in (("halvings", "time_reductions"), ("masked", "mask_ratio")):
+        if old in arguments:
+            arguments[new] = arguments.pop(old)
     with suppress(KeyError, TypeError):  # Of a network that never learned a hand.
         if content["config"]["data_loader"]["args"]["dataset"]["type"] == "HandDataset":
             trainer = content["config"]["trainer"]
@@ -259,59 +258,52 @@ def _of_today(content: dict[str, Any]) -> dict[str, Any]:
     return content
 
 
-def like(value: Any, example: Any, key: str) -> None:
+def like(value: object, example: object, key: str) -> None:
     """Check that a value from a file has the type, structure and shapes of an example.
 
     Args:
         value: to check.
-        example: A whole number stands for any that is not negative; a float for any number. A
-            dictionary has at least its names, and the name `str` stands for any. None stands for
-            None or a number, as of what is not known at first; a type for its values; `...`
-            for anything.
+        example: A whole number stands for any that is not negative, a float for any number, None
+            for None or a number. A dictionary has at least its names.
         key: where `value` stands.
 
     Raises:
-        CheckpointError: naming key, value, and what is accepted.
+        CheckpointError: naming the key, and what is needed there.
     """
-    if needed := _needed(value, example):
-        shown = f"a tensor {tuple(value.shape)}" if isinstance(value, Tensor) else short(value)
-        raise CheckpointError(f"{key} = {shown}: {needed} is needed")
-    inside = dict(enumerate(example)) if isinstance(example, list | tuple) else example
-    if not isinstance(inside, dict):
-        return
-    for name, item in (dict.fromkeys(value, inside[str]) if str in inside else inside).items():
-        place = f"{key}.{short(name)[1:-1] if isinstance(name, str) else name}"
+    inside: Mapping[Any, object] = {}
+    if isinstance(example, Tensor):
+        # The precision may be another one.
+        fits = (
+            isinstance(value, Tensor)
+            and value.shape == example.shape
+            and value.is_floating_point() == example.is_floating_point()
+        )
+    elif isinstance(example, dict):
+        inside = example
+        fits = isinstance(value, dict)
+    elif isinstance(example, list | tuple):
+        inside = dict(enumerate(example))
+        fits = isinstance(value, list | tuple) and len(value) == len(inside)
+    elif type(example) is int:
+        fits = type(value) is int and 0 <= value <= 2**32
+    elif example is None or isinstance(example, float):
+        fits = value is example or type(value) in (int, float)
+    else:
+        fits = isinstance(value, type(example))
+    if not fits:
+        needed = f"something like {_shown(example)} is needed"
+        raise CheckpointError(f"{key} is {_shown(value)}: {needed}")
+    for name in inside:
         if isinstance(value, dict) and name not in value:
-            raise CheckpointError(f"{place} is missing")
-        like(value[name], item, place)
+            raise CheckpointError(f"{key}.{name} is missing")
+        like(value[name], inside[name], f"{key}.{name}")
 
 
-def _needed(value: Any, example: Any) -> str:
-    """Return what is needed in the place of a value that is not like an example; "" if it is."""
-    match example:
-        case Tensor():
-            needed = f"a tensor {tuple(example.shape)} of {example.dtype}"
-            fits = isinstance(value, Tensor) and value.shape == example.shape
-            if fits and value.dtype != example.dtype:  # of optimisers: another precision
-                fits = value.is_floating_point() and example.is_floating_point()
-        case dict():
-            needed, fits = "a dictionary", isinstance(value, dict)
-            fits = fits and (str not in example or all(isinstance(name, str) for name in value))
-        case list() | tuple():
-            needed = f"a list of {len(example)}"
-            fits = isinstance(value, list | tuple) and len(value) == len(example)
-        case int() if type(example) is int:
-            needed = f"a whole number from 0 to {MAX_COUNT}"
-            fits = type(value) is int and 0 <= value <= MAX_COUNT
-        case float() | None:
-            needed, fits = "a number", type(value) in (int, float) or value is example
-        case _:
-            kind = example if isinstance(example, type) else type(example)
-            needed, fits = f"a {kind.__name__}", example is ... or isinstance(value, kind)
-    return "" if fits else needed
+def _shown(value: object) -> str:
+    return f"a tensor {tuple(value.shape)}" if isinstance(value, Tensor) else short(value)
 
 
-def newest_checkpoint(folder: str | os.PathLike[str]) -> tuple[Path, dict[str, Any], list[str]]:
+def newest_checkpoint(folder: str | os.PathLike[str]) -> tuple[Path, Checkpoint, list[str]]:
     """Return the newest complete checkpoint of a run's folder.
 
     Returns:
@@ -337,7 +329,7 @@ def newest_checkpoint(folder: str | os.PathLike[str]) -> tuple[Path, dict[str, A
     )
 
 
-def find_checkpoint(path: str | os.PathLike[str]) -> tuple[Path, dict[str, Any], list[str]]:
+def find_checkpoint(path: str | os.PathLike[str]) -> tuple[Path, Checkpoint, list[str]]:
     """Return the checkpoint that `path` means: a file, the newest complete one of a folder, or, if
     neither exists, the pretrained network of that name.
 
@@ -351,7 +343,7 @@ def find_checkpoint(path: str | os.PathLike[str]) -> tuple[Path, dict[str, Any],
     return newest_checkpoint(path) if path.is_dir() else (path, load_checkpoint(path), [])
 
 
-def to_share(checkpoint: Mapping[str, Any]) -> dict[str, Any]:
+def to_share(checkpoint: Checkpoint) -> Checkpoint:
     """Return a checkpoint without its training state and what describes the machine or person.
 
     Weights are in half precision (11-bit significand): a quarter or less of the size. They load
@@ -360,7 +352,7 @@ def to_share(checkpoint: Mapping[str, Any]) -> dict[str, Any]:
     Args:
         checkpoint: as `load_checkpoint` returned it.
     """
-    names = HEADER.keys() - {"versions"}
+    names = Checkpoint.__annotations__.keys() - {"format", "versions", "training"}
     shared = {name: value for name, value in checkpoint.items() if name in names}
     shared["config"] = without(
         checkpoint["config"],
@@ -373,7 +365,7 @@ def to_share(checkpoint: Mapping[str, Any]) -> dict[str, Any]:
     return shared
 
 
-def stored_alphabet(checkpoint: Mapping[str, Any], source: str | os.PathLike[str]) -> Alphabet:
+def stored_alphabet(checkpoint: Checkpoint, source: str | os.PathLike[str]) -> Alphabet:
     """Return the alphabet of a checkpoint's network.
 
     Raises:
@@ -385,32 +377,15 @@ def stored_alphabet(checkpoint: Mapping[str, Any], source: str | os.PathLike[str
 
 
 def load_weights(
-    model: nn.Module,
-    state_dict: Mapping[str, Tensor],
-    source: str | os.PathLike[str],
-    *,
-    vocab_size: int | None = None,
-    grow: bool = False,
+    model: nn.Module, state: Mapping[str, Tensor], source: str | os.PathLike[str]
 ) -> None:
-    """Load weights into `model`, strictly.
-
-    Args:
-        model: the network.
-        state_dict: the weights.
-        source: the file that they are from, for the error.
-        vocab_size: number of characters, the first of the model's alphabet, that the weights know;
-            None for all.
-        grow: whether the model may have more than the weights, new characters or the end of
-            sequences, for which it keeps its own weights.
+    """Load weights, from the file `source`, into `model`, strictly.
 
     Raises:
         CheckpointError: if they are of another architecture, naming what differs, or not finite.
     """
-    state = model.extend_state_dict(state_dict, vocab_size) if grow else state_dict
     check_weights(model, state, source)
-    # Either end is nan if any number is: several times as fast as isfinite of each.
-    ends = {name: torch.aminmax(value) for name, value in state.items() if value.numel()}
-    if lost := [name for name, both in ends.items() if not torch.stack(both).isfinite().all()]:
+    if lost := [name for name, value in state.items() if not torch.isfinite(value).all()]:
         raise CheckpointError(
             f"{source}: {len(lost)} of its {len(state)} weights are not finite, {lost[0]} first: "
             "the network has diverged, or the file is damaged"

@@ -3,17 +3,18 @@
 import logging
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from base import distributed
 from base.base_metric import BaseMetric, merged
 from base.batch_stream import BatchStream, Position
 from base.checkpoint import (
     BEST,
+    Checkpoint,
     checkpoint_name,
     checkpoints,
     filled,
@@ -36,6 +37,10 @@ EXPLODED = 10.0
 """How far the loss per point of a sound state may exceed that of the first step, in units of the
 latter's absolute value, or of 1 if that is larger (assumed: far more than a warm-up or a new task
 costs, and far less than a rate ten times too high leads to)."""
+
+
+Saved: TypeAlias = dict[str, Any]
+"""What a part of a training state is saved as."""
 
 
 @dataclass
@@ -65,7 +70,7 @@ class TrainingCheckpoint:
     """
 
     run: RunFolder
-    header: Mapping[str, Any]
+    header: Checkpoint
     state: TrainingState
     optimizer_step: OptimizerStep
     stream: BatchStream
@@ -77,15 +82,15 @@ class TrainingCheckpoint:
     source: Path | None = field(default=None, init=False)
     inside: bool = field(default=False, init=False)
     _last_save: float = field(default_factory=time.monotonic, init=False)
-    _saved: dict[str, Any] | None = field(default=None, init=False)
+    _saved: Saved | None = field(default=None, init=False)
     """The progress in the last checkpoint."""
-    _saved_best: dict[str, Any] | None = field(default=None, init=False)
+    _saved_best: Saved | None = field(default=None, init=False)
     """The progress in the best one written here."""
 
     # Resuming.
 
     def load(
-        self, checkpoint: Mapping[str, Any], source: Path, steps_per_epoch: int | None = None
+        self, checkpoint: Checkpoint, source: Path, steps_per_epoch: int | None = None
     ) -> None:
         """Resume from a checkpoint.
 
@@ -98,7 +103,7 @@ class TrainingCheckpoint:
             steps_per_epoch: as of `BaseTrainer`.
 
         Raises:
-            CheckpointError: if it does not fit the network, or contains no training state.
+            CheckpointError: if its training state does not fit.
         """
         try:
             self._load(checkpoint, source, steps_per_epoch)
@@ -108,13 +113,11 @@ class TrainingCheckpoint:
             cause = f"{type(error).__name__}: {first_line(error)}"
             raise CheckpointError(f"{source}: its training state does not fit ({cause})") from None
         self.source, self._saved = source, self.progress()
-        done = (self.state.progress.epoch, self.state.progress.step)
-        log.info("resumed from %s: %d epochs complete, %d steps", source, *done)
+        done = self.state.progress
+        log.info("resumed from %s: %d epochs complete, %d steps", source, done.epoch, done.step)
 
-    def _load(
-        self, checkpoint: Mapping[str, Any], source: Path, steps_per_epoch: int | None
-    ) -> None:
-        training, key = checkpoint.get("training"), f"{source}: training"
+    def _load(self, checkpoint: Checkpoint, source: Path, steps_per_epoch: int | None) -> None:
+        training, key = checkpoint["training"], f"{source}: training"
         generators = random_state()
         example = {
             "progress": asdict(SavedProgress()),
@@ -131,25 +134,25 @@ class TrainingCheckpoint:
                 count = max(map(len, state.values()), default=0)
                 several = {name: one.expand(count, *one.shape[1:]) for name, one in initial.items()}
                 like(state, several, f"{key}.states")
-        saved_progress = training["progress"]
-        progress = self.state.progress = filled(Progress, saved_progress)
-        progress.epoch_pass = min(progress.epoch_pass, saved_progress["data_pass"])
+        saved = training["progress"]
+        progress = self.state.progress = filled(Progress, saved)
+        progress.epoch_pass = min(progress.epoch_pass, saved["data_pass"])
         self.state.sums = filled(Sums, training["sums"])
         self.state.values = dict(checkpoint["metrics"])
         done = (progress.epoch, self._schedule_steps(training, steps_per_epoch))
         weights = checkpoint["state_dict"]
         self.optimizer_step.load_state_dict(training["update"], weights, source, *done)
         # Sums over all processes are kept by one of them.
-        saved = training["metrics"] if distributed.is_main() else []
-        for metric, contents in zip(self.metrics, saved, strict=False):
+        sums = training["metrics"] if distributed.is_main() else []
+        for metric, contents in zip(self.metrics, sums, strict=False):
             if vars(metric).keys() == contents.keys():
                 like(contents, vars(metric), f"{key}.metrics")
                 vars(metric).update(contents)
-        self.monitor.record = filled(Best, saved_progress)
-        self.stream.load_state_dict(training, saved_progress, source)
+        self.monitor.record = filled(Best, saved)
+        self.stream.load_state_dict(training, saved, source)
         set_random_state(training["random_state"])
 
-    def _schedule_steps(self, training: Mapping[str, Any], steps_per_epoch: int | None) -> int:
+    def _schedule_steps(self, training: Saved, steps_per_epoch: int | None) -> int:
         """Return the steps that would have led here if all had been of the present size.
 
         A schedule counts these: its length is in them.
@@ -257,7 +260,7 @@ class TrainingCheckpoint:
         newest = next(iter(checkpoints(self.run.models)), self.source)
         return f"the last sound checkpoint is {newest}" if newest else "no checkpoint was saved"
 
-    def progress(self) -> dict[str, Any]:
+    def progress(self) -> Saved:
         """Return the progress of the run as it is saved."""
         parts = (self.state.progress, self.stream.position, self.monitor.record)
         return {name: value for part in parts for name, value in asdict(part).items()}

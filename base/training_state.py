@@ -2,9 +2,6 @@
 
 import math
 from dataclasses import dataclass, field
-from typing import Annotated
-
-from utils.checks import Range
 
 
 @dataclass
@@ -33,13 +30,13 @@ class Sums:
     """
 
     loss: float = 0.0
-    sequences: Annotated[float, Range(0.0)] = 0.0
+    sequences: float = 0.0
     points: int = 0
-    gradient_norm: Annotated[float, Range(0.0)] = 0.0
+    gradient_norm: float = 0.0
     steps: int = 0
     skipped: int = 0
-    seconds: Annotated[float, Range(0.0)] = 0.0
-    learning_rate: Annotated[float, Range(0.0)] = 0.0
+    seconds: float = 0.0
+    learning_rate: float = 0.0
     """Learning rate of the last step."""
 
     def add(self, loss: float, sequences: float, points: int) -> None:

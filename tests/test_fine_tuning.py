@@ -62,7 +62,7 @@ def predicted(network, text, points):
 def test_a_grown_network_writes_what_it_wrote_and_hears_its_new_letters(cell, layers, ends):
     before, after = networks(cell, layers, end_of_sequence=ends)
     made = copy.deepcopy(after.state_dict())
-    load_weights(after, before.state_dict(), "file.pth", vocab_size=4, grow=True)
+    load_weights(after, after.extend_state_dict(before.state_dict(), 4), "file.pth")
     known, now = before.state_dict(), after.state_dict()
     # The old letters stand before the new ones, behind the pen's numbers in the upper layers.
     start = {name: 4 if "weight_window" in name else 7 + ends for name in now}
@@ -106,7 +106,8 @@ def test_a_network_that_comes_to_know_ends_writes_what_it_wrote(cell, conditiona
         after = PredictionNetwork(UNIT, end_of_sequence=True, **sizes)
     made = copy.deepcopy(after.state_dict())
     vocab_size = 4 if conditional else None
-    load_weights(after, before.state_dict(), "file.pth", vocab_size=vocab_size, grow=True)
+    weights = after.extend_state_dict(before.state_dict(), vocab_size)
+    load_weights(after, weights, "file.pth")
     for name in ("output.weight", "output.bias"):
         assert torch.equal(after.state_dict()[name][-1], made[name][-1])
     before, after = before.double(), after.double()
@@ -119,7 +120,7 @@ def test_a_network_that_comes_to_know_ends_writes_what_it_wrote(cell, conditiona
     other.sequence_logits.sum().backward()
     assert after.output.weight.grad[-1].abs().min() > 0
     with pytest.raises(CheckpointError, match="do not fit the config's architecture"):
-        load_weights(after, before.state_dict(), "file.pth", vocab_size=vocab_size)
+        load_weights(after, before.state_dict(), "file.pth")
 
 
 class Reader(BaseModel):
@@ -143,7 +144,7 @@ class Reader(BaseModel):
 def test_what_stands_before_and_behind_the_letters_moves_along():
     before, after = Reader(Alphabet("ba")), Reader(Alphabet("baxyz"))
     old, made = before.state_dict(), copy.deepcopy(after.state_dict())
-    load_weights(after, old, "file.pth", vocab_size=2, grow=True)
+    load_weights(after, after.extend_state_dict(old, 2), "file.pth")
     now = after.state_dict()
     assert torch.equal(now["embedding.weight"][:4], old["embedding.weight"])
     assert torch.equal(now["embedding.weight"][4:], made["embedding.weight"][4:])

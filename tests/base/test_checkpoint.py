@@ -2,6 +2,7 @@
 
 import copy
 import errno
+import math
 import os
 import pickle
 import re
@@ -131,7 +132,7 @@ def bad_files(folder: Path) -> dict[str, tuple[bytes, str]]:
     many, other = "more operations than any checkpoint", "not a checkpoint of this project"
     wide, newer = torch.zeros(1, 1).expand(10**5, 10**5), {"format": FORMAT + 1}
     made = {
-        "empty": (b"", "no checkpoint"),
+        "empty": (b"", "truncated or damaged"),
         "half a file": (data[: len(data) // 2], "truncated or damaged"),
         "without its last byte": (data[:-1], "truncated or damaged"),
         "a bit flipped": (bytes(flipped), "checksum mismatch"),
@@ -141,7 +142,7 @@ def bad_files(folder: Path) -> dict[str, tuple[bytes, str]]:
             rewritten(saved({"x": torch.zeros(10**7)}), lambda _, part: part, zipfile.ZIP_DEFLATED),
             "are compressed",
         ),
-        "pickle": (pickle.dumps(hacked), "no checkpoint"),
+        "pickle": (pickle.dumps(hacked), "no checkpoint of this project"),
         "code": (saved(content() | hacked), code),
         "bytes": (saved({"x": Call(bytearray, 10**12)}), code),
         "empty tensor": (saved({"x": Call(torch.FloatTensor, 10**11)}), code),
@@ -153,13 +154,13 @@ def bad_files(folder: Path) -> dict[str, tuple[bytes, str]]:
         "list": (saved([1, 2]), other),
         "weights alone": (saved(content()["state_dict"]), "no config, format, "),
         "wide": (saved(content() | {"state_dict": {"a": wide}}), "more numbers than the file"),
-        "number": (saved(content() | {"state_dict": {7: wide}}), "state_dict = {7:"),
+        "number": (saved(content() | {"state_dict": {7: wide}}), "state_dict: weights by name"),
         "newer": (saved(content() | newer), "made by a newer version"),
         "format": (saved(content() | {"format": True}), "format = True: a whole number"),
-        "config": (saved(content() | {"config": 7}), "config = 7: a dictionary is needed"),
-        "tensors": (saved(content() | {"config": {"a": wide}}), "config: not only plain values"),
+        "config": (saved(content() | {"config": 7}), "config = 7: an object"),
+        "tensors": (saved(content() | {"config": {"a": wide}}), "not only plain values"),
         "alphabet": (saved(content() | {"alphabet": ["a", "bc"]}), "not 'bc'"),
-        "half": (saved(content() | {"alphabet": ["\ud800"]}), "alphabet: a string holds"),
+        "half": (saved(content() | {"alphabet": ["\ud800"]}), "a string holds"),
         "std": (saved(content() | {"normalisation": {"mean": [0, 0], "std": [0, 1]}}), "above 0"),
         "epoch": (saved(content() | {"epoch": -1}), "epoch = -1: a whole number from 0 to"),
         "metrics": (saved(content() | {"metrics": {"a": [1]}}), "metrics.a = [1]: a number"),
@@ -291,28 +292,22 @@ def test_weights_that_are_not_finite_are_refused(value, dtype):
         load_weights(model, state, "file.pth")
 
 
-EXAMPLE = {"a": 1.5, "b": [1, "x"], "c": None, "d": torch.zeros(2), "e": {str: 0}, "f": ...}
-
-
 @pytest.mark.parametrize(
-    ("name", "fitting", "others"),
+    ("example", "fitting", "others"),
     [
-        ("a", [2, float("nan")], ["1", None, True]),
-        ("b", [(0, "y"), [2**32, ""]], [[1], [1, 2], [-1, "x"], [True, "x"], "1x"]),
-        ("c", [None, 3, 0.5], ["x", []]),
-        ("d", [torch.ones(2).double()], [torch.ones(3), torch.ones(2).int(), [0.0, 0.0]]),
-        ("e", [{}, {"y": 1}], [{"y": "1"}, {1: 1}, []]),
-        ("f", [None, "anything"], []),
+        (1.5, [2, math.nan], ["1", None, True]),
+        ([1, "x"], [(0, "y"), [2**32, ""]], [[1], [1, 2], [-1, "x"], [True, "x"], "1x"]),
+        (None, [None, 3, 0.5], ["x", []]),
+        (torch.zeros(2), [torch.ones(2).double()], [torch.ones(3), torch.ones(2).int(), [0.0]]),
+        ({"a": 0}, [{"a": 1, "b": "x"}], [{}, {"a": "1"}, []]),
     ],
 )
-def test_like_takes_what_is_like_an_example_and_names_what_is_not(name, fitting, others):
+def test_like_takes_what_is_like_an_example_and_names_what_is_not(example, fitting, others):
     for value in fitting:
-        like(EXAMPLE | {"e": {}, name: value, "more": 1}, EXAMPLE, "key")
+        like(value, example, "key")
     for value in others:
-        with pytest.raises(CheckpointError, match=rf"^key\.{name}.* is needed$"):
-            like(EXAMPLE | {"e": {}, name: value}, EXAMPLE, "key")
-    with pytest.raises(CheckpointError, match=rf"^key\.{name} is missing$"):
-        like({one: 1 for one in EXAMPLE if one != name}, {name: EXAMPLE[name]}, "key")
+        with pytest.raises(CheckpointError, match=r"^key.* (is needed|is missing)$"):
+            like(value, example, "key")
 
 
 def test_shipped_networks_with_former_names_are_read_by_those_of_today():
