@@ -21,8 +21,7 @@ from model.generation.options import Sampling
 from utils.checks import UserError
 from utils.files import write_json
 from utils.ink import x_height
-from utils.mixture_plots import grid_figure
-from utils.plots import write_png
+from utils.plots import grid_figure, write_png
 
 ON_PAGE, KEY = 10, "key.json"
 """Pairs in one picture, and the file that tells which network wrote which line."""

@@ -68,8 +68,7 @@ def save(
     import torch
 
     from model.generation.density import density_map
-    from utils.mixture_plots import density_figure, weights_figure
-    from utils.plots import window_figure, write_png
+    from utils.plots import density_figure, weights_figure, window_figure, write_png
 
     figures, output = {}, writer.predict(line)
     if "window" in shown:
@@ -110,8 +109,7 @@ def save_biases(
     """
     from tqdm import tqdm
 
-    from utils.mixture_plots import grid_figure
-    from utils.plots import write_png
+    from utils.plots import grid_figure, write_png
 
     hands: dict[str, Primer | None] = {"": primer}
     if primer is None:

@@ -10,7 +10,7 @@ import pytest
 import data_loader
 from data_loader import EmbeddedDataset, IAMOnDBDataset, UnipenDataset
 from data_loader.synthetic.alignment import SHIPPED, resolve_alignment
-from parse_config import ConfigParser, config_binder
+from parse_config import ConfigParser
 from utils.ink import strokes
 
 ROOT = Path(__file__).parents[1]
@@ -77,18 +77,3 @@ def built(block, config):
     config["data_loader"]["args"]["dataset"] = json.loads("{" + block + "}")["dataset"]
     made = {"seed": 0, "normalisation": None, "alphabet": None}
     return ConfigParser(config, "page").build("data_loader", **made).source
-
-
-def test_the_defaults_of_the_page_are_those_of_the_code():
-    for name, defaults in {
-        "LevelBaseline": {"max_degrees": 30, "min_letters": 4},
-        "UndoSlant": {"max_degrees": 50},
-        "ScaleHeight": {"height": 100, "of": "letters"},
-        "ResampleTime": {"period": 1},
-        "MNISTStrokesDataset": {"max_bytes": 1 << 20, "repeats": 1, "gap": (4, 8)},
-        "StrokeArraysDataset": {"max_bytes": 1 << 30},
-        "UnipenDataset": {"max_points": 20_000, "max_bytes": 64 << 20},
-    }.items():
-        assert f"`{name}`" in PAGE
-        found = config_binder().arguments(getattr(data_loader, name)).defaults
-        assert {key: found[key] for key in defaults} == defaults

@@ -3,7 +3,6 @@
 import errno
 import functools
 import json
-import logging
 import os
 import re
 import secrets
@@ -25,8 +24,6 @@ PLAIN_NAME = re.compile(r"[^\W_][\w.-]{0,99}")
 XML_FORBIDDEN = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """Characters that XML forbids even when escaped."""
 
-log = logging.getLogger(__name__)
-
 
 class NotRegularFile(UserError, OSError):
     """A pipe, a socket or a device in the place of a file."""
@@ -45,7 +42,6 @@ def user_cache() -> Path:
 @functools.cache
 def _temporary_cache() -> tempfile.TemporaryDirectory[str]:
     # An unpredictable name: compiled code in a cache is run.
-    log.info("no home directory: using a temporary folder for caches until the process ends")
     return tempfile.TemporaryDirectory(prefix="online-handwriting-", ignore_cleanup_errors=True)
 
 

@@ -1,4 +1,4 @@
-"""Pictures by matplotlib: lines of ink on paper, the window over the text, curves.
+"""Pictures by matplotlib: lines of ink on paper, what a network made of them, curves.
 
 Nothing here uses matplotlib's global state: every picture is a `Figure` of its own, drawn by Agg.
 Files are written atomically. Sizes on paper are assumed, by eye.
@@ -20,6 +20,7 @@ from matplotlib.path import Path
 from matplotlib.transforms import Bbox, TransformedBbox
 
 from utils.files import atomic_write
+from utils.hand_measures import baseline
 from utils.ink import bezier, bounds, pieces, to_points, x_height
 from utils.page.page import INK, PEN_WIDTH
 
@@ -33,26 +34,21 @@ HEAT = LinearSegmentedColormap.from_list(
 )
 
 DPI = 160
-LETTER = 0.16
-"""X-height in inches, unless the line would be too wide."""
-WIDTH = 10.0
-"""Maximum width of a line in inches; 1.5 times that for one much longer than the others."""
-MIN_WIDTH = 3.0
-"""Minimum width of the paper in inches, without margins, so that captions fit."""
-MARGIN = 0.3
-"""Inches of paper around everything."""
-CAPTION = 8.0
-"""Size of the captions in points."""
+LETTER, SHEET_LETTER = 0.16, 0.1
+"""X-height in inches, and on a sheet of many lines, unless a line would be too large."""
+WIDTH, MIN_WIDTH = 10.0, 3.0
+"""Maximum width of a line in inches (1.5 times that for one much longer than the others), and
+minimum width of the paper, without margins, so that captions fit."""
+MARGIN, GAP = 0.3, 0.3
+"""Inches of paper around everything, and between the columns of a grid."""
+CAPTION, CAPTION_GAP = 8.0, 0.09
+"""Size of the captions in points, and inches between ink and its caption."""
 LINE_HEIGHT = 1.35 * CAPTION / 72
 """Inches from one line of a caption to the next."""
-CAPTION_GAP = 0.09
-"""Inches between ink and its caption."""
 DOT = 1.5
 """Diameter of a dot in widths of the pen's line."""
-CELL = (3.3, 0.6)
-"""Maximum width and height of a line on a sheet, in inches."""
-SHEET_LETTER = 0.1
-"""X-height on a sheet in inches, unless a line would not fit into `CELL`."""
+CELL, GRID = (3.3, 0.6), (14.0, 1.5)
+"""Maximum width and height of a line on a sheet, and of a row of a grid, in inches."""
 
 
 class Canvas:
@@ -247,6 +243,51 @@ def sheet_figure(inks: Sequence[np.ndarray], texts: Sequence[str], faults: Seque
     return canvas.cut(left + CELL[0] + MARGIN, bottom + MARGIN)
 
 
+def grid_figure(
+    inks: Sequence[Sequence[np.ndarray]],
+    rows: Sequence[str],
+    columns: Sequence[str],
+    caption: str = "",
+) -> Figure:
+    """Return a figure of lines in rows and columns, such as hands by bias (paper, figures 16-21).
+
+    All lines have one scale, those that do not fit a smaller one; a row has one baseline.
+
+    Args:
+        inks: of each row, of each column: `(points, 3)`; without a point the place stays empty, but
+            there is at least one line.
+        rows, columns: their names.
+        caption: the text.
+    """
+    there = [ink for row in inks for ink in row if len(ink)]
+    letter = float(np.median([x_height(ink) for ink in there]))
+    size = LETTER if len(columns) == 1 else SHEET_LETTER
+    limits = np.array([GRID[0] / len(columns) - GAP, GRID[1]])
+
+    def scale(ink: np.ndarray) -> float:
+        return min(size / letter, *(limits / extents([ink])[0]))
+
+    pitch = max(extents([ink])[0, 0] * scale(ink) for ink in there) + GAP
+    side = MARGIN + 0.8
+    width = max(side + pitch * len(columns) - GAP, MIN_WIDTH)
+    canvas, y = Canvas(), MARGIN
+    y += canvas.caption(caption, MARGIN, y, width - MARGIN) + CAPTION_GAP
+    for number, column in enumerate(columns):
+        canvas.caption(column, side + number * pitch, y)
+    y += LINE_HEIGHT + CAPTION_GAP
+    for name, row in zip(rows, inks, strict=True):
+        # Each line's top, from the baseline, in inches.
+        tops = [(bounds(ink)[1] - baseline(ink)) * scale(ink) if len(ink) else 0.0 for ink in row]
+        level, bottom = y - min(tops), y - min(tops)
+        canvas.caption(name, MARGIN, level - LINE_HEIGHT)
+        for number, (ink, top) in enumerate(zip(row, tops, strict=True)):
+            if len(ink):
+                place = side + number * pitch, level + top
+                bottom = max(bottom, place[1] + canvas.ink(ink, *place, scale(ink), letter))
+        y = bottom + GAP / 2
+    return canvas.cut(width + MARGIN, y - GAP / 2 + MARGIN)
+
+
 def window_figure(window: np.ndarray, text: str, ink: np.ndarray) -> Figure:
     """Return a figure of the window over the text, phi(t, u) (paper, eq. 46 and figure 13).
 
@@ -322,6 +363,67 @@ def _map_over_ink(
     if caption:
         y += CAPTION_GAP + canvas.caption(caption, left, y + CAPTION_GAP, width)
     return canvas.cut(left + width + MARGIN, y + MARGIN)
+
+
+def density_figure(
+    density: np.ndarray,
+    extent: tuple[float, float, float, float],
+    ink: np.ndarray,
+    caption: str = "",
+) -> Figure:
+    """Return a figure of the predicted densities along a line (paper, figure 10, above).
+
+    Above is the ink, below the densities of the next position, added up over all steps.
+
+    Args:
+        density: `(rows, columns)` on a grid over the paper, the first row at the top.
+        extent: `(left, top, right, bottom)` of the grid in the ink's units.
+        ink: `(points, 3)`.
+        caption: the text.
+    """
+    left, top, right, bottom = extent
+    letter, box = x_height(ink), bounds(ink)
+    scale = min(WIDTH / (right - left), 3 * LETTER / letter, WIDTH / (bottom - top))
+    wide, high = (right - left) * scale, (bottom - top) * scale
+    width = max(wide, MIN_WIDTH)
+    canvas, y = Canvas(), MARGIN
+    y += canvas.caption(caption, MARGIN, y, width) + CAPTION_GAP
+    # The grid has a margin around the ink: half of it is enough above, and between the two.
+    y += (box[1] - top) * scale / 2
+    canvas.ink(ink, MARGIN + (box[0] - left) * scale, y, scale, letter)
+    y += high - (box[1] - top) * scale
+    # Within strokes the density is a thousand times as high as over the jumps: show its root.
+    shown = (density / max(float(density.max()), 1e-300)) ** 0.25
+    axes = canvas.map(
+        (MARGIN, y, wide, high), shown, xlim=(left, right), vmax=1.0, interpolation="bilinear"
+    )
+    axes.set(xticks=[], yticks=[])
+    return canvas.cut(width + 2 * MARGIN, y + high + MARGIN)
+
+
+def weights_figure(weights: np.ndarray, ink: np.ndarray, caption: str = "") -> Figure:
+    """Return a figure of the components' weights at each step (paper, figure 10, below).
+
+    A tick above the map marks each step over which the pen is lifted.
+
+    Args:
+        weights: `(steps, components)`; row t belongs to the step from point t to t + 1.
+        ink: `(steps + 1, 3)`.
+        caption: the text.
+    """
+    steps, components = weights.shape
+    width = min(max(MIN_WIDTH, steps / 40), WIDTH)
+    height = max(0.08 * components, 0.5)
+    canvas, side = Canvas(), MARGIN + 0.3
+    y = MARGIN + canvas.caption(caption, side, MARGIN, width) + 0.1
+    axes = canvas.map((side, y, width, height), weights.T, xlim=(0, steps), vmax=1.0)
+    axes.set_yticks([0, components - 1], ["1", f"{components}"])
+    for step in np.flatnonzero(ink[:-1, 2]):
+        x = side + (step + 0.5) / steps * width
+        canvas.hairline((x, y - 0.07), (x, y - 0.01), INK)
+    axes.set_xlabel("step; above: the pen is lifted", size=CAPTION, color=GREY, labelpad=3)
+    axes.set_ylabel("component", size=CAPTION, color=GREY, labelpad=1)
+    return canvas.cut(side + width + MARGIN, y + height + 0.35 + MARGIN)
 
 
 def curve_figure(

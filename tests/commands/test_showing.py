@@ -11,6 +11,7 @@ from commands.showing import BIASES, primers
 from model import load
 from model.generation.options import Sampling
 from tests.commands.networks import names, of_colour, save, write
+from utils import plots
 from utils.checks import UserError
 from utils.page.page import INK
 
@@ -47,12 +48,8 @@ def test_pictures_are_drawn_on_request(conditional, unconditional, tmp_path):
 
 def grid_of(monkeypatch):
     """What was drawn as a grid: lines, rows, columns and caption of each."""
-    from utils import mixture_plots
-
-    drawn, real = [], mixture_plots.grid_figure
-    monkeypatch.setattr(
-        mixture_plots, "grid_figure", lambda *words: drawn.append(words) or real(*words)
-    )
+    drawn, real = [], plots.grid_figure
+    monkeypatch.setattr(plots, "grid_figure", lambda *words: drawn.append(words) or real(*words))
     return drawn
 
 

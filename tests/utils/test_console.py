@@ -102,7 +102,7 @@ def test_an_interrupt_while_importing_is_one_line(tmp_path, words):
 
 
 def python(*lines: str, **options) -> subprocess.CompletedProcess:
-    """Run lines of Python that begin with an import of the console."""
+    """Run lines of Python."""
     code = "\n".join(("import os, signal, sys", "before = set(sys.modules)", *lines))
     command = [sys.executable, "-c", code]
     return subprocess.run(command, cwd=ROOT, capture_output=True, timeout=60, **options)
@@ -159,16 +159,6 @@ def test_training_continues_whatever_standard_output_takes(workplace, run, stdou
     assert load_checkpoint(MODELS / "a" / "checkpoint-epoch2.pth")["epoch"] == 2
     messages = (MODELS / "a" / "train.log").read_text()
     assert "finished after epoch 2" in messages and NOT_WRITTEN not in messages
-
-
-def test_training_continues_without_standard_error(workplace, run, full):
-    for run_id, stderr in (("closed", None), ("full", full)):
-        # A run whose data are few warns of it; the number of the closed stream is not reused.
-        status, printed, _ = run(
-            *("train.py", "-c", "config.json", "--run-id", run_id), stderr=stderr
-        )
-        assert status == 0 and "finished after epoch 2" in printed
-        assert load_checkpoint(MODELS / run_id / "checkpoint-epoch2.pth")["epoch"] == 2
 
 
 WRITE = ("-d", "cpu", "--text", "a", "--steps", "9", "--output", "o")
@@ -256,9 +246,3 @@ def test_names_cannot_control_a_terminal(workplace, run):
         status, printed, error = run("experiments.py", "read", "-r", reader, path, "--output", "o")
         assert "\x1b" not in printed + error and "a\\x1b[31m" in printed + error
         assert status == 0 or (status == 2 and error.count("\n") == 1)
-
-
-def test_a_text_that_is_no_text_is_named(workplace, run):
-    checkpoint = save(workplace / "one.pth", "SynthesisNetwork", "small")
-    status, _, error = run("experiments.py", "write", "-r", str(checkpoint), "--text", f"a{ODD}")
-    assert status == 2 and f"the network does not know '{SHOWN}' (U+DCFF)" in error

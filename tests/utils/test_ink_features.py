@@ -97,16 +97,6 @@ def test_a_jump_back_is_a_delayed_stroke():
     assert not features[:-1, 9].any() and not features[:-1, 6:8].any()
 
 
-def test_a_line_that_drifts_keeps_its_heights():
-    ink = wave(800)
-    level = stroke_features(ink)[:, 8]
-    points = np.cumsum(ink[:, :2], 0)
-    points[:, 1] += 0.3 * points[:, 0]
-    drifting = ink.copy()
-    drifting[1:, :2] = np.diff(points, axis=0)
-    assert abs(stroke_features(drifting)[:, 8].std() - level.std()) < 0.25 * level.std()
-
-
 @pytest.mark.parametrize(
     "piece",
     [

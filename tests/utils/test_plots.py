@@ -7,14 +7,17 @@ import numpy as np
 import pytest
 
 from utils import plots
-from utils.ink import from_strokes
+from utils.ink import from_strokes, strokes
 from utils.page.page import INK, PEN_WIDTH
 from utils.plots import (
+    density_figure,
+    grid_figure,
     lines_figure,
+    reading_figure,
     sheet_figure,
     to_pixels,
+    weights_figure,
     window_figure,
-    write_png,
 )
 
 
@@ -36,6 +39,18 @@ def render(inks, texts=None, dpi=120):
 def of_colour(pixels, colour):
     wanted = np.array(matplotlib.colors.to_rgb(colour)) * 255
     return np.abs(pixels.astype(float) - wanted).max(axis=-1) < 40
+
+
+def inside(figure, pixels):
+    """The pixels of the figure's one map, where its upper edge is, and its box."""
+    _, axes = figure.axes
+    box, height = axes.get_window_extent(), len(pixels)
+    top = int(height - box.y1)
+    part = pixels[top + 3 : int(height - box.y0) - 2, int(box.x0) + 3 : int(box.x1) - 2]
+    return part, top, box
+
+
+# Lines
 
 
 def test_ink_is_where_the_strokes_are():
@@ -62,20 +77,62 @@ def test_dots_are_round_spots():
         dark(render([from_strokes([np.array([[0, -30], [0, -10]]), body, *dots])], dpi=400))
         for dots in ([], [np.array([[100.0, -25.0]])])
     )
-    assert plain.shape == dotted.shape
     rows, columns = np.nonzero(dotted & ~plain)
     high, wide = np.ptp(rows) + 1, np.ptp(columns) + 1
-    assert high == pytest.approx(wide, abs=1)
     # One and a half times as wide as the line: about 0.12 of 0.16 inches of a letter.
-    assert 9 <= high <= 13
-    # A disc fills about pi/4 of its box.
-    assert 0.6 < len(rows) / (high * wide) <= 1
-
-
-def test_a_single_dot_and_repeated_points_can_be_drawn():
+    assert high == pytest.approx(wide, abs=1) and 9 <= high <= 13
+    assert 0.6 < len(rows) / (high * wide) <= 1  # about pi/4
     for ink in (np.zeros((1, 3)), np.zeros((5, 3))):
-        pixels = dark(render([ink], ["dot"]))
-        assert 0 < pixels.sum() < 0.05 * pixels.size
+        alone = dark(render([ink], ["dot"]))
+        assert 0 < alone.sum() < 0.05 * alone.size
+
+
+def test_lines_have_one_scale_and_their_captions_below():
+    pixels = render([wave(4), wave(8), wave(8)], ["first", "", "third"])
+    inked, grey = of_colour(pixels, INK), of_colour(pixels, plots.GREY)
+    filled = inked.any(axis=1).astype(int)
+    starts, ends = np.flatnonzero(np.diff(filled) == 1), np.flatnonzero(np.diff(filled) == -1)
+    assert len(starts) == 6  # three lines, each a dot over a wave
+    assert grey[ends[1] + 2 : starts[2] - 2].sum() > 20
+    assert grey[ends[3] + 2 : starts[4] - 2].sum() == 0
+    assert grey[ends[5] + 2 :].sum() > 20
+    widths = [np.ptp(np.nonzero(inked[starts[n] : ends[n]])[1]) for n in (1, 3)]
+    assert widths[1] / widths[0] == pytest.approx(2, rel=0.05)
+
+
+@pytest.mark.parametrize("size", [(1e6, 1e6, 1), (1, 40, 1), (30, 1, 1)])
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lines_figure,
+        lambda inks: sheet_figure(inks, ["text"] * 4, [""] * 4),
+        lambda inks: grid_figure([inks[:2], inks[2:]], ["", ""], ["a", "b"]),
+    ],
+)
+def test_a_line_that_ran_away_neither_hides_the_others_nor_fills_the_disk(draw, size):
+    pixels = to_pixels(draw([wave(), wave(), wave(), wave() * np.float32(size)]), 120)
+    assert max(pixels.shape[:2]) < 2500
+    inked = of_colour(pixels, INK)
+    others = inked[:, : pixels.shape[1] * 2 // 3]
+    assert np.ptp(np.flatnonzero(others.any(axis=0))) > 40
+    margin = plots.MARGIN * 120 - 3
+    assert not inked[:, -int(margin) :].any() and not inked[-int(margin) :].any()
+
+
+def test_a_primer_is_in_another_colour():
+    pixels = to_pixels(lines_figure([wave()], primers=[100]))
+    first, second = of_colour(pixels, plots.PRIMER), of_colour(pixels, INK)
+    columns, whole = np.nonzero(first)[1], np.nonzero(first | second)[1]
+    assert len(columns) > 100 and second.sum() > 100
+    # The wave is half the primer's; the dot, written last, is not.
+    assert np.ptp(columns) == pytest.approx(np.ptp(whole) / 2, rel=0.1)
+
+
+def test_captions_are_plain_text_whatever_they_hold():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        pixels = render([wave()] * 2, ["costs $5^{ and $6_", "\u65e5 %s {}"])
+    assert of_colour(pixels, plots.GREY).sum() > 50
 
 
 def test_a_sheet_marks_what_is_wrong_beside_its_line_only():
@@ -95,97 +152,43 @@ def test_a_sheet_marks_what_is_wrong_beside_its_line_only():
         assert len(starts) == 12  # six lines, each a dot over a wave
 
 
-def test_a_line_too_large_for_its_cell_is_drawn_smaller():
-    long, tall = wave(200), wave() * np.float32([1, 40, 1])
-    for ink in (long, tall):
-        pixels = to_pixels(sheet_figure([wave()] * 3 + [ink], ["text"] * 4, [""] * 4))
-        rows, columns = np.nonzero(of_colour(pixels, INK))
-        margin = plots.MARGIN * plots.DPI
-        assert columns.max() < pixels.shape[1] - margin + 3
-        assert rows.max() < pixels.shape[0] - margin + 3
-        assert pixels.shape[0] < 5 * plots.DPI
+def test_a_grid_has_a_baseline_for_each_row_and_leaves_places_empty():
+    """In the second row a line that lies lower in its own units, and no line beside it."""
+    high = wave(6)
+    tailed = from_strokes([*strokes(wave(6)), np.array([[5.0, 4.0], [5.0, 14.0]])])
+    grid = [[high, tailed], [high, np.zeros((0, 3), np.float32)]]
+    figure = grid_figure(grid, ["one", "two"], ["bias 0", "bias 1"], "text")
+    inked = of_colour(to_pixels(figure, 200), INK)
+    filled = np.flatnonzero(inked.any(axis=1))
+    middle = (np.nonzero(inked)[1].min() + np.nonzero(inked)[1].max()) // 2
+    second = filled[np.flatnonzero(np.diff(filled) > 20)[-1] + 1]
+    first, last = inked[:second], inked[second:]
+    assert last[:, :middle].sum() > 300 and last[:, middle:].sum() == 0
+    left, right = (np.flatnonzero(part.sum(axis=1) > 20) for part in
+                   (first[:, :middle], first[:, middle:]))  # fmt: skip
+    assert left.max() == pytest.approx(right.max(), abs=2)  # the waves; the tail is narrow
+    assert np.flatnonzero(first[:, middle:].any(axis=1)).max() > right.max() + 10
 
 
-def test_lines_stand_under_each_other_with_captions():
-    pixels = render([wave(), wave(), wave()], ["first", "", "third"])
-    filled = of_colour(pixels, INK).any(axis=1)
-    blocks = np.flatnonzero(np.diff(filled.astype(int)) == 1)
-    # Three lines, each a dot over a wave.
-    assert len(blocks) == 6
-    grey = of_colour(pixels, plots.GREY)
-    ends = np.flatnonzero(np.diff(filled.astype(int)) == -1)
-    assert grey[ends[1] + 2 : blocks[2] - 2].sum() > 20
-    assert grey[ends[3] + 2 : blocks[4] - 2].sum() == 0
-    assert grey[ends[5] + 2 :].sum() > 20
-
-
-def test_all_lines_have_one_scale():
-    pixels = render([wave(4), wave(8)])
-    widths = []
-    rows = of_colour(pixels, INK)
-    half = len(pixels) // 2
-    for part in (rows[:half], rows[half:]):
-        columns = np.flatnonzero(part.any(axis=0))
-        widths.append(np.ptp(columns))
-    assert widths[1] / widths[0] == pytest.approx(2, rel=0.05)
-
-
-def test_a_line_that_ran_away_neither_hides_the_others_nor_fills_the_disk():
-    astray = wave(8) * np.array([1e6, 1e6, 1])
-    pixels = render([wave(), wave(), astray])
-    assert max(pixels.shape[:2]) < 2500
-    top = of_colour(pixels[:150], INK)
-    assert np.ptp(np.flatnonzero(top.any(axis=0))) > 60
-
-
-def test_primer_is_in_another_colour():
-    ink = wave()
-    pixels = to_pixels(lines_figure([ink], primers=[100]))
-    first, second = of_colour(pixels, plots.PRIMER), of_colour(pixels, INK)
-    columns, others = np.nonzero(first)[1], np.nonzero(second)[1]
-    assert len(columns) > 100 and len(others) > 100
-    whole = np.nonzero(first | second)[1]
-    # The wave is half the primer's; the dot, written last, is not.
-    assert np.ptp(columns) == pytest.approx(np.ptp(whole) / 2, rel=0.1)
-
-
-def test_captions_are_plain_text_whatever_they_hold():
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        pixels = render([wave()] * 2, ["costs $5^{ and $6_", "\u65e5 %s {}"])
-    assert of_colour(pixels, plots.GREY).sum() > 50
-
-
-# The window
-
-
-def diagonal(ink, text, end=False):
-    """A window that passes over the text at an even pace."""
-    steps, characters = len(ink) - 1, len(text) + end
-    where = np.floor(np.arange(steps) * characters / steps).astype(int)
-    return np.eye(characters)[where]
+# What a network made of them
 
 
 @pytest.mark.parametrize("end", [False, True])
-def test_window_map_rises_with_time(tmp_path, end):
+def test_the_window_s_map_rises_with_time(end):
     ink, text = wave(), "a b$c_d"
-    figure = window_figure(diagonal(ink, text, end), text, ink)
-    write_png(tmp_path / "window.png", figure)
-    _, axes = figure.axes
-    labels = [label.get_text() for label in axes.get_yticklabels()]
+    steps, characters = len(ink) - 1, len(text) + end
+    window = np.eye(characters)[np.floor(np.arange(steps) * characters / steps).astype(int)]
+    figure = window_figure(window, text, ink)
+    labels = [label.get_text() for label in figure.axes[1].get_yticklabels()]
     assert labels == ["end"] * end + ["d", "_", "c", "$", "b", "␣", "a"]
     pixels = to_pixels(figure)
-    box = axes.get_window_extent()
-    height = len(pixels)
-    first, last = int(height - box.y1) + 4, int(height - box.y0) - 4
-    inside = pixels[first:last, int(box.x0) + 4 : int(box.x1) - 4].astype(int).sum(axis=-1)
-    rows, columns = np.nonzero(inside < 200)
+    part, _, box = inside(figure, pixels)
+    rows, columns = np.nonzero(part.astype(int).sum(axis=-1) < 200)
     assert np.corrcoef(rows, columns)[0, 1] < -0.95  # upwards is a smaller row
-    assert len(rows) == pytest.approx(inside.size / len(labels), rel=0.1)
+    assert len(rows) == pytest.approx(part[..., 0].size / len(labels), rel=0.1)
     # The ink stands below the map, in two shades by turns.
-    below = pixels[int(height - box.y0) + 30 :]
-    assert of_colour(below, INK).sum() > 100
-    assert of_colour(below, plots.LIGHT_INK).sum() > 100
+    below = pixels[int(len(pixels) - box.y0) + 30 :]
+    assert of_colour(below, INK).sum() > 100 and of_colour(below, plots.LIGHT_INK).sum() > 100
 
 
 def test_ink_changes_its_shade_where_the_window_moves_on():
@@ -193,28 +196,12 @@ def test_ink_changes_its_shade_where_the_window_moves_on():
     window = np.zeros((40, 2))
     window[:10, 0] = window[10:, 1] = 1
     pixels = to_pixels(window_figure(window, "ab", ink))
-    first = np.nonzero(of_colour(pixels, INK))
-    second = np.nonzero(of_colour(pixels, plots.LIGHT_INK))
+    first, second = (np.nonzero(of_colour(pixels, one)) for one in (INK, plots.LIGHT_INK))
     low = max(first[0].max(), second[0].max()) - 10
     first, second = (columns[rows > low] for rows, columns in (first, second))
     # The step to point 11 is the first with the second character: a quarter of the line.
     whole = second.max() - first.min()
     assert (second.min() - first.min()) / whole == pytest.approx(0.25, abs=0.03)
-
-
-@pytest.mark.slow
-def test_window_of_a_line_that_ended_at_once_and_of_a_very_long_text():
-    assert to_pixels(window_figure(np.zeros((0, 2)), "a", np.zeros((1, 3)))).size
-    text = "a" * 2000
-    figure = window_figure(np.zeros((200, 2000)), text, wave())
-    assert max(figure.get_size_inches()) < 40
-
-
-def test_a_reading_without_any_evidence_is_drawn(recwarn):
-    ink = np.array([[0, 0, 0], [30, 20, 1]], dtype=np.float32)
-    figure = plots.reading_figure(ink, "read:", np.zeros((0, 7)), [])
-    assert to_pixels(figure, 50).min() < 128  # the ink
-    assert not recwarn.list
 
 
 def test_one_step_does_not_make_all_others_of_the_window_pale():
@@ -225,3 +212,40 @@ def test_one_step_does_not_make_all_others_of_the_window_pale():
     ink = from_strokes([np.stack([np.arange(101.0), np.arange(101.0) % 7], axis=1)])
     _, axes = window_figure(window, "ab", ink).axes
     assert axes.images[0].get_clim()[1] == 1.0
+
+
+def test_maps_of_nothing_and_of_very_much_are_drawn(recwarn):
+    assert to_pixels(window_figure(np.zeros((0, 2)), "a", np.zeros((1, 3)))).size
+    assert to_pixels(reading_figure(wave(), "read:", np.zeros((0, 7)), []), 50).min() < 128
+    figure = window_figure(np.zeros((200, 2000)), "a" * 2000, wave())
+    assert max(figure.get_size_inches()) < 40 and not recwarn.list
+
+
+def test_the_map_of_densities_lies_on_the_ink():
+    ink = from_strokes([np.array([[0, 0], [100, 40], [200, 0], [300, 40]], dtype=float)])
+    density = np.zeros((60, 320))
+    density[40:50, 200:210] = 1  # around (205, 35) of a grid that starts at (-10, -10)
+    figure = density_figure(density, (-10.0, -10.0, 310.0, 50.0), ink, "text")
+    pixels = to_pixels(figure)
+    part, top, box = inside(figure, pixels)
+    rows, columns = np.nonzero(dark(part))
+    assert np.median(columns) / box.width == pytest.approx(205 / 320, abs=0.02)
+    assert np.median(rows) / box.height == pytest.approx(45 / 60, abs=0.06)
+    # The ink above has the same places: its left end is at x = 0 of the grid.
+    above = np.nonzero(of_colour(pixels[: top - 3], INK))[1]
+    assert (above.min() - box.x0) / box.width == pytest.approx(10 / 320, abs=0.02)
+
+
+def test_weights_are_rows_of_steps_with_ticks_where_the_pen_is_lifted():
+    ink = from_strokes([np.full((31, 2), 5.0), np.ones((10, 2))])  # lifted over step 30
+    weights = np.zeros((40, 5))
+    weights[:20, 1] = weights[20:, 3] = 1  # the second of five components, then the fourth
+    figure = weights_figure(weights, ink)
+    pixels = to_pixels(figure, 300)
+    part, top, box = inside(figure, pixels)
+    rows, columns = np.nonzero(dark(part))
+    for share, row in ((columns < box.width / 2, 1.5), (columns > box.width / 2, 3.5)):
+        assert np.median(rows[share]) / box.height == pytest.approx(row / 5, abs=0.03)
+    ticks = np.nonzero(of_colour(pixels[: top - 1], INK))[1]
+    assert (ticks.mean() - box.x0) / box.width == pytest.approx(30.5 / 40, abs=0.01)
+    assert np.ptp(ticks) < 6  # one

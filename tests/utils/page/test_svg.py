@@ -203,16 +203,3 @@ def test_animated_strokes_take_the_time_of_the_pen(speed):
     assert dot[:2] == pytest.approx((begin / speed, PERIOD / speed), abs=1e-3)
     assert dot[2] == [0, 1]
     assert line[:2] == pytest.approx(((begin + PERIOD) / speed, PERIOD / speed), abs=1e-3)
-
-
-def test_the_finished_animation_is_the_page(tmp_path):
-    write_svg(tmp_path / "page.svg", FILM)
-    write_svg(tmp_path / "film.svg", FILM, "title", animate=1.0)
-    root = ElementTree.parse(tmp_path / "film.svg").getroot()
-    dashes = [group.get("stroke-dasharray") for group in root.iter(f"{SVG}g")]
-    assert dashes == [None, "2", "2"]
-    (page, size), (film, other) = (plotted(tmp_path / f"{name}.svg") for name in ("page", "film"))
-    assert size == other and list(page) == list(film) == [1, 2, 3]
-    for number, layer in page.items():
-        assert film[number].metadata["vp_name"] == layer.metadata["vp_name"]
-        assert all((one == two).all() for one, two in zip(layer, film[number], strict=True))
