@@ -2,12 +2,9 @@
 
 import logging
 import os
-import tempfile
 import threading
 
 import pytest
-
-from utils import files
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("MPLBACKEND", "Agg")
@@ -31,22 +28,3 @@ def real_cache(tmp_path_factory):
     folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "real-cache"
     folder.mkdir(exist_ok=True)
     return folder
-
-
-@pytest.fixture
-def homeless(monkeypatch, tmp_path):
-    """Be a user whom the system does not know; return the folder for temporary files."""
-    pwd = pytest.importorskip("pwd", reason="Windows knows every user's home")
-
-    def unknown(user):
-        raise KeyError(user)
-
-    monkeypatch.setattr(pwd, "getpwuid", unknown)
-    for name in ("HOME", "XDG_CACHE_HOME"):
-        monkeypatch.delenv(name, raising=False)
-    folder = tmp_path / "temporary"
-    folder.mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", str(folder))
-    files._temporary_cache.cache_clear()
-    yield folder
-    files._temporary_cache.cache_clear()

@@ -1,13 +1,11 @@
 """Atomic writing of files, by a temporary file that is renamed; and the folder for caches."""
 
 import errno
-import functools
 import json
 import os
 import re
 import secrets
 import stat
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -31,18 +29,12 @@ class NotRegularFile(UserError, OSError):
 
 def user_cache() -> Path:
     """Return the user's folder for caches: in `$XDG_CACHE_HOME`, if absolute, else in `~/.cache`;
-    without a home directory a temporary one, which this process removes at its end."""
+    without a home directory one that cannot be made."""
     cache = Path(os.environ.get("XDG_CACHE_HOME", ""))
     try:
         return (cache if cache.is_absolute() else Path.home() / ".cache") / "online-handwriting"
     except RuntimeError:  # neither $HOME nor an entry among the system's users
-        return Path(_temporary_cache().name)
-
-
-@functools.cache
-def _temporary_cache() -> tempfile.TemporaryDirectory[str]:
-    # An unpredictable name: compiled code in a cache is run.
-    return tempfile.TemporaryDirectory(prefix="online-handwriting-", ignore_cleanup_errors=True)
+        return Path(os.devnull, "online-handwriting")
 
 
 def open_file(path: str | os.PathLike[str]) -> BinaryIO:

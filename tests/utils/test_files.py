@@ -6,6 +6,7 @@ import os
 import socket
 import stat
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
@@ -172,9 +173,6 @@ def test_caches_lie_where_the_user_says_or_at_home(tmp_path, monkeypatch):
         monkeypatch.setenv("XDG_CACHE_HOME", given)
         place = given if given.startswith("/") else tmp_path / ".cache"
         assert user_cache() == Path(place) / "online-handwriting"
-
-
-def test_without_a_home_caches_lie_in_one_temporary_folder(homeless):
-    folder = user_cache()
-    assert folder == user_cache() and folder.parent == homeless
-    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    monkeypatch.setattr(Path, "home", mock.Mock(side_effect=RuntimeError))
+    with pytest.raises(OSError, match="Not a directory"):
+        user_cache().mkdir(parents=True)
