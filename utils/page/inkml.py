@@ -1,7 +1,6 @@
 """Export of ink to InkML (W3C Ink Markup Language, Recommendation of 2011)."""
 
 from collections.abc import Iterable
-from itertools import pairwise
 from os import PathLike
 from xml.sax.saxutils import escape, quoteattr
 
@@ -9,7 +8,7 @@ import numpy as np
 
 from utils.checks import DataError
 from utils.files import XML_FORBIDDEN, write_text
-from utils.ink import check_ink
+from utils.ink import check_ink, strokes
 from utils.page.page import PERIOD, Page, check_sheet
 
 NAMESPACE = "http://www.w3.org/2003/InkML"
@@ -33,14 +32,12 @@ def to_inkml(ink: np.ndarray, text: str = "") -> str:
     """
     ink = np.array(check_ink(ink), dtype=np.float32)
     ink[0, :2] = 0
-    points = np.cumsum(ink[:, :2], axis=0, dtype=np.float64)
     declared = "".join(f'<channel name="{name}" type="decimal"/>' for name in "XY")
     lines = [f'<context xml:id="line"><traceFormat>{declared}</traceFormat></context>']
     lines += _truth(text)
-    ends = np.flatnonzero(ink[:-1, 2] > 0.5) + 1
-    for first, stop in pairwise([0, *ends.tolist(), len(ink)]):
-        last = ' continuation="begin"' if ink[stop - 1, 2] <= 0.5 else ""
-        lines.append(f'<trace contextRef="#line"{last}>{_values(points[first:stop])}</trace>')
+    lines += [f'<trace contextRef="#line">{_values(stroke)}</trace>' for stroke in strokes(ink)]
+    if ink[-1, 2] <= 0.5:
+        lines[-1] = lines[-1].replace(">", ' continuation="begin">', 1)
     return _document(f"  {line}" for line in lines)
 
 
@@ -89,10 +86,7 @@ def page_to_inkml(page: Page) -> str:
     channels = [f'<channel name="{axis}" type="decimal" units="mm"/>' for axis in "XY"]
     channels.append('<channel name="T" type="decimal" units="ms" respectTo="#start"/>')
     sheet = f'width="{_shown(page.width)}" height="{_shown(page.height)}" units="mm"'
-    lines = [
-        "  <definitions>",
-        '    <timestamp xml:id="start" time="0"/>',
-    ]
+    lines = ["  <definitions>", '    <timestamp xml:id="start" time="0"/>']
     for pen, name in brushes.items():
         lines += [
             f'    <brush xml:id="{name}">',
