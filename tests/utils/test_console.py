@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from base.checkpoint import load_checkpoint
 from tests import forked_script
 from tests.commands.networks import save
 from tests.data_loader import ink_formats
@@ -50,30 +49,18 @@ def run(tmp_path):
     return call
 
 
-@pytest.fixture
-def full():
-    """A file that takes nothing, as on a full disk."""
-    if not os.path.exists("/dev/full"):
-        pytest.skip("there is no /dev/full here")
-    with open("/dev/full", "wb") as file:
-        yield file.fileno()
-
-
-@pytest.fixture
-def unread():
-    """A pipe whose reader has gone."""
-    reader, writer = os.pipe()
-    os.close(reader)
-    yield writer
-    os.close(writer)
-
-
 @pytest.fixture(params=["full", "closed", "unread"])
 def stdout(request):
-    """Standard output that takes nothing, by what is wrong with it."""
-    return request.param, None if request.param == "closed" else request.getfixturevalue(
-        request.param
-    )
+    """Standard output that takes nothing: on a full disk, closed, a pipe whose reader has gone."""
+    if request.param == "full":
+        if not os.path.exists("/dev/full"):
+            pytest.skip("there is no /dev/full here")
+        descriptor = os.open("/dev/full", os.O_WRONLY)
+    else:
+        reader, descriptor = os.pipe()
+        os.close(reader)
+    yield request.param, None if request.param == "closed" else descriptor
+    os.close(descriptor)
 
 
 # Interrupts.
@@ -151,32 +138,18 @@ def test_an_ignored_interrupt_stays_ignored():
 # Streams that take nothing.
 
 
-def test_training_continues_whatever_standard_output_takes(workplace, run, stdout):
+def test_nothing_depends_on_what_standard_output_takes(workplace, run, stdout):
     fault, descriptor = stdout
     status, _, error = run("train.py", "-c", "config.json", "--run-id", "a", stdout=descriptor)
-    assert status == 0 and error.count(NOT_WRITTEN) == (fault != "unread")
-    assert error.count("\n") == (fault != "unread"), error
-    assert load_checkpoint(MODELS / "a" / "checkpoint-epoch2.pth")["epoch"] == 2
+    assert status == 0 and error.count(NOT_WRITTEN) == error.count("\n") == (fault != "unread")
     messages = (MODELS / "a" / "train.log").read_text()
     assert "finished after epoch 2" in messages and NOT_WRITTEN not in messages
-
-
-WRITE = ("-d", "cpu", "--text", "a", "--steps", "9", "--output", "o")
-
-
-def test_pictures_are_drawn_whatever_standard_output_takes(workplace, run, stdout):
-    fault, descriptor = stdout
-    checkpoint = str(save(workplace / "one.pth", "SynthesisNetwork", "small"))
-    words = ("experiments.py", "write", "-r", checkpoint, *WRITE)
-    status, _, error = run(*words, stdout=descriptor)
-    assert status == (fault != "unread") and error.count("\n") == (fault != "unread")
-    assert (NOT_WRITTEN in error) == (fault != "unread")
+    words = ("-r", str(MODELS / "a"), "-d", "cpu", "--steps", "9", "--output", "o")
+    status, _, error = run("experiments.py", "write", *words, stdout=descriptor)
+    assert status == error.count(NOT_WRITTEN) == error.count("\n") == (fault != "unread")
     assert {path.suffix for path in Path("o").iterdir()} == {".png", ".svg"}
-
-
-@pytest.mark.parametrize("script", ["train.py", "experiments.py"])
-def test_help_that_nobody_reads_ends_well(workplace, run, unread, script):
-    assert run(script, "--help", stdout=unread) == (0, "", "")
+    if fault == "unread":
+        assert run("train.py", "--help", stdout=descriptor) == (0, "", "")
 
 
 def test_a_script_may_stand_without_any_stream():

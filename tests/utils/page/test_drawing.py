@@ -45,7 +45,6 @@ def test_a_pdf_has_the_pages_in_their_sizes_as_curves(tmp_path):
     np.testing.assert_allclose(drawn(plain), [(20, 30), (60, 39.9)], atol=0.001)
     names = [name for name, _ in operations(plain)]
     assert names.count("c") == 3 and names.count("S") == 1  # two and the dot's
-    assert not any(len(one.images) for one in reader.pages)
     widths = [float(values[0]) for name, values in operations(plain) if name == "w"]
     assert widths[-1] == pytest.approx(0.5 / POINT)
 
@@ -92,9 +91,3 @@ def test_a_png_shows_ink_where_it_is(tmp_path, speed_widths):
     assert (rows.min(), rows.max()) == pytest.approx((29.75, 50.25), abs=0.25)
     assert (columns.min(), columns.max()) == pytest.approx((19.75, 60.25), abs=0.25)
     assert red.sum() < 3000 and (pixels[0] == 255).all()
-
-
-def test_a_page_without_anything_is_paper(tmp_path):
-    write_pdf(tmp_path / "page.pdf", [Page(50, 50)])
-    assert len(PdfReader(tmp_path / "page.pdf").pages) == 1
-    assert page_figure(Page(50, 50)).get_size_inches() == pytest.approx([50 / 25.4] * 2)

@@ -1,6 +1,5 @@
 """InkML as it is written; how it is read: tests/data_loader/sources/test_inkml.py."""
 
-import io
 import xml.etree.ElementTree as ElementTree
 
 import numpy as np
@@ -34,16 +33,6 @@ CHILDREN = {
 """What each element may contain by the schema of the Recommendation; others nothing."""
 
 INK = [[0, 0, 0], [3, 4, 0], [-1, 6, 1], [10, -2, 0], [0, 1, 1]]
-
-
-def test_what_is_written_is_inkml_for_others(tmp_path):
-    root = ElementTree.parse(io.StringIO(to_inkml(np.array(INK), "a & b"))).getroot()
-    assert root.tag == f"{SPACE}ink"
-    assert [channel.get("name") for channel in root.iter(f"{SPACE}channel")] == ["X", "Y"]
-    said = {a.get("type"): a.text for a in root.iter(f"{SPACE}annotation")}
-    assert said == {"truth": "a & b"}
-    traces = [trace.text for trace in root.iter(f"{SPACE}trace")]
-    assert traces == ["0 0, 3 4, 2 10", "12 8, 12 9"]
 
 
 def misplaced(text):
