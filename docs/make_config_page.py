@@ -59,8 +59,9 @@ def meanings(cls: type) -> dict[str, str]:
     """Return the "Args" of a class's docstring, and where it refers to a base, of its bases'."""
     found: dict[str, str] = {}
     for owner in cls.__mro__:
-        _, _, section = inspect.cleandoc(vars(owner).get("__doc__") or "").partition("\nArgs:\n")
-        section = section.partition("\n\n")[0]
+        text = inspect.cleandoc(vars(owner).get("__doc__") or "")
+        _, _, section = text.partition("\nArgs:\n")
+        section, _, _ = section.partition("\n\n")
         for names, words in re.findall(r"^    (\w[\w, ]*): (.*(?:\n {5,}.*)*)", section, re.M):
             if words.startswith("see `"):
                 continue

@@ -32,7 +32,8 @@ def user_cache() -> Path:
     without a home directory one that cannot be made."""
     cache = Path(os.environ.get("XDG_CACHE_HOME", ""))
     try:
-        return (cache if cache.is_absolute() else Path.home() / ".cache") / "online-handwriting"
+        folder = cache if cache.is_absolute() else Path.home() / ".cache"
+        return folder / "online-handwriting"
     except RuntimeError:  # neither $HOME nor an entry among the system's users
         return Path(os.devnull, "online-handwriting")
 
@@ -109,7 +110,8 @@ def link_or_copy(source: str | os.PathLike[str], path: str | os.PathLike[str]) -
 def _replacing(path: Path) -> Iterator[Path]:
     """Yield the name of a temporary file beside `path`, which is then renamed to it."""
     # Short enough where the name of `path` is.
-    temporary = path.with_name(f".{path.name[:40]}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
+    unique = f"{os.getpid()}-{secrets.token_hex(4)}"
+    temporary = path.with_name(f".{path.name[:40]}.{unique}.tmp")
     with errors_name(path):
         try:
             yield temporary

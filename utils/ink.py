@@ -136,8 +136,11 @@ def turned_back(points: np.ndarray, angle: float) -> np.ndarray:
     Args:
         angle: of the line, in radians, y downwards; NaN, where it could not be measured, as 0.
     """
-    cosine, sine = (1.0, 0.0) if math.isnan(angle) else (math.cos(angle), math.sin(angle))
-    return np.asarray(points, dtype=np.float64) @ np.array([[cosine, -sine], [sine, cosine]])
+    if math.isnan(angle):
+        angle = 0.0
+    cosine, sine = math.cos(angle), math.sin(angle)
+    turn = np.array([[cosine, -sine], [sine, cosine]])
+    return np.asarray(points, dtype=np.float64) @ turn
 
 
 def x_height(ink: np.ndarray, share: float = 0.5) -> float:
@@ -169,9 +172,12 @@ def simplified(points: np.ndarray, tolerance: float) -> np.ndarray:
         first, last = open_parts.pop()
         if last - first < 2:
             continue
-        inner, chord = points[first + 1 : last] - points[first], points[last] - points[first]
+        inner = points[first + 1 : last] - points[first]
+        chord = points[last] - points[first]
         square = float(chord @ chord)
-        along = np.clip(inner @ chord / square, 0, 1) if square > 0 else np.zeros(len(inner))
+        along = np.zeros(len(inner))
+        if square > 0:
+            along = np.clip(inner @ chord / square, 0, 1)
         away = np.hypot(*(inner - along[:, None] * chord).T)
         furthest = int(away.argmax())
         if away[furthest] > tolerance:
@@ -198,12 +204,18 @@ def bezier(points: np.ndarray) -> np.ndarray:
     points = np.concatenate([[first], points, [last]])
     before, start, end, after = points[:-3], points[1:-2], points[2:-1], points[3:]
     chords = np.linalg.norm(np.diff(points, axis=0), axis=1, keepdims=True)
-    roots = np.sqrt(chords)
-    d1, d2, d3 = chords[:-2], chords[1:-1], chords[2:]
-    r1, r2, r3 = roots[:-2], roots[1:-1], roots[2:]
-    leave = (d1 * end - d2 * before + (2 * d1 + 3 * r1 * r2 + d2) * start) / (3 * r1 * (r1 + r2))
-    arrive = (d3 * start - d2 * after + (2 * d3 + 3 * r3 * r2 + d2) * end) / (3 * r3 * (r3 + r2))
+    leave = _control(before, start, end, chords[:-2], chords[1:-1])
+    arrive = _control(after, end, start, chords[2:], chords[1:-1])
     return np.stack([start, leave, arrive, end], axis=1)
+
+
+def _control(
+    before: np.ndarray, point: np.ndarray, after: np.ndarray, d1: np.ndarray, d2: np.ndarray
+) -> np.ndarray:
+    """Return the control points beyond points, whose chords from and to others are d1 and d2."""
+    r1, r2 = np.sqrt(d1), np.sqrt(d2)
+    weight = 2 * d1 + 3 * r1 * r2 + d2
+    return (d1 * after - d2 * before + weight * point) / (3 * r1 * (r1 + r2))
 
 
 def side_by_side(inks: Sequence[np.ndarray], pitch: float) -> np.ndarray:

@@ -66,10 +66,13 @@ def fit(text: str, known: Collection[str] | Alphabet) -> Fitted:
     changes: dict[str, tuple[str, int]] = {}
     written: dict[str, str | None] = {}
     while not known.issuperset(text):
-        counts = Counter(parts := list(_parts(text)))
-        written.update((part, _written(part, known)) for part in counts.keys() - written.keys())
+        parts = list(_parts(text))
+        counts = Counter(parts)
         for part, count in counts.items():
-            if (other := written[part]) is None:
+            if part not in written:
+                written[part] = _written(part, known)
+            other = written[part]
+            if other is None:
                 left_out[part] += count
             elif other != part:
                 changes[part] = (other, count + changes.get(part, ("", 0))[1])
@@ -92,12 +95,15 @@ def explain(fitted: Fitted) -> str:
     hidden = sum(count for other, count in fitted.changes.values() if not other)
     sentences = []
     if seen:
-        listed = {f"{_plain(one)} as {_plain(other)}": n for one, (other, n) in seen.items()}
+        listed = {}
+        for one, (other, count) in seen.items():
+            listed[f"{_plain(one)} as {_plain(other)}"] = count
         sentences.append(f"written as others: {_listed(listed)}")
     if fitted.left_out:
         listed = {describe(one): count for one, count in fitted.left_out.items()}
         sentences.append(f"left out: {_listed(listed)}")
-    if any(unicodedata.bidirectional(c) in ("R", "AL") for one in fitted.left_out for c in one):
+    directions = set(map(unicodedata.bidirectional, "".join(fitted.left_out)))
+    if directions & {"R", "AL"}:
         sentences.append("right-to-left script is not supported")
     if hidden:
         sentences.append(f"invisible characters removed: {hidden:,}")
@@ -116,7 +122,9 @@ def _plain(part: str) -> str:
     """Return a character as it is where that can be seen, and what replaces it."""
     if not part.strip(" "):
         return "a space" if part == " " else f"{len(part)} spaces"
-    visible = len(part) > 1 or (part.isprintable() and unicodedata.category(part)[0] not in "MZ")
+    if len(part) > 1:
+        return part
+    visible = part.isprintable() and unicodedata.category(part)[0] not in "MZ"
     return part if visible else describe(part)
 
 
@@ -174,9 +182,8 @@ def _written(part: str, known: set[str], depth: int = DEPTH) -> str | None:
         return other if " " in known else None
     if part in _INVISIBLE or kind in ("Cc", "Cf"):
         return ""
-    bare = "".join(
-        one for one in unicodedata.normalize("NFD", part) if unicodedata.category(one)[0] != "M"
-    )
+    letters = unicodedata.normalize("NFD", part)
+    bare = "".join(one for one in letters if unicodedata.category(one)[0] != "M")
     for other in (SIMILAR.get(part), unicodedata.normalize("NFKC", part), bare):
         if not other or other == part or depth == 0:
             continue

@@ -267,6 +267,10 @@ def grid_figure(
     def scale(ink: np.ndarray) -> float:
         return min(size / letter, *(limits / extents([ink])[0]))
 
+    def top(ink: np.ndarray) -> float:
+        """Return how far the top lies from the baseline, in inches."""
+        return (bounds(ink)[1] - baseline(ink)) * scale(ink) if len(ink) else 0.0
+
     pitch = max(extents([ink])[0, 0] * scale(ink) for ink in there) + GAP
     side = MARGIN + 0.8
     width = max(side + pitch * len(columns) - GAP, MIN_WIDTH)
@@ -276,15 +280,14 @@ def grid_figure(
         canvas.caption(column, side + number * pitch, y)
     y += LINE_HEIGHT + CAPTION_GAP
     for name, row in zip(rows, inks, strict=True):
-        # Each line's top, from the baseline, in inches.
-        tops = [(bounds(ink)[1] - baseline(ink)) * scale(ink) if len(ink) else 0.0 for ink in row]
-        level, bottom = y - min(tops), y - min(tops)
+        level = y - min(map(top, row))
         canvas.caption(name, MARGIN, level - LINE_HEIGHT)
-        for number, (ink, top) in enumerate(zip(row, tops, strict=True)):
+        y = level
+        for number, ink in enumerate(row):
             if len(ink):
-                place = side + number * pitch, level + top
-                bottom = max(bottom, place[1] + canvas.ink(ink, *place, scale(ink), letter))
-        y = bottom + GAP / 2
+                left, upper = side + number * pitch, level + top(ink)
+                y = max(y, upper + canvas.ink(ink, left, upper, scale(ink), letter))
+        y += GAP / 2
     return canvas.cut(width + MARGIN, y - GAP / 2 + MARGIN)
 
 
@@ -442,7 +445,8 @@ def curve_figure(
     for place in zip(x, y, strict=True):
         axes.annotate(f"{place[1]:.1f}", place, (0, 5), textcoords="offset points", ha="center")
     axes.set(xlabel=names[0], ylabel=names[1])
-    axes.set_ylim(0, 1.15 * max([value for value in y if math.isfinite(value)], default=1.0) or 1.0)
+    finite = [value for value in y if math.isfinite(value)]
+    axes.set_ylim(0, 1.15 * max(finite, default=1.0) or 1.0)
     axes.set_title(caption, parse_math=False, size=CAPTION)
     return figure
 

@@ -49,9 +49,10 @@ class Layer:
         the pen is fast."""
         found: dict[float, list[np.ndarray]] = {}
         for row in self.rows:
-            for segments, widths in zip(map(curves, row.strokes), speed_widths(row), strict=True):
+            for stroke, widths in zip(row.strokes, speed_widths(row), strict=True):
+                segments = np.split(curves(stroke), len(widths))
                 for segment, width in zip(segments, widths.tolist(), strict=True):
-                    found.setdefault(width, []).append(segment[None])
+                    found.setdefault(width, []).append(segment)
         return found
 
 
@@ -95,8 +96,8 @@ def segment_periods(points: np.ndarray) -> np.ndarray:
 
     Points that repeat the one before are a pause before the next segment, at the end after it.
     """
-    points = np.round(points, DECIMALS)
-    kept = np.flatnonzero(np.concatenate([[True], (np.diff(points, axis=0) != 0).any(axis=1)]))
+    moves = np.diff(np.round(points, DECIMALS), axis=0) != 0
+    kept = np.flatnonzero([True, *moves.any(axis=1)])
     if len(kept) < 2:
         return np.array([max(len(points) - 1, 1)])
     return np.diff([*kept[:-1].tolist(), len(points) - 1])

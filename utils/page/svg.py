@@ -60,16 +60,17 @@ def to_svg(
             'stroke-linecap="round" stroke-linejoin="round"'
         )
         if speed_widths and not layer.printed:
-            drawn = [
-                f'<path stroke-width="{_number(one)}" d="{"".join(map(_path_data, segments))}"/>'
-                for one, segments in layer.by_width().items()
-            ]
+            drawn = []
+            for line_width, segments in layer.by_width().items():
+                path = "".join(map(_path_data, segments))
+                drawn.append(f'<path stroke-width="{_number(line_width)}" d="{path}"/>')
         elif animated and not layer.printed:
             look, drawn = f'{look} stroke-dasharray="{DASH}"', animated[layer.pen]
         else:
-            drawn = [f'<path d="{_path_data(curves(stroke))}"/>' for stroke in layer.strokes]
-        label = _escaped(layer.label)
-        lines += [f'<g inkscape:groupmode="layer" inkscape:label="{label}" {look}>', *drawn, "</g>"]
+            paths = [_path_data(curves(stroke)) for stroke in layer.strokes]
+            drawn = [f'<path d="{path}"/>' for path in paths]
+        label = f'inkscape:groupmode="layer" inkscape:label="{_escaped(layer.label)}"'
+        lines += [f"<g {label} {look}>", *drawn, "</g>"]
     return "\n".join([*lines, "</svg>", ""])
 
 
@@ -89,7 +90,9 @@ def _animated(page: Page, speed: float) -> dict[Pen, list[str]]:
             shares = np.interp(np.arange(times[-1] + 1), times, along / along[-1])
             duration = (len(shares) - 1) * PERIOD / speed
             values = ";".join(_number(DASH - share, 4) for share in shares.tolist())
-            hidden = f'<set attributeName="visibility" to="hidden" end="{begin}s"/>' if now else ""
+            hidden = ""
+            if now:
+                hidden = f'<set attributeName="visibility" to="hidden" end="{begin}s"/>'
             found.setdefault(row.pen, []).append(
                 f'<path pathLength="1" d="{_path_data(segments)}">{hidden}'
                 f'<animate attributeName="stroke-dashoffset" begin="{begin}s" '
