@@ -3,7 +3,6 @@
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -99,12 +98,14 @@ class Normalisation:
         return {"mean": list(self.mean), "std": list(self.std)}
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> "Normalisation":
+    def from_dict(cls, values: Mapping[str, tuple[float, float]]) -> "Normalisation":
         """Return the normalisation that `to_dict` described.
 
         Raises:
             DataError: if `values` lacks a key, or a value is not two numbers.
         """
-        if not isinstance(values, Mapping) or set(values) != {"mean", "std"}:
-            raise DataError(f"normalisation: {short(values)} should have the keys 'mean' and 'std'")
-        return cls(values["mean"], values["std"])
+        try:
+            return cls(**values)
+        except TypeError:
+            message = "should have the keys 'mean' and 'std'"
+            raise DataError(f"normalisation: {short(values)} {message}") from None
