@@ -71,12 +71,6 @@ def test_where_nothing_can_be_written_the_cache_is_the_user_s(root, tmp_path, mo
     assert cache_of(prepared(root)).startswith(f"{tmp_path}/user/")
 
 
-def test_without_a_home_the_cache_lies_in_a_temporary_folder(root, homeless, monkeypatch):
-    monkeypatch.chdir(root)
-    (root / "cache").write_text("a file stands where the folder should be")
-    assert cache_of(prepared(root)).startswith(str(homeless)) and not (root / "~").exists()
-
-
 def test_subset_takes_samples_by_seed_and_leaves_validation(root):
     full, some = prepared(root), prepared(root, subset=3)
     assert len(names(some, "train")) == 3 and names(some, "train") < names(full, "train")
