@@ -354,9 +354,11 @@ def laid_out(
 def save(arguments: argparse.Namespace, path: Path, pages: Iterator[Page]) -> list[Path]:
     """Save pages in the format that the file's name says, and return the files."""
     if path.suffix.lower() == ".pdf":  # one file holds all pages
-        from utils.page import drawing
+        from utils.page.drawing import page_figure
+        from utils.plots import write_pdf
 
-        drawing.write_pdf(path, pages, path.stem, speed_widths=arguments.nib)
+        figures = (page_figure(page, speed_widths=arguments.nib) for page in pages)
+        write_pdf(path, figures, path.stem)
         return [path]
     first, second = next(pages), next(pages, None)
     if second is None:

@@ -7,8 +7,9 @@ Files are written atomically. Sizes on paper are assumed, by eye.
 import math
 import textwrap
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from os import PathLike
+from typing import BinaryIO
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -19,7 +20,7 @@ from matplotlib.patches import PathPatch
 from matplotlib.path import Path
 from matplotlib.transforms import Bbox, TransformedBbox
 
-from utils.files import atomic_write
+from utils.files import XML_FORBIDDEN, atomic_write
 from utils.hand_measures import baseline
 from utils.ink import bezier, bounds, pieces, to_points, x_height
 from utils.page.page import INK, PEN_WIDTH
@@ -299,14 +300,12 @@ def window_figure(window: np.ndarray, text: str, ink: np.ndarray) -> Figure:
     it did.
 
     Args:
-        window: `(steps, characters)`; its row t belongs to the step from point t to t + 1. An
-            additional column is the position after the text, where writing ends.
+        window: `(steps, characters)`, at least one step; its row t belongs to the step from point t
+            to t + 1. An additional column is the position after the text, where writing ends.
         text: the text.
         ink: `(steps + 1, 3)`.
     """
     labels = [*text, *["end"] * (window.shape[1] - len(text))]
-    if not len(window):  # writing ended at once
-        window = np.zeros((1, len(labels)))
     moves = np.flatnonzero(np.diff(np.maximum.accumulate(window.argmax(axis=1)))) + 1
     # Not the maximum, so that one step cannot make all others pale.
     vmax = float(np.quantile(window.max(axis=1), 0.98))
@@ -475,6 +474,26 @@ def write_png(path: str | PathLike[str], figure: Figure, dpi: int = DPI) -> None
     canvas = FigureCanvasAgg(figure)
     with warnings.catch_warnings(action="ignore", category=UserWarning):
         atomic_write(path, canvas.print_png)
+
+
+def write_pdf(path: str | PathLike[str], figures: Iterable[Figure], title: str = "") -> None:
+    """Write figures as the pages of a PDF, atomically; the same figures are the same bytes.
+
+    Args:
+        path: the file, whose folder exists.
+        figures: at least one; they are taken one by one and not kept.
+        title: in the file's metadata; none if empty.
+    """
+    # Imported here: a PNG needs no PDF backend, which takes long to load.
+    from matplotlib.backends.backend_pdf import FigureCanvasPdf, PdfPages
+
+    def write(file: BinaryIO) -> None:
+        about = {"Title": XML_FORBIDDEN.sub("?", title) or None, "CreationDate": None}
+        with PdfPages(file, metadata=about) as pdf:
+            for figure in figures:
+                FigureCanvasPdf(figure).print_pdf(pdf)
+
+    atomic_write(path, write)
 
 
 def _style_frame(axes: Axes) -> None:

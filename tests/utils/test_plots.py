@@ -215,7 +215,6 @@ def test_one_step_does_not_make_all_others_of_the_window_pale():
 
 
 def test_maps_of_nothing_and_of_very_much_are_drawn(recwarn):
-    assert to_pixels(window_figure(np.zeros((0, 2)), "a", np.zeros((1, 3)))).size
     assert to_pixels(reading_figure(wave(), "read:", np.zeros((0, 7)), []), 50).min() < 128
     figure = window_figure(np.zeros((200, 2000)), "a" * 2000, wave())
     assert max(figure.get_size_inches()) < 40 and not recwarn.list

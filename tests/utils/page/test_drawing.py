@@ -5,9 +5,9 @@ import pytest
 from PIL import Image
 from pypdf import PdfReader
 
-from utils.page.drawing import page_figure, write_pdf
+from utils.page.drawing import page_figure
 from utils.page.page import Page, Pen, Row
-from utils.plots import write_png
+from utils.plots import write_pdf, write_png
 
 POINT = 25.4 / 72
 """Millimetres."""
@@ -32,7 +32,7 @@ def drawn(pdf_page):
 
 def test_a_pdf_has_the_pages_in_their_sizes_as_curves(tmp_path):
     pages = [page(rules=np.array([[[10, 60], [100, 60.0]]])), page(100, 80.5)]
-    write_pdf(tmp_path / "letter.pdf", iter(pages), "Brief über Ω")
+    write_pdf(tmp_path / "letter.pdf", map(page_figure, pages), "Brief über Ω")
     reader = PdfReader(tmp_path / "letter.pdf")
     sizes = [(float(one.mediabox.width), float(one.mediabox.height)) for one in reader.pages]
     assert [size for pair in sizes for size in pair] == pytest.approx(
@@ -50,7 +50,7 @@ def test_a_pdf_has_the_pages_in_their_sizes_as_curves(tmp_path):
 
 
 def test_strokes_have_several_widths_by_speed(tmp_path):
-    write_pdf(tmp_path / "page.pdf", [page()], speed_widths=True)
+    write_pdf(tmp_path / "page.pdf", [page_figure(page(), speed_widths=True)])
     (only,) = PdfReader(tmp_path / "page.pdf").pages
     widths = [float(values[0]) for name, values in operations(only) if name == "w"]
     assert len(set(widths[1:])) > 1 and len(drawn(only)) == 3  # two segments and the dot
@@ -58,7 +58,8 @@ def test_strokes_have_several_widths_by_speed(tmp_path):
 
 def test_the_same_pages_are_the_same_bytes(tmp_path):
     for name in ("one", "other"):
-        write_pdf(tmp_path / name, [page(), page(100, 100)], "title\x00")
+        figures = map(page_figure, (page(), page(100, 100)))
+        write_pdf(tmp_path / name, figures, "title\x00")
     assert (tmp_path / "one").read_bytes() == (tmp_path / "other").read_bytes()
     assert PdfReader(tmp_path / "one").metadata.title == "title?"
 
@@ -67,7 +68,7 @@ def test_a_pdf_is_whole_or_as_it_was(tmp_path):
     (tmp_path / "page.pdf").write_bytes(b"old")
 
     def broken():
-        yield page()
+        yield page_figure(page())
         raise RuntimeError("no more")
 
     with pytest.raises(RuntimeError, match="no more"):
