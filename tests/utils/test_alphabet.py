@@ -8,16 +8,10 @@ from utils.checks import DataError, UserError
 def test_encode_numbers_characters_by_their_place():
     alphabet = Alphabet(["b", "a", " "])
     encoded = alphabet.encode("a bab")
-    assert encoded.dtype == np.int64
-    assert encoded.tolist() == [1, 2, 0, 1, 0]
+    assert encoded.dtype == np.int64 and encoded.tolist() == [1, 2, 0, 1, 0]
     assert alphabet.decode(encoded) == "a bab"
     assert len(alphabet) == 3 and "a" in alphabet and "c" not in alphabet
-
-
-def test_from_texts_is_sorted_and_complete():
-    assert Alphabet.from_texts(["zebra!", "Abc", ""]).characters == list("!Aabcerz")
-    assert Alphabet.from_texts(iter(["ba"])).characters == ["a", "b"]
-    assert Alphabet.from_texts([]).characters == []
+    assert Alphabet.from_texts(iter(["zebra!", "Abc", ""])).characters == list("!Aabcerz")
 
 
 def test_unknown_characters_are_named_once_in_order_with_code_points():

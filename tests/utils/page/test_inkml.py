@@ -127,16 +127,10 @@ def test_the_projects_reader_finds_the_rows_and_their_texts(tmp_path):
     ]
     write_text(tmp_path / "page.inkml", page_to_inkml(Page(210, 297, tuple(rows))))
     found = list(parse(tmp_path / "page.inkml"))
-    texts = ["first line", "third &  line", "4", "5"]
-    assert [sample.text for sample in found] == texts
+    assert [sample.text for sample in found] == ["first line", "third &  line", "4", "5"]
     for sample, given in zip(found, (rows[0], *rows[2:]), strict=True):
-        expected = from_strokes(given.strokes)
-        np.testing.assert_array_equal(sample.ink[:, 2], expected[:, 2])
-        np.testing.assert_allclose(sample.ink, expected, atol=0.0011)
+        np.testing.assert_allclose(sample.ink, from_strokes(given.strokes), atol=0.0011)
         assert not sample.missing.any()
-    (sample,) = parse(tmp_path / "page.inkml", "file")
-    expected = from_strokes([stroke for one in rows for stroke in one.strokes])
-    np.testing.assert_allclose(sample.ink, expected, atol=0.0011)
 
 
 def test_an_empty_page_has_no_traces():

@@ -47,8 +47,17 @@ def write_svg(path, *arguments, **options):
     path.write_text(to_svg(*arguments, **options), encoding="utf-8")
 
 
-def ends(lines):
-    return np.array([[(end.real * MM, end.imag * MM) for end in line[[0, -1]]] for line in lines])
+def check_ends(found, page):
+    """Both ends of every stroke are those of the page's, pen by pen; a dot is a short line."""
+    blue = [stroke for row in page.rows if row.pen != RED for stroke in row.strokes]
+    strokes = [*page.rules, *blue, *page.rows[2].strokes]
+    assert len(found) == len(strokes) and sum(len(stroke) == 1 for stroke in strokes) > 5
+    for drawn, stroke in zip(found, strokes, strict=True):
+        if len(stroke) == 1:
+            assert np.hypot(*np.ptp(drawn, axis=0)) == pytest.approx(0.2, abs=0.002)
+            np.testing.assert_allclose(np.mean(drawn, axis=0), stroke[0], atol=0.002)
+        else:
+            np.testing.assert_allclose(drawn, stroke[[0, -1]], atol=0.002)
 
 
 def test_plotters_find_layers_pens_and_every_stroke(tmp_path):
@@ -59,25 +68,11 @@ def test_plotters_find_layers_pens_and_every_stroke(tmp_path):
     assert list(found) == [1, 2, 3]
     names = ["1 ruling", "2 pen 0.4 mm #1b2a4e", "3 pen 0.7 mm #aa0000"]
     assert [layer.metadata["vp_name"] for layer in found.values()] == names
-    pens = [
-        (layer.metadata["vp_pen_width"] * MM, str(layer.metadata["vp_color"]))
-        for layer in (found[2], found[3])
-    ]
-    assert pens == [(pytest.approx(0.4), "#1b2a4e"), (pytest.approx(0.7), "#aa0000")]
-    np.testing.assert_allclose(ends(found[1]), page.rules, atol=0.001)
-    written = {
-        2: [stroke for row in page.rows if row.pen != RED for stroke in row.strokes],
-        3: list(page.rows[2].strokes),
-    }
-    assert sum(len(stroke) == 1 for stroke in written[2] + written[3]) > 5
-    for number, strokes in written.items():
-        assert len(found[number]) == len(strokes)  # in the order of writing
-        for read, line, stroke in zip(ends(found[number]), found[number], strokes, strict=True):
-            if len(stroke) == 1:
-                assert np.abs(line[-1] - line[0]) * MM == pytest.approx(0.2, abs=1e-4)
-                np.testing.assert_allclose(read.mean(axis=0), stroke[0], atol=0.001)
-            else:
-                np.testing.assert_allclose(read, stroke[[0, -1]], atol=0.001)
+    for layer, width, colour in ((found[2], 0.4, "#1b2a4e"), (found[3], 0.7, "#aa0000")):
+        assert layer.metadata["vp_pen_width"] * MM == pytest.approx(width)
+        assert str(layer.metadata["vp_color"]) == colour
+    lines = [line for layer in found.values() for line in layer]
+    check_ends([(line * MM)[[0, -1]].view(float).reshape(2, 2) for line in lines], page)
     root = ElementTree.parse(tmp_path / "page.svg").getroot()
     assert (root.get("width"), root.get("height")) == ("210mm", "297mm")
     assert root.get("viewBox") == "0 0 210 297"
@@ -135,19 +130,7 @@ def test_every_stroke_and_dot_is_in_the_gcode_and_the_pen_lifted_between(tmp_pat
             assert not down
             pauses += 1
     assert not down and pauses == 2  # between the ruling and two pens
-    strokes = [
-        *page.rules,
-        *(stroke for row in page.rows if row.pen != RED for stroke in row.strokes),
-        *page.rows[2].strokes,
-    ]
-    assert len(drawn) == len(strokes)
-    for way, stroke in zip(drawn, strokes, strict=True):
-        found = np.array([[end.real, 297 - end.imag] for end in (way[0], way[-1])])
-        if len(stroke) == 1:
-            assert abs(way[-1] - way[0]) == pytest.approx(0.2, abs=0.002)
-            np.testing.assert_allclose(found.mean(axis=0), stroke[0], atol=0.002)
-        else:
-            np.testing.assert_allclose(found, stroke[[0, -1]], atol=0.002)
+    check_ends([[(end.real, 297 - end.imag) for end in (way[0], way[-1])] for way in drawn], page)
 
 
 def test_strokes_have_several_widths_by_speed():
