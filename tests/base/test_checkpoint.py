@@ -1,10 +1,9 @@
 """Checkpoints are whole or refused, and never run code."""
 
 import copy
-import errno
+import io
 import math
 import os
-import pickle
 import re
 import struct
 import time
@@ -28,7 +27,6 @@ from base.checkpoint import (
     save_checkpoint,
 )
 from base.pretrained import pretrained
-from utils import files
 from utils.checks import CheckpointError
 
 
@@ -78,112 +76,89 @@ def test_names_sort_by_epoch_then_step_with_the_epochs_end_last(tmp_path):
     assert [path.name for path in checkpoints(tmp_path)] == order[::-1]
 
 
+def saved(value) -> bytes:
+    stream = io.BytesIO()
+    torch.save(value, stream)
+    return stream.getvalue()
+
+
+def rewritten(data: bytes, pickle: bytes | None = None, method: int = zipfile.ZIP_STORED) -> bytes:
+    """Return an archive with another pickle, or packed by another method."""
+    stream = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(data)) as old, zipfile.ZipFile(stream, "w", method) as new:
+        for name in old.namelist():
+            new.writestr(name, pickle if pickle and "data.pkl" in name else old.read(name))
+    return stream.getvalue()
+
+
+def overlapping(data: bytes, other_name: bool) -> bytes:
+    """Return an archive whose list has a part twice, or a second one of almost its name."""
+    stream = io.BytesIO(data)
+    with zipfile.ZipFile(stream, "a") as archive:
+        part = copy.copy(max(archive.infolist(), key=lambda part: part.file_size))
+        if other_name:
+            archive.writestr(part.filename.upper(), b"")
+        else:
+            part.filename += "1"
+            archive.filelist.append(part)
+            archive._didModify = True  # so that the list is written again
+    return stream.getvalue()
+
+
 KEYS = b"".join(b"M" + struct.pack("<H", key) + b"N" for key in range(10_000))
-FILLED = b"}q\x01(" + KEYS + b"u"
-"""The pickle of a dictionary of 10,000; below, copies of it: how often, is the file's choice."""
-ORDERED, COUNTER = b"ccollections\nOrderedDict\n", b"ccollections\nCounter\n"
-PICKLES = {
-    "copied": ORDERED + b"h\x01\x85R",
-    "copied again": COUNTER + b"h\x01(u\x85R",
-    "copied into attributes": ORDERED + b")Rh\x01(ub",
-    "copied as a tuple": ORDERED + b"(h\x01tR",
-    "made anew": ORDERED + b"h\x01\x85\x81",
-}
+COPY = b"ccollections\nOrderedDict\n" + b"h\x01\x85R"
+BOMB = b"\x80\x02](" + b"}q\x01(" + KEYS + b"u" + COPY * 20_000 + b"e."
+"""The pickle of 20,000 copies of a dictionary of 10,000."""
+WIDE = torch.zeros(1, 1).expand(10**5, 10**5)
+WHOLE = saved(content())
+CODE, OTHER = "could run code or fill the mem", "not a checkpoint of this project"
+MANY = "more operations than any checkpoint"
 
 
-def bad_files(folder: Path) -> dict[str, tuple[bytes, str]]:
-    """Return by kind: what the file holds, and what the error says."""
-
-    def saved(value, **options):
-        torch.save(value, folder / "other.pth", **options)
-        return (folder / "other.pth").read_bytes()
-
-    def pickled(commands):
-        return rewritten(saved({}), lambda name, data: commands if "data.pkl" in name else data)
-
-    def rewritten(data, change, method=zipfile.ZIP_STORED):
-        (folder / "other.pth").write_bytes(data)
-        with zipfile.ZipFile(folder / "other.pth") as archive:
-            parts = [(name, archive.read(name)) for name in archive.namelist()]
-        with zipfile.ZipFile(folder / "other.pth", "w", method) as archive:
-            for name, part in parts:
-                archive.writestr(name, change(name, part))
-        return (folder / "other.pth").read_bytes()
-
-    def overlapping(*, name):
-        with zipfile.ZipFile(folder / "whole.pth") as archive:
-            largest = max(archive.infolist(), key=lambda part: part.file_size)
-        (folder / "other.pth").write_bytes(data)
-        with zipfile.ZipFile(folder / "other.pth", "a") as archive:
-            if name:
-                archive.writestr(largest.filename.upper(), b"")
-            else:
-                other = copy.copy(largest)
-                other.filename += "1"
-                archive.filelist.append(other)
-                archive._didModify = True  # so that the list is written again
-        return (folder / "other.pth").read_bytes()
-
-    save_checkpoint(folder / "whole.pth", content())
-    data = (folder / "whole.pth").read_bytes()
-    flipped = bytearray(data)
-    flipped[len(data) // 2] ^= 0x10
-    hacked, code = {"x": Call(os.mkdir, str(folder / "hacked"))}, "could run code or fill the mem"
-    many, other = "more operations than any checkpoint", "not a checkpoint of this project"
-    wide, newer = torch.zeros(1, 1).expand(10**5, 10**5), {"format": FORMAT + 1}
-    made = {
-        "empty": (b"", "truncated or damaged"),
-        "half a file": (data[: len(data) // 2], "truncated or damaged"),
-        "without its last byte": (data[:-1], "truncated or damaged"),
-        "a bit flipped": (bytes(flipped), "checksum mismatch"),
-        "one name": (overlapping(name=True), "its parts overlap"),
-        "one place": (overlapping(name=False), "its parts overlap"),
-        "deflated": (
-            rewritten(saved({"x": torch.zeros(10**7)}), lambda _, part: part, zipfile.ZIP_DEFLATED),
-            "are compressed",
-        ),
-        "pickle": (pickle.dumps(hacked), "no checkpoint of this project"),
-        "code": (saved(content() | hacked), code),
-        "bytes": (saved({"x": Call(bytearray, 10**12)}), code),
-        "empty tensor": (saved({"x": Call(torch.FloatTensor, 10**11)}), code),
-        "sparse": (saved({"x": torch.eye(3).to_sparse()}), code),
-        "meta": (saved({"x": torch.zeros(3, device="meta")}), code),
-        "complex": (saved({"x": torch.ones(2, dtype=torch.cfloat)}), code),
-        "huge number": (saved({"x": 10**400}), "more than 64 bits"),
-        "long": (saved({"x": ["a"] * 10**6}), "no data.pkl of at most"),
-        "list": (saved([1, 2]), other),
-        "weights alone": (saved(content()["state_dict"]), "no config, format, "),
-        "wide": (saved(content() | {"state_dict": {"a": wide}}), "more numbers than the file"),
-        "number": (saved(content() | {"state_dict": {7: wide}}), "state_dict: weights by name"),
-        "newer": (saved(content() | newer), "made by a newer version"),
-        "format": (saved(content() | {"format": True}), "format = True: a whole number"),
-        "config": (saved(content() | {"config": 7}), "config = 7: an object"),
-        "tensors": (saved(content() | {"config": {"a": wide}}), "not only plain values"),
-        "alphabet": (saved(content() | {"alphabet": ["a", "bc"]}), "not 'bc'"),
-        "half": (saved(content() | {"alphabet": ["\ud800"]}), "a string holds"),
-        "std": (saved(content() | {"normalisation": {"mean": [0, 0], "std": [0, 1]}}), "above 0"),
-        "epoch": (saved(content() | {"epoch": -1}), "epoch = -1: a whole number from 0 to"),
-        "metrics": (saved(content() | {"metrics": {"a": [1]}}), "metrics.a = [1]: a number"),
-        "nested tuples": (pickled(b"\x80\x02})" + b"\x85" * 500_000 + b"Ns."), many),
-    }
-    for name, once in PICKLES.items():
-        commands = b"\x80\x02](" + FILLED + once * 20_000 + b"e."
-        made[name] = pickled(commands), code if name == "made anew" else many
-    return made
-
-
+@pytest.mark.parametrize(
+    ("data", "cause"),
+    [
+        (b"", "truncated or damaged"),
+        (WHOLE[:-1], "truncated or damaged"),
+        (WHOLE.replace(struct.pack("<f", 1.0), struct.pack("<f", 2.0), 1), "checksum mismatch"),
+        (overlapping(WHOLE, True), "its parts overlap"),
+        (overlapping(WHOLE, False), "its parts overlap"),
+        (rewritten(saved(torch.zeros(10**6)), method=zipfile.ZIP_DEFLATED), "are compressed"),
+        (saved(content() | {"x": Call(os.mkdir, "hacked")}), CODE),
+        (saved({"x": Call(bytearray, 10**12)}), CODE),
+        (saved({"x": torch.eye(3).to_sparse()}), CODE),
+        (saved({"x": torch.ones(2, dtype=torch.cfloat)}), CODE),
+        (rewritten(WHOLE, BOMB), MANY),
+        (rewritten(WHOLE, b"\x80\x02})" + b"\x85" * 500_000 + b"Ns."), MANY),
+        (saved({"x": 10**400}), "more than 64 bits"),
+        (saved({"x": ["a"] * 10**6}), "no data.pkl of at most"),
+        (saved([1, 2]), OTHER),
+        (saved(content()["state_dict"]), "no config, format, "),
+        (saved(content() | {"state_dict": {"a": WIDE}}), "more numbers than the file"),
+        (saved(content() | {"state_dict": {7: WIDE}}), "state_dict: weights by name"),
+        (saved(content() | {"format": FORMAT + 1}), "made by a newer version"),
+        (saved(content() | {"format": True}), "format = True: a whole number"),
+        (saved(content() | {"config": 7}), "config = 7: an object"),
+        (saved(content() | {"config": {"a": WIDE}}), "not only plain values"),
+        (saved(content() | {"alphabet": ["a", "bc"]}), "not 'bc'"),
+        (saved(content() | {"normalisation": {"mean": [0, 0], "std": [0, 1]}}), "above 0"),
+        (saved(content() | {"epoch": -1}), "epoch = -1: a whole number from 0 to"),
+        (saved(content() | {"metrics": {"a": [1]}}), "metrics.a = [1]: a number"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
 @pytest.mark.filterwarnings("ignore::UserWarning")
-def test_a_bad_file_gets_a_clear_error_soon_and_runs_nothing(tmp_path):
-    for kind, (data, cause) in bad_files(tmp_path).items():
-        path = tmp_path / f"{kind}.pth"
-        path.write_bytes(data)
-        start = time.process_time()
-        with pytest.raises(CheckpointError, match=re.escape(cause)) as caught:
-            load_checkpoint(path)
-        assert time.process_time() - start < 5, kind
-        assert str(path) in str(caught.value), kind
-        assert "\n" not in str(caught.value) and len(str(caught.value)) < 500
-    assert not (tmp_path / "hacked").exists()
+def test_a_bad_file_gets_a_clear_error_soon_and_runs_nothing(tmp_path, monkeypatch, data, cause):
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "bad.pth"
+    path.write_bytes(data)
+    start = time.process_time()
+    with pytest.raises(CheckpointError, match=re.escape(cause)) as caught:
+        load_checkpoint(path)
+    assert time.process_time() - start < 5
+    message = str(caught.value)
+    assert str(path) in message and "\n" not in message and len(message) < 500
+    assert [entry.name for entry in tmp_path.iterdir()] == ["bad.pth"]
 
 
 def test_missing_file_and_folder(tmp_path):
@@ -243,22 +218,6 @@ def test_runs_in_a_folder_are_named_and_not_searched_for_everywhere(tmp_path):
             newest_checkpoint(folder)
 
 
-@pytest.mark.parametrize("step", ["fsync", "replace"])
-def test_a_failing_save_leaves_the_old_one_whole(tmp_path, monkeypatch, step):
-    path = tmp_path / checkpoint_name(1)
-    save_checkpoint(path, content(1))
-
-    def fail(*_):
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(files.os, step, fail)
-    with pytest.raises(OSError, match="No space"):
-        save_checkpoint(path, content(2))
-    monkeypatch.undo()
-    assert load_checkpoint(path)["state_dict"]["weight"][0, 0] == 1
-    assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
-
-
 def test_what_would_not_load_again_is_refused_before_it_is_written(tmp_path):
     with pytest.raises(CheckpointError, match=r"would not load again: .*Path"):
         save_checkpoint(tmp_path / "file.pth", content() | {"training": [1, {"x": Path("a")}]})
@@ -281,11 +240,10 @@ def test_weights_load_strictly_with_a_readable_error():
     assert torch.equal(model[0].weight, source[0].weight) and model[1].running_mean[0] == 5
 
 
-@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
-@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
-def test_weights_that_are_not_finite_are_refused(value, dtype):
+@pytest.mark.parametrize("value", [math.nan, -math.inf])
+def test_weights_that_are_not_finite_are_refused(value):
     model = nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 1))
-    state = {name: weight.to(dtype) for name, weight in model.state_dict().items()}
+    state = {name: weight.half() for name, weight in model.state_dict().items()}
     load_weights(model, state, "file.pth")
     state["1.weight"][0, 1] = value
     with pytest.raises(CheckpointError, match=r"^file\.pth: 1 of its 4 weights .*, 1\.weight fi"):
