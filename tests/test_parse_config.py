@@ -11,6 +11,7 @@ import torch
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
+import model
 from commands import options
 from model import SynthesisNetwork
 from parse_config import STAND_INS, ConfigError, ConfigParser, Override, choices
@@ -75,48 +76,33 @@ def test_a_sound_config_builds_what_it_says():
 
 
 NO_OBJECT = 'an object {"type": ..., "args": {...}}'
-NUMBER = "a number from 0 to 0.95"
 WHOLE = "a whole number from 1 to 8192"
 FAULTS = [
-    *(("name", name, "letters, digits") for name in ("../up", ".hidden", "a/b", "", 5, ...)),
+    *(("name", name, "letters, digits") for name in ("../up", ".hidden", "", 5, ...)),
     ("colour", 1, "colour = 1: unknown key; there are name, arch"),
     ("los", 1, "los = 1: unknown key; did you mean loss?"),
     ("arch", ..., f"arch: is missing: {NO_OBJECT}"),
-    ("arch", [], f"arch = []: {NO_OBJECT}"),
     ("lr_scheduler", 3, f"lr_scheduler = 3: {NO_OBJECT} or null"),
     ("arch.arg", {}, 'arch.arg = {}: unknown key; an object has "type" and "args"'),
     ("arch.type", ..., "arch.type: is missing; there are AttentionNetwork"),
     ("arch.type", "SynthesisNet", 'arch.type = "SynthesisNet": unknown type; did you mean Synth'),
-    ("arch.type", "IAMOnDBDataset", "unknown type"),
     ("arch.type", "os.system", "unknown type; there are AttentionNetwork"),
-    ("arch.type", ["x"], 'arch.type = ["x"]: unknown type'),
     ("arch.args", 7, "arch.args = 7: an object of arguments"),
     ("arch.args.hiden_size", 9, "hiden_size = 9: SynthesisNetwork takes no such argument; did you"),
-    ("arch.args.zzz", 9, "there are num_windows, window_advance"),
     ("arch.args.normalisation", 9, "is set by the program: leave it out"),
-    *(("arch.args.hidden_size", x, f"{WHOLE}") for x in ("64", 64.0, True, None, 0, 8193, [1])),
-    ("arch.args.dropout", 0.96, f"arch.args.dropout = 0.96: {NUMBER}"),
+    *(("arch.args.hidden_size", x, f"{WHOLE}") for x in ("64", True, None, 8193)),
     ("arch.args.clip_lstm_gradient", 0, "= 0: a number at least 1e-06 or null"),
-    ("arch.args.cell", "lstm", 'arch.args.cell = "lstm": one of "LSTM", "GRU"'),
-    (f"{DATASET}.args.strict", 1, "strict = 1: true or false"),
-    (DATASET, ..., f"{DATASET}: is missing"),
-    (f"{DATASET}.args.splits", [], "an object, each key a string"),
     (f"{DATASET}.args.splits.train.1", 3, "splits.train.1 = 3: a string"),
     (f"{DATASET}.args.cache", "/", "cache: says where files are written: accepted only as -o"),
-    ("data_loader.args.preprocessing", {}, f"a list, each {NO_OBJECT}"),
     ("data_loader.args.preprocessing.1.args.threshold", ..., "preprocessing.1.args.threshold: is"),
     ("data_loader.args.augmentation", [{"type": "Scale", "args": {"low": 2, "high": 1}}], "0.args"),
     ("optimizer.type", "LBFGS", "unknown type"),
     ("optimizer.args.lr", -1, "optimizer.args.lr = -1: a number from 0 to 1000000"),
     ("optimizer.args.betas", [0.9], "a list of 2, each a number from 0 to 1"),
     ("optimizer.args.betas", [0.9, 1.0], "Adam refuses it: Invalid beta parameter"),
-    ("optimizer.args.params", [], "is set by the program"),
-    ("lr_scheduler.type", "LambdaLR", "unknown type"),
     ("lr_scheduler.args.last_epoch", 4, "OneCycleLR takes no such argument"),
-    ("lr_scheduler.args.anneal_strategy", "cosine", 'one of "cos", "linear"'),
     ("lr_scheduler", {"type": "ReduceLROnPlateau"}, "trainer.args.schedule_by = "),
     ("metrics.0.type", "BaseMetric", "unknown type"),
-    ("trainer.args.epochs", ..., "trainer.args.epochs: is missing: a whole number"),
     ("trainer.args.monitor", "min valid_los", 'trainer.args.monitor = "min valid_los": "min NAME"'),
     ("trainer.args.truncate", 50, "trainer.args.truncate = 50: how many steps"),
     ("\x1b[31m\n", 1, '"\\u001b[31m\\n" = 1: unknown key'),
@@ -163,6 +149,7 @@ def test_all_faults_are_reported_together():
     lines = str(error.value).splitlines()
     assert lines[0] == f"c.json: {len(keys)} faults" and len(lines) == len(keys) + 1
     assert '  -o: arch.args.cell = "RNN": one of "LSTM", "GRU"' in lines
+    assert len(str(error.value)) < 2000
 
 
 # Files and checkpoints.
@@ -186,8 +173,8 @@ def test_a_file_that_is_no_config_is_one_fault(tmp_path, content, message):
     assert str(error.value).startswith(f"{path}: {message}") and len(error.value.faults) == 1
 
 
-@pytest.mark.parametrize("arch", [None, "SynthesisNetwork", ["SynthesisNetwork"]])
-@pytest.mark.parametrize("given", [None, {}, {"args": {"cell": "GRU"}}])
+@pytest.mark.parametrize("arch", [None, ["SynthesisNetwork"]])
+@pytest.mark.parametrize("given", [None, {"args": {"cell": "GRU"}}])
 def test_a_network_that_nothing_describes_is_a_fault(tmp_path, arch, given):
     with pytest.raises(ConfigError, match=r"arch[. ]"):
         in_file(tmp_path, changed("arch", given), arch)
@@ -201,18 +188,15 @@ def test_a_network_of_a_checkpoint_takes_the_arguments_of_the_file(tmp_path):
         in_file(tmp_path, changed("arch", {"args": 5}), CONFIG["arch"])
 
 
-@pytest.mark.parametrize(
-    ("config", "message"),
-    [
-        (changed("name", "../../etc"), "name = "),
-        (changed(f"{DATASET}.args.cache", "/"), f"{DATASET}.args.cache: says where"),
-        (None, "the config = null: an object"),
-    ],
-)
-def test_a_checkpoints_config_is_checked_like_a_files(config, message):
-    with pytest.raises(ConfigError) as error:
-        ConfigParser.from_checkpoint(config, "x.pth")
-    assert str(error.value).startswith(f"checkpoint x.pth: {message}")
+def test_a_block_of_ones_own_takes_what_the_program_passes(monkeypatch):
+    class Odd(SynthesisNetwork):
+        def __init__(self, units, alphabet, **options):
+            super().__init__(units, alphabet, **options)
+
+    monkeypatch.setattr(model, "CTCNetwork", Odd)
+    config = parsed(changed("arch", {"type": "Odd", "args": CONFIG["arch"]["args"]}))
+    with pytest.raises(ConfigError, match=r'arch\.type = "Odd": .* among normalisation, alphabet'):
+        config.build_model(STAND_INS["normalisation"], STAND_INS["alphabet"])
 
 
 def test_where_files_are_written_is_said_on_the_command_line_only():
@@ -268,12 +252,10 @@ def test_an_override_makes_args_where_an_object_has_none():
         ("arc.args.cell=1", "-o: arc: no such key; did you mean arch?"),
         ("arch.args.cell.x=1", "-o: arch.args.cell.x: no such key"),
         ("metrics.1.type=SSE", "-o: metrics.1: no such key; there are 0"),
-        ("metrics.x=1", "-o: metrics.x: no such key"),
         ("=1", "-o:  = 1: unknown key"),
         ("arch..clip=1", "-o: arch.: no such key"),
         ("arch.args.dropout=NaN", "-o: arch.args.dropout = "),
         ('arch.args={"cell": 1, "cell": 2}', "-o: arch.args = "),
-        ("arch.args.hidden_size=" + "9" * 5000, "-o: arch.args.hidden_size = "),
         ("optimizer=SGD", f'-o: optimizer = "SGD": {NO_OBJECT}'),
         ('arch={"type": "CTCNetwork", "args": {"x": 3}}', "-o: arch.args.x = 3: CTCNetwork takes"),
     ],

@@ -1,4 +1,4 @@
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 import pytest
@@ -49,15 +49,10 @@ Size = Annotated[int, Range(1, 9)]
         (int, 1.0, "a whole number"),
         (int, False, "a whole number"),
         (int, 2**63, "a whole number"),
-        (float, True, "a number"),
         (Annotated[float, Range(0)], float("nan"), "a number at least 0"),
-        (Annotated[float, Range(high=2)], 3, "a number at most 2"),
         (bool, 0, "true or false"),
-        (str, 1, "a string"),
         (Size | None, 10, "a whole number from 1 to 9 or null"),
         (Literal[1, 2], True, "one of 1, 2"),
-        (Literal[1, 2], 3, "one of 1, 2"),
-        (Iterable[int], 3, "a list, each a whole number"),
         (tuple[float, ...], "x", "a list, each a number"),
         (tuple[int, str], [1], "a list of 2, each a whole number"),
         (int | list[int], "x", "a whole number or a list, each a whole number"),
@@ -72,18 +67,13 @@ def test_a_value_that_does_not_fit_is_reported_with_what_would(annotation, value
 @pytest.mark.parametrize(
     ("annotation", "value", "made"),
     [
-        (int, 5, 5),
         (float, 5, 5.0),
-        (Size, 9, 9),
-        (Size | None, None, None),
         (Literal["a", "b"], "b", "b"),
         (list[float], [1, 2], [1.0, 2.0]),
-        (list[list[int]], [[1], []], [[1], []]),
         (tuple[float, str], [1, "a"], (1.0, "a")),
         (tuple[float, ...], [1, 2, 3], (1.0, 2.0, 3.0)),
         (dict[str, list[float]], {"a": [1]}, {"a": [1.0]}),
         (float | list[float], [1], [1.0]),
-        (float | list[float], 1, 1.0),
         (Any, [1, {"a": 2}], [1, {"a": 2}]),
     ],
 )

@@ -50,22 +50,6 @@ def test_what_the_standard_forbids_or_no_config_needs_is_refused(text, key, mess
     assert message in error.value.expected
 
 
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (None, "cannot be read: Is a directory"),
-        ('{"a": "ü"}'.encode("latin-1"), "not UTF-8 text: see byte 7"),
-        (b" " * (2**20 + 1), "larger than"),
-    ],
-)
-def test_files_that_cannot_be_read_are_faults(tmp_path, content, message):
-    path = tmp_path if content is None else tmp_path / "values.json"
-    if content is not None:
-        path.write_bytes(content)
-    with pytest.raises(ConfigFault, match=message):
-        strict_json.read(path)
-
-
 def test_names_of_files_that_are_no_text_are_values():
     values = {"root": os.fsdecode(b"d\xff")}
     assert strict_json.loads(json.dumps(values)) == strict_json.plain(values) == values
