@@ -70,19 +70,6 @@ def test_the_papers_protocol(name, windows, weights):
     assert network.num_parameters == pytest.approx(weights, rel=0.02)
 
 
-def test_the_squared_error_network_is_that_of_earlier_projects():
-    """Some 500 cells in each of two layers, 3M weights, three outputs; splits as elsewhere."""
-    config = ConfigParser.from_file(ROOT / "configs" / "regression.json")
-    network = config.build_model(STAND_INS["normalisation"], None)
-    assert network.num_parameters == pytest.approx(3e6, rel=0.02)
-    assert len(network.layers) == 2 and network.output.out_features == 3
-    loader, other = (arguments(name, "data_loader") for name in ("regression", "iam_unconditional"))
-    assert loader["dataset"]["args"]["subset"] == 8000
-    assert loader["dataset"]["args"]["splits"] == other["dataset"]["args"]["splits"]
-    assert loader["augmentation"][0]["type"] == "InputNoise"
-    assert arguments("regression", "trainer")["truncate"] is not None
-
-
 def test_sizes_have_bounds():
     """A whole number without an upper bound must be one that takes no memory: named here."""
     harmless = {
