@@ -11,9 +11,10 @@ contain no XML or HTML entity, and all are ASCII, so they are used unchanged.
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, get_args
 
 import numpy as np
 
@@ -38,8 +39,9 @@ from utils.checks import ConfigFault, DataError
 
 SUFFIXES = (".xml",)
 SITE = "https://fki.tic.heia-fr.ch/databases/iam-on-line-handwriting-database"
-SETS = ("trainset", "testset_v", "testset_t", "testset_f")
-PAPER_SPLITS = {
+Set = Literal["trainset", "testset_v", "testset_t", "testset_f"]
+SETS: tuple[Set, ...] = get_args(Set)
+PAPER_SPLITS: dict[str, list[Set]] = {
     "train": ["trainset", "testset_t", "testset_f"],
     "valid": ["testset_v"],
     "test": ["testset_v"],
@@ -70,12 +72,12 @@ def parse(path: Path) -> Iterator[Sample]:
 
     That of `lineStrokes/a01/a01-000/a01-000u-01.xml` is in `ascii/a01/a01-000/a01-000u.txt`.
     """
-    ink, missing = parse_line(read_file(path, MAX_BYTES))
+    ink, missing = _line(read_file(path, MAX_BYTES))
     text, match, folder = "", _LINE_FILE.fullmatch(path.name), path.resolve().parent
     if match and "lineStrokes" in str(folder):
         parts = [part.replace("lineStrokes", "ascii") for part in folder.parts]
         if (file := Path(*parts, f"{match[1]}.txt")).is_file():
-            texts, number = parse_texts(read_file(file, MAX_BYTES)), int(match[2])
+            texts, number = _texts(read_file(file, MAX_BYTES)), int(match[2])
             if not 1 <= number <= len(texts):
                 reason = "no such line among the transcriptions of the form"
                 raise Fault(reason, f"{len(texts)} lines")
@@ -83,13 +85,8 @@ def parse(path: Path) -> Iterator[Sample]:
     yield Sample(ink, text, missing=missing)
 
 
-def parse_line(document: bytes, max_points: int = MAX_POINTS) -> tuple[np.ndarray, np.ndarray]:
-    """Return the ink `(points, 3)` of an XML file, and its missing points, `(points,)` uint8.
-
-    Raises:
-        Fault: if the file is not complete XML, declares a document type, has less than two points
-            or more than `max_points`, or a value that is not a number.
-    """
+def _line(document: bytes, max_points: int = MAX_POINTS) -> tuple[np.ndarray, np.ndarray]:
+    """Return the ink `(points, 3)` of an XML file, and its missing points, `(points,)` uint8."""
     root = xml_tree(document, _ROOT)
     strokes = [list(stroke.iter("Point")) for stroke in root.iter("Stroke")]
     points = [
@@ -111,12 +108,8 @@ def parse_line(document: bytes, max_points: int = MAX_POINTS) -> tuple[np.ndarra
     return ink, count_missing(table[:, 2], ink[:, 2], PERIOD)
 
 
-def parse_texts(document: bytes) -> list[str]:
-    """Return the transcriptions of the lines of a form: what follows `CSR:`, without empty lines.
-
-    Raises:
-        Fault: if there is no such part, it is empty, or it holds unprintable characters.
-    """
+def _texts(document: bytes) -> list[str]:
+    """Return the transcriptions of the lines of a form, which follow `CSR:`."""
     try:
         content = document.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -160,7 +153,7 @@ class IAMOnDBDataset(SourceDataset):
     canonical = (41.95, 37.12)  # standard deviations over the complete training set, uncut
 
     root: str = "data/iam_ondb"
-    splits: dict[str, list[str]] | None = None
+    splits: dict[str, list[Set]] | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -200,7 +193,7 @@ class IAMOnDBDataset(SourceDataset):
     def read(self, files: list[Path]) -> Iterator[Sample | Fault]:
         """Yield all lines of both halves, paired."""
         texts = {
-            name: attempt(parse_texts, content)
+            name: attempt(_texts, content)
             for name, content in contents(self._texts, TEXT_FILE, self.max_bytes, "reading texts")
         }
         numbers: defaultdict[str, list[int]] = defaultdict(list)
@@ -209,7 +202,7 @@ class IAMOnDBDataset(SourceDataset):
         for name, content in found:
             form, number = _LINE_FILE.fullmatch(name).groups()
             numbers[form].append(int(number))
-            lines[name] = attempt(parse_line, content, self.max_points)
+            lines[name] = attempt(_line, content, self.max_points)
         if not lines:
             raise DataError(f"{self._strokes[0]}: no line files such as a01-000u-01.xml in it")
         for name, line in lines.items():
@@ -229,27 +222,30 @@ class IAMOnDBDataset(SourceDataset):
                 yield Sample(ink, said[int(number) - 1], name, group=form, missing=missing)
 
     def _divide(self) -> tuple[dict[str, np.ndarray], list[str]]:
+        forms = {name: set(_read_task(file)) for name, (file,) in self._tasks.items()}
         groups = np.array([sample.group for sample in self._lines])
         there = {*groups.tolist()}.union(f.name.rpartition("-")[0] for f in self._faults)
-        notes, forms = [], {name: _read_task(file) for name, (file,) in self._tasks.items()}
-        for name in forms:
-            if absent := [form for form in forms[name] if form not in there]:
-                notes.append(f"{len(absent):,} forms of {name} are not there: {first_of(absent)}")
+        notes = [
+            f"{len(absent):,} forms of {name} are not there: {first_of(sorted(absent))}"
+            for name, listed in forms.items()
+            if (absent := listed - there)
+        ]
         if self.strict and notes:
             raise DataError(f'{"; ".join(notes)}; without "strict": true the others would be used')
         wanted = {
-            split: {form for name in sets for form in forms[name]}
+            split: set().union(*(forms[name] for name in sets))
             for split, sets in self._sets.items()
         }
         for split in ("valid", "test"):
-            if both := sorted(wanted["train"] & wanted.get(split, set())):
-                raise DataError(f"the task files let form {both[0]} be in train and in {split}")
+            if both := wanted["train"] & wanted.get(split, set()):
+                raise DataError(f"the task files let form {min(both)} be in train and in {split}")
+        used = np.isin(groups, sorted(set().union(*wanted.values())))
+        if not used.all():
+            notes.append(f"{(~used).sum():,} lines are of no set in use")
         indices = {
             split: np.flatnonzero(np.isin(groups, sorted(chosen)))
             for split, chosen in wanted.items()
         }
-        if unused := len(groups) - len(np.unique(np.concatenate(list(indices.values())))):
-            notes.append(f"{unused:,} lines are of no set in use")
         return indices, notes
 
     def preprocessing(self) -> list[BaseTransform]:
@@ -258,11 +254,7 @@ class IAMOnDBDataset(SourceDataset):
 
 
 def _read_task(file: Path) -> list[str]:
-    """Return the forms that a task file names.
-
-    Raises:
-        DataError: if it names none, or holds something else.
-    """
+    """Return the forms that a task file names."""
     try:
         forms = decode(read_file(file, MAX_BYTES)).split()
     except Fault as fault:
@@ -272,14 +264,10 @@ def _read_task(file: Path) -> list[str]:
     return forms
 
 
-def _check_splits(splits: dict[str, list[str]]) -> None:
+def _check_splits(splits: Mapping[str, Sequence[str]]) -> None:
     """Raise a ConfigFault if `splits` is not as `IAMOnDBDataset` needs it."""
-    for split, names in splits.items():
-        if split not in SPLITS:
-            raise ConfigFault("splits", split, f"one of {', '.join(SPLITS)}")
-        if not names or len(set(names)) < len(names) or not set(names) <= set(SETS):
-            raise ConfigFault("splits", {split: names}, f"some of {', '.join(SETS)}, each once")
-    if not {"train", "valid"} <= splits.keys():
-        raise ConfigFault("splits", splits, "a list of sets for 'train' and for 'valid'")
-    if both := set(splits["train"]) & {*splits["valid"], *splits.get("test", [])}:
-        raise ConfigFault("splits", min(both), "in train or in the others, not in both")
+    if not {"train", "valid"} <= splits.keys() <= set(SPLITS):
+        raise ConfigFault("splits", dict(splits), "sets for train and valid, and none but test")
+    for split in ("valid", "test"):
+        if both := set(splits["train"]).intersection(splits.get(split, ())):
+            raise ConfigFault("splits", min(both), f"in train or in {split}, not in both")

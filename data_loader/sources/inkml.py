@@ -15,11 +15,12 @@ from xml.etree.ElementTree import Element
 
 import numpy as np
 
-from data_loader.sources.files import MAX_BYTES, read_file
+from data_loader.sources.files import MAX_BYTES, attempt, read_file
 from data_loader.sources.parsing import (
     MAX_POINTS,
     Fault,
     Sample,
+    bounded,
     check_points,
     clean_text,
     count_missing,
@@ -29,7 +30,7 @@ from data_loader.sources.parsing import (
     xml_tree,
 )
 from data_loader.sources.source import DividedDataset
-from utils.checks import ConfigFault, DataError
+from utils.checks import ConfigFault
 
 SUFFIXES = (".inkml",)
 TRUTHS = ("truth", "label", "normalizedLabel", "transcription")
@@ -42,10 +43,17 @@ _VALUE = re.compile(
 )
 
 
-_State = tuple[str, float, float, float]
-"""Of a channel: its prefix, the last value, its difference from the one before, and the difference
-of that from the one before."""
 _XML = "{http://www.w3.org/XML/1998/namespace}"
+
+
+class _State(NamedTuple):
+    """Of a channel after a point."""
+
+    prefix: str = "!"
+    value: float = 0.0
+    speed: float = 0.0
+    """The difference from the value before."""
+    acceleration: float = 0.0
 
 
 class _Format(NamedTuple):
@@ -86,51 +94,48 @@ def parse(
         root = xml_tree(content if encoding is None else content.decode(encoding), "ink")
     except UnicodeError as error:
         raise Fault(f"not {encoding} text", str(error)) from None
-    form, groups, inner = _format(root), [*_annotated(root)], root.findall("traceGroup")
+    form, groups = _format(root), [*_annotated(root)]
     if level == "annotated":
         level = "group" if len(groups) > 1 and not _annotation(root, TRUTHS) else "file"
     if level == "file":
-        groups = [root]
+        yield _sample(root, root, form, {}, max_points)
+        return
     if not groups:
         raise Fault("no traceGroup with a transcription")
-    traces, points = {_identity(trace): trace for trace in root.iter("trace")}, 0
-    for number, group in enumerate(groups):
-        name = f"{number:04}" if level == "group" else ""
-        try:
-            text = _annotation(group, TRUTHS)
-            if group is root and not text and len(inner) == 1:
-                text = _annotation(inner[0], TRUTHS)
-            clean_text(text)
-            # In the whole file views repeat what stands there anyway.
-            own = root.iter("trace") if group is root else _traces(group, traces)
-            ink, missing = _ink([*own], form, max_points)
-            points += len(ink)
-            if points > len(content):
-                raise Fault("views that repeat the same traces too often")
-            writer = _annotation(group, WRITERS) or _annotation(root, WRITERS)
-            yield Sample(ink, text, name, writer, missing=missing)
-        except Fault as fault:
-            yield fault.of(name)
-            if points > len(content):
-                return
+    known = {_identity(trace): trace for trace in root.iter("trace")}
+    found = (attempt(_sample, group, root, form, known, max_points) for group in groups)
+    named = (one.of(f"{number:04}") for number, one in enumerate(found))
+    yield from bounded(named, len(content))
+
+
+def _sample(
+    group: Element, root: Element, form: _Format, known: dict[str, Element], most: int
+) -> Sample:
+    """Return the ink, text and writer of a group, or of a whole file."""
+    text = _annotation(group, TRUTHS)
+    inner = root.findall("traceGroup")
+    if group is root and not text and len(inner) == 1:
+        text = _annotation(inner[0], TRUTHS)
+    clean_text(text)
+    # In the whole file views repeat what stands there anyway.
+    traces = root.iter("trace") if group is root else _traces(group, known)
+    ink, missing = _ink([*traces], form, most)
+    writer = _annotation(group, WRITERS) or _annotation(root, WRITERS)
+    return Sample(ink, text, writer=writer, missing=missing)
 
 
 def _format(root: Element) -> _Format:
-    """Return the format of all traces.
-
-    Raises:
-        Fault: if there are several, or one without x and y.
-    """
+    """Return the one format of all traces."""
     forms = []
     for declared in root.iter("traceFormat"):
         regular = declared.findall("channel")
         channels = [*regular, *declared.findall("intermittentChannels/channel")]
-        signs = {
-            c.get("name", "").upper(): 1 - 2 * (c.get("orientation") == "-ve") for c in channels
-        }
-        if not {"X", "Y"} <= {*list(signs)[: len(regular)]}:
+        names = [channel.get("name", "").upper() for channel in channels]
+        signs = [-1 if channel.get("orientation") == "-ve" else 1 for channel in channels]
+        if not {"X", "Y"} <= set(names[: len(regular)]):
             raise Fault("a traceFormat without the channels X and Y")
-        forms.append(_Format(signs, len(regular), len(channels)))
+        form = _Format(dict(zip(names, signs, strict=True)), len(regular), len(channels))
+        forms.append(form)
     if len(set(map(repr, forms))) > 1:  # their channels have an order
         raise Fault("several different traceFormats")
     return forms[0] if forms else _Format({"X": 1, "Y": 1}, 2, None)
@@ -160,11 +165,7 @@ def _annotated(root: Element) -> Iterator[Element]:
 
 
 def _traces(group: Element, known: dict[str, Element]) -> Iterator[Element]:
-    """Yield the traces of a group, those that views name among them.
-
-    Raises:
-        Fault: if a view is of a part, or of a trace that is not `known` by its identity.
-    """
+    """Yield the traces of a group, those that views name by their identity among them."""
     for element in group.iter():
         name = element.get("traceDataRef", element.get("traceRef", "")).removeprefix("#")
         if element.tag == "trace":
@@ -182,21 +183,18 @@ def _identity(trace: Element) -> str:
 
 
 def _ink(traces: list[Element], form: _Format, most: int) -> tuple[np.ndarray, np.ndarray | None]:
-    """Return the ink `(points, 3)` of traces, and the missing points if there are times.
-
-    Raises:
-        Fault: if there are more than `most` points, or too few, or a trace is broken.
-    """
+    """Return the ink `(points, 3)` of traces, and the missing points if there are times."""
     down = (trace for trace in traces if trace.get("type", "penDown").lower() != "penup")
     traces = [trace for trace in down if (trace.text or "").strip()]
     check_points(sum(trace.text.count(",") + 1 for trace in traces), most)
     tables = [_values(trace.text, form, f"trace {n}") for n, trace in enumerate(traces, 1)]
     width = min(table.shape[1] for table in tables)
-    table = np.concatenate([table[:, :width] for table in tables])
-    signed = zip(form.signs.items(), table.T, strict=False)
+    columns = np.concatenate([table[:, :width] for table in tables]).T
+    signed = zip(form.signs.items(), columns, strict=False)
     channels = {name: sign * column for (name, sign), column in signed}
     stops = np.cumsum([len(table) for table in tables])
-    ink = join_strokes(np.split(np.stack([channels["X"], channels["Y"]], 1), stops[:-1]), most)
+    points = np.stack([channels["X"], channels["Y"]], axis=1)
+    ink = join_strokes(np.split(points, stops[:-1]), most)
     times, missing = channels.get("T"), None
     if times is not None and (ink[:-1, 2] == 0).any():
         period = float(np.median(np.diff(times)[ink[:-1, 2] == 0]))
@@ -210,21 +208,15 @@ def _ink(traces: list[Element], form: _Format, most: int) -> tuple[np.ndarray, n
 
 
 def _values(content: str, form: _Format, place: str) -> np.ndarray:
-    """Return the values of a trace, `(points, channels)` float64.
-
-    Raises:
-        Fault: if a point has too many or too few values, or one that is not a number.
-    """
+    """Return the values of a trace, `(points, channels)` float64."""
     points = content.split(",")
     try:
         if not _PLAIN.fullmatch(content):
             raise ValueError
         rows = [list(map(float, point.split())) for point in points]
     except ValueError:  # differences, or values without a blank between them, such as 3-5
-        state: list[_State] = []
-        rows = [
-            _explicit(point, state, f"point {n} of {place}") for n, point in enumerate(points, 1)
-        ]
+        states: list[_State] = []
+        rows = [_row(point, states, f"point {n} of {place}") for n, point in enumerate(points, 1)]
     for number, row in enumerate(rows, 1):
         if not form.least <= len(row) <= (form.most or len(row)):
             detail = f"point {number} of {place} has {len(row)}"
@@ -236,7 +228,7 @@ def _values(content: str, form: _Format, place: str) -> np.ndarray:
     return values
 
 
-def _explicit(point: str, states: list[_State], place: str) -> list[float]:
+def _row(point: str, states: list[_State], place: str) -> list[float]:
     """Return the values of a point that has prefixes, or whose channels had some before.
 
     The values are absolute (`!`, or none yet), differences from the point before (`'`), or
@@ -252,7 +244,7 @@ def _explicit(point: str, states: list[_State], place: str) -> list[float]:
             raise Fault("a non-number among the points", detail)
         at, word = match.end(), match[2]
         first = len(row) == len(states)
-        before, last, speed, acceleration = ("!", 0.0, 0.0, 0.0) if first else states[len(row)]
+        before, last, speed, acceleration = _State() if first else states[len(row)]
         prefix = match[1] or before
         if first and (prefix != "!" or word == "*"):
             raise Fault("a difference without a point before", place)
@@ -264,7 +256,7 @@ def _explicit(point: str, states: list[_State], place: str) -> list[float]:
             value = float(int(word[1:], 16) if word.startswith("#") else word)
         value += {"!": 0.0, "'": last, '"': last + speed}[prefix]
         step = 0.0 if first else value - last
-        states[len(row) : len(row) + 1] = [(prefix, value, step, step - speed)]
+        states[len(row) : len(row) + 1] = [_State(prefix, value, step, step - speed)]
         row.append(value)
     return row
 
@@ -286,6 +278,7 @@ class InkMLDataset(DividedDataset):
 
     kind = "inkml"
     title = "InkML"
+    file_names = re.compile(r".*\.(inkml|xml)", re.IGNORECASE)
     parsed_by = (*DividedDataset.parsed_by, "level", "encoding", "require_text")
 
     root: str = "data/inkml"
@@ -301,11 +294,6 @@ class InkMLDataset(DividedDataset):
             except (LookupError, ValueError):
                 expected = 'the name of an encoding, such as "cp1256", or null'
                 raise ConfigFault("encoding", self.encoding, expected) from None
-
-    def find(self) -> list[Path]:
-        if files := self._files(re.compile(r".*\.(inkml|xml)", re.IGNORECASE)):
-            return files
-        raise DataError(f"{self.path}: no file called .inkml or .xml there")
 
     def _parse(self, file: Path, name: str) -> Iterator[Sample | Fault]:
         for one in parse(file, self.level, self.encoding, self.max_points, self.max_bytes):

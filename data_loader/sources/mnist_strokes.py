@@ -4,7 +4,7 @@ Of each digit there is `trainimg-N-inputdata.txt` (or `testimg-...`) with rows `
 end_of_digit`, the first one from the image's upper left corner, and `...-targetdata.txt` with 14
 columns: the class as ten of which one is 1, then the next row. A row `0 0 1 x` lifts the pen where
 it is: here it makes the point before it the last of its stroke. `trainlabels.txt` and
-`testlabels.txt` have the classes once more, a line each in order, and serve where target files are
+`testlabels.txt` have the classes once more, a line each in order, and serve where a target file is
 not there. The `-points.txt` files contain nothing further and are not read.
 """
 
@@ -52,79 +52,54 @@ def parse(path: Path) -> Iterator[Sample | Fault]:
     with open_file(path) as stream:
         packed = _is_archive(stream.read(MEBIBYTE)) or path.name.endswith(SUFFIXES[1:])
     if packed:
-        found = [*digits([path], MEBIBYTE, MAX_POINTS)]
+        found = [*_digits([path], MEBIBYTE, MAX_POINTS)]
         yield from sorted(found, key=lambda one: (one.name[:5], len(one.name), one.name))
     elif _FILE.fullmatch(path.name):
         target = path.with_name(path.name.replace("inputdata", "targetdata"))
         files = [path, target] if target.is_file() and target != path else [path]
-        yield from (one.of("") for one in digits(files, MEBIBYTE, MAX_POINTS))
+        yield from (one.of("") for one in _digits(files, MEBIBYTE, MAX_POINTS))
     else:
-        yield Sample(parse_digit(read_file(path, MEBIBYTE), MAX_POINTS), "")
+        yield Sample(_ink(read_file(path, MEBIBYTE), MAX_POINTS), "")
 
 
-def digits(files: list[Path], max_bytes: int, max_points: int) -> Iterator[Sample | Fault]:
-    """Yield the digits in files or in an archive, those without a class too, with an empty text.
-
-    Raises:
-        DataError: if there are none, the labels do not fit them, or as `contents`.
-    """
+def _digits(files: list[Path], max_bytes: int, max_points: int) -> Iterator[Sample | Fault]:
+    """Yield the digits in files or in an archive, those without a class too, with an empty text."""
     inks: dict[str, np.ndarray | Fault] = {}
     classes: dict[str, int | Fault] = {}
     labels: dict[str, list[int] | Fault] = {}
     for name, content in contents(files, _FILE, max_bytes, "reading digits"):
         digit, _, kind = name.rpartition("-")
         if kind == "inputdata.txt":
-            inks[digit] = attempt(parse_digit, content, max_points)
+            inks[digit] = attempt(_ink, content, max_points)
         elif kind == "targetdata.txt":
-            classes[digit] = attempt(parse_class, content)
+            classes[digit] = attempt(_class, content)
         else:
-            labels[name] = attempt(parse_labels, content)
+            labels[name] = attempt(_labels, content)
     if not inks:
         raise DataError(f"{files[0]}: no files such as trainimg-0-inputdata.txt in it")
-    listed = _listed(labels, inks, files[0].parent)
+    for name, found in labels.items():
+        part = name.removesuffix("labels.txt")
+        there = [digit for digit in inks if digit.startswith(part)]
+        numbered = [f"{part}img-{number}" for number in range(len(there))]
+        if isinstance(found, Fault) or set(there) != set(numbered) or len(found) != len(there):
+            why = found if isinstance(found, Fault) else f"{len(found):,} for {len(there):,} digits"
+            raise DataError(
+                f"{files[0].parent}: {name}: {why}; there must be one label a line, for digits "
+                "numbered from 0"
+            )
+        classes = dict(zip(numbered, found, strict=True)) | classes
     for name, ink in inks.items():
-        target = classes.get(name)
-        known = {target, listed.get(name)} - {None}
+        target = classes.get(name, "")
         if isinstance(ink, Fault):
             yield ink.of(name)
         elif isinstance(target, Fault):
             yield Fault(f"target data: {target.reason}", target.detail, name)
-        elif len(known) == 2:
-            detail = f"{target} in target data, another one in the label file"
-            yield Fault("two classes", detail, name)
         else:
-            yield Sample(ink, "".join(map(str, known)), name, group=name.partition("img")[0])
+            yield Sample(ink, str(target), name, group=name.partition("img")[0])
 
 
-def _listed(
-    labels: dict[str, list[int] | Fault], digits: dict[str, np.ndarray | Fault], folder: Path
-) -> dict[str, int]:
-    """Return the classes in label files by the names of the digits.
-
-    Raises:
-        DataError: if a label file is broken, or has another number of labels than there are digits.
-    """
-    listed = {}
-    for name, found in labels.items():
-        if isinstance(found, Fault):
-            raise DataError(f"{folder}: {found.of(name)}")
-        part = name.removesuffix("labels.txt")
-        expected = {f"{part}img-{number}" for number in range(len(found))}
-        if expected != {digit for digit in digits if digit.startswith(part)}:
-            raise DataError(
-                f"{folder}: the {len(found):,} labels in {name} do not fit the digits; there must "
-                "be one a line, for digits numbered from 0"
-            )
-        listed |= {f"{part}img-{number}": digit for number, digit in enumerate(found)}
-    return listed
-
-
-def parse_rows(content: bytes, columns: int) -> np.ndarray:
-    """Return the rows of a file of whole numbers, `(rows, columns)` int64.
-
-    Raises:
-        Fault: if it is empty, or a row is something else.
-    """
+def _rows(content: bytes, columns: int) -> np.ndarray:
+    """Return the rows of a file of whole numbers, `(rows, columns)` int64."""
     if not content.strip():
         raise Fault("an empty file")
     try:
@@ -138,13 +113,9 @@ def parse_rows(content: bytes, columns: int) -> np.ndarray:
     return table
 
 
-def parse_digit(content: bytes, most: int) -> np.ndarray:
-    """Return the ink of an `inputdata` file, `(points, 3)` float32, from the image's corner.
-
-    Raises:
-        Fault: if it is not such a file, or does not end where the digit does.
-    """
-    rows = parse_rows(content, 4)
+def _ink(content: bytes, most: int) -> np.ndarray:
+    """Return the ink of an `inputdata` file, `(points, 3)` float32, from the image's corner."""
+    rows = _rows(content, 4)
     ends = np.flatnonzero(rows[:, 3]).tolist()
     if not ends:
         raise Fault("a digit cut short: no row ends it")
@@ -161,13 +132,9 @@ def parse_digit(content: bytes, most: int) -> np.ndarray:
     return ink
 
 
-def parse_class(content: bytes) -> int:
-    """Return the class in a `targetdata` file.
-
-    Raises:
-        Fault: if it is not such a file, or its rows do not agree on one class.
-    """
-    classes = parse_rows(content, 14)[:, :10]
+def _class(content: bytes) -> int:
+    """Return the class in a `targetdata` file."""
+    classes = _rows(content, 14)[:, :10]
     if sorted(classes[0]) != [0] * 9 + [1]:
         raise Fault("a class that is not one of ten")
     if (classes != classes[0]).any():
@@ -175,16 +142,12 @@ def parse_class(content: bytes) -> int:
     return int(classes[0].argmax())
 
 
-def parse_labels(content: bytes) -> list[int]:
-    """Return the classes in a label file.
-
-    Raises:
-        Fault: if a line is something else than a digit.
-    """
-    lines = content.strip().splitlines()
+def _labels(content: bytes) -> list[int]:
+    """Return the classes in a label file."""
+    lines = content.split()
     for place, line in enumerate(lines, 1):
-        if not re.fullmatch(rb"\s*[0-9]\s*", line):
-            raise Fault("a label that is not a digit from 0 to 9", f"line {place}")
+        if not re.fullmatch(rb"[0-9]", line):
+            raise Fault("a label that is not a digit from 0 to 9", f"the {place}th")
     return [int(line) for line in lines]
 
 
@@ -218,6 +181,7 @@ class MNISTStrokesDataset(DividedDataset):
 
     kind = "mnist_strokes"
     title = "MNIST stroke sequences"
+    file_names = _FILE
     quantisation_step = 1.0
 
     root: str | None = "data/mnist_strokes"
@@ -237,19 +201,19 @@ class MNISTStrokesDataset(DividedDataset):
                 raise ConfigFault(key, list(bounds), "the fewest first, then the most")
 
     def find(self) -> list[Path]:
-        for name in ARCHIVES:
-            if (archive := self.path / name).is_file():
-                return [archive]
-        if self.path.exists() and (files := self._files(_FILE)):
-            return files
-        raise DataError(
-            f"{self.path} has no {ARCHIVES[0]}, nor files such as trainimg-0-inputdata.txt (MNIST "
-            'stroke sequences); name another folder with --data; "root": null generates digits of '
-            "that form"
-        )
+        archives = [self.path / name for name in ARCHIVES]
+        if archive := next((file for file in archives if file.is_file()), None):
+            return [archive]
+        try:
+            return super().find()
+        except DataError as error:
+            raise DataError(
+                f"{error}: {ARCHIVES[0]}, or files such as trainimg-0-inputdata.txt; "
+                '"root": null generates digits of that form'
+            ) from None
 
     def read(self, files: list[Path]) -> Iterator[Sample | Fault]:
-        for one in digits(files, self.max_bytes, self.max_points):
+        for one in _digits(files, self.max_bytes, self.max_points):
             if isinstance(one, Sample) and not one.text:
                 one = Fault("no class: neither target data nor a label file", name=one.name)
             yield one

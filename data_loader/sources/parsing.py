@@ -7,7 +7,7 @@ an empty one where the file is the sample. `parse` raises a `Fault` of the file 
 """
 
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from xml.etree import ElementTree
 
@@ -55,6 +55,19 @@ class Fault(Exception):
 def within(file: str, found: Sample | Fault, joint: str = ":") -> Sample | Fault:
     """Return what `parse` found in a file under the name of the file, joined by its own."""
     return found.of(f"{file}{joint}{found.name}" if found.name else file)
+
+
+def bounded(samples: Iterable[Sample | Fault], most: int) -> Iterator[Sample | Fault]:
+    """Yield the samples of a file of `most` bytes, which may name the same points endlessly.
+
+    Raises:
+        Fault: after more points than bytes.
+    """
+    for one in samples:
+        most -= len(one.ink) if isinstance(one, Sample) else 0
+        if most < 0:
+            raise Fault("it repeats the same points too often")
+        yield one
 
 
 def left_out(faults: Iterable[Fault], names: int = 3) -> list[str]:

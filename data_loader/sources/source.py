@@ -47,6 +47,8 @@ class SourceDataset(LinesDataset):
     """The name of the source in reports."""
     unit: ClassVar[str] = "samples"
     """The name of its samples in reports."""
+    file_names: ClassVar[re.Pattern[str]] = re.compile(".*")
+    """Fits the names of its files in a folder."""
     parsed_by: ClassVar[tuple[str, ...]] = ("max_points", "max_bytes")
     """The options, besides the files, on which the samples depend."""
 
@@ -65,13 +67,18 @@ class SourceDataset(LinesDataset):
         self._faults: list[Fault] = []
         self._notes: list[str] = []
 
-    @abstractmethod
     def find(self) -> list[Path]:
-        """Return the files to be read.
+        """Return the files to be read: the root, or those below it that are called as they should.
 
         Raises:
             DataError: if there are none, saying which are expected.
         """
+        if self.path.is_file():
+            return [self.path]
+        files = files_below(self.path, self.file_names) if self.path.exists() else []
+        if not files:
+            raise DataError(f"{self.path}: no {self.title} file there; --data names the folder")
+        return files
 
     def read(self, files: list[Path]) -> Iterable[Sample | Fault]:
         """Yield the samples of the files, and those left out. The group is the file or split."""
@@ -90,10 +97,6 @@ class SourceDataset(LinesDataset):
     def _folder(self) -> Path:
         """The folder that holds the data."""
         return self.path if self.path.is_dir() else self.path.parent
-
-    def _files(self, wanted: re.Pattern[str]) -> list[Path]:
-        """Return the root if it is a file, otherwise the files below it whose names fit."""
-        return [self.path] if self.path.is_file() else files_below(self.path, wanted)
 
     def make(self) -> Iterable[Sample]:
         """Return the samples, parsed unless there is a cache."""
@@ -136,8 +139,10 @@ class SourceDataset(LinesDataset):
         indices = self._arranged(indices, notes)
         for split, found in indices.items():
             if not len(found):
-                reasons = "; ".join([*notes, f"{len(self):,} {self.unit} in all"])
-                raise DataError(f"{self.root}: no {self.unit} for the split {split!r}: {reasons}")
+                reasons = "; ".join([*notes, f"{len(self):,} in all"])
+                raise DataError(
+                    f"{self.root or self.title}: no {self.unit} for the split {split!r}: {reasons}"
+                )
         train = indices["train"]
         if self.subset is not None:
             if self.subset > len(train):

@@ -71,12 +71,13 @@ def divide(
     by_writer = len(writers) >= len(shares)
     if any(writers) and not by_writer:
         notes.append("fewer writers than splits: divided by the samples' names")
-    # The kind of key is part of it: a sample named like a writer is drawn independently of them.
     units = np.empty(len(free), dtype=object)
     for place, n in enumerate(free):
-        known = by_writer and samples[n].writer
-        units[place] = f"writer:{known}" if known else f"name:{samples[n].name}"
-    edges = np.cumsum([share / sum(shares.values()) for share in shares.values()])[:-1]
+        # The kind of key is part of it: a sample named like a writer is drawn independently.
+        units[place] = f"name:{samples[n].name}"
+        if by_writer and samples[n].writer:
+            units[place] = f"writer:{samples[n].writer}"
+    edges = np.cumsum(list(shares.values()))[:-1] / sum(shares.values())
     drawn = np.searchsorted(edges, [draw(unit, seed) for unit in units], side="right")
     for number, split in enumerate(shares):
         if not (drawn == number).any():  # few samples: let no split be empty
@@ -95,9 +96,8 @@ def divide(
 
 def check_fractions(fractions: Mapping[str, float]) -> None:
     """Raise a ConfigFault if `fractions` are not those of splits, together 1."""
-    if unknown := next((split for split in fractions if split not in SPLITS), None):
-        raise ConfigFault("fractions", unknown, f"one of {', '.join(SPLITS)}")
-    if not (fractions.get("train", 0) > 0 and fractions.get("valid", 0) > 0):
-        raise ConfigFault("fractions", dict(fractions), "more than 0 for train and for valid")
-    if min(fractions.values()) < 0 or abs(sum(fractions.values()) - 1) > 1e-6:
-        raise ConfigFault("fractions", dict(fractions), "none negative, and together 1")
+    shares = [fractions.get(split, 0.0) for split in SPLITS]
+    whole = abs(sum(fractions.values()) - 1) < 1e-6 and abs(sum(shares) - 1) < 1e-6
+    if not whole or min(shares) < 0 or shares[0] == 0 or shares[1] == 0:
+        expected = f"shares of {', '.join(SPLITS)}, together 1, more than 0 for train and for valid"
+        raise ConfigFault("fractions", dict(fractions), expected)

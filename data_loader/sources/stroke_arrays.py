@@ -6,20 +6,22 @@ knows what numpy's arrays are made of and nothing else.
 """
 
 import io
+import math
 import pickle
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated
 
 import numpy as np
 
-from data_loader.sources.files import MEBIBYTE, read_file
+from data_loader.sources.files import MEBIBYTE, attempt, read_file
 from data_loader.sources.parsing import (
     MAX_POINTS,
     Fault,
     Sample,
+    bounded,
     check_offsets,
     check_points,
     clean_text,
@@ -54,10 +56,9 @@ def parse(
         max_bytes: limit on the size of a file.
     """
     content = read_file(path, max_bytes)
-    elements, points = load_arrays(content), 0
-    sentences = [""] * len(elements)
-    with_texts = texts is not None and (path.parent / texts).is_file()
-    if with_texts:
+    elements = load_arrays(content)
+    sentences: list[str | None] = [None] * len(elements)
+    if texts is not None and (path.parent / texts).is_file():
         try:
             sentences = decode(read_file(path.parent / texts, max_bytes)).rstrip().splitlines()
         except Fault as fault:
@@ -66,49 +67,48 @@ def parse(
         counts = f"{len(sentences):,} lines for the {len(elements):,} lines of ink"
         raise Fault("texts that cannot be matched", counts, texts)
     digits = max(5, len(str(len(elements) - 1)))
-    for number, (element, sentence) in enumerate(zip(elements, sentences, strict=True)):
-        name = f"line-{number:0{digits}}"
-        try:
-            text = clean_text(sentence)
-            if with_texts and not text:
-                raise Fault("an empty transcription")
-            ink = parse_line(element, max_points)
-            points += len(ink)
-            if points > len(content):  # a pickle can name one array many times
-                raise Fault("it repeats the same arrays too often")
-            yield Sample(ink, text, name)
-        except Fault as fault:
-            yield fault.of(name)
-            if points > len(content):
-                return
-        except (TypeError, ValueError, AttributeError) as error:  # a pickle's odd parts
-            yield Fault("not an array of numbers", first_line(error), name)
+    pairs = zip(elements, sentences, strict=True)
+    found = (attempt(_sample, element, text, max_points) for element, text in pairs)
+    named = (one.of(f"line-{number:0{digits}}") for number, one in enumerate(found))
+    yield from bounded(named, len(content))
+
+
+def _sample(element: "Element", sentence: str | None, max_points: int) -> Sample:
+    text = clean_text(sentence or "")
+    if sentence is not None and not text:
+        raise Fault("an empty transcription")
+    return Sample(_ink(element, max_points), text)
 
 
 class _Part:
     """An array or a dtype in a pickle: its arguments and state, which numpy itself never sees."""
 
-    def __init__(self, *args: Any) -> None:
+    state: tuple = ()
+
+    def __init__(self, *args: object) -> None:
         self.args = args
 
     def __setstate__(self, state: tuple) -> None:
         self.state = state
 
     def array(self) -> np.ndarray | list:
-        """Return an array of numbers, or the elements of an object array of one dimension.
+        """Return an array of numbers, or the elements of an object array of one dimension."""
+        try:
+            _, shape, kind, fortran, data = self.state
+            dtype = np.dtype(str(kind.args[0]))
+            if kind.state[1] in ("<", ">"):
+                dtype = dtype.newbyteorder(kind.state[1])
+            if dtype.kind == "O" and isinstance(data, list) and shape == (len(data),):
+                return data
+            # Python 2 pickles bytes as strings, in which every character stands for a byte.
+            data = data.encode("latin-1") if isinstance(data, str) else data
+            return _numbers(data, dtype, shape, bool(fortran))
+        except (TypeError, ValueError, AttributeError, IndexError) as error:
+            raise Fault("not an array of numbers", first_line(error)) from None
 
-        Raises:
-            Fault: if it is neither, or its parts do not fit each other.
-        """
-        _, shape, kind, fortran, data = self.state
-        dtype = np.dtype(str(kind.args[0]))
-        if kind.state[1] in ("<", ">"):
-            dtype = dtype.newbyteorder(kind.state[1])
-        if dtype.kind == "O" and isinstance(data, list) and shape == (len(data),):
-            return data
-        # Python 2 pickles bytes as strings, in which every character stands for a byte.
-        data = data.encode("latin-1") if isinstance(data, str) else data
-        return _numbers(data, dtype, shape, bool(fortran))
+
+Element = _Part | np.ndarray | object
+"""A line as a file holds it, which should be one of the first two."""
 
 
 class _Unpickler(pickle._Unpickler):
@@ -124,27 +124,19 @@ class _Unpickler(pickle._Unpickler):
             return _Part
         raise Fault(f"it would run {module}.{name} when loaded, so it is refused")
 
-    def persistent_load(self, pid: Any) -> NoReturn:
-        raise Fault("it refers to something outside of the file")
-
 
 def _numbers(data: bytes, dtype: np.dtype, shape: tuple, fortran: bool) -> np.ndarray:
-    """Return an array of numbers made of bytes.
-
-    Raises:
-        Fault: if they are not numbers, or their count does not fit the shape.
-    """
+    """Return an array of numbers made of bytes."""
     if dtype.kind not in "biuf" or dtype.itemsize > 16:
         raise Fault("values that are not numbers", str(dtype))
-    size = dtype.itemsize
-    for length in shape:
-        size *= length
-    if size != len(data) or not all(type(n) is int and n >= 0 for n in shape):
+    if not all(type(n) is int and n >= 0 for n in shape):
+        raise Fault("an array of no shape", repr(shape)[:60])
+    if dtype.itemsize * math.prod(shape) != len(data):
         raise Fault("an array cut short", f"{len(data):,} bytes for the shape {shape}")
     return np.frombuffer(data, dtype).reshape(shape, order="F" if fortran else "C")
 
 
-def load_arrays(content: bytes) -> list[Any]:
+def load_arrays(content: bytes) -> list[Element]:
     """Return the arrays in the content of a `.npy` file, unchecked, one for each line.
 
     Raises:
@@ -167,27 +159,21 @@ def load_arrays(content: bytes) -> list[Any]:
         return list(_numbers(content[stream.tell() :], dtype, shape, fortran))
     try:
         whole = _Unpickler(stream, encoding="latin1").load()
-        elements = whole.array() if isinstance(whole, _Part) else None
     except Fault:
         raise
     except Exception as error:  # a broken pickle can fail in any way
         raise Fault("a broken pickle, or one cut short", first_line(error)) from None
+    elements = whole.array() if isinstance(whole, _Part) else None
     if not isinstance(elements, list):
         raise Fault("no object array in the pickle")
     return elements
 
 
-def parse_line(element: Any, max_points: int) -> np.ndarray:
-    """Return the ink `(points, 3)` float32 of one element of a stroke array.
-
-    Raises:
-        Fault: if it is not an array of (end of stroke, dx, dy), or has too many points.
-    """
+def _ink(element: Element, max_points: int) -> np.ndarray:
+    """Return the ink `(points, 3)` float32 of one element of a stroke array."""
     array = element.array() if isinstance(element, _Part) else element
-    if array is not element and isinstance(array, list):
-        raise Fault("an array of objects")
     if not isinstance(array, np.ndarray):
-        raise Fault("not an array", type(element).__name__)
+        raise Fault("not an array of numbers", type(array).__name__)
     if array.ndim != 2 or array.shape[1] != 3:
         raise Fault("an array that is not (points, 3)", f"shape {array.shape}")
     check_points(len(array), max_points)

@@ -58,21 +58,14 @@ class Segment:
     """A labelled piece of writing as a file declares it."""
 
     level: str
-    ranges: list[Pieces] | None
-    """The pieces that it names; None if it names none."""
+    named: str
+    """The pen-down pieces that it names, such as `2:10-3:5,7`."""
     label: str
     line: int
     before: int
     """How many pen-down pieces precede it in the file."""
-    writer: str = ""
+    writer: str
     comments: list[str] = field(default_factory=list)
-
-    @property
-    def size(self) -> int | None:
-        """How many pieces it names."""
-        if self.ranges is None:
-            return None
-        return sum(one.last - one.first + 1 for one in self.ranges)
 
 
 @dataclass
@@ -84,17 +77,17 @@ class Document:
     """Points `(n, 2)` of each pen-down piece, y downwards, or why it cannot be used."""
 
     def __post_init__(self) -> None:
-        sizes = (0 if isinstance(piece, Fault) else len(piece) for piece in self.pieces)
-        self._left = 10 * (len(self.pieces) + sum(sizes))
+        points = sum(len(piece) for piece in self.pieces if not isinstance(piece, Fault))
+        self._left = 10 * (points + len(self.pieces))
 
-    def strokes(self, ranges: list[Pieces]) -> list[np.ndarray]:
-        """Return the points of pieces.
+    def ink(self, ranges: list[Pieces], max_points: int) -> np.ndarray:
+        """Return the ink `(points, 3)` of pieces.
 
         Raises:
-            Fault: if one is not there or broken, or pieces were taken so often that they would
-                fill the memory.
+            Fault: if one is not there or broken, there are too few points or too many, or pieces
+                were named so often, all together, that their ink would fill the memory.
         """
-        strokes = []
+        strokes: list[np.ndarray] = []
         for first, first_point, last, last_point in ranges:
             if first > last or last >= len(self.pieces):
                 there = f"{first}-{last} of {len(self.pieces)}"
@@ -109,7 +102,7 @@ class Document:
                 self._left -= 1 + len(strokes[-1])
                 if self._left < 0:
                     raise Fault("segments that repeat the same pieces too often")
-        return strokes
+        return join_strokes(strokes, max_points)
 
 
 def sniff(head: bytes) -> bool:
@@ -127,11 +120,11 @@ def parse(path: Path) -> Iterator[Sample | Fault]:
     if levels:
         level = "LINE" if "LINE" in dict(levels) else levels[-1][0]
         yield from samples(document, level, MAX_POINTS)
-        return
-    if not document.pieces:
+    elif document.pieces:
+        every = Pieces(0, 0, len(document.pieces) - 1, None)
+        yield Sample(document.ink([every], MAX_POINTS), "")
+    else:
         raise Fault("no points")
-    whole = document.strokes([Pieces(0, 0, len(document.pieces) - 1, None)])
-    yield Sample(join_strokes(whole, MAX_POINTS), "")
 
 
 def read_document(content: str, max_points: int) -> Document:
@@ -153,8 +146,7 @@ def read_document(content: str, max_points: int) -> Document:
         elif keyword == "SEGMENT":
             declared = _SEGMENT.match(body[:_DECLARATION])
             level, named, _, label = declared.groups("") if declared else [""] * 4
-            ranges = _ranges(named)
-            segments.append(Segment(level.upper(), ranges, label, line, len(pieces), writer))
+            segments.append(Segment(level.upper(), named, label, line, len(pieces), writer))
         elif keyword == "COMMENT" and segments:
             segments[-1].comments += body.split()
         elif keyword == "WRITER_ID":
@@ -207,20 +199,6 @@ def _points(body: str, columns: list[str], line: int, max_points: int) -> np.nda
     return table[:, [columns.index("X"), columns.index("Y")]] * (1, -1)
 
 
-def _ranges(named: str) -> list[Pieces] | None:
-    """Return the pieces that a segment names, None if that is something else."""
-    found = []
-    for part in named.split(","):
-        match = _RANGE.fullmatch(part)
-        if match is None:
-            return None
-        first, point, last, last_point = (None if g is None else int(g) for g in match.groups())
-        if last is None:
-            last, last_point = first, point
-        found.append(Pieces(first, point or 0, last, last_point))
-    return found
-
-
 def samples(
     document: Document, level: str, max_points: int, writer_comment: int | None = None
 ) -> Iterator[Sample | Fault]:
@@ -232,35 +210,59 @@ def samples(
     """
     segments = [segment for segment in document.segments if segment.level == level]
     ends = [*(segment.before for segment in segments[1:]), len(document.pieces)]
+    named = [_ranges(segment.named) for segment in segments]
     follow = [end - segment.before for segment, end in zip(segments, ends, strict=True)]
-    fit = [n > 0 and one.size in (None, n) for one, n in zip(segments, follow, strict=True)]
+    fit = [n > 0 and _size(one) in (0, n) for one, n in zip(named, follow, strict=True)]
     in_place = 2 * sum(fit) >= len(segments)
-    for number, (segment, count) in enumerate(zip(segments, follow, strict=True)):
-        try:
-            ranges = _following(segment, count) if in_place else segment.ranges
-            if ranges is None:
-                raise Fault("a segment that does not say which pieces are its")
-            ink = join_strokes(document.strokes(ranges), max_points)
-            text = clean_text(_ESCAPED.sub(lambda m: " " if m[1] in "nt" else m[1], segment.label))
-            writer = segment.writer
-            if writer_comment is not None:
-                if writer_comment >= len(segment.comments):
-                    raise Fault("no writer in the comment after the segment")
-                writer = segment.comments[writer_comment]
-            yield Sample(ink, text, f"{number:05}", writer)
-        except Fault as fault:
-            detail = f"{fault.detail}, " * bool(fault.detail) + f".SEGMENT in line {segment.line}"
-            yield Fault(fault.reason, detail, f"{number:05}")
+
+    def sample(number: int) -> Sample:
+        segment, ranges = segments[number], named[number]
+        if in_place:
+            ranges = _following(ranges, segment.before, follow[number])
+        if not ranges:
+            raise Fault("a segment that does not say which pieces are its")
+        text = _ESCAPED.sub(lambda match: " " if match[1] in "nt" else match[1], segment.label)
+        writer = segment.writer
+        if writer_comment is not None:
+            if writer_comment >= len(segment.comments):
+                raise Fault("no writer in the comment after the segment")
+            writer = segment.comments[writer_comment]
+        return Sample(document.ink(ranges, max_points), clean_text(text), writer=writer)
+
+    for number, segment in enumerate(segments):
+        found = attempt(sample, number)
+        if isinstance(found, Fault):
+            place = f".SEGMENT in line {segment.line}"
+            found = Fault(found.reason, ", ".join(filter(None, [found.detail, place])))
+        yield found.of(f"{number:05}")
 
 
-def _following(segment: Segment, count: int) -> list[Pieces]:
-    """Return the pieces that follow a segment, `count` of them, in the order that it names."""
-    if segment.ranges is None:
-        return [Pieces(segment.before, 0, segment.before + count - 1, None)]
-    if segment.size != count:
-        raise Fault("a segment with other pieces than it names", f"{count} for {segment.size}")
-    moved = segment.before - min(one.first for one in segment.ranges)
-    return [one._replace(first=one.first + moved, last=one.last + moved) for one in segment.ranges]
+def _ranges(named: str) -> list[Pieces]:
+    """Return the pieces that a segment names, none if that is something else."""
+    found = []
+    for part in named.split(","):
+        match = _RANGE.fullmatch(part)
+        if match is None:
+            return []
+        first, point, last, last_point = (None if g is None else int(g) for g in match.groups())
+        if last is None:
+            last, last_point = first, point
+        found.append(Pieces(first, point or 0, last, last_point))
+    return found
+
+
+def _size(ranges: list[Pieces]) -> int:
+    return sum(one.last - one.first + 1 for one in ranges)
+
+
+def _following(ranges: list[Pieces], before: int, count: int) -> list[Pieces]:
+    """Return the `count` pieces that follow a segment, in the order in which it names them."""
+    if not ranges:
+        return [Pieces(before, 0, before + count - 1, None)]
+    if _size(ranges) != count:
+        raise Fault("a segment with other pieces than it names", f"{count} for {_size(ranges)}")
+    moved = before - min(one.first for one in ranges)
+    return [one._replace(first=one.first + moved, last=one.last + moved) for one in ranges]
 
 
 @dataclass(kw_only=True, eq=False)
@@ -286,10 +288,9 @@ class UnipenDataset(DividedDataset):
     level: str | None = None
     writer_comment: Annotated[int, Range(0, 100)] | None = None
 
-    def find(self) -> list[Path]:
-        if files := self._files(re.compile(fnmatch.translate(self.pattern))):
-            return files
-        raise DataError(f"{self.path}: no UNIPEN file there (pattern {self.pattern!r})")
+    @property
+    def file_names(self) -> re.Pattern[str]:
+        return re.compile(fnmatch.translate(self.pattern))
 
     def read(self, files: list[Path]) -> Iterator[Sample | Fault]:
         self._levels: Counter[str] = Counter()
