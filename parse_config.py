@@ -310,7 +310,9 @@ def config_of(network: TrainedNetwork, overrides: Iterable[Override] = ()) -> Co
     return ConfigParser.from_checkpoint(config, network.path, overrides)
 
 
-def data_of(network: TrainedNetwork, overrides: Iterable[Override] = ()) -> BaseDataLoader:
+def data_of(
+    network: TrainedNetwork, overrides: Iterable[Override] = ()
+) -> data_loader.HandwritingDataLoader:
     """Return the data loader of the config that a network was trained with, not yet prepared.
 
     Raises:

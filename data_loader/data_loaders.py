@@ -145,8 +145,10 @@ class HandwritingDataLoader(BaseDataLoader):
 
     Raises:
         ConfigFault: if an augmentation is among the preprocessing, or the reverse; if
-            `characters` is empty, or repeats one (in NFC).
+            `characters` is empty.
     """
+
+    dataset: _Samples
 
     def __init__(
         self,
@@ -168,9 +170,6 @@ class HandwritingDataLoader(BaseDataLoader):
             characters = nfc(characters)
             if not characters:
                 raise ConfigFault("characters", characters, "at least one character, or null")
-            if twice := [one for one in dict.fromkeys(characters) if characters.count(one) > 1]:
-                names = ", ".join(map(describe, twice))
-                raise ConfigFault("characters", characters, f"each once; twice stands {names}")
         if preprocessing is None:
             preprocessing = dataset.preprocessing()
         for key, transforms in (("preprocessing", preprocessing), ("augmentation", augmentation)):

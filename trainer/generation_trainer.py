@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from base.base_data_loader import Batch
 from base.base_trainer import BaseTrainer
 from base.training_state import Sums
+from data_loader.data_loaders import HandwritingDataLoader
 from model.generation.loss import NegativeLogLikelihood, SquaredError
 from model.generation.networks import Output
 from model.generation.options import Sampling
@@ -36,6 +37,7 @@ class GenerationTrainer(BaseTrainer):
         sample_bias: sharpening of the mixture (the paper, eqs 61-62); 0 for none.
     """
 
+    train_loader: HandwritingDataLoader
     task = "predicts the next point"
     use = "write"
     losses = (NegativeLogLikelihood, SquaredError)

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from base.base_data_loader import Batch
 from base.base_trainer import BaseTrainer
+from data_loader.data_loaders import HandwritingDataLoader
 from model.recognition.encoder import Search, Transcript
 from model.recognition.loss import CTCLoss, TranscriptionLoss
 from utils.checks import ConfigFault, DataError, Range
@@ -31,6 +32,7 @@ class RecognitionTrainer(BaseTrainer):
             epoch; 0 for none.
     """
 
+    train_loader: HandwritingDataLoader
     task = "reads"
     use = "read INK"
     losses = (CTCLoss, TranscriptionLoss)

@@ -162,6 +162,8 @@ def test_new_characters_stand_behind_the_known_ones_and_are_counted():
 
 
 def test_characters_may_come_from_the_config():
+    with pytest.raises(ConfigFault, match="at least one character, or null"):
+        loader(characters="")
     assert loader(characters="cxba").alphabet.characters == list("abcx")
     made = extending(Alphabet("yb"), Toy(), characters="cxba")
     assert made.alphabet.characters == list("ybacx")
@@ -184,19 +186,6 @@ def test_characters_that_the_config_lacks_are_named_with_count_and_sample():
             match=rf"'é' \(U\+00E9\) {count} times, first in sample{first}; .* `characters`",
         ):
             make(alphabet=alphabet, dataset=dataset, characters="abc")
-
-
-@pytest.mark.parametrize(
-    ("characters", "message"),
-    [
-        ("abca", r"each once; twice stands 'a' \(U\+0061\)"),
-        ("e\u0301a\u00e9", r"each once; twice stands '\u00e9' \(U\+00E9\)"),
-        ("", "at least one character, or null"),
-    ],
-)
-def test_characters_of_a_config_that_do_not_fit(characters, message):
-    with pytest.raises(ConfigFault, match=message):
-        HandwritingDataLoader(1, None, None, dataset=Toy(), characters=characters)
 
 
 def test_a_resumed_run_takes_no_further_characters_of_a_config():

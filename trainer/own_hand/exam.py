@@ -14,6 +14,7 @@ import torch
 
 from base.base_trainer import BaseTrainer
 from base.checkpoint import HAND_FILE, newest_checkpoint, save_checkpoint, to_share
+from data_loader.data_loaders import HandwritingDataLoader
 from data_loader.synthetic import corpus
 from model.calibration import calibrated
 from model.generation.options import Primer, Sampling
@@ -62,6 +63,8 @@ log = logging.getLogger(__name__)
 class _LearnsHand(BaseTrainer):
     """Trains on the lines of a `HandDataset`, and keeps what they were fitted with."""
 
+    train_loader: HandwritingDataLoader
+
     def check(self) -> None:
         super().check()
         source = self.train_loader.source
@@ -69,8 +72,13 @@ class _LearnsHand(BaseTrainer):
             expected = "a HandDataset, as a hand is learned"
             raise ConfigFault("data_loader.args.dataset", type(source).__name__, expected)
 
+    @property
+    def source(self) -> HandDataset:
+        """The lines of the hand."""
+        return self.train_loader.source
+
     def begin(self) -> None:
-        self.train_loader.source.save(self.run.models)
+        self.source.save(self.run.models)
 
     def conclude(self) -> None:
         """Compare the network with that which the run began with; see `compare`."""
@@ -95,7 +103,7 @@ class OwnHandReaderTrainer(_LearnsHand, RecognitionTrainer):
 
     def compare(self, writer: Writer, reader: Reader) -> bool:
         learned = load(newest_checkpoint(self.run.models)[0], str(self.device))
-        source = self.train_loader.source
+        source = self.source
         lines = [(source.ink(k), source.text(k)) for k in source.indices("valid").tolist()]
         log.info(
             "characters misread of %d %s lines: %.1f %% before, %.1f %% now", len(lines),
@@ -117,7 +125,7 @@ class OwnHandTrainer(_LearnsHand, GenerationTrainer):
     def compare(self, writer: Writer, reader: Reader) -> bool:
         # Not the best epoch by a few held-out lines: the last, of a lower rate, writes better.
         last, checkpoint, _ = newest_checkpoint(self.run.models)
-        learned, source = load(last, str(self.device)), self.train_loader.source
+        learned, source = load(last, str(self.device)), self.source
         folder = last.parent
         own = [(source.ink(k), source.text(k)) for k in source.own]
         sample = own[best_sample(learned, reader, own, source.seed)]

@@ -215,12 +215,9 @@ def test_splits_follow_the_config(tmp_path, files):
 @pytest.mark.parametrize(
     ("splits", "message"),
     [
-        ({"train": ["trainset"], "val": ["testset_v"]}, '"val": one of train, valid, test'),
-        ({"train": ["trainset"], "valid": ["testset"]}, "some of trainset, testset_v, testset_t"),
-        ({"train": ["trainset"], "valid": ["trainset"]}, '"trainset": in train or in the others'),
-        ({"train": ["trainset"]}, "a list of sets for 'train' and for 'valid'"),
-        ({"train": [], "valid": ["testset_v"]}, "each once"),
-        ({"train": ["trainset", "trainset"], "valid": ["testset_v"]}, "each once"),
+        ({"train": ["trainset"], "val": ["testset_v"]}, "sets for train and valid, and none but"),
+        ({"train": ["trainset"]}, "sets for train and valid, and none but test"),
+        ({"train": ["trainset"], "valid": ["trainset"]}, "in train or in valid, not in both"),
     ],
 )
 def test_splits_that_do_not_fit_are_refused(splits, message):

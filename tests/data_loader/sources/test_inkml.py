@@ -179,13 +179,7 @@ BROKEN = {
         document("<trace>1 2,3 4,5</trace>", extra=FORM.format("Y")),
         "a point without 2 values .point 3 of trace 1 has 1",
     ),
-    "too many": (
-        document("<trace>1 2 3,3 4 4</trace>", extra=FORM.format("Y")),
-        "a point without 2 values .point 1 .* has 3",
-    ),
-    "comma": (document("<trace>1 2,3 4,</trace>"), "a point without 2 values .point 3"),
     "word": (document("<trace>1 2,3 x</trace>"), "a non-number .*point 2 of trace 1.*'x'"),
-    "nan": (document("<trace>1 2,3 nan</trace>"), "a non-number"),
     "huge": (document(f"<trace>1 2,3 {'9' * 400}</trace>"), "a non-number"),
     "far": (document("<trace>1 2,3 1e12</trace>"), r"an offset longer than 1e\+09"),
     "no Y": (document(extra=FORM.format("Z")), "a traceFormat without the channels X and Y"),
@@ -196,7 +190,6 @@ BROKEN = {
     ),
     "difference first": (document("<trace>'1 2,3 4</trace>"), "a difference without a point"),
     "no points": (document(""), "no points"),
-    "dot": (document("<trace>1 2</trace>"), "a single point"),
     "many points": (document(f"<trace>{'1 2,' * 200}1 2</trace>"), "more than 100 points .the"),
     "large": (document() + " " * 10_000, r"more than 8,000 bytes \(the limit max_bytes"),
 }  # fmt: skip
@@ -220,7 +213,7 @@ def test_views_that_repeat_traces_fill_no_memory(tmp_path):
     group = f'<traceGroup>{said}<traceView traceDataRef="#a"/></traceGroup>'
     files = {"a.inkml": document(trace + group * 1_000)}
     report = prepared(tmp_path, files, level="group").report()
-    assert "views that repeat the same traces too often: a#" in report
+    assert "1 left out: it repeats the same points too often: a.inkml" in report
 
 
 @pytest.mark.parametrize("body", ["1" * 50_000 + "x", " " * 50_000 + "x", "1 " * 20_000 + "-"])
@@ -228,11 +221,6 @@ def test_views_that_repeat_traces_fill_no_memory(tmp_path):
 def test_no_text_takes_long_to_refuse(tmp_path, body):
     with pytest.raises(DataError, match=r"one\.inkml: "):
         first(tmp_path, document(f"<trace>{body}</trace>"))
-
-
-def test_absence_is_named(tmp_path):
-    with pytest.raises(DataError, match=r"no file called \.inkml or \.xml there"):
-        prepared(tmp_path)
 
 
 def round_trip(tmp_path, ink, text=""):

@@ -67,38 +67,17 @@ def test_reads_archives_and_folders(tmp_path, layout):
     assert len(dataset.indices("train")) == 60 - len(valid)
 
 
-def labelled(labels, without="targetdata"):
-    """The sequences with a label file, and without what contains a word."""
-    files = {name: c for name, c in sequences().items() if without not in name}
-    return files | {"trainlabels.txt": labels, "testlabels.txt": b"7\n" * 12}
-
-
 def test_label_files_give_classes_where_target_files_do_not(tmp_path):
-    dataset = prepared(write(tmp_path, labelled(b"3\r\n" * 60)))
-    assert [dataset.text(n) for n in dataset.indices("train")[:3]] == ["3"] * 3
-    assert dataset.text(int(dataset.indices("test")[0])) == "7" and len(dataset) == 72
-
-
-def test_label_and_target_files_have_to_agree(tmp_path):
-    dataset = prepared(write(tmp_path, labelled(b"3\n" * 60, without="points")))
-    assert "two classes (3 in target data, another one in the label file)" not in dataset.report()
-    assert len(dataset) == 7 and "two classes" in dataset.report()  # 6 and the 7 of the test
-
-
-@pytest.mark.parametrize(
-    ("labels", "message"),
-    [
-        (
-            b"1\n" * 59,
-            "the 59 labels in trainlabels.txt do not fit the digits; there must be one a line",
-        ),
-        (b"1\n" * 59 + b"11\n", "trainlabels.txt: a label that is not a digit.*line 60"),
-    ],
-)
-def test_labels_that_do_not_fit_are_an_error(tmp_path, labels, message):
-    write(tmp_path, labelled(labels))
-    with pytest.raises(DataError, match=message):
-        prepared(tmp_path)
+    files = {name: c for name, c in sequences().items() if "img-1" in name or "target" not in name}
+    labels = {"trainlabels.txt": b"3\r\n" * 60, "testlabels.txt": b"7\n" * 12}
+    dataset = prepared(write(tmp_path, files | labels))
+    texts = {dataset.name(n): dataset.text(n) for n in range(72)}
+    assert (texts["trainimg-0"], texts["trainimg-14"], texts["testimg-2"]) == ("3", "4", "7")
+    for wrong, message in ((b"1\n" * 59, "59 for 60 digits"), (b"1\n" * 59 + b"11\n", "60th")):
+        (tmp_path / "sequences.tar.gz").unlink()
+        write(tmp_path, files | labels | {"trainlabels.txt": wrong})
+        with pytest.raises(DataError, match=rf"trainlabels\.txt: .*{message}.*one label a line"):
+            prepared(tmp_path)
 
 
 def test_the_archive_goes_before_files(tmp_path):
@@ -109,7 +88,7 @@ def test_the_archive_goes_before_files(tmp_path):
 
 
 def test_nothing_there_says_what_belongs_there(tmp_path):
-    message = r'no sequences\.tar\.gz, nor files such as trainimg-0-.*"root": null'
+    message = r'sequences\.tar\.gz, or files such as trainimg-0-.*"root": null'
     with pytest.raises(DataError, match=message):
         prepared(tmp_path)
     with pytest.raises(DataError, match=message):
