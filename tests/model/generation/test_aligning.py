@@ -35,21 +35,24 @@ def ink_of(*windows, share=0.9):
 
 def test_points_go_to_the_character_at_which_the_window_is(monkeypatch):
     monkeypatch.setattr(batches, "BATCH_SIZE", 2)  # lines of several lengths in several batches
-    texts = ["abc", "cab ab", "b", "ab"]
+    texts = ["abc", "cab ab", "b", "ab", "abc"]
     inks = [
         ink_of(0, 0, 1, 1, 1, 2),
         ink_of(0, 1, 2, 2, 2, 3, 4, 4, 4, 5, 5, share=0.6),
         ink_of(0),
         ink_of(0, 0, 0, 1, 1, 1, share=3.0),
+        ink_of(0, 1, 3, 3, 3),  # behind the text, which is of the last character
     ]
     found = align(Planted(), inks, texts)
     # One more for the first character: the window is for the next point, and before the first one
     # there is none.
-    assert [one.tolist() for one in found] == [[3, 3, 1], [2, 1, 3, 1, 3, 2], [2], [4, 3]]
-
-
-def test_what_the_window_does_behind_the_text_is_of_the_last_character():
-    assert align(Planted(), [ink_of(0, 1, 3, 3, 3)], ["abc"])[0].tolist() == [2, 1, 3]
+    assert [one.tolist() for one in found] == [
+        [3, 3, 1],
+        [2, 1, 3, 1, 3, 2],
+        [2],
+        [4, 3],
+        [2, 1, 3],
+    ]
 
 
 def test_no_character_is_without_a_point():

@@ -63,13 +63,6 @@ def lefts(found):
     return [np.concatenate(one.strokes)[:, 0].min() for one in found]
 
 
-def test_a_few_points_of_the_next_word_do_not_join_two():
-    """The window moves on to the next word two points before the pen is lifted."""
-    line = written("ab cd", [[0, 1], [3, 4]])
-    line.peaks[9:11] = 3
-    assert [one.text for one in words(line)] == ["ab", "cd"]
-
-
 def test_strokes_of_one_point_behind_a_primer_go_to_their_own_words():
     """The window's peak before a point is that of the point: one too late would be the next dot."""
     dots = from_strokes([np.array([[x, 0.0]]) for x in (0.0, 20.0, 40.0)])

@@ -218,18 +218,6 @@ def test_they_do_so_on_other_processors(flags, dtype, monkeypatch, tmp_path):
 
 
 @needs_compiler
-@pytest.mark.parametrize("dtype", NARROW)
-@pytest.mark.parametrize("rows, m, n", [(1, 1, 1), (513, 13, 65), (1500, 130, 200), (0, 2, 3)])
-def test_gather_is_a_product_over_all_rows(rows, m, n, dtype):
-    torch.manual_seed(0)
-    left, right = torch.randn(rows, m + 3).to(dtype)[:, :m], torch.randn(rows, n).to(dtype)
-    product = (left.double().t() @ right.double()).float()
-    results = [lstm.gather(left, right, threads) for threads in (1, 3)]
-    torch.testing.assert_close(results[0], product, rtol=1e-5, atol=1e-4)
-    assert torch.equal(*results)
-
-
-@needs_compiler
 @pytest.mark.parametrize("window", [True, False])
 @pytest.mark.parametrize("dtype", NARROW)
 def test_a_row_does_not_depend_on_the_others_nor_on_threads(dtype, window):

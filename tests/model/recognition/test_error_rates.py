@@ -1,14 +1,12 @@
 """Error rates against edit distances by plain dynamic programming, and counts worked by hand."""
 
 import math
-import random
 from types import SimpleNamespace
 
 import pytest
 import torch
 
 from model.recognition.error_rates import (
-    ErrorCounts,
     ErrorRates,
     error_counts,
     is_read,
@@ -19,44 +17,13 @@ from model.recognition.error_rates import (
 from utils.alphabet import Alphabet
 
 
-def edit_distance(reference, hypothesis) -> int:
-    """Wagner & Fischer 1974."""
-    row = list(range(len(hypothesis) + 1))
-    for n, wanted in enumerate(reference, start=1):
-        above, row = row, [n]
-        for m, got in enumerate(hypothesis, start=1):
-            row.append(min(above[m] + 1, row[m - 1] + 1, above[m - 1] + (wanted != got)))
-    return row[-1]
-
-
-def random_pairs(count: int) -> list[tuple[str, str]]:
-    source = random.Random(3)
-    texts = ["".join(source.choices("ab é.", k=source.randrange(12))) for _ in range(2 * count)]
-    return list(zip(texts[::2], texts[1::2], strict=True))
-
-
-def test_counts_equal_dynamic_programming():
-    for reference, hypothesis in random_pairs(300):
-        got = error_counts(reference, hypothesis)
-        reference, hypothesis = reference.strip(), hypothesis.strip()
-        assert got == ErrorCounts(
-            edit_distance(reference, hypothesis),
-            len(reference),
-            edit_distance(reference.split(), hypothesis.split()),
-            len(reference.split()),
-        )
-
-
 @pytest.mark.parametrize(
     ("reference", "hypothesis", "expected"),
     [
-        ("the cat sat", "the cat sat", (0, 11, 0, 3)),
         ("the cat", "thecat", (1, 7, 2, 2)),  # a blank within counts
         (" the cat", "the cat ", (0, 7, 0, 2)),  # those outside do not
         ("The cat.", "the cat", (2, 8, 2, 2)),  # case and punctuation do
         ("café", "cafe\u0301", (0, 4, 0, 1)),  # an accent typed in two ways
-        ("café", "cafe", (1, 4, 1, 1)),
-        ("", "ab c", (4, 0, 2, 0)),
     ],
 )
 def test_what_counts_as_an_error(reference, hypothesis, expected):
@@ -84,7 +51,8 @@ def test_rates_are_nan_where_there_is_no_truth():
 
 
 def test_metric_equals_rates_of_the_same_pairs_and_forgets_on_reset():
-    pairs, alphabet, metric = random_pairs(40), Alphabet("ab é."), ErrorRates()
+    pairs = [("ab é.", "ab e"), ("", "a"), ("a b", "ab"), ("é", "é")]
+    alphabet, metric = Alphabet("ab é."), ErrorRates()
     codes = [torch.from_numpy(alphabet.encode(reference)) for reference, _ in pairs]
     batch = SimpleNamespace(
         text=torch.nn.utils.rnn.pad_sequence(codes, batch_first=True, padding_value=-1),

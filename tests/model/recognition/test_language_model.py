@@ -6,7 +6,6 @@ from collections import Counter, defaultdict
 import numpy as np
 import pytest
 
-from model.recognition import language_model
 from model.recognition.language_model import CharacterLanguageModel
 from utils.alphabet import Alphabet
 from utils.checks import UserError
@@ -80,15 +79,6 @@ def test_equals_a_second_implementation(order):
     for text in {line[:n] for line in lines for n in range(len(line) + 1)}:
         got = model.log_probs(tuple(alphabet.encode(text).tolist()))
         np.testing.assert_allclose(np.exp(got), list(expected(text).values()), rtol=1e-10)
-
-
-def test_discounts_of_counts_are_estimated_where_there_are_enough():
-    """Chen & Goodman 1999, eq. 17, with 10, 4, 2 and 1 n-grams of the counts 1 to 4."""
-    y = 10 / (10 + 2 * 4)
-    expected = [0, 1 - 2 * y * 4 / 10, 2 - 3 * y * 2 / 4, 3 - 4 * y * 1 / 2]
-    counts = np.repeat([1, 2, 3, 4, 9], [10, 4, 2, 1, 5])
-    np.testing.assert_allclose(language_model._discounts(counts), expected)
-    np.testing.assert_allclose(language_model._discounts(np.array([1, 1, 5])), [0, 0.5, 1, 1.5])
 
 
 def test_unknown_characters_are_refused():
