@@ -13,7 +13,7 @@ import ctypes
 from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from model.generation.mixture import PEN_PIVOT, stretched
@@ -39,29 +39,28 @@ def _gates(layer: WindowedLayer | RecurrentLayer, seen: tuple[int, int]) -> tupl
         layer: of LSTM or GRU cells.
         seen: numbers of a point and characters of the alphabet.
     """
+    size = layer.hidden_size
     if isinstance(layer, WindowedLayer):
         incoming = torch.cat((layer.weight_window, layer.weight_input), 1)
-        hidden, bias, more = layer.weight_hidden, layer.bias, getattr(layer, "bias_candidate", None)
+        hidden, bias = layer.weight_hidden, layer.bias
+        candidate = getattr(layer, "bias_candidate", None)
     else:
-        torchs, size = layer.layer, layer.hidden_size
-        point, window, below = torchs.weight_ih_l0.tensor_split((seen[0], sum(seen)), 1)
-        incoming, hidden = torch.cat((below, window, point), 1), torchs.weight_hh_l0
-        bias, more = torchs.bias_ih_l0, torchs.bias_hh_l0
+        own = layer.layer
+        point, window, below = own.weight_ih_l0.tensor_split((seen[0], sum(seen)), 1)
+        incoming, hidden = torch.cat((below, window, point), 1), own.weight_hh_l0
         if layer.cell == "LSTM":
-            return reorder_gates(torch.cat((hidden, incoming), 1)), reorder_gates(bias + more)
-        both, more = more[: 2 * size], more[2 * size :]
-        bias = torch.cat((bias[: 2 * size] + both, bias[2 * size :]))
-    if layer.cell == "LSTM":
-        return torch.cat((hidden, incoming), 1), bias
-    size = layer.hidden_size
-    both, candidate = hidden.split((2 * size, size))
-    hidden = torch.cat((both, torch.zeros_like(candidate), candidate))
-    incoming = functional.pad(incoming, (0, 0, 0, size))
-    return torch.cat((hidden, incoming), 1), torch.cat((bias, more))
-
-
-def _array(tensors: list[Tensor]) -> ctypes.Array:
-    return (ctypes.c_void_p * len(tensors))(*map(address, tensors))
+            incoming, hidden = reorder_gates(incoming), reorder_gates(hidden)
+            bias = reorder_gates(own.bias_ih_l0 + own.bias_hh_l0)
+        else:
+            both, candidate = own.bias_hh_l0.split((2 * size, size))
+            bias = own.bias_ih_l0 + functional.pad(both, (0, size))
+    if layer.cell == "GRU":
+        both, last = hidden.split((2 * size, size))
+        hidden = torch.cat((both, torch.zeros_like(last), last))
+        incoming = functional.pad(incoming, (0, 0, 0, size))
+        bias = torch.cat((bias, candidate))
+    weight = torch.cat((hidden, incoming), 1)
+    return functional.pad(weight, (0, weight.shape[1] % 2)), bias
 
 
 class CompiledStepper(Stepper):
@@ -70,72 +69,53 @@ class CompiledStepper(Stepper):
     bfloat16."""
 
     def __init__(self, network: MixtureNetwork, lines: Lines, products: torch.dtype) -> None:
-        layers, size = network.layers, network.layers[0].hidden_size
-        self.inputs, self.size, self.products = network.input_size, size, products
+        first = network.layers[0]
+        self.inputs, self.size, self.products = network.input_size, first.hidden_size, products
         self.library, self.parity = library.kernels(products == torch.bfloat16), 0
-        vocab_size, self.components = 0, 0
         output = stretched(network.output, lines.stretch(network), network.normalisation)
+        self.outputs, self.vocab_size, self.components = len(output.bias), 0, 0
 
-        def cast(weight: Tensor) -> Tensor:
-            return weight.detach().to(products)
+        def packed(layer: nn.Linear) -> Tensor:
+            return library.pack(layer.weight.to(products).t())
 
-        # What the library reads by its address must live as long.
-        tensors = dict(
-            output_weights=library.pack(cast(output.weight).t()),
-            output_bias=output.bias.to(torch.float32, copy=True),
-        )
-        if isinstance(layers[0], WindowedLayer):
-            window, vocab_size = layers[0].window, layers[0].vocab_size
-            self.components = len(window.bias) // 3
-            tensors["window_weights"] = library.pack(cast(window.weight).t())
-            tensors["window_bias"] = window.bias.to(torch.float32, copy=True)
-        packed, biases, self.widths = [], [], []
-        for layer in layers:
-            weight, bias = _gates(layer, (self.inputs, vocab_size))
-            weight = functional.pad(weight, (0, weight.shape[1] % 2))
-            self.widths.append(weight.shape[1])
-            packed.append(library.pack_gates(cast(weight)))
-            biases.append(bias.to(torch.float32, copy=True))
-        self.outputs = len(output.bias)
-        arrays = dict(
-            weights=_array(packed),
-            biases=_array(biases),
-            widths=(ctypes.c_int64 * len(layers))(*self.widths),
-        )
-        self.kept = tensors, arrays, packed, biases
-        self.fixed = dict(
-            layers=len(layers),
-            size=size,
-            vocab_size=vocab_size,
+        # Copies: the weights may change while lines are written.
+        self.fixed = dict(output_weights=packed(output), output_bias=output.bias.float().clone())
+        if isinstance(first, WindowedLayer):
+            self.vocab_size, self.components = first.vocab_size, first.components
+            self.fixed["window_weights"] = packed(first.window)
+            self.fixed["window_bias"] = first.window.bias.float().clone()
+        gates = [_gates(layer, (self.inputs, self.vocab_size)) for layer in network.layers]
+        self.widths = [weight.shape[1] for weight, _ in gates]
+        self.fixed |= dict(
+            weights=[library.pack_gates(weight.to(products)) for weight, _ in gates],
+            biases=[bias.float().clone() for _, bias in gates],
+            widths=torch.tensor(self.widths),
+            layers=len(gates),
+            size=self.size,
+            vocab_size=self.vocab_size,
             components=self.components,
             mixtures=self.outputs // 6,
-            lstm=int(layers[0].cell == "LSTM"),
+            lstm=int(first.cell == "LSTM"),
             ends=int(network.end_of_sequence),
-            log_min_scales=(ctypes.c_float * 2)(*network.min_scales.log().tolist()),
+            log_min_scales=tuple(network.min_scales.log().tolist()),
             max_correlation=network.max_correlation,
-            pen=(ctypes.c_float * 2)(PEN_PIVOT, lines.sampling.pen_sharpness),
-            **{name: address(tensor) for name, tensor in tensors.items()},
-            **{name: ctypes.addressof(array) for name, array in arrays.items()},
+            pen=(PEN_PIVOT, lines.sampling.pen_sharpness),
         )
-        self._begin(lines, vocab_size)
-
-    def _begin(self, lines: Lines, vocab_size: int) -> None:
-        """Lay out the state of the lines."""
-        state, size = lines.state, self.size
+        state = lines.state
         self.bias = lines.bias.to(torch.float32, copy=True)
         # Zero where nothing is written: products go over the padding too.
         self.joints = [
-            torch.zeros(2, len(self.bias), width, dtype=self.products) for width in self.widths
+            torch.zeros(2, len(self.bias), width, dtype=products) for width in self.widths
         ]
         for number, joint in enumerate(self.joints):
-            joint[0, :, :size] = state[f"{number}.hidden"]
-            after = size * (2 if number else 1) + vocab_size
+            joint[0, :, : self.size] = state[f"{number}.hidden"]
+            after = self.size * (2 if number else 1) + self.vocab_size
             joint[0, :, after : after + self.inputs] = lines.point
         # Of a GRU the hidden states stand for the cells.
-        cells = [state.get(f"{n}.cell", state[f"{n}.hidden"]) for n in range(len(self.joints))]
+        cells = [state.get(f"{n}.cell", state[f"{n}.hidden"]) for n in range(len(gates))]
         self.cells, self.kappas, self.text = torch.stack(cells).float(), None, None
         if self.components:
-            self.joints[0][0, :, size : size + vocab_size] = state["0.window"]
+            self.joints[0][0, :, self.size : self.size + self.vocab_size] = state["0.window"]
             self.kappas = state["0.kappa"].float().clone(memory_format=torch.contiguous_format)
             self.text, self.text_lengths = lines.text.contiguous(), lines.text_lengths.contiguous()
         self._allocate()
@@ -145,29 +125,27 @@ class CompiledStepper(Stepper):
         batch, lanes = len(self.bias), self.library.lanes()
         width = library.even(len(self.joints) * self.size)
         self.points, self.phis = torch.empty(PERIOD, batch, self.inputs), None
-        of_text: dict[str, Tensor] = {}
+        of_text: dict[str, Tensor | int] = {}
         if self.text is not None:
-            self.phis = torch.empty(PERIOD, batch, self.text.shape[1] + 1)
+            places = self.text.shape[1] + 1
+            self.phis = torch.empty(PERIOD, batch, places)
             of_text = dict(text=self.text, text_lengths=self.text_lengths, kappas=self.kappas)
-            of_text["phis"] = self.phis
+            of_text |= dict(phis=self.phis, places=places)
 
         def rows(count: int) -> Tensor:
             return torch.empty(batch, count + -count % lanes)
 
-        self.buffers = of_text | dict(
+        self.writing = library.structure(
+            library.Writing,
+            batch=batch,
+            joints=self.joints,
             hiddens=torch.zeros(batch, width, dtype=self.products),
             cells=self.cells,
             parameters=rows(3 * self.components),
             raw=rows(self.outputs),
             bias=self.bias,
             points=self.points,
-        )
-        self.array = _array(self.joints)
-        self.writing = library.Writing(
-            batch=batch,
-            places=0 if self.phis is None else self.phis.shape[2],
-            joints=ctypes.addressof(self.array),
-            **{name: address(tensor) for name, tensor in self.buffers.items()},
+            **of_text,
             **self.fixed,
         )
 

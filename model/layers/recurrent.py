@@ -87,7 +87,7 @@ class RecurrentLayer(nn.Module):
         dtype, layer = compute_dtype(inputs), self.layer
         compiled = self.cell == "LSTM" and library.available(inputs.device, dtype)
         if not compiled and (self.cell == "GRU" or bound is None):
-            return self._by_torch(inputs.to(dtype), [state[n].to(dtype) for n in self.state_sizes])
+            return self._by_torch(inputs.to(dtype), state)
         rows = (layer.weight_ih_l0, layer.weight_hh_l0, layer.bias_ih_l0 + layer.bias_hh_l0)
         weights, carried = [reorder_gates(part) for part in rows], (state["hidden"], state["cell"])
         if compiled:
@@ -104,16 +104,11 @@ class RecurrentLayer(nn.Module):
         # A copy, as the hidden states lie in a tensor that is large to be kept.
         return hiddens, {"hidden": hiddens[-1].clone(), "cell": cell}
 
-    def _by_torch(self, inputs: Tensor, carried: list[Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
-        """Run torch's own layer; see `forward`. `carried` is in the order of `state_sizes`."""
-        lstm = self.cell == "LSTM"
-        if len(inputs) == 1:  # the layer would lay out its weights anew, which takes longest here
-            step = torch.lstm_cell if lstm else torch.gru_cell
-            weights = self.layer.all_weights[0]
-            last = step(inputs[0], carried if lstm else carried[0], *weights)
-            hiddens = (last[0] if lstm else last)[None]
-        else:
-            carried = [one[None] for one in carried]
-            hiddens, last = self.layer(inputs, carried if lstm else carried[0])
-            last = [one[0] for one in last] if lstm else last[0]
-        return hiddens, dict(zip(self.state_sizes, last if lstm else [last], strict=True))
+    def _by_torch(
+        self, inputs: Tensor, state: dict[str, Tensor]
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Run torch's own layer; see `forward`."""
+        carried = tuple(state[name].to(inputs.dtype)[None] for name in self.state_sizes)
+        hiddens, last = self.layer(inputs, carried if self.cell == "LSTM" else carried[0])
+        last = last if self.cell == "LSTM" else (last,)
+        return hiddens, {name: one[0] for name, one in zip(self.state_sizes, last, strict=True)}

@@ -6,6 +6,7 @@ Shapes: as in `lstm`.
 import ctypes
 import functools
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -24,6 +25,9 @@ Results = tuple[Tensor, Tensor | None, Tensor, Tensor | None, Tensor | None]
 `(B, K)`, and phi `(T, B, U + 1)`."""
 
 _INTEGERS, _FLOAT, _ADDRESSES = ctypes.c_int64, ctypes.c_float, ctypes.c_void_p
+
+
+S = TypeVar("S", bound=ctypes.Structure)
 
 
 def _fields(*fields: tuple[type, str]) -> list[tuple[str, type]]:
@@ -89,6 +93,21 @@ def address(tensor: Tensor) -> int:
     if tensor.device.type != "cpu":
         raise ValueError(f"a tensor of shape {tuple(tensor.shape)} is on {tensor.device}, not cpu")
     return tensor.data_ptr()
+
+
+def structure(kind: type[S], **values: Tensor | list[Tensor] | float | tuple | None) -> S:
+    """Return a structure of C. A tensor stands for the address of its data, a list of tensors for
+    that of an array of their addresses; they live as long as the structure does."""
+    made, arrays = kind(), []
+    for name, value in values.items():
+        if isinstance(value, Tensor):
+            value = address(value)
+        elif isinstance(value, list):
+            arrays.append((ctypes.c_void_p * len(value))(*map(address, value)))
+            value = ctypes.addressof(arrays[-1])
+        setattr(made, name, value)
+    made.kept = values, arrays
+    return made
 
 
 def even(count: int) -> int:

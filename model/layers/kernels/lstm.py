@@ -24,13 +24,9 @@ from model.layers.kernels import library
 from model.layers.kernels.library import Results, address
 
 
-def _call(name: str, dtype: torch.dtype, **values) -> None:
-    """Call `forward` or `backward` of lstm.c; a tensor stands for the address of its data."""
-    # `values` keeps the tensors alive: one made for the call has no other owner.
-    fields = {
-        key: address(value) if isinstance(value, Tensor) else value for key, value in values.items()
-    }
-    layer = library.Layer(threads=torch.get_num_threads(), **fields)
+def _call(name: str, dtype: torch.dtype, **values: Tensor | float | None) -> None:
+    """Call `forward` or `backward` of lstm.c, see `library.structure`."""
+    layer = library.structure(library.Layer, threads=torch.get_num_threads(), **values)
     function = getattr(library.kernels(dtype == torch.bfloat16), name)
     library.raise_failure(function(ctypes.byref(layer)))
 
