@@ -354,8 +354,7 @@ def laid_out(
 def save(arguments: argparse.Namespace, path: Path, pages: Iterator[Page]) -> list[Path]:
     """Save pages in the format that the file's name says, and return the files."""
     if path.suffix.lower() == ".pdf":  # one file holds all pages
-        from utils.page.drawing import page_figure
-        from utils.plots import write_pdf
+        from utils.plots import page_figure, write_pdf
 
         figures = (page_figure(page, speed_widths=arguments.nib) for page in pages)
         write_pdf(path, figures, path.stem)
@@ -375,8 +374,7 @@ def save_page(arguments: argparse.Namespace, path: Path, page: Page, title: str)
     """Save one page."""
     kind = path.suffix.lower()
     if kind == ".png":
-        from utils.page.drawing import page_figure
-        from utils.plots import write_png
+        from utils.plots import page_figure, write_png
 
         figure = page_figure(page, speed_widths=arguments.nib)
         write_png(path, figure, arguments.dpi or DPI)

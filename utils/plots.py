@@ -1,4 +1,4 @@
-"""Pictures by matplotlib: lines of ink on paper, what a network made of them, curves.
+"""Pictures by matplotlib: pages, lines of ink, what a network made of them, curves.
 
 Nothing here uses matplotlib's global state: every picture is a `Figure` of its own, drawn by Agg.
 Files are written atomically. Sizes on paper are assumed, by eye.
@@ -23,7 +23,8 @@ from matplotlib.transforms import Bbox, TransformedBbox
 from utils.files import XML_FORBIDDEN, atomic_write
 from utils.hand_measures import baseline
 from utils.ink import bezier, bounds, pieces, to_points, x_height
-from utils.page.page import INK, PEN_WIDTH
+from utils.page.layers import curves, layers
+from utils.page.page import INK, PEN_WIDTH, Page
 
 PRIMER = "#c0562f"
 GREY = "#7d818c"
@@ -34,6 +35,8 @@ HEAT = LinearSegmentedColormap.from_list(
     "heat", ["#ffffff", "#d9e6f5", "#8fb8e0", "#3f74bd", "#25408f", "#1a1a4b", "#0c0a24"]
 )
 
+INCH = 25.4
+"""Millimetres."""
 DPI = 160
 LETTER, SHEET_LETTER = 0.16, 0.1
 """X-height in inches, and on a sheet of many lines, unless a line would be too large."""
@@ -91,17 +94,17 @@ class Canvas:
         corner = np.array([left, top]) - np.array(box[:2]) * scale
         pen = max(PEN_WIDTH * letter * scale, 0.6 / 72)
         for number, colour in enumerate(colours):
-            curves, dots = [], []
+            smooth, dots = [], []
             for points, shade in pieces(ink, shades):
                 if shade != number:
                     continue
                 points = points * scale + corner
                 curve = bezier(points)
                 if len(curve):
-                    curves.append(curve)
+                    smooth.append(curve)
                 else:
                     dots.append(Path.circle(points[0], DOT * pen / 2))
-            self.stroke(curves, colour, pen)
+            self.stroke(smooth, colour, pen)
             self._draw(dots, facecolor=colour, edgecolor="none")
         return (box[3] - box[1]) * scale
 
@@ -173,7 +176,9 @@ class Canvas:
             extent=(*xlim, len(values) - 0.5, -0.5),
             interpolation=interpolation,
         )
-        _style_frame(axes)
+        for spine in axes.spines.values():
+            spine.set(color=FRAME, linewidth=0.6)
+        axes.tick_params(labelsize=CAPTION - 1, colors=GREY, length=2, width=0.6)
         return axes
 
 
@@ -456,6 +461,27 @@ def extents(inks: Sequence[np.ndarray]) -> np.ndarray:
     return np.maximum(boxes[:, 2:] - boxes[:, :2], 1e-9)
 
 
+def page_figure(page: Page, *, speed_widths: bool = False) -> Figure:
+    """Return a figure of a page, in its size.
+
+    Args:
+        page: what to draw.
+        speed_widths: draw strokes thinner where the pen is fast.
+
+    Raises:
+        UserError: if ink leaves the sheet.
+    """
+    canvas = Canvas()
+    for layer in layers(page):
+        if speed_widths and not layer.printed:
+            drawn = layer.by_width()
+        else:
+            drawn = {layer.pen.width: [curves(stroke) for stroke in layer.strokes]}
+        for width, lines in drawn.items():
+            canvas.stroke([line / INCH for line in lines], layer.pen.colour, width / INCH)
+    return canvas.cut(page.width / INCH, page.height / INCH)
+
+
 def to_pixels(figure: Figure, dpi: int = DPI) -> np.ndarray:
     """Return the drawn figure as `(height, width, 3)` uint8."""
     figure.set_dpi(dpi)
@@ -494,9 +520,3 @@ def write_pdf(path: str | PathLike[str], figures: Iterable[Figure], title: str =
                 FigureCanvasPdf(figure).print_pdf(pdf)
 
     atomic_write(path, write)
-
-
-def _style_frame(axes: Axes) -> None:
-    for spine in axes.spines.values():
-        spine.set(color=FRAME, linewidth=0.6)
-    axes.tick_params(labelsize=CAPTION - 1, colors=GREY, length=2, width=0.6)

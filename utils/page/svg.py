@@ -14,8 +14,6 @@ JUMP_SPEED = 150.0
 DASH = 2
 """Length of dashes and gaps in lengths of the path, so that it is all dash or all gap. With 1, the
 next dash's round cap would show at the end of a path not begun."""
-LENGTH_STEPS = 8
-"""Chords by which the length of a segment is measured (assumed)."""
 
 
 def to_svg(
@@ -85,7 +83,7 @@ def _animated(page: Page, speed: float) -> dict[Pen, list[str]]:
                 now += float(np.hypot(*(segments[0, 0] - place))) / JUMP_SPEED / speed
             place, begin = segments[-1, 3], _number(now)
             # The share of its length that is drawn after each period.
-            along = path_along(_sampled(segments))[::LENGTH_STEPS]
+            along = path_along(np.concatenate([segments[:1, 0], segments[:, 3]]))
             times = np.concatenate([[0], np.cumsum(segment_periods(stroke))])
             shares = np.interp(np.arange(times[-1] + 1), times, along / along[-1])
             duration = (len(shares) - 1) * PERIOD / speed
@@ -100,16 +98,6 @@ def _animated(page: Page, speed: float) -> dict[Pen, list[str]]:
             )
             now += duration
     return found
-
-
-def _sampled(segments: np.ndarray) -> np.ndarray:
-    """Return the points on cubic segments at `LENGTH_STEPS` equal steps of their parameters."""
-    t = np.arange(LENGTH_STEPS)[:, None] / LENGTH_STEPS
-    weights = np.concatenate(
-        [(1 - t) ** 3, 3 * t * (1 - t) ** 2, 3 * t**2 * (1 - t), t**3], axis=1
-    )  # (LENGTH_STEPS, 4)
-    points = (weights @ segments).reshape(-1, 2)
-    return np.concatenate([points, segments[-1:, 3]])
 
 
 def _path_data(segments: np.ndarray) -> str:

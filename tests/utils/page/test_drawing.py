@@ -5,9 +5,8 @@ import pytest
 from PIL import Image
 from pypdf import PdfReader
 
-from utils.page.drawing import page_figure
 from utils.page.page import Page, Pen, Row
-from utils.plots import write_pdf, write_png
+from utils.plots import page_figure, write_pdf, write_png
 
 POINT = 25.4 / 72
 """Millimetres."""
