@@ -112,6 +112,8 @@ def test_bezier_is_the_centripetal_catmull_rom_spline():
 def test_bezier_of_two_points_is_their_chord_and_none_of_points_that_repeat():
     found = bezier(np.array([[0, 0], [3, 6]]))
     np.testing.assert_allclose(found, [[[0, 0], [1, 2], [2, 4], [3, 6]]])
+    level = bezier(np.array([[0, 0], [3, 0]]))
+    np.testing.assert_allclose(level, [[[0, 0], [1, 0], [2, 0], [3, 0]]])
     assert bezier(np.array([[2, 3]])).shape == (0, 4, 2)
     assert bezier(np.array([[2, 3], [2, 3], [2, 3]])).shape == (0, 4, 2)
     curves = bezier(np.array([[0, 0], [0, 0], [1, 1], [1, 1], [2, 0]]))
