@@ -26,6 +26,7 @@ _LINE_ENDS = re.compile("\r\n|[\r\v\f\x85\u2028\u2029]")
 _FRACTION = re.compile("(?<=[0-9])[¼-¾⅐-⅞]")
 _INVISIBLE = set("\u034f\u115f\u1160\u3164\uffa0\ufe0e\ufe0f")  # Hangul fillers, joiner, selectors
 _JOINER = "\u200d"
+_GAP = "\0"  # in the place of what is left out; no alphabet holds it
 _FLAG = re.compile("[\U0001f1e6-\U0001f1ff]")
 _EMOJI_SUFFIX = re.compile(f"[{_JOINER}\U0001f3fb-\U0001f3ff\U000e0020-\U000e007f]")
 
@@ -156,20 +157,10 @@ def _continues(part: str, character: str) -> bool:
 
 def _joined(parts: Sequence[str | None]) -> str:
     """Return parts as one text; None, which was left out, leaves no blanks of its own."""
-    kept: list[str] = []
-    gone = False
-    for part in [*parts, "\n"]:
-        if part is None:
-            gone = True
-            continue
-        if gone and (not kept or kept[-1][-1:] in (" ", "\n")):
-            part = part.lstrip(" ")
-            if kept and part[:1] == "\n":
-                kept[-1] = kept[-1].rstrip(" ")
-        if part:
-            kept.append(part)
-            gone = False
-    return "".join(kept)[:-1]
+    text = "".join(_GAP if part is None else part for part in parts)
+    text = re.sub(f" *{_GAP}[{_GAP} ]*$", "", text, flags=re.MULTILINE)
+    text = re.sub(f"(^| ){_GAP}[{_GAP} ]*", r"\1", text, flags=re.MULTILINE)
+    return text.replace(_GAP, "")
 
 
 def _written(part: str, known: set[str], depth: int = DEPTH) -> str | None:
