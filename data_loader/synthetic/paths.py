@@ -52,6 +52,11 @@ def from_left(path: np.ndarray) -> np.ndarray:
     return path - np.array([path[:, 0].min(), 0.0, 0.0])
 
 
+def leaning(path: np.ndarray, slant: float) -> np.ndarray:
+    """Return an upright path that leans to the right, x over y."""
+    return path - np.outer(path[:, 1], (slant, 0.0, 0.0))
+
+
 def side_by_side(paths: Iterable[np.ndarray], gap: float) -> np.ndarray:
     """Return paths as one, each its `gap` to the right of the one before."""
     found, right = [], 0.0
