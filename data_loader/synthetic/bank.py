@@ -46,10 +46,7 @@ LONGEST = 12
 
 
 class Place(NamedTuple):
-    """Where a piece can be cut out: from which character of a line to which.
-
-    `opens` and `closes` are those of the `Piece`.
-    """
+    """Where a `Piece` can be cut out: from which character of a line to which."""
 
     line: CutLine
     first: int
@@ -62,8 +59,7 @@ class Trial(NamedTuple):
     """A character behind a word.
 
     Attributes:
-        line: that it was cut out of.
-        character: its place in the text of the line.
+        line, character: which of a line's text it is.
         ink: `(points, 3)`, with the word before it.
         text: the word and the character, without a blank.
     """
@@ -143,9 +139,9 @@ class BankHand:
         """Distances between words, sorted."""
         found = []
         for line in self.lines:
-            for k in (k for k, one in enumerate(line.text) if one == " "):
-                before = line.path[(line.owner >= 0) & (line.owner < k)]
-                after = line.path[line.owner > k]
+            for blank in re.finditer(" ", line.text):
+                before = line.path[(line.owner >= 0) & (line.owner < blank.start())]
+                after = line.path[line.owner > blank.start()]
                 if len(before) and len(after):
                     found.append(_apart(before, after))
         return _within(found, (0.3, 4), 3, (0.8, 1.0, 1.2))

@@ -173,7 +173,7 @@ class ComposedDataset(ExtendedDataset):
             if kind < share:
                 return nfc(make(draws))
             kind -= share
-        return everyday(draws)[1]
+        return everyday(draws)
 
     def _side_by_side(
         self, bank: Bank, generator: np.random.Generator, continued: bool

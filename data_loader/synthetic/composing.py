@@ -5,6 +5,7 @@ Lengths are in x-heights of the hand, y downwards from the baseline.
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -81,7 +82,7 @@ class Bank:
             nobody wrote and that cannot be drawn.
         """
         hand, lender = self.hands[name], Lender(self, name, generator)
-        placed: list[np.ndarray] = []
+        words: list[np.ndarray] = []
         right = 0.0  # the right edge of the words so far
         for word in text.split(" "):
             blank = max(_random_between(hand.word_gaps, GAP_QUANTILES, generator), LEAST_BLANK)
@@ -92,10 +93,10 @@ class Bank:
             if pieces is None:
                 return None
             path = _set(pieces, hand, generator)
-            shift = right + (blank if placed else 0.0) - path[:, 0].min()
-            placed.append(moved(path, shift))
-            right = float(placed[-1][:, 0].max())
-        return np.concatenate(placed) if placed else None
+            shift = right + (blank if words else 0.0) - path[:, 0].min()
+            words.append(moved(path, shift))
+            right = float(words[-1][:, 0].max())
+        return np.concatenate(words) if words else None
 
 
 class Lender:
@@ -153,19 +154,12 @@ class Lender:
 
 
 class _Step(NamedTuple):
-    """The last piece of the cheapest way to write the beginning of a word.
+    """The last piece of the cheapest way to write the beginning of a word."""
 
-    Attributes:
-        cost: of that beginning.
-        start: where in the word the piece begins.
-        place: None if it is lent.
-        before: whether the piece before it is cut off behind.
-    """
-
-    cost: float
-    start: int
-    place: Place | None
-    before: bool
+    cost: float  # of that beginning
+    start: int  # of the piece, in the word
+    place: Place | None  # None if it is lent
+    before: bool  # whether the piece before it is cut off behind
 
 
 def _pieces(
@@ -247,41 +241,23 @@ def _set(
     pieces: list[tuple[Piece, bool]], hand: BankHand, generator: np.random.Generator
 ) -> np.ndarray:
     """Return the path of a word whose pieces are set side by side."""
-    (last, last_own), *others = pieces
-    path = last.path
-    for piece, own in others:
+    path = pieces[0][0].path
+    for (last, last_own), (piece, own) in pairwise(pieces):
         if last.closes and piece.opens:
             path = _joined(path, piece.path)
-        else:
-            shift = _shift(path, last.text[-1] + piece.text[0], piece, own and last_own, hand,
-                           generator)  # fmt: skip
-            path = np.concatenate([path, moved(piece.path, shift)])
-        last, last_own = piece, own
+            continue
+        right = path[:, 0].max()
+        shift, beside = right - piece.path[:, 0].min(), last.text[-1] + piece.text[0]
+        if beside.isalnum():
+            within = GAP_QUANTILES if own and last_own else BORROWED_GAP_QUANTILES
+            gap = max(_random_between(hand.gaps, within, generator), LEAST_GAP)
+            reach = MAX_OVERLAP[any(map(str.isdigit, beside))]
+            touching = overlap(path[path[:, 0] > right - 3], piece.path)
+            shift = float(np.clip(touching + gap, shift - reach, shift + gap))
+        else:  # A mark that another character reaches over would be lost.
+            shift += _random_between(hand.mark_gaps, BESIDE_MARK, generator)
+        path = np.concatenate([path, moved(piece.path, shift)])
     return path
-
-
-def _shift(
-    path: np.ndarray,
-    beside: str,
-    piece: Piece,
-    own: bool,
-    hand: BankHand,
-    generator: np.random.Generator,
-) -> float:
-    """Return how far to the right a piece is set after a path.
-
-    Args:
-        beside: the characters on both sides.
-        own: whether the hand wrote both.
-    """
-    box = path[:, 0].max() - piece.path[:, 0].min()
-    if not beside.isalnum():  # A mark that another character reaches over would be lost.
-        return box + _random_between(hand.mark_gaps, BESIDE_MARK, generator)
-    within = GAP_QUANTILES if own else BORROWED_GAP_QUANTILES
-    gap = max(_random_between(hand.gaps, within, generator), LEAST_GAP)
-    near = path[path[:, 0] > path[:, 0].max() - 3]
-    reach = MAX_OVERLAP[any(map(str.isdigit, beside))]
-    return float(np.clip(overlap(near, piece.path) + gap, box - reach, box + gap))
 
 
 def _joined(left: np.ndarray, right: np.ndarray) -> np.ndarray:

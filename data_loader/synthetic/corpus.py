@@ -22,18 +22,9 @@ from utils.checks import DataError
 
 PLAIN = string.ascii_letters + " .,;:!?'\"-"
 """Characters of plain sentences."""
-SIGNS = "@#$%&*+=<>~|/\\[]{}{}()()?!QXZ"
-"""Those that may stand alone: the height of a lone `_` or `^` is unknown."""
-PAIRS = ("()", "()", "[]", "[]", "{}", "{}", "<>", "``", "``", '""', '""', "**", "||", "__")
-"""Those that enclose. Brackets, which are alike, and quotes come twice as often."""
-BETWEEN = "^^^|||~&+=<>*@#"
-"""Those that stand between words, with blanks; otherwise rare ones more often."""
-WITHIN = "@_/\\\\|&-+#~"
-"""Those that stand between words without blanks; a backslash beside an `l` looks like a `v`."""
-LIKE_OTHERS = "OOIKLRY"
-"""Capitals that look like a digit, or like two letters where their strokes stand apart."""
-
 LISTS = read_lists("corpus.txt")
+"""Texts and templates by name. Among them are the `marks` that stand alone (of a lone `_` or `^`
+nobody knows the height), and those `within` words (a backslash beside an `l` looks like a `v`)."""
 CAPITALS = {
     letter: [name for name in LISTS["last_name"] + list(map(capital, LISTS["thing"]))
              if name[0] == letter]
@@ -48,23 +39,14 @@ FIELDS: Fields = {
     },
     "open": "{",
     "close": "}",
-    "between": list(BETWEEN),
-    "within": list(WITHIN),
-    "attached": list("#@~$/\\_<>"),
     "capital": lambda draws: draws.pick(CAPITALS[draws.pick(string.ascii_uppercase)]),
-    "capital like others": lambda draws: draws.pick(CAPITALS[draws.pick(LIKE_OTHERS)]),
+    # Those that look like a digit, or like two letters where their strokes stand apart.
+    "capital like others": lambda draws: draws.pick(CAPITALS[draws.pick("OOIKLRY")]),
 }
 """What the fields of the templates stand for."""
-
-
-def plain(draws: Draws) -> str:
-    """Return a sentence of words."""
-    return fill("{sentence}", FIELDS, draws)
-
-
-def symbols(draws: Draws) -> str:
-    """Return a line of numbers, addresses, formulas or code."""
-    return fill("{noun={thing}}{first={first_name}}{last={last_name}}{symbols}", FIELDS, draws)
+SENTENCE = "{sentence}"
+SYMBOLS = "{noun={thing}}{first={first_name}}{last={last_name}}{symbols}"
+"""Templates of a sentence of words, and of a line of numbers, addresses, formulas or code."""
 
 
 def sign(draws: Draws) -> str:
@@ -72,13 +54,9 @@ def sign(draws: Draws) -> str:
 
     At most 19 characters, and mostly fewer than 13.
     """
-    own = {"mark": draws.pick(SIGNS), "pair": draws.pick(PAIRS), "word": draws.pick(LISTS["short"])}
+    lists = {"mark": "marks", "pair": "pairs", "word": "short"}
+    own = {name: draws.pick(LISTS[chosen]) for name, chosen in lists.items()}
     return fill("{sign}", FIELDS | own, draws)
-
-
-def sentence(draws: Draws, share: float) -> str:
-    """Return a sentence, with probability `share` one of numbers and signs."""
-    return symbols(draws) if draws.chance(share) else plain(draws)
 
 
 def line(draws: Draws, split: int, low: int, high: int, share: float) -> str:
@@ -94,7 +72,7 @@ def line(draws: Draws, split: int, low: int, high: int, share: float) -> str:
         target = draws.between(low, high)
         text = ""
         while len(text) < target:
-            unit = sentence(draws, share)
+            unit = fill(SYMBOLS if draws.chance(share) else SENTENCE, FIELDS, draws)
             if split_of(unit) == split:
                 if not text and draws.chance(0.2):
                     words = unit.split(" ")
@@ -107,18 +85,14 @@ def line(draws: Draws, split: int, low: int, high: int, share: float) -> str:
     raise DataError(f"no line of {low} to {high} characters could be generated")
 
 
-def held_out(count: int, low: int = 20, high: int = 40) -> list[str]:
-    """Return `count` distinct plain sentences of the test split, the same every time.
-
-    Args:
-        count: how many; the first ones of a longer list are those of a shorter one.
-        low, high: bounds on their characters.
-    """
+def held_out(count: int) -> list[str]:
+    """Return distinct plain sentences of 20 to 40 characters of the test split, the same every
+    time; the first ones of a longer list are those of a shorter one."""
     found: dict[str, None] = {}
     numbers = itertools.count()
     while len(found) < count:
         draws = Draws(np.random.default_rng([2, next(numbers)]))
-        found.setdefault(line(draws, 2, low, high, 0.0))
+        found.setdefault(line(draws, 2, 20, 40, 0.0))
     return list(found)
 
 

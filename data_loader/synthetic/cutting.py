@@ -128,28 +128,26 @@ def measured(ink: np.ndarray, text: str, aligned: AlignedLine) -> CutLine | None
         text: of the line.
         aligned: of the line.
     """
-    path = to_path(ink)
+    path, letters = to_path(ink), np.array([one != " " for one in text])
     owner = np.repeat(np.arange(len(text)), aligned.counts)
-    small = [k for k, one in enumerate(text) if one in SMALL and aligned.read[k]]
-    letters = [own for own in (path[owner == k, :2] for k in small) if len(own) >= 4]
-    if len(letters) < LEAST_SMALL:
+    small = [path[owner == k, :2] for k, one in enumerate(text) if one in SMALL and aligned.read[k]]
+    boxes = np.array([(*own.min(0), *own.max(0)) for own in small if len(own) >= 4])
+    if len(boxes) < LEAST_SMALL:
         return None
-    low, high = (np.array([edge(own, axis=0) for own in letters]) for edge in (np.min, np.max))
-    middles, heights = (low + high)[:, 0] / 2, (high - low)[:, 1]
-    rise, base = theil_sen(middles, high[:, 1])
+    left, top, right, bottom = boxes.T
+    middles, heights = (left + right) / 2, bottom - top
     height = float(np.median(heights))
     if height <= 0:
         return None
+    rise, base = theil_sen(middles, bottom)
     path[:, 1] = path[:, 1] - base - rise * path[:, 0]
     path[:, :2] = normalise_height(path[:, :2], middles, heights, height)
-    blank = np.array([one == " " for one in text])
-    owner = _owners(path, owner, text, ~blank)
-    near = np.pad(aligned.read | blank, 1, constant_values=True)
-    read = near[:-2] & near[1:-1] & near[2:] & ~blank
+    owner = _owners(path, owner, text, letters)
+    near = np.pad(aligned.read | ~letters, 1, constant_values=True)
+    read = near[:-2] & near[1:-1] & near[2:] & letters
     line = CutLine(text, path, owner, _between(path, owner, text), read, aligned.fits, height)
     for k in np.flatnonzero(read).tolist():
-        own = line.own(k)
-        wide, high, _ = np.ptp(own, axis=0) if len(own) else (np.inf, np.inf, 1)
+        wide, high, _ = np.ptp(line.own(k), axis=0) if (owner == k).any() else (np.inf, np.inf, 0)
         read[k] = wide <= WIDEST and max(wide, high) <= LARGEST.get(text[k], np.inf)
     return line
 
@@ -178,15 +176,14 @@ def normalise_height(
         height: the x-height of the line.
     """
     x, y = points.T
-    left, right = x.min(), x.max()
     if len(middles) < MIN_TREND_LETTERS:
-        return (points - np.array([left, 0.0])) / height
+        return (points - np.array([x.min(), 0.0])) / height
     growth, first = theil_sen(middles, heights)
 
     def local(x: np.ndarray) -> np.ndarray:
         return np.clip(first + growth * x, height / MAX_TREND, height * MAX_TREND)
 
-    grid = np.linspace(left, right, 200)
+    grid = np.linspace(x.min(), x.max(), 200)
     steps = np.diff(grid) * 2 / (local(grid[:-1]) + local(grid[1:]))
     along = np.interp(x, grid, np.concatenate([[0.0], np.cumsum(steps)]))
     return np.stack([along, y / local(x)], axis=1)

@@ -10,7 +10,7 @@ from base import distributed
 from base.base_dataset import SPLITS
 from data_loader.lines import LinesDataset, Sample
 from data_loader.synthetic import corpus
-from data_loader.synthetic.paths import to_ink
+from data_loader.synthetic.paths import from_strokes, to_ink
 from data_loader.synthetic.stroke_fonts import CHARACTERS, FONTS, OTHERS, X_HEIGHT, Glyph, glyph
 from utils.checks import ConfigFault, Range
 
@@ -211,13 +211,11 @@ def digitise(path: np.ndarray, speed: float, rate: float) -> np.ndarray:
 
     duration = step * (slowness[:-1] + slowness[1:]) * (0.5 / speed)
     time = np.concatenate([[0.0], np.cumsum(duration)])
-    ticks = np.floor((time[last] - time[first]) * rate).astype(np.int64) + 1
-    after = np.cumsum(ticks)
-    tick = np.arange(after[-1]) - np.repeat(after - ticks, ticks)
-    at = np.repeat(time[first], ticks) + tick / rate
-    found = np.column_stack([np.interp(at, time, x), np.interp(at, time, y), np.zeros(len(at))])
-    found[after - 1, 2] = 1
-    return found
+    strokes = []
+    for begin, end in zip(time[first], time[last], strict=True):
+        at = begin + np.arange(int((end - begin) * rate) + 1) / rate
+        strokes.append(np.column_stack([np.interp(at, time, x), np.interp(at, time, y)]))
+    return from_strokes(strokes)
 
 
 def write(text: str, writer: FontWriter, generator: np.random.Generator, rate: float) -> np.ndarray:
@@ -278,8 +276,7 @@ class EmbeddedDataset(LinesDataset):
     def __post_init__(self) -> None:
         if self.max_characters < self.min_characters + 6:
             expected = (
-                f"at least 6 more than min_characters ({self.min_characters}), as lines break "
-                "between words"
+                f"at least 6 more than min_characters ({self.min_characters}), for whole words"
             )
             raise ConfigFault("max_characters", self.max_characters, expected)
         if self.fonts == []:
@@ -288,7 +285,6 @@ class EmbeddedDataset(LinesDataset):
 
     def make(self) -> Iterator[Sample]:
         """Yield all lines, such as "train-000017" by "train-writer-017"."""
-        invented: dict[tuple[int, int], FontWriter] = {}
         bounds = (self.min_characters, self.max_characters)
         places = [(split, n) for split, size in enumerate(self.sizes) for n in range(size)]
         for split, n in distributed.bar(places, "writing lines", unit="line", leave=False, delay=1):
@@ -300,9 +296,7 @@ class EmbeddedDataset(LinesDataset):
                 text = corpus.sign(draws)
             else:
                 text = corpus.line(draws, split, *bounds, self.symbols)
-            if (split, number) not in invented:
-                invented[split, number] = self.invent(split, number)
-            ink = write(text, invented[split, number], generator, self.rate)
+            ink = write(text, self.invent(split, number), generator, self.rate)
             name = SPLITS[split]
             yield Sample(ink, text, f"{name}-{n:06d}", writer=f"{name}-writer-{number:03d}")
 
@@ -314,11 +308,8 @@ class EmbeddedDataset(LinesDataset):
 
     def split_indices(self) -> dict[str, np.ndarray]:
         """Return the samples of each split as arrays of indices, int64."""
-        ends = np.cumsum(self.sizes)
-        return {
-            name: np.arange(end - size, end, dtype=np.int64)
-            for name, size, end in zip(SPLITS, self.sizes, ends, strict=True)
-        }
+        *ends, total = np.cumsum(self.sizes)
+        return dict(zip(SPLITS, np.split(np.arange(total), ends), strict=True))
 
     @property
     def characters(self) -> str:

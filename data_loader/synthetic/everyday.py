@@ -8,7 +8,6 @@ import string
 
 from data_loader.synthetic import corpus
 from data_loader.synthetic.templates import Draws, Fields, fill, read_lists, read_pairs, split_of
-from utils.checks import DataError
 
 LENGTHS = (4, 60)
 """Fewest and most characters of a text."""
@@ -59,9 +58,6 @@ KINDS = tuple(TEMPLATES)
 """The kinds that a writer is judged by."""
 
 CHARACTERS = (string.ascii_lowercase, string.ascii_uppercase, string.digits, string.punctuation)
-CODES = LISTS["characters"]
-SIGNED = 0.3
-"""Probability that a sign is added to a code."""
 
 
 def characters(draws: Draws) -> str:
@@ -71,8 +67,8 @@ def characters(draws: Draws) -> str:
     so that each is seen beside all others.
     """
     if draws.chance(0.3):
-        text = fill(draws.pick(CODES), FIELDS, draws)
-        if draws.chance(SIGNED):
+        text = fill(draws.pick(LISTS["characters"]), FIELDS, draws)
+        if draws.chance(0.3):
             sign, after = draws.pick(string.punctuation), draws.chance(0.5)
             text = text + sign if after else sign + text
         return text
@@ -88,21 +84,10 @@ def characters(draws: Draws) -> str:
     return text.strip()
 
 
-def everyday(draws: Draws, kind: str | None = None) -> tuple[str, str]:
-    """Return the kind of a text of the training split (`split_of`), and the text.
-
-    Args:
-        draws: where choices are from.
-        kind: one of `KINDS`, of `LENGTHS` characters; or "characters", see there. By default one
-            of all these.
-
-    Raises:
-        DataError: if there is no such kind.
-    """
-    known = (*KINDS, "characters")
-    kind = kind or draws.pick(known)
-    if kind not in known:
-        raise DataError(f"no kind {kind!r} of texts: there are {', '.join(known)}")
+def everyday(draws: Draws) -> str:
+    """Return a text of the training split (`split_of`): of one of `KINDS`, of `LENGTHS` characters,
+    or `characters`."""
+    kind = draws.pick((*KINDS, "characters"))
     while True:
         if kind == "characters":
             text, fits = characters(draws), True
@@ -110,7 +95,7 @@ def everyday(draws: Draws, kind: str | None = None) -> tuple[str, str]:
             text = fill(draws.pick(TEMPLATES[kind]), FIELDS, draws)
             fits = LENGTHS[0] <= len(text) <= LENGTHS[1]
         if fits and split_of(text) == 0:
-            return kind, text
+            return text
 
 
 def held_out_everyday(split: str = "test") -> list[tuple[str, str]]:

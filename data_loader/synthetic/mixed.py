@@ -1,9 +1,10 @@
 """Lines of one dataset mixed with those of another, so that each supplies what the other lacks."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 import numpy as np
 
@@ -14,17 +15,15 @@ from data_loader.synthetic.words import word_numbers
 from utils.checks import ConfigFault, DataError, Range
 from utils.ink import to_points, x_height
 
-Item = TypeVar("Item")
+_bar = partial(distributed.bar, unit="line", leave=False, delay=1)
 
 MEASURED = 300
 """Lines of each dataset whose x-height is measured, spread evenly; assumed."""
 NEARBY = 4.0
 """X-heights from the seam of a joined line within which the vertical position is measured."""
 BLANK, CLOSE = (0.8, 1.8), (0.1, 0.5)
-"""Smallest and largest gap between the parts of a joined line, in x-heights, with a blank between
-them or without; assumed."""
-PIECE = 3
-"""Maximum number of words of a piece of a line."""
+"""Bounds on the gap between the parts of a joined line, in x-heights, with a blank between them or
+without; assumed."""
 EXTREME = 4.0
 """Bound on how many times larger or smaller than typical a line's x-height is taken to be: that of
 a dash or a dot cannot be measured."""
@@ -95,14 +94,10 @@ class MixedDataset(ExtendedDataset):
         for index in alone:
             yield self._scaled(index, factor)
         generator, cut = np.random.default_rng(self.seed), 0
-        pairs = zip(
-            generator.choice(main.indices("train"), self.joined).tolist(),
-            generator.choice(others, self.joined).tolist(),
-            strict=True,
-        )
-        pairs = enumerate(_with_bar(pairs, "joining lines", self.joined), len(alone))
-        for number, (first, second) in pairs:
-            line = _whole(main, first)
+        firsts = generator.choice(main.indices("train"), self.joined).tolist()
+        seconds = generator.choice(others, self.joined).tolist()
+        for number in _bar(range(self.joined), "joining lines"):
+            line = _whole(main, firsts[number])
             height = float(np.clip(x_height(line.ink), typical / EXTREME, EXTREME * typical))
             before = bool(generator.random() < 0.5)
             gap = generator.uniform(*BLANK)
@@ -110,22 +105,25 @@ class MixedDataset(ExtendedDataset):
             if self.short and generator.random() < self.short:
                 piece = _piece(line, generator)
                 line, cut = piece or line, cut + (piece is not None)
-            other = self._scaled(second, factor * height / typical)
+            other = self._scaled(seconds[number], factor * height / typical)
             parts = (other, line) if before else (line, other)
-            close = close and not _digit_meets_letter(*(part.text for part in parts))
+            texts = [part.text for part in parts]
+            # A digit beside a letter: a recogniser would learn that `0slo` is as likely as `Oslo`.
+            seam = texts[0][-1:] + texts[1][:1]
+            if any(map(str.isdigit, seam)) and any(map(str.isalpha, seam)):
+                close = False
             if close:
                 gap = generator.uniform(*CLOSE)
-            texts = [part.text for part in parts]
             yield Sample(
                 self._rounded(join(*(part.ink for part in parts), height, height * gap)),
                 ("" if close else " ").join(texts) if all(texts) else "",
-                f"joined-{number}/{line.name}+{other.name}",
+                f"joined-{len(alone) + number}/{line.name}+{other.name}",
                 ends=parts[-1].ends,
                 missing=np.concatenate([part.missing for part in parts]),
             )
         pieces = islice(_pieces(main, generator), self.pieces)
         start = len(alone) + self.joined
-        for number, piece in enumerate(_with_bar(pieces, "cutting lines", self.pieces), start):
+        for number, piece in enumerate(_bar(pieces, "cutting lines", total=self.pieces), start):
             yield replace(piece, ink=self._rounded(piece.ink), name=f"piece-{number}/{piece.name}")
         self.summary = (
             f"{len(alone):,} lines of {type(added).__name__}, letters scaled by {factor:.4g}, "
@@ -178,17 +176,8 @@ def join(left: np.ndarray, right: np.ndarray, height: float, gap: float) -> np.n
     return joined
 
 
-def _digit_meets_letter(left: str, right: str) -> bool:
-    """Return whether a digit and a letter would be side by side.
-
-    From such words a recogniser learns that `0slo` is as likely as `Oslo`.
-    """
-    seam = left[-1:] + right[:1]
-    return any(map(str.isdigit, seam)) and any(map(str.isalpha, seam))
-
-
 def _piece(line: Sample, generator: np.random.Generator) -> Sample | None:
-    """Return one to `PIECE` words of a line at random, not all; None if they are too close.
+    """Return one to three words of a line at random, not all; None if they are too close.
 
     At least two letters or digits: the vertical position of a lone comma is unknown. The first
     point has no offset, and the pen is lifted after the last.
@@ -196,7 +185,7 @@ def _piece(line: Sample, generator: np.random.Generator) -> Sample | None:
     words = line.text.split()
     pieces = [
         range(start, start + count)
-        for count in range(1, min(PIECE, len(words) - 1) + 1)
+        for count in range(1, min(3, len(words) - 1) + 1)
         for start in range(len(words) - count + 1)
         if sum(map(str.isalnum, "".join(words[start : start + count]))) >= 2
     ]
@@ -232,11 +221,6 @@ def _pieces(dataset: BaseDataset, generator: np.random.Generator) -> Iterator[Sa
                 found = True
                 yield piece
     raise DataError(f"{type(dataset).__name__}: no line has clearly separated words, for `pieces`")
-
-
-def _with_bar(items: Iterable[Item], what: str, count: int) -> Iterable[Item]:
-    """Return items with a progress bar that appears after a second."""
-    return distributed.bar(items, what, total=count, unit="line", leave=False, delay=1)
 
 
 def _typical_height(dataset: BaseDataset) -> float:
