@@ -11,7 +11,7 @@ import pytest
 from data_loader import ComposedDataset, EmbeddedDataset, MixedDataset
 from data_loader.synthetic import corpus, european, everyday
 from data_loader.synthetic.stroke_fonts import CHARACTERS, FONTS, OTHERS, glyph
-from data_loader.synthetic.templates import Draws
+from data_loader.synthetic.templates import Draws, fill
 from tests.data_loader.synthetic.recorded import Recorded
 from tests.data_loader.synthetic.test_drawn import Digits
 
@@ -24,11 +24,11 @@ def drawn(make):
 @pytest.mark.parametrize(
     ("make", "checksum"),
     [
-        (corpus.plain, 3619852104),
-        (corpus.symbols, 1772753561),
+        (lambda draws: fill(corpus.SENTENCE, corpus.FIELDS, draws), 3619852104),
+        (lambda draws: fill(corpus.SYMBOLS, corpus.FIELDS, draws), 1772753561),
         (corpus.sign, 1202330900),
         (lambda draws: corpus.line(draws, 0, 10, 45, 0.2), 393393007),
-        (lambda draws: everyday.everyday(draws)[1], 1857228322),
+        (everyday.everyday, 1857228322),
         (everyday.characters, 2084004980),
         (european.european, 2693445764),
     ],
