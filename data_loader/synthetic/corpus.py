@@ -85,14 +85,14 @@ def line(draws: Draws, split: int, low: int, high: int, share: float) -> str:
     raise DataError(f"no line of {low} to {high} characters could be generated")
 
 
-def held_out(count: int) -> list[str]:
-    """Return distinct plain sentences of 20 to 40 characters of the test split, the same every
-    time; the first ones of a longer list are those of a shorter one."""
+def held_out(count: int, low: int = 20, high: int = 40) -> list[str]:
+    """Return distinct plain sentences of the test split, of `low` to `high` characters and the same
+    every time; the first ones of a longer list are those of a shorter one."""
     found: dict[str, None] = {}
     numbers = itertools.count()
     while len(found) < count:
         draws = Draws(np.random.default_rng([2, next(numbers)]))
-        found.setdefault(line(draws, 2, 20, 40, 0.0))
+        found.setdefault(line(draws, 2, low, high, 0.0))
     return list(found)
 
 

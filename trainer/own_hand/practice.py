@@ -89,7 +89,7 @@ def sample_texts(count: int, known: Collection[str], seed: int) -> list[str]:
         if kind == 4:
             text = characters(draws)
         elif kind % 2:
-            _, text = everyday(draws)
+            text = everyday(draws)
         else:
             text = corpus.line(draws, 0, 10, 40, 0.0)
         text = "".join(one for one in text if one in known).strip()
