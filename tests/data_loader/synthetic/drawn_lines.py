@@ -38,6 +38,11 @@ def owners(line):
     return [sorted(set(part.tolist())) for part in parts]
 
 
+def boxes(*numbers):
+    """Small letters at the places of some characters."""
+    return [(at(n, BOX), n) for n in numbers]
+
+
 WORD = [(at(0, BOX), 0), (at(1, STEM), 1), (at(2, STEM), 2), (at(3, BOX), 3)]
 """The letters of `otin`, without what is set later."""
-REST = [(at(n, BOX), n) for n in range(5, 9)]
+REST = boxes(5, 6, 7, 8)

@@ -7,6 +7,8 @@ import numpy as np
 from base.base_dataset import BaseDataset
 from data_loader.synthetic import corpus
 from data_loader.synthetic.alignment import AlignedLine, Alignment
+from data_loader.synthetic.bank import BankHand, hands
+from data_loader.synthetic.cutting import measured_lines
 from data_loader.synthetic.embedded import FontWriter, deform, digitise, letters
 from data_loader.synthetic.paths import to_ink
 from tests.data_loader.synthetic.hands import hand
@@ -102,6 +104,11 @@ class Recorded(BaseDataset):
 
     def report(self) -> str:
         return "recorded lines"
+
+    def hands(self) -> dict[str, BankHand]:
+        """Return the hands of the training lines."""
+        lines = measured_lines(self, self.indices("train").tolist(), self.alignment())
+        return hands((self.group(index), line) for index, line in lines)
 
     def alignment(self) -> Alignment:
         """Return the true one, of which every character was read."""

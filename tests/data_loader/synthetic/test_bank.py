@@ -15,11 +15,10 @@ from data_loader.synthetic.bank import (
     TRIED,
     BankHand,
     Trial,
-    hands,
     look_at_pieces,
 )
-from data_loader.synthetic.cutting import CUT, measured_lines
-from tests.data_loader.synthetic.drawn_lines import BAR, BOX, STEM, at, drawn, owners
+from data_loader.synthetic.cutting import CUT
+from tests.data_loader.synthetic.drawn_lines import BAR, BOX, STEM, at, boxes, drawn, owners
 from tests.data_loader.synthetic.recorded import HANDS, Recorded
 from utils.ink import to_points
 
@@ -27,7 +26,7 @@ from utils.ink import to_points
 def test_single_characters_and_ends_that_were_cut_have_to_fit():
     text = "aceno"
     stroke = np.concatenate([at(1, BOX), at(2, BOX)])
-    parts = [(at(0, BOX), 0), (stroke, np.repeat([1, 2], 7)), (at(3, BOX), 3), (at(4, BOX), 4)]
+    parts = [*boxes(0), (stroke, np.repeat([1, 2], 7)), *boxes(3, 4)]
 
     def pieces(*fitting):
         fits = np.isin(np.arange(5), fitting)
@@ -45,12 +44,12 @@ def test_a_piece_with_a_mark_behind_its_cut_is_left_out():
     """Its last stroke is the mark, which would be joined to what comes next."""
     text = "actno"
     stroke = np.concatenate([at(2, STEM), at(3, BOX)])
-    parts = [(at(0, BOX), 0), (at(1, BOX), 1), (stroke, np.repeat([2, 3], 7))]
-    marked = drawn([*parts, (at(2, BAR), 4), (at(4, BOX), 4)], text)
+    parts = [*boxes(0, 1), (stroke, np.repeat([2, 3], 7))]
+    marked = drawn([*parts, (at(2, BAR), 4), *boxes(4)], text)
     assert owners(marked)[3] == [2] and marked.between[2] == CUT
     found = set(BankHand([marked]).pieces)
     assert {"n", "no", "tn", "actn"} <= found and not {"t", "ct", "act"} & found
-    plain = drawn([*parts, (at(4, BOX), 4)], text)
+    plain = drawn([*parts, *boxes(4)], text)
     assert {"ct", "act"} <= set(BankHand([plain]).pieces)
 
 
@@ -66,16 +65,10 @@ def test_a_letter_without_its_bar_does_not_stand_alone(one):
 
 
 @pytest.fixture(scope="module")
-def recorded():
+def found():
     dataset = Recorded()
     dataset.prepare()
-    return dataset
-
-
-@pytest.fixture(scope="module")
-def found(recorded):
-    lines = measured_lines(recorded, recorded.indices("train").tolist(), recorded.alignment())
-    return hands((recorded.group(n), line) for n, line in lines)
+    return dataset.hands()
 
 
 def test_hands_are_measured(found):
@@ -96,12 +89,10 @@ def test_gaps_are_those_between_letters_and_words(found):
     for hand in found.values():
         assert (np.diff(hand.gaps) >= 0).all() and (np.diff(hand.word_gaps) >= 0).all()
         assert np.median(hand.word_gaps) > 2 * np.median(hand.gaps) > 0
-    line = drawn([(at(n, BOX), n) for n in (0, 1, 2, 4, 5, 6, 8, 9)], "ace nov me")
+    line = drawn(boxes(0, 1, 2, 4, 5, 6, 8, 9), "ace nov me")
     np.testing.assert_allclose(BankHand([line]).gaps, [0.6] * 5, atol=1e-5)
-    few = BankHand([line]).word_gaps  # two are no measure
-    assert few.tolist() == [0.8, 1.0, 1.2]
-    more = BankHand([line, line]).word_gaps
-    np.testing.assert_allclose(more, [1.8] * 4, atol=1e-5)
+    assert BankHand([line]).word_gaps.tolist() == [0.8, 1.0, 1.2]  # two are no measure
+    np.testing.assert_allclose(BankHand([line, line]).word_gaps, [1.8] * 4, atol=1e-5)
 
 
 def test_gaps_beside_marks_are_measured_from_edge_to_edge():
@@ -114,8 +105,7 @@ def test_gaps_beside_marks_are_measured_from_edge_to_edge():
         return drawn(list(zip(shapes, range(8), strict=True)), "no.la.ce")
 
     near, far = line(0.0), line(1.2)
-    few = BankHand([near]).mark_gaps  # four are no measure
-    assert few.tolist() == [0.3, 0.5, 0.8]
+    assert BankHand([near]).mark_gaps.tolist() == [0.3, 0.5, 0.8]  # four are no measure
     expected = sorted([1.2 + 0.3 - 0.6, 1.2 + 0.3 - 0.6, 1.2 - 0.35] * 2 + [1.2 - 0.05])
     np.testing.assert_allclose(BankHand([near, far]).mark_gaps, expected, atol=1e-5)
 
@@ -128,8 +118,7 @@ def test_capitals_digits_and_marks_stand_where_they_belong(low):
         return at(n, shape) * [1, factor] + [0, low]
 
     parts = [(moved(4, STEM, 1.5), 4), (moved(5, STEM, 0.5), 5), (moved(6, BOX, 0.1), 6)]
-    small = [(at(n, BOX), n) for n in (0, 1, 2, 3, 7)]
-    hand = BankHand([drawn(sorted(parts + small, key=lambda part: part[1]), "aceo7B,n")])
+    hand = BankHand([drawn([*boxes(0, 1, 2, 3), *parts, *boxes(7)], "aceo7B,n")])
     for one, standing in (("7", STANDS), ("B", STANDS), ("a", SMALL_STANDS)):
         (place,) = hand.pieces[one]
         y = hand.piece(place).path[:, 1]
@@ -148,7 +137,7 @@ def test_capitals_digits_and_marks_stand_where_they_belong(low):
 def test_pieces_stand_on_the_baseline(low):
     """By the median of their small letters, a descender aside; what stands nearly there stays."""
     raised = np.array([0, low])
-    level = [(at(n, BOX), n) for n in (0, 1, 2, 3, 4, 6, 7, 8, 9)]
+    level = boxes(0, 1, 2, 3, 4, 6, 7, 8, 9)
     letters = [(at(n, BOX) + raised, n) for n in (11, 12)]
     tail = (np.concatenate([at(13, BOX), at(13, [(0.6, 0.9)])]) + raised, 13)
     hand = BankHand([drawn([*level, *letters, tail], "aceno aceo vmg")])

@@ -1,10 +1,11 @@
 """Lines cut into characters: lines of simple strokes, and of stroke fonts."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from data_loader.synthetic import cutting
-from data_loader.synthetic.alignment import AlignedLine, Alignment
 from data_loader.synthetic.bank import BankHand
 from data_loader.synthetic.cutting import (
     CUT,
@@ -21,6 +22,7 @@ from tests.data_loader.synthetic.drawn_lines import (
     STEM,
     WORD,
     at,
+    boxes,
     drawn,
     owners,
 )
@@ -45,32 +47,30 @@ def test_a_bar_and_a_dot_set_later_go_to_their_letters(window):
 def test_what_the_window_gives_a_blank_goes_to_the_nearer_word():
     """A last `t` is often crossed when the window has left its word, and a tap may come before."""
     text = "acet oneo"
-    word = [(at(n, BOX), n) for n in range(3)] + [(at(3, STEM), 3)]
+    word = [*boxes(0, 1, 2), (at(3, STEM), 3)]
     line = drawn([*word, (at(3, BAR), 4), (at(5, DOT), 4), *REST], text)
     assert owners(line) == [[0], [1], [2], [3], [3], [5], [5], [6], [7], [8]]
-    line = drawn([(at(1, DOT), 0), *((at(n, BOX), n) for n in range(1, 5))], " aceo")
+    line = drawn([(at(1, DOT), 0), *boxes(1, 2, 3, 4)], " aceo")
     assert owners(line)[0] == [1]
-    line = drawn([*((at(n, BOX), n) for n in range(4)), (at(3, DOT), 4)], "aceo ")
+    line = drawn([*boxes(0, 1, 2, 3), (at(3, DOT), 4)], "aceo ")
     assert owners(line)[-1] == [3]
 
 
 def test_a_stroke_far_back_without_a_letter_that_lacks_one_is_nobodys():
-    parts = [(at(n, BOX), n) for n in range(4)]
-    line = drawn([*parts, (at(0, BAR), 4), (at(4, BOX), 5)], "aceona")
+    parts = [*boxes(0, 1, 2, 3), (at(0, BAR), 4), (at(4, BOX), 5)]
+    line = drawn(parts, "aceona")
     assert owners(line)[4] == [-1]
     # Where it lies no character can be cut out; further away they can.
     assert line.between[0] == line.between[1] == NONE and line.between[2] == LIFT
     assert line.edges(2, 2) is None and line.edges(1, 3) is None
-    line = drawn([*parts, (at(0, BAR), 4), (at(4, BOX), 5)], "tceona")
-    assert owners(line)[4] == [0]
+    assert owners(drawn(parts, "tceona"))[4] == [0]
 
 
 def test_a_place_in_a_stroke_is_a_cut():
     """The window is ahead of the pen by 0.3 of a letter's seven points: two are the first's."""
     text = "aceno"
     stroke = np.concatenate([at(1, BOX), at(2, BOX)])
-    windows = np.repeat([1, 2], 7)
-    line = drawn([(at(0, BOX), 0), (stroke, windows), (at(3, BOX), 3), (at(4, BOX), 4)], text)
+    line = drawn([*boxes(0), (stroke, np.repeat([1, 2], 7)), *boxes(3, 4)], text)
     assert line.between[:4].tolist() == [LIFT, CUT, LIFT, LIFT]
     assert line.owner.tolist() == [0] * 7 + [1] * 9 + [2] * 5 + [3] * 7 + [4] * 7
     assert line.edges(1, 1) == (False, True) and line.edges(2, 3) == (True, False)
@@ -80,15 +80,14 @@ def test_a_place_in_a_stroke_is_a_cut():
     assert len(first.path) == 9 and np.flatnonzero(first.path[:, 2]).tolist() == [8]
     np.testing.assert_allclose(second.path[:, :2], np.array(BOX[2:]) - BOX[2], atol=1e-5)
     # A few points of a letter's window are not the letter.
-    few = np.repeat([1, 2], [12, 2])
-    line = drawn([(at(0, BOX), 0), (stroke, few), (at(3, BOX), 3), (at(4, BOX), 4)], text)
+    line = drawn([*boxes(0), (stroke, np.repeat([1, 2], [12, 2])), *boxes(3, 4)], text)
     assert owners(line)[1] == [1] and line.between[1] == NONE
 
 
 def test_a_line_is_measured_by_its_small_letters():
-    parts = [(at(0, BOX), 0), (at(1, STEM), 1), *((at(n, BOX), n) for n in range(2, 8))]
+    parts = [*boxes(0), (at(1, STEM), 1), *boxes(*range(2, 8))]
     for unit in (1.0, 250.0):
-        line = drawn(parts, "athenose"[:8].replace("h", "c"), unit=unit)
+        line = drawn(parts, "atcenose", unit=unit)
         assert line.height == pytest.approx(unit, rel=1e-5)
         np.testing.assert_allclose(
             line.path[:, :2], np.concatenate([stroke for stroke, _ in parts]), atol=1e-4
@@ -96,19 +95,15 @@ def test_a_line_is_measured_by_its_small_letters():
     # A line that rises: a letter is 0.6 wide, so that its height shows 0.06 of the slope more.
     line = drawn(parts, "atcenose", rise=-0.1)
     assert line.height == pytest.approx(100, rel=0.07)
-    boxes = [line.own(n) for n in range(2, 8)]
-    assert np.ptp([box[:, 1].max() for box in boxes]) < 1e-4
-    assert np.ptp([box[:, 1].min() for box in boxes]) < 1e-4
-    assert max(abs(box[:, 1].max()) for box in boxes) < 0.07
+    letters = [line.own(n)[:, 1] for n in range(2, 8)]
+    tops, bottoms = np.transpose([(y.min(), y.max()) for y in letters])
+    assert np.ptp(tops) < 1e-4 and np.ptp(bottoms) < 1e-4 and np.abs(bottoms).max() < 0.07
 
 
 def test_a_line_with_few_small_letters_is_left_out():
-    text = "IBMace"
-    parts = [(at(n, BOX), n) for n in range(6)]
-    assert drawn(parts, text) is None
-    assert drawn([*parts, (at(6, BOX), 6)], text + "o") is not None
-    unread = np.array([one != "c" for one in text + "o"])
-    assert drawn([*parts, (at(6, BOX), 6)], text + "o", read=unread) is None
+    assert drawn(boxes(*range(6)), "IBMace") is None
+    assert drawn(boxes(*range(7)), "IBMaceo") is not None
+    assert drawn(boxes(*range(7)), "IBMaceo", read=np.arange(7) != 4) is None
 
 
 @pytest.mark.parametrize(
@@ -117,16 +112,15 @@ def test_a_line_with_few_small_letters_is_left_out():
 )
 def test_a_character_that_is_too_large_has_strokes_of_another(one, high, read):
     wide = at(4, [(0, -1), (1, 0), (2, -1), (3, 0), (4, -1)])
-    line = drawn([*((at(n, BOX), n) for n in range(4)), (wide, 4)], "aceox")
+    line = drawn([*boxes(0, 1, 2, 3), (wide, 4)], "aceox")
     assert line.read.tolist() == [True] * 4 + [False]
     mark = at(4, [(0, -0.1), (0, 0), (0, high - 0.1)])
-    line = drawn([*((at(n, BOX), n) for n in range(4)), (mark, 4)], f"aceo{one}")
+    line = drawn([*boxes(0, 1, 2, 3), (mark, 4)], f"aceo{one}")
     assert line.read.tolist() == [True] * 4 + [read]
 
 
 def test_a_character_beside_one_that_was_misread_is_not_used():
-    read = np.array([True, True, False, True, True, True, True, True, True])
-    line = drawn([(at(n, BOX), n) for n in (0, 1, 2, 3, 5, 6, 7, 8)], "aceo nexo", read=read)
+    line = drawn(boxes(0, 1, 2, 3, 5, 6, 7, 8), "aceo nexo", read=np.arange(9) != 2)
     assert line.read.tolist() == [True, False, False, False, False, True, True, True, True]
     assert set(BankHand([line]).pieces) == {"a"} | {
         "nexo"[a:b] for a in range(4) for b in range(a + 1, 5)
@@ -159,15 +153,12 @@ def test_lines_that_do_not_fit_are_left_out():
     recorded = Recorded()
     recorded.prepare()
     table = recorded.alignment()
-    lines = dict(table)
     most = [int(cutting.MAX_MISREAD * len(recorded.text(n))) for n in (0, 1)]
     for number, errors in ((0, most[0]), (1, most[1] + 1)):
-        own = lines[f"line-{number}"]
-        lines[f"line-{number}"] = AlignedLine(own.counts, own.read, own.fits, errors)
-    del lines["line-2"]
-    kept = dict(measured_lines(recorded, range(5), Alignment(lines)))
-    assert list(kept) == [0, 3, 4]
-    assert kept[3].text == recorded.text(3)
+        table[f"line-{number}"] = replace(table[f"line-{number}"], errors=errors)
+    del table["line-2"]
+    kept = dict(measured_lines(recorded, range(5), table))
+    assert list(kept) == [0, 3, 4] and kept[3].text == recorded.text(3)
 
 
 @pytest.mark.parametrize("count", [11, 16])

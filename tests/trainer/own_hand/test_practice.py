@@ -5,7 +5,6 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from data_loader.synthetic.cutting import measured_lines
 from data_loader.synthetic.paths import to_strokes
 from tests.data_loader.synthetic.recorded import Recorded
 from trainer.own_hand import practice
@@ -19,11 +18,7 @@ def forms():
     """The lines of each hand, cut into characters."""
     dataset = Recorded(lines=8)
     dataset.prepare()
-    found = {}
-    every = dataset.indices("train").tolist()
-    for index, line in measured_lines(dataset, every, dataset.alignment()):
-        found.setdefault(dataset.group(index), []).append(line)
-    return found
+    return {form: hand.lines for form, hand in dataset.hands().items()}
 
 
 def reading(change=lambda number, text: text):
