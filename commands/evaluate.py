@@ -1,17 +1,13 @@
 """Score a network on a split of the data that it was trained with."""
 
 import argparse
-from typing import TYPE_CHECKING
 
+import data_loader
+import model
 from commands import options, search_options
 from commands.options import Parser
 from utils.checks import UserError
 from utils.files import write_json
-
-if TYPE_CHECKING:
-    from data_loader import HandwritingDataLoader
-    from model.reader import Reader
-    from model.trained_network import TrainedNetwork
 
 WORST = 20
 """Lines in the picture of the worst read lines."""
@@ -29,18 +25,17 @@ def add_options(parser: Parser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     search_options.check(arguments, reads_data=True)
     network = options.load(arguments.resume, arguments)
-    from model.reader import Reader
     from parse_config import data_of
 
     given = [name for name in search_options.OPTIONS if getattr(arguments, name)]
-    if given and not isinstance(network, Reader):
+    if given and not isinstance(network, model.Reader):
         raise UserError(
             f"--{given[0].replace('_', '-')} is for a network that reads: {network.path} contains "
             f"a {type(network.model).__name__}"
         )
     arguments.output.make()
     loader = data_of(network, arguments.overrides)
-    if isinstance(network, Reader):
+    if isinstance(network, model.Reader):
         scores = score_reading(network, loader, arguments)
     else:
         scores = score_points(network, loader, arguments)
@@ -50,14 +45,16 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def score_points(
-    network: "TrainedNetwork", loader: "HandwritingDataLoader", arguments: argparse.Namespace
+    network: "model.TrainedNetwork",
+    loader: "data_loader.HandwritingDataLoader",
+    arguments: argparse.Namespace,
 ) -> dict[str, object]:
     """Score a network on the points of a split; print and return the scores, and their units."""
     from trainer.scores import UNITS, evaluate
 
-    model, source = network.model, loader.source
+    source, scored = loader.source, network.model
     scores = evaluate(
-        model,
+        scored,
         loader.split(arguments.split),
         canonical=source.canonical,
         quantisation_step=source.quantisation_step,
@@ -69,14 +66,14 @@ def score_points(
         unit = "canonical units of {} and {}".format(*source.canonical)
     print(f"split {arguments.split}: {scores['sequences']} sequences, {scores['points']} points")
     described = {"unit": unit, "checkpoint": str(network.path)}
-    if model.head == "regression":
+    if scored.head == "regression":
         print(f"SSE in {unit}; the squared error in normalised units of the checkpoint")
     else:
-        described["min_scale"] = model.min_scale
+        described["min_scale"] = scored.min_scale
         print(
-            f"log-loss and SSE in {unit}; sigma is at least {model.min_scale} of the data's units"
+            f"log-loss and SSE in {unit}; sigma is at least {scored.min_scale} of the data's units"
         )
-    if model.end_of_sequence:
+    if scored.end_of_sequence:
         described["end_of_sequence"] = True
         print("the log-loss includes, for each point, whether the sequence ends there")
     for name, meaning in UNITS.items():
@@ -87,7 +84,9 @@ def score_points(
 
 
 def score_reading(
-    reader: "Reader", loader: "HandwritingDataLoader", arguments: argparse.Namespace
+    reader: "model.Reader",
+    loader: "data_loader.HandwritingDataLoader",
+    arguments: argparse.Namespace,
 ) -> dict[str, object]:
     """Score a recogniser on a split; print and return the rates, and draw the worst lines."""
     from model.recognition.transcribing import score, worst

@@ -2,17 +2,14 @@
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+import data_loader
+import model
 from commands import options
 from commands.options import Parser
 from commands.primer_options import primer_of
 from model.generation.options import Primer
 from utils.checks import UserError
-
-if TYPE_CHECKING:
-    from base.base_dataset import BaseDataset
-    from model.writer import Writer
 
 SHOWN = 3
 """Lines of the person in the picture."""
@@ -68,8 +65,8 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def lines_of(
-    network: "Writer", folder: Path, arguments: argparse.Namespace
-) -> tuple["BaseDataset", Primer]:
+    network: "model.Writer", folder: Path, arguments: argparse.Namespace
+) -> tuple["data_loader.lines.LinesDataset", Primer]:
     """Return the lines that a network learned from, in its units, and the one to prime it with."""
     from parse_config import data_of
     from trainer import own_hand

@@ -4,18 +4,14 @@ import argparse
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import model
 from commands import options, primer_options, search_options
 from commands.options import Parser, number, require
 from utils.alphabet import describe
 from utils.checks import UserError
 from utils.files import write_json
-
-if TYPE_CHECKING:
-    from model.legibility import Legibility
-    from model.reader import Reader
-    from model.recognition.transcribing import Transcription
 
 BIASES = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0)
 """Default of --biases."""
@@ -87,7 +83,6 @@ def run(arguments: argparse.Namespace) -> None:
     reader = options.load_reader(arguments.reader, arguments)
     proofreader = proofreader_of(arguments, reader)
     from model.handwriting import TRIES
-    from model.legibility import read_back
     from utils.plots import curve_figure, write_png
 
     arguments.output.make()
@@ -106,9 +101,9 @@ def run(arguments: argparse.Namespace) -> None:
     if unknown := reader.model.alphabet.unknown("".join(texts)):
         names = ", ".join(map(describe, unknown))
         print(f"always counted as errors, because the reader does not know them: {names}")
-    found: dict[float, Legibility] = {}
+    found: dict[float, model.Legibility] = {}
     for bias in sorted(set(arguments.biases)):
-        found[bias] = read_back(
+        found[bias] = model.read_back(
             writer,
             reader,
             texts,
@@ -176,7 +171,7 @@ def chosen_texts(arguments: argparse.Namespace) -> tuple[list[str], list[str], i
     return [row[-1] for row in rows], [row[0] for row in rows if len(row) == 2], samples
 
 
-def proofreader_of(arguments: argparse.Namespace, judge: "Reader") -> "Reader | None":
+def proofreader_of(arguments: argparse.Namespace, judge: "model.Reader") -> "model.Reader | None":
     """Return the network of --proofread, if it is given.
 
     Raises:
@@ -194,7 +189,7 @@ def proofreader_of(arguments: argparse.Namespace, judge: "Reader") -> "Reader | 
     return proofreader
 
 
-def rates(bias: float, found: "Legibility", kinds: Sequence[str]) -> dict[str, Any]:
+def rates(bias: float, found: "model.Legibility", kinds: Sequence[str]) -> dict[str, Any]:
     """Return what is recorded of the lines written at a bias, and of each kind of text."""
     from model.recognition.transcribing import score
 
@@ -233,7 +228,7 @@ def show(one: Mapping[str, Any], lines: int, *, with_tries: bool) -> None:
             print(f"    {kind:{width}}  {own['sequences']:>5}  {values}")
 
 
-def draw_sheet(path: Path, lines: Sequence["Transcription"], kinds: Sequence[str]) -> None:
+def draw_sheet(path: Path, lines: Sequence["model.Transcription"], kinds: Sequence[str]) -> None:
     """Draw lines, those of a kind together, and mark what was misread."""
     from utils.plots import sheet_figure, write_png
 
@@ -245,7 +240,10 @@ def draw_sheet(path: Path, lines: Sequence["Transcription"], kinds: Sequence[str
 
 
 def readings(
-    found: Sequence["Legibility"], texts: Sequence[str], kinds: Sequence[str], seeds: Sequence[int]
+    found: Sequence["model.Legibility"],
+    texts: Sequence[str],
+    kinds: Sequence[str],
+    seeds: Sequence[int],
 ) -> list[dict[str, object]]:
     """Return what is recorded of each line: what was read at every bias."""
     return [

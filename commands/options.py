@@ -8,19 +8,15 @@ from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
+import model
 from base.pretrained import pretrained, resolve_checkpoint
 from model.generation.options import Sampling
 from utils.alphabet import Alphabet, describe, nfc
 from utils.checks import DEVICES, Range, UserError, device_name, nearest
 from utils.files import check_writable, open_file
 from utils.override import EXAMPLE, Override
-
-if TYPE_CHECKING:
-    from model.reader import Reader
-    from model.trained_network import TrainedNetwork
-    from model.writer import Writer
 
 SHORTHANDS = {
     "--lr": ("optimizer.args.lr", "RATE", "learning rate", "0.001"),
@@ -152,7 +148,7 @@ def add_common(parser: Parser) -> None:
     )
 
 
-def load(path: str, arguments: argparse.Namespace) -> "TrainedNetwork":
+def load(path: str, arguments: argparse.Namespace) -> "model.TrainedNetwork":
     """Load a network, and print which.
 
     Raises:
@@ -160,34 +156,30 @@ def load(path: str, arguments: argparse.Namespace) -> "TrainedNetwork":
     """
     resolve_checkpoint(path)  # before torch is imported
     load_modules(arguments)
-    from model.loading import load
-
-    network = load(path, arguments.device)
+    network = model.load(path, arguments.device)
     print(f"{type(network.model).__name__} of {network.path} on {network.device}")
     return network
 
 
-def load_writer(path: str, arguments: argparse.Namespace, *, of_texts: bool = False) -> "Writer":
+def load_writer(
+    path: str, arguments: argparse.Namespace, *, of_texts: bool = False
+) -> "model.Writer":
     """Load a network that writes, one that takes a text if `of_texts`; see `load`."""
     network = load(path, arguments)
-    from model.writer import Writer
-
-    if isinstance(network, Writer) and (network.model.needs_text or not of_texts):
+    if isinstance(network, model.Writer) and (network.model.needs_text or not of_texts):
         return network
     raise _unfit(network, "writes texts" if of_texts else "writes")
 
 
-def load_reader(path: str, arguments: argparse.Namespace) -> "Reader":
+def load_reader(path: str, arguments: argparse.Namespace) -> "model.Reader":
     """Load a network that reads; see `load`."""
     network = load(path, arguments)
-    from model.reader import Reader
-
-    if isinstance(network, Reader):
+    if isinstance(network, model.Reader):
         return network
     raise _unfit(network, "reads")
 
 
-def _unfit(network: "TrainedNetwork", does: str) -> UserError:
+def _unfit(network: "model.TrainedNetwork", does: str) -> UserError:
     kind = type(network.model).__name__
     return UserError(f"{network.path} contains a {kind}; a network that {does} is needed")
 
@@ -304,7 +296,7 @@ def add_pen_sharpness(parser: Parser) -> None:
     )
 
 
-def sampling_of(arguments: argparse.Namespace, writer: "Writer") -> Sampling:
+def sampling_of(arguments: argparse.Namespace, writer: "model.Writer") -> Sampling:
     """Return --bias, --pen-sharpness and --steps, as far as there are.
 
     Raises:

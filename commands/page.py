@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from functools import cache
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+import model
 from base.pretrained import STYLE, style_file, style_of
 from commands import options, primer_options
 from commands.options import Parser, number, require
@@ -19,12 +19,6 @@ from utils.page.front_matter import paragraphs
 from utils.page.page import Page, Pen, to_json
 from utils.page.paper import DPI, RULINGS, SIZES, Paper, check_pixels, size
 from utils.plain_text import explain, fit, split
-
-if TYPE_CHECKING:
-    from model.handwriting import Passage
-    from model.proofreading import Proofread
-    from model.reader import Reader
-    from model.writer import Writer
 
 KINDS = {".svg": ("nib", "animate"), ".pdf": ("nib",), ".png": ("nib", "dpi"), ".inkml": (),
          ".json": ()}  # fmt: skip
@@ -227,7 +221,7 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.proofread:
         reader = options.load_reader(arguments.proofread, arguments)
     passages = passages_of(arguments, looks, lines, paper, writer, reader)
-    found: list[Proofread] = []
+    found: list[model.Proofread] = []
     paragraphs = laid_out(arguments, looks, passages, paper, found)
     for one in save(arguments, path, layout.pages(paragraphs, paper)):
         print(one)
@@ -286,11 +280,11 @@ def passages_of(
     looks: Sequence[Look],
     lines: Sequence[str],
     paper: Paper,
-    writer: "Writer",
-    reader: "Reader | None",
-) -> list["Passage"]:
+    writer: "model.Writer",
+    reader: "model.Reader | None",
+) -> list["model.Passage"]:
     """Return the lines of a text, each with its hand: one sample for all biases of a style."""
-    from model.handwriting import TRIES, Hand, Passage, own_hand
+    from model.handwriting import TRIES, Hand, own_hand
 
     sampling = options.sampling_of(arguments, writer)
     given = primer_options.take_primer(writer, arguments)
@@ -315,7 +309,7 @@ def passages_of(
         )
 
     return [
-        Passage(
+        model.Passage(
             hand(look.style, look.bias), line, (paper.column - look.indent) / look.size, look.slant
         )
         for look, line in zip(looks, lines, strict=True)
@@ -325,9 +319,9 @@ def passages_of(
 def laid_out(
     arguments: argparse.Namespace,
     looks: Sequence[Look],
-    passages: Sequence["Passage"],
+    passages: Sequence["model.Passage"],
     paper: Paper,
-    found: list["Proofread"],
+    found: list["model.Proofread"],
 ) -> Iterator[layout.Paragraph]:
     """Write passages, and yield each as a paragraph in millimetres; `found` takes what was
     proofread."""
@@ -387,7 +381,7 @@ def save_page(arguments: argparse.Namespace, path: Path, page: Page, title: str)
         write_text(path, text)
 
 
-def report(arguments: argparse.Namespace, found: Sequence["Proofread"]) -> None:
+def report(arguments: argparse.Namespace, found: Sequence["model.Proofread"]) -> None:
     """Print what proofreading found, and save it if asked to."""
     if not arguments.proofread:
         print(f"{len(found)} lines, not proofread")

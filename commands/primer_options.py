@@ -2,18 +2,15 @@
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+import data_loader
+import model
 from base.pretrained import style_file, styles
 from commands.options import Parser, known, number, require
 from model.generation.options import Primer
 from utils.checks import UserError
-
-if TYPE_CHECKING:
-    from data_loader.sources.ink_files import InkSample
-    from model.writer import Writer
 
 OWN = Path("own")
 """The value of --style for a hand of the network's own."""
@@ -67,7 +64,7 @@ def primer_scale(text: str) -> float | str:
     return text if text == "auto" else number(float, 1e-6, 1e6)(text)
 
 
-def take_primer(writer: "Writer", arguments: argparse.Namespace) -> Primer | None:
+def take_primer(writer: "model.Writer", arguments: argparse.Namespace) -> Primer | None:
     """Return what --primer or --style names, as `primer_of` does, and print what was done."""
     parts = ("primer_text", "primer_number", "primer_points", "primer_scale")
     require(arguments, **dict.fromkeys(parts, "primer"))
@@ -88,7 +85,7 @@ def take_primer(writer: "Writer", arguments: argparse.Namespace) -> Primer | Non
 
 def primer_of(
     path: Path,
-    writer: "Writer",
+    writer: "model.Writer",
     *,
     text: str | None = None,
     number: int = 0,
@@ -143,15 +140,13 @@ def primer_of(
     return (ink, text), f"{sample.name}{of}{says}: {len(ink)} points, {changes}"
 
 
-def sample_of(path: Path, number: int, option: str) -> tuple["InkSample", str]:
+def sample_of(path: Path, number: int, option: str) -> tuple["data_loader.InkSample", str]:
     """Return a sample of a file of ink, and of how many it is one, as text.
 
     Raises:
         UserError: naming the option, if there are not as many.
     """
-    from data_loader.sources.ink_files import read_ink
-
-    samples = read_ink(path)
+    samples = data_loader.read_ink(path)
     if number >= len(samples):
         raise UserError(f"{option} {number}: {path} has {len(samples):,} samples, counted from 0")
     return samples[number], f", one of {len(samples):,} in the file" if len(samples) > 1 else ""

@@ -2,16 +2,11 @@
 
 import argparse
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
+import model
 from commands.options import Parser, add_overrides, lines_of, number, require
 from utils.alphabet import describe, nfc
 from utils.checks import UserError
-
-if TYPE_CHECKING:
-    from model.reader import Reader
-    from model.recognition.decoding import Search
-    from model.recognition.language_model import CharacterLanguageModel
 
 LANGUAGE_WEIGHT = 0.7
 """Default of --language-weight (chosen with `recognition` on lines of `testset_v` and
@@ -57,20 +52,18 @@ def check(arguments: argparse.Namespace, reads_data: bool = False) -> None:
         lines_of(arguments.language_model)
 
 
-def search_of(reader: "Reader", arguments: argparse.Namespace) -> "Search":
+def search_of(reader: "model.Reader", arguments: argparse.Namespace) -> "model.Search":
     """Return the search that the options describe, with its language model if one is asked for.
 
     Raises:
         UserError: if an option does not fit the network, or there is no text for a language model.
     """
-    from model.recognition.decoding import Search
-
     if arguments.length_bonus and reader.model.head != "ctc":
         raise UserError(
             f"--length-bonus is for a CTCNetwork: {reader.path} contains a "
             f"{type(reader.model).__name__}"
         )
-    search = Search(arguments.beam or 1, length_bonus=arguments.length_bonus or 0.0)
+    search = model.Search(arguments.beam or 1, length_bonus=arguments.length_bonus or 0.0)
     if not arguments.language_model:
         return search
     weight = arguments.language_weight
@@ -81,10 +74,10 @@ def search_of(reader: "Reader", arguments: argparse.Namespace) -> "Search":
     )
 
 
-def language_model_of(reader: "Reader", arguments: argparse.Namespace) -> "CharacterLanguageModel":
+def language_model_of(
+    reader: "model.Reader", arguments: argparse.Namespace
+) -> "model.CharacterLanguageModel":
     """Return the language model of the texts that --language-model names."""
-    from model.recognition.language_model import CharacterLanguageModel
-
     alphabet = reader.model.alphabet
     if arguments.language_model == "train":
         from parse_config import data_of
@@ -104,4 +97,4 @@ def language_model_of(reader: "Reader", arguments: argparse.Namespace) -> "Chara
             f"--language-model {arguments.language_model}: it contains no text of characters "
             "that the network knows"
         )
-    return CharacterLanguageModel.fit(list(filter(None, texts)), alphabet)
+    return model.CharacterLanguageModel.fit(list(filter(None, texts)), alphabet)

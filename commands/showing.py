@@ -4,17 +4,13 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+import model
 from base.pretrained import styles
 from commands.options import Parser
 from commands.primer_options import primer_of
 from model.generation.options import Primer, Sampling
 from utils.checks import UserError
-
-if TYPE_CHECKING:
-    from model.generation.line import Line
-    from model.writer import Writer
 
 KINDS = ("density", "window", "weights", "bias")
 BIASES = (0.0, 0.5, 1.0, 2.0)
@@ -35,7 +31,7 @@ def add_options(parser: Parser) -> None:
     )
 
 
-def check(writer: "Writer", shown: Sequence[str]) -> None:
+def check(writer: "model.Writer", shown: Sequence[str]) -> None:
     """Refuse pictures that a network has not.
 
     Raises:
@@ -52,7 +48,7 @@ def check(writer: "Writer", shown: Sequence[str]) -> None:
 
 
 def save(
-    writer: "Writer", shown: Sequence[str], line: "Line", stem: Path, sampling: Sampling
+    writer: "model.Writer", shown: Sequence[str], line: "model.Line", stem: Path, sampling: Sampling
 ) -> list[Path]:
     """Draw what happened step by step as a line was written, and return the files.
 
@@ -91,7 +87,7 @@ def save(
 
 
 def save_biases(
-    writer: "Writer",
+    writer: "model.Writer",
     sampling: Sampling,
     texts: Sequence[str] | None,
     seeds: Sequence[int],
@@ -132,7 +128,7 @@ def save_biases(
     return paths
 
 
-def primers(writer: "Writer") -> dict[str, Primer]:
+def primers(writer: "model.Writer") -> dict[str, Primer]:
     """Return by name the styles whose texts a network knows, in the units of its data."""
     found: dict[str, Primer] = {}
     for name, file in styles().items() if writer.model.needs_text else ():

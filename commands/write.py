@@ -5,20 +5,16 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+import model
 from commands import options, primer_options, showing
 from commands.options import Parser, require
 from model.generation.options import Sampling
 from utils.alphabet import PANGRAM
 from utils.checks import UserError, short
 from utils.ink import bounds, side_by_side
-
-if TYPE_CHECKING:
-    from model.generation.line import Line
-    from model.writer import Writer
 
 LINES = 5
 """Lines drawn by a network without a text if --num-samples is not given."""
@@ -97,7 +93,7 @@ def run(arguments: argparse.Namespace) -> None:
         compare(writers, arguments)
 
 
-def texts_of(writer: "Writer", arguments: argparse.Namespace) -> list[str] | None:
+def texts_of(writer: "model.Writer", arguments: argparse.Namespace) -> list[str] | None:
     """Return the texts to write; None for a network that takes none."""
     if not writer.model.needs_text:
         return None
@@ -106,7 +102,7 @@ def texts_of(writer: "Writer", arguments: argparse.Namespace) -> list[str] | Non
     return options.known(writer.model.alphabet, arguments.text, arguments.skip_unknown)
 
 
-def write(writer: "Writer", arguments: argparse.Namespace) -> None:
+def write(writer: "model.Writer", arguments: argparse.Namespace) -> None:
     """Write lines, and save each of them and a picture of all."""
     showing.check(writer, arguments.show)
     sampling, texts = options.sampling_of(arguments, writer), texts_of(writer, arguments)
@@ -136,7 +132,7 @@ def write(writer: "Writer", arguments: argparse.Namespace) -> None:
         print(f"{ended} on their own")
 
 
-def compare(writers: Sequence["Writer"], arguments: argparse.Namespace) -> None:
+def compare(writers: Sequence["model.Writer"], arguments: argparse.Namespace) -> None:
     """Draw lines of several networks in one picture, a row each."""
     from utils.plots import lines_figure, write_png
 
@@ -163,11 +159,11 @@ def compare(writers: Sequence["Writer"], arguments: argparse.Namespace) -> None:
 
 
 def save(
-    writer: "Writer",
+    writer: "model.Writer",
     arguments: argparse.Namespace,
     sampling: Sampling,
     stems: Sequence[Path],
-    lines: Sequence["Line"],
+    lines: Sequence["model.Line"],
 ) -> None:
     """Save the files of each line, and a picture of all, and print where they are."""
     from tqdm import tqdm
@@ -200,7 +196,9 @@ def save(
         print(f"{together}  ({some} {len(shown)} lines)")
 
 
-def save_line(writer: "Writer", line: "Line", stem: Path, kinds: Sequence[str]) -> list[Path]:
+def save_line(
+    writer: "model.Writer", line: "model.Line", stem: Path, kinds: Sequence[str]
+) -> list[Path]:
     """Save the files of one line, whose names begin with `stem`, and return their paths.
 
     A picture shows a primer as well; SVG and InkML hold what was written after it.

@@ -4,21 +4,31 @@ from importlib import import_module
 from typing import Any
 
 _HOMES = {
-    "Sampling": "generation.options",
+    "CharacterLanguageModel": "recognition.language_model",
     "SSE": "generation.metrics",
     "AttentionNetwork": "recognition.networks",
     "CTCLoss": "recognition.loss",
     "CTCNetwork": "recognition.networks",
     "ErrorRates": "recognition.error_rates",
+    "Legibility": "legibility",
     "Line": "generation.line",
     "Mixture": "generation.mixture",
     "NegativeLogLikelihood": "generation.loss",
+    "Passage": "handwriting",
     "PointEstimate": "generation.regression",
     "PredictionNetwork": "generation.networks",
+    "Proofread": "proofreading",
+    "Reader": "reader",
+    "Sampling": "generation.options",
+    "Search": "recognition.decoding",
     "SquaredError": "generation.loss",
     "SynthesisNetwork": "generation.networks",
+    "TrainedNetwork": "trained_network",
+    "Transcription": "recognition.transcribing",
     "TranscriptionLoss": "recognition.loss",
+    "Writer": "writer",
     "load": "loading",
+    "read_back": "legibility",
     "sample": "generation.sampling",
 }
 __all__ = list(_HOMES)

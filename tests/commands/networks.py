@@ -1,6 +1,5 @@
 """Checkpoints of small untrained networks, and the commands that use them."""
 
-import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import numpy as np
@@ -110,15 +109,6 @@ def evaluate(checkpoint, output, *words):
 
 def names(folder):
     return sorted(path.name for path in folder.iterdir())
-
-
-def points_in(svg):
-    """The end points of all curves of an SVG, stroke by stroke."""
-    found = []
-    for path in ElementTree.parse(svg).iter("{http://www.w3.org/2000/svg}path"):
-        parts = path.get("d").replace("L", "C")[1:].split("C")
-        found.append(np.array([part.split()[-2:] for part in parts], dtype=float))
-    return found
 
 
 def of_colour(path, colour):

@@ -89,7 +89,7 @@ def test_one_hand_has_its_biases_under_each_other(
     assert names(tmp_path) == ["a", "b", "c-bias.png", "c.svg", "styles"]
 
 
-def test_a_picture_that_a_network_has_not_is_refused(unconditional, conditional, tmp_path):
+def test_a_picture_that_a_network_has_not_is_refused(unconditional, tmp_path):
     with pytest.raises(UserError, match="no window over a text: leave out --show window"):
         write(unconditional, tmp_path / "out", "--show", "window")
     for arch in ("PredictionNetwork", "SynthesisNetwork"):
@@ -97,8 +97,6 @@ def test_a_picture_that_a_network_has_not_is_refused(unconditional, conditional,
         for kind in ("density", "weights", "bias"):
             with pytest.raises(UserError, match=f"regression head.*leave out --show {kind}"):
                 write(path, tmp_path / "out", "--show", kind)
-    with pytest.raises(UserError, match="--show: invalid choice: 'heat'"):
-        write(conditional, tmp_path / "out", "--show", "heat")
     assert not (tmp_path / "out").exists()
     write(path, tmp_path / "out", "--steps", 20, "--show", "window")
     assert len(list((tmp_path / "out").glob("*-window.png"))) == 1

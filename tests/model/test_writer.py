@@ -38,10 +38,6 @@ def test_a_line_continues_a_primer_with_its_words_apart(tmp_path):
         assert writer.write(text, Sampling(max_steps=9), primer=(ink, said)).text == "a b"
     with pytest.raises(UserError, match="at least one character"):
         writer.write("", primer=(ink, "a"))
-    assert (
-        len(writer.write("a" * LONGEST, Sampling(max_steps=1), primer=(ink, "a")).text)
-        == LONGEST + 2
-    )
     for words in ({"text": "a" * (LONGEST + 1)}, {"text": "b", "primer": (ink, "a" * 999)}):
         with pytest.raises(UserError, match="at most"):
             writer.write(**words)
