@@ -86,7 +86,7 @@ def run(arguments: argparse.Namespace) -> None:
     from utils.plots import curve_figure, write_png
 
     arguments.output.make()
-    style = None if arguments.primer == primer_options.OWN else arguments.primer
+    style = arguments.primer
     primer = primer_options.primer_of(style, writer)[0] if style else None
     tries = (arguments.tries or TRIES) if proofreader else 1
     sampling = options.sampling_of(arguments, writer)

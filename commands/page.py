@@ -3,7 +3,6 @@
 import argparse
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
 from itertools import chain
 from pathlib import Path
 
@@ -11,7 +10,6 @@ import model
 from base.pretrained import STYLE, style_file, style_of
 from commands import options, primer_options
 from commands.options import Parser, number, require
-from model.generation.options import Primer
 from utils.checks import UserError
 from utils.files import write_json, write_text
 from utils.page import inkml, layout, svg
@@ -96,6 +94,7 @@ def add_options(parser: Parser) -> None:
     options.add_seed(parser, "seed of the first line, incremented for each further one")
     options.add_output(parser, tuple(KINDS))
     primer_options.add_options(parser, f"{STYLE} by writer; else the hand that was learned, or own")
+    parser.set_defaults(primer=False)  # None is a hand of the network's own
     add_paper(parser)
     add_look(parser)
     proofreading = parser.add_mutually_exclusive_group()
@@ -199,7 +198,7 @@ def check(arguments: argparse.Namespace, path: Path, paper: Paper) -> None:
 def run(arguments: argparse.Namespace) -> None:
     path, paper = arguments.output.named("page.svg"), sheet(arguments)
     check(arguments, path, paper)
-    options.readable(None if arguments.primer == primer_options.OWN else arguments.primer)
+    options.readable(arguments.primer or None)
     text = text_of(arguments)
     writer = options.load_writer(arguments.resume, arguments, of_texts=True)
     from model.generation.writing import check_lengths
@@ -210,7 +209,7 @@ def run(arguments: argparse.Namespace) -> None:
     check_lengths(fitted.text.split())
     lines = fitted.text.rstrip().split("\n")
     given = {name: getattr(arguments, name) for name in OF_LOOK if name != "style"}
-    usual = Look(style=None if arguments.primer else style_of(writer.path), **given)
+    usual = Look(style=style_of(writer.path) if arguments.primer is False else None, **given)
     looks = [replace(usual, **values) for (values, _), _ in zip(text, lines, strict=False)]
     for look in looks:
         line_height(look, arguments.line_height, paper)
@@ -289,31 +288,21 @@ def passages_of(
     sampling = options.sampling_of(arguments, writer)
     given = primer_options.take_primer(writer, arguments)
 
-    @cache
-    def sample(style: Path | None) -> Primer:
-        if style:
-            return primer_options.primer_of(style, writer)[0]
-        return given or own_hand(writer, reader, arguments.seed, sampling)
-
-    @cache
-    def hand(style: Path | None, bias: float | None) -> Hand:
-        biased = sampling if bias is None else replace(sampling, bias=bias)
-        return Hand(
-            writer,
-            sample(style),
-            reader,
-            biased,
-            arguments.tries or TRIES,
-            arguments.liveliness,
-            progress=True,
-        )
-
-    return [
-        model.Passage(
-            hand(look.style, look.bias), line, (paper.column - look.indent) / look.size, look.slant
-        )
-        for look, line in zip(looks, lines, strict=True)
-    ]
+    tries = arguments.tries or TRIES
+    samples, hands, passages = {}, {}, []
+    for look, line in zip(looks, lines, strict=True):
+        style, bias = look.style, sampling.bias if look.bias is None else look.bias
+        if style and style not in samples:
+            samples[style] = primer_options.primer_of(style, writer)[0]
+        elif style not in samples:
+            samples[None] = given or own_hand(writer, reader, arguments.seed, sampling)
+        if (style, bias) not in hands:
+            own = replace(sampling, bias=bias)
+            lively = arguments.liveliness
+            hands[style, bias] = Hand(writer, samples[style], reader, own, tries, lively, True)
+        width = (paper.column - look.indent) / look.size
+        passages.append(model.Passage(hands[style, bias], line, width, look.slant))
+    return passages
 
 
 def laid_out(
@@ -400,16 +389,10 @@ def report(arguments: argparse.Namespace, found: Sequence["model.Proofread"]) ->
     if len(doubtful) > options.SHOWN:
         print(f"and {len(doubtful) - options.SHOWN} more")
     if arguments.report:
+        names = ("tries", "errors", "doubt", "first_errors", "faults")
         each = [
-            {
-                "text": one.line.title,
-                "read": one.hypothesis,
-                "tries": one.tries,
-                "errors": one.errors,
-                "doubt": one.doubt,
-                "first_errors": one.first_errors,
-                "faults": one.faults,
-            }
+            {"text": one.line.title, "read": one.hypothesis}
+            | {name: getattr(one, name) for name in names}
             for one in found
         ]
         values = {"lines": len(found), "tries": tries, "cer_first": first, "cer": last}

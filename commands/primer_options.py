@@ -12,13 +12,10 @@ from commands.options import Parser, known, number, require
 from model.generation.options import Primer
 from utils.checks import UserError
 
-OWN = Path("own")
-"""The value of --style for a hand of the network's own."""
 
-
-def style(name: str) -> Path:
-    """Return the value of --style: a file, or `OWN`."""
-    return OWN if name == str(OWN) else style_file(name)
+def style(name: str) -> Path | None:
+    """Return the value of --style: a file; None for a hand of the network's own."""
+    return None if name == "own" else style_file(name)
 
 
 def add_style(parser: argparse._ActionsContainer, default: str = "own") -> None:
@@ -68,7 +65,7 @@ def take_primer(writer: "model.Writer", arguments: argparse.Namespace) -> Primer
     """Return what --primer or --style names, as `primer_of` does, and print what was done."""
     parts = ("primer_text", "primer_number", "primer_points", "primer_scale")
     require(arguments, **dict.fromkeys(parts, "primer"))
-    if arguments.primer in (None, OWN):
+    if not arguments.primer:
         return None
     primer, done = primer_of(
         arguments.primer,

@@ -14,7 +14,7 @@ from utils.files import PLAIN_NAME
 LONGEST = 4000
 """Points of a sample at most (assumed: five lines; all of them are read before each line)."""
 OF_MAKE, OF_LIST = (
-    ("ink", "number", "name", "origin", "licence"),
+    ("ink", "number", "name"),
     ("bias", "pen_sharpness", "seed", "resume"),
 )
 
@@ -35,8 +35,6 @@ def add_options(parser: Parser) -> None:
         f"write (default: {PANGRAM!r})",
     )
     add("--name", help="make: of the style, in letters, digits, -, _ and .")
-    add("--origin", help="make: whose hand it is, kept in the file")
-    add("--licence", help="make: under which it may be used, kept in the file")
     add(
         "--output",
         type=Path,
@@ -79,8 +77,7 @@ def make(arguments: argparse.Namespace) -> None:
     options.make_room(path, "--output")
     if path.exists():
         raise UserError(f"{path} is there already: choose another name, or delete it first")
-    origin, licence = arguments.origin or "", arguments.licence or ""
-    write_style(path, one.ink, text, arguments.name, origin, licence)
+    write_style(path, one.ink, text, arguments.name)
     print(f"{path}  ({len(one.ink)} points, {text!r})")
 
 

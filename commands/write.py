@@ -77,7 +77,7 @@ def check(arguments: argparse.Namespace) -> None:
             f"--output {arguments.output.path} is a file for one line, but {lines} lines are "
             "requested: give a folder, or one --text and --num-samples 1"
         )
-    options.readable(None if arguments.primer == primer_options.OWN else arguments.primer)
+    options.readable(arguments.primer)
 
 
 def run(arguments: argparse.Namespace) -> None:

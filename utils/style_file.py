@@ -18,8 +18,6 @@ def write_style(
     ink: np.ndarray,
     text: str,
     name: str,
-    origin: str = "",
-    licence: str = "",
 ) -> None:
     """Write a style.
 
@@ -28,8 +26,6 @@ def write_style(
         ink: the line `(points, 3)`, in its own units.
         text: what it says.
         name: of the style.
-        origin: whose hand it is.
-        licence: under which it may be used.
 
     Raises:
         OSError: if the file cannot be written.
@@ -41,8 +37,6 @@ def write_style(
         "text": text,
         "slant": round(found["slant"], 1),
         "letter_width": round(found["letter_width"], 2),
-        "origin": origin,
-        "licence": licence,
         "strokes": [
             [[round(x, digits), round(y, digits)] for x, y in stroke.tolist()]
             for stroke in strokes(ink)
