@@ -64,6 +64,7 @@ STAND_INS = {
     "alphabet": Alphabet([" "]),
     "steps": None,
     "params": [torch.nn.Parameter(torch.ones(2))],
+    "optimizer": torch.optim.SGD([torch.nn.Parameter(torch.ones(2))], lr=0.1, momentum=0.9),
     "model": torch.nn.Linear(1, 1),
     "lr_scheduler": None,
     "train_loader": [None],
@@ -268,9 +269,7 @@ class ConfigParser:
         Returns:
             the blocks without faults, by name, and the faults of the others.
         """
-        # Where that of the config has faults.
-        optimizer = torch.optim.SGD(STAND_INS["params"], lr=0.1, momentum=0.9)
-        made, binder = STAND_INS | {"optimizer": optimizer}, config_binder()
+        made, binder = dict(STAND_INS), config_binder()
         for key, annotation in BLOCKS.items():
             if key not in self.config:
                 expected = f"is missing: {binder.described(annotation)}"

@@ -9,6 +9,7 @@ import importlib.util
 import inspect
 import shlex
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
 
@@ -72,18 +73,16 @@ def options() -> str:
     return "".join(f" --module {shlex.quote(file)}" for file in files)
 
 
-def missing(modules: dict[str, str]) -> str:
-    """Describe the modules of a checkpoint that are not loaded as they were; "" if none."""
-    there = versions()
-    lacking = [
+def missing(modules: Mapping[str, str]) -> str:
+    """Describe the modules of a checkpoint that are not loaded; "" if none."""
+    return "; ".join(
         f"the module {name}.py (SHA-256 {digest[:12]}...) is not loaded: --module FILE loads it"
         for name, digest in modules.items()
-        if there.get(name) != digest
-    ]
-    return "; ".join(lacking)
+        if name not in _loaded
+    )
 
 
-def check(modules: dict[str, str], source: str | Path) -> None:
+def check(modules: Mapping[str, str], source: str | Path) -> None:
     """Raise a CheckpointError if a checkpoint was made with a module that is not loaded."""
-    if not modules.keys() <= _loaded.keys():
-        raise CheckpointError(f"{source}: {missing(modules)}")
+    if lacking := missing(modules):
+        raise CheckpointError(f"{source}: {lacking}")

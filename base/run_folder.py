@@ -48,7 +48,7 @@ class RunFolder:
         self._given = run_id is not None
         self.run_id = run_id if self._given else datetime.now().strftime("%Y%m%d-%H%M%S")
         for what, value in (("name", name), ("run-id", self.run_id)):
-            if not isinstance(value, str) or not PLAIN_NAME.fullmatch(value):
+            if not PLAIN_NAME.fullmatch(value):
                 raise UserError(
                     f"{what} {value!r} is not valid: use letters, digits, '_', '-' and '.', "
                     "beginning with a letter or digit, at most 100 of them"
@@ -101,18 +101,16 @@ class RunFolder:
         Raises:
             UserError: if another process holds it, naming that.
         """
-        path, holder = self.models / LOCK, ""
-        lock = self._lock or FileLock(path, timeout=0)
+        path, holder = self.models / LOCK, "another process"
+        self._lock = self._lock or FileLock(path, timeout=0)
         try:
-            lock.acquire()
+            self._lock.acquire()
         except Timeout:
             with suppress(OSError, ValueError):
-                holder = path.read_text(encoding="utf-8").strip()
+                holder = path.read_text(encoding="utf-8").strip() or holder
             raise UserError(
-                f"run {self.models} is in use by {holder or 'another process'}: wait for it, or "
-                "stop it"
+                f"run {self.models} is in use by {holder}: wait for it, or stop it"
             ) from None
-        self._lock = lock
         since = datetime.now().astimezone().isoformat(" ", "seconds")
         with suppress(OSError):
             path.write_text(f"process {os.getpid()} on {platform.node()}, since {since}\n", "utf-8")
@@ -120,9 +118,6 @@ class RunFolder:
     def release(self) -> None:
         """Undo one `hold`, if there was one."""
         if self._lock is not None:
-            if self._lock.lock_counter == 1:
-                with suppress(OSError):
-                    os.truncate(self.models / LOCK, 0)
             self._lock.release()
 
     @contextmanager

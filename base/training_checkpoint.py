@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 
 from base import distributed
 from base.base_metric import BaseMetric, merged
-from base.batch_stream import BatchStream, Position
+from base.batch_stream import BatchStream
 from base.checkpoint import (
     BEST,
     Checkpoint,
@@ -41,11 +41,6 @@ costs, and far less than a rate ten times too high leads to)."""
 
 Saved: TypeAlias = dict[str, Any]
 """What a part of a training state is saved as."""
-
-
-@dataclass
-class SavedProgress(Best, Position, Progress):
-    """The contents of `training.progress` in a checkpoint."""
 
 
 @dataclass(eq=False)
@@ -118,15 +113,11 @@ class TrainingCheckpoint:
 
     def _load(self, checkpoint: Checkpoint, source: Path, steps_per_epoch: int | None) -> None:
         training, key = checkpoint["training"], f"{source}: training"
-        generators = random_state()
-        example = {
-            "progress": asdict(SavedProgress()),
-            "sums": asdict(Sums()),
-            "random_state": {name: generators[name] for name in ("torch", "python", "numpy")},
-            "batches": 1,
-            "accumulate": 1,
-        }
-        like(training, example, key)
+        example = self._training()
+        for name in ("cuda", "mps"):  # of which there may be others
+            example["random_state"].pop(name, None)
+        checked = ("progress", "sums", "random_state", "batches", "accumulate")
+        like(training, {name: example[name] for name in checked}, key)
         initial = self.optimizer_step.model.initial_state(1)
         for state in training["states"]:
             if state is not None:
@@ -265,8 +256,9 @@ class TrainingCheckpoint:
         parts = (self.state.progress, self.stream.position, self.monitor.record)
         return {name: value for part in parts for name, value in asdict(part).items()}
 
-    def _write(self, path: Path) -> None:
-        training = {
+    def _training(self) -> Saved:
+        """Return what only a resumed run needs."""
+        return {
             "update": self.optimizer_step.state_dict(),
             "random_state": random_state(),
             "progress": self.progress(),
@@ -274,13 +266,15 @@ class TrainingCheckpoint:
             "sums": asdict(self.state.sums),
             "metrics": [vars(metric) for metric in merged(self.metrics)],
         }
+
+    def _write(self, path: Path) -> None:
         content = {
             **self.header,
             "state_dict": self.optimizer_step.evaluated_model.state_dict(),
             "metrics": self.state.values,
             "epoch": self.state.progress.epoch,
             "step": self.state.progress.step,
-            "training": training,
+            "training": self._training(),
         }
         if distributed.is_main():
             save_checkpoint(path, content)

@@ -33,7 +33,6 @@ def test_a_module_that_is_loaded_is_known_by_its_classes_and_its_hash(tmp_path, 
     assert extension.versions() == known and extension.missing(known) == ""
     assert extension.options() == f" --module {tmp_path}/my_loss.py"
     extension.check({"my_loss": "0" * 64}, "x.pth")  # which may be a new version of it
-    assert "my_loss.py (SHA-256 0000" in extension.missing({"my_loss": "0" * 64})
     with pytest.raises(CheckpointError, match=r"x\.pth: the module other\.py \(SHA-256 0000"):
         extension.check({"other": "0" * 64}, "x.pth")
 
