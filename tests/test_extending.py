@@ -49,34 +49,12 @@ class Waves(BaseDataset):
     def name(self, index): return f"wave-{index}"
     def report(self): return "ten waves"
 '''
-METRIC = '''
-from base.base_metric import BaseMetric
-
-class MeanLength(BaseMetric):
-    """Points of a line."""
-
-    names, sums = ("mean_length",), ("points", "lines")
-
-    def __init__(self):
-        self.reset()
-
-    def reset(self):
-        self.points = self.lines = 0
-
-    def update(self, output, batch):
-        self.points += int(batch.lengths.sum())
-        self.lines += len(batch.lengths)
-
-    def compute(self):
-        return {"mean_length": self.points / self.lines if self.lines else float("nan")}
-'''
 EXTENSIONS = {
     "network": (NETWORK, {"arch": {**CONFIG["arch"], "type": "NoisyNetwork"}}),
     "dataset": (
         DATASET,
         {"data_loader": {"type": "HandwritingDataLoader", "args": {"dataset": {"type": "Waves"}}}},
     ),
-    "metric": (METRIC, {"metrics": [{"type": "MeanLength"}]}),
 }
 
 

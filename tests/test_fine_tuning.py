@@ -18,6 +18,7 @@ from base.base_model import BaseModel
 from base.checkpoint import load_checkpoint, load_weights, save_checkpoint
 from data_loader.sources.own_ink import OwnInk
 from model import PredictionNetwork, SynthesisNetwork
+from tests.tiny_config import CONFIG
 from utils.alphabet import Alphabet
 from utils.checks import CheckpointError, UserError
 from utils.normalisation import Normalisation
@@ -165,25 +166,13 @@ MODELS = Path("saved/models/letters")
 
 
 def config_of(texts, **loader):
-    return {
+    sizes = {"hidden_size": 6, "num_layers": 2, "num_mixtures": 2, "num_windows": 2}
+    data = {"dataset": {"type": "Mine", "args": {"texts": texts}}, "batch_size": 4} | loader
+    return CONFIG | {
         "name": "letters",
-        "arch": {
-            "type": "SynthesisNetwork",
-            "args": {"hidden_size": 6, "num_layers": 2, "num_mixtures": 2, "num_windows": 2},
-        },
-        "data_loader": {
-            "type": "HandwritingDataLoader",
-            "args": {"dataset": {"type": "Mine", "args": {"texts": texts}}, "batch_size": 4}
-            | loader,
-        },
-        "optimizer": {"type": "Adam", "args": {"lr": 0.001}},
-        "lr_scheduler": None,
-        "loss": {"type": "NegativeLogLikelihood"},
-        "metrics": [{"type": "SSE"}],
-        "trainer": {
-            "type": "GenerationTrainer",
-            "args": {"epochs": 1, "seed": 4, "samples": 0, "tensorboard": False},
-        },
+        "arch": {"type": "SynthesisNetwork", "args": sizes},
+        "data_loader": {"type": "HandwritingDataLoader", "args": data},
+        "trainer": {"type": "GenerationTrainer", "args": CONFIG["trainer"]["args"] | {"epochs": 1}},
     }
 
 
@@ -289,8 +278,6 @@ def test_fine_tuning_takes_the_characters_of_the_config(trained, capsys):
     write(checkpoint_of("new"), "b\u00e9")
     assert run(KNOWN, *words, "few", characters="cba ") == 2
     assert "'k' (U+006B) 5 times, first in line-000001" in capsys.readouterr().err
-    assert run(KNOWN, *words, "twice", characters="kcba a") == 2
-    assert "data_loader.args.characters = " in capsys.readouterr().err
 
 
 def test_a_resumed_run_refuses_characters_that_it_does_not_know(trained, capsys):
@@ -307,11 +294,8 @@ def test_the_report_marks_what_a_checkpoint_does_not_know(trained, capsys):
     assert run(texts, "-r", str(trained), "--prepare") == 0
     printed = capsys.readouterr().out
     assert "; * marks 3 that the checkpoint does not know" in printed
-    assert set(re.findall(r"'(\S+)' \([^)]*\) +[\d,]+\*", printed)) == {
-        "\u00e9",
-        "x",
-        "\u25cc\u0302",
-    }
+    marked = re.findall(r"'(\S+)' \([^)]*\) +[\d,]+\*", printed)
+    assert set(marked) == {"\u00e9", "x", "\u25cc\u0302"}
     assert "combining circumflex accent" in printed
     assert run(texts, "--prepare") == 0
     assert "*" not in capsys.readouterr().out
