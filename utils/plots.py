@@ -63,7 +63,7 @@ class Canvas:
         self._axes = self._figure.add_axes((0, 0, 1, 1))
         self._axes.axis("off")
 
-    def cut(self, width: float, height: float) -> Figure:
+    def figure(self, width: float, height: float) -> Figure:
         """Return the figure with its size, once everything is drawn."""
         self._figure.set_size_inches(width, height)
         self._axes.set(xlim=(0, width), ylim=(height, 0))
@@ -215,7 +215,7 @@ def lines_figure(
         if text:
             below = y - gap + CAPTION_GAP
             y = below + canvas.caption(text, MARGIN, below, width) + gap
-    return canvas.cut(width + 2 * MARGIN, y - gap + MARGIN)
+    return canvas.figure(width + 2 * MARGIN, y - gap + MARGIN)
 
 
 def sheet_figure(inks: Sequence[np.ndarray], texts: Sequence[str], faults: Sequence[str]) -> Figure:
@@ -246,7 +246,7 @@ def sheet_figure(inks: Sequence[np.ndarray], texts: Sequence[str], faults: Seque
             canvas.hairline((left - CAPTION_GAP, top), (left - CAPTION_GAP, y), FAULT, 2.0)
         y += 2 * CAPTION_GAP
         bottom = max(bottom, y)
-    return canvas.cut(left + CELL[0] + MARGIN, bottom + MARGIN)
+    return canvas.figure(left + CELL[0] + MARGIN, bottom + MARGIN)
 
 
 def grid_figure(
@@ -294,7 +294,7 @@ def grid_figure(
                 left, upper = side + number * pitch, level + top(ink)
                 y = max(y, upper + canvas.ink(ink, left, upper, scale(ink), letter))
         y += GAP / 2
-    return canvas.cut(width + MARGIN, y - GAP / 2 + MARGIN)
+    return canvas.figure(width + MARGIN, y - GAP / 2 + MARGIN)
 
 
 def window_figure(window: np.ndarray, text: str, ink: np.ndarray) -> Figure:
@@ -369,7 +369,7 @@ def _map_over_ink(
     y += canvas.ink(ink, ink_left, y, scale, letter, shades, (INK, LIGHT_INK))
     if caption:
         y += CAPTION_GAP + canvas.caption(caption, left, y + CAPTION_GAP, width)
-    return canvas.cut(left + width + MARGIN, y + MARGIN)
+    return canvas.figure(left + width + MARGIN, y + MARGIN)
 
 
 def density_figure(
@@ -405,7 +405,7 @@ def density_figure(
         (MARGIN, y, wide, high), shown, xlim=(left, right), vmax=1.0, interpolation="bilinear"
     )
     axes.set(xticks=[], yticks=[])
-    return canvas.cut(width + 2 * MARGIN, y + high + MARGIN)
+    return canvas.figure(width + 2 * MARGIN, y + high + MARGIN)
 
 
 def weights_figure(weights: np.ndarray, ink: np.ndarray, caption: str = "") -> Figure:
@@ -430,7 +430,7 @@ def weights_figure(weights: np.ndarray, ink: np.ndarray, caption: str = "") -> F
         canvas.hairline((x, y - 0.07), (x, y - 0.01), INK)
     axes.set_xlabel("step; above: the pen is lifted", size=CAPTION, color=GREY, labelpad=3)
     axes.set_ylabel("component", size=CAPTION, color=GREY, labelpad=1)
-    return canvas.cut(side + width + MARGIN, y + height + 0.35 + MARGIN)
+    return canvas.figure(side + width + MARGIN, y + height + 0.35 + MARGIN)
 
 
 def curve_figure(
@@ -479,7 +479,7 @@ def page_figure(page: Page, *, speed_widths: bool = False) -> Figure:
             drawn = {layer.pen.width: [curves(stroke) for stroke in layer.strokes]}
         for width, lines in drawn.items():
             canvas.stroke([line / INCH for line in lines], layer.pen.colour, width / INCH)
-    return canvas.cut(page.width / INCH, page.height / INCH)
+    return canvas.figure(page.width / INCH, page.height / INCH)
 
 
 def to_pixels(figure: Figure, dpi: int = DPI) -> np.ndarray:
