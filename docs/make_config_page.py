@@ -10,35 +10,18 @@ import json
 import re
 from collections import defaultdict
 from pathlib import Path
-
-from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LRScheduler
+from typing import get_args
 
 from base import torch_blocks
-from base.base_data_loader import BaseDataLoader
 from base.base_dataset import BaseDataset
-from base.base_loss import BaseLoss
-from base.base_metric import BaseMetric
-from base.base_model import BaseModel
-from base.base_trainer import BaseTrainer
 from base.base_transform import BaseTransform
-from parse_config import choices, config_binder
+from parse_config import BLOCKS, choices, config_binder
 
 PAGE = Path(__file__).with_name("config.md")
 MARK = "<!-- made by docs/make_config_page.py -->\n"
 HEAD = "| key | value | default | meaning |\n|---|---|---|---|"
-SECTIONS = {
-    "arch": BaseModel,
-    "data_loader": BaseDataLoader,
-    "dataset": BaseDataset,
-    "transform": BaseTransform,
-    "optimizer": Optimizer,
-    "lr_scheduler": LRScheduler,
-    "loss": BaseLoss,
-    "metrics": BaseMetric,
-    "trainer": BaseTrainer,
-}
-"""By the title of a section: the base of its classes."""
+SECTIONS = {**BLOCKS, "dataset": BaseDataset, "transform": BaseTransform}
+"""By the title of a section: what stands there in a config."""
 IN_JSON = {"None": "`null`", "null": "`null`", "True": "`true`", "False": "`false`"}
 
 
@@ -90,8 +73,9 @@ def filled(page: str) -> str:
     """Return the text of the page with its tables of today."""
     head, *sections = page.split("\n## ")
     for number, section in enumerate(sections):
-        offered = choices(SECTIONS[section.partition("\n")[0]]).values()
-        classes = [cls for cls in offered if not torch_blocks.offers(cls)]
+        annotation = SECTIONS[section.partition("\n")[0]]
+        base, *_ = get_args(annotation) or (annotation,)
+        classes = [cls for cls in choices(base).values() if not torch_blocks.offers(cls)]
         lines = [f"{section.partition(MARK)[0]}{MARK}"]
         for cls in classes:
             first = inspect.getdoc(cls).partition("\n\n")[0]

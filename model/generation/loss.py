@@ -14,7 +14,12 @@ Reduction = Literal["sequence", "point"]
 
 
 class _OfPoints(BaseLoss):
-    """A loss that is a sum over the points of a sequence."""
+    """A loss that is a sum over the points of a sequence.
+
+    Args:
+        reduction: whether a batch's gradient is divided by its sequences, as the paper's bounds
+            on gradients assume, or by its points, which makes a step independent of lengths.
+    """
 
     def __init__(self, *, reduction: Reduction = "point") -> None:
         self.reduction = reduction
@@ -28,10 +33,6 @@ class NegativeLogLikelihood(_OfPoints):
     """The negative log-probability of the points under the mixture (the paper, eq. 26).
 
     It includes the end of the sequence if the network predicts one.
-
-    Args:
-        reduction: whether a batch's gradient is divided by its sequences, as the paper's bounds
-            on gradients assume, or by its points, which makes a step independent of lengths.
     """
 
     name: ClassVar[str] = "log_loss"
@@ -58,7 +59,7 @@ class SquaredError(_OfPoints):
     per point. If the network predicts the end of the sequence, its cross-entropy is added.
 
     Args:
-        reduction: see `NegativeLogLikelihood`.
+        reduction: see `_OfPoints`.
         pen_weight: factor on the cross-entropies.
     """
 
