@@ -17,8 +17,8 @@ import argparse
 import logging
 import sys
 from contextlib import nullcontext
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -26,6 +26,7 @@ from base import distributed, extension
 from base.base_model import BaseModel
 from base.base_trainer import BaseTrainer, TrainingFailed
 from base.checkpoint import (
+    Checkpoint,
     check_weights,
     find_checkpoint,
     load_weights,
@@ -71,149 +72,162 @@ def train(arguments: argparse.Namespace) -> int:
     """Start a new run or resume one, and return the exit status."""
     options.load_modules(arguments)
     run = None
-    if arguments.resume and not (arguments.config or arguments.prepare):
-        run = RunFolder.of(arguments.resume)
-        if run and not (arguments.run_id in (None, run.run_id) and run.continues(arguments.resume)):
-            run = None
+    if not (arguments.config or arguments.prepare):
+        run = RunFolder.resumed(arguments.resume, arguments.run_id)
     # Held before looking for its newest checkpoint: another process may save one.
     with run.held() if run else nullcontext():
         begun = distributed.broadcast_object(run.beginning) if run else None
         if begun:
             log.warning("%s was stopped before its first checkpoint: starting over", run.models)
         file, place = begun or (arguments.config, arguments.resume)
-        resumed = file is None
-        path, former = find(place, resumed) if place else (None, None)
-        if resumed:
-            config = ConfigParser.from_checkpoint(former["config"], path, arguments.overrides)
+        former = Former.find(place, resumed=file is None) if place else None
+        stored = former and former.content["config"]
+        if file is None:
+            config = ConfigParser.from_checkpoint(stored, former.path, arguments.overrides)
         else:
-            arch = former and former["config"].get("arch")
+            arch = stored and stored.get("arch")
             config = ConfigParser.from_file(file, arguments.overrides, arch)
-        alphabet = stored_alphabet(former, path) if former and config.needs_text else None
-        features = sketch(config, former, path, alphabet, resumed).features
-        run = run or distributed.broadcast_object(lambda: new_run(config.name, arguments.run_id))
-        settings = config.config["trainer"]["args"]
-        device, seed = resolve_device(arguments.device), settings.get("seed", 0)
-        seed_all(seed)
-
-        normalisation, fitted = None, {}
-        if resumed or (former and settings.get("keep_normalisation", False)):
-            normalisation = Normalisation.from_dict(former["normalisation"])
-        loader = config.build(
-            "data_loader", seed=seed, normalisation=normalisation, alphabet=alphabet
-        )
-        if former:
-            fitted = loader.source.fit(path, alphabet, device, resumed=resumed)
-        loader.prepare(features, extends_alphabet=former is not None and not resumed)
-        log.info("%s", loader.source.report())
-        if new := loader.new_characters:
-            log.info("new characters: %d, with counts in all splits\n%s", len(new), table(new))
+        if run is None:
+            new = RunFolder(config.name, arguments.run_id)
+            run = distributed.broadcast_object(new.refuse_if_there)
+        device = resolve_device(arguments.device)
+        loader = prepared_data(config, former, device)
         if arguments.prepare:
-            print(loader.source.character_report(known=alphabet))
+            print(loader.source.character_report(known=former and former.alphabet(config)))
             return 0
-
-        seed_all(seed)  # Again: the main process alone may have drawn while the data was prepared.
-        model, weights_from = config.build_model(loader.normalisation, loader.alphabet), path
-        if resumed:
-            weights_from = (origin := RunFolder.of(path)) and origin.first_weights()
-        elif former:
-            size = alphabet and len(alphabet)
-            load_weights(model, model.extend_state_dict(former["state_dict"], size), path)
-        adaptive = settings.get("weight_noise") == "adaptive"
-        optimizer = config.build("optimizer", params=parameter_groups(model.to(device), adaptive))
-        schedule = None
-        if config.config["lr_scheduler"] is not None:
-            steps = BaseTrainer.planned_steps(len(loader), settings)
-            schedule = config.build("lr_scheduler", optimizer=optimizer, steps=steps)
-        loss, metrics = config.build("loss"), config.build("metrics")
-        header = checkpoint_header(config.stored, fitted, loader, model, device)
-        trainer = config.build(
-            "trainer",
-            model=model,
-            loss=loss,
-            metrics=metrics,
-            optimizer=optimizer,
-            lr_scheduler=schedule,
-            train_loader=loader,
-            valid_loader=loader.split("valid"),
-            run=run,
-            device=device,
-            checkpoint_header=header,
-        )
-        if resumed:
-            trainer.resume(former, path)
-        stopped_by = trainer.train(weights_from)
+        trainer = build_trainer(config, former, loader, run, device)
+        stopped_by = trainer.train(former and former.first_weights())
     return 0 if stopped_by is None else 128 + stopped_by
 
 
-def find(place: str, resumed: bool) -> tuple[Path, dict[str, Any]]:
-    """Return the file and the contents of the checkpoint that -r names.
+@dataclass(frozen=True)
+class Former:
+    """The checkpoint that a training starts from."""
 
-    Raises:
-        CheckpointError: if there is none, or it is to be resumed and cannot be.
-    """
-    path, checkpoint, skipped = distributed.broadcast_object(lambda: find_checkpoint(place))
-    for cause in skipped:
-        log.warning("skipped %s", cause)
-    if resumed and "training" not in checkpoint:
-        raise CheckpointError(
-            f"{path}: contains no training state and cannot be resumed; -c CONFIG starts a new "
-            "training from its weights"
-        )
-    if resumed:
-        extension.check(checkpoint.get("modules", {}), path)
-    return path, checkpoint
+    path: Path
+    content: Checkpoint
+    resumed: bool
+    """Whether its run goes on; else a new one begins with its weights."""
+
+    @classmethod
+    def find(cls, place: str, *, resumed: bool) -> "Former":
+        """Find the checkpoint that -r names.
+
+        Raises:
+            CheckpointError: if there is none, or it is to be resumed and cannot be.
+        """
+        path, content, skipped = distributed.broadcast_object(lambda: find_checkpoint(place))
+        for cause in skipped:
+            log.warning("skipped %s", cause)
+        if resumed and "training" not in content:
+            raise CheckpointError(
+                f"{path}: contains no training state and cannot be resumed; -c CONFIG starts a new "
+                "training from its weights"
+            )
+        if resumed:
+            extension.check(content.get("modules", {}), path)
+        return cls(path, content, resumed)
+
+    def alphabet(self, config: ConfigParser) -> Alphabet | None:
+        """Return the characters that the network knows; None if that of `config` takes no text."""
+        return stored_alphabet(self.content, self.path) if config.needs_text else None
+
+    def first_weights(self) -> Path | None:
+        """Return the file with whose weights the run began."""
+        if not self.resumed:
+            return self.path
+        origin = RunFolder.of(self.path)
+        return origin and origin.first_weights()
 
 
-def sketch(
-    config: ConfigParser,
-    former: dict[str, Any] | None,
-    path: Path | None,
-    alphabet: Alphabet | None,
-    resumed: bool,
-) -> BaseModel:
+def sketch(config: ConfigParser, former: Former | None) -> BaseModel:
     """Return the config's network without memory for its weights, before any data loads.
 
     Raises:
-        CheckpointError: if the weights of the checkpoint `former`, read from `path`, do not fit.
+        CheckpointError: if the weights of the checkpoint do not fit.
     """
+    alphabet = former and former.alphabet(config)
     with torch.device("meta"):
         model = config.build_model(STAND_INS["normalisation"], alphabet or STAND_INS["alphabet"])
     if former:
-        weights = {name: one.to("meta") for name, one in former["state_dict"].items()}
-        if not resumed:
+        weights = {name: one.to("meta") for name, one in former.content["state_dict"].items()}
+        if not former.resumed:
             weights = model.extend_state_dict(weights, alphabet and len(alphabet))
-        with naming_incompatibilities(former["config"].get("arch"), config.config["arch"], path):
-            check_weights(model, weights, path)
+        arch = former.content["config"].get("arch")
+        with naming_incompatibilities(arch, config.config["arch"], former.path):
+            check_weights(model, weights, former.path)
     return model
 
 
-def checkpoint_header(
-    config: dict[str, Any],
-    fitted: dict[str, Any],
+def prepared_data(
+    config: ConfigParser, former: Former | None, device: torch.device
+) -> HandwritingDataLoader:
+    """Return the loader of the training data, with its units and alphabet."""
+    features = sketch(config, former).features
+    settings = config.config["trainer"]["args"]
+    seed, resumed = settings.get("seed", 0), former is not None and former.resumed
+    seed_all(seed)
+    normalisation = None
+    if resumed or (former and settings.get("keep_normalisation", False)):
+        normalisation = Normalisation.from_dict(former.content["normalisation"])
+    alphabet = former and former.alphabet(config)
+    loader = config.build("data_loader", seed=seed, normalisation=normalisation, alphabet=alphabet)
+    if former:
+        fitted = loader.source.fit(former.path, alphabet, device, resumed=resumed)
+        if fitted:
+            config.config["data_loader"]["args"]["dataset"]["args"] |= fitted
+    loader.prepare(features, extends_alphabet=former is not None and not resumed)
+    log.info("%s", loader.source.report())
+    if new := loader.new_characters:
+        log.info("new characters: %d, with counts in all splits\n%s", len(new), table(new))
+    seed_all(seed)  # Again: the main process alone may have drawn while the data was prepared.
+    return loader
+
+
+def build_trainer(
+    config: ConfigParser,
+    former: Former | None,
     loader: HandwritingDataLoader,
-    model: BaseModel,
+    run: RunFolder,
     device: torch.device,
-) -> dict[str, Any]:
-    """Return what the checkpoints of a run hold beside its state; `fitted` goes into the config."""
-    if fitted:
-        config["data_loader"]["args"]["dataset"]["args"] |= fitted
-    source = loader.source
-    units = {"canonical": source.canonical, "quantisation_step": source.quantisation_step}
-    return {
-        "config": config,
+) -> BaseTrainer:
+    """Return the trainer of the config's network, which has the weights to begin or go on with."""
+    settings, source = config.config["trainer"]["args"], loader.source
+    model = config.build_model(loader.normalisation, loader.alphabet)
+    if former and not former.resumed:
+        known = former.alphabet(config)
+        weights = model.extend_state_dict(former.content["state_dict"], known and len(known))
+        load_weights(model, weights, former.path)
+    adaptive = settings.get("weight_noise") == "adaptive"
+    optimizer = config.build("optimizer", params=parameter_groups(model.to(device), adaptive))
+    schedule = None
+    if config.config["lr_scheduler"] is not None:
+        steps = BaseTrainer.planned_steps(len(loader), settings)
+        schedule = config.build("lr_scheduler", optimizer=optimizer, steps=steps)
+    header = {
+        "config": config.stored,
         "alphabet": loader.alphabet.characters if model.needs_text else None,
         "normalisation": loader.normalisation.to_dict(),
-        "dataset": units,
+        "dataset": {"canonical": source.canonical, "quantisation_step": source.quantisation_step},
         "versions": versions(device),
         "modules": extension.versions(),
     }
-
-
-def new_run(name: str, run_id: str | None) -> RunFolder:
-    """Return the folder of a new run, which does not exist yet."""
-    run = RunFolder(name, run_id)
-    run.refuse_if_there()
-    return run
+    trainer = config.build(
+        "trainer",
+        model=model,
+        loss=config.build("loss"),
+        metrics=config.build("metrics"),
+        optimizer=optimizer,
+        lr_scheduler=schedule,
+        train_loader=loader,
+        valid_loader=loader.split("valid"),
+        run=run,
+        device=device,
+        checkpoint_header=header,
+    )
+    if former and former.resumed:
+        trainer.resume(former.content, former.path)
+    return trainer
 
 
 def parse(words: list[str] | None = None) -> argparse.Namespace:

@@ -134,21 +134,27 @@ class RunFolder:
         """Return whether anything was saved in this run."""
         return bool(checkpoints(self.models)) or self.best.exists()
 
-    def continues(self, place: str | os.PathLike[str]) -> bool:
-        """Return whether what resumes from `place`, in this run, goes on in its folder.
+    @classmethod
+    def resumed(cls, place: str, run_id: str | None = None) -> "RunFolder | None":
+        """Return the run that goes on if one resumes from `place` under an id, if that is given.
 
-        From an older checkpoint than the newest, a new run goes on.
+        None if a new run does: from an older checkpoint than the newest, or under another id.
         """
-        newest = checkpoints(self.models)[:1]
-        return Path(place).is_dir() or not newest or newest[0].samefile(place)
+        run = cls.of(place)
+        if run is None or run_id not in (None, run.run_id):
+            return None
+        newest = checkpoints(run.models)[:1]
+        is_newest = Path(place).is_dir() or not newest or newest[0].samefile(place)
+        return run if is_newest else None
 
-    def refuse_if_there(self) -> None:
-        """Raise a UserError if such a run exists and something was saved in it."""
+    def refuse_if_there(self) -> "RunFolder":
+        """Return this run; raise a UserError if it exists and something was saved in it."""
         if self.has_checkpoint():
             raise UserError(
                 f"run-id {self.run_id!r} exists already ({self.models}); choose another, or resume "
                 f"it: -r {self.models}"
             )
+        return self
 
     def create(
         self,

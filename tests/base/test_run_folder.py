@@ -87,13 +87,18 @@ def test_only_the_newest_checkpoint_continues_a_run(run):
     names = [checkpoint_name(9), checkpoint_name(10, 4), checkpoint_name(10), BEST]
     for name in names:
         (run.models / name).touch()
-    assert [run.continues(run.models / name) for name in names] == [False, False, True, False]
-    assert run.continues(run.models)
+    assert [RunFolder.resumed(run.models / name) is not None for name in names] == [
+        False,
+        False,
+        True,
+        False,
+    ]
+    assert RunFolder.resumed(run.models)
     run.keep_last(2)
     assert sorted(path.name for path in run.models.glob("*.pth")) == sorted(names[1:])
     run.best.unlink()
     os.link(run.models / checkpoint_name(10), run.best)
-    assert run.continues(run.best)
+    assert RunFolder.resumed(run.best)
 
 
 def test_one_process_at_a_time_has_a_run(run, tmp_path):
