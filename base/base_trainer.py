@@ -189,6 +189,9 @@ class BaseTrainer(ABC):
         if self.truncate is not None and distributed.world_size() > 1:
             expected = "null, as torchrun has started several processes: sequences are cut in one"
             raise ConfigFault("trainer.args.truncate", self.truncate, expected)
+        if self.precision == "float16" and self.device.type == "cpu":
+            expected = "float32 or bfloat16: PyTorch has no LSTM in float16 on a CPU"
+            raise ConfigFault("trainer.args.precision", "float16", expected)
         for fault in self.incompatibilities(self.model, self.loss, self.valid_metrics):
             raise fault
 

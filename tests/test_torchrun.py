@@ -16,34 +16,22 @@ import torch
 
 import train
 from base.checkpoint import checkpoints, load_checkpoint
+from tests import tiny_config
 
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[1]
-DATASET = {
-    "seed": 3,
-    "size": 9,  # the last batch of four holds one line: the second process has none of it
-    "valid_size": 3,
-    "test_size": 1,
-    "writers": 2,
-    "min_characters": 2,
-    "max_characters": 8,
-    "rate": 20.0,
-}
-CONFIG = {
-    "name": "tiny",
-    "arch": {
-        "type": "SynthesisNetwork",
-        "args": {"hidden_size": 6, "num_layers": 2, "num_mixtures": 2, "num_windows": 2},
-    },
+ARCH = {"hidden_size": 6, "num_layers": 2, "num_mixtures": 2, "num_windows": 2}
+DATASET = tiny_config.DATASET | {"size": 9, "valid_size": 3}
+"""Its last batch of four holds one line: the second process has none of it."""
+CONFIG = tiny_config.CONFIG | {
+    "arch": {"type": "SynthesisNetwork", "args": ARCH},
     "data_loader": {
         "type": "HandwritingDataLoader",
         "args": {"dataset": {"type": "EmbeddedDataset", "args": DATASET}, "batch_size": 4},
     },
     "optimizer": {"type": "SGD", "args": {"lr": 0.05}},
     "lr_scheduler": None,
-    "loss": {"type": "NegativeLogLikelihood"},
-    "metrics": [{"type": "SSE"}],
     "trainer": {
         "type": "GenerationTrainer",
         "args": {"epochs": 3, "seed": 4, "samples": 1, "sample_steps": 4, "weight_noise": "fixed"},

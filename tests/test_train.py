@@ -126,6 +126,7 @@ def test_what_only_shows_later_leaves_nothing_either(workplace, capsys):
     assert "run-id '../x'" in refused(capsys, "-c", "config.json", "--run-id", "../x")
     message = refused(capsys, "-c", "config.json", "-o", 'trainer.args.sample_text=["a"]')
     assert "takes no text" in message
+    assert "digits.pth: contains no training state" in refused(capsys, "-r", "digits")
     message = refused(capsys, "-c", "config.json", "-o", "trainer.args.truncate=9")
     assert "steps_per_epoch" in message
 
@@ -136,13 +137,6 @@ def test_an_existing_run_is_refused(workplace, capsys):
     message = refused(capsys, "-c", "config.json", "--run-id", "a")
     assert "'a' exists already" in message and "-r saved/models/tiny/a" in message
     assert refused(capsys, "-c", "config.json", "-r", str(MODELS / "a"), "--run-id", "a")
-
-
-def test_prepare_prints_counts_and_ends(workplace, capsys):
-    assert run("-c", "config.json", "--prepare") == 0
-    printed = capsys.readouterr().out
-    assert all(f"\n  {split} " in printed for split in ("train", "valid", "test"))
-    assert not Path("saved").exists()
 
 
 # Going on.
@@ -236,36 +230,7 @@ def test_fine_tuning_with_a_text(workplace, capsys):
     assert "the alphabet lacks characters" in refused(capsys, *words)
 
 
-def test_a_pretrained_network_cannot_be_resumed_but_fine_tuned(workplace, capsys):
-    message = refused(capsys, "-r", "digits", "--run-id", "a")
-    assert "digits.pth: contains no training state" in message
-    assert "-c CONFIG starts a new training from its weights" in message
-
-
-def test_an_older_checkpoint_is_resumed_in_a_new_run(workplace):
-    Path("config.json").write_text(json.dumps(CONFIG))
-    assert run("-c", "config.json", "--run-id", "a", "--epochs", "2", *KEEP_ALL) == 0
-    older, newest = (MODELS / "a" / f"checkpoint-epoch{epoch}.pth" for epoch in (1, 2))
-    before = {path: path.read_bytes() for path in (MODELS / "a").iterdir()}
-    assert run("-r", str(older), "--epochs", "3") == 0
-    (other,) = (path for path in MODELS.iterdir() if path.name != "a")
-    assert (other / "checkpoint-epoch3.pth").exists()
-    assert {path: path.read_bytes() for path in (MODELS / "a").iterdir()} == before
-    assert run("-r", str(newest), "--epochs", "3") == 0
-    assert (MODELS / "a" / "checkpoint-epoch3.pth").exists()
-
-
 # Ends that come from outside: real processes.
-
-
-def test_ctrl_c_before_there_is_anything_to_save(workplace, monkeypatch, capsys):
-    def interrupted(*_):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(train, "seed_all", interrupted)
-    assert run("-c", "config.json") == 130
-    assert "error: interrupted\n" in capsys.readouterr().err
-    assert not Path("saved").exists()
 
 
 def test_a_signal_in_the_exam_after_the_training_says_how_to_finish(workplace, monkeypatch, capsys):
@@ -316,15 +281,3 @@ def test_a_run_that_was_stopped_before_its_first_checkpoint(workplace, monkeypat
     assert [start["weights_from"] for start in starts] == [
         "saved/models/tiny/whole/checkpoint-epoch2.pth"
     ] * 2
-
-
-def test_a_resumption_that_fails_does_not_say_how_to_use_it(workplace, capsys):
-    assert run("-c", "config.json", "--run-id", "a") == 0
-    capsys.readouterr()
-    words = ["-r", str(MODELS / "a"), "-o", "trainer.args.truncate=9"]
-    assert run(*words, "-o", "trainer.args.steps_per_epoch=3", "-o", "lr_scheduler=null") == 0
-    capsys.readouterr()
-    words = ["-r", str(MODELS / "a"), "-o", 'trainer.args.sample_text=["a"]']
-    assert run(*words) == 2
-    printed = capsys.readouterr()
-    assert "takes no text" in printed.err and "to use it" not in printed.out

@@ -58,15 +58,12 @@ class GenerationTrainer(BaseTrainer):
         self.sample_steps, self.sample_bias = sample_steps, sample_bias
 
     def check(self) -> None:
-        """Raise a ConfigFault as `BaseTrainer.check`, or if `sample_text` or precision do not fit.
+        """Raise a ConfigFault as `BaseTrainer.check`, or if `sample_text` does not fit.
 
         Raises:
             DataError: if the network needs texts and the training data has none.
         """
         super().check()
-        if self.precision == "float16" and self.device.type == "cpu":
-            expected = "float32 or bfloat16: PyTorch has no LSTM in float16 on a CPU"
-            raise ConfigFault("trainer.args.precision", "float16", expected)
         if self.model.needs_text and not any(self._known("train")):
             raise DataError(
                 "no sample of the split 'train' has a text: a conditional network cannot learn "

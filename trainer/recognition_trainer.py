@@ -52,15 +52,12 @@ class RecognitionTrainer(BaseTrainer):
         self.teacher_forcing_ratio, self.samples = list(teacher_forcing_ratio), samples
 
     def check(self) -> None:
-        """Raise a ConfigFault as `BaseTrainer.check`, or if the precision does not fit the device.
+        """Raise a ConfigFault as `BaseTrainer.check`.
 
         Raises:
             DataError: if a sample has no text.
         """
         super().check()
-        if self.precision == "float16" and self.device.type == "cpu":
-            expected = "float32 or bfloat16: PyTorch has no LSTM in float16 on a CPU"
-            raise ConfigFault("trainer.args.precision", "float16", expected)
         # A network would learn an empty text as the transcription of unlabelled ink.
         source = self.train_loader.source
         for split in ("train", *(["valid"] if self.valid_loader else [])):

@@ -57,17 +57,6 @@ class Stopped(ChunkTrainer):
         return super()._train_step()
 
 
-class Spying(ChunkTrainer):
-    """Writes down which sequences it validates."""
-
-    seen: list[int]
-
-    def forward_batch(self, model, batch, state=None):
-        if not model.training:  # The last step's batches are tried as well.
-            self.seen += [index for index in batch.index.tolist() if index in VALID]
-        return super().forward_batch(model, batch, state)
-
-
 def go_on(saved: Path, run: str, **options: Any) -> ChunkTrainer:
     """Resume from the newest checkpoint of a run, and train on."""
     path, checkpoint, _ = newest_checkpoint(saved / "models" / "tiny" / run)
@@ -101,33 +90,11 @@ def main(saved: Path) -> None:
         make(saved, run, trainer=base, **options).train()
     go_on(saved, "dropout-stopped", **options)
 
-    trainer = make(saved, "spying", trainer=Spying, epochs=1)
-    trainer.seen = []
-    trainer.train()
-    found["validated"] = distributed.all_gather_object(trainer.seen)
-
     with distributed.own_randomness(torch.device("cpu"), 1, 2):
         own = torch.rand(2).tolist()
     found["own"] = distributed.all_gather_object(own)
     found["common"] = distributed.all_gather_object(torch.rand(2).tolist())
 
-    # One process alone knows this or that.
-    other = distributed.rank() == 1
-    weights = [torch.nn.Parameter(torch.zeros(2)) for _ in range(3)]
-    weights[0].grad = torch.tensor([1.0, 2.0])
-    weights[1].grad = torch.tensor([1.0, 0.5]) if other else None
-    distributed.all_reduce_gradients(weights)
-    found["gradients"] = [weight.grad and weight.grad.tolist() for weight in weights[2:]]
-    found["gradients"] += [weight.grad.tolist() for weight in weights[:2]]
-    found["words"] = {
-        "sum": distributed.all_reduce_sum([1, 0.25]),
-        "largest": distributed.all_reduce_max([3 if other else 1, 0.5]),
-        "broadcast_object": distributed.all_gather_object(
-            distributed.broadcast_object(lambda: distributed.rank() + 5)
-        ),
-    }
-    told = [distributed.all_gather_object(distributed.claim_message(word)) for word in ("a", "b")]
-    found["words"]["told"] = [sum(answers) for answers in told]
     if distributed.is_main():
         (saved / "found.json").write_text(json.dumps(found))
 

@@ -1,6 +1,5 @@
 import os
 import signal
-from dataclasses import fields
 from itertools import chain
 
 import numpy as np
@@ -98,13 +97,6 @@ def test_position_restored_is_exact(batch):
     assert list(resumed) == epochs[3]
 
 
-def test_an_iteration_broken_off_is_followed_by_the_next_epoch():
-    loader, other = (Loader(lengths_like_iam(50), batch_size=8).prepare() for _ in range(2))
-    next(iter(loader))
-    other.batch_sampler.position = (1, 0)
-    assert list(loader) == list(other)
-
-
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
 def test_workers_outlive_the_signals_that_end_a_run():
     lengths = lengths_like_iam(600)
@@ -134,14 +126,3 @@ def test_batch_counts_and_masks_its_steps():
     assert len(batch()) == 2
     assert batch().points == 4
     assert batch().mask.tolist() == [[True, True, True], [True, False, False]]
-
-
-def test_batch_moves_all_its_tensors():
-    moved = batch().to("meta")
-    assert all(getattr(moved, field.name).device.type == "meta" for field in fields(Batch))
-
-
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
-def test_batch_pins_all_its_tensors():
-    pinned = batch().pin_memory()
-    assert all(getattr(pinned, field.name).is_pinned() for field in fields(Batch))

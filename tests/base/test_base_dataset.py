@@ -48,21 +48,9 @@ def test_a_dataset_may_count_as_it_likes():
     assert first == f"{train}         2 characters" and second == f"{valid}         1 characters"
 
 
-def test_characters_are_those_of_the_normal_form():
-    dataset = Texts(["caf\u00e9", "e\u0301t\u00e9", "\u0301"], {"train": [0, 1], "valid": [2]})
-    counts = dict.fromkeys(["a", "c", "f", "t", "\u0301"], 1)
-    assert list(dataset.character_counts().items()) == [*counts.items(), ("\u00e9", 3)]
-
-
 def test_the_report_marks_what_a_checkpoint_does_not_know():
     dataset = Texts(["abba", "b"], {"train": [0], "valid": [1]})
     title, row = dataset.character_report(known=Alphabet("bc")).split("\n")
     assert title.endswith("; * marks 1 that the checkpoint does not know")
     assert row.split() == ["'a'", "(U+0061)", "2*", "'b'", "(U+0062)", "3"]
     assert "*" not in dataset.character_report(known=Alphabet("abc"))
-
-
-def test_without_texts_there_are_no_characters():
-    dataset = Texts(["", ""], {"train": [0], "valid": [1]})
-    assert dataset.character_counts() == {}
-    assert dataset.character_report() == "0 different characters, the rare ones first"

@@ -119,14 +119,6 @@ def test_it_resumes_within_a_batch_and_restarts_it_where_the_data_differ(caplog)
     assert caplog.messages == ["the data have changed since file.pth: restarting a batch"]
 
 
-def test_another_length_of_chunks_restarts_the_batch():
-    first = stream(truncate=4)
-    played(first, 1)
-    again = stream(truncate=2)
-    again.load_state_dict(first.state_dict(), vars(first.position), "file.pth")
-    assert again.position == Position()
-
-
 @pytest.mark.parametrize(
     "error",
     [

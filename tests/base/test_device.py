@@ -8,10 +8,6 @@ from base.device import resolve_device
 from utils.checks import UserError
 
 
-def test_cpu():
-    assert resolve_device("cpu") == torch.device("cpu")
-
-
 def test_auto_takes_what_is_there(monkeypatch):
     for cuda, mps, expected in [(0, 0, "cpu"), (0, 1, "mps"), (1, 1, "cuda"), (1, 0, "cuda")]:
         monkeypatch.setattr(torch.cuda, "is_available", lambda there=cuda: bool(there))

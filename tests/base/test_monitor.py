@@ -7,27 +7,7 @@ from tiny_run import ChunkTrainer, make, rows
 from torch.optim import lr_scheduler
 
 from base.checkpoint import BEST, load_checkpoint, newest_checkpoint
-from base.monitor import Monitor
 from utils.checks import ConfigFault
-
-
-@pytest.mark.parametrize(("mode", "better", "worse"), [("min", 1.0, 3.0), ("max", 3.0, 1.0)])
-def test_an_epoch_is_better_or_counts_as_waiting(mode, better, worse):
-    monitor = Monitor(f"{mode} loss", ["loss"], early_stop=2)
-    assert str(monitor) == "no epoch had a finite loss"
-    assert str(Monitor(None, ["loss"], None)) == "nothing was monitored"
-    judged = [
-        monitor.judge(epoch, {"loss": value}, sound)
-        for epoch, (value, sound) in enumerate(
-            [(2.0, True), (2.0, True), (better, False), (better, True), (worse, True)], start=1
-        )
-    ]
-    # As good is not better, and what is not sound is never the best.
-    assert judged == [True, False, False, True, False]
-    assert (monitor.record.best, monitor.record.best_epoch) == (better, 4)
-    assert monitor.record.not_improved == 1 and not monitor.out_of_patience
-    assert not monitor.judge(6, {"loss": math.nan}, True) and monitor.out_of_patience
-    assert str(monitor) == f"best {mode} loss: {better:g} in epoch 4"
 
 
 def test_plateau_looks_at_the_monitored_value(tmp_path):
@@ -67,14 +47,6 @@ def test_a_monitor_that_is_never_logged(tmp_path, monitor):
     with pytest.raises(ConfigFault, match="valid_error_per_point") as caught:
         make(tmp_path, monitor=monitor)
     assert caught.value.key == "monitor"
-
-
-def test_nothing_monitored(tmp_path):
-    trainer = make(tmp_path, monitor=None, epochs=1)
-    trainer.train()
-    assert not trainer.run.best.exists()
-    with pytest.raises(ConfigFault, match="nothing is monitored"):
-        make(tmp_path, "other", monitor=None, early_stop=1)
 
 
 def scripted(values):

@@ -4,8 +4,7 @@ import signal
 from functools import partial
 
 import pytest
-import torch
-from tiny_run import ChunkTrainer, TinyTrainer, make, stopped_at, weights
+from tiny_run import ChunkTrainer, TinyTrainer, make, stopped_at
 from torch.optim import lr_scheduler
 
 from base.checkpoint import checkpoints, find_checkpoint, load_checkpoint, newest_checkpoint
@@ -185,15 +184,3 @@ def test_what_a_plateau_reduced_stands(tmp_path):
     make(tmp_path, epochs=3, scheduler=partial(never, patience=0), **options).train()
     trainer, _ = go_on(tmp_path, "run", epochs=6, scheduler=partial(never, patience=50), **options)
     assert rates(trainer) == pytest.approx([0.05, 0.05, 0.025, 0.0125, 0.0125, 0.0125])
-
-
-def test_an_average_that_begins_or_ends_on_the_way(tmp_path):
-    make(tmp_path, "begins", epochs=1).train()
-    begins, _ = go_on(tmp_path, "begins", epochs=2, ema_decay=0.9)
-    assert int(begins.optimizer_step.average.n_averaged) == 5
-    make(tmp_path, "ends", epochs=1, ema_decay=0.9).train()
-    ends, _ = go_on(tmp_path, "ends", epochs=2)
-    plain = make(tmp_path, "plain", epochs=2)
-    plain.train()
-    # The average never touched the training itself.
-    assert all(torch.equal(a, weights(plain)[name]) for name, a in weights(ends).items())

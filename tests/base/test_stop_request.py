@@ -2,10 +2,8 @@
 
 import os
 import signal
-import threading
 
 import pytest
-from tiny_run import make
 
 from base.stop_request import StopRequest
 
@@ -46,25 +44,6 @@ def test_a_failure_asks_to_stop_and_the_first_one_is_reported():
             raise ValueError("no disk error passes")
 
 
-def test_outside_the_main_thread_signals_go_elsewhere():
-    before, found = signal.getsignal(signal.SIGINT), []
-
-    def enter():
-        with StopRequest() as stop:
-            found.append((stop.poll(), signal.getsignal(signal.SIGINT)))
-
-    thread = threading.Thread(target=enter)
-    thread.start()
-    thread.join()
-    assert found == [(False, before)]
-
-
-def test_a_lost_connection_is_a_request_to_end():
-    with StopRequest() as stop:
-        os.kill(os.getpid(), signal.SIGHUP)
-        assert stop.poll() and stop.signal == signal.SIGHUP
-
-
 def test_under_nohup_it_stays_ignored():
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
@@ -74,9 +53,3 @@ def test_under_nohup_it_stays_ignored():
         assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
     finally:
         signal.signal(signal.SIGHUP, before)
-
-
-def test_signals_end_processes_again_afterwards(tmp_path):
-    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
-    make(tmp_path, epochs=1).train()
-    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before

@@ -77,31 +77,6 @@ def test_prior_and_divergence_against_distributions(model):
         assert kl_divergence(posterior, other).sum() > expected
 
 
-def test_gradients_against_autograd(model):
-    noise = widened(model)
-    inputs, factor = torch.randn(5, 3).double(), 0.37
-    with noise.applied():
-        loss = model(inputs).square().sum()
-        loss.backward()
-    noise.add_gradients(factor)
-
-    means = [weight.detach().clone().requires_grad_() for weight in model.parameters()]
-    log_stds = [part.detach().clone().requires_grad_() for part in noise.log_stds]
-    names = [name for name, _ in model.named_parameters()]
-    noisy = {
-        name: mean + log_std.exp() * drawn
-        for name, mean, log_std, drawn in zip(names, means, log_stds, noise._noise, strict=True)
-    }
-    again = torch.func.functional_call(model, noisy, (inputs,)).square().sum()
-    (again + factor * divergence(flat(means), flat(log_stds))).backward()
-
-    assert again.item() == pytest.approx(loss.item(), rel=1e-12)
-    for weight, mean in zip(model.parameters(), means, strict=True):
-        torch.testing.assert_close(weight.grad, mean.grad)
-    for own, other in zip(noise.log_stds, log_stds, strict=True):
-        torch.testing.assert_close(own.grad, other.grad)
-
-
 def test_noise_that_costs_nothing_grows_towards_the_prior():
     """Without a loss the posterior becomes the prior: every s goes to the spread of the means."""
     torch.manual_seed(0)
@@ -118,3 +93,15 @@ def test_noise_that_costs_nothing_grows_towards_the_prior():
     assert float(noise.divergence()) < 0.02 * start
     deviations = flat(noise.log_stds).exp() / math.sqrt(noise.prior()[1].item())
     assert deviations.min().item() > 0.8
+
+
+def test_what_decays_weights_leaves_the_size_of_the_noise_alone(model):
+    """Graves 2011 has a prior for the weights and their widths, and no other pull on ln s."""
+    groups = parameter_groups(model, True)
+    before = [[weight.detach().clone() for weight in group["params"]] for group in groups]
+    optimizer = torch.optim.AdamW(groups, lr=0.1, weight_decay=0.5)
+    for weight in [*groups[0]["params"], *groups[1]["params"]]:
+        weight.grad = torch.zeros_like(weight)
+    optimizer.step()
+    assert all(map(torch.equal, groups[1]["params"], before[1]))
+    assert not any(map(torch.equal, groups[0]["params"], before[0]))

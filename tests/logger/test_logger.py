@@ -41,12 +41,6 @@ def test_messages_stand_above_the_bar(capsys):
     assert printed.out == "between\n" and "2/3" in printed.err
 
 
-def test_what_a_file_is_called_stays_on_its_line(capsys):
-    setup_logging()
-    logging.getLogger("x").warning("%s: broken", "a\n\x1b[2Jb")
-    assert capsys.readouterr().err == "warning: a\\n\\x1b[2Jb: broken\n"
-
-
 def test_a_full_disk_shows_no_traceback(tmp_path, capsys, monkeypatch):
     setup_logging()
 

@@ -74,15 +74,6 @@ def test_what_came_after_a_checkpoint_is_taken_back(tmp_path):
     assert curves(tmp_path) == [[(1, 1.0), (2, 22.0)], [(1, -1.0), (2, -22.0)]]
 
 
-def test_switched_off(tmp_path):
-    writer = TensorBoardWriter(tmp_path, enabled=False)
-    writer.scalars({"loss": 1.0}, 1, "step")
-    writer.picture("x", np.zeros((2, 2, 3), np.uint8), 1)
-    writer.config({"x": "y"})
-    writer.close()
-    assert not list(tmp_path.iterdir())
-
-
 def test_an_error_of_the_thread_that_writes_names_the_folder(tmp_path, monkeypatch):
     writer = TensorBoardWriter(tmp_path)
 
