@@ -1,7 +1,7 @@
 """A recorded dataset, and new lines in its hands: texts as people write them."""
 
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -25,10 +25,8 @@ from utils.checks import ConfigFault, DataError, Range
 
 LEAST_LINES = 3
 """Lines that a hand needs (assumed)."""
-TRIES = 20
-"""Texts that are tried for a hand before another one takes its place."""
-MAX_HANDS = 100
-"""Hands that are tried for a line before it is an error (assumed)."""
+MAX_TEXTS = 1000
+"""Texts that are tried for a line before it is an error (assumed)."""
 
 
 @dataclass(kw_only=True, eq=False)
@@ -97,10 +95,11 @@ class ComposedDataset(ExtendedDataset):
             numbers, "composing lines", unit="line", leave=False, delay=1
         ):
             generator = np.random.default_rng([self.seed, number])
+            name = bank.names[int(generator.integers(len(bank.names)))]
             if number < self.size:
-                text, name, path = self._new(bank, generator)
+                text, path = self._new(bank, name, generator)
             else:
-                text, name, path = self._side_by_side(bank, generator, number % 2 == 1)
+                text, path = self._side_by_side(bank, name, generator, number % 2 == 1)
             height = self.height or bank.hands[name].height
             ink = to_ink(path * (height, height, 1), self.quantisation_step)
             yield Sample(ink, text, f"composed-{number:06d}/{name}", group=name)
@@ -112,21 +111,21 @@ class ComposedDataset(ExtendedDataset):
         )
 
     def _bank(self) -> Bank:
-        """Return the hands of the training lines; set `_recorded`: lines brought to the height."""
+        """Return the hands of the training lines; set `_recorded`: lines brought to the height, and
+        `_left_out`: those that cannot be."""
         main, table = self.dataset, Alignment.load(resolve_alignment(self.alignment))
-        train = used = main.indices("train")
+        train = main.indices("train")
         check_forms(main, train.tolist())
+        used = train if self.height is None else main.used()
+        bar = distributed.bar(used.tolist(), "measuring", unit=" lines", leave=False, delay=1)
+        lines = dict(measured_lines(main, bar, table))
+        self._recorded: dict[int, np.ndarray] = {}
+        self._left_out: list[int] = []
         if self.height is not None:
             self.canonical = self.quantisation_step = None
-            used = np.concatenate(list(main.split_indices().values()))
-        used = distributed.bar(
-            np.unique(used).tolist(), "measuring", unit=" lines", leave=False, delay=1
-        )
-        lines = dict(measured_lines(main, used, table))
-        self._recorded = {
-            index: to_ink(line.path * (self.height, self.height, 1))
-            for index, line in (lines.items() if self.height is not None else ())
-        }
+            scale = (self.height, self.height, 1)
+            self._recorded = {index: to_ink(line.path * scale) for index, line in lines.items()}
+            self._left_out = [index for index in used.tolist() if index not in lines]
         own = set(train.tolist())
         found = hands((main.hand(n), line) for n, line in lines.items() if n in own)
         if not found:
@@ -147,20 +146,15 @@ class ComposedDataset(ExtendedDataset):
             )
         return Bank(chosen, Drawer(self.digits), self.scarce)
 
-    def _new(
-        self, bank: Bank, generator: np.random.Generator, names: Sequence[str] = ()
-    ) -> tuple[str, str, np.ndarray]:
-        """Return a new line in one of some hands: text, hand, and path in x-heights."""
-        names = names or bank.names
-        for _ in range(MAX_HANDS):
-            name = names[int(generator.integers(len(names)))]
-            for _ in range(TRIES):
-                text = self._text(Draws(generator))
-                if (written := bank.write(text, name, generator)) is not None:
-                    return text, name, written
+    def _new(self, bank: Bank, name: str, generator: np.random.Generator) -> tuple[str, np.ndarray]:
+        """Return a new line in a hand: text, and path in x-heights."""
+        for _ in range(MAX_TEXTS):
+            text = self._text(Draws(generator))
+            if (path := bank.write(text, name, generator)) is not None:
+                return text, path
         raise DataError(
-            f"none of {MAX_HANDS * TRIES:,} texts could be written, the last of them {text!r}: "
-            "each has characters that nobody wrote and that cannot be drawn"
+            f"none of {MAX_TEXTS} texts could be written in the hand of {name}, the last of them "
+            f"{text!r}: each has characters that nobody wrote and that cannot be drawn"
         )
 
     def _text(self, draws: Draws) -> str:
@@ -176,39 +170,33 @@ class ComposedDataset(ExtendedDataset):
         return everyday(draws)
 
     def _side_by_side(
-        self, bank: Bank, generator: np.random.Generator, continued: bool
-    ) -> tuple[str, str, np.ndarray]:
+        self, bank: Bank, name: str, generator: np.random.Generator, continued: bool
+    ) -> tuple[str, np.ndarray]:
         """Return recorded lines of a hand as one; if it is `continued` the last of them is new."""
-        name = bank.names[int(generator.integers(len(bank.names)))]
         hand = bank.hands[name]
         count = min(int(generator.integers(2, 5)), len(hand.lines))
         chosen = generator.choice(len(hand.lines), count - continued, replace=False).tolist()
-        texts = [hand.lines[n].text.strip() for n in chosen]
-        parts = [hand.lines[n].path for n in chosen]
+        lines = [(hand.lines[n].text.strip(), hand.lines[n].path) for n in chosen]
         if continued:
-            text, _, written = self._new(bank, generator, [name])
-            texts, parts = [*texts, text], [*parts, written]
-        return " ".join(texts), name, side_by_side(parts, float(np.median(hand.word_gaps)))
+            lines.append(self._new(bank, name, generator))
+        texts, paths = zip(*lines, strict=True)
+        return " ".join(texts), side_by_side(paths, float(np.median(hand.word_gaps)))
 
     def split_indices(self) -> dict[str, np.ndarray]:
-        splits = super().split_indices()
-        if self.height is None:
-            return splits
-        kept = {*self._recorded, *range(len(self.dataset), len(self))}
-        return {name: part[np.isin(part, list(kept))] for name, part in splits.items()}
+        splits = super().split_indices().items()
+        return {name: part[~np.isin(part, self._left_out)] for name, part in splits}
 
     def ink(self, index: int) -> np.ndarray:
         own = self._recorded.get(index)
         return super().ink(index) if own is None else own.copy()
 
     def report(self) -> str:
-        if self.height is None:
-            return super().report()
-        lost = [
-            f"{sum(n not in self._recorded for n in indices.tolist()):,} of {name}"
-            for name, indices in self.dataset.split_indices().items()
+        counts = [
+            f"{np.isin(part, self._left_out).sum():,} of {name}"
+            for name, part in self.dataset.split_indices().items()
         ]
-        return f"{super().report()}\nleft out, as their text does not fit: {', '.join(lost)}"
+        lost = f"\nleft out, as their text does not fit: {', '.join(counts)}"
+        return super().report() + (lost if self._left_out else "")
 
 
 def share_of(form: str) -> float:

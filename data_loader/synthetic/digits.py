@@ -13,15 +13,13 @@ SIZE = 28
 """Pixels of an image's side; the digit fills the 20 in the middle, as in MNIST."""
 
 
-def embedded_digit(
-    digit: int, generator: np.random.Generator, writer: FontWriter, rate: float = 75.0
-) -> np.ndarray:
+def embedded_digit(digit: int, generator: np.random.Generator, writer: FontWriter) -> np.ndarray:
     """Return a digit of an invented writer in the form of MNIST, `(points, 3)` float32.
 
     Its longer side is 20 pixels, it lies in the middle of the image, and within strokes the pen
     moves by one pixel at a time; the first row leads from the image's corner.
     """
-    lines = strokes(write(str(digit), writer, generator, rate))
+    lines = strokes(write(str(digit), writer, generator, rate=75.0))
     points = np.concatenate(lines)
     low, high = points.min(axis=0), points.max(axis=0)
     scale = 20 / (high - low).max()

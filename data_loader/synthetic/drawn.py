@@ -13,19 +13,13 @@ from base.base_dataset import BaseDataset
 from data_loader.synthetic.bank import BankHand
 from data_loader.synthetic.cutting import Piece
 from data_loader.synthetic.embedded import FontWriter, deform, digitise, letters
-from data_loader.synthetic.paths import at_speed, from_left, mean_step, to_path
+from data_loader.synthetic.paths import at_speed, from_left, leaning, mean_step, to_path
 from data_loader.synthetic.stroke_fonts import CHARACTERS, X_HEIGHT
 
 FONTS = ["print", "joined"]
 """In which capitals and signs stand by themselves."""
-FONT_TALL = 1.5
-"""Height of capitals in these fonts, in x-heights."""
-FONT_WIDTH = 0.8
-"""Width of a small letter in them, in x-heights."""
-RATE = 75.0
-"""Points per second at which the speed of invented writers is given."""
-SHAPES = 0.4
-"""Probability of another shape than the plain one, see `EmbeddedDataset`."""
+FONT_TALL, FONT_WIDTH = 1.5, 0.8
+"""Height of capitals, and width of a small letter, in these fonts, in x-heights."""
 DIGIT_HEIGHT = (0.8, 1.0)
 """Bounds on the height of a digit over that of the hand's capitals (assumed)."""
 
@@ -60,13 +54,15 @@ class Drawer:
         if one not in CHARACTERS:
             return None
         choice = np.random.default_rng([style_seed, ord(one)])
-        if self._of.get(one) and choice.random() < 0.7:
-            return self._digit(one, hand, choice, generator)
-        return _of_font(one, hand, choice, generator)
+        if one in self._of and choice.random() < 0.7:
+            path = self._digit(one, hand, choice, generator)
+        else:
+            path = _of_font(one, hand, choice, generator)
+        return Piece(one, at_speed(from_left(path), hand.speed / mean_step(path)))
 
     def _digit(
         self, one: str, hand: BankHand, choice: np.random.Generator, generator: np.random.Generator
-    ) -> Piece:
+    ) -> np.ndarray:
         writers = self._of[one]
         samples = writers[sorted(writers)[int(choice.integers(len(writers)))]]
         ink = self._digits.ink(samples[int(generator.integers(len(samples)))])
@@ -76,15 +72,14 @@ class Drawer:
         high = hand.tall * choice.uniform(*DIGIT_HEIGHT)
         points *= high / max(points[:, 1].max(), 0.3 * points[:, 0].max(), 1e-9)
         points[:, 1] -= points[:, 1].max()
-        points[:, 0] -= 0.7 * hand.slant * points[:, 1]
-        return Piece(one, at_speed(from_left(path), hand.speed / mean_step(path)))
+        return leaning(path, 0.7 * hand.slant)
 
 
 def _of_font(
     one: str, hand: BankHand, choice: np.random.Generator, generator: np.random.Generator
-) -> Piece:
+) -> np.ndarray:
     writer = replace(
-        FontWriter.invent(choice, FONTS, SHAPES),
+        FontWriter.invent(choice, FONTS, shapes=0.4),
         slant=float(np.clip(hand.slant, -0.6, 0.9)),
         aspect=float(np.clip(hand.width / FONT_WIDTH, 0.8, 1.5)),
         ascender=float(np.clip((hand.tall - 1) / (FONT_TALL - 1), 0.7, 2.2)),
@@ -93,5 +88,4 @@ def _of_font(
     )
     path = deform(letters(one, writer, generator), writer, generator)
     # The speed law gives the mean step only about: drawn densely, then brought to the hand's.
-    path = from_left(digitise(path, writer.speed, 4 * RATE)) / (X_HEIGHT, X_HEIGHT, 1)
-    return Piece(one, at_speed(path, hand.speed / mean_step(path)))
+    return digitise(path, writer.speed, rate=300.0) / (X_HEIGHT, X_HEIGHT, 1)
