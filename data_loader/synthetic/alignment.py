@@ -25,13 +25,13 @@ def resolve_alignment(name: str) -> Path:
     Raises:
         DataError: if there is neither.
     """
-    for path in (SHIPPED / f"{name}.npz", Path(name)):
-        if path.is_file():
-            return path
-    shipped = ", ".join(sorted(path.stem for path in SHIPPED.glob("*.npz")))
+    shipped = {path.stem: path for path in sorted(SHIPPED.glob("*.npz"))}
+    path = shipped.get(name, Path(name))
+    if path.is_file():
+        return path
     raise DataError(
         f"alignment = {name!r}: no such file; `benchmarks/align.py` makes one, and with the "
-        f"project comes {shipped}"
+        f"project comes {', '.join(shipped)}"
     )
 
 
@@ -85,21 +85,17 @@ class Alignment(dict[str, AlignedLine]):
         """
         try:
             with np.load(path, allow_pickle=False) as file:
-                arrays = {name: file[name] for name in cls._ARRAYS}
+                arrays = dict(file)
             names = arrays["names"].tobytes().decode().split("\n")
             *ends, total = np.cumsum(arrays["characters"], dtype=np.int64).tolist()
             if len(arrays["counts"]) != total:
                 raise ValueError(f"{len(arrays['counts'])} counts of {total} characters")
             counts = np.split(arrays["counts"].astype(np.int64), ends)
-            read, fits = (
-                np.split(np.unpackbits(arrays[name], count=total).astype(bool), ends)
-                for name in ("read", "fits")
-            )
+            flags = [np.unpackbits(arrays[name], count=total) for name in ("read", "fits")]
+            read, fits = (np.split(one.astype(bool), ends) for one in flags)
             lines = map(AlignedLine, counts, read, fits, arrays["errors"].tolist())
             return cls(zip(names, lines, strict=True))
         except OSError as error:
             raise DataError(f"{path}: cannot be read ({error.strerror or error})") from None
         except BROKEN as error:
             raise DataError(f"{path}: is not a table that `align` wrote ({error})") from None
-
-    _ARRAYS = ("names", "characters", "counts", "read", "fits", "errors")

@@ -14,7 +14,7 @@ import numpy as np
 
 from base.base_dataset import BaseDataset
 from data_loader.synthetic.cutting import LIFT, SMALL, CutLine, Piece
-from data_loader.synthetic.paths import moved, overlap, side_by_side, to_ink, to_strokes
+from data_loader.synthetic.paths import moved, overlap, side_by_side, steps_within, to_ink
 from utils.checks import DataError
 from utils.ink import weighted_median
 
@@ -84,8 +84,7 @@ class BankHand:
     @cached_property
     def _steps(self) -> np.ndarray:
         """The steps within strokes, `(steps, 2)` in x-heights."""
-        return np.concatenate([np.diff(stroke, axis=0) for line in self.lines
-                               for stroke in to_strokes(line.path)])  # fmt: skip
+        return np.concatenate([steps_within(line.path) for line in self.lines])
 
     @cached_property
     def slant(self) -> float:
@@ -187,10 +186,8 @@ class BankHand:
         return piece._replace(path=moved(piece.path, 0.0, shift))
 
     def trials(self, generator: np.random.Generator) -> Iterator[Trial]:
-        """Yield single characters after a word of the hand, to find out which can be read.
-
-        At most `TRIED` of each character.
-        """
+        """Yield single characters after a word of the hand, to find out which can be read; at most
+        `TRIED` of each character."""
         words = [
             Place(line, found.start(), found.end() - 1, False, False)
             for line in self.lines

@@ -100,13 +100,7 @@ class Bank:
 
 
 class Lender:
-    """Gives characters that a hand did not write, each always in the same way.
-
-    Args:
-        bank: of the hands that lend.
-        name: of the hand that they are for.
-        generator: of what varies.
-    """
+    """Gives the hand of a name characters that it did not write, each always in the same way."""
 
     def __init__(self, bank: Bank, name: str, generator: np.random.Generator) -> None:
         self.bank, self.name, self.generator = bank, name, generator

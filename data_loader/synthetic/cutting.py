@@ -190,13 +190,9 @@ def normalise_height(
 
 
 def _owners(path: np.ndarray, owner: np.ndarray, text: str, letters: np.ndarray) -> np.ndarray:
-    """Return the character of each point, stroke by stroke.
+    """Return the character of each point, stroke by stroke, from that in the window, `(points,)`.
 
-    Args:
-        path: in x-heights.
-        owner: the character in the window at each point, `(points,)`.
-        text: of the line.
-        letters: which of its characters are no blanks, `(characters,)`.
+    `letters` says which characters are no blanks, `(characters,)`.
     """
     owner, last = owner.copy(), np.flatnonzero(path[:, 2]) + 1
     strokes = [slice(*ends) for ends in pairwise([0, *last.tolist()])]

@@ -45,11 +45,7 @@ class Drawer:
     ) -> Piece | None:
         """Return a character in a hand; None if it is not printable ASCII.
 
-        Args:
-            one: the character.
-            hand: which.
-            style_seed: of how this character is drawn, always alike but never the same.
-            generator: of what differs from one time to the next.
+        The generator decides what differs from one time to the next, `style_seed` what does not.
         """
         if one not in CHARACTERS:
             return None

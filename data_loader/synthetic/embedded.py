@@ -72,21 +72,23 @@ class FontWriter:
     def invent(
         cls, generator: np.random.Generator, fonts: Sequence[str], shapes: float = 0.0
     ) -> "FontWriter":
-        """Draw a writer; each number is assumed, and checked by eye.
-
-        Args:
-            generator: of all choices.
-            fonts: of `FONTS`, one of which it has.
-            shapes: share of the groups of `OTHERS` that it draws otherwise than its font.
-        """
+        """Draw a writer of one of some fonts, who has another shape for a share of `OTHERS`;
+        each number is assumed, and checked by eye."""
         pick = corpus.Draws(generator)
         name = pick.pick(fonts)
         normal = generator.standard_normal(16).clip(-2.2, 2.2).tolist()
         upright = name in ("print", "joined")
+        rounding = pick.pick((0.6, 1.0, 1.5))
+        connected = pick.chance(0.4 if name == "italic" else 0.8)
+        other_shapes = {}
+        for number, group in enumerate(OTHERS if shapes else ()):
+            if pick.chance(shapes):
+                chosen = pick.pick(range(len(group)))
+                other_shapes |= dict.fromkeys(group[chosen], (number, chosen))
         return cls(
             font=name,
-            rounding=pick.pick((0.6, 1.0, 1.5)),
-            connected=pick.chance(0.4 if name == "italic" else 0.8),
+            rounding=rounding,
+            connected=connected,
             size=7.2 * float(np.exp(0.13 * normal[0])),
             slant=(0.08 if upright else 0.24) + 0.12 * normal[1],
             aspect=float(np.exp(0.11 * normal[2])) * (0.9 if upright else 0.95),
@@ -99,7 +101,7 @@ class FontWriter:
             wobble=0.42 * float(np.exp(0.4 * normal[9])),
             variation=float(np.exp(0.3 * normal[10])),
             speed=226 * float(np.exp(0.13 * normal[11])),
-            shapes=_other_shapes(pick, shapes) if shapes else {},
+            shapes=other_shapes,
         )
 
     def glyphs(self, text: str) -> list[Glyph]:
@@ -107,19 +109,8 @@ class FontWriter:
         return [glyph(self.font, self.rounding, one, self.shapes.get(one)) for one in text]
 
 
-def _other_shapes(pick: corpus.Draws, share: float) -> dict[str, tuple[int, int]]:
-    """Draw for a share of the groups of `OTHERS` one of each, see `FontWriter.shapes`."""
-    found = {}
-    for number, group in enumerate(OTHERS):
-        if pick.chance(share):
-            chosen = pick.pick(range(len(group)))
-            found |= dict.fromkeys(group[chosen], (number, chosen))
-    return found
-
-
 def letters(text: str, writer: FontWriter, generator: np.random.Generator) -> np.ndarray:
-    """Return the path of the pen over a line of text in font units, before any deformation along
-    it."""
+    """Return the path of the pen over a line of text, in font units, before it is deformed."""
     glyphs = writer.glyphs(text)
     widths = np.array([one.width for one in glyphs])
     leans = np.array([one.lean for one in glyphs])

@@ -66,9 +66,14 @@ def side_by_side(paths: Iterable[np.ndarray], gap: float) -> np.ndarray:
     return np.concatenate(found)
 
 
+def steps_within(path: np.ndarray) -> np.ndarray:
+    """Return the steps within strokes, `(steps, 2)`."""
+    return np.diff(path[:, :2], axis=0)[path[:-1, 2] == 0]
+
+
 def mean_step(path: np.ndarray) -> float:
     """Return the mean length of a step within strokes; 1 if there is none."""
-    steps = np.diff(path[:, :2], axis=0)[path[:-1, 2] == 0]
+    steps = steps_within(path)
     return max(float(np.hypot(*steps.T).mean()), 1e-6) if len(steps) else 1.0
 
 
@@ -98,11 +103,7 @@ def overlap(left: np.ndarray, right: np.ndarray) -> float:
 
 
 def _profile(path: np.ndarray, further: np.ufunc) -> np.ndarray:
-    """Return the furthest x of a path in each band from -4 to 4 x-heights; nan in empty ones.
-
-    Args:
-        further: `np.fmax` or `np.fmin`.
-    """
+    """Return the furthest x of a path in each band from -4 to 4 x-heights; nan in empty ones."""
     profile = np.full(int(8 / BAND), np.nan)
     for shift in (-0.5, 0.5):
         bands = np.clip((path[:, 1] + 4) / BAND + shift, 0, len(profile) - 1).astype(int)

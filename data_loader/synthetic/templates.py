@@ -15,6 +15,10 @@ import numpy as np
 T = TypeVar("T")
 
 HEADING = re.compile(r"^\[([\w-]+)\]\n", re.MULTILINE)
+COUNTED = re.compile(r"\s*(?:(\d+)× )?(.*\S)")
+BRACES = re.compile(r"([{}])")
+GIVEN = re.compile(r"(\w+)=(.*)")
+NUMBER = re.compile(r"(\d+)-(\d+)")
 
 
 class Draws:
@@ -61,7 +65,13 @@ def read_lists(file: str) -> dict[str, list[str]]:
     phrases has at least one bar.
     """
     _, *parts = HEADING.split(_read(file))
-    return dict(zip(parts[::2], map(_entries, parts[1::2]), strict=True))
+    found = {}
+    for name, text in zip(parts[::2], parts[1::2], strict=True):
+        found[name] = text.split()
+        if "¦" in text:
+            entries = [COUNTED.match(entry) for entry in re.split("[¦\n]", text) if entry.strip()]
+            found[name] = [entry[2] for entry in entries for _ in range(int(entry[1] or 1))]
+    return found
 
 
 def read_pairs(file: str) -> list[tuple[str, str]]:
@@ -73,20 +83,9 @@ def _read(file: str) -> str:
     return Path(__file__).with_name(file).read_text(encoding="utf-8")
 
 
-def _entries(text: str) -> list[str]:
-    if "¦" not in text:
-        return text.split()
-    entries = (COUNTED.match(entry) for entry in re.split("[¦\n]", text) if entry.strip())
-    return [entry[2] for entry in entries for _ in range(int(entry[1] or 1))]
-
-
 Fields = Mapping[str, str | Sequence[str] | Callable[[Draws], str]]
 """By name what a field stands for: a text, one of several templates, or what a function draws."""
 
-BRACES = re.compile(r"([{}])")
-COUNTED = re.compile(r"\s*(?:(\d+)× )?(.*\S)")
-GIVEN = re.compile(r"(\w+)=(.*)")
-NUMBER = re.compile(r"(\d+)-(\d+)")
 FORMS: Mapping[str, Callable[[str], str]] = {
     "lower": str.lower,
     "upper": str.upper,
