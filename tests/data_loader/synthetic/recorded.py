@@ -1,10 +1,12 @@
 """Lines of stroke fonts whose points are known to belong to which characters, as if recorded."""
 
+from collections.abc import Iterator
 from functools import cache
 
 import numpy as np
 
-from base.base_dataset import BaseDataset
+from base.base_dataset import SPLITS
+from data_loader.lines import LinesDataset, Sample
 from data_loader.synthetic import corpus
 from data_loader.synthetic.alignment import AlignedLine, Alignment
 from data_loader.synthetic.bank import BankHand, hands
@@ -49,61 +51,39 @@ HANDS = {
 """What each form's writer differs in from a hand without any irregularity."""
 
 
-def forms(count: int) -> list[str]:
-    """Return the form of each line."""
-    return [form for form in (*HANDS, "of-valid", "of-test") for _ in range(count)]
+FORMS = (*HANDS, "of-valid", "of-test")
 
 
 @cache
-def written(count: int, seed: int, drift: float) -> list[tuple[np.ndarray, str, np.ndarray]]:
-    """Return ink, text and points of each character of all lines."""
+def written(count: int, seed: int, drift: float) -> list[tuple[Sample, np.ndarray]]:
+    """Return all lines, with the points of each character."""
     made = []
-    for number, form in enumerate(forms(count)):
+    for number, form in enumerate(form for form in FORMS for _ in range(count)):
         generator = np.random.default_rng([seed, number])
         own = HANDS.get(form, dict(slant=-0.2, size=6.0))
         writer = hand(wobble=0.15, variation=0.15, drift=drift, **own)
         text = corpus.line(corpus.Draws(generator), 0, 20, 40, 0.0)
         ink, counts = line(text, writer, generator)
-        made.append((ink, text, counts))
+        made.append((Sample(ink, text, f"line-{number}", group=form), counts))
     return made
 
 
-class Recorded(BaseDataset):
+class Recorded(LinesDataset):
     """Forms of one hand each: those of `HANDS` in training, and one each in the other splits."""
 
     canonical = (30.0, 20.0)
     quantisation_step = 0.5
 
     def __init__(self, lines: int = 6, seed: int = 0, drift: float = 0.0) -> None:
-        self.count, self.seed, self.drift = lines, seed, drift
+        self.count, self.options = lines, (lines, seed, drift)
 
-    def prepare(self) -> None:
-        self.forms = forms(self.count)
-        made = written(self.count, self.seed, self.drift)
-        self.inks = [ink.copy() for ink, _, _ in made]
-        self.texts, self.counts = [text for _, text, _ in made], [counts for _, _, counts in made]
-        self.lengths = np.array([len(ink) for ink in self.inks], dtype=np.int64)
+    def make(self) -> Iterator[Sample]:
+        yield from (sample for sample, _ in written(*self.options))
 
     def split_indices(self) -> dict[str, np.ndarray]:
-        ends = np.arange(len(self.inks), dtype=np.int64)
-        return dict(zip(("train", "valid", "test"),
-                        np.split(ends, [len(HANDS) * self.count, (len(HANDS) + 1) * self.count]),
-                        strict=True))  # fmt: skip
-
-    def ink(self, index: int) -> np.ndarray:
-        return self.inks[index].copy()
-
-    def text(self, index: int) -> str:
-        return self.texts[index]
-
-    def name(self, index: int) -> str:
-        return f"line-{index}"
-
-    def group(self, index: int) -> str:
-        return self.forms[index]
-
-    def report(self) -> str:
-        return "recorded lines"
+        ends = [len(HANDS) * self.count, (len(HANDS) + 1) * self.count]
+        parts = np.split(np.arange(len(FORMS) * self.count), ends)
+        return dict(zip(SPLITS, parts, strict=True))
 
     def hands(self) -> dict[str, BankHand]:
         """Return the hands of the training lines."""
@@ -112,9 +92,8 @@ class Recorded(BaseDataset):
 
     def alignment(self) -> Alignment:
         """Return the true one, of which every character was read."""
-        return Alignment(
-            {
-                self.name(n): AlignedLine(counts, *np.ones((2, len(counts)), dtype=bool), 0)
-                for n, counts in enumerate(self.counts)
-            }
-        )
+        lines = {}
+        for sample, counts in written(*self.options):
+            every = np.ones(len(counts), dtype=bool)
+            lines[sample.name] = AlignedLine(counts, every, every.copy(), 0)
+        return Alignment(lines)

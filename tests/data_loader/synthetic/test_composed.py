@@ -1,6 +1,7 @@
 """A recorded dataset joined by new lines in its hands."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -93,11 +94,12 @@ class Other(Recorded):
         super().__init__()
         self.split = split
 
-    def prepare(self):
-        super().prepare()
-        for n in self.split_indices()[self.split].tolist():
-            self.inks[n][:, 0] *= 1.5
-            self.texts[n] = self.texts[n].translate(str.maketrans("aeo", "eoa"))
+    def make(self):
+        for number, line in enumerate(super().make()):
+            if number in self.split_indices()[self.split]:
+                text = line.text.translate(str.maketrans("aeo", "eoa"))
+                line = replace(line, ink=line.ink * np.float32([1.5, 1, 1]), text=text)
+            yield line
 
 
 @pytest.mark.parametrize("height", [None, 80.0])

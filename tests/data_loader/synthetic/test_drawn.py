@@ -5,9 +5,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from base.base_dataset import BaseDataset
+from data_loader.lines import LinesDataset, Sample
 from data_loader.synthetic.drawn import DIGIT_HEIGHT, Drawer
-from data_loader.synthetic.paths import mean_step, to_strokes
+from data_loader.synthetic.paths import mean_step, to_ink, to_strokes
 from data_loader.synthetic.stroke_fonts import CHARACTERS
 from utils import hand_measures
 from utils.ink import from_strokes
@@ -20,42 +20,21 @@ SHAPES = {
 }
 
 
-class Digits(BaseDataset):
+class Digits(LinesDataset):
     """Samples by two writers, the one's twice as wide; and some that are no digits."""
 
-    def prepare(self):
-        self.samples = [(text, writer) for text in SHAPES for writer in ("a", "b") for _ in "xy"]
-        self.lengths = np.array([len(self.ink(n)) for n in range(len(self.samples))])
+    def make(self):
+        for text, shape in SHAPES.items():
+            for writer, wide in (("a", 1.0), ("a", 1.0), ("b", 2.0), ("b", 2.0)):
+                ink = from_strokes([np.array(stroke) * (wide, 1) for stroke in shape])
+                yield Sample(ink, text, writer=writer)
 
     def split_indices(self):
-        return {"train": np.arange(len(self.samples))}
-
-    def ink(self, index):
-        text, writer = self.samples[index]
-        wide = 2.0 if writer == "b" else 1.0
-        return from_strokes([np.array(stroke) * (wide, 1) for stroke in SHAPES[text]])
-
-    def text(self, index):
-        return self.samples[index][0]
-
-    def writer(self, index):
-        return self.samples[index][1]
-
-    def name(self, index):
-        return f"digit-{index}"
+        return {"train": np.arange(len(self))}
 
 
 def hand(slant=0.0, tall=1.6, width=0.8, speed=0.1):
     return SimpleNamespace(slant=slant, tall=tall, width=width, speed=speed)
-
-
-@pytest.fixture(scope="module")
-def drawer():
-    return Drawer(Digits())
-
-
-def drawn_by(drawer, one, hand, way):
-    return drawer(one, hand, way, np.random.default_rng(way))
 
 
 def vertical(piece):
@@ -63,9 +42,11 @@ def vertical(piece):
     return len(to_strokes(piece.path)) == 1 and (piece.path[:, 0] < 1e-9).all()
 
 
-def test_digits_are_recorded_ones_in_the_height_of_the_hands_capitals(drawer):
+def test_digits_are_recorded_ones_in_the_height_of_the_hands_capitals():
+    drawer = Drawer(Digits())
     for tall in (1.2, 2.5):
-        drawn = [drawn_by(drawer, "1", hand(tall=tall, speed=0.15), way) for way in range(40)]
+        to = hand(tall=tall, speed=0.15)
+        drawn = [drawer("1", to, way, np.random.default_rng(way)) for way in range(40)]
         found = [piece for piece in drawn if vertical(piece)]
         assert 18 <= len(found) <= 37  # 0.7 of 40; outside with a chance of 1 in 1,000
         high = [-piece.path[:, 1].min() for piece in found]
@@ -85,7 +66,7 @@ def test_stroke_fonts_are_bent_to_the_hand(slant, tall):
         for one in "HNTEacenou":
             to = hand(slant=slant, tall=tall, speed=0.12)
             piece = drawer(one, to, way, np.random.default_rng(way))
-            ink = from_strokes(to_strokes(piece.path))
+            ink = to_ink(piece.path)
             assert piece.text == one and piece.path[-1, 2]
             assert piece.path[:, 0].min() == pytest.approx(0, abs=0.03)
             if one in "HNTE":
@@ -106,7 +87,7 @@ def test_every_printable_character_can_be_drawn_and_no_other():
     drawer = Drawer()
     for one in CHARACTERS:
         if one != " ":
-            piece = drawer(one, hand(), 3, np.random.default_rng(0))
-            assert len(piece.path) and np.isfinite(piece.path).all()
+            path = drawer(one, hand(), 3, np.random.default_rng(0)).path
+            assert len(path) and np.isfinite(path).all()
     for one in "é€\n":
         assert drawer(one, hand(), 3, np.random.default_rng(0)) is None
