@@ -81,70 +81,7 @@ class Bank:
             its path in x-heights of the hand; None if the text is empty, or has a character that
             nobody wrote and that cannot be drawn.
         """
-        hand, lender = self.hands[name], Lender(self, name, generator)
-        words: list[np.ndarray] = []
-        right = 0.0  # the right edge of the words so far
-        for word in text.split(" "):
-            blank = max(_random_between(hand.word_gaps, GAP_QUANTILES, generator), LEAST_BLANK)
-            if not word:
-                right += blank
-                continue
-            pieces = _pieces(word, hand, lender, generator)
-            if pieces is None:
-                return None
-            path = _set(pieces, hand, generator)
-            shift = right + (blank if words else 0.0) - path[:, 0].min()
-            words.append(moved(path, shift))
-            right = float(words[-1][:, 0].max())
-        return np.concatenate(words) if words else None
-
-
-class Lender:
-    """Gives the hand of a name characters that it did not write, each always in the same way."""
-
-    def __init__(self, bank: Bank, name: str, generator: np.random.Generator) -> None:
-        self.bank, self.name, self.generator = bank, name, generator
-        self.hand = bank.hands[name]
-        self._sources: dict[str, Callable[[], Piece | None]] = {}
-
-    def __call__(self, one: str) -> Piece | None:
-        """Return a character in the hand; None if nobody wrote it and it cannot be drawn."""
-        if one not in self._sources:
-            self._sources[one] = self._accented(one) if one in MADE else self._source(one)
-        return self._sources[one]()
-
-    def _source(self, one: str) -> Callable[[], Piece | None]:
-        """Return what gives a character each time: a hand that wrote it, or the maker."""
-        bank, generator = self.bank, self.generator
-        number, counts = bank.names.index(self.name), bank.written.get(one, {})
-        owners = [owner for owner in counts if owner != number]
-        if owners and generator.random() * bank.scarce < sum(counts.values()):
-            distance = ((bank.styles[owners] - bank.styles[number]) ** 2).sum(1)
-            near = np.argsort(distance)[:NUM_DONORS]
-            # The nearer the likelier.
-            chosen = owners[int(near[int(len(near) * generator.random() ** 2)])]
-            donor = bank.hands[bank.names[chosen]]
-            return lambda: adapted(_letter(donor, one, generator), donor, self.hand)
-        style_seed = int(generator.integers(2**32))
-        return lambda: bank.maker(one, self.hand, style_seed, generator)
-
-    def _accented(self, one: str) -> Callable[[], Piece | None]:
-        """Return what makes a character that nobody wrote of the hand's own or borrowed letters."""
-        hand, generator = self.hand, self.generator
-        lent = Lender(self.bank, self.name, generator)
-
-        def own(letter: str) -> Piece | None:
-            # A mark comes after the letter, so that nothing continues where it was cut off.
-            return _letter(hand, letter, generator) if letter in hand.pieces else lent(letter)
-
-        def make() -> Piece | None:
-            for base in [own] * 3 + [lent] * 6:
-                if (piece := accented(one, base, hand, generator)) is not None:
-                    return piece
-                lent._sources.clear()
-            return None
-
-        return make
+        return Composer(self, name, generator).write(text)
 
 
 class _Step(NamedTuple):
@@ -156,65 +93,148 @@ class _Step(NamedTuple):
     before: bool  # whether the piece before it is cut off behind
 
 
-def _pieces(
-    word: str, hand: BankHand, lender: Lender, generator: np.random.Generator
-) -> list[tuple[Piece, bool]] | None:
-    """Return the cheapest pieces that make up a word, and whether each is the hand's own."""
-    # By characters, and whether the last piece is cut off behind.
-    best: list[dict[bool, _Step]] = [{False: _Step(0.0, 0, None, False)}]
-    for stop in range(1, len(word) + 1):
-        best.append(found := {})
-        for start in range(max(0, stop - LONGEST), stop):
-            for place, cost in _choices(word[start:stop], hand, generator):
-                opens, closes = (place.opens, place.closes) if place else (False, False)
-                cost += UNJOINED_COST * (closes and stop == len(word))
-                for before, step in best[start].items():
-                    total = step.cost + (cost + UNJOINED_COST * (opens != before))
-                    if closes not in found or total < found[closes].cost:
-                        found[closes] = _Step(total, start, place, before)
-    pieces: list[tuple[Piece, bool]] = []
-    stop, closes = len(word), min(best[-1], key=lambda closes: best[-1][closes].cost)
-    while stop:
-        _, start, place, closes = best[stop][closes]
-        piece = hand.piece(place) if place else lender(word[start])
-        if piece is None:
+class Composer:
+    """Writes in the hand of a name; what the hand did not write is always lent in the same way."""
+
+    def __init__(self, bank: Bank, name: str, generator: np.random.Generator) -> None:
+        self.bank, self.name, self.generator = bank, name, generator
+        self.hand = bank.hands[name]
+        self._lenders: dict[str, Callable[[], Piece | None]] = {}
+
+    def write(self, text: str) -> np.ndarray | None:
+        """Return the path of a text, see `Bank.write`."""
+        words: list[np.ndarray] = []
+        right = 0.0  # the right edge of the words so far
+        for word in text.split(" "):
+            blank = max(self._between(self.hand.word_gaps, GAP_QUANTILES), LEAST_BLANK)
+            if not word:
+                right += blank
+                continue
+            pieces = self.pieces(word)
+            if pieces is None:
+                return None
+            path = self._set(pieces)
+            shift = right + (blank if words else 0.0) - path[:, 0].min()
+            words.append(moved(path, shift))
+            right = float(words[-1][:, 0].max())
+        return np.concatenate(words) if words else None
+
+    def pieces(self, word: str) -> list[tuple[Piece, bool]] | None:
+        """Return the cheapest pieces that make up a word, and whether each is the hand's own; None
+        if there are none."""
+        # By characters, and whether the last piece is cut off behind.
+        best: list[dict[bool, _Step]] = [{False: _Step(0.0, 0, None, False)}]
+        for stop in range(1, len(word) + 1):
+            best.append(found := {})
+            for start in range(max(0, stop - LONGEST), stop):
+                for place, cost in self._choices(word[start:stop]):
+                    opens, closes = (place.opens, place.closes) if place else (False, False)
+                    cost += UNJOINED_COST * (closes and stop == len(word))
+                    for before, step in best[start].items():
+                        total = step.cost + (cost + UNJOINED_COST * (opens != before))
+                        if closes not in found or total < found[closes].cost:
+                            found[closes] = _Step(total, start, place, before)
+        pieces: list[tuple[Piece, bool]] = []
+        stop = len(word)
+        closes = min(best[-1], key=lambda closes: best[-1][closes].cost)
+        while stop:
+            _, start, place, closes = best[stop][closes]
+            piece = self.hand.piece(place) if place else self.lent(word[start])
+            if piece is None:
+                return None
+            pieces.append((piece, place is not None))
+            stop = start
+        return pieces[::-1]
+
+    def _choices(self, text: str) -> Iterator[tuple[Place | None, float]]:
+        """Yield the hand's places of a piece with their costs; None for a character that is
+        lent."""
+        places: list[Place | None] = list(self.hand.pieces.get(text, ()))
+        if len(places) > MAX_CHOICES:
+            chosen = self.generator.choice(len(places), MAX_CHOICES, replace=False)
+            places = [places[n] for n in chosen]
+        if len(text) == 1:
+            places.append(None)
+        for place in places:
+            cut = CUT_COST * (place is not None and (place.opens or place.closes))
+            cost = 1 + cut + RANDOM_COST * self.generator.random()
+            yield place, cost + (0 if place else BORROWED_COST)
+
+    def lent(self, one: str) -> Piece | None:
+        """Return a character in the hand; None if nobody wrote it and it cannot be drawn."""
+        if one not in self._lenders:
+            lender = self._accented if one in MADE else self._lender
+            self._lenders[one] = lender(one)
+        return self._lenders[one]()
+
+    def _lender(self, one: str) -> Callable[[], Piece | None]:
+        """Return what gives a character each time: a hand that wrote it, or the maker."""
+        bank = self.bank
+        number, counts = bank.names.index(self.name), bank.written.get(one, {})
+        owners = [owner for owner in counts if owner != number]
+        if owners and self.generator.random() * bank.scarce < sum(counts.values()):
+            distance = ((bank.styles[owners] - bank.styles[number]) ** 2).sum(1)
+            near = np.argsort(distance)[:NUM_DONORS]
+            # The nearer the likelier.
+            chosen = owners[int(near[int(len(near) * self.generator.random() ** 2)])]
+            donor = bank.hands[bank.names[chosen]]
+            return lambda: adapted(self._letter(one, donor), donor, self.hand)
+        style_seed = int(self.generator.integers(2**32))
+        return lambda: bank.maker(one, self.hand, style_seed, self.generator)
+
+    def _accented(self, one: str) -> Callable[[], Piece | None]:
+        """Return what makes a character that nobody wrote of the hand's own or borrowed letters."""
+        lent = Composer(self.bank, self.name, self.generator)
+
+        def own(letter: str) -> Piece | None:
+            # A mark comes after the letter, so that nothing continues where it was cut off.
+            if letter in self.hand.pieces:
+                return self._letter(letter, self.hand)
+            return lent.lent(letter)
+
+        def make() -> Piece | None:
+            for base in [own] * 3 + [lent.lent] * 6:
+                if (piece := accented(one, base, self.hand, self.generator)) is not None:
+                    return piece
+                lent._lenders.clear()
             return None
-        pieces.append((piece, place is not None))
-        stop = start
-    return pieces[::-1]
 
+        return make
 
-def _choices(
-    text: str, hand: BankHand, generator: np.random.Generator
-) -> Iterator[tuple[Place | None, float]]:
-    """Yield places of a piece in a hand with their costs; None for a character that is lent."""
-    places: list[Place | None] = list(hand.pieces.get(text, ()))
-    if len(places) > MAX_CHOICES:
-        chosen = generator.choice(len(places), MAX_CHOICES, replace=False)
-        places = [places[n] for n in chosen]
-    if len(text) == 1:
-        places.append(None)
-    for place in places:
-        cut = CUT_COST * (place is not None and (place.opens or place.closes))
-        yield place, 1 + cut + RANDOM_COST * generator.random() + (0 if place else BORROWED_COST)
+    def _letter(self, one: str, hand: BankHand) -> Piece:
+        """Return a character of a hand: one that is not cut off, or not behind, or else any."""
+        places = hand.pieces[one]
+        found = (
+            [place for place in places if not (place.opens or place.closes)]
+            or [place for place in places if not place.closes]
+            or places
+        )
+        return hand.piece(found[int(self.generator.integers(len(found)))])
 
+    def _between(self, values: np.ndarray, within: tuple[float, float]) -> float:
+        """Return a value between two quantiles of sorted ones."""
+        return float(np.quantile(values, self.generator.uniform(*within)))
 
-def _letter(hand: BankHand, one: str, generator: np.random.Generator) -> Piece:
-    """Return a character of a hand: one that is not cut off, or not behind, or else any."""
-    places = hand.pieces[one]
-    found = (
-        [place for place in places if not (place.opens or place.closes)]
-        or [place for place in places if not place.closes]
-        or places
-    )
-    return hand.piece(found[int(generator.integers(len(found)))])
-
-
-def _random_between(
-    values: np.ndarray, within: tuple[float, float], generator: np.random.Generator
-) -> float:
-    """Return a value between two quantiles of sorted ones."""
-    return float(np.quantile(values, generator.uniform(*within)))
+    def _set(self, pieces: list[tuple[Piece, bool]]) -> np.ndarray:
+        """Return the path of a word whose pieces are set side by side."""
+        path = pieces[0][0].path
+        for (last, last_own), (piece, own) in pairwise(pieces):
+            if last.closes and piece.opens:
+                path = _joined(path, piece.path)
+                continue
+            right = path[:, 0].max()
+            shift = right - piece.path[:, 0].min()
+            beside = last.text[-1] + piece.text[0]
+            if beside.isalnum():
+                within = GAP_QUANTILES if own and last_own else BORROWED_GAP_QUANTILES
+                gap = max(self._between(self.hand.gaps, within), LEAST_GAP)
+                reach = MAX_OVERLAP[any(map(str.isdigit, beside))]
+                touching = overlap(path[path[:, 0] > right - 3], piece.path)
+                shift = float(np.clip(touching + gap, shift - reach, shift + gap))
+            else:  # A mark that another character reaches over would be lost.
+                shift += self._between(self.hand.mark_gaps, BESIDE_MARK)
+            path = np.concatenate([path, moved(piece.path, shift)])
+        return path
 
 
 def adapted(piece: Piece, lender: BankHand, hand: BankHand) -> Piece:
@@ -229,29 +249,6 @@ def adapted(piece: Piece, lender: BankHand, hand: BankHand) -> Piece:
     x = x * wide - hand.slant * y
     path = from_left(np.column_stack([x, y, lift]))
     return piece._replace(path=at_speed(path, hand.speed / lender.speed))
-
-
-def _set(
-    pieces: list[tuple[Piece, bool]], hand: BankHand, generator: np.random.Generator
-) -> np.ndarray:
-    """Return the path of a word whose pieces are set side by side."""
-    path = pieces[0][0].path
-    for (last, last_own), (piece, own) in pairwise(pieces):
-        if last.closes and piece.opens:
-            path = _joined(path, piece.path)
-            continue
-        right = path[:, 0].max()
-        shift, beside = right - piece.path[:, 0].min(), last.text[-1] + piece.text[0]
-        if beside.isalnum():
-            within = GAP_QUANTILES if own and last_own else BORROWED_GAP_QUANTILES
-            gap = max(_random_between(hand.gaps, within, generator), LEAST_GAP)
-            reach = MAX_OVERLAP[any(map(str.isdigit, beside))]
-            touching = overlap(path[path[:, 0] > right - 3], piece.path)
-            shift = float(np.clip(touching + gap, shift - reach, shift + gap))
-        else:  # A mark that another character reaches over would be lost.
-            shift += _random_between(hand.mark_gaps, BESIDE_MARK, generator)
-        path = np.concatenate([path, moved(piece.path, shift)])
-    return path
 
 
 def _joined(left: np.ndarray, right: np.ndarray) -> np.ndarray:

@@ -17,9 +17,8 @@ from data_loader.synthetic.composing import (
     RANDOM_COST,
     UNJOINED_COST,
     Bank,
-    Lender,
+    Composer,
     _joined,
-    _pieces,
     adapted,
 )
 from data_loader.synthetic.cutting import Piece
@@ -105,7 +104,7 @@ def test_pieces_that_join_are_preferred_to_stubs(bank):
     words = [word for word, _ in words_of(bank.hands["plain"])][:12]
     for number, word in enumerate(words):
         generator = np.random.default_rng(number)
-        pieces = _pieces(word, hand, Lender(bank, "cursive", generator), generator)
+        pieces = Composer(bank, "cursive", generator).pieces(word)
         # What will be lent is not known before, so it counts as whole.
         ends = [(p.opens, p.closes) if own else (False, False) for p, own in pieces]
         ends = [(False, False), *ends, (False, False)]
@@ -183,7 +182,7 @@ def test_the_nearest_hands_lend(bank, monkeypatch):
     scaled = (values - values.mean(0)) / values.std(0)
     apart = np.linalg.norm(scaled - scaled[bank.names.index("plain")], axis=1)
     order = [list(bank.hands.values())[n] for n in np.argsort(apart)]
-    asked = [Lender(bank, "plain", np.random.default_rng(seed))("e") for seed in range(300)]
+    asked = [Composer(bank, "plain", np.random.default_rng(seed)).lent("e") for seed in range(300)]
     # None, then sqrt(1/3), sqrt(2/3) - sqrt(1/3) and the rest of three.
     shares = [asked.count(hand) / 300 for hand in order]
     assert shares == pytest.approx([0, 0.577, 0.239, 0.184], abs=0.11)  # four standard deviations
@@ -199,5 +198,5 @@ def test_a_stub_after_a_cut_costs_as_much_as_one_before():
         piece=lambda place: place,
     )
     no_whim = SimpleNamespace(random=lambda: 0.0)
-    pieces = _pieces("ab", hand, None, no_whim)
+    pieces = Composer(SimpleNamespace(hands={"": hand}), "", no_whim).pieces("ab")
     assert [(place.opens, place.closes) for place, _ in pieces] == [(False, True), (True, False)]
