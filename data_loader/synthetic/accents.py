@@ -208,7 +208,8 @@ class AccentPen:
         x, y, _ = letter.T
         drawn = self.draw(MARKS[mark])
         right = x[y < 0.7 * y.min()].max() - drawn[:, 0].min()
-        return moved(drawn, right + self.between(0.06, 0.22), y.min() + self.vary(STRAY))
+        right += self.between(0.06, 0.22)
+        return moved(drawn, right, y.min() + self.vary(STRAY))
 
     def bar(self, letter: np.ndarray, one: str) -> np.ndarray:
         """Return the stroke through a letter."""
@@ -273,7 +274,8 @@ class AccentPen:
 
     def from_sign(self, one: str) -> Piece:
         """Return a sign that is made of one of ASCII."""
-        pieces = [self.piece(FROM_SIGN[one]) for _ in range(3 if one == "…" else 1)]
+        count = 3 if one == "…" else 1
+        pieces = [self.piece(FROM_SIGN[one]) for _ in range(count)]
         found: list[np.ndarray] = []
         for path in (piece.path for piece in pieces):
             if FROM_SIGN[one] == ".":

@@ -114,7 +114,8 @@ class BankHand:
     def lifts(self) -> float:
         """Strokes per character."""
         characters = sum(len(line.text.replace(" ", "")) for line in self.lines)
-        return sum(int(line.path[:, 2].sum()) for line in self.lines) / max(characters, 1)
+        strokes = sum(int(line.path[:, 2].sum()) for line in self.lines)
+        return strokes / max(characters, 1)
 
     @cached_property
     def gaps(self) -> np.ndarray:
@@ -290,7 +291,8 @@ def look_at_pieces(
     generator = np.random.default_rng(0)
     trials = [trial for hand in hands for trial in hand.trials(generator)]
     passed = 0
-    for trial, hypothesis in zip(trials, read([trial.ink for trial in trials]), strict=True):
+    hypotheses = read([trial.ink for trial in trials])
+    for trial, hypothesis in zip(trials, hypotheses, strict=True):
         if hypothesis.replace(" ", "") == trial.text:
             trial.line.fits[trial.character] = True
             passed += 1

@@ -25,6 +25,7 @@ from utils.checks import ConfigFault, DataError, Range
 
 LEAST_LINES = 3
 """Lines that a hand needs (assumed)."""
+Share = Annotated[float, Range(0, 1)]
 MAX_TEXTS = 1000
 """Texts that are tried for a line before it is an error (assumed)."""
 
@@ -66,11 +67,11 @@ class ComposedDataset(ExtendedDataset):
     alignment: str
     size: Annotated[int, Range(1, 100_000)]
     long: Annotated[int, Range(0, 100_000)] = 0
-    european: Annotated[float, Range(0, 1)] = 0.15
-    strings: Annotated[float, Range(0, 1)] = 0.15
-    plain: Annotated[float, Range(0, 1)] = 0.1
+    european: Share = 0.15
+    strings: Share = 0.15
+    plain: Share = 0.1
     digits: BaseDataset | None = None
-    forms: tuple[Annotated[float, Range(0, 1)], Annotated[float, Range(0, 1)]] = (0.0, 1.0)
+    forms: tuple[Share, Share] = (0.0, 1.0)
     height: Annotated[float, Range(1e-3, 1e6)] | None = None
     scarce: Annotated[int, Range(1, 1_000_000)] = 60
     seed: Annotated[int, Range(0, 2**32 - 1)] = 0
@@ -91,9 +92,7 @@ class ComposedDataset(ExtendedDataset):
         """
         bank = self._bank()
         numbers = range(self.size + self.long)
-        for number in distributed.bar(
-            numbers, "composing lines", unit="line", leave=False, delay=1
-        ):
+        for number in distributed.bar(numbers, "composing", unit=" lines", leave=False, delay=1):
             generator = np.random.default_rng([self.seed, number])
             name = bank.names[int(generator.integers(len(bank.names)))]
             if number < self.size:
@@ -101,13 +100,13 @@ class ComposedDataset(ExtendedDataset):
             else:
                 text, path = self._side_by_side(bank, name, generator, number % 2 == 1)
             height = self.height or bank.hands[name].height
-            ink = to_ink(path * (height, height, 1), self.quantisation_step)
+            path = path * (height, height, 1)
+            ink = to_ink(path, self.quantisation_step)
             yield Sample(ink, text, f"composed-{number:06d}/{name}", group=name)
         characters = sum(sum(counts.values()) for counts in bank.written.values())
         self.summary = (
             f"{self.size:,} lines composed of {len(bank.names):,} forms, "
-            f"{characters:,} characters cut out and read, and {self.long:,} of "
-            "several lines"
+            f"{characters:,} characters cut out and read, and {self.long:,} of several lines"
         )
 
     def _bank(self) -> Bank:

@@ -109,7 +109,9 @@ class CutLine:
         around = f" {self.text} "
         before = LIFT if around[first] == " " else self.between[first - 1]
         after = LIFT if around[last + 2] == " " else self.between[last]
-        return None if NONE in (before, after) else (bool(before == CUT), bool(after == CUT))
+        if NONE in (before, after):
+            return None
+        return bool(before == CUT), bool(after == CUT)
 
     def piece(self, first: int, last: int) -> Piece:
         """Return the characters from `first` to `last`, which can be cut out there."""
@@ -130,12 +132,14 @@ def measured(ink: np.ndarray, text: str, aligned: AlignedLine) -> CutLine | None
     """
     path, letters = to_path(ink), np.array([one != " " for one in text])
     owner = np.repeat(np.arange(len(text)), aligned.counts)
-    small = [path[owner == k, :2] for k, one in enumerate(text) if one in SMALL and aligned.read[k]]
-    boxes = np.array([(*own.min(0), *own.max(0)) for own in small if len(own) >= 4])
+    small = [k for k, one in enumerate(text) if one in SMALL and aligned.read[k]]
+    own = [path[owner == k, :2] for k in small]
+    boxes = [(*points.min(0), *points.max(0)) for points in own if len(points) >= 4]
     if len(boxes) < LEAST_SMALL:
         return None
-    left, top, right, bottom = boxes.T
-    middles, heights = (left + right) / 2, bottom - top
+    left, top, right, bottom = np.array(boxes).T
+    middles = (left + right) / 2
+    heights = bottom - top
     height = float(np.median(heights))
     if height <= 0:
         return None
@@ -145,11 +149,12 @@ def measured(ink: np.ndarray, text: str, aligned: AlignedLine) -> CutLine | None
     owner = _owners(path, owner, text, letters)
     near = np.pad(aligned.read | ~letters, 1, constant_values=True)
     read = near[:-2] & near[1:-1] & near[2:] & letters
-    line = CutLine(text, path, owner, _between(path, owner, text), read, aligned.fits, height)
     for k in np.flatnonzero(read).tolist():
-        wide, high, _ = np.ptp(line.own(k), axis=0) if (owner == k).any() else (np.inf, np.inf, 0)
+        points = path[owner == k]
+        wide, high, _ = np.ptp(points, axis=0) if len(points) else (np.inf, np.inf, 0)
         read[k] = wide <= WIDEST and max(wide, high) <= LARGEST.get(text[k], np.inf)
-    return line
+    between = _between(path, owner, text)
+    return CutLine(text, path, owner, between, read, aligned.fits, height)
 
 
 def theil_sen(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
@@ -217,7 +222,9 @@ def _owners(path: np.ndarray, owner: np.ndarray, text: str, letters: np.ndarray)
 def _completed(path: np.ndarray, owner: np.ndarray, text: str, stroke: slice) -> int:
     """Return the character that a stroke of one belongs to: an earlier one that it completes, or
     the same; -1 if that is unclear."""
-    own, before, x = int(owner[stroke.start]), owner[: stroke.start], path[:, 0]
+    own = int(owner[stroke.start])
+    before = owner[: stroke.start]
+    x, y, _ = path.T
     middle = (x[stroke].min() + x[stroke].max()) / 2
     nearest, near = -1, np.inf
     for one in range(max(0, own - 15), own):
@@ -230,8 +237,7 @@ def _completed(path: np.ndarray, owner: np.ndarray, text: str, stroke: slice) ->
     reached = x[: stroke.start].max()
     if middle < reached - BACK and not others[: stroke.start].any():
         return nearest if near < REACH else -1
-    y = path[stroke, 1]
-    flat = np.ptp(y) < FLAT and y.mean() < -FLAT
+    flat = np.ptp(y[stroke]) < FLAT and y[stroke].mean() < -FLAT
     if not flat and (middle > reached + BEYOND or near >= REACH):
         return own  # a letter; dots and bars may lie further to the right
     if others.any() and near + NEARER < abs(float(x[others].mean()) - middle):
@@ -247,7 +253,8 @@ def _between(path: np.ndarray, owner: np.ndarray, text: str) -> np.ndarray:
     for k, (own, following) in enumerate(pairwise(rows)):
         if not len(own) or not len(following):
             continue
-        start = following[0]  # Strokes that were completed later are within the span of neither.
+        start = following[0]
+        # Strokes that were completed later are within the span of neither.
         if (np.abs(unclear - path[start, 0]) < 3).any():
             continue
         if path[start - 1, 2]:

@@ -116,7 +116,8 @@ def letters(text: str, writer: FontWriter, generator: np.random.Generator) -> np
     leans = np.array([one.lean for one in glyphs])
     of = np.repeat(np.arange(len(glyphs)), [len(one.path) for one in glyphs])
     # Of each letter: width, height, shift in x and y, slant, bend of stems and of bars, advance.
-    normal = generator.standard_normal((8, len(glyphs))).clip(-2.5, 2.5) * writer.variation
+    normal = generator.standard_normal((8, len(glyphs)))
+    normal = normal.clip(-2.5, 2.5) * writer.variation
     normal[3, 1:] = 0.6 * (normal[3, 1:] + normal[3, :-1])  # the baseline wanders
     wide, high = writer.aspect * (1 + 0.08 * normal[0]), 1 + 0.06 * normal[1]
     advance = widths * wide + writer.letter_space + 0.5 * normal[7]
@@ -147,13 +148,15 @@ def deform(path: np.ndarray, writer: FontWriter, generator: np.random.Generator)
     The wobble is a sum of three sines in each axis with periods of 1 to 5 x-heights of the path,
     drawn for every line, so it is never the same on two letters.
     """
-    along = np.cumsum(np.abs(np.diff(path[:, :2], axis=0, prepend=path[:1, :2])).sum(1))
+    steps = np.diff(path[:, :2], axis=0, prepend=path[:1, :2])
+    along = np.cumsum(np.abs(steps).sum(1))
     periods = X_HEIGHT * (1 + 4 * generator.random((2, 3)))
     phases, sizes = 2 * np.pi * generator.random((2, 3)), generator.standard_normal((2, 3))
     move = np.zeros_like(path)
     for axis in (0, 1):
         for period, phase, size in zip(periods[axis], phases[axis], sizes[axis], strict=True):
-            move[:, axis] += writer.wobble * size * np.sin(along * (2 * np.pi / period) + phase)
+            sine = np.sin(along * (2 * np.pi / period) + phase)
+            move[:, axis] += writer.wobble * size * sine
     length, phase = X_HEIGHT * (10 + 15 * generator.random()), 2 * np.pi * generator.random()
     drift = writer.drift + 0.005 * generator.standard_normal()
     x = path[:, 0]
@@ -205,7 +208,8 @@ def digitise(path: np.ndarray, speed: float, rate: float) -> np.ndarray:
     strokes = []
     for begin, end in zip(time[first], time[last], strict=True):
         at = begin + np.arange(int((end - begin) * rate) + 1) / rate
-        strokes.append(np.column_stack([np.interp(at, time, x), np.interp(at, time, y)]))
+        points = [np.interp(at, time, axis) for axis in (x, y)]
+        strokes.append(np.stack(points, axis=1))
     return from_strokes(strokes)
 
 
@@ -266,9 +270,7 @@ class EmbeddedDataset(LinesDataset):
 
     def __post_init__(self) -> None:
         if self.max_characters < self.min_characters + 6:
-            expected = (
-                f"at least 6 more than min_characters ({self.min_characters}), for whole words"
-            )
+            expected = f"at least 6 more than min_characters ({self.min_characters})"
             raise ConfigFault("max_characters", self.max_characters, expected)
         if self.fonts == []:
             raise ConfigFault("fonts", [], f"at least one of {', '.join(FONTS)}, or null")

@@ -66,10 +66,11 @@ def upright(
         y += (above - 1) * min(y - top, 0) + (below - 1) * max(y, 0)
         return x * scale, y * scale + BASE_LINE
 
-    return {
-        one: (left * scale, right * scale, [[moved(*point) for point in line] for line in lines])
-        for one, (left, right, lines) in letters.items()
-    }
+    found = {}
+    for one, (left, right, lines) in letters.items():
+        strokes = [[moved(*point) for point in line] for line in lines]
+        found[one] = left * scale, right * scale, strokes
+    return found
 
 
 # Slants and heights measured on the stems of the glyphs.
@@ -145,7 +146,8 @@ def glyph(font: str, rounding: float, one: str, other: tuple[int, int] | None = 
         return Glyph(np.empty((0, 3)), right - left, SIGN_LEAN, False, False)
     plain = one.isalnum()
     radius = rounding if plain else min(rounding, SIGN_ROUNDING)
-    path = moved(from_strokes([rounded(line, radius) for line in lines]), -left, -BASE_LINE)
+    path = from_strokes([rounded(line, radius) for line in lines])
+    path = moved(path, -left, -BASE_LINE)
     # A line that begins at the left edge, or ends at the right one, at the height of small
     # letters (not a dot or a bar above them) can be one with its neighbour's.
     joins = connects and one.islower() and other is None

@@ -67,10 +67,13 @@ def read_lists(file: str) -> dict[str, list[str]]:
     _, *parts = HEADING.split(_read(file))
     found = {}
     for name, text in zip(parts[::2], parts[1::2], strict=True):
-        found[name] = text.split()
-        if "¦" in text:
-            entries = [COUNTED.match(entry) for entry in re.split("[¦\n]", text) if entry.strip()]
-            found[name] = [entry[2] for entry in entries for _ in range(int(entry[1] or 1))]
+        if "¦" not in text:
+            found[name] = text.split()
+            continue
+        found[name] = []
+        for entry in filter(str.strip, re.split("[¦\n]", text)):
+            count, phrase = COUNTED.match(entry).groups()
+            found[name] += [phrase] * int(count or 1)
     return found
 
 
