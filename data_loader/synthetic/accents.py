@@ -103,11 +103,13 @@ class AccentPen:
     def __init__(self, hand: BankHand, base: Base, generator: np.random.Generator) -> None:
         self.hand, self.base, self.generator = hand, base, generator
         self.wide = float(np.clip(hand.width, 0.7, 1.4)) ** 0.5
-        self.habit = np.random.default_rng([int(1e6 * abs(hand.slant)), int(1e6 * hand.speed)])
+        seed = [int(1e6 * abs(hand.slant)), int(1e6 * hand.speed)]
+        self.habit = np.random.default_rng(seed)
 
     def vary(self, deviation: float) -> float:
         """Return a deviation that is half the hand's own."""
-        return deviation * (self.habit.standard_normal() + self.generator.standard_normal())
+        own = self.habit.standard_normal()
+        return deviation * (own + self.generator.standard_normal())
 
     def between(self, low: float, high: float) -> float:
         """Return a value between two, which is nearly the same each time the hand writes."""
@@ -121,7 +123,8 @@ class AccentPen:
         stray = 0.04 * min(float(np.hypot(*np.ptp(corners, axis=0))), 1.0)
         angle, size = self.vary(TURN), self.vary(SIZE)
         scale = np.exp([size + self.vary(SIZE / 2), size]) * (wide, 1.0)
-        turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+        cosine, sine = np.cos(angle), np.sin(angle)
+        turn = np.array([[cosine, -sine], [sine, cosine]])
         strokes = []
         for stroke in shape:
             points = np.array(stroke) * scale @ turn.T
@@ -132,7 +135,8 @@ class AccentPen:
     def stroke(self, points: np.ndarray) -> np.ndarray:
         """Return a stroke along a curve through points, sampled like the hand's."""
         if len(points) == 1:
-            extent = self.generator.uniform(*DOTS, size=2) * (self.generator.choice((-1, 1)), 1)
+            extent = self.generator.uniform(*DOTS, size=2)
+            extent[0] *= self.generator.choice((-1, 1))
             points = points + np.outer((-0.5, 0.5), extent)
         curve = _curve(points)
         turns = np.abs(np.diff(np.unwrap(np.arctan2(*np.diff(curve, axis=0).T))))
@@ -218,8 +222,11 @@ class AccentPen:
         if one in "øØ":
             left, right = np.quantile(x, (0.08, 0.92))
             middle, half = (left + right) / 2, min(right - left, -top) / 2 + 0.15
-            ends = [(middle + half, top - 0.12), (middle - half, max(y.max(), 0.0) + 0.12)]
-            return self.line(*(ends[::-1] if self.habit.random() < 0.3 else ends))
+            high = (middle + half, top - 0.12)
+            low = (middle - half, max(y.max(), 0.0) + 0.12)
+            if self.habit.random() < 0.3:
+                return self.line(low, high)
+            return self.line(high, low)
         low, high = BANDS[one]
         # Of small letters only what is above the bowl.
         low_edge = min(low * top, -1.1) if one in "đħ" else low * top
@@ -269,7 +276,8 @@ class AccentPen:
         upper, half = (x[y < share * top].min() for share in (0.7, 0.4))
         run = self.between(0.45, 0.65) * -top
         leg = self.line((upper + 0.05, top), (upper - run, 0.0))
-        bar = self.line((upper - 0.6 * run - 0.05, 0.4 * top), (half + 0.1, 0.4 * top))
+        low = 0.4 * top
+        bar = self.line((upper - 0.6 * run - 0.05, low), (half + 0.1, low))
         return Piece("Æ", np.concatenate([leg, path, bar]))
 
     def from_sign(self, one: str) -> Piece:
@@ -325,7 +333,8 @@ def undotted(path: np.ndarray) -> np.ndarray:
     """Return `i` or `j` without its dot; raise `Unfit` if that cannot be told apart."""
     dots, rest = [], []
     for stroke in to_strokes(path):
-        dot = stroke[:, 1].max() < -DOT_FLOOR and np.ptp(stroke, axis=0).max() < DOT_SIZE
+        high = stroke[:, 1].max() < -DOT_FLOOR
+        dot = high and np.ptp(stroke, axis=0).max() < DOT_SIZE
         (dots if dot else rest).append(stroke)
     if len(dots) != 1 or not rest or np.concatenate(rest)[:, 1].min() < -LOW_TOP:
         raise Unfit
@@ -347,8 +356,10 @@ def accented(one: str, base: Base, hand: BankHand, generator: np.random.Generato
     if one not in MADE:
         return None
     pen = AccentPen(hand, base, generator)
-    if one in ALIKE and pen.habit.random() < 0.5 and (piece := base(ALIKE[one])) is not None:
-        return piece._replace(text=one, opens=False, closes=False)
+    if one in ALIKE and pen.habit.random() < 0.5:
+        piece = base(ALIKE[one])
+        if piece is not None:
+            return Piece(one, piece.path)
     try:
         made = pen.make(one)
     except Unfit:

@@ -59,9 +59,10 @@ class Alignment(dict[str, AlignedLine]):
     def of(self, name: str, points: int, text: str) -> AlignedLine | None:
         """Return the alignment of a line, None if there is none for this ink and text."""
         found = self.get(name)
-        if found is None or len(found.counts) != len(text) or int(found.counts.sum()) != points:
+        if found is None:
             return None
-        return found
+        fits = len(found.counts) == len(text) and found.counts.sum() == points
+        return found if fits else None
 
     def save(self, path: Path) -> None:
         """Write the table, of at least one line, to a file."""

@@ -203,10 +203,10 @@ class BankHand:
                 if not line.read[k] or line.edges(k, k) is None or tried[one] >= TRIED:
                     continue
                 tried[one] += 1
-                word, piece = self.piece(words[generator.integers(len(words))]), line.piece(k, k)
+                word = self.piece(words[generator.integers(len(words))])
                 gap = 0.3 if one in CLOSE else float(np.median(self.word_gaps))
-                ink = to_ink(side_by_side([word.path, piece.path], gap))
-                yield Trial(line, k, ink, word.text + one)
+                path = side_by_side([word.path, line.piece(k, k).path], gap)
+                yield Trial(line, k, to_ink(path), word.text + one)
 
 
 def _apart(before: np.ndarray, after: np.ndarray) -> float:
@@ -245,7 +245,8 @@ def in_place(piece: Piece, tall: float) -> Piece:
         shift = _back(bottom * factor, SMALL_STANDS)
     elif one == ",":
         shift = np.clip(top, *HANGS) - top
-    return piece._replace(path=moved(piece.path * (factor, factor, 1), 0.0, shift))
+    path = piece.path * (factor, factor, 1)
+    return piece._replace(path=moved(path, 0.0, shift))
 
 
 def _back(bottom: float, most: float) -> float:
@@ -264,10 +265,12 @@ def _places(line: CutLine) -> Iterator[Place]:
             opens, closes = edges
             lifts = line.path[(line.owner >= first) & (line.owner <= last), 2]
             if closes and lifts[-1]:
-                continue  # a mark was set after the cut, and would be joined in its place
+                # A mark was set after the cut, and would be joined in its place.
+                continue
             alone = first == last
             if alone and line.text[first] in "tf" and not lifts[:-1].any():
-                continue  # without a bar it is read beside its neighbours, and as an l elsewhere
+                # Without a bar it is read beside its neighbours, and as an l elsewhere.
+                continue
             # What was cut off, and single characters, were read by themselves.
             begins = line.fits[first] or not (opens or alone)
             if begins and (line.fits[last] or not (closes or alone)):

@@ -163,7 +163,8 @@ def theil_sen(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
     first, second = np.triu_indices(len(x), 1)
     run = x[second] - x[first]
     apart = np.abs(run) > 0.25 * np.ptp(x)
-    slope = float(np.median((y[second] - y[first])[apart] / run[apart])) if apart.any() else 0.0
+    slopes = (y[second] - y[first])[apart] / run[apart]
+    slope = float(np.median(slopes)) if len(slopes) else 0.0
     return slope, float(np.median(y - slope * x))
 
 

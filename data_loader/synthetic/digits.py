@@ -37,7 +37,8 @@ def embedded_digit(digit: int, generator: np.random.Generator, writer: FontWrite
 def embedded_digits(size: int, seed: int) -> Iterator[tuple[str, int, int, np.ndarray]]:
     """Yield digits of "train", and a sixth as many more of "test": the part, the number in it, the
     digit, and its ink."""
-    for group, (part, count) in enumerate((("train", size), ("test", max(10, size // 6)))):
+    counts = {"train": size, "test": max(10, size // 6)}
+    for group, (part, count) in enumerate(counts.items()):
         what = f"writing digits for {part}"
         for n in distributed.bar(range(count), what, unit=" digits", delay=1):
             generator = np.random.default_rng([seed, group, n])

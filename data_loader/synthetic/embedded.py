@@ -118,7 +118,8 @@ def letters(text: str, writer: FontWriter, generator: np.random.Generator) -> np
     # Of each letter: width, height, shift in x and y, slant, bend of stems and of bars, advance.
     normal = generator.standard_normal((8, len(glyphs)))
     normal = normal.clip(-2.5, 2.5) * writer.variation
-    normal[3, 1:] = 0.6 * (normal[3, 1:] + normal[3, :-1])  # the baseline wanders
+    # The baseline wanders.
+    normal[3, 1:] = 0.6 * (normal[3, 1:] + normal[3, :-1])
     wide, high = writer.aspect * (1 + 0.08 * normal[0]), 1 + 0.06 * normal[1]
     advance = widths * wide + writer.letter_space + 0.5 * normal[7]
     blank = np.array([one == " " for one in text])
@@ -133,7 +134,8 @@ def letters(text: str, writer: FontWriter, generator: np.random.Generator) -> np
     slant = writer.slant * leans + 0.05 * normal[4]
     x = left[of] + wide[of] * x - slant[of] * y
     x += (0.6 * normal[5])[of] * (up * up)
-    y = high[of] * y + (0.35 * normal[3])[of] + (0.5 * normal[6])[of] * (across * across)
+    y = high[of] * y + (0.35 * normal[3])[of]
+    y += (0.5 * normal[6])[of] * (across * across)
 
     if writer.connected:
         for last in np.flatnonzero(np.diff(of)).tolist():
@@ -151,13 +153,15 @@ def deform(path: np.ndarray, writer: FontWriter, generator: np.random.Generator)
     steps = np.diff(path[:, :2], axis=0, prepend=path[:1, :2])
     along = np.cumsum(np.abs(steps).sum(1))
     periods = X_HEIGHT * (1 + 4 * generator.random((2, 3)))
-    phases, sizes = 2 * np.pi * generator.random((2, 3)), generator.standard_normal((2, 3))
+    phases = 2 * np.pi * generator.random((2, 3))
+    sizes = generator.standard_normal((2, 3))
     move = np.zeros_like(path)
     for axis in (0, 1):
-        for period, phase, size in zip(periods[axis], phases[axis], sizes[axis], strict=True):
-            sine = np.sin(along * (2 * np.pi / period) + phase)
-            move[:, axis] += writer.wobble * size * sine
-    length, phase = X_HEIGHT * (10 + 15 * generator.random()), 2 * np.pi * generator.random()
+        for n in range(3):
+            sine = np.sin(along * (2 * np.pi / periods[axis, n]) + phases[axis, n])
+            move[:, axis] += writer.wobble * sizes[axis, n] * sine
+    length = X_HEIGHT * (10 + 15 * generator.random())
+    phase = 2 * np.pi * generator.random()
     drift = writer.drift + 0.005 * generator.standard_normal()
     x = path[:, 0]
     move[:, 1] += writer.wave * np.sin(x * (2 * np.pi / length) + phase) - drift * x
@@ -194,7 +198,8 @@ def digitise(path: np.ndarray, speed: float, rate: float) -> np.ndarray:
     count = last - first + 1
     curvature[first] = curvature[last] = 0
     slowness = np.cbrt(curvature + STRAIGHT)
-    for _ in range(2):  # a hand does not change its speed from one hundredth to the next
+    # A hand does not change its speed from one hundredth to the next.
+    for _ in range(2):
         slowness[1:-1] = (slowness[:-2] + 2 * slowness[1:-1] + slowness[2:]) / 4
 
     along = np.concatenate([[0.0], np.cumsum(step)])
@@ -280,7 +285,8 @@ class EmbeddedDataset(LinesDataset):
         """Yield all lines, such as "train-000017" by "train-writer-017"."""
         bounds = (self.min_characters, self.max_characters)
         places = [(split, n) for split, size in enumerate(self.sizes) for n in range(size)]
-        for split, n in distributed.bar(places, "writing lines", unit="line", leave=False, delay=1):
+        bar = distributed.bar(places, "writing lines", unit="line", leave=False, delay=1)
+        for split, n in bar:
             generator = np.random.default_rng([self.seed, split, LINE_STREAM, n])
             draws = corpus.Draws(generator)
             writers = self.writers if split == 0 else max(1, self.writers // 4)

@@ -78,7 +78,8 @@ def characters(draws: Draws) -> str:
     while len(text) < count:
         run = draws.between(1, 2)
         chosen = draws.pick(CHARACTERS)
-        text += "".join(draws.pick(chosen) for _ in range(1 if chosen is CHARACTERS[3] else run))
+        run = 1 if chosen is CHARACTERS[3] else run
+        text += "".join(draws.pick(chosen) for _ in range(run))
         if draws.chance(0.1) and len(text) < count - 1:
             text += " "
     return text.strip()

@@ -124,7 +124,8 @@ class MixedDataset(ExtendedDataset):
         pieces = islice(_pieces(main, generator), self.pieces)
         start = len(alone) + self.joined
         for number, piece in enumerate(_bar(pieces, "cutting lines", total=self.pieces), start):
-            yield replace(piece, ink=self._rounded(piece.ink), name=f"piece-{number}/{piece.name}")
+            ink = self._rounded(piece.ink)
+            yield replace(piece, ink=ink, name=f"piece-{number}/{piece.name}")
         self.summary = (
             f"{len(alone):,} lines of {type(added).__name__}, letters scaled by {factor:.4g}, "
             f"{self.joined:,} lines made of both, {cut:,} of them with a piece, and "
@@ -150,7 +151,8 @@ def _whole(dataset: BaseDataset, index: int) -> Sample:
     """Return a line of a dataset, whose writer is not told."""
     missing = dataset.missing(index).copy()
     missing[0] = 0  # the pen was lifted before it
-    text, name, ends = dataset.text(index), dataset.name(index), dataset.ends(index)
+    text, name = dataset.text(index), dataset.name(index)
+    ends = dataset.ends(index)
     return Sample(dataset.ink(index), text, name, ends=ends, missing=missing)
 
 
@@ -193,7 +195,8 @@ def _piece(line: Sample, generator: np.random.Generator) -> Sample | None:
         return None
     chosen = pieces[generator.integers(len(pieces))]
     rows = np.flatnonzero(np.isin(numbers, chosen))
-    points, ink, missing = to_points(line.ink)[rows], line.ink[rows], line.missing[rows]
+    points = to_points(line.ink)[rows]
+    ink, missing = line.ink[rows], line.missing[rows]
     ink[:, :2] = np.diff(points, axis=0, prepend=points[:1])
     missing[0] = 0
     if rows[-1] < len(line.ink) - 1:
@@ -228,5 +231,6 @@ def _typical_height(dataset: BaseDataset) -> float:
     if dataset.x_height is not None:
         return dataset.x_height
     indices = dataset.indices("train")
-    chosen = indices[np.linspace(0, len(indices) - 1, min(len(indices), MEASURED)).astype(int)]
-    return float(np.median([x_height(dataset.ink(int(i))) for i in chosen]))
+    count = min(len(indices), MEASURED)
+    chosen = indices[np.linspace(0, len(indices) - 1, count).astype(int)].tolist()
+    return float(np.median([x_height(dataset.ink(index)) for index in chosen]))

@@ -119,7 +119,8 @@ def rounded(points: np.ndarray, radius: float) -> np.ndarray:
     units), with the ends held: curves lose their corners, true corners get a radius like it.
     """
     fine = resample(points, 0.25)
-    for _ in range(round(2 * (radius / 0.25) ** 2)):  # each pass adds a variance of half a step
+    # Each pass adds a variance of half a step.
+    for _ in range(round(2 * (radius / 0.25) ** 2)):
         fine[1:-1] = (fine[:-2] + 2 * fine[1:-1] + fine[2:]) / 4
     return resample(fine, SPACING)
 
