@@ -22,6 +22,8 @@ MARK = "<!-- made by docs/make_config_page.py -->\n"
 HEAD = "| key | value | default | meaning |\n|---|---|---|---|"
 SECTIONS = {**BLOCKS, "dataset": BaseDataset, "transform": BaseTransform}
 """By the title of a section: what stands there in a config."""
+ENTRY = re.compile(r"^    (\w[\w, ]*): (.*(?:\n {5,}.*)*)", re.MULTILINE)
+"""Names in the "Args" of a docstring, and what is said of them."""
 IN_JSON = {"None": "`null`", "null": "`null`", "True": "`true`", "False": "`false`"}
 
 
@@ -33,7 +35,8 @@ def rows(cls: type) -> list[str]:
         default = "required"
         if name in arguments.defaults:
             default = f"`{json.dumps(arguments.defaults[name])}`"
-        cells = [f"`{name}`", binder.described(annotation), default, meaning.get(name, "")]
+        values = binder.described(annotation)
+        cells = [f"`{name}`", values, default, meaning.get(name, "")]
         found.append(f"| {' | '.join(cells)} |")
     return found
 
@@ -45,7 +48,7 @@ def meanings(cls: type) -> dict[str, str]:
         text = inspect.cleandoc(vars(owner).get("__doc__") or "")
         _, _, section = text.partition("\nArgs:\n")
         section, _, _ = section.partition("\n\n")
-        for names, words in re.findall(r"^    (\w[\w, ]*): (.*(?:\n {5,}.*)*)", section, re.M):
+        for names, words in ENTRY.findall(section):
             if words.startswith("see `"):
                 continue
             words = re.sub(r"\b(None|null|True|False)\b", lambda m: IN_JSON[m[0]], words)

@@ -56,9 +56,9 @@ def table(counts: Mapping[str, int], marked: Collection[str] = ()) -> str:
     cells = []
     for character, count in counts.items():
         mark = "*" if character in marked else " "
-        cells.append(f"  {describe(character):{width}} {count:>9,}{mark if marked else ''}")
+        cells.append(f"  {describe(character):{width}} {count:>9,}{mark}")
     columns = max(1, min(4, (WIDTH + 2) // (width + 14)))
-    rows = ["  ".join(cells[n : n + columns]) for n in range(0, len(cells), columns)]
+    rows = [" ".join(cells[n : n + columns]) for n in range(0, len(cells), columns)]
     return "\n".join(row.rstrip() for row in rows)
 
 
@@ -119,7 +119,8 @@ class Alphabet:
                 f"the alphabet lacks {', '.join(map(describe, unknown))}: leave them out, or train "
                 "on texts that hold them"
             )
-        return np.array([self._index[character] for character in nfc(text)], dtype=np.int64)
+        numbers = [self._index[character] for character in nfc(text)]
+        return np.array(numbers, dtype=np.int64)
 
     def decode(self, indices: Iterable[int]) -> str:
         """Return the text whose characters have the numbers `indices`."""
@@ -132,7 +133,7 @@ class Alphabet:
         return character in self._index
 
     def __eq__(self, other: object) -> bool:
-        return self.characters == other.characters if isinstance(other, Alphabet) else False
+        return isinstance(other, Alphabet) and self.characters == other.characters
 
     def __repr__(self) -> str:
         return f"Alphabet({''.join(self.characters)!r})"

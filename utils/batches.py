@@ -20,8 +20,8 @@ def by_length(
         progress: show it.
     """
     order = sorted(range(len(lengths)), key=lengths.__getitem__)
-    hidden = None if progress else True
-    with tqdm(total=len(order), desc=description, unit="line", leave=False, disable=hidden) as bar:
+    options = {"desc": description, "unit": "line", "leave": False}
+    with tqdm(total=len(order), disable=None if progress else True, **options) as bar:
         for start in range(0, len(order), BATCH_SIZE):
             numbers = order[start : start + BATCH_SIZE]
             yield numbers

@@ -97,7 +97,8 @@ def link_or_copy(source: str | os.PathLike[str], path: str | os.PathLike[str]) -
     Neither may be changed in place afterwards, only replaced.
     """
     source, path = Path(source), Path(path)
-    if path.exists() and path.samefile(source):  # Which a rename would leave as it is.
+    # A rename would leave it as it is.
+    if path.exists() and path.samefile(source):
         return
     try:
         with _replacing(path) as temporary:

@@ -82,7 +82,8 @@ def from_strokes(positions: Sequence[np.ndarray]) -> np.ndarray:
 def path_along(points: np.ndarray) -> np.ndarray:
     """Return the length of the line through `points` `(n, 2)` up to each of them, `(n,)`."""
     steps = np.diff(points, axis=0)
-    return np.concatenate([[0.0], np.cumsum(np.sqrt(steps[:, 0] ** 2 + steps[:, 1] ** 2))])
+    lengths = np.sqrt(steps[:, 0] ** 2 + steps[:, 1] ** 2)
+    return np.concatenate([[0.0], np.cumsum(lengths)])
 
 
 def at_equal_steps(points: np.ndarray, place: np.ndarray, count: int) -> np.ndarray:
@@ -94,7 +95,9 @@ def at_equal_steps(points: np.ndarray, place: np.ndarray, count: int) -> np.ndar
         count: of the steps, at least 1.
     """
     at = np.linspace(0, place[-1], count + 1)
-    return np.stack([np.interp(at, place, points[:, axis]) for axis in (0, 1)], axis=1)
+    x = np.interp(at, place, points[:, 0])
+    y = np.interp(at, place, points[:, 1])
+    return np.stack([x, y], axis=1)
 
 
 def bounds(ink: np.ndarray) -> tuple[float, float, float, float]:

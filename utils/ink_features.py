@@ -20,8 +20,10 @@ MAX_POINTS = 20_000
 """Limit on the points of one sample, besides two for each stroke; longer ink is resampled at a
 wider spacing (assumed: 60 times a line of IAM-OnDB)."""
 
-_DETAIL = 3.0  # factor on what is a third as large as other features (measured on IAM-OnDB)
-_FAR = 8.0  # x-heights beyond which positions and jumps grow only logarithmically
+# Factor on what is a third as large as other features (measured on IAM-OnDB).
+_DETAIL = 3.0
+# X-heights beyond which positions and jumps grow only logarithmically.
+_FAR = 8.0
 
 
 def num_features(parts: int) -> int:

@@ -91,7 +91,8 @@ class Normalisation:
         Args:
             unit: the other unit (dx, dy), in source units.
         """
-        return sum(math.log(own / other) for own, other in zip(self.std, unit, strict=True))
+        x, y = unit
+        return math.log(self.std[0] / x) + math.log(self.std[1] / y)
 
     def to_dict(self) -> dict[str, list[float]]:
         """Return it as lists of plain floats, for a checkpoint or JSON."""

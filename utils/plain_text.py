@@ -18,13 +18,15 @@ TAB = "    "
 DEPTH = 4
 """Steps of replacements at most; assumed: ½ takes two."""
 
-_SIGNS = json.loads(Path(__file__).with_name("similar_characters.json").read_text("utf-8"))
+_FILE = Path(__file__).with_name("similar_characters.json")
+_SIGNS = json.loads(_FILE.read_text("utf-8"))
 SIMILAR = {one: sign for sign, others in _SIGNS.items() for one in others}
 """What is written instead of an unknown character, where its normal form KC does not tell."""
 
 _LINE_ENDS = re.compile("\r\n|[\r\v\f\x85\u2028\u2029]")
 _FRACTION = re.compile("(?<=[0-9])[¼-¾⅐-⅞]")
-_INVISIBLE = set("\u034f\u115f\u1160\u3164\uffa0\ufe0e\ufe0f")  # Hangul fillers, joiner, selectors
+# Hangul fillers, a joiner, selectors.
+_INVISIBLE = set("\u034f\u115f\u1160\u3164\uffa0\ufe0e\ufe0f")
 _JOINER = "\u200d"
 _GAP = "\0"  # in the place of what is left out; no alphabet holds it
 _FLAG = re.compile("[\U0001f1e6-\U0001f1ff]")
@@ -81,7 +83,8 @@ def fit(text: str, known: Collection[str] | Alphabet) -> Fitted:
         text = nfc(_joined([written[part] for part in parts]))
     fitted = Fitted(text, changes, dict(left_out))
     if not text.strip():
-        raise UserError(f"there is nothing to write: {explain(fitted) or 'the text is empty'}")
+        reason = explain(fitted) or "the text is empty"
+        raise UserError(f"there is nothing to write: {reason}")
     return fitted
 
 

@@ -113,7 +113,8 @@ class Canvas:
         paths = []
         for curve in curves:
             vertices = np.concatenate([curve[0, :1], curve[:, 1:].reshape(-1, 2)])
-            paths.append(Path(vertices, [Path.MOVETO] + [Path.CURVE4] * (len(vertices) - 1)))
+            codes = [Path.MOVETO] + [Path.CURVE4] * (len(vertices) - 1)
+            paths.append(Path(vertices, codes))
         self._draw(paths, facecolor="none", edgecolor=colour, linewidth=width * 72)
 
     def hairline(
@@ -231,7 +232,8 @@ def sheet_figure(inks: Sequence[np.ndarray], texts: Sequence[str], faults: Seque
         DataError: if a line is not valid.
     """
     letter = float(np.median([x_height(ink) for ink in inks]))
-    scales = np.minimum(SHEET_LETTER / letter, (np.array(CELL) / extents(inks)).min(axis=1))
+    limits = (np.array(CELL) / extents(inks)).min(axis=1)
+    scales = np.minimum(SHEET_LETTER / letter, limits)
     # About four times as many rows as columns: a line is as much wider than it is high.
     rows = math.ceil(len(inks) / math.ceil(math.sqrt(len(inks) / 4)))
     canvas, left, bottom = Canvas(), MARGIN, 0.0
@@ -311,7 +313,8 @@ def window_figure(window: np.ndarray, text: str, ink: np.ndarray) -> Figure:
         ink: `(steps + 1, 3)`.
     """
     labels = [*text, *["end"] * (window.shape[1] - len(text))]
-    moves = np.flatnonzero(np.diff(np.maximum.accumulate(window.argmax(axis=1)))) + 1
+    reached = np.maximum.accumulate(window.argmax(axis=1))
+    moves = np.flatnonzero(np.diff(reached)) + 1
     # Not the maximum, so that one step cannot make all others pale.
     vmax = float(np.quantile(window.max(axis=1), 0.98))
     return _map_over_ink(window.T[::-1], labels[::-1], ink, "", vmax, moves)
@@ -353,7 +356,8 @@ def _map_over_ink(
     scale = min(width / max(wide, high, letter), 3 * LETTER / letter)
     canvas, left, top = Canvas(), MARGIN + 0.2, MARGIN + 0.35
     axes = canvas.map((left, top, width, height), values, xlim=(0, steps), vmax=vmax)
-    axes.set_yticks(range(rows), ["␣" if label == " " else label for label in labels])
+    shown = ["␣" if label == " " else label for label in labels]
+    axes.set_yticks(range(rows), shown)
     size = min(7.5, 0.72 * 72 * height / rows)
     for label in axes.get_yticklabels():
         label.set(parse_math=False, family="DejaVu Sans Mono", color="#333842", size=size)
@@ -446,8 +450,9 @@ def curve_figure(
     figure = Figure(figsize=(5.0, 3.2), facecolor="white", layout="constrained")
     axes = figure.add_subplot()
     axes.plot(x, y, color=INK, marker="o", markersize=4, linewidth=1.2)
+    above = {"xytext": (0, 5), "textcoords": "offset points", "ha": "center"}
     for place in zip(x, y, strict=True):
-        axes.annotate(f"{place[1]:.1f}", place, (0, 5), textcoords="offset points", ha="center")
+        axes.annotate(f"{place[1]:.1f}", place, **above)
     axes.set(xlabel=names[0], ylabel=names[1])
     finite = [value for value in y if math.isfinite(value)]
     axes.set_ylim(0, 1.15 * max(finite, default=1.0) or 1.0)

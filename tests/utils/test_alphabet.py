@@ -94,7 +94,7 @@ def test_a_table_has_columns_for_characters_of_any_width():
     assert first.startswith("  '\u6f22' (U+6F22)         1    'a' (U+0061)    12,345  ")
     assert second == "  'd' (U+0064)    12,345"
     first, second = table(counts, "\u6f22d").split("\n")
-    assert first.startswith("  '\u6f22' (U+6F22)         1*    'a' (U+0061)    12,345     ")
+    assert first.startswith("  '\u6f22' (U+6F22)         1*   'a' (U+0061)    12,345    ")
     assert second == "  'd' (U+0064)    12,345*"
     long = table({"\u0301": 1, "\u0302": 2, "c": 3, "d": 4})
     assert max(map(len, long.split("\n"))) <= 110 and len(long.split("\n")) == 2

@@ -35,7 +35,8 @@ def to_inkml(ink: np.ndarray, text: str = "") -> str:
     declared = "".join(f'<channel name="{name}" type="decimal"/>' for name in "XY")
     lines = [f'<context xml:id="line"><traceFormat>{declared}</traceFormat></context>']
     lines += _truth(text)
-    lines += [f'<trace contextRef="#line">{_values(stroke)}</trace>' for stroke in strokes(ink)]
+    for stroke in strokes(ink):
+        lines.append(f'<trace contextRef="#line">{_values(stroke)}</trace>')
     if ink[-1, 2] <= 0.5:
         lines[-1] = lines[-1].replace(">", ' continuation="begin">', 1)
     return _document(f"  {line}" for line in lines)

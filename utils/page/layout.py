@@ -50,7 +50,8 @@ def scaled(word: Word, factor: float) -> Word:
 def narrowed(word: Word, width: float) -> Word:
     """Return a word of that width, its height as it is."""
     factor = np.array([width / word.width, 1.0])
-    return replace(word, strokes=tuple(stroke * factor for stroke in word.strokes), width=width)
+    strokes = tuple(stroke * factor for stroke in word.strokes)
+    return replace(word, strokes=strokes, width=width)
 
 
 @dataclass(frozen=True)
@@ -144,7 +145,8 @@ def pages(paragraphs: Iterable[Paragraph], paper: Paper) -> Iterator[Page]:
     for paragraph in paragraphs:
         height = paragraph.line_height
         room = paper.column - paragraph.indent
-        rows_of_words = list(break_rows(paragraph.words, room, paragraph.first_indent)) or [[]]
+        broken = break_rows(paragraph.words, room, paragraph.first_indent)
+        rows_of_words = list(broken) or [[]]
         for number, words in enumerate(rows_of_words):
             step = paper.ruled(max(height, (above + height) / 2))
             if begun and baseline + step > paper.bottom + 1e-6:

@@ -90,7 +90,8 @@ def page_of_line(ink: np.ndarray) -> Page:
     """
     scale, margin = LETTER / x_height(ink), 2 * LETTER
     left, top, right, bottom = (scale * side for side in bounds(ink))
-    moved = tuple(scale * stroke + (margin - left, margin - top) for stroke in strokes(ink))
+    shift = margin - left, margin - top
+    moved = tuple(scale * stroke + shift for stroke in strokes(ink))
     size = right - left + 2 * margin, bottom - top + 2 * margin
     return Page(*size, (Row(moved, pen=Pen(PEN_WIDTH * LETTER)),))
 
@@ -105,7 +106,8 @@ def to_json(page: Page) -> str:
     """
     rows = [vars(row) | {"pen": vars(row.pen), "period": PERIOD} for row in page.rows]
     values = {"format": "page of handwriting", "version": 1, **vars(page), "rows": rows}
-    return f"{json.dumps(values, ensure_ascii=False, default=_rounded, separators=(',', ':'))}\n"
+    text = json.dumps(values, ensure_ascii=False, default=_rounded, separators=(",", ":"))
+    return text + "\n"
 
 
 def _rounded(points: np.ndarray) -> list[object]:

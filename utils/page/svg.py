@@ -49,8 +49,10 @@ def to_svg(
         'xmlns:inkscape="http://www.inkscape.org/namespaces/inkscape" '
         f'width="{width}mm" height="{height}mm" viewBox="0 0 {width} {height}">',
     ]
-    lines += [f"<title>{_escaped(title)}</title>"] if title else []
-    lines += [f"<desc>{_escaped(description)}</desc>"] if description else []
+    if title:
+        lines.append(f"<title>{_escaped(title)}</title>")
+    if description:
+        lines.append(f"<desc>{_escaped(description)}</desc>")
     animated = {} if animate is None else _animated(page, animate)
     for layer in layers(page):
         look = (
