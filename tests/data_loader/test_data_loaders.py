@@ -25,13 +25,11 @@ UNIT = Normalisation((0, 0), (1, 1))
 class Toy(BaseDataset):
     """Random walks with random texts: half for training, the rest for validation and test."""
 
-    def __init__(self, count=40, *, letters="abc"):
-        self.count, self.letters, self.prepared = count, letters, 0
-
-    def prepare(self):
-        self.prepared += 1
+    def __init__(self, count=40, *, letters="abc", texts=None, lengths=None):
+        self.count, self.prepared = count, 0
         rng = np.random.default_rng(7)
-        self.lengths = rng.integers(2, 60, self.count)
+        self.lengths = rng.integers(2, 60, count)
+        self.lengths[list(lengths or {})] = list((lengths or {}).values())
         self.inks, self.texts = [], []
         for length in self.lengths:
             ink = np.rint(rng.normal(3, 20, (length, 3))).astype(np.float32)
@@ -39,7 +37,12 @@ class Toy(BaseDataset):
             ink[:, 2] = rng.random(length) < 0.1
             ink[-1, 2] = 1
             self.inks.append(ink)
-            self.texts.append("".join(rng.choice(list(self.letters), rng.integers(1, 9))))
+            self.texts.append("".join(rng.choice(list(letters), rng.integers(1, 9))))
+        for index, text in (texts or {}).items():
+            self.texts[index] = text
+
+    def prepare(self):
+        self.prepared += 1
 
     def split_indices(self):
         edges = [0, self.count // 2, self.count // 4 * 3, self.count]
@@ -59,19 +62,32 @@ class Toy(BaseDataset):
         return f"sample{index}"
 
 
-def loader(
-    normalisation=None, alphabet=None, seed=1, dataset=None, batch_size=4, features=None, **options
-):
-    made = HandwritingDataLoader(
-        seed,
-        normalisation,
-        alphabet,
-        dataset=Toy() if dataset is None else dataset,
-        batch_size=batch_size,
-        **options,
-    )
-    made.prepare(features)
+class Knowing(Toy):
+    """Knows its characters, of which one does not occur."""
+
+    characters = "abcß"
+
+
+class Ending(Toy):
+    """Says itself where sequences end: those of an odd index do not."""
+
+    def ends(self, index):
+        return index % 2 == 0
+
+
+def loader(normalisation=None, alphabet=None, seed=1, extends=False, features=None, **options):
+    options = {"dataset": Toy(), "batch_size": 4} | options
+    made = HandwritingDataLoader(seed, normalisation, alphabet, **options)
+    made.prepare(features, extends_alphabet=extends)
     return made
+
+
+def rows(batches):
+    """Yield batches, each with its rows, their samples and lengths."""
+    for batch in batches:
+        indices, lengths = batch.index.tolist(), batch.lengths.tolist()
+        for row, (index, length) in enumerate(zip(indices, lengths, strict=True)):
+            yield batch, row, index, length
 
 
 def same(first, second):
@@ -82,147 +98,115 @@ def same(first, second):
     )
 
 
+def heights(ink):
+    """Features for a test: fewer points than points, each of one number."""
+    return np.cumsum(ink[:, 1:2], axis=0, dtype=np.float32)[::2]
+
+
+def check_text(made, batch, row, index):
+    letters = batch.text[row, : batch.text_lengths[row]]
+    assert made.alphabet.decode(letters.tolist()) == made.source.texts[index]
+    assert not batch.text[row, batch.text_lengths[row] :].any()
+
+
 def test_batches_hold_the_samples_shifted_by_one_step():
-    made = loader()
-    seen = []
-    for batch in made:
+    made, seen = loader(), []
+    for batch, row, index, length in rows(made):
         assert batch.inputs.dtype == batch.targets.dtype == torch.float32
         assert batch.inputs.shape == batch.targets.shape == (len(batch), max(batch.lengths), 4)
-        assert batch.text.dtype == batch.text_lengths.dtype == batch.lengths.dtype == torch.int64
-        for row, index in enumerate(batch.index.tolist()):
-            seen.append(index)
-            length = int(batch.lengths[row])
-            ink = made.source.inks[index].astype(np.float64)
-            ink[:, :2] = (ink[:, :2] - made.normalisation.mean) / made.normalisation.std
-            assert length == len(ink) - 1
-            ink = np.column_stack((ink, np.arange(len(ink)) == length))  # the last one ends it
-            np.testing.assert_allclose(batch.inputs[row, :length], ink[:-1], rtol=1e-5, atol=1e-6)
-            np.testing.assert_allclose(batch.targets[row, :length], ink[1:], rtol=1e-5, atol=1e-6)
-            assert not batch.inputs[row, length:].any() and not batch.targets[row, length:].any()
-            letters = batch.text[row, : batch.text_lengths[row]]
-            assert made.alphabet.decode(letters.tolist()) == made.source.texts[index]
-            assert not batch.text[row, batch.text_lengths[row] :].any()
+        ink = made.source.inks[index].astype(np.float64)
+        ink[:, :2] = (ink[:, :2] - made.normalisation.mean) / made.normalisation.std
+        assert length == len(ink) - 1
+        ink = np.column_stack((ink, np.arange(len(ink)) == length))  # the last one ends it
+        np.testing.assert_allclose(batch.inputs[row, :length], ink[:-1], rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(batch.targets[row, :length], ink[1:], rtol=1e-5, atol=1e-6)
+        assert not batch.inputs[row, length:].any() and not batch.targets[row, length:].any()
+        check_text(made, batch, row, index)
+        seen.append(index)
     assert sorted(seen) == list(range(20))
 
 
-def test_normalisation_is_that_of_the_training_targets():
-    made = loader()
+def test_normalisation_is_of_the_preprocessed_training_targets_without_augmentation():
+    made, cut = loader(), loader(preprocessing=[CutLongSteps(threshold=5.0)])
     offsets = np.concatenate([ink[1:, :2] for ink in made.source.inks[:20]]).astype(np.float64)
     np.testing.assert_allclose(made.normalisation.mean, offsets.mean(axis=0))
     np.testing.assert_allclose(made.normalisation.std, offsets.std(axis=0))
+    assert max(cut.normalisation.std) < 5 < min(made.normalisation.std)
+    assert loader(augmentation=[Scale(low=3.0, high=4.0)]).normalisation == made.normalisation
 
 
-def test_normalisation_counts_preprocessing_but_no_augmentation():
-    plain, cut = loader(), loader(preprocessing=[CutLongSteps(threshold=5.0)])
-    assert max(cut.normalisation.std) < 5 < min(plain.normalisation.std)
-    assert loader(augmentation=[Scale(low=3.0, high=4.0)]).normalisation == plain.normalisation
-
-
-def test_alphabet_is_that_of_all_splits():
-    dataset = Toy()
-    dataset.prepare()
-    dataset.prepare = lambda: None
-    dataset.texts[3], dataset.texts[25], dataset.texts[39] = "x", "y", "z"
+def test_alphabet_is_that_of_all_splits_or_of_the_config():
+    dataset = Toy(texts={3: "x", 25: "y", 39: "z"})
     assert loader(dataset=dataset).alphabet.characters == list("abcxyz")
+    assert loader(characters="cxba").alphabet.characters == list("abcx")
+    assert loader(dataset=Knowing(), characters="cba").alphabet.characters == list("abc")
+    with pytest.raises(ConfigFault, match="at least one character, or null"):
+        loader(characters="")
 
 
-def test_characters_that_the_alphabet_lacks_are_named_with_count_and_sample():
+@pytest.mark.parametrize(
+    ("options", "remedy"),
+    [
+        ({"alphabet": Alphabet("abc")}, "start a run from the checkpoint's weights"),
+        ({"characters": "abc"}, "add them to `characters`"),
+        ({"alphabet": Alphabet("abcé"), "characters": "abc", "extends": True}, "add them to `cha"),
+    ],
+)
+def test_characters_that_are_lacking_are_named_with_count_and_sample(options, remedy):
     dataset = Toy(letters="abé")
-    dataset.prepare()
-    count = sum(text.count("é") for text in dataset.texts)
+    count = "".join(dataset.texts).count("é")
     first = next(n for n, text in enumerate(dataset.texts) if "é" in text)
-    with pytest.raises(
-        DataError, match=rf"'é' \(U\+00E9\) {count} times, first in sample{first}; leave"
-    ):
-        loader(alphabet=Alphabet("abc"), dataset=Toy(letters="abé"))
-
-
-def extending(alphabet, dataset, **options):
-    made = HandwritingDataLoader(1, UNIT, alphabet, dataset=dataset, **options)
-    made.prepare(extends_alphabet=True)
-    return made
+    message = rf"'é' \(U\+00E9\) {count} times, first in sample{first}; leave .* {remedy}"
+    with pytest.raises(DataError, match=message):
+        loader(dataset=dataset, **options)
 
 
 def test_new_characters_stand_behind_the_known_ones_and_are_counted():
-    dataset = Toy(letters="abcdé")
-    made = extending(Alphabet("zcb"), dataset)
+    made = loader(UNIT, Alphabet("zcb"), extends=True, dataset=Toy(letters="abcdé"))
     assert made.alphabet.characters == list("zcbadé")
-    counts = {one: "".join(dataset.texts).count(one) for one in "adé"}
+    counts = {one: "".join(made.source.texts).count(one) for one in "adé"}
     assert made.new_characters == counts
     assert list(made.new_characters.values()) == sorted(counts.values())
     assert made.split("valid").dataset.alphabet is made.alphabet
-    assert extending(Alphabet("édcba"), Toy(letters="abc")).new_characters == {}
-
-    class Knowing(Toy):
-        characters = "abcß"
-
-    made = extending(Alphabet("cb"), Knowing())
+    assert loader(UNIT, Alphabet("édcba"), extends=True).new_characters == {}
+    made = loader(UNIT, Alphabet("cb"), extends=True, dataset=Knowing())
     assert made.alphabet.characters == list("cbaß") and made.new_characters["ß"] == 0
     assert list(made.new_characters) == ["ß", "a"]
-
-
-def test_characters_may_come_from_the_config():
-    with pytest.raises(ConfigFault, match="at least one character, or null"):
-        loader(characters="")
-    assert loader(characters="cxba").alphabet.characters == list("abcx")
-    made = extending(Alphabet("yb"), Toy(), characters="cxba")
+    made = loader(UNIT, Alphabet("yb"), extends=True, characters="cxba")
     assert made.alphabet.characters == list("ybacx")
     assert made.new_characters["x"] == 0 and next(iter(made.new_characters)) == "x"
 
-    class Knowing(Toy):
-        characters = "abcß"
-
-    assert loader(dataset=Knowing(), characters="cba").alphabet.characters == list("abc")
-
-
-def test_characters_that_the_config_lacks_are_named_with_count_and_sample():
-    for alphabet, make in ((None, loader), (Alphabet("abcé"), extending)):
-        dataset = Toy(letters="abé")
-        dataset.prepare()
-        count = "".join(dataset.texts).count("é")
-        first = next(n for n, text in enumerate(dataset.texts) if "é" in text)
-        with pytest.raises(
-            DataError,
-            match=rf"'é' \(U\+00E9\) {count} times, first in sample{first}; .* `characters`",
-        ):
-            make(alphabet=alphabet, dataset=dataset, characters="abc")
-
 
 def test_a_resumed_run_takes_no_further_characters_of_a_config():
-    made = HandwritingDataLoader(1, UNIT, Alphabet("cbax"), dataset=Toy(), characters="abc")
-    made.prepare()
+    made = loader(UNIT, Alphabet("cbax"), characters="abc")
     assert made.alphabet.characters == list("cbax") and made.new_characters == {}
-    made = HandwritingDataLoader(1, UNIT, Alphabet("cba"), dataset=Toy(), characters="abcé")
     with pytest.raises(ConfigFault, match=r"of the checkpoint; it lacks 'é' \(U\+00E9\)"):
-        made.prepare()
+        loader(UNIT, Alphabet("cba"), characters="abcé")
 
 
 def test_texts_of_another_normal_form_are_the_same_texts():
-    composed, apart = Toy(), Toy()
-    for dataset, text in ((composed, "caf\u00e9"), (apart, "cafe\u0301")):
-        dataset.prepare()
-        dataset.prepare = lambda: None
-        dataset.texts = [text] * 40
+    composed, apart = (
+        Toy(texts=dict.fromkeys(range(40), text)) for text in ("caf\u00e9", "cafe\u0301")
+    )
     known = loader(dataset=composed).alphabet
     assert known.characters == list("acf\u00e9")
     for characters in (None, "acfe\u0301"):
         made = loader(dataset=apart, characters=characters)
         assert made.alphabet == known
         assert next(iter(made)).text[0].tolist() == [1, 0, 2, 3]
-    assert extending(known, apart).new_characters == {}
+    assert loader(UNIT, known, extends=True, dataset=apart).new_characters == {}
     with pytest.raises(DataError, match=r"'\u00e9' \(U\+00E9\) 40 times, first in sample0"):
         loader(alphabet=Alphabet("acfe\u0301"), dataset=apart)
 
 
 def test_preprocessing_changes_length_order_and_batches_alike():
     made = loader(UNIT, preprocessing=[FillMissing()])
-    for batch in made:
-        for row, index in enumerate(batch.index.tolist()):
-            ink, missing = made.source.ink(index), made.source.missing(index)
-            within = np.concatenate([[0], 1 - ink[:-1, 2]])
-            assert batch.lengths[row] == len(ink) - 1 + (missing * within).sum()
-    sizes = made.batch_sampler._lengths
-    assert sizes.sum() == sum(batch.points for batch in made)
+    batches = list(made)
+    for _, _, index, length in rows(batches):
+        ink, missing = made.source.ink(index), made.source.missing(index)
+        within = np.concatenate([[0], 1 - ink[:-1, 2]])
+        assert length == len(ink) - 1 + (missing * within).sum()
+    assert made.batch_sampler._lengths.sum() == sum(batch.points for batch in batches)
 
 
 def test_splits_are_as_recorded_whatever_training_does():
@@ -236,19 +220,16 @@ def test_splits_are_as_recorded_whatever_training_does():
         ("train", range(20)),
     ):
         evaluation = made.split(split)
-        first, second = list(evaluation), list(evaluation)
-        assert same(first, second)
-        assert evaluation.dataset.normalisation is made.normalisation
-        indices = [index for batch in first for index in batch.index.tolist()]
-        assert sorted(indices) == list(expected)
-        lengths = [length for batch in first for length in batch.lengths.tolist()]
+        batches = list(evaluation)
+        assert same(batches, list(evaluation))
+        assert sorted(index for _, _, index, _ in rows(batches)) == list(expected)
+        lengths = [length for _, _, _, length in rows(batches)]
         assert lengths == sorted(lengths)
-        for batch in first:
-            for row, index in enumerate(batch.index.tolist()):
-                recorded = made.normalisation.apply(made.source.inks[index])
-                length = len(recorded) - 1
-                assert (batch.inputs[row, :length, :3].numpy() == recorded[:-1]).all()
-                assert (batch.targets[row, :length, :3].numpy() == recorded[1:]).all()
+        for batch, row, index, length in rows(batches):
+            recorded = made.normalisation.apply(made.source.inks[index])
+            assert length == len(recorded) - 1
+            assert (batch.inputs[row, :length, :3].numpy() == recorded[:-1]).all()
+            assert (batch.targets[row, :length, :3].numpy() == recorded[1:]).all()
 
 
 def test_valid_batch_size():
@@ -264,10 +245,8 @@ def test_a_split_of_known_normalisation_does_not_look_at_the_training_ink():
             self.asked = {*self.asked, index}
             return super().ink(index)
 
-    source = Counting()
-    made = HandwritingDataLoader(
-        1, UNIT, Alphabet(list("abc")), dataset=source, preprocessing=[FillMissing()]
-    )
+    source, fill = Counting(), [FillMissing()]
+    made = HandwritingDataLoader(1, UNIT, Alphabet("abc"), dataset=source, preprocessing=fill)
     assert sum(len(batch) for batch in made.split("test")) == 10
     assert source.asked == set(range(30, 40)) and source.prepared == 1
     made.prepare()  # training comes later, and needs to know how long its ink is then
@@ -275,25 +254,12 @@ def test_a_split_of_known_normalisation_does_not_look_at_the_training_ink():
 
 
 def test_augmentation_differs_by_epoch_and_is_repeated_by_seed():
-    made, again = (loader(augmentation=[Scale(), InputNoise(std=0.5)]) for _ in range(2))
-    first, second = list(made), list(made)
-    assert same(first, list(again)) and same(second, list(again))
-
-    def target(batches, index):
-        return next(b.targets[b.index == index][0] for b in batches if index in b.index.tolist())
-
-    a, b = target(first, 3), target(second, 3)
-    steps = len(made.source.inks[3]) - 1
-    assert not torch.allclose(a[:steps], b[:steps])
-    other = list(loader(seed=2, augmentation=[Scale(), InputNoise(std=0.5)]))
-    assert not torch.allclose(target(other, 3)[:steps], a[:steps])
-
-
-class Ending(Toy):
-    """Says itself where sequences end: those of an odd index do not."""
-
-    def ends(self, index):
-        return index % 2 == 0
+    options = {"augmentation": [Scale(), InputNoise(std=0.5)]}
+    made, again, other = loader(**options), loader(**options), loader(seed=2, **options)
+    epochs = [list(made), list(made), list(other)]
+    assert same(epochs[0], list(again)) and same(epochs[1], list(again))
+    found = [next(b.targets[r, :n] for b, r, i, n in rows(epoch) if i == 3) for epoch in epochs]
+    assert not torch.allclose(found[0], found[1]) and not torch.allclose(found[0], found[2])
 
 
 @pytest.mark.parametrize("dataset", [Toy, Ending])
@@ -311,11 +277,6 @@ def test_the_last_point_ends_the_sequence_if_the_dataset_says_so(dataset):
         assert not torch.equal(batch.inputs, other.inputs) and not batch.inputs[~batch.mask].any()
 
 
-def heights(ink):
-    """Features for a test: fewer points than points, each of one number."""
-    return np.cumsum(ink[:, 1:2], axis=0, dtype=np.float32)[::2]
-
-
 @pytest.mark.parametrize("features", [None, heights])
 def test_workers_and_position_give_the_same_batches(features):
     options = {"augmentation": [Scale(), InputNoise(std=0.5)], "preprocessing": [FillMissing()]}
@@ -331,32 +292,26 @@ def test_workers_and_position_give_the_same_batches(features):
 def test_features_are_made_of_the_ink_as_recorded_where_samples_are_made():
     made = loader(features=heights)
     for part, count in ((made, 20), (made.split("valid"), 10)):
-        seen = []
-        for batch in part:
+        found = list(rows(part))
+        assert len(found) == count
+        for batch, row, index, length in found:
             assert batch.targets is None and batch.to("cpu").targets is None
             assert batch.inputs.shape == (len(batch), max(batch.lengths), 1)
-            for row, index in enumerate(batch.index.tolist()):
-                expected = heights(made.source.ink(index))
-                assert batch.lengths[row] == len(expected)
-                assert np.array_equal(batch.inputs[row, : len(expected)], expected)
-                assert not batch.inputs[row, len(expected) :].any()
-                text = batch.text[row, : batch.text_lengths[row]].tolist()
-                assert made.alphabet.decode(text) == made.source.text(index)
-            seen += batch.index.tolist()
-        assert len(seen) == count
+            expected = heights(made.source.ink(index))
+            assert length == len(expected)
+            assert np.array_equal(batch.inputs[row, :length], expected)
+            assert not batch.inputs[row, length:].any()
+            check_text(made, batch, row, index)
 
 
 def test_features_are_of_ink_with_the_noise_on_inputs():
     """In normalised units, as for networks that see the points."""
-    plain = loader()
     noisy = loader(augmentation=[InputNoise(std=0.5)], features=lambda ink: ink.copy())
     found = []
-    for batch in noisy:
-        for row, index in enumerate(batch.index.tolist()):
-            ink = plain.source.ink(index)
-            difference = batch.inputs[row, : len(ink)].numpy() - ink
-            assert not difference[:, 2].any()
-            found.append(difference[:, :2] / plain.normalisation.std)
+    for batch, row, index, length in rows(noisy):
+        difference = batch.inputs[row, :length].numpy() - noisy.source.ink(index)
+        assert not difference[:, 2].any()
+        found.append(difference[:, :2] / noisy.normalisation.std)
     found = np.concatenate(found)
     assert len(found) > 400
     # Five standard errors of a standard deviation: outside once in a million times.
@@ -365,22 +320,9 @@ def test_features_are_of_ink_with_the_noise_on_inputs():
 
 def test_transforms_in_the_wrong_place_are_refused():
     with pytest.raises(ConfigFault, match=r"preprocessing = .Scale.: it belongs to augmentation"):
-        HandwritingDataLoader(1, None, None, dataset=Toy(), preprocessing=[Scale()])
-    with pytest.raises(
-        ConfigFault, match=r"augmentation = .FillMissing.: it belongs to preprocessing"
-    ):
-        HandwritingDataLoader(1, None, None, dataset=Toy(), augmentation=[FillMissing()])
-
-
-def test_a_training_without_a_sample_or_a_step_is_an_error():
-    with pytest.raises(DataError, match="the split 'train' is empty"):
-        loader(dataset=Toy(1))
-    dataset = Toy()
-    dataset.prepare()
-    dataset.prepare = lambda: None
-    dataset.lengths[4] = 1
-    with pytest.raises(DataError, match=r"1 samples have fewer than two points.* sample4 is"):
-        loader(dataset=dataset)
+        loader(preprocessing=[Scale()])
+    with pytest.raises(ConfigFault, match=r"augmentation = .FillMissing.: it belongs to preproces"):
+        loader(augmentation=[FillMissing()])
 
 
 class Shorten(BaseTransform):
@@ -395,16 +337,16 @@ class Shorten(BaseTransform):
 
 
 @pytest.mark.parametrize("normalisation", [None, UNIT])
-@pytest.mark.parametrize("points", [0, 1])
-def test_preprocessing_that_leaves_no_step_is_an_error_at_loading(points, normalisation):
+def test_a_training_without_a_sample_or_a_step_is_an_error(normalisation):
+    with pytest.raises(DataError, match="the split 'train' is empty"):
+        loader(normalisation, dataset=Toy(1))
+    with pytest.raises(DataError, match=r"1 samples have fewer than two points.* sample4 is"):
+        loader(normalisation, dataset=Toy(lengths={4: 1}))
     dataset = Toy()
-    dataset.prepare()
     first = next(n for n in range(20) if dataset.lengths[n] <= 10)
-    message = (
-        f"sample{first}: Shorten leaves {points} of {dataset.lengths[first]} points, .* needs two; "
-    )
+    message = f"sample{first}: Shorten leaves 1 of {dataset.lengths[first]} points, .* needs two; "
     with pytest.raises(DataError, match=message):
-        loader(normalisation, preprocessing=[Shorten(points), Simplify(tolerance=0.0)])
+        loader(normalisation, preprocessing=[Shorten(1), Simplify(tolerance=0.0)])
     assert len(list(loader(normalisation, preprocessing=[Shorten(2)]))) == 5
 
 
@@ -413,5 +355,5 @@ def test_a_dataset_brings_its_own_preprocessing():
     kinds = [type(one).__name__ for one in own.preprocessing()]
     assert kinds == ["FillMissing", "CutLongSteps"]
     for given, expected in ((None, kinds), ([], [])):
-        loader = HandwritingDataLoader(0, None, None, dataset=own, preprocessing=given)
-        assert [type(one).__name__ for one in loader.dataset.preprocessing] == expected
+        made = HandwritingDataLoader(0, None, None, dataset=own, preprocessing=given)
+        assert [type(one).__name__ for one in made.dataset.preprocessing] == expected

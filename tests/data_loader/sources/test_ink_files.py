@@ -1,7 +1,6 @@
 import gzip
 import json
 import logging
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,9 +12,7 @@ from tests.data_loader import ink_formats
 from tests.data_loader.archives import pack
 from tests.data_loader.ink_formats import INK, STROKES
 from utils.checks import DataError
-from utils.ink import strokes, x_height
-
-DATA = Path(__file__).parents[4] / "shared" / "data"
+from utils.ink import x_height
 
 
 def put(root, **files):
@@ -35,13 +32,11 @@ SOUND = {
     "InkML": (ink_formats.inkml(), "hello"),
     "InkML with a byte order mark": (b"\xef\xbb\xbf" + ink_formats.inkml(), "hello"),
     "InkML in UTF-16": (ink_formats.inkml().decode().encode("utf-16"), "hello"),
-    "InkML without text": (ink_formats.inkml(text=""), None),
     "IAM-OnDB": (ink_formats.iam(), None),
     "MNIST": (ink_formats.mnist(), None),
     "UNIPEN without segments": (b".VERSION 1.0\n" + ink_formats.unipen().split(b"\n", 1)[1], None),
     "own": (json.dumps({"strokes": STROKES, "text": "hello"}).encode(), "hello"),
     "own without text": (b"\n " + json.dumps({"strokes": STROKES}).encode(), None),
-    "own list": (ink_formats.own(), "hello"),
 }
 
 
@@ -185,34 +180,11 @@ def test_digits_find_their_classes_beside_them(tmp_path, caplog):
     ]
 
 
-LONG = [[(n, n % 2) for n in range(20_001)]]
-TOO_LONG = {
-    "InkML": ink_formats.inkml(LONG),
-    "IAM-OnDB": ink_formats.iam(LONG),
-    "stroke arrays": ink_formats.arrays([LONG]),
-    "MNIST": ink_formats.mnist(LONG),
-    "UNIPEN": ink_formats.unipen(strokes=LONG),
-    "own": ink_formats.own([("hello", LONG)]),
-}
-
-
-@pytest.mark.parametrize("kind", TOO_LONG)
-def test_a_sample_of_too_many_points_is_refused(tmp_path, kind):
-    (tmp_path / "sample").write_bytes(TOO_LONG[kind])
-    with pytest.raises(DataError, match=r"more than 20,000 points \(the limit max_points\)"):
-        read_ink(tmp_path / "sample")
-
-
 @pytest.fixture(scope="module")
 def lines():
     dataset = EmbeddedDataset(size=8, valid_size=1, test_size=1)
     dataset.prepare()
     return [dataset.ink(n) for n in range(8)]
-
-
-def mean_step(ink):
-    steps = [np.hypot(*np.diff(stroke, axis=0).T) for stroke in strokes(ink)]
-    return float(np.concatenate(steps).mean())
 
 
 @pytest.mark.parametrize("factor", [1 / 50, 1.0, 40.0])
@@ -240,8 +212,8 @@ def test_ink_of_another_rate_is_resampled(lines):
     dense[0, :2] = 0
     ink, scale, period = matched(dense, lines[1:])
     assert scale == 1 and 2.5 < period < 10
-    usual = float(np.median([mean_step(line) for line in lines[1:]]))
-    assert mean_step(ink) == pytest.approx(usual, rel=0.15)
+    usual = float(np.median([ink_files.mean_step(line) for line in lines[1:]]))
+    assert ink_files.mean_step(ink) == pytest.approx(usual, rel=0.15)
     assert (ink[:, 2] == 1).sum() == (lines[0][:, 2] == 1).sum()
     ends = np.cumsum(ink[:, :2], axis=0)[ink[:, 2] == 1]
     np.testing.assert_allclose(ends, np.cumsum(dense[:, :2], axis=0)[dense[:, 2] == 1], atol=0.05)
@@ -251,21 +223,6 @@ def test_a_dot_has_nothing_to_be_matched_by(lines):
     dot = np.array([[0, 0, 1], [0, 0, 1]], dtype=np.float32)
     ink, _, period = matched(dot, lines)
     assert (ink == dot).all() and period == 1
-
-
-@pytest.mark.skipif(not DATA.is_dir(), reason="no real data beside the checkout")
-@pytest.mark.parametrize(
-    ("path", "count", "text"),
-    [
-        ("inkml", 8, None),
-        ("stroke_arrays", 600, "By Trevor Williams. A move to"),
-        ("unipen_digits/pendigits-test", 2998, "8"),
-        ("mnist_strokes/trainimg-7-inputdata.txt", 1, "3"),
-    ],
-)
-def test_the_shared_data(path, count, text, caplog):
-    found = read_ink(DATA / path)
-    assert (len(found), found[0].text) == (count, text) and not caplog.records
 
 
 def test_a_large_file_of_many_samples_is_read(tmp_path):
