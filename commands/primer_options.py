@@ -9,6 +9,7 @@ import data_loader
 import model
 from base.pretrained import style_file, styles
 from commands.options import Parser, known, number, require
+from data_loader.lines import Sample
 from model.generation.options import Primer
 from utils.checks import UserError
 
@@ -113,10 +114,8 @@ def primer_of(
         text = ""
     elif text is None:
         text = sample.text
-        if text is None or (points is not None and points < len(ink)):
-            lacks = (
-                f"{path} contains no text for" if text is None else f"--primer-points {points} cuts"
-            )
+        if not text or (points is not None and points < len(ink)):
+            lacks = f"{path} contains no text for" if not text else f"--primer-points {points} cuts"
             raise UserError(f"{lacks} {sample.name}: give what it says with --primer-text")
     if text:
         try:
@@ -137,7 +136,7 @@ def primer_of(
     return (ink, text), f"{sample.name}{of}{says}: {len(ink)} points, {changes}"
 
 
-def sample_of(path: Path, number: int, option: str) -> tuple["data_loader.InkSample", str]:
+def sample_of(path: Path, number: int, option: str) -> tuple[Sample, str]:
     """Return a sample of a file of ink, and of how many it is one, as text.
 
     Raises:

@@ -38,7 +38,7 @@ def run(arguments: argparse.Namespace) -> None:
     known = [
         Transcription(one.name, one.ink, one.text, text)
         for one, text in zip(samples, texts, strict=True)
-        if one.text is not None
+        if one.text
     ]
     if known:
         scores = score(known)

@@ -6,7 +6,7 @@ from typing import Any
 _NAMES = {
     "data_loaders": "HandwritingDataLoader",
     "sources.iam_ondb": "IAMOnDBDataset",
-    "sources.ink_files": "InkSample read_ink",
+    "sources.ink_files": "read_ink",
     "sources.inkml": "InkMLDataset",
     "sources.mnist_strokes": "MNISTStrokesDataset",
     "sources.stroke_arrays": "StrokeArraysDataset",

@@ -16,7 +16,6 @@ import logging
 import os
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -50,24 +49,7 @@ _BESIDE = re.compile(r"(?:train|test)(?:img-\d+-(?:targetdata|points)|labels)\.t
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class InkSample:
-    """A piece of writing from a file.
-
-    Attributes:
-        name: the file, with its path within a folder, and after a colon the sample's own name
-            where a file may contain several: "strokes.npy:line-00003".
-        ink: `(points, 3)` float32, (dx, dy, end_of_stroke) in the file's own units, the first
-            offset (0, 0), y growing downwards.
-        text: the transcription; None if unknown.
-    """
-
-    name: str
-    ink: np.ndarray
-    text: str | None
-
-
-def read_ink(path: str | os.PathLike[str]) -> list[InkSample]:
+def read_ink(path: str | os.PathLike[str]) -> list[Sample]:
     """Return the samples in a file, or in all files of a folder and the folders in it, by name.
 
     Of several files or samples, what cannot be used is left out, and a warning names it.
@@ -76,45 +58,54 @@ def read_ink(path: str | os.PathLike[str]) -> list[InkSample]:
         path: the file or the folder.
 
     Returns:
-        the samples, at least one, in the order of the files' names.
+        the samples, at least one, in the order of the files' names. A name is the file, with its
+        path within a folder, and after a colon the sample's own name where a file may contain
+        several: "strokes.npy:line-00003". Ink is in the file's own units, y growing downwards, and
+        its first offset is (0, 0); a text that is unknown is empty.
 
     Raises:
         DataError: if there is no such file, or nothing in it can be used: which file, and why.
     """
     path = Path(path).expanduser()
     try:
-        folder = path.is_dir()
-        files = files_below(path, re.compile(".*")) if folder else [path]
+        files = files_below(path, re.compile(".*")) if path.is_dir() else [path]
     except OSError as error:
         raise DataError(f"{error.filename}: cannot be read ({error.strerror})") from None
-    samples: list[InkSample] = []
+    samples: list[Sample] = []
     faults: list[Fault] = []
     for file in distributed.bar(files, "reading ink", unit=" files", delay=1):
-        if folder and _is_beside(file):
+        if file != path and _is_beside(file):
             continue
-        name = file.relative_to(path).as_posix() if folder else str(path)
-        try:
-            for found in parse(file):
-                found = within(name, found)
-                if isinstance(found, Fault):
-                    faults.append(found)
-                    continue
-                ink = np.array(found.ink, dtype=np.float32)
-                ink[0, :2] = 0
-                shown = found.name if folder else found.name.replace(name, file.name, 1)
-                samples.append(InkSample(shown, ink, found.text or None))
-        except Fault as fault:
-            faults.append(within(name, fault))
+        name = file.name if file == path else file.relative_to(path).as_posix()
+        for found in _named(file, name):
+            if isinstance(found, Fault):
+                faults.append(found)
+            else:
+                found.ink[0, :2] = 0
+                samples.append(found)
     if not samples:
-        why = f"{path}: no ink there{': ' * bool(faults)}{'; '.join(left_out(faults))}"
-        if not folder:
-            why = f"{faults[0]}" + f", and {len(faults) - 1:,} more" * (len(faults) > 1)
-        if folder or faults[0].reason == _UNKNOWN:
-            why = f"{why}; what is read: {ACCEPTED}"
-        raise DataError(why)
+        raise DataError(_why_nothing(path, faults))
     for line in left_out(faults):
         logger.warning("%s: %s", path, line)
     return samples
+
+
+def _named(file: Path, name: str) -> Iterator[Sample | Fault]:
+    """Yield the samples and faults of a file under its name."""
+    try:
+        for found in parse(file):
+            yield within(name, found)
+    except Fault as fault:
+        yield within(name, fault)
+
+
+def _why_nothing(path: Path, faults: list[Fault]) -> str:
+    if path.is_dir():
+        listed = "; ".join(left_out(faults))
+        return f"{path}: no ink there{': ' * bool(faults)}{listed}; what is read: {ACCEPTED}"
+    others = f", and {len(faults) - 1:,} more" * (len(faults) > 1)
+    accepted = f"; what is read: {ACCEPTED}" * (faults[0].reason == _UNKNOWN)
+    return f"{path}{str(faults[0]).removeprefix(path.name)}{others}{accepted}"
 
 
 def parse(file: Path) -> Iterator[Sample | Fault]:

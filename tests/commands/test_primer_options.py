@@ -38,7 +38,7 @@ def test_an_unconditional_network_continues_the_ink(checkpoints, ink, tmp_path, 
     model, sampling = network("PredictionNetwork"), Sampling(max_steps=40)
     for seed, line in enumerate(sample(model, [0, 1], sampling=sampling, primer=(ink, ""))):
         (read,) = read_ink(tmp_path / "out" / f"unconditional-seed{seed}.inkml")
-        assert read.text is None
+        assert read.text == ""
         np.testing.assert_array_equal(read.ink, line.written)
     printed = capsys.readouterr().out
     assert f"primed with primer.inkml: {len(ink)} points, unchanged\n" in printed

@@ -18,7 +18,7 @@ import torch
 from base import distributed
 from base.base_transform import BaseTransform
 from data_loader.lines import LinesDataset, Sample
-from data_loader.sources.ink_files import InkSample, mean_step
+from data_loader.sources.ink_files import mean_step
 from data_loader.transforms.shaping import LevelBaseline, ResampleTime
 from data_loader.transforms.slips import RemoveSlips
 from data_loader.transforms.smoothing import Smooth
@@ -82,7 +82,7 @@ class HandDataset(LinesDataset):
         self._new: list[Primer] = []
 
     @cached_property
-    def samples(self) -> list[InkSample]:
+    def samples(self) -> list[Sample]:
         """The lines as recorded, see `recorded`."""
         return recorded(self.root, self.seed)
 

@@ -11,7 +11,8 @@ from contextlib import suppress
 import numpy as np
 
 from base.pretrained import HAND_SPACE
-from data_loader.sources.ink_files import InkSample, read_ink
+from data_loader.lines import Sample
+from data_loader.sources.ink_files import read_ink
 from model.reader import Reader
 from model.recognition.error_rates import error_rate
 from utils import hand_likeness
@@ -47,7 +48,7 @@ testset_v: 3 % of its 192 forms, and 96 % of 300 mixtures of two, have 30)."""
 log = logging.getLogger(__name__)
 
 
-def recorded(root: str, seed: int) -> list[InkSample]:
+def recorded(root: str, seed: int) -> list[Sample]:
     """Return the lines in a file or folder that have a text, each once; the log names others.
 
     Args:
@@ -67,7 +68,7 @@ def recorded(root: str, seed: int) -> list[InkSample]:
     _left_out(samples, lines, "without a text, or only a dot")
     near = [one for one in lines if not too_wide(one.ink, one.text)]
     _left_out(lines, near, "with a point far off")
-    different: dict[bytes, InkSample] = {}
+    different: dict[bytes, Sample] = {}
     for one in near:
         different.setdefault(one.ink.tobytes(), one)
     found = list(different.values())
@@ -80,8 +81,8 @@ def recorded(root: str, seed: int) -> list[InkSample]:
 
 
 def usable(
-    root: str, samples: Sequence[InkSample], known: Alphabet | None, reader: Reader
-) -> list[InkSample]:
+    root: str, samples: Sequence[Sample], known: Alphabet | None, reader: Reader
+) -> list[Sample]:
     """Return the lines to learn from; the log says what is left out or odd.
 
     Args:
@@ -100,7 +101,7 @@ def usable(
     return samples
 
 
-def _left_out(samples: Sequence[InkSample], kept: Sequence[InkSample], why: str) -> None:
+def _left_out(samples: Sequence[Sample], kept: Sequence[Sample], why: str) -> None:
     """Log which of some samples are not kept."""
     ids = {id(one) for one in kept}
     if left := [one.name for one in samples if id(one) not in ids]:
@@ -112,7 +113,7 @@ def listed(names: Sequence[str], most: int) -> str:
     return ", ".join(names[:most]) + ", ..." * (len(names) > most)
 
 
-def _enough(root: str, samples: list[InkSample]) -> list[InkSample]:
+def _enough(root: str, samples: list[Sample]) -> list[Sample]:
     if len(samples) < MIN_LINES:
         raise DataError(
             f"{root}: {len(samples)} line{'s' * (len(samples) != 1)} to learn a hand from: at "
@@ -122,7 +123,7 @@ def _enough(root: str, samples: list[InkSample]) -> list[InkSample]:
     return samples
 
 
-def _known(root: str, samples: Sequence[InkSample], alphabet: Alphabet) -> list[InkSample]:
+def _known(root: str, samples: Sequence[Sample], alphabet: Alphabet) -> list[Sample]:
     """Return the lines whose characters a network knows."""
     left = [one for one in samples if not alphabet.unknown(one.text)]
     unknown = alphabet.unknown("".join(one.text for one in samples))
@@ -137,7 +138,7 @@ def _known(root: str, samples: Sequence[InkSample], alphabet: Alphabet) -> list[
     return left
 
 
-def _readable(root: str, samples: Sequence[InkSample], reader: Reader) -> list[InkSample]:
+def _readable(root: str, samples: Sequence[Sample], reader: Reader) -> list[Sample]:
     """Return the lines that say what their texts say, as far as a recogniser can tell."""
     texts = [one.text for one in samples]
     hypotheses = reader.read_lines([one.ink for one in samples], progress=True)
@@ -168,7 +169,7 @@ def _readable(root: str, samples: Sequence[InkSample], reader: Reader) -> list[I
     return [one for one, wrong in zip(samples, misread, strict=True) if not wrong]
 
 
-def _best_orientation(reader: Reader, samples: Sequence[InkSample]) -> tuple[str, float]:
+def _best_orientation(reader: Reader, samples: Sequence[Sample]) -> tuple[str, float]:
     """Return the orientation whose correction lets lines be read best, and their median rate."""
     rates = {}
     for name, matrix in ORIENTATIONS.items():
@@ -180,7 +181,7 @@ def _best_orientation(reader: Reader, samples: Sequence[InkSample]) -> tuple[str
     return best, rates[best]
 
 
-def _warn_of_two_hands(samples: Sequence[InkSample]) -> None:
+def _warn_of_two_hands(samples: Sequence[Sample]) -> None:
     """Log which lines seem to be in another hand than the others."""
     space, embeddings, names = hand_likeness.load(HAND_SPACE), [], []
     for one in samples:

@@ -5,7 +5,7 @@ import logging
 import numpy as np
 import pytest
 
-from data_loader import EmbeddedDataset, InkSample, read_ink
+from data_loader import EmbeddedDataset, read_ink
 from data_loader.sources import ink_files
 from data_loader.sources.ink_files import matched
 from tests.data_loader import ink_formats
@@ -32,11 +32,11 @@ SOUND = {
     "InkML": (ink_formats.inkml(), "hello"),
     "InkML with a byte order mark": (b"\xef\xbb\xbf" + ink_formats.inkml(), "hello"),
     "InkML in UTF-16": (ink_formats.inkml().decode().encode("utf-16"), "hello"),
-    "IAM-OnDB": (ink_formats.iam(), None),
-    "MNIST": (ink_formats.mnist(), None),
-    "UNIPEN without segments": (b".VERSION 1.0\n" + ink_formats.unipen().split(b"\n", 1)[1], None),
+    "IAM-OnDB": (ink_formats.iam(), ""),
+    "MNIST": (ink_formats.mnist(), ""),
+    "UNIPEN without segments": (b".VERSION 1.0\n" + ink_formats.unipen().split(b"\n", 1)[1], ""),
     "own": (json.dumps({"strokes": STROKES, "text": "hello"}).encode(), "hello"),
-    "own without text": (b"\n " + json.dumps({"strokes": STROKES}).encode(), None),
+    "own without text": (b"\n " + json.dumps({"strokes": STROKES}).encode(), ""),
 }
 
 
@@ -46,7 +46,7 @@ def test_the_content_tells_the_format(tmp_path, kind, name):
     content, text = SOUND[kind]
     (tmp_path / name).write_bytes(content)
     (sample,) = read_ink(tmp_path / name)
-    assert isinstance(sample, InkSample) and (sample.name, sample.text) == (name, text)
+    assert (sample.name, sample.text) == (name, text)
     assert sample.ink.tolist() == INK and sample.ink.dtype == np.float32
 
 
@@ -60,16 +60,16 @@ def test_files_of_many_samples_name_each(tmp_path):
     )
     assert plain(read_ink(tmp_path)) == [
         ("digits:00000", INK, "7"),
-        ("digits:00001", INK, None),
+        ("digits:00001", INK, ""),
         ("digits:00002", INK, "2"),
         ("lines.npy:line-00000", INK, "one"),
         ("lines.npy:line-00001", INK, "two"),
         ("mine.json:00000", INK, "a"),
         ("mine.json:00001", INK, "b"),
-        ("mine.json:00002", INK, None),
+        ("mine.json:00002", INK, ""),
     ]
     (tmp_path / "sentences.txt").unlink()
-    assert [one.text for one in read_ink(tmp_path / "lines.npy")] == [None, None]
+    assert [one.text for one in read_ink(tmp_path / "lines.npy")] == ["", ""]
 
 
 def test_levels_of_unipen_and_groups_of_inkml(tmp_path):
@@ -91,7 +91,7 @@ def test_levels_of_unipen_and_groups_of_inkml(tmp_path):
         "groups:0001": "b",
         "lines:00000": "h",
         "lines:00001": "i",
-        "nothing": None,
+        "nothing": "",
         "whole": "a b",
         "words:00000": "hi",
     }
@@ -146,7 +146,7 @@ def test_iam_lines_find_their_texts_in_the_database(tmp_path):
         },
     )
     names = ("alone/a01-000u-01.xml", "lineStrokes-all/lineStrokes/a01/a01-000/a01-000u-02.xml")
-    assert plain(read_ink(tmp_path)) == [(names[0], INK, None), (names[1], INK, "two")]
+    assert plain(read_ink(tmp_path)) == [(names[0], INK, ""), (names[1], INK, "two")]
     line = tmp_path / names[1]
     line = line.rename(line.with_name("a01-000u-03.xml"))
     with pytest.raises(DataError, match=r"-03.xml: no such line among .* of the form \(2 lines\)"):
@@ -168,15 +168,15 @@ def test_digits_find_their_classes_beside_them(tmp_path, caplog):
         (tmp_path / name).write_bytes(content)
     with caplog.at_level(logging.WARNING):
         texts = {one.name.split("-i")[0]: one.text for one in read_ink(tmp_path)}
-    assert texts == {"testimg-1": None, "trainimg-0": "4", "trainimg-10": None, "trainimg-9": "9"}
+    assert texts == {"testimg-1": "", "trainimg-0": "4", "trainimg-10": "", "trainimg-9": "9"}
     assert not caplog.records
     archive = pack(tmp_path / "sequences.tar.gz", {f"s/{name}": files[name] for name in files})
     found = [(one.name, one.text) for one in read_ink(archive)]
     assert found == [
-        ("sequences.tar.gz:testimg-1", None),
+        ("sequences.tar.gz:testimg-1", ""),
         ("sequences.tar.gz:trainimg-0", "4"),
         ("sequences.tar.gz:trainimg-9", "9"),
-        ("sequences.tar.gz:trainimg-10", None),
+        ("sequences.tar.gz:trainimg-10", ""),
     ]
 
 

@@ -40,7 +40,7 @@ def first(tmp_path, content):
     data = content if isinstance(content, bytes) else content.encode()
     (tmp_path / "one.inkml").write_bytes(data)
     (sample,) = read_ink(tmp_path / "one.inkml")
-    return sample.ink.tolist(), sample.text or ""
+    return sample.ink.tolist(), sample.text
 
 
 def test_files_and_folders(tmp_path):

@@ -61,7 +61,7 @@ def test_inkml(real_cache):
 @pytest.mark.parametrize(
     ("path", "count", "text"),
     [
-        ("inkml", 8, None),
+        ("inkml", 8, ""),
         ("stroke_arrays", 600, "By Trevor Williams. A move to"),
         ("unipen_digits/pendigits-test", 2998, "8"),
         ("mnist_strokes/trainimg-7-inputdata.txt", 1, "3"),
