@@ -100,12 +100,10 @@ def check_alphabet(dataset: BaseDataset, alphabet: Alphabet, remedy: str) -> Non
     Each character is listed with its code point, its count and the first sample that contains it,
     followed by a remedy.
     """
-    counts = dataset.character_counts()
-    lacking = [
-        f"{describe(one)} {counts[one]} times, first in "
-        + next(dataset.name(n) for n in dataset.used().tolist() if one in nfc(dataset.text(n)))
-        for one in reversed(alphabet.unknown("".join(counts)))
-    ]
+    counts, lacking = dataset.character_counts(), []
+    for one in reversed(alphabet.unknown("".join(counts))):
+        first = next(n for n in dataset.used().tolist() if one in nfc(dataset.text(n)))
+        lacking.append(f"{describe(one)} {counts[one]} times, first in {dataset.name(first)}")
     if lacking:
         raise DataError(
             f"the alphabet lacks characters of the dataset's texts: {', '.join(lacking)}; leave "
@@ -242,7 +240,8 @@ class HandwritingDataLoader(BaseDataLoader):
             rare_first = sorted(new, key=lambda one: (counts.get(one, 0), one))
             self.new_characters = {one: counts.get(one, 0) for one in rare_first}
         elif self.characters is not None and (unknown := former.unknown(self.characters)):
-            expected = f"characters of the checkpoint; it lacks {', '.join(map(describe, unknown))}"
+            lacking = ", ".join(map(describe, unknown))
+            expected = f"characters of the checkpoint; it lacks {lacking}"
             raise ConfigFault("characters", self.characters, expected)
         else:
             remedy = "start a run from the checkpoint's weights, which gives them inputs of their"
@@ -255,7 +254,8 @@ class HandwritingDataLoader(BaseDataLoader):
 
         def inks() -> Iterator[np.ndarray]:
             what = "measuring the training set"
-            for index in distributed.bar(indices.tolist(), what, unit=" samples", leave=False):
+            bar = distributed.bar(indices.tolist(), what, unit=" samples", leave=False)
+            for index in bar:
                 ink, _ = self.dataset.preprocessed(index)
                 lengths.append(len(ink) - 1)
                 yield ink

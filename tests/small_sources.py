@@ -125,12 +125,8 @@ def mnist_sequences(args: dict[str, Any]) -> dict[str, bytes]:
         for number, value in enumerate(map(int, values)):
             if wanted is not None and number % 2:
                 value = wanted
-            content = ink_formats.mnist(digit(number, value))
-            rows = content.decode().splitlines()
-            one_hot = " ".join(str(int(n == value)) for n in range(10))
-            target = "".join(f"{one_hot} {row}\n" for row in [*rows[1:], "0 0 0 0"]).encode()
-            files[f"{part}img-{number}-inputdata.txt"] = content
-            files[f"{part}img-{number}-targetdata.txt"] = target
+            files[f"{part}img-{number}-inputdata.txt"] = ink_formats.mnist(digit(number, value))
+            files[f"{part}img-{number}-targetdata.txt"] = ink_formats.target(value)
     return files
 
 
@@ -174,12 +170,8 @@ def evenly(points: int, text: str) -> np.ndarray:
 
 def composed(root: Path, args: dict[str, Any]) -> dict[str, Any]:
     """Write the data of both parts, and an alignment of the lines."""
-    changed: dict[str, Any] = {"size": 6, "long": 2, "forms": [0.0, 1.0]}
-    parts = {part: args[part] for part in ("dataset", "digits") if args.get(part)}
-    for part, block in parts.items():
-        few = of_block(block)
-        changed |= {f"{part}.args.{name}": value for name, value in few.items()}
-    dataset = config_binder().make(BaseDataset, parts["dataset"], "")
+    changed = {"size": 6, "long": 2, "forms": [0.0, 1.0]} | of_parts(args, "dataset", "digits")
+    dataset = config_binder().make(BaseDataset, args["dataset"], "")
     dataset.prepare()
     lines = {}
     for n in np.unique(np.concatenate(list(dataset.split_indices().values()))).tolist():
@@ -192,8 +184,7 @@ def composed(root: Path, args: dict[str, Any]) -> dict[str, Any]:
 
 def shaped(root: Path, args: dict[str, Any]) -> dict[str, Any]:
     """Write the data that are shaped."""
-    few = of_block(args["dataset"])
-    return {f"dataset.args.{name}": value for name, value in few.items()}
+    return of_parts(args, "dataset")
 
 
 def of_block(block: dict[str, Any]) -> dict[str, Any]:
@@ -210,12 +201,19 @@ def of_block(block: dict[str, Any]) -> dict[str, Any]:
     return MAKERS[block["type"]](root, args)
 
 
+def of_parts(args: dict[str, Any], *parts: str) -> dict[str, Any]:
+    """Write the data of the datasets among the arguments of another; return what must change."""
+    changed = {}
+    for part in parts:
+        if args.get(part):
+            few = of_block(args[part])
+            changed |= {f"{part}.args.{name}": value for name, value in few.items()}
+    return changed
+
+
 def mixed(root: Path, args: dict[str, Any]) -> dict[str, Any]:
     """Write the data of both parts, each where it looks for it."""
-    changed: dict[str, Any] = {"joined": 4, "pieces": 3}
-    for part in ("dataset", "added"):
-        changed |= {f"{part}.args.{name}": value for name, value in of_block(args[part]).items()}
-    return changed
+    return {"joined": 4, "pieces": 3} | of_parts(args, "dataset", "added")
 
 
 Maker = Callable[[Path, dict[str, Any]], dict[str, Any]]

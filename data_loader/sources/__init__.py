@@ -1,7 +1,7 @@
 """Formats of recorded ink, one file each, and what they share.
 
-A new format is one file with one class, a `SourceDataset` that has a `kind` and a `title`, finds
-its files (`find`) and yields a `Sample` or a `Fault` for each piece of writing in one (`_parse`):
-copy `UnipenDataset`, and name yours in data_loader/__init__.py, from where configs have it. For ink
-outside of a dataset, such as primers, `ink_files` detects the format of a file by its content.
+A new format is one file with one class, a `DividedDataset` that has a `kind` and a `title`, says
+how its files are called (`file_names`), and yields a `Sample` or a `Fault` for each piece of
+writing in one (`_parse`): copy `UnipenDataset`, and name yours in data_loader/__init__.py, from
+where configs have it. For ink outside of a dataset `ink_files` detects the format by the content.
 """

@@ -50,7 +50,8 @@ def collect(found: Iterable[Sample | Fault]) -> Found:
     if not samples:
         listed = ", ".join(map(str, faults[:3]))
         raise DataError(f"no sample can be used; {len(faults):,} are left out: {listed}")
-    return [samples[name] for name in sorted(samples)], sorted(faults, key=lambda one: one.name)
+    faults.sort(key=lambda one: one.name)
+    return [samples[name] for name in sorted(samples)], faults
 
 
 def pack(samples: list[Sample], faults: list[Fault]) -> dict[str, np.ndarray]:
@@ -79,7 +80,8 @@ def unpack(arrays: Mapping[str, np.ndarray]) -> Found:
     strings, faults = json.loads(arrays["notes"].tobytes())
     ink = np.column_stack([arrays["offsets"], arrays["ends"]]).astype(np.float32)
     stops = np.cumsum(arrays["lengths"])[:-1]
-    parts = zip(np.split(ink, stops), np.split(arrays["missing"], stops), *strings, strict=True)
+    inks, gaps = np.split(ink, stops), np.split(arrays["missing"], stops)
+    parts = zip(inks, gaps, *strings, strict=True)
     samples = [Sample(ink, *words, missing=missing) for ink, missing, *words in parts]
     return samples, [Fault(*one) for one in faults]
 

@@ -56,8 +56,8 @@ def files_below(root: Path, wanted: re.Pattern[str]) -> list[Path]:
     found: list[Path] = []
     for folder, folders, names in os.walk(root, onerror=_refuse):
         folders[:] = [f for f in folders if f != "cache" and not f.startswith(".")]
-        fitting = [name for name in names if not name.startswith(".") and wanted.fullmatch(name)]
-        found += [Path(folder, name) for name in fitting]
+        shown = [name for name in names if not name.startswith(".")]
+        found += [Path(folder, name) for name in shown if wanted.fullmatch(name)]
     return sorted(file for file in found if file.is_file())
 
 

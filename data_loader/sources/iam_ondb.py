@@ -97,7 +97,8 @@ def _line(document: bytes, max_points: int = MAX_POINTS) -> tuple[np.ndarray, np
     check_points(len(points), max_points)
     text = "".join(f"{point} " for point in points)
     if not re.fullmatch(f"(?:{_POINT} )*", text, re.ASCII):
-        bad = next(n for n, one in enumerate(points) if not re.fullmatch(_POINT, one, re.ASCII))
+        whole = [re.fullmatch(_POINT, point, re.ASCII) for point in points]
+        bad = whole.index(None)
         detail = f"point {bad + 1} has {points[bad]!r}"
         raise Fault("a point without a whole x, a whole y and a time", detail)
     table = np.array(text.split(), dtype=np.float64).reshape(-1, 3)
@@ -164,8 +165,8 @@ class IAMOnDBDataset(SourceDataset):
         """Return the files of both halves, found in `root` or up to two levels below."""
         self._strokes = self._half("lineStrokes", _LINE_FILE)
         self._texts = self._half("ascii", TEXT_FILE)
-        names = {name for sets in self._sets.values() for name in sets}
-        self._tasks = {name: self._found(f"{name}.txt")[:1] for name in SETS if name in names}
+        used = {name for sets in self._sets.values() for name in sets}
+        self._tasks = {name: self._found(f"{name}.txt")[:1] for name in sorted(used)}
         needed = {"lineStrokes-all.tar.gz": self._strokes, "ascii-all.tar.gz": self._texts}
         needed |= {f"{name}.txt": file for name, file in self._tasks.items()}
         if lacking := [name for name, files in needed.items() if not files]:
@@ -187,15 +188,15 @@ class IAMOnDBDataset(SourceDataset):
 
     def _found(self, pattern: str) -> list[Path]:
         """Return files and folders that fit a pattern, the uppermost first."""
-        levels = [sorted(self.path.glob(f"{above}{pattern}")) for above in ("", "*/", "*/*/")]
-        return [path for level in levels for path in level if path.is_file() or path.is_dir()]
+        found: list[Path] = []
+        for above in ("", "*/", "*/*/"):
+            found += sorted(self.path.glob(f"{above}{pattern}"))
+        return [path for path in found if path.is_file() or path.is_dir()]
 
     def read(self, files: list[Path]) -> Iterator[Sample | Fault]:
         """Yield all lines of both halves, paired."""
-        texts = {
-            name: attempt(_texts, content)
-            for name, content in contents(self._texts, TEXT_FILE, self.max_bytes, "reading texts")
-        }
+        found = contents(self._texts, TEXT_FILE, self.max_bytes, "reading texts")
+        texts = {name: attempt(_texts, content) for name, content in found}
         numbers: defaultdict[str, list[int]] = defaultdict(list)
         lines = {}
         found = contents(self._strokes, _LINE_FILE, self.max_bytes, "parsing IAM-OnDB")
@@ -208,9 +209,9 @@ class IAMOnDBDataset(SourceDataset):
         for name, line in lines.items():
             form, number = _LINE_FILE.fullmatch(name).groups()
             said = texts.get(f"{form}.txt", Fault("no transcription of the form"))
-            if isinstance(said, list) and sorted(numbers[form]) != [*range(1, len(said) + 1)]:
-                there = ", ".join(map(str, sorted(numbers[form])))
-                detail = f"{len(said)} for the files {there}"
+            there = sorted(numbers[form])
+            if isinstance(said, list) and there != [*range(1, len(said) + 1)]:
+                detail = f"{len(said)} for the files {', '.join(map(str, there))}"
                 said = Fault("a form with other transcriptions than line files", detail)
             name = Path(name).stem
             if isinstance(line, Fault):
@@ -242,10 +243,9 @@ class IAMOnDBDataset(SourceDataset):
         used = np.isin(groups, sorted(set().union(*wanted.values())))
         if not used.all():
             notes.append(f"{(~used).sum():,} lines are of no set in use")
-        indices = {
-            split: np.flatnonzero(np.isin(groups, sorted(chosen)))
-            for split, chosen in wanted.items()
-        }
+        indices = {}
+        for split, chosen in wanted.items():
+            indices[split] = np.flatnonzero(np.isin(groups, sorted(chosen)))
         return indices, notes
 
     def preprocessing(self) -> list[BaseTransform]:

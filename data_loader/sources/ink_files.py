@@ -101,8 +101,8 @@ def _named(file: Path, name: str) -> Iterator[Sample | Fault]:
 
 def _why_nothing(path: Path, faults: list[Fault]) -> str:
     if path.is_dir():
-        listed = "; ".join(left_out(faults))
-        return f"{path}: no ink there{': ' * bool(faults)}{listed}; what is read: {ACCEPTED}"
+        said = [f"{path}: no ink there", "; ".join(left_out(faults))]
+        return f"{': '.join(filter(None, said))}; what is read: {ACCEPTED}"
     others = f", and {len(faults) - 1:,} more" * (len(faults) > 1)
     accepted = f"; what is read: {ACCEPTED}" * (faults[0].reason == _UNKNOWN)
     return f"{path}{str(faults[0]).removeprefix(path.name)}{others}{accepted}"

@@ -79,15 +79,11 @@ def _digits(files: list[Path], max_bytes: int, max_points: int) -> Iterator[Samp
         raise DataError(f"{files[0]}: no files such as trainimg-0-inputdata.txt in it")
     for name, found in labels.items():
         part = name.removesuffix("labels.txt")
-        there = [digit for digit in inks if digit.startswith(part)]
-        numbered = [f"{part}img-{number}" for number in range(len(there))]
-        if isinstance(found, Fault) or set(there) != set(numbered) or len(found) != len(there):
-            why = found if isinstance(found, Fault) else f"{len(found):,} for {len(there):,} digits"
-            raise DataError(
-                f"{files[0].parent}: {name}: {why}; there must be one label a line, for digits "
-                "numbered from 0"
-            )
-        classes = dict(zip(numbered, found, strict=True)) | classes
+        digits = {digit for digit in inks if digit.startswith(part)}
+        try:
+            classes = _listed(part, found, digits) | classes
+        except Fault as fault:
+            raise DataError(f"{files[0].parent}: {fault.of(name)}") from None
     for name, ink in inks.items():
         target = classes.get(name, "")
         if isinstance(ink, Fault):
@@ -96,6 +92,17 @@ def _digits(files: list[Path], max_bytes: int, max_points: int) -> Iterator[Samp
             yield Fault(f"target data: {target.reason}", target.detail, name)
         else:
             yield Sample(ink, str(target), name, group=name.partition("img")[0])
+
+
+def _listed(part: str, labels: list[int] | Fault, digits: set[str]) -> dict[str, int]:
+    """Return the classes in a label file by the names of the digits."""
+    if isinstance(labels, Fault):
+        raise labels
+    listed = {f"{part}img-{number}": label for number, label in enumerate(labels)}
+    if listed.keys() != digits:
+        detail = f"{len(labels):,} for {len(digits):,} digits"
+        raise Fault("not one label a line, for digits numbered from 0", detail)
+    return listed
 
 
 def _rows(content: bytes, columns: int) -> np.ndarray:
@@ -196,7 +203,8 @@ class MNISTStrokesDataset(DividedDataset):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for key, bounds in (("digits_per_line", self.digits_per_line), ("gap", self.gap)):
+        for key in ("digits_per_line", "gap"):
+            bounds = getattr(self, key)
             if bounds is not None and bounds[0] > bounds[1]:
                 raise ConfigFault(key, list(bounds), "the fewest first, then the most")
 
@@ -221,9 +229,12 @@ class MNISTStrokesDataset(DividedDataset):
     def make(self) -> list[Sample]:
         if self.root is not None:
             return super().make()
-        made = embedded_digits(self.embedded_size, self.embedded_seed)
-        found = [Sample(ink, str(one), f"{part}img-{n}", group=part) for part, n, one, ink in made]
-        return sorted(found, key=lambda sample: sample.name)
+        written = embedded_digits(self.embedded_size, self.embedded_seed)
+        made = [
+            Sample(ink, str(digit), f"{part}img-{number}", group=part)
+            for part, number, digit, ink in written
+        ]
+        return sorted(made, key=lambda sample: sample.name)
 
     def headline(self) -> str:
         if self.root is None:
@@ -245,15 +256,17 @@ class MNISTStrokesDataset(DividedDataset):
         lines, arranged = [], {}
         for split, found in indices.items():
             chosen = [digits[n] for n in found.tolist()]
-            made = list(self._set_lines(split, chosen, *self.digits_per_line))
+            made = list(self._lines_of(split, chosen))
             arranged[split] = np.arange(len(lines), len(lines) + len(made), dtype=np.int64)
             lines += made
         self._keep(tuple(lines))
         return arranged
 
-    def _set_lines(self, split: str, digits: list[Sample], low: int, high: int) -> Iterator[Sample]:
+    def _lines_of(self, split: str, digits: list[Sample]) -> Iterator[Sample]:
         """Yield lines of the digits of a split, side by side."""
-        seed, spread, number = self.lines_seed, self.gap[1] - self.gap[0] + 1, 0
+        low, high = self.digits_per_line
+        seed, number = self.lines_seed, 0
+        least, spread = self.gap[0], self.gap[1] - self.gap[0] + 1
         for turn in range(self.repeats):
             order = sorted(digits, key=lambda one: draw(f"{split}:{turn}:{one.name}", seed))
             while len(order) >= low:
@@ -261,7 +274,7 @@ class MNISTStrokesDataset(DividedDataset):
                 count = low + int((high - low + 1) * draw(f"count:{place}", seed))
                 chosen, order = order[:count], order[count:]
                 draws = (draw(f"gap:{place}:{n}", seed) for n in range(len(chosen)))
-                gaps = [self.gap[0] + int(spread * one) for one in draws]
+                gaps = [least + int(spread * one) for one in draws]
                 yield side_by_side(chosen, gaps, f"{split}-line-{number:06}")
                 number += 1
 

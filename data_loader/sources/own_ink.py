@@ -74,14 +74,15 @@ def sample_of(line: object, max_points: int, y_grows_down: bool = True) -> Sampl
         raise Fault("strokes that are not a list", repr(strokes)[:60])
     positions = []
     for number, stroke in enumerate(strokes):
+        wrong = f"stroke {number} is not a list of (x, y)"
         try:
             points = np.asarray(stroke)
         except (TypeError, ValueError) as error:
-            raise Fault(f"stroke {number} is not a list of (x, y)", str(error)) from None
+            raise Fault(wrong, str(error)) from None
         if points.size and (points.ndim != 2 or points.shape[1] != 2):
-            raise Fault(f"stroke {number} is not a list of (x, y)", f"shape {points.shape}")
+            raise Fault(wrong, f"shape {points.shape}")
         if points.dtype.kind not in "iuf":
-            raise Fault(f"stroke {number} is not a list of (x, y)", "not all of them are numbers")
+            raise Fault(wrong, "not all of them are numbers")
         positions.append(points.reshape(-1, 2) * (1.0, 1.0 if y_grows_down else -1.0))
     return Sample(join_strokes(positions, max_points), clean_text(text), writer=writer)
 
@@ -97,7 +98,8 @@ def parse_json(content: bytes) -> list[Line]:
     try:
         values = strict_json.loads(decode(content), max_bytes=len(content))
     except ConfigFault as fault:
-        raise Fault("broken JSON", ": ".join(filter(None, (fault.key, fault.expected)))) from None
+        said = filter(None, (fault.key, fault.expected))
+        raise Fault("broken JSON", ": ".join(said)) from None
     if isinstance(values, dict) and isinstance(values.get("rows"), list):
         values = values["rows"]  # of a page that `write` saved
     lines = []

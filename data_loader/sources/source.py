@@ -114,7 +114,7 @@ class SourceDataset(LinesDataset):
             folders = [Path(self.cache).expanduser()]
         samples, faults, cache = load_or_make(self.kind, folders, key, lambda: self.read(files))
         if faults and self.strict:
-            others = f", and {len(faults) - 1} more" * (len(faults) > 1)
+            others = f", and {len(faults) - 1} more" if len(faults) > 1 else ""
             raise DataError(f'{faults[0]}{others}; without "strict": true it would be left out')
         self._faults, self._notes = faults, [f"cache: {cache}"]
         if all((one.ink[:, :2] == np.rint(one.ink[:, :2])).all() for one in samples):
@@ -139,10 +139,8 @@ class SourceDataset(LinesDataset):
         indices = self._arranged(indices, notes)
         for split, found in indices.items():
             if not len(found):
-                reasons = "; ".join([*notes, f"{len(self):,} in all"])
-                raise DataError(
-                    f"{self.root or self.title}: no {self.unit} for the split {split!r}: {reasons}"
-                )
+                lacking = f"{self.root or self.title}: no {self.unit} for the split {split!r}"
+                raise DataError(f"{lacking}: {'; '.join([*notes, f'{len(self):,} in all'])}")
         train = indices["train"]
         if self.subset is not None:
             if self.subset > len(train):
@@ -176,9 +174,9 @@ class SourceDataset(LinesDataset):
         for line in filter(None, map(str.strip, listed)):
             word = line.split()[0]
             # Names may contain blanks and `#` themselves.
-            name = next((name for name in (line, word, word.split("#")[0]) if name in index), None)
-            if name is not None:
-                out.append(index[name])
+            known = [name for name in (line, word, word.split("#")[0]) if name in index]
+            if known:
+                out.append(index[known[0]])
             elif not word.startswith("#"):
                 unknown.append(word)
         used = np.unique(np.concatenate(list(indices.values())))

@@ -63,9 +63,11 @@ def divide(
     for split in others:
         shares["train"] += shares.pop(split, 0.0)
     if others:
-        rest = shares.keys() - {"train"}
-        taken = f"; {' and '.join(sorted(rest))} by hash from train" if rest else ""
-        notes.append(f"the splits {', '.join(sorted({'train'} | others))} are the source's{taken}")
+        own, rest = sorted(others | {"train"}), sorted(shares.keys() - {"train"})
+        note = f"the splits {', '.join(own)} are the source's"
+        if rest:
+            note += f"; {' and '.join(rest)} by hash from train"
+        notes.append(note)
     free = np.flatnonzero(~np.isin(official, sorted(others)))
     writers = {samples[n].writer for n in free}
     by_writer = len(writers) >= len(shares)
@@ -79,16 +81,16 @@ def divide(
             units[place] = f"writer:{samples[n].writer}"
     edges = np.cumsum(list(shares.values()))[:-1] / sum(shares.values())
     drawn = np.searchsorted(edges, [draw(unit, seed) for unit in units], side="right")
-    for number, split in enumerate(shares):
-        if not (drawn == number).any():  # few samples: let no split be empty
-            parts = [set(units[drawn == n]) for n in range(len(shares))]
-            largest = max(parts, key=len)
-            if len(largest) > 1:
-                moved = min(largest, key=lambda unit: draw(unit.partition(":")[2], seed))
-                drawn[units == moved] = number
-                giver = list(shares)[parts.index(largest)]
-                count = (units == moved).sum()
-                notes.append(f"{split} would be empty and got {count} of {giver}")
+    names = list(shares)
+    for number, split in enumerate(names):
+        parts = [set(units[drawn == n]) for n in range(len(names))]
+        largest = max(parts, key=len)
+        if not parts[number] and len(largest) > 1:  # few samples: let no split be empty
+            moved = min(largest, key=lambda unit: draw(unit.partition(":")[2], seed))
+            drawn[units == moved] = number
+            giver = names[parts.index(largest)]
+            count = (units == moved).sum()
+            notes.append(f"{split} would be empty and got {count} of {giver}")
     indices = {split: free[drawn == number] for number, split in enumerate(shares)}
     indices |= {split: np.flatnonzero(np.equal(official, split)) for split in others}
     return {split: indices[split] for split in SPLITS if split in indices}, notes
@@ -99,5 +101,5 @@ def check_fractions(fractions: Mapping[str, float]) -> None:
     shares = [fractions.get(split, 0.0) for split in SPLITS]
     whole = abs(sum(fractions.values()) - 1) < 1e-6 and abs(sum(shares) - 1) < 1e-6
     if not whole or min(shares) < 0 or shares[0] == 0 or shares[1] == 0:
-        expected = f"shares of {', '.join(SPLITS)}, together 1, more than 0 for train and for valid"
+        expected = f"shares of {', '.join(SPLITS)}, together 1, of train and valid more than 0"
         raise ConfigFault("fractions", dict(fractions), expected)

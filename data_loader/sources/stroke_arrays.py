@@ -60,9 +60,10 @@ def parse(
     sentences: list[str | None] = [None] * len(elements)
     if texts is not None and (path.parent / texts).is_file():
         try:
-            sentences = decode(read_file(path.parent / texts, max_bytes)).rstrip().splitlines()
+            written = decode(read_file(path.parent / texts, max_bytes))
         except Fault as fault:
             raise fault.of(texts) from None
+        sentences = list(written.rstrip().splitlines())
     if len(sentences) != len(elements):
         counts = f"{len(sentences):,} lines for the {len(elements):,} lines of ink"
         raise Fault("texts that cannot be matched", counts, texts)
@@ -180,9 +181,10 @@ def _ink(element: Element, max_points: int) -> np.ndarray:
     values = array.astype(np.float64)
     if not np.isfinite(values).all():
         raise Fault("a non-number among the points")
-    if not np.isin(values[:, 0], (0, 1)).all():
-        bad = int(np.flatnonzero(~np.isin(values[:, 0], (0, 1)))[0])
-        raise Fault("an end of stroke that is not 0 or 1", f"row {bad} has {values[bad, 0]:g}")
+    odd = np.flatnonzero(~np.isin(values[:, 0], (0, 1)))
+    if len(odd):
+        detail = f"row {odd[0]} has {values[odd[0], 0]:g}"
+        raise Fault("an end of stroke that is not 0 or 1", detail)
     ink = values[:, [1, 2, 0]] * (1, -1, 1)  # y grows upwards there
     ink[0, :2] = 0  # where the line starts is not a movement
     check_offsets(ink[:, :2])

@@ -212,7 +212,8 @@ def samples(
     ends = [*(segment.before for segment in segments[1:]), len(document.pieces)]
     named = [_ranges(segment.named) for segment in segments]
     follow = [end - segment.before for segment, end in zip(segments, ends, strict=True)]
-    fit = [n > 0 and _size(one) in (0, n) for one, n in zip(named, follow, strict=True)]
+    sizes = map(_size, named)
+    fit = [n > 0 and size in (0, n) for size, n in zip(sizes, follow, strict=True)]
     in_place = 2 * sum(fit) >= len(segments)
 
     def sample(number: int) -> Sample:
@@ -244,7 +245,8 @@ def _ranges(named: str) -> list[Pieces]:
         match = _RANGE.fullmatch(part)
         if match is None:
             return []
-        first, point, last, last_point = (None if g is None else int(g) for g in match.groups())
+        numbers = [None if group is None else int(group) for group in match.groups()]
+        first, point, last, last_point = numbers
         if last is None:
             last, last_point = first, point
         found.append(Pieces(first, point or 0, last, last_point))
@@ -295,7 +297,8 @@ class UnipenDataset(DividedDataset):
     def read(self, files: list[Path]) -> Iterator[Sample | Fault]:
         self._levels: Counter[str] = Counter()
         yield from super().read(files)
-        levels = [f"{printable(one[:40])} ({n:,} segments)" for one, n in self._levels.items()]
+        counts = self._levels.items()
+        levels = [f"{printable(level[:40])} ({count:,} segments)" for level, count in counts]
         there = ", ".join(levels) or "none"
         if self.level is None and len(levels) > 1:
             raise DataError(f'{self.path}: several levels, name one as "level": {there}')
@@ -313,7 +316,8 @@ class UnipenDataset(DividedDataset):
             if isinstance(one, Sample) and not one.text:
                 one = Fault("a segment without a label", name=one.name)
             if isinstance(one, Sample):
-                # Each file numbers its own writers.
-                writer = one.writer if self.writer_comment is None else f"{name}:{one.writer}"
+                writer = one.writer
+                if self.writer_comment is not None:  # each file numbers its own writers
+                    writer = f"{name}:{one.writer}"
                 one = replace(one, writer=writer, group=name)
             yield within(name, one)
