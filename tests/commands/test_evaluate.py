@@ -5,9 +5,7 @@ import json
 import re
 from pathlib import Path
 
-import numpy as np
 import pytest
-import torch
 
 import train
 from base.checkpoint import load_checkpoint
@@ -23,10 +21,8 @@ from tests import small_sources
 from tests.commands.networks import (
     ALPHABET,
     DATA,
-    NORMALISATION,
     READERS,
     evaluate,
-    network,
     save,
 )
 from trainer import scores as library
@@ -34,56 +30,21 @@ from utils.alphabet import Alphabet
 from utils.checks import UserError
 
 
-def test_evaluation_in_normalised_units(conditional, tmp_path, capsys):
-    evaluate(conditional, tmp_path)
-    scores = json.loads((tmp_path / "metrics.json").read_text())
-    assert scores["split"] == "valid"
-    data = EmbeddedDataset(**DATA)
-    data.prepare()
-    inks = {index: data.ink(index) for index in data.indices("valid").tolist()}
-    assert scores["sequences"] == len(inks) == 5
-    assert scores["points"] == sum(len(ink) - 1 for ink in inks.values())
-    assert scores["log_loss_dequantised"] is None and scores["bits_per_point"] is None
-    # One line at a time, and nothing padded.
-    model, nats = network("SynthesisNetwork"), 0.0
-    with torch.no_grad():
-        for index, ink in inks.items():
-            points = torch.from_numpy(NORMALISATION.apply(ink))[None]
-            text = torch.from_numpy(ALPHABET.encode(data.text(index)))[None]
-            output = model(points[:, :-1], text, torch.tensor([text.shape[1]]))
-            nats -= output.prediction.log_prob(points[:, 1:]).double().sum().item()
-    assert scores["log_loss"] == pytest.approx(nats / 5, rel=1e-5)
-    assert scores["log_loss_per_point"] == pytest.approx(nats / scores["points"], rel=1e-5)
-    printed = capsys.readouterr().out
-    assert f"{scores['log_loss']:.4f}" in printed
-    assert "normalised units" in printed and "sigma is at least 0.1" in printed
-
-
-def test_evaluation_in_canonical_units_on_a_grid(unconditional, tmp_path, monkeypatch, capsys):
-    evaluate(unconditional, tmp_path / "plain", "test")
+def test_points_on_a_grid_are_scored_in_canonical_units(
+    unconditional, tmp_path, monkeypatch, capsys
+):
     monkeypatch.setattr(EmbeddedDataset, "canonical", (41.95, 37.12))
-    monkeypatch.setattr(EmbeddedDataset, "quantisation_step", 1.0)
-    evaluate(unconditional, tmp_path / "canonical", "test")
-    plain, canonical = (
-        json.loads((tmp_path / kind / "metrics.json").read_text())
-        for kind in ("plain", "canonical")
-    )
-    assert canonical["split"] == "test" and canonical["sequences"] == 3
-    shift = np.log(40.0 / 41.95) + np.log(35.0 / 37.12)
-    assert canonical["log_loss_per_point"] == pytest.approx(plain["log_loss_per_point"] + shift)
-    # Noise of one unit on a density as wide as dozens changes little: the number is in bits.
-    bits = (canonical["log_loss_per_point"] + np.log(41.95 * 37.12)) / np.log(2)
-    assert canonical["bits_per_point"] == pytest.approx(bits, rel=1e-3)
-    assert canonical["log_loss_dequantised"] != canonical["log_loss"]
-    assert "41.95 and 37.12" in capsys.readouterr().out
-
-
-def test_dequantising_noise_follows_the_seed(unconditional, tmp_path, monkeypatch):
     monkeypatch.setattr(EmbeddedDataset, "quantisation_step", 20.0)
     found = []
     for seed in (1, 2):
-        evaluate(unconditional, tmp_path, "--seed", seed)
+        evaluate(unconditional, tmp_path, "test", "--seed", seed)
         found.append(json.loads((tmp_path / "metrics.json").read_text()))
+    assert found[0]["split"] == "test" and "41.95 and 37.12" in found[0]["unit"]
+    assert "41.95 and 37.12" in capsys.readouterr().out
+    loaded = load(unconditional, "cpu")
+    split, units = data_of(loaded).split("test"), {"canonical": (41.95, 37.12)}
+    expected = library.evaluate(loaded.model, split, quantisation_step=20.0, seed=2, **units)
+    assert {name: found[1][name] for name in expected} == pytest.approx(expected)
     assert found[0]["log_loss"] == found[1]["log_loss"]
     assert found[0]["log_loss_dequantised"] != found[1]["log_loss_dequantised"]
 
@@ -98,19 +59,28 @@ def test_overrides_reach_the_data_and_the_network_stays_that_of_the_file(uncondi
         evaluate(unconditional, tmp_path, "-o", f"{key}.valid_sise=12")
 
 
-@pytest.mark.parametrize("head", ["mixture", "regression"])
-def test_scores_of_other_networks(tmp_path, capsys, head):
-    path = save(tmp_path / "c.pth", head=head, end_of_sequence=True)
+@pytest.mark.parametrize(
+    ("arch", "options"),
+    [
+        ("SynthesisNetwork", {}),
+        ("PredictionNetwork", {"end_of_sequence": True}),
+        ("PredictionNetwork", {"head": "regression"}),
+    ],
+)
+def test_scores_are_saved_and_printed_with_their_units(tmp_path, capsys, arch, options):
+    path = save(tmp_path / "c.pth", arch, **options)
     evaluate(path, tmp_path)
     printed, scores = capsys.readouterr().out, json.loads((tmp_path / "metrics.json").read_text())
-    assert scores["end_of_sequence"] is True
-    assert "for each point, whether the sequence ends there" in printed
     loaded = load(path, "cpu")
-    split = data_of(loaded).split("valid")
-    expected = library.evaluate(loaded.model, split)
+    expected = library.evaluate(loaded.model, data_of(loaded).split("valid"))
     assert {name: scores[name] for name in expected} == pytest.approx(expected)
     assert all(f"  {name} " in printed for name in expected.keys() - {"sequences", "points"})
-    assert ("min_scale" in scores, "sigma" in printed) == (head == "mixture",) * 2
+    assert "normalised units" in printed and scores["split"] == "valid"
+    ends, has_density = "end_of_sequence" in options, "head" not in options
+    assert ("whether the sequence ends there" in printed, "end_of_sequence" in scores) == (
+        ends,
+    ) * 2
+    assert ("sigma is at least 0.1" in printed, "min_scale" in scores) == (has_density,) * 2
 
 
 @pytest.mark.parametrize("arch", READERS)
@@ -218,19 +188,17 @@ def test_data_says_where_the_dataset_lies_whatever_it_is_within(tmp_path):
 
 
 def test_the_worst_lines_are_those_of_the_last_search(checkpoints, data, tmp_path, monkeypatch):
-    def line(name, text, read):
-        return Transcription(name, data.ink(0), text, read)
-
+    pairs = {"greedy": [("ab", "xy"), ("ab", "ab")], "beam": [("ab", "ab"), ("ab", "az")]}
     found = {
-        "greedy": [line("a", "ab", "xy"), line("b", "ab", "ab")],
-        "beam": [line("a", "ab", "ab"), line("b", "ab", "az")],
+        name: [Transcription(str(n), data.ink(0), *pair) for n, pair in enumerate(of_search)]
+        for name, of_search in pairs.items()
     }
     drawn = []
     monkeypatch.setattr("trainer.scores.read_split", lambda *_, **__: found)
     monkeypatch.setattr("utils.plots.lines_figure", lambda inks, said: drawn.extend(said))
     monkeypatch.setattr("utils.plots.write_png", lambda path, figure: None)
     evaluate(checkpoints["CTCNetwork"], tmp_path, "--beam", 2)
-    assert drawn[0] == "b · 50% errors\ntrue: ab\nread: az"
+    assert drawn[0] == "1 \u00b7 50% errors\ntrue: ab\nread: az"
 
 
 def test_texts_are_encoded_by_the_alphabet_of_the_network(tmp_path):

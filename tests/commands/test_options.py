@@ -99,25 +99,14 @@ def test_wrong_options_are_refused(words, message, tmp_path, monkeypatch):
 
 @pytest.mark.slow
 def test_bad_input_ends_with_status_2_and_no_traceback(conditional, tmp_path):
-    (tmp_path / "broken.pth").write_bytes(conditional.read_bytes()[:3000])
     (tmp_path / "file").write_text("mine")
-    for words, message in [
-        (["-r", tmp_path / "broken.pth"], "truncated or damaged"),
-        (["-r", conditional, "--output", tmp_path / "file"], "cannot be written (File exists)"),
-    ]:
-        done = subprocess.run(
-            [sys.executable, str(ROOT / "experiments.py"), "write", *map(str, words)],
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-            cwd=tmp_path,
-        )
-        assert done.returncode == 2, (words, done.stderr)
-        assert done.stderr.startswith("error: ") and message in done.stderr
-        assert "Traceback" not in done.stderr and done.stderr.count("\n") <= 2
-    assert names(tmp_path) == ["broken.pth", "file"]
-    assert (tmp_path / "file").read_text() == "mine"
+    script, words = str(ROOT / "experiments.py"), ["-r", conditional, "--output", tmp_path / "file"]
+    done = subprocess.run(
+        [sys.executable, script, "write", *words], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2, done.stderr
+    assert re.fullmatch(r"error: .* cannot be written \(File exists\)\n", done.stderr)
+    assert names(tmp_path) == ["file"] and (tmp_path / "file").read_text() == "mine"
 
 
 def test_a_file_of_another_kind_is_no_folder(tmp_path):
@@ -141,7 +130,6 @@ def test_a_file_of_another_kind_is_no_folder(tmp_path):
     ("name", "message"),
     [
         ("pipe.svg", "a pipe, a socket or a device, and no regular file"),
-        ("x" * 300 + ".svg", "File name too long"),
         ("x" * 300, "File name too long"),
     ],
 )
