@@ -64,9 +64,10 @@ def save(
     import torch
 
     from model.generation.density import density_map
+    from model.generation.sampling import predict
     from utils.plots import density_figure, weights_figure, window_figure, write_png
 
-    figures, output = {}, writer.predict(line)
+    figures, output = {}, predict(writer.model, line)
     if "window" in shown:
         attention = output.attention[0].float().cpu().numpy()
         figures["window"] = window_figure(attention, line.text, line.ink)

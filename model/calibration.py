@@ -78,16 +78,6 @@ def calibrated(writer: "Writer", primer: Primer, sampling: Sampling) -> Calibrat
     return Calibration(_factors(stretch), _factors(np.clip(-excess, *np.log(RESTS))))
 
 
-def scaled(ink: np.ndarray, start: int, factors: tuple[float, float]) -> np.ndarray:
-    """Return ink `(points, any)` whose offsets from number `start` on are so many times larger in x
-    and y."""
-    if factors == (1.0, 1.0):
-        return ink
-    larger = ink.copy()
-    larger[start:, :2] *= np.asarray(factors, ink.dtype)
-    return larger
-
-
 def _factors(stretch: np.ndarray) -> tuple[float, float]:
     along, across = np.exp(stretch).tolist()
     return along, across

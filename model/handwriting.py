@@ -82,7 +82,7 @@ class Hand:
     def __post_init__(self) -> None:
         ink, text = self.primer
         level, self._angle = levelled(ink)
-        self._base, self._lean = baseline(level), _known(slant(level))
+        self._base, self._lean = baseline(level), float(np.nan_to_num(slant(level)))
         self.letter = x_height(ink)
         """The x-height in the writer's units."""
         gaps = word_gaps(ink, text)
@@ -118,11 +118,10 @@ class Hand:
         first = to_points(line.ink)[line.primed]
         inks = [[turned_back(one + first, self._angle) for one in part.strokes] for part in parts]
         origin, characters = inks[0][0][0], len(line.title.replace(" ", ""))
-        angle = _known(baseline_angle(from_strokes([*chain(*inks)])))
-        angle = _believed(angle, characters, SURE)
+        angle = _believed(baseline_angle(from_strokes([*chain(*inks)])), characters, SURE)
         inks = [[turned_back(one - origin, angle) + origin for one in ink] for ink in inks]
         if degrees is not None:
-            lean = _known(slant(from_strokes([*chain(*inks)])) - self._lean)
+            lean = slant(from_strokes([*chain(*inks)])) - self._lean
             lean = self._lean + _believed(lean, characters, SLANT_SURE)
             shear = np.array([[1.0, 0.0], [lean - math.tan(math.radians(degrees)), 1.0]])
             inks = [[one @ shear for one in ink] for ink in inks]
@@ -271,9 +270,6 @@ def divided(word: str, characters: int, hyphen: str) -> list[str]:
     return [*parts, left]
 
 
-def _known(angle: float) -> float:
-    return 0.0 if math.isnan(angle) else angle
-
-
 def _believed(measured: float, characters: int, sure: float) -> float:
-    return measured * characters / (characters + sure)
+    """Return as much of a measured difference as so many characters tell; 0 if it is NaN."""
+    return float(np.nan_to_num(measured)) * characters / (characters + sure)

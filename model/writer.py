@@ -7,11 +7,11 @@ from functools import cached_property
 
 import numpy as np
 
-from model.calibration import Calibration, calibrated, scaled
+from model.calibration import Calibration, calibrated
 from model.generation.line import Line
-from model.generation.networks import MixtureNetwork, Output
+from model.generation.networks import MixtureNetwork
 from model.generation.options import Primer, Sampling
-from model.generation.sampling import predict, sample
+from model.generation.sampling import sample
 from model.generation.writing import check_lengths, write
 from model.trained_network import TrainedNetwork
 from utils.alphabet import PANGRAM, nfc
@@ -76,21 +76,19 @@ class Writer(TrainedNetwork):
         if primer is not None:
             primer = primer[0], primer[1].rstrip()  # the space comes with what follows
         check_lengths(titles, primer)
-        described = self.sharpening(sampling)
+        described = "" if self.model.head == "regression" else f" · {sampling}"
         if primer and primer[1] and titles and sampling.stretch is None and sampling.bias > 0:
             stretch, rest = self.calibration(primer, sampling)
             sampling = replace(sampling, stretch=stretch)
         whole = None if texts is None else [self._after(primer, text) for text in titles]
         lines = write(self.model, whole, seeds, sampling, primer=primer, progress=progress)
-        return [
-            replace(
-                line,
-                ink=scaled(line.ink, line.primed, rest),
-                title=title,
-                description=f"{line.text or 'no text'}{described} · seed {seed}",
-            )
-            for line, title, seed in zip(lines, titles or [""] * len(lines), seeds, strict=True)
-        ]
+        written = []
+        for line, title, seed in zip(lines, titles or [""] * len(lines), seeds, strict=True):
+            ink, text = line.ink.copy(), line.text or "no text"
+            ink[line.primed :, :2] *= np.float32(rest)
+            description = f"{text}{described} · seed {seed}"
+            written.append(replace(line, ink=ink, title=title, description=description))
+        return written
 
     def calibration(self, primer: Primer, sampling: Sampling = Sampling()) -> Calibration:
         """Return how the hand of a primer is continued as large as it is; measured once."""
@@ -98,14 +96,6 @@ class Writer(TrainedNetwork):
         if key not in self._calibrations:
             self._calibrations[key] = calibrated(self, primer, sampling)
         return self._calibrations[key]
-
-    def predict(self, line: Line) -> Output:
-        """Return what the network says at each step of a line, see `sampling.predict`."""
-        return predict(self.model, line)
-
-    def sharpening(self, sampling: Sampling) -> str:
-        """Return the bias as part of a line's description; "" if the network has none."""
-        return "" if self.model.head == "regression" else f" · {sampling}"
 
     @property
     def usual_text(self) -> str:

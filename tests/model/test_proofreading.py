@@ -84,6 +84,7 @@ def test_what_is_read_with_doubt_is_written_again_and_the_least_doubtful_kept():
         ("-", ["~"], "~", 1),
         ("- - -", ["---", "---"], "---", 2),
         (".", ["a", "a"], "a", 2),
+        ("a.", ["", ""], "", 2),
         ("a.", ["a,", "a,"], "a,", 2),
     ],
 )

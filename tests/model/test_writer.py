@@ -6,6 +6,7 @@ import torch
 
 from model import PredictionNetwork, SynthesisNetwork, load
 from model.generation.options import Sampling
+from model.generation.sampling import predict
 from model.generation.writing import LONGEST
 from tests.model.test_loading import saved
 from utils.checks import UserError
@@ -43,7 +44,7 @@ def test_a_line_continues_a_primer_with_its_words_apart(tmp_path):
             writer.write(**words)
     with pytest.raises(UserError, match="2 seeds need as many texts"):
         writer.write_lines(["a"], [1, 2])
-    mean = writer.predict(line).prediction.mean
+    mean = predict(writer.model, line).prediction.mean
     assert mean.shape == (1, len(line.ink) - 1, 2)
 
 
@@ -52,7 +53,7 @@ def test_what_is_predicted_of_a_line_is_what_it_was_written_by(tmp_path):
     model = saved(tmp_path / "writer.pth", PredictionNetwork)
     writer = load(tmp_path / "writer.pth", "cpu")
     line = writer.write(sampling=Sampling(max_steps=6), seed=1)
-    found, state = writer.predict(line).prediction[0].mean, None
+    found, state = predict(writer.model, line).prediction[0].mean, None
     assert found.shape == (6, 2)
     for number, mean in enumerate(found):
         point = (line.ink[number] - [8.0, 0.5, 0.0]) / [40.0, 35.0, 1.0]
