@@ -32,7 +32,6 @@ from base.run_log import RunLog
 from base.stop_request import StopRequest, TrainingFailed
 from base.training_checkpoint import TrainingCheckpoint
 from base.training_state import Progress, Sums, TrainingState, ratio
-from logger.tensorboard import TensorBoardWriter
 from utils.checks import ConfigFault, NotFinite, Range
 
 log = logging.getLogger(__name__)
@@ -148,10 +147,7 @@ class BaseTrainer(ABC):
         self.save_period, self.steps_per_epoch = save_period, steps_per_epoch
         self.max_skipped, self.state = max_skipped, TrainingState()
 
-        names = self.logged_names(type(loss), [type(metric) for metric in metrics])
-        if self.valid_loader is None:
-            names = [name for name in names if not name.startswith("valid_")]
-        self.monitor = Monitor(monitor, names, early_stop)
+        self.monitor = Monitor(monitor, self.logged_names, early_stop)
         self.monitor.check_schedule(lr_scheduler, schedule_by)
         self.optimizer_step = OptimizerStep(
             *(model, optimizer, lr_scheduler, device.type),
@@ -183,11 +179,10 @@ class BaseTrainer(ABC):
 
         Not in the constructor, which is also called with dummies of these to find faults early.
         """
-        if self.truncate is not None and not self.carries_state:
-            expected = f"null: {type(self).__name__} does not cut its sequences"
-            raise ConfigFault("trainer.args.truncate", self.truncate, expected)
-        if self.truncate is not None and distributed.world_size() > 1:
+        if self.truncate is not None and not (self.carries_state and distributed.world_size() == 1):
             expected = "null, as torchrun has started several processes: sequences are cut in one"
+            if not self.carries_state:
+                expected = f"null: {type(self).__name__} does not cut its sequences"
             raise ConfigFault("trainer.args.truncate", self.truncate, expected)
         if self.precision == "float16" and self.device.type == "cpu":
             expected = "float32 or bfloat16: PyTorch has no LSTM in float16 on a CPU"
@@ -212,7 +207,7 @@ class BaseTrainer(ABC):
         return {}
 
     def draw(self, epoch: int, step: int) -> None:  # noqa: B027 (a task may have no pictures)
-        """Draw pictures with `evaluated_model` after an epoch, into `run.log` and `events`."""
+        """Draw pictures with `evaluated_model` after an epoch, into `run.log` and TensorBoard."""
 
     def begin(self) -> None:  # noqa: B027 (a task may have nothing to write)
         """Write further files into the run's folder, which exists from here on."""
@@ -223,16 +218,16 @@ class BaseTrainer(ABC):
 
     # What others use.
 
-    @classmethod
-    def logged_names(
-        cls, loss_class: type[BaseLoss], metric_classes: Sequence[type[BaseMetric]]
-    ) -> list[str]:
-        """Return the names of the values logged after each epoch, which `monitor` may name."""
-        losses = [loss_class.name, f"{loss_class.name}_per_point"]
-        own = [name for metric in metric_classes if metric.in_training for name in metric.names]
-        rates = ["learning_rate", "gradient_norm", "points_per_second"]
-        valid = losses + [name for metric in metric_classes for name in metric.names]
-        return [*losses, *own, *rates, *(f"valid_{name}" for name in valid)]
+    @property
+    def logged_names(self) -> list[str]:
+        """The names of the values logged after each epoch, which `monitor` may name."""
+        losses = [self.loss.name, f"{self.loss.name}_per_point"]
+        names = losses + [name for metric in self.metrics for name in metric.names]
+        names += ["learning_rate", "gradient_norm", "points_per_second"]
+        if self.valid_loader is not None:
+            valid = losses + [name for metric in self.valid_metrics for name in metric.names]
+            names += [f"valid_{name}" for name in valid]
+        return names
 
     @classmethod
     def incompatibilities(
@@ -285,11 +280,6 @@ class BaseTrainer(ABC):
     def progress(self) -> Progress:
         """How far the run has come."""
         return self.state.progress
-
-    @property
-    def events(self) -> TensorBoardWriter:
-        """The log that TensorBoard shows, while `train` runs."""
-        return self.run_log.events
 
     def resume(self, checkpoint: Mapping[str, Any], source: Path) -> None:
         """Resume from a checkpoint; see `TrainingCheckpoint.load`."""
@@ -351,7 +341,7 @@ class BaseTrainer(ABC):
             self.begin()
         if self.checkpoint.source is None:
             log.info("%s", self.model)
-            self.events.config(self.header.get("config"))
+            self.run_log.events.config(self.header.get("config"))
         elif not self.checkpoint.inside:  # From here on the new run is resumed from itself.
             within_epoch = self.progress.epoch_steps > 0 or self.progress.epoch == 0
             self.checkpoint.save(None, within_epoch=within_epoch)

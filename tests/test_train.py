@@ -4,7 +4,6 @@ import csv
 import json
 import re
 import shutil
-import signal
 from pathlib import Path
 
 import pytest
@@ -233,24 +232,11 @@ def test_fine_tuning_with_a_text(workplace, capsys):
 # Ends that come from outside: real processes.
 
 
-def test_a_signal_in_the_exam_after_the_training_says_how_to_finish(workplace, monkeypatch, capsys):
-    def interrupted(*_):
-        raise KeyboardInterrupt(signal.SIGTERM)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(BaseTrainer, "conclude", interrupted)
-        assert run("-c", "config.json", "--run-id", "a") == 143
-    printed = capsys.readouterr()
-    assert "to finish: python train.py -r saved/models/tiny/a\n" in printed.out
-    assert "to use it" not in printed.out and printed.err.endswith("error: interrupted\n")
-    assert run("-r", "saved/models/tiny/a") == 0
-    assert "to use it: python experiments.py write -r " in capsys.readouterr().out
-
-
 def test_a_run_that_was_stopped_before_its_first_checkpoint(workplace, monkeypatch, capsys):
     """Whether it is named or started again, it starts over and leaves what it should."""
     assert run("-c", "config.json", "--run-id", "whole") == 0
-    assert run("-c", "config.json", "-r", str(MODELS / "whole"), "--run-id", "tuned") == 0
+    tuned = ["-c", "config.json", "-r", str(MODELS / "whole"), "--run-id"]
+    assert run(*tuned, "tuned") == 0
 
     class Killed(BaseException):
         pass
@@ -258,26 +244,18 @@ def test_a_run_that_was_stopped_before_its_first_checkpoint(workplace, monkeypat
     def killed(*_):
         raise Killed
 
-    started = {
-        "a": ["-c", "config.json"],
-        "b": ["-c", "config.json"],
-        "c": ["-c", "config.json", "-r", str(MODELS / "whole")],
-    }
     with monkeypatch.context() as patch:
         patch.setattr(BaseTrainer, "_train_epochs", killed)
-        for run_id, words in started.items():
+        for words in (["-c", "config.json", "--run-id", "a"], [*tuned, "b"]):
             with pytest.raises(Killed):
-                run(*words, "--run-id", run_id)
-            assert not checkpoints(MODELS / run_id)
-    capsys.readouterr()
-    assert run("-r", str(MODELS / "a")) == 0
-    printed = capsys.readouterr()
-    assert "saved/models/tiny/a was stopped before its first checkpoint: start" in printed.err
-    assert run(*started["b"], "--run-id", "b") == 0
-    assert run("-r", str(MODELS / "c")) == 0
-    for run_id, like in (("a", "whole"), ("b", "whole"), ("c", "tuned")):
+                run(*words)
+    assert not (checkpoints(MODELS / "a") or checkpoints(MODELS / "b"))
+    assert run("-c", "config.json", "--run-id", "a") == run("-r", str(MODELS / "b")) == 0
+    assert "saved/models/tiny/b was stopped before its first checkpoint: start" in (
+        capsys.readouterr().err
+    )
+    for run_id, like in (("a", "whole"), ("b", "tuned")):
         assert same(*(MODELS / one / "checkpoint-epoch2.pth" for one in (run_id, like)))
-    starts = json.loads((MODELS / "c" / "run.json").read_text())["runs"]
-    assert [start["weights_from"] for start in starts] == [
-        "saved/models/tiny/whole/checkpoint-epoch2.pth"
-    ] * 2
+    starts = json.loads((MODELS / "b" / "run.json").read_text())["runs"]
+    file = "saved/models/tiny/whole/checkpoint-epoch2.pth"
+    assert [start["weights_from"] for start in starts] == [file, file]

@@ -112,13 +112,13 @@ class GenerationTrainer(BaseTrainer):
         inks = [line.ink for line in lines]
         figure = lines_figure(inks, texts)
         write_png(self.run.log / f"samples-epoch{epoch}.png", figure)
-        self.events.picture("samples", to_pixels(figure, 120), step)
+        self.run_log.events.picture("samples", to_pixels(figure, 120), step)
         first = lines[0]
         if texts is not None and len(first.ink) > 1:
             attention = predict(self.evaluated_model, first).attention[0].float().cpu().numpy()
             figure = window_figure(attention, first.text, first.ink)
             write_png(self.run.log / f"window-epoch{epoch}.png", figure)
-            self.events.picture("window", to_pixels(figure, 100), step)
+            self.run_log.events.picture("window", to_pixels(figure, 100), step)
         if texts is not None or self.model.end_of_sequence:
             ended = sum(line.ended for line in lines)
             log.info("%d of %d lines ended on their own", ended, len(lines))

@@ -107,7 +107,7 @@ class RecognitionTrainer(BaseTrainer):
         write_png(self.run.log / f"samples-epoch{epoch}.png", lines_figure(inks, captions))
         for number, (ink, output) in enumerate(zip(inks, outputs, strict=True)):
             figure = reading_figure(ink, captions[number], *evidence(output))
-            self.events.picture(f"reading/{number}", to_pixels(figure, 100), step)
+            self.run_log.events.picture(f"reading/{number}", to_pixels(figure, 100), step)
 
 
 def evidence(output: Transcript) -> tuple[Any, list[str]]:

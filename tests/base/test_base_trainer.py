@@ -13,7 +13,6 @@ from tiny_run import (
     TRAIN,
     VALID,
     ChunkTrainer,
-    MeanPrediction,
     SquaredError,
     TinyTrainer,
     batch_of,
@@ -120,7 +119,7 @@ def test_losses_are_sums_divided_once(tmp_path):
 def test_everything_logged_was_announced(tmp_path):
     trainer = make(tmp_path, epochs=1)
     trainer.train()
-    announced = trainer.logged_names(SquaredError, [MeanPrediction])
+    announced = trainer.logged_names
     assert set(rows(trainer)[0]) == {"epoch", "step", "skipped_steps", *announced}
     assert {"error", "valid_error_per_point", "valid_mean_prediction"} <= set(announced)
 

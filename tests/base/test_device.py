@@ -47,7 +47,7 @@ def test_of_several_processes_each_has_its_own(monkeypatch):
     with pytest.raises(UserError, match="each takes a device of its own: auto, cpu or cuda"):
         resolve_device("cuda:0")
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
-    with pytest.raises(UserError, match=r"2 processes .* sees 1 CUDA devices"):
+    with pytest.raises(UserError, match="sees 1 CUDA devices for 2 processes"):
         resolve_device("auto")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert resolve_device("auto") == torch.device("cpu")

@@ -4,7 +4,7 @@ import signal
 from functools import partial
 
 import pytest
-from tiny_run import ChunkTrainer, TinyTrainer, make, stopped_at
+from tiny_run import ChunkTrainer, make, stopped_at
 from torch.optim import lr_scheduler
 
 from base.checkpoint import checkpoints, find_checkpoint, load_checkpoint, newest_checkpoint
@@ -27,14 +27,9 @@ def halving(optimizer, _):
 
 KINDS = {
     "plain": {},
-    "base": {"trainer": TinyTrainer},
     "accumulated": {"accumulate": 2},
     "average": {"ema_decay": 0.8},
-    "fixed noise": {"weight_noise": "fixed"},
     "adaptive noise": {"weight_noise": "adaptive", "scheduler": one_cycle},
-    "truncated": {"truncate": 3},
-    "steps an epoch": {"steps_per_epoch": 4},
-    "one cycle": {"scheduler": one_cycle},
     "plateau": {"scheduler": plateau, "schedule_by": "epoch"},
     "momentum": {"optimizer": "SGD", "scheduler": halving, "schedule_by": "epoch"},
     "skipping": {"loader": {"broken": (4,)}},
@@ -99,19 +94,6 @@ def test_a_resumed_run_is_the_uninterrupted_one_bit_for_bit(tmp_path, kind, capf
         assert rows(again) == table
         assert differences(load_checkpoint(trainer.run.best), load_checkpoint(again.run.best)) == []
     assert "SIGINT: finishing the step" in capfd.readouterr().err
-
-
-def test_a_new_run_resumes_from_a_file_elsewhere(tmp_path):
-    """A branch: the folder of the old run stays unchanged."""
-    make(tmp_path, "old", keep_last=None).train()
-    old = tmp_path / "models" / "tiny" / "old"
-    before = sorted((path.name, path.stat().st_mtime_ns) for path in old.iterdir())
-    path, checkpoint, _ = find_checkpoint(old / "checkpoint-epoch2.pth")
-    branch = make(tmp_path, "branch", checkpoint=checkpoint, source=path)
-    branch.train()
-    assert differences(last_state(branch), load_checkpoint(old / "checkpoint-epoch3.pth")) == []
-    assert [row["epoch"] for row in rows(branch)] == ["3"]
-    assert sorted((path.name, path.stat().st_mtime_ns) for path in old.iterdir()) == before
 
 
 @pytest.mark.parametrize("name", ["checkpoint-epoch2.pth", "checkpoint-epoch2-step7.pth"])
