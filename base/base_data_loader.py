@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -15,6 +15,8 @@ from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from base import distributed
+
+Sample = TypeVar("Sample")
 
 _ORDER = 2  # keeps the draws of an epoch's order apart from those of its samples
 _JITTER = 0.02  # assumed: see BucketBatchSampler; costs 0.5 % of padding at most
@@ -125,7 +127,7 @@ class BucketBatchSampler(Sampler[list[tuple[int, int]]]):
         return math.ceil(len(self._indices) / self.batch_size)
 
 
-def _collated(collate: Callable[[list[Any]], Any], samples: list[Any]) -> Any:
+def _collated(collate: Callable[[list[Sample]], Batch], samples: list[Sample]) -> Batch | None:
     """Return a batch of samples; None for an empty list."""
     return collate(samples) if samples else None
 
@@ -166,7 +168,7 @@ class BaseDataLoader(DataLoader):
     def __init__(
         self,
         samples: Dataset,
-        collate: Callable[[list[Any]], Any],
+        collate: Callable[[list[Sample]], Batch],
         seed: int,
         *,
         batch_size: int = 32,
@@ -188,7 +190,7 @@ class BaseDataLoader(DataLoader):
             persistent_workers=shuffle and num_workers > 0,
         )
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[Batch | None]:
         batches = super().__iter__()
         if self.num_workers and hasattr(signal, "SIGCHLD"):
             # torch's handler raises wherever the process is when a worker dies, in the middle of

@@ -3,9 +3,10 @@
 from abc import ABC, abstractmethod
 from collections import Counter
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
+import torch
 
 from base.base_transform import BaseTransform
 from utils.alphabet import Alphabet, nfc, table
@@ -45,8 +46,8 @@ class BaseDataset(ABC):
         return []
 
     def fit(
-        self, checkpoint: Path, alphabet: Alphabet | None, device: Any, *, resumed: bool
-    ) -> dict[str, Any]:
+        self, checkpoint: Path, alphabet: Alphabet | None, device: torch.device, *, resumed: bool
+    ) -> dict[str, float]:
         """Fit the samples to the network that is trained on from a checkpoint, before `prepare`.
 
         Args:

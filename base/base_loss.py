@@ -5,6 +5,8 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
+from base.base_data_loader import Batch
+
 
 class BaseLoss(ABC):
     """A loss summed over each sequence, which knows the divisor of the sum."""
@@ -15,9 +17,9 @@ class BaseLoss(ABC):
     """The `head` of the networks that the loss is for; None if a trainer need not look at it."""
 
     @abstractmethod
-    def __call__(self, output: Any, batch: Any) -> Tensor:
+    def __call__(self, output: Any, batch: Batch) -> Tensor:
         """Return the loss of each sequence, summed over its steps, `(batch,)` float32."""
 
     @abstractmethod
-    def divisor(self, batch: Any) -> int:
+    def divisor(self, batch: Batch) -> int:
         """Return the divisor of the gradient summed over `batch`."""

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from torch import Tensor
 
 from base import distributed
+from base.base_data_loader import Batch
 
 
 class BaseMetric(ABC):
@@ -30,7 +31,7 @@ class BaseMetric(ABC):
         """Forget everything added so far."""
 
     @abstractmethod
-    def update(self, output: Any, batch: Any) -> None:
+    def update(self, output: Any, batch: Batch) -> None:
         """Add one batch."""
 
     @abstractmethod

@@ -6,7 +6,7 @@ import math
 import shlex
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import astuple
 from pathlib import Path
@@ -23,7 +23,7 @@ from base.base_loss import BaseLoss
 from base.base_metric import BaseMetric, computed
 from base.base_model import BaseModel
 from base.batch_stream import BatchStream, loaded
-from base.checkpoint import checkpoints
+from base.checkpoint import Checkpoint, checkpoints
 from base.monitor import Monitor
 from base.optimizer_step import OptimizerStep
 from base.random_state import random_state_kept
@@ -33,6 +33,7 @@ from base.stop_request import StopRequest, TrainingFailed
 from base.training_checkpoint import TrainingCheckpoint
 from base.training_state import Progress, Sums, TrainingState, ratio
 from utils.checks import ConfigFault, NotFinite, Range
+from utils.strict_json import Config
 
 log = logging.getLogger(__name__)
 
@@ -112,7 +113,7 @@ class BaseTrainer(ABC):
         valid_loader: BaseDataLoader | None,
         run: RunFolder,
         device: torch.device,
-        checkpoint_header: Mapping[str, Any],
+        checkpoint_header: Checkpoint,
         *,
         epochs: Annotated[int, Range(1)],
         seed: Annotated[int, Range(0, 2**32 - 1)] = 0,
@@ -248,7 +249,7 @@ class BaseTrainer(ABC):
                 yield ConfigFault(f"metrics.{number}", type(metric).__name__, expected)
 
     @staticmethod
-    def planned_steps(batches: int, options: Mapping[str, Any]) -> int:
+    def planned_steps(batches: int, options: Config) -> int:
         """Return the number of steps of the learning-rate schedule in a whole run.
 
         Args:
@@ -281,7 +282,7 @@ class BaseTrainer(ABC):
         """How far the run has come."""
         return self.state.progress
 
-    def resume(self, checkpoint: Mapping[str, Any], source: Path) -> None:
+    def resume(self, checkpoint: Checkpoint, source: Path) -> None:
         """Resume from a checkpoint; see `TrainingCheckpoint.load`."""
         self.checkpoint.load(checkpoint, source, self.steps_per_epoch)
 

@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 import torch
 from torch import Tensor
@@ -47,6 +47,15 @@ class Position:
     """the first of the batches,"""
     chunk: int = 0
     """and the chunk of their time steps."""
+
+
+class StreamState(TypedDict):
+    """What is saved beside the position."""
+
+    batches: int
+    accumulate: int
+    truncate: int | None
+    states: list[State | None]
 
 
 class BatchStream:
@@ -164,7 +173,7 @@ class BatchStream:
         self._batches = None
         self.loader.close()
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> StreamState:
         """Return what resuming needs beside `position`."""
         return {
             "batches": len(self.loader),
@@ -174,7 +183,7 @@ class BatchStream:
         }
 
     def load_state_dict(
-        self, state: Mapping[str, Any], position: Mapping[str, int], source: Path
+        self, state: StreamState, position: Mapping[str, int], source: Path
     ) -> None:
         """Resume from what `state_dict` returned, at the values of `Position` in `position`.
 

@@ -13,7 +13,6 @@ is that DDP communicates while it computes: of 3.7 million weights 15 MB a step.
 In one process nothing is started, and all functions return what they were given.
 """
 
-import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -37,7 +36,7 @@ LAUNCHER = {"RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"}
 PATIENCE = timedelta(hours=2)
 """How long to wait for other processes (assumed: longer than parsing a dataset takes)."""
 
-_store: Any = None
+_store: "dist.Store | None" = None
 
 
 class Lost(Exception):
@@ -107,8 +106,7 @@ def claim_message(message: str) -> bool:
     if _store is None:
         return True
     try:
-        anything = _store.add("messages", 1)
-        same = _store.add(hashlib.sha256(message.encode()).hexdigest(), 1)
+        anything, same = _store.add("messages", 1), _store.add(f"message {message}", 1)
     except RuntimeError:  # torchrun has exited too.
         return True
     return anything == 1 if message.startswith(_LOST) else same == 1
@@ -154,12 +152,12 @@ def barrier() -> None:
     all_reduce_sum([0])
 
 
-def all_reduce_sum(values: Sequence[float]) -> list[Any]:
+def all_reduce_sum(values: Sequence[float]) -> list[float]:
     """Return the sums of numbers over all processes, in float64; of ints as ints."""
     return _reduced(values, dist.ReduceOp.SUM)
 
 
-def all_reduce_max(values: Sequence[float]) -> list[Any]:
+def all_reduce_max(values: Sequence[float]) -> list[float]:
     """Return the maxima of numbers over all processes."""
     return _reduced(values, dist.ReduceOp.MAX)
 
@@ -177,7 +175,7 @@ def all_gather_object(value: Value) -> list[Value]:
     """Return the values of all processes, by rank, in the main one; elsewhere an empty list."""
     if world_size() == 1:
         return [value]
-    values: list[Any] = [None] * world_size()
+    values = [value] * world_size()
     _call(dist.gather_object, value, values if is_main() else None)
     return values if is_main() else []
 
@@ -203,7 +201,7 @@ def all_reduce_gradients(weights: Sequence[Tensor]) -> None:
     vector_to_parameters(flat, gradients)
 
 
-def _reduced(values: Sequence[float], operation: Any) -> list[Any]:
+def _reduced(values: Sequence[float], operation: "dist.ReduceOp") -> list[float]:
     if world_size() == 1:
         return list(values)
     tensor = torch.tensor(values, dtype=torch.float64)

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
-from base import distributed
 from utils.checks import ConfigFault
 
 
@@ -54,10 +53,8 @@ class Monitor:
         if schedule_by != "epoch":
             expected = '"epoch", because ReduceLROnPlateau looks at a value of each epoch'
             raise ConfigFault("schedule_by", schedule_by, expected)
-        if self.rule is None:
-            raise ConfigFault("monitor", None, "ReduceLROnPlateau looks at it: what to minimise")
-        if schedule.mode != self.rule[:3]:
-            expected = f'"{schedule.mode} NAME", as ReduceLROnPlateau has it in its mode'
+        if self.rule is None or schedule.mode != self.rule[:3]:
+            expected = f'"{schedule.mode} NAME": a value at which ReduceLROnPlateau looks'
             raise ConfigFault("monitor", self.rule, expected)
 
     def judge(self, epoch: int, values: Mapping[str, float], sound: bool) -> bool:
@@ -76,10 +73,6 @@ class Monitor:
     def out_of_patience(self) -> bool:
         """Whether the last `early_stop` epochs were no better than one before them."""
         return self.early_stop is not None and self.record.not_improved >= self.early_stop
-
-    def agree(self) -> None:
-        """Give all processes the main one's best epoch."""
-        self.record = distributed.broadcast_object(lambda: self.record)
 
     def __str__(self) -> str:
         if self.rule is None:

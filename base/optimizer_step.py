@@ -22,6 +22,9 @@ from utils.checks import CheckpointError
 
 log = logging.getLogger(__name__)
 
+State = dict[str, Any]
+"""As torch's own: tensors and plain values by name."""
+
 PLATEAU = ("best", "num_bad_epochs", "cooldown_counter", "last_epoch")
 """What ReduceLROnPlateau has seen, in its state; the rest are its settings."""
 
@@ -145,7 +148,7 @@ class OptimizerStep:
         """Return whether all weights are finite."""
         return all(bool(torch.isfinite(weight).all()) for weight in self.weights)
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> State:
         """Return what resuming needs beside the weights of `evaluated_model`."""
         log_stds = self.noise.log_stds if self.noise else []
         return {
@@ -161,7 +164,7 @@ class OptimizerStep:
 
     def load_state_dict(
         self,
-        state: Mapping[str, Any],
+        state: State,
         evaluated: Mapping[str, Tensor],
         source: Path,
         epochs: int,
@@ -199,7 +202,7 @@ class OptimizerStep:
                 torch._foreach_copy_(own, former)
         self._restore_schedule(state, key, steps if self.schedule_by == "batch" else epochs)
 
-    def _restore_schedule(self, state: Mapping[str, Any], key: str, count: int) -> None:
+    def _restore_schedule(self, state: State, key: str, count: int) -> None:
         """Step the schedule to where it was, or `count` times if settings have changed.
 
         What a plateau has reduced stands, unless the rate that it began with has changed.
@@ -224,7 +227,7 @@ class OptimizerStep:
                 group["lr"] = float(saved["lr"])
 
 
-def _restore(optimizer: Optimizer, state: Mapping[int, Any], key: str) -> None:
+def _restore(optimizer: Optimizer, state: Mapping[int, State], key: str) -> None:
     """Restore what an optimiser keeps for each weight.
 
     A first step, without a gradient, shows what that is; the weights are loaded after it.
@@ -243,7 +246,7 @@ def _restore(optimizer: Optimizer, state: Mapping[int, Any], key: str) -> None:
     optimizer.load_state_dict(own | {"state": kept})
 
 
-def _settings(optimizer: Optimizer) -> list[dict[str, Any]]:
+def _settings(optimizer: Optimizer) -> list[State]:
     """Return the settings of each of the optimiser's groups."""
     return [
         {name: value for name, value in group.items() if name != "params"}

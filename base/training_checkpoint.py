@@ -166,7 +166,7 @@ class TrainingCheckpoint:
                     log.warning("%s is not resumed; kept as %s", path, set_aside(path))
             if self.monitor.record.best_epoch is not None:
                 self._find_best(source)
-        self.monitor.agree()
+        self.monitor.record = distributed.broadcast_object(lambda: self.monitor.record)
         self._last_save = time.monotonic()
 
     def _find_best(self, source: Path) -> None:

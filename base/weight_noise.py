@@ -8,19 +8,20 @@ description length of these Gaussians is added to the loss.
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+Group = dict[str, list[nn.Parameter] | float]
 
-def parameter_groups(model: nn.Module, adaptive: bool) -> list[dict[str, Any]]:
+
+def parameter_groups(model: nn.Module, adaptive: bool) -> list[Group]:
     """Return what an optimiser trains: the weights and, if noise is adaptive, ln s of each.
 
     A schedule has the same rate for both. What pulls weights towards zero (`lambd` is that of ASGD)
     makes no sense for ln s.
     """
-    groups: list[dict[str, Any]] = [{"params": list(model.parameters())}]
+    groups: list[Group] = [{"params": list(model.parameters())}]
     if adaptive:
         log_stds = [
             nn.Parameter(torch.zeros_like(weight))

@@ -4,11 +4,11 @@ import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from utils.files import errors_name
+from utils.strict_json import Config
 
 VALID = "valid"
 """The folder of the validation curves: TensorBoard treats it as a run of its own, and so draws
@@ -45,29 +45,30 @@ class TensorBoardWriter:
         Those named `valid_NAME` are drawn with NAME; the charts of a group appear together.
         """
         for name, value in values.items():
-            if math.isfinite(value):
-                run = VALID if name.startswith(f"{VALID}_") else ""
+            run = VALID if name.startswith(f"{VALID}_") else ""
+            if run in self._writers and math.isfinite(value):
                 tag = f"{group}/{name.removeprefix(f'{VALID}_')}"
-                self._call("add_scalar", tag, value, step, run=run)
+                with errors_name(self.folder / run):  # Its thread's errors name no file.
+                    self._writers[run].add_scalar(tag, value, step)
 
     def picture(self, name: str, pixels: np.ndarray, step: int) -> None:
         """Write a picture, `(height, width, 3)` uint8."""
-        self._call("add_image", name, pixels, step, dataformats="HWC")
+        if self._writers:
+            with errors_name(self.folder):
+                self._writers[""].add_image(name, pixels, step, dataformats="HWC")
 
-    def config(self, config: Any) -> None:
+    def config(self, config: Config) -> None:
         """Write the run's config as a text."""
         text = json.dumps(config, indent=2, ensure_ascii=False)
         code = "\n".join(f"    {line}" for line in text.splitlines())  # as Markdown shows it
-        self._call("add_text", "config", code.encode(errors="backslashreplace").decode(), 0)
+        if self._writers:
+            with errors_name(self.folder):
+                text = code.encode(errors="backslashreplace").decode()
+                self._writers[""].add_text("config", text, 0)
 
     def close(self) -> None:
         """Flush and close the files."""
-        for run in self._writers:
-            self._call("close", run=run)
-        self._writers = {}
-
-    def _call(self, method: str, *arguments: Any, run: str = "", **options: Any) -> None:
-        """Call a method of torch's writer, if there is one."""
-        if self._writers:
-            with errors_name(self.folder / run):  # Its thread's errors name no file.
-                getattr(self._writers[run], method)(*arguments, **options)
+        while self._writers:
+            run, writer = self._writers.popitem()
+            with errors_name(self.folder / run):
+                writer.close()
