@@ -76,9 +76,6 @@ EXTRA = 2.0
 ends slowly (measured in IAM-OnDB: 4 steps where the length is that of 1 to 4, 8 where it is 6)."""
 LOW_TOP = 1.45
 """Height above which ink is that of a tall letter."""
-DOT_FLOOR, DOT_SIZE = 0.95, 0.6
-"""Where the dot of `i` and `j` begins, and its largest extent (measured: 95 % of dots are above
-1.1 and within 0.33)."""
 
 
 class Unfit(Exception):
@@ -333,8 +330,9 @@ def undotted(path: np.ndarray) -> np.ndarray:
     """Return `i` or `j` without its dot; raise `Unfit` if that cannot be told apart."""
     dots, rest = [], []
     for stroke in to_strokes(path):
-        high = stroke[:, 1].max() < -DOT_FLOOR
-        dot = high and np.ptp(stroke, axis=0).max() < DOT_SIZE
+        # Measured: 95 % of the dots are above 1.1, and within 0.33.
+        high = stroke[:, 1].max() < -0.95
+        dot = high and np.ptp(stroke, axis=0).max() < 0.6
         (dots if dot else rest).append(stroke)
     if len(dots) != 1 or not rest or np.concatenate(rest)[:, 1].min() < -LOW_TOP:
         raise Unfit

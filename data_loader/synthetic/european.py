@@ -23,9 +23,6 @@ VOCABULARY = read_lists("european.txt")
 PHRASES = VOCABULARY.pop("phrases")
 """What a text is made of; the words of one text are of one language."""
 
-LENGTHS = (3, 40)
-"""Fewest and most characters of a text."""
-
 
 def upper(text: str, language: str) -> str:
     """Return a text in capitals, as its language has them."""
@@ -50,7 +47,7 @@ CARRIERS: Mapping[str, list[tuple[str, str]]] = {
 
 
 def european(draws: Draws) -> str:
-    """Return a text of a few words in one language, of `LENGTHS` characters and in NFC.
+    """Return a text of a few words in one language, of 3 to 40 characters and in NFC.
 
     One of its words, if it has any, is drawn for a letter, which is in the text. Each letter is as
     likely, so that none is rare. The text belongs to the training split, see `split_of`.
@@ -66,5 +63,5 @@ def european(draws: Draws) -> str:
             text = upper(text, language)
         elif draws.chance(0.2) and letter in (begun := title(text, language)):
             text = begun
-        if LENGTHS[0] <= len(text) <= LENGTHS[1] and split_of(text) == 0:
+        if 3 <= len(text) <= 40 and split_of(text) == 0:
             return text

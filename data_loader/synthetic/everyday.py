@@ -9,9 +9,6 @@ import string
 from data_loader.synthetic import corpus
 from data_loader.synthetic.templates import Draws, Fields, fill, read_lists, read_pairs, split_of
 
-LENGTHS = (4, 60)
-"""Fewest and most characters of a text."""
-
 
 def calculation(draws: Draws) -> str:
     """Return a calculation of whole numbers, such as "84 / 7 = 12", that is right."""
@@ -86,16 +83,17 @@ def characters(draws: Draws) -> str:
 
 
 def everyday(draws: Draws) -> str:
-    """Return a text of the training split (`split_of`): of one of `KINDS`, of `LENGTHS` characters,
-    or `characters`."""
+    """Return a text of the training split (`split_of`): one of `KINDS`, of 4 to 60 characters, or
+    `characters`."""
     kind = draws.pick((*KINDS, "characters"))
     while True:
         if kind == "characters":
-            text, fits = characters(draws), True
+            text = characters(draws)
         else:
             text = fill(draws.pick(TEMPLATES[kind]), FIELDS, draws)
-            fits = LENGTHS[0] <= len(text) <= LENGTHS[1]
-        if fits and split_of(text) == 0:
+            if not 4 <= len(text) <= 60:
+                continue
+        if split_of(text) == 0:
             return text
 
 

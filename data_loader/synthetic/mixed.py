@@ -17,16 +17,11 @@ from utils.ink import to_points, x_height
 
 _bar = partial(distributed.bar, unit="line", leave=False, delay=1)
 
-MEASURED = 300
-"""Lines of each dataset whose x-height is measured, spread evenly; assumed."""
 NEARBY = 4.0
 """X-heights from the seam of a joined line within which the vertical position is measured."""
 BLANK, CLOSE = (0.8, 1.8), (0.1, 0.5)
 """Bounds on the gap between the parts of a joined line, in x-heights, with a blank between them or
 without; assumed."""
-EXTREME = 4.0
-"""Bound on how many times larger or smaller than typical a line's x-height is taken to be: that of
-a dash or a dot cannot be measured."""
 
 
 @dataclass(kw_only=True, eq=False)
@@ -98,7 +93,8 @@ class MixedDataset(ExtendedDataset):
         seconds = generator.choice(others, self.joined).tolist()
         for number in _bar(range(self.joined), "joining lines"):
             line = _whole(main, firsts[number])
-            height = float(np.clip(x_height(line.ink), typical / EXTREME, EXTREME * typical))
+            # That of a dash or a dot cannot be measured.
+            height = float(np.clip(x_height(line.ink), typical / 4, typical * 4))
             before = bool(generator.random() < 0.5)
             gap = generator.uniform(*BLANK)
             close = bool(self.tight and generator.random() < self.tight)
@@ -227,10 +223,10 @@ def _pieces(dataset: BaseDataset, generator: np.random.Generator) -> Iterator[Sa
 
 
 def _typical_height(dataset: BaseDataset) -> float:
-    """Return the median x-height over training lines of a dataset."""
+    """Return the median x-height over 300 training lines of a dataset, spread evenly (assumed)."""
     if dataset.x_height is not None:
         return dataset.x_height
     indices = dataset.indices("train")
-    count = min(len(indices), MEASURED)
+    count = min(len(indices), 300)
     chosen = indices[np.linspace(0, len(indices) - 1, count).astype(int)].tolist()
     return float(np.median([x_height(dataset.ink(index)) for index in chosen]))
