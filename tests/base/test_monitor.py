@@ -3,7 +3,7 @@
 import math
 
 import pytest
-from tiny_run import ChunkTrainer, make, rows
+from tiny_run import make, rows, scripted
 from torch.optim import lr_scheduler
 
 from base.checkpoint import BEST, load_checkpoint, newest_checkpoint
@@ -14,13 +14,8 @@ def test_plateau_looks_at_the_monitored_value(tmp_path):
     def schedule(optimizer, _):
         return lr_scheduler.ReduceLROnPlateau(optimizer, patience=1, factor=0.1)
 
-    values = iter([5.0, 4.0, 4.5, 4.5, 4.5])
-
-    class Scripted(ChunkTrainer):
-        def _validate(self):
-            return super()._validate() | {"error": next(values)}
-
-    trainer = make(tmp_path, trainer=Scripted, scheduler=schedule, schedule_by="epoch", epochs=5)
+    steady = scripted(5.0, 4.0, 4.5, 4.5, 4.5)
+    trainer = make(tmp_path, trainer=steady, scheduler=schedule, schedule_by="epoch", epochs=5)
     trainer.train()
     rates = [float(row["learning_rate"]) for row in rows(trainer)]
     assert rates == pytest.approx([0.05, 0.05, 0.05, 0.05, 0.005])
@@ -49,17 +44,6 @@ def test_a_monitor_that_is_never_logged(tmp_path, monitor):
     assert caught.value.key == "monitor"
 
 
-def scripted(values):
-    """Return a trainer whose validation comes to these values."""
-    left = iter(values)
-
-    class Scripted(ChunkTrainer):
-        def _validate(self):
-            return super()._validate() | {"error": next(left)}
-
-    return Scripted
-
-
 @pytest.mark.parametrize(
     ("monitor", "values", "epochs", "best"),
     [
@@ -70,7 +54,7 @@ def scripted(values):
 )
 def test_early_stopping_and_the_best(tmp_path, monitor, values, epochs, best):
     trainer = make(
-        tmp_path, trainer=scripted(values), monitor=monitor, early_stop=2, epochs=len(values)
+        tmp_path, trainer=scripted(*values), monitor=monitor, early_stop=2, epochs=len(values)
     )
     assert trainer.train() is None
     assert trainer.progress.epoch == epochs and trainer.is_complete

@@ -64,8 +64,9 @@ def test_moving_average(tmp_path):
     # Validation is with the average.
     model = TinyModel()
     model.load_state_dict(checkpoint["state_dict"])
-    total, _ = error_of(model, VALID)
-    assert float(rows(trainer)[0]["valid_error"]) == pytest.approx(total / len(VALID), rel=1e-5)
+    total, _ = error_of(model.eval(), VALID)
+    expected = total.item() / len(VALID)
+    assert float(rows(trainer)[0]["valid_error"]) == pytest.approx(expected, rel=1e-5)
 
 
 @pytest.mark.parametrize("kind", ["fixed", "adaptive"])
@@ -91,7 +92,7 @@ def test_weight_noise_is_on_the_weights_of_each_step(tmp_path, kind):
     # 115 draws: 5 standard errors of a standard deviation are 33 % (chance 6e-7).
     assert len(noise) == 123 and 0.2 < float(noise.std()) < 0.4
     assert float(rows(trainer)[0]["valid_error"]) == pytest.approx(
-        error_of(trainer.model, VALID)[0] / len(VALID), rel=1e-5
+        error_of(trainer.model.eval(), VALID)[0].item() / len(VALID), rel=1e-5
     )
 
 

@@ -4,7 +4,7 @@ import signal
 from functools import partial
 
 import pytest
-from tiny_run import ChunkTrainer, make, stopped_at
+from tiny_run import ChunkTrainer, make, scripted, stopped_at
 from torch.optim import lr_scheduler
 
 from base.checkpoint import checkpoints, find_checkpoint, load_checkpoint, newest_checkpoint
@@ -158,11 +158,7 @@ def test_what_a_plateau_reduced_stands(tmp_path):
     def never(optimizer, _, patience):
         return lr_scheduler.ReduceLROnPlateau(optimizer, patience=patience, factor=0.5)
 
-    class Flat(ChunkTrainer):
-        def _validate(self):
-            return super()._validate() | {"error": 1.0}
-
-    options = dict(trainer=Flat, schedule_by="epoch")
+    options = dict(trainer=scripted(*[1.0] * 6), schedule_by="epoch")
     make(tmp_path, epochs=3, scheduler=partial(never, patience=0), **options).train()
     trainer, _ = go_on(tmp_path, "run", epochs=6, scheduler=partial(never, patience=50), **options)
     assert rates(trainer) == pytest.approx([0.05, 0.05, 0.025, 0.0125, 0.0125, 0.0125])

@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from tiny_run import ChunkTrainer, make, same, weights
+from tiny_run import ChunkTrainer, make, same, scripted, weights
 
 from base.base_trainer import TrainingFailed
 from base.checkpoint import BEST, checkpoints, load_checkpoint, newest_checkpoint
@@ -117,16 +117,6 @@ def test_some_skipped_steps_keep_nothing_from_being_saved(tmp_path, save_minutes
 
 
 # Which the best epoch is.
-
-
-def scripted(*values: float) -> type[ChunkTrainer]:
-    """Return a trainer whose validation gives these values, epoch by epoch."""
-
-    class Scripted(ChunkTrainer):
-        def _validate(self):
-            return super()._validate() | {"error": values[self.progress.epoch]}
-
-    return Scripted
 
 
 def train(tmp_path, *values, source=None, run="run", **options):

@@ -239,15 +239,23 @@ def batch_of(trainer, data_pass=0, first=0, last=None):
 
 
 def error_of(model, indices):
-    """Return the summed squared errors of samples taken one by one, and their steps."""
-    model = copy.deepcopy(model).eval()
-    total, points = 0.0, 0
+    """Return the summed squared errors of samples taken one by one, a scalar, and their steps."""
+    total, points = torch.zeros((), dtype=torch.float64), 0
     for index in indices:
         ink = torch.from_numpy(sequence(index))
-        with torch.no_grad():
-            total += (model(ink[None, :-1]).prediction[0] - ink[1:]).double().square().sum().item()
+        total = total + (model(ink[None, :-1]).prediction[0] - ink[1:]).double().square().sum()
         points += len(ink) - 1
     return total, points
+
+
+def scripted(*values: float) -> type[ChunkTrainer]:
+    """Return a trainer whose validation gives these errors, epoch by epoch."""
+
+    class Scripted(ChunkTrainer):
+        def _validate(self):
+            return super()._validate() | {"error": values[self.progress.epoch]}
+
+    return Scripted
 
 
 def stopped_at(base: type[BaseTrainer], step: int) -> type[BaseTrainer]:
