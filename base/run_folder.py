@@ -118,6 +118,9 @@ class RunFolder:
     def release(self) -> None:
         """Undo one `hold`, if there was one."""
         if self._lock is not None:
+            if self._lock.lock_counter == 1:  # A refused resumption leaves the folder as it was.
+                with suppress(OSError):
+                    os.truncate(self.models / LOCK, 0)
             self._lock.release()
 
     @contextmanager
