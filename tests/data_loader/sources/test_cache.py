@@ -1,4 +1,3 @@
-import errno
 import logging
 import os
 import threading
@@ -92,16 +91,6 @@ def test_an_interrupted_parse_leaves_nothing(tmp_path):
     *_, file = make(tmp_path)
     file.rename(file.with_name(f".{file.stem}.npz.7-00000000.tmp"))  # as a killed process leaves it
     assert make(tmp_path)[-1] == file and files(tmp_path) == [file]
-
-
-def test_a_full_disk_is_an_error_that_leaves_nothing(tmp_path, monkeypatch):
-    def full(*_, **__):
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(DataError, match=r"cannot write the cache .*No space left on device"):
-        make(tmp_path)
-    assert not files(tmp_path)
 
 
 @pytest.mark.parametrize("keep", [0, 10, 0.5, -1, "kind of compression"])

@@ -144,16 +144,3 @@ def test_a_file_that_cannot_be_read_is_reported_as_one(root):
     dataset = InkMLDataset(root=str(path), cache=cache)
     assert refused(dataset.prepare) == f"a.inkml: {expected}"
     assert refused(read_ink, path) == f"{path}: {expected}"
-
-
-@pytest.mark.timeout(20)  # What waits for a writer waits for ever.
-@pytest.mark.parametrize("name", SOURCES)
-def test_a_pipe_is_no_data(tmp_path, name):
-    pipe = tmp_path / "pipe.inkml"
-    os.mkfifo(pipe)
-    with pytest.raises(DataError, match=r"pipe.inkml(: cannot be read| has no )"):
-        getattr(data_loader, name)(root=str(pipe)).prepare()
-    with pytest.raises(DataError, match=r"pipe.inkml: a file that cannot be read .*no regular"):
-        read_ink(pipe)
-    (tmp_path / "a.inkml").write_bytes(ink_formats.inkml())
-    assert [one.name for one in read_ink(tmp_path)] == ["a.inkml"]

@@ -123,17 +123,6 @@ def test_what_would_run_is_refused_by_name(tmp_path, monkeypatch, element, name)
     assert not (tmp_path / "EVIL").exists()
 
 
-GOOD = npy(array_of([LINE, LINE]))
-
-
-@pytest.mark.parametrize("keep", [5, 127, 200, len(GOOD) - 1])
-def test_a_file_cut_short_is_one_clear_line(tmp_path, keep):
-    write(tmp_path, GOOD[:keep])
-    with pytest.raises(DataError, match=r"strokes\.npy: [^\n]+$") as caught:
-        prepared(tmp_path)
-    assert "\n" not in str(caught.value)
-
-
 @pytest.mark.parametrize(
     ("content", "message"),
     [
