@@ -1,15 +1,11 @@
-"""Learning a hand: the trainers, and how legibly a network writes before and after.
-
-Both networks write every character and lines of the hand; as much of what was learned as makes
-these illegible is undone.
-"""
+"""Learning a hand: the trainers, and how legibly a network writes before and after."""
 
 import logging
+from abc import abstractmethod
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from base.base_trainer import BaseTrainer
@@ -81,18 +77,20 @@ class _LearnsHand(BaseTrainer):
         self.source.save(self.run.models)
 
     def conclude(self) -> None:
-        """Compare the network with that which the run began with; see `compare`."""
         before = self.run.first_weights()
         if before is None or not self.compare(*networks(before, self.device)):
             super().conclude()
 
+    @abstractmethod
     def compare(self, writer: Writer, reader: Reader) -> bool:
-        """Log what was learned; return whether the log says how to use it.
+        """Compare the network with the one that the run began with, and log what was learned.
 
         Args:
             writer, reader: the network that the run began with, and a pretrained one.
+
+        Returns:
+            True if the log says how to use what was learned.
         """
-        raise NotImplementedError
 
 
 class OwnHandReaderTrainer(_LearnsHand, RecognitionTrainer):
@@ -245,9 +243,8 @@ class Exam:
             could: characters that were read before.
 
         Returns:
-            the characters that are read; those of `could` that are not read with any of
-            `CHECK_SEEDS` seeds, as by chance one is not; and the character error rate of all texts
-            with the first seed.
+            the characters that are read; those of `could` that are read with none of
+            `CHECK_SEEDS` seeds; and the character error rate of all texts.
         """
         # Not `Writer.calibration`, which remembers what other weights wrote.
         stretch = calibrated(network, self.sample, SAMPLING).stretch
@@ -257,17 +254,17 @@ class Exam:
             lines = network.write_lines(texts, seeds, sampling, primer=self.sample)
             return self.reader.read_lines([line.written for line in lines])
 
-        characters = list(self.characters)
         texts = [*self.characters.values(), *self.texts]
-        found = hypotheses(texts, [0] * len(characters) + list(range(len(self.texts))))
-        read = self._legible(characters, found)
-        left = [one for one in characters if one in could and one not in read]
-        again = left * (CHECK_SEEDS - 1)
-        seeds = np.repeat(range(1, CHECK_SEEDS), len(left)).tolist()
-        later = hypotheses([self.characters[one] for one in again], seeds) if left else []
-        legible = self._legible(again, later)
-        lost = [one for one in left if one not in legible]
-        return read, lost, rates(zip(texts, found, strict=True))["cer"]
+        seeds = [0] * len(self.characters) + list(range(len(self.texts)))
+        found = hypotheses(texts, seeds)
+        legible = self._legible(self.characters, found)
+        lost = [one for one in self.characters if one in could and one not in legible]
+        for seed in range(1, CHECK_SEEDS):
+            if lost:
+                again = hypotheses([self.characters[one] for one in lost], [seed] * len(lost))
+                found_again = self._legible(lost, again)
+                lost = [one for one in lost if one not in found_again]
+        return legible, lost, rates(zip(texts, found, strict=True))["cer"]
 
     def _legible(self, characters: Iterable[str], hypotheses: Sequence[str]) -> set[str]:
         """Return those characters that are read in the hypotheses of their texts."""
