@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterator
-from itertools import islice
+from itertools import chain, islice
 from typing import Annotated, Any
 
 from torch import Tensor, nn
@@ -124,11 +124,11 @@ class GenerationTrainer(BaseTrainer):
             log.info("%d of %d lines ended on their own", ended, len(lines))
 
     def _texts(self) -> list[str]:
+        """Return the texts of the samples: those given or, if null, those of lines."""
         texts = self.sample_text
         if texts is None:
             splits = ["train"] if self.valid_loader is None else ["valid", "train"]
-            known = (list(islice(self._known(split), self.samples)) for split in splits)
-            texts = next(filter(None, known))
+            texts = list(islice(chain.from_iterable(map(self._known, splits)), self.samples))
         return [texts[number % len(texts)] for number in range(self.samples)]
 
     def _known(self, split: str) -> Iterator[str]:

@@ -3,6 +3,7 @@
 import logging
 from typing import Annotated, Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -97,20 +98,19 @@ class RecognitionTrainer(BaseTrainer):
         chosen = indices[:: max(1, len(indices) // max(1, self.samples))][: self.samples]
         if not len(chosen):
             return
-        inks = [source.ink(int(index)) for index in chosen]
-        truths = [source.text(int(index)) for index in chosen]
-        outputs: list[Transcript] = [self.evaluated_model.read([ink]) for ink in inks]
-        captions = [
-            f"true: {truth}\nread: {output.hypotheses[0]}"
-            for truth, output in zip(truths, outputs, strict=True)
-        ]
-        write_png(self.run.log / f"samples-epoch{epoch}.png", lines_figure(inks, captions))
-        for number, (ink, output) in enumerate(zip(inks, outputs, strict=True)):
-            figure = reading_figure(ink, captions[number], *evidence(output))
+        inks, captions = [], []
+        for number, index in enumerate(chosen.tolist()):
+            ink = source.ink(index)
+            output = self.evaluated_model.read([ink])
+            caption = f"true: {source.text(index)}\nread: {output.hypotheses[0]}"
+            figure = reading_figure(ink, caption, *evidence(output))
             self.run_log.events.picture(f"reading/{number}", to_pixels(figure, 100), step)
+            inks.append(ink)
+            captions.append(caption)
+        write_png(self.run.log / f"samples-epoch{epoch}.png", lines_figure(inks, captions))
 
 
-def evidence(output: Transcript) -> tuple[Any, list[str]]:
+def evidence(output: Transcript) -> tuple[np.ndarray, list[str]]:
     """Return the evidence for the text read from one line: an image `(rows, frames)`, and names.
 
     The attention has a row for each character read and the end; CTC has one for each

@@ -4,7 +4,6 @@ import logging
 from abc import abstractmethod
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import torch
 
@@ -23,7 +22,6 @@ from trainer.own_hand.dataset import HandDataset, networks
 from trainer.own_hand.practice import sample_texts
 from trainer.recognition_trainer import RecognitionTrainer
 from utils.checks import ConfigFault
-from utils.files import set_aside
 from utils.style_file import write_style
 
 SAMPLING, CHECK_SEEDS = Sampling(bias=0.75), 3
@@ -135,22 +133,18 @@ class OwnHandTrainer(_LearnsHand, GenerationTrainer):
         if increase > DISCARDED_CER_INCREASE:
             log.warning(
                 "the network forgets how to write: %s is still as it was, use that; fewer epochs "
-                "or a smaller --lr may help, or more lines", writer.path,
-            )  # fmt: skip
-            for earlier in filter(Path.exists, (folder / HAND_FILE, folder / SAMPLE)):
-                kept = set_aside(earlier, "earlier")
-                log.warning("%s is of the run before it was continued; kept as %s", earlier, kept)
+                "or a smaller --lr may help, or more lines",
+                writer.path,
+            )
             return False
         content = checkpoint | {"state_dict": interpolated(old, new, share)}
         save_checkpoint(folder / HAND_FILE, to_share(content))
         write_style(folder / SAMPLE, *sample, self.run.run_id)
         if share < 1:
-            log.info("%.0f %% of what was learned is kept; %s has all of it: more like the hand, "
-                     "and less legible", 100 * share, last)  # fmt: skip
-        log.info(
-            "the hand: %s, and a line of it: %s\nto write in it: python experiments.py page FILE "
-            "-r %s", folder / HAND_FILE, folder / SAMPLE, folder
-        )  # fmt: skip
+            log.info("%.0f %% of what was learned is kept, so that it stays legible", 100 * share)
+            log.info("%s has all of it: more like the hand, and less legible", last)
+        log.info("the hand: %s, and a line of it: %s", folder / HAND_FILE, folder / SAMPLE)
+        log.info("to write in it: python experiments.py page FILE -r %s", folder)
         return True
 
 
