@@ -159,26 +159,6 @@ def test_the_state_is_carried_over_from_chunk_to_chunk(tmp_path, loader, text, h
     assert losses[2] == pytest.approx(losses[0], rel=1e-5)
 
 
-def test_the_end_of_a_sequence_is_in_its_last_chunk(tmp_path, loader):
-    made = make(tmp_path, loader, text=False, ends=True, truncate=9)
-    stream = made.stream
-    assert stream.load()
-    (whole,) = stream._group
-    ends = torch.zeros(len(whole))
-    while stream.position.batch == 0:
-        (chunk,) = stream.chunks()
-        part, start = chunk.batch, 9 * stream.position.chunk
-        rows = whole.lengths > start
-        last = whole.lengths[rows] <= start + 9
-        assert torch.equal(part.targets[..., 3].sum(1), last.float())
-        places = part.targets[last, part.lengths[last] - 1, 3]
-        assert torch.equal(places, torch.ones(int(last.sum())))
-        ends[rows] += part.targets[..., 3].sum(1)
-        stream.carry(0, made.forward_batch(made.model, part, chunk.state).state)
-        stream.advance()
-    assert torch.equal(ends, torch.ones(len(whole)))
-
-
 @pytest.mark.parametrize("reduction", ["point", "sequence"])
 def test_each_chunk_makes_a_step_and_cuts_the_gradient(tmp_path, loader, reduction):
     """Against one sequence after the other, its state handed on by hand."""

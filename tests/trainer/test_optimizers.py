@@ -40,14 +40,6 @@ def test_against_the_equations(options):
         np.testing.assert_allclose(weight.detach().numpy().ravel(), expected, rtol=1e-12)
 
 
-def test_damping_stands_inside_the_root():
-    """A first step of a gradient of 1: 1e-4 / sqrt(0.05 - 0.05^2 + 1e-4), by hand 4.5835e-4."""
-    weight = nn.Parameter(torch.zeros(1, dtype=torch.float64))
-    weight.grad = torch.ones_like(weight)
-    GravesRMSprop([weight]).step()
-    assert weight.item() == pytest.approx(-1e-4 / 0.0476**0.5, rel=1e-12)
-
-
 def test_constant_gradients_keep_the_root_real():
     """The variance of equal gradients is zero, and rounding must not take it below."""
     weight = nn.Parameter(torch.zeros(1000))
