@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 import numpy as np
+from numpy.random import Generator
 
 from base.base_transform import BaseTransform
 from utils.checks import ConfigFault, Range
@@ -28,7 +29,7 @@ class FillMissing(BaseTransform):
     max_missing: Annotated[int, Range(1, 127)] = 20
 
     def __call__(
-        self, ink: np.ndarray, missing: np.ndarray, generator: np.random.Generator
+        self, ink: np.ndarray, missing: np.ndarray, generator: Generator
     ) -> tuple[np.ndarray, np.ndarray]:
         count = np.minimum(missing, self.max_missing).astype(np.int64)
         count[0] = 0
@@ -56,7 +57,7 @@ class CutLongSteps(BaseTransform):
 
     threshold: Annotated[float, Range(1e-3, 1e6)]
 
-    def change(self, ink: np.ndarray, generator: np.random.Generator) -> None:
+    def change(self, ink: np.ndarray, generator: Generator) -> None:
         length = np.hypot(ink[:, 0], ink[:, 1])
         ink[:, :2] *= (self.threshold / np.maximum(length, self.threshold))[:, None]
 
@@ -64,11 +65,11 @@ class CutLongSteps(BaseTransform):
 class Linear(BaseTransform):
     """Multiplies the offsets of a sample by one matrix."""
 
-    def matrix(self, ink: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    def matrix(self, ink: np.ndarray, generator: Generator) -> np.ndarray:
         """Return the matrix `(2, 2)` float64 that turns column vectors (dx, dy) into new ones."""
         raise NotImplementedError
 
-    def change(self, ink: np.ndarray, generator: np.random.Generator) -> None:
+    def change(self, ink: np.ndarray, generator: Generator) -> None:
         ink[:, :2] = ink[:, :2].astype(np.float64) @ self.matrix(ink, generator).T
 
 
@@ -88,7 +89,7 @@ class Scale(Linear):
         if self.low > self.high:
             raise ConfigFault("low", self.low, f"at most high, which is {self.high}")
 
-    def matrix(self, ink: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    def matrix(self, ink: np.ndarray, generator: Generator) -> np.ndarray:
         factor = math.exp(generator.uniform(math.log(self.low), math.log(self.high)))
         return factor * np.eye(2)
 
@@ -106,7 +107,7 @@ class Slant(Linear):
     random = True
     degrees: Annotated[float, Range(0, 60)] = 10.0
 
-    def matrix(self, ink: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    def matrix(self, ink: np.ndarray, generator: Generator) -> np.ndarray:
         angle = math.radians(generator.uniform(-self.degrees, self.degrees))
         return np.array([[1, -math.tan(angle)], [0, 1]])  # y grows downwards
 
@@ -122,7 +123,7 @@ class Rotate(Linear):
     random = True
     degrees: Annotated[float, Range(0, 180)] = 5.0
 
-    def matrix(self, ink: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    def matrix(self, ink: np.ndarray, generator: Generator) -> np.ndarray:
         angle = math.radians(generator.uniform(-self.degrees, self.degrees))
         cosine, sine = math.cos(angle), math.sin(angle)
         return np.array([[cosine, -sine], [sine, cosine]])
@@ -131,7 +132,7 @@ class Rotate(Linear):
 class Stretch(Scale):
     """Stretches a whole sample along x by a factor drawn log-uniformly from `low` to `high`."""
 
-    def matrix(self, ink: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    def matrix(self, ink: np.ndarray, generator: Generator) -> np.ndarray:
         return np.diag([super().matrix(ink, generator)[0, 0], 1.0])
 
 
@@ -158,7 +159,7 @@ class Warp(BaseTransform):
             expected = f"at most longest, which is {self.longest}"
             raise ConfigFault("shortest", self.shortest, expected)
 
-    def change(self, ink: np.ndarray, generator: np.random.Generator) -> None:
+    def change(self, ink: np.ndarray, generator: Generator) -> None:
         points = np.cumsum(ink[:, :2], axis=0, dtype=np.float64)
         height = x_height(ink)
         shape = (2, self._WAVES)
@@ -186,5 +187,5 @@ class InputNoise(BaseTransform):
     acts_on = "inputs"
     std: Annotated[float, Range(0, 10)] = 0.05
 
-    def change(self, ink: np.ndarray, generator: np.random.Generator) -> None:
+    def change(self, ink: np.ndarray, generator: Generator) -> None:
         ink[:, :2] += generator.normal(0, self.std, (len(ink), 2))

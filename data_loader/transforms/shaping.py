@@ -13,6 +13,7 @@ from itertools import pairwise
 from typing import Annotated, Literal
 
 import numpy as np
+from numpy.random import Generator
 
 from base import distributed
 from base.base_dataset import BaseDataset
@@ -50,7 +51,7 @@ class LevelBaseline(Linear):
     max_degrees: Annotated[float, Range(0, 89)] = 30.0
     min_letters: Annotated[float, Range(1, 1000)] = 4.0
 
-    def matrix(self, ink: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    def matrix(self, ink: np.ndarray, generator: Generator) -> np.ndarray:
         angle = baseline_angle(ink, self.min_letters)
         if not abs(angle) <= math.radians(self.max_degrees):  # as of a NaN
             angle = 0.0
@@ -70,7 +71,7 @@ class UndoSlant(Linear):
 
     max_degrees: Annotated[float, Range(0, 80)] = 50.0
 
-    def matrix(self, ink: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    def matrix(self, ink: np.ndarray, generator: Generator) -> np.ndarray:
         lean = np.nan_to_num(slant(ink, self.max_degrees))
         return np.array([[1.0, lean], [0.0, 1.0]])  # y grows downwards
 
@@ -95,7 +96,7 @@ class ScaleHeight(Linear):
     height: Annotated[float, Range(1e-3, 1e6)] = 100.0
     of: Literal["letters", "x_height", "ink"] = "letters"
 
-    def matrix(self, ink: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    def matrix(self, ink: np.ndarray, generator: Generator) -> np.ndarray:
         if self.of == "ink":
             left, top, right, bottom = bounds(ink)
             present = bottom - top or right - left or 1.0
@@ -152,7 +153,7 @@ class ResampleTime(BaseTransform):
     period: Annotated[float, Range(0.01, 1000)] = 1.0
 
     def __call__(
-        self, ink: np.ndarray, missing: np.ndarray, generator: np.random.Generator
+        self, ink: np.ndarray, missing: np.ndarray, generator: Generator
     ) -> tuple[np.ndarray, np.ndarray]:
         return _resampled(ink, self.period, np.cumsum(missing.astype(np.float64) + 1))
 
@@ -170,7 +171,7 @@ class ResampleDistance(BaseTransform):
     spacing: Annotated[float, Range(1e-6, 1e6)]
 
     def __call__(
-        self, ink: np.ndarray, missing: np.ndarray, generator: np.random.Generator
+        self, ink: np.ndarray, missing: np.ndarray, generator: Generator
     ) -> tuple[np.ndarray, np.ndarray]:
         return _resampled(ink, self.spacing)
 
@@ -186,7 +187,7 @@ class Simplify(BaseTransform):
     tolerance: Annotated[float, Range(0, 1e6)]
 
     def __call__(
-        self, ink: np.ndarray, missing: np.ndarray, generator: np.random.Generator
+        self, ink: np.ndarray, missing: np.ndarray, generator: Generator
     ) -> tuple[np.ndarray, np.ndarray]:
         parts = [points[simplified(points, self.tolerance)] for points in strokes(ink)]
         return _of_strokes(ink, parts)

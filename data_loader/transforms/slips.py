@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 import numpy as np
+from numpy.random import Generator
 
 from base.base_transform import BaseTransform
 from utils.checks import Range
@@ -41,7 +42,7 @@ class RemoveSlips(BaseTransform):
     tap: Annotated[float, Range(0, 10)] = 0.1
 
     def __call__(
-        self, ink: np.ndarray, missing: np.ndarray, generator: np.random.Generator
+        self, ink: np.ndarray, missing: np.ndarray, generator: Generator
     ) -> tuple[np.ndarray, np.ndarray]:
         pieces, height, start = strokes(ink), x_height(ink), 0
         chosen = np.ones(len(ink), dtype=bool)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 import numpy as np
+from numpy.random import Generator
 
 from base.base_transform import BaseTransform
 from utils.checks import ConfigFault, Range
@@ -40,7 +41,7 @@ class Smooth(BaseTransform):
         if self.order >= self.window:
             raise ConfigFault("order", self.order, f"less than window, which is {self.window}")
 
-    def change(self, ink: np.ndarray, generator: np.random.Generator) -> None:
+    def change(self, ink: np.ndarray, generator: Generator) -> None:
         points = np.concatenate([self._smoothed(stroke) for stroke in strokes(ink)])
         ink[1:, :2] = np.diff(points, axis=0)
 

@@ -102,10 +102,12 @@ class OwnHandReaderTrainer(_LearnsHand, RecognitionTrainer):
         source = self.source
         lines = [(source.ink(k), source.text(k)) for k in source.indices("valid").tolist()]
         log.info(
-            "characters misread of %d %s lines: %.1f %% before, %.1f %% now", len(lines),
+            "characters misread of %d %s lines: %.1f %% before, %.1f %% now",
+            len(lines),
             "held-out" if len(source.held_out) else "learned",
-            100 * misread(reader, lines), 100 * misread(learned, lines),
-        )  # fmt: skip
+            100 * misread(reader, lines),
+            100 * misread(learned, lines),
+        )
         return False
 
 
@@ -167,9 +169,14 @@ def legible_share(
         letters = sum(map(str.islower, lost))  # without one of these no page is legible
         legible = cer <= MAX_CER_RATIO * cer_before + MAX_CER_INCREASE
         found.append(((0, letters, -share) if legible else (1, cer, -share), share, cer))
-        log.info("with %.0f %% of what was learned %.1f %% of the characters are misread, "
-                 "%.1f %% before%s", 100 * share, 100 * cer, 100 * cer_before,
-                 f"; no longer read: {' '.join(lost)}" if lost else "")  # fmt: skip
+        log.info(
+            "with %.0f %% of what was learned %.1f %% of the characters are misread, "
+            "%.1f %% before%s",
+            100 * share,
+            100 * cer,
+            100 * cer_before,
+            f"; no longer read: {' '.join(lost)}" if lost else "",
+        )
         if legible and not letters:
             break
         if legible:

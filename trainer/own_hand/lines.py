@@ -5,7 +5,7 @@ or turned is refused.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 import numpy as np
@@ -58,26 +58,25 @@ def recorded(root: str, seed: int) -> list[Sample]:
     Raises:
         DataError: if there is no ink, none with a text, or too little.
     """
-    samples = read_ink(root)
-    lines = [one for one in samples if one.text and one.text.strip() and len(one.ink) > 1]
-    if not lines:
+    found, first = read_ink(root), {}
+    samples = _kept(found, _has_text, "without a text, or only a dot")
+    if not samples:
         raise DataError(
-            f"{root}: none of {len(samples):,} samples has a text; InkML "
+            f"{root}: none of {len(found):,} samples has a text; InkML "
             'has it in <annotation type="truth">, JSON as "text"'
         )
-    _left_out(samples, lines, "without a text, or only a dot")
-    near = [one for one in lines if not too_wide(one.ink, one.text)]
-    _left_out(lines, near, "with a point far off")
-    different: dict[bytes, Sample] = {}
-    for one in near:
-        different.setdefault(one.ink.tobytes(), one)
-    found = list(different.values())
-    _left_out(near, found, "that are there already")
-    if len(found) > MAX_LINES:
-        log.warning("left out: %d beyond %d", len(found) - MAX_LINES, MAX_LINES)
-        chosen = np.random.default_rng(seed).choice(len(found), MAX_LINES, replace=False)
-        found = [found[index] for index in sorted(chosen.tolist())]
-    return _enough(root, found)
+    samples = _kept(samples, lambda one: not too_wide(one.ink, one.text), "with a point far off")
+    samples = _kept(
+        samples,
+        lambda one: first.setdefault(one.ink.tobytes(), one) is one,
+        "that are there already",
+    )
+    if len(samples) > MAX_LINES:
+        log.warning("left out: %d beyond %d", len(samples) - MAX_LINES, MAX_LINES)
+        rng = np.random.default_rng(seed)
+        chosen = rng.choice(len(samples), MAX_LINES, replace=False)
+        samples = [samples[index] for index in sorted(chosen.tolist())]
+    return _enough(root, samples)
 
 
 def usable(
@@ -95,17 +94,26 @@ def usable(
         DataError: if most lines cannot be used, with what is wrong with them, or too few are left.
     """
     if known is not None:
-        samples = _known(root, samples, known)
+        unknown = known.unknown("".join(one.text for one in samples))
+        characters = listed([describe(one) for one in unknown], 12)
+        why = f"with characters that the network does not know: {characters}"
+        samples = _enough(root, _kept(samples, lambda one: not known.unknown(one.text), why))
     samples = _enough(root, _readable(root, samples, reader))
     _warn_of_two_hands(samples)
     return samples
 
 
-def _left_out(samples: Sequence[Sample], kept: Sequence[Sample], why: str) -> None:
-    """Log which of some samples are not kept."""
-    ids = {id(one) for one in kept}
-    if left := [one.name for one in samples if id(one) not in ids]:
-        log.warning("left out: %d %s (%s)", len(left), why, listed(left, 3))
+def _has_text(sample: Sample) -> bool:
+    return bool(sample.text and sample.text.strip()) and len(sample.ink) > 1
+
+
+def _kept(
+    samples: Sequence[Sample], is_kept: Callable[[Sample], bool], why: str
+) -> list[Sample]:
+    """Return the samples that are kept, and log why the others are not."""
+    if others := [one.name for one in samples if not is_kept(one)]:
+        log.warning("left out: %d %s (%s)", len(others), why, listed(others, 3))
+    return [one for one in samples if is_kept(one)]
 
 
 def listed(names: Sequence[str], most: int) -> str:
@@ -123,21 +131,6 @@ def _enough(root: str, samples: list[Sample]) -> list[Sample]:
     return samples
 
 
-def _known(root: str, samples: Sequence[Sample], alphabet: Alphabet) -> list[Sample]:
-    """Return the lines whose characters a network knows."""
-    left = [one for one in samples if not alphabet.unknown(one.text)]
-    unknown = alphabet.unknown("".join(one.text for one in samples))
-    names = listed([describe(one) for one in unknown], 12)
-    lost = len(samples) - len(left)
-    if lost > len(samples) / 2:
-        raise DataError(
-            f"{root}: {lost} of {len(samples)} lines have characters that the network does not "
-            f"know: {names}; a network for another script is trained with a config of its own"
-        )
-    _left_out(samples, left, f"with characters that the network does not know: {names}")
-    return left
-
-
 def _readable(root: str, samples: Sequence[Sample], reader: Reader) -> list[Sample]:
     """Return the lines that say what their texts say, as far as a recogniser can tell."""
     texts = [one.text for one in samples]
@@ -148,8 +141,10 @@ def _readable(root: str, samples: Sequence[Sample], reader: Reader) -> list[Samp
     usual = np.median(rates[judged]) if judged.any() else 0.0
     misread = judged & (rates > min(MAX_CER, usual + MAX_CER_EXCESS))
     numbers = np.flatnonzero(misread)
-    found = [f"{samples[k].name} ({texts[k][:40]!r} is read as {hypotheses[k][:40]!r})"
-             for k in numbers.tolist()]  # fmt: skip
+    found = [
+        f"{samples[k].name} ({texts[k][:40]!r} is read as {hypotheses[k][:40]!r})"
+        for k in numbers.tolist()
+    ]
     if len(numbers) > len(samples) / 2:
         numbers = numbers[:ORIENTATION_LINES]
         before = np.median(rates[numbers])
@@ -195,5 +190,8 @@ def _warn_of_two_hands(samples: Sequence[Sample]) -> None:
         unlike = [name for name, differs in zip(names, other, strict=True) if differs]
         log.warning(
             "lines of two hands? %d of %d are unlike the others: %s; leave them out if somebody "
-            "else wrote them", len(unlike), len(names), listed(unlike, 8),
-        )  # fmt: skip
+            "else wrote them",
+            len(unlike),
+            len(names),
+            listed(unlike, 8),
+        )
