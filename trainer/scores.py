@@ -70,7 +70,7 @@ def evaluate(
         dequantised ones have uniform noise of one step on each target offset (not on the inputs),
         and are None without a step. A network with a regression head has no density: instead of
         the log-losses it has `squared_error`, the loss of that name at `pen_weight` 1, always in
-        normalised units. Any value that has no points or is not finite is None.
+        normalised units. Values without points, or not finite, are None.
 
     Raises:
         UserError: if there is no sequence.
