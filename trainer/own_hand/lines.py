@@ -107,9 +107,7 @@ def _has_text(sample: Sample) -> bool:
     return bool(sample.text and sample.text.strip()) and len(sample.ink) > 1
 
 
-def _kept(
-    samples: Sequence[Sample], is_kept: Callable[[Sample], bool], why: str
-) -> list[Sample]:
+def _kept(samples: Sequence[Sample], is_kept: Callable[[Sample], bool], why: str) -> list[Sample]:
     """Return the samples that are kept, and log why the others are not."""
     if others := [one.name for one in samples if not is_kept(one)]:
         log.warning("left out: %d %s (%s)", len(others), why, listed(others, 3))
