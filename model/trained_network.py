@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from base.base_model import BaseModel
+from base.checkpoint import Checkpoint
 from utils.files import PLAIN_NAME
 
 
@@ -25,7 +25,7 @@ class TrainedNetwork:
     model: BaseModel
     path: Path
     device: torch.device
-    record: dict[str, Any]
+    record: Checkpoint
 
     def __repr__(self) -> str:
         kind = type(self.model).__name__
