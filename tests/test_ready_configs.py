@@ -23,7 +23,6 @@ from model import load
 from parse_config import choices, config_binder
 from tests import small_sources
 from tests.data_loader import ink_formats
-from tests.shared_data import DATA
 from utils.page.inkml import write_inkml
 
 pytestmark = pytest.mark.slow
@@ -150,38 +149,3 @@ def read_a_line(run: Path, characters: list[str], capsys) -> None:
     (read,) = re.findall(r"^line\.inkml\t(.*)$", capsys.readouterr().out, re.MULTILINE)
     assert set(read) <= set(characters)
     assert len(list(Path("out").glob("*-read.png"))) == 1
-
-
-# What people bring, through its ready config and nothing else.
-
-# Config: folder, lines of all splits, characters of all splits and of the test split. Of the sevens
-# there are as many as `grep -c '? "7"' unipen_digits/*` prints, since both hold the same digits.
-REAL = {
-    "mnist_digits": ("mnist_strokes", None, 4 * 10_492, 4 * 2_998),  # each digit in four lines
-    "mnist_single_digit": ("mnist_strokes", 778 + 306, 778 + 306, 306),
-    "unipen_digits": ("unipen_digits", 10_492, 10_492, 2_998),
-    "stroke_arrays": ("stroke_arrays", 600, None, None),
-    "inkml": ("inkml", 8, 0, 0),
-}
-
-
-@pytest.mark.parametrize("name", REAL)
-def test_real_data_loads_through_its_ready_config(name, real_cache, capsys):
-    folder, *expected = REAL[name]
-    if not (DATA / folder).is_dir():
-        pytest.skip(f"no {folder} in {DATA} (HANDWRITING_DATA names another folder)")
-    options = {"root": str(DATA / folder), "cache": str(real_cache), "strict": True}
-    words = ["-d", "cpu", "-c", str(ROOT / "configs" / f"{name}.json"), "--prepare"]
-    for key, value in options.items():
-        words += ["-o", f"data_loader.args.dataset.args.{key}={json.dumps(value)}"]
-    assert train.main(words) == 0
-    printed = capsys.readouterr().out
-    count = r"^  (train|valid|test) +([\d,]+) lines +[\d,]+ points +([\d,]+) characters"
-    found = re.findall(count, printed, re.MULTILINE)
-    lines = {split: int(number.replace(",", "")) for split, number, _ in found}
-    characters = {split: int(number.replace(",", "")) for split, _, number in found}
-    assert set(lines) == {"train", "valid", "test"} and min(lines.values()) > 0
-    seen = (sum(lines.values()), sum(characters.values()), characters["test"])
-    for value, right in zip(seen, expected, strict=True):
-        assert right is None or value == right, printed
-    assert f"cache: {real_cache}" in printed and not Path("saved").exists()
