@@ -1,9 +1,10 @@
 """Binding of plain values, as from JSON, to the annotated parameters of constructors.
 
 An object is described as `{"type": NAME, "args": {...}}`. A constructor's parameters before `*` are
-supplied by the program; keyword-only ones are what "args" may set, and their annotations say which
-values fit: `int`, `float`, `bool`, `str`, `Literal`, `X | None`, `list`, `tuple` and `dict` of
-these, `Annotated[int, Range(low, high)]` for bounds, and base classes for objects within objects.
+supplied by the program, by their names; keyword-only ones are what "args" may set, and their
+annotations say which values fit: `int`, `float`, `bool`, `str`, `Literal`, `X | None`, `list`,
+`tuple` and `dict` of these, `Annotated[int, Range(low, high)]` for bounds, and base classes for
+objects within objects.
 """
 
 import collections.abc
