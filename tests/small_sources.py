@@ -125,8 +125,10 @@ def mnist_sequences(args: dict[str, Any]) -> dict[str, bytes]:
         for number, value in enumerate(map(int, values)):
             if wanted is not None and number % 2:
                 value = wanted
-            files[f"{part}img-{number}-inputdata.txt"] = ink_formats.mnist(digit(number, value))
-            files[f"{part}img-{number}-targetdata.txt"] = ink_formats.target(value)
+            content = ink_formats.mnist(digit(number, value))
+            target = ink_formats.target(value, content.count(b"\n"))
+            files[f"{part}img-{number}-inputdata.txt"] = content
+            files[f"{part}img-{number}-targetdata.txt"] = target
     return files
 
 
