@@ -178,7 +178,9 @@ class HandwritingDataLoader(BaseDataLoader):
         samples = _Samples(dataset, seed, preprocessing, augmentation)
         options = {"num_workers": num_workers, "pin_memory": pin_memory}
         super().__init__(samples, collate, seed, batch_size=batch_size, bucket=bucket, **options)
-        self.source, self.normalisation, self.alphabet = dataset, normalisation, alphabet
+        self.source = dataset
+        self.normalisation = normalisation
+        self.alphabet = alphabet
         self.characters = characters
         self.new_characters: dict[str, int] = {}
         self._split_options = {"batch_size": valid_batch_size or batch_size, **options}
@@ -212,7 +214,8 @@ class HandwritingDataLoader(BaseDataLoader):
         lengths = self.source.lengths[indices] - 1
         if self.normalisation is None or self.dataset.preprocessing:
             lengths = self._measure(indices)
-        self.dataset.alphabet, self.dataset.normalisation = self.alphabet, self.normalisation
+        self.dataset.alphabet = self.alphabet
+        self.dataset.normalisation = self.normalisation
         self.batch_sampler.fill(indices, lengths)
         self._prepared = True
 
@@ -235,7 +238,8 @@ class HandwritingDataLoader(BaseDataLoader):
         if former is None:
             self.alphabet = Alphabet.from_texts(texts)
         elif extends_alphabet:
-            self.alphabet, counts = former.extended(texts), source.character_counts()
+            self.alphabet = former.extended(texts)
+            counts = source.character_counts()
             new = self.alphabet.characters[len(former) :]
             rare_first = sorted(new, key=lambda one: (counts.get(one, 0), one))
             self.new_characters = {one: counts.get(one, 0) for one in rare_first}

@@ -73,11 +73,14 @@ def parse(path: Path) -> Iterator[Sample]:
     That of `lineStrokes/a01/a01-000/a01-000u-01.xml` is in `ascii/a01/a01-000/a01-000u.txt`.
     """
     ink, missing = _line(read_file(path, MAX_BYTES))
-    text, match, folder = "", _LINE_FILE.fullmatch(path.name), path.resolve().parent
+    text = ""
+    match = _LINE_FILE.fullmatch(path.name)
+    folder = path.resolve().parent
     if match and "lineStrokes" in str(folder):
         parts = [part.replace("lineStrokes", "ascii") for part in folder.parts]
         if (file := Path(*parts, f"{match[1]}.txt")).is_file():
-            texts, number = _texts(read_file(file, MAX_BYTES)), int(match[2])
+            texts = _texts(read_file(file, MAX_BYTES))
+            number = int(match[2])
             if not 1 <= number <= len(texts):
                 reason = "no such line among the transcriptions of the form"
                 raise Fault(reason, f"{len(texts)} lines")

@@ -116,7 +116,8 @@ class SourceDataset(LinesDataset):
         if faults and self.strict:
             others = f", and {len(faults) - 1} more" if len(faults) > 1 else ""
             raise DataError(f'{faults[0]}{others}; without "strict": true it would be left out')
-        self._faults, self._notes = faults, [f"cache: {cache}"]
+        self._faults = faults
+        self._notes = [f"cache: {cache}"]
         if all((one.ink[:, :2] == np.rint(one.ink[:, :2])).all() for one in samples):
             self.quantisation_step = 1.0
         return samples

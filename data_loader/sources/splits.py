@@ -63,7 +63,8 @@ def divide(
     for split in others:
         shares["train"] += shares.pop(split, 0.0)
     if others:
-        own, rest = sorted(others | {"train"}), sorted(shares.keys() - {"train"})
+        own = sorted(others | {"train"})
+        rest = sorted(shares.keys() - {"train"})
         note = f"the splits {', '.join(own)} are the source's"
         if rest:
             note += f"; {' and '.join(rest)} by hash from train"
