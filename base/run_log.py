@@ -55,8 +55,7 @@ class RunLog:
         log_steps: int,
     ) -> None:
         self.run, self.device, self.log_steps = run, device, log_steps
-        self._stop, self._tensorboard = stop, tensorboard and distributed.is_main()
-        self._profile = profile and distributed.is_main()
+        self._stop, self._tensorboard, self._profile = stop, tensorboard, profile
         self._profiler: profiler.profile | None = None
         self._logged = time.monotonic()
 
@@ -81,14 +80,15 @@ class RunLog:
             if distributed.is_main():
                 self._table = MetricsTable(self.run.metrics_file, progress.epoch)
                 log.info("weights and metrics: %s; TensorBoard: %s", self.run.models, self.run.log)
-            if self._profile:
+            if self._profile and distributed.is_main():
                 write = profiler.tensorboard_trace_handler(str(self.run.log), use_gzip=True)
                 tracing = profiler.profile(
                     schedule=profiler.schedule(**TRACED), on_trace_ready=write, acc_events=True
                 )
                 self._profiler = stack.enter_context(tracing)
             step = progress.step if begun else None
-            self.events = TensorBoardWriter(self.run.log, enabled=self._tensorboard, step=step)
+            enabled = self._tensorboard and distributed.is_main()
+            self.events = TensorBoardWriter(self.run.log, enabled=enabled, step=step)
             with closing(self.events):
                 yield
 
