@@ -89,7 +89,7 @@ def score_reading(
     arguments: argparse.Namespace,
 ) -> dict[str, object]:
     """Score a recogniser on a split; print and return the rates, and draw the worst lines."""
-    from model.recognition.transcribing import score, worst
+    from model.recognition.transcribing import score
     from trainer.scores import read_split
     from utils.plots import lines_figure, write_png
 
@@ -120,7 +120,8 @@ def score_reading(
         if name != "greedy":
             recorded[name] = rates | {"search": meaning[name]}
     page = arguments.output.folder / f"{reader.name}-worst.png"
-    chosen = worst(list(found.values())[-1], WORST)
+    by_errors = sorted(list(found.values())[-1], key=lambda one: -one.error_rate)
+    chosen = by_errors[:WORST]
     captions = [
         f"{one.name} · {one.error_rate:.0%} errors\ntrue: {one.reference}\nread: {one.hypothesis}"
         for one in chosen

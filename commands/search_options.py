@@ -97,4 +97,4 @@ def language_model_of(
             f"--language-model {arguments.language_model}: it contains no text of characters "
             "that the network knows"
         )
-    return model.CharacterLanguageModel.fit(list(filter(None, texts)), alphabet)
+    return model.CharacterLanguageModel(list(filter(None, texts)), alphabet)

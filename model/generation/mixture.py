@@ -91,11 +91,6 @@ class Mixture(NextPoint):
     correlations: Tensor
     sequence_logits: Tensor | None = None
 
-    @staticmethod
-    def num_parameters(components: int, end_of_sequence: bool = False) -> int:
-        """Return the number of network outputs for one point (the paper, eq. 17)."""
-        return 6 * components + 1 + end_of_sequence
-
     @classmethod
     def from_parameters(
         cls,

@@ -143,11 +143,8 @@ class MixtureNetwork(BaseModel):
 
     def output_layer(self, size: int) -> nn.Linear:
         """Return a new output layer for `size` numbers per step."""
-        if self.head == "regression":
-            count = PointEstimate.num_parameters(self.end_of_sequence)
-        else:
-            count = Mixture.num_parameters(self.num_mixtures, self.end_of_sequence)
-        output = nn.Linear(size, count)
+        count = 3 if self.head == "regression" else 6 * self.num_mixtures + 1  # the paper, eq. 17
+        output = nn.Linear(size, count + self.end_of_sequence)
         if self.end_of_sequence:
             with torch.no_grad():
                 output.bias[-1] = math.log(1.0 / FIRST_END - 1.0)

@@ -27,11 +27,6 @@ class PointEstimate(NextPoint):
     mean: Tensor
     sequence_logits: Tensor | None = None
 
-    @staticmethod
-    def num_parameters(end_of_sequence: bool = False) -> int:
-        """Return the number of network outputs for one point."""
-        return 3 + end_of_sequence
-
     @classmethod
     def from_parameters(cls, raw: Tensor, end_of_sequence: bool = False) -> Self:
         """Return the estimate that a network's outputs are, in float32 or better.

@@ -28,11 +28,6 @@ def one_hot_text(text: Tensor, text_lengths: Tensor, vocab_size: int, dtype: tor
     return (one_hot * inside[..., None]).to(dtype)
 
 
-def positions_of(one_hot: Tensor) -> Tensor:
-    """Return the positions 1, 2, ... of the characters and the one after them, `(U + 1)`."""
-    return torch.arange(1, one_hot.shape[1] + 1, device=one_hot.device).to(one_hot)
-
-
 def window_step(exponentials: Tensor, kappa: Tensor, positions: Tensor) -> tuple[Tensor, Tensor]:
     """Move the window one step (the paper, eqs 46 and 49-51).
 
@@ -178,7 +173,7 @@ class WindowedLayer(nn.Module):
             one_hot: the text, see `one_hot_text`, `(B, U + 1, A)`.
             state, bound: as `forward` takes them. Returns: as it does.
         """
-        positions = positions_of(one_hot)
+        positions = torch.arange(1, one_hot.shape[1] + 1, device=one_hot.device).to(one_hot)
         steps = []
         hidden, window, kappa = state["hidden"], state["window"], state["kappa"]
         cell = state.get("cell")

@@ -2,8 +2,7 @@
 
 import functools
 import math
-from collections.abc import Iterable, Sequence
-from typing import Self
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -34,34 +33,20 @@ class CharacterLanguageModel:
     C+1, which is never predicted, its start. The n-grams form a tree: a node of depth k is an
     n-gram of k symbols, and nodes of one depth are sorted, which numbers them.
 
+    For each depth k = 1..order `keys` has the nodes, `(nodes,)` int64, ascending: the number of the
+    node of depth k-1 that holds all symbols but the last, times C+2, plus the last; and `counts`
+    their (modified) counts, `(nodes,)` int64.
+
     Args:
+        texts: lines.
         alphabet: the C characters.
         order: symbols of the longest n-gram, itself included: `order - 1` are the context.
-        keys: for each depth k = 1..order the nodes, `(nodes,)` int64, ascending: the number of the
-            node of depth k-1 that holds all symbols but the last, times C+2, plus the last.
-        counts: for each depth the nodes' (modified) counts, `(nodes,)` int64.
+
+    Raises:
+        UserError: if the alphabet lacks a character of a text.
     """
 
-    def __init__(
-        self,
-        alphabet: Alphabet,
-        order: int,
-        keys: Sequence[np.ndarray],
-        counts: Sequence[np.ndarray],
-    ) -> None:
-        self.alphabet, self.order = alphabet, order
-        self.keys, self.counts = list(keys), list(counts)
-        self._symbols = len(alphabet) + 2
-        self._discounts = [_discounts(of_depth) for of_depth in counts]
-        self._after = functools.lru_cache(CACHED_NUMBERS // self._symbols)(self._compute_after)
-
-    @classmethod
-    def fit(cls, texts: Iterable[str], alphabet: Alphabet, *, order: int = 6) -> Self:
-        """Return the model of the lines `texts`.
-
-        Raises:
-            UserError: if the alphabet lacks a character of a text.
-        """
+    def __init__(self, texts: Iterable[str], alphabet: Alphabet, *, order: int = 6) -> None:
         end, start = len(alphabet), len(alphabet) + 1
         lines = [np.concatenate(([start], alphabet.encode(text), [end])) for text in texts]
         symbols = np.concatenate([*lines, np.empty(0, dtype=np.int64)])
@@ -90,7 +75,10 @@ class CharacterLanguageModel:
             counts.append(occurrences.astype(np.int64))
         if len(keys[0]):
             counts[0][-1] = 0  # the start of a line is never predicted
-        return cls(alphabet, order, keys, counts)
+        self.alphabet, self.order, self.keys, self.counts = alphabet, order, keys, counts
+        self._symbols = len(alphabet) + 2
+        self._discounts = [_discounts(of_depth) for of_depth in counts]
+        self._after = functools.lru_cache(CACHED_NUMBERS // self._symbols)(self._compute_after)
 
     def log_probs(self, context: tuple[int, ...]) -> np.ndarray:
         """Return the log-probabilities of what may follow, `(C+1,)` float64, read-only.

@@ -123,8 +123,3 @@ class Transcription:
 def score(transcriptions: Iterable[Transcription]) -> dict[str, float]:
     """Return the error rates of transcriptions, see `model.recognition.error_rates.rates`."""
     return rates((one.reference, one.hypothesis) for one in transcriptions)
-
-
-def worst(transcriptions: Iterable[Transcription], count: int) -> list[Transcription]:
-    """Return the `count` transcriptions with the highest error rates, the worst first."""
-    return sorted(transcriptions, key=lambda one: -one.error_rate)[:count]

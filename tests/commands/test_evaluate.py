@@ -132,7 +132,7 @@ def test_a_language_model_is_of_the_training_texts(checkpoints, data, tmp_path, 
     reader, (_, arguments) = load(checkpoints["CTCNetwork"]), parse(["evaluate", "-r", "x", *words])
     found = search_options.search_of(reader, arguments).language_model
     texts = [data.text(int(n)) for n in data.indices("train")]
-    same = CharacterLanguageModel.fit(texts, ALPHABET)
+    same = CharacterLanguageModel(texts, ALPHABET)
     for context in ((), (0,), (1, 2)):
         assert (found.log_probs(context) == same.log_probs(context)).all()
 

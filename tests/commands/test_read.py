@@ -61,7 +61,7 @@ def test_a_language_model_takes_texts_in_normal_form(checkpoints, tmp_path, caps
     words = ["read", "x", "--beam", "2", "--language-model", str(path)]
     _, arguments = parse(words)
     found = search_options.search_of(loaded, arguments).language_model
-    same = CharacterLanguageModel.fit(["caf and cafe"], ALPHABET)
+    same = CharacterLanguageModel(["caf and cafe"], ALPHABET)
     for context in ((), (0,), (1, 2)):
         assert (found.log_probs(context) == same.log_probs(context)).all()
     assert "as the network does not know it: 'é'" in capsys.readouterr().out

@@ -14,9 +14,6 @@ from torch.nn import functional
 
 from model.layers.kernels.build import build
 
-PRODUCTS = (torch.float32, torch.bfloat16)
-"""Dtypes of matrix products."""
-
 VECTORS = 4
 """Vectors of a panel, as in step.h: it is as wide as the gates of a vector of cells."""
 
@@ -72,7 +69,7 @@ def kernels(bfloat16: bool) -> ctypes.CDLL | None:
 
 def available(device: torch.device, dtype: torch.dtype) -> bool:
     """Return whether the kernels run on `device` with products of `dtype`."""
-    fits = device.type == "cpu" and dtype in PRODUCTS
+    fits = device.type == "cpu" and dtype in (torch.float32, torch.bfloat16)
     return fits and kernels(dtype == torch.bfloat16) is not None
 
 

@@ -44,18 +44,6 @@ def test_reduction_is_that_of_the_likelihood():
             assert loss(reduction=reduction).divisor(batch) == expected
 
 
-@pytest.mark.parametrize("ends", [False, True])
-def test_gradcheck(ends):
-    torch.manual_seed(1)
-    raw = torch.randn(2, 3, 3 + ends, dtype=torch.float64, requires_grad=True)
-    batch, loss = batch_of(random_points(2, 3), [3, 2]), SquaredError(pen_weight=0.5)
-
-    def total(raw):
-        return loss(SimpleNamespace(prediction=PointEstimate.from_parameters(raw, ends)), batch)
-
-    assert torch.autograd.gradcheck(total, raw)
-
-
 def test_the_likelihood_is_the_sum_over_real_points():
     torch.manual_seed(4)
     mixture = Mixture.from_parameters(torch.randn(2, 4, 7, dtype=torch.float64), 1e-6, 0.999)

@@ -85,19 +85,6 @@ def test_a_line_ends_with_the_stroke_under_way_and_those_delayed(text, lifted, b
     assert ends(points, positions, [text]) == [(end, True)]
 
 
-def test_the_limit_cuts_what_is_not_finished():
-    positions = torch.tensor([0] * 10 + [1] * 10 + [2] * 40)[:, None]
-    back = table([24, 34], 60)
-    back[25, 0, 0] = STILL[0] - 1.0
-    for steps in (15, 24):
-        assert ends(back[:steps], positions[:steps], ["ab"]) == [(steps, False)]
-    assert ends(back[:25], positions[:25], ["ab"]) == [(25, True)]
-    # Within a delayed stroke: the line ends before it.
-    assert ends(back[:30], positions[:30], ["ab"]) == [(25, True)]
-    assert ends(back[:35], positions[:35], ["ab"]) == [(25, True)]  # it may go back once more
-    assert ends(back[:36], positions[:36], ["ab"]) == [(35, True)]
-
-
 def by_rule(points, positions, text, mean):
     """Return the steps of a line `(T, I)`, whether it ended, and how many strokes it has behind the
     one with which the window left the text: step by step, with no batch."""

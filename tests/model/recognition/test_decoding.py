@@ -12,7 +12,7 @@ from model.recognition.language_model import CharacterLanguageModel
 from utils.alphabet import Alphabet
 from utils.checks import NotFinite
 
-MODEL = CharacterLanguageModel.fit(["ab", "abba", "aab", "b"], Alphabet("abc"), order=3)
+MODEL = CharacterLanguageModel(["ab", "abba", "aab", "b"], Alphabet("abc"), order=3)
 
 
 def random_log_probs(*shape: int, sharpness: float = 1.0) -> torch.Tensor:

@@ -73,7 +73,7 @@ def test_equals_a_second_implementation(order):
     alphabet = Alphabet.from_texts([*TEXTS, "xz"])  # two characters are in no text
     source = random.Random(order)
     texts = TEXTS * 2 + ["".join(source.choices("the cats", k=20)) for _ in range(20)]
-    model = CharacterLanguageModel.fit(texts, alphabet, order=order)
+    model = CharacterLanguageModel(texts, alphabet, order=order)
     expected = reference(texts, alphabet, order)
     lines = [*TEXTS, "xzx cat", "cat on the hat z", "zzzzzzzz"]
     for text in {line[:n] for line in lines for n in range(len(line) + 1)}:
@@ -83,4 +83,4 @@ def test_equals_a_second_implementation(order):
 
 def test_unknown_characters_are_refused():
     with pytest.raises(UserError, match="'é'"):
-        CharacterLanguageModel.fit(["é"], Alphabet("ab"))
+        CharacterLanguageModel(["é"], Alphabet("ab"))
