@@ -220,16 +220,11 @@ class RecognitionNetwork(BaseModel):
         stretch = max(1, round(MASK_LENGTH * SPACING / self.spacing))
         # The probability that a stretch begins at a point is such that they cover `mask_ratio` of
         # the points, but for overlaps.
-        chance = self.mask_ratio / stretch
-        begins = torch.rand(batch, 1, points, device=features.device) < chance
-        lengths = torch.randint(1, 2 * stretch, (batch, 1, points), device=features.device)
-        places = torch.arange(2 * stretch, device=features.device)
-        reach = torch.where(begins, lengths, 0)  # (B, 1, points)
-        padded = functional.pad(reach, (len(places) - 1, 0))
-        windows = padded.unfold(2, len(places), 1)[:, 0]  # (B, points, 2 stretch)
-        # The last of a window is the point itself, the first is 2 stretch - 1 points before it.
-        masked = (windows > places.flip(0)).any(-1)
-        return features.masked_fill(masked[..., None], 0.0)
+        begins = torch.rand(batch, points, device=features.device) < self.mask_ratio / stretch
+        lengths = torch.randint(1, 2 * stretch, (batch, points), device=features.device)
+        places = torch.arange(points, device=features.device)
+        ends = torch.where(begins, places + lengths, 0).cummax(1).values  # (B, points)
+        return features.masked_fill((places < ends)[..., None], 0.0)
 
     def forward(
         self,

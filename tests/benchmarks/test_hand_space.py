@@ -6,12 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.hand_space import SHRINKAGE, discriminant, fit, save
+from benchmarks.hand_space import SHRINKAGE, discriminant, fit
 from benchmarks.measures import likelihoods
 from data_loader.synthetic.corpus import held_out
 from data_loader.synthetic.embedded import EmbeddedDataset, write
-from utils.hand_features import SIZE
-from utils.hand_likeness import HandSpace, load
 
 TEXTS = held_out(240)
 PEOPLE = EmbeddedDataset(seed=7)
@@ -69,19 +67,3 @@ def test_likelihoods_are_those_of_the_joint_normal_distribution():
                 for axis in range(2)
             )
             assert found[row, column] == pytest.approx(expected, abs=1e-4)
-
-
-def test_a_space_comes_back_from_its_file(tmp_path):
-    generator = np.random.default_rng(2)
-    space = HandSpace(
-        generator.normal(size=SIZE).astype(np.float32),
-        1e6 * generator.normal(size=(SIZE, 96)).astype(np.float32),  # beyond float16
-        np.linspace(9, 0, 96, dtype=np.float32),
-    )
-    path = tmp_path / "hands.npz"
-    save(space, path)
-    again = load(path)
-    np.testing.assert_array_equal(again.between, space.between)
-    lines = [line(0, 0), line(1, 1)]
-    expected = space.embed(lines)
-    assert np.abs(again.embed(lines) - expected).max() < 2e-3 * np.abs(expected).max()

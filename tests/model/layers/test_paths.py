@@ -1,15 +1,13 @@
 """Every way to run a layer against the paper's formulas in float64, differentiated by autograd."""
 
-import weakref
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import torch
 from torch import nn
 
 from model.layers.cells import clip_gradient
-from model.layers.kernels import build, library, lstm
+from model.layers.kernels import build, library
 from model.layers.recurrent import RecurrentLayer
 from model.layers.window import WindowedLayer
 
@@ -293,18 +291,3 @@ def test_texts_and_tensors_that_c_cannot_take_are_refused(fault):
         text[3, 0] = {"letter": 20, "negative": -1}[fault]
     with pytest.raises((IndexError, ValueError, NotImplementedError, RuntimeError), match=said):
         layer(inputs, text, lengths, state)
-
-
-def test_tensors_made_for_a_call_live_until_its_end(monkeypatch):
-    """Tensors that nothing else refers to, of which C has the address only."""
-    died = []
-    compiled = SimpleNamespace(forward=lambda layer: died.append("after") or 0)
-    monkeypatch.setattr(library, "kernels", lambda bfloat16: compiled)
-
-    def made():
-        tensor = torch.ones(3)
-        weakref.finalize(tensor, died.append, "tensor")
-        return tensor
-
-    lstm._call("forward", torch.float32, weights=made(), window_weights=made())
-    assert died == ["after", "tensor", "tensor"]

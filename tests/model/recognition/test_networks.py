@@ -139,20 +139,11 @@ def test_a_network_with_more_letters_keeps_what_it_knows(kind):
 
 
 @pytest.mark.parametrize(("spacing", "stretch"), [(0.35, 10), (0.175, 20)])
-def test_masks_hide_their_share_in_stretches_and_only_in_training(spacing, stretch):
+def test_masks_hide_their_share_in_stretches(spacing, stretch):
     model = network(CTCNetwork, mask_ratio=0.2, spacing=spacing)
-    features = torch.ones(200, 30 * stretch, 10)
     torch.manual_seed(0)
-    masked = model._with_masks(features)
-    hidden = masked[..., 0] == 0
-    assert (masked[hidden] == 0).all() and (masked[~hidden] == 1).all()
+    hidden = model._with_masks(torch.ones(200, 30 * stretch, 1))[..., 0] == 0
     # Overlaps leave 1 - exp(-0.2) of 0.2 hidden; of 1,200 stretches 12 % are four deviations.
     assert hidden.float().mean() == pytest.approx(1 - math.exp(-0.2), rel=0.12)
     starts = (hidden[:, 1:] & ~hidden[:, :-1]).sum() + hidden[:, 0].sum()
     assert hidden.sum() / starts == pytest.approx(stretch * 1.12, rel=0.12)  # overlaps join some
-    points = torch.full((200,), 30 * stretch)
-    seen = model.encode(features, points)[0]
-    torch.testing.assert_close(model.encode(features, points)[0], seen)
-    model.train()
-    model.dropout.p = 0.0
-    assert (model.encode(features, points)[0] - seen).abs().max() > 1e-3

@@ -1,6 +1,7 @@
 """What Python and the compiled kernels have in common."""
 
 import ctypes
+import weakref
 
 import pytest
 import torch
@@ -23,3 +24,12 @@ def test_structures_have_the_same_size_in_c():
     compiled = library.kernels(False)
     assert compiled.layer_bytes() == ctypes.sizeof(library.Layer)
     assert compiled.writing_bytes() == ctypes.sizeof(library.Writing)
+
+
+def test_tensors_live_as_long_as_the_structure_that_has_their_addresses():
+    tensors = [torch.ones(3), torch.ones(2)]
+    alive = list(map(weakref.ref, tensors))
+    made = library.structure(library.Writing, text=tensors.pop(), joints=[tensors.pop()])
+    assert all(one() is not None for one in alive)
+    del made
+    assert all(one() is None for one in alive)
