@@ -2,8 +2,8 @@
 
 import math
 import sys
+from argparse import Namespace
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -17,7 +17,7 @@ Measured = Sequence[Mapping[str, float]]
 """Measures by name, of each line or page; NaN where one could not be measured."""
 
 
-def main(run: Callable[[Any], None], parser: Parser) -> None:
+def main(run: Callable[[Namespace], None], parser: Parser) -> None:
     """Run a script with its options; a fault of the user ends it with status 2."""
     try:
         run(parser.parse_args())

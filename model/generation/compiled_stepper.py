@@ -76,7 +76,7 @@ class CompiledStepper(Stepper):
         self.outputs, self.vocab_size, self.components = len(output.bias), 0, 0
 
         def packed(layer: nn.Linear) -> Tensor:
-            return library.pack(layer.weight.to(products).t())
+            return library.pack_transposed(layer.weight.to(products).contiguous())
 
         # Copies: the weights may change while lines are written.
         self.fixed = dict(output_weights=packed(output), output_bias=output.bias.float().clone())

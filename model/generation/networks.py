@@ -210,7 +210,7 @@ class _RecurrentNetwork(MixtureNetwork):
     def __init__(
         self,
         normalisation: Normalisation,
-        window: dict[str, Any] | None = None,
+        window: dict[str, float] | None = None,
         *,
         hidden_size: Size = 400,
         num_layers: Annotated[int, Range(1, 16)] = 3,

@@ -3,10 +3,12 @@
 import functools
 import math
 from collections.abc import Iterable
+from typing import Annotated
 
 import numpy as np
 
 from utils.alphabet import Alphabet
+from utils.checks import Range
 
 FALLBACK_DISCOUNTS = (0.5, 1.0, 1.5)
 """Discounts of counts of one, two, and more if there are too few texts to estimate them (assumed,
@@ -46,7 +48,9 @@ class CharacterLanguageModel:
         UserError: if the alphabet lacks a character of a text.
     """
 
-    def __init__(self, texts: Iterable[str], alphabet: Alphabet, *, order: int = 6) -> None:
+    def __init__(
+        self, texts: Iterable[str], alphabet: Alphabet, *, order: Annotated[int, Range(1, 64)] = 6
+    ) -> None:
         end, start = len(alphabet), len(alphabet) + 1
         lines = [np.concatenate(([start], alphabet.encode(text), [end])) for text in texts]
         symbols = np.concatenate([*lines, np.empty(0, dtype=np.int64)])

@@ -14,9 +14,6 @@ from torch.nn import functional
 
 from model.layers.kernels.build import build
 
-VECTORS = 4
-"""Vectors of a panel, as in step.h: it is as wide as the gates of a vector of cells."""
-
 Results = tuple[Tensor, Tensor | None, Tensor, Tensor | None, Tensor | None]
 """Hidden states `(T, B, H)`, windows `(T, B, A)`, the last cell state `(B, H)` and kappa
 `(B, K)`, and phi `(T, B, U + 1)`."""
@@ -112,24 +109,41 @@ def even(count: int) -> int:
     return count + count % 2
 
 
-def pack(matrix: Tensor) -> Tensor:
-    """Pack a matrix `(depth, columns)` for products, see step.h.
+def _pack(weight: Tensor, offsets: Tensor, stride: int, depth: int) -> Tensor:
+    """Pack a matrix for products: `pack` of products.c.
 
-    Columns are padded with zeros to whole vectors and cut into panels, the last as wide as is left;
-    in a panel the `STEP` rows that are multiplied at once are interleaved.
+    Args:
+        weight: contiguous; the matrix lies in it.
+        offsets: of the matrix's columns in it, int64; -1 for a column of zeros.
+        stride: between the matrix's rows, of which there are `depth`.
     """
-    bfloat16 = matrix.dtype == torch.bfloat16
-    lanes, step = kernels(bfloat16).lanes(), 2 if bfloat16 else 1
-    depth, columns = matrix.shape
-    padded = functional.pad(matrix, (0, -columns % lanes, 0, depth % step))
-    panels = padded.unflatten(0, (-1, step)).split(VECTORS * lanes, 2)  # (depth / step, step, .)
-    return torch.cat([panel.transpose(1, 2).flatten() for panel in panels])
+    library = kernels(weight.dtype == torch.bfloat16)
+    offsets = functional.pad(offsets, (0, -len(offsets) % library.lanes()), value=-1)
+    packed = weight.new_empty(even(depth) * len(offsets))
+    values = (depth, len(offsets), address(offsets), stride, address(weight), address(packed))
+    library.pack(*map(ctypes.c_int64, values))
+    return packed
 
 
 def pack_gates(weight: Tensor) -> Tensor:
-    """Pack weights `(4 H, J)` to the gates, J even, of which a panel holds all four of some
-    cells."""
+    """Pack weights `(4 H, J)` to the gates, of which a panel holds all four of some cells.
+
+    Args:
+        weight: contiguous, J even.
+    """
     lanes = kernels(weight.dtype == torch.bfloat16).lanes()
-    gates = weight.unflatten(0, (4, -1))
-    gates = functional.pad(gates, (0, 0, 0, -gates.shape[1] % lanes)).unflatten(1, (-1, lanes))
-    return pack(gates.permute(3, 1, 0, 2).flatten(1))  # (J, blocks, 4, lanes)
+    size, width = len(weight) // 4, weight.shape[1]
+    cells = functional.pad(torch.arange(size), (0, -size % lanes), value=-1).view(-1, 1, lanes)
+    rows = cells + torch.arange(4)[:, None] * size  # (blocks, 4, lanes)
+    return _pack(weight, torch.where(cells < 0, -1, rows * width).flatten(), 1, width)
+
+
+def pack_transposed(weight: Tensor) -> Tensor:
+    """Pack `weight`, `(rows, columns)` and contiguous, for products with its transpose."""
+    rows, columns = weight.shape
+    return _pack(weight, torch.arange(rows) * columns, 1, columns)
+
+
+def pack_columns(weight: Tensor, count: int) -> Tensor:
+    """Pack the first `count` columns of `weight`, `(rows, columns)` and contiguous."""
+    return _pack(weight, torch.arange(count), weight.shape[1], len(weight))

@@ -114,7 +114,7 @@ class _Recurrence(torch.autograd.Function):
             **ctx.layer,
             weights=library.pack_gates(weight),
             bias=bias.float().contiguous(),
-            window_weights=library.pack(window_weight.t().to(dtype)),
+            window_weights=library.pack_transposed(window_weight.to(dtype).contiguous()),
             window_bias=window_bias.float().contiguous(),
             text=text,
             text_lengths=text_lengths,
@@ -148,12 +148,13 @@ class _Recurrence(torch.autograd.Function):
         d_inputs = gates.new_empty(steps, batch, end - start) if ctx.needs_input_grad[4] else None
         d_gates, d_joint = torch.empty_like(gates), cells.new_empty(batch, start)
         d_parameters = gates.new_empty(steps, batch, library.even(parameters))
+        narrow = window_weight.to(dtype).contiguous()
         _call(
             "backward",
             dtype,
             **ctx.layer,
-            weights_backward=library.pack(weight[:, : start if d_inputs is None else end]),
-            window_weights_backward=library.pack(window_weight.to(dtype)),
+            weights_backward=library.pack_columns(weight, start if d_inputs is None else end),
+            window_weights_backward=library.pack_columns(narrow, size),
             text=text,
             text_lengths=text_lengths,
             gates=gates,

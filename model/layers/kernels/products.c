@@ -15,6 +15,25 @@
 /* Numbers a vector holds: packed columns are padded to this. */
 int lanes(void) { return LANES; }
 
+/* Pack a matrix (depth, columns), of which element (k, n) is source[n's offset + k * stride], or
+ * zero where the offset is negative: panels of PANEL columns (the last one as narrow as whole
+ * vectors allow), in a panel row by row, and the rows that are multiplied at once interleaved. */
+void pack(int64_t depth, int64_t columns, const int64_t *offsets, int64_t stride,
+          const item *source, item *target) {
+    int64_t padded = (depth + STEP - 1) / STEP * STEP;
+    for (int64_t first = 0; first < columns; first += PANEL) {
+        int64_t width = columns - first < PANEL ? columns - first : PANEL;
+        for (int64_t k = 0; k < padded; k++)
+            for (int64_t n = 0; n < width; n++) {
+                int64_t offset = offsets[first + n];
+                int inside = offset >= 0 && k < depth;
+                target[(k / STEP * width + n) * STEP + k % STEP] =
+                    inside ? source[offset + k * stride] : (item)0;
+            }
+        target += padded * width;
+    }
+}
+
 #if BFLOAT16
 typedef words weight_vector;
 INLINE vec multiply_add(vec sum, const item *left, words right) {

@@ -1,6 +1,6 @@
 /* Writing on a CPU: many lines through the steps of a network, the drawing of points included.
  *
- * Compiled when first needed, see library.py; sampling.py calls it and says what each tensor holds.
+ * Compiled when first needed, see library.py; compiled_stepper.py calls it and fills the structure.
  * Products are those of step.h; all else, the cell states, the window and the mixture, is float32.
  *
  * How it is fast: lines do not depend on each other, so threads share them out and take theirs

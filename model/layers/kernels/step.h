@@ -195,9 +195,6 @@ INLINE int64_t padded(int64_t count) { return (count + LANES - 1) / LANES * LANE
 
 #define SHARED __attribute__((visibility("hidden"))) /* between the files, and not with others */
 
-/* A packed matrix (depth, columns) is in panels of PANEL columns, the last as narrow as whole vectors
- * allow; a panel is row by row, the STEP rows that are multiplied at once interleaved. */
-
 /* `rows` rows of `left` (each `stride` apart) times a panel of `vectors` vectors, into `out` or
  * added to it. */
 SHARED void product(const item *left, int64_t stride, int64_t depth, const item *panel, float *out,
