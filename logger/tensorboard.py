@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -58,13 +58,18 @@ class TensorBoardWriter:
                 self._writers[""].add_image(name, pixels, step, dataformats="HWC")
 
     def config(self, config: Config) -> None:
-        """Write the run's config as a text."""
+        """Write the run's config as a text, and its values for the HPARAMS tab, by dotted key."""
         text = json.dumps(config, indent=2, ensure_ascii=False)
         code = "\n".join(f"    {line}" for line in text.splitlines())  # as Markdown shows it
         if self._writers:
             with errors_name(self.folder):
                 text = code.encode(errors="backslashreplace").decode()
                 self._writers[""].add_text("config", text, 0)
+                from torch.utils.tensorboard.summary import hparams
+
+                _, *summaries = hparams(dict(_flat(config)), {})  # without its list of curves
+                for summary in summaries:
+                    self._writers[""].file_writer.add_summary(summary)
 
     def close(self) -> None:
         """Flush and close the files."""
@@ -72,3 +77,14 @@ class TensorBoardWriter:
             run, writer = self._writers.popitem()
             with errors_name(self.folder / run):
                 writer.close()
+
+
+def _flat(value: object, key: str = "") -> Iterator[tuple[str, bool | int | float | str]]:
+    """Yield the values of nested objects and lists by dotted key."""
+    if isinstance(value, dict | list):
+        items = value.items() if isinstance(value, dict) else enumerate(value)
+        for name, item in items:
+            yield from _flat(item, f"{key}.{name}" if key else str(name))
+    else:
+        plain = isinstance(value, bool | int | float)
+        yield key, value if plain else str(value).encode(errors="backslashreplace").decode()

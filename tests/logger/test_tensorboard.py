@@ -5,6 +5,7 @@ import time
 import numpy as np
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.backend.event_processing.event_multiplexer import EventMultiplexer
+from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
 from logger.tensorboard import TensorBoardWriter
 
@@ -34,6 +35,10 @@ def test_scalars_pictures_and_text(tmp_path):
     assert (picture.width, picture.height, picture.step) == (6, 4, 3)
     (text,) = reader.Tensors("config/text_summary")[0].tensor_proto.string_val
     assert text.decode().startswith('    {\n      "a": [\n        1,\n        "é"\n      ],\n')
+    plugin = reader.PluginTagToContent("hparams")["_hparams_/session_start_info"]
+    settings = HParamsPluginData.FromString(plugin).session_start_info.hparams
+    assert settings["a.0"].number_value == 1 and settings["a.1"].string_value == "é"
+    assert settings["b.lr"].number_value == 0.1 and settings["b.clip"].string_value == "None"
 
 
 def test_training_and_validation_are_curves_of_one_chart(tmp_path):
