@@ -64,7 +64,6 @@ STAND_INS = {
     "alphabet": Alphabet([" "]),
     "steps": None,
     "params": [torch.nn.Parameter(torch.ones(2))],
-    "optimizer": torch.optim.SGD([torch.nn.Parameter(torch.ones(2))], lr=0.1, momentum=0.9),
     "model": torch.nn.Linear(1, 1),
     "lr_scheduler": None,
     "train_loader": [None],
@@ -204,6 +203,11 @@ class ConfigParser:
         self._refuse(binder.faults)
         return made
 
+    def set_dataset_arguments(self, values: Mapping[str, Json]) -> None:
+        """Record what the training dataset was fitted with, which a resumed run needs."""
+        if values:
+            self.config["data_loader"]["args"]["dataset"]["args"] |= values
+
     def build_model(self, normalisation: Normalisation, alphabet: Alphabet | None) -> BaseModel:
         """Build the network, which gets the alphabet if it needs one."""
         return self.build("arch", normalisation=normalisation, alphabet=alphabet)
@@ -270,6 +274,8 @@ class ConfigParser:
             the blocks without faults, by name, and the faults of the others.
         """
         made, binder = dict(STAND_INS), config_binder()
+        # A new one for each trial: schedules change its settings.
+        made["optimizer"] = torch.optim.SGD(STAND_INS["params"], lr=0.1, momentum=0.9)
         for key, annotation in BLOCKS.items():
             if key not in self.config:
                 expected = f"is missing: {binder.described(annotation)}"

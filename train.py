@@ -80,7 +80,7 @@ def train(arguments: argparse.Namespace) -> int:
         if begun:
             log.warning("%s was stopped before its first checkpoint: starting over", run.models)
         file, place = begun or (arguments.config, arguments.resume)
-        former = Former.find(place, resumed=file is None) if place else None
+        former = InitialCheckpoint.find(place, resumed=file is None) if place else None
         stored = former and former.content["config"]
         if file is None:
             config = ConfigParser.from_checkpoint(stored, former.path, arguments.overrides)
@@ -101,7 +101,7 @@ def train(arguments: argparse.Namespace) -> int:
 
 
 @dataclass(frozen=True)
-class Former:
+class InitialCheckpoint:
     """The checkpoint that a training starts from."""
 
     path: Path
@@ -110,7 +110,7 @@ class Former:
     """Whether its run goes on; else a new one begins with its weights."""
 
     @classmethod
-    def find(cls, place: str, *, resumed: bool) -> "Former":
+    def find(cls, place: str, *, resumed: bool) -> "InitialCheckpoint":
         """Find the checkpoint that -r names.
 
         Raises:
@@ -140,7 +140,7 @@ class Former:
         return origin and origin.first_weights()
 
 
-def sketch(config: ConfigParser, former: Former | None) -> BaseModel:
+def build_on_meta(config: ConfigParser, former: InitialCheckpoint | None) -> BaseModel:
     """Return the config's network without memory for its weights, before any data loads.
 
     Raises:
@@ -160,10 +160,10 @@ def sketch(config: ConfigParser, former: Former | None) -> BaseModel:
 
 
 def prepared_data(
-    config: ConfigParser, former: Former | None, device: torch.device
+    config: ConfigParser, former: InitialCheckpoint | None, device: torch.device
 ) -> HandwritingDataLoader:
     """Return the loader of the training data, with its units and alphabet."""
-    features = sketch(config, former).features
+    features = build_on_meta(config, former).features
     settings = config.config["trainer"]["args"]
     seed, resumed = settings.get("seed", 0), former is not None and former.resumed
     seed_all(seed)
@@ -174,8 +174,7 @@ def prepared_data(
     loader = config.build("data_loader", seed=seed, normalisation=normalisation, alphabet=alphabet)
     if former:
         fitted = loader.source.fit(former.path, alphabet, device, resumed=resumed)
-        if fitted:
-            config.config["data_loader"]["args"]["dataset"]["args"] |= fitted
+        config.set_dataset_arguments(fitted)
     loader.prepare(features, extends_alphabet=former is not None and not resumed)
     log.info("%s", loader.source.report())
     if new := loader.new_characters:
@@ -186,7 +185,7 @@ def prepared_data(
 
 def build_trainer(
     config: ConfigParser,
-    former: Former | None,
+    former: InitialCheckpoint | None,
     loader: HandwritingDataLoader,
     run: RunFolder,
     device: torch.device,

@@ -23,10 +23,10 @@ class BaseDataset(ABC):
     right and y downwards, as recorded; its first row, the first point, has the offset (0, 0).
     """
 
-    canonical: ClassVar[tuple[float, float] | None] = None
+    canonical: tuple[float, float] | None = None
     """Standard deviations (dx, dy), in source units, that define the canonical log-loss."""
 
-    quantisation_step: ClassVar[float | None] = None
+    quantisation_step: float | None = None
     """Spacing, in source units, of the grid that points lie on; None if they lie on none."""
 
     x_height: ClassVar[float | None] = None

@@ -151,7 +151,10 @@ class BaseTrainer(ABC):
         self.monitor = Monitor(monitor, self.logged_names, early_stop)
         self.monitor.check_schedule(lr_scheduler, schedule_by)
         self.optimizer_step = OptimizerStep(
-            *(model, optimizer, lr_scheduler, device.type),
+            model,
+            optimizer,
+            lr_scheduler,
+            device.type,
             scaled=precision == "float16",
             schedule_by=schedule_by,
             clip_norm=clip_norm,
@@ -164,8 +167,13 @@ class BaseTrainer(ABC):
         self.run_log = RunLog(run, device, self._stop, tensorboard, profile, log_steps)
         self.stream = BatchStream(train_loader, device, self._stop, accumulate, truncate)
         self.checkpoint = TrainingCheckpoint(
-            *(run, self.header, self.state),
-            *(self.optimizer_step, self.stream, self.monitor, self.metrics),
+            run,
+            self.header,
+            self.state,
+            self.optimizer_step,
+            self.stream,
+            self.monitor,
+            self.metrics,
             self._last_loss,
             save_minutes=save_minutes,
             keep_last=keep_last,
@@ -305,13 +313,13 @@ class BaseTrainer(ABC):
         self.check()
         self._sequences = sum(map(len, self.train_loader.batch_sampler.batches(0)))
         distributed.broadcast_tensors([*self.model.parameters(), *self.model.buffers()])
-        left = None
+        next_step = None  # What the run, as it is left, is to be resumed for.
         with ExitStack() as stack:
             try:
                 with self._stop:  # Inside, a Ctrl-C waits until the state can be saved.
                     opened = self.run_log.opened(self.checkpoint, self.seed, weights_from)
                     stack.enter_context(opened)
-                    left = "resume"
+                    next_step = "resume"
                     try:
                         self._train_epochs()
                     finally:
@@ -320,13 +328,13 @@ class BaseTrainer(ABC):
                 if self._stop.failure is not None:
                     raise self._stop.failure
                 if self.is_complete:
-                    left = "finish"
+                    next_step = "finish"
                     if distributed.is_main():
                         self.conclude()
-                    left = None
+                    next_step = None
             finally:
-                if left is not None and checkpoints(self.run.models):
-                    log.info("to %s: python train.py -r %s", left, self._place)
+                if next_step is not None and checkpoints(self.run.models):
+                    log.info("to %s: python train.py -r %s", next_step, self._place)
         return self._stop.signal
 
     @property
@@ -393,7 +401,9 @@ class BaseTrainer(ABC):
     def _train_step(self) -> float:
         """Make one optimiser step, and return its loss per point.
 
-        The gradient is summed over all processes when the step is made.
+        In this order: `BatchStream` loads batches and moves them to the device, `forward_batch` of
+        the task calls the network, the loss is summed, and `OptimizerStep.step` sums the gradient
+        over all processes, clips it, and updates the weights.
         """
         stream, optimizer_step = self.stream, self.optimizer_step
         if not stream.load():  # A loader failed: the run ends.
@@ -427,7 +437,7 @@ class BaseTrainer(ABC):
         )
         norm, rate = math.nan, optimizer_step.learning_rate
         if finite:
-            # Adaptive noise diverges once for the whole training set: the step takes its share.
+            # The divergence of adaptive noise counts once for the training set: this step's share.
             share = step.sequences / divisor / self._sequences
             norm = optimizer_step.step(divisor, share)
         stream.advance()

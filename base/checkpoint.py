@@ -105,7 +105,7 @@ def checkpoint_name(epoch: int, step: int | None = None) -> str:
 def checkpoints(folder: str | os.PathLike[str]) -> list[Path]:
     """Return the checkpoints in `folder` (without the best one), newest first.
 
-    Within an epoch by step, and its end after all of them.
+    The end of an epoch counts as newer than its steps.
     """
     paths = [path for path in Path(folder).glob("checkpoint-epoch*.pth") if position(path)]
     return sorted(paths, key=position, reverse=True)
@@ -235,10 +235,10 @@ def _checked(content: Any, size: int) -> Checkpoint:
     # Strides can make a tensor many times as large as what is stored of it.
     if sum(weight.nbytes for weight in weights.values()) > size:
         raise CheckpointError("its weights have more numbers than the file stores")
-    return _of_today(content)
+    return _migrated(content)
 
 
-def _of_today(content: Checkpoint) -> Checkpoint:
+def _migrated(content: Checkpoint) -> Checkpoint:
     """Return contents with the present names: some networks in `saved/pretrained` have older ones,
     and an argument that no longer means anything."""
     arguments = children(children(content["config"].get("arch")).get("args"))
@@ -258,7 +258,7 @@ def _of_today(content: Checkpoint) -> Checkpoint:
     return content
 
 
-def like(value: object, example: object, key: str) -> None:
+def check_like(value: object, example: object, key: str) -> None:
     """Check that a value from a file has the type, structure and shapes of an example.
 
     Args:
@@ -296,7 +296,7 @@ def like(value: object, example: object, key: str) -> None:
     for name in inside:
         if isinstance(value, dict) and name not in value:
             raise CheckpointError(f"{key}.{name} is missing")
-        like(value[name], inside[name], f"{key}.{name}")
+        check_like(value[name], inside[name], f"{key}.{name}")
 
 
 def _shown(value: object) -> str:
@@ -346,8 +346,8 @@ def find_checkpoint(path: str | os.PathLike[str]) -> tuple[Path, Checkpoint, lis
 def to_share(checkpoint: Checkpoint) -> Checkpoint:
     """Return a checkpoint without its training state and what describes the machine or person.
 
-    Weights are in half precision (11-bit significand): a quarter or less of the size. They load
-    like any others, and fine-tuning starts from them with a fresh optimiser.
+    Weights are in half precision (11-bit significand). They load like any others, and fine-tuning
+    starts from them with a fresh optimiser.
 
     Args:
         checkpoint: as `load_checkpoint` returned it.

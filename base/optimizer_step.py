@@ -16,7 +16,7 @@ from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from base import distributed
-from base.checkpoint import like, load_weights
+from base.checkpoint import check_like, load_weights
 from base.weight_noise import WeightNoise
 from utils.checks import CheckpointError
 
@@ -193,11 +193,11 @@ class OptimizerStep:
             load_weights(self.average.module, evaluated, source)
             self.average.n_averaged.fill_(state["averaged"] or 0)
         if self.scaler.is_enabled() and state["scaler"]:
-            like(state["scaler"], self.scaler.state_dict(), f"{key}.scaler")
+            check_like(state["scaler"], self.scaler.state_dict(), f"{key}.scaler")
             self.scaler.load_state_dict(state["scaler"])
         if self.divergence() is not None and state["weight_noise"]:
             own, former = self.noise.log_stds, state["weight_noise"]["log_stds"]
-            like(former, own, f"{key}.weight_noise.log_stds")
+            check_like(former, own, f"{key}.weight_noise.log_stds")
             with torch.no_grad():
                 torch._foreach_copy_(own, former)
         self._restore_schedule(state, key, steps if self.schedule_by == "batch" else epochs)
@@ -213,14 +213,14 @@ class OptimizerStep:
         schedule, former = self.lr_scheduler, state["lr_scheduler"]
         if not isinstance(schedule, ReduceLROnPlateau):
             if schedule and not changed:
-                like(former, {"last_epoch": 0}, f"{key}.lr_scheduler")
+                check_like(former, {"last_epoch": 0}, f"{key}.lr_scheduler")
                 count = min(count, former["last_epoch"])
             for _ in range(count):
                 self._step_schedule()
         elif "optimizer_start" not in changed and former and "num_bad_epochs" in former:
             own = schedule.state_dict()
             seen = {name: own[name] for name in PLATEAU}
-            like(former, seen, f"{key}.lr_scheduler")
+            check_like(former, seen, f"{key}.lr_scheduler")
             schedule.load_state_dict(own | {name: former[name] for name in PLATEAU})
             groups = state["optimizer"]["param_groups"]
             for group, saved in zip(self.optimizer.param_groups, groups, strict=True):
@@ -240,7 +240,7 @@ def _restore(optimizer: Optimizer, state: Mapping[int, State], key: str) -> None
     own = optimizer.state_dict()
     kept = {place: state[place] for place in own["state"].keys() & state.keys() if state[place]}
     for place, values in kept.items():
-        like(values, own["state"][place], f"{key}.{place}")
+        check_like(values, own["state"][place], f"{key}.{place}")
         if values.get("step", 0) < 0:
             raise CheckpointError(f"{key}.{place}.step = {float(values['step'])}: at least 0")
     optimizer.load_state_dict(own | {"state": kept})

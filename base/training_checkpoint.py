@@ -15,10 +15,10 @@ from base.batch_stream import BatchStream
 from base.checkpoint import (
     BEST,
     Checkpoint,
+    check_like,
     checkpoint_name,
     checkpoints,
     filled,
-    like,
     load_checkpoint,
     position,
     save_checkpoint,
@@ -117,14 +117,14 @@ class TrainingCheckpoint:
         for name in ("cuda", "mps"):  # of which there may be others
             example["random_state"].pop(name, None)
         checked = ("progress", "sums", "random_state", "batches", "accumulate")
-        like(training, {name: example[name] for name in checked}, key)
+        check_like(training, {name: example[name] for name in checked}, key)
         initial = self.optimizer_step.model.initial_state(1)
         for state in training["states"]:
             if state is not None:
                 # Without memory: a file can claim more rows than it stores.
                 count = max(map(len, state.values()), default=0)
                 several = {name: one.expand(count, *one.shape[1:]) for name, one in initial.items()}
-                like(state, several, f"{key}.states")
+                check_like(state, several, f"{key}.states")
         saved = training["progress"]
         progress = self.state.progress = filled(Progress, saved)
         progress.epoch_pass = min(progress.epoch_pass, saved["data_pass"])
@@ -137,7 +137,7 @@ class TrainingCheckpoint:
         sums = training["metrics"] if distributed.is_main() else []
         for metric, contents in zip(self.metrics, sums, strict=False):
             if vars(metric).keys() == contents.keys():
-                like(contents, vars(metric), f"{key}.metrics")
+                check_like(contents, vars(metric), f"{key}.metrics")
                 vars(metric).update(contents)
         self.monitor.record = filled(Best, saved)
         self.stream.load_state_dict(training, saved, source)
@@ -191,11 +191,6 @@ class TrainingCheckpoint:
     def due(self) -> bool:
         """Whether it is time for the next checkpoint."""
         return time.monotonic() - self._last_save >= 60 * self.save_minutes
-
-    @property
-    def is_current(self) -> bool:
-        """Whether the last checkpoint holds the present state."""
-        return self._saved == self.progress()
 
     def reason_not_to_save(self) -> str | None:
         """Return why the present state is not sound and must not be saved; None if it is.

@@ -76,7 +76,7 @@ def run(arguments: argparse.Namespace) -> None:
 def written_lines(writer: Writer, arguments: argparse.Namespace, bias: float) -> Measured:
     """Return the measures of sentences, each with a seed of its own."""
     count = arguments.num_samples
-    texts = options.known(writer.model.alphabet, held_out(count), skip=True)
+    texts = options.without_unknown(writer.model.alphabet, held_out(count), skip=True)
     seeds = range(arguments.seed, arguments.seed + count)
     lines = writer.write_lines(texts, seeds, Sampling(bias), progress=True)
     return [measure(line.ink, text) for line, text in zip(lines, texts, strict=True)]
@@ -98,7 +98,7 @@ def print_lengths(writer: Writer, arguments: argparse.Namespace) -> None:
     for length in arguments.lengths:
         reader = options.load_reader(arguments.reader, arguments)
         texts = held_out(arguments.num_samples, length - NEAR, length + NEAR)
-        texts = options.known(writer.model.alphabet, texts, skip=True)
+        texts = options.without_unknown(writer.model.alphabet, texts, skip=True)
         seeds = range(arguments.seed, arguments.seed + len(texts))
         for bias in arguments.biases:
             one = read_back(writer, reader, texts, seeds, Sampling(bias))
@@ -117,7 +117,9 @@ def written_pages(
 
     Page n has the seed `--seed` + n, and the hand that the network chooses by it.
     """
-    texts = options.known(writer.model.alphabet, held_out(arguments.pages * SENTENCES), skip=True)
+    texts = options.without_unknown(
+        writer.model.alphabet, held_out(arguments.pages * SENTENCES), skip=True
+    )
     sampling, step = Sampling(), LINE_HEIGHT * HEIGHT
     for number in tqdm(range(arguments.pages), "pages", leave=False, disable=None):
         seed = arguments.seed + number

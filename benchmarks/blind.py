@@ -43,7 +43,7 @@ def draw(arguments: argparse.Namespace) -> None:
     writers = [options.load_writer(name, arguments, of_texts=True) for name in arguments.networks]
     texts = options.lines_of(arguments.text_file) if arguments.text_file else held_out(100)
     for writer in writers:
-        texts = options.known(writer.model.alphabet, texts, skip=True)
+        texts = options.without_unknown(writer.model.alphabet, texts, skip=True)
     arguments.output.make()
     count, biases = len(texts), [arguments.biases[0], arguments.biases[-1]]
     inks = []

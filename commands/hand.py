@@ -43,7 +43,7 @@ def run(arguments: argparse.Namespace) -> None:
             f"{learned.path}: no run that learned a hand, such as saved/models/own_hand/RUN_ID"
         )
     former = options.load_writer(str(before), arguments)
-    asked = options.known(learned.model.alphabet, arguments.text or [SENTENCE], None)
+    asked = options.without_unknown(learned.model.alphabet, arguments.text or [SENTENCE], None)
     arguments.output.make()
     source, primer = lines_of(learned, folder.models, arguments)
     own = [k for k in source.indices("valid").tolist() if source.text(k) != primer[1]][:SHOWN]

@@ -79,7 +79,7 @@ def run(arguments: argparse.Namespace) -> None:
     texts, kinds, samples = chosen_texts(arguments)
     writer = options.load_writer(arguments.resume, arguments, of_texts=True)
     own = arguments.text or arguments.texts not in ("plain", "characters", *EVERYDAY)
-    texts = options.known(writer.model.alphabet, texts, arguments.skip_unknown or not own)
+    texts = options.without_unknown(writer.model.alphabet, texts, arguments.skip_unknown or not own)
     reader = options.load_reader(arguments.reader, arguments)
     proofreader = proofreader_of(arguments, reader)
     from model.handwriting import TRIES

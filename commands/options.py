@@ -24,7 +24,7 @@ SHORTHANDS = {
     "--epochs": ("trainer.args.epochs", "N", "epochs of the whole run", "20"),
 }
 SHOWN = 50
-"""Lines in the picture that shows them together."""
+"""Lines that are printed, or shown together in a picture, at most."""
 
 
 class Formatter(argparse.RawDescriptionHelpFormatter):
@@ -192,7 +192,7 @@ def load_modules(arguments: argparse.Namespace) -> None:
         extension.load_module(path)
 
 
-def readable(*paths: str | Path | None) -> None:
+def check_readable(*paths: str | Path | None) -> None:
     """Raise a UserError if there is nothing at one of the paths, before torch is imported."""
     for path in filter(None, paths):
         try:
@@ -267,7 +267,7 @@ def make_room(path: Path, option: str, folder: Path | None = None) -> None:
 
 
 def add_lines(parser: Parser, *, samples: str, steps: str) -> None:
-    """Add --num-samples and --steps, which count what is said."""
+    """Add --num-samples and --steps; `samples` and `steps` are what their help says."""
     steps = f"maximum number of pen steps in a line ({steps})"
     parser.add_argument("--num-samples", type=number(int, 1, 10_000), metavar="N", help=samples)
     parser.add_argument("--steps", type=number(int, 1, 100_000), metavar="N", help=steps)
@@ -321,7 +321,7 @@ def add_skip_unknown(parser: Parser) -> None:
     )
 
 
-def known(alphabet: Alphabet, texts: Sequence[str], skip: bool | None) -> list[str]:
+def without_unknown(alphabet: Alphabet, texts: Sequence[str], skip: bool | None) -> list[str]:
     """Return texts without the characters that an alphabet lacks if `skip`, else refuse these.
 
     Args:

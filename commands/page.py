@@ -198,7 +198,7 @@ def check(arguments: argparse.Namespace, path: Path, paper: Paper) -> None:
 def run(arguments: argparse.Namespace) -> None:
     path, paper = arguments.output.named("page.svg"), sheet(arguments)
     check(arguments, path, paper)
-    options.readable(arguments.primer or None)
+    options.check_readable(arguments.primer or None)
     text = text_of(arguments)
     writer = options.load_writer(arguments.resume, arguments, of_texts=True)
     from model.generation.writing import check_lengths

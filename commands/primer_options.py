@@ -8,7 +8,7 @@ import numpy as np
 import data_loader
 import model
 from base.pretrained import style_file, styles
-from commands.options import Parser, known, number, require
+from commands.options import Parser, number, require, without_unknown
 from data_loader.lines import Sample
 from model.generation.options import Primer
 from utils.checks import UserError
@@ -98,7 +98,7 @@ def primer_of(
         writer: the network.
         text: of the ink; None for the one in the file.
         number, points, scale: see the options of these names.
-        skip_unknown: see `options.known`.
+        skip_unknown: see `options.without_unknown`.
 
     Raises:
         UserError: if it cannot be read, or its text is needed and not known.
@@ -119,7 +119,7 @@ def primer_of(
             raise UserError(f"{lacks} {sample.name}: give what it says with --primer-text")
     if text:
         try:
-            (text,) = known(writer.model.alphabet, [text], skip_unknown)
+            (text,) = without_unknown(writer.model.alphabet, [text], skip_unknown)
         except UserError as error:
             raise UserError(f"{path}: {error}") from None
     if scale == "auto":

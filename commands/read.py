@@ -23,7 +23,7 @@ def add_options(parser: Parser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     search_options.check(arguments)
-    options.readable(*arguments.paths)
+    options.check_readable(*arguments.paths)
     reader = options.load_reader(arguments.resume, arguments)
     from data_loader import read_ink
     from model.recognition.transcribing import Transcription, score

@@ -62,7 +62,7 @@ def make(arguments: argparse.Namespace) -> None:
             "`style make` needs --ink FILE and --name NAME: of letters, digits, -, _ and ., and "
             "first a letter or digit"
         )
-    options.readable(arguments.ink)
+    options.check_readable(arguments.ink)
     one, _ = sample_of(arguments.ink, arguments.number or 0, "--number")
     text = one.text if arguments.text is None else arguments.text
     if not text or not text.strip():
@@ -89,7 +89,7 @@ def draw(arguments: argparse.Namespace) -> None:
     writer = options.load_writer(arguments.resume or "writer", arguments, of_texts=True)
     from utils.plots import lines_figure, write_png
 
-    (text,) = options.known(writer.model.alphabet, [arguments.text or PANGRAM], None)
+    (text,) = options.without_unknown(writer.model.alphabet, [arguments.text or PANGRAM], None)
     sampling, seed = options.sampling_of(arguments, writer), arguments.seed or 0
     primers = [primer_of(file, writer)[0] for file in known.values()]
     inks = [writer.write(text, sampling, seed=seed, primer=one).visible for one in primers]

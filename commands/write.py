@@ -77,7 +77,7 @@ def check(arguments: argparse.Namespace) -> None:
             f"--output {arguments.output.path} is a file for one line, but {lines} lines are "
             "requested: give a folder, or one --text and --num-samples 1"
         )
-    options.readable(arguments.primer)
+    options.check_readable(arguments.primer)
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -99,7 +99,7 @@ def texts_of(writer: "model.Writer", arguments: argparse.Namespace) -> list[str]
         return None
     if arguments.text is None:
         return [writer.usual_text]
-    return options.known(writer.model.alphabet, arguments.text, arguments.skip_unknown)
+    return options.without_unknown(writer.model.alphabet, arguments.text, arguments.skip_unknown)
 
 
 def write(writer: "model.Writer", arguments: argparse.Namespace) -> None:

@@ -18,7 +18,7 @@ from base import extension
 from base.base_model import BaseModel
 from base.checkpoint import HAND_FILE, check_weights, find_checkpoint, load_weights
 from base.device import resolve_device
-from model.generation.networks import MixtureNetwork
+from model.generation.networks import GenerationNetwork
 from model.reader import Reader
 from model.recognition.encoder import RecognitionNetwork
 from model.trained_network import TrainedNetwork
@@ -62,7 +62,7 @@ def load(path: str | Path, device: str = "auto") -> TrainedNetwork:
         lacking = extension.missing(checkpoint.get("modules", {}))
         raise CheckpointError("; ".join(filter(None, (f"{path}: {fault}", lacking)))) from None
     load_weights(network, weights, path)
-    kinds = {MixtureNetwork: Writer, RecognitionNetwork: Reader}
+    kinds = {GenerationNetwork: Writer, RecognitionNetwork: Reader}
     kind = next((kinds[base] for base in kinds if isinstance(network, base)), TrainedNetwork)
     heavy = ("state_dict", "training")
     record = {name: value for name, value in checkpoint.items() if name not in heavy}

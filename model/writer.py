@@ -9,7 +9,7 @@ import numpy as np
 
 from model.calibration import Calibration, calibrated
 from model.generation.line import Line
-from model.generation.networks import MixtureNetwork
+from model.generation.networks import GenerationNetwork
 from model.generation.options import Primer, Sampling
 from model.generation.sampling import sample
 from model.generation.writing import check_lengths, write
@@ -26,7 +26,7 @@ notebook: constants)."""
 class Writer(TrainedNetwork):
     """A trained network that writes."""
 
-    model: MixtureNetwork
+    model: GenerationNetwork
     _calibrations: dict[tuple[bytes, str, Sampling], Calibration] = field(
         default_factory=dict, init=False
     )

@@ -17,7 +17,7 @@ from base.base_dataset import BaseDataset
 from model.generation.loss import SquaredError
 from model.generation.metrics import SSE
 from model.generation.mixture import cross_entropy
-from model.generation.networks import MixtureNetwork
+from model.generation.networks import GenerationNetwork
 from model.recognition.encoder import GREEDY, RecognitionNetwork, Search
 from model.recognition.transcribing import Transcription, read_each_way
 from utils.checks import UserError
@@ -40,7 +40,7 @@ UNITS = {
 
 @torch.inference_mode()
 def evaluate(
-    model: MixtureNetwork,
+    model: GenerationNetwork,
     loader: BaseDataLoader,
     *,
     canonical: tuple[float, float] | None = None,

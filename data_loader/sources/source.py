@@ -81,7 +81,7 @@ class SourceDataset(LinesDataset):
         return files
 
     def read(self, files: list[Path]) -> Iterable[Sample | Fault]:
-        """Yield the samples of the files, and those left out. The group is the file or split."""
+        """Yield the samples of the files, and those left out."""
         for file in distributed.bar(files, f"parsing {self.title}", unit=" files"):
             name = file.relative_to(self._folder).as_posix()
             try:
@@ -90,7 +90,10 @@ class SourceDataset(LinesDataset):
                 yield fault if fault.name else fault.of(name)
 
     def _parse(self, file: Path, name: str) -> Iterable[Sample | Fault]:
-        """Yield the samples of a file whose path below the folder is `name`."""
+        """Yield the samples of a file whose path below the folder is `name`.
+
+        The group of a sample is its file or split.
+        """
         raise NotImplementedError
 
     @property
@@ -158,7 +161,7 @@ class SourceDataset(LinesDataset):
         """Return the samples of each split, and notes for the report."""
 
     def _arranged(self, indices: dict[str, np.ndarray], notes: list[str]) -> dict[str, np.ndarray]:
-        """Return the splits of what a dataset makes of the samples, which it keeps; add notes."""
+        """Return the splits; a subclass may replace the samples, as digits by lines of digits."""
         return indices
 
     def _leave_out(self, path: str, indices: dict[str, np.ndarray]) -> list[str]:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from base.base_data_loader import padded
-from model.generation.networks import MixtureNetwork
+from model.generation.networks import GenerationNetwork
 from utils.batches import by_length
 from utils.monotonic import best_monotonic_path
 
@@ -19,7 +19,7 @@ FLOOR = 1e-3
 
 @torch.inference_mode()
 def align(
-    model: MixtureNetwork,
+    model: GenerationNetwork,
     inks: Sequence[np.ndarray],
     texts: Sequence[str],
     *,

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from model.generation.mixture import PEN_PIVOT, stretched
-from model.generation.stepper import PERIOD, Lines, Stepper
+from model.generation.stepper import PERIOD, Stepper, WritingState
 from model.layers.cells import reorder_gates
 from model.layers.kernels import library
 from model.layers.kernels.library import address
@@ -25,7 +25,7 @@ from model.layers.recurrent import RecurrentLayer
 from model.layers.window import WindowedLayer
 
 if TYPE_CHECKING:
-    from model.generation.networks import MixtureNetwork
+    from model.generation.networks import GenerationNetwork
 
 
 def _gates(layer: WindowedLayer | RecurrentLayer, seen: tuple[int, int]) -> tuple[Tensor, Tensor]:
@@ -68,7 +68,9 @@ class CompiledStepper(Stepper):
     and of the number of threads. See `Stepper` for the arguments; products are of float32 or
     bfloat16."""
 
-    def __init__(self, network: MixtureNetwork, lines: Lines, products: torch.dtype) -> None:
+    def __init__(
+        self, network: GenerationNetwork, lines: WritingState, products: torch.dtype
+    ) -> None:
         first = network.layers[0]
         self.inputs, self.size, self.products = network.input_size, first.hidden_size, products
         self.library, self.parity = library.kernels(products == torch.bfloat16), 0

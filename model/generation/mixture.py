@@ -119,7 +119,7 @@ class Mixture(NextPoint):
         parts = raw[..., 1:].unflatten(-1, (6, -1))  # (..., 6, M)
         lowest = torch.as_tensor(min_scale).to(raw).log().reshape(-1, 1)  # (2 or 1, 1)
         return cls(
-            end_logits=-raw[..., 0],
+            end_logits=-raw[..., 0],  # eq. 18: e = 1 / (1 + exp(raw))
             weight_logits=parts[..., 0, :],
             means=parts[..., 1:3, :],
             log_scales=clamp_inwards(parts[..., 3:5, :], lowest, math.log(LIMIT)),
@@ -224,9 +224,9 @@ class Mixture(NextPoint):
         return torch.cat((offset, draw_ends(uniform, self.end_logits, self.sequence_logits)), -1)
 
 
-def cross_entropy(logits: Tensor, ends: Tensor) -> Tensor:
-    """Return the nats of ends that are 1 or 0 under their log-odds, all `(...)`."""
-    return functional.binary_cross_entropy_with_logits(logits, ends, reduction="none")
+def cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
+    """Return the nats of targets that are 1 or 0 under their log-odds, all `(...)`."""
+    return functional.binary_cross_entropy_with_logits(logits, targets, reduction="none")
 
 
 def sharpen_ends(logits: Tensor, bias: Tensor, sharpness: float) -> Tensor:
@@ -261,7 +261,7 @@ def draw_ends(uniform: Tensor, end_logits: Tensor, sequence_logits: Tensor | Non
 def stretched(
     output: nn.Linear, factors: tuple[float, float], normalisation: Normalisation
 ) -> nn.Linear:
-    """Return an output layer whose mixture's means are so many times larger offsets.
+    """Return an output layer whose mixture's means are offsets times `factors`.
 
     Args:
         output: gives the parameters that `Mixture.from_parameters` takes.

@@ -18,7 +18,7 @@ from base.base_model import BaseModel
 from model.generation.compiled_stepper import CompiledStepper
 from model.generation.mixture import Mixture
 from model.generation.regression import PointEstimate
-from model.generation.stepper import Lines, Stepper
+from model.generation.stepper import Stepper, WritingState
 from model.layers.cells import clip_gradient
 from model.layers.dropout import Dropout
 from model.layers.kernels import library
@@ -60,7 +60,7 @@ class Output:
     attention: Tensor | None = None
 
 
-class MixtureNetwork(BaseModel):
+class GenerationNetwork(BaseModel):
     """A network that predicts each next point from those before: what all generators share.
 
     A subclass makes its layers and, by `output_layer`, an output layer for as many numbers as they
@@ -132,7 +132,7 @@ class MixtureNetwork(BaseModel):
                 any shape that begins with B; they may grow from call to call.
         """
 
-    def stepper(self, lines: Lines, products: torch.dtype) -> Stepper:
+    def stepper(self, lines: WritingState, products: torch.dtype) -> Stepper:
         """Return what writes lines step by step, see `Stepper`; a subclass may know a faster one.
 
         Args:
@@ -163,7 +163,7 @@ class MixtureNetwork(BaseModel):
         return None if bound is None else bound * self.gradient_scale
 
     def stretch_at(self, bias: float) -> tuple[float, float]:
-        """Return the usual factors of the offsets that are expected in x and y, see `sample`."""
+        """Return the usual factors of the expected offsets in x and y, see `Sampling.stretch`."""
         return 1.0 - self.stretch * math.expm1(-2.0 * bias), 1.0
 
     def extend_state_dict(
@@ -188,14 +188,14 @@ class MixtureNetwork(BaseModel):
         return super().extend_state_dict(extended, vocab_size_before)
 
 
-class _RecurrentNetwork(MixtureNetwork):
+class _RecurrentNetwork(GenerationNetwork):
     """Stacked recurrent layers with skip connections, the lowest with a window or without.
 
     Every hidden layer sees the input and the layer below, the output layer sees all hidden layers
     (the paper, eqs 1-5); with a window those above the lowest see it as well (eq. 53).
 
     Args:
-        normalisation: see `MixtureNetwork`, as are the arguments not listed here.
+        normalisation: see `GenerationNetwork`, as are the arguments not listed here.
         window: further arguments of the `WindowedLayer`; None for a network without.
         hidden_size: cells of each layer.
         num_layers: hidden layers.
@@ -233,8 +233,8 @@ class _RecurrentNetwork(MixtureNetwork):
         self.clip_lstm_gradient = clip_lstm_gradient
         self.output = self.output_layer(num_layers * hidden_size)
 
-    def stepper(self, lines: Lines, products: torch.dtype) -> Stepper:
-        """Return the compiled stepper, where that does what `forward` does; see `MixtureNetwork`.
+    def stepper(self, lines: WritingState, products: torch.dtype) -> Stepper:
+        """Return the compiled stepper, where that does what `forward` does.
 
         A subclass, or a module that is none of the project's, may compute something else.
         """
@@ -283,9 +283,10 @@ class PredictionNetwork(_RecurrentNetwork):
     """The unconditional network: predicts each next point from those before (section 4).
 
     Args:
-        normalisation: see `MixtureNetwork`, as are the other arguments.
+        normalisation: see `GenerationNetwork`, as are the other arguments.
     """
 
+    # `window` of the class above is no option of a config.
     def __init__(self, normalisation: Normalisation, **options: Any) -> None:
         super().__init__(normalisation, **options)
 
@@ -294,7 +295,7 @@ class SynthesisNetwork(_RecurrentNetwork):
     """The conditional network: sees its text through a soft window (section 5).
 
     Args:
-        normalisation: see `MixtureNetwork`, as are the arguments not listed here.
+        normalisation: see `GenerationNetwork`, as are the arguments not listed here.
         alphabet: of the texts.
         num_windows: Gaussians of the window, K.
         window_advance: characters that the window moves per step before training (measured:

@@ -17,28 +17,29 @@ from tqdm import tqdm
 
 from base.base_data_loader import padded
 from model.generation.line import Line
-from model.generation.networks import MixtureNetwork, Output
+from model.generation.networks import GenerationNetwork, Output
 from model.generation.options import Primer, Sampling
-from model.generation.stepper import PERIOD, Lines
+from model.generation.stepper import PERIOD, WritingState
 from model.generation.stopping import Stopping
 from utils.alphabet import nfc
 from utils.checks import UserError
 from utils.ink import check_ink
 
 BLOCK = 256
-"""Steps for which a line's random numbers are drawn at once. Another value gives other lines for
-the same seed."""
+"""Steps for which a line's random numbers are drawn at once, a multiple of `PERIOD`. Another value
+gives other lines for the same seed."""
 
 DEFAULT_STEPS = 700
 """Steps of a line without a text (measured: a line of IAM-OnDB has about 628 points)."""
 
-STEPS_PER_CHARACTER = 40
-"""Limit for a line with a text (measured: IAM-OnDB has about 22 points per character)."""
+MIN_STEPS, STEPS_PER_CHARACTER = 100, 40
+"""Limit for a line with a text: this and so many for each character (measured: IAM-OnDB has about
+22 points per character)."""
 
 
 @torch.inference_mode()
 def sample(
-    model: MixtureNetwork,
+    model: GenerationNetwork,
     seeds: Sequence[int],
     texts: Sequence[str] | None = None,
     sampling: Sampling = Sampling(),
@@ -80,7 +81,7 @@ def sample(
     elif whole is None:
         limits = [DEFAULT_STEPS] * len(seeds)
     else:
-        limits = [100 + STEPS_PER_CHARACTER * len(one) for one in texts]
+        limits = [MIN_STEPS + STEPS_PER_CHARACTER * len(one) for one in texts]
     max_steps = max(limits)
 
     begin, start_phi = _begin(model, start, whole, len(seeds), sampling)
@@ -154,7 +155,7 @@ def _random_numbers(seeds: Sequence[int], device: torch.device) -> Iterator[tupl
 
 
 @torch.inference_mode()
-def predict(model: MixtureNetwork, line: Line) -> Output:
+def predict(model: GenerationNetwork, line: Line) -> Output:
     """Return what a network says at each step of a line, `(1, steps, ...)`.
 
     It sees the line as a whole, as it became, though it may have written it in parts.
@@ -167,12 +168,12 @@ def predict(model: MixtureNetwork, line: Line) -> Output:
 
 
 def _begin(
-    model: MixtureNetwork,
+    model: GenerationNetwork,
     start: np.ndarray,
     texts: Sequence[str] | None,
     count: int,
     sampling: Sampling,
-) -> tuple[Lines, Tensor | None]:
+) -> tuple[WritingState, Tensor | None]:
     """Return the lines before their first step, and phi at the primer's, `(B, points - 1, U + 1)`.
 
     Args:
@@ -192,4 +193,4 @@ def _begin(
         output = model(inputs[:, :-1], text, lengths, state)
         state, phi = output.state, output.attention
     bias = weights.new_full((count,), sampling.bias)
-    return Lines(inputs[:, -1], state, bias, text, lengths, sampling), phi
+    return WritingState(inputs[:, -1], state, bias, text, lengths, sampling), phi

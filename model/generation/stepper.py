@@ -2,7 +2,7 @@
 
 A stepper serves one call of `sample`: the network may be trained in between. It advances many lines
 by several steps in one call. What a network computes is its `forward`, which `Stepper` calls; a
-network may offer a faster one of its own (`MixtureNetwork.stepper`).
+network may offer a faster one of its own (`GenerationNetwork.stepper`).
 
 Shapes: B lines, T steps, U characters of a text, I numbers of a point.
 """
@@ -19,7 +19,7 @@ from torch.nn import functional
 from model.generation.options import Sampling
 
 if TYPE_CHECKING:
-    from model.generation.networks import MixtureNetwork
+    from model.generation.networks import GenerationNetwork
 
 PERIOD = 16
 """Steps per call (assumed: few calls and checks for ended lines; a line runs half of it past its
@@ -28,7 +28,7 @@ resting pens are checked."""
 
 
 @dataclass
-class Lines:
+class WritingState:
     """The lines that a stepper works on.
 
     Attributes:
@@ -47,11 +47,11 @@ class Lines:
     text_lengths: Tensor | None = None
     sampling: Sampling = Sampling()
 
-    def stretch(self, network: MixtureNetwork) -> tuple[float, float]:
+    def stretch(self, network: GenerationNetwork) -> tuple[float, float]:
         """Return the factors of the mixture's means in x and y, see `mixture.stretched`."""
         return self.sampling.stretch or network.stretch_at(self.sampling.bias)
 
-    def __getitem__(self, rows: Tensor) -> Lines:
+    def __getitem__(self, rows: Tensor) -> WritingState:
         """Return some of the lines."""
         none = self.text is None
         return replace(
@@ -73,7 +73,9 @@ class Stepper:
         products: dtype of the matrix products; all else is in float32, or in float64 if this is.
     """
 
-    def __init__(self, network: MixtureNetwork, lines: Lines, products: torch.dtype) -> None:
+    def __init__(
+        self, network: GenerationNetwork, lines: WritingState, products: torch.dtype
+    ) -> None:
         self.network, self.lines, self.rounded = network, lines, products == torch.bfloat16
 
     def run(self, uniform: Tensor, normal: Tensor) -> tuple[Tensor, Tensor | None]:

@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from model.generation.line import Line
-from model.generation.networks import MixtureNetwork
+from model.generation.networks import GenerationNetwork
 from model.generation.options import Primer, Sampling
 from model.generation.sampling import sample
 from utils.batches import BATCH_SIZE
@@ -33,7 +33,7 @@ SEEDS = 2**32
 
 
 def write(
-    model: MixtureNetwork,
+    model: GenerationNetwork,
     texts: Sequence[str] | None,
     seeds: Sequence[int],
     sampling: Sampling = Sampling(),

@@ -29,10 +29,10 @@ def one_hot_text(text: Tensor, text_lengths: Tensor, vocab_size: int, dtype: tor
 
 
 def window_step(exponentials: Tensor, kappa: Tensor, positions: Tensor) -> tuple[Tensor, Tensor]:
-    """Move the window one step (the paper, eqs 46 and 49-51).
+    """Move the window one step (the paper, eqs 46 and 51).
 
     Args:
-        exponentials: alpha, beta and the advance of kappa, `(B, 3 K)`.
+        exponentials: alpha, beta and the advance of kappa (eqs 48-51), `(B, 3 K)`.
         kappa: `(B, K)` of the step before.
         positions: 1, 2, ..., `(U + 1)`.
 
@@ -89,10 +89,10 @@ class WindowedLayer(nn.Module):
             # The weights together make one, each Gaussian spans about a character, and the
             # window moves at the pace of writing, so that the attention runs along from the start.
             self.window.weight.mul_(0.1)
-            alpha, beta, kappa = self.window.bias.chunk(3)
+            alpha, beta, log_advance = self.window.bias.chunk(3)
             alpha.fill_(-math.log(components))
             beta.fill_(0.0)
-            kappa.fill_(math.log(advance))
+            log_advance.fill_(math.log(advance))
 
     @property
     def state_sizes(self) -> dict[str, int]:
@@ -186,7 +186,7 @@ class WindowedLayer(nn.Module):
                 hidden = gru_cell(inputs, recurrent, self.bias_candidate, hidden)
             exponentials = self.window(hidden.to(inputs)).to(kappa).exp()
             kappa, phi = window_step(exponentials, kappa, positions)
-            window = torch.bmm(phi[:, None], one_hot)[:, 0]
+            window = torch.bmm(phi[:, None], one_hot)[:, 0]  # eq. 47
             steps.append((hidden, window, phi.detach()))
         last = {"hidden": hidden, "cell": cell, "window": window, "kappa": kappa}
         last = {name: last[name] for name in self.state_sizes}

@@ -17,10 +17,10 @@ from torch import nn
 from base.checkpoint import (
     BEST,
     FORMAT,
+    check_like,
     checkpoint_name,
     checkpoints,
     find_checkpoint,
-    like,
     load_checkpoint,
     load_weights,
     newest_checkpoint,
@@ -262,10 +262,10 @@ def test_weights_that_are_not_finite_are_refused(value):
 )
 def test_like_takes_what_is_like_an_example_and_names_what_is_not(example, fitting, others):
     for value in fitting:
-        like(value, example, "key")
+        check_like(value, example, "key")
     for value in others:
         with pytest.raises(CheckpointError, match=r"^key.* (is needed|is missing)$"):
-            like(value, example, "key")
+            check_like(value, example, "key")
 
 
 def test_shipped_networks_with_former_names_are_read_by_those_of_today():

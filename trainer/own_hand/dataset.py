@@ -114,7 +114,7 @@ class HandDataset(LinesDataset):
     ) -> tuple[list[str], list[Primer], float, float]:
         """Return the names of the lines to learn from, new lines, x-height and step.
 
-        Of the two networks one learns the hand.
+        One of the two networks is the one that learns the hand.
         """
         log.info("reading the lines")
         samples = usable(self.root, self.samples, known, reader)

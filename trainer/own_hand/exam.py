@@ -54,7 +54,7 @@ State = Mapping[str, torch.Tensor]
 log = logging.getLogger(__name__)
 
 
-class _LearnsHand(BaseTrainer):
+class _HandTrainer(BaseTrainer):
     """Trains on the lines of a `HandDataset`, and keeps what they were fitted with."""
 
     train_loader: HandwritingDataLoader
@@ -91,7 +91,7 @@ class _LearnsHand(BaseTrainer):
         """
 
 
-class OwnHandReaderTrainer(_LearnsHand, RecognitionTrainer):
+class OwnHandReaderTrainer(_HandTrainer, RecognitionTrainer):
     """Trains a recogniser on the lines of a `HandDataset`, and says how it then reads them.
 
     Args: see `RecognitionTrainer`.
@@ -111,7 +111,7 @@ class OwnHandReaderTrainer(_LearnsHand, RecognitionTrainer):
         return False
 
 
-class OwnHandTrainer(_LearnsHand, GenerationTrainer):
+class OwnHandTrainer(_HandTrainer, GenerationTrainer):
     """Trains a network that writes on the lines of a `HandDataset`, and examines it in the end.
 
     If it forgot little, it becomes `HAND_FILE` and `SAMPLE` in the run's folder: the network,
@@ -159,13 +159,13 @@ def legible_share(
         exam: of `former` and `learned`, whose weights are changed.
         old, new: the weights between which the share interpolates.
     """
-    could, _, cer_before = exam.score(former)
+    read_before, _, cer_before = exam.score(former)
     found, least = [], 0.0
     for share in SHARES:
         if share < least:
             break
         learned.model.load_state_dict(interpolated(old, new, share))
-        _, lost, cer = exam.score(learned, could)
+        _, lost, cer = exam.score(learned, read_before)
         letters = sum(map(str.islower, lost))  # without one of these no page is legible
         legible = cer <= MAX_CER_RATIO * cer_before + MAX_CER_INCREASE
         found.append(((0, letters, -share) if legible else (1, cer, -share), share, cer))
@@ -235,16 +235,16 @@ class Exam:
         self.sample, self.reader = sample, reader
 
     def score(
-        self, network: Writer, could: Collection[str] = ()
+        self, network: Writer, read_before: Collection[str] = ()
     ) -> tuple[set[str], list[str], float]:
         """Return what is read of what a network writes.
 
         Args:
             network: either of the two.
-            could: characters that were read before.
+            read_before: characters that were read before.
 
         Returns:
-            the characters that are read; those of `could` that are read with none of
+            the characters that are read; those of `read_before` that are read with none of
             `CHECK_SEEDS` seeds; and the character error rate of all texts.
         """
         # Not `Writer.calibration`, which remembers what other weights wrote.
@@ -259,7 +259,7 @@ class Exam:
         seeds = [0] * len(self.characters) + list(range(len(self.texts)))
         found = hypotheses(texts, seeds)
         legible = self._legible(self.characters, found)
-        lost = [one for one in self.characters if one in could and one not in legible]
+        lost = [one for one in self.characters if one in read_before and one not in legible]
         for seed in range(1, CHECK_SEEDS):
             if lost:
                 again = hypotheses([self.characters[one] for one in lost], [seed] * len(lost))

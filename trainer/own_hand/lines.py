@@ -58,7 +58,7 @@ def recorded(root: str, seed: int) -> list[Sample]:
     Raises:
         DataError: if there is no ink, none with a text, or too little.
     """
-    found, first = read_ink(root), {}
+    found = read_ink(root)
     samples = _kept(found, _has_text, "without a text, or only a dot")
     if not samples:
         raise DataError(
@@ -66,11 +66,8 @@ def recorded(root: str, seed: int) -> list[Sample]:
             'has it in <annotation type="truth">, JSON as "text"'
         )
     samples = _kept(samples, lambda one: not too_wide(one.ink, one.text), "with a point far off")
-    samples = _kept(
-        samples,
-        lambda one: first.setdefault(one.ink.tobytes(), one) is one,
-        "that are there already",
-    )
+    first = {one.ink.tobytes(): one for one in reversed(samples)}
+    samples = _kept(samples, lambda one: first[one.ink.tobytes()] is one, "that are there already")
     if len(samples) > MAX_LINES:
         log.warning("left out: %d beyond %d", len(samples) - MAX_LINES, MAX_LINES)
         rng = np.random.default_rng(seed)

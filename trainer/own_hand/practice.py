@@ -70,12 +70,12 @@ def practice(
     primers = [line for line in lines if not alphabet.unknown(line[1])]
     primers.sort(key=lambda line: len(line[0]))
     primers = primers[: max(min(PRIMERS, len(lines) // 2), 1)]
-    texts = [one for one in alphabet.characters if known is None or one in known]
+    characters = [one for one in alphabet.characters if known is None or one in known]
     log.info("writing %d lines that continue those of the hand, to lend what it lacks", lent)
-    borrowed = written(writer, reader, primers, texts, lent, seed)
+    borrowed = written(writer, reader, primers, characters, lent, seed)
     log.info("composing %d lines of the characters of %d lines", count, len(lines))
     own, others = cut(writer, reader, lines), cut(writer, reader, borrowed)
-    more = composed(own, others, reader, texts, count, seed)
+    more = composed(own, others, reader, characters, count, seed)
     log.info("%d lines are composed, as far as they can be read", len(more))
     return more or borrowed
 

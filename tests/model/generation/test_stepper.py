@@ -8,7 +8,7 @@ import torch
 from model import PredictionNetwork, SynthesisNetwork
 from model.generation.compiled_stepper import CompiledStepper
 from model.generation.options import Sampling
-from model.generation.stepper import PERIOD, Lines, Stepper
+from model.generation.stepper import PERIOD, Stepper, WritingState
 from model.layers.kernels import library
 from model.layers.recurrent import RecurrentLayer
 from utils.alphabet import Alphabet
@@ -42,7 +42,7 @@ def make(cell="LSTM", layers=3, conditional=True, hidden=20, mixtures=3, **more)
     return network.eval()
 
 
-def begin(network, count) -> Lines:
+def begin(network, count) -> WritingState:
     """Return lines in the midst of writing."""
     state = {name: 0.5 * torch.randn_like(v) for name, v in network.initial_state(count).items()}
     text = lengths = None
@@ -52,7 +52,9 @@ def begin(network, count) -> Lines:
     dtype = network.output.weight.dtype
     point = torch.randn(count, network.input_size).to(dtype)
     bias = torch.rand(count).to(dtype)
-    return Lines(point, state, bias, text, lengths, Sampling(pen_sharpness=1.7, stretch=(1.1, 0.9)))
+    return WritingState(
+        point, state, bias, text, lengths, Sampling(pen_sharpness=1.7, stretch=(1.1, 0.9))
+    )
 
 
 def plainly(network, lines, uniform, normal):
