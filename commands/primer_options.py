@@ -2,6 +2,7 @@
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -9,9 +10,11 @@ import data_loader
 import model
 from base.pretrained import style_file, styles
 from commands.options import Parser, number, require, without_unknown
-from data_loader.lines import Sample
 from model.generation.options import Primer
 from utils.checks import UserError
+
+if TYPE_CHECKING:
+    from data_loader.lines import Sample
 
 
 def style(name: str) -> Path | None:
@@ -136,7 +139,7 @@ def primer_of(
     return (ink, text), f"{sample.name}{of}{says}: {len(ink)} points, {changes}"
 
 
-def sample_of(path: Path, number: int, option: str) -> tuple[Sample, str]:
+def sample_of(path: Path, number: int, option: str) -> "tuple[Sample, str]":
     """Return a sample of a file of ink, and of how many it is one, as text.
 
     Raises:

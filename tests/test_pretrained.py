@@ -134,7 +134,7 @@ def test_recorded_lines_are_as_likely_as_the_card_says(name, measured, lines):
     loader = HandwritingDataLoader(0, model.normalisation, alphabet, dataset=lines, batch_size=64)
     split = loader.split("valid")
     chosen = lines.indices("valid")[::23][:64]
-    split.fill(chosen, lines.lengths[chosen] - 1)
+    split.batch_sampler.fill(chosen, lines.lengths[chosen] - 1)
     scores = evaluate(
         model,
         split,
@@ -154,7 +154,7 @@ def test_recorded_lines_are_read_as_well_as_the_card_says(lines):
     model = load("recognition", "cpu")
     both = np.concatenate([lines.indices("valid"), lines.indices("test")])
     chosen = both[::10].tolist()
-    read = read_lines(model, [lines.ink(index) for index in chosen])
+    read = model.read_lines([lines.ink(index) for index in chosen])
     found = rates(zip(map(lines.text, chosen), read, strict=True))
     published = card(
         r"`testset_v` and `testset_t`, on which it was .* \| ([\d.]+ %) \| [\d.]+ % \| [\d.]+ % \|$"
