@@ -19,7 +19,7 @@ from filelock import FileLock, Timeout
 from base import distributed
 from base.checkpoint import BEST, checkpoints
 from utils.checks import CheckpointError, UserError, first_line
-from utils.files import PLAIN_NAME, remove_temporary, set_aside, write_json
+from utils.files import PLAIN_NAME, errors_name, remove_temporary, set_aside, write_json
 
 log = logging.getLogger(__name__)
 
@@ -249,7 +249,9 @@ class RunFolder:
         """Return the starts of the run so far; an invalid record is kept under another name."""
         record = self.models / "run.json"
         try:
-            starts = json.loads(record.read_bytes())["runs"]
+            with errors_name(record):
+                content = record.read_bytes()
+            starts = json.loads(content)["runs"]
             return [dict(start) for start in starts]
         except FileNotFoundError:
             return []

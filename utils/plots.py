@@ -457,6 +457,7 @@ def curve_figure(
     finite = [value for value in y if math.isfinite(value)]
     axes.set_ylim(0, 1.15 * max(finite, default=1.0) or 1.0)
     axes.set_title(caption, parse_math=False, size=CAPTION)
+    axes.spines[["top", "right"]].set_visible(False)
     return figure
 
 

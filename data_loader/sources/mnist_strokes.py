@@ -250,9 +250,8 @@ class MNISTStrokesDataset(DividedDataset):
         if self.digits_per_line is None:
             self._keep(tuple(side_by_side([one], [0], one.name) for one in digits))
             return indices
-        notes.append(
-            f"lines of at least {self.digits_per_line[0]} are set of {len(digits):,} digits"
-        )
+        low, high = self.digits_per_line
+        notes.append(f"lines of {low} to {high} are set from {len(digits):,} digits")
         lines, arranged = [], {}
         for split, found in indices.items():
             chosen = [digits[n] for n in found.tolist()]

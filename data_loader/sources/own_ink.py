@@ -69,7 +69,7 @@ def sample_of(line: object, max_points: int, y_grows_down: bool = True) -> Sampl
         raise Fault("not (text, strokes) or (text, strokes, writer)", repr(line)[:60])
     text, strokes, writer = (*line, "")[:3]
     if not isinstance(text, str) or not isinstance(writer, str):
-        raise Fault("a text or a writer that is not a string", repr(line)[:60])
+        raise Fault("a text or a writer that is not a string", repr((text, writer))[:60])
     if isinstance(strokes, str | bytes | dict) or not isinstance(strokes, Iterable):
         raise Fault("strokes that are not a list", repr(strokes)[:60])
     positions = []

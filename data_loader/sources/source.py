@@ -77,7 +77,8 @@ class SourceDataset(LinesDataset):
             return [self.path]
         files = files_below(self.path, self.file_names) if self.path.exists() else []
         if not files:
-            raise DataError(f"{self.path}: no {self.title} file there; --data names the folder")
+            problem = f"no {self.title} file there" if self.path.exists() else "no such folder"
+            raise DataError(f"{self.path}: {problem}; --data names the folder")
         return files
 
     def read(self, files: list[Path]) -> Iterable[Sample | Fault]:

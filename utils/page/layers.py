@@ -1,5 +1,6 @@
 """What is drawn on a page, pen by pen, whatever the format: layers of smooth curves in mm."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +22,8 @@ NARROWEST, WIDEST = 0.55, 1.3
 """Bounds of the width in widths of the pen (assumed, by eye)."""
 WIDTH_STEP = 0.05
 """From one width to the next, in widths of the pen: a step that cannot be seen (assumed)."""
+PARTS = 4
+"""Parts of a segment of a curve that may have several widths (assumed, by eye)."""
 
 
 @dataclass(frozen=True)
@@ -50,9 +53,10 @@ class Layer:
         found: dict[float, list[np.ndarray]] = {}
         for row in self.rows:
             for stroke, widths in zip(row.strokes, speed_widths(row), strict=True):
-                segments = np.split(curves(stroke), len(widths))
-                for segment, width in zip(segments, widths.tolist(), strict=True):
-                    found.setdefault(width, []).append(segment)
+                changes = np.flatnonzero(np.diff(widths)) + 1
+                alike = np.split(divided(curves(stroke)), changes)
+                for parts, width in zip(alike, widths[[0, *changes]].tolist(), strict=True):
+                    found.setdefault(width, []).append(parts)
         return found
 
 
@@ -91,6 +95,21 @@ def curves(points: np.ndarray) -> np.ndarray:
     return bezier(points[0] + [[0.0, -DOT_LENGTH / 2], [0.0, DOT_LENGTH / 2]])
 
 
+def divided(segments: np.ndarray) -> np.ndarray:
+    """Return cubic segments `(segments, 4, 2)` each divided into `PARTS` of the same curve."""
+    powers = np.array([[1, 0, 0, 0], [-3, 3, 0, 0], [3, -6, 3, 0], [-1, 3, -3, 1]])
+    parts = []
+    for start in np.arange(PARTS) / PARTS:
+        # The powers of t = start + u / PARTS in those of u.
+        moved = [
+            [math.comb(j, k) * start ** (j - k) if j >= k else 0.0 for j in range(4)]
+            for k in range(4)
+        ]
+        scaled = np.array(moved) / PARTS ** np.arange(4)[:, None]
+        parts.append(np.linalg.solve(powers, scaled @ powers))
+    return np.einsum("pij,sjc->spic", np.array(parts), segments).reshape(-1, 4, 2)
+
+
 def segment_periods(points: np.ndarray) -> np.ndarray:
     """Return how many periods the pen takes for each of the `curves` of a stroke, `(segments,)`.
 
@@ -104,7 +123,8 @@ def segment_periods(points: np.ndarray) -> np.ndarray:
 
 
 def speed_widths(row: Row) -> list[np.ndarray]:
-    """Return for each stroke the widths of the line along its `curves`, `(segments,)`, in mm.
+    """Return for each stroke the widths of the line along the parts of its `curves`,
+    `(segments * PARTS,)`, in mm.
 
     The line is as wide as the pen where that moves at the row's median speed.
     """
@@ -116,8 +136,11 @@ def speed_widths(row: Row) -> list[np.ndarray]:
     usual = np.median(np.concatenate(speeds))
     found = []
     for speed in speeds:
-        logs = np.pad(np.log(speed / usual), 1, mode="edge")
-        smooth = np.convolve(logs, [0.25, 0.5, 0.25], mode="valid")  # binomial
+        logs = np.pad(np.log(speed / usual), 2, mode="edge")
+        # At the points, `(segments + 1,)`: their two speeds, smoothed by the binomial filter.
+        smooth = np.convolve(logs, [0.125, 0.375, 0.375, 0.125], mode="valid")
+        centres = (np.arange(len(speed) * PARTS) + 0.5) / PARTS
+        smooth = np.interp(centres, np.arange(len(smooth)), smooth)
         widths = np.clip(np.exp(-EXPONENT * smooth), NARROWEST, WIDEST)
         found.append(row.pen.width * WIDTH_STEP * np.round(widths / WIDTH_STEP))
     return found

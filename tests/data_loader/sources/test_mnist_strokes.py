@@ -162,7 +162,7 @@ def test_ranges_and_too_few_digits_are_refused(tmp_path):
     with pytest.raises(ConfigFault, match=r"gap = .* the fewest first"):
         MNISTStrokesDataset(gap=(6, 1))
     with pytest.raises(
-        DataError, match=r"no samples for the split .*lines of at least 50 are set of 72 digits"
+        DataError, match=r"no samples for the split .*lines of 50 to .* are set from 72 digits"
     ):
         prepared(write(tmp_path, sequences()), digits_per_line=(50, 60))
 

@@ -52,7 +52,7 @@ def test_strokes_have_several_widths_by_speed(tmp_path):
     write_pdf(tmp_path / "page.pdf", [page_figure(page(), speed_widths=True)])
     (only,) = PdfReader(tmp_path / "page.pdf").pages
     widths = [float(values[0]) for name, values in operations(only) if name == "w"]
-    assert len(set(widths[1:])) > 1 and len(drawn(only)) == 3  # two segments and the dot
+    assert len(set(widths[1:])) == len(drawn(only)) == 4  # parts of three widths, and the dot
 
 
 def test_the_same_pages_are_the_same_bytes(tmp_path):

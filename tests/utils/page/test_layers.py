@@ -6,8 +6,10 @@ import pytest
 from utils.page.layers import (
     DOT_LENGTH,
     NARROWEST,
+    PARTS,
     WIDEST,
     curves,
+    divided,
     layers,
     segment_periods,
     speed_widths,
@@ -55,10 +57,26 @@ def test_the_fast_part_is_thinner():
     x = np.concatenate([[0.0], np.cumsum(steps)])
     row = Row((np.stack([x, 0 * x], axis=1), DOT), pen=Pen(0.4))
     widths, dot = speed_widths(row)
+    widths = widths[::PARTS]
     np.testing.assert_allclose(widths[[10, 40]], 0.4)
     np.testing.assert_allclose(widths[[62, 78]], 0.4 * NARROWEST)
-    np.testing.assert_allclose(widths[[82, 89]], 0.4 * WIDEST)
-    assert len(dot) == 1
+    np.testing.assert_allclose(widths[[83, 89]], 0.4 * WIDEST)
+    assert len(dot) == PARTS
     (layer,) = layers(Page(210, 297, (row,)))
     drawn = layer.by_width()
-    assert sum(map(len, drawn.values())) == 91 and min(drawn) == pytest.approx(0.22)
+    assert min(drawn) == pytest.approx(0.22)
+    parts = [part for width in drawn.values() for part in width]
+    assert sum(map(len, parts)) == 91 * PARTS
+    # Together they are the curve itself.
+    one = curves(row.strokes[0])
+    np.testing.assert_allclose(bezier_at(divided(one)[:PARTS], 0.5), bezier_at(one[:1], CENTRES))
+
+
+CENTRES = (np.arange(PARTS) + 0.5) / PARTS
+
+
+def bezier_at(segments, t):
+    """Return the points of cubic segments at their parameters t, by Bernstein's polynomials."""
+    t = np.broadcast_to(t, CENTRES.shape)[:, None]
+    a, b, c, d = np.moveaxis(segments, 1, 0)
+    return (1 - t) ** 3 * a + 3 * t * (1 - t) ** 2 * b + 3 * t**2 * (1 - t) * c + t**3 * d
