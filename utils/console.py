@@ -70,7 +70,8 @@ def set_up() -> None:
 class Interruptible:
     """Inside, after `set_up`, one of `SIGNALS` raises KeyboardInterrupt with its number.
 
-    It leaves the block as one, too: in the middle of an import it can become any other error.
+    It leaves the block as one, too: in the middle of an import it can become any other error. A
+    second one ends the process at once.
     """
 
     def __enter__(self) -> None:
@@ -80,14 +81,18 @@ class Interruptible:
             signal.signal(number, self._interrupt)
 
     def __exit__(self, error: object, *_: object) -> None:
-        for number in self._handled:
-            signal.signal(number, _end)
+        self._end_at_once()
         if self._received and error is not None:
             raise KeyboardInterrupt(self._received)
 
     def _interrupt(self, number: int, _frame: object) -> None:
+        self._end_at_once()
         self._received = number
         raise KeyboardInterrupt(number)
+
+    def _end_at_once(self) -> None:
+        for number in self._handled:
+            signal.signal(number, _end)
 
 
 def status_of(interrupt: KeyboardInterrupt) -> int:
