@@ -1,6 +1,5 @@
 """What is drawn on a page, pen by pen, whatever the format: layers of smooth curves in mm."""
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,7 +22,7 @@ NARROWEST, WIDEST = 0.55, 1.3
 WIDTH_STEP = 0.05
 """From one width to the next, in widths of the pen: a step that cannot be seen (assumed)."""
 PARTS = 4
-"""Parts of a segment of a curve that may have several widths (assumed, by eye)."""
+"""Parts of a segment of a curve, halved twice, that may have several widths (assumed, by eye)."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +53,7 @@ class Layer:
         for row in self.rows:
             for stroke, widths in zip(row.strokes, speed_widths(row), strict=True):
                 changes = np.flatnonzero(np.diff(widths)) + 1
-                alike = np.split(divided(curves(stroke)), changes)
+                alike = np.split(halved(halved(curves(stroke))), changes)
                 for parts, width in zip(alike, widths[[0, *changes]].tolist(), strict=True):
                     found.setdefault(width, []).append(parts)
         return found
@@ -95,19 +94,14 @@ def curves(points: np.ndarray) -> np.ndarray:
     return bezier(points[0] + [[0.0, -DOT_LENGTH / 2], [0.0, DOT_LENGTH / 2]])
 
 
-def divided(segments: np.ndarray) -> np.ndarray:
-    """Return cubic segments `(segments, 4, 2)` each divided into `PARTS` of the same curve."""
-    powers = np.array([[1, 0, 0, 0], [-3, 3, 0, 0], [3, -6, 3, 0], [-1, 3, -3, 1]])
-    parts = []
-    for start in np.arange(PARTS) / PARTS:
-        # The powers of t = start + u / PARTS in those of u.
-        moved = [
-            [math.comb(j, k) * start ** (j - k) if j >= k else 0.0 for j in range(4)]
-            for k in range(4)
-        ]
-        scaled = np.array(moved) / PARTS ** np.arange(4)[:, None]
-        parts.append(np.linalg.solve(powers, scaled @ powers))
-    return np.einsum("pij,sjc->spic", np.array(parts), segments).reshape(-1, 4, 2)
+def halved(segments: np.ndarray) -> np.ndarray:
+    """Return cubic segments `(segments, 4, 2)`, each as two of the same curve (de Casteljau)."""
+    a, b, c, d = segments.transpose(1, 0, 2)
+    ab, bc, cd = (a + b) / 2, (b + c) / 2, (c + d) / 2
+    abc, bcd = (ab + bc) / 2, (bc + cd) / 2
+    middle = (abc + bcd) / 2
+    halves = np.array([[a, ab, abc, middle], [middle, bcd, cd, d]])  # (2, 4, segments, 2)
+    return halves.transpose(2, 0, 1, 3).reshape(-1, 4, 2)
 
 
 def segment_periods(points: np.ndarray) -> np.ndarray:

@@ -9,7 +9,7 @@ from utils.page.layers import (
     PARTS,
     WIDEST,
     curves,
-    divided,
+    halved,
     layers,
     segment_periods,
     speed_widths,
@@ -69,7 +69,9 @@ def test_the_fast_part_is_thinner():
     assert sum(map(len, parts)) == 91 * PARTS
     # Together they are the curve itself.
     one = curves(row.strokes[0])
-    np.testing.assert_allclose(bezier_at(divided(one)[:PARTS], 0.5), bezier_at(one[:1], CENTRES))
+    np.testing.assert_allclose(
+        bezier_at(halved(halved(one))[:PARTS], 0.5), bezier_at(one[:1], CENTRES)
+    )
 
 
 CENTRES = (np.arange(PARTS) + 0.5) / PARTS
