@@ -18,6 +18,7 @@ from model.layers.cells import (
     lstm_cell,
     reorder_gates,
     state_dtype,
+    torch_products,
 )
 from model.layers.kernels import cuda, library, lstm
 
@@ -87,7 +88,8 @@ class RecurrentLayer(nn.Module):
         dtype, layer = compute_dtype(inputs), self.layer
         compiled = self.cell == "LSTM" and library.available(inputs.device, dtype)
         if not compiled and (self.cell == "GRU" or bound is None):
-            return self._by_torch(inputs.to(dtype), state)
+            with torch_products(inputs) as inputs:
+                return self._by_torch(inputs, state)
         rows = (layer.weight_ih_l0, layer.weight_hh_l0, layer.bias_ih_l0 + layer.bias_hh_l0)
         weights, carried = [reorder_gates(part) for part in rows], (state["hidden"], state["cell"])
         if compiled:

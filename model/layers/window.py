@@ -17,7 +17,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from model.layers.cells import clip_gradient, compute_dtype, gru_cell, lstm_cell, state_dtype
+from model.layers.cells import (
+    clip_gradient,
+    compute_dtype,
+    gru_cell,
+    lstm_cell,
+    state_dtype,
+    torch_products,
+)
 from model.layers.kernels import cuda, library, lstm
 
 
@@ -139,14 +146,13 @@ class WindowedLayer(nn.Module):
         else:
             precise = state_dtype(dtype)
             one_hot = one_hot_text(text, text_lengths, self.vocab_size, precise)
-            # One matrix product for all steps.
-            projected = functional.linear(
-                inputs.to(dtype), self.weight_input, self.bias
-            )  # (T, B, G)
             state = {name: value.to(precise) for name, value in state.items()}
-            results = self._replay(projected, one_hot, state, bound)
-            if results is None:
-                return self._loop(projected, one_hot, state, bound)
+            with torch_products(inputs) as inputs:
+                # One matrix product for all steps.
+                projected = functional.linear(inputs, self.weight_input, self.bias)  # (T, B, G)
+                results = self._replay(projected, one_hot, state, bound)
+                if results is None:
+                    return self._loop(projected, one_hot, state, bound)
         hiddens, windows, cell, kappa, phis = results
         # Copies, as hidden states and windows lie in a tensor that is large to be kept.
         last = {"hidden": hiddens[-1].clone(), "window": windows[-1].clone()}

@@ -291,3 +291,12 @@ def test_texts_and_tensors_that_c_cannot_take_are_refused(fault):
         text[3, 0] = {"letter": 20, "negative": -1}[fault]
     with pytest.raises((IndexError, ValueError, NotImplementedError, RuntimeError), match=said):
         layer(inputs, text, lengths, state)
+
+
+@pytest.mark.parametrize("window", [False, True])
+def test_gru_cells_on_a_cpu_compute_in_float32(window):
+    """torch's own products in bfloat16 are many times slower there."""
+    layer, inputs = case(**SIZES["odd"], window=window, cell="GRU")
+    expected = layer(*inputs)[0]
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(layer(*inputs)[0], expected)
