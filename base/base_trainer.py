@@ -317,8 +317,9 @@ class BaseTrainer(ABC):
         with ExitStack() as stack:
             try:
                 with self._stop:  # Inside, a Ctrl-C waits until the state can be saved.
-                    opened = self.run_log.opened(self.checkpoint, self.seed, weights_from)
-                    stack.enter_context(opened)
+                    opened = self.run_log.opened
+                    names = self.logged_names
+                    stack.enter_context(opened(self.checkpoint, self.seed, names, weights_from))
                     next_step = "resume"
                     try:
                         self._train_epochs()
@@ -350,7 +351,6 @@ class BaseTrainer(ABC):
             self.begin()
         if self.checkpoint.source is None:
             log.info("%s", self.model)
-            self.run_log.events.config(self.header.get("config"))
         elif not self.checkpoint.inside:  # From here on the new run is resumed from itself.
             within_epoch = self.progress.epoch_steps > 0 or self.progress.epoch == 0
             self.checkpoint.save(None, within_epoch=within_epoch)
@@ -381,9 +381,7 @@ class BaseTrainer(ABC):
             leave=False,
         ) as bar:
             while not self._epoch_is_trained():
-                started = time.perf_counter()
                 loss = self._train_step()
-                self.state.sums.seconds += time.perf_counter() - started
                 bar.update(self.progress.epoch_steps - bar.n)
                 bar.set_postfix({f"{self.loss.name}/point": f"{loss:.3f}"}, refresh=False)
                 if self._stop.poll():
@@ -405,7 +403,7 @@ class BaseTrainer(ABC):
         the task calls the network, the loss is summed, and `OptimizerStep.step` sums the gradient
         over all processes, clips it, and updates the weights.
         """
-        stream, optimizer_step = self.stream, self.optimizer_step
+        started, stream, optimizer_step = time.perf_counter(), self.stream, self.optimizer_step
         if not stream.load():  # A loader failed: the run ends.
             return math.nan
         step, batches, divisor, finite = Sums(), [], 0, True
@@ -441,6 +439,7 @@ class BaseTrainer(ABC):
             share = step.sequences / divisor / self._sequences
             norm = optimizer_step.step(divisor, share)
         stream.advance()
+        step.seconds = time.perf_counter() - started
         self._count(step, norm, rate)
         if math.isfinite(norm):
             self._last_batches = batches
@@ -469,6 +468,7 @@ class BaseTrainer(ABC):
         """Count a step; of a skipped one the batches whose losses are finite count."""
         progress, sums = self.progress, self.state.sums
         sums.add(step.loss, step.sequences, step.points)
+        sums.seconds += step.seconds
         if not math.isfinite(norm):
             progress.skipped_in_row += 1
             sums.skipped += 1
@@ -481,8 +481,13 @@ class BaseTrainer(ABC):
         sums.steps += 1
         sums.gradient_norm += norm
         sums.learning_rate = rate
-        curves = {f"{self.loss.name}_per_point": step.loss_per_point}
-        self.run_log.step(curves | {"gradient_norm": norm, "learning_rate": rate}, progress.step)
+        curves = {
+            f"{self.loss.name}_per_point": step.loss_per_point,
+            "gradient_norm": norm,
+            "learning_rate": rate,
+            "points_per_second": ratio(step.points, step.seconds),
+        }
+        self.run_log.step(curves, progress.step, lambda: self.optimizer_step.layer_norms(norm))
 
     def _failure(self, what: str) -> TrainingFailed:
         """Return the error with which a run ends that diverged."""

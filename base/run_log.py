@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
@@ -61,9 +61,16 @@ class RunLog:
 
     @contextmanager
     def opened(
-        self, checkpoint: TrainingCheckpoint, seed: int, weights_from: Path | None = None
+        self,
+        checkpoint: TrainingCheckpoint,
+        seed: int,
+        names: Sequence[str],
+        weights_from: Path | None = None,
     ) -> Iterator[None]:
-        """Create the run's folder and open the logs; what is later than `checkpoint` is cut off."""
+        """Create the run's folder and open the logs; what is later than `checkpoint` is cut off.
+
+        `names` are those of the values of an epoch.
+        """
         progress, begun = checkpoint.state.progress, False
         with ExitStack() as stack:
             if distributed.is_main():
@@ -90,18 +97,26 @@ class RunLog:
             enabled = self._tensorboard and distributed.is_main()
             self.events = TensorBoardWriter(self.run.log, enabled=enabled, step=step)
             with closing(self.events):
+                self.events.config(checkpoint.header.get("config", {}), progress.step)
+                self.events.pairs(names, "epoch")
                 yield
 
-    def step(self, values: Mapping[str, float], step: int) -> None:
-        """Log the values of an optimiser step, if it is the turn of that one."""
+    def step(
+        self, values: Mapping[str, float], step: int, norms: Callable[[], Mapping[str, float]]
+    ) -> None:
+        """Log the values of an optimiser step, and norms of its gradient, if it is its turn."""
         if self._profiler is not None:
             self._profiler.step()
         if time.monotonic() - self._logged >= LOG_SECONDS:
             self._logged = time.monotonic()
             log.info("step %d: %s", step, "  ".join(f"{k} {values[k]:.5g}" for k in values))
-        if step % self.log_steps == 0:
+        if self._tensorboard and distributed.is_main() and step % self.log_steps == 0:
+            memory = {}
+            if self.device.type == "cuda":
+                memory["gpu_gibibytes"] = torch.cuda.max_memory_allocated(self.device) / 2**30
             with self._stop.catch_os_errors():
-                self.events.scalars(values, step, "step")
+                self.events.scalars({**values, **memory}, step, "step")
+                self.events.scalars(norms(), step, "gradient_norm")
 
     def epoch(self, values: Mapping[str, float], epoch: int, step: int) -> None:
         """Log the values of an epoch, which ended with `step`."""

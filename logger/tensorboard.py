@@ -2,17 +2,13 @@
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from utils.files import errors_name
 from utils.strict_json import Config
-
-VALID = "valid"
-"""The folder of the validation curves: TensorBoard treats it as a run of its own, and so draws
-training and validation in one chart."""
 
 
 class TensorBoardWriter:
@@ -26,56 +22,59 @@ class TensorBoardWriter:
     """
 
     def __init__(self, folder: Path, *, enabled: bool = True, step: int | None = None) -> None:
-        self.folder = folder
-        self._writers = {}
+        self.folder, self._writer = folder, None
         if enabled:
             # Imported here: it takes seconds, which --help and config errors need not wait for.
             from torch.utils.tensorboard import SummaryWriter
 
             purge = None if step is None else step + 1
-            for run in ("", VALID):
-                with errors_name(folder / run):
-                    self._writers[run] = SummaryWriter(
-                        str(folder / run), purge_step=purge, flush_secs=10
-                    )
+            with errors_name(folder):
+                self._writer = SummaryWriter(str(folder), purge_step=purge, flush_secs=10)
 
     def scalars(self, values: Mapping[str, float], step: int, group: str) -> None:
         """Write scalars by name at `step`, leaving out what is not finite.
 
-        Those named `valid_NAME` are drawn with NAME; the charts of a group appear together.
+        The charts of a group appear together.
         """
         for name, value in values.items():
-            run = VALID if name.startswith(f"{VALID}_") else ""
-            if run in self._writers and math.isfinite(value):
-                tag = f"{group}/{name.removeprefix(f'{VALID}_')}"
-                with errors_name(self.folder / run):  # Its thread's errors name no file.
-                    self._writers[run].add_scalar(tag, value, step)
+            if self._writer and math.isfinite(value):
+                with errors_name(self.folder):  # Its thread's errors name no file.
+                    self._writer.add_scalar(f"{group}/{name}", value, step)
+
+    def pairs(self, names: Sequence[str], group: str) -> None:
+        """Draw NAME and `valid_NAME` of a group in one chart of the tab CUSTOM SCALARS."""
+        both = [name for name in names if f"valid_{name}" in names]
+        charts = {name: ["Multiline", [f"{group}/(valid_)?{name}$"]] for name in both}
+        if self._writer and charts:
+            with errors_name(self.folder):
+                self._writer.add_custom_scalars({"training and validation": charts})
 
     def picture(self, name: str, pixels: np.ndarray, step: int) -> None:
         """Write a picture, `(height, width, 3)` uint8."""
-        if self._writers:
+        if self._writer:
             with errors_name(self.folder):
-                self._writers[""].add_image(name, pixels, step, dataformats="HWC")
+                self._writer.add_image(name, pixels, step, dataformats="HWC")
 
-    def config(self, config: Config) -> None:
-        """Write the run's config as a text, and its values for the HPARAMS tab, by dotted key."""
+    def config(self, config: Config, step: int = 0) -> None:
+        """Write the run's config, as it is from `step` on, as a text, and its values for the
+        HPARAMS tab, by dotted key."""
         text = json.dumps(config, indent=2, ensure_ascii=False)
         code = "\n".join(f"    {line}" for line in text.splitlines())  # as Markdown shows it
-        if self._writers:
+        if self._writer:
             with errors_name(self.folder):
                 text = code.encode(errors="backslashreplace").decode()
-                self._writers[""].add_text("config", text, 0)
+                self._writer.add_text("config", text, step)
                 from torch.utils.tensorboard.summary import hparams
 
-                _, *summaries = hparams(dict(_flat(config)), {})  # without its list of curves
-                for summary in summaries:
-                    self._writers[""].file_writer.add_summary(summary)
+                # Without its list of curves, and its record of an end that has not come.
+                _, start, _ = hparams(dict(_flat(config)), {})
+                self._writer.file_writer.add_summary(start)
 
     def close(self) -> None:
         """Flush and close the files."""
-        while self._writers:
-            run, writer = self._writers.popitem()
-            with errors_name(self.folder / run):
+        writer, self._writer = self._writer, None
+        if writer:
+            with errors_name(self.folder):
                 writer.close()
 
 

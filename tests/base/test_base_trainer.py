@@ -145,12 +145,19 @@ def test_planned_steps():
 def test_curves(tmp_path):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    trainer = make(tmp_path, epochs=2, tensorboard=True, log_steps=3)
+    trainer = make(tmp_path, epochs=2, tensorboard=True, log_steps=3, clip_norm=1e-3)
     trainer.train()
     reader = EventAccumulator(str(trainer.run.log), size_guidance={"scalars": 0}).Reload()
+    names = ("step/gradient_norm", "gradient_norm/layer", "gradient_norm/output")
+    for whole, *layers in zip(*map(reader.Scalars, names), strict=True):  # before clipping
+        assert whole.value == pytest.approx(math.hypot(*(one.value for one in layers)), rel=1e-4)
+    assert all(event.value > 0 for event in reader.Scalars("step/points_per_second"))
     assert [event.step for event in reader.Scalars("step/error_per_point")] == [3, 6, 9]
     assert [event.step for event in reader.Scalars("epoch/error")] == [5, 10]
-    assert "config/text_summary" in reader.Tags()["tensors"]
+    path, checkpoint, _ = newest_checkpoint(trainer.run.models)
+    make(tmp_path, epochs=3, tensorboard=True, checkpoint=checkpoint, source=path).train()
+    reader = EventAccumulator(str(trainer.run.log), size_guidance={"tensors": 0}).Reload()
+    assert [event.step for event in reader.Tensors("config/text_summary")] == [0, 10]
 
 
 def test_a_profile_has_a_trace_of_a_few_steps(tmp_path):

@@ -1,10 +1,12 @@
 """What TensorBoard's own reader finds in the log."""
 
+import re
 import time
 
 import numpy as np
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.backend.event_processing.event_multiplexer import EventMultiplexer
+from tensorboard.plugins.custom_scalar.layout_pb2 import Layout
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
 from logger.tensorboard import TensorBoardWriter
@@ -41,38 +43,27 @@ def test_scalars_pictures_and_text(tmp_path):
     assert settings["b.lr"].number_value == 0.1 and settings["b.clip"].string_value == "None"
 
 
-def test_training_and_validation_are_curves_of_one_chart(tmp_path):
-    """TensorBoard draws a tag that several runs have into one chart, and takes folders for runs."""
+def test_training_and_validation_are_curves_of_one_run_in_one_chart(tmp_path):
     writer = TensorBoardWriter(tmp_path / "words" / "a")
-    writer.scalars({"loss": 1.0, "valid_loss": 2.0, "rate": 0.1, "valid_cer": 0.5}, 7, "epoch")
+    values = {"loss": 1.0, "loss_per_point": 3.0, "valid_loss": 2.0, "rate": 0.1}
+    writer.pairs(list(values), "epoch")
+    writer.scalars(values, 7, "epoch")
     writer.close()
     runs = EventMultiplexer().AddRunsFromDirectory(str(tmp_path)).Reload()
-    found = {run: sorted(tags["scalars"]) for run, tags in runs.Runs().items()}
-    assert found == {
-        "words/a": ["epoch/loss", "epoch/rate"],
-        "words/a/valid": ["epoch/cer", "epoch/loss"],
-    }
-    values = [runs.Scalars(run, "epoch/loss") for run in ("words/a", "words/a/valid")]
-    assert [[(event.step, event.value) for event in one] for one in values] == [
-        [(7, 1.0)],
-        [(7, 2.0)],
-    ]
-
-
-def curves(folder):
-    """Return the points of the same tag of training and of validation."""
-    return [scalars(one, "epoch/loss") for one in (folder, folder / "valid")]
-
-
-def both(value):
-    return {"loss": value, "valid_loss": -value}
+    ((run, tags),) = runs.Runs().items()
+    assert run == "words/a" and set(tags["scalars"]) == {f"epoch/{name}" for name in values}
+    (stored,) = runs.Tensors(run, "custom_scalars__config__")[0].tensor_proto.string_val
+    ((chart,),) = [one.chart for one in Layout.FromString(stored).category]
+    (pattern,) = chart.multiline.tag
+    shown = [tag for tag in sorted(tags["scalars"]) if re.match(pattern, tag)]
+    assert chart.title == "loss" and shown == ["epoch/loss", "epoch/valid_loss"]
 
 
 def test_what_came_after_a_checkpoint_is_taken_back(tmp_path):
     for step, values in ((None, {1: 1.0, 2: 2.0}), (2, {3: 3.0}), (1, {2: 22.0})):
         writer = TensorBoardWriter(tmp_path, step=step)
         for at, value in values.items():
-            writer.scalars(both(value), at, "epoch")
+            writer.scalars({"loss": value}, at, "epoch")
         writer.close()
         time.sleep(1.1)  # The reader takes files in the order of the seconds in which they began.
-    assert curves(tmp_path) == [[(1, 1.0), (2, 22.0)], [(1, -1.0), (2, -22.0)]]
+    assert scalars(tmp_path, "epoch/loss") == [(1, 1.0), (2, 22.0)]
