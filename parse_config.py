@@ -7,6 +7,7 @@ and schedules. `utils.binding` describes how values are bound to constructors.
 import copy
 import itertools
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -62,6 +63,7 @@ STAND_INS = {
     "seed": 0,
     "normalisation": Normalisation(mean=(0.0, 0.0), std=(1.0, 1.0)),
     "alphabet": Alphabet([" "]),
+    "only": None,
     "steps": None,
     "params": [torch.nn.Parameter(torch.ones(2))],
     "model": torch.nn.Linear(1, 1),
@@ -227,10 +229,12 @@ class ConfigParser:
         return next((o.option for o in last_first if f"{key}.".startswith(f"{o.key}.")), "")
 
     def _root(self) -> str:
-        """Return the key of the folder of the one dataset that is read from files."""
+        """Return the key of the folder of the dataset that is read from files; of several that of
+        the one that the others join, which validation and test are of."""
         keys = [f"{key}.root" for key, _, accepted in self._datasets() if "root" in accepted]
-        if len(keys) == 1:
-            return keys[0]
+        main = re.compile(r"data_loader(\.args\.dataset)+\.args\.root")
+        if len(fitting := list(filter(main.fullmatch, keys)) or keys) == 1:
+            return fitting[0]
         expected = "--data is not used: the config's dataset is not read from files"
         if keys:
             which = " or ".join(f"-o {key}=FOLDER" for key in keys)
@@ -316,9 +320,14 @@ def config_of(network: TrainedNetwork, overrides: Iterable[Override] = ()) -> Co
 
 
 def data_of(
-    network: TrainedNetwork, overrides: Iterable[Override] = ()
+    network: TrainedNetwork, overrides: Iterable[Override] = (), only: str | None = None
 ) -> data_loader.HandwritingDataLoader:
     """Return the data loader of the config that a network was trained with, not yet prepared.
+
+    Args:
+        network: with its config.
+        overrides: values from the command line.
+        only: the one split that is asked for, if it is one.
 
     Raises:
         UserError: as `config_of`.
@@ -329,6 +338,7 @@ def data_of(
         seed=config.config["trainer"].get("args", {}).get("seed", 0),
         normalisation=model.normalisation,
         alphabet=model.alphabet if model.needs_text else None,
+        only=only,
     )
 
 

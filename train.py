@@ -171,7 +171,9 @@ def prepared_data(
     if resumed or (former and settings.get("keep_normalisation", False)):
         normalisation = Normalisation.from_dict(former.content["normalisation"])
     alphabet = former and former.alphabet(config)
-    loader = config.build("data_loader", seed=seed, normalisation=normalisation, alphabet=alphabet)
+    loader = config.build(
+        "data_loader", seed=seed, normalisation=normalisation, alphabet=alphabet, only=None
+    )
     if former:
         fitted = loader.source.fit(former.path, alphabet, device, resumed=resumed)
         config.set_dataset_arguments(fitted)

@@ -61,6 +61,13 @@ class BaseDataset(ABC):
         """
         return {}
 
+    def only(self, split: str) -> "BaseDataset":
+        """Return a dataset, not yet prepared, whose `split` is that of this one.
+
+        It need not have the others, nor read what only they are made of.
+        """
+        return self
+
     lengths: np.ndarray
     """Number of points of each sample, `(samples,)` int64; available after `prepare`."""
 

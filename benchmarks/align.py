@@ -44,9 +44,9 @@ def run(arguments: argparse.Namespace) -> None:
     options.make_room(arguments.output, "--output")
     alphabet = aligner.model.alphabet
     config = ConfigParser.from_file(arguments.config, arguments.overrides)
-    source = config.build(
-        "data_loader", seed=0, normalisation=aligner.model.normalisation, alphabet=alphabet
-    ).source
+    units = aligner.model.normalisation
+    loader = config.build("data_loader", seed=0, normalisation=units, alphabet=alphabet, only=None)
+    source = loader.source
     source.prepare()
     text_of = {
         index: text

@@ -45,7 +45,7 @@ def run(arguments: argparse.Namespace) -> None:
     """Write lines or pages, measure them and recorded ones, and print the tables."""
     writer, source = options.load_writer(arguments.resume, arguments, of_texts=True), None
     if arguments.recorded:
-        loader = data_of(writer, arguments.overrides)
+        loader = data_of(writer, arguments.overrides, arguments.recorded)
         loader.split(arguments.recorded)
         source = loader.source
     if arguments.pages:

@@ -34,7 +34,7 @@ def run(arguments: argparse.Namespace) -> None:
             f"a {type(network.model).__name__}"
         )
     arguments.output.make()
-    loader = data_of(network, arguments.overrides)
+    loader = data_of(network, arguments.overrides, arguments.split)
     if isinstance(network, model.Reader):
         scores = score_reading(network, loader, arguments)
     else:

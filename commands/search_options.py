@@ -82,7 +82,7 @@ def language_model_of(
     if arguments.language_model == "train":
         from parse_config import data_of
 
-        loader = data_of(reader, arguments.overrides)
+        loader = data_of(reader, arguments.overrides, "train")
         loader.split("train")
         source = loader.source
         texts = [source.text(index) for index in source.indices("train").tolist()]

@@ -125,6 +125,7 @@ class HandwritingDataLoader(BaseDataLoader):
         seed: the seed of shuffling and augmentation.
         normalisation: None computes it from the training split after preprocessing.
         alphabet: None takes the characters of the texts of all splits.
+        only: the one split that is asked for, by `split`; None if any may be, and for training.
         dataset: where ink and texts come from.
         batch_size: lines per batch.
         valid_batch_size: lines per batch in loaders made by `split`; None takes `batch_size`.
@@ -153,6 +154,7 @@ class HandwritingDataLoader(BaseDataLoader):
         seed: int,
         normalisation: Normalisation | None,
         alphabet: Alphabet | None,
+        only: str | None = None,
         *,
         dataset: BaseDataset,
         batch_size: Annotated[int, Range(1, 4096)] = 32,
@@ -175,6 +177,7 @@ class HandwritingDataLoader(BaseDataLoader):
                 if transform.random != (key == "augmentation"):
                     other = "augmentation" if transform.random else "preprocessing"
                     raise ConfigFault(key, type(transform).__name__, f"it belongs to {other}")
+        dataset = dataset if only is None else dataset.only(only)
         samples = _Samples(dataset, seed, preprocessing, augmentation)
         options = {"num_workers": num_workers, "pin_memory": pin_memory}
         super().__init__(samples, collate, seed, batch_size=batch_size, bucket=bucket, **options)

@@ -93,6 +93,9 @@ class ExtendedDataset(LinesDataset):
     def preprocessing(self) -> list[BaseTransform]:
         return self.dataset.preprocessing()
 
+    def only(self, split: str) -> BaseDataset:
+        return self if split == "train" else self.dataset.only(split)
+
     def prepare(self) -> None:
         """Prepare the dataset, and make the lines. Does nothing the second time."""
         if not self._lines:

@@ -36,11 +36,17 @@ def arguments(name: str, block: str) -> dict:
     return json.loads((ROOT / "configs" / f"{name}.json").read_text())[block]["args"]
 
 
-def test_data_is_refused_where_it_could_be_either_dataset():
+def test_data_names_the_folder_of_the_dataset_that_others_join():
+    path, data = ROOT / "configs" / "writer.json", Override("--data", None, "elsewhere")
+    parser = ConfigParser.from_file(path, [data])
+    composed = parser.config["data_loader"]["args"]["dataset"]["args"]["dataset"]["args"]
+    assert composed["dataset"]["args"]["root"] == "elsewhere"
+    assert composed["digits"]["args"]["root"] == "data/unipen_digits"
+    joined = {"dataset": {"type": "EmbeddedDataset"}, "added": {"type": "ComposedDataset"}}
+    joined["added"]["args"] = composed
+    mixed = json.dumps({"type": "MixedDataset", "args": joined})
     with pytest.raises(ConfigError, match=r"several datasets .* use -o .*root=F.* or -o .*root=F"):
-        ConfigParser.from_file(
-            ROOT / "configs" / "writer.json", [Override("--data", None, "elsewhere")]
-        )
+        ConfigParser.from_file(path, [Override("-o", "data_loader.args.dataset", mixed), data])
 
 
 @pytest.mark.parametrize(

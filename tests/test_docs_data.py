@@ -75,5 +75,5 @@ def built(block, config):
     """Return the dataset of a block of the page, built in the place of a config's own."""
     config = json.loads((ROOT / "configs" / f"{config}.json").read_text())
     config["data_loader"]["args"]["dataset"] = json.loads("{" + block + "}")["dataset"]
-    made = {"seed": 0, "normalisation": None, "alphabet": None}
+    made = {"seed": 0, "normalisation": None, "alphabet": None, "only": None}
     return ConfigParser(config, "page").build("data_loader", **made).source

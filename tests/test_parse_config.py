@@ -63,7 +63,7 @@ def test_a_sound_config_builds_what_it_says():
     config = parsed(changed("arch.args", {"hidden_size": 8, "dropout": 0, "num_windows": 2}))
     network = config.build_model(STAND_INS["normalisation"], STAND_INS["alphabet"])
     assert type(network) is SynthesisNetwork and network.alphabet == STAND_INS["alphabet"]
-    loader = config.build("data_loader", seed=7, normalisation=None, alphabet=None)
+    loader = config.build("data_loader", seed=7, normalisation=None, alphabet=None, only=None)
     names = [type(one).__name__ for one in loader.dataset.preprocessing]
     assert names == ["FillMissing", "CutLongSteps"]
     assert loader.source.splits["valid"] == ["testset_v"]
@@ -200,7 +200,7 @@ def test_a_block_of_ones_own_takes_what_the_program_passes(monkeypatch):
 
 def test_where_files_are_written_is_said_on_the_command_line_only():
     config = parsed(CONFIG, f"{DATASET}.args.cache=elsewhere")
-    loader = config.build("data_loader", seed=0, normalisation=None, alphabet=None)
+    loader = config.build("data_loader", seed=0, normalisation=None, alphabet=None, only=None)
     assert loader.source.cache == "elsewhere"
     assert config.stored == CONFIG == ConfigParser.from_checkpoint(config.stored, "x.pth").config
     whole = {"type": "IAMOnDBDataset", "args": {"cache": "elsewhere"}}

@@ -1,8 +1,9 @@
 """A recorded dataset, and new lines in its hands: texts as people write them."""
 
 import zlib
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from copy import copy
+from dataclasses import dataclass, field
 from typing import Annotated
 
 import numpy as np
@@ -15,7 +16,7 @@ from data_loader.synthetic.alignment import Alignment, resolve_alignment
 from data_loader.synthetic.bank import check_forms, hands
 from data_loader.synthetic.composing import Bank
 from data_loader.synthetic.corpus import Draws
-from data_loader.synthetic.cutting import measured_lines
+from data_loader.synthetic.cutting import CutLine, measured_lines
 from data_loader.synthetic.drawn import Drawer
 from data_loader.synthetic.european import european
 from data_loader.synthetic.everyday import characters, everyday
@@ -75,6 +76,7 @@ class ComposedDataset(ExtendedDataset):
     height: Annotated[float, Range(1e-3, 1e6)] | None = None
     scarce: Annotated[int, Range(1, 1_000_000)] = 60
     seed: Annotated[int, Range(0, 2**32 - 1)] = 0
+    _only: str | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         if self.european + self.strings + self.plain > 1:
@@ -83,6 +85,13 @@ class ComposedDataset(ExtendedDataset):
         if self.forms[0] >= self.forms[1]:
             raise ConfigFault("forms", self.forms, "two bounds, such as [0.0, 0.7]")
 
+    def only(self, split: str) -> BaseDataset:
+        if split == "train" or self.height is None:
+            return super().only(split)
+        made = copy(self)
+        made.dataset, made._only = self.dataset.only(split), split
+        return made
+
     def make(self) -> Iterator[Sample]:
         """Compose the lines, such as "composed-000017/a01-000u", whose group is their hand.
 
@@ -90,7 +99,10 @@ class ComposedDataset(ExtendedDataset):
             DataError: if the alignment or the digits cannot be read, if the alignment fits no line,
                 if the dataset has no forms, or none that can be cut.
         """
-        bank = self._bank()
+        lines = self._measured()
+        if self._only is not None:
+            return
+        bank = self._bank(lines)
         numbers = range(self.size + self.long)
         for number in distributed.bar(numbers, "composing", unit=" lines", leave=False, delay=1):
             generator = np.random.default_rng([self.seed, number])
@@ -109,13 +121,13 @@ class ComposedDataset(ExtendedDataset):
             f"{characters:,} characters cut out and read, and {self.long:,} of several lines"
         )
 
-    def _bank(self) -> Bank:
-        """Return the hands of the training lines; set `_recorded`: lines brought to the height, and
+    def _measured(self) -> dict[int, CutLine]:
+        """Return the measured lines by index; set `_recorded`: lines brought to the height, and
         `_left_out`: those that cannot be."""
         main, table = self.dataset, Alignment.load(resolve_alignment(self.alignment))
-        train = main.indices("train")
-        check_forms(main, train.tolist())
-        used = train if self.height is None else main.used()
+        used = main.used() if self.height is not None else main.indices("train")
+        if self._only is not None:
+            used = main.indices(self._only)
         bar = distributed.bar(used.tolist(), "measuring", unit=" lines", leave=False, delay=1)
         lines = dict(measured_lines(main, bar, table))
         self._recorded: dict[int, np.ndarray] = {}
@@ -125,7 +137,13 @@ class ComposedDataset(ExtendedDataset):
             scale = (self.height, self.height, 1)
             self._recorded = {index: to_ink(line.path * scale) for index, line in lines.items()}
             self._left_out = [index for index in used.tolist() if index not in lines]
+        return lines
+
+    def _bank(self, lines: Mapping[int, CutLine]) -> Bank:
+        """Return the hands of the training lines among those that were measured."""
+        main, train = self.dataset, self.dataset.indices("train")
         own = set(train.tolist())
+        check_forms(main, own)
         found = hands((main.hand(n), line) for n, line in lines.items() if n in own)
         if not found:
             raise DataError(

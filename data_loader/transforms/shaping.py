@@ -8,6 +8,7 @@ of the shaped ink. What can be undone, and how, is in docs/data.md.
 import math
 from collections import Counter
 from collections.abc import Iterator
+from copy import copy
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Annotated, Literal
@@ -231,11 +232,17 @@ class ShapedDataset(LinesDataset):
                 name = type(transform).__name__
                 raise ConfigFault("shaping", name, "it belongs to the loader's augmentation")
         self.dataset, self.shaping, self.split_length = dataset, list(shaping), split_length
+        self._only: str | None = None
 
     @property
     def characters(self) -> str | None:
         """Those of the dataset."""
         return self.dataset.characters
+
+    def only(self, split: str) -> BaseDataset:
+        made = copy(self)
+        made.dataset, made._only = self.dataset.only(split), split
+        return made
 
     def make(self) -> Iterator[Sample]:
         """Yield the dataset's samples shaped, or their pieces."""
@@ -244,7 +251,8 @@ class ShapedDataset(LinesDataset):
         if not self.shaping:  # then it is the recorded ink
             self.canonical, self.quantisation_step = source.canonical, source.quantisation_step
         self._indices: list[int] = []
-        for index in distributed.bar(range(len(source)), "shaping", unit=" samples", delay=1):
+        chosen = range(len(source)) if self._only is None else source.indices(self._only).tolist()
+        for index in distributed.bar(chosen, "shaping", unit=" samples", delay=1):
             ink, missing = source.ink(index), source.missing(index)
             for transform in self.shaping:
                 ink, missing = transform(ink, missing, generator)

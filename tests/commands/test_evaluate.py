@@ -179,7 +179,9 @@ def test_data_says_where_the_dataset_lies_whatever_it_is_within(tmp_path):
     splits = {"train": ["testset_v"], "valid": ["trainset"], "test": ["testset_t"]}
     lines = {"type": "IAMOnDBDataset", "args": {"root": "nowhere", "splits": splits}}
     shaped = {"type": "ShapedDataset", "args": {"dataset": lines, "shaping": []}}
-    for name, dataset in (("plain", lines), ("shaped", shaped)):
+    digits = {"type": "UnipenDataset", "args": {"root": "none"}}  # which only training needs
+    mixed = {"type": "MixedDataset", "args": {"dataset": shaped, "added": digits}}
+    for name, dataset in (("plain", lines), ("shaped", shaped), ("mixed", mixed)):
         path = save(tmp_path / f"{name}.pth", name=name, dataset=dataset)
         evaluate(path, tmp_path / name, "--data", tmp_path / "here")
         assert json.loads((tmp_path / name / "metrics.json").read_text())["sequences"] == 6

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from data_loader import ComposedDataset
+from data_loader import ComposedDataset, ShapedDataset, UndoSlant
 from data_loader.synthetic.alignment import Alignment
 from data_loader.synthetic.composed import share_of
 from tests.data_loader.synthetic.recorded import HANDS, Recorded
@@ -109,6 +109,32 @@ def test_only_training_lines_are_cut(table, height):
     for split in ("valid", "test"):
         assert same(new_lines(composed(table, Other(split), height=height)), lines)
     assert not same(new_lines(composed(table, Other("train"), height=height)), lines)
+
+
+@pytest.mark.parametrize("height", [None, 80.0])
+def test_a_split_alone_is_as_in_the_whole_without_what_only_training_needs(table, height):
+    class Missing(Recorded):
+        def prepare(self):
+            raise DataError("not there")
+
+    def made(digits):
+        options = {"alignment": table, "size": 2, "height": height, "digits": digits}
+        inner = ComposedDataset(dataset=Recorded(), **options)
+        return ShapedDataset(dataset=inner, shaping=[UndoSlant()])
+
+    whole, lacking = made(None), made(Missing())
+    whole.prepare()
+    for split in ("valid", "test"):
+        alone = lacking.only(split)
+        alone.prepare()
+        assert alone.canonical == whole.canonical
+        pairs = list(zip(alone.indices(split), whole.indices(split), strict=True))
+        for n, m in pairs:
+            assert (alone.name(n), alone.text(n)) == (whole.name(m), whole.text(m))
+            np.testing.assert_array_equal(alone.ink(n), whole.ink(m))
+        assert pairs and len(alone) == len(pairs)
+    with pytest.raises(DataError, match="not there"):
+        lacking.only("train").prepare()
 
 
 def test_only_forms_within_bounds_are_cut(table):
