@@ -7,7 +7,7 @@ import shlex
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext, suppress
 from dataclasses import astuple
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
@@ -32,7 +32,7 @@ from base.run_log import RunLog
 from base.stop_request import StopRequest, TrainingFailed
 from base.training_checkpoint import TrainingCheckpoint
 from base.training_state import Progress, Sums, TrainingState, ratio
-from utils.checks import ConfigFault, NotFinite, Range
+from utils.checks import ConfigFault, NotFinite, Range, first_line
 from utils.strict_json import Config
 
 log = logging.getLogger(__name__)
@@ -320,6 +320,8 @@ class BaseTrainer(ABC):
                     opened = self.run_log.opened
                     names = self.logged_names
                     stack.enter_context(opened(self.checkpoint, self.seed, names, weights_from))
+                    if distributed.is_main():
+                        stack.push(self._record_end)
                     next_step = "resume"
                     try:
                         self._train_epochs()
@@ -337,6 +339,17 @@ class BaseTrainer(ABC):
                 if next_step is not None and checkpoints(self.run.models):
                     log.info("to %s: python train.py -r %s", next_step, self._place)
         return self._stop.signal
+
+    def _record_end(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        """Record how this start of the run ended."""
+        state, reason = "stopped", "interrupted"
+        if error is None:
+            state = "finished" if self.is_complete else "stopped"
+            reason = self._why_complete if self.is_complete else self._stop.reason
+        elif not isinstance(error, KeyboardInterrupt):
+            state, reason = "failed", first_line(error)
+        with suppress(OSError) if error else nullcontext():  # The first error is the one to report.
+            self.run.end(state, reason)
 
     @property
     def _place(self) -> str:
@@ -358,15 +371,19 @@ class BaseTrainer(ABC):
             if not (self._train_epoch() and self._end_epoch()):
                 self.checkpoint.save(self.checkpoint.reason_not_to_save(), within_epoch=True)
         if self.is_complete:
-            all_done = self.progress.epoch >= self.epochs
-            reason = "all epochs are done" if all_done else "early stopping"
-            log.info("finished after epoch %d: %s; %s", self.progress.epoch, reason, self.monitor)
+            done = self._why_complete
+            log.info("finished after epoch %d: %s; %s", self.progress.epoch, done, self.monitor)
             self.checkpoint.finish()
 
     @property
     def is_complete(self) -> bool:
         """Whether all epochs are done, or the run has stopped early."""
         return self.progress.epoch >= self.epochs or self.monitor.out_of_patience
+
+    @property
+    def _why_complete(self) -> str:
+        all_done = self.progress.epoch >= self.epochs
+        return "all epochs are done" if all_done else "early stopping"
 
     def _train_epoch(self) -> bool:
         """Make the remaining steps of an epoch; return whether all are done."""

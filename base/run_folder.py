@@ -102,7 +102,8 @@ class RunFolder:
             UserError: if another process holds it, naming that.
         """
         path, holder = self.models / LOCK, "another process"
-        self._lock = self._lock or FileLock(path, timeout=0)
+        # Not at once: whoever lists the runs looks at the lock for an instant.
+        self._lock = self._lock or FileLock(path, timeout=0.2)
         try:
             self._lock.acquire()
         except Timeout:
@@ -111,7 +112,7 @@ class RunFolder:
             raise UserError(
                 f"run {self.models} is in use by {holder}: wait for it, or stop it"
             ) from None
-        since = datetime.now().astimezone().isoformat(" ", "seconds")
+        since = local_time(" ")
         with suppress(OSError):
             path.write_text(f"process {os.getpid()} on {platform.node()}, since {since}\n", "utf-8")
 
@@ -167,6 +168,7 @@ class RunFolder:
         resumed_from: Path | None = None,
         weights_from: Path | None = None,
         device: torch.device | None = None,
+        monitor: str | None = None,
     ) -> bool:
         """Create the folders if needed, and write `config.json` and `run.json` there.
 
@@ -178,6 +180,7 @@ class RunFolder:
             resumed_from: the checkpoint, which may lie in this run or elsewhere; None if none.
             weights_from: the checkpoint with whose weights the run begins, if any.
             device: that the run computes on; None for the CPU.
+            monitor: what decides which epoch is best, if anything does.
 
         Returns:
             whether the run had been started before.
@@ -197,17 +200,33 @@ class RunFolder:
         for folder in (self.models, self.log):
             remove_temporary(folder)
         before = self._starts()
+        if before and "ended" not in before[-1] and self.log_file.exists():
+            last = local_time(at=self.log_file.stat().st_mtime)
+            before[-1]["ended"] = {"time": last, "state": "stopped", "reason": "killed"}
         start = {
-            "started": datetime.now().astimezone().isoformat(timespec="seconds"),
+            "started": local_time(),
             "command": sys.argv,
             "resumed_from": None if resumed_from is None else str(resumed_from),
             "weights_from": None if weights_from is None else str(weights_from),
             "versions": versions(device),
         }
         write_json(self.models / "config.json", config)
-        content = {"name": self.name, "run_id": self.run_id, "seed": seed, "runs": [*before, start]}
+        content = {"name": self.name, "run_id": self.run_id, "seed": seed, "monitor": monitor}
+        content["runs"] = [*before, start]
         write_json(self.models / "run.json", content)
         return bool(before)
+
+    def end(self, state: str, reason: str) -> None:
+        """Record in `run.json` how the present start ended.
+
+        Args:
+            state: "finished"; "stopped", where resuming goes on; "failed".
+            reason: why.
+        """
+        record = self.models / "run.json"
+        content = json.loads(record.read_bytes())
+        content["runs"][-1]["ended"] = {"time": local_time(), "state": state, "reason": reason}
+        write_json(record, content)
 
     def _make_folders(self) -> None:
         """Create the folders. Runs started in the same second get different names."""
@@ -264,6 +283,12 @@ class RunFolder:
         """Remove all but the newest `count` checkpoints; the best one is not counted."""
         for path in checkpoints(self.models)[count:]:
             path.unlink(missing_ok=True)
+
+
+def local_time(separator: str = "T", at: float | None = None) -> str:
+    """Return a time, in seconds since the epoch, as ISO 8601 has it; None for now."""
+    moment = datetime.now() if at is None else datetime.fromtimestamp(at)
+    return moment.astimezone().isoformat(separator, "seconds")
 
 
 def versions(device: torch.device | None = None) -> dict[str, str]:

@@ -6,6 +6,7 @@ import json
 import math
 import re
 from collections import Counter
+from contextlib import suppress
 
 import pytest
 import torch
@@ -23,6 +24,7 @@ from tiny_run import (
     same,
     scripted,
     sequence,
+    stopped_at,
     weights,
 )
 
@@ -125,6 +127,22 @@ def test_time_limit(tmp_path):
     whole.train()
     assert len(rows(whole)) == 1 and not whole.is_complete
     assert (whole.run.models / "checkpoint-epoch1.pth").exists()
+
+
+def test_a_run_records_how_it_ended(tmp_path):
+    def ended(name, **options):
+        trainer = make(tmp_path, name, **options)
+        with suppress(TrainingFailed):
+            trainer.train()
+        (start,) = json.loads((trainer.run.models / "run.json").read_text())["runs"]
+        return start["ended"]["state"], start["ended"]["reason"]
+
+    assert ended("a", epochs=1) == ("finished", "all epochs are done")
+    assert ended("b", epochs=9, lr=0.0, early_stop=1) == ("finished", "early stopping")
+    assert ended("c", trainer=stopped_at(ChunkTrainer, 2)) == ("stopped", "SIGINT")
+    assert ended("d", time_limit_minutes=0.0) == ("stopped", "time_limit_minutes")
+    state, reason = ended("e", loader={"broken": tuple(TRAIN)}, max_skipped=2)
+    assert state == "failed" and reason.startswith("2 steps in a row")
 
 
 def test_planned_steps():

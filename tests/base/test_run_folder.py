@@ -4,6 +4,7 @@ import json
 import os
 import platform
 import sys
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,19 @@ def test_an_existing_run_is_refused_unless_resumed_from_within(run, tmp_path):
     record = json.loads((run.models / "run.json").read_text())
     assert [start["resumed_from"] is None for start in record["runs"]] == [True, False]
     assert not any(path.exists() for path in left)
+
+
+def test_each_start_leaves_how_it_ended(run):
+    run.create({}, 1, monitor="min x")
+    run.log_file.touch()
+    os.utime(run.log_file, (10**9, 10**9))
+    run.create({}, 1)  # after a kill, of which the log's last message tells the time
+    run.end("failed", "why")
+    record = json.loads((run.models / "run.json").read_text())
+    killed, failed = (start["ended"] for start in record["runs"])
+    assert (killed["state"], killed["reason"]) == ("stopped", "killed")
+    assert datetime.fromisoformat(killed["time"]).timestamp() == 10**9
+    assert (failed["state"], failed["reason"]) == ("failed", "why")
 
 
 @pytest.mark.parametrize("data", [b"\xff\x00", b"{", b"[" * 100_000, b"[1]", b'{"runs": "none"}'])
