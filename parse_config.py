@@ -9,6 +9,7 @@ import itertools
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from base.base_model import BaseModel
 from base.base_trainer import BaseTrainer
 from base.checkpoint import HAND_FILE
 from base.run_folder import RunFolder
+from base.weight_noise import parameter_groups
 from model.loading import TrainedNetwork
 from utils import strict_json
 from utils.alphabet import Alphabet
@@ -65,7 +67,8 @@ STAND_INS = {
     "alphabet": Alphabet([" "]),
     "only": None,
     "steps": None,
-    "params": [torch.nn.Parameter(torch.ones(2))],
+    "total_steps": torch_blocks.TRIAL_STEPS,
+    "params": lambda groups: [torch.nn.Parameter(torch.ones(2))],
     "model": torch.nn.Linear(1, 1),
     "lr_scheduler": None,
     "train_loader": [None],
@@ -191,8 +194,9 @@ class ConfigParser:
 
         Args:
             key: one of `BLOCKS`.
-            supplied: the constructor's parameters before `*`, and perhaps others; for
-                `lr_scheduler` the optimiser and the steps of the whole run.
+            supplied: the constructor's parameters before `*`, and perhaps others; for `optimizer`
+                the `params` of its groups, for `lr_scheduler` the optimiser and the steps of the
+                whole run, for torch's as `steps`, for others as `total_steps`.
 
         Raises:
             ConfigError: if the constructor refuses an argument, or needs another parameter.
@@ -279,7 +283,7 @@ class ConfigParser:
         """
         made, binder = dict(STAND_INS), config_binder()
         # A new one for each trial: schedules change its settings.
-        made["optimizer"] = torch.optim.SGD(STAND_INS["params"], lr=0.1, momentum=0.9)
+        made["optimizer"] = torch.optim.SGD(made["params"](()), lr=0.1, momentum=0.9)
         for key, annotation in BLOCKS.items():
             if key not in self.config:
                 expected = f"is missing: {binder.described(annotation)}"
@@ -291,6 +295,8 @@ class ConfigParser:
                 block = binder.make(annotation, self.config[key], key, made)
             if len(binder.faults) == before and (block is not None or key == "lr_scheduler"):
                 made[key] = block
+                if key == "arch":
+                    made["params"] = partial(parameter_groups, block, False)
         return made, binder.faults
 
     def _mismatches(self, made: Mapping[str, Any]) -> Iterator[ConfigFault]:

@@ -18,6 +18,7 @@ import logging
 import sys
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -200,11 +201,13 @@ def build_trainer(
         weights = model.extend_state_dict(former.content["state_dict"], known and len(known))
         load_weights(model, weights, former.path)
     adaptive = settings.get("weight_noise") == "adaptive"
-    optimizer = config.build("optimizer", params=parameter_groups(model.to(device), adaptive))
+    optimizer = config.build(
+        "optimizer", params=partial(parameter_groups, model.to(device), adaptive)
+    )
     schedule = None
     if config.config["lr_scheduler"] is not None:
         steps = BaseTrainer.planned_steps(len(loader), settings)
-        schedule = config.build("lr_scheduler", optimizer=optimizer, steps=steps)
+        schedule = config.build("lr_scheduler", optimizer=optimizer, steps=steps, total_steps=steps)
     header = {
         "config": config.stored,
         "alphabet": loader.alphabet.characters if model.needs_text else None,

@@ -78,7 +78,7 @@ class BaseTrainer(ABC):
         precision: of the network's products; its weights stay float32.
         clip_norm: bound on the norm of the gradient.
         accumulate: batches whose gradients make one step.
-        ema_decay: per step, of an exponential moving average of the weights.
+        ema_decay: per step, of an exponential moving average of the weights; less at first.
         weight_noise: on the weights in training.
         weight_noise_std: its standard deviation; the starting value if it is adaptive.
         truncate: steps of a sequence that the gradient flows through: the sequences are cut into
@@ -86,6 +86,8 @@ class BaseTrainer(ABC):
             in one process only.
         schedule_by: whether the schedule of the learning rate steps with each optimiser step or
             with each epoch.
+        warmup_steps: the first optimiser steps, whose rates rise to those of the schedule in
+            proportion to their number.
         max_skipped: consecutive skipped steps that end the run.
         log_steps: optimiser steps from one point of TensorBoard's curves to the next.
         tensorboard: whether to write TensorBoard's log.
@@ -132,6 +134,7 @@ class BaseTrainer(ABC):
         weight_noise_std: Annotated[float, Range(1e-12)] = 0.075,
         truncate: Annotated[int, Range(1)] | None = None,
         schedule_by: Literal["batch", "epoch"] = "batch",
+        warmup_steps: Annotated[int, Range(0)] = 0,
         max_skipped: Annotated[int, Range(1)] = 30,
         log_steps: Annotated[int, Range(1)] = 10,
         tensorboard: bool = True,
@@ -157,6 +160,7 @@ class BaseTrainer(ABC):
             device.type,
             scaled=precision == "float16",
             schedule_by=schedule_by,
+            warmup_steps=warmup_steps,
             clip_norm=clip_norm,
             ema_decay=ema_decay,
             weight_noise=weight_noise,
@@ -426,7 +430,7 @@ class BaseTrainer(ABC):
         step, batches, divisor, finite = Sums(), [], 0, True
         place = astuple(stream.position)  # The random numbers of a step depend on it alone.
         self.model.train()
-        optimizer_step.start()
+        optimizer_step.start(self.progress.step)
         with optimizer_step.noisy(), distributed.own_randomness(self.device, self.seed, *place):
             for number, chunk in enumerate(stream.chunks()):
                 loss = 0.0

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 
 from base import distributed
 from base.checkpoint import check_like, load_weights
@@ -43,7 +43,8 @@ class OptimizerStep:
         lr_scheduler: over `optimizer`, or None.
         device_type: such as "cuda".
         scaled: whether to scale the loss, which float16 needs.
-        schedule_by, clip_norm, ema_decay, weight_noise, weight_noise_std: as of `BaseTrainer`.
+        schedule_by, warmup_steps, clip_norm, ema_decay, weight_noise, weight_noise_std: as of
+            `BaseTrainer`.
     """
 
     def __init__(
@@ -55,22 +56,26 @@ class OptimizerStep:
         *,
         scaled: bool = False,
         schedule_by: str = "batch",
+        warmup_steps: int = 0,
         clip_norm: float | None = None,
         ema_decay: float | None = None,
         weight_noise: str = "off",
         weight_noise_std: float = 0.075,
     ) -> None:
         self.model, self.optimizer, self.lr_scheduler = model, optimizer, lr_scheduler
-        self.schedule_by = schedule_by
+        self.schedule_by, self.warmup_steps, self._warmth = schedule_by, warmup_steps, 1.0
         self.clip_norm = math.inf if clip_norm is None else clip_norm
-        self.weights, *log_stds = [group["params"] for group in optimizer.param_groups]
+        groups = [group["params"] for group in optimizer.param_groups]
+        log_stds = groups.pop() if weight_noise == "adaptive" else []
+        self.weights = [weight for group in groups for weight in group]
         self.scaler = torch.amp.GradScaler(device_type, enabled=scaled)
         self.average = None
         if ema_decay is not None:
-            self.average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(ema_decay))
+            self.average = AveragedModel(model, multi_avg_fn=self._move_average)
+            self._decay = ema_decay
         self.noise = None
         if weight_noise != "off":
-            self.noise = WeightNoise(model, weight_noise_std, *log_stds)
+            self.noise = WeightNoise(model, weight_noise_std, log_stds)
         schedule = lr_scheduler.state_dict() if lr_scheduler else None
         start = {"optimizer_start": _settings(optimizer), "lr_scheduler_start": schedule}
         self._start = copy.deepcopy(start)
@@ -84,11 +89,12 @@ class OptimizerStep:
 
     @property
     def learning_rate(self) -> float:
-        """The rate of the next step."""
-        return float(self.optimizer.param_groups[0]["lr"])
+        """The rate of the step that was started."""
+        return self._warmth * float(self.optimizer.param_groups[0]["lr"])
 
-    def start(self) -> None:
-        """Clear the gradient."""
+    def start(self, number: int) -> None:
+        """Clear the gradient, before step `number` of the run, counted from 0."""
+        self._warmth = min(1.0, (number + 1) / max(self.warmup_steps, 1))
         self.optimizer.zero_grad(set_to_none=True)
         self.model.gradient_scale = self.scaler.get_scale()
 
@@ -120,7 +126,13 @@ class OptimizerStep:
             trained += self.noise.log_stds
         norm = float(nn.utils.clip_grad_norm_(trained, self.clip_norm))
         if math.isfinite(norm):
+            groups = self.optimizer.param_groups
+            rates = [group["lr"] for group in groups]
+            for group in groups:
+                group["lr"] *= self._warmth
             self.scaler.step(self.optimizer)
+            for group, rate in zip(groups, rates, strict=True):
+                group["lr"] = rate
             if self.average is not None:
                 self.average.update_parameters(self.model)
         self.scaler.update()
@@ -155,6 +167,27 @@ class OptimizerStep:
         elif schedule and schedule.last_epoch < getattr(schedule, "total_steps", math.inf) - 1:
             schedule.step()
 
+    @torch.no_grad()
+    def _move_average(self, average: list[Tensor], weights: list[Tensor], _: Tensor) -> None:
+        """Move an average towards the weights, the faster the fewer it is of.
+
+        The share that is kept is that of TensorFlow's ExponentialMovingAverage with `num_updates`:
+        else the first weights would be seen for many times 1 / (1 - decay) steps.
+        """
+        count = int(self.average.n_averaged)
+        kept = min(self._decay, (1 + count) / (10 + count))
+        torch._foreach_lerp_(average, weights, 1 - kept)
+
+    def _places(self) -> list[int]:
+        """Return for each tensor of the optimiser its place in the network, or behind it.
+
+        A state is saved by these, so that it is found by other groups too.
+        """
+        log_stds = self.noise.log_stds if self.noise else []
+        places = {id(one): place for place, one in enumerate([*self.model.parameters(), *log_stds])}
+        groups = self.optimizer.param_groups
+        return [places[id(one)] for group in groups for one in group["params"]]
+
     def divergence(self) -> float | None:
         """Return the divergence of adaptive noise in nats, or None."""
         adaptive = self.noise is not None and self.noise.log_stds
@@ -166,12 +199,14 @@ class OptimizerStep:
 
     def state_dict(self) -> State:
         """Return what resuming needs beside the weights of `evaluated_model`."""
-        log_stds = self.noise.log_stds if self.noise else []
+        log_stds, places = self.noise.log_stds if self.noise else [], self._places()
+        optimizer = self.optimizer.state_dict()
+        optimizer["state"] = {places[one]: kept for one, kept in optimizer["state"].items()}
         return {
             "model": None if self.average is None else self.model.state_dict(),
             "averaged": None if self.average is None else int(self.average.n_averaged),
             "optimizer_type": type(self.optimizer).__name__,
-            "optimizer": self.optimizer.state_dict(),
+            "optimizer": optimizer,
             "lr_scheduler": self.lr_scheduler.state_dict() if self.lr_scheduler else None,
             "scaler": self.scaler.state_dict(),
             "weight_noise": {"log_stds": [one.detach() for one in log_stds]} if log_stds else {},
@@ -200,7 +235,9 @@ class OptimizerStep:
         key = f"{source}: training.update"
         kind = type(self.optimizer).__name__
         if state["optimizer_type"] == kind:
-            _restore(self.optimizer, state["optimizer"]["state"], f"{key}.optimizer.state")
+            former = state["optimizer"]["state"]
+            of_places = {one: former.get(place) for one, place in enumerate(self._places())}
+            _restore(self.optimizer, of_places, f"{key}.optimizer.state")
         else:
             used = state["optimizer_type"]
             log.warning("%s used %s: %s starts from a fresh state", source, used, kind)

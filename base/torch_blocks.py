@@ -4,6 +4,7 @@ Their constructors are made for programs: some arguments come from the run, and 
 do not name the offending value.
 """
 
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
@@ -30,7 +31,7 @@ DERIVED_ARGUMENTS = {
     "CosineAnnealingLR": {"T_max": "steps"},
     "PolynomialLR": {"total_iters": "steps"},
 }
-"""What a schedule gets if the config leaves it out: the optimiser's rate, the run's length."""
+"""What a schedule gets if the config leaves it out: the rates of groups, the run's length."""
 TRIAL_STEPS = 1009
 """Steps of the run that a schedule is tried on: prime, so that no usual fraction of it is exact."""
 # torch checks some of these bounds, but does not name the accepted values; numbers far above fail
@@ -57,17 +58,37 @@ def offers(cls: type) -> bool:
 
 
 def arguments(cls: type) -> Arguments:
-    """Return the arguments of a class's constructor; torch's with bounds and what is derived."""
-    if not offers(cls):
-        return arguments_of(cls)
-    found = arguments_of(cls, FROM_PROGRAM)
-    for name in found.accepted.keys() & TORCH_RANGES.keys():
-        found.accepted[name] = _bounded(found.accepted[name], TORCH_RANGES[name])
-    found.defaults |= DERIVED_ARGUMENTS.get(cls.__name__, {})
-    is_optimizer = issubclass(cls, Optimizer)
-    found.supplied = ["params"] if is_optimizer else ["optimizer", "steps"]
-    found.construct = partial(_construct if is_optimizer else _schedule, cls)
+    """Return the arguments of a class's constructor; torch's with bounds and what is derived.
+
+    Every optimiser takes `groups` as well, see `weight_noise.parameter_groups`: what the program
+    supplies as its parameters is a function of these.
+    """
+    found, is_optimizer = arguments_of(cls), issubclass(cls, Optimizer)
+    if offers(cls):
+        found = arguments_of(cls, FROM_PROGRAM)
+        for name in found.accepted.keys() & TORCH_RANGES.keys():
+            found.accepted[name] = _bounded(found.accepted[name], TORCH_RANGES[name])
+        found.defaults |= DERIVED_ARGUMENTS.get(cls.__name__, {})
+        found.supplied = ["params"] if is_optimizer else ["optimizer", "steps"]
+        found.construct = partial(_construct if is_optimizer else _schedule, cls)
+    if is_optimizer:
+        settings = {"match": str, "frozen": bool, **found.accepted}
+        optional = dict.fromkeys(list(settings)[1:])
+        found.accepted["groups"] = list[Arguments(dict, [], settings, optional)]
+        found.defaults["groups"] = []
+        found.construct = partial(_in_groups, found.construct)
     return found
+
+
+def _in_groups(
+    construct: Callable[..., Any],
+    params: Callable[[Sequence[Mapping[str, Any]]], Sequence[Any]],
+    *supplied: Any,
+    groups: Sequence[Mapping[str, Any]] = (),
+    **args: Any,
+) -> Any:
+    """Construct an optimiser of the groups that `params` makes of their settings."""
+    return construct(params(groups), *supplied, **args)
 
 
 def _bounded(annotation: Annotation, bounds: Range) -> Annotation:
@@ -83,7 +104,11 @@ def _schedule(
     cls: type[LRScheduler], optimizer: Optimizer, steps: int | None, **args: Any
 ) -> LRScheduler:
     """Construct a schedule of an optimiser over the steps of a run; None tries any number."""
-    values = {"lr": optimizer.param_groups[0]["lr"], "steps": steps or TRIAL_STEPS}
+    rates = [group["lr"] for group in optimizer.param_groups]
+    values = {"lr": rates, "steps": steps or TRIAL_STEPS}
+    if isinstance(args.get("max_lr"), float) and len(set(rates)) > 1:
+        first = optimizer.defaults["lr"] or 1.0
+        args["max_lr"] = [args["max_lr"] * rate / first for rate in rates]
     for name, source in DERIVED_ARGUMENTS.get(cls.__name__, {}).items():
         if args.get(name) is None:
             args[name] = values[source]

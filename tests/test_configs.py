@@ -80,7 +80,7 @@ def test_sizes_have_bounds():
     """A whole number without an upper bound must be one that takes no memory: named here."""
     harmless = {
         *("epochs", "early_stop", "save_period", "keep_last", "steps_per_epoch", "accumulate"),
-        *("truncate", "max_skipped", "log_steps", "subset", "subset_seed"),
+        *("truncate", "max_skipped", "log_steps", "subset", "subset_seed", "warmup_steps"),
     }
     for cls in choices(object).values():
         accepted = {} if cls.__module__.startswith("torch.") else arguments_of(cls).accepted

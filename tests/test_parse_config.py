@@ -2,6 +2,7 @@
 
 import copy
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 import model
+from base import extension
+from base.weight_noise import parameter_groups
 from commands import options
 from model import SynthesisNetwork
 from parse_config import STAND_INS, ConfigError, ConfigParser, Override, choices
@@ -68,7 +71,7 @@ def test_a_sound_config_builds_what_it_says():
     assert names == ["FillMissing", "CutLongSteps"]
     assert loader.source.splits["valid"] == ["testset_v"]
     assert [metric.names[0] for metric in config.build("metrics")] == ["sse"]
-    optimizer = config.build("optimizer", params=network.parameters())
+    optimizer = config.build("optimizer", params=partial(parameter_groups, network, False))
     assert optimizer.param_groups[0]["betas"] == (0.0, 0.999)
     loader.source.splits["train"].append("x")
     assert config.config["data_loader"] == CONFIG["data_loader"]
@@ -99,6 +102,16 @@ FAULTS = [
     ("optimizer.args.lr", -1, "optimizer.args.lr = -1: a number from 0 to 1000000"),
     ("optimizer.args.betas", [0.9], "a list of 2, each a number from 0 to 1"),
     ("optimizer.args.betas", [0.9, 1.0], "Adam refuses it: Invalid beta parameter"),
+    (
+        "optimizer.args.groups",
+        [{"match": "*.bas"}, {"match": "*"}],
+        '["*.bas"]: no weight has such a name',
+    ),
+    ("optimizer.args.groups", [{"match": "*", "frozen": True}], "every weight of the network is f"),
+    ("optimizer.args.groups", [{"lr": 1}], "optimizer.args.groups.0.match: is missing: a string"),
+    ("optimizer.args.groups", [{"match": "*", "lr": -1}], "groups.0.lr = -1: a number from 0"),
+    ("optimizer.args.groups", [{"match": "*", "rate": 1}], "groups.0.rate = 1: it takes no such"),
+    ("optimizer.args.groups", {"match": "*"}, "a list, each an object with match"),
     ("lr_scheduler.args.last_epoch", 4, "OneCycleLR takes no such argument"),
     ("lr_scheduler", {"type": "ReduceLROnPlateau"}, "trainer.args.schedule_by = "),
     ("metrics.0.type", "BaseMetric", "unknown type"),
@@ -304,7 +317,7 @@ REQUIRED = {
 def schedule_of(block: dict[str, Any], steps: int) -> tuple[Optimizer, LRScheduler]:
     """Return the config's optimiser and a schedule of it."""
     config = parsed(changed("lr_scheduler", block), "trainer.args.schedule_by=epoch")
-    optimizer = config.build("optimizer", params=[torch.nn.Parameter(torch.ones(2))])
+    optimizer = config.build("optimizer", params=STAND_INS["params"])
     return optimizer, config.build("lr_scheduler", optimizer=optimizer, steps=steps)
 
 
@@ -336,6 +349,45 @@ def test_a_schedule_gets_its_length_and_its_rate_from_the_run():
     assert schedule_of({"type": "PolynomialLR", "args": {"power": 2}}, 10)[1].total_iters == 10
     cyclic = schedule_of({"type": "CyclicLR", "args": {"max_lr": 0.1}}, 3)[1]
     assert cyclic.base_lrs == [0.01]
+
+
+def test_groups_of_weights_have_settings_of_their_own():
+    settings = [
+        {"match": "output.bias", "frozen": True},
+        {"match": "*.bias", "lr": 0.04, "weight_decay": 0},
+        {"match": "output.*", "betas": [0.5, 0.6]},
+    ]
+    config = parsed(changed("optimizer.args.groups", settings))
+    network = config.build_model(STAND_INS["normalisation"], STAND_INS["alphabet"])
+    groups = partial(parameter_groups, network, False)
+    optimizer = config.build("optimizer", params=groups)
+    names = {id(weight): name for name, weight in network.named_parameters()}
+    taken = [[names.pop(id(one)) for one in group["params"]] for group in optimizer.param_groups]
+    assert list(names.values()) == ["output.bias"]
+    assert not network.output.bias.requires_grad and network.output.weight.requires_grad
+    assert all(name.endswith(".bias") for name in taken[1]) and taken[2] == ["output.weight"]
+    rest, bias, output = optimizer.param_groups
+    assert (rest["lr"], bias["lr"], output["lr"]) == (0.01, 0.04, 0.01)
+    assert rest["betas"] == bias["betas"] == (0.0, 0.999) and output["betas"] == (0.5, 0.6)
+    # A schedule keeps the rates in proportion, whether or not it says how high they rise.
+    for given, top in (({}, 0.01), ({"max_lr": 0.5}, 0.5)):
+        block = {"type": "OneCycleLR", "args": given}
+        again = parsed(changed("optimizer.args.groups", settings) | {"lr_scheduler": block})
+        optimizer = again.build("optimizer", params=groups)
+        again.build("lr_scheduler", optimizer=optimizer, steps=9, total_steps=9)
+        assert [one["max_lr"] for one in optimizer.param_groups] == [top, 4 * top, top]
+
+
+def test_a_schedule_of_ones_own_gets_the_number_of_its_steps(monkeypatch):
+    class Halfway(torch.optim.lr_scheduler.LambdaLR):
+        def __init__(self, optimizer, total_steps, *, low: float = 0.5):
+            super().__init__(optimizer, lambda step: 1.0 if step < total_steps / 2 else low)
+
+    monkeypatch.setattr(extension, "classes", lambda: [Halfway])
+    config = parsed(changed("lr_scheduler", {"type": "Halfway", "args": {"low": 0.25}}))
+    optimizer = torch.optim.SGD(STAND_INS["params"](()), lr=0.8)
+    schedule = config.build("lr_scheduler", optimizer=optimizer, steps=4, total_steps=4)
+    assert [schedule.step() or schedule.get_last_lr() for _ in range(2)] == [[0.8], [0.2]]
 
 
 @pytest.mark.parametrize(

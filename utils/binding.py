@@ -37,9 +37,12 @@ NOTHING: Mapping[str, Any] = {}
 OBJECT = 'an object {"type": ..., "args": {...}}'
 
 
-@dataclass
+@dataclass(eq=False)
 class Arguments:
-    """What a class is constructed with: by `construct`, itself or what stands for it."""
+    """What a class is constructed with: by `construct`, itself or what stands for it.
+
+    As an annotation: an object of these arguments, without a type.
+    """
 
     construct: Callable[..., object]
     supplied: list[str]  # by the program, in order
@@ -142,6 +145,8 @@ class Binder:
                 )
         elif isinstance(value, dict) and origin is dict:
             return {name: self.make(members[1], value[name], f"{key}.{name}") for name in value}
+        elif isinstance(value, dict) and isinstance(annotation, Arguments):
+            return annotation.construct(**self._make_arguments(annotation, value, key, "it"))
         elif isinstance(value, dict) and (classes := self.choices(annotation)):
             return self._make_object(classes, value, key, supplied)
         elif _fits(annotation, value):
@@ -230,6 +235,9 @@ class Binder:
             return f"a list{count}, each {self.described(members[0])}"
         if origin is dict:
             return f"an object, each key a string, each value {self.described(members[1])}"
+        if isinstance(annotation, Arguments):
+            needed = annotation.accepted.keys() - annotation.defaults.keys()
+            return f"an object with {', '.join(sorted(needed))}"
         return WORDS.get(annotation) or (OBJECT if self.choices(annotation) else "")
 
 

@@ -55,8 +55,9 @@ def test_moving_average(tmp_path):
     trainer = make(tmp_path, trainer=Watching, ema_decay=0.9, epochs=1)
     trainer.train()
     expected = seen[0]
-    for later in seen[1:]:
-        expected = {n: 0.9 * value + 0.1 * later[n] for n, value in expected.items()}
+    for count, later in enumerate(seen[1:], start=1):
+        kept = (1 + count) / (10 + count)  # so far less than 0.9
+        expected = {n: kept * value + (1 - kept) * later[n] for n, value in expected.items()}
     checkpoint = load_checkpoint(trainer.run.models / "checkpoint-epoch1.pth")
     assert close(expected, checkpoint["state_dict"])
     assert same(seen[-1], checkpoint["training"]["update"]["model"])
@@ -197,6 +198,48 @@ def test_schedules(tmp_path, by, count):
     # Logged is that of the last step: the schedule has stepped once an epoch, or 4, 9, 14 times.
     exponents = [0, 1, 2] if by == "epoch" else [4, 9, 14]
     assert rates == pytest.approx([0.05 * 0.5**exponent for exponent in exponents])
+
+
+def test_an_average_warms_up_to_its_decay(tmp_path):
+    """Of weights 0, 1, 2, ... by hand; 0.5 is reached with the eighth, as (1 + 8) / (10 + 8)."""
+    update = make(tmp_path, ema_decay=0.5).optimizer_step
+    weight, expected = update.weights[0], 0.0
+    for count in range(12):
+        torch.nn.init.constant_(weight, count)
+        update.average.update_parameters(update.model)
+        kept = min(0.5, (1 + count) / (10 + count)) if count else 0.0
+        expected = kept * expected + (1 - kept) * count
+        average = next(update.average.module.parameters())
+        assert average.detach() == pytest.approx(torch.full_like(average, expected), rel=1e-5)
+
+
+@pytest.mark.parametrize("plateau", [False, True])
+def test_rates_warm_up_to_those_of_any_schedule(tmp_path, plateau):
+    def schedule(optimizer, _):
+        if plateau:
+            return lr_scheduler.ReduceLROnPlateau(optimizer, patience=0, factor=0.5)
+        return lr_scheduler.ExponentialLR(optimizer, 0.5)
+
+    seen = []
+
+    class Watching(ChunkTrainer):
+        def _train_step(self):
+            weight = self.model.output.bias
+            before = weight.detach().clone()
+            loss = super()._train_step()
+            seen.append(float(((before - weight.detach()) / weight.grad).mean()))
+            return loss
+
+    options = {"schedule_by": "epoch" if plateau else "batch", "warmup_steps": 4, "lr": 0.04}
+    trainer = make(
+        tmp_path, trainer=Watching, scheduler=schedule, optimizer="SGD", epochs=1, **options
+    )
+    trainer.train()
+    expected = [0.01, 0.02, 0.03, 0.04, 0.04]
+    if not plateau:
+        expected = [rate * 0.5**step for step, rate in enumerate(expected)]
+    assert seen == pytest.approx(expected, rel=1e-3)
+    assert float(rows(trainer)[0]["learning_rate"]) == pytest.approx(expected[-1])
 
 
 @pytest.mark.parametrize("options", [{"pct_start": 1.0}, {"anneal_strategy": "linear"}])

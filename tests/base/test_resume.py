@@ -25,6 +25,7 @@ def halving(optimizer, _):
     return lr_scheduler.ExponentialLR(optimizer, 0.5)
 
 
+GROUPS = [{"match": "output.*", "lr": 0.01}, {"match": "*_hh_*", "frozen": True}]
 KINDS = {
     "plain": {},
     "accumulated": {"accumulate": 2},
@@ -32,6 +33,8 @@ KINDS = {
     "adaptive noise": {"weight_noise": "adaptive", "scheduler": one_cycle},
     "plateau": {"scheduler": plateau, "schedule_by": "epoch"},
     "momentum": {"optimizer": "SGD", "scheduler": halving, "schedule_by": "epoch"},
+    "groups": {"weight_noise": "adaptive", "groups": GROUPS, "scheduler": one_cycle},
+    "warm-up": {"warmup_steps": 9, "scheduler": plateau, "schedule_by": "epoch"},
     "skipping": {"loader": {"broken": (4,)}},
     "bfloat16": {"precision": "bfloat16"},
     "worker": {"loader": {"num_workers": 1}, "epochs": 2},
@@ -116,6 +119,16 @@ def test_a_branch_that_is_killed_at_its_first_step_is_resumed_from_where_it_bega
 
 
 # Settings that change on the way.
+
+
+def test_weights_keep_their_state_in_other_groups(tmp_path):
+    """With the same settings in all of them nothing changes."""
+    make(tmp_path, "whole", epochs=2, groups=GROUPS[1:]).train()
+    make(tmp_path, "run", trainer=stopped_at(ChunkTrainer, 6), epochs=2, groups=GROUPS[1:]).train()
+    again, _ = go_on(tmp_path, "run", epochs=2, groups=[GROUPS[1], {"match": "*.weight_*"}])
+    path = tmp_path / "models" / "tiny" / "whole" / "checkpoint-epoch2.pth"
+    former, now = (one["state_dict"] for one in (load_checkpoint(path), last_state(again)))
+    assert differences(former, now) == []
 
 
 def test_more_epochs_stretch_the_schedule(tmp_path):

@@ -152,7 +152,7 @@ def steps(update, count):
     torch.manual_seed(count)
     for number in range(count):
         batch = next(iter(TinyLoader()))
-        update.start()
+        update.start(number)
         with update.noisy():
             update.backward(SquaredError()(update.model(batch.inputs), batch).sum())
         assert math.isfinite(update.step(batch.points, 0.01))

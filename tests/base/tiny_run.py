@@ -7,6 +7,7 @@ import copy
 import csv
 import os
 import signal
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -171,11 +172,13 @@ def make(
     valid: bool = True,
     checkpoint: dict[str, Any] | None = None,
     source: Path | None = None,
+    groups: Sequence[Mapping[str, Any]] = (),
     **options: Any,
 ) -> BaseTrainer:
     """Return a trainer of the tiny network; from `checkpoint`, read from `source`, if given.
 
     Args:
+        groups: of weights, with settings of their own.
         scheduler: makes a schedule of an optimiser and the number of its steps.
         options: of the trainer.
     """
@@ -183,8 +186,8 @@ def make(
     seed_all(options["seed"])
     model = TinyModel(dropout)
     train_loader = TinyLoader(**(loader or {}))
-    groups = parameter_groups(model, options.get("weight_noise") == "adaptive")
-    built = getattr(torch.optim, optimizer)(groups, lr=lr)
+    params = parameter_groups(model, options.get("weight_noise") == "adaptive", groups)
+    built = getattr(torch.optim, optimizer)(params, lr=lr)
     schedule = None
     if scheduler is not None:
         schedule = scheduler(built, BaseTrainer.planned_steps(len(train_loader), options))

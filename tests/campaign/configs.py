@@ -4,11 +4,13 @@ import copy
 import json
 import math
 import random
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from base.weight_noise import parameter_groups
 from parse_config import ConfigError, ConfigParser
 from tests.campaign import tiny
 from tests.campaign.damage import (
@@ -82,9 +84,9 @@ def build(config: ConfigParser) -> None:
         network = config.build_model(
             Normalisation((0.0, 0.0), (1.0, 1.0)), Alphabet([chr(n) for n in range(32, 127)])
         )
-    optimizer = config.build("optimizer", params=network.parameters())
+    optimizer = config.build("optimizer", params=partial(parameter_groups, network, False))
     if config.config["lr_scheduler"] is not None:
-        config.build("lr_scheduler", optimizer=optimizer, steps=1000)
+        config.build("lr_scheduler", optimizer=optimizer, steps=1000, total_steps=1000)
     config.build("loss")
     config.build("metrics")
 
