@@ -138,7 +138,7 @@ def _worker(_: int) -> None:
     They reach every process of the run, and the trainer finishes its step before it saves. A
     second SIGTERM ends the worker, so that a closing program can stop workers that hang.
     """
-    for name in ("SIGINT", "SIGHUP"):
+    for name in ("SIGINT", "SIGHUP", "SIGUSR1"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda *_: signal.signal(signal.SIGTERM, signal.SIG_DFL))

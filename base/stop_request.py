@@ -1,4 +1,4 @@
-"""Requests to stop: Ctrl-C, SIGTERM, SIGHUP, a time limit and failures, checked between steps."""
+"""Requests to stop: signals, a time limit and failures, checked between steps."""
 
 import math
 import os

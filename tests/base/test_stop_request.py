@@ -8,16 +8,17 @@ import pytest
 from base.stop_request import StopRequest
 
 
-def test_a_signal_is_kept_until_it_is_asked_for(capfd):
+@pytest.mark.parametrize("first", [signal.SIGTERM, signal.SIGUSR1])
+def test_a_signal_is_kept_until_it_is_asked_for(capfd, first):
     with StopRequest() as stop:
         assert not stop.poll() and stop.signal is None
-        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), first)
         os.kill(os.getpid(), signal.SIGINT)
         assert stop.signal is None and not stop.immediate
         assert stop.poll() and stop.immediate
-        assert stop.signal == signal.SIGTERM, "the first one counts"
+        assert stop.signal == first, "the first one counts"
     told = capfd.readouterr().err
-    assert told.count("SIGTERM: finishing the step and saving, please wait") == 1
+    assert told.count(f"{first.name}: finishing the step and saving, please wait") == 1
     assert told.count("please wait") == 2
 
 

@@ -54,7 +54,7 @@ KINDS: list[dict[str, Any]] = [
     {**WRITER, "trainer.args.samples": 1, "trainer.args.tensorboard": True},
 ]
 """Of runs: what differs from the plain one."""
-SIGNALS = (signal.SIGINT, signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+SIGNALS = (signal.SIGINT, signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
 LIMIT = "trainer.args.time_limit_minutes"
 
 Accident = Callable[[Sequence[str], random.Random, Whole], Done]
