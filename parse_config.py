@@ -34,7 +34,7 @@ from model.loading import TrainedNetwork
 from utils import strict_json
 from utils.alphabet import Alphabet
 from utils.binding import Annotation, Binder, arguments_of, by_name
-from utils.checks import ABSENT, ConfigFault, UserError, hint
+from utils.checks import ABSENT, ConfigFault, UserError, hint, shown
 from utils.files import PLAIN_NAME, user_cache
 from utils.normalisation import Normalisation
 from utils.override import Override, children, nested, without
@@ -60,6 +60,15 @@ CACHE = "cache"
 
 MAX_CHARACTERS = 1900
 """Of the faults that a message lists (assumed: a screen)."""
+
+ADJUSTABLE = {
+    *("data_loader.args.num_workers", "data_loader.args.pin_memory", "trainer.args.epochs"),
+    *("trainer.args.log_steps", "trainer.args.profile", "trainer.args.tensorboard"),
+    *("trainer.args.keep_last", "trainer.args.save_minutes", "trainer.args.save_period"),
+    "trainer.args.time_limit_minutes",
+}
+"""What may differ where a run is started again and goes on: it changes no step that was made. (So
+may the place of the data; the epochs may only become more.)"""
 
 STAND_INS = {
     "seed": 0,
@@ -185,6 +194,51 @@ class ConfigParser:
         return without(self.config, lambda name, _: name == CACHE)
 
     @property
+    def resolved(self) -> Config:
+        """The config with all defaults filled in, but for what follows from other keys or the data,
+        and for what a class of the user's own may pass on to its base in another way."""
+        resolved, there = copy.deepcopy(self.config), dict(nested(self.config))
+        for key, default in self._defaults.items():
+            if key not in there:
+                Override("", key, json.dumps(default)).set_in(resolved)
+        return without(resolved, lambda name, _: name == CACHE)
+
+    @property
+    def settings(self) -> Config:
+        """The trainer's arguments with their defaults."""
+        trainer = self.config["trainer"]
+        own = arguments_of(choices(BaseTrainer)[trainer["type"]]).defaults
+        return arguments_of(BaseTrainer).defaults | own | trainer.get("args", {})
+
+    def resumed(self, stored: Config, path: str | Path) -> "ConfigParser":
+        """Return the config with which a run goes on that is started with this one again.
+
+        Args:
+            stored: the config of the run's checkpoint.
+            path: its file.
+
+        Raises:
+            ConfigError: naming the keys that differ and may not, see `ADJUSTABLE`.
+        """
+        source = f"checkpoint {path}"
+        former, faults, changes = ConfigParser(stored, source), [], []
+        now, before = (dict(nested(config.resolved)) for config in (self, former))
+        now |= {key: one for key, one in nested(self.config) if key.rpartition(".")[2] == CACHE}
+        for key in now | before:
+            value, old = now.get(key, ABSENT), before.get(key, ABSENT)
+            if value == old or children(value) or children(old):
+                continue
+            fitted = value is None and key.startswith("data_loader.args.dataset.args.")
+            more = key != "trainer.args.epochs" or value > old
+            if more and (key in ADJUSTABLE or key.rpartition(".")[2] in ("root", CACHE)):
+                changes.append(Override(self.source, key, json.dumps(value)))
+            elif not fitted:  # to the network or the data, when the run began
+                was = "did not have it" if old is ABSENT else f"has {shown(old)}"
+                faults.append(ConfigFault(key, value, f"the run that is to go on {was}"))
+        self._refuse(faults)
+        return ConfigParser(stored, source, changes)
+
+    @property
     def needs_text(self) -> bool:
         """Whether the network takes texts, and so is built with an alphabet."""
         return choices(BaseModel)[self.config["arch"]["type"]].needs_text
@@ -297,6 +351,7 @@ class ConfigParser:
                 made[key] = block
                 if key == "arch":
                     made["params"] = partial(parameter_groups, block, False)
+        self._defaults = binder.defaults
         return made, binder.faults
 
     def _mismatches(self, made: Mapping[str, Any]) -> Iterator[ConfigFault]:
@@ -307,7 +362,7 @@ class ConfigParser:
             yield from task.incompatibilities(made["arch"], made["loss"], made["metrics"])
         try:
             if "trainer" in made and made["lr_scheduler"]:
-                task.planned_steps(1, trainer.get("args", {}))
+                task.planned_steps(1, self.settings)
         except ConfigFault as fault:
             yield fault
 
@@ -341,7 +396,7 @@ def data_of(
     config, model = config_of(network, overrides), network.model
     return config.build(
         "data_loader",
-        seed=config.config["trainer"].get("args", {}).get("seed", 0),
+        seed=config.settings["seed"],
         normalisation=model.normalisation,
         alphabet=model.alphabet if model.needs_text else None,
         only=only,

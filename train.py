@@ -1,12 +1,4 @@
-"""Train a network from a JSON config, or resume a run.
-
-examples:
-  python train.py -c configs/unconditional.json
-  python train.py -c configs/conditional.json -d cuda --epochs 20 -o arch.args.hidden_size=64
-  python train.py -r saved/models/NAME/RUN_ID                     (resumes a run)
-  python train.py -c configs/conditional.json -r CHECKPOINT       (starts from its weights)
-  torchrun --nproc_per_node=4 train.py -c configs/conditional.json   (splits each batch over 4)
-"""
+"""Trains a network from a JSON config, or resumes a run: `python train.py --help`."""
 
 from utils import console
 
@@ -16,35 +8,28 @@ if __name__ == "__main__":
 import argparse
 import logging
 import sys
-from contextlib import nullcontext
-from dataclasses import dataclass
+from contextlib import ExitStack
 from functools import partial
-from pathlib import Path
 
 import torch
 
 from base import distributed, extension
 from base.base_model import BaseModel
 from base.base_trainer import BaseTrainer, TrainingFailed
-from base.checkpoint import (
-    Checkpoint,
-    check_weights,
-    find_checkpoint,
-    load_weights,
-    stored_alphabet,
-)
+from base.checkpoint import check_weights, load_weights
 from base.device import resolve_device
-from base.pretrained import pretrained
+from base.initial_checkpoint import InitialCheckpoint
+from base.provenance import versions
 from base.random_state import seed_all
-from base.run_folder import RunFolder, versions
+from base.run_folder import RunFolder
 from base.weight_noise import parameter_groups
-from commands import options
+from commands import options, train_options
 from data_loader import HandwritingDataLoader
 from logger.logger import setup_logging
 from model.loading import naming_incompatibilities
 from parse_config import STAND_INS, ConfigParser
-from utils.alphabet import Alphabet, table
-from utils.checks import CheckpointError, UserError
+from utils.alphabet import table
+from utils.checks import UserError
 from utils.normalisation import Normalisation
 
 log = logging.getLogger("train")
@@ -54,7 +39,7 @@ def main(words: list[str] | None = None) -> int:
     """Run the command line, and return the exit status."""
     setup_logging()
     try:
-        arguments = parse(words)
+        arguments = train_options.parse(words)
         with console.Interruptible(), distributed.started():
             setup_logging(logging.INFO if distributed.is_main() else logging.ERROR)
             return train(arguments)
@@ -72,73 +57,50 @@ def main(words: list[str] | None = None) -> int:
 def train(arguments: argparse.Namespace) -> int:
     """Start a new run or resume one, and return the exit status."""
     options.load_modules(arguments)
-    run = None
-    if not (arguments.config or arguments.prepare):
-        run = RunFolder.resumed(arguments.resume, arguments.run_id)
-    # Held before looking for its newest checkpoint: another process may save one.
-    with run.held() if run else nullcontext():
-        begun = distributed.broadcast_object(run.beginning) if run else None
-        if begun:
-            log.warning("%s was stopped before its first checkpoint: starting over", run.models)
-        file, place = begun or (arguments.config, arguments.resume)
-        former = InitialCheckpoint.find(place, resumed=file is None) if place else None
-        stored = former and former.content["config"]
-        if file is None:
-            config = ConfigParser.from_checkpoint(stored, former.path, arguments.overrides)
-        else:
-            arch = stored and stored.get("arch")
-            config = ConfigParser.from_file(file, arguments.overrides, arch)
-        if run is None:
-            new = RunFolder(config.name, arguments.run_id)
-            run = distributed.broadcast_object(new.refuse_if_there)
+    with ExitStack() as held:
+        config, former, run = beginning(arguments, held)
         device = resolve_device(arguments.device)
         loader = prepared_data(config, former, device)
         if arguments.prepare:
-            print(loader.source.character_report(known=former and former.alphabet(config)))
+            known = former and former.alphabet(config.needs_text)
+            print(loader.source.character_report(known=known))
             return 0
         trainer = build_trainer(config, former, loader, run, device)
-        stopped_by = trainer.train(former and former.first_weights())
+        stopped_by = trainer.train(config.resolved, former and former.first_weights())
     return 0 if stopped_by is None else 128 + stopped_by
 
 
-@dataclass(frozen=True)
-class InitialCheckpoint:
-    """The checkpoint that a training starts from."""
+def beginning(
+    arguments: argparse.Namespace, held: ExitStack
+) -> tuple[ConfigParser, InitialCheckpoint | None, RunFolder]:
+    """Return the config, what the training starts from, and the folder of the run.
 
-    path: Path
-    content: Checkpoint
-    resumed: bool
-    """Whether its run goes on; else a new one begins with its weights."""
-
-    @classmethod
-    def find(cls, place: str, *, resumed: bool) -> "InitialCheckpoint":
-        """Find the checkpoint that -r names.
-
-        Raises:
-            CheckpointError: if there is none, or it is to be resumed and cannot be.
-        """
-        path, content, skipped = distributed.broadcast_object(lambda: find_checkpoint(place))
-        for cause in skipped:
-            log.warning("skipped %s", cause)
-        if resumed and "training" not in content:
-            raise CheckpointError(
-                f"{path}: contains no training state and cannot be resumed; -c CONFIG starts a new "
-                "training from its weights"
-            )
-        if resumed:
-            extension.check(content.get("modules", {}), path)
-        return cls(path, content, resumed)
-
-    def alphabet(self, config: ConfigParser) -> Alphabet | None:
-        """Return the characters that the network knows; None if that of `config` takes no text."""
-        return stored_alphabet(self.content, self.path) if config.needs_text else None
-
-    def first_weights(self) -> Path | None:
-        """Return the file with whose weights the run began."""
-        if not self.resumed:
-            return self.path
-        origin = RunFolder.of(self.path)
-        return origin and origin.first_weights()
+    A run that goes on is held before its newest checkpoint is looked for, as another process may
+    save one.
+    """
+    file, place, run, again = arguments.config, arguments.resume, None, None
+    if not (file or arguments.prepare) and (run := RunFolder.resumed(place, arguments.run_id)):
+        held.enter_context(run.held())
+        if begun := distributed.broadcast_object(run.beginning):
+            log.warning("%s was stopped before its first checkpoint: starting over", run.models)
+            file, place = begun
+    if file:
+        former = InitialCheckpoint.find(place, resumed=False) if place else None
+        arch = former and former.content["config"].get("arch")
+        config = ConfigParser.from_file(file, arguments.overrides, arch)
+        there = RunFolder(config.name, arguments.run_id, arguments.saved)
+        if arguments.start_or_resume and distributed.broadcast_object(there.has_checkpoint):
+            held.enter_context(there.held())
+            again, run, place = config, there, there.models
+    if again or not file:
+        former = InitialCheckpoint.find(place, resumed=True)
+        stored, path = former.content["config"], former.path
+        config = again.resumed(stored, path) if again else None
+        config = config or ConfigParser.from_checkpoint(stored, path, arguments.overrides)
+    if run is None:
+        new = RunFolder(config.name, arguments.run_id, arguments.saved)
+        run = distributed.broadcast_object(new.refuse_if_there)
+    return config, former, run
 
 
 def build_on_meta(config: ConfigParser, former: InitialCheckpoint | None) -> BaseModel:
@@ -147,7 +109,7 @@ def build_on_meta(config: ConfigParser, former: InitialCheckpoint | None) -> Bas
     Raises:
         CheckpointError: if the weights of the checkpoint do not fit.
     """
-    alphabet = former and former.alphabet(config)
+    alphabet = former and former.alphabet(config.needs_text)
     with torch.device("meta"):
         model = config.build_model(STAND_INS["normalisation"], alphabet or STAND_INS["alphabet"])
     if former:
@@ -165,13 +127,12 @@ def prepared_data(
 ) -> HandwritingDataLoader:
     """Return the loader of the training data, with its units and alphabet."""
     features = build_on_meta(config, former).features
-    settings = config.config["trainer"]["args"]
-    seed, resumed = settings.get("seed", 0), former is not None and former.resumed
+    seed, resumed = config.settings["seed"], former is not None and former.resumed
     seed_all(seed)
     normalisation = None
-    if resumed or (former and settings.get("keep_normalisation", False)):
+    if resumed or (former and config.settings["keep_normalisation"]):
         normalisation = Normalisation.from_dict(former.content["normalisation"])
-    alphabet = former and former.alphabet(config)
+    alphabet = former and former.alphabet(config.needs_text)
     loader = config.build(
         "data_loader", seed=seed, normalisation=normalisation, alphabet=alphabet, only=None
     )
@@ -194,19 +155,18 @@ def build_trainer(
     device: torch.device,
 ) -> BaseTrainer:
     """Return the trainer of the config's network, which has the weights to begin or go on with."""
-    settings, source = config.config["trainer"]["args"], loader.source
-    model = config.build_model(loader.normalisation, loader.alphabet)
+    model, source = config.build_model(loader.normalisation, loader.alphabet), loader.source
     if former and not former.resumed:
-        known = former.alphabet(config)
+        known = former.alphabet(config.needs_text)
         weights = model.extend_state_dict(former.content["state_dict"], known and len(known))
         load_weights(model, weights, former.path)
-    adaptive = settings.get("weight_noise") == "adaptive"
+    adaptive = config.settings["weight_noise"] == "adaptive"
     optimizer = config.build(
         "optimizer", params=partial(parameter_groups, model.to(device), adaptive)
     )
     schedule = None
     if config.config["lr_scheduler"] is not None:
-        steps = BaseTrainer.planned_steps(len(loader), settings)
+        steps = BaseTrainer.planned_steps(len(loader), config.settings)
         schedule = config.build("lr_scheduler", optimizer=optimizer, steps=steps, total_steps=steps)
     header = {
         "config": config.stored,
@@ -232,33 +192,6 @@ def build_trainer(
     if former and former.resumed:
         trainer.resume(former.content, former.path)
     return trainer
-
-
-def parse(words: list[str] | None = None) -> argparse.Namespace:
-    """Parse the command line."""
-    text, _, examples = __doc__.partition("\n\n")
-    parser = options.Parser(description=text, epilog=examples)
-    add = parser.add_argument
-    add("-c", "--config", metavar="FILE", help="JSON config (default: that of -r)")
-    add(
-        *("-r", "--resume"),
-        metavar="CHECKPOINT",
-        help="resume from this checkpoint, or from the newest complete one in this run folder; "
-        "with -c fine-tune instead: start from its weights only, adding characters that it lacks. "
-        f"Pretrained networks can be named: {', '.join(pretrained())} (default: a new run)",
-    )
-    add("--run-id", metavar="ID", help="name of the run's folder (default: the current time)")
-    add(
-        "--prepare",
-        action="store_true",
-        help="prepare the data, print its counts, and exit (default: train)",
-    )
-    options.add_overrides(parser, trains=True)
-    options.add_common(parser)
-    arguments = parser.parse(words)
-    if not (arguments.config or arguments.resume):
-        parser.error("-c CONFIG or -r CHECKPOINT is needed")
-    return arguments
 
 
 if __name__ == "__main__":

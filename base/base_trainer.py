@@ -266,23 +266,23 @@ class BaseTrainer(ABC):
 
         Args:
             batches: of a pass over the data.
-            options: the trainer's arguments, as a config has them.
+            options: all of the trainer's arguments.
 
         Raises:
             ConfigFault: if it cannot be known beforehand.
         """
-        if options.get("schedule_by", "batch") == "epoch":
+        if options["schedule_by"] == "epoch":
             return options["epochs"]
-        if steps := options.get("steps_per_epoch"):
+        if steps := options["steps_per_epoch"]:
             return options["epochs"] * steps
-        if options.get("truncate"):
+        if options["truncate"]:
             raise ConfigFault(
                 "trainer.args.truncate",
                 options["truncate"],
                 "how many steps a pass has then depends on the lengths, so that a schedule needs "
                 'steps_per_epoch, or schedule_by "epoch"',
             )
-        return options["epochs"] * math.ceil(batches / options.get("accumulate", 1))
+        return options["epochs"] * math.ceil(batches / options["accumulate"])
 
     @property
     def evaluated_model(self) -> nn.Module:
@@ -298,10 +298,11 @@ class BaseTrainer(ABC):
         """Resume from a checkpoint; see `TrainingCheckpoint.load`."""
         self.checkpoint.load(checkpoint, source, self.steps_per_epoch)
 
-    def train(self, weights_from: Path | None = None) -> int | None:
+    def train(self, config: Config | None = None, weights_from: Path | None = None) -> int | None:
         """Train to the end, or until a signal or the time limit; then log what to do next.
 
         Args:
+            config: as it is kept in the run's folder; None for that of the checkpoints.
             weights_from: the checkpoint with whose weights the run began, for its record.
 
         Returns:
@@ -321,9 +322,14 @@ class BaseTrainer(ABC):
         with ExitStack() as stack:
             try:
                 with self._stop:  # Inside, a Ctrl-C waits until the state can be saved.
-                    opened = self.run_log.opened
-                    names = self.logged_names
-                    stack.enter_context(opened(self.checkpoint, self.seed, names, weights_from))
+                    opened = self.run_log.opened(
+                        self.checkpoint,
+                        config or self.header.get("config", {}),
+                        self.seed,
+                        self.logged_names,
+                        weights_from,
+                    )
+                    stack.enter_context(opened)
                     if distributed.is_main():
                         stack.push(self._record_end)
                     next_step = "resume"

@@ -7,6 +7,7 @@ checkpoint does: these may be untrusted.
 import hashlib
 import importlib.util
 import inspect
+import logging
 import shlex
 import sys
 from collections.abc import Mapping
@@ -16,8 +17,10 @@ from types import ModuleType
 from utils.checks import CheckpointError, UserError, first_line
 from utils.files import open_file
 
-_loaded: dict[str, tuple[ModuleType, str]] = {}
-"""By name: the module, and the SHA-256 of its file."""
+log = logging.getLogger(__name__)
+
+_loaded: dict[str, tuple[ModuleType, bytes]] = {}
+"""By name: the module, and the content of its file."""
 
 
 def load_module(path: str | Path) -> None:
@@ -32,7 +35,7 @@ def load_module(path: str | Path) -> None:
     name, folder = path.stem, str(path.parent)
     try:
         with open_file(path) as file:
-            digest = hashlib.sha256(file.read()).hexdigest()
+            content = file.read()
     except OSError as error:
         raise UserError(f"--module {path}: cannot be read ({error.strerror})") from None
     if path.suffix != ".py" or not name.isidentifier():
@@ -43,7 +46,7 @@ def load_module(path: str | Path) -> None:
         raise UserError(f"--module {path}: there is another module {name}; rename the file")
     sys.path.append(folder)  # Worker processes find the module by its name.
     try:
-        _loaded[name] = importlib.import_module(name), digest
+        _loaded[name] = importlib.import_module(name), content
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # whatever the user's code raises
@@ -64,7 +67,12 @@ def classes() -> list[type]:
 
 def versions() -> dict[str, str]:
     """Return the SHA-256 of the file of each loaded module, by name, for a checkpoint."""
-    return {name: digest for name, (_, digest) in _loaded.items()}
+    return {name: hashlib.sha256(content).hexdigest() for name, (_, content) in _loaded.items()}
+
+
+def sources() -> dict[str, bytes]:
+    """Return what was loaded, by the names of the files, for the folder of a run."""
+    return {f"{name}.py": content for name, (_, content) in _loaded.items()}
 
 
 def options() -> str:
@@ -80,6 +88,17 @@ def missing(modules: Mapping[str, str]) -> str:
         for name, digest in modules.items()
         if name not in _loaded
     )
+
+
+def warn_of_changes(modules: Mapping[str, str], source: str | Path) -> None:
+    """Warn if a loaded module is not the one with which a checkpoint was made."""
+    now = versions()
+    for name in sorted(modules.keys() & now.keys()):
+        if modules[name] != now[name]:
+            log.warning(
+                "%s: made with another %s.py than the one loaded (SHA-256 %s..., not %s...)",
+                *(source, name, modules[name][:12], now[name][:12]),
+            )
 
 
 def check(modules: Mapping[str, str], source: str | Path) -> None:

@@ -5,18 +5,16 @@ import json
 import logging
 import os
 import platform
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from filelock import FileLock, Timeout
 
-from base import distributed
+from base import distributed, provenance
 from base.checkpoint import BEST, checkpoints
 from utils.checks import CheckpointError, UserError, first_line
 from utils.files import PLAIN_NAME, errors_name, remove_temporary, set_aside, write_json
@@ -170,12 +168,12 @@ class RunFolder:
         device: torch.device | None = None,
         monitor: str | None = None,
     ) -> bool:
-        """Create the folders if needed, and write `config.json` and `run.json` there.
+        """Create the folders if needed, and write there `config.json`, `run.json` and the code.
 
         The run is held from here on. One that was stopped before its first checkpoint starts over.
 
         Args:
-            config: of the run.
+            config: of the run, with all defaults filled in.
             seed: of the run.
             resumed_from: the checkpoint, which may lie in this run or elsewhere; None if none.
             weights_from: the checkpoint with whose weights the run begins, if any.
@@ -205,10 +203,9 @@ class RunFolder:
             before[-1]["ended"] = {"time": last, "state": "stopped", "reason": "killed"}
         start = {
             "started": local_time(),
-            "command": sys.argv,
             "resumed_from": None if resumed_from is None else str(resumed_from),
             "weights_from": None if weights_from is None else str(weights_from),
-            "versions": versions(device),
+            **provenance.record(self.models, device),
         }
         write_json(self.models / "config.json", config)
         content = {"name": self.name, "run_id": self.run_id, "seed": seed, "monitor": monitor}
@@ -289,15 +286,3 @@ def local_time(separator: str = "T", at: float | None = None) -> str:
     """Return a time, in seconds since the epoch, as ISO 8601 has it; None for now."""
     moment = datetime.now() if at is None else datetime.fromtimestamp(at)
     return moment.astimezone().isoformat(separator, "seconds")
-
-
-def versions(device: torch.device | None = None) -> dict[str, str]:
-    """Return the versions that a run's numbers depend on, and its device."""
-    device = device or torch.device("cpu")
-    return {
-        "python": platform.python_version(),
-        "torch": str(torch.__version__),
-        "numpy": np.__version__,
-        "platform": platform.platform(),
-        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
-    }

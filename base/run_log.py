@@ -16,6 +16,7 @@ from base.training_checkpoint import TrainingCheckpoint
 from logger.logger import log_file
 from logger.metrics_csv import MetricsTable
 from logger.tensorboard import TensorBoardWriter
+from utils.strict_json import Config
 
 log = logging.getLogger(__name__)
 
@@ -63,6 +64,7 @@ class RunLog:
     def opened(
         self,
         checkpoint: TrainingCheckpoint,
+        config: Config,
         seed: int,
         names: Sequence[str],
         weights_from: Path | None = None,
@@ -76,7 +78,7 @@ class RunLog:
             if distributed.is_main():
                 stack.callback(self.run.release)
                 begun = self.run.create(
-                    checkpoint.header.get("config", {}),
+                    config,
                     seed,
                     resumed_from=checkpoint.source,
                     weights_from=weights_from,

@@ -13,6 +13,7 @@ import torch
 from torch.optim import Optimizer, lr_scheduler
 from torch.optim.lr_scheduler import LRScheduler
 
+from base import extension
 from utils.binding import Annotation, Arguments, arguments_of
 from utils.checks import ConfigFault, Range
 
@@ -74,9 +75,11 @@ def arguments(cls: type) -> Arguments:
     if is_optimizer:
         settings = {"match": str, "frozen": bool, **found.accepted}
         optional = dict.fromkeys(list(settings)[1:])
-        found.accepted["groups"] = list[Arguments(dict, [], settings, optional)]
+        found.accepted["groups"] = list[Arguments(dict, [], settings, optional, set(optional))]
         found.defaults["groups"] = []
         found.construct = partial(_in_groups, found.construct)
+    if cls not in extension.classes():  # The project's own pass on what they are given.
+        found.uncertain.clear()
     return found
 
 

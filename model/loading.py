@@ -64,6 +64,7 @@ def load(path: str | Path, device: str = "auto") -> TrainedNetwork:
     load_weights(network, weights, path)
     kinds = {GenerationNetwork: Writer, RecognitionNetwork: Reader}
     kind = next((kinds[base] for base in kinds if isinstance(network, base)), TrainedNetwork)
+    extension.warn_of_changes(checkpoint.get("modules", {}), path)
     heavy = ("state_dict", "training")
     record = {name: value for name, value in checkpoint.items() if name not in heavy}
     return kind(network.to(place).eval(), path, place, record)

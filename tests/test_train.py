@@ -4,16 +4,19 @@ import csv
 import json
 import re
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
 import torch
 
 import train
+from base import extension
 from base.base_trainer import BaseTrainer
 from base.checkpoint import checkpoints, load_checkpoint, save_checkpoint
 from data_loader.synthetic.embedded import EmbeddedDataset
 from tests import small_sources
+from tests.same_run import differences, rows_of
 from tests.tiny_config import CONFIG
 
 ROOT = Path(__file__).parents[1]
@@ -62,9 +65,10 @@ def test_a_run_leaves_what_the_readme_says(workplace, capsys):
     printed = capsys.readouterr().out
     assert "  train        6 lines" in printed and "epoch 2/2" in printed
     assert "to use it: python experiments.py write -r saved/models/tiny/a" in printed
-    assert {path.name for path in (MODELS / "a").iterdir()} == {
+    assert {path.name for path in (MODELS / "a").iterdir()} - {"checkout.diff"} == {
         *("checkpoint-epoch2.pth", "model_best.pth"),
         *("config.json", "run.json", "metrics.csv", "train.log", "run.lock"),
+        "packages.txt",
     }
     assert Path("saved/log/tiny/a").is_dir()
     checkpoint = load_checkpoint(MODELS / "a" / "checkpoint-epoch2.pth")
@@ -78,6 +82,60 @@ def test_the_same_seed_gives_the_same_weights_and_another_one_others(workplace):
         assert run("-c", "config.json", "--run-id", run_id, "-o", f"trainer.args.seed={seed}") == 0
     last = [MODELS / run_id / "checkpoint-epoch2.pth" for run_id in "abc"]
     assert same(last[0], last[1]) and not same(last[0], last[2])
+
+
+def test_the_config_of_a_run_is_complete_and_repeats_it(workplace, monkeypatch):
+    """Also of a class that passes something else on to its base."""
+    own = "from data_loader import HandwritingDataLoader\n\nclass Loader(HandwritingDataLoader):\n"
+    own += "    def __init__(self, *supplied, bucket=4, **options):\n"
+    own += "        options.setdefault('batch_size', 2)\n"
+    own += "        super().__init__(*supplied, bucket=bucket, **options)\n"
+    Path("my_loader.py").write_text(own)
+    monkeypatch.setattr(extension, "_loaded", {})
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    config = json.loads(json.dumps(CONFIG))
+    config["data_loader"] |= {"type": "Loader"}
+    del config["data_loader"]["args"]["batch_size"]
+    config["optimizer"] = {"type": "Adam"}
+    Path("config.json").write_text(json.dumps(config))
+    words = ["--module", "my_loader.py", "--run-id"]
+    assert run("-c", "config.json", *words, "a", "--lr", "0.01") == 0
+    kept = json.loads((MODELS / "a" / "config.json").read_text())
+    assert kept["optimizer"]["args"]["lr"] == 0.01
+    assert kept["optimizer"]["args"]["betas"] == [0.9, 0.999]
+    assert "max_lr" not in kept["lr_scheduler"]["args"]  # which follows from lr
+    assert kept["data_loader"]["args"]["bucket"] == 4
+    assert "batch_size" not in kept["data_loader"]["args"]
+    assert kept["trainer"]["args"]["clip_norm"] is None
+    assert run("-c", str(MODELS / "a" / "config.json"), *words, "b") == 0
+    assert same(*(MODELS / run_id / "checkpoint-epoch2.pth" for run_id in "ab"))
+    assert rows_of(MODELS / "a" / "metrics.csv") == rows_of(MODELS / "b" / "metrics.csv")
+    assert json.loads((MODELS / "b" / "config.json").read_text()) == kept
+
+
+def test_start_or_resume(workplace, capsys):
+    """One command, again and again, wherever what it writes lies."""
+    again = ["-c", "config.json", "--start-or-resume", "--saved", "there/s", "--run-id"]
+    folder = Path("there/s/models/tiny")
+    assert run(*again, "whole") == 0
+    assert run(*again, "a", "-o", "trainer.args.time_limit_minutes=0.0") == 0
+    assert [path.name for path in checkpoints(folder / "a")] == ["checkpoint-epoch1-step1.pth"]
+    assert run(*again, "a") == 0
+    ends = [load_checkpoint(folder / run_id / "checkpoint-epoch2.pth") for run_id in ("a", "whole")]
+    assert not [place for place in differences(*ends) if "time_limit" not in place]
+    assert rows_of(folder / "a" / "metrics.csv") == rows_of(folder / "whole" / "metrics.csv")
+    capsys.readouterr()
+    assert run(*again, "a") == 0 and "finished after epoch 2" in capsys.readouterr().out
+    assert run(*again, "a", "--epochs", "3", "-o", "trainer.args.clip_norm=null") == 0
+    assert load_checkpoint(folder / "a" / "checkpoint-epoch3.pth")["epoch"] == 3
+    before = (folder / "a" / "run.json").read_bytes()
+    assert run(*again, "a", "--lr", "0.1") == 2
+    message = capsys.readouterr().err
+    assert "--lr: optimizer.args.lr = 0.1: the run that is to go on has 0.003" in message
+    assert "trainer.args.epochs = 2: the run that is to go on has 3" in message
+    assert (folder / "a" / "run.json").read_bytes() == before
+    assert not Path("saved").exists() and Path("there/s/log/tiny/a").is_dir()
+    assert "is for -c CONFIG and --run-id ID" in refused(capsys, *again[:3])
 
 
 def test_what_is_drawn_while_the_data_are_prepared_decides_nothing(workplace, monkeypatch):

@@ -12,10 +12,12 @@ import inspect
 import types
 import typing
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from itertools import repeat
 from typing import Annotated, Any, Literal, TypeAlias, get_args, get_origin
 
+from utils import strict_json
 from utils.checks import ABSENT, ConfigFault, hint, shown
 from utils.strict_json import Json
 
@@ -48,6 +50,7 @@ class Arguments:
     supplied: list[str]  # by the program, in order
     accepted: dict[str, Annotation]  # of a description
     defaults: dict[str, object]  # of the accepted ones that may be left out
+    uncertain: set[str] = field(default_factory=set)  # defaults of a base, perhaps passed another
 
 
 def arguments_of(cls: type, from_program: Collection[str] = ()) -> Arguments:
@@ -59,7 +62,7 @@ def arguments_of(cls: type, from_program: Collection[str] = ()) -> Arguments:
             follow the convention; all others are accepted then.
     """
     found = Arguments(cls, [], {}, {})
-    passes_supplied = True
+    passes_supplied, inherited = True, False
     for owner in (base for base in cls.__mro__ if "__init__" in vars(base)):
         try:
             # torch imports some names of its annotations for type checkers only.
@@ -77,6 +80,8 @@ def arguments_of(cls: type, from_program: Collection[str] = ()) -> Arguments:
                 found.accepted[name] = hints.get(name, Any)
                 if parameter.default is not parameter.empty:
                     found.defaults[name] = parameter.default
+                    found.uncertain |= {name} if inherited else set()
+        inherited = True
         passes_supplied = passes_supplied and inspect.Parameter.VAR_POSITIONAL in kinds
         if inspect.Parameter.VAR_KEYWORD not in kinds:
             break
@@ -104,6 +109,8 @@ class Binder:
 
     Attributes:
         faults: all that was found so far.
+        defaults: by dotted key what the arguments are that were left out, as plain values; but for
+            what a class may pass on otherwise, or has no plain value.
     """
 
     def __init__(
@@ -113,6 +120,7 @@ class Binder:
     ) -> None:
         self.choices, self.arguments = choices, arguments
         self.faults: list[ConfigFault] = []
+        self.defaults: dict[str, Json] = {}
 
     def make(
         self,
@@ -165,6 +173,7 @@ class Binder:
             binder = Binder(self.choices, self.arguments)
             made = binder.make(member, value, key, supplied)
             if not binder.faults:
+                self.defaults |= binder.defaults
                 return made
             if binder.faults[0].key != key:  # A list or an object that fits but for a part of it.
                 found = binder.faults
@@ -214,11 +223,21 @@ class Binder:
             else:
                 problem = f"{kind} takes no such argument{hint(name, accepted)}"
                 self._refuse(f"{key}.{name}", value, problem)
-        for name in accepted:
-            if name not in given and name not in arguments.defaults:
+        for name in (name for name in accepted if name not in given):
+            if name not in arguments.defaults:
                 needed = f"is missing: {self.described(accepted[name])}"
                 self._refuse(f"{key}.{name}", ABSENT, needed)
+            elif name not in arguments.uncertain:
+                self._keep_default(accepted[name], arguments.defaults[name], f"{key}.{name}")
         return made
+
+    def _keep_default(self, annotation: Annotation, default: object, key: str) -> None:
+        trial = Binder(self.choices, self.arguments)
+        with suppress(ConfigFault):
+            value = strict_json.plain(default)
+            trial.make(annotation, value, key)
+            if not trial.faults:
+                self.defaults[key] = value
 
     def described(self, annotation: Annotation) -> str:
         """Describe the values that fit `annotation`; "" if JSON has none."""

@@ -11,6 +11,7 @@ from contextlib import suppress
 import pytest
 import torch
 from tiny_run import (
+    DEFAULTS,
     TRAIN,
     VALID,
     ChunkTrainer,
@@ -147,7 +148,7 @@ def test_a_run_records_how_it_ended(tmp_path):
 
 def test_planned_steps():
     def planned(**options):
-        return BaseTrainer.planned_steps(7, {"epochs": 4, **options})
+        return BaseTrainer.planned_steps(7, DEFAULTS | {"epochs": 4, **options})
 
     assert planned() == 28
     assert planned(accumulate=2) == 16

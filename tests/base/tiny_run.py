@@ -25,9 +25,11 @@ from base.random_state import seed_all
 from base.run_folder import RunFolder
 from base.weight_noise import parameter_groups
 from trainer.generation_trainer import GenerationTrainer
+from utils.binding import arguments_of
 
 TRAIN = range(13)
 VALID = range(13, 18)
+DEFAULTS = arguments_of(BaseTrainer).defaults
 
 
 def sequence(index: int) -> np.ndarray:
@@ -190,7 +192,8 @@ def make(
     built = getattr(torch.optim, optimizer)(params, lr=lr)
     schedule = None
     if scheduler is not None:
-        schedule = scheduler(built, BaseTrainer.planned_steps(len(train_loader), options))
+        settings = DEFAULTS | options
+        schedule = scheduler(built, BaseTrainer.planned_steps(len(train_loader), settings))
     made = trainer(
         model,
         SquaredError(by_points),

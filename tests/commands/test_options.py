@@ -9,9 +9,8 @@ import sys
 import pytest
 
 import experiments
-import train
 from base.pretrained import PRETRAINED
-from commands import options, search_options
+from commands import options, search_options, train_options
 from commands.options import Output
 from data_loader.sources.ink_files import MAX_HAND_RATIO
 from experiments import COMMANDS, parse
@@ -37,7 +36,7 @@ def test_what_the_pages_show_is_understood(line):
     line = line.replace("saved/models/own_hand/RUN_ID/hand.json", "flowing")
     script, *words = shlex.split(line, comments=True)
     if script == "train.py":
-        arguments = train.parse(words)
+        arguments = train_options.parse(words)
         assert arguments.config or arguments.resume
     else:
         assert parse(words)[0].__name__ == f"commands.{words[0]}"
@@ -145,7 +144,7 @@ def test_what_cannot_be_written_is_refused_before_the_work(tmp_path, name, messa
 
 def test_a_misspelt_option_of_training_is_named():
     with pytest.raises(UserError, match="--epohcs=3 is unknown: did you mean --epochs"):
-        train.parse(["-c", "x.json", "--epohcs=3"])
+        train_options.parse(["-c", "x.json", "--epohcs=3"])
 
 
 def test_a_mark_of_utf_8_is_no_part_of_the_text(tmp_path):

@@ -1,0 +1,56 @@
+"""The checkpoint that a training starts from: a run that goes on, or a new one."""
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+from base import distributed, extension
+from base.checkpoint import Checkpoint, find_checkpoint, stored_alphabet
+from base.run_folder import RunFolder
+from utils.alphabet import Alphabet
+from utils.checks import CheckpointError
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class InitialCheckpoint:
+    """The checkpoint that a training starts from."""
+
+    path: Path
+    content: Checkpoint
+    resumed: bool
+    """Whether its run goes on; else a new one begins with its weights."""
+
+    @classmethod
+    def find(cls, place: str | Path, *, resumed: bool) -> "InitialCheckpoint":
+        """Find the checkpoint that -r names.
+
+        Raises:
+            CheckpointError: if there is none, or it is to be resumed and cannot be.
+        """
+        found: tuple[Path, Checkpoint, list[str]]
+        found = distributed.broadcast_object(lambda: find_checkpoint(place))
+        path, content, skipped = found
+        for cause in skipped:
+            log.warning("skipped %s", cause)
+        if resumed and "training" not in content:
+            raise CheckpointError(
+                f"{path}: contains no training state and cannot be resumed; -c CONFIG starts a new "
+                "training from its weights"
+            )
+        if resumed:
+            extension.check(content.get("modules", {}), path)
+            extension.warn_of_changes(content.get("modules", {}), path)
+        return cls(path, content, resumed)
+
+    def alphabet(self, needs_text: bool) -> Alphabet | None:
+        """Return the characters that the network knows; None if it does not need any."""
+        return stored_alphabet(self.content, self.path) if needs_text else None
+
+    def first_weights(self) -> Path | None:
+        """Return the file with whose weights the run began."""
+        if not self.resumed:
+            return self.path
+        origin = RunFolder.of(self.path)
+        return origin and origin.first_weights()

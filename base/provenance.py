@@ -1,0 +1,95 @@
+"""What a run's numbers come from: versions, the code as it was, the user's modules."""
+
+import hashlib
+import platform
+import subprocess
+import sys
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from base import distributed, extension
+from utils.files import atomic_write, set_aside
+
+ROOT = Path(__file__).resolve().parents[1]
+DIFF, PACKAGES = "checkout.diff", "packages.txt"
+"""In the folder of a run: how the code differed from the commit that `run.json` names, and what was
+installed, as pip has it."""
+MAX_DIFF, MAX_UNTRACKED = 2**20, 100
+"""Bytes of the difference and number of files beside it that are kept (assumed)."""
+
+
+def record(folder: Path, device: torch.device | None = None) -> dict[str, Any]:
+    """Return what is to be known of a start of a run, and keep the code of it in its folder.
+
+    Of a file that differs from that of an earlier start the earlier one is kept as well.
+
+    Raises:
+        OSError: if the folder cannot be written.
+    """
+    code = checkout()
+    diff = code["diff"] if code else b""
+    for name, content in {DIFF: diff, PACKAGES: packages(), **extension.sources()}.items():
+        path = folder / name
+        if not content:
+            continue
+        if path.exists() and path.read_bytes() != content:
+            set_aside(path, "former")
+        if not path.exists():
+            atomic_write(path, lambda file, content=content: file.write(content))
+    return {
+        "command": sys.argv,
+        "versions": versions(device),
+        "processes": distributed.world_size(),
+        "threads": torch.get_num_threads(),
+        "modules": extension.versions(),
+        "checkout": code and {**code, "diff": hashlib.sha256(diff).hexdigest() if diff else None},
+    }
+
+
+def versions(device: torch.device | None = None) -> dict[str, str]:
+    """Return the versions that a run's numbers depend on, and its device."""
+    device = device or torch.device("cpu")
+    return {
+        "python": platform.python_version(),
+        "torch": str(torch.__version__),
+        "numpy": np.__version__,
+        "platform": platform.platform(),
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
+    }
+
+
+@cache
+def packages() -> bytes:
+    """Return the installed packages with their versions, a line each."""
+    lines = {f"{one.name}=={one.version}\n" for one in metadata.distributions()}
+    return "".join(sorted(lines)).encode()
+
+
+@cache
+def checkout() -> dict[str, Any] | None:
+    """Return the `commit` of the code, the `diff` from it in bytes, and the `untracked` Python
+    files; None if the code is in no checkout of git."""
+    try:
+        commit, _ = _git("rev-parse", "HEAD", "HEAD:./train.py").decode().split()
+        diff = _git("diff", "--no-ext-diff", "--no-color", "HEAD", "--", ".")
+        new = _git("ls-files", "--others", "--exclude-standard", "-z", "--", "*.py")
+    except (OSError, subprocess.SubprocessError):
+        return None
+    if len(diff) > MAX_DIFF:
+        diff = diff[:MAX_DIFF] + f"\n(cut: it has {len(diff):,} bytes)\n".encode()
+    untracked = new.decode(errors="surrogateescape").split("\0")[:-1][:MAX_UNTRACKED]
+    return {"commit": commit, "diff": diff, "untracked": untracked}
+
+
+def _git(*words: str) -> bytes:
+    """Return what a command of git says of the project's folder."""
+    command = ["git", "--no-optional-locks", *words]
+    done = subprocess.run(
+        command, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, timeout=30, check=True
+    )
+    return done.stdout

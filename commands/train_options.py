@@ -1,0 +1,53 @@
+"""The command line of `train.py`."""
+
+import argparse
+from pathlib import Path
+
+from base.pretrained import pretrained
+from commands import options
+
+TEXT = "Train a network from a JSON config, or resume a run."
+EXAMPLES = """examples:
+  python train.py -c configs/unconditional.json
+  python train.py -c configs/conditional.json -d cuda --epochs 20 -o arch.args.hidden_size=64
+  python train.py -r saved/models/NAME/RUN_ID                     (resumes a run)
+  python train.py -c configs/conditional.json -r CHECKPOINT       (starts from its weights)
+  python train.py -c configs/conditional.json --run-id a --start-or-resume       (in a job script)
+  torchrun --nproc_per_node=4 train.py -c configs/conditional.json   (splits each batch over 4)
+"""
+
+
+def parse(words: list[str] | None = None) -> argparse.Namespace:
+    """Parse the command line."""
+    parser = options.Parser(description=TEXT, epilog=EXAMPLES)
+    add = parser.add_argument
+    add("-c", "--config", metavar="FILE", help="JSON config (default: that of -r)")
+    add(
+        *("-r", "--resume"),
+        metavar="CHECKPOINT",
+        help="resume from this checkpoint, or from the newest complete one in this run folder; "
+        "with -c fine-tune instead: start from its weights only, adding characters that it lacks. "
+        f"Pretrained networks can be named: {', '.join(pretrained())} (default: a new run)",
+    )
+    add("--run-id", metavar="ID", help="name of the run's folder (default: the current time)")
+    add(
+        "--start-or-resume",
+        action="store_true",
+        help="go on with the run of that --run-id and config if there is one, else start it "
+        "(default: an existing run is an error)",
+    )
+    saved = "folder for all that a new run writes, as models/NAME/ID and log/NAME/ID"
+    add("--saved", type=Path, default=Path("saved"), metavar="FOLDER", help=saved)
+    add(
+        "--prepare",
+        action="store_true",
+        help="prepare the data, print its counts, and exit (default: train)",
+    )
+    options.add_overrides(parser, trains=True)
+    options.add_common(parser)
+    arguments = parser.parse(words)
+    if not (arguments.config or arguments.resume):
+        parser.error("-c CONFIG or -r CHECKPOINT is needed")
+    if arguments.start_or_resume and not (arguments.config and arguments.run_id):
+        parser.error("--start-or-resume is for -c CONFIG and --run-id ID")
+    return arguments
