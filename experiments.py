@@ -18,7 +18,7 @@ from types import ModuleType
 from commands.options import Parser
 from utils.checks import UserError, for_terminal, hint
 
-COMMANDS = ("write", "page", "style", "hand", "read", "evaluate", "legibility", "export")
+COMMANDS = ("write", "page", "style", "hand", "read", "evaluate", "legibility", "export", "runs")
 
 
 def main(words: list[str]) -> int:

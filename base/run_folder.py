@@ -166,7 +166,6 @@ class RunFolder:
         resumed_from: Path | None = None,
         weights_from: Path | None = None,
         device: torch.device | None = None,
-        monitor: str | None = None,
     ) -> bool:
         """Create the folders if needed, and write there `config.json`, `run.json` and the code.
 
@@ -178,7 +177,6 @@ class RunFolder:
             resumed_from: the checkpoint, which may lie in this run or elsewhere; None if none.
             weights_from: the checkpoint with whose weights the run begins, if any.
             device: that the run computes on; None for the CPU.
-            monitor: what decides which epoch is best, if anything does.
 
         Returns:
             whether the run had been started before.
@@ -208,8 +206,7 @@ class RunFolder:
             **provenance.record(self.models, device),
         }
         write_json(self.models / "config.json", config)
-        content = {"name": self.name, "run_id": self.run_id, "seed": seed, "monitor": monitor}
-        content["runs"] = [*before, start]
+        content = {"name": self.name, "run_id": self.run_id, "seed": seed, "runs": [*before, start]}
         write_json(self.models / "run.json", content)
         return bool(before)
 

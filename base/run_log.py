@@ -83,7 +83,6 @@ class RunLog:
                     resumed_from=checkpoint.source,
                     weights_from=weights_from,
                     device=self.device,
-                    monitor=checkpoint.monitor.rule,
                 )
                 stack.enter_context(log_file(self.run.log_file))
             checkpoint.begin()

@@ -1,30 +1,49 @@
-"""Score a network on a split of the data that it was trained with."""
+"""Score networks on a split of the data that they were trained with."""
 
 import argparse
+import json
+import zlib
+from pathlib import Path
 
 import data_loader
 import model
+from base.pretrained import resolve_checkpoint
 from commands import options, search_options
 from commands.options import Parser
 from utils.checks import UserError
 from utils.files import write_json
 
+SPLITS = ("train", "valid", "test")
 WORST = 20
 """Lines in the picture of the worst read lines."""
 
 
 def add_options(parser: Parser) -> None:
-    options.add_network(parser)
+    options.add_network(parser, nargs="+")
     splits = "train, valid or test (default: valid)"
-    parser.add_argument("split", nargs="?", default="valid", metavar="SPLIT", help=splits)
+    parser.add_argument("split", nargs="?", metavar="SPLIT", help=splits)
     search_options.add_options(parser)
     options.add_seed(parser, "seed of the dequantisation noise")
-    options.add_output(parser)
+    place = f"`evaluations` in the folder of the run, {options.FIGURES} for networks of no run"
+    options.add_output(parser, default=place)
 
 
 def run(arguments: argparse.Namespace) -> None:
     search_options.check(arguments, reads_data=True)
-    network = options.load(arguments.resume, arguments)
+    paths, split = arguments.resume, arguments.split
+    if split is None and len(paths) > 1 and paths[-1] in SPLITS:
+        *paths, split = paths  # as -r takes all that follows it
+    arguments.split = split or "valid"
+    for path in paths:
+        resolve_checkpoint(path)
+    rows = [evaluate(path, arguments) for path in paths]
+    if len(rows) > 1:
+        options.print_table(rows)
+
+
+def evaluate(name: str, arguments: argparse.Namespace) -> dict[str, str]:
+    """Score one network, and save its scores; return its row of a table of several."""
+    network = options.load(name, arguments)
     from parse_config import data_of
 
     given = [name for name in search_options.OPTIONS if getattr(arguments, name)]
@@ -33,15 +52,42 @@ def run(arguments: argparse.Namespace) -> None:
             f"--{given[0].replace('_', '-')} is for a network that reads: {network.path} contains "
             f"a {type(network.model).__name__}"
         )
-    arguments.output.make()
+    place = place_of(network, arguments)
+    path = place.with_name(f"{place.name}.json")
+    options.make_room(path, "--output" if arguments.output else "scores", path.parent)
     loader = data_of(network, arguments.overrides, arguments.split)
     if isinstance(network, model.Reader):
-        scores = score_reading(network, loader, arguments)
+        scores, main = score_reading(network, loader, arguments, place), "cer"
     else:
         scores = score_points(network, loader, arguments)
-    path = arguments.output.folder / "metrics.json"
-    write_json(path, {"split": arguments.split, **scores})
+        main = "squared_error" if network.model.head == "regression" else "log_loss"
+    record = {"split": arguments.split, "options": given_options(arguments), "main_score": main}
+    write_json(path, record | {"checkpoint": str(network.path)} | scores)
     print(path)
+    value = "none" if scores[main] is None else f"{scores[main]:.4f}"
+    return {"checkpoint": str(network.path), "split": arguments.split, main: value}
+
+
+def given_options(arguments: argparse.Namespace) -> dict[str, object]:
+    """Return what differs from an evaluation without options."""
+    names = (*search_options.OPTIONS, "seed")
+    given = {name: value for name in names if (value := getattr(arguments, name))}
+    for option, key, text in arguments.overrides:
+        given.setdefault(option, []).append(f"{key}={text}" if key else text)
+    return given
+
+
+def place_of(network: "model.TrainedNetwork", arguments: argparse.Namespace) -> Path:
+    """Return what the names of an evaluation's files begin with: no other evaluation's do."""
+    from base.run_folder import RunFolder
+
+    run, name = RunFolder.of(network.path), f"{network.path.stem}-{arguments.split}"
+    if given := given_options(arguments):
+        name += f"-{zlib.crc32(json.dumps(given).encode()):08x}"
+    if run and not arguments.output:
+        return run.models / "evaluations" / name
+    folder = arguments.output.folder if arguments.output else Path(options.FIGURES)
+    return folder / (f"{run.name}-{run.run_id}-{name}" if run else name)
 
 
 def score_points(
@@ -65,7 +111,7 @@ def score_points(
     if source.canonical is not None:
         unit = "canonical units of {} and {}".format(*source.canonical)
     print(f"split {arguments.split}: {scores['sequences']} sequences, {scores['points']} points")
-    described = {"unit": unit, "checkpoint": str(network.path)}
+    described = {"unit": unit}
     if scored.head == "regression":
         print(f"SSE in {unit}; the squared error in normalised units of the checkpoint")
     else:
@@ -87,6 +133,7 @@ def score_reading(
     reader: "model.Reader",
     loader: "data_loader.HandwritingDataLoader",
     arguments: argparse.Namespace,
+    place: Path,
 ) -> dict[str, object]:
     """Score a recogniser on a split; print and return the rates, and draw the worst lines."""
     from model.recognition.transcribing import score
@@ -111,7 +158,7 @@ def score_reading(
         "language_model": f"beam of {search.width} with the language model of "
         f"{arguments.language_model}, weight {search.language_weight:g}{bonus}",
     }
-    recorded = greedy | {"checkpoint": str(reader.path)}
+    recorded = dict(greedy)
     for name, rates in scores.items():
         print(
             f"  {name:<15} cer {rates['cer']:.4f}  wer {rates['wer']:.4f}  lines without an error "
@@ -119,7 +166,7 @@ def score_reading(
         )
         if name != "greedy":
             recorded[name] = rates | {"search": meaning[name]}
-    page = arguments.output.folder / f"{reader.name}-worst.png"
+    page = place.with_name(f"{place.name}-worst.png")
     by_errors = sorted(list(found.values())[-1], key=lambda one: -one.error_rate)
     chosen = by_errors[:WORST]
     captions = [

@@ -4,7 +4,7 @@ import argparse
 import math
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
@@ -23,6 +23,7 @@ SHORTHANDS = {
     "--bs": ("data_loader.args.batch_size", "SIZE", "lines in a batch", "16"),
     "--epochs": ("trainer.args.epochs", "N", "epochs of the whole run", "20"),
 }
+FIGURES = "saved/figures"
 SHOWN = 50
 """Lines that are printed, or shown together in a picture, at most."""
 
@@ -239,14 +240,16 @@ class Output:
         return self.file or self.folder / name
 
 
-def add_output(parser: Parser, kinds: Sequence[str] = ()) -> None:
-    """Add --output: a folder, or a file if it ends in one of `kinds`."""
+def add_output(parser: Parser, kinds: Sequence[str] = (), default: str | None = None) -> None:
+    """Add --output: a folder, or a file if it ends in one of `kinds`; `default` describes where
+    the files go without it, if not all to `FIGURES`."""
     files = f", or one file ending in {' or '.join(kinds)}" if kinds else ""
     folder = f"output folder, where files of the same name are replaced{files}"
+    folder += f" (default: {default})" if default else ""
     parser.add_argument(
         "--output",
         type=partial(Output, kinds=kinds),
-        default="saved/figures",
+        default=None if default else FIGURES,
         metavar="PATH" if kinds else "FOLDER",
         help=folder,
     )
@@ -261,6 +264,16 @@ def make_room(path: Path, option: str, folder: Path | None = None) -> None:
         check_writable(path)
     except OSError as error:
         raise UserError(f"{option} {path}: cannot be written ({error.strerror})") from None
+
+
+def print_table(rows: Sequence[Mapping[str, str]]) -> None:
+    """Print rows by the names of their columns, which not all of them need have."""
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    lines = [names, *([row.get(name, "") for name in names] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for first, *others in lines:
+        cells = [text.rjust(width) for text, width in zip(others, widths[1:], strict=True)]
+        print("  ".join([first.ljust(widths[0]), *cells]))
 
 
 # Writing

@@ -30,7 +30,7 @@ class MetricsTable:
         if path.exists():
             try:
                 with errors_name(path):
-                    self.rows += [row for row in _read(path) if int(row["epoch"]) <= epoch]
+                    self.rows += [row for row in read_rows(path) if int(row["epoch"]) <= epoch]
             except (csv.Error, ValueError) as error:
                 log.warning("%s: %s; kept as %s", path, error, set_aside(path))
 
@@ -45,7 +45,7 @@ class MetricsTable:
         write_text(self.path, buffer.getvalue())
 
 
-def _read(path: Path) -> list[dict[str, str]]:
+def read_rows(path: Path) -> list[dict[str, str]]:
     """Return the rows of epochs.
 
     Raises:

@@ -59,7 +59,7 @@ def test_an_existing_run_is_refused_unless_resumed_from_within(run, tmp_path):
 
 
 def test_each_start_leaves_how_it_ended(run):
-    run.create({}, 1, monitor="min x")
+    run.create({}, 1)
     run.log_file.touch()
     os.utime(run.log_file, (10**9, 10**9))
     run.create({}, 1)  # after a kill, of which the log's last message tells the time

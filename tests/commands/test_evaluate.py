@@ -23,11 +23,36 @@ from tests.commands.networks import (
     DATA,
     READERS,
     evaluate,
+    names,
     save,
+    use,
 )
 from trainer import scores as library
 from utils.alphabet import Alphabet
 from utils.checks import UserError
+
+
+def found_in(folder):
+    """Return what the one evaluation in a folder found."""
+    (path,) = folder.glob("*.json")
+    return json.loads(path.read_text())
+
+
+def test_several_are_scored_and_what_is_of_a_run_stays_in_its_folder(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    path = save(Path("saved/models/a/1/model_best.pth"), "PredictionNetwork")
+    other = save(Path("plain.pth"), "CTCNetwork", "plain")
+    use("evaluate", "-r", path, other, "test")
+    table = [line.split() for line in capsys.readouterr().out.splitlines()[-3:]]
+    mine, others = found_in(path.parent / "evaluations"), found_in(Path("saved/figures"))
+    assert table == [
+        ["checkpoint", "split", "log_loss", "cer"],
+        [str(path), "test", f"{mine['log_loss']:.4f}"],
+        [str(other), "test", f"{others['cer']:.4f}"],
+    ]
+    use("evaluate", "-r", path, "--seed", 1)
+    use("evaluate", "-r", path, "-o", "data_loader.args.batch_size=1")
+    assert len(names(path.parent / "evaluations")) == 3
 
 
 def test_points_on_a_grid_are_scored_in_canonical_units(
@@ -37,8 +62,8 @@ def test_points_on_a_grid_are_scored_in_canonical_units(
     monkeypatch.setattr(EmbeddedDataset, "quantisation_step", 20.0)
     found = []
     for seed in (1, 2):
-        evaluate(unconditional, tmp_path, "test", "--seed", seed)
-        found.append(json.loads((tmp_path / "metrics.json").read_text()))
+        evaluate(unconditional, tmp_path / str(seed), "test", "--seed", seed)
+        found.append(found_in(tmp_path / str(seed)))
     assert found[0]["split"] == "test" and "41.95 and 37.12" in found[0]["unit"]
     assert "41.95 and 37.12" in capsys.readouterr().out
     loaded = load(unconditional, "cpu")
@@ -52,7 +77,7 @@ def test_points_on_a_grid_are_scored_in_canonical_units(
 def test_overrides_reach_the_data_and_the_network_stays_that_of_the_file(unconditional, tmp_path):
     key = "data_loader.args.dataset.args"
     evaluate(unconditional, tmp_path, "-o", f"{key}.valid_size=2")
-    assert json.loads((tmp_path / "metrics.json").read_text())["sequences"] == 2
+    assert found_in(tmp_path)["sequences"] == 2
     with pytest.raises(UserError, match=r"arch\.args\.min_scale: the checkpoint fixes the arch"):
         evaluate(unconditional, tmp_path, "-o", "arch.args.min_scale=3.5")
     with pytest.raises(UserError, match=r"valid_sise.*valid_size"):
@@ -70,7 +95,7 @@ def test_overrides_reach_the_data_and_the_network_stays_that_of_the_file(uncondi
 def test_scores_are_saved_and_printed_with_their_units(tmp_path, capsys, arch, options):
     path = save(tmp_path / "c.pth", arch, **options)
     evaluate(path, tmp_path)
-    printed, scores = capsys.readouterr().out, json.loads((tmp_path / "metrics.json").read_text())
+    printed, scores = capsys.readouterr().out, found_in(tmp_path)
     loaded = load(path, "cpu")
     expected = library.evaluate(loaded.model, data_of(loaded).split("valid"))
     assert {name: scores[name] for name in expected} == pytest.approx(expected)
@@ -86,7 +111,7 @@ def test_scores_are_saved_and_printed_with_their_units(tmp_path, capsys, arch, o
 @pytest.mark.parametrize("arch", READERS)
 def test_an_evaluation_gives_rates_and_a_page(checkpoints, data, tmp_path, capsys, arch):
     evaluate(checkpoints[arch], tmp_path, "test")
-    metrics = json.loads((tmp_path / "metrics.json").read_text())
+    metrics = found_in(tmp_path)
     indices = [int(index) for index in data.indices("test")]
     model = load(checkpoints[arch]).model
     read = [model.read([data.ink(index)]).hypotheses[0] for index in indices]
@@ -94,7 +119,7 @@ def test_an_evaluation_gives_rates_and_a_page(checkpoints, data, tmp_path, capsy
     for name in ("cer", "wer", "sequences", "characters"):
         assert metrics[name] == pytest.approx(expected[name]), name
     assert f"cer {expected['cer']:.4f}" in capsys.readouterr().out
-    assert (tmp_path / f"{arch.lower()}-worst.png").exists()
+    assert len(list(tmp_path.glob("*-test-worst.png"))) == 1
 
 
 @pytest.mark.parametrize("arch", READERS)
@@ -119,7 +144,7 @@ def test_a_validation_gives_the_rates_of_an_evaluation(
     with (folder / "metrics.csv").open(newline="") as file:
         (row,) = csv.DictReader(file)
     evaluate(folder, "out", "valid")
-    metrics = json.loads(Path("out/metrics.json").read_text())
+    metrics = found_in(Path("out"))
     assert metrics["sequences"] == 6
     for name in ("cer", "wer"):
         assert float(row[f"valid_{name}"]) == pytest.approx(metrics[name], rel=1e-5), name
@@ -143,7 +168,7 @@ def test_beam_and_language_model_are_reported_apart(checkpoints, tmp_path, capsy
     text.write_text("zzz zzz\nzz zzzz\n", encoding="utf-8")
     words = ("--beam", 3, "--language-model", text, "--language-weight", 30)
     evaluate(checkpoints[arch], tmp_path, "test", *words)
-    metrics = json.loads((tmp_path / "metrics.json").read_text())
+    metrics = found_in(tmp_path)
     printed = capsys.readouterr().out
     assert re.search(r"greedy +cer", printed) and re.search(r"language_model +cer", printed)
     assert metrics["language_model"]["cer"] != metrics["cer"]
@@ -157,7 +182,7 @@ def test_lines_without_a_text_are_not_scored(checkpoints, data, tmp_path, capsys
     )
     evaluate(checkpoints["CTCNetwork"], tmp_path, "test")
     assert "no text: 1 of 3 lines" in capsys.readouterr().out
-    assert json.loads((tmp_path / "metrics.json").read_text())["sequences"] == 2
+    assert found_in(tmp_path)["sequences"] == 2
 
 
 def test_a_bonus_is_for_ctc(checkpoints, tmp_path):
@@ -165,7 +190,7 @@ def test_a_bonus_is_for_ctc(checkpoints, tmp_path):
     with pytest.raises(UserError, match="--length-bonus is for a CTCNetwork"):
         evaluate(checkpoints["AttentionNetwork"], *words)
     evaluate(checkpoints["CTCNetwork"], *words)
-    metrics = json.loads((tmp_path / "metrics.json").read_text())
+    metrics = found_in(tmp_path)
     assert metrics["beam"]["search"] == "beam of 2, bonus 0.5"
 
 
@@ -184,7 +209,7 @@ def test_data_says_where_the_dataset_lies_whatever_it_is_within(tmp_path):
     for name, dataset in (("plain", lines), ("shaped", shaped), ("mixed", mixed)):
         path = save(tmp_path / f"{name}.pth", name=name, dataset=dataset)
         evaluate(path, tmp_path / name, "--data", tmp_path / "here")
-        assert json.loads((tmp_path / name / "metrics.json").read_text())["sequences"] == 6
+        assert found_in(tmp_path / name)["sequences"] == 6
         with pytest.raises(UserError, match="nowhere"):
             evaluate(path, tmp_path / name)
 

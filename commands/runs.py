@@ -1,0 +1,270 @@
+"""Compare runs: how far they came, in which settings they differ, and what came out."""
+
+import argparse
+import csv
+import json
+import math
+import statistics
+import sys
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from commands.options import Parser, print_table
+from logger.metrics_csv import read_rows
+from utils import strict_json
+from utils.checks import UserError, first_line, for_terminal, hint
+from utils.override import children, nested
+
+SEED = "trainer.args.seed"
+FIRST, LAST = ("run", "state", "epochs"), ("best", "best_epoch", "time")
+"""Columns of the table before and after the keys in which the runs differ."""
+MAX_KEYS, MAX_WIDTH = 8, 24
+"""Keys of the config that the table has, and characters of a value there (assumed)."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run as its folder has it, or the mean of several."""
+
+    values: dict[str, Any]
+    """By column; a mean has the standard deviation of NAME as `NAME_std`."""
+    config: dict[str, Any]
+    """By dotted key."""
+    scores: list[str] = field(default_factory=list)
+    """The columns of what evaluations found, those that stand in the table."""
+
+
+def add_options(parser: Parser) -> None:
+    add = parser.add_argument
+    where = "with runs: saved, saved/models/NAME, or that of one run (default: saved)"
+    add("folders", nargs="*", metavar="FOLDER", help=where)
+    add(
+        "--sort",
+        metavar="COLUMN",
+        help="a column, a key of the config such as lr, or a value of metrics.csv or of an "
+        "evaluation, such as valid_cer or test.cer; the smallest first, but of `best` the best "
+        "(default: the order in which they were started)",
+    )
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="print all values, as JSON")
+    form.add_argument("--csv", action="store_true", help="print all values, as CSV")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    folders = arguments.folders or ["saved"]
+    runs = sorted(read_all(folders), key=lambda one: one.values["started"])
+    if not runs:
+        raise UserError(f"{', '.join(folders)}: no run there, such as saved/models/NAME/RUN_ID")
+    keys = list(dict.fromkeys(key for one in runs for key in one.config if key != "name"))
+    different = [key for key in keys if differ(key, runs)]
+    means, column = list(seed_means(runs)), arguments.sort
+    if column:
+        column = column_of(column, [*runs, *means], keys)
+        runs, means = (ordered(part, column) for part in (runs, means))
+    rows = [one.values | {k: one.config.get(k) for k in different} for one in (*runs, *means)]
+    if arguments.json:
+        print(json.dumps(rows, indent=2, ensure_ascii=False))
+    elif arguments.csv:
+        columns = dict.fromkeys(name for row in rows for name in row)
+        writer = csv.DictWriter(sys.stdout, columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    else:
+        show([*runs, *means], different, column)
+
+
+def differ(key: str, runs: Sequence[Run]) -> bool:
+    """Return whether runs differ in a key of the config."""
+    return len({json.dumps(one.config.get(key)) for one in runs}) > 1
+
+
+def show(runs: Sequence[Run], different: Sequence[str], column: str | None) -> None:
+    """Print runs as a table.
+
+    Args:
+        runs: the rows.
+        different: the keys of the config in which they differ.
+        column: a further column, by which they were sorted.
+    """
+    # First those in which runs of one experiment differ.
+    experiments = defaultdict(list)
+    for one in runs:
+        experiments[one.config["name"]].append(one)
+    varied = [key for key in different if any(differ(key, own) for own in experiments.values())]
+    keys = list(dict.fromkeys([*varied, *different]))[:MAX_KEYS]
+    extra = [name for one in runs for name in one.scores] + [column] * bool(column)
+    columns = list(dict.fromkeys([*FIRST, *keys, *LAST, *extra]))
+    print_table([{short(name, different): shown(one, name) for name in columns} for one in runs])
+    if rules := {one.values.get("monitor") for one in runs} - {None}:
+        print(f"best: {' or '.join(sorted(rules))}")
+    if others := [short(key, different) for key in different if key not in keys]:
+        print(f"they also differ in {len(others)} more keys, see --csv: {', '.join(others)[:200]}")
+
+
+def shown(one: Run, name: str) -> str:
+    """Return a value as the table has it."""
+    value, spread = one.values.get(name, one.config.get(name)), one.values.get(f"{name}_std")
+    if name == "epochs" and "planned" in one.values:
+        return f"{value}/{one.values['planned']}"
+    if name == "time" and value is not None:
+        return str(timedelta(seconds=round(value)))
+    text = f"{value:.5g}" if isinstance(value, float) else "" if value is None else str(value)
+    text = text if len(text) <= MAX_WIDTH or name == "run" else f"{text[: MAX_WIDTH - 3]}..."
+    return text if spread is None else f"{text} ± {spread:.2g}"
+
+
+def short(key: str, keys: Sequence[str]) -> str:
+    """Return the shortest end of a dotted key that no other one, and no column, has."""
+    parts = key.split(".")
+    ends = [".".join(parts[n:]) for n in range(len(parts) - 1, 0, -1)] if key in keys else []
+    taken = [f".{other}" for other in (*FIRST, *LAST, *keys) if other != key]
+    return next((end for end in ends if not any(one.endswith(f".{end}") for one in taken)), key)
+
+
+def column_of(name: str, runs: Sequence[Run], keys: Sequence[str]) -> str:
+    """Return the column, or the key of the config, that a name or the end of a key means.
+
+    Raises:
+        UserError: if there is none, or several are meant.
+    """
+    columns = list(dict.fromkeys(column for one in runs for column in one.values))
+    found = [one for one in (*columns, *keys) if one == name]
+    found = found or [key for key in keys if key.endswith(f".{name}")]
+    if len(found) != 1:
+        which = f" alone: {', '.join(found)}" if found else hint(name, [*columns, *keys])
+        raise UserError(f"--sort {name}: no such column{which}")
+    return found[0]
+
+
+def ordered(runs: Sequence[Run], column: str) -> list[Run]:
+    """Return runs in the order of a column: numbers, then texts, then those without a value."""
+
+    def place(one: Run) -> tuple[int, float, str]:
+        value = one.values.get(column, one.config.get(column))
+        if not isinstance(value, int | float):
+            return (2, 0.0, "") if value is None else (1, 0.0, str(value))
+        largest_first = column == "best" and one.values["monitor"].startswith("max")
+        return (0, -value if largest_first else value, "")
+
+    return sorted(runs, key=place)
+
+
+def seed_means(runs: Sequence[Run]) -> Iterator[Run]:
+    """Yield the mean of finished runs that differ in nothing but the seed of the training."""
+    groups: defaultdict[str, dict[int, Run]] = defaultdict(dict)
+    for one in runs:
+        if one.values["state"] == "finished":
+            others = {key: value for key, value in one.config.items() if key != SEED}
+            same = json.dumps([others, one.values["monitor"]], sort_keys=True)
+            groups[same][one.config.get(SEED, 0)] = one
+    for by_seed in groups.values():
+        members = list(by_seed.values())
+        if len(members) < 2:
+            continue
+        name, rule = members[0].config["name"], members[0].values["monitor"]
+        values = {"run": f"{name}: {len(members)} seeds", "state": "mean", "monitor": rule}
+        values["n"] = len(members)
+        for name, value in members[0].values.items():
+            found = [one.values.get(name) for one in members]
+            if isinstance(value, float) and None not in found:
+                values |= {name: statistics.fmean(found), f"{name}_std": statistics.stdev(found)}
+        seeds = ", ".join(str(seed) for seed in sorted(by_seed))
+        yield Run(values, members[0].config | {SEED: seeds}, members[0].scores)
+
+
+# Reading
+
+
+def read_all(folders: Sequence[str]) -> Iterator[Run]:
+    """Yield the runs in folders, each once; one that cannot be read costs a warning."""
+    found = {
+        config.parent.resolve(): config.parent
+        for folder in map(Path, folders)
+        for depth in ("", "*/", "*/*/", "*/*/*/")
+        for config in sorted(folder.glob(f"{depth}config.json"))
+    }
+    for folder in found.values():
+        try:
+            yield read(folder)
+        except Exception as error:  # whatever may be in files of these names
+            message = f"{folder}: left out, its record cannot be read: {first_line(error)}"
+            print(f"warning: {for_terminal(message)}", file=sys.stderr)
+
+
+def read(folder: Path) -> Run:
+    """Return the run in a folder."""
+    config = strict_json.read(folder / "config.json")
+    config = {key: value for key, value in nested(config) if not children(value)}
+    record = json.loads((folder / "run.json").read_bytes())
+    starts = record["runs"]
+    rule = config.get("trainer.args.monitor")
+    table = folder / "metrics.csv"
+    epochs = [numbers(row) for row in read_rows(table)] if table.exists() else []
+    ended = starts[-1].get("ended", {"state": "stopped", "reason": "killed"})
+    if is_held(folder / "run.lock"):
+        ended = {"state": "running", "reason": None}
+    values = {
+        "run": f"{record['name']}/{record['run_id']}",
+        "state": ended["state"],
+        "reason": ended["reason"],
+        "epochs": int(epochs[-1]["epoch"]) if epochs else 0,
+        "planned": config["trainer.args.epochs"],
+        "monitor": rule,
+    }
+    shown = epochs[-1] if epochs else {}
+    if rule is not None:
+        mode, _, name = rule.partition(" ")
+        judged = [row for row in epochs if name in row]
+        shown = (min if mode == "min" else max)(judged, key=lambda row: row[name], default={})
+        if shown:
+            values |= {"best": shown[name], "best_epoch": int(shown["epoch"])}
+    values["time"] = sum(seconds(start, folder) for start in starts)
+    values |= {"started": starts[0]["started"], "folder": str(folder)}
+    values |= {name: value for name, value in shown.items() if name not in ("epoch", "step")}
+    scores = []
+    for path in sorted(folder.glob("evaluations/*.json"), key=lambda path: path.stat().st_mtime):
+        found = json.loads(path.read_bytes())
+        split = found["split"]
+        if "-o" not in found.pop("options"):  # of the data as they are
+            values |= {f"{split}.{name}": value for name, value in numbers(found).items()}
+            values[f"{split}.checkpoint"] = Path(found["checkpoint"]).name
+            scores.append(f"{split}.{found['main_score']}")
+    return Run(values, config, list(dict.fromkeys(scores)))
+
+
+def numbers(values: dict[str, Any]) -> dict[str, float]:
+    """Return what is a finite number in a row of a table, or a record, by dotted name."""
+    found = {}
+    for name, value in nested(values):
+        with suppress(TypeError, ValueError):
+            found[name] = float(value)
+    return {name: value for name, value in found.items() if math.isfinite(value)}
+
+
+def seconds(start: dict[str, Any], folder: Path) -> float:
+    """Return how long a start of a run took: if it left no end, until its last message."""
+    begun = datetime.fromisoformat(start["started"]).timestamp()
+    if "ended" in start:
+        return datetime.fromisoformat(start["ended"]["time"]).timestamp() - begun
+    last = [path.stat().st_mtime for path in folder.glob("train.log")]
+    return max(0.0, *last, begun) - begun
+
+
+def is_held(lock: Path) -> bool:
+    """Return whether a process trains in the run of a lock; whoever takes it meanwhile waits."""
+    if not lock.exists():
+        return False
+    try:
+        with FileLock(lock, timeout=0.1):
+            return False
+    except Timeout:
+        return True
+    except OSError:  # a folder of others, where the lock cannot be opened
+        return False
