@@ -31,9 +31,9 @@ from base.checkpoint import HAND_FILE
 from base.run_folder import RunFolder
 from base.weight_noise import parameter_groups
 from model.loading import TrainedNetwork
-from utils import strict_json
+from utils import config_file, strict_json
 from utils.alphabet import Alphabet
-from utils.binding import Annotation, Binder, arguments_of, by_name
+from utils.binding import NOTHING, Annotation, Binder, arguments_of, by_name
 from utils.checks import ABSENT, ConfigFault, UserError, hint, shown
 from utils.files import PLAIN_NAME, user_cache
 from utils.normalisation import Normalisation
@@ -117,13 +117,20 @@ class ConfigParser:
         config: the plain values of the config.
         source: its origin, for messages: the file, or `checkpoint FILE`.
         overrides: values from the command line, applied in order.
+        files: those that the config is of, each with what it says; the first is `source`.
 
     Raises:
         ConfigError: naming all faults.
     """
 
-    def __init__(self, config: Config, source: str, overrides: Iterable[Override] = ()) -> None:
-        self.config, self.source = copy.deepcopy(config), source
+    def __init__(
+        self,
+        config: Config,
+        source: str,
+        overrides: Iterable[Override] = (),
+        files: Mapping[Path, Json] = NOTHING,
+    ) -> None:
+        self.config, self.source, self._files = copy.deepcopy(config), source, files
         self._overrides: list[Override] = []
         faults = []
         for override in overrides:
@@ -142,7 +149,7 @@ class ConfigParser:
     def from_file(
         cls, path: str | Path, overrides: Iterable[Override] = (), arch: Json = None
     ) -> "ConfigParser":
-        """Read the config in a JSON file.
+        """Read the config in a JSON file, and in those that it is based on.
 
         Args:
             path: the file.
@@ -151,9 +158,10 @@ class ConfigParser:
                 is that one, with the arguments that the config gives.
         """
         try:
-            config = strict_json.read(Path(path))
+            files = config_file.read(Path(path))
         except ConfigFault as fault:
             raise ConfigError(str(path), [fault]) from fault
+        config = config_file.written_out(files)
         given = children(config).get("arch", ABSENT)
         if given is None or (isinstance(given, dict) and "type" not in given):
             if arch is None:
@@ -164,7 +172,7 @@ class ConfigParser:
             if isinstance(args, dict):
                 args = children(network.get("args")) | args
             config["arch"] = network | given | {"args": args}
-        return cls(config, str(path), overrides)
+        return cls(config, str(path), overrides, files)
 
     @classmethod
     def from_checkpoint(
@@ -273,11 +281,13 @@ class ConfigParser:
         return self.build("arch", normalisation=normalisation, alphabet=alphabet)
 
     def _refuse(self, faults: Sequence[ConfigFault]) -> None:
-        """Raise the ConfigError of faults, if there are any, with the options that they are of."""
+        """Raise the ConfigError of faults, if any, with the options or files that they are of."""
+        present = dict(nested(self.config))
         for fault in faults:
             if fault.key.endswith(".root") and fault.value is ABSENT:
                 fault.expected += "; --data names the folder"  # As of a network that is shared.
-            fault.source = fault.source or self._option(fault.key)
+            file = self._base(fault.key) if fault.key in present else ""
+            fault.source = fault.source or self._option(fault.key) or file
         if faults:
             raise ConfigError(self.source, faults)
 
@@ -285,6 +295,13 @@ class ConfigParser:
         """Return the command-line option that set `key`, or a parent of it; "" if none did."""
         last_first = reversed(self._overrides)
         return next((o.option for o in last_first if f"{key}.".startswith(f"{o.key}.")), "")
+
+    def _base(self, key: str) -> str:
+        """Return the file that sets `key`; "" if none does, or the config's own."""
+        for file, values in self._files.items():
+            if key in dict(nested(values)):
+                return "" if str(file) == self.source else str(file)
+        return ""
 
     def _root(self) -> str:
         """Return the key of the folder of the dataset that is read from files; of several that of

@@ -10,6 +10,7 @@ import pytest
 from base.checkpoint import load_checkpoint
 from base.pretrained import pretrained
 from parse_config import STAND_INS, ConfigError, ConfigParser, Override, choices
+from utils import config_file
 from utils.alphabet import Alphabet
 from utils.binding import arguments_of
 from utils.checks import Range
@@ -20,7 +21,7 @@ CONFIGS = sorted((ROOT / "configs").glob("*.json"))
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_a_config_is_sound_and_named_like_its_file(path):
-    given = json.loads(path.read_text())
+    given = config_file.written_out(config_file.read(path))
     if "type" in (given["arch"] or {}):
         config = ConfigParser.from_file(path)
         assert config.stored == given
@@ -33,7 +34,7 @@ def test_a_config_is_sound_and_named_like_its_file(path):
 
 
 def arguments(name: str, block: str) -> dict:
-    return json.loads((ROOT / "configs" / f"{name}.json").read_text())[block]["args"]
+    return ConfigParser.from_file(ROOT / "configs" / f"{name}.json").config[block]["args"]
 
 
 def test_data_names_the_folder_of_the_dataset_that_others_join():

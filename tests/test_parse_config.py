@@ -185,6 +185,67 @@ def test_a_file_that_is_no_config_is_one_fault(tmp_path, content, message):
     assert str(error.value).startswith(f"{path}: {message}") and len(error.value.faults) == 1
 
 
+def based(folder: Path, **files: Any) -> ConfigParser:
+    """Write configs into a folder, and read the first."""
+    for name, config in files.items():
+        (folder / f"{name}.json").write_text(json.dumps(config))
+    return ConfigParser.from_file(folder / f"{next(iter(files))}.json")
+
+
+def test_a_config_has_what_its_base_says_and_it_does_not(tmp_path):
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "a.json").write_text(json.dumps(CONFIG))
+    own = {
+        "base": "b.json",
+        "arch": {"args": {"hidden_size": 8}},
+        "loss": {"args": {"reduction": "point"}},
+        "optimizer": {"type": "SGD", "args": {"lr": 0.5}},
+        "lr_scheduler": None,
+        "data_loader": {"args": {"preprocessing": [], "dataset": {"args": {"splits": {}}}}},
+    }
+    between = {
+        "base": "sub/a.json",
+        "name": "b",
+        "arch": {"args": {"hidden_size": 4, "cell": "GRU"}},
+    }
+    config = based(tmp_path, own=own, b=between).config
+    expected = copy.deepcopy(CONFIG)
+    expected["name"] = "b"
+    expected["arch"]["args"] |= {"hidden_size": 8, "cell": "GRU"}
+    expected["loss"]["args"]["reduction"] = "point"
+    expected["data_loader"]["args"]["preprocessing"] = []
+    expected |= {"optimizer": {"type": "SGD", "args": {"lr": 0.5}}, "lr_scheduler": None}
+    assert config == expected
+
+
+def test_faults_name_the_file_in_which_they_stand(tmp_path):
+    wrong = changed("arch.args", {"hidden_size": "64", "cell": "RNN", "num_layers": 0})
+    del wrong["loss"]
+    own = {"base": "b.json", "arch": {"args": {"num_layers": 2, "dropout": 7}}}
+    with pytest.raises(ConfigError) as error:
+        based(tmp_path, own=own, b=wrong)
+    first, *lines = str(error.value).replace(f"{tmp_path}/", "").splitlines()
+    assert first == "own.json: 4 faults"
+    starts = ("arch.args.dropout", "b.json: arch.args.cell", "b.json: arch.args.hid", "loss: is")
+    assert all(map(str.startswith, sorted(map(str.strip, lines)), starts)) and len(lines) == 4
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        ({"a": {"base": "x.json"}}, 'a.json: base = "x.json": x.json: cannot be read: No such f'),
+        ({"a": {"base": "b.json"}, "b": {"base": 5}}, "b.json: base = 5: the name of a config"),
+        ({"a": {"base": "b.json"}, "b": {"base": "./a.json"}}, "a.json -> b.json -> a.json"),
+        ({"a": {"base": "a.json"}}, 'a.json: base = "a.json": no file can be its own base'),
+    ],
+)
+def test_a_base_that_is_none_is_one_fault(tmp_path, files, message):
+    with pytest.raises(ConfigError) as error:
+        based(tmp_path, **files)
+    assert message in str(error.value).replace(f"{tmp_path}/", "")
+    assert len(error.value.faults) == 1
+
+
 @pytest.mark.parametrize("arch", [None, ["SynthesisNetwork"]])
 @pytest.mark.parametrize("given", [None, {"args": {"cell": "GRU"}}])
 def test_a_network_that_nothing_describes_is_a_fault(tmp_path, arch, given):

@@ -20,6 +20,7 @@ from model.generation.options import Sampling
 from model.legibility import read_back
 from model.recognition.error_rates import rates
 from model.recognition.transcribing import read_lines
+from parse_config import ConfigParser
 from tests.shared_data import prepared
 from trainer.scores import evaluate
 
@@ -250,8 +251,9 @@ def test_the_record_of_a_file_is_of_the_file_itself(name):
 
 @pytest.mark.parametrize("name", ["writer", "reader", "judge"])
 def test_the_networks_for_use_are_what_their_config_trains(name):
-    config = PRETRAINED.parents[1] / "configs" / f"{name}.json"
-    assert load_checkpoint(pretrained()[name])["config"] == json.loads(config.read_text())
+    config = ConfigParser.from_file(PRETRAINED.parents[1] / "configs" / f"{name}.json")
+    record = load_checkpoint(pretrained()[name])["config"]
+    assert ConfigParser(record, name).resolved == config.resolved
 
 
 @pytest.mark.parametrize("path", sorted(PRETRAINED.glob("*.pth")), ids=lambda path: path.stem)

@@ -23,6 +23,7 @@ from model import load
 from parse_config import choices, config_binder
 from tests import small_sources
 from tests.data_loader import ink_formats
+from utils import config_file
 from utils.page.inkml import write_inkml
 
 pytestmark = pytest.mark.slow
@@ -53,7 +54,7 @@ def workplace(tmp_path, monkeypatch, logging_restored):
 
 def smaller(path: Path, maker: small_sources.Maker | None) -> list[str]:
     """Write small data for a config, and return the options that shrink the rest to fit it."""
-    config = json.loads(path.read_text())
+    config = config_file.written_out(config_file.read(path))
     dataset = config["data_loader"]["args"]["dataset"]
     if maker is not None:
         args = dataset.get("args", {})
@@ -112,7 +113,7 @@ def test_a_ready_config_trains_and_resumes_and_its_checkpoint_can_be_used(path, 
 
 def check_epochs(path: Path, rows: list[dict[str, float]], count: int) -> None:
     """Check that so many epochs of two or more steps were made, by the config's schedule."""
-    config = json.loads(path.read_text())
+    config = config_file.written_out(config_file.read(path))
     loss = next(name for name in rows[0] if name.endswith("_per_point")).removesuffix("_per_point")
     names = [loss, f"valid_{loss}", f"{loss}_per_point", f"valid_{loss}_per_point"]
     if monitor := config["trainer"]["args"].get("monitor"):

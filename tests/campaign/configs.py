@@ -23,6 +23,7 @@ from tests.campaign.damage import (
 )
 from tests.campaign.frame import ROOT, Family, demand, run
 from utils.alphabet import Alphabet
+from utils.config_file import read, written_out
 from utils.normalisation import Normalisation
 
 CONFIGS = sorted((ROOT / "configs").glob("*.json"))
@@ -32,9 +33,9 @@ ENCODINGS = ("utf-8", "utf-8", "utf-8", "utf-8-sig", "utf-16", "utf-32", "latin-
 
 def broken_values(rng: random.Random) -> Any:
     """Return a ready config with one to three things wrong in it."""
-    config = json.loads(rng.choice(CONFIGS).read_text())
+    config = written_out(read(rng.choice(CONFIGS)))
     if rng.random() < 0.15:  # a block of another one
-        other = json.loads(rng.choice(CONFIGS).read_text())
+        other = written_out(read(rng.choice(CONFIGS)))
         name = rng.choice(BLOCKS)
         config[rng.choice((name, name, rng.choice(BLOCKS)))] = other[name]
         if rng.random() < 0.5:
