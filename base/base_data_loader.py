@@ -99,14 +99,14 @@ class BucketBatchSampler(Sampler[list[tuple[int, int]]]):
 
     def fill(self, indices: np.ndarray, lengths: np.ndarray) -> None:
         """Set the samples to draw from and their steps, both `(samples,)` int64."""
-        self._indices, self._lengths = np.asarray(indices), np.asarray(lengths)
+        self.indices, self._lengths = np.asarray(indices), np.asarray(lengths)
 
     def batches(self, epoch: int) -> list[np.ndarray]:
         """Return the indices of the samples of each batch of an epoch."""
         generator = np.random.default_rng([self.seed, epoch, 0, _ORDER])
-        count, size = len(self._indices), self.batch_size
+        count, size = len(self.indices), self.batch_size
         if not self.shuffle:
-            order = self._indices[np.argsort(self._lengths, kind="stable")]
+            order = self.indices[np.argsort(self._lengths, kind="stable")]
             return [order[n : n + size] for n in range(0, count, size)]
         order = generator.permutation(count)
         key = self._lengths[order] * generator.uniform(1 - _JITTER, 1 + _JITTER, count)
@@ -115,7 +115,7 @@ class BucketBatchSampler(Sampler[list[tuple[int, int]]]):
             stretch = order[n : n + self.bucket * size]
             stretch = stretch[np.argsort(key[n : n + len(stretch)], kind="stable")]
             batches += [stretch[m : m + size] for m in range(0, len(stretch), size)]
-        return [self._indices[batches[n]] for n in generator.permutation(len(batches))]
+        return [self.indices[batches[n]] for n in generator.permutation(len(batches))]
 
     def __iter__(self) -> Iterator[list[tuple[int, int]]]:
         epoch, start = self.position
@@ -124,7 +124,7 @@ class BucketBatchSampler(Sampler[list[tuple[int, int]]]):
             yield [(epoch, int(index)) for index in distributed.share(batch)]
 
     def __len__(self) -> int:
-        return math.ceil(len(self._indices) / self.batch_size)
+        return math.ceil(len(self.indices) / self.batch_size)
 
 
 def _collated(collate: Callable[[list[Sample]], Batch], samples: list[Sample]) -> Batch | None:
@@ -198,6 +198,11 @@ class BaseDataLoader(DataLoader):
             with suppress(ValueError):  # Outside the main thread torch has set none.
                 signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         return batches
+
+    @property
+    def indices(self) -> np.ndarray:
+        """The samples of the dataset that it yields, `(samples,)` int64."""
+        return self.batch_sampler.indices
 
     def close(self) -> None:
         """End the worker processes, if there are any; another iteration starts new ones.

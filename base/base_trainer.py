@@ -17,12 +17,12 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from base import distributed, extension
+from base import distributed, extension, not_finite
 from base.base_data_loader import BaseDataLoader, Batch
 from base.base_loss import BaseLoss
 from base.base_metric import BaseMetric, computed
 from base.base_model import BaseModel
-from base.batch_stream import BatchStream, loaded
+from base.batch_stream import BatchStream, Chunk, loaded
 from base.checkpoint import Checkpoint, checkpoints
 from base.monitor import Monitor
 from base.optimizer_step import OptimizerStep
@@ -32,7 +32,7 @@ from base.run_log import RunLog
 from base.stop_request import StopRequest, TrainingFailed
 from base.training_checkpoint import TrainingCheckpoint
 from base.training_state import Progress, Sums, TrainingState, ratio
-from utils.checks import ConfigFault, NotFinite, Range, first_line
+from utils.checks import ConfigFault, NotFinite, Range, UserError, described, first_line
 from utils.strict_json import Config
 
 log = logging.getLogger(__name__)
@@ -92,6 +92,8 @@ class BaseTrainer(ABC):
         log_steps: optimiser steps from one point of TensorBoard's curves to the next.
         tensorboard: whether to write TensorBoard's log.
         profile: whether to write a trace of a few of the first steps into the run's log.
+        anomaly: whether to end the run at the first value that is not finite, and say from which
+            module or operation it is; slow.
         keep_normalisation: in fine-tuning, whether the old run's normalisation is kept.
     """
 
@@ -139,6 +141,7 @@ class BaseTrainer(ABC):
         log_steps: Annotated[int, Range(1)] = 10,
         tensorboard: bool = True,
         profile: bool = False,
+        anomaly: bool = False,
         keep_normalisation: bool = False,  # Looked at before the data are prepared.
     ) -> None:
         self.model, self.loss = model, loss
@@ -149,7 +152,7 @@ class BaseTrainer(ABC):
         self.run, self.device, self.epochs, self.seed = run, device, epochs, seed
         self.header, self.truncate, self.precision = dict(checkpoint_header), truncate, precision
         self.save_period, self.steps_per_epoch = save_period, steps_per_epoch
-        self.max_skipped, self.state = max_skipped, TrainingState()
+        self.max_skipped, self.anomaly, self.state = max_skipped, anomaly, TrainingState()
 
         self.monitor = Monitor(monitor, self.logged_names, early_stop)
         self.monitor.check_schedule(lr_scheduler, schedule_by)
@@ -183,6 +186,7 @@ class BaseTrainer(ABC):
             keep_last=keep_last,
         )
         self._sequences = 0  # Of the training set; counted in `train`.
+        self._suspects: list[str] = []  # Modules whose output was not finite, if `anomaly`.
         self._last_batches: list[Batch] | None = None  # Or chunks, of the last step that was made.
 
     # What a task may override.
@@ -218,6 +222,9 @@ class BaseTrainer(ABC):
     def derived(self, values: dict[str, float], sums: Sums) -> dict[str, float]:
         """Return further values derived from those of a validation."""
         return {}
+
+    def rehearse(self) -> None:  # noqa: B027 (a task may use its networks by `forward_batch` alone)
+        """Use `evaluated_model`, before the first epoch, for a moment as `draw` will."""
 
     def draw(self, epoch: int, step: int) -> None:  # noqa: B027 (a task may have no pictures)
         """Draw pictures with `evaluated_model` after an epoch, into `run.log` and TensorBoard."""
@@ -316,10 +323,14 @@ class BaseTrainer(ABC):
                 last step if only TensorBoard's log or a picture could not be written.
         """
         self.check()
+        self._rehearse()
         self._sequences = sum(map(len, self.train_loader.batch_sampler.batches(0)))
         distributed.broadcast_tensors([*self.model.parameters(), *self.model.buffers()])
         next_step = None  # What the run, as it is left, is to be resumed for.
         with ExitStack() as stack:
+            stack.enter_context(torch.autograd.set_detect_anomaly(self.anomaly))
+            if self.anomaly:
+                self._suspects = stack.enter_context(not_finite.watched(self.model))
             try:
                 with self._stop:  # Inside, a Ctrl-C waits until the state can be saved.
                     opened = self.run_log.opened(
@@ -436,6 +447,7 @@ class BaseTrainer(ABC):
         step, batches, divisor, finite = Sums(), [], 0, True
         place = astuple(stream.position)  # The random numbers of a step depend on it alone.
         self.model.train()
+        self._suspects.clear()  # Of a validation.
         optimizer_step.start(self.progress.step)
         with optimizer_step.noisy(), distributed.own_randomness(self.device, self.seed, *place):
             for number, chunk in enumerate(stream.chunks()):
@@ -443,14 +455,16 @@ class BaseTrainer(ABC):
                 if chunk is not None:
                     output, losses = self._forward(self.model, chunk.batch, chunk.state)
                     loss = losses.detach().cpu().double().sum().item()
+                    if (finite and not math.isfinite(loss)) or self._suspects:
+                        self._left_out(f"{self._culprit(chunk)} is not finite")
                     if self.truncate is not None:
                         stream.carry(number, output.state)
                 # What is not finite in one process is dropped in all.
-                (not_finite,) = distributed.all_reduce_max([not math.isfinite(loss)])
-                finite = finite and not not_finite
-                if not_finite or chunk is None:
+                (dropped,) = distributed.all_reduce_max([not math.isfinite(loss)])
+                finite = finite and not dropped
+                if dropped or chunk is None:
                     continue
-                optimizer_step.backward(losses.sum())
+                self._backward(losses.sum())
                 with torch.no_grad():
                     for metric in self.metrics:
                         metric.update(output, chunk.batch)
@@ -465,6 +479,8 @@ class BaseTrainer(ABC):
             # The divergence of adaptive noise counts once for the training set: this step's share.
             share = step.sequences / divisor / self._sequences
             norm = optimizer_step.step(divisor, share)
+            if not math.isfinite(norm) and not optimizer_step.scaler.is_enabled():
+                self._left_out(f"{not_finite.gradients(self.model)} is not finite")
         stream.advance()
         step.seconds = time.perf_counter() - started
         self._count(step, norm, rate)
@@ -477,6 +493,34 @@ class BaseTrainer(ABC):
             what = f"{self.max_skipped} steps in a row had a loss or gradient that is not finite"
             raise self._failure(what)
         return step.loss_per_point
+
+    def _culprit(self, chunk: Chunk) -> str:
+        """Say where what makes a loss not finite comes from, by another forward pass."""
+        batch = chunk.batch
+        for name, points in (("inputs", batch.inputs), ("targets", batch.targets)):
+            if points is not None and not bool(torch.isfinite(points).all()):
+                rows = torch.isfinite(points).flatten(1).all(1).logical_not()
+                return f"what sample {int(batch.index[rows][0])} has as {name}"
+        with torch.no_grad(), random_state_kept(), not_finite.watched(self.model) as found:
+            self._forward(self.model, batch, chunk.state)
+        return (self._suspects + found + ["the loss of finite outputs"])[0]
+
+    def _backward(self, loss: Tensor) -> None:
+        """Add the gradient of a summed loss."""
+        try:
+            self.optimizer_step.backward(loss)
+        except RuntimeError as error:
+            if self.anomaly and "returned nan" in str(error):
+                self._left_out(f"in the backward pass, {first_line(error)}")
+            raise
+
+    def _left_out(self, why: str) -> None:
+        """Say, once an epoch, why a step is left out; end the run if it is to be debugged."""
+        what = f"step {self.progress.step + 1}: {why}"
+        if self.anomaly:
+            raise self._failure(what)
+        if not self.state.sums.skipped:
+            log.warning("%s, so that the step is left out", what)
 
     def _forward(
         self, model: nn.Module, batch: Batch, state: dict[str, Tensor] | None = None
@@ -614,8 +658,23 @@ class BaseTrainer(ABC):
                 self.draw(self.progress.epoch, self.progress.step)
             except OSError:
                 raise
-            except Exception:
-                log.exception("the pictures of epoch %d could not be drawn", self.progress.epoch)
+            except Exception as error:
+                epoch, cause = self.progress.epoch, described(error)
+                log.error("the pictures of epoch %d could not be drawn: %s", epoch, cause)
+
+    def _rehearse(self) -> None:
+        """Raise a ConfigFault if the network fails in what `draw` does with it."""
+        self.evaluated_model.eval()
+        try:
+            with random_state_kept():
+                self.rehearse()
+        except (UserError, OSError):
+            raise
+        except Exception as error:
+            name, use = type(self.model).__name__, self.use.split()[0]
+            expected = f"a network that can {use}: trying it ended in {described(error)}"
+            expected += "; trainer.args.samples = 0 trains it all the same"
+            raise ConfigFault("arch", name, expected) from error
 
     def _report(self, improved: bool) -> None:
         """Log an epoch."""

@@ -124,8 +124,10 @@ class OptimizerStep:
         if self.noise is not None:
             self.noise.add_gradients(divergence_factor)
             trained += self.noise.log_stds
-        norm = float(nn.utils.clip_grad_norm_(trained, self.clip_norm))
-        if math.isfinite(norm):
+        total = nn.utils.get_total_norm([one.grad for one in trained if one.grad is not None])
+        norm = float(total)
+        if math.isfinite(norm):  # Else the gradient stays as it is, to be looked at.
+            nn.utils.clip_grads_with_norm_(trained, self.clip_norm, total)
             groups = self.optimizer.param_groups
             rates = [group["lr"] for group in groups]
             for group in groups:

@@ -22,6 +22,7 @@ SHORTHANDS = {
     "--lr": ("optimizer.args.lr", "RATE", "learning rate", "0.001"),
     "--bs": ("data_loader.args.batch_size", "SIZE", "lines in a batch", "16"),
     "--epochs": ("trainer.args.epochs", "N", "epochs of the whole run", "20"),
+    "--overfit": ("data_loader.args.overfit", "N", "train and validate on N samples only", "8"),
 }
 FIGURES = "saved/figures"
 SHOWN = 50
@@ -414,6 +415,14 @@ def add_overrides(parser: Parser, *, trains: bool = False) -> None:
             metavar=metavar,
             help=f"{meaning}: short for -o {key}={metavar} "
             f"(default: the config's), e.g. {option} {example}",
+        )
+    if trains:
+        collect(
+            "--anomaly",
+            action="append_const",
+            const=Override("--anomaly", "trainer.args.anomaly", "true"),
+            help="end the run where a value is not finite, and name the module or operation; slow: "
+            "short for -o trainer.args.anomaly=true",
         )
     collect(
         "--data",

@@ -1,5 +1,6 @@
 """Ink and text of a dataset as batches for a network."""
 
+import logging
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -16,6 +17,8 @@ from base.base_transform import BaseTransform
 from utils.alphabet import Alphabet, describe, nfc
 from utils.checks import ConfigFault, DataError, Range
 from utils.normalisation import Normalisation
+
+log = logging.getLogger(__name__)
 
 _SAMPLE = 1  # keeps the draws of a sample apart from those of an epoch's order
 
@@ -141,6 +144,8 @@ class HandwritingDataLoader(BaseDataLoader):
             the network then knows each, whether it occurs or not, and any other one is an error.
             It is converted to NFC like texts, so that a combining mark must not follow a letter
             that it combines with. None takes those of the texts.
+        overfit: train on the first so many samples of the training split, without augmentation, and
+            validate on the same, to see that a network can learn them by heart; null for all.
 
     Raises:
         ConfigFault: if an augmentation is among the preprocessing, or the reverse; if
@@ -165,6 +170,7 @@ class HandwritingDataLoader(BaseDataLoader):
         bucket: Annotated[int, Range(1, 100_000)] = 100,
         pin_memory: bool = False,
         characters: str | None = None,
+        overfit: Annotated[int, Range(1, 100_000)] | None = None,
     ) -> None:
         if characters is not None:
             characters = nfc(characters)
@@ -178,13 +184,13 @@ class HandwritingDataLoader(BaseDataLoader):
                     other = "augmentation" if transform.random else "preprocessing"
                     raise ConfigFault(key, type(transform).__name__, f"it belongs to {other}")
         dataset = dataset if only is None else dataset.only(only)
-        samples = _Samples(dataset, seed, preprocessing, augmentation)
+        samples = _Samples(dataset, seed, preprocessing, [] if overfit else augmentation)
         options = {"num_workers": num_workers, "pin_memory": pin_memory}
         super().__init__(samples, collate, seed, batch_size=batch_size, bucket=bucket, **options)
         self.source = dataset
         self.normalisation = normalisation
         self.alphabet = alphabet
-        self.characters = characters
+        self.characters, self.overfit = characters, overfit
         self.new_characters: dict[str, int] = {}
         self._split_options = {"batch_size": valid_batch_size or batch_size, **options}
         self._loaded = self._prepared = False
@@ -211,9 +217,11 @@ class HandwritingDataLoader(BaseDataLoader):
             return
         self.dataset.features = features
         self._load(extends_alphabet)
-        indices = self.source.indices("train")
+        indices = self.source.indices("train")[: self.overfit]
         if not len(indices):
             raise DataError("the split 'train' is empty: there is nothing to train on")
+        if self.overfit:
+            log.info("overfitting: trained and validated on %d samples alone", len(indices))
         lengths = self.source.lengths[indices] - 1
         if self.normalisation is None or self.dataset.preprocessing:
             lengths = self._measure(indices)
@@ -286,14 +294,16 @@ class HandwritingDataLoader(BaseDataLoader):
         if self.normalisation is None:
             self.prepare()
         self._load()
+        overfits = self.overfit and name == "valid"
         samples = replace(
             self.dataset,
-            preprocessing=(),
+            preprocessing=self.dataset.preprocessing if overfits else (),
             augmentation=(),
             normalisation=self.normalisation,
             alphabet=self.alphabet,
         )
         loader = BaseDataLoader(samples, collate, self.seed, shuffle=False, **self._split_options)
-        indices = self.source.indices(name)
+        indices = self.source.indices("train" if overfits else name)
+        indices = indices[: self.overfit] if overfits else indices
         loader.batch_sampler.fill(indices, self.source.lengths[indices] - 1)
         return loader

@@ -5,9 +5,10 @@ from collections.abc import Iterator
 from itertools import chain, islice
 from typing import Annotated, Any
 
+import torch
 from torch import Tensor, nn
 
-from base.base_data_loader import Batch
+from base.base_data_loader import BaseDataLoader, Batch, padded
 from base.base_trainer import BaseTrainer
 from base.training_state import Sums
 from data_loader.data_loaders import HandwritingDataLoader
@@ -15,6 +16,8 @@ from model.generation.loss import NegativeLogLikelihood, SquaredError
 from model.generation.networks import Output
 from model.generation.options import Sampling
 from model.generation.sampling import predict, sample
+from model.generation.stepper import PERIOD
+from utils.alphabet import nfc
 from utils.checks import ConfigFault, DataError, Range
 from utils.normalisation import Normalisation
 from utils.plots import lines_figure, to_pixels, window_figure, write_png
@@ -64,7 +67,7 @@ class GenerationTrainer(BaseTrainer):
             DataError: if the network needs texts and the training data has none.
         """
         super().check()
-        if self.model.needs_text and not any(self._known("train")):
+        if self.model.needs_text and not any(self._known(self.train_loader)):
             raise DataError(
                 "no sample of the split 'train' has a text: a conditional network cannot learn "
                 "from them"
@@ -98,6 +101,38 @@ class GenerationTrainer(BaseTrainer):
         name = self.loss.name
         return {f"{name}_canonical": values[name] + sums.points / sums.sequences * shift}
 
+    @torch.no_grad()
+    def rehearse(self) -> None:
+        """Write a few points, and see that a line step by step gives what it gives as a whole."""
+        if not self.samples:
+            return
+        model, text = self.evaluated_model, (None, None)
+        texts = (2 * self._texts())[:2] if model.needs_text else None
+        sample(model, [0, 1], texts, Sampling(max_steps=PERIOD + 1))
+        if texts is not None:
+            text = padded([model.alphabet.encode(nfc(one)) for one in texts], self.device)
+        source = self.train_loader.source
+        ink = source.ink(int(source.indices("train")[0]))[:PERIOD]
+        inputs = torch.from_numpy(model.normalisation.apply(ink)).expand(2, -1, -1).to(self.device)
+        whole, state, ends = model(inputs, *text), None, []
+        for points in inputs.split(1, 1):
+            output = model(points, *text, state)
+            state = output.state
+            ends.append(output.prediction.end_logits)
+        for name, value in state.items():
+            if value.shape[:1] != (2,):
+                expected = "a network whose state has a row for each line in every tensor; "
+                expected += f"that of two lines has {name!r} of shape {tuple(value.shape)}"
+                raise ConfigFault("arch", type(model).__name__, expected)
+        expected = whole.prediction.end_logits
+        if not torch.allclose(torch.cat(ends, 1), expected, rtol=0.01, atol=0.01):
+            log.warning(
+                "%s predicts something else when it sees a line step by step, as in writing, than "
+                "as a whole, as in training: does it see later points, or does its state lack "
+                "something?",
+                type(model).__name__,
+            )
+
     def draw(self, epoch: int, step: int) -> None:
         """Write `samples` lines with the network, as pictures in the log."""
         if not self.samples:
@@ -127,11 +162,10 @@ class GenerationTrainer(BaseTrainer):
         """Return the texts of the samples: those given or, if null, those of lines."""
         texts = self.sample_text
         if texts is None:
-            splits = ["train"] if self.valid_loader is None else ["valid", "train"]
-            texts = list(islice(chain.from_iterable(map(self._known, splits)), self.samples))
+            loaders = filter(None, [self.valid_loader, self.train_loader])
+            texts = list(islice(chain.from_iterable(map(self._known, loaders)), self.samples))
         return [texts[number % len(texts)] for number in range(self.samples)]
 
-    def _known(self, split: str) -> Iterator[str]:
-        """Yield the texts of the samples of a split that have one."""
-        source = self.train_loader.source
-        return filter(None, map(source.text, source.indices(split).tolist()))
+    def _known(self, loader: BaseDataLoader) -> Iterator[str]:
+        """Yield the texts of the samples of a loader that have one."""
+        return filter(None, map(self.train_loader.source.text, loader.indices.tolist()))

@@ -90,10 +90,17 @@ class RecognitionTrainer(BaseTrainer):
         )
 
     @torch.no_grad()
+    def rehearse(self) -> None:
+        """Read a line."""
+        source = self.train_loader.source
+        if self.samples:
+            evidence(self.evaluated_model.read([source.ink(int(source.indices("train")[0]))]))
+
+    @torch.no_grad()
     def draw(self, epoch: int, step: int) -> None:
         """Draw `samples` lines with their true and read texts."""
         source = self.train_loader.source
-        indices = source.indices("valid" if self.valid_loader else "train")
+        indices = (self.valid_loader or self.train_loader).indices
         # Spread over the split, and the same every time.
         chosen = indices[:: max(1, len(indices) // max(1, self.samples))][: self.samples]
         if not len(chosen):

@@ -5,6 +5,7 @@ import json
 import math
 import re
 import reprlib
+import traceback
 from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any, NamedTuple
@@ -108,6 +109,14 @@ def first_line(error: BaseException) -> str:
     with suppress(Exception):  # of the user's code, or because there is no line
         return str(error).splitlines()[0][:200]
     return type(error).__name__
+
+
+def described(error: BaseException) -> str:
+    """Return the kind and first line of an error, and where in other code than libraries' it is."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if "site-packages" not in frame.filename]
+    place = f" ({own[-1].filename}, line {own[-1].lineno})" if own else ""
+    return f"{type(error).__name__}: {first_line(error)}{place}"
 
 
 def printable(text: str) -> str:

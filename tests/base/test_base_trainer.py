@@ -6,7 +6,7 @@ import json
 import math
 import re
 from collections import Counter
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 
 import pytest
 import torch
@@ -60,14 +60,48 @@ def test_a_step_divides_the_summed_gradient_once(tmp_path, accumulate, by_points
 # Steps that are not finite.
 
 
-def test_a_step_that_is_not_finite_is_skipped_and_counted(tmp_path):
+def test_a_step_that_is_not_finite_is_skipped_and_counted(tmp_path, caplog):
     # Only steps that are skipped in a row end a run: here are four good ones in between.
     trainer = make(tmp_path, loader={"broken": (4,)}, epochs=3, ema_decay=0.5, max_skipped=2)
     trainer.train()
     assert trainer.progress.step == 12 and trainer.is_complete
     assert [row["skipped_steps"] for row in rows(trainer)] == ["1", "1", "1"]
+    assert caplog.text.count("what sample 4 has as inputs is not finite") == 3
     assert all(bool(torch.isfinite(value).all()) for value in weights(trainer).values())
     assert all(math.isfinite(float(row["error"])) for row in rows(trainer))
+
+
+class Layer(torch.nn.Identity):
+    """Makes the sixth and seventh of its outputs, or of their gradients, not finite."""
+
+    calls, backward = 0, False
+
+    def forward(self, inputs):
+        self.calls += self.training
+        broken = self.calls in (6, 7)
+        # The gradient of the root is infinite at 0, and NaN once it is multiplied by 0.
+        factor = (0 * inputs).abs().sqrt() if self.backward else torch.tensor(math.inf)
+        return inputs + factor if broken else inputs
+
+
+@pytest.mark.parametrize(
+    ("backward", "anomaly", "cause"),
+    [
+        (False, False, "the output of dropout (Layer) is not finite"),
+        (False, True, "the output of dropout (Layer) is not finite"),
+        (True, False, "the gradient of layer.bias_hh_l0 and of 3 other weights is not finite"),
+        (True, True, "in the backward pass, Function 'SqrtBackward0' returned nan values"),
+    ],
+)
+def test_what_is_not_finite_is_named(tmp_path, caplog, backward, anomaly, cause):
+    trainer = make(tmp_path, anomaly=anomaly)
+    trainer.model.dropout = Layer()
+    trainer.model.dropout.backward = backward
+    with pytest.raises(TrainingFailed) if anomaly else nullcontext() as caught:
+        trainer.train()
+    message = f"step 6: {cause}"
+    assert message in (str(caught.value) if anomaly else caplog.text)
+    assert trainer.is_complete != anomaly
 
 
 def test_too_many_in_a_row_end_the_run_with_the_last_good_weights(tmp_path):

@@ -156,6 +156,9 @@ class ChunkTrainer(GenerationTrainer):
 
     losses = ()
 
+    def rehearse(self) -> None:
+        pass
+
     def draw(self, epoch: int, step: int) -> None:
         pass
 

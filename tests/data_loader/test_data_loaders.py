@@ -357,3 +357,13 @@ def test_a_dataset_brings_its_own_preprocessing():
     for given, expected in ((None, kinds), ([], [])):
         made = HandwritingDataLoader(0, None, None, dataset=own, preprocessing=given)
         assert [type(one).__name__ for one in made.dataset.preprocessing] == expected
+
+
+def test_overfitting_trains_and_validates_on_the_same_samples_as_they_are():
+    made = loader(overfit=3, augmentation=[Scale(low=2.0, high=3.0)], preprocessing=[FillMissing()])
+    (train,), (valid,) = made, made.split("valid")
+    rows = [train.index.sort().indices, valid.index.sort().indices]
+    first = made.source.indices("train")[:3].tolist()
+    assert train.index[rows[0]].tolist() == valid.index[rows[1]].tolist() == first
+    assert torch.equal(train.inputs[rows[0]], valid.inputs[rows[1]])
+    assert made.split("test").indices.tolist() == made.source.indices("test").tolist()

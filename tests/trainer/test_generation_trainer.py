@@ -2,6 +2,9 @@
 
 import copy
 import csv
+import re
+from contextlib import nullcontext
+from dataclasses import replace
 
 import pytest
 import torch
@@ -198,6 +201,50 @@ def test_float16_needs_a_gpu(tmp_path, loader):
     assert not list(tmp_path.iterdir())
 
 
+def cannot_go_on(output, state):
+    if state is not None:
+        raise KeyError("hidden")
+    return output
+
+
+def has_a_state_of_one_row(output, state):
+    return replace(output, state=output.state | {"steps": torch.ones(1)})
+
+
+def sees_the_end(output, state):
+    ends = output.prediction.end_logits.flip(1)
+    return replace(output, prediction=replace(output.prediction, end_logits=ends))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            cannot_go_on,
+            r"can write: .* KeyError: 'hidden' \(.*generation_trainer.py, line",
+        ),
+        (has_a_state_of_one_row, r"of two lines has 'steps' of shape \(1,\)"),
+        (sees_the_end, "does it see later points"),
+    ],
+)
+def test_a_network_that_cannot_write_is_told_before_the_first_epoch(
+    tmp_path, loader, caplog, change, message
+):
+    class Own(PredictionNetwork):
+        def forward(self, inputs, text=None, text_lengths=None, state=None):
+            return change(super().forward(inputs, text, text_lengths, state), state)
+
+    made = make(tmp_path, loader, text=False, samples=1)
+    made.model.__class__ = Own
+    told = pytest.raises(ConfigFault) if change is not sees_the_end else nullcontext()
+    with told as caught:
+        made.train()
+    assert re.search(message, str(caught.value) if caught else caplog.text)
+    plain = make(tmp_path, loader, run="plain", text=False, samples=0)  # needs not write
+    plain.model.__class__ = Own
+    plain.train()
+
+
 @pytest.mark.parametrize("text", [True, False])
 def test_the_evaluated_weights_draw_pictures(tmp_path, loader, monkeypatch, caplog, text):
     calls, real = [], module.sample
@@ -215,7 +262,7 @@ def test_the_evaluated_weights_draw_pictures(tmp_path, loader, monkeypatch, capl
         sample_steps=20, sample_bias=2.5, seed=40, ema_decay=0.9, tensorboard=True,
     )  # fmt: skip
     made.train()
-    ((model, seeds, texts, sampling, lines),) = calls
+    _, (model, seeds, texts, sampling, lines) = calls  # The first before the training.
     assert model is made.optimizer_step.average.module and not model.training
     assert seeds == [40, 41, 42] and sampling == Sampling(2.5, max_steps=20)
     assert texts == ([first, second, first] if text else None)

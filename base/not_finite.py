@@ -1,0 +1,54 @@
+"""Where what is not finite comes from."""
+
+import math
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import is_dataclass
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+
+@contextmanager
+def watched(model: nn.Module) -> Iterator[list[str]]:
+    """Yield a list of the modules whose output is not finite, in the order of their calls inside.
+
+    Minus infinity, as of what is masked, counts as finite.
+    """
+    found: list[str] = []
+
+    def look(name: str, module: nn.Module, _: object, output: Any) -> None:
+        if not _finite(output):
+            found.append(f"the output of {name or 'the network'} ({type(module).__name__})")
+
+    hooks = [
+        module.register_forward_hook(partial(look, name)) for name, module in model.named_modules()
+    ]
+    try:
+        yield found
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def gradients(model: nn.Module) -> str:
+    """Say whose gradient is not finite: the weight nearest to the output, and how many others."""
+    names = [
+        name
+        for name, weight in model.named_parameters()
+        if weight.grad is not None and not bool(torch.isfinite(weight.grad).all())
+    ]
+    others = f" and of {len(names) - 1} other weights" if len(names) > 1 else ""
+    return f"the gradient of {names[-1]}{others}" if names else "the norm of the gradient"
+
+
+def _finite(value: Any) -> bool:
+    if isinstance(value, Tensor):
+        return not value.is_floating_point() or bool((value < math.inf).all())
+    if isinstance(value, Mapping):
+        value = list(value.values())
+    elif is_dataclass(value):
+        value = list(vars(value).values())
+    return not isinstance(value, list | tuple) or all(map(_finite, value))
