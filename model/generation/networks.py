@@ -88,6 +88,10 @@ class GenerationNetwork(BaseModel):
         longest: characters of the longest text that is written as a whole; None for any.
     """
 
+    point_weights: ClassVar[tuple[str, ...]] = ()
+    """Ends of the names of weights whose columns are numbers of a point first, for a network that
+    learns the fourth number later."""
+
     longest: int | None = None
     output: nn.Linear
 
@@ -182,7 +186,7 @@ class GenerationNetwork(BaseModel):
         ):
             extended |= {name: torch.cat((old, own[name][-1:])) for name, old in rows.items()}
             for name, old in extended.items():
-                if name.endswith(INPUT_WEIGHTS) and getattr(old, "ndim", 0) == 2:
+                if name.endswith(self.point_weights) and getattr(old, "ndim", 0) > 1:
                     point, others = old[:, :INPUT_SIZE], old[:, INPUT_SIZE:]
                     extended[name] = torch.cat((point, torch.zeros_like(old[:, :1]), others), 1)
         return super().extend_state_dict(extended, vocab_size_before)
@@ -206,6 +210,8 @@ class _RecurrentNetwork(GenerationNetwork):
         clip_lstm_gradient: as `clip_output_gradient`, with respect to the gates of the LSTMs before
             squashing (the paper: 10).
     """
+
+    point_weights = INPUT_WEIGHTS
 
     def __init__(
         self,

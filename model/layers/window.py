@@ -48,9 +48,14 @@ def window_step(exponentials: Tensor, kappa: Tensor, positions: Tensor) -> tuple
     """
     alpha, beta, advance = exponentials.chunk(3, 1)
     kappa = kappa + advance
+    return kappa, gaussian_window(alpha, beta, kappa, positions)
+
+
+def gaussian_window(alpha: Tensor, beta: Tensor, kappa: Tensor, positions: Tensor) -> Tensor:
+    """Return phi `(B, U + 1)` of Gaussians `(B, K)` at positions 1, 2, ... (the paper, eq. 46)."""
     distance = (kappa[:, :, None] - positions).square()  # (B, K, U + 1)
     gaussians = torch.exp(-beta[:, :, None] * distance)
-    return kappa, torch.bmm(alpha[:, None], gaussians)[:, 0]
+    return torch.bmm(alpha[:, None], gaussians)[:, 0]
 
 
 class WindowedLayer(nn.Module):
@@ -198,3 +203,49 @@ class WindowedLayer(nn.Module):
         last = {name: last[name] for name in self.state_sizes}
         hiddens, windows, phis = map(torch.stack, zip(*steps, strict=True))
         return hiddens, windows, phis, last
+
+
+class ParallelWindow(nn.Module):
+    """A window over the text at all steps at once, for layers without recurrence (eqs 46-51).
+
+    It does not see what it saw a step before, so its gradient is left to autograd.
+
+    Args:
+        size: numbers per step, D.
+        components: Gaussians, K.
+        advance: characters that the window moves per step before training; None for a window that
+            does not move on its own, but stands off another one.
+    """
+
+    def __init__(self, size: int, components: int, advance: float | None) -> None:
+        super().__init__()
+        self.moves = advance is not None
+        self.norm, self.projection = nn.RMSNorm(size), nn.Linear(size, 3 * components)
+        self.context = nn.Linear(size, size, bias=False)
+        with torch.no_grad():
+            self.projection.weight.mul_(0.1)
+            alpha, beta, move = self.projection.bias.chunk(3)
+            alpha.fill_(-math.log(components))
+            beta.fill_(0.0)
+            move.fill_(math.log(advance) if self.moves else 0.0)
+
+    def forward(self, inputs: Tensor, text: Tensor, kappa: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Run the layer.
+
+        Args:
+            inputs: `(B, T, D)`.
+            text: the embedded characters, zero after the end of each text, `(B, U + 1, D)`.
+            kappa: of the step before the first, `(B, 1, K)`, if the window moves; otherwise the
+                places that it is set off against, `(B, T, K)`.
+
+        Returns:
+            `(B, T, D)`, kappa `(B, T, K)` and phi `(B, T, U + 1)`.
+        """
+        numbers = self.projection(self.norm(inputs)).to(state_dtype(inputs.dtype))
+        alpha, beta, move = numbers.chunk(3, -1)  # (B, T, K)
+        kappa = kappa + (move.exp().cumsum(1) if self.moves else move)
+        positions = torch.arange(1, text.shape[1] + 1, device=text.device).to(kappa)
+        alpha, beta = alpha.exp().flatten(0, 1), beta.exp().flatten(0, 1)  # (B T, K)
+        phi = gaussian_window(alpha, beta, kappa.flatten(0, 1), positions)
+        phi = phi.unflatten(0, inputs.shape[:2])  # (B, T, U + 1)
+        return inputs + self.context(torch.bmm(phi.to(text), text)), kappa, phi

@@ -8,8 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from model.recognition.encoder import STRIDE
-from model.recognition.networks import CTCNetwork
+from model.recognition.encoder import STRIDE, RecognitionNetwork
 from utils.batches import by_length
 from utils.ink_features import rows_of_features
 from utils.monotonic import best_monotonic_path
@@ -17,7 +16,11 @@ from utils.monotonic import best_monotonic_path
 
 @torch.inference_mode()
 def align(
-    model: CTCNetwork, inks: Sequence[np.ndarray], texts: Sequence[str], *, progress: bool = False
+    model: RecognitionNetwork,
+    inks: Sequence[np.ndarray],
+    texts: Sequence[str],
+    *,
+    progress: bool = False,
 ) -> list[np.ndarray]:
     """Return how many points of each line belong to each character of its text, `(U,)` int64.
 
@@ -38,7 +41,7 @@ def align(
         for number, line, frames in zip(numbers, log_probs, lengths, strict=True):
             rows = rows_of_features(inks[number], model.spacing)
             # The middle of each frame, in rows of the ink.
-            step = STRIDE * 2**model.time_reductions
+            step = model.points_per_frame
             middles = np.arange(frames) * step + (step - STRIDE) // 2
             rows = rows[np.minimum(middles, len(rows) - 1)]
             codes = model.alphabet.encode(texts[number])

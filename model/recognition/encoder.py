@@ -1,8 +1,9 @@
 """What the recognition networks share: from features to encodings of frames, and their labels.
 
-The features of `utils.ink_features` go through a convolution that halves their number, and a stack
-of bidirectional recurrent layers; the networks themselves are in `networks`. Padding has no effect:
-the output for a line does not depend on the others of the batch.
+The features of `utils.ink_features` go through a convolution that halves their number, and then
+through a network's own layers: a stack of bidirectional recurrent ones (`RecurrentEncoder`) in
+`networks`, self-attention in `transformer`. Padding has no effect: the output for a line does not
+depend on the others of the batch.
 
 Shapes: B lines of a batch, N points, S frames, U characters, C characters of the alphabet,
 F features, H cells, D numbers per frame.
@@ -12,7 +13,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -24,7 +25,7 @@ from base.base_model import BaseModel
 from model.layers.cells import state_dtype
 from model.layers.dropout import Dropout
 from model.layers.recurrent import RecurrentLayer
-from model.recognition.decoding import GREEDY, Search
+from model.recognition.decoding import GREEDY, Search, ctc_texts
 from utils.alphabet import Alphabet
 from utils.checks import ConfigFault, Range
 from utils.ink_features import SPACING, num_features, stroke_features
@@ -115,52 +116,40 @@ class BidirectionalLayer(nn.Module):
 class RecognitionNetwork(BaseModel):
     """A network that reads lines: what all recognisers share.
 
-    The encoder's frames are labelled as in CTC; how texts are found says `decode`.
-
-    Common arguments of the networks' constructors:
+    Every frame is labelled with a character or the blank (connectionist temporal classification,
+    CTC), which gives the text, unless a subclass has a decoder of its own. A subclass makes its
+    layers, then by `label_layer` the output over the frames, and says in `encode_frames` what the
+    layers compute.
 
     Args:
         normalisation: of the data's offsets, for the checkpoint: features do not depend on it.
         alphabet: of the texts.
-        hidden_size: cells of each direction of an encoder's layer.
-        num_layers: of the encoder.
         channels: of the convolution over the features.
-        time_reductions: number of layers, from the lowest, after which two frames are merged into
-            one; never after the highest.
-        cell: kind of the cells.
         dropout: share of the outputs of the convolution and of each layer that is dropped in
             training.
-        forget_bias: starting value of the bias of an LSTM's forget gates.
         mask_ratio: share of the points masked in training, in stretches of about a character, so
             that the network learns to use the context (like SpecAugment, Park et al. 2019).
         spacing: distance between the points of the features, in x-heights. A smaller one shows more
-            detail and gives more frames; half of it with one more time reduction gives the layers
-            above the lowest as many as before.
+            detail and gives more frames.
         parts: number of parts into which the path between two such points is divided, whose
             directions are further features; 1 for none. They show details between the points, such
             as the tip of a brace, without more frames.
-
-    Raises:
-        ConfigFault: if there are as many `time_reductions` as layers.
     """
 
     needs_text: ClassVar[bool] = True
 
-    head: ClassVar[str]
+    head: ClassVar[str] = "ctc"
     """The output over the frames, "ctc" or "decoder", which needs the loss of the same `head`."""
+
+    labels: nn.Linear
 
     def __init__(
         self,
         normalisation: Normalisation,
         alphabet: Alphabet,
         *,
-        num_layers: Annotated[int, Range(1, 16)] = 3,
-        time_reductions: Annotated[int, Range(0, 4)] = 0,
-        hidden_size: Size = 256,
         channels: Size = 64,
-        cell: Literal["LSTM", "GRU"] = "LSTM",
         dropout: Share = 0.3,
-        forget_bias: Annotated[float, Range(-10.0, 10.0)] = 1.0,
         mask_ratio: Share = 0.0,
         spacing: Annotated[float, Range(0.02, 2.0)] = SPACING,
         parts: Annotated[int, Range(1, 16)] = 1,
@@ -168,19 +157,30 @@ class RecognitionNetwork(BaseModel):
         super().__init__()
         self.normalisation, self.alphabet = normalisation, alphabet
         self.mask_ratio, self.spacing, self.parts = mask_ratio, spacing, parts
-        if time_reductions > (most := num_layers - 1):
-            expected = f"at most {most}: only below another one of the {num_layers} layers"
-            raise ConfigFault("time_reductions", time_reductions, expected)
-        self.time_reductions = time_reductions
         self.convolution = nn.Conv1d(num_features(parts), channels, KERNEL, STRIDE, KERNEL // 2)
-        size, layers = channels, []
-        for number in range(num_layers):
-            layers.append(BidirectionalLayer(cell, size, hidden_size, forget_bias))
-            size = 2 * hidden_size * (2 if number < self.time_reductions else 1)
-        self.layers = nn.ModuleList(layers)
         self.dropout = Dropout(dropout)
-        self.encoded_size = size
-        self.labels = nn.Linear(size, len(alphabet) + 1)  # the last: the blank
+
+    @property
+    def points_per_frame(self) -> int:
+        """Points of the features that a frame of the output stands for."""
+        return STRIDE
+
+    def label_layer(self, size: int) -> nn.Linear:
+        """Return a new output layer over frames of `size` numbers; the last class is the blank."""
+        return nn.Linear(size, len(self.alphabet) + 1)
+
+    @abstractmethod
+    def encode_frames(self, frames: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Run the layers above the convolution.
+
+        Args:
+            frames: `(B, S, channels)`, after each line's end anything.
+            lengths: frames of each line, `(B,)`.
+
+        Returns:
+            `(B, S, D)`, after each line's end anything, and the frames of each line, `(B,)`, which
+            may have become fewer.
+        """
 
     @property
     def features(self) -> Callable[[np.ndarray], np.ndarray]:
@@ -189,7 +189,7 @@ class RecognitionNetwork(BaseModel):
 
     def batched(self, features: Sequence[np.ndarray]) -> tuple[Tensor, Tensor]:
         """Return features of lines as one tensor `(B, points, F)`, and `(B,)` their points."""
-        weight = self.convolution.weight
+        weight = self.labels.weight
         points, lengths = padded(features, weight.device)
         return points.to(weight), lengths
 
@@ -206,13 +206,11 @@ class RecognitionNetwork(BaseModel):
         if self.training and self.mask_ratio:
             features = self._with_masks(features)
         frames = functional.gelu(self.convolution(features.transpose(1, 2)))  # (B, channels, S)
-        lengths = -(-points // STRIDE)
-        hidden = self.dropout(frames).permute(2, 0, 1)  # (S, B, channels)
-        for number, layer in enumerate(self.layers):
-            hidden = self.dropout(layer(hidden, lengths))  # (S, B, 2 H)
-            if number < self.time_reductions:
-                hidden, lengths = _merged_pairs(hidden, lengths)  # (S / 2, B, 4 H)
-        return (hidden * _frame_mask(hidden, lengths)).transpose(0, 1), lengths
+        hidden, lengths = self.encode_frames(
+            self.dropout(frames).transpose(1, 2), -(-points // STRIDE)
+        )
+        inside = torch.arange(hidden.shape[1], device=hidden.device) < lengths[:, None]  # (B, S)
+        return hidden * inside[..., None], lengths
 
     def _with_masks(self, features: Tensor) -> Tensor:
         """Return features `(B, points, F)`, about `mask_ratio` of them set to zero in stretches."""
@@ -253,9 +251,10 @@ class RecognitionNetwork(BaseModel):
             transcript.hypotheses = self.decode(encoded, lengths, search)
         return transcript
 
-    @abstractmethod
     def decode(self, encoded: Tensor, lengths: Tensor, search: Search) -> list[str]:
         """Return the texts of what `encode` returned."""
+        texts = ctc_texts(log_softmax(self.labels(encoded)), lengths, search)
+        return list(map(self.alphabet.decode, texts))
 
     @torch.inference_mode()
     def read(self, inks: Sequence[np.ndarray], search: Search = GREEDY) -> Transcript:
@@ -268,17 +267,72 @@ class RecognitionNetwork(BaseModel):
         return {"labels.weight": (0, 0), "labels.bias": (0, 0)}
 
 
+class RecurrentEncoder(RecognitionNetwork):
+    """A recogniser whose layers are bidirectional recurrent ones.
+
+    Common arguments of the networks' constructors:
+
+    Args:
+        normalisation: see `RecognitionNetwork`, as are the arguments not listed here.
+        alphabet: of the texts.
+        num_layers: of the encoder.
+        time_reductions: number of layers, from the lowest, after which two frames are merged into
+            one; never after the highest. One more at half of `spacing` gives the layers above the
+            lowest as many frames as before.
+        hidden_size: cells of each direction of a layer.
+        cell: kind of the cells.
+        forget_bias: starting value of the bias of an LSTM's forget gates.
+
+    Raises:
+        ConfigFault: if there are as many `time_reductions` as layers.
+    """
+
+    def __init__(
+        self,
+        normalisation: Normalisation,
+        alphabet: Alphabet,
+        *,
+        num_layers: Annotated[int, Range(1, 16)] = 3,
+        time_reductions: Annotated[int, Range(0, 4)] = 0,
+        hidden_size: Size = 256,
+        cell: Literal["LSTM", "GRU"] = "LSTM",
+        forget_bias: Annotated[float, Range(-10.0, 10.0)] = 1.0,
+        **options: Any,
+    ) -> None:
+        super().__init__(normalisation, alphabet, **options)
+        if time_reductions > (most := num_layers - 1):
+            expected = f"at most {most}: only below another one of the {num_layers} layers"
+            raise ConfigFault("time_reductions", time_reductions, expected)
+        self.time_reductions = time_reductions
+        size, layers = self.convolution.out_channels, []
+        for number in range(num_layers):
+            layers.append(BidirectionalLayer(cell, size, hidden_size, forget_bias))
+            size = 2 * hidden_size * (2 if number < self.time_reductions else 1)
+        self.layers = nn.ModuleList(layers)
+        self.encoded_size = size
+        self.labels = self.label_layer(size)
+
+    @property
+    def points_per_frame(self) -> int:
+        """Points of the features that a frame of the output stands for."""
+        return STRIDE * 2**self.time_reductions
+
+    def encode_frames(self, frames: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        hidden = frames.transpose(0, 1)  # (S, B, channels)
+        for number, layer in enumerate(self.layers):
+            hidden = self.dropout(layer(hidden, lengths))  # (S, B, 2 H)
+            if number < self.time_reductions:
+                hidden, lengths = _merged_pairs(hidden, lengths)  # (S / 2, B, 4 H)
+        return hidden.transpose(0, 1), lengths
+
+
 def log_softmax(output: Tensor) -> Tensor:
     """Return log-probabilities in float32 or better."""
     return functional.log_softmax(output.to(state_dtype(output.dtype)), -1)
 
 
-def _frame_mask(hidden: Tensor, lengths: Tensor) -> Tensor:
-    """Return which frames of `(S, B, D)` are not padding, `(S, B, 1)` bool."""
-    return (torch.arange(len(hidden), device=hidden.device)[:, None] < lengths)[..., None]
-
-
 def _merged_pairs(hidden: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
     """Concatenate each two frames of `(S, B, D)` to one; a missing second one is zero."""
-    hidden = functional.pad(hidden * _frame_mask(hidden, lengths), (0, 0, 0, 0, 0, len(hidden) % 2))
+    inside = torch.arange(len(hidden), device=hidden.device)[:, None] < lengths  # (S, B)
+    hidden = functional.pad(hidden * inside[..., None], (0, 0, 0, 0, 0, len(hidden) % 2))
     return torch.cat((hidden[0::2], hidden[1::2]), -1), -(-lengths // 2)

@@ -16,29 +16,23 @@ from torch.nn import functional
 
 from base.base_data_loader import padded
 from model.layers.cells import state_dtype
-from model.recognition.decoding import Search, attention_texts, ctc_texts
-from model.recognition.encoder import STRIDE, RecognitionNetwork, Size, Transcript, log_softmax
+from model.recognition.decoding import Search, attention_texts
+from model.recognition.encoder import RecurrentEncoder, Size, Transcript, log_softmax
 from utils.alphabet import Alphabet
 from utils.checks import Range
 from utils.ink_features import SPACING
 from utils.normalisation import Normalisation
 
 
-class CTCNetwork(RecognitionNetwork):
+class CTCNetwork(RecurrentEncoder):
     """Labels every frame with a character or the blank (connectionist temporal classification).
 
     Args:
-        normalisation: see `RecognitionNetwork`, as are the other arguments.
+        normalisation: see `RecurrentEncoder`, as are the other arguments.
     """
 
-    head: ClassVar[str] = "ctc"
 
-    def decode(self, encoded: Tensor, lengths: Tensor, search: Search) -> list[str]:
-        texts = ctc_texts(log_softmax(self.labels(encoded)), lengths, search)
-        return list(map(self.alphabet.decode, texts))
-
-
-class AttentionNetwork(RecognitionNetwork):
+class AttentionNetwork(RecurrentEncoder):
     """Generates the text character by character, attending to the frames.
 
     The decoder is an LSTM over the previous character and context. Its attention is additive and
@@ -46,7 +40,7 @@ class AttentionNetwork(RecognitionNetwork):
     (Watanabe et al. 2017): the attention then follows the line much earlier in training.
 
     Args:
-        normalisation: see `RecognitionNetwork`, as are the arguments not listed here.
+        normalisation: see `RecurrentEncoder`, as are the arguments not listed here.
         decoder_size: cells of the decoder.
         attention_size: dimension in which frames and decoder state are compared.
         embedding_size: dimension of a character's embedding.
@@ -103,7 +97,7 @@ class AttentionNetwork(RecognitionNetwork):
 
     def decode(self, encoded: Tensor, lengths: Tensor, search: Search) -> list[str]:
         # Measured: no line of IAM-OnDB has fewer than 3 points per character.
-        points = STRIDE * 2**self.time_reductions * lengths * (self.spacing / SPACING)
+        points = self.points_per_frame * lengths * (self.spacing / SPACING)
         texts = attention_texts(
             lambda tokens, state: self.step(tokens, state)[:2],
             self._start(encoded, lengths),

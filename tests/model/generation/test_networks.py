@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from model import NegativeLogLikelihood, PredictionNetwork, SynthesisNetwork
+from model import NegativeLogLikelihood, PredictionNetwork, SynthesisNetwork, TransformerNetwork
 from utils.alphabet import Alphabet
 from utils.normalisation import Normalisation
 
@@ -18,6 +18,11 @@ def build(kind: str, **changes):
     sizes = {"hidden_size": 8, "num_mixtures": 3} | changes
     if kind == "prediction":
         return PredictionNetwork(UNIT, **sizes)
+    if kind == "transformer":
+        network = TransformerNetwork(UNIT, LETTERS, num_windows=2, num_layers=2, **sizes)
+        for weight in network.parameters():  # Some begin as zeros, which would hide what they see.
+            torch.nn.init.normal_(weight, std=0.3)
+        return network
     return SynthesisNetwork(UNIT, LETTERS, num_windows=2, **sizes)
 
 
@@ -51,7 +56,7 @@ def test_the_paper_s_networks_have_the_paper_s_sizes():
     assert prediction.output.out_features == 121
 
 
-@pytest.mark.parametrize("kind", ["prediction", "synthesis"])
+@pytest.mark.parametrize("kind", ["prediction", "synthesis", "transformer"])
 def test_padding_and_company_change_nothing(kind):
     network, batch = build(kind).eval(), batch_of(9, 5)
     loss = NegativeLogLikelihood()
@@ -65,20 +70,31 @@ def test_padding_and_company_change_nothing(kind):
     torch.testing.assert_close(loss(run(network, alone), alone)[0], together[1])
 
 
-@pytest.mark.parametrize("kind", ["prediction", "synthesis"])
-@pytest.mark.parametrize("cell", ["LSTM", "GRU"])
-def test_a_sequence_in_two_parts_is_the_sequence(kind, cell):
-    network, batch = build(kind, cell=cell).eval(), batch_of(9, 9)
-    whole = run(network, batch)
-    first = network(batch.inputs[:, :4], batch.text, batch.text_lengths)
-    second = network(batch.inputs[:, 4:], batch.text, batch.text_lengths, first.state)
-    joined = torch.cat((first.prediction.means, second.prediction.means), 1)
-    torch.testing.assert_close(joined, whole.prediction.means)
+@pytest.mark.parametrize(
+    ("kind", "changes"),
+    [
+        *(
+            (kind, {"cell": cell})
+            for kind in ("prediction", "synthesis")
+            for cell in ("LSTM", "GRU")
+        ),
+        ("transformer", {"num_heads": 2, "end_of_sequence": True}),
+    ],
+)
+def test_a_sequence_in_parts_is_the_sequence(kind, changes):
+    network, batch = build(kind, **changes).eval(), batch_of(9, 9)
+    whole, state, parts = run(network, batch), None, []
+    for part in batch.inputs.split((4, 1, 3, 1), 1):
+        parts.append(network(part, batch.text, batch.text_lengths, state))
+        state = parts[-1].state
+    joined = torch.cat([part.prediction.means for part in parts], 1)
+    torch.testing.assert_close(joined, whole.prediction.means, rtol=1e-4, atol=1e-5)
+    assert state.keys() == whole.state.keys() == network.initial_state(2).keys()
     for name, value in whole.state.items():
-        torch.testing.assert_close(second.state[name], value)
+        torch.testing.assert_close(state[name], value, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("kind", ["prediction", "synthesis"])
+@pytest.mark.parametrize("kind", ["prediction", "synthesis", "transformer"])
 def test_what_the_fourth_number_does(kind):
     """A network without it does not see it; one with it does, and takes its absence for 0."""
     batch, ones = batch_of(6, 4), torch.ones(2, 6, 1)
@@ -104,3 +120,11 @@ def test_the_scaler_s_factor_moves_the_bounds():
         gradients.append([weight.grad / scale for weight in network.parameters()])
     for one, other in zip(*gradients, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-6)
+
+
+def test_a_transformer_that_learns_the_end_of_a_sequence_keeps_what_it_knows():
+    old, new = build("transformer"), build("transformer", end_of_sequence=True)
+    new.load_state_dict(new.extend_state_dict(old.state_dict()))
+    batch = batch_of(6, 4)
+    means = [run(one.eval(), batch).prediction.means for one in (old, new)]
+    torch.testing.assert_close(*means)
