@@ -23,7 +23,7 @@ from base.provenance import versions
 from base.random_state import seed_all
 from base.run_folder import RunFolder
 from base.weight_noise import parameter_groups
-from commands import options, train_options
+from commands import options, sweep, train_options
 from data_loader import HandwritingDataLoader
 from logger.logger import setup_logging
 from model.loading import naming_incompatibilities
@@ -42,6 +42,9 @@ def main(words: list[str] | None = None) -> int:
         arguments = train_options.parse(words)
         with console.Interruptible(), distributed.started():
             setup_logging(logging.INFO if distributed.is_main() else logging.ERROR)
+            options.load_modules(arguments)
+            if arguments.sweeps:
+                return sweep.train_all(arguments, check, train)
             return train(arguments)
     except UserError as error:
         status, message = 2, str(error)
@@ -56,9 +59,13 @@ def main(words: list[str] | None = None) -> int:
 
 def train(arguments: argparse.Namespace) -> int:
     """Start a new run or resume one, and return the exit status."""
-    options.load_modules(arguments)
     with ExitStack() as held:
         config, former, run = beginning(arguments, held)
+        again = arguments.start_or_resume and former and former.resumed
+        same = again and config.config["trainer"] == former.content["config"]["trainer"]
+        if same and run.is_finished():
+            log.info("%s is finished", run.models)
+            return 0
         device = resolve_device(arguments.device)
         loader = prepared_data(config, former, device)
         if arguments.prepare:
@@ -68,6 +75,13 @@ def train(arguments: argparse.Namespace) -> int:
         trainer = build_trainer(config, former, loader, run, device)
         stopped_by = trainer.train(config.resolved, former and former.first_weights())
     return 0 if stopped_by is None else 128 + stopped_by
+
+
+def check(arguments: argparse.Namespace) -> None:
+    """Raise a UserError for what can be known to be wrong before any data loads."""
+    with ExitStack() as held:
+        config, former, _ = beginning(arguments, held)
+        build_on_meta(config, former)
 
 
 def beginning(

@@ -258,6 +258,11 @@ class RunFolder:
         found = (start.get("weights_from") for start in self._starts())
         return next((Path(path) for path in found if path), None)
 
+    def is_finished(self) -> bool:
+        """Return whether all was done when the run ended."""
+        starts = self._starts()
+        return bool(starts) and starts[-1].get("ended", {}).get("state") == "finished"
+
     def _starts(self) -> list[dict[str, Any]]:
         """Return the starts of the run so far; an invalid record is kept under another name."""
         record = self.models / "run.json"

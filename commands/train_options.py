@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from base.pretrained import pretrained
-from commands import options
+from commands import options, sweep
 
 TEXT = "Train a network from a JSON config, or resume a run."
 EXAMPLES = """examples:
@@ -36,6 +36,17 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
         help="go on with the run of that --run-id and config if there is one, else start it "
         "(default: an existing run is an error)",
     )
+    add(
+        "--sweep",
+        type=sweep.parse,
+        dest="sweeps",
+        action="append",
+        default=[],
+        metavar="KEY=A,B,C",
+        help="start, or go on with, one run after the other, each with one of these values; given "
+        "several times: with each combination (default: one run), e.g. "
+        "--sweep optimizer.args.lr=0.01,0.003 --sweep trainer.args.seed=1,2,3",
+    )
     saved = "folder for all that a new run writes, as models/NAME/ID and log/NAME/ID"
     add("--saved", type=Path, default=Path("saved"), metavar="FOLDER", help=saved)
     add(
@@ -48,6 +59,8 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
     arguments = parser.parse(words)
     if not (arguments.config or arguments.resume):
         parser.error("-c CONFIG or -r CHECKPOINT is needed")
+    if arguments.sweeps and not arguments.config:
+        parser.error("--sweep is for -c CONFIG")
     if arguments.start_or_resume and not (arguments.config and arguments.run_id):
         parser.error("--start-or-resume is for -c CONFIG and --run-id ID")
     return arguments

@@ -125,7 +125,7 @@ def test_start_or_resume(workplace, capsys):
     assert not [place for place in differences(*ends) if "time_limit" not in place]
     assert rows_of(folder / "a" / "metrics.csv") == rows_of(folder / "whole" / "metrics.csv")
     capsys.readouterr()
-    assert run(*again, "a") == 0 and "finished after epoch 2" in capsys.readouterr().out
+    assert run(*again, "a") == 0 and "tiny/a is finished" in capsys.readouterr().out
     assert run(*again, "a", "--epochs", "3", "-o", "trainer.args.clip_norm=null") == 0
     assert load_checkpoint(folder / "a" / "checkpoint-epoch3.pth")["epoch"] == 3
     before = (folder / "a" / "run.json").read_bytes()
