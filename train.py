@@ -25,12 +25,14 @@ from base.run_folder import RunFolder
 from base.weight_noise import parameter_groups
 from commands import options, sweep, train_options
 from data_loader import HandwritingDataLoader
+from data_loader.looking import samples_figure
 from logger.logger import setup_logging
 from model.loading import naming_incompatibilities
 from parse_config import STAND_INS, ConfigParser
 from utils.alphabet import table
 from utils.checks import UserError
 from utils.normalisation import Normalisation
+from utils.plots import write_png
 
 log = logging.getLogger("train")
 
@@ -71,6 +73,9 @@ def train(arguments: argparse.Namespace) -> int:
         if arguments.prepare:
             known = former and former.alphabet(config.needs_text)
             print(loader.source.character_report(known=known))
+            if arguments.show:
+                model, cut = build_on_meta(config, former), config.settings["truncate"]
+                write_png(arguments.show, samples_figure(loader, model, cut))
             return 0
         trainer = build_trainer(config, former, loader, run, device)
         stopped_by = trainer.train(config.resolved, former and former.first_weights())

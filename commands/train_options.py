@@ -54,6 +54,13 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
         action="store_true",
         help="prepare the data, print its counts, and exit (default: train)",
     )
+    add(
+        "--show",
+        type=Path,
+        metavar="FILE",
+        help="with --prepare: draw samples as the network will see them, augmented, into this PNG "
+        "(default: none)",
+    )
     options.add_overrides(parser, trains=True)
     options.add_common(parser)
     arguments = parser.parse(words)
@@ -63,4 +70,7 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
         parser.error("--sweep is for -c CONFIG")
     if arguments.start_or_resume and not (arguments.config and arguments.run_id):
         parser.error("--start-or-resume is for -c CONFIG and --run-id ID")
+    options.require(arguments, show="prepare")
+    if arguments.show:
+        options.make_room(arguments.show, "--show")
     return arguments

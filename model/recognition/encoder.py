@@ -28,7 +28,7 @@ from model.layers.recurrent import RecurrentLayer
 from model.recognition.decoding import GREEDY, Search, ctc_texts
 from utils.alphabet import Alphabet
 from utils.checks import ConfigFault, Range
-from utils.ink_features import SPACING, num_features, stroke_features
+from utils.ink_features import SPACING, num_features, rows_of_features, stroke_features
 from utils.normalisation import Normalisation
 
 Size = Annotated[int, Range(1, 8192)]
@@ -186,6 +186,10 @@ class RecognitionNetwork(BaseModel):
     def features(self) -> Callable[[np.ndarray], np.ndarray]:
         """`stroke_features` as this network sees them, `(points, F)`; see `BaseModel`."""
         return partial(stroke_features, spacing=self.spacing, parts=self.parts)
+
+    def places_of_inputs(self, ink: np.ndarray) -> np.ndarray:
+        """Return where on ink the points of its features lie; see `BaseModel`."""
+        return rows_of_features(ink, self.spacing)
 
     def batched(self, features: Sequence[np.ndarray]) -> tuple[Tensor, Tensor]:
         """Return features of lines as one tensor `(B, points, F)`, and `(B,)` their points."""
