@@ -400,12 +400,8 @@ def config_of(network: TrainedNetwork, overrides: Iterable[Override] = ()) -> Co
 def data_of(
     network: TrainedNetwork, overrides: Iterable[Override] = (), only: str | None = None
 ) -> data_loader.HandwritingDataLoader:
-    """Return the data loader of the config that a network was trained with, not yet prepared.
-
-    Args:
-        network: with its config.
-        overrides: values from the command line.
-        only: the one split that is asked for, if it is one.
+    """Return the data loader of the config that a network was trained with, not yet prepared; if
+    `only` one split is asked for, one that reads no more than that needs.
 
     Raises:
         UserError: as `config_of`.

@@ -4,6 +4,7 @@ import copy
 import logging
 import math
 import shlex
+import signal
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
@@ -363,12 +364,12 @@ class BaseTrainer(ABC):
 
     def _record_end(self, _kind: object, error: BaseException | None, _trace: object) -> None:
         """Record how this start of the run ended."""
-        state, reason = "stopped", "interrupted"
-        if error is None:
-            state = "finished" if self.is_complete else "stopped"
-            reason = self._why_complete if self.is_complete else self._stop.reason
-        elif not isinstance(error, KeyboardInterrupt):
+        state = "finished" if self.is_complete and error is None else "stopped"
+        number, reason = self._stop.signal, "" if state == "finished" else "time_limit_minutes"
+        if isinstance(error, Exception):
             state, reason = "failed", first_line(error)
+        elif error is not None or (number and state == "stopped"):
+            reason = signal.Signals(number or signal.SIGINT).name
         with suppress(OSError) if error else nullcontext():  # The first error is the one to report.
             self.run.end(state, reason)
 
@@ -392,19 +393,15 @@ class BaseTrainer(ABC):
             if not (self._train_epoch() and self._end_epoch()):
                 self.checkpoint.save(self.checkpoint.reason_not_to_save(), within_epoch=True)
         if self.is_complete:
-            done = self._why_complete
-            log.info("finished after epoch %d: %s; %s", self.progress.epoch, done, self.monitor)
+            all_done = self.progress.epoch >= self.epochs
+            reason = "all epochs are done" if all_done else "early stopping"
+            log.info("finished after epoch %d: %s; %s", self.progress.epoch, reason, self.monitor)
             self.checkpoint.finish()
 
     @property
     def is_complete(self) -> bool:
         """Whether all epochs are done, or the run has stopped early."""
         return self.progress.epoch >= self.epochs or self.monitor.out_of_patience
-
-    @property
-    def _why_complete(self) -> str:
-        all_done = self.progress.epoch >= self.epochs
-        return "all epochs are done" if all_done else "early stopping"
 
     def _train_epoch(self) -> bool:
         """Make the remaining steps of an epoch; return whether all are done."""

@@ -65,11 +65,6 @@ class StopRequest:
         self.requested = self.immediate or bool(over)
         return self.requested
 
-    @property
-    def reason(self) -> str:
-        """What stopped the run, if not a failure."""
-        return signal.Signals(self.signal).name if self.signal else "time_limit_minutes"
-
     def __enter__(self) -> "StopRequest":
         self._end = time.monotonic() + self._seconds
         self._before = []

@@ -1,9 +1,10 @@
-"""Score networks on a split of the data that they were trained with."""
+"""Score networks on a split of their data; what is found stays in the folder of the run."""
 
 import argparse
 import json
 import zlib
 from pathlib import Path
+from typing import Any
 
 import data_loader
 import model
@@ -24,8 +25,8 @@ def add_options(parser: Parser) -> None:
     parser.add_argument("split", nargs="?", metavar="SPLIT", help=splits)
     search_options.add_options(parser)
     options.add_seed(parser, "seed of the dequantisation noise")
-    place = f"`evaluations` in the folder of the run, {options.FIGURES} for networks of no run"
-    options.add_output(parser, default=place)
+    options.add_output(parser)
+    parser.set_defaults(output=None)
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -52,38 +53,32 @@ def evaluate(name: str, arguments: argparse.Namespace) -> dict[str, str]:
             f"--{given[0].replace('_', '-')} is for a network that reads: {network.path} contains "
             f"a {type(network.model).__name__}"
         )
-    place = place_of(network, arguments)
+    names = (*search_options.OPTIONS, "seed", "overrides")
+    record = {"split": arguments.split, "checkpoint": str(network.path)}
+    record["options"] = {name: value for name in names if (value := getattr(arguments, name))}
+    place = place_of(record, arguments)
     path = place.with_name(f"{place.name}.json")
     options.make_room(path, "--output" if arguments.output else "scores", path.parent)
     loader = data_of(network, arguments.overrides, arguments.split)
     if isinstance(network, model.Reader):
-        scores, main = score_reading(network, loader, arguments, place), "cer"
+        scores = score_reading(network, loader, arguments, place)
     else:
         scores = score_points(network, loader, arguments)
-        main = "squared_error" if network.model.head == "regression" else "log_loss"
-    record = {"split": arguments.split, "options": given_options(arguments), "main_score": main}
-    write_json(path, record | {"checkpoint": str(network.path)} | scores)
+    write_json(path, record | scores)
     print(path)
+    main = next(name for name in options.MAIN_SCORES if name in scores)
     value = "none" if scores[main] is None else f"{scores[main]:.4f}"
     return {"checkpoint": str(network.path), "split": arguments.split, main: value}
 
 
-def given_options(arguments: argparse.Namespace) -> dict[str, object]:
-    """Return what differs from an evaluation without options."""
-    names = (*search_options.OPTIONS, "seed")
-    given = {name: value for name in names if (value := getattr(arguments, name))}
-    for option, key, text in arguments.overrides:
-        given.setdefault(option, []).append(f"{key}={text}" if key else text)
-    return given
-
-
-def place_of(network: "model.TrainedNetwork", arguments: argparse.Namespace) -> Path:
+def place_of(record: dict[str, Any], arguments: argparse.Namespace) -> Path:
     """Return what the names of an evaluation's files begin with: no other evaluation's do."""
     from base.run_folder import RunFolder
 
-    run, name = RunFolder.of(network.path), f"{network.path.stem}-{arguments.split}"
-    if given := given_options(arguments):
-        name += f"-{zlib.crc32(json.dumps(given).encode()):08x}"
+    run, name = RunFolder.of(record["checkpoint"]), Path(record["checkpoint"]).stem
+    name += f"-{arguments.split}"
+    if record["options"]:
+        name += f"-{zlib.crc32(json.dumps(record['options']).encode()):08x}"
     if run and not arguments.output:
         return run.models / "evaluations" / name
     folder = arguments.output.folder if arguments.output else Path(options.FIGURES)

@@ -25,6 +25,8 @@ SHORTHANDS = {
     "--overfit": ("data_loader.args.overfit", "N", "train and validate on N samples only", "8"),
 }
 FIGURES = "saved/figures"
+MAIN_SCORES = ("cer", "log_loss", "squared_error")
+"""Of those that an evaluation finds, what networks are compared by: the first that it has."""
 SHOWN = 50
 """Lines that are printed, or shown together in a picture, at most."""
 
@@ -241,16 +243,14 @@ class Output:
         return self.file or self.folder / name
 
 
-def add_output(parser: Parser, kinds: Sequence[str] = (), default: str | None = None) -> None:
-    """Add --output: a folder, or a file if it ends in one of `kinds`; `default` describes where
-    the files go without it, if not all to `FIGURES`."""
+def add_output(parser: Parser, kinds: Sequence[str] = ()) -> None:
+    """Add --output: a folder, or a file if it ends in one of `kinds`."""
     files = f", or one file ending in {' or '.join(kinds)}" if kinds else ""
     folder = f"output folder, where files of the same name are replaced{files}"
-    folder += f" (default: {default})" if default else ""
     parser.add_argument(
         "--output",
         type=partial(Output, kinds=kinds),
-        default=None if default else FIGURES,
+        default=FIGURES,
         metavar="PATH" if kinds else "FOLDER",
         help=folder,
     )

@@ -9,14 +9,13 @@ import sys
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from filelock import FileLock, Timeout
 
-from commands.options import Parser, print_table
+from commands.options import MAIN_SCORES, Parser, print_table
 from logger.metrics_csv import read_rows
 from utils import strict_json
 from utils.checks import UserError, first_line, for_terminal, hint
@@ -29,23 +28,22 @@ MAX_KEYS, MAX_WIDTH = 8, 24
 """Keys of the config that the table has, and characters of a value there (assumed)."""
 
 
-@dataclass(frozen=True)
-class Run:
-    """A run as its folder has it, or the mean of several."""
+class Run(NamedTuple):
+    """A run, or the mean of several: values by column (a mean has the standard deviation of NAME as
+    `NAME_std`), and the config by dotted key."""
 
     values: dict[str, Any]
-    """By column; a mean has the standard deviation of NAME as `NAME_std`."""
     config: dict[str, Any]
-    """By dotted key."""
-    scores: list[str] = field(default_factory=list)
-    """The columns of what evaluations found, those that stand in the table."""
+
+    def get(self, name: str) -> Any:
+        """Return the value of a column or a key; None if there is none."""
+        return self.values.get(name, self.config.get(name))
 
 
 def add_options(parser: Parser) -> None:
-    add = parser.add_argument
     where = "with runs: saved, saved/models/NAME, or that of one run (default: saved)"
-    add("folders", nargs="*", metavar="FOLDER", help=where)
-    add(
+    parser.add_argument("folders", nargs="*", metavar="FOLDER", help=where)
+    parser.add_argument(
         "--sort",
         metavar="COLUMN",
         help="a column, a key of the config such as lr, or a value of metrics.csv or of an "
@@ -66,9 +64,10 @@ def run(arguments: argparse.Namespace) -> None:
     different = [key for key in keys if differ(key, runs)]
     means, column = list(seed_means(runs)), arguments.sort
     if column:
-        column = column_of(column, [*runs, *means], keys)
+        names = dict.fromkeys(name for one in (*runs, *means) for name in one.values)
+        column = column_of(column, [*names, *different], keys)
         runs, means = (ordered(part, column) for part in (runs, means))
-    rows = [one.values | {k: one.config.get(k) for k in different} for one in (*runs, *means)]
+    rows = [one.values | {key: one.get(key) for key in different} for one in (*runs, *means)]
     if arguments.json:
         print(json.dumps(rows, indent=2, ensure_ascii=False))
     elif arguments.csv:
@@ -82,25 +81,20 @@ def run(arguments: argparse.Namespace) -> None:
 
 def differ(key: str, runs: Sequence[Run]) -> bool:
     """Return whether runs differ in a key of the config."""
-    return len({json.dumps(one.config.get(key)) for one in runs}) > 1
+    return len({repr(one.get(key)) for one in runs}) > 1
 
 
 def show(runs: Sequence[Run], different: Sequence[str], column: str | None) -> None:
-    """Print runs as a table.
-
-    Args:
-        runs: the rows.
-        different: the keys of the config in which they differ.
-        column: a further column, by which they were sorted.
-    """
+    """Print runs as a table, with the keys that are `different` and a further column."""
     # First those in which runs of one experiment differ.
     experiments = defaultdict(list)
     for one in runs:
         experiments[one.config["name"]].append(one)
     varied = [key for key in different if any(differ(key, own) for own in experiments.values())]
     keys = list(dict.fromkeys([*varied, *different]))[:MAX_KEYS]
-    extra = [name for one in runs for name in one.scores] + [column] * bool(column)
-    columns = list(dict.fromkeys([*FIRST, *keys, *LAST, *extra]))
+    names = [name for one in runs for name in one.values]
+    scores = [name for name in names if name.partition(".")[2] in MAIN_SCORES]
+    columns = dict.fromkeys([*FIRST, *keys, *LAST, *scores, *([column] if column else [])])
     print_table([{short(name, different): shown(one, name) for name in columns} for one in runs])
     if rules := {one.values.get("monitor") for one in runs} - {None}:
         print(f"best: {' or '.join(sorted(rules))}")
@@ -110,13 +104,14 @@ def show(runs: Sequence[Run], different: Sequence[str], column: str | None) -> N
 
 def shown(one: Run, name: str) -> str:
     """Return a value as the table has it."""
-    value, spread = one.values.get(name, one.config.get(name)), one.values.get(f"{name}_std")
-    if name == "epochs" and "planned" in one.values:
-        return f"{value}/{one.values['planned']}"
-    if name == "time" and value is not None:
+    value, spread = one.get(name), one.get(f"{name}_std")
+    if value is None or name == "run":
+        return value or ""
+    if name == "epochs":
+        return f"{value}/{one.get('planned')}"
+    if name == "time":
         return str(timedelta(seconds=round(value)))
-    text = f"{value:.5g}" if isinstance(value, float) else "" if value is None else str(value)
-    text = text if len(text) <= MAX_WIDTH or name == "run" else f"{text[: MAX_WIDTH - 3]}..."
+    text = f"{value:.5g}" if isinstance(value, float) else f"{value!s:.{MAX_WIDTH}}"
     return text if spread is None else f"{text} ± {spread:.2g}"
 
 
@@ -128,17 +123,13 @@ def short(key: str, keys: Sequence[str]) -> str:
     return next((end for end in ends if not any(one.endswith(f".{end}") for one in taken)), key)
 
 
-def column_of(name: str, runs: Sequence[Run], keys: Sequence[str]) -> str:
-    """Return the column, or the key of the config, that a name or the end of a key means.
-
-    Raises:
-        UserError: if there is none, or several are meant.
-    """
-    columns = list(dict.fromkeys(column for one in runs for column in one.values))
-    found = [one for one in (*columns, *keys) if one == name]
-    found = found or [key for key in keys if key.endswith(f".{name}")]
+def column_of(name: str, columns: Sequence[str], keys: Sequence[str]) -> str:
+    """Return the column, or else the key of the config, that is called so or alone ends so."""
+    every = [*columns, *keys]
+    found = [name] if name in every else [one for one in columns if one.endswith(f".{name}")]
+    found = found or [one for one in keys if one.endswith(f".{name}")]
     if len(found) != 1:
-        which = f" alone: {', '.join(found)}" if found else hint(name, [*columns, *keys])
+        which = f"; there are {', '.join(found)}" if found else hint(name, every)
         raise UserError(f"--sort {name}: no such column{which}")
     return found[0]
 
@@ -147,7 +138,7 @@ def ordered(runs: Sequence[Run], column: str) -> list[Run]:
     """Return runs in the order of a column: numbers, then texts, then those without a value."""
 
     def place(one: Run) -> tuple[int, float, str]:
-        value = one.values.get(column, one.config.get(column))
+        value = one.get(column)
         if not isinstance(value, int | float):
             return (2, 0.0, "") if value is None else (1, 0.0, str(value))
         largest_first = column == "best" and one.values["monitor"].startswith("max")
@@ -161,22 +152,20 @@ def seed_means(runs: Sequence[Run]) -> Iterator[Run]:
     groups: defaultdict[str, dict[int, Run]] = defaultdict(dict)
     for one in runs:
         if one.values["state"] == "finished":
-            others = {key: value for key, value in one.config.items() if key != SEED}
-            same = json.dumps([others, one.values["monitor"]], sort_keys=True)
-            groups[same][one.config.get(SEED, 0)] = one
+            same = sorted((key, repr(one.get(key))) for key in one.config.keys() - {SEED})
+            groups[repr(same)][one.get(SEED)] = one
     for by_seed in groups.values():
         members = list(by_seed.values())
         if len(members) < 2:
             continue
-        name, rule = members[0].config["name"], members[0].values["monitor"]
-        values = {"run": f"{name}: {len(members)} seeds", "state": "mean", "monitor": rule}
-        values["n"] = len(members)
-        for name, value in members[0].values.items():
-            found = [one.values.get(name) for one in members]
+        first, seeds = members[0], ", ".join(map(str, sorted(by_seed)))
+        values = {"run": f"{first.get('name')}: {len(members)} seeds", "state": "mean"}
+        values |= {"n": len(members), "monitor": first.get("monitor")}
+        for name, value in first.values.items():
+            found = [one.get(name) for one in members]
             if isinstance(value, float) and None not in found:
                 values |= {name: statistics.fmean(found), f"{name}_std": statistics.stdev(found)}
-        seeds = ", ".join(str(seed) for seed in sorted(by_seed))
-        yield Run(values, members[0].config | {SEED: seeds}, members[0].scores)
+        yield Run(values, first.config | {SEED: seeds})
 
 
 # Reading
@@ -204,19 +193,20 @@ def read(folder: Path) -> Run:
     config = {key: value for key, value in nested(config) if not children(value)}
     record = json.loads((folder / "run.json").read_bytes())
     starts = record["runs"]
-    rule = config.get("trainer.args.monitor")
-    table = folder / "metrics.csv"
+    rule, table = config.get("trainer.args.monitor"), folder / "metrics.csv"
     epochs = [numbers(row) for row in read_rows(table)] if table.exists() else []
     ended = starts[-1].get("ended", {"state": "stopped", "reason": "killed"})
-    if is_held(folder / "run.lock"):
-        ended = {"state": "running", "reason": None}
+    held = is_held(folder / "run.lock")
     values = {
         "run": f"{record['name']}/{record['run_id']}",
-        "state": ended["state"],
-        "reason": ended["reason"],
+        "state": "running" if held else ended["state"],
+        "reason": "" if held else ended["reason"],
         "epochs": int(epochs[-1]["epoch"]) if epochs else 0,
         "planned": config["trainer.args.epochs"],
         "monitor": rule,
+        "time": sum(seconds(start, folder / "train.log") for start in starts),
+        "started": starts[0]["started"],
+        "folder": str(folder),
     }
     shown = epochs[-1] if epochs else {}
     if rule is not None:
@@ -225,18 +215,14 @@ def read(folder: Path) -> Run:
         shown = (min if mode == "min" else max)(judged, key=lambda row: row[name], default={})
         if shown:
             values |= {"best": shown[name], "best_epoch": int(shown["epoch"])}
-    values["time"] = sum(seconds(start, folder) for start in starts)
-    values |= {"started": starts[0]["started"], "folder": str(folder)}
     values |= {name: value for name, value in shown.items() if name not in ("epoch", "step")}
-    scores = []
     for path in sorted(folder.glob("evaluations/*.json"), key=lambda path: path.stat().st_mtime):
         found = json.loads(path.read_bytes())
-        split = found["split"]
-        if "-o" not in found.pop("options"):  # of the data as they are
+        split, given = found["split"], found.pop("options").get("overrides", [])
+        if not any(option == "-o" for option, *_ in given):  # of the data as they are
             values |= {f"{split}.{name}": value for name, value in numbers(found).items()}
             values[f"{split}.checkpoint"] = Path(found["checkpoint"]).name
-            scores.append(f"{split}.{found['main_score']}")
-    return Run(values, config, list(dict.fromkeys(scores)))
+    return Run(values, config)
 
 
 def numbers(values: dict[str, Any]) -> dict[str, float]:
@@ -248,13 +234,12 @@ def numbers(values: dict[str, Any]) -> dict[str, float]:
     return {name: value for name, value in found.items() if math.isfinite(value)}
 
 
-def seconds(start: dict[str, Any], folder: Path) -> float:
+def seconds(start: dict[str, Any], log: Path) -> float:
     """Return how long a start of a run took: if it left no end, until its last message."""
     begun = datetime.fromisoformat(start["started"]).timestamp()
     if "ended" in start:
         return datetime.fromisoformat(start["ended"]["time"]).timestamp() - begun
-    last = [path.stat().st_mtime for path in folder.glob("train.log")]
-    return max(0.0, *last, begun) - begun
+    return max(0.0, log.stat().st_mtime - begun) if log.exists() else 0.0
 
 
 def is_held(lock: Path) -> bool:

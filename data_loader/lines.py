@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Iterable
+from copy import copy
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -33,6 +34,8 @@ class LinesDataset(BaseDataset):
     """Samples kept in memory; subclasses make them."""
 
     _lines: tuple[Sample, ...] = ()
+    _only: str | None = None
+    """The one split that is made, if it is one."""
 
     @abstractmethod
     def make(self) -> Iterable[Sample]:
@@ -46,6 +49,12 @@ class LinesDataset(BaseDataset):
         """Make the lines. Does nothing the second time."""
         if not self._lines:
             self._keep(tuple(self.make()))
+
+    def _alone(self, split: str, dataset: BaseDataset) -> "LinesDataset":
+        """Return this dataset, which is made of `dataset`, for a single split."""
+        made = copy(self)
+        vars(made).update(dataset=dataset.only(split), _only=split)
+        return made
 
     def _keep(self, lines: tuple[Sample, ...]) -> None:
         self.lengths = np.array([len(line.ink) for line in lines], dtype=np.int64)

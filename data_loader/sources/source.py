@@ -78,7 +78,8 @@ class SourceDataset(LinesDataset):
         files = files_below(self.path, self.file_names) if self.path.exists() else []
         if not files:
             problem = f"no {self.title} file there" if self.path.exists() else "no such folder"
-            raise DataError(f"{self.path}: {problem}; --data names the folder")
+            where = "--data, or -o KEY.root=FOLDER for data that join others, names the folder"
+            raise DataError(f"{self.path}: {problem}; {where}")
         return files
 
     def read(self, files: list[Path]) -> Iterable[Sample | Fault]:

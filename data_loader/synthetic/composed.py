@@ -2,8 +2,7 @@
 
 import zlib
 from collections.abc import Iterator, Mapping
-from copy import copy
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Annotated
 
 import numpy as np
@@ -76,7 +75,6 @@ class ComposedDataset(ExtendedDataset):
     height: Annotated[float, Range(1e-3, 1e6)] | None = None
     scarce: Annotated[int, Range(1, 1_000_000)] = 60
     seed: Annotated[int, Range(0, 2**32 - 1)] = 0
-    _only: str | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         if self.european + self.strings + self.plain > 1:
@@ -86,11 +84,8 @@ class ComposedDataset(ExtendedDataset):
             raise ConfigFault("forms", self.forms, "two bounds, such as [0.0, 0.7]")
 
     def only(self, split: str) -> BaseDataset:
-        if split == "train" or self.height is None:
-            return super().only(split)
-        made = copy(self)
-        made.dataset, made._only = self.dataset.only(split), split
-        return made
+        levelled = self.height is not None and split != "train"
+        return self._alone(split, self.dataset) if levelled else super().only(split)
 
     def make(self) -> Iterator[Sample]:
         """Compose the lines, such as "composed-000017/a01-000u", whose group is their hand.
@@ -99,10 +94,11 @@ class ComposedDataset(ExtendedDataset):
             DataError: if the alignment or the digits cannot be read, if the alignment fits no line,
                 if the dataset has no forms, or none that can be cut.
         """
+        drawer = None if self._only else Drawer(self.digits)  # First, as it may lack its data.
         lines = self._measured()
-        if self._only is not None:
+        if drawer is None:
             return
-        bank = self._bank(lines)
+        bank = self._bank(lines, drawer)
         numbers = range(self.size + self.long)
         for number in distributed.bar(numbers, "composing", unit=" lines", leave=False, delay=1):
             generator = np.random.default_rng([self.seed, number])
@@ -139,7 +135,7 @@ class ComposedDataset(ExtendedDataset):
             self._left_out = [index for index in used.tolist() if index not in lines]
         return lines
 
-    def _bank(self, lines: Mapping[int, CutLine]) -> Bank:
+    def _bank(self, lines: Mapping[int, CutLine], drawer: Drawer) -> Bank:
         """Return the hands of the training lines among those that were measured."""
         main, train = self.dataset, self.dataset.indices("train")
         own = set(train.tolist())
@@ -161,7 +157,7 @@ class ComposedDataset(ExtendedDataset):
                 f"forms = {self.forms}: none of the {len(found):,} forms within these bounds has "
                 f"{LEAST_LINES} lines that the alignment fits"
             )
-        return Bank(chosen, Drawer(self.digits), self.scarce)
+        return Bank(chosen, drawer, self.scarce)
 
     def _new(self, bank: Bank, name: str, generator: np.random.Generator) -> tuple[str, np.ndarray]:
         """Return a new line in a hand: text, and path in x-heights."""

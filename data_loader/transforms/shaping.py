@@ -8,7 +8,6 @@ of the shaped ink. What can be undone, and how, is in docs/data.md.
 import math
 from collections import Counter
 from collections.abc import Iterator
-from copy import copy
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Annotated, Literal
@@ -232,7 +231,6 @@ class ShapedDataset(LinesDataset):
                 name = type(transform).__name__
                 raise ConfigFault("shaping", name, "it belongs to the loader's augmentation")
         self.dataset, self.shaping, self.split_length = dataset, list(shaping), split_length
-        self._only: str | None = None
 
     @property
     def characters(self) -> str | None:
@@ -240,9 +238,7 @@ class ShapedDataset(LinesDataset):
         return self.dataset.characters
 
     def only(self, split: str) -> BaseDataset:
-        made = copy(self)
-        made.dataset, made._only = self.dataset.only(split), split
-        return made
+        return self._alone(split, self.dataset)
 
     def make(self) -> Iterator[Sample]:
         """Yield the dataset's samples shaped, or their pieces."""

@@ -172,8 +172,8 @@ def test_a_run_records_how_it_ended(tmp_path):
         (start,) = json.loads((trainer.run.models / "run.json").read_text())["runs"]
         return start["ended"]["state"], start["ended"]["reason"]
 
-    assert ended("a", epochs=1) == ("finished", "all epochs are done")
-    assert ended("b", epochs=9, lr=0.0, early_stop=1) == ("finished", "early stopping")
+    assert ended("a", epochs=1) == ("finished", "")
+    assert ended("b", epochs=9, lr=0.0, early_stop=1) == ("finished", "")
     assert ended("c", trainer=stopped_at(ChunkTrainer, 2)) == ("stopped", "SIGINT")
     assert ended("d", time_limit_minutes=0.0) == ("stopped", "time_limit_minutes")
     state, reason = ended("e", loader={"broken": tuple(TRAIN)}, max_skipped=2)
