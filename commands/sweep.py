@@ -66,8 +66,8 @@ def train_all(
                 return status
         except (UserError, TrainingFailed) as error:
             failed.append(one.run_id)
-            if distributed.claim_message(str(error)):
-                log.error("%s", error)
+            if distributed.claim_message(f"{one.run_id}: {error}"):
+                log.error("%s: %s", one.run_id, error)
     if failed:
         raise TrainingFailed(f"{len(failed)} of {len(each)} runs failed: {', '.join(failed)}")
     return 0

@@ -2,8 +2,10 @@
 
 import csv
 import json
+import os
 import re
 import shutil
+import signal
 import sys
 from pathlib import Path
 
@@ -14,10 +16,12 @@ import train
 from base import extension
 from base.base_trainer import BaseTrainer
 from base.checkpoint import checkpoints, load_checkpoint, save_checkpoint
+from commands import sweep, train_options
 from data_loader.synthetic.embedded import EmbeddedDataset
 from tests import small_sources
 from tests.same_run import differences, rows_of
 from tests.tiny_config import CONFIG
+from utils.checks import UserError
 
 ROOT = Path(__file__).parents[1]
 MODELS = Path("saved/models/tiny")
@@ -285,6 +289,67 @@ def test_fine_tuning_with_a_text(workplace, capsys):
     assert re.search(r"'7' \(U\+0037\) +\d", report[2])
     words = ["-r", str(MODELS / "a"), "--epochs", "2", *more]
     assert "the alphabet lacks characters" in refused(capsys, *words)
+
+
+# Several runs by one command.
+
+
+def swept(*words: str) -> list[str]:
+    """Return the ids of the runs of a sweep."""
+    arguments = train_options.parse(["-c", "x", "--run-id", "a", *words])
+    return [one.run_id for one in sweep.runs(arguments)]
+
+
+def test_runs_of_a_sweep_are_called_like_their_values():
+    assert swept("--sweep", "o.lr=1e-3,2", "--sweep", "a.cell=LSTM,GRU") == [
+        *("a_lr-0.001_cell-LSTM", "a_lr-0.001_cell-GRU", "a_lr-2_cell-LSTM", "a_lr-2_cell-GRU")
+    ]
+    assert swept("--sweep", "o.b=[0, 1],null", "--sweep", "a.b=1") == [
+        *("a_o.b--0-1-_a.b-1", "a_o.b-null_a.b-1")
+    ]
+    with pytest.raises(UserError, match="each key once, and each value once"):
+        swept("--sweep", "o.lr=1", "--sweep", "o.lr=2")
+
+
+def test_a_sweep_that_was_stopped_goes_on_where_it_was(workplace, monkeypatch, capsys):
+    words = ["-c", "config.json", "--sweep", "optimizer.args.lr=0.003,0.01"]
+    step = BaseTrainer._train_step
+
+    def interrupted(trainer):
+        if trainer.progress.step == 4:
+            os.kill(os.getpid(), signal.SIGINT)
+        return step(trainer)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(BaseTrainer, "_train_step", interrupted)
+        assert run(*words) == 128 + signal.SIGINT
+    assert [path.name for path in MODELS.iterdir()] == ["lr-0.003"]
+    assert run(*words) == 0
+    for lr in ("0.003", "0.01"):
+        assert run("-c", "config.json", "--lr", lr, "--run-id", lr) == 0
+        assert same(*(MODELS / run_id / "checkpoint-epoch2.pth" for run_id in (lr, f"lr-{lr}")))
+    capsys.readouterr()
+    monkeypatch.setattr(BaseTrainer, "_train_step", None)
+    assert run(*words) == 0
+    assert re.findall(r"tiny/lr-(\S+) is finished", capsys.readouterr().out) == ["0.003", "0.01"]
+
+
+def test_a_run_that_fails_leaves_the_others_of_its_sweep_to_be_made(workplace, capsys):
+    """What is known beforehand to be wrong is reported before the first of them."""
+    words = ["--sweep", "arch.args.cell=LSTM,RNN", "--sweep", "optimizer.args.lr=0.01,-1"]
+    message = refused(capsys, "-c", "config.json", *words)
+    assert message.splitlines() == [
+        "error: config.json: 2 faults",
+        "  --sweep: optimizer.args.lr = -1: a number at least 0",
+        '  --sweep: arch.args.cell = "RNN": one of "LSTM", "GRU"',
+    ]
+    # A tenth of ten steps is too few for a rise.
+    words = ["--epochs", "5", "--bs", "3", "--sweep", "lr_scheduler.args.pct_start=0.1,0.5"]
+    assert run("-c", "config.json", *words) == 1
+    error = capsys.readouterr().err
+    assert "pct_start-0.1: " in error and "an empty phase over 10 steps" in error
+    assert "1 of 2 runs failed: pct_start-0.1" in error
+    assert [path.name for path in MODELS.iterdir()] == ["pct_start-0.5"]
 
 
 # Ends that come from outside: real processes.
