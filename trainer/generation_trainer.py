@@ -20,9 +20,12 @@ from model.generation.stepper import PERIOD
 from utils.alphabet import nfc
 from utils.checks import ConfigFault, DataError, Range
 from utils.normalisation import Normalisation
-from utils.plots import lines_figure, to_pixels, window_figure, write_png
+from utils.plots import frames_figure, to_pixels, window_figure, write_png
 
 log = logging.getLogger(__name__)
+
+EXPECTED = 20
+"""Lines of the training split after which the scale of pictures is chosen (assumed)."""
 
 
 class GenerationTrainer(BaseTrainer):
@@ -145,9 +148,13 @@ class GenerationTrainer(BaseTrainer):
             Sampling(self.sample_bias, max_steps=self.sample_steps),
         )
         inks = [line.ink for line in lines]
-        figure = lines_figure(inks, texts)
+        source, known = self.train_loader.source, self.train_loader.indices[:EXPECTED].tolist()
+        like, wider = [self.train_loader.dataset.preprocessed(one)[0] for one in known], 1.0
+        if texts is not None:
+            wider = max(map(len, texts)) / max(1, *(len(source.text(one)) for one in known))
+        figure = frames_figure(inks, texts or [""] * len(inks), like, wider)
         write_png(self.run.log / f"samples-epoch{epoch}.png", figure)
-        self.run_log.events.picture("samples", to_pixels(figure, 120), step)
+        self.run_log.events.picture("samples", to_pixels(figure), step)
         first = lines[0]
         if texts is not None and len(first.ink) > 1:
             attention = predict(self.evaluated_model, first).attention[0].float().cpu().numpy()

@@ -17,6 +17,9 @@ from utils.plots import lines_figure, reading_figure, to_pixels, write_png
 
 log = logging.getLogger(__name__)
 
+SPARE = 5
+"""Rows for characters beyond those of the true text in the picture of a reading (assumed)."""
+
 
 class RecognitionTrainer(BaseTrainer):
     """Trains a recogniser, and draws what it reads after each epoch.
@@ -110,8 +113,11 @@ class RecognitionTrainer(BaseTrainer):
             ink = source.ink(index)
             output = self.evaluated_model.read([ink])
             caption = f"true: {source.text(index)}\nread: {output.hypotheses[0]}"
-            figure = reading_figure(ink, caption, *evidence(output))
-            self.run_log.events.picture(f"reading/{number}", to_pixels(figure, 100), step)
+            values, names = evidence(output)
+            rows = len(source.text(index)) + SPARE  # As many after each epoch, to compare.
+            values = np.pad(values[:rows], ((0, max(0, rows - len(values))), (0, 0)))
+            figure = reading_figure(ink, caption, values, [*names, *[""] * rows][:rows])
+            self.run_log.events.picture(f"reading/{number}", to_pixels(figure, 140), step)
             inks.append(ink)
             captions.append(caption)
         write_png(self.run.log / f"samples-epoch{epoch}.png", lines_figure(inks, captions))

@@ -6,7 +6,6 @@ Files are written atomically. Sizes on paper are assumed, by eye.
 
 import math
 import textwrap
-import warnings
 from collections.abc import Iterable, Sequence
 from os import PathLike
 from typing import BinaryIO
@@ -21,6 +20,7 @@ from matplotlib.path import Path
 from matplotlib.transforms import Bbox, TransformedBbox
 
 from utils.files import XML_FORBIDDEN, atomic_write
+from utils.fonts import drawable
 from utils.hand_measures import baseline
 from utils.ink import bezier, bounds, pieces, to_points, x_height
 from utils.page.layers import curves, layers
@@ -43,6 +43,8 @@ LETTER, SHEET_LETTER = 0.16, 0.1
 WIDTH, MIN_WIDTH = 10.0, 3.0
 """Maximum width of a line in inches (1.5 times that for one much longer than the others), and
 minimum width of the paper, without margins, so that captions fit."""
+FRAMED = 6.0
+"""Maximum width of a frame in inches: captions can then be read in TensorBoard's narrow cards."""
 MARGIN, GAP = 0.3, 0.3
 """Inches of paper around everything, and between the columns of a grid."""
 CAPTION, CAPTION_GAP = 8.0, 0.09
@@ -78,6 +80,7 @@ class Canvas:
         letter: float,
         shades: np.ndarray | None = None,
         colours: Sequence[str] = (INK,),
+        clip: Bbox | None = None,
     ) -> float:
         """Draw ink with the top left corner of its bounds at a place, and return its height.
 
@@ -88,6 +91,7 @@ class Canvas:
             letter: x-height in the ink's units, as which the pen is wide.
             shades: for each point the index of the colour of the ink that leads to it.
             colours: by index.
+            clip: inches outside of which nothing is drawn.
         """
         shades = np.zeros(len(ink), dtype=int) if shades is None else shades
         box = bounds(ink)
@@ -104,18 +108,20 @@ class Canvas:
                     smooth.append(curve)
                 else:
                     dots.append(Path.circle(points[0], DOT * pen / 2))
-            self.stroke(smooth, colour, pen)
-            self._draw(dots, facecolor=colour, edgecolor="none")
+            self.stroke(smooth, colour, pen, clip)
+            self._draw(dots, clip, facecolor=colour, edgecolor="none")
         return (box[3] - box[1]) * scale
 
-    def stroke(self, curves: Sequence[np.ndarray], colour: str, width: float) -> None:
+    def stroke(
+        self, curves: Sequence[np.ndarray], colour: str, width: float, clip: Bbox | None = None
+    ) -> None:
         """Draw smooth curves `(segments, 4, 2)` with a round pen, `width` in inches."""
         paths = []
         for curve in curves:
             vertices = np.concatenate([curve[0, :1], curve[:, 1:].reshape(-1, 2)])
             codes = [Path.MOVETO] + [Path.CURVE4] * (len(vertices) - 1)
             paths.append(Path(vertices, codes))
-        self._draw(paths, facecolor="none", edgecolor=colour, linewidth=width * 72)
+        self._draw(paths, clip, facecolor="none", edgecolor=colour, linewidth=width * 72)
 
     def hairline(
         self,
@@ -132,11 +138,13 @@ class Canvas:
         circles = [Path.circle(place, radius) for place in places]
         self._draw(circles, facecolor=colour, edgecolor="none")
 
-    def _draw(self, paths: Sequence[Path], **look: str | float) -> None:
+    def _draw(self, paths: Sequence[Path], clip: Bbox | None = None, **look: str | float) -> None:
         if paths:
             path = Path.make_compound_path(*paths)
             patch = PathPatch(path, capstyle="round", joinstyle="round", clip_on=False, **look)
             self._axes.add_artist(patch)
+            if clip is not None:
+                patch.set(clip_on=True, clip_box=TransformedBbox(clip, self._axes.transData))
 
     def caption(
         self, text: str, left: float, top: float, width: float = math.inf, colour: str = GREY
@@ -144,10 +152,11 @@ class Canvas:
         """Write small letters in rows of at most that width, and return their height."""
         # A letter is half as wide as high.
         letters = max(int(min(width, 100.0) * 72 / (0.52 * CAPTION)), 10)
+        text, fonts = drawable(text)
+        look = dict(size=CAPTION, color=colour, family=fonts, va="top", parse_math=False)
         rows = [row for line in text.split("\n") for row in textwrap.wrap(line, letters)]
         for number, row in enumerate(rows):
-            place = left, top + number * LINE_HEIGHT
-            self._axes.text(*place, row, size=CAPTION, color=colour, va="top", parse_math=False)
+            self._axes.text(left, top + number * LINE_HEIGHT, row, **look)
         return len(rows) * LINE_HEIGHT
 
     def map(
@@ -222,6 +231,37 @@ def lines_figure(
             below = y - gap + CAPTION_GAP
             y = below + canvas.caption(text, MARGIN, below, width) + gap
     return canvas.figure(width + 2 * MARGIN, y - gap + MARGIN)
+
+
+def frames_figure(
+    inks: Sequence[np.ndarray], texts: Sequence[str], like: Sequence[np.ndarray], wider: float = 1.0
+) -> Figure:
+    """Return a figure of lines in frames whose size and scale do not depend on them, so that those
+    that a network writes after each epoch can be compared. Ink outside of its frame is cut off.
+
+    Args:
+        inks: lines `(points, 3)`; each begins at the left of its frame, and is half way down.
+        texts: a caption for each.
+        like: lines such as are expected.
+        wider: how many times as wide the widest is that is expected.
+
+    Raises:
+        DataError: if a line is not valid.
+    """
+    letter = float(np.median([x_height(ink) for ink in like]))
+    size = extents(like).max(axis=0) * (1.3 * wider, 2.0)  # (assumed: room for poor lines)
+    scale = min(FRAMED / size[0], 2 * LETTER / letter)
+    (width, height), canvas, y = np.maximum(size * scale, (MIN_WIDTH, 0.0)), Canvas(), MARGIN
+    for ink, text in zip(inks, texts, strict=True):
+        frame, box = Bbox.from_bounds(MARGIN, y, width, height), bounds(ink)
+        edge = [Path(frame.corners()[[0, 1, 3, 2, 0]])]
+        canvas._draw(edge, facecolor="none", edgecolor=FRAME, linewidth=0.6)
+        left = MARGIN + 0.05 * width + box[0] * scale
+        top = y + height / 2 - (float(np.median(to_points(ink)[:, 1])) - box[1]) * scale
+        canvas.ink(ink, left, top, scale, letter, clip=frame)
+        y += height + CAPTION_GAP / 2
+        y += canvas.caption(text, MARGIN, y, width) + CAPTION_GAP
+    return canvas.figure(width + 2 * MARGIN, y + MARGIN - CAPTION_GAP)
 
 
 def sheet_figure(inks: Sequence[np.ndarray], texts: Sequence[str], faults: Sequence[str]) -> Figure:
@@ -365,7 +405,8 @@ def _map_over_ink(
     axes.set_yticks(range(rows), shown)
     size = min(7.5, 0.72 * 72 * height / rows)
     for label in axes.get_yticklabels():
-        label.set(parse_math=False, family="DejaVu Sans Mono", color="#333842", size=size)
+        text, fonts = drawable(label.get_text(), "DejaVu Sans Mono")
+        label.set(text=text, parse_math=False, family=fonts, color="#333842", size=size)
     axes.tick_params(axis="y", length=0, pad=3)
     axes.xaxis.tick_top()
     axes.xaxis.set_label_position("top")
@@ -461,7 +502,8 @@ def curve_figure(
     axes.set(xlabel=names[0], ylabel=names[1])
     finite = [value for value in y if math.isfinite(value)]
     axes.set_ylim(0, 1.15 * max(finite, default=1.0) or 1.0)
-    axes.set_title(caption, parse_math=False, size=CAPTION)
+    caption, fonts = drawable(caption)
+    axes.set_title(caption, parse_math=False, size=CAPTION, family=fonts)
     axes.spines[["top", "right"]].set_visible(False)
     return figure
 
@@ -497,20 +539,14 @@ def to_pixels(figure: Figure, dpi: int = DPI) -> np.ndarray:
     """Return the drawn figure as `(height, width, 3)` uint8."""
     figure.set_dpi(dpi)
     canvas = FigureCanvasAgg(figure)
-    with warnings.catch_warnings(action="ignore", category=UserWarning):
-        canvas.draw()
+    canvas.draw()
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()
 
 
 def write_png(path: str | PathLike[str], figure: Figure, dpi: int = DPI) -> None:
-    """Write a figure as a PNG; `dpi` in pixels per inch.
-
-    Characters that the font lacks are drawn as boxes.
-    """
+    """Write a figure as a PNG; `dpi` in pixels per inch."""
     figure.set_dpi(dpi)
-    canvas = FigureCanvasAgg(figure)
-    with warnings.catch_warnings(action="ignore", category=UserWarning):
-        atomic_write(path, canvas.print_png)
+    atomic_write(path, FigureCanvasAgg(figure).print_png)
 
 
 def write_pdf(path: str | PathLike[str], figures: Iterable[Figure], title: str = "") -> None:

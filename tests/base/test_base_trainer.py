@@ -93,6 +93,7 @@ class Layer(torch.nn.Identity):
         (True, True, "in the backward pass, Function 'SqrtBackward0' returned nan values"),
     ],
 )
+@pytest.mark.filterwarnings("ignore:Error detected in SqrtBackward0")
 def test_what_is_not_finite_is_named(tmp_path, caplog, backward, anomaly, cause):
     trainer = make(tmp_path, anomaly=anomaly)
     trainer.model.dropout = Layer()
