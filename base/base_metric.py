@@ -51,12 +51,17 @@ def merged(metrics: Sequence[BaseMetric]) -> list[BaseMetric]:
     """Return the metrics summed over all processes in the main one; elsewhere its own."""
     if distributed.world_size() == 1:
         return list(metrics)
-    own = [{name: _on_cpu(getattr(metric, name)) for name in metric.sums} for metric in metrics]
     result = copy.deepcopy(list(metrics))
-    for number, parts in enumerate(zip(*distributed.all_gather_object(own), strict=True)):
-        for name in parts[0]:
+    for number, parts in enumerate(zip(*gathered(metrics), strict=True)):
+        for name in metrics[number].sums:
             setattr(result[number], name, sum(part[name] for part in parts))
     return result
+
+
+def gathered(metrics: Sequence[BaseMetric]) -> list[list[dict[str, Any]]]:
+    """Return what the metrics hold in each process, by rank, in the main one; elsewhere nothing."""
+    own = [{name: _on_cpu(value) for name, value in vars(metric).items()} for metric in metrics]
+    return distributed.all_gather_object(own)
 
 
 def _on_cpu(value: Tensor | float) -> Tensor | float:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from base import distributed
-from base.base_metric import BaseMetric, merged
+from base.base_metric import BaseMetric, gathered, merged
 from base.batch_stream import BatchStream
 from base.checkpoint import (
     BEST,
@@ -133,8 +133,10 @@ class TrainingCheckpoint:
         done = (progress.epoch, self._schedule_steps(training, steps_per_epoch))
         weights = checkpoint["state_dict"]
         self.optimizer_step.load_state_dict(training["update"], weights, source, *done)
-        # Sums over all processes are kept by one of them.
+        # Each process goes on with its own sums; of another number one has those over all.
         sums = training["metrics"] if distributed.is_main() else []
+        if len(training.get("shares", [])) == distributed.world_size():
+            sums = training["shares"][distributed.rank()]
         for metric, contents in zip(self.metrics, sums, strict=False):
             if vars(metric).keys() == contents.keys():
                 check_like(contents, vars(metric), f"{key}.metrics")
@@ -260,6 +262,7 @@ class TrainingCheckpoint:
             **self.stream.state_dict(),
             "sums": asdict(self.state.sums),
             "metrics": [vars(metric) for metric in merged(self.metrics)],
+            "shares": gathered(self.metrics) if distributed.world_size() > 1 else [],
         }
 
     def _write(self, path: Path) -> None:

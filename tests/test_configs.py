@@ -14,6 +14,7 @@ from utils import config_file
 from utils.alphabet import Alphabet
 from utils.binding import arguments_of
 from utils.checks import Range
+from utils.override import nested
 
 ROOT = Path(__file__).parent.parent
 CONFIGS = sorted((ROOT / "configs").glob("*.json"))
@@ -31,6 +32,11 @@ def test_a_config_is_sound_and_named_like_its_file(path):
         config = ConfigParser.from_file(path, arch=arch)
         assert config.stored["arch"]["type"] == arch["type"]
     assert config.name == path.stem
+    resolved = config.resolved
+    assert ConfigParser(resolved, "config.json of a run").resolved == resolved
+    here, there = dict(nested(config.stored)), dict(nested(resolved))
+    assert all(there[key] == one for key, one in here.items() if not isinstance(one, dict | list))
+    assert {"trainer.args.clip_norm", "optimizer.args.groups"} <= there.keys()
 
 
 def arguments(name: str, block: str) -> dict:

@@ -9,14 +9,16 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 import torch
 
 import train
-from base.checkpoint import checkpoints, load_checkpoint
+from base.checkpoint import BEST, checkpoints, load_checkpoint
 from tests import tiny_config
+from tests.same_run import differences, rows_of
 
 pytestmark = pytest.mark.slow
 
@@ -39,6 +41,9 @@ CONFIG = tiny_config.CONFIG | {
 }
 MODELS, LOG = Path("saved/models/tiny"), Path("saved/log/tiny")
 
+LESS = ("-o", "trainer.args.samples=0", "-o", "trainer.args.tensorboard=false")
+"""Options of runs without pictures and curves."""
+
 WEIGHTS = {"rtol": 1e-5, "atol": 2e-6}
 """How far float32 weights may be apart after some ten steps whose sums had another order."""
 
@@ -50,13 +55,14 @@ def workplace(tmp_path, monkeypatch):
     return tmp_path
 
 
-def start(*words: str) -> subprocess.Popen:
+def start(*words: str, launcher: Sequence[str] = ()) -> subprocess.Popen:
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
     if sys.platform == "linux":
         environment["GLOO_SOCKET_IFNAME"] = "lo"
     return subprocess.Popen(
         [
             *(sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"),
+            *launcher,
             *(str(ROOT / "train.py"), "-d", "cpu", *words),
         ],
         stdout=subprocess.PIPE,
@@ -98,8 +104,7 @@ def test_two_processes_train_as_one_and_one_of_them_writes(workplace):
 
 def test_sigterm_ends_all_and_another_number_resumes(workplace):
     endless = ["--epochs", "100000", "-o", "trainer.args.save_minutes=0"]
-    less = ["-o", "trainer.args.samples=0", "-o", "trainer.args.tensorboard=false"]
-    process = start("-c", "config.json", "--run-id", "two", *endless, *less)
+    process = start("-c", "config.json", "--run-id", "two", *endless, *LESS)
     end = time.monotonic() + 100
     while len(checkpoints(MODELS / "two")) < 2:
         assert process.poll() is None and time.monotonic() < end, process.communicate()
@@ -114,6 +119,34 @@ def test_sigterm_ends_all_and_another_number_resumes(workplace):
     assert train.main(["-d", "cpu", *command.split(), "--epochs", str(done)]) == 0
     last = load_checkpoint(MODELS / "two" / f"checkpoint-epoch{done}.pth")
     assert last["step"] == 3 * done and [int(row["epoch"]) for row in rows("two")][-1] == done
+
+
+def test_a_run_that_is_killed_and_started_again_is_that_which_was_not(workplace):
+    """By the same command, as a job that is put back into the queue."""
+    words = ["-c", "config.json", "-o", "trainer.args.save_minutes=0", "--epochs", "40", *LESS]
+    whole = start(*words, "--run-id", "whole")
+    handled = "--signals-to-handle=SIGTERM,SIGUSR1"
+    for kill in ("all", "usr1", None):
+        before = checkpoints(MODELS / "cut")[:1]
+        process = start(*words, "--run-id", "cut", "--start-or-resume", launcher=[handled])
+        end = time.monotonic() + 100
+        while kill and checkpoints(MODELS / "cut")[:1] == before:
+            assert process.poll() is None and time.monotonic() < end, process.communicate()
+            time.sleep(0.02)
+        if kill == "usr1":
+            process.send_signal(signal.SIGUSR1)
+        elif kill:
+            children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+            for number in (process.pid, *map(int, children)):
+                os.kill(number, signal.SIGKILL)
+        _, error = process.communicate(timeout=100)
+        assert (process.returncode == 0) == (kill is None), error
+        assert "SIGUSR1: finishing the step" in error or kill != "usr1"
+    assert whole.communicate(timeout=100) and whole.returncode == 0
+    for name in ("checkpoint-epoch40.pth", BEST):
+        ends = [load_checkpoint(MODELS / run / name) for run in ("cut", "whole")]
+        assert differences(*ends) == []
+    assert rows_of(MODELS / "cut/metrics.csv") == rows_of(MODELS / "whole/metrics.csv")
 
 
 def test_an_error_is_said_once(workplace):

@@ -87,7 +87,12 @@ def main(saved: Path) -> None:
     # With dropout, a run is that of as many processes, bit for bit.
     for run, base in (("dropout", ChunkTrainer), ("dropout-stopped", Stopped)):
         options = {"epochs": 3, "weight_noise": "fixed", "keep_last": None}
-        make(saved, run, trainer=base, **options).train()
+        trainer = make(saved, run, trainer=base, **options)
+        trainer.train()
+    path, checkpoint, _ = newest_checkpoint(trainer.run.models)
+    again = make(saved, run, checkpoint=checkpoint, source=path, **options)
+    sums = [one.metrics[0].sum.item() for one in (trainer, again)]
+    found["sums"] = distributed.all_gather_object(sums)
     go_on(saved, "dropout-stopped", **options)
 
     with distributed.own_randomness(torch.device("cpu"), 1, 2):

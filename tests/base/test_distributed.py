@@ -17,6 +17,7 @@ from tiny_run import ChunkTrainer, make, weights
 from base import distributed
 from base.base_data_loader import BucketBatchSampler
 from base.checkpoint import checkpoints, load_checkpoint
+from tests.same_run import rows_of
 
 pytestmark = pytest.mark.slow
 
@@ -123,11 +124,16 @@ def test_a_run_of_one_is_resumed_by_two(ran, tmp_path):
         torch.testing.assert_close(state["state_dict"][name], weight, **WEIGHTS)
 
 
-def test_with_dropout_a_resumed_run_of_two_is_the_uninterrupted_one_bit_for_bit(ran):
-    first, second = newest(ran, "dropout"), newest(ran, "dropout-stopped")
+def test_with_dropout_a_resumed_run_of_two_is_the_uninterrupted_one_bit_for_bit(ran, found):
+    (own, restored), (other, its) = found["sums"]  # of a metric: not added up where it was stopped
+    assert (own, other) == (restored, its) and own != other
+    runs = ("dropout", "dropout-stopped")
+    first, second = (newest(ran, run) for run in runs)
     assert len(checkpoints(ran / "models/tiny/dropout-stopped")) > 2
     for name, weight in first["state_dict"].items():
         assert torch.equal(weight, second["state_dict"][name])
+    whole, resumed = (rows_of(ran / f"models/tiny/{run}/metrics.csv") for run in runs)
+    assert whole == resumed
 
 
 def test_own_randomness(found):
