@@ -211,18 +211,15 @@ def test_faults_name_the_file_in_which_they_stand(tmp_path):
     assert all(map(str.startswith, lines, [*starts, 'b.json: loss.type = "Loss": unknown']))
 
 
-@pytest.mark.parametrize(
-    ("bases", "message"),
-    [
+def test_a_base_that_is_none_is_one_fault(tmp_path):
+    for bases, message in [
         (["x.json"], 'a.json: base = "x.json": x.json: cannot be read: No such file'),
         (["b.json", 5], "b.json: base = 5: the name of a config file"),
         (["b.json", "./a.json"], "no file can be its own base: a.json -> b.json -> a.json"),
-    ],
-)
-def test_a_base_that_is_none_is_one_fault(tmp_path, bases, message):
-    with pytest.raises(ConfigError) as error:
-        based(tmp_path, *({"base": base} for base in bases))
-    assert message in str(error.value).replace(f"{tmp_path}/", "")
+    ]:
+        with pytest.raises(ConfigError) as error:
+            based(tmp_path, *({"base": base} for base in bases))
+        assert message in str(error.value).replace(f"{tmp_path}/", "")
 
 
 @pytest.mark.parametrize("arch", [None, ["SynthesisNetwork"]])
