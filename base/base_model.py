@@ -35,7 +35,8 @@ class BaseModel(nn.Module, ABC):
     def initial_state(self, batch: int) -> dict[str, Tensor]:
         """Return the state before the first step, each tensor with `batch` as first dimension.
 
-        Empty for a network that sees its inputs as a whole.
+        A dimension of 0 grows from call to call. Empty for a network that sees its inputs as a
+        whole.
         """
         return {}
 

@@ -275,7 +275,8 @@ def check_like(value: object, example: object, key: str) -> None:
         # The precision may be another one.
         fits = (
             isinstance(value, Tensor)
-            and value.shape == example.shape
+            and value.ndim == example.ndim
+            and all(size in (0, own) for own, size in zip(value.shape, example.shape, strict=True))
             and value.is_floating_point() == example.is_floating_point()
         )
     elif isinstance(example, dict):

@@ -257,6 +257,7 @@ def test_weights_that_are_not_finite_are_refused(value):
         ([1, "x"], [(0, "y"), [2**32, ""]], [[1], [1, 2], [-1, "x"], [True, "x"], "1x"]),
         (None, [None, 3, 0.5], ["x", []]),
         (torch.zeros(2), [torch.ones(2).double()], [torch.ones(3), torch.ones(2).int(), [0.0]]),
+        (torch.zeros(2, 0), [torch.ones(2, 0), torch.ones(2, 5)], [torch.ones(3, 1)]),
         ({"a": 0}, [{"a": 1, "b": "x"}], [{}, {"a": "1"}, []]),
     ],
 )
