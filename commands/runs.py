@@ -60,7 +60,8 @@ def run(arguments: argparse.Namespace) -> None:
     runs = sorted(read_all(folders), key=lambda one: one.values["started"])
     if not runs:
         raise UserError(f"{', '.join(folders)}: no run there, such as saved/models/NAME/RUN_ID")
-    keys = list(dict.fromkeys(key for one in runs for key in one.config if key != "name"))
+    hidden = ("name", "trainer.args.epochs")  # as they are columns of their own
+    keys = list(dict.fromkeys(key for one in runs for key in one.config if key not in hidden))
     different = [key for key in keys if differ(key, runs)]
     means, column = list(seed_means(runs)), arguments.sort
     if column:
