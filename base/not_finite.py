@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import is_dataclass
 from functools import partial
 from typing import Any
@@ -23,14 +23,10 @@ def watched(model: nn.Module) -> Iterator[list[str]]:
         if not _finite(output):
             found.append(f"the output of {name or 'the network'} ({type(module).__name__})")
 
-    hooks = [
-        module.register_forward_hook(partial(look, name)) for name, module in model.named_modules()
-    ]
-    try:
+    with ExitStack() as hooks:
+        for name, module in model.named_modules():
+            hooks.callback(module.register_forward_hook(partial(look, name)).remove)
         yield found
-    finally:
-        for hook in hooks:
-            hook.remove()
 
 
 def gradients(model: nn.Module) -> str:
@@ -47,8 +43,6 @@ def gradients(model: nn.Module) -> str:
 def _finite(value: Any) -> bool:
     if isinstance(value, Tensor):
         return not value.is_floating_point() or bool((value < math.inf).all())
-    if isinstance(value, Mapping):
-        value = list(value.values())
-    elif is_dataclass(value):
-        value = list(vars(value).values())
-    return not isinstance(value, list | tuple) or all(map(_finite, value))
+    parts = vars(value) if is_dataclass(value) else value
+    parts = list(parts.values()) if isinstance(parts, Mapping) else parts
+    return not isinstance(parts, list | tuple) or all(map(_finite, parts))

@@ -143,11 +143,8 @@ class OptimizerStep:
         return norm
 
     def layer_norms(self, norm: float) -> dict[str, float]:
-        """Return the norm of the last step's gradient before clipping by layer, as `layers.0`.
-
-        Args:
-            norm: that of all layers, as `step` returned it.
-        """
+        """Return the norms of the last step's gradient before clipping by layer, as `layers.0`;
+        `norm` is that of all layers, as `step` returned it."""
         squares: Counter[str] = Counter()
         for name, weight in self.model.named_parameters():
             if weight.grad is not None:

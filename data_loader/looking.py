@@ -54,16 +54,13 @@ def samples_figure(
     y += GAP
     for index, draws in shown:
         text = source.text(index)
-        about = [source.name(index), f"{text!r}" if text else "", f"{len(text)} characters"]
-        y += (
-            canvas.caption(" · ".join(filter(None, about)), MARGIN, y, WIDTH, plots.INK)
-            + CAPTION_GAP
-        )
+        about = f"{source.name(index)} · {text!r} · {len(text)} characters"
+        y += canvas.caption(about, MARGIN, y, WIDTH, plots.INK) + CAPTION_GAP
         for name, ink in draws.items():
             rows = model.places_of_inputs(ink)
+            cuts = range(truncate, len(rows), truncate) if truncate else ()
             label = f"{name}: {len(ink)} points, {len(rows)} inputs"
-            if truncate and len(rows) > truncate:
-                label += f", cut into {-(-len(rows) // truncate)} parts"
+            label += f", cut into {len(cuts) + 1} parts" if cuts else ""
             y += canvas.caption(label, MARGIN, y) + CAPTION_GAP / 2
             box, points = bounds(ink), to_points(ink)[:, :2]
             height = canvas.ink(ink, MARGIN, y, scale, letter, colours=(plots.FRAME,))
@@ -74,7 +71,7 @@ def samples_figure(
             ends = np.searchsorted(rows, np.flatnonzero(ink[:, 2]), side="right") - 1
             canvas.dots(xy, 0.008, plots.INK)
             canvas.dots(xy[ends[ends >= 0]], 0.018, plots.PRIMER)
-            for x, _ in xy[truncate::truncate] if truncate else ():
+            for x in xy[list(cuts), 0]:
                 canvas.hairline((x, y - 0.03), (x, y + height + 0.03), plots.FAULT, 1.2)
             y += height + CAPTION_GAP
         y += GAP / 2

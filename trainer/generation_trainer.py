@@ -122,19 +122,15 @@ class GenerationTrainer(BaseTrainer):
             output = model(points, *text, state)
             state = output.state
             ends.append(output.prediction.end_logits)
-        for name, value in state.items():
-            if value.shape[:1] != (2,):
-                expected = "a network whose state has a row for each line in every tensor; "
-                expected += f"that of two lines has {name!r} of shape {tuple(value.shape)}"
-                raise ConfigFault("arch", type(model).__name__, expected)
+        if wrong := [name for name, value in state.items() if value.shape[:1] != (2,)]:
+            expected = f"a network whose state has a row for each line, also in {wrong[0]!r}"
+            raise ConfigFault("arch", type(model).__name__, expected)
         expected = whole.prediction.end_logits
         if not torch.allclose(torch.cat(ends, 1), expected, rtol=0.01, atol=0.01):
-            log.warning(
-                "%s predicts something else when it sees a line step by step, as in writing, than "
-                "as a whole, as in training: does it see later points, or does its state lack "
-                "something?",
-                type(model).__name__,
+            doubt = (
+                "step by step it predicts something else than for whole lines; does it see later"
             )
+            log.warning("%s: %s points, or forget earlier ones?", type(model).__name__, doubt)
 
     def draw(self, epoch: int, step: int) -> None:
         """Write `samples` lines with the network, as pictures in the log."""

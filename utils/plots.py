@@ -58,9 +58,14 @@ CELL, GRID = (3.3, 0.6), (14.0, 1.5)
 
 
 class Canvas:
-    """A figure that is drawn on in inches from its top left corner, y downwards."""
+    """A figure that is drawn on in inches from its top left corner, y downwards.
+
+    Attributes:
+        frame: outside of which nothing but captions is drawn; None for no such bound.
+    """
 
     def __init__(self) -> None:
+        self.frame: Bbox | None = None
         self._figure = Figure(facecolor="white")
         self._axes = self._figure.add_axes((0, 0, 1, 1))
         self._axes.axis("off")
@@ -80,7 +85,6 @@ class Canvas:
         letter: float,
         shades: np.ndarray | None = None,
         colours: Sequence[str] = (INK,),
-        clip: Bbox | None = None,
     ) -> float:
         """Draw ink with the top left corner of its bounds at a place, and return its height.
 
@@ -91,7 +95,6 @@ class Canvas:
             letter: x-height in the ink's units, as which the pen is wide.
             shades: for each point the index of the colour of the ink that leads to it.
             colours: by index.
-            clip: inches outside of which nothing is drawn.
         """
         shades = np.zeros(len(ink), dtype=int) if shades is None else shades
         box = bounds(ink)
@@ -108,20 +111,18 @@ class Canvas:
                     smooth.append(curve)
                 else:
                     dots.append(Path.circle(points[0], DOT * pen / 2))
-            self.stroke(smooth, colour, pen, clip)
-            self._draw(dots, clip, facecolor=colour, edgecolor="none")
+            self.stroke(smooth, colour, pen)
+            self._draw(dots, facecolor=colour, edgecolor="none")
         return (box[3] - box[1]) * scale
 
-    def stroke(
-        self, curves: Sequence[np.ndarray], colour: str, width: float, clip: Bbox | None = None
-    ) -> None:
+    def stroke(self, curves: Sequence[np.ndarray], colour: str, width: float) -> None:
         """Draw smooth curves `(segments, 4, 2)` with a round pen, `width` in inches."""
         paths = []
         for curve in curves:
             vertices = np.concatenate([curve[0, :1], curve[:, 1:].reshape(-1, 2)])
             codes = [Path.MOVETO] + [Path.CURVE4] * (len(vertices) - 1)
             paths.append(Path(vertices, codes))
-        self._draw(paths, clip, facecolor="none", edgecolor=colour, linewidth=width * 72)
+        self._draw(paths, facecolor="none", edgecolor=colour, linewidth=width * 72)
 
     def hairline(
         self,
@@ -138,13 +139,13 @@ class Canvas:
         circles = [Path.circle(place, radius) for place in places]
         self._draw(circles, facecolor=colour, edgecolor="none")
 
-    def _draw(self, paths: Sequence[Path], clip: Bbox | None = None, **look: str | float) -> None:
+    def _draw(self, paths: Sequence[Path], **look: str | float) -> None:
         if paths:
             path = Path.make_compound_path(*paths)
             patch = PathPatch(path, capstyle="round", joinstyle="round", clip_on=False, **look)
             self._axes.add_artist(patch)
-            if clip is not None:
-                patch.set(clip_on=True, clip_box=TransformedBbox(clip, self._axes.transData))
+            if self.frame is not None:
+                patch.set(clip_on=True, clip_box=TransformedBbox(self.frame, self._axes.transData))
 
     def caption(
         self, text: str, left: float, top: float, width: float = math.inf, colour: str = GREY
@@ -253,12 +254,12 @@ def frames_figure(
     scale = min(FRAMED / size[0], 2 * LETTER / letter)
     (width, height), canvas, y = np.maximum(size * scale, (MIN_WIDTH, 0.0)), Canvas(), MARGIN
     for ink, text in zip(inks, texts, strict=True):
-        frame, box = Bbox.from_bounds(MARGIN, y, width, height), bounds(ink)
-        edge = [Path(frame.corners()[[0, 1, 3, 2, 0]])]
-        canvas._draw(edge, facecolor="none", edgecolor=FRAME, linewidth=0.6)
+        canvas.frame, box = Bbox.from_bounds(MARGIN, y, width, height), bounds(ink)
+        corners = canvas.frame.corners()[[0, 1, 3, 2, 0]]
+        canvas.stroke([bezier(corners[n : n + 2]) for n in range(4)], FRAME, 1.2 / 72)
         left = MARGIN + 0.05 * width + box[0] * scale
         top = y + height / 2 - (float(np.median(to_points(ink)[:, 1])) - box[1]) * scale
-        canvas.ink(ink, left, top, scale, letter, clip=frame)
+        canvas.ink(ink, left, top, scale, letter)
         y += height + CAPTION_GAP / 2
         y += canvas.caption(text, MARGIN, y, width) + CAPTION_GAP
     return canvas.figure(width + 2 * MARGIN, y + MARGIN - CAPTION_GAP)
