@@ -127,10 +127,8 @@ class GenerationTrainer(BaseTrainer):
             raise ConfigFault("arch", type(model).__name__, expected)
         expected = whole.prediction.end_logits
         if not torch.allclose(torch.cat(ends, 1), expected, rtol=0.01, atol=0.01):
-            doubt = (
-                "step by step it predicts something else than for whole lines; does it see later"
-            )
-            log.warning("%s: %s points, or forget earlier ones?", type(model).__name__, doubt)
+            name = type(model).__name__
+            log.warning("%s sees later points, or forgets earlier ones: it will write badly", name)
 
     def draw(self, epoch: int, step: int) -> None:
         """Write `samples` lines with the network, as pictures in the log."""

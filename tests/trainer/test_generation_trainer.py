@@ -224,7 +224,7 @@ def sees_the_end(output, state):
             r"can write: .* KeyError: 'hidden' \(.*generation_trainer.py, line",
         ),
         (has_a_state_of_one_row, "a row for each line, also in 'steps'"),
-        (sees_the_end, "does it see later points, or forget"),
+        (sees_the_end, "Own sees later points, or forgets earlier ones"),
     ],
 )
 def test_a_network_that_cannot_write_is_told_before_the_first_epoch(
