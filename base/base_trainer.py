@@ -334,13 +334,8 @@ class BaseTrainer(ABC):
                 self._suspects = stack.enter_context(not_finite.watched(self.model))
             try:
                 with self._stop:  # Inside, a Ctrl-C waits until the state can be saved.
-                    opened = self.run_log.opened(
-                        self.checkpoint,
-                        config or self.header.get("config", {}),
-                        self.seed,
-                        self.logged_names,
-                        weights_from,
-                    )
+                    config = config or self.header.get("config", {})
+                    opened = self.run_log.opened(self.checkpoint, config, self.seed, weights_from)
                     stack.enter_context(opened)
                     if distributed.is_main():
                         stack.push(self._record_end)
@@ -382,6 +377,7 @@ class BaseTrainer(ABC):
 
     def _train_epochs(self) -> None:
         """Train all epochs, unless a signal or the time limit stops that; save what was trained."""
+        self.run_log.events.pairs(self.logged_names, "epoch")
         if distributed.is_main():
             self.begin()
         if self.checkpoint.source is None:
@@ -548,12 +544,9 @@ class BaseTrainer(ABC):
         sums.steps += 1
         sums.gradient_norm += norm
         sums.learning_rate = rate
-        curves = {
-            f"{self.loss.name}_per_point": step.loss_per_point,
-            "gradient_norm": norm,
-            "learning_rate": rate,
-            "points_per_second": ratio(step.points, step.seconds),
-        }
+        speed, loss = ratio(step.points, step.seconds), f"{self.loss.name}_per_point"
+        curves = {loss: step.loss_per_point, "gradient_norm": norm, "learning_rate": rate}
+        curves["points_per_second"] = speed
         self.run_log.step(curves, progress.step, lambda: self.optimizer_step.layer_norms(norm))
 
     def _failure(self, what: str) -> TrainingFailed:
@@ -667,10 +660,9 @@ class BaseTrainer(ABC):
         except (UserError, OSError):
             raise
         except Exception as error:
-            name, use = type(self.model).__name__, self.use.split()[0]
-            expected = f"a network that can {use}: trying it ended in {described(error)}"
-            expected += "; trainer.args.samples = 0 trains it all the same"
-            raise ConfigFault("arch", name, expected) from error
+            expected = f"a network that can {self.use.split()[0]}: trying it ended in "
+            expected += f"{described(error)}; trainer.args.samples = 0 trains it all the same"
+            raise ConfigFault("arch", type(self.model).__name__, expected) from error
 
     def _report(self, improved: bool) -> None:
         """Log an epoch."""

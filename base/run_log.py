@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
@@ -66,13 +66,9 @@ class RunLog:
         checkpoint: TrainingCheckpoint,
         config: Config,
         seed: int,
-        names: Sequence[str],
         weights_from: Path | None = None,
     ) -> Iterator[None]:
-        """Create the run's folder and open the logs; what is later than `checkpoint` is cut off.
-
-        `names` are those of the values of an epoch.
-        """
+        """Create the run's folder and open the logs; what is later than `checkpoint` is cut off."""
         progress, begun = checkpoint.state.progress, False
         with ExitStack() as stack:
             if distributed.is_main():
@@ -100,7 +96,6 @@ class RunLog:
             self.events = TensorBoardWriter(self.run.log, enabled=enabled, step=step)
             with closing(self.events):
                 self.events.config(checkpoint.header.get("config", {}), progress.step)
-                self.events.pairs(names, "epoch")
                 yield
 
     def step(

@@ -294,7 +294,7 @@ class HandwritingDataLoader(BaseDataLoader):
         if self.normalisation is None:
             self.prepare()
         self._load()
-        overfits = self.overfit and name == "valid"
+        overfits = self.overfit if name == "valid" else None
         samples = replace(
             self.dataset,
             preprocessing=self.dataset.preprocessing if overfits else (),
@@ -303,7 +303,6 @@ class HandwritingDataLoader(BaseDataLoader):
             alphabet=self.alphabet,
         )
         loader = BaseDataLoader(samples, collate, self.seed, shuffle=False, **self._split_options)
-        indices = self.source.indices("train" if overfits else name)
-        indices = indices[: self.overfit] if overfits else indices
+        indices = self.source.indices("train" if overfits else name)[:overfits]
         loader.batch_sampler.fill(indices, self.source.lengths[indices] - 1)
         return loader
