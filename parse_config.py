@@ -27,10 +27,11 @@ from base.base_loss import BaseLoss
 from base.base_metric import BaseMetric
 from base.base_model import BaseModel
 from base.base_trainer import BaseTrainer
-from base.checkpoint import HAND_FILE
+from base.checkpoint import HAND_FILE, check_weights
+from base.initial_checkpoint import InitialCheckpoint
 from base.run_folder import RunFolder
 from base.weight_noise import parameter_groups
-from model.loading import TrainedNetwork
+from model.loading import TrainedNetwork, naming_incompatibilities
 from utils import config_file, strict_json
 from utils.alphabet import Alphabet
 from utils.binding import NOTHING, Annotation, Binder, arguments_of, by_name
@@ -65,7 +66,7 @@ ADJUSTABLE = {
     *("data_loader.args.num_workers", "data_loader.args.pin_memory", "trainer.args.epochs"),
     *("trainer.args.log_steps", "trainer.args.profile", "trainer.args.tensorboard"),
     *("trainer.args.keep_last", "trainer.args.save_minutes", "trainer.args.save_period"),
-    "trainer.args.time_limit_minutes",
+    *("trainer.args.anomaly", "trainer.args.time_limit_minutes"),
 }
 """What may differ where a run is started again and goes on: it changes no step that was made. (So
 may the place of the data; the epochs may only become more.)"""
@@ -279,6 +280,25 @@ class ConfigParser:
     def build_model(self, normalisation: Normalisation, alphabet: Alphabet | None) -> BaseModel:
         """Build the network, which gets the alphabet if it needs one."""
         return self.build("arch", normalisation=normalisation, alphabet=alphabet)
+
+    def build_on_meta(self, former: InitialCheckpoint | None) -> BaseModel:
+        """Return the network without memory for its weights, before any data loads.
+
+        Raises:
+            CheckpointError: if the weights of the checkpoint do not fit.
+        """
+        alphabet = former and former.alphabet(self.needs_text)
+        with torch.device("meta"):
+            stand_in = alphabet or STAND_INS["alphabet"]
+            model = self.build_model(STAND_INS["normalisation"], stand_in)
+        if former:
+            weights = {name: one.to("meta") for name, one in former.content["state_dict"].items()}
+            if not former.resumed:
+                weights = model.extend_state_dict(weights, alphabet and len(alphabet))
+            arch = former.content["config"].get("arch")
+            with naming_incompatibilities(arch, self.config["arch"], former.path):
+                check_weights(model, weights, former.path)
+        return model
 
     def _refuse(self, faults: Sequence[ConfigFault]) -> None:
         """Raise the ConfigError of faults, if any, with the options or files that they are of."""

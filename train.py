@@ -14,9 +14,8 @@ from functools import partial
 import torch
 
 from base import distributed, extension
-from base.base_model import BaseModel
 from base.base_trainer import BaseTrainer, TrainingFailed
-from base.checkpoint import check_weights, load_weights
+from base.checkpoint import load_weights
 from base.device import resolve_device
 from base.initial_checkpoint import InitialCheckpoint
 from base.provenance import versions
@@ -27,8 +26,7 @@ from commands import options, sweep, train_options
 from data_loader import HandwritingDataLoader
 from data_loader.looking import samples_figure
 from logger.logger import setup_logging
-from model.loading import naming_incompatibilities
-from parse_config import STAND_INS, ConfigParser
+from parse_config import ConfigParser
 from utils.alphabet import table
 from utils.checks import UserError
 from utils.normalisation import Normalisation
@@ -74,7 +72,7 @@ def train(arguments: argparse.Namespace) -> int:
             known = former and former.alphabet(config.needs_text)
             print(loader.source.character_report(known=known))
             if arguments.show:
-                model, cut = build_on_meta(config, former), config.settings["truncate"]
+                model, cut = config.build_on_meta(former), config.settings["truncate"]
                 write_png(arguments.show, samples_figure(loader, model, cut))
             return 0
         trainer = build_trainer(config, former, loader, run, device)
@@ -86,7 +84,7 @@ def check(arguments: argparse.Namespace) -> None:
     """Raise a UserError for what can be known to be wrong before any data loads."""
     with ExitStack() as held:
         config, former, _ = beginning(arguments, held)
-        build_on_meta(config, former)
+        config.build_on_meta(former)
 
 
 def beginning(
@@ -122,30 +120,11 @@ def beginning(
     return config, former, run
 
 
-def build_on_meta(config: ConfigParser, former: InitialCheckpoint | None) -> BaseModel:
-    """Return the config's network without memory for its weights, before any data loads.
-
-    Raises:
-        CheckpointError: if the weights of the checkpoint do not fit.
-    """
-    alphabet = former and former.alphabet(config.needs_text)
-    with torch.device("meta"):
-        model = config.build_model(STAND_INS["normalisation"], alphabet or STAND_INS["alphabet"])
-    if former:
-        weights = {name: one.to("meta") for name, one in former.content["state_dict"].items()}
-        if not former.resumed:
-            weights = model.extend_state_dict(weights, alphabet and len(alphabet))
-        arch = former.content["config"].get("arch")
-        with naming_incompatibilities(arch, config.config["arch"], former.path):
-            check_weights(model, weights, former.path)
-    return model
-
-
 def prepared_data(
     config: ConfigParser, former: InitialCheckpoint | None, device: torch.device
 ) -> HandwritingDataLoader:
     """Return the loader of the training data, with its units and alphabet."""
-    features = build_on_meta(config, former).features
+    features = config.build_on_meta(former).features
     seed, resumed = config.settings["seed"], former is not None and former.resumed
     seed_all(seed)
     normalisation = None

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from base import distributed, extension
-from utils.files import atomic_write, set_aside
+from utils.files import atomic_write, errors_name, set_aside
 
 ROOT = Path(__file__).resolve().parents[1]
 DIFF, PACKAGES = "checkout.diff", "packages.txt"
@@ -37,10 +37,11 @@ def record(folder: Path, device: torch.device | None = None) -> dict[str, Any]:
         path = folder / name
         if not content:
             continue
-        if path.exists() and path.read_bytes() != content:
-            set_aside(path, "former")
-        if not path.exists():
-            atomic_write(path, lambda file, content=content: file.write(content))
+        with errors_name(path):
+            if path.exists() and path.read_bytes() != content:
+                set_aside(path, "former")
+            if not path.exists():
+                atomic_write(path, lambda file, content=content: file.write(content))
     return {
         "command": sys.argv,
         "versions": versions(device),

@@ -218,7 +218,8 @@ class RunFolder:
             reason: why.
         """
         record = self.models / "run.json"
-        content = json.loads(record.read_bytes())
+        with errors_name(record):
+            content = json.loads(record.read_bytes())
         content["runs"][-1]["ended"] = {"time": local_time(), "state": state, "reason": reason}
         write_json(record, content)
 
