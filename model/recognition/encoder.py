@@ -174,7 +174,7 @@ class RecognitionNetwork(BaseModel):
         """Run the layers above the convolution.
 
         Args:
-            frames: `(B, S, channels)`, after each line's end anything.
+            frames: `(B, S, channels)`, zero after each line's end.
             lengths: frames of each line, `(B,)`.
 
         Returns:
@@ -210,11 +210,9 @@ class RecognitionNetwork(BaseModel):
         if self.training and self.mask_ratio:
             features = self._with_masks(features)
         frames = functional.gelu(self.convolution(features.transpose(1, 2)))  # (B, channels, S)
-        hidden, lengths = self.encode_frames(
-            self.dropout(frames).transpose(1, 2), -(-points // STRIDE)
-        )
-        inside = torch.arange(hidden.shape[1], device=hidden.device) < lengths[:, None]  # (B, S)
-        return hidden * inside[..., None], lengths
+        frames, lengths = self.dropout(frames).transpose(1, 2), -(-points // STRIDE)
+        hidden, lengths = self.encode_frames(_without_padding(frames, lengths), lengths)
+        return _without_padding(hidden, lengths), lengths
 
     def _with_masks(self, features: Tensor) -> Tensor:
         """Return features `(B, points, F)`, about `mask_ratio` of them set to zero in stretches."""
@@ -335,8 +333,14 @@ def log_softmax(output: Tensor) -> Tensor:
     return functional.log_softmax(output.to(state_dtype(output.dtype)), -1)
 
 
+def _without_padding(frames: Tensor, lengths: Tensor) -> Tensor:
+    """Return frames `(B, S, any)`, zero after each line's end."""
+    inside = torch.arange(frames.shape[1], device=frames.device) < lengths[:, None]  # (B, S)
+    return frames * inside[..., None]
+
+
 def _merged_pairs(hidden: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
     """Concatenate each two frames of `(S, B, D)` to one; a missing second one is zero."""
-    inside = torch.arange(len(hidden), device=hidden.device)[:, None] < lengths  # (S, B)
-    hidden = functional.pad(hidden * inside[..., None], (0, 0, 0, 0, 0, len(hidden) % 2))
+    hidden = _without_padding(hidden.transpose(0, 1), lengths).transpose(0, 1)
+    hidden = functional.pad(hidden, (0, 0, 0, 0, 0, len(hidden) % 2))
     return torch.cat((hidden[0::2], hidden[1::2]), -1), -(-lengths // 2)
