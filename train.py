@@ -95,21 +95,25 @@ def beginning(
     A run that goes on is held before its newest checkpoint is looked for, as another process may
     save one.
     """
-    file, place, run, again = arguments.config, arguments.resume, None, None
+    file, place, run = arguments.config, arguments.resume, None
+    written = again = None
     if not (file or arguments.prepare) and (run := RunFolder.resumed(place, arguments.run_id)):
         held.enter_context(run.held())
         if begun := distributed.broadcast_object(run.beginning):
             log.warning("%s was stopped before its first checkpoint: starting over", run.models)
-            file, place = begun
-    if file:
+            written, place = begun
+    if file or written:
         former = InitialCheckpoint.find(place, resumed=False) if place else None
         arch = former and former.content["config"].get("arch")
-        config = ConfigParser.from_file(file, arguments.overrides, arch)
+        if written:
+            config = ConfigParser(written, str(run.models / "run.json"), arguments.overrides)
+        else:
+            config = ConfigParser.from_file(file, arguments.overrides, arch)
         there = RunFolder(config.name, arguments.run_id, arguments.saved)
         if arguments.start_or_resume and distributed.broadcast_object(there.has_checkpoint):
             held.enter_context(there.held())
             again, run, place = config, there, there.models
-    if again or not file:
+    if again or not (file or written):
         former = InitialCheckpoint.find(place, resumed=True)
         stored, path = former.content["config"], former.path
         config = again.resumed(stored, path) if again else None

@@ -163,6 +163,7 @@ class RunFolder:
         config: dict[str, Any],
         seed: int,
         *,
+        given: dict[str, Any] | None = None,
         resumed_from: Path | None = None,
         weights_from: Path | None = None,
         device: torch.device | None = None,
@@ -174,6 +175,7 @@ class RunFolder:
         Args:
             config: of the run, with all defaults filled in.
             seed: of the run.
+            given: the config as it was given, with which a run without a checkpoint starts over.
             resumed_from: the checkpoint, which may lie in this run or elsewhere; None if none.
             weights_from: the checkpoint with whose weights the run begins, if any.
             device: that the run computes on; None for the CPU.
@@ -199,11 +201,14 @@ class RunFolder:
         if before and "ended" not in before[-1] and self.log_file.exists():
             last = local_time(at=self.log_file.stat().st_mtime)
             before[-1]["ended"] = {"time": last, "state": "stopped", "reason": "killed"}
+        for one in before:
+            one.pop("config", None)
         start = {
             "started": local_time(),
             "resumed_from": None if resumed_from is None else str(resumed_from),
             "weights_from": None if weights_from is None else str(weights_from),
             **provenance.record(self.models, device),
+            "config": given or config,
         }
         write_json(self.models / "config.json", config)
         content = {"name": self.name, "run_id": self.run_id, "seed": seed, "runs": [*before, start]}
@@ -234,7 +239,7 @@ class RunFolder:
                 self.run_id = f"{wanted}-{number}"
         self.log.mkdir(parents=True, exist_ok=True)
 
-    def beginning(self) -> tuple[Path, str | None] | None:
+    def beginning(self) -> tuple[dict[str, Any], str | None] | None:
         """Return what a run that was stopped before its first checkpoint was started from.
 
         Returns:
@@ -246,13 +251,13 @@ class RunFolder:
         """
         if self.has_checkpoint():
             return None
-        config, starts = self.models / "config.json", self._starts()
-        if not config.exists() or not starts:
+        last = next(reversed(self._starts()), {})
+        if "config" not in last:
             raise CheckpointError(
                 f"{self.models}: no checkpoint found, and no record of its config; start it again: "
                 f"-c CONFIG --run-id {self.run_id}"
             )
-        return config, starts[-1].get("weights_from")
+        return last["config"], last.get("weights_from")
 
     def first_weights(self) -> Path | None:
         """Return the checkpoint with whose weights the run began, None if it began with none."""

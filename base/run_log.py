@@ -76,6 +76,7 @@ class RunLog:
                 begun = self.run.create(
                     config,
                     seed,
+                    given=checkpoint.header.get("config"),
                     resumed_from=checkpoint.source,
                     weights_from=weights_from,
                     device=self.device,
