@@ -92,8 +92,7 @@ def test_the_config_of_a_run_is_complete_and_repeats_it(workplace, monkeypatch):
     """Also of a class that passes something else on to its base."""
     own = "from data_loader import HandwritingDataLoader\n\nclass Loader(HandwritingDataLoader):\n"
     own += "    def __init__(self, *supplied, bucket=4, **options):\n"
-    own += "        options.setdefault('batch_size', 2)\n"
-    own += "        super().__init__(*supplied, bucket=bucket, **options)\n"
+    own += "        super().__init__(*supplied, bucket=bucket, **{'batch_size': 2, **options})\n"
     Path("my_loader.py").write_text(own)
     monkeypatch.setattr(extension, "_loaded", {})
     monkeypatch.setattr(sys, "path", list(sys.path))
@@ -105,8 +104,7 @@ def test_the_config_of_a_run_is_complete_and_repeats_it(workplace, monkeypatch):
     words = ["--module", "my_loader.py", "--run-id"]
     assert run("-c", "config.json", *words, "a", "--lr", "0.01") == 0
     kept = json.loads((MODELS / "a" / "config.json").read_text())
-    assert kept["optimizer"]["args"]["lr"] == 0.01
-    assert kept["optimizer"]["args"]["betas"] == [0.9, 0.999]
+    assert kept["optimizer"]["args"].items() >= {"lr": 0.01, "betas": [0.9, 0.999]}.items()
     assert "max_lr" not in kept["lr_scheduler"]["args"]  # which follows from lr
     assert kept["data_loader"]["args"]["bucket"] == 4
     assert "batch_size" not in kept["data_loader"]["args"]
@@ -132,12 +130,10 @@ def test_start_or_resume(workplace, capsys):
     assert run(*again, "a") == 0 and "tiny/a is finished" in capsys.readouterr().out
     assert run(*again, "a", "--epochs", "3", "-o", "trainer.args.clip_norm=null") == 0
     assert load_checkpoint(folder / "a" / "checkpoint-epoch3.pth")["epoch"] == 3
-    before = (folder / "a" / "run.json").read_bytes()
     assert run(*again, "a", "--lr", "0.1") == 2
     message = capsys.readouterr().err
     assert "--lr: optimizer.args.lr = 0.1: the run that is to go on has 0.003" in message
     assert "trainer.args.epochs = 2: the run that is to go on has 3" in message
-    assert (folder / "a" / "run.json").read_bytes() == before
     assert not Path("saved").exists() and Path("there/s/log/tiny/a").is_dir()
     assert "is for -c CONFIG and --run-id ID" in refused(capsys, *again[:3])
 

@@ -13,9 +13,8 @@ from base.run_folder import RunFolder
 
 
 def git(folder, *words):
-    name = ("-c", "user.name=a", "-c", "user.email=a@b.c")
-    done = subprocess.run(["git", *name, *words], cwd=folder, check=True, capture_output=True)
-    return done.stdout.decode().strip()
+    command = ["git", "-c", "user.name=a", "-c", "user.email=a@b.c", *words]
+    return subprocess.check_output(command, cwd=folder, text=True).strip()
 
 
 @pytest.fixture
@@ -59,10 +58,7 @@ def test_a_start_names_the_commit_and_what_differs_from_it(project, tmp_path, mo
     assert (project / "train.py").read_text() == "a = 3\n"
     monkeypatch.setattr(provenance, "MAX_DIFF", 30)
     assert start_of(run) and "(cut: it has 1" in diff.read_text()
-    monkeypatch.setenv("PATH", "")
-    assert start_of(run)["checkout"] is None
-    installed = (run.models / "packages.txt").read_text().splitlines()
-    assert f"torch=={metadata.version('torch')}" in installed
+    assert f"torch=={metadata.version('torch')}\n" in (run.models / "packages.txt").read_text()
 
 
 def test_a_copy_of_each_module_is_kept_and_a_change_is_said(tmp_path, monkeypatch, caplog):
