@@ -3,14 +3,16 @@
 import json
 import re
 import shlex
+import sys
 from pathlib import Path
 
 import pytest
 
 import experiments
 import train
+from base import extension
 from base.checkpoint import load_checkpoint
-from tests.test_extending import forget
+from utils.checks import UserError
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "extend.md").read_text(encoding="utf-8")
@@ -20,15 +22,28 @@ def blocks(kind):
     return re.findall(rf"```{kind}\n(.*?)```", PAGE, re.DOTALL)
 
 
-def test_the_page_s_file_does_all_that_its_commands_say(tmp_path, monkeypatch, logging_restored):
+def forget(monkeypatch):
+    """Be a process that has loaded no module of a user's."""
+    monkeypatch.setattr(extension, "_loaded", {})
+    monkeypatch.setattr(sys, "path", [path for path in sys.path if path != str(Path.cwd())])
+    sys.modules.pop("my_parts", None)
+
+
+@pytest.fixture
+def workplace(tmp_path, monkeypatch, logging_restored):
+    """A folder with what the page shows, none of which is loaded yet."""
     monkeypatch.chdir(tmp_path)
     forget(monkeypatch)
-    (tmp_path / "configs").symlink_to(ROOT / "configs")
+    Path("configs").symlink_to(ROOT / "configs")
     Path("my_parts.py").write_text("\n".join(blocks("python")))
     Path("letter.txt").write_text("zig zag")
-    configs = [json.loads(block) for block in blocks("json")]
-    for config in configs:
+    for config in map(json.loads, blocks("json")):
         Path(f"{config['name']}.json").write_text(json.dumps(config))
+    yield
+    forget(monkeypatch)
+
+
+def test_the_page_s_file_does_all_that_its_commands_say(workplace):
     for line in re.findall(r"^python .*", PAGE, re.MULTILINE):
         _, script, *words = shlex.split(line)
         main = {"train.py": train.main, "experiments.py": experiments.main}[script]
@@ -45,6 +60,29 @@ def test_the_page_s_file_does_all_that_its_commands_say(tmp_path, monkeypatch, l
     assert train.main([*words, "-c", "my_reader.json", "--run-id", "a"]) == 0
     reader = ["-r", "saved/models/my_reader/a", *words]
     assert experiments.main(["evaluate", *reader]) == 0
+
+
+@pytest.mark.parametrize("own", ["EvenPace", None])
+def test_code_is_loaded_by_the_command_line_alone(workplace, monkeypatch, capsys, own):
+    words, module = ["-d", "cpu", "-c", "my.json", "--run-id", "a"], ["--module", "my_parts.py"]
+    if own is None:
+        arch = {"type": "SynthesisNetwork", "args": {"hidden_size": 8}}
+        words += ["-o", f"arch={json.dumps(arch)}", "-o", "trainer.type=GenerationTrainer"]
+    assert train.main(words) == 2 and "unknown type" in capsys.readouterr().err
+    assert train.main([*words, *module]) == 0
+    run = ["-r", "saved/models/my/a", "-d", "cpu", "--output", "out"]
+    # It writes without the module, unless that is the network itself.
+    forget(monkeypatch)
+    write = ["write", *run, "--steps", "9", "--text", "zag"]
+    if own:
+        with pytest.raises(UserError, match=rf'"{own}".*; the module my_parts\.py .*--module'):
+            experiments.main(write)
+        assert not Path("out").exists()
+    else:
+        assert experiments.main(write) == 0 and list(Path("out").glob("*.svg"))
+    # Its config is of use only with it.
+    with pytest.raises(UserError, match=r"module my_parts\.py .* is not loaded: --module FILE"):
+        experiments.main(["evaluate", *run])
 
 
 def test_every_class_of_the_page_is_used_and_is_short():
