@@ -1,13 +1,23 @@
 """What all tests need: one thread, as sizes are small, here and in child processes."""
 
+import json
 import logging
 import os
 import threading
+from pathlib import Path
 
 import pytest
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("MPLBACKEND", "Agg")
+
+
+@pytest.fixture
+def workplace(tmp_path, monkeypatch, request):
+    """An empty folder with the `CONFIG` of a file of tests as `config.json`, for the scripts."""
+    monkeypatch.chdir(tmp_path)
+    Path("config.json").write_text(json.dumps(request.module.CONFIG))
+    return tmp_path
 
 
 @pytest.fixture

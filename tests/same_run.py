@@ -1,10 +1,11 @@
 """Whether two runs are one and the same, but for the clock."""
 
-import csv
 from pathlib import Path
 from typing import Any
 
 import torch
+
+from logger.metrics_csv import read_rows
 
 TIMES = {"points_per_second", "seconds"}
 
@@ -34,8 +35,6 @@ def differences(first: Any, second: Any, where: str = "") -> list[str]:
 
 def rows_of(path: Path) -> list[dict[str, str]]:
     """Return the rows of a `metrics.csv` without what depends on the clock."""
-    with open(path, encoding="utf-8", newline="") as file:
-        return [
-            {name: value for name, value in row.items() if name not in TIMES}
-            for row in csv.DictReader(file)
-        ]
+    return [
+        {name: value for name, value in row.items() if name not in TIMES} for row in read_rows(path)
+    ]

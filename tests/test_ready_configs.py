@@ -4,7 +4,6 @@ The data is made in the format of the config's source, and lies where the config
 that its dataset, splits, changes of the ink, schedule, loss, metrics and trainer are all in use.
 """
 
-import csv
 import json
 import math
 import re
@@ -19,6 +18,7 @@ import train
 from base.base_trainer import BaseTrainer
 from base.checkpoint import load_checkpoint
 from data_loader import read_ink
+from logger.metrics_csv import read_rows
 from model import load
 from parse_config import choices, config_binder
 from tests import small_sources
@@ -82,8 +82,8 @@ def smaller(path: Path, maker: small_sources.Maker | None) -> list[str]:
 
 def epochs(run: Path) -> list[dict[str, float]]:
     """Return what a run logged after each epoch."""
-    with open(run / "metrics.csv", newline="") as file:
-        return [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
+    rows = read_rows(run / "metrics.csv")
+    return [{name: float(value) for name, value in row.items()} for row in rows]
 
 
 @pytest.mark.parametrize(("path", "maker"), CASES)

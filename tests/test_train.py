@@ -1,6 +1,5 @@
 """The training script as a person uses it."""
 
-import csv
 import json
 import os
 import re
@@ -26,16 +25,7 @@ from utils.checks import UserError
 ROOT = Path(__file__).parents[1]
 MODELS = Path("saved/models/tiny")
 
-
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("logging_restored")]
-
-
-@pytest.fixture
-def workplace(tmp_path, monkeypatch):
-    """An empty folder with `config.json`, in which the script runs."""
-    monkeypatch.chdir(tmp_path)
-    Path("config.json").write_text(json.dumps(CONFIG))
-    return tmp_path
 
 
 def run(*words: str) -> int:
@@ -200,8 +190,7 @@ def test_more_epochs_of_a_finished_run(workplace, capsys):
     assert run("-c", "config.json", "--run-id", "b", *schedule) == 0
     assert run("-r", str(MODELS / "b"), "--epochs", "4") == 0
     assert same(*(MODELS / run_id / "checkpoint-epoch4.pth" for run_id in "ab"))
-    with open(MODELS / "b" / "metrics.csv", newline="") as file:
-        assert [row["epoch"] for row in csv.DictReader(file)] == ["1", "2", "3", "4"]
+    assert [row["epoch"] for row in rows_of(MODELS / "b" / "metrics.csv")] == list("1234")
     starts = json.loads((MODELS / "b" / "run.json").read_text())["runs"]
     assert starts[1]["resumed_from"] == "saved/models/tiny/b/checkpoint-epoch2.pth"
     capsys.readouterr()

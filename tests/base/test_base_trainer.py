@@ -12,6 +12,7 @@ import pytest
 import torch
 from tiny_run import (
     DEFAULTS,
+    ONE_STEP,
     TRAIN,
     VALID,
     ChunkTrainer,
@@ -34,8 +35,6 @@ from base.checkpoint import checkpoints, load_checkpoint, newest_checkpoint
 from utils.checks import ConfigFault, NotFinite
 
 # One step.
-
-ONE_STEP = {"optimizer": "SGD", "dropout": 0.0, "steps_per_epoch": 1, "epochs": 1}
 
 
 @pytest.mark.parametrize("accumulate", [1, 2])

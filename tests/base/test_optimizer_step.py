@@ -6,6 +6,7 @@ import math
 import pytest
 import torch
 from tiny_run import (
+    ONE_STEP,
     TRAIN,
     VALID,
     ChunkTrainer,
@@ -25,8 +26,6 @@ from torch.optim import lr_scheduler
 
 from base.base_trainer import TrainingFailed
 from base.checkpoint import load_checkpoint
-
-ONE_STEP = {"optimizer": "SGD", "dropout": 0.0, "steps_per_epoch": 1, "epochs": 1}
 
 
 def test_clipping_by_norm(tmp_path):

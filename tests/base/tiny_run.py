@@ -4,7 +4,6 @@ The network has dropout and a carried state, so that generators and states matte
 """
 
 import copy
-import csv
 import os
 import signal
 from collections.abc import Mapping, Sequence
@@ -24,11 +23,13 @@ from base.base_trainer import BaseTrainer
 from base.random_state import seed_all
 from base.run_folder import RunFolder
 from base.weight_noise import parameter_groups
+from logger.metrics_csv import read_rows
 from trainer.generation_trainer import GenerationTrainer
 from utils.binding import arguments_of
 
 TRAIN = range(13)
 VALID = range(13, 18)
+ONE_STEP = {"optimizer": "SGD", "dropout": 0.0, "steps_per_epoch": 1, "epochs": 1}
 DEFAULTS = arguments_of(BaseTrainer).defaults
 
 
@@ -228,8 +229,7 @@ def weights(trainer: BaseTrainer) -> dict[str, Tensor]:
 
 
 def rows(trainer):
-    with open(trainer.run.metrics_file, newline="") as file:
-        return list(csv.DictReader(file))
+    return read_rows(trainer.run.metrics_file)
 
 
 def same(first, second):

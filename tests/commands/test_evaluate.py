@@ -1,6 +1,5 @@
 """Networks are scored on splits of their data."""
 
-import csv
 import json
 import re
 from pathlib import Path
@@ -12,6 +11,7 @@ from base.checkpoint import load_checkpoint
 from commands import search_options
 from data_loader import EmbeddedDataset
 from experiments import parse
+from logger.metrics_csv import read_rows
 from model import load
 from model.recognition.error_rates import rates
 from model.recognition.language_model import CharacterLanguageModel
@@ -141,8 +141,7 @@ def test_a_validation_gives_the_rates_of_an_evaluation(
     words = ["-d", "cpu", "-c", "config.json", "-r", str(checkpoints[arch]), "--run-id", "a"]
     assert train.main(words) == 0
     folder = Path("saved/models", config["name"], "a")
-    with (folder / "metrics.csv").open(newline="") as file:
-        (row,) = csv.DictReader(file)
+    (row,) = read_rows(folder / "metrics.csv")
     evaluate(folder, "out", "valid")
     metrics = found_in(Path("out"))
     assert metrics["sequences"] == 6

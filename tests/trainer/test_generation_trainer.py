@@ -1,7 +1,6 @@
 """The generation trainer with the real networks, on a few lines of embedded data."""
 
 import copy
-import csv
 import re
 from contextlib import nullcontext
 from dataclasses import replace
@@ -14,6 +13,7 @@ import trainer.generation_trainer as module
 from base.random_state import seed_all
 from base.run_folder import RunFolder
 from data_loader import EmbeddedDataset, HandwritingDataLoader
+from logger.metrics_csv import read_rows
 from model import (
     SSE,
     CTCLoss,
@@ -89,8 +89,7 @@ def make(
 
 
 def row(made):
-    with open(made.run.metrics_file, newline="") as file:
-        return {name: float(value) for name, value in list(csv.DictReader(file))[-1].items()}
+    return {name: float(value) for name, value in read_rows(made.run.metrics_file)[-1].items()}
 
 
 @pytest.mark.parametrize(
@@ -201,43 +200,32 @@ def test_float16_needs_a_gpu(tmp_path, loader):
     assert not list(tmp_path.iterdir())
 
 
-def cannot_go_on(output, state):
-    if state is not None:
-        raise KeyError("hidden")
-    return output
+FAULTS = {
+    "cannot go on": r"can write: .* KeyError: 'hidden' \(.*generation_trainer.py, line",
+    "a state of one row": "a row for each line, also in 'steps'",
+    "sees the end": "Own sees later points, or forgets earlier ones",
+}
 
 
-def has_a_state_of_one_row(output, state):
-    return replace(output, state=output.state | {"steps": torch.ones(1)})
-
-
-def sees_the_end(output, state):
-    ends = output.prediction.end_logits.flip(1)
-    return replace(output, prediction=replace(output.prediction, end_logits=ends))
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        (
-            cannot_go_on,
-            r"can write: .* KeyError: 'hidden' \(.*generation_trainer.py, line",
-        ),
-        (has_a_state_of_one_row, "a row for each line, also in 'steps'"),
-        (sees_the_end, "Own sees later points, or forgets earlier ones"),
-    ],
-)
+@pytest.mark.parametrize(("fault", "message"), FAULTS.items())
 def test_a_network_that_cannot_write_is_told_before_the_first_epoch(
-    tmp_path, loader, caplog, change, message
+    tmp_path, loader, caplog, fault, message
 ):
     class Own(PredictionNetwork):
         def forward(self, inputs, text=None, text_lengths=None, state=None):
-            return change(super().forward(inputs, text, text_lengths, state), state)
+            output = super().forward(inputs, text, text_lengths, state)
+            if fault == "cannot go on" and state is not None:
+                raise KeyError("hidden")
+            if fault == "a state of one row":
+                output.state["steps"] = torch.ones(1)
+            if fault == "sees the end":
+                ends = output.prediction.end_logits.flip(1)
+                return replace(output, prediction=replace(output.prediction, end_logits=ends))
+            return output
 
     made = make(tmp_path, loader, text=False, samples=1)
     made.model.__class__ = Own
-    told = pytest.raises(ConfigFault) if change is not sees_the_end else nullcontext()
-    with told as caught:
+    with pytest.raises(ConfigFault) if fault != "sees the end" else nullcontext() as caught:
         made.train()
     assert re.search(message, str(caught.value) if caught else caplog.text)
     plain = make(tmp_path, loader, run="plain", text=False, samples=0)  # needs not write

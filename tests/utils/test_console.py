@@ -22,14 +22,6 @@ MODELS = Path("saved/models/tiny")
 
 
 @pytest.fixture
-def workplace(tmp_path, monkeypatch):
-    """An empty folder with `config.json`, in which the scripts run."""
-    monkeypatch.chdir(tmp_path)
-    Path("config.json").write_text(json.dumps(CONFIG))
-    return tmp_path
-
-
-@pytest.fixture
 def run(tmp_path):
     """Runs a script and returns its status, what it printed, and its errors."""
 

@@ -72,14 +72,8 @@ def test_padding_and_company_change_nothing(kind):
 
 @pytest.mark.parametrize(
     ("kind", "changes"),
-    [
-        *(
-            (kind, {"cell": cell})
-            for kind in ("prediction", "synthesis")
-            for cell in ("LSTM", "GRU")
-        ),
-        ("transformer", {"num_heads": 2, "end_of_sequence": True}),
-    ],
+    [(kind, {"cell": cell}) for kind in ("prediction", "synthesis") for cell in ("LSTM", "GRU")]
+    + [("transformer", {"num_heads": 2, "end_of_sequence": True})],
 )
 def test_a_sequence_in_parts_is_the_sequence(kind, changes):
     network, batch = build(kind, **changes).eval(), batch_of(9, 9)
