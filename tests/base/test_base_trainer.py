@@ -210,7 +210,8 @@ def test_curves(tmp_path):
     path, checkpoint, _ = newest_checkpoint(trainer.run.models)
     make(tmp_path, epochs=3, tensorboard=True, checkpoint=checkpoint, source=path).train()
     reader = EventAccumulator(str(trainer.run.log), size_guidance={"tensors": 0}).Reload()
-    assert [event.step for event in reader.Tensors("config/text_summary")] == [0, 10]
+    steps = {event.step for event in reader.Tensors("config/text_summary")}
+    assert steps == {0, 10}  # in any order, where both files are of one second
 
 
 def test_a_profile_has_a_trace_of_a_few_steps(tmp_path):
