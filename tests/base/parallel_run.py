@@ -15,11 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from tiny_run import VALID, ChunkTrainer, make
+from tiny_run import VALID, ChunkTrainer, make, resumed, trained
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from base import distributed
-from base.checkpoint import newest_checkpoint
 
 NO_DROPOUT = {"dropout": 0.0, "optimizer": "SGD", "save_minutes": 10.0}
 """What must be the same for any number of processes, but for the order of float32 sums."""
@@ -59,8 +58,7 @@ class Stopped(ChunkTrainer):
 
 def go_on(saved: Path, run: str, **options: Any) -> ChunkTrainer:
     """Resume from the newest checkpoint of a run, and train on."""
-    path, checkpoint, _ = newest_checkpoint(saved / "models" / "tiny" / run)
-    trainer = make(saved, run, checkpoint=checkpoint, source=path, **options)
+    trainer = resumed(saved, run, **options)
     trainer.train()
     return trainer
 
@@ -74,8 +72,7 @@ def digest(trainer: ChunkTrainer) -> str:
 def main(saved: Path) -> None:
     found: dict[str, Any] = {"weights": {}}
     for kind, options in KINDS.items():
-        trainer = make(saved, kind, **options)
-        trainer.train()
+        trainer = trained(saved, kind, **options)
         found["weights"][kind] = distributed.all_gather_object(digest(trainer))
 
     # Stopped here, to be resumed by one process; and what one process was stopped in.
@@ -87,11 +84,8 @@ def main(saved: Path) -> None:
     # With dropout, a run is that of as many processes, bit for bit.
     for run, base in (("dropout", ChunkTrainer), ("dropout-stopped", Stopped)):
         options = {"epochs": 3, "weight_noise": "fixed", "keep_last": None}
-        trainer = make(saved, run, trainer=base, **options)
-        trainer.train()
-    path, checkpoint, _ = newest_checkpoint(trainer.run.models)
-    again = make(saved, run, checkpoint=checkpoint, source=path, **options)
-    sums = [one.metrics[0].sum.item() for one in (trainer, again)]
+        trainer = trained(saved, run, trainer=base, **options)
+    sums = [one.metrics[0].sum.item() for one in (trainer, resumed(saved, run, **options))]
     found["sums"] = distributed.all_gather_object(sums)
     go_on(saved, "dropout-stopped", **options)
 

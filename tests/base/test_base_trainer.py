@@ -22,11 +22,13 @@ from tiny_run import (
     close,
     error_of,
     make,
+    resumed,
     rows,
     same,
     scripted,
     sequence,
     stopped_at,
+    trained,
     weights,
 )
 
@@ -61,8 +63,7 @@ def test_a_step_divides_the_summed_gradient_once(tmp_path, accumulate, by_points
 
 def test_a_step_that_is_not_finite_is_skipped_and_counted(tmp_path, caplog):
     # Only steps that are skipped in a row end a run: here are four good ones in between.
-    trainer = make(tmp_path, loader={"broken": (4,)}, epochs=3, ema_decay=0.5, max_skipped=2)
-    trainer.train()
+    trainer = trained(tmp_path, loader={"broken": (4,)}, epochs=3, ema_decay=0.5, max_skipped=2)
     assert trainer.progress.step == 12 and trainer.is_complete
     assert [row["skipped_steps"] for row in rows(trainer)] == ["1", "1", "1"]
     assert caplog.text.count("what sample 4 has as inputs is not finite") == 3
@@ -122,8 +123,7 @@ def test_too_many_in_a_row_end_the_run_with_the_last_good_weights(tmp_path):
     assert checkpoint["step"] == 7
     assert same(seen[0], checkpoint["state_dict"])
     # It can be resumed: the count starts over.
-    again = make(tmp_path, epochs=9, max_skipped=4, checkpoint=checkpoint, source=path)
-    again.train()
+    again = trained(tmp_path, epochs=9, max_skipped=4, checkpoint=checkpoint, source=path)
     assert again.progress.epoch == 9
 
 
@@ -131,8 +131,7 @@ def test_too_many_in_a_row_end_the_run_with_the_last_good_weights(tmp_path):
 
 
 def test_losses_are_sums_divided_once(tmp_path):
-    trainer = make(tmp_path, epochs=1, optimizer="SGD", lr=0.0, dropout=0.0)
-    trainer.train()
+    trainer = trained(tmp_path, epochs=1, optimizer="SGD", lr=0.0, dropout=0.0)
     (row,) = rows(trainer)
     for prefix, indices in (("", TRAIN), ("valid_", VALID)):
         total, points = error_of(trainer.model.eval(), indices)
@@ -143,8 +142,7 @@ def test_losses_are_sums_divided_once(tmp_path):
 
 
 def test_everything_logged_was_announced(tmp_path):
-    trainer = make(tmp_path, epochs=1)
-    trainer.train()
+    trainer = trained(tmp_path, epochs=1)
     announced = trainer.logged_names
     assert set(rows(trainer)[0]) == {"epoch", "step", "skipped_steps", *announced}
     assert {"error", "valid_error_per_point", "valid_mean_prediction"} <= set(announced)
@@ -158,8 +156,7 @@ def test_time_limit(tmp_path):
         "checkpoint-epoch1-step1.pth"
     ]
     # At the end of an epoch it still validates and saves: here after the fifth step.
-    whole = make(tmp_path, "other", time_limit_minutes=0.0, steps_per_epoch=1)
-    whole.train()
+    whole = trained(tmp_path, "other", time_limit_minutes=0.0, steps_per_epoch=1)
     assert len(rows(whole)) == 1 and not whole.is_complete
     assert (whole.run.models / "checkpoint-epoch1.pth").exists()
 
@@ -198,8 +195,7 @@ def test_planned_steps():
 def test_curves(tmp_path):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    trainer = make(tmp_path, epochs=2, tensorboard=True, log_steps=3, clip_norm=1e-3)
-    trainer.train()
+    trainer = trained(tmp_path, epochs=2, tensorboard=True, log_steps=3, clip_norm=1e-3)
     reader = EventAccumulator(str(trainer.run.log), size_guidance={"scalars": 0}).Reload()
     names = ("step/gradient_norm", "gradient_norm/layer", "gradient_norm/output")
     for whole, *layers in zip(*map(reader.Scalars, names), strict=True):  # before clipping
@@ -207,8 +203,7 @@ def test_curves(tmp_path):
     assert all(event.value > 0 for event in reader.Scalars("step/points_per_second"))
     assert [event.step for event in reader.Scalars("step/error_per_point")] == [3, 6, 9]
     assert [event.step for event in reader.Scalars("epoch/error")] == [5, 10]
-    path, checkpoint, _ = newest_checkpoint(trainer.run.models)
-    make(tmp_path, epochs=3, tensorboard=True, checkpoint=checkpoint, source=path).train()
+    resumed(tmp_path, epochs=3, tensorboard=True).train()
     reader = EventAccumulator(str(trainer.run.log), size_guidance={"tensors": 0}).Reload()
     steps = {event.step for event in reader.Tensors("config/text_summary")}
     assert steps == {0, 10}  # in any order, where both files are of one second
@@ -216,8 +211,7 @@ def test_curves(tmp_path):
 
 def test_a_profile_has_a_trace_of_a_few_steps(tmp_path):
     make(tmp_path, "plain", epochs=1).train()
-    trainer = make(tmp_path, "traced", epochs=2, profile=True)
-    trainer.train()
+    trainer = trained(tmp_path, "traced", epochs=2, profile=True)
     (path,) = tmp_path.rglob("*.pt.trace.json.gz")
     events = json.loads(gzip.decompress(path.read_bytes()))["traceEvents"]
     marks = Counter(one["name"] for one in events if one.get("cat") == "user_annotation")
@@ -225,12 +219,10 @@ def test_a_profile_has_a_trace_of_a_few_steps(tmp_path):
 
 
 def test_epochs_after_the_checkpoint_leave_the_table(tmp_path):
-    first = make(tmp_path, epochs=2, keep_last=None)
-    first.train()
+    first = trained(tmp_path, epochs=2, keep_last=None)
     newest, older = checkpoints(first.run.models)
     newest.unlink()
-    again = make(tmp_path, epochs=2, checkpoint=load_checkpoint(older), source=older)
-    again.train()
+    again = trained(tmp_path, epochs=2, checkpoint=load_checkpoint(older), source=older)
     assert [row["epoch"] for row in rows(again)] == ["1", "2"]
 
 
@@ -238,8 +230,7 @@ def test_the_line_of_an_epoch(tmp_path, caplog):
     caplog.set_level("INFO")
     values = [2.0, 1.5, 1234567.0, *[1.0] * 7]
 
-    trainer = make(tmp_path, trainer=scripted(*values), epochs=10, loader={"broken": (4,)})
-    trainer.train()
+    trainer = trained(tmp_path, trainer=scripted(*values), epochs=10, loader={"broken": (4,)})
     lines = [line for line in caplog.messages if line.startswith("epoch")]
     for epoch, (line, row) in enumerate(zip(lines, rows(trainer), strict=True), start=1):
         shown = {name: f"{float(row[name]):11.5g}" for name in row}
@@ -255,8 +246,7 @@ def test_a_picture_that_fails_does_not_end_the_run(tmp_path):
         def draw(self, epoch, step):
             raise ValueError("no colours")
 
-    trainer = make(tmp_path, trainer=Failing, epochs=2)
-    trainer.train()
+    trainer = trained(tmp_path, trainer=Failing, epochs=2)
     assert trainer.progress.epoch == 2
     assert "no colours" in (trainer.run.models / "train.log").read_text()
 
@@ -270,8 +260,7 @@ def test_drawing_and_validation_do_not_change_the_training(tmp_path):
     trained = []
     silent = {"valid": False, "monitor": None}
     for options in ({}, {"trainer": Drawing}, silent, silent | {"trainer": Drawing}):
-        trainer = make(tmp_path, str(len(trained)), **options)
-        trainer.train()
+        trainer = trained(tmp_path, str(len(trained)), **options)
         trained.append(weights(trainer))
         log = (trainer.run.models / "train.log").read_text()
         assert "could not be drawn" not in log
@@ -296,8 +285,7 @@ def test_a_batch_that_cannot_be_validated_leaves_no_value_of_the_others(tmp_path
                 raise NotFinite("no distribution")
             return super().forward_batch(model, batch, state)
 
-    trainer = make(tmp_path, trainer=Partial, epochs=1)
-    trainer.train()
+    trainer = trained(tmp_path, trainer=Partial, epochs=1)
     (row,) = rows(trainer)
     assert math.isfinite(float(row["mean_prediction"])) and math.isfinite(float(row["error"]))
     for name in ("valid_error", "valid_error_per_point", "valid_mean_prediction"):
@@ -305,8 +293,7 @@ def test_a_batch_that_cannot_be_validated_leaves_no_value_of_the_others(tmp_path
 
 
 def test_each_validation_is_of_its_own_epoch(tmp_path):
-    trainer = make(tmp_path, epochs=2)
-    trainer.train()
+    trainer = trained(tmp_path, epochs=2)
     model, predictions = trainer.model.eval(), []
     for index in VALID:
         with torch.no_grad():

@@ -3,18 +3,16 @@
 import numpy as np
 import pytest
 import torch
-from tiny_run import ChunkTrainer, TinyLoader, make, rows, sequence, stopped_at
+from tiny_run import ChunkTrainer, TinyLoader, make, resumed, rows, sequence, stopped_at, trained
 
 from base import distributed
 from base.batch_stream import BatchStream, Position
-from base.checkpoint import newest_checkpoint
 from base.stop_request import StopRequest
 from utils.checks import ConfigFault
 
 
 def test_an_epoch_of_so_many_steps_continues_where_the_last_one_ended(tmp_path):
-    trainer = make(tmp_path, steps_per_epoch=3, epochs=4)
-    trainer.train()
+    trainer = trained(tmp_path, steps_per_epoch=3, epochs=4)
     assert [row["step"] for row in rows(trainer)] == ["3", "6", "9", "12"]
     assert (trainer.stream.position.data_pass, trainer.stream.position.batch) == (2, 2)
     loader = trainer.train_loader
@@ -28,8 +26,7 @@ def test_an_epoch_of_so_many_steps_continues_where_the_last_one_ended(tmp_path):
 def test_larger_batches_resume_at_the_same_part_of_the_pass(tmp_path, caplog):
     first = make(tmp_path, trainer=stopped_at(ChunkTrainer, 3))
     first.train()  # four of five batches are done
-    path, checkpoint, _ = newest_checkpoint(first.run.models)
-    again = make(tmp_path, checkpoint=checkpoint, source=path, loader={"batch_size": 1})
+    again = resumed(tmp_path, loader={"batch_size": 1})
     assert "13 batches instead of 5" in caplog.text
     assert again.stream.position.batch == 10
     again.train()

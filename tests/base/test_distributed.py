@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 from parallel_run import KINDS, STOPPED_AFTER, Stopped, go_on
-from tiny_run import ChunkTrainer, make, weights
+from tiny_run import ChunkTrainer, make, trained, weights
 
 from base import distributed
 from base.base_data_loader import BucketBatchSampler
@@ -107,15 +107,13 @@ def test_a_run_of_two_is_resumed_by_one(ran, found, tmp_path):
     state = newest(ran, "stopped-here")
     assert state["step"] == STOPPED_AFTER
     assert state["training"]["progress"]["batch"] > 0
-    whole = make(tmp_path, "whole", **KINDS["plain"])
-    whole.train()
+    whole = trained(tmp_path, "whole", **KINDS["plain"])
     resumed = go_on(ran, "stopped-here", **KINDS["plain"])
     assert_same_run(resumed.run.models, whole)
 
 
 def test_a_run_of_one_is_resumed_by_two(ran, tmp_path):
-    whole = make(tmp_path, "whole", **KINDS["plain"])
-    whole.train()
+    whole = trained(tmp_path, "whole", **KINDS["plain"])
     state = newest(ran, "stopped-there")
     assert state["step"] == whole.progress.step > STOPPED_AFTER
     for name, weight in weights(whole).items():

@@ -3,10 +3,10 @@
 import math
 
 import pytest
-from tiny_run import make, rows, scripted
+from tiny_run import make, resumed, rows, scripted, trained
 from torch.optim import lr_scheduler
 
-from base.checkpoint import BEST, load_checkpoint, newest_checkpoint
+from base.checkpoint import BEST, load_checkpoint
 from utils.checks import ConfigFault
 
 
@@ -15,8 +15,7 @@ def test_plateau_looks_at_the_monitored_value(tmp_path):
         return lr_scheduler.ReduceLROnPlateau(optimizer, patience=1, factor=0.1)
 
     steady = scripted(5.0, 4.0, 4.5, 4.5, 4.5)
-    trainer = make(tmp_path, trainer=steady, scheduler=schedule, schedule_by="epoch", epochs=5)
-    trainer.train()
+    trainer = trained(tmp_path, trainer=steady, scheduler=schedule, schedule_by="epoch", epochs=5)
     rates = [float(row["learning_rate"]) for row in rows(trainer)]
     assert rates == pytest.approx([0.05, 0.05, 0.05, 0.05, 0.005])
 
@@ -53,21 +52,12 @@ def test_a_monitor_that_is_never_logged(tmp_path, monitor):
     ],
 )
 def test_early_stopping_and_the_best(tmp_path, monitor, values, epochs, best):
-    trainer = make(
-        tmp_path, trainer=scripted(*values), monitor=monitor, early_stop=2, epochs=len(values)
-    )
+    options = {"monitor": monitor, "early_stop": 2, "epochs": len(values)}
+    trainer = make(tmp_path, trainer=scripted(*values), **options)
     assert trainer.train() is None
     assert trainer.progress.epoch == epochs and trainer.is_complete
     assert load_checkpoint(trainer.run.models / BEST)["epoch"] == best
     # It stays ended when it is resumed.
-    path, checkpoint, _ = newest_checkpoint(trainer.run.models)
-    again = make(
-        tmp_path,
-        monitor=monitor,
-        early_stop=2,
-        epochs=len(values),
-        checkpoint=checkpoint,
-        source=path,
-    )
+    again = resumed(tmp_path, **options)
     again.train()
     assert again.progress.epoch == epochs

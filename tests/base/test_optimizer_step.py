@@ -19,6 +19,7 @@ from tiny_run import (
     rows,
     same,
     sequence,
+    trained,
     weights,
 )
 from torch import nn
@@ -51,8 +52,7 @@ def test_moving_average(tmp_path):
             seen.append(weights(self))
             return loss
 
-    trainer = make(tmp_path, trainer=Watching, ema_decay=0.3, epochs=1)
-    trainer.train()
+    trainer = trained(tmp_path, trainer=Watching, ema_decay=0.3, epochs=1)
     expected = seen[0]
     for count, later in enumerate(seen[1:], start=1):
         kept = min(0.3, (1 + count) / (10 + count))  # 0.18, 0.25, and from then on 0.3
@@ -191,8 +191,7 @@ def test_schedules(tmp_path, by, count):
         assert steps == 3 * count
         return lr_scheduler.ExponentialLR(optimizer, 0.5)
 
-    trainer = make(tmp_path, scheduler=schedule, schedule_by=by)
-    trainer.train()
+    trainer = trained(tmp_path, scheduler=schedule, schedule_by=by)
     rates = [float(row["learning_rate"]) for row in rows(trainer)]
     # Logged is that of the last step: the schedule has stepped once an epoch, or 4, 9, 14 times.
     exponents = [0, 1, 2] if by == "epoch" else [4, 9, 14]
@@ -212,8 +211,7 @@ def test_rates_warm_up_to_those_of_the_schedule(tmp_path):
 
     options = {"optimizer": "SGD", "epochs": 1, "lr": 0.04, "warmup_steps": 4}
     halving = lambda one, _: lr_scheduler.ExponentialLR(one, 0.5)  # noqa: E731
-    trainer = make(tmp_path, trainer=Watching, scheduler=halving, **options)
-    trainer.train()
+    trainer = trained(tmp_path, trainer=Watching, scheduler=halving, **options)
     assert seen == pytest.approx([0.01, 0.02 / 2, 0.03 / 4, 0.04 / 8, 0.04 / 16], rel=1e-3)
     assert float(rows(trainer)[0]["learning_rate"]) == pytest.approx(seen[-1], rel=1e-3)
 
@@ -225,7 +223,6 @@ def test_a_schedule_of_fixed_length_ends_at_its_last_rate(tmp_path, options):
     def schedule(optimizer, steps):
         return lr_scheduler.OneCycleLR(optimizer, 0.05, total_steps=steps, **options)
 
-    trainer = make(tmp_path, scheduler=schedule, epochs=2)
-    trainer.train()
+    trainer = trained(tmp_path, scheduler=schedule, epochs=2)
     end = 0.05 if "pct_start" in options else 0.05 / 25 / 1e4  # torch's default factors
     assert trainer.optimizer_step.learning_rate == pytest.approx(end)

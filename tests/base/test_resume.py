@@ -4,7 +4,7 @@ import signal
 from functools import partial
 
 import pytest
-from tiny_run import ChunkTrainer, make, scripted, stopped_at
+from tiny_run import ChunkTrainer, make, resumed, scripted, stopped_at, trained
 from torch.optim import lr_scheduler
 
 from base.checkpoint import checkpoints, find_checkpoint, load_checkpoint, newest_checkpoint
@@ -66,8 +66,7 @@ def last_state(trainer):
 
 def go_on(tmp_path, run, **options):
     """Resume from the newest checkpoint and train on."""
-    path, checkpoint, _ = newest_checkpoint(tmp_path / "models" / "tiny" / run)
-    trainer = make(tmp_path, run, checkpoint=checkpoint, source=path, **options)
+    trainer = resumed(tmp_path, run, **options)
     return trainer, trainer.train()
 
 
@@ -122,8 +121,7 @@ def test_a_branch_that_is_killed_at_its_first_step_is_resumed_from_where_it_bega
 
 
 def test_weights_keep_their_state_in_other_groups(tmp_path):
-    whole = make(tmp_path, "whole", epochs=2, groups=GROUPS[1:])
-    whole.train()
+    whole = trained(tmp_path, "whole", epochs=2, groups=GROUPS[1:])
     make(tmp_path, "run", trainer=stopped_at(ChunkTrainer, 6), epochs=2, groups=GROUPS[1:]).train()
     again, _ = go_on(tmp_path, "run", epochs=2, groups=[GROUPS[1], {"match": "*.weight_*"}])
     assert differences(last_state(whole)["state_dict"], last_state(again)["state_dict"]) == []
@@ -131,8 +129,7 @@ def test_weights_keep_their_state_in_other_groups(tmp_path):
 
 def test_more_epochs_stretch_the_schedule(tmp_path):
     options = dict(scheduler=one_cycle)
-    six = make(tmp_path, "six", epochs=6, **options)
-    six.train()
+    six = trained(tmp_path, "six", epochs=6, **options)
     make(tmp_path, "three", epochs=3, **options).train()
     longer, _ = go_on(tmp_path, "three", epochs=6, **options)
     assert rates(longer)[3:] == rates(six)[3:]
@@ -150,8 +147,7 @@ def test_steps_of_another_size_keep_the_place_in_the_schedule(tmp_path, changed,
     if "steps_per_epoch" in changed:
         options["steps_per_epoch"] = 5
     make(tmp_path, "run", trainer=stopped_at(ChunkTrainer, stop), **options).train()
-    whole = make(tmp_path, "whole", **options | changed)
-    whole.train()
+    whole = trained(tmp_path, "whole", **options | changed)
     again, _ = go_on(tmp_path, "run", **options | changed)
     assert rates(again)[2:] == pytest.approx(rates(whole)[2:])
 

@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from tiny_run import ChunkTrainer, make, same, scripted, weights
+from tiny_run import ChunkTrainer, make, resumed, same, scripted, trained, weights
 
 from base.base_trainer import TrainingFailed
 from base.checkpoint import BEST, checkpoints, load_checkpoint, newest_checkpoint
@@ -31,8 +31,7 @@ def test_period_and_number_of_checkpoints(tmp_path):
 @pytest.mark.parametrize("values", [[3.0, 2.0, 1.0], [3.0, 1.0, 2.0]])
 def test_of_a_run_that_has_ended_the_newest_and_the_best_are_left(tmp_path, values):
     """They share the disk where they are one, and a run resumes from either."""
-    ended = make(tmp_path, trainer=scripted(*values), epochs=3)
-    ended.train()
+    ended = trained(tmp_path, trainer=scripted(*values), epochs=3)
     newest = ended.run.models / "checkpoint-epoch3.pth"
     assert sorted(ended.run.models.glob("*.pth")) == [newest, ended.run.best]
     assert newest.samefile(ended.run.best) == (values[2] == 1.0)
@@ -46,8 +45,7 @@ def test_of_a_run_that_has_ended_the_newest_and_the_best_are_left(tmp_path, valu
 
 
 def test_minutes_between_checkpoints_within_an_epoch(tmp_path):
-    trainer = make(tmp_path, save_minutes=0.0, keep_last=None, epochs=2)
-    trainer.train()
+    trainer = trained(tmp_path, save_minutes=0.0, keep_last=None, epochs=2)
     names = {path.name for path in trainer.run.models.glob("checkpoint*")}
     within = {f"checkpoint-epoch1-step{step}.pth" for step in range(1, 5)}
     within |= {f"checkpoint-epoch2-step{step}.pth" for step in range(6, 10)}
@@ -60,13 +58,11 @@ def test_minutes_between_checkpoints_within_an_epoch(tmp_path):
 
 def go_on(tmp_path, **options):
     """Return a trainer resumed from the newest checkpoint."""
-    source, checkpoint, _ = newest_checkpoint(tmp_path / "models" / "tiny" / "run")
-    return make(tmp_path, checkpoint=checkpoint, source=source, optimizer="SGD", **QUIET | options)
+    return resumed(tmp_path, optimizer="SGD", **QUIET | options)
 
 
 def test_epochs_without_a_sound_state_do_not_replace_good_ones(tmp_path):
-    trainer = make(tmp_path, epochs=4, keep_last=None, optimizer="SGD", **QUIET)
-    trainer.train()
+    trainer = trained(tmp_path, epochs=4, keep_last=None, optimizer="SGD", **QUIET)
     folder = trainer.run.models
     before = {path: path.read_bytes() for path in checkpoints(folder)}
     again = go_on(tmp_path, lr=1e30, epochs=12, max_skipped=1000)
@@ -79,8 +75,7 @@ def test_epochs_without_a_sound_state_do_not_replace_good_ones(tmp_path):
     # It can be resumed as if that had not happened.
     rest = go_on(tmp_path, epochs=6)
     rest.train()
-    whole = make(tmp_path, "whole", epochs=6, optimizer="SGD", **QUIET)
-    whole.train()
+    whole = trained(tmp_path, "whole", epochs=6, optimizer="SGD", **QUIET)
     assert same(weights(rest), weights(whole))
 
 
@@ -110,8 +105,7 @@ def test_some_skipped_steps_keep_nothing_from_being_saved(tmp_path, save_minutes
     Also where that has been saved already.
     """
     options = dict(loader={"broken": (12, 7), "shuffle": False}, save_minutes=save_minutes)
-    trainer = make(tmp_path, epochs=3, keep_last=None, **options, **QUIET)
-    trainer.train()
+    trainer = trained(tmp_path, epochs=3, keep_last=None, **options, **QUIET)
     names = {path.name for path in checkpoints(trainer.run.models)}
     assert names >= {f"checkpoint-epoch{epoch}.pth" for epoch in (1, 2, 3)}
 
@@ -124,8 +118,7 @@ def train(tmp_path, *values, source=None, run="run", **options):
     if source is not None:
         path = tmp_path / "models" / "tiny" / "run" / source
         options |= dict(checkpoint=load_checkpoint(path), source=path)
-    trainer = make(tmp_path, run, trainer=scripted(*values), **options)
-    trainer.train()
+    trainer = trained(tmp_path, run, trainer=scripted(*values), **options)
     return trainer
 
 

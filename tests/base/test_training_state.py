@@ -6,7 +6,7 @@ import math
 
 import pytest
 import torch
-from tiny_run import SquaredError, TinyLoader, TinyModel, make
+from tiny_run import SquaredError, TinyLoader, TinyModel, trained
 from torch import nn
 from torch.optim import Optimizer, lr_scheduler
 from torch.optim.lr_scheduler import LRScheduler
@@ -38,8 +38,7 @@ OPTIONS = {
 def stopped(tmp_path_factory):
     """Return the newest checkpoint of a run that has something of everything, and its file."""
     folder = tmp_path_factory.mktemp("stopped")
-    trainer = make(folder, **OPTIONS)
-    trainer.train()
+    trainer = trained(folder, **OPTIONS)
     path, checkpoint, _ = newest_checkpoint(trainer.run.models)
     assert checkpoint["training"]["progress"]["chunk"] == 1
     return path, checkpoint
@@ -51,9 +50,7 @@ def go_on(folder, checkpoint, **options):
     torch.save(checkpoint, path)
     options = OPTIONS | {"time_limit_minutes": None, "epochs": 1, "steps_per_epoch": 3} | options
     run = f"run-{len(list(folder.glob('models/tiny/*')))}"
-    trainer = make(folder, run, checkpoint=load_checkpoint(path), source=path, **options)
-    trainer.train()
-    return trainer
+    return trained(folder, run, checkpoint=load_checkpoint(path), source=path, **options)
 
 
 def changed(checkpoint, keys, value):
@@ -101,13 +98,12 @@ def test_a_state_that_does_not_fit_is_refused_in_a_line(tmp_path, stopped, keys,
 
 
 def test_a_position_that_the_data_does_not_have_restarts_the_batch(tmp_path, stopped, caplog):
-    for number, (keys, value) in enumerate(
-        [
-            (("progress", "chunk"), 99),
-            (("states", 1, "hidden"), torch.zeros(7, 4)),
-            (("states", 1, "hidden"), torch.zeros(1).expand(2**40, 4)),
-        ]
-    ):
+    row = {"hidden": torch.zeros(1, 4), "seen": torch.zeros(1, 0, 3)}
+    changes = [(("progress", "chunk"), 99)]
+    for rows in (7, 2**40):
+        state = {name: one.expand(rows, *one.shape[1:]) for name, one in row.items()}
+        changes.append((("states", 1), state))
+    for number, (keys, value) in enumerate(changes):
         trainer = go_on(tmp_path, changed(stopped[1], keys, value))
         assert trainer.progress.epoch == 1
         assert caplog.text.count("restarting a batch") == number + 1

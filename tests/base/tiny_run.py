@@ -20,6 +20,7 @@ from base.base_loss import BaseLoss
 from base.base_metric import BaseMetric
 from base.base_model import BaseModel
 from base.base_trainer import BaseTrainer
+from base.checkpoint import newest_checkpoint
 from base.random_state import seed_all
 from base.run_folder import RunFolder
 from base.weight_noise import parameter_groups
@@ -221,6 +222,19 @@ def make(
     if checkpoint is not None:
         made.resume(checkpoint, source)
     return made
+
+
+def trained(*words: Any, **options: Any) -> BaseTrainer:
+    """Return a trainer as `make`, after its training."""
+    trainer = make(*words, **options)
+    trainer.train()
+    return trainer
+
+
+def resumed(saved: Path, run: str = "run", **options: Any) -> BaseTrainer:
+    """Return a trainer as `make`, from the newest checkpoint of a run."""
+    path, checkpoint, _ = newest_checkpoint(saved / "models" / "tiny" / run)
+    return make(saved, run, checkpoint=checkpoint, source=path, **options)
 
 
 def weights(trainer: BaseTrainer) -> dict[str, Tensor]:

@@ -6,12 +6,9 @@ from pathlib import Path
 
 import pytest
 
-import train
-from base.checkpoint import load_checkpoint
 from commands import search_options
 from data_loader import EmbeddedDataset
 from experiments import parse
-from logger.metrics_csv import read_rows
 from model import load
 from model.recognition.error_rates import rates
 from model.recognition.language_model import CharacterLanguageModel
@@ -120,33 +117,6 @@ def test_an_evaluation_gives_rates_and_a_page(checkpoints, data, tmp_path, capsy
         assert metrics[name] == pytest.approx(expected[name]), name
     assert f"cer {expected['cer']:.4f}" in capsys.readouterr().out
     assert len(list(tmp_path.glob("*-test-worst.png"))) == 1
-
-
-@pytest.mark.parametrize("arch", READERS)
-def test_a_validation_gives_the_rates_of_an_evaluation(
-    checkpoints, tmp_path, monkeypatch, logging_restored, arch
-):
-    """Of ink on a digitiser's grid, where the pen often stays on a height for some points."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
-    splits = {"train": ["testset_v"], "valid": ["trainset"], "test": ["testset_t"]}
-    small_sources.iam_ondb(Path("data"), {})
-    config = load_checkpoint(checkpoints[arch])["config"]
-    dataset = {"type": "IAMOnDBDataset", "args": {"root": "data", "splits": splits}}
-    config["data_loader"]["args"]["dataset"] = dataset
-    config["optimizer"]["args"]["lr"] = 1e-4  # what it says goes on being of all characters
-    config["metrics"] = [{"type": "ErrorRates"}]
-    config["trainer"]["args"] |= {"samples": 0, "tensorboard": False}
-    Path("config.json").write_text(json.dumps(config))
-    words = ["-d", "cpu", "-c", "config.json", "-r", str(checkpoints[arch]), "--run-id", "a"]
-    assert train.main(words) == 0
-    folder = Path("saved/models", config["name"], "a")
-    (row,) = read_rows(folder / "metrics.csv")
-    evaluate(folder, "out", "valid")
-    metrics = found_in(Path("out"))
-    assert metrics["sequences"] == 6
-    for name in ("cer", "wer"):
-        assert float(row[f"valid_{name}"]) == pytest.approx(metrics[name], rel=1e-5), name
 
 
 def test_a_language_model_is_of_the_training_texts(checkpoints, data, tmp_path, capsys):

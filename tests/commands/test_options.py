@@ -143,11 +143,6 @@ def test_what_cannot_be_written_is_refused_before_the_work(tmp_path, name, messa
     assert names(tmp_path) == ["pipe.svg"]
 
 
-def test_a_misspelt_option_of_training_is_named():
-    with pytest.raises(UserError, match="--epohcs=3 is unknown: did you mean --epochs"):
-        train_options.parse(["-c", "x.json", "--epohcs=3"])
-
-
 def test_a_mark_of_utf_8_is_no_part_of_the_text(tmp_path):
     (tmp_path / "notepad.txt").write_bytes(b"\xef\xbb\xbfHello\r\n\r\nyou\r\n")
     assert options.lines_of(tmp_path / "notepad.txt") == ["Hello", "you"]
