@@ -15,6 +15,7 @@ from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from base import distributed
+from utils.console import SIGNALS
 
 Sample = TypeVar("Sample")
 
@@ -138,9 +139,8 @@ def _worker(_: int) -> None:
     They reach every process of the run, and the trainer finishes its step before it saves. A
     second SIGTERM ends the worker, so that a closing program can stop workers that hang.
     """
-    for name in ("SIGINT", "SIGHUP", "SIGUSR1"):
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), signal.SIG_IGN)
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda *_: signal.signal(signal.SIGTERM, signal.SIG_DFL))
 
 

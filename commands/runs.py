@@ -6,12 +6,13 @@ import json
 import math
 import statistics
 import sys
-from collections import defaultdict
+from collections import ChainMap, defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
+from operator import itemgetter
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from filelock import FileLock, Timeout
 
@@ -26,18 +27,9 @@ FIRST, LAST = ("run", "state", "epochs"), ("best", "best_epoch", "time")
 """Columns of the table before and after the keys in which the runs differ."""
 MAX_KEYS, MAX_WIDTH = 8, 24
 """Keys of the config that the table has, and characters of a value there (assumed)."""
-
-
-class Run(NamedTuple):
-    """A run, or the mean of several: values by column (a mean has the standard deviation of NAME as
-    `NAME_std`), and the config by dotted key."""
-
-    values: dict[str, Any]
-    config: dict[str, Any]
-
-    def get(self, name: str) -> Any:
-        """Return the value of a column or a key; None if there is none."""
-        return self.values.get(name, self.config.get(name))
+Run = ChainMap[str, Any]
+"""A run, or the mean of several: values by column (a mean has the standard deviation of NAME as
+`NAME_std`), then the config by dotted key."""
 
 
 def add_options(parser: Parser) -> None:
@@ -57,18 +49,18 @@ def add_options(parser: Parser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     folders = arguments.folders or ["saved"]
-    runs = sorted(read_all(folders), key=lambda one: one.values["started"])
+    runs = sorted(read_all(folders), key=itemgetter("started"))
     if not runs:
         raise UserError(f"{', '.join(folders)}: no run there, such as saved/models/NAME/RUN_ID")
     hidden = ("name", "trainer.args.epochs")  # as they are columns of their own
-    keys = list(dict.fromkeys(key for one in runs for key in one.config if key not in hidden))
+    keys = list(dict.fromkeys(key for one in runs for key in one.maps[1] if key not in hidden))
     different = [key for key in keys if differ(key, runs)]
     means, column = list(seed_means(runs)), arguments.sort
     if column:
-        names = dict.fromkeys(name for one in (*runs, *means) for name in one.values)
+        names = dict.fromkeys(name for one in (*runs, *means) for name in one.maps[0])
         column = column_of(column, [*names, *different], keys)
         runs, means = (ordered(part, column) for part in (runs, means))
-    rows = [one.values | {key: one.get(key) for key in different} for one in (*runs, *means)]
+    rows = [one.maps[0] | {key: one.get(key) for key in different} for one in (*runs, *means)]
     if arguments.json:
         print(json.dumps(rows, indent=2, ensure_ascii=False))
     elif arguments.csv:
@@ -90,14 +82,14 @@ def show(runs: Sequence[Run], different: Sequence[str], column: str | None) -> N
     # First those in which runs of one experiment differ.
     experiments = defaultdict(list)
     for one in runs:
-        experiments[one.config["name"]].append(one)
+        experiments[one["name"]].append(one)
     varied = [key for key in different if any(differ(key, own) for own in experiments.values())]
     keys = list(dict.fromkeys([*varied, *different]))[:MAX_KEYS]
-    names = [name for one in runs for name in one.values]
+    names = [name for one in runs for name in one.maps[0]]
     scores = [name for name in names if name.partition(".")[2] in MAIN_SCORES]
     columns = dict.fromkeys([*FIRST, *keys, *LAST, *scores, *([column] if column else [])])
     print_table([{short(name, different): shown(one, name) for name in columns} for one in runs])
-    if rules := {one.values.get("monitor") for one in runs} - {None}:
+    if rules := {one.get("monitor") for one in runs} - {None}:
         print(f"best: {' or '.join(sorted(rules))}")
     if others := [short(key, different) for key in different if key not in keys]:
         print(f"they also differ in {len(others)} more keys, see --csv: {', '.join(others)[:200]}")
@@ -142,7 +134,7 @@ def ordered(runs: Sequence[Run], column: str) -> list[Run]:
         value = one.get(column)
         if not isinstance(value, int | float):
             return (2, 0.0, "") if value is None else (1, 0.0, str(value))
-        largest_first = column == "best" and one.values["monitor"].startswith("max")
+        largest_first = column == "best" and one["monitor"].startswith("max")
         return (0, -value if largest_first else value, "")
 
     return sorted(runs, key=place)
@@ -152,8 +144,8 @@ def seed_means(runs: Sequence[Run]) -> Iterator[Run]:
     """Yield the mean of finished runs that differ in nothing but the seed of the training."""
     groups: defaultdict[str, dict[int, Run]] = defaultdict(dict)
     for one in runs:
-        if one.values["state"] == "finished":
-            same = sorted((key, repr(one.get(key))) for key in one.config.keys() - {SEED})
+        if one["state"] == "finished":
+            same = sorted((key, repr(one.get(key))) for key in one.maps[1].keys() - {SEED})
             groups[repr(same)][one.get(SEED)] = one
     for by_seed in groups.values():
         members = list(by_seed.values())
@@ -162,11 +154,11 @@ def seed_means(runs: Sequence[Run]) -> Iterator[Run]:
         first, seeds = members[0], ", ".join(map(str, sorted(by_seed)))
         values = {"run": f"{first.get('name')}: {len(members)} seeds", "state": "mean"}
         values |= {"n": len(members), "monitor": first.get("monitor")}
-        for name, value in first.values.items():
+        for name, value in first.maps[0].items():
             found = [one.get(name) for one in members]
             if isinstance(value, float) and None not in found:
                 values |= {name: statistics.fmean(found), f"{name}_std": statistics.stdev(found)}
-        yield Run(values, first.config | {SEED: seeds})
+        yield Run(values, first.maps[1] | {SEED: seeds})
 
 
 # Reading

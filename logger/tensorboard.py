@@ -2,12 +2,13 @@
 
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from utils.files import errors_name
+from utils.override import nested
 from utils.strict_json import Config
 
 
@@ -62,12 +63,12 @@ class TensorBoardWriter:
         code = "\n".join(f"    {line}" for line in text.splitlines())  # as Markdown shows it
         if self._writer:
             with errors_name(self.folder):
-                text = code.encode(errors="backslashreplace").decode()
-                self._writer.add_text("config", text, step)
+                self._writer.add_text("config", _plain(code), step)
                 from torch.utils.tensorboard.summary import hparams
 
+                leaves = {k: _plain(v) for k, v in nested(config) if not isinstance(v, dict | list)}
                 # Without its list of curves, and its record of an end that has not come.
-                _, start, _ = hparams(dict(_flat(config)), {})
+                _, start, _ = hparams(leaves, {})
                 self._writer.file_writer.add_summary(start)
 
     def close(self) -> None:
@@ -78,12 +79,7 @@ class TensorBoardWriter:
                 writer.close()
 
 
-def _flat(value: object, key: str = "") -> Iterator[tuple[str, bool | int | float | str]]:
-    """Yield the values of nested objects and lists by dotted key."""
-    if isinstance(value, dict | list):
-        items = value.items() if isinstance(value, dict) else enumerate(value)
-        for name, item in items:
-            yield from _flat(item, f"{key}.{name}" if key else str(name))
-    else:
-        plain = isinstance(value, bool | int | float)
-        yield key, value if plain else str(value).encode(errors="backslashreplace").decode()
+def _plain(value: object) -> bool | int | float | str:
+    """Return a value as TensorBoard takes it."""
+    plain = isinstance(value, bool | int | float)
+    return value if plain else str(value).encode(errors="backslashreplace").decode()
