@@ -17,7 +17,7 @@ import train
 from base.base_model import BaseModel
 from base.checkpoint import load_checkpoint, load_weights, save_checkpoint
 from data_loader.sources.own_ink import OwnInk
-from model import PredictionNetwork, SynthesisNetwork
+from model import PredictionNetwork, SynthesisNetwork, TransformerNetwork
 from tests.tiny_config import CONFIG
 from utils.alphabet import Alphabet
 from utils.checks import CheckpointError, UserError
@@ -79,16 +79,14 @@ def test_a_grown_network_writes_what_it_wrote_and_hears_its_new_letters(cell, la
         assert heard.tolist() == [True, True, True, True, True, False]  # no ß in the text
 
 
-@pytest.mark.parametrize("conditional", [False, True])
-def test_a_network_that_comes_to_know_ends_writes_what_it_wrote(conditional):
+@pytest.mark.parametrize("kind", [PredictionNetwork, SynthesisNetwork, TransformerNetwork])
+def test_a_network_that_comes_to_know_ends_writes_what_it_wrote(kind):
     """And learns of them, new letters besides."""
-    if conditional:
-        (before, _), (_, after) = networks(), networks(end_of_sequence=True)
-    else:
-        before, after = (
-            PredictionNetwork(UNIT, end_of_sequence=ends, hidden_size=9, num_mixtures=3)
-            for ends in (False, True)
-        )
+    conditional, sizes = kind.needs_text, {"hidden_size": 8, "num_layers": 2, "num_mixtures": 3}
+    before, after = (
+        kind(UNIT, *([alphabet] if conditional else []), end_of_sequence=ends, **sizes).eval()
+        for alphabet, ends in ((OLD, False), (NEW, True))
+    )
     weights = after.extend_state_dict(before.state_dict(), 4 if conditional else None)
     load_weights(after, weights, "file.pth")
     before, after = before.double(), after.double()

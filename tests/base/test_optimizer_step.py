@@ -15,6 +15,7 @@ from tiny_run import (
     batch_of,
     close,
     error_of,
+    halving,
     make,
     rows,
     same,
@@ -174,9 +175,7 @@ def test_float16_scales_the_loss_and_not_the_step(tmp_path, monkeypatch):
 
 def test_a_skipped_step_changes_nothing(tmp_path):
     options = {"loader": {"broken": tuple(TRAIN)}, "max_skipped": 3, "weight_noise": "adaptive"}
-    trainer = make(
-        tmp_path, scheduler=lambda one, _: lr_scheduler.ExponentialLR(one, 0.5), **options
-    )
+    trainer = make(tmp_path, scheduler=halving, **options)
     before, rate = weights(trainer), trainer.optimizer_step.learning_rate
     log_stds = copy.deepcopy(trainer.optimizer_step.noise.log_stds)
     with pytest.raises(TrainingFailed):
@@ -210,7 +209,6 @@ def test_rates_warm_up_to_those_of_the_schedule(tmp_path):
             return loss
 
     options = {"optimizer": "SGD", "epochs": 1, "lr": 0.04, "warmup_steps": 4}
-    halving = lambda one, _: lr_scheduler.ExponentialLR(one, 0.5)  # noqa: E731
     trainer = trained(tmp_path, trainer=Watching, scheduler=halving, **options)
     assert seen == pytest.approx([0.01, 0.02 / 2, 0.03 / 4, 0.04 / 8, 0.04 / 16], rel=1e-3)
     assert float(rows(trainer)[0]["learning_rate"]) == pytest.approx(seen[-1], rel=1e-3)

@@ -4,7 +4,17 @@ import signal
 from functools import partial
 
 import pytest
-from tiny_run import ChunkTrainer, make, resumed, scripted, stopped_at, trained
+from tiny_run import (
+    EVERYTHING,
+    ChunkTrainer,
+    halving,
+    make,
+    one_cycle,
+    resumed,
+    scripted,
+    stopped_at,
+    trained,
+)
 from torch.optim import lr_scheduler
 
 from base.checkpoint import checkpoints, find_checkpoint, load_checkpoint, newest_checkpoint
@@ -13,16 +23,8 @@ from tests.same_run import differences, rows_of
 pytestmark = pytest.mark.slow
 
 
-def one_cycle(optimizer, steps):
-    return lr_scheduler.OneCycleLR(optimizer, 0.05, total_steps=steps)
-
-
 def plateau(optimizer, _):
     return lr_scheduler.ReduceLROnPlateau(optimizer, patience=0, factor=0.5)
-
-
-def halving(optimizer, _):
-    return lr_scheduler.ExponentialLR(optimizer, 0.5)
 
 
 GROUPS = [{"match": "output.*", "lr": 0.01}, {"match": "*_hh_*", "frozen": True}]
@@ -38,15 +40,7 @@ KINDS = {
     "skipping": {"loader": {"broken": (4,)}},
     "bfloat16": {"precision": "bfloat16"},
     "worker": {"loader": {"num_workers": 1}, "epochs": 2},
-    "all at once": {
-        "truncate": 3,
-        "accumulate": 2,
-        "ema_decay": 0.8,
-        "weight_noise": "adaptive",
-        "steps_per_epoch": 4,
-        "scheduler": one_cycle,
-        "clip_norm": 1.0,
-    },
+    "all at once": EVERYTHING | {"clip_norm": 1.0},
 }
 
 

@@ -6,9 +6,9 @@ import math
 
 import pytest
 import torch
-from tiny_run import SquaredError, TinyLoader, TinyModel, trained
+from tiny_run import EVERYTHING, SquaredError, TinyLoader, TinyModel, trained
 from torch import nn
-from torch.optim import Optimizer, lr_scheduler
+from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from base.checkpoint import load_checkpoint, newest_checkpoint
@@ -17,20 +17,7 @@ from base.weight_noise import parameter_groups
 from parse_config import choices
 from utils.checks import CheckpointError
 
-
-def one_cycle(optimizer, steps):
-    return lr_scheduler.OneCycleLR(optimizer, 0.05, total_steps=steps)
-
-
-OPTIONS = {
-    "truncate": 3,
-    "accumulate": 2,
-    "ema_decay": 0.8,
-    "weight_noise": "adaptive",
-    "steps_per_epoch": 4,
-    "scheduler": one_cycle,
-    "time_limit_minutes": 1e-9,
-}
+OPTIONS = EVERYTHING | {"time_limit_minutes": 1e-9}
 """Of a run that is stopped after its first step, amid the chunks of its first batches."""
 
 

@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.optim import lr_scheduler
 
 from base.base_data_loader import BaseDataLoader, Batch
 from base.base_loss import BaseLoss
@@ -235,6 +236,21 @@ def resumed(saved: Path, run: str = "run", **options: Any) -> BaseTrainer:
     """Return a trainer as `make`, from the newest checkpoint of a run."""
     path, checkpoint, _ = newest_checkpoint(saved / "models" / "tiny" / run)
     return make(saved, run, checkpoint=checkpoint, source=path, **options)
+
+
+def one_cycle(optimizer: torch.optim.Optimizer, steps: int) -> lr_scheduler.LRScheduler:
+    return lr_scheduler.OneCycleLR(optimizer, 0.05, total_steps=steps)
+
+
+def halving(optimizer: torch.optim.Optimizer, _: int) -> lr_scheduler.LRScheduler:
+    return lr_scheduler.ExponentialLR(optimizer, 0.5)
+
+
+EVERYTHING = {
+    **{"truncate": 3, "accumulate": 2, "steps_per_epoch": 4, "scheduler": one_cycle},
+    **{"ema_decay": 0.8, "weight_noise": "adaptive"},
+}
+"""Options of a run that has something of everything."""
 
 
 def weights(trainer: BaseTrainer) -> dict[str, Tensor]:

@@ -15,15 +15,7 @@ from model.recognition.language_model import CharacterLanguageModel
 from model.recognition.transcribing import Transcription
 from parse_config import data_of
 from tests import small_sources
-from tests.commands.networks import (
-    ALPHABET,
-    DATA,
-    READERS,
-    evaluate,
-    names,
-    save,
-    use,
-)
+from tests.commands.networks import ALPHABET, DATA, READERS, evaluate, names, save, use
 from trainer import scores as library
 from utils.alphabet import Alphabet
 from utils.checks import UserError

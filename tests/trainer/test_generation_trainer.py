@@ -23,6 +23,7 @@ from model import (
     SynthesisNetwork,
 )
 from model.generation.options import Sampling
+from tests.tiny_config import DATASET
 from trainer import GenerationTrainer
 from trainer.scores import evaluate
 from utils.checks import ConfigFault, DataError
@@ -30,16 +31,7 @@ from utils.checks import ConfigFault, DataError
 
 @pytest.fixture(scope="module")
 def loader():
-    dataset = EmbeddedDataset(
-        seed=3,
-        size=6,
-        valid_size=3,
-        test_size=1,
-        writers=3,
-        min_characters=2,
-        max_characters=8,
-        rate=20.0,
-    )
+    dataset = EmbeddedDataset(**DATASET | {"valid_size": 3, "writers": 3})
     loader = HandwritingDataLoader(1, None, None, dataset=dataset, batch_size=2)
     loader.prepare()
     return loader

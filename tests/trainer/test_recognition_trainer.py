@@ -10,14 +10,7 @@ from base.random_state import seed_all
 from base.run_folder import RunFolder
 from data_loader import EmbeddedDataset, HandwritingDataLoader
 from logger.metrics_csv import read_rows
-from model import (
-    SSE,
-    AttentionNetwork,
-    CTCLoss,
-    CTCNetwork,
-    ErrorRates,
-    TranscriptionLoss,
-)
+from model import SSE, AttentionNetwork, CTCLoss, CTCNetwork, ErrorRates, TranscriptionLoss
 from model.recognition.encoder import Transcript
 from model.recognition.error_rates import rates
 from trainer import RecognitionTrainer

@@ -114,11 +114,3 @@ def test_the_scaler_s_factor_moves_the_bounds():
         gradients.append([weight.grad / scale for weight in network.parameters()])
     for one, other in zip(*gradients, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-6)
-
-
-def test_a_transformer_that_learns_the_end_of_a_sequence_keeps_what_it_knows():
-    old, new = build("transformer"), build("transformer", end_of_sequence=True)
-    new.load_state_dict(new.extend_state_dict(old.state_dict()))
-    batch = batch_of(6, 4)
-    means = [run(one.eval(), batch).prediction.means for one in (old, new)]
-    torch.testing.assert_close(*means)
