@@ -334,7 +334,6 @@ class BaseTrainer(ABC):
                 self._suspects = stack.enter_context(not_finite.watched(self.model))
             try:
                 with self._stop:  # Inside, a Ctrl-C waits until the state can be saved.
-                    config = config or self.header.get("config", {})
                     opened = self.run_log.opened(self.checkpoint, config, self.seed, weights_from)
                     stack.enter_context(opened)
                     if distributed.is_main():

@@ -29,9 +29,7 @@ class InitialCheckpoint:
         Raises:
             CheckpointError: if there is none, or it is to be resumed and cannot be.
         """
-        found: tuple[Path, Checkpoint, list[str]]
-        found = distributed.broadcast_object(lambda: find_checkpoint(place))
-        path, content, skipped = found
+        path, content, skipped = distributed.broadcast_object(lambda: find_checkpoint(place))
         for cause in skipped:
             log.warning("skipped %s", cause)
         if resumed and "training" not in content:

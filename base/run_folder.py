@@ -211,8 +211,9 @@ class RunFolder:
             "config": given or config,
         }
         write_json(self.models / "config.json", config)
-        content = {"name": self.name, "run_id": self.run_id, "seed": seed, "runs": [*before, start]}
-        write_json(self.models / "run.json", content)
+        self._record = {"name": self.name, "run_id": self.run_id, "seed": seed}
+        self._record["runs"] = [*before, start]
+        write_json(self.models / "run.json", self._record)
         return bool(before)
 
     def end(self, state: str, reason: str) -> None:
@@ -222,11 +223,9 @@ class RunFolder:
             state: "finished"; "stopped", where resuming goes on; "failed".
             reason: why.
         """
-        record = self.models / "run.json"
-        with errors_name(record):
-            content = json.loads(record.read_bytes())
-        content["runs"][-1]["ended"] = {"time": local_time(), "state": state, "reason": reason}
-        write_json(record, content)
+        ended = {"time": local_time(), "state": state, "reason": reason}
+        self._record["runs"][-1]["ended"] = ended
+        write_json(self.models / "run.json", self._record)
 
     def _make_folders(self) -> None:
         """Create the folders. Runs started in the same second get different names."""

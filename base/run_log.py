@@ -64,19 +64,20 @@ class RunLog:
     def opened(
         self,
         checkpoint: TrainingCheckpoint,
-        config: Config,
+        config: Config | None,
         seed: int,
         weights_from: Path | None = None,
     ) -> Iterator[None]:
         """Create the run's folder and open the logs; what is later than `checkpoint` is cut off."""
         progress, begun = checkpoint.state.progress, False
+        given = checkpoint.header.get("config", {})
         with ExitStack() as stack:
             if distributed.is_main():
                 stack.callback(self.run.release)
                 begun = self.run.create(
-                    config,
+                    config or given,
                     seed,
-                    given=checkpoint.header.get("config"),
+                    given=given,
                     resumed_from=checkpoint.source,
                     weights_from=weights_from,
                     device=self.device,
@@ -96,7 +97,7 @@ class RunLog:
             enabled = self._tensorboard and distributed.is_main()
             self.events = TensorBoardWriter(self.run.log, enabled=enabled, step=step)
             with closing(self.events):
-                self.events.config(checkpoint.header.get("config", {}), progress.step)
+                self.events.config(given, progress.step)
                 yield
 
     def step(

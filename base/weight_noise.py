@@ -49,10 +49,8 @@ def parameter_groups(
             for weight in own["params"]:
                 weight.requires_grad_(False)
     if unmatched:
-        expected = (
-            f"no weight has such a name, or an earlier group has it{hint(unmatched[0], names)}"
-        )
-        raise ConfigFault("groups", unmatched, expected)
+        expected = "no weight has such a name, or an earlier group has it"
+        raise ConfigFault("groups", unmatched, expected + hint(unmatched[0], names))
     if left:
         groups.insert(0, {"params": list(left.values())})
     if not groups:

@@ -79,14 +79,12 @@ class TransformerNetwork(GenerationNetwork):
     def initial_state(self, batch: int) -> dict[str, Tensor]:
         """Return the state before the first step: no keys, no values, the window at the start."""
         zeros = self.output.weight.new_zeros
-        names = [
-            f"{number}.{name}"
-            for number in range(len(self.attentions))
-            for name in ("keys", "values")
-        ]
-        empty = {name: zeros(batch, self.num_heads, 0, self.head_size) for name in names}
-        points = zeros(batch, RECENT, self.input_size)
-        return empty | {"points": points, "kappa": zeros(batch, self.num_windows)}
+        state = {"kappa": zeros(batch, self.num_windows)}
+        state["points"] = zeros(batch, RECENT, self.input_size)
+        for number in range(len(self.attentions)):
+            for name in ("keys", "values"):
+                state[f"{number}.{name}"] = zeros(batch, self.num_heads, 0, self.head_size)
+        return state
 
     def forward(
         self,

@@ -76,11 +76,8 @@ class SelfAttention(nn.Module):
         query, key, value = (part.unflatten(-1, (self.heads, -1)).transpose(1, 2) for part in parts)
         query, key = rotated(query, first), rotated(key, first)
         if first:
-            joined = (
-                torch.cat((old.to(new), new), 2)
-                for old, new in zip(past, (key, value), strict=True)
-            )
-            key, value = joined
+            pairs = zip(past, (key, value), strict=True)
+            key, value = (torch.cat((old.to(new), new), 2) for old, new in pairs)
             seen = torch.ones(query.shape[2], key.shape[2], dtype=torch.bool, device=key.device)
             mask = seen.tril(first)
         elif mask is not None:

@@ -257,14 +257,14 @@ def test_drawing_and_validation_do_not_change_the_training(tmp_path):
             torch.rand(epoch)
             assert not self.evaluated_model.training
 
-    trained = []
+    found = []
     silent = {"valid": False, "monitor": None}
     for options in ({}, {"trainer": Drawing}, silent, silent | {"trainer": Drawing}):
-        trainer = trained(tmp_path, str(len(trained)), **options)
-        trained.append(weights(trainer))
+        trainer = trained(tmp_path, str(len(found)), **options)
+        found.append(weights(trainer))
         log = (trainer.run.models / "train.log").read_text()
         assert "could not be drawn" not in log
-    assert all(same(trained[0], other) for other in trained[1:])
+    assert all(same(found[0], other) for other in found[1:])
 
 
 def test_a_loss_gives_one_value_a_sequence(tmp_path, monkeypatch):
