@@ -163,9 +163,8 @@ def build_trainer(
         weights = model.extend_state_dict(former.content["state_dict"], known and len(known))
         load_weights(model, weights, former.path)
     adaptive = config.settings["weight_noise"] == "adaptive"
-    optimizer = config.build(
-        "optimizer", params=partial(parameter_groups, model.to(device), adaptive)
-    )
+    params = partial(parameter_groups, model.to(device), adaptive)
+    optimizer = config.build("optimizer", params=params)
     schedule = None
     if config.config["lr_scheduler"] is not None:
         steps = BaseTrainer.planned_steps(len(loader), config.settings)

@@ -29,7 +29,9 @@ class InitialCheckpoint:
         Raises:
             CheckpointError: if there is none, or it is to be resumed and cannot be.
         """
-        path, content, skipped = distributed.broadcast_object(lambda: find_checkpoint(place))
+        found: tuple[Path, Checkpoint, list[str]]
+        found = distributed.broadcast_object(lambda: find_checkpoint(place))
+        path, content, skipped = found
         for cause in skipped:
             log.warning("skipped %s", cause)
         if resumed and "training" not in content:

@@ -1,6 +1,5 @@
 """The pretrained networks do what their card says, without the data of others."""
 
-import csv
 import json
 import math
 import re
@@ -15,6 +14,7 @@ from base.pretrained import PRETRAINED, pretrained
 from data_loader import EmbeddedDataset, HandwritingDataLoader, IAMOnDBDataset
 from data_loader.synthetic.corpus import CARRIERS, held_out
 from data_loader.synthetic.everyday import held_out_everyday
+from logger.metrics_csv import read_rows
 from model import load
 from model.generation.options import Sampling
 from model.legibility import read_back
@@ -182,9 +182,7 @@ def test_every_network_has_its_card_and_the_log_of_its_training():
     for name, path in pretrained().items():
         assert f"`{name}`" in CARD or name in (f"digit_{digit}" for digit in range(1, 9)), name
         log = PRETRAINED / ("digit.csv" if name.startswith("digit_") else f"{path.stem}.csv")
-        with open(log, newline="") as file:
-            rows = list(csv.DictReader(file))
-        assert rows and "epoch" in rows[0], name
+        assert read_rows(log), name
 
 
 LOG_LOSS = r"^\| log-loss on `testset_v`.*\*\*(-[\d.]+)\*\* \|$"
@@ -240,8 +238,7 @@ def test_the_record_of_a_file_is_of_the_file_itself(name):
     metric, pattern = PUBLISHED[name]
     record = load_checkpoint(pretrained()[name])
     if pattern is None:
-        with open(pretrained()[name].with_suffix(".csv"), newline="") as file:
-            row = list(csv.DictReader(file))[record["epoch"] - 1]
+        row = read_rows(pretrained()[name].with_suffix(".csv"))[record["epoch"] - 1]
         assert int(row["step"]) == record["step"]
         assert float(row[metric]) == pytest.approx(record["metrics"][metric], rel=1e-6)
         return

@@ -32,12 +32,8 @@ def run(*words: str) -> int:
     return train.main(["-d", "cpu", *words])
 
 
-def weights(path: Path) -> dict[str, torch.Tensor]:
-    return load_checkpoint(path)["state_dict"]
-
-
 def same(first, second) -> bool:
-    first, second = weights(first), weights(second)
+    first, second = (load_checkpoint(path)["state_dict"] for path in (first, second))
     return all(torch.equal(first[name], second[name]) for name in first)
 
 
@@ -121,6 +117,9 @@ def test_start_or_resume(workplace, capsys):
     assert "trainer.args.epochs = 2: the run that is to go on has 3" in message
     assert not Path("saved").exists() and Path("there/s/log/tiny/a").is_dir()
     assert "is for -c CONFIG and --run-id ID" in refused(capsys, *again[:3])
+    for words in ((), ("-r", str(folder / "a"))):  # but for that option an existing run is refused
+        message = refused(capsys, *again[:2], *again[3:], "a", *words)
+        assert "'a' exists already" in message and "-r there/s/models/tiny/a" in message
 
 
 def test_what_is_drawn_while_the_data_are_prepared_decides_nothing(workplace, monkeypatch):
@@ -171,14 +170,6 @@ def test_what_only_shows_later_leaves_nothing_either(workplace, capsys):
     assert "digits.pth: contains no training state" in refused(capsys, "-r", "digits")
     message = refused(capsys, "-c", "config.json", "-o", "trainer.args.truncate=9")
     assert "steps_per_epoch" in message
-
-
-def test_an_existing_run_is_refused(workplace, capsys):
-    assert run("-c", "config.json", "--run-id", "a", "--epochs", "1") == 0
-    capsys.readouterr()
-    message = refused(capsys, "-c", "config.json", "--run-id", "a")
-    assert "'a' exists already" in message and "-r saved/models/tiny/a" in message
-    assert refused(capsys, "-c", "config.json", "-r", str(MODELS / "a"), "--run-id", "a")
 
 
 # Going on.
