@@ -232,13 +232,12 @@ class OptimizerStep:
             Exception: of any kind, if something does not fit.
         """
         key = f"{source}: training.update"
-        kind = type(self.optimizer).__name__
-        if state["optimizer_type"] == kind:
+        used, kind = state["optimizer_type"], type(self.optimizer).__name__
+        if used == kind:
             former = state["optimizer"]["state"]
             of_places = {one: former.get(place) for one, place in enumerate(self._places())}
             _restore(self.optimizer, of_places, f"{key}.optimizer.state")
         else:
-            used = state["optimizer_type"]
             log.warning("%s used %s: %s starts from a fresh state", source, used, kind)
         load_weights(self.model, state["model"] or evaluated, source)
         if self.average is not None:

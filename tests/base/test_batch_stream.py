@@ -24,8 +24,7 @@ def test_an_epoch_of_so_many_steps_continues_where_the_last_one_ended(tmp_path):
 
 
 def test_larger_batches_resume_at_the_same_part_of_the_pass(tmp_path, caplog):
-    first = make(tmp_path, trainer=stopped_at(ChunkTrainer, 3))
-    first.train()  # four of five batches are done
+    trained(tmp_path, trainer=stopped_at(ChunkTrainer, 3))  # four of five batches are done
     again = resumed(tmp_path, loader={"batch_size": 1})
     assert "13 batches instead of 5" in caplog.text
     assert again.stream.position.batch == 10

@@ -118,8 +118,7 @@ def train(tmp_path, *values, source=None, run="run", **options):
     if source is not None:
         path = tmp_path / "models" / "tiny" / "run" / source
         options |= dict(checkpoint=load_checkpoint(path), source=path)
-    trainer = trained(tmp_path, run, trainer=scripted(*values), **options)
-    return trainer
+    return trained(tmp_path, run, trainer=scripted(*values), **options)
 
 
 def best(trainer):
