@@ -55,9 +55,20 @@ def as_batch(inks, texts, dtype=torch.float64, features=stroke_features):
     return padded, torch.tensor([len(line) for line in lines]), text, lengths
 
 
+class Convolutional(CTCNetwork):
+    """Its layer sees beyond a frame, so that what is after a line's end would show."""
+
+    def encode_frames(self, frames, lengths):
+        torch.manual_seed(2)
+        layer = nn.Conv1d(frames.shape[2], self.encoded_size, 5, padding=2).to(frames)
+        return layer(frames.transpose(1, 2)).transpose(1, 2), lengths
+
+
 @pytest.mark.parametrize(
     ("kind", "options"),
-    [(kind, {"cell": cell}) for kind in KINDS[:2] for cell in ("LSTM", "GRU")] + [(KINDS[2], {})],
+    [(Convolutional, {})]
+    + [(kind, {"cell": cell}) for kind in KINDS[:2] for cell in ("LSTM", "GRU")]
+    + [(KINDS[2], {})],
 )
 def test_a_line_does_not_depend_on_the_others_of_its_batch(kind, options):
     model = network(kind, **options).double()
