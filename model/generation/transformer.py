@@ -17,6 +17,7 @@ from torch.nn import functional
 
 from model.generation.networks import GenerationNetwork, Output
 from model.layers.attention import FeedForward, SelfAttention, check_heads
+from model.layers.cells import state_dtype
 from model.layers.window import ParallelWindow
 from utils.alphabet import Alphabet
 from utils.checks import Range
@@ -98,6 +99,7 @@ class TransformerNetwork(GenerationNetwork):
         seen = functional.pad(seen, (0, self.input_size - seen.shape[2]))  # (B, T, I)
         seen = torch.cat((state["points"].to(seen), seen), 1)
         hidden = self.points(seen.transpose(1, 2)).transpose(1, 2)  # (B, T, D)
+        hidden = hidden.to(state_dtype(hidden.dtype))  # What blocks add up is not rounded.
         inside = torch.arange(text.shape[1] + 1, device=text.device) < text_lengths[:, None]
         embedded = self.characters(functional.pad(text, (0, 1))) * inside[..., None]
         embedded, kappa = embedded.to(hidden), state["kappa"][:, None]

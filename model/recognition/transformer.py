@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from model.layers.attention import FeedForward, SelfAttention, check_heads
+from model.layers.cells import state_dtype
 from model.recognition.encoder import RecognitionNetwork
 from utils.alphabet import Alphabet
 from utils.checks import Range
@@ -54,6 +55,7 @@ class TransformerReader(RecognitionNetwork):
 
     def encode_frames(self, frames: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         hidden = self.project(frames)  # (B, S, D)
+        hidden = hidden.to(state_dtype(hidden.dtype))  # What blocks add up is not rounded.
         inside = torch.arange(hidden.shape[1], device=hidden.device) < lengths[:, None]  # (B, S)
         for attend, feed_forward in zip(self.attentions, self.feed_forwards, strict=True):
             hidden = feed_forward(attend(hidden, mask=inside)[0])
