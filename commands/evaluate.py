@@ -37,22 +37,23 @@ def run(arguments: argparse.Namespace) -> None:
     arguments.split = split or "valid"
     for path in paths:
         resolve_checkpoint(path)
-    rows = [evaluate(path, arguments) for path in paths]
+    networks = [options.load(path, arguments) for path in paths]
+    given = [name for name in search_options.OPTIONS if getattr(arguments, name)]
+    other = next((one for one in networks if not isinstance(one, model.Reader)), None)
+    if given and other:
+        raise UserError(
+            f"--{given[0].replace('_', '-')} is for a network that reads: {other.path} contains "
+            f"a {type(other.model).__name__}"
+        )
+    rows = [evaluate(network, arguments) for network in networks]
     if len(rows) > 1:
         options.print_table(rows)
 
 
-def evaluate(name: str, arguments: argparse.Namespace) -> dict[str, str]:
+def evaluate(network: "model.TrainedNetwork", arguments: argparse.Namespace) -> dict[str, str]:
     """Score one network, and save its scores; return its row of a table of several."""
-    network = options.load(name, arguments)
     from parse_config import data_of
 
-    given = [name for name in search_options.OPTIONS if getattr(arguments, name)]
-    if given and not isinstance(network, model.Reader):
-        raise UserError(
-            f"--{given[0].replace('_', '-')} is for a network that reads: {network.path} contains "
-            f"a {type(network.model).__name__}"
-        )
     names = (*search_options.OPTIONS, "seed", "overrides")
     record = {"split": arguments.split, "checkpoint": str(network.path)}
     record["options"] = {name: value for name in names if (value := getattr(arguments, name))}

@@ -49,6 +49,8 @@ def add_options(parser: Parser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     folders = arguments.folders or ["saved"]
+    if missing := [one for one in folders if not Path(one).is_dir()]:
+        raise UserError(f"{missing[0]!r}: there is no such folder")
     runs = sorted(read_all(folders), key=itemgetter("started"))
     if not runs:
         raise UserError(f"{', '.join(folders)}: no run there, such as saved/models/NAME/RUN_ID")
@@ -184,17 +186,20 @@ def read(folder: Path) -> Run:
     """Return the run in a folder."""
     config = strict_json.read(folder / "config.json")
     config = {key: value for key, value in nested(config) if not children(value)}
-    record = json.loads((folder / "run.json").read_bytes())
+    record = strict_json.read(folder / "run.json")
     starts = record["runs"]
     rule, table = config.get("trainer.args.monitor"), folder / "metrics.csv"
     epochs = [numbers(row) for row in read_rows(table)] if table.exists() else []
-    ended = starts[-1].get("ended", {"state": "stopped", "reason": "killed"})
+    done = int(epochs[-1]["epoch"]) if epochs else 0
+    killed = done < config["trainer.args.epochs"]
+    unrecorded = ("stopped", "killed") if killed else ("finished", "")
+    ended = starts[-1].get("ended", dict(zip(("state", "reason"), unrecorded, strict=True)))
     held = is_held(folder / "run.lock")
     values = {
         "run": f"{record['name']}/{record['run_id']}",
         "state": "running" if held else ended["state"],
         "reason": "" if held else ended["reason"],
-        "epochs": int(epochs[-1]["epoch"]) if epochs else 0,
+        "epochs": done,
         "planned": config["trainer.args.epochs"],
         "monitor": rule,
         "time": sum(seconds(start, folder / "train.log") for start in starts),
@@ -210,7 +215,7 @@ def read(folder: Path) -> Run:
             values |= {"best": shown[name], "best_epoch": int(shown["epoch"])}
     values |= {name: value for name, value in shown.items() if name not in ("epoch", "step")}
     for path in sorted(folder.glob("evaluations/*.json"), key=lambda path: path.stat().st_mtime):
-        found = json.loads(path.read_bytes())
+        found = strict_json.read(path)
         split, given = found["split"], found.pop("options").get("overrides", [])
         if not any(option == "-o" for option, *_ in given):  # of the data as they are
             values |= {f"{split}.{name}": value for name, value in numbers(found).items()}

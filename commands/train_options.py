@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from base.pretrained import pretrained
+from base.run_folder import SAVED
 from commands import options, sweep
 
 TEXT = "Train a network from a JSON config, or resume a run."
@@ -48,7 +49,7 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
         "--sweep optimizer.args.lr=0.01,0.003 --sweep trainer.args.seed=1,2,3",
     )
     saved = "folder for all that a new run writes, as models/NAME/ID and log/NAME/ID"
-    add("--saved", type=Path, default=Path("saved"), metavar="FOLDER", help=saved)
+    add("--saved", type=Path, default=SAVED, metavar="FOLDER", help=saved)
     add(
         "--prepare",
         action="store_true",
@@ -71,6 +72,12 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
     if arguments.start_or_resume and not (arguments.config and arguments.run_id):
         parser.error("--start-or-resume is for -c CONFIG and --run-id ID")
     options.require(arguments, show="prepare")
+    if arguments.sweeps and arguments.prepare:
+        parser.error("--prepare is for one run: without --sweep")
     if arguments.show:
+        if arguments.show.suffix != ".png":
+            parser.error(f"--show {arguments.show}: name a PNG, such as samples.png")
         options.make_room(arguments.show, "--show")
+    if arguments.saved != SAVED:
+        options.make_room(arguments.saved / "models", "--saved", arguments.saved)
     return arguments

@@ -212,9 +212,11 @@ def test_faults_name_the_file_in_which_they_stand(tmp_path):
 
 
 def test_a_base_that_is_none_is_one_fault(tmp_path):
+    (tmp_path / "list.json").write_text("[1]")
     for bases, message in [
         (["x.json"], 'a.json: base = "x.json": x.json: cannot be read: No such file'),
         (["b.json", 5], "b.json: base = 5: the name of a config file"),
+        (["list.json"], 'base = "list.json": a file with an object'),
         (["b.json", "./a.json"], "no file can be its own base: a.json -> b.json -> a.json"),
     ]:
         with pytest.raises(ConfigError) as error:

@@ -120,6 +120,12 @@ def test_start_or_resume(workplace, capsys):
     for words in ((), ("-r", str(folder / "a"))):  # but for that option an existing run is refused
         message = refused(capsys, *again[:2], *again[3:], "a", *words)
         assert "'a' exists already" in message and "-r there/s/models/tiny/a" in message
+    for words, message in [
+        (["--prepare", "--sweep", "trainer.args.seed=1,2"], "--prepare is for one run"),
+        (["--prepare", "--show", "a.pdf"], "--show a.pdf: name a PNG"),
+        (["--saved", "config.json"], "--saved config.json/models: cannot be written"),
+    ]:
+        assert message in refused(capsys, "-c", "config.json", *words)
 
 
 def test_what_is_drawn_while_the_data_are_prepared_decides_nothing(workplace, monkeypatch):

@@ -33,6 +33,8 @@ def read(path: Path) -> dict[Path, Json]:
         except ConfigFault as fault:
             fault.source = str(path)
             raise ConfigFault(BASE, base, str(fault), source) from None
+        if not isinstance(files[path], dict):
+            raise ConfigFault(BASE, base, "a file with an object", source)
     return files
 
 

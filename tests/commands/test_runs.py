@@ -88,8 +88,17 @@ def test_a_folder_with_a_broken_record_costs_a_warning(running, capsys):
     names = {row["run"][5:] for row in csv.DictReader(io.StringIO(out))}
     assert names == {"killed", "now", "other", "s2", "s3", " 2 seeds"}
     assert error.count("\n") == 1 and "models/tiny/s1: left out" in error
-    with pytest.raises(UserError, match="elsewhere: no run there"):
-        listed(capsys, "elsewhere")
+    with pytest.raises(UserError, match="'elsewhere': there is no such folder"):
+        listed(capsys, "saved", "elsewhere")
+
+
+def test_a_run_of_which_no_end_is_recorded_finished_if_its_epochs_are_all_there(running, capsys):
+    record = Path("saved/models/tiny/s1/run.json")
+    content = json.loads(record.read_text())
+    del content["runs"][-1]["ended"]
+    record.write_text(json.dumps(content))
+    states = {row["run"][5:]: row["state"] for row in json.loads(listed(capsys, "--json"))}
+    assert (states["s1"], states["killed"]) == ("finished", "stopped")
 
 
 def test_a_run_is_not_disturbed_and_torch_not_imported(running):
