@@ -513,12 +513,16 @@ class BaseTrainer(ABC):
         if not self.state.sums.skipped:
             log.warning("%s, so that the step is left out", what)
 
+    def autocast(self) -> torch.autocast:
+        """Return a context in which products are of the run's precision."""
+        precision = getattr(torch, self.precision)
+        return torch.autocast(self.device.type, precision, enabled=self.precision != "float32")
+
     def _forward(
         self, model: nn.Module, batch: Batch, state: dict[str, Tensor] | None = None
     ) -> tuple[Any, Tensor]:
         """Return a network's output for a batch, and the loss of each sequence, `(batch,)`."""
-        precision = getattr(torch, self.precision)
-        with torch.autocast(self.device.type, precision, enabled=self.precision != "float32"):
+        with self.autocast():
             output = self.forward_batch(model, batch, state)
         losses, expected = self.loss(output, batch), (len(batch),)
         if (shape := tuple(losses.shape)) != expected:
@@ -660,7 +664,9 @@ class BaseTrainer(ABC):
             raise
         except Exception as error:
             expected = f"a network that can {self.use.split()[0]}: trying it ended in "
-            expected += f"{described(error)}; trainer.args.samples = 0 trains it all the same"
+            expected += f"{described(error)}; trainer.args.samples = 0 leaves out this trial"
+            if self.precision != "float32":
+                expected += "; not all of torch has trainer.args.precision other than float32"
             raise ConfigFault("arch", type(self.model).__name__, expected) from error
 
     def _report(self, improved: bool) -> None:

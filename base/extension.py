@@ -39,7 +39,9 @@ def load_module(path: str | Path) -> None:
     except OSError as error:
         raise UserError(f"--module {path}: cannot be read ({error.strerror})") from None
     if path.suffix != ".py" or not name.isidentifier():
-        raise UserError(f"--module {path}: a Python file such as my_ink.py is needed")
+        raise UserError(
+            f"--module {path}: a Python file is needed, named like a variable, such as my_ink.py"
+        )
     importlib.invalidate_caches()
     there = importlib.util.find_spec(name)
     if there is not None and there.origin != str(path):

@@ -146,7 +146,10 @@ class Hand:
 
 def own_hand(writer: Writer, reader: Reader | None, seed: int, sampling: Sampling) -> Primer:
     """Return a line of a hand of the network's own, and its text: the primer of a `Hand`."""
-    text = "".join(one for one in OWN_TEXT if one in writer.model.alphabet)
+    known = writer.model.alphabet
+    text = "".join(one for one in OWN_TEXT if one in known)
+    if not text.strip():
+        text = "".join(known.characters).strip()[: len(OWN_TEXT)]
     (found,) = proofread(writer, reader, [text], [seed], sampling, tries=OWN_TRIES)
     return found.line.ink, text
 

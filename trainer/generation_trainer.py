@@ -104,6 +104,17 @@ class GenerationTrainer(BaseTrainer):
         name = self.loss.name
         return {f"{name}_canonical": values[name] + sums.points / sums.sequences * shift}
 
+    def _check_attention(self, output: Output, text: Tensor | None) -> None:
+        """Raise a ConfigFault if a network with a text `(B, U)` has no phi over it."""
+        phi = output.attention
+        expected = (
+            None if text is None else (*output.prediction.end_logits.shape, text.shape[1] + 1)
+        )
+        if expected and (phi is None or tuple(phi.shape) != expected):
+            found = "none" if phi is None else f"one of {tuple(phi.shape)}"
+            expected = f"a network whose output has an attention of shape {expected}, not {found}"
+            raise ConfigFault("arch", type(self.model).__name__, expected)
+
     @torch.no_grad()
     def rehearse(self) -> None:
         """Write a few points, and see that a line step by step gives what it gives as a whole."""
@@ -111,12 +122,14 @@ class GenerationTrainer(BaseTrainer):
             return
         model, text = self.evaluated_model, (None, None)
         texts = (2 * self._texts())[:2] if model.needs_text else None
-        sample(model, [0, 1], texts, Sampling(max_steps=PERIOD + 1))
         if texts is not None:
             text = padded([model.alphabet.encode(nfc(one)) for one in texts], self.device)
         source = self.train_loader.source
         ink = source.ink(int(source.indices("train")[0]))[:PERIOD]
         inputs = torch.from_numpy(model.normalisation.apply(ink)).expand(2, -1, -1).to(self.device)
+        with self.autocast():
+            self._check_attention(model(inputs, *text), text[0])
+        sample(model, [0, 1], texts, Sampling(max_steps=PERIOD + 1))
         whole, state, ends = model(inputs, *text), None, []
         for points in inputs.split(1, 1):
             output = model(points, *text, state)
