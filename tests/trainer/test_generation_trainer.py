@@ -195,6 +195,7 @@ def test_float16_needs_a_gpu(tmp_path, loader):
 FAULTS = {
     "cannot go on": r"can write: .* KeyError: 'hidden' \(.*generation_trainer.py, line",
     "a state of one row": "a row for each line, also in 'steps'",
+    "phi ends early": r"attention of shape \(2, .*\), not one of \(2, ",
     "sees the end": "Own sees later points, or forgets earlier ones",
 }
 
@@ -203,24 +204,28 @@ FAULTS = {
 def test_a_network_that_cannot_write_is_told_before_the_first_epoch(
     tmp_path, loader, caplog, fault, message
 ):
-    class Own(PredictionNetwork):
+    text = fault == "phi ends early"
+
+    class Own(SynthesisNetwork if text else PredictionNetwork):
         def forward(self, inputs, text=None, text_lengths=None, state=None):
             output = super().forward(inputs, text, text_lengths, state)
             if fault == "cannot go on" and state is not None:
                 raise KeyError("hidden")
             if fault == "a state of one row":
                 output.state["steps"] = torch.ones(1)
+            if fault == "phi ends early":
+                output.attention = output.attention[..., :-1]
             if fault == "sees the end":
                 ends = output.prediction.end_logits.flip(1)
                 return replace(output, prediction=replace(output.prediction, end_logits=ends))
             return output
 
-    made = make(tmp_path, loader, text=False, samples=1)
+    made = make(tmp_path, loader, text=text, samples=1)
     made.model.__class__ = Own
     with pytest.raises(ConfigFault) if fault != "sees the end" else nullcontext() as caught:
         made.train()
     assert re.search(message, str(caught.value) if caught else caplog.text)
-    plain = make(tmp_path, loader, run="plain", text=False, samples=0)  # needs not write
+    plain = make(tmp_path, loader, run="plain", text=text, samples=0)  # needs not write
     plain.model.__class__ = Own
     plain.train()
 
