@@ -41,7 +41,7 @@ def test_a_module_that_is_loaded_is_known_by_its_classes_and_its_hash(tmp_path, 
     ("name", "code", "message"),
     [
         ("none.py", None, r"cannot be read \(No such file"),
-        ("notes.txt", "", "a Python file such as"),
+        ("notes.txt", "", "named like a variable"),
         ("json.py", "", "another module json; rename"),
         ("broken.py", "x = (", r"does not load: SyntaxError: '\(' was never closed"),
         ("gone.py", "import sys; del sys.modules['gone']; 1 / 0", "does not load: ZeroDivision"),

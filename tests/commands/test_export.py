@@ -52,7 +52,7 @@ def test_what_names_a_person_or_machine_is_not_exported(tmp_path, capsys):
     args = load_checkpoint(shared)["config"]["data_loader"]["args"]["dataset"]["args"]
     assert args == {"root": "data/inkml_of_all", "subset": 3}
     use("export", "-r", network, shared)
-    with pytest.raises(UserError, match=r"no/such: .*; --data names"):
+    with pytest.raises(UserError, match=r"no/such: .*; --data, or -o"):
         use("evaluate", "-r", shared, "--data", "no/such")
 
 
