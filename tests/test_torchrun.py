@@ -117,7 +117,7 @@ def test_sigterm_ends_all_and_another_number_resumes(workplace):
 
 def test_a_run_that_is_killed_and_started_again_is_that_which_was_not(workplace):
     """By the same command, as a job that is put back into the queue."""
-    words = ["-c", "config.json", "-o", "trainer.args.save_minutes=0", "--epochs", "40", *LESS]
+    words = ["-c", "config.json", "-o", "trainer.args.save_minutes=0", "--epochs", "15", *LESS]
     whole = start(*words, "--run-id", "whole")
     handled = "--signals-to-handle=SIGTERM,SIGUSR1"
     for kill in ("all", "usr1", None):
@@ -135,7 +135,7 @@ def test_a_run_that_is_killed_and_started_again_is_that_which_was_not(workplace)
         assert (process.returncode == 0) == (kill is None), error
         assert "SIGUSR1: finishing the step" in error or kill != "usr1"
     assert whole.communicate(timeout=100) and whole.returncode == 0
-    for name in ("checkpoint-epoch40.pth", BEST):
+    for name in ("checkpoint-epoch15.pth", BEST):
         ends = [load_checkpoint(MODELS / run / name) for run in ("cut", "whole")]
         assert differences(*ends) == []
     assert rows("cut") == rows("whole")
