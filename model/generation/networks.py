@@ -145,6 +145,11 @@ class GenerationNetwork(BaseModel):
         """
         return Stepper(self, lines, products)
 
+    def points_seen(self, inputs: Tensor) -> Tensor:
+        """Return what the network sees of `forward`'s inputs, `(B, T, I)`."""
+        seen = inputs[..., : self.input_size]
+        return functional.pad(seen, (0, self.input_size - seen.shape[2]))
+
     def output_layer(self, size: int) -> nn.Linear:
         """Return a new output layer for `size` numbers per step."""
         count = 3 if self.head == "regression" else 6 * self.num_mixtures + 1  # the paper, eq. 17
@@ -265,8 +270,7 @@ class _RecurrentNetwork(GenerationNetwork):
         state: dict[str, Tensor] | None = None,
     ) -> Output:
         state = self.initial_state(len(inputs)) if state is None else state
-        seen = inputs[..., : self.input_size].transpose(0, 1)
-        seen = functional.pad(seen, (0, self.input_size - seen.shape[2]))  # (T, B, I)
+        seen = self.points_seen(inputs).transpose(0, 1)  # (T, B, I)
         bound = self._bound(self.clip_lstm_gradient)
         hiddens, carried, attention = [], {}, None
         for number, layer in enumerate(self.layers):

@@ -95,8 +95,7 @@ class TransformerNetwork(GenerationNetwork):
         state: dict[str, Tensor] | None = None,
     ) -> Output:
         state = self.initial_state(len(inputs)) if state is None else state
-        seen = inputs[..., : self.input_size]
-        seen = functional.pad(seen, (0, self.input_size - seen.shape[2]))  # (B, T, I)
+        seen = self.points_seen(inputs)  # (B, T, I)
         seen = torch.cat((state["points"].to(seen), seen), 1)
         hidden = self.points(seen.transpose(1, 2)).transpose(1, 2)  # (B, T, D)
         hidden = hidden.to(state_dtype(hidden.dtype))  # What blocks add up is not rounded.
