@@ -64,9 +64,9 @@ MAX_CHARACTERS = 1900
 
 ADJUSTABLE = {
     *("data_loader.args.num_workers", "data_loader.args.pin_memory", "trainer.args.epochs"),
-    *("trainer.args.log_steps", "trainer.args.profile", "trainer.args.tensorboard"),
+    *("trainer.args.log_steps", "trainer.args.tensorboard", "trainer.args.anomaly"),
     *("trainer.args.keep_last", "trainer.args.save_minutes", "trainer.args.save_period"),
-    *("trainer.args.anomaly", "trainer.args.time_limit_minutes"),
+    "trainer.args.time_limit_minutes",
 }
 """What may differ where a run is started again and goes on: it changes no step that was made. (So
 may the place of the data; the epochs may only become more.)"""

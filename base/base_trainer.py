@@ -92,7 +92,6 @@ class BaseTrainer(ABC):
         max_skipped: consecutive skipped steps that end the run.
         log_steps: optimiser steps from one point of TensorBoard's curves to the next.
         tensorboard: whether to write TensorBoard's log.
-        profile: whether to write a trace of a few of the first steps into the run's log.
         anomaly: whether to end the run at the first value that is not finite, and say from which
             module or operation it is; slow.
         keep_normalisation: in fine-tuning, whether the old run's normalisation is kept.
@@ -141,7 +140,6 @@ class BaseTrainer(ABC):
         max_skipped: Annotated[int, Range(1)] = 30,
         log_steps: Annotated[int, Range(1)] = 10,
         tensorboard: bool = True,
-        profile: bool = False,
         anomaly: bool = False,
         keep_normalisation: bool = False,  # Looked at before the data are prepared.
     ) -> None:
@@ -172,7 +170,7 @@ class BaseTrainer(ABC):
         )
         seconds = math.inf if time_limit_minutes is None else 60 * time_limit_minutes
         self._stop = StopRequest(seconds)
-        self.run_log = RunLog(run, device, self._stop, tensorboard, profile, log_steps)
+        self.run_log = RunLog(run, device, self._stop, tensorboard, log_steps)
         self.stream = BatchStream(train_loader, device, self._stop, accumulate, truncate)
         self.checkpoint = TrainingCheckpoint(
             run,

@@ -1,4 +1,4 @@
-"""What a run logs: messages, a row of metrics for each epoch, TensorBoard's curves, a profile."""
+"""What a run logs: messages, a row of metrics for each epoch, TensorBoard's curves."""
 
 import logging
 import time
@@ -7,7 +7,6 @@ from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 import torch
-from torch import profiler
 
 from base import distributed
 from base.run_folder import RunFolder
@@ -22,9 +21,6 @@ log = logging.getLogger(__name__)
 
 LOG_SECONDS = 60.0
 """After which the values of a step are logged within an epoch."""
-TRACED = {"wait": 3, "warmup": 2, "active": 3, "repeat": 1}
-"""Steps before the profiler starts, of its warm-up (both measured: what is built at first use is
-built by then), and traced ones."""
 
 
 class RunLog:
@@ -40,7 +36,6 @@ class RunLog:
         device: of the network.
         stop: the request to stop.
         tensorboard: whether to write TensorBoard's log.
-        profile: whether to write a trace of a few of the first steps, in Chrome's format.
         log_steps: optimiser steps from one point of TensorBoard's curves to the next.
     """
 
@@ -52,12 +47,10 @@ class RunLog:
         device: torch.device,
         stop: StopRequest,
         tensorboard: bool,
-        profile: bool,
         log_steps: int,
     ) -> None:
         self.run, self.device, self.log_steps = run, device, log_steps
-        self._stop, self._tensorboard, self._profile = stop, tensorboard, profile
-        self._profiler: profiler.profile | None = None
+        self._stop, self._tensorboard = stop, tensorboard
         self._logged = time.monotonic()
 
     @contextmanager
@@ -87,12 +80,6 @@ class RunLog:
             if distributed.is_main():
                 self._table = MetricsTable(self.run.metrics_file, progress.epoch)
                 log.info("weights and metrics: %s; TensorBoard: %s", self.run.models, self.run.log)
-            if self._profile and distributed.is_main():
-                write = profiler.tensorboard_trace_handler(str(self.run.log), use_gzip=True)
-                tracing = profiler.profile(
-                    schedule=profiler.schedule(**TRACED), on_trace_ready=write, acc_events=True
-                )
-                self._profiler = stack.enter_context(tracing)
             step = progress.step if begun else None
             enabled = self._tensorboard and distributed.is_main()
             self.events = TensorBoardWriter(self.run.log, enabled=enabled, step=step)
@@ -104,8 +91,6 @@ class RunLog:
         self, values: Mapping[str, float], step: int, norms: Callable[[], Mapping[str, float]]
     ) -> None:
         """Log the values of an optimiser step, and norms of its gradient, if it is its turn."""
-        if self._profiler is not None:
-            self._profiler.step()
         if time.monotonic() - self._logged >= LOG_SECONDS:
             self._logged = time.monotonic()
             log.info("step %d: %s", step, "  ".join(f"{k} {values[k]:.5g}" for k in values))

@@ -1,11 +1,9 @@
 """The training loop: what each option does, worked out by hand on a network of a few weights."""
 
 import copy
-import gzip
 import json
 import math
 import re
-from collections import Counter
 from contextlib import nullcontext, suppress
 
 import pytest
@@ -207,15 +205,6 @@ def test_curves(tmp_path):
     reader = EventAccumulator(str(trainer.run.log), size_guidance={"tensors": 0}).Reload()
     steps = {event.step for event in reader.Tensors("config/text_summary")}
     assert steps == {0, 10}  # in any order, where both files are of one second
-
-
-def test_a_profile_has_a_trace_of_a_few_steps(tmp_path):
-    make(tmp_path, "plain", epochs=1).train()
-    trainer = trained(tmp_path, "traced", epochs=2, profile=True)
-    (path,) = tmp_path.rglob("*.pt.trace.json.gz")
-    events = json.loads(gzip.decompress(path.read_bytes()))["traceEvents"]
-    marks = Counter(one["name"] for one in events if one.get("cat") == "user_annotation")
-    assert path.parent == trainer.run.log and marks["Optimizer.step#Adam.step"] == 3
 
 
 def test_epochs_after_the_checkpoint_leave_the_table(tmp_path):
