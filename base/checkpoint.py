@@ -7,6 +7,7 @@ allowed in it.
 """
 
 import io
+import logging
 import math
 import os
 import pickletools
@@ -80,6 +81,8 @@ MAX_TUPLES = 20_000
 100,000 nested ones."""
 MAX_COPIES = 32
 """Calls in the pickle that copy a dictionary: two for MultiStepLR, one for each network."""
+
+log = logging.getLogger(__name__)
 
 _NAME = re.compile(r"checkpoint-epoch(\d+)(?:-step(\d+))?\.pth")
 _PATH = r"[/~]|[A-Za-z]:[/\\]"
@@ -304,12 +307,10 @@ def _shown(value: object) -> str:
     return f"a tensor {tuple(value.shape)}" if isinstance(value, Tensor) else short(value)
 
 
-def newest_checkpoint(folder: str | os.PathLike[str]) -> tuple[Path, Checkpoint, list[str]]:
-    """Return the newest complete checkpoint of a run's folder.
+def newest_checkpoint(folder: str | os.PathLike[str]) -> tuple[Path, Checkpoint]:
+    """Return the newest complete checkpoint of a run's folder, and its file.
 
-    Returns:
-        `(path, checkpoint, skipped)`; `skipped` says what is wrong with each newer one. If there
-        is no other, the best one is used.
+    If there is no other, the best one is used. The log says what is wrong with newer ones.
 
     Raises:
         CheckpointError: if there is none.
@@ -319,9 +320,13 @@ def newest_checkpoint(folder: str | os.PathLike[str]) -> tuple[Path, Checkpoint,
         raise CheckpointError(f"{folder}: no such file or folder")
     for path in [*checkpoints(folder), *folder.glob(BEST)]:
         try:
-            return path, load_checkpoint(path), skipped
+            found = load_checkpoint(path)
         except CheckpointError as error:
             skipped.append(str(error))
+            continue
+        for cause in skipped:
+            log.warning("skipped %s", cause)
+        return path, found
     runs = [run for place in ("*", "*/*", "models/*/*") for run in folder.glob(place)]
     inside = sorted(str(run) for run in runs if checkpoints(run))
     raise CheckpointError(
@@ -330,18 +335,15 @@ def newest_checkpoint(folder: str | os.PathLike[str]) -> tuple[Path, Checkpoint,
     )
 
 
-def find_checkpoint(path: str | os.PathLike[str]) -> tuple[Path, Checkpoint, list[str]]:
-    """Return the checkpoint that `path` means: a file, the newest complete one of a folder, or, if
-    neither exists, the pretrained network of that name.
-
-    Returns:
-        `(path, checkpoint, skipped)` as `newest_checkpoint`.
+def find_checkpoint(path: str | os.PathLike[str]) -> tuple[Path, Checkpoint]:
+    """Return the checkpoint that `path` means, and its file: a file, the newest complete one of a
+    folder, or, if neither exists, the pretrained network of that name.
 
     Raises:
         CheckpointError: if there is none, or what is wrong with the file.
     """
     path = resolve_checkpoint(path)
-    return newest_checkpoint(path) if path.is_dir() else (path, load_checkpoint(path), [])
+    return newest_checkpoint(path) if path.is_dir() else (path, load_checkpoint(path))
 
 
 def to_share(checkpoint: Checkpoint) -> Checkpoint:

@@ -1,6 +1,5 @@
 """The checkpoint that a training starts from: a run that goes on, or a new one."""
 
-import logging
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,8 +8,6 @@ from base.checkpoint import Checkpoint, find_checkpoint, stored_alphabet
 from base.run_folder import RunFolder
 from utils.alphabet import Alphabet
 from utils.checks import CheckpointError
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -29,11 +26,9 @@ class InitialCheckpoint:
         Raises:
             CheckpointError: if there is none, or it is to be resumed and cannot be.
         """
-        found: tuple[Path, Checkpoint, list[str]]
+        found: tuple[Path, Checkpoint]
         found = distributed.broadcast_object(lambda: find_checkpoint(place))
-        path, content, skipped = found
-        for cause in skipped:
-            log.warning("skipped %s", cause)
+        path, content = found
         if resumed and "training" not in content:
             raise CheckpointError(
                 f"{path}: contains no training state and cannot be resumed; -c CONFIG starts a new "

@@ -4,7 +4,6 @@ The record of its training is not used here, so that a network writes and reads 
 that trained it do not exist. Only its own class must.
 """
 
-import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,8 +27,6 @@ from utils.binding import Binder, arguments_of, by_name
 from utils.checks import CheckpointError, ConfigFault, shown
 from utils.normalisation import Normalisation
 
-log = logging.getLogger(__name__)
-
 
 def load(path: str | Path, device: str = "auto") -> TrainedNetwork:
     """Make the network of a checkpoint ready for use; nothing but the file is needed.
@@ -49,9 +46,7 @@ def load(path: str | Path, device: str = "auto") -> TrainedNetwork:
     place = resolve_device(device)
     if (hand := Path(path) / HAND_FILE).exists():
         path = hand
-    path, checkpoint, skipped = find_checkpoint(path)
-    for cause in skipped:
-        log.warning("skipped %s", cause)
+    path, checkpoint = find_checkpoint(path)
     weights, characters = checkpoint["state_dict"], checkpoint["alphabet"]
     normalisation = Normalisation.from_dict(checkpoint["normalisation"])
     alphabet = Alphabet(characters) if characters else None

@@ -251,7 +251,13 @@ class RecognitionNetwork(BaseModel):
         transcript = Transcript(self.alphabet, log_softmax(self.labels(encoded)), lengths)
         if search is not None:
             transcript.hypotheses = self.decode(encoded, lengths, search)
+        self.follow(transcript, encoded, text, teacher_forcing_ratio)
         return transcript
+
+    def follow(
+        self, transcript: Transcript, encoded: Tensor, text: Tensor | None, forced: float
+    ) -> None:
+        """Add what a decoder says of the text; arguments as those of `forward`."""
 
     def decode(self, encoded: Tensor, lengths: Tensor, search: Search) -> list[str]:
         """Return the texts of what `encode` returned."""

@@ -71,29 +71,17 @@ class AttentionNetwork(RecurrentEncoder):
         self.energy = nn.Linear(attention_size, 1, bias=False)
         self.characters = nn.Linear(decoder_size + self.encoded_size, self.end + 1)
 
-    def forward(
-        self,
-        features: Tensor,
-        points: Tensor,
-        text: Tensor | None = None,
-        text_lengths: Tensor | None = None,
-        *,
-        teacher_forcing_ratio: float = 1.0,
-        search: Search | None = None,
-    ) -> Transcript:
-        encoded, lengths = self.encode(features, points)
-        transcript = Transcript(self.alphabet, log_softmax(self.labels(encoded)), lengths)
-        if search is not None:
-            transcript.hypotheses = self.decode(encoded, lengths, search)
-        read = text is None and search is not None
+    def follow(
+        self, transcript: Transcript, encoded: Tensor, text: Tensor | None, forced: float
+    ) -> None:
+        read = text is None and transcript.hypotheses is not None
         if read:
-            text, _ = padded(list(map(self.alphabet.encode, transcript.hypotheses)), points.device)
+            texts = list(map(self.alphabet.encode, transcript.hypotheses))
+            text, _ = padded(texts, encoded.device)
         if text is not None:
-            log_probs, transcript.attention = self._teacher_forced(
-                text, self._start(encoded, lengths), teacher_forcing_ratio
-            )
+            state = self._start(encoded, transcript.lengths)
+            log_probs, transcript.attention = self._teacher_forced(text, state, forced)
             transcript.decoder_log_probs = None if read else log_probs
-        return transcript
 
     def decode(self, encoded: Tensor, lengths: Tensor, search: Search) -> list[str]:
         # Measured: no line of IAM-OnDB has fewer than 3 points per character.

@@ -116,7 +116,7 @@ def test_too_many_in_a_row_end_the_run_with_the_last_good_weights(tmp_path):
     trainer = make(tmp_path, trainer=Breaking, epochs=9, max_skipped=4)
     with pytest.raises(TrainingFailed, match="4 steps in a row") as caught:
         trainer.train()
-    path, checkpoint, _ = newest_checkpoint(trainer.run.models)
+    path, checkpoint = newest_checkpoint(trainer.run.models)
     assert f"the last sound checkpoint is {path}" in str(caught.value)
     assert checkpoint["step"] == 7
     assert same(seen[0], checkpoint["state_dict"])

@@ -181,8 +181,8 @@ def test_networks_of_the_project_are_found_by_name(tmp_path, monkeypatch):
     for epoch, name in enumerate(("a_writer", "writer.partial", "reader.partial", "writer"), 1):
         save_checkpoint(shipped / f"{name}.pth", content(epoch))
     assert list(pretrained()) == ["a_writer", "writer", "reader"]
-    path, loaded, skipped = find_checkpoint("writer")  # the whole training before the other
-    assert (path, skipped) == (shipped / "writer.pth", [])
+    path, loaded = find_checkpoint("writer")  # the whole training before the other
+    assert path == shipped / "writer.pth"
     assert loaded["state_dict"]["weight"][0, 0] == 4
     assert find_checkpoint("reader")[0] == shipped / "reader.partial.pth"
     expected = r"writr: no such .* \(did you mean writer\? There are a_writer, writer, reader\)$"
@@ -193,7 +193,7 @@ def test_networks_of_the_project_are_found_by_name(tmp_path, monkeypatch):
     assert find_checkpoint("writer")[0] == Path("writer", checkpoint_name(7))  # the folder first
 
 
-def test_the_newest_whole_one_is_taken_and_the_skipped_are_named(tmp_path):
+def test_the_newest_whole_one_is_taken_and_the_skipped_are_named(tmp_path, caplog):
     (tmp_path / checkpoint_name(3)).write_bytes(b"")
     save_checkpoint(tmp_path / BEST, content())
     assert newest_checkpoint(tmp_path)[0].name == BEST  # where there is no other
@@ -201,9 +201,11 @@ def test_the_newest_whole_one_is_taken_and_the_skipped_are_named(tmp_path):
         save_checkpoint(tmp_path / checkpoint_name(epoch), content(epoch))
     broken = tmp_path / checkpoint_name(4, 7)
     broken.write_bytes((tmp_path / checkpoint_name(2)).read_bytes()[:100])
-    path, loaded, skipped = find_checkpoint(tmp_path)
+    caplog.clear()
+    path, loaded = find_checkpoint(tmp_path)
     assert path.name == checkpoint_name(2) and loaded["state_dict"]["weight"][0, 0] == 2
-    assert [re.search(r"epoch[\w-]+", cause)[0] for cause in skipped] == ["epoch4-step7", "epoch3"]
+    named = [re.match(r"skipped .*(epoch[\w-]+)", cause)[1] for cause in caplog.messages]
+    assert named == ["epoch4-step7", "epoch3"]
     with pytest.raises(CheckpointError, match=r"step7\.pth: truncated or damaged"):
         find_checkpoint(broken)
 

@@ -53,7 +53,7 @@ def rates(trainer):
 
 
 def last_state(trainer):
-    path, checkpoint, _ = newest_checkpoint(trainer.run.models)
+    path, checkpoint = newest_checkpoint(trainer.run.models)
     assert path.name == f"checkpoint-epoch{trainer.epochs}.pth"
     return checkpoint
 
@@ -102,7 +102,7 @@ def test_a_branch_that_is_killed_at_its_first_step_is_resumed_from_where_it_bega
         def _train_step(self):
             raise KeyboardInterrupt
 
-    path, checkpoint, _ = find_checkpoint(old / name)
+    path, checkpoint = find_checkpoint(old / name)
     branch = make(tmp_path, "branch", trainer=Killed, checkpoint=checkpoint, source=path)
     with pytest.raises(KeyboardInterrupt):
         branch.train()

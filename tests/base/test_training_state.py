@@ -26,7 +26,7 @@ def stopped(tmp_path_factory):
     """Return the newest checkpoint of a run that has something of everything, and its file."""
     folder = tmp_path_factory.mktemp("stopped")
     trainer = trained(folder, **OPTIONS)
-    path, checkpoint, _ = newest_checkpoint(trainer.run.models)
+    path, checkpoint = newest_checkpoint(trainer.run.models)
     assert checkpoint["training"]["progress"]["chunk"] == 1
     return path, checkpoint
 

@@ -234,7 +234,7 @@ def trained(*words: Any, **options: Any) -> BaseTrainer:
 
 def resumed(saved: Path, run: str = "run", **options: Any) -> BaseTrainer:
     """Return a trainer as `make`, from the newest checkpoint of a run."""
-    path, checkpoint, _ = newest_checkpoint(saved / "models" / "tiny" / run)
+    path, checkpoint = newest_checkpoint(saved / "models" / "tiny" / run)
     return make(saved, run, checkpoint=checkpoint, source=path, **options)
 
 

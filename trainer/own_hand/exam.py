@@ -122,7 +122,7 @@ class OwnHandTrainer(_HandTrainer, GenerationTrainer):
 
     def compare(self, writer: Writer, reader: Reader) -> bool:
         # Not the best epoch by a few held-out lines: the last, of a lower rate, writes better.
-        last, checkpoint, _ = newest_checkpoint(self.run.models)
+        last, checkpoint = newest_checkpoint(self.run.models)
         learned, source = load(last, str(self.device)), self.source
         folder = last.parent
         own = [(source.ink(k), source.text(k)) for k in source.own]
