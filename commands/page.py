@@ -1,10 +1,11 @@
 """Lay out a text on paper, in one hand, as SVG, PDF, PNG, InkML or JSON."""
 
 import argparse
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
+from typing import get_args
 
 import model
 from base.pretrained import STYLE, style_file, style_of
@@ -21,14 +22,18 @@ from utils.plain_text import explain, fit, split
 KINDS = {".svg": ("nib", "animate"), ".pdf": ("nib",), ".png": ("nib", "dpi"), ".inkml": (),
          ".json": ()}  # fmt: skip
 """Suffixes of a page, and the options that are for some of them only."""
-ALIGNMENTS = ("left", "right", "centred", "justified")
+ALIGNMENTS = {one: one for one in ("left", "right", "centred", "justified")} | {"center": "centred"}
 LINE_HEIGHT = 3.9
-"""Default height of a line in x-heights (assumed: 8.5 mm at 2.2 mm)."""
+"""Default height of a line in x-heights, where rows do not touch (assumed: 8.5 mm at 2.2 mm)."""
 HEIGHT = 2.2
 """Default x-height in mm (assumed: some 60 characters stand in a line of A4)."""
 MAX_BYTES, MAX_LINES = 500_000, 5_000
 """Bounds of a text (assumed: a long novel, whose pages take hours to write; so many empty lines are
 170 pages of A4)."""
+SIZES_TRIED = [step / 40 for step in range(40, 19, -1)]
+"""Sizes of a text that is made to fit, in usual ones (assumed: below half it is another page)."""
+FEW_ROWS = 5
+"""Rows on the last sheet, up to which one may wish that they stood on the one before (assumed)."""
 
 
 @dataclass(frozen=True)
@@ -58,10 +63,14 @@ def margins(text: str) -> tuple[float, float, float, float]:
 
 
 def colour(text: str) -> str:
-    """Return the value of --colour, in small letters."""
+    """Return the value of --colour as `#rrggbb`, in small letters."""
     digits = text.removeprefix("#").lower()
     if len(digits) != 6 or not set(digits) <= set("0123456789abcdef"):
-        raise UserError(f"{text!r}: a colour as #rrggbb, such as #1b2a4e")
+        from matplotlib.colors import CSS4_COLORS  # takes a while to import
+
+        if digits not in CSS4_COLORS:
+            raise UserError(f"{text!r}: a colour as #rrggbb, such as #1b2a4e, or its name in CSS")
+        return CSS4_COLORS[digits].lower()
     return f"#{digits}"
 
 
@@ -69,7 +78,7 @@ def alignment(text: str) -> str:
     """Return the value of --align."""
     if text not in ALIGNMENTS:
         raise UserError(f"{text!r}: one of {', '.join(ALIGNMENTS)} is accepted")
-    return text
+    return ALIGNMENTS[text]
 
 
 OF_LOOK = {
@@ -145,18 +154,30 @@ def add_paper(parser: Parser) -> None:
     add("--ruling", choices=RULINGS, help="lines of the paper (default: plain)")
     add("--ruling-spacing", type=number(float, 1, 100), metavar="MM", help=spacing)
     add("--hide-ruling", action="store_true", help="write on the ruling, but do not draw it")
+    add(
+        "--fit",
+        nargs="?",
+        const=1,
+        type=number(int, 1, 1000),
+        metavar="SHEETS",
+        help="the largest size, from --size to half of it, at which the text fills one sheet, or "
+        "so many",
+    )
+    sides, where = get_args(layout.VAlign), "where the writing stands on a sheet that it leaves"
+    add("--valign", choices=sides, default="top", help=f"{where} partly empty")
 
 
 def add_look(parser: Parser) -> None:
     """Add the options of what stands on the paper."""
     add, kinds = parser.add_argument, OF_LOOK
-    add("--size", type=kinds["size"], default=HEIGHT, metavar="MM", help="x-height of the writing")
+    size = f"x-height of the writing (default: {HEIGHT}; on a --ruling less where rows would touch)"
+    add("--size", type=kinds["size"], metavar="MM", help=size)
     add(
         "--line-height",
         type=number(float, 0.5, 500),
         metavar="MM",
         help="from line to line, on a --ruling the next multiple of its spacing (default: about "
-        f"{LINE_HEIGHT:g} times --size)",
+        f"{LINE_HEIGHT:g} times --size, more where rows would touch)",
     )
     slant = "how far the writing leans from upright to the right (default: as the hand does)"
     add("--slant", type=kinds["slant"], metavar="DEGREES", help=slant)
@@ -173,7 +194,8 @@ def add_look(parser: Parser) -> None:
     )
     width = "of the ink"
     add("--pen-width", dest="pen", type=kinds["pen"], default=Pen.width, metavar="MM", help=width)
-    add("--colour", type=kinds["colour"], default=Pen.colour, metavar="#RRGGBB", help=width)
+    colour = dict(type=kinds["colour"], default=Pen.colour, metavar="COLOUR")
+    add("--colour", "--color", **colour, help=f"{width}: #rrggbb, or its name in CSS")
 
 
 def check(arguments: argparse.Namespace, path: Path, paper: Paper) -> None:
@@ -209,6 +231,7 @@ def run(arguments: argparse.Namespace) -> None:
     check_lengths(fitted.text.split())
     lines = fitted.text.rstrip().split("\n")
     given = {name: getattr(arguments, name) for name in OF_LOOK if name != "style"}
+    given["size"] = arguments.size or HEIGHT
     usual = Look(style=style_of(writer.path) if arguments.primer is False else None, **given)
     looks = [replace(usual, **values) for (values, _), _ in zip(text, lines, strict=False)]
     for look in looks:
@@ -221,8 +244,10 @@ def run(arguments: argparse.Namespace) -> None:
         reader = options.load_reader(arguments.proofread, arguments)
     passages = passages_of(arguments, looks, lines, paper, writer, reader)
     found: list[model.Proofread] = []
-    paragraphs = laid_out(arguments, looks, passages, paper, found)
-    for one in save(arguments, path, layout.pages(paragraphs, paper)):
+    words = written(arguments.seed, passages, found)
+    setting = Setting(looks, passages, words, paper, arguments.line_height)
+    paragraphs = set_to_fit(arguments, setting)
+    for one in save(arguments, path, layout.pages(paragraphs, paper, arguments.valign)):
         print(one)
     report(arguments, found)
 
@@ -305,33 +330,97 @@ def passages_of(
     return passages
 
 
-def laid_out(
-    arguments: argparse.Namespace,
-    looks: Sequence[Look],
-    passages: Sequence["model.Passage"],
-    paper: Paper,
-    found: list["model.Proofread"],
-) -> Iterator[layout.Paragraph]:
-    """Write passages, and yield each as a paragraph in millimetres; `found` takes what was
-    proofread."""
+def written(
+    seed: int, passages: Sequence["model.Passage"], found: list["model.Proofread"]
+) -> list[list[layout.Word]]:
+    """Return the words of passages, in x-heights; `found` takes what was proofread."""
     from tqdm import tqdm
 
     from model.handwriting import write
 
-    total = sum(len(passage.lines) for passage in passages)
+    total, words = sum(len(passage.lines) for passage in passages), []
     with tqdm(total=total, desc="page", unit="line", leave=False, disable=None) as bar:
-        written = write(passages, arguments.seed)
-        for look, passage, (words, lines) in zip(looks, passages, written, strict=True):
+        for passage, (own, lines) in zip(passages, write(passages, seed), strict=True):
+            words.append(own)
             found += lines
             bar.update(len(passage.lines))
-            yield layout.Paragraph(
-                [layout.scaled(word, look.size) for word in words],
-                line_height(look, arguments.line_height, paper),
-                passage.indent * look.size,
-                look.indent,
-                look.align,
-                Pen(look.pen, look.colour),
+    return words
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Written passages, and how each is set on paper.
+
+    Attributes:
+        looks, passages, words: one for each line of the text.
+        paper: that it is set on.
+        line_height: at least, in mm; None: in proportion to the size, and so that no rows touch.
+    """
+
+    looks: Sequence[Look]
+    passages: Sequence["model.Passage"]
+    words: Sequence[Sequence[layout.Word]]
+    paper: Paper
+    line_height: float | None
+
+    def paragraphs(self, factor: float = 1.0) -> list[layout.Paragraph]:
+        """Return the lines of the text as paragraphs in millimetres, all so many times as large."""
+        found = []
+        for look, passage, words in zip(self.looks, self.passages, self.words, strict=True):
+            size = factor * look.size
+            found.append(
+                layout.Paragraph(
+                    [layout.scaled(word, size) for word in words],
+                    line_height(replace(look, size=size), self.line_height, self.paper),
+                    passage.indent * size,
+                    look.indent,
+                    look.align,
+                    Pen(look.pen, look.colour),
+                    size,
+                )
             )
+        loose = self.line_height is None and self.paper.ruling == "plain"
+        return layout.spread(found, self.paper) if loose else found
+
+    def touches(self, factor: float) -> bool:
+        """Return whether rows come too near to each other."""
+        return layout.crowding(self.paragraphs(factor), self.paper) > 1.0 + 1e-6
+
+    def rows(self, factor: float) -> list[int]:
+        """Return how many rows stand on each sheet."""
+        return [len(page.rows) for page in layout.pages(self.paragraphs(factor), self.paper)]
+
+
+def set_to_fit(arguments: argparse.Namespace, setting: Setting) -> list[layout.Paragraph]:
+    """Return paragraphs of the size that the options ask for, and print what does not fit."""
+    usual, sheets = arguments.size or HEIGHT, arguments.fit
+    follows = setting.paper.spacing and not (arguments.size or arguments.line_height)
+
+    def largest(fits: Callable[[float], bool]) -> float | None:
+        sizes = (round(usual * factor, 2) for factor in SIZES_TRIED)
+        return next((size for size in sizes if fits(size / usual)), None)
+
+    def fits(factor: float) -> bool:
+        few = not sheets or len(setting.rows(factor)) <= sheets
+        return few and not (follows and setting.touches(factor))
+
+    size = usual
+    if sheets or follows:
+        size = largest(fits) or usual
+        if size < usual:
+            print(f"size {size:g}: the largest that fits")
+        elif not fits(1.0):
+            print(f"there is no size from {usual:g} to {usual / 2:g} mm at which it fits")
+    rows = setting.rows(size / usual)
+    if not sheets and len(rows) > 1 and rows[-1] <= FEW_ROWS:
+        fewer = len(rows) - 1
+        if found := largest(lambda factor: len(setting.rows(factor)) <= fewer):
+            print(f"{rows[-1]} rows on the last sheet: --fit {fewer} (--size {found:g}) spares it")
+    if setting.touches(size / usual):
+        smaller = largest(lambda factor: not setting.touches(factor))
+        hint = f"--size {smaller:g}" if smaller else "a larger --line-height"
+        print(f"rows touch: {hint} keeps them apart")
+    return setting.paragraphs(size / usual)
 
 
 def save(arguments: argparse.Namespace, path: Path, pages: Iterator[Page]) -> list[Path]:

@@ -127,7 +127,7 @@ HUGE = ("--paper", "5000x5000", "--margins", 1000, "--line-height", 30)
 def test_front_matter_says_how_what_follows_is_written(networks, tmp_path):
     plain = "ab\nba ab\nb a"
     marked = (
-        "---\nstyle: flowing\nbias: 2\nsize: 4\ncolour: #AA0033\npen: 0.9\nalign: right\n---\nab\n"
+        "---\nstyle: flowing\nbias: 2\nsize: 4\ncolor: #AA0033\npen: 0.9\nalign: right\n---\nab\n"
         "---\nindent: 9\n---\nba ab\n---\n---\nb a"
     )
     rows, reports = [], []
@@ -148,6 +148,34 @@ def test_front_matter_says_how_what_follows_is_written(networks, tmp_path):
     assert reports[0][1:] == reports[1][1:]
 
 
+def test_a_text_fits_on_as_many_sheets_as_are_asked_for(tmp_path, capsys):
+    """Rows of 3.9 times 4 mm: three on a sheet of 48 mm; five at 2.4 mm."""
+
+    def sheets(*words, text="ab\n" * 10):
+        folder = tmp_path / str(len(list(tmp_path.iterdir())))
+        folder.mkdir()
+        file = text_file(tmp_path, text)
+        write_page(
+            {"-r": "writer"}, file, "--output", folder / "a.json", "--paper", "100x60", *words
+        )
+        return [rows_of(file) for file in sorted(folder.iterdir())], capsys.readouterr().out
+
+    four, said = sheets("--size", 4)
+    assert [len(rows) for rows in four] == [3, 3, 2, 2] and "--fit 3 (--size 3)" in said
+    two, said = sheets("--size", 4, "--fit", 2)
+    assert [len(rows) for rows in two] == [5, 5] and "size 2.4: the largest that fits" in said
+    large, small = (rows[0].strokes[0] for (rows, *_) in (four, two))
+    np.testing.assert_allclose(0.6 * np.ptp(large, axis=0), np.ptp(small, axis=0), atol=0.01)
+    assert "there is no size from 4 to 2 mm" in sheets("--size", 4, "--fit")[1]
+    tall = {"text": "fly\n" * 4}
+    assert "rows touch: --size" in sheets("--size", 4, "--line-height", 11, **tall)[1]
+    assert "touch" not in sheets("--ruling", "ruled", "--ruling-spacing", 6, **tall)[1]
+    (rows,), _ = sheets("--color", "Navy", "--align", "center", "--valign", "bottom", text="ab")
+    assert rows[0].pen.colour == "#000080"
+    x, y = np.concatenate(rows[0].strokes).T
+    assert x.min() + x.max() == pytest.approx(100, abs=0.01) and y.max() == pytest.approx(54, abs=1)
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -162,7 +190,7 @@ def test_front_matter_says_how_what_follows_is_written(networks, tmp_path):
         (["--text", "x", "--margins", "99"], "leaves less than 20 mm"),
         (["--text", "x", "--report", "r"], "--report is for --proofread"),
         (["--text=---", "--text", "size: 0", "--text=---"], "--text, line 2: size: '0': a number"),
-        (["--text=---", "--text", "colour: red", "--text=---"], "colour: 'red': a colour as #rr"),
+        (["--text=---", "--text", "colour: rde", "--text=---"], "colour: 'rde': a colour as #rr"),
         (["--text=---", "--text", "align: up", "--text=---"], "align: 'up': one of left, right"),
         (["--text=---", "--text", "style: joinde", "--text=---"], "style: joinde: no such file"),
         (["--text", "x", "--output", "x.doc"], "a folder is needed"),

@@ -8,6 +8,9 @@ from utils.checks import UserError, hint, short
 FENCE = "---"
 """The line before and the line behind front matter."""
 
+ALIASES = {"color": "colour"}
+"""Other names of keys."""
+
 Values = dict[str, object]
 """Values of front matter by key."""
 Keys = Mapping[str, Callable[[str], object]]
@@ -42,7 +45,7 @@ def paragraphs(lines: list[str], source: str, keys: Keys) -> list[tuple[Values, 
             values = _values(block, number + 1, source, keys)
             for _ in (*block, FENCE):
                 next(numbered)
-        elif block and ":" in block[0] and block[0].partition(":")[0].strip() in keys:
+        elif block and ":" in block[0] and block[0].partition(":")[0].strip() in {*keys, *ALIASES}:
             raise UserError(
                 f"{source}, line {number}: front matter begins and does not end: a line {FENCE} "
                 "belongs behind its last line, before any empty one"
@@ -57,6 +60,7 @@ def _values(lines: list[str], first: int, source: str, keys: Keys) -> Values:
     found: Values = {}
     for number, line in enumerate(lines, first):
         name, colon, value = (part.strip() for part in line.partition(":"))
+        name = ALIASES.get(name, name)
         try:
             if not colon:
                 raise UserError(

@@ -5,21 +5,29 @@ Lengths in millimetres. A `Word` is placed by its left edge and its baseline.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from itertools import chain, pairwise
+from typing import Literal, NamedTuple
 
 import numpy as np
 
+from utils.ink import at_equal_steps, path_along
 from utils.page.page import Page, Pen, Row
 from utils.page.paper import Paper
 
 PEN = Pen()
 Align = Literal["left", "right", "centred", "justified"]
+VAlign = Literal["top", "middle", "bottom"]
 
 STRETCH = 2.0
 """How many times wider than usual a blank becomes in a justified line; beyond, the line stays
 ragged (assumed)."""
 SHRINK = 0.85
 """How much narrower blanks may become so that one more word fits (assumed)."""
+CLEAR = 0.15
+"""X-heights from the ink of a row to that of the next, at least (assumed: seen as apart)."""
+MOST_SPREAD = 1.5
+"""How many times as far apart as usual rows are set so that they do not touch (assumed: beyond, it
+is one slip of the pen that would spread a whole page)."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +72,7 @@ class Paragraph:
         align: how rows lie between the margins.
         line_height: from baseline to baseline.
         pen: what it is written with.
+        size: its x-height.
     """
 
     words: Sequence[Word]
@@ -72,6 +81,21 @@ class Paragraph:
     first_indent: float = 0.0
     align: Align = "left"
     pen: Pen = PEN
+    size: float = 1.0
+
+
+class SetRow(NamedTuple):
+    """A row before it is on a page.
+
+    Attributes:
+        row: y from its baseline, downwards, x on the sheet; no strokes: an empty row.
+        height: from baseline to baseline.
+        clear: how far the next row's line of the pen has to be from its own.
+    """
+
+    row: Row
+    height: float
+    clear: float
 
 
 def break_rows(
@@ -130,43 +154,113 @@ def set_row(
     return tuple(strokes), start
 
 
-def pages(paragraphs: Iterable[Paragraph], paper: Paper) -> Iterator[Page]:
+def set_rows(paragraphs: Iterable[Paragraph], paper: Paper) -> Iterator[SetRow]:
+    """Yield the rows of paragraphs, one at a time."""
+    for paragraph in paragraphs:
+        clear = CLEAR * paragraph.size + paragraph.pen.width
+        room = paper.column - paragraph.indent
+        rows = list(break_rows(paragraph.words, room, paragraph.first_indent))
+        for number, words in enumerate(rows):
+            first = 0.0 if number else paragraph.first_indent
+            last = number == len(rows) - 1
+            strokes, start = set_row(words, room - first, paragraph.align, last)
+            shift = np.array([paper.margins[3] + paragraph.indent + first + start, 0.0])
+            moved = tuple(stroke + shift for stroke in strokes)
+            text = " ".join(word.text for word in words)
+            yield SetRow(Row(moved, text, paragraph.pen), paragraph.line_height, clear)
+        if not rows:
+            yield SetRow(Row(()), paragraph.line_height, clear)
+
+
+def crowding(paragraphs: Iterable[Paragraph], paper: Paper) -> float:
+    """Return how many times as far apart rows have to be so that none comes nearer than `CLEAR` to
+    the one above; 0 without two rows."""
+    found = [0.0]
+    for above, below in pairwise(set_rows(paragraphs, paper)):
+        if above.row.strokes and below.row.strokes:
+            clear = max(above.clear, below.clear)
+            # The lowest ink of the one and the highest of the other, in strips across the sheet.
+            _, low = _profile(above.row, clear, paper.width)
+            high, _ = _profile(below.row, clear, paper.width)
+            sides = [low[:-2], low[1:-1], low[2:]]  # and in the strips beside them
+            apart = (np.maximum.reduce(sides) - high[1:-1]).max() + clear
+            found.append(apart / _step(above.height, below.height, paper))
+    return float(max(found))
+
+
+def _profile(row: Row, strip: float, width: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return the highest and the lowest y of a row in each strip across the sheet."""
+    found = np.full((2, int(width / strip) + 3), np.inf) * [[1.0], [-1.0]]
+    for stroke in row.strokes:
+        path = path_along(stroke)
+        between = at_equal_steps(stroke, path, int(2 * path[-1] / strip) + 1)
+        x, y = np.concatenate([stroke, between]).T
+        strips = np.clip(x // strip + 1, 0, found.shape[1] - 1).astype(int)
+        np.minimum.at(found[0], strips, y)
+        np.maximum.at(found[1], strips, y)
+    return found[0], found[1]
+
+
+def spread(paragraphs: Sequence[Paragraph], paper: Paper) -> list[Paragraph]:
+    """Return paragraphs with higher lines where rows would touch otherwise, all by one factor."""
+    factor = min(max(crowding(paragraphs, paper), 1.0), MOST_SPREAD)
+    return [replace(one, line_height=factor * one.line_height) for one in paragraphs]
+
+
+def _step(above: float, height: float, paper: Paper) -> float:
+    """Return how far a row is below one of another height, or, at 0, below the top."""
+    return paper.ruled(max(height, (above + height) / 2))
+
+
+def pages(paragraphs: Iterable[Paragraph], paper: Paper, valign: VAlign = "top") -> Iterator[Page]:
     """Yield the pages that paragraphs fill, one at a time; at least one.
 
     Below a paragraph of higher lines the first baseline is at the mean of both heights. Where the
     paper has a ruling, baselines lie on it: the height of a line becomes the least multiple of its
-    spacing that is not smaller.
+    spacing that is not smaller. Behind the first page none begins with an empty row, and of rows
+    without an empty one between them neither the first nor the last stands on a page alone, where
+    that can be.
     """
-    top, _, _, left = paper.margins
-    rules, dots = paper.rules(), paper.dots()
-    rows: list[Row] = []
-    baseline = top
-    begun, above = False, 0.0
-    for paragraph in paragraphs:
-        height = paragraph.line_height
-        room = paper.column - paragraph.indent
-        broken = break_rows(paragraph.words, room, paragraph.first_indent)
-        rows_of_words = list(broken) or [[]]
-        for number, words in enumerate(rows_of_words):
-            step = paper.ruled(max(height, (above + height) / 2))
-            if begun and baseline + step > paper.bottom + 1e-6:
-                yield Page(paper.width, paper.height, tuple(rows), rules, dots)
-                rows, baseline = [], top
-                step = paper.ruled(height)
-            begun, above = True, height
-            baseline += step
-            if not words:
-                continue
-            first = 0.0 if number else paragraph.first_indent
-            strokes, start = set_row(
-                words, room - first, paragraph.align, number == len(rows_of_words) - 1
-            )
-            x = left + paragraph.indent + first + start
-            rows.append(
-                Row(
-                    tuple(stroke + np.array([x, baseline]) for stroke in strokes),
-                    " ".join(word.text for word in words),
-                    paragraph.pen,
-                )
-            )
-    yield Page(paper.width, paper.height, tuple(rows), rules, dots)
+    baseline, above = paper.margins[0], 0.0
+    sheet: list[tuple[SetRow, float, bool]] = []  # rows, baselines, whether an empty one is before
+    begins, first = True, True
+    for row, following in pairwise(chain(set_rows(paragraphs, paper), [None])):
+        step = _step(above, row.height, paper)
+        if not row.row.strokes:
+            if above or first:
+                baseline, above = baseline + step, row.height
+            begins = True
+            continue
+        rows = [(row, begins)]
+        if above and baseline + step > paper.bottom + 1e-6:
+            if sheet:
+                ends = not begins and (following is None or not following.row.strokes)
+                kept = len(sheet) - ends
+                kept -= kept > 0 and not begins and sheet[kept - 1][2]
+                kept = kept or len(sheet)
+                rows = [(one, start) for one, _, start in sheet[kept:]] + rows
+                yield _page(sheet[:kept], paper, valign)
+            sheet, baseline, above, first = [], paper.margins[0], 0.0, False
+        for one, start in rows:
+            baseline += _step(above, one.height, paper)
+            sheet.append((one, baseline, start))
+            above = one.height
+        begins = False
+    yield _page(sheet, paper, valign)
+
+
+def _page(sheet: Sequence[tuple[SetRow, float, bool]], paper: Paper, valign: VAlign) -> Page:
+    """Return rows as a page, lowered to its middle or foot."""
+    lower = 0.0
+    if sheet and valign == "bottom":
+        lower = paper.bottom - sheet[-1][1]
+    elif sheet and valign == "middle":
+        y = np.concatenate([ink[:, 1] + y for (row, *_), y, _ in sheet for ink in row.strokes])
+        lower = max((paper.margins[0] + paper.bottom - y.min() - y.max()) / 2, 0.0)
+    if paper.spacing:
+        lower -= lower % paper.spacing
+    rows = [
+        replace(row, strokes=tuple(ink + np.array([0.0, y + lower]) for ink in row.strokes))
+        for (row, *_), y, _ in sheet
+    ]
+    return Page(paper.width, paper.height, tuple(rows), paper.rules(), paper.dots())

@@ -1,11 +1,22 @@
 """Words set on pages."""
 
-from itertools import repeat
+from itertools import pairwise, repeat
 
 import numpy as np
 import pytest
 
-from utils.page.layout import SHRINK, STRETCH, Paragraph, Word, break_rows, pages, set_row
+from utils.page.layout import (
+    SHRINK,
+    STRETCH,
+    Paragraph,
+    Word,
+    break_rows,
+    crowding,
+    pages,
+    set_row,
+    spread,
+)
+from utils.page.page import Pen
 from utils.page.paper import Paper
 
 
@@ -113,3 +124,75 @@ def test_no_row_stands_below_the_margin():
     found = list(pages([Paragraph([word(60)] * 12, 10.05)], Paper(100, 100, (5, 10, 5, 10))))
     assert [len(page.rows) for page in found] == [8, 4]
     assert found[0].rows[-1].strokes[0][0, 1] == pytest.approx(5 + 8 * 10.05)
+
+
+def row_of(*strokes, **values):
+    """A paragraph of one row of strokes, of x-height 2 and with a pen 0.4 wide."""
+    words = [Word(tuple(np.array(one, float) for one in strokes), 40.0, 2.0)]
+    return Paragraph(words, 8.0, pen=Pen(0.4), size=2.0, **values)
+
+
+@pytest.mark.parametrize(
+    ("above", "below", "apart"),
+    [
+        ([(5, 0), (5, 4)], [(5, -6), (5, 0)], 4 + 6),
+        ([(5, 0), (5, 4)], [(30, -6), (30, 0)], None),
+        ([(5, 4), (25, 4)], [(15, -6), (15, 0)], 4 + 6),  # between two points
+        ([(5, 4)], [(5.5, -1)], 4 + 1),
+    ],
+)
+def test_rows_are_as_far_apart_as_descenders_and_ascenders_ask_for(above, below, apart):
+    """0.15 x-heights and the width of the pen lie between them."""
+    found = crowding([row_of(above), row_of(below)], Paper())
+    assert found == pytest.approx(0.0 if apart is None else (apart + 0.3 + 0.4) / 8)
+    assert crowding([row_of(above), Paragraph([], 8.0), row_of(below)], Paper()) == 0.0
+
+
+def test_rows_that_would_touch_are_set_further_apart_all_alike():
+    """Random rows of 60 points, some deep and some high: no two points are too near each other."""
+    chance = np.random.default_rng(3)
+    rows = [row_of(*chance.uniform((0, -4), (40, 4), (60, 1, 2))) for _ in range(6)]
+    (close,), (apart,) = pages(rows, Paper()), pages(spread(rows, Paper()), Paper())
+    for page, touching in ((close, True), (apart, False)):
+        points = [np.concatenate(row.strokes) for row in page.rows]
+        nearest = min(
+            np.hypot(*(one[:, None] - other).transpose(2, 0, 1)).min()
+            for one, other in pairwise(points)
+        )
+        assert (nearest < 0.7) == touching
+    tops = np.diff([page.rows[0].strokes[0][0, 1] for page in (close, apart)])[0]
+    assert spread(rows, Paper())[0].line_height == pytest.approx(8 + tops)
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        ("aaaaaa", ["aaaa", "aa"]),
+        ("aaaab", ["aaa", "ab"]),  # the last is not alone
+        ("aa bcc", ["aa", "bcc"]),  # nor the first
+        ("a bcd", ["a", "bcd"]),  # nor either
+        ("a bcde", ["abc", "de"]),
+        ("aaaa bbb", ["aaaa", "bbb"]),
+        ("aaa b", ["aaa", "b"]),  # no page begins with an empty row
+        ("aaa   b", ["aaa", "b"]),
+        ("    aa", ["aa"]),
+    ],
+)
+def test_where_pages_of_four_rows_are_broken(rows, expected):
+    paragraphs = [Paragraph([word(10, text=one)] if one != " " else [], 10.0) for one in rows]
+    found = pages(paragraphs, Paper(100, 50, (5, 10, 5, 10)))
+    assert ["".join(row.text for row in page.rows) for page in found] == expected
+
+
+@pytest.mark.parametrize(
+    ("valign", "paper", "last"),
+    [
+        ("top", Paper(100, 100, (5, 10, 9, 10)), 25.0),
+        ("bottom", Paper(100, 100, (5, 10, 9, 10)), 91.0),
+        ("middle", Paper(100, 100, (5, 10, 9, 10)), 54.5),  # ink from 3 above 44.5 to 54.5
+        ("middle", Paper(100, 100, (5, 10, 9, 10), "ruled", 8.0), 53.0),  # 5 + 6 * 8
+    ],
+)
+def test_a_page_partly_empty_is_lowered(valign, paper, last):
+    (page,) = pages([Paragraph([word(60)] * 2, 10.0 if paper.spacing == 0 else 8.0)], paper, valign)
+    assert page.rows[-1].strokes[0][0, 1] == pytest.approx(last)
