@@ -32,9 +32,15 @@ styles: 24 and 40 look alike; in hands of people, which it knows less, lines of 
 SURE, WORD_SURE = 8.0, 4.0
 """Characters of a line, and of a word, from which half of its measured height above the baseline is
 believed; a few letters say little (assumed)."""
-SLANT_SURE = 2.0
-"""The same of its slant, which a few downstrokes show (measured, `writer` in five styles: lines of
-24 characters lean 3 to 6 degrees other than their primer, and 1.3 other than each other)."""
+TURN_SURE = 2.0
+"""The same of its slant, which a few downstrokes show, and of the slope of its baseline (measured,
+`writer` in five styles: lines of 24 characters lean 3 to 6 degrees other than their primer, and 1.3
+other than each other; lab notebook: the lines of a page)."""
+WIDTH_SURE, MOST_WIDENED = 6.0, 1.33
+"""The same of the width of its letters, and by how much they are widened or narrowed at most
+(measured, lab notebook: the lines of a page; assumed)."""
+LETTER_WIDTHS = dict.fromkeys(".,:;!'|1Iijl", 0.45) | dict.fromkeys("MWmw@%", 1.5)
+"""Widths of letters in those of the others (measured, roughly: words in ten styles)."""
 SPACE = 1.2
 """Usual gap between words in x-heights, where the primer shows none (measured: lines of
 IAM-OnDB)."""
@@ -89,8 +95,11 @@ class Hand:
         self.space = float(np.median(gaps)) if len(gaps) else SPACE
         """The usual gap between words in x-heights."""
         left, _, right, _ = bounds(ink)
-        self.blank = (right - left) / self.letter / max(len(text), 1)
+        width = (right - left) / self.letter
+        self.blank = width / max(len(text), 1)
         """The mean width of a character in x-heights."""
+        blanks = float(gaps.sum()) if len(gaps) else SPACE * (len(text.split()) - 1)
+        self._letter_width = _letter_width(width - blanks, text)
 
     def write(self, texts: Sequence[str], seeds: Sequence[int]) -> list[Proofread]:
         """Return lines of characters that the writer knows, one for each seed."""
@@ -118,11 +127,19 @@ class Hand:
         first = to_points(line.ink)[line.primed]
         inks = [[turned_back(one + first, self._angle) for one in part.strokes] for part in parts]
         origin, characters = inks[0][0][0], len(line.title.replace(" ", ""))
-        angle = _believed(baseline_angle(from_strokes([*chain(*inks)])), characters, SURE)
+        angle = _believed(baseline_angle(from_strokes([*chain(*inks)])), characters, TURN_SURE)
         inks = [[turned_back(one - origin, angle) + origin for one in ink] for ink in inks]
+        edges = [(np.concatenate(ink)[:, 0].min(), np.concatenate(ink)[:, 0].max()) for ink in inks]
+        written = sum(float(right - left) for left, right in edges) / self.letter
+        wider = self._letter_width / _letter_width(written, "".join(part.text for part in parts))
+        wider = math.exp(_believed(math.log(wider), characters, WIDTH_SURE))
+        wider = min(max(wider, 1 / MOST_WIDENED), MOST_WIDENED)
+        inks = [
+            [one @ [[wider, 0.0], [(wider - 1) * self._lean, 1.0]] for one in ink] for ink in inks
+        ]
         if degrees is not None:
             lean = slant(from_strokes([*chain(*inks)])) - self._lean
-            lean = self._lean + _believed(lean, characters, SLANT_SURE)
+            lean = self._lean + _believed(lean, characters, TURN_SURE)
             shear = np.array([[1.0, 0.0], [lean - math.tan(math.radians(degrees)), 1.0]])
             inks = [[one @ shear for one in ink] for ink in inks]
         base = baseline_of([*chain(*inks)])
@@ -276,3 +293,9 @@ def divided(word: str, characters: int, hyphen: str) -> list[str]:
 def _believed(measured: float, characters: int, sure: float) -> float:
     """Return as much of a measured difference as so many characters tell; 0 if it is NaN."""
     return float(np.nan_to_num(measured)) * characters / (characters + sure)
+
+
+def _letter_width(width: float, text: str) -> float:
+    """Return the width of a usual letter of words that are so wide; always positive."""
+    letters = sum(LETTER_WIDTHS.get(one, 1.0) for one in text if one != " ")
+    return max(width, 0.01) / max(letters, 1.0)
