@@ -129,7 +129,7 @@ def written_pages(
         parts = Passage(hand, text).lines
         lines = hand.write(parts, range(seed, seed + len(parts)))
         paper = Paper(CHARACTERS * hand.blank * HEIGHT, (ROWS + 0.5) * step, (0.0,) * 4)
-        words = [scaled(word, HEIGHT) for line in lines for word in hand.words(line.line)]
+        words = [scaled(word, HEIGHT) for line in lines for one in line for word in one.words]
         page = next(pages([Paragraph(words, step)], paper))
         yield of_page([(from_strokes(row.strokes), row.text) for row in page.rows])
 

@@ -59,10 +59,11 @@ def add_options(parser: Parser) -> None:
         nargs="?",
         const="reader",
         metavar="RECOGNISER",
-        help="write every line as a page's are: read back by this recogniser, and written again if "
-        "it is misread; another network than --reader (default: no; without a name reader)",
+        help="write as a page is: in one hand, each word read back by this recogniser, and written "
+        "again if it is misread; another network than --reader (default: no; without a name "
+        "reader)",
     )
-    tries = "how often a line is written at most, with --proofread (default: 4)"
+    tries = "how often a word is written at most, with --proofread (default: 6)"
     add("--tries", type=number(int, 1, 100), metavar="N", help=tries)
     search_options.add_options(parser)
     options.add_seed(
@@ -82,7 +83,7 @@ def run(arguments: argparse.Namespace) -> None:
     texts = options.without_unknown(writer.model.alphabet, texts, arguments.skip_unknown or not own)
     reader = options.load_reader(arguments.reader, arguments)
     proofreader = proofreader_of(arguments, reader)
-    from model.handwriting import TRIES
+    from model.handwriting import TRIES, Hand, own_hand
     from utils.plots import curve_figure, write_png
 
     arguments.output.make()
@@ -103,16 +104,19 @@ def run(arguments: argparse.Namespace) -> None:
         print(f"always counted as errors, because the reader does not know them: {names}")
     found: dict[float, model.Legibility] = {}
     for bias in sorted(set(arguments.biases)):
+        biased, hand = replace(sampling, bias=bias), None
+        if proofreader:
+            sample = primer or own_hand(writer, proofreader, arguments.seed, biased)
+            hand = Hand(writer, sample, proofreader, biased, tries, progress=True)
         found[bias] = model.read_back(
             writer,
             reader,
             texts,
             seeds,
-            replace(sampling, bias=bias),
+            biased,
             primer=primer,
             search=search,
-            proofreader=proofreader,
-            tries=tries,
+            hand=hand,
             progress=True,
         )
     results = [rates(bias, one, kinds) for bias, one in found.items()]
@@ -205,7 +209,7 @@ def rates(bias: float, found: "model.Legibility", kinds: Sequence[str]) -> dict[
         "complete": found.complete,
         "wrong": found.wrong,
         "clear_dots": found.clear_dots,
-        "tries": sum(one.tries for one in found.lines),
+        "tries": sum(found.tries),
         **found.rates,
         **({"kinds": of_kind} if kinds else {}),
     }
@@ -213,7 +217,7 @@ def rates(bias: float, found: "model.Legibility", kinds: Sequence[str]) -> dict[
 
 def show(one: Mapping[str, Any], lines: int, *, with_tries: bool) -> None:
     """Print the rates at one bias, and a table of those of each kind of text."""
-    tries = f"  in {one['tries']} tries" if with_tries else ""
+    tries = f"  {one['tries']} words written" if with_tries else ""
     print(
         f"  bias {one['bias']:<5g} cer {one['cer']:.4f}  wer {one['wer']:.4f}  texts read without "
         f"an error {one['line_accuracy']:.4f}, with any {one['wrong']} of {lines}  ended "
@@ -252,7 +256,7 @@ def readings(
             "text": text,
             "seed": seeds[n],
             "read": [one.transcriptions[n].hypothesis for one in found],
-            "tries": [one.lines[n].tries for one in found],
+            "tries": [one.tries[n] for one in found],
         }
         for n, text in enumerate(texts)
     ]

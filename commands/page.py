@@ -1,7 +1,7 @@
 """Lay out a text on paper, in one hand, as SVG, PDF, PNG, InkML or JSON."""
 
 import argparse
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
@@ -113,12 +113,12 @@ def add_options(parser: Parser) -> None:
         const="reader",
         default="reader",
         metavar="RECOGNISER",
-        help="read every line back, and write it again if it is misread",
+        help="read every word back, and write it again if it is misread",
     )
     proofreading.add_argument(
-        "--no-proofread", dest="proofread", action="store_false", help="write every line once"
+        "--no-proofread", dest="proofread", action="store_false", help="write every word once"
     )
-    tries = "how often a line is written at most (default: 4)"
+    tries = "how often a word is written at most (default: 6)"
     add("--tries", type=number(int, 1, 100), metavar="N", help=tries)
     add("--report", type=Path, metavar="FILE", help="save what was proofread as JSON")
     add("--dpi", type=number(int, 10, 2400), help=f"of a PNG (default: {DPI})")
@@ -244,12 +244,14 @@ def run(arguments: argparse.Namespace) -> None:
         reader = options.load_reader(arguments.proofread, arguments)
     passages = passages_of(arguments, looks, lines, paper, writer, reader)
     found: list[model.Proofread] = []
+    doubts: list[str] = []
     words = written(arguments.seed, passages, found)
     setting = Setting(looks, passages, words, paper, arguments.line_height)
     paragraphs = set_to_fit(arguments, setting)
-    for one in save(arguments, path, layout.pages(paragraphs, paper, arguments.valign)):
+    pages = noted(layout.pages(paragraphs, paper, arguments.valign), doubts)
+    for one in save(arguments, path, pages):
         print(one)
-    report(arguments, found)
+    report(arguments, found, doubts)
 
 
 def sheet(arguments: argparse.Namespace) -> Paper:
@@ -321,12 +323,11 @@ def passages_of(
             samples[style] = primer_options.primer_of(style, writer)[0]
         elif style not in samples:
             samples[None] = given or own_hand(writer, reader, arguments.seed, sampling)
-        if (style, bias) not in hands:
-            own = replace(sampling, bias=bias)
-            lively = arguments.liveliness
-            hands[style, bias] = Hand(writer, samples[style], reader, own, tries, lively, True)
+        if (key := (style, bias, look.slant)) not in hands:
+            own, lively = replace(sampling, bias=bias), arguments.liveliness
+            hands[key] = Hand(writer, samples[style], reader, own, tries, lively, look.slant, True)
         width = (paper.column - look.indent) / look.size
-        passages.append(model.Passage(hands[style, bias], line, width, look.slant))
+        passages.append(model.Passage(hands[key], line, width))
     return passages
 
 
@@ -459,31 +460,28 @@ def save_page(arguments: argparse.Namespace, path: Path, page: Page, title: str)
         write_text(path, text)
 
 
-def report(arguments: argparse.Namespace, found: Sequence["model.Proofread"]) -> None:
+def noted(pages: Iterable[Page], doubts: list[str]) -> Iterator[Page]:
+    """Yield pages; `doubts` takes those of their rows, each with its place."""
+    for count, page in enumerate(pages, 1):
+        for row, one in enumerate(page.rows, 1):
+            doubts += [f"page {count}, row {row}: {doubt}" for doubt in one.doubts]
+        yield page
+
+
+def report(
+    arguments: argparse.Namespace, found: Sequence["model.Proofread"], doubts: Sequence[str]
+) -> None:
     """Print what proofreading found, and save it if asked to."""
+    words = sum(len(one.words) for one in found)
     if not arguments.proofread:
-        print(f"{len(found)} lines, not proofread")
+        print(f"{words} words, not proofread")
         return
-    tries, characters = sum(one.tries for one in found), sum(len(one.line.title) for one in found)
-    first = sum(one.first_errors for one in found) / max(characters, 1)
-    last = sum(one.errors for one in found) / max(characters, 1)
-    print(
-        f"{len(found)} lines, {tries} tries; characters misread {first:.2%} in the first, "
-        f"{last:.2%} as they are"
-    )
-    doubtful = [one for one in found if one.errors or one.faults]
-    for one in doubtful[: options.SHOWN]:
-        faults = "".join(f"; {fault}" for fault in one.faults)
-        print(f"doubtful: {one.line.title!r} is read as {one.hypothesis!r}{faults}")
-    if len(doubtful) > options.SHOWN:
-        print(f"and {len(doubtful) - options.SHOWN} more")
+    again = sum(one.tries > 1 for one in found)
+    print(f"{words} words proofread, {again} of them written again")
+    for doubt in doubts:
+        print(f"look at {doubt}")
     if arguments.report:
-        names = ("tries", "errors", "doubt", "first_errors", "faults")
-        each = [
-            {"text": one.line.title, "read": one.hypothesis}
-            | {name: getattr(one, name) for name in names}
-            for one in found
-        ]
-        values = {"lines": len(found), "tries": tries, "cer_first": first, "cer": last}
-        write_json(arguments.report, values | {"each": each})
+        names = ("text", "tries", "hypothesis", "errors", "doubt", "faults")
+        each = [{name: getattr(one, name) for name in names} for one in found]
+        write_json(arguments.report, {"words": words, "doubts": doubts, "each": each})
         print(arguments.report)

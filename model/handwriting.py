@@ -18,7 +18,7 @@ from model.generation.line import Line
 from model.generation.options import Primer, Sampling
 from model.generation.words import words
 from model.generation.writing import PART_SEED_STRIDE, SEEDS, cut
-from model.proofreading import Proofread, proofread
+from model.proofreading import ALIKE, MISSING, Proofread, better, proofread, spellings, units
 from model.reader import Reader
 from model.writer import Writer
 from utils.batches import BATCH_SIZE
@@ -54,10 +54,15 @@ BEFORE_END = "-–—/\\.,:;@_=&?#%+"
 LIVELINESS = 1.0
 """Default share of the drift and jitter of words that is kept (measured, lab notebook: the lines of
 a page)."""
+DOT = 0.15
+"""Least extent of a stroke in x-heights (by eye: the line of a pen is as wide, and a full stop that
+is no more than that is overlooked)."""
 NARROWEST, WIDEST = 0.7, 1.7
 """Bounds of a gap in usual ones (by eye: with 0.6 words run together in rows that are full)."""
-TRIES = 4
-"""Default of how often a line is written at most."""
+TRIES = 6
+"""Default of how often a word is written at most."""
+TRY_SEED_STRIDE = 1_000_000_007
+"""Difference between the seeds of two tries of a line: prime, and more than there are lines."""
 OWN_TEXT, OWN_TRIES = "It was a quiet evening by the sea", 8
 """What a network writes as the sample of a hand of its own, and how often at most."""
 
@@ -71,9 +76,10 @@ class Hand:
         primer: a line of the hand.
         reader: proofreads; None for no proofreading.
         sampling: how points are drawn.
-        tries: how often a line is written at most.
+        tries: how often a word is written at most.
         liveliness: share of the drift of words from the baseline, and of the differences of blanks,
             that is kept, from 0 to 1.
+        slant: degrees from upright to the right; None for the hand's own.
         progress: show a progress bar of the lines that are written together.
     """
 
@@ -83,6 +89,7 @@ class Hand:
     sampling: Sampling = Sampling()
     tries: int = TRIES
     liveliness: float = LIVELINESS
+    slant: float | None = None
     progress: bool = False
 
     def __post_init__(self) -> None:
@@ -101,26 +108,36 @@ class Hand:
         blanks = float(gaps.sum()) if len(gaps) else SPACE * (len(text.split()) - 1)
         self._letter_width = _letter_width(width - blanks, text)
 
-    def write(self, texts: Sequence[str], seeds: Sequence[int]) -> list[Proofread]:
-        """Return lines of characters that the writer knows, one for each seed."""
-        return proofread(
-            self.writer,
-            self.reader,
-            texts,
-            seeds,
-            self.sampling,
-            primer=self.primer,
-            tries=self.tries,
-            progress=self.progress,
-        )
+    def write(self, texts: Sequence[str], seeds: Sequence[int]) -> list[list[Proofread]]:
+        """Return the words of lines of characters that the writer knows, one line for each seed.
 
-    def words(self, line: Line, degrees: float | None = None) -> list[Word]:
-        """Return the words of a line: level, in x-heights, each from its left edge.
-
-        Args:
-            line: as `write` returns it.
-            degrees: how far they lean from upright to the right; None: as they were written.
+        What is not right is written again, the words of a line together, until it is or has been
+        written `tries` times. The tries of a line are the same whatever other lines there are.
         """
+        found = [[Proofread((), text, faults=(MISSING,))] for text in texts]
+        for number in range(self.tries if self.reader else 1):
+            wrong = [" ".join(one.text for one in line if not one.right) for line in found]
+            pending = [k for k, text in enumerate(wrong) if text]
+            if not pending:
+                break
+            again = [(seeds[k] + number * TRY_SEED_STRIDE) % SEEDS for k in pending]
+            lines = self.writer.write_lines(
+                [wrong[k] for k in pending],
+                again,
+                self.sampling,
+                primer=self.primer,
+                progress=self.progress,
+            )
+            tried = [units(line, self.words(line)) for line in lines]
+            if self.reader:
+                read = iter(proofread(self.reader, [*chain(*tried)]))
+                tried = [[*islice(read, len(line))] for line in tried]
+            for k, line in zip(pending, tried, strict=True):
+                found[k] = better(found[k], line)
+        return found
+
+    def words(self, line: Line) -> list[Word]:
+        """Return the words of a line: level, in x-heights, each from its left edge."""
         parts = words(line)
         if not parts:
             return []
@@ -137,10 +154,10 @@ class Hand:
         inks = [
             [one @ [[wider, 0.0], [(wider - 1) * self._lean, 1.0]] for one in ink] for ink in inks
         ]
-        if degrees is not None:
+        if self.slant is not None:
             lean = slant(from_strokes([*chain(*inks)])) - self._lean
             lean = self._lean + _believed(lean, characters, TURN_SURE)
-            shear = np.array([[1.0, 0.0], [lean - math.tan(math.radians(degrees)), 1.0]])
+            shear = np.array([[1.0, 0.0], [lean - math.tan(math.radians(self.slant)), 1.0]])
             inks = [[one @ shear for one in ink] for ink in inks]
         base = baseline_of([*chain(*inks)])
         height = self._base + _believed(base - self._base, characters, SURE)
@@ -151,7 +168,7 @@ class Hand:
         for part, ink, (left, right), gap in zip(parts, inks, edges, gaps, strict=True):
             drift = _believed(baseline_of(ink) - height, len(part.text), WORD_SURE)
             corner = left, height + (1.0 - self.liveliness) * drift
-            strokes = tuple((stroke - corner) / self.letter for stroke in ink)
+            strokes = tuple(map(_seen, ((stroke - corner) / self.letter for stroke in ink)))
             found.append(Word(strokes, float(right - left) / self.letter, gap, part.text))
         return found
 
@@ -167,8 +184,14 @@ def own_hand(writer: Writer, reader: Reader | None, seed: int, sampling: Samplin
     text = "".join(one for one in OWN_TEXT if one in known)
     if not text.strip():
         text = "".join(known.characters).strip()[: len(OWN_TEXT)]
-    (found,) = proofread(writer, reader, [text], [seed], sampling, tries=OWN_TRIES)
-    return found.line.ink, text
+    seeds = [(seed + number * TRY_SEED_STRIDE) % SEEDS for number in range(OWN_TRIES)]
+    lines = writer.write_lines([text] * len(seeds), seeds, sampling)
+    doubts = [0.0] * len(lines)
+    if reader:
+        inks, texts = [line.written for line in lines], [spellings(text)] * len(lines)
+        doubts = [doubt for _, doubt in reader.proofread(inks, texts, ALIKE)]
+    best = min(range(len(lines)), key=lambda number: (not lines[number].ended, doubts[number]))
+    return lines[best].ink, text
 
 
 @dataclass(frozen=True)
@@ -180,13 +203,11 @@ class Passage:
         text: without line ends, of characters that the hand's writer knows; blanks at its start
             are an indent.
         width: of a row in x-heights.
-        slant: degrees from upright to the right; None for the hand's own.
     """
 
     hand: Hand
     text: str
     width: float = math.inf
-    slant: float | None = None
 
     @property
     def indent(self) -> float:
@@ -209,7 +230,7 @@ class Passage:
 def write(
     passages: Sequence[Passage], seed: int = 0
 ) -> Iterator[tuple[list[Word], list[Proofread]]]:
-    """Yield the words of each passage, and its lines as they were proofread; none for a passage
+    """Yield the words of each passage, and as they were proofread; none for a passage
     without a word.
 
     `BATCH_SIZE` lines are written at a time. What a line becomes does not depend on the others: it
@@ -227,49 +248,58 @@ def write(
         yield fitting, found
 
 
-def _written(jobs: Sequence[tuple[Hand, str, int]]) -> list[tuple[int, Proofread]]:
+def _written(
+    jobs: Sequence[tuple[Hand, str, int]],
+) -> list[tuple[int, list[Proofread]]]:
     """Return lines by their seeds, those of a hand written together."""
-    found: dict[int, Proofread] = {}
+    found: dict[int, list[Proofread]] = {}
     for hand in dict.fromkeys(hand for hand, _, _ in jobs):
         texts, seeds = zip(*((text, seed) for one, text, seed in jobs if one is hand), strict=True)
         found |= zip(seeds, hand.write(texts, seeds), strict=True)
     return sorted(found.items())
 
 
-def _fitting(passage: Passage, line: Proofread, seed: int, found: list[Proofread]) -> list[Word]:
+def _fitting(
+    passage: Passage, line: Sequence[Proofread], seed: int, found: list[Proofread]
+) -> list[Word]:
     """Return the words of a line, of which those that are too wide are written in parts.
 
     Args:
         passage: that the line is of.
         line: as it was written.
         seed: of it.
-        found: takes the line, and those parts.
+        found: takes what was written, those parts as well.
     """
     hand, strides = passage.hand, count(1)
-    found.append(line)
 
-    def fitting(line: Line) -> list[Word]:
+    def fitting(line: Sequence[Proofread]) -> list[Word]:
         words: list[Word] = []
-        for word in hand.words(line, passage.slant):
-            divisible = " " not in word.text and len(word.text) > LEAST_PART
-            if word.width <= passage.room:
-                words.append(word)
-            elif NARROWED * word.width <= passage.room or not divisible:
-                words.append(narrowed(word, passage.room))
-            else:
-                characters = int(FILL * passage.room * len(word.text) / word.width)
-                hyphen = "" if hand.writer.model.alphabet.unknown("-") else "-"
-                parts = divided(word.text, max(characters, 1), hyphen)
-                seeds = [(seed + PART_SEED_STRIDE * next(strides)) % SEEDS for _ in parts]
-                written = hand.write(parts, seeds)
-                found.extend(written)
-                for part in written[:-1]:
-                    words += fitting(part.line) or [Word((), 0.0, 0.0)]
-                    words[-1] = replace(words[-1], ends_row=True)
-                words += fitting(written[-1].line)
+        for one in line:
+            found.append(one)
+            for word in one.words:
+                word = replace(word, doubt=one.reason if hand.reader else "")
+                divisible = " " not in word.text and len(word.text) > LEAST_PART
+                if word.width <= passage.room:
+                    words.append(word)
+                elif NARROWED * word.width <= passage.room or not divisible:
+                    words.append(narrowed(word, passage.room))
+                else:
+                    words += in_parts(word)
         return words
 
-    return fitting(line.line)
+    def in_parts(word: Word) -> list[Word]:
+        characters = int(FILL * passage.room * len(word.text) / word.width)
+        hyphen = "" if hand.writer.model.alphabet.unknown("-") else "-"
+        parts = divided(word.text, max(characters, 1), hyphen)
+        seeds = [(seed + PART_SEED_STRIDE * next(strides)) % SEEDS for _ in parts]
+        words: list[Word] = []
+        for part in hand.write(parts, seeds):
+            words += fitting(part) or [Word((), 0.0, 0.0)]
+            words[-1] = replace(words[-1], ends_row=True)
+        words[-1] = replace(words[-1], ends_row=False)
+        return words
+
+    return fitting(line)
 
 
 def divided(word: str, characters: int, hyphen: str) -> list[str]:
@@ -288,6 +318,14 @@ def divided(word: str, characters: int, hyphen: str) -> list[str]:
         parts.append(left[:end] + (hyphen if joined else ""))
         left = left[end:]
     return [*parts, left]
+
+
+def _seen(stroke: np.ndarray) -> np.ndarray:
+    """Return a stroke in x-heights, a dot `DOT` high, as a pen leaves it."""
+    if np.ptp(stroke, axis=0).max() >= DOT:
+        return stroke
+    middle = (stroke.min(0) + stroke.max(0)) / 2
+    return middle + np.array([[0.0, -DOT / 2], [0.0, DOT / 2]])
 
 
 def _believed(measured: float, characters: int, sure: float) -> float:

@@ -6,13 +6,16 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from model.generation.options import Primer, Sampling
-from model.proofreading import Proofread, proofread
+from model.handwriting import Hand
+from model.proofreading import UNENDED
 from model.reader import Reader
 from model.recognition.encoder import GREEDY, Search
 from model.recognition.error_rates import missing_words
 from model.recognition.transcribing import Transcription, score
 from model.writer import Writer
 from utils.hand_measures import clear_dots
+from utils.ink import DOT, from_strokes
+from utils.page.layout import set_row
 
 
 @dataclass(frozen=True)
@@ -20,12 +23,14 @@ class Legibility:
     """How well a reader reads what a writer wrote.
 
     Attributes:
-        lines: that were written.
-        transcriptions: of these.
+        transcriptions: of the lines that were written.
+        lines_ended: whether each ended by the stopping rule.
+        tries: how often its words were written, together.
     """
 
-    lines: list[Proofread]
     transcriptions: list[Transcription]
+    lines_ended: list[bool]
+    tries: list[int]
 
     @cached_property
     def rates(self) -> dict[str, float]:
@@ -35,15 +40,14 @@ class Legibility:
     @property
     def ended(self) -> float:
         """Share of the lines that ended by the stopping rule."""
-        return sum(one.line.ended for one in self.lines) / max(len(self.lines), 1)
+        return sum(self.lines_ended) / max(len(self.lines_ended), 1)
 
     @property
     def complete(self) -> float:
         """Share of the lines that ended and lack no word."""
-        pairs = zip(self.lines, self.transcriptions, strict=True)
         whole = [
-            one.line.ended and not missing_words(read.reference, read.hypothesis)
-            for one, read in pairs
+            ended and not missing_words(read.reference, read.hypothesis)
+            for ended, read in zip(self.lines_ended, self.transcriptions, strict=True)
         ]
         return sum(whole) / max(len(whole), 1)
 
@@ -70,8 +74,7 @@ def read_back(
     *,
     primer: Primer | None = None,
     search: Search = GREEDY,
-    proofreader: Reader | None = None,
-    tries: int = 1,
+    hand: Hand | None = None,
     progress: bool = False,
 ) -> Legibility:
     """Write texts and read them back, to measure legibility.
@@ -81,28 +84,30 @@ def read_back(
         reader: a recogniser, which should not have learnt from what networks wrote.
         texts: what to write, in NFC; the writer must know their characters. What the reader does
             not know counts as errors.
-        seeds: of the lines; of their first tries if they are proofread.
+        seeds: of the lines.
         sampling, primer: as `Writer.write_lines` takes them.
         search: how `reader` searches for the text.
-        proofreader: reads the lines first, which are written again where it misreads them, see
-            `model.proofreading`; another network than `reader`, which would choose what it reads
-            well itself. None for no proofreading.
-        tries: how often a line is written at most, if they are proofread.
+        hand: writes the lines instead, as those of a page, proofread by another network than
+            `reader`, which would choose what it reads well itself.
         progress: show progress bars.
 
     Raises:
         UserError: as `Writer.write_lines`.
     """
-    lines = proofread(
-        writer, proofreader, texts, seeds, sampling, primer=primer, tries=tries, progress=progress
-    )
-    read = reader.read_lines([one.line for one in lines], search, progress=progress)
-    return Legibility(
-        lines,
-        [
-            Transcription(f"text {number}", one.line.visible, text, hypothesis)
-            for number, (one, text, hypothesis) in enumerate(
-                zip(lines, texts, read, strict=True), 1
-            )
-        ],
-    )
+    if hand:
+        found = hand.write(texts, seeds)
+        words = [[word for one in line for word in one.words] for line in found]
+        inks = [
+            from_strokes(set_row(line, math.inf, "left", True)[0]) if line else DOT
+            for line in words
+        ]
+        ended = [not any(UNENDED in one.faults for one in line) for line in found]
+        tries = [sum(one.tries for one in line) for line in found]
+    else:
+        lines = writer.write_lines(texts, seeds, sampling, primer=primer, progress=progress)
+        inks, ended = [line.visible for line in lines], [line.ended for line in lines]
+        tries = [1] * len(lines)
+    read = reader.read_lines(inks, search, progress=progress)
+    pairs = enumerate(zip(inks, texts, read, strict=True), 1)
+    transcriptions = [Transcription(f"text {number}", *one) for number, one in pairs]
+    return Legibility(transcriptions, ended, tries)

@@ -1,131 +1,174 @@
-"""A recogniser proofreads written lines: one that is misread is written again.
+"""A recogniser proofreads written words, each alone.
 
-Graves 2013 draws each line once. Here a line with a fault is drawn again with the next seed, and
-the best of its tries is kept.
+Graves 2013 draws each line once. Here words with a fault are drawn again with the next seed
+(`handwriting.Hand`), and the best of their tries is kept. Within a line a recogniser reads from
+what stands around a word, as no reader of a number can; so it is shown one word at a time.
 """
 
+import re
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import islice, product
 
 import numpy as np
 
 from model.generation.line import Line
-from model.generation.options import Primer, Sampling
-from model.generation.writing import SEEDS
 from model.reader import Reader
-from model.recognition.error_rates import error_counts, missing_words
-from model.writer import Writer
-from utils.ink import bounds, x_height
+from model.recognition.error_rates import error_counts, normalised
+from utils.hand_measures import hidden_marks
+from utils.ink import bounds, from_strokes, x_height
+from utils.page.layout import Word
 
-TRY_SEED_STRIDE = 1_000_000_007
-"""Difference between the seeds of two tries of a line: prime, and more than there are lines."""
-
-DOUBT = 0.08
-"""Nats of doubt with which a line is good enough (measured, lab notebook: the lines of a page)."""
+DOUBT, DOUBT_OF_NUMBERS, SAID = 0.1, 0.01, 10.0
+"""Nats of doubt with which a word is good enough, and one with a digit, which nobody guesses, and
+how many times as much is worth a word to the person (by eye, lab notebook: the words of a page)."""
 HIGHEST, BACK, WIDEST = 9.0, 3.0, 6.0
 """Height of a line, way back of the pen beyond the width of a word, and width for each character,
 in x-heights, beyond which ink is not a line (assumed)."""
 
-ALIKE = str.maketrans("_~,'`", "--...")
-"""Signs that only their height in the line tells apart, each as one of them."""
+ALIKE = ("'’‘`", '"“”„', "-–—", "lI|")
+"""Characters that nobody tells apart, each group spelt as its first."""
+SPELT = str.maketrans({one: group[0] for group in ALIKE for one in group} | {"…": "..."})
+ALONE = str.maketrans("_~,'/!(", "--..lll")
+"""Signs that only other ink, or their height in the line, tells apart, each as one of them."""
+MOST_SPELLINGS = 8
+"""Of a word: as many are read at once."""
 
-UNENDED, MISSING, SHAPE = "never ended", "left out a word", "ink outside the line"
-"""Faults of a line besides misread characters."""
+UNENDED, MISSING, SHAPE, HIDDEN = (
+    "never ended",
+    "left out a word",
+    "ink outside the line",
+    "a mark that nobody sees",
+)
+"""Faults of written ink besides misread characters."""
 
 
 @dataclass(frozen=True)
 class Proofread:
-    """A line that was proofread.
+    """A word that was proofread; or several, which one stroke joins or of which one is missing.
 
     Attributes:
-        line: the best try.
-        tries: how many there were.
-        hypothesis: what was read, of the best.
-        errors: characters misread in it.
+        words: as they were written; none before the first try.
+        text: what they should say.
+        tries: how often they were written.
+        hypothesis: what was read.
+        errors: characters misread.
         doubt: minus the log-probability that the reader gives the text, in nats.
-        faults: what else is wrong with it, of `UNENDED`, `MISSING` and `SHAPE`.
-        first_errors: characters misread in the first try.
+        faults: what else is wrong, of `UNENDED`, `MISSING`, `SHAPE` and `HIDDEN`.
     """
 
-    line: Line
-    tries: int
-    hypothesis: str
-    errors: int
-    doubt: float
-    faults: tuple[str, ...]
-    first_errors: int
+    words: tuple[Word, ...]
+    text: str
+    tries: int = 0
+    hypothesis: str = ""
+    errors: int = 0
+    doubt: float = 0.0
+    faults: tuple[str, ...] = ()
+
+    @property
+    def wrong(self) -> tuple[int, int, float]:
+        """What is wrong with it, the worst first: faults, errors, and doubt."""
+        return len(self.faults), self.errors, self.doubt
+
+    @property
+    def enough(self) -> float:
+        """Nats of doubt with which it is good enough."""
+        return DOUBT_OF_NUMBERS if any(map(str.isdigit, self.text)) else DOUBT
 
     @property
     def right(self) -> bool:
         """Whether nothing is wrong with it, as far as the reader can tell."""
-        return not self.errors and not self.faults and self.doubt <= DOUBT
+        return not self.errors and not self.faults and self.doubt <= self.enough
+
+    @property
+    def reason(self) -> str:
+        """Why a person should look at it; empty if there is no need."""
+        reasons = [f"read as {self.hypothesis!r}"] if self.errors else []
+        doubtful = self.doubt > SAID * self.enough and not reasons
+        return ", ".join([*reasons, *self.faults, *(["hardly legible"] if doubtful else [])])
 
 
-def proofread(
-    writer: Writer,
-    reader: Reader | None,
-    texts: Sequence[str],
-    seeds: Sequence[int],
-    sampling: Sampling = Sampling(),
-    *,
-    primer: Primer | None = None,
-    tries: int = 1,
-    progress: bool = False,
-) -> list[Proofread]:
-    """Write lines until they are read as they should be without doubt, or `tries` times.
-
-    The tries of a line are the same whatever other lines there are.
-
-    Args:
-        writer: takes a text.
-        reader: None believes the first try.
-        texts: of the lines.
-        seeds: of their first tries.
-        sampling, primer, progress: as `Writer.write_lines` takes them.
-        tries: at least 1.
-    """
-    best: dict[int, Proofread] = {}
-    for number in range(tries if reader else 1):
-        pending = [k for k in range(len(texts)) if k not in best or not best[k].right]
-        if not pending:
-            break
-        wanted = [texts[k] for k in pending]
-        again = [(seeds[k] + number * TRY_SEED_STRIDE) % SEEDS for k in pending]
-        lines = writer.write_lines(wanted, again, sampling, primer=primer, progress=progress)
-        readings = [(text, 0.0) for text in wanted]
-        if reader:
-            readings = reader.proofread(lines, wanted, progress=progress)
-        for k, line, (hypothesis, doubt) in zip(pending, lines, readings, strict=True):
-            found = judged(line, texts[k], hypothesis, doubt)
-            before = best.get(k, found)
-            better = min(before, found, key=lambda one: (len(one.faults), one.errors, one.doubt))
-            best[k] = replace(better, tries=number + 1, first_errors=before.first_errors)
-    return [best[k] for k in range(len(texts))]
-
-
-def judged(line: Line, text: str, hypothesis: str, doubt: float) -> Proofread:
-    """Return a line that should say `text` and is read as `hypothesis`, as a first try."""
-    signs = _only_signs(text)
-    # Beside no letter a full stop is read as nothing or as a comma.
-    alike = not hypothesis or hypothesis.translate(ALIKE) == text.translate(ALIKE)
-    seen = text if signs and alike else hypothesis
-    errors = error_counts(text, seen).character_errors
+def units(line: Line, words: Sequence[Word]) -> list[Proofread]:
+    """Return the words of a line; all as one if the line has a fault."""
     wrong = {
         UNENDED: not line.ended,
-        MISSING: bool(missing_words(text, seen)),
-        SHAPE: not _is_line(line, text),
+        MISSING: " ".join(word.text for word in words) != line.title,
+        SHAPE: not _is_line(line),
     }
-    faults = tuple(name for name, true in wrong.items() if true)
-    return Proofread(line, 1, hypothesis, errors, 0.0 if signs else doubt, faults, errors)
+    if faults := tuple(name for name, true in wrong.items() if true):
+        return [Proofread(tuple(words), line.title, faults=faults)]
+    return [Proofread((word,), word.text) for word in words]
 
 
-def _only_signs(text: str) -> bool:
-    return not any(map(str.isalnum, text))
+def proofread(reader: Reader, written: Sequence[Proofread]) -> list[Proofread]:
+    """Return words with what is read of them; those with a fault as they are."""
+    found = list(written)
+    whole = [k for k, one in enumerate(found) if not one.faults]
+    inks = [from_strokes(found[k].words[0].strokes) for k in whole]
+    texts = [spellings(found[k].text) for k in whole]
+    readings = reader.proofread(inks, texts, ALIKE, 1.0)
+    for k, (hypothesis, doubt) in zip(whole, readings, strict=True):
+        found[k] = judged(found[k], hypothesis, doubt)
+    return found
 
 
-def _is_line(line: Line, text: str) -> bool:
+def judged(one: Proofread, hypothesis: str, doubt: float) -> Proofread:
+    """Return a word that was read as `hypothesis`."""
+    text, read = folded(one.text), folded(hypothesis)
+    letters = sum(map(str.isalnum, text))
+    # Whether a letter alone is a capital cannot be seen, and what a sign is hardly.
+    alone = letters <= 1 and not any(map(str.isdigit, text))
+    if alone:
+        text, read = text.translate(ALONE), read.translate(ALONE)
+        if hypothesis.casefold() == one.text.casefold() or not (letters or read):
+            read = text
+    hidden = hidden_marks(one.words[0].strokes, one.text)
+    errors = error_counts(text, read).character_errors
+    doubt = 0.0 if alone else doubt
+    faults = (HIDDEN,) if hidden else ()
+    return replace(one, hypothesis=hypothesis, errors=errors, doubt=doubt, faults=faults)
+
+
+def better(before: Sequence[Proofread], tried: Sequence[Proofread]) -> list[Proofread]:
+    """Return the words of a line, those that are not right as they were written once more if that
+    is better.
+
+    Args:
+        before: all words of the line.
+        tried: those that are not right, written again as one line.
+    """
+    left, found = deque(tried), []
+    for old in before:
+        if old.right:
+            found.append(old)
+            continue
+        new: list[Proofread] = []
+        while left and old.text.startswith(" ".join(one.text for one in [*new, left[0]])):
+            new.append(left.popleft())
+        complete = " ".join(one.text for one in new) == old.text
+        worst = max((one.wrong for one in new), default=old.wrong)
+        kept = new if complete and (not old.tries or worst < old.wrong) else [old]
+        found += [replace(one, tries=old.tries + 1) for one in kept]
+    return found
+
+
+def spellings(text: str) -> list[str]:
+    """Return how a recogniser may spell a text: IAM-OnDB has blanks before apostrophes."""
+    parts = re.split(r"('|\.\.\.)", folded(text))
+    ways = [{"'": ("'", " '"), "...": ("...", "…")}.get(part, (part,)) for part in parts]
+    return ["".join(one).strip() for one in islice(product(*ways), MOST_SPELLINGS)]
+
+
+def folded(text: str) -> str:
+    """Return a text with one character for all that are `ALIKE`."""
+    return normalised(text).translate(SPELT).replace(" '", "'")
+
+
+def _is_line(line: Line) -> bool:
     """Return whether ink has the extent of a line, and does not jump back over what is written."""
-    ink, signs = line.written, _only_signs(text)
+    ink, text = line.written, line.title
+    signs = not any(map(str.isalnum, text))
     if len(ink) < (1 if signs else 2):
         return False
     letter = x_height(line.ink if signs else ink)  # signs have none: the primer's

@@ -1,6 +1,6 @@
 """Reading: a trained recogniser turns ink into text."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,9 +35,12 @@ class Reader(TrainedNetwork):
         return read_lines(self.model, arrays, search, progress=progress)
 
     def proofread(
-        self, lines: Sequence[Line], texts: Sequence[str], *, progress: bool = False
+        self,
+        inks: Sequence[np.ndarray],
+        spellings: Sequence[Collection[str]],
+        alike: Sequence[str] = (),
+        height: float | None = None,
     ) -> list[tuple[str, float]]:
-        """Return what is read of lines, and the doubt that they say `texts`; see
+        """Return what is read of ink, and the doubt that it says one of its `spellings`; see
         `read_with_doubts`."""
-        inks = [line.written for line in lines]
-        return read_with_doubts(self.model, inks, texts, progress=progress)
+        return read_with_doubts(self.model, inks, spellings, alike=alike, height=height)

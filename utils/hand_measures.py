@@ -50,6 +50,9 @@ WIDEST = 100.0
 DOT, NEAR, CLEAR = 0.45, 0.5, 0.2
 """Width and height of the largest dot, how far its middle may be from the baseline, and how far
 from other ink it can be seen, all in x-heights (assumed; a pen is some 0.1 wide)."""
+COMMA, ASIDE, HIGH = 1.0, 0.8, 1.3
+"""Width and height of the largest comma, and how far aside of the lower dot of a colon, and above
+it, the upper one may be, all in x-heights (by eye, `writer` in three styles)."""
 
 
 def measure(ink: np.ndarray, text: str = "") -> dict[str, float]:
@@ -279,12 +282,48 @@ def clear_dots(ink: np.ndarray, text: str) -> tuple[int, int]:
     level, _ = levelled(ink)
     letter, base = x_height(level), baseline(level)
     parts = [(stroke - np.array([0.0, base])) / letter for stroke in strokes(level)]
-    clear = 0
+    boxes = clear_marks(parts, DOT)
+    clear = int((np.abs(boxes[:, 1] + boxes[:, 3]) / 2 <= NEAR).sum())
+    return min(clear, expected), expected
+
+
+def clear_marks(parts: Sequence[np.ndarray], size: float) -> np.ndarray:
+    """Return the bounds `(marks, 4)`, left, top, right and bottom, of the strokes that are no
+    larger than `size` and stand clear of all others.
+
+    Args:
+        parts: strokes `(n, 2)` in x-heights.
+    """
+    found = []
     for number, part in enumerate(parts):
         low, high = part.min(0), part.max(0)
-        if (high - low).max() > DOT or abs(low[1] + high[1]) / 2 > NEAR:
+        if (high - low).max() > size:
             continue
         others = parts[:number] + parts[number + 1 :]
         apart = [np.hypot(*(part[:, None] - other).T).min() for other in others]
-        clear += min(apart, default=math.inf) >= CLEAR
-    return min(clear, expected), expected
+        if min(apart, default=math.inf) >= CLEAR:
+            found.append((*low, *high))
+    return np.array(found).reshape(-1, 4)
+
+
+def hidden_marks(parts: Sequence[np.ndarray], text: str) -> int:
+    """Return how many of the full stops, commas, colons and the like of a word nobody sees: none
+    of their size stands at their height, clear of other ink (see `clear_dots`).
+
+    Args:
+        parts: strokes `(n, 2)` in x-heights, y from the baseline, downwards.
+        text: what is written.
+    """
+    text = text.replace("…", "...")
+    low, pairs = (sum(map(text.count, signs)) for signs in (".,:;!?", ":;"))
+    if not low:
+        return 0
+    left, top, right, bottom = clear_marks(parts, COMMA).T
+    middle = (left + right) / 2
+    on_line = (top >= -NEAR) & (bottom >= -DOT)
+    small = np.maximum(right - left, bottom - top) <= DOT
+    # A dot of which each of a pair is the upper one.
+    aside, above = middle[:, None] - middle, bottom[:, None] - top
+    paired = (np.abs(aside) <= ASIDE) & (above < -DOT / 2) & (above > -HIGH) & small[:, None]
+    seen = min(int(on_line.sum()), low), min(int(paired.any(0)[on_line].sum()), pairs)
+    return low + pairs - sum(seen)

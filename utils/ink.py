@@ -13,6 +13,9 @@ import numpy as np
 
 from utils.checks import DataError
 
+DOT = np.array([[0.0, 0.0, 1.0]], np.float32)
+"""The least ink."""
+
 
 def check_ink(ink: np.ndarray) -> np.ndarray:
     """Return `ink` as an array `(points, 3)` of finite numbers, at least one point.

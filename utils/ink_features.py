@@ -31,7 +31,9 @@ def num_features(parts: int) -> int:
     return NUM_FEATURES + (2 * parts if parts > 1 else 0)
 
 
-def stroke_features(ink: np.ndarray, spacing: float = SPACING, parts: int = 1) -> np.ndarray:
+def stroke_features(
+    ink: np.ndarray, spacing: float = SPACING, parts: int = 1, height: float | None = None
+) -> np.ndarray:
     """Return the features of ink of any unit and sampling rate.
 
     Every stroke gives points at equal distances of about `spacing` x-heights, its first and last
@@ -58,6 +60,7 @@ def stroke_features(ink: np.ndarray, spacing: float = SPACING, parts: int = 1) -
         ink: `(points, 3)`, any unit, y downwards.
         spacing: above 0.
         parts: at least 1.
+        height: the x-height in the ink's unit; None: as it is measured of the ink.
 
     Returns:
         `(points, num_features(parts))` float32.
@@ -65,7 +68,7 @@ def stroke_features(ink: np.ndarray, spacing: float = SPACING, parts: int = 1) -
     Raises:
         DataError: if the ink is empty or contains anything but finite numbers.
     """
-    height = x_height(ink)
+    height = height or x_height(ink)
     found = _equal_steps(ink, spacing * height)
     fine = [at_equal_steps(stroke, path, parts * count) for stroke, path, count in found]
     places = [points[::parts] for points in fine]

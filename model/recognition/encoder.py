@@ -183,8 +183,9 @@ class RecognitionNetwork(BaseModel):
         """
 
     @property
-    def features(self) -> Callable[[np.ndarray], np.ndarray]:
-        """`stroke_features` as this network sees them, `(points, F)`; see `BaseModel`."""
+    def features(self) -> Callable[..., np.ndarray]:
+        """`stroke_features` as this network sees them, `(points, F)`; see `BaseModel`. A `height`
+        may be given, the x-height of a word's ink that has too little of its own."""
         return partial(stroke_features, spacing=self.spacing, parts=self.parts)
 
     def places_of_inputs(self, ink: np.ndarray) -> np.ndarray:

@@ -1,6 +1,6 @@
 """Transcribing ink with a recogniser, and scoring what it reads."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from base.base_data_loader import padded
-from model.recognition.encoder import GREEDY, RecognitionNetwork, Search
-from model.recognition.error_rates import error_rate, normalised, rates
+from model.recognition.encoder import GREEDY, RecognitionNetwork, Search, Transcript
+from model.recognition.error_rates import error_rate, rates
 from model.recognition.loss import ctc_nats, decoder_nats
 from utils.batches import BATCH_SIZE, by_length
 
@@ -33,12 +33,16 @@ def read_lines(
 
 
 def _batches(
-    model: RecognitionNetwork, inks: Sequence[np.ndarray], progress: bool
+    model: RecognitionNetwork,
+    inks: Sequence[np.ndarray],
+    progress: bool,
+    height: float | None = None,
 ) -> Iterator[tuple[list[int], Tensor, Tensor]]:
     """Yield numbers of lines of like lengths, their features and points; not those without ink."""
     for together in by_length([len(ink) for ink in inks], "reading", progress=progress):
         if numbers := [number for number in together if len(inks[number])]:
-            yield numbers, *model.batched([model.features(inks[number]) for number in numbers])
+            features = [model.features(inks[number], height=height) for number in numbers]
+            yield numbers, *model.batched(features)
 
 
 @torch.inference_mode()
@@ -72,30 +76,52 @@ def read_each_way(
 def read_with_doubts(
     model: RecognitionNetwork,
     inks: Sequence[np.ndarray],
-    texts: Sequence[str],
+    spellings: Sequence[Collection[str]],
     *,
+    alike: Sequence[str] = (),
+    height: float | None = None,
     progress: bool = False,
 ) -> list[tuple[str, float]]:
-    """Return the texts of lines of ink by greedy decoding, and the negative log-probabilities of
-    the texts that they should say, in nats.
+    """Return the texts of lines of ink by greedy decoding, and the negative log-probabilities that
+    they say what they should, in nats.
 
     Args:
         model, inks, progress: as for `read_lines`.
-        texts: what each should say; 0 is returned for one with unknown characters, and for
-            ink without a point.
+        spellings: the texts of each that say what it should; 0 is returned where all have
+            characters that the network does not know, and for ink without a point.
+        alike: characters that CTC takes for one, by the first of which texts are spelt.
+        height: x-height in the unit of the inks; None: as it is measured of each.
     """
     found = [("", 0.0)] * len(inks)
     alphabet = model.alphabet
-    texts = ["" if alphabet.unknown(text) else text for text in map(normalised, texts)]
-    for numbers, features, points in _batches(model, inks, progress):
-        codes = [alphabet.encode(texts[number]) for number in numbers]
-        text, lengths = padded(codes, points.device)
-        output = model(features, points, text, lengths, search=GREEDY)
-        nats_of = ctc_nats if output.decoder_log_probs is None else decoder_nats
-        doubts = nats_of(output, text, lengths).tolist()
-        for number, read, doubt in zip(numbers, output.hypotheses, doubts, strict=True):
-            found[number] = read, doubt if texts[number] else 0.0
+    known = [[one for one in some if one and not alphabet.unknown(one)] for some in spellings]
+    for numbers, features, points in _batches(model, inks, progress, height):
+        rows = [(row, text) for row, number in enumerate(numbers) for text in known[number] or [""]]
+        of, texts = map(list, zip(*rows, strict=True))
+        text, lengths = padded([alphabet.encode(one) for one in texts], points.device)
+        output = model(features[of], points[of], text, lengths, search=GREEDY)
+        if output.decoder_log_probs is None:
+            output.ctc_log_probs = _merged(output, alike)
+            likely = -ctc_nats(output, text, lengths)
+        else:
+            likely = -decoder_nats(output, text, lengths)
+        for row, number in enumerate(numbers):
+            own = [place for place, one in enumerate(of) if one == row]
+            doubt = -float(likely[own].logsumexp(0)) if known[number] else 0.0
+            found[number] = output.hypotheses[own[0]], doubt
     return found
+
+
+def _merged(output: Transcript, alike: Sequence[str]) -> Tensor:
+    """Return log-probabilities of CTC `(batch, frames, classes)` where the first of characters that
+    are alike has the probability of all."""
+    log_probs = output.ctc_log_probs.clone()
+    for characters in alike:
+        known = [one for one in characters if one in output.alphabet]
+        if known and known[0] == characters[0]:
+            classes = output.alphabet.encode("".join(known))
+            log_probs[..., classes[0]] = log_probs[..., classes].logsumexp(-1)
+    return log_probs
 
 
 @dataclass(frozen=True)

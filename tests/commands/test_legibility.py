@@ -62,7 +62,7 @@ def test_lines_are_proofread_by_another_network_than_their_judge(judge, checkpoi
     stored = judge(*words, other, "--tries", 3)
     assert (stored["tries"], stored["proofreader"]) == (3, str(other))
     assert [one["tries"] for one in stored["texts"]] == [[3]]
-    assert "in 3 tries" in capsys.readouterr().out
+    assert "3 words written" in capsys.readouterr().out
     with pytest.raises(UserError, match="is the network of --reader"):
         judge(*words, checkpoints["CTCNetwork"])
     with pytest.raises(UserError, match="a network that reads is needed"):

@@ -71,8 +71,9 @@ def test_the_same_seed_gives_the_same_page_proofreading_included(networks, tmp_p
         pages.append((output.read_text(), report.read_text()))
     assert pages[0] == pages[1] != pages[2]
     report = json.loads(pages[0][1])
-    assert report["lines"] == len(report["each"]) == 1
-    assert report["each"][0]["text"] == "ab ba" and report["tries"] == 2
+    assert " ".join(one["text"] for one in report["each"]) == "ab ba"
+    assert all(one["tries"] == 2 for one in report["each"]) and report["doubts"]
+    assert all(one.startswith("page 1, row 1: ") for one in report["doubts"])
 
 
 def test_several_pages_of_standard_input_are_numbered(networks, tmp_path, monkeypatch, capsys):

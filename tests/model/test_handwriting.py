@@ -1,14 +1,16 @@
 """Text in one hand, as words for a page."""
 
 import math
+from dataclasses import replace
 from itertools import pairwise
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from model import Line, load
+from model import Line, Writer, load
 from model.generation.options import Sampling
-from model.handwriting import LONGEST, Hand, Passage, divided, write
+from model.handwriting import LONGEST, TRY_SEED_STRIDE, Hand, Passage, divided, write
 from tests.commands.networks import save
 from utils.ink import from_strokes, to_points
 
@@ -59,23 +61,71 @@ def test_paragraphs_come_in_their_order_whatever_is_written_together(hand, monke
     assert all(same(one, other) for (one, _), (other, _) in zip(found, again, strict=True))
 
 
-def seeds(lines):
-    return [int(line.line.description.split()[-1]) for line in lines]
+@pytest.fixture
+def asked(monkeypatch):
+    """What was written: texts, seeds, and the bias."""
+    calls, real = [], Writer.write_lines
+
+    def write_lines(self, texts, seeds, sampling, **options):
+        calls.append((list(texts), list(seeds), sampling.bias))
+        return real(self, texts, seeds, sampling, **options)
+
+    monkeypatch.setattr(Writer, "write_lines", write_lines)
+    return calls
 
 
-def test_a_line_does_not_depend_on_the_hands_and_the_widths_of_the_others(hand):
+def test_a_line_does_not_depend_on_the_hands_and_the_widths_of_the_others(hand, asked):
     one, other = hand(), hand(height=25.0, sampling=Sampling(bias=2.0))
     texts = ["ab ba", "b" * 20, "ab ba ab"]
     plain = list(write([Passage(one, text) for text in texts], 7))
+    asked.clear()
     mixed = list(write([
-        Passage(other, texts[0], slant=30.0), Passage(other, texts[1], width=1.0),
+        Passage(replace(other, slant=30.0), texts[0]), Passage(other, texts[1], width=1.0),
         Passage(one, texts[2]),
     ], 7))  # fmt: skip
     assert plain[2][0] and same(plain[2][0], mixed[2][0])
-    assert seeds(plain[2][1]) == seeds(mixed[2][1]) == [9]
-    assert "bias 2 " in mixed[0][1][0].line.description
-    whole, *parts = seeds(mixed[1][1])
-    assert whole == 8 and len(parts) > 1 and len({7, 8, 9, *parts}) == 3 + len(parts)
+    assert ([texts[0]], [7], 2.0) in asked and ([texts[2]], [9], Sampling().bias) in asked
+    parts = [seed for some, seeds, _ in asked if some[0].endswith("b-") for seed in seeds]
+    assert len(parts) > 1 and len({7, 8, 9, *parts}) == 3 + len(parts)
+
+
+def test_words_that_are_misread_are_written_again_without_the_others(hand):
+    """Up to three times, each with the seed of the next try, those of a line together."""
+    answers = {"one": ["one", "one"], "two": ["tmm", "tw", "two"], "six": ["s", "six"]}
+
+    def read(inks, texts, *_):
+        return [(answers[text].pop(0), 0.0) for (text,) in texts]
+
+    t = np.linspace(0, 1, 50)
+
+    def written(texts, *_, **__):
+        """A network that leaves blanks, and a stroke for each word."""
+        found = []
+        for text in texts:
+            words = text.split()
+            strokes = [
+                np.stack([40 * (t + 2 * k), 5 * np.sin(20 * t)], 1) for k in range(len(words))
+            ]
+            starts = np.cumsum([0, *(len(word) + 1 for word in words)])
+            peaks = np.repeat(starts[:-1], 50)[1:]
+            ink = from_strokes(strokes)
+            found.append(Line(ink, 0, peaks, text, True, np.zeros(len(ink) - 1), title=text))
+        return found
+
+    one = hand(reader=SimpleNamespace(proofread=read), tries=3)
+    calls = []
+    one.writer = SimpleNamespace(
+        write_lines=lambda texts, seeds, *_, **__: calls.append((texts, seeds)) or written(texts)
+    )
+    first, second = one.write(["one two six", "one"], [7, 8])
+    again = [7 + TRY_SEED_STRIDE, 7 + 2 * TRY_SEED_STRIDE]
+    assert calls == [
+        (["one two six", "one"], [7, 8]),
+        (["two six"], again[:1]),
+        (["two"], again[1:]),
+    ]
+    assert [(each.text, each.tries) for each in first] == [("one", 1), ("two", 3), ("six", 2)]
+    assert [each.tries for each in second] == [1] and all(each.right for each in [*first, *second])
 
 
 def zigzag(lean):
@@ -95,7 +145,7 @@ def test_words_lean_as_asked_whatever_the_hand(hand, own):
     line = Line(ink, 0, peaks, "zzzzzzzz", True, bias, title="zzzzzzzz")
     for primer, left in ((zigzag(0.0), 0.2 * lean), (ink, 0.0)):
         one = hand(primer)
-        (plain,), (leaning,) = one.words(line), one.words(line, 15.0)
+        (plain,), (leaning,) = one.words(line), replace(one, slant=15.0).words(line)
         (before,), (after,) = plain.strokes, leaning.strokes
         np.testing.assert_allclose(after[:, 1], before[:, 1])
         down = after[9::20] - after[:-9:20]

@@ -7,6 +7,9 @@ import pytest
 
 from model import Line
 from model.legibility import read_back
+from model.proofreading import UNENDED, Proofread
+from utils.ink import to_points
+from utils.page.layout import Word
 
 
 def ink_of(words):
@@ -38,31 +41,21 @@ def test_a_line_that_ends_at_once_is_a_dot():
     assert result.transcriptions[0].ink.tolist() == [[0, 0, 1]]
 
 
-def test_the_judge_reads_what_the_proofreader_kept():
-    """The second of two texts is written again, and the judge has no say in it."""
-
-    def write_lines(texts, seeds, *_, **__):
-        return [
-            Line(np.float32([[n, n, 1]] * 2), 0, None, text, True, np.zeros(1), title=text)
-            for text, n in zip(texts, seeds, strict=True)
-        ]
-
-    proofs = [[("-", 0.0), ("~~", 0.0)], [(".", 0.0)]]
-    proofreader = SimpleNamespace(proofread=lambda *_, **__: proofs.pop(0))
+def test_the_judge_reads_words_in_a_row_as_a_hand_wrote_them():
+    """Of two lines one has two words, each once more than the other's; of the last nothing came."""
+    stroke = np.array([[0.0, 0.0], [2.0, 1.0]])
+    one, two = (Proofread((Word((stroke,), 2.0, 1.0, text),), text, 2) for text in ("a", "b"))
+    hand = SimpleNamespace(
+        write=lambda *_: [[one, two], [Proofread((), "c", 3, faults=(UNENDED,))]]
+    )
     judged = []
 
-    def read_lines(lines, *_, **__):
-        judged.extend(lines)
-        return ["-", "!"]
+    def read_lines(inks, *_, **__):
+        judged.extend(inks)
+        return ["a b", ""]
 
-    result = read_back(
-        SimpleNamespace(write_lines=write_lines),
-        SimpleNamespace(read_lines=read_lines),
-        ["-", "."],
-        [5, 6],
-        proofreader=proofreader,
-        tries=4,
-    )
-    assert [one.tries for one in result.lines] == [1, 2] and proofs == []
-    assert [line.title for line in judged] == ["-", "."] and result.wrong == 1
-    assert judged[1].ink[0, 0] > 100  # of a seed far from the first
+    reader = SimpleNamespace(read_lines=read_lines)
+    result = read_back(SimpleNamespace(), reader, ["a b", "c"], [5, 6], hand=hand)
+    assert (result.tries, result.lines_ended, result.wrong) == ([4, 3], [True, False], 1)
+    first, second = map(to_points, judged)
+    assert first.tolist() == [[0, 0], [2, 1], [3, 0], [5, 1]] and second.tolist() == [[0, 0]]

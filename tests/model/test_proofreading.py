@@ -1,5 +1,6 @@
-"""Lines that are read back and written again."""
+"""Words that are read back, and which of two tries is kept."""
 
+import math
 from types import SimpleNamespace
 
 import numpy as np
@@ -7,97 +8,119 @@ import pytest
 
 from model import Line
 from model.proofreading import (
-    DOUBT,
+    HIDDEN,
     MISSING,
     SHAPE,
-    TRY_SEED_STRIDE,
     UNENDED,
+    Proofread,
+    better,
     judged,
     proofread,
+    spellings,
+    units,
 )
 from utils.ink import from_strokes
+from utils.page.layout import Word
 
 
-def line(text, seed=0, ended=True, width=1.0, height=0.0):
-    """A wave as long as its text; its description is the seed."""
+def word(text, *marks):
+    """A wave as long as its text, with strokes beside it."""
+    t = np.linspace(0, 1, 20 * len(text))
+    wave = np.stack([len(text) * t, -0.5 + 0.5 * np.sin(6 * len(text) * t)], 1)
+    strokes = (wave, *(np.array(mark, dtype=float) for mark in marks))
+    return Word(strokes, float(len(text)), 1.0, text)
+
+
+def one(text, *wrong, tries=1, marks=()):
+    """A word with so many errors, and so much doubt; or with a fault."""
+    errors, doubt, faults = (*wrong, *(0, 0.0, ())[len(wrong) :])
+    return Proofread((word(text, *marks),), text, tries, "", errors, doubt, faults)
+
+
+def line(text, ended=True, width=1.0, height=0.0):
+    """A wave as long as its text."""
     t = np.linspace(0, len(text), 20 * len(text))
     ink = from_strokes([np.stack([width * 10 * t, 5 * np.sin(2 * np.pi * t)], axis=1)])
     ink[100:101, 1] -= height
-    bias = np.zeros(len(ink) - 1)
-    return Line(ink, 0, None, text, ended, bias, title=text, description=str(seed))
-
-
-def script(answers):
-    """A writer and a reader that reads, of each text in turn, what `answers` says, with the doubt
-    that may stand there."""
-    calls = []
-
-    def write_lines(texts, seeds, sampling, **options):
-        calls.append((list(texts), list(seeds)))
-        return [line(text, seed) for text, seed in zip(texts, seeds, strict=True)]
-
-    def read_all(lines, texts, **options):
-        assert [one.title for one in lines] == list(texts)
-        given = [answers[text].pop(0) for text in texts]
-        return [one if isinstance(one, tuple) else (one, 0.0) for one in given]
-
-    return SimpleNamespace(write_lines=write_lines), SimpleNamespace(proofread=read_all), calls
-
-
-def test_only_misread_lines_are_written_again_and_the_best_is_kept():
-    writer, reader, calls = script(
-        {"one": ["one"], "two": ["tmm", "tw", "xxx"], "six": ["s", "six"]}
-    )
-    found = proofread(writer, reader, ["one", "two", "six"], [7, 8, 9], tries=3)
-    assert calls == [
-        (["one", "two", "six"], [7, 8, 9]),
-        (["two", "six"], [8 + TRY_SEED_STRIDE, 9 + TRY_SEED_STRIDE]),
-        (["two"], [8 + 2 * TRY_SEED_STRIDE]),
-    ]
-    assert [one.tries for one in found] == [1, 3, 2]
-    assert [one.hypothesis for one in found] == ["one", "tw", "six"]
-    assert [one.errors for one in found] == [0, 1, 0]
-    assert [one.first_errors for one in found] == [0, 2, 2]
-    kept = [7, 8 + TRY_SEED_STRIDE, 9 + TRY_SEED_STRIDE]
-    assert [one.line.description for one in found] == list(map(str, kept))
-    assert [one.right for one in found] == [True, False, True]
-
-
-def test_what_is_read_with_doubt_is_written_again_and_the_least_doubtful_kept():
-    doubtful = [("ab", 0.9), ("ab", DOUBT + 0.1), ("ax", 0.0), ("ab", 0.7)]
-    writer, reader, _ = script({"ab": doubtful, "cd": [("cd", DOUBT)]})
-    first, second = proofread(writer, reader, ["ab", "cd"], [1, 2], tries=4)
-    assert (first.hypothesis, first.doubt, first.tries) == ("ab", DOUBT + 0.1, 4)
-    assert first.line.description == str(1 + TRY_SEED_STRIDE) and not first.right
-    assert second.right and second.tries == 1
+    return Line(ink, 0, None, text, ended, np.zeros(len(ink) - 1), title=text)
 
 
 @pytest.mark.parametrize(
-    ("text", "answers", "kept", "tries"),
+    ("text", "hypothesis", "doubt", "errors", "right"),
     [
-        ("abc", ["abd", "abx"], "abd", 2),  # of as many errors the first
-        # The first lacks a word, the second has three errors.
-        ("it was so", ["it so", "ik wes sa"], "ik wes sa", 2),
-        ("--", [("--", 9.0)], "--", 1),  # no doubt is cast on signs alone
-        ("ll", [("--", 5.0), ("--", 4.0)], "--", 2),  # but on letters that are read as signs
-        (".", [""], "", 1),
-        ("-", ["~"], "~", 1),
-        ("- - -", ["---", "---"], "---", 2),
-        (".", ["a", "a"], "a", 2),
-        ("a.", ["", ""], "", 2),
-        ("a.", ["a,", "a,"], "a,", 2),
+        ("cat", "cat", 0.09, 0, True),
+        ("cat", "cat", 0.11, 0, False),
+        ("cat", "cut", 0.0, 1, False),
+        ("1914", "1914", 0.009, 0, True),
+        ("1914", "1914", 0.011, 0, False),  # nobody guesses a number
+        ("it’s", "it 's", 0.0, 0, True),
+        ("„No”", '"No"', 0.0, 0, True),
+        ("a–b", "a-b", 0.0, 0, True),
+        ("I'll", "l'lI", 0.0, 0, True),
+        ("--", "--", 9.0, 0, True),  # no doubt is cast on signs alone
+        ("--", "~~", 9.0, 0, True),
+        ("- - -", "---", 0.0, 2, False),
+        ("*", "", 0.0, 0, True),
+        ("*", "a", 0.0, 1, False),
+        ("x", "X", 9.0, 0, True),  # nor whether a letter alone is a capital
+        ("l", "/", 9.0, 0, True),
+        ("I", "L", 9.0, 1, False),  # an I with a foot
+        ("xy", "Xy", 0.0, 1, False),
+        ("5", "5", 0.5, 0, False),
     ],
 )
-def test_which_tries_there_are_and_which_is_kept(text, answers, kept, tries):
-    writer, reader, calls = script({text: list(answers)})
-    (found,) = proofread(writer, reader, [text], [2**32 - 1], tries=2)
-    assert (found.hypothesis, found.tries, len(calls)) == (kept, tries, tries)
-    assert found.right == (tries == 1) and found.doubt == (4.0 if text == "ll" else 0.0)
-    assert [seeds for _, seeds in calls[1:]] == [[TRY_SEED_STRIDE - 1]] * (tries - 1)
+def test_what_is_read_as_it_should_be(text, hypothesis, doubt, errors, right):
+    found = judged(one(text), hypothesis, doubt)
+    assert (found.errors, found.right) == (errors, right)
 
 
 @pytest.mark.parametrize(
-    ("one", "hypothesis", "wrong"),
+    ("hypothesis", "doubt", "faults", "reason"),
+    [
+        ("cat", 0.5, (), ""),
+        ("cat", 1.1, (), "hardly legible"),
+        ("cut", 1.1, (), "read as 'cut'"),
+        ("", 0.0, (MISSING, SHAPE), f"{MISSING}, {SHAPE}"),
+    ],
+)
+def test_what_a_person_is_told(hypothesis, doubt, faults, reason):
+    errors = int(hypothesis == "cut")
+    assert Proofread((), "cat", 1, hypothesis, errors, doubt, faults).reason == reason
+
+
+def test_a_full_stop_that_nobody_sees_is_a_fault():
+    seen, hidden = ([(4.5, 0), (4.5, 0.1)],), ([(1.5, -0.5), (1.5, -0.4)],)
+    assert judged(one("cat.", marks=seen), "cat.", 0.0).right
+    assert judged(one("cat.", marks=hidden), "cat.", 0.0).faults == (HIDDEN,)
+
+
+def test_blanks_before_apostrophes_and_kinds_of_dots_are_spellings_of_one_text():
+    assert sorted(spellings("it’s")) == ["it 's", "it's"]
+    assert set(spellings("‘so’…")) == {"'so'...", "'so'…", "'so '...", "'so '…"}
+    assert spellings("I–—") == ["l--"]
+    assert len(spellings("'''''")) == 8
+
+
+def test_words_are_read_one_by_one_in_the_x_height_of_the_line():
+    """Those of a line with a fault are not read."""
+    asked = []
+
+    def read(inks, texts, alike, height):
+        asked.append(([round(float(ink[:, 0].sum()), 3) for ink in inks], texts, height))
+        return [("ab", 0.0), ("cx", 0.3)]
+
+    faulty = Proofread((word("zz"),), "zz y", faults=(MISSING,))
+    found = proofread(SimpleNamespace(proofread=read), [one("ab"), faulty, one("cd")])
+    assert asked == [([2.0, 2.0], [["ab"], ["cd"]], 1.0)]
+    assert [(each.hypothesis, each.errors, each.doubt) for each in found] == [
+        ("ab", 0, 0.0),
+        ("", 0, 0.0),
+        ("cx", 1, 0.3),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("written", "said", "wrong"),
     [
         (line("a line"), "a line", ()),
         (line("a line", ended=False), "a line", (UNENDED,)),
@@ -106,24 +129,49 @@ def test_which_tries_there_are_and_which_is_kept(text, answers, kept, tries):
         (line("some words", height=120), "some words", (SHAPE,)),
     ],
 )
-def test_faults_of_a_line(one, hypothesis, wrong):
-    assert judged(one, one.title, hypothesis, 0.0).faults == wrong
+def test_faults_of_a_line(written, said, wrong):
+    found = units(written, [word(text) for text in said.split()])
+    assert [each.faults for each in found] == ([wrong] if wrong else [()] * 2)
+    assert " ".join(each.text for each in found) == written.title
 
 
 def test_a_dot_is_no_line_unless_it_is_the_text():
     primer = line("primer", width=2.0).ink
     dot = np.array([[12.0, 3.0, 1.0]])
-    one = Line(np.concatenate([primer, dot]), len(primer), None, "primer .", True, np.zeros(1))
-    assert judged(one, ".", "", 0.0).faults == ()
-    assert judged(one, "a", "a", 0.0).faults == (SHAPE,)
-    dash = np.concatenate([primer, dot, [[2000.0, 1.0, 1.0]]])
-    one = Line(dash, len(primer), None, "primer -", True, np.zeros(1))
-    assert judged(one, "-", "", 0.0).faults == (SHAPE,)
+    for text, more, faults in (
+        (".", (), ()),
+        ("a", (), (SHAPE,)),
+        ("-", ([[2e3, 1, 1]],), (SHAPE,)),
+    ):
+        ink = np.concatenate([primer, dot, *more])
+        one = Line(ink, len(primer), None, f"primer {text}", True, np.zeros(1), title=text)
+        assert units(one, [word(text)])[0].faults == faults
 
 
 def test_how_far_the_pen_may_go_back_is_by_the_longest_word():
     """Letters are 10 units high, and a word of five may go back by (3 + 2 * 5) of them."""
     for back, wrong in ((120.0, ()), (160.0, (SHAPE,))):
-        one = line("some words")
-        one.ink[100, 0] -= back
-        assert judged(one, "some words", "some words", 0.0).faults == wrong
+        written = line("some words")
+        written.ink[100, 0] -= back
+        assert units(written, [word("some"), word("words")])[0].faults == wrong
+
+
+@pytest.mark.parametrize(
+    ("before", "tried", "kept"),
+    [
+        # What is right stays; of the others the less wrong, by faults, then errors, then doubt.
+        ([one("a"), one("b", 1)], [one("b", 0, 0.5)], [("a", 1, 0, 0.0), ("b", 2, 0, 0.5)]),
+        ([one("b", 1)], [one("b", 2)], [("b", 2, 1, 0.0)]),
+        ([one("b", 0, 0.5)], [one("b", 0, 0.4)], [("b", 2, 0, 0.4)]),
+        ([one("b", 0, 0.5, (HIDDEN,))], [one("b", 3)], [("b", 2, 3, 0.0)]),
+        # Two words that one stroke had joined come apart, and the other way round.
+        ([one("a b", 1)], [one("a"), one("b")], [("a", 2, 0, 0.0), ("b", 2, 0, 0.0)]),
+        ([one("a", 1), one("b", 1)], [one("a b")], [("a", 2, 1, 0.0), ("b", 2, 1, 0.0)]),
+        # A line with a fault is the first try of its words, and no second one.
+        ([one("a b", 0, math.inf, tries=0)], [one("a b", 0, 0.0, (SHAPE,))], [("a b", 1, 0, 0.0)]),
+        ([one("a b", 1)], [one("a b", 0, 0.0, (SHAPE,))], [("a b", 2, 1, 0.0)]),
+    ],
+)
+def test_the_better_try_is_kept(before, tried, kept):
+    found = better(before, tried)
+    assert [(each.text, each.tries, each.errors, each.doubt) for each in found] == kept

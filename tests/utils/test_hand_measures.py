@@ -15,6 +15,7 @@ from utils.hand_measures import (
     baseline_angle,
     clear_dots,
     curvature,
+    hidden_marks,
     measure,
     too_wide,
     word_gaps,
@@ -188,3 +189,27 @@ def test_no_more_dots_are_clear_than_the_text_has():
     dots = [np.array([(x, 0.0), (x + 1, 0.0)]) for x in (13.0, 53.0)]
     assert clear_dots(from_strokes([*letters, *dots]), "nooinoon..") == (2, 2)
     assert clear_dots(from_strokes([*letters, *dots]), "nooinoon.") == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "marks", "hidden"),
+    [
+        ("ab.", [(3.0, 0.0)], 0),
+        ("ab.", [], 1),
+        ("ab.", [(1.1, 0.0)], 1),  # in the ink of a letter
+        ("ab.", [(3.0, -1.0)], 1),  # too high
+        ("ab,", [(3.0, 0.4)], 0),
+        ("ab:", [(3.0, 0.0), (3.2, -0.8)], 0),
+        ("ab:", [(3.0, 0.0)], 1),
+        ("ab:", [(3.0, 0.0), (4.2, -0.8)], 1),  # an upper dot that is too far aside
+        ("a:b:", [(3.0, 0.0), (3.0, -0.8), (3.3, -0.9), (5.0, 0.0)], 1),  # two upper, one lower
+        ("ab;", [(3.0, 0.4), (3.2, -0.6)], 0),
+        ("a…", [(3.0, 0.0), (4.0, 0.0)], 1),
+        ("a-b'", [], 0),
+    ],
+)
+def test_marks_that_nobody_sees(text, marks, hidden):
+    """A mark is a stroke of a tenth, or, below the baseline, of half an x-height."""
+    letters = [np.array([(k, -1.0), (k, 0.0)]) for k in (0.0, 1.0)]
+    parts = [np.array([(x, y - 0.05), (x, y + (0.4 if y > 0 else 0.05))]) for x, y in marks]
+    assert hidden_marks([*letters, *parts], text) == hidden

@@ -40,6 +40,7 @@ class Word:
         gap: from its right edge to the next word's left edge.
         text: of it.
         ends_row: whether the next word begins a row: of a part of a word.
+        doubt: why it may not be what the text says; empty if it is.
     """
 
     strokes: tuple[np.ndarray, ...]
@@ -47,6 +48,7 @@ class Word:
     gap: float
     text: str = ""
     ends_row: bool = False
+    doubt: str = ""
 
 
 def scaled(word: Word, factor: float) -> Word:
@@ -167,7 +169,9 @@ def set_rows(paragraphs: Iterable[Paragraph], paper: Paper) -> Iterator[SetRow]:
             shift = np.array([paper.margins[3] + paragraph.indent + first + start, 0.0])
             moved = tuple(stroke + shift for stroke in strokes)
             text = " ".join(word.text for word in words)
-            yield SetRow(Row(moved, text, paragraph.pen), paragraph.line_height, clear)
+            doubts = tuple(f"{word.text}: {word.doubt}" for word in words if word.doubt)
+            row = Row(moved, text, paragraph.pen, doubts)
+            yield SetRow(row, paragraph.line_height, clear)
         if not rows:
             yield SetRow(Row(()), paragraph.line_height, clear)
 

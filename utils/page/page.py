@@ -43,11 +43,13 @@ class Row:
             point is a dot. Points follow each other by `PERIOD`.
         text: what it says.
         pen: what it is written with.
+        doubts: of its words, each with why.
     """
 
     strokes: tuple[np.ndarray, ...]
     text: str = ""
     pen: Pen = Pen()
+    doubts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -100,9 +102,9 @@ def to_json(page: Page) -> str:
     """Return a page as JSON on one line, for whoever wants its points and nothing else.
 
     `{"format": "page of handwriting", "version": 1, "width", "height", "rules", "dots", "rows":
-    [{"text", "pen": {"width", "colour"}, "period", "strokes": [[[x, y], ...], ...]}, ...]}`:
-    lengths in millimetres, positions rounded to 0.001 mm, in seconds the period from one point to
-    the next.
+    [{"text", "pen": {"width", "colour"}, "period", "strokes": [[[x, y], ...], ...], "doubts":
+    [...]}, ...]}`: lengths in millimetres, positions rounded to 0.001 mm, in seconds the period
+    from one point to the next.
     """
     rows = [vars(row) | {"pen": vars(row.pen), "period": PERIOD} for row in page.rows]
     values = {"format": "page of handwriting", "version": 1, **vars(page), "rows": rows}

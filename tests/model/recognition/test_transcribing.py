@@ -38,7 +38,7 @@ def test_ink_without_a_point_says_nothing(data):
 def test_doubt_is_the_loss_of_a_text(data, kind, loss):
     model, inks = network(kind), [data.ink(number) for number in range(3)]
     texts = [data.text(number) for number in range(3)]
-    found = read_with_doubts(model, inks, texts)
+    found = read_with_doubts(model, inks, [[text] for text in texts])
     assert [heard for heard, _ in found] == read_lines(model, inks)
     for ink, text, (_, nats) in zip(inks, texts, found, strict=True):
         features, points = model.batched([model.features(ink)])
@@ -53,10 +53,35 @@ def test_doubt_is_the_loss_of_a_text(data, kind, loss):
 def test_of_what_cannot_be_told_there_is_no_doubt_and_of_too_long_a_text_all(data):
     empty, ink, model = np.zeros((0, 3), np.float32), data.ink(0), network("CTCNetwork")
     (heard,) = read_lines(model, [ink])
-    found = read_with_doubts(model, [empty, ink, ink], ["a", "", "\u0416"])
+    found = read_with_doubts(model, [empty, ink, ink], [["a"], [""], ["\u0416"]])
     assert found == [("", 0.0), (heard, 0.0), (heard, 0.0)]
-    ((_, doubt),) = read_with_doubts(model, [ink], ["a" * 900])
+    ((_, doubt),) = read_with_doubts(model, [ink], [["a" * 900]])
     assert doubt == math.inf
+
+
+def test_spellings_and_characters_that_are_alike_add_their_probabilities(data):
+    model, ink = network("CTCNetwork"), data.ink(0)[:40]
+    a, b, c = model.alphabet.characters[:3]
+
+    def doubts(texts, alike=()):
+        found = read_with_doubts(model, [ink] * len(texts), texts, alike=alike)
+        return [doubt for _, doubt in found]
+
+    *each, both = doubts([[a + b], [b + c], [a + b, b + c]])
+    assert both == pytest.approx(-np.logaddexp(-each[0], -each[1]), rel=1e-5)
+    *each, other = doubts([[a], [b], [c]])
+    one, same = doubts([[a], [c]], [a + b])
+    # There are also paths that change from one character to the other.
+    assert one < -np.logaddexp(-each[0], -each[1]) and same == pytest.approx(other, rel=1e-6)
+    assert doubts([[a]], ["\u0416" + a]) == pytest.approx(each[:1], rel=1e-6)
+
+
+def test_an_x_height_that_is_told_scales_the_ink(data):
+    model, ink = network("CTCNetwork"), data.ink(0)
+    larger = ink * [2.0, 2.0, 1.0]
+    found = [read_with_doubts(model, [of], [["ab"]], height=height)
+             for of, height in ((ink, 10.0), (larger, 20.0), (larger, 10.0))]  # fmt: skip
+    assert found[0][0][1] == pytest.approx(found[1][0][1], rel=1e-4) != found[2][0][1]
 
 
 def test_a_wide_beam_reads_fewer_lines_at_once(data, monkeypatch):

@@ -11,7 +11,7 @@ from utils.page.page import Page, Pen, Row, check_sheet, to_json
 
 ROWS = (
     Row((np.array([[1.23456, 2], [3, -0.0001]]), np.array([[5.0, 6.0]])), 'é "q"', Pen(0.7, "#ff")),
-    Row((np.array([[10.0, 40.0], [11.0, 41.0]]),), "c"),
+    Row((np.array([[10.0, 40.0], [11.0, 41.0]]),), "c", doubts=("c: d",)),
     Row(()),
 )
 RULES = np.array([[[0, 8], [210, 8]], [[0, 16], [210, 16.00049]]])
@@ -30,9 +30,10 @@ VALUES = {
             "pen": {"width": 0.7, "colour": "#ff"},
             "period": 0.018,
             "strokes": [[[1.235, 2], [3, 0]], [[5, 6]]],
+            "doubts": [],
         },
-        USUAL | {"text": "c", "strokes": [[[10, 40], [11, 41]]]},
-        USUAL | {"text": "", "strokes": []},
+        USUAL | {"text": "c", "strokes": [[[10, 40], [11, 41]]], "doubts": ["c: d"]},
+        USUAL | {"text": "", "strokes": [], "doubts": []},
     ],
 }
 
