@@ -20,7 +20,7 @@ from base.device import resolve_device
 from base.initial_checkpoint import InitialCheckpoint
 from base.provenance import versions
 from base.random_state import seed_all
-from base.run_folder import RunFolder
+from base.run_folder import SAVED, RunFolder
 from base.weight_noise import parameter_groups
 from commands import options, sweep, train_options
 from data_loader import HandwritingDataLoader
@@ -98,6 +98,8 @@ def beginning(
     file, place, run = arguments.config, arguments.resume, None
     written = again = None
     if not (file or arguments.prepare) and (run := RunFolder.resumed(place, arguments.run_id)):
+        if arguments.saved not in (SAVED, run.saved):
+            raise UserError(f"--saved is for a new run: {run.models} goes on where it is")
         held.enter_context(run.held())
         if begun := distributed.broadcast_object(run.beginning):
             log.warning("%s was stopped before its first checkpoint: starting over", run.models)

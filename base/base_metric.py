@@ -5,6 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
+import torch
 from torch import Tensor
 
 from base import distributed
@@ -45,6 +46,18 @@ def computed(metrics: Sequence[BaseMetric]) -> dict[str, float]:
     for metric in merged(metrics):
         values |= metric.compute()
     return values
+
+
+def unfit(metric: BaseMetric, output: Any, batch: Batch) -> str:
+    """Return what a metric should do and does not, given a batch; an empty string for nothing."""
+    metric.reset()
+    metric.update(output, batch)
+    if metric.compute().keys() != {*metric.names}:
+        return f"a metric whose compute returns all of its names: {', '.join(metric.names)}"
+    metric.reset()
+    if any(torch.as_tensor(getattr(metric, name)).any() for name in metric.sums):
+        return f"a metric whose reset makes its sums zero: {', '.join(metric.sums)}"
+    return ""
 
 
 def merged(metrics: Sequence[BaseMetric]) -> list[BaseMetric]:

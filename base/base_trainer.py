@@ -8,11 +8,12 @@ import signal
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, nullcontext, suppress
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import astuple
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
@@ -21,7 +22,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from base import distributed, extension, not_finite
 from base.base_data_loader import BaseDataLoader, Batch
 from base.base_loss import BaseLoss
-from base.base_metric import BaseMetric, computed
+from base.base_metric import BaseMetric, computed, unfit
 from base.base_model import BaseModel
 from base.batch_stream import BatchStream, Chunk, loaded
 from base.checkpoint import Checkpoint, checkpoints
@@ -103,6 +104,8 @@ class BaseTrainer(ABC):
     """What `experiments.py` does with them, for the message at the end of a run."""
     losses: ClassVar[tuple[type[BaseLoss], ...]] = ()
     """The losses of its task, one for each `head` that its networks may have; none for any."""
+    output_type: ClassVar[type] = object
+    """What its networks return."""
     carries_state: ClassVar[bool] = False
     """Whether sequences may be cut into chunks: the output of its networks has a `state`."""
 
@@ -222,8 +225,12 @@ class BaseTrainer(ABC):
         """Return further values derived from those of a validation."""
         return {}
 
-    def rehearse(self) -> None:  # noqa: B027 (a task may use its networks by `forward_batch` alone)
-        """Use `evaluated_model`, before the first epoch, for a moment as `draw` will."""
+    def rehearse(self, batch: Batch, output: Any) -> None:  # noqa: B027 (a task may draw nothing)
+        """Use `evaluated_model`, before the first epoch, for a moment as `draw` will.
+
+        Args:
+            batch, output: two samples, and what `forward_batch` made of them.
+        """
 
     def draw(self, epoch: int, step: int) -> None:  # noqa: B027 (a task may have no pictures)
         """Draw pictures with `evaluated_model` after an epoch, into `run.log` and TensorBoard."""
@@ -522,11 +529,7 @@ class BaseTrainer(ABC):
         """Return a network's output for a batch, and the loss of each sequence, `(batch,)`."""
         with self.autocast():
             output = self.forward_batch(model, batch, state)
-        losses, expected = self.loss(output, batch), (len(batch),)
-        if (shape := tuple(losses.shape)) != expected:
-            values = f"one that returns a value for each sequence, of shape {expected}, not {shape}"
-            raise ConfigFault("loss", type(self.loss).__name__, values)
-        return output, losses
+        return output, self.loss(output, batch)
 
     def _count(self, step: Sums, norm: float, rate: float) -> None:
         """Count a step; of a skipped one the batches whose losses are finite count."""
@@ -652,20 +655,36 @@ class BaseTrainer(ABC):
                 epoch, cause = self.progress.epoch, described(error)
                 log.error("the pictures of epoch %d could not be drawn: %s", epoch, cause)
 
+    @torch.no_grad()
     def _rehearse(self) -> None:
-        """Raise a ConfigFault if the network fails in what `draw` does with it."""
-        self.evaluated_model.eval()
-        try:
-            with random_state_kept():
-                self.rehearse()
-        except (UserError, OSError):
-            raise
-        except Exception as error:
-            expected = f"a network that can {self.use.split()[0]}: trying it ended in "
-            expected += f"{described(error)}; trainer.args.samples = 0 leaves out this trial"
-            if self.precision != "float32":
-                expected += "; not all of torch has trainer.args.precision other than float32"
-            raise ConfigFault("arch", type(self.model).__name__, expected) from error
+        """Try network, loss and metrics on two samples; raise the ConfigFault of what is wrong."""
+        loader, model, use = self.train_loader, self.evaluated_model.eval(), self.use.split()[0]
+        samples = [loader.dataset[0, index] for index in np.resize(loader.indices, 2).tolist()]
+        batch, hint = loader.collate_fn(samples).to(self.device), ""
+        if self.precision != "float32":
+            hint = "; not all of torch has trainer.args.precision other than float32"
+        with random_state_kept():
+            with _trying("arch", model, f"a network that {self.task}", hint), self.autocast():
+                output = self.forward_batch(model, batch)
+            if not isinstance(output, made := self.output_type):
+                expected = (
+                    f"a network whose forward returns the {made.__name__} of {made.__module__}"
+                )
+                raise ConfigFault("arch", type(model).__name__, expected)
+            hint = f"; trainer.args.samples = 0 leaves out this trial{hint}"
+            with _trying("arch", model, f"a network that can {use}", hint):
+                self.rehearse(batch, output)
+            expected = "one that returns a value for each sequence"
+            with _trying("loss", self.loss, expected):
+                shape = tuple(self.loss(output, batch).shape)
+            if shape != (len(batch),):
+                expected += f", of shape {(len(batch),)}, not {shape}"
+                raise ConfigFault("loss", type(self.loss).__name__, expected)
+            for number, metric in enumerate(copy.deepcopy(self.valid_metrics)):
+                with _trying(f"metrics.{number}", metric, "a metric"):
+                    lacks = unfit(metric, output, batch)
+                if lacks:
+                    raise ConfigFault(f"metrics.{number}", type(metric).__name__, lacks)
 
     def _report(self, improved: bool) -> None:
         """Log an epoch."""
@@ -685,3 +704,15 @@ class BaseTrainer(ABC):
         if sums.skipped:
             words.append(f"skipped_steps {sums.skipped}")
         log.info("%s", "  ".join(words))
+
+
+@contextmanager
+def _trying(key: str, block: object, wanted: str, hint: str = "") -> Iterator[None]:
+    """Inside, turn an error of a block's own code into a ConfigFault that says what is wanted."""
+    try:
+        yield
+    except (UserError, OSError):
+        raise
+    except Exception as error:
+        expected = f"{wanted}: trying it ended in {described(error)}{hint}"
+        raise ConfigFault(key, type(block).__name__, expected) from error

@@ -34,13 +34,17 @@ def parameter_groups(
             as of files, `frozen`, and arguments of the optimiser. The first that matches counts.
 
     Raises:
-        ConfigFault: if a pattern matches nothing that no earlier one does, or all is frozen.
+        ConfigFault: if a pattern matches nothing that no earlier one does, a frozen group has other
+            settings, or all is frozen.
     """
     left, unmatched, groups = dict(model.named_parameters()), [], []
     names = list(left)
     for group in settings:
         own = {name: value for name, value in group.items() if name not in ("match", "frozen")}
         own["params"] = [left.pop(name) for name in fnmatch.filter(left, group["match"])]
+        if group.get("frozen") and len(own) > 1:
+            idle = ", ".join(name for name in own if name != "params")
+            raise ConfigFault("groups", group, f"a frozen group without {idle}: it does not learn")
         if not own["params"]:
             unmatched.append(group["match"])
         elif not group.get("frozen"):

@@ -77,9 +77,12 @@ def runs(arguments: argparse.Namespace) -> list[argparse.Namespace]:
     """Return the command lines of the runs of a sweep, each with an id that tells its values.
 
     Raises:
-        UserError: if a key is swept twice, or two runs would have the same id.
+        UserError: if a key is swept twice or set otherwise, or two runs would have the same id.
     """
     keys = [values[0].key for values in arguments.sweeps]
+    for key, other in itertools.product(keys, arguments.overrides):
+        if f"{other.key}.".startswith(f"{key}."):
+            raise UserError(f"{other.option} sets {other.key}, and --sweep {key}: leave out one")
     short = [key.rpartition(".")[2] for key in keys]
     found: dict[str, argparse.Namespace] = {}
     for values in itertools.product(*arguments.sweeps):

@@ -16,6 +16,7 @@ from base import extension
 from base.weight_noise import parameter_groups
 from commands import options
 from model import SynthesisNetwork
+from model.generation.networks import GenerationNetwork
 from parse_config import STAND_INS, ConfigError, ConfigParser, Override, choices
 
 CONFIG = json.loads((Path(__file__).parents[1] / "configs" / "iam_conditional.json").read_text())
@@ -104,6 +105,11 @@ FAULTS = [
     ("optimizer.args.betas", [0.9, 1.0], "Adam refuses it: Invalid beta parameter"),
     (GROUPS, [{"match": "*.bas"}, {"match": "*"}], '["*.bas"]: no weight has such a name'),
     (GROUPS, [{"match": "*", "frozen": True}], f"{GROUPS}: every weight of the network is frozen"),
+    (
+        GROUPS,
+        [{"match": "*", "frozen": True, "lr": 1}],
+        "frozen group without lr: it does not learn",
+    ),
     (GROUPS, [{"lr": 1}], f"{GROUPS}.0.match: is missing: a string"),
     (GROUPS, [{"match": "*", "lr": -1}], f"{GROUPS}.0.lr = -1: a number from 0"),
     (GROUPS, [{"match": "*", "rate": 1}], f"{GROUPS}.0.rate = 1: it takes no such argument"),
@@ -248,6 +254,33 @@ def test_a_block_of_ones_own_takes_what_the_program_passes(monkeypatch):
     config = parsed(changed("arch", {"type": "Odd", "args": CONFIG["arch"]["args"]}))
     with pytest.raises(ConfigError, match=r'arch\.type = "Odd": .* among normalisation, alphabet'):
         config.build_model(STAND_INS["normalisation"], STAND_INS["alphabet"])
+
+
+class Forgetful(SynthesisNetwork):
+    def __init__(self, normalisation, alphabet, *, sizes: tuple = (), bound=None, **options):
+        super().__init__(normalisation, alphabet, clip_lstm_gradient=bound and bound + 1)
+
+
+class Unfinished(GenerationNetwork):
+    """It has no forward."""
+
+
+@pytest.mark.parametrize(
+    ("cls", "args", "message"),
+    [
+        (Forgetful, {"hidden_size": 9, "longest": 9}, "longest = 9: Forgetful does not hand it on"),
+        (
+            Forgetful,
+            {"sizes": [1]},
+            "sizes = [1]: nothing fits its annotation <class 'tuple'>: ",
+        ),
+        (Forgetful, {"bound": "x"}, "its constructor ended in TypeError: can only concatenate str"),
+        (Unfinished, {}, "abstract class Unfinished "),
+    ],
+)
+def test_a_class_of_ones_own_that_is_not_sound_is_a_fault(monkeypatch, cls, args, message):
+    monkeypatch.setattr(extension, "classes", lambda: [cls])
+    assert message in only_fault(changed("arch", {"type": cls.__name__, "args": args}))
 
 
 def test_where_files_are_written_is_said_on_the_command_line_only():

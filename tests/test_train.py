@@ -188,6 +188,8 @@ def test_more_epochs_of_a_finished_run(workplace, capsys):
     assert run("-r", str(MODELS / "b"), "--epochs", "4") == 0
     assert same(*(MODELS / run_id / "checkpoint-epoch4.pth" for run_id in "ab"))
     assert [row["epoch"] for row in rows_of(MODELS / "b" / "metrics.csv")] == list("1234")
+    elsewhere = refused(capsys, "-r", str(MODELS / "b"), "--saved", "there")
+    assert "--saved is for a new run: saved/models/tiny/b goes on where it is" in elsewhere
     starts = json.loads((MODELS / "b" / "run.json").read_text())["runs"]
     assert starts[1]["resumed_from"] == "saved/models/tiny/b/checkpoint-epoch2.pth"
     capsys.readouterr()
@@ -252,6 +254,9 @@ def test_runs_of_a_sweep_are_called_like_their_values():
     assert ids[:2] == ["a_o.b--0-1-_a.b-0.001", "a_o.b--0-1-_a.b-2"] and len(ids) == 4
     with pytest.raises(UserError, match="each key once, and each value once"):
         sweep.runs(train_options.parse([*words, "--sweep", "a.b=3"]))
+    for key in ("o.b", "o.b.c"):
+        with pytest.raises(UserError, match=f"-o sets {key}, and --sweep o.b: leave out one"):
+            sweep.runs(train_options.parse([*words, "-o", f"{key}=3"]))
 
 
 def test_a_sweep_that_was_stopped_goes_on_where_it_was(workplace, monkeypatch, capsys):

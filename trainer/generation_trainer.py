@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import torch
 from torch import Tensor, nn
 
-from base.base_data_loader import BaseDataLoader, Batch, padded
+from base.base_data_loader import BaseDataLoader, Batch
 from base.base_trainer import BaseTrainer
 from base.training_state import Sums
 from data_loader.data_loaders import HandwritingDataLoader
@@ -17,7 +17,6 @@ from model.generation.networks import Output
 from model.generation.options import Sampling
 from model.generation.sampling import predict, sample
 from model.generation.stepper import PERIOD
-from utils.alphabet import nfc
 from utils.checks import ConfigFault, DataError, Range
 from utils.normalisation import Normalisation
 from utils.plots import frames_figure, to_pixels, window_figure, write_png
@@ -47,6 +46,7 @@ class GenerationTrainer(BaseTrainer):
     task = "predicts the next point"
     use = "write"
     losses = (NegativeLogLikelihood, SquaredError)
+    output_type = Output
     carries_state = True
 
     def __init__(
@@ -115,24 +115,23 @@ class GenerationTrainer(BaseTrainer):
             expected = f"a network whose output has an attention of shape {expected}, not {found}"
             raise ConfigFault("arch", type(self.model).__name__, expected)
 
-    @torch.no_grad()
-    def rehearse(self) -> None:
+    def rehearse(self, batch: Batch, output: Output) -> None:
         """Write a few points, and see that a line step by step gives what it gives as a whole."""
         if not self.samples:
             return
-        model, text = self.evaluated_model, (None, None)
-        texts = (2 * self._texts())[:2] if model.needs_text else None
-        if texts is not None:
-            text = padded([model.alphabet.encode(nfc(one)) for one in texts], self.device)
-        source = self.train_loader.source
-        ink = source.ink(int(source.indices("train")[0]))[:PERIOD]
-        inputs = torch.from_numpy(model.normalisation.apply(ink)).expand(2, -1, -1).to(self.device)
-        with self.autocast():
-            self._check_attention(model(inputs, *text), text[0])
+        model, text, texts = self.evaluated_model, (None, None), None
+        if model.needs_text:
+            text, texts = (batch.text, batch.text_lengths), (2 * self._texts())[:2]
+        self._check_attention(output, text[0])
+        if not hasattr(model, "output"):
+            expected = "a network with `output`, the layer that `output_layer` makes"
+            raise ConfigFault("arch", type(model).__name__, expected)
         sample(model, [0, 1], texts, Sampling(max_steps=PERIOD + 1))
+        inputs = batch.inputs[:, :PERIOD]
         whole, state, ends = model(inputs, *text), None, []
         for points in inputs.split(1, 1):
             output = model(points, *text, state)
+            model(points, *text, state)  # A state that is kept in the network moves on once more.
             state = output.state
             ends.append(output.prediction.end_logits)
         if wrong := [name for name, value in state.items() if value.shape[:1] != (2,)]:
@@ -141,7 +140,8 @@ class GenerationTrainer(BaseTrainer):
         expected = whole.prediction.end_logits
         if not torch.allclose(torch.cat(ends, 1), expected, rtol=0.01, atol=0.01):
             name = type(model).__name__
-            log.warning("%s sees later points, or forgets earlier ones: it will write badly", name)
+            what = "sees later points, or forgets earlier ones, or keeps a state to itself"
+            log.warning("%s %s: it will write badly", name, what)
 
     def draw(self, epoch: int, step: int) -> None:
         """Write `samples` lines with the network, as pictures in the log."""

@@ -40,6 +40,7 @@ class RecognitionTrainer(BaseTrainer):
     task = "reads"
     use = "read INK"
     losses = (CTCLoss, TranscriptionLoss)
+    output_type = Transcript
 
     def __init__(
         self,
@@ -92,8 +93,7 @@ class RecognitionTrainer(BaseTrainer):
             search=None if model.training else Search(),
         )
 
-    @torch.no_grad()
-    def rehearse(self) -> None:
+    def rehearse(self, batch: Batch, output: Transcript) -> None:
         """Read a line."""
         source = self.train_loader.source
         if self.samples:

@@ -18,7 +18,7 @@ from itertools import repeat
 from typing import Annotated, Any, Literal, TypeAlias, get_args, get_origin
 
 from utils import strict_json
-from utils.checks import ABSENT, ConfigFault, hint, shown
+from utils.checks import ABSENT, ConfigFault, described, hint, shown
 from utils.strict_json import Json
 
 Annotation: TypeAlias = Any
@@ -89,14 +89,13 @@ def arguments_of(cls: type, from_program: Collection[str] = ()) -> Arguments:
 
 
 def by_name(offered: Iterable[object], base: Annotation) -> dict[str, type]:
-    """Return by name those of `offered` that are subclasses of `base` and can be constructed."""
+    """Return by name those of `offered` that are subclasses of `base`."""
     if not isinstance(base, type):
         return {}
     return {
         cls.__name__: cls
         for cls in offered
         if isinstance(cls, type) and issubclass(cls, base) and cls is not base
-        if not inspect.isabstract(cls)
     }
 
 
@@ -159,7 +158,7 @@ class Binder:
             return self._make_object(classes, value, key, supplied)
         elif _fits(annotation, value):
             return float(value) if float in (annotation, *members[:1]) else value
-        return self._refuse(key, value, self.described(annotation))
+        return self._refuse(key, value, self._wanted(annotation))
 
     def _refuse(self, key: str, value: object, expected: str) -> None:
         self.faults.append(ConfigFault(key, value, expected))
@@ -205,10 +204,19 @@ class Binder:
         if len(self.faults) > before or not supplied.keys() >= set(arguments.supplied):
             return None
         try:
-            return arguments.construct(*map(supplied.get, arguments.supplied), **made)
+            whole = arguments.construct(*map(supplied.get, arguments.supplied), **made)
         except ConfigFault as fault:
             place = ".".join(filter(None, (key, "args", fault.key)))
             return self._refuse(place, fault.value, fault.expected)
+        except (AttributeError, LookupError, TypeError, ValueError) as error:  # of a user's class
+            problem = f"its constructor ended in {described(error)}"
+            return self._refuse(f"{key}.type", kind, problem)
+        for name in filter(arguments.uncertain.__contains__, made):
+            kept = getattr(whole, name, made[name])
+            if kept != made[name] and (kept is None or type(kept) is type(made[name])):
+                problem = f"{kind} does not hand it on: super().__init__(..., **options)"
+                self._refuse(f"{key}.args.{name}", given[name], problem)
+        return whole
 
     def _make_arguments(
         self, arguments: Arguments, given: Mapping[str, Json], key: str, kind: str
@@ -225,7 +233,7 @@ class Binder:
                 self._refuse(f"{key}.{name}", value, problem)
         for name in (name for name in accepted if name not in given):
             if name not in arguments.defaults:
-                needed = f"is missing: {self.described(accepted[name])}"
+                needed = f"is missing: {self._wanted(accepted[name])}"
                 self._refuse(f"{key}.{name}", ABSENT, needed)
             elif name not in arguments.uncertain:
                 self._keep_default(accepted[name], arguments.defaults[name], f"{key}.{name}")
@@ -238,6 +246,10 @@ class Binder:
             trial.make(annotation, value, key)
             if not trial.faults:
                 self.defaults[key] = value
+
+    def _wanted(self, annotation: Annotation) -> str:
+        unclear = f"nothing fits its annotation {annotation!r}: say of what, such as list[int]"
+        return self.described(annotation) or unclear
 
     def described(self, annotation: Annotation) -> str:
         """Describe the values that fit `annotation`; "" if JSON has none."""

@@ -14,6 +14,7 @@ from tiny_run import (
     TRAIN,
     VALID,
     ChunkTrainer,
+    MeanPrediction,
     SquaredError,
     TinyTrainer,
     batch_of,
@@ -261,10 +262,26 @@ def test_a_loss_gives_one_value_a_sequence(tmp_path, monkeypatch):
     whole = SquaredError.__call__
     monkeypatch.setattr(SquaredError, "__call__", lambda *words: whole(*words).mean())
     trainer = make(tmp_path)
-    expected = re.escape("a value for each sequence, of shape (3,), not ()")
+    expected = re.escape("a value for each sequence, of shape (2,), not ()")
     with pytest.raises(ConfigFault, match=f'^loss = "SquaredError": .*{expected}'):
         trainer.train()
-    assert not list(trainer.run.models.glob("*.pth"))
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("name", "does", "message"),
+    [
+        ("reset", lambda metric: vars(metric).setdefault("sum", 0.0), "reset makes its sums zero"),
+        ("compute", lambda metric: {"mean": 0.0}, "compute returns all of its names: mean_pred"),
+        ("update", lambda metric, *_: metric.total, "'MeanPrediction' object has no .*total"),
+    ],
+)
+def test_a_metric_is_tried_before_the_first_epoch(tmp_path, monkeypatch, name, does, message):
+    trainer = make(tmp_path)
+    monkeypatch.setattr(MeanPrediction, name, does)
+    with pytest.raises(ConfigFault, match=f'^metrics.0 = "MeanPrediction": a metric.*{message}'):
+        trainer.train()
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_batch_that_cannot_be_validated_leaves_no_value_of_the_others(tmp_path):

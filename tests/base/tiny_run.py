@@ -158,9 +158,9 @@ class TinyTrainer(BaseTrainer):
 class ChunkTrainer(GenerationTrainer):
     """The generation trainer, for its chunks, of any network, without anything to draw."""
 
-    losses = ()
+    losses, output_type = (), TinyOutput
 
-    def rehearse(self) -> None:
+    def rehearse(self, batch, output) -> None:
         pass
 
     def draw(self, epoch: int, step: int) -> None:

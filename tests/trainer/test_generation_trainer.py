@@ -197,6 +197,7 @@ FAULTS = {
     "a state of one row": "a row for each line, also in 'steps'",
     "phi ends early": r"attention of shape \(2, .*\), not one of \(2, ",
     "sees the end": "Own sees later points, or forgets earlier ones",
+    "a state to itself": "or keeps a state to itself: it will write badly",
 }
 
 
@@ -208,7 +209,10 @@ def test_a_network_that_cannot_write_is_told_before_the_first_epoch(
 
     class Own(SynthesisNetwork if text else PredictionNetwork):
         def forward(self, inputs, text=None, text_lengths=None, state=None):
+            if fault == "a state to itself":
+                state = state and self.kept
             output = super().forward(inputs, text, text_lengths, state)
+            self.kept = output.state
             if fault == "cannot go on" and state is not None:
                 raise KeyError("hidden")
             if fault == "a state of one row":
@@ -222,12 +226,24 @@ def test_a_network_that_cannot_write_is_told_before_the_first_epoch(
 
     made = make(tmp_path, loader, text=text, samples=1)
     made.model.__class__ = Own
-    with pytest.raises(ConfigFault) if fault != "sees the end" else nullcontext() as caught:
+    warned = fault in ("sees the end", "a state to itself")
+    with nullcontext() if warned else pytest.raises(ConfigFault) as caught:
         made.train()
     assert re.search(message, str(caught.value) if caught else caplog.text)
     plain = make(tmp_path, loader, run="plain", text=text, samples=0)  # needs not write
     plain.model.__class__ = Own
     plain.train()
+
+
+def test_what_a_network_has_to_be_called_and_to_return_is_said(tmp_path, loader):
+    made, batch = make(tmp_path, loader, text=False, samples=1), next(iter(loader))
+    output = made.forward_batch(made.model, batch)
+    del made.model.output
+    with pytest.raises(ConfigFault, match="with `output`, the layer that `output_layer` makes"):
+        made.rehearse(batch, output)
+    made.forward_batch = lambda *_: (output, {})
+    with pytest.raises(ConfigFault, match=r"returns the Output of model\.generation\.networks"):
+        made.train()
 
 
 @pytest.mark.parametrize("text", [True, False])
