@@ -14,7 +14,6 @@ import pickletools
 import re
 import zipfile
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO, TypeAlias, TypedDict, get_type_hints
@@ -64,11 +63,6 @@ NEEDED = {"format", "config", "state_dict", "normalisation"}
 BEST = "model_best.pth"
 HAND_FILE = "hand.pth"
 """In the folder of a run that learned a hand: the network that is made of it, to use and share."""
-HAND_TRAINERS = {
-    "GenerationTrainer": "OwnHandTrainer",
-    "RecognitionTrainer": "OwnHandReaderTrainer",
-}
-"""Former trainers of runs that learn a hand, and the present ones."""
 SHOWN = 5
 """Maximum number of files or weights that an error lists."""
 
@@ -249,10 +243,6 @@ def _migrated(content: Checkpoint) -> Checkpoint:
     for old, new in (("halvings", "time_reductions"), ("masked", "mask_ratio")):
         if old in arguments:
             arguments[new] = arguments.pop(old)
-    with suppress(KeyError, TypeError):  # Of a network that never learned a hand.
-        if content["config"]["data_loader"]["args"]["dataset"]["type"] == "HandDataset":
-            trainer = content["config"]["trainer"]
-            trainer["type"] = HAND_TRAINERS.get(trainer["type"], trainer["type"])
     if content["format"] == 1:
         weights = content["state_dict"]
         for old, new in ((".onward.", ".forward_rnn."), (".backward.", ".backward_rnn.")):

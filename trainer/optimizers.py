@@ -1,6 +1,5 @@
 """Optimisers that torch.optim lacks."""
 
-from collections.abc import Callable
 from typing import Annotated
 
 import torch
@@ -42,17 +41,12 @@ class GravesRMSprop(torch.optim.Optimizer):
         super().__init__(params, dict(lr=lr, decay=decay, momentum=momentum, damping=damping))
 
     @torch.no_grad()
-    def step(self, closure: Callable[[], float] | None = None) -> float | None:
-        """Make one step; `closure`, if given, recomputes the loss and its gradient."""
-        loss = None
-        if closure is not None:
-            with torch.enable_grad():
-                loss = closure()
+    def step(self, closure: None = None) -> None:
+        """Make one step; a closure, which would compute the gradient again, is not called."""
         for group in self.param_groups:
             for weight in group["params"]:
                 if weight.grad is not None:
                     self._update(weight, group)
-        return loss
 
     def _update(self, weight: torch.Tensor, group: dict[str, float]) -> None:
         state, gradient, keep = self.state[weight], weight.grad, 1 - group["decay"]

@@ -19,7 +19,6 @@ from data_loader.sources.ink_files import read_ink
 from data_loader.synthetic import corpus
 from data_loader.synthetic.embedded import EmbeddedDataset
 from model import SynthesisNetwork, load
-from tests.benchmarks import scripts
 from trainer.own_hand import HandDataset, OwnHandTrainer, dataset, exam, practice
 from trainer.own_hand.dataset import load_practice
 from utils.checks import DataError
@@ -187,7 +186,7 @@ def test_a_spoilt_line_is_no_sample(networks, lines, monkeypatch):
 
 
 def test_the_script_learns_a_hand_and_goes_on_where_it_was_stopped(
-    tmp_path, monkeypatch, hand, caplog, capsys, logging_restored, short_exam
+    tmp_path, monkeypatch, hand, caplog, logging_restored, short_exam
 ):
     root = hand().root
     monkeypatch.chdir(tmp_path)
@@ -226,11 +225,6 @@ def test_the_script_learns_a_hand_and_goes_on_where_it_was_stopped(
     shown = ["hand", "-r", str(run / "hand.pth"), "--output", "shown.png", "-d", "cpu"]
     assert experiments.main(shown) == 0
     assert Path("shown.png").read_bytes().startswith(b"\x89PNG")
-    capsys.readouterr()
-    monkeypatch.setattr(corpus, "held_out", lambda count: ["a b c"] * count)
-    scripts.run("likeness", "-r", run, "-d", "cpu")
-    said = capsys.readouterr().out
-    assert "each of the person's 8 lines" in said and said.count("20 sentences by the network") == 4
 
 
 def test_a_spoilt_network_is_told(hand, networks, short_exam):
