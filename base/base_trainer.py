@@ -560,7 +560,7 @@ class BaseTrainer(ABC):
     def _end_epoch(self) -> bool:
         """Validate, judge, log and save an epoch; return False if a signal interrupted that."""
         progress, sums = self.progress, self.state.sums
-        if (validation := self._validate()) is None:
+        if (validation := self.validate()) is None:
             return False
         values = sums.losses(self.loss.name) | computed(self.metrics) | sums.rates()
         values |= {f"valid_{name}": value for name, value in validation.items()}
@@ -590,7 +590,7 @@ class BaseTrainer(ABC):
         return True
 
     @torch.no_grad()
-    def _validate(self) -> dict[str, float] | None:
+    def validate(self) -> dict[str, float] | None:
         """Return the values of the validation split by name; None if a signal interrupted it.
 
         The random generators stay as they were.

@@ -3,6 +3,7 @@
 import argparse
 import json
 import zlib
+from collections.abc import Container
 from pathlib import Path
 from typing import Any
 
@@ -65,11 +66,42 @@ def evaluate(network: "model.TrainedNetwork", arguments: argparse.Namespace) -> 
         scores = score_reading(network, loader, arguments, place)
     else:
         scores = score_points(network, loader, arguments)
+    scores |= score_own(network, loader, arguments, known=scores)
     write_json(path, record | scores)
     print(path)
     main = next(name for name in options.MAIN_SCORES if name in scores)
     value = "none" if scores[main] is None else f"{scores[main]:.4f}"
     return {"checkpoint": str(network.path), "split": arguments.split, main: value}
+
+
+def score_own(
+    network: "model.TrainedNetwork",
+    loader: "data_loader.HandwritingDataLoader",
+    arguments: argparse.Namespace,
+    known: Container[str],
+) -> dict[str, float]:
+    """Return and print what else a validation of the training logs, where a loss, a metric or the
+    trainer is of the user's own; nothing in other networks."""
+    import torch
+
+    from base import extension
+    from parse_config import STAND_INS, config_of
+
+    config, scored = config_of(network, arguments.overrides), network.model
+    blocks = [config.config["loss"], config.config["trainer"], *config.config["metrics"]]
+    if not {cls.__name__ for cls in extension.classes()} & {one["type"] for one in blocks}:
+        return {}
+    # A second group, as adaptive noise on the weights has one.
+    groups = [{"params": list(scored.parameters())}, {"params": []}]
+    supplied = {"model": scored, "device": network.device, "checkpoint_header": network.record}
+    supplied |= {name: config.build(name) for name in ("loss", "metrics")}
+    supplied |= {"optimizer": torch.optim.SGD(groups), "train_loader": loader}
+    supplied["valid_loader"] = loader.split(arguments.split, scored.features)
+    logged = config.build("trainer", **STAND_INS | supplied).validate()
+    found = {name: value for name, value in logged.items() if name not in known}
+    for name, value in found.items():
+        print(f"  {name:<21}{value:>12.4f}  as the training logs it")
+    return found
 
 
 def place_of(record: dict[str, Any], arguments: argparse.Namespace) -> Path:

@@ -281,8 +281,11 @@ class HandwritingDataLoader(BaseDataLoader):
             deque(inks(), maxlen=0)
         return np.array(lengths, dtype=np.int64)
 
-    def split(self, name: str) -> BaseDataLoader:
-        """Return a loader over the split `name`, "train", "valid" or "test".
+    def split(
+        self, name: str, features: Callable[[np.ndarray], np.ndarray] | None = None
+    ) -> BaseDataLoader:
+        """Return a loader over the split `name`, "train", "valid" or "test"; of `features`, if this
+        is not prepared for them.
 
         It has this one's alphabet and normalisation; its ink is as recorded, also for "train". If
         these are given the training split is not read.
@@ -301,6 +304,7 @@ class HandwritingDataLoader(BaseDataLoader):
             augmentation=(),
             normalisation=self.normalisation,
             alphabet=self.alphabet,
+            features=features or self.dataset.features,
         )
         loader = BaseDataLoader(samples, collate, self.seed, shuffle=False, **self._split_options)
         indices = self.source.indices("train" if overfits else name)[:overfits]

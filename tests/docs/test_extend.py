@@ -54,6 +54,10 @@ def test_the_page_s_file_does_all_that_its_commands_say(workplace):
     checkpoint = load_checkpoint(run / "checkpoint-epoch3.pth")
     assert set(checkpoint) <= set(re.findall(r"`(\w+)`", PAGE.partition("in a checkpoint")[2]))
     assert {"valid_pace", "valid_jumps_first", "pen_accuracy"} <= checkpoint["metrics"].keys()
+    (found,) = (run / "evaluations").glob("*.json")
+    logged = {f"valid_{name}": value for name, value in json.loads(found.read_text()).items()}
+    for name in ("jumps_first", "jumps_first_per_point", "pen_accuracy", "pace"):
+        assert logged[f"valid_{name}"] == pytest.approx(checkpoint["metrics"][f"valid_{name}"])
     assert (run / "my_parts.py").read_text() == Path("my_parts.py").read_text()
 
     words = ["--module", "my_parts.py", "-d", "cpu"]
